@@ -14,6 +14,7 @@ import { DirectoryBlobStore } from "../../mesh/adapters/embedded/directory_blob_
 import { EmbeddedEventLog } from "../../mesh/adapters/embedded/embedded_event_log.ts";
 import { createLogEnds, SharedLogEnds } from "../../mesh/adapters/embedded/log_ends.ts";
 import { PartitionCountError } from "../../mesh/adapters/embedded/log_header.ts";
+import { writeInThread } from "../../mesh/adapters/embedded/profile_thread.ts";
 import { SqliteProfileStore } from "../../mesh/adapters/embedded/sqlite_profile_store.ts";
 import { S3BlobStore, type S3Options } from "../../mesh/adapters/s3/s3_blob_store.ts";
 import type { TornTail } from "../../mesh/adapters/embedded/segment_recovery.ts";
@@ -219,6 +220,7 @@ async function openDirectory(
       path: profilesPath,
       clock: new DenoClock(),
       bytesMax: storage.profilesBytesMax,
+      openWriter: writeInThread,
     }),
     (store) => store.close(),
   );

@@ -5,13 +5,6 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { crc32 } from "node:zlib";
 import type { Profile, ProfileKind } from "../../ports/profile_store.ts";
-import { Listeners } from "../../runtime/listeners.ts";
-
-/** The profile before and after a write; undefined where there is none. */
-export interface ProfileChange {
-  readonly before: Profile | undefined;
-  readonly after: Profile | undefined;
-}
 
 interface Row {
   readonly attributes: string;
@@ -22,30 +15,28 @@ interface Row {
 
 const COLUMNS = "attributes, updated_at_ms, version, checksum";
 
+/** Makes the table where it is missing. */
+export function createProfileTable(database: DatabaseSync, kind: ProfileKind): void {
+  database.exec(
+    `CREATE TABLE IF NOT EXISTS ${kind}_profile (
+       id TEXT PRIMARY KEY, attributes TEXT NOT NULL, updated_at_ms REAL NOT NULL,
+       version INTEGER NOT NULL, checksum INTEGER NOT NULL
+     ) WITHOUT ROWID`,
+  );
+}
+
+/** Statements on the table, for one connection. */
 export class ProfileTable {
-  readonly listeners = new Listeners<[id: string]>();
   readonly #kind: ProfileKind;
   readonly #select: StatementSync;
   readonly #selectMany: StatementSync;
   readonly #selectPage: StatementSync;
   readonly #upsert: StatementSync;
   readonly #delete: StatementSync;
-  #count: number;
 
-  /**
-   * Makes the table where it is missing, and verifies all of its rows.
-   *
-   * @throws {ProfileRowError}
-   */
   constructor(database: DatabaseSync, kind: ProfileKind) {
     this.#kind = kind;
     const table = `${kind}_profile`;
-    database.exec(
-      `CREATE TABLE IF NOT EXISTS ${table} (
-         id TEXT PRIMARY KEY, attributes TEXT NOT NULL, updated_at_ms REAL NOT NULL,
-         version INTEGER NOT NULL, checksum INTEGER NOT NULL
-       ) WITHOUT ROWID`,
-    );
     this.#select = database.prepare(`SELECT ${COLUMNS} FROM ${table} WHERE id = ?`);
     // One query for all takes half of the time of a query for each.
     this.#selectMany = database.prepare(
@@ -62,19 +53,15 @@ export class ProfileTable {
          checksum = excluded.checksum`,
     );
     this.#delete = database.prepare(`DELETE FROM ${table} WHERE id = ?`);
-    this.#count = verifyRows(database, kind);
   }
 
-  /** Profiles in the table. */
-  get count(): number {
-    return this.#count;
-  }
-
+  /** @throws {ProfileRowError} */
   get(id: string): Profile | undefined {
     const row = this.#select.get(id) as unknown as Row | undefined;
     return row && this.#profileOf(id, row);
   }
 
+  /** @throws {ProfileRowError} */
   getMany(ids: readonly string[]): (Profile | undefined)[] {
     const profiles: (Profile | undefined)[] = new Array(ids.length).fill(undefined);
     const rows = this.#selectMany.all(
@@ -102,14 +89,6 @@ export class ProfileTable {
 
   delete(id: string): void {
     this.#delete.run(id);
-  }
-
-  /**
-   * The change is durable: listeners, which may cache derived values, are told before its writer.
-   */
-  publish(id: string, { before, after }: ProfileChange): void {
-    this.#count += Number(after !== undefined) - Number(before !== undefined);
-    this.listeners.tell(id);
   }
 
   #profileOf(id: string, row: Row): Profile {

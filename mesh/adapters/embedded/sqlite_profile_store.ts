@@ -2,9 +2,9 @@
  * Profiles in SQLite, without a cache: the ranker keeps derived values of items, see {@link
  * ProfileStore.onChanged}, and the profile of one user is read in microseconds.
  *
- * Writes of one turn of the event loop share a transaction, up to a number that holds up rankings
- * for a few ms. A profile becomes readable when it is durable. Deleted and replaced profiles are
- * overwritten in the file, because their deletion may be a duty.
+ * Reads are synchronous. Writes that come while the writer commits share the next transaction. A
+ * profile becomes readable when it is durable. Deleted and replaced profiles are overwritten in the
+ * file, because their deletion may be a duty.
  *
  * Nothing is read unverified: the write-ahead log is checked before SQLite reads it, the pages and
  * all rows at the opening, and each row when it is read. A quiet store moves its write-ahead log
@@ -13,18 +13,24 @@
 import { DatabaseSync } from "node:sqlite";
 import { present } from "../../../structures/invariant.ts";
 import type { Clock, Timer } from "../../ports/clock.ts";
-import {
-  type Attributes,
-  isUnchanged,
-  type Profile,
-  type ProfileKind,
-  type ProfilePage,
-  profilesFull,
-  type ProfileStore,
-  ProfileStoreUnavailableError,
+import type {
+  Attributes,
+  Profile,
+  ProfileKind,
+  ProfilePage,
+  ProfileStore,
 } from "../../ports/profile_store.ts";
+import { Listeners } from "../../runtime/listeners.ts";
 import { DamagedFileError } from "./checked_json.ts";
-import { type ProfileChange, ProfileRowError, ProfileTable } from "./profile_table.ts";
+import { ProfileErrors } from "./profile_errors.ts";
+import { createProfileTable, ProfileTable, verifyRows } from "./profile_table.ts";
+import {
+  type ProfileChange,
+  type ProfileCommits,
+  type ProfileWrite,
+  type ProfileWriterOptions,
+  writeHere,
+} from "./profile_writer.ts";
 import { readFileIfAny } from "./small_file.ts";
 import { findWalDamage } from "./wal_check.ts";
 
@@ -33,56 +39,58 @@ export interface SqliteProfileStoreOptions {
   readonly clock: Clock;
   /** Bytes that the file may have before puts fail. Default: no limit. */
   readonly bytesMax?: number;
+  /** Opens the writer, for example in another thread. Default: in this thread. */
+  readonly openWriter?: (options: ProfileWriterOptions) => ProfileCommits;
 }
 
-interface PendingWrite {
-  readonly kind: ProfileKind;
-  readonly id: string;
-  /** Undefined = the profile is deleted. */
-  readonly attributes: Attributes | undefined;
-  /** The write is left out unless the profile is still this one. */
-  readonly expected?: Profile;
+interface PendingWrite extends ProfileWrite {
   readonly resolve: (change: ProfileChange) => void;
   readonly reject: (error: unknown) => void;
+}
+
+/** Profiles of one kind. */
+interface Profiles {
+  readonly table: ProfileTable;
+  readonly listeners: Listeners<[id: string]>;
+  count: number;
 }
 
 /** Version of the tables, in the file's `user_version`. */
 const FORMAT = 2;
 /** Names of the tables, in the order in which they are made. */
 const TABLES = "user_profile,item_profile";
-/** Writes of one transaction; further ones wait for the next turn of the event loop. */
+/** Writes of one transaction; further ones wait for the next. */
 const WRITES_PER_COMMIT = 128;
 /** Time without writes after which the write-ahead log is moved into the database, ms. */
 const CHECKPOINT_DELAY_MS = 1_000;
 
-/** Primary result codes of SQLite: the disk is full or failed, or the file is damaged. */
-const [SQLITE_IOERR, SQLITE_CORRUPT, SQLITE_FULL, SQLITE_NOTADB] = [10, 11, 13, 26];
-
 export class SqliteProfileStore implements ProfileStore {
   readonly isLocal = true;
-  readonly #path: string;
   readonly #database: DatabaseSync;
   readonly #clock: Clock;
-  readonly #bytesMax: number | undefined;
-  readonly #tables: Record<ProfileKind, ProfileTable>;
+  readonly #errors: ProfileErrors;
+  readonly #profiles: Record<ProfileKind, Profiles>;
+  readonly #writer: ProfileCommits;
   readonly #pending: PendingWrite[] = [];
+  /** The commits under way, until no write waits. */
+  #committing: Promise<void> | undefined;
   #checkpoint: Timer | undefined;
-  #isVerified = false;
 
   /**
    * Opens the store, or makes it, and verifies it.
    *
    * @throws {DamagedFileError} The file or its write-ahead log is damaged, or has another format.
    */
-  constructor(options: SqliteProfileStoreOptions) {
-    this.#path = options.path;
-    this.#clock = options.clock;
-    this.#bytesMax = options.bytesMax;
-    checkWriteAheadLog(options.path);
-    this.#database = this.#named(() => new DatabaseSync(options.path));
+  constructor({ path, clock, bytesMax, openWriter = writeHere }: SqliteProfileStoreOptions) {
+    this.#clock = clock;
+    const writerOptions = { path, ...(bytesMax !== undefined && { bytesMax }) };
+    this.#errors = new ProfileErrors(writerOptions);
+    checkWriteAheadLog(path);
+    this.#database = this.#errors.named(() => new DatabaseSync(path));
     try {
-      this.#tables = this.#named(() => this.#open());
-      this.#isVerified = true;
+      this.#profiles = this.#errors.named(() => this.#open());
+      this.#writer = this.#errors.named(() => openWriter(writerOptions));
+      this.#errors.isVerified = true;
     } catch (error) {
       this.#database.close();
       throw error;
@@ -94,19 +102,19 @@ export class SqliteProfileStore implements ProfileStore {
   }
 
   get(kind: ProfileKind, id: string): Profile | undefined {
-    return this.#named(() => this.#tables[kind].get(id));
+    return this.#errors.named(() => this.#profiles[kind].table.get(id));
   }
 
   getMany(kind: ProfileKind, ids: readonly string[]): (Profile | undefined)[] {
-    return this.#named(() => this.#tables[kind].getMany(ids));
+    return this.#errors.named(() => this.#profiles[kind].table.getMany(ids));
   }
 
   onChanged(kind: ProfileKind, listener: (id: string | undefined) => void): () => void {
-    return this.#tables[kind].listeners.add(listener);
+    return this.#profiles[kind].listeners.add(listener);
   }
 
   async put(kind: ProfileKind, id: string, attributes: Attributes): Promise<Profile> {
-    const { after } = await this.#write(kind, id, attributes);
+    const { after } = await this.#write({ kind, id, attributes });
     return present(after, "a profile is there after its put");
   }
 
@@ -115,57 +123,49 @@ export class SqliteProfileStore implements ProfileStore {
     before: Profile,
     attributes: Attributes,
   ): Promise<Profile | undefined> {
-    const { after } = await this.#write(kind, before.id, attributes, before);
+    const { after } = await this.#write({ kind, id: before.id, attributes, expected: before });
     return after;
   }
 
   async delete(kind: ProfileKind, id: string): Promise<boolean> {
-    const { before } = await this.#write(kind, id, undefined);
-    return before !== undefined;
+    return (await this.#write({ kind, id, attributes: undefined })).existed;
   }
 
   list(kind: ProfileKind, after: string | undefined, limit: number): Promise<ProfilePage> {
     return Promise.try(() => {
-      const profiles = this.#named(() => this.#tables[kind].list(after, limit));
+      const profiles = this.#errors.named(() => this.#profiles[kind].table.list(after, limit));
       return { profiles, next: profiles.at(-1)?.id };
     });
   }
 
   count(kind: ProfileKind): number {
-    return this.#tables[kind].count;
+    return this.#profiles[kind].count;
   }
 
-  close(): Promise<void> {
-    while (this.#pending.length > 0) this.#commit();
+  async close(): Promise<void> {
+    while (this.#pending.length > 0 || this.#committing) await this.#commit();
     this.#checkpoint?.cancel();
     this.#database.close();
-    return Promise.resolve();
+    await this.#writer.close();
   }
 
-  #open(): Record<ProfileKind, ProfileTable> {
+  #open(): Record<ProfileKind, Profiles> {
     this.#run("PRAGMA journal_mode = WAL");
-    this.#run("PRAGMA synchronous = FULL");
-    this.#run("PRAGMA secure_delete = ON");
     const { user_version } = this.#row("PRAGMA user_version");
     const { tables } = this.#row("SELECT group_concat(name) AS tables FROM sqlite_schema");
     if (tables === null) this.#run(`PRAGMA user_version = ${FORMAT}`);
     else if (user_version !== FORMAT) {
-      throw this.#damaged(`it has format ${user_version}, and this build reads ${FORMAT}`);
-    } else if (tables !== TABLES) throw this.#damaged(`it has the tables ${tables}`);
-    if (this.#bytesMax !== undefined) {
-      const pagesMax = Math.max(1, Math.floor(this.#bytesMax / this.#pragma("page_size")));
-      this.#run(`PRAGMA max_page_count = ${pagesMax}`);
-    }
+      throw this.#errors.damaged(`it has format ${user_version}, and this build reads ${FORMAT}`);
+    } else if (tables !== TABLES) throw this.#errors.damaged(`it has the tables ${tables}`);
     const { quick_check } = this.#row("PRAGMA quick_check(1)");
-    if (String(quick_check) !== "ok") throw this.#damaged(String(quick_check));
-    return {
-      user: new ProfileTable(this.#database, "user"),
-      item: new ProfileTable(this.#database, "item"),
-    };
+    if (String(quick_check) !== "ok") throw this.#errors.damaged(String(quick_check));
+    return { user: this.#openKind("user"), item: this.#openKind("item") };
   }
 
-  #pragma(name: string): number {
-    return Number(Object.values(this.#row(`PRAGMA ${name}`))[0]);
+  #openKind(kind: ProfileKind): Profiles {
+    createProfileTable(this.#database, kind);
+    const count = verifyRows(this.#database, kind);
+    return { table: new ProfileTable(this.#database, kind), listeners: new Listeners(), count };
   }
 
   /** A prepared statement, unlike `exec`, reports SQLite's result code. */
@@ -178,99 +178,58 @@ export class SqliteProfileStore implements ProfileStore {
     return present(row, "the query has one row") as Record<string, unknown>;
   }
 
-  #write(
-    kind: ProfileKind,
-    id: string,
-    attributes: Attributes | undefined,
-    expected?: Profile,
-  ): Promise<ProfileChange> {
+  /** Writes of one turn of the event loop, and those that come during a commit, go together. */
+  #write(write: ProfileWrite): Promise<ProfileChange> {
     return new Promise((resolve, reject) => {
-      if (this.#pending.length === 0) this.#clock.schedule(0, () => this.#commit());
-      this.#pending.push({ kind, id, attributes, ...(expected && { expected }), resolve, reject });
+      if (this.#pending.length === 0 && !this.#committing) {
+        this.#clock.schedule(0, () => void this.#commit());
+      }
+      const attributes = structuredClone(write.attributes); // the caller may change its own
+      this.#pending.push({ ...write, attributes, resolve, reject });
     });
   }
 
-  #commit(): void {
-    const writes = this.#pending.splice(0, WRITES_PER_COMMIT);
-    if (writes.length === 0) return;
-    if (this.#pending.length > 0) this.#clock.schedule(0, () => this.#commit());
+  /** Resolves when no write waits. */
+  #commit(): Promise<void> {
+    if (this.#pending.length === 0 && !this.#committing) return Promise.resolve();
+    return this.#committing ??= this.#commitAll();
+  }
+
+  async #commitAll(): Promise<void> {
+    while (this.#pending.length > 0) {
+      await this.#commitTogether(this.#pending.splice(0, WRITES_PER_COMMIT));
+    }
+    // In the turn that finds no write, so that the next write begins anew.
+    this.#committing = undefined;
+    this.#checkpoint?.cancel();
+    this.#checkpoint = this.#clock.schedule(CHECKPOINT_DELAY_MS, () => {
+      this.#checkpoint = undefined;
+      this.#writer.moveLog().catch(() => {}); // the next commit has it tried again
+    });
+  }
+
+  async #commitTogether(pending: readonly PendingWrite[]): Promise<void> {
+    const writes = pending.map(({ resolve: _, reject: __, ...write }): ProfileWrite => write);
     let changes: ProfileChange[];
     try {
-      changes = this.#named(() => this.#transact(writes));
+      changes = await this.#writer.commit(writes, this.#clock.nowMs());
     } catch (error) {
-      for (const { reject } of writes) reject(error);
+      const named = this.#errors.nameOf(error);
+      for (const { reject } of pending) reject(named);
       return;
     }
-    writes.forEach(({ kind, id, expected, resolve }, i) => {
-      const isLeftOut = expected !== undefined && changes[i].after === undefined;
-      if (!isLeftOut) this.#tables[kind].publish(id, changes[i]);
-      resolve(changes[i]);
+    pending.forEach((write, i) => {
+      this.#publish(write, changes[i]);
+      write.resolve(changes[i]);
     });
-    this.#checkpoint?.cancel();
-    this.#checkpoint = this.#clock.schedule(CHECKPOINT_DELAY_MS, () => this.#moveLog());
   }
 
-  #transact(writes: readonly PendingWrite[]): ProfileChange[] {
-    this.#run("BEGIN IMMEDIATE");
-    try {
-      const changes = writes.map(({ kind, id, attributes, expected }): ProfileChange => {
-        const table = this.#tables[kind];
-        const before = table.get(id); // a write of this transaction included
-        if (expected && !isUnchanged(before, expected)) return { before, after: undefined };
-        const after = attributes && {
-          id,
-          attributes: structuredClone(attributes),
-          updatedAtMs: this.#clock.nowMs(),
-          version: (before?.version ?? 0) + 1,
-        };
-        if (after) table.write(after);
-        else if (before) table.delete(id);
-        return { before, after };
-      });
-      this.#run("COMMIT");
-      return changes;
-    } catch (error) {
-      if (this.#database.isTransaction) this.#run("ROLLBACK");
-      throw error;
-    }
-  }
-
-  /** Moves the write-ahead log into the database. A failure leaves it in place, for a later try. */
-  #moveLog(): void {
-    this.#checkpoint = undefined;
-    try {
-      this.#run("PRAGMA wal_checkpoint(TRUNCATE)");
-    } catch { /* the next commit schedules it again */ }
-  }
-
-  /** Runs an operation; its errors of a damaged file or a full disk name the file. */
-  #named<T>(operation: () => T): T {
-    try {
-      return operation();
-    } catch (error) {
-      if (error instanceof ProfileRowError) throw this.#damaged(error.message);
-      const code = Number((error as { errcode?: number }).errcode) & 0xff;
-      if (code === SQLITE_FULL || code === SQLITE_IOERR) {
-        const isLimited = code === SQLITE_FULL && this.#bytesMax !== undefined;
-        throw new ProfileStoreUnavailableError(
-          this.#path,
-          error,
-          isLimited ? profilesFull(this.#bytesMax) : undefined,
-        );
-      }
-      // Before its tables are verified, any statement may fail by a damaged schema.
-      const isDamage = code === SQLITE_CORRUPT || code === SQLITE_NOTADB ||
-        !this.#isVerified && !(error instanceof DamagedFileError);
-      throw isDamage ? this.#damaged((error as Error).message) : error;
-    }
-  }
-
-  #damaged(reason: string): DamagedFileError {
-    return new DamagedFileError(
-      this.#path,
-      reason,
-      "Restore the file from a copy, or move it aside and send the profiles again.",
-    );
+  /** Tells the listeners, which may cache derived values, before the writer of the profile. */
+  #publish({ kind, id, expected }: ProfileWrite, { existed, after }: ProfileChange): void {
+    if (expected !== undefined && after === undefined) return; // left out
+    const profiles = this.#profiles[kind];
+    profiles.count += Number(after !== undefined) - Number(existed);
+    profiles.listeners.tell(id);
   }
 }
 

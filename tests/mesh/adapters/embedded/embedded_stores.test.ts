@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { DenoClock } from "../../../../mesh/adapters/deno/deno_clock.ts";
 import { DirectoryBlobStore } from "../../../../mesh/adapters/embedded/directory_blob_store.ts";
 import { EmbeddedEventLog } from "../../../../mesh/adapters/embedded/embedded_event_log.ts";
+import { writeInThread } from "../../../../mesh/adapters/embedded/profile_thread.ts";
 import { SqliteProfileStore } from "../../../../mesh/adapters/embedded/sqlite_profile_store.ts";
 import { VirtualClock } from "../../../../mesh/simulation/virtual_clock.ts";
 import { blobStoreContract } from "../../../contracts/blob_store_contract.ts";
@@ -32,24 +34,30 @@ for (const segmentBytesMax of [32, undefined]) {
   });
 }
 
-profileStoreContract("sqlite profile store", () => {
-  const directory = Deno.makeTempDirSync();
-  const clock = new VirtualClock();
-  const open = () => new SqliteProfileStore({ path: `${directory}/profiles.db`, clock });
-  let store = open();
-  return Promise.resolve({
-    store,
-    settle: (promise) => clock.settle(promise),
-    async reopen() {
-      await store.close();
-      return store = open();
-    },
-    async dispose() {
-      await store.close();
-      await dispose(directory);
-    },
+for (const where of ["in this thread", "in a thread of its own"]) {
+  profileStoreContract(`sqlite profile store that writes ${where}`, () => {
+    const directory = Deno.makeTempDirSync();
+    const path = `${directory}/profiles.db`;
+    const virtual = where === "in this thread" ? new VirtualClock() : undefined;
+    const open = () =>
+      virtual
+        ? new SqliteProfileStore({ path, clock: virtual })
+        : new SqliteProfileStore({ path, clock: new DenoClock(), openWriter: writeInThread });
+    let store = open();
+    return Promise.resolve({
+      store,
+      settle: (promise) => virtual?.settle(promise) ?? promise,
+      async reopen() {
+        await store.close();
+        return store = open();
+      },
+      async dispose() {
+        await store.close();
+        await dispose(directory);
+      },
+    });
   });
-});
+}
 
 Deno.test("a deleted or replaced profile leaves no text in the files", async () => {
   const directory = Deno.makeTempDirSync();
