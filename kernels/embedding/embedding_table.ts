@@ -374,7 +374,8 @@ export class EmbeddingTable {
   }
 
   /**
-   * Removes rows. Every consumer of deltas gets their ids as tombstones.
+   * Removes rows, and the occurrences of ids without a row. Every consumer of deltas gets the ids
+   * of the rows as tombstones.
    *
    * @returns Number of rows removed.
    */

@@ -78,6 +78,23 @@ impl CounterSnapshot {
         }
     }
 
+    /// Called before a line of any generation changes: copies the lines of an older generation, of
+    /// which no other change is expected, if some are not written yet.
+    pub fn before_forgetting(&mut self, generation: usize, lines: &[Line]) {
+        let written = (0..self.done).any(|done| self.generation(done) == generation);
+        let is_as_it_was = generation != self.newest && self.emptied[generation].is_none();
+        if written || self.failed || !is_as_it_was {
+            return;
+        }
+        let mut copy = Vec::new();
+        if copy.try_reserve_exact(lines.len()).is_err() {
+            self.failed = true;
+            return;
+        }
+        copy.extend_from_slice(lines);
+        self.emptied[generation] = Some(copy);
+    }
+
     /// Upper bound of the lines still to be written. `generations` are the current ones.
     pub fn lines_left(&self, generations: [&[Line]; GENERATIONS]) -> usize {
         let lines = |done| self.lines(self.generation(done), generations).len();
@@ -117,7 +134,7 @@ impl CounterSnapshot {
             };
             let is_aside = generation == self.newest
                 && self.copied[self.line / 64] >> (self.line % 64) & 1 == 1;
-            if content.counts[0] != 0 && !is_aside {
+            if !content.is_unused() && !is_aside {
                 save(generation, self.line, &content, out);
                 saved += 1;
             }

@@ -212,7 +212,8 @@ pub extern "C" fn table_moment() -> i32 {
     })
 }
 
-/// Removes the rows of the first `count` ids; consumers get tombstones. Returns the rows removed.
+/// Removes the rows of the first `count` ids, and their occurrences without a row; consumers get
+/// tombstones. Returns the rows removed.
 #[no_mangle]
 pub extern "C" fn table_remove(count: usize) -> i32 {
     training(|table, buffers| {
@@ -224,6 +225,7 @@ pub extern "C" fn table_remove(count: usize) -> i32 {
                 table.evict(&row);
                 removed += 1;
             }
+            table.admission.forget(id);
         }
         removed
     })
