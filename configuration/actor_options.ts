@@ -6,9 +6,10 @@ import { correctsLogOdds } from "../kernels/dense/losses.ts";
 import { widthOf } from "../kernels/embedding/row_classes.ts";
 import type { FeatureSchema } from "../kernels/features/schema.ts";
 import type { CairnConfiguration } from "./configuration.ts";
+import { userSlotsOf } from "../kernels/features/user_slots.ts";
 import { ownerOf, slotNumber } from "./feature_schema.ts";
 import { labelMaxOf, labelRulesOf } from "./label_rules.ts";
-import { embeddingDimOf, rowClassesOf, rowLayoutOf } from "./row_classes.ts";
+import { embeddingDimOf, outlivesOf, rowClassesOf, rowLayoutOf } from "./row_classes.ts";
 import { gatewayOptionsOf } from "./gateway_options.ts";
 import { keepersOf } from "./kept_features.ts";
 import { attributeTypesOf } from "./scenarios.ts";
@@ -128,6 +129,7 @@ export function actorOptionsOf(
       rowsWaitingMax: trainer.rowsWaitingMax,
       shardBudgetMs: trainer.shardBudget,
       shardAttemptsMax: trainer.shardAttemptsMax,
+      userSlots: userSlotsOf(schema, outlivesOf(rowClassesOf(file))),
       validationBins: trainer.validationBins,
     },
     sync: {

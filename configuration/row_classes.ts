@@ -38,6 +38,36 @@ export function rowClassesOf(file: File): ClassOptions[] {
 }
 
 /**
+ * Whether a slot has a row wherever each of its occurrences with another slot has one: it is
+ * admitted as early and expires as late. Both are named by their numbers.
+ */
+export function outlivesOf(
+  classes: readonly ClassOptions[],
+): (slot: number, other: number) => boolean {
+  const options = new Map(
+    classes.flatMap(({ slots }) => slots.map((slot) => [slot.number, slot] as const)),
+  );
+  return (slot, other) => {
+    const [own, its] = [options.get(slot), options.get(other)];
+    if (own === undefined || its === undefined) return false;
+    const isAdmitted = thresholdOf(own.admission) <= thresholdOf(its.admission);
+    return isAdmitted && (own.expirySeconds ?? Infinity) >= (its.expirySeconds ?? Infinity);
+  };
+}
+
+/** Occurrences before a row; infinite where chance decides. */
+function thresholdOf(admission: SlotOptions["admission"]): number {
+  switch (admission.kind) {
+    case "threshold":
+      return admission.threshold;
+    case "probability":
+      return Infinity;
+    default:
+      return 0;
+  }
+}
+
+/**
  * The layout of rows, for their readers.
  *
  * @param columns The slots' names in the order of a batch.

@@ -1,10 +1,12 @@
 /**
- * Records of the event log: impressions (rankings as they were served) and actions (the events that
- * clients posted). Each record is one MessagePack map whose keys are the fields below.
+ * Records of the event log: impressions (rankings as they were served), actions (the events that
+ * clients posted), and what an erasure needs. Each record is one MessagePack map whose keys are the
+ * fields below.
  */
 import { decode, Encoder } from "@msgpack/msgpack";
 import { type Fingerprint, fingerprintOf } from "../structures/fingerprint.ts";
 import { NumberMemory } from "../structures/number_memory.ts";
+import type { ErasurePass } from "./erasure.ts";
 import { areRows } from "./impression_rows.ts";
 import { ImpressionRowsReader } from "./impression_rows_reader.ts";
 
@@ -51,8 +53,37 @@ export interface ActionRecord {
   readonly acceptedAtMs: number;
 }
 
+/**
+ * Erases a user: every part that reads the log drops its state of the user when it comes to this
+ * record. It goes to every partition. Written by the gateway.
+ */
+export interface ForgetRecord {
+  readonly kind: "forget";
+  /** Id of the receipt. */
+  readonly erasureId: string;
+  readonly pass: ErasurePass;
+  readonly user: string;
+  /** Wall time of the erasure, ms; it moves the data clock like any other record. */
+  readonly atMs: number;
+  readonly acceptedAtMs: number;
+}
+
+/**
+ * Lets the log before it be trimmed, however new it is: an erasure has to leave the files too. It
+ * moves the data clock, so that windows end where no client sends anything. Written by the gateway
+ * while erasures are under way.
+ */
+export interface ReleaseRecord {
+  readonly kind: "release";
+  readonly atMs: number;
+  readonly acceptedAtMs: number;
+}
+
+/** A record of the event log that belongs to a ranking. */
+export type RankingRecord = ImpressionRecord | ActionRecord;
+
 /** A record of the event log. */
-export type EventRecord = ImpressionRecord | ActionRecord;
+export type EventRecord = RankingRecord | ForgetRecord | ReleaseRecord;
 
 /** Kept between records: a new encoder allocates its buffer, half the cost of a small record. */
 const encoder = new Encoder({ ignoreUndefined: true });
@@ -70,28 +101,36 @@ export function encodeEvent(record: EventRecord): Uint8Array {
  * version. An impression's `shown` is not checked: see `areRowsOf`.
  */
 export function decodeEvent(bytes: Uint8Array): EventRecord {
-  const record = decode(bytes) as Partial<EventRecord> | null;
+  const record = decode(bytes) as Readonly<Record<string, unknown>> | null;
   if (!isEventRecord(record)) {
     throw new RangeError("The event record has unknown or missing fields");
   }
   return record;
 }
 
-function isEventRecord(record: Partial<EventRecord> | null): record is EventRecord {
+function isEventRecord(record: unknown): record is EventRecord {
   if (typeof record !== "object" || record === null) return false;
-  const { rankingId, atMs, acceptedAtMs } = record;
-  if (typeof rankingId !== "string" || !Number.isFinite(atMs) || !Number.isFinite(acceptedAtMs)) {
-    return false;
+  const fields = record as Readonly<Record<string, unknown>>;
+  if (!Number.isFinite(fields.atMs) || !Number.isFinite(fields.acceptedAtMs)) return false;
+  switch (fields.kind) {
+    case "impression":
+      return typeof fields.rankingId === "string" && typeof fields.user === "string" &&
+        fields.shown instanceof Uint8Array &&
+        (fields.logSampleRate === undefined || isLogRate(fields.logSampleRate)) &&
+        (fields.trace === undefined || typeof fields.trace === "string");
+    case "action":
+      return typeof fields.rankingId === "string" && typeof fields.eventId === "string" &&
+        typeof fields.item === "string" && typeof fields.action === "string" &&
+        (fields.user === undefined || typeof fields.user === "string") &&
+        (fields.value === undefined || typeof fields.value === "number");
+    case "forget":
+      return typeof fields.erasureId === "string" && typeof fields.user === "string" &&
+        (fields.pass === 1 || fields.pass === 2);
+    case "release":
+      return true;
+    default:
+      return false;
   }
-  if (record.kind === "impression") {
-    return typeof record.user === "string" && record.shown instanceof Uint8Array &&
-      (record.logSampleRate === undefined || isLogRate(record.logSampleRate)) &&
-      (record.trace === undefined || typeof record.trace === "string");
-  }
-  return record.kind === "action" && typeof record.eventId === "string" &&
-    typeof record.item === "string" && typeof record.action === "string" &&
-    (record.user === undefined || typeof record.user === "string") &&
-    (record.value === undefined || typeof record.value === "number");
 }
 
 /** Whether the value is ln of a share in (0, 1]. */

@@ -3,14 +3,16 @@
  * whose keys are the fields below; a column is a byte string of little-endian numbers.
  */
 import { decode, encode } from "@msgpack/msgpack";
+import type { Forgotten } from "./forgotten.ts";
 import type { JoinerPosition } from "./joiner_position.ts";
 
 /**
  * A chunk of labelled examples, which is one training batch. Columns have the shapes of
  * `FeatureBatch`.
  *
- * The rows of a partition are numbered from 0 without gaps. A trainer's sequence is the number of
- * rows that it has consumed.
+ * The rows of a partition are numbered from 0 without gaps. A chunk with `forget` has no rows and
+ * takes one number, so that a removal has its place among the rows. A trainer's sequence is the
+ * number after the last one that it has consumed.
  */
 export interface ExampleChunk {
   /** Number of the chunk's first row in its partition. */
@@ -38,8 +40,20 @@ export interface ExampleChunk {
   readonly acceptedAtMs: number;
   /** W3C trace contexts of rankings in this chunk whose spans are recorded, at most 16. */
   readonly traces?: readonly string[];
+  /**
+   * Erasures at this point of the stream; empty in a chunk that only gives the next snapshot a new
+   * cut. A chunk that has it has no rows.
+   */
+  readonly forget?: readonly Forgotten[];
   /** Where a joiner resumes if this is its newest chunk; absent in chunks of offline training. */
   readonly resume?: JoinerPosition;
+}
+
+/** Number of the first row after a chunk. */
+export function nextRowOf(
+  { firstRow, rows, forget }: Pick<ExampleChunk, "firstRow" | "rows" | "forget">,
+): number {
+  return firstRow + rows + (forget === undefined ? 0 : 1);
 }
 
 /** Upper bound of a chunk's keys, lengths and scalar fields, bytes. */

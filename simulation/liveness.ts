@@ -7,7 +7,7 @@ import type { ServingReplicaMessage } from "../actors/serving_replica/protocol.t
 import { reasonOf } from "../mesh/runtime/errors.ts";
 import type { RunningMesh } from "../server/compose.ts";
 import { addresses } from "../server/plan.ts";
-import { decodeExamples } from "../records/example_chunk.ts";
+import { decodeExamples, nextRowOf } from "../records/example_chunk.ts";
 import type { ProcessWorld } from "./world/process_world.ts";
 
 const BUDGET = { budgetMs: 5_000 };
@@ -51,9 +51,9 @@ async function pendingOf(world: ProcessWorld, running: RunningMesh): Promise<str
       return `trainer/${partition} stands at ${offset} of ${durable} chunks`;
     }
     if (last === undefined) continue;
-    const { acceptedAtMs, firstRow, rows } = decodeExamples(last);
-    decidedMs = Math.max(decidedMs, acceptedAtMs);
-    rowsDecided += firstRow + rows;
+    const chunk = decodeExamples(last);
+    decidedMs = Math.max(decidedMs, chunk.acceptedAtMs);
+    rowsDecided += nextRowOf(chunk);
   }
   const { mesh, configuration } = running;
   for (let shard = 0; shard < configuration.shardCount; shard++) {

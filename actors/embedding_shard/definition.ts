@@ -31,6 +31,8 @@ export function defineEmbeddingShard(
         // sent before it.
         case "lookup":
         case "applyGradients":
+        case "removeRows":
+        case "listIds":
         case "beginSnapshot":
         case "openSource":
         case "goBack":

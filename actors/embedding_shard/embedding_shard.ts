@@ -17,6 +17,7 @@ import {
   type GoBack,
   type Lookup,
   type OpenSource,
+  type RemoveRows,
   ShardRestartedError,
   type SourceOpening,
   SourceReopenedError,
@@ -31,6 +32,7 @@ import {
 import { buffersOf, DeltaStream } from "./delta_stream.ts";
 import { Giving, whileFrozen } from "./giving.ts";
 import type { MovedShard, MovedShards } from "./moved_shards.ts";
+import { listIds, removeRows } from "./removed_rows.ts";
 import { ShardFigures } from "./shard_figures.ts";
 import { restoreNewest } from "./shard_restore.ts";
 import { ShardSnapshot } from "./shard_snapshot.ts";
@@ -138,6 +140,12 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
         return this.#lookup(message);
       case "applyGradients":
         return this.#applyGradients(message);
+      case "removeRows":
+        return this.#removeRows(message);
+      case "listIds": {
+        const page = listIds(this.#tables, message);
+        return this.#context.reply(message, page, [page.ids.buffer]);
+      }
       case "openSource":
         return this.#openSource(message);
       case "goBack":
@@ -226,6 +234,19 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
     this.#deltas.trace(this.#context.traceOf(message));
     this.#gradientRows.add(message.ids.length, this.#labels);
     this.#context.reply(message, { applied: true });
+  }
+
+  #removeRows(message: RemoveRows): void {
+    const { source, sequence, opening } = message;
+    const refusal = this.#refusalOf(source, opening);
+    if (refusal !== undefined) return this.#context.replyError(message, refusal);
+    if (sequence <= (this.#marks.get(source) ?? 0)) {
+      return this.#context.reply(message, { applied: false, rows: {} });
+    }
+    const rows = removeRows(this.#tables, message);
+    this.#snapshot?.keepAhead();
+    if (message.isLast) this.#marks.set(source, sequence);
+    this.#context.reply(message, { applied: true, rows });
   }
 
   #beginSnapshot(message: BeginSnapshot): void {

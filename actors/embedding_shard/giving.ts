@@ -16,6 +16,8 @@ export function whileFrozen(
   switch (kind) {
     case "lookup":
     case "applyGradients":
+    case "removeRows":
+    case "listIds":
     case "openSource":
     case "takeDelta":
       return "waits";

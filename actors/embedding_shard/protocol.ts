@@ -46,6 +46,47 @@ export interface ApplyGradients extends Request<{ readonly applied: boolean }> {
   readonly opening: SourceOpening;
 }
 
+/**
+ * Removes rows, and the occurrences of ids without a row, for one trainer: (source, sequence) has
+ * the meaning of {@link ApplyGradients}, so a removal that is repeated by a replay has no effect on
+ * rows that were learned after it. A removal of many ids comes in parts of one sequence.
+ */
+export interface RemoveRows extends Request<RemovedRows> {
+  readonly kind: "removeRows";
+  readonly source: string;
+  readonly sequence: number;
+  /** Distinct ids, class after class; shape `[n]`. */
+  readonly ids: FeatureIds;
+  /** Where each class begins among the ids; shape `[classes + 1]`. */
+  readonly starts: Uint32Array<ArrayBuffer>;
+  /** The last part, which moves the mark. */
+  readonly isLast: boolean;
+  /** The opening of the source that the removal belongs to. */
+  readonly opening: SourceOpening;
+}
+
+/** The answer to {@link RemoveRows}. */
+export interface RemovedRows {
+  /** False where the shard had applied the sequence before. */
+  readonly applied: boolean;
+  /** Rows that were removed, by slot number. */
+  readonly rows: Readonly<Record<number, number>>;
+}
+
+/** Asks for the ids of the rows of some slots, page by page until there is no `next`. */
+export interface ListIds extends
+  Request<{
+    readonly ids: FeatureIds;
+    readonly next?: ExportCursor;
+  }> {
+  readonly kind: "listIds";
+  readonly slots: readonly number[];
+  /** From the page before; absent for the first. */
+  readonly cursor?: ExportCursor;
+  /** Rows that are visited for the page. */
+  readonly rowsMax: number;
+}
+
 /** One opening of a source's stream at a shard, see {@link OpenSource}. */
 export interface SourceOpening {
   /** Incarnation of the shard. */
@@ -260,6 +301,8 @@ export interface WriteSnapshotChunk {
 export type EmbeddingShardMessage =
   | Lookup
   | ApplyGradients
+  | RemoveRows
+  | ListIds
   | OpenSource
   | GetIncarnation
   | GoBack

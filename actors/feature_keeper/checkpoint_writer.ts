@@ -24,14 +24,17 @@ export class CheckpointWriter {
   #writing: CheckpointEnd | undefined;
   /** The records of the last complete checkpoint. */
   #written: number;
+  #offsets: readonly number[];
   #nextAtMs: number;
   #stopped = false;
 
   constructor(
     context: ActorContext<FeatureKeeperMessage>,
-    { checkpoints, state, intervalMs }: {
+    { checkpoints, state, offsets, intervalMs }: {
       readonly checkpoints: Checkpoints;
       readonly state: KeptState;
+      /** Offsets of the checkpoint that the state was restored from. */
+      readonly offsets: readonly number[];
       readonly intervalMs: number;
     },
   ) {
@@ -40,7 +43,18 @@ export class CheckpointWriter {
     this.#state = state;
     this.#intervalMs = intervalMs;
     this.#written = state.records;
+    this.#offsets = [...offsets];
     this.#nextAtMs = context.clock.monotonicMs() + intervalMs;
+  }
+
+  /** Offsets of the last complete checkpoint, by partition. */
+  get offsets(): readonly number[] {
+    return this.#offsets;
+  }
+
+  /** Lets the next checkpoint begin as soon as the present one is complete. */
+  hurry(): void {
+    this.#nextAtMs = 0;
   }
 
   /** Begins a checkpoint if it is time for one. */
@@ -67,7 +81,9 @@ export class CheckpointWriter {
     written.then(() => {
       if (part === undefined) {
         this.#written = end.records;
+        this.#offsets = end.offsets;
         this.#writing = undefined;
+        if (this.#nextAtMs === 0 && !this.#stopped) this.#context.self.tell({ kind: "readLog" });
         return;
       }
       if (this.#stopped || !this.#context.isCurrent) return;

@@ -60,7 +60,7 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
     this.#offsets = offsets;
     const { checkpointMs: intervalMs } = options;
     this.#writer = intervalMs > 0
-      ? new CheckpointWriter(context, { checkpoints, state, intervalMs })
+      ? new CheckpointWriter(context, { checkpoints, state, offsets, intervalMs })
       : undefined;
     this.#told = { ...state.forgotten };
     this.#keys = context.telemetry.gauge("cairn_keeper_keys", {
@@ -126,6 +126,7 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
       case "getStatus":
         return this.#context.reply(message, {
           offsets: [...this.#offsets],
+          saved: [...this.#writer?.offsets ?? this.#offsets],
           users: this.#state.users,
           items: this.#state.items,
           bytes: this.#state.bytes,
@@ -166,7 +167,8 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
         RECORDS_PER_TURN,
       );
       for (const { offset, bytes } of records) {
-        this.#state.take(bytes);
+        // Files must not keep an erased user until the next checkpoint.
+        if (this.#state.take(bytes)) this.#writer?.hurry();
         this.#offsets[partition] = offset + 1;
       }
       if (records.length === RECORDS_PER_TURN) hasMore = true;

@@ -111,22 +111,35 @@ export class KeptState {
     return this.#records;
   }
 
-  /** Takes a record of the log in; one that cannot be read changes nothing. */
-  take(bytes: Uint8Array): void {
+  /**
+   * Takes a record of the log in; one that cannot be read changes nothing.
+   *
+   * @returns Whether it has erased a user.
+   */
+  take(bytes: Uint8Array): boolean {
     let record: EventRecord;
     let shown: ReturnType<typeof rowsShown> | undefined;
     try {
       record = decodeEvent(bytes);
       if (record.kind === "impression") shown = rowsShown(record);
     } catch {
-      return; // the joiner counts and reports it
+      return false; // the joiner counts and reports it
     }
     if (record.kind === "action") this.takeAction(record);
-    else if (shown !== undefined) {
+    else if (record.kind === "forget") this.#erase(record.user);
+    else if (record.kind === "impression" && shown !== undefined) {
       const items = shown.items();
       const values = this.#slots.length === 0 ? undefined : valuesOfRows(shown, this.#slots);
       this.takeRanking({ ...record, items, values });
     }
+    return record.kind === "forget";
+  }
+
+  /** Drops a user. Rankings stay as those of no user, so that none of them is counted again. */
+  #erase(user: string): void {
+    this.#records++;
+    this.#tables.users.delete(user);
+    this.#tables.rankings.replace(user, "");
   }
 
   /** Takes a ranking in. */

@@ -103,6 +103,23 @@ export class KeptTable<V, S> {
     entry.bytes = bytes;
   }
 
+  /** Forgets a key, if there is an entry of it. */
+  delete(key: string): void {
+    const entry = this.#entries.get(key);
+    if (entry !== undefined) this.forget(entry);
+  }
+
+  /** Replaces a value wherever it stands; the entries keep their order. Visits every entry. */
+  replace(value: V, by: V): void {
+    for (const entry of this.#entries.values()) {
+      if (entry.value !== value) continue;
+      this.#copyUnsaved(entry);
+      const replaced = { ...entry, value: by };
+      this.#entries.set(entry.key, replaced);
+      this.close(replaced);
+    }
+  }
+
   forget(entry: KeptEntry<V>): void {
     this.#copyUnsaved(entry);
     this.#entries.delete(entry.key);

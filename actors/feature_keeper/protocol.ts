@@ -71,6 +71,8 @@ export interface GetKeeperStatus extends Request<KeeperStatus> {
 export interface KeeperStatus {
   /** Records before it are read, by partition of the event log. */
   readonly offsets: readonly number[];
+  /** The same of the stored checkpoint; equal to `offsets` where none is stored. */
+  readonly saved: readonly number[];
   readonly users: number;
   readonly items: number;
   /** Counted memory. */

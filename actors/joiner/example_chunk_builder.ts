@@ -5,6 +5,7 @@
 import type { ExampleShape } from "../../kernels/features/feature_batch.ts";
 import type { LoggedFeatures } from "../../records/impression_rows.ts";
 import type { ExampleChunk } from "../../records/example_chunk.ts";
+import type { Forgotten } from "../../records/forgotten.ts";
 import type { JoinerPosition } from "../../records/joiner_position.ts";
 import type { TraceContext } from "../../mesh/ports/tracing.ts";
 import { TraceLinks } from "../../mesh/runtime/trace_links.ts";
@@ -121,6 +122,18 @@ export class ExampleChunkBuilder {
     this.#rows = 0;
     this.#idCount = 0;
     this.#atMs = 0;
+    return chunk;
+  }
+
+  /** A chunk without rows that takes the next number; no example may be gathered. */
+  finishForget(
+    forget: readonly Forgotten[],
+    acceptedAtMs: number,
+    resume: JoinerPosition,
+  ): ExampleChunk {
+    invariant(this.#rows === 0, "an erasure comes between the rows of two chunks");
+    const chunk = { ...this.finish(acceptedAtMs, resume), forget };
+    this.#firstRow++;
     return chunk;
   }
 

@@ -13,7 +13,13 @@ import type { ExampleShape } from "../../kernels/features/feature_batch.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
 import type { TraceContext } from "../../mesh/ports/tracing.ts";
 import { TraceLinks } from "../../mesh/runtime/trace_links.ts";
-import { decodeExamples, encodeExamples, type ExampleChunk } from "../../records/example_chunk.ts";
+import {
+  decodeExamples,
+  encodeExamples,
+  type ExampleChunk,
+  nextRowOf,
+} from "../../records/example_chunk.ts";
+import type { Forgotten } from "../../records/forgotten.ts";
 import type { JoinerPosition } from "../../records/joiner_position.ts";
 import { invariant } from "../../structures/invariant.ts";
 import { ExampleChunkBuilder } from "./example_chunk_builder.ts";
@@ -42,6 +48,10 @@ export class ExamplePartition {
   /** Position of the newest chunk when the joiner started. */
   readonly start: JoinerPosition;
   #waiting: Uint8Array[] = [];
+  /** Erasures of the finished chunks, a list for each chunk that has them. */
+  #forgetsWaiting: (readonly Forgotten[])[] = [];
+  /** Erasures of dropped chunks, which go into the next one. */
+  #forgetsDropped: readonly Forgotten[] = [];
   /** Traces of the chunks that were finished since {@link takeTraces}. */
   readonly #traces = new TraceLinks();
   /** Position of the newest finished chunk. */
@@ -73,7 +83,7 @@ export class ExamplePartition {
     this.#log = log;
     this.#partition = partition;
     this.#limits = limits;
-    const nextRow = last === undefined ? 0 : last.firstRow + last.rows;
+    const nextRow = last === undefined ? 0 : nextRowOf(last);
     this.#nextRowWritten = nextRow;
     this.#builder = new ExampleChunkBuilder(shape, nextRow);
     // A chunk of offline training has no position: no event was read yet.
@@ -164,7 +174,10 @@ export class ExamplePartition {
    */
   endTurn(moment: JoinMoment, nowMs: number): void {
     const { batchRows, lingerMs } = this.#limits;
-    if (this.rows === 0 && moment.acceptedAtMs > this.#acceptedAtMs) this.finishChunk(moment);
+    const carriesMark = moment.acceptedAtMs > this.#acceptedAtMs;
+    if (this.rows === 0 && (carriesMark || this.#forgetsDropped.length > 0)) {
+      this.finishChunk(moment);
+    }
     const isRead = moment.eventOffset >= this.start.eventOffset;
     if (this.rows === 0 && !(this.#isAwaited && isRead)) return;
     this.#dueAtMs ??= nowMs + lingerMs;
@@ -184,7 +197,38 @@ export class ExamplePartition {
     this.#finish(moment, 0);
   }
 
-  #finish({ acceptedAtMs, eventOffset, ...replay }: JoinMoment, rowsAfter: number): void {
+  /**
+   * Finishes a chunk with erasures, behind the rows that were decided before them. `moment` is the
+   * one after their record, which another incarnation may have joined before.
+   */
+  forget(forget: readonly Forgotten[], moment: JoinMoment): void {
+    if (moment.eventOffset <= this.start.eventOffset) return;
+    this.#finishForget(forget, moment.acceptedAtMs, this.#moveTo(moment, 0));
+  }
+
+  #finish(moment: JoinMoment, rowsAfter: number): void {
+    const resume = this.#moveTo(moment, rowsAfter);
+    this.#acceptedAtMs = Math.max(this.#acceptedAtMs, moment.acceptedAtMs);
+    this.#isAwaited = this.rows >= this.#limits.batchRows;
+    const chunk = this.#builder.finish(this.#acceptedAtMs, resume);
+    this.#traces.addAll(chunk.traces);
+    this.#waiting.push(encodeExamples(chunk));
+    this.#dueAtMs = undefined;
+    if (this.#forgetsDropped.length === 0) return;
+    this.#finishForget(this.#forgetsDropped, moment.acceptedAtMs, resume);
+    this.#forgetsDropped = [];
+  }
+
+  #finishForget(forget: readonly Forgotten[], acceptedAtMs: number, resume: JoinerPosition): void {
+    this.#acceptedAtMs = Math.max(this.#acceptedAtMs, acceptedAtMs);
+    this.#isAwaited = false;
+    const chunk = this.#builder.finishForget(forget, this.#acceptedAtMs, resume);
+    this.#waiting.push(encodeExamples(chunk));
+    this.#forgetsWaiting.push(forget);
+  }
+
+  /** Moves the position of the finished chunks. */
+  #moveTo({ eventOffset, ...replay }: JoinMoment, rowsAfter: number): JoinerPosition {
     const { start } = this;
     // This partition is complete up to its start; keep that, even if another one needs an earlier
     // replay offset.
@@ -209,12 +253,7 @@ export class ExamplePartition {
       "the joiner's position never goes back",
     );
     this.#finished = resume;
-    this.#acceptedAtMs = Math.max(this.#acceptedAtMs, acceptedAtMs);
-    this.#isAwaited = this.rows >= this.#limits.batchRows;
-    const chunk = this.#builder.finish(this.#acceptedAtMs, resume);
-    this.#traces.addAll(chunk.traces);
-    this.#waiting.push(encodeExamples(chunk));
-    this.#dueAtMs = undefined;
+    return resume;
   }
 
   /**
@@ -228,20 +267,27 @@ export class ExamplePartition {
     if (chunks === 0) return 0;
     await this.#log.append(this.#partition, this.#waiting);
     this.#waiting = [];
+    const hasForget = this.#forgetsWaiting.length > 0;
+    this.#forgetsWaiting = [];
     this.#written = this.#finished;
     this.#nextRowWritten = this.#builder.nextRow - this.rows;
+    // The records that an erasure removes must not share a segment with later chunks.
+    if (hasForget) await this.#log.roll?.(this.#partition);
     return chunks;
   }
 
   /**
    * Drops the finished chunks. Their row numbers go to the next rows, and the event log may be
-   * trimmed as if they were written.
+   * trimmed as if they were written. Erasures are kept for the next chunk.
    *
    * @returns The rows dropped.
    */
   drop(): number {
-    const rows = this.#builder.nextRow - this.rows - this.#nextRowWritten;
+    const numbers = this.#builder.nextRow - this.rows - this.#nextRowWritten;
+    const rows = numbers - this.#forgetsWaiting.length;
     invariant(rows >= 0 && (rows === 0 || this.#waiting.length > 0), "waiting rows are in chunks");
+    this.#forgetsDropped = [...this.#forgetsDropped, ...this.#forgetsWaiting.flat()];
+    this.#forgetsWaiting = [];
     this.#waiting = [];
     this.#written = this.#finished;
     this.#builder.renumber(this.#nextRowWritten);

@@ -6,6 +6,7 @@ import type { ExampleShape } from "../../kernels/features/feature_batch.ts";
 import { type EventLog, isRefusal } from "../../mesh/ports/event_log.ts";
 import type { TraceContext } from "../../mesh/ports/tracing.ts";
 import { partitionOfFingerprint } from "../../records/event_record.ts";
+import type { Forgotten } from "../../records/forgotten.ts";
 import type { JoinerPosition } from "../../records/joiner_position.ts";
 import type { ExampleChunkBuilder } from "./example_chunk_builder.ts";
 import { beginOf, type ChunkLimits, ExamplePartition } from "./example_partition.ts";
@@ -118,6 +119,18 @@ export class ExamplePartitions {
   /** Finishes a chunk in every partition; an empty one carries acceptance mark and position on. */
   finishAll(moment: JoinMoment): void {
     for (const partition of this.#partitions) partition.finishChunk(moment);
+  }
+
+  /** Finishes the chunks that have rows, so that an erasure comes after them. */
+  finishRows(moment: JoinMoment): void {
+    for (const partition of this.#partitions) {
+      if (partition.rows > 0) partition.finishChunk(moment);
+    }
+  }
+
+  /** Finishes a chunk with erasures in every partition, see {@link ExamplePartition.forget}. */
+  forget(forget: readonly Forgotten[], moment: JoinMoment): void {
+    for (const partition of this.#partitions) partition.forget(forget, moment);
   }
 
   /** Drops the finished chunks, see {@link ExamplePartition.drop}. */

@@ -12,7 +12,12 @@
 import { fingerprintOf } from "../../structures/fingerprint.ts";
 import { invariant, present } from "../../structures/invariant.ts";
 import { ImpressionRowsReader } from "../../records/impression_rows_reader.ts";
-import type { ActionRecord, EventRecord, ImpressionRecord } from "../../records/event_record.ts";
+import type {
+  ActionRecord,
+  EventRecord,
+  ForgetRecord,
+  ImpressionRecord,
+} from "../../records/event_record.ts";
 import type { JoinerPosition, PositiveCounts } from "../../records/joiner_position.ts";
 import { type ClockStart, DataClock } from "./data_clock.ts";
 import { ClosedRankings } from "./closed_rankings.ts";
@@ -37,6 +42,7 @@ export type ExampleOutput = (impression: ImpressionHeader) => ExampleChunkBuilde
 export interface JoinCounts {
   impressionsClosedEarly: number;
   impressionsDuplicate: number;
+  impressionsErased: number;
   examplesEmitted: number;
   examplesSampledOut: number;
   actionsMatched: number;
@@ -94,6 +100,7 @@ export class JoinWindow {
   readonly counts: JoinCounts = {
     impressionsClosedEarly: 0,
     impressionsDuplicate: 0,
+    impressionsErased: 0,
     examplesEmitted: 0,
     examplesSampledOut: 0,
     actionsMatched: 0,
@@ -249,8 +256,26 @@ export class JoinWindow {
     invariant(offset >= this.#acceptedBefore, "records are accepted in the order of the log");
     this.#acceptedBefore = offset + 1;
     if (this.#clock.isAhead(record, offset)) this.#count("eventsAheadOfTime");
-    if (record.kind === "impression") this.#acceptImpression(record, offset, out);
-    else this.#acceptAction(record, out);
+    switch (record.kind) {
+      case "impression":
+        return this.#acceptImpression(record, offset, out);
+      case "action":
+        return this.#acceptAction(record, out);
+      case "forget":
+        return this.#acceptForget(record);
+      case "release":
+        return;
+      default:
+        record satisfies never;
+    }
+  }
+
+  /** Drops the open rankings of an erased user, without examples; later actions are late. */
+  #acceptForget({ user }: ForgetRecord): void {
+    for (const fingerprint of this.#open.ofUser(fingerprintOf(user))) {
+      this.#forget(present(this.#open.find(fingerprint), "a ranking of the user is open"));
+      this.#count("impressionsErased");
+    }
   }
 
   /**
@@ -276,8 +301,9 @@ export class JoinWindow {
     const samplingKey = this.#sampling.keyOf(record.rankingId);
     const { atMs, logSampleRate = 0 } = record;
     const openedAtMs = this.#clock.nowMs;
+    const user = fingerprintOf(record.user);
     this.#open.add(
-      { fingerprint, samplingKey, atMs, openedAtMs, offset, logSampleRate },
+      { fingerprint, user, samplingKey, atMs, openedAtMs, offset, logSampleRate },
       record.shown,
     );
     this.#traces.add(offset, record.trace);

@@ -11,6 +11,7 @@ import type { ActorContext, Behavior } from "../../mesh/runtime/actor.ts";
 import type { EventLog, LogRecord } from "../../mesh/ports/event_log.ts";
 import { decodeEvent, type EventRecord } from "../../records/event_record.ts";
 import { areRowsOf } from "../../records/impression_rows.ts";
+import { signatureOf } from "../../records/forgotten.ts";
 import { ClockLead } from "./clock_lead.ts";
 import { ExamplePartitions } from "./example_partitions.ts";
 import { ExampleWriter, isNearlyFull } from "./example_writer.ts";
@@ -66,6 +67,8 @@ export class Joiner implements Behavior<JoinerMessage> {
   #recordsInvalid = 0;
   #committedAtMs: number;
   #trimmedBefore = 0;
+  /** Records before this offset need not be kept for other readers, see `ReleaseRecord`. */
+  #releasedBefore = 0;
   /** When the turn ends, on the monotonic clock. */
   #turnEndsAtMs = 0;
 
@@ -196,9 +199,20 @@ export class Joiner implements Behavior<JoinerMessage> {
       this.#moment = this.#momentAt(offset);
       if (!await this.#finishFull(this.#moment) || this.#isTurnOver()) return false;
     }
+    if (record.kind === "forget" || record.kind === "release") {
+      this.#examples.finishRows(this.#momentAt(offset));
+    }
     this.#window.accept(record, offset, this.#output);
-    if (record.kind === "action") {
+    if (record.kind !== "impression") {
       this.#acceptedAtMs = Math.max(this.#acceptedAtMs, record.acceptedAtMs);
+    }
+    if (record.kind === "forget") {
+      const { erasureId, pass, user } = record;
+      const forgotten = { erasureId, pass, signature: signatureOf(user) };
+      this.#examples.forget([forgotten], this.#momentAt(offset + 1));
+    } else if (record.kind === "release") {
+      this.#examples.forget([], this.#momentAt(offset + 1));
+      this.#releasedBefore = offset;
     }
     // A refusal ends the turn before the next record is joined.
     await this.#finishFull(this.#momentAt(offset + 1));
@@ -221,7 +235,7 @@ export class Joiner implements Behavior<JoinerMessage> {
     try {
       const record = decodeEvent(bytes);
       // The record may have been written under an earlier configuration.
-      if (record.kind === "action" || areRowsOf(this.#options, record.shown)) return record;
+      if (record.kind !== "impression" || areRowsOf(this.#options, record.shown)) return record;
     } catch (cause) {
       this.#context.telemetry.log("warn", "skipped an event record that cannot be decoded", {
         offset,
@@ -261,7 +275,9 @@ export class Joiner implements Behavior<JoinerMessage> {
     const { kept, replayOffset } = this.#window.replayPoint(this.#eventOffset);
     const neededFrom = kept?.offset ?? replayOffset;
     const nearlyFull = isNearlyFull(this.#eventLog);
-    const keptFrom = nearlyFull ? Infinity : this.#eventOffset - this.#options.recordsKept;
+    const keptFrom = nearlyFull
+      ? Infinity
+      : Math.max(this.#releasedBefore, this.#eventOffset - this.#options.recordsKept);
     if (Math.min(neededFrom, keptFrom) <= this.#trimmedBefore) return;
     const nowMs = this.#context.clock.monotonicMs();
     const dueInMs = this.#committedAtMs + COMMIT_INTERVAL_MS - nowMs;

@@ -9,7 +9,7 @@
  *     f64  address of the next older record, of the next newer record; -1 = none
  *     f64  atMs, openedAtMs, offset, logSampleRate
  *     u32  the id's fingerprint, low and high word; the sampling key; length of the rows, bytes
- *     u32  1 = decided; unused
+ *     u32  1 = decided; unused; the user's fingerprint, low and high word
  */
 import type { Fingerprint } from "../../structures/fingerprint.ts";
 import { FingerprintMap } from "../../structures/fingerprint_map.ts";
@@ -21,6 +21,8 @@ import { type RecordAddress, RecordStore } from "../../structures/record_store.t
 export interface ImpressionHeader {
   /** Fingerprint of the ranking id. */
   readonly fingerprint: Fingerprint;
+  /** Fingerprint of the user's id. */
+  readonly user: Fingerprint;
   readonly samplingKey: number;
   readonly atMs: number;
   /** The data clock when the record was read, so that windows close in the order of the log. */
@@ -43,12 +45,13 @@ export interface OpenImpression extends ImpressionHeader {
 /** The record of an impression has a new address. */
 export type OnMoved = (from: RecordAddress, to: RecordAddress) => void;
 
-const HEADER_DOUBLES = 9;
+const HEADER_DOUBLES = 10;
 const HEADER_BYTES = 8 * HEADER_DOUBLES;
 /** Doubles from the header's beginning. */
 const [OLDER, NEWER, AT_MS, OPENED_AT_MS, OFFSET, LOG_SAMPLE_RATE] = [0, 1, 2, 3, 4, 5];
 /** Words from the header's beginning. */
 const [LOW, HIGH, SAMPLING_KEY, ROWS_BYTES, DECIDED] = [12, 13, 14, 15, 16];
+const [USER_LOW, USER_HIGH] = [18, 19];
 const NONE = -1;
 /** In place of the next older record: the record is removed. */
 const REMOVED = -2;
@@ -117,6 +120,18 @@ export class OpenImpressions {
     return address === undefined ? undefined : this.#read(address);
   }
 
+  /** Fingerprints of the open rankings of a user, in the order of the log. Visits every ranking. */
+  ofUser({ low, high }: Fingerprint): Fingerprint[] {
+    const found: Fingerprint[] = [];
+    for (let address = this.#oldest; address !== NONE; address = this.#double(address, NEWER)) {
+      const { words } = this.#records.chunkOf(address).memory;
+      const begin = 2 * this.#records.beginOf(address);
+      if (words[begin + USER_LOW] !== low || words[begin + USER_HIGH] !== high) continue;
+      found.push({ low: words[begin + LOW], high: words[begin + HIGH] });
+    }
+    return found;
+  }
+
   /** Adds an impression behind all others. */
   add(header: ImpressionHeader, rows: Uint8Array): void {
     invariant(!this.#addresses.has(header.fingerprint), "a ranking is open once");
@@ -138,6 +153,8 @@ export class OpenImpressions {
     memory.words[2 * begin + SAMPLING_KEY] = header.samplingKey;
     memory.words[2 * begin + ROWS_BYTES] = rows.byteLength;
     memory.words[2 * begin + DECIDED] = 0;
+    memory.words[2 * begin + USER_LOW] = header.user.low;
+    memory.words[2 * begin + USER_HIGH] = header.user.high;
     memory.bytes.set(rows, 8 * begin + HEADER_BYTES);
     this.#link(this.#newest, address);
     this.#newest = address;
@@ -253,6 +270,10 @@ export class OpenImpressions {
       fingerprint: {
         low: memory.words[2 * begin + LOW],
         high: memory.words[2 * begin + HIGH],
+      },
+      user: {
+        low: memory.words[2 * begin + USER_LOW],
+        high: memory.words[2 * begin + USER_HIGH],
       },
       samplingKey: memory.words[2 * begin + SAMPLING_KEY],
       atMs: doubles[begin + AT_MS],

@@ -18,6 +18,8 @@ export interface JoinerStatus {
   readonly impressionsClosedEarly: number;
   /** Rankings that replaced an open one of the same id. */
   readonly impressionsDuplicate: number;
+  /** Open rankings that were dropped because their user was erased. */
+  readonly impressionsErased: number;
   readonly examplesEmitted: number;
   /** Emitted examples that are not in the example log yet: their chunk is not full, or waits. */
   readonly examplesWaiting: number;

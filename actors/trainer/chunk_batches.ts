@@ -9,10 +9,13 @@
  * The log also decides which batches are in flight together: a flight ends at a chunk that is not
  * full, before an empty chunk, and at every {@link FLIGHT_CHUNKS}th offset.
  * The joiner finishes an empty chunk where no other one follows a full one.
+ *
+ * A chunk with erasures is taken by itself, when all batches before it are learned.
  */
 import type { ExampleShape } from "../../kernels/features/feature_batch.ts";
-import type { ExampleChunk } from "../../records/example_chunk.ts";
-import { type ExampleBatch, partOf, type Progress } from "./example_batch.ts";
+import { type ExampleChunk, nextRowOf } from "../../records/example_chunk.ts";
+import { invariant, present } from "../../structures/invariant.ts";
+import { type Erasing, type ExampleBatch, partOf, type Progress } from "./example_batch.ts";
 
 export interface ChunkBatchesOptions extends ExampleShape {
   /** Rows of a batch at most. */
@@ -33,7 +36,7 @@ const BEGINNING: Progress = { sequence: 0, offset: 0, learnedThroughMs: 0 };
 export class ChunkBatches {
   readonly #options: ChunkBatchesOptions;
   /** Oldest first. */
-  readonly #batches: ExampleBatch[] = [];
+  readonly #batches: (ExampleBatch | Erasing)[] = [];
   /** Rows before the first chunk are unknown until it is added. */
   #nextRow: number | undefined;
   /** The progress when all batches added so far are learned. */
@@ -62,9 +65,21 @@ export class ChunkBatches {
     this.#marks = [...marks, ...skipped.flatMap(({ from, to }) => [from, to])];
   }
 
-  /** Batches waiting. */
+  /** Batches and erasures waiting. */
   get waiting(): number {
     return this.#batches.length;
+  }
+
+  /** Whether a batch is the next one. */
+  get hasBatch(): boolean {
+    const [next] = this.#batches;
+    return next !== undefined && !("forget" in next);
+  }
+
+  /** Whether erasures are the next ones. */
+  get hasErasing(): boolean {
+    const [next] = this.#batches;
+    return next !== undefined && "forget" in next;
   }
 
   /** Rows waiting. */
@@ -72,7 +87,7 @@ export class ChunkBatches {
     return this.#rows;
   }
 
-  /** The progress when all waiting batches are learned. */
+  /** The progress when everything that waits is learned and erased. */
   get progress(): Progress {
     return this.#progress;
   }
@@ -89,7 +104,7 @@ export class ChunkBatches {
    * @throws {RangeError} When it is damaged, or rows are missing before it.
    */
   add(chunk: ExampleChunk, offset: number): boolean {
-    const { firstRow, rows } = chunk;
+    const { firstRow, rows, forget } = chunk;
     const isOfModel = this.#isOfModel(chunk, offset);
     const nextRow = this.#nextRow ??= firstRow;
     if (firstRow > nextRow) {
@@ -99,13 +114,17 @@ export class ChunkBatches {
       );
     }
     const before = this.#progress;
-    const end = firstRow + rows;
+    const end = nextRowOf(chunk);
     this.#nextRow = Math.max(nextRow, end);
     this.#progress = {
       sequence: this.#nextRow,
       offset: offset + 1,
       learnedThroughMs: Math.max(before.learnedThroughMs, chunk.acceptedAtMs),
     };
+    if (forget !== undefined) {
+      if (end > nextRow) this.#addErasing({ forget, offset, after: this.#progress });
+      return true;
+    }
     const cuts = isOfModel ? [...this.#cuts(nextRow, end, firstRow)] : [];
     if (cuts.length > 0) {
       const isFull = rows >= this.#options.batchRows;
@@ -120,6 +139,7 @@ export class ChunkBatches {
     const last = this.#batches.pop();
     const isBarrier = cuts.length === 0;
     if (last === undefined) this.#endsFlight ||= isBarrier;
+    else if ("forget" in last) this.#batches.push({ ...last, after: this.#progress });
     else {
       const endsFlight = last.endsFlight || isBarrier;
       this.#batches.push({ ...last, after: this.#progress, endsFlight });
@@ -127,10 +147,28 @@ export class ChunkBatches {
     return isOfModel;
   }
 
-  /** The next batch; undefined when none waits. */
+  /** The flight of the batches before ends with them. */
+  #addErasing(erasing: Erasing): void {
+    const last = this.#batches.at(-1);
+    if (last === undefined) this.#endsFlight = true;
+    else if (!("forget" in last)) {
+      this.#batches[this.#batches.length - 1] = { ...last, endsFlight: true };
+    }
+    this.#batches.push(erasing);
+  }
+
+  /** The next erasures. Requires {@link hasErasing}. */
+  takeErasing(): Erasing {
+    const next = present(this.#batches.shift(), "erasures wait");
+    invariant("forget" in next, "the batches before erasures are taken first");
+    return next;
+  }
+
+  /** The next batch; undefined when none waits before the next erasures. */
   take(): ExampleBatch | undefined {
-    const batch = this.#batches.shift();
-    if (batch === undefined) return undefined;
+    const [batch] = this.#batches;
+    if (batch === undefined || "forget" in batch) return undefined;
+    this.#batches.shift();
     this.#rows -= batch.features.rows;
     this.#endsFlight = batch.endsFlight;
     return batch;

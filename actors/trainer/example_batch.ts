@@ -4,6 +4,7 @@
  */
 import type { TraceContext } from "../../mesh/ports/tracing.ts";
 import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
+import type { Forgotten } from "../../records/forgotten.ts";
 import { invariant } from "../../structures/invariant.ts";
 
 /** How far a trainer has consumed its partition of the example log. */
@@ -39,6 +40,15 @@ export interface ExampleBatch {
   readonly endsFlight: boolean;
   /** Traces of rankings in this batch whose spans are recorded. */
   readonly traces?: readonly TraceContext[] | undefined;
+}
+
+/** Erasures between two batches. */
+export interface Erasing {
+  readonly forget: readonly Forgotten[];
+  /** Offset of their chunk. */
+  readonly offset: number;
+  /** The progress when the rows are removed. */
+  readonly after: Progress;
 }
 
 /** The numbers of a batch's rows in words: `17`, or `17 to 20`. */

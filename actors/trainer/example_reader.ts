@@ -7,7 +7,7 @@ import { decodeExamples } from "../../records/example_chunk.ts";
 import { invariant } from "../../structures/invariant.ts";
 import { ChunkBatches, type RowRange } from "./chunk_batches.ts";
 import type { TrainerOptions } from "./options.ts";
-import type { ExampleBatch, Progress } from "./example_batch.ts";
+import type { Erasing, ExampleBatch, Progress } from "./example_batch.ts";
 
 /** Batches that wait before reading pauses: more than can be in flight. */
 const BATCHES_WAITING = 8;
@@ -41,8 +41,18 @@ export class ExampleReader {
     this.#nextOffset = start?.offset ?? 0;
   }
 
-  /** Whether a batch waits. */
+  /** Whether a batch is the next one. */
   get hasBatch(): boolean {
+    return this.#batches.hasBatch;
+  }
+
+  /** Whether erasures are the next ones. */
+  get hasErasing(): boolean {
+    return this.#batches.hasErasing;
+  }
+
+  /** Whether a batch or erasures wait. */
+  get hasNext(): boolean {
     return this.#batches.waiting > 0;
   }
 
@@ -51,9 +61,14 @@ export class ExampleReader {
     return this.#batches.endsFlight;
   }
 
-  /** The progress when all waiting batches are learned. */
+  /** The progress when everything that waits is learned and erased. */
   get progress(): Progress {
     return this.#batches.progress;
+  }
+
+  /** The next erasures. Requires {@link hasErasing}. */
+  takeErasing(): Erasing {
+    return this.#batches.takeErasing();
   }
 
   /** The next batch; undefined when none waits. */

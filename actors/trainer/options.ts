@@ -1,5 +1,6 @@
 import type { Address } from "../../mesh/runtime/actor.ts";
 import type { Combiner } from "../../kernels/embedding/options.ts";
+import type { UserSlots } from "../../kernels/features/user_slots.ts";
 import type { RowLayout } from "../../kernels/embedding/row_classes.ts";
 
 /**
@@ -40,6 +41,8 @@ export interface TrainerOptions {
   readonly combiners: readonly Combiner[];
   /** Layout of the shards' rows. The model's sparse inputs are found in it by name. */
   readonly layout: RowLayout;
+  /** The slots that have rows of one user. */
+  readonly userSlots: UserSlots;
   /** Bins of the progressive validation's histograms. */
   readonly validationBins: number;
 }

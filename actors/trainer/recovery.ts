@@ -91,6 +91,17 @@ export class Recovery {
     if (!this.#inParts || this.#accepted === undefined) this.#accepted = batch;
   }
 
+  /**
+   * Drops the rows of erased ids from the quarantine, and the reference that has some.
+   *
+   * @returns Rows of the quarantine that were deleted.
+   */
+  async erase(ids: readonly bigint[]): Promise<number> {
+    const erased = new Set(ids);
+    if (this.#accepted?.features.ids.some((id) => erased.has(id))) this.#accepted = undefined;
+    return await this.#refusals.erase(erased);
+  }
+
   /** Learns from a refused batch without the rows that cause the refusal, which are recorded. */
   async putAside({ batch, error }: RefusedBatch): Promise<void> {
     const { pipeline, metrics, options, telemetry } = this.#parts;

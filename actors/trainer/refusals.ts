@@ -96,6 +96,21 @@ export class Refusals {
     return recent.length < GOING_BACK_MAX;
   }
 
+  /**
+   * Deletes the recorded rows that have an erased id.
+   *
+   * @returns How many they were.
+   * @throws {Error} When the quarantine cannot be written.
+   */
+  async erase(ids: ReadonlySet<bigint>): Promise<number> {
+    const { rows } = this.#quarantine;
+    const kept = rows.filter((row) => !row.ids.some((id) => ids.has(BigInt(id))));
+    if (kept.length === rows.length) return 0;
+    this.#quarantine = { ...this.#quarantine, rows: kept };
+    await this.#write();
+    return rows.length - kept.length;
+  }
+
   /** Notes a batch that was learned whole. */
   learned(): void {
     this.#note(false);

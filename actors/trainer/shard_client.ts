@@ -4,13 +4,16 @@
  */
 import type { ActorRef } from "../../mesh/runtime/actor.ts";
 import type { UniqueIds } from "../../kernels/embedding/batch_kernel.ts";
-import { floatStarts } from "../../kernels/embedding/row_classes.ts";
+import type { ExportCursor } from "../../kernels/embedding/class_tables.ts";
+import type { FeatureIds } from "../../kernels/embedding/options.ts";
+import { classStartsOf, floatStarts } from "../../kernels/embedding/row_classes.ts";
 import { ShardFanOut } from "../../kernels/embedding/shard_fan_out.ts";
 import { BufferPool } from "../../structures/buffer_pool.ts";
 import type { TraceContext } from "../../mesh/ports/tracing.ts";
 import { invariant } from "../../structures/invariant.ts";
 import {
   type EmbeddingShardMessage,
+  type RemovedRows,
   ShardRestartedError,
   type SourceOpening,
 } from "../embedding_shard/protocol.ts";
@@ -19,6 +22,9 @@ import { RepeatedAsks, type RepeatedAsksOptions, type Repeating } from "./repeat
 
 /** Spare buffers per shard: as many as there are batches in flight. */
 const SPARES_PER_SHARD = 4;
+
+/** Rows that a shard visits for one page of ids. */
+const LISTED_ROWS_MAX = 8_192;
 
 /** Errors of a shard that another ask gets again. By name: the shard may live in another thread. */
 const FINAL_ERRORS: ReadonlySet<string> = new Set([
@@ -236,5 +242,51 @@ export class ShardClient {
           });
         }),
     );
+  }
+
+  /** The ids of all rows of some slots, in the order of the shards. */
+  async listIds(slots: readonly number[]): Promise<FeatureIds[]> {
+    const pages = await this.#askAll(async (shard, _, budgetMs) => {
+      const pages: FeatureIds[] = [];
+      let cursor: ExportCursor | undefined;
+      do {
+        const message = { kind: "listIds", slots, rowsMax: LISTED_ROWS_MAX } as const;
+        const page: { readonly ids: FeatureIds; readonly next?: ExportCursor } = await shard.ask(
+          { ...message, ...(cursor && { cursor }) },
+          { budgetMs },
+        );
+        pages.push(page.ids);
+        cursor = page.next;
+      } while (cursor !== undefined);
+      return pages;
+    });
+    return pages.flat();
+  }
+
+  /**
+   * Removes the rows of ids at every shard; resolves with the removed rows by slot number.
+   *
+   * @param isLast Moves the marks of all shards to `sequence`, also of those without ids.
+   */
+  async removeRows(
+    { uniqueIds, groupStarts }: Pick<GroupedIds, "uniqueIds" | "groupStarts">,
+    { sequence, isLast }: { readonly sequence: number; readonly isLast: boolean },
+  ): Promise<RemovedRows[]> {
+    invariant(sequence > this.#sent, "a removal comes between the gradients of two batches");
+    if (isLast) this.#sent = sequence;
+    const { source, widths } = this.#options;
+    const classes = widths.length;
+    return await this.#askAll((shard, s, budgetMs) => {
+      const message = {
+        kind: "removeRows",
+        source,
+        sequence,
+        ids: uniqueIds.slice(groupStarts[s * classes], groupStarts[(s + 1) * classes]),
+        starts: classStartsOf(groupStarts, s, classes),
+        isLast,
+        opening: this.#openings[s],
+      } as const;
+      return shard.ask(message, { budgetMs });
+    });
   }
 }

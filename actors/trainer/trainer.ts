@@ -19,6 +19,7 @@ import { invariant, present } from "../../structures/invariant.ts";
 import type { EmbeddingShardMessage } from "../embedding_shard/protocol.ts";
 import { BatchPipeline, type LearnedBatch } from "./batch_pipeline.ts";
 import type { RowRange } from "./chunk_batches.ts";
+import { Eraser } from "./eraser.ts";
 import { ExampleReader } from "./example_reader.ts";
 import type { TrainerOptions } from "./options.ts";
 import type { AdoptMean, Cut, TrainerMessage } from "./protocol.ts";
@@ -59,6 +60,7 @@ export class Trainer implements Behavior<TrainerMessage> {
   readonly #validation: TaskValidation;
   readonly #metrics: TrainerMetrics;
   readonly #cuts: WaitingCuts;
+  readonly #eraser: Eraser;
   #unsubscribe: () => void = () => {};
   #state: TrainerState = { kind: "training" };
   #recovery: Recovery;
@@ -100,6 +102,14 @@ export class Trainer implements Behavior<TrainerMessage> {
     this.#metrics = new TrainerMetrics(telemetry, labels);
     this.#exchange = new WeightExchange(session);
     this.#cuts = new WaitingCuts(context);
+    const { blobs } = dependencies;
+    this.#eraser = new Eraser({
+      options,
+      shards: this.#shards,
+      kernel: this.#kernel,
+      blobs,
+      clock,
+    });
     this.#reader = this.#readFrom();
     this.#pipeline = new BatchPipeline({
       session,
@@ -194,12 +204,14 @@ export class Trainer implements Behavior<TrainerMessage> {
       await this.#learnOldest();
       if (this.#isStopped) return await this.#takeCuts();
     }
+    if (this.#pipeline.isEmpty && this.#reader.hasErasing) await this.#erase();
     if (this.#pipeline.isEmpty) {
       // Chunks without rows, and of another schema, still move the progress.
-      if (!this.#reader.hasBatch) this.#advance(this.#reader.progress);
+      if (!this.#reader.hasNext) this.#advance(this.#reader.progress);
       await this.#takeCuts();
     }
-    if (this.#mayBegin || this.#mustLearn || !caughtUp) this.#wake();
+    const { hasErasing } = this.#reader;
+    if (this.#mayBegin || this.#mustLearn || hasErasing || !caughtUp) this.#wake();
   }
 
   /**
@@ -214,6 +226,14 @@ export class Trainer implements Behavior<TrainerMessage> {
   /** Whether the gradients of the oldest batch must be sent before another batch begins. */
   get #mustLearn(): boolean {
     return !this.#pipeline.isEmpty && (!this.#pipeline.hasRoom || this.#reader.endsFlight);
+  }
+
+  /** Removes the rows of erased users; all batches before are learned. */
+  async #erase(): Promise<void> {
+    await this.#pipeline.drain();
+    const erasing = this.#reader.takeErasing();
+    await this.#eraser.erase(erasing, this.#recovery);
+    this.#advance(erasing.after);
   }
 
   #learned({ batch, loss, tookMs }: LearnedBatch): void {

@@ -82,7 +82,7 @@ export async function loggedSince(
     for (const { offset, bytes } of records) {
       const record = decodeEvent(bytes);
       if (record.kind === "impression") rankings.add(record.rankingId);
-      else events.add(record.eventId);
+      if (record.kind === "action") events.add(record.eventId);
       at = offset + 1;
     }
   }

@@ -84,6 +84,8 @@ export class LogSearch {
   ): Promise<FoundRankings> {
     const actions = new Map<string, { offset: number; action: ActionRecord }[]>();
     const rankings: LoggedRanking[] = [];
+    /** Users whose older rankings are erased. */
+    const erased = new Set<string>();
     let recordsRead = 0;
     let end = await this.#log.endOffset(partition);
     while (end > 0 && rankings.length < rankingsMax) {
@@ -102,7 +104,8 @@ export class LogSearch {
           const list = actions.get(record.rankingId) ?? [];
           list.unshift({ offset, action: record });
           actions.set(record.rankingId, list);
-        } else if (record !== undefined && matches(record)) {
+        } else if (record?.kind === "forget") erased.add(record.user);
+        else if (record?.kind === "impression" && !erased.has(record.user) && matches(record)) {
           const own = actions.get(record.rankingId) ?? [];
           rankings.push({ partition, offset, impression: record, actions: own });
         }

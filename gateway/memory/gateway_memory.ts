@@ -34,4 +34,11 @@ export class GatewayMemory {
     this.items = new RecentItems();
     this.acceptanceClock = new AcceptanceClock(clock);
   }
+
+  /** Forgets the rankings of an erased user; returns how many they were. */
+  forget(user: string): number {
+    const rankings = this.userRankings.forget(user);
+    for (const rankingId of rankings) this.rankings.forget(rankingId);
+    return rankings.length;
+  }
 }

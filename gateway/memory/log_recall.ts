@@ -8,8 +8,15 @@
 import type { Clock } from "../../mesh/ports/clock.ts";
 import type { EventLog, LogRecord } from "../../mesh/ports/event_log.ts";
 import type { Telemetry } from "../../mesh/ports/telemetry.ts";
-import { decodeEvent, type EventRecord, itemsShown } from "../../records/event_record.ts";
+import {
+  decodeEvent,
+  type EventRecord,
+  type ImpressionRecord,
+  itemsShown,
+} from "../../records/event_record.ts";
 import { decodeExamples } from "../../records/example_chunk.ts";
+import { fingerprintOf } from "../../structures/fingerprint.ts";
+import { FingerprintMap } from "../../structures/fingerprint_map.ts";
 import type { GatewayMemory } from "./gateway_memory.ts";
 import { hashRanking } from "./recent_rankings.ts";
 
@@ -62,6 +69,8 @@ class LogRecall {
   #unread: number[] | undefined;
   /** Records that could not be decoded. */
   #invalid = 0;
+  /** Fingerprints of erased users, whose older rankings are passed over. */
+  readonly #forgotten = new FingerprintMap();
 
   constructor(memory: GatewayMemory, source: RecallSource) {
     this.#memory = memory;
@@ -152,14 +161,20 @@ class LogRecall {
       this.#memory.items.add(record.item);
       return true;
     }
+    if (record.kind === "forget") {
+      this.#forgotten.set(fingerprintOf(record.user), 1);
+      return true;
+    }
+    if (record.kind === "release") return true;
     const { rankingId, atMs, user, shown } = record;
+    if (this.#forgotten.has(fingerprintOf(user))) return true;
     this.#memory.userRankings.recallOlder(user, { rankingId, atMs });
     return this.#memory.rankings.recallOlder(rankingId, shown);
   }
 }
 
-/** An action, or the part of an impression that is remembered. */
-type Recalled = Extract<EventRecord, { kind: "action" }> | {
+/** A record, or the part of an impression that is remembered. */
+type Recalled = Exclude<EventRecord, ImpressionRecord> | {
   readonly kind: "impression";
   readonly rankingId: string;
   readonly acceptedAtMs: number;
@@ -172,10 +187,8 @@ type Recalled = Extract<EventRecord, { kind: "action" }> | {
 function decoded(bytes: Uint8Array): Recalled | undefined {
   try {
     const record = decodeEvent(bytes);
-    const { acceptedAtMs, kind, rankingId } = record;
-    if (typeof rankingId !== "string" || !Number.isFinite(acceptedAtMs)) return undefined;
-    if (kind === "action") return typeof record.eventId === "string" ? record : undefined;
-    const { atMs, user } = record;
+    if (record.kind !== "impression") return record;
+    const { acceptedAtMs, kind, rankingId, atMs, user } = record;
     return {
       kind,
       rankingId,

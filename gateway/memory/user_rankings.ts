@@ -94,6 +94,23 @@ export class UserRankings {
     return undefined;
   }
 
+  /** Forgets all rankings of a user; returns their ids. */
+  forget(user: string): string[] {
+    const fingerprint = fingerprintOf(user);
+    const forgotten: string[] = [];
+    let number = this.#newestOf.get(fingerprint) ?? NONE;
+    while (number >= this.#oldest) {
+      const cell = number % this.#rankingsMax;
+      forgotten.push(this.#ids[cell]);
+      number = this.#previous[cell];
+      this.#ids[cell] = "";
+      this.#users.fill(0, 2 * cell, 2 * cell + 2);
+    }
+    this.#newestOf.delete(fingerprint);
+    this.#oldestOf.delete(fingerprint);
+    return forgotten;
+  }
+
   #put(number: number, user: Fingerprint, ranking: UserRanking, previous: number): void {
     const cell = number % this.#rankingsMax;
     this.#ids[cell] = ranking.rankingId;

@@ -175,6 +175,20 @@ export class ClassTables {
   }
 
   /**
+   * Removes rows, and the occurrences of ids without a row; see {@link EmbeddingTable.remove}.
+   *
+   * @returns Number of rows removed.
+   */
+  remove(grouped: ClassIds): number {
+    let removed = 0;
+    this.#eachClass(grouped, (table, ids, c) => {
+      // A running snapshot copies removed rows aside, up to a share of the limit.
+      if (ids.length > 0) removed += this.#limit.during(c, () => table.remove(ids));
+    });
+    return removed;
+  }
+
+  /**
    * Position of the deltas. A lineage begins with the first {@link takeDelta}, and a new one
    * whenever tombstones overflow: then no delta tells which rows were removed, and the consumer has
    * to read all rows by {@link exportRows}.

@@ -108,6 +108,11 @@ export interface EventLog {
    * left.
    */
   trim(partition: number, offset: number): Promise<void>;
+  /**
+   * Separates the records so far from later ones, so that a trim can remove them without these.
+   * Absent where a trim removes any records; has no effect where this thread does not write.
+   */
+  roll?(partition: number): Promise<void>;
   /** The log's size and its limit. */
   usage(): LogUsage;
   /**

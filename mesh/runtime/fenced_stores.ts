@@ -12,7 +12,9 @@ type Fence = Pick<ActorContext<Message>, "fence">;
 
 /** A log whose appends, commits and trims end with the incarnation. */
 export function fencedEventLog(log: EventLog, context: Fence): EventLog {
+  const roll = log.roll?.bind(log);
   return {
+    ...(roll && { roll: (partition) => context.fence(() => roll(partition)) }),
     partitions: log.partitions,
     append: (
       partition: number,

@@ -2,7 +2,7 @@
  * The ends of the example log's partitions, as positions that a trainer can start from.
  */
 import type { EventLog } from "../../mesh/ports/event_log.ts";
-import { decodeExamples } from "../../records/example_chunk.ts";
+import { decodeExamples, nextRowOf } from "../../records/example_chunk.ts";
 
 /** A position between two chunks of a partition. */
 export interface ExamplePosition {
@@ -41,7 +41,7 @@ async function rangeOf(log: EventLog, partition: number): Promise<ExampleRange> 
     begin: { offset: first.offset, sequence: firstRow, learnedThroughMs: 0 },
     end: {
       offset: end,
-      sequence: newest.firstRow + newest.rows,
+      sequence: nextRowOf(newest),
       learnedThroughMs: newest.acceptedAtMs,
     },
   };

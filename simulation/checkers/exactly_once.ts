@@ -13,6 +13,7 @@ import type {
   ApplyGradients,
   BeginSnapshot,
   EmbeddingShardMessage,
+  RemoveRows,
 } from "../../actors/embedding_shard/protocol.ts";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
@@ -61,7 +62,11 @@ class ExactlyOnce implements Checker {
     const source = `trainer/${partition}`;
     const rows = this.#rows.get(source) ?? [];
     this.#rows.set(source, rows);
-    for (const chunk of decodedChunks(records)) rows.push(...idsOfRows(chunk));
+    for (const chunk of decodedChunks(records)) {
+      rows.push(...idsOfRows(chunk));
+      // Its number has no examples.
+      if (chunk.forget !== undefined) rows.push(new BigUint64Array());
+    }
   }
 
   answers(actor: Address, request: Message, value: unknown): void {
@@ -74,6 +79,12 @@ class ExactlyOnce implements Checker {
       return;
     }
     if (message.kind === "beginSnapshot") this.#cut(actor, message);
+    if (message.kind === "removeRows") {
+      if ((value as { readonly applied: boolean }).applied && message.isLast) {
+        this.#removed(actor, message);
+      }
+      return;
+    }
     if (message.kind !== "applyGradients") return;
     if ((value as { readonly applied: boolean }).applied) this.#applied(actor, message);
   }
@@ -86,6 +97,17 @@ class ExactlyOnce implements Checker {
         `${snapshot} cuts ${source} at row ${sequence}, and ${actor} stands at row ${at}`,
       );
     }
+  }
+
+  #removed(actor: Address, { source, sequence }: RemoveRows): void {
+    const key = `${actor} ${source}`;
+    const at = this.#at.get(key) ?? 0;
+    if (sequence <= at || this.#owed(actor, source, at, sequence).size > 0) {
+      this.#context.fail(
+        `${actor} removed rows at row ${sequence} of ${source}, and stood at row ${at}`,
+      );
+    }
+    this.#at.set(key, sequence);
   }
 
   #applied(actor: Address, { source, sequence, ids, counts }: ApplyGradients): void {

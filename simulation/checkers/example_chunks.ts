@@ -1,10 +1,10 @@
 /**
  * Chunks of a partition of the example log follow each other.
  *
- *     firstRow(n+1) = firstRow(n) + rows(n)
+ *     firstRow(n+1) = firstRow(n) + rows(n), and 1 more behind an erasure
  *     acceptedAtMs, eventOffset never fall;  replayOffset ≤ eventOffset
  */
-import type { ExampleChunk } from "../../records/example_chunk.ts";
+import { type ExampleChunk, nextRowOf } from "../../records/example_chunk.ts";
 import type { Checker, CheckerContext } from "./checker.ts";
 import { decodedChunks } from "./decoded_records.ts";
 
@@ -30,7 +30,7 @@ function faultOf(chunk: ExampleChunk, before: ExampleChunk | undefined): string 
   if (resume !== undefined && resume.replayOffset > resume.eventOffset) {
     return `it replays from ${resume.replayOffset}, behind its event offset ${resume.eventOffset}`;
   }
-  const expected = before === undefined ? 0 : before.firstRow + before.rows;
+  const expected = before === undefined ? 0 : nextRowOf(before);
   if (firstRow !== expected) return `its first row is ${firstRow}, expected ${expected}`;
   if (before === undefined) return undefined;
   if (acceptedAtMs < before.acceptedAtMs) {

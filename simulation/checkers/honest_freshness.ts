@@ -18,6 +18,7 @@ import type {
 import type { ScorerMessage } from "../../actors/scorer/protocol.ts";
 import type { ServingReplicaMessage } from "../../actors/serving_replica/protocol.ts";
 import type { Address, Message } from "../../mesh/runtime/actor.ts";
+import { nextRowOf } from "../../records/example_chunk.ts";
 import type { Checker, CheckerContext } from "./checker.ts";
 import { decodedChunks } from "./decoded_records.ts";
 
@@ -84,8 +85,8 @@ class HonestFreshness implements Checker {
     const source = `trainer/${partition}`;
     const chunks = this.#chunks.get(source) ?? [];
     this.#chunks.set(source, chunks);
-    for (const { acceptedAtMs, firstRow, rows } of decodedChunks(records)) {
-      chunks.push({ acceptedAtMs, end: firstRow + rows });
+    for (const chunk of decodedChunks(records)) {
+      chunks.push({ acceptedAtMs: chunk.acceptedAtMs, end: nextRowOf(chunk) });
     }
   }
 

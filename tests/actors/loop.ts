@@ -6,6 +6,7 @@
 import { defineEmbeddingShard } from "../../actors/embedding_shard/definition.ts";
 import { MovedShards } from "../../actors/embedding_shard/moved_shards.ts";
 import { defineJoiner, type JoinerOptions } from "../../actors/joiner/definition.ts";
+import type { ErasurePass } from "../../records/erasure.ts";
 import { encodeEvent, eventPartition } from "../../records/event_record.ts";
 import type { JoinerMessage } from "../../actors/joiner/protocol.ts";
 import { defineParameterSync } from "../../actors/parameter_sync/definition.ts";
@@ -41,6 +42,7 @@ import {
 } from "../../kernels/dense/training_session.ts";
 import type { ClassTablesOptions } from "../../kernels/embedding/class_tables.ts";
 import type { RowLayout } from "../../kernels/embedding/row_classes.ts";
+import { userSlotsOf } from "../../kernels/features/user_slots.ts";
 import type { FeatureSchema } from "../../kernels/features/schema.ts";
 import type { ActorDefinition, ActorRef, Address, Message } from "../../mesh/runtime/actor.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
@@ -261,6 +263,7 @@ export class Loop {
         taskNames: ["clicked"],
         combiners: SCHEMA.slots.map(({ pooling }) => pooling),
         layout: LAYOUT,
+        userSlots: userSlotsOf(SCHEMA, () => true),
         validationBins: 1_000,
         ...this.options.trainer,
       });
@@ -550,6 +553,15 @@ export class Loop {
       acceptedAtMs,
     })]);
     return acceptedAtMs;
+  }
+
+  /** Appends the erasure of a user, as the gateway does. */
+  async erase(user: string, erasureId: string, pass: ErasurePass = 1): Promise<void> {
+    const nowMs = this.mesh.clock.nowMs();
+    const acceptedAtMs = nowMs + this.#events++ * 1e-3;
+    await this.eventLog.append(0, [
+      encodeEvent({ kind: "forget", erasureId, pass, user, atMs: nowMs, acceptedAtMs }),
+    ]);
   }
 
   async stop(): Promise<void> {

@@ -8,6 +8,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { type SnapshotBits, snapshotBits } from "../records/snapshot_bits.ts";
+import { nextRowOf } from "../../records/example_chunk.ts";
 import { Loop, type LoopOptions } from "./loop.ts";
 
 const SHARDS = 2;
@@ -41,6 +42,7 @@ const step = fc.record({
     { weight: 6, arbitrary: fc.constant("nothing" as const) },
     { weight: 2, arbitrary: fc.constant("kill" as const) },
     { weight: 1, arbitrary: fc.constant("snapshot" as const) },
+    { weight: 1, arbitrary: fc.constant("erase" as const) },
   ),
 });
 
@@ -76,6 +78,7 @@ for (
           await visit(loop, user, item, clicks);
           await loop.mesh.advance(pauseMs);
           if (then === "snapshot") await loop.snapshot();
+          if (then === "erase") await loop.erase(`user-${user}`, `erasure-${user}`);
           if (then === "kill") loop = await loop.kill(++seed);
         }
         // As long as the steady run, so that both have swept all rows after their last batch.
@@ -86,7 +89,7 @@ for (
         let rows = 0;
         for (const chunk of await loop.examples()) {
           assert.equal(chunk.firstRow, rows, "chunks follow each other");
-          rows += chunk.rows;
+          rows = nextRowOf(chunk);
         }
         const steady = await loop.learnAgain();
         await steady.mesh.advance(SETTLES_MS);

@@ -5,7 +5,7 @@ import { readLogHeader } from "../../mesh/adapters/embedded/log_header.ts";
 import { decodeHeader, decodeRecords } from "../../mesh/adapters/embedded/segment_block.ts";
 import { SegmentBlocks } from "../../mesh/adapters/embedded/segment_blocks.ts";
 import { listSegments } from "../../mesh/adapters/embedded/segment_files.ts";
-import { decodeExamples } from "../../records/example_chunk.ts";
+import { decodeExamples, nextRowOf } from "../../records/example_chunk.ts";
 
 const ID_BYTES = 8;
 
@@ -31,7 +31,7 @@ export function countExampleRows(directory: string): ExampleRows {
         for (const { bytes } of decodeRecords(block, firstOffset, records)) {
           const chunk = decodeExamples(bytes);
           if (chunk.firstRow !== nextRow) gaps++;
-          nextRow = chunk.firstRow + chunk.rows;
+          nextRow = nextRowOf(chunk);
           rows += chunk.rows;
           const offsets = new Uint32Array(chunk.listOffsets.slice().buffer);
           const slots = (offsets.length - 1) / Math.max(1, chunk.rows);

@@ -235,7 +235,8 @@ export class EmbeddedEventLog implements EventLog {
   }
 
   /**
-   * Removes whole segments; a segment that also holds newer records stays until these are trimmed.
+   * Removes whole segments, and the torn tails that were cut off them; a segment that also holds
+   * newer records stays until these are trimmed.
    * Segments are removed before the floor is written, because a full disk may have no room for
    * that.
    */
@@ -248,6 +249,7 @@ export class EmbeddedEventLog implements EventLog {
     for (let i = 0; i + 1 < segments.length && segments[i + 1].firstOffset <= floor; i++) {
       const bytes = bytesOf([segments[i]], this.#files);
       await this.#files.remove(segments[i].path);
+      await this.#removeTornTails(target.directory, segments[i]);
       target.bytesBefore -= bytes;
       invariant(
         target.bytesBefore + (target.writer?.bytes ?? 0) >= 0,
@@ -256,6 +258,15 @@ export class EmbeddedEventLog implements EventLog {
       this.#full = undefined;
     }
     await this.#offsets.set(FLOOR_NAME, partition, floor);
+  }
+
+  roll(partition: number): Promise<void> {
+    try {
+      this.#partition(partition).writer?.roll();
+      return Promise.resolve();
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   usage(): LogUsage {
@@ -288,6 +299,13 @@ export class EmbeddedEventLog implements EventLog {
     if (storesEnds) await this.#storeEnds().catch(() => {});
     await this.#offsets.settle();
     for (const unfollow of this.#unfollow) unfollow();
+  }
+
+  /** Removes the tails that were cut off a segment that is gone. */
+  async #removeTornTails(directory: string, { path }: SegmentFile): Promise<void> {
+    const torn = [...this.#files.readDirSync(directory)].map(({ name }) => `${directory}/${name}`)
+      .filter((other) => other.startsWith(path) && other.endsWith(".torn"));
+    for (const each of torn) await this.#files.remove(each);
   }
 
   #readOnlyError(): Error {

@@ -197,6 +197,16 @@ export class SegmentWriter {
     );
   }
 
+  /**
+   * Begins a new segment, unless the newest one is empty.
+   *
+   * @throws {Error} When it cannot be made; appends go on in the old one.
+   */
+  roll(): void {
+    this.#writePending();
+    if (this.#position > 0 && this.#broken === undefined) this.#roll();
+  }
+
   async close(): Promise<void> {
     this.#writePending();
     this.#syncNow?.();

@@ -25,6 +25,7 @@ Deno.test("an impression is found with its header and rows, and the oldest is th
         if ("bytes" in step) {
           const header = {
             fingerprint: fingerprintOf(`r${i}`),
+            user: fingerprintOf(`u${i % 3}`),
             samplingKey: i * 0x1234567 >>> 0,
             atMs: step.times,
             openedAtMs: 2 * step.times,
@@ -50,6 +51,10 @@ Deno.test("an impression is found with its header and rows, and the oldest is th
         const { memory, begin } = found;
         assert.deepEqual(new Uint8Array(memory.bytes.subarray(begin, begin + rows.length)), rows);
       }
+      for (const user of ["u0", "u1", "u2", "unknown"].map(fingerprintOf)) {
+        const own = model.filter(({ header }) => header.user.low === user.low);
+        assert.deepEqual(open.ofUser(user), own.map(({ header }) => header.fingerprint));
+      }
       while (open.oldest !== undefined) {
         assert.equal(open.oldest.offset, model.shift()!.header.offset, "in the order of the log");
         open.remove(open.oldest);
@@ -74,7 +79,15 @@ Deno.test("impressions that stay open among decided ones keep at most twice thei
       for (let i = 0; i < 5_000; i++) {
         const fingerprint = fingerprintOf(`r${i}`);
         open.add(
-          { fingerprint, samplingKey: i, atMs: i, openedAtMs: i, offset: i, logSampleRate: 0 },
+          {
+            fingerprint,
+            user: fingerprint,
+            samplingKey: i,
+            atMs: i,
+            openedAtMs: i,
+            offset: i,
+            logSampleRate: 0,
+          },
           rowsOf(i),
         );
         byAddress.set(open.find(fingerprint)!.address, i);

@@ -32,6 +32,7 @@ const TRAINER: TrainerOptions = {
   shards: ["embedding_shard/0"],
   shardBudgetMs: 50,
   shardAttemptsMax: 2,
+  userSlots: { ids: [], crosses: [] },
   slots: 1,
   denseWidth: 0,
   tasks: 1,

@@ -50,7 +50,8 @@ async function loggedIds(folder: string): Promise<string[]> {
       if (records.length === 0) return ids;
       for (const { offset, bytes } of records) {
         const record = decodeEvent(bytes);
-        ids.push(record.kind === "impression" ? record.rankingId : record.eventId);
+        if (record.kind === "impression") ids.push(record.rankingId);
+        if (record.kind === "action") ids.push(record.eventId);
         at = offset + 1;
       }
     }

@@ -10,7 +10,7 @@ import type { ConsoleSources, NodeSpan } from "../../../gateway/console/sources.
 import { MemoryEventLog } from "../../../mesh/adapters/memory/memory_event_log.ts";
 import { TelemetryRecorder } from "../../../mesh/simulation/telemetry_recorder.ts";
 import { VirtualClock } from "../../../mesh/simulation/virtual_clock.ts";
-import { encodeEvent, eventPartition } from "../../../records/event_record.ts";
+import { encodeEvent, eventPartition, type RankingRecord } from "../../../records/event_record.ts";
 import { action, impression } from "../../actors/joiner/records.ts";
 import { gatewayFixture, startMs } from "../fixture.ts";
 import { consoleDoubles } from "./console_doubles.ts";
@@ -26,7 +26,7 @@ function storyFixture(sources: Partial<ConsoleSources> = {}) {
     sources: consoleDoubles({ eventLog, shape: { slots: 2, denseWidth: 1 }, ...sources }),
   });
   const { app } = gatewayFixture({ clock, eventLog, console });
-  const append = async (record: Parameters<typeof encodeEvent>[0]) =>
+  const append = async (record: RankingRecord) =>
     void await eventLog.append(eventPartition(record.rankingId, PARTITIONS), [encodeEvent(record)]);
   const get = async (path: string) => {
     const response = await app.request(path);

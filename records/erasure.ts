@@ -1,0 +1,72 @@
+/**
+ * The records of an erasure in the blob store, without the user's id: the request, and a part by
+ * each trainer that has removed rows.
+ *
+ *     erasures/{id}/request.json      written by the gateway before it answers
+ *     erasures/{id}/trainer-0-1.json  written by trainer/0 when it has removed rows, in pass 1 or 2
+ */
+import type { BlobStore } from "../mesh/ports/blob_store.ts";
+
+/** Times that an erasure goes through the logs; see `ErasureRequest.secondAt`. */
+export type ErasurePass = 1 | 2;
+
+/** A slot of crosses with the user. */
+export interface ErasedCross {
+  readonly slot: string;
+  /** Combinations with every row of the other parts whose rows were removed. */
+  readonly combinations: number;
+  readonly rowsRemoved: number;
+  /** `rows-may-stay`: a row of a value that has no row any more. `too-many`: none was removed. */
+  readonly outcome: "complete" | "rows-may-stay" | "too-many";
+}
+
+/** Rows that one trainer had removed, in all shards. */
+export interface TrainerErasure {
+  readonly source: string;
+  /** Position of the erasure in the example log. */
+  readonly partition: number;
+  readonly offset: number;
+  /** The trainer's sequence behind it. A snapshot below holds rows of the user. */
+  readonly sequence: number;
+  /** Wall time, ms. */
+  readonly atMs: number;
+  /** Rows of the user's id, by slot; undefined where a replay found them removed. */
+  readonly rowsRemoved?: number;
+  readonly crosses: readonly ErasedCross[];
+  /** Rows of the quarantine that were deleted. */
+  readonly quarantined: number;
+}
+
+const PREFIX = "erasures/";
+
+/** The name of a trainer's part in the blob store. */
+function trainerName(erasureId: string, source: string, pass: ErasurePass): string {
+  return `${PREFIX}${erasureId}/${source.replaceAll("/", "-")}-${pass}.json`;
+}
+
+/** Writes a trainer's part; one that is there already stays where the rows are unknown now. */
+export async function writeTrainerErasure(
+  blobs: BlobStore,
+  erasureId: string,
+  pass: ErasurePass,
+  erasure: TrainerErasure,
+): Promise<void> {
+  const name = trainerName(erasureId, erasure.source, pass);
+  if (erasure.rowsRemoved === undefined && await blobs.get(name) !== undefined) return;
+  await blobs.put(name, new TextEncoder().encode(JSON.stringify(erasure)));
+}
+
+/** A trainer's part; undefined before it has removed rows. */
+export async function readTrainerErasure(
+  blobs: BlobStore,
+  erasureId: string,
+  pass: ErasurePass,
+  source: string,
+): Promise<TrainerErasure | undefined> {
+  return await readJson<TrainerErasure>(blobs, trainerName(erasureId, source, pass));
+}
+
+async function readJson<T>(blobs: BlobStore, name: string): Promise<T | undefined> {
+  const bytes = await blobs.get(name);
+  return bytes === undefined ? undefined : JSON.parse(new TextDecoder().decode(bytes)) as T;
+}

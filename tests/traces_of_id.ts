@@ -1,0 +1,27 @@
+/**
+ * Searches bytes for traces of a user: the id as text, and the signature of its feature ids in
+ * either byte order.
+ */
+import { signatureOf } from "../records/forgotten.ts";
+
+/** Whether `bytes` has `wanted` somewhere. */
+export function holdsBytes(bytes: Uint8Array, wanted: Uint8Array): boolean {
+  for (let at = bytes.indexOf(wanted[0]); at >= 0; at = bytes.indexOf(wanted[0], at + 1)) {
+    if (wanted.every((byte, i) => bytes[at + i] === byte)) return true;
+  }
+  return false;
+}
+
+/** The byte strings that lead to a user. */
+export function tracesOf(user: string): ReadonlyMap<string, Uint8Array> {
+  const words = new Uint8Array(8);
+  const view = new DataView(words.buffer);
+  view.setBigUint64(0, BigInt(signatureOf(user)), true);
+  const little = words.slice(0, 6);
+  return new Map([
+    ["text", new TextEncoder().encode(user)],
+    ["hash, little-endian", little],
+    ["hash, big-endian", little.slice().reverse()],
+    ["hash, decimal", new TextEncoder().encode(String(signatureOf(user)))],
+  ]);
+}
