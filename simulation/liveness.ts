@@ -26,14 +26,31 @@ export async function pendingIn(world: ProcessWorld): Promise<string | undefined
   const { actor, atMs } = world.lastBegun;
   if (atMs + STEADY_MS > world.clock.monotonicMs()) return `${actor} was restarted just now`;
   try {
-    return await pendingOf(world, running);
+    return await pendingOf(running, world.disk.logs);
   } catch (error) {
     return `no answer: ${reasonOf(error)}`;
   }
 }
 
-async function pendingOf(world: ProcessWorld, running: RunningMesh): Promise<string | undefined> {
-  const { logs } = world.disk;
+/** The ends of the logs, as they are where they are kept. */
+export interface LogsAtRest {
+  /** The end of a partition and its last record. */
+  partition(
+    log: string,
+    partition: number,
+  ): { readonly durable: number; readonly last: Uint8Array | undefined };
+}
+
+/**
+ * The pending work of a mesh, seen from one serving process.
+ *
+ * @param host Undefined = the only process.
+ */
+export async function pendingOf(
+  running: RunningMesh,
+  logs: LogsAtRest,
+  host?: string,
+): Promise<string | undefined> {
   const joined = await running.joiner.ask({ kind: "getStatus" }, BUDGET);
   const end = logs.partition("events", 0).durable;
   if (joined.offset < end) return `the joiner stands at ${joined.offset} of ${end} events`;
@@ -60,7 +77,7 @@ async function pendingOf(world: ProcessWorld, running: RunningMesh): Promise<str
     const owner = mesh.actorRef<EmbeddingShardMessage>(addresses.embeddingShard(shard));
     const { touched } = await owner.ask({ kind: "getStatistics" }, BUDGET);
     if (touched > 0) return `${touched} rows of embedding_shard/${shard} are not served`;
-    const replica = mesh.actorRef<ServingReplicaMessage>(addresses.servingReplica(shard));
+    const replica = mesh.actorRef<ServingReplicaMessage>(addresses.servingReplica(shard, host));
     await replica.ask({ kind: "getStatistics" }, BUDGET);
   }
   const { learnedThroughMs } = await running.parameterSync.ask({ kind: "getStatus" }, BUDGET);

@@ -160,6 +160,7 @@ function planOf(options: SimulateOptions, seed: number): RunPlan {
           messages: [],
         })),
         reconfigurations: [],
+        hosts: [],
       },
     });
   return {

@@ -4,6 +4,7 @@
  * not hold.
  */
 import type { Address, Message } from "../../mesh/runtime/actor.ts";
+import type { Placement } from "../../mesh/ports/coordination.ts";
 import type { Fault } from "../plan/fault.ts";
 import type { Reply } from "../world/client.ts";
 
@@ -23,8 +24,10 @@ export interface Checker {
   /** Short and unique: `exactly-once`. */
   readonly name: string;
   /** A process begins or dies; its actors' state goes with it. */
-  processBegan?(): void;
-  processDied?(): void;
+  processBegan?(host?: string): void;
+  processDied?(host?: string): void;
+  /** A host's process could not start; it is started again. */
+  startFailed?(host: string, error: unknown): void;
   /** An incarnation of an actor begins. */
   began?(actor: Address, host?: string): void;
   /** An actor handles a message. */
@@ -46,6 +49,12 @@ export interface Checker {
   ): void;
   /** Records before `offset` are gone from a log. */
   trimmed?(log: string, partition: number, offset: number): void;
+  /** A log on Redis ends here since a fail-over, which lost the records behind. */
+  tailLost?(log: string, partition: number, endOffset: number): void;
+  /** Redis has failed over to an earlier state. */
+  redisLost?(): void;
+  /** The owner or the state of a shard or partition has changed. */
+  placed?(key: string, before: Placement | undefined, after: Placement): void;
   blobStored?(name: string, bytes: Uint8Array): void;
   blobDeleted?(name: string): void;
   /** A client has an answer. */

@@ -18,6 +18,10 @@ export class CheckersByHook implements Record<Hook, readonly Checker[]> {
   readonly handledLate: Watching<"handledLate">[] = [];
   readonly durable: Watching<"durable">[] = [];
   readonly trimmed: Watching<"trimmed">[] = [];
+  readonly startFailed: Watching<"startFailed">[] = [];
+  readonly tailLost: Watching<"tailLost">[] = [];
+  readonly redisLost: Watching<"redisLost">[] = [];
+  readonly placed: Watching<"placed">[] = [];
   readonly blobStored: Watching<"blobStored">[] = [];
   readonly blobDeleted: Watching<"blobDeleted">[] = [];
   readonly replied: Watching<"replied">[] = [];

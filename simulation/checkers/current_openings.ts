@@ -13,27 +13,24 @@ import type { Checker, CheckerContext } from "./checker.ts";
 const SHARD = "embedding_shard/";
 
 export function currentOpenings(context: CheckerContext): Checker {
-  /** The newest opening, by shard and source. */
-  const newest = new Map<string, SourceOpening>();
+  /** Number of the newest opening, by the shard's incarnation and source. */
+  const newest = new Map<string, number>();
   const check = (actor: string, source: string, { incarnation, epoch }: SourceOpening) => {
-    const current = newest.get(`${actor} ${source}`);
-    if (current?.incarnation === incarnation && current.epoch === epoch) return;
+    const current = newest.get(`${incarnation} ${source}`);
+    if (current === epoch) return;
     context.fail(
-      `${actor} took a message of opening ${epoch} of ${source}, and opening ${current?.epoch} is ` +
-        "the newest",
+      `${actor} took a message of opening ${epoch} of ${source}, and opening ${current} is the ` +
+        "newest",
     );
   };
   return {
     name: "current-openings",
-    began(actor) {
-      if (!actor.startsWith(SHARD)) return;
-      for (const key of newest.keys()) if (key.startsWith(`${actor} `)) newest.delete(key);
-    },
     answers(actor, request, value) {
       if (!actor.startsWith(SHARD)) return;
       const message = request as EmbeddingShardMessage;
       if (message.kind === "openSource") {
-        newest.set(`${actor} ${message.source}`, value as SourceOpening);
+        const { incarnation, epoch } = value as SourceOpening;
+        newest.set(`${incarnation} ${message.source}`, epoch);
       } else if (message.kind === "beginSnapshot") {
         for (const { source, opening } of message.marks) check(actor, source, opening);
       } else if (message.kind === "applyGradients") {

@@ -7,7 +7,8 @@
  *     ∀ cut of a snapshot:          each shard stands at the sequence that the cut names
  *
  * m is the sequence applied before, or the mark with which the incarnation began. A shard therefore
- * neither skips rows nor sees them twice, whatever was sent again or replayed.
+ * neither skips rows nor sees them twice, whatever was sent again or replayed. An incarnation goes
+ * with the shard when it moves to another host, and so do its marks.
  */
 import type {
   ApplyGradients,
@@ -35,7 +36,9 @@ class ExactlyOnce implements Checker {
   readonly #kernel = BatchKernel.create();
   /** Ids of each row, by source. */
   readonly #rows = new Map<string, BigUint64Array[]>();
-  /** Sequence that the incarnation stands at, by shard and source. */
+  /** First row of each chunk, by source. */
+  readonly #firstRows = new Map<string, number[]>();
+  /** Sequence that the shard stands at, by its incarnation and source. */
   readonly #at = new Map<string, number>();
   #owners = new Map<bigint, number>();
   #shards = 0;
@@ -46,38 +49,38 @@ class ExactlyOnce implements Checker {
   }
 
   processBegan(): void {
-    this.#at.clear();
     const { shardCount } = this.#configuration();
     if (shardCount !== this.#shards) this.#owners = new Map();
     this.#shards = shardCount;
-  }
-
-  began(actor: Address): void {
-    if (!actor.startsWith(SHARD)) return;
-    for (const key of this.#at.keys()) if (key.startsWith(`${actor} `)) this.#at.delete(key);
   }
 
   durable(log: string, partition: number, records: readonly Uint8Array[]): void {
     if (log !== "examples") return;
     const source = `trainer/${partition}`;
     const rows = this.#rows.get(source) ?? [];
+    const firstRows = this.#firstRows.get(source) ?? [];
     this.#rows.set(source, rows);
+    this.#firstRows.set(source, firstRows);
     for (const chunk of decodedChunks(records)) {
+      firstRows.push(rows.length);
       rows.push(...idsOfRows(chunk));
       // Its number has no examples.
       if (chunk.forget !== undefined) rows.push(new BigUint64Array());
     }
   }
 
+  tailLost(log: string, partition: number, endOffset: number): void {
+    if (log !== "examples") return;
+    const source = `trainer/${partition}`;
+    const [firstLost] = this.#firstRows.get(source)?.splice(endOffset) ?? [];
+    if (firstLost !== undefined) this.#rows.get(source)?.splice(firstLost);
+  }
+
   answers(actor: Address, request: Message, value: unknown): void {
     if (!actor.startsWith(SHARD)) return;
     const message = request as EmbeddingShardMessage;
     const mark = markOf(message, value);
-    if (mark !== undefined) {
-      const key = `${actor} ${mark.source}`;
-      if (!this.#at.has(key)) this.#at.set(key, mark.sequence);
-      return;
-    }
+    if (mark !== undefined) return this.#opened(actor, mark);
     if (message.kind === "beginSnapshot") this.#cut(actor, message);
     if (message.kind === "removeRows") {
       if ((value as { readonly applied: boolean }).applied && message.isLast) {
@@ -89,9 +92,20 @@ class ExactlyOnce implements Checker {
     if ((value as { readonly applied: boolean }).applied) this.#applied(actor, message);
   }
 
+  #opened(actor: Address, { incarnation, source, sequence }: Mark): void {
+    const key = `${incarnation} ${source}`;
+    const at = this.#at.get(key) ?? sequence;
+    this.#at.set(key, at);
+    // A cut raises the mark over rows that have none of the shard's ids.
+    if (sequence >= at && this.#owed(actor, source, at, sequence).size === 0) return;
+    this.#context.fail(
+      `${actor} says that it stands at row ${sequence} of ${source}, and it has applied ${at}`,
+    );
+  }
+
   #cut(actor: Address, { snapshot, marks }: BeginSnapshot): void {
-    for (const { source, sequence } of marks) {
-      const at = this.#at.get(`${actor} ${source}`) ?? 0;
+    for (const { source, sequence, opening } of marks) {
+      const at = this.#at.get(`${opening.incarnation} ${source}`) ?? 0;
       if (at <= sequence && this.#owed(actor, source, at, sequence).size === 0) continue;
       this.#context.fail(
         `${snapshot} cuts ${source} at row ${sequence}, and ${actor} stands at row ${at}`,
@@ -99,8 +113,8 @@ class ExactlyOnce implements Checker {
     }
   }
 
-  #removed(actor: Address, { source, sequence }: RemoveRows): void {
-    const key = `${actor} ${source}`;
+  #removed(actor: Address, { source, sequence, opening }: RemoveRows): void {
+    const key = `${opening.incarnation} ${source}`;
     const at = this.#at.get(key) ?? 0;
     if (sequence <= at || this.#owed(actor, source, at, sequence).size > 0) {
       this.#context.fail(
@@ -110,8 +124,8 @@ class ExactlyOnce implements Checker {
     this.#at.set(key, sequence);
   }
 
-  #applied(actor: Address, { source, sequence, ids, counts }: ApplyGradients): void {
-    const key = `${actor} ${source}`;
+  #applied(actor: Address, { source, sequence, ids, counts, opening }: ApplyGradients): void {
+    const key = `${opening.incarnation} ${source}`;
     const at = this.#at.get(key) ?? 0;
     if (sequence <= at) {
       this.#context.fail(
@@ -164,11 +178,16 @@ class ExactlyOnce implements Checker {
   }
 }
 
+/** The place at which a shard stands. */
+interface Mark {
+  readonly incarnation: string;
+  readonly source: string;
+  readonly sequence: number;
+}
+
 /** The mark in an answer that tells a trainer where the shard stands. */
-function markOf(
-  message: EmbeddingShardMessage,
-  value: unknown,
-): { readonly source: string; readonly sequence: number } | undefined {
+function markOf(message: EmbeddingShardMessage, value: unknown): Mark | undefined {
   if (message.kind !== "openSource") return undefined;
-  return { source: message.source, sequence: (value as { sequence: number }).sequence };
+  const { incarnation, sequence } = value as { incarnation: string; sequence: number };
+  return { incarnation, source: message.source, sequence };
 }

@@ -4,9 +4,10 @@
  *     ∀ partition p:  rows(example log p) is a prefix of Ref_p(event log)
  *
  * Ref is a join window of its own over every durable record, also of those that were trimmed since.
- * Rows are compared bit by bit. The check ends with the two moments that come from outside the log:
- * impressions are closed before their window is over (a nearly full log asks for it), or the wall
- * clock steps back (a joiner that starts afterwards bounds its data clock by it).
+ * Rows are compared bit by bit. The check ends with the moments that come from outside the log:
+ * impressions are closed before their window is over (a nearly full log asks for it), the wall
+ * clock steps back (a joiner that starts afterwards bounds its data clock by it), or a fail-over of
+ * Redis loses records.
  */
 import { ExampleChunkBuilder } from "../../actors/joiner/example_chunk_builder.ts";
 import { JoinWindow } from "../../actors/joiner/join_window.ts";
@@ -75,6 +76,9 @@ function create(
           written[partition]++;
         }
       }
+    },
+    tailLost() {
+      gaveUp = true;
     },
     fault(fault) {
       gaveUp ||= fault.kind === "stepClock" && fault.byMs < 0;

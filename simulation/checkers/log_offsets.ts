@@ -17,5 +17,6 @@ export function logOffsets(context: CheckerContext): Checker {
       }
       ends.set(key, firstOffset + records.length);
     },
+    tailLost: (log, partition, end) => void ends.set(`${log}/${partition}`, end),
   };
 }

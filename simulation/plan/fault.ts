@@ -4,15 +4,16 @@
  */
 
 import type { DiskArea } from "../disk/simulated_disk.ts";
+import { type MeshFault, wordsOfMeshFault } from "./mesh_fault.ts";
 
 /** A fault that happens at one moment. */
-interface Moment {
+export interface Moment {
   /** Virtual time since the run began, ms. */
   readonly atMs: number;
 }
 
 /** A fault that lasts. */
-interface Episode extends Moment {
+export interface Episode extends Moment {
   readonly forMs: number;
 }
 
@@ -122,8 +123,8 @@ export interface StepClock extends Moment {
   readonly byMs: number;
 }
 
-/** Any fault. */
-export type Fault =
+/** Any fault of a world of one process. */
+export type ProcessFault =
   | KillProcess
   | RestartProcess
   | CrashActor
@@ -138,6 +139,9 @@ export type Fault =
   | FlipRead
   | StepClock;
 
+/** Any fault. */
+export type Fault = ProcessFault | MeshFault;
+
 /** Kinds of faults that are switched on and off together. */
 export type FaultFamily =
   | "process"
@@ -148,7 +152,11 @@ export type FaultFamily =
   | "disk"
   | "io"
   | "clock"
-  | "reconfigure";
+  | "reconfigure"
+  | "hosts"
+  | "partitions"
+  | "redis"
+  | "drains";
 
 /** All families, in the order in which help texts list them. */
 export const faultFamilies: readonly FaultFamily[] = [
@@ -161,6 +169,10 @@ export const faultFamilies: readonly FaultFamily[] = [
   "io",
   "clock",
   "reconfigure",
+  "hosts",
+  "partitions",
+  "redis",
+  "drains",
 ];
 
 /** The fault as one line of a report: `4.120s stall trainer-0 for 0.9s`. */
@@ -207,7 +219,7 @@ function wordsOf(fault: Fault): string {
     case "stepClock":
       return `step the wall clock by ${fault.byMs > 0 ? "+" : ""}${seconds(fault.byMs)}`;
     default:
-      return fault satisfies never;
+      return wordsOfMeshFault(fault, seconds);
   }
 }
 

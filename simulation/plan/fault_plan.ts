@@ -11,6 +11,8 @@ import type { RandomStream } from "../../mesh/ports/random.ts";
 import { SeededRandom } from "../../mesh/simulation/seeded_random.ts";
 import type { Fault, FaultFamily } from "./fault.ts";
 import { faultFamilies } from "./fault.ts";
+import { meshFault } from "./mesh_fault_plan.ts";
+import { chosen, logUniform, whole } from "./draws.ts";
 
 /** The parts of a world that faults can strike. */
 export interface FaultTargets {
@@ -20,6 +22,8 @@ export interface FaultTargets {
   readonly interruptible: readonly Interruptible[];
   /** Changes of configuration that a restart may bring, each by path. */
   readonly reconfigurations: readonly Readonly<Record<string, unknown>>[];
+  /** Names of the hosts of a mesh; empty = one process. */
+  readonly hosts: readonly string[];
 }
 
 /** An actor and messages to it. */
@@ -39,6 +43,10 @@ export interface FaultPlanOptions {
   /** Families that are always on; the others are off. Undefined: a coin decides for each. */
   readonly families?: readonly FaultFamily[];
 }
+
+/** Families that strike a mesh alone, and families that strike one process and a mesh alike. */
+const meshFamilies: readonly FaultFamily[] = ["hosts", "partitions", "redis", "drains"];
+const sharedFamilies: readonly FaultFamily[] = ["actors", "threads", "interrupts"];
 
 /** Mean time between two faults of a family, ms: log-uniform between these. */
 const BETWEEN_MS_MIN = 1_500;
@@ -70,9 +78,16 @@ function draw(
   family: FaultFamily,
   stream: RandomStream,
   atMs: number,
-  { nodes, actors, interruptible, reconfigurations }: FaultTargets,
+  { nodes, actors, interruptible, reconfigurations, hosts }: FaultTargets,
 ): Fault | undefined {
+  const isOfMesh = meshFamilies.includes(family);
+  if (isOfMesh !== hosts.length > 0 && !sharedFamilies.includes(family)) return undefined;
   switch (family) {
+    case "hosts":
+    case "partitions":
+    case "redis":
+    case "drains":
+      return meshFault(family, stream, atMs, hosts);
     case "process":
       return {
         kind: "killProcess",
@@ -169,16 +184,4 @@ function ioFault(stream: RandomStream, atMs: number): Fault {
     default:
       return { kind: "flipRead", atMs, area };
   }
-}
-
-function logUniform(stream: RandomStream, low: number, high: number): number {
-  return Math.exp(Math.log(low) + stream.nextFloat() * Math.log(high / low));
-}
-
-function whole(stream: RandomStream, low: number, high: number): number {
-  return Math.round(logUniform(stream, low, high));
-}
-
-function chosen<T>(stream: RandomStream, from: readonly T[]): T {
-  return from[Math.floor(stream.nextFloat() * from.length)];
 }

@@ -5,7 +5,7 @@
 import { parseDocument } from "yaml";
 import { type CairnConfiguration, parseConfiguration } from "../../configuration/configuration.ts";
 import { SeededRandom } from "../../mesh/simulation/seeded_random.ts";
-import { homeNode, nodesOf, planOf } from "../../server/plan.ts";
+import { homeNodeOf, nodesOf, planOf, processesOf } from "../../server/plan.ts";
 import type { Scenario } from "../scenarios/scenario.ts";
 import type { Fault, FaultFamily } from "./fault.ts";
 import { drawFaultPlan } from "./fault_plan.ts";
@@ -79,13 +79,17 @@ export function drawRunPlan(options: DrawOptions): RunPlan {
     seed,
     forMs,
     targets: {
-      nodes: [homeNode, ...nodesOf(checked).map(({ name }) => name)],
+      nodes: processesOf(checked).flatMap(({ host }) => [
+        homeNodeOf(host),
+        ...nodesOf(checked, host).map(({ name }) => name),
+      ]),
       actors: planOf(checked).map(({ kind, key }) => `${kind}/${key}`),
       interruptible: planOf(checked).flatMap(({ kind, key, node }) => {
         const messages = moments[kind];
         return messages === undefined ? [] : [{ node, actor: `${kind}/${key}`, messages }];
       }),
       reconfigurations: reconfigurationsOf(checked),
+      hosts: checked.mesh?.hosts.map(({ name }) => name) ?? [],
     },
     ...(families !== undefined && { families }),
   });

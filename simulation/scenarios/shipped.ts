@@ -3,6 +3,7 @@
  */
 import type { Fault } from "../plan/fault.ts";
 import { swarmKnobs } from "../plan/knobs.ts";
+import { meshScenarios } from "./mesh_scenarios.ts";
 import type { Scenario } from "./scenario.ts";
 import { shopConfiguration, visitShop } from "./shop.ts";
 
@@ -116,4 +117,5 @@ export const shippedScenarios: readonly Scenario[] = [
     description: "the wall clock steps forwards and backwards, and the process is killed",
     families: ["clock", "process"],
   },
+  ...meshScenarios,
 ];

@@ -236,7 +236,7 @@ export class ProcessWorld extends World {
         this.clock.stepWall(fault.byMs);
         return;
       default:
-        fault satisfies never;
+        throw new Error(`${fault.kind} strikes a mesh of several hosts, and this is one process`);
     }
   }
 

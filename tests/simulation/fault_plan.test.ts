@@ -8,6 +8,7 @@ const targets = {
   actors: ["joiner/0", "trainer/0"],
   interruptible: [{ node: "main", actor: "joiner/0", messages: ["eventsAppended"] }],
   reconfigurations: [{ "shards.count": 3 }],
+  hosts: [],
 };
 
 Deno.test("a seed gives one plan, in the order of time", () => {

@@ -1,0 +1,43 @@
+/**
+ * Changes of a simulated server, each with its opposite, so that the server can go back to its
+ * state of some time ago.
+ */
+import type { Clock } from "../../mesh/ports/clock.ts";
+
+interface Change {
+  readonly atMs: number;
+  readonly undo: () => void;
+}
+
+/** Changes older than this are final, ms. */
+const KEPT_MS = 60_000;
+
+export class Journal {
+  readonly #clock: Clock;
+  #changes: Change[] = [];
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Notes a change that was made just now. */
+  add(undo: () => void): void {
+    const atMs = this.#clock.monotonicMs();
+    this.#changes.push({ atMs, undo });
+    if (this.#changes.length % 1_024 === 0) {
+      this.#changes = this.#changes.filter((change) => change.atMs >= atMs - KEPT_MS);
+    }
+  }
+
+  /** Undoes the changes since then, newest first; returns their number. */
+  undo(sinceMs: number): number {
+    let count = 0;
+    for (let last = this.#changes.at(-1); last !== undefined && last.atMs >= sinceMs;) {
+      last.undo();
+      this.#changes.pop();
+      count++;
+      last = this.#changes.at(-1);
+    }
+    return count;
+  }
+}

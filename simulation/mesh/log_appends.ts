@@ -1,0 +1,117 @@
+/**
+ * The appends of one process to one partition of a simulated log: one batch is on the way at a
+ * time, and appends that come meanwhile make the next one.
+ */
+import type { AppendFence, AppendUntil } from "../../mesh/ports/event_log.ts";
+import type { Clock, Timer } from "../../mesh/ports/clock.ts";
+import type { AppendResult, LogAppend } from "./log_state.ts";
+import { RedisAwayError } from "./redis_link.ts";
+
+export interface LogAppendsOptions {
+  readonly clock: Clock;
+  /** @throws {RedisAwayError} No answer came. */
+  readonly send: (
+    sequence: number,
+    batch: readonly LogAppend[],
+  ) => Promise<readonly AppendResult[]>;
+  /** Records before `end` are durable. */
+  readonly onAppended: (end: number) => void;
+  /** Why the last append was refused; undefined after one that was taken. */
+  readonly onRefusal: (refusal: Error | undefined) => void;
+  readonly unavailable: (cause: Error) => Error;
+}
+
+interface Append extends LogAppend {
+  readonly untilMs: number;
+  timer: Timer | undefined;
+  settle(result: AppendResult): void;
+}
+
+/** Time within which an append is sent again, ms. */
+const BUDGET_MS = 5_000;
+/** The same for one that need not be durable: a ranking waits for it. */
+const WRITTEN_BUDGET_MS = 200;
+/** Pause before a batch is sent again, ms. */
+const RETRY_MS = 20;
+
+export class LogAppends {
+  readonly #options: LogAppendsOptions;
+  #waiting: Append[] = [];
+  #sequence = 0;
+  #sending: Promise<void> | undefined;
+
+  constructor(options: LogAppendsOptions) {
+    this.#options = options;
+  }
+
+  append(
+    records: readonly Uint8Array[],
+    until: AppendUntil,
+    fence: AppendFence | undefined,
+  ): Promise<number> {
+    const { clock, onRefusal, unavailable } = this.#options;
+    return new Promise((resolve, reject) => {
+      let isSettled = false;
+      const append: Append = {
+        records,
+        fence,
+        untilMs: clock.monotonicMs() + (until === "written" ? WRITTEN_BUDGET_MS : BUDGET_MS),
+        timer: undefined,
+        settle(result) {
+          if (isSettled) return;
+          isSettled = true;
+          append.timer?.cancel();
+          onRefusal(typeof result === "number" ? undefined : result);
+          if (typeof result === "number") resolve(result);
+          else reject(result);
+        },
+      };
+      if (until === "written") {
+        append.timer = clock.schedule(WRITTEN_BUDGET_MS, () => {
+          this.#waiting = this.#waiting.filter((each) => each !== append);
+          append.settle(unavailable(new Error(`no answer within ${WRITTEN_BUDGET_MS} ms`)));
+        });
+      }
+      this.#waiting.push(append);
+      this.#sending ??= this.#send();
+    });
+  }
+
+  /** Waits for the appends under way. */
+  async close(): Promise<void> {
+    await this.#sending;
+  }
+
+  async #send(): Promise<void> {
+    await Promise.resolve(); // appends of one turn share a batch
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting;
+      this.#waiting = [];
+      await this.#deliver(batch, ++this.#sequence);
+    }
+    this.#sending = undefined;
+  }
+
+  async #deliver(batch: readonly Append[], sequence: number): Promise<void> {
+    const { clock, send, onAppended, unavailable } = this.#options;
+    const untilMs = Math.max(...batch.map((append) => append.untilMs));
+    for (;;) {
+      try {
+        const results = await send(sequence, batch);
+        results.forEach((result, i) => {
+          if (typeof result === "number") onAppended(result + batch[i].records.length);
+          batch[i].settle(result);
+        });
+        return;
+      } catch (error) {
+        const failure = error instanceof RedisAwayError ? unavailable(error) : error as Error;
+        const isOver = clock.monotonicMs() + RETRY_MS > untilMs;
+        if (!(error instanceof RedisAwayError) || isOver) {
+          for (const append of batch) append.settle(failure);
+          return;
+        }
+        await new Promise<void>((resolve) => void clock.schedule(RETRY_MS, resolve));
+      }
+    }
+  }
+}

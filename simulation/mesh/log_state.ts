@@ -1,0 +1,253 @@
+/**
+ * A log on the simulated Redis server, by the rules of the scripts of the production log.
+ */
+import {
+  type AppendFence,
+  checkFence,
+  LogFullError,
+  type LogRecord,
+  type OnceRecord,
+  partitionOf,
+  StaleWriterError,
+} from "../../mesh/ports/event_log.ts";
+import { Listeners } from "../../mesh/runtime/listeners.ts";
+import type { Journal } from "./journal.ts";
+
+/** Observes the logs of a server. */
+export interface LogStateObserver {
+  appended(log: string, partition: number, records: readonly Uint8Array[], first: number): void;
+  trimmed(log: string, partition: number, offset: number): void;
+  /** A fail-over left this end. */
+  tailLost(log: string, partition: number, endOffset: number): void;
+}
+
+interface Partition {
+  firstOffset: number;
+  records: Uint8Array[];
+  /** The newest record, also after it was trimmed. */
+  last: Uint8Array | undefined;
+  epoch: number;
+  readonly listeners: Listeners<[]>;
+}
+
+/** The records of one append. */
+export interface LogAppend {
+  readonly records: readonly Uint8Array[];
+  readonly fence: AppendFence | undefined;
+}
+
+/** The first offset of an append, or the reason against it. */
+export type AppendResult = number | Error;
+
+/** The content, time and writer of a record that was appended under an id. */
+interface KeptId {
+  readonly content: string;
+  readonly acceptedAtMs: number;
+  readonly token: string;
+}
+
+export class LogState {
+  readonly #name: string;
+  readonly #partitions: Partition[];
+  readonly #journal: Journal;
+  readonly #observer: LogStateObserver;
+  readonly #committed = new Map<string, number>();
+  /** By `writer partition`, the newest batch and its results. */
+  readonly #writers = new Map<string, { sequence: number; results: readonly AppendResult[] }>();
+  readonly #ids = new Map<string, KeptId>();
+  #bytes = 0;
+
+  constructor(name: string, partitions: number, journal: Journal, observer: LogStateObserver) {
+    this.#name = name;
+    this.#journal = journal;
+    this.#observer = observer;
+    this.#partitions = Array.from({ length: partitions }, () => ({
+      firstOffset: 0,
+      records: [],
+      last: undefined,
+      epoch: 0,
+      listeners: new Listeners<[]>(),
+    }));
+  }
+
+  get partitions(): number {
+    return this.#partitions.length;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /**
+   * Appends a batch of a writer, once however often it is sent.
+   *
+   * @param sequence Number of the batch, ascending for each writer and partition.
+   */
+  append(
+    partition: number,
+    writer: string,
+    sequence: number,
+    appends: readonly LogAppend[],
+    bytesMax: number,
+  ): readonly AppendResult[] {
+    const key = `${writer} ${partition}`;
+    const before = this.#writers.get(key);
+    if (before !== undefined && before.sequence === sequence) return before.results;
+    const results = appends.map(({ records, fence }) =>
+      this.#appendOne(partition, records, fence, bytesMax)
+    );
+    if (results.every((result) => typeof result !== "number")) return results;
+    this.#writers.set(key, { sequence, results });
+    this.#journal.add(() => {
+      if (before === undefined) this.#writers.delete(key);
+      else this.#writers.set(key, before);
+    });
+    return results;
+  }
+
+  #appendOne(
+    partition: number,
+    records: readonly Uint8Array[],
+    fence: AppendFence | undefined,
+    bytesMax: number,
+  ): AppendResult {
+    const target = partitionOf(this.#partitions, partition);
+    const endOffset = endOf(target);
+    const refused = checkFence(
+      { log: this.#name, partition, epoch: target.epoch, endOffset },
+      fence,
+    );
+    if (refused !== undefined) return refused;
+    if (this.#bytes + sizeOf(records) > bytesMax) {
+      return new LogFullError(this.#name, this.#bytes, bytesMax);
+    }
+    this.#add(partition, records);
+    return endOffset;
+  }
+
+  /** Appends the records whose ids are new; the earlier record of each other one. */
+  appendOnce(
+    partition: number,
+    records: readonly (OnceRecord & { readonly token: string })[],
+    bytesMax: number,
+  ): readonly (KeptId | undefined)[] | Error {
+    const target = partitionOf(this.#partitions, partition);
+    if (target.epoch !== 0) {
+      return new StaleWriterError(this.#name, partition, undefined, target.epoch);
+    }
+    if (this.#bytes + sizeOf(records.map(({ bytes }) => bytes)) > bytesMax) {
+      return new LogFullError(this.#name, this.#bytes, bytesMax);
+    }
+    const added: Uint8Array[] = [];
+    const earlier = records.map(({ id, content, acceptedAtMs, token, bytes }) => {
+      const found = this.#ids.get(id);
+      if (found !== undefined) return found.token === token ? undefined : found;
+      this.#ids.set(id, { content, acceptedAtMs, token });
+      this.#journal.add(() => this.#ids.delete(id));
+      added.push(bytes);
+      return undefined;
+    });
+    this.#add(partition, added);
+    return earlier;
+  }
+
+  /** @throws {StaleWriterError} A later epoch has claimed the partition. */
+  claim(partition: number, epoch: number): number {
+    const target = partitionOf(this.#partitions, partition);
+    const before = target.epoch;
+    if (epoch < before) throw new StaleWriterError(this.#name, partition, epoch, before);
+    target.epoch = epoch;
+    this.#journal.add(() => target.epoch = before);
+    return endOf(target);
+  }
+
+  read(partition: number, fromOffset: number, recordsMax: number): LogRecord[] {
+    const { firstOffset, records } = partitionOf(this.#partitions, partition);
+    const from = Math.max(fromOffset, firstOffset);
+    return records.slice(from - firstOffset, from - firstOffset + recordsMax).map((bytes, i) => ({
+      offset: from + i,
+      bytes: bytes.slice(),
+    }));
+  }
+
+  endOffset(partition: number): number {
+    return endOf(partitionOf(this.#partitions, partition));
+  }
+
+  /** The newest record; undefined before the first. */
+  newest(partition: number): Uint8Array | undefined {
+    return partitionOf(this.#partitions, partition).last;
+  }
+
+  commit(consumer: string, partition: number, offset: number): void {
+    const key = `${partition} ${consumer}`;
+    const before = this.#committed.get(key) ?? 0;
+    this.#committed.set(key, offset);
+    this.#journal.add(() => this.#committed.set(key, before));
+  }
+
+  committed(consumer: string, partition: number): number {
+    return this.#committed.get(`${partition} ${consumer}`) ?? 0;
+  }
+
+  /** Offsets of all consumers of a partition. */
+  allCommitted(partition: number): number[] {
+    return [...this.#committed].filter(([key]) => key.startsWith(`${partition} `))
+      .map(([, offset]) => offset);
+  }
+
+  trim(partition: number, offset: number): void {
+    const target = partitionOf(this.#partitions, partition);
+    const count = Math.min(Math.max(0, offset - target.firstOffset), target.records.length);
+    if (count === 0) return;
+    const gone = target.records.splice(0, count);
+    target.firstOffset += count;
+    this.#bytes -= sizeOf(gone);
+    this.#observer.trimmed(this.#name, partition, target.firstOffset);
+    this.#journal.add(() => {
+      target.records.unshift(...gone);
+      target.firstOffset -= count;
+      this.#bytes += sizeOf(gone);
+    });
+  }
+
+  /** @returns Removes the listener. */
+  onAppended(partition: number, listener: () => void): () => void {
+    return partitionOf(this.#partitions, partition).listeners.add(listener);
+  }
+
+  /** Tells every listener that there may be records. */
+  tellAll(): void {
+    for (const { listeners } of this.#partitions) listeners.tell();
+  }
+
+  endsInto(ends: Map<string, number>): void {
+    this.#partitions.forEach((partition, i) => ends.set(`${this.#name}/${i}`, endOf(partition)));
+  }
+
+  #add(partition: number, records: readonly Uint8Array[]): void {
+    if (records.length === 0) return;
+    const target = partitionOf(this.#partitions, partition);
+    const first = endOf(target);
+    const { last } = target;
+    for (const record of records) target.records.push(record.slice());
+    target.last = target.records.at(-1);
+    this.#bytes += sizeOf(records);
+    this.#journal.add(() => {
+      const gone = target.records.splice(first - target.firstOffset);
+      target.last = last;
+      this.#bytes -= sizeOf(gone);
+      this.#observer.tailLost(this.#name, partition, first);
+    });
+    this.#observer.appended(this.#name, partition, records, first);
+    target.listeners.tell();
+  }
+}
+
+function endOf({ firstOffset, records }: Partition): number {
+  return firstOffset + records.length;
+}
+
+function sizeOf(records: readonly Uint8Array[]): number {
+  return records.reduce((sum, { byteLength }) => sum + byteLength, 0);
+}

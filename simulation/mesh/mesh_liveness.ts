@@ -1,0 +1,48 @@
+/**
+ * The work that a healed mesh of several hosts still has to do.
+ */
+import { reasonOf } from "../../mesh/runtime/errors.ts";
+import { type LogsAtRest, pendingOf } from "../liveness.ts";
+import type { MeshWorld } from "./mesh_world.ts";
+
+/** For so long no actor may have been restarted, ms. */
+const STEADY_MS = 1_000;
+
+/**
+ * The pending work in words; undefined when there is none.
+ *
+ *     every host has started;  every shard and partition is active;
+ *     seen from every serving host: the logs are read, everything learned is served
+ */
+export async function pendingInMesh(world: MeshWorld): Promise<string | undefined> {
+  const incomplete = world.incomplete;
+  if (incomplete !== undefined) return incomplete;
+  const { actor, atMs } = world.lastBegun;
+  if (atMs + STEADY_MS > world.clock.monotonicMs()) return `${actor} was restarted just now`;
+  try {
+    const { placements } = await world.coordination().read();
+    for (const [key, { state, epoch }] of placements) {
+      if (state !== "active") return `${key} is ${state} in epoch ${epoch}`;
+    }
+    const logs = logsAtRest(world);
+    for (const host of world.hosts) {
+      const serving = world.processOf(host)?.composed?.serving;
+      if (serving === undefined) continue;
+      const pending = await pendingOf(serving, logs, host);
+      if (pending !== undefined) return `host ${host}: ${pending}`;
+    }
+    return undefined;
+  } catch (error) {
+    return `no answer: ${reasonOf(error)}`;
+  }
+}
+
+function logsAtRest({ redis, configuration }: MeshWorld): LogsAtRest {
+  const partitions = { events: 1, examples: configuration.trainerCount };
+  return {
+    partition(log, partition) {
+      const state = redis.log(log, partitions[log as keyof typeof partitions]);
+      return { durable: state.endOffset(partition), last: state.newest(partition) };
+    },
+  };
+}

@@ -1,0 +1,435 @@
+/**
+ * The world of a mesh of several hosts: a process for each host over revocable ports, the network
+ * between them, a Redis server and a store of blobs that all of them use.
+ */
+import type { CairnConfiguration } from "../../configuration/configuration.ts";
+import { MemoryProfileStore } from "../../mesh/adapters/memory/memory_profile_store.ts";
+import type { ActorRef, Address, Message } from "../../mesh/runtime/actor.ts";
+import { reasonOf } from "../../mesh/runtime/errors.ts";
+import { PROTOCOLS } from "../../mesh/adapters/tcp/host_identity.ts";
+import { SeededRandom } from "../../mesh/simulation/seeded_random.ts";
+import { Coordinator } from "../../mesh/runtime/coordination/coordinator.ts";
+import type { Coordination } from "../../mesh/ports/coordination.ts";
+import { present } from "../../structures/invariant.ts";
+import type { CheckerFactory } from "../checkers/checker.ts";
+import { KeyedHash } from "../keyed_hash.ts";
+import type { Fault, Interrupt } from "../plan/fault.ts";
+import type { RestartHost } from "../plan/mesh_fault.ts";
+import { NodeClock } from "../world/node_clock.ts";
+import type { PendingAsk } from "../world/observed.ts";
+import { type Exchange, World, type WorldOptions } from "../world/world.ts";
+import { RedisLink } from "./redis_link.ts";
+import { SharedBlobs } from "./shared_blobs.ts";
+import { SimulatedHost } from "./simulated_host.ts";
+import { SimulatedNetwork } from "./simulated_network.ts";
+import { SimulatedRecordStore } from "./simulated_record_store.ts";
+import { SimulatedRedis } from "./simulated_redis.ts";
+
+/** The parts of a world of several hosts. */
+export interface MeshWorldOptions extends WorldOptions {
+  readonly checkers: (world: MeshWorld) => readonly CheckerFactory[];
+}
+
+/** A host of the mesh over all its incarnations. */
+interface HostSlot {
+  readonly name: string;
+  current: SimulatedHost | undefined;
+  incarnations: number;
+  isRestarting: boolean;
+  cutFromRedisUntilMs: number;
+}
+
+/** Pause before a process that died by itself is started again, ms: a service manager's. */
+const SUPERVISOR_MS = 1_000;
+/** Time until an operator notices that Redis has lost data, ms. */
+const OPERATOR_MS = 2_000;
+/** Pause between two attempts of the operator, ms. */
+const OPERATOR_RETRY_MS = 500;
+
+export class MeshWorld extends World {
+  readonly network: SimulatedNetwork;
+  readonly redis: SimulatedRedis;
+  readonly blobs: SharedBlobs;
+  readonly profiles: MemoryProfileStore;
+  readonly #options: MeshWorldOptions;
+  readonly #hosts = new Map<string, HostSlot>();
+  readonly #operatorClock: NodeClock;
+  #configuration: CairnConfiguration;
+  #slowRedis = { untilMs: 0, latencyMs: 0 };
+  /** The operator's commands under way: to accept losses, to begin and end drains. */
+  #operations = 0;
+  #links = 0;
+
+  constructor(options: MeshWorldOptions) {
+    super(options);
+    this.#options = options;
+    this.#configuration = options.configuration;
+    this.profiles = new MemoryProfileStore(this.clock);
+    const { seed, linkMs } = options;
+    this.network = new SimulatedNetwork({ seed, clock: this.clock, latencyMs: linkMs });
+    this.#operatorClock = new NodeClock(this.clock, () => {});
+    this.redis = new SimulatedRedis(this.clock, {
+      appended: (log, partition, records, first) => {
+        this.note(`redis/${log}/${partition}`, "durable", first + records.length);
+        for (const checker of this.checkers.durable) {
+          checker.durable(log, partition, records, first);
+        }
+      },
+      trimmed: (log, partition, offset) => {
+        this.note(`redis/${log}/${partition}`, "trimmed", offset);
+        for (const checker of this.checkers.trimmed) checker.trimmed(log, partition, offset);
+      },
+      tailLost: (log, partition, end) => {
+        this.note(`redis/${log}/${partition}`, "lost", end);
+        for (const checker of this.checkers.tailLost) checker.tailLost(log, partition, end);
+      },
+    }, (key, before, after) => {
+      this.note(key, "placed", after.epoch, after.state);
+      for (const checker of this.checkers.placed) checker.placed(key, before, after);
+    });
+    this.blobs = new SharedBlobs({
+      blobStored: (name, bytes) => {
+        this.note("blobs", "stored", bytes.byteLength, name);
+        for (const checker of this.checkers.blobStored) checker.blobStored(name, bytes);
+      },
+      blobDeleted: (name) => {
+        this.note("blobs", "deleted", 0, name);
+        for (const checker of this.checkers.blobDeleted) checker.blobDeleted(name);
+      },
+    });
+    this.watch(options.checkers(this));
+  }
+
+  override get configuration(): CairnConfiguration {
+    return this.#configuration;
+  }
+
+  /** Names of all hosts. */
+  get hosts(): string[] {
+    return [...this.#hosts.keys()];
+  }
+
+  /** The process of a host; undefined while it is down. */
+  processOf(host: string): SimulatedHost | undefined {
+    return this.#hosts.get(host)?.current;
+  }
+
+  /** Why the mesh is not whole, in words; undefined where every host has started. */
+  get incomplete(): string | undefined {
+    if (!this.redis.isUp) return "Redis is down";
+    if (this.#operations > 0) return "the operator is at work";
+    for (const { name, current, isRestarting } of this.#hosts.values()) {
+      if (isRestarting) return `host ${name} is being restarted`;
+      if (current?.composed === undefined) return `host ${name} has not started`;
+    }
+    return undefined;
+  }
+
+  // ---- processes
+
+  override start(): void {
+    for (const { name } of present(this.#configuration.mesh, "a mesh has hosts").hosts) {
+      this.#startIfDown(this.#slot(name));
+    }
+  }
+
+  override kill(): void {
+    for (const { current } of this.#hosts.values()) current?.kill(true);
+    this.#operatorClock.revoke();
+  }
+
+  #slot(name: string): HostSlot {
+    let slot = this.#hosts.get(name);
+    if (slot === undefined) {
+      slot = {
+        name,
+        current: undefined,
+        incarnations: 0,
+        isRestarting: false,
+        cutFromRedisUntilMs: 0,
+      };
+      this.#hosts.set(name, slot);
+    }
+    return slot;
+  }
+
+  #startIfDown(slot: HostSlot): void {
+    slot.isRestarting = false;
+    if (slot.current !== undefined) return;
+    const { seed, linkMs, syncMs, turnMessagesMax } = this.#options;
+    const incarnation = slot.incarnations++;
+    const current: SimulatedHost = new SimulatedHost({
+      seed,
+      host: slot.name,
+      incarnation,
+      clock: this.clock,
+      configuration: this.#configuration,
+      network: this.network,
+      redis: this.redis,
+      blobs: this.blobs,
+      profiles: this.profiles,
+      telemetry: this.telemetry,
+      observer: this,
+      linkMs,
+      linkExtraMs: () => 0,
+      syncMs,
+      redisExtraMs: () =>
+        this.clock.monotonicMs() < this.#slowRedis.untilMs ? this.#slowRedis.latencyMs : 0,
+      isCutFromRedis: () => this.clock.monotonicMs() < slot.cutFromRedisUntilMs,
+      turnMessagesMax,
+      callbackRan: () => this.note(slot.name, "callback"),
+      onFatal: (actor, error) => this.#fatal(slot, current, actor, error),
+      onExceeded: (actor, error) => this.#tellGone(actor, error),
+      onGone: (error) => this.#gone(slot, current, error),
+    });
+    slot.current = current;
+    this.note(slot.name, "start", incarnation);
+    for (const checker of this.checkers.processBegan) checker.processBegan(slot.name);
+    current.start().catch((error) => this.#ended(slot, current, error));
+  }
+
+  /** A part that the host needs is gone for good. */
+  #fatal(slot: HostSlot, current: SimulatedHost, actor: Address, error: unknown): void {
+    if (slot.current !== current || current.isDead) return;
+    this.#tellGone(actor, error);
+    this.#restartByItself(slot);
+  }
+
+  /** The mesh has removed the host: the process ends, and its service manager starts it again. */
+  #gone(slot: HostSlot, current: SimulatedHost, error: Error): void {
+    if (slot.current !== current || current.isDead) return;
+    this.note(slot.name, "removed", 0, error.message);
+    this.#restartByItself(slot);
+  }
+
+  /** The process could not start, for example because Redis was away. */
+  #ended(slot: HostSlot, current: SimulatedHost, error: unknown): void {
+    if (slot.current !== current || current.isDead) return;
+    this.note(slot.name, "ended", 0, reasonOf(error));
+    for (const checker of this.checkers.startFailed) checker.startFailed(slot.name, error);
+    this.#restartByItself(slot);
+  }
+
+  #restartByItself(slot: HostSlot): void {
+    this.#die(slot, false);
+    this.clock.schedule(SUPERVISOR_MS, () => this.#startIfDown(slot));
+  }
+
+  #tellGone(actor: Address, error: unknown): void {
+    this.note(actor, "gone", 0, reasonOf(error));
+    for (const checker of this.checkers.actorGone) checker.actorGone(actor, reasonOf(error));
+  }
+
+  #die(slot: HostSlot, isSilent: boolean): void {
+    const { current } = slot;
+    if (current === undefined) return;
+    slot.current = undefined;
+    current.kill(isSilent);
+    this.note(slot.name, "died");
+    for (const checker of this.checkers.processDied) checker.processDied(slot.name);
+  }
+
+  #restart({ host, downMs, configuration }: Omit<RestartHost, "kind" | "atMs">): void {
+    const slot = this.#slot(host);
+    if (Object.keys(configuration).length > 0) {
+      this.#configuration = this.#options.reconfigure(configuration);
+    }
+    slot.isRestarting = true;
+    const { current } = slot;
+    const begin = () => void this.clock.schedule(downMs, () => this.#startIfDown(slot));
+    if (current === undefined) return begin();
+    const ended = () => {
+      if (slot.current !== current) return; // killed while it stopped
+      this.#die(slot, false);
+      begin();
+    };
+    current.stop().then(ended, (error) => {
+      this.#tellGone(`node/${host}:main`, error);
+      ended();
+    });
+  }
+
+  // ---- faults
+
+  protected override strike(fault: Fault): void {
+    const nowMs = this.clock.monotonicMs();
+    switch (fault.kind) {
+      case "killHost": {
+        const slot = this.#slot(fault.host);
+        this.#die(slot, fault.power);
+        this.clock.schedule(fault.downMs, () => this.#startIfDown(slot));
+        return;
+      }
+      case "restartHost":
+        return this.#restart(fault);
+      case "pauseHost":
+        this.#slot(fault.host).current?.pause(fault.forMs);
+        return;
+      case "cutHosts":
+        this.network.way(fault.from, fault.to).cut(fault.forMs);
+        if (fault.bothWays) this.network.way(fault.to, fault.from).cut(fault.forMs);
+        return;
+      case "slowHosts":
+        this.network.way(fault.from, fault.to).slow(fault.latencyMs, fault.forMs);
+        this.network.way(fault.to, fault.from).slow(fault.latencyMs, fault.forMs);
+        return;
+      case "cutRedis":
+        this.#slot(fault.host).cutFromRedisUntilMs = nowMs + fault.forMs;
+        return;
+      case "stopRedis":
+        return this.#stopRedis(0, fault.forMs);
+      case "slowRedis":
+        this.#slowRedis = { untilMs: nowMs + fault.forMs, latencyMs: fault.latencyMs };
+        return;
+      case "failOverRedis":
+        return this.#stopRedis(fault.lostMs, fault.downMs);
+      case "drainHost":
+        this.#operate((mesh) => mesh.setHostState(fault.host, "draining"));
+        this.clock.schedule(
+          fault.forMs,
+          () => this.#operate((mesh) => mesh.setHostState(fault.host, "up")),
+        );
+        return;
+      case "crashActor":
+        this.crashing.add(fault.actor as Address);
+        return;
+      case "stallNode":
+        return this.stall(fault.node, fault.forMs);
+      case "interrupt":
+        this.interrupts.push(fault);
+        return;
+      case "stepClock":
+        this.clock.stepWall(fault.byMs);
+        return;
+      case "refuseBlobs":
+        this.blobs.refusesWrites = true;
+        this.clock.schedule(fault.forMs, () => this.blobs.refusesWrites = false);
+        return;
+      default:
+        throw new Error(`${fault.kind} strikes one process, and this is a mesh of several hosts`);
+    }
+  }
+
+  protected override stall(node: string, forMs: number): void {
+    this.#hosts.get(node.split(":")[0])?.current?.stall(node, forMs);
+  }
+
+  protected override dieBy({ node, effect, forMs }: Interrupt): void {
+    const slot = this.#hosts.get(node.split(":")[0]);
+    if (slot?.current === undefined) return;
+    this.#die(slot, effect === "power");
+    this.clock.schedule(forMs, () => this.#startIfDown(slot));
+  }
+
+  protected override healProcesses(): void {
+    this.network.heal();
+    this.blobs.refusesWrites = false;
+    this.#slowRedis = { untilMs: 0, latencyMs: 0 };
+    for (const slot of this.#hosts.values()) {
+      slot.cutFromRedisUntilMs = 0;
+      slot.current?.wake();
+      this.#startIfDown(slot);
+    }
+  }
+
+  #stopRedis(lostMs: number, downMs: number): void {
+    if (!this.redis.isUp) return;
+    this.redis.stop();
+    this.clock.schedule(downMs, () => {
+      const lost = this.redis.start(lostMs);
+      this.note("redis", "start", lost);
+      if (lost === 0) return;
+      for (const checker of this.checkers.redisLost) checker.redisLost();
+      this.#operations++;
+      this.clock.schedule(OPERATOR_MS, () => {
+        this.#operations--;
+        this.#acceptLoss();
+      });
+    });
+  }
+
+  /** As the error asks for: the loss is accepted, and every process is started again. */
+  #acceptLoss(): void {
+    this.note("operator", "acceptLoss");
+    this.#operate((mesh) => mesh.acceptLoss());
+    for (const slot of this.#hosts.values()) {
+      if (slot.current === undefined) continue;
+      this.#restart({ host: slot.name, downMs: 100, configuration: {} });
+    }
+  }
+
+  /** An operator's command, made again until it is answered. */
+  #operate(command: (mesh: Coordination) => Promise<void>): void {
+    this.#operations++;
+    const attempt = () => {
+      command(this.coordination()).then(() => this.#operations--, (error) => {
+        this.note("operator", "failed", 0, reasonOf(error));
+        if ((error as Error).name === "UnknownHostError") this.#operations--;
+        else this.#operatorClock.schedule(OPERATOR_RETRY_MS, attempt);
+      });
+    };
+    attempt();
+  }
+
+  /** The coordination store as a new process of an operator reaches it. */
+  coordination(): Coordination {
+    const { seed, linkMs, syncMs } = this.#options;
+    const { leaseMs } = present(this.#configuration.mesh, "a mesh has leases");
+    return new Coordinator({
+      store: new SimulatedRecordStore(
+        new RedisLink({
+          server: this.redis,
+          base: this.clock,
+          clock: this.#operatorClock,
+          latency: new KeyedHash(seed, `redis/operator/${this.#links++}`),
+          latencyMs: linkMs,
+          syncMs,
+          extraMs: () => 0,
+          isCut: () => false,
+          deadlineMs: 1_000,
+        }),
+      ),
+      random: new SeededRandom(seed),
+      protocol: PROTOCOLS.max,
+      hostTtlMs: leaseMs,
+      controlTtlMs: leaseMs,
+    });
+  }
+
+  // ---- clients
+
+  protected override async fetch(request: Request): Promise<Exchange | undefined> {
+    const { hosts } = present(this.#configuration.mesh, "a mesh has hosts");
+    const serving = hosts.filter(({ roles }) => roles.includes("serving"))
+      .flatMap(({ name }) => this.processOf(name) ?? []);
+    if (serving.length === 0) {
+      await this.sleep(1);
+      return undefined;
+    }
+    // A load balancer, which takes a host that stops out.
+    const ready = serving.filter(({ isStopping }) => !isStopping);
+    const from = ready.length > 0 ? ready : serving;
+    const chosen = from[Math.floor(this.random("balancer").nextFloat() * from.length)];
+    return await Promise.race([chosen.fetch(request), chosen.died.then(() => undefined)]);
+  }
+
+  override actor<M extends Message>(address: Address): ActorRef<M> {
+    const anyRef = () =>
+      [...this.#hosts.values()].find(({ current }) => current?.composed !== undefined)
+        ?.current?.composed?.mesh.actorRef<M>(address);
+    return {
+      address,
+      tell: (message, transfer) => anyRef()?.tell(message, transfer),
+      ask: async (request, options) => {
+        const ref = anyRef();
+        if (ref !== undefined) return await ref.ask(request, options);
+        await this.sleep(1);
+        throw new Error(`Cannot ask ${address}: no host is up`);
+      },
+    };
+  }
+
+  protected override overdueAsks(lateMs: number): readonly PendingAsk[] {
+    return [...this.#hosts.values()].flatMap(({ current }) => current?.overdueAsks(lateMs) ?? []);
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * The bucket, or the shared directory, of a simulated mesh: a blob is there as a whole or not at
+ * all, and outlives every process.
+ */
+import type { BlobStore } from "../../mesh/ports/blob_store.ts";
+import type { BlobObserver } from "../disk/blob_witness.ts";
+import type { KeyedHash } from "../keyed_hash.ts";
+import type { NodeClock } from "../world/node_clock.ts";
+
+export class SharedBlobs {
+  readonly #blobs = new Map<string, Uint8Array>();
+  readonly #observer: BlobObserver;
+  #refused = false;
+
+  constructor(observer: BlobObserver) {
+    this.#observer = observer;
+  }
+
+  /** Whether writes fail, as with a full volume. */
+  set refusesWrites(refused: boolean) {
+    this.#refused = refused;
+  }
+
+  /**
+   * The store as one process reaches it.
+   *
+   * @param latencyMs Mean time of an operation, ms.
+   */
+  for(clock: NodeClock, latency: KeyedHash, latencyMs: number): BlobStore {
+    let drawn = 0;
+    const after = <R>(operation: () => R): Promise<R> =>
+      new Promise((resolve, reject) => {
+        clock.schedule(latency.exponential(drawn++) * latencyMs, () => {
+          try {
+            resolve(operation());
+          } catch (error) {
+            reject(error);
+          }
+        });
+      });
+    return {
+      put: (name, bytes) => {
+        const copy = bytes.slice();
+        return after(() => this.#put(name, copy));
+      },
+      get: (name) => after(() => this.#blobs.get(name)?.slice()),
+      list: (prefix) =>
+        after(() => [...this.#blobs.keys()].filter((name) => name.startsWith(prefix)).sort()),
+      delete: (name) =>
+        after(() => {
+          if (this.#blobs.delete(name)) this.#observer.blobDeleted?.(name);
+        }),
+    };
+  }
+
+  #put(name: string, bytes: Uint8Array): void {
+    if (this.#refused) throw new Error(`cannot write ${name}: no space left on the volume`);
+    this.#blobs.set(name, bytes);
+    this.#observer.blobStored?.(name, bytes);
+  }
+}

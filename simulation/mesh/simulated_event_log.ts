@@ -1,0 +1,267 @@
+/**
+ * A log of the simulated Redis as one process reaches it, by the rules of the production client:
+ * batches of a writer are numbered and sent again until their time is up; a process that knows of
+ * records which the server has lost refuses from then on.
+ */
+import {
+  type AppendFence,
+  type AppendUntil,
+  type EarlierRecord,
+  type EventLog,
+  LogFullError,
+  type LogRecord,
+  LogTailLostError,
+  LogUnavailableError,
+  type LogUsage,
+  type OnceRecord,
+  partitionOf,
+} from "../../mesh/ports/event_log.ts";
+import { Listeners } from "../../mesh/runtime/listeners.ts";
+import { LogAppends } from "./log_appends.ts";
+import type { LogState } from "./log_state.ts";
+import { RedisAwayError, type RedisLink } from "./redis_link.ts";
+
+export interface SimulatedEventLogOptions {
+  readonly link: RedisLink;
+  /** For example `events`. */
+  readonly name: string;
+  readonly partitions: number;
+  readonly bytesMax: number;
+  /** Name under which the appends of this process are numbered. */
+  readonly writer: string;
+}
+
+interface Partition {
+  readonly appends: LogAppends;
+  readonly listeners: Listeners<[]>;
+  /** Records before this offset are known to be durable. */
+  durable: number;
+}
+
+/** Time within which a failed command is made again, ms. */
+const BUDGET_MS = 5_000;
+/** Pause before a command is made again, ms. */
+const RETRY_MS = 20;
+/** Time without an answer after which appends are refused at once, ms. */
+const AWAY_AFTER_MS = 1_000;
+
+export class SimulatedEventLog implements EventLog {
+  readonly partitions: number;
+  readonly #options: SimulatedEventLogOptions;
+  readonly #state: LogState;
+  readonly #partitions: readonly Partition[];
+  readonly #removals: (() => void)[] = [];
+  #run: number;
+  #lost: LogTailLostError | undefined;
+  #refusal: Error | undefined;
+  #onceSent = 0;
+
+  private constructor(options: SimulatedEventLogOptions) {
+    const { link, name, partitions } = options;
+    this.#options = options;
+    this.partitions = partitions;
+    this.#state = link.server.log(name, partitions);
+    this.#run = link.server.run.number;
+    this.#partitions = Array.from({ length: partitions }, (_, partition): Partition => {
+      const listeners = new Listeners<[]>();
+      this.#removals.push(this.#state.onAppended(partition, () => {
+        if (!link.isReachable) return;
+        link.clock.schedule(link.nextLatencyMs(), () => listeners.tell());
+      }));
+      link.onBack(() => listeners.tell());
+      const appends = new LogAppends({
+        clock: link.clock,
+        send: (sequence, batch) =>
+          this.#command(
+            () =>
+              this.#state.append(
+                partition,
+                options.writer,
+                sequence,
+                batch,
+                options.bytesMax,
+              ),
+            true,
+          ),
+        onAppended: (end) => this.#knows(partition, end),
+        onRefusal: (refusal) => this.#refusal = refusal,
+        unavailable: (cause) => this.#unavailable(cause),
+      });
+      return { appends, listeners, durable: 0 };
+    });
+  }
+
+  /**
+   * @throws {LogTailLostError} A consumer has handled records that the log does not have.
+   * @throws {LogUnavailableError} The server does not answer.
+   */
+  static async open(options: SimulatedEventLogOptions): Promise<SimulatedEventLog> {
+    const log = new SimulatedEventLog(options);
+    await log.#again(() => {
+      for (let partition = 0; partition < log.partitions; partition++) {
+        const end = log.#state.endOffset(partition);
+        const known = Math.max(0, ...log.#state.allCommitted(partition));
+        if (known > end) log.#tailLost(partition, known, end);
+      }
+    });
+    return log;
+  }
+
+  append(
+    partition: number,
+    records: readonly Uint8Array[],
+    until: AppendUntil = "durable",
+    fence?: AppendFence,
+  ): Promise<number> {
+    const { appends } = partitionOf(this.#partitions, partition);
+    const refused = this.#reasonToRefuse();
+    if (refused !== undefined) return Promise.reject(this.#refusal = refused);
+    return appends.append(records.map((record) => record.slice()), until, fence);
+  }
+
+  async appendOnce(
+    partition: number,
+    records: readonly OnceRecord[],
+  ): Promise<(EarlierRecord | undefined)[]> {
+    partitionOf(this.#partitions, partition);
+    const refused = this.#reasonToRefuse();
+    if (refused !== undefined) throw this.#refusal = refused;
+    const { writer, bytesMax } = this.#options;
+    const sent = records.map((record) => ({
+      ...record,
+      bytes: record.bytes.slice(),
+      token: `${writer}:${this.#onceSent++}`,
+    }));
+    const [outcome, end] = await this.#again(() => [
+      this.#state.appendOnce(partition, sent, bytesMax),
+      this.#state.endOffset(partition),
+    ], true);
+    if (outcome instanceof Error) throw this.#refusal = outcome;
+    this.#refusal = undefined;
+    this.#knows(partition, end);
+    return outcome.map((found, i) =>
+      found && {
+        isSame: found.content === records[i].content,
+        acceptedAtMs: found.acceptedAtMs,
+      }
+    );
+  }
+
+  async claim(partition: number, epoch: number): Promise<number> {
+    const end = await this.#again(() => this.#state.claim(partition, epoch), true);
+    this.#knows(partition, end);
+    return end;
+  }
+
+  async read(partition: number, fromOffset: number, recordsMax: number): Promise<LogRecord[]> {
+    partitionOf(this.#partitions, partition);
+    const records = await this.#again(() => this.#state.read(partition, fromOffset, recordsMax));
+    const last = records.at(-1);
+    if (last !== undefined) this.#knows(partition, last.offset + 1);
+    return records;
+  }
+
+  async endOffset(partition: number): Promise<number> {
+    partitionOf(this.#partitions, partition);
+    return await this.#again(() => this.#state.endOffset(partition));
+  }
+
+  onAppended(partition: number, listener: () => void): () => void {
+    return partitionOf(this.#partitions, partition).listeners.add(listener);
+  }
+
+  async commitOffset(consumer: string, partition: number, offset: number): Promise<void> {
+    partitionOf(this.#partitions, partition);
+    await this.#again(() => this.#state.commit(consumer, partition, offset), true);
+  }
+
+  async committedOffset(consumer: string, partition: number): Promise<number> {
+    partitionOf(this.#partitions, partition);
+    return await this.#again(() => this.#state.committed(consumer, partition));
+  }
+
+  async trim(partition: number, offset: number): Promise<void> {
+    partitionOf(this.#partitions, partition);
+    await this.#again(() => this.#state.trim(partition, offset));
+    if (this.#refusal instanceof LogFullError) this.#refusal = undefined;
+  }
+
+  usage(): LogUsage {
+    return { bytes: this.#state.bytes, bytesMax: this.#options.bytesMax };
+  }
+
+  refusal(): Error | undefined {
+    if (this.#lost !== undefined) return this.#lost;
+    const { failure } = this.#options.link;
+    if (failure !== undefined) return this.#unavailable(failure);
+    if (this.#refusal instanceof LogUnavailableError) this.#refusal = undefined;
+    return this.#refusal;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#partitions.map(({ appends }) => appends.close()));
+    for (const remove of this.#removals) remove();
+  }
+
+  #reasonToRefuse(): Error | undefined {
+    if (this.#lost !== undefined) return this.#lost;
+    const { failure, downMs } = this.#options.link;
+    return failure !== undefined && downMs > AWAY_AFTER_MS ? this.#unavailable(failure) : undefined;
+  }
+
+  /** Makes a command again until it is answered or its time is up. */
+  async #again<R>(command: () => R, isDurable = false): Promise<R> {
+    const { clock } = this.#options.link;
+    const untilMs = clock.monotonicMs() + BUDGET_MS;
+    for (;;) {
+      try {
+        return await this.#command(command, isDurable);
+      } catch (error) {
+        if (!(error instanceof RedisAwayError)) throw error;
+        if (clock.monotonicMs() + RETRY_MS > untilMs) throw this.#unavailable(error);
+        await new Promise<void>((resolve) => void clock.schedule(RETRY_MS, resolve));
+      }
+    }
+  }
+
+  /**
+   * @throws {RedisAwayError} No answer came.
+   * @throws {LogTailLostError} The server has lost records that this process knows of.
+   */
+  async #command<R>(command: () => R, isDurable: boolean): Promise<R> {
+    if (this.#lost !== undefined) throw this.#lost;
+    return await this.#options.link.send(() => {
+      this.#checkRuns();
+      return command();
+    }, { isDurable });
+  }
+
+  #checkRuns(): void {
+    const { link, name } = this.#options;
+    for (const { number, ends } of link.server.runsAfter(this.#run)) {
+      this.#partitions.forEach(({ durable }, partition) => {
+        const end = ends.get(`${name}/${partition}`) ?? 0;
+        if (end < durable) this.#tailLost(partition, durable, end);
+      });
+      this.#run = number;
+    }
+  }
+
+  #tailLost(partition: number, known: number, end: number): never {
+    throw this.#lost = new LogTailLostError(this.#inWords, partition, known, end);
+  }
+
+  #knows(partition: number, end: number): void {
+    const target = this.#partitions[partition];
+    target.durable = Math.max(target.durable, end);
+  }
+
+  #unavailable(cause: Error): LogUnavailableError {
+    const remedy = "The records may have been written. Appends go on as soon as Redis answers.";
+    return new LogUnavailableError(this.#inWords, remedy, cause, true);
+  }
+
+  get #inWords(): string {
+    return `${this.#options.name} at the simulated Redis`;
+  }
+}

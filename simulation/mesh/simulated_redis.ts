@@ -1,0 +1,215 @@
+/**
+ * The Redis server of a simulated mesh, with its rules at the level of the production ports: the
+ * records of coordination, the logs, the rankings of gateways. Every command is one atomic step, as
+ * the Lua scripts are.
+ *
+ * A fail-over goes back to the state of some time ago, as to a replica that lagged: everything that
+ * was written since is lost, whether it was answered or not. Each start of the server is a run of
+ * its own; a run remembers where it began, so that clients notice what is missing.
+ */
+import { MemoryRecordStore } from "../../mesh/adapters/memory/memory_record_store.ts";
+import type { Placement } from "../../mesh/ports/coordination.ts";
+import type { Clock } from "../../mesh/ports/clock.ts";
+import type {
+  Json,
+  RecordRule,
+  RecordStore,
+  TransactOptions,
+} from "../../mesh/ports/record_store.ts";
+import { Journal } from "./journal.ts";
+import { LogState, type LogStateObserver } from "./log_state.ts";
+
+/** A start of the server. */
+export interface ServerRun {
+  /** From 0. */
+  readonly number: number;
+  /** Ends of each log's partitions at its begin, by `log/partition`. */
+  readonly ends: ReadonlyMap<string, number>;
+  /** Revision of the records at its begin. */
+  readonly revision: number;
+}
+
+/** A ranking of a gateway: hashes of its items. */
+export type KeptRanking = readonly number[];
+
+/** Takes a placement before and after a change; undefined where there was none. */
+export type PlacedObserver = (
+  key: string,
+  before: Placement | undefined,
+  after: Placement,
+) => void;
+
+const PLACED = /^(shard|events|examples)\/\d+$/;
+
+type Entries = readonly (readonly [key: string, value: Json])[];
+
+interface KeptRecords {
+  readonly entries: Entries;
+  readonly revision: number;
+}
+
+export class SimulatedRedis {
+  readonly #clock: Clock;
+  readonly #journal: Journal;
+  readonly #observer: LogStateObserver;
+  readonly #onPlaced: PlacedObserver;
+  readonly #logs = new Map<string, LogState>();
+  readonly #rankings = new Map<string, KeptRanking>();
+  #records: MemoryRecordStore;
+  #revision = 0;
+  /** The records as they are now. */
+  #kept: Entries = [];
+  /** The records to which a fail-over goes back. */
+  #restored: KeptRecords | undefined;
+  #runs: ServerRun[] = [{ number: 0, ends: new Map(), revision: 0 }];
+  #isUp = true;
+
+  /** @param onPlaced Told of each change of a placement. */
+  constructor(
+    clock: Clock,
+    observer: LogStateObserver,
+    onPlaced: PlacedObserver,
+  ) {
+    this.#onPlaced = onPlaced;
+    this.#clock = clock;
+    this.#observer = observer;
+    this.#journal = new Journal(clock);
+    this.#records = new MemoryRecordStore(clock);
+  }
+
+  get isUp(): boolean {
+    return this.#isUp;
+  }
+
+  get run(): ServerRun {
+    return this.#runs[this.#runs.length - 1];
+  }
+
+  /** Revision of the records now. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  /** The runs after the one with this number. */
+  runsAfter(number: number): readonly ServerRun[] {
+    return this.#runs.slice(number + 1);
+  }
+
+  /** The log, made at its first use. */
+  log(name: string, partitions: number): LogState {
+    let log = this.#logs.get(name);
+    if (log === undefined) {
+      log = new LogState(name, partitions, this.#journal, this.#observer);
+      this.#logs.set(name, log);
+    }
+    return log;
+  }
+
+  // ---- records
+
+  /** One transaction over the records. */
+  transact<R>(rule: RecordRule<R>, options?: TransactOptions): Promise<R> {
+    const before = this.#revision;
+    const store = this.#records;
+    let isWriting = false;
+    const result = store.transact((view) =>
+      rule({
+        ...view,
+        set(key, value) {
+          isWriting = true;
+          view.set(key, value);
+        },
+        setQuietly(key, value) {
+          isWriting = true;
+          view.setQuietly(key, value);
+        },
+        delete(key) {
+          isWriting = true;
+          view.delete(key);
+        },
+      }), options);
+    if (isWriting) this.#noteRecords(before);
+    return result;
+  }
+
+  watch: RecordStore["watch"] = (since, timeoutMs) => this.#records.watch(since, timeoutMs);
+
+  /** Keeps the records as they are now for a fail-over to this moment. */
+  #noteRecords(revisionBefore: number): void {
+    const before = this.#kept;
+    this.#kept = this.#entries();
+    this.#tellPlaced(before, this.#kept);
+    this.#journal.add(() => this.#restored = { entries: before, revision: revisionBefore });
+  }
+
+  #entries(): Entries {
+    let entries: Entries = [];
+    void this.#records.transact((view) => {
+      entries = view.entries("");
+      this.#revision = view.revision;
+    });
+    return entries;
+  }
+
+  // ---- rankings
+
+  keepRanking(id: string, items: KeptRanking): void {
+    this.#rankings.set(id, items);
+    this.#journal.add(() => this.#rankings.delete(id));
+  }
+
+  ranking(id: string): KeptRanking | undefined {
+    return this.#rankings.get(id);
+  }
+
+  // ---- life of the server
+
+  /** It answers nothing until {@link start}. */
+  stop(): void {
+    this.#isUp = false;
+    void this.#records.close();
+  }
+
+  /**
+   * Starts it, where `lostMs` is above 0 from the state of so long ago.
+   *
+   * @returns The number of changes that were lost.
+   */
+  start(lostMs: number): number {
+    const lost = lostMs > 0 ? this.#journal.undo(this.#clock.monotonicMs() - lostMs) : 0;
+    if (this.#restored !== undefined) this.#restore(this.#restored);
+    this.#restored = undefined;
+    const ends = new Map<string, number>();
+    for (const log of this.#logs.values()) log.endsInto(ends);
+    this.#runs.push({ number: this.#runs.length, ends, revision: this.#revision });
+    this.#isUp = true;
+    for (const log of this.#logs.values()) log.tellAll();
+    return lost;
+  }
+
+  #restore({ entries, revision }: KeptRecords): void {
+    void this.#records.close();
+    this.#records = new MemoryRecordStore(this.#clock);
+    void this.#records.transact((view) => {
+      for (const [key, value] of entries) view.setQuietly(key, value);
+      view.skipRevisions(revision);
+    });
+    this.#tellPlaced(this.#kept, entries);
+    this.#kept = entries;
+    this.#revision = revision;
+  }
+
+  #tellPlaced(before: Entries, after: Entries): void {
+    const old = new Map(before.map(([key, value]) => [key, value]));
+    for (const [key, value] of after) {
+      if (!PLACED.test(key)) continue;
+      const earlier = old.get(key);
+      if (JSON.stringify(earlier) === JSON.stringify(value)) continue;
+      this.#onPlaced(
+        key,
+        earlier as unknown as Placement | undefined,
+        value as unknown as Placement,
+      );
+    }
+  }
+}

@@ -1,0 +1,134 @@
+/**
+ * Faults of a simulated mesh of several hosts. Like those of one process they are plain data, each
+ * with its own time, so that a plan can be shrunk by leaving faults out.
+ */
+import type { Episode, Moment } from "./fault.ts";
+
+/** The host's process dies as by `kill -9`; it starts again after a time. */
+export interface KillHost extends Moment {
+  readonly kind: "killHost";
+  readonly host: string;
+  /** The machine dies with it: its peers are told nothing, and wait for its silence. */
+  readonly power: boolean;
+  readonly downMs: number;
+}
+
+/**
+ * The host is told to stop, stops in order, and starts again. One that does not run is started.
+ */
+export interface RestartHost extends Moment {
+  readonly kind: "restartHost";
+  readonly host: string;
+  readonly downMs: number;
+  /** Values of the configuration from then on, by path; other hosts read them when they start. */
+  readonly configuration: Readonly<Record<string, unknown>>;
+}
+
+/** The host's process stands still, as under SIGSTOP; its lease may run out meanwhile. */
+export interface PauseHost extends Episode {
+  readonly kind: "pauseHost";
+  readonly host: string;
+}
+
+/** Nothing passes between two hosts. */
+export interface CutHosts extends Episode {
+  readonly kind: "cutHosts";
+  readonly from: string;
+  readonly to: string;
+  /** Otherwise only bytes from `from` to `to` are held. */
+  readonly bothWays: boolean;
+}
+
+/** Bytes between two hosts take this much longer, both ways. */
+export interface SlowHosts extends Episode {
+  readonly kind: "slowHosts";
+  readonly from: string;
+  readonly to: string;
+  readonly latencyMs: number;
+}
+
+/** Nothing passes between a host and the Redis server. */
+export interface CutRedis extends Episode {
+  readonly kind: "cutRedis";
+  readonly host: string;
+}
+
+/** The Redis server is down, and comes back with all that it had. */
+export interface StopRedis extends Episode {
+  readonly kind: "stopRedis";
+}
+
+/** The Redis server takes this much longer. */
+export interface SlowRedis extends Episode {
+  readonly kind: "slowRedis";
+  readonly latencyMs: number;
+}
+
+/**
+ * The Redis server goes back to its state of some time ago: to a replica that lagged, or to an old
+ * copy. Then the operator accepts the loss and restarts the hosts.
+ */
+export interface FailOverRedis extends Moment {
+  readonly kind: "failOverRedis";
+  /** Age of the state, ms. */
+  readonly lostMs: number;
+  readonly downMs: number;
+}
+
+/** The host is drained, and undrained afterwards. */
+export interface DrainHost extends Episode {
+  readonly kind: "drainHost";
+  readonly host: string;
+}
+
+/** Any fault of a mesh of several hosts. */
+export type MeshFault =
+  | KillHost
+  | RestartHost
+  | PauseHost
+  | CutHosts
+  | SlowHosts
+  | CutRedis
+  | StopRedis
+  | SlowRedis
+  | FailOverRedis
+  | DrainHost;
+
+/** The fault in words; its time is told elsewhere. */
+export function wordsOfMeshFault(fault: MeshFault, seconds: (ms: number) => string): string {
+  switch (fault.kind) {
+    case "killHost":
+      return `${
+        fault.power ? "cut the power of" : "kill"
+      } host ${fault.host}, start it again after ${seconds(fault.downMs)}`;
+    case "restartHost": {
+      const paths = Object.keys(fault.configuration);
+      const changed = paths.length > 0 ? ` with another ${paths.join(", ")}` : "";
+      return `stop host ${fault.host}, start it again after ${seconds(fault.downMs)}${changed}`;
+    }
+    case "pauseHost":
+      return `pause host ${fault.host} for ${seconds(fault.forMs)}`;
+    case "cutHosts":
+      return `cut ${fault.from} ${fault.bothWays ? "and" : "to"} ${fault.to} for ${
+        seconds(fault.forMs)
+      }`;
+    case "slowHosts":
+      return `delay bytes between ${fault.from} and ${fault.to} by ${fault.latencyMs} ms for ${
+        seconds(fault.forMs)
+      }`;
+    case "cutRedis":
+      return `cut host ${fault.host} from Redis for ${seconds(fault.forMs)}`;
+    case "stopRedis":
+      return `stop Redis for ${seconds(fault.forMs)}`;
+    case "slowRedis":
+      return `delay Redis by ${fault.latencyMs} ms for ${seconds(fault.forMs)}`;
+    case "failOverRedis":
+      return `fail Redis over to its state of ${seconds(fault.lostMs)} before, after ${
+        seconds(fault.downMs)
+      }`;
+    case "drainHost":
+      return `drain host ${fault.host}, undrain it after ${seconds(fault.forMs)}`;
+    default:
+      return fault satisfies never;
+  }
+}

@@ -1,0 +1,54 @@
+/**
+ * Draws the faults of a mesh of several hosts.
+ */
+import type { RandomStream } from "../../mesh/ports/random.ts";
+import type { MeshFault } from "./mesh_fault.ts";
+import { chosen, whole } from "./draws.ts";
+
+/** A fault of a family. Its length is log-uniform: some outlast a lease, most do not. */
+export function meshFault(
+  family: "hosts" | "partitions" | "redis" | "drains",
+  stream: RandomStream,
+  atMs: number,
+  hosts: readonly string[],
+): MeshFault | undefined {
+  const host = chosen(stream, hosts);
+  const forMs = whole(stream, 50, 12_000);
+  switch (family) {
+    case "hosts":
+      return hostFault(stream, atMs, host, forMs);
+    case "partitions": {
+      const others = hosts.filter((other) => other !== host);
+      if (others.length === 0) return undefined;
+      const to = chosen(stream, others);
+      const draw = stream.nextFloat();
+      if (draw < 0.25) {
+        const latencyMs = whole(stream, 1, 2_000);
+        return { kind: "slowHosts", atMs, from: host, to, latencyMs, forMs };
+      }
+      if (draw < 0.5) return { kind: "cutRedis", atMs, host, forMs };
+      return { kind: "cutHosts", atMs, from: host, to, bothWays: draw < 0.75, forMs };
+    }
+    case "redis": {
+      const draw = stream.nextFloat();
+      if (draw < 0.5) return { kind: "stopRedis", atMs, forMs };
+      if (draw < 0.75) {
+        return { kind: "slowRedis", atMs, latencyMs: whole(stream, 1, 1_000), forMs };
+      }
+      const lostMs = whole(stream, 1, 4_000);
+      return { kind: "failOverRedis", atMs, lostMs, downMs: whole(stream, 10, 3_000) };
+    }
+    case "drains":
+      return { kind: "drainHost", atMs, host, forMs };
+  }
+}
+
+function hostFault(stream: RandomStream, atMs: number, host: string, forMs: number): MeshFault {
+  const draw = stream.nextFloat();
+  if (draw < 0.4) {
+    return { kind: "killHost", atMs, host, power: draw < 0.2, downMs: whole(stream, 10, 8_000) };
+  }
+  if (draw < 0.7) return { kind: "pauseHost", atMs, host, forMs };
+  const downMs = whole(stream, 10, 2_000);
+  return { kind: "restartHost", atMs, host, downMs, configuration: {} };
+}

@@ -1,0 +1,193 @@
+/**
+ * The simulated Redis keeps the promises of the real one, by the same cases, and a fail-over that
+ * loses its tail is noticed by each process that knew of it.
+ */
+import assert from "node:assert/strict";
+import { Coordinator } from "../../../mesh/runtime/coordination/coordinator.ts";
+import { SeededRandom } from "../../../mesh/simulation/seeded_random.ts";
+import { VirtualClock } from "../../../mesh/simulation/virtual_clock.ts";
+import { KeyedHash } from "../../../simulation/keyed_hash.ts";
+import { RedisLink } from "../../../simulation/mesh/redis_link.ts";
+import { SimulatedEventLog } from "../../../simulation/mesh/simulated_event_log.ts";
+import { SimulatedRankings } from "../../../simulation/mesh/simulated_rankings.ts";
+import { SimulatedRecordStore } from "../../../simulation/mesh/simulated_record_store.ts";
+import { SimulatedRedis } from "../../../simulation/mesh/simulated_redis.ts";
+import { NodeClock } from "../../../simulation/world/node_clock.ts";
+import { coordinationContract } from "../../contracts/coordination_contract.ts";
+import { eventLogContract } from "../../contracts/event_log_contract.ts";
+import { pump } from "./pump.ts";
+
+const text = (value: string) => new TextEncoder().encode(value);
+
+class Server {
+  readonly clock = new VirtualClock();
+  readonly lost: string[] = [];
+  readonly redis = new SimulatedRedis(this.clock, {
+    appended: () => {},
+    trimmed: () => {},
+    tailLost: (log, partition, end) => void this.lost.push(`${log}/${partition} ${end}`),
+  }, () => {});
+  isCut = false;
+  #links = 0;
+
+  link(deadlineMs = 100): RedisLink {
+    return new RedisLink({
+      server: this.redis,
+      base: this.clock,
+      clock: new NodeClock(this.clock, () => {}),
+      latency: new KeyedHash(1, `link/${this.#links++}`),
+      latencyMs: 0.2,
+      syncMs: 1,
+      extraMs: () => 0,
+      isCut: () => this.isCut,
+      deadlineMs,
+    });
+  }
+
+  open(writer = `writer-${this.#links}`, options = {}): Promise<SimulatedEventLog> {
+    return SimulatedEventLog.open({
+      link: this.link(),
+      name: "events",
+      partitions: 2,
+      bytesMax: 2 ** 30,
+      writer,
+      ...options,
+    });
+  }
+
+  mesh(): Coordinator {
+    return new Coordinator({
+      store: new SimulatedRecordStore(this.link()),
+      random: new SeededRandom(1),
+      protocol: 1,
+      hostTtlMs: 3_000,
+      controlTtlMs: 3_000,
+    });
+  }
+}
+
+eventLogContract("simulated Redis log", async (options) => {
+  const server = new Server();
+  const stop = pump(server.clock);
+  let opened = 0;
+  const open = () => server.open(`writer-${opened++}`, options);
+  let log = await open();
+  return {
+    log,
+    async reopen() {
+      await log.close();
+      return log = await open();
+    },
+    async dispose() {
+      await log.close();
+      stop();
+    },
+  };
+});
+
+coordinationContract("simulated Redis records", () => {
+  const server = new Server();
+  const stop = pump(server.clock);
+  return Promise.resolve({
+    connect: () => Promise.resolve(new SimulatedRecordStore(server.link(4_000_000))),
+    dispose: () => Promise.resolve(stop()),
+  });
+});
+
+Deno.test("a process that knew of records which a fail-over has lost refuses, and a new one goes on", async () => {
+  const server = new Server();
+  const { clock, redis } = server;
+  const log = await clock.settle(server.open());
+  await clock.settle(log.append(0, [text("a")]));
+  await clock.advance(1_000);
+  await clock.settle(log.append(0, [text("b")]));
+  redis.stop();
+  assert.ok(redis.start(500) > 0);
+  assert.deepEqual(server.lost, ["events/0 1"]);
+  await assert.rejects(clock.settle(log.append(0, [text("c")])), { name: "LogTailLostError" });
+  const later = await clock.settle(server.open());
+  assert.equal(await clock.settle(later.append(0, [text("c")])), 1);
+});
+
+Deno.test("a batch whose answer was lost is not appended twice", async () => {
+  const server = new Server();
+  const { clock, redis } = server;
+  const log = await clock.settle(server.open());
+  const appended = log.append(0, [text("a")]);
+  // The command runs on the server, then the server restarts: no answer comes.
+  await clock.advanceUntil(() => redis.log("events", 2).endOffset(0) === 1);
+  redis.stop();
+  await clock.advance(300);
+  redis.start(0);
+  assert.equal(await clock.settle(appended), 0);
+  assert.equal(await clock.settle(log.endOffset(0)), 1);
+});
+
+Deno.test("while the server is away appends are refused at once, and they go on with it", async () => {
+  const server = new Server();
+  const { clock, redis } = server;
+  const log = await clock.settle(server.open());
+  redis.stop();
+  const first = log.append(0, [text("a")], "written");
+  await assert.rejects(clock.settle(first), { name: "LogUnavailableError" });
+  await clock.advance(2_000);
+  await assert.rejects(log.append(0, [text("b")]), { name: "LogUnavailableError" });
+  assert.equal(log.refusal()?.name, "LogUnavailableError");
+  redis.start(0);
+  await clock.advance(200);
+  assert.equal(log.refusal(), undefined);
+  assert.equal(await clock.settle(log.append(0, [text("c")])), 0);
+});
+
+Deno.test("records that went back are noticed until an operator accepts the loss", async () => {
+  const server = new Server();
+  const { clock, redis } = server;
+  const mesh = server.mesh();
+  const settings = { shards: 1, eventPartitions: 0, examplePartitions: 0, schema: "s" };
+  await clock.settle(mesh.open(settings));
+  const host = {
+    host: "a",
+    incarnation: "a-1",
+    address: "a:1",
+    roles: ["shards"],
+    capacityBytes: 1,
+    version: "1",
+    protocols: [1, 1] as const,
+  };
+  await clock.advance(1_000);
+  await clock.settle(mesh.join(host));
+  redis.stop();
+  redis.start(500);
+  await assert.rejects(clock.settle(mesh.read()), { name: "RecordsLostError" });
+  await clock.settle(server.mesh().acceptLoss());
+  assert.equal((await clock.settle(mesh.read())).hosts.size, 0);
+});
+
+Deno.test("rankings are found by other gateways, also those made while the server was away", async () => {
+  const server = new Server();
+  const { clock, redis } = server;
+  const [own, other] = [new SimulatedRankings(server.link()), new SimulatedRankings(server.link())];
+  await clock.settle(own.remember("r1", [{ id: "x" }]));
+  await clock.settle(other.load(["r1"]));
+  assert.equal(other.check("r1", "x"), "shown");
+  assert.equal(other.check("r1", "y"), "item-not-shown");
+  redis.stop();
+  await clock.settle(own.remember("r2", [{ id: "x" }]));
+  await assert.rejects(clock.settle(other.load(["r2"])), { name: "LogUnavailableError" });
+  redis.start(0);
+  await clock.advance(500);
+  await clock.settle(other.load(["r2"]));
+  assert.equal(other.check("r2", "x"), "shown");
+});
+
+Deno.test("nothing passes a cut, and a command that was sent before it may have run", async () => {
+  const server = new Server();
+  const { clock, redis } = server;
+  const log = await clock.settle(server.open());
+  server.isCut = true;
+  const appended = log.append(0, [text("a")]);
+  await clock.advance(500);
+  assert.equal(redis.log("events", 2).endOffset(0), 0);
+  server.isCut = false;
+  assert.equal(await clock.settle(appended), 0);
+});
