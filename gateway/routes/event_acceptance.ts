@@ -4,6 +4,7 @@
  */
 import { type ActionRecord, encodeEvent, eventPartition } from "../../records/event_record.ts";
 import { contentText } from "../memory/recent_events.ts";
+import type { OnceRecord } from "../../mesh/ports/event_log.ts";
 import type { FieldErrorBudget } from "../parsing/field_errors.ts";
 import { validateEntry } from "../parsing/validation.ts";
 import { TimestampParser } from "../parsing/timestamps.ts";
@@ -22,6 +23,8 @@ interface NewEvent {
   readonly accepted: PromiseWithResolvers<number>;
   /** Path of the event in the body. */
   readonly base: string;
+  /** The record of the ranking that is made of the event; the log gets both or neither. */
+  readonly impression?: Uint8Array;
   /** Whether another gateway has accepted it before. */
   isDuplicate: boolean;
 }
@@ -77,10 +80,9 @@ export class EventAcceptance {
     memory.items.add(event.item);
     const recordNow = () =>
       actionRecord({ ...event, rankingId }, atMs, memory.acceptanceClock.nextMs());
-    const waitsFor = attribution && waitsForOf(attribution);
     const outcome = { event, accepted, base, isDuplicate: false };
-    if (attribution !== undefined && waitsFor !== undefined) {
-      this.#appendLater(attribution, waitsFor, recordNow, outcome);
+    if (attribution !== undefined && needsRanking(attribution)) {
+      this.#appendLater(attribution, recordNow, outcome);
     } else {
       const partition = eventPartition(rankingId, eventLog.partitions);
       const added = Object.assign(outcome, { record: recordNow() });
@@ -102,33 +104,28 @@ export class EventAcceptance {
   }
 
   /**
-   * Appends an event when the ranking that it needs is made: behind the ranking's record, or after
-   * the event of which it was made.
+   * Appends an event when the ranking that it needs is made: together with the ranking's record, or
+   * after the event of which the ranking was made.
    */
   #appendLater(
-    attribution: Attribution,
-    waitsFor: Promise<unknown>,
+    attribution: NeededRanking,
     recordNow: () => ActionRecord,
     outcome: Omit<NewEvent, "record">,
   ): void {
-    const { eventLog } = this.#parts;
     const { accepted } = outcome;
-    const partition = eventPartition(attribution.rankingId, eventLog.partitions);
+    const partition = eventPartition(attribution.rankingId, this.#parts.eventLog.partitions);
     const append = async () => {
-      const made = await waitsFor;
-      const added = Object.assign(outcome, { record: recordNow() });
-      const before = made instanceof Uint8Array ? [made] : [];
-      if (before.length > 0 && eventLog.appendOnce === undefined) {
-        await eventLog.append(partition, [...before, encodeEvent(added.record)]);
-        return this.#accept(added);
-      }
-      if (before.length > 0) await eventLog.append(partition, before);
+      const made = attribution.kind === "made"
+        ? { impression: await attribution.impression }
+        : await attribution.logged;
+      const added = Object.assign(outcome, { record: recordNow() }, made);
       await this.#append(partition, [added]);
     };
-    this.#unranked.follow(
-      attribution,
-      append().catch(accepted.reject).then(() => accepted.promise),
-    );
+    const appended = append().catch(accepted.reject).then(async () => {
+      await accepted.promise;
+      if (attribution.kind === "made" && outcome.isDuplicate) throw madeElsewhere();
+    });
+    this.#unranked.follow(attribution, appended);
   }
 
   /** Appends each partition's events in one call and settles their promises. */
@@ -159,20 +156,18 @@ export class EventAcceptance {
   async #append(partition: number, group: readonly NewEvent[]): Promise<void> {
     const { eventLog } = this.#parts;
     if (eventLog.appendOnce === undefined) {
-      await eventLog.append(partition, group.map(({ record }) => encodeEvent(record)));
+      const records = group.flatMap(({ impression, record }) => {
+        const action = encodeEvent(record);
+        return impression === undefined ? [action] : [impression, action];
+      });
+      await eventLog.append(partition, records);
       for (const event of group) this.#accept(event);
       return;
     }
-    const earlier = await eventLog.appendOnce(
-      partition,
-      group.map(({ record, event }) => ({
-        id: record.eventId,
-        bytes: encodeEvent(record),
-        content: contentText(event),
-        acceptedAtMs: record.acceptedAtMs,
-      })),
-    );
-    group.forEach((event, i) => {
+    const sent = group.flatMap(onceRecords);
+    const earlier = await eventLog.appendOnce(partition, sent.map(({ record }) => record));
+    sent.forEach(({ event }, i) => {
+      if (event === undefined) return; // a ranking, of the event behind it
       const { accepted, record, base } = event;
       const known = earlier[i];
       if (known === undefined) return this.#accept(event);
@@ -278,18 +273,45 @@ function causeOf({ eventId, rankingId, user }: EventRequest, base: string): Caus
   );
 }
 
-/** The record of the ranking that an event needs in the log, or a sign that the log has it. */
-function waitsForOf(attribution: Attribution): Promise<unknown> | undefined {
+/** A ranking that the log must have before, or with, an event. */
+type NeededRanking =
+  | Extract<Attribution, { readonly kind: "made" }>
+  | Extract<Attribution, { readonly kind: "shown" }> & { readonly logged: Promise<void> };
+
+function needsRanking(attribution: Attribution): attribution is NeededRanking {
   switch (attribution.kind) {
     case "made":
-      return attribution.impression;
+      return true;
     case "shown":
-      return attribution.logged;
+      return attribution.logged !== undefined;
     case "none":
-      return undefined;
+      return false;
     default:
       return attribution satisfies never;
   }
+}
+
+/**
+ * The records of an event. The ranking that is made of it is known by the event's id too: where
+ * another gateway has accepted the event, the log has that gateway's ranking.
+ */
+function onceRecords(event: NewEvent): { readonly record: OnceRecord; event?: NewEvent }[] {
+  const { record: { eventId, acceptedAtMs }, impression } = event;
+  const common = { content: contentText(event.event), acceptedAtMs };
+  const action = { id: eventId, bytes: encodeEvent(event.record), ...common };
+  if (impression === undefined) return [{ record: action, event }];
+  // The ids of clients have no control characters.
+  const ranking = { id: `${eventId}\0ranking`, bytes: impression, ...common };
+  return [{ record: ranking }, { record: action, event }];
+}
+
+/** Refuses events on a ranking that another gateway has made under another id. */
+function madeElsewhere(): ProblemError {
+  return new ProblemError(
+    "not-ready",
+    "Cannot accept the event yet: another gateway has made the ranking that it belongs to. Send " +
+      "it again with the same eventId.",
+  );
 }
 
 function noteOnAttribution(

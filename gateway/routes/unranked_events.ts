@@ -27,9 +27,9 @@ export type Attribution =
     readonly kind: "shown";
     readonly rankingId: string;
     /** Resolves when the log has the ranking; absent where it has it. */
-    readonly logged?: Promise<unknown>;
+    readonly logged?: Promise<void>;
   }
-  /** A ranking that is made of this event; its record is to be logged before the event. */
+  /** A ranking that is made of this event; the log gets its record with the event. */
   | { readonly kind: "made"; readonly rankingId: string; readonly impression: Promise<Uint8Array> }
   /** No ranking, and nothing to learn. `rankingId` is unknown to the joiner. */
   | { readonly kind: "none"; readonly rankingId: string };
@@ -38,7 +38,7 @@ export class UnrankedEvents {
   readonly #parts: GatewayParts;
   readonly #random: RandomStream;
   /** Rankings that are being made, by id. */
-  readonly #making = new Map<string, Promise<unknown>>();
+  readonly #making = new Map<string, Promise<void>>();
 
   constructor(parts: GatewayParts) {
     this.#parts = parts;
@@ -76,7 +76,7 @@ export class UnrankedEvents {
    * Lets later events on a ranking wait for this append, so that the log has its record first. If
    * the append of a ranking that is made fails, they fail too.
    */
-  follow({ kind, rankingId }: Attribution, appending: Promise<unknown>): void {
+  follow({ kind, rankingId }: Attribution, appending: Promise<void>): void {
     this.#making.set(rankingId, appending);
     const settle = () => {
       if (this.#making.get(rankingId) === appending) this.#making.delete(rankingId);

@@ -186,9 +186,8 @@ export const plants: readonly Plant[] = [
     name: "ack-before-durable",
     edits: [{
       file: "gateway/routes/event_acceptance.ts",
-      find: "await eventLog.append(partition, group.map(({ record }) => encodeEvent(record)));",
-      replace:
-        'await eventLog.append(partition, group.map(({ record }) => encodeEvent(record)), "written");',
+      find: "await eventLog.append(partition, records);",
+      replace: 'await eventLog.append(partition, records, "written");',
     }],
     seenBy: ["accepted-events"],
     scenario: "power-failures",

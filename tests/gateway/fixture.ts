@@ -129,6 +129,7 @@ export interface FixtureParts {
   readonly sharedRankings?: GatewayParts["sharedRankings"];
   readonly memory?: GatewayMemory;
   readonly clock?: VirtualClock;
+  readonly random?: SeededRandom;
   readonly checkProfile?: GatewayParts["checkProfile"];
   readonly labels?: GatewayParts["labels"];
   readonly trainers?: GatewayParts["trainers"];
@@ -156,7 +157,7 @@ export function gatewayFixture(parts: FixtureParts = {}) {
     profiles,
     telemetry,
     clock,
-    random: new SeededRandom(7),
+    random: parts.random ?? new SeededRandom(7),
     options,
     memory,
     ...(parts.exampleLog && { exampleLog: parts.exampleLog }),

@@ -4,10 +4,12 @@
 import assert from "node:assert/strict";
 import { decodeEvent, type EventRecord } from "../../records/event_record.ts";
 import type { GatewayParts } from "../../gateway/parts.ts";
+import type { OnceRecord } from "../../mesh/ports/event_log.ts";
 import { MemoryEventLog } from "../../mesh/adapters/memory/memory_event_log.ts";
 import { GatewayMemory } from "../../gateway/memory/gateway_memory.ts";
 import { recallFromLogs } from "../../gateway/memory/log_recall.ts";
 import { eventsAnswerSchema } from "../../gateway/schemas/events.ts";
+import { SeededRandom } from "../../mesh/simulation/seeded_random.ts";
 import { gatewayFixture, json, startMs } from "./fixture.ts";
 
 const purchase = { eventId: "e1", user: "u", item: "a", action: "purchase" };
@@ -158,6 +160,55 @@ Deno.test("an event that the log refuses leaves the ranking of an earlier event 
   const again = await json(post("/v1/events", { ...purchase, eventId: "e2" }));
   assert.equal(again.accepted, 1);
   assert.equal(ranker.described.length, 1, "no second ranking is made");
+});
+
+/** A log of several gateways, which remembers ids. */
+function sharedLog() {
+  const eventLog = new MemoryEventLog({ name: "events", partitions: 1 });
+  const known = new Map<string, OnceRecord>();
+  const appendOnce = async (partition: number, sent: readonly OnceRecord[]) => {
+    const earlier = sent.map((record) => {
+      const before = known.get(record.id);
+      if (before === undefined) known.set(record.id, record);
+      return before &&
+        { isSame: before.content === record.content, acceptedAtMs: before.acceptedAtMs };
+    });
+    const added = sent.filter((_, i) => earlier[i] === undefined).map(({ bytes }) => bytes);
+    if (added.length > 0) await eventLog.append(partition, added);
+    return earlier;
+  };
+  return Object.assign(eventLog, { appendOnce });
+}
+
+Deno.test("a log of several gateways gets an event and the ranking that is made of it in one append", async () => {
+  const eventLog = sharedLog();
+  const { append } = eventLog;
+  let appends = 0;
+  eventLog.append = (...parts) => {
+    appends++;
+    return append.apply(eventLog, parts);
+  };
+  const fixture = gatewayFixture({ labels, eventLog });
+  assert.equal((await json(fixture.post("/v1/events", purchase))).accepted, 1);
+  assert.deepEqual((await records(fixture)).map(({ kind }) => kind), ["impression", "action"]);
+  assert.equal(appends, 1, "a process that is killed leaves both or neither");
+});
+
+Deno.test("an event that two gateways get has one ranking, and the next event waits for it no longer", async () => {
+  const eventLog = sharedLog();
+  const [one, other] = [1, 2].map((seed) =>
+    gatewayFixture({ labels, eventLog, random: new SeededRandom(seed) })
+  );
+  assert.equal((await json(one.post("/v1/events", purchase))).accepted, 1);
+  const again = await json(other.post("/v1/events", [purchase, { ...purchase, eventId: "e2" }]));
+  assert.equal(again.duplicates, 1);
+  assert.match(JSON.stringify(again.events[1]), /not-ready.*Send it again with the same eventId/);
+  const retry = await json(other.post("/v1/events", { ...purchase, eventId: "e2" }));
+  assert.equal(retry.accepted, 1);
+  const all = await records(one);
+  const idsOf = (kind: "impression" | "action") =>
+    all.flatMap((record) => record.kind === kind ? [record.rankingId] : []);
+  assert.deepEqual(idsOf("action"), idsOf("impression"), "each event's ranking is in the log");
 });
 
 Deno.test("after a restart events find the rankings of the log by user and item", async () => {
