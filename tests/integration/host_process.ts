@@ -20,7 +20,12 @@ export class HostProcess {
   #said = "";
 
   /** Starts the host and does not wait. */
-  constructor(readonly host: string, configuration: string, under: readonly string[] = []) {
+  constructor(
+    readonly host: string,
+    configuration: string,
+    under: readonly string[] = [],
+    environment: Readonly<Record<string, string>> = {},
+  ) {
     const command = [
       ...[...under, Deno.execPath(), "run", "-A", "--no-check", main],
       ...["node", "--host", host, "--config", configuration],
@@ -30,7 +35,7 @@ export class HostProcess {
       stdin: "null",
       stdout: "null",
       stderr: "piped",
-      env: { NO_COLOR: "1" },
+      env: { NO_COLOR: "1", ...environment },
     }).spawn();
     this.#read = this.#readAll();
     this.#ready.promise.catch(() => {});
@@ -80,16 +85,23 @@ export class HostProcess {
 export class HostProcesses {
   readonly #running = new Map<string, HostProcess>();
 
-  /** @param under A command and its arguments to run the host under. */
+  /**
+   * @param under A command and its arguments to run the host under.
+   * @param environment Further variables of the host.
+   */
   constructor(
     readonly configuration: string,
     readonly under: (host: string) => readonly string[] = () => [],
+    readonly environment: (host: string) => Readonly<Record<string, string>> = () => ({}),
   ) {}
 
   /** Starts hosts together, and waits until all are ready. */
   async start(...hosts: readonly string[]): Promise<void> {
     for (const host of hosts) {
-      this.#running.set(host, new HostProcess(host, this.configuration, this.under(host)));
+      this.#running.set(
+        host,
+        new HostProcess(host, this.configuration, this.under(host), this.environment(host)),
+      );
     }
     await Promise.all(hosts.map((host) => this.of(host).ready()));
   }

@@ -5,65 +5,8 @@
  * Method: `cairn serve` with threads and Deno's exporter; this test is the collector.
  */
 import assert from "node:assert/strict";
+import { type CollectedSpan, Collector } from "./collector.ts";
 import { MeshProcess } from "./mesh_process.ts";
-
-interface CollectedSpan {
-  readonly name: string;
-  readonly traceId: string;
-  readonly spanId: string;
-  readonly parentSpanId?: string;
-  readonly startTimeUnixNano: string;
-  readonly endTimeUnixNano: string;
-  readonly links?: readonly { readonly traceId: string; readonly spanId: string }[];
-  readonly attributes?: readonly { readonly key: string; readonly value: object }[];
-}
-
-/** Takes spans in OTLP's JSON form. */
-class Collector {
-  readonly spans: CollectedSpan[] = [];
-  readonly #server: Deno.HttpServer<Deno.NetAddr>;
-  #arrived = Promise.withResolvers<void>();
-
-  constructor() {
-    const options = { port: 0, hostname: "127.0.0.1", onListen: () => {} };
-    this.#server = Deno.serve(options, async (request) => {
-      if (new URL(request.url).pathname !== "/v1/traces") {
-        await request.body?.cancel();
-        return Response.json({});
-      }
-      const { resourceSpans = [] } = await request.json();
-      for (const { scopeSpans } of resourceSpans) {
-        for (const { spans } of scopeSpans) this.spans.push(...spans);
-      }
-      this.#arrived.resolve();
-      this.#arrived = Promise.withResolvers();
-      return Response.json({});
-    });
-  }
-
-  get environment(): Record<string, string> {
-    return {
-      OTEL_DENO: "true",
-      OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${this.#server.addr.port}`,
-      OTEL_EXPORTER_OTLP_PROTOCOL: "http/json",
-      // Spans are exported in batches; a short delay keeps the test short.
-      OTEL_BSP_SCHEDULE_DELAY: "50",
-    };
-  }
-
-  /** The first span that `accepts`, waiting for it. */
-  async find(accepts: (span: CollectedSpan) => boolean): Promise<CollectedSpan> {
-    for (;;) {
-      const span = this.spans.find(accepts);
-      if (span !== undefined) return span;
-      await this.#arrived.promise;
-    }
-  }
-
-  async stop(): Promise<void> {
-    await this.#server.shutdown();
-  }
-}
 
 const configuration = new URL("./traced.yaml", import.meta.url).pathname;
 const TRACE_ID = "0af7651916cd43dd8448eb211c80319c";

@@ -32,15 +32,24 @@ const peerModules = [
   "numpy",
 ];
 
+export interface TracedOptions {
+  /** Share of the requests whose spans are recorded. */
+  readonly share: number;
+  /** Variables of the exporter. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
 /** Cairn with the shop's items; every item is learned and was ranked once. */
-export async function startOurs(items: number): Promise<Contender> {
+export async function startOurs(items: number, traced?: TracedOptions): Promise<Contender> {
   const directory = Deno.makeTempDirSync({ prefix: "cairn-bench-" });
   const server = await startDeno("shop_server.ts", [
     "--directory",
     directory,
     "--items",
     String(items),
-  ]);
+    "--traced",
+    String(traced?.share ?? 0),
+  ], traced?.environment);
   return {
     name: "ours",
     url: server.firstLine,
@@ -149,22 +158,28 @@ interface Started {
 }
 
 /** With the V8 flags of `deno task tuned`, like the server of a user. */
-function startDeno(script: string, scriptArguments: readonly string[]): Promise<Started> {
+function startDeno(
+  script: string,
+  scriptArguments: readonly string[],
+  environment?: Readonly<Record<string, string>>,
+): Promise<Started> {
   const path = new URL(`./${script}`, import.meta.url).pathname;
   const [, ...tuned] = project.tasks.tuned.split(" ");
-  return started(Deno.execPath(), [...tuned, path, ...scriptArguments]);
+  return started(Deno.execPath(), [...tuned, path, ...scriptArguments], "inherit", environment);
 }
 
 async function started(
   command: string,
   commandArguments: readonly string[],
   stderr: "inherit" | "null" = "inherit",
+  environment: Readonly<Record<string, string>> = {},
 ): Promise<Started> {
   const process = new Deno.Command(command, {
     args: [...commandArguments],
     stdin: "piped",
     stdout: "piped",
     stderr,
+    env: environment,
   }).spawn();
   const lines = process.stdout.pipeThrough(new TextDecoderStream())[Symbol.asyncIterator]();
   let text = "";

@@ -24,7 +24,7 @@ import type { Attributes } from "../../../mesh/ports/profile_store.ts";
 /** @param more Further sections, and another placement than `{ kind: workers }`. */
 export function shopConfiguration(
   directory: string,
-  { placement = "{ kind: workers }", sections = "" } = {},
+  { placement = "{ kind: workers }", sections = "", tracedShare = 0 } = {},
 ): CairnConfiguration {
   return parseConfiguration(
     `
@@ -45,7 +45,7 @@ model: { kind: deepFm, embeddingDim: 16, hidden: [128, 64], tasks: [click] }
 embeddings: { bytesMax: 4GiB }
 storage: { kind: directory, path: ${JSON.stringify(directory)} }
 placement: ${placement}
-gateway: { port: 0 }
+gateway: { port: 0, tracedShare: ${tracedShare} }
 ${sections}
 `,
     "bench.yaml",

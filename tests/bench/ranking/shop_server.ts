@@ -2,7 +2,7 @@
  * Cairn as a process of its own, which serves the shop: core time per ranking is then the
  * process's, without the client's.
  *
- *     shop_server.ts --directory <empty folder> --items <count>
+ *     shop_server.ts --directory <empty folder> --items <count> [--traced <share of requests>]
  *
  * Prints the URL as one line when every item is learned and was ranked once, so that the caches are
  * full. Ends when its standard input does.
@@ -13,12 +13,16 @@ import { startMesh } from "../../../server/machine/start_mesh.ts";
 import { waitReady } from "../../../server/waits.ts";
 import { learnItems, shopConfiguration, writeProfiles } from "./shop.ts";
 
-const { values: { directory = "", items = "50000" } } = parseArgs({
-  options: { directory: { type: "string" }, items: { type: "string" } },
+const { values: { directory = "", items = "50000", traced = "0" } } = parseArgs({
+  options: {
+    directory: { type: "string" },
+    items: { type: "string" },
+    traced: { type: "string" },
+  },
 });
 const itemCount = Number(items);
 await writeProfiles(directory, itemCount);
-const mesh = await startMesh(shopConfiguration(directory), {
+const mesh = await startMesh(shopConfiguration(directory, { tracedShare: Number(traced) }), {
   logLevelMin: "warn",
   writeLog: (line) => console.error(line),
   onFatal: (error) => {
