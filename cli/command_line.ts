@@ -17,6 +17,7 @@ import { nodeCommand } from "./node/command.ts";
 import { placementCommands } from "./placement/command.ts";
 import { replayCommand } from "./replay/command.ts";
 import { serveCommand } from "./serve/command.ts";
+import { sizeCommand } from "./size/command.ts";
 import { snapshotCommand } from "./snapshot/command.ts";
 import { simulateCommand } from "./simulate/command.ts";
 import { trainCommand } from "./train/command.ts";
@@ -66,6 +67,7 @@ export function buildCommandLine(output: Output): Command {
       serveCommand(output),
       nodeCommand(output),
       healthCommand(output),
+      sizeCommand(output),
       demoCommand(output),
       demoMeshCommand(output),
       ...placementCommands(output),

@@ -13,17 +13,22 @@ import { parseBytes } from "../../configuration/units.ts";
 import metadata from "../../deno.json" with { type: "json" };
 import { gatewayFixture } from "../gateway/fixture.ts";
 
+const MODELS = "npm:kubernetes-models@5.1.0";
+const OPERATOR_MODELS = "npm:@kubernetes-models/prometheus-operator@6.0.0";
+
 /** Modules of the API's types, by `apiVersion` and `kind`. */
 const modules: Readonly<Record<string, string>> = {
-  "v1 ConfigMap": "v1/ConfigMap",
-  "v1 PersistentVolumeClaim": "v1/PersistentVolumeClaim",
-  "v1 Service": "v1/Service",
-  "v1 ServiceAccount": "v1/ServiceAccount",
-  "apps/v1 StatefulSet": "apps/v1/StatefulSet",
-  "networking.k8s.io/v1 NetworkPolicy": "networking.k8s.io/v1/NetworkPolicy",
-  "policy/v1 PodDisruptionBudget": "policy/v1/PodDisruptionBudget",
+  "v1 ConfigMap": `${MODELS}/v1/ConfigMap`,
+  "v1 PersistentVolumeClaim": `${MODELS}/v1/PersistentVolumeClaim`,
+  "v1 Service": `${MODELS}/v1/Service`,
+  "v1 ServiceAccount": `${MODELS}/v1/ServiceAccount`,
+  "apps/v1 StatefulSet": `${MODELS}/apps/v1/StatefulSet`,
+  "autoscaling/v2 HorizontalPodAutoscaler": `${MODELS}/autoscaling/v2/HorizontalPodAutoscaler`,
+  "monitoring.coreos.com/v1 ServiceMonitor":
+    `${OPERATOR_MODELS}/monitoring.coreos.com/v1/ServiceMonitor`,
+  "networking.k8s.io/v1 NetworkPolicy": `${MODELS}/networking.k8s.io/v1/NetworkPolicy`,
+  "policy/v1 PodDisruptionBudget": `${MODELS}/policy/v1/PodDisruptionBudget`,
 };
-const MODELS = "npm:kubernetes-models@5.1.0";
 
 /** Objects that an operator makes by hand, as the documents say. */
 const MADE_BY_HAND = ["Secret cairn"];
@@ -90,7 +95,7 @@ for (const layout of layouts) {
       const module = modules[key];
       assert.ok(module, `no type is known for ${key}: add its module to this test`);
       return [
-        `import type { I${manifest.kind} as I${i} } from "${MODELS}/${module}";`,
+        `import type { I${manifest.kind} as I${i} } from "${module}";`,
         `export const object${i}: I${i} = ${JSON.stringify(manifest)};`,
       ];
     });
@@ -170,12 +175,61 @@ for (const layout of layouts) {
     const hosts = maps.flatMap(({ data }) =>
       Object.keys(parseDocument(data["cairn.yaml"]).toJS().mesh?.hosts ?? {})
     );
+    const scaled = manifests.filter(({ kind }) => kind === "HorizontalPodAutoscaler");
     const pods = manifests.filter(({ kind, spec }) =>
       kind === "StatefulSet" && spec.template.spec.containers[0].args.includes("node")
-    ).flatMap(({ metadata: { name }, spec: { replicas } }) =>
-      Array.from({ length: replicas }, (_, i) => `${name}-${i}`)
-    );
+    ).flatMap(({ metadata: { name }, spec: { replicas } }) => {
+      const scaler = scaled.find(({ spec }) => spec.scaleTargetRef.name === name);
+      assert.equal(replicas === undefined, scaler !== undefined, `${name}: who says how many?`);
+      const most = scaler?.spec.maxReplicas ?? replicas;
+      return Array.from({ length: most }, (_, i) => `${name}-${i}`);
+    });
     assert.deepEqual(pods.toSorted(), hosts.toSorted());
+  });
+
+  test("an autoscaler scales a set of pods whose use of cores is known", (manifests) => {
+    for (const { kind, metadata: { name }, spec } of manifests) {
+      if (kind !== "HorizontalPodAutoscaler") continue;
+      const { kind: targetKind, name: target } = spec.scaleTargetRef;
+      const set = manifests.find((each) =>
+        each.kind === targetKind && nameOf(each.metadata) === target
+      );
+      assert.ok(set, `${name}: there is no ${targetKind} ${target}`);
+      assert.ok(spec.minReplicas >= 2 && spec.maxReplicas > spec.minReplicas, name);
+      for (const { resources } of set.spec.template.spec.containers as Container[]) {
+        assert.ok(resources.requests.cpu, `${name}: utilization is a share of the request`);
+      }
+      const { periodSeconds } = spec.behavior.scaleDown.policies[0];
+      assert.ok(periodSeconds > set.spec.template.spec.terminationGracePeriodSeconds, name);
+    }
+  });
+
+  test("a service monitor finds a service with its port, on every pod of Cairn", async (manifests) => {
+    for (const { kind, metadata: { name }, spec } of manifests) {
+      if (kind !== "ServiceMonitor") continue;
+      const services = manifests.filter((each) =>
+        each.kind === "Service" &&
+        Object.entries(spec.selector.matchLabels as Labels)
+          .every(([label, value]) => each.metadata.labels?.[label] === value)
+      );
+      assert.equal(services.length, 1, `${name} selects ${services.length} services`);
+      const [{ spec: service }] = services;
+      const { app } = gatewayFixture();
+      for (const { port, path, relabelings } of spec.endpoints) {
+        assert.ok(service.ports.some((each: Container) => each.name === port), `${name}: ${port}`);
+        assert.equal((await app.request(path)).status, 200);
+        const job = relabelings.find((each: Labels) => each.targetLabel === "job");
+        assert.equal(job.replacement, scrapedJob());
+      }
+      const sets = manifests.filter(({ kind, spec }) =>
+        kind === "StatefulSet" && isCairn(spec.template.spec.containers[0])
+      );
+      for (const { spec: { template } } of sets) {
+        for (const [label, value] of Object.entries(service.selector)) {
+          assert.equal(template.metadata.labels[label], value);
+        }
+      }
+    }
   });
 
   test("every container is bounded, probed and without rights", async (manifests) => {
@@ -235,6 +289,13 @@ for (const layout of layouts) {
     }
     assert.ok(accepted > 0);
   });
+}
+
+/** The job that Prometheus' own configuration gives, which alerts and dashboard expect. */
+function scrapedJob(): string {
+  const path = new URL("../../deploy/prometheus/prometheus.yaml", import.meta.url);
+  const { scrape_configs } = parseDocument(Deno.readTextFileSync(path)).toJS();
+  return scrape_configs[0].job_name;
 }
 
 function isCairn({ image }: Container): boolean {

@@ -63,6 +63,10 @@ export class Collector {
       OTEL_DENO: "true",
       OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${this.#server.addr.port}`,
       OTEL_EXPORTER_OTLP_PROTOCOL: "http/json",
+      // Without these two, Deno exports a span of its own for each request.
+      OTEL_TRACES_SAMPLER: "parentbased_always_off",
+      OTEL_PROPAGATORS: "none",
+      OTEL_DENO_CONSOLE: "ignore",
       // Spans are exported in batches; a short delay keeps a test short.
       OTEL_BSP_SCHEDULE_DELAY: "50",
     };

@@ -65,6 +65,7 @@ Deno.test("a collector gets a ranking's spans and those of its learning, linked"
     assert.equal(carried.traceId, sync.traceId);
     // The other ranking asked for no trace, and none is configured.
     assert.equal(collector.spans.filter(named("POST /v1/rank")).length, 1);
+    assert.deepEqual(collector.spans.filter(named("POST")), [], "Deno adds no span of its own");
   } finally {
     await server.kill("SIGTERM");
     await collector.stop();

@@ -3,6 +3,10 @@
  * with `OTEL_DENO=true`; `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_SERVICE_NAME` and the others are
  * OpenTelemetry's own variables.
  *
+ * Deno begins a span of its own for each HTTP request. `OTEL_TRACES_SAMPLER=parentbased_always_off`
+ * with `OTEL_PROPAGATORS=none` leaves these spans out: then only spans with a parent are recorded,
+ * so a span that begins a trace here gets a parent that exists nowhere.
+ *
  * @see https://docs.deno.com/runtime/fundamentals/open_telemetry/
  */
 import {
@@ -17,6 +21,7 @@ import {
 } from "@opentelemetry/api";
 import {
   noTracing,
+  sampledContext,
   type Span,
   type SpanAttributes,
   type SpanOptions,
@@ -32,11 +37,21 @@ const kinds = {
 
 /** Deno's exporter where it runs; else {@link noTracing}. */
 export function openTelemetryTracing(): Tracing {
-  return Deno.env.get("OTEL_DENO") === "true" ? new OpenTelemetryTracing() : noTracing;
+  if (Deno.env.get("OTEL_DENO") !== "true") return noTracing;
+  return new OpenTelemetryTracing(Deno.env.get("OTEL_TRACES_SAMPLER") === PARENTS_DECIDE);
 }
+
+/** The sampler that records a span only if its parent is recorded. */
+const PARENTS_DECIDE = "parentbased_always_off";
 
 class OpenTelemetryTracing implements Tracing {
   readonly #tracer: Tracer = trace.getTracer("cairn");
+  readonly #needsParent: boolean;
+
+  /** @param needsParent Whether spans without a parent are not recorded. */
+  constructor(needsParent: boolean) {
+    this.#needsParent = needsParent;
+  }
 
   begin(name: string, options: SpanOptions = {}): Span {
     const { kind = "internal", parent, links, startedAtMs, attributes } = options;
@@ -49,10 +64,19 @@ class OpenTelemetryTracing implements Tracing {
           ...(attributes && { attributes }),
           ...(links && { links: links.map((link) => ({ context: spanContextOf(link) })) }),
         },
-        parent === undefined ? ROOT_CONTEXT : contextOf(parent),
+        parent === undefined ? this.#beginning() : contextOf(parent),
       ),
     );
   }
+
+  #beginning(): Context {
+    if (!this.#needsParent) return ROOT_CONTEXT;
+    return contextOf(sampledContext(randomHex(16), randomHex(8), false));
+  }
+}
+
+function randomHex(bytes: number): string {
+  return crypto.getRandomValues(new Uint8Array(bytes)).toHex();
 }
 
 class ExportedSpan implements Span {

@@ -1,0 +1,199 @@
+/**
+ * The capacity sheet: memory, disk, cores, hosts and cost of a load, as a pure function of the
+ * load, the configuration's figures and measured coefficients.
+ */
+import type { Coefficients } from "./coefficients.ts";
+import type { RowMemory } from "./row_memory.ts";
+
+/** The load to plan for. */
+export interface Load {
+  readonly items: number;
+  readonly users: number;
+  readonly rankingsPerSecond: number;
+  readonly candidates: number;
+  /** Events on each ranking, on average. */
+  readonly eventsPerRanking: number;
+  /** Ids of all other features together: categories, tags, crosses. */
+  readonly otherIds: number;
+}
+
+/** A machine to plan with. */
+export interface HostSize {
+  readonly cores: number;
+  readonly memoryBytes: number;
+  /** Price of an hour of it, in any currency. */
+  readonly pricePerHour: number | undefined;
+}
+
+/** The figures of a configuration that the sheet needs. */
+export interface PlannedConfiguration {
+  readonly itemRow: RowMemory | undefined;
+  readonly userRow: RowMemory | undefined;
+  readonly otherRow: RowMemory | undefined;
+  /** Memory that the training tables claim without rows. */
+  readonly emptyTablesBytes: number;
+  readonly windowSeconds: number;
+  /** Share of the items without an action that become examples. */
+  readonly negativeShare: number;
+  readonly tablesBytesMax: number;
+  readonly openBytesMax: number;
+  readonly logBytesMax: number;
+  readonly snapshotsKept: number;
+  readonly cachesBytesMax: number;
+}
+
+export interface Capacity {
+  readonly rows: number;
+  readonly examplesPerSecond: number;
+  /** By part, bytes. */
+  readonly memory: Readonly<Record<MemoryPart, number>>;
+  readonly memoryBytes: number;
+  readonly disk: {
+    /** Written in a day; the logs are trimmed as they are learned. */
+    readonly writtenPerDay: number;
+    readonly logsMax: number;
+    readonly snapshots: number;
+    readonly profiles: number;
+  };
+  /** Core seconds a second, by part. */
+  readonly cores: { readonly serving: number; readonly learning: number };
+  readonly hosts: {
+    readonly serving: number;
+    readonly learning: number;
+    readonly all: number;
+    /** Whether one process on one host does all of it. */
+    readonly isOneProcess: boolean;
+  };
+  /** Core hours and price of a million rankings; the price is absent without one of the host. */
+  readonly perMillion: {
+    readonly coreHours: number;
+    readonly hostHours: number;
+    readonly price?: number;
+  };
+  /** Limits of the configuration that the load exceeds, with the remedy. */
+  readonly warnings: readonly string[];
+}
+
+export type MemoryPart =
+  | "process"
+  | "working memory"
+  | "training tables"
+  | "serving tables"
+  | "open rankings"
+  | "caches";
+
+/** Share of a host's cores and of its memory that is planned with: bursts need the rest. */
+const CORES_SHARE = 0.6;
+const MEMORY_SHARE = 0.75;
+const DAY_SECONDS = 86_400;
+const HOUR_SECONDS = 3_600;
+
+export function capacityOf(
+  load: Load,
+  planned: PlannedConfiguration,
+  host: HostSize,
+  measured: Coefficients,
+): Capacity {
+  const { items, users, otherIds, rankingsPerSecond, candidates, eventsPerRanking } = load;
+  const counted = [
+    { rows: items, row: planned.itemRow },
+    { rows: users, row: planned.userRow },
+    { rows: otherIds, row: planned.otherRow },
+  ].flatMap(({ rows, row }) => row === undefined ? [] : [{ rows, row }]);
+  const sum = (valueOf: (entry: typeof counted[number]) => number) =>
+    counted.reduce((total, entry) => total + valueOf(entry), 0);
+  const rows = sum(({ rows }) => rows);
+  const events = rankingsPerSecond * eventsPerRanking;
+  const passive = Math.max(0, candidates - eventsPerRanking);
+  const examplesPerSecond = events + rankingsPerSecond * passive * planned.negativeShare;
+  const rankingBytes = measured.rankingLogBytes + candidates * measured.candidateLogBytes;
+  const openBytes = rankingsPerSecond * planned.windowSeconds * rankingBytes;
+  const trainingTables = planned.emptyTablesBytes +
+    sum(({ rows, row }) => rows * row.trainingBytes);
+  const servingTables = sum(({ rows, row }) => rows * row.servingBytes);
+  const memory = {
+    process: measured.processBytes,
+    "working memory": measured.workingBytes,
+    "training tables": Math.min(trainingTables, planned.tablesBytesMax),
+    "serving tables": servingTables,
+    "open rankings": Math.min(openBytes, planned.openBytesMax),
+    caches: Math.min(planned.cachesBytesMax, items * measured.profileBytes),
+  };
+  const memoryBytes = Object.values(memory).reduce((total, bytes) => total + bytes, 0);
+  const cores = {
+    serving: (rankingsPerSecond *
+        (measured.rankingMicros + candidates * measured.candidateMicros) +
+      events * measured.eventMicros) / 1e6,
+    learning: examplesPerSecond * measured.exampleMicros / 1e6,
+  };
+  const hosts = hostsFor({ memory, memoryBytes, cores }, host, measured);
+  const hostHours = hosts.all / (rankingsPerSecond * HOUR_SECONDS) * 1e6;
+  return {
+    rows,
+    examplesPerSecond,
+    memory,
+    memoryBytes,
+    disk: {
+      writtenPerDay: DAY_SECONDS * (rankingsPerSecond * rankingBytes +
+        events * measured.eventLogBytes + examplesPerSecond * measured.exampleLogBytes),
+      logsMax: 2 * planned.logBytesMax,
+      snapshots: (planned.snapshotsKept + 1) * memory["training tables"],
+      profiles: (items + users) * measured.profileBytes,
+    },
+    cores,
+    hosts,
+    perMillion: {
+      coreHours: (cores.serving + cores.learning) / (rankingsPerSecond * HOUR_SECONDS) * 1e6,
+      hostHours,
+      ...(host.pricePerHour !== undefined && { price: hostHours * host.pricePerHour }),
+    },
+    warnings: warningsOf(planned, { trainingTables, openBytes }),
+  };
+}
+
+function hostsFor(
+  { memory, memoryBytes, cores }: Pick<Capacity, "memory" | "memoryBytes" | "cores">,
+  host: HostSize,
+  { processBytes, workingBytes }: Coefficients,
+): Capacity["hosts"] {
+  const usableCores = CORES_SHARE * host.cores;
+  const usableBytes = MEMORY_SHARE * host.memoryBytes;
+  if (cores.serving + cores.learning <= usableCores && memoryBytes <= usableBytes) {
+    return { serving: 1, learning: 0, all: 1, isOneProcess: true };
+  }
+  // Each serving host has all serving tables; training tables are dealt to the learning hosts.
+  const servingBytes = processBytes + workingBytes + memory["serving tables"] + memory.caches;
+  const serving = Math.max(1, Math.ceil(cores.serving / usableCores));
+  const forRows = usableBytes - processBytes - workingBytes;
+  const learning = Math.max(
+    1,
+    Math.ceil(cores.learning / usableCores),
+    Math.ceil((memory["training tables"] + memory["open rankings"]) / Math.max(1, forRows)),
+  );
+  const fits = servingBytes <= usableBytes && forRows > 0;
+  return {
+    serving: fits ? serving : Infinity,
+    learning: fits ? learning : Infinity,
+    all: fits ? serving + learning : Infinity,
+    isOneProcess: false,
+  };
+}
+
+function warningsOf(
+  { tablesBytesMax, openBytesMax, logBytesMax }: PlannedConfiguration,
+  { trainingTables, openBytes }: { readonly trainingTables: number; readonly openBytes: number },
+): string[] {
+  return [
+    ...(trainingTables <= tablesBytesMax
+      ? []
+      : ["The rows do not fit into embeddings.bytesMax: rows are evicted. Raise it."]),
+    ...(openBytes <= openBytesMax ? [] : [
+      "The open rankings do not fit into joiner.impressionsBytesMax: the oldest are decided early. " +
+      "Raise it, or shorten joiner.window.",
+    ]),
+    ...(openBytes <= 0.75 * logBytesMax ? [] : [
+      "The open rankings fill the event log beyond three quarters. Raise storage.logBytesMax, or " +
+      "shorten joiner.window.",
+    ]),
+  ];
+}
