@@ -9,12 +9,22 @@
  *
  * A snapshot is a consistent cut of trainers and shards between two batches. A restart loads the
  * newest snapshot and reads the example log from its cut.
+ *
+ * A shard writes only its changes since the snapshot before. The manifest names all members of the
+ * chain that lead to its cut, also those under the prefixes of earlier snapshots, and a blob stays
+ * as long as a kept or pinned manifest names it.
  */
 import type { BlobStore } from "../mesh/ports/blob_store.ts";
-import { type ShardPart, SnapshotError, type TrainerPart } from "./snapshot_parts.ts";
+import {
+  chainOf,
+  type ShardPart,
+  SnapshotError,
+  type SnapshotPart,
+  type TrainerPart,
+} from "./snapshot_parts.ts";
 
 /** Version of the manifest and of the contents of the parts; a build reads only its own. */
-export const FORMAT = 9;
+export const FORMAT = 10;
 
 /** The parts of a snapshot. */
 export interface SnapshotManifest {
@@ -127,17 +137,38 @@ function pinnedAmong(names: readonly string[]): string[] {
     .map((name) => name.slice(0, -pinSuffix.length));
 }
 
-/** Deletes the blobs of all snapshots except `kept` and the pinned ones. */
+/**
+ * Deletes the blobs of all snapshots except those that `kept` and the pinned ones name.
+ *
+ * @param underWay Prefixes of blobs that are being written and that no manifest names yet.
+ */
 export async function keepSnapshots(
   blobs: BlobStore,
   kept: readonly SnapshotManifest[],
+  underWay: readonly string[] = [],
 ): Promise<void> {
   const all = await listSnapshotBlobs(blobs);
-  const keptNames = [...kept.map(({ name }) => name), ...pinnedAmong(all)];
-  const names = all.filter((blob) => !keptNames.some((name) => blob.startsWith(`${name}/`)));
+  const pinned = pinnedAmong(all);
+  const prefixes = [...kept.map(({ name }) => name), ...pinned, ...underWay];
+  const named = new Set(kept.flatMap(partsOf).map(({ name }) => name));
+  for (const name of pinned) {
+    for (const part of await partsOfPinned(blobs, name)) named.add(part.name);
+  }
+  const names = all.filter((blob) =>
+    !named.has(blob) && !prefixes.some((prefix) => blob.startsWith(`${prefix}/`))
+  );
   // Manifests first: a snapshot whose parts are being deleted must not look finished.
   names.sort((a, b) => Number(isManifest(b)) - Number(isManifest(a)));
   for (const name of names) await blobs.delete(name);
+}
+
+/** The parts of a pinned snapshot; none where its manifest cannot be read, or is gone. */
+async function partsOfPinned(blobs: BlobStore, name: string): Promise<readonly SnapshotPart[]> {
+  try {
+    return partsOf(await readManifest(blobs, name));
+  } catch {
+    return []; // its own blobs are kept by their prefix
+  }
 }
 
 function isManifest(blob: string): boolean {
@@ -150,11 +181,28 @@ export async function writeManifest(blobs: BlobStore, manifest: SnapshotManifest
   await blobs.put(manifestName(manifest.name), new TextEncoder().encode(text));
 }
 
-/** Bytes of all parts of a snapshot. */
-export function snapshotBytes({ trainers, shards }: SnapshotManifest): number {
-  const checkpoints = trainers.map(({ checkpoint }) => checkpoint);
-  const parts = shards.flatMap(({ header, chunks }) => [header, ...chunks]);
-  return [...checkpoints, ...parts].reduce((sum, { bytes }) => sum + bytes, 0);
+/** All parts of a snapshot, those of earlier snapshots included. */
+export function partsOf({ trainers, shards }: SnapshotManifest): SnapshotPart[] {
+  return [
+    ...trainers.map(({ checkpoint }) => checkpoint),
+    ...shards.flatMap(chainOf).flatMap(({ header, chunks }) => [header, ...chunks]),
+  ];
+}
+
+/** Bytes of all parts of a snapshot, those of earlier snapshots included. */
+export function snapshotBytes(manifest: SnapshotManifest): number {
+  return partsOf(manifest).reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
+/** Bytes that the snapshot itself wrote. */
+export function bytesWritten(manifest: SnapshotManifest): number {
+  return partsOf(manifest).filter(({ name }) => name.startsWith(`${manifest.name}/`))
+    .reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
+/** Members of the longest chain among the shards; 1 where all of them are full. */
+export function chainLength({ shards }: SnapshotManifest): number {
+  return Math.max(0, ...shards.map((shard) => chainOf(shard).length));
 }
 
 /** Rows that all trainers together have learned at the cut. */

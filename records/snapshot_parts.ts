@@ -6,8 +6,9 @@
 import { decode, encode } from "@msgpack/msgpack";
 import type { BatchKernel } from "../kernels/embedding/batch_kernel.ts";
 import type { ClassChunk } from "../kernels/embedding/class_tables.ts";
-import type { SnapshotHeader } from "../kernels/embedding/table_snapshot.ts";
+import type { ChunkKind, SnapshotHeader } from "../kernels/embedding/table_snapshot.ts";
 import type { BlobStore } from "../mesh/ports/blob_store.ts";
+import { present } from "../structures/invariant.ts";
 
 /** A blob of a snapshot, as the manifest describes it. */
 export interface SnapshotPart {
@@ -18,10 +19,10 @@ export interface SnapshotPart {
   readonly checksum: number;
 }
 
-/** A chunk of one shard: rows, or the admission counters of ids without a row. */
+/** A chunk of one shard: rows, admission counters of ids without a row, or removed ids. */
 export interface ShardChunkPart extends SnapshotPart {
-  readonly holds: "rows" | "counters";
-  /** Number of rows; 0 in a chunk of counters. */
+  readonly holds: ChunkKind;
+  /** Number of rows; 0 in a chunk without rows. */
   readonly rows: number;
   /** Index of the row class in {@link ShardHeader.classes}. */
   readonly class: number;
@@ -34,12 +35,32 @@ export interface ShardHeader {
   readonly classes: readonly SnapshotHeader[];
 }
 
-/** One shard's part of the cut. */
-export interface ShardPart {
-  readonly shard: number;
+/** A member of a shard's chain: all rows, or the changes since the member before. */
+export interface ShardMember {
   /** An encoded {@link ShardHeader}. */
   readonly header: SnapshotPart;
   readonly chunks: readonly ShardChunkPart[];
+}
+
+/**
+ * One shard's part of the cut: a chain whose first member is full and whose others are increments.
+ * The newest member is that of the cut; its blobs have the snapshot's prefix, and earlier ones
+ * those of the snapshots that wrote them.
+ */
+export interface ShardPart extends ShardMember {
+  readonly shard: number;
+  /** The members before the newest, the full one first; empty where that is full itself. */
+  readonly earlier: readonly ShardMember[];
+}
+
+/** The members of a shard's chain, in the order in which they are restored. */
+export function chainOf({ earlier, header, chunks }: ShardPart): readonly ShardMember[] {
+  return [...earlier, { header, chunks }];
+}
+
+/** Bytes of a member. */
+export function memberBytes({ header, chunks }: ShardMember): number {
+  return chunks.reduce((sum, { bytes }) => sum + bytes, header.bytes);
 }
 
 /** One trainer's part of the cut, and where its partition of the example log continues. */
@@ -61,7 +82,7 @@ export class SnapshotError extends Error {
   override readonly name = "SnapshotError";
   constructor(blob: string, reason: string) {
     super(
-      `Cannot use the snapshot blob ${blob}: ${reason}. Delete its snapshot to begin from the one before, or restore it from a copy.`,
+      `Cannot use the snapshot blob ${blob}: ${reason}. Go back to a whole snapshot by cairn snapshot restore (cairn snapshot verify tells which are whole), or restore the blob from a copy.`,
     );
   }
 }
@@ -77,6 +98,11 @@ export async function writePart(
   return { name, bytes: bytes.byteLength, checksum: kernel.crc32c(bytes) };
 }
 
+/** Name of the chunk of this number below the prefix of a shard's blobs. */
+export function chunkName(shard: string, number: number): string {
+  return `${shard}/chunk-${String(number).padStart(5, "0")}`;
+}
+
 /**
  * Writes a shard's next chunk, which brings its checksum along.
  *
@@ -89,7 +115,7 @@ export async function writeChunk(
   number: number,
   { bytes, checksum, holds, rows, class: rowClass }: ClassChunk,
 ): Promise<ShardChunkPart> {
-  const name = `${shard}/chunk-${String(number).padStart(5, "0")}`;
+  const name = chunkName(shard, number);
   await blobs.put(name, bytes);
   return { name, bytes: bytes.byteLength, checksum, holds, rows, class: rowClass };
 }
@@ -113,6 +139,29 @@ export async function readPart(
     throw new SnapshotError(part.name, "checksum mismatch");
   }
   return bytes.slice();
+}
+
+/** Parts that are read before they are needed. */
+const AHEAD_MAX = 4;
+
+/**
+ * Reads parts as {@link readPart} does, in their order, a few of them ahead, so that the store
+ * reads while the caller works.
+ */
+export async function* readAhead<P extends SnapshotPart>(
+  blobs: BlobStore,
+  kernel: BatchKernel,
+  parts: readonly P[],
+): AsyncGenerator<{ readonly part: P; readonly bytes: Uint8Array<ArrayBuffer> }> {
+  const reading: Promise<Uint8Array<ArrayBuffer>>[] = [];
+  for (const [at, part] of parts.entries()) {
+    while (reading.length < AHEAD_MAX && at + reading.length < parts.length) {
+      const read = readPart(blobs, kernel, parts[at + reading.length]);
+      read.catch(() => {}); // thrown where it is awaited
+      reading.push(read);
+    }
+    yield { part, bytes: await present(reading.shift(), "the part is being read") };
+  }
 }
 
 /** Plain data that may contain `Float32Array`s, as bytes. */

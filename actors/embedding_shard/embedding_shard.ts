@@ -35,7 +35,7 @@ import type { MovedShard, MovedShards } from "./moved_shards.ts";
 import { listIds, removeRows } from "./removed_rows.ts";
 import { ShardFigures } from "./shard_figures.ts";
 import { restoreNewest } from "./shard_restore.ts";
-import { ShardSnapshot } from "./shard_snapshot.ts";
+import { ShardSnapshot, type SnapshotsBefore } from "./shard_snapshot.ts";
 
 /** Interval at which the entries per bucket are counted, ms. Counting visits all buckets. */
 const BUCKETS_INTERVAL_MS = 60_000;
@@ -67,6 +67,14 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
   /** The move to another node that is under way. */
   #giving: Giving | undefined;
   #snapshot: ShardSnapshot | undefined;
+  /** The newest snapshot that is known to be stored, since which the tables know all changes. */
+  #stored: string | undefined;
+  /**
+   * Erasures so far, and those before the full member of the stored chain: an erased row must not
+   * stay in an earlier member, so a full snapshot follows.
+   */
+  #erasures = 0;
+  #erasuresInChain = 0;
   /** The newest sequence applied, by source. */
   readonly #marks = new Map<string, number>();
   /** Number of the current opening, by source. */
@@ -81,11 +89,13 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
     options: EmbeddingShardOptions,
     { blobs, moved }: EmbeddingShardDependencies,
     start: MovedShard,
+    restoredFrom?: string,
   ) {
     this.#context = context;
     this.#options = options;
     this.#blobs = blobs;
     this.#moved = moved;
+    this.#stored = restoredFrom;
     const { tables, incarnation, moves, marks, epochs, deltas } = start;
     const { shard } = options;
     this.#tables = tables;
@@ -123,14 +133,15 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
     }
     const tables = ClassTables.create(options.tables);
     const restored = await restoreNewest(tables, options, dependencies.blobs, context.telemetry);
-    return new EmbeddingShard(context, options, dependencies, {
+    const start = {
       tables,
       incarnation: context.random.uuid(),
       moves: 0,
       marks: restored.marks.map(({ source, sequence }) => [source, sequence] as const),
       epochs: [],
       deltas: undefined,
-    });
+    };
+    return new EmbeddingShard(context, options, dependencies, start, restored.snapshot);
   }
 
   receive(message: EmbeddingShardMessage): void {
@@ -244,6 +255,7 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
       return this.#context.reply(message, { applied: false, rows: {} });
     }
     const rows = removeRows(this.#tables, message);
+    this.#erasures++;
     this.#snapshot?.keepAhead();
     if (message.isLast) this.#marks.set(source, sequence);
     this.#context.reply(message, { applied: true, rows });
@@ -259,14 +271,34 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
       if (refusal !== undefined) return this.#context.replyError(message, refusal);
     }
     for (const { source, sequence } of message.marks) this.#marks.set(source, sequence);
+    const before = this.#snapshotsBefore(message);
     this.#snapshot?.abandon();
-    this.#snapshot = new ShardSnapshot(message.snapshot, {
+    const parts = {
       context: this.#context,
       tables: this.#tables,
       blobs: this.#blobs,
       options: this.#options,
-    });
+    };
+    this.#snapshot = new ShardSnapshot(message.snapshot, parts, before);
     this.#context.reply(message, undefined);
+  }
+
+  /**
+   * An increment holds the changes since {@link #stored}. That is the snapshot that was written
+   * last, if the snapshotter names it as stored, or else the one before, whose changes the tables
+   * know until they are told of a newer one.
+   */
+  #snapshotsBefore({ base }: BeginSnapshot): SnapshotsBefore {
+    const last = this.#snapshot;
+    const lastIsStored = last?.isWritten === true && last.name === base?.snapshot;
+    if (lastIsStored) {
+      this.#stored = last.name;
+      if (last.kind === "full") this.#erasuresInChain = last.erasures;
+    }
+    const isKnown = base !== undefined && base.snapshot === this.#stored;
+    const mayFollow = isKnown && this.#erasures === this.#erasuresInChain;
+    const incrementBytesMax = mayFollow ? base.bytesMax[this.#options.shard] : 0;
+    return { lastIsStored, incrementBytesMax, erasures: this.#erasures };
   }
 
   #goBack(message: GoBack): void {

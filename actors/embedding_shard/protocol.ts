@@ -4,7 +4,8 @@
 import type { Request } from "../../mesh/runtime/actor.ts";
 import type { ClassPage, ExportCursor } from "../../kernels/embedding/class_tables.ts";
 import type { FeatureIds } from "../../kernels/embedding/options.ts";
-import type { ShardPart } from "../../records/snapshot_parts.ts";
+import type { SnapshotKind } from "../../kernels/embedding/table_snapshot.ts";
+import type { ShardMember } from "../../records/snapshot_parts.ts";
 import type { GivingMessage } from "./copy_protocol.ts";
 
 /**
@@ -266,6 +267,8 @@ export interface GetShardStatistics extends Request<ShardStatistics> {
 export interface BeginSnapshot extends Request<void> {
   readonly kind: "beginSnapshot";
   readonly snapshot: string;
+  /** The newest stored snapshot; undefined where every shard has to write all rows. */
+  readonly base?: SnapshotBase;
   /** Marks of all trainers. Refused where the shard has applied gradients beyond one of them. */
   readonly marks: readonly {
     readonly source: string;
@@ -274,8 +277,25 @@ export interface BeginSnapshot extends Request<void> {
   }[];
 }
 
-/** Writes the rows of the cut while learning continues. Answers when all are in the blob store. */
-export interface WriteSnapshot extends Request<ShardPart> {
+/** A stored snapshot to which the next one may be an increment. */
+export interface SnapshotBase {
+  readonly snapshot: string;
+  /** By shard, the bytes that its increment may have; 0 = it has to write all rows. */
+  readonly bytesMax: readonly number[];
+}
+
+/** The newest member of a shard's chain. */
+export interface WrittenMember extends ShardMember {
+  readonly shard: number;
+  /** An increment holds the changes since {@link SnapshotBase.snapshot}. */
+  readonly kind: SnapshotKind;
+}
+
+/**
+ * Writes the rows of the cut while learning continues: all of them, or an increment where the shard
+ * knows all changes since the base. Answers when all are in the blob store.
+ */
+export interface WriteSnapshot extends Request<WrittenMember> {
   readonly kind: "writeSnapshot";
   readonly snapshot: string;
   /**

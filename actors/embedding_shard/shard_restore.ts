@@ -1,19 +1,26 @@
 /**
- * Restores a shard's rows from the newest snapshot.
+ * Restores a shard's rows from the newest snapshot: the members of its chain one after another,
+ * each with its removed ids first.
  */
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { Telemetry } from "../../mesh/ports/telemetry.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import type { ClassTables } from "../../kernels/embedding/class_tables.ts";
+import type { ClassRestoreReport } from "../../kernels/embedding/class_restore.ts";
 import { readManifests, sequenceOf } from "../../records/snapshot_manifest.ts";
 import {
+  chainOf,
   decodePart,
+  readAhead,
   readPart,
   type ShardHeader,
+  type ShardMember,
   SnapshotError,
 } from "../../records/snapshot_parts.ts";
 import type { EmbeddingShardOptions } from "./options.ts";
 import { SchemaChanges } from "./schema_changes.ts";
+
+type ShardSelection = Parameters<ClassTables["restore"]>[1];
 
 export interface RestoredShard {
   readonly tables: ClassTables;
@@ -21,6 +28,8 @@ export interface RestoredShard {
    * By trainer, the sequence up to which its examples are in the rows; empty without a snapshot.
    */
   readonly marks: readonly { readonly source: string; readonly sequence: number }[];
+  /** The snapshot, if the tables hold exactly what it holds of this shard. */
+  readonly snapshot?: string;
 }
 
 /**
@@ -37,55 +46,93 @@ export async function restoreNewest(
   const [manifest] = await readManifests(blobs);
   if (manifest === undefined) return { tables, marks: [] };
   const sameShards = manifest.shards.length === shards;
-  const kernel = BatchKernel.create();
-  let rows = 0;
-  let allCounters = true;
+  const restore = new ShardRestore(tables, blobs, { shard, shards, counters: sameShards });
   const changes = new SchemaChanges(slotNames);
   for (const part of manifest.shards) {
     // With another number of shards, each part may hold rows of this shard.
     if (sameShards && part.shard !== shard) continue;
-    const header = decodePart<ShardHeader>(await readPart(blobs, kernel, part.header));
-    const restore = tables.restore(header.classes, { shard, shards, counters: sameShards });
-    for (const chunk of part.chunks) {
-      const bytes = await readPart(blobs, kernel, chunk);
-      const { holds, rows, checksum } = chunk;
-      restore.take(chunk.class, { holds, rows, bytes, checksum });
-    }
-    const report = restore.report();
-    const { rowsRestored, rowsWithoutRoom, countersKept } = report;
-    changes.add(report, header.slotNames);
-    allCounters &&= countersKept;
-    rows += rowsRestored;
-    if (rowsWithoutRoom > 0) {
-      throw new SnapshotError(
-        part.header.name,
-        `${rowsWithoutRoom} rows do not fit into the table: raise embeddings.bytesMax`,
-      );
+    for (const member of chainOf(part)) {
+      const { report, header } = await restore.take(member);
+      changes.add(report, header.slotNames);
     }
   }
   if (changes.any) {
     const message = `embedding_shard/${shard} was restored into another schema`;
     telemetry.log("warn", message, changes.fields());
   }
-  if (!allCounters) {
+  if (!restore.allCounters) {
     telemetry.log(
       "warn",
       `embedding_shard/${shard} restarts the occurrence counts of ids without a row: its snapshot ` +
         "has another shards.count or embeddings.bytesMax",
     );
   }
-  const { name, trainers } = manifest;
-  const kept = tables.statistics().rows;
-  if (kept < rows) {
+  const { rows } = tables.statistics();
+  if (restore.evicted > 0) {
     telemetry.log(
       "warn",
-      `embedding_shard/${shard} has room for ${kept} of its ${rows} rows and evicted the others; ` +
-        "raise embeddings.bytesMax",
+      `embedding_shard/${shard} has room for ${rows} of its ${rows + restore.evicted} rows and ` +
+        "evicted the others; raise embeddings.bytesMax",
     );
   }
+  const { name, trainers } = manifest;
   telemetry.log("info", `embedding_shard/${shard} begins from ${name}`, {
-    rows: kept,
+    rows,
     sequence: sequenceOf(manifest),
   });
-  return { tables, marks: trainers };
+  const isExact = sameShards && !changes.any && restore.allCounters &&
+    rows === restore.rowsAtCut;
+  if (!isExact) return { tables, marks: trainers };
+  tables.settleSnapshot();
+  return { tables, marks: trainers, snapshot: name };
+}
+
+/** Takes the members of chains. */
+class ShardRestore {
+  readonly #tables: ClassTables;
+  readonly #blobs: BlobStore;
+  readonly #selection: ShardSelection;
+  readonly #kernel = BatchKernel.create();
+  readonly #evictedBefore: number;
+  #removed = 0;
+  /** Rows of the shard at the cut of the member that was taken last. */
+  rowsAtCut = 0;
+  /** Whether all occurrences of ids without a row were restored. */
+  allCounters = true;
+
+  constructor(tables: ClassTables, blobs: BlobStore, selection: ShardSelection) {
+    this.#tables = tables;
+    this.#blobs = blobs;
+    this.#selection = selection;
+    this.#evictedBefore = tables.statistics().evicted;
+  }
+
+  /** Rows evicted for lack of room. */
+  get evicted(): number {
+    return this.#tables.statistics().evicted - this.#evictedBefore - this.#removed;
+  }
+
+  async take(
+    member: ShardMember,
+  ): Promise<{ readonly report: ClassRestoreReport; readonly header: ShardHeader }> {
+    const header = decodePart<ShardHeader>(
+      await readPart(this.#blobs, this.#kernel, member.header),
+    );
+    const restore = this.#tables.restore(header.classes, this.#selection);
+    for await (const { part, bytes } of readAhead(this.#blobs, this.#kernel, member.chunks)) {
+      const { holds, rows, checksum } = part;
+      restore.take(part.class, { holds, rows, bytes, checksum });
+    }
+    const report = restore.report();
+    if (report.rowsWithoutRoom > 0) {
+      throw new SnapshotError(
+        member.header.name,
+        `${report.rowsWithoutRoom} rows do not fit into the table: raise embeddings.bytesMax`,
+      );
+    }
+    this.allCounters &&= report.countersKept;
+    this.#removed += report.rowsRemoved;
+    this.rowsAtCut = header.classes.reduce((sum, { rowsInTable }) => sum + rowsInTable, 0);
+    return { report, header };
+  }
 }

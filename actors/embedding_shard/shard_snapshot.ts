@@ -1,6 +1,7 @@
 /**
- * Writes one snapshot of a shard: one chunk of rows a turn, so that lookups and gradients wait for
- * one chunk at most, with pauses between the chunks, so that rankings keep disk and cores.
+ * Writes one snapshot of a shard, all rows or the changes since the base: one chunk a turn, so that
+ * lookups and gradients wait for one chunk at most, with pauses between the chunks, so that
+ * rankings keep disk and cores.
  *
  * The tables set aside the cut's version of rows that change before they are written. When the
  * memory for them runs short, the snapshot goes on without pauses.
@@ -9,6 +10,7 @@ import type { ActorContext } from "../../mesh/runtime/actor.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import type { ClassTables } from "../../kernels/embedding/class_tables.ts";
+import type { SnapshotKind } from "../../kernels/embedding/table_snapshot.ts";
 import {
   encodePart,
   type ShardChunkPart,
@@ -32,8 +34,19 @@ export interface ShardSnapshotParts {
   readonly options: Pick<EmbeddingShardOptions, "shard" | "slotNames" | "snapshotChunkRows">;
 }
 
+/** The shard's knowledge of the snapshots before. */
+export interface SnapshotsBefore {
+  /** Whether the snapshot that the tables have begun last is stored. */
+  readonly lastIsStored: boolean;
+  /** Bytes that an increment may have; 0 = all rows are written. */
+  readonly incrementBytesMax: number;
+  /** Erasures before this snapshot. */
+  readonly erasures: number;
+}
+
 export class ShardSnapshot {
   readonly name: string;
+  readonly erasures: number;
   readonly #parts: ShardSnapshotParts;
   readonly #header: ShardHeader;
   readonly #chunks: ShardChunkPart[] = [];
@@ -46,12 +59,25 @@ export class ShardSnapshot {
   /** The timer of the next chunk; undefined while a chunk is written. */
   #pause: { cancel(): void } | undefined;
   #ended = false;
+  #isWritten = false;
 
-  constructor(name: string, parts: ShardSnapshotParts) {
+  constructor(name: string, parts: ShardSnapshotParts, before: SnapshotsBefore) {
     this.name = name;
+    this.erasures = before.erasures;
     this.#parts = parts;
     const { slotNames } = parts.options;
-    this.#header = { slotNames, classes: parts.tables.beginSnapshot() };
+    const { lastIsStored, incrementBytesMax } = before;
+    const classes = parts.tables.beginSnapshot(lastIsStored, incrementBytesMax);
+    this.#header = { slotNames, classes };
+  }
+
+  get kind(): SnapshotKind {
+    return this.#header.classes[0].kind;
+  }
+
+  /** Whether all of it is in the blob store. */
+  get isWritten(): boolean {
+    return this.#isWritten;
   }
 
   /** Starts writing. The request is answered after the last chunk. */
@@ -123,9 +149,13 @@ export class ShardSnapshot {
     const rows = this.#chunks.reduce((sum, chunk) => sum + chunk.rows, 0);
     const rowsAtCut = this.#header.classes.reduce((sum, header) => sum + header.rows, 0);
     invariant(rows === rowsAtCut, "a finished snapshot holds every row of the cut");
+    const { kind } = this;
     const header = encodePart(this.#header);
     writePart(blobs, BatchKernel.create(), `${this.#prefix}/header`, header).then(
-      (part) => context.reply(request, { shard, header: part, chunks: this.#chunks }),
+      (part) => {
+        this.#isWritten = true;
+        context.reply(request, { shard, kind, header: part, chunks: this.#chunks });
+      },
       (error) => context.replyError(request, error),
     );
   }

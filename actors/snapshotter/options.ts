@@ -19,6 +19,10 @@ export interface SnapshotterOptions {
    * trimmed as it is learned.
    */
   readonly snapshotsKept: number;
+  /** Increments of a shard after its last full snapshot, at most; 0 = every snapshot is full. */
+  readonly incrementsMax: number;
+  /** Bytes of all increments of a shard, as a share of its full snapshot, at most. */
+  readonly incrementsShare: number;
   /** Budget of one snapshot, ms. */
   readonly budgetMs: number;
 }

@@ -1,7 +1,7 @@
 /**
- * The snapshotter's behaviour: it has the trainers cut, collects the parts and writes the manifest.
- * Then it deletes older snapshots, and trims the part of the example log that no restart would
- * read.
+ * The snapshotter's behaviour: it has the trainers cut, collects the parts and writes the manifest,
+ * in which each part follows the chain of the snapshot before. Then it deletes older snapshots, and
+ * trims the part of the example log that no restart would read.
  *
  * If the example log is full, it takes a snapshot immediately: the log can be trimmed only up to
  * the oldest kept snapshot. Scheduled snapshots are spread over `spreadMs`; an explicit request
@@ -28,6 +28,7 @@ import {
   writeManifest,
 } from "../../records/snapshot_manifest.ts";
 import { invariant } from "../../structures/invariant.ts";
+import { inChain, snapshotBase } from "./chains.ts";
 import type { SnapshotterMessage } from "./protocol.ts";
 
 export interface SnapshotterDependencies {
@@ -201,6 +202,8 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
     const atMs = this.#context.clock.nowMs();
     // Without new examples a snapshot is useful only where it replaces an older one that holds a
     // full log.
+    const base = snapshotBase(this.#newest, this.#options);
+    const chains = this.#newest?.shards ?? [];
     const enough = this.#exampleLogFull ? this.#kept[snapshotsKept - 1] : this.#newest;
     const last = enough?.trainers.map(({ source, sequence }) => [source, sequence] as const);
     const { parts: trainers } = await this.#context.actorRef<TrainerMessage>(trainer).ask({
@@ -208,6 +211,7 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
       snapshot: name,
       standing: [],
       others,
+      ...(base && { base }),
       ...(last === undefined ? {} : { unlessAt: Object.fromEntries(last) }),
     }, { budgetMs });
     if (trainers.length === 0) return undefined;
@@ -229,7 +233,7 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
       name,
       atMs,
       trainers,
-      shards: parts,
+      shards: parts.map((part) => inChain(part, chains)),
     };
     await writeManifest(this.#stores.blobs, manifest);
     this.#kept = [manifest, ...this.#kept];

@@ -2,7 +2,7 @@
  * The messages that a trainer understands.
  */
 import type { DenseWeights } from "../../kernels/dense/weights.ts";
-import type { SourceOpening } from "../embedding_shard/protocol.ts";
+import type { SnapshotBase, SourceOpening } from "../embedding_shard/protocol.ts";
 import type { Address, Request } from "../../mesh/runtime/actor.ts";
 import type { TrainerPart } from "../../records/snapshot_parts.ts";
 
@@ -113,6 +113,8 @@ export interface Cut extends Request<{ readonly parts: readonly TrainerPart[] }>
   readonly standing: readonly TrainerMark[];
   /** Trainers that come after this one. */
   readonly others: readonly Address[];
+  /** The newest stored snapshot, to which the shards may write increments. */
+  readonly base?: SnapshotBase;
   /** The sequences of the last snapshot, by source. */
   readonly unlessAt?: Readonly<Record<string, number>>;
 }

@@ -17,7 +17,7 @@ import {
   ShardRestartedError,
   type SourceOpening,
 } from "../embedding_shard/protocol.ts";
-import type { TrainerMark } from "./protocol.ts";
+import type { Cut, TrainerMark } from "./protocol.ts";
 import { RepeatedAsks, type RepeatedAsksOptions, type Repeating } from "./repeated_asks.ts";
 
 /** Spare buffers per shard: as many as there are batches in flight. */
@@ -144,7 +144,7 @@ export class ShardClient {
    * @param remainingMs Time left for the cut, ms.
    */
   async beginSnapshot(
-    snapshot: string,
+    { snapshot, base }: Pick<Cut, "snapshot" | "base">,
     standing: readonly TrainerMark[],
     remainingMs: () => number,
   ): Promise<void> {
@@ -152,7 +152,8 @@ export class ShardClient {
       const marks = standing.map(({ source, sequence, openings }) => {
         return { source, sequence, opening: openings[s] };
       });
-      return shard.ask({ kind: "beginSnapshot", snapshot, marks }, { budgetMs });
+      const begin = { kind: "beginSnapshot", snapshot, marks, ...(base && { base }) } as const;
+      return shard.ask(begin, { budgetMs });
     }, { remainingMs });
   }
 

@@ -53,7 +53,7 @@ export async function cutParts(
     if (parts.length === 0) return [];
   } else {
     if (standing.every((mark) => mark.sequence === unlessAt?.[mark.source])) return [];
-    await shards.beginSnapshot(snapshot, standing, () => context.remainingMs(message));
+    await shards.beginSnapshot(message, standing, () => context.remainingMs(message));
   }
   const { state, ...cut } = await readState();
   invariant(cut.sequence === sequence, "a trainer holds still during a cut");

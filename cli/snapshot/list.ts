@@ -5,6 +5,8 @@ import { counted } from "../../structures/counted.ts";
 import { openExistingBlobs } from "../../offline/data_directory/existing_stores.ts";
 import { reasonOf } from "../../mesh/runtime/errors.ts";
 import {
+  bytesWritten,
+  chainLength,
   listPinned,
   listSnapshots,
   readManifest,
@@ -35,6 +37,8 @@ export async function listCommand(
         at: new Date(manifest.atMs).toISOString(),
         rows: sequenceOf(manifest),
         bytes: snapshotBytes(manifest),
+        bytesWritten: bytesWritten(manifest),
+        members: chainLength(manifest),
         trainers: manifest.trainers.length,
         shards: manifest.shards.length,
         pinned: isPinned,
@@ -42,6 +46,7 @@ export async function listCommand(
       output.out(
         json ? `${JSON.stringify(line)}\n` : `${line.name}  ${line.at}  ` +
           `${counted(line.rows, "row")} learned  ${line.bytes.toLocaleString("en")} bytes` +
+          `${line.members > 1 ? `, ${line.bytesWritten.toLocaleString("en")} of its own` : ""}` +
           `${isPinned ? "  pinned" : ""}\n`,
       );
     } catch (error) {

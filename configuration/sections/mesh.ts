@@ -62,6 +62,14 @@ export const storageSection = z.discriminatedUnion("kind", [
       ),
       kept: z.int().min(2).max(1000).default(2)
         .describe("Number of complete snapshots kept. The logs are trimmed up to the oldest one."),
+      increments: z.int().min(0).max(1000).default(32).describe(
+        "Snapshots in a row that hold only the changes since the one before; a start reads the last full one and " +
+          "these. 0 makes every snapshot full.",
+      ),
+      incrementsShare: z.number().min(0.01).max(4).default(0.5).describe(
+        "Bytes of these together, as a share of the last full snapshot, at most; what is over this limit is " +
+          "written as a full one.",
+      ),
       chunkRows: z.int().min(1).max(1_000_000).default(8192)
         .describe("Rows that a shard writes per turn, which bounds its pause."),
       budget: duration("1s", "1d").default(10 * 60_000).describe("Time limit of a snapshot."),

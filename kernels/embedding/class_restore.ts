@@ -4,11 +4,12 @@
  */
 import type { EmbeddingTable } from "./embedding_table.ts";
 import type { SharedLimit } from "./shared_limit.ts";
-import type {
-  RestoreSelection,
-  SnapshotChunk,
-  SnapshotHeader,
-  TableRestore,
+import {
+  REMOVED_ID_BYTES,
+  type RestoreSelection,
+  type SnapshotChunk,
+  type SnapshotHeader,
+  type TableRestore,
 } from "./table_snapshot.ts";
 
 /** Outcome of a restore, for slots, slices and rows. */
@@ -30,6 +31,8 @@ export interface ClassRestoreReport {
   readonly rowsRestored: number;
   readonly rowsOfRemovedSlots: number;
   readonly rowsWithoutRoom: number;
+  /** Rows removed because an increment says so. */
+  readonly rowsRemoved: number;
 }
 
 /** Restores the chunks of a snapshot. */
@@ -93,11 +96,15 @@ export function restoreClasses(
       restore.report[what].map((slice) => several ? `${slice} of slots ${slots.join(", ")}` : slice)
     );
   const taken = headers.map(() => 0);
+  const removed = headers.map(() => 0);
   let elsewhere = 0;
   return {
     take(savedClass, chunk) {
       const targets = routes.filter(({ from }) => from === savedClass);
       if (savedClass in taken) taken[savedClass] += chunk.rows;
+      if (chunk.holds === "removed") {
+        removed[savedClass] += chunk.bytes.byteLength / REMOVED_ID_BYTES;
+      }
       targets.forEach(({ to, restore }, first) => {
         const before = restore.report.elsewhere;
         limit.during(to, () => restore.take(chunk));
@@ -107,15 +114,21 @@ export function restoreClasses(
       if (targets.length === 0 && selection.shards > 1) elsewhere += chunk.rows;
     },
     report() {
-      headers.forEach(({ rows }, savedClass) => {
-        if (taken[savedClass] === rows) return;
-        throw new RangeError(
-          `Cannot restore a snapshot: its chunks hold ${taken[savedClass]} rows of class ` +
-            `${savedClass}, and its header says ${rows}`,
-        );
+      headers.forEach((header, savedClass) => {
+        const counts = [
+          ["rows", taken[savedClass], header.rows],
+          ["removed ids", removed[savedClass], header.removed],
+        ] as const;
+        for (const [what, found, expected] of counts) {
+          if (found === expected) continue;
+          throw new RangeError(
+            `Cannot restore a snapshot: its chunks hold ${found} ${what} of class ${savedClass}, ` +
+              `and its header says ${expected}`,
+          );
+        }
       });
       const takenRows = taken.reduce((total, rows) => total + rows, 0);
-      const sum = (what: "rows" | "rejected") =>
+      const sum = (what: "rows" | "rejected" | "rowsRemoved") =>
         routes.reduce((total, { restore }) => total + restore.report[what], 0);
       const [rowsRestored, rowsWithoutRoom] = [sum("rows"), sum("rejected")];
       return {
@@ -128,6 +141,7 @@ export function restoreClasses(
         countersKept: routes.every(({ main, restore }) => !main || restore.report.countersKept),
         rowsRestored,
         rowsWithoutRoom,
+        rowsRemoved: sum("rowsRemoved"),
         rowsOfRemovedSlots: takenRows - elsewhere - rowsRestored - rowsWithoutRoom,
       };
     },

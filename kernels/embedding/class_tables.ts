@@ -11,7 +11,12 @@ import type { FeatureIds, SliceOptions, SlotOptions, TableOptions } from "./opti
 import type { BufferPool } from "../../structures/buffer_pool.ts";
 import { floatStarts } from "./row_classes.ts";
 import { SharedLimit } from "./shared_limit.ts";
-import type { RestoreSelection, SnapshotChunk, SnapshotHeader } from "./table_snapshot.ts";
+import type {
+  RestoreSelection,
+  SnapshotChunk,
+  SnapshotHeader,
+  SnapshotSchema,
+} from "./table_snapshot.ts";
 import type { TableStatistics } from "./table_statistics.ts";
 
 /** Layout and optimizers of one class of rows. */
@@ -260,10 +265,34 @@ export class ClassTables {
     }
   }
 
-  /** Starts a snapshot of this moment in all classes; a running one is dropped. */
-  beginSnapshot(): SnapshotHeader[] {
+  /**
+   * Starts a snapshot of this moment in all classes; a running one is dropped.
+   *
+   * @param isStored Whether the snapshot that was begun last is stored; see {@link
+   * EmbeddingTable.cutSnapshot}.
+   * @param incrementBytesMax The snapshot is an increment to the last stored one if that takes at
+   * most this many bytes. Default 0: it is a full one.
+   */
+  beginSnapshot(isStored = false, incrementBytesMax = 0): SnapshotHeader[] {
     this.#snapshotClass = 0;
-    return this.#tables.map((table) => table.beginSnapshot());
+    const changes = this.#tables.map((table) => table.cutSnapshot(isStored));
+    const bytes = changes.reduce((sum, change) => sum + change.bytes, 0);
+    const isIncrement = changes.every(({ known }) => known) && incrementBytesMax > 0 &&
+      bytes <= incrementBytesMax;
+    return this.#tables.map((table) => table.beginSnapshot(isIncrement ? "increment" : "full"));
+  }
+
+  /**
+   * States that the rows of this moment are those of a stored snapshot, so that the next one may be
+   * an increment to it.
+   */
+  settleSnapshot(): void {
+    for (const table of this.#tables) table.settleSnapshot();
+  }
+
+  /** By class, the layout that a snapshot of these tables has. */
+  snapshotSchemas(): SnapshotSchema[] {
+    return this.#tables.map((table) => table.moment().schema);
   }
 
   /**

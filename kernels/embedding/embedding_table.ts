@@ -5,11 +5,15 @@
 import type { FeatureIds, TableOptions } from "./options.ts";
 import { encodeTableOptions } from "./table_encoding.ts";
 import {
+  type ChunkKind,
+  REMOVED_ID_BYTES,
   type RestoreSelection,
   SAVED_LINE_BYTES,
   savedRowBytes,
+  type SnapshotChanges,
   type SnapshotChunk,
   type SnapshotHeader,
+  type SnapshotKind,
   type SnapshotSchema,
   snapshotSchema,
   TableRestore,
@@ -81,6 +85,9 @@ export interface TableDigest {
 
 /** Handles that one call of the kernel digests. */
 const DIGEST_HANDLES = 2_048;
+
+/** Contents of a chunk by the kernel's code. */
+const CHUNK_KINDS: readonly ChunkKind[] = ["rows", "counters", "removed"];
 
 /** Statuses of the kernel's `table_take_delta`. */
 const NOTHING_NEW = 0;
@@ -234,7 +241,7 @@ export class EmbeddingTable {
    * Starts recording changes for a consumer; a consumer that had begun starts over. It reads the
    * current rows by {@link exportRows}, and its deltas, from number 1 on, carry later changes.
    *
-   * @param consumer 0 to 3.
+   * @param consumer 0 or 1.
    */
   beginDeltas(consumer: number): void {
     accepted(
@@ -249,7 +256,7 @@ export class EmbeddingTable {
    * more ids were removed than the consumer's queue of tombstones holds: it has to {@link
    * beginDeltas} again.
    *
-   * @param consumer 0 to 3, one that has begun.
+   * @param consumer 0 or 1, one that has begun.
    * @param acknowledged Highest sequence that the consumer has applied, 0 at first.
    * @param rowsMax Bounds rows, and tombstones, of one delta.
    */
@@ -350,12 +357,22 @@ export class EmbeddingTable {
     }
   }
 
-  /** The header that a snapshot of this moment would have. */
+  /** The header that a full snapshot of this moment would have. */
   moment(): SnapshotHeader {
     const memory = this.#memory;
     accepted("read the moment", memory.kernel.table_moment());
     const [rows, clockSeconds, draws, newestGeneration] = memory.words(4);
-    return { schema: this.#schema(), rows, clockSeconds, draws, newestGeneration };
+    return {
+      schema: this.#schema(),
+      kind: "full",
+      rows,
+      removed: 0,
+      rowsInTable: rows,
+      clockSeconds,
+      draws,
+      newestGeneration,
+      emptiedGenerations: 0,
+    };
   }
 
   /** The digest of all rows; visits every row. */
@@ -400,21 +417,60 @@ export class EmbeddingTable {
   }
 
   /**
-   * Starts a snapshot of this moment and returns its header; a running one is dropped. Lookups and
-   * updates may follow while it is written.
+   * Makes this moment the cut of a snapshot, which {@link beginSnapshot} begins at once; a running
+   * one is dropped.
+   *
+   * @param isStored Whether the snapshot of the last cut is stored. Changes before it are forgotten
+   * then.
+   * @returns The changes since the last stored snapshot.
    */
-  beginSnapshot(): SnapshotHeader {
+  cutSnapshot(isStored: boolean): SnapshotChanges {
     const memory = this.#memory;
-    accepted("begin a snapshot", memory.kernel.table_snapshot_begin());
-    const [rows, clockSeconds, draws, newestGeneration] = memory.words(4);
-    return { schema: this.#schema(), rows, clockSeconds, draws, newestGeneration };
+    accepted("cut a snapshot", memory.kernel.table_snapshot_cut(Number(isStored)));
+    const [known, rows, removed, lines] = memory.words(4);
+    const bytes = rows * this.#savedRowBytes + removed * REMOVED_ID_BYTES +
+      lines * SAVED_LINE_BYTES;
+    return { known: known === 1, bytes };
+  }
+
+  /** Makes this moment a cut whose snapshot is stored: this table was restored from it. */
+  settleSnapshot(): void {
+    accepted("settle a snapshot", this.#memory.kernel.table_snapshot_settle());
   }
 
   /**
-   * The next chunk of the snapshot, as of its start: counters, then rows; `undefined` after the
-   * last, which ends the snapshot.
+   * Starts the snapshot of the cut that was just made, and returns its header. Lookups and updates
+   * may follow while it is written.
    *
-   * @param rowsMax Bounds rows, or lines of counters, of 72 bytes.
+   * @param kind Default: full, with a cut of its own.
+   */
+  beginSnapshot(kind?: SnapshotKind): SnapshotHeader {
+    if (kind === undefined) this.cutSnapshot(false);
+    const memory = this.#memory;
+    accepted(
+      "begin a snapshot",
+      memory.kernel.table_snapshot_begin(Number(kind === "increment")),
+    );
+    const [rowsInTable, clockSeconds, draws, newestGeneration, rows, removed, emptiedGenerations] =
+      memory.words(7);
+    return {
+      schema: this.#schema(),
+      kind: kind ?? "full",
+      rows,
+      removed,
+      rowsInTable,
+      clockSeconds,
+      draws,
+      newestGeneration,
+      emptiedGenerations,
+    };
+  }
+
+  /**
+   * The next chunk of the snapshot, as of its start: counters, then removed ids, then rows;
+   * `undefined` after the last, which ends the snapshot.
+   *
+   * @param rowsMax Bounds rows, removed ids, or lines of counters, of 72 bytes.
    * @throws {RangeError} When no snapshot is under way, or updates outran it: rows that changed
    *   before they were written take more than a quarter of `bytesMax`. Start again with larger
    *   chunks, or shorter pauses between them.
@@ -426,11 +482,10 @@ export class EmbeddingTable {
       this.endSnapshot();
       return undefined;
     }
-    const [length, checksum, counters] = memory.words(3);
+    const [length, checksum, kind] = memory.words(3);
     const bytes = memory.bytes(length).slice();
-    return counters === 1
-      ? { holds: "counters", rows: 0, bytes, checksum }
-      : { holds: "rows", rows: count, bytes, checksum };
+    const holds = CHUNK_KINDS[kind];
+    return { holds, rows: holds === "rows" ? count : 0, bytes, checksum };
   }
 
   /**

@@ -29,11 +29,15 @@ export interface TableExports extends KernelExports {
   readonly table_moment: () => number;
   readonly table_digest: (cursor: number, handlesMax: number) => number;
   readonly table_remove: (count: number) => number;
-  readonly table_snapshot_begin: () => number;
+  readonly table_snapshot_cut: (stored: number) => number;
+  readonly table_snapshot_settle: () => number;
+  readonly table_snapshot_begin: (increment: number) => number;
   readonly table_snapshot_next: (rowsMax: number) => number;
   readonly table_snapshot_aside: () => number;
   readonly table_snapshot_end: () => number;
   readonly table_restore_begin: (seconds: number, draws: number) => number;
+  readonly table_restore_emptied: (newest: number, emptied: number) => number;
+  readonly table_restore_removed: (bytes: number, checksum: number) => number;
   readonly table_restore_counters: (newest: number, bytes: number, checksum: number) => number;
   readonly table_restore_rows: (bytes: number, checksum: number, words: number) => number;
   readonly table_layout: () => number;

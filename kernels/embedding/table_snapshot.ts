@@ -35,9 +35,26 @@ export interface SnapshotSchema {
   readonly countedIdsMax: number;
 }
 
+/** All rows, or an increment: the changes since the last stored snapshot. */
+export type SnapshotKind = "full" | "increment";
+
+/** Changes of a table since the last stored snapshot. */
+export interface SnapshotChanges {
+  /** Whether these are all changes, so that an increment can hold them. */
+  readonly known: boolean;
+  /** Bytes of an increment. */
+  readonly bytes: number;
+}
+
 export interface SnapshotHeader {
   readonly schema: SnapshotSchema;
+  readonly kind: SnapshotKind;
+  /** Rows in its chunks. */
   readonly rows: number;
+  /** Ids in its chunks of removed ids; 0 in a full one. */
+  readonly removed: number;
+  /** Rows of the table. */
+  readonly rowsInTable: number;
   /** Data clock, seconds. */
   readonly clockSeconds: number;
   /**
@@ -47,12 +64,20 @@ export interface SnapshotHeader {
   readonly draws: number;
   /** Number of the newest generation of admission counters. */
   readonly newestGeneration: number;
+  /**
+   * Generations of admission counters that were emptied since the snapshot before, a bit each; 0 in
+   * a full one.
+   */
+  readonly emptiedGenerations: number;
 }
 
+/** The content of a chunk. */
+export type ChunkKind = "rows" | "counters" | "removed";
+
 export interface SnapshotChunk {
-  /** Counters are occurrences of ids without a row. */
-  readonly holds: "rows" | "counters";
-  /** 0 for counters. */
+  /** Counters are occurrences of ids without a row; removed ids are of an increment. */
+  readonly holds: ChunkKind;
+  /** 0 in a chunk without rows. */
   readonly rows: number;
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** CRC-32C of `bytes`. */
@@ -94,6 +119,8 @@ export interface RestoreReport {
   readonly elsewhere: number;
   readonly dropped: number;
   readonly rejected: number;
+  /** Rows removed because an increment says so. */
+  readonly rowsRemoved: number;
 }
 
 const LAYOUT_WORDS = 3;
@@ -153,7 +180,8 @@ export class TableRestore {
     const before = header.schema.countedIdsMax, now = schema.countedIdsMax;
     const takesCounters = selection.counters === true && before === now && now > 0;
     const countersKept = takesCounters || before === 0 || now === 0;
-    this.#report = { ...slices, countersKept, rows: 0, elsewhere: 0, dropped: 0, rejected: 0 };
+    const counts = { rows: 0, elsewhere: 0, dropped: 0, rejected: 0, rowsRemoved: 0 };
+    this.#report = { ...slices, countersKept, ...counts };
     const { shard, shards, slots = [] } = selection;
     this.#plan = Float64Array.from([
       header.schema.floats,
@@ -168,6 +196,11 @@ export class TableRestore {
     const { clockSeconds, draws, newestGeneration } = header;
     this.#newestGeneration = takesCounters ? newestGeneration : undefined;
     accepted("restore a snapshot", memory.kernel.table_restore_begin(clockSeconds, draws));
+    if (!takesCounters || header.kind === "full") return;
+    accepted(
+      "restore an increment",
+      memory.kernel.table_restore_emptied(newestGeneration, header.emptiedGenerations),
+    );
   }
 
   /**
@@ -175,6 +208,7 @@ export class TableRestore {
    */
   take(chunk: SnapshotChunk): void {
     if (chunk.holds === "counters") return this.#takeCounters(chunk);
+    if (chunk.holds === "removed") return this.#takeRemoved(chunk);
     if (chunk.bytes.length !== chunk.rows * this.#savedRowBytes) {
       throw new RangeError(
         `Cannot restore a chunk of ${chunk.rows} rows: it has ${chunk.bytes.length} bytes, ` +
@@ -210,11 +244,26 @@ export class TableRestore {
     );
   }
 
+  #takeRemoved({ bytes, checksum }: SnapshotChunk): void {
+    const memory = this.#memory;
+    memory.reserve({ bytes: bytes.length });
+    memory.bytes(bytes.length).set(bytes);
+    const removed = accepted(
+      `remove the rows of ${bytes.length / REMOVED_ID_BYTES} ids`,
+      memory.kernel.table_restore_removed(bytes.length, checksum),
+    );
+    const { rowsRemoved } = this.#report;
+    this.#report = { ...this.#report, rowsRemoved: rowsRemoved + removed };
+  }
+
   /** The outcome so far. */
   get report(): RestoreReport {
     return this.#report;
   }
 }
+
+/** Bytes of a removed id. */
+export const REMOVED_ID_BYTES = 8;
 
 /** Bytes of a saved line of admission counters. */
 export const SAVED_LINE_BYTES = 72;
@@ -228,7 +277,7 @@ export function savedRowBytes({ floats, counted }: SnapshotSchema): number {
 }
 
 /** @throws {RangeError} When a number of the header is not one that a table writes. */
-function requireWhole({ schema, ...numbers }: SnapshotHeader): void {
+function requireWhole({ schema, kind: _, ...numbers }: SnapshotHeader): void {
   const all = { ...numbers, floats: schema.floats, countedIdsMax: schema.countedIdsMax };
   for (const [name, value] of Object.entries(all)) {
     if (Number.isSafeInteger(value) && value >= 0) continue;

@@ -18,7 +18,14 @@ import {
   snapshotName,
   writeManifest,
 } from "../../records/snapshot_manifest.ts";
-import { readPart, type SnapshotPart, type TrainerPart } from "../../records/snapshot_parts.ts";
+import {
+  chunkName,
+  readPart,
+  type ShardMember,
+  type ShardPart,
+  type SnapshotPart,
+  type TrainerPart,
+} from "../../records/snapshot_parts.ts";
 import { addresses } from "../../server/plan.ts";
 import { type ExamplePosition, type ExampleRange, LOG_BEGIN } from "./example_positions.ts";
 
@@ -65,17 +72,27 @@ export async function restoreSnapshot(restore: SnapshotRestore): Promise<Restore
   const [newest] = await listSnapshots(target);
   const name = snapshotName(nowMs, newest);
   const kernel = BatchKernel.create();
-  const copy = async <P extends SnapshotPart>(part: P): Promise<P> => {
-    const copied = name + part.name.slice(manifest.name.length);
+  const copy = async <P extends SnapshotPart>(part: P, copied: string): Promise<P> => {
     await target.put(copied, await readPart(source, kernel, part));
     return { ...part, name: copied };
   };
-  const shards = [];
-  for (const { shard, header, chunks } of manifest.shards) {
-    const copiedHeader = await copy(header);
+  const copyMember = async ({ header, chunks }: ShardMember, prefix: string) => {
+    const copiedHeader = await copy(header, `${prefix}/header`);
     const copiedChunks = [];
-    for (const chunk of chunks) copiedChunks.push(await copy(chunk));
-    shards.push({ shard, header: copiedHeader, chunks: copiedChunks });
+    for (const [number, chunk] of chunks.entries()) {
+      copiedChunks.push(await copy(chunk, chunkName(prefix, number)));
+    }
+    return { header: copiedHeader, chunks: copiedChunks };
+  };
+  const shards: ShardPart[] = [];
+  for (const { shard, earlier, header, chunks } of manifest.shards) {
+    const prefix = `${name}/shard-${shard}`;
+    const copiedEarlier = [];
+    for (const [number, member] of earlier.entries()) {
+      copiedEarlier.push(await copyMember(member, `${prefix}/earlier-${number}`));
+    }
+    const newest = await copyMember({ header, chunks }, prefix);
+    shards.push({ shard, earlier: copiedEarlier, ...newest });
   }
   const trainers: TrainerPart[] = [];
   for (const [partition, cut] of cuts.entries()) {

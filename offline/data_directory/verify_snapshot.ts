@@ -5,7 +5,7 @@ import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import { reasonOf } from "../../mesh/runtime/errors.ts";
 import { readManifest, type SnapshotManifest } from "../../records/snapshot_manifest.ts";
-import { decodePart, readPart, type SnapshotPart } from "../../records/snapshot_parts.ts";
+import { chainOf, decodePart, readPart, type SnapshotPart } from "../../records/snapshot_parts.ts";
 
 export interface SnapshotVerdict {
   readonly name: string;
@@ -38,7 +38,7 @@ export async function verifySnapshot(blobs: BlobStore, name: string): Promise<Sn
     }
   };
   for (const { checkpoint } of manifest.trainers) await check(checkpoint, true);
-  for (const { header, chunks } of manifest.shards) {
+  for (const { header, chunks } of manifest.shards.flatMap(chainOf)) {
     await check(header, true);
     for (const chunk of chunks) await check(chunk, false);
   }

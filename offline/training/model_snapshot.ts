@@ -93,7 +93,7 @@ async function writeTables(
     ) {
       chunks.push(await writeChunk(blobs, prefix, chunks.length, chunk));
     }
-    return { shard: 0, header, chunks };
+    return { shard: 0, earlier: [], header, chunks };
   } finally {
     tables.endSnapshot();
   }

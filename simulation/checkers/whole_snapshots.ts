@@ -4,8 +4,7 @@
  *     ∀ time, ∀ visible manifest:  all its parts are stored with the stated number of bytes
  *     ∀ time, ∀ partition p:       floor(p) ≤ offset(p) of the newest manifest
  */
-import type { SnapshotManifest } from "../../records/snapshot_manifest.ts";
-import type { SnapshotPart } from "../../records/snapshot_parts.ts";
+import { partsOf, type SnapshotManifest } from "../../records/snapshot_manifest.ts";
 import type { Checker, CheckerContext } from "./checker.ts";
 
 export function wholeSnapshots(context: CheckerContext): Checker {
@@ -53,11 +52,4 @@ export function wholeSnapshots(context: CheckerContext): Checker {
       checkFloors();
     },
   };
-}
-
-function partsOf({ trainers, shards }: SnapshotManifest): SnapshotPart[] {
-  return [
-    ...trainers.map(({ checkpoint }) => checkpoint),
-    ...shards.flatMap(({ header, chunks }) => [header, ...chunks]),
-  ];
 }

@@ -40,6 +40,8 @@ export const swarmKnobs: readonly Knob[] = [
   { path: "storage.snapshots.interval", values: ["1s", "3s", "10s"] },
   { path: "storage.snapshots.spread", values: ["0ms", "1s"] },
   { path: "storage.snapshots.chunkRows", values: [1, 8, 8192] },
+  { path: "storage.snapshots.increments", values: [0, 2, 5, 32] },
+  { path: "storage.snapshots.incrementsShare", values: [0.5, 4] },
   {
     path: "embeddings.admission",
     values: [undefined, undefined, { kind: "threshold", threshold: 2 }],

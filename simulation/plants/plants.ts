@@ -267,8 +267,8 @@ export const plants: readonly Plant[] = [
     name: "snapshot-without-shard",
     edits: [{
       file: "records/snapshot_parts.ts",
-      find: 'const name = `${shard}/chunk-${String(number).padStart(5, "0")}`;',
-      replace: 'const name = `${shard}/chunk-${String(number % 2).padStart(5, "0")}`;',
+      find: 'return `${shard}/chunk-${String(number).padStart(5, "0")}`;',
+      replace: 'return `${shard}/chunk-${String(number % 2).padStart(5, "0")}`;',
     }],
     seenBy: ["whole-snapshots", "supervision"],
     scenario: "swarm",

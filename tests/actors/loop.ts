@@ -421,6 +421,8 @@ export class Loop {
         intervalMs: 3_600_000,
         spreadMs: 0,
         snapshotsKept: 1_000,
+        incrementsMax: 3,
+        incrementsShare: 1,
         budgetMs: 5_000,
       }),
     );

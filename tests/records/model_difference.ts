@@ -7,6 +7,7 @@ import { readManifests } from "../../records/snapshot_manifest.ts";
 import { decodePart, readPart, type ShardHeader } from "../../records/snapshot_parts.ts";
 import type { TrainerState } from "../../records/trainer_state.ts";
 import { present } from "../../structures/invariant.ts";
+import { savedShard } from "./snapshot_rows.ts";
 
 export interface ModelDifference {
   /** Root of the mean squared difference of all weights of rows, in units of their own root. */
@@ -50,19 +51,13 @@ async function weightsIn(blobs: BlobStore): Promise<Weights> {
   const kernel = BatchKernel.create();
   const [{ shards, trainers }] = await readManifests(blobs);
   const rows = new Map<string, Float32Array>();
-  for (const { header, chunks } of shards) {
-    const { classes } = decodePart<ShardHeader>(await readPart(blobs, kernel, header));
-    for (const chunk of chunks.filter(({ holds, rows }) => holds === "rows" && rows > 0)) {
-      const { slices } = classes[chunk.class].schema;
+  for (const part of shards) {
+    const { classes } = decodePart<ShardHeader>(await readPart(blobs, kernel, part.header));
+    for (const [key, saved] of (await savedShard(blobs, part)).rows) {
+      const { slices } = classes[Number(key.split(" ")[0])].schema;
       const width = slices.reduce((sum, { dim }) => sum + dim, 0);
-      const bytes = await readPart(blobs, kernel, chunk);
-      const rowBytes = bytes.byteLength / chunk.rows;
-      for (let at = 0; at < bytes.byteLength; at += rowBytes) {
-        const id = new DataView(bytes.buffer, at).getBigUint64(0, true);
-        // Behind the id and the time of the last update (docs/data_on_disk.md).
-        const weights = new Float32Array(bytes.slice(at + 12, at + 12 + 4 * width).buffer);
-        rows.set(`${chunk.class} ${id}`, weights);
-      }
+      // Behind the id and the time of the last update (docs/data_on_disk.md).
+      rows.set(key, new Float32Array(saved.slice(12, 12 + 4 * width).buffer));
     }
   }
   const state = decodePart<TrainerState>(await readPart(blobs, kernel, trainers[0].checkpoint));

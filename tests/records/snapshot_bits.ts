@@ -7,6 +7,7 @@ import { readManifests } from "../../records/snapshot_manifest.ts";
 import { decodePart } from "../../records/snapshot_parts.ts";
 import type { TrainerState } from "../../records/trainer_state.ts";
 import { present } from "../../structures/invariant.ts";
+import { savedShard } from "./snapshot_rows.ts";
 
 export interface SnapshotBits {
   /** Sorted, since the order of rows in a table depends on its history. */
@@ -19,13 +20,10 @@ export async function snapshotBits(blobs: BlobStore): Promise<SnapshotBits> {
   const [{ shards, trainers }] = await readManifests(blobs);
   const read = async (name: string) => present(await blobs.get(name), name);
   const rows: string[] = [];
-  for (const { shard, chunks } of shards) {
-    for (const { name, holds, rows: count, class: rowClass } of chunks) {
-      const bytes = await read(name);
-      const rowBytes = holds === "rows" ? bytes.byteLength / count : bytes.byteLength;
-      for (let at = 0; at < bytes.byteLength; at += rowBytes) {
-        const row = bytes.subarray(at, at + rowBytes);
-        rows.push(`shard ${shard} ${holds} ${rowClass} ${[...row].join(" ")}`);
+  for (const part of shards) {
+    for (const [holds, saved] of Object.entries(await savedShard(blobs, part))) {
+      for (const [key, bytes] of saved as ReadonlyMap<string, Uint8Array>) {
+        rows.push(`shard ${part.shard} ${holds} ${key} ${[...bytes].join(" ")}`);
       }
     }
   }

@@ -9,6 +9,7 @@
 //! % of first occurrences (48 tags read of 65,536); that admits the id early, never late.
 
 use crate::counter_snapshot::{self, CounterSnapshot, SAVED_LINE_BYTES};
+use crate::line_changes::LineChanges;
 use crate::mixing::mix64;
 
 /// The greatest threshold that a count can reach.
@@ -108,6 +109,8 @@ pub struct AdmissionCounter {
     lines: usize,
     /// The snapshot under way.
     snapshot: Option<CounterSnapshot>,
+    /// Lines changed since the last stored snapshot.
+    changes: LineChanges,
 }
 
 impl AdmissionCounter {
@@ -115,7 +118,13 @@ impl AdmissionCounter {
     pub fn new(ids_max: usize) -> AdmissionCounter {
         let entries = ids_max.div_ceil(GENERATIONS).max(1).saturating_mul(4).div_ceil(3);
         let lines = entries.div_ceil(LINE_ENTRIES);
-        AdmissionCounter { generations: Default::default(), newest: 0, lines, snapshot: None }
+        AdmissionCounter {
+            generations: Default::default(),
+            newest: 0,
+            lines,
+            snapshot: None,
+            changes: LineChanges::new(lines),
+        }
     }
 
     /// Adds occurrences of an id and returns the number known before, at most [`THRESHOLD_MAX`]. If
@@ -132,10 +141,11 @@ impl AdmissionCounter {
             return before;
         }
         let entry = newest.find(hash);
+        let (Entry::Held(line, _) | Entry::Free(line, _)) = entry;
         if let Some(snapshot) = &mut self.snapshot {
-            let (Entry::Held(line, _) | Entry::Free(line, _)) = entry;
             snapshot.before_change(self.newest, line, &newest.lines[line]);
         }
+        self.changes.touch(self.newest, line);
         match entry {
             Entry::Held(line, entry) => newest.lines[line].counts[entry] = after,
             Entry::Free(line, entry) => {
@@ -166,6 +176,7 @@ impl AdmissionCounter {
             }
             generation.lines[line].tags[entry] = FORGOTTEN;
             generation.lines[line].counts[entry] = 0;
+            self.changes.touch(number, line);
         }
     }
 
@@ -196,6 +207,7 @@ impl AdmissionCounter {
         }
         oldest.lines.fill(EMPTY_LINE);
         oldest.held = 0;
+        self.changes.empty(self.newest);
     }
 
     /// The number of the newest generation.
@@ -203,11 +215,46 @@ impl AdmissionCounter {
         self.newest
     }
 
-    /// Starts writing the counts of this moment; see `next_saved_lines`. False if there is no
-    /// memory for that.
+    /// Makes this moment a cut; see [`LineChanges::cut`].
+    pub fn cut(&mut self, stored: bool) -> Option<usize> {
+        self.changes.cut(stored)
+    }
+
+    /// Makes this moment a cut whose snapshot is stored.
+    pub fn settle(&mut self) {
+        self.changes.cut(false);
+        self.changes.cut(true);
+    }
+
+    /// The generations that were emptied between the last stored snapshot and the last cut, a bit
+    /// each.
+    pub fn emptied(&self) -> u8 {
+        self.changes.emptied()
+    }
+
+    /// Empties the generations of an increment that is about to be restored, and sets the newest
+    /// one. False if there is none of this number.
     #[must_use]
-    pub fn begin_snapshot(&mut self) -> bool {
-        self.snapshot = CounterSnapshot::new(self.newest, self.lines);
+    pub fn restore_emptied(&mut self, newest: usize, emptied: u8) -> bool {
+        if newest >= GENERATIONS {
+            return false;
+        }
+        self.newest = newest;
+        for (number, generation) in self.generations.iter_mut().enumerate() {
+            if emptied >> number & 1 == 1 {
+                generation.lines.fill(EMPTY_LINE);
+                generation.held = 0;
+            }
+        }
+        true
+    }
+
+    /// Starts writing the counts of this moment, or the lines among them that changed before it;
+    /// see `next_saved_lines`. False if there is no memory for that.
+    #[must_use]
+    pub fn begin_snapshot(&mut self, is_increment: bool) -> bool {
+        let marks = is_increment.then(|| self.changes.marks());
+        self.snapshot = CounterSnapshot::new(self.newest, self.lines, marks);
         self.snapshot.is_some()
     }
 
@@ -408,7 +455,7 @@ mod tests {
                 counter.add(id, 1 + id as u32 % 7);
                 reference.add(id, 1 + id as u32 % 7);
             }
-            assert!(counter.begin_snapshot());
+            assert!(counter.begin_snapshot(false));
             let newest = counter.newest();
             let mut next = 0;
             let bytes = saved(&mut counter, |counter| {
@@ -436,7 +483,7 @@ mod tests {
             reference.add(mix64(id), 1 + id as u32 % 7);
         }
         // A snapshot that began before has the counts of before.
-        assert!(counter.begin_snapshot());
+        assert!(counter.begin_snapshot(false));
         let newest = counter.newest();
         for id in (0..9000_u64).step_by(10) {
             counter.forget(mix64(id));
@@ -445,7 +492,7 @@ mod tests {
         let before = saved(&mut counter, |_| {});
         let mut restored = AdmissionCounter::new(15_000);
         restored.restore(newest, &before).expect("whole");
-        assert!(counter.begin_snapshot());
+        assert!(counter.begin_snapshot(false));
         let after = saved(&mut counter, |_| {});
         let mut again = AdmissionCounter::new(15_000);
         again.restore(newest, &after).expect("whole");
@@ -466,7 +513,7 @@ mod tests {
     fn damaged_saved_lines_are_refused() {
         let mut counter = AdmissionCounter::new(5000);
         (0..900_u64).for_each(|id| _ = counter.add(id, 1));
-        assert!(counter.begin_snapshot());
+        assert!(counter.begin_snapshot(false));
         let bytes = saved(&mut counter, |_| {});
         let mut other = AdmissionCounter::new(5000);
         assert!(other.restore(GENERATIONS, &bytes).is_err());

@@ -8,10 +8,11 @@
 
 use crate::page::{Bitmap, Row};
 use crate::row_store::RowStore;
+use crate::since_snapshot::SinceSnapshot;
 use std::collections::VecDeque;
 
 /// Consumers of a table.
-pub const CONSUMERS_MAX: usize = 4;
+pub const CONSUMERS_MAX: usize = 2;
 /// Maximum number of tombstones that wait for a consumer.
 pub const TOMBSTONES_MAX: usize = 1 << 18;
 
@@ -58,8 +59,11 @@ struct Consumer {
 #[derive(Default)]
 pub struct Changes {
     consumers: [Option<Consumer>; CONSUMERS_MAX],
-    /// Bit i is set where consumer i exists.
+    /// Bit i is set where consumer i exists, the bit after them where changes since the last
+    /// snapshot are recorded.
     active: u8,
+    /// Changes since the last snapshot.
+    pub since_snapshot: SinceSnapshot,
 }
 
 /// The reason why there is no delta.
@@ -78,10 +82,20 @@ pub enum DeltaError {
 }
 
 impl Changes {
-    /// Bitmaps of a page: occupied, in snapshot, one a consumer.
-    pub const BITMAPS: usize = 2 + CONSUMERS_MAX;
+    /// Bitmaps of a page: occupied, in snapshot, one a consumer, since the last cut and before it.
+    pub const BITMAPS: usize = 2 + CONSUMERS_MAX + 2;
 
-    /// Marks a row as changed for all consumers.
+    /// Records changes for snapshots from now on.
+    pub fn record_for_snapshots(&mut self) {
+        self.active |= SinceSnapshot::SINCE_CUT;
+    }
+
+    /// Whether changes are recorded for snapshots.
+    pub fn records_for_snapshots(&self) -> bool {
+        self.active & SinceSnapshot::SINCE_CUT != 0
+    }
+
+    /// Marks a row as changed for all consumers and for the next snapshot.
     #[inline(always)]
     pub fn touch(&self, store: &mut RowStore, row: &Row) {
         if self.active == 0 {
@@ -89,15 +103,21 @@ impl Changes {
         }
         let page = store.layout.page(row.handle);
         store.slab.changed_for[page] |= self.active;
-        for consumer in 0..CONSUMERS_MAX {
+        for consumer in 0..=CONSUMERS_MAX {
             if self.active >> consumer & 1 == 1 {
                 row.put(&store.layout, Bitmap::changed_for(consumer), true);
             }
         }
     }
 
-    /// Queues a tombstone for all consumers. The marks of the row are cleared with the row.
-    pub fn bury(&mut self, id: u64) {
+    /// Queues a tombstone for all consumers and for the next snapshot. The marks of the row are
+    /// cleared with the row.
+    ///
+    /// `rows` is the number of rows of the table.
+    pub fn bury(&mut self, id: u64, rows: usize) {
+        if self.records_for_snapshots() {
+            self.since_snapshot.bury(id, rows);
+        }
         for consumer in self.consumers.iter_mut().flatten() {
             let tombstones = &mut consumer.tombstones;
             if tombstones.len() == TOMBSTONES_MAX || tombstones.try_reserve(1).is_err() {
@@ -303,7 +323,7 @@ mod tests {
         changes.begin(&mut store, 1).unwrap();
         let (mut told, mut taken) = (0, 0);
         for id in 0..TOMBSTONES_MAX as u64 + 2 {
-            changes.bury(id);
+            changes.bury(id, 0);
             if id % 100_000 == 0 {
                 told += changes
                     .take(&mut store, 1, taken, RowForm::Weights, 1, usize::MAX)
@@ -322,7 +342,7 @@ mod tests {
         let overflowed = changes.take(&mut store, 0, 0, RowForm::Weights, 1, usize::MAX);
         assert_eq!(overflowed, Err(DeltaError::Overflowed));
         changes.begin(&mut store, 0).unwrap();
-        changes.bury(7);
+        changes.bury(7, 0);
         assert_eq!(
             changes.take(&mut store, 0, 0, RowForm::Weights, 1, usize::MAX).unwrap().tombstones,
             [7]
@@ -343,7 +363,7 @@ mod tests {
         changes.end(1).unwrap();
         let row = store.find(8);
         changes.touch(&mut store, &row);
-        changes.bury(9);
+        changes.bury(9, 0);
         assert_eq!(changes.touched(&store), 0);
         let ended = changes.take(&mut store, 1, 0, RowForm::Saved, 1, 10);
         assert_eq!(ended, Err(DeltaError::UnknownConsumer));

@@ -7,6 +7,7 @@
 //! snapshot copies aside do; they take at most as much memory as the counters.
 
 use crate::admission::{Line, EMPTY_LINE, GENERATIONS, LINE_ENTRIES};
+use crate::line_changes::Marks;
 
 /// A saved line: generation and line as u32, then tags and counts, all little-endian.
 pub const SAVED_LINE_BYTES: usize = 8 + size_of::<Line>();
@@ -19,6 +20,8 @@ pub struct CounterSnapshot {
     /// one.
     done: usize,
     line: usize,
+    /// The lines of an increment; `None` = all lines.
+    marks: Option<Marks>,
     /// Lines of the newest generation that were copied aside, a bit each.
     copied: Vec<u64>,
     /// Lines copied aside, in saved form.
@@ -30,8 +33,13 @@ pub struct CounterSnapshot {
 }
 
 impl CounterSnapshot {
-    /// A snapshot of generations with `lines` lines each; `None` if there is no memory for it.
-    pub fn new(newest: usize, lines: usize) -> Option<CounterSnapshot> {
+    /// A snapshot of generations with `lines` lines each, or of the lines that have marks; `None`
+    /// if there is no memory for it.
+    pub fn new(newest: usize, lines: usize, marks: Option<&Marks>) -> Option<CounterSnapshot> {
+        let marks = match marks {
+            Some(marks) => Some(copy_of(marks)?),
+            None => None,
+        };
         let mut copied = Vec::new();
         let words = lines.div_ceil(64);
         copied.try_reserve_exact(words).ok()?;
@@ -40,11 +48,18 @@ impl CounterSnapshot {
             newest,
             done: 0,
             line: 0,
+            marks,
             copied,
             aside: Vec::new(),
             emptied: Default::default(),
             failed: false,
         })
+    }
+
+    /// Whether the snapshot has the line.
+    fn holds(&self, generation: usize, line: usize) -> bool {
+        let Some(marks) = &self.marks else { return true };
+        marks[generation].get(line / 64).is_some_and(|word| word >> (line % 64) & 1 == 1)
     }
 
     /// The generation that is written after `done` others.
@@ -58,7 +73,8 @@ impl CounterSnapshot {
         let newest_done = GENERATIONS - 1;
         let written = self.done > newest_done || self.done == newest_done && line < self.line;
         let is_as_it_was = generation == self.newest && self.emptied[generation].is_none();
-        if self.failed || !is_as_it_was || written || self.copied[word] & bit != 0 {
+        let is_needed = !written && self.holds(generation, line);
+        if self.failed || !is_as_it_was || !is_needed || self.copied[word] & bit != 0 {
             return;
         }
         self.copied[word] |= bit;
@@ -134,7 +150,8 @@ impl CounterSnapshot {
             };
             let is_aside = generation == self.newest
                 && self.copied[self.line / 64] >> (self.line % 64) & 1 == 1;
-            if !content.is_unused() && !is_aside {
+            let holds = self.holds(generation, self.line);
+            if !content.is_unused() && holds && !is_aside {
                 save(generation, self.line, &content, out);
                 saved += 1;
             }
@@ -142,6 +159,16 @@ impl CounterSnapshot {
         }
         Some(saved)
     }
+}
+
+/// A copy; `None` if there is no memory for it.
+fn copy_of(marks: &Marks) -> Option<Marks> {
+    let mut copy = Marks::default();
+    for (copy, marks) in copy.iter_mut().zip(marks) {
+        copy.try_reserve_exact(marks.len()).ok()?;
+        copy.extend_from_slice(marks);
+    }
+    Some(copy)
 }
 
 /// Appends a line in saved form.

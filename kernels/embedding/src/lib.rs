@@ -57,6 +57,7 @@ mod export;
 mod policy;
 mod restore;
 mod serving_table;
+mod since_snapshot;
 mod snapshot;
 mod table;
 
@@ -69,6 +70,7 @@ mod crc32c;
 mod feature_hash;
 mod initializers;
 mod lanes;
+mod line_changes;
 mod mixing;
 mod optimizers;
 mod quantization;

@@ -1,13 +1,15 @@
 //! A page of rows: a header of bitmaps and counters, then the rows.
 //!
 //! ```text
-//! bitmaps   BITMAPS × words × u64   a bit a row: occupied, in the snapshot, changed by consumer
+//! bitmaps   words × BITMAPS × u64   a bit a row: occupied, in the snapshot, changed by consumer,
+//!                                   changed since the last cut and before it
 //! counters  rows × u8               updates of each row, if the least frequently used are evicted
 //! rows      rows × stride           key u64 | stamp u32 | weights f32 … | optimizer state f32 …
 //! ```
 //!
 //! A row's bits lie on its page and take an eighth of a byte each. So the memory for changed rows
-//! is bounded by the table, and no change is lost for lack of memory.
+//! is bounded by the table, and no change is lost for lack of memory. The words with the bits of
+//! one row are neighbours: marking a row for several readers touches one cache line.
 
 use std::ptr::NonNull;
 
@@ -116,7 +118,7 @@ impl PageLayout {
         debug_assert!(bitmap.0 < self.bitmaps && word < self.words);
         // SAFETY: bitmap and word are below the numbers that the layout has, so the offset is
         // inside the page.
-        unsafe { page.add((bitmap.0 * self.words + word) * 8).cast() }
+        unsafe { page.add((word * self.bitmaps + bitmap.0) * 8).cast() }
     }
 
     /// One word of a bitmap.

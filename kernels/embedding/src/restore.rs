@@ -133,10 +133,16 @@ mod tests {
         table
     }
 
+    /// Begins a snapshot of all rows; returns their number.
+    fn begin(table: &mut EmbeddingTable) -> usize {
+        table.cut(false);
+        table.begin_snapshot(false).unwrap()
+    }
+
     /// All rows of a snapshot, during which each row is updated once more.
     fn saved(table: &mut EmbeddingTable) -> Vec<u8> {
         let mut bytes = Vec::new();
-        assert!(table.begin_snapshot());
+        assert_eq!(begin(table), IDS as usize);
         let ids: Vec<u64> = (0..IDS).collect();
         assert_eq!(table.next_snapshot_rows(100, &mut bytes), Progress::Rows(100));
         table.apply_gradients(&ids, &vec![1.0; 2 * ids.len()], &vec![1; ids.len()], 9);
@@ -168,7 +174,7 @@ mod tests {
                 assert_eq!(counter(&part, id), Some(updates(id)));
             }
             let mut bytes = Vec::new();
-            assert!(part.begin_snapshot());
+            begin(&mut part);
             part.next_snapshot_rows(usize::MAX, &mut bytes);
             again.restore(&bytes, &plan(true, 0, 1)).unwrap();
         }

@@ -152,14 +152,17 @@ impl Slab {
         (0..self.fresh).filter_map(|handle| self.occupied(handle)).for_each(visit);
     }
 
-    /// Copies bitmap `from` to bitmap `to` on every page.
-    pub fn copy_bitmap(&self, from: Bitmap, to: Bitmap) {
+    /// Copies bitmap `from` to bitmap `to` on every page; returns the number of bits set.
+    pub fn copy_bitmap(&self, from: Bitmap, to: Bitmap) -> usize {
+        let mut set = 0;
         for page in &self.pages {
             for word in 0..self.layout.words() {
                 let bits = self.layout.word(page.as_ptr(), from, word);
                 self.layout.set_word(page.as_ptr(), to, word, bits);
+                set += bits.count_ones() as usize;
             }
         }
+        set
     }
 
     /// Clears a bitmap on every page.

@@ -1,8 +1,9 @@
 //! Snapshots as of their start, written while the table is trained.
 //!
-//! The start marks every row (one bit each, no copy). A marked row that is about to change or to be
-//! removed is copied aside first. The snapshot consists of the rows copied aside and of the marked
-//! rows, in any order.
+//! The start marks the rows of the snapshot (one bit each, no copy): all rows, or, in an increment,
+//! the rows that changed since the last stored snapshot. A marked row that is about to change or to
+//! be removed is copied aside first. The snapshot consists of the rows copied aside and of the
+//! marked rows, in any order. An increment has the ids that were removed as well.
 //!
 //! A saved row is key, stamp, floats and, if the table evicts the least frequently used rows, its
 //! update counter: without it a restarted table would evict rows in frequent use. If only the
@@ -10,6 +11,7 @@
 //! than at the start, never higher.
 
 use crate::page::{Bitmap, Row};
+use crate::since_snapshot::{Changed, BEFORE_CUT};
 use crate::table::EmbeddingTable;
 
 /// Upper bound of the bytes copied aside, as a divisor of the table's limit. They come on top of
@@ -22,6 +24,10 @@ const PRESERVED_BYTES_MIN: usize = 64 << 10;
 pub struct Snapshot {
     /// Rows copied aside, `saved_row_bytes` each.
     preserved: Vec<u8>,
+    /// Whether it holds only the changes since the last stored snapshot.
+    is_increment: bool,
+    /// Removed ids that were written.
+    removed_written: usize,
     /// Rows still marked.
     marked: usize,
     /// The page where writing continues.
@@ -40,22 +46,56 @@ pub enum Progress {
 }
 
 impl EmbeddingTable {
-    /// Starts a snapshot of this moment; a running one is dropped. False if there is no memory for
-    /// it.
-    #[must_use]
-    pub fn begin_snapshot(&mut self) -> bool {
+    /// Makes this moment the cut of a snapshot, which `begin_snapshot` begins; a running one is
+    /// dropped. `stored` says that the snapshot of the last cut is stored. Returns the changes
+    /// since the last stored snapshot, and the changed lines of the admission counters.
+    pub fn cut(&mut self, stored: bool) -> (Changed, usize) {
         self.end_snapshot();
-        if !self.admission.begin_snapshot() {
-            return false;
+        let changed = self.changes.cut(&mut self.store, stored);
+        let lines = self.admission.cut(stored);
+        let known = changed.known && lines.is_some();
+        (Changed { known, ..changed }, lines.unwrap_or(0))
+    }
+
+    /// Makes this moment a cut whose snapshot is stored: the table was restored from it.
+    pub fn settle(&mut self) {
+        self.changes.settle(&mut self.store);
+        self.admission.settle();
+    }
+
+    /// Starts the snapshot of the last cut, which is this moment: of all rows, or an increment of
+    /// the changes that `cut` has counted. Returns the number of rows that it will have; `None` if
+    /// there is no memory for it.
+    #[must_use]
+    pub fn begin_snapshot(&mut self, is_increment: bool) -> Option<usize> {
+        if !self.admission.begin_snapshot(is_increment) {
+            return None;
         }
-        self.store.slab.copy_bitmap(Bitmap::OCCUPIED, Bitmap::IN_SNAPSHOT);
+        let from = if is_increment { BEFORE_CUT } else { Bitmap::OCCUPIED };
+        let marked = self.store.slab.copy_bitmap(from, Bitmap::IN_SNAPSHOT);
         self.snapshot = Some(Snapshot {
             preserved: Vec::new(),
-            marked: self.store.rows(),
+            is_increment,
+            removed_written: 0,
+            marked,
             hand: 0,
             overtaken: false,
         });
-        true
+        Some(marked)
+    }
+
+    /// Appends up to `ids_max` ids that were removed before an increment began; returns their
+    /// number, 0 after the last.
+    pub fn next_removed(&mut self, ids_max: usize, out: &mut Vec<u8>) -> usize {
+        let Some(snapshot) = &mut self.snapshot else { return 0 };
+        if !snapshot.is_increment {
+            return 0;
+        }
+        let removed = &self.changes.since_snapshot.removed()[snapshot.removed_written..];
+        let count = removed.len().min(ids_max);
+        out.extend(removed[..count].iter().flat_map(|id| id.to_le_bytes()));
+        snapshot.removed_written += count;
+        count
     }
 
     /// Number of rows still to be written.

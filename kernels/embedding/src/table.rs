@@ -424,7 +424,7 @@ impl EmbeddingTable {
     pub fn evict(&mut self, row: &Row) {
         let id = row.key();
         self.before_change(row);
-        self.changes.bury(id);
+        self.changes.bury(id, self.store.rows());
         self.store.remove(id);
         self.counts.evicted += 1.0;
     }

@@ -13,6 +13,7 @@ const NOTHING: ClassRestoreReport = {
   rowsRestored: 9,
   rowsOfRemovedSlots: 0,
   rowsWithoutRoom: 0,
+  rowsRemoved: 0,
 };
 
 Deno.test("parts that say the same are one account, by the slots' names and with all their rows", () => {

@@ -57,6 +57,7 @@ async function snapshot(
   }
   const shards = [{
     shard: 0,
+    earlier: [],
     header: await writePart(blobs, kernel, `${NAME}/h`, header),
     chunks,
   }];

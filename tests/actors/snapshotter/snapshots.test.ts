@@ -98,6 +98,8 @@ async function start(
       intervalMs,
       spreadMs,
       snapshotsKept,
+      incrementsMax: 3,
+      incrementsShare: 1,
       budgetMs: Math.max(5_000, 2 * spreadMs),
     }),
   );

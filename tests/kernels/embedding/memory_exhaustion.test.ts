@@ -110,7 +110,7 @@ Deno.test("a delta, page or snapshot without memory is refused, and a smaller on
   changeEveryRow(kernel);
   assert.equal(kernel.table_take_delta(0, 0, 65_536), NO_MEMORY);
   assert.equal(kernel.table_export_rows(0, 65_536), NO_MEMORY);
-  assert.equal(kernel.table_snapshot_begin(), 0);
+  assert.equal(kernel.table_snapshot_begin(0), 0);
   assert.equal(kernel.table_snapshot_next(65_536), NO_MEMORY);
   const [rows] = statistics(kernel);
   let saved = 0;
@@ -126,7 +126,7 @@ Deno.test("a delta, page or snapshot without memory is refused, and a smaller on
 
 Deno.test("saved counters without memory are refused, and fewer are given", () => {
   const kernel = fullTable(40_000);
-  assert.equal(kernel.table_snapshot_begin(), 0);
+  assert.equal(kernel.table_snapshot_begin(0), 0);
   assert.equal(kernel.table_snapshot_next(65_536), NO_MEMORY);
   let [lines, rows] = [0, 0];
   for (let more = 1; more > 0;) {

@@ -5,10 +5,11 @@ use super::instance::training;
 use super::refusals::{
     REFUSED_CHECKSUM, REFUSED_CODE, REFUSED_LENGTH, REFUSED_MEMORY, REFUSED_SNAPSHOT,
 };
-use crate::admission::RestoreError;
+use crate::admission::{RestoreError, GENERATIONS};
 use crate::counter_snapshot::SAVED_LINE_BYTES;
 use crate::crc32c::crc32c;
 use crate::memory::is_available;
+use crate::page::KEY_BYTES;
 use crate::policy::{SLICES_MAX, SLOTS};
 use crate::restore::{RestorePlan, Restored, Run};
 use crate::snapshot::Progress;
@@ -18,26 +19,60 @@ const PLAN_WORDS_MAX: usize = 6 + 2 * 3 * SLICES_MAX + SLOTS;
 /// Upper bound of the memory for reading one.
 const PLAN_BYTES_MAX: usize = 16 * PLAN_WORDS_MAX;
 
-/// Starts a snapshot of this moment. Words: rows, clock, draws, newest generation of the admission
-/// counters.
+/// The content of a piece of a snapshot, the third word of `table_snapshot_next`.
+const ROWS: f64 = 0.0;
+const COUNTERS: f64 = 1.0;
+const REMOVED: f64 = 2.0;
+
+/// Makes this moment the cut of a snapshot; a running one is dropped. `stored` is 1 if the snapshot
+/// of the last cut is stored. Words: 1 if all changes since the last stored snapshot are known,
+/// their rows, removed ids and lines of admission counters.
 #[no_mangle]
-pub extern "C" fn table_snapshot_begin() -> i32 {
+pub extern "C" fn table_snapshot_cut(stored: u32) -> i32 {
     training(|table, buffers| {
-        if !table.begin_snapshot() {
-            return REFUSED_MEMORY;
-        }
+        let (changed, lines) = table.cut(stored == 1);
+        let known = f64::from(u8::from(changed.known));
+        buffers.answer([known, changed.rows as f64, changed.removed as f64, lines as f64])
+    })
+}
+
+/// Makes this moment a cut whose snapshot is stored: the table was restored from it.
+#[no_mangle]
+pub extern "C" fn table_snapshot_settle() -> i32 {
+    training(|table, _| {
+        table.settle();
+        0
+    })
+}
+
+/// Starts the snapshot of the cut that was just made: of all rows, or, if `increment` is 1, of the
+/// changes since the last stored snapshot. Words: rows of the table, clock, draws, newest
+/// generation of the admission counters; rows and removed ids of the snapshot, and emptied
+/// generations.
+#[no_mangle]
+pub extern "C" fn table_snapshot_begin(increment: u32) -> i32 {
+    training(|table, buffers| {
+        let is_increment = increment == 1;
+        let Some(rows) = table.begin_snapshot(is_increment) else { return REFUSED_MEMORY };
+        let removed = table.changes.since_snapshot.removed().len();
+        let (removed, emptied) =
+            if is_increment { (removed, table.admission.emptied()) } else { (0, 0) };
         buffers.answer([
             table.store.rows() as f64,
             f64::from(table.clock_seconds),
             table.draws as f64,
             table.admission.newest() as f64,
+            rows as f64,
+            removed as f64,
+            f64::from(emptied),
         ]);
         0
     })
 }
 
 /// Writes the next piece of the snapshot to bytes: lines of the admission counters first, then
-/// rows. Returns the number of lines or rows, 0 at the end. Words: bytes, checksum, 1 for lines.
+/// removed ids, then rows. Returns the number of lines, ids or rows, 0 at the end. Words: bytes,
+/// checksum, 1 for lines and 2 for ids.
 #[no_mangle]
 pub extern "C" fn table_snapshot_next(rows_max: usize) -> i32 {
     training(|table, buffers| {
@@ -55,10 +90,20 @@ pub extern "C" fn table_snapshot_next(rows_max: usize) -> i32 {
             Some(0) => {}
             Some(lines) => {
                 let checksum = crc32c(0, &buffers.bytes);
-                buffers.answer([buffers.bytes.len() as f64, f64::from(checksum), 1.0]);
+                buffers.answer([buffers.bytes.len() as f64, f64::from(checksum), COUNTERS]);
                 return lines as i32;
             }
             None => return REFUSED_SNAPSHOT,
+        }
+        let ids_max = rows_max.min(table.changes.since_snapshot.removed().len());
+        if buffers.bytes.try_reserve(ids_max * KEY_BYTES).is_err() {
+            return REFUSED_MEMORY;
+        }
+        let removed = table.next_removed(rows_max, &mut buffers.bytes);
+        if removed > 0 {
+            let checksum = crc32c(0, &buffers.bytes);
+            buffers.answer([buffers.bytes.len() as f64, f64::from(checksum), REMOVED]);
+            return removed as i32;
         }
         if buffers.bytes.try_reserve(rows_max.min(table.snapshot_rows_left()) * row_bytes).is_err()
         {
@@ -67,7 +112,7 @@ pub extern "C" fn table_snapshot_next(rows_max: usize) -> i32 {
         match table.next_snapshot_rows(rows_max, &mut buffers.bytes) {
             Progress::Rows(rows) => {
                 let checksum = crc32c(0, &buffers.bytes);
-                buffers.answer([buffers.bytes.len() as f64, f64::from(checksum), 0.0]);
+                buffers.answer([buffers.bytes.len() as f64, f64::from(checksum), ROWS]);
                 rows as i32
             }
             Progress::Failed => REFUSED_SNAPSHOT,
@@ -97,6 +142,46 @@ pub extern "C" fn table_restore_begin(clock_seconds: u32, draws: f64) -> i32 {
         table.clock_seconds = table.clock_seconds.max(clock_seconds);
         table.draws = table.draws.max(draws as u64);
         0
+    })
+}
+
+/// Prepares the admission counters for the lines of an increment: `emptied` has a bit for each
+/// generation that was emptied since the snapshot before it.
+#[no_mangle]
+pub extern "C" fn table_restore_emptied(newest: usize, emptied: u32) -> i32 {
+    training(|table, _| {
+        let known = emptied < 1 << GENERATIONS;
+        if known && table.admission.restore_emptied(newest, emptied as u8) {
+            0
+        } else {
+            REFUSED_CODE
+        }
+    })
+}
+
+/// Removes the rows of the ids in the first `bytes` bytes, whose checksum must be `checksum`: an
+/// increment says that they were removed. An id without a row is no error. Returns the number of
+/// rows removed.
+#[no_mangle]
+pub extern "C" fn table_restore_removed(bytes: usize, checksum: u32) -> i32 {
+    training(|table, buffers| {
+        let Some(ids) = buffers.bytes.get(..bytes) else { return REFUSED_LENGTH };
+        if bytes % KEY_BYTES != 0 {
+            return REFUSED_LENGTH;
+        }
+        if crc32c(0, ids) != checksum {
+            return REFUSED_CHECKSUM;
+        }
+        let mut removed = 0;
+        for id in ids.chunks_exact(KEY_BYTES) {
+            let Ok(id) = id.try_into() else { return REFUSED_LENGTH };
+            let row = table.store.find(u64::from_le_bytes(id));
+            if row.exists() {
+                table.evict(&row);
+                removed += 1;
+            }
+        }
+        removed
     })
 }
 

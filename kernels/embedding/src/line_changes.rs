@@ -1,0 +1,104 @@
+//! Lines of the admission counters that changed since the last stored snapshot, and generations
+//! that were emptied since. The cuts are those of `since_snapshot.rs`.
+
+use crate::admission::GENERATIONS;
+
+/// A bit for each line of each generation; a generation without changes has no words.
+pub type Marks = [Vec<u64>; GENERATIONS];
+
+/// Changes of one period.
+#[derive(Default)]
+struct Period {
+    marks: Marks,
+    /// Generations that were emptied, a bit each.
+    emptied: u8,
+    /// Memory for marks was short.
+    lost: bool,
+}
+
+/// Changes since the last stored snapshot.
+pub struct LineChanges {
+    words: usize,
+    recording: bool,
+    /// Between the last stored snapshot and the last cut.
+    before: Period,
+    /// Since the last cut.
+    since: Period,
+}
+
+impl LineChanges {
+    /// No changes; nothing is recorded before the first cut.
+    pub fn new(lines: usize) -> LineChanges {
+        LineChanges {
+            words: lines.div_ceil(64),
+            recording: false,
+            before: Period::default(),
+            since: Period::default(),
+        }
+    }
+
+    /// Marks a line as changed.
+    #[inline(always)]
+    pub fn touch(&mut self, generation: usize, line: usize) {
+        if !self.recording {
+            return;
+        }
+        if self.since.marks[generation].is_empty() && !self.since.begin(generation, self.words) {
+            return;
+        }
+        self.since.marks[generation][line / 64] |= 1 << (line % 64);
+    }
+
+    /// Notes that a generation was emptied.
+    pub fn empty(&mut self, generation: usize) {
+        for period in [&mut self.before, &mut self.since] {
+            period.marks[generation] = Vec::new();
+        }
+        self.since.emptied |= 1 << generation;
+    }
+
+    /// Makes this moment a cut; returns the number of changed lines before it, `None` if they are
+    /// not all known.
+    pub fn cut(&mut self, stored: bool) -> Option<usize> {
+        if stored {
+            self.before = Period::default();
+        }
+        self.recording = true;
+        let since = std::mem::take(&mut self.since);
+        self.before.emptied |= since.emptied;
+        self.before.lost |= since.lost;
+        for (before, since) in self.before.marks.iter_mut().zip(since.marks) {
+            if before.is_empty() {
+                *before = since;
+                continue;
+            }
+            before.iter_mut().zip(since).for_each(|(before, since)| *before |= since);
+        }
+        let words = self.before.marks.iter().flatten();
+        let lines = words.map(|word| word.count_ones() as usize).sum();
+        Some(lines).filter(|_| !self.before.lost)
+    }
+
+    /// The marks before the last cut.
+    pub fn marks(&self) -> &Marks {
+        &self.before.marks
+    }
+
+    /// The generations that were emptied before the last cut, a bit each.
+    pub fn emptied(&self) -> u8 {
+        self.before.emptied
+    }
+}
+
+impl Period {
+    #[cold]
+    fn begin(&mut self, generation: usize, words: usize) -> bool {
+        let marks = &mut self.marks[generation];
+        if marks.try_reserve_exact(words).is_err() {
+            self.lost = true;
+            return false;
+        }
+        marks.resize(words, 0);
+        true
+    }
+}
