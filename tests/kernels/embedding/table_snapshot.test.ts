@@ -138,6 +138,7 @@ Deno.test("a changed schema keeps the shared slices and reports the others", () 
     elsewhere: 0,
     dropped: 100,
     rejected: 0,
+    rowsRemoved: 0,
   });
   const old = rowsOf(table, ids);
   const now = rowsOf(copy, ids);
