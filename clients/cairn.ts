@@ -52,7 +52,7 @@ export interface RankRequest {
 }
 
 /** A source of candidates. */
-export type CandidateSource = "model" | "recent" | "popular" | "trending";
+export type CandidateSource = "model" | "recent" | "popular" | "trending" | "history";
 
 interface SearchRequest {
   limit?: number;

@@ -148,6 +148,7 @@ export function actorOptionsOf(
       keptSlots: keptSlots(keepers.featureKeeper?.features ?? []),
       keptBudgetMs: file.kept.budget,
       topBy: topByOf(file),
+      ...(file.recommend.historyBy !== undefined && { historyBy: file.recommend.historyBy }),
       removedItemsMax: REMOVED_ITEMS_MAX,
       attributeTypes: gatewayOptions.attributeTypes,
       explainingMax: EXPLAINING_MAX,

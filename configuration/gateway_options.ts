@@ -58,7 +58,7 @@ export function gatewayOptionsOf(file: CairnFile): GatewayOptions {
 }
 
 function recommendOptionsOf({ recommend }: CairnFile): NonNullable<GatewayOptions["recommend"]> {
-  const { candidates, sources, recentBy, popularBy, trendingBy } = recommend;
+  const { candidates, sources, recentBy, popularBy, trendingBy, historyBy } = recommend;
   return {
     candidates,
     sources,
@@ -67,6 +67,7 @@ function recommendOptionsOf({ recommend }: CairnFile): NonNullable<GatewayOption
       ...(recentBy === undefined ? [] : ["recent"] as const),
       ...(popularBy === undefined ? [] : ["popular"] as const),
       ...(trendingBy === undefined ? [] : ["trending"] as const),
+      ...(historyBy === undefined ? [] : ["history"] as const),
     ],
   };
 }

@@ -35,7 +35,7 @@ interface Index extends CheckpointEnd {
 /** The checkpoints of one keeper. */
 export class Checkpoints {
   readonly #blobs: BlobStore;
-  readonly #name: string;
+  readonly #folder: string;
   /** A state of other features, or of another number of keepers, is of no use. */
   readonly #shape: string;
   /** The checkpoint that is written. */
@@ -51,7 +51,7 @@ export class Checkpoints {
     },
   ) {
     this.#blobs = blobs;
-    this.#name = `kept/${shard}`;
+    this.#folder = `keeper/${shard}`;
     this.#shape = JSON.stringify([FORMAT, shards, features]);
   }
 
@@ -69,7 +69,7 @@ export class Checkpoints {
   /** Makes the parts written since {@link begin} the last checkpoint. */
   async finish(end: CheckpointEnd): Promise<void> {
     const index: Index = { ...end, shape: this.#shape, number: this.#number, parts: this.#parts };
-    await this.#blobs.put(this.#name, encode(index));
+    await this.#blobs.put(this.#indexName, encode(index));
     await this.#deleteOthers();
   }
 
@@ -79,7 +79,7 @@ export class Checkpoints {
    * @throws {Error} When a part is missing or cannot be read.
    */
   async read(): Promise<Checkpoint | undefined> {
-    const bytes = await this.#blobs.get(this.#name);
+    const bytes = await this.#blobs.get(this.#indexName);
     if (bytes === undefined) return undefined;
     const { shape, offsets, records, number, parts: count } = decode(bytes) as Index;
     // Also where the parts are of no use: a new checkpoint does not write over them.
@@ -96,13 +96,17 @@ export class Checkpoints {
 
   /** Deletes parts of other checkpoints. */
   async #deleteOthers(): Promise<void> {
-    const own = `${this.#name}/${this.#number}/`;
-    for (const name of await this.#blobs.list(`${this.#name}/`)) {
-      if (!name.startsWith(own)) await this.#blobs.delete(name);
+    const own = `${this.#folder}/${this.#number}/`;
+    for (const name of await this.#blobs.list(`${this.#folder}/`)) {
+      if (name !== this.#indexName && !name.startsWith(own)) await this.#blobs.delete(name);
     }
   }
 
+  get #indexName(): string {
+    return `${this.#folder}/index`;
+  }
+
   #partName(number: number, part: number): string {
-    return `${this.#name}/${number}/${part}`;
+    return `${this.#folder}/${number}/${part}`;
   }
 }

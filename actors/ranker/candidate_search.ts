@@ -6,6 +6,7 @@ import type { Attributes, ProfileStore } from "../../mesh/ports/profile_store.ts
 import type { FeatureExtractor } from "../../kernels/features/extractor.ts";
 import type { FeatureKeeperMessage } from "../feature_keeper/protocol.ts";
 import type { CandidateSource, RetrieverMessage } from "../retriever/protocol.ts";
+import type { Kept } from "./kept_reader.ts";
 import type { RankerOptions } from "./options.ts";
 import type { Candidate, Recommend, RecommendSimilar } from "./protocol.ts";
 
@@ -40,27 +41,32 @@ export class CandidateSearch {
 
   readonly #keepers: readonly ActorRef<FeatureKeeperMessage>[];
   readonly #topBy: RankerOptions["topBy"];
+  readonly #historyBy: string | undefined;
 
-  constructor({ retriever, keepers, topBy, extractor, profiles }: {
+  constructor({ retriever, keepers, topBy, historyBy, extractor, profiles }: {
     readonly retriever: ActorRef<RetrieverMessage>;
     readonly keepers: readonly ActorRef<FeatureKeeperMessage>[];
     readonly topBy: RankerOptions["topBy"];
+    readonly historyBy: string | undefined;
     readonly extractor: FeatureExtractor;
     readonly profiles: ProfileStore;
   }) {
     this.#retriever = retriever;
     this.#keepers = keepers;
     this.#topBy = topBy;
+    this.#historyBy = historyBy;
     this.#extractor = extractor;
     this.#profiles = profiles;
   }
 
   /**
+   * @param kept The kept features of the user; undefined if there are none.
    * @throws {UnknownItemError} Items similar to an item that is not stored are asked for.
    * @throws {FeatureTypeError} An attribute of the request is not of the type that its slot reads.
    */
   async find(
     request: Recommend | RecommendSimilar,
+    kept: Kept["user"] | undefined,
     options: AskOptions,
   ): Promise<FoundCandidates> {
     const { user, userFields, context, atMs, candidates: count, rules } = request;
@@ -70,7 +76,7 @@ export class CandidateSearch {
       this.#profiles.load("item", pins),
     ]);
     const stored = this.#profiles.get("user", user)?.attributes;
-    const attributes: Attributes = { ...stored, ...userFields };
+    const attributes: Attributes = { ...stored, ...kept, ...userFields };
     const scope = { user: attributes, context, nowMs: atMs };
     const filter = rules?.filter ?? [];
     if (request.kind === "recommendSimilar") {
@@ -91,7 +97,10 @@ export class CandidateSearch {
     const sources = request.sources.filter((source) => source === "model" || source === "recent");
     const tops = (["popular", "trending"] as const)
       .filter((source) => request.sources.includes(source));
-    const [{ items }, ...lists] = await Promise.all([
+    const history = request.sources.includes("history")
+      ? this.#storedOf(historyOf(kept, this.#historyBy).slice(0, count))
+      : [];
+    const [{ items }, ...topLists] = await Promise.all([
       sources.length === 0 ? { items: [] } : this.#retriever.ask(
         { kind: "retrieve", features, sources, count, filter, scope },
         options,
@@ -99,13 +108,15 @@ export class CandidateSearch {
       ...tops.map((source) => this.#top(source, count, atMs, options)),
     ]);
     const found = new Map(items.map(({ id, sources }) => [id, [...sources] as CandidateSource[]]));
-    lists.forEach((list, i) => {
+    const add = (list: readonly string[], source: CandidateSource) => {
       for (const id of list) {
         const known = found.get(id);
-        if (known === undefined) found.set(id, [tops[i]]);
-        else known.push(tops[i]);
+        if (known === undefined) found.set(id, [source]);
+        else known.push(source);
       }
-    });
+    };
+    topLists.forEach((list, i) => add(list, tops[i]));
+    add(await history, "history");
     const all = [...found].map(([id, sources]) => ({ id, sources }));
     return this.#found(all, request, undefined);
   }
@@ -127,10 +138,14 @@ export class CandidateSearch {
       .sort((a, b) => b.value - a.value)
       .slice(0, count)
       .map(({ id }) => id);
-    // A keeper counts events on any id, also of an item that was deleted since.
-    await this.#profiles.load("item", top);
-    const stored = this.#profiles.getMany("item", top);
-    return top.filter((_, i) => stored[i] !== undefined);
+    return await this.#storedOf(top);
+  }
+
+  /** The items that are stored: a keeper has any id, also of an item that was deleted since. */
+  async #storedOf(items: readonly string[]): Promise<string[]> {
+    await this.#profiles.load("item", [...items]);
+    const stored = this.#profiles.getMany("item", [...items]);
+    return items.filter((_, i) => stored[i] !== undefined);
   }
 
   /** A pinned item has the similarity 0 unless it was found. */
@@ -156,4 +171,9 @@ export class CandidateSearch {
       similarity,
     };
   }
+}
+
+function historyOf(kept: Kept["user"] | undefined, name: string | undefined): readonly string[] {
+  const history = name === undefined ? undefined : kept?.[name];
+  return Array.isArray(history) ? history : [];
 }

@@ -17,6 +17,8 @@ export interface RankerOptions {
   readonly keptBudgetMs: number;
   /** Kept features of items that order the sources `popular` and `trending`. */
   readonly topBy: { readonly popular?: string; readonly trending?: string };
+  /** The kept history of the source `history`. */
+  readonly historyBy?: string;
   /** Absent = candidates are not searched. */
   readonly retriever?: Address;
   readonly schema: FeatureSchema;

@@ -121,9 +121,16 @@ export class Ranker implements Behavior<RankerMessage> {
     });
     if (options.retriever !== undefined) {
       const retriever = context.actorRef<RetrieverMessage>(options.retriever);
-      const { topBy } = options;
+      const { topBy, historyBy } = options;
       const extractor = this.#extractor;
-      this.#search = new CandidateSearch({ retriever, keepers, topBy, extractor, profiles });
+      this.#search = new CandidateSearch({
+        retriever,
+        keepers,
+        topBy,
+        historyBy,
+        extractor,
+        profiles,
+      });
     }
     this.#unsubscribe = profiles.onChanged("item", (id) => {
       if (id === undefined) this.#extractor.forgetAll();
@@ -168,7 +175,10 @@ export class Ranker implements Behavior<RankerMessage> {
   async #recommend(request: Recommend | RecommendSimilar, deadline: Deadline): Promise<void> {
     try {
       if (this.#search === undefined) throw new RecommendOffError();
-      const found = await this.#search.find(request, this.#askOptions(deadline));
+      const kept = this.#kept.reads
+        ? await this.#kept.read({ ...request, candidates: [] }, this.#askOptions(deadline))
+        : undefined;
+      const found = await this.#search.find(request, kept?.user, this.#askOptions(deadline));
       const rank: Rank = { ...request, kind: "rank", candidates: found.candidates };
       const orderBySimilarity = request.kind === "recommendSimilar" &&
         request.orderBy === "similarity";

@@ -38,8 +38,11 @@ export interface GetRetrieverState extends Request<RetrieverState> {
 /** Sources of the retriever: the model's inner products, or the newest by an attribute. */
 export type RetrieverSource = "model" | "recent";
 
-/** Sources of candidates; `popular` and `trending` are lists of a kept feature. */
-export type CandidateSource = RetrieverSource | "popular" | "trending";
+/**
+ * Sources of candidates; `popular` and `trending` are lists of a kept feature, and `history` is a
+ * kept history of the user.
+ */
+export type CandidateSource = RetrieverSource | "popular" | "trending" | "history";
 
 /** The values that conditions of a filter read besides those of items. */
 export interface FilterScope {

@@ -4,6 +4,7 @@
  */
 import { PROFILES_PER_LIST_MAX } from "../../gateway/options.ts";
 import type { ProfilesAnswer } from "../../gateway/schemas/profiles.ts";
+import type { RecommendRequest } from "../../gateway/schemas/recommend.ts";
 import type { RankRequest } from "../../gateway/schemas/rank.ts";
 import type { EventRequest, EventsAnswer } from "../../gateway/schemas/events.ts";
 import type { Ranking } from "../../actors/ranker/protocol.ts";
@@ -69,6 +70,11 @@ export class GatewayClient {
   /** Scored and ordered items. */
   rank(request: RankRequest): Promise<Ranking> {
     return this.#send("POST", "/v1/rank", request);
+  }
+
+  /** The best items of all stored ones. */
+  recommend(request: RecommendRequest): Promise<Ranking> {
+    return this.#send("POST", "/v1/recommend", request);
   }
 
   /** The outcome of each event. */

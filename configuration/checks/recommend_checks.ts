@@ -8,6 +8,25 @@ import { type Sections, unknownName } from "./check.ts";
 /** Kinds of models that multiply the embeddings of different slots. */
 const withDotProducts: readonly string[] = ["factorizationMachine", "deepFm", "dlrm"];
 
+/** The source `history` without a kept history. */
+function* historySource(
+  { historyBy, sources }: NonNullable<Sections["recommend"]>,
+  kept: Sections["kept"],
+): Iterable<Finding> {
+  if (historyBy === undefined && sources.includes("history")) {
+    yield {
+      path: ["recommend", "sources", sources.indexOf("history")],
+      message: "history has no items; name a kept history as recommend.historyBy",
+    };
+  }
+  if (historyBy === undefined || kept === undefined) return;
+  const names = Object.entries(kept.features)
+    .flatMap(([name, { kind }]) => kind === "history" ? [name] : []);
+  if (!names.includes(historyBy)) {
+    yield unknownName(["recommend", "historyBy"], historyBy, "kept history", names);
+  }
+}
+
 /** Recommendations of a model without inner products, or from a source that has no order. */
 export function* recommendations(
   { features, attributes, kept, model, recommend }: Sections,
@@ -43,6 +62,7 @@ export function* recommendations(
       yield unknownName(["recommend", by], name, "kept feature of items", numbers);
     }
   }
+  yield* historySource(recommend, kept);
   if (recentBy === undefined || features === undefined || attributes === undefined) return;
   const nothingKept = { features: {} } as NonNullable<typeof kept>;
   const types = attributeTypesOf({ features, attributes, kept: nothingKept }).item;

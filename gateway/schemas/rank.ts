@@ -100,9 +100,11 @@ export const rankingSchema = z.strictObject({
     cold: z.boolean().meta({
       description: "Nothing is learned about this item yet; its score depends on user and context.",
     }),
-    sources: z.array(z.enum(["model", "recent", "popular", "trending"])).optional().meta({
-      description: "Of a recommendation: where the item comes from; empty for a pinned one.",
-    }),
+    sources: z.array(z.enum(["model", "recent", "popular", "trending", "history"])).optional().meta(
+      {
+        description: "Of a recommendation: where the item comes from; empty for a pinned one.",
+      },
+    ),
     similarity: z.number().optional().meta({
       description: "Of a similar item: the cosine of the vectors, -1 to 1.",
     }),

@@ -40,15 +40,17 @@ const shared = {
     .optional(),
 };
 
+const sources = ["model", "recent", "popular", "trending", "history"] as const;
 const sendSources = 'send a list of sources, such as ["model", "recent"]';
 
 export const recommendRequestSchema = fields({
   user: idSchema("The user for whom items are recommended."),
-  sources: z.array(z.enum(["model", "recent", "popular", "trending"], sendSources), sendSources)
+  sources: z.array(z.enum(sources, sendSources), sendSources)
     .min(1, sendSources)
-    .max(4, sendSources).optional().meta({
+    .max(sources.length, sendSources).optional().meta({
       description: "Sources of candidates: `model`, the inner products of the model's vectors; " +
-        "`recent`, the newest items; `popular` and `trending`, by kept features. Absent = recommend.sources of cairn.yaml.",
+        "`recent`, the newest items; `popular` and `trending`, by kept features; `history`, the " +
+        "items of a kept history of the user. Absent = recommend.sources of cairn.yaml.",
     }),
   ...shared,
 }, "a request for recommendations").meta({

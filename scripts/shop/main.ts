@@ -1,11 +1,13 @@
 /**
  * Measures what a shop gains from its history: imports two thirds of its order lines by time, and
- * replays the rest over HTTP on a server that starts from the import and on one that starts empty.
+ * replays the rest over HTTP on a server that starts from the import, on one that keeps no
+ * features, and on one that starts empty.
  *
  *     deno task shop --path online_retail.csv.gz [--json] [--config examples/shop.yaml]
  *
  * With --json the last line is the result: order lines imported and refused, seconds of the import,
- * AUC as served of both servers, and the p99 of a ranking of 50 candidates on the warm one.
+ * AUC as served of all servers, the share of an order's items among 20 recommended ones and among
+ * the 20 most popular ones, and the p99 of rankings and recommendations.
  */
 import { parseArgs } from "node:util";
 import { describeError } from "../../cli/errors.ts";
@@ -41,9 +43,13 @@ if (import.meta.main) {
 
 function describe(figures: ShopFigures): string {
   const { imported, refused, seconds, servedAucCold, servedAucWarm, rankP99Ms } = figures;
+  const { servedAucNoHistory, recallAt20, recallAt20Popular, recommendP99Ms } = figures;
   return [
     `imported   ${imported} order lines in ${seconds} s, ${refused} refused`,
     `AUC        ${servedAucCold} as served from an empty server, ${servedAucWarm} after the import`,
+    `           ${servedAucNoHistory} after the import without kept features`,
+    `recall@20  ${recallAt20} of an order by recommendations, ${recallAt20Popular} by the most popular items`,
     `ranking    p99 ${rankP99Ms} ms for 50 candidates over HTTP`,
+    `recommend  p99 ${recommendP99Ms} ms over HTTP`,
   ].join("\n");
 }

@@ -35,8 +35,16 @@ export interface ShopFigures {
   /** AUC over all candidates of all visits. */
   readonly servedAucCold: number;
   readonly servedAucWarm: number;
+  /** AUC of a server with the same import that keeps no features. */
+  readonly servedAucNoHistory: number;
+  /** Share of an order's items that are among 20 recommended ones, on the warm server. */
+  readonly recallAt20: number;
+  /** The same share for the 20 items of most order lines in the 30 days before. */
+  readonly recallAt20Popular: number;
   /** Time of a ranking over HTTP on the warm server. */
   readonly rankP99Ms: number;
+  /** Time of 20 recommendations over HTTP on the warm server. */
+  readonly recommendP99Ms: number;
   readonly visits: number;
 }
 
@@ -49,6 +57,9 @@ const columns = {
   separators: new Map([["Description", " "]]),
 };
 
+/** Changes of the configuration after which the server keeps no features. */
+const withoutHistory: readonly string[] = ["kept.features={}", "recommend={ enabled: false }"];
+
 export async function measureShop(options: ShopOptions): Promise<ShopFigures> {
   const { path, config, set, visitsMax, tell } = options;
   const history = await readOrders(options);
@@ -57,27 +68,40 @@ export async function measureShop(options: ShopOptions): Promise<ShopFigures> {
   const visits = [...firstOf(shopVisits(history, cutMs), visitsMax)];
   const folder = await Deno.makeTempDir({ prefix: "cairn-shop-" });
   try {
-    const flags: ImportFlags = {
+    const flagsOf = (name: string, changes: readonly string[]): ImportFlags => ({
       config,
-      set: [...set, `storage={ kind: directory, path: ${folder}/warm }`],
+      set: [...set, ...changes, `storage={ kind: directory, path: ${folder}/${name} }`],
       events: path,
       action: "purchase",
       map: [...columns.targets].map(([column, target]) => `${column}=${target}`),
       split: [...columns.separators].map(([column, text]) => `${column}=${text}`),
       until: new Date(cutMs).toISOString(),
       seen: 50,
-    };
-    const { imported, refused, seconds } = await runImport(flags, { out: () => {}, err: tell });
-    // Both servers know the catalogue: it is the model that one of them lacks.
+    });
+    const importInto = (name: string, changes: readonly string[] = []) =>
+      runImport(flagsOf(name, changes), { out: () => {}, err: tell });
+    const { imported, refused, seconds } = await importInto("warm");
+    await importInto("plain", withoutHistory);
+    // All servers know the catalogue: it is the model that one of them lacks.
     const cold = await replay(visits, options, `${folder}/cold`);
-    const warm = await replay(visits, options, `${folder}/warm`);
+    const warm = await replay(visits, { ...options, recommends: true }, `${folder}/warm`);
+    const plain = await replay(
+      visits,
+      { ...options, set: [...set, ...withoutHistory] },
+      `${folder}/plain`,
+    );
+    const { recalls, popularRecalls, recommendMs } = warm;
     return {
       imported,
       refused,
       seconds,
       servedAucCold: rounded(exactAuc(cold.scores, cold.labels)),
       servedAucWarm: rounded(exactAuc(warm.scores, warm.labels)),
-      rankP99Ms: Math.round(10 * percentile(warm.rankMs.toSorted(), 0.99)) / 10,
+      servedAucNoHistory: rounded(exactAuc(plain.scores, plain.labels)),
+      recallAt20: rounded(mean(recalls)),
+      recallAt20Popular: rounded(mean(popularRecalls)),
+      rankP99Ms: tenths(percentile(warm.rankMs.toSorted(), 0.99)),
+      recommendP99Ms: tenths(percentile(recommendMs.toSorted(), 0.99)),
       visits: visits.length,
     };
   } finally {
@@ -110,7 +134,7 @@ async function readOrders({ path, config, set }: ShopOptions): Promise<History> 
 
 async function replay(
   visits: readonly ShopVisit[],
-  { config, set }: ShopOptions,
+  { config, set, recommends = false }: ShopOptions & { readonly recommends?: boolean },
   folder: string,
 ): Promise<ShopMeasurements> {
   const assignments = [
@@ -124,7 +148,7 @@ async function replay(
   return await withServer(
     configuration,
     { writeLog: (line) => Deno.stderr.writeSync(new TextEncoder().encode(line)) },
-    ({ url }) => runClient({ url, visits, ...(apiKey !== undefined && { apiKey }) }),
+    ({ url }) => runClient({ url, visits, recommends, ...(apiKey !== undefined && { apiKey }) }),
   );
 }
 
@@ -163,6 +187,14 @@ function* firstOf<T>(all: Iterable<T>, max: number): Generator<T> {
     if (given++ >= max) return;
     yield each;
   }
+}
+
+function mean(numbers: Float64Array): number {
+  return numbers.reduce((sum, number) => sum + number, 0) / numbers.length;
+}
+
+function tenths(ms: number): number {
+  return Math.round(10 * ms) / 10;
 }
 
 function rounded(share: number): number {

@@ -4,13 +4,15 @@
  */
 import { describeError } from "../../cli/errors.ts";
 import { GatewayClient } from "../../cli/load/gateway_client.ts";
-import type { ShopVisit } from "./shop_visits.ts";
+import { RECOMMENDED, type ShopVisit } from "./shop_visits.ts";
 
 /** The one message to the thread. */
 export interface ShopOrder {
   readonly url: string;
   readonly apiKey?: string;
   readonly visits: readonly ShopVisit[];
+  /** Asks for recommendations before each order, which are not learned from. */
+  readonly recommends: boolean;
 }
 
 export interface ShopMeasurements {
@@ -19,6 +21,11 @@ export interface ShopMeasurements {
   readonly labels: Float64Array;
   /** From sending a rank request to having its answer, ms, one per visit. */
   readonly rankMs: Float64Array;
+  /** Shares of the orders' items among the recommended and the most popular ones, by order. */
+  readonly recalls: Float64Array;
+  readonly popularRecalls: Float64Array;
+  /** From sending a request for recommendations to having its answer, ms. */
+  readonly recommendMs: Float64Array;
 }
 
 export type ShopNews =
@@ -43,7 +50,7 @@ self.onmessage = async ({ data: order }) => {
 };
 
 /** One visit after the other, as a busy shop sees them: each ranking knows the visits before it. */
-async function visitAll({ url, apiKey, visits }: ShopOrder): Promise<ShopMeasurements> {
+async function visitAll({ url, apiKey, visits, recommends }: ShopOrder): Promise<ShopMeasurements> {
   const client = new GatewayClient({
     url,
     ...(apiKey !== undefined && { apiKey }),
@@ -52,10 +59,24 @@ async function visitAll({ url, apiKey, visits }: ShopOrder): Promise<ShopMeasure
   });
   await client.waitUntilReady(READY_MAX_MS);
   const [scores, labels, rankMs]: number[][] = [[], [], []];
+  const [recalls, popularRecalls, recommendMs]: number[][] = [[], [], []];
   for (const [i, visit] of visits.entries()) {
     for (const kind of ["item", "user"] as const) {
       const profiles = visit.profiles.filter((profile) => profile.kind === kind);
       await client.storeProfiles(kind, profiles.map(({ id, attributes }) => ({ id, attributes })));
+    }
+    if (recommends && visit.order !== undefined) {
+      const { order: { items: bought, popular }, user, atMs: timestamp } = visit;
+      const askedAtMs = performance.now();
+      const { items } = await client.recommend({
+        user,
+        timestamp,
+        limit: RECOMMENDED,
+        learn: false,
+      });
+      recommendMs.push(performance.now() - askedAtMs);
+      recalls.push(recall(items.map(({ id }) => id), bought));
+      popularRecalls.push(recall(popular, bought));
     }
     const sentAtMs = performance.now();
     const { items, rankingId } = await client.rank({
@@ -86,5 +107,13 @@ async function visitAll({ url, apiKey, visits }: ShopOrder): Promise<ShopMeasure
     scores: Float64Array.from(scores),
     labels: Float64Array.from(labels),
     rankMs: Float64Array.from(rankMs),
+    recalls: Float64Array.from(recalls),
+    popularRecalls: Float64Array.from(popularRecalls),
+    recommendMs: Float64Array.from(recommendMs),
   };
+}
+
+/** Share of the bought items that a list has. */
+function recall(list: readonly string[], bought: ReadonlySet<string>): number {
+  return list.filter((id) => bought.has(id)).length / bought.size;
 }

@@ -12,6 +12,12 @@ export interface ShopVisit {
   readonly user: string;
   readonly atMs: number;
   readonly candidates: readonly string[];
+  /** The whole order, for its first visit; absent for the others. */
+  readonly order?: {
+    readonly items: ReadonlySet<string>;
+    /** The items of the most order lines in the days before, the most popular first. */
+    readonly popular: readonly string[];
+  };
   /** The items of `candidates` that are bought, with their quantities. */
   readonly bought: ReadonlyMap<string, number>;
   /** Attributes that are new since the visit before. */
@@ -23,6 +29,10 @@ export interface ShopVisit {
 }
 
 const CANDIDATES = 50;
+/** Items of a list that is compared with an order. */
+export const RECOMMENDED = 20;
+/** Days before an order in which the popular items are counted. */
+const POPULAR_DAYS = 30;
 /** Items of a visit that are bought; an order of more lines is several visits. */
 const BOUGHT_MAX = 10;
 /** Newest order lines whose items are the popular ones. */
@@ -37,6 +47,7 @@ const DRAWS_MAX = 2_000;
 export function* shopVisits(history: History, fromMs: number): Generator<ShopVisit> {
   const order = history.eventsByTime();
   const popular: string[] = [];
+  const counts = new PopularItems(POPULAR_DAYS * 86_400_000);
   let lines = 0;
   const known = new Map<string, FeatureAttributes>();
   const news: ShopVisit["profiles"][number][] = [];
@@ -62,6 +73,7 @@ export function* shopVisits(history: History, fromMs: number): Generator<ShopVis
     for (const { item, value } of group) if (value >= 1) bought.set(item, value);
     if (first.atMs >= fromMs && popular.length > 0) {
       const items = [...bought.keys()];
+      const best = counts.top(RECOMMENDED, first.atMs);
       for (let at = 0; at < items.length; at += BOUGHT_MAX) {
         const some = items.slice(at, at + BOUGHT_MAX);
         const id = `shop-${i}-${at}`;
@@ -69,13 +81,17 @@ export function* shopVisits(history: History, fromMs: number): Generator<ShopVis
           id,
           user: first.user,
           atMs: first.atMs,
+          ...(at === 0 && { order: { items: new Set(items), popular: best } }),
           candidates: candidatesOf(id, some, bought, popular),
           bought: new Map(some.map((item) => [item, bought.get(item) ?? 1])),
           profiles: news.splice(0),
         };
       }
     }
-    for (const item of bought.keys()) popular[lines++ % POPULAR_LINES] = item;
+    for (const item of bought.keys()) {
+      popular[lines++ % POPULAR_LINES] = item;
+      counts.add(item, first.atMs);
+    }
   }
 }
 
@@ -95,4 +111,31 @@ function candidatesOf(
   }
   return [...candidates].map((item, i) => ({ item, at: uniformAt(key, DRAWS_MAX + i) }))
     .sort((a, b) => a.at - b.at).map(({ item }) => item);
+}
+
+/** Order lines by item in a sliding window. */
+class PopularItems {
+  readonly #windowMs: number;
+  readonly #lines: { readonly item: string; readonly atMs: number }[] = [];
+  readonly #counts = new Map<string, number>();
+  #oldest = 0;
+
+  constructor(windowMs: number) {
+    this.#windowMs = windowMs;
+  }
+
+  /** Times ascend. */
+  add(item: string, atMs: number): void {
+    this.#lines.push({ item, atMs });
+    this.#counts.set(item, (this.#counts.get(item) ?? 0) + 1);
+  }
+
+  top(count: number, nowMs: number): string[] {
+    for (; this.#lines[this.#oldest]?.atMs < nowMs - this.#windowMs; this.#oldest++) {
+      const { item } = this.#lines[this.#oldest];
+      this.#counts.set(item, (this.#counts.get(item) ?? 0) - 1);
+    }
+    return [...this.#counts].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))
+      .slice(0, count).map(([item]) => item);
+  }
 }

@@ -131,6 +131,16 @@ const oneProblem: [name: string, text: string, problem: string][] = [
     "recommend.popularBy",
   ],
   [
+    "a source of kept histories without one",
+    `${slots}\nrecommend: { enabled: true, sources: [history] }`,
+    "2:39 recommend.sources[0]: history has no items; name a kept history as recommend.historyBy",
+  ],
+  [
+    "a source of a history that is not kept",
+    `${slots}\nrecommend: { enabled: true, historyBy: bought }`,
+    '2:40 recommend.historyBy: unknown kept history "bought"; none is defined.',
+  ],
+  [
     "an order of the source trending that is not kept",
     `${slots}\nrecommend: { enabled: true, trendingBy: pace }`,
     '2:41 recommend.trendingBy: unknown kept feature of items "pace"; none is defined.',

@@ -60,7 +60,7 @@ Deno.test("a keeper that restarts continues from its checkpoint", async () => {
   }
   const before = await statusOf(loop);
   assert.deepEqual(before.offsets, [5]);
-  assert.ok((await loop.blobs.list("kept/")).includes("kept/0"));
+  assert.ok((await loop.blobs.list("keeper/")).includes("keeper/0/index"));
   await loop.restart("feature_keeper/0");
   await loop.mesh.advance(100);
   assert.deepEqual(await statusOf(loop), before);
@@ -76,7 +76,7 @@ Deno.test("a keeper answers and counts while the parts of a checkpoint are writt
   // Each reading of the clock takes 0.5 ms, so that parts are apart.
   clock.monotonicMs = () => monotonicMs() + 0.5 * turns++;
   blobs.put = (name, bytes) => {
-    if (name.startsWith("kept/0/")) parts++;
+    if (name.startsWith("keeper/0/")) parts++;
     return put(name, bytes);
   };
   const long = "x".repeat(20_000);
@@ -101,7 +101,7 @@ Deno.test("a store that fails costs a checkpoint, and the keeper goes on", async
   const put = blobs.put.bind(blobs);
   let failures = 0;
   blobs.put = (name, bytes) => {
-    if (name.startsWith("kept/") && failures++ < 2) return Promise.reject(new Error("full"));
+    if (name.startsWith("keeper/") && failures++ < 2) return Promise.reject(new Error("full"));
     return put(name, bytes);
   };
   for (let i = 0; i < 6; i++) {
@@ -110,7 +110,7 @@ Deno.test("a store that fails costs a checkpoint, and the keeper goes on", async
   }
   assert.equal((await statusOf(loop)).users, 6);
   assert.ok(failures > 2, "it tried again");
-  assert.ok((await blobs.list("kept/")).includes("kept/0"));
+  assert.ok((await blobs.list("keeper/")).includes("keeper/0/index"));
   await loop.stop();
 });
 

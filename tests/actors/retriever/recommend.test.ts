@@ -199,3 +199,18 @@ Deno.test("popular items come from a kept feature, and an item may have several 
   assert.deepEqual(ids(await loop.recommend({ user: "u", sources: ["popular"] })), ["i3"]);
   await loop.stop();
 });
+
+Deno.test("a kept history is a source, and moves the search towards items like it", async () => {
+  const loop = await shop({
+    kept: { features: [{ kind: "history", name: "clicked", of: { action: "click" }, last: 5 }] },
+    ranker: { historyBy: "clicked" },
+  });
+  const { rankingId } = await loop.rank("ann", ["i3", "i9", "gone"]);
+  for (const item of ["i3", "i9", "gone"]) await loop.act(rankingId, item, "click");
+  await loop.mesh.advance(100);
+  const again = await loop.recommend({ user: "ann", sources: ["history"] });
+  assert.deepEqual(ids(again).sort(), ["i3", "i9"], "an item that is not stored is left out");
+  assert.deepEqual(again.items[0].sources, ["history"]);
+  assert.deepEqual(ids(await loop.recommend({ user: "bob", sources: ["history"] })), []);
+  await loop.stop();
+});

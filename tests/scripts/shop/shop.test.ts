@@ -22,6 +22,8 @@ Deno.test("a shop that brings its history ranks better than one that starts empt
     assert.equal(figures.refused, 1);
     assert.equal(figures.visits, 150);
     assert.ok(figures.seconds > 0 && figures.rankP99Ms > 0);
+    assert.ok(figures.servedAucNoHistory > 0.5 && figures.recallAt20Popular > 0);
+    assert.ok(figures.recallAt20 > 0 && figures.recommendP99Ms > 0);
     const gain = figures.servedAucWarm - figures.servedAucCold;
     assert.ok(gain > 0.05, `AUC ${figures.servedAucWarm} warm, ${figures.servedAucCold} cold`);
   } finally {
@@ -54,6 +56,12 @@ Deno.test("a visit ranks 50 candidates, among them the items bought, once each",
     for (const item of bought.keys()) assert.ok(candidates.includes(item));
     for (const { kind, id } of profiles) told.add(`${kind} ${id}`);
     for (const item of bought.keys()) assert.ok(told.has(`item ${item}`), "its attributes came");
+  }
+  const orders = visits.flatMap(({ order }) => order ?? []);
+  assert.ok(orders.length > 0 && orders.length <= visits.length);
+  for (const { items, popular } of orders) {
+    assert.ok(items.size > 0);
+    assert.equal(popular.length, 20);
   }
   assert.deepEqual([...shopVisits(history, 30_000)], visits, "the same each time");
 });

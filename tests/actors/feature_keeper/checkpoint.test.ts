@@ -1,0 +1,40 @@
+/** Checkpoints in files, as a server writes them. */
+import assert from "node:assert/strict";
+import { Checkpoints } from "../../../actors/feature_keeper/checkpoint.ts";
+import type { SavedPart } from "../../../actors/feature_keeper/kept_state.ts";
+import type { KeptFeature } from "../../../actors/feature_keeper/options.ts";
+import { DirectoryBlobStore } from "../../../mesh/adapters/embedded/directory_blob_store.ts";
+
+const features: KeptFeature[] = [
+  { kind: "history", name: "seen", of: { action: "shown" }, last: 20 },
+];
+const keeper = { features, shard: 0, shards: 1 };
+const part = (key: string): SavedPart => ({ table: "events", entries: [[key, 1, true]] });
+
+Deno.test("a checkpoint in files replaces the one before it when it is whole", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const blobs = new DirectoryBlobStore(folder);
+    const checkpoints = new Checkpoints(blobs, keeper);
+    assert.equal(await checkpoints.read(), undefined);
+    for (const [i, keys] of [["a", "b"], ["c"]].entries()) {
+      checkpoints.begin();
+      for (const key of keys) await checkpoints.writePart(part(key));
+      if (i > 0) {
+        const last = await new Checkpoints(blobs, keeper).read();
+        assert.deepEqual(last?.parts, [part("a"), part("b")], "the new one is not whole yet");
+      }
+      await checkpoints.finish({ offsets: [i], records: i });
+      const last = await new Checkpoints(blobs, keeper).read();
+      assert.deepEqual(last, { offsets: [i], records: i, parts: keys.map(part) });
+    }
+    assert.deepEqual(await blobs.list("keeper/"), ["keeper/0/2/0", "keeper/0/index"]);
+
+    const others = { ...keeper, shards: 2 };
+    assert.equal(await new Checkpoints(blobs, others).read(), undefined, "other keepers");
+    await blobs.delete("keeper/0/2/0");
+    await assert.rejects(new Checkpoints(blobs, keeper).read(), /keeper\/0\/2\/0 is missing/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
