@@ -233,6 +233,13 @@ export class ProblemError extends Error {
   }
 }
 
+/** Errors of stores that take nothing now. */
+const unavailableStores: ReadonlySet<string> = new Set([
+  "LogUnavailableError",
+  "LogTailLostError",
+  "ProfileStoreUnavailableError",
+]);
+
 /** The problem for any thrown value; `internal-error` for those without a rule here. */
 export function problemOf(error: unknown): ProblemError {
   if (error instanceof ProblemError) return error;
@@ -261,10 +268,7 @@ export function problemOf(error: unknown): ProblemError {
   if (error instanceof Error && error.name === "LogFullError") {
     return new ProblemError("log-full", error.message, { cause: error });
   }
-  if (
-    error instanceof Error &&
-    (error.name === "LogUnavailableError" || error.name === "ProfileStoreUnavailableError")
-  ) {
+  if (error instanceof Error && unavailableStores.has(error.name)) {
     return new ProblemError("unavailable", error.message, { cause: error });
   }
   return new ProblemError(

@@ -13,7 +13,11 @@
 import { isSampled, type TraceContext } from "../../mesh/ports/tracing.ts";
 import type { ActorContext, ActorRef, AskOptions, Behavior } from "../../mesh/runtime/actor.ts";
 import { OverloadedError } from "../../mesh/runtime/errors.ts";
-import { type EventLog, LogUnavailableError } from "../../mesh/ports/event_log.ts";
+import {
+  type EventLog,
+  LogTailLostError,
+  LogUnavailableError,
+} from "../../mesh/ports/event_log.ts";
 import type { ProfileStore } from "../../mesh/ports/profile_store.ts";
 import type { Counter } from "../../mesh/ports/telemetry.ts";
 import { FeatureHasher } from "../../kernels/embedding/feature_hasher.ts";
@@ -419,7 +423,8 @@ export class Ranker implements Behavior<RankerMessage> {
     try {
       await this.#eventLog.append(partition, [impression], "written");
     } catch (error) {
-      if (!(error instanceof LogUnavailableError && error.isAway)) throw error;
+      const isAway = error instanceof LogUnavailableError && error.isAway;
+      if (!isAway && !(error instanceof LogTailLostError)) throw error;
       this.#unlogged.add(1);
     }
   }

@@ -50,6 +50,7 @@ function create(
   return {
     name: "joined-examples",
     durable(log, partition, records, firstOffset) {
+      if (gaveUp) return;
       if (log === "events") {
         decodedEvents(records).forEach((record, i) => {
           const offset = firstOffset + i;
@@ -60,7 +61,7 @@ function create(
         gaveUp ||= window.counts.impressionsClosedEarly > 0;
         return;
       }
-      if (log !== "examples" || gaveUp) return;
+      if (log !== "examples") return;
       const { builder, digests } = expected[partition];
       digests.push(...digestsOfRows(builder.finish(0)));
       for (const chunk of decodedChunks(records)) {

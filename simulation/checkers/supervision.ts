@@ -3,7 +3,8 @@
  *
  *     ∀ escalation of actor a:  faults crashed a, or an actor that a restarts with, within the last
  *                               minute more often than CRASHES_MAX; or a is the process, and the
- *                               disk fails its writes or syncs while it starts
+ *                               disk fails its writes or syncs while it starts; or a fail-over of
+ *                               Redis has lost records, and the process waits for its restart
  */
 import type { Checker, CheckerContext } from "./checker.ts";
 
@@ -28,6 +29,7 @@ export function supervision(context: CheckerContext): Checker {
     },
     actorGone(actor, reason) {
       const diskFails = context.nowMs() < diskFailsUntilMs;
+      if (reason.startsWith("LogTailLostError")) return;
       if (actor.startsWith("node/") && diskFails && reason.includes("input/output error")) return;
       const recent = crashes.filter((crash) =>
         restartsWith(actor, crash.actor) && crash.atMs > context.nowMs() - PERIOD_MS

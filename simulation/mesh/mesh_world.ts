@@ -348,14 +348,23 @@ export class MeshWorld extends World {
     });
   }
 
-  /** As the error asks for: the loss is accepted, and every process is started again. */
+  /**
+   * As the errors ask for: the operator stops every process, goes back to a snapshot that the logs
+   * reach, accepts the loss of the records, and starts the processes again.
+   */
   #acceptLoss(): void {
     this.note("operator", "acceptLoss");
-    this.#operate((mesh) => mesh.acceptLoss());
-    for (const slot of this.#hosts.values()) {
-      if (slot.current === undefined) continue;
-      this.#restart({ host: slot.name, downMs: 100, configuration: {} });
+    const stopped = [...this.#hosts.values()].filter(({ current }) => current !== undefined);
+    for (const slot of stopped) {
+      slot.isRestarting = true;
+      this.#die(slot, false);
     }
+    const log = this.redis.log("examples", this.#configuration.trainerCount);
+    this.blobs.deleteSnapshotsBehind((partition) => log.endOffset(partition));
+    this.#operate(async (mesh) => {
+      await mesh.acceptLoss();
+      for (const slot of stopped) this.#startIfDown(slot);
+    });
   }
 
   /** An operator's command, made again until it is answered. */

@@ -4,8 +4,11 @@
  */
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { BlobObserver } from "../disk/blob_witness.ts";
+import type { SnapshotManifest } from "../../records/snapshot_manifest.ts";
 import type { KeyedHash } from "../keyed_hash.ts";
 import type { NodeClock } from "../world/node_clock.ts";
+
+const MANIFEST = "/manifest.json";
 
 export class SharedBlobs {
   readonly #blobs = new Map<string, Uint8Array>();
@@ -51,6 +54,25 @@ export class SharedBlobs {
           if (this.#blobs.delete(name)) this.#observer.blobDeleted?.(name);
         }),
     };
+  }
+
+  /**
+   * Deletes the snapshots that were cut behind the end of a partition of the example log, as an
+   * operator does who goes back to an earlier one.
+   */
+  deleteSnapshotsBehind(endOf: (partition: number) => number): void {
+    for (const [manifest, bytes] of [...this.#blobs]) {
+      if (!manifest.endsWith(MANIFEST)) continue;
+      const { trainers } = JSON.parse(new TextDecoder().decode(bytes)) as SnapshotManifest;
+      if (trainers.every(({ partition, offset }) => offset <= endOf(partition))) continue;
+      const prefix = manifest.slice(0, -MANIFEST.length);
+      // The manifest goes first, so that no manifest names a part that is gone.
+      const parts = [...this.#blobs.keys()].filter((name) => name.startsWith(`${prefix}/`));
+      for (const name of [manifest, ...parts.filter((part) => part !== manifest)]) {
+        this.#blobs.delete(name);
+        this.#observer.blobDeleted?.(name);
+      }
+    }
   }
 
   #put(name: string, bytes: Uint8Array): void {

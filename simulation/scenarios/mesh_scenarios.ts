@@ -1,6 +1,8 @@
 /**
  * The scenarios of several hosts that ship.
  */
+import type { CairnConfiguration } from "../../configuration/configuration.ts";
+import type { RandomStream } from "../../mesh/ports/random.ts";
 import type { Knob } from "../plan/knobs.ts";
 import type { Fault } from "../plan/fault.ts";
 import { fiveHosts, meshShop, twoHosts } from "./mesh_shop.ts";
@@ -34,7 +36,31 @@ const mesh = {
 /** Time in which the hosts find each other before the first fault, ms. */
 const START_MS = 4_000;
 
+/** Length of a lease in {@link meshShop}, ms. */
+const LEASE_MS = 3_000;
+
+/** Moments between which faults strike, evenly spread. */
+function moments(forMs: number, count: number): number[] {
+  return Array.from(
+    { length: count },
+    (_, i) => Math.round(START_MS + i * (forMs - START_MS) / count),
+  );
+}
+
+function hostsOf({ mesh: section }: CairnConfiguration): string[] {
+  return section?.hosts.map(({ name }) => name) ?? [];
+}
+
+function chosen<T>(random: RandomStream, from: readonly T[]): T {
+  return from[Math.floor(random.nextFloat() * from.length)];
+}
+
 export const meshScenarios: readonly Scenario[] = [
+  {
+    ...mesh,
+    name: "mesh-swarm",
+    description: "every family of faults of a mesh by a coin",
+  },
   {
     ...mesh,
     name: "mesh-quiet",
@@ -47,15 +73,77 @@ export const meshScenarios: readonly Scenario[] = [
     description: "hosts are killed, with their machine or without, and start again",
     configuration: meshShop(twoHosts),
     families: [],
-    faults: (random, { mesh: section }, forMs) => {
-      const hosts = section?.hosts.map(({ name }) => name) ?? [];
-      return [0, 1].map((i): Fault => ({
+    faults: (random, configuration, forMs) =>
+      moments(forMs, 2).map((atMs): Fault => ({
         kind: "killHost",
-        atMs: Math.round(START_MS + i * (forMs - START_MS) / 2),
-        host: hosts[Math.floor(random.nextFloat() * hosts.length)],
+        atMs,
+        host: chosen(random, hostsOf(configuration)),
         power: random.nextFloat() < 0.5,
         downMs: Math.round(200 + random.nextFloat() * 5_000),
+      })),
+  },
+  {
+    ...mesh,
+    name: "partition",
+    description: "hosts are cut off from each other and from Redis, one way too, or stand still",
+    families: ["partitions"],
+    faults: (random, configuration, forMs) =>
+      moments(forMs, 2).map((atMs): Fault => ({
+        kind: "pauseHost",
+        atMs,
+        host: chosen(random, hostsOf(configuration)),
+        // Past its lease.
+        forMs: Math.round(LEASE_MS * (1 + random.nextFloat())),
+      })),
+  },
+  {
+    ...mesh,
+    name: "lost-redis-tail",
+    description: "Redis fails over and loses its newest writes; the operator accepts the loss",
+    families: [],
+    faults: (random, _configuration, forMs) => [{
+      kind: "failOverRedis",
+      atMs: moments(forMs, 2)[1],
+      lostMs: Math.round(50 + random.nextFloat() * 3_000),
+      downMs: Math.round(100 + random.nextFloat() * 2_000),
+    }],
+  },
+  {
+    ...mesh,
+    name: "rolling-restart-of-hosts",
+    description: "one host after another stops in order and starts again, with one more at the end",
+    families: [],
+    faults: (_random, configuration, forMs) => {
+      const hosts = hostsOf(configuration);
+      const times = moments(forMs, hosts.length + 1);
+      const more = {
+        "mesh.hosts.table-3": { address: "table-3:7400", roles: ["shards"], http: "table-3:8090" },
+      };
+      return [...hosts, "table-3"].map((host, i): Fault => ({
+        kind: "restartHost",
+        atMs: times[i],
+        host,
+        downMs: 200,
+        configuration: i === 0 ? more : {},
       }));
+    },
+  },
+  {
+    ...mesh,
+    name: "drain-under-load",
+    description: "hosts are drained and undrained while visitors act; links are slow",
+    clients: 6,
+    families: [],
+    faults: (random, configuration, forMs) => {
+      const tables = hostsOf(configuration).filter((name) => name.startsWith("table"));
+      return moments(forMs, 3).flatMap((atMs): Fault[] => {
+        const [host, other] = random.nextFloat() < 0.5 ? tables : tables.toReversed();
+        const latencyMs = Math.round(random.nextFloat() * 100);
+        return [
+          { kind: "drainHost", atMs, host, forMs: 2_500 },
+          { kind: "slowHosts", atMs: atMs + 100, from: host, to: other, latencyMs, forMs: 1_500 },
+        ];
+      });
     },
   },
 ];

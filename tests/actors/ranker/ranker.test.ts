@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { NumberMemory } from "../../../structures/number_memory.ts";
-import { LogUnavailableError } from "../../../mesh/ports/event_log.ts";
+import { LogTailLostError, LogUnavailableError } from "../../../mesh/ports/event_log.ts";
 import { decodeEvent, type ImpressionRecord } from "../../../records/event_record.ts";
 import { ImpressionRowsReader } from "../../../records/impression_rows_reader.ts";
 import type { Rank, RankerMessage } from "../../../actors/ranker/protocol.ts";
@@ -81,14 +81,15 @@ Deno.test("a changed or deleted item profile is in the features of the next rank
   await loop.stop();
 });
 
-Deno.test("a ranking is answered while the log's server is away, and refused on a broken disk", async () => {
+Deno.test("a ranking is answered while the log's server is away or has lost records, and refused on a broken disk", async () => {
   const loop = await Loop.start();
   const failure = {
-    error: new LogUnavailableError("events", "Start it.", new Error("away"), true),
+    error: new LogUnavailableError("events", "Start it.", new Error("away"), true) as Error,
   };
   Object.assign(loop.eventLog, { append: () => Promise.reject(failure.error) });
-  const { items } = await loop.rank("u", ["a", "b"]);
-  assert.equal(items.length, 2);
+  assert.equal((await loop.rank("u", ["a", "b"])).items.length, 2);
+  failure.error = new LogTailLostError("events", 0, 8, 7);
+  assert.equal((await loop.rank("u", ["a", "b"])).items.length, 2);
   failure.error = new LogUnavailableError("events", "Mend it.", new Error("disk I/O error"));
   await assert.rejects(loop.rank("u", ["a", "b"]), /disk I\/O error/);
   await loop.stop();
