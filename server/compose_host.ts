@@ -8,6 +8,7 @@ import { hostDefinitions, requireStores } from "./definitions.ts";
 import type { HostEnvironment } from "./environment.ts";
 import { hostPages } from "./host_pages.ts";
 import { openGateway, type RunningMesh } from "./open_gateway.ts";
+import { SnapshotFence } from "./snapshot_fence.ts";
 import { type RunningHost, withActors } from "./start_actors.ts";
 
 /** A host at work. */
@@ -52,9 +53,10 @@ export async function composeHost(
 ): Promise<ComposedHost> {
   const { host, stores, dense } = environment;
   const { roles } = hostOf(configuration, host);
-  const definitions = hostDefinitions(roles, stores, dense);
+  const fence = environment.placement && new SnapshotFence();
+  const definitions = hostDefinitions(roles, stores, dense, fence);
   return await withActors(
-    { configuration, environment, definitions, host, onStep },
+    { configuration, environment, definitions, host, onStep, ...(fence && { fence }) },
     async (started) => {
       if (roles.includes("serving")) {
         const gateway = { ...environment, stores: requireStores(stores) };

@@ -13,6 +13,7 @@ import { defineRetriever } from "../actors/retriever/definition.ts";
 import { defineScorer } from "../actors/scorer/definition.ts";
 import { defineServingReplica } from "../actors/serving_replica/definition.ts";
 import { defineSnapshotter } from "../actors/snapshotter/definition.ts";
+import type { SnapshotPublisher } from "../actors/snapshotter/publisher.ts";
 import { defineTrainer } from "../actors/trainer/definition.ts";
 import type { Role } from "../configuration/sections/hosts.ts";
 import type { BlobStore } from "../mesh/ports/blob_store.ts";
@@ -53,28 +54,36 @@ export function computingDefinitions(
  * The actors that only the home node hosts: they write the logs, read the profiles and lead the
  * others.
  */
-export function leadingDefinitions(stores: MeshStores): AnyDefinition[] {
+export function leadingDefinitions(
+  stores: MeshStores,
+  publisher?: SnapshotPublisher,
+): AnyDefinition[] {
   return [
     defineRanker(stores),
     defineCatalogue(stores),
     defineFeatureKeeper(stores),
     defineParameterSync(),
     defineJoiner(stores),
-    defineSnapshotter(stores),
+    defineSnapshotter({ ...stores, ...(publisher && { publisher }) }),
   ];
 }
 
-/** The kinds of actors that a host of a mesh with these roles runs in its home node. */
+/**
+ * The kinds of actors that a host of a mesh with these roles runs in its home node.
+ *
+ * @param publisher Decides which snapshots count; undefined without a coordination store.
+ */
 export function hostDefinitions(
   roles: readonly Role[],
   stores: HostStores,
   dense: DenseSessions,
+  publisher: SnapshotPublisher | undefined,
 ): AnyDefinition[] {
   const { blobs, exampleLog } = stores;
   const usesLogs = roles.some((role) => role !== "shards");
   return [
     ...computingDefinitions({ blobs, exampleLog, dense }),
-    ...(usesLogs ? leadingDefinitions(requireStores(stores)) : []),
+    ...(usesLogs ? leadingDefinitions(requireStores(stores), publisher) : []),
   ];
 }
 

@@ -76,7 +76,7 @@ export async function openGateway(
     trainers: trainers.all,
     eventLog: stores.eventLog,
     exampleLog: stores.exampleLog,
-    joiner: mesh.actorRef<JoinerMessage>(addresses.joiner),
+    joiner: mesh.actorRef<JoinerMessage>(addresses.joiner(0)),
     replicas: Array.from(
       { length: configuration.shardCount },
       (_, shard) => mesh.actorRef<ServingReplicaMessage>(addresses.servingReplica(shard, host)),
@@ -102,7 +102,7 @@ export async function openGateway(
     configuration,
     fetch: (request) => app.fetch(request),
     ranker,
-    joiner: mesh.actorRef<JoinerMessage>(addresses.joiner),
+    joiner: mesh.actorRef<JoinerMessage>(addresses.joiner(0)),
     trainers,
     parameterSync: mesh.actorRef<ParameterSyncMessage>(addresses.parameterSync),
     snapshotter: configuration.storage.kind === "memory"

@@ -25,9 +25,13 @@ import type { TrainerOptions } from "../actors/trainer/options.ts";
 import type { CairnConfiguration } from "../configuration/configuration.ts";
 import type { StorageSection } from "../configuration/sections/mesh.ts";
 import { type Role, roles } from "../configuration/sections/hosts.ts";
+import type { PlacedKey, PlacedKind } from "../mesh/ports/coordination.ts";
 import type { Address } from "../mesh/runtime/actor.ts";
 import type { PlannedActor } from "../mesh/runtime/mesh.ts";
 import { present } from "../structures/invariant.ts";
+
+/** Partitions of the event log: one joiner reads it. */
+export const EVENT_PARTITIONS = 1;
 
 /** The home node of the only process. */
 export const homeNode = "main";
@@ -44,7 +48,7 @@ export const addresses = {
   featureKeeper: (shard: number): Address => `feature_keeper/${shard}`,
   catalogue: (host?: string): Address => `catalogue/${host ?? 0}`,
   scorer: (host?: string): Address => `scorer/${host ?? 0}`,
-  joiner: "joiner/0",
+  joiner: (partition: number): Address => `joiner/${partition}`,
   parameterSync: "parameter_sync/0",
   snapshotter: "snapshotter/0",
   trainer: (partition: number): Address => `trainer/${partition}`,
@@ -52,6 +56,27 @@ export const addresses = {
   servingReplica: (shard: number, host?: string): Address =>
     host === undefined ? `serving_replica/${shard}` : `serving_replica/${shard}@${host}`,
 } as const;
+
+/** The actor that works on a shard or partition that the coordination store has placed. */
+export function placedAddress(key: PlacedKey): Address {
+  const [kind, number] = key.split("/");
+  switch (kind as PlacedKind) {
+    case "shard":
+      return addresses.embeddingShard(Number(number));
+    case "events":
+      return addresses.joiner(Number(number));
+    case "examples":
+      return addresses.trainer(Number(number));
+  }
+}
+
+/** Kinds of actors that the coordination store places, where there is one. */
+export const placedKinds: ReadonlySet<string> = new Set(["embedding_shard", "joiner", "trainer"]);
+
+/** Whether a coordination store gives shards and partitions to hosts. */
+export function hasPlacement({ mesh, storage }: CairnConfiguration): boolean {
+  return mesh !== undefined && storage.kind === "directory" && storage.redis !== undefined;
+}
 
 /** A node other than the home node: a worker thread, or a simulated one. */
 export interface PlannedNode {
@@ -112,10 +137,29 @@ class Layout {
     return this.#inWorkers ? nodeName("serving", host) : homeNodeOf(host);
   }
 
+  joiner(partition: number): string {
+    const hosts = this.with("joiner");
+    return homeNodeOf(hosts[partition % hosts.length].host);
+  }
+
   trainer(partition: number): string {
     const hosts = this.with("trainer");
     const { host } = hosts[partition % hosts.length];
     return this.#inWorkers ? nodeName(`trainer-${partition}`, host) : homeNodeOf(host);
+  }
+
+  /** The node of a shard, a joiner or a trainer on a host that was given it. */
+  on(host: string, key: PlacedKey): string {
+    const number = Number(key.split("/")[1]);
+    const { shards, trainers, home } = this.threadsOf(host);
+    switch (key.split("/")[0] as PlacedKind) {
+      case "shard":
+        return shards.length === 0 ? home : shards[number % shards.length];
+      case "events":
+        return home;
+      case "examples":
+        return trainers.length === 0 ? home : trainers[number % trainers.length];
+    }
   }
 
   shard(shard: number): string {
@@ -129,12 +173,6 @@ class Layout {
     return nodeName(`shards-${1 + own % threads}`, host);
   }
 
-  /** The node of a shard on a host that was given it. */
-  shardOn(host: string, shard: number): string {
-    const { shards } = this.threadsOf(host);
-    return shards.length === 0 ? homeNodeOf(host) : shards[shard % shards.length];
-  }
-
   /** Names of a process's nodes, by use. */
   threadsOf(host: string | undefined) {
     const { shardCount, trainerCount } = this.#configuration;
@@ -146,9 +184,19 @@ class Layout {
     return {
       home: homeNodeOf(host),
       serving: owned(this.with("serving").map((each) => this.serving(each.host))),
-      trainers: owned(count(trainerCount).map((partition) => this.trainer(partition))),
+      trainers: hasPlacement(this.#configuration)
+        ? this.#sparesOf(host)
+        : owned(count(trainerCount).map((partition) => this.trainer(partition))),
       shards: owned(count(shardCount).map((shard) => this.shard(shard))).sort(byNumber),
     };
+  }
+
+  /** Threads of a host that may be given any trainer: as many as its even share. */
+  #sparesOf(host: string | undefined): string[] {
+    const hosts = this.with("trainer");
+    if (!this.#inWorkers || !hosts.some((each) => each.host === host)) return [];
+    const threads = Math.ceil(this.#configuration.trainerCount / hosts.length);
+    return count(threads).map((thread) => nodeName(`trainer-${thread}`, host));
   }
 
   get #inWorkers(): boolean {
@@ -156,9 +204,16 @@ class Layout {
   }
 }
 
-/** The node of a shard on a host of a mesh of several processes that owns it. */
-export function shardNode(configuration: CairnConfiguration, host: string, shard: number): string {
-  return new Layout(configuration).shardOn(host, shard);
+/**
+ * The node of a shard, a joiner or a trainer on a host of a mesh of several processes that the
+ * coordination store has given it to.
+ */
+export function placedNode(
+  configuration: CairnConfiguration,
+  host: string,
+  key: PlacedKey,
+): string {
+  return new Layout(configuration).on(host, key);
 }
 
 /**
@@ -241,7 +296,7 @@ export function planOf(configuration: CairnConfiguration): PlannedActor[] {
     trainers: trainers.map(addresses.trainer),
     scorers: serving.map(({ host }) => addresses.scorer(host)),
   });
-  add<JoinerOptions>(addresses.joiner, layout.home("joiner"), {
+  add<JoinerOptions>(addresses.joiner(0), layout.joiner(0), {
     ...configuration.joiner,
     partition: 0,
   });

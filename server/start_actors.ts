@@ -3,14 +3,16 @@
  */
 import type { MeshView } from "../mesh/ports/coordination.ts";
 import { counted } from "../structures/counted.ts";
+import { present } from "../structures/invariant.ts";
 import type { SnapshotterMessage } from "../actors/snapshotter/protocol.ts";
 import type { CairnConfiguration } from "../configuration/configuration.ts";
-import { Mesh, type MeshPart, placementOf } from "../mesh/runtime/mesh.ts";
+import { Mesh, type MeshPart, placementOf, type PlannedActor } from "../mesh/runtime/mesh.ts";
 import type { AnyDefinition } from "../mesh/runtime/node_actor.ts";
 import type { Environment, HostEnvironment, PlacementEnvironment } from "./environment.ts";
 import { nodeMetrics } from "./node_metrics.ts";
 import { PlacementAgent } from "./placement_agent.ts";
-import { addresses, nodesOf, planOf, shardNode } from "./plan.ts";
+import { addresses, nodesOf, placedAddress, placedKinds, placedNode, planOf } from "./plan.ts";
+import type { SnapshotFence } from "./snapshot_fence.ts";
 import { StartProgress } from "./start_progress.ts";
 
 /** One process at work. */
@@ -44,6 +46,8 @@ export interface StartOptions {
   readonly definitions: readonly AnyDefinition[];
   /** The host that this process is; undefined = the only process. */
   readonly host?: string;
+  /** Takes the coordination store, under which snapshots are published. Default: there is none. */
+  readonly fence?: SnapshotFence;
   /** Takes the current step of the start, in words. */
   readonly onStep?: ((step: string) => void) | undefined;
 }
@@ -74,7 +78,7 @@ export async function withActors<T>(
   options: StartOptions,
   work: (started: StartedActors) => Promise<T>,
 ): Promise<T> {
-  const { configuration, environment, definitions, host, onStep } = options;
+  const { configuration, environment, definitions, host, fence, onStep } = options;
   const { home, metrics } = environment;
   const nodes = nodesOf(configuration, host);
   const part: MeshPart | undefined = host === undefined
@@ -104,9 +108,8 @@ export async function withActors<T>(
   const progress = new StartProgress({ clock: home.clock, telemetry: home.telemetry, onStep });
   try {
     const { placement } = environment;
-    const plan = planOf(configuration).filter(({ kind }) =>
-      placement === undefined || kind !== "embedding_shard"
-    );
+    const all = planOf(configuration);
+    const plan = all.filter(({ kind }) => placement === undefined || !placedKinds.has(kind));
     if (nodes.length > 0 || part !== undefined) {
       progress.enter(`starting ${counted(nodes.length, "thread")}`);
       await environment.startNodes({ nodes, placement: placementOf(plan) });
@@ -117,7 +120,7 @@ export async function withActors<T>(
     starting.catch(() => {}); // it is awaited below
     if (placement !== undefined) {
       progress.enter("joining the mesh");
-      placing = await startPlacement(configuration, mesh, placement);
+      placing = await startPlacement({ configuration, mesh, placement, plan: all, fence });
     }
     await starting;
     takesSnapshots = configuration.storage.kind !== "memory" &&
@@ -138,19 +141,35 @@ interface Placing {
   stop(): Promise<void>;
 }
 
-/** Lets the coordination store give shards to this host. */
+interface PlacementStart {
+  readonly configuration: CairnConfiguration;
+  readonly mesh: Mesh;
+  readonly placement: PlacementEnvironment;
+  /** All actors of the mesh. */
+  readonly plan: readonly PlannedActor[];
+  /** Takes the store, where snapshots are published to it. */
+  readonly fence: SnapshotFence | undefined;
+}
+
+/** Lets the coordination store give shards and partitions to this host. */
 async function startPlacement(
-  configuration: CairnConfiguration,
-  mesh: Mesh,
-  { open, ...placement }: PlacementEnvironment,
+  { configuration, mesh, placement: { open, ...placement }, plan, fence }: PlacementStart,
 ): Promise<Placing> {
   const { coordination, close } = await open();
+  const { host: own } = placement.description;
   const agent = new PlacementAgent({
     mesh,
     coordination,
     ...placement,
     shard: configuration.embeddingShard,
-    nodeOf: (host, shard) => shardNode(configuration, host, shard),
+    nodeOf: (host, key) => placedNode(configuration, host, key),
+    actorOf(key, tenure) {
+      const address = placedAddress(key);
+      const actor = plan.find(({ kind, key }) => `${kind}/${key}` === address);
+      const { kind, key: name, options } = present(actor, "the plan has each partition's actor");
+      const node = placedNode(configuration, own, key);
+      return { kind, key: name, node, options: { ...options as object, tenure } };
+    },
   });
   try {
     await agent.start();
@@ -158,9 +177,11 @@ async function startPlacement(
     await close();
     throw error;
   }
+  fence?.attach(coordination);
   return {
     view: () => coordination.read(),
     async stop() {
+      fence?.attach(undefined);
       await agent.stop();
       await close();
     },

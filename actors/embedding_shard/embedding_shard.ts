@@ -14,6 +14,7 @@ import {
   CutPassedError,
   type EmbeddingShardMessage,
   type ExportRows,
+  firstOpeningOf,
   type GoBack,
   type Lookup,
   type OpenSource,
@@ -21,7 +22,9 @@ import {
   ShardRestartedError,
   type SourceOpening,
   SourceReopenedError,
+  SourceTakenError,
   type TakeDelta,
+  tenureOf,
 } from "./protocol.ts";
 import {
   type BeginCopy,
@@ -221,8 +224,14 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
   }
 
   #openSource(message: OpenSource): void {
-    const { source } = message;
-    const epoch = (this.#epochs.get(source) ?? 0) + 1;
+    const { source, tenure = 0 } = message;
+    const before = this.#epochs.get(source) ?? 0;
+    if (tenureOf(before) > tenure) {
+      const { shard } = this.#options;
+      const error = new SourceTakenError(shard, source, tenure, tenureOf(before));
+      return this.#context.replyError(message, error);
+    }
+    const epoch = Math.max(before + 1, firstOpeningOf(tenure));
     this.#epochs.set(source, epoch);
     const sequence = this.#marks.get(source) ?? 0;
     this.#context.reply(message, { sequence, incarnation: this.#incarnation, epoch });

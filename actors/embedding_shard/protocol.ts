@@ -92,7 +92,10 @@ export interface ListIds extends
 export interface SourceOpening {
   /** Incarnation of the shard. */
   readonly incarnation: string;
-  /** Number of the opening within this incarnation; ascending. */
+  /**
+   * Number of the opening within this incarnation; ascending. It begins with the tenure of the
+   * source, see {@link tenureOf}.
+   */
   readonly epoch: number;
 }
 
@@ -102,6 +105,30 @@ export class ShardRestartedError extends Error {
   constructor(shard: number) {
     super(
       `embedding_shard/${shard} was restarted since its mark was read: learn again from its mark.`,
+    );
+  }
+}
+
+/** Openings of one tenure. */
+const OPENINGS_PER_TENURE = 2 ** 20;
+
+/** The number of the first opening of a tenure. */
+export function firstOpeningOf(tenure: number): number {
+  return tenure * OPENINGS_PER_TENURE + 1;
+}
+
+/** The tenure of an opening. */
+export function tenureOf(opening: number): number {
+  return Math.floor(opening / OPENINGS_PER_TENURE);
+}
+
+/** A trainer with a later right to the partition has opened the source: the sender must stop. */
+export class SourceTakenError extends Error {
+  override readonly name = "SourceTakenError";
+  constructor(shard: number, source: string, tenure: number, taken: number) {
+    super(
+      `embedding_shard/${shard} takes nothing from ${source} of epoch ${tenure}: the one of epoch ` +
+        `${taken} has its partition.`,
     );
   }
 }
@@ -137,6 +164,8 @@ export class CutPassedError extends Error {
 export interface OpenSource extends Request<SourceOpening & { readonly sequence: number }> {
   readonly kind: "openSource";
   readonly source: string;
+  /** Epoch of the trainer's right to its partition. Absent where one process runs all parts. */
+  readonly tenure?: number;
 }
 
 /**

@@ -22,7 +22,7 @@ export function defineJoiner(
       backoffMsMax: 5_000,
       goesOn: true,
     },
-    priorityOf: (message) => message.kind === "getStatus" ? "control" : "write",
+    priorityOf: (message) => message.kind === "eventsAppended" ? "write" : "control",
     create: (context, options) =>
       Joiner.start(context, options, {
         ...dependencies,

@@ -10,7 +10,7 @@
  * position, and each partition drops the examples that it has.
  */
 import type { ExampleShape } from "../../kernels/features/feature_batch.ts";
-import type { EventLog } from "../../mesh/ports/event_log.ts";
+import type { AppendFence, EventLog } from "../../mesh/ports/event_log.ts";
 import type { TraceContext } from "../../mesh/ports/tracing.ts";
 import { TraceLinks } from "../../mesh/runtime/trace_links.ts";
 import {
@@ -24,6 +24,7 @@ import type { JoinerPosition } from "../../records/joiner_position.ts";
 import { invariant } from "../../structures/invariant.ts";
 import { ExampleChunkBuilder } from "./example_chunk_builder.ts";
 import type { JoinMoment } from "./join_moment.ts";
+import type { JoinerOptions } from "./options.ts";
 
 /** The position before anything was written. */
 const BEGINNING: JoinerPosition = {
@@ -40,10 +41,17 @@ export interface ChunkLimits {
   readonly lingerMs: number;
 }
 
+interface OpenedPartition {
+  readonly fence: AppendFence | undefined;
+  readonly last: ExampleChunk | undefined;
+}
+
 export class ExamplePartition {
   readonly #log: EventLog;
   readonly #partition: number;
   readonly #limits: ChunkLimits;
+  /** The epoch of this writer and the end of the partition; undefined for the only process. */
+  #fence: AppendFence | undefined;
   readonly #builder: ExampleChunkBuilder;
   /** Position of the newest chunk when the joiner started. */
   readonly start: JoinerPosition;
@@ -78,9 +86,10 @@ export class ExamplePartition {
     partition: number,
     shape: ExampleShape,
     limits: ChunkLimits,
-    last: ExampleChunk | undefined,
+    { fence, last }: OpenedPartition,
   ) {
     this.#log = log;
+    this.#fence = fence;
     this.#partition = partition;
     this.#limits = limits;
     const nextRow = last === undefined ? 0 : nextRowOf(last);
@@ -93,18 +102,25 @@ export class ExamplePartition {
   }
 
   /**
-   * Continues after the newest chunk of the partition, or at the beginning of an empty one.
+   * Continues after the newest chunk of the partition, or at the beginning of an empty one. With a
+   * tenure, no earlier writer can append any more, so that the newest chunk stays the newest.
    *
+   * @throws {StaleWriterError} Another joiner has the partition under a later epoch.
    * @throws {Error} When the newest chunk was trimmed.
    */
   static async open(
     log: EventLog,
     partition: number,
     shape: ExampleShape,
-    limits: ChunkLimits,
+    limits: ChunkLimits & Pick<JoinerOptions, "tenure">,
   ): Promise<ExamplePartition> {
-    const last = await newestChunk(log, partition);
-    return new ExamplePartition(log, partition, shape, limits, last);
+    const { tenure: epoch } = limits;
+    const endOffset = epoch === undefined
+      ? await log.endOffset(partition)
+      : await log.claim(partition, epoch);
+    const last = await newestChunk(log, partition, endOffset);
+    const fence = epoch === undefined ? undefined : { epoch, expectedOffset: endOffset };
+    return new ExamplePartition(log, partition, shape, limits, { fence, last });
   }
 
   /** Traces of the chunks that were finished since the last call. */
@@ -261,11 +277,18 @@ export class ExamplePartition {
    *
    * @returns How many they are.
    * @throws {LogFullError | LogUnavailableError} When the log takes nothing now; the chunks wait.
+   * @throws {StaleWriterError} Another joiner has the partition: this one must stop.
+   * @throws {LogOffsetError} An append of which no answer came was made: the joiner must begin
+   * anew at the newest chunk.
    */
   async write(): Promise<number> {
     const chunks = this.#waiting.length;
     if (chunks === 0) return 0;
-    await this.#log.append(this.#partition, this.#waiting);
+    await this.#log.append(this.#partition, this.#waiting, "durable", this.#fence);
+    if (this.#fence !== undefined) {
+      const { epoch, expectedOffset } = this.#fence;
+      this.#fence = { epoch, expectedOffset: expectedOffset + chunks };
+    }
     this.#waiting = [];
     const hasForget = this.#forgetsWaiting.length > 0;
     this.#forgetsWaiting = [];
@@ -303,8 +326,11 @@ export function beginOf(
   return kept !== undefined && kept.offset < open.offset ? kept : open;
 }
 
-async function newestChunk(log: EventLog, partition: number): Promise<ExampleChunk | undefined> {
-  const end = await log.endOffset(partition);
+async function newestChunk(
+  log: EventLog,
+  partition: number,
+  end: number,
+): Promise<ExampleChunk | undefined> {
   if (end === 0) return undefined;
   const [record] = await log.read(partition, end - 1, 1);
   if (record === undefined) {

@@ -12,6 +12,7 @@ import type { ExampleChunkBuilder } from "./example_chunk_builder.ts";
 import { beginOf, type ChunkLimits, ExamplePartition } from "./example_partition.ts";
 import type { JoinMoment } from "./join_moment.ts";
 import type { ImpressionHeader } from "./open_impressions.ts";
+import type { JoinerOptions } from "./options.ts";
 
 export class ExamplePartitions {
   readonly #partitions: readonly ExamplePartition[];
@@ -40,12 +41,13 @@ export class ExamplePartitions {
   /**
    * Opens every partition of the log.
    *
+   * @throws {StaleWriterError} Another joiner has them under a later epoch.
    * @throws {Error} When a partition's newest chunk was trimmed.
    */
   static async open(
     log: EventLog,
     shape: ExampleShape,
-    limits: ChunkLimits,
+    limits: ChunkLimits & Pick<JoinerOptions, "tenure">,
   ): Promise<ExamplePartitions> {
     const partitions = Array.from(
       { length: log.partitions },

@@ -69,6 +69,8 @@ export class Joiner implements Behavior<JoinerMessage> {
   #trimmedBefore = 0;
   /** Records before this offset need not be kept for other readers, see `ReleaseRecord`. */
   #releasedBefore = 0;
+  /** Whether the host's lease holds; the joiner stands still otherwise. */
+  #isLeased = true;
   /** When the turn ends, on the monotonic clock. */
   #turnEndsAtMs = 0;
 
@@ -131,7 +133,13 @@ export class Joiner implements Behavior<JoinerMessage> {
   async receive(message: JoinerMessage): Promise<void> {
     switch (message.kind) {
       case "eventsAppended":
-        return await this.#join();
+        this.#nextTurn.begin();
+        if (this.#isLeased) await this.#join();
+        return;
+      case "setLeased":
+        this.#isLeased = message.isLeased;
+        if (this.#isLeased) this.#nextTurn.now();
+        return;
       case "getStatus":
         return this.#context.reply(message, {
           ...this.#window.counts,
@@ -156,7 +164,6 @@ export class Joiner implements Behavior<JoinerMessage> {
 
   /** One turn: when it ends, the decided examples are in the example log or wait for it. */
   async #join(): Promise<void> {
-    this.#nextTurn.begin();
     if (!await this.#write()) return;
     const { partition, recordsPerTurn } = this.#options;
     if (this.#unjoined.length === 0) {

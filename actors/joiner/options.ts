@@ -31,6 +31,11 @@ export interface TaskLabels {
 export interface JoinerOptions {
   /** The partition of the event log that this joiner reads. */
   readonly partition: number;
+  /**
+   * Epoch of its right to the partition, which each append to the example log carries. Absent where
+   * one process runs all parts: no other joiner can write there.
+   */
+  readonly tenure?: number;
   readonly slots: number;
   readonly denseWidth: number;
   /** How long an impression waits for actions, on the data clock, ms. */

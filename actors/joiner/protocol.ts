@@ -59,5 +59,14 @@ export interface GetJoinerStatus extends Request<JoinerStatus> {
   readonly kind: "getStatus";
 }
 
+/**
+ * Whether the lease of the joiner's host holds. Without it the joiner stands still: another one may
+ * have its partition soon.
+ */
+export interface SetLeased {
+  readonly kind: "setLeased";
+  readonly isLeased: boolean;
+}
+
 /** All that a joiner understands. */
-export type JoinerMessage = EventsAppended | GetJoinerStatus;
+export type JoinerMessage = EventsAppended | GetJoinerStatus | SetLeased;

@@ -17,6 +17,7 @@ import type { Counter, Gauge } from "../../mesh/ports/telemetry.ts";
 import type { EmbeddingShardMessage } from "../embedding_shard/protocol.ts";
 import type { TrainerMessage } from "../trainer/protocol.ts";
 import type { SnapshotterOptions } from "./options.ts";
+import type { SnapshotPublisher } from "./publisher.ts";
 import {
   FORMAT,
   keepSnapshots,
@@ -34,6 +35,8 @@ import type { SnapshotterMessage } from "./protocol.ts";
 export interface SnapshotterDependencies {
   readonly blobs: BlobStore;
   readonly exampleLog: EventLog;
+  /** Absent where one process has all parts: its end is the end of every snapshot. */
+  readonly publisher?: SnapshotPublisher;
 }
 
 const CONSUMER = "snapshotter";
@@ -206,6 +209,7 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
     const chains = this.#newest?.shards ?? [];
     const enough = this.#exampleLogFull ? this.#kept[snapshotsKept - 1] : this.#newest;
     const last = enough?.trainers.map(({ source, sequence }) => [source, sequence] as const);
+    const publication = await this.#stores.publisher?.begin();
     const { parts: trainers } = await this.#context.actorRef<TrainerMessage>(trainer).ask({
       kind: "cut",
       snapshot: name,
@@ -235,13 +239,14 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
       trainers,
       shards: parts.map((part) => inChain(part, chains)),
     };
+    await publication?.publish(name);
     await writeManifest(this.#stores.blobs, manifest);
     this.#kept = [manifest, ...this.#kept];
     this.#taken++;
     this.#failedLast = false;
     this.#snapshots.add(1, { outcome: "taken" });
     this.#bytes.set(snapshotBytes(manifest));
-    await this.#deleteOlder();
+    if (publication === undefined || await publication.isCurrent()) await this.#deleteOlder();
     return name;
   }
 

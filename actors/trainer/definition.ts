@@ -22,6 +22,7 @@ export function defineTrainer(
     priorityOf: (message) => {
       switch (message.kind) {
         case "getStatus":
+        case "setLeased":
           return "control";
         case "getProgressiveValidation":
         case "getDenseWeights":

@@ -9,6 +9,11 @@ import type { RowLayout } from "../../kernels/embedding/row_classes.ts";
 export interface TrainerOptions {
   /** This trainer's name in the shards' high-water marks, e.g. `"trainer/0"`. */
   readonly source: string;
+  /**
+   * Epoch of its right to the partition: shards take no gradients of an older one. Absent where one
+   * process runs all parts.
+   */
+  readonly tenure?: number;
   /** The partition of the example log that it reads; also its index among the trainers. */
   readonly partition: number;
   /** Rows of a batch at most. The joiner cuts the example log into chunks of as many rows. */

@@ -129,8 +129,18 @@ export interface CheckShards {
   readonly kind: "checkShards";
 }
 
+/**
+ * Whether the lease of the trainer's host holds. Without it the trainer learns nothing: another one
+ * may have its partition soon.
+ */
+export interface SetLeased {
+  readonly kind: "setLeased";
+  readonly isLeased: boolean;
+}
+
 /** The trainer's protocol. */
 export type TrainerMessage =
+  | SetLeased
   | ExamplesAppended
   | CheckShards
   | Cut

@@ -30,6 +30,7 @@ const LISTED_ROWS_MAX = 8_192;
 const FINAL_ERRORS: ReadonlySet<string> = new Set([
   "ShardRestartedError",
   "SourceReopenedError",
+  "SourceTakenError",
   "CutPassedError",
 ]);
 
@@ -38,6 +39,8 @@ export type GroupedIds = Pick<UniqueIds, "uniqueIds" | "groupStarts" | "counts">
 
 export interface ShardClientOptions {
   readonly source: string;
+  /** See {@link TrainerOptions.tenure}. */
+  readonly tenure?: number | undefined;
   /** Weights of a row, by class. */
   readonly widths: readonly number[];
   /** The trainer's: its end ends the wait for slow shards. */
@@ -105,12 +108,14 @@ export class ShardClient {
    * opening have no effect from now on.
    *
    * @returns The newest sequence that each shard has applied.
+   * @throws {SourceTakenError} A later trainer of the source has the shards.
    * @throws {Error} When a shard cannot be reached.
    */
   async open(): Promise<number[]> {
-    const { source } = this.#options;
+    const { source, tenure } = this.#options;
+    const message = { kind: "openSource", source, ...(tenure && { tenure }) } as const;
     const opened = await this.#askAll(
-      (shard, _, budgetMs) => shard.ask({ kind: "openSource", source }, { budgetMs }),
+      (shard, _, budgetMs) => shard.ask(message, { budgetMs }),
       { isStart: true },
     );
     this.#openings = opened.map(({ incarnation, epoch }) => ({ incarnation, epoch }));

@@ -65,6 +65,8 @@ export class Trainer implements Behavior<TrainerMessage> {
   #state: TrainerState = { kind: "training" };
   #recovery: Recovery;
   #reader: ExampleReader;
+  /** Whether the host's lease holds; the trainer stands still otherwise. */
+  #isLeased = true;
   #woken = false;
   #progress: Progress = { sequence: 0, offset: 0, learnedThroughMs: 0 };
   /** Rows that a shard had applied when this trainer started. */
@@ -84,13 +86,14 @@ export class Trainer implements Behavior<TrainerMessage> {
     this.#dependencies = dependencies;
     this.#session = session;
     const { telemetry, clock } = context;
-    const { layout, partition, source, taskNames } = options;
+    const { layout, partition, source, tenure, taskNames } = options;
     this.#kernel = BatchKernel.create(layout.classes);
     const shards = options.shards.map((address) =>
       context.actorRef<EmbeddingShardMessage>(address)
     );
     this.#shards = new ShardClient(shards, {
       source,
+      tenure,
       widths: layout.classes.map(widthOf),
       context,
       budgetMs: options.shardBudgetMs,
@@ -150,6 +153,10 @@ export class Trainer implements Behavior<TrainerMessage> {
       case "checkShards":
         this.#context.schedule(SHARD_CHECK_MS, message);
         return await this.#shards.check();
+      case "setLeased":
+        this.#isLeased = message.isLeased;
+        if (this.#isLeased) this.#wake();
+        return;
       case "cut":
         if (this.#pipeline.isEmpty) return await this.#cut(message);
         return this.#cuts.add(message);
@@ -194,6 +201,7 @@ export class Trainer implements Behavior<TrainerMessage> {
   /** Reads ahead, begins batches, and learns from at most one. */
   async #turn(): Promise<void> {
     if (this.#isStopped) return await this.#takeCuts();
+    if (!this.#isLeased) return;
     let caughtUp = await this.#reader.read();
     while (this.#mayBegin) {
       const batch = this.#reader.take();

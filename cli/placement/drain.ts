@@ -3,11 +3,11 @@
  */
 import { counted } from "../../structures/counted.ts";
 import { ownerOf } from "../../mesh/placement/views.ts";
-import { shardViews } from "../../mesh/placement/mesh_views.ts";
-import type { MeshView } from "../../mesh/ports/coordination.ts";
+import { rolesOf, shardViews } from "../../mesh/placement/mesh_views.ts";
+import type { MeshView, PlacedKey, PlacedKind } from "../../mesh/ports/coordination.ts";
 import type { Output } from "../command_line.ts";
 import type { DrainFlags } from "./command.ts";
-import { planOfView, withMeshStore } from "./mesh_store.ts";
+import { partitionsOn, planOfView, withMeshStore } from "./mesh_store.ts";
 
 /** Pause between two looks at the store while the command waits, ms. */
 const LOOK_MS = 1_000;
@@ -34,8 +34,11 @@ export async function drainCommand(
         : `${host} is draining: ${drained(before, stuck.length)}\n`,
     );
     for (const { shard, reason } of stuck) output.err(`shard ${shard} cannot leave: ${reason}\n`);
+    for (const { key, role } of state === "up" ? [] : partitionsThatStay(view, host)) {
+      output.err(`${key} cannot leave: no other host that is up has the role ${role}\n`);
+    }
     let shown = before;
-    while (flags.wait && state === "draining" && shardsOn(view, host) > 0) {
+    while (flags.wait && state === "draining" && partsThatLeave(view, host) > 0) {
       await coordination.watch(view.revision, LOOK_MS);
       view = await read();
       const left = shardsOn(view, host);
@@ -48,6 +51,25 @@ export async function drainCommand(
 function drained(shards: number, stuck: number): string {
   if (stuck === 0) return `${shards} shards leave it`;
   return `${shards - stuck} of ${shards} shards can leave it; start another host with shards`;
+}
+
+/** Partitions that no other host can take. */
+function partitionsThatStay(view: MeshView, host: string) {
+  return partitionsOn(view, host).map((key) => ({ key, role: rolesOf[kindOf(key)] }))
+    .filter(({ role }) =>
+      ![...view.hosts.values()].some((each) =>
+        each.host !== host && each.state === "up" && each.roles.includes(role)
+      )
+    );
+}
+
+function partsThatLeave(view: MeshView, host: string): number {
+  const partitions = partitionsOn(view, host).length - partitionsThatStay(view, host).length;
+  return shardsOn(view, host) + partitions;
+}
+
+function kindOf(key: PlacedKey): PlacedKind {
+  return key.slice(0, key.indexOf("/")) as PlacedKind;
 }
 
 function shardsOn(view: MeshView, host: string): number {

@@ -9,6 +9,7 @@ import { planPlacement } from "../../mesh/placement/plan_placement.ts";
 import {
   type Coordination,
   type MeshView,
+  type PlacedKey,
   PlanConflictError,
   UnknownHostError,
 } from "../../mesh/ports/coordination.ts";
@@ -66,6 +67,13 @@ export async function withMeshStore<T>(
   } finally {
     await close();
   }
+}
+
+/** The partitions of the logs that a host reads: events to join, examples to train on. */
+export function partitionsOn(view: MeshView, host: string): PlacedKey[] {
+  return [...view.placements].filter(([key, placement]) =>
+    !key.startsWith("shard/") && placement.state !== "unassigned" && placement.owner.host === host
+  ).map(([key]) => key);
 }
 
 /** The plan that evens out the hosts. */

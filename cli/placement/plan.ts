@@ -5,6 +5,7 @@ import { sizeText } from "../../mesh/placement/byte_sizes.ts";
 import { refusedChanges } from "../../mesh/placement/fixed_counts.ts";
 import { moveMs } from "../../mesh/placement/move_time.ts";
 import { changesOf, type ShardDecision } from "../../mesh/placement/placement_plan.ts";
+import { meshSettingsOf } from "../../server/machine/mesh_settings.ts";
 import { counted } from "../../structures/counted.ts";
 import { present } from "../../structures/invariant.ts";
 import type { Output } from "../command_line.ts";
@@ -28,10 +29,7 @@ export async function planCommand(flags: PlacementFlags, output: Output): Promis
     const { movesMax } = present(configuration.mesh, "a store belongs to a mesh");
     const plan = planOfView(view, movesMax);
     const changes = changesOf(plan);
-    const refused = refusedChanges(view.identity, {
-      ...view.identity,
-      shards: configuration.shardCount,
-    });
+    const refused = refusedChanges(view.identity, meshSettingsOf(configuration));
     const later = plan.shards.filter((each) => each.kind === "waits" || each.kind === "unplaced");
     const bytes = [...changes, ...plan.shards.filter(({ kind }) => kind === "waits")]
       .reduce((sum, each) => sum + ("bytes" in each ? each.bytes : 0), 0);

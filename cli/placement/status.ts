@@ -8,7 +8,7 @@ import { ownerOf } from "../../mesh/placement/views.ts";
 import { describe } from "../../mesh/ports/coordination.ts";
 import type { Output } from "../command_line.ts";
 import type { PlacementFlags } from "./command.ts";
-import { withMeshStore } from "./mesh_store.ts";
+import { partitionsOn, withMeshStore } from "./mesh_store.ts";
 
 export async function statusCommand(flags: PlacementFlags, output: Output): Promise<void> {
   await withMeshStore(flags, async ({ read }) => {
@@ -16,12 +16,14 @@ export async function statusCommand(flags: PlacementFlags, output: Output): Prom
     const shards = shardViews(view, "shard");
     const hosts = [...view.hosts.values()].map((each) => {
       const owned = shards.filter(({ placement }) => ownerOf(placement) === each.host);
+      const partitions = partitionsOn(view, each.host);
       return {
         host: each.host,
         state: each.expiresMs <= view.nowMs ? "silent" : each.state,
         roles: each.roles,
         address: each.address,
         shards: owned.length,
+        partitions,
         rows: owned.reduce((sum, { rows }) => sum + rows, 0),
         bytes: owned.reduce((sum, { bytes }) => sum + bytes, 0),
         capacityBytes: each.capacityBytes,
@@ -52,7 +54,8 @@ export async function statusCommand(flags: PlacementFlags, output: Output): Prom
     for (const each of hosts) {
       output.out(
         `${each.host}  ${each.state}  ${each.roles.join(", ")}  ${each.shards} shards  ` +
-          `${each.rows.toLocaleString("en")} rows  ${sizeText(each.bytes)}  ${each.address}\n`,
+          `${each.rows.toLocaleString("en")} rows  ${sizeText(each.bytes)}  ${each.address}` +
+          `${each.partitions.map((key) => `  ${key}`).join("")}\n`,
       );
     }
     for (const { key, placement } of restless) output.out(`${key} is ${describe(placement)}\n`);

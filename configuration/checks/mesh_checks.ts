@@ -6,15 +6,15 @@ import type { Finding } from "../problems.ts";
 import { type Role, roles } from "../sections/hosts.ts";
 import type { Sections } from "./check.ts";
 
-/** Roles of which a mesh has one. */
-const singleRoles: readonly Role[] = ["joiner", "sync"];
-
 /** Roles that read or write the logs. */
 const logRoles: readonly Role[] = ["serving", "trainer", "joiner", "sync"];
 
 /** Roles without a host, with too many, or with more hosts than parts. */
-export function* hostRoles({ mesh, shards, trainer }: Sections): Iterable<Finding> {
+export function* hostRoles({ mesh, shards, trainer, storage }: Sections): Iterable<Finding> {
   if (mesh === undefined) return;
+  const isPlaced = storage?.kind === "directory" && storage.redis !== undefined;
+  // With a store of placements, a further host takes over from one that is lost.
+  const singleRoles: readonly Role[] = isPlaced ? ["sync"] : ["joiner", "sync"];
   const path = ["mesh", "hosts"];
   const hostsWith = (role: Role) =>
     Object.entries(mesh.hosts).filter(([, host]) => host.roles.includes(role)).map(([name]) =>
@@ -33,6 +33,7 @@ export function* hostRoles({ mesh, shards, trainer }: Sections): Iterable<Findin
       };
     }
   }
+  if (isPlaced) return;
   const parts = [
     ["shards", shards?.count, "shards.count"],
     ["trainer", trainer?.count, "trainer.count"],

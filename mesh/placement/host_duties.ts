@@ -57,28 +57,18 @@ function isSame(a: HostRun, b: HostRun): boolean {
 
 /** The part of a shard that a host holds in memory: never more than one. */
 export type Holding =
-  /** Rows under an epoch and a generation; `givesTo` is the target of a copy that was begun. */
-  | {
-    readonly kind: "rows";
-    readonly epoch: number;
-    readonly generation: number;
-    readonly givesTo: HostRun | undefined;
-  }
+  /** Rows under an epoch; `givesTo` is the target of a copy that was begun. */
+  | { readonly kind: "rows"; readonly epoch: number; readonly givesTo: HostRun | undefined }
   /** A copy of the rows of an owner of this epoch, being filled or verified. */
-  | {
-    readonly kind: "copy";
-    readonly epoch: number;
-    readonly generation: number;
-    readonly verified: boolean;
-  };
+  | { readonly kind: "copy"; readonly epoch: number; readonly verified: boolean };
 
 /** The next step of a host towards its duty for one shard. */
 export type HostStep =
   | { readonly kind: "nothing" }
   /** Frees the rows or the copy. The next step is decided then. */
   | { readonly kind: "drop" }
-  /** Reads the newest manifest under this epoch and generation, in place of any rows. */
-  | { readonly kind: "restore"; readonly epoch: number; readonly generation: number }
+  /** Reads the newest snapshot under this epoch. */
+  | { readonly kind: "restore"; readonly epoch: number }
   /** Tells the store that the restored rows are there. */
   | { readonly kind: "reportActive"; readonly placement: Placement }
   /** Ends the copy of a move that was aborted: the owner goes on. */
@@ -99,39 +89,27 @@ const nothing: HostStep = { kind: "nothing" };
 /**
  * Decides the next step from the duty and the holding alone. The holding may be of any earlier
  * epoch: a host that was paused has missed changes.
- *
- * @param generation The mesh's, of the same view as the duty.
  */
-export function hostStep(
-  duty: HostDuty | undefined,
-  holding: Holding | undefined,
-  generation: number,
-): HostStep {
+export function hostStep(duty: HostDuty | undefined, holding: Holding | undefined): HostStep {
   if (duty === undefined) return holding === undefined ? nothing : { kind: "drop" };
   const { placement } = duty;
   const { epoch } = placement;
   switch (duty.kind) {
     case "restore":
       if (holding?.kind === "rows" && holding.epoch === epoch) {
-        return holding.generation === generation
-          ? { kind: "reportActive", placement }
-          : { kind: "restore", epoch, generation };
+        return { kind: "reportActive", placement };
       }
-      return holding === undefined ? { kind: "restore", epoch, generation } : { kind: "drop" };
+      return holding === undefined ? { kind: "restore", epoch } : { kind: "drop" };
     case "own":
     case "give": {
       if (holding?.kind === "rows" && holding.epoch === epoch) {
-        // The rows belong to a past from which the mesh has gone back.
-        if (holding.generation !== generation) return { kind: "restore", epoch, generation };
         const target = duty.kind === "give" ? duty.target : undefined;
         const { givesTo } = holding;
         if (givesTo === undefined) return nothing;
         return target !== undefined && isSame(givesTo, target) ? nothing : { kind: "endGiving" };
       }
       if (holding?.kind === "copy" && holding.verified && holding.epoch === epoch - 1) {
-        return holding.generation === generation
-          ? { kind: "promote", epoch }
-          : { kind: "restore", epoch, generation };
+        return { kind: "promote", epoch };
       }
       return { kind: "rejoin", reason: `it has no rows of epoch ${epoch}` };
     }
@@ -139,11 +117,7 @@ export function hostStep(
       // The move is committed soon, whatever has happened to the mesh since.
       if (duty.phase === "verified") return nothing;
       if (holding === undefined) return { kind: "startCopy", placement, owner: duty.owner };
-      if (
-        holding.kind === "rows" || holding.epoch !== epoch || holding.generation !== generation
-      ) {
-        return { kind: "drop" };
-      }
+      if (holding.kind === "rows" || holding.epoch !== epoch) return { kind: "drop" };
       // Only while the owner says that it is frozen: a copy that was verified for an earlier,
       // aborted move between the same hosts lacks what the owner has applied since.
       return holding.verified && duty.phase === "frozen"

@@ -3,7 +3,8 @@
  * the owner of every shard and partition, the newest manifest, and the plan.
  *
  * Every method is one atomic step. Epochs are minted here and only grow. A process that was paused
- * or cut off changes nothing here when it comes back; its appends and snapshots carry no epoch yet.
+ * or cut off changes nothing here when it comes back; its appends, gradients and snapshots carry
+ * the epochs that it had, and are refused.
  * No method relies on a clock for safety: clocks only decide when a lease may be taken over.
  */
 import type { Json } from "./record_store.ts";
@@ -114,8 +115,8 @@ export interface PlaceCommand {
   readonly by: { readonly controllerEpoch: number } | HostRun;
   readonly changes: readonly PlacementChange[];
   /**
-   * Whether an owner was lost, so that the mesh goes back to the newest manifest: raises the
-   * generation, which hosts do not follow yet. For the controller only.
+   * Whether shards are restored from an older state: raises the generation, under which snapshots
+   * are published. For the controller only.
    */
   readonly rewind?: boolean;
 }
@@ -154,7 +155,7 @@ export interface MeshView {
   readonly revision: number;
   /** Grows with each change of placement, of the set of hosts or of their state. */
   readonly version: number;
-  /** Grows with each rewind to the newest manifest. */
+  /** Grows each time shards are restored because their owner was lost. */
   readonly generation: number;
   /** By name. A host whose `expiresMs` has passed is still here until the controller removes it. */
   readonly hosts: ReadonlyMap<string, HostRecord>;
@@ -235,10 +236,10 @@ export interface Coordination {
   place(command: PlaceCommand): Promise<ReadonlyMap<PlacedKey, Placement>>;
 
   /**
-   * Makes a complete snapshot the newest one. The snapshotter does not call this yet.
+   * Makes a complete snapshot the newest one.
    *
-   * @throws {StaleManifestError} An owner changed, the mesh was rewound, or another manifest came
-   * first: the snapshot must not be used.
+   * @throws {StaleManifestError} A shard was restored since, one of the owners that it names
+   * changed, or another manifest came first: the snapshot must not be used.
    */
   publishManifest(offer: ManifestOffer): Promise<ManifestRecord>;
   /**

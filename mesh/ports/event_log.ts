@@ -82,7 +82,7 @@ export interface EventLog {
   /**
    * Makes `epoch` the only one whose appends the partition takes, durably, and resolves with the
    * end of the partition, which no earlier writer can move any more. The same epoch again changes
-   * nothing. No actor claims a partition yet.
+   * nothing.
    *
    * @param epoch From 1; minted by the store of placements, see `coordination.ts`.
    * @throws {StaleWriterError} A later epoch has claimed the partition.

@@ -33,10 +33,9 @@ import { denoNetwork } from "../../mesh/adapters/tcp/deno_network.ts";
 import type { HostLinks } from "../../mesh/adapters/tcp/host_links.ts";
 import { hostOf } from "../compose_host.ts";
 import type { Environment, HostEnvironment, NodesRequest } from "../environment.ts";
-import { homeNodeOf, nodesOf } from "../plan.ts";
+import { hasPlacement, homeNodeOf, nodesOf } from "../plan.ts";
 import { openCoordination } from "./redis_coordination.ts";
 import { machineSessions } from "./dense_sessions.ts";
-import { hasCoordination } from "./mesh_settings.ts";
 import { placementEnvironment } from "./placement_environment.ts";
 import { FailingParts } from "./failing_parts.ts";
 import { openHostLinks } from "./open_host_links.ts";
@@ -117,7 +116,7 @@ export async function openHostMachine(
         ...request,
       });
     },
-    ...(hasCoordination(configuration) &&
+    ...(hasPlacement(configuration) &&
       {
         placement: placementEnvironment(configuration, host, {
           random: opened.home.random,

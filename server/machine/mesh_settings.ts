@@ -3,20 +3,16 @@
  */
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import type { MeshSettings } from "../../mesh/ports/coordination.ts";
+import { EVENT_PARTITIONS } from "../plan.ts";
 import { configurationDigests } from "./configuration_digests.ts";
 
-/** Whether a configuration has a coordination store. */
-export function hasCoordination({ mesh, storage }: CairnConfiguration): boolean {
-  return mesh !== undefined && storage.kind === "directory" && storage.redis !== undefined;
-}
-
-/** The numbers and features with which a mesh is created. Only shards are placed by the store. */
+/** The numbers and features with which a mesh is created. */
 export function meshSettingsOf(configuration: CairnConfiguration): MeshSettings {
   const { features, model, embeddings } = configurationDigests(configuration);
   return {
     shards: configuration.shardCount,
-    eventPartitions: 0,
-    examplePartitions: 0,
+    eventPartitions: EVENT_PARTITIONS,
+    examplePartitions: configuration.trainerCount,
     schema: [features, model, embeddings].join("-"),
   };
 }

@@ -21,6 +21,7 @@ import type { TornTail } from "../../mesh/adapters/embedded/segment_recovery.ts"
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
 import type { MeshStores } from "../environment.ts";
+import { EVENT_PARTITIONS } from "../plan.ts";
 import { MemoryBlobStore } from "../../mesh/adapters/memory/memory_blob_store.ts";
 import { MemoryEventLog } from "../../mesh/adapters/memory/memory_event_log.ts";
 import { MemoryProfileStore } from "../../mesh/adapters/memory/memory_profile_store.ts";
@@ -30,9 +31,6 @@ import {
   type RedisStorage,
   redisStorageOf,
 } from "./redis_storage.ts";
-
-/** Partitions of the event log: one joiner reads it. */
-const EVENT_PARTITIONS = 1;
 
 export interface MeshStorage extends MeshStores {
   /**

@@ -234,6 +234,17 @@ export function coordinationContract(
     assert.equal(await mesh.acquireControl(b), undefined);
   });
 
+  test("a controller that starts again or leaves does not keep the others waiting", async ({ mesh }) => {
+    for (const each of [a, b]) await mesh.join(each);
+    const first = await control(mesh, a);
+    await mesh.join({ ...a, incarnation: "another" });
+    const second = await control(mesh, b);
+    assert.equal(second, first + 1);
+    await mesh.leave(b);
+    const third = await control(mesh, { ...a, incarnation: "another" });
+    assert.equal(third, second + 1);
+  });
+
   test("of many hosts that ask at once, one becomes the controller", async ({ mesh, another }) => {
     const processes = await Promise.all(Array.from({ length: 8 }, () => another()));
     await Promise.all(processes.map((each, i) => each.join(host(`h${i}`))));

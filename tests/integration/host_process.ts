@@ -72,6 +72,18 @@ export class HostProcess {
     return status;
   }
 
+  /** Lets the process stand still or go on; its connections stay. */
+  signal(signal: "SIGSTOP" | "SIGCONT"): void {
+    this.#process.kill(signal);
+  }
+
+  /** Resolves with the exit code once the process has ended by itself. */
+  async ended(): Promise<number> {
+    const { code } = await this.#process.status;
+    await this.#read;
+    return code;
+  }
+
   async #readAll(): Promise<void> {
     for await (const text of this.#process.stderr.pipeThrough(new TextDecoderStream())) {
       this.#said += text;

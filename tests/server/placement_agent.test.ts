@@ -85,6 +85,7 @@ async function startHost(
     description,
     shard: {} as EmbeddingShardOptions,
     nodeOf: () => "main",
+    actorOf: () => assert.fail("no partition is placed"),
     ttlMs: leaseMs,
     onGone: (error) => gone.push(error),
   });

@@ -104,6 +104,7 @@ class World {
         },
         shard: options,
         nodeOf: (host) => host,
+        actorOf: () => assert.fail("no partition is placed"),
         ttlMs: LEASE_MS,
         onGone: ({ message }) => this.gone.push(message),
       });

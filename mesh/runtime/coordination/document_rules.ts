@@ -18,6 +18,14 @@ import type { Json, RecordView } from "../../ports/record_store.ts";
 import { present } from "../../../structures/invariant.ts";
 import { json, placedKeys, recordKeys, records } from "./record_keys.ts";
 
+/** The names of the settings in the configuration. */
+const settingNames: Readonly<Record<keyof MeshSettings, string>> = {
+  shards: "shards.count",
+  eventPartitions: "joiner.count",
+  examplePartitions: "trainer.count",
+  schema: "features, model or embeddings of digest",
+};
+
 /** Creates the mesh or compares its settings; see {@link Coordination.open}. */
 export function openMesh(
   view: RecordView,
@@ -37,9 +45,9 @@ export function openMesh(
     view.set(recordKeys.identity, json(identity));
     return identity;
   }
-  for (const name of ["shards", "eventPartitions", "examplePartitions", "schema"] as const) {
+  for (const [name, setting] of Object.entries(settingNames) as [keyof MeshSettings, string][]) {
     if (found[name] !== settings[name]) {
-      throw new MeshMismatchError(name, String(found[name]), String(settings[name]));
+      throw new MeshMismatchError(setting, String(found[name]), String(settings[name]));
     }
   }
   return found;

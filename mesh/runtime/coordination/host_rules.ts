@@ -44,6 +44,7 @@ export function joinHost(
     load: {},
   };
   view.set(recordKeys.host(host), json(record));
+  if (before && !isSameRun(before, description)) endControlOf(view, before);
   if (!before || !isSameRun(before, description)) raiseCounts(view);
   return leaseOf(view, record, hostTtlMs);
 }
@@ -69,6 +70,7 @@ export function renewHost(
 export function leaveHost(view: RecordView, run: HostRun): void {
   const record = records.host(view, run.host);
   if (!record || !isSameRun(record, run)) return;
+  endControlOf(view, run);
   view.delete(recordKeys.host(run.host));
   raiseCounts(view);
 }
@@ -118,6 +120,12 @@ export function releaseControl(view: RecordView, controllerEpoch: number): void 
   const before = records.control(view);
   if (before?.epoch !== controllerEpoch) return;
   view.set(recordKeys.control, json({ ...before, expiresMs: 0 }));
+}
+
+/** Lets another host become the controller at once where this run was it and has ended. */
+function endControlOf(view: RecordView, run: HostRun): void {
+  const control = records.control(view);
+  if (control !== undefined && isSameRun(control.holder, run)) releaseControl(view, control.epoch);
 }
 
 /**

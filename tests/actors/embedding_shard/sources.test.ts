@@ -43,7 +43,7 @@ async function startShard() {
   );
   return {
     mesh,
-    open: () => shard.ask({ kind: "openSource", source: "trainer/0" }, BUDGET),
+    open: (tenure = 0) => shard.ask({ kind: "openSource", source: "trainer/0", tenure }, BUDGET),
     learn: (opening: SourceOpening, sequence: number) =>
       shard.ask({
         kind: "applyGradients",
@@ -102,5 +102,23 @@ Deno.test("a cut before gradients that the shard has applied is refused", async 
   await mesh.settle(learn(opening, 16));
   await assert.rejects(mesh.settle(cut(opening, 8)), { name: "CutPassedError" });
   await mesh.settle(cut(opening, 16));
+  await mesh.stop();
+});
+
+Deno.test("a trainer of an earlier epoch cannot open its source again", async () => {
+  const { mesh, open, learn, weight } = await startShard();
+  const first = await mesh.settle(open(1));
+  await mesh.settle(learn(first, 8));
+  const second = await mesh.settle(open(2));
+  assert.equal(second.sequence, 8);
+  await assert.rejects(mesh.settle(learn(first, 16)), { name: "SourceReopenedError" });
+  await assert.rejects(mesh.settle(open(1)), {
+    name: "SourceTakenError",
+    message: "embedding_shard/0 takes nothing from trainer/0 of epoch 1: the one of epoch 2 has " +
+      "its partition.",
+  });
+  await mesh.settle(learn(second, 16));
+  assert.ok((await mesh.settle(open(2))).epoch > second.epoch, "its own restart opens it again");
+  assert.equal(await weight(), 2);
   await mesh.stop();
 });

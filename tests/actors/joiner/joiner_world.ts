@@ -18,6 +18,8 @@ export class JoinerWorld {
   options: JoinerOptions;
   /** While set, appends to this partition of the example log fail, and the joiner crashes. */
   failingPartition: number | undefined;
+  /** Runs before an append of a joiner reaches the log, with the joiner's tenure. */
+  beforeAppend: ((tenure: number | undefined) => Promise<void>) | undefined;
 
   constructor(
     options: JoinerOptions = joinerOptions(),
@@ -30,17 +32,19 @@ export class JoinerWorld {
     this.exampleLog = new MemoryEventLog({ partitions, bytesMax: exampleBytesMax });
   }
 
-  start() {
+  /** @param node Of a mesh where two joiners run. */
+  start(node = this.mesh.node(), options = this.options) {
     const exampleLog = altered<EventLog>(this.exampleLog, {
-      append: (partition, records) => {
+      append: async (partition, ...rest) => {
         if (partition === this.failingPartition) {
-          return Promise.reject(new Error("appends to this partition fail"));
+          throw new Error("appends to this partition fail");
         }
-        return this.exampleLog.append(partition, records);
+        await this.beforeAppend?.(options.tenure);
+        return await this.exampleLog.append(partition, ...rest);
       },
     });
     const definition = defineJoiner({ eventLog: this.eventLog, exampleLog });
-    return this.mesh.settle(this.mesh.node().spawn(definition, 0, this.options));
+    return this.mesh.settle(node.spawn(definition, 0, options));
   }
 
   async stopJoiner(): Promise<void> {

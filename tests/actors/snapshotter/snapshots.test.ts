@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import type { EmbeddingShardMessage } from "../../../actors/embedding_shard/protocol.ts";
 import { defineSnapshotter } from "../../../actors/snapshotter/definition.ts";
 import { readManifests } from "../../../records/snapshot_manifest.ts";
+import type { SnapshotPublisher } from "../../../actors/snapshotter/publisher.ts";
 import type { SnapshotterMessage } from "../../../actors/snapshotter/protocol.ts";
 import type { TrainerMessage } from "../../../actors/trainer/protocol.ts";
+import { StaleManifestError } from "../../../mesh/ports/coordination.ts";
 import { MemoryEventLog } from "../../../mesh/adapters/memory/memory_event_log.ts";
 import type { ActorContext, ActorRef } from "../../../mesh/runtime/actor.ts";
 import { altered } from "../altered.ts";
@@ -53,6 +55,7 @@ async function start(
     spreadMs = 0,
     snapshotChunkRows = 64,
   } = {},
+  publisher?: SnapshotPublisher,
 ): Promise<World> {
   const ledger = new Ledger();
   // Set later: the first shards start inside Loop.start, before any snapshot.
@@ -92,16 +95,20 @@ async function start(
   world.loop = loop;
   const { blobs, exampleLog } = loop;
   const snapshotter = await loop.mesh.settle(
-    loop.mesh.node().spawn(defineSnapshotter({ blobs, exampleLog }), 0, {
-      trainers: loop.trainers,
-      shards: Array.from({ length: SHARDS }, (_, shard) => `embedding_shard/${shard}` as const),
-      intervalMs,
-      spreadMs,
-      snapshotsKept,
-      incrementsMax: 3,
-      incrementsShare: 1,
-      budgetMs: Math.max(5_000, 2 * spreadMs),
-    }),
+    loop.mesh.node().spawn(
+      defineSnapshotter({ blobs, exampleLog, ...(publisher && { publisher }) }),
+      0,
+      {
+        trainers: loop.trainers,
+        shards: Array.from({ length: SHARDS }, (_, shard) => `embedding_shard/${shard}` as const),
+        intervalMs,
+        spreadMs,
+        snapshotsKept,
+        incrementsMax: 3,
+        incrementsShare: 1,
+        budgetMs: Math.max(5_000, 2 * spreadMs),
+      },
+    ),
   );
   return Object.assign(world, { loop, ledger, snapshotter });
 }
@@ -150,6 +157,38 @@ Deno.test("a shard that crashes before any snapshot learns the whole log again, 
   crashShard(world, 1);
   await visit(world.loop, 20, 40);
   await assertEachLearnedOnce(world);
+  await world.loop.stop();
+});
+
+Deno.test("a snapshot that the mesh refuses is not written, and the older one stays the newest", async () => {
+  const outcome = { refused: false, isCurrent: true };
+  const publisher: SnapshotPublisher = {
+    begin: () =>
+      Promise.resolve({
+        publish: (name) =>
+          outcome.refused
+            ? Promise.reject(new StaleManifestError(name, "an owner was lost"))
+            : Promise.resolve(),
+        isCurrent: () => Promise.resolve(outcome.isCurrent),
+      }),
+  };
+  const world = await start({ snapshotsKept: 1 }, publisher);
+  const names = async () => (await readManifests(world.loop.blobs)).map(({ name }) => name);
+  await visit(world.loop, 0, 10);
+  const { name: first } = await snapshot(world);
+  await visit(world.loop, 10, 20);
+  outcome.refused = true;
+  await assert.rejects(snapshot(world), { name: "StaleManifestError" });
+  assert.deepEqual(await names(), [first]);
+  outcome.refused = false;
+  // An owner was lost while the manifest was written, and is restored from the one before.
+  outcome.isCurrent = false;
+  const { name: second } = await snapshot(world);
+  assert.deepEqual(await names(), [second, first]);
+  outcome.isCurrent = true;
+  await visit(world.loop, 20, 30);
+  const { name: third } = await snapshot(world);
+  assert.deepEqual(await names(), [third]);
   await world.loop.stop();
 });
 

@@ -107,7 +107,7 @@ Deno.test("no update is lost or applied twice over whatever happens to hosts and
   if (Deno.env.has("CAIRN_PLACEMENT_SEEDS")) console.log(totals);
 });
 
-const plants: readonly Plant[] = ["unfreezeByTimer", "keepOldGeneration", "noFence"];
+const plants: readonly Plant[] = ["unfreezeByTimer", "publishUnfenced", "noFence"];
 
 for (const plant of plants) {
   Deno.test(`the checks find a planted defect: ${plant}`, async () => {

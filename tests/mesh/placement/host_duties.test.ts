@@ -19,23 +19,17 @@ const moving = (phase: "filling" | "frozen" | "verified", epoch = 3): Placement 
 const rows = (epoch: number, givesTo?: HostRun): Holding => ({
   kind: "rows",
   epoch,
-  generation: 1,
   givesTo,
 });
-const copy = (epoch: number, verified: boolean, generation = 1): Holding => ({
-  kind: "copy",
-  epoch,
-  generation,
-  verified,
-});
+const copy = (epoch: number, verified: boolean): Holding => ({ kind: "copy", epoch, verified });
 
 /** The duty of a run for one shard of a mesh with this placement. */
 function dutyOf(placement: Placement, run = b): HostDuty | undefined {
   return dutiesOf(meshView({ placements: { "shard/0": placement } }), run).get("shard/0");
 }
 
-const step = (placement: Placement, holding: Holding | undefined, run = b, generation = 1) =>
-  hostStep(dutyOf(placement, run), holding, generation).kind;
+const step = (placement: Placement, holding: Holding | undefined, run = b) =>
+  hostStep(dutyOf(placement, run), holding).kind;
 
 Deno.test("a host without a duty frees what it holds", () => {
   const elsewhere: Placement = { state: "active", owner: a, epoch: 3 };
@@ -44,19 +38,11 @@ Deno.test("a host without a duty frees what it holds", () => {
   assert.equal(step(elsewhere, copy(3, true)), "drop");
 });
 
-Deno.test("an owner restores once an epoch and generation, and reports it", () => {
+Deno.test("an owner restores once an epoch, and reports it", () => {
   const restoring: Placement = { state: "restoring", owner: b, epoch: 3 };
   assert.equal(step(restoring, undefined), "restore");
   assert.equal(step(restoring, rows(2)), "drop");
   assert.equal(step(restoring, rows(3)), "reportActive");
-  assert.equal(step(restoring, rows(3), b, 2), "restore");
-});
-
-Deno.test("an owner goes back to the manifest when the generation grows", () => {
-  const active: Placement = { state: "active", owner: a, epoch: 3 };
-  assert.equal(step(active, rows(3), a), "nothing");
-  assert.equal(step(active, rows(3), a, 2), "restore");
-  assert.equal(step(moving("filling"), rows(3, b), a, 2), "restore");
 });
 
 Deno.test("the owner of an aborted move goes on when the store says so, and not before", () => {
@@ -82,13 +68,6 @@ Deno.test("rows of an earlier ownership are freed before a host copies the shard
   // A paused host has missed that it gave the shard away.
   assert.equal(step(moving("filling", 4), rows(3, a)), "drop");
   assert.equal(step(moving("filling", 4), copy(3, true)), "drop");
-});
-
-Deno.test("a copy of a past generation is never served", () => {
-  assert.equal(step(moving("frozen"), copy(3, true), b, 2), "drop");
-  // It was reported before the mesh went back, and the commit is on its way.
-  assert.equal(step(moving("verified"), copy(3, true), b, 2), "nothing");
-  assert.equal(step({ state: "active", owner: b, epoch: 4 }, copy(3, true), b, 2), "restore");
 });
 
 Deno.test("a host that owns rows that it does not have joins anew", () => {

@@ -8,7 +8,7 @@
  * 1. In each epoch of a shard, one process at most applies gradients.
  * 2. An owner that took a shard over live has everything that was acknowledged before.
  * 3. The epochs that a replica sees do not go back, unless it was told to accept a loss.
- * 4. A manifest holds one moment, and the present epoch of every shard.
+ * 4. A shard that was restored is never before all snapshots that are kept: its trainers can go back.
  * 5. An aborted move changes nothing: the owner goes on with what it had.
  */
 import {
@@ -46,7 +46,7 @@ import { SeededRandom } from "../../../mesh/simulation/seeded_random.ts";
 import { VirtualClock } from "../../../mesh/simulation/virtual_clock.ts";
 
 /** A defect that is planted to see that the checks find it. */
-export type Plant = "unfreezeByTimer" | "keepOldGeneration" | "noFence";
+export type Plant = "unfreezeByTimer" | "publishUnfenced" | "noFence";
 
 export interface WorldOptions {
   readonly seed: number;
@@ -62,7 +62,6 @@ type Marks = Map<string, number>;
 
 interface ModelShard {
   epoch: number;
-  generation: number;
   /** Identity of the shard's state: a live move keeps it, a restore makes another. */
   id: string;
   marks: Marks;
@@ -75,9 +74,16 @@ interface Learner {
   readonly epoch: number;
   readonly copy: string;
   readonly id: string;
-  readonly generation: number;
   marks: Marks;
   verified: boolean;
+}
+
+/** A snapshot as restoring shards and trainers read it. */
+interface Snapshot {
+  /** Marks of each shard. */
+  readonly shards: readonly Marks[];
+  /** Sequence of each trainer, by its name. */
+  readonly trainers: Marks;
 }
 
 /** Why a shard refuses; the trainer asks again. */
@@ -95,8 +101,8 @@ export class PlacementWorld {
   readonly random: RandomStream;
   readonly hosts: HostProcess[] = [];
   readonly trainers: Trainer[] = [];
-  /** Marks of each shard, by the manifest's name. */
-  readonly manifests = new Map<string, ReadonlyMap<number, Marks>>();
+  /** The snapshots that are kept, newest first. */
+  snapshots: readonly Snapshot[] = [];
   store: MemoryRecordStore;
   storeIsAway = false;
   readonly violations: string[] = [];
@@ -228,7 +234,7 @@ export class PlacementWorld {
     while (!this.stopped) {
       await this.clock.delay(this.between(1_000, 4_000));
       try {
-        const { manifest } = await mesh.read();
+        const begun = await mesh.read();
         await Promise.all(this.trainers.map((trainer) => trainer.hold()));
         const view = await mesh.read();
         const parts = await Promise.all(
@@ -237,30 +243,29 @@ export class PlacementWorld {
             return await this.call(process, owner, () => owner.cut(shard));
           }),
         );
+        const trainers = new Map(this.trainers.map(({ name, done }) => [name, done]));
         for (const trainer of this.trainers) trainer.release();
-        const [{ generation }] = parts;
-        const isWhole = parts.every((part) =>
-          part.generation === generation &&
-          this.trainers.every(({ name, done }) => (part.marks.get(name) ?? 0) === done)
+        const isWhole = parts.every((marks) =>
+          this.trainers.every(({ name }) => (marks.get(name) ?? 0) === trainers.get(name))
         );
         if (!isWhole) continue;
-        const name = `manifest-${++this.#manifest}`;
-        this.manifests.set(name, new Map(parts.map(({ marks }, shard) => [shard, marks])));
-        await this.clock.delay(this.between(0, 2_000));
-        await mesh.publishManifest({
-          name,
-          after: manifest?.sequence ?? 0,
-          generation,
-          epochs: Object.fromEntries(parts.map(({ epoch }, shard) => [`shard/${shard}`, epoch])),
-        });
-        this.manifestsPublished++;
-        const now = await mesh.read();
-        if (now.manifest?.name === name && now.version === view.version) {
-          parts.forEach(({ epoch }, shard) => {
-            if (now.placements.get(`shard/${shard}`)?.epoch !== epoch) {
-              this.violate(`${name} holds shard ${shard} of epoch ${epoch}`);
-            }
+        const isFenced = this.options.plant !== "publishUnfenced";
+        // Large shards take long to write.
+        await this.clock.delay(this.between(0, 8_000));
+        if (isFenced) {
+          await mesh.publishManifest({
+            name: `manifest-${++this.#manifest}`,
+            after: begun.manifest?.sequence ?? 0,
+            generation: begun.generation,
+            epochs: {},
           });
+        }
+        await this.clock.delay(this.between(0, 500));
+        this.snapshots = [{ shards: parts, trainers }, ...this.snapshots];
+        this.manifestsPublished++;
+        const { generation } = await mesh.read();
+        if (generation === begun.generation || !isFenced) {
+          this.snapshots = this.snapshots.slice(0, 1);
         }
       } catch {
         // The next one is complete.
@@ -445,7 +450,7 @@ export class HostProcess extends Process {
     if (!isRunning()) return;
     this.#duties = dutiesOf(view, this.run);
     for (let shard = 0; shard < this.world.options.shards; shard++) {
-      for (let steps = 0; steps < 3 && this.#step(mesh, view, shard); steps++);
+      for (let steps = 0; steps < 3 && this.#step(mesh, shard); steps++);
       this.#reportFrozen(shard, this.#duties.get(`shard/${shard}`));
     }
     for (const key of ["events/0", "events/1", "examples/0", "examples/1"] as const) {
@@ -460,8 +465,8 @@ export class HostProcess extends Process {
   #holding(shard: number): Holding | undefined {
     const rows = this.#shards.get(shard);
     if (rows !== undefined) {
-      const { epoch, generation, givesTo } = rows;
-      return { kind: "rows", epoch, generation, givesTo };
+      const { epoch, givesTo } = rows;
+      return { kind: "rows", epoch, givesTo };
     }
     const learner = this.#learners.get(shard);
     if (learner === undefined) return undefined;
@@ -469,12 +474,9 @@ export class HostProcess extends Process {
   }
 
   /** Makes the next step for one shard; whether another one follows at once. */
-  #step(mesh: Coordinator, view: MeshView, shard: number): boolean {
+  #step(mesh: Coordinator, shard: number): boolean {
     const key: PlacedKey = `shard/${shard}`;
-    const plantsOld = this.world.options.plant === "keepOldGeneration";
-    const holding = this.#holding(shard);
-    const generation = plantsOld && holding?.kind === "copy" ? holding.generation : view.generation;
-    const step = hostStep(this.#duties.get(key), holding, generation);
+    const step = hostStep(this.#duties.get(key), this.#holding(shard));
     switch (step.kind) {
       case "nothing":
         return false;
@@ -483,7 +485,7 @@ export class HostProcess extends Process {
         this.#learners.delete(shard);
         return true;
       case "restore":
-        this.#restore(view, shard, step.epoch);
+        this.#restore(shard, step.epoch);
         return false;
       case "reportActive":
       case "reportVerified": {
@@ -508,14 +510,11 @@ export class HostProcess extends Process {
         this.#learn(shard, step.placement.epoch, step.owner);
         return false;
       case "promote": {
-        const { id, marks, generation } = present(this.#learners.get(shard), "it has a copy");
+        const { id, marks } = present(this.#learners.get(shard), "it has a copy");
         this.#learners.delete(shard);
-        const rows = { ...this.#fresh(step.epoch, view.generation, marks), id };
+        const rows = { ...this.#fresh(step.epoch, marks), id };
         this.#shards.set(shard, rows);
         this.world.takenOver(shard, rows);
-        if (generation !== view.generation) {
-          this.world.violate(`shard ${shard} kept rows of an earlier generation`);
-        }
         return false;
       }
       case "rejoin":
@@ -524,10 +523,9 @@ export class HostProcess extends Process {
     }
   }
 
-  #fresh(epoch: number, generation: number, marks: Marks): ModelShard {
+  #fresh(epoch: number, marks: Marks): ModelShard {
     return {
       epoch,
-      generation,
       id: this.world.uuid(),
       marks: new Map(marks),
       copy: undefined,
@@ -536,10 +534,11 @@ export class HostProcess extends Process {
     };
   }
 
-  #restore({ generation, manifest }: MeshView, shard: number, epoch: number): void {
-    const marks = manifest && this.world.manifests.get(manifest.name)?.get(shard);
+  /** A lost shard begins at the newest snapshot, whatever the other shards have applied since. */
+  #restore(shard: number, epoch: number): void {
+    const [newest] = this.world.snapshots;
     this.#learners.delete(shard);
-    this.#shards.set(shard, this.#fresh(epoch, generation, marks ?? new Map()));
+    this.#shards.set(shard, this.#fresh(epoch, newest?.shards[shard] ?? new Map()));
   }
 
   /** Copies a shard from its owner, in the background. */
@@ -581,7 +580,7 @@ export class HostProcess extends Process {
     epoch: number,
     copy: string,
     target: HostRun,
-  ): Pick<Learner, "id" | "generation" | "marks"> {
+  ): Pick<Learner, "id" | "marks"> {
     const has = this.#shards.get(shard);
     const duty = this.#duties.get(`shard/${shard}`);
     const isTarget = duty?.kind === "give" && duty.target.incarnation === target.incarnation;
@@ -592,7 +591,7 @@ export class HostProcess extends Process {
     has.copy = copy;
     has.givesTo = target;
     has.frozen = false;
-    return { id: has.id, generation: has.generation, marks: new Map(has.marks) };
+    return { id: has.id, marks: new Map(has.marks) };
   }
 
   freeze(shard: number, copy: string): Marks {
@@ -617,16 +616,16 @@ export class HostProcess extends Process {
     this.#mesh?.place({ by: this.run, changes }).catch(() => {});
   }
 
-  cut(shard: number): { epoch: number; generation: number; marks: Marks } {
+  cut(shard: number): Marks {
     const has = this.#shards.get(shard);
     if (has === undefined || has.frozen) throw new Refused("moving");
-    return { epoch: has.epoch, generation: has.generation, marks: new Map(has.marks) };
+    return new Map(has.marks);
   }
 
-  open(shard: number, source: string): { id: string; generation: number; mark: number } {
+  open(shard: number, source: string): { id: string; mark: number } {
     const has = this.#shards.get(shard);
     if (has === undefined) throw new Refused("absent");
-    return { id: has.id, generation: has.generation, mark: has.marks.get(source) ?? 0 };
+    return { id: has.id, mark: has.marks.get(source) ?? 0 };
   }
 
   gradients(shard: number, source: string, sequence: number, id: string): void {
@@ -726,11 +725,19 @@ export class Trainer extends Process {
         return await this.world.call(this, owner, () => owner.open(shard, this.name));
       }),
     );
-    if (opened.some(({ generation }) => generation !== view.generation)) {
-      throw new Refused("restarted");
-    }
     this.#ids = opened.map(({ id }) => id);
-    this.done = Math.min(...opened.map(({ mark }) => mark));
+    this.done = this.#resumeAt(Math.min(...opened.map(({ mark }) => mark)));
+  }
+
+  /** The newest snapshot that all shards have reached; those ahead of it drop what they have. */
+  #resumeAt(mark: number): number {
+    const { snapshots } = this.world;
+    if (snapshots.length === 0) return 0;
+    const starts = snapshots.map(({ trainers }) => trainers.get(this.name) ?? 0);
+    const start = starts.find((sequence) => sequence <= mark);
+    if (start !== undefined) return start;
+    this.world.violate(`${this.name} is at ${mark}, before every snapshot (${starts})`);
+    return mark;
   }
 
   async #step(sequence: number): Promise<void> {

@@ -1,0 +1,28 @@
+/**
+ * The store that decides whether a snapshot counts, in a mesh of several hosts: a snapshot that was
+ * begun before an owner was lost must not become the newest one.
+ */
+export interface SnapshotPublisher {
+  /**
+   * Notes the owners before anything of a snapshot is written.
+   *
+   * @throws {Error} The store does not answer.
+   */
+  begin(): Promise<SnapshotPublication>;
+}
+
+/** The right of one snapshot to become the newest. */
+export interface SnapshotPublication {
+  /**
+   * Makes the snapshot the newest one. Its manifest is written afterwards.
+   *
+   * @throws {StaleManifestError} An owner was lost since it was begun.
+   * @throws {RecordStoreUnavailableError} The store does not answer.
+   */
+  publish(name: string): Promise<void>;
+  /**
+   * Whether no owner was lost since it was begun. Asked after the manifest is written: an owner
+   * that was lost meanwhile may be restored from an older snapshot, which must stay.
+   */
+  isCurrent(): Promise<boolean>;
+}

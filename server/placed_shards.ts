@@ -1,0 +1,299 @@
+/**
+ * A host's shards: makes, copies and ends the shards that the coordination store gives to this
+ * host. The steps are decided in mesh/placement; here they are carried out.
+ */
+import type { EmbeddingShardOptions } from "../actors/embedding_shard/options.ts";
+import type { EmbeddingShardMessage } from "../actors/embedding_shard/protocol.ts";
+import type { ShardCopyMessage } from "../actors/embedding_shard/copy_protocol.ts";
+import type { ShardCopyActorOptions } from "../actors/embedding_shard/shard_copy.ts";
+import {
+  type Coordination,
+  type HostRun,
+  type MeshView,
+  type PlacedKey,
+  type Placement,
+  PlacementConflictError,
+} from "../mesh/ports/coordination.ts";
+import type { Telemetry } from "../mesh/ports/telemetry.ts";
+import {
+  dutiesOf,
+  type Holding,
+  type HostDuty,
+  type HostStep,
+  hostStep,
+} from "../mesh/placement/host_duties.ts";
+import { reasonOf } from "../mesh/runtime/errors.ts";
+import type { Mesh } from "../mesh/runtime/mesh.ts";
+import { present } from "../structures/invariant.ts";
+import type { Pauses } from "./pauses.ts";
+import { addresses } from "./plan.ts";
+
+export interface PlacedShardsOptions {
+  readonly mesh: Mesh;
+  readonly coordination: Coordination;
+  readonly run: HostRun;
+  /** Options of every shard, except its number. */
+  readonly shard: Omit<EmbeddingShardOptions, "shard">;
+  /** The node of a shard on this host. */
+  readonly nodeOf: (shard: number) => string;
+  readonly pauses: Pauses;
+  /** This host is to own a shard whose rows it does not have: the process must stop. */
+  readonly onRejoin: (error: Error) => void;
+}
+
+const COPY_ROWS_MAX = 4_096;
+/** Rows that a copy may be behind when its owner is frozen. */
+const BEHIND_ROWS_MAX = 2_048;
+/** Time between two looks at the progress of a copy, ms. */
+const FOLLOW_MS = 20;
+/** Time after which a verified copy is void if its owner does not say that it is frozen, ms. */
+const UNCONFIRMED_MS = 3_000;
+/** Pause before a copy that failed begins anew: twice as long after each failure in a row, ms. */
+const COPY_PAUSE_MS = { first: 500, max: 30_000 };
+/** Time in which the others learn of a move before the old owner's messages fail, ms. */
+const HANDOVER_MS = 20;
+const BUDGET = { budgetMs: 5_000 };
+
+interface Copy {
+  readonly epoch: number;
+  verifiedAtMs: number | undefined;
+}
+
+interface Rows {
+  readonly epoch: number;
+  givesTo: HostRun | undefined;
+  /** At the last look it was frozen, although the store knew of no move. */
+  isFrozenAlone: boolean;
+}
+
+export class PlacedShards {
+  readonly #options: PlacedShardsOptions;
+  readonly #run: HostRun;
+  readonly #telemetry: Telemetry;
+  readonly #pauses: Pauses;
+  readonly #rows = new Map<number, Rows>();
+  readonly #copies = new Map<number, Copy>();
+  /** Copies that have failed in a row, by shard, and when the next one may begin. */
+  readonly #failed = new Map<number, { readonly count: number; readonly untilMs: number }>();
+  /** Shards for which something is being done, which the next look leaves alone. */
+  readonly #busy = new Map<number, Promise<void>>();
+  #stopped = false;
+
+  constructor(options: PlacedShardsOptions) {
+    this.#options = options;
+    this.#run = options.run;
+    this.#telemetry = options.mesh.home.telemetry;
+    this.#pauses = options.pauses;
+  }
+
+  /** The shards whose rows are here. */
+  get held(): readonly number[] {
+    return [...this.#rows.keys()];
+  }
+
+  /** Begins nothing more; resolves when what is under way has ended. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await Promise.allSettled(this.#busy.values());
+  }
+
+  #shard(shard: number) {
+    return this.#options.mesh.actorRef<EmbeddingShardMessage>(addresses.embeddingShard(shard));
+  }
+
+  /** Makes the next step for each shard; whether a shard of this host is being moved. */
+  fulfil(view: MeshView): boolean {
+    const duties = dutiesOf(view, this.#run);
+    let moves = false;
+    for (let shard = 0; shard < view.identity.shards; shard++) {
+      const duty = duties.get(`shard/${shard}`);
+      moves ||= duty?.kind === "give" || duty?.kind === "learn";
+      if (this.#busy.has(shard)) continue;
+      const task = this.#fulfilOne(shard, duty).catch((error) =>
+        this.#telemetry.log("warn", `placing shard ${shard} failed and is tried again`, {
+          reason: reasonOf(error),
+        })
+      ).finally(() => this.#busy.delete(shard));
+      this.#busy.set(shard, task);
+    }
+    return moves;
+  }
+
+  async #fulfilOne(shard: number, duty: HostDuty | undefined): Promise<void> {
+    if (duty?.kind !== "learn") this.#failed.delete(shard);
+    if (duty?.kind === "give") await this.#reportFrozen(shard, duty);
+    if (duty?.kind === "own") await this.#findFrozen(shard, duty.placement.epoch);
+    const step = hostStep(duty, this.#holding(shard));
+    if (step.kind !== "nothing") return await this.#make(shard, step);
+    const copy = this.#copies.get(shard);
+    const { verifiedAtMs } = copy ?? {};
+    if (duty?.kind !== "learn" || duty.phase !== "filling" || verifiedAtMs === undefined) return;
+    const waitedMs = this.#options.mesh.home.clock.monotonicMs() - verifiedAtMs;
+    if (waitedMs > UNCONFIRMED_MS) await this.#make(shard, { kind: "drop" });
+  }
+
+  #holding(shard: number): Holding | undefined {
+    const rows = this.#rows.get(shard);
+    if (rows !== undefined) return { kind: "rows", ...rows };
+    const copy = this.#copies.get(shard);
+    if (copy === undefined) return undefined;
+    const { epoch, verifiedAtMs } = copy;
+    return { kind: "copy", epoch, verified: verifiedAtMs !== undefined };
+  }
+
+  async #make(shard: number, step: Exclude<HostStep, { kind: "nothing" }>): Promise<void> {
+    switch (step.kind) {
+      case "drop":
+        return await this.#drop(shard);
+      case "restore":
+        await this.#drop(shard);
+        await this.#makeShard(shard, step.epoch);
+        return;
+      case "reportActive":
+        return await this.#report(shard, step.placement, { state: "active", owner: this.#run });
+      case "reportVerified": {
+        const { placement } = step;
+        if (placement.state !== "moving") return;
+        return await this.#report(shard, placement, { ...placement, phase: "verified" });
+      }
+      case "endGiving": {
+        const rows = present(this.#rows.get(shard), "an owner that gives has rows");
+        await this.#shard(shard).ask({ kind: "abandonCopy" }, BUDGET);
+        rows.givesTo = undefined;
+        return;
+      }
+      case "startCopy":
+        if (this.#options.mesh.home.clock.monotonicMs() < (this.#failed.get(shard)?.untilMs ?? 0)) {
+          return;
+        }
+        return await this.#copy(shard, step.placement.epoch);
+      case "promote": {
+        await this.#makeShard(shard, step.epoch);
+        this.#copies.delete(shard);
+        await this.#options.mesh.end(copyAddress(shard), 0);
+        return;
+      }
+      case "rejoin":
+        return this.#options.onRejoin(
+          new Error(`shard ${shard} is to be here, but ${step.reason}`),
+        );
+    }
+  }
+
+  async #makeShard(shard: number, epoch: number): Promise<void> {
+    const { mesh, shard: options, nodeOf } = this.#options;
+    const node = nodeOf(shard);
+    const shardOptions: EmbeddingShardOptions = { ...options, shard, tenure: epoch };
+    await mesh.spawn({ kind: "embedding_shard", key: String(shard), node, options: shardOptions });
+    this.#rows.set(shard, { epoch, givesTo: undefined, isFrozenAlone: false });
+  }
+
+  async #drop(shard: number): Promise<void> {
+    const { mesh } = this.#options;
+    if (this.#copies.delete(shard)) await mesh.end(copyAddress(shard), 0);
+    const rows = this.#rows.get(shard);
+    if (rows === undefined) return;
+    // The asks that wait are repeated once they fail: the others should know the new owner then.
+    if (rows.givesTo !== undefined) await this.#pauses.pause(HANDOVER_MS);
+    await mesh.end(addresses.embeddingShard(shard), 0, true);
+    this.#rows.delete(shard);
+  }
+
+  async #report(
+    shard: number,
+    expected: Placement,
+    next: Parameters<Coordination["place"]>[0]["changes"][number]["next"],
+  ): Promise<void> {
+    const key: PlacedKey = `shard/${shard}`;
+    try {
+      await this.#options.coordination.place({
+        by: this.#run,
+        changes: [{ key, expected, next }],
+      });
+    } catch (error) {
+      if (!(error instanceof PlacementConflictError)) throw error;
+    }
+  }
+
+  /** Notes the copy that reads the shard, and tells the store that the shard is frozen for it. */
+  async #reportFrozen(shard: number, duty: HostDuty & { kind: "give" }): Promise<void> {
+    const rows = this.#rows.get(shard);
+    if (rows === undefined || rows.epoch !== duty.placement.epoch) return;
+    // Before the copy begins, and after a crash, too: an aborted move is then ended in any case.
+    rows.givesTo = duty.target;
+    const giving = await this.#shard(shard).ask({ kind: "getGiving" }, BUDGET);
+    const { placement } = duty;
+    if (!giving?.isFrozen || placement.state !== "moving" || placement.phase !== "filling") return;
+    await this.#report(shard, placement, { ...placement, phase: "frozen" });
+  }
+
+  /**
+   * Finds an owner that was frozen for a move of which this host saw nothing. It goes on only after
+   * a second look: the first one may be older than the move.
+   */
+  async #findFrozen(shard: number, epoch: number): Promise<void> {
+    const rows = this.#rows.get(shard);
+    if (rows === undefined || rows.epoch !== epoch || rows.givesTo !== undefined) return;
+    const giving = await this.#shard(shard).ask({ kind: "getGiving" }, BUDGET);
+    if (rows.isFrozenAlone && giving?.isFrozen) rows.givesTo = { host: "", incarnation: "" };
+    rows.isFrozenAlone = giving?.isFrozen ?? false;
+  }
+
+  /** Begins a copy, and follows it in the background. */
+  async #copy(shard: number, epoch: number): Promise<void> {
+    const { mesh, shard: { tables }, nodeOf } = this.#options;
+    const node = nodeOf(shard);
+    const options: ShardCopyActorOptions = {
+      shard,
+      owner: addresses.embeddingShard(shard),
+      copy: mesh.home.random.uuid("move"),
+      rowsMax: COPY_ROWS_MAX,
+      followIntervalMs: FOLLOW_MS,
+      budgetMs: BUDGET.budgetMs,
+      tables,
+    };
+    await mesh.spawn({ kind: "shard_copy", key: String(shard), node, options });
+    await mesh.place([[copyAddress(shard), node]]);
+    const copy: Copy = { epoch, verifiedAtMs: undefined };
+    this.#copies.set(shard, copy);
+    this.#follow(shard, copy).catch(async (error) => {
+      const pauseMs = this.#pauseAfterFailure(shard);
+      this.#telemetry.log("warn", `the copy of shard ${shard} failed and begins anew`, {
+        reason: reasonOf(error),
+        pauseMs,
+      });
+      if (this.#copies.get(shard) !== copy) return;
+      this.#copies.delete(shard);
+      await mesh.end(copyAddress(shard), 0).catch(() => {});
+    });
+  }
+
+  /** Notes a failed copy; the pause before the next one, ms. */
+  #pauseAfterFailure(shard: number): number {
+    const { count } = this.#failed.get(shard) ?? { count: 0 };
+    const pauseMs = Math.min(COPY_PAUSE_MS.first * 2 ** count, COPY_PAUSE_MS.max);
+    const untilMs = this.#options.mesh.home.clock.monotonicMs() + pauseMs;
+    this.#failed.set(shard, { count: count + 1, untilMs });
+    return pauseMs;
+  }
+
+  async #follow(shard: number, copy: Copy): Promise<void> {
+    const { mesh } = this.#options;
+    const actor = mesh.actorRef<ShardCopyMessage>(copyAddress(shard));
+    while (this.#copies.get(shard) === copy && !this.#stopped) {
+      const { state, behindRows, reason } = await actor.ask({ kind: "getCopyProgress" }, BUDGET);
+      if (state === "failed") throw new Error(reason);
+      if (state === "following" && behindRows <= BEHIND_ROWS_MAX) {
+        await actor.ask({ kind: "verifyCopy" }, { budgetMs: 4 * BUDGET.budgetMs });
+        copy.verifiedAtMs = mesh.home.clock.monotonicMs();
+        this.#failed.delete(shard);
+        return;
+      }
+      await this.#pauses.pause(FOLLOW_MS);
+    }
+  }
+}
+
+function copyAddress(shard: number): `shard_copy/${number}` {
+  return `shard_copy/${shard}`;
+}

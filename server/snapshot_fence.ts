@@ -1,0 +1,51 @@
+/**
+ * Lets a snapshot count only if no shard was lost while it was made.
+ *
+ * A shard whose host is lost begins again at the newest snapshot. A snapshot that was begun before
+ * that has later rows of the shard than its new owner: if it became the newest one, and older ones
+ * were deleted, trainers could not go back far enough. So a snapshot is begun under the generation
+ * of the mesh, which each takeover raises, and the epochs of the trainers, and the coordination
+ * store refuses it where one of them has changed.
+ */
+import {
+  type Coordination,
+  type ManifestOffer,
+  type PlacedKey,
+} from "../mesh/ports/coordination.ts";
+import type { SnapshotPublication, SnapshotPublisher } from "../actors/snapshotter/publisher.ts";
+
+export class SnapshotFence implements SnapshotPublisher {
+  #coordination: Coordination | undefined;
+
+  /** Takes the store once this host has joined the mesh; undefined when it leaves. */
+  attach(coordination: Coordination | undefined): void {
+    this.#coordination = coordination;
+  }
+
+  async begin(): Promise<SnapshotPublication> {
+    const coordination = this.#coordination;
+    if (coordination === undefined) {
+      throw new Error("this host is not in contact with the Redis server of the mesh");
+    }
+    const { generation, placements, manifest } = await coordination.read();
+    const epochs: Partial<Record<PlacedKey, number>> = {};
+    // A shard that moves while it serves keeps its rows, and a part of it stays right.
+    for (const [key, { epoch }] of placements) if (key.startsWith("examples/")) epochs[key] = epoch;
+    const begun = { after: manifest?.sequence ?? 0, generation, epochs };
+    return {
+      publish: async (name) => void await coordination.publishManifest({ name, ...begun }),
+      isCurrent: () => isCurrent(coordination, begun),
+    };
+  }
+}
+
+/** Whether no shard and no trainer was lost since a snapshot was begun. */
+async function isCurrent(
+  coordination: Coordination,
+  { generation, epochs }: Omit<ManifestOffer, "name">,
+): Promise<boolean> {
+  const view = await coordination.read();
+  const keys = Object.keys(epochs) as PlacedKey[];
+  return view.generation === generation &&
+    keys.every((key) => view.placements.get(key)?.epoch === epochs[key]);
+}

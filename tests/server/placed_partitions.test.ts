@@ -1,0 +1,159 @@
+/**
+ * Goal: a partition has its actor on the host that the store gives it to, under the epoch of its
+ * placement, and the actor stands still while that host cannot renew its lease. Method: two agents
+ * under virtual time with their records in memory, and actors that note what they are told.
+ */
+import assert from "node:assert/strict";
+import type { SetLeased } from "../../actors/trainer/protocol.ts";
+import type { EmbeddingShardOptions } from "../../actors/embedding_shard/options.ts";
+import { MemoryRecordStore } from "../../mesh/adapters/memory/memory_record_store.ts";
+import type { PlacedKey } from "../../mesh/ports/coordination.ts";
+import { type RecordStore, RecordStoreUnavailableError } from "../../mesh/ports/record_store.ts";
+import type { ActorDefinition } from "../../mesh/runtime/actor.ts";
+import { Coordinator } from "../../mesh/runtime/coordination/coordinator.ts";
+import { Mesh } from "../../mesh/runtime/mesh.ts";
+import { SimulatedMesh } from "../../mesh/simulation/simulated_mesh.ts";
+import { PlacementAgent } from "../../server/placement_agent.ts";
+import { placedAddress } from "../../server/plan.ts";
+
+const LEASE_MS = 2_000;
+
+/** The kinds of placed actors, with notes of their starts, ends and leases. */
+function observed(
+  kind: string,
+  note: (text: string) => void,
+): ActorDefinition<SetLeased, { readonly host: string; readonly tenure: number }> {
+  return {
+    kind,
+    mailbox: { capacity: 64, overflow: "reject" },
+    restart: { restartsMax: 1, periodMs: 1_000, backoffMs: 10, backoffMsMax: 10 },
+    priorityOf: () => "control",
+    create(context, { host, tenure }) {
+      const name = `${context.self.address} on ${host} in epoch ${tenure}`;
+      note(`${name} starts`);
+      return {
+        receive: ({ isLeased }) => note(`${name} ${isLeased ? "goes on" : "stands still"}`),
+        stop: () => note(`${name} ends`),
+      };
+    },
+  };
+}
+
+async function startHosts(seed: number) {
+  const simulated = new SimulatedMesh({ seed, linkLatencyMs: 1 });
+  const memory = new MemoryRecordStore(simulated.clock);
+  const notes: string[] = [];
+  const gone: string[] = [];
+  const away = new Set<string>();
+  const nodes = ["a", "b"].map((name) => simulated.node(name));
+  simulated.link(nodes[0], nodes[1]);
+  const agents = new Map<string, PlacementAgent>();
+  let admin: Coordinator | undefined;
+  for (const home of nodes) {
+    const host = home.name;
+    const fail = () =>
+      Promise.reject(new RecordStoreUnavailableError("the store", new Error("it is away")));
+    const store: RecordStore = {
+      transact: (rule, options) => away.has(host) ? fail() : memory.transact(rule, options),
+      watch: (since, timeoutMs) => away.has(host) ? fail() : memory.watch(since, timeoutMs),
+      close: () => memory.close(),
+    };
+    const leases = { hostTtlMs: LEASE_MS, controlTtlMs: LEASE_MS };
+    const { random } = simulated;
+    const coordination = new Coordinator({ store, random, protocol: 1, ...leases });
+    admin = new Coordinator({ store: memory, random, protocol: 1, ...leases });
+    const definitions = ["joiner", "trainer"].map((kind) =>
+      observed(kind, (text) => void notes.push(text))
+    );
+    const part = { nodes: [host], retryMs: 100 };
+    const mesh = new Mesh({ home, composition: { definitions }, part });
+    await simulated.settle(mesh.start([]));
+    const agent = new PlacementAgent({
+      mesh,
+      coordination,
+      settings: { shards: 0, eventPartitions: 1, examplePartitions: 2, schema: "s" },
+      description: {
+        host,
+        incarnation: `${host}-1`,
+        address: host,
+        roles: ["joiner", "trainer"],
+        capacityBytes: 1e9,
+        version: "1",
+        protocols: [1, 1],
+      },
+      shard: {} as EmbeddingShardOptions,
+      nodeOf: (host) => host,
+      actorOf(key: PlacedKey, tenure: number) {
+        const [kind, name] = placedAddress(key).split("/");
+        return { kind, key: name, node: host, options: { host, tenure } };
+      },
+      ttlMs: LEASE_MS,
+      onGone: ({ message }) => gone.push(message),
+    });
+    agents.set(host, agent);
+    await simulated.settle(agent.start());
+    await simulated.advance(1_500);
+  }
+  assert.ok(admin);
+  return { simulated, notes, gone, away, admin, agents };
+}
+
+Deno.test("a drained host gives its partitions to another one, in the next epoch", async () => {
+  const { simulated, notes, admin, gone } = await startHosts(1);
+  await simulated.advance(3_000);
+  const before = notes.filter((text) => text.includes("joiner/0")).at(-1) ?? "";
+  const from = before.includes("on a") ? "a" : "b";
+  const to = from === "a" ? "b" : "a";
+  await admin.setHostState(from, "draining");
+  await simulated.advance(5_000);
+  const view = await admin.read();
+  for (const [key, placement] of view.placements) {
+    assert.ok(placement.state === "active" && placement.owner.host === to, key);
+  }
+  const { epoch } = view.placements.get("events/0") ?? { epoch: 0 };
+  assert.ok(notes.includes(`joiner/0 on ${to} in epoch ${epoch} starts`), `${notes}`);
+  assert.ok(notes.includes(before.replace("starts", "ends")), `${notes}`);
+  assert.deepEqual(gone, []);
+  await simulated.stop();
+});
+
+Deno.test("a host that is cut off stands still before others have its partitions, then its process ends", async () => {
+  const { simulated, notes, away, admin, gone } = await startHosts(2);
+  await simulated.advance(3_000);
+  const owned = (await admin.read()).placements.get("events/0");
+  assert.ok(owned?.state === "active");
+  const { host } = owned.owner;
+  const other = host === "a" ? "b" : "a";
+  const name = `joiner/0 on ${host} in epoch ${owned.epoch}`;
+  away.add(host);
+  await simulated.advance(LEASE_MS + 8_000);
+  const stands = notes.indexOf(`${name} stands still`);
+  const starts = notes.indexOf(`joiner/0 on ${other} in epoch ${owned.epoch + 1} starts`);
+  assert.ok(stands >= 0 && starts > stands, notes.join("; "));
+  assert.deepEqual(gone, []);
+  away.delete(host);
+  await simulated.advance(2_000);
+  assert.equal(gone.length, 1);
+  assert.match(gone[0], /was removed from the mesh, because its lease expired/);
+  await simulated.stop();
+});
+
+Deno.test("hosts stand still while the store is away longer than a lease, and go on in their epochs", async () => {
+  const { simulated, notes, away, admin, gone } = await startHosts(3);
+  await simulated.advance(3_000);
+  const before = JSON.stringify([...(await admin.read()).placements]);
+  notes.length = 0;
+  away.add("a").add("b");
+  await simulated.advance(4 * LEASE_MS);
+  assert.ok(notes.length > 0 && notes.every((text) => text.endsWith("stands still")), `${notes}`);
+  const still = notes.length;
+  away.clear();
+  await simulated.advance(4 * LEASE_MS);
+  assert.deepEqual(
+    notes.slice(still).toSorted(),
+    notes.slice(0, still).map((text) => text.replace("stands still", "goes on")).toSorted(),
+  );
+  assert.equal(JSON.stringify([...(await admin.read()).placements]), before);
+  assert.deepEqual(gone, []);
+  await simulated.stop();
+});
