@@ -175,9 +175,9 @@ export const plants: readonly Plant[] = [
     name: "forget-written",
     edits: [{
       file: "actors/joiner/example_partition.ts",
-      find: "    await this.#log.append(this.#partition, this.#waiting);\n    this.#waiting = [];",
+      find: '    await this.#log.append(this.#partition, this.#waiting, "durable", this.#fence);',
       replace:
-        "    const chunksNow = this.#waiting;\n    this.#waiting = [];\n    await this.#log.append(this.#partition, chunksNow);",
+        '    const chunksNow = this.#waiting;\n    this.#waiting = [];\n    await this.#log.append(this.#partition, chunksNow, "durable", this.#fence);',
     }],
     seenBy: ["joined-examples", "example-chunks"],
     scenario: "full-disk",

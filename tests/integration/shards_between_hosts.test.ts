@@ -80,7 +80,8 @@ async function ownersWhen(
   const deadlineMs = performance.now() + msMax;
   for (;;) {
     const view = await store.read();
-    const placements = [...view.placements.values()];
+    const placements = [...view.placements].filter(([key]) => key.startsWith("shard/"))
+      .map(([, placement]) => placement);
     const owners = placements.map((placement) =>
       placement.state === "unassigned" ? "none" : placement.owner.host
     );
