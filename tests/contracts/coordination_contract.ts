@@ -125,7 +125,7 @@ export function coordinationContract(
     assert.deepEqual(await other.open({ ...settings }), first);
     const refused = await other.open({ ...settings, shards: 8 }).catch((error) => error);
     assert.ok(refused instanceof MeshMismatchError);
-    assert.match(refused.message, /created with shards 4, and the configuration asks for 8/);
+    assert.match(refused.message, /created with shards.count 4, and the configuration asks for 8/);
     await assert.rejects(other.open({ ...settings, schema: "s2" }), MeshMismatchError);
   });
 
