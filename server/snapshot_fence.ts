@@ -34,7 +34,8 @@ export class SnapshotFence implements SnapshotPublisher {
     const begun = { after: manifest?.sequence ?? 0, generation, epochs };
     return {
       publish: async (name) => void await coordination.publishManifest({ name, ...begun }),
-      isCurrent: () => isCurrent(coordination, begun),
+      // Without an answer the older snapshots stay.
+      isCurrent: () => isCurrent(coordination, begun).catch(() => false),
     };
   }
 }
