@@ -1,6 +1,6 @@
 /**
  * Goal: a host whose joiner and trainers stand still past its lease and then go on changes nothing
- * any more and ends by itself; every event is one example, whoever joined it. Method: real
+ * any more and ends by itself; every event is one example on either host. Method: real
  * processes over loopback sockets with a real Redis or Valkey server; SIGSTOP and SIGCONT.
  */
 import assert from "node:assert/strict";

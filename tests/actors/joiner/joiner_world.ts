@@ -32,7 +32,7 @@ export class JoinerWorld {
     this.exampleLog = new MemoryEventLog({ partitions, bytesMax: exampleBytesMax });
   }
 
-  /** @param node Of a mesh where two joiners run. */
+  /** @param node The node of the joiner, where two of them run. */
   start(node = this.mesh.node(), options = this.options) {
     const exampleLog = altered<EventLog>(this.exampleLog, {
       append: async (partition, ...rest) => {

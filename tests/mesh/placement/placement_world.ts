@@ -8,7 +8,7 @@
  * 1. In each epoch of a shard, one process at most applies gradients.
  * 2. An owner that took a shard over live has everything that was acknowledged before.
  * 3. The epochs that a replica sees do not go back, unless it was told to accept a loss.
- * 4. A shard that was restored is never before all snapshots that are kept: its trainers can go back.
+ * 4. A restored shard is never before all snapshots that are kept: its trainers can go back.
  * 5. An aborted move changes nothing: the owner goes on with what it had.
  */
 import {
