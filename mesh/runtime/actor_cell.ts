@@ -2,9 +2,9 @@
  * An actor on its node: its mailbox, its behaviour, and its supervision.
  *
  * The cell outlives crashes. Waiting messages stay in the mailbox while the behaviour is made
- * again; requests that the crashed behaviour had taken fail, and its own asks are withdrawn. A cell
- * handles one message at a time: a handler that returns a promise keeps the cell busy until the
- * promise settles.
+ * again, but for those of the crashed behaviour's timers; requests that it had taken fail, and its
+ * own asks are withdrawn. A cell handles one message at a time: a handler that returns a promise
+ * keeps the cell busy until the promise settles.
  */
 import { present } from "../../structures/invariant.ts";
 import type { ActorDefinition, Address, Behavior, Message, Priority } from "./actor.ts";
@@ -15,7 +15,7 @@ import { CellContext } from "./actor_context.ts";
 import type { CellHost } from "./cell_host.ts";
 import { Ask, type AskReceiver } from "./ask.ts";
 import { ActorFailedError, OverloadedError, reasonOf } from "./errors.ts";
-import { Mailbox } from "./mailbox.ts";
+import { Mailbox, Reminder } from "./mailbox.ts";
 import { RestartHistory } from "./restart_history.ts";
 import { TakenRequests } from "./taken_requests.ts";
 
@@ -222,7 +222,9 @@ export class ActorCell implements AskReceiver {
     let handled = 0;
     while (handled < messagesMax && this.hasWork) {
       const mail = present(this.#mailbox.take(), "a cell with work has a message");
+      if (mail instanceof Reminder && mail.context !== this.#context) continue;
       const behavior = present(this.#behavior, "a cell with work has a behaviour");
+      const message = mail instanceof Ask || mail instanceof Reminder ? mail.message : mail;
       if (mail instanceof Ask) {
         const nowMs = this.#host.clock.monotonicMs();
         if (mail.settled || nowMs >= mail.deadlineMs) { // its asker gives it up, or has
@@ -232,11 +234,11 @@ export class ActorCell implements AskReceiver {
         }
         mail.startedAtMs = nowMs;
         if (isSampled(mail.trace)) this.#beginSpan(mail, nowMs);
-        this.#taken.begin(mail.message, mail);
-      } else this.#taken.begin(mail, undefined);
+        this.#taken.begin(message, mail);
+      } else this.#taken.begin(message, undefined);
       handled++;
       try {
-        const result = behavior.receive(mail instanceof Ask ? mail.message : mail);
+        const result = behavior.receive(message);
         if (result === undefined) this.#taken.finish();
         else {
           this.#busy = true;
@@ -313,7 +315,7 @@ export class ActorCell implements AskReceiver {
     const timer = this.#host.clock.schedule(delayMs, () => {
       this.#timers.delete(timer);
       if (context !== this.#context) return;
-      this.#mailbox.force(message, this.priorityOf(message));
+      this.#mailbox.force(new Reminder(message, context), this.priorityOf(message));
       if (!this.scheduled && this.hasWork) this.#host.ready(this);
     });
     this.#timers.add(timer);

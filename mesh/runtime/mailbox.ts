@@ -5,11 +5,17 @@
  */
 import { invariant, present } from "../../structures/invariant.ts";
 import { RingQueue } from "../../structures/ring_queue.ts";
+import type { CellContext } from "./actor_context.ts";
 import type { MailboxOptions, Message, Priority } from "./actor.ts";
 import { Ask } from "./ask.ts";
 
-/** A told message as it is, or an ask with its message inside. */
-export type Mail = Message | Ask;
+/** A told message as it is, a timer's message, or an ask with its message inside. */
+export type Mail = Message | Reminder | Ask;
+
+/** A message of a timer, for the incarnation that set the timer and for no later one. */
+export class Reminder {
+  constructor(readonly message: Message, readonly context: CellContext) {}
+}
 
 /** The fate of offered mail: queued, waiting for room, or not taken. */
 export type Offer = "accepted" | "waiting" | "refused";
@@ -59,8 +65,8 @@ export class Mailbox {
    * Queues a message of the actor's own timers, which must not get lost; the timers bound their
    * number.
    */
-  force(message: Message, priority: Priority): void {
-    this.#queueOf(priority).push(message);
+  force(reminder: Reminder, priority: Priority): void {
+    this.#queueOf(priority).push(reminder);
   }
 
   /** Takes the next message; undefined when none waits. */
