@@ -4,7 +4,7 @@
  */
 import { fileURLToPath } from "node:url";
 import metadata from "../../deno.json" with { type: "json" };
-import type { Plant, PlantEdit } from "../../simulation/plants/plants.ts";
+import type { Plant } from "../../simulation/plants/plant.ts";
 import { CommandError } from "../errors.ts";
 
 const root = new URL("../../", import.meta.url);
@@ -19,10 +19,11 @@ export async function runPlanted(plant: Plant, args: readonly string[]): Promise
   const folder = await Deno.makeTempDir({ prefix: "cairn-plant-" });
   try {
     const planted: Record<string, string> = {};
-    for (const [i, edit] of plant.edits.entries()) {
+    const files = [...new Set(plant.edits.map(({ file }) => file))];
+    for (const [i, file] of files.entries()) {
       const path = `${folder}/planted-${i}.ts`;
-      await Deno.writeTextFile(path, await plantedText(plant.name, edit));
-      planted[new URL(edit.file, root).href] = `file://${path}`;
+      await Deno.writeTextFile(path, await plantedText(plant, file));
+      planted[new URL(file, root).href] = `file://${path}`;
     }
     const importMap = `${folder}/imports.json`;
     await Deno.writeTextFile(
@@ -66,17 +67,20 @@ function withFolders(imports: Readonly<Record<string, string>>): Record<string, 
 }
 
 /** The file with the bug in it. Its relative imports become absolute, since it lies elsewhere. */
-async function plantedText(name: string, { file, find, replace }: PlantEdit): Promise<string> {
+async function plantedText({ name, edits }: Plant, file: string): Promise<string> {
   const url = new URL(file, root);
-  const text = await Deno.readTextFile(url);
-  const places = text.split(find).length - 1;
-  if (places !== 1) {
-    throw new CommandError(
-      `The plant ${name} matches ${places} places of ${file}; it needs one.`,
-      1,
-    );
+  let text = await Deno.readTextFile(url);
+  for (const { find, replace } of edits.filter((edit) => edit.file === file)) {
+    const places = text.split(find).length - 1;
+    if (places !== 1) {
+      throw new CommandError(
+        `The plant ${name} matches ${places} places of ${file}; it needs one.`,
+        1,
+      );
+    }
+    text = text.replace(find, () => replace);
   }
-  return text.replace(find, () => replace).replaceAll(
+  return text.replaceAll(
     /(from|import\() ?"(\.[^"]*)"/g,
     (_, keyword: string, path: string) => `${keyword} "${new URL(path, url).href}"`,
   );

@@ -17,7 +17,7 @@ import { Ask } from "./ask.ts";
 import { ActorFailedError, CallCycleError, reasonOf } from "./errors.ts";
 import type { NodeLink, ReceivedAsk } from "./node_link.ts";
 import { NodeRef } from "./node_ref.ts";
-import { TurnScheduler } from "./turn_scheduler.ts";
+import { type TurnQueue, TurnScheduler } from "./turn_scheduler.ts";
 import { UnsettledAsks } from "./unsettled_asks.ts";
 
 export interface NodeOptions {
@@ -28,6 +28,8 @@ export interface NodeOptions {
   readonly telemetry: Telemetry;
   /** Messages handled before the event loop gets its turn. Default 1024. */
   readonly turnMessagesMax?: number;
+  /** Order in which actors get their turns. Default: first come, first served. */
+  readonly turnQueue?: TurnQueue;
   /** Work, ms, before the event loop gets its turn. Default 4. */
   readonly turnMsMax?: number;
   /** Budget of an ask that names none (Infinity), ms. Default 60,000. */
@@ -89,6 +91,7 @@ export class Node implements CellHost {
       messagesMax: options.turnMessagesMax ?? 1024,
       msMax: options.turnMsMax ?? 4,
       onTurnEnd: this.#flushLinks,
+      ...(options.turnQueue !== undefined && { queue: options.turnQueue }),
     });
     this.#asks = new UnsettledAsks(this.clock);
   }

@@ -15,6 +15,14 @@ export interface Runnable {
   run(messagesMax: number): number;
 }
 
+/** Actors that wait for their turn, in the order in which they get it. */
+export interface TurnQueue {
+  readonly length: number;
+  push(runnable: Runnable): void;
+  /** Takes the next one; undefined when there is none. */
+  shift(): Runnable | undefined;
+}
+
 export interface TurnSchedulerOptions {
   readonly clock: Clock;
   /** Messages handled before the event loop gets its turn. */
@@ -23,6 +31,8 @@ export interface TurnSchedulerOptions {
   readonly msMax: number;
   /** Called at the end of each turn. */
   readonly onTurnEnd: () => void;
+  /** Default: first come, first served. */
+  readonly queue?: TurnQueue;
 }
 
 /** Messages that one actor handles before the next actor's turn. */
@@ -30,13 +40,14 @@ const MESSAGES_PER_ACTOR_MAX = 64;
 
 export class TurnScheduler {
   readonly #options: TurnSchedulerOptions;
-  readonly #ready = new RingQueue<Runnable>();
+  readonly #ready: TurnQueue;
   #pending = false;
   #handledSinceYield = 0;
   #workedMsSinceYield = 0;
 
   constructor(options: TurnSchedulerOptions) {
     this.#options = options;
+    this.#ready = options.queue ?? new RingQueue<Runnable>();
   }
 
   /** A turn is scheduled. */

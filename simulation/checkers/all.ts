@@ -6,6 +6,7 @@ import { acceptedEvents } from "./accepted_events.ts";
 import { admittedRows } from "./admitted_rows.ts";
 import { ascendingAcceptance } from "./ascending_acceptance.ts";
 import { bounded } from "./bounded.ts";
+import { averagedWeights } from "./averaged_weights.ts";
 import type { CheckerFactory } from "./checker.ts";
 import { currentOpenings } from "./current_openings.ts";
 import { exactlyOnce } from "./exactly_once.ts";
@@ -14,6 +15,7 @@ import { honestFreshness } from "./honest_freshness.ts";
 import { joinedExamples } from "./joined_examples.ts";
 import { keptInvariants } from "./kept_invariants.ts";
 import { logOffsets } from "./log_offsets.ts";
+import { ownTimers } from "./own_timers.ts";
 import { promptAsks } from "./prompt_asks.ts";
 import { promptFreshness } from "./prompt_freshness.ts";
 import { reproducedScores } from "./reproduced_scores.ts";
@@ -46,6 +48,8 @@ export function allCheckers(world: ProcessWorld): CheckerFactory[] {
     supervision,
     keptInvariants,
     promptAsks,
-    bounded(configuration, world.disk),
+    bounded(configuration, world.disk, () => world.process?.mailboxes() ?? [], world.isNarrow),
+    ownTimers,
+    averagedWeights,
   ];
 }

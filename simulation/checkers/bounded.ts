@@ -3,16 +3,30 @@
  *
  *     ∀ time:  bytes(log) ≤ bytesMax(log), for both logs
  *     ∀ time:  the joiner's open impressions ≤ impressionsMax
+ *     ∀ time, actor:  messages in its mailbox ≤ 4 · capacity + its own timers
+ *
+ * A mailbox holds its capacity of each of three priorities, and as many asks that wait for room.
  */
 import type { JoinerStatus } from "../../actors/joiner/protocol.ts";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import type { MachineDisk } from "../disk/machine_disk.ts";
+import type { MailboxState } from "../world/process_nodes.ts";
 import type { CheckerFactory } from "./checker.ts";
 
+const QUEUES = 4;
+/** Timers of its own whose messages may wait at an actor. */
+const TIMERS_MAX = 3;
+/** Mailboxes are looked at with each so many messages. */
+const MESSAGES_PER_LOOK = 64;
+
+/** @param isNarrow A mailbox is so small that it may be full for one message only. */
 export function bounded(
   configuration: () => CairnConfiguration,
   disk: MachineDisk,
+  mailboxes: () => Iterable<MailboxState>,
+  isNarrow: boolean,
 ): CheckerFactory {
+  let messages = 0;
   return (context) => ({
     name: "bounded",
     durable(log) {
@@ -20,6 +34,13 @@ export function bounded(
       const { logBytesMax } = configuration().storage;
       if (bytes > logBytesMax) {
         context.fail(`the log ${log} holds ${bytes} of ${logBytesMax} bytes`);
+      }
+    },
+    handles() {
+      if (!isNarrow && ++messages % MESSAGES_PER_LOOK !== 0) return;
+      for (const { actor, queued, capacity } of mailboxes()) {
+        const most = QUEUES * capacity + TIMERS_MAX;
+        if (queued > most) context.fail(`${queued} messages wait at ${actor}, of ${most} at most`);
       }
     },
     answers(actor, request, value) {

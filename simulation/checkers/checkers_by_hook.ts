@@ -10,7 +10,10 @@ type Watching<H extends Hook> = Checker & Required<Pick<Checker, H>>;
 export class CheckersByHook implements Record<Hook, readonly Checker[]> {
   readonly processBegan: Watching<"processBegan">[] = [];
   readonly processDied: Watching<"processDied">[] = [];
+  readonly creates: Watching<"creates">[] = [];
   readonly began: Watching<"began">[] = [];
+  readonly schedules: Watching<"schedules">[] = [];
+  readonly reminds: Watching<"reminds">[] = [];
   readonly handles: Watching<"handles">[] = [];
   readonly answers: Watching<"answers">[] = [];
   readonly logged: Watching<"logged">[] = [];

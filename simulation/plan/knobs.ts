@@ -21,6 +21,7 @@ export const swarmKnobs: readonly Knob[] = [
   { path: "trainer.linger", values: ["0ms", "5ms", "20ms", "200ms"] },
   { path: "trainer.pipelined", values: [false, true] },
   { path: "trainer.chunksPerRead", values: [1, 2, 64] },
+  { path: "trainer.averageInterval", values: ["50ms", "1s"] },
   { path: "trainer.shardBudget", values: ["50ms", "500ms", "5s"] },
   {
     path: "placement",

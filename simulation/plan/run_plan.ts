@@ -33,6 +33,13 @@ export interface RunPlan {
   readonly syncMs: number;
   /** Messages that a thread handles before its event loop has a turn. */
   readonly turnMessagesMax: number;
+  /**
+   * Changes of the actors' priorities in each period of their turns; undefined: first come, first
+   * served.
+   */
+  readonly priorityChanges?: number;
+  /** Asks that may wait at a shard of each priority; undefined: as in production. */
+  readonly shardMailboxMax?: number;
   /** A segment of a log that would grow past this is followed by a new one, bytes. */
   readonly segmentBytesMax: number;
 }
@@ -95,6 +102,10 @@ export function drawRunPlan(options: DrawOptions): RunPlan {
   });
   const fixed = scenario.faults?.(random.stream("scenario"), checked, forMs) ?? [];
   const times = random.stream("times");
+  const schedule = random.stream("schedule");
+  const priorityChanges = [undefined, undefined, 1, 3][Math.floor(schedule.nextFloat() * 4)];
+  const shardMailboxMax = scenario.shardMailboxMax ??
+    [undefined, undefined, 1, 4][Math.floor(schedule.nextFloat() * 4)];
   return {
     format: 1,
     seed,
@@ -108,6 +119,8 @@ export function drawRunPlan(options: DrawOptions): RunPlan {
     linkMs: [0, 0.02, 0.2, 5][Math.floor(times.nextFloat() * 4)],
     syncMs: [0.1, 2, 20][Math.floor(times.nextFloat() * 3)],
     turnMessagesMax: [1, 2, 7, 1024][Math.floor(times.nextFloat() * 4)],
+    ...(priorityChanges !== undefined && { priorityChanges }),
+    ...(shardMailboxMax !== undefined && { shardMailboxMax }),
     segmentBytesMax: [2 ** 12, 2 ** 16, 2 ** 20][Math.floor(times.nextFloat() * 3)],
   };
 }

@@ -24,6 +24,8 @@ export interface Scenario {
   readonly families?: readonly FaultFamily[];
   /** Faults besides those of the families. */
   faults?(random: RandomStream, configuration: CairnConfiguration, forMs: number): readonly Fault[];
+  /** Asks that may wait at a shard of each priority; undefined leaves it to the seed. */
+  readonly shardMailboxMax?: number;
   /** Clients at work. */
   readonly clients: number;
   /** The work of one client until `world.running` is false. */

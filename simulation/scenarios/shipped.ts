@@ -1,6 +1,7 @@
 /**
  * The scenarios that ship, by name.
  */
+import { planOf } from "../../server/plan.ts";
 import type { Fault } from "../plan/fault.ts";
 import { swarmKnobs } from "../plan/knobs.ts";
 import { meshScenarios } from "./mesh_scenarios.ts";
@@ -110,6 +111,68 @@ export const shippedScenarios: readonly Scenario[] = [
     name: "reshard",
     description: "restarts bring another number of shards, while actors crash",
     families: ["actors", "reconfigure"],
+  },
+  {
+    ...shop,
+    name: "ageing",
+    description: "rows expire while items come and go, actors crash and messages are late",
+    families: ["actors", "links", "threads"],
+    values: { "embeddings.expiry": "2s", "embeddings.evictionInterval": "100ms" },
+  },
+  {
+    ...shop,
+    name: "several-trainers",
+    description: "three trainers average their weights ten times a second, over slow links",
+    families: ["threads", "links"],
+    values: {
+      "trainer.count": 3,
+      "trainer.averageInterval": "100ms",
+      placement: { kind: "workers", shardThreads: 1 },
+    },
+  },
+  {
+    ...shop,
+    name: "narrow-shards",
+    description: "six trainers ask a shard that holds one message of each priority, and stalls",
+    families: ["links"],
+    clients: 8,
+    shardMailboxMax: 1,
+    values: {
+      "shards.count": 1,
+      "trainer.count": 6,
+      "trainer.pipelined": true,
+      "trainer.batchRows": 1,
+      placement: { kind: "workers", shardThreads: 1 },
+    },
+    faults: (random, configuration, forMs) =>
+      planOf(configuration).filter(({ kind }) => kind === "embedding_shard").flatMap(({ node }) =>
+        moments(forMs, 8).map((atMs): Fault => ({
+          kind: "stallNode",
+          node,
+          atMs,
+          forMs: 200 + Math.floor(random.nextFloat() * 1_000),
+        }))
+      ),
+  },
+  {
+    ...shop,
+    name: "late-chunks",
+    description: "the example log takes nothing for a second, while snapshots are due",
+    families: [],
+    values: {
+      "trainer.count": 1,
+      "trainer.batchRows": 1,
+      "trainer.pipelined": true,
+      "storage.snapshots.interval": "1s",
+      "storage.snapshots.spread": "0ms",
+    },
+    faults: (random, _configuration, forMs) =>
+      moments(forMs, 8).map((atMs): Fault => ({
+        kind: "refuseAppends",
+        log: "examples",
+        atMs: atMs + Math.floor(random.nextFloat() * 500),
+        forMs: 1_500,
+      })),
   },
   {
     ...shop,

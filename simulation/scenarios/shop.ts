@@ -28,7 +28,10 @@ shards: { count: 2 }
 storage: { kind: directory, path: simulated }
 `;
 
+/** Items of the shop at one time. */
 const ITEMS = 40;
+/** Items that go out of the shop, and new ones that come, in a second: rows grow old. */
+const NEW_ITEMS_PER_SECOND = 2;
 const TAGS = ["red", "green", "blue"];
 const ACTIONS = ["purchase", "click", "click", "dislike", "look"];
 /** Share of actions after which the visitor acts on the same item again. */
@@ -54,9 +57,13 @@ export async function visitShop(world: World, client: string): Promise<void> {
 }
 
 /** Some ids, each once. */
-function candidates({ random }: Visitor): string[] {
+function candidates({ random, world }: Visitor): string[] {
   const count = 1 + Math.floor(random.nextFloat() * 6);
-  const ids = Array.from({ length: count }, () => `item-${Math.floor(random.nextFloat() * ITEMS)}`);
+  const first = Math.floor(world.clock.monotonicMs() / 1_000 * NEW_ITEMS_PER_SECOND);
+  const ids = Array.from(
+    { length: count },
+    () => `item-${first + Math.floor(random.nextFloat() * ITEMS)}`,
+  );
   return [...new Set(ids)];
 }
 

@@ -54,7 +54,7 @@ export async function shrinkPlan(
   }
   await minimize(best.plan.faults, (faults) => tryPlan({ faults }));
   await minimize(best.plan.clients, (clients) => tryPlan({ clients }));
-  await simplifyKnobs(() => best.plan, tryPlan);
+  await simplifyKnobs(() => best.plan, fails, tryPlan);
   for (let index = 0; index < best.plan.faults.length; index++) {
     for (const gentler of gentlerThan(best.plan.faults[index])) {
       const faults = best.plan.faults.with(index, gentler);
@@ -68,11 +68,14 @@ export async function shrinkPlan(
   return { ...best, runs };
 }
 
-/** Leaves values out, so that the scenario's own hold. */
+/** Leaves the order of turns to the threads, and values to the scenario. */
 async function simplifyKnobs(
   plan: () => RunPlan,
+  tryWhole: (plan: RunPlan) => Promise<boolean | undefined>,
   tryPlan: (change: Partial<RunPlan>) => Promise<boolean | undefined>,
 ): Promise<void> {
+  const { priorityChanges: _changes, ...inOrder } = plan();
+  await tryWhole(inOrder);
   await tryPlan({ linkMs: 0, syncMs: 0.1, turnMessagesMax: 1024, segmentBytesMax: 2 ** 20 });
   await minimize(
     Object.entries(plan().values),

@@ -20,6 +20,10 @@ import type {
 export interface ActorObserver {
   /** A message leaves for another actor, or for the sender itself. */
   sends(from: Address, to: Address, message: Message, host?: string): void;
+  /** A message comes back to the actor itself after some time. */
+  schedules(actor: Address, message: Message): void;
+  /** An incarnation is being made. */
+  creates(actor: Address): void;
   /** An incarnation begins. */
   began(actor: Address, host?: string): void;
   /**
@@ -69,6 +73,7 @@ export function observed<M extends Message, O>(
     priorityOf: (message) => definition.priorityOf(message),
     create(context, options) {
       const actor = context.self.address;
+      observer.creates(actor);
       const made = definition.create(observedContext(context, observer, thread), options);
       const watch = (behavior: Behavior<M>) => {
         observer.began(actor, thread.host);
@@ -151,7 +156,10 @@ function observedContext<M extends Message>(
     fence: (write) => context.fence(write),
     remainingMs: (request) => context.remainingMs(request),
     traceOf: (request) => context.traceOf(request),
-    schedule: (delayMs, message) => context.schedule(delayMs, message),
+    schedule(delayMs, message) {
+      observer.schedules(actor, message);
+      return context.schedule(delayMs, message);
+    },
     pause: (delayMs) => context.pause(delayMs),
   };
 }

@@ -13,6 +13,7 @@ import { KeyedHash } from "../keyed_hash.ts";
 import { SEED_END } from "../seed.ts";
 import { NodeClock } from "./node_clock.ts";
 import { type ActorObserver, observed, type PendingAsk } from "./observed.ts";
+import { PriorityTurns } from "./priority_turns.ts";
 import { createWorldLink } from "./world_link.ts";
 import type { WorldTelemetry } from "./world_telemetry.ts";
 
@@ -29,11 +30,25 @@ export interface ProcessNodesOptions {
   readonly linkMs: number;
   readonly linkExtraMs: (node: string) => number;
   readonly turnMessagesMax: number;
+  /** Changes of the actors' priorities in a period; undefined: first come, first served. */
+  readonly priorityChanges?: number;
+  /** Asks that may wait at a shard of each priority; undefined: as in production. */
+  readonly shardMailboxMax?: number;
+  /** Whether faults are over. Default: they are not. */
+  readonly isHealed?: () => boolean;
   readonly callbackRan: () => void;
   /** A part is gone for good. */
   readonly onFatal: (actor: Address, error: Error) => void;
   /** An actor used up its restarts, and is restarted all the same. */
   readonly onExceeded: (actor: Address, error: Error) => void;
+}
+
+/** The messages that wait at an actor. */
+export interface MailboxState {
+  readonly actor: Address;
+  readonly queued: number;
+  /** Messages that its mailbox holds of each priority. */
+  readonly capacity: number;
 }
 
 export class ProcessNodes {
@@ -42,6 +57,8 @@ export class ProcessNodes {
   /** Threads by name. */
   readonly #nodes = new Map<string, Node>();
   readonly #asks = new Set<PendingAsk>();
+  /** Messages that a mailbox holds of each priority, by kind of actor. */
+  readonly #capacities = new Map<string, number>();
 
   constructor(options: ProcessNodesOptions) {
     this.#options = options;
@@ -50,6 +67,7 @@ export class ProcessNodes {
   /** Makes the node of a thread. */
   add(name: string): Node {
     const { clock, telemetry, seed, incarnation, turnMessagesMax, callbackRan } = this.#options;
+    const { priorityChanges, isHealed = () => false } = this.#options;
     const nodeClock = new NodeClock(clock, callbackRan);
     this.#clocks.set(name, nodeClock);
     const key = new KeyedHash(seed, `node/${name}`);
@@ -61,6 +79,13 @@ export class ProcessNodes {
       ),
       telemetry,
       turnMessagesMax,
+      ...(priorityChanges !== undefined && {
+        turnQueue: new PriorityTurns(
+          new KeyedHash(seed, `turns/${name}/${incarnation}`),
+          priorityChanges,
+          isHealed,
+        ),
+      }),
       onFailure: ({ address, error, restartsInMs }) => {
         const { onFatal, onExceeded } = this.#options;
         const report = restartsInMs === undefined ? onFatal : onExceeded;
@@ -104,7 +129,28 @@ export class ProcessNodes {
   observed(definition: AnyDefinition, node: string): AnyDefinition {
     const { host, observer } = this.#options;
     const thread = { clock: this.clockOf(node), asks: this.#asks };
-    return observed(definition, observer, { ...thread, ...(host !== undefined && { host }) });
+    const narrowed = this.#narrowed(definition);
+    this.#capacities.set(narrowed.kind, narrowed.mailbox.capacity);
+    return observed(narrowed, observer, { ...thread, ...(host !== undefined && { host }) });
+  }
+
+  /** Actors whose askers wait when it is full have a smaller mailbox where a run asks for it. */
+  #narrowed(definition: AnyDefinition): AnyDefinition {
+    const { shardMailboxMax } = this.#options;
+    if (shardMailboxMax === undefined || definition.mailbox.overflow !== "backpressure") {
+      return definition;
+    }
+    return { ...definition, mailbox: { ...definition.mailbox, capacity: shardMailboxMax } };
+  }
+
+  /** The mailboxes of all observed actors. */
+  *mailboxes(): Iterable<MailboxState> {
+    for (const node of this.#nodes.values()) {
+      for (const { address, queued } of node.statistics()) {
+        const capacity = this.#capacities.get(address.slice(0, address.indexOf("/")));
+        if (capacity !== undefined) yield { actor: address, queued, capacity };
+      }
+    }
   }
 
   /** @throws {Error} There is no such node. */

@@ -77,6 +77,11 @@ export class ProcessWorld extends World {
     return this.#process;
   }
 
+  /** Whether mailboxes are smaller than in production. */
+  get isNarrow(): boolean {
+    return this.#options.shardMailboxMax !== undefined;
+  }
+
   /** Whether the process is being stopped, or is down, and starts again in a moment. */
   get isRestarting(): boolean {
     return this.#isRestarting;
@@ -118,6 +123,7 @@ export class ProcessWorld extends World {
   /** Starts the process. One that fails to start is started again, as by a service manager. */
   override start(): void {
     const { seed, linkMs, syncMs, turnMessagesMax, segmentBytesMax } = this.#options;
+    const { priorityChanges, shardMailboxMax } = this.#options;
     const incarnation = this.#incarnations++;
     const current = new SimulatedProcess({
       seed,
@@ -135,6 +141,9 @@ export class ProcessWorld extends World {
       syncExtraMs: () =>
         this.clock.monotonicMs() < this.#slowDisk.untilMs ? this.#slowDisk.latencyMs : 0,
       turnMessagesMax,
+      ...(priorityChanges !== undefined && { priorityChanges }),
+      ...(shardMailboxMax !== undefined && { shardMailboxMax }),
+      isHealed: () => !this.running,
       segmentBytesMax,
       callbackRan: () => this.note("world", "callback"),
       onFatal: (actor, error) => this.#fatal(current, actor, error),

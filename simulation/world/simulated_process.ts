@@ -23,7 +23,7 @@ import { SimulatedLogEnds, SimulatedLogMemory } from "../disk/simulated_log_ends
 import { KeyedHash } from "../keyed_hash.ts";
 import type { Composed, Program } from "./program.ts";
 import type { PendingAsk } from "./observed.ts";
-import { ProcessNodes, type ProcessNodesOptions } from "./process_nodes.ts";
+import { type MailboxState, ProcessNodes, type ProcessNodesOptions } from "./process_nodes.ts";
 import type { Exchange } from "./world.ts";
 
 /** Time that requests in progress have at a stop, beyond the deadline of a ranking, ms. */
@@ -165,6 +165,11 @@ export class SimulatedProcess {
         for (const log of this.#logs) await log.close();
       },
     };
+  }
+
+  /** The mailboxes of all actors. */
+  mailboxes(): Iterable<MailboxState> {
+    return this.#nodes.mailboxes();
   }
 
   /** Asks of actors that live and that should have ended so long ago. */

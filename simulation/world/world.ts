@@ -32,6 +32,10 @@ export interface WorldOptions {
   readonly syncMs: number;
   /** Messages that a thread handles before its event loop has a turn. */
   readonly turnMessagesMax: number;
+  /** Changes of the actors' priorities in a period; undefined: first come, first served. */
+  readonly priorityChanges?: number;
+  /** Asks that may wait at a shard of each priority; undefined: as in production. */
+  readonly shardMailboxMax?: number;
 }
 
 /** A promise that did not hold. */
@@ -217,7 +221,16 @@ export abstract class World implements ActorObserver {
     for (const checker of this.checkers.began) checker.began(actor, host);
   }
 
+  creates(actor: Address): void {
+    for (const checker of this.checkers.creates) checker.creates(actor);
+  }
+
+  schedules(actor: Address, message: Message): void {
+    for (const checker of this.checkers.schedules) checker.schedules(actor, message);
+  }
+
   sends(from: Address, to: Address, message: Message, host?: string): void {
+    if (from === to) { for (const checker of this.checkers.reminds) checker.reminds(to, message); }
     this.trace.sent(this.clock.monotonicMs(), laneOf(from, host), to, message.kind);
     const interrupt = this.#interruptOf(to, message, true);
     if (interrupt !== undefined) this.stall(interrupt.node, interrupt.forMs);

@@ -4,14 +4,13 @@ import { shippedScenarios } from "../../simulation/scenarios/shipped.ts";
 
 const root = new URL("../../", import.meta.url);
 
-Deno.test("each plant is one edit of each of its production files, in a scenario that ships", async () => {
+Deno.test("each text that a plant edits stands once in its production file, in a scenario that ships", async () => {
   for (const { name, edits, scenario } of plants) {
     for (const { file, find, replace } of edits) {
       const text = await Deno.readTextFile(new URL(file, root));
       assert.equal(text.split(find).length - 1, 1, `${name} in ${file}`);
       assert.notEqual(find, replace);
     }
-    assert.equal(new Set(edits.map(({ file }) => file)).size, edits.length);
     assert.ok(shippedScenarios.some((each) => each.name === scenario), scenario);
   }
   assert.equal(new Set(plants.map(({ name }) => name)).size, plants.length);

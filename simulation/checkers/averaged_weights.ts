@@ -1,0 +1,103 @@
+/**
+ * Averaging the trainers' dense weights loses no step.
+ *
+ *     ∀ mean m that trainer t adopts for its offer o, and the next offer o' of t:
+ *         version(o') ≥ version(m) + batches that t has learned between o and o'
+ *         where that is none:  weights(o') = weights(m), bit by bit
+ *     ∀ mean:  each weight lies between the least and the greatest of the newest offers
+ *
+ * A batch is learned when a shard has answered its gradients. An incarnation begins with neither
+ * offer nor mean.
+ */
+import type { ApplyGradients } from "../../actors/embedding_shard/protocol.ts";
+import type { AdoptMean, WeightOffer } from "../../actors/trainer/protocol.ts";
+import type { DenseWeights } from "../../kernels/dense/weights.ts";
+import type { Address } from "../../mesh/runtime/actor.ts";
+import type { Checker, CheckerContext } from "./checker.ts";
+
+const TRAINER = "trainer/";
+const SHARD = "embedding_shard/";
+/** Rounding of a mean to float32, relative to the weights. */
+const ROUNDING = 1e-5;
+
+/** One trainer's part in the averaging. */
+interface Averaged {
+  offer: DenseWeights | undefined;
+  /** The mean that was adopted for the offer. */
+  adopted: DenseWeights | undefined;
+  /** Sequences of batches whose gradients a shard has answered since the offer. */
+  readonly learned: Set<number>;
+}
+
+export function averagedWeights(context: CheckerContext): Checker {
+  const trainers = new Map<Address, Averaged>();
+  const stateOf = (trainer: Address) => {
+    let state = trainers.get(trainer);
+    if (state === undefined) {
+      trainers.set(trainer, state = { offer: undefined, adopted: undefined, learned: new Set() });
+    }
+    return state;
+  };
+  return {
+    name: "averaged-weights",
+    processBegan: () => trainers.clear(),
+    began: (actor) => void trainers.delete(actor),
+    answers(actor, request, value) {
+      if (actor.startsWith(SHARD) && request.kind === "applyGradients") {
+        const { source, sequence } = request as ApplyGradients;
+        trainers.get(source as Address)?.learned.add(sequence);
+      } else if (actor.startsWith(TRAINER) && request.kind === "offerWeights") {
+        const state = stateOf(actor);
+        const { weights } = value as WeightOffer;
+        const problem = problemOf(state, weights);
+        if (problem !== undefined) context.fail(`${actor} ${problem}`);
+        state.offer = structuredClone(weights);
+        state.adopted = undefined;
+        state.learned.clear();
+      } else if (actor.startsWith(TRAINER) && request.kind === "adoptMean") {
+        if (!(value as { readonly adopted: boolean }).adopted) return;
+        stateOf(actor).adopted = structuredClone((request as AdoptMean).mean);
+      }
+    },
+    handles(actor, message) {
+      if (!actor.startsWith(TRAINER) || message.kind !== "adoptMean") return;
+      const offers = [...trainers.values()].map(({ offer }) => offer);
+      const name = outlierOf(
+        (message as AdoptMean).mean,
+        offers.filter((each) => each !== undefined),
+      );
+      if (name !== undefined) context.fail(`the mean's ${name} is not between the offers'`);
+    },
+  };
+}
+
+/** A step that the next offer lacks, in words. */
+function problemOf({ adopted, learned }: Averaged, next: DenseWeights): string | undefined {
+  if (adopted === undefined) return undefined;
+  const version = adopted.version + learned.size;
+  if (next.version < version) {
+    return `offers version ${next.version}, after the mean of version ${adopted.version} and ` +
+      `${learned.size} batches`;
+  }
+  if (next.version > adopted.version) return undefined;
+  for (const [name, { data }] of Object.entries(adopted.parameters)) {
+    const now = next.parameters[name].data;
+    if (data.some((weight, i) => !Object.is(weight, now[i]))) {
+      return `has learned nothing since the mean, and its ${name} differs`;
+    }
+  }
+  return undefined;
+}
+
+/** A parameter of the mean with a weight outside the offers'; undefined where there is none. */
+function outlierOf(mean: DenseWeights, offers: readonly DenseWeights[]): string | undefined {
+  for (const [name, { data }] of Object.entries(mean.parameters)) {
+    const isOut = data.some((weight, i) => {
+      const offered = offers.map(({ parameters }) => parameters[name].data[i]);
+      const slack = ROUNDING * Math.max(...offered.map(Math.abs), 1e-30);
+      return weight < Math.min(...offered) - slack || weight > Math.max(...offered) + slack;
+    });
+    if (isOut) return name;
+  }
+  return undefined;
+}

@@ -1,0 +1,92 @@
+/**
+ * Bugs to plant of the gateway's events and of the joiner.
+ */
+import type { Plant } from "./plant.ts";
+
+/** See {@link Plant}. */
+export const eventPlants: readonly Plant[] = [
+  {
+    name: "ack-before-durable",
+    edits: [{
+      file: "gateway/routes/event_acceptance.ts",
+      find: "await eventLog.append(partition, records);",
+      replace: 'await eventLog.append(partition, records, "written");',
+    }],
+    seenBy: ["accepted-events"],
+    scenario: "power-failures",
+  },
+  {
+    name: "clock-back",
+    edits: [{
+      file: "gateway/memory/acceptance_clock.ts",
+      find:
+        'const nextMs = Math.max(this.#clock.nowMs(), this.#lastMs + STEP_MS);\n    invariant(nextMs > this.#lastMs, "acceptance times strictly ascend");',
+      replace: "const nextMs = this.#clock.nowMs();",
+    }],
+    seenBy: ["ascending-acceptance"],
+    scenario: "clock-steps",
+  },
+  {
+    name: "duplicate-event",
+    edits: [{
+      file: "gateway/memory/recent_events.ts",
+      find: "this.#accepted.set(fingerprintOf(eventId), { content, acceptedAtMs });",
+      replace: "",
+    }],
+    seenBy: ["accepted-events"],
+    scenario: "swarm",
+  },
+  {
+    name: "lose-joiner-state",
+    edits: [{
+      file: "actors/joiner/join_window.ts",
+      find: "oldestUndecided === undefined\n      ? { replayOffset",
+      replace: "oldestUndecided === undefined || true\n      ? { replayOffset",
+    }],
+    seenBy: ["joined-examples"],
+    scenario: "power-failures",
+  },
+  {
+    name: "partition-twice",
+    edits: [{
+      file: "actors/joiner/example_partition.ts",
+      find:
+        "if (moment.eventOffset < start.eventOffset || impressionOffset < start.replayOffset) {",
+      replace: "if (impressionOffset < start.replayOffset) {",
+    }],
+    seenBy: ["joined-examples", "example-chunks"],
+    scenario: "power-failures",
+  },
+  {
+    name: "forget-written",
+    edits: [{
+      file: "actors/joiner/example_partition.ts",
+      find: '    await this.#log.append(this.#partition, this.#waiting, "durable", this.#fence);',
+      replace:
+        '    const chunksNow = this.#waiting;\n    this.#waiting = [];\n    await this.#log.append(this.#partition, chunksNow, "durable", this.#fence);',
+    }],
+    seenBy: ["joined-examples", "example-chunks"],
+    scenario: "full-disk",
+  },
+  {
+    name: "sampling-by-arrival",
+    edits: [{
+      file: "actors/joiner/negative_sampling.ts",
+      find: "return mix(mix(key) + Math.imul(row, GOLDEN_RATIO)) < this.#threshold;",
+      replace: "void key;\n    void row;\n    const self = this as unknown as { n?: number };\n" +
+        "    self.n = (self.n ?? 0) + 1;\n    return mix(self.n) < this.#threshold;",
+    }],
+    seenBy: ["joined-examples"],
+    scenario: "power-failures",
+  },
+  {
+    name: "scores-ascending",
+    edits: [{
+      file: "gateway/routes/ranking_calls.ts",
+      find: "items: ranking.items",
+      replace: "items: [...ranking.items].reverse()",
+    }],
+    seenBy: ["stated-answers"],
+    scenario: "quiet",
+  },
+];

@@ -1,0 +1,98 @@
+/**
+ * Bugs to plant of trainers and shards.
+ */
+import type { Plant } from "./plant.ts";
+
+const shard = "actors/embedding_shard/embedding_shard.ts";
+
+/** See {@link Plant}. */
+export const learningPlants: readonly Plant[] = [
+  {
+    name: "drop-ack",
+    edits: [{
+      file: "actors/trainer/repeated_asks.ts",
+      find: "loggedMs = this.#log(error, { isStart, beganMs, loggedMs });",
+      replace: 'if (name === "AskTimeoutError" && !isStart) return undefined as R;',
+    }],
+    seenBy: ["exactly-once", "liveness"],
+    scenario: "interrupts",
+  },
+  {
+    name: "double-apply",
+    edits: [{
+      file: shard,
+      find:
+        "if (message.sequence <= mark) return this.#context.reply(message, { applied: false });",
+      replace: "",
+    }],
+    seenBy: ["exactly-once"],
+    scenario: "swarm",
+  },
+  {
+    name: "cut-without-settle",
+    edits: [{
+      file: "actors/trainer/trainer.ts",
+      find:
+        "    while (!this.#pipeline.isEmpty) await this.#learnOldest();\n    await this.#pipeline.drain();",
+      replace: "",
+    }],
+    seenBy: ["kept-invariants", "exactly-once", "supervision"],
+    scenario: "late-chunks",
+  },
+  {
+    name: "no-boundary",
+    edits: [{
+      file: "actors/trainer/chunk_batches.ts",
+      find: "this.#marks = [...marks, ...skipped",
+      replace: "void marks;\n    this.#marks = [...skipped",
+    }],
+    seenBy: ["exactly-once"],
+    scenario: "batch-sizes",
+  },
+  {
+    name: "mean-undone",
+    edits: [{
+      file: "actors/trainer/weight_exchange.ts",
+      find: "await this.#session.load(ontoMean(mean, weights, await this.#session.weights()));",
+      replace: "void ontoMean, weights;\n    await this.#session.load(mean);",
+    }],
+    seenBy: ["averaged-weights"],
+    scenario: "several-trainers",
+  },
+  {
+    name: "forget-touched-early",
+    edits: [{
+      file: "kernels/embedding/class_tables.ts",
+      find: "const again = acknowledged < this.#given;",
+      replace: "const again = false;",
+    }],
+    seenBy: ["kept-invariants", "whole-deltas", "honest-freshness", "served-rows"],
+    scenario: "interrupts",
+  },
+  {
+    // The kernel's queue of removed ids holds 2^18; here two of one delta overflow it.
+    name: "history-kept",
+    edits: [{
+      file: "kernels/embedding/class_tables.ts",
+      find: 'if (delta === "overflowed") return this.#beginLineage();',
+      replace: 'if (delta === "overflowed" || (delta?.tombstones.length ?? 0) > 2) {\n' +
+        "        table.beginDeltas(CONSUMER);\n" +
+        "        this.#acknowledged = this.#acknowledged.with(c, 0);\n" +
+        "        classes.push(undefined);\n" +
+        "        continue;\n" +
+        "      }",
+    }],
+    seenBy: ["whole-deltas", "served-rows", "honest-freshness", "kept-invariants"],
+    scenario: "ageing",
+  },
+  {
+    name: "cut-behind-shards",
+    edits: [{
+      file: shard,
+      find: "(applied > sequence\n",
+      replace: "(applied > Infinity\n",
+    }],
+    seenBy: ["exactly-once"],
+    scenario: "swarm",
+  },
+];

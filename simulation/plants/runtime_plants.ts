@@ -1,0 +1,73 @@
+/**
+ * Bugs to plant of the actors' runtime.
+ */
+import type { Plant } from "./plant.ts";
+
+const shard = "actors/embedding_shard/embedding_shard.ts";
+const cell = "mesh/runtime/actor_cell.ts";
+
+/** See {@link Plant}. */
+export const runtimePlants: readonly Plant[] = [
+  {
+    name: "stale-epoch-write",
+    edits: [{
+      file: shard,
+      find:
+        "if (epoch !== this.#epochs.get(source)) return new SourceReopenedError(shard, source);",
+      replace: "void epoch;",
+    }, {
+      file: "actors/embedding_shard/definition.ts",
+      find: 'case "getIncarnation":',
+      replace: 'case "getIncarnation":\n        case "openSource":',
+    }, {
+      file: "mesh/runtime/actor_cell.ts",
+      find: "if (mail.settled || nowMs >= mail.deadlineMs) {",
+      replace: "if (mail.settled && nowMs < 0) {",
+    }],
+    seenBy: ["prompt-asks", "current-openings", "exactly-once"],
+    scenario: "interrupts",
+  },
+  {
+    name: "late-effects",
+    edits: [{
+      file: "mesh/runtime/actor_cell.ts",
+      find: "if (mail.settled || nowMs >= mail.deadlineMs) {",
+      replace: "if (mail.settled && nowMs < 0) {",
+    }],
+    seenBy: ["prompt-asks"],
+    scenario: "slow-threads",
+  },
+  {
+    name: "zombie-schedule",
+    edits: [{
+      file: cell,
+      find: "      if (context !== this.#context) return;\n      this.#mailbox.force",
+      replace: "      this.#mailbox.force",
+    }, {
+      file: cell,
+      find: "if (mail instanceof Reminder && mail.context !== this.#context) continue;",
+      replace: "",
+    }, {
+      file: cell,
+      find: 'this.state = "restarting";\n    this.#cancelTimers();',
+      replace: 'this.state = "restarting";',
+    }, {
+      file: cell,
+      find: 'if (this.state !== "restarting") return;\n    this.#cancelTimers();',
+      replace: 'if (this.state !== "restarting") return;',
+    }],
+    seenBy: ["own-timers", "kept-invariants"],
+    scenario: "interrupts",
+  },
+  {
+    name: "no-backpressure-bound",
+    edits: [{
+      file: "mesh/runtime/mailbox.ts",
+      find:
+        'if (overflow === "backpressure" && mail instanceof Ask && this.#waiting.length < capacity) {',
+      replace: 'if (overflow === "backpressure" && mail instanceof Ask) {',
+    }],
+    seenBy: ["bounded"],
+    scenario: "narrow-shards",
+  },
+];

@@ -1,0 +1,87 @@
+/**
+ * Bugs to plant of serving replicas and of the sync that follows the shards.
+ */
+import type { Plant } from "./plant.ts";
+
+const replica = "actors/serving_replica/serving_replica.ts";
+const sync = "actors/parameter_sync/parameter_sync.ts";
+const shardSync = "actors/parameter_sync/shard_sync.ts";
+
+/** See {@link Plant}. */
+export const servingPlants: readonly Plant[] = [
+  {
+    name: "missing-tombstone",
+    edits: [{
+      file: replica,
+      find: "this.#tables.remove(rowClass, changes.tombstones);",
+      replace: "",
+    }],
+    seenBy: ["served-rows"],
+    scenario: "swarm",
+  },
+  {
+    name: "reorder-delta",
+    edits: [{
+      file: replica,
+      find: 'if (sequence !== this.#position.sequence + 1) return answer("gap");',
+      replace: "this.#position = { lineage, sequence: sequence - 1 };",
+    }, {
+      file: shardSync,
+      find: "        round.failures.set(i, error as Error);\n        this.#behind.add(i);",
+      replace: "        round.failures.set(i, error as Error);",
+    }],
+    seenBy: ["served-rows", "honest-freshness"],
+    scenario: "interrupts",
+  },
+  {
+    name: "early-freshness",
+    edits: [{
+      file: sync,
+      find: "this.#roundMs.record(this.#context.clock.monotonicMs() - beganMs);",
+      replace:
+        "this.#roundMs.record(this.#context.clock.monotonicMs() - beganMs);\n    await this.#readMarks();",
+    }],
+    seenBy: ["honest-freshness"],
+    scenario: "swarm",
+  },
+  {
+    name: "freshness-max",
+    edits: [{
+      file: sync,
+      find: "const learned = Math.min(",
+      replace: "const learned = Math.max(",
+    }],
+    seenBy: ["honest-freshness"],
+    scenario: "swarm",
+  },
+  {
+    name: "behind-forgotten",
+    edits: [{
+      file: shardSync,
+      find: "        round.failures.set(i, error as Error);\n        this.#behind.add(i);",
+      replace: "        round.failures.set(i, error as Error);",
+    }],
+    seenBy: ["served-rows", "honest-freshness"],
+    scenario: "slow-threads",
+  },
+  {
+    name: "keep-old-rows",
+    edits: [{
+      file: replica,
+      find: "      this.#tables.endFill();\n",
+      replace: "",
+    }],
+    seenBy: ["served-rows", "supervision", "liveness"],
+    scenario: "ageing",
+  },
+  {
+    name: "repeated-delta-completes",
+    edits: [{
+      file: shardSync,
+      find: "drained = !repeated;",
+      replace: "void repeated;\n      drained = true;",
+    }],
+    seenBy: ["honest-freshness"],
+    scenario: "swarm",
+  },
+];
