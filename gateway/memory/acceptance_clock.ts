@@ -10,6 +10,8 @@ const STEP_MS = 1 / 1024;
 
 export class AcceptanceClock {
   #lastMs = 0;
+  /** How far the clock of another gateway is ahead of this machine's, ms. */
+  #aheadMs = 0;
   readonly #clock: Clock;
 
   constructor(clock: Clock) {
@@ -17,10 +19,19 @@ export class AcceptanceClock {
   }
 
   nextMs(): number {
-    const nextMs = Math.max(this.#clock.nowMs(), this.#lastMs + STEP_MS);
+    const nextMs = Math.max(this.#clock.nowMs() + this.#aheadMs, this.#lastMs + STEP_MS);
     invariant(nextMs > this.#lastMs, "acceptance times strictly ascend");
     this.#lastMs = nextMs;
     return nextMs;
+  }
+
+  /**
+   * Keeps up with another gateway, which has accepted an event at `acceptedAtMs` already: where its
+   * clock is ahead, this one goes as fast from now on.
+   */
+  follow(acceptedAtMs: number): void {
+    this.resumeAfter(acceptedAtMs);
+    this.#aheadMs = Math.max(this.#aheadMs, acceptedAtMs - this.#clock.nowMs());
   }
 
   /** Keeps later times above `acceptedAtMs`, which an earlier run of the server gave. */

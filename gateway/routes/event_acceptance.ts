@@ -4,7 +4,8 @@
  */
 import { type ActionRecord, encodeEvent, eventPartition } from "../../records/event_record.ts";
 import { contentText } from "../memory/recent_events.ts";
-import type { OnceRecord } from "../../mesh/ports/event_log.ts";
+import { AcceptedBehindError, type OnceRecord } from "../../mesh/ports/event_log.ts";
+import { invariant } from "../../structures/invariant.ts";
 import type { FieldErrorBudget } from "../parsing/field_errors.ts";
 import { validateEntry } from "../parsing/validation.ts";
 import { TimestampParser } from "../parsing/timestamps.ts";
@@ -14,9 +15,12 @@ import { type EventRequest, eventSchema } from "../schemas/events.ts";
 import type { Taken } from "./events_answer.ts";
 import { type Attribution, UnrankedEvents } from "./unranked_events.ts";
 
+/** Attempts to accept events later than those of other gateways. */
+const ATTEMPTS_MAX = 50;
+
 /** A new event of a request. */
 interface NewEvent {
-  readonly record: ActionRecord;
+  record: ActionRecord;
   /** As its client sent it. */
   readonly event: EventRequest;
   /** Duplicates wait for its promise of the acceptance time. */
@@ -164,8 +168,7 @@ export class EventAcceptance {
       for (const event of group) this.#accept(event);
       return;
     }
-    const sent = group.flatMap(onceRecords);
-    const earlier = await eventLog.appendOnce(partition, sent.map(({ record }) => record));
+    const { sent, earlier } = await this.#appendOnce(partition, group);
     sent.forEach(({ event }, i) => {
       if (event === undefined) return; // a ranking, of the event behind it
       const { accepted, record, base } = event;
@@ -175,6 +178,26 @@ export class EventAcceptance {
       event.isDuplicate = true;
       accepted.resolve(known.acceptedAtMs);
     });
+  }
+
+  /** Appends events; accepts them again, later, while another gateway is ahead in the partition. */
+  async #appendOnce(partition: number, group: readonly NewEvent[]) {
+    const { eventLog, memory: { acceptanceClock } } = this.#parts;
+    const { appendOnce } = eventLog;
+    invariant(appendOnce !== undefined, "a shared log remembers ids");
+    for (let attempts = 1;; attempts++) {
+      const sent = group.flatMap(onceRecords);
+      try {
+        const records = sent.map(({ record }) => record);
+        return { sent, earlier: await appendOnce.call(eventLog, partition, records) };
+      } catch (error) {
+        if (!(error instanceof AcceptedBehindError) || attempts === ATTEMPTS_MAX) throw error;
+        acceptanceClock.follow(error.newestMs);
+        for (const event of group) {
+          event.record = { ...event.record, acceptedAtMs: acceptanceClock.nextMs() };
+        }
+      }
+    }
   }
 
   #accept({ accepted, record }: NewEvent): void {

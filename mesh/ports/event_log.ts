@@ -72,6 +72,10 @@ export interface EventLog {
    * with the earlier record of each other one. Ids are known for as long as the log is told to keep
    * them. Absent where one process alone appends, which remembers the ids itself.
    *
+   * The acceptance times of new records must be above those of all records before, of every
+   * process: a reader of the partition then knows that no earlier one comes later.
+   *
+   * @throws {AcceptedBehindError} They are not; nothing was appended.
    * @throws As {@link append}; which records were appended is then unknown, and sending them again
    * appends none twice.
    */
@@ -174,6 +178,17 @@ export class LogFullError extends Error {
     remedy = "raise storage.logBytesMax or let its consumers catch up",
   ) {
     super(`The log "${log}" holds ${bytes} bytes and its limit is ${bytesMax}; ${remedy}.`);
+  }
+}
+
+/** Another process has appended records that were accepted later. */
+export class AcceptedBehindError extends Error {
+  override readonly name = "AcceptedBehindError";
+  /** @param newestMs The newest acceptance time in the partition. */
+  constructor(readonly log: string, readonly partition: number, readonly newestMs: number) {
+    super(
+      `Partition ${partition} of ${log} has records that were accepted at ${newestMs}: accept the records again, later than that.`,
+    );
   }
 }
 

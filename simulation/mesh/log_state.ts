@@ -2,6 +2,7 @@
  * A log on the simulated Redis server, by the rules of the scripts of the production log.
  */
 import {
+  AcceptedBehindError,
   type AppendFence,
   checkFence,
   LogFullError,
@@ -27,6 +28,8 @@ interface Partition {
   /** The newest record, also after it was trimmed. */
   last: Uint8Array | undefined;
   epoch: number;
+  /** Newest acceptance time of {@link LogState.appendOnce}, ms. */
+  acceptedAtMs: number;
   readonly listeners: Listeners<[]>;
 }
 
@@ -66,6 +69,7 @@ export class LogState {
       records: [],
       last: undefined,
       epoch: 0,
+      acceptedAtMs: -1,
       listeners: new Listeners<[]>(),
     }));
   }
@@ -138,6 +142,12 @@ export class LogState {
     if (this.#bytes + sizeOf(records.map(({ bytes }) => bytes)) > bytesMax) {
       return new LogFullError(this.#name, this.#bytes, bytesMax);
     }
+    const { acceptedAtMs: newestMs } = target;
+    const isBehind = records.some(({ id, acceptedAtMs }) =>
+      !this.#ids.has(id) && acceptedAtMs <= newestMs
+    );
+    if (isBehind) return new AcceptedBehindError(this.#name, partition, newestMs);
+    this.#journal.add(() => target.acceptedAtMs = newestMs);
     const added: Uint8Array[] = [];
     const earlier = records.map(({ id, content, acceptedAtMs, token, bytes }) => {
       const found = this.#ids.get(id);
@@ -145,6 +155,7 @@ export class LogState {
       this.#ids.set(id, { content, acceptedAtMs, token });
       this.#journal.add(() => this.#ids.delete(id));
       added.push(bytes);
+      target.acceptedAtMs = Math.max(target.acceptedAtMs, acceptedAtMs);
       return undefined;
     });
     this.#add(partition, added);

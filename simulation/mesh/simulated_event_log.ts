@@ -4,6 +4,7 @@
  * records which the server has lost refuses from then on.
  */
 import {
+  AcceptedBehindError,
   type AppendFence,
   type AppendUntil,
   type EarlierRecord,
@@ -136,6 +137,7 @@ export class SimulatedEventLog implements EventLog {
       this.#state.appendOnce(partition, sent, bytesMax),
       this.#state.endOffset(partition),
     ], true);
+    if (outcome instanceof AcceptedBehindError) throw outcome;
     if (outcome instanceof Error) throw this.#refusal = outcome;
     this.#refusal = undefined;
     this.#knows(partition, end);

@@ -3,6 +3,7 @@
  */
 import assert from "node:assert/strict";
 import {
+  AcceptedBehindError,
   type EventLog,
   LogFullError,
   LogOffsetError,
@@ -239,7 +240,7 @@ export function eventLogContract(
     assert.deepEqual(await log.appendOnce(0, [record("a"), record("b")]), [undefined, undefined]);
     const again = await log.appendOnce(0, [
       record("b", "b", 8),
-      record("c"),
+      record("c", "c", 8.25),
       record("a", "other"),
       record("c", "c", 9),
     ]);
@@ -247,10 +248,18 @@ export function eventLogContract(
       { isSame: true, acceptedAtMs: 7 },
       undefined,
       { isSame: false, acceptedAtMs: 7 },
-      { isSame: true, acceptedAtMs: 7 },
+      { isSame: true, acceptedAtMs: 8.25 },
     ]);
+    await assert.rejects(log.appendOnce(0, [record("b"), record("e", "e", 8.25)]), (error) => {
+      assert.ok(error instanceof AcceptedBehindError);
+      assert.equal(error.newestMs, 8.25);
+      return true;
+    });
+    assert.equal(log.refusal(), undefined);
+    const later = await log.appendOnce(0, [record("b"), record("e", "e", 8.25 + 2 ** -10)]);
+    assert.deepEqual(later, [{ isSame: true, acceptedAtMs: 7 }, undefined]);
     await log.append(0, words("d"));
-    assert.deepEqual(await readAll(log, 0), ["0:a:a", "1:b:b", "2:c:c", "3:d"]);
+    assert.deepEqual(await readAll(log, 0), ["0:a:a", "1:b:b", "2:c:c", "3:e:e", "4:d"]);
     assert.deepEqual(await log.appendOnce(1, [record("z")]), [undefined]);
     await log.claim(1, 1);
     await assert.rejects(log.appendOnce(1, [record("y")]), StaleWriterError);

@@ -68,6 +68,21 @@ await withServers((server) => {
     }
   });
 
+  test("acceptance times ascend in the log, also where the clock of one gateway is behind", async ([one, two]) => {
+    await one.rank("r", ["a", "b"]);
+    two.clock.advance(60_000);
+    const times: number[] = [];
+    for (let i = 0; i < 12; i++) {
+      const gateway = i % 3 === 0 ? two : one;
+      const answer = await json(gateway.post("/v1/events", { ...click, eventId: `e${i}` }));
+      times.push(answer.events[0].acceptedAtMs);
+    }
+    assert.deepEqual(times, times.toSorted((a, b) => a - b));
+    assert.equal(new Set(times).size, times.length);
+    const logged = (await one.logged()).map(({ acceptedAtMs }) => acceptedAtMs);
+    assert.deepEqual(logged, times);
+  });
+
   test("an event that both gateways get is accepted once, with one acceptance time", async ([one, two]) => {
     await one.rank("r", ["a", "b"]);
     const ids = Array.from({ length: 20 }, (_, i) => `e${i}`);

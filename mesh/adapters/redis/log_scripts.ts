@@ -3,7 +3,8 @@
  *
  * Keys of the log `events` of a mesh, all with the mesh's hash tag:
  *
- *     …:log:events           hash: next:p, total:p, freed:p, floor:p, epoch:p, bytes, partitions
+ *     …:log:events           hash: next:p, total:p, freed:p, floor:p, epoch:p, accepted:p, bytes,
+ *                            partitions
  *     …:log:events:p         stream of partition p
  *     …:log:events:offsets   hash: `p consumer` → committed offset
  *     …:log:events:writer:w  hash: p → `sequence offset` of the last append of writer w
@@ -72,20 +73,29 @@ return {'OK', string.format('%d', first), string.format('%d', held)}
  * Appends records whose ids are new. KEYS: runs, log, stream. ARGV: run id, partition, limit of
  * bytes, time to keep ids in ms, prefix of their keys, and for each record its id, its value
  * (`content time token`) and its bytes. Returns for each record false where it is new, or the value
- * that was stored first.
+ * that was stored first. Times of new records must be above `accepted:p`.
  */
 export const appendOnceScript = new RedisScript<
   | ["OK", bytes: string, endOffset: string, earlier: (string | null)[]]
   | ["RUN"]
   | ["STALE", epoch: string]
   | ["FULL", bytes: string]
+  | ["BEHIND", newest: string]
 >(`#!lua
 ${RUN_CHECK}
 local log, stream, p, prefix = KEYS[2], KEYS[3], ARGV[2], ARGV[5]
-local m = redis.call('HMGET', log, 'next:' .. p, 'total:' .. p, 'epoch:' .. p, 'bytes')
+local m = redis.call('HMGET', log, 'next:' .. p, 'total:' .. p, 'epoch:' .. p, 'bytes',
+  'accepted:' .. p)
 local next, total = tonumber(m[1] or '0'), tonumber(m[2] or '0')
 local held = tonumber(m[4] or '0')
 if (m[3] or '0') ~= '0' then return {'STALE', m[3]} end
+local before, newest = tonumber(m[5] or '-1'), m[5] or '-1'
+for i = 6, #ARGV, 3 do
+  local atMs = string.match(ARGV[i + 1], '^%S+ (%S+) ')
+  if redis.call('EXISTS', prefix .. ARGV[i]) == 0 then
+    if tonumber(atMs) <= before then return {'BEHIND', newest} end
+  end
+end
 local bytes = 0
 for i = 8, #ARGV, 3 do bytes = bytes + #ARGV[i] end
 if held + bytes > tonumber(ARGV[3]) then return {'FULL', string.format('%d', held)} end
@@ -102,10 +112,13 @@ for i = 6, #ARGV, 3 do
     next = next + 1
     total = total + #ARGV[i + 2]
     bytes = bytes + #ARGV[i + 2]
+    local atMs = string.match(ARGV[i + 1], '^%S+ (%S+) ')
+    if tonumber(atMs) > tonumber(newest) then newest = atMs end
     table.insert(earlier, false)
   end
 end
-redis.call('HSET', log, 'next:' .. p, string.format('%d', next), 'total:' .. p, string.format('%d', total))
+redis.call('HSET', log, 'next:' .. p, string.format('%d', next), 'total:' .. p,
+  string.format('%d', total), 'accepted:' .. p, newest)
 held = redis.call('HINCRBY', log, 'bytes', bytes)
 return {'OK', string.format('%d', held), string.format('%d', next), earlier}
 `);

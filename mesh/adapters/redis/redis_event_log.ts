@@ -8,6 +8,7 @@
  */
 import { createHash } from "node:crypto";
 import {
+  AcceptedBehindError,
   type AppendFence,
   type AppendUntil,
   type EarlierRecord,
@@ -199,6 +200,9 @@ export class RedisEventLog implements EventLog {
         throw new StaleWriterError(this.#inWords, partition, undefined, Number(reply[1]));
       }
       if (reply[0] === "FULL") throw new LogFullError(this.#inWords, Number(reply[1]), bytesMax);
+      if (reply[0] === "BEHIND") {
+        throw new AcceptedBehindError(this.#inWords, partition, Number(reply[1]));
+      }
       const [, held, end, earlier] = reply;
       // Also an earlier record is durable when its repetition is answered.
       await barrier.pass(runId);
@@ -208,6 +212,7 @@ export class RedisEventLog implements EventLog {
       this.#watcher.tell(partition, Number(end));
       return earlier.map((value, i) => earlierOf(value, tokens[i], digest(records[i].content)));
     }).catch((error) => {
+      if (error instanceof AcceptedBehindError) throw error;
       throw this.#refused(fullMemory(error, this.#inWords, this.#server) ?? error);
     });
   }
