@@ -26,9 +26,18 @@ the trainer went back to it, since its model refused most examples.
 
   deno task cairn data quarantine data`;
 
+const backupHelp = `
+Copies the logs, the newest snapshot, the profiles and the examples put aside, and verifies the copy.
+The server may run meanwhile. The copy has every event that was accepted before the command began; a
+server that starts from it learns the examples since the snapshot again.
+
+  deno task cairn data backup data /backup/monday
+
+To restore, copy the folder to the storage.path of a stopped server, on any machine.`;
+
 /** The group of data commands; their work is loaded when one runs. */
 export function dataCommand(output: Output): Command {
-  return new Command("data").description("look into a data directory")
+  return new Command("data").description("look into a data directory, or back it up")
     .addCommand(
       new Command("verify").description("read all files of a data directory and check them")
         .addArgument(new Argument("<folder>", "the data directory (storage.path)"))
@@ -37,6 +46,17 @@ export function dataCommand(output: Output): Command {
         .action(async (folder: string, flags: DataFlags) => {
           const { verifyCommand } = await import("./verify.ts");
           await verifyCommand(folder, flags, output);
+        }),
+    )
+    .addCommand(
+      new Command("backup").description("copy a data directory while its server runs")
+        .addArgument(new Argument("<folder>", "the data directory (storage.path)"))
+        .addArgument(new Argument("<to>", "an empty folder, or one to be made"))
+        .addOption(jsonOption())
+        .addHelpText("after", backupHelp)
+        .action(async (folder: string, to: string, flags: DataFlags) => {
+          const { backupCommand } = await import("./backup.ts");
+          await backupCommand(folder, to, flags, output);
         }),
     )
     .addCommand(

@@ -1,0 +1,31 @@
+/**
+ * The work of `cairn data backup`.
+ */
+import { backUp, BackupError } from "../../offline/data_directory/back_up.ts";
+import { counted } from "../../structures/counted.ts";
+import type { Output } from "../command_line.ts";
+import { CommandError } from "../errors.ts";
+import type { DataFlags } from "./command.ts";
+
+/** @throws {CommandError} When the backup cannot be made. */
+export async function backupCommand(
+  from: string,
+  to: string,
+  { json }: DataFlags,
+  output: Output,
+): Promise<void> {
+  try {
+    const { files, bytes, snapshot, findings: { notes } } = await backUp(from, to);
+    output.out(
+      json
+        ? `${JSON.stringify({ files, bytes, snapshot, notes })}\n`
+        : `${counted(files, "file")} with ${
+          bytes.toLocaleString("en")
+        } bytes copied to ${to} and ` +
+          `verified; ${snapshot === undefined ? "no snapshot yet" : `snapshot ${snapshot}`}\n`,
+    );
+  } catch (error) {
+    if (error instanceof BackupError) throw new CommandError(error.message);
+    throw error;
+  }
+}
