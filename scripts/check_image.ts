@@ -1,6 +1,7 @@
 /**
  * Builds the image of Dockerfile and runs it as an operator would: as a user without rights, on a
- * read-only root file system. It must answer a ranking, and stop on SIGTERM with a snapshot.
+ * read-only root file system. It must answer a ranking, learn from an event, be refused whatever it
+ * does not need, and stop on SIGTERM with a snapshot.
  *
  *     deno run -A scripts/check_image.ts
  *
@@ -136,7 +137,9 @@ async function use(configuration: ImageConfiguration): Promise<void> {
   const image = await buildah("mount", await buildah("from", "--pull-never", IMAGE));
   const inImage = (command: readonly string[]) => [
     ...["--mount", "--pid", "--fork", "--kill-child", "sh", "-c", runReadOnly, "sh", image, data],
-    ...["env", "-i", ...configuration.Env, `CAIRN_API_KEY=${KEY}`, ...command],
+    ...["env", "-i", ...configuration.Env, `CAIRN_API_KEY=${KEY}`],
+    // The server listens and its health check asks; nothing else is needed here.
+    ...[`CAIRN_ALLOW_NET=0.0.0.0:${PORT},127.0.0.1:${PORT}`, ...command],
   ];
   const server = new Deno.Command("unshare", {
     args: inImage([
@@ -164,6 +167,10 @@ async function use(configuration: ImageConfiguration): Promise<void> {
     );
     check(health.code === 0, `the image's health check fails: ${health.err}`);
     await rank(url);
+    await learn(url);
+    await checkPermissions((...command) =>
+      run("unshare", ...inImage([...configuration.Entrypoint, ...command]))
+    );
     console.log(`image: ready after ${seconds} s, answers a ranking as user ${UID}`);
     await must("pkill", "-TERM", "-u", String(UID), "-f", "main.ts serve");
     const { code, stderr } = await ended;
@@ -204,6 +211,45 @@ async function rank(url: string): Promise<void> {
   const anonymous = await fetch(`${url}/v1/rank`, { method: "POST", body });
   await anonymous.body?.cancel();
   check(anonymous.status === 401, `a ranking without a key gets ${anonymous.status}`);
+}
+
+/** An event changes the scores: the native libraries of training work under the permissions. */
+async function learn(url: string): Promise<void> {
+  const headers = { "content-type": "application/json", authorization: `Bearer ${KEY}` };
+  const send = async (path: string, body: object) => {
+    const init = { method: "POST", headers, body: JSON.stringify(body) };
+    const response = await fetch(`${url}${path}`, init);
+    check(response.status === 200, `${path} gets ${response.status}`);
+    return await response.json();
+  };
+  const candidates = [{ id: "a" }, { id: "b" }];
+  await send("/v1/rank", { user: "ann", rankingId: "r-1", candidates });
+  await send("/v1/events", { eventId: "e-1", rankingId: "r-1", item: "a", action: "click" });
+  const beganMs = performance.now();
+  for (;;) {
+    const { learnedThroughMs } = await send("/v1/rank", { user: "ann", candidates });
+    if (learnedThroughMs > 0) return;
+    check(performance.now() - beganMs < READY_MS_MAX, "the click is never learned");
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+/** The image's program is refused files and addresses that it does not need. */
+async function checkPermissions(
+  cairn: (...command: string[]) => Promise<Ended>,
+): Promise<void> {
+  const refusals = [
+    ["read", ["serve", "--config", "/etc/passwd"]],
+    ["net", ["health", "--url", "http://127.0.0.1:1"]],
+  ] as const;
+  for (const [kind, command] of refusals) {
+    const { code, err } = await cairn(...command);
+    check(
+      code !== 0 && new RegExp(`Requires ${kind} access`).test(err),
+      `cairn ${command.join(" ")} exits with ${code} and is not refused ${kind}: ${err}`,
+    );
+  }
+  console.log("image: files and addresses that it does not need are refused");
 }
 
 async function checkImage(): Promise<number> {

@@ -1,6 +1,6 @@
 /**
  * Finds rankings in the event log, newest first: what a user got, and what happened then. The log
- * keeps a ranking until its window has closed and its examples are in the example log.
+ * keeps the newest rankings, each at least until its examples are in the example log.
  */
 import type { Clock } from "../../mesh/ports/clock.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";

@@ -40,7 +40,9 @@ export async function searchLog(user) {
   if (problem !== undefined) return void (note.textContent = problem);
   const { rankings, recordsRead, isCut } = value;
   note.textContent = `${whole.format(recordsRead)} records read for user "${user}"` +
-    (isCut ? "; older records were not read." : ". The log keeps a ranking until its window ends.");
+    (isCut
+      ? "; older records were not read."
+      : ". The log keeps the newest rankings, at least until their window ends.");
   fillTable(
     "#foundRankings",
     rankings.map(({ rankingId, atMs, items, actions }) =>
