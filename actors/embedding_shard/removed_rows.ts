@@ -2,7 +2,8 @@
  * Removes the rows of erased ids from a shard's tables, and lists the ids of whole slots, from
  * which a trainer derives the crosses of an erased id.
  */
-import type { ClassIds, ClassTables, ExportCursor } from "../../kernels/embedding/class_tables.ts";
+import type { ClassTables, ExportCursor } from "../../kernels/embedding/class_tables.ts";
+import type { ClassIds } from "../../kernels/embedding/row_classes.ts";
 import type { ListIds, RemovedRows } from "./protocol.ts";
 
 /** Bits of an id below its slot number. */

@@ -7,20 +7,8 @@
  *
  * @see Robnik-Šikonja and Kononenko, "Explaining classifications for individual instances", 2008
  */
-
 import type { Model } from "../../kernels/dense/models/model.ts";
-import type { History } from "../../kernels/embedding/model_inputs.ts";
-
-/** The model's inputs for some rows. */
-export interface PooledRows {
-  readonly rows: number;
-  /** Histories that attention reads entry by entry, by the name of the model's input. */
-  readonly histories: Readonly<Record<string, History>>;
-  /** The slots' vectors concatenated, `[rows, Σ dims]`, by slice. */
-  readonly sparse: Readonly<Record<string, Float32Array<ArrayBuffer>>>;
-  /** `[rows, denseWidth]` */
-  readonly dense: Float32Array<ArrayBuffer>;
-}
+import type { PooledRows } from "./forward_pass.ts";
 
 /** Inputs in which row i·slots + s is row `picked[i]` with slot s at zero. */
 export function leaveSlotsOut(
@@ -47,7 +35,7 @@ export function leaveSlotsOut(
     });
     sparse[slice] = out;
   }
-  const histories: Record<string, History> = {};
+  const histories: Record<string, PooledRows["histories"][string]> = {};
   for (const { name, slot } of historyInputs) {
     const { entries, present } = pooled.histories[name];
     histories[name] = {

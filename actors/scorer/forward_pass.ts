@@ -3,19 +3,26 @@
  */
 import type { ActorContext, AskOptions } from "../../mesh/runtime/actor.ts";
 import type { Counter, Histogram } from "../../mesh/ports/telemetry.ts";
-import type { InferenceSession } from "../../kernels/dense/inference_session.ts";
+import type { InferenceBatch, InferenceSession } from "../../kernels/dense/inference_session.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import { ModelInputs } from "../../kernels/embedding/model_inputs.ts";
 import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
 import type { ServingReplicaMessage } from "../serving_replica/protocol.ts";
-import type { LookedUpBatch } from "./cold_items.ts";
-import type { PooledRows } from "./explain.ts";
 import type { ScorerOptions } from "./options.ts";
 import type { ScorerMessage } from "./protocol.ts";
 import { ReplicaClient } from "./replica_client.ts";
 
+/** The model's inputs for some rows. */
+export type PooledRows = Required<InferenceBatch>;
+
 /** A batch with the model's outputs; valid until the next pass. */
-export interface Scored extends LookedUpBatch {
+export interface Scored {
+  readonly batch: FeatureBatch;
+  readonly slots: number;
+  /** 1 for a distinct id that has a row, `[unique]`. */
+  readonly found: Uint8Array;
+  /** Index of each id among the distinct ids, `[ids]`. */
+  readonly inverse: Uint32Array;
   readonly pooled: PooledRows;
   /** `[rows, tasks]` */
   readonly outputs: Float32Array;
@@ -30,7 +37,7 @@ export class ForwardPass {
   readonly #slots: number;
   readonly #rows: Counter;
   readonly #batchRows: Histogram;
-  #replicasAnswer = false;
+  #areReplicasUp = false;
 
   constructor(
     context: ActorContext<ScorerMessage>,
@@ -82,9 +89,9 @@ export class ForwardPass {
    */
   async pool(batch: FeatureBatch, lookup: AskOptions): Promise<Omit<Scored, "outputs">> {
     const grouped = this.#kernel.uniqueInPlace(batch.ids, this.#shards);
-    this.#replicasAnswer = false;
+    this.#areReplicasUp = false;
     const { rows: embeddings, found } = await this.#replicas.lookup(grouped, lookup);
-    this.#replicasAnswer = true;
+    this.#areReplicasUp = true;
     const pooled = {
       rows: batch.rows,
       ...this.#inputs.pool(embeddings, grouped, batch),
@@ -94,12 +101,12 @@ export class ForwardPass {
   }
 
   /** Whether every shard has a replica that answers: by the last lookup, or by asking them. */
-  async replicasAnswer(budgetMs: number): Promise<boolean> {
-    return this.#replicasAnswer ||= await this.#replicas.probe(budgetMs);
+  async probeReplicas(budgetMs: number): Promise<boolean> {
+    return this.#areReplicasUp ||= await this.#replicas.probe(budgetMs);
   }
 
   /** Whether the last lookup or probe succeeded. */
-  get replicasAnswered(): boolean {
-    return this.#replicasAnswer;
+  get areReplicasUp(): boolean {
+    return this.#areReplicasUp;
   }
 }

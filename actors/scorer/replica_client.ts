@@ -4,8 +4,8 @@
  */
 import type { ActorRef, AskOptions } from "../../mesh/runtime/actor.ts";
 import type { UniqueIds } from "../../kernels/embedding/batch_kernel.ts";
-import type { ServedRows } from "../../kernels/embedding/class_serving_tables.ts";
-import type { ClassIds } from "../../kernels/embedding/class_tables.ts";
+import type { ServedRows } from "../../kernels/embedding/serving_table.ts";
+import type { ClassIds } from "../../kernels/embedding/row_classes.ts";
 import { ShardFanOut } from "../../kernels/embedding/shard_fan_out.ts";
 import type { Recycled } from "../../structures/buffer_pool.ts";
 import type { ServingReplicaMessage } from "../serving_replica/protocol.ts";

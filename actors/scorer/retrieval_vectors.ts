@@ -13,8 +13,8 @@
 import type { Model } from "../../kernels/dense/models/model.ts";
 import type { FeatureSchema, SlotDefinition } from "../../kernels/features/schema.ts";
 import { present } from "../../structures/invariant.ts";
-import type { PooledRows } from "./explain.ts";
-import { itemColumns } from "./cold_items.ts";
+import type { PooledRows } from "./forward_pass.ts";
+import { itemColumns } from "./row_scores.ts";
 import type { Embedded } from "./protocol.ts";
 
 /** The floats of a slot in a row. */

@@ -9,12 +9,12 @@
  */
 import type { ActorContext, AskOptions, Behavior } from "../../mesh/runtime/actor.ts";
 import { OverloadedError } from "../../mesh/runtime/errors.ts";
-import { type InferenceSession, prediction } from "../../kernels/dense/inference_session.ts";
-import { CombinedScore } from "./combined_score.ts";
-import { isCold, itemColumns } from "./cold_items.ts";
+import type { InferenceSession } from "../../kernels/dense/inference_session.ts";
+import { RowScores } from "./row_scores.ts";
+
 import { ForwardPass, type Scored } from "./forward_pass.ts";
 import { contributions, leaveSlotsOut } from "./explain.ts";
-import { mergeBatches } from "./merged_batches.ts";
+import { mergeBatches } from "../../kernels/features/feature_batch.ts";
 import type { ScorerOptions } from "./options.ts";
 import {
   type Embed,
@@ -26,7 +26,6 @@ import {
   type ScorerStatus,
 } from "./protocol.ts";
 import { RetrievalVectors } from "./retrieval_vectors.ts";
-import { allocateScores } from "./scores_buffer.ts";
 
 export interface ScorerDependencies {
   createSession(): Promise<InferenceSession>;
@@ -50,10 +49,9 @@ export class Scorer implements Behavior<ScorerMessage> {
   readonly #options: ScorerOptions;
   readonly #session: InferenceSession;
   readonly #pass: ForwardPass;
-  readonly #combined: CombinedScore;
+  readonly #scores: RowScores;
   readonly #vectors: RetrievalVectors;
   readonly #slotNames: readonly string[];
-  readonly #itemColumns: readonly number[];
   /** Requests to score that wait for a pass, oldest first. */
   readonly #scoring: Waiting<Score>[] = [];
   /** Requests to explain that wait, oldest first. */
@@ -74,10 +72,9 @@ export class Scorer implements Behavior<ScorerMessage> {
     this.#options = options;
     this.#session = session;
     this.#pass = new ForwardPass(context, options, session);
-    this.#combined = new CombinedScore(session.model.tasks, options.scoreWeights);
+    this.#scores = new RowScores(session.model.tasks, options);
     this.#vectors = new RetrievalVectors(options.schema, session.model);
     this.#slotNames = options.schema.slots.map((slot) => slot.name);
-    this.#itemColumns = itemColumns(options.schema);
   }
 
   static async start(
@@ -116,7 +113,7 @@ export class Scorer implements Behavior<ScorerMessage> {
           modelVersion: this.#modelVersion,
         });
       case "getStatus":
-        await this.#pass.replicasAnswer(PROBE_BUDGET_MS);
+        await this.#pass.probeReplicas(PROBE_BUDGET_MS);
         return this.#context.reply(message, this.#status());
       default:
         message satisfies never;
@@ -129,7 +126,7 @@ export class Scorer implements Behavior<ScorerMessage> {
 
   #status(): ScorerStatus {
     return {
-      ready: this.#weightsLoaded && this.#pass.replicasAnswered,
+      ready: this.#weightsLoaded && this.#pass.areReplicasUp,
       modelVersion: this.#modelVersion,
       learnedThroughMs: this.#learnedThroughMs,
     };
@@ -220,25 +217,11 @@ export class Scorer implements Behavior<ScorerMessage> {
   }
 
   #answer(taken: readonly Waiting<Score>[], scored: Scored): void {
-    const { tasks } = this.#session.model;
     const { modelVersion, learnedThroughMs } = this.#status();
     let firstRow = 0;
     for (const { request } of taken) {
       const { rows } = request.features;
-      const { buffer, ...arrays } = allocateScores(
-        rows,
-        tasks.length,
-        this.#combined.isPrediction,
-      );
-      const { scores, predictions, cold } = arrays;
-      for (let i = 0, row = firstRow; i < rows; i++, row++) {
-        for (let task = 0; task < tasks.length; task++) {
-          const output = scored.outputs[row * tasks.length + task];
-          predictions[i * tasks.length + task] = prediction(tasks[task], output);
-        }
-        if (scores !== predictions) scores[i] = this.#combined.of(predictions, i);
-        cold[i] = Number(isCold(scored, row, this.#itemColumns));
-      }
+      const { buffer, ...arrays } = this.#scores.of(scored, firstRow, rows);
       firstRow += rows;
       this.#context.reply(request, { ...arrays, modelVersion, learnedThroughMs }, [buffer]);
     }
@@ -280,9 +263,9 @@ export class Scorer implements Behavior<ScorerMessage> {
       const without = await this.#session.predict(leaveSlotsOut(pooled, part, this.#session.model));
       part.forEach((row, i) => {
         const leftOut = this.#slotNames.map((_, slot) =>
-          this.#combined.explained(without, i * slots + slot)
+          this.#scores.combined.explained(without, i * slots + slot)
         );
-        const whole = this.#combined.explained(outputs, row);
+        const whole = this.#scores.combined.explained(outputs, row);
         explanations.push(contributions(whole, leftOut, this.#slotNames));
       });
     }

@@ -2,7 +2,7 @@
  * The messages of a serving replica: the read-only weights of one shard, updated by deltas.
  */
 import type { Request } from "../../mesh/runtime/actor.ts";
-import type { ServedRows } from "../../kernels/embedding/class_serving_tables.ts";
+import type { ServedRows } from "../../kernels/embedding/serving_table.ts";
 import type { FeatureIds } from "../../kernels/embedding/options.ts";
 import type { Recycled } from "../../structures/buffer_pool.ts";
 import type { Delta, DeltaPosition } from "../embedding_shard/protocol.ts";

@@ -6,7 +6,7 @@
 import type { ActorContext, Behavior } from "../../mesh/runtime/actor.ts";
 import type { Counter, Gauge } from "../../mesh/ports/telemetry.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
-import { ClassServingTables } from "../../kernels/embedding/class_serving_tables.ts";
+import { ClassServingTables } from "../../kernels/embedding/serving_table.ts";
 import { invariant } from "../../structures/invariant.ts";
 import type { FeatureIds } from "../../kernels/embedding/options.ts";
 import type { DeltaPosition } from "../embedding_shard/protocol.ts";

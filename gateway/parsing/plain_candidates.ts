@@ -8,7 +8,7 @@
  */
 import { ID_CHARACTERS_MAX } from "../../records/client_ids.ts";
 import { CANDIDATES_MAX } from "../options.ts";
-import type { BodyText } from "./json_body.ts";
+import type { BodyText } from "./request_body.ts";
 
 /** A rank request in two parts. */
 export interface SplitRequest {

@@ -5,7 +5,7 @@ import { idPattern } from "../../records/client_ids.ts";
 import { CANDIDATES_MAX } from "../options.ts";
 import { candidateSchema, type RankRequest, rankRequestSchema } from "../schemas/rank.ts";
 import { FieldErrors } from "./field_errors.ts";
-import { type BodyText, parseBody } from "./json_body.ts";
+import { type BodyText, parseBody } from "./request_body.ts";
 import { splitCandidates } from "./plain_candidates.ts";
 import { repeatsIn } from "./repeated_ids.ts";
 import { fieldProblem, requireFewFields } from "./validation.ts";

@@ -9,14 +9,24 @@ import { invariant } from "../../structures/invariant.ts";
 import type { FieldErrorBudget } from "../parsing/field_errors.ts";
 import { validateEntry } from "../parsing/validation.ts";
 import { TimestampParser } from "../parsing/timestamps.ts";
-import type { ActionLabels, GatewayParts } from "../parts.ts";
-import { ProblemError } from "../problems.ts";
+import type { GatewayParts } from "../parts.ts";
 import { type EventRequest, eventSchema } from "../schemas/events.ts";
-import type { Taken } from "./events_answer.ts";
+import { causeOf, conflict, madeElsewhere, requireInBounds, requireShown } from "./event_checks.ts";
+import { noteOn } from "./event_notes.ts";
 import { type Attribution, UnrankedEvents } from "./unranked_events.ts";
 
 /** Attempts to accept events later than those of other gateways. */
 const ATTEMPTS_MAX = 50;
+
+/** An accepted event or a duplicate, as the answer lists it. */
+export interface Taken {
+  readonly eventId: string;
+  readonly status: "accepted" | "duplicate";
+  readonly acceptedAtMs: number;
+  /** The ranking of an event that named none. */
+  readonly rankingId?: string;
+  readonly note?: string;
+}
 
 /** A new event of a request. */
 interface NewEvent {
@@ -62,7 +72,7 @@ export class EventAcceptance {
     path: readonly number[],
     budget: FieldErrorBudget,
   ): Promise<Taken> {
-    const { memory, eventLog, labels } = this.#parts;
+    const { memory, eventLog, options } = this.#parts;
     const event = validateEntry(eventSchema, sent, path, budget);
     const { eventId } = event;
     const base = path.length === 0 ? "#" : `#/${path[0]}`;
@@ -72,12 +82,12 @@ export class EventAcceptance {
       return { eventId, status: "duplicate", acceptedAtMs: await known.acceptedAtMs };
     }
 
-    this.#requireInBounds(event, base);
+    requireInBounds(event, base, options);
     const atMs = this.#timestamps.parse(event.timestamp, `${base}/timestamp`);
     const cause = causeOf(event, base);
     const accepted = Promise.withResolvers<number>();
     let attribution: Attribution | undefined;
-    if (cause.user === undefined) this.#requireShown({ ...event, ...cause }, base);
+    if (cause.user === undefined) requireShown({ ...event, ...cause }, base, this.#parts);
     else attribution = this.#unranked.attribute({ ...event, ...cause }, atMs);
     const rankingId = attribution?.rankingId ?? cause.rankingId;
     memory.events.begin(eventId, event, accepted.promise);
@@ -94,8 +104,7 @@ export class EventAcceptance {
       if (group === undefined) pending.set(partition, [added]);
       else group.push(added);
     }
-    const note = noteOn(event, labels) ?? noteOnAttribution(event, attribution) ??
-      this.#noteOnLateness(event, rankingId, atMs);
+    const note = noteOn(this.#parts, event, attribution, { rankingId, atMs });
     const acceptedAtMs = await accepted.promise;
     if (outcome.isDuplicate) return { eventId, status: "duplicate", acceptedAtMs };
     return {
@@ -204,96 +213,6 @@ export class EventAcceptance {
     this.#parts.console?.activity.accepted(record);
     accepted.resolve(record.acceptedAtMs);
   }
-
-  /** The note on an event that comes after its ranking's examples are decided for good. */
-  #noteOnLateness(
-    { action, value }: EventRequest,
-    rankingId: string,
-    atMs: number,
-  ): string | undefined {
-    const { labels, memory } = this.#parts;
-    const shownAtMs = memory.rankings.timeOf(rankingId);
-    if (labels === undefined || shownAtMs === undefined) return undefined;
-    const withinMs = labels.learnedWithinMs(action, value);
-    if (atMs - shownAtMs < withinMs) return undefined;
-    const [after, within] = [atMs - shownAtMs, withinMs].map(inWords);
-    return `Nothing will be learned from it: it came ${after} after its ranking, and "${action}" ` +
-      `is learned from within ${within} (joiner.window, joiner.lateLabels).`;
-  }
-
-  #requireInBounds({ eventId, action, value }: EventRequest, base: string): void {
-    const { valueBounds } = this.#parts.options;
-    if (value === undefined || !Object.hasOwn(valueBounds, action)) return;
-    const { min, max } = valueBounds[action];
-    if (value >= min && value <= max) return;
-    const range = [
-      ...(min === -Infinity ? [] : [`of ${min} or more`]),
-      ...(max === Infinity ? [] : [`of at most ${max}`]),
-    ].join(" and ");
-    const reason = `is outside the bounds of the action "${action}"`;
-    throw new ProblemError(
-      "invalid-request",
-      `Cannot accept event "${eventId}": value ${value} ${reason}.`,
-      {
-        errors: [{
-          pointer: `${base}/value`,
-          detail: `is ${value}, which ${reason}; send a number ${range}`,
-        }],
-      },
-    );
-  }
-
-  #requireShown(
-    { eventId, rankingId, item }: Pick<ActionRecord, "eventId" | "rankingId" | "item">,
-    base: string,
-  ): void {
-    const { memory, options, sharedRankings } = this.#parts;
-    if (options.unknownRankings === "accept") return;
-    const here = memory.rankings.check(rankingId, item);
-    const shown = here === "unknown-ranking" && sharedRankings !== undefined
-      ? sharedRankings.check(rankingId, item)
-      : here;
-    if (shown === "shown") return;
-    const unknown = shown === "unknown-ranking";
-    if (unknown && !memory.isComplete) return;
-    const field = unknown ? "rankingId" : "item";
-    const value = unknown ? rankingId : item;
-    const reason = unknown
-      ? "is not a ranking that this gateway remembers"
-      : "was not shown by that ranking";
-    const send = unknown
-      ? "send the rankingId of a recent answer of POST /v1/rank"
-      : `send an item that ranking "${rankingId}" showed`;
-    throw new ProblemError(
-      shown,
-      `Cannot accept event "${eventId}": ${field} "${value}" ${reason}.`,
-      {
-        errors: [{
-          pointer: `${base}/${field}`,
-          detail: `is "${value}", which ${reason}; ${send}`,
-        }],
-      },
-    );
-  }
-}
-
-/** The ranking that an event names, or its user. */
-type Cause =
-  | { readonly rankingId: string; readonly user?: undefined }
-  | { readonly rankingId: ""; readonly user: string };
-
-function causeOf({ eventId, rankingId, user }: EventRequest, base: string): Cause {
-  if (rankingId !== undefined && user === undefined) return { rankingId };
-  if (rankingId === undefined && user !== undefined) return { rankingId: "", user };
-  const detail = rankingId === undefined
-    ? "is missing; send the rankingId of the answer that contained the item, or the user of an " +
-      "event that no ranking caused"
-    : "comes with a user; send rankingId, or user if no ranking caused the event";
-  throw new ProblemError(
-    "invalid-request",
-    `Cannot accept event "${eventId}": rankingId ${detail}.`,
-    { errors: [{ pointer: `${base}/rankingId`, detail }] },
-  );
 }
 
 /** A ranking that the log must have before, or with, an event. */
@@ -328,56 +247,6 @@ function onceRecords(event: NewEvent): { readonly record: OnceRecord; event?: Ne
   return [{ record: ranking }, { record: action, event }];
 }
 
-/** Refuses events on a ranking that another gateway has made under another id. */
-function madeElsewhere(): ProblemError {
-  return new ProblemError(
-    "not-ready",
-    "Cannot accept the event yet: another gateway has made the ranking that it belongs to. Send " +
-      "it again with the same eventId.",
-  );
-}
-
-function noteOnAttribution(
-  { item, user }: Pick<EventRequest, "item" | "user">,
-  attribution: Attribution | undefined,
-): string | undefined {
-  if (attribution?.kind === "made") {
-    return `No ranking showed item "${item}" to user "${user}" in time: it is learned from with ` +
-      "sampled negatives.";
-  }
-  if (attribution?.kind !== "none") return undefined;
-  return `Nothing will be learned from it: no ranking showed item "${item}" to user "${user}" in ` +
-    "time.";
-}
-
-function conflict(eventId: string, base: string): ProblemError {
-  const reason = "was used for an event with another rankingId, item, action or value";
-  return new ProblemError(
-    "event-conflict",
-    `Cannot accept event "${eventId}": this eventId ${reason}.`,
-    {
-      errors: [{
-        pointer: `${base}/eventId`,
-        detail: `is "${eventId}", which ${reason}; send a new eventId for a new event`,
-      }],
-    },
-  );
-}
-
-/** The note on an event from which nothing will be learned, for example by a misspelt action. */
-function noteOn(
-  { action, value }: EventRequest,
-  labels: ActionLabels | undefined,
-): string | undefined {
-  if (labels === undefined || labels.decides(action, value)) return undefined;
-  const known = labels.actions.includes(action);
-  return `Nothing will be learned from it: no label rule ${
-    known
-      ? `matches "${action}" ${value === undefined ? "without a value" : `of value ${value}`}`
-      : `reads the action "${action}"; they read ${labels.actions.join(", ")}`
-  }.`;
-}
-
 function actionRecord(
   event: EventRequest & Pick<ActionRecord, "rankingId">,
   atMs: number,
@@ -394,11 +263,4 @@ function actionRecord(
     atMs,
     acceptedAtMs,
   };
-}
-
-/** A duration in the largest unit that it has at least two of. */
-function inWords(ms: number): string {
-  const units = [["days", 86_400_000], ["hours", 3_600_000], ["minutes", 60_000]] as const;
-  const [unit, unitMs] = units.find(([, unitMs]) => ms >= 2 * unitMs) ?? ["seconds", 1_000];
-  return `${Math.round(10 * ms / unitMs) / 10} ${unit}`;
 }

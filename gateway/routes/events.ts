@@ -8,10 +8,10 @@ import { withinDeadline } from "../middleware/deadline.ts";
 import { EVENTS_PER_BATCH_MAX } from "../options.ts";
 import type { GatewayParts } from "../parts.ts";
 import { FieldErrorBudget } from "../parsing/field_errors.ts";
+import { type ProblemError, problemOf } from "../problems.ts";
 import { BodyReader } from "../parsing/request_body.ts";
-import { eventsAnswerSchema, eventsRequestSchema } from "../schemas/events.ts";
-import { EventAcceptance, type Pending } from "./event_acceptance.ts";
-import { answerOf, outcomeOf } from "./events_answer.ts";
+import { type EventsAnswer, eventsAnswerSchema, eventsRequestSchema } from "../schemas/events.ts";
+import { EventAcceptance, type Pending, type Taken } from "./event_acceptance.ts";
 import { answerList, problemsOf, refuseWrappedList, requireListLength } from "./lists.ts";
 
 export function eventsEndpoint(parts: GatewayParts, failures: FailureLog): Endpoint {
@@ -101,4 +101,50 @@ export function eventsEndpoint(parts: GatewayParts, failures: FailureLog): Endpo
     ],
     handle: post,
   };
+}
+
+/** An event that was not accepted, with the reason. */
+interface Rejected {
+  readonly eventId?: string;
+  readonly status: "rejected";
+  readonly problem: ProblemError;
+}
+
+type Outcome = Taken | Rejected;
+
+/** Turns a failure into an outcome, so that it does not affect the other events of the batch. */
+async function outcomeOf(sent: unknown, result: Promise<Taken>): Promise<Outcome> {
+  try {
+    return await result;
+  } catch (error) {
+    const eventId = (sent as { eventId?: unknown } | null)?.eventId;
+    return {
+      ...(typeof eventId === "string" && { eventId }),
+      status: "rejected",
+      problem: problemOf(error),
+    };
+  }
+}
+
+function answerOf(outcomes: readonly Outcome[]): EventsAnswer {
+  const answer: EventsAnswer = { accepted: 0, duplicates: 0, rejected: 0, events: [] };
+  for (const outcome of outcomes) {
+    switch (outcome.status) {
+      case "accepted":
+        answer.accepted++;
+        answer.events.push(outcome);
+        break;
+      case "duplicate":
+        answer.duplicates++;
+        answer.events.push(outcome);
+        break;
+      case "rejected":
+        answer.rejected++;
+        answer.events.push({ ...outcome, problem: outcome.problem.body() });
+        break;
+      default:
+        outcome satisfies never;
+    }
+  }
+  return answer;
 }

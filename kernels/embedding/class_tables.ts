@@ -9,7 +9,7 @@ import { type ClassRestores, restoreClasses } from "./class_restore.ts";
 import { EmbeddingTable, type ExportedRows, type TableDelta } from "./embedding_table.ts";
 import type { FeatureIds, SliceOptions, SlotOptions, TableOptions } from "./options.ts";
 import type { BufferPool } from "../../structures/buffer_pool.ts";
-import { floatStarts } from "./row_classes.ts";
+import { type ClassIds, floatStarts } from "./row_classes.ts";
 import { SharedLimit } from "./shared_limit.ts";
 import type {
   RestoreSelection,
@@ -30,13 +30,6 @@ export interface ClassTablesOptions extends Pick<TableOptions, "seed" | "atLimit
   /** Hard limit of the memory of all tables together, bytes. */
   readonly bytesMax: number;
   readonly classes: readonly ClassOptions[];
-}
-
-/** Ids, class after class. */
-export interface ClassIds {
-  readonly ids: FeatureIds;
-  /** Ids of class c are those from `starts[c]` to `starts[c + 1]`. Shape `[classes + 1]`. */
-  readonly starts: Uint32Array;
 }
 
 /** Changes of all classes, numbered without gaps. */

@@ -5,8 +5,8 @@
 import type { FeatureBatch } from "../features/feature_batch.ts";
 import type { UniqueIds } from "./batch_kernel.ts";
 import type { Combiner } from "./options.ts";
-import { PoolKernel } from "./pool_kernel.ts";
-import type { PoolBlock } from "./pool_plan.ts";
+import { type PoolBlock, PoolKernel } from "./pool_kernel.ts";
+
 import { type RowLayout, widthOf } from "./row_classes.ts";
 
 /** A list slot that the model reads entry by entry, see `Model.historyInputs`. */

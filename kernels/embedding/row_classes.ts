@@ -6,6 +6,7 @@
  * Arrays of ids and rows go class after class: of n ids in classes of widths w, the first
  * `starts[1]` have rows of w₀ floats each, the next of w₁.
  */
+import type { FeatureIds } from "./options.ts";
 
 /** A class, as readers of rows need it. */
 export interface RowClass {
@@ -20,6 +21,13 @@ export interface RowLayout {
   readonly classes: readonly RowClass[];
   /** Index of the class of each column of a batch, `[columns]`. */
   readonly classByColumn: readonly number[];
+}
+
+/** Ids, class after class. */
+export interface ClassIds {
+  readonly ids: FeatureIds;
+  /** Ids of class c are those from `starts[c]` to `starts[c + 1]`. Shape `[classes + 1]`. */
+  readonly starts: Uint32Array;
 }
 
 /** Weights in a row. */

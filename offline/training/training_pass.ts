@@ -7,8 +7,9 @@ import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import { type InferenceSession, prediction } from "../../kernels/dense/inference_session.ts";
 import type { TrainingSession } from "../../kernels/dense/training_session.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
-import { type ClassIds, ClassTables } from "../../kernels/embedding/class_tables.ts";
-import { floatStarts } from "../../kernels/embedding/row_classes.ts";
+import { ClassTables } from "../../kernels/embedding/class_tables.ts";
+import { type ClassIds, floatStarts } from "../../kernels/embedding/row_classes.ts";
+
 import type { FeatureIds } from "../../kernels/embedding/options.ts";
 import { ModelInputs } from "../../kernels/embedding/model_inputs.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";

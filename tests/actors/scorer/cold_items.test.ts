@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { isCold, itemColumns } from "../../../actors/scorer/cold_items.ts";
+import { isCold, itemColumns } from "../../../actors/scorer/row_scores.ts";
 import type { FeatureSchema } from "../../../kernels/features/schema.ts";
 
 const SCHEMA: FeatureSchema = {

@@ -2,7 +2,7 @@
  * One score of several tasks' predictions.
  */
 import assert from "node:assert/strict";
-import { CombinedScore } from "../../../actors/scorer/combined_score.ts";
+import { CombinedScore } from "../../../actors/scorer/row_scores.ts";
 
 const CLICK = { loss: "binaryCrossEntropy" } as const;
 const MINUTES = { loss: "squaredError" } as const;

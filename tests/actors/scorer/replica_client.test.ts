@@ -7,7 +7,7 @@ import type {
   ReplicaLookup,
   ServingReplicaMessage,
 } from "../../../actors/serving_replica/protocol.ts";
-import type { ServedRows } from "../../../kernels/embedding/class_serving_tables.ts";
+import type { ServedRows } from "../../../kernels/embedding/serving_table.ts";
 import type { ActorRef } from "../../../mesh/runtime/actor.ts";
 
 const GROUPED = {

@@ -1,7 +1,7 @@
 /** `parseJson` against `JSON.parse`: the same values and the same error messages. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { parseJson } from "../../../gateway/parsing/json_text.ts";
+import { parseJson } from "../../../gateway/parsing/request_body.ts";
 
 function outcome(parse: (text: string) => unknown, text: string): unknown {
   try {

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { CANDIDATES_MAX } from "../../../gateway/options.ts";
-import { parseBody } from "../../../gateway/parsing/json_body.ts";
+import { parseBody } from "../../../gateway/parsing/request_body.ts";
 import { parseRankRequest, parseRankText } from "../../../gateway/parsing/rank_request.ts";
 import { validate } from "../../../gateway/parsing/validation.ts";
 import { ProblemError } from "../../../gateway/problems.ts";

@@ -6,11 +6,11 @@ import fc from "fast-check";
 import { BatchKernel } from "../../../kernels/embedding/batch_kernel.ts";
 import {
   type ClassChunk,
-  type ClassIds,
   type ClassOptions,
   ClassTables,
 } from "../../../kernels/embedding/class_tables.ts";
-import { ClassServingTables } from "../../../kernels/embedding/class_serving_tables.ts";
+import { type ClassIds } from "../../../kernels/embedding/row_classes.ts";
+import { ClassServingTables } from "../../../kernels/embedding/serving_table.ts";
 import { EmbeddingTable } from "../../../kernels/embedding/embedding_table.ts";
 import type {
   FeatureIds,

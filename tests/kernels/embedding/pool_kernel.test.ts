@@ -5,8 +5,12 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Combiner } from "../../../kernels/embedding/options.ts";
-import { PoolKernel } from "../../../kernels/embedding/pool_kernel.ts";
-import { type PoolPart, type PoolPlan, strideOf } from "../../../kernels/embedding/pool_plan.ts";
+import {
+  PoolKernel,
+  type PoolPart,
+  type PoolPlan,
+  strideOf,
+} from "../../../kernels/embedding/pool_kernel.ts";
 
 interface Case {
   readonly plan: PoolPlan;

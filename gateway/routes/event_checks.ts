@@ -1,0 +1,116 @@
+/**
+ * Checks of an event beyond its schema, and the problems of events that are refused.
+ */
+import type { ActionRecord } from "../../records/event_record.ts";
+import type { GatewayOptions } from "../options.ts";
+import type { GatewayParts } from "../parts.ts";
+import { ProblemError } from "../problems.ts";
+import type { EventRequest } from "../schemas/events.ts";
+
+/** The ranking that an event names, or its user. */
+type Cause =
+  | { readonly rankingId: string; readonly user?: undefined }
+  | { readonly rankingId: ""; readonly user: string };
+
+/** @throws {ProblemError} `invalid-request` where an event names both or neither. */
+export function causeOf({ eventId, rankingId, user }: EventRequest, base: string): Cause {
+  if (rankingId !== undefined && user === undefined) return { rankingId };
+  if (rankingId === undefined && user !== undefined) return { rankingId: "", user };
+  const detail = rankingId === undefined
+    ? "is missing; send the rankingId of the answer that contained the item, or the user of an " +
+      "event that no ranking caused"
+    : "comes with a user; send rankingId, or user if no ranking caused the event";
+  throw new ProblemError(
+    "invalid-request",
+    `Cannot accept event "${eventId}": rankingId ${detail}.`,
+    { errors: [{ pointer: `${base}/rankingId`, detail }] },
+  );
+}
+
+/** @throws {ProblemError} `invalid-request`. */
+export function requireInBounds(
+  { eventId, action, value }: EventRequest,
+  base: string,
+  { valueBounds }: GatewayOptions,
+): void {
+  if (value === undefined || !Object.hasOwn(valueBounds, action)) return;
+  const { min, max } = valueBounds[action];
+  if (value >= min && value <= max) return;
+  const range = [
+    ...(min === -Infinity ? [] : [`of ${min} or more`]),
+    ...(max === Infinity ? [] : [`of at most ${max}`]),
+  ].join(" and ");
+  const reason = `is outside the bounds of the action "${action}"`;
+  throw new ProblemError(
+    "invalid-request",
+    `Cannot accept event "${eventId}": value ${value} ${reason}.`,
+    {
+      errors: [{
+        pointer: `${base}/value`,
+        detail: `is ${value}, which ${reason}; send a number ${range}`,
+      }],
+    },
+  );
+}
+
+/**
+ * Requires that a ranking which the gateways remember showed the item.
+ *
+ * @throws {ProblemError} `unknown-ranking` or `item-not-shown`.
+ */
+export function requireShown(
+  { eventId, rankingId, item }: Pick<ActionRecord, "eventId" | "rankingId" | "item">,
+  base: string,
+  { memory, options, sharedRankings }: GatewayParts,
+): void {
+  if (options.unknownRankings === "accept") return;
+  const here = memory.rankings.check(rankingId, item);
+  const shown = here === "unknown-ranking" && sharedRankings !== undefined
+    ? sharedRankings.check(rankingId, item)
+    : here;
+  if (shown === "shown") return;
+  const unknown = shown === "unknown-ranking";
+  if (unknown && !memory.isComplete) return;
+  const field = unknown ? "rankingId" : "item";
+  const value = unknown ? rankingId : item;
+  const reason = unknown
+    ? "is not a ranking that this gateway remembers"
+    : "was not shown by that ranking";
+  const send = unknown
+    ? "send the rankingId of a recent answer of POST /v1/rank"
+    : `send an item that ranking "${rankingId}" showed`;
+  throw new ProblemError(
+    shown,
+    `Cannot accept event "${eventId}": ${field} "${value}" ${reason}.`,
+    {
+      errors: [{
+        pointer: `${base}/${field}`,
+        detail: `is "${value}", which ${reason}; ${send}`,
+      }],
+    },
+  );
+}
+
+/** The problem of an event id that was used for another event. */
+export function conflict(eventId: string, base: string): ProblemError {
+  const reason = "was used for an event with another rankingId, item, action or value";
+  return new ProblemError(
+    "event-conflict",
+    `Cannot accept event "${eventId}": this eventId ${reason}.`,
+    {
+      errors: [{
+        pointer: `${base}/eventId`,
+        detail: `is "${eventId}", which ${reason}; send a new eventId for a new event`,
+      }],
+    },
+  );
+}
+
+/** Refuses events on a ranking that another gateway has made under another id. */
+export function madeElsewhere(): ProblemError {
+  return new ProblemError(
+    "not-ready",
+    "Cannot accept the event yet: another gateway has made the ranking that it belongs to. Send " +
+      "it again with the same eventId.",
+  );
+}
