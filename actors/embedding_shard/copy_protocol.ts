@@ -20,7 +20,7 @@ import type {
   CopyPage,
 } from "../../kernels/embedding/class_copy.ts";
 import type { SnapshotHeader } from "../../kernels/embedding/table_snapshot.ts";
-import type { HandedDeltas } from "./delta_stream.ts";
+import type { HandedDeltas } from "./deltas.ts";
 
 /** Begins a copy. An earlier one ends, and an owner that was frozen for it goes on. */
 export interface BeginCopy extends

@@ -7,21 +7,10 @@ import type { ClassTables } from "../../kernels/embedding/class_tables.ts";
 import type { TraceContext } from "../../mesh/ports/tracing.ts";
 import { TraceLinks } from "../../mesh/runtime/trace_links.ts";
 import { invariant } from "../../structures/invariant.ts";
-import type { Delta, DeltaPosition } from "./protocol.ts";
+import type { Delta, DeltaPosition, HandedDeltas } from "./deltas.ts";
 
 /** Deltas that wait at a handover, at most; with more, the new owner begins a lineage. */
 const HANDED_DELTAS_MAX = 64;
-
-/** A lineage that another owner began. */
-export interface HandedDeltas {
-  readonly lineage: string;
-  /** Sequence of the newest acknowledged delta. */
-  readonly acknowledged: number;
-  /** Sequence of the newest delta that was given. */
-  readonly given: number;
-  /** The deltas after the acknowledged one, without gaps. */
-  readonly waiting: readonly Delta[];
-}
 
 export interface TakenDelta {
   /** Undefined where nothing is new. Its buffers are the taker's. */

@@ -3,7 +3,7 @@
  * the shard is frozen.
  */
 import type { CopySource } from "../../kernels/embedding/class_copy.ts";
-import type { HandedDeltas } from "./delta_stream.ts";
+import type { HandedDeltas } from "./deltas.ts";
 import type { EmbeddingShardMessage } from "./protocol.ts";
 
 /** Messages that wait, at most: several of each trainer. */

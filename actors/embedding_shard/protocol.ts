@@ -7,6 +7,9 @@ import type { FeatureIds } from "../../kernels/embedding/options.ts";
 import type { SnapshotKind } from "../../kernels/embedding/table_snapshot.ts";
 import type { ShardMember } from "../../records/snapshot_parts.ts";
 import type { GivingMessage } from "./copy_protocol.ts";
+import type { Delta, DeltaPosition } from "./deltas.ts";
+
+export type { Delta, DeltaPosition };
 
 /**
  * Asks for the weights of `ids`: for n ids of a class `[n, width]`, one class after another.
@@ -180,38 +183,6 @@ export interface GoBack extends Request<void> {
 /** Asks for the shard's incarnation, to notice its restart. */
 export interface GetIncarnation extends Request<{ readonly incarnation: string }> {
   readonly kind: "getIncarnation";
-}
-
-/**
- * A position in a stream of deltas. The deltas of a lineage are numbered without gaps. A new
- * lineage begins when the shard restarts, and when deltas were not taken for so long that evicted
- * ids were forgotten. Rows of an earlier lineage must be replaced: no delta tells which of them are
- * gone.
- */
-export interface DeltaPosition {
-  readonly lineage: string;
-  /** Number of the newest delta; 0 before the first. */
-  readonly sequence: number;
-}
-
-/** Changed rows and evicted ids. Its sequence follows the sequence of the delta before. */
-export interface Delta extends DeltaPosition {
-  readonly shard: number;
-  /** Traces of gradients since the delta before whose spans are recorded. */
-  readonly traces?: readonly string[];
-  /** By class of rows; undefined for a class without changes. */
-  readonly classes: readonly (ClassChanges | undefined)[];
-}
-
-/** The changes in one class. */
-export interface ClassChanges {
-  readonly ids: FeatureIds;
-  /** Weights; shape `[ids, width]`. */
-  readonly rows: Float32Array<ArrayBuffer>;
-  /** Evicted ids. */
-  readonly tombstones: FeatureIds;
-  /** CRC32C over ids, rows and tombstones as little-endian bytes. */
-  readonly checksum: number;
 }
 
 /**

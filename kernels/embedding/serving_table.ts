@@ -153,6 +153,7 @@ export class ServingTable {
   }
 }
 
+/** Widths of all classes, with the precision and the memory limit that they share. */
 export interface ClassServingOptions extends Pick<ServingTableOptions, "precision" | "bytesMax"> {
   /** Weights of a row, by class. */
   readonly widths: readonly number[];
@@ -257,6 +258,7 @@ export class ClassServingTables {
     for (const table of this.#tables) table.endFill();
   }
 
+  /** Rows and bytes of all tables together. */
   statistics(): { readonly rows: number; readonly bytes: number } {
     return this.#tables.map((table) => table.statistics()).reduce(
       (sum, { rows, bytes }) => ({ rows: sum.rows + rows, bytes: sum.bytes + bytes }),

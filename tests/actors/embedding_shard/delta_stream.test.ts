@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { DeltaStream, type HandedDeltas } from "../../../actors/embedding_shard/delta_stream.ts";
+import { DeltaStream } from "../../../actors/embedding_shard/delta_stream.ts";
+import type { HandedDeltas } from "../../../actors/embedding_shard/deltas.ts";
 import { ClassTables } from "../../../kernels/embedding/class_tables.ts";
 
 function tablesWith(rows: number): ClassTables {

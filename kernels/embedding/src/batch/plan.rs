@@ -81,7 +81,7 @@ const BLOCKS_MAX: u32 = 64;
 const STRIDE_MAX: usize = 1 << 24;
 
 impl PoolPlan {
-    /// Decodes the words of `pool_kernel.ts`: classes, a width each, blocks, a stride each, slots, a
+    /// Decodes words of `pool_kernel.ts`: classes, a width each, blocks, a stride each, slots, a
     /// class each, then `{slot, combiner, entries, column, dim, block, at}` a part, slot by slot.
     /// Parts must fill each block without a gap.
     pub fn decode(words: &[u32]) -> Option<PoolPlan> {
