@@ -115,7 +115,7 @@ class Cairn:
         self._batch_events_max = batch_events_max
         self._batch_characters_max = batch_characters_max
         self.items = Profiles(self, "item")
-        self.users = Profiles(self, "user")
+        self.users = Users(self, "user")
         self._events = _EventQueue(self, flush_interval, queue_events_max, on_lost or _print_lost)
 
     def rank(self, request):
@@ -365,6 +365,22 @@ class Profiles:
 
     def _path(self, id):
         return f"/v1/{self._kind}s/{urllib.parse.quote(id, safe='')}"
+
+
+class Users(Profiles):
+    """Stored attributes of users, and their erasure."""
+
+    def forget(self, id):
+        """Erases a user: attributes, kept features, open rankings and learned rows.
+
+        Returns a receipt for `erasure`; keep its "erasureId", which has nothing of the user.
+        """
+        return self._cairn._send("DELETE", f"{self._path(id)}?forget=true")
+
+    def erasure(self, erasure_id):
+        """Returns the receipt of an erasure as it is now."""
+        quoted = urllib.parse.quote(erasure_id, safe="")
+        return self._cairn._send("GET", f"/v1/erasures/{quoted}")
 
 
 class _EventQueue:

@@ -188,6 +188,47 @@ export interface ProfilesAnswer {
   note?: string;
 }
 
+/** The receipt of an erasure. */
+export interface Erasure {
+  erasureId: string;
+  /**
+   * `erasing`: parts still drop the user. `expiring`: no part knows the user, and old records and
+   * snapshots wait to be deleted. `erased`: nothing holds the user.
+   */
+  status: "erasing" | "expiring" | "erased";
+  /** Wall times, ms. */
+  requestedAtMs: number;
+  /** Time by which the status is `erased`. */
+  byMs: number;
+  completedAtMs?: number;
+  profile: { status: "erased" | "waiting"; removed: boolean };
+  gateway: { status: "erased" | "waiting"; rankingsForgotten: number };
+  /** Absent where the server keeps no features. */
+  keptFeatures?: "erased" | "waiting";
+  trainers: {
+    trainer: string;
+    status: "erased" | "waiting";
+    /** Rows of the user's id; absent where a replay found them removed. */
+    rowsRemoved?: number;
+    crosses: {
+      slot: string;
+      combinations: number;
+      rowsRemoved: number;
+      outcome: "complete" | "rows-may-stay" | "too-many";
+    }[];
+    /** Deleted rows of the quarantine. */
+    quarantined: number;
+  }[];
+  serving: "erased" | "waiting";
+  /** Logs and snapshots that still hold something; without `untilMs` a snapshot is pinned. */
+  holds: {
+    kind: "eventLog" | "exampleLog" | "snapshot";
+    partition?: number;
+    name?: string;
+    untilMs?: number;
+  }[];
+}
+
 /** Kinds of problems: the last part of {@link Problem.type}. */
 export type ProblemKind =
   | "malformed-json"
@@ -196,6 +237,7 @@ export type ProblemKind =
   | "unknown-path"
   | "unknown-item"
   | "unknown-user"
+  | "unknown-erasure"
   | "recommend-off"
   | "method-not-allowed"
   | "body-timeout"
@@ -392,7 +434,7 @@ class Sender {
 /** A server of Cairn. */
 export class Cairn {
   readonly items: Profiles;
-  readonly users: Profiles;
+  readonly users: Users;
   readonly #sender: Sender;
   readonly #queue: EventQueue;
 
@@ -400,7 +442,7 @@ export class Cairn {
     this.#sender = new Sender(options);
     this.#queue = new EventQueue(this.#sender);
     this.items = new Profiles(this.#sender, "item");
-    this.users = new Profiles(this.#sender, "user");
+    this.users = new Users(this.#sender);
   }
 
   /** Orders candidates for a user. */
@@ -640,6 +682,32 @@ export class Profiles {
 
   #pathOf(id: string): string {
     return `/v1/${this.#kind}s/${encodeURIComponent(id)}`;
+  }
+}
+
+/** Stored attributes of users, and their erasure. */
+export class Users extends Profiles {
+  readonly #sender: Sender;
+
+  /** @ignore */
+  constructor(sender: Sender) {
+    super(sender, "user");
+    this.#sender = sender;
+  }
+
+  /**
+   * Erases a user: attributes, kept features, open rankings and learned rows. Returns a receipt to
+   * {@link erasure}; keep its `erasureId`, which has nothing of the user.
+   */
+  forget(id: string): Promise<Erasure> {
+    const path = `/v1/users/${encodeURIComponent(id)}?forget=true`;
+    return this.#sender.send<Erasure>({ method: "DELETE", path });
+  }
+
+  /** The receipt of an erasure as it is now. */
+  erasure(erasureId: string): Promise<Erasure> {
+    const path = `/v1/erasures/${encodeURIComponent(erasureId)}`;
+    return this.#sender.send<Erasure>({ method: "GET", path });
   }
 }
 

@@ -51,9 +51,32 @@ export function gatewayOptionsOf(file: CairnFile): GatewayOptions {
     keptHistories: keptHistoriesOf(file),
     scenarios: scenariosOf(file),
     ...(file.recommend.enabled && { recommend: recommendOptionsOf(file) }),
+    erasure: erasureOptionsOf(file),
     tracedShare: gateway.tracedShare,
     docsPage: gateway.docsPage,
     console: gateway.console,
+  };
+}
+
+/** Shortest time between two releases of the logs by an erasure, ms. */
+const RELEASE_MS_MIN = 1_000;
+/** Time that an erasure takes besides the retention of logs and snapshots, ms. */
+const ERASURE_MARGIN_MS = 60_000;
+
+/**
+ * The event log holds records until their window, or the time of late labels, has passed; the
+ * example log and old snapshots go when as many newer snapshots as are kept were taken.
+ */
+function erasureOptionsOf({ joiner, storage }: CairnFile): GatewayOptions["erasure"] {
+  const windowMs = Math.max(joiner.window, ...Object.values(joiner.lateLabels));
+  if (storage.kind === "memory") {
+    return { retentionMs: windowMs + ERASURE_MARGIN_MS, releaseMs: RELEASE_MS_MIN };
+  }
+  const { interval, spread, kept } = storage.snapshots;
+  const snapshotsMs = (kept + 1) * (interval + spread);
+  return {
+    retentionMs: windowMs + snapshotsMs + ERASURE_MARGIN_MS,
+    releaseMs: Math.max(RELEASE_MS_MIN, interval),
   };
 }
 

@@ -22,6 +22,7 @@ import { consolePages } from "./routes/console_pages.ts";
 import { consoleStream } from "./routes/console_stream.ts";
 import { rankingStoryEndpoints } from "./routes/ranking_story.ts";
 import { documentationEndpoints } from "./routes/documentation.ts";
+import { erasureEndpoint } from "./routes/erasures.ts";
 import { eventsEndpoint } from "./routes/events.ts";
 import { operationsEndpoints, sharedReadyAnswer } from "./routes/operations.ts";
 import { profileEndpoints } from "./routes/profiles.ts";
@@ -41,6 +42,7 @@ export function createGateway(parts: GatewayParts): Hono<GatewayEnv> {
     ...recommendEndpoints(parts, calls),
     eventsEndpoint(parts, failures),
     ...profileEndpoints(parts, failures),
+    erasureEndpoint(parts),
     ...operationsEndpoints(parts, ready),
     ...(parts.console
       ? [

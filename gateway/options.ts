@@ -56,6 +56,12 @@ export interface GatewayOptions {
     /** Sources that have an order. */
     readonly ordered: readonly CandidateSource[];
   };
+  readonly erasure: {
+    /** Time in which logs and snapshots drop what an erasure has removed, ms. */
+    readonly retentionMs: number;
+    /** Interval at which logs are released meanwhile, ms. */
+    readonly releaseMs: number;
+  };
   /** Share of the requests without a trace of their caller whose spans are recorded, in [0, 1]. */
   readonly tracedShare: number;
   /** Serve the page to try the API at `/`. */

@@ -16,6 +16,7 @@ import type { Tracing } from "../mesh/ports/tracing.ts";
 import type { ActorRef } from "../mesh/runtime/actor.ts";
 import type { KnownAttributes } from "./attributes/known_attributes.ts";
 import type { Console } from "./console/console.ts";
+import type { Erasures } from "./erasure/erasures.ts";
 import type { GatewayMemory } from "./memory/gateway_memory.ts";
 import type { GatewayOptions } from "./options.ts";
 
@@ -56,6 +57,8 @@ export interface GatewayParts {
     readonly reason: string | undefined;
   }[];
   readonly profiles: ProfileStore;
+  /** Erases users. Absent = this server cannot: it does not train. */
+  readonly erasures?: Erasures;
   /** Rankings of all gateways; absent = this gateway is the only one. */
   readonly sharedRankings?: SharedRankings;
   readonly telemetry: Telemetry;

@@ -48,6 +48,11 @@ export const problems = {
     title: "No attributes are stored for this user",
     remedy: "Store them with PUT /v1/users/{id}. Ranking and events work without them.",
   },
+  "unknown-erasure": {
+    status: 404,
+    title: "There is no erasure of this id",
+    remedy: "Send the erasureId of the answer to DELETE /v1/users/{id}?forget=true.",
+  },
   "recommend-off": {
     status: 404,
     title: "This server does not look for candidates",

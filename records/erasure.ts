@@ -37,7 +37,61 @@ export interface TrainerErasure {
   readonly quarantined: number;
 }
 
+/** An erasure as its gateway goes on with it. */
+export interface ErasureRequest {
+  readonly erasureId: string;
+  /** The host whose gateway goes on with it; absent where one process is all. */
+  readonly host?: string;
+  /** Wall times, ms. */
+  readonly requestedAtMs: number;
+  /** Time by which nothing holds the user any more, by the retention of the configuration. */
+  readonly byMs: number;
+  readonly profileRemoved: boolean;
+  /** Rankings that the gateway's memory has dropped. */
+  readonly rankingsForgotten: number;
+  /** Offset of the erasure's record in the event log, by partition. */
+  readonly firstAt: readonly number[];
+  /**
+   * The same of the record of pass 2. It is written when every request of before pass 1 has ended:
+   * a ranking that was under way then may have been logged behind the first record.
+   */
+  readonly secondAt?: readonly number[];
+  /**
+   * The newest snapshot of before, when all trainers had removed the rows. A later snapshot may
+   * continue its chain.
+   */
+  readonly newestBefore?: string;
+  /** When all serving replicas had the removals. */
+  readonly servedAtMs?: number;
+  /** When the user was found nowhere any more. */
+  readonly completedAtMs?: number;
+}
+
 const PREFIX = "erasures/";
+const REQUEST = "/request.json";
+
+export async function writeErasureRequest(
+  blobs: BlobStore,
+  request: ErasureRequest,
+): Promise<void> {
+  const bytes = new TextEncoder().encode(JSON.stringify(request));
+  await blobs.put(`${PREFIX}${request.erasureId}${REQUEST}`, bytes);
+}
+
+/** An erasure; undefined where there is none of this id. */
+export async function readErasureRequest(
+  blobs: BlobStore,
+  erasureId: string,
+): Promise<ErasureRequest | undefined> {
+  return await readJson<ErasureRequest>(blobs, `${PREFIX}${erasureId}${REQUEST}`);
+}
+
+/** The ids of all erasures. */
+export async function listErasures(blobs: BlobStore): Promise<string[]> {
+  const names = await blobs.list(PREFIX);
+  return names.filter((name) => name.endsWith(REQUEST))
+    .map((name) => name.slice(PREFIX.length, -REQUEST.length));
+}
 
 /** The name of a trainer's part in the blob store. */
 function trainerName(erasureId: string, source: string, pass: ErasurePass): string {

@@ -1,6 +1,7 @@
 /**
  * The gateway in front of a mesh whose actors have started.
  */
+import type { FeatureKeeperMessage } from "../actors/feature_keeper/protocol.ts";
 import type { JoinerMessage } from "../actors/joiner/protocol.ts";
 import type { ParameterSyncMessage } from "../actors/parameter_sync/protocol.ts";
 import type { RankerMessage } from "../actors/ranker/protocol.ts";
@@ -10,6 +11,7 @@ import type { TrainerMessage } from "../actors/trainer/protocol.ts";
 import type { CairnConfiguration } from "../configuration/configuration.ts";
 import { createGateway } from "../gateway/app.ts";
 import { Console } from "../gateway/console/console.ts";
+import { Erasures } from "../gateway/erasure/erasures.ts";
 import { GatewayMemory } from "../gateway/memory/gateway_memory.ts";
 import { recallFromLogs } from "../gateway/memory/log_recall.ts";
 import { createProfileCheck } from "../kernels/features/profile_check.ts";
@@ -71,7 +73,24 @@ export async function openGateway(
   const { schema } = configuration.features;
   const memory = new GatewayMemory(clock, configuration.gateway);
   const recall = await recallFromLogs(memory, { ...stores, clock, telemetry });
+  const erasures = new Erasures({
+    ...stores,
+    memory,
+    ...(console && { activity: console.activity }),
+    trainers: Array.from({ length: configuration.trainerCount }, (_, i) => addresses.trainer(i)),
+    keepers: Array.from(
+      { length: configuration.featureKeeper?.shards ?? 0 },
+      (_, i) => mesh.actorRef<FeatureKeeperMessage>(addresses.featureKeeper(i)),
+    ),
+    parameterSync: mesh.actorRef<ParameterSyncMessage>(addresses.parameterSync),
+    clock,
+    random,
+    telemetry,
+    options: configuration.gateway,
+    ...(host !== undefined && { host }),
+  });
   const app = createGateway({
+    erasures,
     ranker,
     trainers: trainers.all,
     eventLog: stores.eventLog,
@@ -98,6 +117,7 @@ export async function openGateway(
     ...(console && { console }),
   });
   console?.start();
+  await erasures.start();
   return {
     configuration,
     fetch: (request) => app.fetch(request),
@@ -113,6 +133,7 @@ export async function openGateway(
     metricsText,
     async stop() {
       console?.stop();
+      await erasures.stop();
       await recall.stop();
       await stop();
     },

@@ -53,6 +53,7 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
   #rows = 0;
   #bytes = 0;
   #gaps = 0;
+  #roundsComplete = 0;
   #denseVersion = 0;
 
   constructor(
@@ -133,6 +134,7 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
       bytes: this.#bytes,
       gaps: this.#gaps,
       denseVersion: this.#denseVersion,
+      roundsComplete: this.#roundsComplete,
       sequences: this.#shards.map((shard) => shard.acknowledged?.sequence ?? 0),
     };
   }
@@ -153,6 +155,7 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
       rounds = await this.#round();
     }
     this.#roundMs.record(this.#context.clock.monotonicMs() - beganMs);
+    if (rounds.every(({ complete }) => complete.every(Boolean))) this.#roundsComplete++;
     const known = this.#marks.every(({ incarnations }) =>
       this.#shards.every(({ incarnation }, shard) => incarnation === incarnations[shard])
     );

@@ -32,6 +32,8 @@ export interface SyncStatus {
   readonly bytes: number;
   readonly gaps: number;
   readonly denseVersion: number;
+  /** Rounds in which every serving host got all changes. */
+  readonly roundsComplete: number;
   /** Last acknowledged sequence by shard; 0 before the first. */
   readonly sequences: readonly number[];
 }

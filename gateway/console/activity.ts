@@ -111,6 +111,11 @@ export class Activity {
     this.#refusals.add({ ...refusal, atMs, leftOut: this.#refusals.takeLeftOut() });
   }
 
+  /** Drops the rankings of an erased user. */
+  forget(user: string): void {
+    this.#rankings.remove((ranking) => ranking.user === user);
+  }
+
   read(): ActivitySeen {
     return {
       rankings: this.#rankings.newestFirst(),
@@ -160,6 +165,13 @@ class NewestEntries<E> {
     const leftOut = this.#leftOut;
     this.#leftOut = 0;
     return leftOut;
+  }
+
+  /** Removes entries; the others keep their order. */
+  remove(is: (entry: E) => boolean): void {
+    const kept = this.newestFirst().reverse().filter((entry) => !is(entry));
+    this.#entries.splice(0, this.#entries.length, ...kept);
+    this.#next = kept.length % KEPT;
   }
 
   newestFirst(): E[] {

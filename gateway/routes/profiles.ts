@@ -9,10 +9,12 @@ import { noteOnProfiles } from "../attributes/known_attributes.ts";
 import type { Endpoint, GatewayContext } from "../endpoint.ts";
 import type { FailureLog } from "../failure_log.ts";
 import { withinDeadline } from "../middleware/deadline.ts";
+import { readQuery } from "../parsing/query.ts";
 import { BodyReader } from "../parsing/request_body.ts";
 import { validate } from "../parsing/validation.ts";
 import type { GatewayParts } from "../parts.ts";
 import { ProblemError } from "../problems.ts";
+import { deleteUserQuerySchema, erasureSchema, noQuerySchema } from "../schemas/erasures.ts";
 import {
   profilePatchSchema,
   profilePathSchema,
@@ -20,6 +22,7 @@ import {
   profileSchema,
   storedProfileSchema,
 } from "../schemas/profiles.ts";
+import { eraseUser } from "./erasures.ts";
 import { profileAnswer } from "./profile_answer.ts";
 import { profileListEndpoint } from "./profile_list.ts";
 import { profilePageEndpoints } from "./profile_pages.ts";
@@ -114,6 +117,8 @@ function endpointsOf(kind: ProfileKind, parts: GatewayParts): Endpoint[] {
 
   async function remove(context: GatewayContext): Promise<Response> {
     const id = idOf(context);
+    const { forget } = readQuery(context, kind === "user" ? deleteUserQuerySchema : noQuerySchema);
+    if (forget === "true") return await eraseUser(parts, context, id);
     await withinDeadline(
       context,
       clock,
@@ -181,8 +186,24 @@ function endpointsOf(kind: ProfileKind, parts: GatewayParts): Endpoint[] {
       summary: `Delete ${kind === "item" ? "an item's" : "a user's"} attributes`,
       description:
         "The next ranking no longer reads them. Deleting absent attributes is not an error.",
-      answers: { 204: { description: "No attributes are stored." } },
-      problems: ["unavailable", "deadline-exceeded"],
+      ...(kind === "user" && {
+        query: deleteUserQuerySchema,
+        description:
+          "The next ranking no longer reads them. Deleting absent attributes is not an " +
+          "error. With `forget=true` the user is erased: kept features, open rankings and learned " +
+          "rows go too, on every shard and replica, and the answer is a receipt.",
+      }),
+      answers: {
+        204: { description: "No attributes are stored." },
+        ...(kind === "user" && {
+          202: { description: "The user is being erased.", schema: erasureSchema },
+        }),
+      },
+      problems: [
+        "unavailable",
+        ...(kind === "user" ? ["log-full"] as const : []),
+        "deadline-exceeded",
+      ],
       handle: remove,
     },
   ];

@@ -117,6 +117,11 @@ export interface EventLog {
    * Absent where a trim removes any records; has no effect where this thread does not write.
    */
   roll?(partition: number): Promise<void>;
+  /**
+   * Offset of the oldest record whose bytes are stored, also where reads begin later. Absent where
+   * a trim removes bytes at once.
+   */
+  storedFrom?(partition: number): Promise<number>;
   /** The log's size and its limit. */
   usage(): LogUsage;
   /**

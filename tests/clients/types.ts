@@ -6,6 +6,7 @@ import type { z } from "zod";
 import type * as client from "../../clients/cairn.ts";
 import type { ProblemKind } from "../../gateway/problems.ts";
 import type { eventsAnswerSchema, eventSchema } from "../../gateway/schemas/events.ts";
+import type { erasureSchema } from "../../gateway/schemas/erasures.ts";
 import type { problemSchema } from "../../gateway/schemas/problem.ts";
 import type {
   profileEntrySchema,
@@ -46,6 +47,7 @@ const same: {
   storedProfile: Same<client.StoredProfile, z.infer<typeof storedProfileSchema>>;
   profilePage: Same<client.ProfilePage, z.infer<typeof profilePageSchema>>;
   profilesAnswer: Same<client.ProfilesAnswer, z.infer<typeof profilesAnswerSchema>>;
+  erasure: Same<client.Erasure, z.infer<typeof erasureSchema>>;
   problem: Same<client.Problem, z.infer<typeof problemSchema>>;
   problemKind: Same<client.ProblemKind, ProblemKind>;
 } = {
@@ -60,6 +62,7 @@ const same: {
   storedProfile: true,
   profilePage: true,
   profilesAnswer: true,
+  erasure: true,
   problem: true,
   problemKind: true,
 };

@@ -50,6 +50,7 @@ const fixtureOptions: GatewayOptions = {
   keptHistories: ["shown", "click"],
   scenarios: { home: { filter: ["!hidden"], pin: [{ item: "b", position: 1 }] } },
   recommend: { candidates: 300, sources: ["model"], ordered: ["model"] },
+  erasure: { retentionMs: 60_000, releaseMs: 5_000 },
   tracedShare: 0,
   docsPage: true,
   console: true,

@@ -269,6 +269,12 @@ export class EmbeddedEventLog implements EventLog {
     }
   }
 
+  storedFrom(partition: number): Promise<number> {
+    const { directory, endOffset } = this.#partition(partition);
+    const [oldest] = listSegments(directory, this.#files);
+    return Promise.resolve(oldest?.firstOffset ?? endOffset);
+  }
+
   usage(): LogUsage {
     let bytes = 0;
     for (const { bytesBefore, writer } of this.#partitions) {

@@ -1,0 +1,260 @@
+/**
+ * Erases users: drops the profile and the gateway's memory, appends the erasure to the event log,
+ * which all other parts read, and follows it until nothing holds the user.
+ *
+ * An erasure goes through the log twice. A ranking that is under way when it begins may be logged
+ * behind the first record; when every such request has ended, a second record erases that too.
+ * Then the logs are released at intervals, until the records of before are trimmed and snapshots
+ * of before are replaced.
+ *
+ * Everything that a restart needs is in the blob store, without the user's id: that is in the log
+ * until its records are trimmed.
+ */
+import type { Timer } from "../../mesh/ports/clock.ts";
+import { reasonOf } from "../../mesh/runtime/errors.ts";
+import {
+  type ErasurePass,
+  type ErasureRequest,
+  listErasures,
+  readErasureRequest,
+  writeErasureRequest,
+} from "../../records/erasure.ts";
+import { decodeEvent, encodeEvent, type EventRecord } from "../../records/event_record.ts";
+import {
+  areLearned,
+  BUDGET_MS,
+  type ErasureState,
+  isForgotten,
+  newestBeforeOf,
+  readState,
+  readTrainers,
+} from "./erasure_state.ts";
+import type { ErasureSources } from "./sources.ts";
+
+/** Interval at which erasures under way are looked after, ms. */
+const STEP_MS = 1_000;
+/** Time after `gateway.deadline` in which a request in progress ends, ms. */
+const ENDING_MS = 1_000;
+/** A round of parameter sync that was under way, and one that began after a removal. */
+const ROUNDS = 2;
+
+/** An erasure that this gateway goes on with. */
+interface Following {
+  request: ErasureRequest;
+  /** The user; undefined after a restart, until it is read from the log. */
+  user: string | undefined;
+  /** Complete rounds of sync when the trainers had removed the rows. */
+  roundsBefore: number | undefined;
+  /** When logs and snapshots were looked through last. */
+  lookedAtMs: number;
+  isOverdue: boolean;
+}
+
+export class Erasures {
+  readonly #sources: ErasureSources;
+  readonly #following = new Map<string, Following>();
+  #timer: Timer | undefined;
+  #step: Promise<void> = Promise.resolve();
+  #stopped = false;
+
+  constructor(sources: ErasureSources) {
+    this.#sources = sources;
+  }
+
+  /** Names of the trainers, in the order of their parts in a state. */
+  get trainers(): readonly string[] {
+    return this.#sources.trainers;
+  }
+
+  /** Goes on with the erasures of before a restart. */
+  async start(): Promise<void> {
+    const { blobs, host } = this.#sources;
+    for (const erasureId of await listErasures(blobs)) {
+      const request = await readErasureRequest(blobs, erasureId);
+      if (request === undefined || request.completedAtMs !== undefined) continue;
+      if (request.host !== host) continue;
+      this.#follow(request, undefined);
+    }
+    this.#stepLater();
+  }
+
+  /** Resolves when nothing is written any more. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#timer?.cancel();
+    await this.#step;
+  }
+
+  /**
+   * Begins to erase a user. When it resolves, the profile is deleted and the erasure is durable.
+   *
+   * @throws {LogFullError | LogUnavailableError | ProfileStoreUnavailableError} Send it again: an
+   * erasure that comes twice has no further effect.
+   */
+  async erase(user: string): Promise<ErasureState> {
+    const { profiles, memory, activity, random, clock, host, options } = this.#sources;
+    const erasureId = random.uuid();
+    const requestedAtMs = clock.nowMs();
+    const profileRemoved = await profiles.delete("user", user);
+    const firstAt = await this.#append(this.#forget(erasureId, 1, user));
+    const rankingsForgotten = memory.forget(user);
+    activity?.forget(user);
+    const request: ErasureRequest = {
+      erasureId,
+      ...(host !== undefined && { host }),
+      requestedAtMs,
+      byMs: requestedAtMs + options.deadlineMs + options.erasure.retentionMs,
+      profileRemoved,
+      rankingsForgotten,
+      firstAt,
+    };
+    await writeErasureRequest(this.#sources.blobs, request);
+    this.#follow(request, user);
+    return await readState(this.#sources, request);
+  }
+
+  /** The state of an erasure; undefined where there is none of this id. */
+  async read(erasureId: string): Promise<ErasureState | undefined> {
+    const request = await readErasureRequest(this.#sources.blobs, erasureId);
+    return request && await readState(this.#sources, request);
+  }
+
+  #follow(request: ErasureRequest, user: string | undefined): void {
+    const { erasureId } = request;
+    this.#following.set(erasureId, {
+      request,
+      user,
+      roundsBefore: undefined,
+      lookedAtMs: -Infinity,
+      isOverdue: false,
+    });
+  }
+
+  #stepLater(): void {
+    if (this.#stopped) return;
+    this.#timer = this.#sources.clock.schedule(STEP_MS, () => {
+      this.#step = this.#stepAll().finally(() => this.#stepLater());
+    });
+  }
+
+  /** A step that fails is tried again: an erasure repeats every part of it without harm. */
+  async #stepAll(): Promise<void> {
+    let releases = false;
+    for (const following of [...this.#following.values()]) {
+      if (this.#stopped) return;
+      try {
+        releases = await this.#goOn(following) || releases;
+      } catch (error) {
+        const { erasureId } = following.request;
+        this.#sources.telemetry.log("warn", `the erasure ${erasureId} waits: ${reasonOf(error)}`);
+      }
+    }
+    if (releases && !this.#stopped) await this.#release();
+  }
+
+  /** Takes an erasure one step on; true if the logs are to be released for it. */
+  async #goOn(following: Following): Promise<boolean> {
+    const { clock, options, memory, activity } = this.#sources;
+    const { request } = following;
+    const { erasureId, requestedAtMs, secondAt } = request;
+    const nowMs = clock.nowMs();
+    if (secondAt === undefined) {
+      if (nowMs < requestedAtMs + options.deadlineMs + ENDING_MS) return false;
+      const user = following.user ??= await this.#readUser(request);
+      if (user !== undefined) {
+        memory.forget(user);
+        activity?.forget(user);
+      }
+      const again = user === undefined
+        ? request.firstAt // its record is trimmed: it was joined long ago
+        : await this.#append(this.#forget(erasureId, 2, user));
+      await this.#store(following, { ...request, secondAt: again });
+      following.user = undefined;
+      return false;
+    }
+    if (request.servedAtMs === undefined) {
+      await this.#confirmServed(following);
+      return false;
+    }
+    if (nowMs < following.lookedAtMs + options.erasure.releaseMs) return false;
+    following.lookedAtMs = nowMs;
+    const state = await readState(this.#sources, request);
+    if (!isForgotten(state)) return false;
+    if (state.holds.length === 0) {
+      await this.#store(following, { ...request, completedAtMs: nowMs });
+      this.#following.delete(erasureId);
+      return false;
+    }
+    // A pinned snapshot stays as long as it is pinned; nothing else has to move for it.
+    if (state.holds.every((hold) => hold.kind === "snapshot" && hold.pinned)) return false;
+    this.#warnIfOverdue(following, state);
+    return true;
+  }
+
+  /** Notes that the replicas are without the rows, when sync has carried all removals. */
+  async #confirmServed(following: Following): Promise<void> {
+    const { parameterSync, clock, blobs } = this.#sources;
+    const trainers = await readTrainers(this.#sources, following.request);
+    if (!areLearned(trainers)) return;
+    const { roundsComplete } = await parameterSync.ask(
+      { kind: "getStatus" },
+      { budgetMs: BUDGET_MS },
+    );
+    // A sync that restarts counts from 0.
+    following.roundsBefore = Math.min(following.roundsBefore ?? Infinity, roundsComplete);
+    if (roundsComplete < following.roundsBefore + ROUNDS) return;
+    const newestBefore = await newestBeforeOf(blobs, trainers);
+    await this.#store(following, {
+      ...following.request,
+      ...(newestBefore !== undefined && { newestBefore }),
+      servedAtMs: clock.nowMs(),
+    });
+  }
+
+  /** Lets all records so far be trimmed, and gives the next snapshot a new cut. */
+  async #release(): Promise<void> {
+    const { eventLog, memory, clock } = this.#sources;
+    for (let partition = 0; partition < eventLog.partitions; partition++) {
+      await eventLog.roll?.(partition);
+    }
+    const acceptedAtMs = memory.acceptanceClock.nextMs();
+    await this.#append({ kind: "release", atMs: clock.nowMs(), acceptedAtMs });
+  }
+
+  #warnIfOverdue(following: Following, { request, holds }: ErasureState): void {
+    if (following.isOverdue || this.#sources.clock.nowMs() < request.byMs) return;
+    following.isOverdue = true;
+    this.#sources.telemetry.log("warn", `the erasure ${request.erasureId} is overdue`, { holds });
+  }
+
+  async #store(following: Following, request: ErasureRequest): Promise<void> {
+    await writeErasureRequest(this.#sources.blobs, request);
+    following.request = request;
+  }
+
+  /** The user of an erasure, from its record; undefined where that is trimmed. */
+  async #readUser({ erasureId, firstAt }: ErasureRequest): Promise<string | undefined> {
+    const { eventLog } = this.#sources;
+    const [record] = await eventLog.read(0, firstAt[0], 1);
+    if (record === undefined || record.offset !== firstAt[0]) return undefined;
+    const forget = decodeEvent(record.bytes);
+    return forget.kind === "forget" && forget.erasureId === erasureId ? forget.user : undefined;
+  }
+
+  #forget(erasureId: string, pass: ErasurePass, user: string): EventRecord {
+    const { clock, memory } = this.#sources;
+    const acceptedAtMs = memory.acceptanceClock.nextMs();
+    return { kind: "forget", erasureId, pass, user, atMs: clock.nowMs(), acceptedAtMs };
+  }
+
+  /** Appends a record to every partition; resolves with its offsets. */
+  async #append(record: EventRecord): Promise<number[]> {
+    const { eventLog } = this.#sources;
+    const bytes = encodeEvent(record);
+    const offsets: number[] = [];
+    for (let partition = 0; partition < eventLog.partitions; partition++) {
+      offsets.push(await eventLog.append(partition, [bytes]));
+    }
+    return offsets;
+  }
+}

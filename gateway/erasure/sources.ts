@@ -1,0 +1,35 @@
+/**
+ * The parts of a server that an erasure goes through, as the gateway sees them.
+ */
+import type { FeatureKeeperMessage } from "../../actors/feature_keeper/protocol.ts";
+import type { ParameterSyncMessage } from "../../actors/parameter_sync/protocol.ts";
+import type { BlobStore } from "../../mesh/ports/blob_store.ts";
+import type { Clock } from "../../mesh/ports/clock.ts";
+import type { EventLog } from "../../mesh/ports/event_log.ts";
+import type { ProfileStore } from "../../mesh/ports/profile_store.ts";
+import type { Random } from "../../mesh/ports/random.ts";
+import type { Telemetry } from "../../mesh/ports/telemetry.ts";
+import type { ActorRef } from "../../mesh/runtime/actor.ts";
+import type { Activity } from "../console/activity.ts";
+import type { GatewayMemory } from "../memory/gateway_memory.ts";
+import type { GatewayOptions } from "../options.ts";
+
+export interface ErasureSources {
+  readonly eventLog: EventLog;
+  readonly exampleLog: EventLog;
+  readonly blobs: BlobStore;
+  readonly profiles: ProfileStore;
+  readonly memory: GatewayMemory;
+  /** Absent where there is no console. */
+  readonly activity?: Activity;
+  /** Names of the trainers; partition i of the example log is read by the i-th. */
+  readonly trainers: readonly string[];
+  readonly keepers: readonly ActorRef<FeatureKeeperMessage>[];
+  readonly parameterSync: ActorRef<ParameterSyncMessage>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly telemetry: Telemetry;
+  readonly options: Pick<GatewayOptions, "erasure" | "deadlineMs">;
+  /** This host; absent where one process is all. */
+  readonly host?: string;
+}
