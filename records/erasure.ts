@@ -70,6 +70,7 @@ export interface ErasureRequest {
 const PREFIX = "erasures/";
 const REQUEST = "/request.json";
 
+/** Writes the state of an erasure, in place of the one before. */
 export async function writeErasureRequest(
   blobs: BlobStore,
   request: ErasureRequest,

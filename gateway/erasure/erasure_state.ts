@@ -104,7 +104,7 @@ async function holdsOf(
   return holds;
 }
 
-/** Name of the newest snapshot whose cut lies before the removals; undefined where there is none. */
+/** Name of the newest snapshot whose cut lies before the removals; undefined without any. */
 export async function newestBeforeOf(
   blobs: BlobStore,
   trainers: ErasureState["trainers"],

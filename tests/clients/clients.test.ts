@@ -16,6 +16,7 @@ const expected = {
   absent: null,
   putMany: [1200, 1, 1201, "rejected"],
   deleted: null,
+  erasure: [false, true],
   patch: { price: 3 },
   listed: [1199, true],
   stale: 0,

@@ -62,6 +62,10 @@ findings["listed"] = [len(listed), cairn.items.count() >= 1199]
 findings["stale"] = len(list(cairn.items.list(written_before=1772366400000)))
 findings["deleted"] = cairn.items.get(item(1200))
 
+erasure = cairn.users.forget(f"{prefix}/bob")
+same = cairn.users.erasure(erasure["erasureId"])["erasureId"] == erasure["erasureId"]
+findings["erasure"] = [erasure["profile"]["removed"], same]
+
 candidates = [{"id": item(1)}, {"id": item(2)}, {"id": item(3)}]
 faults("busy", "html", "gone", "lost")
 ranking = cairn.rank({"user": f"{prefix}-ann", "candidates": candidates})

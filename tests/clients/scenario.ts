@@ -53,6 +53,12 @@ for await (const { id } of cairn.items.list({ writtenBefore: 1772366400000 })) s
 findings.stale = stale.length;
 findings.deleted = await cairn.items.get(item(1200)) ?? null;
 
+const { erasureId, profile } = await cairn.users.forget(`${prefix}/bob`);
+findings.erasure = [
+  profile.removed,
+  (await cairn.users.erasure(erasureId)).erasureId === erasureId,
+];
+
 const candidates = [{ id: item(1) }, { id: item(2) }, { id: item(3) }];
 await faults("busy", "html", "gone", "lost");
 const ranking = await cairn.rank({ user: `${prefix}-ann`, candidates });

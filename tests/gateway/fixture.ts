@@ -29,7 +29,7 @@ import { impression } from "../actors/joiner/records.ts";
 export const startMs = Date.UTC(2026, 0, 1);
 
 /** Options of every fixture, unless a test overrides them. */
-const fixtureOptions: GatewayOptions = {
+export const fixtureOptions: GatewayOptions = {
   apiKeys: [],
   bodyBytesMax: 1024 * 1024,
   bodiesBytesMax: 64 * 1024 * 1024,
@@ -129,6 +129,7 @@ export interface FixtureParts {
   readonly profiles?: ProfileStore;
   readonly sharedRankings?: GatewayParts["sharedRankings"];
   readonly memory?: GatewayMemory;
+  readonly erasures?: GatewayParts["erasures"];
   readonly clock?: VirtualClock;
   readonly random?: SeededRandom;
   readonly checkProfile?: GatewayParts["checkProfile"];
@@ -162,6 +163,7 @@ export function gatewayFixture(parts: FixtureParts = {}) {
     options,
     memory,
     ...(parts.exampleLog && { exampleLog: parts.exampleLog }),
+    ...(parts.erasures && { erasures: parts.erasures }),
     ...(parts.sharedRankings && { sharedRankings: parts.sharedRankings }),
     ...(parts.checkProfile && { checkProfile: parts.checkProfile }),
     ...(parts.labels && { labels: parts.labels }),

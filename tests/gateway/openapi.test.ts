@@ -48,6 +48,7 @@ Deno.test("the document is OpenAPI 3.1 and lists every operation", () => {
       "patch /v1/users/{id}",
       "get /v1/users/{id}",
       "delete /v1/users/{id}",
+      "get /v1/erasures/{id}",
       "get /health/live",
       "get /health/ready",
       "get /metrics",

@@ -1,0 +1,234 @@
+/**
+ * Erasures as the gateway follows them, over stores in memory and doubles of the other parts.
+ */
+import assert from "node:assert/strict";
+import { Erasures } from "../../gateway/erasure/erasures.ts";
+import type { ErasureSources } from "../../gateway/erasure/sources.ts";
+import { GatewayMemory } from "../../gateway/memory/gateway_memory.ts";
+import { MemoryBlobStore } from "../../mesh/adapters/memory/memory_blob_store.ts";
+import { MemoryEventLog } from "../../mesh/adapters/memory/memory_event_log.ts";
+import { MemoryProfileStore } from "../../mesh/adapters/memory/memory_profile_store.ts";
+import { LogFullError } from "../../mesh/ports/event_log.ts";
+import { SeededRandom } from "../../mesh/simulation/seeded_random.ts";
+import { TelemetryRecorder } from "../../mesh/simulation/telemetry_recorder.ts";
+import { VirtualClock } from "../../mesh/simulation/virtual_clock.ts";
+import { readErasureRequest, writeTrainerErasure } from "../../records/erasure.ts";
+import { decodeEvent } from "../../records/event_record.ts";
+import { FORMAT, pinSnapshot, writeManifest } from "../../records/snapshot_manifest.ts";
+import { fixtureOptions, gatewayFixture, json, startMs } from "./fixture.ts";
+
+const SOURCE = "trainer/0";
+const PART = { name: "snapshots/000000000000001/x", bytes: 0, checksum: 0 };
+
+async function fixture(more: Partial<ErasureSources> = {}) {
+  const clock = new VirtualClock({ startMs });
+  const eventLog = new MemoryEventLog({ name: "events", partitions: 2 });
+  const exampleLog = new MemoryEventLog({ name: "examples", partitions: 1 });
+  const [blobs, profiles] = [new MemoryBlobStore(), new MemoryProfileStore(clock)];
+  const sync = { roundsComplete: 7 };
+  const memory = new GatewayMemory(clock, fixtureOptions);
+  const telemetry = new TelemetryRecorder();
+  const sources: ErasureSources = {
+    ...{ eventLog, exampleLog, blobs, profiles, memory, clock, telemetry },
+    trainers: [SOURCE],
+    keepers: [],
+    parameterSync: { ask: () => Promise.resolve(sync) } as never,
+    random: new SeededRandom(3),
+    options: fixtureOptions,
+    ...more,
+  };
+  const erasures = new Erasures(sources);
+  await erasures.start();
+  const gateway = gatewayFixture({ clock, eventLog, profiles, memory, erasures });
+  /** Kinds of the records in a partition. */
+  const kinds = async (partition = 0) =>
+    (await eventLog.read(partition, 0, 1_000)).map(({ bytes }) => decodeEvent(bytes).kind);
+  /** Lets the steps of some seconds pass. */
+  const pass = async (seconds: number) => {
+    for (let i = 0; i < seconds; i++) {
+      await clock.advance(1_000);
+      for (let turn = 0; turn < 40; turn++) await Promise.resolve();
+    }
+  };
+  /** A trainer removes the rows, in the n-th chunk of the log. */
+  const learn = async (erasureId: string, which: 1 | 2) => {
+    const offset = await exampleLog.append(0, [Uint8Array.of(which)]);
+    await writeTrainerErasure(blobs, erasureId, which, {
+      ...{ source: SOURCE, partition: 0, offset, sequence: 10 + which, atMs: clock.nowMs() },
+      ...{ rowsRemoved: 2 - which, crosses: [], quarantined: 0 },
+    });
+  };
+  const snapshot = (number: number, sequence: number) =>
+    writeManifest(blobs, {
+      format: FORMAT,
+      name: `snapshots/00000000000000${number}`,
+      atMs: number,
+      trainers: [
+        {
+          source: SOURCE,
+          sequence,
+          partition: 0,
+          offset: 0,
+          learnedThroughMs: 0,
+          checkpoint: PART,
+        },
+      ],
+      shards: [],
+    });
+  return {
+    ...{ ...sources, sync, telemetry, eventLog, exampleLog, blobs },
+    erasures,
+    gateway,
+    kinds,
+    pass,
+    learn,
+    snapshot,
+  };
+}
+
+Deno.test("an erasure passes the log twice, waits for sync, and is complete when no log or snapshot holds it", async () => {
+  const { gateway, kinds, pass, learn, snapshot, ...parts } = await fixture();
+  const { blobs, eventLog, exampleLog, sync, profiles, erasures } = parts;
+  await profiles.put("user", "ann", { age: 7 });
+  await gateway.rank("r", ["a"]);
+  await snapshot(1, 5);
+  const response = await gateway.app.request("/v1/users/ann?forget=true", { method: "DELETE" });
+  assert.equal(response.status, 202);
+  const receipt = await response.json();
+  const path = `/v1/erasures/${receipt.erasureId}`;
+  assert.equal(response.headers.get("location"), path);
+  assert.deepEqual([receipt.status, receipt.profile.removed], ["erasing", true]);
+  assert.equal(profiles.get("user", "ann"), undefined);
+  assert.deepEqual([await kinds(0), await kinds(1)], [["forget"], ["forget"]]);
+  const read = async () => await json(gateway.app.request(path));
+
+  await pass(4); // the deadline of requests in progress, and a second
+  assert.deepEqual(await kinds(0), ["forget", "forget"]);
+  await learn(receipt.erasureId, 1);
+  await pass(1);
+  assert.equal((await read()).trainers[0].status, "waiting");
+  await learn(receipt.erasureId, 2);
+  await pass(2);
+  sync.roundsComplete++; // it was under way
+  await pass(2);
+  assert.equal((await read()).serving, "waiting");
+  sync.roundsComplete++;
+  await pass(2);
+  const forgotten = await read();
+  assert.deepEqual([forgotten.serving, forgotten.status], ["erased", "expiring"]);
+  assert.equal(forgotten.trainers[0].rowsRemoved, 1);
+  const kindsHeld = forgotten.holds.map(({ kind }: { kind: string }) => kind);
+  assert.deepEqual(kindsHeld, ["eventLog", "eventLog", "exampleLog", "snapshot"]);
+  assert.equal((await kinds(0)).at(-1), "release");
+
+  await snapshot(2, 12);
+  await blobs.delete("snapshots/000000000000001/manifest.json");
+  for (const partition of [0, 1]) await eventLog.trim(partition, 2);
+  await exampleLog.trim(0, 2);
+  await pass(6);
+  const { completedAtMs, status, holds } = await read();
+  assert.deepEqual([status, holds], ["erased", []]);
+  assert.ok(completedAtMs > startMs);
+  for (const name of await blobs.list("erasures/")) {
+    assert.ok(!new TextDecoder().decode(await blobs.get(name)).includes("ann"), name);
+  }
+  const records = (await kinds(0)).length;
+  await pass(30);
+  assert.equal((await kinds(0)).length, records, "nothing is released for it any more");
+  await erasures.stop();
+});
+
+Deno.test("a gateway that restarts goes on with an erasure, and reads its user from the log", async () => {
+  const first = await fixture();
+  const { request: { erasureId } } = await first.erasures.erase("ann");
+  await first.erasures.stop();
+  const second = new Erasures(first);
+  await second.start();
+  await first.pass(4);
+  const records = await first.eventLog.read(0, 0, 10);
+  const forgets = records.map(({ bytes }) => decodeEvent(bytes));
+  assert.deepEqual(
+    forgets.map((record) => record.kind === "forget" && [record.user, record.pass]),
+    [["ann", 1], ["ann", 2]],
+  );
+  const request = await readErasureRequest(first.blobs, erasureId);
+  assert.deepEqual(request?.secondAt, [1, 1]);
+  await second.stop();
+});
+
+Deno.test("another host's erasure is read, and left to that host", async () => {
+  const first = await fixture({ host: "one" });
+  const { request: { erasureId } } = await first.erasures.erase("ann");
+  await first.erasures.stop();
+  const second = new Erasures({ ...first, host: "two" });
+  await second.start();
+  await first.pass(5);
+  assert.deepEqual(await first.kinds(), ["forget"]);
+  assert.equal((await second.read(erasureId))?.request.erasureId, erasureId);
+  await second.stop();
+});
+
+Deno.test("a pinned snapshot has no time in the receipt, and nothing is released for it", async () => {
+  const { erasures, pass, learn, snapshot, sync, kinds, gateway, ...parts } = await fixture();
+  await snapshot(1, 5);
+  await pinSnapshot(parts.blobs, "snapshots/000000000000001");
+  const { request: { erasureId } } = await erasures.erase("ann");
+  await pass(4);
+  await learn(erasureId, 1);
+  await learn(erasureId, 2);
+  await pass(1);
+  sync.roundsComplete += 2;
+  for (const partition of [0, 1]) await parts.eventLog.trim(partition, 2);
+  await parts.exampleLog.trim(0, 2);
+  await pass(30);
+  assert.deepEqual(await kinds(), []);
+  const { status, holds } = await json(gateway.app.request(`/v1/erasures/${erasureId}`));
+  assert.equal(status, "expiring");
+  assert.deepEqual(holds, [{ kind: "snapshot", name: "snapshots/000000000000001" }]);
+  await erasures.stop();
+});
+
+Deno.test("an erasure that the log refuses is a problem, and begins with the next try", async () => {
+  const { erasures, gateway, eventLog, kinds } = await fixture();
+  const append = eventLog.append.bind(eventLog);
+  eventLog.append = () => Promise.reject(new LogFullError("events", 2, 1));
+  const remove = () => gateway.app.request("/v1/users/ann?forget=true", { method: "DELETE" });
+  const refused = await remove();
+  assert.equal(refused.status, 503);
+  assert.equal((await refused.json()).type, "/problems/log-full");
+  eventLog.append = append;
+  const taken = await remove();
+  assert.equal(taken.status, 202);
+  await taken.body?.cancel();
+  assert.deepEqual(await kinds(), ["forget"]);
+  await erasures.stop();
+});
+
+Deno.test("a delete without forget is no erasure, and a gateway without training has none", async () => {
+  const { erasures, gateway, kinds } = await fixture();
+  for (const query of ["", "?forget=false"]) {
+    const response = await gateway.app.request(`/v1/users/ann${query}`, { method: "DELETE" });
+    assert.equal(response.status, 204);
+  }
+  assert.deepEqual(await kinds(), []);
+  await erasures.stop();
+  const { app } = gatewayFixture();
+  const refused = await app.request("/v1/users/ann?forget=true", { method: "DELETE" });
+  assert.equal(refused.status, 503);
+  assert.match((await refused.json()).detail, /does not train/);
+});
+
+Deno.test("an erasure that is late is logged once, with what still holds the user", async () => {
+  const { erasures, pass, learn, snapshot, sync, telemetry } = await fixture();
+  await snapshot(1, 5);
+  const { request: { erasureId } } = await erasures.erase("ann");
+  await pass(4);
+  await learn(erasureId, 1);
+  await learn(erasureId, 2);
+  await pass(1);
+  sync.roundsComplete += 2;
+  await pass(90);
+  const late = telemetry.lines.filter(({ message }) => message.includes("is overdue"));
+  assert.equal(late.length, 1);
+  await erasures.stop();
+});
