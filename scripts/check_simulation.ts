@@ -1,7 +1,7 @@
 /**
- * Simulates the mesh with fixed seeds and with seeds of the commit, runs two of them twice, and
- * plants a bug that must be found: a simulation that finds nothing proves nothing. The shrunk plan
- * of that run must find it again.
+ * Simulates one process, and a mesh of several hosts, with fixed seeds and with seeds of the
+ * commit, runs some of them twice, and plants bugs that must be found: a simulation that finds
+ * nothing proves nothing. The shrunk plan of such a run must find its bug again.
  *
  *     deno run -A scripts/check_simulation.ts
  */
@@ -14,30 +14,41 @@ import { plants } from "../simulation/plants/plants.ts";
 import { shippedScenarios } from "../simulation/scenarios/shipped.ts";
 import { formatSeed, parseSeed } from "../simulation/seed.ts";
 
-const FIXED_SEEDS = 12;
-const COMMIT_SEEDS = 12;
-/** One seed in so many runs twice. */
-const DOUBLE_EVERY = 12;
+/** Seeds of a scenario. */
+interface Share {
+  readonly scenario: string;
+  readonly fixedSeeds: number;
+  readonly commitSeeds: number;
+  /** One seed in so many runs twice. */
+  readonly doubleEvery: number;
+}
+
+const shares: readonly Share[] = [
+  { scenario: "swarm", fixedSeeds: 12, commitSeeds: 12, doubleEvery: 12 },
+  // Several hosts.
+  { scenario: "mesh-swarm", fixedSeeds: 3, commitSeeds: 3, doubleEvery: 6 },
+];
 /** The exit code of a broken promise. */
 const CORRECTNESS = 129;
-const CANARY = "double-apply";
+const canaries = ["double-apply", "marks-left-behind"];
 
 /** Seeds that the commit alone repeats; none outside a repository. */
-async function commitSeeds(): Promise<number[]> {
+async function commitSeeds(count: number): Promise<number[]> {
   const { success, stdout } = await new Deno.Command("git", { args: ["rev-parse", "HEAD"] })
     .output().catch(() => ({ success: false, stdout: new Uint8Array() }));
   if (!success) return [];
   const first = parseSeed(new TextDecoder().decode(stdout));
-  return Array.from({ length: COMMIT_SEEDS }, (_, i) => first + i);
+  return Array.from({ length: count }, (_, i) => first + i);
 }
 
 /** Whether the planted bug is found, and again by the shrunk plan of that run. */
-async function canaryIsFound(): Promise<boolean> {
-  const canary = plants.find(({ name }) => name === CANARY);
+async function isFound(plant: string): Promise<boolean> {
+  const canary = plants.find(({ name }) => name === plant);
   if (canary === undefined) return false;
   const out = await Deno.makeTempDir();
   try {
-    const found = await runPlanted(canary, ["--seed", "1", "--seeds", "20", "--out", out]);
+    const seeds = ["--seed", "1", "--seeds", "20", "--scenario", canary.scenario];
+    const found = await runPlanted(canary, [...seeds, "--out", out]);
     if (found !== CORRECTNESS) return false;
     const [seed] = [...Deno.readDirSync(out)];
     const again = await runPlanted(canary, ["--replay", `${out}/${seed.name}/shrunk.json`]);
@@ -47,31 +58,37 @@ async function canaryIsFound(): Promise<boolean> {
   }
 }
 
-if (import.meta.main) {
-  const [scenario] = shippedScenarios;
-  const fixed = Array.from({ length: FIXED_SEEDS }, (_, i) => i + 1);
+/** Runs the seeds of a share; whether all of them kept every promise. */
+async function isClean({ scenario: name, ...share }: Share): Promise<boolean> {
+  const scenario = shippedScenarios.find((each) => each.name === name);
+  if (scenario === undefined) throw new Error(`there is no scenario ${name}`);
+  const fixed = Array.from({ length: share.fixedSeeds }, (_, i) => i + 1);
   const threads = navigator.hardwareConcurrency;
-  const workers = new SeedWorkers({ scenario: scenario.name }, threads);
+  const workers = new SeedWorkers({ scenario: name }, threads);
   const { failure, seedsTried, events } = await runCampaign({
     scenario,
-    seeds: [...fixed, ...await commitSeeds()],
-    doubleEvery: DOUBLE_EVERY,
+    seeds: [...fixed, ...await commitSeeds(share.commitSeeds)],
+    doubleEvery: share.doubleEvery,
     shrinkRunsMax: 60,
     shrinkMsMax: 60_000,
     nowMs: () => performance.now(),
     runSeed: (task) => workers.run(task),
     atATime: 2 * threads,
   }).finally(() => workers.close());
-  console.log(`simulation: ${counted(seedsTried, "seed")}, ${counted(events, "event")}`);
-  if (failure !== undefined) {
-    const { kind, checker, message, seed, shrunk } = failure;
-    console.error(`${kind}: ${checker}: ${message}`);
-    for (const fault of shrunk.faults) console.error(`  ${describeFault(fault)}`);
-    console.error(`  deno task simulate --seed ${formatSeed(seed)}`);
-    Deno.exit(1);
-  }
-  if (!await canaryIsFound()) {
-    console.error(`The planted bug ${CANARY} was not found.`);
+  console.log(`simulation, ${name}: ${counted(seedsTried, "seed")}, ${counted(events, "event")}`);
+  if (failure === undefined) return true;
+  const { kind, checker, message, seed, shrunk } = failure;
+  console.error(`${kind}: ${checker}: ${message}`);
+  for (const fault of shrunk.faults) console.error(`  ${describeFault(fault)}`);
+  console.error(`  deno task simulate --seed ${formatSeed(seed)} --scenario ${name}`);
+  return false;
+}
+
+if (import.meta.main) {
+  for (const share of shares) if (!await isClean(share)) Deno.exit(1);
+  for (const plant of canaries) {
+    if (await isFound(plant)) continue;
+    console.error(`The planted bug ${plant} was not found.`);
     Deno.exit(1);
   }
 }

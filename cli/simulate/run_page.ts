@@ -1,6 +1,6 @@
 /**
  * A run as one page: its faults on a time line, and the last messages before its end as a ladder, a
- * lane for each actor. Nothing is fetched, and no script runs.
+ * lane for each actor, grouped by host. Nothing is fetched, and no script runs.
  */
 import { counted } from "../../structures/counted.ts";
 import { describeFault, type Fault } from "../../simulation/plan/fault.ts";
@@ -9,6 +9,7 @@ import type { RunOutcome } from "../../simulation/run_world.ts";
 import { formatSeed } from "../../simulation/seed.ts";
 import type { TraceEvent } from "../../simulation/trace/trace.ts";
 import { escapeHtml } from "../report/escape.ts";
+import { laneGroupsOf } from "./lanes.ts";
 
 /** Events that the ladder shows. */
 const LADDER_EVENTS_MAX = 400;
@@ -34,6 +35,7 @@ svg { display: block; } svg text { font: 12px system-ui, "DejaVu Sans", sans-ser
   paint-order: stroke; stroke: var(--card); stroke-width: 4px; }
 .time { fill: var(--muted) !important; } .lane { stroke: var(--line); }
 .message { stroke: var(--message); stroke-width: 1.3; fill: none; } .head { fill: var(--message); }
+.host { fill: var(--ground); stroke: var(--line); } .host-name { font-weight: 600 !important; }
 .event { fill: var(--message); } .fault { fill: var(--fault); } .broken { stroke: var(--bad); stroke-width: 2; }
 .broken-text { fill: var(--bad) !important; font-weight: 600; }
 code { font: 13px ui-monospace, monospace; overflow-wrap: anywhere; }
@@ -63,7 +65,7 @@ ${verdict}
 ${faults === "" ? "<p>None.</p>" : `<ol>${faults}</ol>`}
 <h2>The last ${Math.min(events.length, LADDER_EVENTS_MAX)} events</h2>
 <p>Time runs down, in ms of virtual time. A dot is a message handled, or an operation of a log; an
-arrow comes from the sender. Further actors are to the right.</p>
+arrow comes from the sender. Further actors are to the right; those of one host stand together.</p>
 <div class="wide">${ladder(events.slice(-LADDER_EVENTS_MAX), kind !== "passed")}</div>
 <h2>Configuration</h2>
 <p><code>${escapeHtml(JSON.stringify(plan.values))}</code></p>
@@ -101,16 +103,27 @@ function timeLine(
 }
 
 function ladder(events: readonly TraceEvent[], failed: boolean): string {
-  const lanes = lanesOf(events);
+  const groups = laneGroupsOf(events);
+  const all = groups.flatMap((group) => group.lanes);
+  const lanes = all.map(({ name }) => name);
   const center = (lane: string) => TIME_WIDTH + (lanes.indexOf(lane) + 0.5) * LANE_WIDTH;
   const width = TIME_WIDTH + lanes.length * LANE_WIDTH + 240;
   const height = HEAD_HEIGHT + (events.length + 2) * ROW_HEIGHT;
-  const heads = lanes.map((lane) => {
-    const x = center(lane);
-    return `<text x="${x}" y="20" text-anchor="middle">${
-      escapeHtml(lane.replace("/", " "))
+  const heads = all.map(({ name, label }) => {
+    const x = center(name);
+    return `<text x="${x}" y="34" text-anchor="middle">${
+      escapeHtml(label.replace("/", " "))
     }</text>` +
-      `<line class="lane" x1="${x}" x2="${x}" y1="30" y2="${height}"/>`;
+      `<line class="lane" x1="${x}" x2="${x}" y1="42" y2="${height}"/>`;
+  });
+  const hosts = groups.flatMap(({ host, lanes }) => {
+    if (host === undefined) return [];
+    const begin = center(lanes[0].name) - LANE_WIDTH / 2 + 3;
+    const width = lanes.length * LANE_WIDTH - 6;
+    return [
+      `<rect class="host" x="${begin}" y="0" width="${width}" height="${height}" rx="8"/>` +
+      `<text class="host-name" x="${begin + 8}" y="16">host ${escapeHtml(host)}</text>`,
+    ];
   });
   const rows = events.map((event, i) => {
     const y = HEAD_HEIGHT + i * ROW_HEIGHT;
@@ -129,7 +142,7 @@ function ladder(events: readonly TraceEvent[], failed: boolean): string {
       `<text class="broken-text" x="4" y="${end + 16}">the promise is broken</text>`
     : "";
   return `<svg width="${width}" height="${height}" role="img" aria-label="Messages between actors">${
-    heads.join("")
+    hosts.join("") + heads.join("")
   }${rows.join("")}${broken}</svg>`;
 }
 
@@ -139,32 +152,6 @@ function arrowTo(from: number, to: number, y: number): string {
   const back = tip - direction * 6;
   return `<line class="message" x1="${from}" x2="${tip}" y1="${y}" y2="${y}"/>` +
     `<path class="head" d="M${tip} ${y} L${back} ${y - 3} L${back} ${y + 3} Z"/>`;
-}
-
-/** Clients first, then the way of an event through the mesh, then the disk. */
-const LANE_ORDER = [
-  "world",
-  "client",
-  "ranker",
-  "scorer",
-  "serving_replica",
-  "log/events",
-  "joiner",
-  "log/examples",
-  "trainer",
-  "embedding_shard",
-  "parameter_sync",
-  "snapshotter",
-  "blobs",
-];
-
-function lanesOf(events: readonly TraceEvent[]): string[] {
-  const names = new Set(events.map(({ at }) => at));
-  const rank = (name: string) => {
-    const index = LANE_ORDER.findIndex((prefix) => name.startsWith(prefix));
-    return index < 0 ? LANE_ORDER.length : index;
-  };
-  return [...names].sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
 }
 
 function seconds(ms: number): string {

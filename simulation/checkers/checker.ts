@@ -31,7 +31,7 @@ export interface Checker {
   /** An incarnation of an actor is being made: its asks and timers begin. */
   creates?(actor: Address): void;
   /** An incarnation of an actor begins. */
-  began?(actor: Address, host?: string): void;
+  began?(actor: Address, host?: string, options?: unknown): void;
   /** An actor asks for a message of its own after some time. */
   schedules?(actor: Address, message: Message): void;
   /** An actor sends itself a message. */

@@ -21,27 +21,43 @@ export function servedRows(running: () => RunningMesh | undefined): CheckerFacto
     name: "served-rows",
     async atEnd() {
       const mesh = running();
-      for (let shard = 0; mesh !== undefined && shard < mesh.configuration.shardCount; shard++) {
-        let difference = await differenceOf(mesh, shard);
-        // A row may expire on the shard, and on the replica a moment later, between two questions.
-        for (let i = 1; i < COMPARISONS_MAX && difference !== undefined; i++) {
-          const { clock } = mesh.mesh.home;
-          await new Promise<void>((resolve) => void clock.schedule(PAUSE_MS, resolve));
-          difference = await differenceOf(mesh, shard);
-        }
-        if (difference !== undefined) context.fail(difference);
-      }
+      const difference = mesh && await firstServedDifference(mesh);
+      if (difference !== undefined) context.fail(difference);
     },
   } satisfies Checker);
+}
+
+/**
+ * The first difference between the shards and the replicas of a process, in words; undefined where
+ * there is none.
+ *
+ * @param host Undefined = the only process.
+ */
+export async function firstServedDifference(
+  mesh: RunningMesh,
+  host?: string,
+): Promise<string | undefined> {
+  for (let shard = 0; shard < mesh.configuration.shardCount; shard++) {
+    let difference = await differenceOf(mesh, shard, host);
+    // A row may expire on the shard, and on the replica a moment later, between two questions.
+    for (let i = 1; i < COMPARISONS_MAX && difference !== undefined; i++) {
+      const { clock } = mesh.mesh.home;
+      await new Promise<void>((resolve) => void clock.schedule(PAUSE_MS, resolve));
+      difference = await differenceOf(mesh, shard, host);
+    }
+    if (difference !== undefined) return difference;
+  }
+  return undefined;
 }
 
 /** The first difference, in words; undefined where there is none. */
 async function differenceOf(
   { mesh, configuration }: RunningMesh,
   shard: number,
+  host: string | undefined,
 ): Promise<string | undefined> {
   const owner = mesh.actorRef<EmbeddingShardMessage>(addresses.embeddingShard(shard));
-  const replica = mesh.actorRef<ServingReplicaMessage>(addresses.servingReplica(shard));
+  const replica = mesh.actorRef<ServingReplicaMessage>(addresses.servingReplica(shard, host));
   const classes = configuration.embeddingShard.tables.classes.length;
   let rowsSeen = 0;
   for await (const page of rowsOf(owner)) {

@@ -1,14 +1,20 @@
 /**
  * The checkers of every run of a mesh of several hosts.
  */
+import { abortedMoves } from "../checkers/aborted_moves.ts";
 import { acceptedEvents } from "../checkers/accepted_events.ts";
+import { ascendingEpochs } from "../checkers/ascending_epochs.ts";
 import type { CheckerFactory } from "../checkers/checker.ts";
 import { currentOpenings } from "../checkers/current_openings.ts";
 import { exactlyOnce } from "../checkers/exactly_once.ts";
 import { exampleChunks } from "../checkers/example_chunks.ts";
 import { joinedExamples } from "../checkers/joined_examples.ts";
+import { keptByMoves } from "../checkers/kept_by_moves.ts";
 import { keptInvariants } from "../checkers/kept_invariants.ts";
 import { logOffsets } from "../checkers/log_offsets.ts";
+import { oneCutPerManifest } from "../checkers/one_cut_per_manifest.ts";
+import { oneOwnerPerEpoch } from "../checkers/one_owner_per_epoch.ts";
+import { firstServedDifference } from "../checkers/served_rows.ts";
 import { statedAnswers } from "../checkers/stated_answers.ts";
 import { supervision } from "../checkers/supervision.ts";
 import { wholeSnapshots } from "../checkers/whole_snapshots.ts";
@@ -28,5 +34,26 @@ export function meshCheckers(world: MeshWorld): CheckerFactory[] {
     statedAnswers,
     supervision,
     keptInvariants,
+    oneOwnerPerEpoch,
+    keptByMoves,
+    ascendingEpochs,
+    oneCutPerManifest,
+    abortedMoves,
+    servedByHosts(world),
   ];
+}
+
+/** The promise of served rows, for the replicas of each serving host. */
+function servedByHosts(world: MeshWorld): CheckerFactory {
+  return (context) => ({
+    name: "served-rows",
+    async atEnd() {
+      for (const host of world.hosts) {
+        const serving = world.processOf(host)?.composed?.serving;
+        if (serving === undefined) continue;
+        const difference = await firstServedDifference(serving, host);
+        if (difference !== undefined) context.fail(`host ${host}: ${difference}`);
+      }
+    },
+  });
 }

@@ -336,10 +336,10 @@ export class MeshWorld extends World {
     if (!this.redis.isUp) return;
     this.redis.stop();
     this.clock.schedule(downMs, () => {
+      if (lostMs > 0) { for (const checker of this.checkers.redisLost) checker.redisLost(); }
       const lost = this.redis.start(lostMs);
       this.note("redis", "start", lost);
       if (lost === 0) return;
-      for (const checker of this.checkers.redisLost) checker.redisLost();
       this.#operations++;
       this.clock.schedule(OPERATOR_MS, () => {
         this.#operations--;

@@ -15,7 +15,7 @@ import { computingDefinitions } from "../../server/definitions.ts";
 import type { HostEnvironment, MeshStores } from "../../server/environment.ts";
 import { openHostLinks } from "../../server/machine/open_host_links.ts";
 import { placementEnvironment } from "../../server/machine/placement_environment.ts";
-import { homeNodeOf } from "../../server/plan.ts";
+import { EVENT_PARTITIONS, homeNodeOf } from "../../server/plan.ts";
 import { referenceSessions } from "../../server/reference_sessions.ts";
 import { present } from "../../structures/invariant.ts";
 import { KeyedHash } from "../keyed_hash.ts";
@@ -30,9 +30,6 @@ import type { NetworkUser, SimulatedNetwork } from "./simulated_network.ts";
 import { SimulatedRankings } from "./simulated_rankings.ts";
 import { SimulatedRecordStore } from "./simulated_record_store.ts";
 import type { SimulatedRedis } from "./simulated_redis.ts";
-
-/** The event log has one joiner. */
-const EVENT_PARTITIONS = 1;
 
 /** The surroundings of a host's process. */
 export interface SimulatedHostOptions extends ProcessNodesOptions {

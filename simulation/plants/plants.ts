@@ -3,6 +3,7 @@
  */
 import { eventPlants } from "./event_plants.ts";
 import { learningPlants } from "./learning_plants.ts";
+import { meshPlants } from "./mesh_plants.ts";
 import { runtimePlants } from "./runtime_plants.ts";
 import { servingPlants } from "./serving_plants.ts";
 import { storagePlants } from "./storage_plants.ts";
@@ -15,4 +16,5 @@ export const plants: readonly Plant[] = [
   ...servingPlants,
   ...storagePlants,
   ...runtimePlants,
+  ...meshPlants,
 ];

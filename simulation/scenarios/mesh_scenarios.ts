@@ -5,7 +5,7 @@ import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import type { RandomStream } from "../../mesh/ports/random.ts";
 import type { Knob } from "../plan/knobs.ts";
 import type { Fault } from "../plan/fault.ts";
-import { fiveHosts, meshShop, twoHosts } from "./mesh_shop.ts";
+import { meshShop, sixHosts, twoHosts } from "./mesh_shop.ts";
 import type { Scenario } from "./scenario.ts";
 import { visitShop } from "./shop.ts";
 
@@ -25,7 +25,7 @@ const meshKnobs: readonly Knob[] = [
 ];
 
 const mesh = {
-  configuration: meshShop(fiveHosts),
+  configuration: meshShop(sixHosts),
   knobs: meshKnobs,
   clients: 3,
   workload: visitShop,

@@ -39,11 +39,12 @@ export const twoHosts: HostRoles = {
   table: ["shards"],
 };
 
-/** Five hosts: two serve, one learns, two keep the training table. */
-export const fiveHosts: HostRoles = {
+/** Six hosts: two serve, two learn, two keep the training table. */
+export const sixHosts: HostRoles = {
   "edge-1": ["serving"],
   "edge-2": ["serving"],
-  learn: ["joiner", "trainer", "sync"],
+  "learn-1": ["joiner", "trainer", "sync"],
+  "learn-2": ["joiner", "trainer"],
   "table-1": ["shards"],
   "table-2": ["shards"],
 };

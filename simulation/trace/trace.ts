@@ -59,7 +59,7 @@ export class Trace {
       kind,
       detail,
       ...(text !== undefined && { text }),
-      ...this.#underWay.get(`${at} ${kind}`)?.shift(),
+      ...this.#underWay.get(`${withoutHost(at)} ${kind}`)?.shift(),
     };
     if (this.#kept.length < this.#keptMax) this.#kept.push(event);
     else this.#kept[this.#next] = event;
@@ -71,4 +71,9 @@ export class Trace {
     if (this.#kept.length < this.#keptMax) return [...this.#kept];
     return [...this.#kept.slice(this.#next), ...this.#kept.slice(0, this.#next)];
   }
+}
+
+/** The address of an actor whose lane begins with its host: a sender does not know the host. */
+function withoutHost(at: string): string {
+  return at.slice(at.indexOf(":") + 1);
 }

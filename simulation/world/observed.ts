@@ -25,7 +25,7 @@ export interface ActorObserver {
   /** An incarnation is being made. */
   creates(actor: Address): void;
   /** An incarnation begins. */
-  began(actor: Address, host?: string): void;
+  began(actor: Address, host?: string, options?: unknown): void;
   /**
    * A message is about to be handled.
    *
@@ -76,7 +76,7 @@ export function observed<M extends Message, O>(
       observer.creates(actor);
       const made = definition.create(observedContext(context, observer, thread), options);
       const watch = (behavior: Behavior<M>) => {
-        observer.began(actor, thread.host);
+        observer.began(actor, thread.host, options);
         return observedBehavior(context, behavior, observer, thread);
       };
       return made instanceof Promise ? made.then(watch) : watch(made);

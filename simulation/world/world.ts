@@ -215,10 +215,10 @@ export abstract class World implements ActorObserver {
 
   // ---- actors
 
-  began(actor: Address, host?: string): void {
+  began(actor: Address, host?: string, options?: unknown): void {
     this.note(laneOf(actor, host), "began");
     this.#lastBegun = { actor, atMs: this.clock.monotonicMs() };
-    for (const checker of this.checkers.began) checker.began(actor, host);
+    for (const checker of this.checkers.began) checker.began(actor, host, options);
   }
 
   creates(actor: Address): void {

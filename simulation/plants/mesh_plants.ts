@@ -1,0 +1,82 @@
+/**
+ * Bugs to plant in a mesh of several hosts.
+ */
+import type { Plant } from "./plant.ts";
+
+const rules = "mesh/runtime/coordination/placement_rules.ts";
+
+export const meshPlants: readonly Plant[] = [
+  {
+    name: "epoch-not-bumped",
+    edits: [{ file: rules, find: "+ (isNewOwner ? 1 : 0)", replace: "+ (isNewOwner ? 0 : 0)" }],
+    seenBy: ["ascending-epochs", "one-owner-per-epoch"],
+    scenario: "drain-under-load",
+  },
+  {
+    name: "stale-report-counts",
+    edits: [{
+      file: rules,
+      find: "    if (!isSamePlacement(found, expected)) " +
+        "throw new PlacementConflictError(key, expected, found);\n",
+      replace: "",
+    }],
+    seenBy: ["ascending-epochs"],
+    scenario: "mesh-swarm",
+  },
+  {
+    name: "frozen-owner-goes-on",
+    edits: [{
+      file: "actors/embedding_shard/giving.ts",
+      find: '    case "lookup":\n    case "applyGradients":\n',
+      replace: '    case "lookup":\n',
+    }],
+    seenBy: ["kept-by-moves", "exactly-once"],
+    scenario: "drain-under-load",
+  },
+  {
+    name: "marks-left-behind",
+    edits: [{
+      file: "actors/embedding_shard/embedding_shard.ts",
+      find: "        marks: [...this.#marks],\n        epochs:",
+      replace: "        marks: [],\n        epochs:",
+    }],
+    seenBy: ["kept-by-moves", "exactly-once"],
+    scenario: "drain-under-load",
+  },
+  {
+    name: "copy-becomes-owner-early",
+    edits: [{
+      file: "mesh/placement/host_duties.ts",
+      find: '      if (duty.phase === "verified") return nothing;\n',
+      replace: '      if (duty.phase === "verified") {\n' +
+        '        return holding?.kind === "copy"\n' +
+        '          ? { kind: "promote", epoch: epoch + 1 }\n          : nothing;\n      }\n',
+    }],
+    seenBy: ["aborted-moves", "one-owner-per-epoch"],
+    scenario: "drain-under-load",
+  },
+  {
+    name: "event-ids-per-gateway",
+    edits: [{
+      file: "gateway/routes/event_acceptance.ts",
+      find: "    if (eventLog.appendOnce === undefined) {\n      const records",
+      replace: "    if (eventLog.partitions > 0) {\n      const records",
+    }],
+    seenBy: ["accepted-events"],
+    scenario: "mesh-quiet",
+  },
+  {
+    name: "fence-ignored",
+    edits: [{
+      file: "mesh/ports/event_log.ts",
+      find: "  if ((fence?.epoch ?? 0) !== epoch) {\n",
+      replace: "  if (endOffset >= 0) return undefined;\n  if ((fence?.epoch ?? 0) !== epoch) {\n",
+    }, {
+      file: "server/placed_partitions.ts",
+      find: "    if (isLeased === this.#isLeased) return;\n",
+      replace: "    if (isLeased !== undefined) return;\n",
+    }],
+    seenBy: ["example-chunks", "joined-examples", "exactly-once"],
+    scenario: "partition",
+  },
+];
