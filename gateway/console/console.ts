@@ -4,6 +4,7 @@
  * sample.
  */
 import type { Clock, Timer } from "../../mesh/ports/clock.ts";
+import type { MeshView } from "../../mesh/ports/coordination.ts";
 import type { Telemetry } from "../../mesh/ports/telemetry.ts";
 import { SharedAnswer } from "../shared_answer.ts";
 import { Activity } from "./activity.ts";
@@ -59,6 +60,7 @@ export class Console {
   #failures: ReadonlyMap<string, string> = new Map();
   #reading: MetricReading | undefined;
   #interval: MetricInterval | undefined;
+  #lastView: MeshView | undefined;
   #timer: Timer | undefined;
   #stopped = false;
 
@@ -121,9 +123,11 @@ export class Console {
     const view = await sources.meshView?.().catch((error: unknown) =>
       error instanceof Error ? error : new Error(String(error))
     );
+    if (view !== undefined && !(view instanceof Error)) this.#lastView = view;
     return meshSeen(sources, {
       interval: this.#interval,
       view,
+      lastView: this.#lastView,
       answeredAtMs: this.#answeredAtMs,
       failures: this.#failures,
     });

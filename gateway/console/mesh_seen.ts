@@ -81,6 +81,8 @@ export interface MeshMoment {
   readonly interval: MetricInterval | undefined;
   /** Undefined = there is no store; an error = it does not answer. */
   readonly view: MeshView | Error | undefined;
+  /** The newest answer of the store. */
+  readonly lastView?: MeshView | undefined;
   /** Wall time of the last answer of each host, ms. */
   readonly answeredAtMs: ReadonlyMap<string, number>;
   /** Why a host did not answer the last sample. */
@@ -170,10 +172,11 @@ function stateOf(
 }
 
 function shardsSeen(
-  { interval, view }: MeshMoment,
+  { interval, view, lastView }: MeshMoment,
   hosts: readonly ConfiguredHost[],
 ): ShardSeen[] {
-  const placements = view instanceof Error ? undefined : view?.placements;
+  // Nothing moves while the store is away, so its last answer still holds.
+  const placements = (view instanceof Error ? lastView : view)?.placements;
   const now = interval?.now;
   const read = (name: string) => now?.by("shard", name) ?? new Map<string, number>();
   const rows = read("cairn_shard_rows");

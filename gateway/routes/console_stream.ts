@@ -6,6 +6,7 @@ import { type Console, SAMPLE_MS, VIEWERS_MAX } from "../console/console.ts";
 import type { Endpoint, GatewayContext } from "../endpoint.ts";
 import type { GatewayParts } from "../parts.ts";
 import { ProblemError } from "../problems.ts";
+import { reasonOf } from "../../mesh/runtime/errors.ts";
 import type { ReadyAnswer } from "../schemas/health.ts";
 
 /** The newest requests and the mesh are sent this often, ms. */
@@ -89,7 +90,7 @@ export function consoleStream(
       const [state, activity, mesh] = await Promise.all([
         ready().catch((error) => ({
           status: "not ready" as const,
-          detail: error instanceof Error ? error.message : String(error),
+          detail: error instanceof ProblemError ? error.detail : reasonOf(error),
         })),
         console.mergedActivity(),
         console.mesh(),

@@ -1,4 +1,4 @@
-// deno-lint-ignore-file cairn/no-host-access cairn/no-ambient-timers -- runs in the browser
+// deno-lint-ignore-file cairn/no-host-access cairn/no-ambient-timers cairn/no-ambient-clock -- runs in the browser
 /**
  * The console: draws the stream of /console/stream, and connects again when it ends. The server
  * keeps the last hour, so a page that opens late misses nothing.
@@ -112,6 +112,15 @@ const handlers = {
 };
 
 let connection = 0;
+/** Wall time of the newest message of the stream, ms; undefined before the first. */
+let heardAtMs;
+
+/** Says that nothing new comes, and of when the shown state is. */
+function setBroken(reason) {
+  const shown = heardAtMs === undefined ? "" : ` Shown is the state of ${formatTime(heardAtMs)}.`;
+  setState(`${reason}; trying again …${shown}`, "broken");
+  find("main").classList.add("stale");
+}
 
 async function connect() {
   const mine = ++connection;
@@ -132,14 +141,14 @@ async function connect() {
           if (mine !== connection) break;
           clearTimeout(silence);
           silence = setTimeout(() => stop.abort(), SILENCE_MS);
+          heardAtMs = Date.now();
+          find("main").classList.remove("stale");
           handlers[event]?.(data);
         }
-        setState("The server ended the connection; trying again …", "broken");
+        setBroken("The server ended the connection");
       }
     } catch {
-      if (mine === connection) {
-        setState("The server does not answer; trying again …", "broken");
-      }
+      if (mine === connection) setBroken("The server does not answer");
     }
     clearTimeout(silence);
     stop.abort();

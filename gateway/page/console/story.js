@@ -5,6 +5,8 @@ import { formatMs, formatTime, short, whole } from "./format.js";
 
 /** A followed ranking is read again this often, ms. */
 const REFRESH_MS = 2_000;
+/** Steps of one kind within this time are one line, ms. */
+const FOLDED_MS = 20;
 /** Contributions of an item that are named. */
 const CONTRIBUTIONS_MAX = 4;
 
@@ -92,11 +94,11 @@ function showStory(rankingId, story) {
   const after = (atMs) => `+ ${formatMs(Math.max(0, atMs - beganAtMs))}`;
   fillTable(
     "#steps",
-    story.steps.map(({ kind, text, where, atMs, tookMs }) =>
+    folded(story.steps).map(({ kind, text, places, atMs, tookMs }) =>
       row(
         cell(after(atMs)),
         element("td", {}, element("strong", {}, kind), ` ${text}`),
-        cell(where, "id"),
+        cell(places.join(", "), "id"),
         cell(tookMs === undefined ? "" : formatMs(tookMs)),
       )
     ),
@@ -137,6 +139,23 @@ function showStory(rankingId, story) {
     ),
     "No spans were recorded.",
   );
+}
+
+/** The same step at several places at once is one line, with the longest time. */
+function folded(steps) {
+  const lines = [];
+  for (const step of steps) {
+    const last = lines.at(-1);
+    const isSame = last?.kind === step.kind && last.text === step.text &&
+      step.atMs - last.atMs < FOLDED_MS;
+    if (!isSame) {
+      lines.push({ ...step, places: [step.where] });
+      continue;
+    }
+    if (!last.places.includes(step.where)) last.places.push(step.where);
+    last.tookMs = Math.max(last.tookMs ?? 0, step.tookMs ?? 0);
+  }
+  return lines;
 }
 
 function contributionsText(explanation) {

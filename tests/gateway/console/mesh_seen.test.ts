@@ -58,8 +58,9 @@ function view(
 const names = ["edge", "a", "b", "c", "d"];
 const configured = names.map((host) => ({ host, roles: ["shards"], address: "10.0.0.1:7400" }));
 
-function seen({ store, unlinked = {}, interval, answered = names }: {
+function seen({ store, lastView, unlinked = {}, interval, answered = names }: {
   readonly store?: MeshView | Error;
+  readonly lastView?: MeshView;
   readonly unlinked?: Readonly<Record<string, string>>;
   readonly interval?: MetricInterval;
   readonly answered?: readonly string[];
@@ -77,6 +78,7 @@ function seen({ store, unlinked = {}, interval, answered = names }: {
   return meshSeen(sources, {
     interval,
     view: store,
+    lastView,
     answeredAtMs: new Map(answered.map((host) => [host, 1])),
     failures: new Map(),
   });
@@ -179,6 +181,16 @@ Deno.test("a shard has owner, epoch and the move in progress, with the figures o
   ]);
   assert.equal(active.host, "b");
   assert.deepEqual(hosts.map(({ shards }) => shards), [0, 1, 1, 0, 0]);
+});
+
+Deno.test("while the store is away, shards are where its last answer has them", () => {
+  const owner = { host: "a", incarnation: "a-1" };
+  const lastView = view([record("a")], { "shard/0": { state: "active", owner, epoch: 4 } });
+  const { shards, hosts } = seen({ store: new Error("the server is away"), lastView });
+  assert.deepEqual(shards.map(({ host, state, epoch }) => [host, state, epoch]), [
+    ["a", "active", 4],
+  ]);
+  assert.deepEqual(hosts.map(({ state }) => state), Array(5).fill("live"));
 });
 
 Deno.test("one process has its shards and no leases", () => {

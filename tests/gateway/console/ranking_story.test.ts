@@ -137,7 +137,8 @@ Deno.test("the way of a ranking follows links from the join to the sync, over al
       ),
   });
   await append(shown("r", "ann", startMs, `00-${request}-${"5".repeat(16)}-05`));
-  await append(action({ ranking: "r", item: "x", action: "click", atMs: startMs + 10 }));
+  const [atMs, acceptedAtMs] = [startMs + 10, startMs + 10];
+  await append(action({ ranking: "r", item: "x", action: "click", atMs, acceptedAtMs }));
   const { body } = await get("/console/rankings/r");
   assert.deepEqual(body.steps.map(({ kind }: { kind: string }) => kind), [
     "impression",
