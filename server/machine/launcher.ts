@@ -35,8 +35,9 @@ export function launcherEnd(): Promise<string> {
 }
 
 /**
- * The launchers above this process: any number of `deno task`, and above them `npx` or `npm` with
- * its shell. A shell without npm above it is the user's, who may close it and keep the server.
+ * The launchers above this process: any number of `deno task`, or the command of the package, and
+ * above them `npx` or `npm` with its shell. A shell without npm above it is the user's, who may
+ * close it and keep the server.
  */
 export function launchers(
   parent: number,
@@ -57,16 +58,18 @@ export function launchers(
   return chain.slice(0, kept);
 }
 
-type Kind = "task" | "shell" | "npm";
+type Kind = "task" | "command" | "shell" | "npm";
 
 const names: Readonly<Record<Kind, string>> = {
   task: "deno task",
+  command: "cairn",
   shell: "npm",
   npm: "npm",
 };
 
 function kindOf(commandLine: string): Kind | undefined {
   if (/^(?:\S*\/)?deno task(?: |$)/.test(commandLine)) return "task";
+  if (/^\S*node \S*\/cairn(?:\.mjs)?(?: |$)/.test(commandLine)) return "command";
   if (/^(?:\S*\/)?(?:sh|bash|dash) -c /.test(commandLine)) return "shell";
   if (/^(?:npm|npx) |^\S*node \S*\/(?:npm|npx)(?:-cli\.js)? /.test(commandLine)) return "npm";
   return undefined;

@@ -26,3 +26,16 @@ Deno.test("a shell of the user is no launcher, so that a server outlives its ter
   assert.deepEqual(chainOf("bash", "npm start"), []);
   assert.deepEqual(chainOf("systemd"), []);
 });
+
+Deno.test("the command of the package is the launcher of a server, and npx above it", () => {
+  assert.deepEqual(
+    chainOf(
+      "node /srv/node_modules/.bin/cairn serve",
+      "sh -c cairn serve",
+      "npm exec cairn",
+      "bash",
+    ),
+    [8, 7, 6],
+  );
+  assert.deepEqual(chainOf("node /srv/node_modules/cairn/bin/cairn.mjs serve", "bash"), [8]);
+});
