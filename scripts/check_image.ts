@@ -1,7 +1,7 @@
 /**
  * Builds the image of Dockerfile and runs it as an operator would: as a user without rights, on a
  * read-only root file system. It must answer a ranking, learn from an event, be refused whatever it
- * does not need, and stop on SIGTERM with a snapshot.
+ * does not need, stop on SIGTERM with a snapshot, and start again from a backup.
  *
  *     deno run -A scripts/check_image.ts
  *
@@ -129,59 +129,99 @@ function check(condition: boolean, message: string): asserts condition {
   if (!condition) throw new Error(message);
 }
 
-/** Starts the image, ranks, and stops it. */
+/** A container of the image with a data volume, as `unshare` runs it. */
+class Container {
+  readonly #configuration: ImageConfiguration;
+  readonly #image: string;
+  readonly #data: string;
+
+  constructor(configuration: ImageConfiguration, image: string, data: string) {
+    this.#configuration = configuration;
+    this.#image = image;
+    this.#data = data;
+  }
+
+  /** Runs a command in the image. */
+  run(command: readonly string[]): Promise<Ended> {
+    return run("unshare", ...this.#unshared(command));
+  }
+
+  /** Runs `cairn` in the image. */
+  cairn(...command: readonly string[]): Promise<Ended> {
+    return this.run([...this.#configuration.Entrypoint, ...command]);
+  }
+
+  /** Runs the server while `work` does; it must stop on SIGTERM. */
+  async serve(work: (url: string) => Promise<void>): Promise<void> {
+    const server = new Deno.Command("unshare", {
+      args: this.#unshared([
+        // The server starts only where its program cannot be changed.
+        ...["sh", "-c", '! touch /app/file 2>/dev/null && cd /data && exec "$@"', "sh"],
+        ...this.#configuration.Entrypoint,
+        ...this.#configuration.Cmd,
+        ...["--port", String(PORT)],
+      ]),
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    const ended = server.output();
+    try {
+      const startedAtMs = performance.now();
+      const url = `http://127.0.0.1:${PORT}`;
+      await ready(url, startedAtMs, ended);
+      const seconds = ((performance.now() - startedAtMs) / 1000).toFixed(1);
+      console.log(`image: ready after ${seconds} s as user ${UID}`);
+      await work(url);
+      await must("pkill", "-TERM", "-u", String(UID), "-f", "main.ts serve");
+      const { code, stderr } = await ended;
+      check(code === 0, `the server exits with ${code}: ${new TextDecoder().decode(stderr)}`);
+    } finally {
+      await run("pkill", "-KILL", "-u", String(UID), "-f", "main.ts serve");
+      await ended;
+    }
+  }
+
+  #unshared(command: readonly string[]): string[] {
+    const data = this.#data;
+    return [
+      ...["--mount", "--pid", "--fork", "--kill-child", "sh", "-c", runReadOnly, "sh"],
+      ...[this.#image, data, "env", "-i", ...this.#configuration.Env, `CAIRN_API_KEY=${KEY}`],
+      // The server listens and its health check asks; nothing else is needed here.
+      ...[`CAIRN_ALLOW_NET=0.0.0.0:${PORT},127.0.0.1:${PORT}`, ...command],
+    ];
+  }
+}
+
+async function volume(name: string): Promise<string> {
+  const path = join(work, name);
+  await Deno.mkdir(path);
+  await Deno.chown(path, UID, UID);
+  return path;
+}
+
+/** Starts the image, ranks, learns, stops it, and starts its backup elsewhere. */
 async function use(configuration: ImageConfiguration): Promise<void> {
-  const data = join(work, "data");
-  await Deno.mkdir(data);
-  await Deno.chown(data, UID, UID);
   const image = await buildah("mount", await buildah("from", "--pull-never", IMAGE));
-  const inImage = (command: readonly string[]) => [
-    ...["--mount", "--pid", "--fork", "--kill-child", "sh", "-c", runReadOnly, "sh", image, data],
-    ...["env", "-i", ...configuration.Env, `CAIRN_API_KEY=${KEY}`],
-    // The server listens and its health check asks; nothing else is needed here.
-    ...[`CAIRN_ALLOW_NET=0.0.0.0:${PORT},127.0.0.1:${PORT}`, ...command],
-  ];
-  const server = new Deno.Command("unshare", {
-    args: inImage([
-      // The server starts only where its program cannot be changed.
-      ...["sh", "-c", '! touch /app/file 2>/dev/null && cd /data && exec "$@"', "sh"],
-      ...configuration.Entrypoint,
-      ...configuration.Cmd,
-      ...["--port", String(PORT)],
-    ]),
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const ended = server.output();
-  try {
-    const startedAtMs = performance.now();
-    const url = `http://127.0.0.1:${PORT}`;
-    await ready(url, startedAtMs, ended);
-    const seconds = ((performance.now() - startedAtMs) / 1000).toFixed(1);
-    const health = await run(
-      "unshare",
-      ...inImage(
-        configuration.Healthcheck.Test.slice(1).concat("--url", url),
-      ),
+  const [data, other] = [await volume("data"), await volume("other")];
+  const container = new Container(configuration, image, data);
+  await container.serve(async (url) => {
+    const health = await container.run(
+      configuration.Healthcheck.Test.slice(1).concat("--url", url),
     );
     check(health.code === 0, `the image's health check fails: ${health.err}`);
     await rank(url);
     await learn(url);
-    await checkPermissions((...command) =>
-      run("unshare", ...inImage([...configuration.Entrypoint, ...command]))
-    );
-    console.log(`image: ready after ${seconds} s, answers a ranking as user ${UID}`);
-    await must("pkill", "-TERM", "-u", String(UID), "-f", "main.ts serve");
-    const { code, stderr } = await ended;
-    check(code === 0, `the server exits with ${code}: ${new TextDecoder().decode(stderr)}`);
-    const snapshots = [...Deno.readDirSync(join(data, "cairn/blobs/snapshots"))];
-    check(snapshots.length > 0, "the server took no snapshot when it stopped");
-    console.log("image: stops on SIGTERM with a snapshot");
-  } finally {
-    await run("pkill", "-KILL", "-u", String(UID), "-f", "main.ts serve");
-    await ended;
-  }
+    await checkPermissions(container);
+    const backup = await container.cairn("data", "backup", "/data/cairn", "/data/backup");
+    check(backup.code === 0, `the running server is not backed up: ${backup.err}`);
+  });
+  const snapshots = [...Deno.readDirSync(join(data, "cairn/blobs/snapshots"))];
+  check(snapshots.length > 0, "the server took no snapshot when it stopped");
+  console.log("image: ranks, learns, and stops on SIGTERM with a snapshot");
+  await Deno.rename(join(data, "backup"), join(other, "cairn"));
+  await new Container(configuration, image, other).serve(learn);
+  console.log("image: its backup starts with another volume, and learns on");
 }
 
 async function ready(
@@ -223,27 +263,26 @@ async function learn(url: string): Promise<void> {
     return await response.json();
   };
   const candidates = [{ id: "a" }, { id: "b" }];
-  await send("/v1/rank", { user: "ann", rankingId: "r-1", candidates });
-  await send("/v1/events", { eventId: "e-1", rankingId: "r-1", item: "a", action: "click" });
+  const { rankingId } = await send("/v1/rank", { user: "ann", candidates });
+  const event = { eventId: `click on ${rankingId}`, rankingId, item: "a", action: "click" };
+  const { events: [{ acceptedAtMs }] } = await send("/v1/events", event);
   const beganMs = performance.now();
   for (;;) {
     const { learnedThroughMs } = await send("/v1/rank", { user: "ann", candidates });
-    if (learnedThroughMs > 0) return;
+    if (learnedThroughMs >= acceptedAtMs) return;
     check(performance.now() - beganMs < READY_MS_MAX, "the click is never learned");
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
 
 /** The image's program is refused files and addresses that it does not need. */
-async function checkPermissions(
-  cairn: (...command: string[]) => Promise<Ended>,
-): Promise<void> {
+async function checkPermissions(container: Container): Promise<void> {
   const refusals = [
     ["read", ["serve", "--config", "/etc/passwd"]],
-    ["net", ["health", "--url", "http://127.0.0.1:1"]],
+    ["net", ["health", "--url", "http://127.0.0.1:18081"]],
   ] as const;
   for (const [kind, command] of refusals) {
-    const { code, err } = await cairn(...command);
+    const { code, err } = await container.cairn(...command);
     check(
       code !== 0 && new RegExp(`Requires ${kind} access`).test(err),
       `cairn ${command.join(" ")} exits with ${code} and is not refused ${kind}: ${err}`,
