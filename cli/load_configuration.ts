@@ -43,9 +43,20 @@ export async function loadConfiguration(
   const configuration = parseConfiguration(overridden.text, path, host, typed);
   const { storage } = configuration;
   if (storage.kind !== "directory") return configuration;
+  const fromFile = (name: string) => resolve(dirname(path), name);
+  const { redis } = storage;
+  const tls = redis?.tls && {
+    ...(redis.tls.ca !== undefined && { ca: fromFile(redis.tls.ca) }),
+    ...(redis.tls.cert !== undefined && { cert: fromFile(redis.tls.cert) }),
+    ...(redis.tls.key !== undefined && { key: fromFile(redis.tls.key) }),
+  };
   return {
     ...configuration,
-    storage: { ...storage, path: resolve(dirname(path), storage.path) },
+    storage: {
+      ...storage,
+      path: fromFile(storage.path),
+      ...(redis && { redis: { ...redis, ...(tls && { tls }) } }),
+    },
   };
 }
 

@@ -15,6 +15,7 @@ import {
 } from "./checks/mesh_checks.ts";
 import { attention, embeddingDims, modelSize } from "./checks/model_checks.ts";
 import { keptFeatures } from "./checks/kept_checks.ts";
+import { redisAddress } from "./checks/redis_checks.ts";
 import { recommendations } from "./checks/recommend_checks.ts";
 import { attributeTypes, scenarios } from "./checks/rule_checks.ts";
 import { labelRules, lateLabels, tasks, valueBounds } from "./checks/task_checks.ts";
@@ -42,6 +43,7 @@ const checks: readonly Check[] = [
   linkTimes,
   leaseTime,
   hostStorage,
+  redisAddress,
 ];
 
 /** All contradictions between sections. */

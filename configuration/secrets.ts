@@ -38,7 +38,7 @@ export class Secrets {
     return (path[0] === "gateway" && path[1] === "apiKeys") ||
       (path[0] === "mesh" && String(path[1]).startsWith("secret")) ||
       (path[0] === "storage" && path[1] === "redis" &&
-        (path[2] === "password" || path[2] === "url")) ||
+        ["password", "sentinelPassword", "url"].includes(String(path[2]))) ||
       (path[0] === "storage" && path[1] === "s3" && path[2] === "secretAccessKey") ||
       this.#hiddenPaths.has(formatPath(path));
   }
@@ -66,17 +66,17 @@ function meshSecretsOf(value: unknown): unknown[] {
   return [mesh?.secret, mesh?.secretBefore];
 }
 
-/** The password of Redis, by itself and in its address, and the key of S3. */
+/** The passwords of Redis, by themselves and in its address, and the key of S3. */
 function storageSecretsOf(value: unknown): unknown[] {
   const { storage } = (value ?? {}) as {
     storage?: {
-      redis?: { url?: unknown; password?: unknown } | null;
+      redis?: { url?: unknown; password?: unknown; sentinelPassword?: unknown } | null;
       s3?: { secretAccessKey?: unknown } | null;
     } | null;
   };
-  const { url, password } = storage?.redis ?? {};
+  const { url, password, sentinelPassword } = storage?.redis ?? {};
   const inUrl = typeof url === "string" ? /\/\/[^/@]*:([^/@]+)@/.exec(url)?.[1] : undefined;
-  return [password, inUrl, storage?.s3?.secretAccessKey];
+  return [password, sentinelPassword, inUrl, storage?.s3?.secretAccessKey];
 }
 
 function textsIn(value: unknown): string[] {

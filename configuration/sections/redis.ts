@@ -12,10 +12,31 @@ const name = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/).meta({
   expected: "a name of lower-case letters, digits and hyphens",
 });
 
+const file = z.string().min(1).meta({ expected: "the path of a PEM file" });
+
+const sentinel = z.string().regex(/^(\[[0-9a-fA-F:]+\]|[^:/\s]+):\d+$/).meta({
+  expected: 'an address and a port such as "10.0.0.5:26379"',
+});
+
 export const redisSection = z.strictObject({
   url: url.describe(
-    "Address of the server: redis://host:port, rediss://host:port for TLS, or unix:///path for a socket. Database after a slash.",
+    "Address of the server: redis://host:port, rediss://host:port for TLS, or unix:///path for a socket. Database after a slash. With sentinels, the name of the primary is in place of host and port: redis://mymaster.",
   ),
+  sentinels: z.array(sentinel).min(1).optional().describe(
+    "Sentinels that know the primary; each connection asks them, one after another, until one answers.",
+  ),
+  sentinelPassword: z.string().min(1).optional().describe(
+    "Password of the sentinels; ${NAME} reads it from the environment.",
+  ),
+  tls: z.strictObject({
+    ca: file.optional().describe(
+      "Certificate of the authority that signed the server's, where the machine does not know it.",
+    ),
+    cert: file.optional().describe(
+      "Certificate of this client, where the server asks for one; with key.",
+    ),
+    key: file.optional().describe("Key of cert."),
+  }).optional().describe("PEM files for rediss://, relative to the configuration file."),
   username: z.string().min(1).optional().describe("User of the server's access control list."),
   password: z.string().min(1).optional().describe(
     "Password of the server; ${NAME} reads it from the environment.",

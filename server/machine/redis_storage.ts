@@ -7,6 +7,8 @@ import { RedisUnavailableError } from "../../mesh/adapters/redis/redis_connectio
 import { RedisProfileStore } from "../../mesh/adapters/redis/redis_profile_store.ts";
 import { RedisServer, type RedisServerOptions } from "../../mesh/adapters/redis/redis_server.ts";
 import { RedisSharedRankings } from "../../mesh/adapters/redis/redis_shared_rankings.ts";
+import { type RedisTls, remedyOf } from "../../mesh/adapters/redis/redis_client.ts";
+import { reasonOf } from "../../mesh/runtime/errors.ts";
 import type { SharedRankings } from "../../mesh/ports/shared_rankings.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
 import type { ProfileStore } from "../../mesh/ports/profile_store.ts";
@@ -36,9 +38,24 @@ export interface RedisStores {
   close(): Promise<void>;
 }
 
-/** @param mesh Name of the mesh, where the section gives none. */
+/**
+ * @param mesh Name of the mesh, where the section gives none.
+ * @throws {RedisStorageError} A file of `tls` cannot be read.
+ */
 export function redisStorageOf(
-  { url, username, password, name, replicas, deadline, durableWait, profilesCache }: RedisSection,
+  {
+    url,
+    sentinels,
+    sentinelPassword,
+    tls,
+    username,
+    password,
+    name,
+    replicas,
+    deadline,
+    durableWait,
+    profilesCache,
+  }: RedisSection,
   mesh: string,
   sizes: Pick<
     RedisStorage,
@@ -48,6 +65,13 @@ export function redisStorageOf(
   return {
     server: {
       url,
+      ...(sentinels && {
+        sentinels: {
+          addresses: sentinels,
+          ...(sentinelPassword !== undefined && { password: sentinelPassword }),
+        },
+      }),
+      ...(tls && { tls: certificatesOf(tls) }),
       ...(username !== undefined && { username }),
       ...(password !== undefined && { password }),
       mesh: name ?? mesh,
@@ -58,6 +82,26 @@ export function redisStorageOf(
     profilesCacheBytesMax: profilesCache,
     ...sizes,
   };
+}
+
+/** The contents of the files. */
+function certificatesOf(files: NonNullable<RedisSection["tls"]>): RedisTls {
+  return Object.fromEntries(
+    Object.entries(files).flatMap(([name, path]) => path === undefined ? [] : [[name, path]])
+      .map(([name, path]) => {
+        try {
+          return [name, Deno.readTextFileSync(path)];
+        } catch (error) {
+          throw new RedisStorageError(
+            `storage.redis.tls.${name}: cannot read ${path}: ${
+              reasonOf(error)
+            }. Give the path of a ` +
+              "PEM file.",
+            { cause: error },
+          );
+        }
+      }),
+  );
 }
 
 /**
@@ -136,8 +180,13 @@ async function openServer({ server }: RedisStorage): Promise<RedisServer> {
     return await RedisServer.open(server);
   } catch (error) {
     if (!(error instanceof RedisUnavailableError)) throw error;
+    const remedy = remedyOf(error);
     throw new RedisStorageError(
-      `Cannot reach the Redis at ${error.url}: ${error.message}. Start it, or correct storage.redis.`,
+      `Cannot reach the Redis at ${error.url}: ${error.message}. ${
+        remedy === undefined
+          ? "Start it, or correct storage.redis"
+          : `${remedy[0].toUpperCase()}${remedy.slice(1)}`
+      }.`,
       { cause: error },
     );
   }

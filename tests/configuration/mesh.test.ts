@@ -121,6 +121,36 @@ Deno.test("storage that other hosts cannot reach is refused", () => {
   parse(apart.replace("path: data }", 'path: data, redis: { url: "redis://10.0.0.9:6379" } }'));
 });
 
+Deno.test("certificates and sentinels of Redis must fit its address", () => {
+  const redis = (section: string) =>
+    yaml({}).replace("path: data }", `path: data, redis: { ${section} } }`);
+  refuses(
+    redis('url: "redis://10.0.0.9:6379", tls: { ca: ca.pem }'),
+    /storage\.redis\.tls: found certificates, and url is redis:\/\/, without TLS; use rediss:/,
+  );
+  refuses(
+    redis('url: "rediss://10.0.0.9:6379", tls: { cert: c.pem }'),
+    /storage\.redis\.tls: found cert without key; give both/,
+  );
+  refuses(
+    redis('url: "redis://10.0.0.9:6379", sentinels: ["10.0.0.9:26379"]'),
+    /storage\.redis\.url: found the port in .*write the name of the primary alone: redis:/,
+  );
+  refuses(
+    redis('url: "unix:///run/redis.sock", sentinels: ["10.0.0.9:26379"]'),
+    /storage\.redis\.url: found a socket, and sentinels; write the name of the primary/,
+  );
+  refuses(
+    redis('url: "redis://10.0.0.9:6379", sentinelPassword: a-long-password'),
+    /storage\.redis\.sentinelPassword: found a password, and no sentinels/,
+  );
+  refuses(
+    redis('url: "redis://shop", sentinels: ["10.0.0.9"]'),
+    /storage\.redis\.sentinels\[0\]: .*an address and a port such as "10\.0\.0\.5:26379"/,
+  );
+  parse(redis('url: "rediss://shop/2", sentinels: ["10.0.0.9:26379"], tls: { ca: ca.pem }'));
+});
+
 Deno.test("a lease outlasts a store that answers at the end of its deadline", () => {
   const redis = (mesh: string) =>
     yaml({}, "", `secret: a-secret-of-the-mesh\n  ${mesh}`)

@@ -6,17 +6,23 @@
  * unknown, and nothing is sent twice here. The connection has its own deadline, because a socket
  * whose peer has vanished may stay silent for hours.
  */
-import { createClient, ErrorReply, RESP_TYPES } from "@redis/client";
+import { ErrorReply, RESP_TYPES } from "@redis/client";
 import { present } from "../../../structures/invariant.ts";
 import { Listeners } from "../../runtime/listeners.ts";
+import { type Client, destroy, newClient, type RedisTls, within } from "./redis_client.ts";
+import { primaryUrl, type SentinelOptions } from "./sentinels.ts";
 
 /** Where and how to connect. */
 export interface RedisOptions {
   /**
    * `redis://[user:password@]host:port[/database]`, `rediss://…` for TLS, or `unix:///path` for a
-   * socket.
+   * socket. With sentinels the host is the name of the primary, without a port.
    */
   readonly url: string;
+  /** Servers that are asked for the address of the primary before each connection. */
+  readonly sentinels?: SentinelOptions;
+  /** Certificates for `rediss://`. */
+  readonly tls?: RedisTls;
   readonly username?: string;
   readonly password?: string;
   /** Name of the connection in the server's list of clients. */
@@ -52,18 +58,6 @@ const WATCHES_PER_DEADLINE = 8;
 /** Answers of a server that cannot serve now: it loads its data, or has become a replica. */
 const UNAVAILABLE =
   /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|UNBLOCKED|MISCONF|NOREPLICAS)\b/;
-
-/** The part of the client that is used here. */
-interface Client {
-  connect(): Promise<unknown>;
-  destroy(): void;
-  sendCommand(
-    args: readonly (string | Buffer)[],
-    options: { readonly typeMapping: Record<number, unknown> },
-  ): Promise<unknown>;
-  on(event: "error", listener: (error: Error) => void): unknown;
-  readonly isReady: boolean;
-}
 
 /** Sections of `INFO` that hold what is checked. */
 const reportSections = ["server", "replication", "persistence", "memory", "cluster"];
@@ -201,38 +195,13 @@ export class RedisConnection {
 
   async #connect(): Promise<void> {
     if (this.#closed) throw new RedisUnavailableError(this.url, false, this.#cause);
-    const { url, username, password, name } = this.#options;
-    const target = url.startsWith("unix://")
-      ? { socket: { path: url.slice("unix://".length), tls: false as const } }
-      : { url };
-    const client = newClient({
-      ...target,
-      ...(username !== undefined && { username }),
-      ...(password !== undefined && { password }),
-      ...(name !== undefined && { name }),
-      socket: {
-        ...("socket" in target ? target.socket : {}),
-        connectTimeout: this.#deadlineMs,
-        reconnectStrategy: false,
-      },
-    });
-    client.on("error", (error) => {
-      if (client === this.#client) this.#drop(error);
-    });
+    let client: Client | undefined;
     let report: ServerReport;
     try {
-      report = await within(
-        this.#deadlineMs,
-        (async () => {
-          await client.connect();
-          const text = await client.sendCommand(["INFO", ...reportSections], textual);
-          return parseReport(String(text));
-        })(),
-      );
-      if (report.get("loading") === "1") throw new Error("LOADING: the server loads its data");
-      this.#options.check?.(report);
+      client = await this.#newClient();
+      report = await this.#reportOf(client);
     } catch (error) {
-      destroy(client);
+      if (client !== undefined) destroy(client);
       this.#cause = error;
       this.#retryLater();
       throw new RedisUnavailableError(this.url, false, error);
@@ -246,6 +215,38 @@ export class RedisConnection {
     this.#deadlines.length = 0;
     this.#attempt = 0;
     this.#ready.tell();
+  }
+
+  /** A client of the server, or of the primary that the sentinels name now. */
+  async #newClient(): Promise<Client> {
+    const { url, username, password, name, sentinels, tls } = this.#options;
+    const deadlineMs = this.#deadlineMs;
+    const address = sentinels === undefined
+      ? url
+      : await primaryUrl(url, sentinels, { tls, deadlineMs });
+    const options = { url: address, username, password, name, tls, connectMs: deadlineMs };
+    const client = newClient(options);
+    client.on("error", (error) => {
+      if (client === this.#client) this.#drop(error);
+    });
+    return client;
+  }
+
+  async #reportOf(client: Client): Promise<ServerReport> {
+    const text = await within(
+      this.#deadlineMs,
+      (async () => {
+        await client.connect();
+        return await client.sendCommand(["INFO", ...reportSections], textual);
+      })(),
+    );
+    const report = parseReport(String(text));
+    if (report.get("loading") === "1") throw new Error("LOADING: the server loads its data");
+    if (this.#options.sentinels !== undefined && report.get("role") === "slave") {
+      throw new Error("the sentinels name a server that is a replica: a failover is under way");
+    }
+    this.#options.check?.(report);
+    return report;
   }
 
   #drop(cause: unknown): void {
@@ -287,49 +288,10 @@ export class RedisConnection {
   }
 }
 
-/**
- * The client that others are copied from: making one by its options builds a class with all
- * commands, which takes 20 ms of a core, and a copy shares it.
- */
-let template: { duplicate(options: object): unknown } | undefined;
-
-function newClient(options: object): Client {
-  template ??= createClient({
-    RESP: 2,
-    maintNotifications: "disabled",
-    disableClientInfo: true,
-    disableOfflineQueue: true,
-    // The client's own timeout covers only commands that were not sent, with a timer for each.
-    commandOptions: { timeout: 0 },
-  });
-  return template.duplicate(options) as Client;
-}
-
 function encoded(argument: RedisArgument): string | Buffer {
   if (typeof argument === "string") return argument;
   if (typeof argument === "number") return String(argument);
   return Buffer.from(argument.buffer, argument.byteOffset, argument.byteLength);
-}
-
-/** The client throws where it is closed already. */
-function destroy(client: Client): void {
-  try {
-    client.destroy();
-  } catch {
-    // It has ended.
-  }
-}
-
-async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no connection within ${ms} ms`)), ms);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /** The address as it may be shown. */

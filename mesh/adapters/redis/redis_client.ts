@@ -1,0 +1,102 @@
+/**
+ * The clients of `@redis/client` as connections use them.
+ */
+import { createClient } from "@redis/client";
+
+/** The part of the client that is used here. */
+export interface Client {
+  connect(): Promise<unknown>;
+  destroy(): void;
+  sendCommand(
+    args: readonly (string | Buffer)[],
+    options: { readonly typeMapping: Record<number, unknown> },
+  ): Promise<unknown>;
+  on(event: "error", listener: (error: Error) => void): unknown;
+  readonly isReady: boolean;
+}
+
+/** Certificates for TLS, as PEM text. */
+export interface RedisTls {
+  /** Of the authority that has signed the server's certificate; default: those of the machine. */
+  readonly ca?: string;
+  /** Certificate and key of this client, where the server asks for them. */
+  readonly cert?: string;
+  readonly key?: string;
+}
+
+export interface ClientOptions {
+  /** `redis://`, `rediss://` or `unix://`. */
+  readonly url: string;
+  readonly username?: string | undefined;
+  readonly password?: string | undefined;
+  readonly name?: string | undefined;
+  readonly tls?: RedisTls | undefined;
+  /** Time for the connection, ms. */
+  readonly connectMs: number;
+}
+
+/**
+ * The client that others are copied from: making one by its options builds a class with all
+ * commands, which takes 20 ms of a core, and a copy shares it.
+ */
+let template: { duplicate(options: object): unknown } | undefined;
+
+/** A client that is not connected yet, and never connects again by itself. */
+export function newClient(
+  { url, username, password, name, tls, connectMs }: ClientOptions,
+): Client {
+  template ??= createClient({
+    RESP: 2,
+    maintNotifications: "disabled",
+    disableClientInfo: true,
+    disableOfflineQueue: true,
+    // The client's own timeout covers only commands that were not sent, with a timer for each.
+    commandOptions: { timeout: 0 },
+  });
+  const isSocket = url.startsWith("unix://");
+  return template.duplicate({
+    ...(!isSocket && { url }),
+    ...(username !== undefined && { username }),
+    ...(password !== undefined && { password }),
+    ...(name !== undefined && { name }),
+    socket: {
+      ...(isSocket && { path: url.slice("unix://".length), tls: false }),
+      ...(url.startsWith("rediss://") && { tls: true, ...tls }),
+      connectTimeout: connectMs,
+      reconnectStrategy: false,
+    },
+  }) as Client;
+}
+
+/** Ends a client; it throws where it is closed already. */
+export function destroy(client: Client): void {
+  try {
+    client.destroy();
+  } catch {
+    // It has ended.
+  }
+}
+
+/** The outcome of `promise`, or an error after `ms`. */
+export async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no connection within ${ms} ms`)), ms);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The remedy for a refused connection; undefined where the error itself says enough. */
+export function remedyOf({ message }: Error): string | undefined {
+  if (/self.signed|certificate|UnknownIssuer|CERT_|UNABLE_TO_/i.test(message)) {
+    return "give the certificate of the authority that signed the server's by storage.redis.tls.ca, and connect to a name that the certificate has";
+  }
+  if (/NOAUTH|WRONGPASS|invalid username-password/i.test(message)) {
+    return "correct storage.redis.username and storage.redis.password";
+  }
+  return undefined;
+}
