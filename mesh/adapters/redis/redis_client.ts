@@ -17,7 +17,7 @@ export interface Client {
 
 /** Certificates for TLS, as PEM text. */
 export interface RedisTls {
-  /** Of the authority that has signed the server's certificate; default: those of the machine. */
+  /** Certificate of the authority that signed the server's; default: those of the machine. */
   readonly ca?: string;
   /** Certificate and key of this client, where the server asks for them. */
   readonly cert?: string;
