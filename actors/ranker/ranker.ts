@@ -3,21 +3,17 @@
  *
  *     features from request and profiles          extractor (kernels/features)
  *       → scores, predictions, cold               scorer: lookup, pooling, forward pass
- *       → order of the items                      row_order.ts, ranking_rules.ts
- *       → impression in the event log             records/event_record.ts
+ *       → order of the items                      ranked_items.ts, ranking_rules.ts
+ *       → impression in the event log             impressions.ts
  *       → answer
  *
  * Features are made in the request's turn; everything else runs after it, so that the ranker makes
  * the features of the next request while the scorer works on this one.
  */
-import { isSampled, type TraceContext } from "../../mesh/ports/tracing.ts";
+import type { TraceContext } from "../../mesh/ports/tracing.ts";
 import type { ActorContext, ActorRef, AskOptions, Behavior } from "../../mesh/runtime/actor.ts";
 import { OverloadedError } from "../../mesh/runtime/errors.ts";
-import {
-  type EventLog,
-  LogTailLostError,
-  LogUnavailableError,
-} from "../../mesh/ports/event_log.ts";
+import type { EventLog } from "../../mesh/ports/event_log.ts";
 import type { ProfileStore } from "../../mesh/ports/profile_store.ts";
 import type { Counter } from "../../mesh/ports/telemetry.ts";
 import { FeatureHasher } from "../../kernels/embedding/feature_hasher.ts";
@@ -25,15 +21,13 @@ import { FeatureTypeError } from "../../kernels/features/errors.ts";
 import type { StoredItems } from "../../kernels/features/count_pass.ts";
 import { FeatureExtractor } from "../../kernels/features/extractor.ts";
 import { ValuesOfItems } from "../../kernels/features/values_of_items.ts";
-import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
-import { encodeEvent, eventPartition } from "../../records/event_record.ts";
-import { ImpressionRowsWriter, type ServedRanking } from "../../records/impression_rows_writer.ts";
+import { type FeatureBatch, pickRows } from "../../kernels/features/feature_batch.ts";
 import type { FeatureKeeperMessage } from "../feature_keeper/protocol.ts";
 import type { ItemVectors } from "../../rules/marginal_relevance.ts";
 import type { RetrieverMessage } from "../retriever/protocol.ts";
-import type { ScorerMessage, Scores } from "../scorer/protocol.ts";
-import { present } from "../../structures/invariant.ts";
+import type { ScorerMessage } from "../scorer/protocol.ts";
 import { CandidateSearch, type FoundCandidates, withoutCandidate } from "./candidate_search.ts";
+import { Impressions } from "./impressions.ts";
 import type { RankerOptions } from "./options.ts";
 import {
   type DescribeItems,
@@ -47,7 +41,7 @@ import {
 } from "./protocol.ts";
 import { type Kept, KeptReader } from "./kept_reader.ts";
 import { RankingRules } from "./ranking_rules.ts";
-import { orderByScore, pickRows } from "./row_order.ts";
+import { orderByScore, rankedItems, rowsShown, withOrigin } from "./ranked_items.ts";
 
 export interface RankerDependencies {
   readonly eventLog: EventLog;
@@ -74,17 +68,15 @@ interface Asked {
 export class Ranker implements Behavior<RankerMessage> {
   readonly #context: ActorContext<RankerMessage>;
   readonly #options: RankerOptions;
-  readonly #eventLog: EventLog;
   readonly #profiles: ProfileStore;
   readonly #scorer: ActorRef<ScorerMessage>;
   readonly #extractor: FeatureExtractor;
-  readonly #impressionRows: ImpressionRowsWriter;
+  readonly #impressions: Impressions;
   readonly #rules: RankingRules;
   readonly #search: CandidateSearch | undefined;
   readonly #kept: KeptReader;
   readonly #unsubscribe: () => void;
   readonly #requests: Counter;
-  readonly #unlogged: Counter;
   /** Rankings with explanations in progress. */
   #explaining = 0;
 
@@ -95,7 +87,6 @@ export class Ranker implements Behavior<RankerMessage> {
   ) {
     this.#context = context;
     this.#options = options;
-    this.#eventLog = eventLog;
     this.#profiles = profiles;
     this.#scorer = context.actorRef<ScorerMessage>(options.scorer);
     const storedItems: StoredItems = (ids) =>
@@ -104,7 +95,8 @@ export class Ranker implements Behavior<RankerMessage> {
       ...options,
       storedItems,
     });
-    this.#impressionRows = new ImpressionRowsWriter({
+    const { clock, telemetry } = context;
+    this.#impressions = new Impressions({ clock, telemetry, eventLog }, {
       slots: options.schema.slots.length,
       denseWidth: options.schema.denseWidth,
       sharedSlots: this.#extractor.sharedSlots,
@@ -143,9 +135,6 @@ export class Ranker implements Behavior<RankerMessage> {
     this.#requests = context.telemetry.counter("cairn_ranker_requests_total", {
       help: "Rankings by outcome.",
       labelNames: ["outcome"],
-    });
-    this.#unlogged = context.telemetry.counter("cairn_ranker_unlogged_total", {
-      help: "Rankings that are not learned from, because the event log's server was away.",
     });
   }
 
@@ -262,10 +251,7 @@ export class Ranker implements Behavior<RankerMessage> {
   }
 
   /**
-   * Scores, orders, logs the impression, and answers once the log has it. Where the log's server is
-   * away, the ranking is answered and not learned from. The append need not be durable: the
-   * impression lies before its actions in the same partition, so that an action that was accepted
-   * as durable makes its impression durable too.
+   * Scores, orders, logs the impression, and answers once the log has it.
    */
   async #answer(request: Rank, asked: Asked, features: FeatureBatch): Promise<void> {
     const { deadline, found } = asked;
@@ -279,7 +265,7 @@ export class Ranker implements Behavior<RankerMessage> {
       ...(vectors && { vectors }),
     });
     const rows = (ruled?.order.rows ?? orderByScore(ordering)).subarray(0, request.limit);
-    const ranked = this.#items(request, scored, rows);
+    const ranked = rankedItems(request, scored, rows, this.#options.taskNames);
     const shown = found === undefined ? ranked : withOrigin(ranked, rows, found);
     const explained = request.explain && rows.length > 0
       ? await this.#explained(shown, deadline, features, rows)
@@ -290,8 +276,10 @@ export class Ranker implements Behavior<RankerMessage> {
     const rankingId = request.rankingId ?? this.#context.random.uuid();
     const logged = request.learn === false ? none : rowsShown(request) ?? rows;
     if (logged.length > 0) {
+      const { user, atMs, candidates } = request;
       const { predictions } = scored;
-      await this.#log(request, rankingId, { features, predictions, rows: logged }, deadline.trace);
+      const served = { candidates, features, predictions, rows: logged };
+      await this.#impressions.log({ rankingId, user, atMs, trace: deadline.trace, ...served });
     }
     const { modelVersion, learnedThroughMs } = scored;
     this.#context.reply(asked.replyTo, {
@@ -313,25 +301,17 @@ export class Ranker implements Behavior<RankerMessage> {
         : undefined;
       const features = this.#extract({ user, atMs, context: {}, candidates }, kept);
       const predictions = new Float32Array(candidates.length * this.#options.taskNames.length);
-      const shown = this.#impressionRows.write({
+      const impression = this.#impressions.encode({
+        rankingId,
+        user,
+        atMs,
+        logSampleRate,
         candidates,
         features,
         predictions: predictions.fill(NaN),
         rows: candidates.map((_, row) => row),
       });
-      const acceptedAtMs = this.#context.clock.nowMs();
-      this.#context.reply(
-        request,
-        encodeEvent({
-          kind: "impression",
-          rankingId,
-          atMs,
-          acceptedAtMs,
-          user,
-          shown,
-          logSampleRate,
-        }),
-      );
+      this.#context.reply(request, impression);
     } catch (error) {
       this.#context.replyError(request, error instanceof Error ? error : new Error(String(error)));
     }
@@ -363,30 +343,6 @@ export class Ranker implements Behavior<RankerMessage> {
     return { dim, stride: dim + 1, values: vectors };
   }
 
-  /** The candidates of `rows`, in that order. */
-  #items(
-    { candidates }: Rank,
-    { scores, predictions, cold }: Scores,
-    rows: Uint32Array,
-  ): RankedItem[] {
-    const tasks = this.#options.taskNames.length;
-    const items: RankedItem[] = [];
-    for (const row of rows) {
-      const { id } = candidates[row];
-      const item = { id, score: scores[row], cold: cold[row] === 1 };
-      items.push(tasks === 1 ? item : { ...item, predictions: this.#byTask(predictions, row) });
-    }
-    return items;
-  }
-
-  #byTask(predictions: Float32Array, row: number): Record<string, number> {
-    const { taskNames } = this.#options;
-    const first = row * taskNames.length;
-    return Object.fromEntries(
-      taskNames.map((name, task) => [name, predictions[first + task]] as const),
-    );
-  }
-
   async #explained(
     items: readonly RankedItem[],
     deadline: Deadline,
@@ -402,31 +358,6 @@ export class Ranker implements Behavior<RankerMessage> {
     return items.map((item, i) =>
       i < explanations.length ? { ...item, explanation: explanations[i] } : item
     );
-  }
-
-  async #log(
-    { candidates, user, atMs }: Rank,
-    rankingId: string,
-    served: Omit<ServedRanking, "candidates">,
-    trace: TraceContext | undefined,
-  ): Promise<void> {
-    const impression = encodeEvent({
-      kind: "impression",
-      rankingId,
-      atMs,
-      acceptedAtMs: this.#context.clock.nowMs(),
-      user,
-      shown: this.#impressionRows.write({ candidates, ...served }),
-      ...(isSampled(trace) && { trace }),
-    });
-    const partition = eventPartition(rankingId, this.#eventLog.partitions);
-    try {
-      await this.#eventLog.append(partition, [impression], "written");
-    } catch (error) {
-      const isAway = error instanceof LogUnavailableError && error.isAway;
-      if (!isAway && !(error instanceof LogTailLostError)) throw error;
-      this.#unlogged.add(1);
-    }
   }
 
   /** Taken in the request's own turn: once the asker gives up, the context knows no budget. */
@@ -450,23 +381,3 @@ export class Ranker implements Behavior<RankerMessage> {
 }
 
 const none = new Uint32Array(0);
-
-/** Rows of the candidates that the caller shows, in its order; undefined if it shows the answer. */
-function rowsShown({ candidates, shown }: Rank): Uint32Array | undefined {
-  if (shown === undefined) return undefined;
-  const rowOf = new Map(candidates.map(({ id }, row) => [id, row]));
-  return Uint32Array.from(shown, (id) => present(rowOf.get(id), "a shown item is a candidate"));
-}
-
-/** The items with where they come from and how similar they are. */
-function withOrigin(
-  items: readonly RankedItem[],
-  rows: Uint32Array,
-  { sources, similarity }: FoundCandidates,
-): RankedItem[] {
-  return items.map((item, i) => ({
-    ...item,
-    sources: sources[rows[i]],
-    ...(similarity && { similarity: similarity[rows[i]] }),
-  }));
-}

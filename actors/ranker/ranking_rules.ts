@@ -11,7 +11,7 @@ import type { RuleSet } from "../../rules/rule_set.ts";
 import type { Kept } from "./kept_reader.ts";
 import type { RankerOptions } from "./options.ts";
 import type { Rank, RankedItem, RemovedItem } from "./protocol.ts";
-import { orderByScore } from "./row_order.ts";
+import { orderByScore } from "./ranked_items.ts";
 
 /** Rules with the order that they gave. */
 export interface AppliedRules {

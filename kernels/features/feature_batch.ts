@@ -85,3 +85,37 @@ export function mergeBatches(
   }
   return merged;
 }
+
+/** The picked rows of a batch, in the order of `picked`. */
+export function pickRows(
+  batch: FeatureBatch,
+  picked: ArrayLike<number> & Iterable<number>,
+  slots: number,
+  denseWidth: number,
+): FeatureBatch {
+  let idCount = 0;
+  for (const row of picked) {
+    idCount += batch.listOffsets[(row + 1) * slots] - batch.listOffsets[row * slots];
+  }
+  const rows = picked.length;
+  const shown = allocateFeatureBatch({ rows, ids: idCount, slots, denseWidth });
+  const { ids, listOffsets, dense } = shown;
+  const from = new Uint32Array(batch.ids.buffer, batch.ids.byteOffset, 2 * batch.ids.length);
+  const to = new Uint32Array(ids.buffer, 0, 2 * idCount);
+  let id = 0;
+  let list = 1;
+  let denseAt = 0;
+  for (const row of picked) {
+    const first = batch.listOffsets[row * slots];
+    const end = batch.listOffsets[(row + 1) * slots];
+    for (let slot = 1; slot <= slots; slot++) {
+      listOffsets[list++] = batch.listOffsets[row * slots + slot] - first + id;
+    }
+    for (let word = 2 * first; word < 2 * end; word++) to[2 * (id - first) + word] = from[word];
+    for (let i = row * denseWidth; i < (row + 1) * denseWidth; i++) {
+      dense[denseAt++] = batch.dense[i];
+    }
+    id += end - first;
+  }
+  return shown;
+}

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { orderByScore } from "../../actors/ranker/row_order.ts";
+import { orderByScore } from "../../actors/ranker/ranked_items.ts";
 import { applyRules, movesOf, type ScoredItems } from "../../rules/apply_rules.ts";
 import type { AttributeTypes } from "../../rules/attribute_types.ts";
 import { RuleCompiler } from "../../rules/compiled_rules.ts";
-import type { RuleSet } from "../../rules/rule_set.ts";
-import { mergedRules } from "../../rules/rule_set.ts";
+import { mergedRules, type RuleSet } from "../../rules/rule_set.ts";
+
 
 const types: AttributeTypes = {
   item: { price: "number", brand: "text", tags: "texts" },

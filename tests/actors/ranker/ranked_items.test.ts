@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { orderByScore, pickRows } from "../../../actors/ranker/row_order.ts";
+import { orderByScore } from "../../../actors/ranker/ranked_items.ts";
+import { pickRows } from "../../../kernels/features/feature_batch.ts";
 import { batches, contents, SLOTS } from "../feature_batches.ts";
 
 Deno.test("picked rows hold their features in the order picked", () => {

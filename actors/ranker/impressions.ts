@@ -1,0 +1,82 @@
+/**
+ * Makes the impressions of rankings and appends them to the event log.
+ */
+import {
+  type EventLog,
+  LogTailLostError,
+  LogUnavailableError,
+} from "../../mesh/ports/event_log.ts";
+import type { Clock } from "../../mesh/ports/clock.ts";
+import type { Counter, Telemetry } from "../../mesh/ports/telemetry.ts";
+import { isSampled, type TraceContext } from "../../mesh/ports/tracing.ts";
+import { encodeEvent, eventPartition } from "../../records/event_record.ts";
+import {
+  type ImpressionRowsOptions,
+  ImpressionRowsWriter,
+  type ServedRanking,
+} from "../../records/impression_rows_writer.ts";
+
+/** A ranking with the features and predictions of the rows that are shown. */
+export interface Impression extends ServedRanking {
+  readonly rankingId: string;
+  readonly user: string;
+  readonly atMs: number;
+  /** See `ImpressionRecord.logSampleRate`. */
+  readonly logSampleRate?: number;
+  readonly trace?: TraceContext | undefined;
+}
+
+export interface ImpressionsParts {
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+  readonly eventLog: EventLog;
+}
+
+export class Impressions {
+  readonly #clock: Clock;
+  readonly #eventLog: EventLog;
+  readonly #rows: ImpressionRowsWriter;
+  readonly #unlogged: Counter;
+
+  constructor({ clock, telemetry, eventLog }: ImpressionsParts, options: ImpressionRowsOptions) {
+    this.#clock = clock;
+    this.#eventLog = eventLog;
+    this.#rows = new ImpressionRowsWriter(options);
+    this.#unlogged = telemetry.counter("cairn_ranker_unlogged_total", {
+      help: "Rankings that are not learned from, because the event log's server was away.",
+    });
+  }
+
+  /** The bytes of an impression's record. */
+  encode(
+    { rankingId, user, atMs, logSampleRate, trace, ...served }: Impression,
+  ): Uint8Array {
+    return encodeEvent({
+      kind: "impression",
+      rankingId,
+      atMs,
+      acceptedAtMs: this.#clock.nowMs(),
+      user,
+      shown: this.#rows.write(served),
+      ...(logSampleRate !== undefined && { logSampleRate }),
+      ...(isSampled(trace) && { trace }),
+    });
+  }
+
+  /**
+   * Resolves when the log has the impression, or its server is away: then the ranking is not
+   * learned from. The append need not be durable: the impression lies before its actions in the
+   * same partition, so that an action that was accepted as durable makes its impression durable
+   * too.
+   */
+  async log(impression: Impression): Promise<void> {
+    const partition = eventPartition(impression.rankingId, this.#eventLog.partitions);
+    try {
+      await this.#eventLog.append(partition, [this.encode(impression)], "written");
+    } catch (error) {
+      const isAway = error instanceof LogUnavailableError && error.isAway;
+      if (!isAway && !(error instanceof LogTailLostError)) throw error;
+      this.#unlogged.add(1);
+    }
+  }
+}
