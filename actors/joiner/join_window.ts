@@ -21,39 +21,17 @@ import type {
 import type { JoinerPosition, PositiveCounts } from "../../records/joiner_position.ts";
 import { type ClockStart, DataClock } from "./data_clock.ts";
 import { ClosedRankings } from "./closed_rankings.ts";
-import type { ExampleChunkBuilder } from "./example_chunk_builder.ts";
 import type { JoinerOptions } from "./options.ts";
 import { LabelRules } from "./label_rules.ts";
-import { LateLabels, NO_LABEL } from "./late_labels.ts";
-import { NegativeSampling } from "./negative_sampling.ts";
+import { NO_LABEL } from "./late_labels.ts";
+import { impressionBytes, type OpenImpression, OpenImpressions } from "./open_impressions.ts";
+import { ActionsByImpression } from "./ranking_actions.ts";
 import {
-  impressionBytes,
-  type ImpressionHeader,
-  type OpenImpression,
-  OpenImpressions,
-} from "./open_impressions.ts";
-import { OpenTraces } from "./open_traces.ts";
-import { ActionsByImpression, type RankingActions } from "./ranking_actions.ts";
-
-/** The builder for an impression's examples; undefined if they were written before a restart. */
-export type ExampleOutput = (impression: ImpressionHeader) => ExampleChunkBuilder | undefined;
-
-/** Counts of the window; names as in `JoinerStatus`. */
-export interface JoinCounts {
-  impressionsClosedEarly: number;
-  impressionsDuplicate: number;
-  impressionsErased: number;
-  examplesEmitted: number;
-  examplesSampledOut: number;
-  actionsMatched: number;
-  actionsIgnored: number;
-  actionsUnmatched: number;
-  actionsDuplicate: number;
-  actionsLate: number;
-  actionsLearnedLate: number;
-  actionsExcess: number;
-  eventsAheadOfTime: number;
-}
+  type ExampleOutput,
+  type JoinCounts,
+  RowExamples,
+  type RowOfImpression,
+} from "./row_examples.ts";
 
 /** Where a window starts to read. */
 export interface WindowStart extends ClockStart {
@@ -80,49 +58,29 @@ const BEGINNING: WindowStart = {
 export class JoinWindow {
   readonly #options: JoinerOptions;
   readonly #rules: LabelRules;
-  readonly #sampling: NegativeSampling;
-  readonly #late: LateLabels;
+  readonly #examples: RowExamples;
   /** Impressions with an undecided row, and decided ones that are kept for late labels. */
   readonly #open = new OpenImpressions((from, to) => this.#actions.move(from, to));
   readonly #actions = new ActionsByImpression();
-  readonly #traces = new OpenTraces();
   readonly #closed: ClosedRankings;
   readonly #reader = new ImpressionRowsReader();
-  /** Labels of a row without actions, `[tasks]`. */
-  readonly #negative: Float32Array;
   readonly #decidedBefore: number;
   readonly #undecidedFrom: number;
   readonly #clock: DataClock;
-  /** The record at hand was joined before a restart. */
-  #readsAgain = false;
   /** Records before this offset were accepted. */
   #acceptedBefore = 0;
-  readonly counts: JoinCounts = {
-    impressionsClosedEarly: 0,
-    impressionsDuplicate: 0,
-    impressionsErased: 0,
-    examplesEmitted: 0,
-    examplesSampledOut: 0,
-    actionsMatched: 0,
-    actionsIgnored: 0,
-    actionsUnmatched: 0,
-    actionsDuplicate: 0,
-    actionsLate: 0,
-    actionsLearnedLate: 0,
-    actionsExcess: 0,
-    eventsAheadOfTime: 0,
-  };
-
   constructor(options: JoinerOptions, start: WindowStart = BEGINNING) {
     this.#options = options;
     this.#decidedBefore = start.decidedBefore;
     this.#undecidedFrom = start.undecidedFrom;
-    this.#late = new LateLabels(options, start.positives);
     this.#clock = new DataClock(options.clockSkewMsMax, start);
     this.#rules = new LabelRules(options.tasks);
-    this.#sampling = new NegativeSampling(options.negativeSampling);
+    this.#examples = new RowExamples(options, start.positives);
     this.#closed = new ClosedRankings(options.impressionsMax);
-    this.#negative = new Float32Array(options.tasks.length);
+  }
+
+  get counts(): JoinCounts {
+    return this.#examples.counts;
   }
 
   /** Impressions that wait for their window to end. */
@@ -168,7 +126,7 @@ export class JoinWindow {
     const point = oldestUndecided === undefined
       ? { replayOffset: eventOffset, replayClockMs: this.#clock.nowMs }
       : { replayOffset: oldestUndecided.offset, replayClockMs: oldestUndecided.openedAtMs };
-    const { positives } = this.#late;
+    const { positives } = this.#examples.late;
     if (positives === undefined) return point;
     if (oldest === undefined || !oldest.isDecided) return { ...point, positives };
     return { ...point, positives, kept: { offset: oldest.offset, clockMs: oldest.openedAtMs } };
@@ -177,7 +135,7 @@ export class JoinWindow {
   /** Moves the data clock to a record's time, see {@link DataClock.observe}. */
   observe(record: EventRecord, offset: number): void {
     this.#clock.observe(record, offset);
-    this.#readsAgain = offset < this.#decidedBefore;
+    this.#examples.readsAgain = offset < this.#decidedBefore;
   }
 
   /**
@@ -200,7 +158,7 @@ export class JoinWindow {
       }
     }
     if (readsAgain) return false;
-    if (oldest.isDecided && this.#ageOf(oldest) >= this.#late.lateMsMax) {
+    if (oldest.isDecided && this.#ageOf(oldest) >= this.#examples.late.lateMsMax) {
       this.#forget(oldest);
       return true;
     }
@@ -239,8 +197,8 @@ export class JoinWindow {
   closeEarly(before: number, out: ExampleOutput): boolean {
     const { oldest } = this.#open;
     if (oldest === undefined || oldest.offset >= before) return false;
-    this.#readsAgain = false;
-    this.#count("impressionsClosedEarly");
+    this.#examples.readsAgain = false;
+    this.#examples.count("impressionsClosedEarly");
     if (!oldest.isDecided) this.#close(oldest, out);
     const kept = this.#open.find(oldest.fingerprint);
     if (kept !== undefined) this.#forget(kept);
@@ -255,7 +213,7 @@ export class JoinWindow {
   accept(record: EventRecord, offset: number, out: ExampleOutput): void {
     invariant(offset >= this.#acceptedBefore, "records are accepted in the order of the log");
     this.#acceptedBefore = offset + 1;
-    if (this.#clock.isAhead(record, offset)) this.#count("eventsAheadOfTime");
+    if (this.#clock.isAhead(record, offset)) this.#examples.count("eventsAheadOfTime");
     switch (record.kind) {
       case "impression":
         return this.#acceptImpression(record, offset, out);
@@ -274,7 +232,7 @@ export class JoinWindow {
   #acceptForget({ user }: ForgetRecord): void {
     for (const fingerprint of this.#open.ofUser(fingerprintOf(user))) {
       this.#forget(present(this.#open.find(fingerprint), "a ranking of the user is open"));
-      this.#count("impressionsErased");
+      this.#examples.count("impressionsErased");
     }
   }
 
@@ -290,7 +248,7 @@ export class JoinWindow {
     const fingerprint = fingerprintOf(record.rankingId);
     const earlier = this.#open.find(fingerprint);
     if (earlier !== undefined) {
-      this.#count("impressionsDuplicate");
+      this.#examples.count("impressionsDuplicate");
       if (this.#actions.has(earlier.address) && !earlier.isDecided) this.#close(earlier, out);
       const kept = this.#open.find(fingerprint);
       if (kept !== undefined) this.#remove(kept);
@@ -298,7 +256,7 @@ export class JoinWindow {
     if (offset >= this.#decidedBefore) {
       while (!this.#hasRoom(record) && this.closeEarly(offset, out));
     }
-    const samplingKey = this.#sampling.keyOf(record.rankingId);
+    const samplingKey = this.#examples.sampling.keyOf(record.rankingId);
     const { atMs, logSampleRate = 0 } = record;
     const openedAtMs = this.#clock.nowMs;
     const user = fingerprintOf(record.user);
@@ -306,31 +264,31 @@ export class JoinWindow {
       { fingerprint, user, samplingKey, atMs, openedAtMs, offset, logSampleRate },
       record.shown,
     );
-    this.#traces.add(offset, record.trace);
+    this.#examples.traces.add(offset, record.trace);
   }
 
   #acceptAction(record: ActionRecord, out: ExampleOutput): void {
     const fingerprint = fingerprintOf(record.rankingId);
     const impression = this.#open.find(fingerprint);
     if (impression === undefined) {
-      if (this.#closed.has(fingerprint)) this.#count("actionsLate");
-      else this.#count("actionsUnmatched");
+      if (this.#closed.has(fingerprint)) this.#examples.count("actionsLate");
+      else this.#examples.count("actionsUnmatched");
       return;
     }
     const rows = this.#read(impression);
     const row = rows.rowOf(record.item);
     if (row < 0) {
-      this.#count("actionsUnmatched");
+      this.#examples.count("actionsUnmatched");
       return;
     }
     const tasks = this.#options.tasks.length;
     const actions = this.#actions.of(impression.address, rows.rows, tasks);
     if (actions.eventIds.has(record.eventId)) {
-      this.#count("actionsDuplicate");
+      this.#examples.count("actionsDuplicate");
       return;
     }
     if (actions.eventIds.size >= this.#options.actionsPerImpressionMax) {
-      this.#count("actionsExcess");
+      this.#examples.count("actionsExcess");
       return;
     }
     this.#actions.addEventId(actions, record.eventId);
@@ -340,16 +298,16 @@ export class JoinWindow {
     }
     const verdict = this.#rules.judge(record.action, record.value);
     if (verdict === undefined) {
-      this.#count("actionsIgnored");
+      this.#examples.count("actionsIgnored");
       return;
     }
-    this.#count("actionsMatched");
+    this.#examples.count("actionsMatched");
     for (let task = 0; task < tasks; task++) {
       const label = verdict.labels[task];
       if (label !== undefined) actions.labels[row * tasks + task] = label;
     }
     if (!verdict.final) return;
-    this.#emit({ impression, actions, rows, row }, out);
+    this.#examples.emit({ impression, actions, rows, row }, out);
     actions.decided[row] = 1;
     if (--actions.rowsOpen === 0) this.#decide(impression);
   }
@@ -357,7 +315,7 @@ export class JoinWindow {
   /**
    * Makes a further example of a decided row whose positive label comes late; see late_labels.ts.
    */
-  #learnLate(target: RowToEmit, { action, value }: ActionRecord, out: ExampleOutput): void {
+  #learnLate(target: RowOfImpression, { action, value }: ActionRecord, out: ExampleOutput): void {
     const { impression, actions, rows, row } = target;
     const verdict = this.#rules.judge(action, value);
     const tasks = this.#options.tasks.length;
@@ -367,30 +325,30 @@ export class JoinWindow {
     for (let task = 0; task < tasks; task++) {
       const known = present(actions, "an action was added").labels;
       const isNew = verdict?.labels[task] === 1 && known[row * tasks + task] !== 1;
-      if (!isNew || !this.#late.isLearned(task, ageMs)) continue;
+      if (!isNew || !this.#examples.late.isLearned(task, ageMs)) continue;
       known[row * tasks + task] = labels[task] = 1;
       learned = true;
     }
     if (!learned) {
-      this.#count("actionsLate");
+      this.#examples.count("actionsLate");
       return;
     }
-    this.#count("actionsLearnedLate");
-    this.#add({ impression, rows, row, labels, isNegative: false, isLate: true }, out);
+    this.#examples.count("actionsLearnedLate");
+    this.#examples.add({ impression, rows, row, labels, isNegative: false, isLate: true }, out);
   }
 
   #close(impression: OpenImpression, out: ExampleOutput): void {
     const rows = this.#read(impression);
     const actions = this.#actions.get(impression.address);
     for (let row = 0; row < rows.rows; row++) {
-      if (actions?.decided[row] !== 1) this.#emit({ impression, actions, rows, row }, out);
+      if (actions?.decided[row] !== 1) this.#examples.emit({ impression, actions, rows, row }, out);
     }
     this.#decide(impression);
   }
 
   /** Keeps an impression whose rows are all decided for late labels, or drops it. */
   #decide(impression: OpenImpression): void {
-    if (this.#ageOf(impression) < this.#late.lateMsMax) this.#open.decide(impression);
+    if (this.#ageOf(impression) < this.#examples.late.lateMsMax) this.#open.decide(impression);
     else this.#forget(impression);
   }
 
@@ -402,78 +360,13 @@ export class JoinWindow {
 
   #remove(impression: OpenImpression): void {
     // Removing may move other impressions, also to this address.
-    this.#traces.delete(impression.offset);
+    this.#examples.traces.delete(impression.offset);
     this.#actions.delete(impression.address);
     this.#open.remove(impression);
-  }
-
-  /** Makes the example of a row, unless sampling leaves it out. */
-  #emit({ impression, actions, rows, row }: RowToEmit, out: ExampleOutput): void {
-    const labels = this.#labelsOf(actions, row);
-    const negative = labels === this.#negative || labels.every((label) => label === 0);
-    if (negative && !this.#sampling.keeps(impression.samplingKey, row)) {
-      this.#count("examplesSampledOut");
-      return;
-    }
-    this.#add({ impression, rows, row, labels, isNegative: negative, isLate: false }, out);
-  }
-
-  #add(added: RowToAdd, out: ExampleOutput): void {
-    const { impression, rows, row, labels, isNegative, isLate } = added;
-    const servedScore = rows.score(row);
-    const logSampleRate = this.#sampling.logSampleRate(isNegative, impression.logSampleRate) +
-      this.#late.correction(servedScore);
-    if (labels[0] === 1 && !this.#readsAgain) this.#late.count(isLate);
-    // A late example is not among those that closed with its impression.
-    const builder = out(isLate ? { ...impression, offset: Infinity } : impression);
-    if (builder === undefined) return;
-    this.#count("examplesEmitted");
-    builder.add({
-      features: rows.features(),
-      row,
-      labels,
-      logSampleRate,
-      servedScore,
-      atMs: impression.atMs,
-      trace: this.#traces.get(impression.offset),
-    });
-  }
-
-  /** Counts an outcome, unless the record is read again: then it was counted before. */
-  #count(outcome: keyof JoinCounts): void {
-    if (!this.#readsAgain) this.counts[outcome]++;
-  }
-
-  /** `[tasks]`: 0 for a task that no action has decided. */
-  #labelsOf(actions: RankingActions | undefined, row: number): Float32Array {
-    if (actions === undefined) return this.#negative;
-    const tasks = this.#options.tasks.length;
-    return actions.labels.slice(row * tasks, (row + 1) * tasks).map((label) => label || 0);
   }
 
   /** The rows of an impression, until the next call. */
   #read({ memory, begin }: OpenImpression): ImpressionRowsReader {
     return this.#reader.open(memory, begin);
   }
-}
-
-/** A row with the labels of its example. */
-interface RowToAdd {
-  readonly impression: OpenImpression;
-  readonly rows: ImpressionRowsReader;
-  readonly row: number;
-  /** `[tasks]` */
-  readonly labels: Float32Array;
-  /** Whether it is negative in all tasks. */
-  readonly isNegative: boolean;
-  /** Whether the row was decided before. */
-  readonly isLate: boolean;
-}
-
-/** A row of an open impression whose example is decided. */
-interface RowToEmit {
-  readonly impression: OpenImpression;
-  readonly actions: RankingActions | undefined;
-  readonly rows: ImpressionRowsReader;
-  readonly row: number;
 }

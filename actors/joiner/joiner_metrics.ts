@@ -2,7 +2,8 @@
  * The joiner's metrics: outcomes as counters, open impressions as gauges.
  */
 import type { Counter, Gauge, Telemetry } from "../../mesh/ports/telemetry.ts";
-import type { JoinCounts, JoinWindow } from "./join_window.ts";
+import type { JoinWindow } from "./join_window.ts";
+import type { JoinCounts } from "./row_examples.ts";
 
 export class JoinerMetrics {
   readonly #outcomes: Counter;

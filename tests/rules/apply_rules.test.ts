@@ -6,7 +6,6 @@ import type { AttributeTypes } from "../../rules/attribute_types.ts";
 import { RuleCompiler } from "../../rules/compiled_rules.ts";
 import { mergedRules, type RuleSet } from "../../rules/rule_set.ts";
 
-
 const types: AttributeTypes = {
   item: { price: "number", brand: "text", tags: "texts" },
   user: {},

@@ -1,0 +1,130 @@
+/**
+ * Turns decided rows of impressions into examples: labels, sampling of negatives, the corrections
+ * of the sampling rate, and the counts of all of it.
+ */
+import { ImpressionRowsReader } from "../../records/impression_rows_reader.ts";
+import type { PositiveCounts } from "../../records/joiner_position.ts";
+import type { ExampleChunkBuilder } from "./example_chunk_builder.ts";
+import { LateLabels } from "./late_labels.ts";
+import { NegativeSampling } from "./negative_sampling.ts";
+import type { ImpressionHeader, OpenImpression } from "./open_impressions.ts";
+import { OpenTraces } from "./open_traces.ts";
+import type { JoinerOptions } from "./options.ts";
+import type { RankingActions } from "./ranking_actions.ts";
+
+/** The builder for an impression's examples; undefined if they were written before a restart. */
+export type ExampleOutput = (impression: ImpressionHeader) => ExampleChunkBuilder | undefined;
+
+/** Counts of the window; names as in `JoinerStatus`. */
+export interface JoinCounts {
+  impressionsClosedEarly: number;
+  impressionsDuplicate: number;
+  impressionsErased: number;
+  examplesEmitted: number;
+  examplesSampledOut: number;
+  actionsMatched: number;
+  actionsIgnored: number;
+  actionsUnmatched: number;
+  actionsDuplicate: number;
+  actionsLate: number;
+  actionsLearnedLate: number;
+  actionsExcess: number;
+  eventsAheadOfTime: number;
+}
+
+/** A row of an open impression whose example is decided. */
+export interface RowOfImpression {
+  readonly impression: OpenImpression;
+  readonly actions: RankingActions | undefined;
+  readonly rows: ImpressionRowsReader;
+  readonly row: number;
+}
+
+/** A row with the labels of its example. */
+export interface LabelledRow {
+  readonly impression: OpenImpression;
+  readonly rows: ImpressionRowsReader;
+  readonly row: number;
+  /** `[tasks]` */
+  readonly labels: Float32Array;
+  /** Whether it is negative in all tasks. */
+  readonly isNegative: boolean;
+  /** Whether the row was decided before. */
+  readonly isLate: boolean;
+}
+
+export class RowExamples {
+  readonly sampling: NegativeSampling;
+  readonly late: LateLabels;
+  readonly traces = new OpenTraces();
+  /** Labels of a row without actions, `[tasks]`. */
+  readonly #negative: Float32Array;
+  /** The record at hand was joined before a restart. */
+  readsAgain = false;
+  readonly counts: JoinCounts = {
+    impressionsClosedEarly: 0,
+    impressionsDuplicate: 0,
+    impressionsErased: 0,
+    examplesEmitted: 0,
+    examplesSampledOut: 0,
+    actionsMatched: 0,
+    actionsIgnored: 0,
+    actionsUnmatched: 0,
+    actionsDuplicate: 0,
+    actionsLate: 0,
+    actionsLearnedLate: 0,
+    actionsExcess: 0,
+    eventsAheadOfTime: 0,
+  };
+
+  constructor(options: JoinerOptions, positives: PositiveCounts | undefined) {
+    this.sampling = new NegativeSampling(options.negativeSampling);
+    this.late = new LateLabels(options, positives);
+    this.#negative = new Float32Array(options.tasks.length);
+  }
+
+  /** Counts an outcome, unless the record is read again: then it was counted before. */
+  count(outcome: keyof JoinCounts): void {
+    if (!this.readsAgain) this.counts[outcome]++;
+  }
+
+  /** Makes the example of a row, unless sampling leaves it out. */
+  emit({ impression, actions, rows, row }: RowOfImpression, out: ExampleOutput): void {
+    const labels = this.#labelsOf(actions, row);
+    const negative = labels === this.#negative || labels.every((label) => label === 0);
+    if (negative && !this.sampling.keeps(impression.samplingKey, row)) {
+      this.count("examplesSampledOut");
+      return;
+    }
+    this.add({ impression, rows, row, labels, isNegative: negative, isLate: false }, out);
+  }
+
+  /** Adds an example with given labels. */
+  add(added: LabelledRow, out: ExampleOutput): void {
+    const { impression, rows, row, labels, isNegative, isLate } = added;
+    const servedScore = rows.score(row);
+    const logSampleRate = this.sampling.logSampleRate(isNegative, impression.logSampleRate) +
+      this.late.correction(servedScore);
+    if (labels[0] === 1 && !this.readsAgain) this.late.count(isLate);
+    // A late example is not among those that closed with its impression.
+    const builder = out(isLate ? { ...impression, offset: Infinity } : impression);
+    if (builder === undefined) return;
+    this.count("examplesEmitted");
+    builder.add({
+      features: rows.features(),
+      row,
+      labels,
+      logSampleRate,
+      servedScore,
+      atMs: impression.atMs,
+      trace: this.traces.get(impression.offset),
+    });
+  }
+
+  /** `[tasks]`: 0 for a task that no action has decided. */
+  #labelsOf(actions: RankingActions | undefined, row: number): Float32Array {
+    if (actions === undefined) return this.#negative;
+    const tasks = this.#negative.length;
+    return actions.labels.slice(row * tasks, (row + 1) * tasks).map((label) => label || 0);
+  }
+}
