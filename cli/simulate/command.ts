@@ -20,6 +20,7 @@ export interface SimulateFlags {
   readonly planted?: string;
   readonly faults?: string;
   readonly replay?: string;
+  readonly shrink: number;
   readonly out: string;
   readonly html?: string;
   readonly perfetto?: string;
@@ -65,6 +66,10 @@ export function simulateCommand(output: Output): Command {
     .option(
       "--replay <file>",
       "run the plan in this file; with --plant if it was found with a plant",
+    )
+    .addOption(
+      new Option("--shrink <runs>", "runs at most that look for a smaller plan of a failure")
+        .argParser(wholeNumber(0, 10_000)).default(150),
     )
     .option("--out <folder>", "folder for the plans of a failure", "simulated")
     .option("--html <file>", "draw the last run, or the failing one, as a page")

@@ -31,7 +31,6 @@ const USAGE = 1;
 const PLANT_NOT_FOUND = 2;
 /** One seed in so many runs twice. */
 const DOUBLE_EVERY = 20;
-const SHRINK_RUNS_MAX = 150;
 const SHRINK_MS_MAX = 60_000;
 /** Events that a picture shows. */
 const PICTURE_EVENTS_MAX = 20_000;
@@ -69,7 +68,7 @@ export async function simulate(flags: SimulateFlags, output: Output): Promise<vo
       atATime: 2 * threads,
     }),
     doubleEvery: DOUBLE_EVERY,
-    shrinkRunsMax: SHRINK_RUNS_MAX,
+    shrinkRunsMax: flags.shrink,
     shrinkMsMax: SHRINK_MS_MAX,
     nowMs: () => performance.now(),
     stopped: () => performance.now() >= endsMs,
@@ -99,10 +98,12 @@ async function simulatePlanted(flags: SimulateFlags, name: string): Promise<void
   }
   const { seed, seeds, faults, minutes, config, replay, html, perfetto, workers, out, json } =
     flags;
+  const { shrink } = flags;
   const typed: readonly [string, unknown][] = [
     ["scenario", flags.scenario ?? plant.scenario],
     ["seeds", seeds ?? PLANTED_SEEDS],
     ["out", out],
+    ["shrink", shrink],
     ...Object.entries({ seed, faults, minutes, config, replay, html, perfetto, workers }),
   ];
   const args = typed.flatMap(([option, value]) =>
