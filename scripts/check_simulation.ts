@@ -31,6 +31,12 @@ const shares: readonly Share[] = [
 /** The exit code of a broken promise. */
 const CORRECTNESS = 129;
 const canaries = ["double-apply", "marks-left-behind"];
+const SHRINK_RUNS_MAX = 60;
+
+const output = {
+  out: (text: string) => console.log(text.trimEnd()),
+  err: (text: string) => console.error(text.trimEnd()),
+};
 
 /** Seeds that the commit alone repeats; none outside a repository. */
 async function commitSeeds(count: number): Promise<number[]> {
@@ -47,12 +53,12 @@ async function isFound(plant: string): Promise<boolean> {
   if (canary === undefined) return false;
   const out = await Deno.makeTempDir();
   try {
-    const seeds = ["--seed", "1", "--seeds", "20", "--scenario", canary.scenario];
-    const found = await runPlanted(canary, [...seeds, "--out", out]);
+    const flags = { out, shrink: SHRINK_RUNS_MAX, scenario: canary.scenario };
+    const found = await runPlanted(canary, { ...flags, seed: "1", seeds: 20 }, output);
     if (found !== CORRECTNESS) return false;
     const [seed] = [...Deno.readDirSync(out)];
-    const again = await runPlanted(canary, ["--replay", `${out}/${seed.name}/shrunk.json`]);
-    return again === CORRECTNESS;
+    const replay = `${out}/${seed.name}/shrunk.json`;
+    return await runPlanted(canary, { ...flags, replay }, output) === CORRECTNESS;
   } finally {
     await Deno.remove(out, { recursive: true });
   }
@@ -69,7 +75,7 @@ async function isClean({ scenario: name, ...share }: Share): Promise<boolean> {
     scenario,
     seeds: [...fixed, ...await commitSeeds(share.commitSeeds)],
     doubleEvery: share.doubleEvery,
-    shrinkRunsMax: 60,
+    shrinkRunsMax: SHRINK_RUNS_MAX,
     shrinkMsMax: 60_000,
     nowMs: () => performance.now(),
     runSeed: (task) => workers.run(task),

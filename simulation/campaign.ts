@@ -27,6 +27,8 @@ export interface Failure {
 export interface CampaignResult {
   readonly seedsTried: number;
   readonly events: number;
+  /** With those of second runs. */
+  readonly eventsRun: number;
   readonly virtualMs: number;
   readonly faults: number;
   readonly failure: Failure | undefined;
@@ -72,12 +74,13 @@ export interface SeedProgress {
  */
 export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
   const missed = new Set(probes.map(({ name }) => name));
-  const total = { seedsTried: 0, events: 0, virtualMs: 0, faults: 0 };
+  const total = { seedsTried: 0, events: 0, eventsRun: 0, virtualMs: 0, faults: 0 };
   let last: SeedResult | undefined;
   for await (const result of resultsOf(options)) {
     last = result;
     total.seedsTried++;
     total.events += result.events;
+    total.eventsRun += result.eventsRun;
     total.virtualMs += result.virtualMs;
     total.faults += result.faults;
     for (const name of result.probesSeen) missed.delete(name);

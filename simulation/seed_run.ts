@@ -32,6 +32,8 @@ export interface SeedResult {
   readonly message: string;
   readonly atMs: number;
   readonly events: number;
+  /** With those of a second run. */
+  readonly eventsRun: number;
   readonly virtualMs: number;
   readonly faults: number;
   readonly traceHash: string;
@@ -55,6 +57,7 @@ export async function runSeed(
     message,
     atMs,
     events,
+    eventsRun: events,
     virtualMs,
     faults: plan.faults.length,
     traceHash,
@@ -62,7 +65,7 @@ export async function runSeed(
   };
   if (kind !== "passed" || !twice) return result;
   const second = await run(plan, scenario);
-  if (second.traceHash === traceHash) return result;
+  if (second.traceHash === traceHash) return { ...result, eventsRun: events + second.events };
   return {
     ...result,
     kind: "nondeterminism",

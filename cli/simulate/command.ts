@@ -60,8 +60,7 @@ export function simulateCommand(output: Output): Command {
       "--scenario <name|file>",
       "a scenario that ships, or a module that exports one; default swarm",
     )
-    .option("--plant <name>", "plant this bug in a process of its own, which must find it")
-    .addOption(new Option("--planted <name>").hideHelp())
+    .option("--plant <name>", "plant this bug in a copy of the source, which must find it")
     .option("--faults <families>", "only these families of faults, by commas; none = no faults")
     .option(
       "--replay <file>",

@@ -1,87 +1,91 @@
 /**
- * Runs `cairn simulate` in a process of its own in which one production file is replaced: the bug
- * of a plant is served through an import map, so production code has no switch for it.
+ * Runs `cairn simulate` with the bug of a plant: from a copy of the source tree in which the edited
+ * files differ, so that production code has no switch for it. The copy runs in this process and
+ * needs no further permission; it is removed afterwards.
  */
-import { fileURLToPath } from "node:url";
-import metadata from "../../deno.json" with { type: "json" };
+import { join, resolve } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import type { Plant } from "../../simulation/plants/plant.ts";
+import type { Output } from "../command_line.ts";
 import { CommandError } from "../errors.ts";
+import type { SimulateFlags } from "./command.ts";
 
-const root = new URL("../../", import.meta.url);
+const root = fileURLToPath(new URL("../../", import.meta.url));
+
+/** Everything at the root that the command imports. */
+const sources = [
+  "actors",
+  "cli",
+  "clients",
+  "configuration",
+  "gateway",
+  "kernels",
+  "mesh",
+  "offline",
+  "records",
+  "rules",
+  "server",
+  "simulation",
+  "structures",
+  "deno.json",
+];
+/** Build outputs of the kernel. */
+const SKIPPED = "target";
 
 /**
- * Runs the command line with the bug planted; its output goes to this process's.
+ * Runs the command with the bug planted.
  *
+ * @param flags As typed, for the run in which the bug is looked for.
  * @returns The exit code.
  * @throws {CommandError} The plant's text does not stand exactly once in its file.
  */
-export async function runPlanted(plant: Plant, args: readonly string[]): Promise<number> {
-  const folder = await Deno.makeTempDir({ prefix: "cairn-plant-" });
+export async function runPlanted(
+  plant: Plant,
+  flags: SimulateFlags,
+  output: Output,
+): Promise<number> {
+  const edited = await editedFiles(plant);
+  const tree = resolve(flags.out, `planted-${plant.name}`);
   try {
-    const planted: Record<string, string> = {};
-    const files = [...new Set(plant.edits.map(({ file }) => file))];
-    for (const [i, file] of files.entries()) {
-      const path = `${folder}/planted-${i}.ts`;
-      await Deno.writeTextFile(path, await plantedText(plant, file));
-      planted[new URL(file, root).href] = `file://${path}`;
-    }
-    const importMap = `${folder}/imports.json`;
-    await Deno.writeTextFile(
-      importMap,
-      JSON.stringify({
-        imports: {
-          ...withFolders(metadata.imports),
-          ...planted,
-        },
-      }),
-    );
-    const { code } = await new Deno.Command(Deno.execPath(), {
-      args: [
-        "run",
-        "-A",
-        "--no-check",
-        `--config=${fileURLToPath(new URL("deno.json", root))}`,
-        `--import-map=${importMap}`,
-        fileURLToPath(new URL("main.ts", root)),
-        "simulate",
-        `--planted=${plant.name}`,
-        ...args,
-      ],
-      stdin: "null",
-      stdout: "inherit",
-      stderr: "inherit",
-    }).output();
-    return code;
+    for (const name of sources) await copy(join(root, name), join(tree, name));
+    for (const [file, text] of edited) await Deno.writeTextFile(join(tree, file), text);
+    const { simulate } = await import(
+      pathToFileURL(join(tree, "cli", "simulate", "simulate.ts")).href
+    ) as { simulate(flags: SimulateFlags, output: Output): Promise<void> };
+    const { plant: _plant, ...others } = flags;
+    await simulate({ ...others, planted: plant.name }, output);
+    return 0;
+  } catch (error) {
+    // By name: the copy has a class of its own.
+    if ((error as Error).name !== "CommandError") throw error;
+    output.err(`${(error as Error).message}\n`);
+    return (error as CommandError).exitCode;
   } finally {
-    await Deno.remove(folder, { recursive: true });
+    await Deno.remove(tree, { recursive: true }).catch(() => {});
   }
 }
 
-/** In an import map a package's folders are entries of their own; deno.json implies them. */
-function withFolders(imports: Readonly<Record<string, string>>): Record<string, string> {
-  const folders = Object.entries(imports).flatMap(([name, target]) => {
-    const [, scheme, path] = /^(npm|jsr):\/?(.+)$/.exec(target) ?? [];
-    return path === undefined ? [] : [[`${name}/`, `${scheme}:/${path}/`] as const];
-  });
-  return { ...imports, ...Object.fromEntries(folders) };
+async function copy(from: string, to: string): Promise<void> {
+  const { isDirectory } = await Deno.stat(from);
+  if (!isDirectory) return await Deno.copyFile(from, to);
+  await Deno.mkdir(to, { recursive: true });
+  for await (const { name } of Deno.readDir(from)) {
+    if (name !== SKIPPED) await copy(join(from, name), join(to, name));
+  }
 }
 
-/** The file with the bug in it. Its relative imports become absolute, since it lies elsewhere. */
-async function plantedText({ name, edits }: Plant, file: string): Promise<string> {
-  const url = new URL(file, root);
-  let text = await Deno.readTextFile(url);
-  for (const { find, replace } of edits.filter((edit) => edit.file === file)) {
+/** The texts of the plant's files with the bug in them, by path. */
+async function editedFiles({ name, edits }: Plant): Promise<Map<string, string>> {
+  const texts = new Map<string, string>();
+  for (const { file, find, replace } of edits) {
+    const text = texts.get(file) ?? await Deno.readTextFile(join(root, file));
     const places = text.split(find).length - 1;
     if (places !== 1) {
       throw new CommandError(
         `The plant ${name} matches ${places} places of ${file}; it needs one.`,
-        1,
       );
     }
-    text = text.replace(find, () => replace);
+    texts.set(file, text.replace(find, () => replace));
   }
-  return text.replaceAll(
-    /(from|import\() ?"(\.[^"]*)"/g,
-    (_, keyword: string, path: string) => `${keyword} "${new URL(path, url).href}"`,
-  );
+  return texts;
 }

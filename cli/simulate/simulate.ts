@@ -37,7 +37,7 @@ const PICTURE_EVENTS_MAX = 20_000;
 
 /** Runs as typed. @throws {CommandError} With the exit code of the failure. */
 export async function simulate(flags: SimulateFlags, output: Output): Promise<void> {
-  if (flags.plant !== undefined) return await simulatePlanted(flags, flags.plant);
+  if (flags.plant !== undefined) return await simulatePlanted(flags, flags.plant, output);
   if (flags.replay !== undefined) return await replay(flags, flags.replay, output);
   const scenarioName = flags.scenario ?? shippedScenarios[0].name;
   const scenario = await findScenario(scenarioName);
@@ -80,7 +80,7 @@ export async function simulate(flags: SimulateFlags, output: Output): Promise<vo
   if (failure !== undefined) await writeFailure(flags, failure, output);
   await writePictures(flags, failure?.shrunk ?? result.lastPlan, scenario);
   output.err(summaryOf(result, seconds));
-  if (flags.json === true) output.out(`${JSON.stringify(jsonOf(result, seconds))}\n`);
+  if (flags.json === true) output.out(`${JSON.stringify(jsonOf(flags, result, seconds))}\n`);
   if (failure !== undefined) {
     throw new CommandError(`${failure.checker}: ${failure.message}`, EXIT_CODES[failure.kind]);
   }
@@ -90,26 +90,21 @@ export async function simulate(flags: SimulateFlags, output: Output): Promise<vo
 const PLANTED_SEEDS = 200;
 
 /** Runs seeds, or the plan in a file, with a bug planted, until its checker sees it. */
-async function simulatePlanted(flags: SimulateFlags, name: string): Promise<void> {
+async function simulatePlanted(
+  flags: SimulateFlags,
+  name: string,
+  output: Output,
+): Promise<void> {
   const plant = plants.find((each) => each.name === name);
   if (plant === undefined) {
     const names = plants.map((each) => each.name).join(", ");
     throw new CommandError(`There is no plant "${name}"; choose ${names}.`, USAGE);
   }
-  const { seed, seeds, faults, minutes, config, replay, html, perfetto, workers, out, json } =
-    flags;
-  const { shrink } = flags;
-  const typed: readonly [string, unknown][] = [
-    ["scenario", flags.scenario ?? plant.scenario],
-    ["seeds", seeds ?? PLANTED_SEEDS],
-    ["out", out],
-    ["shrink", shrink],
-    ...Object.entries({ seed, faults, minutes, config, replay, html, perfetto, workers }),
-  ];
-  const args = typed.flatMap(([option, value]) =>
-    value === undefined ? [] : [`--${option}`, String(value)]
-  );
-  const code = await runPlanted(plant, json === true ? [...args, "--json"] : args);
+  const code = await runPlanted(plant, {
+    ...flags,
+    scenario: flags.scenario ?? plant.scenario,
+    ...(flags.replay === undefined && { seeds: flags.seeds ?? PLANTED_SEEDS }),
+  }, output);
   if (code === 0) throw new CommandError(`the planted bug ${name} was not found`, PLANT_NOT_FOUND);
   const isFound = Object.values<number>(EXIT_CODES).includes(code);
   throw new CommandError(
@@ -246,13 +241,13 @@ async function writePictures(
 }
 
 function summaryOf(result: CampaignResult, seconds: number): string {
-  const { seedsTried, events, virtualMs, faults, probesMissed, failure } = result;
+  const { seedsTried, events, eventsRun, virtualMs, faults, probesMissed, failure } = result;
   const virtualS = virtualMs / 1_000;
   return [
     ...(failure === undefined ? ["no promise was broken"] : []),
     `${counted(seedsTried, "seed")}, ${counted(faults, "fault")}, ` +
     `${Math.round(virtualS)} virtual seconds in ${seconds.toFixed(1)} s`,
-    `${events} trace events, ${Math.round(events / seconds)} a second`,
+    `${events} trace events, ${Math.round(eventsRun / seconds)} a second`,
     probesMissed.length === 0
       ? "every rare path was taken"
       : `rare paths not taken: ${probesMissed.join("; ")}`,
@@ -260,21 +255,34 @@ function summaryOf(result: CampaignResult, seconds: number): string {
   ].join("\n");
 }
 
-function jsonOf(result: CampaignResult, seconds: number): Record<string, unknown> {
-  const { seedsTried, events, virtualMs, probesMissed, traceHash, failure } = result;
+/** The last line: of one seed, of many, or of a planted bug. */
+function jsonOf(
+  { seed, seeds, planted }: SimulateFlags,
+  result: CampaignResult,
+  seconds: number,
+): Record<string, unknown> {
+  const { seedsTried, events, eventsRun, virtualMs, probesMissed, traceHash, failure } = result;
+  const violation = failure?.checker ?? null;
+  const failed = failure !== undefined && {
+    seed: failure.seed,
+    faults: failure.shrunk.faults.length,
+  };
+  if (planted !== undefined) return { violation, ...failed, seedsTried };
+  if (seed !== undefined && seeds === undefined) {
+    return {
+      traceHash,
+      events,
+      eventsPerSecond: Math.round(eventsRun / seconds),
+      virtualMs: Math.round(virtualMs),
+      violation,
+      ...failed,
+    };
+  }
   return {
-    traceHash,
-    events,
-    eventsPerSecond: Math.round(events / seconds),
-    virtualMs: Math.round(virtualMs),
     seedsTried,
-    seedsPerMinute: Math.round(seedsTried / seconds * 60),
+    violation,
     probesMissed,
-    violation: failure?.checker ?? null,
-    ...(failure !== undefined && {
-      seed: failure.seed,
-      faults: failure.shrunk.faults.length,
-      clients: failure.shrunk.clients.length,
-    }),
+    seedsPerMinute: Math.round(seedsTried / seconds * 60),
+    ...failed,
   };
 }

@@ -1,8 +1,8 @@
 /**
  * Bugs to plant, each an exact text edit of a production file, or of several where a second defence
  * keeps the promise. A simulation with a plant must fail: that is the proof that its checkers see
- * something. Production code has no test switch; edited files are served to a process of its own
- * through an import map.
+ * something. Production code has no test switch; a copy of the source with the edited files runs
+ * instead.
  */
 
 /** One replaced text. */

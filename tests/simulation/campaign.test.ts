@@ -25,6 +25,7 @@ function resultOf(seed: number, fails: boolean): SeedResult {
     message: fails ? `seed ${seed} fails` : "",
     atMs: 1,
     events: seed * 10,
+    eventsRun: seed * 10,
     virtualMs: seed,
     faults: 1,
     traceHash: `hash ${seed}`,

@@ -1,0 +1,92 @@
+/**
+ * `deno task simulate` reads its own files and the caller's folder, writes to the caller's folder,
+ * and asks for nothing else.
+ */
+import assert from "node:assert/strict";
+import metadata from "../../deno.json" with { type: "json" };
+
+const root = new URL("../../", import.meta.url);
+
+/** Runs the task's own command line as if it were called from the folder. */
+async function simulate(folder: string, ...args: readonly string[]) {
+  const task = metadata.tasks.simulate.replaceAll("$INIT_CWD", folder).split(" ");
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [...task.slice(1, 2), "--no-check", ...task.slice(2), ...args],
+    cwd: root,
+    env: { INIT_CWD: folder, NO_COLOR: "1" },
+  }).output();
+  const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+  return { code, out, err, last: JSON.parse(out.trimEnd().split("\n").at(-1) ?? "null") };
+}
+
+Deno.test("the task may read its own files and its caller's, write there, and do nothing else", () => {
+  const permissions = metadata.tasks.simulate.split(" ").filter((word) =>
+    /^(-A|--(allow|ignore|deny|no-prompt))/.test(word)
+  );
+  assert.deepEqual(permissions, [
+    "--no-prompt",
+    "--ignore-env",
+    "--allow-env=INIT_CWD",
+    "--allow-read=.,$INIT_CWD",
+    "--allow-write=$INIT_CWD",
+  ]);
+});
+
+Deno.test("a seed runs with the task's permissions, twice with one hash, and draws its page", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const args = ["--seed", "7", "--scenario", "quiet", "--workers", "1", "--json"];
+    const { code, last, err } = await simulate(folder, ...args, "--html", "run.html");
+    assert.equal(code, 0, err);
+    assert.deepEqual(
+      Object.keys(last),
+      ["traceHash", "events", "eventsPerSecond", "virtualMs", "violation"],
+    );
+    assert.match(await Deno.readTextFile(`${folder}/run.html`), /Simulated run 0x7/);
+    const again = await simulate(folder, ...args);
+    assert.equal(again.last.traceHash, last.traceHash);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("a planted bug is found with the task's permissions, and its plan lies in the folder", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const args = ["--plant", "scores-ascending", "--seed", "1", "--workers", "1", "--json"];
+    const { code, last, err } = await simulate(folder, ...args);
+    assert.equal(code, 129, err);
+    assert.deepEqual(last, { violation: "stated-answers", seed: 1, faults: 0, seedsTried: 1 });
+    const plans = [...Deno.readDirSync(`${folder}/simulated`)].map(({ name }) => name);
+    assert.deepEqual(plans, ["0x1"], "the copy of the source is removed");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("many seeds end with the tried ones, the violation, the probes missed and the speed", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const args = ["--seed", "1", "--seeds", "1", "--scenario", "quiet", "--workers", "1"];
+    const { code, last } = await simulate(folder, ...args, "--json");
+    assert.equal(code, 0);
+    assert.deepEqual(
+      Object.keys(last),
+      ["seedsTried", "violation", "probesMissed", "seedsPerMinute"],
+    );
+    const { code: usage, err } = await simulateWrong(folder);
+    assert.equal(usage, 1, err);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+async function simulateWrong(folder: string): Promise<{ code: number; err: string }> {
+  const task = metadata.tasks.simulate.replaceAll("$INIT_CWD", folder).split(" ").slice(1);
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [...task.slice(0, 1), "--no-check", ...task.slice(1), "--faults", "gremlins"],
+    cwd: root,
+    env: { INIT_CWD: folder, NO_COLOR: "1" },
+  }).output();
+  return { code, err: new TextDecoder().decode(stderr) };
+}
