@@ -156,7 +156,8 @@ export class MeshWorld extends World {
   #startIfDown(slot: HostSlot): void {
     slot.isRestarting = false;
     if (slot.current !== undefined) return;
-    const { seed, linkMs, syncMs, turnMessagesMax } = this.#options;
+    const { seed, linkMs, syncMs, turnMessagesMax, priorityChanges, shardMailboxMax } =
+      this.#options;
     const incarnation = slot.incarnations++;
     const current: SimulatedHost = new SimulatedHost({
       seed,
@@ -177,6 +178,9 @@ export class MeshWorld extends World {
         this.clock.monotonicMs() < this.#slowRedis.untilMs ? this.#slowRedis.latencyMs : 0,
       isCutFromRedis: () => this.clock.monotonicMs() < slot.cutFromRedisUntilMs,
       turnMessagesMax,
+      ...(priorityChanges !== undefined && { priorityChanges }),
+      ...(shardMailboxMax !== undefined && { shardMailboxMax }),
+      isHealed: () => !this.running,
       callbackRan: () => this.note(slot.name, "callback"),
       onFatal: (actor, error) => this.#fatal(slot, current, actor, error),
       onExceeded: (actor, error) => this.#tellGone(actor, error),

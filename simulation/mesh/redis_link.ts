@@ -131,6 +131,7 @@ export class RedisLink {
         if (durableMs === 0) answered(settle);
         else base.schedule(durableMs, () => answered(settle));
       };
+      server.commands++;
       try {
         const value = command();
         if (!(value instanceof Promise)) return settled(() => resolve(value));

@@ -43,6 +43,8 @@ export class SimulatedNetwork {
   readonly #options: SimulatedNetworkOptions;
   /** By address. */
   readonly #listening = new Map<string, Listening>();
+  /** The host that has listened on an address. */
+  readonly #names = new Map<string, string>();
   readonly #sockets = new Map<string, Set<SimulatedSocket>>();
   readonly #ways = new Map<string, Way>();
   readonly #nonces: KeyedHash;
@@ -109,6 +111,7 @@ export class SimulatedNetwork {
     if (this.#listening.has(address)) throw new Error(`${address} is in use`);
     const listening: Listening = { user, waiting: [], accepts: [] };
     this.#listening.set(address, listening);
+    this.#names.set(address, user.host);
     return {
       port,
       accept() {
@@ -133,12 +136,13 @@ export class SimulatedNetwork {
       timeoutMs,
       () => reject(new Error("the connection timed out")),
     );
-    const peer = this.#listening.get(address)?.user.host ?? "nowhere";
-    const there = this.way(user.host, peer);
-    const back = this.way(peer, user.host);
-    clock.schedule(there.nextLatencyMs(), () => {
-      if (there.isCut || back.isCut) return; // the attempt ends by its time
+    const begins = this.way(user.host, this.#names.get(address) ?? address);
+    clock.schedule(begins.nextLatencyMs(), () => {
       const listening = this.#listening.get(address);
+      const peer = listening?.user.host ?? this.#names.get(address) ?? address;
+      const there = this.way(user.host, peer);
+      const back = this.way(peer, user.host);
+      if (there.isCut || back.isCut) return; // the attempt ends by its time
       user.clock.schedule(back.nextLatencyMs(), () => {
         late.cancel();
         if (listening === undefined || listening !== this.#listening.get(address)) {

@@ -63,6 +63,8 @@ export class SimulatedRedis {
   #restored: KeptRecords | undefined;
   #runs: ServerRun[] = [{ number: 0, ends: new Map(), revision: 0 }];
   #isUp = true;
+  /** Commands that have run. */
+  commands = 0;
 
   /** @param onPlaced Told of each change of a placement. */
   constructor(

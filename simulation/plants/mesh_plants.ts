@@ -13,17 +13,6 @@ export const meshPlants: readonly Plant[] = [
     scenario: "drain-under-load",
   },
   {
-    name: "stale-report-counts",
-    edits: [{
-      file: rules,
-      find: "    if (!isSamePlacement(found, expected)) " +
-        "throw new PlacementConflictError(key, expected, found);\n",
-      replace: "",
-    }],
-    seenBy: ["ascending-epochs"],
-    scenario: "mesh-swarm",
-  },
-  {
     name: "frozen-owner-goes-on",
     edits: [{
       file: "actors/embedding_shard/giving.ts",

@@ -1,0 +1,59 @@
+/**
+ * The world of several hosts: its runs repeat, its faults strike, and a user's test can have it.
+ */
+import assert from "node:assert/strict";
+import type { Fault } from "../../../simulation/plan/fault.ts";
+import { drawRunPlan } from "../../../simulation/plan/run_plan.ts";
+import { run } from "../../../simulation/run.ts";
+import { meshScenarios } from "../../../simulation/scenarios/mesh_scenarios.ts";
+import { meshShop, twoHosts } from "../../../simulation/scenarios/mesh_shop.ts";
+import { visitShop } from "../../../simulation/scenarios/shop.ts";
+import { always, simulate, sometimes } from "../../../simulation/mod.ts";
+import { present } from "../../../structures/invariant.ts";
+
+const swarm = present(meshScenarios.find(({ name }) => name === "mesh-swarm"), "it ships");
+
+Deno.test("two runs of a plan of a mesh take the same course", async () => {
+  const plan = drawRunPlan({ seed: 3, scenario: swarm, forMs: 8_000 });
+  const [first, second] = [await run(plan, swarm), await run(plan, swarm)];
+  assert.equal(first.kind, "passed", first.message);
+  assert.equal(first.traceHash, second.traceHash);
+  assert.equal(first.events, second.events);
+});
+
+Deno.test("a host that dies loses its shards to the other one, and a test sees it", async () => {
+  const faults: Fault[] = [
+    { kind: "killHost", atMs: 3_000, host: "table", power: true, downMs: 8_000 },
+  ];
+  const hosts = new Set<string>();
+  const simulation = await simulate({
+    seed: 5,
+    mesh: meshShop(twoHosts),
+    faults,
+    forMs: 9_000,
+    healMs: 60_000,
+    workload: visitShop,
+    checks: () => [
+      always("messages are for actors", ({ actor }) => actor.includes("/") ? undefined : actor),
+      sometimes("a shard was made", ({ actor }) => {
+        hosts.add(actor);
+        return actor === "embedding_shard/1";
+      }),
+    ],
+  });
+  simulation.assertPassed();
+  assert.deepEqual(simulation.missed, []);
+  assert.ok(hosts.has("joiner/0") && hosts.has("serving_replica/1@edge"));
+});
+
+Deno.test("a fault that no host can have is named", async () => {
+  const simulation = await simulate({
+    seed: 1,
+    mesh: meshShop(twoHosts),
+    faults: [{ kind: "killProcess", atMs: 1_000, power: false, downMs: 10 }],
+    forMs: 2_000,
+    workload: () => Promise.resolve(),
+    shrinkRunsMax: 0,
+  });
+  assert.match(simulation.failure?.message ?? "", /killProcess strikes one process/);
+});
