@@ -32,6 +32,8 @@ storage:
 /** Rankings with a click each, until it is stopped; the accepted events in order. */
 function traffic(server: MeshProcess, run: string) {
   const accepted: Event[] = [];
+  /** Items whose attributes were stored. */
+  const stored: string[] = [];
   let stopped = false;
   const lane = async (lane: number) => {
     for (let n = 0; !stopped; n++) {
@@ -43,9 +45,16 @@ function traffic(server: MeshProcess, run: string) {
       if (status === "accepted") accepted.push(event);
     }
   };
-  const lanes = Promise.all([0, 1, 2, 3].map(lane));
+  const writer = async () => {
+    for (let n = 0; !stopped; n++) {
+      await put(server, `/v1/items/stored-${n}`, { attributes: { colour: `colour ${n}` } });
+      stored.push(`stored-${n}`);
+    }
+  };
+  const lanes = Promise.all([...[0, 1, 2, 3].map(lane), writer()]);
   return {
     accepted,
+    stored,
     async stop() {
       stopped = true;
       await lanes;
@@ -78,14 +87,15 @@ Deno.test("a backup of a running server starts elsewhere with all that was accep
     }
     const first = await MeshProcess.start(`${here}/cairn.yaml`);
     let before: Event[] = [];
+    let storedBefore: string[] = [];
     try {
       await put(first, "/v1/items/item-1", { attributes: { colour: "red" } });
-      const { accepted, stop } = traffic(first, "a");
+      const { accepted, stored, stop } = traffic(first, "a");
       try {
         const taken = () => first.metric("cairn_snapshots_total");
         assert.ok(await eventually(async () => await taken() >= 3, 30_000), "snapshots are taken");
         for (const copy of ["early", "data"]) {
-          const known = [...accepted];
+          const [known, knownItems] = [[...accepted], [...stored]];
           const target = copy === "data" ? `${there}/data` : `${folder}/${copy}`;
           const { code, out, err } = await runCaptured(
             ...["data", "backup", `${here}/data`, target, "--json"],
@@ -93,7 +103,7 @@ Deno.test("a backup of a running server starts elsewhere with all that was accep
           assert.equal(code, 0, err);
           const { files, snapshot } = JSON.parse(out);
           assert.ok(files > 5 && /^\d{15}$/.test(snapshot), out);
-          before = known;
+          [before, storedBefore] = [known, knownItems];
         }
       } finally {
         await stop();
@@ -106,6 +116,11 @@ Deno.test("a backup of a running server starts elsewhere with all that was accep
     try {
       const item = await (await fetch(`${second.url}/v1/items/item-1`)).json();
       assert.deepEqual(item.attributes, { colour: "red" });
+      assert.ok(storedBefore.length > 0);
+      for (const id of storedBefore.slice(-50)) {
+        const response = await fetch(`${second.url}/v1/items/${id}`);
+        assert.equal(response.status, 200, await response.text());
+      }
       // The newest events of before are known: sent again, they are duplicates.
       const again = await second.client.post(before.slice(-100));
       assert.deepEqual(new Set(again.map(({ status }) => status)), new Set(["duplicate"]));
