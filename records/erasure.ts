@@ -61,6 +61,8 @@ export interface ErasureRequest {
    * continue its chain.
    */
   readonly newestBefore?: string;
+  /** Snapshots that were not finished then. */
+  readonly unfinished?: readonly string[];
   /** When all serving replicas had the removals. */
   readonly servedAtMs?: number;
   /** When the user was found nowhere any more. */

@@ -127,6 +127,16 @@ export async function unpinSnapshot(blobs: BlobStore, snapshot: string): Promise
   await blobs.delete(snapshot + pinSuffix);
 }
 
+/** Names of the snapshots that have blobs and no manifest: they are being written, or leftovers. */
+export async function listUnfinished(blobs: BlobStore): Promise<string[]> {
+  const all = await listSnapshotBlobs(blobs);
+  const finished = new Set(
+    all.filter(isManifest).map((blob) => blob.slice(0, -manifestSuffix.length)),
+  );
+  const names = new Set(all.map((blob) => blob.slice(0, blob.indexOf("/", prefix.length))));
+  return [...names].filter((name) => !finished.has(name));
+}
+
 /** Names of the pinned snapshots. */
 export async function listPinned(blobs: BlobStore): Promise<string[]> {
   return pinnedAmong(await listSnapshotBlobs(blobs));

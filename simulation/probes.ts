@@ -38,6 +38,7 @@ export const probes: readonly Probe[] = [
   line("a snapshot failed", /no snapshot|snapshot .*failed/),
   line("a shard was restored from a snapshot", /embedding_shard\/# begins from/),
   line("a replica was behind", /replicas of .* are not up to date/),
+  line("a user was erased and found nowhere", /the erasure .* is complete/),
   outcome("an action came twice to the joiner", "actionsDuplicate"),
   outcome("an action came after its item was decided", "actionsLate"),
   outcome("an action had no effect by the label rules", "actionsIgnored"),

@@ -9,6 +9,7 @@ import {
 } from "../../records/erasure.ts";
 import {
   listPinned,
+  listUnfinished,
   readManifests,
   type SnapshotManifest,
 } from "../../records/snapshot_manifest.ts";
@@ -81,7 +82,7 @@ export function readTrainers(
 
 async function holdsOf(
   { eventLog, exampleLog, blobs }: ErasureSources,
-  { firstAt, secondAt, newestBefore = "" }: ErasureRequest,
+  { firstAt, secondAt, newestBefore = "", unfinished = [] }: ErasureRequest,
   trainers: ErasureState["trainers"],
 ): Promise<ErasureHold[]> {
   const holds: ErasureHold[] = [];
@@ -100,6 +101,9 @@ async function holdsOf(
     const isWhole = isAfter(manifest, trainers) &&
       membersOf(manifest).every((member) => member > newestBefore);
     if (!isWhole) holds.push({ kind: "snapshot", name, pinned: pinned.includes(name) });
+  }
+  for (const name of await listUnfinished(blobs)) {
+    if (unfinished.includes(name)) holds.push({ kind: "snapshot", name, pinned: false });
   }
   return holds;
 }

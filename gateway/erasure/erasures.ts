@@ -19,6 +19,7 @@ import {
   readErasureRequest,
   writeErasureRequest,
 } from "../../records/erasure.ts";
+import { listUnfinished } from "../../records/snapshot_manifest.ts";
 import { decodeEvent, encodeEvent, type EventRecord } from "../../records/event_record.ts";
 import {
   areLearned,
@@ -29,6 +30,7 @@ import {
   readState,
   readTrainers,
 } from "./erasure_state.ts";
+import { guardedBlobs } from "./guarded_blobs.ts";
 import type { ErasureSources } from "./sources.ts";
 
 /** Interval at which erasures under way are looked after, ms. */
@@ -58,7 +60,7 @@ export class Erasures {
   #stopped = false;
 
   constructor(sources: ErasureSources) {
-    this.#sources = sources;
+    this.#sources = { ...sources, blobs: guardedBlobs(sources.blobs) };
   }
 
   /** Names of the trainers, in the order of their parts in a state. */
@@ -154,7 +156,7 @@ export class Erasures {
 
   /** Takes an erasure one step on; true if the logs are to be released for it. */
   async #goOn(following: Following): Promise<boolean> {
-    const { clock, options, memory, activity } = this.#sources;
+    const { clock, options, memory, activity, telemetry } = this.#sources;
     const { request } = following;
     const { erasureId, requestedAtMs, secondAt } = request;
     const nowMs = clock.nowMs();
@@ -183,6 +185,7 @@ export class Erasures {
     if (state.holds.length === 0) {
       await this.#store(following, { ...request, completedAtMs: nowMs });
       this.#following.delete(erasureId);
+      telemetry.log("info", `the erasure ${erasureId} is complete`);
       return false;
     }
     // A pinned snapshot stays as long as it is pinned; nothing else has to move for it.
@@ -207,6 +210,7 @@ export class Erasures {
     await this.#store(following, {
       ...following.request,
       ...(newestBefore !== undefined && { newestBefore }),
+      unfinished: await listUnfinished(blobs),
       servedAtMs: clock.nowMs(),
     });
   }

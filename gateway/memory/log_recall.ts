@@ -69,8 +69,8 @@ class LogRecall {
   #unread: number[] | undefined;
   /** Records that could not be decoded. */
   #invalid = 0;
-  /** Fingerprints of erased users, whose older rankings are passed over. */
-  readonly #forgotten = new FingerprintMap();
+  /** Fingerprints of erased users, whose older rankings are passed over, by partition. */
+  readonly #forgotten: FingerprintMap[] = [];
 
   constructor(memory: GatewayMemory, source: RecallSource) {
     this.#memory = memory;
@@ -134,7 +134,7 @@ class LogRecall {
         .filter(({ offset }) => offset < before);
       // Empty below the offset to which the log was trimmed.
       unread[partition] = records.length === 0 ? 0 : from;
-      for (const record of records.reverse()) hasRoom = this.#recall(record) && hasRoom;
+      for (const record of records.reverse()) hasRoom = this.#recall(record, partition) && hasRoom;
     }
     if (hasRoom && unread.some((before) => before > 0)) return;
     this.#memory.isComplete = true;
@@ -149,7 +149,8 @@ class LogRecall {
    *
    * @returns False when there is no room for older rankings.
    */
-  #recall({ bytes }: LogRecord): boolean {
+  #recall({ bytes }: LogRecord, partition: number): boolean {
+    const forgotten = this.#forgotten[partition] ??= new FingerprintMap();
     const record = decoded(bytes);
     if (record === undefined) {
       this.#invalid++;
@@ -162,12 +163,12 @@ class LogRecall {
       return true;
     }
     if (record.kind === "forget") {
-      this.#forgotten.set(fingerprintOf(record.user), 1);
+      forgotten.set(fingerprintOf(record.user), 1);
       return true;
     }
     if (record.kind === "release") return true;
     const { rankingId, atMs, user, shown } = record;
-    if (this.#forgotten.has(fingerprintOf(user))) return true;
+    if (forgotten.has(fingerprintOf(user))) return true;
     this.#memory.userRankings.recallOlder(user, { rankingId, atMs });
     return this.#memory.rankings.recallOlder(rankingId, shown);
   }

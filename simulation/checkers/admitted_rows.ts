@@ -13,6 +13,7 @@
 import type {
   ApplyGradients,
   EmbeddingShardMessage,
+  RemoveRows,
 } from "../../actors/embedding_shard/protocol.ts";
 import type { SlotOptions } from "../../kernels/embedding/options.ts";
 import type { RunningMesh } from "../../server/compose.ts";
@@ -41,8 +42,12 @@ export function admittedRows(running: () => RunningMesh | undefined): CheckerFac
     return {
       name: "admitted-rows",
       answers(actor, request, value) {
-        if (!actor.startsWith(SHARD) || request.kind !== "applyGradients") return;
-        if ((value as { readonly applied: boolean }).applied) note(seen, request as ApplyGradients);
+        if (!actor.startsWith(SHARD)) return;
+        if (request.kind !== "applyGradients" && request.kind !== "removeRows") return;
+        if (!(value as { readonly applied: boolean }).applied) return;
+        const message = request as ApplyGradients | RemoveRows;
+        if (message.kind === "applyGradients") note(seen, message);
+        else for (const id of message.ids) seen.delete(id);
       },
       async atEnd() {
         const mesh = running();

@@ -9,6 +9,7 @@ import { bounded } from "./bounded.ts";
 import { averagedWeights } from "./averaged_weights.ts";
 import type { CheckerFactory } from "./checker.ts";
 import { currentOpenings } from "./current_openings.ts";
+import { erasedUsers } from "./erased_users.ts";
 import { exactlyOnce } from "./exactly_once.ts";
 import { exampleChunks } from "./example_chunks.ts";
 import { honestFreshness } from "./honest_freshness.ts";
@@ -43,6 +44,7 @@ export function allCheckers(world: ProcessWorld): CheckerFactory[] {
     promptFreshness(world.configuration, world.latencies),
     servedRows(running),
     admittedRows(running),
+    erasedUsers(running, () => world.disk.contents()),
     reproducedScores(running),
     statedAnswers,
     supervision,

@@ -86,7 +86,10 @@ class HonestFreshness implements Checker {
     const chunks = this.#chunks.get(source) ?? [];
     this.#chunks.set(source, chunks);
     for (const chunk of decodedChunks(records)) {
-      chunks.push({ acceptedAtMs: chunk.acceptedAtMs, end: nextRowOf(chunk) });
+      // Shards hear of rows and of erasures alone.
+      const isEmpty = chunk.rows === 0 && !chunk.forget?.length;
+      const end = isEmpty ? chunks.at(-1)?.end ?? 0 : nextRowOf(chunk);
+      chunks.push({ acceptedAtMs: chunk.acceptedAtMs, end });
     }
   }
 
@@ -137,6 +140,12 @@ class HonestFreshness implements Checker {
       }
       case "applyGradients": {
         if (!(value as { readonly applied: boolean }).applied) return;
+        const { source, sequence } = message;
+        shard.steps.push({ source, sequence, version: ++shard.version });
+        return this.#noteLearned(source, sequence);
+      }
+      case "removeRows": {
+        if (!(value as { readonly applied: boolean }).applied || !message.isLast) return;
         const { source, sequence } = message;
         shard.steps.push({ source, sequence, version: ++shard.version });
         return this.#noteLearned(source, sequence);

@@ -13,6 +13,7 @@ export const RECOVERY_MS = 30_000;
 
 const STATUSES: readonly number[] = [
   200,
+  202,
   207,
   400,
   401,

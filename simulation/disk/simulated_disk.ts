@@ -110,6 +110,11 @@ export class SimulatedDisk {
     }
   }
 
+  /** The content of every file, as the process reads it. */
+  *contents(): Iterable<readonly [string, Uint8Array]> {
+    for (const [path, file] of this.files()) yield [path, file.cached];
+  }
+
   makeFile(path: string): FileContent {
     const content = new FileContent(this.#files++);
     const [directory, name] = split(path);

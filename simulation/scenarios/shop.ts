@@ -42,6 +42,8 @@ const UNRANKED = 0.15;
 const ELSEWHERE = 0.1;
 /** Share of visits that end with an event that was sent before. */
 const REPEATED = 0.1;
+/** Share of visits after which the visitor asks to be erased. */
+const ERASED = 0.02;
 /** Pause between two visits, ms. */
 const PAUSE_MS_MAX = 400;
 
@@ -52,6 +54,7 @@ export async function visitShop(world: World, client: string): Promise<void> {
   while (world.running) {
     const ranking = await visitor.rank(candidates(visitor), requestExtras(visitor));
     if (ranking !== undefined) await actOn(visitor, ranking);
+    if (random.nextFloat() < ERASED) await visitor.erase();
     await world.sleep(random.nextFloat() * PAUSE_MS_MAX);
   }
 }

@@ -34,11 +34,31 @@ export class Visitor {
   readonly #client: Client;
   readonly random: RandomStream;
   #events = 0;
+  /** How often the visitor was erased: it comes back under another id. */
+  #erased = 0;
   readonly #sent: SentEvent[] = [];
 
   constructor(readonly world: World, readonly name: string) {
     this.#client = new Client(world, name);
     this.random = world.random(`visitor/${name}`);
+  }
+
+  /** The id under which it ranks and acts. */
+  get user(): string {
+    return this.#erased === 0 ? this.name : `${this.name}~${this.#erased}`;
+  }
+
+  /** Asks to be erased until the server has answered, and goes on under another id. */
+  async erase(): Promise<Reply | undefined> {
+    const { user } = this;
+    this.#sent.splice(0);
+    this.#erased++;
+    for (let sends = 0; sends < SENDS_MAX; sends++) {
+      const reply = await this.#client.send("DELETE", `/v1/users/${user}?forget=true`);
+      if (reply.status === 202) return reply;
+      await this.world.sleep(RESEND_MS);
+    }
+    return undefined;
   }
 
   /** Asks for a ranking; undefined where the server did not give one. */
@@ -48,7 +68,7 @@ export class Visitor {
   ): Promise<VisitorRanking | undefined> {
     const candidates = items.map((id) => ({ id }));
     const { status, body } = await this.#client.send("POST", "/v1/rank", {
-      user: this.name,
+      user: this.user,
       candidates,
       ...more,
     });
@@ -68,7 +88,7 @@ export class Visitor {
   ): Promise<Reply | undefined> {
     const event: SentEvent = {
       eventId: `${this.name}-${this.#events++}`,
-      ...(ranking === undefined ? { user: this.name } : { rankingId: ranking.rankingId }),
+      ...(ranking === undefined ? { user: this.user } : { rankingId: ranking.rankingId }),
       item,
       action,
       ...(value !== undefined && { value }),

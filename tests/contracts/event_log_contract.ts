@@ -153,6 +153,18 @@ export function eventLogContract(
     assert.equal(await log.endOffset(0), 4);
   });
 
+  test("records before a roll can be removed, however few they are, and offsets go on", async ({ log }) => {
+    await log.append(0, words("a", "b"));
+    await log.roll?.(0);
+    await log.roll?.(0);
+    assert.equal(await log.append(0, words("c")), 2);
+    assert.deepEqual(await readAll(log, 0), ["0:a", "1:b", "2:c"]);
+    assert.equal(await log.storedFrom?.(0) ?? 0, 0);
+    await log.trim(0, 2);
+    assert.equal(await log.storedFrom?.(0) ?? 2, 2);
+    assert.deepEqual(await readAll(log, 0), ["2:c"]);
+  });
+
   test("a full log refuses the whole append and says what to do", async ({ log }) => {
     await log.append(0, [new Uint8Array(600)]);
     const error = await log.append(1, [new Uint8Array(10), new Uint8Array(600)]).catch((e) => e);

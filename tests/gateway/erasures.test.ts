@@ -204,6 +204,25 @@ Deno.test("an erasure that the log refuses is a problem, and begins with the nex
   await erasures.stop();
 });
 
+Deno.test("a blob store that fails is a problem of a request, and costs a following no more than time", async () => {
+  const { erasures, gateway, blobs, pass, kinds } = await fixture();
+  const put = blobs.put.bind(blobs);
+  blobs.put = () => Promise.reject(new Error("No space left on device"));
+  const remove = () => gateway.app.request("/v1/users/ann?forget=true", { method: "DELETE" });
+  const refused = await remove();
+  assert.equal(refused.status, 503);
+  assert.match((await refused.json()).detail, /No space left on device.*Send it again/);
+  blobs.put = put;
+  const { erasureId } = await (await remove()).json();
+  blobs.put = () => Promise.reject(new Error("No space left on device"));
+  await pass(4);
+  blobs.put = put;
+  await pass(2);
+  assert.equal((await readErasureRequest(blobs, erasureId))?.secondAt?.length, 2);
+  assert.deepEqual((await kinds()).filter((kind) => kind !== "forget"), []);
+  await erasures.stop();
+});
+
 Deno.test("a delete without forget is no erasure, and a gateway without training has none", async () => {
   const { erasures, gateway, kinds } = await fixture();
   for (const query of ["", "?forget=false"]) {

@@ -193,3 +193,18 @@ Deno.test("reading ends when the server stops", async () => {
   assert.equal(memory.isComplete, false);
   assert.equal(fixture.telemetry.lines.length, 0);
 });
+
+Deno.test("rankings before an erasure of their user are not recalled, and those after it are", async () => {
+  const fixture = gatewayFixture();
+  const { eventLog } = fixture;
+  const forget = encodeEvent({
+    ...{ kind: "forget", erasureId: "e", pass: 1, user: "u", atMs: startMs },
+    acceptedAtMs: startMs,
+  });
+  await eventLog.append(0, [impression("before", ["a"]), forget, impression("after", ["a"])]);
+  await eventLog.append(1, [impression("older", ["a"]), forget, impression("newer", ["a"])]);
+  const { memory, recall } = await restart(fixture, eventLog);
+  await recall.done;
+  const known = ["before", "after", "older", "newer"].filter((id) => memory.rankings.has(id));
+  assert.deepEqual(known, ["after", "newer"]);
+});

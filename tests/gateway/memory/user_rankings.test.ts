@@ -45,3 +45,19 @@ Deno.test("a memory without room for rankings finds none", () => {
   assert.equal(rankings.recallOlder("u", { rankingId: "r", atMs: 0 }), false);
   assert.equal(rankings.find("u", () => true), undefined);
 });
+
+Deno.test("a user who is forgotten has no ranking, and those of others are still found", () => {
+  const rankings = new UserRankings(5);
+  for (let i = 0; i < 7; i++) {
+    rankings.remember(i % 2 === 0 ? "u" : "v", { rankingId: `r${i}`, atMs: i });
+  }
+  assert.deepEqual(rankings.forget("u"), ["r6", "r4", "r2"]);
+  assert.deepEqual(rankings.forget("u"), []);
+  assert.equal(rankings.find("u", () => true), undefined);
+  assert.equal(rankings.find("v", () => true)?.rankingId, "r5");
+  rankings.remember("u", { rankingId: "new", atMs: 8 });
+  for (let i = 0; i < 9; i++) {
+    assert.equal(rankings.find("u", () => true)?.rankingId, i < 5 ? "new" : undefined);
+    rankings.remember("w", { rankingId: `w${i}`, atMs: 9 });
+  }
+});

@@ -234,3 +234,44 @@ function sizeOf(directory: string): number {
     0,
   );
 }
+
+Deno.test("a trim removes the torn tails of the segments that it removes", async () => {
+  await withDirectory(async (directory) => {
+    let log = await open(directory, { durability: "process" });
+    await log.append(0, [text("a")]);
+    await log.close();
+    const [{ path }] = listSegments(`${directory}/0`);
+    Deno.writeFileSync(path, text("an erased user, in a block that is not whole"), {
+      append: true,
+    });
+    log = await open(directory, { durability: "process" });
+    const tornTails = () =>
+      [...Deno.readDirSync(`${directory}/0`)].filter(({ name }) => name.endsWith(".torn"));
+    assert.equal(tornTails().length, 1);
+    await log.roll(0);
+    await log.append(0, [text("b")]);
+    await log.trim(0, 1);
+    assert.equal(tornTails().length, 0);
+    assert.deepEqual(await read(log), ["b"]);
+    await log.close();
+  });
+});
+
+Deno.test("a log that rolled and was closed without a record goes on at its end", async () => {
+  await withDirectory(async (directory) => {
+    let log = await open(directory);
+    await log.append(0, [text("a"), text("b")]);
+    await log.roll(0);
+    await log.close();
+    log = await open(directory);
+    assert.deepEqual(await read(log), ["a", "b"]);
+    await log.roll(0);
+    await log.trim(0, 2);
+    assert.equal(await log.storedFrom(0), 2);
+    await log.close();
+    log = await open(directory);
+    assert.deepEqual(await read(log), []);
+    assert.equal(await log.append(0, [text("c")]), 2);
+    await log.close();
+  });
+});
