@@ -25,6 +25,7 @@ export class HealthWarnings {
       this.#training(budgetMs),
       this.#joining(budgetMs),
       this.#serving(budgetMs),
+      this.#loading(budgetMs),
     ]);
     return [...this.#failing(), ...this.#away(), ...answers.flat(), ...this.#recalling()];
   }
@@ -81,6 +82,24 @@ export class HealthWarnings {
       detail:
         `The serving tables are at their memory limit; up to ${count} rows are left out, so ` +
         "their items are cold. Raise embeddings.serving.bytesMax.",
+    }];
+  }
+
+  async #loading(budgetMs: number): Promise<Warning[]> {
+    const { shards = [] } = this.#parts;
+    const statistics = await answered(
+      shards.map((shard) => shard.ask({ kind: "getStatistics" }, { budgetMs })),
+    );
+    const loading = statistics.filter(({ loadedShare }) => loadedShare < 1);
+    if (loading.length === 0) return [];
+    const loaded = sum(statistics.map(({ loadedShare }) => loadedShare)) / statistics.length;
+    return [{
+      kind: "rows-loading",
+      share: loaded,
+      detail:
+        `${Math.floor(100 * loaded)} % of the rows are loaded from the snapshot. Ids without ` +
+        "a row yet rank by their initial values; events are taken, and learned when all rows are " +
+        "there.",
     }];
   }
 

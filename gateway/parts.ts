@@ -2,6 +2,7 @@
  * The parts of a gateway. All of them come from outside: tests pass doubles and a virtual clock,
  * production passes the mesh.
  */
+import type { EmbeddingShardMessage } from "../actors/embedding_shard/protocol.ts";
 import type { JoinerMessage } from "../actors/joiner/protocol.ts";
 import type { RankerMessage } from "../actors/ranker/protocol.ts";
 import type { ServingReplicaMessage } from "../actors/serving_replica/protocol.ts";
@@ -48,6 +49,8 @@ export interface GatewayParts {
   readonly joiner?: ActorRef<JoinerMessage>;
   /** `/health/ready` asks whether they left rows out; absent = it does not ask. */
   readonly replicas?: readonly ActorRef<ServingReplicaMessage>[];
+  /** `/health/ready` asks whether they still load rows; absent = it does not ask. */
+  readonly shards?: readonly ActorRef<EmbeddingShardMessage>[];
   /** Parts that crash again and again, for `/health/ready`, with the newest reason of each. */
   readonly failingParts?: () => readonly { readonly part: string; readonly reason: string }[];
   /** The other hosts of a mesh of several processes, for `/health/ready`; absent = one process. */

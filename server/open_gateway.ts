@@ -2,6 +2,7 @@
  * The gateway in front of a mesh whose actors have started.
  */
 import type { FeatureKeeperMessage } from "../actors/feature_keeper/protocol.ts";
+import type { EmbeddingShardMessage } from "../actors/embedding_shard/protocol.ts";
 import type { JoinerMessage } from "../actors/joiner/protocol.ts";
 import type { ParameterSyncMessage } from "../actors/parameter_sync/protocol.ts";
 import type { RankerMessage } from "../actors/ranker/protocol.ts";
@@ -99,6 +100,10 @@ export async function openGateway(
     replicas: Array.from(
       { length: configuration.shardCount },
       (_, shard) => mesh.actorRef<ServingReplicaMessage>(addresses.servingReplica(shard, host)),
+    ),
+    shards: Array.from(
+      { length: configuration.shardCount },
+      (_, shard) => mesh.actorRef<EmbeddingShardMessage>(addresses.embeddingShard(shard)),
     ),
     failingParts: () => environment.failingParts?.() ?? [],
     links: () => environment.links?.() ?? [],

@@ -24,6 +24,7 @@ export function defineEmbeddingShard(
       switch (message.kind) {
         case "getStatistics":
         case "getIncarnation":
+        case "rowsLoaded":
         case "abandonCopy":
         case "getGiving":
           return "control";

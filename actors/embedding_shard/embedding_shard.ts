@@ -37,7 +37,8 @@ import { Giving, whileFrozen } from "./giving.ts";
 import type { MovedShard, MovedShards } from "./moved_shards.ts";
 import { listIds, removeRows } from "./removed_rows.ts";
 import { ShardFigures } from "./shard_figures.ts";
-import { restoreNewest } from "./shard_restore.ts";
+import { Loading, LoadProgress, ShardLoadingError, whileLoading } from "./loading.ts";
+import { type RestoredShard, restoreNewest } from "./shard_restore.ts";
 import { ShardSnapshot, type SnapshotsBefore } from "./shard_snapshot.ts";
 
 /** Interval at which the entries per bucket are counted, ms. Counting visits all buckets. */
@@ -67,6 +68,8 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
   /** How often the shard has moved since its incarnation began. */
   readonly #moves: number;
   readonly #deltas: DeltaStream;
+  /** Rows that are being loaded. */
+  #loading: Loading | undefined;
   /** The move to another node that is under way. */
   #giving: Giving | undefined;
   #snapshot: ShardSnapshot | undefined;
@@ -92,13 +95,11 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
     options: EmbeddingShardOptions,
     { blobs, moved }: EmbeddingShardDependencies,
     start: MovedShard,
-    restoredFrom?: string,
   ) {
     this.#context = context;
     this.#options = options;
     this.#blobs = blobs;
     this.#moved = moved;
-    this.#stored = restoredFrom;
     const { tables, incarnation, moves, marks, epochs, deltas } = start;
     const { shard } = options;
     this.#tables = tables;
@@ -135,19 +136,71 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
       return new EmbeddingShard(context, options, dependencies, moved);
     }
     const tables = ClassTables.create(options.tables);
-    const restored = await restoreNewest(tables, options, dependencies.blobs, context.telemetry);
+    const progress = new LoadProgress(() => context.isCurrent);
+    const { blobs } = dependencies;
+    const restoring = restoreNewest(tables, options, blobs, context.telemetry, progress);
+    const isLoaded = await context.settlesWithin(restoring, options.loadWaitMs);
     const start = {
       tables,
       incarnation: context.random.uuid(),
       moves: 0,
-      marks: restored.marks.map(({ source, sequence }) => [source, sequence] as const),
+      marks: [],
       epochs: [],
       deltas: undefined,
     };
-    return new EmbeddingShard(context, options, dependencies, start, restored.snapshot);
+    const shard = new EmbeddingShard(context, options, dependencies, start);
+    if (isLoaded) shard.#beginFrom(await restoring);
+    else shard.#loadOn(new Loading(restoring, progress));
+    return shard;
   }
 
-  receive(message: EmbeddingShardMessage): void {
+  /** The rows are those of a snapshot. */
+  #beginFrom({ marks, snapshot }: RestoredShard): void {
+    for (const { source, sequence } of marks) this.#marks.set(source, sequence);
+    this.#stored = snapshot;
+  }
+
+  /** Serves the rows that are loaded, until the others are. */
+  #loadOn(loading: Loading): void {
+    this.#loading = loading;
+    const { shard } = this.#options;
+    this.#context.telemetry.log("info", `embedding_shard/${shard} serves what is loaded`, {
+      share: loading.share,
+    });
+    const tell = () => void this.#context.schedule(0, { kind: "rowsLoaded" });
+    loading.restored.then(tell, tell);
+  }
+
+  async #rowsLoaded(): Promise<void> {
+    const loading = this.#loading;
+    if (loading === undefined) return;
+    // A snapshot that cannot be read crashes the shard here.
+    this.#beginFrom(await loading.restored);
+    this.#loading = undefined;
+    for (const message of loading.takeWaiting()) await this.receive(message);
+  }
+
+  /** Whether a message is not handled before all rows are loaded. */
+  #waitsForRows(message: EmbeddingShardMessage, loading: Loading): boolean {
+    const { shard, evictionIntervalMs } = this.#options;
+    switch (whileLoading(message)) {
+      case "waits":
+        if (loading.defer(message)) return true;
+        this.#context.replyError(message, new ShardLoadingError(shard, message.kind));
+        return true;
+      case "refused":
+        this.#context.replyError(message, new ShardLoadingError(shard, message.kind));
+        return true;
+      case "again":
+        this.#context.schedule(evictionIntervalMs, message);
+        return true;
+      case "handled":
+        return false;
+    }
+  }
+
+  receive(message: EmbeddingShardMessage): void | Promise<void> {
+    if (this.#loading !== undefined && this.#waitsForRows(message, this.#loading)) return;
     if (this.#giving?.isFrozen === true && this.#waitsForMove(message, this.#giving)) return;
     switch (message.kind) {
       case "lookup":
@@ -164,6 +217,8 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
         return this.#openSource(message);
       case "goBack":
         return this.#goBack(message);
+      case "rowsLoaded":
+        return this.#rowsLoaded();
       case "getIncarnation":
         return this.#context.reply(message, { incarnation: this.#incarnation });
       case "takeDelta":
@@ -193,6 +248,7 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
         return this.#context.reply(message, {
           ...this.#tables.statistics(),
           shard: this.#options.shard,
+          loadedShare: this.#loading?.share ?? 1,
         });
       case "beginCopy":
         return this.#beginCopy(message);

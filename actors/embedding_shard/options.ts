@@ -18,6 +18,8 @@ export interface EmbeddingShardOptions {
   readonly evictionIntervalMs: number;
   /** Buckets of each class examined per search; bounds the search's pause. */
   readonly evictionBucketsMax: number;
+  /** Time that a start waits for the rows of a snapshot before it serves those loaded, ms. */
+  readonly loadWaitMs: number;
   /** Rows of a snapshot written in one turn; bounds the turn's pause. */
   readonly snapshotChunkRows: number;
 }

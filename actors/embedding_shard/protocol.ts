@@ -228,6 +228,11 @@ export interface ExportRows extends
   readonly rowsMax: number;
 }
 
+/** The rows of the snapshot are loaded, or cannot be; the shard's own message. */
+export interface RowsLoaded {
+  readonly kind: "rowsLoaded";
+}
+
 /** Evicts expired rows of a bounded number of buckets; the shard's own timer. */
 export interface EvictExpired {
   readonly kind: "evictExpired";
@@ -236,6 +241,8 @@ export interface EvictExpired {
 /** The contents of a shard, and its work since its start. */
 export interface ShardStatistics {
   readonly shard: number;
+  /** Share of the snapshot's bytes that are loaded, 0 to 1. */
+  readonly loadedShare: number;
   readonly rows: number;
   readonly load: number;
   readonly bytes: number;
@@ -325,6 +332,7 @@ export type EmbeddingShardMessage =
   | ListIds
   | OpenSource
   | GetIncarnation
+  | RowsLoaded
   | GoBack
   | BeginSnapshot
   | WriteSnapshot

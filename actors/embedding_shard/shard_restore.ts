@@ -11,6 +11,7 @@ import { readManifests, sequenceOf } from "../../records/snapshot_manifest.ts";
 import {
   chainOf,
   decodePart,
+  memberBytes,
   readAhead,
   readPart,
   type ShardHeader,
@@ -18,6 +19,7 @@ import {
   SnapshotError,
 } from "../../records/snapshot_parts.ts";
 import type { EmbeddingShardOptions } from "./options.ts";
+import { LoadProgress } from "./loading.ts";
 import { SchemaChanges } from "./schema_changes.ts";
 
 type ShardSelection = Parameters<ClassTables["restore"]>[1];
@@ -35,6 +37,7 @@ export interface RestoredShard {
 /**
  * Restores the rows that this shard owns. Without a snapshot the tables stay empty.
  *
+ * @param progress Told of the bytes to read and of those that were read.
  * @throws {SnapshotError} When a part is missing or damaged, or the rows do not fit.
  */
 export async function restoreNewest(
@@ -42,15 +45,20 @@ export async function restoreNewest(
   { shard, shards, slotNames }: EmbeddingShardOptions,
   blobs: BlobStore,
   telemetry: Telemetry,
+  progress: LoadProgress = new LoadProgress(),
 ): Promise<RestoredShard> {
   const [manifest] = await readManifests(blobs);
   if (manifest === undefined) return { tables, marks: [] };
   const sameShards = manifest.shards.length === shards;
-  const restore = new ShardRestore(tables, blobs, { shard, shards, counters: sameShards });
+  const selection = { shard, shards, counters: sameShards };
+  const restore = new ShardRestore(tables, blobs, selection, progress);
   const changes = new SchemaChanges(slotNames);
-  for (const part of manifest.shards) {
-    // With another number of shards, each part may hold rows of this shard.
-    if (sameShards && part.shard !== shard) continue;
+  // With another number of shards, each part may hold rows of this shard.
+  const parts = manifest.shards.filter((part) => !sameShards || part.shard === shard);
+  progress.begin(
+    parts.flatMap(chainOf).reduce((sum, member) => sum + memberBytes(member), 0),
+  );
+  for (const part of parts) {
     for (const member of chainOf(part)) {
       const { report, header } = await restore.take(member);
       changes.add(report, header.slotNames);
@@ -93,6 +101,7 @@ class ShardRestore {
   readonly #blobs: BlobStore;
   readonly #selection: ShardSelection;
   readonly #kernel = BatchKernel.create();
+  readonly #progress: LoadProgress;
   readonly #evictedBefore: number;
   #removed = 0;
   /** Rows of the shard at the cut of the member that was taken last. */
@@ -100,7 +109,13 @@ class ShardRestore {
   /** Whether all occurrences of ids without a row were restored. */
   allCounters = true;
 
-  constructor(tables: ClassTables, blobs: BlobStore, selection: ShardSelection) {
+  constructor(
+    tables: ClassTables,
+    blobs: BlobStore,
+    selection: ShardSelection,
+    progress: LoadProgress,
+  ) {
+    this.#progress = progress;
     this.#tables = tables;
     this.#blobs = blobs;
     this.#selection = selection;
@@ -122,6 +137,7 @@ class ShardRestore {
     for await (const { part, bytes } of readAhead(this.#blobs, this.#kernel, member.chunks)) {
       const { holds, rows, checksum } = part;
       restore.take(part.class, { holds, rows, bytes, checksum });
+      this.#progress.loaded(bytes.byteLength);
     }
     const report = restore.report();
     if (report.rowsWithoutRoom > 0) {

@@ -33,6 +33,7 @@ export function defineTrainer(
         case "cut":
         case "cutWaits":
         case "checkShards":
+        case "shardsOpened":
           return "write";
       }
     },

@@ -138,9 +138,15 @@ export interface SetLeased {
   readonly isLeased: boolean;
 }
 
+/** All shards have opened the trainer's stream, or one cannot; the trainer's own message. */
+export interface ShardsOpened {
+  readonly kind: "shardsOpened";
+}
+
 /** The trainer's protocol. */
 export type TrainerMessage =
   | SetLeased
+  | ShardsOpened
   | ExamplesAppended
   | CheckShards
   | Cut

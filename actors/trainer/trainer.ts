@@ -22,7 +22,7 @@ import type { RowRange } from "./chunk_batches.ts";
 import { Eraser } from "./eraser.ts";
 import { ExampleReader } from "./example_reader.ts";
 import type { TrainerOptions } from "./options.ts";
-import type { AdoptMean, Cut, TrainerMessage } from "./protocol.ts";
+import type { AdoptMean, Cut, OfferWeights, TrainerMessage } from "./protocol.ts";
 import { Recovery } from "./recovery.ts";
 import { Refusals } from "./refusals.ts";
 import { findResumePoint, requireExamples, restoreModel } from "./resume_point.ts";
@@ -46,7 +46,14 @@ const SHARD_CHECK_MS = 1_000;
 /** A diverged trainer answers requests, and reads and learns nothing. */
 type TrainerState =
   | { readonly kind: "training" }
+  /** The shards load their rows; the weights of the newest snapshot are served meanwhile. */
+  | { readonly kind: "waitingForShards"; readonly marks: Promise<readonly number[]> }
   | { readonly kind: "diverged"; readonly reason: string };
+
+/** Requests that need the rows of the shards. */
+function isOfTraining(message: TrainerMessage): message is Cut | OfferWeights | AdoptMean {
+  return ["cut", "offerWeights", "adoptMean"].includes(message.kind);
+}
 
 export class Trainer implements Behavior<TrainerMessage> {
   readonly #context: ActorContext<TrainerMessage>;
@@ -137,7 +144,7 @@ export class Trainer implements Behavior<TrainerMessage> {
     const session = await dependencies.createSession();
     try {
       const trainer = new Trainer(context, options, dependencies, session);
-      await trainer.#resume();
+      await trainer.#begin();
       return trainer;
     } catch (error) {
       await session.close();
@@ -146,7 +153,14 @@ export class Trainer implements Behavior<TrainerMessage> {
   }
 
   async receive(message: TrainerMessage): Promise<void> {
+    if (this.#state.kind === "waitingForShards" && isOfTraining(message)) {
+      const { source } = this.#options;
+      const error = new Error(`${source} waits for its shards, which still load their rows.`);
+      return this.#context.replyError(message, error);
+    }
     switch (message.kind) {
+      case "shardsOpened":
+        return await this.#shardsOpened();
       case "examplesAppended":
         this.#woken = false;
         return await this.#turn();
@@ -297,9 +311,36 @@ export class Trainer implements Behavior<TrainerMessage> {
     await this.#pipeline.drain();
   }
 
+  /** Waits for the shards a moment; shards that still load their rows are waited for later. */
+  async #begin(): Promise<void> {
+    const { source, loadWaitMs } = this.#options;
+    const marks = this.#shards.open();
+    if (await this.#context.settlesWithin(marks, loadWaitMs)) {
+      return await this.#resume(await marks);
+    }
+    const newest = await findResumePoint(this.#dependencies.blobs, source, Infinity);
+    // Without a snapshot the shards load nothing, and there are no weights to serve.
+    if (newest === undefined) return await this.#resume(await marks);
+    await restoreModel(this.#session, newest.state.model);
+    this.#state = { kind: "waitingForShards", marks };
+    this.#context.telemetry.log(
+      "info",
+      `${source} waits for its shards, and learns when they have their rows`,
+    );
+    const tell = () => void this.#context.schedule(0, { kind: "shardsOpened" });
+    marks.then(tell, tell);
+  }
+
+  async #shardsOpened(): Promise<void> {
+    if (this.#state.kind !== "waitingForShards") return;
+    // A shard that cannot be reached crashes the trainer here.
+    const marks = await this.#state.marks;
+    this.#state = { kind: "training" };
+    await this.#resume(marks);
+  }
+
   /** Goes on from the newest snapshot that all shards have reached. */
-  async #resume(): Promise<void> {
-    const marks = await this.#shards.open();
+  async #resume(marks: readonly number[]): Promise<void> {
     const { source } = this.#options;
     const { blobs } = this.#dependencies;
     const refusals = await Refusals.open(blobs, this.#context.clock, source);

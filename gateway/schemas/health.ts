@@ -17,11 +17,15 @@ const warningSchema = z.strictObject({
     "examples-held",
     "examples-dropped",
     "rows-not-served",
+    "rows-loading",
     "rankings-unread",
   ]).meta({ description: "Stable kind of the warning." }),
   detail: z.string().meta({ description: "The reason, and the remedy if there is one." }),
   count: z.int().min(0).optional().meta({
     description: "Number of rows or examples given up since the part started.",
+  }),
+  share: z.number().min(0).max(1).optional().meta({
+    description: "Share of the rows that are loaded.",
   }),
 }).register(namedSchemas, { id: "Warning" });
 

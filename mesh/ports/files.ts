@@ -70,7 +70,9 @@ export interface Files {
   openSync(path: string, options: OpenFileOptions): OpenFile;
   /** As {@link openSync}, without keeping the thread waiting. */
   open(path: string, options: OpenFileOptions): Promise<OpenFile>;
-  /** All bytes of a file. */
+  /** All bytes of a file, read while the thread does other work. */
+  readFile(path: string): Promise<Uint8Array<ArrayBuffer>>;
+  /** As {@link readFile}, and keeps the thread waiting. */
   readFileSync(path: string): Uint8Array<ArrayBuffer>;
   /** The names in a directory, in any order. */
   readDirSync(path: string): Iterable<DirectoryEntry>;

@@ -104,7 +104,8 @@ export class Mesh {
   }
 
   /**
-   * Makes the actors in the plan's order. While an actor is made it may ask the actors before it.
+   * Makes the actors in the plan's order; those of one kind that follow each other are made at the
+   * same time. While an actor is made it may ask the actors of the kinds before it.
    *
    * @param onSpawn Called before each actor is made, with the number of actors before it and of all
    * actors that this process makes.
@@ -118,12 +119,24 @@ export class Mesh {
     await this.home.spawn(defineNodeActor(this.home, this.#composition), this.home.name, undefined);
     this.home.setPlacement(placementOf(plan));
     const own = plan.filter(({ node }) => this.#part?.nodes.includes(node) ?? true);
-    for (const [index, actor] of own.entries()) {
-      onSpawn(actor, index, own.length);
-      this.#nodes.add(actor.node);
-      await this.#spawn(actor);
-      this.#started.push({ address: addressOf(actor), node: actor.node });
+    for (let begin = 0, end = 0; begin < own.length; begin = end) {
+      while (end < own.length && own[end].kind === own[begin].kind) {
+        onSpawn(own[end], end, own.length);
+        this.#nodes.add(own[end].node);
+        end++;
+      }
+      await this.#spawnAll(own.slice(begin, end));
     }
+  }
+
+  /** @throws {ActorFailedError} The first that cannot be made, after the others are. */
+  async #spawnAll(actors: readonly PlannedActor[]): Promise<void> {
+    const outcomes = await Promise.allSettled(actors.map((actor) => this.#spawn(actor)));
+    actors.forEach((actor, index) => {
+      if (outcomes[index].status !== "fulfilled") return;
+      this.#started.push({ address: addressOf(actor), node: actor.node });
+    });
+    for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
   }
 
   async #spawn(actor: PlannedActor): Promise<void> {

@@ -72,6 +72,11 @@ export class SimulatedFiles implements Files {
     return this.openSync(path, options);
   }
 
+  // deno-lint-ignore require-await -- errors become rejections
+  async readFile(path: string): Promise<Uint8Array<ArrayBuffer>> {
+    return this.readFileSync(path);
+  }
+
   readFileSync(path: string): Uint8Array<ArrayBuffer> {
     this.#checkAlive();
     const bytes = contentOf(this.#options.disk, path).cached.slice();

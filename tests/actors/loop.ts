@@ -232,6 +232,7 @@ export class Loop {
         slotNames: Object.fromEntries(SCHEMA.slots.map(({ name, number }) => [number, name])),
         evictionIntervalMs: 1_000,
         evictionBucketsMax: 1_024,
+        loadWaitMs: 500,
         snapshotChunkRows: 64,
       });
       await this.startReplica(shard);
@@ -257,6 +258,7 @@ export class Loop {
         chunksPerRead: 64,
         rowsWaitingMax: 4_096,
         shards,
+        loadWaitMs: 500,
         shardBudgetMs: 1_000,
         shardAttemptsMax: 3,
         tasks: 1,

@@ -9,6 +9,7 @@ export const denoFiles: Files = {
   user: String(Deno.pid),
   openSync: (path, options) => Deno.openSync(path, options),
   open: (path, options) => Deno.open(path, options),
+  readFile: (path) => Deno.readFile(path),
   readFileSync: (path) => Deno.readFileSync(path),
   readDirSync: (path) => Deno.readDirSync(path),
   statSync: (path) => Deno.statSync(path),

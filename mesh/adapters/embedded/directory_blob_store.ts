@@ -11,7 +11,7 @@ import { BlobDamagedError, type BlobStore } from "../../ports/blob_store.ts";
 import { type Files, isNotFound } from "../../ports/files.ts";
 import { denoFiles } from "../deno/deno_files.ts";
 import { makeDirectory } from "./durable_directory.ts";
-import { readFileIfAny, replaceFile, TEMPORARY_SUFFIX } from "./small_file.ts";
+import { replaceFile, TEMPORARY_SUFFIX } from "./small_file.ts";
 
 const MAGIC = new TextEncoder().encode("CRNB");
 const FOOTER_BYTES = 8;
@@ -41,7 +41,10 @@ export class DirectoryBlobStore implements BlobStore {
   /** @throws {BlobDamagedError} */
   async get(name: string): Promise<Uint8Array | undefined> {
     const path = this.#path(name);
-    const file = readFileIfAny(path, this.#files);
+    const file = await this.#files.readFile(path).catch((error) => {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    });
     if (file === undefined) return undefined;
     const length = file.byteLength - FOOTER_BYTES;
     const footer = file.subarray(Math.max(0, length));

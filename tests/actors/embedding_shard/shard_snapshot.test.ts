@@ -36,6 +36,7 @@ async function start({ chunkRows = 100, spreadMs = SPREAD_MS } = {}) {
       slotNames: {},
       evictionIntervalMs: 1_000,
       evictionBucketsMax: 1_024,
+      loadWaitMs: 500,
       snapshotChunkRows: chunkRows,
     }),
   );

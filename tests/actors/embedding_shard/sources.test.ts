@@ -37,6 +37,7 @@ async function startShard() {
         slotNames: {},
         evictionIntervalMs: 1_000,
         evictionBucketsMax: 1_024,
+        loadWaitMs: 500,
         snapshotChunkRows: 100,
       },
     ),

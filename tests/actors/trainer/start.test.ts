@@ -30,6 +30,7 @@ const TRAINER: TrainerOptions = {
   chunksPerRead: 8,
   rowsWaitingMax: 64,
   shards: ["embedding_shard/0"],
+  loadWaitMs: 500,
   shardBudgetMs: 50,
   shardAttemptsMax: 2,
   userSlots: { ids: [], crosses: [] },

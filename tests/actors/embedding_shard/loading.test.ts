@@ -1,0 +1,97 @@
+/**
+ * Goal: a shard whose snapshot takes long to read serves the rows that are loaded, and learns when
+ * all are. Method: a shard restarts, and the store gives a chunk of its snapshot in three seconds.
+ */
+import assert from "node:assert/strict";
+import type { EmbeddingShardMessage } from "../../../actors/embedding_shard/protocol.ts";
+import type { ServingReplicaMessage } from "../../../actors/serving_replica/protocol.ts";
+import { Loop } from "../loop.ts";
+
+const BUDGET = { budgetMs: 1_000 };
+const CHUNK_MS = 3_000;
+
+async function restarted({ damages = false } = {}) {
+  const loop = await Loop.start({
+    shards: 1,
+    joiner: { lingerMs: 10 },
+    trainer: { batchRows: 8, shardBudgetMs: 100 },
+  });
+  const visit = async (user: number) => {
+    const { rankingId } = await loop.rank(`user-${user}`, [`item-${user}`]);
+    await loop.act(rankingId, `item-${user}`, "click");
+  };
+  for (let user = 0; user < 100; user++) await visit(user);
+  await loop.mesh.advance(1_000);
+  await loop.snapshot();
+  const shard = loop.mesh.node().actorRef<EmbeddingShardMessage>("embedding_shard/0");
+  const replica = loop.mesh.node().actorRef<ServingReplicaMessage>("serving_replica/0");
+  const held = () => loop.mesh.settle(shard.ask({ kind: "getStatistics" }, BUDGET));
+  const served = () => loop.mesh.settle(replica.ask({ kind: "getStatistics" }, BUDGET));
+  const { rows } = await held();
+  const { blobs, mesh: { clock } } = loop;
+  const get = blobs.get.bind(blobs);
+  blobs.get = async (name) => {
+    const bytes = await get(name);
+    const [, chunk] = /chunk-(\d+)$/.exec(name) ?? [];
+    if (chunk === undefined) return bytes;
+    await new Promise<void>((resolve) => clock.schedule((1 + Number(chunk)) * CHUNK_MS, resolve));
+    return damages && Number(chunk) > 0 ? bytes?.subarray(1) : bytes;
+  };
+  await loop.restart("embedding_shard/0");
+  return { loop, rows, shard, held, served, visit };
+}
+
+Deno.test("replicas get the rows that are loaded, and rankings go on", async () => {
+  const { loop, rows, held, served, visit } = await restarted();
+  const atOnce = await held();
+  assert.deepEqual([atOnce.rows, atOnce.loadedShare], [0, 0]);
+  await loop.mesh.advance(CHUNK_MS);
+  const { rows: first, loadedShare } = await held();
+  assert.ok(first > 0 && first < rows, `${first}`);
+  assert.ok(loadedShare > 0 && loadedShare < 1);
+  assert.equal((await served()).rows, first, "the rows of the first chunk");
+  await visit(7);
+  await loop.mesh.advance(20 * CHUNK_MS);
+  assert.deepEqual((await held()).loadedShare, 1);
+  assert.ok((await served()).rows >= rows);
+  await loop.stop();
+});
+
+Deno.test("events are learned from when all rows are loaded, each once", async () => {
+  const { loop, visit } = await restarted();
+  const learned = () => loop.mesh.telemetry.value("cairn_trainer_rows_learned", { trainer: "0" });
+  const before = learned();
+  for (let user = 0; user < 5; user++) await visit(user);
+  await loop.mesh.advance(CHUNK_MS);
+  assert.equal(learned(), before, "the trainer waits for its shard");
+  await loop.mesh.advance(20 * CHUNK_MS);
+  assert.equal(learned(), before + 5);
+  await loop.stop();
+});
+
+Deno.test("what needs all rows waits or is refused while a shard loads", async () => {
+  const { loop, shard } = await restarted();
+  const opening = shard.ask({ kind: "openSource", source: "other" }, { budgetMs: 60_000 });
+  let opened = false;
+  opening.then(() => opened = true);
+  await assert.rejects(
+    loop.mesh.settle(shard.ask({ kind: "beginSnapshot", snapshot: "s", marks: [] }, BUDGET)),
+    /embedding_shard\/0 cannot beginSnapshot before its rows are loaded: try again later/,
+  );
+  assert.equal(opened, false);
+  await loop.mesh.settle(opening);
+  await loop.stop();
+});
+
+Deno.test("a chunk that is found damaged while its shard serves is named in the log", async () => {
+  const { loop } = await restarted({ damages: true });
+  await loop.mesh.advance(120_000);
+  const given = loop.mesh.telemetry.lines.filter(({ message }) =>
+    message.startsWith("embedding_shard/0 crashes again and again")
+  );
+  assert.match(
+    String(given[0]?.fields.reason),
+    /shard-0\/chunk-00001: it has \d+ bytes instead of/,
+  );
+  await loop.stop();
+});
