@@ -214,6 +214,7 @@ export class Trainer implements Behavior<TrainerMessage> {
 
   /** Reads ahead, begins batches, and learns from at most one. */
   async #turn(): Promise<void> {
+    if (this.#state.kind === "waitingForShards") return;
     if (this.#isStopped) return await this.#takeCuts();
     if (!this.#isLeased) return;
     let caughtUp = await this.#reader.read();
