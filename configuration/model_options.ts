@@ -32,6 +32,7 @@ export function modelOptionsOf(
     tasks,
     taskLosses: _losses,
     taskWeights: _weights,
+    listLoss: _listLoss,
     optimizer: _,
     learningRateSchedule: _schedule,
     seed: _seed,
@@ -63,11 +64,14 @@ export function modelOptionsOf(
 /** Loss and weight of a task. */
 export function taskOptionsOf(
   task: string,
-  { taskLosses, taskWeights }: ModelSection,
+  { taskLosses, taskWeights, listLoss }: ModelSection,
 ): Task {
+  const loss = Object.hasOwn(taskLosses, task) ? taskLosses[task] : "binaryCrossEntropy";
+  const listWeight = listLoss !== undefined && loss === "binaryCrossEntropy" ? listLoss.weight : 0;
   return {
-    loss: Object.hasOwn(taskLosses, task) ? taskLosses[task] : "binaryCrossEntropy",
+    loss,
     weight: Object.hasOwn(taskWeights, task) ? taskWeights[task] : 1,
+    ...(listWeight > 0 && { listWeight }),
   };
 }
 

@@ -31,6 +31,11 @@ export interface ExampleChunk {
   readonly logSampleRate: Uint8Array;
   /** float32 `[rows]`: scores when served, for progressive validation; NaN if unknown. */
   readonly servedScores: Uint8Array;
+  /**
+   * uint32 `[rows]`: a hash of each row's ranking, by which a list loss groups them; absent = no
+   * two rows are of one ranking.
+   */
+  readonly rankings?: Uint8Array;
   /** Data clock of the newest example, ms. */
   readonly atMs: number;
   /**
@@ -61,10 +66,11 @@ const ENVELOPE_BYTES = 2_048;
 
 /** The chunk as bytes for the example log. */
 export function encodeExamples(chunk: ExampleChunk): Uint8Array {
-  const { ids, listOffsets, dense, labels, logSampleRate, servedScores } = chunk;
+  const { ids, listOffsets, dense, labels, logSampleRate, servedScores, rankings } = chunk;
   const columns = [ids, listOffsets, dense, labels, logSampleRate, servedScores];
   // Sized up front: a buffer that doubles until the chunk fits copies its content each time.
-  const bytes = columns.reduce((sum, { byteLength }) => sum + byteLength, ENVELOPE_BYTES);
+  const own = ENVELOPE_BYTES + (rankings?.byteLength ?? 0);
+  const bytes = columns.reduce((sum, { byteLength }) => sum + byteLength, own);
   return encode(chunk, { initialBufferSize: bytes });
 }
 

@@ -22,6 +22,8 @@ export interface DecidedExample {
   readonly logSampleRate: number;
   /** The score when served; NaN if unknown. */
   readonly servedScore: number;
+  /** A hash of the ranking, 32 bits. */
+  readonly ranking: number;
   /** Time of the example on the data clock, ms. */
   readonly atMs: number;
   /** The ranking's trace, where its spans are recorded. */
@@ -40,6 +42,7 @@ export class ExampleChunkBuilder {
   #labels: Float32Array<ArrayBuffer>;
   #logSampleRate: Float32Array<ArrayBuffer>;
   #servedScores: Float32Array<ArrayBuffer>;
+  #rankings: Uint32Array<ArrayBuffer>;
   readonly #traces = new TraceLinks();
 
   /** @param firstRow Number of the next example in its partition. */
@@ -52,6 +55,7 @@ export class ExampleChunkBuilder {
     this.#labels = new Float32Array(rowsHint * shape.tasks);
     this.#logSampleRate = new Float32Array(rowsHint);
     this.#servedScores = new Float32Array(rowsHint);
+    this.#rankings = new Uint32Array(rowsHint);
   }
 
   /** Examples of the unfinished chunk. */
@@ -65,7 +69,7 @@ export class ExampleChunkBuilder {
   }
 
   add(example: DecidedExample): void {
-    const { features, row, labels, logSampleRate, servedScore, atMs, trace } = example;
+    const { features, row, labels, logSampleRate, servedScore, ranking, atMs, trace } = example;
     const { slots, denseWidth, tasks } = this.#shape;
     invariant(labels.length === tasks, "an example has a label per task");
     invariant(
@@ -89,6 +93,7 @@ export class ExampleChunkBuilder {
     for (let task = 0; task < tasks; task++) this.#labels[this.#rows * tasks + task] = labels[task];
     this.#logSampleRate[this.#rows] = logSampleRate;
     this.#servedScores[this.#rows] = servedScore;
+    this.#rankings[this.#rows] = ranking;
     if (atMs > this.#atMs) this.#atMs = atMs;
     this.#idCount += to - from;
     this.#traces.add(trace);
@@ -113,6 +118,7 @@ export class ExampleChunkBuilder {
       labels: bytesOf(this.#labels, rows * tasks),
       logSampleRate: bytesOf(this.#logSampleRate, rows),
       servedScores: bytesOf(this.#servedScores, rows),
+      rankings: bytesOf(this.#rankings, rows),
       atMs: this.#atMs,
       acceptedAtMs,
       ...(traces && { traces }),
@@ -154,6 +160,7 @@ export class ExampleChunkBuilder {
     this.#labels = grown(this.#labels, capacity * tasks, Float32Array);
     this.#logSampleRate = grown(this.#logSampleRate, capacity, Float32Array);
     this.#servedScores = grown(this.#servedScores, capacity, Float32Array);
+    this.#rankings = grown(this.#rankings, capacity, Uint32Array);
   }
 }
 

@@ -116,6 +116,7 @@ export class RowExamples {
       labels,
       logSampleRate,
       servedScore,
+      ranking: impression.fingerprint.low,
       atMs: impression.atMs,
       trace: this.traces.get(impression.offset),
     });

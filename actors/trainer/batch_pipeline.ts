@@ -7,6 +7,7 @@
  */
 import { BatchKernel, type UniqueIds } from "../../kernels/embedding/batch_kernel.ts";
 import { ModelInputs } from "../../kernels/embedding/model_inputs.ts";
+import { numberLists } from "../../kernels/dense/lists.ts";
 import { type TrainingBatch, viewOfRows } from "../../kernels/dense/training_batch.ts";
 import type { TrainingSession, TrainingStep } from "../../kernels/dense/training_session.ts";
 import type { Clock } from "../../mesh/ports/clock.ts";
@@ -242,7 +243,7 @@ export class BatchPipeline {
   /** Pools the batch's rows, and copies its other inputs to the workspace. */
   #fill(
     { inputs, buffers }: BatchWorkspace,
-    { features, labels, logSampleRate }: ExampleBatch,
+    { features, labels, logSampleRate, rankings }: ExampleBatch,
     grouped: UniqueIds,
     rows: readonly Float32Array[],
   ): TrainingBatch {
@@ -250,6 +251,7 @@ export class BatchPipeline {
     filled.dense.set(features.dense);
     filled.labels.set(labels);
     filled.logSampleRate.set(logSampleRate);
+    if (filled.lists !== undefined) numberLists(rankings, filled.lists);
     if (this.#parts.session.provider === "cuda") {
       // The device copies from page-locked memory.
       inputs.pool(rows, grouped, features, filled);

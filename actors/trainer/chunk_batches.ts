@@ -211,6 +211,7 @@ export class ChunkBatches {
       ["labels", chunk.labels.byteLength, rows * tasks * 4],
       ["logSampleRate", chunk.logSampleRate.byteLength, rows * 4],
       ["servedScores", chunk.servedScores.byteLength, rows * 4],
+      ["rankings", chunk.rankings?.byteLength ?? rows * 4, rows * 4],
     ];
     const misfit = expected.find(([, bytes, wanted]) => bytes !== wanted);
     if (isWholeInSomeShape(chunk)) return misfit === undefined;
@@ -231,7 +232,8 @@ export class ChunkBatches {
 
 /** Whether the columns have matching lengths for some numbers of slots, dense values and tasks. */
 function isWholeInSomeShape(chunk: ExampleChunk): boolean {
-  const { rows, ids, listOffsets, dense, labels, logSampleRate, servedScores } = chunk;
+  const { rows, ids, listOffsets, dense, labels, logSampleRate, servedScores, rankings } = chunk;
+  if (rankings !== undefined && rankings.byteLength !== rows * 4) return false;
   if (listOffsets.byteLength < 4 || listOffsets.byteLength % 4 !== 0) return false;
   const perRow = [listOffsets.byteLength - 4, dense.byteLength, labels.byteLength];
   if (perRow.some((bytes) => rows === 0 ? bytes !== 0 : bytes % (rows * 4) !== 0)) return false;
@@ -257,6 +259,7 @@ function batchOf(
     labels: new Float32Array(buffer(chunk.labels)),
     logSampleRate: new Float32Array(buffer(chunk.logSampleRate)),
     servedScores: new Float32Array(buffer(chunk.servedScores)),
+    ...(chunk.rankings && { rankings: new Uint32Array(buffer(chunk.rankings)) }),
     sequence: chunk.firstRow + chunk.rows,
     atMs: chunk.atMs,
     before,

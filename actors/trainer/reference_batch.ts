@@ -28,6 +28,7 @@ export function encodeReference({ features, ...batch }: ExampleBatch): Uint8Arra
     labels: bytesOf(batch.labels),
     logSampleRate: bytesOf(batch.logSampleRate),
     servedScores: bytesOf(batch.servedScores),
+    ...(batch.rankings && { rankings: bytesOf(batch.rankings) }),
     atMs: batch.atMs,
     acceptedAtMs: batch.after.learnedThroughMs,
   });

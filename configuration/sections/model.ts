@@ -78,6 +78,12 @@ const everyModel = {
     .describe(
       "Loss by task name: binaryCrossEntropy (default) predicts whether, squaredError how much (minutes watched, stars).",
     ),
+  listLoss: z.strictObject({
+    weight: z.number().positive().max(1000).default(1)
+      .describe("Weight of the list loss beside the loss of each example."),
+  }).optional().describe(
+    "Adds the softmax cross-entropy of each ranking's items (ListNet, Cao et al. 2007), for tasks that predict whether. Only the order within a ranking matters to it. Default: none.",
+  ),
   taskWeights: z.record(z.string(), z.number().positive()).default({})
     .describe("Weight in the summed loss by task name. Default: 1."),
   optimizer: optimizer.prefault({ kind: "adam", learningRate: 0.001 }),

@@ -20,6 +20,8 @@ export interface LossInputs {
   readonly logSampleRate: Value;
   /** 1 / rows. Shape `[1]`. */
   readonly inverseRows: Value;
+  /** 1 where two rows are of one list, else 0. Shape `[rows, rows]`; absent = no list loss. */
+  readonly listMatrix?: Value | undefined;
 }
 
 type LossRule = (g: Graph, output: Value, label: Value) => Value;
@@ -90,5 +92,41 @@ export function batchLoss(
     });
   const total = perTask.reduce((sum, next) => g.add(sum, next));
   const counted = byLogOdds ? total : g.multiply(total, g.exp(g.scale(logSampleRate, -1)));
-  return g.reduceSum(g.multiply(counted, inverseRows), [0, 1]);
+  const pointwise = g.reduceSum(g.multiply(counted, inverseRows), [0, 1]);
+  const { listMatrix } = inputs;
+  if (listMatrix === undefined) return pointwise;
+  return tasks.reduce((sum, { listWeight = 0 }, index) => {
+    if (listWeight === 0) return sum;
+    const column = (value: Value) => g.slice(value, 1, index, index + 1);
+    const ofTask = listLoss(g, column(inputs.logits), column(labels), listMatrix);
+    const mean = g.reduceSum(g.multiply(ofTask, inverseRows), [0, 1]);
+    return g.add(sum, g.scale(mean, listWeight));
+  }, pointwise);
+}
+
+/** Whether a task compares the rows of a list. */
+export function comparesLists(tasks: readonly Pick<TaskOptions, "listWeight">[]): boolean {
+  return tasks.some(({ listWeight = 0 }) => listWeight > 0);
+}
+
+/**
+ * Softmax cross-entropy of the rows of a list: `-Σ y/Σy · ln(e^s / Σ e^s)`, which is ListNet's loss
+ * of the top position where labels are 0 and 1. A list counts as often as it has rows, so that the
+ * weight beside the pointwise loss does not depend on the length of lists; a list without a
+ * positive row has no loss. Shape `[rows, 1]`.
+ *
+ * @see Cao et al., "Learning to Rank: From Pairwise Approach to Listwise Approach", ICML 2007
+ * @see Bruch et al., "An Analysis of the Softmax Cross Entropy Loss for Learning-to-Rank with
+ *   Binary Relevance", ICTIR 2019
+ */
+function listLoss(g: Graph, logit: Value, label: Value, matrix: Value): Value {
+  // Without the labels -1 of examples that say nothing about the task.
+  const positive = g.relu(label);
+  const positives = g.matMul(matrix, positive);
+  const length = g.reduceSum(matrix, [1]);
+  // A list without positives is divided by 1: its shares are 0 all the same.
+  const none = g.shift(g.scale(g.minimum(positives, g.constant(1)), -1), 1);
+  const share = g.multiply(g.divide(positive, g.add(positives, none)), length);
+  const logSum = g.log(g.matMul(matrix, g.exp(logit)));
+  return g.multiply(share, g.subtract(logSum, logit));
 }

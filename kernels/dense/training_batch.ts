@@ -3,6 +3,7 @@
  * writes the results.
  */
 import { invariant, present } from "../../structures/invariant.ts";
+import { comparesLists } from "./losses.ts";
 import type { Model } from "./models/model.ts";
 import { pooledWidth } from "./models/sparse_inputs.ts";
 import type { HistoryArrays } from "./history_arrays.ts";
@@ -24,6 +25,8 @@ export interface TrainingBatch {
   readonly labels: Floats;
   /** ln(sample rate) of each example, 0 when it was not sampled. Shape `[rows]`. */
   readonly logSampleRate: Floats;
+  /** Number of each row's list, for a list loss. Shape `[rows]`; absent = the model has none. */
+  readonly lists?: Floats;
   /**
    * Arrays that a step on the CPU or CUDA writes its results into; absent = arrays that the next
    * step overwrites.
@@ -56,7 +59,7 @@ export interface TrainingResults {
 
 /** Zeroed arrays for a batch of `rows` and its results. */
 export function allocateBatch(
-  { sizes, sparseInputs, historyInputs }: Model,
+  { sizes, sparseInputs, historyInputs, tasks }: Model,
   rows: number,
   allocate: HostMemory["allocate"],
 ): TrainingBatch {
@@ -76,6 +79,7 @@ export function allocateBatch(
     dense: floats(sizes.denseWidth),
     labels: floats(sizes.tasks),
     logSampleRate: floats(1),
+    ...(comparesLists(tasks) && { lists: floats(1) }),
     results: {
       logits: floats(sizes.tasks),
       gradients: Object.fromEntries([
@@ -95,7 +99,7 @@ export function allocateBatch(
  * @throws {RangeError} Naming the first array that does not fit.
  */
 export function requireWidths(model: Model, batch: TrainingBatch): void {
-  const { rows, sparse, histories = {}, dense, labels, logSampleRate, results } = batch;
+  const { rows, sparse, histories = {}, dense, labels, logSampleRate, lists, results } = batch;
   const fits = (name: string, array: Floats | undefined, width: number) => {
     if (array?.length === rows * width) return;
     throw new RangeError(
@@ -116,6 +120,7 @@ export function requireWidths(model: Model, batch: TrainingBatch): void {
   fits("dense", dense, model.sizes.denseWidth);
   fits("labels", labels, model.sizes.tasks);
   fits("logSampleRate", logSampleRate, 1);
+  if (comparesLists(model.tasks)) fits("lists", lists, 1);
   if (results) fits("logits", results.logits, model.sizes.tasks);
 }
 
@@ -126,7 +131,7 @@ export function viewOfRows(batch: TrainingBatch, from: number, rows: number): Tr
     const width = array.length / batch.rows;
     return array.subarray(from * width, (from + rows) * width);
   };
-  const { sparse, histories, dense, labels, logSampleRate, results } = batch;
+  const { sparse, histories, dense, labels, logSampleRate, lists, results } = batch;
   return {
     rows,
     sparse: mapValues(sparse, part),
@@ -138,6 +143,7 @@ export function viewOfRows(batch: TrainingBatch, from: number, rows: number): Tr
     dense: part(dense),
     labels: part(labels),
     logSampleRate: part(logSampleRate),
+    ...(lists !== undefined && { lists: part(lists) }),
     ...(results !== undefined && {
       results: { logits: part(results.logits), gradients: mapValues(results.gradients, part) },
     }),
@@ -155,6 +161,7 @@ export function copyInputs(source: TrainingBatch, target: TrainingBatch): void {
   target.dense.set(source.dense);
   target.labels.set(source.labels);
   target.logSampleRate.set(source.logSampleRate);
+  if (source.lists !== undefined) target.lists?.set(source.lists);
 }
 
 /** Copies the arrays that a step writes. */
@@ -165,13 +172,14 @@ export function copyResults(source: TrainingResults, target: TrainingResults): v
 
 /** All buffers of a batch: the list of transferables when it moves to another thread. */
 export function buffersOf(batch: TrainingBatch): ArrayBuffer[] {
-  const { sparse, histories = {}, dense, labels, logSampleRate, results } = batch;
+  const { sparse, histories = {}, dense, labels, logSampleRate, lists, results } = batch;
   const arrays = [
     ...Object.values(sparse),
     ...Object.values(histories).flatMap((history) => [history.entries, history.present]),
     dense,
     labels,
     logSampleRate,
+    ...(lists === undefined ? [] : [lists]),
     ...(results === undefined ? [] : [results.logits, ...Object.values(results.gradients)]),
   ];
   return arrays.map(({ buffer }) => buffer);

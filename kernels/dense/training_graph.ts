@@ -7,7 +7,7 @@ import { Graph } from "./graph/graph.ts";
 import { gradients } from "./graph/gradients.ts";
 import { ROWS } from "./graph/shape.ts";
 import type { ParameterValue, Value } from "./graph/value.ts";
-import { batchLoss } from "./losses.ts";
+import { batchLoss, comparesLists } from "./losses.ts";
 import { columnsOf } from "./models/columns.ts";
 import type { GraphInputs, Model, Phase } from "./models/model.ts";
 import { pooledWidth } from "./models/sparse_inputs.ts";
@@ -46,6 +46,7 @@ export const trainingNames = {
   dense: "dense",
   logSampleRate: "log_sample_rate",
   inverseRows: "inverse_rows",
+  listMatrix: "list_matrix",
   loss: "loss",
   logits: "logits",
   /**
@@ -123,6 +124,7 @@ function backward(g: Graph, model: Model) {
     labels: g.input(names.labels, [ROWS, sizes.tasks]),
     logSampleRate: g.input(names.logSampleRate, [ROWS, 1]),
     inverseRows,
+    listMatrix: comparesLists(tasks) ? g.input(names.listMatrix, [ROWS, ROWS]) : undefined,
   }, tasks);
 
   const { learned, parameters } = g;

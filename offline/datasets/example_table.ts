@@ -3,6 +3,7 @@
  * them once per epoch, in a new order each time where they have no order of time.
  */
 import { mixKey, uniformAt } from "../../kernels/dense/counter_random.ts";
+import { numberLists } from "../../kernels/dense/lists.ts";
 import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
 
 /** A minibatch. */
@@ -12,17 +13,21 @@ export interface LabelledBatch {
   readonly labels: Float32Array<ArrayBuffer>;
   /** Newest data clock of its rows, ms. */
   readonly atMs: number;
+  /** Index of the first row of each row's request. Shape `[rows]`. */
+  readonly requests: Float32Array<ArrayBuffer>;
 }
 
 export class ExampleTable {
   /**
    * @param labels Shape `[rows, tasks]`.
    * @param atMs Data clock, ms, shape `[rows]`.
+   * @param requests Number of each row's request, shape `[rows]`. Default: each is another one.
    */
   constructor(
     readonly features: FeatureBatch,
     readonly labels: Float32Array<ArrayBuffer>,
     readonly atMs: Float64Array<ArrayBuffer>,
+    readonly requests: Float64Array<ArrayBuffer> = Float64Array.from(atMs.keys()),
   ) {}
 
   /** A table of the rows of all parts, concatenated. */
@@ -31,14 +36,17 @@ export class ExampleTable {
       parts.reduce((sum, part) => sum + length(part), 0);
     const labels = new Float32Array(total((part) => part.labels.length));
     const atMs = new Float64Array(total((part) => part.rows));
+    const requests = new Float64Array(atMs.length);
     let [atLabel, atRow] = [0, 0];
     for (const part of parts) {
       labels.set(part.labels, atLabel);
       atMs.set(part.atMs, atRow);
+      for (let row = 0; row < part.rows; row++) requests[atRow + row] = atRow + part.requests[row];
       atLabel += part.labels.length;
       atRow += part.rows;
     }
-    return new ExampleTable(concatenateBatches(parts.map((part) => part.features)), labels, atMs);
+    const features = concatenateBatches(parts.map((part) => part.features));
+    return new ExampleTable(features, labels, atMs, requests);
   }
 
   get rows(): number {
@@ -50,8 +58,9 @@ export class ExampleTable {
     const { atMs } = this;
     if (atMs.every((at, row) => row === 0 || at >= atMs[row - 1])) return this;
     const order = ascending(this.rows).sort((a, b) => atMs[a] - atMs[b] || a - b);
-    const { features, labels } = this.#gather(order);
-    return new ExampleTable(features, labels, Float64Array.from(order, (row) => atMs[row]));
+    const { features, labels, requests } = this.#gather(order);
+    const times = Float64Array.from(order, (row) => atMs[row]);
+    return new ExampleTable(features, labels, times, Float64Array.from(requests));
   }
 
   /**
@@ -72,6 +81,7 @@ export class ExampleTable {
       },
       this.labels.subarray(from * tasks, to * tasks),
       this.atMs.subarray(from, to),
+      this.requests.subarray(from, to),
     );
   }
 
@@ -119,7 +129,9 @@ export class ExampleTable {
       }
       atMs = Math.max(atMs, this.atMs[row]);
     }
-    return { features: batch, labels, atMs };
+    const requests = new Float32Array(rows);
+    numberLists(Float64Array.from(chosen, (row) => this.requests[row]), requests);
+    return { features: batch, labels, atMs, requests };
   }
 
   #idsOf(chosen: Uint32Array, slots: number): number {

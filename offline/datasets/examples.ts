@@ -90,12 +90,14 @@ export function labelledExamples(
 ): ExampleTable {
   const { tasks, from = 0, to = table.rows } = options;
   const joined: FeatureBatch[] = [];
+  const requests = new Float64Array(to - from);
   for (let begin = from; begin < to; begin += ROWS_JOINED) {
     const end = Math.min(to, begin + ROWS_JOINED);
     const parts: FeatureBatch[] = [];
     for (let row = begin; row < end;) {
       const next = requestEnd(table, row, end);
       parts.push(extractRows(dataset, table, { from: row, to: next }, options));
+      requests.fill(row - from, row - from, next - from);
       row = next;
     }
     joined.push(concatenateBatches(parts));
@@ -105,6 +107,7 @@ export function labelledExamples(
     concatenateBatches(joined),
     labelsOf(dataset, table, { from, to }, tasks),
     table.atMs.subarray(from, to),
+    requests,
   );
 }
 

@@ -6,6 +6,7 @@
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import { type InferenceSession, prediction } from "../../kernels/dense/inference_session.ts";
 import type { TrainingSession } from "../../kernels/dense/training_session.ts";
+import { comparesLists } from "../../kernels/dense/losses.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import { ClassTables } from "../../kernels/embedding/class_tables.ts";
 import { type ClassIds, floatStarts } from "../../kernels/embedding/row_classes.ts";
@@ -108,7 +109,7 @@ export class TrainingPass {
   }
 
   /** Learns from one batch; returns the scores from before the update. */
-  async train({ features, labels, atMs }: LabelledBatch): Promise<PassStep> {
+  async train({ features, labels, atMs, requests }: LabelledBatch): Promise<PassStep> {
     const grouped = this.#kernel.unique(features.ids, 1);
     const ids = { ids: grouped.uniqueIds, starts: grouped.groupStarts };
     const rows = this.#tables.lookup(ids, "initial");
@@ -118,6 +119,7 @@ export class TrainingPass {
       dense: features.dense,
       labels,
       logSampleRate: new Float32Array(features.rows),
+      ...(comparesLists(this.#session.model.tasks) && { lists: requests }),
     });
     const scores = this.#scores(step.logits);
     const own = {

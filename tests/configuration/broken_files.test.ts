@@ -131,6 +131,11 @@ const oneProblem: [name: string, text: string, problem: string][] = [
     "recommend.popularBy",
   ],
   [
+    "a list loss without weight",
+    `${slots}\nmodel: { kind: deepFm, listLoss: { weight: 0 } }`,
+    "2:44 model.listLoss.weight: found 0, expected a number above 0 and at most 1,000",
+  ],
+  [
     "a source of kept histories without one",
     `${slots}\nrecommend: { enabled: true, sources: [history] }`,
     "2:39 recommend.sources[0]: history has no items; name a kept history as recommend.historyBy",
@@ -272,7 +277,7 @@ const oneProblem: [name: string, text: string, problem: string][] = [
     `${slots}\nmodel: { kind: deepFm, crossLayers: 2 }`,
     "2:24 model.crossLayers: unknown key; known here: kind, embeddingDim, attention, hidden, dropout, " +
     "normalization, tasks, " +
-    "taskLosses, taskWeights, optimizer, learningRateSchedule, seed.",
+    "taskLosses, listLoss, taskWeights, optimizer, learningRateSchedule, seed.",
   ],
   [
     "score weights that are all 0",

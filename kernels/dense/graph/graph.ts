@@ -114,6 +114,7 @@ export class Graph {
   square = (x: Value) => this.#apply("Square", [x], {});
   squareRoot = (x: Value) => this.#apply("SquareRoot", [x], {});
   exp = (x: Value) => this.#apply("Exp", [x], {});
+  log = (x: Value) => this.#apply("Log", [x], {});
   relu = (x: Value) => this.#apply("Relu", [x], {});
   sigmoid = (x: Value) => this.#apply("Sigmoid", [x], {});
   softmax = (x: Value) => this.#apply("Softmax", [x], {});

@@ -19,6 +19,7 @@ type ElementwiseName =
   | "Square"
   | "SquareRoot"
   | "Exp"
+  | "Log"
   | "Relu"
   | "Sigmoid"
   | "PassPositive"
@@ -86,6 +87,7 @@ export const elementwiseOps: Pick<OpTable, ElementwiseName> = {
     (_x, y, dY, g) => g.divide(g.scale(dY, 0.5), y), // dX = dY / 2Y
   ),
   Exp: unary(Math.exp, "Exp", (_x, y, dY, g) => g.multiply(dY, y)), // dX = dY ∘ Y
+  Log: unary(Math.log, "Log", (x, _y, dY, g) => g.divide(dY, x)), // dX = dY / X
   Relu: unary(
     (x) => Math.max(x, 0),
     "Relu",

@@ -24,6 +24,8 @@ export interface OpAttributes {
   Square: None;
   SquareRoot: None;
   Exp: None;
+  /** Natural logarithm. */
+  Log: None;
   Relu: None;
   Sigmoid: None;
   /** `where(x > 0, y, 0)` of inputs (x, y): the gradient of Relu. */

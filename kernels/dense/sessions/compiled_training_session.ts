@@ -12,6 +12,7 @@ import {
 import { divergedAt, LossWatch } from "../divergence.ts";
 import { fillDropoutMask } from "../dropout.ts";
 import { resolveShape, staticSize } from "../graph/shape.ts";
+import { listMatrix } from "../lists.ts";
 import { meanCount } from "../losses.ts";
 import type { Model } from "../models/model.ts";
 import { learningRateAt } from "../optimizers/learning_rate.ts";
@@ -207,6 +208,11 @@ export class CompiledTrainingSession implements TrainingSession {
       }
       fillDropoutMask(this.#masks[name], rate, [this.#options.seed, t, index], firstRow * width);
       feeds[name] = this.#masks[name];
+    }
+    if (batch.lists !== undefined) {
+      const matrix = new Float32Array(batch.rows ** 2);
+      listMatrix(batch.lists, matrix);
+      feeds[trainingNames.listMatrix] = matrix;
     }
     for (const { name, shape } of graph.inputs) {
       if (name in this.#compiled.state) continue;

@@ -14,6 +14,7 @@ function otherSchema(firstRow: number): Uint8Array {
       labels: [1],
       logSampleRate: 0,
       servedScore: 0,
+      ranking: 0,
       atMs: row,
     });
   }

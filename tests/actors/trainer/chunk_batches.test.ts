@@ -39,6 +39,7 @@ function chunks(sizes: readonly number[], firstRow = 0): ExampleChunk[] {
         labels: [row % 2],
         logSampleRate: 0,
         servedScore: 0.5,
+        ranking: 0,
         atMs: row,
       });
     }
@@ -184,6 +185,7 @@ function otherSchema(rows: number, firstRow: number): ExampleChunk {
       labels: [1],
       logSampleRate: 0,
       servedScore: 0,
+      ranking: 0,
       atMs: 9,
     });
   }

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { evaluate } from "../../../kernels/dense/graph/evaluate.ts";
 import { Graph } from "../../../kernels/dense/graph/graph.ts";
+import { listMatrix, numberLists } from "../../../kernels/dense/lists.ts";
 import { batchLoss } from "../../../kernels/dense/losses.ts";
 import type { TaskOptions } from "../../../kernels/dense/models/options.ts";
 
@@ -52,4 +53,62 @@ Deno.test("with several tasks an example teaches nothing about a task without a 
   const other = lossOf(["binaryCrossEntropy", "squaredError"], [0.4, 3], [-1, 1], 0);
   assert.equal(other, 4, "the squared error of the value");
   assert.equal(lossOf(both, [40, -40], [-1, -1], 0), 0);
+});
+
+/** The loss of a batch with lists, beside that without. */
+function listLossOf(
+  logits: readonly number[],
+  labels: readonly number[],
+  lists: readonly number[],
+  listWeight = 1,
+): number {
+  const rows = logits.length;
+  const lossWith = (weight: number) => {
+    const g = new Graph();
+    const tasks = [{ loss: "binaryCrossEntropy", weight: 1, listWeight: weight }] as const;
+    const loss = batchLoss(g, {
+      logits: g.input("logits", ["rows", 1]),
+      labels: g.input("labels", ["rows", 1]),
+      logSampleRate: g.input("log_sample_rate", ["rows", 1]),
+      inverseRows: g.input("inverse_rows", [1]),
+      listMatrix: weight > 0 ? g.input("list_matrix", ["rows", "rows"]) : undefined,
+    }, tasks);
+    const matrix = new Float32Array(rows * rows);
+    listMatrix(Float32Array.from(lists), matrix);
+    const feeds = {
+      logits,
+      labels,
+      log_sample_rate: logits.map(() => 0),
+      inverse_rows: [1 / rows],
+      ...(weight > 0 && { list_matrix: [...matrix] }),
+    };
+    return evaluate([loss], feeds, { rows })[0].data[0];
+  };
+  return lossWith(listWeight) - lossWith(0);
+}
+
+Deno.test("the list loss is the softmax cross-entropy of each list, counted by its rows", () => {
+  const softmax = (scores: readonly number[], chosen: number) =>
+    Math.exp(scores[chosen]) / scores.reduce((sum, score) => sum + Math.exp(score), 0);
+  const [a, b] = [[0.5, -1, 2], [1, 0]];
+  const loss = listLossOf([a[0], b[0], a[1], b[1], a[2]], [1, 0, 0, 1, 0], [0, 1, 0, 1, 0]);
+  const expected = (-3 * Math.log(softmax(a, 0)) - 2 * Math.log(softmax(b, 1))) / 5;
+  assert.ok(Math.abs(loss - expected) < 1e-12, `${loss} ${expected}`);
+  const twice = listLossOf(a, [1, 0, 1], [0, 0, 0], 3);
+  const both = -1.5 * (Math.log(softmax(a, 0)) + Math.log(softmax(a, 2)));
+  assert.ok(Math.abs(twice - 3 * both / 3) < 1e-12, `${twice} ${both}`);
+});
+
+Deno.test("a list without a positive, of one row, or of unknown labels has no list loss", () => {
+  assert.ok(Math.abs(listLossOf([0.5, -1], [0, 0], [0, 0])) < 1e-12);
+  assert.ok(Math.abs(listLossOf([0.5, -1], [1, 1], [0, 1])) < 1e-12);
+  assert.ok(Math.abs(listLossOf([0.5, -1], [-1, -1], [0, 0])) < 1e-12);
+});
+
+Deno.test("rows of one ranking get the number of its first row", () => {
+  const lists = new Float32Array(5);
+  numberLists([7, 9, 7, 0xffff_ffff, 9], lists);
+  assert.deepEqual([...lists], [0, 1, 0, 3, 1]);
+  numberLists(undefined, lists);
+  assert.deepEqual([...lists], [0, 1, 2, 3, 4]);
 });

@@ -47,6 +47,7 @@ const CASES: { readonly [Name in OpName]: readonly OpCase[] } = {
   Scale: [{ shapes: [rows], build: (g, [x]) => g.scale(x, -2.5) }],
   Shift: [{ shapes: [rows], build: (g, [x]) => g.shift(x, 0.75) }],
   Square: [{ shapes: [rows], build: (g, [x]) => g.square(x) }],
+  Log: [{ shapes: [rows], build: (g, [x]) => g.log(x), domain: positive }],
   SquareRoot: [{ shapes: [rows], build: (g, [x]) => g.squareRoot(x), domain: positive }],
   Exp: [{ shapes: [rows], build: (g, [x]) => g.exp(x) }],
   Relu: [{ shapes: [rows], build: (g, [x]) => g.relu(x), domain: awayFromZero }],
