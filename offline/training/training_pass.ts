@@ -38,7 +38,9 @@ interface BatchUpdate extends ClassIds {
 const TABLE_BYTES_MAX = 2 ** 32 - 2 ** 16;
 
 /** Tables with the memory of all shards together: one table holds every row. */
-function wholeTables({ shardCount, embeddingShard: { tables } }: CairnConfiguration): ClassTables {
+export function wholeTables(
+  { shardCount, embeddingShard: { tables } }: CairnConfiguration,
+): ClassTables {
   const bytesMax = Math.min(shardCount * tables.bytesMax, tables.classes.length * TABLE_BYTES_MAX);
   return ClassTables.create({ ...tables, bytesMax });
 }

@@ -11,22 +11,26 @@ export interface ExportFlags {
   readonly set: readonly string[];
   readonly model?: string;
   readonly training?: true;
+  readonly tables?: true;
   readonly from?: string;
 }
 
 const examples = `
 The file's inputs are the pooled embeddings of each slot, in the order of the configuration's slots, and
-the dense values; its output is the logits, one column per task.
+the dense values; its output is the logits, one column per task. With --tables the result is a folder:
+model.onnx, the rows as NumPy arrays, and model.json, which says how a request becomes the inputs.
+examples/score_export.py scores requests with such a folder.
 
 Examples:
   deno task cairn model export model.onnx --config my.yaml --from data    a server's newest weights
+  deno task cairn model export model --config my.yaml --from data --tables     and its tables
   deno task cairn model export step.onnx --config my.yaml --training      the compiled training step`;
 
 /** The command; its work is loaded when it runs. */
 export function modelExportCommand(output: Output): Command {
   return new Command("export")
-    .description("write a model of the configuration as an ONNX file")
-    .argument("<file>", "where to write it")
+    .description("write a model of the configuration as an ONNX file, or with its tables")
+    .argument("<file>", "where to write it; a folder with --tables")
     .addOption(configOption("examples/movies.yaml"))
     .addOption(setOption())
     .addOption(modelOption("export"))
@@ -35,6 +39,7 @@ export function modelExportCommand(output: Output): Command {
       "a server's data directory, or the folder of train --save: weights of the newest snapshot",
     )
     .option("--training", "the training step (its weights are inputs) instead of the scores")
+    .option("--tables", "a folder with the embedding tables, slot order and task names too")
     .addHelpText("after", examples)
     .action(async (file: string, flags: ExportFlags) => {
       const { exportModel } = await import("./export.ts");

@@ -1,6 +1,6 @@
 /**
  * The work of `cairn model export`: a model of the configuration, with the weights of a snapshot,
- * as an ONNX file.
+ * as an ONNX file, or as a folder that holds the embedding tables too.
  */
 import type { CairnConfiguration } from "../../../configuration/configuration.ts";
 import { exportOnnx } from "../../../kernels/dense/inference_session.ts";
@@ -37,6 +37,7 @@ export async function exportModel(
     assignments: flags.set,
     ...(flags.model !== undefined && { model: { flag: "--model", kind: flags.model } }),
   }, { serves: false });
+  if (flags.tables) return await exportWithTables(file, configuration, flags, output);
   const { bytes, version } = flags.training
     ? trainingStep(configuration)
     : await trainedModel(configuration, flags.from);
@@ -48,6 +49,34 @@ export async function exportModel(
     output.err("The weights are untrained: --from <data directory> exports learned ones.\n");
   }
   output.out(`${file}: ${configuration.model.kind}, ${bytes.length} bytes, ${weights}\n`);
+}
+
+async function exportWithTables(
+  folder: string,
+  configuration: CairnConfiguration,
+  { from, training }: ExportFlags,
+  output: Output,
+): Promise<void> {
+  if (from === undefined || training) {
+    throw new CommandError(
+      "Cannot export tables: --tables needs --from <data directory>, and --training has none.",
+    );
+  }
+  const { bytes, version } = await trainedModel(configuration, from);
+  try {
+    await Deno.mkdir(folder, { recursive: true });
+  } catch (cause) {
+    throw new CommandError(`Cannot make the folder ${folder}`, 1, cause);
+  }
+  await writeModel(`${folder}/model.onnx`, bytes);
+  const { exportTables } = await import("./export_tables.ts");
+  const model = createModel(configuration.model, configuration.modelSizes);
+  const blobs = await openExistingBlobs(from);
+  const { rows } = await exportTables(folder, configuration, model, {
+    blobs,
+    trainingSteps: version ?? 0,
+  });
+  output.out(`${folder}: ${configuration.model.kind}, ${rows} rows, ${version} training steps\n`);
 }
 
 interface ExportedModel {
