@@ -9,14 +9,13 @@
  * are made here. Exit code 77 = this machine cannot build images, with the reason.
  */
 import { join } from "node:path";
+import { SKIPPED } from "./skipped.ts";
 
 const root = new URL("../", import.meta.url).pathname;
 const IMAGE = "localhost/cairn:check";
 const KEY = "a key of this check alone";
 const PORT = 18_080;
 const UID = 10_001;
-/** Exit code that test runners read as skipped. */
-const SKIPPED = 77;
 const READY_MS_MAX = 60_000;
 /** Above this a needless dependency or a foreign platform came in. */
 const SIZE_MIB_MAX = 340;

@@ -10,6 +10,7 @@
  */
 import { rooms } from "./source_files.ts";
 import { countCargo, countJunit, type Counts, noCounts, sumCounts } from "./test_counts.ts";
+import { SKIPPED } from "./skipped.ts";
 
 interface Check {
   readonly name: string;
@@ -21,9 +22,6 @@ interface Check {
 }
 
 const deno = Deno.execPath();
-
-/** Exit code of a check that the machine does not allow. */
-const SKIPPED = 77;
 
 /** In the order in which they run: quick checks first. */
 const checks: readonly Check[] = [

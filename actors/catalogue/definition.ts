@@ -3,6 +3,7 @@
  */
 import type { ActorDefinition } from "../../mesh/runtime/actor.ts";
 import type { ProfileStore } from "../../mesh/ports/profile_store.ts";
+import { servingRestarts } from "../../mesh/runtime/restart_policies.ts";
 import { Catalogue } from "./catalogue.ts";
 import type { CatalogueOptions } from "./options.ts";
 import type { CatalogueMessage } from "./protocol.ts";
@@ -19,7 +20,7 @@ export function defineCatalogue(
   return {
     kind: "catalogue",
     mailbox: { capacity: 64, overflow: "reject" },
-    restart: { restartsMax: 10, periodMs: 60_000, backoffMs: 50, backoffMsMax: 5_000 },
+    restart: servingRestarts,
     priorityOf: () => "write",
     create: (context, options) => new Catalogue(context, options, profiles),
   };

@@ -3,6 +3,7 @@
  */
 import type { ActorDefinition } from "../../mesh/runtime/actor.ts";
 import { fencedEventLog } from "../../mesh/runtime/fenced_stores.ts";
+import { servingRestarts } from "../../mesh/runtime/restart_policies.ts";
 import type { RankerOptions } from "./options.ts";
 import type { RankerMessage } from "./protocol.ts";
 import { Ranker, type RankerDependencies } from "./ranker.ts";
@@ -15,7 +16,7 @@ export function defineRanker(
   return {
     kind: "ranker",
     mailbox: { capacity: 4_096, overflow: "reject" },
-    restart: { restartsMax: 10, periodMs: 60_000, backoffMs: 50, backoffMsMax: 5_000 },
+    restart: servingRestarts,
     priorityOf: (message) => message.kind === "getStatus" ? "control" : "read",
     create: (context, options) =>
       new Ranker(context, options, {

@@ -2,6 +2,7 @@
  * The scorer as composition spawns it: mailbox, restarts and priorities.
  */
 import type { ActorDefinition } from "../../mesh/runtime/actor.ts";
+import { servingRestarts } from "../../mesh/runtime/restart_policies.ts";
 import type { ScorerOptions } from "./options.ts";
 import type { ScorerMessage } from "./protocol.ts";
 import { Scorer, type ScorerDependencies } from "./scorer.ts";
@@ -14,7 +15,7 @@ export function defineScorer(
   return {
     kind: "scorer",
     mailbox: { capacity: 4_096, overflow: "reject" },
-    restart: { restartsMax: 10, periodMs: 60_000, backoffMs: 50, backoffMsMax: 5_000 },
+    restart: servingRestarts,
     priorityOf: (message) => {
       switch (message.kind) {
         case "getStatus":

@@ -1,4 +1,5 @@
 import type { ActorDefinition } from "../../mesh/runtime/actor.ts";
+import { servingRestarts } from "../../mesh/runtime/restart_policies.ts";
 import type { ServingReplicaOptions } from "./options.ts";
 import type { ServingReplicaMessage } from "./protocol.ts";
 import { ServingReplica } from "./serving_replica.ts";
@@ -13,7 +14,7 @@ export function defineServingReplica(): ActorDefinition<
     kind: "serving_replica",
     mailbox: { capacity: 4_096, overflow: "reject" },
     // A restarted replica is empty; parameter sync finds the gap and fills it.
-    restart: { restartsMax: 10, periodMs: 60_000, backoffMs: 50, backoffMsMax: 5_000 },
+    restart: servingRestarts,
     priorityOf: (message) => {
       switch (message.kind) {
         case "getStatistics":
