@@ -5,33 +5,17 @@
 import type { FeatureBatch } from "../features/feature_batch.ts";
 import type { UniqueIds } from "./batch_kernel.ts";
 import type { Combiner } from "./options.ts";
+import type { HistoryArrays } from "../dense/history_arrays.ts";
+import type { HistoryInput, SparseInput } from "../dense/models/model.ts";
 import { type PoolBlock, PoolKernel } from "./pool_kernel.ts";
-
 import { type RowLayout, widthOf } from "./row_classes.ts";
-
-/** A list slot that the model reads entry by entry, see `Model.historyInputs`. */
-export interface HistoryInput {
-  readonly name: string;
-  /** Index among the batch's slots. */
-  readonly slot: number;
-  readonly lengthMax: number;
-  readonly dim: number;
-}
-
-/** The entries of a list slot. */
-export interface History {
-  /** `[rows, lengthMax, dim]`, zeros after the last entry. */
-  readonly entries: Float32Array<ArrayBuffer>;
-  /** 1 where there is an entry, `[rows, lengthMax]`. */
-  readonly present: Float32Array<ArrayBuffer>;
-}
 
 /** The embedding inputs of the model. */
 export interface PooledInputs {
   /** Per slice, the slots' vectors next to each other, `[rows, Σ dims]`. */
   readonly sparse: Readonly<Record<string, Float32Array<ArrayBuffer>>>;
   /** By the names of the model's history inputs. */
-  readonly histories: Readonly<Record<string, History>>;
+  readonly histories: Readonly<Record<string, HistoryArrays>>;
 }
 
 /** Inputs, and arrays for their gradients. */
@@ -46,7 +30,7 @@ const EMBEDDINGS = "embeddings";
 export interface ModelInputsOptions {
   readonly layout: RowLayout;
   /** Inputs of the model: for each slot a vector of so many weights, 0 = none. */
-  readonly sparseInputs: readonly { readonly slice: string; readonly dims: readonly number[] }[];
+  readonly sparseInputs: readonly SparseInput[];
   /** Default: none. */
   readonly historyInputs?: readonly HistoryInput[];
   /** Pooling by slot. */

@@ -1,9 +1,9 @@
 //! A page of rows: a header of bitmaps and counters, then the rows.
 //!
 //! ```text
-//! bitmaps   words × BITMAPS × u64   a bit a row: occupied, in the snapshot, changed by consumer,
-//!                                   changed since the last cut and before it
-//! counters  rows × u8               updates of each row, if the least frequently used are evicted
+//! bitmaps   words × BITMAPS × u64   a bit per row: occupied, in the snapshot, changed (a bit
+//!                                   per consumer), changed since the last cut, and before it
+//! counters  rows × u8               updates of each row, to evict the least frequently used
 //! rows      rows × stride           key u64 | stamp u32 | weights f32 … | optimizer state f32 …
 //! ```
 //!

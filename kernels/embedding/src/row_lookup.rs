@@ -62,8 +62,8 @@ impl RowStore {
         }
     }
 
-    /// Finds candidate rows of up to `CHUNK` ids. Returns how many the memo was asked for and did
-    /// not know; those have handles, with `HANDLES` all do.
+    /// Finds candidate rows of up to `CHUNK` ids. Returns how many ids the memo did not know. Their
+    /// handles are set in any case; with `HANDLES` those of all ids are.
     #[inline]
     fn look_for<const HANDLES: bool>(&mut self, ids: &[u64]) -> usize {
         let view = self.view();

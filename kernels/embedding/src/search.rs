@@ -233,7 +233,7 @@ impl Search {
         }
     }
 
-    /// The entry of cell `bit`, counted over both buckets.
+    /// The entry of cell `bit`; the bits from `BUCKET_CELLS` on are cells of the second bucket.
     #[inline(always)]
     fn cell_of(&self, at: usize, bit: u32) -> *const Entry {
         let bit = bit as usize;
