@@ -241,6 +241,7 @@ export class ExamplePartition {
     const chunk = this.#builder.finishForget(forget, this.#acceptedAtMs, resume);
     this.#waiting.push(encodeExamples(chunk));
     this.#forgetsWaiting.push(forget);
+    this.#dueAtMs = undefined;
   }
 
   /** Moves the position of the finished chunks. */

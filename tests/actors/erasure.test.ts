@@ -114,6 +114,16 @@ Deno.test("what is open of an erased user gives no example, and events on it tea
   await loop.stop();
 });
 
+Deno.test("an erasure behind a full chunk leaves the joiner without a turn that is due", async () => {
+  const loop = await Loop.start({ trainer: { batchRows: 1 } });
+  await visit(loop, "ann");
+  await loop.mesh.advance(5);
+  await loop.erase("ann", "e1");
+  await loop.mesh.advance(SETTLES_MS); // a turn that follows another for ever would fail here
+  assert.ok(!(await shardRows(loop)).has(idOf("ann")));
+  await loop.stop();
+});
+
 Deno.test("a user who comes back after the erasure is a new one, and a second erasure removes that too", async () => {
   const loop = await Loop.start({ trainer: { batchRows: 8 } });
   await visit(loop, "ann");
