@@ -38,7 +38,7 @@ export interface ImportFlags {
 }
 
 const examples = `
-The files are CSV or JSON Lines (.jsonl, .ndjson), also packed (.gz). The first line of a CSV file
+The files are CSV, JSON Lines (.jsonl, .ndjson), both also packed (.gz), or Parquet. The first line of a CSV file
 names its columns. Cairn proposes the meaning of each column and says why; --map changes it:
 
   events       user, item, time, action, value, ranking, visit, event (its id),

@@ -1,6 +1,6 @@
 /**
- * Rows of a file of history, CSV or JSON Lines, with the line of each. A row that cannot be read is
- * reported and does not end the reading: files of years always have some.
+ * Rows of a file of history, CSV, JSON Lines or Parquet, with the line of each. A row that cannot
+ * be read is reported and does not end the reading: files of years always have some.
  */
 import { Readable } from "node:stream";
 import { CsvError, parse } from "csv-parse";
@@ -9,7 +9,7 @@ import { readLines, readText } from "../datasets/lines.ts";
 
 /** Layout of a file. */
 export interface FileFormat {
-  readonly kind: "csv" | "jsonl";
+  readonly kind: "csv" | "jsonl" | "parquet";
   /** CSV: between two cells. Default `,`. */
   readonly delimiter?: string;
   /** CSV: names of the columns of a file without a header. */
@@ -18,7 +18,7 @@ export interface FileFormat {
   readonly encoding?: string;
 }
 
-/** A cell: text in CSV, any value in JSON Lines; undefined where the row has none. */
+/** A cell: text in CSV, any value in JSON Lines and Parquet; undefined where the row has none. */
 export type Cell = unknown;
 
 /** A row, or a line that holds none. */
@@ -34,9 +34,13 @@ export interface FileRows {
 /** Objects of a JSON Lines file from which its columns are known. */
 const COLUMN_ROWS = 1_000;
 
-/** The format by the name of the file: `.jsonl`, `.ndjson` and `.json` are JSON Lines. */
+/**
+ * The format by the name of the file: `.jsonl`, `.ndjson` and `.json` are JSON Lines, `.parquet` is
+ * Parquet, others are CSV.
+ */
 export function formatOf(file: string): FileFormat {
   const name = file.toLowerCase().replace(/\.gz$/, "");
+  if (name.endsWith(".parquet")) return { kind: "parquet" };
   if (/\.(jsonl|ndjson|json)$/.test(name)) return { kind: "jsonl" };
   return name.endsWith(".tsv") ? { kind: "csv", delimiter: "\t" } : { kind: "csv" };
 }
@@ -47,6 +51,10 @@ export function formatOf(file: string): FileFormat {
  * @throws {DatasetError} When the file cannot be read or has no columns.
  */
 export async function openFileRows(file: string, format: FileFormat): Promise<FileRows> {
+  if (format.kind === "parquet") {
+    const { openParquetRows } = await import("./parquet_rows.ts");
+    return await openParquetRows(file);
+  }
   if (format.kind === "jsonl") {
     const columns = await jsonColumns(file);
     return { columns, rows: () => jsonRows(file, columns) };

@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { parquetWriteBuffer } from "hyparquet-writer";
+import { formatOf, openFileRows } from "../../../offline/import/file_rows.ts";
+
+type Columns = Parameters<typeof parquetWriteBuffer>[0]["columnData"];
+
+async function withFile(
+  bytes: ArrayBuffer | Uint8Array,
+  use: (file: string) => Promise<void>,
+): Promise<void> {
+  const file = await Deno.makeTempFile({ suffix: ".parquet" });
+  try {
+    await Deno.writeFile(file, new Uint8Array(bytes));
+    await use(file);
+  } finally {
+    await Deno.remove(file);
+  }
+}
+
+const rowsOf = async (file: string) => {
+  const { columns, rows } = await openFileRows(file, formatOf(file));
+  return { columns, rows: await Array.fromAsync(rows()) };
+};
+
+Deno.test("values of a Parquet file are read as JSON has them, with the numbers of their rows", async () => {
+  const columnData: Columns = [
+    { name: "user", data: ["ann", "bob"], type: "STRING" },
+    { name: "item", data: [7n, 9_007_199_254_740_993n], type: "INT64" },
+    { name: "price", data: [2.5, null], type: "DOUBLE" },
+    { name: "sold", data: [true, false], type: "BOOLEAN" },
+    { name: "at", data: [new Date(0), new Date(86_400_000)], type: "TIMESTAMP" },
+    { name: "tags", data: [["a", "b"], []], type: "JSON" },
+  ];
+  await withFile(parquetWriteBuffer({ columnData }), async (file) => {
+    assert.deepEqual(await rowsOf(file), {
+      columns: ["user", "item", "price", "sold", "at", "tags"],
+      rows: [
+        { line: 1, cells: ["ann", 7, 2.5, true, "1970-01-01T00:00:00.000Z", ["a", "b"]] },
+        {
+          line: 2,
+          cells: ["bob", "9007199254740993", undefined, false, "1970-01-02T00:00:00.000Z", []],
+        },
+      ],
+    });
+  });
+});
+
+Deno.test("rows of many groups, larger than what is decoded at once, keep their order", async () => {
+  const count = 130_000;
+  const data = Int32Array.from({ length: count }, (_, i) => i);
+  for (const rowGroupSize of [1_000, 60_000, count]) {
+    const written = parquetWriteBuffer({
+      columnData: [{ name: "n", data, type: "INT32" }],
+      rowGroupSize,
+    });
+    await withFile(written, async (file) => {
+      const { rows } = await rowsOf(file);
+      assert.equal(rows.length, count);
+      assert.ok(rows.every(({ line, cells }, i) => line === i + 1 && cells[0] === i));
+    });
+  }
+});
+
+Deno.test("a file that is no Parquet, cut or damaged is refused by its name", async () => {
+  const columnData: Columns = [{ name: "user", data: ["ann", "bob", "ann"], type: "STRING" }];
+  const whole = new Uint8Array(parquetWriteBuffer({ columnData }));
+  await withFile(new TextEncoder().encode("user,item\nann,7\n"), async (file) => {
+    await assert.rejects(
+      rowsOf(file),
+      (error: Error) => error.message.includes(file) && /is not a Parquet file/.test(error.message),
+    );
+  });
+  await withFile(whole.slice(0, -9), async (file) => {
+    await assert.rejects(rowsOf(file), /is not a Parquet file/);
+  });
+  // The page of the only column: its header claims other sizes.
+  const damaged = whole.slice();
+  damaged.fill(0xff, 4, 12);
+  await withFile(damaged, async (file) => {
+    await assert.rejects(rowsOf(file), /the row cannot be read/);
+  });
+  await assert.rejects(openFileRows("/nowhere.parquet", { kind: "parquet" }), /cannot be read/);
+});
