@@ -68,4 +68,20 @@ export const meshPlants: readonly Plant[] = [
     seenBy: ["example-chunks", "joined-examples", "exactly-once"],
     scenario: "partition",
   },
+  {
+    name: "copy-not-verified",
+    edits: [{
+      file: "actors/embedding_shard/shard_copy.ts",
+      find:
+        "      target.takeChanges(changes);\n      if (handover !== undefined) return handover;\n",
+      replace:
+        "      if (handover !== undefined) return handover;\n      target.takeChanges(changes);\n",
+    }, {
+      file: "kernels/embedding/class_copy.ts",
+      find: "      if (own.rows === source.rows && own.digest === source.digest) return;\n",
+      replace: "      if (own !== source) return;\n",
+    }],
+    seenBy: ["served-rows"],
+    scenario: "drain-under-load",
+  },
 ];
