@@ -85,6 +85,11 @@ export class Connection {
     return this.#writer.unsentBytes;
   }
 
+  /** Frames and bytes of this connection since its start, heartbeats included. */
+  get queued(): { readonly frames: number; readonly bytes: number } {
+    return this.#writer.queued;
+  }
+
   /** Starts heartbeats and reads frames until the connection ends. */
   begin(listeners: ConnectionListeners): void {
     this.#listeners = listeners;

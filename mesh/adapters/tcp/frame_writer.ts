@@ -16,6 +16,8 @@ export class FrameWriter {
   readonly #gathered = new Uint8Array(GATHERED_BYTES);
   #frames: Frame[] = [];
   #unsentBytes = 0;
+  #queuedBytes = 0;
+  #queuedFrames = 0;
   #writing: Promise<void> | undefined;
 
   /** @param onFailed Called once when the stream takes nothing more. */
@@ -29,10 +31,18 @@ export class FrameWriter {
     return this.#unsentBytes;
   }
 
+  /** Frames and bytes that were queued since the start. */
+  get queued(): { readonly frames: number; readonly bytes: number } {
+    return { frames: this.#queuedFrames, bytes: this.#queuedBytes };
+  }
+
   /** Queues a frame. */
   push(frame: Frame): void {
     this.#frames.push(frame);
-    this.#unsentBytes += headBytesOf(frame) + byteLengthOf(frame);
+    const bytes = headBytesOf(frame) + byteLengthOf(frame);
+    this.#unsentBytes += bytes;
+    this.#queuedBytes += bytes;
+    this.#queuedFrames++;
     this.#writing ??= this.#write();
   }
 

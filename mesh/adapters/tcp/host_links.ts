@@ -79,6 +79,14 @@ function instruments(telemetry: Telemetry) {
       help: "Bytes of messages that wait to be sent to the host.",
       labelNames,
     }),
+    sentBytes: telemetry.counter("cairn_link_sent_bytes_total", {
+      help: "Bytes of messages and transfers for the host.",
+      labelNames: ["host", "purpose"],
+    }),
+    sentFrames: telemetry.counter("cairn_link_sent_frames_total", {
+      help: "Frames for the host, each of which holds the messages of one turn.",
+      labelNames: ["host", "purpose"],
+    }),
     connected: telemetry.counter("cairn_link_connections_total", {
       help: "Connections for messages with the host since the start.",
       labelNames,
@@ -95,6 +103,8 @@ function instruments(telemetry: Telemetry) {
 
 interface Established {
   readonly connection: Connection;
+  /** Frames and bytes that were counted at the last look. */
+  counted: Connection["queued"];
   readonly channels: ReadonlyMap<number, Channel>;
   readonly ended: PromiseWithResolvers<void>;
 }
@@ -292,7 +302,8 @@ export class HostLinks {
       old.ended.resolve();
     }
     const channels = new Map<number, Channel>();
-    const established = { connection, channels, ended: Promise.withResolvers<void>() };
+    const ended = Promise.withResolvers<void>();
+    const established: Established = { connection, counted: connection.queued, channels, ended };
     this.#established.set(key, established);
     own.nodes.forEach((node, i) =>
       peer.nodes.forEach((peerNode, j) => {
@@ -346,10 +357,20 @@ export class HostLinks {
           0,
         );
         this.#metrics.unsentBytes.set(bytes, { host });
+        for (const purpose of purposes) this.#countSent(host, purpose);
       }
       if (looks === LOOKS_TO_CONNECT) this.#noteSilent();
       this.#watch(looks + 1);
     });
+  }
+
+  #countSent(host: string, purpose: typeof purposes[number]): void {
+    const established = this.#established.get(keyOf(host, purpose));
+    if (established === undefined) return;
+    const { counted, connection: { queued } } = established;
+    this.#metrics.sentBytes.add(queued.bytes - counted.bytes, { host, purpose });
+    this.#metrics.sentFrames.add(queued.frames - counted.frames, { host, purpose });
+    established.counted = queued;
   }
 
   /**
