@@ -52,6 +52,8 @@ interface Figures {
     Record<string, { readonly bytes: number; readonly frames: number }>
   >;
   readonly rankingsPerSecond: number;
+  /** Core time of all processes without requests; it is part of that for a ranking. */
+  readonly idleCoreMillisPerSecond: number;
 }
 
 interface Running {
@@ -213,6 +215,8 @@ async function measure(
   cleanup.defer(() => running.end());
   // All users and items have rows afterwards, and the code is compiled.
   await load(running.gateways, { clients, seconds: Math.max(5, seconds / 2), acts: true });
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  const idle = micros(running);
   await new Promise((resolve) => setTimeout(resolve, 3_000));
 
   const before = micros(running);
@@ -224,6 +228,10 @@ async function measure(
   const perRanking = (name: string) =>
     ((after.get(name) ?? 0) - (before.get(name) ?? 0)) / rankings;
   const names = [...running.processes.keys()];
+  const idleMicros = names.reduce(
+    (sum, name) => sum + (before.get(name) ?? 0) - (idle.get(name) ?? 0),
+    0,
+  );
   const coreMicrosPerRanking = names.reduce((sum, name) => sum + perRanking(name), 0);
 
   const beforeLearning = micros(running);
@@ -251,6 +259,7 @@ async function measure(
     byProcess: Object.fromEntries(names.map((name) => [name, Math.round(perRanking(name))])),
     sentPerRanking,
     rankingsPerSecond: Math.round(rankings / seconds),
+    idleCoreMillisPerSecond: Math.round(idleMicros / 3_000),
   };
 }
 
