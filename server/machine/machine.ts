@@ -142,6 +142,7 @@ async function openAllStores(
     mesh: mesh?.id ?? "cairn",
     knownMs: joiner.windowMs + joiner.clockSkewMsMax + KNOWN_BEYOND_MS,
     examplePartitions: trainerCount,
+    sharesRankings: mesh?.hosts.filter(({ roles }) => roles.includes("serving")).length !== 1,
     manyThreads,
     onWarning: (warning) => telemetry.log("warn", warning),
     onTornTail: (tail) =>

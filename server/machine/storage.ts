@@ -66,6 +66,8 @@ export interface OpenStorageOptions {
   readonly mesh: string;
   /** Time for which gateways know rankings and event ids of each other, ms. */
   readonly knownMs: number;
+  /** Whether another process may get events on rankings of this one. Default true. */
+  readonly sharesRankings?: boolean;
   /** One per trainer. */
   readonly examplePartitions: number;
   /**
@@ -159,7 +161,8 @@ function openMemory(
 async function openRedis(
   path: string,
   section: RedisSection,
-  { storage, mesh, knownMs, examplePartitions, onWarning = () => {} }: OpenStorageOptions,
+  { storage, mesh, knownMs, sharesRankings = true, examplePartitions, onWarning = () => {} }:
+    OpenStorageOptions,
 ): Promise<MeshStorage> {
   const s3 = s3Of(storage);
   const redis = redisStorageOf(section, mesh, {
@@ -170,8 +173,10 @@ async function openRedis(
   });
   makeDirectory(path);
   const stores = await openRedisStores(redis, onWarning);
+  const { sharedRankings, ...others } = stores;
   return {
-    ...stores,
+    ...others,
+    ...(sharesRankings && { sharedRankings }),
     blobs: blobsOf(path, s3),
     shared: { path, redis, ...(s3 && { s3 }), examples: undefined },
   };
