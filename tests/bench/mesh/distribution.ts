@@ -38,7 +38,7 @@ const layouts: Readonly<Record<number, Readonly<Record<string, readonly string[]
   },
 };
 
-/** What one arrangement costs. */
+/** Core time and bytes of one arrangement. */
 interface Figures {
   readonly bench: "mesh";
   readonly hosts: number;
@@ -223,7 +223,7 @@ async function measure(
   const sentBefore = await sent(running);
   const rankings = await load(running.gateways, { clients, seconds, acts: false });
   const after = micros(running);
-  await new Promise((resolve) => setTimeout(resolve, 1_500)); // the counters are looked at each second
+  await new Promise((resolve) => setTimeout(resolve, 1_500)); // counters are set each second
   const sentAfter = await sent(running);
   const perRanking = (name: string) =>
     ((after.get(name) ?? 0) - (before.get(name) ?? 0)) / rankings;
