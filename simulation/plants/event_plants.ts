@@ -21,7 +21,7 @@ export const eventPlants: readonly Plant[] = [
       file: "gateway/memory/acceptance_clock.ts",
       find:
         'const nextMs = Math.max(this.#clock.nowMs() + this.#aheadMs, this.#lastMs + STEP_MS);\n    invariant(nextMs > this.#lastMs, "acceptance times strictly ascend");',
-      replace: "const nextMs = this.#clock.nowMs();",
+      replace: "const nextMs = this.#clock.nowMs() + this.#aheadMs;",
     }],
     seenBy: ["ascending-acceptance"],
     scenario: "clock-steps",
