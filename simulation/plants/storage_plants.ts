@@ -55,7 +55,7 @@ export const storagePlants: readonly Plant[] = [
       replace: "if (!block) break;",
     }],
     seenBy: ["log-offsets", "joined-examples", "accepted-events", "supervision", "liveness"],
-    scenario: "power-failures",
+    scenario: "torn-writes",
   },
   {
     name: "read-before-roll",

@@ -102,6 +102,24 @@ export const shippedScenarios: readonly Scenario[] = [
   },
   {
     ...shop,
+    name: "torn-writes",
+    description: "many visitors write large blocks to a slow disk, whose machine loses power",
+    families: [],
+    clients: 24,
+    forMs: 15_000,
+    faults: (random, _configuration, forMs) =>
+      moments(forMs, 6).flatMap((atMs): Fault[] => [
+        { kind: "slowDisk", atMs, forMs: 1_500, latencyMs: 400 },
+        {
+          kind: "killProcess",
+          power: true,
+          atMs: atMs + 500 + Math.floor(random.nextFloat() * 500),
+          downMs: 300,
+        },
+      ]),
+  },
+  {
+    ...shop,
     name: "bad-disk",
     description: "writes and syncs fail, and reads return changed bits",
     families: ["io"],

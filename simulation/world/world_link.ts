@@ -6,6 +6,7 @@
 import type { Link } from "../../mesh/ports/transport.ts";
 import { invariant } from "../../structures/invariant.ts";
 import type { KeyedHash } from "../keyed_hash.ts";
+import { messageCopy } from "./message_copy.ts";
 import type { NodeClock } from "./node_clock.ts";
 
 /** How messages travel to one side. */
@@ -35,7 +36,7 @@ class WorldLink implements Link {
   send(value: unknown, transfer?: readonly Transferable[]): void {
     const peer = this.#peer;
     invariant(peer !== undefined, "a link has two sides");
-    const copy = structuredClone(value, transfer ? { transfer: [...transfer] } : undefined);
+    const copy = messageCopy(value, transfer);
     const { receiver, latency, latencyMs, extraMs } = this.options;
     const nowMs = receiver.monotonicMs();
     const travelsMs = latency.exponential(this.#sent++) * latencyMs + extraMs();
