@@ -7,6 +7,7 @@ import type { ServingReplicaMessage } from "../actors/serving_replica/protocol.t
 import { reasonOf } from "../mesh/runtime/errors.ts";
 import type { RunningMesh } from "../server/compose.ts";
 import { addresses } from "../server/plan.ts";
+import type { EventLog } from "../mesh/ports/event_log.ts";
 import { decodeExamples, nextRowOf } from "../records/example_chunk.ts";
 import type { ProcessWorld } from "./world/process_world.ts";
 
@@ -17,6 +18,8 @@ const CUT_BUDGET_MS = 5_000;
 const STEADY_MS = 1_000;
 /** A snapshot of all rows is waited for where one is taken this often, ms. */
 const SNAPSHOT_INTERVAL_MS_MAX = 15_000;
+/** Chunks among which the newest one with rows is looked for. */
+const CHUNKS_READ = 256;
 
 /** The pending work in words; undefined when everything has come through. */
 export async function pendingIn(world: ProcessWorld): Promise<string | undefined> {
@@ -68,9 +71,8 @@ export async function pendingOf(
       return `trainer/${partition} stands at ${offset} of ${durable} chunks`;
     }
     if (last === undefined) continue;
-    const chunk = decodeExamples(last);
-    decidedMs = Math.max(decidedMs, chunk.acceptedAtMs);
-    rowsDecided += nextRowOf(chunk);
+    decidedMs = Math.max(decidedMs, decodeExamples(last).acceptedAtMs);
+    rowsDecided += await rowsOf(running.stores.exampleLog, partition, durable);
   }
   const { mesh, configuration } = running;
   for (let shard = 0; shard < configuration.shardCount; shard++) {
@@ -96,4 +98,15 @@ export async function pendingOf(
   const ready = await running.fetch(new Request("http://simulated/health/ready"));
   if (ready.status !== 200) return `/health/ready says ${ready.status}: ${await ready.text()}`;
   return undefined;
+}
+
+/**
+ * The number after the newest chunk of a partition that has rows or an erasure. Releases may follow
+ * it for as long as an erasure waits for a window to end, and no snapshot is owed for them.
+ */
+async function rowsOf(log: EventLog, partition: number, end: number): Promise<number> {
+  const records = await log.read(partition, Math.max(0, end - CHUNKS_READ), CHUNKS_READ);
+  const chunks = records.map(({ bytes }) => decodeExamples(bytes));
+  const newest = chunks.findLast(({ rows, forget }) => rows > 0 || forget?.length);
+  return newest === undefined ? chunks[0]?.firstRow ?? 0 : nextRowOf(newest);
 }
