@@ -237,6 +237,13 @@ export class ClassTables {
     this.#unacknowledged = this.#tables.map(() => undefined);
   }
 
+  /** Stops recording changes; the next {@link takeDelta} begins as the first one does. */
+  endDeltas(): void {
+    for (const table of this.#tables) table.endDeltas(CONSUMER);
+    this.#lineage = 0;
+    this.#given = 0;
+  }
+
   /**
    * All rows in pages, class after class.
    *
