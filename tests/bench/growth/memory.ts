@@ -1,6 +1,6 @@
 /**
- * Memory of rows and of open rankings: the bytes that the parts account for, and the resident memory
- * of the process that they take.
+ * Memory of rows and of open rankings: the bytes that the parts account for, and the resident
+ * memory of the process that they take.
  *
  *     deno run -A tests/bench/growth/memory.ts     a line of JSON for each part
  *
