@@ -151,7 +151,12 @@ export class Erasures {
         this.#sources.telemetry.log("warn", `the erasure ${erasureId} waits: ${reasonOf(error)}`);
       }
     }
-    if (releases && !this.#stopped) await this.#release();
+    if (!releases || this.#stopped) return;
+    try {
+      await this.#release();
+    } catch (error) {
+      this.#sources.telemetry.log("warn", `erasures wait for a log: ${reasonOf(error)}`);
+    }
   }
 
   /** Takes an erasure one step on; true if the logs are to be released for it. */

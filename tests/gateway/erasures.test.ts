@@ -223,6 +223,25 @@ Deno.test("a blob store that fails is a problem of a request, and costs a follow
   await erasures.stop();
 });
 
+Deno.test("a log that cannot roll lets erasures wait, and is tried again", async () => {
+  const { erasures, pass, learn, sync, kinds, ...parts } = await fixture();
+  const { request: { erasureId } } = await erasures.erase("ann");
+  await pass(4);
+  await learn(erasureId, 1);
+  await learn(erasureId, 2);
+  await pass(1);
+  sync.roundsComplete += 2;
+  const log = parts.eventLog as { roll?: () => Promise<void> };
+  log.roll = () => Promise.reject(new Error("No space left on device"));
+  await pass(10);
+  assert.deepEqual((await kinds()).filter((kind) => kind === "release"), []);
+  assert.ok(parts.telemetry.lines.some(({ message }) => /wait for a log.*No space/.test(message)));
+  delete log.roll;
+  await pass(6);
+  assert.ok((await kinds()).includes("release"));
+  await erasures.stop();
+});
+
 Deno.test("a delete without forget is no erasure, and a gateway without training has none", async () => {
   const { erasures, gateway, kinds } = await fixture();
   for (const query of ["", "?forget=false"]) {
