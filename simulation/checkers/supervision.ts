@@ -5,6 +5,8 @@
  *                               minute more often than CRASHES_MAX; or a is the process, and the
  *                               disk fails its writes or syncs while it starts; or a fail-over of
  *                               Redis has lost records, and the process waits for its restart
+ *
+ * In a mesh, a shard that another host restores counts as one that a fault has crashed.
  */
 import type { Checker, CheckerContext } from "./checker.ts";
 
@@ -26,6 +28,13 @@ export function supervision(context: CheckerContext): Checker {
       ) {
         crashes.push({ actor: fault.actor, atMs: context.nowMs() });
       }
+    },
+    placed(key, _before, { state }) {
+      if (!key.startsWith("shard/") || state !== "restoring") return;
+      crashes.push({
+        actor: `embedding_shard/${key.slice("shard/".length)}`,
+        atMs: context.nowMs(),
+      });
     },
     actorGone(actor, reason) {
       const diskFails = context.nowMs() < diskFailsUntilMs;
