@@ -64,14 +64,14 @@ export function nextRowOf(
 /** Upper bound of a chunk's keys, lengths and scalar fields, bytes. */
 const ENVELOPE_BYTES = 2_048;
 
-/** The chunk as bytes for the example log. */
+/** The chunk as bytes for the example log, without the fields that are undefined. */
 export function encodeExamples(chunk: ExampleChunk): Uint8Array {
   const { ids, listOffsets, dense, labels, logSampleRate, servedScores, rankings } = chunk;
   const columns = [ids, listOffsets, dense, labels, logSampleRate, servedScores];
   // Sized up front: a buffer that doubles until the chunk fits copies its content each time.
   const own = ENVELOPE_BYTES + (rankings?.byteLength ?? 0);
   const bytes = columns.reduce((sum, { byteLength }) => sum + byteLength, own);
-  return encode(chunk, { initialBufferSize: bytes });
+  return encode(chunk, { initialBufferSize: bytes, ignoreUndefined: true });
 }
 
 /**

@@ -164,9 +164,12 @@ export async function* readAhead<P extends SnapshotPart>(
   }
 }
 
-/** Plain data that may contain `Float32Array`s, as bytes. */
+/**
+ * Plain data that may contain `Float32Array`s, as bytes. Fields that are undefined are left out;
+ * MessagePack would give them back as null.
+ */
 export function encodePart(value: unknown): Uint8Array {
-  return encode(tagFloats(value));
+  return encode(tagFloats(value), { ignoreUndefined: true });
 }
 
 /** The value that {@link encodePart} encoded. */

@@ -18,14 +18,10 @@ export interface BatchJudgement {
   readonly refusedInARow: number;
   /**
    * Examples that the model has accepted, as an encoded example chunk; a sound model accepts them
-   * again. Undefined before the first batch.
+   * again. Absent before the first batch, and after an erasure of some of them until the next one.
    */
-  readonly reference: Uint8Array | undefined;
+  readonly reference?: Uint8Array | undefined;
 }
 
 /** The judgement before the first batch. */
-export const NO_JUDGEMENT: BatchJudgement = {
-  mostlyRefused: [],
-  refusedInARow: 0,
-  reference: undefined,
-};
+export const NO_JUDGEMENT: BatchJudgement = { mostlyRefused: [], refusedInARow: 0 };

@@ -46,6 +46,18 @@ const step = fc.record({
   ),
 });
 
+type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
+
+/** Steps that have found a difference once. */
+const FOUND: readonly Step[][] = [
+  // A snapshot without examples that the model has accepted, then a batch that is refused in part.
+  [
+    { user: 4, item: 2, clicks: 4, pauseMs: 40, then: "erase" },
+    { user: 2, item: 8, clicks: 0, pauseMs: 40, then: "snapshot" },
+    { user: 0, item: 5, clicks: 3, pauseMs: 40, then: "kill" },
+  ],
+];
+
 for (
   const [title, options] of Object.entries<LoopOptions>({
     "one trainer": { trainer: { batchRows: 8 } },
@@ -96,7 +108,11 @@ for (
         assert.deepEqual(killed, await stateOf(steady));
         await steady.stop();
       }),
-      { numRuns: 6, endOnFailure: true },
+      {
+        numRuns: FOUND.length + 6,
+        examples: FOUND.map((steps): [Step[]] => [steps]),
+        endOnFailure: true,
+      },
     );
   });
 }

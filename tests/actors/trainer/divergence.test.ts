@@ -287,3 +287,23 @@ Deno.test("a trainer that restarts from a snapshot remembers the refusals and th
   assert.match(warnings[0].join(), /keeps its model.*accepts those of rows 8 to 11 again/);
   assert.deepEqual(warnings[1], warnings[0]);
 });
+
+Deno.test("a trainer that restarts from a snapshot without a reference goes on when it refuses most examples", async () => {
+  let loop = await Loop.start({
+    joiner: { ...RATINGS, lingerMs: 50 },
+    trainer: { batchRows: 4 },
+  });
+  await visit(loop, 0, ["click", "click", "click", "click"]);
+  await loop.erase("user-0", "erasure-0"); // the only examples that the model has accepted
+  for (let i = 1; i < 3; i++) await visit(loop, i, [1e30, 1e30, 1e30, 1e30]);
+  await loop.mesh.advance(5_000);
+  await loop.snapshot();
+  loop = await loop.kill(2);
+  await visit(loop, 3, [1e30, 1e30, 1e30, 1e30]);
+  await visit(loop, 5, ["click", "click", "click", "click"]);
+  await loop.mesh.advance(5_000);
+  const { examples, diverged, offset } = await loop.trainerStatus();
+  assert.deepEqual([examples, diverged], [4, undefined]);
+  assert.equal(offset, await loop.exampleLog.endOffset(0));
+  await loop.stop();
+});
