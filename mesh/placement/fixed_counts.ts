@@ -30,8 +30,8 @@ export function refusedChanges(created: FixedCounts, asked: FixedCounts): Refuse
     .map((count) => {
       const [setting, decides] = names[count];
       const reason = `${setting} is fixed when a mesh is created, because it decides ${decides}: ` +
-        `set it to ${created[count]}, or stop the mesh and start it anew from a snapshot with ` +
-        `${asked[count]}`;
+        `set it to ${created[count]}, or stop the mesh and start another one with ` +
+        `${asked[count]}, ${count === "shards" ? "from a snapshot" : "without a snapshot"}`;
       return { setting, from: created[count], to: asked[count], reason };
     });
 }
