@@ -103,7 +103,9 @@ async function holdsOf(
     if (!isWhole) holds.push({ kind: "snapshot", name, pinned: pinned.includes(name) });
   }
   for (const name of await listUnfinished(blobs)) {
-    if (unfinished.includes(name)) holds.push({ kind: "snapshot", name, pinned: false });
+    // Its manifest is deleted, and its parts are still there.
+    const isBefore = name <= newestBefore || unfinished.includes(name);
+    if (isBefore) holds.push({ kind: "snapshot", name, pinned: false });
   }
   return holds;
 }
