@@ -33,6 +33,14 @@ export class NotDurableError extends Error {
   }
 }
 
+/**
+ * The write of a round, also on a server whose memory is full. Sent whole: a script that the server
+ * does not know by its digest would fail, and the WAITAOF behind it would confirm nothing.
+ */
+const WRITE_SCRIPT = `#!lua flags=allow-oom
+redis.call('SET', KEYS[1], '1')
+`;
+
 export class DurabilityBarrier {
   readonly #options: BarrierOptions;
   #running: Promise<string> | undefined;
@@ -76,7 +84,7 @@ export class DurabilityBarrier {
     const { connection, key, replicas, waitMs } = this.#options;
     const { runId } = connection;
     const [, found] = await Promise.all([
-      connection.send(["SET", key, "1"]),
+      connection.send(["EVAL", WRITE_SCRIPT, 1, key]),
       connection.send<[number, number]>(["WAITAOF", 1, replicas, waitMs], waitMs),
     ]);
     if (found[0] < 1 || found[1] < replicas) throw new NotDurableError(waitMs, replicas, found);

@@ -123,15 +123,29 @@ held = redis.call('HINCRBY', log, 'bytes', bytes)
 return {'OK', string.format('%d', held), string.format('%d', next), earlier}
 `);
 
-/** KEYS: runs, log. ARGV: run id, partition, epoch. Returns the end of the partition. */
-export const claimScript = new RedisScript<["OK" | "STALE", string] | ["RUN"]>(`#!lua
+/**
+ * KEYS: log. ARGV: number of partitions of a new log. Returns that of the log. Also on a server
+ * whose memory is full, which a process that starts may trim.
+ */
+export const openScript = new RedisScript<string>(`#!lua flags=allow-oom
+redis.call('HSETNX', KEYS[1], 'partitions', ARGV[1])
+return redis.call('HGET', KEYS[1], 'partitions')
+`);
+
+/**
+ * KEYS: runs, log. ARGV: run id, partition, epoch. Returns the end of the partition. Also on a
+ * server whose memory is full: the joiner claims its partitions before it trims anything.
+ */
+export const claimScript = new RedisScript<["OK" | "STALE", string] | ["RUN"]>(
+  `#!lua flags=allow-oom
 ${RUN_CHECK}
 local field = 'epoch:' .. ARGV[2]
 local epoch = tonumber(redis.call('HGET', KEYS[2], field) or '0')
 if epoch > tonumber(ARGV[3]) then return {'STALE', string.format('%d', epoch)} end
 redis.call('HSET', KEYS[2], field, ARGV[3])
 return {'OK', redis.call('HGET', KEYS[2], 'next:' .. ARGV[2]) or '0'}
-`);
+`,
+);
 
 /**
  * KEYS: runs, log, stream. ARGV: run id, partition, offset. Also on a server whose memory is full:

@@ -30,6 +30,7 @@ import {
   commitScript,
   idOf,
   offsetOf,
+  openScript,
   trimScript,
 } from "./log_scripts.ts";
 import { LogWatcher } from "./log_watcher.ts";
@@ -339,8 +340,7 @@ export class RedisEventLog implements EventLog {
   async #open(): Promise<void> {
     const { commands, runs } = this.#server;
     const { name, partitions } = this.#options;
-    await commands.send(["HSETNX", this.#keys.log, "partitions", partitions]);
-    const found = Number(await commands.send(["HGET", this.#keys.log, "partitions"]));
+    const found = Number(await openScript.run(commands, [this.#keys.log], [partitions]));
     if (found !== partitions) throw new LogPartitionsError(this.#inWords, found, partitions);
     await runs.registerLog(name, partitions);
     await this.#checkedRun();

@@ -46,8 +46,11 @@ return {now, revision, redis.call('HMGET', KEYS[1], unpack(ARGV))}
  * KEYS: runs, records, changes. ARGV: run id, expected revision or '', revisions to add, number of
  * compared fields, then for each the field, '1' or '0' for its presence, and its value; then the
  * same for each written field. Returns the new revision, or DIFFERS where a compared field does.
+ *
+ * Also on a server whose memory is full: the records are few, and hosts that cannot renew their
+ * leases stand still, so that the logs would never be trimmed.
  */
-const writeScript = new RedisScript<["OK", string] | ["DIFFERS"] | ["RUN"]>(`#!lua
+const writeScript = new RedisScript<["OK", string] | ["DIFFERS"] | ["RUN"]>(`#!lua flags=allow-oom
 ${RUN_CHECK}
 local records, changes = KEYS[2], KEYS[3]
 if ARGV[2] ~= '' and (redis.call('HGET', records, '${REVISION}') or '0') ~= ARGV[2] then

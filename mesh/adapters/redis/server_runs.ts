@@ -23,8 +23,11 @@ const NOTES_KEPT = 256;
 /**
  * KEYS: runs. ARGV: run id, prefix of the mesh's keys. Fields of runs: `current`, `count`, `at:n`
  * (the ends at the start of run n, as JSON), `log:name` (number of partitions).
+ *
+ * This and the next script also run on a server whose memory is full: without them no process could
+ * connect again, and those that trim the logs make room.
  */
-const enterScript = new RedisScript<string>(`#!lua
+const enterScript = new RedisScript<string>(`#!lua flags=allow-oom
 local runs, prefix = KEYS[1], ARGV[2]
 local count = tonumber(redis.call('HGET', runs, 'count') or '0')
 if redis.call('HGET', runs, 'current') == ARGV[1] then return string.format('%d', count) end
@@ -42,6 +45,11 @@ count = count + 1
 redis.call('HSET', runs, 'current', ARGV[1], 'count', count, 'at:' .. count, cjson.encode(ends))
 redis.call('HDEL', runs, 'at:' .. (count - ${NOTES_KEPT}))
 return string.format('%d', count)
+`);
+
+/** KEYS: runs. ARGV: field, number of partitions. */
+const registerScript = new RedisScript<number>(`#!lua flags=allow-oom
+return redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 `);
 
 /** Lua that refuses a script under another run: `KEYS[1]` is runs, `ARGV[1]` the run's id. */
@@ -101,6 +109,6 @@ export class ServerRuns {
 
   /** Has the ends of a log noted from now on. */
   async registerLog(name: string, partitions: number): Promise<void> {
-    await this.#connection.send(["HSET", this.key, `log:${name}`, partitions]);
+    await registerScript.run(this.#connection, [this.key], [`log:${name}`, partitions]);
   }
 }

@@ -249,6 +249,32 @@ withPrograms((program: ServerProgram) => {
     assert.equal(await log.append(0, [record, record]), end);
   }, { maxmemory: "12mb" });
 
+  test("a full server lets its readers go on, so that they make room", async (world) => {
+    const server = await world.open();
+    const log = await world.log(server);
+    const store = new RedisRecordStore(server);
+    await log.claim(0, 1);
+    await log.append(0, [text("a"), text("b")], "durable", { epoch: 1, expectedOffset: 0 });
+    await server.commands.send(["CONFIG", "SET", "maxmemory", "1kb"]);
+    const refused = await log.append(0, [text("c")], "durable", { epoch: 1, expectedOffset: 2 })
+      .then(() => undefined, (error) => error);
+    assert.ok(refused instanceof LogFullError, String(refused));
+    // A host that starts, or connects again, and takes the partition over.
+    const other = await world.open();
+    const otherLog = await world.log(other);
+    const otherStore = new RedisRecordStore(other);
+    await store.transact((view) => view.set("host/a", "renewed"));
+    await otherStore.transact((view) => view.setQuietly("host/b", "joined"));
+    assert.equal(await otherLog.claim(0, 2), 2);
+    assert.deepEqual(await texts(otherLog), ["a", "b"]);
+    await otherLog.commitOffset("joiner", 0, 2);
+    await otherLog.trim(0, 1);
+    await server.commands.send(["CONFIG", "SET", "maxmemory", "0"]);
+    await otherLog.append(0, [text("c")], "durable", { epoch: 2, expectedOffset: 2 });
+    assert.deepEqual(await texts(log), ["b", "c"]);
+    for (const each of [store, otherStore]) await each.close();
+  });
+
   test("a reader in another process is woken by an append", async (world) => {
     const writer = await world.log(await world.open());
     const reader = await world.log(await world.open());
