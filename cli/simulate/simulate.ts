@@ -257,7 +257,7 @@ function summaryOf(result: CampaignResult, seconds: number): string {
 
 /** The last line: of one seed, of many, or of a planted bug. */
 function jsonOf(
-  { seed, seeds, planted }: SimulateFlags,
+  { seed, seeds, planted, for: forDuration }: SimulateFlags,
   result: CampaignResult,
   seconds: number,
 ): Record<string, unknown> {
@@ -268,7 +268,7 @@ function jsonOf(
     faults: failure.shrunk.faults.length,
   };
   if (planted !== undefined) return { violation, ...failed, seedsTried };
-  if (seed !== undefined && seeds === undefined) {
+  if (seed !== undefined && seeds === undefined && forDuration === undefined) {
     return {
       traceHash,
       events,
