@@ -19,7 +19,6 @@ import { dutiesOf, type HostDuty } from "../mesh/placement/host_duties.ts";
 import type { Address } from "../mesh/runtime/actor.ts";
 import { reasonOf } from "../mesh/runtime/errors.ts";
 import type { Mesh, PlannedActor } from "../mesh/runtime/mesh.ts";
-import { present } from "../structures/invariant.ts";
 
 export interface PlacedPartitionsOptions {
   readonly mesh: Mesh;
@@ -62,7 +61,6 @@ export class PlacedPartitions {
 
   /** Lets all joiners and trainers of this host stand still, or go on. */
   setLeased(isLeased: boolean): void {
-    if (isLeased === this.#isLeased) return;
     this.#isLeased = isLeased;
     for (const { address } of this.#running.values()) this.#tellLease(address);
   }
@@ -118,9 +116,4 @@ export class PlacedPartitions {
     const { telemetry } = this.#options.mesh.home;
     telemetry.log("warn", `placing ${key} failed and is tried again`, { reason });
   }
-}
-
-/** The number of a partition or shard. */
-export function numberOf(key: PlacedKey): number {
-  return Number(present(key.split("/")[1], "a placed key has a number"));
 }

@@ -69,7 +69,7 @@ export class PlacementAgent {
   readonly #partitions: PlacedPartitions;
   /** The node of each owner, as this process was told last. */
   readonly #placed = new Map<PlacedKey, string>();
-  /** End of the lease on the own monotonic clock, ms. */
+  /** End of the lease on the own monotonic clock, ms; infinite before this host has joined. */
   #leasedUntilMs = Infinity;
   #isLeased = true;
   #stopped = false;
@@ -103,7 +103,9 @@ export class PlacementAgent {
   async start(): Promise<void> {
     const { coordination, settings, description, ttlMs, controller } = this.#options;
     await coordination.open(settings);
-    await coordination.join(description);
+    const joinedMs = this.#nowMs;
+    const { ttlMs: leaseMs } = await coordination.join(description);
+    this.#leasedUntilMs = joinedMs + leaseMs;
     const rounds = new ControllerRounds(coordination, this.#run, {
       ...defaultControllerOptions,
       patienceMs: ttlMs,
@@ -155,6 +157,7 @@ export class PlacementAgent {
     ]);
     await Promise.race([ended, this.#pauses.pause(STOP_MS)]);
     this.#pauses.endAll();
+    this.#partitions.setLeased(false);
     await this.#options.coordination.leave(this.#run).catch(() => {});
   }
 
@@ -190,9 +193,10 @@ export class PlacementAgent {
   #checkLease(): void {
     if (this.#stopped) return;
     const isLeased = this.#nowMs < this.#leasedUntilMs;
+    // Repeated while the lease has ended: an actor that has crashed since began anew.
+    if (!isLeased || !this.#isLeased) this.#partitions.setLeased(isLeased);
     if (isLeased === this.#isLeased) return;
     this.#isLeased = isLeased;
-    this.#partitions.setLeased(isLeased);
     const { host } = this.#run;
     if (isLeased) this.#telemetry.log("info", `the lease of host ${host} is renewed: it goes on`);
     else {
@@ -209,17 +213,18 @@ export class PlacementAgent {
     return shardSizes(this.#options.mesh, this.#shards.held, budgetMs);
   }
 
-  /** Messages go to the owners, once they have the shard or partition. */
+  /** Directs messages to the present owners, also to those that still restore. */
   async #placeOwners(view: MeshView): Promise<void> {
     const { mesh, nodeOf } = this.#options;
-    const changed: [Address, string][] = [];
+    const changed: [PlacedKey, string][] = [];
     for (const [key, placement] of view.placements) {
       if (placement.state === "unassigned") continue;
       const node = nodeOf(placement.owner.host, key);
-      if (this.#placed.get(key) === node) continue;
-      this.#placed.set(key, node);
-      changed.push([placedAddress(key), node]);
+      if (this.#placed.get(key) !== node) changed.push([key, node]);
     }
-    if (changed.length > 0) await mesh.place(changed);
+    if (changed.length === 0) return;
+    await mesh.place(changed.map(([key, node]): [Address, string] => [placedAddress(key), node]));
+    // Only now: nodes that did not answer are told again at the next look.
+    for (const [key, node] of changed) this.#placed.set(key, node);
   }
 }

@@ -62,7 +62,7 @@ export const meshPlants: readonly Plant[] = [
       replace: "  if (endOffset >= 0) return undefined;\n  if ((fence?.epoch ?? 0) !== epoch) {\n",
     }, {
       file: "server/placed_partitions.ts",
-      find: "    if (isLeased === this.#isLeased) return;\n",
+      find: "    this.#isLeased = isLeased;\n",
       replace: "    if (isLeased !== undefined) return;\n",
     }],
     seenBy: ["example-chunks", "joined-examples", "exactly-once"],

@@ -18,28 +18,39 @@ import { placedAddress } from "../../server/plan.ts";
 
 const LEASE_MS = 2_000;
 
+/** Has an actor crash. */
+interface Crash {
+  readonly kind: "crash";
+}
+
 /** The kinds of placed actors, with notes of their starts, ends and leases. */
 function observed(
   kind: string,
   note: (text: string) => void,
-): ActorDefinition<SetLeased, { readonly host: string; readonly tenure: number }> {
+): ActorDefinition<SetLeased | Crash, { readonly host: string; readonly tenure: number }> {
   return {
     kind,
     mailbox: { capacity: 64, overflow: "reject" },
-    restart: { restartsMax: 1, periodMs: 1_000, backoffMs: 10, backoffMsMax: 10 },
+    restart: { restartsMax: 3, periodMs: 1_000, backoffMs: 10, backoffMsMax: 10 },
     priorityOf: () => "control",
     create(context, { host, tenure }) {
       const name = `${context.self.address} on ${host} in epoch ${tenure}`;
       note(`${name} starts`);
       return {
-        receive: ({ isLeased }) => note(`${name} ${isLeased ? "goes on" : "stands still"}`),
+        receive(message) {
+          if (message.kind === "crash") throw new Error("a crash");
+          note(`${name} ${message.isLeased ? "goes on" : "stands still"}`);
+        },
         stop: () => note(`${name} ends`),
       };
     },
   };
 }
 
-async function startHosts(seed: number) {
+async function startHosts(
+  seed: number,
+  change: (host: string, coordination: Coordinator) => void = () => {},
+) {
   const simulated = new SimulatedMesh({ seed, linkLatencyMs: 1 });
   const memory = new MemoryRecordStore(simulated.clock);
   const notes: string[] = [];
@@ -48,6 +59,7 @@ async function startHosts(seed: number) {
   const nodes = ["a", "b"].map((name) => simulated.node(name));
   simulated.link(nodes[0], nodes[1]);
   const agents = new Map<string, PlacementAgent>();
+  const meshes = new Map<string, Mesh>();
   let admin: Coordinator | undefined;
   for (const home of nodes) {
     const host = home.name;
@@ -61,6 +73,7 @@ async function startHosts(seed: number) {
     const leases = { hostTtlMs: LEASE_MS, controlTtlMs: LEASE_MS };
     const { random } = simulated;
     const coordination = new Coordinator({ store, random, protocol: 1, ...leases });
+    change(host, coordination);
     admin = new Coordinator({ store: memory, random, protocol: 1, ...leases });
     const definitions = ["joiner", "trainer"].map((kind) =>
       observed(kind, (text) => void notes.push(text))
@@ -91,11 +104,12 @@ async function startHosts(seed: number) {
       onGone: ({ message }) => gone.push(message),
     });
     agents.set(host, agent);
+    meshes.set(host, mesh);
     await simulated.settle(agent.start());
     await simulated.advance(1_500);
   }
   assert.ok(admin);
-  return { simulated, notes, gone, away, admin, agents };
+  return { simulated, notes, gone, away, admin, agents, meshes };
 }
 
 Deno.test("a drained host gives its partitions to another one, in the next epoch", async () => {
@@ -146,14 +160,69 @@ Deno.test("hosts stand still while the store is away longer than a lease, and go
   away.add("a").add("b");
   await simulated.advance(4 * LEASE_MS);
   assert.ok(notes.length > 0 && notes.every((text) => text.endsWith("stands still")), `${notes}`);
-  const still = notes.length;
+  const still = new Set(notes);
   away.clear();
   await simulated.advance(4 * LEASE_MS);
   assert.deepEqual(
-    notes.slice(still).toSorted(),
-    notes.slice(0, still).map((text) => text.replace("stands still", "goes on")).toSorted(),
+    notes.slice(-still.size).toSorted(),
+    [...still].map((text) => text.replace("stands still", "goes on")).toSorted(),
   );
+  assert.equal(notes.filter((text) => text.endsWith("goes on")).length, still.size);
   assert.equal(JSON.stringify([...(await admin.read()).placements]), before);
   assert.deepEqual(gone, []);
+  await simulated.stop();
+});
+
+Deno.test("an actor that crashes after the lease has ended stands still again", async () => {
+  const { simulated, notes, away, admin, meshes } = await startHosts(4);
+  await simulated.advance(3_000);
+  const owned = (await admin.read()).placements.get("events/0");
+  assert.ok(owned?.state === "active");
+  const { host } = owned.owner;
+  away.add("a").add("b");
+  await simulated.advance(2 * LEASE_MS);
+  notes.length = 0;
+  meshes.get(host)?.actorRef<Crash>("joiner/0").tell({ kind: "crash" });
+  await simulated.advance(LEASE_MS);
+  const name = `joiner/0 on ${host} in epoch ${owned.epoch}`;
+  const ofJoiner = notes.filter((text) => text.startsWith("joiner/0 "));
+  assert.deepEqual(ofJoiner.slice(0, 3), [
+    `${name} ends`,
+    `${name} starts`,
+    `${name} stands still`,
+  ]);
+  assert.ok(!notes.some((text) => text.endsWith("goes on")), `${notes}`);
+  await simulated.stop();
+});
+
+Deno.test("a host that has never renewed its lease stands still when it ends", async () => {
+  const { simulated, notes } = await startHosts(5, (host, coordination) => {
+    if (host !== "a") return;
+    coordination.renew = () =>
+      Promise.reject(new RecordStoreUnavailableError("the store", new Error("it is away")));
+  });
+  await simulated.advance(3 * LEASE_MS);
+  assert.ok(
+    notes.some((text) => text.includes("on a") && text.endsWith("stands still")),
+    `${notes}`,
+  );
+  await simulated.stop();
+});
+
+Deno.test("a host that stops lets its partitions stand still before others have them", async () => {
+  const { simulated, notes, admin, agents } = await startHosts(6);
+  await simulated.advance(3_000);
+  const owned = (await admin.read()).placements.get("events/0");
+  assert.ok(owned?.state === "active");
+  const { host } = owned.owner;
+  const agent = agents.get(host);
+  assert.ok(agent);
+  notes.length = 0;
+  await simulated.settle(agent.stop(), 5_000);
+  await simulated.advance(3_000);
+  const stands = notes.indexOf(`joiner/0 on ${host} in epoch ${owned.epoch} stands still`);
+  const other = host === "a" ? "b" : "a";
+  const starts = notes.indexOf(`joiner/0 on ${other} in epoch ${owned.epoch + 1} starts`);
+  assert.ok(stands >= 0 && starts > stands, notes.join("; "));
   await simulated.stop();
 });

@@ -126,6 +126,21 @@ Deno.test("the controller waits between its looks while a node is slow to take p
   await simulated.stop();
 });
 
+Deno.test("a node that could not be told of an owner is told again", async () => {
+  const { simulated, mesh, agent } = await startHost(5);
+  const place = mesh.place.bind(mesh);
+  let calls = 0;
+  mesh.place = (placement) => {
+    calls++;
+    return calls === 1 ? Promise.reject(new Error("it does not answer")) : place(placement);
+  };
+  await simulated.settle(agent.start());
+  await simulated.advance(5_000);
+  assert.equal(calls, 2);
+  await simulated.settle(agent.stop());
+  await simulated.stop();
+});
+
 Deno.test("a host that stops ends its lease at once, also while a node is slow", async () => {
   const { simulated, mesh, coordination, agent } = await startHost(3, 600_000);
   mesh.place = () => simulated.clock.delay(60_000);
