@@ -14,6 +14,7 @@ import { exactlyOnce } from "./exactly_once.ts";
 import { exampleChunks } from "./example_chunks.ts";
 import { honestFreshness } from "./honest_freshness.ts";
 import { joinedExamples } from "./joined_examples.ts";
+import { keptFeatures } from "./kept_features.ts";
 import { keptInvariants } from "./kept_invariants.ts";
 import { logOffsets } from "./log_offsets.ts";
 import { ownTimers } from "./own_timers.ts";
@@ -49,6 +50,7 @@ export function allCheckers(world: ProcessWorld): CheckerFactory[] {
     statedAnswers,
     supervision,
     keptInvariants,
+    keptFeatures,
     promptAsks,
     bounded(configuration, world.disk, () => world.process?.mailboxes() ?? [], world.isNarrow),
     ownTimers,

@@ -23,6 +23,19 @@ joiner:
       - { action: purchase, label: positive, final: true }
       - { action: click, label: positive }
       - { action: dislike, label: negative, final: true }
+kept:
+  valuesMax: 3
+  features:
+    recent: { kind: history, action: click, last: 5 }
+    clicks_minute: { kind: count, by: item, of: click, window: 1m }
+    clicks_now: { kind: count, by: user, of: click, session: 1m }
+    tags_bought:
+      kind: rate
+      by: user
+      slot: tags
+      of: purchase
+      window: 1h
+      prior: { rate: 0.1, weight: 5 }
 trainer: { batchRows: 8, linger: 20ms }
 shards: { count: 2 }
 storage: { kind: directory, path: simulated }
