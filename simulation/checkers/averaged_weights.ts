@@ -7,7 +7,7 @@
  *     ∀ mean:  each weight lies between the least and the greatest of the newest offers
  *
  * A batch is learned when a shard has answered its gradients. An incarnation begins with neither
- * offer nor mean.
+ * offer nor mean of its own; a mean may still have the newest offer of the incarnation before.
  */
 import type { ApplyGradients } from "../../actors/embedding_shard/protocol.ts";
 import type { AdoptMean, WeightOffer } from "../../actors/trainer/protocol.ts";
@@ -22,8 +22,7 @@ const ROUNDING = 1e-5;
 
 /** One trainer's part in the averaging. */
 interface Averaged {
-  offer: DenseWeights | undefined;
-  /** The mean that was adopted for the offer. */
+  /** The mean that was adopted for the last offer. */
   adopted: DenseWeights | undefined;
   /** Sequences of batches whose gradients a shard has answered since the offer. */
   readonly learned: Set<number>;
@@ -31,16 +30,22 @@ interface Averaged {
 
 export function averagedWeights(context: CheckerContext): Checker {
   const trainers = new Map<Address, Averaged>();
+  /** The newest offer of each trainer, also after its restart. */
+  const newestOffers = new Map<Address, DenseWeights>();
   const stateOf = (trainer: Address) => {
     let state = trainers.get(trainer);
     if (state === undefined) {
-      trainers.set(trainer, state = { offer: undefined, adopted: undefined, learned: new Set() });
+      state = { adopted: undefined, learned: new Set() };
+      trainers.set(trainer, state);
     }
     return state;
   };
   return {
     name: "averaged-weights",
-    processBegan: () => trainers.clear(),
+    processBegan() {
+      trainers.clear();
+      newestOffers.clear();
+    },
     began: (actor) => void trainers.delete(actor),
     answers(actor, request, value) {
       if (actor.startsWith(SHARD) && request.kind === "applyGradients") {
@@ -51,7 +56,7 @@ export function averagedWeights(context: CheckerContext): Checker {
         const { weights } = value as WeightOffer;
         const problem = problemOf(state, weights);
         if (problem !== undefined) context.fail(`${actor} ${problem}`);
-        state.offer = structuredClone(weights);
+        newestOffers.set(actor, structuredClone(weights));
         state.adopted = undefined;
         state.learned.clear();
       } else if (actor.startsWith(TRAINER) && request.kind === "adoptMean") {
@@ -61,11 +66,7 @@ export function averagedWeights(context: CheckerContext): Checker {
     },
     handles(actor, message) {
       if (!actor.startsWith(TRAINER) || message.kind !== "adoptMean") return;
-      const offers = [...trainers.values()].map(({ offer }) => offer);
-      const name = outlierOf(
-        (message as AdoptMean).mean,
-        offers.filter((each) => each !== undefined),
-      );
+      const name = outlierOf((message as AdoptMean).mean, [...newestOffers.values()]);
       if (name !== undefined) context.fail(`the mean's ${name} is not between the offers'`);
     },
   };
