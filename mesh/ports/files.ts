@@ -62,7 +62,10 @@ export interface PageRelease {
   close(): Promise<void>;
 }
 
-/** A file system. Its errors say what is wrong in `name` (`NotFound`) or `code` (`ENOTEMPTY`). */
+/**
+ * A file system. Its errors say what is wrong in `name` (`NotFound`) or `code` (`ENOTEMPTY`,
+ * `ENOSPC`).
+ */
 export interface Files {
   /** In the names of temporary files: tells apart the processes that use a directory. */
   readonly user: string;
@@ -95,4 +98,11 @@ export interface Files {
 /** Whether a call failed because there is no such file or directory. */
 export function isNotFound(error: unknown): boolean {
   return error instanceof Error && error.name === "NotFound";
+}
+
+/** Whether a call failed, or the call that caused it, because the disk or a quota of it is full. */
+export function isDiskFull(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const code = "code" in error ? error.code : undefined;
+  return code === "ENOSPC" || code === "EDQUOT" || isDiskFull(error.cause);
 }

@@ -33,6 +33,7 @@ import { denoNetwork } from "../../mesh/adapters/tcp/deno_network.ts";
 import type { HostLinks } from "../../mesh/adapters/tcp/host_links.ts";
 import { hostOf } from "../compose_host.ts";
 import type { Environment, HostEnvironment, NodesRequest } from "../environment.ts";
+import { openStores } from "../open_stores.ts";
 import { hasPlacement, homeNodeOf, nodesOf } from "../plan.ts";
 import { openCoordination } from "./redis_coordination.ts";
 import { machineSessions } from "./dense_sessions.ts";
@@ -53,6 +54,8 @@ import type { WorkerSetup } from "./worker.ts";
 const KNOWN_BEYOND_MS = 60_000;
 
 export interface MachineOptions {
+  /** Takes the current step of the start, in words. */
+  readonly onStep?: ((step: string) => void) | undefined;
   /** Takes each log line that is at least `logLevelMin`. Default: none are written. */
   readonly writeLog?: (line: LogLine) => void;
   /** Default `info`. */
@@ -65,9 +68,10 @@ export interface MachineOptions {
 }
 
 /**
- * Opens the stores and makes the home node; threads start when the composition asks for them.
+ * Opens the stores and makes the home node; threads start when the composition asks for them. While
+ * the disk is full, it waits.
  *
- * @throws {Error} When a store cannot be opened.
+ * @throws {Error} When a store cannot be opened for another reason.
  */
 export async function openMachine(
   configuration: CairnConfiguration,
@@ -82,9 +86,9 @@ export async function openMachine(
 
 /**
  * Opens the stores that a host of a mesh uses, and makes its home node. Threads and links start
- * when the composition asks for them.
+ * when the composition asks for them. While the disk is full, it waits.
  *
- * @throws {Error} When a store cannot be opened.
+ * @throws {Error} When a store cannot be opened for another reason.
  */
 export async function openHostMachine(
   configuration: CairnConfiguration,
@@ -167,8 +171,8 @@ interface ProcessOptions extends MachineOptions {
 /** The environment of one process, without links with other hosts. */
 async function openProcess<S extends MeshStorage | BlobStorage>(
   configuration: CairnConfiguration,
-  { host, writeLog = () => {}, logLevelMin = "info", onFatal = () => {} }: ProcessOptions,
-  openStores: (telemetry: PrometheusTelemetry) => Promise<S>,
+  { host, onStep, writeLog = () => {}, logLevelMin = "info", onFatal = () => {} }: ProcessOptions,
+  open: (telemetry: PrometheusTelemetry) => Promise<S>,
 ): Promise<Omit<Environment, "stores"> & { readonly stores: S } & LinksWorkers> {
   const telemetry = new PrometheusTelemetry({ logLevelMin, writeLog });
   registerProcessMetrics(telemetry);
@@ -191,7 +195,7 @@ async function openProcess<S extends MeshStorage | BlobStorage>(
     tracing: new RecentSpans({ clock, random, exporter: openTelemetryTracing() }),
     onFailure,
   });
-  const storage = await openStores(telemetry);
+  const storage = await openStores(() => open(telemetry), { clock, telemetry, onStep });
   const background = BackgroundThreads.start(home.clock);
   const hugePages = HugePages.start(home.clock, kernelMemories);
   let threads: WorkerThreads | undefined;

@@ -15,6 +15,7 @@ import type { Mesh } from "../../mesh/runtime/mesh.ts";
 import type { AnyDefinition } from "../../mesh/runtime/node_actor.ts";
 import type { RunningMesh } from "../../server/compose.ts";
 import type { Environment, MeshStores } from "../../server/environment.ts";
+import { openStores } from "../../server/open_stores.ts";
 import { homeNode } from "../../server/plan.ts";
 import { referenceSessions } from "../../server/reference_sessions.ts";
 import { DATA_DIRECTORY, type MachineDisk } from "../disk/machine_disk.ts";
@@ -156,7 +157,7 @@ export class SimulatedProcess {
     const dense = referenceSessions(configuration);
     return {
       home,
-      stores: await this.#openStores(),
+      stores: await openStores(() => this.#openStores(), home),
       dense,
       metrics: { snapshot: () => Promise.resolve(undefined), render: () => Promise.resolve("") },
       observe: (definition) => this.#nodes.observed(definition, homeNode),
@@ -190,17 +191,23 @@ export class SimulatedProcess {
       files,
       clock: this.#nodes.clockOf(homeNode),
     } as const;
-    const eventLog = await EmbeddedEventLog.open({
-      ...common,
-      directory: `${DATA_DIRECTORY}/events`,
-      partitions: EVENT_PARTITIONS,
-    });
+    // When the second log cannot be opened, the first one is closed again.
+    await using opened = new AsyncDisposableStack();
+    const eventLog = opened.adopt(
+      await EmbeddedEventLog.open({
+        ...common,
+        directory: `${DATA_DIRECTORY}/events`,
+        partitions: EVENT_PARTITIONS,
+      }),
+      (log) => log.close(),
+    );
     const exampleLog = await EmbeddedEventLog.open({
       ...common,
       directory: `${DATA_DIRECTORY}/examples`,
       partitions: configuration.trainerCount,
       ends: new SimulatedLogEnds(this.#exampleEnds, common.clock),
     });
+    opened.move();
     this.#logs.push(eventLog, exampleLog);
     const blobs = new DirectoryBlobStore(`${DATA_DIRECTORY}/blobs`, files);
     return { eventLog, exampleLog, blobs, profiles };

@@ -6,6 +6,7 @@ import { runCampaign } from "../../simulation/campaign.ts";
 import { drawRunPlan } from "../../simulation/plan/run_plan.ts";
 import { run } from "../../simulation/run.ts";
 import { shippedScenarios } from "../../simulation/scenarios/shipped.ts";
+import { present } from "../../structures/invariant.ts";
 
 const campaign = {
   doubleEvery: 0,
@@ -53,4 +54,22 @@ Deno.test("a process that restarts while messages to a trainer are slow starts a
     ],
   }, scenario);
   assert.deepEqual([outcome.kind, outcome.message], ["passed", undefined]);
+});
+
+Deno.test("a process that starts while the disk is full waits for space, and starts then", async () => {
+  const scenario = present(shippedScenarios.find(({ name }) => name === "swarm"), "it is shipped");
+  const drawn = drawRunPlan({ seed: 1, scenario, families: [], forMs: 4_000 });
+  for (const atMs of [0, 10, 1_000]) {
+    const full = { atMs, forMs: 2_500 };
+    const outcome = await run({
+      ...drawn,
+      faults: [
+        { kind: "refuseAppends", ...full, log: "events" },
+        { kind: "refuseAppends", ...full, log: "examples" },
+        { kind: "refuseBlobs", ...full },
+        { kind: "killProcess", atMs: atMs + 1, power: true, downMs: 10 },
+      ],
+    }, scenario);
+    assert.deepEqual([outcome.kind, outcome.message], ["passed", undefined], `full at ${atMs} ms`);
+  }
 });

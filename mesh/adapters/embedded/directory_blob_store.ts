@@ -8,7 +8,7 @@
  */
 import { crc32 } from "node:zlib";
 import { BlobDamagedError, type BlobStore } from "../../ports/blob_store.ts";
-import { type Files, isNotFound } from "../../ports/files.ts";
+import { type DirectoryEntry, type Files, isNotFound } from "../../ports/files.ts";
 import { denoFiles } from "../deno/deno_files.ts";
 import { makeDirectory } from "./durable_directory.ts";
 import { replaceFile, TEMPORARY_SUFFIX } from "./small_file.ts";
@@ -22,11 +22,10 @@ export class DirectoryBlobStore implements BlobStore {
   readonly #directory: string;
   readonly #files: Files;
 
-  /** @param directory Made where it is missing. */
+  /** @param directory Made by the first put: an opening needs no space on the disk. */
   constructor(directory: string, files: Files = denoFiles) {
     this.#directory = directory;
     this.#files = files;
-    makeDirectory(directory, files);
   }
 
   async put(name: string, bytes: Uint8Array): Promise<void> {
@@ -61,7 +60,7 @@ export class DirectoryBlobStore implements BlobStore {
   list(prefix: string): Promise<string[]> {
     const names: string[] = [];
     const walk = (folder: string) => {
-      for (const entry of this.#files.readDirSync(`${this.#directory}/${folder}`)) {
+      for (const entry of this.#entries(`${this.#directory}/${folder}`)) {
         const name = folder + entry.name;
         if (entry.isDirectory) walk(`${name}/`);
         else if (!name.endsWith(TEMPORARY_SUFFIX)) {
@@ -87,6 +86,16 @@ export class DirectoryBlobStore implements BlobStore {
     } catch (error) {
       if (isNotFound(error)) return;
       if (isNotEmpty(error)) return;
+      throw error;
+    }
+  }
+
+  /** The entries of a folder; none where it is missing. */
+  #entries(path: string): DirectoryEntry[] {
+    try {
+      return [...this.#files.readDirSync(path)];
+    } catch (error) {
+      if (isNotFound(error)) return [];
       throw error;
     }
   }

@@ -18,16 +18,15 @@ import {
   partitionOf,
   StaleWriterError,
 } from "../../ports/event_log.ts";
-import { type Files, isNotFound } from "../../ports/files.ts";
+import type { Files } from "../../ports/files.ts";
 import { Listeners } from "../../runtime/listeners.ts";
 import { DenoClock } from "../deno/deno_clock.ts";
 import { denoFiles } from "../deno/deno_files.ts";
-import { DamagedFileError } from "./checked_json.ts";
 import { CommittedOffsets } from "./committed_offsets.ts";
 import { makeDirectory } from "./durable_directory.ts";
 import { durableEvidence } from "./durable_evidence.ts";
 import { createLogEnds, type LogEnds, SharedLogEnds } from "./log_ends.ts";
-import { PartitionCountError, readLogHeader, writeLogHeader } from "./log_header.ts";
+import { openLogHeader } from "./log_header.ts";
 import { blockBytes } from "./segment_block.ts";
 import { listSegments, type SegmentFile } from "./segment_files.ts";
 import { SegmentReader } from "./segment_reader.ts";
@@ -97,7 +96,7 @@ export class EmbeddedEventLog implements EventLog {
   readonly partitions: number;
   readonly #options: EmbeddedEventLogOptions;
   readonly #bytesMax: number;
-  readonly #partitions: Partition[];
+  readonly #partitions: Partition[] = [];
   readonly #offsets: CommittedOffsets;
   /** Epochs of the writers that claimed partitions; undefined before the first claim. */
   #epochs: CommittedOffsets | undefined;
@@ -123,10 +122,7 @@ export class EmbeddedEventLog implements EventLog {
       this.#epochs = new CommittedOffsets(`${options.directory}/${EPOCHS}`, this.#files);
     }
     this.#ends = options.ends ?? new SharedLogEnds(createLogEnds(options.partitions));
-    this.#partitions = Array.from(
-      { length: options.partitions },
-      (_, partition) => this.#openPartition(partition),
-    );
+    this.#openPartitions();
     if (options.mode === "write") {
       this.#partitions.forEach(({ endOffset }, partition) =>
         this.#ends.store(partition, endOffset)
@@ -150,22 +146,7 @@ export class EmbeddedEventLog implements EventLog {
    * @throws {DamagedFileError} A small file of the log is damaged.
    */
   static async open(options: EmbeddedEventLogOptions): Promise<EmbeddedEventLog> {
-    const { directory, mode, partitions, files = denoFiles } = options;
-    if (mode === "write") makeDirectory(directory, files);
-    const found = readLogHeader(directory, files);
-    if (found === undefined) {
-      if (mode === "read") {
-        throw new Error(`There is no log in ${directory}: open it for writing before readers do.`);
-      }
-      if (hasSegments(directory, files)) {
-        throw new DamagedFileError(
-          `${directory}/log.json`,
-          "it is missing, and there are segments",
-          "Restore it from a copy, or move the log's directory aside and start anew.",
-        );
-      }
-      await writeLogHeader(directory, partitions, files);
-    } else if (found !== partitions) throw new PartitionCountError(directory, found, partitions);
+    await openLogHeader(options);
     return new EmbeddedEventLog(options);
   }
 
@@ -294,12 +275,7 @@ export class EmbeddedEventLog implements EventLog {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    for (const { reader, writer, syncedEnd, listeners } of this.#partitions) {
-      listeners.clear();
-      await writer?.close();
-      syncedEnd?.close();
-      reader.close();
-    }
+    for (const each of this.#partitions) await closePartition(each);
     const storesEnds = this.#endTimer !== undefined;
     this.#endTimer?.cancel();
     if (storesEnds) await this.#storeEnds().catch(() => {});
@@ -316,6 +292,18 @@ export class EmbeddedEventLog implements EventLog {
 
   #readOnlyError(): Error {
     return new Error(`The log in ${this.#options.directory} is open for reading in this thread.`);
+  }
+
+  /** When a partition cannot be opened, the files of those before are closed again. */
+  #openPartitions(): void {
+    try {
+      while (this.#partitions.length < this.#options.partitions) {
+        this.#partitions.push(this.#openPartition(this.#partitions.length));
+      }
+    } catch (error) {
+      for (const each of this.#partitions) void closePartition(each);
+      throw error;
+    }
   }
 
   #openPartition(partition: number): Partition {
@@ -391,13 +379,13 @@ export class EmbeddedEventLog implements EventLog {
   }
 }
 
-function hasSegments(directory: string, files: Files): boolean {
-  try {
-    return listSegments(`${directory}/0`, files).length > 0;
-  } catch (error) {
-    if (isNotFound(error)) return false;
-    throw error;
-  }
+async function closePartition(
+  { reader, writer, syncedEnd, listeners }: Partition,
+): Promise<void> {
+  listeners.clear();
+  await writer?.close();
+  syncedEnd?.close();
+  reader.close();
 }
 
 function bytesOf(segments: readonly SegmentFile[], files: Files): number {

@@ -7,6 +7,8 @@ import { ProfileRowError } from "./profile_table.ts";
 
 /** Primary result codes of SQLite: the disk is full or failed, or the file is damaged. */
 const [SQLITE_IOERR, SQLITE_CORRUPT, SQLITE_FULL, SQLITE_NOTADB] = [10, 11, 13, 26];
+/** An extended result code: the index of the write-ahead log has no room on the disk. */
+const SQLITE_IOERR_SHMSIZE = 4_874;
 
 export interface ProfileErrorsOptions {
   readonly path: string;
@@ -34,14 +36,17 @@ export class ProfileErrors {
   nameOf(error: unknown): unknown {
     const { path, bytesMax } = this.#options;
     if (error instanceof ProfileRowError) return this.damaged(error.message);
-    const code = Number((error as { errcode?: number }).errcode) & 0xff;
+    const extended = Number((error as { errcode?: number }).errcode);
+    const code = extended & 0xff;
     if (code === SQLITE_FULL || code === SQLITE_IOERR) {
       const isLimited = code === SQLITE_FULL && bytesMax !== undefined;
-      return new ProfileStoreUnavailableError(
+      const named = new ProfileStoreUnavailableError(
         path,
         error,
         isLimited ? profilesFull(bytesMax) : undefined,
       );
+      const isFull = code === SQLITE_FULL || extended === SQLITE_IOERR_SHMSIZE;
+      return isFull ? Object.assign(named, { code: "ENOSPC" }) : named;
     }
     const isDamage = code === SQLITE_CORRUPT || code === SQLITE_NOTADB ||
       !this.isVerified && !(error instanceof DamagedFileError);

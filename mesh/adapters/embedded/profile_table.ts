@@ -15,14 +15,12 @@ interface Row {
 
 const COLUMNS = "attributes, updated_at_ms, version, checksum";
 
-/** Makes the table where it is missing. */
-export function createProfileTable(database: DatabaseSync, kind: ProfileKind): void {
-  database.exec(
-    `CREATE TABLE IF NOT EXISTS ${kind}_profile (
-       id TEXT PRIMARY KEY, attributes TEXT NOT NULL, updated_at_ms REAL NOT NULL,
-       version INTEGER NOT NULL, checksum INTEGER NOT NULL
-     ) WITHOUT ROWID`,
-  );
+/** The statement that makes the table. */
+export function profileTableSql(kind: ProfileKind): string {
+  return `CREATE TABLE ${kind}_profile (
+     id TEXT PRIMARY KEY, attributes TEXT NOT NULL, updated_at_ms REAL NOT NULL,
+     version INTEGER NOT NULL, checksum INTEGER NOT NULL
+   ) WITHOUT ROWID`;
 }
 
 /** Statements on the table, for one connection. */

@@ -23,7 +23,7 @@ import type {
 import { Listeners } from "../../runtime/listeners.ts";
 import { DamagedFileError } from "./checked_json.ts";
 import { ProfileErrors } from "./profile_errors.ts";
-import { createProfileTable, ProfileTable, verifyRows } from "./profile_table.ts";
+import { ProfileTable, profileTableSql, verifyRows } from "./profile_table.ts";
 import {
   type ProfileChange,
   type ProfileCommits,
@@ -153,7 +153,7 @@ export class SqliteProfileStore implements ProfileStore {
     this.#run("PRAGMA journal_mode = WAL");
     const { user_version } = this.#row("PRAGMA user_version");
     const { tables } = this.#row("SELECT group_concat(name) AS tables FROM sqlite_schema");
-    if (tables === null) this.#run(`PRAGMA user_version = ${FORMAT}`);
+    if (tables === null) this.#make();
     else if (user_version !== FORMAT) {
       throw this.#errors.damaged(`it has format ${user_version}, and this build reads ${FORMAT}`);
     } else if (tables !== TABLES) throw this.#errors.damaged(`it has the tables ${tables}`);
@@ -162,8 +162,15 @@ export class SqliteProfileStore implements ProfileStore {
     return { user: this.#openKind("user"), item: this.#openKind("item") };
   }
 
+  /** Makes the tables, all or none: the disk may be full. */
+  #make(): void {
+    this.#run("BEGIN IMMEDIATE");
+    this.#run(`PRAGMA user_version = ${FORMAT}`);
+    for (const kind of ["user", "item"] as const) this.#run(profileTableSql(kind));
+    this.#run("COMMIT");
+  }
+
   #openKind(kind: ProfileKind): Profiles {
-    createProfileTable(this.#database, kind);
     const count = verifyRows(this.#database, kind);
     return { table: new ProfileTable(this.#database, kind), listeners: new Listeners(), count };
   }

@@ -7,6 +7,8 @@ import {
   EmbeddedEventLog,
   type EmbeddedEventLogOptions,
 } from "../../../../mesh/adapters/embedded/embedded_event_log.ts";
+import { denoFiles } from "../../../../mesh/adapters/deno/deno_files.ts";
+import type { Files } from "../../../../mesh/ports/files.ts";
 import { LogUnavailableError } from "../../../../mesh/ports/event_log.ts";
 import { createLogEnds, SharedLogEnds } from "../../../../mesh/adapters/embedded/log_ends.ts";
 import { LogCorruptError } from "../../../../mesh/adapters/embedded/segment_block.ts";
@@ -273,5 +275,29 @@ Deno.test("a log that rolled and was closed without a record goes on at its end"
     assert.deepEqual(await read(log), []);
     assert.equal(await log.append(0, [text("c")]), 2);
     await log.close();
+  });
+});
+
+Deno.test("an opening that fails at one partition closes the files of all others", async () => {
+  await withDirectory(async (directory) => {
+    let opened = 0;
+    const files: Files = {
+      ...denoFiles,
+      openSync(path, options) {
+        if (path.includes("/2/")) throw new Error("No space left on device (os error 28)");
+        const file = denoFiles.openSync(path, options);
+        const { close } = file;
+        opened++;
+        return Object.assign(file, {
+          close() {
+            opened--;
+            close.call(file);
+          },
+        });
+      },
+    };
+    await assert.rejects(open(directory, { partitions: 3, files }), /No space left/);
+    await new Promise((resolve) => setTimeout(resolve));
+    assert.equal(opened, 0);
   });
 });

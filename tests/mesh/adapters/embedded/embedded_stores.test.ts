@@ -93,6 +93,18 @@ Deno.test("a directory blob store leaves no empty folders behind, and none that 
   await dispose(directory);
 });
 
+Deno.test("a directory blob store makes its directory by the first put, and is empty before", async () => {
+  const parent = Deno.makeTempDirSync();
+  const store = new DirectoryBlobStore(`${parent}/blobs`);
+  assert.deepEqual(await store.list(""), []);
+  assert.equal(await store.get("a/b"), undefined);
+  await store.delete("a/b");
+  assert.deepEqual([...Deno.readDirSync(parent)], []);
+  await store.put("a/b", new Uint8Array(1));
+  assert.deepEqual(await store.list(""), ["a/b"]);
+  await dispose(parent);
+});
+
 blobStoreContract("directory blob store", () => {
   const directory = Deno.makeTempDirSync();
   return Promise.resolve({
