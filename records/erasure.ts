@@ -56,17 +56,15 @@ export interface ErasureRequest {
    * a ranking that was under way then may have been logged behind the first record.
    */
   readonly secondAt?: readonly number[];
-  /**
-   * The newest snapshot of before, when all trainers had removed the rows. A later snapshot may
-   * continue its chain.
-   */
-  readonly newestBefore?: string;
-  /** Snapshots that were not finished then. */
-  readonly unfinished?: readonly string[];
   /** When all serving replicas had the removals. */
   readonly servedAtMs?: number;
   /** When the user was found nowhere any more. */
   readonly completedAtMs?: number;
+  /**
+   * The oldest snapshot at that time; absent where there was none. All snapshots since go on from
+   * snapshots without the user.
+   */
+  readonly cleanFrom?: string;
 }
 
 const PREFIX = "erasures/";

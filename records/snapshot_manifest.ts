@@ -24,7 +24,7 @@ import {
 } from "./snapshot_parts.ts";
 
 /** Version of the manifest and of the contents of the parts; a build reads only its own. */
-export const FORMAT = 10;
+export const FORMAT = 11;
 
 /** The parts of a snapshot. */
 export interface SnapshotManifest {
@@ -127,14 +127,40 @@ export async function unpinSnapshot(blobs: BlobStore, snapshot: string): Promise
   await blobs.delete(snapshot + pinSuffix);
 }
 
-/** Names of the snapshots that have blobs and no manifest: they are being written, or leftovers. */
-export async function listUnfinished(blobs: BlobStore): Promise<string[]> {
-  const all = await listSnapshotBlobs(blobs);
-  const finished = new Set(
-    all.filter(isManifest).map((blob) => blob.slice(0, -manifestSuffix.length)),
-  );
-  const names = new Set(all.map((blob) => blob.slice(0, blob.indexOf("/", prefix.length))));
-  return [...names].filter((name) => !finished.has(name));
+/** The newest name below which a blob is stored, finished or not; undefined without any. */
+export async function newestName(blobs: BlobStore): Promise<string | undefined> {
+  const last = (await listSnapshotBlobs(blobs)).at(-1);
+  return last && nameOf(last);
+}
+
+/** Name of the snapshot whose prefix a blob has. */
+function nameOf(blob: string): string {
+  return blob.slice(0, blob.indexOf("/", prefix.length));
+}
+
+/** The blobs below one prefix. */
+export interface StoredSnapshot {
+  readonly name: string;
+  readonly pinned: boolean;
+  /** Whether it has a manifest. Without one it is being written, or deletes have left it. */
+  readonly finished: boolean;
+  /** Undefined where it has no manifest, or a damaged one. */
+  readonly manifest: SnapshotManifest | undefined;
+  /** Names of its blobs besides the manifest. */
+  readonly parts: readonly string[];
+}
+
+/** All that is stored of snapshots, the newest first, from one list of the store. */
+export async function listStored(blobs: BlobStore): Promise<StoredSnapshot[]> {
+  const byName = Map.groupBy(await listSnapshotBlobs(blobs), nameOf);
+  const stored = [...byName].map(async ([name, all]) => ({
+    name,
+    pinned: all.includes(name + pinSuffix),
+    finished: all.includes(manifestName(name)),
+    manifest: await readManifest(blobs, name).catch(() => undefined),
+    parts: all.filter((blob) => !isManifest(blob) && blob !== name + pinSuffix),
+  }));
+  return (await Promise.all(stored)).reverse();
 }
 
 /** Names of the pinned snapshots. */
@@ -148,24 +174,22 @@ function pinnedAmong(names: readonly string[]): string[] {
 }
 
 /**
- * Deletes the blobs of all snapshots except those that `kept` and the pinned ones name.
- *
- * @param underWay Prefixes of blobs that are being written and that no manifest names yet.
+ * Deletes the blobs of all snapshots except those that `kept` and the pinned ones name. None may
+ * be under way.
  */
 export async function keepSnapshots(
   blobs: BlobStore,
   kept: readonly SnapshotManifest[],
-  underWay: readonly string[] = [],
 ): Promise<void> {
   const all = await listSnapshotBlobs(blobs);
   const pinned = pinnedAmong(all);
-  const prefixes = [...kept.map(({ name }) => name), ...pinned, ...underWay];
   const named = new Set(kept.flatMap(partsOf).map(({ name }) => name));
+  for (const { name } of kept) named.add(manifestName(name));
   for (const name of pinned) {
     for (const part of await partsOfPinned(blobs, name)) named.add(part.name);
   }
   const names = all.filter((blob) =>
-    !named.has(blob) && !prefixes.some((prefix) => blob.startsWith(`${prefix}/`))
+    !named.has(blob) && !pinned.some((prefix) => blob.startsWith(`${prefix}/`))
   );
   // Manifests first: a snapshot whose parts are being deleted must not look finished.
   names.sort((a, b) => Number(isManifest(b)) - Number(isManifest(a)));

@@ -37,6 +37,8 @@ export interface ShardHeader {
 
 /** A member of a shard's chain: all rows, or the changes since the member before. */
 export interface ShardMember {
+  /** Sequence of each trainer at the member's cut, by source. */
+  readonly cut: Readonly<Record<string, number>>;
   /** An encoded {@link ShardHeader}. */
   readonly header: SnapshotPart;
   readonly chunks: readonly ShardChunkPart[];
@@ -54,12 +56,12 @@ export interface ShardPart extends ShardMember {
 }
 
 /** The members of a shard's chain, in the order in which they are restored. */
-export function chainOf({ earlier, header, chunks }: ShardPart): readonly ShardMember[] {
-  return [...earlier, { header, chunks }];
+export function chainOf({ earlier, cut, header, chunks }: ShardPart): readonly ShardMember[] {
+  return [...earlier, { cut, header, chunks }];
 }
 
 /** Bytes of a member. */
-export function memberBytes({ header, chunks }: ShardMember): number {
+export function memberBytes({ header, chunks }: Omit<ShardMember, "cut">): number {
   return chunks.reduce((sum, { bytes }) => sum + bytes, header.bytes);
 }
 
@@ -75,6 +77,11 @@ export interface TrainerPart {
   readonly learnedThroughMs: number;
   /** The encoded `TrainerState` (trainer_state.ts). */
   readonly checkpoint: SnapshotPart;
+}
+
+/** Sequence of each trainer at a cut, by source. */
+export function cutOf(trainers: readonly TrainerPart[]): ShardMember["cut"] {
+  return Object.fromEntries(trainers.map(({ source, sequence }) => [source, sequence]));
 }
 
 /** A snapshot is damaged, incomplete or of another format. */

@@ -291,8 +291,8 @@ export interface SnapshotBase {
   readonly bytesMax: readonly number[];
 }
 
-/** The newest member of a shard's chain. */
-export interface WrittenMember extends ShardMember {
+/** The newest member of a shard's chain; the snapshotter adds the cut. */
+export interface WrittenMember extends Omit<ShardMember, "cut"> {
   readonly shard: number;
   /** An increment holds the changes since {@link SnapshotBase.snapshot}. */
   readonly kind: SnapshotKind;

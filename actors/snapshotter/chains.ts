@@ -38,15 +38,17 @@ function incrementBytesMax(
  * A shard's part of the manifest.
  *
  * @param chains The parts of the base.
+ * @param cut Sequence of each trainer at the snapshot's cut.
  */
 export function inChain(
   { kind, ...member }: WrittenMember,
   chains: readonly ShardPart[],
+  cut: ShardPart["cut"],
 ): ShardPart {
-  if (kind === "full") return { ...member, earlier: [] };
+  if (kind === "full") return { ...member, cut, earlier: [] };
   const base = present(
     chains.find(({ shard }) => shard === member.shard),
     "an increment follows a member of the base",
   );
-  return { ...member, earlier: chainOf(base) };
+  return { ...member, cut, earlier: chainOf(base) };
 }

@@ -21,6 +21,7 @@ import type { SnapshotPublisher } from "./publisher.ts";
 import {
   FORMAT,
   keepSnapshots,
+  newestName,
   readManifests,
   sequenceOf,
   snapshotBytes,
@@ -28,6 +29,7 @@ import {
   snapshotName,
   writeManifest,
 } from "../../records/snapshot_manifest.ts";
+import { cutOf } from "../../records/snapshot_parts.ts";
 import { invariant } from "../../structures/invariant.ts";
 import { inChain, snapshotBase } from "./chains.ts";
 import type { SnapshotterMessage } from "./protocol.ts";
@@ -70,12 +72,13 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
     options: SnapshotterOptions,
     stores: SnapshotterDependencies,
     kept: readonly SnapshotManifest[],
+    lastName: string | undefined,
   ) {
     this.#context = context;
     this.#options = options;
     this.#stores = stores;
     this.#kept = kept;
-    this.#lastName = this.#newest?.name;
+    this.#lastName = lastName;
     this.#dueAtMs = context.clock.monotonicMs() + options.intervalMs;
     this.#snapshots = context.telemetry.counter("cairn_snapshots_total", {
       help: "Snapshots, by outcome.",
@@ -96,7 +99,7 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
     const manifests = await readManifests(stores.blobs, (cause) => {
       context.telemetry.log("warn", "an older snapshot is damaged and will be deleted", { cause });
     });
-    return new Snapshotter(context, options, stores, manifests);
+    return new Snapshotter(context, options, stores, manifests, await newestName(stores.blobs));
   }
 
   async receive(message: SnapshotterMessage): Promise<void> {
@@ -218,7 +221,11 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
       ...(base && { base }),
       ...(last === undefined ? {} : { unlessAt: Object.fromEntries(last) }),
     }, { budgetMs });
-    if (trainers.length === 0) return undefined;
+    if (trainers.length === 0) {
+      // A power failure takes deletes back, and a store may have refused them.
+      if (publication === undefined || await publication.isCurrent()) await this.#deleteOlder();
+      return undefined;
+    }
     if (this.#cancelling) throw new Error(`The snapshot ${name} was cancelled for a newer one.`);
     const parts = await Promise.all(
       shards.map((shard) =>
@@ -237,7 +244,7 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
       name,
       atMs,
       trainers,
-      shards: parts.map((part) => inChain(part, chains)),
+      shards: parts.map((part) => inChain(part, chains, cutOf(trainers))),
     };
     await publication?.publish(name);
     await writeManifest(this.#stores.blobs, manifest);

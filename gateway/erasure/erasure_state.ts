@@ -8,13 +8,12 @@ import {
   type TrainerErasure,
 } from "../../records/erasure.ts";
 import {
-  listPinned,
-  listUnfinished,
-  readManifests,
+  listStored,
+  partsOf,
   type SnapshotManifest,
+  type StoredSnapshot,
 } from "../../records/snapshot_manifest.ts";
-import { chainOf } from "../../records/snapshot_parts.ts";
-import type { BlobStore } from "../../mesh/ports/blob_store.ts";
+import { chainOf, cutOf } from "../../records/snapshot_parts.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
 import type { ErasureSources } from "./sources.ts";
 
@@ -33,6 +32,8 @@ export interface ErasureState {
   /** By keeper: whether its state and its checkpoint are without the user. */
   readonly keepers: readonly boolean[];
   readonly holds: readonly ErasureHold[];
+  /** Name of the oldest finished snapshot. */
+  readonly oldest: string | undefined;
 }
 
 /** Whether every part has dropped the user. */
@@ -58,11 +59,16 @@ export async function readState(
         .then(({ saved }) => isPast(saved, request.secondAt), () => false)
     ),
   );
+  const stored = await listStored(sources.blobs);
   return {
     request,
     trainers,
     keepers: forgotten,
-    holds: await holdsOf(sources, request, trainers),
+    holds: [
+      ...await logHolds(sources, request, trainers),
+      ...snapshotHolds(stored, request, trainers),
+    ],
+    oldest: stored.findLast(({ finished }) => finished)?.name,
   };
 }
 
@@ -80,9 +86,10 @@ export function readTrainers(
   );
 }
 
-async function holdsOf(
-  { eventLog, exampleLog, blobs }: ErasureSources,
-  { firstAt, secondAt, newestBefore = "", unfinished = [] }: ErasureRequest,
+/** The partitions of the logs that hold records of the user. */
+async function logHolds(
+  { eventLog, exampleLog }: ErasureSources,
+  { firstAt, secondAt }: ErasureRequest,
   trainers: ErasureState["trainers"],
 ): Promise<ErasureHold[]> {
   const holds: ErasureHold[] = [];
@@ -95,46 +102,46 @@ async function holdsOf(
     const isGone = second !== undefined && await storedFrom(exampleLog, partition) > second.offset;
     if (!isGone) holds.push({ kind: "exampleLog", partition });
   }
-  const pinned = await listPinned(blobs);
-  for (const manifest of await readManifests(blobs)) {
-    const { name } = manifest;
-    const isWhole = isAfter(manifest, trainers) &&
-      membersOf(manifest).every((member) => member > newestBefore);
-    if (!isWhole) holds.push({ kind: "snapshot", name, pinned: pinned.includes(name) });
-  }
-  for (const name of await listUnfinished(blobs)) {
-    // Its manifest is deleted, and its parts are still there.
-    const isBefore = name <= newestBefore || unfinished.includes(name);
-    if (isBefore) holds.push({ kind: "snapshot", name, pinned: false });
-  }
   return holds;
 }
 
-/** Name of the newest snapshot whose cut lies before the removals; undefined without any. */
-export async function newestBeforeOf(
-  blobs: BlobStore,
+/**
+ * The snapshots that hold rows of the user. A finished one is without them where its own cut and
+ * those of the members that it continues lie behind the removals. Other blobs below its prefix, and
+ * those of a prefix without a manifest, prove nothing by themselves:
+ *
+ *     behind the newest finished snapshot    being written now, by actors that go on from finished
+ *                                            snapshots, which have to be without the user as well
+ *     before it                              left by deletes that failed or that a power failure
+ *                                            took back: a hold, until the snapshotter deletes them
+ */
+function snapshotHolds(
+  stored: readonly StoredSnapshot[],
+  { cleanFrom }: ErasureRequest,
   trainers: ErasureState["trainers"],
-): Promise<string | undefined> {
-  const manifests = await readManifests(blobs);
-  return manifests.find((manifest) => !isAfter(manifest, trainers))?.name;
+): ErasureHold[] {
+  const without = stored.flatMap(({ manifest }) => manifest ?? [])
+    .filter((manifest) => isWithout(manifest, trainers));
+  const names = new Set(without.map(({ name }) => name));
+  const parts = new Set(without.flatMap(partsOf).map(({ name }) => name));
+  const provenFrom = cleanFrom ?? stored.find(({ finished }) => finished)?.name;
+  const isLeft = (snapshot: StoredSnapshot) =>
+    (provenFrom === undefined || snapshot.name < provenFrom || snapshot.finished) &&
+    snapshot.parts.some((blob) => !parts.has(blob));
+  return stored
+    .filter((snapshot) => snapshot.finished && !names.has(snapshot.name) || isLeft(snapshot))
+    .map(({ name, pinned }) => ({ kind: "snapshot", name, pinned }));
 }
 
-/** Whether the snapshot's cut lies behind the removals of all trainers. */
-function isAfter(
-  { trainers: cut }: SnapshotManifest,
+/** Whether all members of the snapshot were cut behind the removals of all trainers. */
+function isWithout(
+  { trainers: cut, shards }: SnapshotManifest,
   trainers: ErasureState["trainers"],
 ): boolean {
+  const cuts = [cutOf(cut), ...shards.flatMap(chainOf).map((member) => member.cut)];
   return trainers.every(([, second]) =>
-    cut.some(({ source, sequence }) =>
-      second !== undefined && source === second.source && sequence >= second.sequence
-    )
+    second !== undefined && cuts.every((cut) => cut[second.source] >= second.sequence)
   );
-}
-
-/** The snapshots that have written members of a snapshot's chains. */
-function membersOf({ shards }: SnapshotManifest): string[] {
-  const headers = shards.flatMap(chainOf).map(({ header }) => header.name);
-  return headers.map((blob) => blob.split("/").slice(0, 2).join("/"));
 }
 
 /** Offset of the oldest record that the log stores; its end if it stores none. */

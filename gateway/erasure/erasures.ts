@@ -19,14 +19,12 @@ import {
   readErasureRequest,
   writeErasureRequest,
 } from "../../records/erasure.ts";
-import { listUnfinished } from "../../records/snapshot_manifest.ts";
 import { decodeEvent, encodeEvent, type EventRecord } from "../../records/event_record.ts";
 import {
   areLearned,
   BUDGET_MS,
   type ErasureState,
   isForgotten,
-  newestBeforeOf,
   readState,
   readTrainers,
 } from "./erasure_state.ts";
@@ -188,7 +186,12 @@ export class Erasures {
     const state = await readState(this.#sources, request);
     if (!isForgotten(state)) return false;
     if (state.holds.length === 0) {
-      await this.#store(following, { ...request, completedAtMs: nowMs });
+      const { oldest: cleanFrom } = state;
+      await this.#store(following, {
+        ...request,
+        completedAtMs: nowMs,
+        ...(cleanFrom !== undefined && { cleanFrom }),
+      });
       this.#following.delete(erasureId);
       telemetry.log("info", `the erasure ${erasureId} is complete`);
       return false;
@@ -201,7 +204,7 @@ export class Erasures {
 
   /** Notes that the replicas are without the rows, when sync has carried all removals. */
   async #confirmServed(following: Following): Promise<void> {
-    const { parameterSync, clock, blobs } = this.#sources;
+    const { parameterSync, clock } = this.#sources;
     const trainers = await readTrainers(this.#sources, following.request);
     if (!areLearned(trainers)) return;
     const { roundsComplete } = await parameterSync.ask(
@@ -211,13 +214,7 @@ export class Erasures {
     // A sync that restarts counts from 0.
     following.roundsBefore = Math.min(following.roundsBefore ?? Infinity, roundsComplete);
     if (roundsComplete < following.roundsBefore + ROUNDS) return;
-    const newestBefore = await newestBeforeOf(blobs, trainers);
-    await this.#store(following, {
-      ...following.request,
-      ...(newestBefore !== undefined && { newestBefore }),
-      unfinished: await listUnfinished(blobs),
-      servedAtMs: clock.nowMs(),
-    });
+    await this.#store(following, { ...following.request, servedAtMs: clock.nowMs() });
   }
 
   /** Lets all records so far be trimmed, and gives the next snapshot a new cut. */

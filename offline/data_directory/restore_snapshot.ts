@@ -76,22 +76,22 @@ export async function restoreSnapshot(restore: SnapshotRestore): Promise<Restore
     await target.put(copied, await readPart(source, kernel, part));
     return { ...part, name: copied };
   };
-  const copyMember = async ({ header, chunks }: ShardMember, prefix: string) => {
+  const copyMember = async ({ cut, header, chunks }: ShardMember, prefix: string) => {
     const copiedHeader = await copy(header, `${prefix}/header`);
     const copiedChunks = [];
     for (const [number, chunk] of chunks.entries()) {
       copiedChunks.push(await copy(chunk, chunkName(prefix, number)));
     }
-    return { header: copiedHeader, chunks: copiedChunks };
+    return { cut, header: copiedHeader, chunks: copiedChunks };
   };
   const shards: ShardPart[] = [];
-  for (const { shard, earlier, header, chunks } of manifest.shards) {
+  for (const { shard, earlier, cut, header, chunks } of manifest.shards) {
     const prefix = `${name}/shard-${shard}`;
     const copiedEarlier = [];
     for (const [number, member] of earlier.entries()) {
       copiedEarlier.push(await copyMember(member, `${prefix}/earlier-${number}`));
     }
-    const newest = await copyMember({ header, chunks }, prefix);
+    const newest = await copyMember({ cut, header, chunks }, prefix);
     shards.push({ shard, earlier: copiedEarlier, ...newest });
   }
   const trainers: TrainerPart[] = [];

@@ -12,9 +12,11 @@ import {
   writeManifest,
 } from "../../records/snapshot_manifest.ts";
 import {
+  cutOf,
   encodePart,
   type ShardChunkPart,
   type ShardHeader,
+  type ShardMember,
   type ShardPart,
   type TrainerPart,
   writeChunk,
@@ -59,12 +61,13 @@ export async function writeModelSnapshot(
     const cut = { ...beforeAllLogs, source: addresses.trainer(partition), partition };
     trainers.push(await writeTrainerPart(blobs, name, kernel, cut, state));
   }
-  const shard = await writeTables(
+  const member = await writeTables(
     { blobs, kernel, prefix: `${name}/shard-0` },
     tables,
     embeddingShard,
   );
-  const manifest: SnapshotManifest = { format: FORMAT, name, atMs, trainers, shards: [shard] };
+  const part: ShardPart = { shard: 0, earlier: [], cut: cutOf(trainers), ...member };
+  const manifest: SnapshotManifest = { format: FORMAT, name, atMs, trainers, shards: [part] };
   await writeManifest(blobs, manifest);
   await keepSnapshots(blobs, [manifest]);
 }
@@ -80,7 +83,7 @@ async function writeTables(
   { blobs, kernel, prefix }: ShardTarget,
   tables: ClassTables,
   { slotNames, snapshotChunkRows }: CairnConfiguration["embeddingShard"],
-): Promise<ShardPart> {
+): Promise<Omit<ShardMember, "cut">> {
   const classes = tables.beginSnapshot();
   try {
     const head: ShardHeader = { slotNames, classes };
@@ -93,7 +96,7 @@ async function writeTables(
     ) {
       chunks.push(await writeChunk(blobs, prefix, chunks.length, chunk));
     }
-    return { shard: 0, earlier: [], header, chunks };
+    return { header, chunks };
   } finally {
     tables.endSnapshot();
   }

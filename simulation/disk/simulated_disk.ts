@@ -203,11 +203,22 @@ function applyNames(
   if (target === undefined) return; // the directory itself was lost, or removed
   for (const [name, entry] of names) {
     const path = `${directory}/${name}`;
-    if (target.get(name) === "directory") directories.delete(path);
+    if (target.get(name) === "directory") removeTree(directories, path);
     if (entry === undefined) target.delete(name);
     else target.set(name, entry);
     if (entry === "directory") directories.set(path, new Map());
   }
+}
+
+/**
+ * Removes a directory and all below it. It was empty when it was removed, so a sync of its parent
+ * makes the removals below it durable too: a journal keeps the order of changes.
+ */
+function removeTree(directories: Map<string, Map<string, Entry>>, path: string): void {
+  for (const [name, entry] of directories.get(path) ?? []) {
+    if (entry === "directory") removeTree(directories, `${path}/${name}`);
+  }
+  directories.delete(path);
 }
 
 function split(path: string): readonly [directory: string, name: string] {

@@ -15,6 +15,7 @@ import { VirtualClock } from "../../mesh/simulation/virtual_clock.ts";
 import { readErasureRequest, writeTrainerErasure } from "../../records/erasure.ts";
 import { decodeEvent } from "../../records/event_record.ts";
 import { FORMAT, pinSnapshot, writeManifest } from "../../records/snapshot_manifest.ts";
+import type { ShardPart } from "../../records/snapshot_parts.ts";
 import { fixtureOptions, gatewayFixture, json, startMs } from "./fixture.ts";
 
 const SOURCE = "trainer/0";
@@ -58,7 +59,7 @@ async function fixture(more: Partial<ErasureSources> = {}) {
       ...{ rowsRemoved: 2 - which, crosses: [], quarantined: 0 },
     });
   };
-  const snapshot = (number: number, sequence: number) =>
+  const snapshot = (number: number, sequence: number, shards: readonly ShardPart[] = []) =>
     writeManifest(blobs, {
       format: FORMAT,
       name: `snapshots/00000000000000${number}`,
@@ -73,10 +74,30 @@ async function fixture(more: Partial<ErasureSources> = {}) {
           checkpoint: PART,
         },
       ],
-      shards: [],
+      shards,
     });
+  /** Erases a user from everything but the snapshots; resolves with the id of the receipt. */
+  const eraseBesidesSnapshots = async (): Promise<string> => {
+    const { request: { erasureId } } = await erasures.erase("ann");
+    await pass(4);
+    await learn(erasureId, 1);
+    await learn(erasureId, 2);
+    await pass(1);
+    sync.roundsComplete += 2;
+    await pass(1);
+    for (const partition of [0, 1]) await eventLog.trim(partition, 2);
+    await exampleLog.trim(0, 2);
+    return erasureId;
+  };
+  /** The status of a receipt, and the names of the snapshots that hold the user. */
+  const receipt = async (erasureId: string): Promise<[string, ...string[]]> => {
+    const { status, holds } = await json(gateway.app.request(`/v1/erasures/${erasureId}`));
+    return [status, ...holds.map(({ name }: { name: string }) => name)];
+  };
   return {
     ...{ ...sources, sync, telemetry, eventLog, exampleLog, blobs },
+    eraseBesidesSnapshots,
+    receipt,
     erasures,
     gateway,
     kinds,
@@ -268,5 +289,87 @@ Deno.test("an erasure that is late is logged once, with what still holds the use
   await pass(90);
   const late = telemetry.lines.filter(({ message }) => message.includes("is overdue"));
   assert.equal(late.length, 1);
+  await erasures.stop();
+});
+
+/** A shard's part whose first member was cut before the removals, and its second behind them. */
+function continued(first: string, second: string): ShardPart {
+  const member = (snapshot: string, sequence: number) => ({
+    cut: { [SOURCE]: sequence },
+    header: { ...PART, name: `${snapshot}/shard-0/header` },
+    chunks: [],
+  });
+  return { shard: 0, ...member(second, 12), earlier: [member(first, 5)] };
+}
+
+const [FIRST, SECOND] = [1, 2].map((n) => `snapshots/00000000000000${n}`);
+
+Deno.test("blobs of a deleted snapshot that a power failure brought back hold the user", async () => {
+  const { erasures, blobs, snapshot, eraseBesidesSnapshots, receipt, pass } = await fixture();
+  const erasureId = await eraseBesidesSnapshots();
+  await snapshot(2, 12);
+  await blobs.put(`${FIRST}/trainer/0`, new Uint8Array(3));
+  assert.deepEqual(await receipt(erasureId), ["expiring", FIRST]);
+  await pass(6);
+  await blobs.delete(`${FIRST}/trainer/0`);
+  assert.deepEqual(await receipt(erasureId), ["erased"]);
+  await pass(6);
+  await blobs.put(`${FIRST}/shard-0/chunk-00000`, new Uint8Array(3));
+  assert.deepEqual(await receipt(erasureId), ["expiring", FIRST], "also when it was complete");
+  await erasures.stop();
+});
+
+Deno.test("a snapshot that continues one of before holds the user, whose manifest may be deleted", async () => {
+  const { erasures, blobs, snapshot, eraseBesidesSnapshots, receipt } = await fixture();
+  const erasureId = await eraseBesidesSnapshots();
+  await snapshot(2, 12, [continued(FIRST, SECOND)]);
+  await blobs.put(`${FIRST}/shard-0/header`, new Uint8Array(3));
+  assert.deepEqual(await receipt(erasureId), ["expiring", SECOND, FIRST]);
+  await snapshot(3, 13);
+  await blobs.delete(`${FIRST}/shard-0/header`);
+  await blobs.delete(`${SECOND}/manifest.json`);
+  assert.deepEqual(await receipt(erasureId), ["erased"]);
+  await erasures.stop();
+});
+
+Deno.test("a snapshot with a damaged manifest holds the user", async () => {
+  const { erasures, blobs, snapshot, eraseBesidesSnapshots, receipt } = await fixture();
+  const erasureId = await eraseBesidesSnapshots();
+  await blobs.put(`${FIRST}/manifest.json`, new TextEncoder().encode("{"));
+  assert.deepEqual(await receipt(erasureId), ["expiring", FIRST]);
+  await snapshot(2, 12);
+  assert.deepEqual(await receipt(erasureId), ["expiring", FIRST]);
+  await erasures.stop();
+});
+
+Deno.test("a snapshot that is written now, or is deleted after the erasure, holds no user", async () => {
+  const { erasures, blobs, snapshot, eraseBesidesSnapshots, receipt, pass } = await fixture();
+  const erasureId = await eraseBesidesSnapshots();
+  await blobs.put(`${SECOND}/trainer/0`, new Uint8Array(3));
+  assert.deepEqual(await receipt(erasureId), ["expiring", SECOND], "no snapshot proves it clean");
+  await snapshot(1, 12);
+  assert.deepEqual(await receipt(erasureId), ["erased"]);
+  await pass(6);
+  await snapshot(3, 13);
+  await blobs.put(`${FIRST}/trainer/0`, new Uint8Array(3));
+  await blobs.delete(`${FIRST}/manifest.json`);
+  assert.deepEqual(await receipt(erasureId), ["erased"], `${FIRST} and ${SECOND} were without it`);
+  await erasures.stop();
+});
+
+Deno.test("an erasure is not complete while the snapshots cannot be listed", async () => {
+  const { erasures, gateway, blobs, eraseBesidesSnapshots, receipt, pass } = await fixture();
+  const list = blobs.list.bind(blobs);
+  const erasureId = await eraseBesidesSnapshots();
+  blobs.list = () => Promise.reject(new Error("Connection refused"));
+  await pass(12);
+  const answer = await gateway.app.request(`/v1/erasures/${erasureId}`);
+  assert.equal(answer.status, 503);
+  assert.match((await answer.json()).detail, /Connection refused/);
+  assert.equal((await readErasureRequest(blobs, erasureId))?.completedAtMs, undefined);
+  blobs.list = list;
+  await pass(6);
+  assert.deepEqual(await receipt(erasureId), ["erased"]);
+  assert.ok((await readErasureRequest(blobs, erasureId))?.completedAtMs !== undefined);
   await erasures.stop();
 });

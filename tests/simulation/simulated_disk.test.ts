@@ -212,6 +212,20 @@ Deno.test("a name is durable once its directory is synced, and a rename is there
   assert.deepEqual([...left].sort(), ["new.tmp=2 old=1", "old=1", "old=2"]);
 });
 
+Deno.test("a removed directory is gone with all that was below it once its parent is synced", () => {
+  for (let seed = 0; seed < 10; seed++) {
+    const { disk } = new Machine();
+    const [outer, inner] = [`${EVENTS}/outer`, `${EVENTS}/outer/inner`];
+    disk.makeDirectory(inner);
+    disk.makeFile(`${inner}/file`);
+    for (const folder of ["/simulated", EVENTS, outer, inner]) disk.syncDirectory(folder);
+    for (const path of [`${inner}/file`, inner, outer]) disk.remove(path);
+    disk.syncDirectory(EVENTS);
+    disk.losePower(new KeyedHash(seed, "power"));
+    assert.deepEqual([...disk.files()].map(([path]) => path), []);
+  }
+});
+
 Deno.test("after a failed sync the cache shows what the disk lacks, until it is dropped", () => {
   const machine = new Machine();
   const path = `${EVENTS}/file`;

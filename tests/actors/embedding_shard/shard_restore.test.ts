@@ -58,6 +58,7 @@ async function snapshot(
   const shards = [{
     shard: 0,
     earlier: [],
+    cut: {},
     header: await writePart(blobs, kernel, `${NAME}/h`, header),
     chunks,
   }];

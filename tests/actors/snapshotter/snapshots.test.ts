@@ -265,6 +265,19 @@ Deno.test("a snapshot is skipped where nothing was learned since the last", asyn
   await world.loop.stop();
 });
 
+Deno.test("blobs that failed deletes left are deleted also where nothing was learned since", async () => {
+  const world = await start();
+  const { blobs } = world.loop;
+  await visit(world.loop, 0, 5);
+  const { name } = await snapshot(world);
+  const kept = await blobs.list("snapshots/");
+  await blobs.put("snapshots/000000000000001/trainer/0", new Uint8Array(9));
+  await blobs.put(`${name}/shard-0/chunk-00099`, new Uint8Array(9));
+  assert.deepEqual(await snapshot(world), {});
+  assert.deepEqual(await blobs.list("snapshots/"), kept);
+  await world.loop.stop();
+});
+
 Deno.test("older and unfinished snapshots are deleted, and the log before the kept ones is trimmed", async () => {
   const world = await start({ snapshotsKept: 2 });
   const { loop } = world;

@@ -146,7 +146,7 @@ Deno.test("a cut asked for while batches are in flight holds all of them, in wei
   };
   const before = await rows();
   const writing = shard.ask({ kind: "writeSnapshot", snapshot, spreadMs: 0 }, { budgetMs: 1_000 });
-  const shards = [{ ...await loop.mesh.settle(writing), earlier: [] }];
+  const shards = [{ ...await loop.mesh.settle(writing), earlier: [], cut: {} }];
   const trainers = [part];
   const manifest = { format: FORMAT, name: snapshot, atMs: 1, trainers, shards } as const;
   await writeManifest(loop.blobs, manifest);
