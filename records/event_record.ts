@@ -94,6 +94,18 @@ export function encodeEvent(record: EventRecord): Uint8Array {
 }
 
 /**
+ * The record as {@link encodeEvent} writes it, with its acceptance time as the last 8 bytes, a
+ * big-endian float64: a log that several gateways write may put a later time there.
+ */
+export function encodeStampable(record: ActionRecord): Uint8Array {
+  const { acceptedAtMs, ...others } = record;
+  // A fraction is encoded as a float64, which a whole number is not.
+  const bytes = encoder.encode({ ...others, acceptedAtMs: 0.5 });
+  new DataView(bytes.buffer, bytes.byteOffset).setFloat64(bytes.byteLength - 8, acceptedAtMs);
+  return bytes;
+}
+
+/**
  * The record that {@link encodeEvent} wrote.
  *
  * @throws {Error} When the bytes are not MessagePack.

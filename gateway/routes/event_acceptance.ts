@@ -2,10 +2,14 @@
  * Accepts events: validates the fields, looks for a duplicate, checks time and ranking, and appends
  * to the event log. Events of one request that belong to one partition are appended together.
  */
-import { type ActionRecord, encodeEvent, eventPartition } from "../../records/event_record.ts";
+import {
+  type ActionRecord,
+  encodeEvent,
+  encodeStampable,
+  eventPartition,
+} from "../../records/event_record.ts";
 import { contentText } from "../memory/recent_events.ts";
-import { AcceptedBehindError, type OnceRecord } from "../../mesh/ports/event_log.ts";
-import { invariant } from "../../structures/invariant.ts";
+import type { OnceRecord } from "../../mesh/ports/event_log.ts";
 import type { FieldErrorBudget } from "../parsing/field_errors.ts";
 import { validateEntry } from "../parsing/validation.ts";
 import { TimestampParser } from "../parsing/timestamps.ts";
@@ -14,9 +18,6 @@ import { type EventRequest, eventSchema } from "../schemas/events.ts";
 import { causeOf, conflict, madeElsewhere, requireInBounds, requireShown } from "./event_checks.ts";
 import { noteOn } from "./event_notes.ts";
 import { type Attribution, UnrankedEvents } from "./unranked_events.ts";
-
-/** Attempts to accept events later than those of other gateways. */
-const ATTEMPTS_MAX = 50;
 
 /** An accepted event or a duplicate, as the answer lists it. */
 export interface Taken {
@@ -167,7 +168,7 @@ export class EventAcceptance {
   }
 
   async #append(partition: number, group: readonly NewEvent[]): Promise<void> {
-    const { eventLog } = this.#parts;
+    const { eventLog, memory } = this.#parts;
     if (eventLog.appendOnce === undefined) {
       const records = group.flatMap(({ impression, record }) => {
         const action = encodeEvent(record);
@@ -177,36 +178,22 @@ export class EventAcceptance {
       for (const event of group) this.#accept(event);
       return;
     }
-    const { sent, earlier } = await this.#appendOnce(partition, group);
+    const sent = group.flatMap(onceRecords);
+    const outcomes = await eventLog.appendOnce(partition, sent.map(({ record }) => record));
     sent.forEach(({ event }, i) => {
       if (event === undefined) return; // a ranking, of the event behind it
       const { accepted, record, base } = event;
-      const known = earlier[i];
-      if (known === undefined) return this.#accept(event);
-      if (!known.isSame) return accepted.reject(conflict(record.eventId, base));
-      event.isDuplicate = true;
-      accepted.resolve(known.acceptedAtMs);
-    });
-  }
-
-  /** Appends events; accepts them again, later, while another gateway is ahead in the partition. */
-  async #appendOnce(partition: number, group: readonly NewEvent[]) {
-    const { eventLog, memory: { acceptanceClock } } = this.#parts;
-    const { appendOnce } = eventLog;
-    invariant(appendOnce !== undefined, "a shared log remembers ids");
-    for (let attempts = 1;; attempts++) {
-      const sent = group.flatMap(onceRecords);
-      try {
-        const records = sent.map(({ record }) => record);
-        return { sent, earlier: await appendOnce.call(eventLog, partition, records) };
-      } catch (error) {
-        if (!(error instanceof AcceptedBehindError) || attempts === ATTEMPTS_MAX) throw error;
-        acceptanceClock.follow(error.newestMs);
-        for (const event of group) {
-          event.record = { ...event.record, acceptedAtMs: acceptanceClock.nextMs() };
-        }
+      const outcome = outcomes[i];
+      const { acceptedAtMs } = outcome;
+      if (outcome.kind === "appended") {
+        memory.acceptanceClock.resumeAfter(acceptedAtMs);
+        event.record = { ...record, acceptedAtMs };
+        return this.#accept(event);
       }
-    }
+      if (!outcome.isSame) return accepted.reject(conflict(record.eventId, base));
+      event.isDuplicate = true;
+      accepted.resolve(acceptedAtMs);
+    });
   }
 
   #accept({ accepted, record }: NewEvent): void {
@@ -240,10 +227,11 @@ function needsRanking(attribution: Attribution): attribution is NeededRanking {
 function onceRecords(event: NewEvent): { readonly record: OnceRecord; event?: NewEvent }[] {
   const { record: { eventId, acceptedAtMs }, impression } = event;
   const common = { content: contentText(event.event), acceptedAtMs };
-  const action = { id: eventId, bytes: encodeEvent(event.record), ...common };
+  const bytes = encodeStampable(event.record);
+  const action = { id: eventId, bytes, endsWithTime: true, ...common };
   if (impression === undefined) return [{ record: action, event }];
   // The ids of clients have no control characters.
-  const ranking = { id: `${eventId}\0ranking`, bytes: impression, ...common };
+  const ranking = { id: `${eventId}\0ranking`, bytes: impression, endsWithTime: false, ...common };
   return [{ record: ranking }, { record: action, event }];
 }
 

@@ -37,15 +37,26 @@ export interface OnceRecord {
   readonly bytes: Uint8Array;
   /** Two records of one id are the same if their contents are. */
   readonly content: string;
-  /** Wall time at which it was accepted, ms. */
+  /** Wall time at which it was accepted, ms. The log raises it where it has later records. */
   readonly acceptedAtMs: number;
+  /**
+   * Whether `bytes` end with the acceptance time as a big-endian float64, where the log then writes
+   * the time that it gives.
+   */
+  readonly endsWithTime: boolean;
 }
 
-/** The record that was appended under an id before. */
-export interface EarlierRecord {
-  readonly isSame: boolean;
-  readonly acceptedAtMs: number;
-}
+/** The outcome of {@link EventLog.appendOnce} for one record. */
+export type OnceOutcome =
+  | { readonly kind: "appended"; readonly acceptedAtMs: number }
+  /** A record was appended under the id before. */
+  | { readonly kind: "earlier"; readonly isSame: boolean; readonly acceptedAtMs: number };
+
+/**
+ * Least distance of two acceptance times of {@link EventLog.appendOnce}, ms. Exactly representable
+ * in addition to today's epoch milliseconds (41 of 53 bits).
+ */
+export const ACCEPTANCE_STEP_MS = 1 / 1024;
 
 /** A log of one or more partitions. */
 export interface EventLog {
@@ -68,21 +79,21 @@ export interface EventLog {
     fence?: AppendFence,
   ): Promise<number>;
   /**
-   * Appends durably those records whose id was not appended before, by any process, and resolves
-   * with the earlier record of each other one. Ids are known for as long as the log is told to keep
-   * them. Absent where one process alone appends, which remembers the ids itself.
+   * Appends durably those records whose id was not appended before, by any process, and tells of
+   * each other one what was appended under its id. Ids are known for as long as the log is told to
+   * keep them. Absent where one process alone appends, which remembers the ids itself.
    *
-   * The acceptance times of new records must be above those of all records before, of every
-   * process: a reader of the partition then knows that no earlier one comes later.
+   * Acceptance times ascend in a partition over all processes, so that a reader knows that no
+   * earlier one comes later: a new record whose time is not above all before it gets the next time,
+   * {@link ACCEPTANCE_STEP_MS} later.
    *
-   * @throws {AcceptedBehindError} They are not; nothing was appended.
    * @throws As {@link append}; which records were appended is then unknown, and sending them again
    * appends none twice.
    */
   appendOnce?(
     partition: number,
     records: readonly OnceRecord[],
-  ): Promise<(EarlierRecord | undefined)[]>;
+  ): Promise<OnceOutcome[]>;
   /**
    * Makes `epoch` the only one whose appends the partition takes, durably, and resolves with the
    * end of the partition, which no earlier writer can move any more. The same epoch again changes
@@ -183,17 +194,6 @@ export class LogFullError extends Error {
     remedy = "raise storage.logBytesMax or let its consumers catch up",
   ) {
     super(`The log "${log}" holds ${bytes} bytes and its limit is ${bytesMax}; ${remedy}.`);
-  }
-}
-
-/** Another process has appended records that were accepted later. */
-export class AcceptedBehindError extends Error {
-  override readonly name = "AcceptedBehindError";
-  /** @param newestMs The newest acceptance time in the partition. */
-  constructor(readonly log: string, readonly partition: number, readonly newestMs: number) {
-    super(
-      `Partition ${partition} of ${log} has records that were accepted at ${newestMs}: accept the records again, later than that.`,
-    );
   }
 }
 

@@ -2,7 +2,7 @@
  * A log on the simulated Redis server, by the rules of the scripts of the production log.
  */
 import {
-  AcceptedBehindError,
+  ACCEPTANCE_STEP_MS,
   type AppendFence,
   checkFence,
   LogFullError,
@@ -129,12 +129,15 @@ export class LogState {
     return endOffset;
   }
 
-  /** Appends the records whose ids are new; the earlier record of each other one. */
+  /**
+   * Appends the records whose ids are new, at times above all before. Returns the record under the
+   * id of each.
+   */
   appendOnce(
     partition: number,
     records: readonly (OnceRecord & { readonly token: string })[],
     bytesMax: number,
-  ): readonly (KeptId | undefined)[] | Error {
+  ): readonly KeptId[] | Error {
     const target = partitionOf(this.#partitions, partition);
     if (target.epoch !== 0) {
       return new StaleWriterError(this.#name, partition, undefined, target.epoch);
@@ -143,23 +146,26 @@ export class LogState {
       return new LogFullError(this.#name, this.#bytes, bytesMax);
     }
     const { acceptedAtMs: newestMs } = target;
-    const isBehind = records.some(({ id, acceptedAtMs }) =>
-      !this.#ids.has(id) && acceptedAtMs <= newestMs
-    );
-    if (isBehind) return new AcceptedBehindError(this.#name, partition, newestMs);
     this.#journal.add(() => target.acceptedAtMs = newestMs);
     const added: Uint8Array[] = [];
-    const earlier = records.map(({ id, content, acceptedAtMs, token, bytes }) => {
+    const kept = records.map(({ id, content, acceptedAtMs, token, bytes, endsWithTime }) => {
       const found = this.#ids.get(id);
-      if (found !== undefined) return found.token === token ? undefined : found;
-      this.#ids.set(id, { content, acceptedAtMs, token });
+      if (found !== undefined) return found;
+      const atMs = acceptedAtMs > target.acceptedAtMs
+        ? acceptedAtMs
+        : target.acceptedAtMs + ACCEPTANCE_STEP_MS;
+      const entry = { content, acceptedAtMs: atMs, token };
+      this.#ids.set(id, entry);
       this.#journal.add(() => this.#ids.delete(id));
+      if (endsWithTime) {
+        new DataView(bytes.buffer, bytes.byteOffset).setFloat64(bytes.byteLength - 8, atMs);
+      }
       added.push(bytes);
-      target.acceptedAtMs = Math.max(target.acceptedAtMs, acceptedAtMs);
-      return undefined;
+      target.acceptedAtMs = atMs;
+      return entry;
     });
     this.#add(partition, added);
-    return earlier;
+    return kept;
   }
 
   /** @throws {StaleWriterError} A later epoch has claimed the partition. */

@@ -4,16 +4,15 @@
  * records which the server has lost refuses from then on.
  */
 import {
-  AcceptedBehindError,
   type AppendFence,
   type AppendUntil,
-  type EarlierRecord,
   type EventLog,
   LogFullError,
   type LogRecord,
   LogTailLostError,
   LogUnavailableError,
   type LogUsage,
+  type OnceOutcome,
   type OnceRecord,
   partitionOf,
 } from "../../mesh/ports/event_log.ts";
@@ -123,7 +122,7 @@ export class SimulatedEventLog implements EventLog {
   async appendOnce(
     partition: number,
     records: readonly OnceRecord[],
-  ): Promise<(EarlierRecord | undefined)[]> {
+  ): Promise<OnceOutcome[]> {
     partitionOf(this.#partitions, partition);
     const refused = this.#reasonToRefuse();
     if (refused !== undefined) throw this.#refusal = refused;
@@ -137,15 +136,13 @@ export class SimulatedEventLog implements EventLog {
       this.#state.appendOnce(partition, sent, bytesMax),
       this.#state.endOffset(partition),
     ], true);
-    if (outcome instanceof AcceptedBehindError) throw outcome;
     if (outcome instanceof Error) throw this.#refusal = outcome;
     this.#refusal = undefined;
     this.#knows(partition, end);
-    return outcome.map((found, i) =>
-      found && {
-        isSame: found.content === records[i].content,
-        acceptedAtMs: found.acceptedAtMs,
-      }
+    return outcome.map(({ content, acceptedAtMs, token }, i) =>
+      token === sent[i].token
+        ? { kind: "appended", acceptedAtMs }
+        : { kind: "earlier", isSame: content === records[i].content, acceptedAtMs }
     );
   }
 

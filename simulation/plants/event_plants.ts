@@ -20,8 +20,8 @@ export const eventPlants: readonly Plant[] = [
     edits: [{
       file: "gateway/memory/acceptance_clock.ts",
       find:
-        'const nextMs = Math.max(this.#clock.nowMs() + this.#aheadMs, this.#lastMs + STEP_MS);\n    invariant(nextMs > this.#lastMs, "acceptance times strictly ascend");',
-      replace: "const nextMs = this.#clock.nowMs() + this.#aheadMs;",
+        'const nextMs = Math.max(this.#clock.nowMs(), this.#lastMs + ACCEPTANCE_STEP_MS);\n    invariant(nextMs > this.#lastMs, "acceptance times strictly ascend");',
+      replace: "const nextMs = this.#clock.nowMs();",
     }],
     seenBy: ["ascending-acceptance"],
     scenario: "clock-steps",

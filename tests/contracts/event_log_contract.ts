@@ -3,7 +3,7 @@
  */
 import assert from "node:assert/strict";
 import {
-  AcceptedBehindError,
+  ACCEPTANCE_STEP_MS,
   type EventLog,
   LogFullError,
   LogOffsetError,
@@ -241,40 +241,66 @@ export function eventLogContract(
     assert.equal((await readAll(log, 0)).slice(0, 37).length, 37);
   });
 
+  const once = (id: string, content = id, acceptedAtMs = 7) => ({
+    id,
+    content,
+    acceptedAtMs,
+    bytes: text(`${id}:${content}`),
+    endsWithTime: false,
+  });
+  const appendedAt = (acceptedAtMs: number) => ({ kind: "appended", acceptedAtMs });
+  const earlierAt = (acceptedAtMs: number, isSame = true) => ({
+    kind: "earlier",
+    isSame,
+    acceptedAtMs,
+  });
+
   test("a record that is sent again under its id is appended once", async ({ log }) => {
     if (!log.appendOnce) return;
-    const record = (id: string, content = id, acceptedAtMs = 7) => ({
-      id,
-      content,
-      acceptedAtMs,
-      bytes: text(`${id}:${content}`),
-    });
-    assert.deepEqual(await log.appendOnce(0, [record("a"), record("b")]), [undefined, undefined]);
+    assert.deepEqual(await log.appendOnce(0, [once("a"), once("b", "b", 7.5)]), [
+      appendedAt(7),
+      appendedAt(7.5),
+    ]);
     const again = await log.appendOnce(0, [
-      record("b", "b", 8),
-      record("c", "c", 8.25),
-      record("a", "other"),
-      record("c", "c", 9),
+      once("b", "b", 8),
+      once("c", "c", 8.25),
+      once("a", "other"),
+      once("c", "c", 9),
     ]);
     assert.deepEqual(again, [
-      { isSame: true, acceptedAtMs: 7 },
-      undefined,
-      { isSame: false, acceptedAtMs: 7 },
-      { isSame: true, acceptedAtMs: 8.25 },
+      earlierAt(7.5),
+      appendedAt(8.25),
+      earlierAt(7, false),
+      earlierAt(8.25),
     ]);
-    await assert.rejects(log.appendOnce(0, [record("b"), record("e", "e", 8.25)]), (error) => {
-      assert.ok(error instanceof AcceptedBehindError);
-      assert.equal(error.newestMs, 8.25);
-      return true;
-    });
-    assert.equal(log.refusal(), undefined);
-    const later = await log.appendOnce(0, [record("b"), record("e", "e", 8.25 + 2 ** -10)]);
-    assert.deepEqual(later, [{ isSame: true, acceptedAtMs: 7 }, undefined]);
     await log.append(0, words("d"));
-    assert.deepEqual(await readAll(log, 0), ["0:a:a", "1:b:b", "2:c:c", "3:e:e", "4:d"]);
-    assert.deepEqual(await log.appendOnce(1, [record("z")]), [undefined]);
+    assert.deepEqual(await readAll(log, 0), ["0:a:a", "1:b:b", "2:c:c", "3:d"]);
+    assert.deepEqual(await log.appendOnce(1, [once("z")]), [appendedAt(7)]);
     await log.claim(1, 1);
-    await assert.rejects(log.appendOnce(1, [record("y")]), StaleWriterError);
+    await assert.rejects(log.appendOnce(1, [once("y")]), StaleWriterError);
+  });
+
+  test("a record that was accepted before the newest one gets the next time, in its bytes too", async ({ log }) => {
+    if (!log.appendOnce) return;
+    const at = (id: string, acceptedAtMs: number) => {
+      const bytes = new Uint8Array(9);
+      bytes[0] = id.charCodeAt(0);
+      new DataView(bytes.buffer).setFloat64(1, acceptedAtMs);
+      return { id, content: id, acceptedAtMs, bytes, endsWithTime: true };
+    };
+    const newestMs = 1.7e12 + 0.7;
+    const nextMs = newestMs + ACCEPTANCE_STEP_MS;
+    await log.appendOnce(0, [at("a", newestMs)]);
+    assert.deepEqual(await log.appendOnce(0, [at("b", newestMs - 50), at("c", newestMs)]), [
+      appendedAt(nextMs),
+      appendedAt(nextMs + ACCEPTANCE_STEP_MS),
+    ]);
+    assert.deepEqual(await log.appendOnce(0, [at("b", newestMs + 9)]), [earlierAt(nextMs)]);
+    assert.deepEqual(await log.appendOnce(0, [at("d", newestMs + 1)]), [appendedAt(newestMs + 1)]);
+    const times = (await log.read(0, 0, 9)).map(({ bytes }) =>
+      new DataView(bytes.buffer, bytes.byteOffset).getFloat64(1)
+    );
+    assert.deepEqual(times, [newestMs, nextMs, nextMs + ACCEPTANCE_STEP_MS, newestMs + 1]);
   });
 
   test("records, offsets and trims outlive a restart", async (under) => {

@@ -83,6 +83,19 @@ await withServers((server) => {
     assert.deepEqual(logged, times);
   });
 
+  test("events that come to two gateways at once get ascending times, each in one append", async ([one, two]) => {
+    await one.rank("r", ["a", "b"]);
+    two.clock.advance(3);
+    const answers = await Promise.all(Array.from({ length: 60 }, (_, i) => {
+      const gateway = i % 3 === 0 ? two : one;
+      return json(gateway.post("/v1/events", { ...click, eventId: `e${i}` }));
+    }));
+    const times = answers.map(({ events: [{ acceptedAtMs }] }) => acceptedAtMs);
+    const logged = (await one.logged()).map(({ acceptedAtMs }) => acceptedAtMs);
+    assert.deepEqual(logged, times.toSorted((a, b) => a - b), "in the log as in the answers");
+    assert.equal(new Set(logged).size, 60);
+  });
+
   test("an event that both gateways get is accepted once, with one acceptance time", async ([one, two]) => {
     await one.rank("r", ["a", "b"]);
     const ids = Array.from({ length: 20 }, (_, i) => `e${i}`);

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { decodeEvent, type EventRecord } from "../../records/event_record.ts";
 import type { GatewayParts } from "../../gateway/parts.ts";
-import type { OnceRecord } from "../../mesh/ports/event_log.ts";
+import type { OnceOutcome, OnceRecord } from "../../mesh/ports/event_log.ts";
 import { MemoryEventLog } from "../../mesh/adapters/memory/memory_event_log.ts";
 import { GatewayMemory } from "../../gateway/memory/gateway_memory.ts";
 import { recallFromLogs } from "../../gateway/memory/log_recall.ts";
@@ -167,15 +167,17 @@ function sharedLog() {
   const eventLog = new MemoryEventLog({ name: "events", partitions: 1 });
   const known = new Map<string, OnceRecord>();
   const appendOnce = async (partition: number, sent: readonly OnceRecord[]) => {
-    const earlier = sent.map((record) => {
+    const outcomes = sent.map((record): OnceOutcome => {
       const before = known.get(record.id);
       if (before === undefined) known.set(record.id, record);
-      return before &&
-        { isSame: before.content === record.content, acceptedAtMs: before.acceptedAtMs };
+      const { acceptedAtMs } = before ?? record;
+      return before === undefined
+        ? { kind: "appended", acceptedAtMs }
+        : { kind: "earlier", isSame: before.content === record.content, acceptedAtMs };
     });
-    const added = sent.filter((_, i) => earlier[i] === undefined).map(({ bytes }) => bytes);
+    const added = sent.filter((_, i) => outcomes[i].kind === "appended").map(({ bytes }) => bytes);
     if (added.length > 0) await eventLog.append(partition, added);
-    return earlier;
+    return outcomes;
   };
   return Object.assign(eventLog, { appendOnce });
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { encode } from "@msgpack/msgpack";
-import { decodeEvent, encodeEvent } from "../../records/event_record.ts";
+import { decodeEvent, encodeEvent, encodeStampable } from "../../records/event_record.ts";
 import { action, impression } from "../actors/joiner/records.ts";
 
 Deno.test("records are read from the log as they were written", () => {
@@ -11,6 +11,16 @@ Deno.test("records are read from the log as they were written", () => {
       action({ ranking: "r", item: "a", action: "rating", value: 3.5, atMs: 8 }),
     ]
   ) assert.deepEqual(decodeEvent(encodeEvent(record)), record);
+});
+
+Deno.test("the log can put another acceptance time into a record that ends with it", () => {
+  const record = action({ ranking: "r", item: "a", action: "rating", value: 3.5, atMs: 8 });
+  for (const acceptedAtMs of [0, 7, 1.7e12, 1.7e12 + 1 / 1024]) {
+    const bytes = encodeStampable({ ...record, acceptedAtMs });
+    assert.deepEqual(decodeEvent(bytes), { ...record, acceptedAtMs });
+    new DataView(bytes.buffer, bytes.byteOffset).setFloat64(bytes.byteLength - 8, 9.5);
+    assert.deepEqual(decodeEvent(bytes), { ...record, acceptedAtMs: 9.5 });
+  }
 });
 
 Deno.test("a record with a missing or wrong field is refused", () => {

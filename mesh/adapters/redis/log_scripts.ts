@@ -14,6 +14,7 @@
  * before it in the partition. So ids ascend, offsets are dense, and a trim knows how many bytes it
  * frees.
  */
+import { ACCEPTANCE_STEP_MS } from "../../ports/event_log.ts";
 import { RUN_CHECK } from "./server_runs.ts";
 import { RedisScript } from "./redis_script.ts";
 
@@ -71,56 +72,51 @@ return {'OK', string.format('%d', first), string.format('%d', held)}
 
 /**
  * Appends records whose ids are new. KEYS: runs, log, stream. ARGV: run id, partition, limit of
- * bytes, time to keep ids in ms, prefix of their keys, and for each record its id, its value
- * (`content time token`) and its bytes. Returns for each record false where it is new, or the value
- * that was stored first. Times of new records must be above `accepted:p`.
+ * bytes, time to keep ids in ms, prefix of their keys, and for each record its id, its acceptance
+ * time, the digest of its content, its token, '1' where its bytes end with the time, and its bytes.
+ *
+ * A new record whose time is not above `accepted:p` gets the next time. Returns for each record the
+ * value under its id, `content time token`; the token tells whether it was stored now.
  */
 export const appendOnceScript = new RedisScript<
-  | ["OK", bytes: string, endOffset: string, earlier: (string | null)[]]
+  | ["OK", bytes: string, endOffset: string, values: string[]]
   | ["RUN"]
   | ["STALE", epoch: string]
   | ["FULL", bytes: string]
-  | ["BEHIND", newest: string]
 >(`#!lua
 ${RUN_CHECK}
 local log, stream, p, prefix = KEYS[2], KEYS[3], ARGV[2], ARGV[5]
 local m = redis.call('HMGET', log, 'next:' .. p, 'total:' .. p, 'epoch:' .. p, 'bytes',
   'accepted:' .. p)
 local next, total = tonumber(m[1] or '0'), tonumber(m[2] or '0')
-local held = tonumber(m[4] or '0')
+local held, newest = tonumber(m[4] or '0'), tonumber(m[5] or '-1')
 if (m[3] or '0') ~= '0' then return {'STALE', m[3]} end
-local before, newest = tonumber(m[5] or '-1'), m[5] or '-1'
-for i = 6, #ARGV, 3 do
-  local atMs = string.match(ARGV[i + 1], '^%S+ (%S+) ')
-  if redis.call('EXISTS', prefix .. ARGV[i]) == 0 then
-    if tonumber(atMs) <= before then return {'BEHIND', newest} end
-  end
-end
 local bytes = 0
-for i = 8, #ARGV, 3 do bytes = bytes + #ARGV[i] end
+for i = 11, #ARGV, 6 do bytes = bytes + #ARGV[i] end
 if held + bytes > tonumber(ARGV[3]) then return {'FULL', string.format('%d', held)} end
-local earlier = {}
+local values = {}
 bytes = 0
-for i = 6, #ARGV, 3 do
+for i = 6, #ARGV, 6 do
   local key = prefix .. ARGV[i]
-  local found = redis.call('GET', key)
-  if found then
-    table.insert(earlier, found)
-  else
-    redis.call('SET', key, ARGV[i + 1], 'PX', ARGV[4])
-    redis.call('XADD', stream, string.format('%d-%d', next + 1, total), 'r', ARGV[i + 2])
+  local value = redis.call('GET', key)
+  if not value then
+    local at, record = tonumber(ARGV[i + 1]), ARGV[i + 5]
+    if at <= newest then at = newest + ${ACCEPTANCE_STEP_MS} end
+    newest = at
+    if ARGV[i + 4] == '1' then record = string.sub(record, 1, -9) .. struct.pack('>d', at) end
+    value = ARGV[i + 2] .. ' ' .. string.format('%.17g', at) .. ' ' .. ARGV[i + 3]
+    redis.call('SET', key, value, 'PX', ARGV[4])
+    redis.call('XADD', stream, string.format('%d-%d', next + 1, total), 'r', record)
     next = next + 1
-    total = total + #ARGV[i + 2]
-    bytes = bytes + #ARGV[i + 2]
-    local atMs = string.match(ARGV[i + 1], '^%S+ (%S+) ')
-    if tonumber(atMs) > tonumber(newest) then newest = atMs end
-    table.insert(earlier, false)
+    total = total + #record
+    bytes = bytes + #record
   end
+  table.insert(values, value)
 end
 redis.call('HSET', log, 'next:' .. p, string.format('%d', next), 'total:' .. p,
-  string.format('%d', total), 'accepted:' .. p, newest)
+  string.format('%d', total), 'accepted:' .. p, string.format('%.17g', newest))
 held = redis.call('HINCRBY', log, 'bytes', bytes)
-return {'OK', string.format('%d', held), string.format('%d', next), earlier}
+return {'OK', string.format('%d', held), string.format('%d', next), values}
 `);
 
 /**

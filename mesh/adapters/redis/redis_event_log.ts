@@ -8,16 +8,15 @@
  */
 import { createHash } from "node:crypto";
 import {
-  AcceptedBehindError,
   type AppendFence,
   type AppendUntil,
-  type EarlierRecord,
   type EventLog,
   LogFullError,
   type LogRecord,
   LogTailLostError,
   LogUnavailableError,
   type LogUsage,
+  type OnceOutcome,
   type OnceRecord,
   partitionOf,
   StaleWriterError,
@@ -172,7 +171,7 @@ export class RedisEventLog implements EventLog {
   async appendOnce(
     partition: number,
     records: readonly OnceRecord[],
-  ): Promise<(EarlierRecord | undefined)[]> {
+  ): Promise<OnceOutcome[]> {
     const { stream } = this.#partition(partition);
     const { commands, runs, barrier } = this.#server;
     const { bytesMax, idsKeptMs = ID_KEPT_MS, writer } = this.#options;
@@ -180,9 +179,12 @@ export class RedisEventLog implements EventLog {
       throw this.#refused(this.#unavailable(commands.failure));
     }
     const tokens = records.map(() => `${writer}:${this.#onceSent++}`);
-    const args = records.flatMap(({ id, bytes, content, acceptedAtMs }, i) => [
+    const args = records.flatMap(({ id, bytes, content, acceptedAtMs, endsWithTime }, i) => [
       id,
-      `${digest(content)} ${acceptedAtMs} ${tokens[i]}`,
+      acceptedAtMs,
+      digest(content),
+      tokens[i],
+      endsWithTime ? 1 : 0,
       bytes,
     ]);
     return await this.#again(async () => {
@@ -201,19 +203,15 @@ export class RedisEventLog implements EventLog {
         throw new StaleWriterError(this.#inWords, partition, undefined, Number(reply[1]));
       }
       if (reply[0] === "FULL") throw new LogFullError(this.#inWords, Number(reply[1]), bytesMax);
-      if (reply[0] === "BEHIND") {
-        throw new AcceptedBehindError(this.#inWords, partition, Number(reply[1]));
-      }
-      const [, held, end, earlier] = reply;
+      const [, held, end, values] = reply;
       // Also an earlier record is durable when its repetition is answered.
       await barrier.pass(runId);
       this.#refusal = undefined;
       this.#held(Number(held));
       this.#durableTo(partition, Number(end));
       this.#watcher.tell(partition, Number(end));
-      return earlier.map((value, i) => earlierOf(value, tokens[i], digest(records[i].content)));
+      return values.map((value, i) => outcomeOf(value, tokens[i], digest(records[i].content)));
     }).catch((error) => {
-      if (error instanceof AcceptedBehindError) throw error;
       throw this.#refused(fullMemory(error, this.#inWords, this.#server) ?? error);
     });
   }
@@ -477,16 +475,13 @@ export class RedisEventLog implements EventLog {
   }
 }
 
-/** The earlier record under an id; undefined where there was none, or it is this very one. */
-function earlierOf(
-  value: string | null,
-  token: string,
-  content: string,
-): EarlierRecord | undefined {
-  if (value === null) return undefined;
-  const [earlierContent, acceptedAtMs, earlierToken] = value.split(" ");
-  if (earlierToken === token) return undefined;
-  return { isSame: earlierContent === content, acceptedAtMs: Number(acceptedAtMs) };
+/** The outcome for a record of `token`, by the value under its id. */
+function outcomeOf(value: string, token: string, content: string): OnceOutcome {
+  const [keptContent, time, keptToken] = value.split(" ");
+  const acceptedAtMs = Number(time);
+  return keptToken === token
+    ? { kind: "appended", acceptedAtMs }
+    : { kind: "earlier", isSame: keptContent === content, acceptedAtMs };
 }
 
 /** A content as it is stored: the same in all processes, and short. */
