@@ -16,7 +16,7 @@ export interface BlobStore {
   get(name: string): Promise<Uint8Array | undefined>;
   /** Names that begin with `prefix`, ascending. */
   list(prefix: string): Promise<string[]>;
-  /** Deletes a blob, if there is one. */
+  /** Deletes a blob, if there is one. Resolves when the deletion is durable. */
   delete(name: string): Promise<void>;
 }
 

@@ -10,7 +10,7 @@ import { crc32 } from "node:zlib";
 import { BlobDamagedError, type BlobStore } from "../../ports/blob_store.ts";
 import { type DirectoryEntry, type Files, isNotFound } from "../../ports/files.ts";
 import { denoFiles } from "../deno/deno_files.ts";
-import { makeDirectory } from "./durable_directory.ts";
+import { makeDirectory, syncDirectory, syncDirectoryAsync } from "./durable_directory.ts";
 import { replaceFile, TEMPORARY_SUFFIX } from "./small_file.ts";
 
 const MAGIC = new TextEncoder().encode("CRNB");
@@ -26,6 +26,20 @@ export class DirectoryBlobStore implements BlobStore {
   constructor(directory: string, files: Files = denoFiles) {
     this.#directory = directory;
     this.#files = files;
+    this.#syncFolders("");
+  }
+
+  /** Makes deletions durable that a process before this one had begun and not synced. */
+  #syncFolders(folder: string): void {
+    const path = `${this.#directory}${folder}`;
+    for (const { name, isDirectory } of this.#entries(path)) {
+      if (isDirectory) this.#syncFolders(`${folder}/${name}`);
+    }
+    try {
+      syncDirectory(path, this.#files);
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
   }
 
   async put(name: string, bytes: Uint8Array): Promise<void> {
@@ -33,7 +47,7 @@ export class DirectoryBlobStore implements BlobStore {
     const footer = new Uint8Array(FOOTER_BYTES);
     footer.set(MAGIC);
     new DataView(footer.buffer).setUint32(MAGIC.length, await checksumOf(bytes), true);
-    makeDirectory(path.slice(0, path.lastIndexOf("/")), this.#files);
+    makeDirectory(folderOf(path), this.#files);
     await replaceFile(path, [bytes, footer], this.#files);
   }
 
@@ -75,19 +89,29 @@ export class DirectoryBlobStore implements BlobStore {
 
   /** Deletes a blob, and folders that are empty then. */
   async delete(name: string): Promise<void> {
-    let path = this.#path(name);
+    const path = this.#path(name);
     try {
       await this.#files.remove(path);
-      for (;;) {
-        path = path.slice(0, path.lastIndexOf("/"));
-        if (path.length <= this.#directory.length) return;
-        this.#files.removeSync(path); // fails unless the folder is empty
-      }
     } catch (error) {
       if (isNotFound(error)) return;
-      if (isNotEmpty(error)) return;
       throw error;
     }
+    // A folder that is gone durably takes its entries with it.
+    await syncDirectoryAsync(this.#removeEmpty(folderOf(path)), this.#files);
+  }
+
+  /** Removes a folder and its parents as far as they are empty; the first one that stays. */
+  #removeEmpty(folder: string): string {
+    let path = folder;
+    for (; path.length > this.#directory.length; path = folderOf(path)) {
+      try {
+        this.#files.removeSync(path);
+      } catch (error) {
+        if (isNotEmpty(error)) break;
+        if (!isNotFound(error)) throw error;
+      }
+    }
+    return path;
   }
 
   /** The entries of a folder; none where it is missing. */
@@ -111,6 +135,10 @@ export class DirectoryBlobStore implements BlobStore {
     const encoded = parts.map((part) => encodeURIComponent(part).replace(/\.tmp$/, "%2Etmp"));
     return `${this.#directory}/${encoded.join("/")}`;
   }
+}
+
+function folderOf(path: string): string {
+  return path.slice(0, path.lastIndexOf("/"));
 }
 
 async function checksumOf(bytes: Uint8Array): Promise<number> {

@@ -70,15 +70,18 @@ async function write(directory: string, steps: readonly Step[]): Promise<DiskJou
   return journal;
 }
 
-Deno.test("after a power failure at any moment each blob is whole, and as new as its last acknowledged put", async () => {
+Deno.test("after a power failure at any moment each blob is whole, and as its last acknowledged put or deletion left it", async () => {
   const names = ["snapshots/1/part", "snapshots/1/manifest.json", "snapshotter.json"];
   const blob = (version: number) => new Uint8Array(700 * (1 + version % 3)).fill(version);
   await fc.assert(
     fc.asyncProperty(
-      fc.array(fc.nat(names.length - 1), { minLength: 2, maxLength: 12 }),
+      fc.array(fc.record({ name: fc.nat(names.length - 1), isPut: fc.boolean() }), {
+        minLength: 2,
+        maxLength: 12,
+      }),
       fc.array(fc.nat(), { minLength: 8, maxLength: 8 }),
       fc.infiniteStream(fc.nat()),
-      async (puts, moments, draws) => {
+      async (writes, moments, draws) => {
         const directory = Deno.makeTempDirSync({ prefix: "cairn-power-" });
         try {
           const written = `${directory}/written`;
@@ -86,8 +89,10 @@ Deno.test("after a power failure at any moment each blob is whole, and as new as
           {
             using _ = journal.record();
             const store = new DirectoryBlobStore(written);
-            for (const [version, name] of puts.entries()) {
-              await store.put(names[name], blob(version));
+            await store.put("snapshots/1/other", blob(0)); // so that the folder stays
+            for (const [version, { name, isPut }] of writes.entries()) {
+              if (isPut) await store.put(names[name], blob(version));
+              else await store.delete(names[name]);
               journal.acknowledged(version + 1);
             }
           }
@@ -101,13 +106,19 @@ Deno.test("after a power failure at any moment each blob is whole, and as new as
             const store = new DirectoryBlobStore(`${directory}/${i}`);
             for (const [name, path] of names.entries()) {
               const bytes = await store.get(path);
-              const acknowledged = puts.slice(0, endOffset).lastIndexOf(name);
-              const version = bytes?.[0] ?? -1;
-              assert.ok(
-                version >= acknowledged,
-                `${path}: ${version}, acknowledged ${acknowledged}`,
-              );
-              if (bytes !== undefined) assert.deepEqual(bytes, blob(version));
+              const acknowledged = writes.slice(0, endOffset)
+                .findLastIndex((write) => write.name === name);
+              if (bytes !== undefined) {
+                const [version] = bytes;
+                const isNew = version > acknowledged ||
+                  version === acknowledged && writes[acknowledged].isPut;
+                assert.ok(isNew, `${path}: ${version}, acknowledged ${acknowledged}`);
+                assert.deepEqual(bytes, blob(version));
+              } else if (acknowledged >= 0 && writes[acknowledged].isPut) {
+                const isDeleted = writes.slice(acknowledged + 1)
+                  .some((write) => write.name === name && !write.isPut);
+                assert.ok(isDeleted, `${path}: gone, acknowledged ${acknowledged}`);
+              }
             }
           }
         } finally {
