@@ -20,6 +20,7 @@ import { logOffsets } from "./log_offsets.ts";
 import { ownTimers } from "./own_timers.ts";
 import { promptAsks } from "./prompt_asks.ts";
 import { promptFreshness } from "./prompt_freshness.ts";
+import { recommendedItems } from "./recommended_items.ts";
 import { reproducedScores } from "./reproduced_scores.ts";
 import { servedRows } from "./served_rows.ts";
 import { statedAnswers } from "./stated_answers.ts";
@@ -47,6 +48,7 @@ export function allCheckers(world: ProcessWorld): CheckerFactory[] {
     admittedRows(running),
     erasedUsers(running, () => world.disk.contents()),
     reproducedScores(running),
+    recommendedItems(running),
     statedAnswers,
     supervision,
     keptInvariants,

@@ -13,7 +13,9 @@ export const RECOVERY_MS = 30_000;
 
 const STATUSES: readonly number[] = [
   200,
+  201,
   202,
+  204,
   207,
   400,
   401,
@@ -27,6 +29,7 @@ const STATUSES: readonly number[] = [
   422,
   429,
 ];
+const rankings: readonly string[] = ["/v1/rank", "/v1/recommend"];
 const STATUSES_IN_FAULTS: readonly number[] = [503, 504];
 
 export function statedAnswers(context: CheckerContext): Checker {
@@ -42,7 +45,7 @@ export function statedAnswers(context: CheckerContext): Checker {
     replied({ method, path, status, body }) {
       const request = `${method} ${path}`;
       if (status === 0 || STATUSES.includes(status)) {
-        if (status === 200 && path === "/v1/rank") checkRanking(body, context);
+        if (status === 200 && rankings.includes(path)) checkRanking(body, context);
         return;
       }
       const detail = (body as { readonly detail?: string } | undefined)?.detail ?? "";

@@ -11,6 +11,8 @@ export type Values = Readonly<Record<string, unknown>>;
 export interface Knob {
   readonly path: string;
   readonly values: readonly unknown[];
+  /** Further values that are set wherever a value of the knob is, by path. */
+  readonly needs?: Values;
 }
 
 /** The knobs of a swarm. */
@@ -50,14 +52,26 @@ export const swarmKnobs: readonly Knob[] = [
   { path: "embeddings.expiry", values: [undefined, undefined, "4s"] },
   { path: "embeddings.loadWait", values: ["0ms", "500ms"] },
   { path: "embeddings.evictionInterval", values: ["100ms", "1s"] },
+  {
+    path: "recommend",
+    values: [undefined, undefined, {
+      enabled: true,
+      itemsMax: 1_000,
+      sources: ["model", "recent", "popular", "history"],
+      recentBy: "price",
+      popularBy: "clicks_minute",
+      historyBy: "recent",
+    }],
+    needs: { model: { kind: "factorizationMachine", embeddingDim: 4, tasks: ["bought"] } },
+  },
 ];
 
 /** One value of each knob. A knob whose value is undefined is left as it is. */
 export function drawKnobs(stream: RandomStream, knobs: readonly Knob[]): Values {
   const values: Record<string, unknown> = {};
-  for (const { path, values: choices } of knobs) {
+  for (const { path, values: choices, needs } of knobs) {
     const value = choices[Math.floor(stream.nextFloat() * choices.length)];
-    if (value !== undefined) values[path] = value;
+    if (value !== undefined) Object.assign(values, { [path]: value }, needs);
   }
   return values;
 }

@@ -13,6 +13,7 @@ features:
     user: { kind: id, source: user }
     item: { kind: id, source: item }
     tags: { kind: list, source: item }
+attributes: { item: { price: number }, user: { price: number } }
 model: { kind: logisticRegression, tasks: [bought] }
 joiner:
   window: 3s
@@ -55,6 +56,19 @@ const UNRANKED = 0.15;
 const ELSEWHERE = 0.1;
 /** Share of visits that end with an event that was sent before. */
 const REPEATED = 0.1;
+/** Share of visits of a shop with recommendations that ask for some. */
+const RECOMMENDED = 0.4;
+/** Share of visits of such a shop in which an item is stored, or deleted. */
+const STORED = 0.6;
+const DELETED = 0.1;
+/** Conditions of requests for recommendations; the last two read the user and the time. */
+const FILTERS = [
+  "price < 5",
+  '"red" in tags',
+  '"green" in tags && price >= 2',
+  "price == user.price",
+  "price < 9 && now > hours(1)",
+];
 /** Share of visits after which the visitor asks to be erased. */
 const ERASED = 0.02;
 /** Pause between two visits, ms. */
@@ -67,6 +81,7 @@ export async function visitShop(world: World, client: string): Promise<void> {
   while (world.running) {
     const ranking = await visitor.rank(candidates(visitor), requestExtras(visitor));
     if (ranking !== undefined) await actOn(visitor, ranking);
+    if (world.configuration.retriever !== undefined) await visitRecommendations(visitor);
     if (random.nextFloat() < ERASED) await visitor.erase();
     await world.sleep(random.nextFloat() * PAUSE_MS_MAX);
   }
@@ -109,4 +124,30 @@ async function actOn(visitor: Visitor, ranking: VisitorRanking): Promise<void> {
     await visitor.act(undefined, elsewhere, "purchase");
   }
   if (random.nextFloat() < REPEATED) await visitor.repeat();
+}
+
+/** Changes stored items, and asks for recommendations and acts on some of them. */
+async function visitRecommendations(visitor: Visitor): Promise<void> {
+  const { random } = visitor;
+  const [item] = candidates(visitor);
+  if (random.nextFloat() < STORED) {
+    const tags = TAGS.filter(() => random.nextFloat() < 0.5);
+    await visitor.store(item, { tags, price: Math.floor(random.nextFloat() * 10) });
+  }
+  if (random.nextFloat() < DELETED) await visitor.remove(item);
+  if (random.nextFloat() >= RECOMMENDED) return;
+  const recommended = await visitor.recommend(recommendExtras(visitor));
+  if (recommended !== undefined) await actOn(visitor, recommended);
+}
+
+function recommendExtras({ random }: Visitor): Record<string, unknown> {
+  const filter = FILTERS.filter(() => random.nextFloat() < 0.2);
+  return {
+    limit: 1 + Math.floor(random.nextFloat() * 8),
+    candidates: 1 + Math.floor(random.nextFloat() * 20),
+    ...(filter.length > 0 && { rules: { filter } }),
+    ...(random.nextFloat() < 0.2 && { sources: ["recent", "model"] }),
+    ...(random.nextFloat() < 0.1 && { learn: false }),
+    ...(random.nextFloat() < 0.3 && { userFields: { price: Math.floor(random.nextFloat() * 10) } }),
+  };
 }

@@ -67,12 +67,22 @@ export class Visitor {
     more: Readonly<Record<string, unknown>> = {},
   ): Promise<VisitorRanking | undefined> {
     const candidates = items.map((id) => ({ id }));
-    const { status, body } = await this.#client.send("POST", "/v1/rank", {
-      user: this.user,
-      candidates,
-      ...more,
-    });
-    return status === 200 ? body as VisitorRanking : undefined;
+    return await this.#ranking("/v1/rank", { candidates, ...more });
+  }
+
+  /** Asks for recommendations; undefined where the server did not give any. */
+  async recommend(more: Readonly<Record<string, unknown>>): Promise<VisitorRanking | undefined> {
+    return await this.#ranking("/v1/recommend", more);
+  }
+
+  /** Stores the attributes of an item in place of its former ones. */
+  async store(item: string, attributes: Readonly<Record<string, unknown>>): Promise<Reply> {
+    return await this.#client.send("PUT", `/v1/items/${item}`, { attributes });
+  }
+
+  /** Deletes the attributes of an item. */
+  async remove(item: string): Promise<Reply> {
+    return await this.#client.send("DELETE", `/v1/items/${item}`);
   }
 
   /**
@@ -102,6 +112,14 @@ export class Visitor {
   async repeat(): Promise<Reply | undefined> {
     const event = this.#sent[Math.floor(this.random.nextFloat() * this.#sent.length)];
     return event && await this.#send(event);
+  }
+
+  async #ranking(
+    path: string,
+    request: Readonly<Record<string, unknown>>,
+  ): Promise<VisitorRanking | undefined> {
+    const { status, body } = await this.#client.send("POST", path, { user: this.user, ...request });
+    return status === 200 ? body as VisitorRanking : undefined;
   }
 
   async #send(event: SentEvent): Promise<Reply | undefined> {

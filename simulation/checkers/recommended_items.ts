@@ -1,0 +1,192 @@
+/**
+ * Candidates come from live rows of stored items, and filters hold for each of them.
+ *
+ *     ∀ answer of a retriever:  its items are held, each once, and meet every condition
+ *                               the model's scores fall, and no source has more items than asked for
+ *     at the end:               items(retriever) = stored items, and all have vectors
+ *                               score = ⟨vector of the user, vector of the item⟩ + bias,
+ *                               with vectors made now, but for the codes of eight bits
+ *
+ * The items held are those of the messages to the present incarnation.
+ */
+import type { Retrieve, Retrieved, RetrieverMessage } from "../../actors/retriever/protocol.ts";
+import type { ScorerMessage } from "../../actors/scorer/protocol.ts";
+import type { RetrieverOptions } from "../../actors/retriever/options.ts";
+import { FeatureHasher } from "../../kernels/embedding/feature_hasher.ts";
+import { FeatureExtractor } from "../../kernels/features/extractor.ts";
+import type { Attributes, ProfileStore } from "../../mesh/ports/profile_store.ts";
+import type { Address } from "../../mesh/runtime/actor.ts";
+import { compileCondition } from "../../rules/compile_expression.ts";
+import { parseCondition } from "../../rules/parse_expression.ts";
+import type { RunningMesh } from "../../server/compose.ts";
+import { addresses } from "../../server/plan.ts";
+import { present } from "../../structures/invariant.ts";
+import type { CheckerFactory } from "./checker.ts";
+
+const BUDGET = { budgetMs: 10_000 };
+const RETRIEVER = "retriever/";
+/** Until then the sweep has made all vectors again since the last row was learned or expired, ms. */
+const AGREE_MS_MAX = 20_000;
+const PAUSE_MS = 500;
+/** Candidates that are asked for at the end. */
+const COUNT = 500;
+/** Half a code of eight bits, and rounding, relative to the query's and the item's numbers. */
+const CODE_ERROR = 0.5 / 127 + 1e-4;
+
+interface Incarnation {
+  readonly options: RetrieverOptions;
+  readonly items: Map<string, Attributes>;
+}
+
+/** @param running The process at the end of the run. */
+export function recommendedItems(running: () => RunningMesh | undefined): CheckerFactory {
+  return (context) => {
+    const retrievers = new Map<Address, Incarnation>();
+    let asked: Retrieve | undefined;
+    return {
+      name: "recommended-items",
+      processDied: () => retrievers.clear(),
+      began(actor, _host, options) {
+        if (!actor.startsWith(RETRIEVER)) return;
+        retrievers.set(actor, { options: options as RetrieverOptions, items: new Map() });
+      },
+      handles(actor, message) {
+        const items = retrievers.get(actor)?.items;
+        if (items === undefined) return;
+        const sent = message as RetrieverMessage;
+        if (sent.kind === "retrieve") asked = structuredClone(sent);
+        if (sent.kind !== "putItems") return;
+        for (const { id, attributes } of sent.items) {
+          if (attributes === undefined) items.delete(id);
+          else items.set(id, structuredClone(attributes));
+        }
+      },
+      answers(actor, request, value) {
+        const retriever = retrievers.get(actor);
+        if (retriever === undefined || request.kind !== "retrieve") return;
+        const problem = problemOf(retriever, request as Retrieve, value as Retrieved);
+        if (problem !== undefined) context.fail(`${actor} ${problem}`);
+      },
+      async atEnd() {
+        const mesh = running();
+        const held = retrievers.get(addresses.retriever());
+        if (mesh === undefined || held === undefined) return;
+        const { clock } = mesh.mesh.home;
+        const endsMs = clock.monotonicMs() + AGREE_MS_MAX;
+        let difference = await differenceOf(mesh, held, asked);
+        while (difference !== undefined && clock.monotonicMs() < endsMs) {
+          await new Promise<void>((resolve) => void clock.schedule(PAUSE_MS, resolve));
+          difference = await differenceOf(mesh, held, asked);
+        }
+        if (difference !== undefined) context.fail(difference);
+      },
+    };
+  };
+}
+
+/** The part of an answer that does not hold, in words. */
+function problemOf(
+  { options, items }: Incarnation,
+  { sources, count, filter, scope }: Retrieve,
+  { items: found, scores }: Retrieved,
+): string | undefined {
+  const conditions = filter.map((text) => ({
+    text,
+    holds: compileCondition(parseCondition(text, options.attributeTypes)),
+  }));
+  const seen = new Set<string>();
+  for (const { id } of found) {
+    const attributes = items.get(id);
+    if (attributes === undefined) return `found ${id}, which it does not hold`;
+    if (seen.has(id)) return `found ${id} twice`;
+    seen.add(id);
+    const broken = conditions.find(({ holds }) => !holds({ ...scope, item: attributes }));
+    if (broken !== undefined) {
+      return `found ${id} with ${JSON.stringify(attributes)}, against ${broken.text}`;
+    }
+  }
+  for (const source of sources) {
+    const ofSource = found.filter((each) => each.sources.includes(source)).length;
+    if (ofSource > count) return `found ${ofSource} items by ${source}, asked for ${count}`;
+  }
+  if (sources[0] !== "model") return undefined;
+  const ordered = scores.filter((score) => !Number.isNaN(score));
+  const risen = ordered.findIndex((score, i) => i > 0 && score > ordered[i - 1]);
+  return risen < 0 ? undefined : `gave ${ordered[risen]} after ${ordered[risen - 1]}`;
+}
+
+/** A difference of the retriever from the stored items and the live rows, in words. */
+async function differenceOf(
+  { mesh, stores, configuration }: RunningMesh,
+  { items }: Pick<Incarnation, "items">,
+  asked: Retrieve | undefined,
+): Promise<string | undefined> {
+  const stored = await storedItems(stores.profiles);
+  const more = [...items.keys()].find((id) => !stored.has(id));
+  if (more !== undefined) return `the retriever holds ${more}, which is not stored`;
+  for (const [id, attributes] of stored) {
+    const had = JSON.stringify(items.get(id));
+    const has = JSON.stringify(attributes);
+    if (had !== has) return `the retriever holds ${had} of ${id}, and ${has} is stored`;
+  }
+  const retriever = mesh.actorRef<RetrieverMessage>(addresses.retriever());
+  const { embedded } = await retriever.ask({ kind: "getState" }, BUDGET);
+  if (embedded !== stored.size) return `${embedded} of ${stored.size} items have vectors`;
+  if (asked === undefined || stored.size === 0) return undefined;
+
+  const features = () => structuredClone(asked.features);
+  const { items: found, scores } = await retriever.ask({
+    kind: "retrieve",
+    features: features(),
+    sources: ["model"],
+    count: COUNT,
+    filter: [],
+    scope: asked.scope,
+  }, BUDGET);
+  if (found.length !== Math.min(COUNT, stored.size)) {
+    return `a search found ${found.length} of ${stored.size} items`;
+  }
+  const scorer = mesh.actorRef<ScorerMessage>(addresses.scorer());
+  const { vectors: user, dim } = await scorer.ask(
+    { kind: "embed", features: features(), of: "users" },
+    BUDGET,
+  );
+  const { schema } = present(configuration.retriever, "a shop with a retriever configures it");
+  const ofItems = new FeatureExtractor(schema, FeatureHasher.create()).extract({
+    user: "",
+    userAttributes: {},
+    context: {},
+    atMs: 0,
+    items: found.map(({ id }) => ({
+      id,
+      fields: present(stored.get(id), "found items are stored"),
+    })),
+  });
+  const { vectors } = await scorer.ask({ kind: "embed", features: ofItems, of: "items" }, BUDGET);
+  for (let i = 0; i < found.length; i++) {
+    const vector = vectors.subarray(i * (dim + 1), (i + 1) * (dim + 1));
+    let exact = vector[dim];
+    let [queryNorm, greatest] = [0, 0];
+    for (let j = 0; j < dim; j++) {
+      exact += user[j] * vector[j];
+      queryNorm += Math.abs(user[j]);
+      greatest = Math.max(greatest, Math.abs(vector[j]));
+    }
+    const slack = queryNorm * greatest * CODE_ERROR + 1e-5 * (1 + Math.abs(exact));
+    if (Math.abs(scores[i] - exact) > slack) {
+      return `${found[i].id} was found with ${scores[i]}, and its live rows give ${exact}`;
+    }
+  }
+  return undefined;
+}
+
+async function storedItems(profiles: ProfileStore): Promise<Map<string, Attributes>> {
+  const stored = new Map<string, Attributes>();
+  let cursor: string | undefined;
+  do {
+    const page = await profiles.list("item", cursor, 500);
+    for (const { id, attributes } of page.profiles) stored.set(id, attributes);
+    cursor = page.next;
+  } while (cursor !== undefined);
+  return stored;
+}
