@@ -2,7 +2,7 @@
  * Candidates come from live rows of stored items, and filters hold for each of them.
  *
  *     ∀ answer of a retriever:  its items are held, each once, and meet every condition
- *                               the model's scores fall, and no source has more items than asked for
+ *                               the model's scores fall; no source has more than asked for
  *     at the end:               items(retriever) = stored items, and all have vectors
  *                               score = ⟨vector of the user, vector of the item⟩ + bias,
  *                               with vectors made now, but for the codes of eight bits
@@ -25,7 +25,7 @@ import type { CheckerFactory } from "./checker.ts";
 
 const BUDGET = { budgetMs: 10_000 };
 const RETRIEVER = "retriever/";
-/** Until then the sweep has made all vectors again since the last row was learned or expired, ms. */
+/** Time for the last rows to be learned and to expire, and for all vectors to be made again, ms. */
 const AGREE_MS_MAX = 20_000;
 const PAUSE_MS = 500;
 /** Candidates that are asked for at the end. */
