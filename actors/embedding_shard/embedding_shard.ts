@@ -5,7 +5,7 @@
 import type { ActorContext, Behavior } from "../../mesh/runtime/actor.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { Counter } from "../../mesh/ports/telemetry.ts";
-import { type ClassPage, ClassTables } from "../../kernels/embedding/class_tables.ts";
+import { ClassTables } from "../../kernels/embedding/class_tables.ts";
 import { BufferPool } from "../../structures/buffer_pool.ts";
 import type { EmbeddingShardOptions } from "./options.ts";
 import {
@@ -49,18 +49,6 @@ const SPARE_BUFFERS = 4;
 
 /** Rows of a delta that is handed over with the shard. */
 const HANDED_ROWS_MAX = 8_192;
-
-/** The only page of a shard that loads and has given no row yet. */
-function emptyPage(): ClassPage {
-  const cursor = { class: 0, row: 0 };
-  return {
-    class: 0,
-    ids: new BigUint64Array(0),
-    rows: new Float32Array(0),
-    done: true,
-    cursor,
-  };
-}
 
 export interface EmbeddingShardDependencies {
   readonly blobs: BlobStore;
@@ -399,14 +387,17 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
 
   #takeDelta(message: TakeDelta): void {
     const { position } = this.#deltas;
+    const owner = {
+      incarnation: this.#incarnation,
+      ...(this.#loading !== undefined && { isLoading: true }),
+    };
     if (this.#loading !== undefined && message.acknowledged?.lineage !== position.lineage) {
-      // The replicas begin empty, and take every row by deltas: a fill would follow the load.
-      const answer = { position, repeated: false, incarnation: this.#incarnation };
-      return this.#context.reply(message, answer);
+      // No lineage begins here: the loaded rows are in the deltas of the current one.
+      return this.#context.reply(message, { position, repeated: false, ...owner });
     }
     const taken = this.#deltas.take(message.acknowledged, message.rowsMax);
     const buffers = taken.delta === undefined ? [] : buffersOf(taken.delta);
-    this.#context.reply(message, { ...taken, incarnation: this.#incarnation }, buffers);
+    this.#context.reply(message, { ...taken, ...owner }, buffers);
   }
 
   #exportRows(message: ExportRows): void {
@@ -418,9 +409,7 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
         new Error(`embedding_shard/${shard} has moved: export its rows from the first page on.`),
       );
     }
-    const page = this.#loading !== undefined && this.#deltas.position.sequence === 0
-      ? emptyPage()
-      : this.#tables.exportRows(message.cursor, message.rowsMax);
+    const page = this.#tables.exportRows(message.cursor, message.rowsMax);
     const cursor = { ...page.cursor, moves };
     this.#context.reply(message, { ...page, cursor, position: this.#deltas.position }, [
       page.ids.buffer,

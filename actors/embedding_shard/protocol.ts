@@ -197,6 +197,8 @@ export interface TakeDelta extends
     /** The delta was given before: rows that changed since may be in the next one alone. */
     readonly repeated: boolean;
     readonly incarnation: string;
+    /** The shard still loads its rows; absent where it has all of them. */
+    readonly isLoading?: boolean;
   }> {
   readonly kind: "takeDelta";
   /** Position of the newest delta that the taker has applied; undefined where it does not know. */

@@ -4,6 +4,10 @@
  * The shard keeps a delta until the next call acknowledges it, so a failure only repeats the delta.
  * A replica that missed a delta (it was absent, or it restarted empty) answers "gap" and is filled
  * with all rows of the shard. All replicas are filled when the shard begins another lineage.
+ *
+ * A fill from a shard that still loads its rows would follow the load to its end. So a replica
+ * without rows begins empty then, and gets the loaded rows by deltas; a replica with earlier rows
+ * serves these, and is filled when the shard has all its rows.
  */
 import type { ActorRef } from "../../mesh/runtime/actor.ts";
 import type {
@@ -13,7 +17,7 @@ import type {
   ShardCursor,
 } from "../embedding_shard/protocol.ts";
 import { noTracing, type Tracing } from "../../mesh/ports/tracing.ts";
-import { invariant } from "../../structures/invariant.ts";
+import { invariant, present } from "../../structures/invariant.ts";
 import type { ServingReplicaMessage } from "../serving_replica/protocol.ts";
 
 export interface ShardSyncOptions {
@@ -50,6 +54,8 @@ export class ShardSync {
   readonly #tracing: Tracing;
   /** Replicas that failed or missed a delta. They are filled before they get deltas again. */
   readonly #behind = new Set<number>();
+  /** Replicas that began empty after deltas of a load were given. They are filled at its end. */
+  readonly #begunLate = new Set<number>();
   #incarnation: string | undefined;
   #acknowledged: DeltaPosition | undefined;
 
@@ -90,8 +96,9 @@ export class ShardSync {
     const { deltaRowsMax, deltasPerRoundMax, budgetMs } = this.#options;
     const round = { deltas: 0, rows: 0, bytes: 0, gaps: 0, failures: new Map<number, Error>() };
     let drained = false;
+    let loads = false;
     while (!drained && round.deltas < deltasPerRoundMax) {
-      const { delta, position, repeated, incarnation } = await this.#shard.ask({
+      const { delta, position, repeated, incarnation, isLoading = false } = await this.#shard.ask({
         kind: "takeDelta",
         acknowledged: this.#acknowledged,
         rowsMax: deltaRowsMax,
@@ -100,6 +107,7 @@ export class ShardSync {
         return { ...round, complete: this.#replicas.map(() => false), incarnation };
       }
       drained = !repeated;
+      loads = isLoading;
       if (delta === undefined) {
         // Without deltas, only this check finds an absent or empty replica, and a new lineage.
         await this.#check(position, round);
@@ -121,10 +129,18 @@ export class ShardSync {
       }
       this.#acknowledged = position;
     }
-    for (const index of [...this.#behind]) {
-      if (!leftOut.has(index)) await this.#fill(index, round);
+    if (!loads) {
+      for (const index of this.#begunLate) this.#behind.add(index);
+      this.#begunLate.clear();
     }
-    const complete = this.#replicas.map((_, i) => drained && !this.#behind.has(i));
+    for (const index of [...this.#behind]) {
+      if (leftOut.has(index)) continue;
+      if (loads) await this.#beginEmpty(index, round);
+      else await this.#fill(index, round);
+    }
+    const complete = this.#replicas.map((_, i) =>
+      drained && !this.#behind.has(i) && !this.#begunLate.has(i)
+    );
     return { ...round, complete };
   }
 
@@ -164,6 +180,29 @@ export class ShardSync {
       }
       this.#behind.add(i);
     }));
+  }
+
+  /** Lets a replica without rows take the deltas from here on; one with rows stays behind. */
+  async #beginEmpty(index: number, round: Outcomes): Promise<void> {
+    const { budgetMs } = this.#options;
+    const replica = this.#replicas[index];
+    const position = present(this.#acknowledged, "a round has asked for the shard's position");
+    try {
+      const held = await replica.ask({ kind: "getPosition" }, { budgetMs });
+      if (held.position !== undefined) return;
+      await replica.ask({
+        kind: "loadRows",
+        class: 0,
+        ids: new BigUint64Array(0),
+        rows: new Float32Array(0),
+        first: true,
+        position,
+      }, { budgetMs });
+      this.#behind.delete(index);
+      if (position.sequence > 0) this.#begunLate.add(index);
+    } catch (error) {
+      round.failures.set(index, error as Error);
+    }
   }
 
   /** Replaces all rows of a replica by the shard's, page by page. */

@@ -41,8 +41,9 @@ async function restarted({ damages = false } = {}) {
   return { loop, rows, shard, held, served, visit };
 }
 
-Deno.test("replicas get the rows that are loaded, and rankings go on", async () => {
+Deno.test("empty replicas get the rows that are loaded, and rankings go on", async () => {
   const { loop, rows, held, served, visit } = await restarted();
+  await loop.restart("serving_replica/0");
   const atOnce = await held();
   assert.deepEqual([atOnce.rows, atOnce.loadedShare], [0, 0]);
   await loop.mesh.advance(CHUNK_MS);
@@ -54,6 +55,37 @@ Deno.test("replicas get the rows that are loaded, and rankings go on", async () 
   await loop.mesh.advance(20 * CHUNK_MS);
   assert.deepEqual((await held()).loadedShare, 1);
   assert.ok((await served()).rows >= rows);
+  await loop.stop();
+});
+
+Deno.test("a replica with rows serves them until its shard has all, and then takes those", async () => {
+  const { loop, rows, shard, held, served } = await restarted();
+  const { position: before } = await served();
+  for (let chunk = 0; chunk < 3; chunk++) {
+    assert.ok((await served()).rows >= rows, `after ${chunk} chunks`);
+    await loop.mesh.advance(CHUNK_MS / 2);
+  }
+  await loop.mesh.advance(20 * CHUNK_MS);
+  assert.equal((await served()).rows, (await held()).rows);
+  const { position } = await loop.mesh.settle(
+    shard.ask({ kind: "takeDelta", acknowledged: undefined, rowsMax: 1 }, BUDGET),
+  );
+  assert.notEqual(position.lineage, before?.lineage);
+  assert.equal((await served()).position?.lineage, position.lineage);
+  await loop.stop();
+});
+
+Deno.test("a replica that starts while its shard loads ranks at once, and lacks no row later", async () => {
+  const { loop, held, served } = await restarted();
+  await loop.restart("serving_replica/0");
+  await loop.mesh.advance(CHUNK_MS + 500);
+  assert.ok((await served()).rows > 0);
+  await loop.restart("serving_replica/0");
+  await loop.mesh.advance(500);
+  assert.ok((await held()).loadedShare < 1);
+  assert.notEqual((await served()).position, undefined, "lookups are answered");
+  await loop.mesh.advance(20 * CHUNK_MS);
+  assert.equal((await served()).rows, (await held()).rows);
   await loop.stop();
 });
 
