@@ -14,7 +14,7 @@
  * chain that lead to its cut, also those under the prefixes of earlier snapshots, and a blob stays
  * as long as a kept or pinned manifest names it.
  */
-import type { BlobStore } from "../mesh/ports/blob_store.ts";
+import { BlobDamagedError, type BlobStore } from "../mesh/ports/blob_store.ts";
 import {
   chainOf,
   type ShardPart,
@@ -64,6 +64,7 @@ function listSnapshotBlobs(blobs: BlobStore): Promise<string[]> {
  *
  * @param onDamaged Called with the error of a manifest that was left out.
  * @throws {BlobDamagedError | SnapshotError} When the newest is damaged or has another format.
+ * @throws {Error} When the store does not give one: it may be whole, and must not be deleted.
  */
 export async function readManifests(
   blobs: BlobStore,
@@ -77,7 +78,7 @@ export async function readManifests(
       if (bytes === undefined) continue; // deleted after it was listed
       manifests.push(decodeManifest(name, bytes));
     } catch (error) {
-      if (manifests.length === 0) throw error;
+      if (manifests.length === 0 || !isDamage(error)) throw error;
       onDamaged(error);
     }
   }
@@ -176,6 +177,8 @@ function pinnedAmong(names: readonly string[]): string[] {
 /**
  * Deletes the blobs of all snapshots except those that `kept` and the pinned ones name. None may
  * be under way.
+ *
+ * @throws {Error} When the store does not give a pinned manifest; nothing is deleted then.
  */
 export async function keepSnapshots(
   blobs: BlobStore,
@@ -196,13 +199,23 @@ export async function keepSnapshots(
   for (const name of names) await blobs.delete(name);
 }
 
-/** The parts of a pinned snapshot; none where its manifest cannot be read, or is gone. */
+/**
+ * The parts of a pinned snapshot; none where its manifest is damaged or gone.
+ *
+ * @throws {Error} When the store does not give the manifest.
+ */
 async function partsOfPinned(blobs: BlobStore, name: string): Promise<readonly SnapshotPart[]> {
   try {
     return partsOf(await readManifest(blobs, name));
-  } catch {
+  } catch (error) {
+    if (!isDamage(error)) throw error;
     return []; // its own blobs are kept by their prefix
   }
+}
+
+/** Whether a manifest itself is unusable, rather than the store unreachable. */
+function isDamage(error: unknown): boolean {
+  return error instanceof BlobDamagedError || error instanceof SnapshotError;
 }
 
 function isManifest(blob: string): boolean {

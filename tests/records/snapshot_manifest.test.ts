@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import {
   FORMAT,
+  keepSnapshots,
   manifestName,
+  pinSnapshot,
   readManifests,
   type SnapshotManifest,
   writeManifest,
@@ -51,3 +53,38 @@ for (const [damage, text] of damages) {
     assert.match(told[0], /snapshots\/000000000000001\/manifest\.json/);
   });
 }
+
+/** Two snapshots, and then a third, whose chain begins in the first; `name` cannot be read. */
+async function unreadable(name: string) {
+  const blobs = await twoSnapshots();
+  const member = (snapshot: string) => ({
+    header: { name: `${snapshot}/shard-0/header`, bytes: 1, checksum: 1 },
+    chunks: [],
+    cut: {},
+  });
+  const [first, second] = names;
+  const third = "snapshots/000000000000003";
+  for (const each of [first, second]) await blobs.put(member(each).header.name, new Uint8Array(1));
+  await writeManifest(blobs, {
+    ...manifest(second),
+    shards: [{ shard: 0, ...member(second), earlier: [member(first)] }],
+  });
+  await writeManifest(blobs, manifest(third));
+  const get = blobs.get.bind(blobs);
+  blobs.get = (blob) =>
+    blob === manifestName(name) ? Promise.reject(new Error("no answer")) : get(blob);
+  return { blobs, kept: [manifest(third)] };
+}
+
+Deno.test("an older manifest that the store does not give is not taken for a damaged one", async () => {
+  const { blobs } = await unreadable(names[1]);
+  await assert.rejects(readManifests(blobs), /no answer/);
+});
+
+Deno.test("nothing is deleted while a pinned snapshot's chain cannot be read", async () => {
+  const { blobs, kept } = await unreadable(names[1]);
+  await pinSnapshot(blobs, names[1]);
+  const before = await blobs.list("");
+  await assert.rejects(keepSnapshots(blobs, kept), /no answer/);
+  assert.deepEqual(await blobs.list(""), before);
+});
