@@ -13,7 +13,7 @@ import {
   leaseTime,
   linkTimes,
 } from "./checks/mesh_checks.ts";
-import { attention, embeddingDims, modelSize } from "./checks/model_checks.ts";
+import { attention, embeddingDims, listLoss, modelSize } from "./checks/model_checks.ts";
 import { keptFeatures } from "./checks/kept_checks.ts";
 import { redisAddress } from "./checks/redis_checks.ts";
 import { recommendations } from "./checks/recommend_checks.ts";
@@ -27,6 +27,7 @@ const checks: readonly Check[] = [
   attention,
   embeddingNames,
   embeddingDims,
+  listLoss,
   tasks,
   labelRules,
   lateLabels,

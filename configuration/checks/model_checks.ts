@@ -8,6 +8,12 @@ import { type Sections, unknownName } from "./check.ts";
 
 const DENSE_WEIGHTS_MAX = 256_000_000;
 
+/**
+ * Maximum of the rows of a batch whose lists are compared: the matrix of row by row takes 4 bytes ×
+ * the square of it, 64 MiB, and is multiplied twice for each task.
+ */
+const LIST_ROWS_MAX = 4_096;
+
 /** Models with dot products between slots. */
 const multipliesSlots: ReadonlySet<string> = new Set(["factorizationMachine", "deepFm", "dlrm"]);
 
@@ -131,4 +137,16 @@ export function* modelSize({ features, model }: Sections): Iterable<Finding> {
         `${DENSE_WEIGHTS_MAX.toLocaleString("en")}; lower ${key} or embeddingDim`,
     };
   }
+}
+
+/** A list loss over batches whose matrix of row by row is too large. */
+export function* listLoss({ model, trainer }: Sections): Iterable<Finding> {
+  if (model?.listLoss === undefined || trainer === undefined) return;
+  const { batchRows } = trainer;
+  if (batchRows <= LIST_ROWS_MAX) return;
+  yield {
+    path: ["trainer", "batchRows"],
+    message: `found ${batchRows}, expected ${LIST_ROWS_MAX} or less with model.listLoss, which ` +
+      "compares each row of a batch with each other; lower this value, or remove listLoss",
+  };
 }

@@ -82,7 +82,7 @@ const everyModel = {
     weight: z.number().positive().max(1000).default(1)
       .describe("Weight of the list loss beside the loss of each example."),
   }).optional().describe(
-    "Adds the softmax cross-entropy of each ranking's items (ListNet, Cao et al. 2007), for tasks that predict whether. Only the order within a ranking matters to it. Default: none.",
+    "Adds the softmax cross-entropy of each ranking's items (ListNet, Cao et al. 2007), for tasks that predict whether. Only the order within a ranking matters to it. trainer.batchRows is at most 4,096 with it. Default: none.",
   ),
   taskWeights: z.record(z.string(), z.number().positive()).default({})
     .describe("Weight in the summed loss by task name. Default: 1."),

@@ -466,6 +466,12 @@ const oneProblem: [name: string, text: string, problem: string][] = [
     "no batch would be full",
   ],
   [
+    "a list loss over batches that are too large",
+    `${slots}\nmodel: { kind: deepFm, listLoss: {} }\ntrainer: { batchRows: 4097 }`,
+    "3:23 trainer.batchRows: found 4097, expected 4096 or less with model.listLoss, which " +
+    "compares each row of a batch with each other; lower this value, or remove listLoss",
+  ],
+  [
     "more threads than shards",
     `${slots}\nshards: { count: 2 }\nplacement: { kind: workers, shardThreads: 3 }`,
     "3:43 placement.shardThreads: found 3 threads for 2 shards; write 2 or less, " +
