@@ -70,7 +70,7 @@ export class Checkpoints {
   async finish(end: CheckpointEnd): Promise<void> {
     const index: Index = { ...end, shape: this.#shape, number: this.#number, parts: this.#parts };
     await this.#blobs.put(this.#indexName, encode(index));
-    await this.#deleteOthers();
+    await this.#deleteOthers(index.number);
   }
 
   /**
@@ -94,11 +94,13 @@ export class Checkpoints {
     return { offsets, records, parts };
   }
 
-  /** Deletes parts of other checkpoints. */
-  async #deleteOthers(): Promise<void> {
-    const own = `${this.#folder}/${this.#number}/`;
+  /** Deletes the parts of checkpoints but this one and the one that is being written. */
+  async #deleteOthers(number: number): Promise<void> {
+    const own = `${this.#folder}/${number}/`;
+    const isOfNext = (name: string) => name.startsWith(`${this.#folder}/${this.#number}/`);
     for (const name of await this.#blobs.list(`${this.#folder}/`)) {
-      if (name !== this.#indexName && !name.startsWith(own)) await this.#blobs.delete(name);
+      const isKept = name === this.#indexName || name.startsWith(own) || isOfNext(name);
+      if (!isKept) await this.#blobs.delete(name);
     }
   }
 

@@ -111,22 +111,25 @@ export function comparesLists(tasks: readonly Pick<TaskOptions, "listWeight">[])
 
 /**
  * Softmax cross-entropy of the rows of a list: `-Σ y/Σy · ln(e^s / Σ e^s)`, which is ListNet's loss
- * of the top position where labels are 0 and 1. A list counts as often as it has rows, so that the
- * weight beside the pointwise loss does not depend on the length of lists; a list without a
- * positive row has no loss. Shape `[rows, 1]`.
+ * of the top position where labels are 0 and 1. Only rows with a label are in a list. A list counts
+ * as often as it has rows, so that the weight beside the pointwise loss does not depend on the
+ * length of lists; a list without a positive row has no loss. Shape `[rows, 1]`.
  *
  * @see Cao et al., "Learning to Rank: From Pairwise Approach to Listwise Approach", ICML 2007
  * @see Bruch et al., "An Analysis of the Softmax Cross Entropy Loss for Learning-to-Rank with
  *   Binary Relevance", ICTIR 2019
  */
 function listLoss(g: Graph, logit: Value, label: Value, matrix: Value): Value {
-  // Without the labels -1 of examples that say nothing about the task.
+  const one = g.constant(1);
+  const isNone = (count: Value) => g.shift(g.scale(g.minimum(count, one), -1), 1);
   const positive = g.relu(label);
+  // 0 for the label -1 of an example that says nothing about the task.
+  const known = g.minimum(g.relu(g.shift(label, 1)), one);
   const positives = g.matMul(matrix, positive);
-  const length = g.reduceSum(matrix, [1]);
+  const length = g.matMul(matrix, known);
   // A list without positives is divided by 1: its shares are 0 all the same.
-  const none = g.shift(g.scale(g.minimum(positives, g.constant(1)), -1), 1);
-  const share = g.multiply(g.divide(positive, g.add(positives, none)), length);
-  const logSum = g.log(g.matMul(matrix, g.exp(logit)));
+  const share = g.multiply(g.divide(positive, g.add(positives, isNone(positives))), length);
+  const sum = g.matMul(matrix, g.multiply(g.exp(logit), known));
+  const logSum = g.log(g.add(sum, isNone(length)));
   return g.multiply(share, g.subtract(logSum, logit));
 }

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { Checkpoints } from "../../../actors/feature_keeper/checkpoint.ts";
 import type { SavedPart } from "../../../actors/feature_keeper/kept_state.ts";
 import type { KeptFeature } from "../../../actors/feature_keeper/options.ts";
+import { MemoryBlobStore } from "../../../mesh/adapters/memory/memory_blob_store.ts";
 import { DirectoryBlobStore } from "../../../mesh/adapters/embedded/directory_blob_store.ts";
 
 const features: KeptFeature[] = [
@@ -37,4 +38,19 @@ Deno.test("a checkpoint in files replaces the one before it when it is whole", a
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+});
+
+Deno.test("a checkpoint that begins while one is finished deletes no part of it", async () => {
+  const blobs = new MemoryBlobStore();
+  const checkpoints = new Checkpoints(blobs, keeper);
+  checkpoints.begin();
+  await checkpoints.writePart(part("a"));
+  const finished = checkpoints.finish({ offsets: [1], records: 1 });
+  checkpoints.begin();
+  await checkpoints.writePart(part("b"));
+  await finished;
+  const last = await new Checkpoints(blobs, keeper).read();
+  assert.deepEqual(last?.parts, [part("a")], "the process may end before the next is finished");
+  await checkpoints.finish({ offsets: [2], records: 2 });
+  assert.deepEqual((await new Checkpoints(blobs, keeper).read())?.parts, [part("b")]);
 });

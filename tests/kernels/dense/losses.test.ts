@@ -105,6 +105,12 @@ Deno.test("a list without a positive, of one row, or of unknown labels has no li
   assert.ok(Math.abs(listLossOf([0.5, -1], [-1, -1], [0, 0])) < 1e-12);
 });
 
+Deno.test("a row without a label of the task is in no list", () => {
+  const without = listLossOf([0.5, -1], [1, 0], [0, 0]) * 2;
+  const loss = listLossOf([0.5, 3, -1], [1, -1, 0], [0, 0, 0]) * 3;
+  assert.ok(Math.abs(loss - without) < 1e-12, `${loss} ${without}`);
+});
+
 Deno.test("rows of one ranking get the number of its first row", () => {
   const lists = new Float32Array(5);
   numberLists([7, 9, 7, 0xffff_ffff, 9], lists);
