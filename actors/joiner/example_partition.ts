@@ -42,7 +42,7 @@ export interface ChunkLimits {
 }
 
 interface OpenedPartition {
-  readonly fence: AppendFence | undefined;
+  readonly fence: AppendFence;
   readonly last: ExampleChunk | undefined;
 }
 
@@ -50,8 +50,8 @@ export class ExamplePartition {
   readonly #log: EventLog;
   readonly #partition: number;
   readonly #limits: ChunkLimits;
-  /** The epoch of this writer and the end of the partition; undefined for the only process. */
-  #fence: AppendFence | undefined;
+  /** The epoch of this writer, 0 for the only process, and the end of the partition. */
+  #fence: AppendFence;
   readonly #builder: ExampleChunkBuilder;
   /** Position of the newest chunk when the joiner started. */
   readonly start: JoinerPosition;
@@ -114,12 +114,12 @@ export class ExamplePartition {
     shape: ExampleShape,
     limits: ChunkLimits & Pick<JoinerOptions, "tenure">,
   ): Promise<ExamplePartition> {
-    const { tenure: epoch } = limits;
-    const endOffset = epoch === undefined
+    const { tenure } = limits;
+    const expectedOffset = tenure === undefined
       ? await log.endOffset(partition)
-      : await log.claim(partition, epoch);
-    const last = await newestChunk(log, partition, endOffset);
-    const fence = epoch === undefined ? undefined : { epoch, expectedOffset: endOffset };
+      : await log.claim(partition, tenure);
+    const last = await newestChunk(log, partition, expectedOffset);
+    const fence = { epoch: tenure ?? 0, expectedOffset };
     return new ExamplePartition(log, partition, shape, limits, { fence, last });
   }
 
@@ -286,10 +286,8 @@ export class ExamplePartition {
     const chunks = this.#waiting.length;
     if (chunks === 0) return 0;
     await this.#log.append(this.#partition, this.#waiting, "durable", this.#fence);
-    if (this.#fence !== undefined) {
-      const { epoch, expectedOffset } = this.#fence;
-      this.#fence = { epoch, expectedOffset: expectedOffset + chunks };
-    }
+    const { epoch, expectedOffset } = this.#fence;
+    this.#fence = { epoch, expectedOffset: expectedOffset + chunks };
     this.#waiting = [];
     const hasForget = this.#forgetsWaiting.length > 0;
     this.#forgetsWaiting = [];

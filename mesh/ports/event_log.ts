@@ -25,7 +25,7 @@ export type AppendUntil = "written" | "durable";
  * was paused while another one took over is refused, whatever its clock says.
  */
 export interface AppendFence {
-  /** The epoch that {@link EventLog.claim} was called with. */
+  /** The epoch that {@link EventLog.claim} was called with; 0 where the partition has no claim. */
   readonly epoch: number;
   /** The offset that the first record must get. */
   readonly expectedOffset: number;

@@ -1,5 +1,6 @@
 /**
- * A joiner whose partition another one has taken over: what it still sends changes nothing.
+ * A joiner whose partition another one has taken over, or whose append had no answer: no example is
+ * in the log twice.
  */
 import assert from "node:assert/strict";
 import type { JoinerMessage } from "../../../actors/joiner/protocol.ts";
@@ -53,25 +54,27 @@ Deno.test("an append that was under way when another joiner took over is refused
   });
 });
 
-Deno.test("an append whose answer was lost is not repeated: the joiner goes on at its newest chunk", async () => {
-  const world = new JoinerWorld();
-  await world.start(undefined, { ...world.options, tenure: 1 });
-  await visit(world, "r1");
-  let lose = true;
-  const { append } = world.exampleLog;
-  world.exampleLog.append = async (...args) => {
-    const offset = await append.apply(world.exampleLog, args);
-    if (!lose) return offset;
-    lose = false;
-    throw new LogUnavailableError("examples", "", new Error("no answer"), true);
-  };
-  await visit(world, "r2");
-  await world.mesh.advance(10_000);
-  await visit(world, "r3");
-  const names = await world.names();
-  assert.equal(names.length, 6, `${names}`);
-  assert.equal(new Set(names).size, 6, `${names}`);
-});
+for (const [tenure, joiner] of [[1, "a placed joiner"], [undefined, "the only joiner"]] as const) {
+  Deno.test(`${joiner} does not repeat an append whose answer was lost, but goes on at its newest chunk`, async () => {
+    const world = new JoinerWorld();
+    await world.start(undefined, { ...world.options, ...(tenure && { tenure }) });
+    await visit(world, "r1");
+    let lose = true;
+    const { append } = world.exampleLog;
+    world.exampleLog.append = async (...args) => {
+      const offset = await append.apply(world.exampleLog, args);
+      if (!lose) return offset;
+      lose = false;
+      throw new LogUnavailableError("examples", "", new Error("no answer"), true);
+    };
+    await visit(world, "r2");
+    await world.mesh.advance(10_000);
+    await visit(world, "r3");
+    const names = await world.names();
+    assert.equal(names.length, 6, `${names}`);
+    assert.equal(new Set(names).size, 6, `${names}`);
+  });
+}
 
 Deno.test("a joiner without the lease of its host stands still, and goes on with it", async () => {
   const world = new JoinerWorld(joinerOptions());
