@@ -2,9 +2,10 @@
  * A host's partitions of the logs: makes the joiner or the trainer of each partition that the
  * coordination store gives to this host, and ends it when the partition goes elsewhere.
  *
- * Each of them works under the epoch of its placement, which fences what it writes: the example log
- * takes appends of the newest epoch only, and shards open no stream of gradients for an older one.
- * While the host's lease is not renewed they stand still, since others may have the partition soon.
+ * Joiners and trainers work under the epoch of their placement, which fences their effects: the
+ * example log takes appends of the newest epoch only, and shards open no stream of gradients for an
+ * older one. While the host's lease is not renewed they stand still, since another host may have
+ * the partition soon.
  */
 import type { JoinerMessage } from "../actors/joiner/protocol.ts";
 import type { TrainerMessage } from "../actors/trainer/protocol.ts";
@@ -36,7 +37,7 @@ interface Running {
 export class PlacedPartitions {
   readonly #options: PlacedPartitionsOptions;
   readonly #running = new Map<PlacedKey, Running>();
-  /** Partitions for which something is being done, which the next look leaves alone. */
+  /** Starts, ends and reports under way; the next look leaves their partitions alone. */
   readonly #busy = new Map<PlacedKey, Promise<void>>();
   readonly #logged = new Map<PlacedKey, string>();
   #isLeased = true;
@@ -65,7 +66,7 @@ export class PlacedPartitions {
     for (const { address } of this.#running.values()) this.#tellLease(address);
   }
 
-  /** Resolves when what is under way has ended. */
+  /** Resolves when the starts and ends under way are done. */
   async stop(): Promise<void> {
     await Promise.allSettled(this.#busy.values());
   }

@@ -75,7 +75,7 @@ export class PlacedShards {
   readonly #copies = new Map<number, Copy>();
   /** Copies that have failed in a row, by shard, and when the next one may begin. */
   readonly #failed = new Map<number, { readonly count: number; readonly untilMs: number }>();
-  /** Shards for which something is being done, which the next look leaves alone. */
+  /** Steps under way; the next look leaves their shards alone. */
   readonly #busy = new Map<number, Promise<void>>();
   #stopped = false;
 
@@ -91,7 +91,7 @@ export class PlacedShards {
     return [...this.#rows.keys()];
   }
 
-  /** Begins nothing more; resolves when what is under way has ended. */
+  /** Begins no further step; resolves when the steps under way are done. */
   async stop(): Promise<void> {
     this.#stopped = true;
     await Promise.allSettled(this.#busy.values());

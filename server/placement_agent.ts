@@ -55,7 +55,7 @@ const CHECKS_PER_LEASE = 20;
 const LOOK_MS = 500;
 /** The same while a shard moves: the freeze of an owner is no change of the store. */
 const LOOK_MOVING_MS = 20;
-/** Time that what is under way has to end at a stop, ms. */
+/** Longest wait of a stop for the steps under way, ms. */
 const STOP_MS = 2_000;
 /** Longest wait for the sizes of shards, ms. */
 const SIZES_MS = 5_000;
@@ -145,11 +145,11 @@ export class PlacementAgent {
     ];
   }
 
-  /** Ends the loops, and the lease: what this host owns is restored by others. */
+  /** Ends the loops, and the lease: other hosts restore the shards and partitions of this one. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#pauses.endAll();
-    // A restore or a busy node may take minutes: the others need not wait for these shards.
+    // A restore or a busy node may take minutes, for which the other hosts need not wait.
     const ended = Promise.allSettled([
       ...this.#loops,
       this.#shards.stop(),

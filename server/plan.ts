@@ -25,7 +25,7 @@ import type { TrainerOptions } from "../actors/trainer/options.ts";
 import type { CairnConfiguration } from "../configuration/configuration.ts";
 import type { StorageSection } from "../configuration/sections/mesh.ts";
 import { type Role, roles } from "../configuration/sections/hosts.ts";
-import type { PlacedKey, PlacedKind } from "../mesh/ports/coordination.ts";
+import { parsePlacedKey, type PlacedKey } from "../mesh/ports/coordination.ts";
 import type { Address } from "../mesh/runtime/actor.ts";
 import type { PlannedActor } from "../mesh/runtime/mesh.ts";
 import { present } from "../structures/invariant.ts";
@@ -59,14 +59,14 @@ export const addresses = {
 
 /** The actor that works on a shard or partition that the coordination store has placed. */
 export function placedAddress(key: PlacedKey): Address {
-  const [kind, number] = key.split("/");
-  switch (kind as PlacedKind) {
+  const { kind, number } = parsePlacedKey(key);
+  switch (kind) {
     case "shard":
-      return addresses.embeddingShard(Number(number));
+      return addresses.embeddingShard(number);
     case "events":
-      return addresses.joiner(Number(number));
+      return addresses.joiner(number);
     case "examples":
-      return addresses.trainer(Number(number));
+      return addresses.trainer(number);
   }
 }
 
@@ -150,9 +150,9 @@ class Layout {
 
   /** The node of a shard, a joiner or a trainer on a host that was given it. */
   on(host: string, key: PlacedKey): string {
-    const number = Number(key.split("/")[1]);
+    const { kind, number } = parsePlacedKey(key);
     const { shards, trainers, home } = this.threadsOf(host);
-    switch (key.split("/")[0] as PlacedKind) {
+    switch (kind) {
       case "shard":
         return shards.length === 0 ? home : shards[number % shards.length];
       case "events":

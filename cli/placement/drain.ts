@@ -4,7 +4,7 @@
 import { counted } from "../../structures/counted.ts";
 import { ownerOf } from "../../mesh/placement/views.ts";
 import { rolesOf, shardViews } from "../../mesh/placement/mesh_views.ts";
-import type { MeshView, PlacedKey, PlacedKind } from "../../mesh/ports/coordination.ts";
+import { type MeshView, parsePlacedKey } from "../../mesh/ports/coordination.ts";
 import type { Output } from "../command_line.ts";
 import type { DrainFlags } from "./command.ts";
 import { partitionsOn, planOfView, withMeshStore } from "./mesh_store.ts";
@@ -55,7 +55,8 @@ function drained(shards: number, stuck: number): string {
 
 /** Partitions that no other host can take. */
 function partitionsThatStay(view: MeshView, host: string) {
-  return partitionsOn(view, host).map((key) => ({ key, role: rolesOf[kindOf(key)] }))
+  return partitionsOn(view, host)
+    .map((key) => ({ key, role: rolesOf[parsePlacedKey(key).kind] }))
     .filter(({ role }) =>
       ![...view.hosts.values()].some((each) =>
         each.host !== host && each.state === "up" && each.roles.includes(role)
@@ -66,10 +67,6 @@ function partitionsThatStay(view: MeshView, host: string) {
 function partsThatLeave(view: MeshView, host: string): number {
   const partitions = partitionsOn(view, host).length - partitionsThatStay(view, host).length;
   return shardsOn(view, host) + partitions;
-}
-
-function kindOf(key: PlacedKey): PlacedKind {
-  return key.slice(0, key.indexOf("/")) as PlacedKind;
 }
 
 function shardsOn(view: MeshView, host: string): number {

@@ -6,7 +6,7 @@ import type { HostRun, MeshView, MovePhase, PlacedKey, Placement } from "../port
 
 /** The part that a host has in one shard or partition. */
 export type HostDuty =
-  /** Reads the newest manifest, then reports that it is active. */
+  /** Reads the newest snapshot, or begins to read its partition, then reports that it is active. */
   | { readonly kind: "restore"; readonly placement: Placement }
   /** Applies gradients, or reads its partition. */
   | { readonly kind: "own"; readonly placement: Placement }
@@ -79,8 +79,8 @@ export type HostStep =
   /** Makes the verified copy the rows of the new epoch. */
   | { readonly kind: "promote"; readonly epoch: number }
   /**
-   * The store says that this host owns rows that it does not have: the process joins anew, and what
-   * it owned is restored from the manifest.
+   * The store says that this host owns rows that it does not have: the process joins anew, and its
+   * shards are restored from the newest snapshot.
    */
   | { readonly kind: "rejoin"; readonly reason: string };
 
@@ -119,7 +119,7 @@ export function hostStep(duty: HostDuty | undefined, holding: Holding | undefine
       if (holding === undefined) return { kind: "startCopy", placement, owner: duty.owner };
       if (holding.kind === "rows" || holding.epoch !== epoch) return { kind: "drop" };
       // Only while the owner says that it is frozen: a copy that was verified for an earlier,
-      // aborted move between the same hosts lacks what the owner has applied since.
+      // aborted move between the same hosts lacks the updates since.
       return holding.verified && duty.phase === "frozen"
         ? { kind: "reportVerified", placement }
         : nothing;

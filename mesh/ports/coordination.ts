@@ -73,10 +73,18 @@ export type PlacedKind = "shard" | "events" | "examples";
 /** A shard or a partition, for example `shard/17`. */
 export type PlacedKey = `${PlacedKind}/${number}`;
 
+/** The kind and the number in a key. */
+export function parsePlacedKey(
+  key: PlacedKey,
+): { readonly kind: PlacedKind; readonly number: number } {
+  const slash = key.indexOf("/");
+  return { kind: key.slice(0, slash) as PlacedKind, number: Number(key.slice(slash + 1)) };
+}
+
 /** Steps of a live move, in order. */
 export type MovePhase = "filling" | "frozen" | "verified";
 
-/** Who owns a shard or a partition, and what happens to it. */
+/** The owner of a shard or a partition, and the step at which it is. */
 export type Ownership =
   /** No process owns it. */
   | { readonly state: "unassigned" }
@@ -191,8 +199,8 @@ export interface Coordination {
   watch(since: number, timeoutMs: number): Promise<number>;
 
   /**
-   * Registers this run of a host. An earlier run of the same host is replaced, and what it owned is
-   * no longer its own.
+   * Registers this run of a host. It replaces an earlier run of the same host, whose shards and
+   * partitions are restored.
    *
    * @throws {ProtocolMismatchError} It cannot speak the mesh's protocol.
    */
@@ -203,7 +211,10 @@ export interface Coordination {
    * @throws {HostGoneError} The host was removed or replaced: the process must stop at once.
    */
   renew(run: HostRun, load?: Readonly<Record<string, number>>): Promise<HostLease>;
-  /** Ends the lease of a host that owns nothing more. No error where it is gone already. */
+  /**
+   * Ends the lease of a host, and its drain. Its shards and partitions are restored elsewhere. No
+   * error where it is gone already.
+   */
   leave(run: HostRun): Promise<void>;
   /**
    * Begins or ends the draining of a host.
@@ -257,8 +268,8 @@ export interface Coordination {
   raiseProtocol(protocol: number): Promise<MeshIdentity>;
   /**
    * For an operator whose store was restored from old data: raises every epoch, the version, the
-   * revision and the generation by {@link RECOVERY_STEP}, which is more than what can have been
-   * lost, and gives all shards and partitions up for a new owner.
+   * revision and the generation by {@link RECOVERY_STEP}, which is more than can have been lost,
+   * and gives all shards and partitions up for a new owner.
    */
   acceptLoss(): Promise<void>;
 }
