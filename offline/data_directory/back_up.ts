@@ -13,7 +13,13 @@ import { DatabaseSync } from "node:sqlite";
 import { dirname, join, relative } from "node:path";
 import { DataDirectoryError } from "../../mesh/adapters/embedded/data_directory.ts";
 import { reasonOf } from "../../mesh/runtime/errors.ts";
-import { listSnapshots } from "../../records/snapshot_manifest.ts";
+import {
+  listSnapshots,
+  manifestName,
+  partsOf,
+  readManifest,
+} from "../../records/snapshot_manifest.ts";
+import { SnapshotError } from "../../records/snapshot_parts.ts";
 import { isFolder, openExistingBlobs } from "./existing_stores.ts";
 import type { Findings } from "./findings.ts";
 import { verifyDirectory } from "./verify_directory.ts";
@@ -191,16 +197,16 @@ async function copySnapshot(copy: DirectoryCopy): Promise<string | undefined> {
     const [name] = await listSnapshots(blobs);
     if (name === undefined) return undefined;
     try {
-      const paths = await filesBelow(copy.from, `blobs/${name}`);
-      const isManifest = (path: string) => path.endsWith("/manifest.json");
-      if (!paths.some(isManifest)) continue;
-      paths.sort((a, b) => Number(isManifest(a)) - Number(isManifest(b)));
-      for (const path of paths) await copy.file(path);
+      // Its parts may lie under earlier snapshots, from which it is a chain of changes.
+      const manifest = await readManifest(blobs, name);
+      for (const part of partsOf(manifest)) await copy.file(`blobs/${part.name}`);
+      await copy.file(`blobs/${manifestName(name)}`);
       return name.slice(name.indexOf("/") + 1);
     } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      const isDeleted = error instanceof Deno.errors.NotFound || error instanceof SnapshotError;
+      if (!isDeleted) throw error;
       failure = error;
-      await Deno.remove(`${copy.to}/blobs/${name}`, { recursive: true }).catch(() => {});
+      await Deno.remove(`${copy.to}/blobs/snapshots`, { recursive: true }).catch(() => {});
     }
   }
   throw new BackupError(

@@ -87,7 +87,8 @@ async function compare(changed: (yaml: string) => string): Promise<void> {
         .replace("\n    tags: { kind: list, source: item, pooling: mean }", slots),
     );
     await Deno.writeTextFile(`${folder}/cairn.yaml`, yaml);
-    const served = await learnAndRank(yaml);
+    await learn(yaml);
+    const served = await rankFromSnapshot(yaml);
 
     const exported = await runCaptured(
       ...["model", "export", `${folder}/model`, "--tables"],
@@ -109,8 +110,8 @@ async function compare(changed: (yaml: string) => string): Promise<void> {
   }
 }
 
-/** Learns from clicks and dismissals; resolves with rankings after the last of them. */
-async function learnAndRank(yaml: string) {
+/** Learns from clicks and dismissals, and stops with a snapshot of all of it. */
+async function learn(yaml: string): Promise<void> {
   const { mesh, client } = await startSmallMesh(yaml);
   try {
     let newestMs = 0;
@@ -125,6 +126,23 @@ async function learnAndRank(yaml: string) {
     }
     await client.rankFresh("ann", ["item-1"], newestMs);
     await waitLearned(mesh);
+  } finally {
+    await mesh.stop();
+  }
+}
+
+/** Rankings of a server that has learned nothing since its snapshot. */
+async function rankFromSnapshot(yaml: string) {
+  const { mesh, client } = await startSmallMesh(yaml);
+  try {
+    await waitLearned(mesh);
+    // Until all rows have reached the replicas, some items are cold.
+    const probe = { ...request("ann"), learn: false };
+    for (;;) {
+      const { items } = await client.ask("/v1/rank", probe);
+      if (items.every(({ cold }) => !cold)) break;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
     return await Promise.all(["ann", "bob", "somebody new"].map(async (user) => {
       const body = { ...request(user), learn: false };
       return { body, ranking: await client.ask("/v1/rank", body) };
