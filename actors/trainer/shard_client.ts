@@ -122,6 +122,15 @@ export class ShardClient {
     return opened.map(({ sequence }) => sequence);
   }
 
+  /** Whether a shard still loads its rows; a shard that does not answer is not counted. */
+  async areLoading(): Promise<boolean> {
+    const { budgetMs } = this;
+    const answers = await Promise.allSettled(
+      this.#shards.map((shard) => shard.ask({ kind: "getStatistics" }, { budgetMs })),
+    );
+    return answers.some((answer) => answer.status === "fulfilled" && answer.value.loadedShare < 1);
+  }
+
   /**
    * Looks for restarted shards. The openings stay: gradients on their way must not reach a shard
    * that has lost the ones before them.

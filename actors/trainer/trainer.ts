@@ -312,13 +312,20 @@ export class Trainer implements Behavior<TrainerMessage> {
     await this.#pipeline.drain();
   }
 
-  /** Waits for the shards a moment; shards that still load their rows are waited for later. */
+  /**
+   * Waits for the shards a moment; shards that still load their rows are waited for later. They
+   * have been waited for at their own start.
+   */
   async #begin(): Promise<void> {
     const { source, loadWaitMs } = this.#options;
     const marks = this.#shards.open();
-    if (await this.#context.settlesWithin(marks, loadWaitMs)) {
-      return await this.#resume(await marks);
-    }
+    let areLoading = false;
+    const known = this.#shards.areLoading().then((are) => {
+      areLoading = are;
+      return are ? [] : marks;
+    });
+    const isSettled = await this.#context.settlesWithin(Promise.race([marks, known]), loadWaitMs);
+    if (isSettled && !areLoading) return await this.#resume(await marks);
     const newest = await findResumePoint(this.#dependencies.blobs, source, Infinity);
     // Without a snapshot the shards load nothing, and there are no weights to serve.
     if (newest === undefined) return await this.#resume(await marks);

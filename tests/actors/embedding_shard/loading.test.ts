@@ -101,6 +101,16 @@ Deno.test("events are learned from when all rows are loaded, each once", async (
   await loop.stop();
 });
 
+Deno.test("a trainer that starts does not wait again for a shard that loads", async () => {
+  const { loop, held } = await restarted();
+  const { clock } = loop.mesh;
+  const beganMs = clock.monotonicMs();
+  await loop.restart("trainer/0");
+  assert.ok(clock.monotonicMs() - beganMs < 100, `${clock.monotonicMs() - beganMs} ms`);
+  assert.ok((await held()).loadedShare < 1);
+  await loop.stop();
+});
+
 Deno.test("what needs all rows waits or is refused while a shard loads", async () => {
   const { loop, shard } = await restarted();
   const opening = shard.ask({ kind: "openSource", source: "other" }, { budgetMs: 60_000 });
