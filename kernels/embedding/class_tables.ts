@@ -161,6 +161,19 @@ export class ClassTables {
   }
 
   /**
+   * Sets the weights of ids, see {@link EmbeddingTable.assign}.
+   *
+   * @param rows In the shape that {@link lookup} returns.
+   */
+  assign(grouped: ClassIds, rows: Float32Array, dataSeconds: number): void {
+    const floats = floatStarts(grouped.starts, this.widths);
+    this.#eachClass(grouped, (table, ids, c) => {
+      const part = rows.subarray(floats[c], floats[c + 1]);
+      this.#limit.during(c, () => table.assign(ids, part, dataSeconds));
+    });
+  }
+
+  /**
    * Examines the next `bucketsMax` × 16 rows of each table; see {@link
    * EmbeddingTable.evictExpired}.
    */

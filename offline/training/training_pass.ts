@@ -17,6 +17,7 @@ import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { Task } from "../evaluation/task_scores.ts";
 import { openInferenceSession, openTrainingSession } from "../../server/machine/dense_sessions.ts";
 import type { LabelledBatch } from "../datasets/example_table.ts";
+import type { FirstRows } from "./first_rows.ts";
 import { readModelSnapshot, writeModelSnapshot } from "./model_snapshot.ts";
 
 /** Scores and loss of one batch before its update. */
@@ -57,6 +58,7 @@ export class TrainingPass {
   readonly tasks: readonly Task[];
   /** Ids whose rows take a step with every batch, also when they are absent from it. */
   #everyStep: FeatureIds | undefined;
+  #firstRows: FirstRows | undefined;
 
   private constructor(
     configuration: CairnConfiguration,
@@ -110,8 +112,14 @@ export class TrainingPass {
     return { count: rows, withoutRoom: evicted + rejected };
   }
 
+  /** Gives new items of the batches to come their first rows by `firstRows`. */
+  begin(firstRows: FirstRows): void {
+    this.#firstRows = firstRows;
+  }
+
   /** Learns from one batch; returns the scores from before the update. */
   async train({ features, labels, atMs, requests }: LabelledBatch): Promise<PassStep> {
+    this.#firstRows?.begin({ features, atMs }, this.#tables);
     const grouped = this.#kernel.unique(features.ids, 1);
     const ids = { ids: grouped.uniqueIds, starts: grouped.groupStarts };
     const rows = this.#tables.lookup(ids, "initial");
