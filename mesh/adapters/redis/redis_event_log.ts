@@ -6,7 +6,6 @@
  * the durability barrier before it returns records that were not known to be durable. Records that
  * were acknowledged and are gone after a failover are detected, and the log then refuses.
  */
-import { createHash } from "node:crypto";
 import {
   type AppendFence,
   type AppendUntil,
@@ -27,12 +26,12 @@ import {
   appendOnceScript,
   claimScript,
   commitScript,
-  idOf,
-  offsetOf,
   openScript,
   trimScript,
 } from "./log_scripts.ts";
+import { LogPages } from "./log_pages.ts";
 import { LogWatcher } from "./log_watcher.ts";
+import { OnceArguments } from "./once_arguments.ts";
 import { RedisUnavailableError } from "./redis_connection.ts";
 import type { RedisServer } from "./redis_server.ts";
 import type { ServerRun } from "./server_runs.ts";
@@ -70,26 +69,17 @@ export class LogPartitionsError extends Error {
 interface Partition {
   readonly stream: string;
   readonly appender: LogAppender;
+  readonly pages: LogPages;
   /** Records before this offset are known to be durable. */
   durable: number;
-  /** Mean size of the records that were read last, bytes. */
-  recordBytes: number;
 }
 
 /** Default of {@link RedisEventLogOptions.idsKeptMs}. */
 const ID_KEPT_MS = 3_600_000;
-/** Bytes of one reply that a read aims at. */
-const PAGE_BYTES = 4 * 2 ** 20;
-/** Records of one reply at most. */
-const PAGE_RECORDS_MAX = 4_096;
-/** Assumed size of a record before the first was read, bytes. */
-const RECORD_BYTES_ASSUMED = 64 * 2 ** 10;
 /** Age at which the cached usage is read again, ms. */
 const USAGE_AGE_MS = 1_000;
 /** Pause before a command is made again, ms. */
 const RETRY_MS = 20;
-
-type StreamEntry = [id: Buffer, fields: [name: Buffer, bytes: Buffer]];
 
 export class RedisEventLog implements EventLog {
   readonly partitions: number;
@@ -139,8 +129,8 @@ export class RedisEventLog implements EventLog {
         onDurable: (endOffset) => this.#durableTo(partition, endOffset),
         onRefusal: (refusal) => this.#refusal = refusal,
       }),
+      pages: new LogPages(server, streamOf(partition)),
       durable: 0,
-      recordBytes: RECORD_BYTES_ASSUMED,
     }));
   }
 
@@ -178,15 +168,9 @@ export class RedisEventLog implements EventLog {
     if (commands.downMs > this.#awayAfterMs) {
       throw this.#refused(this.#unavailable(commands.failure));
     }
-    const tokens = records.map(() => `${writer}:${this.#onceSent++}`);
-    const args = records.flatMap(({ id, bytes, content, acceptedAtMs, endsWithTime }, i) => [
-      id,
-      acceptedAtMs,
-      digest(content),
-      tokens[i],
-      endsWithTime ? 1 : 0,
-      bytes,
-    ]);
+    const sent = records.map((record) =>
+      new OnceArguments(record, `${writer}:${this.#onceSent++}`)
+    );
     return await this.#again(async () => {
       const runId = await this.#checkedRun();
       const reply = await this.#atomic((run) =>
@@ -196,7 +180,7 @@ export class RedisEventLog implements EventLog {
           bytesMax,
           idsKeptMs,
           `${this.#keys.log}:once:`,
-          ...args,
+          ...sent.flatMap((each) => each.values),
         ])
       );
       if (reply[0] === "STALE") {
@@ -210,7 +194,7 @@ export class RedisEventLog implements EventLog {
       this.#held(Number(held));
       this.#durableTo(partition, Number(end));
       this.#watcher.tell(partition, Number(end));
-      return values.map((value, i) => outcomeOf(value, tokens[i], digest(records[i].content)));
+      return values.map((value, i) => sent[i].outcomeOf(value));
     }).catch((error) => {
       throw this.#refused(fullMemory(error, this.#inWords, this.#server) ?? error);
     });
@@ -242,7 +226,7 @@ export class RedisEventLog implements EventLog {
     const target = this.#partition(partition);
     return await this.#again(async () => {
       const runId = await this.#checkedRun();
-      const records = await this.#readPages(target, fromOffset, recordsMax);
+      const records = await target.pages.read(fromOffset, recordsMax);
       const last = records.at(-1);
       if (last && last.offset >= target.durable) {
         await this.#server.barrier.pass(runId);
@@ -352,38 +336,6 @@ export class RedisEventLog implements EventLog {
     this.#held(Number(await commands.send(["HGET", this.#keys.log, "bytes"]) ?? 0));
   }
 
-  async #readPages(
-    target: Partition,
-    fromOffset: number,
-    recordsMax: number,
-  ): Promise<LogRecord[]> {
-    const records: LogRecord[] = [];
-    let from = Math.max(0, fromOffset);
-    while (records.length < recordsMax) {
-      const count = Math.max(
-        1,
-        Math.min(
-          recordsMax - records.length,
-          PAGE_RECORDS_MAX,
-          Math.floor(PAGE_BYTES / target.recordBytes),
-        ),
-      );
-      const page = await this.#server.reads.sendForBytes<StreamEntry[]>(
-        ["XRANGE", target.stream, idOf(from), "+", "COUNT", count],
-      );
-      let bytes = 0;
-      for (const [id, [, record]] of page) {
-        // The reply is a view into the socket's buffer, which the record must not keep alive.
-        records.push({ offset: offsetOf(id.toString("latin1")), bytes: new Uint8Array(record) });
-        bytes += record.byteLength;
-      }
-      if (page.length > 0) target.recordBytes = Math.max(64, bytes / page.length);
-      if (page.length < count) break;
-      from = records[records.length - 1].offset + 1;
-    }
-    return records;
-  }
-
   async #endsOf(partitions: readonly number[]): Promise<number[]> {
     const fields = partitions.map((partition) => `next:${partition}`);
     const ends = await this.#server.commands.send<(string | null)[]>(
@@ -473,18 +425,4 @@ export class RedisEventLog implements EventLog {
   #partition(partition: number): Partition {
     return partitionOf(this.#partitions, partition);
   }
-}
-
-/** The outcome for a record of `token`, by the value under its id. */
-function outcomeOf(value: string, token: string, content: string): OnceOutcome {
-  const [keptContent, time, keptToken] = value.split(" ");
-  const acceptedAtMs = Number(time);
-  return keptToken === token
-    ? { kind: "appended", acceptedAtMs }
-    : { kind: "earlier", isSame: keptContent === content, acceptedAtMs };
-}
-
-/** A content as it is stored: the same in all processes, and short. */
-function digest(content: string): string {
-  return createHash("sha256").update(content).digest("base64url").slice(0, 22);
 }
