@@ -95,6 +95,7 @@ async function compare(changed: (yaml: string) => string): Promise<void> {
       ...["--config", `${folder}/cairn.yaml`, "--from", `${folder}/data`],
     );
     assert.equal(exported.code, 0, exported.err);
+    await assertEachIdOnce(`${folder}/model/class-0.ids.npy`);
     const scored = await scoreInPython(`${folder}/model`, served.map(({ body }) => body));
     let learned = 0;
     for (const [i, { ranking }] of served.entries()) {
@@ -108,6 +109,17 @@ async function compare(changed: (yaml: string) => string): Promise<void> {
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+}
+
+/** The rows of all shards are in one array, as many as its header says. */
+async function assertEachIdOnce(file: string): Promise<void> {
+  const bytes = await Deno.readFile(file);
+  const header = 10 + bytes[8] + 256 * bytes[9];
+  const [, rows] = /'shape': \((\d+),/.exec(new TextDecoder().decode(bytes.slice(10, header))) ??
+    [];
+  const ids = new BigUint64Array(bytes.slice(header).buffer);
+  assert.deepEqual([new Set(ids).size, ids.length], [Number(rows), Number(rows)]);
+  assert.ok(ids.length > candidates.length);
 }
 
 /** Learns from clicks and dismissals, and stops with a snapshot of all of it. */

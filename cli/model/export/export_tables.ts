@@ -6,11 +6,10 @@ import { restoreNewest } from "../../../actors/embedding_shard/shard_restore.ts"
 import type { CairnConfiguration } from "../../../configuration/configuration.ts";
 import type { Model } from "../../../kernels/dense/models/model.ts";
 import { trainingNames } from "../../../kernels/dense/training_graph.ts";
-import type { ClassTables } from "../../../kernels/embedding/class_tables.ts";
+import { type ClassPage, ClassTables } from "../../../kernels/embedding/class_tables.ts";
 import { type RowClass, widthOf } from "../../../kernels/embedding/row_classes.ts";
 import { PrometheusTelemetry } from "../../../mesh/adapters/prometheus/prometheus_telemetry.ts";
 import type { BlobStore } from "../../../mesh/ports/blob_store.ts";
-import { wholeTables } from "../../../offline/training/training_pass.ts";
 
 /** Version of `model.json` and of the files that it names. */
 const EXPORT_FORMAT = 1;
@@ -35,39 +34,83 @@ export async function exportTables(
   model: Model,
   source: { readonly blobs: BlobStore; readonly trainingSteps: number },
 ): Promise<ExportedTables> {
-  const tables = wholeTables(configuration);
-  const whole = { ...configuration.embeddingShard, shard: 0, shards: 1 };
   const quiet = new PrometheusTelemetry({ logLevelMin: "error", writeLog: () => {} });
-  await restoreNewest(tables, whole, source.blobs, quiet);
-  await writeArrays(folder, tables);
+  const { layout } = configuration.scorer;
+  const files = await Promise.all(
+    layout.classes.map((each, number) =>
+      ArrayFiles.open(`${folder}/class-${number}`, widthOf(each))
+    ),
+  );
+  try {
+    // One shard at a time: the rows of all need not fit into the memory of one table.
+    for (let shard = 0; shard < configuration.shardCount; shard++) {
+      const options = { ...configuration.embeddingShard, shard };
+      const tables = ClassTables.create(options.tables);
+      await restoreNewest(tables, options, source.blobs, quiet);
+      await writeRows(files, tables);
+    }
+    for (const file of files) await file.finish();
+  } finally {
+    for (const file of files) file.close();
+  }
   const manifest = manifestOf(configuration, model, source.trainingSteps);
   await Deno.writeTextFile(`${folder}/model.json`, JSON.stringify(manifest, undefined, 2) + "\n");
-  return { rows: tables.statistics().rows };
+  return { rows: files.reduce((sum, { rows }) => sum + rows, 0) };
 }
 
-/** `class-<number>.ids.npy`, uint64 `[rows]`, and `class-<number>.rows.npy`, float32. */
-async function writeArrays(folder: string, tables: ClassTables): Promise<void> {
-  const { classes } = tables.statistics();
-  const files = await Promise.all(classes.map(async ({ rows }, number) => {
-    const ids = await Deno.open(`${folder}/class-${number}.ids.npy`, truncated);
-    const weights = await Deno.open(`${folder}/class-${number}.rows.npy`, truncated);
-    await writeAll(ids, npyHeader("<u8", [rows]));
-    await writeAll(weights, npyHeader("<f4", [rows, tables.widths[number]]));
-    return { ids, weights };
-  }));
-  try {
-    for (let page = tables.exportRows(undefined, ROWS_A_PAGE);;) {
-      const { ids, weights } = files[page.class];
-      await writeAll(ids, bytesOf(page.ids));
-      await writeAll(weights, bytesOf(page.rows));
-      if (page.done) break;
-      page = tables.exportRows(page.cursor, ROWS_A_PAGE);
-    }
-  } finally {
-    for (const { ids, weights } of files) {
-      ids.close();
-      weights.close();
-    }
+async function writeRows(files: readonly ArrayFiles[], tables: ClassTables): Promise<void> {
+  for (let page = tables.exportRows(undefined, ROWS_A_PAGE);;) {
+    await files[page.class].write(page);
+    if (page.done) return;
+    page = tables.exportRows(page.cursor, ROWS_A_PAGE);
+  }
+}
+
+/** The arrays of a class: `.ids.npy`, uint64 `[rows]`, and `.rows.npy`, float32. */
+class ArrayFiles {
+  readonly #ids: Deno.FsFile;
+  readonly #weights: Deno.FsFile;
+  readonly #width: number;
+  #rows = 0;
+
+  private constructor(ids: Deno.FsFile, weights: Deno.FsFile, width: number) {
+    this.#ids = ids;
+    this.#weights = weights;
+    this.#width = width;
+  }
+
+  static async open(name: string, width: number): Promise<ArrayFiles> {
+    const ids = await Deno.open(`${name}.ids.npy`, truncated);
+    const files = new ArrayFiles(ids, await Deno.open(`${name}.rows.npy`, truncated), width);
+    await files.#writeHeaders();
+    return files;
+  }
+
+  get rows(): number {
+    return this.#rows;
+  }
+
+  async write({ ids, rows }: Pick<ClassPage, "ids" | "rows">): Promise<void> {
+    this.#rows += ids.length;
+    await writeAll(this.#ids, bytesOf(ids));
+    await writeAll(this.#weights, bytesOf(rows));
+  }
+
+  /** States the number of rows in the headers. */
+  async finish(): Promise<void> {
+    await this.#ids.seek(0, Deno.SeekMode.Start);
+    await this.#weights.seek(0, Deno.SeekMode.Start);
+    await this.#writeHeaders();
+  }
+
+  close(): void {
+    this.#ids.close();
+    this.#weights.close();
+  }
+
+  async #writeHeaders(): Promise<void> {
+    await writeAll(this.#ids, npyHeader("<u8", [this.#rows]));
+    await writeAll(this.#weights, npyHeader("<f4", [this.#rows, this.#width]));
   }
 }
 
@@ -81,6 +124,9 @@ async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
   for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
 }
 
+/** Bytes of a header, whatever the number of rows. */
+const HEADER_BYTES = 128;
+
 /**
  * The header of an array in C order.
  *
@@ -90,7 +136,7 @@ function npyHeader(type: "<u8" | "<f4", shape: readonly number[]): Uint8Array {
   const sizes = shape.map((size) => `${size},`).join(" ");
   const text = `{'descr': '${type}', 'fortran_order': False, 'shape': (${sizes}), }`;
   const before = 10; // magic, version, length of the text
-  const padded = text.padEnd(64 * Math.ceil((before + text.length + 1) / 64) - before - 1) + "\n";
+  const padded = text.padEnd(HEADER_BYTES - before - 1) + "\n";
   return Uint8Array.of(
     ...[0x93, ...new TextEncoder().encode("NUMPY"), 1, 0],
     ...[padded.length & 0xff, padded.length >> 8],
