@@ -69,12 +69,15 @@ export interface ForgetRecord {
 }
 
 /**
- * Lets the log before it be trimmed, however new it is: an erasure has to leave the files too. It
+ * Lets the log before it be trimmed, however new it is: an erasure has to leave the files too. Only
+ * records that a feature keeper has not saved yet stay. It
  * moves the data clock, so that windows end where no client sends anything. Written by the gateway
  * while erasures are under way.
  */
 export interface ReleaseRecord {
   readonly kind: "release";
+  /** By partition, the offset from which a keeper reads after a restart; absent = none does. */
+  readonly keptFrom?: readonly number[];
   readonly atMs: number;
   readonly acceptedAtMs: number;
 }
@@ -139,7 +142,8 @@ function isEventRecord(record: unknown): record is EventRecord {
       return typeof fields.erasureId === "string" && typeof fields.user === "string" &&
         (fields.pass === 1 || fields.pass === 2);
     case "release":
-      return true;
+      return fields.keptFrom === undefined ||
+        Array.isArray(fields.keptFrom) && fields.keptFrom.every(Number.isSafeInteger);
     default:
       return false;
   }

@@ -114,7 +114,7 @@ export class KeptState {
   /**
    * Takes a record of the log in; one that cannot be read changes nothing.
    *
-   * @returns Whether it has erased a user.
+   * @returns Whether an erasure waits until the record is saved.
    */
   take(bytes: Uint8Array): boolean {
     let record: EventRecord;
@@ -127,12 +127,13 @@ export class KeptState {
     }
     if (record.kind === "action") this.takeAction(record);
     else if (record.kind === "forget") this.#erase(record.user);
+    else if (record.kind === "release") this.#records++; // a save has to hold its offset
     else if (record.kind === "impression" && shown !== undefined) {
       const items = shown.items();
       const values = this.#slots.length === 0 ? undefined : valuesOfRows(shown, this.#slots);
       this.takeRanking({ ...record, items, values });
     }
-    return record.kind === "forget";
+    return record.kind === "forget" || record.kind === "release";
   }
 
   /** Drops a user. Rankings stay as those of no user, so that none of them is counted again. */

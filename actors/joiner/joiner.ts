@@ -220,7 +220,8 @@ export class Joiner implements Behavior<JoinerMessage> {
       this.#examples.forget([forgotten], this.#momentAt(offset + 1));
     } else if (record.kind === "release") {
       this.#examples.forget([], this.#momentAt(offset + 1));
-      this.#releasedBefore = offset;
+      const keptFrom = record.keptFrom?.[this.#options.partition] ?? offset;
+      this.#releasedBefore = Math.max(this.#releasedBefore, Math.min(offset, keptFrom));
     }
     // A refusal ends the turn before the next record is joined.
     await this.#finishFull(this.#momentAt(offset + 1));

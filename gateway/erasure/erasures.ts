@@ -220,11 +220,28 @@ export class Erasures {
   /** Lets all records so far be trimmed, and gives the next snapshot a new cut. */
   async #release(): Promise<void> {
     const { eventLog, memory, clock } = this.#sources;
+    const keptFrom = await this.#keptFrom();
     for (let partition = 0; partition < eventLog.partitions; partition++) {
       await eventLog.roll?.(partition);
     }
     const acceptedAtMs = memory.acceptanceClock.nextMs();
-    await this.#append({ kind: "release", atMs: clock.nowMs(), acceptedAtMs });
+    await this.#append({
+      kind: "release",
+      ...(keptFrom.length > 0 && { keptFrom }),
+      atMs: clock.nowMs(),
+      acceptedAtMs,
+    });
+  }
+
+  /** By partition, the offset from which a keeper reads after a restart; empty without keepers. */
+  async #keptFrom(): Promise<number[]> {
+    const { keepers } = this.#sources;
+    const saved = await Promise.all(keepers.map(async (keeper) => {
+      return (await keeper.ask({ kind: "getStatus" }, { budgetMs: BUDGET_MS })).saved;
+    }));
+    return (saved[0] ?? []).map((_, partition) =>
+      Math.min(...saved.map((each) => each[partition]))
+    );
   }
 
   #warnIfOverdue(following: Following, { request, holds }: ErasureState): void {

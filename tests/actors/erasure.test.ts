@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { readTrainerErasure } from "../../records/erasure.ts";
+import { encodeEvent } from "../../records/event_record.ts";
 import { featureIdOf, signatureOf } from "../../records/forgotten.ts";
 import type { EmbeddingShardMessage } from "../../actors/embedding_shard/protocol.ts";
 import type { FeatureKeeperMessage } from "../../actors/feature_keeper/protocol.ts";
@@ -208,6 +209,36 @@ Deno.test("a feature keeper drops an erased user, and its checkpoint does so at 
     const bytes = await loop.blobs.get(name);
     assert.ok(bytes && !holdsBytes(bytes, new TextEncoder().encode("ann")), name);
   }
+  await loop.stop();
+});
+
+Deno.test("a release trims no record that a feature keeper has not saved, and lets it save all", async () => {
+  const loop = await Loop.start({
+    trainer: { batchRows: 8 },
+    joiner: { recordsKept: 1_000_000, windowMs: 1_000 },
+    kept: {
+      features: [{ kind: "history", name: "clicked", of: { action: "click" }, last: 5 }],
+      checkpointMs: 3_600_000,
+    },
+  });
+  const keeper = loop.mesh.node().actorRef<FeatureKeeperMessage>("feature_keeper/0");
+  const savedFrom = async () =>
+    (await loop.mesh.settle(keeper.ask({ kind: "getStatus" }, BUDGET))).saved;
+  const oldest = async () => (await loop.eventLog.read(0, 0, 1))[0].offset;
+  const release = async (keptFrom: readonly number[]) => {
+    const nowMs = loop.mesh.clock.nowMs();
+    const record = { kind: "release", keptFrom, atMs: nowMs, acceptedAtMs: nowMs } as const;
+    const offset = await loop.eventLog.append(0, [encodeEvent(record)]);
+    await loop.mesh.advance(10_000);
+    return offset;
+  };
+  for (let i = 0; i < 3; i++) await visit(loop, "ann");
+  await loop.mesh.advance(5_000);
+  assert.deepEqual([await oldest(), await savedFrom()], [0, [0]]);
+  const first = await release(await savedFrom());
+  assert.deepEqual([await oldest(), await savedFrom()], [0, [first + 1]]);
+  await release(await savedFrom());
+  assert.equal(await oldest(), first + 1);
   await loop.stop();
 });
 

@@ -263,6 +263,22 @@ Deno.test("a log that cannot roll lets erasures wait, and is tried again", async
   await erasures.stop();
 });
 
+Deno.test("a release keeps the records that a feature keeper has not saved", async () => {
+  const keepers = [[9, 4], [7, 5]].map((saved) => ({ ask: () => Promise.resolve({ saved }) }));
+  const { erasures, pass, learn, sync, eventLog } = await fixture({ keepers: keepers as never });
+  const { request: { erasureId } } = await erasures.erase("ann");
+  await pass(4);
+  await learn(erasureId, 1);
+  await learn(erasureId, 2);
+  await pass(1);
+  sync.roundsComplete += 2;
+  await pass(6);
+  const records = (await eventLog.read(0, 0, 100)).map(({ bytes }) => decodeEvent(bytes));
+  const releases = records.filter((record) => record.kind === "release");
+  assert.deepEqual(releases[0]?.keptFrom, [7, 4]);
+  await erasures.stop();
+});
+
 Deno.test("a delete without forget is no erasure, and a gateway without training has none", async () => {
   const { erasures, gateway, kinds } = await fixture();
   for (const query of ["", "?forget=false"]) {
