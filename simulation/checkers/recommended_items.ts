@@ -67,6 +67,12 @@ export function recommendedItems(running: () => RunningMesh | undefined): Checke
         const problem = problemOf(retriever, request as Retrieve, value as Retrieved);
         if (problem !== undefined) context.fail(`${actor} ${problem}`);
       },
+      replied({ path, status, body }) {
+        if (path !== "/v1/recommend" || status !== 422) return;
+        context.fail(
+          `a valid request was refused: ${(body as { readonly detail: string }).detail}`,
+        );
+      },
       async atEnd() {
         const mesh = running();
         const held = retrievers.get(addresses.retriever());

@@ -15,6 +15,19 @@ export interface Knob {
   readonly needs?: Values;
 }
 
+/** Values with which the shop recommends items: every source, and a model with dot products. */
+export const recommending = {
+  recommend: {
+    enabled: true,
+    itemsMax: 1_000,
+    sources: ["model", "recent", "popular", "history"],
+    recentBy: "price",
+    popularBy: "clicks_minute",
+    historyBy: "recent",
+  },
+  model: { kind: "factorizationMachine", embeddingDim: 4, tasks: ["bought"] },
+} satisfies Values;
+
 /** The knobs of a swarm. */
 export const swarmKnobs: readonly Knob[] = [
   { path: "shards.count", values: [1, 2, 3, 4] },
@@ -54,15 +67,8 @@ export const swarmKnobs: readonly Knob[] = [
   { path: "embeddings.evictionInterval", values: ["100ms", "1s"] },
   {
     path: "recommend",
-    values: [undefined, undefined, {
-      enabled: true,
-      itemsMax: 1_000,
-      sources: ["model", "recent", "popular", "history"],
-      recentBy: "price",
-      popularBy: "clicks_minute",
-      historyBy: "recent",
-    }],
-    needs: { model: { kind: "factorizationMachine", embeddingDim: 4, tasks: ["bought"] } },
+    values: [undefined, undefined, recommending.recommend],
+    needs: { model: recommending.model },
   },
 ];
 

@@ -10,6 +10,36 @@ const shardSync = "actors/parameter_sync/shard_sync.ts";
 /** See {@link Plant}. */
 export const servingPlants: readonly Plant[] = [
   {
+    name: "stale-filter",
+    edits: [{
+      file: "actors/retriever/item_filters.ts",
+      find: "items.set(index, isHeld && holds(this.#scopeOf(index)));",
+      replace: "if (!isHeld) items.set(index, holds(this.#scopeOf(index)));",
+    }],
+    seenBy: ["recommended-items"],
+    scenario: "recommendations",
+  },
+  {
+    name: "missed-item",
+    edits: [{
+      file: "actors/catalogue/catalogue.ts",
+      find: "else this.#changed.add(id);",
+      replace: 'else if (this.#progress.kind !== "done") this.#changed.add(id);',
+    }],
+    seenBy: ["recommended-items"],
+    scenario: "recommendations",
+  },
+  {
+    name: "no-sweep",
+    edits: [{
+      file: "actors/retriever/retriever.ts",
+      find: "if (indices.length > 0) return { indices, sweeps: false };",
+      replace: "if (indices.length >= 0) return { indices, sweeps: false };",
+    }],
+    seenBy: ["recommended-items"],
+    scenario: "recommendations",
+  },
+  {
     name: "missing-tombstone",
     edits: [{
       file: replica,

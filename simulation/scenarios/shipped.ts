@@ -3,7 +3,7 @@
  */
 import { planOf } from "../../server/plan.ts";
 import type { Fault } from "../plan/fault.ts";
-import { swarmKnobs } from "../plan/knobs.ts";
+import { recommending, swarmKnobs } from "../plan/knobs.ts";
 import { meshScenarios } from "./mesh_scenarios.ts";
 import type { Scenario } from "./scenario.ts";
 import { shopConfiguration, visitShop } from "./shop.ts";
@@ -136,6 +136,14 @@ export const shippedScenarios: readonly Scenario[] = [
     description: "rows expire while items come and go, actors crash and messages are late",
     families: ["actors", "links", "threads"],
     values: { "embeddings.expiry": "2s", "embeddings.evictionInterval": "100ms" },
+  },
+  {
+    ...shop,
+    name: "recommendations",
+    description:
+      "stored items change and are recommended, while actors crash and messages are late",
+    families: ["actors", "links"],
+    values: recommending,
   },
   {
     ...shop,

@@ -141,11 +141,11 @@ async function visitRecommendations(visitor: Visitor): Promise<void> {
 }
 
 function recommendExtras({ random }: Visitor): Record<string, unknown> {
-  const filter = FILTERS.filter(() => random.nextFloat() < 0.2);
+  const filter = FILTERS.filter(() => random.nextFloat() < 0.2).join(" && ");
   return {
     limit: 1 + Math.floor(random.nextFloat() * 8),
     candidates: 1 + Math.floor(random.nextFloat() * 20),
-    ...(filter.length > 0 && { rules: { filter } }),
+    ...(filter !== "" && { rules: { filter } }),
     ...(random.nextFloat() < 0.2 && { sources: ["recent", "model"] }),
     ...(random.nextFloat() < 0.1 && { learn: false }),
     ...(random.nextFloat() < 0.3 && { userFields: { price: Math.floor(random.nextFloat() * 10) } }),
