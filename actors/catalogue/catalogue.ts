@@ -1,6 +1,7 @@
 /**
  * The catalogue's behaviour: reads all stored items in pages, sends them to the retriever, and then
- * the items that change. A retriever that has restarted gets all items again.
+ * the items that change. A retriever that has restarted gets all items again. The pages are marked
+ * as a listing, so that the retriever deletes items that were deleted while no catalogue ran.
  *
  * A change is sent as the present state of the item, read when it is sent. So an item may be sent
  * twice, and the last message has its last state.
@@ -98,7 +99,8 @@ export class Catalogue implements Behavior<CatalogueMessage> {
     const before = this.#progress;
     const { profiles, next } = await this.#profiles.list("item", before.cursor, PAGE_ITEMS);
     const items = profiles.map(({ id, attributes }) => ({ id, attributes }));
-    const state = await this.#retriever.ask({ kind: "putItems", items }, budget);
+    const listing = { begins: before.cursor === undefined, ends: next === undefined };
+    const state = await this.#retriever.ask({ kind: "putItems", items, listing }, budget);
     // Meanwhile all items may have changed, so that the pages begin again.
     if (this.#progress === before) {
       this.#progress = next === undefined ? { kind: "done" } : { kind: "pages", cursor: next };

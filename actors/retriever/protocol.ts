@@ -15,6 +15,11 @@ export interface CatalogueItem {
 export interface PutItems extends Request<RetrieverState> {
   readonly kind: "putItems";
   readonly items: readonly CatalogueItem[];
+  /**
+   * Set in pages of a listing of all stored items. At its end, items that have not come since it
+   * began are deleted: they were deleted while no catalogue ran.
+   */
+  readonly listing?: { readonly begins: boolean; readonly ends: boolean };
 }
 
 /** The contents of a retriever. */

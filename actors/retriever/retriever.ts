@@ -56,6 +56,8 @@ export class Retriever implements Behavior<RetrieverMessage> {
   readonly #embedded = new Bitmap();
   /** All items. */
   readonly #held = new Bitmap();
+  /** Items that have come since the listing under way began; undefined without one. */
+  #listed: Bitmap | undefined;
   /** Items that are new or changed since they were embedded. */
   readonly #changed = new Set<ItemIndex>();
   #embeddedCount = 0;
@@ -116,24 +118,44 @@ export class Retriever implements Behavior<RetrieverMessage> {
   }
 
   #put(message: PutItems): void {
-    for (const { id, attributes } of message.items) {
-      const index = attributes === undefined
-        ? this.#items.delete(id)
-        : this.#items.put(id, attributes);
-      if (index === undefined) continue;
-      const isHeld = attributes !== undefined;
-      this.#held.set(index, isHeld);
-      if (isHeld) this.#changed.add(index);
-      else {
-        this.#changed.delete(index);
-        this.#markEmbedded(index, false);
+    const { items, listing } = message;
+    if (listing?.begins) this.#listed = new Bitmap();
+    for (const { id, attributes } of items) {
+      if (attributes === undefined) {
+        this.#delete(id);
+        continue;
       }
+      const index = this.#items.put(id, attributes);
+      if (index === undefined) continue;
+      this.#held.set(index, true);
+      this.#listed?.set(index, true);
+      this.#changed.add(index);
       this.#filters.changed(index);
     }
+    if (listing?.ends) this.#deleteUnlisted();
     this.#recent.changed();
     this.#itemsHeld.set(this.#items.size);
     this.#context.reply(message, this.#state());
     if (this.#changed.size > 0 && !this.#refreshing) this.#refreshIn(0);
+  }
+
+  #delete(id: string): void {
+    const index = this.#items.delete(id);
+    if (index === undefined) return;
+    this.#held.set(index, false);
+    this.#changed.delete(index);
+    this.#markEmbedded(index, false);
+    this.#filters.changed(index);
+  }
+
+  /** Deletes the items that have not come since the listing began. */
+  #deleteUnlisted(): void {
+    const listed = this.#listed;
+    this.#listed = undefined;
+    if (listed === undefined) return; // the listing began before this incarnation
+    for (let index = 0; index < this.#items.end; index++) {
+      if (this.#items.has(index) && !listed.has(index)) this.#delete(this.#items.idOf(index));
+    }
   }
 
   #markEmbedded(index: ItemIndex, value: boolean): void {

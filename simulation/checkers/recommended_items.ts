@@ -9,7 +9,12 @@
  *
  * The items held are those of the messages to the present incarnation.
  */
-import type { Retrieve, Retrieved, RetrieverMessage } from "../../actors/retriever/protocol.ts";
+import type {
+  PutItems,
+  Retrieve,
+  Retrieved,
+  RetrieverMessage,
+} from "../../actors/retriever/protocol.ts";
 import type { ScorerMessage } from "../../actors/scorer/protocol.ts";
 import type { RetrieverOptions } from "../../actors/retriever/options.ts";
 import { FeatureHasher } from "../../kernels/embedding/feature_hasher.ts";
@@ -36,6 +41,8 @@ const CODE_ERROR = 0.5 / 127 + 1e-4;
 interface Incarnation {
   readonly options: RetrieverOptions;
   readonly items: Map<string, Attributes>;
+  /** Ids that have come since the listing under way began. */
+  listed?: Set<string>;
 }
 
 /** @param running The process at the end of the run. */
@@ -51,15 +58,11 @@ export function recommendedItems(running: () => RunningMesh | undefined): Checke
         retrievers.set(actor, { options: options as RetrieverOptions, items: new Map() });
       },
       handles(actor, message) {
-        const items = retrievers.get(actor)?.items;
-        if (items === undefined) return;
+        const retriever = retrievers.get(actor);
+        if (retriever === undefined) return;
         const sent = message as RetrieverMessage;
         if (sent.kind === "retrieve") asked = structuredClone(sent);
-        if (sent.kind !== "putItems") return;
-        for (const { id, attributes } of sent.items) {
-          if (attributes === undefined) items.delete(id);
-          else items.set(id, structuredClone(attributes));
-        }
+        if (sent.kind === "putItems") put(retriever, sent);
       },
       answers(actor, request, value) {
         const retriever = retrievers.get(actor);
@@ -88,6 +91,19 @@ export function recommendedItems(running: () => RunningMesh | undefined): Checke
       },
     };
   };
+}
+
+function put(retriever: Incarnation, { items, listing }: PutItems): void {
+  if (listing?.begins) retriever.listed = new Set();
+  for (const { id, attributes } of items) {
+    retriever.listed?.add(id);
+    if (attributes === undefined) retriever.items.delete(id);
+    else retriever.items.set(id, structuredClone(attributes));
+  }
+  const { listed } = retriever;
+  if (!listing?.ends || listed === undefined) return;
+  delete retriever.listed;
+  for (const id of retriever.items.keys()) if (!listed.has(id)) retriever.items.delete(id);
 }
 
 /** The part of an answer that does not hold, in words. */

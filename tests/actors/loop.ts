@@ -375,9 +375,10 @@ export class Loop {
     await spawn();
   }
 
-  /** Stops an actor and starts it again, without its memory. */
-  async restart(address: Address): Promise<void> {
+  /** Stops an actor and starts it again, without its memory; `meanwhile` runs between. */
+  async restart(address: Address, meanwhile?: () => Promise<unknown>): Promise<void> {
     await this.mesh.settle(this.mesh.node().stopActor(address, 0));
+    if (meanwhile !== undefined) await this.mesh.settle(meanwhile());
     await this.#spawns.get(address)!();
   }
 

@@ -130,6 +130,16 @@ Deno.test("a pinned item is recommended although no source found it", async () =
   await loop.stop();
 });
 
+Deno.test("an item that is deleted while the catalogue is down is deleted when it is up again", async () => {
+  const loop = await shop();
+  await loop.restart("catalogue/0", () => loop.profiles.delete("item", "i7"));
+  await loop.mesh.advance(2_000);
+  const found = ids(await loop.recommend({ user: "u", limit: 100 }));
+  assert.equal(found.length, 39);
+  assert.ok(!found.includes("i7"));
+  await loop.stop();
+});
+
 Deno.test("a retriever that restarts gets all items again", async () => {
   const loop = await shop();
   await loop.restart("retriever/0");
