@@ -24,6 +24,9 @@ export interface LossInputs {
   readonly listMatrix?: Value | undefined;
 }
 
+/** Beyond all logits of a sound model; finite as float32, since 0 · ∞ is not a number. */
+const BEYOND_LOGITS = 1e30;
+
 type LossRule = (g: Graph, output: Value, label: Value) => Value;
 
 const lossRules: { readonly [Loss in TaskOptions["loss"]]: LossRule } = {
@@ -129,7 +132,12 @@ function listLoss(g: Graph, logit: Value, label: Value, matrix: Value): Value {
   const length = g.matMul(matrix, known);
   // A list without positives is divided by 1: its shares are 0 all the same.
   const share = g.multiply(g.divide(positive, g.add(positives, isNone(positives))), length);
-  const sum = g.matMul(matrix, g.multiply(g.exp(logit), known));
+  // Each logit less the greatest of its list, so that no exponential exceeds 1.
+  const reach = g.shift(g.scale(matrix, 2 * BEYOND_LOGITS), -BEYOND_LOGITS);
+  const compared = g.add(g.multiply(logit, known), g.scale(g.shift(known, -1), BEYOND_LOGITS));
+  const greatest = g.lastAxisMax(g.minimum(g.transposeLast(compared), reach));
+  const relative = g.multiply(g.subtract(logit, greatest), known);
+  const sum = g.matMul(matrix, g.multiply(g.exp(relative), known));
   const logSum = g.log(g.add(sum, isNone(length)));
-  return g.multiply(share, g.subtract(logSum, logit));
+  return g.multiply(share, g.subtract(logSum, relative));
 }

@@ -118,6 +118,8 @@ export class Graph {
   relu = (x: Value) => this.#apply("Relu", [x], {});
   sigmoid = (x: Value) => this.#apply("Sigmoid", [x], {});
   softmax = (x: Value) => this.#apply("Softmax", [x], {});
+  /** Greatest value over the last axis, which remains with size 1; without a gradient. */
+  lastAxisMax = (x: Value) => this.#apply("LastAxisMax", [x], {});
   /** `where(x > 0, y, 0)` */
   passPositive = (x: Value, y: Value) => this.#apply("PassPositive", [x, y], {});
   sigmoidCrossEntropy = (logit: Value, label: Value) =>

@@ -1,12 +1,18 @@
 /**
- * Ops whose results combine several elements: matrix products, sums and softmax.
+ * Ops whose results combine several elements: matrix products, sums, greatest values and softmax.
  */
 import { present } from "../../../structures/invariant.ts";
 import { formatShape, type Shape, ShapeError } from "../graph/shape.ts";
 import type { OpTable, ReferenceTensor } from "./op.ts";
 import { broadcastStrides, offsetsOf, product } from "./strides.ts";
 
-type AlgebraName = "MatMul" | "Linear" | "Softmax" | "ReduceSum" | "ReduceSumSquare";
+type AlgebraName =
+  | "MatMul"
+  | "Linear"
+  | "Softmax"
+  | "LastAxisMax"
+  | "ReduceSum"
+  | "ReduceSumSquare";
 
 export const algebraOps: Pick<OpTable, AlgebraName> = {
   MatMul: {
@@ -114,6 +120,19 @@ export const algebraOps: Pick<OpTable, AlgebraName> = {
       return y;
     },
     encode: (_y, inputs, emit) => emit.result("Softmax", inputs, { axis: -1 }),
+  },
+  LastAxisMax: {
+    shape: ([x]) => [...x.slice(0, -1), 1],
+    gradient: () => [undefined],
+    evaluate: ([{ shape, data }]) => {
+      const width = present(shape.at(-1), "a greatest value has an axis to be found over");
+      const y = new Float64Array(data.length / width);
+      for (let i = 0; i < y.length; i++) {
+        y[i] = data.subarray(i * width, (i + 1) * width).reduce((a, b) => Math.max(a, b));
+      }
+      return y;
+    },
+    encode: (y, [x], emit) => emit.result("ReduceMax", [x, emit.integers([y.shape.length - 1])]),
   },
   ReduceSum: {
     shape: ([x], { axes }) => x.map((dim, axis) => axes.includes(axis) ? 1 : dim),

@@ -34,6 +34,11 @@ export interface OpAttributes {
   SigmoidCrossEntropy: None;
   /** Over the last axis. */
   Softmax: None;
+  /**
+   * Greatest value over the last axis, which remains with size 1. It has no gradient, so it serves
+   * where the result does not depend on it, as the shift of a log-sum-exp.
+   */
+  LastAxisMax: None;
   /** `A · B` over the last two axes; leading axes must be equal. */
   MatMul: { readonly transposeA: boolean; readonly transposeB: boolean };
   /** `X · W + b`, X of shape [n, in], W [in, out], b [out]. */

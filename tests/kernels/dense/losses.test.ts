@@ -1,10 +1,14 @@
 /** Correction of the loss for sampled negatives. */
 import assert from "node:assert/strict";
 import { evaluate } from "../../../kernels/dense/graph/evaluate.ts";
+import { gradients } from "../../../kernels/dense/graph/gradients.ts";
 import { Graph } from "../../../kernels/dense/graph/graph.ts";
+import type { InputValue } from "../../../kernels/dense/graph/value.ts";
 import { listMatrix, numberLists } from "../../../kernels/dense/lists.ts";
 import { batchLoss } from "../../../kernels/dense/losses.ts";
 import type { TaskOptions } from "../../../kernels/dense/models/options.ts";
+import { createOnnxSession, onnxRuntime } from "../../../kernels/dense/sessions/onnx_runtime.ts";
+import { checkGradients, type Feeds } from "./finite_differences.ts";
 
 function lossOf(
   losses: readonly TaskOptions["loss"][],
@@ -55,6 +59,36 @@ Deno.test("with several tasks an example teaches nothing about a task without a 
   assert.equal(lossOf(both, [40, -40], [-1, -1], 0), 0);
 });
 
+/** A batch of one binary task, with a list loss unless the weight is 0. */
+function listBatch(
+  logits: readonly number[],
+  labels: readonly number[],
+  lists: readonly number[],
+  listWeight: number,
+) {
+  const rows = logits.length;
+  const g = new Graph();
+  const tasks = [{ loss: "binaryCrossEntropy", weight: 1, listWeight }] as const;
+  const logit = g.input("logits", ["rows", 1]) as InputValue;
+  const loss = batchLoss(g, {
+    logits: logit,
+    labels: g.input("labels", ["rows", 1]),
+    logSampleRate: g.input("log_sample_rate", ["rows", 1]),
+    inverseRows: g.input("inverse_rows", [1]),
+    listMatrix: listWeight > 0 ? g.input("list_matrix", ["rows", "rows"]) : undefined,
+  }, tasks);
+  const matrix = new Float32Array(rows * rows);
+  listMatrix(Float32Array.from(lists), matrix);
+  const feeds: Feeds = {
+    logits: Float64Array.from(logits),
+    labels: Float64Array.from(labels),
+    log_sample_rate: new Float64Array(rows),
+    inverse_rows: Float64Array.of(1 / rows),
+    ...(listWeight > 0 && { list_matrix: Float64Array.from(matrix) }),
+  };
+  return { g, logit, loss, feeds, symbols: { rows } };
+}
+
 /** The loss of a batch with lists, beside that without. */
 function listLossOf(
   logits: readonly number[],
@@ -62,27 +96,9 @@ function listLossOf(
   lists: readonly number[],
   listWeight = 1,
 ): number {
-  const rows = logits.length;
   const lossWith = (weight: number) => {
-    const g = new Graph();
-    const tasks = [{ loss: "binaryCrossEntropy", weight: 1, listWeight: weight }] as const;
-    const loss = batchLoss(g, {
-      logits: g.input("logits", ["rows", 1]),
-      labels: g.input("labels", ["rows", 1]),
-      logSampleRate: g.input("log_sample_rate", ["rows", 1]),
-      inverseRows: g.input("inverse_rows", [1]),
-      listMatrix: weight > 0 ? g.input("list_matrix", ["rows", "rows"]) : undefined,
-    }, tasks);
-    const matrix = new Float32Array(rows * rows);
-    listMatrix(Float32Array.from(lists), matrix);
-    const feeds = {
-      logits,
-      labels,
-      log_sample_rate: logits.map(() => 0),
-      inverse_rows: [1 / rows],
-      ...(weight > 0 && { list_matrix: [...matrix] }),
-    };
-    return evaluate([loss], feeds, { rows })[0].data[0];
+    const { loss, feeds, symbols } = listBatch(logits, labels, lists, weight);
+    return evaluate([loss], feeds, symbols)[0].data[0];
   };
   return lossWith(listWeight) - lossWith(0);
 }
@@ -109,6 +125,49 @@ Deno.test("a row without a label of the task is in no list", () => {
   const without = listLossOf([0.5, -1], [1, 0], [0, 0]) * 2;
   const loss = listLossOf([0.5, 3, -1], [1, -1, 0], [0, 0, 0]) * 3;
   assert.ok(Math.abs(loss - without) < 1e-12, `${loss} ${without}`);
+});
+
+Deno.test("the list loss of large logits is finite, in float32 too", async () => {
+  const ort = await onnxRuntime();
+  // e^x leaves float32 above 88 and below -103, and float64 above 709.
+  for (const [logits, expected] of [[[300, 120, -120], 180], [[-200, -300, -250], 0]] as const) {
+    const labels = logits.map((_, row) => Number(row === (expected > 0 ? 1 : 0)));
+    const { g, logit, loss, feeds } = listBatch(logits, labels, [0, 0, 0], 1);
+    const [gradient] = gradients(g, loss, [logit]);
+    const session = await createOnnxSession({
+      name: "list_loss",
+      documentation: "",
+      outputs: { loss, gradient },
+      parameters: { kind: "inputs" },
+    }, { device: "cpu", threads: 1 });
+    const dims: Readonly<Record<string, number[]>> = { inverse_rows: [1], list_matrix: [3, 3] };
+    const tensors = Object.fromEntries(
+      Object.entries(feeds).map(([name, data]) => {
+        return [name, new ort.Tensor("float32", Float32Array.from(data), dims[name] ?? [3, 1])];
+      }),
+    );
+    const found = await session.run(tensors);
+    await session.release();
+    // A list of three rows counts three times, and the mean divides by three.
+    const alone = listBatch(logits, labels, [0, 0, 0], 0);
+    const [pointwise] = evaluate([alone.loss], alone.feeds, alone.symbols);
+    const total = (found.loss.data as Float32Array)[0];
+    assert.ok(Math.abs(total - pointwise.data[0] - expected) < 1e-3, `${total}`);
+    const moves = found.gradient.data as Float32Array;
+    assert.ok(moves.every(Number.isFinite), `${moves}`);
+    assert.ok(expected === 0 || moves[0] >= 1 - 1e-5 && moves[1] <= -1 + 1e-5, `${moves}`);
+  }
+  assert.ok(Math.abs(listLossOf([2000, 1000], [0, 1], [0, 0]) - 1000) < 1e-9, "in float64");
+});
+
+Deno.test("the gradient of the list loss equals finite differences", () => {
+  const { g, logit, loss, feeds, symbols } = listBatch(
+    [0.5, -1, 2, 400, 401, -3, 0.7],
+    [1, 0, 1, 0, 1, 0, -1],
+    [0, 0, 0, 3, 3, 5, 0],
+    2,
+  );
+  checkGradients(g, g.reshape(loss, []), [logit], feeds, symbols);
 });
 
 Deno.test("rows of one ranking get the number of its first row", () => {

@@ -67,6 +67,13 @@ const CASES: { readonly [Name in OpName]: readonly OpCase[] } = {
     },
   ],
   Softmax: [{ shapes: [["rows", 2, 3]], build: (g, [x]) => g.softmax(g.scale(x, 4)) }],
+  LastAxisMax: [
+    {
+      shapes: [["rows", 2, 3], ["rows", 2, 1]],
+      build: (g, [x, y]) => g.multiply(g.lastAxisMax(x), y),
+      constantInputs: [0],
+    },
+  ],
   MatMul: [
     { shapes: [rows, [3, 2]], build: (g, [a, b]) => g.matMul(a, b) },
     { shapes: [rows, ["rows", 2]], build: (g, [a, b]) => g.matMul(g.transposeLast(a), b) },
