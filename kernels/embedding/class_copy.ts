@@ -8,17 +8,14 @@
  * it is filled: it holds rows of different moments, and must not evict one of them for another.
  */
 import { invariant } from "../../structures/invariant.ts";
-import type {
-  EmbeddingTable,
-  SavedDelta,
-  SavedPage,
-  SavedRows,
-  TableDigest,
-} from "./embedding_table.ts";
+import type { EmbeddingTable } from "./embedding_table.ts";
+import type { SavedDelta } from "./table_deltas.ts";
+import type { SavedPage, SavedRows, TableDigest } from "./table_reader.ts";
 import type { SharedLimit } from "./shared_limit.ts";
-import type { SnapshotChunk, SnapshotHeader, TableRestore } from "./table_snapshot.ts";
+import type { TableRestore } from "./table_restore.ts";
+import type { SnapshotChunk, SnapshotHeader } from "./table_snapshot.ts";
 
-/** The consumer of changes for the copy; see {@link EmbeddingTable.takeSavedDelta}. */
+/** The consumer of changes for the copy; see `TableDeltas.takeSaved`. */
 const CONSUMER = 1;
 /** Divisor of the memory limit: the part that a target may take on top of it. */
 const HEADROOM_SHARE = 4;
@@ -68,13 +65,13 @@ export class CopySource {
 
   /** Records changes from now on. A copy that was begun before loses them. */
   begin(): SnapshotHeader[] {
-    for (const table of this.#tables) table.beginDeltas(CONSUMER);
-    return this.#tables.map((table) => table.moment());
+    for (const table of this.#tables) table.deltas.begin(CONSUMER);
+    return this.#tables.map((table) => table.snapshots.moment());
   }
 
   /** @param cursor The previous page's; absent for the first page. */
   page(cursor: CopyCursor = { class: 0, row: 0 }, rowsMax: number): CopyPage {
-    const page: SavedPage = this.#tables[cursor.class].exportSaved(cursor.row, rowsMax);
+    const page: SavedPage = this.#tables[cursor.class].reader.savedRows(cursor.row, rowsMax);
     const { rows, bytes, checksum, done } = page;
     const isLast = cursor.class === this.#tables.length - 1;
     const next = done && !isLast
@@ -93,7 +90,7 @@ export class CopySource {
   changes(applied: readonly number[], rowsMax: number): CopyChanges | "overflowed" {
     const classes: (SavedDelta | undefined)[] = [];
     for (const [c, table] of this.#tables.entries()) {
-      const delta = table.takeSavedDelta(CONSUMER, applied[c], rowsMax);
+      const delta = table.deltas.takeSaved(CONSUMER, applied[c], rowsMax);
       if (delta === "overflowed") return "overflowed";
       classes.push(delta);
     }
@@ -107,15 +104,15 @@ export class CopySource {
   /** The end of the copy. The tables take no update between the last changes and this call. */
   end(): CopyEnd {
     return {
-      headers: this.#tables.map((table) => table.moment()),
-      counters: this.#tables.map((table) => [...table.exportCounters(COUNTER_LINES)]),
-      digests: this.#tables.map((table) => table.digest()),
+      headers: this.#tables.map((table) => table.snapshots.moment()),
+      counters: this.#tables.map((table) => [...table.reader.counters(COUNTER_LINES)]),
+      digests: this.#tables.map((table) => table.reader.digest()),
     };
   }
 
   /** Stops recording changes. */
   close(): void {
-    for (const table of this.#tables) table.endDeltas(CONSUMER);
+    for (const table of this.#tables) table.deltas.end(CONSUMER);
   }
 }
 
@@ -187,7 +184,7 @@ export class CopyTarget {
       for (const chunk of chunks) this.#limit.during(c, () => restores[c].take(chunk));
     });
     this.#tables.forEach((table, c) => {
-      const [own, source] = [table.digest(), digests[c]];
+      const [own, source] = [table.reader.digest(), digests[c]];
       if (own.rows === source.rows && own.digest === source.digest) return;
       throw new CopyDiffersError(
         `The copy of the rows of class ${c} has ${own.rows} rows with digest ` +

@@ -4,13 +4,8 @@
  */
 import type { EmbeddingTable } from "./embedding_table.ts";
 import type { SharedLimit } from "./shared_limit.ts";
-import {
-  REMOVED_ID_BYTES,
-  type RestoreSelection,
-  type SnapshotChunk,
-  type SnapshotHeader,
-  type TableRestore,
-} from "./table_snapshot.ts";
+import { REMOVED_ID_BYTES, type SnapshotChunk, type SnapshotHeader } from "./table_snapshot.ts";
+import type { RestoreSelection, TableRestore } from "./table_restore.ts";
 
 /** Outcome of a restore, for slots, slices and rows. */
 export interface ClassRestoreReport {

@@ -6,17 +6,15 @@
 import { invariant } from "../../structures/invariant.ts";
 import { CopySource, CopyTarget } from "./class_copy.ts";
 import { type ClassRestores, restoreClasses } from "./class_restore.ts";
-import { EmbeddingTable, type ExportedRows, type TableDelta } from "./embedding_table.ts";
+import { EmbeddingTable } from "./embedding_table.ts";
 import type { FeatureIds, SliceOptions, SlotOptions, TableOptions } from "./options.ts";
 import type { BufferPool } from "../../structures/buffer_pool.ts";
 import { type ClassIds, floatStarts } from "./row_classes.ts";
 import { SharedLimit } from "./shared_limit.ts";
-import type {
-  RestoreSelection,
-  SnapshotChunk,
-  SnapshotHeader,
-  SnapshotSchema,
-} from "./table_snapshot.ts";
+import type { TableDelta } from "./table_deltas.ts";
+import type { ExportedRows } from "./table_reader.ts";
+import type { RestoreSelection } from "./table_restore.ts";
+import type { SnapshotChunk, SnapshotHeader, SnapshotSchema } from "./table_snapshot.ts";
 import type { TableStatistics } from "./table_statistics.ts";
 
 /** Layout and optimizers of one class of rows. */
@@ -210,7 +208,7 @@ export class ClassTables {
 
   /**
    * The next delta of all classes; undefined if nothing is new or a new lineage begins. The rules
-   * are those of {@link EmbeddingTable.takeDelta}, for one consumer.
+   * are those of `TableDeltas.take`, for one consumer.
    *
    * @param acknowledged Highest sequence applied, in the lineage of {@link deltaPosition}.
    * @param rowsMax Bounds rows, and tombstones, of each class.
@@ -231,7 +229,7 @@ export class ClassTables {
     const classes: (TableDelta | undefined)[] = [];
     for (const [c, table] of this.#tables.entries()) {
       const asked = !again || this.#unacknowledged[c] !== undefined;
-      const delta = asked ? table.takeDelta(CONSUMER, this.#acknowledged[c], rowsMax) : undefined;
+      const delta = asked ? table.deltas.take(CONSUMER, this.#acknowledged[c], rowsMax) : undefined;
       if (delta === "overflowed") return this.#beginLineage();
       classes.push(delta);
     }
@@ -243,7 +241,7 @@ export class ClassTables {
   }
 
   #beginLineage(): undefined {
-    for (const table of this.#tables) table.beginDeltas(CONSUMER);
+    for (const table of this.#tables) table.deltas.begin(CONSUMER);
     this.#lineage++;
     this.#given = 0;
     this.#acknowledged = this.#tables.map(() => 0);
@@ -252,7 +250,7 @@ export class ClassTables {
 
   /** Stops recording changes; the next {@link takeDelta} begins as the first one does. */
   endDeltas(): void {
-    for (const table of this.#tables) table.endDeltas(CONSUMER);
+    for (const table of this.#tables) table.deltas.end(CONSUMER);
     this.#lineage = 0;
     this.#given = 0;
   }
@@ -264,7 +262,7 @@ export class ClassTables {
    */
   exportRows(cursor: ExportCursor = { class: 0, row: 0 }, rowsMax: number): ClassPage {
     const { ids, rows, done, cursor: row } = this.#tables[cursor.class]
-      .exportRows(cursor.row, rowsMax);
+      .reader.rows(cursor.row, rowsMax);
     const last = cursor.class === this.#tables.length - 1;
     const next = done && !last ? { class: cursor.class + 1, row: 0 } : { ...cursor, row };
     return { class: cursor.class, ids, rows, cursor: next, done: done && last };
@@ -281,18 +279,18 @@ export class ClassTables {
   /**
    * Starts a snapshot of this moment in all classes; a running one is dropped.
    *
-   * @param isStored Whether the snapshot that was begun last is stored; see {@link
-   * EmbeddingTable.cutSnapshot}.
+   * @param isStored Whether the snapshot that was begun last is stored; see
+   * `SnapshotWriter.cut`.
    * @param incrementBytesMax The snapshot is an increment to the last stored one if that takes at
    * most this many bytes. Default 0: it is a full one.
    */
   beginSnapshot(isStored = false, incrementBytesMax = 0): SnapshotHeader[] {
     this.#snapshotClass = 0;
-    const changes = this.#tables.map((table) => table.cutSnapshot(isStored));
+    const changes = this.#tables.map((table) => table.snapshots.cut(isStored));
     const bytes = changes.reduce((sum, change) => sum + change.bytes, 0);
     const isIncrement = changes.every(({ known }) => known) && incrementBytesMax > 0 &&
       bytes <= incrementBytesMax;
-    return this.#tables.map((table) => table.beginSnapshot(isIncrement ? "increment" : "full"));
+    return this.#tables.map((table) => table.snapshots.begin(isIncrement ? "increment" : "full"));
   }
 
   /**
@@ -300,34 +298,34 @@ export class ClassTables {
    * an increment to it.
    */
   settleSnapshot(): void {
-    for (const table of this.#tables) table.settleSnapshot();
+    for (const table of this.#tables) table.snapshots.settle();
   }
 
   /** By class, the layout that a snapshot of these tables has. */
   snapshotSchemas(): SnapshotSchema[] {
-    return this.#tables.map((table) => table.moment().schema);
+    return this.#tables.map((table) => table.snapshots.moment().schema);
   }
 
   /**
-   * The next rows of the snapshot, undefined after the last; see {@link
-   * EmbeddingTable.nextSnapshotChunk}.
+   * The next rows of the snapshot, undefined after the last; see
+   * `SnapshotWriter.nextChunk`.
    */
   nextSnapshotChunk(rowsMax: number): ClassChunk | undefined {
     for (; this.#snapshotClass < this.#tables.length; this.#snapshotClass++) {
-      const chunk = this.#tables[this.#snapshotClass].nextSnapshotChunk(rowsMax);
+      const chunk = this.#tables[this.#snapshotClass].snapshots.nextChunk(rowsMax);
       if (chunk !== undefined) return { class: this.#snapshotClass, ...chunk };
     }
     return undefined;
   }
 
-  /** The greatest {@link EmbeddingTable.snapshotAsideShare} of all classes. */
+  /** The greatest `SnapshotWriter.asideShare` of all classes. */
   get snapshotAsideShare(): number {
-    return Math.max(...this.#tables.map((table) => table.snapshotAsideShare));
+    return Math.max(...this.#tables.map((table) => table.snapshots.asideShare));
   }
 
   /** Ends the snapshot and frees its memory. */
   endSnapshot(): void {
-    for (const table of this.#tables) table.endSnapshot();
+    for (const table of this.#tables) table.snapshots.end();
   }
 
   /**

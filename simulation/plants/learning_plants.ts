@@ -76,7 +76,7 @@ export const learningPlants: readonly Plant[] = [
       file: "kernels/embedding/class_tables.ts",
       find: 'if (delta === "overflowed") return this.#beginLineage();',
       replace: 'if (delta === "overflowed" || (delta?.tombstones.length ?? 0) > 2) {\n' +
-        "        table.beginDeltas(CONSUMER);\n" +
+        "        table.deltas.begin(CONSUMER);\n" +
         "        this.#acknowledged = this.#acknowledged.with(c, 0);\n" +
         "        classes.push(undefined);\n" +
         "        continue;\n" +

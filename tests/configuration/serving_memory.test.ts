@@ -82,10 +82,10 @@ embeddings:
         precision,
         bytesMax: servingReplica.bytesMax,
       });
-      let page = trained.exportRows(0, batch);
+      let page = trained.reader.rows(0, batch);
       served.upsert(page.ids, page.rows);
       while (!page.done) {
-        page = trained.exportRows(page.cursor, batch);
+        page = trained.reader.rows(page.cursor, batch);
         served.upsert(page.ids, page.rows);
       }
       assert.equal(served.statistics().rows, trained.statistics().rows);

@@ -138,7 +138,7 @@ Deno.test("tables by class behave as a table for each class, and a replica fed b
       }
       const expected = new Replica();
       for (const table of separate) {
-        const { ids, rows } = table.exportRows(0, 1000);
+        const { ids, rows } = table.reader.rows(0, 1000);
         if (ids.length > 0) expected.write(ids, rows);
       }
       assert.deepEqual(exported(tables), expected.rows);

@@ -33,7 +33,7 @@ function lookup(table: EmbeddingTable, of: FeatureIds, missing: "zeros" | "initi
 
 /** The next delta of a consumer whose tombstones fit. */
 function takeDelta(table: EmbeddingTable, consumer: number, acknowledged: number) {
-  const delta = table.takeDelta(consumer, acknowledged, 100);
+  const delta = table.deltas.take(consumer, acknowledged, 100);
   assert.ok(delta !== "overflowed");
   return delta;
 }
@@ -87,7 +87,7 @@ Deno.test("only expired rows of a slot with expiry are evicted, and consumers ge
   });
   const table = EmbeddingTable.create(options({ slots: [slot(1, 5), slot(2, 6), slot(3, 14)] }));
   const rows = ids(1n << 48n, 2n << 48n, 3n << 48n);
-  table.beginDeltas(0);
+  table.deltas.begin(0);
   table.applyGradients(rows, new Float32Array(3).fill(-1), ones(3), 1000);
   assert.equal(takeDelta(table, 0, 0)?.ids.length, 3);
   table.applyGradients(ids(3n << 48n | 9n), Float32Array.of(-1), ones(1), 1000 + 5 * day + 60);
@@ -140,7 +140,7 @@ Deno.test("a gradient so large that its square would be infinite changes nothing
 
 Deno.test("a delta is repeated until it is acknowledged, and a hot id is one entry", () => {
   const table = EmbeddingTable.create(options());
-  table.beginDeltas(0);
+  table.deltas.begin(0);
   assert.equal(takeDelta(table, 0, 0), undefined);
   for (let step = 0; step < 5; step++) {
     table.applyGradients(ids(4), Float32Array.of(-1), ones(1), 0);
@@ -159,15 +159,15 @@ Deno.test("a delta is repeated until it is acknowledged, and a hot id is one ent
 
 Deno.test("a consumer gets the changes since it began, and must begin before it takes", () => {
   const table = EmbeddingTable.create(options());
-  table.beginDeltas(0);
+  table.deltas.begin(0);
   table.applyGradients(ids(4, 5), Float32Array.of(-1, -1), ones(2), 0);
   assert.throws(() => takeDelta(table, 1, 0), /begin before they take/);
-  table.beginDeltas(1);
+  table.deltas.begin(1);
   table.applyGradients(ids(5, 6), Float32Array.of(-1, -1), ones(2), 0);
   assert.deepEqual([...takeDelta(table, 0, 0)!.ids].sort(), [4n, 5n, 6n]);
   assert.deepEqual([...takeDelta(table, 1, 0)!.ids].sort(), [5n, 6n]);
   table.applyGradients(ids(4), Float32Array.of(-1), ones(1), 0);
-  table.beginDeltas(0);
+  table.deltas.begin(0);
   assert.equal(takeDelta(table, 0, 0), undefined);
 });
 
@@ -178,7 +178,7 @@ Deno.test("an export returns every row once", () => {
   table.assign(all, Float32Array.from({ length: count }, (_, index) => index), 0);
   const seen = new Map<bigint, number>();
   for (let cursor = 0, done = false; !done;) {
-    const page = table.exportRows(cursor, 1000);
+    const page = table.reader.rows(cursor, 1000);
     assert.ok(page.ids.length <= 1000);
     page.ids.forEach((id, at) => {
       assert.ok(!seen.has(id));
@@ -317,20 +317,20 @@ Deno.test("a consumer whose tombstones overflow is told so, and the table goes o
     bytesMax: 1 << 20,
     atLimit: "evictLeastRecentlyUsed",
   }));
-  table.beginDeltas(0);
-  table.beginDeltas(1);
+  table.deltas.begin(0);
+  table.deltas.begin(1);
   let acknowledged = 0;
   for (let round = 0; table.statistics().evicted <= bound; round++) {
     const some = BigUint64Array.from({ length: count }, (_, at) => BigInt(round * count + at));
     table.applyGradients(some, new Float32Array(count).fill(-1), ones(count), round);
     assert.deepEqual(lookup(table, some).found, new Array(count).fill(1));
-    const delta = table.takeDelta(1, acknowledged, 1 << 20);
+    const delta = table.deltas.take(1, acknowledged, 1 << 20);
     assert.ok(delta !== "overflowed");
     acknowledged = delta!.sequence;
   }
   assert.equal(table.statistics().rejected, 0);
-  assert.equal(table.takeDelta(0, 0, 100), "overflowed");
-  table.beginDeltas(0);
+  assert.equal(table.deltas.take(0, 0, 100), "overflowed");
+  table.deltas.begin(0);
   table.applyGradients(ids(7), Float32Array.of(-1), ones(1), 0);
   assert.deepEqual([...takeDelta(table, 0, 0)!.ids], [7n]);
 });

@@ -41,13 +41,13 @@ function use(table: EmbeddingTable, ids: readonly number[]) {
 
 function restored(table: EmbeddingTable, rowsMax: number): EmbeddingTable {
   const copy = EmbeddingTable.create(options);
-  const restore = copy.restore(table.beginSnapshot(), { shard: 0, shards: 1 });
-  for (let chunk; (chunk = table.nextSnapshotChunk(rowsMax)) !== undefined;) restore.take(chunk);
+  const restore = copy.restore(table.snapshots.begin(), { shard: 0, shards: 1 });
+  for (let chunk; (chunk = table.snapshots.nextChunk(rowsMax)) !== undefined;) restore.take(chunk);
   return copy;
 }
 
 function idsIn(table: EmbeddingTable): bigint[] {
-  return [...table.exportRows(0, 100).ids].sort();
+  return [...table.reader.rows(0, 100).ids].sort();
 }
 
 Deno.test("a restored table evicts the same rows as the original, one by one", () => {

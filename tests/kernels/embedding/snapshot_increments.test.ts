@@ -34,14 +34,14 @@ interface Member {
 
 /** Everything that a snapshot has to bring back, in a form to compare. */
 function contentOf(table: EmbeddingTable) {
-  const { rowsInTable, clockSeconds, draws, newestGeneration } = table.moment();
-  const lines = [...table.exportCounters(1000)].flatMap(({ bytes }) =>
+  const { rowsInTable, clockSeconds, draws, newestGeneration } = table.snapshots.moment();
+  const lines = [...table.reader.counters(1000)].flatMap(({ bytes }) =>
     Array.from(
       { length: bytes.length / 72 },
       (_, line) => [...bytes.subarray(72 * line, 72 * line + 72)].join(),
     )
   );
-  const { rows, digest } = table.digest();
+  const { rows, digest } = table.reader.digest();
   return { rowsInTable, clockSeconds, draws, newestGeneration, lines: lines.sort(), rows, digest };
 }
 
@@ -80,17 +80,17 @@ class World {
 
   /** @param fate Whether all is written and named by a manifest, or not. */
   snapshot(fate: "stored" | "lost" | "abandoned", wantsFull: boolean, chunkRows: number): void {
-    const changes = this.table.cutSnapshot(this.lastIsStored);
+    const changes = this.table.snapshots.cut(this.lastIsStored);
     this.lastIsStored = false;
     const kind = wantsFull || !changes.known || this.chain.length === 0 ? "full" : "increment";
     const expected = contentOf(this.table);
-    const header = this.table.beginSnapshot(kind);
+    const header = this.table.snapshots.begin(kind);
     const chunks: SnapshotChunk[] = [];
     for (let number = 0;; number++) {
-      if (fate === "abandoned" && number === 2) return this.table.endSnapshot();
+      if (fate === "abandoned" && number === 2) return this.table.snapshots.end();
       // Changes may outrun a snapshot of so small a table; then it is given up.
-      if (this.table.snapshotAsideShare > 0.7) return this.table.endSnapshot();
-      const chunk = this.table.nextSnapshotChunk(chunkRows);
+      if (this.table.snapshots.asideShare > 0.7) return this.table.snapshots.end();
+      const chunk = this.table.snapshots.nextChunk(chunkRows);
       if (chunk === undefined) break;
       chunks.push(chunk);
       // The table changes while its snapshot is written.
@@ -110,7 +110,7 @@ class World {
   /** The process was killed: the table begins from what is stored. */
   restart(): void {
     this.table = restored(this.chain);
-    if (this.chain.length > 0) this.table.settleSnapshot();
+    if (this.chain.length > 0) this.table.snapshots.settle();
     this.lastIsStored = false;
   }
 }
@@ -161,13 +161,13 @@ Deno.test("an increment has the touched rows alone, and its size follows them", 
   for (let part = 0; part < 10; part++) world.learn(part * 1000, 3000, 1000, 0);
   world.snapshot("stored", false, 10_000);
   const [full] = world.chain;
-  const { bytes } = world.table.cutSnapshot(true);
-  world.table.beginSnapshot("full");
-  world.table.endSnapshot();
+  const { bytes } = world.table.snapshots.cut(true);
+  world.table.snapshots.begin("full");
+  world.table.snapshots.end();
   assert.ok(bytes < 60 * 100, "the changes while the snapshot was written");
   world.learn(1, 3000, 10, 0);
-  const touched = world.table.cutSnapshot(true);
-  const { rows } = world.table.beginSnapshot("increment");
+  const touched = world.table.snapshots.cut(true);
+  const { rows } = world.table.snapshots.begin("increment");
   assert.equal(touched.known, true);
   assert.ok(rows > 0 && rows <= 10, `${rows}`);
   assert.ok(touched.bytes < full.header.rows);
@@ -176,11 +176,11 @@ Deno.test("an increment has the touched rows alone, and its size follows them", 
 Deno.test("changes are known only since a snapshot that is stored", () => {
   const world = new World();
   world.learn(1, 1000, 500, 0);
-  assert.equal(world.table.cutSnapshot(false).known, false);
-  world.table.beginSnapshot("full");
-  assert.equal(world.table.cutSnapshot(false).known, false, "the first one was lost");
-  world.table.beginSnapshot("full");
-  assert.equal(world.table.cutSnapshot(true).known, true);
+  assert.equal(world.table.snapshots.cut(false).known, false);
+  world.table.snapshots.begin("full");
+  assert.equal(world.table.snapshots.cut(false).known, false, "the first one was lost");
+  world.table.snapshots.begin("full");
+  assert.equal(world.table.snapshots.cut(true).known, true);
 });
 
 Deno.test("a table that forgets more removed ids than it remembers writes all rows", () => {
@@ -188,12 +188,12 @@ Deno.test("a table that forgets more removed ids than it remembers writes all ro
   const ids = BigUint64Array.from({ length: 300_000 }, (_, i) => BigInt(i));
   const learn = () => table.assign(ids, new Float32Array(ids.length * DIM), 1);
   learn();
-  table.cutSnapshot(false);
-  table.beginSnapshot("full");
-  assert.equal(table.cutSnapshot(true).known, true);
-  table.beginSnapshot("increment");
+  table.snapshots.cut(false);
+  table.snapshots.begin("full");
+  assert.equal(table.snapshots.cut(true).known, true);
+  table.snapshots.begin("increment");
   table.remove(ids);
-  assert.equal(table.cutSnapshot(true).known, false);
-  table.beginSnapshot("full");
-  assert.equal(table.cutSnapshot(true).known, true);
+  assert.equal(table.snapshots.cut(true).known, false);
+  table.snapshots.begin("full");
+  assert.equal(table.snapshots.cut(true).known, true);
 });

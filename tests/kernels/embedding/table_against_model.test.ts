@@ -8,7 +8,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { BatchKernel } from "../../../kernels/embedding/batch_kernel.ts";
-import { EmbeddingTable, type TableDelta } from "../../../kernels/embedding/embedding_table.ts";
+import { EmbeddingTable } from "../../../kernels/embedding/embedding_table.ts";
+import type { TableDelta } from "../../../kernels/embedding/table_deltas.ts";
 import type { TableOptions } from "../../../kernels/embedding/options.ts";
 import type { SnapshotChunk, SnapshotHeader } from "../../../kernels/embedding/table_snapshot.ts";
 import { modelledOptions, SLOTS, TableModel } from "./table_model.ts";
@@ -95,7 +96,7 @@ class World {
 
   constructor(readonly options: TableOptions, readonly universe: number) {
     this.table = EmbeddingTable.create(options);
-    this.table.beginDeltas(0);
+    this.table.deltas.begin(0);
   }
 
   idsFrom(first: number, count: number) {
@@ -158,7 +159,7 @@ class World {
       case "export": {
         const exported = new Map<bigint, number>();
         for (let cursor = 0, done = false; !done;) {
-          const page = table.exportRows(cursor, operation.rowsMax);
+          const page = table.reader.rows(cursor, operation.rowsMax);
           page.ids.forEach((id, at) => {
             assert.ok(!exported.has(id), `${id} is exported twice`);
             exported.set(id, page.rows[at * table.width]);
@@ -169,7 +170,7 @@ class World {
         return;
       }
       case "beginSnapshot":
-        this.snapshot = { header: table.beginSnapshot(), chunks: [], rows: model.current() };
+        this.snapshot = { header: table.snapshots.begin(), chunks: [], rows: model.current() };
         return;
       case "nextChunk":
         this.nextChunk(operation.rowsMax);
@@ -180,7 +181,7 @@ class World {
   }
 
   takeDelta(rowsMax: number, fate: "applied" | "lost" | "unacknowledged"): boolean {
-    const delta = this.table.takeDelta(0, this.acknowledged, rowsMax);
+    const delta = this.table.deltas.take(0, this.acknowledged, rowsMax);
     if (delta === undefined) return false;
     assert.ok(delta !== "overflowed");
     assert.equal(delta.sequence, this.acknowledged + 1);
@@ -200,7 +201,7 @@ class World {
   nextChunk(rowsMax: number): boolean {
     const { snapshot } = this;
     if (snapshot === undefined) return false;
-    const chunk = this.table.nextSnapshotChunk(rowsMax);
+    const chunk = this.table.snapshots.nextChunk(rowsMax);
     if (chunk !== undefined) {
       assert.ok(chunk.rows <= rowsMax);
       snapshot.chunks.push(chunk);

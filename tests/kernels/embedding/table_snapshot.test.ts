@@ -54,9 +54,9 @@ function chunks(
   rowsMax: number,
   between: (chunk: number) => void = () => {},
 ) {
-  const header = table.beginSnapshot();
+  const header = table.snapshots.begin();
   const taken: SnapshotChunk[] = [];
-  for (let chunk; (chunk = table.nextSnapshotChunk(rowsMax)) !== undefined;) {
+  for (let chunk; (chunk = table.snapshots.nextChunk(rowsMax)) !== undefined;) {
     taken.push(chunk);
     between(taken.length);
   }
@@ -158,7 +158,7 @@ Deno.test("a damaged chunk is refused as a whole, and so is a snapshot that was 
   const copy = EmbeddingTable.create(table.options);
   assert.throws(() => copy.restore(header, { shard: 0, shards: 1 }).take(chunk), /checksum/);
   assert.equal(copy.statistics().rows, 0);
-  assert.throws(() => table.nextSnapshotChunk(10), /no snapshot is under way/);
+  assert.throws(() => table.snapshots.nextChunk(10), /no snapshot is under way/);
 });
 
 Deno.test("a flipped byte, a cut or a wrong count in any chunk is refused, and no row is restored", () => {
@@ -252,11 +252,13 @@ for (const atLimit of ["reject", "evictLeastRecentlyUsed"] as const) {
     const { rows, bytes } = table.statistics();
     assert.ok(rows < 150_000 && bytes > 0.9 * (4 << 20), `${rows} rows in ${bytes} bytes`);
 
-    table.beginSnapshot();
-    let written = table.nextSnapshotChunk(100)!.rows;
+    table.snapshots.begin();
+    let written = table.snapshots.nextChunk(100)!.rows;
     learn(atLimit === "reject" ? 0 : 190_000, 10_000); // rows that exist, not written yet
     if (atLimit !== "reject") learn(200_000, 1_000); // and new ones that push others out
-    for (let chunk; (chunk = table.nextSnapshotChunk(8_192)) !== undefined;) written += chunk.rows;
+    for (let chunk; (chunk = table.snapshots.nextChunk(8_192)) !== undefined;) {
+      written += chunk.rows;
+    }
     assert.equal(written, rows);
     assert.ok(table.statistics().bytes <= 4 << 20);
   });
