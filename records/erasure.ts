@@ -5,7 +5,7 @@
  *     erasures/{id}/request.json      written by the gateway before it answers
  *     erasures/{id}/trainer-0-1.json  written by trainer/0 when it has removed rows, in pass 1 or 2
  */
-import type { BlobStore } from "../mesh/ports/blob_store.ts";
+import { BlobDamagedError, type BlobStore } from "../mesh/ports/blob_store.ts";
 
 /** Times that an erasure goes through the logs; see `ErasureRequest.secondAt`. */
 export type ErasurePass = 1 | 2;
@@ -107,8 +107,18 @@ export async function writeTrainerErasure(
   erasure: TrainerErasure,
 ): Promise<void> {
   const name = trainerName(erasureId, erasure.source, pass);
-  if (erasure.rowsRemoved === undefined && await blobs.get(name) !== undefined) return;
+  if (erasure.rowsRemoved === undefined && await isWhole(blobs, name)) return;
   await blobs.put(name, new TextEncoder().encode(JSON.stringify(erasure)));
+}
+
+/** Whether there is a blob of the name, and it is not damaged. */
+async function isWhole(blobs: BlobStore, name: string): Promise<boolean> {
+  try {
+    return await blobs.get(name) !== undefined;
+  } catch (error) {
+    if (error instanceof BlobDamagedError) return false;
+    throw error;
+  }
 }
 
 /** A trainer's part; undefined before it has removed rows. */

@@ -157,10 +157,17 @@ export class ChunkBatches {
     this.#batches.push(erasing);
   }
 
+  /** The next erasures, which stay the next ones. Requires {@link hasErasing}. */
+  get erasing(): Erasing {
+    const next = present(this.#batches[0], "erasures wait");
+    invariant("forget" in next, "the batches before erasures are taken first");
+    return next;
+  }
+
   /** The next erasures. Requires {@link hasErasing}. */
   takeErasing(): Erasing {
-    const next = present(this.#batches.shift(), "erasures wait");
-    invariant("forget" in next, "the batches before erasures are taken first");
+    const next = this.erasing;
+    this.#batches.shift();
     return next;
   }
 

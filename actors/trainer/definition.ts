@@ -32,6 +32,7 @@ export function defineTrainer(
         case "examplesAppended":
         case "cut":
         case "cutWaits":
+        case "storeRetryDue":
         case "checkShards":
         case "shardsOpened":
           return "write";

@@ -2,6 +2,9 @@
  * Removes the rows of erased users from all shards, at the point of the example log where the
  * erasure stands. A replay repeats it: the same rows of the other slots give the same crosses, and
  * a shard that has applied it before changes nothing.
+ *
+ * While the blob store refuses the record of an erasure, the erasure stays under way: its rows are
+ * removed once, and the write is tried again at intervals.
  */
 import type { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import { FeatureHasher } from "../../kernels/embedding/feature_hasher.ts";
@@ -13,48 +16,129 @@ import {
   type UserCross,
 } from "../../kernels/features/user_slots.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
-import type { Clock } from "../../mesh/ports/clock.ts";
+import type { ActorContext } from "../../mesh/runtime/actor.ts";
+import { reasonOf } from "../../mesh/runtime/errors.ts";
 import { type ErasedCross, writeTrainerErasure } from "../../records/erasure.ts";
 import { featureIdOf, type Forgotten } from "../../records/forgotten.ts";
 import type { RemovedRows } from "../embedding_shard/protocol.ts";
 import type { Erasing } from "./example_batch.ts";
 import type { TrainerOptions } from "./options.ts";
+import type { TrainerMessage } from "./protocol.ts";
 import type { Recovery } from "./recovery.ts";
 import type { ShardClient } from "./shard_client.ts";
+import { invariant, present } from "../../structures/invariant.ts";
 
 /** Combinations of one cross that are removed at most; hashing them takes some seconds. */
 const COMBINATIONS_MAX = 1 << 24;
+
+/** Delay before a write that the blob store refused is tried again. */
+export const STORE_RETRY_MS = 1_000;
+/** Time between two log lines about one erasure that waits. */
+const LOG_INTERVAL_MS = 60_000;
 
 export interface EraserParts {
   readonly options: Pick<TrainerOptions, "source" | "partition" | "shards" | "userSlots">;
   readonly shards: ShardClient;
   readonly kernel: BatchKernel;
   readonly blobs: BlobStore;
-  readonly clock: Clock;
+  readonly context: ActorContext<TrainerMessage>;
 }
 
 /** Rows removed so far, by slot number; undefined where a shard had removed them before. */
 type Removed = Map<number, number> | undefined;
 
+/** The rows that one erasure has removed. */
+interface Removal {
+  readonly removed: Removed;
+  readonly crosses: readonly ErasedCross[];
+}
+
+/** The erasures of a chunk, as far as they have come. */
+interface UnderWay {
+  readonly offset: number;
+  /** Sequence of the removals; rows of another schema behind them may raise that of the chunk. */
+  readonly sequence: number;
+  /** Erasures whose records are written. */
+  recorded: number;
+  /** Rows that the next erasure has deleted from the quarantine; undefined before that. */
+  quarantined: number | undefined;
+  /** Rows that the next erasure has removed; undefined before that. */
+  removal: Removal | undefined;
+}
+
 export class Eraser {
   readonly #parts: EraserParts;
+  #underWay: UnderWay | undefined;
+  #isWaiting = false;
+  /** When it was logged that the erasure under way waits, on the monotonic clock, ms. */
+  #loggedAtMs = -Infinity;
 
   constructor(parts: EraserParts) {
     this.#parts = parts;
   }
 
-  /** Removes rows and records that; no batch may be in flight. */
-  async erase(
-    { forget, offset, after: { sequence } }: Erasing,
+  /** Whether rows may be removed whose record is not written: no cut may hold this moment. */
+  get isUnderWay(): boolean {
+    return this.#underWay !== undefined;
+  }
+
+  /** Whether the blob store has refused a write, which is tried again after a pause. */
+  get isWaiting(): boolean {
+    return this.#isWaiting;
+  }
+
+  /** Ends the pause after a refused write. */
+  endWait(): void {
+    this.#isWaiting = false;
+  }
+
+  /**
+   * Removes rows and records that; no batch may be in flight.
+   *
+   * @returns False where the blob store refuses the record: call it again with the same erasures
+   * when {@link endWait} was called. The trainer is told `storeRetryDue` then.
+   */
+  async erase(erasing: Erasing, recovery: Recovery): Promise<boolean> {
+    const { forget, offset, after } = erasing;
+    const underWay = this.#underWay ??= {
+      ...{ offset, sequence: after.sequence },
+      ...{ recorded: 0, quarantined: undefined, removal: undefined },
+    };
+    invariant(underWay.offset === offset, "erasures are finished in the order of the log");
+    if (this.#isWaiting) return false;
+    while (underWay.recorded < forget.length) {
+      if (!await this.#record(forget[underWay.recorded], forget.length, underWay, recovery)) {
+        return false;
+      }
+      underWay.recorded++;
+      underWay.quarantined = underWay.removal = undefined;
+    }
+    this.#underWay = undefined;
+    return true;
+  }
+
+  /** Carries out the next erasure; false where the blob store refuses a write of it. */
+  async #record(
+    { erasureId, pass, signature }: Forgotten,
+    count: number,
+    underWay: UnderWay,
     recovery: Recovery,
-  ): Promise<void> {
-    const { options: { source, partition, userSlots }, blobs, clock } = this.#parts;
-    for (const [i, { erasureId, pass, signature }] of forget.entries()) {
+  ): Promise<boolean> {
+    const { options: { source, partition, userSlots }, blobs, context: { clock } } = this.#parts;
+    const { sequence, offset, recorded } = underWay;
+    if (underWay.quarantined === undefined) {
       const ids = userSlots.ids.map((slot) => featureIdOf(slot, signature));
-      const quarantined = await recovery.erase(ids);
-      const isLast = i === forget.length - 1;
-      const { removed, crosses } = await this.#removeRows({ signature }, sequence, isLast);
-      await writeTrainerErasure(blobs, erasureId, pass, {
+      const isWritten = await this.#isWritten(erasureId, async () => {
+        underWay.quarantined = await recovery.erase(ids);
+      });
+      if (!isWritten) return false;
+    }
+    const quarantined = present(underWay.quarantined, "the quarantine is written");
+    const isLast = recorded === count - 1;
+    const removal = underWay.removal ??= await this.#removeRows(signature, sequence, isLast);
+    const { removed, crosses } = removal;
+    return await this.#isWritten(erasureId, () =>
+      writeTrainerErasure(blobs, erasureId, pass, {
         source,
         partition,
         offset,
@@ -63,15 +147,42 @@ export class Eraser {
         ...(removed && { rowsRemoved: sum(userSlots.ids.map((slot) => removed.get(slot) ?? 0)) }),
         crosses,
         quarantined,
-      });
+      }));
+  }
+
+  /** Whether the blob store takes a write; otherwise the trainer is woken to try it again. */
+  async #isWritten(erasureId: string, write: () => Promise<void>): Promise<boolean> {
+    const { context, options: { source } } = this.#parts;
+    const { telemetry, clock } = context;
+    try {
+      await write();
+      if (this.#loggedAtMs > -Infinity) {
+        telemetry.log("info", `${source} goes on with the erasure ${erasureId}`);
+        this.#loggedAtMs = -Infinity;
+      }
+      return true;
+    } catch (cause) {
+      // The runtime ends an incarnation whose writes are fenced.
+      if (!context.isCurrent) throw cause;
+      const nowMs = clock.monotonicMs();
+      this.#isWaiting = true;
+      context.schedule(STORE_RETRY_MS, { kind: "storeRetryDue" });
+      if (nowMs - this.#loggedAtMs < LOG_INTERVAL_MS) return false;
+      this.#loggedAtMs = nowMs;
+      telemetry.log(
+        "warn",
+        `${source} cannot record the erasure ${erasureId} in the blob store, and learns nothing ` +
+          `until it can: ${reasonOf(cause)}`,
+      );
+      return false;
     }
   }
 
   async #removeRows(
-    { signature }: Pick<Forgotten, "signature">,
+    signature: Forgotten["signature"],
     sequence: number,
     isLast: boolean,
-  ): Promise<{ readonly removed: Removed; readonly crosses: readonly ErasedCross[] }> {
+  ): Promise<Removal> {
     const { shards, options: { userSlots } } = this.#parts;
     const { ids, crosses } = userSlots;
     const partners = partnersOf(userSlots);

@@ -66,6 +66,11 @@ export class ExampleReader {
     return this.#batches.progress;
   }
 
+  /** The next erasures, which stay the next ones. Requires {@link hasErasing}. */
+  get erasing(): Erasing {
+    return this.#batches.erasing;
+  }
+
   /** The next erasures. Requires {@link hasErasing}. */
   takeErasing(): Erasing {
     return this.#batches.takeErasing();

@@ -124,6 +124,11 @@ export interface CutWaits {
   readonly kind: "cutWaits";
 }
 
+/** A write that the blob store has refused is due again; the trainer's own timer. */
+export interface StoreRetryDue {
+  readonly kind: "storeRetryDue";
+}
+
 /** Checks whether a shard was restarted while nothing was learned; the trainer's own timer. */
 export interface CheckShards {
   readonly kind: "checkShards";
@@ -151,6 +156,7 @@ export type TrainerMessage =
   | CheckShards
   | Cut
   | CutWaits
+  | StoreRetryDue
   | GetTrainerStatus
   | GetProgressiveValidation
   | GetDenseWeights

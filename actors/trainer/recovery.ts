@@ -9,6 +9,8 @@ import type { TrainingSession } from "../../kernels/dense/training_session.ts";
 import type { ExampleShape } from "../../kernels/features/feature_batch.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { Telemetry } from "../../mesh/ports/telemetry.ts";
+import type { SkippedStretch } from "../../records/quarantine.ts";
+import type { TrainerPart } from "../../records/snapshot_parts.ts";
 import type { BatchJudgement } from "../../records/trainer_state.ts";
 import type { BatchPipeline, RefusedBatch } from "./batch_pipeline.ts";
 import { bisect, type RefusedPart } from "./bisection.ts";
@@ -112,13 +114,23 @@ export class Recovery {
     });
     this.#inParts = false;
     this.#log(refused, error);
+    const rows = this.#refusals.record(batch, refused);
+    this.#rowsRefused += rows;
+    metrics.rowsRefused(rows);
     try {
-      const rows = await this.#refusals.record(batch, refused);
-      this.#rowsRefused += rows;
-      metrics.rowsRefused(rows);
+      await this.saveQuarantine();
     } catch (cause) {
       telemetry.log("warn", `cannot write the quarantine of ${options.source}`, { cause });
     }
+  }
+
+  /**
+   * Writes the quarantine where the blob store lacks rows of it.
+   *
+   * @throws {Error} The store refuses it.
+   */
+  saveQuarantine(): Promise<void> {
+    return this.#refusals.save();
   }
 
   /**
@@ -127,28 +139,48 @@ export class Recovery {
    * them, and the rows since the snapshot are passed over.
    *
    * @param sequence Rows that are learned or put aside.
-   * @returns Why it is impossible: training must stop.
+   * @returns Why it is impossible: training must stop. Undefined where the blob store refuses the
+   * record: it is to be tried again later.
    * @throws {Error} Otherwise, to have the trainer restarted.
    */
-  async goBack(sequence: number, error: Error): Promise<string> {
-    const { options: { source }, blobs, session, shards, metrics } = this.#parts;
-    const part = this.#refusals.mayGoBack
-      ? await partToGoBackTo(blobs, source, this.#refusals.skipped.at(-1)?.from)
-      : undefined;
+  async goBack(sequence: number, error: Error): Promise<string | undefined> {
+    const { options: { source }, session, shards, metrics } = this.#parts;
+    const { version } = await session.weights();
+    const part = await this.#noteWayBack({ to: sequence, reason: error.message, version });
+    if (part === "refused") return undefined;
     if (part === undefined) {
       return `${source} has stopped training: its model refuses most examples, and there is no ` +
         `snapshot to go back to, or it went back too often. Serving continues with the last ` +
         `accepted weights. ${error.message}`;
     }
-    const { version } = await session.weights();
-    const reason = error.message;
-    await this.#refusals.skip({ from: part.sequence, to: sequence, reason, version });
     metrics.wentBack();
     await shards.goBack();
     throw new Error(
       `${source} goes back to the snapshot at row ${part.sequence}, and passes over the rows up ` +
-        `to ${sequence}: its model refuses most examples. ${reason}`,
+        `to ${sequence}: its model refuses most examples. ${error.message}`,
     );
+  }
+
+  /**
+   * Records the stretch from the snapshot to go back to, so that it is passed over.
+   *
+   * @returns The trainer's part of that snapshot; undefined where none may be gone back to.
+   */
+  async #noteWayBack(
+    stretch: Omit<SkippedStretch, "from" | "skippedAtMs">,
+  ): Promise<TrainerPart | undefined | "refused"> {
+    const { options: { source }, blobs, telemetry } = this.#parts;
+    if (!this.#refusals.mayGoBack) return undefined;
+    try {
+      const part = await partToGoBackTo(blobs, source, this.#refusals.skipped.at(-1)?.from);
+      if (part !== undefined) await this.#refusals.skip({ ...stretch, from: part.sequence });
+      return part;
+    } catch (cause) {
+      const message = `${source} learns nothing until the blob store takes the record of its way ` +
+        "back to a snapshot";
+      telemetry.log("warn", message, { cause });
+      return "refused";
+    }
   }
 
   #log(refused: readonly RefusedPart[], error: Error): void {

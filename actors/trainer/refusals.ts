@@ -30,6 +30,8 @@ export class Refusals {
   readonly #clock: Clock;
   readonly #source: string;
   #quarantine: Quarantine;
+  /** The quarantine that the blob store has. */
+  #stored: Quarantine;
   /** For each of the last batches, whether most of its rows were refused; newest last. */
   #mostlyRefused: readonly boolean[] = [];
   #refusedInARow = 0;
@@ -38,7 +40,7 @@ export class Refusals {
     this.#blobs = blobs;
     this.#clock = clock;
     this.#source = source;
-    this.#quarantine = quarantine;
+    this.#quarantine = this.#stored = quarantine;
   }
 
   /** Reads the quarantine of earlier incarnations. */
@@ -106,8 +108,7 @@ export class Refusals {
     const { rows } = this.#quarantine;
     const kept = rows.filter((row) => !row.ids.some((id) => ids.has(BigInt(id))));
     if (kept.length === rows.length) return 0;
-    this.#quarantine = { ...this.#quarantine, rows: kept };
-    await this.#write();
+    await this.#store({ ...this.#quarantine, rows: kept });
     return rows.length - kept.length;
   }
 
@@ -117,19 +118,25 @@ export class Refusals {
   }
 
   /**
-   * Records the rows of a batch that were left out.
+   * Notes the rows of a batch that were left out; {@link save} writes them.
    *
    * @returns Rows that no earlier incarnation has recorded.
-   * @throws {Error} When the record cannot be written; the rows are left out all the same.
    */
-  async record(batch: ExampleBatch, refused: readonly RefusedPart[]): Promise<number> {
+  record(batch: ExampleBatch, refused: readonly RefusedPart[]): number {
     const rows = refused.flatMap((part) => refusedRows(part, this.#clock.nowMs()));
     this.#note(rows.length > batch.features.rows / 2);
     const before = this.#quarantine;
     this.#quarantine = withRefused(before, rows);
-    if (this.#quarantine === before) return 0;
-    await this.#write();
     return this.#quarantine.rowsRefused - before.rowsRefused;
+  }
+
+  /**
+   * Writes the quarantine, unless the blob store has it.
+   *
+   * @throws {Error} When it cannot be written.
+   */
+  async save(): Promise<void> {
+    if (this.#quarantine !== this.#stored) await this.#store(this.#quarantine);
   }
 
   /**
@@ -140,8 +147,7 @@ export class Refusals {
   async skip(stretch: Omit<SkippedStretch, "skippedAtMs">): Promise<void> {
     const skippedAtMs = this.#clock.nowMs();
     const skipped = [...this.skipped, { ...stretch, skippedAtMs }];
-    await writeQuarantine(this.#blobs, this.#source, { ...this.#quarantine, skipped });
-    this.#quarantine = { ...this.#quarantine, skipped };
+    await this.#store({ ...this.#quarantine, skipped });
   }
 
   #note(mostlyRefused: boolean): void {
@@ -150,8 +156,10 @@ export class Refusals {
     this.#mostlyRefused = [...this.#mostlyRefused, mostlyRefused].slice(-BATCHES_JUDGED);
   }
 
-  #write(): Promise<void> {
-    return writeQuarantine(this.#blobs, this.#source, this.#quarantine);
+  /** The quarantine stays as it is where the store refuses another one. */
+  async #store(quarantine: Quarantine): Promise<void> {
+    await writeQuarantine(this.#blobs, this.#source, quarantine);
+    this.#quarantine = this.#stored = quarantine;
   }
 }
 

@@ -3,6 +3,7 @@
  */
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
+import type { Telemetry } from "../../mesh/ports/telemetry.ts";
 import {
   carriedOver,
   checkpointDifferences,
@@ -116,4 +117,32 @@ export async function restoreModel(
   const differences = checkpointDifferences(checkpoint, initial);
   await session.restore(differences.length === 0 ? checkpoint : carriedOver(checkpoint, initial));
   return differences;
+}
+
+/** Says so where the snapshot's model and the present one differ. */
+export function warnOfDifferences(
+  telemetry: Telemetry,
+  source: string,
+  differences: readonly string[],
+): void {
+  if (differences.length === 0) return;
+  const message = `The dense model of ${source} differs from its snapshot's: new parts have ` +
+    "initial weights, and the optimizer's state begins anew";
+  telemetry.log("warn", message, { differences });
+}
+
+/** Says so where the log lacks examples that no snapshot holds. */
+export async function warnOfTrimmed(
+  telemetry: Telemetry,
+  source: string,
+  exampleLog: EventLog,
+  partition: number,
+): Promise<void> {
+  const [oldest] = await exampleLog.read(partition, 0, 1);
+  if (oldest === undefined || oldest.offset === 0) return;
+  telemetry.log(
+    "warn",
+    `${source} begins without a snapshot, and the example log examples/${partition} begins at ` +
+      `offset ${oldest.offset}: the examples before are not learned again`,
+  );
 }

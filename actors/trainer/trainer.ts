@@ -19,13 +19,19 @@ import { invariant, present } from "../../structures/invariant.ts";
 import type { EmbeddingShardMessage } from "../embedding_shard/protocol.ts";
 import { BatchPipeline, type LearnedBatch } from "./batch_pipeline.ts";
 import type { RowRange } from "./chunk_batches.ts";
-import { Eraser } from "./eraser.ts";
+import { Eraser, STORE_RETRY_MS } from "./eraser.ts";
 import { ExampleReader } from "./example_reader.ts";
 import type { TrainerOptions } from "./options.ts";
 import type { AdoptMean, Cut, OfferWeights, TrainerMessage } from "./protocol.ts";
 import { Recovery } from "./recovery.ts";
 import { Refusals } from "./refusals.ts";
-import { findResumePoint, requireExamples, restoreModel } from "./resume_point.ts";
+import {
+  findResumePoint,
+  requireExamples,
+  restoreModel,
+  warnOfDifferences,
+  warnOfTrimmed,
+} from "./resume_point.ts";
 import { ShardClient } from "./shard_client.ts";
 import { cutParts, type StateAtCut } from "./snapshot_cut.ts";
 import { TaskValidation } from "./task_validation.ts";
@@ -48,7 +54,9 @@ type TrainerState =
   | { readonly kind: "training" }
   /** The shards load their rows; the weights of the newest snapshot are served meanwhile. */
   | { readonly kind: "waitingForShards"; readonly marks: Promise<readonly number[]> }
-  | { readonly kind: "diverged"; readonly reason: string };
+  | { readonly kind: "diverged"; readonly reason: string }
+  /** The model is broken, and the blob store refuses the record of the way back. */
+  | { readonly kind: "goingBack"; readonly error: Error };
 
 /** Requests that need the rows of the shards. */
 function isOfTraining(message: TrainerMessage): message is Cut | OfferWeights | AdoptMean {
@@ -118,7 +126,7 @@ export class Trainer implements Behavior<TrainerMessage> {
       shards: this.#shards,
       kernel: this.#kernel,
       blobs,
-      clock,
+      context,
     });
     this.#reader = this.#readFrom();
     this.#pipeline = new BatchPipeline({
@@ -176,6 +184,10 @@ export class Trainer implements Behavior<TrainerMessage> {
         return this.#cuts.add(message);
       case "cutWaits":
         return await this.#endFlight();
+      case "storeRetryDue":
+        this.#eraser.endWait();
+        if (this.#state.kind === "goingBack") return await this.#goBack(this.#state.error);
+        return await this.#turn();
       case "getStatus":
         return this.#context.reply(message, {
           steps: this.#steps,
@@ -233,6 +245,7 @@ export class Trainer implements Behavior<TrainerMessage> {
       if (!this.#reader.hasNext) this.#advance(this.#reader.progress);
       await this.#takeCuts();
     }
+    if (this.#eraser.isWaiting) return; // it wakes the trainer, however much has been read
     const { hasErasing } = this.#reader;
     if (this.#mayBegin || this.#mustLearn || hasErasing || !caughtUp) this.#wake();
   }
@@ -251,12 +264,14 @@ export class Trainer implements Behavior<TrainerMessage> {
     return !this.#pipeline.isEmpty && (!this.#pipeline.hasRoom || this.#reader.endsFlight);
   }
 
-  /** Removes the rows of erased users; all batches before are learned. */
+  /**
+   * Removes the rows of erased users; all batches before are learned. The erasures stay in the
+   * reader until they are recorded.
+   */
   async #erase(): Promise<void> {
     await this.#pipeline.drain();
-    const erasing = this.#reader.takeErasing();
-    await this.#eraser.erase(erasing, this.#recovery);
-    this.#advance(erasing.after);
+    const isDone = await this.#eraser.erase(this.#reader.erasing, this.#recovery);
+    if (isDone) this.#advance(this.#reader.takeErasing().after);
   }
 
   #learned({ batch, loss, tookMs }: LearnedBatch): void {
@@ -290,7 +305,7 @@ export class Trainer implements Behavior<TrainerMessage> {
   }
 
   get #isStopped(): boolean {
-    return this.#state.kind === "diverged";
+    return this.#state.kind === "diverged" || this.#state.kind === "goingBack";
   }
 
   async #learnOldest(): Promise<void> {
@@ -299,8 +314,17 @@ export class Trainer implements Behavior<TrainerMessage> {
     this.#reader.putBack(refused.behind);
     await this.#recovery.putAside(refused);
     this.#advance(refused.batch.after);
-    if (!await this.#recovery.isModelBroken()) return;
-    const reason = await this.#recovery.goBack(this.#progress.sequence, refused.error);
+    if (await this.#recovery.isModelBroken()) await this.#goBack(refused.error);
+  }
+
+  /** Goes back to a snapshot by a restart; stops training where that is impossible. */
+  async #goBack(error: Error): Promise<void> {
+    const reason = await this.#recovery.goBack(this.#progress.sequence, error);
+    if (reason === undefined) {
+      this.#state = { kind: "goingBack", error };
+      this.#context.schedule(STORE_RETRY_MS, { kind: "storeRetryDue" });
+      return;
+    }
     this.#state = { kind: "diverged", reason };
     this.#metrics.diverged();
     this.#context.telemetry.log("error", reason);
@@ -358,18 +382,14 @@ export class Trainer implements Behavior<TrainerMessage> {
       const { part, state } = resume;
       await requireExamples(this.#dependencies.exampleLog, part);
       const differences = await restoreModel(this.#session, refusals.aboveGivenUp(state.model));
-      if (differences.length > 0) {
-        this.#context.telemetry.log(
-          "warn",
-          `The dense model of ${source} differs from its snapshot's: new parts have initial ` +
-            "weights, and the optimizer's state begins anew",
-          { differences },
-        );
-      }
+      warnOfDifferences(this.#context.telemetry, source, differences);
       this.#recovery.restore(state.judgement);
       const { sequence, offset, learnedThroughMs } = part;
       this.#progress = { sequence, offset, learnedThroughMs };
-    } else await this.#warnOfTrimmed();
+    } else {
+      const { exampleLog } = this.#dependencies;
+      await warnOfTrimmed(this.#context.telemetry, source, exampleLog, this.#options.partition);
+    }
     const ahead = marks.filter((mark) => mark > this.#progress.sequence);
     const start = resume === undefined ? undefined : this.#progress;
     this.#reader = this.#readFrom(start, ahead, refusals.skipped);
@@ -380,18 +400,6 @@ export class Trainer implements Behavior<TrainerMessage> {
     const { exampleLog } = this.#dependencies;
     this.#unsubscribe = exampleLog.onAppended(this.#options.partition, () => this.#wake());
     this.#wake();
-  }
-
-  /** Says so where the log lacks examples that no snapshot holds. */
-  async #warnOfTrimmed(): Promise<void> {
-    const { source, partition } = this.#options;
-    const [oldest] = await this.#dependencies.exampleLog.read(partition, 0, 1);
-    if (oldest === undefined || oldest.offset === 0) return;
-    this.#context.telemetry.log(
-      "warn",
-      `${source} begins without a snapshot, and the example log examples/${partition} begins at ` +
-        `offset ${oldest.offset}: the examples before are not learned again`,
-    );
   }
 
   #recoveryWith(refusals: Refusals): Recovery {
@@ -444,6 +452,11 @@ export class Trainer implements Behavior<TrainerMessage> {
     await this.#pipeline.drain();
     invariant(this.#pipeline.isEmpty, "a cut holds what is settled");
     const context = this.#context;
+    if (this.#eraser.isUnderWay || this.#state.kind === "goingBack") {
+      const { source } = this.#options;
+      const reason = `${source} gives no state to a snapshot while the blob store refuses a record`;
+      return context.replyError(message, new Error(`${reason}: try again later.`));
+    }
     try {
       const parts = await cutParts(message, this.#progress.sequence, () => this.#readState(), {
         context,
@@ -459,6 +472,8 @@ export class Trainer implements Behavior<TrainerMessage> {
 
   async #readState(): Promise<StateAtCut> {
     const { source, partition } = this.#options;
+    // A restart from the snapshot does not refuse the rows before it again: store their record.
+    await this.#recovery.saveQuarantine();
     return {
       source,
       partition,
