@@ -70,9 +70,8 @@ export interface ForgetRecord {
 
 /**
  * Lets the log before it be trimmed, however new it is: an erasure has to leave the files too. Only
- * records that a feature keeper has not saved yet stay. It
- * moves the data clock, so that windows end where no client sends anything. Written by the gateway
- * while erasures are under way.
+ * records that a feature keeper has not saved yet stay. It moves the data clock, so that windows
+ * end where no client sends anything. Written by the gateway while erasures are under way.
  */
 export interface ReleaseRecord {
   readonly kind: "release";
@@ -162,7 +161,7 @@ const reader = new ImpressionRowsReader();
  * @returns Valid until the next call.
  * @throws {RangeError} When the rows are damaged.
  */
-export function rowsShown({ rankingId, shown }: ImpressionRecord): ImpressionRowsReader {
+export function readRows({ rankingId, shown }: ImpressionRecord): ImpressionRowsReader {
   if (!areRows(shown)) {
     throw new RangeError(`Cannot read the items of ranking "${rankingId}": its rows are damaged`);
   }
@@ -175,7 +174,7 @@ export function rowsShown({ rankingId, shown }: ImpressionRecord): ImpressionRow
  * @throws {RangeError} When the rows are damaged.
  */
 export function itemsShown(record: ImpressionRecord): string[] {
-  return rowsShown(record).items();
+  return readRows(record).items();
 }
 
 /**

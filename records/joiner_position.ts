@@ -4,6 +4,12 @@
  * The joiner's memory is a function of the event log, so a restart needs this position and nothing
  * else: it reads again from `replayOffset`, and drops the examples that were decided before
  * `eventOffset` and the first `rowsAfter` ones after it.
+ *
+ *     event log  ──┬───────────────────┬────────────────────┬──────────────▶
+ *             kept.offset         replayOffset         eventOffset
+ *                  │ decided           │ open               │ rowsAfter examples
+ *                  │ impressions, for  │ impressions,       │ of these records are
+ *                  │ late labels       │ among decided ones │ in the example log
  */
 export interface JoinerPosition {
   /** Examples that were decided by records before this offset are in the example log. */

@@ -130,8 +130,8 @@ export class SourceTakenError extends Error {
   override readonly name = "SourceTakenError";
   constructor(shard: number, source: string, tenure: number, taken: number) {
     super(
-      `embedding_shard/${shard} takes nothing from ${source} of epoch ${tenure}: the one of epoch ` +
-        `${taken} has its partition.`,
+      `embedding_shard/${shard} takes nothing from ${source} of tenure ${tenure}: the one of ` +
+        `tenure ${taken} has its partition.`,
     );
   }
 }
@@ -207,7 +207,7 @@ export interface TakeDelta extends
   readonly rowsMax: number;
 }
 
-/** The place of the next page; it means nothing to the tables of another owner. */
+/** Position of the next page; it means nothing to the tables of another owner. */
 export interface ShardCursor extends ExportCursor {
   /** How often the shard had moved. */
   readonly moves: number;

@@ -3,7 +3,7 @@
  * give the same features, however they are split into reads and restarts.
  */
 import type { SlotColumn, SlotValues } from "../../kernels/features/values_of_items.ts";
-import { decodeEvent, type EventRecord, rowsShown } from "../../records/event_record.ts";
+import { decodeEvent, type EventRecord, readRows } from "../../records/event_record.ts";
 import { SHOWN } from "../../rules/rule_errors.ts";
 import { fingerprintOf } from "../../structures/fingerprint.ts";
 import { type KeptEntry, KeptTable, type SavedEntry } from "./kept_table.ts";
@@ -118,10 +118,10 @@ export class KeptState {
    */
   take(bytes: Uint8Array): boolean {
     let record: EventRecord;
-    let shown: ReturnType<typeof rowsShown> | undefined;
+    let shown: ReturnType<typeof readRows> | undefined;
     try {
       record = decodeEvent(bytes);
-      if (record.kind === "impression") shown = rowsShown(record);
+      if (record.kind === "impression") shown = readRows(record);
     } catch {
       return false; // the joiner counts and reports it
     }

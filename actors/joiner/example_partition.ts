@@ -157,12 +157,17 @@ export class ExamplePartition {
    * The builder for the next example of `moment`; undefined if the partition has the example: an
    * earlier record decided it, its impression was closed, or the newest chunk at the start ended
    * behind it in the middle of an impression.
+   *
+   * @param closedOffset Offset of the impression that the example closes with; undefined for a late
+   * example.
    */
-  builderFor(impressionOffset: number, moment: JoinMoment): ExampleChunkBuilder | undefined {
+  builderFor(
+    closedOffset: number | undefined,
+    moment: JoinMoment,
+  ): ExampleChunkBuilder | undefined {
     const { start } = this;
-    if (moment.eventOffset < start.eventOffset || impressionOffset < start.replayOffset) {
-      return undefined;
-    }
+    const isClosed = closedOffset !== undefined && closedOffset < start.replayOffset;
+    if (isClosed || moment.eventOffset < start.eventOffset) return undefined;
     if (moment !== this.#moment) {
       // Only the first moment after the start can be one whose examples were split.
       this.#dropped = this.#moment === undefined && moment.eventOffset === start.eventOffset

@@ -91,11 +91,12 @@ export class ExamplePartitions {
   /** The builder for the impression's next example, see {@link ExamplePartition.builderFor}. */
   builderFor(
     { fingerprint, offset }: ImpressionHeader,
+    isLate: boolean,
     moment: JoinMoment,
   ): ExampleChunkBuilder | undefined {
     const partition =
       this.#partitions[partitionOfFingerprint(fingerprint, this.#partitions.length)];
-    return partition.builderFor(offset, moment);
+    return partition.builderFor(isLate ? undefined : offset, moment);
   }
 
   /** Finishes the full chunks. */

@@ -8,6 +8,10 @@
  * same again, which makes its output exactly-once (see {@link JoinWindow.replayPoint}). The one
  * exception is {@link JoinWindow.closeEarly}, which its caller may invoke at any moment and which
  * closes only the oldest impressions.
+ *
+ * An impression is open while one of its rows is undecided. The window is over, or a final action
+ * came for every row: it is decided, and stays held for late labels. It is dropped when no label is
+ * awaited any more, or when its room is needed.
  */
 import { fingerprintOf } from "../../structures/fingerprint.ts";
 import { invariant, present } from "../../structures/invariant.ts";
@@ -59,7 +63,7 @@ export class JoinWindow {
   readonly #options: JoinerOptions;
   readonly #rules: LabelRules;
   readonly #examples: RowExamples;
-  /** Impressions with an undecided row, and decided ones that are kept for late labels. */
+  /** Impressions with an undecided row, and decided ones that are held for late labels. */
   readonly #open = new OpenImpressions((from, to) => this.#actions.move(from, to));
   readonly #actions = new ActionsByImpression();
   readonly #closed: ClosedRankings;
@@ -69,6 +73,7 @@ export class JoinWindow {
   readonly #clock: DataClock;
   /** Records before this offset were accepted. */
   #acceptedBefore = 0;
+
   constructor(options: JoinerOptions, start: WindowStart = BEGINNING) {
     this.#options = options;
     this.#decidedBefore = start.decidedBefore;
@@ -88,7 +93,7 @@ export class JoinWindow {
     return this.#open.undecided;
   }
 
-  /** The same, and the decided ones that are kept for late labels. */
+  /** The same, and the decided ones that are held for late labels. */
   get impressionsHeld(): number {
     return this.#open.size;
   }
@@ -135,7 +140,12 @@ export class JoinWindow {
   /** Moves the data clock to a record's time, see {@link DataClock.observe}. */
   observe(record: EventRecord, offset: number): void {
     this.#clock.observe(record, offset);
-    this.#examples.readsAgain = offset < this.#decidedBefore;
+    this.#examples.beginRecord(this.#isReread(offset));
+  }
+
+  /** Whether the record was joined before the restart, and is read to rebuild the window. */
+  #isReread(offset: number): boolean {
+    return offset < this.#decidedBefore;
   }
 
   /**
@@ -145,21 +155,20 @@ export class JoinWindow {
   closeNext(record: EventRecord, offset: number, out: ExampleOutput): boolean {
     const { oldest, oldestUndecided } = this.#open;
     if (oldest === undefined) return false;
-    const readsAgain = offset < this.#decidedBefore;
+    if (this.#isReread(offset)) return this.#closeDecided(oldestUndecided, out);
     if (oldestUndecided !== undefined) {
-      // Read again, a decided impression is decided anew, so that later actions on it are late;
-      // its examples are in the log and `out` takes none.
-      const wasDecided = oldestUndecided.offset < this.#undecidedFrom;
-      const isOver = this.#ageOf(oldestUndecided) >= this.#options.windowMs;
-      if (readsAgain ? wasDecided && isOver : wasDecided || isOver) {
-        if (wasDecided && !readsAgain) this.#decide(oldestUndecided);
-        else this.#close(oldestUndecided, out);
+      if (this.#wasDecided(oldestUndecided)) {
+        // Its examples are in the log.
+        this.#decide(oldestUndecided);
+        return true;
+      }
+      if (this.#isOver(oldestUndecided)) {
+        this.#close(oldestUndecided, out);
         return true;
       }
     }
-    if (readsAgain) return false;
     if (oldest.isDecided && this.#ageOf(oldest) >= this.#examples.late.lateMsMax) {
-      this.#forget(oldest);
+      this.#drop(oldest);
       return true;
     }
     const impression = record.kind === "impression" ? record : undefined;
@@ -167,6 +176,26 @@ export class JoinWindow {
     // A ranking that replaces an open one frees room when it is accepted.
     if (impression !== undefined && this.#find(impression) !== undefined) return false;
     return this.closeEarly(offset, out);
+  }
+
+  /**
+   * Closes an impression, while records are read again, if it was decided before the restart: later
+   * actions on it are late. Its examples are in the log, and `out` takes none.
+   */
+  #closeDecided(impression: OpenImpression | undefined, out: ExampleOutput): boolean {
+    if (impression === undefined || !this.#wasDecided(impression)) return false;
+    if (!this.#isOver(impression)) return false;
+    this.#close(impression, out);
+    return true;
+  }
+
+  /** Whether an impression was decided before the joiner restarted. */
+  #wasDecided({ offset }: OpenImpression): boolean {
+    return offset < this.#undecidedFrom;
+  }
+
+  #isOver(impression: OpenImpression): boolean {
+    return this.#ageOf(impression) >= this.#options.windowMs;
   }
 
   /** Whether the open impressions, and the new one, are within the bounds. */
@@ -197,11 +226,11 @@ export class JoinWindow {
   closeEarly(before: number, out: ExampleOutput): boolean {
     const { oldest } = this.#open;
     if (oldest === undefined || oldest.offset >= before) return false;
-    this.#examples.readsAgain = false;
+    this.#examples.beginRecord(false);
     this.#examples.count("impressionsClosedEarly");
     if (!oldest.isDecided) this.#close(oldest, out);
-    const kept = this.#open.find(oldest.fingerprint);
-    if (kept !== undefined) this.#forget(kept);
+    const decided = this.#open.find(oldest.fingerprint);
+    if (decided !== undefined) this.#drop(decided);
     return true;
   }
 
@@ -231,7 +260,7 @@ export class JoinWindow {
   /** Drops the open rankings of an erased user, without examples; later actions are late. */
   #acceptForget({ user }: ForgetRecord): void {
     for (const fingerprint of this.#open.ofUser(fingerprintOf(user))) {
-      this.#forget(present(this.#open.find(fingerprint), "a ranking of the user is open"));
+      this.#drop(present(this.#open.find(fingerprint), "a ranking of the user is open"));
       this.#examples.count("impressionsErased");
     }
   }
@@ -250,10 +279,10 @@ export class JoinWindow {
     if (earlier !== undefined) {
       this.#examples.count("impressionsDuplicate");
       if (this.#actions.has(earlier.address) && !earlier.isDecided) this.#close(earlier, out);
-      const kept = this.#open.find(fingerprint);
-      if (kept !== undefined) this.#remove(kept);
+      const decided = this.#open.find(fingerprint);
+      if (decided !== undefined) this.#remove(decided);
     }
-    if (offset >= this.#decidedBefore) {
+    if (!this.#isReread(offset)) {
       while (!this.#hasRoom(record) && this.closeEarly(offset, out));
     }
     const samplingKey = this.#examples.sampling.keyOf(record.rankingId);
@@ -346,14 +375,14 @@ export class JoinWindow {
     this.#decide(impression);
   }
 
-  /** Keeps an impression whose rows are all decided for late labels, or drops it. */
+  /** Holds an impression whose rows are all decided for late labels, or drops it. */
   #decide(impression: OpenImpression): void {
     if (this.#ageOf(impression) < this.#examples.late.lateMsMax) this.#open.decide(impression);
-    else this.#forget(impression);
+    else this.#drop(impression);
   }
 
-  /** Drops an impression whose rows are all decided. */
-  #forget(impression: OpenImpression): void {
+  /** Removes an impression; later actions on it are late. */
+  #drop(impression: OpenImpression): void {
     this.#remove(impression);
     this.#closed.add(impression.fingerprint);
   }

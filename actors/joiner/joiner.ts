@@ -232,8 +232,8 @@ export class Joiner implements Behavior<JoinerMessage> {
     return this.#context.clock.monotonicMs() >= this.#turnEndsAtMs;
   }
 
-  readonly #output: ExampleOutput = (impression) =>
-    this.#examples.builderFor(impression, this.#moment);
+  readonly #output: ExampleOutput = (impression, isLate) =>
+    this.#examples.builderFor(impression, isLate, this.#moment);
 
   #momentAt(eventOffset: number, repeatable = true): JoinMoment {
     const acceptedAtMs = this.#acceptedAtMs;

@@ -12,8 +12,15 @@ import { OpenTraces } from "./open_traces.ts";
 import type { JoinerOptions } from "./options.ts";
 import type { RankingActions } from "./ranking_actions.ts";
 
-/** The builder for an impression's examples; undefined if they were written before a restart. */
-export type ExampleOutput = (impression: ImpressionHeader) => ExampleChunkBuilder | undefined;
+/**
+ * The builder for an example of an impression; undefined if it was written before a restart.
+ *
+ * @param isLate Whether the example follows one of the same row, which closed with the impression.
+ */
+export type ExampleOutput = (
+  impression: ImpressionHeader,
+  isLate: boolean,
+) => ExampleChunkBuilder | undefined;
 
 /** Counts of the window; names as in `JoinerStatus`. */
 export interface JoinCounts {
@@ -59,8 +66,8 @@ export class RowExamples {
   readonly traces = new OpenTraces();
   /** Labels of a row without actions, `[tasks]`. */
   readonly #negative: Float32Array;
-  /** The record at hand was joined before a restart. */
-  readsAgain = false;
+  /** Whether the record at hand was joined before a restart, so that its outcomes were counted. */
+  #isReread = false;
   readonly counts: JoinCounts = {
     impressionsClosedEarly: 0,
     impressionsDuplicate: 0,
@@ -83,9 +90,14 @@ export class RowExamples {
     this.#negative = new Float32Array(options.tasks.length);
   }
 
-  /** Counts an outcome, unless the record is read again: then it was counted before. */
+  /** Begins a record. The outcomes of a record that is read again are not counted a second time. */
+  beginRecord(isReread: boolean): void {
+    this.#isReread = isReread;
+  }
+
+  /** Counts an outcome of the record that was begun. */
   count(outcome: keyof JoinCounts): void {
-    if (!this.readsAgain) this.counts[outcome]++;
+    if (!this.#isReread) this.counts[outcome]++;
   }
 
   /** Makes the example of a row, unless sampling leaves it out. */
@@ -105,9 +117,8 @@ export class RowExamples {
     const servedScore = rows.score(row);
     const logSampleRate = this.sampling.logSampleRate(isNegative, impression.logSampleRate) +
       this.late.correction(servedScore);
-    if (labels[0] === 1 && !this.readsAgain) this.late.count(isLate);
-    // A late example is not among those that closed with its impression.
-    const builder = out(isLate ? { ...impression, offset: Infinity } : impression);
+    if (labels[0] === 1 && !this.#isReread) this.late.count(isLate);
+    const builder = out(impression, isLate);
     if (builder === undefined) return;
     this.count("examplesEmitted");
     builder.add({

@@ -30,7 +30,7 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
   readonly #shards: readonly ShardSync[];
   readonly #trainers: readonly ActorRef<TrainerMessage>[];
   /** Each trainer's newest acceptance mark, and the shards' incarnations that it holds for. */
-  readonly #marks: Pick<TrainerStatus, "learnedThroughMs" | "incarnations">[];
+  readonly #acceptanceMarks: Pick<TrainerStatus, "learnedThroughMs" | "incarnations">[];
   /** Undefined with one trainer, whose own weights are served. */
   readonly #averaging: WeightAveraging | undefined;
   readonly #scorers: readonly ActorRef<ScorerMessage>[];
@@ -45,9 +45,9 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
   readonly #freshness: Histogram;
   readonly #denseServed: Gauge;
   readonly #warnings: LimitedWarnings;
-  /** The mark of each serving host. */
+  /** The acceptance mark of each serving host. */
   readonly #learnedThroughMs: number[];
-  /** Serving hosts that may still publish the mark of rows that a shard has lost. */
+  /** Serving hosts that may still publish the acceptance mark of rows that a shard has lost. */
   readonly #unaware = new Set<number>();
   #deltas = 0;
   #rows = 0;
@@ -71,7 +71,7 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
       )
     );
     this.#trainers = options.trainers.map((address) => context.actorRef<TrainerMessage>(address));
-    this.#marks = options.trainers.map(() => ({ learnedThroughMs: 0, incarnations: [] }));
+    this.#acceptanceMarks = options.trainers.map(() => ({ learnedThroughMs: 0, incarnations: [] }));
     this.#averaging = this.#trainers.length > 1
       ? new WeightAveraging(this.#trainers, options.budgetMs)
       : undefined;
@@ -143,7 +143,7 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
     const beganMs = this.#context.clock.monotonicMs();
     // Before anything that can wait for trainers or shards: a scorer that restarted needs weights.
     await this.#serveFreshness();
-    await this.#readMarks();
+    await this.#readAcceptanceMarks();
     let rounds = await this.#round();
     if (rounds.some(({ incarnation }) => incarnation !== undefined)) {
       this.#learnedThroughMs.fill(0);
@@ -156,12 +156,14 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
     }
     this.#roundMs.record(this.#context.clock.monotonicMs() - beganMs);
     if (rounds.every(({ complete }) => complete.every(Boolean))) this.#roundsComplete++;
-    const known = this.#marks.every(({ incarnations }) =>
+    const known = this.#acceptanceMarks.every(({ incarnations }) =>
       this.#shards.every(({ incarnation }, shard) => incarnation === incarnations[shard])
     );
     if (!known) return;
     // The acceptance mark of a restarted trainer goes back; the rows that it had changed do not.
-    const learned = Math.min(...this.#marks.map(({ learnedThroughMs }) => learnedThroughMs));
+    const learned = Math.min(
+      ...this.#acceptanceMarks.map(({ learnedThroughMs }) => learnedThroughMs),
+    );
     const before = this.#learnedByAll;
     this.#learnedThroughMs.forEach((mark, host) => {
       if (rounds.every(({ complete }) => complete[host])) {
@@ -173,7 +175,7 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
     this.#freshness.record((this.#context.clock.nowMs() - this.#learnedByAll) / 1000);
   }
 
-  /** The mark that all serving hosts have reached. */
+  /** The acceptance mark that all serving hosts have reached. */
   get #learnedByAll(): number {
     return Math.min(...this.#learnedThroughMs);
   }
@@ -184,7 +186,7 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
     return rounds;
   }
 
-  /** Publishes the marks; a scorer that does not answer gets the next ones. */
+  /** Publishes the acceptance marks; a scorer that does not answer gets the next ones. */
   async #serveFreshness(): Promise<void> {
     const { budgetMs } = this.#options;
     await Promise.all(this.#scorers.map(async (scorer, i) => {
@@ -203,11 +205,11 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
   }
 
   /** Reads the acceptance marks. The last one of a trainer that does not answer remains true. */
-  async #readMarks(): Promise<void> {
+  async #readAcceptanceMarks(): Promise<void> {
     const { budgetMs } = this.#options;
     await Promise.all(this.#trainers.map(async (trainer, i) => {
       try {
-        this.#marks[i] = await trainer.ask({ kind: "getStatus" }, { budgetMs });
+        this.#acceptanceMarks[i] = await trainer.ask({ kind: "getStatus" }, { budgetMs });
       } catch (error) {
         const cannot =
           `cannot read the status of ${trainer.address}, and freshness does not advance`;

@@ -33,7 +33,7 @@ export interface ShardRound {
   readonly gaps: number;
   /** Why replicas could not be brought up to date, by replica. */
   readonly failures: ReadonlyMap<number, Error>;
-  /** By replica: whether all rows learned before the round are on it. */
+  /** By replica, in the order of the serving hosts: whether it has all rows of before the round. */
   readonly complete: readonly boolean[];
   /** The shard's incarnation, where it is not the followed one. Then nothing was carried. */
   readonly incarnation?: string;

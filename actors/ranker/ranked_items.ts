@@ -68,7 +68,7 @@ function byTask(
 }
 
 /** Rows of the candidates that the caller shows, in its order; undefined if it shows the answer. */
-export function rowsShown({ candidates, shown }: Rank): Uint32Array | undefined {
+export function rowsOfShown({ candidates, shown }: Rank): Uint32Array | undefined {
   if (shown === undefined) return undefined;
   const rowOf = new Map(candidates.map(({ id }, row) => [id, row]));
   return Uint32Array.from(shown, (id) => present(rowOf.get(id), "a shown item is a candidate"));

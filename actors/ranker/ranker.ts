@@ -41,12 +41,15 @@ import {
 } from "./protocol.ts";
 import { type Kept, KeptReader } from "./kept_reader.ts";
 import { RankingRules } from "./ranking_rules.ts";
-import { orderByScore, rankedItems, rowsShown, withOrigin } from "./ranked_items.ts";
+import { orderByScore, rankedItems, rowsOfShown, withOrigin } from "./ranked_items.ts";
 
 export interface RankerDependencies {
   readonly eventLog: EventLog;
   readonly profiles: ProfileStore;
 }
+
+/** Floats of the bias that follows each vector of `Embedded`. */
+const BIAS_FLOATS = 1;
 
 /** When a request's asker gives up, monotonic ms, and the request's trace. */
 interface Deadline {
@@ -129,8 +132,8 @@ export class Ranker implements Behavior<RankerMessage> {
       });
     }
     this.#unsubscribe = profiles.onChanged("item", (id) => {
-      if (id === undefined) this.#extractor.forgetAll();
-      else this.#extractor.forget(id);
+      if (id === undefined) this.#extractor.invalidateAll();
+      else this.#extractor.invalidate(id);
     });
     this.#requests = context.telemetry.counter("cairn_ranker_requests_total", {
       help: "Rankings by outcome.",
@@ -209,11 +212,13 @@ export class Ranker implements Behavior<RankerMessage> {
       this.#profiles.load("item", candidates.map(({ id }) => id)),
       ...(this.#extractor.readsUsers || request.rules ? [this.#profiles.load("user", [user])] : []),
     ];
-    void Promise.all(reads)
+    // A profile store or keeper that is away fails neither read: the ranking goes on without them.
+    Promise.all(reads)
       .then(() =>
         this.#kept.reads ? this.#kept.read(request, this.#askOptions(asked.deadline)) : undefined
       )
-      .then((kept) => this.#begin(request, asked, kept));
+      .then((kept) => this.#begin(request, asked, kept))
+      .catch((error) => this.#refuse(asked.replyTo, "failed", error));
   }
 
   /** Extracts the features in this turn and leaves the rest to {@link Ranker.#answer}. */
@@ -266,15 +271,15 @@ export class Ranker implements Behavior<RankerMessage> {
     });
     const rows = (ruled?.order.rows ?? orderByScore(ordering)).subarray(0, request.limit);
     const ranked = rankedItems(request, scored, rows, this.#options.taskNames);
-    const shown = found === undefined ? ranked : withOrigin(ranked, rows, found);
+    const located = found === undefined ? ranked : withOrigin(ranked, rows, found);
     const explained = request.explain && rows.length > 0
-      ? await this.#explained(shown, deadline, features, rows)
-      : shown;
+      ? await this.#explained(located, deadline, features, rows)
+      : located;
     const items = request.explain && ruled !== undefined
       ? this.#rules.explained(explained, rows, ruled)
       : explained;
     const rankingId = request.rankingId ?? this.#context.random.uuid();
-    const logged = request.learn === false ? none : rowsShown(request) ?? rows;
+    const logged = request.learn === false ? none : rowsOfShown(request) ?? rows;
     if (logged.length > 0) {
       const { user, atMs, candidates } = request;
       const { predictions } = scored;
@@ -340,7 +345,7 @@ export class Ranker implements Behavior<RankerMessage> {
       { kind: "embed", features, of: "items" },
       this.#askOptions(deadline),
     );
-    return { dim, stride: dim + 1, values: vectors };
+    return { dim, stride: dim + BIAS_FLOATS, values: vectors };
   }
 
   async #explained(

@@ -88,7 +88,7 @@ export class ForwardPass {
    * @throws {Error} When no replica of a shard answers within the budget.
    */
   async pool(batch: FeatureBatch, lookup: AskOptions): Promise<Omit<Scored, "outputs">> {
-    const grouped = this.#kernel.uniqueInPlace(batch.ids, this.#shards);
+    const grouped = this.#kernel.uniqueView(batch.ids, this.#shards);
     this.#areReplicasUp = false;
     const { rows: embeddings, found } = await this.#replicas.lookup(grouped, lookup);
     this.#areReplicasUp = true;

@@ -11,7 +11,6 @@ import type { ActorContext, AskOptions, Behavior } from "../../mesh/runtime/acto
 import { OverloadedError } from "../../mesh/runtime/errors.ts";
 import type { InferenceSession } from "../../kernels/dense/inference_session.ts";
 import { RowScores } from "./row_scores.ts";
-
 import { ForwardPass, type Scored } from "./forward_pass.ts";
 import { contributions, leaveSlotsOut } from "./explain.ts";
 import { mergeBatches } from "../../kernels/features/feature_batch.ts";
@@ -250,9 +249,9 @@ export class Scorer implements Behavior<ScorerMessage> {
    */
   async #explain(
     waiting: Waiting<Explain>,
-    { pooled, outputs: shared }: Scored,
+    { pooled, outputs: outputsOfSession }: Scored,
   ): Promise<Explanation[] | undefined> {
-    const outputs = shared.slice(); // the next pass overwrites them
+    const outputs = outputsOfSession.slice(); // the next pass overwrites them
     const slots = this.#slotNames.length;
     const rows = Array.from({ length: pooled.rows }, (_, row) => row);
     const explanations: Explanation[] = [];

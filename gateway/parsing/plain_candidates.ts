@@ -15,7 +15,7 @@ export interface SplitRequest {
   /** At least one and at most {@link CANDIDATES_MAX}, with ids of valid form. */
   readonly candidates: { readonly id: string }[];
   /** The request as JSON, with an empty list in place of the candidates. */
-  readonly outline: string;
+  readonly others: string;
 }
 
 const [QUOTE, COMMA, COLON, BACKSLASH, OPEN_LIST, CLOSE_LIST, OPEN, CLOSE, LOWER_I, LOWER_D] = [
@@ -50,7 +50,7 @@ export function splitCandidates({ bytes, text }: BodyText): SplitRequest | undef
     at = afterSpace(bytes, at + 1);
   } while (bytes[at] === COMMA && candidates.length < CANDIDATES_MAX);
   if (bytes[at] !== CLOSE_LIST) return undefined;
-  return { candidates, outline: `${text.slice(0, from)}[${text.slice(at)}` };
+  return { candidates, others: `${text.slice(0, from)}[${text.slice(at)}` };
 }
 
 /** Index of the bracket that begins the list of candidates; -1 where there is no such list. */

@@ -24,10 +24,10 @@ const utf8 = new TextEncoder();
 export function parseRankText(body: BodyText): RankRequest {
   const split = splitCandidates(body);
   if (split === undefined) return parseRankRequest(parseBody(body));
-  const { candidates, outline } = split;
+  const { candidates, others: text } = split;
   let others: object;
   try {
-    others = parseBody({ bytes: utf8.encode(outline), text: outline }) as object;
+    others = parseBody({ bytes: utf8.encode(text), text }) as object;
   } catch {
     // The error of a text that is not JSON names a position in the whole of it.
     return parseRankRequest(parseBody(body));
@@ -52,10 +52,10 @@ export function parseRankRequest(body: unknown, areCandidatesValid = false): Ran
   const candidates = candidatesOf(body);
   const inLimits = candidates !== undefined && candidates.length >= 1 &&
     candidates.length <= CANDIDATES_MAX;
-  const outline = candidates === undefined
+  const withoutCandidates = candidates === undefined
     ? body
     : { ...body as object, candidates: inLimits ? validCandidates : [] };
-  const parsed = rankRequestSchema.safeParse(outline);
+  const parsed = rankRequestSchema.safeParse(withoutCandidates);
   if (!parsed.success) errors.addIssues(parsed.error.issues, body);
   if (inLimits && !areCandidatesValid) addCandidateErrors(errors, candidates);
   if (!parsed.success || errors.count > 0) throw fieldProblem(errors);

@@ -37,7 +37,7 @@ interface NewEvent {
   /** Duplicates wait for its promise of the acceptance time. */
   readonly accepted: PromiseWithResolvers<number>;
   /** Path of the event in the body. */
-  readonly base: string;
+  readonly pointer: string;
   /** The record of the ranking that is made of the event; the log gets both or neither. */
   readonly impression?: Uint8Array;
   /** Whether another gateway has accepted it before. */
@@ -76,26 +76,27 @@ export class EventAcceptance {
     const { memory, eventLog, options } = this.#parts;
     const event = validateEntry(eventSchema, sent, path, budget);
     const { eventId } = event;
-    const base = path.length === 0 ? "#" : `#/${path[0]}`;
+    const pointer = path.length === 0 ? "#" : `#/${path[0]}`;
     const known = memory.events.find(eventId, event);
     if (known !== undefined) {
-      if (!known.isSame) throw conflict(eventId, base);
+      if (!known.isSame) throw conflict(eventId, pointer);
       return { eventId, status: "duplicate", acceptedAtMs: await known.acceptedAtMs };
     }
 
-    requireInBounds(event, base, options);
-    const atMs = this.#timestamps.parse(event.timestamp, `${base}/timestamp`);
-    const cause = causeOf(event, base);
+    requireInBounds(event, pointer, options);
+    const atMs = this.#timestamps.parse(event.timestamp, `${pointer}/timestamp`);
+    const cause = causeOf(event, pointer);
     const accepted = Promise.withResolvers<number>();
     let attribution: Attribution | undefined;
-    if (cause.user === undefined) requireShown({ ...event, ...cause }, base, this.#parts);
+    if (cause.user === undefined) requireShown({ ...event, ...cause }, pointer, this.#parts);
     else attribution = this.#unranked.attribute({ ...event, ...cause }, atMs);
     const rankingId = attribution?.rankingId ?? cause.rankingId;
     memory.events.begin(eventId, event, accepted.promise);
+    // It may become the negative of a later event that names no ranking.
     memory.items.add(event.item);
     const recordNow = () =>
       actionRecord({ ...event, rankingId }, atMs, memory.acceptanceClock.nextMs());
-    const outcome = { event, accepted, base, isDuplicate: false };
+    const outcome = { event, accepted, pointer, isDuplicate: false };
     if (attribution !== undefined && needsRanking(attribution)) {
       this.#appendLater(attribution, recordNow, outcome);
     } else {
@@ -182,7 +183,7 @@ export class EventAcceptance {
     const outcomes = await eventLog.appendOnce(partition, sent.map(({ record }) => record));
     sent.forEach(({ event }, i) => {
       if (event === undefined) return; // a ranking, of the event behind it
-      const { accepted, record, base } = event;
+      const { accepted, record, pointer } = event;
       const outcome = outcomes[i];
       const { acceptedAtMs } = outcome;
       if (outcome.kind === "appended") {
@@ -190,7 +191,7 @@ export class EventAcceptance {
         event.record = { ...record, acceptedAtMs };
         return this.#accept(event);
       }
-      if (!outcome.isSame) return accepted.reject(conflict(record.eventId, base));
+      if (!outcome.isSame) return accepted.reject(conflict(record.eventId, pointer));
       event.isDuplicate = true;
       accepted.resolve(acceptedAtMs);
     });

@@ -57,8 +57,8 @@ export class RankingCalls {
     }
     try {
       const ranking = await this.#ask(context, message);
-      const own = message.kind === "rank" ? message.shown : undefined;
-      const shown = own?.map((id) => ({ id })) ?? ranking.items;
+      const shownByClient = message.kind === "rank" ? message.shown : undefined;
+      const shown = shownByClient?.map((id) => ({ id })) ?? ranking.items;
       if (message.learn !== false && shown.length > 0) {
         const { user, atMs } = message;
         memory.rankings.remember(ranking.rankingId, shown, atMs);
@@ -66,6 +66,8 @@ export class RankingCalls {
         await this.#parts.sharedRankings?.remember(ranking.rankingId, shown);
       }
       requireFiniteScores(ranking);
+      // With several gateways it may be the time of an event that another one accepted. An event
+      // after this answer gets a later one, so the client can compare both.
       memory.acceptanceClock.resumeAfter(ranking.learnedThroughMs);
       this.#countCold(ranking);
       this.#parts.console?.activity.ranked(

@@ -65,7 +65,7 @@ export class BatchKernel {
    * @throws {RangeError} When `shards` is out of range or memory is short.
    */
   unique(ids: FeatureIds, shards: number): UniqueIds {
-    const { uniqueIds, groupStarts, inverse, counts } = this.uniqueInPlace(ids, shards);
+    const { uniqueIds, groupStarts, inverse, counts } = this.uniqueView(ids, shards);
     return {
       uniqueIds: uniqueIds.slice(),
       groupStarts: groupStarts.slice(),
@@ -75,10 +75,10 @@ export class BatchKernel {
   }
 
   /**
-   * As {@link unique}, without copies: the arrays lie in the kernel's memory, are valid until its
-   * next call and cannot be transferred to another thread.
+   * As {@link unique}, as views of the kernel's memory: they are valid until its next call and
+   * cannot be transferred to another thread.
    */
-  uniqueInPlace(ids: FeatureIds, shards: number): UniqueIds {
+  uniqueView(ids: FeatureIds, shards: number): UniqueIds {
     const kernel = this.#kernel;
     const address = reserved("find unique ids", kernel.batch_ids, ids.length);
     new BigUint64Array(kernel.memory.buffer, address, ids.length).set(ids);

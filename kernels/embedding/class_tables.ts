@@ -75,12 +75,11 @@ export class ClassTables {
    * read again.
    */
   #lineage = 0;
-  /**
-   * Sequence of the last delta, the sequence before it of each table, and its sequence of each
-   * table.
-   */
+  /** Sequence of the last delta. */
   #given = 0;
+  /** By table, its own sequence that the consumer has applied. */
   #acknowledged: number[];
+  /** By table, its own sequence in the last delta; undefined if it had no changes. */
   #unacknowledged: readonly (number | undefined)[];
   #snapshotClass = 0;
 

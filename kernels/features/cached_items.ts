@@ -1,5 +1,5 @@
 /**
- * The features that an item has by itself, as the item cache keeps them, and which rows of the
+ * The features that an item has by itself, as the item cache has them, and which rows of the
  * request under way are served from there.
  *
  * The payload of a cached item, in 32-bit words:
@@ -25,7 +25,7 @@ export class CachedItems {
   /** Address of each row's payload in the cache, 0 = not cached. */
   #addresses = new Uint32Array(0);
 
-  /** @param bytesMax Memory of the cache, bytes; 0 = no item is kept. */
+  /** @param bytesMax Memory of the cache, bytes; 0 = no item is cached. */
   constructor(schema: FeatureSchema, columns: FeatureColumns, bytesMax: number) {
     this.#cache = new ItemCache(bytesMax);
     this.#columns = columns;
@@ -88,7 +88,7 @@ export class CachedItems {
   }
 
   /** Caches the items of a finished batch that were not cached and have no fields of their own. */
-  keep(items: readonly FeatureItem[], batch: FeatureBatch, idWords: Uint32Array): void {
+  store(items: readonly FeatureItem[], batch: FeatureBatch, idWords: Uint32Array): void {
     const { listOffsets, dense } = batch;
     const { itemColumns, itemDense } = this.#columns;
     const { words, floats } = this.#cache;
@@ -115,8 +115,8 @@ export class CachedItems {
   }
 
   /** Removes an item whose stored attributes changed. */
-  forget(item: string): void {
-    this.#cache.forget(item);
+  delete(item: string): void {
+    this.#cache.delete(item);
   }
 
   /** Removes all items. */

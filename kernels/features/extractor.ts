@@ -19,7 +19,7 @@ import { ValueBuffer, type ValueHasher } from "./value_buffer.ts";
 export interface ExtractorOptions {
   /** Default: nothing is stored. */
   readonly storedItems?: StoredItems;
-  /** Memory for features of items that are kept between requests, bytes. Default 0: none are. */
+  /** Memory for the cache of features of items, bytes. Default 0: no item is cached. */
   readonly itemCacheBytesMax?: number;
 }
 
@@ -57,12 +57,12 @@ export class FeatureExtractor {
   }
 
   /** Removes an item from the cache: its stored attributes have changed. */
-  forget(item: string): void {
-    this.#cachedItems.forget(item);
+  invalidate(item: string): void {
+    this.#cachedItems.delete(item);
   }
 
   /** Removes all items from the cache: changes of stored attributes may have been missed. */
-  forgetAll(): void {
+  invalidateAll(): void {
     this.#cachedItems.clear();
   }
 
@@ -85,7 +85,7 @@ export class FeatureExtractor {
     batch.dense.set(counts.dense);
     const words = new Uint32Array(batch.ids.buffer, 0, 2 * batch.ids.length);
     this.#idPass.run({ rows, listOffsets: batch.listOffsets, words }, counts.sharedCounts);
-    this.#cachedItems.keep(items, batch, words);
+    this.#cachedItems.store(items, batch, words);
     return batch;
   }
 }

@@ -98,8 +98,8 @@ export function pickRows(
     idCount += batch.listOffsets[(row + 1) * slots] - batch.listOffsets[row * slots];
   }
   const rows = picked.length;
-  const shown = allocateFeatureBatch({ rows, ids: idCount, slots, denseWidth });
-  const { ids, listOffsets, dense } = shown;
+  const result = allocateFeatureBatch({ rows, ids: idCount, slots, denseWidth });
+  const { ids, listOffsets, dense } = result;
   const from = new Uint32Array(batch.ids.buffer, batch.ids.byteOffset, 2 * batch.ids.length);
   const to = new Uint32Array(ids.buffer, 0, 2 * idCount);
   let id = 0;
@@ -117,5 +117,5 @@ export function pickRows(
     }
     id += end - first;
   }
-  return shown;
+  return result;
 }

@@ -1,5 +1,5 @@
 /**
- * A cache from item id to a payload of 32-bit words, kept between requests: 500 cached candidates
+ * A cache from item id to a payload of 32-bit words: 500 cached candidates
  * cost copies of a few words each instead of reading and hashing their attributes.
  *
  * A `Map` of a million items loads the garbage collector and stops the thread for 0.1 s and more
@@ -18,9 +18,9 @@ const HEADER_WORDS = 3;
 /** Memory for each cell of the index. With cells of 8 bytes the index takes at most a quarter. */
 const BYTES_PER_CELL = 32;
 const CELL_BYTES = 8;
-/** Below this nothing is kept. */
+/** Smaller caches hold nothing. */
 const CACHE_BYTES_MIN = 4096;
-/** Ids that need more probes are not kept: ids made to collide would slow down every request. */
+/** Ids that need more probes are not cached: ids made to collide would slow down every request. */
 const PROBES_MAX = 256;
 
 /** Payloads by item id; the oldest unused ones make room for new ones. */
@@ -49,17 +49,17 @@ export class ItemCache {
 
   /**
    * @param bytesMax Memory for records and index together, bytes; the system provides it as it
-   * fills. Below 4 KiB nothing is kept.
+   * fills. Below 4 KiB nothing is cached.
    * @param hash Default MurmurHash3; tests pass a worse one.
    */
   constructor(bytesMax: number, hash: WordsHash = murmur3) {
     this.#hash = hash;
-    const keeps = bytesMax >= CACHE_BYTES_MIN;
-    const cells = keeps ? 2 ** Math.floor(Math.log2(bytesMax / BYTES_PER_CELL)) : 1;
+    const isOn = bytesMax >= CACHE_BYTES_MIN;
+    const cells = isOn ? 2 ** Math.floor(Math.log2(bytesMax / BYTES_PER_CELL)) : 1;
     this.#index = new Uint32Array(2 * cells);
     this.#mask = cells - 1;
     this.#itemsMax = Math.floor(cells * 5 / 8);
-    this.#ring = new RecordRing(keeps ? Math.floor((bytesMax - CELL_BYTES * cells) / 4) : 0, {
+    this.#ring = new RecordRing(isOn ? Math.floor((bytesMax - CELL_BYTES * cells) / 4) : 0, {
       evicted: (record) => this.#remove(this.#cellOf(record, this.words[record + 1])),
       moved: (from, to) => {
         this.#index[2 * this.#cellOf(from, this.words[to + 1]) + 1] = to;
@@ -69,12 +69,12 @@ export class ItemCache {
     this.floats = new Float32Array(this.words.buffer);
   }
 
-  /** Items kept. */
+  /** Items in the cache. */
   get size(): number {
     return this.#items;
   }
 
-  /** Address of the item's payload, 0 = not kept. Valid until the next {@link insert}. */
+  /** Address of the item's payload, 0 = not cached. Valid until the next {@link insert}. */
   find(id: string): number {
     this.#encode(id, 0);
     return this.#use(this.#recordOfKey());
@@ -84,7 +84,7 @@ export class ItemCache {
    * {@link find} for many items. Among a million items each costs a cache miss in the index and one
    * in its record; separate loops let the processor wait for many misses at the same time.
    *
-   * @param addresses Output: the address of each item's payload, 0 = not kept.
+   * @param addresses Output: the address of each item's payload, 0 = not cached.
    */
   findAll(items: readonly { readonly id: string }[], addresses: Uint32Array): void {
     const count = items.length;
@@ -121,12 +121,12 @@ export class ItemCache {
   }
 
   /**
-   * Makes room for an item's payload and forgets the one that it had.
+   * Makes room for an item's payload and removes the one that it had.
    *
-   * @returns Address at which to write the payload; 0 = the item is not kept.
+   * @returns Address at which to write the payload; 0 = the item is not cached.
    */
   insert(id: string, payloadWords: number): number {
-    this.forget(id);
+    this.delete(id);
     const keyWords = this.#keyEnd - this.#keyAt;
     const size = HEADER_WORDS + keyWords + payloadWords;
     if (size > this.words.length / 16) return 0; // it would push out everything else
@@ -144,7 +144,7 @@ export class ItemCache {
   }
 
   /** Removes an item. */
-  forget(id: string): void {
+  delete(id: string): void {
     this.#encode(id, 0);
     const cell = this.#cellOfKey();
     if (cell < 0) return;

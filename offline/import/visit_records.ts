@@ -152,7 +152,7 @@ export class VisitRecords {
     }
     stored.set(id, { ...known, ...fields });
     this.#changed[kind].add(id);
-    if (kind === "item") this.#extractor.forget(id);
+    if (kind === "item") this.#extractor.invalidate(id);
   }
 }
 

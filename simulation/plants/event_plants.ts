@@ -50,9 +50,8 @@ export const eventPlants: readonly Plant[] = [
     name: "partition-twice",
     edits: [{
       file: "actors/joiner/example_partition.ts",
-      find:
-        "if (moment.eventOffset < start.eventOffset || impressionOffset < start.replayOffset) {",
-      replace: "if (impressionOffset < start.replayOffset) {",
+      find: "if (isClosed || moment.eventOffset < start.eventOffset) return undefined;",
+      replace: "if (isClosed) return undefined;",
     }],
     seenBy: ["joined-examples", "example-chunks"],
     scenario: "power-failures",

@@ -128,7 +128,7 @@ impl RowStore {
         unknown
     }
 
-    /// The row of an id whose candidate is the row of another id.
+    /// The row of an id whose candidate is not its row: it is the row of another id, or none.
     #[cold]
     #[inline(never)]
     fn find_otherwise(&mut self, candidate: *const u8, id: u64) -> Row {

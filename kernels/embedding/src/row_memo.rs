@@ -171,14 +171,14 @@ impl RowMemo {
         }
     }
 
-    /// Calls `known` for each of up to `CHUNK` ids with its index, the address of its row and the
+    /// Calls `answer` for each of up to `CHUNK` ids with its index, the address of its row and the
     /// handle; for an unknown id with those of another row or of a stand-in. Returns the number of
     /// unknown ids, `None` during a pause.
     #[inline(always)]
     pub fn recall(
         &mut self,
         ids: &[u64],
-        mut known: impl FnMut(usize, *const u8, u32),
+        mut answer: impl FnMut(usize, *const u8, u32),
     ) -> Option<usize> {
         if !self.is_active() {
             self.pause = self.pause.saturating_sub(1);
@@ -191,7 +191,7 @@ impl RowMemo {
             let product = product_of(id);
             let word = words[word_of(product)];
             let handle = (word >> usize::BITS) as u32 & (HANDLES_MAX - 1);
-            known(at, (word as usize & !3) as *const u8, handle);
+            answer(at, (word as usize & !3) as *const u8, handle);
             // Without a branch, which would be mispredicted: the next id overwrites this one unless
             // it is unknown.
             self.unknown[unknown % CHUNK] = at as u16;

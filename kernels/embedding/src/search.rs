@@ -19,12 +19,12 @@
 //!
 //! # Deviations, and their gain
 //!
-//! 1. **Passes.** The loop body is cut into six loops over 128 ids. Loops that compute addresses
-//!    (`locate`, `compare`, `choose`) alternate with loops that only load (`touch_tags`,
-//!    `load_entries`, `touch_rows`). The loading loops are a few instructions an id, so dozens of
-//!    misses are under way at once. Without the loop over rows, lookups of a million rows take 95.8
-//!    instead of 65.4 ns; with `locate` and `touch_tags` merged they take 70.9 (Intel). 128 ids are
-//!    8 % faster than 64 at 4 M rows (AMD); 256 are 5 % slower.
+//! 1. **Stages.** A pass is 128 ids. The loop body is divided into six loops over a pass, the
+//!    stages. Stages that compute addresses (`locate`, `compare`, `choose`) alternate with stages
+//!    that only load (`touch_tags`, `load_entries`, `touch_rows`). A loading stage has a few
+//!    instructions an id, so dozens of misses are under way at once. Without the loop over rows,
+//!    lookups of a million rows take 95.8 instead of 65.4 ns; with `locate` and `touch_tags` merged
+//!    they take 70.9 (Intel). 128 ids are 8 % faster than 64 at 4 M rows (AMD); 256 are 5 % slower.
 //! 2. **Touching in place of prefetching.** WASM has no prefetch. A load whose value is used later
 //!    fetches the line; `touched` is that use.
 //! 3. **Every line of a row is touched,** not only the first: else the loop that copies rows waits
@@ -35,7 +35,7 @@
 //!    depths.
 //! 6. **No branch on random data.** Missing rows point at `NO_ROW`; buckets are selected by masks.
 //!    The branch between two buckets was mispredicted every other time: insertion + 4 %.
-//! 7. **One address an id between passes** instead of row, page and handle. Lookups + 8 %, of
+//! 7. **One address an id between stages** instead of row, page and handle. Lookups + 8 %, of
 //!    training tables 7.0 → 12.6 M/s.
 //! 8. **A Bloom filter of the pass's insertions** decides whether an absent id may have been
 //!    inserted earlier in the same pass, instead of a second search: insertion + 3 %.
@@ -96,7 +96,7 @@ pub fn no_row() -> *const u8 {
     NO_ROW.as_ptr().cast()
 }
 
-/// The data that passes hand to one another, an element an id.
+/// The data that stages hand to one another, an element an id.
 pub struct Search {
     first: [Bucket; PASS],
     second: [Bucket; PASS],
@@ -144,7 +144,7 @@ impl Search {
     pub unsafe fn find(&mut self, view: &View, ids: &[u64]) {
         let ids = &ids[..ids.len().min(PASS)];
         let count = ids.len();
-        // SAFETY: the caller's promise; each pass relies on the results of those before it.
+        // SAFETY: the caller's promise; each stage relies on the results of those before it.
         unsafe {
             self.locate(view, ids);
             self.touch_tags(count);

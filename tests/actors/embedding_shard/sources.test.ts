@@ -115,7 +115,8 @@ Deno.test("a trainer of an earlier epoch cannot open its source again", async ()
   await assert.rejects(mesh.settle(learn(first, 16)), { name: "SourceReopenedError" });
   await assert.rejects(mesh.settle(open(1)), {
     name: "SourceTakenError",
-    message: "embedding_shard/0 takes nothing from trainer/0 of epoch 1: the one of epoch 2 has " +
+    message:
+      "embedding_shard/0 takes nothing from trainer/0 of tenure 1: the one of tenure 2 has " +
       "its partition.",
   });
   await mesh.settle(learn(second, 16));

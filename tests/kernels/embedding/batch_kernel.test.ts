@@ -29,7 +29,7 @@ Deno.test("unique ids are the set of the batch's ids, with counts and the index 
     });
     assert.deepEqual(counts, expected);
     // Read before the kernel's next call, the same lies in its memory.
-    assert.deepEqual(kernel.uniqueInPlace(batch, shards), {
+    assert.deepEqual(kernel.uniqueView(batch, shards), {
       uniqueIds,
       groupStarts,
       inverse,

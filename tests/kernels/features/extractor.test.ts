@@ -224,7 +224,7 @@ Deno.test("stored attributes are read once until they change, and fields of a re
   tags = ["b"];
   assert.deepEqual(rowOf({ id: "new" }, { id: "m" }).ids[2], [idOf(3, "a")]);
   assert.deepEqual(asked, ["m", "new"]);
-  extractor.forget("m");
+  extractor.invalidate("m");
   assert.deepEqual(rowOf({ id: "new" }, { id: "m" }).ids[2], [idOf(3, "b")]);
   const own = rowOf({ id: "m", fields: { tags: ["c"] } });
   assert.deepEqual(own.ids[2], [idOf(3, "c")]);

@@ -50,7 +50,7 @@ function followsTheMap(bytesMax: number, hash?: WordsHash) {
         model.clear();
         assert.equal(cache.size, 0);
       } else if ("forget" in step) {
-        cache.forget(step.forget);
+        cache.delete(step.forget);
         model.delete(step.forget);
         assert.equal(cache.find(step.forget), 0);
       } else {
@@ -93,7 +93,7 @@ Deno.test("ids beyond the probe limit of one hash are not kept, and other ids ar
   const taken = Array.from({ length: 400 }, (_, i) => keep(cache, `item-${i}`, [i]));
   assert.equal(taken.filter(Boolean).length, 256);
   assert.equal(cache.size, 256);
-  cache.forget("item-3");
+  cache.delete("item-3");
   assert.ok(keep(cache, "item-350", [350]), "a cell that became free is used again");
   assert.deepEqual(kept(cache, "item-255"), [255]);
   assert.equal(cache.find("item-3"), 0);
@@ -131,5 +131,5 @@ Deno.test("a payload larger than a sixteenth of the cache is not kept, nor any w
   const none = new ItemCache(0);
   assert.equal(none.insert("a", 1), 0);
   assert.equal(none.find("a"), 0);
-  none.forget("a");
+  none.delete("a");
 });
