@@ -9,6 +9,7 @@ import { NumberMemory } from "../structures/number_memory.ts";
 import type { ErasurePass } from "./erasure.ts";
 import { areRows } from "./impression_rows.ts";
 import { ImpressionRowsReader } from "./impression_rows_reader.ts";
+import { areEvents } from "./remembered_events.ts";
 
 /** One ranking as it was served. Written by the ranker before it answers. */
 export interface ImpressionRecord {
@@ -70,13 +71,26 @@ export interface ForgetRecord {
 
 /**
  * Lets the log before it be trimmed, however new it is: an erasure has to leave the files too. Only
- * records that a feature keeper has not saved yet stay. It moves the data clock, so that windows
- * end where no client sends anything. Written by the gateway while erasures are under way.
+ * records that a feature keeper or a gateway could not do without after a restart stay. It moves
+ * the data clock, so that windows end where no client sends anything. Written by the gateway while
+ * erasures are under way.
  */
 export interface ReleaseRecord {
   readonly kind: "release";
-  /** By partition, the offset from which a keeper reads after a restart; absent = none does. */
+  /** By partition, the offset from which records stay; absent = that of this record. */
   readonly keptFrom?: readonly number[];
+  readonly atMs: number;
+  readonly acceptedAtMs: number;
+}
+
+/**
+ * Event ids that a gateway remembers, whose own records a release lets go. Written by the gateway
+ * before a release, as many records as it takes.
+ */
+export interface RememberedRecord {
+  readonly kind: "remembered";
+  /** The bytes laid out in remembered_events.ts. */
+  readonly events: Uint8Array;
   readonly atMs: number;
   readonly acceptedAtMs: number;
 }
@@ -85,7 +99,7 @@ export interface ReleaseRecord {
 export type RankingRecord = ImpressionRecord | ActionRecord;
 
 /** A record of the event log. */
-export type EventRecord = RankingRecord | ForgetRecord | ReleaseRecord;
+export type EventRecord = RankingRecord | ForgetRecord | ReleaseRecord | RememberedRecord;
 
 /** Kept between records: a new encoder allocates its buffer, half the cost of a small record. */
 const encoder = new Encoder({ ignoreUndefined: true });
@@ -143,6 +157,8 @@ function isEventRecord(record: unknown): record is EventRecord {
     case "release":
       return fields.keptFrom === undefined ||
         Array.isArray(fields.keptFrom) && fields.keptFrom.every(Number.isSafeInteger);
+    case "remembered":
+      return fields.events instanceof Uint8Array && areEvents(fields.events);
     default:
       return false;
   }

@@ -53,6 +53,11 @@ export class RecentMap<K, V> {
     return this.#generations.reduce((sum, generation) => sum + generation.size, 0);
   }
 
+  /** The generations held, the one that is dropped next first. */
+  get generations(): readonly Generation<K, V>[] {
+    return [...this.#generations];
+  }
+
   /** The value of the key; undefined where it is not held. */
   get(key: K): V | undefined {
     return this.#generationOf(key)?.get(key);

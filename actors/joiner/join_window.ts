@@ -251,6 +251,7 @@ export class JoinWindow {
       case "forget":
         return this.#acceptForget(record);
       case "release":
+      case "remembered":
         return;
       default:
         record satisfies never;

@@ -29,6 +29,7 @@ import {
   readTrainers,
 } from "./erasure_state.ts";
 import { guardedBlobs } from "./guarded_blobs.ts";
+import { carryEvents } from "../memory/carried_events.ts";
 import type { ErasureSources } from "./sources.ts";
 
 /** Interval at which erasures under way are looked after, ms. */
@@ -220,10 +221,15 @@ export class Erasures {
   /** Lets all records so far be trimmed, and gives the next snapshot a new cut. */
   async #release(): Promise<void> {
     const { eventLog, memory, clock } = this.#sources;
-    const keptFrom = await this.#keptFrom();
+    const saved = await this.#savedFrom();
     for (let partition = 0; partition < eventLog.partitions; partition++) {
       await eventLog.roll?.(partition);
     }
+    // A log that appends once remembers the event ids itself.
+    const carried = eventLog.appendOnce === undefined
+      ? [await carryEvents(memory, this.#sources)]
+      : [];
+    const keptFrom = lowest([...saved, ...carried]);
     const acceptedAtMs = memory.acceptanceClock.nextMs();
     await this.#append({
       kind: "release",
@@ -233,15 +239,12 @@ export class Erasures {
     });
   }
 
-  /** By partition, the offset from which a keeper reads after a restart; empty without keepers. */
-  async #keptFrom(): Promise<number[]> {
+  /** By keeper and partition, the offset from which the keeper reads after a restart. */
+  #savedFrom(): Promise<(readonly number[])[]> {
     const { keepers } = this.#sources;
-    const saved = await Promise.all(keepers.map(async (keeper) => {
+    return Promise.all(keepers.map(async (keeper) => {
       return (await keeper.ask({ kind: "getStatus" }, { budgetMs: BUDGET_MS })).saved;
     }));
-    return (saved[0] ?? []).map((_, partition) =>
-      Math.min(...saved.map((each) => each[partition]))
-    );
   }
 
   #warnIfOverdue(following: Following, { request, holds }: ErasureState): void {
@@ -280,4 +283,11 @@ export class Erasures {
     }
     return offsets;
   }
+}
+
+/** By partition, the lowest of several offsets; empty where there are none. */
+function lowest(offsets: readonly (readonly number[])[]): number[] {
+  return (offsets[0] ?? []).map((_, partition) =>
+    Math.min(...offsets.map((each) => each[partition]))
+  );
 }

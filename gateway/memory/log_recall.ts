@@ -1,6 +1,7 @@
 /**
  * Fills a gateway's memory after a restart. The event log holds every ranking that was served and
- * every event that was accepted; the joiner keeps at least those of its window.
+ * every event that was accepted; the joiner keeps at least those of its window, and a release of
+ * newer ones leaves their event ids (see carried_events.ts).
  *
  * The log is read from its end backwards, in steps with pauses between them, while requests are
  * answered: a window of 200,000 rankings of 100 items is 2 GB, which takes some 20 s to decode.
@@ -15,6 +16,7 @@ import {
   itemsShown,
 } from "../../records/event_record.ts";
 import { decodeExamples } from "../../records/example_chunk.ts";
+import { unpackEvents } from "../../records/remembered_events.ts";
 import { fingerprintOf } from "../../structures/fingerprint.ts";
 import { FingerprintMap } from "../../structures/fingerprint_map.ts";
 import type { GatewayMemory } from "./gateway_memory.ts";
@@ -67,6 +69,8 @@ class LogRecall {
   readonly #source: RecallSource;
   /** For each partition the offset before which nothing was read yet; 0 = all was read. */
   #unread: number[] | undefined;
+  /** Whether older rankings and events would be remembered. */
+  readonly #roomFor = { rankings: true, events: true };
   /** Records that could not be decoded. */
   #invalid = 0;
   /** Fingerprints of erased users, whose older rankings are passed over, by partition. */
@@ -125,7 +129,6 @@ class LogRecall {
   async #step(): Promise<void> {
     const { eventLog, telemetry } = this.#source;
     const unread = this.#unread ??= await endOffsets(eventLog);
-    let hasRoom = true;
     for (let partition = 0; partition < unread.length; partition++) {
       const before = unread[partition];
       if (before === 0) continue;
@@ -134,8 +137,9 @@ class LogRecall {
         .filter(({ offset }) => offset < before);
       // Empty below the offset to which the log was trimmed.
       unread[partition] = records.length === 0 ? 0 : from;
-      for (const record of records.reverse()) hasRoom = this.#recall(record, partition) && hasRoom;
+      for (const record of records.reverse()) this.#recall(record, partition);
     }
+    const hasRoom = this.#roomFor.rankings || this.#roomFor.events;
     if (hasRoom && unread.some((before) => before > 0)) return;
     this.#memory.isComplete = true;
     if (this.#invalid > 0) {
@@ -144,33 +148,40 @@ class LogRecall {
     }
   }
 
-  /**
-   * Remembers one record. One that cannot be decoded is skipped, as the joiner skips it.
-   *
-   * @returns False when there is no room for older rankings.
-   */
-  #recall({ bytes }: LogRecord, partition: number): boolean {
+  /** Remembers one record. One that cannot be decoded is skipped, as the joiner skips it. */
+  #recall({ bytes }: LogRecord, partition: number): void {
+    const { acceptanceClock, events, items, rankings, userRankings } = this.#memory;
     const forgotten = this.#forgotten[partition] ??= new FingerprintMap();
     const record = decoded(bytes);
-    if (record === undefined) {
-      this.#invalid++;
-      return true;
+    switch (record?.kind) {
+      case undefined:
+        this.#invalid++;
+        return;
+      case "action":
+        acceptanceClock.resumeAfter(record.acceptedAtMs);
+        this.#roomFor.events = events.recallOlder(record);
+        items.add(record.item);
+        return;
+      case "remembered":
+        for (const event of unpackEvents(record.events).reverse()) {
+          this.#roomFor.events = events.recallRemembered(event);
+        }
+        return;
+      case "forget":
+        forgotten.set(fingerprintOf(record.user), 1);
+        return;
+      case "release":
+        return;
+      case "impression": {
+        const { rankingId, atMs, user, shown } = record;
+        if (forgotten.has(fingerprintOf(user))) return;
+        userRankings.recallOlder(user, { rankingId, atMs });
+        this.#roomFor.rankings = rankings.recallOlder(rankingId, shown);
+        return;
+      }
+      default:
+        record satisfies never;
     }
-    if (record.kind === "action") {
-      this.#memory.acceptanceClock.resumeAfter(record.acceptedAtMs);
-      this.#memory.events.recallOlder(record);
-      this.#memory.items.add(record.item);
-      return true;
-    }
-    if (record.kind === "forget") {
-      forgotten.set(fingerprintOf(record.user), 1);
-      return true;
-    }
-    if (record.kind === "release") return true;
-    const { rankingId, atMs, user, shown } = record;
-    if (forgotten.has(fingerprintOf(user))) return true;
-    this.#memory.userRankings.recallOlder(user, { rankingId, atMs });
-    return this.#memory.rankings.recallOlder(rankingId, shown);
   }
 }
 

@@ -3,9 +3,10 @@
  * clients retry, often while the first attempt is still being written. The joiner deduplicates
  * again, over its whole window.
  *
- * Ids and contents are kept as fingerprints, some 40 bytes an event however long its id is.
+ * Ids and contents are kept as fingerprints, some 48 bytes an event however long its id is.
  */
 import type { ActionRecord } from "../../records/event_record.ts";
+import type { RememberedEvent } from "../../records/remembered_events.ts";
 import { type Fingerprint, fingerprintOf } from "../../structures/fingerprint.ts";
 import { FingerprintMap } from "../../structures/fingerprint_map.ts";
 import { type Generation, RecentMap } from "../../structures/recent_map.ts";
@@ -19,10 +20,7 @@ export interface EventContent extends Pick<ActionRecord, "item" | "action"> {
 }
 
 /** An event as it is remembered. */
-interface Accepted {
-  readonly content: Fingerprint;
-  readonly acceptedAtMs: number;
-}
+type Accepted = Omit<RememberedEvent, "id">;
 
 /** An event that is being written. */
 interface Pending {
@@ -79,14 +77,37 @@ export class RecentEvents {
     );
   }
 
+  /** Resolves when each event that is being written now is accepted or forgotten. */
+  async settled(): Promise<void> {
+    await Promise.allSettled([...this.#pending.values()].map(({ acceptance }) => acceptance));
+  }
+
   /**
    * Remembers an event of the log as older than all others.
    *
    * @returns False when there is no room for older events.
    */
   recallOlder({ eventId, acceptedAtMs, ...content }: ActionRecord): boolean {
-    const accepted = { content: contentOf(content), acceptedAtMs };
-    return this.#accepted.setOlder(fingerprintOf(eventId), accepted);
+    return this.recallRemembered({
+      id: fingerprintOf(eventId),
+      content: contentOf(content),
+      acceptedAtMs,
+    });
+  }
+
+  /** {@link recallOlder}, for an event of {@link batches}. */
+  recallRemembered({ id, ...accepted }: RememberedEvent): boolean {
+    return this.#accepted.setOlder(id, accepted);
+  }
+
+  /**
+   * The accepted events in batches of at most {@link BATCH_EVENTS}, those of the generation that is
+   * forgotten next at first. An event that is added between two batches may be missing.
+   */
+  *batches(): Generator<RememberedEvent[]> {
+    for (const generation of this.#accepted.generations) {
+      if (generation instanceof AcceptedEvents) yield* generation.batches();
+    }
   }
 }
 
@@ -110,11 +131,21 @@ function areEqual(one: Fingerprint, other: Fingerprint): boolean {
 
 const CHUNK_EVENTS = 4096;
 
+/** Events of one batch; 24 kB in a record of the log. */
+export const BATCH_EVENTS = 1024;
+
+interface Chunk {
+  /** Fingerprints, two words each, the lower one first. */
+  readonly ids: Uint32Array;
+  readonly contents: Uint32Array;
+  readonly acceptedAtMs: Float64Array;
+}
+
 /** One generation of events, packed into chunks of typed arrays. */
 class AcceptedEvents implements Generation<Fingerprint, Accepted> {
   /** Index of each event, over all chunks. */
   readonly #indexes = new FingerprintMap();
-  readonly #chunks: { contents: Uint32Array; acceptedAtMs: Float64Array }[] = [];
+  readonly #chunks: Chunk[] = [];
   /** Events in all chunks, deleted ones included. */
   #count = 0;
 
@@ -142,6 +173,8 @@ class AcceptedEvents implements Generation<Fingerprint, Accepted> {
     const chunk = this.#chunks[Math.floor(index / CHUNK_EVENTS)] ?? this.#addChunk();
     const at = index % CHUNK_EVENTS;
     this.#indexes.set(event, index);
+    chunk.ids[2 * at] = event.low;
+    chunk.ids[2 * at + 1] = event.high;
     chunk.contents[2 * at] = content.low;
     chunk.contents[2 * at + 1] = content.high;
     chunk.acceptedAtMs[at] = acceptedAtMs;
@@ -151,8 +184,24 @@ class AcceptedEvents implements Generation<Fingerprint, Accepted> {
     return this.#indexes.delete(event);
   }
 
-  #addChunk() {
+  *batches(): Generator<RememberedEvent[]> {
+    for (let index = 0; index < this.#count;) {
+      const events: RememberedEvent[] = [];
+      for (; index < this.#count && events.length < BATCH_EVENTS; index++) {
+        const { ids } = this.#chunks[Math.floor(index / CHUNK_EVENTS)];
+        const at = index % CHUNK_EVENTS;
+        const id = { low: ids[2 * at], high: ids[2 * at + 1] };
+        if (this.#indexes.get(id) !== index) continue; // deleted
+        const accepted = this.get(id);
+        if (accepted !== undefined) events.push({ id, ...accepted });
+      }
+      if (events.length > 0) yield events;
+    }
+  }
+
+  #addChunk(): Chunk {
     const chunk = {
+      ids: new Uint32Array(2 * CHUNK_EVENTS),
       contents: new Uint32Array(2 * CHUNK_EVENTS),
       acceptedAtMs: new Float64Array(CHUNK_EVENTS),
     };

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { Erasures } from "../../gateway/erasure/erasures.ts";
 import type { ErasureSources } from "../../gateway/erasure/sources.ts";
 import { GatewayMemory } from "../../gateway/memory/gateway_memory.ts";
+import { recallFromLogs } from "../../gateway/memory/log_recall.ts";
 import { MemoryBlobStore } from "../../mesh/adapters/memory/memory_blob_store.ts";
 import { MemoryEventLog } from "../../mesh/adapters/memory/memory_event_log.ts";
 import { MemoryProfileStore } from "../../mesh/adapters/memory/memory_profile_store.ts";
@@ -13,9 +14,10 @@ import { SeededRandom } from "../../mesh/simulation/seeded_random.ts";
 import { TelemetryRecorder } from "../../mesh/simulation/telemetry_recorder.ts";
 import { VirtualClock } from "../../mesh/simulation/virtual_clock.ts";
 import { readErasureRequest, writeTrainerErasure } from "../../records/erasure.ts";
-import { decodeEvent } from "../../records/event_record.ts";
+import { decodeEvent, encodeEvent } from "../../records/event_record.ts";
 import { FORMAT, pinSnapshot, writeManifest } from "../../records/snapshot_manifest.ts";
 import type { ShardPart } from "../../records/snapshot_parts.ts";
+import { impression } from "../actors/joiner/records.ts";
 import { fixtureOptions, gatewayFixture, json, startMs } from "./fixture.ts";
 
 const SOURCE = "trainer/0";
@@ -95,7 +97,7 @@ async function fixture(more: Partial<ErasureSources> = {}) {
     return [status, ...holds.map(({ name }: { name: string }) => name)];
   };
   return {
-    ...{ ...sources, sync, telemetry, eventLog, exampleLog, blobs },
+    ...{ ...sources, sync, telemetry, eventLog, exampleLog, blobs, clock },
     eraseBesidesSnapshots,
     receipt,
     erasures,
@@ -272,11 +274,47 @@ Deno.test("a release keeps the records that a feature keeper has not saved", asy
   await learn(erasureId, 2);
   await pass(1);
   sync.roundsComplete += 2;
+  for (const partition of [0, 1]) {
+    const others = Array.from(
+      { length: 9 },
+      (_, i) => encodeEvent(impression({ ranking: `r${i}`, items: ["a"], atMs: startMs })),
+    );
+    await eventLog.append(partition, others);
+  }
   await pass(6);
   const records = (await eventLog.read(0, 0, 100)).map(({ bytes }) => decodeEvent(bytes));
   const releases = records.filter((record) => record.kind === "release");
   assert.deepEqual(releases[0]?.keptFrom, [7, 4]);
   await erasures.stop();
+});
+
+Deno.test("an event stays a duplicate when an erasure lets its record go and the gateway restarts", async () => {
+  const { erasures, gateway, pass, learn, sync, eventLog, clock, telemetry } = await fixture();
+  await gateway.rank("r", ["a"]);
+  const click = { eventId: "e", rankingId: "r", item: "a", action: "click" };
+  const { events: [{ acceptedAtMs }] } = await json(gateway.post("/v1/events", click));
+  const { request: { erasureId } } = await erasures.erase("ann");
+  await pass(4);
+  await learn(erasureId, 1);
+  await learn(erasureId, 2);
+  await pass(1);
+  sync.roundsComplete += 2;
+  await pass(6);
+  for (const partition of [0, 1]) {
+    const records = (await eventLog.read(partition, 0, 100)).map(({ offset, bytes }) => {
+      return { offset, record: decodeEvent(bytes) };
+    });
+    const release = records.find(({ record }) => record.kind === "release");
+    assert.ok(release?.record.kind === "release");
+    // As the joiner does, where no window needs the records.
+    await eventLog.trim(partition, release.record.keptFrom?.[partition] ?? release.offset);
+  }
+  await erasures.stop();
+  const memory = new GatewayMemory(clock, fixtureOptions);
+  await (await recallFromLogs(memory, { eventLog, clock, telemetry })).done;
+  const restarted = gatewayFixture({ clock, eventLog, memory });
+  const { events: [again] } = await json(restarted.post("/v1/events", click));
+  assert.deepEqual([again.status, again.acceptedAtMs], ["duplicate", acceptedAtMs]);
 });
 
 Deno.test("a delete without forget is no erasure, and a gateway without training has none", async () => {

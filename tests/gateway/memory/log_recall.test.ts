@@ -117,7 +117,8 @@ Deno.test("the newest records of a long log are recalled, and the oldest are for
   assert.equal(memory.rankings.check("r1698", "a"), "unknown-ranking");
   const known = (i: number) => memory.events.find(`e${i}`, { ...click, rankingId: `r${i - 1}` });
   assert.deepEqual(known(2499), { isSame: true, acceptedAtMs: startMs + 2499 });
-  assert.equal(known(701), undefined, "its ranking is not remembered");
+  assert.deepEqual(known(1001), { isSame: true, acceptedAtMs: startMs + 1001 });
+  assert.equal(known(899), undefined, "800 newer events are remembered");
 });
 
 Deno.test("a record that cannot be decoded is skipped and logged, and the others are recalled", async () => {
