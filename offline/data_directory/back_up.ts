@@ -12,6 +12,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { dirname, join, relative } from "node:path";
 import { DataDirectoryError } from "../../mesh/adapters/embedded/data_directory.ts";
+import { BEGIN_SUFFIX } from "../../mesh/adapters/embedded/partition_begin.ts";
 import { reasonOf } from "../../mesh/runtime/errors.ts";
 import {
   listSnapshots,
@@ -26,6 +27,8 @@ import { verifyDirectory } from "./verify_directory.ts";
 
 /** Snapshots are tried in turn when one is deleted while it is copied. */
 const SNAPSHOT_TRIES = 5;
+/** A trim that renames the beginning while it is copied is followed this often. */
+const BEGIN_TRIES = 5;
 const BUFFER_BYTES = 1 << 20;
 
 export interface BackedUp {
@@ -144,10 +147,11 @@ class LogCopy implements AsyncDisposable {
       if (!path.endsWith(".segment")) others.push(path);
       else await ifThere(async () => segments.set(path, await Deno.open(join(copy.from, path))));
     }
+    const left = [".torn", ".tmp", BEGIN_SUFFIX];
     for (const path of others) {
-      const isTail = path.endsWith(".torn");
-      if (!isTail && !path.endsWith(".tmp")) await ifThere(() => copy.file(path));
+      if (!left.some((suffix) => path.endsWith(suffix))) await ifThere(() => copy.file(path));
     }
+    await copyBegins(copy, log);
     return new LogCopy(copy, log, segments);
   }
 
@@ -162,6 +166,15 @@ class LogCopy implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     for (const opened of this.#segments.values()) opened.close();
     return Promise.resolve();
+  }
+}
+
+/** Copies the beginnings of a log's partitions, which a trim renames. */
+async function copyBegins(copy: DirectoryCopy, log: string): Promise<void> {
+  for (let tries = 0; tries < BEGIN_TRIES; tries++) {
+    const paths = (await filesBelow(copy.from, log)).filter((path) => path.endsWith(BEGIN_SUFFIX));
+    const isCopied = paths.map((path) => ifThere(() => copy.file(path)));
+    if ((await Promise.all(isCopied)).every(Boolean)) return;
   }
 }
 
@@ -237,11 +250,14 @@ async function filesBelow(root: string, folder: string): Promise<string[]> {
   return paths.sort();
 }
 
-async function ifThere(work: () => Promise<unknown>): Promise<void> {
+/** False where a file was deleted or renamed meanwhile. */
+async function ifThere(work: () => Promise<unknown>): Promise<boolean> {
   try {
     await work();
+    return true;
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
   }
 }
 

@@ -3,8 +3,11 @@
  * that each record can be decoded.
  */
 import { CommittedOffsets } from "../../mesh/adapters/embedded/committed_offsets.ts";
+import { denoFiles } from "../../mesh/adapters/deno/deno_files.ts";
 import { durableEvidence } from "../../mesh/adapters/embedded/durable_evidence.ts";
+import { FLOOR_NAME } from "../../mesh/adapters/embedded/embedded_event_log.ts";
 import { readLogHeader } from "../../mesh/adapters/embedded/log_header.ts";
+import { requireBegin } from "../../mesh/adapters/embedded/partition_begin.ts";
 import { decodeHeader, decodeRecords } from "../../mesh/adapters/embedded/segment_block.ts";
 import { SegmentBlocks } from "../../mesh/adapters/embedded/segment_blocks.ts";
 import { listSegments, type SegmentFile } from "../../mesh/adapters/embedded/segment_files.ts";
@@ -44,10 +47,11 @@ export async function verifyLog(
       continue;
     }
     try {
-      const offsets = `${directory}/offsets`;
-      const evidence = await isFolder(offsets)
-        ? durableEvidence(folder, partition, new CommittedOffsets(offsets))
+      const offsets = await isFolder(`${directory}/offsets`)
+        ? new CommittedOffsets(`${directory}/offsets`)
         : undefined;
+      requireBegin(folder, offsets?.get(FLOOR_NAME, partition) ?? 0, denoFiles);
+      const evidence = offsets && durableEvidence(folder, partition, offsets);
       verifyPartition(folder, evidence, decode, findings);
     } catch (error) {
       findings.problems.push(reasonOf(error));

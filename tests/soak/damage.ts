@@ -1,8 +1,7 @@
 /**
  * Damages every kind of file of a data directory: flips a bit, cuts it or deletes it, and starts a
- * server on it. The server must know
- * and score as before, or say what is wrong with which file: silence with other answers is the
- * failure.
+ * server on it. The server must know and score as before, or say which file is damaged. Silence
+ * with other answers is the failure.
  */
 import { eventually, MeshProcess, NotReadyError } from "../integration/mesh_process.ts";
 import { type Client, smallConfiguration } from "../integration/small_mesh.ts";
@@ -42,6 +41,7 @@ const kinds: readonly (readonly [string, RegExp])[] = [
   ["event segment", /^events\/0\/.*\.segment$/],
   ["example segment", /^examples\/0\/.*\.segment$/],
   ["synced end", /^(events|examples)\/0\/synced$/],
+  ["beginning", /^(events|examples)\/0\/.*\.begin$/],
   ["log.json", /^(events|examples)\/log\.json$/],
   ["offsets", /^(events|examples)\/offsets\//],
   ["manifest", /^blobs\/.*manifest\.json$/],
@@ -247,12 +247,11 @@ function profileText(client: Client, number: number, init: RequestInit = {}): Pr
 
 /** Flips a bit or cuts the file, at a random byte, or deletes it; says which. */
 function damageFile(path: string, choices: Choices): string {
-  if (choices.chance(0.15)) {
+  const bytes = Deno.readFileSync(path);
+  if (choices.chance(0.15) || bytes.length === 0) {
     Deno.removeSync(path);
     return "deleted";
   }
-  const bytes = Deno.readFileSync(path);
-  if (bytes.length === 0) return "empty";
   const at = choices.below(bytes.length);
   if (choices.chance(0.3)) {
     Deno.truncateSync(path, at);

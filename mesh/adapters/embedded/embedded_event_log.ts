@@ -27,6 +27,7 @@ import { makeDirectory } from "./durable_directory.ts";
 import { durableEvidence } from "./durable_evidence.ts";
 import { createLogEnds, type LogEnds, SharedLogEnds } from "./log_ends.ts";
 import { openLogHeader } from "./log_header.ts";
+import { PartitionBegin } from "./partition_begin.ts";
 import { blockBytes } from "./segment_block.ts";
 import { listSegments, type SegmentFile } from "./segment_files.ts";
 import { SegmentReader } from "./segment_reader.ts";
@@ -70,6 +71,8 @@ interface Partition {
   readonly writer: SegmentWriter | undefined;
   /** Undefined where this thread does not write, or does not sync. */
   readonly syncedEnd: SyncedEnd | undefined;
+  /** Undefined where this thread does not write. */
+  readonly begin: PartitionBegin | undefined;
   readonly listeners: Listeners<[]>;
   endOffset: number;
   /** Records before this offset are trimmed. */
@@ -84,7 +87,7 @@ interface Partition {
 const SEGMENT_BYTES_USUAL = 64 * 2 ** 20;
 
 /** The trim floor is stored like a consumer's offset, under a name that no consumer can have. */
-const FLOOR_NAME = "(trimmed)";
+export const FLOOR_NAME = "(trimmed)";
 /** The durable end is stored in the same way. */
 const END_NAME = "(durable)";
 /** Folder of the epochs, and the name under which a partition's epoch is stored there. */
@@ -217,20 +220,22 @@ export class EmbeddedEventLog implements EventLog {
 
   /**
    * Removes whole segments, and the torn tails that were cut off them; a segment that also holds
-   * newer records stays until these are trimmed.
-   * Segments are removed before the floor is written, because a full disk may have no room for
-   * that.
+   * newer records stays until these are trimmed. The partition's beginning moves before segments
+   * are removed. The floor is written after that, because a full disk may have no room for it.
    */
   async trim(partition: number, offset: number): Promise<void> {
     const target = this.#partition(partition);
+    if (target.begin === undefined) throw this.#readOnlyError();
     const floor = Math.min(offset, target.endOffset);
     if (floor <= target.floor) return;
-    target.floor = floor;
     const segments = listSegments(target.directory, this.#files);
-    for (let i = 0; i + 1 < segments.length && segments[i + 1].firstOffset <= floor; i++) {
-      const bytes = bytesOf([segments[i]], this.#files);
-      await this.#files.remove(segments[i].path);
-      await this.#removeTornTails(target.directory, segments[i]);
+    const kept = Math.max(0, segments.findLastIndex(({ firstOffset }) => firstOffset <= floor));
+    if (kept > 0) await target.begin.moveTo(segments[kept].firstOffset);
+    target.floor = Math.max(floor, target.floor);
+    for (const segment of segments.slice(0, kept)) {
+      const bytes = bytesOf([segment], this.#files);
+      await this.#files.remove(segment.path);
+      await this.#removeTornTails(target.directory, segment);
       target.bytesBefore -= bytes;
       invariant(
         target.bytesBefore + (target.writer?.bytes ?? 0) >= 0,
@@ -309,7 +314,9 @@ export class EmbeddedEventLog implements EventLog {
   #openPartition(partition: number): Partition {
     const { directory: root, mode, segmentBytesMax, durability } = this.#options;
     const directory = `${root}/${partition}`;
+    const floor = this.#offsets.get(FLOOR_NAME, partition);
     if (mode === "write") makeDirectory(directory, this.#files);
+    const begin = mode === "write" ? new PartitionBegin(directory, floor, this.#files) : undefined;
     const writer = mode === "read" ? undefined : new SegmentWriter({
       directory,
       files: this.#files,
@@ -329,9 +336,10 @@ export class EmbeddedEventLog implements EventLog {
       syncedEnd: writer && durability !== "process"
         ? new SyncedEnd(directory, this.#files)
         : undefined,
+      begin,
       listeners: new Listeners(),
       endOffset: writer ? writer.durableOffset : this.#ends.load(partition),
-      floor: this.#offsets.get(FLOOR_NAME, partition),
+      floor,
       bytesBefore: bytesOf(listSegments(directory, this.#files), this.#files),
     };
   }

@@ -42,10 +42,18 @@ export interface BlockContent {
 /** A file of the log holds other bytes than were written. */
 export class LogCorruptError extends Error {
   override readonly name = "LogCorruptError";
-  constructor(readonly path: string, readonly position: number, readonly reason: string) {
-    super(
-      `Cannot read ${path}: ${reason} at byte ${position}. Restore the file from a copy, or move the data directory aside and start anew.`,
-    );
+  /**
+   * @param position First damaged byte; undefined = the whole file.
+   * @param cure Cure besides restoring the file. Default: to start anew.
+   */
+  constructor(
+    readonly path: string,
+    readonly position: number | undefined,
+    readonly reason: string,
+    cure = "or move the data directory aside and start anew",
+  ) {
+    const at = position === undefined ? "" : ` at byte ${position}`;
+    super(`Cannot read ${path}: ${reason}${at}. Restore the file from a copy, ${cure}.`);
   }
 }
 

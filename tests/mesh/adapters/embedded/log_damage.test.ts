@@ -18,6 +18,8 @@ import { removeTemporaries } from "../../../../mesh/adapters/embedded/small_file
 const RECORDS = 24;
 const TRIMMED = 6;
 const COMMITTED = 15;
+/** Two blocks of records a segment. */
+const SHORT_SEGMENT_BYTES = 150;
 
 /** Files by path relative to the log's directory. */
 type Files = Map<string, Uint8Array<ArrayBuffer>>;
@@ -61,8 +63,11 @@ async function readAll(log: EmbeddedEventLog, from: number): Promise<string[]> {
 }
 
 /** A log of some segments, as it is on the disk while it is open and after it was closed. */
-async function writeLog(directory: string): Promise<{ killed: Files; closed: Files }> {
-  const log = await open(directory);
+async function writeLog(
+  directory: string,
+  segmentBytesMax: number,
+): Promise<{ killed: Files; closed: Files }> {
+  const log = await open(directory, { segmentBytesMax });
   for (let offset = 0; offset < RECORDS; offset += 2) {
     const records = [recordOf(offset), recordOf(offset + 1)];
     await log.append(0, records.map((text) => new TextEncoder().encode(text)));
@@ -105,10 +110,11 @@ async function outcomeOf(directory: string): Promise<Outcome> {
 
 async function withLog(
   run: (directory: string, log: { killed: Files; closed: Files }) => Promise<void>,
+  segmentBytesMax = 400,
 ): Promise<void> {
   const directory = Deno.makeTempDirSync({ prefix: "cairn-damage-" });
   try {
-    await run(directory, await writeLog(directory));
+    await run(directory, await writeLog(directory, segmentBytesMax));
   } finally {
     Deno.removeSync(directory, { recursive: true });
   }
@@ -215,6 +221,97 @@ Deno.test("the end that an opening finds behind a kill is known to the next one,
     Deno.truncateSync(path, 0);
     await assert.rejects(open(directory), LogCorruptError);
   });
+});
+
+for (const state of ["closed", "killed"] as const) {
+  Deno.test(`any file deleted from a ${state} log is harmless or an error that names it`, async () => {
+    await withLog(async (directory, log) => {
+      const files = log[state];
+      for (const name of files.keys()) {
+        const without = new Map(files);
+        without.delete(name);
+        writeFiles(directory, without);
+        const outcome = await outcomeOf(directory);
+        const says = `${name}: ${JSON.stringify(outcome)}`;
+        // A reader that comes to a missing segment names the one before.
+        const named = name.startsWith("0/") ? `${directory}/0/` : name;
+        if (outcome.kind === "error") assert.ok(outcome.message.includes(named), says);
+        assert.ok(outcome.kind === "error" || outcome.kind === "harmless", says);
+        assert.equal(outcome.kind === "error", /segment|log.json/.test(name), says);
+      }
+    }, SHORT_SEGMENT_BYTES);
+  });
+}
+
+Deno.test("a log without its only segment is an error with the file, the records and the cure", async () => {
+  const directory = Deno.makeTempDirSync({ prefix: "cairn-damage-" });
+  try {
+    const log = await open(directory, { segmentBytesMax: 1 << 20 });
+    await log.append(0, [new TextEncoder().encode(recordOf(0))]);
+    await log.close();
+    Deno.removeSync(listSegments(`${directory}/0`)[0].path);
+    await assert.rejects(open(directory), (error) => {
+      assert.ok(error instanceof LogCorruptError);
+      assert.match(error.message, /0000000000000000\.segment: the end is missing .*up to 1 /);
+      assert.match(error.message, /Restore the file from a copy/);
+      return true;
+    });
+  } finally {
+    Deno.removeSync(directory, { recursive: true });
+  }
+});
+
+Deno.test("a missing oldest segment names the cure of going on without it, which works", async () => {
+  await withLog(async (directory, { closed }) => {
+    writeFiles(directory, closed);
+    const [oldest, next] = listSegments(`${directory}/0`);
+    assert.ok(oldest.firstOffset > 0, "the log was trimmed");
+    Deno.removeSync(oldest.path);
+    const error = await open(directory).then(() => undefined, (error) => error);
+    assert.ok(error instanceof LogCorruptError && error.path === oldest.path);
+    const gone = `records ${TRIMMED} to ${next.firstOffset - 1}`;
+    assert.ok(error.message.includes(gone), error.message);
+    const [, from, to] = present(/rename (\S+) to (\S+)\./.exec(error.message), error.message);
+    Deno.renameSync(from, `${directory}/0/${to}`);
+    const log = await open(directory);
+    const records = await readAll(log, TRIMMED);
+    assert.equal(records[0], recordOf(next.firstOffset));
+    await log.trim(0, RECORDS);
+    await log.close();
+    await (await open(directory)).close();
+  }, SHORT_SEGMENT_BYTES);
+});
+
+Deno.test("a kill at any moment of a trim leaves a log that opens", async () => {
+  await withLog(async (directory, { closed }) => {
+    writeFiles(directory, closed);
+    const log = await open(directory);
+    const states: Files[] = [];
+    const { remove, rename } = Deno;
+    const keep = async (work: () => Promise<void>) => {
+      states.push(readFiles(directory));
+      await work();
+      states.push(readFiles(directory));
+    };
+    Deno.remove = (path, options) => keep(() => remove(path, options));
+    Deno.rename = (from, to) => keep(() => rename(from, to));
+    try {
+      await log.trim(0, RECORDS - 4);
+    } finally {
+      Object.assign(Deno, { remove, rename });
+      await log.close();
+    }
+    assert.ok(states.length > 8, `${states.length} moments`);
+    for (const files of states) {
+      writeFiles(directory, files);
+      const again = await open(directory);
+      const records = await readAll(again, TRIMMED);
+      assert.equal(records.at(-1), recordOf(RECORDS - 1));
+      await again.trim(0, RECORDS - 2);
+      await again.close();
+      await (await open(directory)).close();
+    }
+  }, SHORT_SEGMENT_BYTES);
 });
 
 Deno.test("segments without log.json are an error, not a new log", async () => {

@@ -138,7 +138,11 @@ Deno.test("a log that could not be written probes the disk in a file of its own"
     assert.equal(log.refusal(), undefined);
     assert.deepEqual(Deno.readFileSync(path), before);
     const files = [...Deno.readDirSync(`${directory}/0`)].map(({ name }) => name);
-    assert.deepEqual(files.toSorted(), ["0000000000000000.segment", "synced"]);
+    assert.deepEqual(files.toSorted(), [
+      "0000000000000000.begin",
+      "0000000000000000.segment",
+      "synced",
+    ]);
     await log.close();
   });
 });
