@@ -130,6 +130,10 @@ class Cairn:
         """Finds stored items that are similar to an item: POST /v1/similar."""
         return self._rank("/v1/similar", request)
 
+    def shown(self, report):
+        """Reports items of a ranking that were shown: POST /v1/shown. Reports add up."""
+        return self._send("POST", "/v1/shown", report)
+
     def track(self, event):
         """Sends an event with the next batch, and returns its id at once.
 

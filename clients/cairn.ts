@@ -45,6 +45,7 @@ export interface RankRequest {
   limit?: number;
   explain?: boolean;
   learn?: boolean;
+  awaitShown?: boolean;
   shown?: readonly string[];
   rules?: Rules;
   scenario?: string;
@@ -63,6 +64,7 @@ interface SearchRequest {
   rules?: Rules;
   scenario?: string;
   learn?: boolean;
+  awaitShown?: boolean;
   explain?: boolean;
   rankingId?: string;
 }
@@ -117,6 +119,20 @@ export interface CairnEvent {
   action: string;
   value?: number;
   timestamp?: Timestamp;
+}
+
+/** Body of `POST /v1/shown`: items of a ranking that were shown, from the first position on. */
+export interface ShownReport {
+  rankingId: string;
+  items: readonly string[];
+  timestamp?: Timestamp;
+}
+
+/** Answer to a report of shown items. */
+export interface ShownAnswer {
+  rankingId: string;
+  items: number;
+  note?: string;
 }
 
 /** RFC 9457 problem details. */
@@ -458,6 +474,12 @@ export class Cairn {
   /** Finds stored items that are similar to an item. */
   similar(request: SimilarRequest): Promise<Ranking> {
     return this.#rank("/v1/similar", request);
+  }
+
+  /** Reports items of a ranking that were shown; reports of a ranking add up. */
+  shown(report: ShownReport): Promise<ShownAnswer> {
+    const body = JSON.stringify(report);
+    return this.#sender.send<ShownAnswer>({ method: "POST", path: "/v1/shown", body });
   }
 
   /**

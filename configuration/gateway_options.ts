@@ -39,6 +39,7 @@ export function gatewayOptionsOf(file: CairnFile): GatewayOptions {
     rankingsRememberedMax: gateway.rankingsRememberedMax ?? rankingsMax,
     rankingsBytesMax: Math.ceil(joiner.impressionsBytesMax * RANKINGS_BYTES_SHARE),
     unknownRankings: gateway.unknownRankings,
+    windowMs: joiner.window,
     eventsWithoutRanking: {
       match: gateway.eventsWithoutRanking.match,
       withinMs: gateway.eventsWithoutRanking.within ??

@@ -29,6 +29,7 @@ import { profileEndpoints } from "./routes/profiles.ts";
 import { rankEndpoint } from "./routes/rank.ts";
 import { RankingCalls } from "./routes/ranking_calls.ts";
 import { recommendEndpoints } from "./routes/recommend.ts";
+import { shownEndpoint } from "./routes/shown.ts";
 import { TextResponse } from "./text_response.ts";
 
 export function createGateway(parts: GatewayParts): Hono<GatewayEnv> {
@@ -40,6 +41,7 @@ export function createGateway(parts: GatewayParts): Hono<GatewayEnv> {
   const described = [
     rankEndpoint(parts, calls),
     ...recommendEndpoints(parts, calls),
+    shownEndpoint(parts),
     eventsEndpoint(parts, failures),
     ...profileEndpoints(parts, failures),
     erasureEndpoint(parts),

@@ -39,6 +39,8 @@ export interface GatewayOptions {
    * `accept` lets the joiner decide.
    */
   readonly unknownRankings: "refuse" | "accept";
+  /** Time after a ranking in which its examples are decided, on the data clock, ms. */
+  readonly windowMs: number;
   readonly eventsWithoutRanking: EventsWithoutRanking;
   /** Bounds of the value by action; an event outside is refused. Actions left out have none. */
   readonly valueBounds: Readonly<Record<string, ValueBounds>>;

@@ -1,7 +1,7 @@
 /**
- * Records of the event log: impressions (rankings as they were served), actions (the events that
- * clients posted), and what an erasure needs. Each record is one MessagePack map whose keys are the
- * fields below.
+ * Records of the event log: impressions (rankings as they were served), reports of the items that
+ * were shown of them, actions (the events that clients posted), and what an erasure needs. Each
+ * record is one MessagePack map whose keys are the fields below.
  */
 import { decode, Encoder } from "@msgpack/msgpack";
 import { type Fingerprint, fingerprintOf } from "../structures/fingerprint.ts";
@@ -27,8 +27,25 @@ export interface ImpressionRecord {
    * an action that the rows hold. Their examples are corrected for it as for sampled negatives.
    */
   readonly logSampleRate?: number;
+  /** Present where only items that a {@link ShownRecord} or an action names count as shown. */
+  readonly awaitsShown?: true;
   /** W3C trace context of the request, where its spans are recorded. */
   readonly trace?: string;
+}
+
+/**
+ * A report of items that a client has shown of a ranking. The reports of one ranking add up, so
+ * that a report may come twice, and in any order. Written by the gateway.
+ */
+export interface ShownRecord {
+  readonly kind: "shown";
+  readonly rankingId: string;
+  /** In the order shown; items that the ranking does not have are ignored. */
+  readonly items: readonly string[];
+  /** Time of the report on the data clock, ms since the Unix epoch. */
+  readonly atMs: number;
+  /** Wall time of the append, ms. */
+  readonly acceptedAtMs: number;
 }
 
 /** One action on a shown item. Written by the gateway. */
@@ -96,7 +113,7 @@ export interface RememberedRecord {
 }
 
 /** A record of the event log that belongs to a ranking. */
-export type RankingRecord = ImpressionRecord | ActionRecord;
+export type RankingRecord = ImpressionRecord | ShownRecord | ActionRecord;
 
 /** A record of the event log. */
 export type EventRecord = RankingRecord | ForgetRecord | ReleaseRecord | RememberedRecord;
@@ -145,7 +162,11 @@ function isEventRecord(record: unknown): record is EventRecord {
       return typeof fields.rankingId === "string" && typeof fields.user === "string" &&
         fields.shown instanceof Uint8Array &&
         (fields.logSampleRate === undefined || isLogRate(fields.logSampleRate)) &&
+        (fields.awaitsShown === undefined || fields.awaitsShown === true) &&
         (fields.trace === undefined || typeof fields.trace === "string");
+    case "shown":
+      return typeof fields.rankingId === "string" && Array.isArray(fields.items) &&
+        fields.items.every((item) => typeof item === "string");
     case "action":
       return typeof fields.rankingId === "string" && typeof fields.eventId === "string" &&
         typeof fields.item === "string" && typeof fields.action === "string" &&

@@ -42,5 +42,8 @@ export const probes: readonly Probe[] = [
   outcome("an action came twice to the joiner", "actionsDuplicate"),
   outcome("an action came after its item was decided", "actionsLate"),
   outcome("an action had no effect by the label rules", "actionsIgnored"),
+  outcome("a report of shown items came in time", "reportsMatched"),
+  outcome("a report of shown items came after its ranking was decided", "reportsLate"),
+  outcome("an item that was not shown gave no example", "rowsNotShown"),
   outcome("a window closed", "examplesEmitted"),
 ];

@@ -36,6 +36,12 @@ interface Counted extends KeyEvent {
   readonly item: string;
 }
 
+/** Key of the user of a ranking that awaits reports; ids of clients have no control characters. */
+const awaitedKey = (rankingId: string) => `${rankingId}\0awaited`;
+
+/** Key of an item that a report named. */
+const shownKey = (rankingId: string, item: string) => `${rankingId}\0shown\0${item}`;
+
 /** Memory of numbers of an item beside them, bytes. */
 const NUMBERS_BYTES = 32;
 
@@ -126,6 +132,7 @@ export class KeptState {
       return false; // the joiner counts and reports it
     }
     if (record.kind === "action") this.takeAction(record);
+    else if (record.kind === "shown") this.takeShown(record);
     else if (record.kind === "forget") this.#erase(record.user);
     else if (record.kind === "release") this.#records++; // a save has to hold its offset
     else if (record.kind === "impression" && shown !== undefined) {
@@ -144,7 +151,7 @@ export class KeptState {
   }
 
   /** Takes a ranking in. */
-  takeRanking({ rankingId, user, items, values, atMs, logSampleRate }: {
+  takeRanking(ranking: {
     readonly rankingId: string;
     readonly user: string;
     readonly items: readonly string[];
@@ -152,22 +159,48 @@ export class KeptState {
     readonly values: readonly (readonly number[][])[] | undefined;
     readonly atMs: number;
     readonly logSampleRate?: number;
+    readonly awaitsShown?: true;
   }): void {
+    const { rankingId, user, items, values, atMs, logSampleRate, awaitsShown } = ranking;
     const { rankings, shownItems } = this.#tables;
     this.#records++;
     if (rankings.get(rankingId) !== undefined) return;
-    rankings.close(rankings.open(rankingId, this.#records, () => this.#owns(user) ? user : ""));
+    const owned = this.#owns(user) ? user : "";
+    rankings.close(rankings.open(rankingId, this.#records, () => owned));
+    if (awaitsShown) {
+      rankings.close(rankings.open(awaitedKey(rankingId), this.#records, () => owned));
+    }
     values?.forEach((bySlot, i) => {
       const entry = shownItems.open(items[i], this.#records, () => ({ values: [] }));
       entry.value.values = bySlot as number[][];
       shownItems.close(entry);
     });
     // With a rate, the items are a sample that no ranking showed.
-    if (logSampleRate === undefined) {
+    if (logSampleRate === undefined && !awaitsShown) {
       // The first item shown is the newest of the ranking.
       for (const item of items.toReversed()) {
         this.#count({ user, item, action: SHOWN, value: undefined, atMs });
       }
+    }
+    this.#forgetBeyondBounds();
+  }
+
+  /** Takes a report of shown items in; each item counts once, in the first report that has it. */
+  takeShown({ rankingId, items, atMs }: {
+    readonly rankingId: string;
+    readonly items: readonly string[];
+    readonly atMs: number;
+  }): void {
+    const { rankings, events } = this.#tables;
+    this.#records++;
+    const user = rankings.get(awaitedKey(rankingId));
+    if (user === undefined) return; // its items counted as shown when it was made
+    // The first item shown is the newest of the report.
+    for (const item of items.toReversed()) {
+      const key = shownKey(rankingId, item);
+      if (events.get(key) !== undefined) continue;
+      events.close(events.open(key, this.#records, () => true));
+      this.#count({ user, item, action: SHOWN, value: undefined, atMs });
     }
     this.#forgetBeyondBounds();
   }

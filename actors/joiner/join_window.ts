@@ -21,6 +21,7 @@ import type {
   EventRecord,
   ForgetRecord,
   ImpressionRecord,
+  ShownRecord,
 } from "../../records/event_record.ts";
 import type { JoinerPosition, PositiveCounts } from "../../records/joiner_position.ts";
 import { type ClockStart, DataClock } from "./data_clock.ts";
@@ -246,6 +247,8 @@ export class JoinWindow {
     switch (record.kind) {
       case "impression":
         return this.#acceptImpression(record, offset, out);
+      case "shown":
+        return this.#acceptShown(record);
       case "action":
         return this.#acceptAction(record, out);
       case "forget":
@@ -287,14 +290,37 @@ export class JoinWindow {
       while (!this.#hasRoom(record) && this.closeEarly(offset, out));
     }
     const samplingKey = this.#examples.sampling.keyOf(record.rankingId);
-    const { atMs, logSampleRate = 0 } = record;
+    const { atMs, logSampleRate = 0, awaitsShown = false } = record;
     const openedAtMs = this.#clock.nowMs;
     const user = fingerprintOf(record.user);
     this.#open.add(
-      { fingerprint, user, samplingKey, atMs, openedAtMs, offset, logSampleRate },
+      { fingerprint, user, samplingKey, atMs, openedAtMs, offset, logSampleRate, awaitsShown },
       record.shown,
     );
     this.#examples.traces.add(offset, record.trace);
+  }
+
+  /**
+   * Marks the rows of reported items. Marks are never taken back, so that a report that comes twice
+   * or in another order changes nothing.
+   */
+  #acceptShown({ rankingId, items }: ShownRecord): void {
+    const fingerprint = fingerprintOf(rankingId);
+    const impression = this.#open.find(fingerprint);
+    if (impression === undefined || impression.isDecided) {
+      const isLate = impression !== undefined || this.#closed.has(fingerprint);
+      this.#examples.count(isLate ? "reportsLate" : "reportsUnmatched");
+      return;
+    }
+    const rows = this.#read(impression);
+    const rowOf = new Map(rows.items().map((item, row) => [item, row]));
+    const actions = this.#actions.of(impression.address, rows.rows, this.#options.tasks.length);
+    actions.isReported = true;
+    for (const item of items) {
+      const row = rowOf.get(item);
+      if (row !== undefined) actions.shown[row] = 1;
+    }
+    this.#examples.count("reportsMatched");
   }
 
   #acceptAction(record: ActionRecord, out: ExampleOutput): void {
@@ -322,6 +348,7 @@ export class JoinWindow {
       return;
     }
     this.#actions.addEventId(actions, record.eventId);
+    actions.shown[row] = 1;
     if (impression.isDecided || actions.decided[row] === 1) {
       this.#learnLate({ impression, actions, rows, row }, record, out);
       return;
@@ -370,8 +397,11 @@ export class JoinWindow {
   #close(impression: OpenImpression, out: ExampleOutput): void {
     const rows = this.#read(impression);
     const actions = this.#actions.get(impression.address);
+    const onlyShown = impression.awaitsShown || actions?.isReported === true;
     for (let row = 0; row < rows.rows; row++) {
-      if (actions?.decided[row] !== 1) this.#examples.emit({ impression, actions, rows, row }, out);
+      if (actions?.decided[row] === 1) continue;
+      if (onlyShown && actions?.shown[row] !== 1) this.#examples.count("rowsNotShown");
+      else this.#examples.emit({ impression, actions, rows, row }, out);
     }
     this.#decide(impression);
   }

@@ -211,7 +211,7 @@ export class Joiner implements Behavior<JoinerMessage> {
       this.#examples.finishRows(this.#momentAt(offset));
     }
     this.#window.accept(record, offset, this.#output);
-    if (record.kind !== "impression") {
+    if (record.kind !== "impression" && record.kind !== "shown") {
       this.#acceptedAtMs = Math.max(this.#acceptedAtMs, record.acceptedAtMs);
     }
     if (record.kind === "forget") {

@@ -9,7 +9,7 @@
  *     f64  address of the next older record, of the next newer record; -1 = none
  *     f64  atMs, openedAtMs, offset, logSampleRate
  *     u32  the id's fingerprint, low and high word; the sampling key; length of the rows, bytes
- *     u32  1 = decided; unused; the user's fingerprint, low and high word
+ *     u32  1 = decided; 1 = awaits reports of shown items; the user's fingerprint, two words
  */
 import type { Fingerprint } from "../../structures/fingerprint.ts";
 import { FingerprintMap } from "../../structures/fingerprint_map.ts";
@@ -31,6 +31,8 @@ export interface ImpressionHeader {
   readonly offset: number;
   /** ln(share) of the items without an action that the rows hold; 0 where all are there. */
   readonly logSampleRate: number;
+  /** Whether only items that a report or an action names count as shown. */
+  readonly awaitsShown: boolean;
 }
 
 /** An open ranking in memory. */
@@ -50,7 +52,7 @@ const HEADER_BYTES = 8 * HEADER_DOUBLES;
 /** Doubles from the header's beginning. */
 const [OLDER, NEWER, AT_MS, OPENED_AT_MS, OFFSET, LOG_SAMPLE_RATE] = [0, 1, 2, 3, 4, 5];
 /** Words from the header's beginning. */
-const [LOW, HIGH, SAMPLING_KEY, ROWS_BYTES, DECIDED] = [12, 13, 14, 15, 16];
+const [LOW, HIGH, SAMPLING_KEY, ROWS_BYTES, DECIDED, AWAITS_SHOWN] = [12, 13, 14, 15, 16, 17];
 const [USER_LOW, USER_HIGH] = [18, 19];
 const NONE = -1;
 /** In place of the next older record: the record is removed. */
@@ -153,6 +155,7 @@ export class OpenImpressions {
     memory.words[2 * begin + SAMPLING_KEY] = header.samplingKey;
     memory.words[2 * begin + ROWS_BYTES] = rows.byteLength;
     memory.words[2 * begin + DECIDED] = 0;
+    memory.words[2 * begin + AWAITS_SHOWN] = header.awaitsShown ? 1 : 0;
     memory.words[2 * begin + USER_LOW] = header.user.low;
     memory.words[2 * begin + USER_HIGH] = header.user.high;
     memory.bytes.set(rows, 8 * begin + HEADER_BYTES);
@@ -280,6 +283,7 @@ export class OpenImpressions {
       openedAtMs: doubles[begin + OPENED_AT_MS],
       offset: doubles[begin + OFFSET],
       logSampleRate: doubles[begin + LOG_SAMPLE_RATE],
+      awaitsShown: memory.words[2 * begin + AWAITS_SHOWN] === 1,
     };
   }
 }

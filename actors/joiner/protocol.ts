@@ -38,6 +38,14 @@ export interface JoinerStatus {
   readonly actionsLate: number;
   /** Positive actions on a decided item that were learned from as late labels. */
   readonly actionsLearnedLate: number;
+  /** Reports of shown items that were taken in. */
+  readonly reportsMatched: number;
+  /** Reports on a ranking that was already decided, which change nothing. */
+  readonly reportsLate: number;
+  /** Reports on an unknown ranking. */
+  readonly reportsUnmatched: number;
+  /** Rows that no report and no action named, and that therefore gave no example. */
+  readonly rowsNotShown: number;
   /** Decided rankings that are kept for late labels. */
   readonly impressionsKept: number;
   /** Actions beyond `actionsPerImpressionMax`. */

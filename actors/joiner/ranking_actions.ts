@@ -1,12 +1,12 @@
 /**
- * The labels that actions have given to the rows of open impressions. Most impressions have no
- * action and no entry here.
+ * The labels that actions have given to the rows of open impressions, and the rows that reports say
+ * were shown. Most impressions have neither, and no entry here.
  */
 import { invariant, present } from "../../structures/invariant.ts";
 import type { RecordAddress } from "../../structures/record_store.ts";
 import { EventIds } from "./event_ids.ts";
 
-/** The actions on one open impression. */
+/** The actions on one open impression, and the reports of its shown items. */
 export interface RankingActions {
   /** `[rows, tasks]`: 0, 1 or an action's value; NaN while undecided. */
   readonly labels: Float32Array;
@@ -14,13 +14,17 @@ export interface RankingActions {
   readonly decided: Uint8Array;
   /** Rows whose example is not decided. */
   rowsOpen: number;
+  /** `[rows]`: 1 once a report or an action names the row's item. */
+  readonly shown: Uint8Array;
+  /** Whether a report came: the rows that are not shown then give no examples. */
+  isReported: boolean;
   /** Ids of the actions that were counted. */
   readonly eventIds: EventIds;
 }
 
 /**
  * Memory of a {@link RankingActions} and its entry besides the numbers, bytes. Measured: 720 bytes
- * of heap, and the allocator's share of four small arrays.
+ * of heap, and the allocator's share of five small arrays.
  */
 const OVERHEAD_BYTES = 1_024;
 
@@ -49,6 +53,8 @@ export class ActionsByImpression {
         labels: new Float32Array(rows * tasks).fill(NaN),
         decided: new Uint8Array(rows),
         rowsOpen: rows,
+        shown: new Uint8Array(rows),
+        isReported: false,
         eventIds: new EventIds(),
       };
       this.#byAddress.set(address, actions);
@@ -82,6 +88,7 @@ export class ActionsByImpression {
   }
 }
 
-function bytesOf({ labels, decided, eventIds }: RankingActions): number {
-  return OVERHEAD_BYTES + labels.byteLength + decided.byteLength + eventIds.bytes;
+function bytesOf({ labels, decided, shown, eventIds }: RankingActions): number {
+  return OVERHEAD_BYTES + labels.byteLength + decided.byteLength + shown.byteLength +
+    eventIds.bytes;
 }

@@ -29,6 +29,10 @@ export interface JoinCounts {
   impressionsErased: number;
   examplesEmitted: number;
   examplesSampledOut: number;
+  rowsNotShown: number;
+  reportsMatched: number;
+  reportsLate: number;
+  reportsUnmatched: number;
   actionsMatched: number;
   actionsIgnored: number;
   actionsUnmatched: number;
@@ -74,6 +78,10 @@ export class RowExamples {
     impressionsErased: 0,
     examplesEmitted: 0,
     examplesSampledOut: 0,
+    rowsNotShown: 0,
+    reportsMatched: 0,
+    reportsLate: 0,
+    reportsUnmatched: 0,
     actionsMatched: 0,
     actionsIgnored: 0,
     actionsUnmatched: 0,

@@ -23,6 +23,8 @@ export interface Impression extends ServedRanking {
   readonly atMs: number;
   /** See `ImpressionRecord.logSampleRate`. */
   readonly logSampleRate?: number;
+  /** See `ImpressionRecord.awaitsShown`. */
+  readonly awaitsShown?: boolean | undefined;
   readonly trace?: TraceContext | undefined;
 }
 
@@ -49,7 +51,7 @@ export class Impressions {
 
   /** The bytes of an impression's record. */
   encode(
-    { rankingId, user, atMs, logSampleRate, trace, ...served }: Impression,
+    { rankingId, user, atMs, logSampleRate, awaitsShown, trace, ...served }: Impression,
   ): Uint8Array {
     return encodeEvent({
       kind: "impression",
@@ -59,6 +61,7 @@ export class Impressions {
       user,
       shown: this.#rows.write(served),
       ...(logSampleRate !== undefined && { logSampleRate }),
+      ...(awaitsShown === true && { awaitsShown }),
       ...(isSampled(trace) && { trace }),
     });
   }

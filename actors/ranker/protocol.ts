@@ -28,6 +28,8 @@ export interface RankingRequest extends Request<Ranking> {
   readonly limit: number;
   /** False = the ranking is not logged, and nothing is learned from it. Default true. */
   readonly learn?: boolean;
+  /** True = only items that a report or an event names are learned from. Default false. */
+  readonly awaitShown?: boolean;
   /** Adds explanations to the first `RankerOptions.explainedItemsMax` items. */
   readonly explain: boolean;
   /** Rules over the scored items; their conditions are valid. Absent = none. */

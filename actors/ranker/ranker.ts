@@ -281,9 +281,9 @@ export class Ranker implements Behavior<RankerMessage> {
     const rankingId = request.rankingId ?? this.#context.random.uuid();
     const logged = request.learn === false ? none : rowsOfShown(request) ?? rows;
     if (logged.length > 0) {
-      const { user, atMs, candidates } = request;
+      const { user, atMs, candidates, awaitShown: awaitsShown } = request;
       const { predictions } = scored;
-      const served = { candidates, features, predictions, rows: logged };
+      const served = { candidates, features, predictions, rows: logged, awaitsShown };
       await this.#impressions.log({ rankingId, user, atMs, trace: deadline.trace, ...served });
     }
     const { modelVersion, learnedThroughMs } = scored;

@@ -10,6 +10,7 @@ import {
   eventPartition,
   type EventRecord,
   type ImpressionRecord,
+  type ShownRecord,
 } from "../../records/event_record.ts";
 
 /** Records of a partition that are read at a time; requests are answered between two blocks. */
@@ -19,13 +20,19 @@ const RECORDS_MAX = 100_000;
 /** The search ends after this time, ms. */
 const SEARCH_MS_MAX = 2_000;
 
-/** A ranking as the log has it, with the events on it. */
+/** A report or an action on a ranking. */
+export interface LoggedFollower {
+  readonly offset: number;
+  readonly record: ShownRecord | ActionRecord;
+}
+
+/** A ranking as the log has it, with the reports and actions on it. */
 export interface LoggedRanking {
   readonly partition: number;
   readonly offset: number;
   readonly impression: ImpressionRecord;
   /** Oldest first. */
-  readonly actions: readonly { readonly offset: number; readonly action: ActionRecord }[];
+  readonly followers: readonly LoggedFollower[];
 }
 
 export interface FoundRankings {
@@ -82,7 +89,7 @@ export class LogSearch {
     matches: (record: ImpressionRecord) => boolean,
     untilMs: number,
   ): Promise<FoundRankings> {
-    const actions = new Map<string, { offset: number; action: ActionRecord }[]>();
+    const followers = new Map<string, LoggedFollower[]>();
     const rankings: LoggedRanking[] = [];
     /** Users whose older rankings are erased. */
     const erased = new Set<string>();
@@ -100,14 +107,14 @@ export class LogSearch {
       recordsRead += block.length;
       for (const { offset, bytes } of block.toReversed()) {
         const record = decoded(bytes);
-        if (record?.kind === "action") {
-          const list = actions.get(record.rankingId) ?? [];
-          list.unshift({ offset, action: record });
-          actions.set(record.rankingId, list);
+        if (record?.kind === "action" || record?.kind === "shown") {
+          const list = followers.get(record.rankingId) ?? [];
+          list.unshift({ offset, record });
+          followers.set(record.rankingId, list);
         } else if (record?.kind === "forget") erased.add(record.user);
         else if (record?.kind === "impression" && !erased.has(record.user) && matches(record)) {
-          const own = actions.get(record.rankingId) ?? [];
-          rankings.push({ partition, offset, impression: record, actions: own });
+          const own = followers.get(record.rankingId) ?? [];
+          rankings.push({ partition, offset, impression: record, followers: own });
         }
       }
       if (block[0].offset > from) break;

@@ -5,6 +5,7 @@
  */
 import { reasonOf } from "../../mesh/runtime/errors.ts";
 import { traceIdOf } from "../../mesh/ports/tracing.ts";
+import type { ActionRecord } from "../../records/event_record.ts";
 import { itemsWithScores, loggedFeatures } from "../../records/logged_features.ts";
 import type { Explanation } from "../../actors/scorer/protocol.ts";
 import type { MergedActivity } from "./merged_activity.ts";
@@ -31,6 +32,7 @@ export interface StoryItem {
 export type StoryStepKind =
   | "request"
   | "impression"
+  | "shown"
   | "action"
   | "example"
   | "training"
@@ -98,10 +100,10 @@ export async function rankingStory(
       where: host,
       atMs: acceptedAtMs,
     }))
-    : actionSteps(logged);
+    : followerSteps(logged);
   const all = logged === undefined ? seen?.items ?? [] : itemsWithScores(logged.impression.shown);
   const explained = await explain(sources, logged);
-  const onItems = logged?.actions.map(({ action }) => action) ?? events;
+  const onItems = logged === undefined ? events : actionsOf(logged.followers);
   return {
     rankingId,
     user: logged?.impression.user ?? seen?.user ?? "",
@@ -181,13 +183,25 @@ function impressionStep({ partition, offset, impression }: LoggedRanking): Story
   };
 }
 
-function actionSteps({ partition, actions }: LoggedRanking): StoryStep[] {
-  return actions.map(({ offset, action: { action, item, acceptedAtMs } }) => ({
-    kind: "action",
-    text: `${action} on ${item}`,
+/** The actions on a ranking, oldest first. */
+export function actionsOf(followers: LoggedRanking["followers"]): ActionRecord[] {
+  return followers.flatMap(({ record }) => record.kind === "action" ? [record] : []);
+}
+
+function followerSteps({ partition, followers }: LoggedRanking): StoryStep[] {
+  return followers.map(({ offset, record }) => ({
+    kind: record.kind,
+    text: record.kind === "action"
+      ? `${record.action} on ${record.item}`
+      : `reported as shown: ${shownText(record.items)}`,
     where: `event log, partition ${partition}, offset ${offset}`,
-    atMs: acceptedAtMs,
+    atMs: record.acceptedAtMs,
   }));
+}
+
+function shownText(items: readonly string[]): string {
+  const more = items.length - ITEMS_MAX;
+  return items.slice(0, ITEMS_MAX).join(", ") + (more > 0 ? ` and ${more} more` : "");
 }
 
 /** Spans that are steps of the story by themselves. */

@@ -171,6 +171,7 @@ class LogRecall {
         forgotten.set(fingerprintOf(record.user), 1);
         return;
       case "release":
+      case "shown":
         return;
       case "impression": {
         const { rankingId, atMs, user, shown } = record;

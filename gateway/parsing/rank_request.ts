@@ -63,6 +63,9 @@ export function parseRankRequest(body: unknown, areCandidatesValid = false): Ran
   const request = { ...parsed.data, candidates: candidates as RankRequest["candidates"] };
   addRepeats(errors, request.candidates);
   if (request.shown !== undefined) addShownErrors(errors, request.shown, request.candidates);
+  if (request.shown !== undefined && request.awaitShown) {
+    errors.add(["awaitShown"], "comes with shown; send shown now, or awaitShown and report later");
+  }
   if (errors.count > 0) throw fieldProblem(errors);
   return request;
 }

@@ -60,7 +60,7 @@ function noteOnLateness(
 }
 
 /** A duration in the largest unit that it has at least two of. */
-function inWords(ms: number): string {
+export function inWords(ms: number): string {
   const units = [["days", 86_400_000], ["hours", 3_600_000], ["minutes", 60_000]] as const;
   const [unit, unitMs] = units.find(([, unitMs]) => ms >= 2 * unitMs) ?? ["seconds", 1_000];
   return `${Math.round(10 * ms / unitMs) / 10} ${unit}`;

@@ -60,6 +60,7 @@ function rankMessage(request: RankRequest, atMs: number, rules: RuleSet | undefi
     limit: Math.min(request.limit ?? request.candidates.length, request.candidates.length),
     explain: request.explain ?? false,
     ...(request.learn !== undefined && { learn: request.learn }),
+    ...(request.awaitShown !== undefined && { awaitShown: request.awaitShown }),
     ...(request.shown && { shown: request.shown }),
     ...(rules && { rules }),
     ...(request.rankingId !== undefined && { rankingId: request.rankingId }),

@@ -5,7 +5,7 @@
 import { z } from "zod";
 import type { Console } from "../console/console.ts";
 import { LogSearch } from "../console/log_search.ts";
-import { rankingStory } from "../console/ranking_story.ts";
+import { actionsOf, rankingStory } from "../console/ranking_story.ts";
 import type { Endpoint } from "../endpoint.ts";
 import { readQuery } from "../parsing/query.ts";
 import { validate } from "../parsing/validation.ts";
@@ -65,14 +65,14 @@ export function rankingStoryEndpoints(
         return TextResponse.json({
           recordsRead: found.recordsRead,
           isCut: found.isCut,
-          rankings: found.rankings.map(({ impression, actions, partition, offset }) => ({
-            rankingId: impression.rankingId,
+          rankings: found.rankings.map(({ partition, offset, ...logged }) => ({
+            rankingId: logged.impression.rankingId,
             user,
-            atMs: impression.acceptedAtMs,
+            atMs: logged.impression.acceptedAtMs,
             partition,
             offset,
-            items: itemsShown(impression).length,
-            actions: actions.map(({ action: { action, item } }) => `${action} on ${item}`),
+            items: itemsShown(logged.impression).length,
+            actions: actionsOf(logged.followers).map(({ action, item }) => `${action} on ${item}`),
           })),
         });
       },

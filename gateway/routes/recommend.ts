@@ -50,6 +50,7 @@ export function recommendEndpoints(parts: GatewayParts, calls: RankingCalls): En
       candidates: Math.max(request.candidates ?? candidates, request.limit ?? 0),
       explain: request.explain ?? false,
       ...(request.learn !== undefined && { learn: request.learn }),
+      ...(request.awaitShown !== undefined && { awaitShown: request.awaitShown }),
       ...(rules && { rules }),
       ...(request.rankingId !== undefined && { rankingId: request.rankingId }),
     };

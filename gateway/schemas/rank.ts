@@ -5,6 +5,7 @@ import { z } from "zod";
 import { CANDIDATES_MAX } from "../options.ts";
 import { fields, namedSchemas } from "./registry.ts";
 import { rulesSchema } from "./rules.ts";
+import { awaitShownSchema } from "./shown.ts";
 import { attributesSchema, idSchema, timestampSchema } from "./values.ts";
 
 const sendLimit = `send a whole number from 1 to ${CANDIDATES_MAX}`;
@@ -48,6 +49,7 @@ export const rankRequestSchema = fields({
       "false = nothing is learned from this ranking: for previews, load tests, crawlers " +
       "and comparisons. Events on it are refused. Default true.",
   }),
+  awaitShown: awaitShownSchema.optional(),
   shown: z.array(idSchema("A candidate."), sendShown).min(1, sendShown).max(
     CANDIDATES_MAX,
     sendShown,

@@ -5,6 +5,7 @@ import { z } from "zod";
 import { CANDIDATES_MAX } from "../options.ts";
 import { fields, namedSchemas } from "./registry.ts";
 import { rulesSchema } from "./rules.ts";
+import { awaitShownSchema } from "./shown.ts";
 import { attributesSchema, idSchema, timestampSchema } from "./values.ts";
 
 const sendCount = `send a whole number from 1 to ${CANDIDATES_MAX}`;
@@ -33,6 +34,7 @@ const shared = {
     description: "False = the ranking is not logged: nothing is learned from it, and it takes no " +
       "events. Absent = true.",
   }),
+  awaitShown: awaitShownSchema.optional(),
   explain: z.boolean("send true or false").optional().meta({
     description: "Adds contributions of feature slots, moves by rules and removed items.",
   }),

@@ -23,6 +23,7 @@ import { promptFreshness } from "./prompt_freshness.ts";
 import { recommendedItems } from "./recommended_items.ts";
 import { reproducedScores } from "./reproduced_scores.ts";
 import { servedRows } from "./served_rows.ts";
+import { shownItems } from "./shown_items.ts";
 import { statedAnswers } from "./stated_answers.ts";
 import { supervision } from "./supervision.ts";
 import { wholeDeltas } from "./whole_deltas.ts";
@@ -38,6 +39,7 @@ export function allCheckers(world: ProcessWorld): CheckerFactory[] {
     ascendingAcceptance,
     exampleChunks,
     joinedExamples(world.configuration),
+    shownItems,
     exactlyOnce(configuration),
     currentOpenings,
     wholeDeltas(configuration),

@@ -42,6 +42,30 @@ export function digestsOfRows(chunk: ExampleChunk): number[] {
   });
 }
 
+/** A digest of the ids of each row, all its lists together. */
+export function idDigestsOfRows({ rows, ids, listOffsets }: ExampleChunk): number[] {
+  if (rows === 0) return [];
+  const offsets = wordsOf(listOffsets);
+  const lists = (offsets.length - 1) / rows;
+  const words = wordsOf(ids);
+  return Array.from(
+    { length: rows },
+    (_, row) => digestOfIds(words, offsets[row * lists], offsets[(row + 1) * lists]),
+  );
+}
+
+/**
+ * A digest of ids.
+ *
+ * @param words Each id as two words, the lower one first.
+ * @param from Index of the first id; `to` is the index behind the last one.
+ */
+export function digestOfIds(words: Uint32Array, from: number, to: number): number {
+  let digest = to - from;
+  for (let word = 2 * from; word < 2 * to; word++) digest = mixed(digest, words[word]);
+  return digest;
+}
+
 function wordsOf(bytes: Uint8Array): Uint32Array {
   return new Uint32Array(bytes.slice().buffer);
 }

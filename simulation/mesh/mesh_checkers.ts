@@ -15,6 +15,7 @@ import { logOffsets } from "../checkers/log_offsets.ts";
 import { oneCutPerManifest } from "../checkers/one_cut_per_manifest.ts";
 import { oneOwnerPerEpoch } from "../checkers/one_owner_per_epoch.ts";
 import { firstServedDifference } from "../checkers/served_rows.ts";
+import { shownItems } from "../checkers/shown_items.ts";
 import { statedAnswers } from "../checkers/stated_answers.ts";
 import { supervision } from "../checkers/supervision.ts";
 import { wholeSnapshots } from "../checkers/whole_snapshots.ts";
@@ -28,6 +29,7 @@ export function meshCheckers(world: MeshWorld): CheckerFactory[] {
     acceptedEvents(configuration),
     exampleChunks,
     joinedExamples(world.configuration),
+    shownItems,
     exactlyOnce(configuration),
     currentOpenings,
     wholeSnapshots,

@@ -79,6 +79,16 @@ export const eventPlants: readonly Plant[] = [
     scenario: "power-failures",
   },
   {
+    name: "learn-from-unshown",
+    edits: [{
+      file: "actors/joiner/join_window.ts",
+      find: "const onlyShown = impression.awaitsShown || actions?.isReported === true;",
+      replace: "const onlyShown = actions?.isReported === true;",
+    }],
+    seenBy: ["shown-items"],
+    scenario: "quiet",
+  },
+  {
     name: "scores-ascending",
     edits: [{
       file: "gateway/routes/ranking_calls.ts",

@@ -69,6 +69,13 @@ const FILTERS = [
   "price == user.price",
   "price < 9 && now > hours(1)",
 ];
+/** Share of rankings that await reports of shown items. */
+const AWAITING = 0.25;
+/** Share of visits in which the visitor reports shown items, and of those that report twice. */
+const REPORTED = 0.3;
+const REPORTED_AGAIN = 0.2;
+/** Longest time between a ranking and a report, ms: some windows of 3 s are over then. */
+const REPORT_MS_MAX = 4_000;
 /** Share of visits after which the visitor asks to be erased. */
 const ERASED = 0.02;
 /** Pause between two visits, ms. */
@@ -80,7 +87,10 @@ export async function visitShop(world: World, client: string): Promise<void> {
   const { random } = visitor;
   while (world.running) {
     const ranking = await visitor.rank(candidates(visitor), requestExtras(visitor));
-    if (ranking !== undefined) await actOn(visitor, ranking);
+    if (ranking !== undefined) {
+      if (random.nextFloat() < REPORTED) void reportShown(visitor, ranking);
+      await actOn(visitor, ranking);
+    }
     if (world.configuration.retriever !== undefined) await visitRecommendations(visitor);
     if (random.nextFloat() < ERASED) await visitor.erase();
     await world.sleep(random.nextFloat() * PAUSE_MS_MAX);
@@ -103,10 +113,22 @@ function requestExtras({ random }: Visitor): Record<string, unknown> {
   return {
     ...(random.nextFloat() < 0.2 && { explain: true }),
     ...(random.nextFloat() < 0.2 && { limit: 2 }),
+    ...(random.nextFloat() < AWAITING && { awaitShown: true }),
     ...(random.nextFloat() < 0.3 && {
       context: { tags: TAGS.slice(0, 1 + Math.floor(random.nextFloat() * 3)) },
     }),
   };
+}
+
+/** Reports some items after some time, and few of the reports again. */
+async function reportShown(visitor: Visitor, ranking: VisitorRanking): Promise<void> {
+  const { random, world } = visitor;
+  const items = ranking.items.map(({ id }) => id).filter(() => random.nextFloat() < 0.6);
+  const again = random.nextFloat() < REPORTED_AGAIN;
+  await world.sleep(random.nextFloat() * REPORT_MS_MAX);
+  if (items.length === 0) return;
+  await visitor.report(ranking, items);
+  if (again) await visitor.report(ranking, items);
 }
 
 /** Acts on some items, and on few of them again, also where the first action was final. */

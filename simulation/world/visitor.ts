@@ -108,6 +108,11 @@ export class Visitor {
     return await this.#send(event);
   }
 
+  /** Reports items of a ranking that it was shown. */
+  async report({ rankingId }: VisitorRanking, items: readonly string[]): Promise<Reply> {
+    return await this.#client.send("POST", "/v1/shown", { rankingId, items });
+  }
+
   /** Sends one of its newest events again, as a queue does that delivers twice. */
   async repeat(): Promise<Reply | undefined> {
     const event = this.#sent[Math.floor(this.random.nextFloat() * this.#sent.length)];

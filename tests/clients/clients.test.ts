@@ -21,6 +21,8 @@ const expected = {
   listed: [1199, true],
   stale: 0,
   rank: [3, "number"],
+  shown: [true, 3, null],
+  notShown: ["item-not-shown", 1],
   lost: [[[true], "item-not-shown"]],
   again: [0, 3, 0],
   mixed: [1, 0, 1, "rejected"],

@@ -80,6 +80,16 @@ def click(n, event_id=None):
     return event if event_id is None else {**event, "eventId": event_id}
 
 
+faults("lost")
+reported = cairn.shown({"rankingId": ranking_id, "items": [item(3), item(1), item(2)]})
+findings["shown"] = [
+    reported["rankingId"] == ranking_id,
+    reported["items"],
+    reported.get("note"),
+]
+error = failure(lambda: cairn.shown({"rankingId": ranking_id, "items": ["elsewhere"]}))
+findings["notShown"] = [error.kind, error.attempts]
+
 faults("busy", "lost", "gone")
 event_ids = [cairn.track(click(n)) for n in (1, 2, 3)]
 wrong = cairn.track({"rankingId": ranking_id, "item": "elsewhere", "action": "click"})

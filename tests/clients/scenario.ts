@@ -65,6 +65,13 @@ const ranking = await cairn.rank({ user: `${prefix}-ann`, candidates });
 findings.rank = [ranking.items.length, typeof ranking.items[0].score];
 
 const { rankingId } = ranking;
+await faults("lost");
+const reported = await cairn.shown({ rankingId, items: [item(3), item(1), item(2)] });
+findings.shown = [reported.rankingId === rankingId, reported.items, reported.note ?? null];
+findings.notShown = await cairn.shown({ rankingId, items: ["elsewhere"] }).catch((error) =>
+  error instanceof CairnProblemError ? [error.kind, error.attempts] : String(error)
+);
+
 await faults("busy", "lost", "gone");
 const eventIds = [1, 2, 3].map((n) => cairn.track({ rankingId, item: item(n), action: "click" }));
 const wrong = cairn.track({ rankingId, item: "elsewhere", action: "click" });

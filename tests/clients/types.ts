@@ -20,6 +20,7 @@ import type {
   recommendRequestSchema,
   similarRequestSchema,
 } from "../../gateway/schemas/recommend.ts";
+import type { shownAnswerSchema, shownRequestSchema } from "../../gateway/schemas/shown.ts";
 
 /** The type without `readonly` and with intersections merged, at every depth. */
 type Plain<T> = T extends readonly (infer Entry)[] ? Plain<Entry>[]
@@ -36,6 +37,8 @@ const same: {
   recommendRequest: Same<client.RecommendRequest, z.infer<typeof recommendRequestSchema>>;
   similarRequest: Same<client.SimilarRequest, z.infer<typeof similarRequestSchema>>;
   ranking: Same<client.Ranking, z.infer<typeof rankingSchema>>;
+  shownReport: Same<client.ShownReport, z.infer<typeof shownRequestSchema>>;
+  shownAnswer: Same<client.ShownAnswer, z.infer<typeof shownAnswerSchema>>;
   // The client draws the eventId that the server requires.
   event: Same<
     client.CairnEvent & { eventId: string },
@@ -55,6 +58,8 @@ const same: {
   recommendRequest: true,
   similarRequest: true,
   ranking: true,
+  shownReport: true,
+  shownAnswer: true,
   event: true,
   eventsAnswer: true,
   profileEntry: true,

@@ -10,6 +10,7 @@ import { profiles } from "./bad_input/profiles.ts";
 import { rankFields } from "./bad_input/rank_fields.ts";
 import { recommend } from "./bad_input/recommend.ts";
 import { rules } from "./bad_input/rules.ts";
+import { shown } from "./bad_input/shown.ts";
 import { timestamps } from "./bad_input/timestamps.ts";
 
 export { goodEvent, goodRank, requestOf } from "./bad_input/bad_input.ts";
@@ -21,6 +22,7 @@ export const badInputs: readonly BadInput[] = [
   ...recommend,
   ...timestamps,
   ...events,
+  ...shown,
   ...profiles,
   ...pathsAndKeys,
 ];

@@ -40,6 +40,7 @@ export const fixtureOptions: GatewayOptions = {
   rankingsRememberedMax: 100_000,
   rankingsBytesMax: 1 << 28,
   unknownRankings: "refuse",
+  windowMs: 30_000,
   valueBounds: {},
   eventsWithoutRanking: { match: "lastShown", withinMs: 60_000, negatives: 2, itemsSeen: 50 },
   attributeTypes: {

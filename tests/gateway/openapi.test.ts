@@ -33,6 +33,7 @@ Deno.test("the document is OpenAPI 3.1 and lists every operation", () => {
       "post /v1/rank",
       "post /v1/recommend",
       "post /v1/similar",
+      "post /v1/shown",
       "post /v1/events",
       "post /v1/items",
       "get /v1/items",
@@ -126,5 +127,5 @@ Deno.test("every example of a request body is accepted", async () => {
       examples++;
     }
   }
-  assert.equal(examples, 10);
+  assert.equal(examples, 11);
 });

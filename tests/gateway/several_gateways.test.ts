@@ -54,6 +54,16 @@ await withServers((server) => {
     assert.equal((await json(late)).accepted, 1, "it was answered meanwhile");
   });
 
+  test("a report on a ranking of the other gateway is taken", async ([one, two]) => {
+    await one.rank("r", ["a", "b"]);
+    const report = { rankingId: "r", items: ["b", "a"] };
+    assert.equal((await json(two.post("/v1/shown", report))).items, 2);
+    const wrongItem = await two.post("/v1/shown", { ...report, items: ["a", "z"] });
+    assert.equal((await json(wrongItem)).errors[0].pointer, "#/items/1");
+    const unknown = await two.post("/v1/shown", { ...report, rankingId: "none" });
+    assert.equal((await json(unknown)).type, "/problems/unknown-ranking");
+  });
+
   test("a ranking that could not be shared is shared when the server answers again", async ([one, two]) => {
     await server.local.kill();
     await one.rank("away", ["a", "b"]);

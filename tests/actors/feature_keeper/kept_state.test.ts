@@ -49,7 +49,13 @@ const options: FeatureKeeperOptions = {
 const itemNames = ["clicks", "ctr", "trend", "since"];
 const writer = new ImpressionRowsWriter({ slots: 1, denseWidth: 0, sharedSlots: [], tasks: 1 });
 
-function impression(rankingId: string, user: string, items: readonly string[], atMs: number) {
+function impression(
+  rankingId: string,
+  user: string,
+  items: readonly string[],
+  atMs: number,
+  awaitsShown?: true,
+) {
   const rows = items.length;
   const shown = writer.write({
     candidates: items.map((id) => ({ id })),
@@ -57,8 +63,13 @@ function impression(rankingId: string, user: string, items: readonly string[], a
     predictions: new Float32Array(rows),
     rows: items.map((_, i) => i),
   });
-  return encodeEvent({ kind: "impression", rankingId, atMs, acceptedAtMs: atMs, user, shown })
-    .slice();
+  const times = { atMs, acceptedAtMs: atMs };
+  const awaiting = awaitsShown && { awaitsShown };
+  return encodeEvent({ kind: "impression", rankingId, ...times, user, shown, ...awaiting }).slice();
+}
+
+function report(rankingId: string, items: readonly string[], atMs: number) {
+  return encodeEvent({ kind: "shown", rankingId, items, atMs, acceptedAtMs: atMs }).slice();
 }
 
 function action(
@@ -77,6 +88,20 @@ function itemOf(state: KeptState, item: string, nowMs: number) {
   const { items } = state.read("", [item], nowMs, { histories: [] });
   return Object.fromEntries(itemNames.map((name, i) => [name, items[i]]));
 }
+
+Deno.test("a ranking that awaits reports shows the items of its reports, each once", () => {
+  const state = new KeptState(options);
+  const seen = (user: string) => state.read(user, [], 9, { histories: [] }).user.seen ?? [];
+  state.take(impression("r", "ann", ["a", "b", "c"], 1, true));
+  assert.deepEqual(seen("ann"), []);
+  state.take(report("r", ["b", "a"], 2));
+  state.take(report("r", ["b", "a", "c"], 3));
+  state.take(report("r", ["b", "a"], 4));
+  assert.deepEqual(seen("ann"), ["c", "b", "a"]);
+  state.take(impression("whole", "bob", ["a", "b"], 1));
+  state.take(report("whole", ["a"], 2));
+  assert.deepEqual(seen("bob"), ["a", "b"], "its items counted when it was made");
+});
 
 Deno.test("histories have the newest items first, each once, at most as many as declared", () => {
   const state = new KeptState(options);

@@ -31,6 +31,7 @@ Deno.test("an impression is found with its header and rows, and the oldest is th
             openedAtMs: 2 * step.times,
             offset: 2 ** 40 + i,
             logSampleRate: -0.5 * i,
+            awaitsShown: i % 2 === 0,
           };
           const rows = new Uint8Array(step.bytes).fill(i + 1);
           open.add(header, rows);
@@ -87,6 +88,7 @@ Deno.test("impressions that stay open among decided ones keep at most twice thei
             openedAtMs: i,
             offset: i,
             logSampleRate: 0,
+            awaitsShown: false,
           },
           rowsOf(i),
         );

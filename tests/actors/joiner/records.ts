@@ -2,7 +2,7 @@
  * Small event records for the joiner's tests: the features of a row are two ids that stand for its
  * ranking and item, so that an example can be traced back to its impression.
  */
-import type { ActionRecord, ImpressionRecord } from "../../../records/event_record.ts";
+import type { ActionRecord, ImpressionRecord, ShownRecord } from "../../../records/event_record.ts";
 import type { JoinerOptions } from "../../../actors/joiner/options.ts";
 import { ImpressionRowsWriter } from "../../../records/impression_rows_writer.ts";
 import type { ExampleChunk } from "../../../records/example_chunk.ts";
@@ -82,6 +82,18 @@ export function impression(
     user: "u",
     shown: shownRows(ranking, items),
   };
+}
+
+/** A report of shown items. */
+export function report(
+  { ranking, items, atMs, acceptedAtMs = 1e9 }: {
+    ranking: string;
+    items: readonly string[];
+    atMs: number;
+    acceptedAtMs?: number;
+  },
+): ShownRecord {
+  return { kind: "shown", rankingId: ranking, items, atMs, acceptedAtMs };
 }
 
 let events = 0;

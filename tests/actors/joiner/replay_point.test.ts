@@ -8,12 +8,13 @@ import fc from "fast-check";
 import { ExampleChunkBuilder } from "../../../actors/joiner/example_chunk_builder.ts";
 import { JoinWindow } from "../../../actors/joiner/join_window.ts";
 import type { EventRecord } from "../../../records/event_record.ts";
-import { action, impression, joinerOptions, readExamples } from "./records.ts";
+import { action, impression, joinerOptions, readExamples, report } from "./records.ts";
 
 const SHAPE = { slots: 2, denseWidth: 1, tasks: 1 };
 
 interface Step {
-  readonly shows: boolean;
+  readonly kind: "impression" | "shown" | "action";
+  readonly awaits: boolean;
   readonly ranking: number;
   readonly items: number;
   readonly item: number;
@@ -24,7 +25,8 @@ interface Step {
 }
 
 const step: fc.Arbitrary<Step> = fc.record({
-  shows: fc.boolean(),
+  kind: fc.constantFrom("impression", "impression", "shown", "action", "action"),
+  awaits: fc.boolean(),
   ranking: fc.nat(9),
   items: fc.integer({ min: 1, max: 4 }),
   item: fc.nat(3),
@@ -36,17 +38,22 @@ const step: fc.Arbitrary<Step> = fc.record({
 
 function logOf(steps: readonly Step[]): EventRecord[] {
   let nowMs = 0;
-  return steps.map(({ shows, ranking, items, item, action: name, eventId, stepMs, backMs }) => {
+  return steps.map((step) => {
+    const { kind, awaits, ranking, items, item, eventId, stepMs, backMs } = step;
     nowMs += stepMs;
     const atMs = Math.max(0, nowMs - backMs);
-    const shown = Array.from({ length: items }, (_, i) => `${i}`.padEnd(200, "x"));
-    return shows ? impression({ ranking: `r${ranking}`, items: shown, atMs }) : action({
-      ranking: `r${ranking}`,
-      item: shown[item % shown.length],
-      action: name,
-      eventId: `e${eventId}`,
-      atMs,
-    });
+    const names = Array.from({ length: items }, (_, i) => `${i}`.padEnd(200, "x"));
+    const of = { ranking: `r${ranking}`, atMs };
+    switch (kind) {
+      case "impression":
+        return { ...impression({ ...of, items: names }), ...(awaits && { awaitsShown: true }) };
+      case "shown":
+        return report({ ...of, items: names.slice(item % names.length) });
+      case "action": {
+        const event = { item: names[item % names.length], action: step.action };
+        return action({ ...of, ...event, eventId: `e${eventId}` });
+      }
+    }
   });
 }
 

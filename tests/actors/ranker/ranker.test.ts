@@ -267,6 +267,18 @@ Deno.test("the caller's own order is logged in place of the answer's", async () 
   await loop.stop();
 });
 
+Deno.test("a ranking that awaits reports of shown items is logged as such", async () => {
+  const loop = await Loop.start();
+  await loop.rank("u", ["a", "b"], { rankingId: "waits", awaitShown: true });
+  await loop.rank("u", ["a", "b"], { rankingId: "own", shown: ["b"], awaitShown: false });
+  const logged = await impressions(loop);
+  assert.deepEqual(
+    logged.map(({ rankingId, awaitsShown }) => [rankingId, awaitsShown]),
+    [["waits", true], ["own", undefined]],
+  );
+  await loop.stop();
+});
+
 Deno.test("a ranking that is not to be learned from is answered and not logged", async () => {
   const loop = await Loop.start();
   const preview = await loop.rank("u", ["a", "b"], { learn: false });

@@ -90,6 +90,7 @@ function openRankings(): Filling {
           openedAtMs: n,
           offset: n,
           logSampleRate: 0,
+          awaitsShown: false,
         }, rows);
       }
     },

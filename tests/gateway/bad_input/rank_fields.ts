@@ -96,7 +96,7 @@ export const rankFields: readonly BadInput[] = [
     detail: /did you mean userFields/,
     errors: [
       "#/userfields is an unknown field; send only user, candidates, context, userFields, " +
-      "timestamp, limit, explain, learn, shown, rules, scenario, rankingId (did you mean userFields?)",
+      "timestamp, limit, explain, learn, awaitShown, shown, rules, scenario, rankingId (did you mean userFields?)",
     ],
   },
   {

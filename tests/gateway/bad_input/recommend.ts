@@ -68,6 +68,6 @@ export const recommend: readonly BadInput[] = [
     "/v1/similar",
     { item: "a", limits: 5 },
     "#/limits is an unknown field; send only item, user, orderBy, limit, candidates, context, " +
-      "userFields, timestamp, rules, scenario, learn, explain, rankingId (did you mean limit?)",
+      "userFields, timestamp, rules, scenario, learn, awaitShown, explain, rankingId (did you mean limit?)",
   ),
 ];

@@ -11,7 +11,7 @@ import { MemoryEventLog } from "../../../mesh/adapters/memory/memory_event_log.t
 import { TelemetryRecorder } from "../../../mesh/simulation/telemetry_recorder.ts";
 import { VirtualClock } from "../../../mesh/simulation/virtual_clock.ts";
 import { encodeEvent, eventPartition, type RankingRecord } from "../../../records/event_record.ts";
-import { action, impression } from "../../actors/joiner/records.ts";
+import { action, impression, report } from "../../actors/joiner/records.ts";
 import { gatewayFixture, startMs } from "../fixture.ts";
 import { consoleDoubles } from "./console_doubles.ts";
 
@@ -57,6 +57,19 @@ Deno.test("the newest rankings of a user are found, with the events on them", as
   );
   assert.equal(body.isCut, false);
   assert.ok(body.recordsRead >= 203);
+});
+
+Deno.test("a report of shown items is a step of its ranking", async () => {
+  const { append, get } = storyFixture();
+  await append(shown("r", "ann"));
+  await append(report({ ranking: "r", items: ["y", "x"], atMs: startMs, acceptedAtMs: startMs }));
+  const { body } = await get("/console/rankings/r");
+  assert.deepEqual(
+    body.steps.map(({ kind, text }: Record<string, unknown>) => [kind, text]),
+    [["impression", "logged with its features"], ["shown", "reported as shown: y, x"]],
+  );
+  const { body: ofUser } = await get("/console/rankings?user=ann");
+  assert.deepEqual(ofUser.rankings[0].actions, []);
 });
 
 Deno.test("a search ends at the oldest record that is left, and needs a user", async () => {

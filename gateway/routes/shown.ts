@@ -1,0 +1,141 @@
+/**
+ * `POST /v1/shown`: a report of the items of a ranking that were really shown. It is durable before
+ * it is answered, and may be sent again: the reports of a ranking add up.
+ */
+import { encodeEvent, eventPartition, type ShownRecord } from "../../records/event_record.ts";
+import type { Endpoint, GatewayContext } from "../endpoint.ts";
+import { withinDeadline } from "../middleware/deadline.ts";
+import { FieldErrors } from "../parsing/field_errors.ts";
+import { BodyReader } from "../parsing/request_body.ts";
+import { TimestampParser } from "../parsing/timestamps.ts";
+import type { GatewayParts } from "../parts.ts";
+import { ProblemError } from "../problems.ts";
+import { shownAnswerSchema, type ShownRequest, shownRequestSchema } from "../schemas/shown.ts";
+import { TextResponse } from "../text_response.ts";
+import { inWords } from "./event_notes.ts";
+
+export function shownEndpoint(parts: GatewayParts): Endpoint {
+  const { clock, eventLog, options, telemetry } = parts;
+  const body = new BodyReader(clock, options);
+  const timestamps = new TimestampParser(clock, options.timestampAheadMsMax);
+  const taken = telemetry.counter("cairn_shown_reports_total", {
+    help: "Reports of shown items that were taken.",
+  });
+
+  async function post(context: GatewayContext): Promise<Response> {
+    const { rankingId, items, timestamp } = await body.read(context, shownRequestSchema);
+    const atMs = timestamps.parse(timestamp);
+    const shown = [...new Set(items)];
+    await requireRanked({ rankingId, items }, parts);
+    const record: ShownRecord = {
+      kind: "shown",
+      rankingId,
+      items: shown,
+      atMs,
+      acceptedAtMs: clock.nowMs(),
+    };
+    const partition = eventPartition(rankingId, eventLog.partitions);
+    await withinDeadline(
+      context,
+      clock,
+      eventLog.append(partition, [encodeEvent(record)]),
+      "The event log did not confirm in time, so whether the report was taken is unknown. Send it " +
+        "again: a report that comes twice counts once.",
+    );
+    taken.add(1);
+    const note = noteOnLateness(parts, rankingId, atMs);
+    return TextResponse.json({
+      rankingId,
+      items: shown.length,
+      ...(note !== undefined && { note }),
+    });
+  }
+
+  return {
+    method: "post",
+    path: "/v1/shown",
+    operationId: "postShown",
+    summary: "Report the items of a ranking that were shown",
+    description:
+      "For pages that know only after the ranking which of its items they show, and in which order. " +
+      "Nothing is learned from the other items, unless an event names them. Reports of a ranking " +
+      "add up, so that a repeated one changes nothing. A report counts until the window of the " +
+      "ranking closes (joiner.window).",
+    tag: "Ranking",
+    guarded: true,
+    body: shownRequestSchema,
+    answers: {
+      200: { description: "The report is durable.", schema: shownAnswerSchema },
+    },
+    problems: [
+      "unknown-ranking",
+      "item-not-shown",
+      "timestamp-ahead",
+      "log-full",
+      "unavailable",
+      "deadline-exceeded",
+    ],
+    handle: post,
+  };
+}
+
+/**
+ * Requires a ranking that the gateways remember and that has the items.
+ *
+ * @throws {ProblemError} `unknown-ranking`, or `item-not-shown` with each wrong item.
+ */
+async function requireRanked(
+  { rankingId, items }: ShownRequest,
+  { memory, options, sharedRankings }: GatewayParts,
+): Promise<void> {
+  if (options.unknownRankings === "accept") return;
+  const isHere = memory.rankings.has(rankingId);
+  if (!isHere) await sharedRankings?.load([rankingId]);
+  const rankings = isHere ? memory.rankings : sharedRankings ?? memory.rankings;
+  const errors = new FieldErrors();
+  for (const [index, item] of items.entries()) {
+    const found = rankings.check(rankingId, item);
+    if (found === "unknown-ranking") {
+      // It may be one of the log that is not read back yet: the joiner decides.
+      if (!memory.isComplete) return;
+      throw unknownRanking(rankingId);
+    }
+    if (found === "shown" || errors.isFull) continue;
+    errors.add(["items", index], `is "${item}", which is not in the answer of that ranking`);
+  }
+  if (errors.count === 0) return;
+  throw new ProblemError(
+    "item-not-shown",
+    `Cannot take the report on ranking "${rankingId}": it names items that are not in the ` +
+      "ranking's answer.",
+    { errors: errors.list() },
+  );
+}
+
+function unknownRanking(rankingId: string): ProblemError {
+  const reason = "is not a ranking that this gateway remembers";
+  return new ProblemError(
+    "unknown-ranking",
+    `Cannot take the report: rankingId "${rankingId}" ${reason}.`,
+    {
+      errors: [{
+        pointer: "#/rankingId",
+        detail: `is "${rankingId}", which ${reason}; send the rankingId of a recent answer that ` +
+          "was not made with learn: false",
+      }],
+    },
+  );
+}
+
+/** The note on a report that comes after its ranking's examples were decided. */
+function noteOnLateness(
+  { memory, options }: GatewayParts,
+  rankingId: string,
+  atMs: number,
+): string | undefined {
+  const rankedAtMs = memory.rankings.timeOf(rankingId);
+  if (rankedAtMs === undefined || atMs - rankedAtMs < options.windowMs) return undefined;
+  const [after, within] = [atMs - rankedAtMs, options.windowMs].map(inWords);
+  return `It changes nothing: it came ${after} after its ranking, which was learned from after ` +
+    `${within} (joiner.window).`;
+}
