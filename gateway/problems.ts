@@ -110,7 +110,7 @@ export const problems = {
   "item-not-shown": {
     status: 422,
     title: "The ranking did not show this item",
-    remedy: "Send an item of the ranking's answer; candidates cut off by `limit` were not shown.",
+    remedy: "Send an item of the ranking's answer; candidates beyond `limit` were not shown.",
   },
   "no-event-accepted": {
     status: 422,

@@ -15,7 +15,7 @@ export interface Forgotten {
 
 /** Bits of a feature id below its slot number. */
 const SIGNATURE_BITS = 48;
-/** Any slot number: its bits are cut off. */
+/** Any slot number: its bits are masked. */
 const ANY_SLOT = Uint16Array.of(1);
 
 let hasher: FeatureHasher | undefined;

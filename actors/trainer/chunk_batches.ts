@@ -125,19 +125,19 @@ export class ChunkBatches {
       if (end > nextRow) this.#addErasing({ forget, offset, after: this.#progress });
       return true;
     }
-    const cuts = isOfModel ? [...this.#cuts(nextRow, end, firstRow)] : [];
-    if (cuts.length > 0) {
+    const ranges = isOfModel ? [...this.#ranges(nextRow, end, firstRow)] : [];
+    if (ranges.length > 0) {
       const isFull = rows >= this.#options.batchRows;
       const endsFlight = !isFull || offset % FLIGHT_CHUNKS === FLIGHT_CHUNKS - 1;
       const whole = { ...batchOf(chunk, before, this.#progress), endsFlight };
-      for (const [from, to] of cuts) {
+      for (const [from, to] of ranges) {
         this.#batches.push(from === 0 && to === rows ? whole : partOf(whole, from, to));
         this.#rows += to - from;
       }
     }
     // The last waiting batch takes the progress along, past rows that are not learned.
     const last = this.#batches.pop();
-    const isBarrier = cuts.length === 0;
+    const isBarrier = ranges.length === 0;
     if (last === undefined) this.#endsFlight ||= isBarrier;
     else if ("forget" in last) this.#batches.push({ ...last, after: this.#progress });
     else {
@@ -192,10 +192,10 @@ export class ChunkBatches {
   }
 
   /** The ranges of a chunk's rows that are batches, from row number `begin` to `end`. */
-  *#cuts(begin: number, end: number, firstRow: number): Iterable<readonly [number, number]> {
+  *#ranges(begin: number, end: number, firstRow: number): Iterable<readonly [number, number]> {
     const { batchRows } = this.#options;
     for (let from = begin; from < end;) {
-      // Counted from the chunk's first row: the cuts do not depend on where the trainer resumes.
+      // Counted from the chunk's first row: the ranges do not depend on where the trainer resumes.
       const full = firstRow + (Math.floor((from - firstRow) / batchRows) + 1) * batchRows;
       const to = Math.min(end, full, ...this.#marks.filter((mark) => mark > from));
       const isSkipped = this.#skipped.some((range) => range.from <= from && to <= range.to);

@@ -16,7 +16,7 @@ export interface TrainerOptions {
   readonly tenure?: number;
   /** The partition of the example log that it reads; also its index among the trainers. */
   readonly partition: number;
-  /** Rows of a batch at most. The joiner cuts the example log into chunks of as many rows. */
+  /** Rows of a batch at most. The joiner writes chunks of as many rows. */
   readonly batchRows: number;
   /**
    * Looks up and pools the next batch during the dense step of this one: two batches in flight, or

@@ -40,7 +40,7 @@ export interface FoundRankings {
   readonly rankings: readonly LoggedRanking[];
   readonly recordsRead: number;
   /** Whether the search ended before the beginning of the log. */
-  readonly isCut: boolean;
+  readonly isPartial: boolean;
 }
 
 export class LogSearch {
@@ -78,7 +78,7 @@ export class LogSearch {
         .sort((a, b) => b.impression.acceptedAtMs - a.impression.acceptedAtMs)
         .slice(0, rankingsMax),
       recordsRead: found.reduce((sum, { recordsRead }) => sum + recordsRead, 0),
-      isCut: found.some(({ isCut }) => isCut),
+      isPartial: found.some(({ isPartial }) => isPartial),
     };
   }
 
@@ -97,7 +97,7 @@ export class LogSearch {
     let end = await this.#log.endOffset(partition);
     while (end > 0 && rankings.length < rankingsMax) {
       if (recordsRead >= RECORDS_MAX || this.#clock.monotonicMs() > untilMs) {
-        return { rankings, recordsRead, isCut: true };
+        return { rankings, recordsRead, isPartial: true };
       }
       const from = Math.max(0, end - BLOCK_RECORDS);
       const records = await this.#log.read(partition, from, end - from);
@@ -120,7 +120,7 @@ export class LogSearch {
       if (block[0].offset > from) break;
       end = from;
     }
-    return { rankings: rankings.slice(0, rankingsMax), recordsRead, isCut: false };
+    return { rankings: rankings.slice(0, rankingsMax), recordsRead, isPartial: false };
   }
 }
 

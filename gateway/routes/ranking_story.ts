@@ -64,7 +64,7 @@ export function rankingStoryEndpoints(
         const found = await alone(() => search.ofUser(user, RANKINGS_MAX));
         return TextResponse.json({
           recordsRead: found.recordsRead,
-          isCut: found.isCut,
+          isPartial: found.isPartial,
           rankings: found.rankings.map(({ partition, offset, ...logged }) => ({
             rankingId: logged.impression.rankingId,
             user,

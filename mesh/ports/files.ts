@@ -31,7 +31,7 @@ export interface OpenFile {
   write(bytes: Uint8Array): Promise<number>;
   /** Sets the position of the next read or write. */
   seekSync(offset: number, whence: typeof SEEK_START): number;
-  /** Cuts the file off, or fills it up with zeros. */
+  /** Truncates the file, or extends it with zeros. */
   truncateSync(length: number): void;
   /** The length of the file, bytes. */
   statSync(): { readonly size: number };

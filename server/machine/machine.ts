@@ -150,7 +150,7 @@ async function openAllStores(
     manyThreads,
     onWarning: (warning) => telemetry.log("warn", warning),
     onTornTail: (tail) =>
-      telemetry.log("warn", "the end of a log was torn by a crash and is cut off", { ...tail }),
+      telemetry.log("warn", "the end of a log was torn by a crash and is truncated", { ...tail }),
     onProfilesMissing: (path) =>
       telemetry.log(
         "warn",

@@ -75,7 +75,7 @@ export interface OpenStorageOptions {
    * a temporary directory that is removed when the mesh stops.
    */
   readonly manyThreads: boolean;
-  /** Called for each log partition whose torn tail was cut off. */
+  /** Called for each log partition whose torn tail was truncated. */
   readonly onTornTail?: (tail: TornTail) => void;
   /** Called with the file of the profiles where it lacks in a directory that was used before. */
   readonly onProfilesMissing?: (path: string) => void;

@@ -40,9 +40,9 @@ export async function searchLog(user) {
   fillTable("#foundRankings", [], "Searching …");
   const { value, problem } = await read(`/console/rankings?user=${encodeURIComponent(user)}`);
   if (problem !== undefined) return void (note.textContent = problem);
-  const { rankings, recordsRead, isCut } = value;
+  const { rankings, recordsRead, isPartial } = value;
   note.textContent = `${whole.format(recordsRead)} records read for user "${user}"` +
-    (isCut
+    (isPartial
       ? "; older records were not read."
       : ". The log keeps the newest rankings, at least until their window ends.");
   fillTable(

@@ -25,7 +25,7 @@ const CHANCE_SALT: u64 = 0x3C6E_F372_FE94_F82B;
 /// Tag of a forgotten entry, whose count is 0. A free entry has tag and count 0.
 const FORGOTTEN: u16 = 1;
 
-/// A cache line of counts; a count of 0 marks an entry that is free or forgotten.
+/// A cache line of counts; a count of 0 is an entry that is free or forgotten.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
 pub struct Line {
@@ -253,8 +253,8 @@ impl AdmissionCounter {
     /// see `next_saved_lines`. False if there is no memory for that.
     #[must_use]
     pub fn begin_snapshot(&mut self, is_increment: bool) -> bool {
-        let marks = is_increment.then(|| self.changes.marks());
-        self.snapshot = CounterSnapshot::new(self.newest, self.lines, marks);
+        let changed = is_increment.then(|| self.changes.changed());
+        self.snapshot = CounterSnapshot::new(self.newest, self.lines, changed);
         self.snapshot.is_some()
     }
 

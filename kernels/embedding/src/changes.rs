@@ -95,7 +95,7 @@ impl Changes {
         self.active & SinceSnapshot::SINCE_CUT != 0
     }
 
-    /// Marks a row as changed for all consumers and for the next snapshot.
+    /// Records that a row changed, for all consumers and for the next snapshot.
     #[inline(always)]
     pub fn touch(&self, store: &mut RowStore, row: &Row) {
         if self.active == 0 {

@@ -7,7 +7,7 @@
 //! snapshot copies aside do; they take at most as much memory as the counters.
 
 use crate::admission::{Line, EMPTY_LINE, GENERATIONS, LINE_ENTRIES};
-use crate::line_changes::Marks;
+use crate::line_changes::LineBits;
 
 /// A saved line: generation and line as u32, then tags and counts, all little-endian.
 pub const SAVED_LINE_BYTES: usize = 8 + size_of::<Line>();
@@ -21,7 +21,7 @@ pub struct CounterSnapshot {
     done: usize,
     line: usize,
     /// The lines of an increment; `None` = all lines.
-    marks: Option<Marks>,
+    changed: Option<LineBits>,
     /// Lines of the newest generation that were copied aside, a bit each.
     copied: Vec<u64>,
     /// Lines copied aside, in saved form.
@@ -33,11 +33,11 @@ pub struct CounterSnapshot {
 }
 
 impl CounterSnapshot {
-    /// A snapshot of generations with `lines` lines each, or of the lines that have marks; `None`
+    /// A snapshot of generations with `lines` lines each, or of the changed lines; `None`
     /// if there is no memory for it.
-    pub fn new(newest: usize, lines: usize, marks: Option<&Marks>) -> Option<CounterSnapshot> {
-        let marks = match marks {
-            Some(marks) => Some(copy_of(marks)?),
+    pub fn new(newest: usize, lines: usize, changed: Option<&LineBits>) -> Option<CounterSnapshot> {
+        let changed = match changed {
+            Some(changed) => Some(copy_of(changed)?),
             None => None,
         };
         let mut copied = Vec::new();
@@ -48,7 +48,7 @@ impl CounterSnapshot {
             newest,
             done: 0,
             line: 0,
-            marks,
+            changed,
             copied,
             aside: Vec::new(),
             emptied: Default::default(),
@@ -58,8 +58,8 @@ impl CounterSnapshot {
 
     /// Whether the snapshot has the line.
     fn holds(&self, generation: usize, line: usize) -> bool {
-        let Some(marks) = &self.marks else { return true };
-        marks[generation].get(line / 64).is_some_and(|word| word >> (line % 64) & 1 == 1)
+        let Some(changed) = &self.changed else { return true };
+        changed[generation].get(line / 64).is_some_and(|word| word >> (line % 64) & 1 == 1)
     }
 
     /// The generation that is written after `done` others.
@@ -162,11 +162,11 @@ impl CounterSnapshot {
 }
 
 /// A copy; `None` if there is no memory for it.
-fn copy_of(marks: &Marks) -> Option<Marks> {
-    let mut copy = Marks::default();
-    for (copy, marks) in copy.iter_mut().zip(marks) {
-        copy.try_reserve_exact(marks.len()).ok()?;
-        copy.extend_from_slice(marks);
+fn copy_of(changed: &LineBits) -> Option<LineBits> {
+    let mut copy = LineBits::default();
+    for (copy, changed) in copy.iter_mut().zip(changed) {
+        copy.try_reserve_exact(changed.len()).ok()?;
+        copy.extend_from_slice(changed);
     }
     Some(copy)
 }

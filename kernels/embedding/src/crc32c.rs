@@ -79,8 +79,8 @@ mod tests {
     fn any_length_cut_anywhere_equals_the_definition() {
         let bytes: Vec<u8> = (0..68_u32).map(|i| (i * 151 + 7) as u8).collect();
         for length in 0..bytes.len() {
-            for cut in 0..=length {
-                let chained = crc32c(crc32c(0, &bytes[..cut]), &bytes[cut..length]);
+            for middle in 0..=length {
+                let chained = crc32c(crc32c(0, &bytes[..middle]), &bytes[middle..length]);
                 assert_eq!(chained, bitwise(&bytes[..length]));
             }
         }

@@ -185,7 +185,7 @@ impl CuckooIndex {
             return false;
         }
         let grew = match usize::from(subtable.count) {
-            PLANES_MAX => self.cut(hash, hash_of),
+            PLANES_MAX => self.split(hash, hash_of),
             _ => self.add_plane(memory, hash),
         };
         self.growths += u64::from(grew.is_some());
@@ -205,8 +205,8 @@ impl CuckooIndex {
         grown.ok()
     }
 
-    /// Cuts a subtable in two; `None` if its ids are made to collide.
-    fn cut(&mut self, hash: u64, hash_of: &impl Fn(u32) -> u64) -> Option<()> {
+    /// Splits a subtable; `None` if its ids are made to collide.
+    fn split(&mut self, hash: u64, hash_of: &impl Fn(u32) -> u64) -> Option<()> {
         let number = self.number_of(hash);
         let depth = self.subtables[number].depth;
         if depth == DEPTH_MAX {
@@ -220,7 +220,7 @@ impl CuckooIndex {
             self.directory = directory;
             self.depth += 1;
         }
-        let [lower, upper] = self.subtables[number].clone().cut(hash_of);
+        let [lower, upper] = self.subtables[number].clone().split(hash_of);
         let upper_prefix = (hash >> (63 - depth) | 1) as usize;
         let span = self.depth - upper.depth;
         let begin = upper_prefix << span;
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn an_index_grows_through_many_cuts_and_loses_nothing() {
+    fn an_index_grows_through_many_splits_and_loses_nothing() {
         let mut memory = Memory::new(1 << 30);
         let mut index = CuckooIndex::new(&mut memory).unwrap();
         const ENTRIES: u64 = 300_000;

@@ -1,6 +1,6 @@
 //! The entry of an index cell: the handle of a row, and a hash hint, six bits of hash that tell ids
 //! with the same tag apart and give the half of the subtable that the entry goes to when the
-//! subtable is cut in two.
+//! subtable is split.
 
 use crate::tags::BUCKET_CELLS;
 
@@ -8,9 +8,9 @@ use crate::tags::BUCKET_CELLS;
 pub const HANDLES_MAX: u32 = 1 << HANDLE_BITS;
 /// Bits of a handle.
 pub const HANDLE_BITS: u32 = 26;
-/// Cuts of a subtable that one hash hint serves.
+/// Splits of a subtable that one hash hint serves.
 const HINT_SPLITS: u8 = 4;
-/// The top bit of an entry, which the first of those cuts reads.
+/// The top bit of an entry, which the first of those splits reads.
 const FIRST_SPLIT_BIT: u32 = 31;
 
 /// A row's handle (low 26 bits) and a hash hint (high 6 bits).
@@ -98,7 +98,7 @@ pub fn set_top_bits_scalar(
     }
 }
 
-/// The hash hint of a hash: six bits, the first of which the next cuts of the subtable read; at
+/// The hash hint of a hash: six bits, the first of which the next splits of the subtable read; at
 /// least three remain to tell ids with the same tag apart.
 #[inline(always)]
 pub fn hash_hint_of(hash: u64, depth: u8) -> u8 {

@@ -1,5 +1,5 @@
 //! Growth of a subtable: by one plane, into which one entry of n + 1 moves, up to sixteen planes;
-//! then it is cut into two subtables of eight planes, and no entry moves.
+//! then it is split into two subtables of eight planes, and no entry moves.
 //!
 //! The load of a subtable stays between .85 and its bound, an insertion pays for moving one entry
 //! on average, and no growth takes longer than one pass over one subtable's index.
@@ -121,9 +121,9 @@ impl Subtable {
         }
     }
 
-    /// Cuts a subtable of sixteen planes in two, by the bit of the hash that follows the shared
+    /// Splits a subtable of sixteen planes, by the bit of the hash that follows the shared
     /// ones.
-    pub fn cut(self, hash_of: impl Fn(u32) -> u64) -> [Subtable; 2] {
+    pub fn split(self, hash_of: impl Fn(u32) -> u64) -> [Subtable; 2] {
         debug_assert!(usize::from(self.count) == PLANES_MAX);
         let depth = self.depth + 1;
         for bucket in self.buckets() {
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_subtable_of_any_depth_finds_every_entry_while_it_grows_and_after_its_cut() {
+    fn a_subtable_of_any_depth_finds_every_entry_while_it_grows_and_after_its_split() {
         for depth in 0..16 {
             let hash_of = |handle: u32| mix64(u64::from(handle) << 8 | u64::from(depth));
             let (subtable, _planes) = filled(depth, depth % ROTATIONS as u8, hash_of);
@@ -179,7 +179,7 @@ mod tests {
                 subtable.find(hash_of(handle), |other| other == handle).is_some()
             };
             assert!((0..rows).all(|handle| found(&subtable, handle)));
-            let halves = subtable.cut(hash_of);
+            let halves = subtable.split(hash_of);
             for handle in 0..rows {
                 let side = (hash_of(handle) >> (63 - depth) & 1) as usize;
                 assert!(found(&halves[side], handle), "{handle} at depth {depth}");

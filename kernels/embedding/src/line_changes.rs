@@ -4,15 +4,15 @@
 use crate::admission::GENERATIONS;
 
 /// A bit for each line of each generation; a generation without changes has no words.
-pub type Marks = [Vec<u64>; GENERATIONS];
+pub type LineBits = [Vec<u64>; GENERATIONS];
 
 /// Changes of one period.
 #[derive(Default)]
 struct Period {
-    marks: Marks,
+    changed: LineBits,
     /// Generations that were emptied, a bit each.
     emptied: u8,
-    /// Memory for marks was short.
+    /// Memory for bits was short.
     lost: bool,
 }
 
@@ -37,22 +37,22 @@ impl LineChanges {
         }
     }
 
-    /// Marks a line as changed.
+    /// LineBits a line as changed.
     #[inline(always)]
     pub fn touch(&mut self, generation: usize, line: usize) {
         if !self.recording {
             return;
         }
-        if self.since.marks[generation].is_empty() && !self.since.begin(generation, self.words) {
+        if self.since.changed[generation].is_empty() && !self.since.begin(generation, self.words) {
             return;
         }
-        self.since.marks[generation][line / 64] |= 1 << (line % 64);
+        self.since.changed[generation][line / 64] |= 1 << (line % 64);
     }
 
     /// Notes that a generation was emptied.
     pub fn empty(&mut self, generation: usize) {
         for period in [&mut self.before, &mut self.since] {
-            period.marks[generation] = Vec::new();
+            period.changed[generation] = Vec::new();
         }
         self.since.emptied |= 1 << generation;
     }
@@ -67,21 +67,21 @@ impl LineChanges {
         let since = std::mem::take(&mut self.since);
         self.before.emptied |= since.emptied;
         self.before.lost |= since.lost;
-        for (before, since) in self.before.marks.iter_mut().zip(since.marks) {
+        for (before, since) in self.before.changed.iter_mut().zip(since.changed) {
             if before.is_empty() {
                 *before = since;
                 continue;
             }
             before.iter_mut().zip(since).for_each(|(before, since)| *before |= since);
         }
-        let words = self.before.marks.iter().flatten();
+        let words = self.before.changed.iter().flatten();
         let lines = words.map(|word| word.count_ones() as usize).sum();
         Some(lines).filter(|_| !self.before.lost)
     }
 
-    /// The marks before the last cut.
-    pub fn marks(&self) -> &Marks {
-        &self.before.marks
+    /// The lines that changed before the last cut.
+    pub fn changed(&self) -> &LineBits {
+        &self.before.changed
     }
 
     /// The generations that were emptied before the last cut, a bit each.
@@ -93,12 +93,12 @@ impl LineChanges {
 impl Period {
     #[cold]
     fn begin(&mut self, generation: usize, words: usize) -> bool {
-        let marks = &mut self.marks[generation];
-        if marks.try_reserve_exact(words).is_err() {
+        let changed = &mut self.changed[generation];
+        if changed.try_reserve_exact(words).is_err() {
             self.lost = true;
             return false;
         }
-        marks.resize(words, 0);
+        changed.resize(words, 0);
         true
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! # The plain algorithm
 //!
-//! `choice_byte % planes`. But then a new plane moves nearly all entries of a subtable, and cutting
-//! a subtable of sixteen planes in two moves half of each plane.
+//! `choice_byte % planes`. But then a new plane moves nearly all entries of a subtable, and
+//! splitting a subtable of sixteen planes moves half of each plane.
 //!
 //! # Deviations, and their gain
 //!
@@ -15,8 +15,8 @@
 //!    eight planes, the home of a byte is bits 4 to 6. With more, a byte with bit 7 set has the
 //!    home 8 + bits 0 to 2. A new plane takes the bytes whose home it is. Until the remaining
 //!    planes exist, it also borrows bytes from the fullest planes, to keep shares equal. At sixteen
-//!    planes every byte is at home, bit 7 alone tells the halves apart, and the cut moves nothing:
-//!    cuts cost 3 instead of 30 ns an insertion.
+//!    planes every byte is at home, bit 7 alone tells the halves apart, and a split moves nothing:
+//!    splits cost 3 instead of 30 ns an insertion.
 //! 3. **Rotation.** In the upper half, bits 0 to 2 must select among eight planes as bits 4 to 6 do
 //!    in the lower half. So the upper half reads its bytes with the low seven bits rotated left by
 //!    four, which moves bits 0 to 2 to bits 4 to 6. The rotation of a subtable is the number of
@@ -45,7 +45,7 @@ use std::sync::OnceLock;
 
 /// Maximum number of planes of a subtable.
 pub const PLANES_MAX: usize = 16;
-/// Planes of each half of a cut subtable.
+/// Planes of each half of a split subtable.
 pub const PLANES_HALF: usize = PLANES_MAX / 2;
 /// Number of rotations of the low seven bits.
 pub const ROTATIONS: usize = 7;

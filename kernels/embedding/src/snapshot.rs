@@ -1,9 +1,9 @@
 //! Snapshots as of their start, written while the table is trained.
 //!
-//! The start marks the rows of the snapshot (one bit each, no copy): all rows, or, in an increment,
-//! the rows that changed since the last stored snapshot. A marked row that is about to change or to
-//! be removed is copied aside first. The snapshot consists of the rows copied aside and of the
-//! marked rows, in any order. An increment has the ids that were removed as well.
+//! The start sets a bit for each row of the snapshot, without a copy: all rows, or, in an
+//! increment, the rows that changed since the last stored snapshot. A pending row that is about to
+//! change or to be removed is copied aside first. The snapshot consists of the rows copied aside
+//! and of the pending rows, in any order. An increment has the ids that were removed as well.
 //!
 //! A saved row is key, stamp, floats and, if the table evicts the least frequently used rows, its
 //! update counter: without it a restarted table would evict rows in frequent use. If only the
@@ -28,8 +28,8 @@ pub struct Snapshot {
     is_increment: bool,
     /// Removed ids that were written.
     removed_written: usize,
-    /// Rows still marked.
-    marked: usize,
+    /// Pending rows: their bit is set.
+    pending: usize,
     /// The page where writing continues.
     hand: usize,
     /// Ran out of memory for rows that changed; the rows written so far are not a snapshot.
@@ -72,16 +72,16 @@ impl EmbeddingTable {
             return None;
         }
         let from = if is_increment { BEFORE_CUT } else { Bitmap::OCCUPIED };
-        let marked = self.store.slab.copy_bitmap(from, Bitmap::IN_SNAPSHOT);
+        let pending = self.store.slab.copy_bitmap(from, Bitmap::IN_SNAPSHOT);
         self.snapshot = Some(Snapshot {
             preserved: Vec::new(),
             is_increment,
             removed_written: 0,
-            marked,
+            pending,
             hand: 0,
             overtaken: false,
         });
-        Some(marked)
+        Some(pending)
     }
 
     /// Appends up to `ids_max` ids that were removed before an increment began; returns their
@@ -103,7 +103,7 @@ impl EmbeddingTable {
         let row_bytes = self.store.layout.saved_row_bytes();
         self.snapshot
             .as_ref()
-            .map_or(0, |snapshot| snapshot.marked + snapshot.preserved.len() / row_bytes)
+            .map_or(0, |snapshot| snapshot.pending + snapshot.preserved.len() / row_bytes)
     }
 
     /// Share of the memory for rows copied aside that is in use, 0 to 1. At 1 the next copy fails
@@ -135,9 +135,9 @@ impl EmbeddingTable {
         let begin = snapshot.preserved.len() - kept * row_bytes;
         out.extend(snapshot.preserved.drain(begin..));
         let mut rows = kept;
-        // Rows do not move and new ones are not marked, so one pass over the pages visits all
-        // marks.
-        while rows < rows_max && snapshot.marked > 0 {
+        // Rows do not move and new ones are not pending, so one pass over the pages visits all
+        // pending rows.
+        while rows < rows_max && snapshot.pending > 0 {
             let page = self.store.slab.pages()[snapshot.hand];
             let first = (snapshot.hand << layout.rows_shift) as u32;
             for word in 0..layout.words() {
@@ -147,7 +147,7 @@ impl EmbeddingTable {
                     bits &= bits - 1;
                     self.store.slab.save(&self.store.slab.row(handle), out);
                     rows += 1;
-                    snapshot.marked -= 1;
+                    snapshot.pending -= 1;
                 }
                 layout.set_word(page.as_ptr(), Bitmap::IN_SNAPSHOT, word, bits);
             }
@@ -156,14 +156,14 @@ impl EmbeddingTable {
         Progress::Rows(rows)
     }
 
-    /// Copies a marked row aside, before it changes.
+    /// Copies a pending row aside, before it changes.
     #[cold]
     pub fn preserve(&mut self, row: &Row) {
         let layout = self.store.layout;
         row.put(&layout, Bitmap::IN_SNAPSHOT, false);
         let bytes_max = self.preserved_bytes_max();
         let Some(snapshot) = &mut self.snapshot else { return };
-        snapshot.marked -= 1;
+        snapshot.pending -= 1;
         let row_bytes = layout.saved_row_bytes();
         if !snapshot.overtaken && has_room(&mut snapshot.preserved, row_bytes, bytes_max) {
             return self.store.slab.save(row, &mut snapshot.preserved);

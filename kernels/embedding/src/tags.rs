@@ -1,6 +1,6 @@
 //! Eight-bit tags: the part of a hash by which a search finds candidate cells without reading rows.
 //!
-//! A bucket is sixteen tags, one vector; tag 0 marks an empty cell. Buckets this wide hardly ever
+//! A bucket is sixteen tags, one vector; tag 0 is an empty cell. Buckets this wide hardly ever
 //! overflow below the load at which the index grows, so almost no insertion has to move an entry.
 
 /// Cells of a bucket.

@@ -57,7 +57,7 @@ export interface EmbeddedEventLogOptions {
    * process.
    */
   readonly durability?: "disk" | "process";
-  /** Called for each partition whose torn tail was cut off at the opening. */
+  /** Called for each partition whose torn tail was truncated at the opening. */
   readonly onTornTail?: (tail: TornTail) => void;
   /** Default: the machine's. */
   readonly files?: Files;
@@ -141,7 +141,7 @@ export class EmbeddedEventLog implements EventLog {
   }
 
   /**
-   * Opens the log, or makes it. A torn block that a crash left is cut off, see
+   * Opens the log, or makes it. A torn block that a crash left is truncated, see
    * {@link EmbeddedEventLogOptions.onTornTail}.
    *
    * @throws {PartitionCountError} It was made with another number of partitions.
@@ -219,7 +219,7 @@ export class EmbeddedEventLog implements EventLog {
   }
 
   /**
-   * Removes whole segments, and the torn tails that were cut off them; a segment that also holds
+   * Removes whole segments, and their truncated tails; a segment that also holds
    * newer records stays until these are trimmed. The partition's beginning moves before segments
    * are removed. The floor is written after that, because a full disk may have no room for it.
    */
@@ -288,7 +288,7 @@ export class EmbeddedEventLog implements EventLog {
     for (const unfollow of this.#unfollow) unfollow();
   }
 
-  /** Removes the tails that were cut off a segment that is gone. */
+  /** Removes the truncated tails of a segment that is gone. */
   async #removeTornTails(directory: string, { path }: SegmentFile): Promise<void> {
     const torn = [...this.#files.readDirSync(directory)].map(({ name }) => `${directory}/${name}`)
       .filter((other) => other.startsWith(path) && other.endsWith(".torn"));

@@ -7,7 +7,7 @@
  * The tail behind the last intact block is either torn, which a power failure does to blocks that
  * were not durable yet, or damaged. It is damaged if its records were durable, by the word of a
  * later intact block, of a consumer that has handled them, or of the durable end that the log
- * stores. A torn tail is cut off and kept in a file next to the segment.
+ * stores. A torn tail is truncated and kept in a file next to the segment.
  */
 import { present } from "../../../structures/invariant.ts";
 import type { Files } from "../../ports/files.ts";
@@ -17,7 +17,7 @@ import { BLOCK_HEADER_BYTES, decodeHeader, isIntact, LogCorruptError } from "./s
 import { SegmentBlocks } from "./segment_blocks.ts";
 import { listSegments, segmentPath } from "./segment_files.ts";
 
-/** A tail that was cut off. */
+/** A tail that was truncated. */
 export interface TornTail {
   /** The segment. */
   readonly path: string;
@@ -55,9 +55,9 @@ export interface IntactPart {
 
 /**
  * Opens a partition's directory for writing: makes its first segment, removes a newest segment that
- * a crash left empty, and cuts off a torn tail.
+ * a crash left empty, and truncates a torn tail.
  *
- * @throws {LogCorruptError} A block that was durable is damaged or missing; nothing was cut off.
+ * @throws {LogCorruptError} A block that was durable is damaged or missing; nothing was truncated.
  */
 export function recoverPartition(
   directory: string,

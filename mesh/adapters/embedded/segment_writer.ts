@@ -3,7 +3,7 @@
  * one block; blocks that are written while the disk syncs share the next sync, so that the event
  * loop never waits for the disk.
  *
- * A failed write (no space is left) is undone: its appends are refused, its bytes are cut off, and
+ * A failed write (no space is left) is undone: its appends are refused, its bytes are removed, and
  * the next append tries again. A failed sync is final: the kernel may have dropped the pages, and
  * another sync would succeed all the same. Only opening the log again shows what is on the disk.
  */
@@ -99,7 +99,7 @@ export class SegmentWriter {
   readonly #room = new Uint8Array(ROOM_BYTES);
   #bytesWritten = 0;
   #bytesPending = 0;
-  /** The tail that was cut off at the opening. */
+  /** The tail that was truncated at the opening. */
   readonly torn: TornTail | undefined;
 
   /**
@@ -361,7 +361,7 @@ export class SegmentWriter {
 
   /** After a failed write: the log ends where it ended before. */
   #refuse(appends: readonly PendingAppend[], cause: unknown): void {
-    this.#cutOff();
+    this.#truncate();
     this.#nextOffset = this.#writtenOffset;
     this.#failure = new LogUnavailableError(
       this.#options.directory,
@@ -373,9 +373,9 @@ export class SegmentWriter {
 
   /**
    * Takes the bytes of a failed write back. Where that fails too, the next block overwrites them,
-   * and an opening cuts them off as torn.
+   * and an opening truncates them as torn.
    */
-  #cutOff(): void {
+  #truncate(): void {
     try {
       this.#file.truncateSync(this.#position);
     } catch { /* see above */ }

@@ -35,7 +35,7 @@ export function moveEngineToBackground(): void {
   if (!isLinux) return;
   for (const thread of listThreads()) {
     try {
-      // "V8 DefaultWorker", cut off at 15 characters
+      // "V8 DefaultWorker", truncated to 15 characters
       const isEngine = Deno.readTextFileSync(`${TASKS_DIRECTORY}/${thread}/comm`).startsWith("V8 ");
       if (isEngine) lowerPriority(thread);
     } catch { /* the thread has ended */ }

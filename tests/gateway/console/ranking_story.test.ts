@@ -55,7 +55,7 @@ Deno.test("the newest rankings of a user are found, with the events on them", as
     ) => [rankingId, items, actions]),
     [["second", 2, []], ["first", 2, ["click on x"]]],
   );
-  assert.equal(body.isCut, false);
+  assert.equal(body.isPartial, false);
   assert.ok(body.recordsRead >= 203);
 });
 
@@ -77,7 +77,7 @@ Deno.test("a search ends at the oldest record that is left, and needs a user", a
   for (let i = 0; i < 300; i++) await append(shown(`r-${i}`, "bob"));
   for (let partition = 0; partition < PARTITIONS; partition++) await eventLog.trim(partition, 100);
   const { body } = await get("/console/rankings?user=ann");
-  assert.deepEqual([body.rankings, body.isCut], [[], false]);
+  assert.deepEqual([body.rankings, body.isPartial], [[], false]);
   assert.equal((await get("/console/rankings")).status, 422);
   assert.equal((await get("/console/rankings/%ff")).status, 400);
 });

@@ -47,7 +47,7 @@ async function read(log: EmbeddedEventLog, from = 0): Promise<string[]> {
   return (await log.read(0, from, 1_000)).map(({ bytes }) => new TextDecoder().decode(bytes));
 }
 
-Deno.test("a block torn by a crash is cut off, kept and reported, and the log goes on behind the block before", async () => {
+Deno.test("a block torn by a crash is truncated, kept and reported, and the log goes on behind the block before", async () => {
   await withDirectory(async (directory) => {
     let log = await open(directory);
     await log.append(0, [text("a"), text("b")]);

@@ -351,7 +351,7 @@ Deno.test("an empty segment in the middle is an error for its readers, not a loo
   });
 });
 
-Deno.test("zeros behind the last block, which a power failure leaves, are cut off and not kept", async () => {
+Deno.test("zeros behind the last block, which a power failure leaves, are truncated and not kept", async () => {
   await withLog(async (directory) => {
     const { path } = listSegments(`${directory}/0`).at(-1) ?? { path: "" };
     const whole = Deno.readFileSync(path);
