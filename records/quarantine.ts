@@ -62,22 +62,77 @@ export const EMPTY_QUARANTINE: Quarantine = {
 const PREFIX = "quarantine/";
 const SUFFIX = ".json";
 
+/** A quarantine as it is stored. */
+export interface StoredQuarantine {
+  readonly quarantine: Quarantine;
+  /**
+   * Tenure of the trainer that writes it. A trainer of an earlier tenure that goes on after a pause
+   * writes another blob, which no later trainer reads. 0 = one process runs all parts.
+   */
+  readonly tenure: number;
+}
+
 /** The name of a trainer's quarantine in the blob store. */
-function nameOf(source: string): string {
-  return `${PREFIX}${source.replaceAll("/", "-")}${SUFFIX}`;
+function nameOf(source: string, tenure: number): string {
+  const name = `${PREFIX}${source.replaceAll("/", "-")}`;
+  return tenure === 0 ? `${name}${SUFFIX}` : `${name}@${tenure}${SUFFIX}`;
+}
+
+/** Trainer and tenure of a blob's name. */
+function partsOfName(name: string): { readonly trainer: string; readonly tenure: number } {
+  const [trainer, tenure = "0"] = name.slice(PREFIX.length, -SUFFIX.length).split("@");
+  return { trainer, tenure: Number(tenure) };
+}
+
+/** The tenures of a trainer's blobs, ascending. */
+async function tenuresOf(blobs: BlobStore, source: string): Promise<number[]> {
+  const names = await blobs.list(`${PREFIX}${source.replaceAll("/", "-")}`);
+  return names.map(partsOfName)
+    .filter(({ trainer }) => trainer === source.replaceAll("/", "-"))
+    .map(({ tenure }) => tenure).sort((a, b) => a - b);
 }
 
 /**
- * The quarantine of a trainer; empty before the first refusal.
+ * The quarantine of a trainer, of its latest tenure; empty before the first refusal.
  *
  * @throws {Error} When the blob is damaged.
  */
 export async function readQuarantine(blobs: BlobStore, source: string): Promise<Quarantine> {
-  const name = nameOf(source);
+  return (await readStored(blobs, source)).quarantine;
+}
+
+/**
+ * Takes the quarantine over for a tenure: from then on, a trainer of an earlier one changes nothing
+ * that a later trainer reads.
+ *
+ * @param tenure Undefined where one process runs all parts: it goes on with the latest.
+ * @throws {Error} When the blob is damaged, or the store refuses the blob of a new tenure.
+ */
+export async function takeOverQuarantine(
+  blobs: BlobStore,
+  source: string,
+  tenure?: number,
+): Promise<StoredQuarantine> {
+  const found = await readStored(blobs, source, tenure);
+  if (tenure === undefined || found.tenure === tenure) return found;
+  await writeQuarantine(blobs, source, found.quarantine, tenure);
+  for (const earlier of await tenuresOf(blobs, source)) {
+    if (earlier < tenure) await blobs.delete(nameOf(source, earlier));
+  }
+  return { ...found, tenure };
+}
+
+async function readStored(
+  blobs: BlobStore,
+  source: string,
+  tenureMax = Infinity,
+): Promise<StoredQuarantine> {
+  const tenure = (await tenuresOf(blobs, source)).findLast((each) => each <= tenureMax) ?? 0;
+  const name = nameOf(source, tenure);
   const bytes = await blobs.get(name);
-  if (bytes === undefined) return EMPTY_QUARANTINE;
+  if (bytes === undefined) return { quarantine: EMPTY_QUARANTINE, tenure };
   try {
-    return JSON.parse(new TextDecoder().decode(bytes)) as Quarantine;
+    return { quarantine: JSON.parse(new TextDecoder().decode(bytes)) as Quarantine, tenure };
   } catch (cause) {
     throw new Error(
       `Cannot read the blob ${name}: it is no JSON. Delete it: rows in it were not learned, and ` +
@@ -89,7 +144,8 @@ export async function readQuarantine(blobs: BlobStore, source: string): Promise<
 
 /** The trainers that have a quarantine, as {@link readQuarantine} takes them. */
 export async function listQuarantines(blobs: BlobStore): Promise<string[]> {
-  return (await blobs.list(PREFIX)).map((name) => name.slice(PREFIX.length, -SUFFIX.length));
+  const names = await blobs.list(PREFIX);
+  return [...new Set(names.map((name) => partsOfName(name).trainer))];
 }
 
 /**
@@ -106,14 +162,15 @@ export async function readQuarantines(
   }));
 }
 
-/** Replaces the quarantine of a trainer. */
+/** Replaces the quarantine of a trainer in its tenure. */
 export async function writeQuarantine(
   blobs: BlobStore,
   source: string,
   quarantine: Quarantine,
+  tenure = 0,
 ): Promise<void> {
   const text = JSON.stringify(quarantine, undefined, 1);
-  await blobs.put(nameOf(source), new TextEncoder().encode(text));
+  await blobs.put(nameOf(source, tenure), new TextEncoder().encode(text));
 }
 
 /** The quarantine with more refused rows. Rows that it has recorded before are left out. */

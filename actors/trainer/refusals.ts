@@ -7,15 +7,17 @@ import type { Clock } from "../../mesh/ports/clock.ts";
 import {
   EMPTY_QUARANTINE,
   type Quarantine,
-  readQuarantine,
   type RefusedRow,
   type SkippedStretch,
+  type StoredQuarantine,
+  takeOverQuarantine,
   withRefused,
   writeQuarantine,
 } from "../../records/quarantine.ts";
 import type { BatchJudgement } from "../../records/trainer_state.ts";
 import type { RefusedPart } from "./bisection.ts";
 import type { ExampleBatch } from "./example_batch.ts";
+import type { TrainerOptions } from "./options.ts";
 
 /** Number of the last batches that are looked at. */
 const BATCHES_JUDGED = 10;
@@ -29,6 +31,7 @@ export class Refusals {
   readonly #blobs: BlobStore;
   readonly #clock: Clock;
   readonly #source: string;
+  readonly #tenure: number;
   #quarantine: Quarantine;
   /** The quarantine that the blob store has. */
   #stored: Quarantine;
@@ -36,21 +39,36 @@ export class Refusals {
   #mostlyRefused: readonly boolean[] = [];
   #refusedInARow = 0;
 
-  private constructor(blobs: BlobStore, clock: Clock, source: string, quarantine: Quarantine) {
+  private constructor(
+    blobs: BlobStore,
+    clock: Clock,
+    source: string,
+    { quarantine, tenure }: StoredQuarantine,
+  ) {
     this.#blobs = blobs;
     this.#clock = clock;
     this.#source = source;
+    this.#tenure = tenure;
     this.#quarantine = this.#stored = quarantine;
   }
 
-  /** Reads the quarantine of earlier incarnations. */
-  static async open(blobs: BlobStore, clock: Clock, source: string): Promise<Refusals> {
-    return new Refusals(blobs, clock, source, await readQuarantine(blobs, source));
+  /**
+   * Takes over the quarantine of earlier incarnations, see {@link takeOverQuarantine}.
+   *
+   * @throws {Error} It is damaged, or cannot be taken over.
+   */
+  static async open(
+    blobs: BlobStore,
+    clock: Clock,
+    { source, tenure }: Pick<TrainerOptions, "source" | "tenure">,
+  ): Promise<Refusals> {
+    const stored = await takeOverQuarantine(blobs, source, tenure);
+    return new Refusals(blobs, clock, source, stored);
   }
 
   /** A quarantine that is not read yet. */
   static empty(blobs: BlobStore, clock: Clock, source: string): Refusals {
-    return new Refusals(blobs, clock, source, EMPTY_QUARANTINE);
+    return new Refusals(blobs, clock, source, { quarantine: EMPTY_QUARANTINE, tenure: 0 });
   }
 
   /** Rows that are passed over, since the trainer went back to a snapshot before them. */
@@ -158,7 +176,7 @@ export class Refusals {
 
   /** The quarantine stays as it is where the store refuses another one. */
   async #store(quarantine: Quarantine): Promise<void> {
-    await writeQuarantine(this.#blobs, this.#source, quarantine);
+    await writeQuarantine(this.#blobs, this.#source, quarantine, this.#tenure);
     this.#quarantine = this.#stored = quarantine;
   }
 }

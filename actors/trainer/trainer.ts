@@ -375,7 +375,7 @@ export class Trainer implements Behavior<TrainerMessage> {
   async #resume(marks: readonly number[]): Promise<void> {
     const { source } = this.#options;
     const { blobs } = this.#dependencies;
-    const refusals = await Refusals.open(blobs, this.#context.clock, source);
+    const refusals = await Refusals.open(blobs, this.#context.clock, this.#options);
     this.#recovery = this.#recoveryWith(refusals);
     const resume = await findResumePoint(blobs, source, Math.min(...marks));
     if (resume !== undefined) {

@@ -1,0 +1,66 @@
+/**
+ * The quarantine over the tenures of a trainer: a paused trainer that goes on after its partition
+ * has another owner changes nothing that a later trainer reads.
+ */
+import assert from "node:assert/strict";
+import { Refusals } from "../../../actors/trainer/refusals.ts";
+import { MemoryBlobStore } from "../../../mesh/adapters/memory/memory_blob_store.ts";
+import { VirtualClock } from "../../../mesh/simulation/virtual_clock.ts";
+import { listQuarantines, readQuarantine } from "../../../records/quarantine.ts";
+
+const source = "trainer/0";
+const stretch = (from: number) => ({ from, to: from + 5, reason: "exploded", version: 1 });
+const clock = new VirtualClock({ startMs: 1_000 });
+
+const starts = async (blobs: MemoryBlobStore) =>
+  (await readQuarantine(blobs, source)).skipped.map(({ from }) => from);
+
+Deno.test("a trainer of a later tenure goes on with the quarantine, and a paused one changes it no more", async () => {
+  const blobs = new MemoryBlobStore();
+  const paused = await Refusals.open(blobs, clock, { source, tenure: 3 });
+  await paused.skip(stretch(10));
+  const present = await Refusals.open(blobs, clock, { source, tenure: 12 });
+  assert.deepEqual(present.skipped.map(({ from }) => from), [10]);
+  await paused.skip(stretch(20));
+  assert.deepEqual(await starts(blobs), [10]);
+  await present.skip(stretch(30));
+  await paused.skip(stretch(40));
+  assert.deepEqual(await starts(blobs), [10, 30]);
+  const restarted = await Refusals.open(blobs, clock, { source, tenure: 12 });
+  assert.deepEqual(restarted.skipped.map(({ from }) => from), [10, 30]);
+  assert.deepEqual(await listQuarantines(blobs), ["trainer-0"]);
+  const next = await Refusals.open(blobs, clock, { source, tenure: 13 });
+  assert.deepEqual(next.skipped.map(({ from }) => from), [10, 30]);
+  assert.deepEqual(await blobs.list("quarantine/"), ["quarantine/trainer-0@13.json"]);
+});
+
+Deno.test("a successor without refused rows is not changed by a paused trainer either", async () => {
+  const blobs = new MemoryBlobStore();
+  const paused = await Refusals.open(blobs, clock, { source, tenure: 1 });
+  await Refusals.open(blobs, clock, { source, tenure: 2 });
+  await paused.skip(stretch(10));
+  const restarted = await Refusals.open(blobs, clock, { source, tenure: 2 });
+  assert.deepEqual(restarted.skipped, []);
+});
+
+Deno.test("one process goes on with the quarantine of the mesh before, and a mesh with that of one process", async () => {
+  const blobs = new MemoryBlobStore();
+  const alone = await Refusals.open(blobs, clock, { source });
+  await alone.skip(stretch(10));
+  assert.deepEqual(await blobs.list("quarantine/"), ["quarantine/trainer-0.json"]);
+  await (await Refusals.open(blobs, clock, { source, tenure: 1 })).skip(stretch(20));
+  const again = await Refusals.open(blobs, clock, { source });
+  await again.skip(stretch(30));
+  assert.deepEqual(await starts(blobs), [10, 20, 30]);
+  const mesh = await Refusals.open(blobs, clock, { source, tenure: 2 });
+  assert.deepEqual(mesh.skipped.map(({ from }) => from), [10, 20, 30]);
+});
+
+Deno.test("the quarantines of trainers whose names begin alike are apart", async () => {
+  const blobs = new MemoryBlobStore();
+  await (await Refusals.open(blobs, clock, { source: "trainer/1", tenure: 1 })).skip(stretch(1));
+  await (await Refusals.open(blobs, clock, { source: "trainer/11", tenure: 2 })).skip(stretch(2));
+  const first = await Refusals.open(blobs, clock, { source: "trainer/1", tenure: 3 });
+  assert.deepEqual(first.skipped.map(({ from }) => from), [1]);
+  assert.deepEqual(await listQuarantines(blobs), ["trainer-11", "trainer-1"]);
+});
