@@ -2,44 +2,45 @@
  * Rows of a Parquet file, with their numbers from 1 in place of lines.
  */
 import {
+  type AsyncBuffer,
   asyncBufferFromFile,
-  type FileMetaData,
-  parquetMetadataAsync,
-  parquetRead,
+  type DecodedArray,
+  type ParquetScan,
+  parquetScan,
   parquetSchema,
 } from "hyparquet";
 import { compressors } from "hyparquet-compressors";
 import { DatasetError } from "../datasets/errors.ts";
 import type { Cell, FileRow, FileRows } from "./file_rows.ts";
 
-/** Rows that are decoded together: a group of rows of a file may hold millions. */
-const ROWS_MAX = 50_000;
-
 /**
- * Opens a Parquet file.
+ * Opens a Parquet file. Its rows are decoded once, a row group at a time, which is held in memory.
  *
+ * @param openFile Opens the bytes of a file.
  * @throws {DatasetError} When the file cannot be read or is not Parquet.
  * @see https://parquet.apache.org/docs/file-format/
  */
-export async function openParquetRows(path: string): Promise<FileRows> {
-  const { file, metadata } = await open(path);
-  const columns = parquetSchema(metadata).children.map(({ element }) => element.name);
-  return { columns, rows: () => parquetRows(path, file, metadata) };
+export async function openParquetRows(
+  path: string,
+  openFile: (path: string) => Promise<AsyncBuffer> = asyncBufferFromFile,
+): Promise<FileRows> {
+  const scan = await open(path, openFile);
+  const columns = parquetSchema(scan.metadata).children.map(({ element }) => element.name);
+  return { columns, rows: () => parquetRows(path, scan, columns) };
 }
-
-type ParquetFile = Awaited<ReturnType<typeof asyncBufferFromFile>>;
 
 async function open(
   path: string,
-): Promise<{ readonly file: ParquetFile; readonly metadata: FileMetaData }> {
-  let file: ParquetFile;
+  openFile: (path: string) => Promise<AsyncBuffer>,
+): Promise<ParquetScan> {
+  let file: AsyncBuffer;
   try {
-    file = await asyncBufferFromFile(path);
+    file = await openFile(path);
   } catch (error) {
     throw new DatasetError(path, 1, `it cannot be read (${(error as Error).message}).`);
   }
   try {
-    return { file, metadata: await parquetMetadataAsync(file) };
+    return await parquetScan({ file, compressors });
   } catch (error) {
     throw new DatasetError(path, 1, `it is not a Parquet file (${(error as Error).message}).`);
   }
@@ -47,39 +48,28 @@ async function open(
 
 async function* parquetRows(
   path: string,
-  file: ParquetFile,
-  metadata: FileMetaData,
+  scan: ParquetScan,
+  columns: readonly string[],
 ): AsyncGenerator<FileRow> {
-  let first = 0;
-  for (const { num_rows } of metadata.row_groups) {
-    const end = first + Number(num_rows);
-    for (; first < end; first += ROWS_MAX) {
-      const rowEnd = Math.min(first + ROWS_MAX, end);
-      const rows = await readRows(path, { file, metadata, rowStart: first, rowEnd });
-      for (let i = 0; i < rows.length; i++) {
-        yield { line: first + i + 1, cells: rows[i].map(cellOf) };
+  for (const range of scan.ranges) {
+    const values: DecodedArray[] = [];
+    for (const column of columns) {
+      try {
+        values.push(await scan.readColumn({ column, ...range }));
+      } catch (error) {
+        const line = range.rowStart + 1;
+        throw new DatasetError(
+          path,
+          line,
+          `from this row on column "${column}" cannot be read (${(error as Error).message}).`,
+        );
       }
     }
-    first = end;
+    for (let row = range.rowStart; row < range.rowEnd; row++) {
+      const cells = values.map((column) => cellOf(column[row - range.rowStart]));
+      yield { line: row + 1, cells };
+    }
   }
-}
-
-async function readRows(
-  path: string,
-  part: Pick<Parameters<typeof parquetRead>[0], "file" | "metadata" | "rowStart" | "rowEnd">,
-): Promise<readonly (readonly unknown[])[]> {
-  let rows: readonly (readonly unknown[])[] = [];
-  try {
-    await parquetRead({
-      ...part,
-      compressors,
-      onComplete: (read) => void (rows = read as unknown[][]),
-    });
-  } catch (error) {
-    const line = (part.rowStart ?? 0) + 1;
-    throw new DatasetError(path, line, `the row cannot be read (${(error as Error).message}).`);
-  }
-  return rows;
 }
 
 /** A value of Parquet as JSON would have it. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { parquetWriteBuffer } from "hyparquet-writer";
+import { openParquetRows } from "../../../offline/import/parquet_rows.ts";
 import { formatOf, openFileRows } from "../../../offline/import/file_rows.ts";
 
 type Columns = Parameters<typeof parquetWriteBuffer>[0]["columnData"];
@@ -61,6 +62,37 @@ Deno.test("rows of many groups, larger than what is decoded at once, keep their 
   }
 });
 
+Deno.test("a large row group of several pages is read once, lists included", async () => {
+  const count = 200_000;
+  const numbers = Int32Array.from({ length: count }, (_, i) => i * 7919 % count);
+  const lists = Array.from(
+    { length: count },
+    (_, i) => i % 3 === 0 ? [] : [`tag ${i % 1000}`, "b"],
+  );
+  const columnData: Columns = [
+    { name: "n", data: numbers, type: "INT32" },
+    { name: "tags", data: lists, type: "JSON" },
+  ];
+  const bytes = parquetWriteBuffer({ columnData, rowGroupSize: count, pageSize: 1 << 16 });
+  let read = 0;
+  const { rows } = await openParquetRows("orders.parquet", () =>
+    Promise.resolve({
+      byteLength: bytes.byteLength,
+      slice(start, end = bytes.byteLength) {
+        read += end - start;
+        return bytes.slice(start, end);
+      },
+    }));
+  let next = 0;
+  for await (const { line, cells } of rows()) {
+    assert.equal(line, next + 1);
+    assert.deepEqual(cells, [numbers[next], lists[next]]);
+    next++;
+  }
+  assert.equal(next, count);
+  assert.ok(read < 1.5 * bytes.byteLength + 1024 * 1024, `${read} of ${bytes.byteLength} bytes`);
+});
+
 Deno.test("a file that is no Parquet, cut or damaged is refused by its name", async () => {
   const columnData: Columns = [{ name: "user", data: ["ann", "bob", "ann"], type: "STRING" }];
   const whole = new Uint8Array(parquetWriteBuffer({ columnData }));
@@ -77,7 +109,7 @@ Deno.test("a file that is no Parquet, cut or damaged is refused by its name", as
   const damaged = whole.slice();
   damaged.fill(0xff, 4, 12);
   await withFile(damaged, async (file) => {
-    await assert.rejects(rowsOf(file), /the row cannot be read/);
+    await assert.rejects(rowsOf(file), /column "user" cannot be read/);
   });
   await assert.rejects(openFileRows("/nowhere.parquet", { kind: "parquet" }), /cannot be read/);
 });
