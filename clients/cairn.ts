@@ -32,6 +32,7 @@ export interface Rules {
   diversity?:
     | { kind: "cap"; by: string; max: number; top?: number }
     | { kind: "mmr"; lambda: number; top?: number };
+  newItems?: { when: string; share: number; top?: number };
   pin?: readonly { item: string; position: number }[];
 }
 
@@ -52,7 +53,7 @@ export interface RankRequest {
   rankingId?: string;
 }
 
-/** A source of candidates. */
+/** A source of candidates; items of `new` come by a rule about new items. */
 export type CandidateSource = "model" | "recent" | "popular" | "trending" | "history";
 
 interface SearchRequest {
@@ -88,11 +89,11 @@ export interface RankedItem {
   score: number;
   predictions?: Record<string, number>;
   cold: boolean;
-  sources?: CandidateSource[];
+  sources?: (CandidateSource | "new")[];
   similarity?: number;
   explanation?: { slot: string; contribution: number }[];
   moves?: {
-    rule: "boost" | "rotation" | "diversity" | "pin";
+    rule: "boost" | "rotation" | "diversity" | "newItems" | "pin";
     from: number;
     to: number;
     boosts?: string[];

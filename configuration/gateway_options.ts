@@ -51,6 +51,7 @@ export function gatewayOptionsOf(file: CairnFile): GatewayOptions {
     attributeTypes: attributeTypesOf(file),
     keptHistories: keptHistoriesOf(file),
     scenarios: scenariosOf(file),
+    ...(file.ranker.scenario !== undefined && { scenario: file.ranker.scenario }),
     ...(file.recommend.enabled && { recommend: recommendOptionsOf(file) }),
     erasure: erasureOptionsOf(file),
     tracedShare: gateway.tracedShare,

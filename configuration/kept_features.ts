@@ -71,8 +71,9 @@ function keptFeatureOf(
       return { kind: "mean", ...common, span: spanOf(feature), prior: feature.prior };
     case "trend":
       return { kind: "trend", ...common, windowMs: feature.window };
+    case "age":
     case "since":
-      return { kind: "since", ...common };
+      return { kind: feature.kind, ...common };
     default:
       return feature satisfies never;
   }

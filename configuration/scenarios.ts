@@ -61,7 +61,7 @@ function isWhole({ valueAtLeast, valueBelow, session }: {
 export function scenariosOf({ scenarios }: Pick<CairnFile, "scenarios">): Record<string, RuleSet> {
   return Object.fromEntries(
     Object.entries(scenarios).map(([name, rules]) => {
-      const { exclude, filter, boost, rotation, diversity, pin } = rules;
+      const { exclude, filter, boost, rotation, diversity, newItems, pin } = rules;
       return [name, {
         ...(exclude && {
           exclude: exclude.map(({ what, within }) => ({ what, withinMs: within })),
@@ -70,6 +70,7 @@ export function scenariosOf({ scenarios }: Pick<CairnFile, "scenarios">): Record
         ...(boost && { boost }),
         ...(rotation && { rotation: { withinMs: rotation.within, penalty: rotation.penalty } }),
         ...(diversity && { diversity }),
+        ...(newItems && { newItems }),
         ...(pin && { pin }),
       }];
     }),

@@ -1,7 +1,7 @@
 /**
  * Options of the HTTP API as plain data, checked by the configuration, and its fixed limits.
  */
-import type { CandidateSource } from "../actors/retriever/protocol.ts";
+import type { RequestedSource } from "../actors/retriever/protocol.ts";
 import type { AttributeTypes } from "../rules/attribute_types.ts";
 import type { RuleSet } from "../rules/rule_set.ts";
 
@@ -50,13 +50,15 @@ export interface GatewayOptions {
   readonly keptHistories: readonly string[];
   /** Rules by the name that a request may give as its `scenario`. */
   readonly scenarios: Readonly<Record<string, RuleSet>>;
+  /** The scenario of requests that name none; absent = no rules. */
+  readonly scenario?: string;
   /** Defaults of recommendations; absent = they are off. */
   readonly recommend?: {
     /** Items of each source that are ranked. */
     readonly candidates: number;
-    readonly sources: readonly CandidateSource[];
+    readonly sources: readonly RequestedSource[];
     /** Sources that have an order. */
-    readonly ordered: readonly CandidateSource[];
+    readonly ordered: readonly RequestedSource[];
   };
   readonly erasure: {
     /** Time in which logs and snapshots drop what an erasure has removed, ms. */

@@ -29,8 +29,18 @@ export interface ImpressionRecord {
   readonly logSampleRate?: number;
   /** Present where only items that a {@link ShownRecord} or an action names count as shown. */
   readonly awaitsShown?: true;
+  /** Items that a rule about new items moved forward; absent if there are none. */
+  readonly newItems?: readonly MovedItem[];
   /** W3C trace context of the request, where its spans are recorded. */
   readonly trace?: string;
+}
+
+/** A shown item that a draw moved forward. */
+export interface MovedItem {
+  /** Position in the order shown, from 0. */
+  readonly index: number;
+  /** Probability with which such a ranking moves the item, in (0, 1]. */
+  readonly chance: number;
 }
 
 /**
@@ -163,6 +173,7 @@ function isEventRecord(record: unknown): record is EventRecord {
         fields.shown instanceof Uint8Array &&
         (fields.logSampleRate === undefined || isLogRate(fields.logSampleRate)) &&
         (fields.awaitsShown === undefined || fields.awaitsShown === true) &&
+        (fields.newItems === undefined || areMovedItems(fields.newItems)) &&
         (fields.trace === undefined || typeof fields.trace === "string");
     case "shown":
       return typeof fields.rankingId === "string" && Array.isArray(fields.items) &&
@@ -183,6 +194,13 @@ function isEventRecord(record: unknown): record is EventRecord {
     default:
       return false;
   }
+}
+
+function areMovedItems(value: unknown): boolean {
+  return Array.isArray(value) && value.every((each) => {
+    const { index, chance } = (each ?? {}) as Partial<MovedItem>;
+    return Number.isSafeInteger(index) && typeof chance === "number" && chance > 0 && chance <= 1;
+  });
 }
 
 /** Whether the value is ln of a share in (0, 1]. */

@@ -1,16 +1,20 @@
 /**
  * Applies rules to scored items: which items stay, and in which order.
  *
- *     exclude, filter → boost, rotation → order by score → diversity → pins
+ *     exclude, filter → boost, rotation → order by score → diversity → new items → pins
  */
 import type { Attributes } from "../mesh/ports/profile_store.ts";
 import type { CompiledRules } from "./compiled_rules.ts";
-import { capped } from "./diversity_cap.ts";
+import { capped, fitsCap } from "./diversity_cap.ts";
 import { byMarginalRelevance, type ItemVectors } from "./marginal_relevance.ts";
-import type { RuleSet } from "./rule_set.ts";
+import { type NewItemPositions, withNewItems } from "./new_item_positions.ts";
+import type { NewItems, RuleSet } from "./rule_set.ts";
 
 /** Scored items of one request; entry i of each array is item i. */
 export interface ScoredItems {
+  readonly rankingId: string;
+  /** Positions that are shown; absent = all. */
+  readonly limit?: number | undefined;
   readonly ids: readonly string[];
   readonly scores: ArrayLike<number>;
   /** Stored attributes with those of the request; undefined if no rule reads them. */
@@ -27,7 +31,7 @@ export interface ScoredItems {
 }
 
 /** A rule that can move an item. */
-export type MovingRule = "boost" | "rotation" | "diversity" | "pin";
+export type MovingRule = "boost" | "rotation" | "diversity" | "newItems" | "pin";
 
 /** The order after the rules. */
 export interface RuledOrder {
@@ -39,6 +43,8 @@ export interface RuledOrder {
   readonly steps: readonly { readonly by: MovingRule | "score"; readonly rows: Uint32Array }[];
   /** Indices of the boosts that an item meets, by item; without boosts empty. */
   readonly boosted: ReadonlyMap<number, readonly number[]>;
+  /** The positions of new items; absent without a rule about them. */
+  readonly newItems?: Omit<NewItemPositions, "rows">;
 }
 
 const nothing: Attributes = {};
@@ -46,15 +52,17 @@ const nothing: Attributes = {};
 /** @param orderBy The indices of scores, best first; see `orderByScore`. */
 export function applyRules(
   items: ScoredItems,
-  { rules, filters, boosts }: CompiledRules,
+  compiled: CompiledRules,
   orderBy: (scores: Float32Array) => Uint32Array,
 ): RuledOrder {
+  const { rules, filters, boosts } = compiled;
   const removed: { row: number; by: "exclude" | "filter" }[] = [];
   const boosted = new Map<number, readonly number[]>();
   const kept: number[] = [];
   const byModel: number[] = [];
   const byBoost: number[] = [];
   const byRotation: number[] = [];
+  const isNew = new Set<number>();
   const scope = { item: nothing, user: items.user, context: items.context, nowMs: items.nowMs };
   for (let row = 0; row < items.ids.length; row++) {
     scope.item = items.attributes?.[row] ?? nothing;
@@ -66,6 +74,7 @@ export function applyRules(
       const lifted = met.reduce((sum, i) => multiplied(sum, boosts[i].factor), score);
       if (met.length > 0) boosted.set(row, met);
       kept.push(row);
+      if (compiled.isNew?.(scope)) isNew.add(row);
       byModel.push(score);
       byBoost.push(lifted);
       byRotation.push(items.rotated?.[row] === 1 ? lowered(lifted, rules) : lifted);
@@ -83,7 +92,7 @@ export function applyRules(
   };
   if (boosted.size > 0) step("boost", orderOf(byBoost));
   if (items.rotated !== undefined) step("rotation", orderOf(byRotation));
-  const { diversity, pin } = rules;
+  const { diversity, newItems, pin } = rules;
   if (diversity?.kind === "cap") {
     step("diversity", capped(rows, diversity, items.attributes ?? []));
   } else if (diversity?.kind === "mmr" && items.vectors !== undefined) {
@@ -92,8 +101,49 @@ export function applyRules(
     const { lambda, top = rows.length } = diversity;
     step("diversity", byMarginalRelevance({ rows, scores, vectors: items.vectors, lambda, top }));
   }
+  const raised = newItems && raisedNewItems(rows, items, rules, { ...newItems, isNew });
+  if (raised !== undefined) step("newItems", raised.rows);
   if (pin !== undefined && pin.length > 0) step("pin", pinned(rows, items.ids, pin));
-  return { rows, removed, steps, boosted };
+  return { rows, removed, steps, boosted, ...(raised && { newItems: raised }) };
+}
+
+/**
+ * The order in which new items have their share of the positions that pins do not take. The pinned
+ * items stay at their positions until they are pinned. An item that `rotation` lowers is not
+ * raised, nor is one beyond the cap of `diversity`.
+ */
+function raisedNewItems(
+  rows: Uint32Array,
+  { ids, rankingId, limit = rows.length, attributes = [], rotated }: ScoredItems,
+  { pin = [], diversity }: RuleSet,
+  { isNew, share, top = rows.length }: NewItems & { readonly isNew: ReadonlySet<number> },
+): NewItemPositions {
+  const isPinned = new Set(pin.map(({ item }) => item));
+  const positions = Math.min(top, limit, rows.length);
+  const free = rows.filter((row) => !isPinned.has(ids[row]));
+  const ordered = new Set(Array.from(rows, (row) => ids[row]));
+  const pinsWithin =
+    pin.filter(({ item, position }) =>
+      ordered.has(item) && Math.min(position, rows.length) <= positions
+    ).length;
+  const raised = withNewItems({
+    rows: free,
+    ids,
+    rankingId,
+    share,
+    positions: Math.max(0, Math.min(positions - pinsWithin, free.length)),
+    isNew: (row) => isNew.has(row),
+    mayMove: (row) => rotated?.[row] !== 1,
+    fits: (row, first, moved) => {
+      if (diversity?.kind !== "cap") return true;
+      return fitsCap(row, [...first.slice(0, diversity.top), ...moved], diversity, attributes);
+    },
+  });
+  const next = raised.rows.values();
+  return {
+    ...raised,
+    rows: rows.map((row) => isPinned.has(ids[row]) ? row : next.next().value ?? row),
+  };
 }
 
 /** A boost raises negative scores too. */

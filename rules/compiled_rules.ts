@@ -21,6 +21,8 @@ export interface CompiledRules {
   readonly rules: RuleSet;
   readonly filters: readonly CompiledCondition[];
   readonly boosts: readonly { readonly holds: Condition; readonly factor: number }[];
+  /** Whether an item is new; absent without such a rule. */
+  readonly isNew?: Condition;
   /** Whether attributes of items are read. */
   readonly readsItems: boolean;
 }
@@ -38,11 +40,14 @@ export class RuleCompiler {
   compile(rules: RuleSet): CompiledRules {
     const filters = (rules.filter ?? []).map((text) => this.#condition(text));
     const conditions = (rules.boost ?? []).map(({ when }) => this.#condition(when));
+    const isNew = rules.newItems && this.#condition(rules.newItems.when);
     return {
       rules,
       filters,
       boosts: conditions.map(({ holds }, i) => ({ holds, factor: rules.boost?.[i].factor ?? 1 })),
-      readsItems: [...filters, ...conditions].some(({ readsItems }) => readsItems) ||
+      ...(isNew && { isNew: isNew.holds }),
+      readsItems:
+        [...filters, ...conditions, ...isNew ? [isNew] : []].some(({ readsItems }) => readsItems) ||
         rules.diversity?.kind === "cap",
     };
   }

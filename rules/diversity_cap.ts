@@ -30,6 +30,23 @@ export function capped(
   return Uint32Array.from([...first, ...rows.filter((row) => !isFirst.has(row))]);
 }
 
+/**
+ * Whether a cap lets an item stand among the first positions with all of `rows`.
+ *
+ * @param attributes By item index.
+ */
+export function fitsCap(
+  row: number,
+  rows: readonly number[],
+  { by, max }: DiversityCap,
+  attributes: readonly Attributes[],
+): boolean {
+  const values = valuesOf(attributes[row], by);
+  return values.every((value) =>
+    rows.filter((other) => valuesOf(attributes[other], by).includes(value)).length < max
+  );
+}
+
 function valuesOf(attributes: Attributes | undefined, name: string): readonly string[] {
   if (attributes === undefined || !Object.hasOwn(attributes, name)) return [];
   const value = attributes[name];

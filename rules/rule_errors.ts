@@ -39,6 +39,7 @@ export function ruleErrors(rules: RuleSet, { types, histories }: RuleSources): R
   };
   rules.filter?.forEach((text, i) => check(["filter", i], text));
   rules.boost?.forEach(({ when }, i) => check(["boost", i, "when"], when));
+  if (rules.newItems !== undefined) check(["newItems", "when"], rules.newItems.when);
   const requireHistory = (path: RuleError["path"], action: string) => {
     if (histories.includes(action)) return;
     const known = histories.length === 0 ? "none is" : `kept: ${histories.join(", ")}`;

@@ -55,6 +55,16 @@ export interface Rotation {
   readonly penalty: number;
 }
 
+/** Gives a share of the first positions to new items; see new_item_positions.ts. */
+export interface NewItems {
+  /** Condition on an item that is new. */
+  readonly when: string;
+  /** Share of the positions, 0 to 1, on average over rankings. */
+  readonly share: number;
+  /** From 1; absent = all positions that are shown. */
+  readonly top?: number | undefined;
+}
+
 /** Rules, in the order in which they apply. */
 export interface RuleSet {
   readonly exclude?: readonly Exclude[];
@@ -63,13 +73,14 @@ export interface RuleSet {
   readonly boost?: readonly Boost[];
   readonly rotation?: Rotation;
   readonly diversity?: Diversity;
+  readonly newItems?: NewItems;
   readonly pin?: readonly Pin[];
 }
 
 /**
- * The rules of a scenario together with those of a request: lists add up, and diversity and
- * rotation of the request replace those of the scenario. A pin of the request replaces a pin of the
- * scenario at the same position or of the same item.
+ * The rules of a scenario together with those of a request: lists add up, and diversity, rotation
+ * and new items of the request replace those of the scenario. A pin of the request replaces a pin
+ * of the scenario at the same position or of the same item.
  */
 export function mergedRules(scenario: RuleSet, request: RuleSet): RuleSet {
   const pins = request.pin ?? [];

@@ -24,6 +24,9 @@ type ColumnShape =
     readonly sums: Summand;
     readonly session: number;
   }
+  /** Time of the earliest event, NaN before it. */
+  | { readonly kind: "first"; readonly event: KeptEvent }
+  /** Time of the latest event, NaN before the first. */
   | { readonly kind: "last"; readonly event: KeptEvent };
 
 type Column = ColumnShape & { readonly at: number };
@@ -78,7 +81,9 @@ export class NumberColumns {
   /** The numbers of a key without events. */
   create(): number[] {
     const numbers = Array.from({ length: this.length }, () => 0);
-    for (const { kind, at } of this.#columns) numbers[at] = kind === "last" ? NaN : -Infinity;
+    for (const { kind, at } of this.#columns) {
+      numbers[at] = kind === "first" || kind === "last" ? NaN : -Infinity;
+    }
     return numbers;
   }
 
@@ -92,8 +97,11 @@ export class NumberColumns {
     const { value = NaN, atMs } = event;
     for (const column of this.#columns) {
       if (!counts(column.event, event)) continue;
-      if (column.kind === "last") {
-        numbers[column.at] = Math.max(atMs, numbers[column.at] || 0);
+      if (column.kind === "first" || column.kind === "last") {
+        const known = Number.isNaN(numbers[column.at]) ? atMs : numbers[column.at];
+        numbers[column.at] = column.kind === "first"
+          ? Math.min(atMs, known)
+          : Math.max(atMs, known);
         continue;
       }
       if (column.sums !== "events" && Number.isNaN(value)) continue;
@@ -153,8 +161,9 @@ export class NumberColumns {
         return (numbers, moment) =>
           Math.log((1 + now(numbers, moment)) / (1 + before(numbers, moment) / TREND_WINDOWS));
       }
+      case "age":
       case "since": {
-        const at = this.#column({ kind: "last", event: of });
+        const at = this.#column({ kind: feature.kind === "age" ? "first" : "last", event: of });
         return (numbers, { nowMs }) => Math.max(0, nowMs - numbers[at]) / 3_600_000;
       }
       default:
@@ -181,7 +190,7 @@ export class NumberColumns {
     if (known !== undefined) return known.at;
     const at = this.#end;
     this.#columns.push({ ...column, at });
-    this.#end += { window: WINDOW_NUMBERS, session: 2, last: 1 }[column.kind];
+    this.#end += { window: WINDOW_NUMBERS, session: 2, first: 1, last: 1 }[column.kind];
     return at;
   }
 }

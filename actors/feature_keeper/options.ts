@@ -84,8 +84,13 @@ export interface KeptSince extends KeptNumberBase {
   readonly kind: "since";
 }
 
+/** Hours since the first event that the keeper remembers. */
+export interface KeptAge extends KeptNumberBase {
+  readonly kind: "age";
+}
+
 /** A feature with a number for each key. */
-export type KeptNumber = KeptCount | KeptRate | KeptMean | KeptTrend | KeptSince;
+export type KeptNumber = KeptCount | KeptRate | KeptMean | KeptTrend | KeptSince | KeptAge;
 
 /** A feature that the keeper keeps. */
 export type KeptFeature = KeptHistory | KeptNumber;

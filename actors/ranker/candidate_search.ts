@@ -1,5 +1,6 @@
 /**
- * Finds the candidates of a recommendation: asks the retriever, and adds the items that rules pin.
+ * Finds the candidates of a recommendation: asks the retriever, and adds new items, if a rule gives
+ * them a share, and the items that rules pin.
  */
 import type { ActorRef, AskOptions } from "../../mesh/runtime/actor.ts";
 import type { Attributes, ProfileStore } from "../../mesh/ports/profile_store.ts";
@@ -7,6 +8,7 @@ import type { FeatureExtractor } from "../../kernels/features/extractor.ts";
 import type { FeatureKeeperMessage } from "../feature_keeper/protocol.ts";
 import type { CandidateSource, RetrieverMessage } from "../retriever/protocol.ts";
 import type { Kept } from "./kept_reader.ts";
+import type { NewItemSearch } from "./new_item_search.ts";
 import type { RankerOptions } from "./options.ts";
 import type { Candidate, Recommend, RecommendSimilar } from "./protocol.ts";
 
@@ -42,12 +44,14 @@ export class CandidateSearch {
   readonly #keepers: readonly ActorRef<FeatureKeeperMessage>[];
   readonly #topBy: RankerOptions["topBy"];
   readonly #historyBy: string | undefined;
+  readonly #newItems: NewItemSearch;
 
-  constructor({ retriever, keepers, topBy, historyBy, extractor, profiles }: {
+  constructor({ retriever, keepers, topBy, historyBy, newItems, extractor, profiles }: {
     readonly retriever: ActorRef<RetrieverMessage>;
     readonly keepers: readonly ActorRef<FeatureKeeperMessage>[];
     readonly topBy: RankerOptions["topBy"];
     readonly historyBy: string | undefined;
+    readonly newItems: NewItemSearch;
     readonly extractor: FeatureExtractor;
     readonly profiles: ProfileStore;
   }) {
@@ -55,18 +59,23 @@ export class CandidateSearch {
     this.#keepers = keepers;
     this.#topBy = topBy;
     this.#historyBy = historyBy;
+    this.#newItems = newItems;
     this.#extractor = extractor;
     this.#profiles = profiles;
   }
 
   /**
+   * @param rankingId Decides which new items are candidates.
    * @param kept The kept features of the user; undefined if there are none.
    * @throws {UnknownItemError} Items similar to an item that is not stored are asked for.
    * @throws {FeatureTypeError} An attribute of the request is not of the type that its slot reads.
    */
   async find(
     request: Recommend | RecommendSimilar,
-    kept: Kept["user"] | undefined,
+    { rankingId, kept }: {
+      readonly rankingId: string;
+      readonly kept: Kept["user"] | undefined;
+    },
     options: AskOptions,
   ): Promise<FoundCandidates> {
     const { user, userFields, context, atMs, candidates: count, rules } = request;
@@ -100,7 +109,11 @@ export class CandidateSearch {
     const history = request.sources.includes("history")
       ? this.#storedOf(historyOf(kept, this.#historyBy).slice(0, count))
       : [];
-    const [{ items }, ...topLists] = await Promise.all([
+    const newItems = rules?.newItems;
+    const [fresh, { items }, ...topLists] = await Promise.all([
+      newItems === undefined
+        ? []
+        : this.#newItems.find({ request, newItems, rankingId, scope }, options),
       sources.length === 0 ? { items: [] } : this.#retriever.ask(
         { kind: "retrieve", features, sources, count, filter, scope },
         options,
@@ -117,6 +130,7 @@ export class CandidateSearch {
     };
     topLists.forEach((list, i) => add(list, tops[i]));
     add(await history, "history");
+    add(fresh, "new");
     const all = [...found].map(([id, sources]) => ({ id, sources }));
     return this.#found(all, request, undefined);
   }
@@ -158,7 +172,10 @@ export class CandidateSearch {
     const pins = (rules?.pin ?? []).map(({ item }) => item).filter((item) => !isFound.has(item));
     const stored = this.#profiles.getMany("item", pins);
     const pinned = pins.filter((_, i) => stored[i] !== undefined);
-    const kept = items.slice(0, CANDIDATES_MAX - pinned.length);
+    // New items are few, and the rule about them needs some.
+    const fresh = items.filter(({ sources }) => sources.length === 1 && sources[0] === "new");
+    const others = fresh.length === 0 ? items : items.filter((item) => !fresh.includes(item));
+    const kept = [...others.slice(0, CANDIDATES_MAX - pinned.length - fresh.length), ...fresh];
     const candidates = [...kept.map(({ id }) => ({ id })), ...pinned.map((id) => ({ id }))];
     let similarity: Float32Array | undefined;
     if (scores !== undefined) {

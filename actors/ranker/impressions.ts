@@ -9,7 +9,7 @@ import {
 import type { Clock } from "../../mesh/ports/clock.ts";
 import type { Counter, Telemetry } from "../../mesh/ports/telemetry.ts";
 import { isSampled, type TraceContext } from "../../mesh/ports/tracing.ts";
-import { encodeEvent, eventPartition } from "../../records/event_record.ts";
+import { encodeEvent, eventPartition, type MovedItem } from "../../records/event_record.ts";
 import {
   type ImpressionRowsOptions,
   ImpressionRowsWriter,
@@ -25,6 +25,8 @@ export interface Impression extends ServedRanking {
   readonly logSampleRate?: number;
   /** See `ImpressionRecord.awaitsShown`. */
   readonly awaitsShown?: boolean | undefined;
+  /** See `ImpressionRecord.newItems`. */
+  readonly newItems?: readonly MovedItem[];
   readonly trace?: TraceContext | undefined;
 }
 
@@ -51,7 +53,7 @@ export class Impressions {
 
   /** The bytes of an impression's record. */
   encode(
-    { rankingId, user, atMs, logSampleRate, awaitsShown, trace, ...served }: Impression,
+    { rankingId, user, atMs, logSampleRate, awaitsShown, newItems, trace, ...served }: Impression,
   ): Uint8Array {
     return encodeEvent({
       kind: "impression",
@@ -62,6 +64,7 @@ export class Impressions {
       shown: this.#rows.write(served),
       ...(logSampleRate !== undefined && { logSampleRate }),
       ...(awaitsShown === true && { awaitsShown }),
+      ...(newItems !== undefined && newItems.length > 0 && { newItems }),
       ...(isSampled(trace) && { trace }),
     });
   }

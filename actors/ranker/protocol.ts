@@ -3,7 +3,7 @@
  */
 import type { Request } from "../../mesh/runtime/actor.ts";
 import type { Attributes } from "../../mesh/ports/profile_store.ts";
-import type { CandidateSource } from "../retriever/protocol.ts";
+import type { CandidateSource, RequestedSource } from "../retriever/protocol.ts";
 import type { RuleSet } from "../../rules/rule_set.ts";
 import type { MovingRule } from "../../rules/apply_rules.ts";
 import type { Explanation, ScorerStatus, Scores } from "../scorer/protocol.ts";
@@ -50,7 +50,7 @@ export interface Rank extends RankingRequest {
 /** Asks for a ranking of stored items that the ranker finds itself. */
 export interface Recommend extends RankingRequest {
   readonly kind: "recommend";
-  readonly sources: readonly CandidateSource[];
+  readonly sources: readonly RequestedSource[];
   /** Items of each source that are ranked, at most. */
   readonly candidates: number;
 }

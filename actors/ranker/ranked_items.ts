@@ -2,6 +2,8 @@
  * The order of a ranking's rows, and its items in that order.
  */
 import { present } from "../../structures/invariant.ts";
+import type { MovedItem } from "../../records/event_record.ts";
+import type { MovedNewItem } from "../../rules/new_item_positions.ts";
 import type { Scores } from "../scorer/protocol.ts";
 import type { FoundCandidates } from "./candidate_search.ts";
 import type { Rank, RankedItem } from "./protocol.ts";
@@ -85,4 +87,11 @@ export function withOrigin(
     sources: sources[rows[i]],
     ...(similarity && { similarity: similarity[rows[i]] }),
   }));
+}
+
+/** The items that a rule moved, by their positions among the rows that are shown. */
+export function movedItems(moved: readonly MovedNewItem[], rows: Uint32Array): MovedItem[] {
+  return moved
+    .map(({ row, chance }) => ({ index: rows.indexOf(row), chance }))
+    .filter(({ index }) => index >= 0);
 }

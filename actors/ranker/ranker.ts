@@ -40,8 +40,10 @@ import {
   type RecommendSimilar,
 } from "./protocol.ts";
 import { type Kept, KeptReader } from "./kept_reader.ts";
+import { NewItemCounts } from "./new_item_counts.ts";
+import { NewItemSearch } from "./new_item_search.ts";
 import { RankingRules } from "./ranking_rules.ts";
-import { orderByScore, rankedItems, rowsOfShown, withOrigin } from "./ranked_items.ts";
+import { movedItems, orderByScore, rankedItems, rowsOfShown, withOrigin } from "./ranked_items.ts";
 
 export interface RankerDependencies {
   readonly eventLog: EventLog;
@@ -60,6 +62,7 @@ interface Deadline {
 /** The request that a ranking answers. */
 interface Asked {
   readonly replyTo: RankingMessage;
+  readonly rankingId: string;
   readonly deadline: Deadline;
   /** The search for candidates; absent for a client's candidates. */
   readonly found?: FoundCandidates;
@@ -76,6 +79,7 @@ export class Ranker implements Behavior<RankerMessage> {
   readonly #extractor: FeatureExtractor;
   readonly #impressions: Impressions;
   readonly #rules: RankingRules;
+  readonly #newItemCounts: NewItemCounts;
   readonly #search: CandidateSearch | undefined;
   readonly #kept: KeptReader;
   readonly #unsubscribe: () => void;
@@ -106,6 +110,7 @@ export class Ranker implements Behavior<RankerMessage> {
       tasks: options.taskNames.length,
     });
     this.#rules = new RankingRules(options, profiles);
+    this.#newItemCounts = new NewItemCounts(telemetry);
     const keepers = options.keepers.map((keeper) => context.actorRef<FeatureKeeperMessage>(keeper));
     const { keptSlots, schema } = options;
     this.#kept = new KeptReader({
@@ -118,22 +123,31 @@ export class Ranker implements Behavior<RankerMessage> {
         ? undefined
         : new ValuesOfItems(keptSlots, schema, storedItems),
     });
+    let newItems: NewItemSearch | undefined;
     if (options.retriever !== undefined) {
       const retriever = context.actorRef<RetrieverMessage>(options.retriever);
       const { topBy, historyBy } = options;
       const extractor = this.#extractor;
+      newItems = new NewItemSearch({
+        retriever,
+        kept: this.#kept,
+        rules: this.#rules,
+        profiles,
+      });
       this.#search = new CandidateSearch({
         retriever,
         keepers,
         topBy,
         historyBy,
+        newItems,
         extractor,
         profiles,
       });
     }
     this.#unsubscribe = profiles.onChanged("item", (id) => {
-      if (id === undefined) this.#extractor.invalidateAll();
-      else this.#extractor.invalidate(id);
+      if (id === undefined) return this.#extractor.invalidateAll();
+      this.#extractor.invalidate(id);
+      newItems?.changed(id);
     });
     this.#requests = context.telemetry.counter("cairn_ranker_requests_total", {
       help: "Rankings by outcome.",
@@ -144,7 +158,11 @@ export class Ranker implements Behavior<RankerMessage> {
   receive(message: RankerMessage): void {
     switch (message.kind) {
       case "rank":
-        return this.#rank(message, { replyTo: message, deadline: this.#deadlineOf(message) });
+        return this.#rank(message, {
+          replyTo: message,
+          rankingId: this.#rankingIdOf(message),
+          deadline: this.#deadlineOf(message),
+        });
       case "recommend":
       case "recommendSimilar":
         this.#recommend(message, this.#deadlineOf(message));
@@ -174,11 +192,17 @@ export class Ranker implements Behavior<RankerMessage> {
       const kept = this.#kept.reads
         ? await this.#kept.read({ ...request, candidates: [] }, this.#askOptions(deadline))
         : undefined;
-      const found = await this.#search.find(request, kept?.user, this.#askOptions(deadline));
+      const rankingId = this.#rankingIdOf(request);
+      const found = await this.#search.find(
+        request,
+        { rankingId, kept: kept?.user },
+        this.#askOptions(deadline),
+      );
       const rank: Rank = { ...request, kind: "rank", candidates: found.candidates };
       const orderBySimilarity = request.kind === "recommendSimilar" &&
         request.orderBy === "similarity";
-      await this.#rankFound(rank, { replyTo: request, deadline, found, orderBySimilarity });
+      const asked = { replyTo: request, rankingId, deadline, found, orderBySimilarity };
+      await this.#rankFound(rank, asked);
     } catch (error) {
       this.#refuse(request, "failed", error);
     }
@@ -186,19 +210,18 @@ export class Ranker implements Behavior<RankerMessage> {
 
   /** Ranks the candidates that a search found, if there are any. */
   async #rankFound(request: Rank, asked: Asked): Promise<void> {
-    const { replyTo, deadline } = asked;
+    const { replyTo } = asked;
     if (request.candidates.length > 0) return this.#rank(request, asked);
-    await this.#answerNothing(replyTo, deadline)
+    await this.#answerNothing(asked)
       .catch((error) => this.#refuse(replyTo, "failed", error));
   }
 
   /** Answers a request that no item fits. Nothing is logged. */
-  async #answerNothing(request: RankingMessage, deadline: Deadline): Promise<void> {
+  async #answerNothing({ replyTo, rankingId, deadline }: Asked): Promise<void> {
     const status = await this.#scorer.ask({ kind: "getStatus" }, this.#askOptions(deadline));
     const { modelVersion, learnedThroughMs } = status;
-    const rankingId = request.rankingId ?? this.#context.random.uuid();
     this.#requests.add(1, { outcome: "answered" });
-    this.#context.reply(request, { rankingId, items: [], modelVersion, learnedThroughMs });
+    this.#context.reply(replyTo, { rankingId, items: [], modelVersion, learnedThroughMs });
   }
 
   /**
@@ -259,13 +282,14 @@ export class Ranker implements Behavior<RankerMessage> {
    * Scores, orders, logs the impression, and answers once the log has it.
    */
   async #answer(request: Rank, asked: Asked, features: FeatureBatch): Promise<void> {
-    const { deadline, found } = asked;
+    const { rankingId, deadline, found } = asked;
     const scored = await this.#scorer.ask({ kind: "score", features }, this.#askOptions(deadline));
     const ordering = asked.orderBySimilarity && found?.similarity || scored.scores;
     const vectors = request.rules?.diversity?.kind === "mmr"
       ? await this.#vectorsOf(features, deadline)
       : undefined;
     const ruled = request.rules && this.#rules.apply(request, request.rules, ordering, {
+      rankingId,
       kept: asked.kept,
       ...(vectors && { vectors }),
     });
@@ -278,13 +302,22 @@ export class Ranker implements Behavior<RankerMessage> {
     const items = request.explain && ruled !== undefined
       ? this.#rules.explained(explained, rows, ruled)
       : explained;
-    const rankingId = request.rankingId ?? this.#context.random.uuid();
     const logged = request.learn === false ? none : rowsOfShown(request) ?? rows;
     if (logged.length > 0) {
       const { user, atMs, candidates, awaitShown: awaitsShown } = request;
       const { predictions } = scored;
       const served = { candidates, features, predictions, rows: logged, awaitsShown };
-      await this.#impressions.log({ rankingId, user, atMs, trace: deadline.trace, ...served });
+      // The caller's own order has no items that the rules moved.
+      const newItems = logged === rows ? ruled?.order.newItems : undefined;
+      await this.#impressions.log({
+        rankingId,
+        user,
+        atMs,
+        trace: deadline.trace,
+        ...served,
+        ...(newItems && { newItems: movedItems(newItems.moved, rows) }),
+      });
+      if (newItems !== undefined) this.#newItemCounts.add(newItems);
     }
     const { modelVersion, learnedThroughMs } = scored;
     this.#context.reply(asked.replyTo, {
@@ -363,6 +396,10 @@ export class Ranker implements Behavior<RankerMessage> {
     return items.map((item, i) =>
       i < explanations.length ? { ...item, explanation: explanations[i] } : item
     );
+  }
+
+  #rankingIdOf({ rankingId }: RankingMessage): string {
+    return rankingId ?? this.#context.random.uuid();
   }
 
   /** Taken in the request's own turn: once the asker gives up, the context knows no budget. */

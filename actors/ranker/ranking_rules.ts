@@ -10,7 +10,7 @@ import { SHOWN } from "../../rules/rule_errors.ts";
 import type { RuleSet } from "../../rules/rule_set.ts";
 import type { Kept } from "./kept_reader.ts";
 import type { RankerOptions } from "./options.ts";
-import type { Rank, RankedItem, RemovedItem } from "./protocol.ts";
+import type { Candidate, Rank, RankedItem, RemovedItem } from "./protocol.ts";
 import { orderByScore } from "./ranked_items.ts";
 
 /** Rules with the order that they gave. */
@@ -45,12 +45,18 @@ export class RankingRules {
     request: Rank,
     rules: RuleSet,
     scores: Float32Array,
-    { kept, vectors }: { readonly kept?: Kept | undefined; readonly vectors?: ItemVectors },
+    { rankingId, kept, vectors }: {
+      readonly rankingId: string;
+      readonly kept?: Kept | undefined;
+      readonly vectors?: ItemVectors;
+    },
   ): AppliedRules {
     const compiled = this.#compiler.compile(rules);
-    const { candidates, user, userFields, context, atMs } = request;
+    const { candidates, limit, user, userFields, context, atMs } = request;
     const order = applyRules(
       {
+        rankingId,
+        limit,
         ids: candidates.map(({ id }) => id),
         scores,
         ...this.#itemAttributes(request, compiled, kept),
@@ -64,6 +70,29 @@ export class RankingRules {
       orderByScore,
     );
     return { rules, order };
+  }
+
+  /**
+   * The candidates that are new, by a rule about new items.
+   *
+   * @param kept Kept features of the candidates.
+   */
+  newAmong(
+    request: Pick<Rank, "candidates" | "user" | "userFields" | "context" | "atMs">,
+    rules: RuleSet,
+    kept: Kept | undefined,
+  ): Candidate[] {
+    const compiled = this.#compiler.compile(rules);
+    const { isNew } = compiled;
+    if (isNew === undefined) return [];
+    const { candidates, user, userFields, context, atMs } = request;
+    const { attributes = [] } = this.#itemAttributes({ candidates }, compiled, kept);
+    const scope = {
+      user: { ...this.#profiles.get("user", user)?.attributes, ...kept?.user, ...userFields },
+      context,
+      nowMs: atMs,
+    };
+    return candidates.filter((_, i) => isNew({ ...scope, item: attributes[i] ?? nothing }));
   }
 
   /** The items of `rows` with the moves that rules made of them. */
@@ -88,7 +117,7 @@ export class RankingRules {
   }
 
   #itemAttributes(
-    { candidates }: Rank,
+    { candidates }: Pick<Rank, "candidates">,
     { readsItems }: CompiledRules,
     kept: Kept | undefined,
   ): { readonly attributes?: readonly Attributes[] } {

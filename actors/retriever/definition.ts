@@ -20,6 +20,7 @@ export function defineRetriever(): ActorDefinition<RetrieverMessage, RetrieverOp
           return "control";
         case "retrieve":
         case "retrieveSimilar":
+        case "sampleItems":
           return "read";
         case "putItems":
         case "refreshVectors":

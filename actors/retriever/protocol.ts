@@ -40,14 +40,33 @@ export interface GetRetrieverState extends Request<RetrieverState> {
   readonly kind: "getState";
 }
 
+/** Asks for some items at random, each with the same chance. */
+export interface SampleItems extends Request<SampledItems> {
+  readonly kind: "sampleItems";
+  readonly count: number;
+  /** Decides the sample, in [0, 1). */
+  readonly draw: number;
+  /** Conditions on every item. A condition on attributes that the retriever lacks always holds. */
+  readonly filter: readonly string[];
+  readonly scope: FilterScope;
+}
+
+/** A sample; fewer items than asked for where a condition of the request does not hold for some. */
+export interface SampledItems {
+  readonly ids: readonly string[];
+}
+
 /** Sources of the retriever: the model's inner products, or the newest by an attribute. */
 export type RetrieverSource = "model" | "recent";
 
 /**
- * Sources of candidates; `popular` and `trending` are lists of a kept feature, and `history` is a
- * kept history of the user.
+ * Sources of candidates that a request names; `popular` and `trending` are lists of a kept feature,
+ * and `history` is a kept history of the user.
  */
-export type CandidateSource = RetrieverSource | "popular" | "trending" | "history";
+export type RequestedSource = RetrieverSource | "popular" | "trending" | "history";
+
+/** Sources of candidates; `new` are the items of a rule about new items. */
+export type CandidateSource = RequestedSource | "new";
 
 /** The values that conditions of a filter read besides those of items. */
 export interface FilterScope {
@@ -100,6 +119,7 @@ export type RetrieverMessage =
   | GetRetrieverState
   | Retrieve
   | RetrieveSimilar
+  | SampleItems
   | RefreshVectors;
 
 /** The retriever does not have the item, or has no vector of it yet. */

@@ -25,6 +25,7 @@ import {
   type RetrieverSource,
   type RetrieverState,
   type RetrieveSimilar,
+  type SampleItems,
   UnknownItemError,
 } from "./protocol.ts";
 import { RecentItems } from "./recent_items.ts";
@@ -96,6 +97,8 @@ export class Retriever implements Behavior<RetrieverMessage> {
       case "retrieveSimilar":
         this.#retrieveSimilar(message, this.#context.remainingMs(message));
         return;
+      case "sampleItems":
+        return this.#sample(message);
       case "refreshVectors":
         return this.#refreshVectors();
       default:
@@ -217,6 +220,14 @@ export class Retriever implements Behavior<RetrieverMessage> {
       scores: Float32Array.from(found, ({ score }) => score),
     };
     this.#context.reply(request, answer, [answer.scores.buffer]);
+  }
+
+  #sample(request: SampleItems): void {
+    const { mask, rest } = this.#filters.apply(request.filter, this.#held);
+    const ids = Bitmap.spaced(mask, request.count, request.draw)
+      .filter((index) => this.#filters.meets(index, rest, request.scope))
+      .map((index) => this.#items.idOf(index));
+    this.#context.reply(request, { ids });
   }
 
   async #embed(

@@ -10,7 +10,7 @@ import {
   keptHistoriesOf,
   scenariosOf,
 } from "../scenarios.ts";
-import type { Sections } from "./check.ts";
+import { type Sections, unknownName } from "./check.ts";
 
 /** Attributes that are declared as another type than their feature reads. */
 export function* attributeTypes({ features, attributes }: Sections): Iterable<Finding> {
@@ -31,10 +31,15 @@ export function* attributeTypes({ features, attributes }: Sections): Iterable<Fi
   }
 }
 
-/** Scenarios with conditions, attributes or pins that are wrong. */
+/** Scenarios with conditions, attributes or pins that are wrong, and a default that is none. */
 export function* scenarios(
-  { features, attributes, kept, scenarios }: Sections,
+  { features, attributes, kept, ranker, scenarios }: Sections,
 ): Iterable<Finding> {
+  const byDefault = ranker?.scenario;
+  const names = Object.keys(scenarios ?? {});
+  if (byDefault !== undefined && !names.includes(byDefault)) {
+    yield unknownName(["ranker", "scenario"], byDefault, "scenario", names);
+  }
   if (features === undefined || attributes === undefined || kept === undefined) return;
   if (scenarios === undefined) return;
   const types = attributeTypesOf({ features, attributes, kept });

@@ -68,4 +68,7 @@ export const rankerSection = z.strictObject({
   scoreWeights: z.record(z.string(), z.number().min(-1e6).max(1e6)).default({}).describe(
     "Weights of the tasks' predictions in the score, by task name; the score is the weighted sum. Negative for undesired actions (hide); a task left out has weight 0. Default: the score is the first task's prediction.",
   ),
+  scenario: z.string().min(1).optional().describe(
+    "Scenario of requests that name none. Default: no rules.",
+  ),
 }).describe("Scoring and ordering of candidates.");

@@ -68,6 +68,8 @@ const feature = z.discriminatedUnion("kind", [
   }).describe("ln((1 + events in the window) / (1 + mean of eight windows))."),
   z.strictObject({ kind: z.literal("since"), ...counted })
     .describe("Hours since the last event; absent before the first."),
+  z.strictObject({ kind: z.literal("age"), ...counted })
+    .describe("Hours since the first event that the keeper remembers; absent before it."),
 ]);
 
 export const keptSection = z.strictObject({

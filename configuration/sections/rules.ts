@@ -65,6 +65,17 @@ const scenario = z.strictObject({
       top,
     }).describe("Maximal marginal relevance by the cosine of the model's vectors."),
   ]).optional().describe("Spreads items that are alike."),
+  newItems: z.strictObject({
+    when: condition.describe(
+      "Condition on an item that is new: `shown_month < 100` of a kept count, `publishedMs > now - days(7)`.",
+    ),
+    share: z.number().positive().max(1).describe(
+      "Share of the positions that new items have at least, on average over rankings.",
+    ),
+    top,
+  }).optional().describe(
+    "Gives new items a share of the positions that pins do not take. New items behind these positions are drawn, each with the same chance.",
+  ),
   pin: z.array(
     z.strictObject({
       item: z.string().min(1).max(256).describe("Id of the item."),
@@ -74,7 +85,7 @@ const scenario = z.strictObject({
 });
 
 export const scenariosSection = z.record(z.string().min(1).max(128), scenario).describe(
-  "Rules by name, for requests with this `scenario`. They apply in this order: exclude, filter, boost, rotation, diversity, pin.",
+  "Rules by name, for requests with this `scenario`. They apply in this order: exclude, filter, boost, rotation, diversity, newItems, pin.",
 );
 
 /** The scenarios of the file. */

@@ -177,10 +177,18 @@ function requestStep(
 function impressionStep({ partition, offset, impression }: LoggedRanking): StoryStep {
   return {
     kind: "impression",
-    text: "logged with its features",
+    text: `logged with its features${movedText(impression)}`,
     where: `event log, partition ${partition}, offset ${offset}`,
     atMs: impression.acceptedAtMs,
   };
+}
+
+function movedText({ newItems = [] }: LoggedRanking["impression"]): string {
+  if (newItems.length === 0) return "";
+  const positions = newItems.map(({ index, chance }) =>
+    `${index + 1} (chance ${Number(chance.toPrecision(2))})`
+  );
+  return `; new items at position ${positions.join(", ")}`;
 }
 
 /** The actions on a ranking, oldest first. */

@@ -27,18 +27,19 @@ export interface RuledRequest {
 }
 
 /**
- * The rules of a request; undefined if it has none.
+ * The rules of a request, of its scenario or the default one, and its own; undefined if it has
+ * none.
  *
  * @throws {ProblemError} `invalid-request` with the wrong conditions, attributes or scenario.
  */
 export function requestRules(
   request: RuledRequest,
-  { attributeTypes, keptHistories, scenarios }: Pick<
+  { attributeTypes, keptHistories, scenario: byDefault, scenarios }: Pick<
     GatewayOptions,
-    "attributeTypes" | "keptHistories" | "scenarios"
+    "attributeTypes" | "keptHistories" | "scenario" | "scenarios"
   >,
 ): RuleSet | undefined {
-  const { rules, scenario } = request;
+  const { rules, scenario = byDefault } = request;
   if (rules === undefined && scenario === undefined) return undefined;
   const errors = new FieldErrors();
   const named = scenario === undefined ? {} : scenarioOf(scenario, scenarios, errors);
@@ -94,7 +95,7 @@ function scenarioOf(
 }
 
 function ruleSetOf({ filter, ...rest }: RequestRules): RuleSet {
-  const { boost, diversity, exclude, pin, rotation } = rest;
+  const { boost, diversity, exclude, newItems, pin, rotation } = rest;
   return {
     ...(exclude && {
       exclude: exclude.map(({ what, withinSeconds }) => {
@@ -107,6 +108,7 @@ function ruleSetOf({ filter, ...rest }: RequestRules): RuleSet {
     ...(filter !== undefined && { filter: [filter] }),
     ...(boost && { boost }),
     ...(diversity && { diversity }),
+    ...(newItems && { newItems }),
     ...(pin && { pin }),
   };
 }

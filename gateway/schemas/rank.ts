@@ -60,7 +60,8 @@ export const rankRequestSchema = fields({
   rules: rulesSchema.optional(),
   scenario: z.string("send the name of a scenario of cairn.yaml").optional().meta({
     description: "Rules that cairn.yaml names under `scenarios`. Lists of `rules` add to them; " +
-      "diversity of `rules` replaces theirs.",
+      "diversity, rotation and newItems of `rules` replace theirs. Absent = ranker.scenario of " +
+      "cairn.yaml, if it names one.",
   }),
   rankingId: idSchema("Your own id for this ranking, never used before. Absent = a new one.")
     .optional(),
@@ -102,11 +103,10 @@ export const rankingSchema = z.strictObject({
     cold: z.boolean().meta({
       description: "Nothing is learned about this item yet; its score depends on user and context.",
     }),
-    sources: z.array(z.enum(["model", "recent", "popular", "trending", "history"])).optional().meta(
-      {
+    sources: z.array(z.enum(["model", "recent", "popular", "trending", "history", "new"]))
+      .optional().meta({
         description: "Of a recommendation: where the item comes from; empty for a pinned one.",
-      },
-    ),
+      }),
     similarity: z.number().optional().meta({
       description: "Of a similar item: the cosine of the vectors, -1 to 1.",
     }),
@@ -116,7 +116,7 @@ export const rankingSchema = z.strictObject({
           "the slot, largest first. With one task, the decrease of its logit.",
       }),
     moves: z.array(z.strictObject({
-      rule: z.enum(["boost", "rotation", "diversity", "pin"]),
+      rule: z.enum(["boost", "rotation", "diversity", "newItems", "pin"]),
       from: z.int().min(1),
       to: z.int().min(1),
       boosts: z.array(z.string()).optional(),

@@ -28,7 +28,8 @@ const shared = {
   timestamp: timestampSchema.optional(),
   rules: rulesSchema.optional(),
   scenario: z.string("send the name of a scenario of cairn.yaml").optional().meta({
-    description: "Rules that cairn.yaml names under `scenarios`.",
+    description: "Rules that cairn.yaml names under `scenarios`. Absent = ranker.scenario of " +
+      "cairn.yaml, if it names one.",
   }),
   learn: z.boolean("send true or false").optional().meta({
     description: "False = the ranking is not logged: nothing is learned from it, and it takes no " +

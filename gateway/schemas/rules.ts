@@ -90,6 +90,16 @@ const diversitySchema = z.discriminatedUnion("kind", [
   }, 'a diversity rule like {"kind": "mmr", "lambda": 0.7}'),
 ], { error: 'send a diversity rule of kind "cap" or "mmr"' });
 
+const sendShare = "send a number above 0 and at most 1";
+
+const newItemsSchema = fields({
+  when: conditionSchema.meta({ description: "Condition on an item that is new." }),
+  share: z.number(sendShare).positive(sendShare).max(1, sendShare).meta({
+    description: "Share of the positions that new items have at least, on average over rankings.",
+  }),
+  top,
+}, 'a rule like {"when": "shown_month < 100", "share": 0.1}');
+
 const sendBoosts = `send a list of at most ${BOOSTS_MAX} boosts`;
 const sendExcludes = `send a list of at most ${EXCLUDES_MAX} exclusions`;
 const sendPins = `send a list of at most ${PINS_MAX} pins`;
@@ -111,12 +121,16 @@ export const rulesSchema = fields({
     description: "Lowers items that were just shown to the user.",
   }),
   diversity: diversitySchema.optional().meta({ description: "Spreads items of the same kind." }),
+  newItems: newItemsSchema.optional().meta({
+    description: "Gives new items a share of the positions that pins do not take. New items " +
+      "behind these positions are drawn by the ranking's id, each with the same chance.",
+  }),
   pin: z.array(pinSchema, sendPins).max(PINS_MAX, sendPins).optional().meta({
     description: "Puts items at positions. An item that a filter left out is not pinned.",
   }),
 }, "rules").meta({
   description: "Rules over the scored items. They apply in this order: exclude, filter, boost, " +
-    "rotation, diversity, pin.",
+    "rotation, diversity, newItems, pin.",
   examples: [{ filter: "price < 50", boost: [{ when: '"new" in tags', factor: 1.2 }] }],
 }).register(namedSchemas, { id: "Rules" });
 

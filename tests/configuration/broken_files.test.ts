@@ -174,6 +174,22 @@ const oneProblem: [name: string, text: string, problem: string][] = [
     "attributes.item in cairn.yaml",
   ],
   [
+    "a default scenario that is not declared",
+    `${slots}\nscenarios: { home: {} }\nranker: { scenario: hom }`,
+    '3:21 ranker.scenario: unknown scenario "hom"; did you mean "home"?',
+  ],
+  [
+    "a scenario whose new items are read from an attribute that is not declared",
+    `${slots}\nscenarios: { home: { newItems: { when: shown < 5, share: 0.1 } } }`,
+    '2:40 scenarios.home.newItems.when: at character 1: no attribute "shown" of item is ' +
+    "declared; none is. Declare others under attributes in cairn.yaml",
+  ],
+  [
+    "a scenario whose new items have no share",
+    `${slots}\nscenarios: { home: { newItems: { when: now > 0 } } }`,
+    "2:22 scenarios.home.newItems.share: missing; expected a number above 0 and at most 1",
+  ],
+  [
     "a scenario with a boost by zero",
     `${slots}\nscenarios: { home: { boost: [{ when: now > 0, factor: 0 }] } }`,
     "2:55 scenarios.home.boost[0].factor: found 0, expected a number above 0 and at most 1,000",

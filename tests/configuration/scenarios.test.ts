@@ -12,19 +12,28 @@ features:
     cost: { kind: numeric, source: item, attribute: price, buckets: { kind: log } }
     year: { kind: categorical, source: item }
 attributes:
-  item: { year: number, stock: number }
+  item: { year: number, stock: number, publishedMs: number }
   context: { shop: text }
 scenarios:
   home:
     filter: stock > 0 && year >= 1990 && context.shop == "x"
     boost: [{ when: '"new" in tags && brand == "b"', factor: 2 }]
     diversity: { kind: cap, by: brand, max: 2 }
+    newItems: { when: "now - publishedMs < days(7)", share: 0.1, top: 10 }
     pin: [{ item: a, position: 1 }]
+ranker: { scenario: home }
 `,
     "c.yaml",
   );
   assert.deepEqual(gateway.attributeTypes, {
-    item: { brand: "label", tags: "texts", price: "number", year: "number", stock: "number" },
+    item: {
+      brand: "label",
+      tags: "texts",
+      price: "number",
+      year: "number",
+      stock: "number",
+      publishedMs: "number",
+    },
     user: {},
     context: { shop: "text" },
   });
@@ -33,8 +42,10 @@ scenarios:
       filter: ['stock > 0 && year >= 1990 && context.shop == "x"'],
       boost: [{ when: '"new" in tags && brand == "b"', factor: 2 }],
       diversity: { kind: "cap", by: "brand", max: 2 },
+      newItems: { when: "now - publishedMs < days(7)", share: 0.1, top: 10 },
       pin: [{ item: "a", position: 1 }],
     },
   });
+  assert.equal(gateway.scenario, "home");
   assert.deepEqual(ranker.attributeTypes, gateway.attributeTypes);
 });

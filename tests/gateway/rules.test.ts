@@ -30,6 +30,23 @@ Deno.test("the ranker gets the rules of the scenario and of the request together
   assert.equal(ranker.asked[1].rules, undefined);
 });
 
+Deno.test("a request without a scenario gets the default one, and may name another", async () => {
+  const newItems = { when: "price > 5", share: 0.1 };
+  const { post, ranker } = gatewayFixture({
+    options: { scenario: "fresh", scenarios: { fresh: { newItems }, plain: {} } },
+  });
+  const rulesOf = async (change: Record<string, unknown>) => {
+    const response = await post("/v1/rank", { ...two, ...change });
+    assert.equal(response.status, 200);
+    await response.body?.cancel();
+    return ranker.asked.at(-1)?.rules;
+  };
+  assert.deepEqual((await rulesOf({}))?.newItems, newItems);
+  assert.equal((await rulesOf({ scenario: "plain" }))?.newItems, undefined);
+  const own = { when: "price > 9", share: 1, top: 3 };
+  assert.deepEqual((await rulesOf({ rules: { newItems: own } }))?.newItems, own);
+});
+
 Deno.test("a ranking whose items were all left out is answered, with the removed items", async () => {
   const { post, ranker } = gatewayFixture();
   ranker.script = (rank) => ({

@@ -20,6 +20,10 @@ Deno.test("records are read from the log as they were written", () => {
     const record of [
       impression({ ranking: "r", items: ["a", "\ufeffb"], atMs: 7 }),
       { ...impression({ ranking: "r", items: ["a"], atMs: 7 }), logSampleRate: Math.log(0.1) },
+      {
+        ...impression({ ranking: "r", items: ["a"], atMs: 7 }),
+        newItems: [{ index: 0, chance: 0.25 }],
+      },
       action({ ranking: "r", item: "a", action: "rating", value: 3.5, atMs: 8 }),
       { kind: "remembered", events: packEvents(remembered), atMs: 9, acceptedAtMs: 9 } as const,
       { kind: "remembered", events: packEvents([]), atMs: 9, acceptedAtMs: 9 } as const,
@@ -60,6 +64,12 @@ Deno.test("a record with a missing or wrong field is refused", () => {
   for (const events of [new Uint8Array(25), packEvents(remembered).subarray(1), "text"]) {
     const record = { kind: "remembered", events, atMs: 9, acceptedAtMs: 9 };
     assert.throws(() => decodeEvent(encode(record)), RangeError);
+  }
+  for (
+    const moved of [null, {}, { index: 0 }, { index: 0.5, chance: 1 }, { index: 0, chance: 0 }]
+  ) {
+    const record = { ...impression({ ranking: "r", items: ["a"], atMs: 7 }), newItems: [moved] };
+    assert.throws(() => decodeEvent(encode(record)), RangeError, JSON.stringify(moved));
   }
   for (const other of [null, 7, "text", [], {}]) {
     assert.throws(() => decodeEvent(encode(other)), RangeError);

@@ -13,6 +13,7 @@ const types: AttributeTypes = {
 };
 const ids = ["a", "b", "c", "d", "e"];
 const items: ScoredItems = {
+  rankingId: "r",
   ids,
   scores: [0.9, 0.8, 0.7, 0.6, 0.5],
   attributes: [
@@ -92,6 +93,56 @@ Deno.test("the moves of an item name each rule that changed its position", () =>
   );
 });
 
+const fresh = { when: "price > 35", share: 0.5 };
+
+Deno.test("new items get their share of the positions that are shown", () => {
+  const { order, shown } = apply({ newItems: fresh }, { limit: 2 });
+  const raised = order.newItems?.moved.map(({ row }) => ids[row]) ?? [];
+  assert.equal(raised.length, 1);
+  assert.ok(["d", "e"].includes(raised[0]) && shown.slice(0, 2).includes(raised[0]), shown);
+  assert.equal(apply({ newItems: fresh }).shown, "abcde", "of all positions they have 2 of 5");
+  const { steps } = order;
+  assert.deepEqual(steps.map(({ by }) => by), ["score", "newItems"]);
+});
+
+Deno.test("a pin keeps its position from new items, and takes none of theirs", () => {
+  const pin = [{ item: "b", position: 1 }];
+  const { order, shown } = apply({ newItems: { ...fresh, share: 1 }, pin }, { limit: 3 });
+  assert.equal(shown[0], "b");
+  assert.deepEqual([...shown.slice(1, 3)].sort(), ["d", "e"]);
+  assert.equal(order.newItems?.positions, 2);
+  const full = apply({ newItems: fresh, pin }, { limit: 1 });
+  assert.deepEqual([full.shown, full.order.newItems?.moved], ["bacde", []]);
+});
+
+Deno.test("new items keep within a diversity cap", () => {
+  const brands = ["x", "x", "y", "y", "z"];
+  const attributes = items.attributes?.map((each, i) => ({ ...each, brand: brands[i] })) ?? [];
+  for (let i = 0; i < 50; i++) {
+    const { order, shown } = apply({
+      newItems: { ...fresh, share: 1 },
+      diversity: { kind: "cap", by: "brand", max: 1, top: 3 },
+    }, { attributes, limit: 3, rankingId: `r${i}` });
+    const first = [...order.rows.subarray(0, 3)].map((row) => brands[row]);
+    assert.equal(new Set(first).size, 3, shown);
+  }
+});
+
+Deno.test("new items that were just shown, filtered or excluded are not raised", () => {
+  const all = { newItems: { ...fresh, share: 1 } };
+  const rotation = { withinMs: 1, penalty: 0.9 };
+  const rotated = Uint8Array.from([0, 0, 0, 1, 0]);
+  const { order } = apply({ ...all, rotation }, { limit: 2, rotated });
+  assert.deepEqual(order.newItems?.moved.map(({ row }) => ids[row]), ["e"]);
+  assert.equal(order.newItems?.missing, 1);
+  const excluded = apply({ ...all, filter: ["price < 45"] }, {
+    limit: 2,
+    excluded: Uint8Array.from([0, 0, 0, 1, 0]),
+  });
+  assert.deepEqual(excluded.order.newItems?.moved, []);
+  assert.equal(excluded.shown, "abc");
+});
+
 Deno.test("rules of a request add to those of a scenario, and win over its pins", () => {
   const merged = mergedRules(
     { filter: ["price > 1"], pin: [{ item: "a", position: 1 }, { item: "b", position: 2 }] },
@@ -108,6 +159,11 @@ Deno.test("whatever the rules, each item is either ordered or removed, once", ()
       when: fc.constantFrom("price > 25", '"new" in tags'),
       factor: fc.double({ min: 0.01, max: 100, noNaN: true }),
     })),
+    newItems: fc.record({
+      when: fc.constantFrom("price > 25", "price < 15"),
+      share: fc.double({ min: 0.01, max: 1, noNaN: true }),
+      top: fc.option(fc.integer({ min: 1, max: 6 }), { nil: undefined }),
+    }),
     diversity: fc.record({
       kind: fc.constant("cap" as const),
       by: fc.constantFrom("brand", "tags"),

@@ -22,6 +22,7 @@ const features: KeptFeature[] = [
   },
   { kind: "trend", name: "trend", by: "item", of: { action: "click" }, windowMs: HOUR },
   { kind: "since", name: "since", by: "item", of: { action: "click" } },
+  { kind: "age", name: "age", by: "item", of: { action: "click" } },
   {
     kind: "count",
     name: "liked",
@@ -46,7 +47,7 @@ const options: FeatureKeeperOptions = {
   rankingsMax: 1_000,
   checkpointMs: 0,
 };
-const itemNames = ["clicks", "ctr", "trend", "since"];
+const itemNames = ["clicks", "ctr", "trend", "since", "age"];
 const writer = new ImpressionRowsWriter({ slots: 1, denseWidth: 0, sharedSlots: [], tasks: 1 });
 
 function impression(
@@ -119,18 +120,19 @@ Deno.test("histories have the newest items first, each once, at most as many as 
 Deno.test("counts, rates, trends and times are those of the window at the time of the read", () => {
   const state = new KeptState(options);
   for (let i = 0; i < 10; i++) state.take(impression(`r${i}`, "ann", ["a", "b"], i));
-  for (let i = 0; i < 4; i++) state.take(action(`e${i}`, `r${i}`, "a", 100));
+  for (let i = 0; i < 4; i++) state.take(action(`e${i}`, `r${i}`, "a", 130 - 10 * i));
   assert.deepEqual(itemOf(state, "a", 200), {
     clicks: 4,
     ctr: (4 + 1) / (10 + 10),
     trend: Math.log(5 / 1.5),
-    since: 100 / HOUR,
+    since: 70 / HOUR,
+    age: 100 / HOUR,
   });
   assert.deepEqual(itemOf(state, "a", 2 * HOUR).clicks, 0);
   assert.deepEqual(itemOf(state, "a", 2 * HOUR).ctr, 0.1);
-  const { since, ...fresh } = itemOf(state, "never", 200);
+  const { since, age, ...fresh } = itemOf(state, "never", 200);
   assert.deepEqual(fresh, { clicks: 0, ctr: 0.1, trend: 0 });
-  assert.ok(Number.isNaN(since));
+  assert.ok(Number.isNaN(since) && Number.isNaN(age));
 });
 
 Deno.test("values decide which actions count, and an event counts once", () => {

@@ -21,7 +21,7 @@ export const rules: readonly BadInput[] = [
   wrongRules(
     "a misspelt rule",
     { filters: "price < 5" },
-    "#/rules/filters is an unknown field; send only filter, boost, exclude, rotation, diversity, pin (did you mean filter?)",
+    "#/rules/filters is an unknown field; send only filter, boost, exclude, rotation, diversity, newItems, pin (did you mean filter?)",
   ),
   wrongRules(
     "a condition that ends early",
@@ -108,6 +108,34 @@ export const rules: readonly BadInput[] = [
     "a rotation that lowers nothing",
     { rotation: { withinSeconds: 60, penalty: 0 } },
     "#/rules/rotation/penalty is 0; send a number above 0 and at most 1",
+  ),
+  wrongRules(
+    "new items without a condition",
+    { newItems: { share: 0.1 } },
+    '#/rules/newItems/when is missing; send a condition of 1 to 1000 characters, like "price < 20"',
+  ),
+  wrongRules(
+    "new items by a condition that is not true or false",
+    { newItems: { when: "price", share: 0.1 } },
+    '#/rules/newItems/when is the text "price"; at character 1: it gives a number; write a ' +
+      "condition, such as price < 20",
+  ),
+  wrongRules(
+    "a share of new items beyond all positions",
+    { newItems: { when: "price < 5", share: 1.5 } },
+    "#/rules/newItems/share is 1.5; send a number above 0 and at most 1",
+  ),
+  wrongRules(
+    "a share of no positions",
+    { newItems: { when: "price < 5", share: 0, top: 0 } },
+    "#/rules/newItems/share is 0; send a number above 0 and at most 1",
+    "#/rules/newItems/top is 0; send a whole number from 1 to 500",
+  ),
+  wrongRules(
+    "a misspelt field of new items",
+    { newItems: { when: "price < 5", part: 0.1 } },
+    "#/rules/newItems/share is missing; send a number above 0 and at most 1",
+    "#/rules/newItems/part is an unknown field; send only when, share, top",
   ),
   {
     name: "a scenario that cairn.yaml does not have",
