@@ -28,6 +28,7 @@ import {
   readState,
   readTrainers,
 } from "./erasure_state.ts";
+import { ErasureMetrics } from "./erasure_metrics.ts";
 import { guardedBlobs } from "./guarded_blobs.ts";
 import { carryEvents } from "../memory/carried_events.ts";
 import type { ErasureSources } from "./sources.ts";
@@ -54,12 +55,14 @@ interface Following {
 export class Erasures {
   readonly #sources: ErasureSources;
   readonly #following = new Map<string, Following>();
+  readonly #metrics: ErasureMetrics;
   #timer: Timer | undefined;
   #step: Promise<void> = Promise.resolve();
   #stopped = false;
 
   constructor(sources: ErasureSources) {
     this.#sources = { ...sources, blobs: guardedBlobs(sources.blobs) };
+    this.#metrics = new ErasureMetrics(sources.telemetry);
   }
 
   /** Names of the trainers, in the order of their parts in a state. */
@@ -145,11 +148,14 @@ export class Erasures {
       if (this.#stopped) return;
       try {
         releases = await this.#goOn(following) || releases;
+        await this.#warnIfOverdue(following);
       } catch (error) {
         const { erasureId } = following.request;
         this.#sources.telemetry.log("warn", `the erasure ${erasureId} waits: ${reasonOf(error)}`);
       }
     }
+    const requests = [...this.#following.values()].map(({ request }) => request);
+    this.#metrics.report(requests, this.#sources.clock.nowMs());
     if (!releases || this.#stopped) return;
     try {
       await this.#release();
@@ -199,7 +205,6 @@ export class Erasures {
     }
     // A pinned snapshot stays as long as it is pinned; nothing else has to move for it.
     if (state.holds.every((hold) => hold.kind === "snapshot" && hold.pinned)) return false;
-    this.#warnIfOverdue(following, state);
     return true;
   }
 
@@ -247,10 +252,16 @@ export class Erasures {
     }));
   }
 
-  #warnIfOverdue(following: Following, { request, holds }: ErasureState): void {
-    if (following.isOverdue || this.#sources.clock.nowMs() < request.byMs) return;
+  /** Says once of an erasure that is late which parts still hold the user. */
+  async #warnIfOverdue(following: Following): Promise<void> {
+    const { request } = following;
+    const { erasureId, byMs } = request;
+    const isLate = this.#following.has(erasureId) && this.#sources.clock.nowMs() >= byMs;
+    if (!isLate || following.isOverdue) return;
+    const { holds, trainers } = await readState(this.#sources, request);
     following.isOverdue = true;
-    this.#sources.telemetry.log("warn", `the erasure ${request.erasureId} is overdue`, { holds });
+    const waiting = this.#sources.trainers.filter((_, i) => trainers[i][1] === undefined);
+    this.#sources.telemetry.log("warn", `the erasure ${erasureId} is overdue`, { holds, waiting });
   }
 
   async #store(following: Following, request: ErasureRequest): Promise<void> {

@@ -42,6 +42,7 @@ export const QUIET_SERIES: Series = {
   'cairn_events_total{status="accepted"}': `0+1000${COUNT}`,
   'cairn_events_total{status="rejected"}': `0+10${COUNT}`,
   "cairn_joiner_clock_lead_ms": `0+0${COUNT}`,
+  "cairn_erasures_overdue": `0+0${COUNT}`,
 };
 
 /** A case in which an alert fires at minute 90. */
@@ -148,4 +149,5 @@ export const alertCases: readonly AlertCase[] = [
     alert: "CairnClockSetBack",
     series: { "cairn_joiner_clock_lead_ms": `120000+0${COUNT}` },
   },
+  { alert: "CairnErasureOverdue", series: { "cairn_erasures_overdue": `1+0${COUNT}` } },
 ];

@@ -15,7 +15,12 @@ import { TelemetryRecorder } from "../../mesh/simulation/telemetry_recorder.ts";
 import { VirtualClock } from "../../mesh/simulation/virtual_clock.ts";
 import { readErasureRequest, writeTrainerErasure } from "../../records/erasure.ts";
 import { decodeEvent, encodeEvent } from "../../records/event_record.ts";
-import { FORMAT, pinSnapshot, writeManifest } from "../../records/snapshot_manifest.ts";
+import {
+  FORMAT,
+  pinSnapshot,
+  unpinSnapshot,
+  writeManifest,
+} from "../../records/snapshot_manifest.ts";
 import type { ShardPart } from "../../records/snapshot_parts.ts";
 import { impression } from "../actors/joiner/records.ts";
 import { fixtureOptions, gatewayFixture, json, startMs } from "./fixture.ts";
@@ -344,6 +349,37 @@ Deno.test("an erasure that is late is logged once, with what still holds the use
   const late = telemetry.lines.filter(({ message }) => message.includes("is overdue"));
   assert.equal(late.length, 1);
   await erasures.stop();
+});
+
+Deno.test("an erasure that waits for a trainer, or is held by a pinned snapshot, is overdue in log and metrics", async () => {
+  for (const [pinned, learned] of [[true, true], [false, false]]) {
+    const parts = await fixture();
+    const { erasures, blobs, pass, snapshot, sync, telemetry, eraseBesidesSnapshots } = parts;
+    await snapshot(1, 5);
+    if (pinned) await pinSnapshot(blobs, FIRST);
+    const erasureId = learned
+      ? await eraseBesidesSnapshots()
+      : (await erasures.erase("ann")).request.erasureId;
+    await pass(2);
+    const values = () =>
+      ["under_way", "overdue"].map((name) => telemetry.value(`cairn_erasures_${name}`));
+    assert.deepEqual(values(), [1, 0]);
+    await pass(90);
+    assert.deepEqual(values(), [1, 1]);
+    const late = telemetry.lines.filter(({ message }) => message.includes("is overdue"));
+    assert.equal(late.length, 1);
+    assert.deepEqual(late[0].fields?.waiting, learned ? [] : [SOURCE]);
+    const holds = late[0].fields?.holds as { readonly kind: string }[];
+    assert.ok(holds.some(({ kind }) => kind === "snapshot"));
+    if (!pinned) continue;
+    await unpinSnapshot(blobs, FIRST);
+    await blobs.delete(`${FIRST}/manifest.json`);
+    await snapshot(2, 12);
+    sync.roundsComplete++;
+    await pass(6);
+    assert.deepEqual([...values(), erasureId.length > 0], [0, 0, true]);
+    await erasures.stop();
+  }
 });
 
 /** A shard's part whose first member was cut before the removals, and its second behind them. */
