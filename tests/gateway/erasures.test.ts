@@ -83,14 +83,19 @@ async function fixture(more: Partial<ErasureSources> = {}) {
       ],
       shards,
     });
-  /** Erases a user from everything but the snapshots; resolves with the id of the receipt. */
-  const eraseBesidesSnapshots = async (): Promise<string> => {
+  /** Erases a user from the rows of training and serving; resolves with the id of the receipt. */
+  const eraseLearned = async (): Promise<string> => {
     const { request: { erasureId } } = await erasures.erase("ann");
     await pass(4);
     await learn(erasureId, 1);
     await learn(erasureId, 2);
     await pass(1);
     sync.roundsComplete += 2;
+    return erasureId;
+  };
+  /** Erases a user from everything but the snapshots; resolves with the id of the receipt. */
+  const eraseBesidesSnapshots = async (): Promise<string> => {
+    const erasureId = await eraseLearned();
     await pass(1);
     for (const partition of [0, 1]) await eventLog.trim(partition, 2);
     await exampleLog.trim(0, 2);
@@ -103,6 +108,7 @@ async function fixture(more: Partial<ErasureSources> = {}) {
   };
   return {
     ...{ ...sources, sync, telemetry, eventLog, exampleLog, blobs, clock },
+    eraseLearned,
     eraseBesidesSnapshots,
     receipt,
     erasures,
@@ -197,15 +203,10 @@ Deno.test("another host's erasure is read, and left to that host", async () => {
 });
 
 Deno.test("a pinned snapshot has no time in the receipt, and nothing is released for it", async () => {
-  const { erasures, pass, learn, snapshot, sync, kinds, gateway, ...parts } = await fixture();
+  const { erasures, pass, eraseLearned, snapshot, kinds, gateway, ...parts } = await fixture();
   await snapshot(1, 5);
   await pinSnapshot(parts.blobs, "snapshots/000000000000001");
-  const { request: { erasureId } } = await erasures.erase("ann");
-  await pass(4);
-  await learn(erasureId, 1);
-  await learn(erasureId, 2);
-  await pass(1);
-  sync.roundsComplete += 2;
+  const erasureId = await eraseLearned();
   for (const partition of [0, 1]) await parts.eventLog.trim(partition, 2);
   await parts.exampleLog.trim(0, 2);
   await pass(30);
@@ -252,13 +253,8 @@ Deno.test("a blob store that fails is a problem of a request, and costs a follow
 });
 
 Deno.test("a log that cannot roll lets erasures wait, and is tried again", async () => {
-  const { erasures, pass, learn, sync, kinds, ...parts } = await fixture();
-  const { request: { erasureId } } = await erasures.erase("ann");
-  await pass(4);
-  await learn(erasureId, 1);
-  await learn(erasureId, 2);
-  await pass(1);
-  sync.roundsComplete += 2;
+  const { erasures, pass, eraseLearned, kinds, ...parts } = await fixture();
+  await eraseLearned();
   const log = parts.eventLog as { roll?: () => Promise<void> };
   log.roll = () => Promise.reject(new Error("No space left on device"));
   await pass(10);
@@ -272,13 +268,8 @@ Deno.test("a log that cannot roll lets erasures wait, and is tried again", async
 
 Deno.test("a release keeps the records that a feature keeper has not saved", async () => {
   const keepers = [[9, 4], [7, 5]].map((saved) => ({ ask: () => Promise.resolve({ saved }) }));
-  const { erasures, pass, learn, sync, eventLog } = await fixture({ keepers: keepers as never });
-  const { request: { erasureId } } = await erasures.erase("ann");
-  await pass(4);
-  await learn(erasureId, 1);
-  await learn(erasureId, 2);
-  await pass(1);
-  sync.roundsComplete += 2;
+  const { erasures, pass, eraseLearned, eventLog } = await fixture({ keepers: keepers as never });
+  await eraseLearned();
   for (const partition of [0, 1]) {
     const others = Array.from(
       { length: 9 },
@@ -294,16 +285,11 @@ Deno.test("a release keeps the records that a feature keeper has not saved", asy
 });
 
 Deno.test("an event stays a duplicate when an erasure lets its record go and the gateway restarts", async () => {
-  const { erasures, gateway, pass, learn, sync, eventLog, clock, telemetry } = await fixture();
+  const { erasures, gateway, pass, eraseLearned, eventLog, clock, telemetry } = await fixture();
   await gateway.rank("r", ["a"]);
   const click = { eventId: "e", rankingId: "r", item: "a", action: "click" };
   const { events: [{ acceptedAtMs }] } = await json(gateway.post("/v1/events", click));
-  const { request: { erasureId } } = await erasures.erase("ann");
-  await pass(4);
-  await learn(erasureId, 1);
-  await learn(erasureId, 2);
-  await pass(1);
-  sync.roundsComplete += 2;
+  await eraseLearned();
   await pass(6);
   for (const partition of [0, 1]) {
     const records = (await eventLog.read(partition, 0, 100)).map(({ offset, bytes }) => {
@@ -337,14 +323,9 @@ Deno.test("a delete without forget is no erasure, and a gateway without training
 });
 
 Deno.test("an erasure that is late is logged once, with what still holds the user", async () => {
-  const { erasures, pass, learn, snapshot, sync, telemetry } = await fixture();
+  const { erasures, pass, eraseLearned, snapshot, telemetry } = await fixture();
   await snapshot(1, 5);
-  const { request: { erasureId } } = await erasures.erase("ann");
-  await pass(4);
-  await learn(erasureId, 1);
-  await learn(erasureId, 2);
-  await pass(1);
-  sync.roundsComplete += 2;
+  await eraseLearned();
   await pass(90);
   const late = telemetry.lines.filter(({ message }) => message.includes("is overdue"));
   assert.equal(late.length, 1);
