@@ -1,4 +1,5 @@
 import type { ActorDefinition } from "../../mesh/runtime/actor.ts";
+import { rowsRestarts } from "../../mesh/runtime/restart_policies.ts";
 import type { ShardCopyMessage } from "./copy_protocol.ts";
 import type { MovedShards } from "./moved_shards.ts";
 import { ShardCopy, type ShardCopyActorOptions } from "./shard_copy.ts";
@@ -11,13 +12,7 @@ export function defineShardCopy(
     kind: "shard_copy",
     mailbox: { capacity: 64, overflow: "reject" },
     // A restarted copy begins anew.
-    restart: {
-      restartsMax: 3,
-      periodMs: 60_000,
-      backoffMs: 100,
-      backoffMsMax: 5_000,
-      goesOn: true,
-    },
+    restart: rowsRestarts,
     priorityOf: (message) => message.kind === "copyMore" ? "write" : "control",
     create: (context, options) => new ShardCopy(context, options, moved),
   };

@@ -1,4 +1,5 @@
 import type { ActorDefinition } from "../../mesh/runtime/actor.ts";
+import { rowsRestarts } from "../../mesh/runtime/restart_policies.ts";
 import { fencedBlobStore } from "../../mesh/runtime/fenced_stores.ts";
 import { EmbeddingShard, type EmbeddingShardDependencies } from "./embedding_shard.ts";
 import type { EmbeddingShardOptions } from "./options.ts";
@@ -13,13 +14,7 @@ export function defineEmbeddingShard(
     kind: "embedding_shard",
     mailbox: { capacity: 4_096, overflow: "backpressure" },
     // Few restarts: each one costs a restored snapshot, and the trainer's replay from it.
-    restart: {
-      restartsMax: 3,
-      periodMs: 60_000,
-      backoffMs: 100,
-      backoffMsMax: 5_000,
-      goesOn: true,
-    },
+    restart: rowsRestarts,
     priorityOf: (message) => {
       switch (message.kind) {
         case "getStatistics":

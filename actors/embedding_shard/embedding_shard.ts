@@ -33,13 +33,14 @@ import {
   ShardMovingError,
 } from "./copy_protocol.ts";
 import { buffersOf, DeltaStream } from "./delta_stream.ts";
-import { Giving, whileFrozen } from "./giving.ts";
+import { Giving } from "./giving.ts";
 import type { MovedShard, MovedShards } from "./moved_shards.ts";
 import { listIds, removeRows } from "./removed_rows.ts";
 import { ShardFigures } from "./shard_figures.ts";
-import { Loading, LoadProgress, ShardLoadingError, whileLoading } from "./loading.ts";
+import { Loading, LoadProgress, ShardLoadingError } from "./loading.ts";
 import { type RestoredShard, restoreNewest } from "./shard_restore.ts";
 import { ShardSnapshot, type SnapshotsBefore } from "./shard_snapshot.ts";
+import type { WaitingMessages } from "./waiting_messages.ts";
 
 /** Interval at which the entries per bucket are counted, ms. Counting visits all buckets. */
 const BUCKETS_INTERVAL_MS = 60_000;
@@ -181,22 +182,36 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
     // A snapshot that cannot be read crashes the shard here.
     this.#beginFrom(await loading.restored);
     this.#loading = undefined;
-    for (const message of loading.takeWaiting()) await this.receive(message);
+    for (const message of loading.waiting.take()) await this.receive(message);
   }
 
-  /** Whether a message is not handled before all rows are loaded. */
-  #waitsForRows(message: EmbeddingShardMessage, loading: Loading): boolean {
-    const { shard, evictionIntervalMs } = this.#options;
-    switch (whileLoading(message)) {
+  /** Whether a message is not handled now: before all rows are loaded, or while frozen. */
+  #waits(message: EmbeddingShardMessage): boolean {
+    const { shard } = this.#options;
+    if (this.#loading !== undefined) {
+      const refusal = (doing: string) => new ShardLoadingError(shard, doing);
+      if (this.#isKept(message, this.#loading.waiting, refusal)) return true;
+    }
+    if (this.#giving?.isFrozen !== true) return false;
+    const refusal = (doing: string) => new ShardMovingError(shard, doing);
+    return this.#isKept(message, this.#giving.waiting, refusal);
+  }
+
+  #isKept(
+    message: EmbeddingShardMessage,
+    waiting: WaitingMessages,
+    refusal: (doing: string) => Error,
+  ): boolean {
+    switch (waiting.handlingOf(message)) {
       case "waits":
-        if (loading.defer(message)) return true;
-        this.#context.replyError(message, new ShardLoadingError(shard, message.kind));
+        if (waiting.defer(message)) return true;
+        this.#context.replyError(message, refusal("keep more messages"));
         return true;
       case "refused":
-        this.#context.replyError(message, new ShardLoadingError(shard, message.kind));
+        this.#context.replyError(message, refusal(message.kind));
         return true;
       case "again":
-        this.#context.schedule(evictionIntervalMs, message);
+        this.#context.schedule(this.#options.evictionIntervalMs, message);
         return true;
       case "handled":
         return false;
@@ -204,8 +219,7 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
   }
 
   receive(message: EmbeddingShardMessage): void | Promise<void> {
-    if (this.#loading !== undefined && this.#waitsForRows(message, this.#loading)) return;
-    if (this.#giving?.isFrozen === true && this.#waitsForMove(message, this.#giving)) return;
+    if (this.#waits(message)) return;
     switch (message.kind) {
       case "lookup":
         return this.#lookup(message);
@@ -419,29 +433,6 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
 
   // ---- moving to another node
 
-  /**
-   * Whether a message is not handled while the shard is frozen. Those of trainers and of parameter
-   * sync wait for the end of the move, in their order; the ones that come again later are refused.
-   */
-  #waitsForMove(message: EmbeddingShardMessage, giving: Giving): boolean {
-    const { shard } = this.#options;
-    switch (whileFrozen(message)) {
-      case "waits":
-        if (!giving.defer(message)) {
-          this.#context.replyError(message, new ShardMovingError(shard, "keep more messages"));
-        }
-        return true;
-      case "refused":
-        this.#context.replyError(message, new ShardMovingError(shard, message.kind));
-        return true;
-      case "again":
-        this.#context.schedule(this.#options.evictionIntervalMs, message);
-        return true;
-      case "handled":
-        return false;
-    }
-  }
-
   #beginCopy(message: BeginCopy): void {
     if (this.#giving !== undefined) this.#endGiving();
     const source = this.#tables.copySource();
@@ -511,7 +502,7 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
     this.#giving = undefined;
     giving?.source?.close();
     this.#moved.settle(this.#options.shard);
-    for (const message of giving?.takeWaiting() ?? []) this.receive(message);
+    for (const message of giving?.waiting.take() ?? []) this.receive(message);
   }
 
   #evictExpired(): void {

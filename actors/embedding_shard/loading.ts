@@ -2,32 +2,8 @@
  * The rows of a snapshot that are being loaded while the shard serves those that it has: deltas and
  * pages carry loaded rows to the replicas, and messages of trainers wait until all are there.
  */
-import type { EmbeddingShardMessage } from "./protocol.ts";
 import type { RestoredShard } from "./shard_restore.ts";
-
-/** Messages that wait, at most: several of each trainer. */
-const WAITING_MAX = 4_096;
-
-/** The fate of a message that comes while rows are being loaded. */
-export function whileLoading(
-  { kind }: EmbeddingShardMessage,
-): "waits" | "refused" | "again" | "handled" {
-  switch (kind) {
-    case "lookup":
-    case "applyGradients":
-    case "removeRows":
-    case "listIds":
-    case "openSource":
-      return "waits";
-    case "beginSnapshot":
-    case "beginCopy":
-      return "refused";
-    case "evictExpired":
-      return "again";
-    default:
-      return "handled";
-  }
-}
+import { WaitingMessages } from "./waiting_messages.ts";
 
 /** The shard's rows are not all loaded yet. */
 export class ShardLoadingError extends Error {
@@ -69,7 +45,7 @@ export class LoadProgress {
 export class Loading {
   readonly restored: Promise<RestoredShard>;
   readonly #progress: LoadProgress;
-  readonly #waiting: EmbeddingShardMessage[] = [];
+  readonly waiting = new WaitingMessages("loading");
 
   constructor(restored: Promise<RestoredShard>, progress: LoadProgress) {
     this.restored = restored;
@@ -79,17 +55,5 @@ export class Loading {
   /** From 0 to 1. */
   get share(): number {
     return this.#progress.share;
-  }
-
-  /** Keeps a message until the rows are loaded; false where too many wait. */
-  defer(message: EmbeddingShardMessage): boolean {
-    if (this.#waiting.length === WAITING_MAX) return false;
-    this.#waiting.push(message);
-    return true;
-  }
-
-  /** The messages that have waited, in their order. */
-  takeWaiting(): EmbeddingShardMessage[] {
-    return this.#waiting.splice(0);
   }
 }

@@ -2,6 +2,7 @@
  * The feature keeper as composition spawns it: mailbox, restarts and priorities.
  */
 import type { ActorDefinition } from "../../mesh/runtime/actor.ts";
+import { helpingRestarts } from "../../mesh/runtime/restart_policies.ts";
 import { FeatureKeeper, type FeatureKeeperDependencies } from "./feature_keeper.ts";
 import type { FeatureKeeperOptions } from "./options.ts";
 import type { FeatureKeeperMessage } from "./protocol.ts";
@@ -15,13 +16,7 @@ export function defineFeatureKeeper(
     kind: "feature_keeper",
     mailbox: { capacity: 4_096, overflow: "reject" },
     // Rankings go on without kept features, so a keeper is restarted for as long as it takes.
-    restart: {
-      restartsMax: 10,
-      periodMs: 60_000,
-      goesOn: true,
-      backoffMs: 50,
-      backoffMsMax: 5_000,
-    },
+    restart: helpingRestarts,
     priorityOf: (message) => {
       switch (message.kind) {
         case "getStatus":

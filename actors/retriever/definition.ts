@@ -2,6 +2,7 @@
  * The retriever as composition spawns it: mailbox, restarts and priorities.
  */
 import type { ActorDefinition } from "../../mesh/runtime/actor.ts";
+import { servingRestarts } from "../../mesh/runtime/restart_policies.ts";
 import type { RetrieverOptions } from "./options.ts";
 import type { RetrieverMessage } from "./protocol.ts";
 import { Retriever } from "./retriever.ts";
@@ -13,7 +14,7 @@ export function defineRetriever(): ActorDefinition<RetrieverMessage, RetrieverOp
     kind: "retriever",
     mailbox: { capacity: 1_024, overflow: "reject" },
     // A restarted retriever is empty; the catalogue finds that and sends all items.
-    restart: { restartsMax: 10, periodMs: 60_000, backoffMs: 50, backoffMsMax: 5_000 },
+    restart: servingRestarts,
     priorityOf: (message) => {
       switch (message.kind) {
         case "getState":

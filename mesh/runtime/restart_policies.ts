@@ -1,3 +1,6 @@
+/**
+ * When the actors of a mesh are restarted after a crash.
+ */
 import type { RestartPolicy } from "./actor.ts";
 
 /**
@@ -9,4 +12,22 @@ export const servingRestarts: RestartPolicy = {
   periodMs: 60_000,
   backoffMs: 50,
   backoffMsMax: 5_000,
+};
+
+/**
+ * For actors without which requests are answered all the same, with less: they come back at once,
+ * and are restarted as often as needed.
+ */
+export const helpingRestarts: RestartPolicy = { ...servingRestarts, goesOn: true };
+
+/**
+ * For actors that hold rows, which a restart loads again or begins anew: few restarts are reported,
+ * and they are restarted as often as needed.
+ */
+export const rowsRestarts: RestartPolicy = {
+  restartsMax: 3,
+  periodMs: 60_000,
+  backoffMs: 100,
+  backoffMsMax: 5_000,
+  goesOn: true,
 };

@@ -15,9 +15,9 @@ export const meshPlants: readonly Plant[] = [
   {
     name: "frozen-owner-goes-on",
     edits: [{
-      file: "actors/embedding_shard/giving.ts",
-      find: '    case "lookup":\n    case "applyGradients":\n',
-      replace: '    case "lookup":\n',
+      file: "actors/embedding_shard/waiting_messages.ts",
+      find: 'applyGradients: { loading: "waits", frozen: "waits" },',
+      replace: 'applyGradients: { loading: "waits", frozen: "handled" },',
     }],
     seenBy: ["kept-by-moves", "exactly-once"],
     scenario: "drain-under-load",
