@@ -70,7 +70,7 @@ export const storagePlants: readonly Plant[] = [
   {
     name: "sync-error-ignored",
     edits: [{
-      file: "mesh/adapters/embedded/segment_writer.ts",
+      file: "mesh/adapters/embedded/open_segment.ts",
       find: "    await this.#file.syncData();\n",
       replace: "    await this.#file.syncData().catch(() => {});\n",
     }],

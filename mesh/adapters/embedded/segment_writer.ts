@@ -9,19 +9,15 @@
  */
 import { invariant } from "../../../structures/invariant.ts";
 import type { Clock } from "../../ports/clock.ts";
-import { type AppendUntil, LogUnavailableError } from "../../ports/event_log.ts";
-import {
-  type Files,
-  isNotFound,
-  type OpenFile,
-  type PageRelease,
-  SEEK_START,
-} from "../../ports/files.ts";
-import { syncDirectory } from "./durable_directory.ts";
+import type { AppendUntil, LogUnavailableError } from "../../ports/event_log.ts";
+import type { Files } from "../../ports/files.ts";
+import { diskTooSlow, syncFailed, writeFailed } from "./append_refusals.ts";
+import { isWritable } from "./disk_probe.ts";
+import { OpenSegment } from "./open_segment.ts";
+import { blockOf, type PendingAppend, rejectAll } from "./pending_append.ts";
 import { blockBytes, encodeBlock } from "./segment_block.ts";
 import { segmentPath } from "./segment_files.ts";
 import { type DurableEvidence, recoverPartition, type TornTail } from "./segment_recovery.ts";
-import { TEMPORARY_SUFFIX } from "./small_file.ts";
 
 export interface SegmentWriterOptions {
   readonly directory: string;
@@ -40,19 +36,6 @@ export interface SegmentWriterOptions {
   readonly onDurable: (endOffset: number) => void;
 }
 
-interface PendingAppend {
-  readonly records: readonly Uint8Array[];
-  readonly firstOffset: number;
-  readonly until: AppendUntil;
-  readonly resolve: (firstOffset: number) => void;
-  readonly reject: (error: unknown) => void;
-}
-
-/**
- * Bytes from which on no further append of a turn is added to a block. An append is never split.
- */
-const BLOCK_BYTES_MAX = 8 * 1024 * 1024;
-
 /** A block of up to this size is made in memory that is kept for the next one. */
 const ROOM_BYTES = 256 * 1024;
 
@@ -65,18 +48,9 @@ const SYNC_DELAY_MS = 20;
  */
 const UNSYNCED_BYTES_MAX = 64 * 1024 * 1024;
 
-/** Bytes that must fit on the disk before a log that could not be written counts as mended. */
-const PROBE_BYTES = 64 * 1024;
-
 export class SegmentWriter {
   readonly #options: SegmentWriterOptions;
-  #path: string;
-  #file: OpenFile;
-  #pages: PageRelease;
-  /** The position of `#file`; NaN = unknown. */
-  #cursor = NaN;
-  /** The end of the last block, bytes. */
-  #position: number;
+  #segment: OpenSegment;
   #nextOffset: number;
   #writtenOffset: number;
   /** Records before it are durable, by the measure of `durability`. */
@@ -112,17 +86,14 @@ export class SegmentWriter {
     const { directory, evidence, files } = options;
     const { path, position, endOffset, torn } = recoverPartition(directory, evidence, files);
     this.torn = torn;
-    this.#path = path;
-    this.#file = files.openSync(path, { read: true, write: true });
-    this.#pages = files.releasePages(path, position);
-    this.#position = position;
+    this.#segment = OpenSegment.open(files, path, position);
     this.#nextOffset = this.#writtenOffset = this.#durableOffset = endOffset;
     this.#syncedOffset = endOffset;
   }
 
   /** The newest segment. */
   get path(): string {
-    return this.#path;
+    return this.#segment.path;
   }
 
   /** The offset that the next appended record will get. */
@@ -147,14 +118,7 @@ export class SegmentWriter {
   failure(): Error | undefined {
     if (this.#broken !== undefined || this.#failure === undefined) return this.#broken;
     const { directory, files } = this.#options;
-    const path = `${directory}/probe${TEMPORARY_SUFFIX}`;
-    try {
-      writeProbe(path, files);
-      this.#failure = undefined;
-    } catch { /* still no room */ }
-    try {
-      files.removeSync(path);
-    } catch { /* it was not made */ }
+    if (isWritable(directory, files)) this.#failure = undefined;
     return this.#failure;
   }
 
@@ -164,7 +128,7 @@ export class SegmentWriter {
     const firstOffset = this.#nextOffset;
     if (records.length === 0) return Promise.resolve(firstOffset);
     if (until === "durable" && this.#bytesUnsynced > UNSYNCED_BYTES_MAX) {
-      return Promise.reject(this.#tooSlow());
+      return Promise.reject(diskTooSlow(this.#options.directory, this.#bytesUnsynced));
     }
     this.#nextOffset += records.length;
     const bytes = blockBytes(records);
@@ -189,14 +153,6 @@ export class SegmentWriter {
     });
   }
 
-  #tooSlow(): LogUnavailableError {
-    return new LogUnavailableError(
-      this.#options.directory,
-      "Nothing was appended. Send again later; if it lasts, look at the disk.",
-      `${this.#bytesUnsynced} bytes wait for the disk`,
-    );
-  }
-
   /**
    * Begins a new segment, unless the newest one is empty.
    *
@@ -204,7 +160,7 @@ export class SegmentWriter {
    */
   roll(): void {
     this.#writePending();
-    if (this.#position > 0 && this.#broken === undefined) this.#roll();
+    if (this.#segment.bytes > 0 && this.#broken === undefined) this.#roll();
   }
 
   async close(): Promise<void> {
@@ -212,8 +168,7 @@ export class SegmentWriter {
     this.#syncNow?.();
     await this.#syncing;
     this.#broken ??= new Error(`The log in ${this.#options.directory} is closed`);
-    this.#file.close();
-    await this.#pages.close();
+    await this.#segment.close();
   }
 
   #writePending(): void {
@@ -266,10 +221,8 @@ export class SegmentWriter {
   }
 
   async #sync(writtenOffset: number): Promise<void> {
-    const [pages, position] = [this.#pages, this.#position];
-    await this.#file.syncData();
+    await this.#segment.sync();
     this.#syncedOffset = Math.max(this.#syncedOffset, writtenOffset);
-    if (pages === this.#pages) pages.follow(position);
   }
 
   /** Further appends share the sync. The first append that waits for the disk ends the delay. */
@@ -294,22 +247,15 @@ export class SegmentWriter {
 
   #writeBlock(records: readonly Uint8Array[]): void {
     const bytes = blockBytes(records);
-    if (this.#position > 0 && this.#position + bytes > this.#options.segmentBytesMax) this.#roll();
-    this.#writeAt(this.#position, this.#blockOf(records));
-    this.#position += bytes;
+    const isFull = this.#segment.bytes + bytes > this.#options.segmentBytesMax;
+    if (this.#segment.bytes > 0 && isFull) this.#roll();
+    this.#segment.write(this.#blockOf(records));
     this.#bytesWritten += bytes;
     this.#writtenOffset += records.length;
     invariant(
       this.#writtenOffset <= this.#nextOffset,
       "records are written after they got offsets",
     );
-  }
-
-  #writeAt(position: number, bytes: Uint8Array): void {
-    if (position !== this.#cursor) this.#file.seekSync(position, SEEK_START);
-    this.#cursor = NaN;
-    for (let at = 0; at < bytes.byteLength;) at += this.#file.writeSync(bytes.subarray(at));
-    this.#cursor = position + bytes.byteLength;
   }
 
   /**
@@ -320,7 +266,7 @@ export class SegmentWriter {
     const { directory, durability, files } = this.#options;
     if (durability === "disk") {
       try {
-        this.#file.syncDataSync();
+        this.#segment.syncNow();
         this.#syncedOffset = this.#writtenOffset;
       } catch (error) {
         this.#break([], error);
@@ -328,92 +274,22 @@ export class SegmentWriter {
       }
     }
     const path = segmentPath(directory, this.#writtenOffset);
-    const next = this.#createSegment(path);
-    this.#file.close();
-    void this.#pages.close();
-    this.#path = path;
-    this.#file = next;
-    this.#pages = files.releasePages(path, 0);
-    this.#position = this.#cursor = 0;
-  }
-
-  /**
-   * A file that cannot be made durable is removed: while it is there, an opening would look into it
-   * alone.
-   */
-  #createSegment(path: string): OpenFile {
-    const { directory, files } = this.#options;
-    let file: OpenFile | undefined;
-    try {
-      file = files.openSync(path, { create: true, truncate: true, read: true, write: true });
-      syncDirectory(directory, files);
-      return file;
-    } catch (cause) {
-      file?.close();
-      try {
-        files.removeSync(path);
-      } catch (error) {
-        if (!isNotFound(error)) this.#break([], cause);
-      }
-      throw cause;
-    }
+    const next = OpenSegment.create(files, directory, path, (cause) => this.#break([], cause));
+    void this.#segment.close();
+    this.#segment = next;
   }
 
   /** After a failed write: the log ends where it ended before. */
   #refuse(appends: readonly PendingAppend[], cause: unknown): void {
-    this.#truncate();
     this.#nextOffset = this.#writtenOffset;
-    this.#failure = new LogUnavailableError(
-      this.#options.directory,
-      "Nothing was appended. Free disk space or repair the disk; appends go on as soon as writing works.",
-      cause,
-    );
+    this.#failure = writeFailed(this.#options.directory, cause);
     rejectAll(appends, this.#failure);
-  }
-
-  /**
-   * Takes the bytes of a failed write back. Where that fails too, the next block overwrites them,
-   * and an opening truncates them as torn.
-   */
-  #truncate(): void {
-    try {
-      this.#file.truncateSync(this.#position);
-    } catch { /* see above */ }
   }
 
   /** After a failed sync no more is appended. */
   #break(appends: readonly PendingAppend[], cause: unknown): void {
-    this.#broken = new LogUnavailableError(
-      this.#options.directory,
-      "The last records may be lost. Free disk space or repair the disk, then restart.",
-      cause,
-    );
+    this.#broken = syncFailed(this.#options.directory, cause);
     this.#bytesPending = 0;
     rejectAll([...appends, ...this.#unsynced.splice(0), ...this.#pending.splice(0)], this.#broken);
   }
-}
-
-function writeProbe(path: string, files: Files): void {
-  const file = files.openSync(path, { create: true, truncate: true, write: true });
-  try {
-    for (let bytes = 0; bytes < PROBE_BYTES;) {
-      bytes += file.writeSync(new Uint8Array(PROBE_BYTES - bytes));
-    }
-  } finally {
-    file.close();
-  }
-}
-
-function rejectAll(appends: readonly PendingAppend[], error: Error): void {
-  for (const append of appends) append.reject(error);
-}
-
-/** The appends from number `from` on that share a block: at least one. */
-function blockOf(appends: readonly PendingAppend[], from: number): readonly PendingAppend[] {
-  let to = from;
-  let bytes = 0;
-  do {
-    bytes += blockBytes(appends[to++].records);
-  } while (to < appends.length && bytes + blockBytes(appends[to].records) <= BLOCK_BYTES_MAX);
-  return appends.slice(from, to);
 }
