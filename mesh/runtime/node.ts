@@ -16,34 +16,11 @@ import type { ActorFailure, ActorStatistics } from "./actor_statistics.ts";
 import { Ask } from "./ask.ts";
 import { ActorFailedError, CallCycleError, reasonOf } from "./errors.ts";
 import type { NodeLink, ReceivedAsk } from "./node_link.ts";
+import type { NodeOptions } from "./node_options.ts";
 import { NodeRef } from "./node_ref.ts";
-import { type TurnQueue, TurnScheduler } from "./turn_scheduler.ts";
+import { Routes } from "./routes.ts";
+import { TurnScheduler } from "./turn_scheduler.ts";
 import { UnsettledAsks } from "./unsettled_asks.ts";
-
-export interface NodeOptions {
-  /** Unique in the mesh, e.g. `main` or `worker-1`. */
-  readonly name: string;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly telemetry: Telemetry;
-  /** Messages handled before the event loop gets its turn. Default 1024. */
-  readonly turnMessagesMax?: number;
-  /** Order in which actors get their turns. Default: first come, first served. */
-  readonly turnQueue?: TurnQueue;
-  /** Work, ms, before the event loop gets its turn. Default 4. */
-  readonly turnMsMax?: number;
-  /** Budget of an ask that names none (Infinity), ms. Default 60,000. */
-  readonly askBudgetMsDefault?: number;
-  /**
-   * Copies messages between actors of this node as a link would: tests then find shared or moved
-   * buffers. Default false.
-   */
-  readonly copyMessages?: boolean;
-  /** Takes the spans of sampled requests. Default: they are not recorded. */
-  readonly tracing?: Tracing;
-  /** Called when an actor has used up its restarts, after that is logged. */
-  readonly onFailure?: (failure: ActorFailure) => void;
-}
 
 /**
  * Time beyond the budget in which a linked node's own timeout error, which says where the time
@@ -62,15 +39,7 @@ export class Node implements CellHost {
   readonly #onFailure: ((failure: ActorFailure) => void) | undefined;
 
   readonly #cells = new Map<Address, ActorCell>();
-  readonly #links = new Map<string, NodeLink>();
-  /** Links for asks with `bulk`, to nodes that have one. */
-  readonly #bulkLinks = new Map<string, NodeLink>();
-  /** The end of the last link to a node that has none now. */
-  readonly #lost = new Map<string, Error>();
-  readonly #placement = new Map<Address, string>();
-  /** Grows when an actor or a link comes or goes: references then resolve their address again. */
-  #topology = 0;
-
+  readonly #routes: Routes;
   readonly #turns: TurnScheduler;
   /** Links with something to send at the end of this turn. */
   #flushing: NodeLink[] = [];
@@ -94,6 +63,7 @@ export class Node implements CellHost {
       ...(options.turnQueue !== undefined && { queue: options.turnQueue }),
     });
     this.#asks = new UnsettledAsks(this.clock);
+    this.#routes = new Routes(this.name);
   }
 
   // ---- actors
@@ -121,12 +91,12 @@ export class Node implements CellHost {
       this,
     );
     this.#cells.set(address, cell);
-    this.#topology++;
+    this.#routes.changed();
     try {
       await cell.start();
     } catch (error) {
       if (this.#cells.get(address) === cell) this.#cells.delete(address);
-      this.#topology++;
+      this.#routes.changed();
       throw error;
     }
     return this.actorRef<M>(address);
@@ -142,7 +112,7 @@ export class Node implements CellHost {
     const cell = this.#cells.get(address);
     if (!cell) return 0;
     if (hasMoved) this.#cells.delete(address);
-    this.#topology++;
+    this.#routes.changed();
     let timer: { cancel(): void } | undefined;
     const deadline = new Promise<void>((resolve) => {
       timer = this.clock.schedule(drainMs, resolve);
@@ -150,7 +120,7 @@ export class Node implements CellHost {
     const abandoned = await cell.stop(deadline);
     timer?.cancel();
     if (this.#cells.get(address) === cell) this.#cells.delete(address);
-    this.#topology++;
+    this.#routes.changed();
     return abandoned;
   }
 
@@ -160,7 +130,7 @@ export class Node implements CellHost {
       await this.stopActor(address, drainMs);
     }
     this.#flushLinks();
-    for (const link of [...this.#links.values(), ...this.#bulkLinks.values()]) link.close();
+    for (const link of this.#routes.links()) link.close();
     this.#asks.close();
   }
 
@@ -212,19 +182,11 @@ export class Node implements CellHost {
   // ---- sending, for references
 
   get topology(): number {
-    return this.#topology;
+    return this.#routes.version;
   }
 
   resolve(address: Address): ActorCell | NodeLink | undefined {
-    const cell = this.#cells.get(address);
-    if (cell) return cell;
-    const node = this.#nodeOf(address);
-    return node === undefined ? undefined : this.#links.get(node);
-  }
-
-  #nodeOf(address: Address): string | undefined {
-    return this.#placement.get(address) ??
-      (address.startsWith("node/") ? address.slice("node/".length) : undefined);
+    return this.#cells.get(address) ?? this.#routes.linkTo(address);
   }
 
   createRef(address: Address, sender: CellContext): ActorRef<Message> {
@@ -258,7 +220,7 @@ export class Node implements CellHost {
     sender: CellContext | undefined,
   ): Promise<unknown> {
     const target = options.bulk === true && resolved && !(resolved instanceof ActorCell)
-      ? this.#bulkLinks.get(resolved.peer) ?? resolved
+      ? this.#routes.bulkLinkLike(resolved)
       : resolved;
     return new Promise((resolve, reject) => {
       const given = options.budgetMs;
@@ -289,18 +251,9 @@ export class Node implements CellHost {
         target.ask(ask, options.transfer);
         this.scheduleFlush(target);
       } else {
-        this.settleError(ask, new ActorFailedError(address, this.#whyUnreachable(address)));
+        this.settleError(ask, new ActorFailedError(address, this.#routes.whyUnreachable(address)));
       }
     });
-  }
-
-  #whyUnreachable(address: Address): string {
-    const node = this.#nodeOf(address);
-    if (node === undefined || node === this.name) return `there is no such actor on ${this.name}`;
-    const lost = this.#lost.get(node);
-    return lost === undefined
-      ? `${this.name} has no link to ${node}`
-      : `${node} is gone: ${lost.message}`;
   }
 
   settleValue(ask: Ask, value: unknown, transfer?: readonly Transferable[]): void {
@@ -325,7 +278,7 @@ export class Node implements CellHost {
       ? `is stopped after ${restarts} restarts`
       : `crashes again and again, and is restarted every ${restartsInMs} ms`;
     this.telemetry.log("error", `${address} ${outcome}`, { reason: reasonOf(error) });
-    if (restartsInMs === undefined) this.#topology++;
+    if (restartsInMs === undefined) this.#routes.changed();
     this.#onFailure?.(failure);
   }
 
@@ -333,17 +286,11 @@ export class Node implements CellHost {
 
   /** Sets the nodes of these addresses; those of other addresses stay. */
   setPlacement(placement: Iterable<readonly [Address, string]>): void {
-    for (const [address, node] of placement) {
-      if (node === this.name) this.#placement.delete(address);
-      else this.#placement.set(address, node);
-    }
-    this.#topology++;
+    this.#routes.place(placement);
   }
 
   addLink(link: NodeLink): void {
-    this.#linksLike(link).set(link.peer, link);
-    if (!link.isBulk) this.#lost.delete(link.peer);
-    this.#topology++;
+    this.#routes.add(link);
   }
 
   /**
@@ -351,12 +298,8 @@ export class Node implements CellHost {
    * more.
    */
   removeLink(link: NodeLink, cause: Error): void {
-    const links = this.#linksLike(link);
-    if (links.get(link.peer) !== link) return;
-    links.delete(link.peer);
-    if (!link.isBulk) this.#lost.set(link.peer, cause);
+    if (!this.#routes.remove(link, cause)) return;
     this.#flushing = this.#flushing.filter((other) => other !== link);
-    this.#topology++;
     for (const ask of link.takePending()) {
       this.settleError(
         ask,
@@ -364,10 +307,6 @@ export class Node implements CellHost {
       );
     }
     this.#asks.drop(link);
-  }
-
-  #linksLike({ isBulk }: NodeLink): Map<string, NodeLink> {
-    return isBulk ? this.#bulkLinks : this.#links;
   }
 
   receiveAsk(received: ReceivedAsk): void {

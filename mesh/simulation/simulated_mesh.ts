@@ -2,7 +2,8 @@
  * A mesh under virtual time, for tests of actors: nodes with the production runtime over a virtual
  * clock, seeded randomness and links that copy.
  */
-import { Node, type NodeOptions } from "../runtime/node.ts";
+import { Node } from "../runtime/node.ts";
+import type { NodeOptions } from "../runtime/node_options.ts";
 import { NodeLink } from "../runtime/node_link.ts";
 import { SeededRandom } from "./seeded_random.ts";
 import { createSimulatedLinkPair, type SimulatedLinkPair } from "./simulated_link.ts";

@@ -16,6 +16,7 @@ import { Connection, type ConnectionLimits } from "./connection.ts";
 import { MalformedFrameError } from "./encoded_value.ts";
 import { accept, connectTo, type Handshaken } from "./handshake.ts";
 import { type HostIdentity, NODES_MAX, type Purpose, purposes } from "./host_identity.ts";
+import { LinkReport } from "./link_report.ts";
 import type { HostAddress, Listener, Network, Socket } from "./network.ts";
 
 /** A channel between a node of this host and a node of another one. */
@@ -57,8 +58,6 @@ const HANDSHAKE_MS = 5_000;
 const CONNECT_MS = 5_000;
 /** Handshakes of other hosts at a time; a host makes two. */
 const HANDSHAKES_MAX = 256;
-/** Addresses of which the last refusal is remembered. */
-const REFUSALS_MAX = 64;
 /** Pause between two readings of the queues, ms. */
 const WATCH_MS = 1_000;
 /** Time in which a running host that connects with this one has done so, in readings. */
@@ -66,40 +65,6 @@ const LOOKS_TO_CONNECT = 15;
 /** Delay before the second attempt to connect, ms; it doubles with each failure. */
 const BACKOFF_MS = 100;
 const BACKOFF_MS_MAX = 5_000;
-
-/** Instruments of the links, by host. */
-function instruments(telemetry: Telemetry) {
-  const labelNames = ["host"];
-  return {
-    linked: telemetry.gauge("cairn_link_up", {
-      help: "1 while the host is linked.",
-      labelNames,
-    }),
-    unsentBytes: telemetry.gauge("cairn_link_unsent_bytes", {
-      help: "Bytes of messages that wait to be sent to the host.",
-      labelNames,
-    }),
-    sentBytes: telemetry.counter("cairn_link_sent_bytes_total", {
-      help: "Bytes of messages and transfers for the host.",
-      labelNames: ["host", "purpose"],
-    }),
-    sentFrames: telemetry.counter("cairn_link_sent_frames_total", {
-      help: "Frames for the host, each of which holds the messages of one turn.",
-      labelNames: ["host", "purpose"],
-    }),
-    connected: telemetry.counter("cairn_link_connections_total", {
-      help: "Connections for messages with the host since the start.",
-      labelNames,
-    }),
-    lost: telemetry.counter("cairn_link_lost_total", {
-      help: "Connections for messages with the host that were lost.",
-      labelNames,
-    }),
-    refused: telemetry.counter("cairn_link_refused_total", {
-      help: "Connections of others that were refused, for example with a wrong secret.",
-    }),
-  };
-}
 
 interface Established {
   readonly connection: Connection;
@@ -114,12 +79,8 @@ export class HostLinks {
   readonly #listener: Listener;
   /** By purpose and host. */
   readonly #established = new Map<string, Established>();
-  /** Why each host of `peers` is not linked. */
-  readonly #reasons = new Map<string, string>();
-  /** The newest reasons for which connections were refused, by address; oldest first. */
-  readonly #refusals = new Map<string, string>();
   readonly #sleeping = new Set<() => void>();
-  readonly #metrics: ReturnType<typeof instruments>;
+  readonly #report: LinkReport;
   #watching: Timer | undefined;
   #handshakes = 0;
   #stopped = false;
@@ -127,8 +88,7 @@ export class HostLinks {
   private constructor(options: HostLinksOptions, listener: Listener) {
     this.#options = options;
     this.#listener = listener;
-    this.#metrics = instruments(options.telemetry);
-    for (const host of options.peers.keys()) this.#metrics.linked.set(0, { host });
+    this.#report = new LinkReport(options.telemetry, options.peers.keys());
     this.#watch();
   }
 
@@ -167,7 +127,7 @@ export class HostLinks {
   get peers(): readonly PeerState[] {
     return [...this.#options.peers.keys()].map((host) => {
       const isLinked = this.#established.has(keyOf(host, "messages"));
-      return { host, isLinked, reason: isLinked ? undefined : this.#reasons.get(host) };
+      return { host, isLinked, reason: isLinked ? undefined : this.#report.reasonOf(host) };
     });
   }
 
@@ -196,7 +156,7 @@ export class HostLinks {
         failures = 0;
         await established.ended.promise;
       } catch (error) {
-        this.#note(host, messageOf(error));
+        if (!this.#stopped) this.#report.notLinked(host, messageOf(error));
       }
       if (this.#stopped) return;
       const delayMs = Math.min(BACKOFF_MS * 2 ** failures++, BACKOFF_MS_MAX);
@@ -248,8 +208,8 @@ export class HostLinks {
         (connection) => accept(connection.frames, this.#handshakeOptions()),
       );
     } catch (error) {
-      this.#metrics.refused.add(1);
-      this.#noteRefused(from.slice(0, from.lastIndexOf(":")), messageOf(error));
+      const address = from.slice(0, from.lastIndexOf(":"));
+      if (!this.#stopped) this.#report.refused(address, messageOf(error));
     } finally {
       this.#handshakes--;
     }
@@ -290,7 +250,7 @@ export class HostLinks {
   }
 
   #attach(connection: Connection, { peer, purpose }: Handshaken): Established {
-    const { own, telemetry, onChannel } = this.#options;
+    const { own, onChannel } = this.#options;
     const { host } = peer;
     const key = keyOf(host, purpose);
     const old = this.#established.get(key);
@@ -313,10 +273,7 @@ export class HostLinks {
       })
     );
     if (purpose === "messages") {
-      this.#reasons.delete(host);
-      this.#metrics.linked.set(1, { host });
-      this.#metrics.connected.add(1, { host });
-      telemetry.log("info", `linked with host ${host}`, { incarnation: peer.incarnation });
+      this.#report.linked(host, peer.incarnation);
     }
     connection.rename(host);
     connection.begin({
@@ -330,9 +287,7 @@ export class HostLinks {
         if (this.#established.get(key) === established) {
           this.#detach(key, cause);
           if (purpose === "messages") {
-            this.#metrics.linked.set(0, { host });
-            this.#metrics.lost.add(1, { host });
-            this.#note(host, cause.message, "lost the link with");
+            this.#report.lost(host, cause.message);
           }
         }
         established.ended.resolve();
@@ -351,26 +306,20 @@ export class HostLinks {
   #watch(looks = 0): void {
     this.#watching = this.#options.clock.schedule(WATCH_MS, () => {
       for (const host of this.#options.peers.keys()) {
-        const bytes = purposes.reduce(
-          (sum, purpose) =>
-            sum + (this.#established.get(keyOf(host, purpose))?.connection.unsentBytes ?? 0),
-          0,
-        );
-        this.#metrics.unsentBytes.set(bytes, { host });
-        for (const purpose of purposes) this.#countSent(host, purpose);
+        let unsentBytes = 0;
+        for (const purpose of purposes) {
+          const established = this.#established.get(keyOf(host, purpose));
+          if (established === undefined) continue;
+          const { counted, connection: { queued } } = established;
+          unsentBytes += established.connection.unsentBytes;
+          this.#report.sent(host, purpose, counted, queued);
+          established.counted = queued;
+        }
+        this.#report.unsent(host, unsentBytes);
       }
       if (looks === LOOKS_TO_CONNECT) this.#noteSilent();
       this.#watch(looks + 1);
     });
-  }
-
-  #countSent(host: string, purpose: typeof purposes[number]): void {
-    const established = this.#established.get(keyOf(host, purpose));
-    if (established === undefined) return;
-    const { counted, connection: { queued } } = established;
-    this.#metrics.sentBytes.add(queued.bytes - counted.bytes, { host, purpose });
-    this.#metrics.sentFrames.add(queued.frames - counted.frames, { host, purpose });
-    established.counted = queued;
   }
 
   /**
@@ -381,30 +330,13 @@ export class HostLinks {
     const { own, peers } = this.#options;
     for (const host of peers.keys()) {
       const isExpected = host < own.host && !this.#established.has(keyOf(host, "messages"));
-      if (!isExpected || this.#reasons.has(host)) continue;
+      if (!isExpected || this.#report.reasonOf(host) !== undefined) {
+        continue;
+      }
       const reason = `host ${host} has not connected; start it, or restart it with the file that ` +
         `lists ${own.host} under mesh.hosts`;
-      this.#note(host, reason);
+      this.#report.notLinked(host, reason);
     }
-  }
-
-  /** Notes why a host is not linked; logs it where it is another reason than before. */
-  #note(host: string, reason: string, failure = "no link with"): void {
-    if (this.#stopped || this.#reasons.get(host) === reason) return;
-    this.#reasons.set(host, reason);
-    this.#options.telemetry.log("warn", `${failure} host ${host}: ${reason}`);
-  }
-
-  /** Logs a refused connection, where the same was not refused to its address lately. */
-  #noteRefused(address: string, reason: string): void {
-    if (this.#stopped || this.#refusals.get(address) === reason) return;
-    this.#refusals.delete(address);
-    this.#refusals.set(address, reason);
-    for (const oldest of this.#refusals.keys()) {
-      if (this.#refusals.size <= REFUSALS_MAX) break;
-      this.#refusals.delete(oldest);
-    }
-    this.#options.telemetry.log("warn", `no link with host ${address}: refused: ${reason}`);
   }
 
   #sleep(delayMs: number): Promise<void> {
