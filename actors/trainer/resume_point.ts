@@ -63,7 +63,8 @@ export class ExamplesLostError extends Error {
         `the example log (examples/${partition}), and the log ends at offset ${endOffset}. New ` +
         "examples would be taken for learned ones. Restore log and snapshots from one copy. To " +
         "keep the model and give up what the logs held, delete events/ and examples/ and restore " +
-        "a snapshot with --examples skip.",
+        "a snapshot with --examples skip; with storage.redis, delete nothing and restore it with " +
+        "--config too.",
     );
   }
 }

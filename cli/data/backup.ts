@@ -5,17 +5,19 @@ import { backUp, BackupError } from "../../offline/data_directory/back_up.ts";
 import { counted } from "../../structures/counted.ts";
 import type { Output } from "../command_line.ts";
 import { CommandError } from "../errors.ts";
-import type { DataFlags } from "./command.ts";
+import type { BackupFlags } from "./command.ts";
 
 /** @throws {CommandError} When the backup cannot be made. */
 export async function backupCommand(
   from: string,
   to: string,
-  { json }: DataFlags,
+  { json, snapshotsOnly }: BackupFlags,
   output: Output,
 ): Promise<void> {
   try {
-    const { files, bytes, snapshot, findings: { notes } } = await backUp(from, to);
+    const { files, bytes, snapshot, findings: { notes } } = await backUp(from, to, {
+      ...(snapshotsOnly && { snapshotsOnly }),
+    });
     output.out(
       json
         ? `${JSON.stringify({ files, bytes, snapshot, notes })}\n`

@@ -10,6 +10,11 @@ export interface DataFlags {
   readonly json?: true;
 }
 
+/** The typed options of `data backup`. */
+export interface BackupFlags extends DataFlags {
+  readonly snapshotsOnly?: true;
+}
+
 const help = `
 Reads the logs, the snapshots and the profiles, and changes nothing. Run it on a stopped server, or on
 a copy: what a running server is writing looks torn.
@@ -33,7 +38,10 @@ server that starts from it learns the examples since the snapshot again.
 
   deno task cairn data backup data /backup/monday
 
-To restore, copy the folder to the storage.path of a stopped server, on any machine.`;
+To restore, copy the folder to the storage.path of a stopped server, on any machine.
+
+With storage.redis the folder has snapshots alone, and --snapshots-only copies the newest one. Back
+the server with the logs up after it: a log may be newer than the snapshot, and never older.`;
 
 /** The group of data commands; their work is loaded when one runs. */
 export function dataCommand(output: Output): Command {
@@ -52,9 +60,10 @@ export function dataCommand(output: Output): Command {
       new Command("backup").description("copy a data directory while its server runs")
         .addArgument(new Argument("<folder>", "the data directory (storage.path)"))
         .addArgument(new Argument("<to>", "an empty folder, or one to be made"))
+        .option("--snapshots-only", "the logs and the profiles are on Redis")
         .addOption(jsonOption())
         .addHelpText("after", backupHelp)
-        .action(async (folder: string, to: string, flags: DataFlags) => {
+        .action(async (folder: string, to: string, flags: BackupFlags) => {
           const { backupCommand } = await import("./backup.ts");
           await backupCommand(folder, to, flags, output);
         }),

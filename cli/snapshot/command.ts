@@ -15,6 +15,7 @@ export interface SnapshotFlags {
 export interface RestoreFlags extends SnapshotFlags {
   readonly from?: string;
   readonly examples: ExamplesAfter;
+  readonly config?: string;
 }
 
 const examples = `
@@ -32,6 +33,9 @@ Examples:
   deno task cairn train --dataset csv --path history.csv --config my.yaml --save trained
   deno task cairn snapshot restore data --from trained --examples skip
 
+  # logs on Redis, as in a mesh
+  deno task cairn snapshot restore data 001764412388123 --examples skip --config mesh.yaml
+
 Stop the server before you restore; list, verify and pin work while it runs.`;
 
 const restoreHelp = `
@@ -41,7 +45,9 @@ snapshots stay until the server replaces them. Profiles, accepted events and ope
   --examples learn   trains again on the examples after the cut, as far as the log has them; with
                      --from, on all that it has
   --examples skip    continues behind the newest example: the ones up to now are never learned.
-                     Events whose windows are still open are learned when their windows close`;
+                     Events whose windows are still open are learned when their windows close
+
+Where the logs are on Redis (storage.redis), --config tells where; stop all hosts of a mesh before.`;
 
 /** The group of snapshot commands; their work is loaded when one runs. */
 export function snapshotCommand(output: Output): Command {
@@ -97,6 +103,7 @@ export function snapshotCommand(output: Output): Command {
           new Option("--examples <choice>", "required: the examples after the cut")
             .choices(["learn", "skip"]).makeOptionMandatory(),
         )
+        .option("--config <file>", "configuration of a server, or a mesh, whose logs are on Redis")
         .addOption(jsonOption())
         .addHelpText("after", restoreHelp)
         .action(async (folder: string, snapshot: string | undefined, flags: RestoreFlags) => {

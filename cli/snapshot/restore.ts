@@ -2,17 +2,14 @@
  * The work of `cairn snapshot restore`.
  */
 import { openDataDirectory } from "../../mesh/adapters/embedded/data_directory.ts";
-import {
-  isFolder,
-  openExistingBlobs,
-  openExistingExamples,
-} from "../../offline/data_directory/existing_stores.ts";
+import { isFolder, openExistingBlobs } from "../../offline/data_directory/existing_stores.ts";
 import { exampleRanges } from "../../offline/data_directory/example_positions.ts";
 import { restoreSnapshot } from "../../offline/data_directory/restore_snapshot.ts";
 import type { Output } from "../command_line.ts";
 import { usageError } from "../errors.ts";
 import type { RestoreFlags } from "./command.ts";
 import { namedSnapshot, shortName } from "./named_snapshot.ts";
+import { openRestoredExamples } from "./restored_examples.ts";
 
 /**
  * @throws {DataDirectoryError} When a server runs on the directory.
@@ -21,7 +18,7 @@ import { namedSnapshot, shortName } from "./named_snapshot.ts";
 export async function restoreCommand(
   folder: string,
   snapshot: string | undefined,
-  { from, examples, json }: RestoreFlags,
+  { from, examples, config, json }: RestoreFlags,
   output: Output,
 ): Promise<void> {
   if (snapshot === undefined && from === undefined) {
@@ -34,15 +31,15 @@ export async function restoreCommand(
   const target = await openExistingBlobs(folder);
   const lock = openDataDirectory(folder);
   try {
-    const name = await namedSnapshot(source ?? target, from ?? folder, snapshot);
-    const log = await openExistingExamples(folder);
+    const { exampleLog, close } = await openRestoredExamples(folder, target, config);
     try {
+      const name = await namedSnapshot(source ?? target, from ?? folder, snapshot);
       const restored = await restoreSnapshot({
         target,
         source: source ?? target,
         snapshot: name,
         examples,
-        ranges: log === undefined ? [] : await exampleRanges(log),
+        ranges: exampleLog === undefined ? [] : await exampleRanges(exampleLog),
         nowMs: Date.now(),
       });
       const { rowsToLearn, rowsSkipped } = restored;
@@ -57,7 +54,7 @@ export async function restoreCommand(
         ].filter((line) => line !== "").join("\n") + "\n",
       );
     } finally {
-      await log?.close();
+      await close();
     }
   } finally {
     lock.release();

@@ -21,7 +21,7 @@ import {
   readManifest,
 } from "../../records/snapshot_manifest.ts";
 import { SnapshotError } from "../../records/snapshot_parts.ts";
-import { isFolder, openExistingBlobs } from "./existing_stores.ts";
+import { isFile, isFolder, openExistingBlobs } from "./existing_stores.ts";
 import type { Findings } from "./findings.ts";
 import { verifyDirectory } from "./verify_directory.ts";
 
@@ -44,28 +44,45 @@ export class BackupError extends Error {
   override readonly name = "BackupError";
 }
 
+export interface BackupOptions {
+  /** The logs and the profiles are on Redis: the folder has snapshots alone. Default false. */
+  readonly snapshotsOnly?: boolean;
+}
+
 /**
  * @param to Must not exist, or be empty.
  * @throws {DataDirectoryError} `from` is not a data directory.
  * @throws {BackupError} `to` holds something, or the copy is damaged.
  */
-export async function backUp(from: string, to: string): Promise<BackedUp> {
-  if (!await isFolder(`${from}/events`) || !await isFolder(`${from}/examples`)) {
+export async function backUp(
+  from: string,
+  to: string,
+  { snapshotsOnly = false }: BackupOptions = {},
+): Promise<BackedUp> {
+  const hasLogs = await isFolder(`${from}/events`) && await isFolder(`${from}/examples`);
+  if (hasLogs === snapshotsOnly) {
     throw new DataDirectoryError(
-      `${from} has no logs in it. Give the folder that storage.path names, on the machine of the ` +
-        "server; logs on Redis are backed up there.",
+      hasLogs
+        ? `${from} has logs in it, without which its snapshots are no backup: leave ` +
+          "--snapshots-only out."
+        : `${from} has no logs in it. Give the folder that storage.path names, on the machine of ` +
+          "the server. Where the logs are on Redis, --snapshots-only copies the snapshots; back " +
+          "the logs up there, after the snapshots.",
     );
   }
+  if (snapshotsOnly) await openExistingBlobs(from);
   await requireEmpty(to);
   const copy = new DirectoryCopy(from, to);
-  await using events = await LogCopy.begin(copy, "events");
-  await using examples = await LogCopy.begin(copy, "examples");
+  await using opened = new AsyncDisposableStack();
+  const logs: LogCopy[] = [];
+  for (const log of hasLogs ? ["events", "examples"] : []) {
+    logs.push(opened.use(await LogCopy.begin(copy, log)));
+  }
   await copyProfiles(copy);
   const snapshot = await copySnapshot(copy);
   await copyOtherBlobs(copy);
   if (await isFile(`${from}/import.json`)) await copy.file("import.json");
-  await examples.end();
-  await events.end();
+  for (const log of logs.toReversed()) await log.end();
   const findings = await verifyDirectory(to);
   if (findings.problems.length > 0) {
     throw new BackupError(
@@ -259,8 +276,4 @@ async function ifThere(work: () => Promise<unknown>): Promise<boolean> {
     if (error instanceof Deno.errors.NotFound) return false;
     throw error;
   }
-}
-
-function isFile(path: string): Promise<boolean> {
-  return Deno.stat(path).then(({ isFile }) => isFile, () => false);
 }

@@ -43,3 +43,8 @@ export async function openExistingExamples(
 export function isFolder(path: string): Promise<boolean> {
   return Deno.stat(path).then(({ isDirectory }) => isDirectory, () => false);
 }
+
+/** Whether the path is a file. */
+export function isFile(path: string): Promise<boolean> {
+  return Deno.stat(path).then((found) => found.isFile, () => false);
+}

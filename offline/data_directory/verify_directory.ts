@@ -9,7 +9,7 @@ import { decodeExamples } from "../../records/example_chunk.ts";
 import { reasonOf } from "../../mesh/runtime/errors.ts";
 import { listQuarantines, readQuarantine } from "../../records/quarantine.ts";
 import { listSnapshots } from "../../records/snapshot_manifest.ts";
-import { isFolder, openExistingBlobs } from "./existing_stores.ts";
+import { isFile, isFolder, openExistingBlobs } from "./existing_stores.ts";
 import type { Findings } from "./findings.ts";
 import { verifyLog } from "./verify_log.ts";
 import { verifySnapshot } from "./verify_snapshot.ts";
@@ -65,8 +65,4 @@ async function verifyQuarantines(directory: string, findings: Findings): Promise
       findings.problems.push(reasonOf(error));
     }
   }
-}
-
-function isFile(path: string): Promise<boolean> {
-  return Deno.stat(path).then(({ isFile }) => isFile, () => false);
 }

@@ -166,8 +166,38 @@ export async function openRedisStores(
 
 /** Opens the example log alone, as a thread does that trains. */
 export async function openRedisExampleLog(storage: RedisStorage): Promise<EventLog> {
-  return await RedisEventLog.open({
-    server: await openServer(storage),
+  return await openExamples(await openServer(storage), storage);
+}
+
+/**
+ * Opens the example log alone, for a command.
+ *
+ * @throws {RedisStorageError} The server does not answer, or its log has other partitions.
+ */
+export async function openRedisExamples(
+  storage: RedisStorage,
+): Promise<{ readonly exampleLog: EventLog; close(): Promise<void> }> {
+  const server = await openServer(storage);
+  try {
+    const exampleLog = await openExamples(server, storage).catch((error) => {
+      throw trainerCountError(error);
+    });
+    return {
+      exampleLog,
+      async close() {
+        await exampleLog.close();
+        server.close();
+      },
+    };
+  } catch (error) {
+    server.close();
+    throw error;
+  }
+}
+
+function openExamples(server: RedisServer, storage: RedisStorage): Promise<RedisEventLog> {
+  return RedisEventLog.open({
+    server,
     name: "examples",
     partitions: storage.examplePartitions,
     bytesMax: storage.logBytesMax,

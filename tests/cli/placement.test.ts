@@ -114,6 +114,22 @@ async function withWorld(run: (world: World) => Promise<void>): Promise<void> {
 }
 
 Deno.test({
+  name: "a snapshot is not restored while hosts of the mesh run",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join();
+      const data = `${world.folder}/data`;
+      Deno.mkdirSync(`${data}/blobs`, { recursive: true });
+      const { code, err } = await world.run(
+        ...["snapshot", "restore", data, "001764412388123", "--examples", "skip"],
+      );
+      assert.equal(code, 1);
+      assert.match(err, /Hosts of the mesh run: tables-1, tables-2\. Stop all of them/);
+    }),
+});
+
+Deno.test({
   name: "plan shows every move with its reason, and its exit code says whether there is one",
   ignore,
   fn: () =>

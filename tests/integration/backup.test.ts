@@ -150,7 +150,18 @@ Deno.test("a backup is refused into a folder that holds something, and of a fold
     assert.match(full.err, /has data in it. Give an empty folder/);
     const none = await runCaptured("data", "backup", folder, `${folder}/copy`);
     assert.equal(none.code, 1);
-    assert.match(none.err, /has no logs in it/);
+    assert.match(none.err, /has no logs in it.*--snapshots-only/s);
+    const partly = ["data", "backup", `${folder}/data`, `${folder}/copy`, "--snapshots-only"];
+    const { err } = await runCaptured(...partly);
+    assert.match(err, /has logs in it, without which its snapshots are no backup/);
+    const without = await runCaptured(
+      "data",
+      "backup",
+      folder,
+      `${folder}/copy`,
+      "--snapshots-only",
+    );
+    assert.match(without.err, /holds no snapshot/);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

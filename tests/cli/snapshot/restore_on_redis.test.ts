@@ -1,0 +1,145 @@
+/**
+ * Goal: going back to a snapshot where the logs are on a Redis server skips or learns the examples
+ * of that server. Method: a mesh in this process with its logs on a real server, taught in two
+ * phases, and the command on its directory between its runs.
+ */
+import assert from "node:assert/strict";
+import { isInstalled, LocalServer } from "../../../mesh/adapters/redis/local_server.ts";
+import { waitLearned } from "../../../server/waits.ts";
+import {
+  Client,
+  scoreOf,
+  smallConfiguration,
+  startSmallMesh,
+} from "../../integration/small_mesh.ts";
+import { runCaptured } from "../captured_command.ts";
+
+const ITEMS = ["a", "b"];
+const ignore = !isInstalled("redis-server");
+const snapshot = (...args: string[]) => runCaptured("snapshot", ...args);
+
+class World {
+  readonly data: string;
+  readonly config: string;
+
+  constructor(readonly folder: string, readonly redis: string) {
+    this.data = `${folder}/data`;
+    this.config = `${folder}/cairn.yaml`;
+    Deno.writeTextFileSync(this.config, this.#yaml());
+  }
+
+  #yaml(): string {
+    const redis = `redis: { url: "${this.redis}" }`;
+    const storage = `{ kind: directory, path: ${this.data}, snapshots: { kept: 4 }, ${redis} }`;
+    // No window closes, whatever the machine's speed: only events make examples.
+    return smallConfiguration("in one thread", storage).replace("window: 2s", "window: 1h");
+  }
+
+  /** Runs a mesh, does `work`, stops it with a last snapshot. */
+  async run<T>(work: (client: Client) => Promise<T>): Promise<T> {
+    const { mesh, client } = await startSmallMesh(this.#yaml());
+    try {
+      const result = await work(client);
+      await waitLearned(mesh);
+      return result;
+    } finally {
+      await mesh.stop();
+    }
+  }
+
+  async newest(): Promise<string> {
+    const { out } = await snapshot("list", this.data, "--json");
+    return JSON.parse(out.split("\n")[0]).name;
+  }
+}
+
+async function withWorld(work: (world: World) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "cairn-restore-" });
+  const server = await LocalServer.start({ program: "redis-server", directory: folder });
+  try {
+    await work(new World(folder, server.url));
+  } finally {
+    await server.kill();
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** Teaches that the user likes an item and dislikes the other; returns the scores after it. */
+async function teach(client: Client, phase: string, liked: string): Promise<number[]> {
+  let acceptedAtMs = 0;
+  for (let round = 0; round < 20; round++) {
+    const { rankingId } = await client.rank("cat", ITEMS);
+    const results = await client.post(ITEMS.map((item) => ({
+      eventId: `${phase}-${round}-${item}`,
+      rankingId,
+      item,
+      action: item === liked ? "click" : "dismiss",
+    })));
+    acceptedAtMs = Math.max(acceptedAtMs, ...results.map((result) => result.acceptedAtMs));
+  }
+  const ranking = await client.rankFresh("cat", ITEMS, acceptedAtMs);
+  return ITEMS.map((item) => scoreOf(ranking, item));
+}
+
+async function scores(client: Client): Promise<number[]> {
+  const ranking = await client.rank("cat", ITEMS);
+  return ITEMS.map((item) => scoreOf(ranking, item));
+}
+
+Deno.test({
+  name: "a snapshot that is restored with its logs on Redis skips or learns the examples after it",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      const { data, config } = world;
+      await world.run((client) => teach(client, "first", "a"));
+      const first = await world.run(scores);
+      const name = await world.newest();
+      const copy = `${world.folder}/copy`;
+      const backup = ["data", "backup", data, copy, "--snapshots-only", "--json"];
+      assert.equal(JSON.parse((await runCaptured(...backup)).out).snapshot, name);
+      const later = await world.run((client) => teach(client, "later", "b"));
+      assert.notDeepEqual(later, first);
+
+      const skip = ["restore", data, name, "--examples", "skip", "--config", config];
+      const skipped = await snapshot(...skip, "--json");
+      assert.equal(skipped.code, 0, skipped.err);
+      const { rowsToLearn, rowsSkipped } = JSON.parse(skipped.out);
+      assert.deepEqual([rowsToLearn, rowsSkipped], [0, 40]);
+      assert.deepEqual(await world.run(scores), first);
+      const further = await world.run((client) => teach(client, "further", "b"));
+      assert.ok(further[1] > first[1], "it goes on learning");
+
+      const learned = await snapshot(
+        ...["restore", data, name, "--examples", "learn", "--config", config, "--json"],
+      );
+      assert.equal(learned.code, 0, learned.err);
+      assert.equal(JSON.parse(learned.out).rowsToLearn, 80);
+
+      const from = ["restore", data, "--from", copy, "--examples", "skip", "--config", config];
+      assert.equal((await snapshot(...from)).code, 0);
+      assert.deepEqual(await world.run(scores), first);
+    }),
+});
+
+Deno.test({
+  name: "a snapshot is not restored without the logs that it was taken of",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      const { data, config } = world;
+      await world.run((client) => teach(client, "first", "a"));
+      const name = await world.newest();
+      const unnamed = await snapshot("restore", data, name, "--examples", "skip");
+      assert.equal(unnamed.code, 2);
+      assert.match(unnamed.err, /logs of .* are not in it\. If they are on Redis.*--config/);
+
+      Deno.writeTextFileSync(config, smallConfiguration("in one thread"));
+      const other = await snapshot(
+        ...["restore", data, name, "--examples", "skip", "--config", config],
+      );
+      assert.equal(other.code, 2);
+      assert.match(other.err, /no storage\.redis.*Leave --config out/);
+      assert.equal(await world.newest(), name);
+    }),
+});
