@@ -35,7 +35,10 @@ export async function drainCommand(
     );
     for (const { shard, reason } of stuck) output.err(`shard ${shard} cannot leave: ${reason}\n`);
     for (const { key, role } of state === "up" ? [] : partitionsThatStay(view, host)) {
-      output.err(`${key} cannot leave: no other host that is up has the role ${role}\n`);
+      output.err(
+        `${key} cannot leave: no other host that is up has the role ${role}; it waits while ${host} ` +
+          "is stopped\n",
+      );
     }
     let shown = before;
     while (flags.wait && state === "draining" && partsThatLeave(view, host) > 0) {

@@ -13,6 +13,10 @@ const COUNT = "x100";
 /** An hour and a half of a server that works. */
 export const QUIET_SERIES: Series = {
   'up{job="cairn"}': `1+0${COUNT}`,
+  'cairn_link_up{instance="edge",host="tables"}': `1+0${COUNT}`,
+  'cairn_link_up{instance="learn",host="tables"}': `0+0${COUNT}`,
+  // A host that is listed and never started.
+  'cairn_link_up{instance="edge",host="spare"}': `0+0${COUNT}`,
   'cairn_http_request_seconds_count{route="/v1/rank",status="200"}': `0+6000${COUNT}`,
   'cairn_http_request_seconds_count{route="/v1/rank",status="503"}': `0+1${COUNT}`,
   'cairn_http_request_seconds_bucket{route="/v1/rank",le="0.01"}': `0+6000${COUNT}`,
@@ -57,6 +61,11 @@ export interface AlertCase {
 /** In the order of deploy/prometheus/alerts.yaml. */
 export const alertCases: readonly AlertCase[] = [
   { alert: "CairnDown", series: { 'up{job="cairn"}': `0+0${COUNT}` }, labels: { job: "cairn" } },
+  {
+    alert: "CairnHostAway",
+    series: { 'cairn_link_up{instance="edge",host="tables"}': "1x80 0x20" },
+    labels: { host: "tables" },
+  },
   {
     alert: "CairnRankingsFail",
     series: {

@@ -7,8 +7,10 @@
  */
 import assert from "node:assert/strict";
 import { parse } from "yaml";
+import { PrometheusTelemetry } from "../../mesh/adapters/prometheus/prometheus_telemetry.ts";
 import { waitLearned } from "../../server/waits.ts";
 import { smallConfiguration, startSmallMesh } from "../integration/small_mesh.ts";
+import { openHost } from "../mesh/adapters/tcp/two_hosts.ts";
 import { alertCases, QUIET_SERIES, type Series } from "./alert_cases.ts";
 
 interface Rule {
@@ -37,9 +39,21 @@ async function exported(): Promise<Map<string, Set<string>>> {
     const { rankingId } = await client.rank("ann", ["a", "b"]);
     await client.post([{ eventId: "e1", rankingId, item: "a", action: "click" }]);
     await waitLearned(mesh);
-    return seriesOf(await (await mesh.fetch(new Request("http://cairn/metrics"))).text());
+    const text = await (await mesh.fetch(new Request("http://cairn/metrics"))).text();
+    return seriesOf(`${text}\n${await exportedOfLinks()}`);
   } finally {
     await mesh.stop();
+  }
+}
+
+/** Metrics of the links, which the hosts of a mesh alone export. */
+async function exportedOfLinks(): Promise<string> {
+  const telemetry = new PrometheusTelemetry({ logLevelMin: "error", writeLog: () => {} });
+  const { links } = openHost("b", { telemetry });
+  try {
+    return await telemetry.registry.metrics();
+  } finally {
+    await links.close();
   }
 }
 

@@ -8,6 +8,7 @@ import { type HostIdentity, PROTOCOLS } from "../../../../mesh/adapters/tcp/host
 import { DenoClock } from "../../../../mesh/adapters/deno/deno_clock.ts";
 import { DenoRandom } from "../../../../mesh/adapters/deno/deno_random.ts";
 import type { Clock } from "../../../../mesh/ports/clock.ts";
+import type { Telemetry } from "../../../../mesh/ports/telemetry.ts";
 import { TelemetryRecorder } from "../../../../mesh/simulation/telemetry_recorder.ts";
 import { connectionLimits } from "./connection_limits.ts";
 
@@ -26,6 +27,8 @@ export interface HostSettings {
   readonly peerPort?: number;
   readonly port?: number;
   readonly clock?: Clock;
+  /** In place of the recorder. */
+  readonly telemetry?: Telemetry;
   readonly onChannel?: (opened: OpenedChannel) => void;
 }
 
@@ -53,7 +56,7 @@ export function openHost(host: string, settings: HostSettings = {}): HostUnderTe
     network: denoNetwork,
     clock: settings.clock ?? clock,
     random: new DenoRandom().stream("backoff"),
-    telemetry,
+    telemetry: settings.telemetry ?? telemetry,
     onChannel(opened) {
       channels.push(opened);
       settings.onChannel?.(opened);
