@@ -3,6 +3,7 @@
  * heal, wait until everything has come through, and check the end.
  */
 import { banAmbient } from "./ambient_ban.ts";
+import { watchUnhandledErrors } from "./unhandled_errors.ts";
 import type { Fault } from "./plan/fault.ts";
 import type { World } from "./world/world.ts";
 
@@ -45,6 +46,7 @@ const POLL_MS = 250;
 /** Runs one world, without the machine's clock, timers, randomness, network and files. */
 export async function runWorld<W extends World>(options: RunOptions<W>): Promise<RunOutcome> {
   using ban = banAmbient();
+  using unhandled = watchUnhandledErrors();
   const world = options.create();
   const outcome = (end: Pick<RunOutcome, "kind" | "checker" | "message">): RunOutcome => ({
     ...end,
@@ -61,9 +63,13 @@ export async function runWorld<W extends World>(options: RunOptions<W>): Promise
       return outcome({ kind: "nondeterminism", checker: "determinism", message });
     }
     const { violation } = world;
-    if (violation === undefined) return undefined;
-    const { checker, message } = violation;
-    return outcome({ kind: "correctness", checker, message });
+    if (violation !== undefined) {
+      const { checker, message } = violation;
+      return outcome({ kind: "correctness", checker, message });
+    }
+    if (unhandled.first === undefined) return undefined;
+    const message = `no code handles ${unhandled.first.stack ?? unhandled.first.message}`;
+    return outcome({ kind: "correctness", checker: "handled-errors", message });
   };
   try {
     world.start();
@@ -72,7 +78,8 @@ export async function runWorld<W extends World>(options: RunOptions<W>): Promise
     for (const client of options.clients) {
       options.workload(world, client).catch((error) => clientError ??= error);
     }
-    const fails = () => clientError !== undefined || ban.violation !== undefined;
+    const fails = () =>
+      clientError !== undefined || ban.violation !== undefined || unhandled.first !== undefined;
     await advance(world, options.forMs, fails);
     if (clientError !== undefined) throw clientError;
     const early = violated();
@@ -90,6 +97,7 @@ export async function runWorld<W extends World>(options: RunOptions<W>): Promise
       return outcome({ kind: "liveness", checker: "liveness", message: pending });
     }
     await settled(world, world.checkEnd());
+    await unhandled.reported();
     return violated() ?? outcome({ kind: "passed" });
   } catch (error) {
     const message = error instanceof Error ? error.stack ?? error.message : String(error);

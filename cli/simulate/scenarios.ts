@@ -6,6 +6,7 @@ import { pathToFileURL } from "node:url";
 import type { Scenario } from "../../simulation/scenarios/scenario.ts";
 import { shippedScenarios } from "../../simulation/scenarios/shipped.ts";
 import { CommandError } from "../errors.ts";
+import { requireAccess } from "./access.ts";
 
 const USAGE = 1;
 
@@ -20,6 +21,7 @@ export async function findScenario(name: string): Promise<Scenario> {
       USAGE,
     );
   }
+  requireAccess("read", "--scenario", name);
   const module = await import(pathToFileURL(resolve(name)).href) as { scenario?: Scenario };
   if (module.scenario !== undefined) return module.scenario;
   throw new CommandError(`${name} exports no "scenario".`, USAGE);

@@ -8,6 +8,7 @@ import { parseDurationMs } from "../../configuration/units.ts";
 import { type CampaignResult, type Failure, runCampaign } from "../../simulation/campaign.ts";
 import { describeFault, faultFamilies, type FaultFamily } from "../../simulation/plan/fault.ts";
 import type { RunPlan } from "../../simulation/plan/run_plan.ts";
+import { requireAccess } from "./access.ts";
 import { perfettoTrace } from "./perfetto.ts";
 import { runPage } from "./run_page.ts";
 import { run } from "../../simulation/run.ts";
@@ -37,6 +38,7 @@ const PICTURE_EVENTS_MAX = 20_000;
 
 /** Runs as typed. @throws {CommandError} With the exit code of the failure. */
 export async function simulate(flags: SimulateFlags, output: Output): Promise<void> {
+  requireAccessOf(flags);
   if (flags.plant !== undefined) return await simulatePlanted(flags, flags.plant, output);
   if (flags.replay !== undefined) return await replay(flags, flags.replay, output);
   const scenarioName = flags.scenario ?? shippedScenarios[0].name;
@@ -84,6 +86,16 @@ export async function simulate(flags: SimulateFlags, output: Output): Promise<vo
   if (failure !== undefined) {
     throw new CommandError(`${failure.checker}: ${failure.message}`, EXIT_CODES[failure.kind]);
   }
+}
+
+/** @throws {CommandError} A path of the options lies where this command may not read or write. */
+function requireAccessOf({ out, html, perfetto, config, replay, plant }: SimulateFlags): void {
+  requireAccess("write", "--out", out);
+  if (plant !== undefined) requireAccess("read", "--out", out); // the planted copy runs there
+  if (html !== undefined) requireAccess("write", "--html", html);
+  if (perfetto !== undefined) requireAccess("write", "--perfetto", perfetto);
+  if (config !== undefined) requireAccess("read", "--config", config);
+  if (replay !== undefined) requireAccess("read", "--replay", replay);
 }
 
 /** Seeds that are tried with a plant where nothing else is said. */

@@ -37,6 +37,16 @@ export const eventPlants: readonly Plant[] = [
     scenario: "swarm",
   },
   {
+    name: "ids-released",
+    edits: [{
+      file: "gateway/erasure/erasures.ts",
+      find: "await carryEvents(memory, this.#sources)",
+      replace: "",
+    }],
+    seenBy: ["accepted-events"],
+    scenario: "erasures",
+  },
+  {
     name: "lose-joiner-state",
     edits: [{
       file: "actors/joiner/join_window.ts",

@@ -206,5 +206,22 @@ export const shippedScenarios: readonly Scenario[] = [
     description: "the wall clock steps forwards and backwards, and the process is killed",
     families: ["clock", "process"],
   },
+  {
+    ...shop,
+    name: "erasures",
+    description: "visitors are erased, the wall clock steps forwards, and the process is killed",
+    families: [],
+    values: { "joiner.window": "1s", "storage.snapshots.interval": "1s" },
+    faults: (random, _configuration, forMs) =>
+      moments(forMs, 4).flatMap((atMs): Fault[] => [
+        { kind: "stepClock", atMs, byMs: 10_000 + Math.floor(random.nextFloat() * 600_000) },
+        {
+          kind: "killProcess",
+          power: random.nextFloat() < 0.5,
+          atMs: atMs + 1_500 + Math.floor(random.nextFloat() * 2_500),
+          downMs: 100,
+        },
+      ]),
+  },
   ...meshScenarios,
 ];

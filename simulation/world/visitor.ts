@@ -24,7 +24,7 @@ interface SentEvent {
 }
 
 /** Events that {@link Visitor.repeat} chooses among. */
-const REPEATED_MAX = 16;
+const REPEATED_MAX = 256;
 /** Sends of one event at most. */
 const SENDS_MAX = 20;
 const RESEND_MS = 500;
@@ -113,7 +113,7 @@ export class Visitor {
     return await this.#client.send("POST", "/v1/shown", { rankingId, items });
   }
 
-  /** Sends one of its newest events again, as a queue does that delivers twice. */
+  /** Sends one of its events again, as a queue does that delivers twice. */
   async repeat(): Promise<Reply | undefined> {
     const event = this.#sent[Math.floor(this.random.nextFloat() * this.#sent.length)];
     return event && await this.#send(event);

@@ -16,7 +16,7 @@ async function simulate(folder: string, ...args: readonly string[]) {
     env: { INIT_CWD: folder, NO_COLOR: "1" },
   }).output();
   const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
-  return { code, out, err, last: JSON.parse(out.trimEnd().split("\n").at(-1) ?? "null") };
+  return { code, out, err, last: JSON.parse(out.trimEnd().split("\n").at(-1) || "null") };
 }
 
 Deno.test("the task may read its own files and its caller's, write there, and do nothing else", () => {
@@ -90,3 +90,30 @@ async function simulateWrong(folder: string): Promise<{ code: number; err: strin
   }).output();
   return { code, err: new TextDecoder().decode(stderr) };
 }
+
+Deno.test("a path where the task may not read or write is refused before a run, with what to do", async () => {
+  const folder = await Deno.makeTempDir();
+  const outside = await Deno.makeTempDir();
+  try {
+    for (
+      const [option, more] of [
+        ["--out", ["--plant", "scores-ascending"]],
+        ["--out", []],
+        ["--html", []],
+        ["--perfetto", []],
+        ["--config", []],
+        ["--replay", []],
+      ] as const
+    ) {
+      const path = `${outside}/x`;
+      const { code, err } = await simulate(folder, "--seed", "1", ...more, option, path);
+      assert.equal(code, 1, err);
+      assert.match(err, new RegExp(`error: ${option} ${path}: this command may not (read|write)`));
+      assert.ok(err.includes(`Give a path below ${folder}`) && err.includes("deno task cairn"));
+      assert.deepEqual([...Deno.readDirSync(outside)], []);
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+    await Deno.remove(outside, { recursive: true });
+  }
+});

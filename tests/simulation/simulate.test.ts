@@ -120,3 +120,51 @@ Deno.test("an actor without a whole definition is refused before a run", async (
     message: 'no definition is of kind "acount"; there are account',
   });
 });
+
+/** An actor that does some work after its answer, and does not wait for it. */
+function forgetful(work: () => void): ActorDefinition<Add, undefined> {
+  const definition = account(true) as unknown as ActorDefinition<Add, undefined>;
+  return {
+    ...definition,
+    create: (context: ActorContext<Add>): Behavior<Add> => ({
+      receive(message) {
+        context.reply(message, 0);
+        if (message.amount === 7) work();
+      },
+    }),
+  };
+}
+
+for (
+  const [what, work] of [
+    ["a rejection", () => void Promise.reject(new Error("the disk is full"))],
+    ["an error of a callback", () =>
+      queueMicrotask(() => {
+        throw new Error("the disk is full");
+      })],
+  ] as const
+) {
+  Deno.test(`${what} that no code handles is a broken promise with a seed, and is shrunk`, async () => {
+    const { failure } = await simulate({
+      seed: 3,
+      seeds: 2,
+      mesh: {
+        definitions: [forgetful(work)],
+        actors: [{ address: "account/0", node: "vault" }],
+      },
+      faults: ["threads", "links"],
+      clients: 3,
+      shrinkRunsMax: 40,
+      async workload(world) {
+        for (let i = 0; world.running; i++) {
+          const add = { kind: "add", amount: i, id: `${i}` } as const;
+          await world.actor<Add>("account/0").ask(add, { budgetMs: 100 }).catch(() => {});
+          await world.sleep(100);
+        }
+      },
+    });
+    assert.equal(failure?.checker, "handled-errors");
+    assert.match(failure.message, /no code handles Error: the disk is full/);
+    assert.deepEqual([failure.seed, failure.faults.length, failure.plan.clients.length], [3, 0, 1]);
+  });
+}
