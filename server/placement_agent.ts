@@ -101,7 +101,7 @@ export class PlacementAgent {
    * @throws {ProtocolMismatchError} It speaks another protocol.
    */
   async start(): Promise<void> {
-    const { coordination, settings, description, ttlMs, controller } = this.#options;
+    const { coordination, settings, description, shard, ttlMs, controller } = this.#options;
     await coordination.open(settings);
     const joinedMs = this.#nowMs;
     const { ttlMs: leaseMs } = await coordination.join(description);
@@ -109,6 +109,8 @@ export class PlacementAgent {
     const rounds = new ControllerRounds(coordination, this.#run, {
       ...defaultControllerOptions,
       patienceMs: ttlMs,
+      // A start waits so long for the rows of its snapshot.
+      restoringMsMax: defaultControllerOptions.restoringMsMax + shard.loadWaitMs,
       ...controller,
     });
     let seen = 0;

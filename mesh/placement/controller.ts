@@ -4,21 +4,22 @@
  * take over at any moment: everything that must not be forgotten is in the store.
  *
  * It removes hosts whose lease has expired, restores what they owned on other hosts (and raises the
- * generation where shards were lost), commits moves that are verified, aborts those that cannot end
- * or take too long, and begins the moves that a drain, the operator's plan or the balance of the
- * hosts asks for.
+ * generation where shards were lost), gives parts that a host does not restore in time to others,
+ * commits moves that are verified, aborts those that cannot end or take too long, and begins the
+ * moves that a drain, the operator's plan or the balance of the hosts asks for.
  *
  * It has no effects: the caller sends the steps to the store, in order, and observes again. Every
  * step names the state that it was decided from, so a step that comes late changes nothing.
  */
-import type {
-  HostRun,
-  MeshView,
-  Ownership,
-  PlacedKey,
-  PlacedKind,
-  Placement,
-  PlacementChange,
+import {
+  type HostRun,
+  type MeshView,
+  type Ownership,
+  parsePlacedKey,
+  type PlacedKey,
+  type PlacedKind,
+  type Placement,
+  type PlacementChange,
 } from "../ports/coordination.ts";
 import { present } from "../../structures/invariant.ts";
 import {
@@ -45,6 +46,11 @@ export interface ControllerOptions extends Omit<PlannerOptions, "balances"> {
   readonly frozenMsMax: number;
   /** Time for copying a shard before its move is aborted, ms. */
   readonly fillingMsMax: number;
+  /**
+   * Time in which a living host must restore a shard, or begin to read a partition, before another
+   * host gets it, ms.
+   */
+  readonly restoringMsMax: number;
 }
 
 export const defaultControllerOptions: ControllerOptions = {
@@ -54,6 +60,7 @@ export const defaultControllerOptions: ControllerOptions = {
   patienceMs: 10_000,
   frozenMsMax: 2_000,
   fillingMsMax: 30 * 60_000,
+  restoringMsMax: 2 * 60_000,
 };
 
 /** One atomic step at the store. */
@@ -76,7 +83,7 @@ export class Controller {
   /** Until then no host is removed, on the store's clock; undefined before the first view. */
   #patientUntilMs: number | undefined;
   #wasAway = true;
-  /** When each step of a move was first seen, on the store's clock, by its key. */
+  /** When each step of a move or restore was first seen, on the store's clock, by its key. */
   #seen = new Map<PlacedKey, { readonly step: string; readonly sinceMs: number }>();
   readonly #sizes = new Map<PlacedKey, PartSize>();
 
@@ -106,6 +113,8 @@ export class Controller {
     if (ends.length > 0) return ends;
     const restores = kinds.flatMap((kind) => this.#restores(view, kind));
     if (restores.length > 0) return restores;
+    const overdue = this.#overdueRestores(view);
+    if (overdue.length > 0) return overdue;
     return [...this.#plannedMoves(view), ...kinds.flatMap((kind) => this.#moves(view, kind))]
       .slice(0, 1);
   }
@@ -115,8 +124,8 @@ export class Controller {
     for (const [key, placement] of view.placements) {
       const size = reportedSize(view, key);
       if (size !== undefined) this.#sizes.set(key, size);
-      if (placement.state !== "moving") continue;
-      const step = `${placement.epoch} ${placement.target.incarnation} ${placement.phase}`;
+      const step = stepOf(view, key, placement);
+      if (step === undefined) continue;
       const before = this.#seen.get(key);
       seen.set(key, before?.step === step ? before : { step, sinceMs: view.nowMs });
     }
@@ -181,6 +190,41 @@ export class Controller {
     return [place(changes, `${kind}/${restores[0].shard}: ${reason}${others}`, rewind)];
   }
 
+  /**
+   * Gives a part that its living host does not restore in time to another host, if there is one: an
+   * unreadable disk or a missing library may be that host's alone. One part a round.
+   */
+  #overdueRestores(view: MeshView): ControllerStep[] {
+    const { restoringMsMax } = this.#options;
+    for (const [key, placement] of view.placements) {
+      const seen = this.#seen.get(key);
+      if (placement.state !== "restoring" || seen === undefined) continue;
+      if (seen.step.endsWith("waits") || view.nowMs - seen.sinceMs < restoringMsMax) continue;
+      const { host } = placement.owner;
+      const to = this.#otherHost(view, key, host);
+      if (to === undefined) continue;
+      const change = changeOf(view, key, { state: "restoring", owner: runOf(view, to) });
+      const reason = `${host} has not restored ${key} within ${restoringMsMax} ms: ${to} does`;
+      return [place([change], reason, key.startsWith("shard/") && placement.epoch > 0)];
+    }
+    return [];
+  }
+
+  /** The host that would restore a part if `host` took none. */
+  #otherHost(view: MeshView, key: PlacedKey, host: string): string | undefined {
+    const { kind, number } = parsePlacedKey(key);
+    const hosts = hostViews(view, kind)
+      .map((each) => each.host === host ? { ...each, state: "draining" as const } : each);
+    const parts = shardViews(view, kind, this.#sizes).map((part) =>
+      part.shard === number
+        ? { ...part, placement: { kind: "unassigned" as const, epoch: part.placement.epoch } }
+        : part
+    );
+    const plan = planPlacement(hosts, parts, { ...this.#options, balances: false });
+    return changesOf(plan).find((change) => change.kind === "restores" && change.shard === number)
+      ?.to;
+  }
+
   /** The next moves that a drain or the balance of the hosts asks for. */
   #moves(view: MeshView, kind: PlacedKind): ControllerStep[] {
     const plan = planPlacement(
@@ -240,6 +284,22 @@ function isOpen(view: MeshView, { shard, from, to }: PlanDocument["moves"][numbe
   if (placement.state === "moving") return placement.target.host === to;
   return target?.state === "up" && target.roles.includes(rolesOf.shard) &&
     target.expiresMs > view.nowMs;
+}
+
+/**
+ * The step at which a part is, which has a limited time; undefined where it has none. The reader of
+ * a partition waits for the shards, so its time begins when all shards are there.
+ */
+function stepOf(view: MeshView, key: PlacedKey, placement: Placement): string | undefined {
+  if (placement.state === "moving") {
+    return `${placement.epoch} ${placement.target.incarnation} ${placement.phase}`;
+  }
+  if (placement.state !== "restoring") return undefined;
+  const waits = !key.startsWith("shard/") &&
+    Array.from(view.placements).some(([other, { state }]) =>
+      other.startsWith("shard/") && (state === "restoring" || state === "unassigned")
+    );
+  return `${placement.epoch} restoring${waits ? " waits" : ""}`;
 }
 
 function isMoveOf(plan: PlanDocument, key: PlacedKey, placement: Placement): boolean {

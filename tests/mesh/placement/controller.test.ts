@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { HostRun, MovePhase, Placement } from "../../../mesh/ports/coordination.ts";
+import type { HostRun, MovePhase, PlacedKey, Placement } from "../../../mesh/ports/coordination.ts";
 import {
   Controller,
   type ControllerStep,
@@ -118,6 +118,52 @@ Deno.test("an owner is frozen for a limited time, counted from when it was seen 
   assert.deepEqual(at(50_000, "frozen"), {});
   assert.deepEqual(at(51_999, "frozen"), {});
   assert.deepEqual(at(52_000, "frozen"), { "shard/0": "a" });
+});
+
+const restoring = (host: string, epoch = 1): Placement => ({
+  state: "restoring",
+  owner: run(host),
+  epoch,
+});
+
+Deno.test("a shard that its host does not restore in time goes to another host, and the mesh goes back", () => {
+  const controller = new Controller({ ...options, restoringMsMax: 60_000 });
+  const at = (nowMs: number, placements: Readonly<Record<PlacedKey, Placement>>) =>
+    controller.observe(meshView({ nowMs, placements }));
+  assert.deepEqual(at(0, { "shard/0": active("a", 3) }), []);
+  assert.deepEqual(at(10_000, { "shard/0": restoring("a", 4) }), []);
+  assert.deepEqual(at(69_999, { "shard/0": restoring("a", 4) }), []);
+  const steps = at(70_000, { "shard/0": restoring("a", 4) });
+  assert.deepEqual(placesOf(steps), { "shard/0": "(b)" });
+  assert.ok(steps[0].kind === "place" && steps[0].rewind);
+  assert.match(steps[0].reason, /a has not restored shard\/0 within 60000 ms: b does/);
+  // The next host has as long.
+  assert.deepEqual(at(70_001, { "shard/0": restoring("b", 5) }), []);
+  assert.deepEqual(placesOf(at(130_001, { "shard/0": restoring("b", 5) })), { "shard/0": "(a)" });
+});
+
+Deno.test("a host that is the only one with room goes on restoring, and a slow one that reports keeps its shard", () => {
+  const hosts = [hostRecord("a"), hostRecord("b", { state: "draining" })];
+  const controller = new Controller({ ...options, restoringMsMax: 1_000 });
+  const at = (nowMs: number, placement: Placement) =>
+    controller.observe(meshView({ nowMs, hosts, placements: { "shard/0": placement } }));
+  for (const nowMs of [0, 50_000, 90_000]) assert.deepEqual(at(nowMs, restoring("a")), []);
+  assert.deepEqual(at(95_000, active("a")), []);
+});
+
+Deno.test("a partition that waits for shards stays, and one that its host cannot read goes to another", () => {
+  const controller = new Controller({ ...options, restoringMsMax: 1_000 });
+  const at = (nowMs: number, shard: Placement) =>
+    placesOf(controller.observe(meshView({
+      nowMs,
+      placements: { "shard/0": shard, "examples/0": restoring("a", 2) },
+    })));
+  const elsewhere = restoring("b", 7);
+  assert.deepEqual(at(0, elsewhere), {});
+  assert.deepEqual(at(900, elsewhere), {});
+  assert.deepEqual(at(5_000, active("b")), {});
+  assert.deepEqual(at(5_999, active("b")), {});
+  assert.deepEqual(at(6_000, active("b")), { "examples/0": "(b)" });
 });
 
 Deno.test("a drained host gives its shards away a few at a time", () => {

@@ -26,7 +26,7 @@ export function hostRecord(host: string, changes: Partial<HostRecord> = {}): Hos
 export interface ViewParts {
   readonly nowMs?: number;
   readonly hosts?: readonly HostRecord[];
-  /** The shards; there are as many as the highest names, and no partitions. */
+  /** The shards and partitions of examples; there are as many as it names, from 0. */
   readonly placements?: Readonly<Record<PlacedKey, Placement>>;
   readonly plan?: PlanDocument;
   readonly generation?: number;
@@ -34,14 +34,16 @@ export interface ViewParts {
 
 export function meshView(parts: ViewParts = {}): MeshView {
   const placements = new Map(Object.entries(parts.placements ?? {}) as [PlacedKey, Placement][]);
+  const countOf = (kind: string) =>
+    [...placements.keys()].filter((key) => key.startsWith(`${kind}/`)).length;
   const hosts = parts.hosts ?? [hostRecord("a"), hostRecord("b")];
   return {
     identity: {
       mesh: "m",
       protocol: 1,
-      shards: placements.size,
-      eventPartitions: 0,
-      examplePartitions: 0,
+      shards: countOf("shard"),
+      eventPartitions: countOf("events"),
+      examplePartitions: countOf("examples"),
       schema: "s",
     },
     nowMs: parts.nowMs ?? 100_000,

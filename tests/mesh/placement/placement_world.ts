@@ -406,6 +406,7 @@ export class HostProcess extends Process {
       patienceMs: TTL_MS,
       frozenMsMax: 1_000,
       fillingMsMax: 20_000,
+      restoringMsMax: 20_000,
       ...world.options.controller,
     });
     const description: HostDescription = {
