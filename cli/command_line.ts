@@ -159,7 +159,12 @@ function processOutput(): Output {
   const encoder = new TextEncoder();
   const write = (to: typeof Deno.stdout, text: string) => {
     const bytes = encoder.encode(text);
-    for (let written = 0; written < bytes.length;) written += to.writeSync(bytes.subarray(written));
+    try {
+      for (let done = 0; done < bytes.length;) done += to.writeSync(bytes.subarray(done));
+    } catch (error) {
+      // The reader has enough, as in `cairn snapshot list data | head -1`; the command goes on.
+      if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+    }
   };
   return { out: (text) => write(Deno.stdout, text), err: (text) => write(Deno.stderr, text) };
 }

@@ -22,6 +22,16 @@ Deno.test("--help and --version answer on stdout and exit with 0", async () => {
   assert.match(version.out, /^cairn \d+\.\d+\.\d+\ndeno .*\nformats: logs \d+, snapshots \d+\n$/);
 });
 
+Deno.test("a command whose output is cut off by its reader ends without an error", async () => {
+  const main = new URL("../../main.ts", import.meta.url).pathname;
+  const command = `"${Deno.execPath()}" run -A --no-check "${main}" serve --help`;
+  const shell = new Deno.Command("bash", {
+    args: ["-c", `set -o pipefail; ${command} | true`],
+  });
+  const { code, stderr } = await shell.output();
+  assert.deepEqual([code, new TextDecoder().decode(stderr)], [0, ""]);
+});
+
 for (const command of ["serve", "demo", "train", "replay"]) {
   Deno.test(`${command} --help teaches with examples`, async () => {
     const { code, out } = await runCaptured(command, "--help");
