@@ -19,6 +19,7 @@ import { fingerprintOf } from "../../structures/fingerprint.ts";
 import type { Output } from "../command_line.ts";
 import { usageError } from "../errors.ts";
 import { loadConfiguration } from "../load_configuration.ts";
+import type { TaskFigures } from "../load/task_figures.ts";
 import { Progress, stderrTarget } from "../progress.ts";
 import { requireReportFolder } from "../report_file.ts";
 import type { ImportFlags } from "./command.ts";
@@ -171,7 +172,7 @@ function keyOf(
 
 function countVisits(visits: Visits): WrittenFigures {
   for (const _ of visits.all());
-  return { examples: 0, windowsOpen: 0, resumed: false };
+  return { examples: 0, windowsOpen: 0, resumed: false, tasks: {} };
 }
 
 function describeHistory(
@@ -224,5 +225,20 @@ function describeFigures(figures: ImportFigures, { config, set }: ImportFlags): 
   return `Imported ${counted(figures.imported, "row")} in ${figures.seconds} s${
     figures.resumed ? ", going on where an import had stopped" : ""
   }: ${n(figures.examples)} examples are learned, ${n(figures.windowsOpen)} windows are open.\n` +
+    Object.entries(figures.tasks).map(([task, quality]) => `${describeTask(task, quality)}\n`)
+      .join("") +
     `Start the server with: deno task cairn serve --config ${config}${changes}\n`;
 }
+
+/** The quality of a task, by examples that were scored before they were learned. */
+function describeTask(task: string, quality: TaskFigures): string {
+  const figures = Object.entries(quality).map(([name, value]) =>
+    `${qualityNames[name] ?? name} ${value ?? "unknown"}`
+  );
+  return `${task}, each example scored before it was learned: ${figures.join(", ")}`;
+}
+
+const qualityNames: Readonly<Record<string, string>> = {
+  auc: "AUC",
+  meanSquaredError: "mean squared error",
+};

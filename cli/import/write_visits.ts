@@ -2,6 +2,7 @@
  * Appends visits to the event log of a running mesh, as fast as joiner and trainers follow, and
  * ends with a snapshot of what they learned.
  */
+import type { ProgressiveValidation } from "../../actors/trainer/protocol.ts";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import { AcceptanceClock } from "../../gateway/memory/acceptance_clock.ts";
 import { jsonLine, terminalLine } from "../../mesh/adapters/prometheus/log_lines.ts";
@@ -17,6 +18,7 @@ import { waitLearned } from "../../server/waits.ts";
 import { invariant } from "../../structures/invariant.ts";
 import type { Output } from "../command_line.ts";
 import { CommandError, usageError } from "../errors.ts";
+import { type TaskFigures, taskFigures, WARM_UP_SHARE } from "../load/task_figures.ts";
 import { Progress, stderrTarget } from "../progress.ts";
 import { type Checkpoint, loggedSince, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 
@@ -39,6 +41,11 @@ export interface WrittenFigures {
   readonly windowsOpen: number;
   /** Whether an interrupted import went on. */
   readonly resumed: boolean;
+  /**
+   * How well each task was predicted before it was learned, over the last 80 % of the examples that
+   * this run learned; empty after a dry run.
+   */
+  readonly tasks: Readonly<Record<string, TaskFigures>>;
 }
 
 export interface WriteVisitsOptions {
@@ -86,6 +93,8 @@ class VisitWriter {
   readonly #begun: Checkpoint | undefined;
   readonly #records: VisitRecords;
   readonly #acceptance: AcceptanceClock;
+  /** Scores of the trainers after the warm-up. */
+  #warmedUp: ProgressiveValidation["trained"] | undefined;
   /** Records that are not appended yet, of `#visits` visits so far. */
   #waiting: Uint8Array[] = [];
   #visits = 0;
@@ -121,6 +130,7 @@ class VisitWriter {
     await this.#storeProfiles("user", user.keys());
     const begun = this.#begun ?? await this.#begin();
     const logged = await loggedSince(eventLog, begun.offset);
+    const { trained: untrained } = await this.#mesh.trainers.progressiveValidation();
     const progress = new Progress("importing", history.events || undefined, stderrTarget());
     for (const visit of visits.all()) {
       this.#records.learnProfiles(visit);
@@ -132,6 +142,9 @@ class VisitWriter {
       this.#visits++;
       if (this.#waiting.length < RECORDS_PER_APPEND) continue;
       await this.#append();
+      if (visits.eventsDone >= history.events * WARM_UP_SHARE) {
+        this.#warmedUp ??= (await this.#mesh.trainers.progressiveValidation()).trained;
+      }
       progress.update(visits.eventsDone, `${new Date(visit.atMs).toISOString().slice(0, 10)}`);
     }
     await this.#append();
@@ -141,8 +154,11 @@ class VisitWriter {
     const offset = await eventLog.endOffset(0);
     await writeCheckpoint(this.#folder, { key, visits: this.#visits, offset, isComplete: true });
     const { examples } = await this.#mesh.trainers.status();
+    const { trained } = await this.#mesh.trainers.progressiveValidation();
+    const tasks = taskFigures({ warmedUp: this.#warmedUp ?? untrained, trained });
     const { impressionsOpen } = await this.#mesh.joiner.ask({ kind: "getStatus" }, ASK_BUDGET);
-    return { examples, windowsOpen: impressionsOpen, resumed: this.#begun !== undefined };
+    const resumed = this.#begun !== undefined;
+    return { examples, windowsOpen: impressionsOpen, resumed, tasks };
   }
 
   /** The checkpoint before the first record: without it a crash would lose track of the log. */

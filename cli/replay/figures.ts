@@ -3,11 +3,16 @@
  * last line of output.
  */
 import type { JoinerStatus } from "../../actors/joiner/protocol.ts";
-import { areaUnderCurve, since } from "../../actors/trainer/progressive_validation.ts";
-import type { ProgressiveValidation, ScoreHistograms } from "../../actors/trainer/protocol.ts";
 import { exactAuc } from "../../offline/evaluation/auc.ts";
 import { percentile } from "../../offline/evaluation/samples.ts";
 import type { TrainersStatus } from "../../server/trainers.ts";
+import {
+  finite,
+  type TaskFigures,
+  taskFigures,
+  type TrainerScores,
+  WARM_UP_SHARE,
+} from "../load/task_figures.ts";
 import type { ReplayMeasurements } from "./replay_client.ts";
 
 /** A mesh's counters since its start. */
@@ -26,17 +31,6 @@ export interface MeshCounts {
   readonly before: MeshOutcomes;
   readonly after: MeshOutcomes;
 }
-
-/** The trainer's scores at about 20 % of the examples, and at the end. */
-export interface TrainerScores {
-  readonly warmedUp: ProgressiveValidation["trained"];
-  readonly trained: ProgressiveValidation["trained"];
-}
-
-/** How well a task was predicted before it was learned: as a label, or as a value. */
-export type TaskFigures =
-  | { readonly auc: number | null; readonly logloss: number | null }
-  | { readonly meanSquaredError: number | null };
 
 /** The outcomes of a mesh in this process. */
 export function outcomesOf(joiner: JoinerStatus, trainers: TrainersStatus): MeshOutcomes {
@@ -84,9 +78,6 @@ export interface ReplayFigures {
   readonly lost: number;
 }
 
-/** Share of the examples that only warms up. */
-export const WARM_UP_SHARE = 0.2;
-
 /** @param scores Undefined where the mesh runs elsewhere and its trainer cannot be asked. */
 export function replayFigures(
   measured: ReplayMeasurements,
@@ -113,21 +104,6 @@ export function replayFigures(
   };
 }
 
-function taskFigures({ warmedUp, trained }: TrainerScores): Record<string, TaskFigures> {
-  return Object.fromEntries(
-    Object.entries(trained).map((
-      [task, scores],
-    ) => [task, figuresOf(since(warmedUp[task], scores))]),
-  );
-}
-
-function figuresOf(scores: ScoreHistograms): TaskFigures {
-  const loss = finite(scores.lossSum / scores.weights, 5);
-  return scores.negatives.length === 0
-    ? { meanSquaredError: loss }
-    : { auc: finite(areaUnderCurve(scores), 5), logloss: loss };
-}
-
 /**
  * Accepted events that were lost: the joiner never judged them, or the example that they decided
  * was never trained on.
@@ -136,10 +112,6 @@ export function lostEvents(accepted: number, { before, after }: MeshCounts): num
   const neverJudged = accepted - (after.judged - before.judged);
   const neverTrained = (after.emitted - before.emitted) - (after.trained - before.trained);
   return Math.max(0, neverJudged) + Math.max(0, neverTrained);
-}
-
-function finite(value: number, digits: number): number | null {
-  return Number.isFinite(value) ? Number(value.toFixed(digits)) : null;
 }
 
 /** A figure a line; those of a task as `tasks.liked.auc`. */

@@ -20,9 +20,8 @@ import {
   outcomesFromMetrics,
   outcomesOf,
   replayFigures,
-  type TrainerScores,
-  WARM_UP_SHARE,
 } from "./figures.ts";
+import { type TrainerScores, WARM_UP_SHARE } from "../load/task_figures.ts";
 import { requireReportFolder } from "../report_file.ts";
 import type { ReplayMeasurements } from "./replay_client.ts";
 import { replayReport } from "./replay_report.ts";

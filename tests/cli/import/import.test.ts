@@ -75,6 +75,9 @@ Deno.test("a table of purchases is imported, and the server that starts from it 
     assert.equal(figures.items, 100);
     assert.ok(figures.negatives > 2 * figures.rankingsMade);
     assert.match(err, /4 sampled negatives per item/);
+    const { auc, logloss } = figures.tasks.purchase;
+    assert.ok(auc > 0.55 && auc < 1, `AUC ${auc}, before each example was learned`);
+    assert.ok(logloss > 0 && logloss < 1, `logloss ${logloss}`);
 
     const refused = (await Deno.readTextFile(`${folder}/refused.jsonl`)).trimEnd().split("\n")
       .map((line) => JSON.parse(line));
