@@ -26,6 +26,8 @@ export function defineFeatureKeeper(
           return "read";
         case "readLog":
         case "saveNext":
+        case "searchTop":
+        case "clearErased":
           return "write";
       }
     },

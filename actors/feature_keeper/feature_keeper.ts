@@ -11,7 +11,8 @@ import { Checkpoints } from "./checkpoint.ts";
 import { CheckpointWriter } from "./checkpoint_writer.ts";
 import { KeptState, type TableName, tableNames } from "./kept_state.ts";
 import type { FeatureKeeperOptions } from "./options.ts";
-import type { FeatureKeeperMessage, TopItems } from "./protocol.ts";
+import type { FeatureKeeperMessage } from "./protocol.ts";
+import { TopLists } from "./top_lists.ts";
 
 /** The stores of a keeper. */
 export interface FeatureKeeperDependencies {
@@ -19,12 +20,12 @@ export interface FeatureKeeperDependencies {
   readonly blobs: BlobStore;
 }
 
-/** Items of a list of the greatest values. */
-const TOP_MAX = 500;
-/** Time for which a list is kept, ms. */
-const TOP_KEPT_MS = 1_000;
-/** Records that are read in one turn. */
-const RECORDS_PER_TURN = 256;
+/** Records that are read in one turn: a few milliseconds, between which requests are answered. */
+const RECORDS_PER_TURN = 64;
+/** Rankings that a step looks at for erased users: about a millisecond. */
+const RANKINGS_PER_STEP = 5_000;
+/** Greatest share of a keeper's time that these steps take. */
+const CLEARING_SHARE = 1 / 10;
 
 export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
   readonly #context: ActorContext<FeatureKeeperMessage>;
@@ -40,9 +41,9 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
   readonly #forgotten: Counter;
   /** Keys whose forgetting is counted in the metric. */
   readonly #told: Record<TableName, number>;
-  /** The last list of each feature that was asked for. */
-  readonly #tops = new Map<string, { readonly top: TopItems; readonly untilMs: number }>();
+  readonly #tops: TopLists;
   #woken = false;
+  #awaitsClearing = false;
 
   private constructor(
     context: ActorContext<FeatureKeeperMessage>,
@@ -63,6 +64,7 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
       ? new CheckpointWriter(context, { checkpoints, state, offsets, intervalMs })
       : undefined;
     this.#told = { ...state.forgotten };
+    this.#tops = new TopLists(context, state);
     this.#keys = context.telemetry.gauge("cairn_keeper_keys", {
       help: "Users and items of which features are kept.",
       labelNames: ["kind"],
@@ -97,7 +99,7 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
       const ends = await Promise.all(offsets.map((_, partition) => eventLog.endOffset(partition)));
       // A log that ends before the checkpoint is another one.
       if (saved?.offsets.length === ends.length && saved.offsets.every((at, i) => at <= ends[i])) {
-        state.restore(saved.parts, saved.records);
+        for (const _ of state.restoring(saved.parts, saved.records)) await nextTurn(context);
         offsets = [...saved.offsets];
       }
     }
@@ -112,7 +114,7 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
         return this.#context.reply(message, values, [values.items.buffer]);
       }
       case "getTop": {
-        const { items, values } = this.#topOf(message.feature, message.atMs);
+        const { items, values } = this.#tops.of(message.feature, message.atMs);
         const { count } = message;
         return this.#context.reply(message, {
           items: items.slice(0, count),
@@ -123,6 +125,10 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
         return await this.#readLog();
       case "saveNext":
         return this.#writer?.saveNext();
+      case "searchTop":
+        return this.#tops.step();
+      case "clearErased":
+        return this.#clearErased();
       case "getStatus":
         return this.#context.reply(message, {
           offsets: [...this.#offsets],
@@ -139,16 +145,6 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
   async stop(): Promise<void> {
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
     await this.#writer?.stop(this.#offsets);
-  }
-
-  /** The list of a feature, made at most once a second: it visits every item. */
-  #topOf(feature: string, atMs: number): TopItems {
-    const nowMs = this.#context.clock.monotonicMs();
-    const known = this.#tops.get(feature);
-    if (known !== undefined && nowMs < known.untilMs) return known.top;
-    const top = this.#state.top(feature, TOP_MAX, atMs);
-    this.#tops.set(feature, { top, untilMs: nowMs + TOP_KEPT_MS });
-    return top;
   }
 
   #wake(): void {
@@ -174,8 +170,24 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
       if (records.length === RECORDS_PER_TURN) hasMore = true;
     }
     this.#writer?.beginIfDue(this.#offsets);
+    this.#clearErasedIn(0);
     this.#tell();
     if (hasMore) this.#wake();
+  }
+
+  /** Clears the next rankings of erased users, in a share of the keeper's time. */
+  #clearErased(): void {
+    this.#awaitsClearing = false;
+    const { clock } = this.#context;
+    const beganAtMs = clock.monotonicMs();
+    this.#state.clearErased(RANKINGS_PER_STEP);
+    this.#clearErasedIn((clock.monotonicMs() - beganAtMs) * (1 / CLEARING_SHARE - 1));
+  }
+
+  #clearErasedIn(delayMs: number): void {
+    if (this.#awaitsClearing || !this.#state.isClearing) return;
+    this.#awaitsClearing = true;
+    this.#context.schedule(delayMs, { kind: "clearErased" });
   }
 
   #tell(): void {
@@ -190,4 +202,9 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
       this.#forgotten.add(news, { kind: name });
     }
   }
+}
+
+/** Lets other actors of the thread and its requests go on. */
+function nextTurn({ clock }: ActorContext<FeatureKeeperMessage>): Promise<void> {
+  return new Promise((resolve) => void clock.schedule(0, resolve));
 }

@@ -6,6 +6,7 @@ import type { SlotColumn, SlotValues } from "../../kernels/features/values_of_it
 import { decodeEvent, type EventRecord, readRows } from "../../records/event_record.ts";
 import { SHOWN } from "../../rules/rule_errors.ts";
 import { fingerprintOf } from "../../structures/fingerprint.ts";
+import { ErasedRankings } from "./erased_rankings.ts";
 import { type KeptEntry, KeptTable, type SavedEntry } from "./kept_table.ts";
 import { counts, type KeyEvent, NumberColumns } from "./number_columns.ts";
 import {
@@ -15,9 +16,10 @@ import {
   type KeptNumber,
   keptSlots,
 } from "./options.ts";
-import type { HistoryTimes, KeptValues, TopItems } from "./protocol.ts";
+import type { HistoryTimes, KeptValues } from "./protocol.ts";
 import { SessionTimes } from "./session_times.ts";
 import { valuesOfRows, ValuesReader } from "./slot_values.ts";
+import { TopSearch } from "./top_search.ts";
 import { numbersOfValue, remember, userForm, type UserState } from "./user_state.ts";
 
 /** The tables of a state, in the order in which equally old keys are forgotten. */
@@ -67,6 +69,7 @@ export class KeptState {
     readonly users: KeptTable<UserState, unknown>;
     readonly items: KeptTable<number[], number[]>;
   };
+  readonly #rankingUsers: ErasedRankings;
   /** Records taken so far. */
   #records = 0;
   readonly forgotten: Record<TableName, number>;
@@ -92,6 +95,7 @@ export class KeptState {
       this.#stored.set(key, { of, lengthMax });
     }
     this.#tables = tables();
+    this.#rankingUsers = new ErasedRankings(this.#tables.rankings);
     this.forgotten = { rankings: 0, events: 0, shownItems: 0, users: 0, items: 0 };
   }
 
@@ -147,7 +151,7 @@ export class KeptState {
   #erase(user: string): void {
     this.#records++;
     this.#tables.users.delete(user);
-    this.#tables.rankings.replace(user, "");
+    this.#rankingUsers.erase(user, this.#records);
   }
 
   /** Takes a ranking in. */
@@ -191,9 +195,9 @@ export class KeptState {
     readonly items: readonly string[];
     readonly atMs: number;
   }): void {
-    const { rankings, events } = this.#tables;
+    const { events } = this.#tables;
     this.#records++;
-    const user = rankings.get(awaitedKey(rankingId));
+    const user = this.#rankingUsers.userOf(awaitedKey(rankingId));
     if (user === undefined) return; // its items counted as shown when it was made
     // The first item shown is the newest of the report.
     for (const item of items.toReversed()) {
@@ -214,11 +218,11 @@ export class KeptState {
     readonly value?: number;
     readonly atMs: number;
   }): void {
-    const { rankings, events } = this.#tables;
+    const { events } = this.#tables;
     this.#records++;
     if (events.get(eventId) !== undefined) return;
     events.close(events.open(eventId, this.#records, () => true));
-    this.#count({ user: rankings.get(rankingId) ?? "", item, action, value, atMs });
+    this.#count({ user: this.#rankingUsers.userOf(rankingId) ?? "", item, action, value, atMs });
     this.#forgetBeyondBounds();
   }
 
@@ -286,45 +290,61 @@ export class KeptState {
     return kept;
   }
 
-  /** The items with the greatest values of a feature, above that of an item without events. */
-  top(feature: string, count: number, nowMs: number): TopItems {
-    const index = this.#itemColumns.names.indexOf(feature);
-    if (index < 0) return { items: [], values: [] };
-    const least = this.#itemColumns.readOne(index, undefined, nowMs);
-    const found: { readonly item: string; readonly value: number }[] = [];
-    for (const { key: item, value: numbers } of this.#tables.items.entries()) {
-      const value = this.#itemColumns.readOne(index, numbers, nowMs);
-      if (value > least) found.push({ item, value });
-    }
-    found.sort((a, b) => b.value - a.value || (a.item < b.item ? -1 : 1));
-    const top = found.slice(0, count);
-    return { items: top.map(({ item }) => item), values: top.map(({ value }) => value) };
+  /**
+   * A search for the items with the greatest values of a feature, above that of an item without
+   * events; undefined if no item has the feature.
+   */
+  topSearch(feature: string, count: number, nowMs: number): TopSearch | undefined {
+    const columns = this.#itemColumns;
+    const index = columns.names.indexOf(feature);
+    if (index < 0) return undefined;
+    return new TopSearch({
+      items: this.#tables.items.entries(),
+      valueOf: (numbers) => columns.readOne(index, numbers, nowMs),
+      count,
+      least: columns.readOne(index, undefined, nowMs),
+    });
+  }
+
+  /** Whether rankings of erased users are left to be cleared. */
+  get isClearing(): boolean {
+    return this.#rankingUsers.isClearing;
+  }
+
+  /** Clears rankings of erased users, at most so many. They count as those of no user already. */
+  clearErased(entriesMax: number): void {
+    this.#rankingUsers.clear(entriesMax, this.#records);
   }
 
   /** Begins a save of the state as it is now, which later records do not change. */
   beginSave(): void {
     for (const name of tableNames) this.#tables[name].beginSave(this.#records);
+    this.#rankingUsers.beginSave(this.#records);
   }
 
   /** The next part of the save, of about so many bytes of memory; undefined at the end. */
   nextSaved(bytesMax: number): SavedPart | undefined {
     for (const table of tableNames) {
       const entries = this.#tables[table].nextSaved(bytesMax);
-      if (entries.length > 0) return { table, entries };
+      if (entries.length === 0) continue;
+      if (table !== "rankings") return { table, entries };
+      return { table, entries: this.#rankingUsers.saved(entries as SavedEntry<string>[]) };
     }
+    this.#rankingUsers.endSave();
     return undefined;
   }
 
   /** Ends a save before its last part. */
   endSave(): void {
     for (const name of tableNames) this.#tables[name].endSave();
+    this.#rankingUsers.endSave();
   }
 
-  /** Continues a saved state of the same features. */
-  restore(parts: readonly SavedPart[], records: number): void {
+  /** Continues a saved state of the same features, and yields every few milliseconds. */
+  *restoring(parts: readonly SavedPart[], records: number): Generator<void> {
     for (const name of tableNames) {
-      const entries = parts.flatMap((part) => part.table === name ? part.entries : []);
-      (this.#tables[name] as KeptTable<unknown, unknown>).restore(entries);
+      const own = parts.flatMap((part) => part.table === name ? [part.entries] : []);
+      yield* (this.#tables[name] as KeptTable<unknown, unknown>).restoring(own);
     }
     this.#records = records;
     this.#forgetBeyondBounds();

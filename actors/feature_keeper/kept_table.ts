@@ -3,6 +3,7 @@
  * parts while it changes: an entry that changes before its part was written is copied first.
  */
 import { invariant } from "../../structures/invariant.ts";
+import { mergedEntries } from "./merged_entries.ts";
 
 /** A key with its value. */
 export interface KeptEntry<V> {
@@ -30,6 +31,9 @@ export interface ValueForm<V, S> {
 
 /** Memory of an entry beside key and value: the object and its share of the map, measured. */
 const ENTRY_BYTES = 104;
+
+/** Entries that are taken over at once: a few milliseconds. */
+const ENTRIES_PER_STEP = 1_000;
 
 /** Memory of a text, bytes; most ids are ASCII, which takes a byte a character. */
 export function textBytes(text: string): number {
@@ -63,6 +67,10 @@ export class KeptTable<V, S> {
 
   get(key: string): V | undefined {
     return this.#entries.get(key)?.value;
+  }
+
+  entry(key: string): KeptEntry<V> | undefined {
+    return this.#entries.get(key);
   }
 
   /** The key whose last record is the oldest. */
@@ -109,15 +117,16 @@ export class KeptTable<V, S> {
     if (entry !== undefined) this.forget(entry);
   }
 
-  /** Replaces a value wherever it stands; the entries keep their order. Visits every entry. */
-  replace(value: V, by: V): void {
-    for (const entry of this.#entries.values()) {
-      if (entry.value !== value) continue;
-      this.#copyUnsaved(entry);
-      const replaced = { ...entry, value: by };
-      this.#entries.set(entry.key, replaced);
-      this.close(replaced);
-    }
+  /**
+   * Replaces the value of an entry, which keeps its order.
+   *
+   * @param record The record that replaces it. A save that has this record gets the new value.
+   */
+  replace(entry: KeptEntry<V>, by: V, record: number): void {
+    if (record > this.#savedThrough) this.#copyUnsaved(entry);
+    const replaced = { ...entry, value: by };
+    this.#entries.set(entry.key, replaced);
+    this.close(replaced);
   }
 
   forget(entry: KeptEntry<V>): void {
@@ -163,12 +172,23 @@ export class KeptTable<V, S> {
     this.#copies = [];
   }
 
-  /** Takes over the entries of all parts of a save into an empty table. */
-  restore(saved: SavedEntry<S>[]): void {
+  /**
+   * Takes over the entries of all parts of a save into an empty table, and yields between some of
+   * them.
+   */
+  *restoring(parts: readonly SavedEntry<S>[][]): Generator<void> {
     invariant(this.size === 0, "a state is restored into an empty table");
-    saved.sort(([, a], [, b]) => a - b);
-    for (const [key, touched, value] of saved) {
+    let entries = 0;
+    for (const part of parts) {
+      part.sort(([, a], [, b]) => a - b);
+      entries += part.length;
+      if (entries < ENTRIES_PER_STEP) continue;
+      entries = 0;
+      yield;
+    }
+    for (const [key, touched, value] of mergedEntries(parts)) {
       this.close(this.open(key, touched, () => this.#form.restored(value)));
+      if (this.size % ENTRIES_PER_STEP === 0) yield;
     }
   }
 

@@ -36,7 +36,11 @@ export interface HistoryTimes {
   readonly atMs: readonly number[];
 }
 
-/** Asks for the items with the greatest values of a feature; the list may be a second old. */
+/**
+ * Asks for the items with the greatest values of a feature. The list is made again once a second,
+ * or less often where that takes more than a tenth of the keeper's time; the first one has the
+ * items that the keeper has met so far.
+ */
 export interface GetTop extends Request<TopItems> {
   readonly kind: "getTop";
   /** The name of a number of items. */
@@ -62,6 +66,16 @@ export interface SaveNext {
   readonly kind: "saveNext";
 }
 
+/** Looks at the next items for a list of the greatest values. The keeper sends it to itself. */
+export interface SearchTop {
+  readonly kind: "searchTop";
+}
+
+/** Clears the next rankings of erased users. The keeper sends it to itself. */
+export interface ClearErased {
+  readonly kind: "clearErased";
+}
+
 /** Asks how far the keeper has read. */
 export interface GetKeeperStatus extends Request<KeeperStatus> {
   readonly kind: "getStatus";
@@ -80,4 +94,11 @@ export interface KeeperStatus {
 }
 
 /** All that a feature keeper understands. */
-export type FeatureKeeperMessage = ReadKept | GetTop | ReadLog | SaveNext | GetKeeperStatus;
+export type FeatureKeeperMessage =
+  | ReadKept
+  | GetTop
+  | ReadLog
+  | SaveNext
+  | SearchTop
+  | ClearErased
+  | GetKeeperStatus;

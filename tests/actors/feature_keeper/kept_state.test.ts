@@ -224,7 +224,7 @@ Deno.test("a state that was saved and restored between any two records is the st
       for (const record of coming.splice(0, recordsPerPart)) before.take(record);
     }
     const after = new KeptState(options);
-    after.restore(parts, taken);
+    for (const _ of after.restoring(parts, taken));
     for (const record of log.slice(at)) after.take(record);
     assert.deepEqual(everything([after]), everything([whole]));
     assert.equal(after.bytes, whole.bytes);
