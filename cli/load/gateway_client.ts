@@ -1,6 +1,7 @@
 /**
- * A small client of the HTTP API, as an application would write it: JSON over kept-alive
- * connections, retries where the server asks for them, and errors with the server's own message.
+ * A client of the HTTP API for tools that put load on a server. It sends each request as it is
+ * given, without the ids, batches and queues of `clients/cairn.ts`, and counts its retries, so that
+ * a tool measures the server alone.
  */
 import { PROFILES_PER_LIST_MAX } from "../../gateway/options.ts";
 import type { ProfilesAnswer } from "../../gateway/schemas/profiles.ts";

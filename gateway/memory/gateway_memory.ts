@@ -3,12 +3,15 @@
  * acceptance clock. After a restart {@link LogRecall} fills it from the event log.
  */
 import type { Clock } from "../../mesh/ports/clock.ts";
+import { ItemPool } from "../../structures/item_pool.ts";
 import type { GatewayOptions } from "../options.ts";
 import { AcceptanceClock } from "./acceptance_clock.ts";
 import { RecentEvents } from "./recent_events.ts";
-import { RecentItems } from "./recent_items.ts";
 import { RecentRankings } from "./recent_rankings.ts";
 import { UserRankings } from "./user_rankings.ts";
+
+/** Newest events among whose items negatives are sampled. */
+const POOL_EVENTS_MAX = 10_000;
 
 export class GatewayMemory {
   readonly events: RecentEvents;
@@ -16,7 +19,7 @@ export class GatewayMemory {
   /** The same rankings by user. */
   readonly userRankings: UserRankings;
   /** Items of the newest events. */
-  readonly items: RecentItems;
+  readonly items: ItemPool;
   readonly acceptanceClock: AcceptanceClock;
   /**
    * Whether a ranking that is not remembered is unknown. False while the log is being read back:
@@ -31,7 +34,7 @@ export class GatewayMemory {
       bytesMax: options.rankingsBytesMax,
     });
     this.userRankings = new UserRankings(options.rankingsRememberedMax);
-    this.items = new RecentItems();
+    this.items = new ItemPool(POOL_EVENTS_MAX);
     this.acceptanceClock = new AcceptanceClock(clock);
   }
 

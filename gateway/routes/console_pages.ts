@@ -12,6 +12,7 @@ import pageScript from "../page/console/console.js" with { type: "text" };
 import elementsScript from "../page/console/elements.js" with { type: "text" };
 import formatScript from "../page/console/format.js" with { type: "text" };
 import meshScript from "../page/console/mesh.js" with { type: "text" };
+import themeStyle from "../page/theme.css" with { type: "text" };
 import storyScript from "../page/console/story.js" with { type: "text" };
 import { textEndpoint } from "./text_endpoint.ts";
 
@@ -26,7 +27,7 @@ const files = [
   ["elements.js", SCRIPT, elementsScript],
   ["format.js", SCRIPT, formatScript],
   ["uplot.js", SCRIPT, plotScript],
-  ["console.css", STYLE, pageStyle],
+  ["console.css", STYLE, themeStyle + pageStyle],
   ["uplot.css", STYLE, plotStyle],
 ] as const;
 

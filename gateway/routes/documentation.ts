@@ -8,6 +8,7 @@ import { ProblemError, type ProblemKind, problems } from "../problems.ts";
 import { textEndpoint } from "./text_endpoint.ts";
 import pageHtml from "../page/try.html" with { type: "text" };
 import pageScript from "../page/try.js" with { type: "text" };
+import themeStyle from "../page/theme.css" with { type: "text" };
 import pageStyle from "../page/try.css" with { type: "text" };
 
 /**
@@ -39,7 +40,7 @@ export function documentationEndpoints(
       "tryStyle",
       "The page's style",
       "text/css; charset=utf-8",
-      () => pageStyle,
+      () => themeStyle + pageStyle,
     ),
   ];
   return [

@@ -102,7 +102,11 @@ export class UnrankedEvents {
     const { memory, options, ranker, random } = this.#parts;
     const { negatives, itemsSeen } = options.eventsWithoutRanking;
     const rankingId = `${MADE}${random.uuid("gateway/rankings")}`;
-    const sampled = memory.items.sample(negatives, item, this.#random);
+    const sampled = memory.items.sample(
+      negatives,
+      (other) => other === item,
+      () => this.#random.nextFloat(),
+    );
     const request: DescribeItems = {
       kind: "describeItems",
       rankingId,

@@ -8,7 +8,7 @@ import type { Combiner } from "./options.ts";
 import type { HistoryArrays } from "../dense/history_arrays.ts";
 import type { HistoryInput, SparseInput } from "../dense/models/model.ts";
 import { type PoolBlock, PoolKernel } from "./pool_kernel.ts";
-import { type RowLayout, widthOf } from "./row_classes.ts";
+import { EMBEDDINGS, floatOf, type RowLayout, widthOf } from "./row_classes.ts";
 
 /** The embedding inputs of the model. */
 export interface PooledInputs {
@@ -23,9 +23,6 @@ export interface LearningInputs extends PooledInputs {
   /** By the names of slices and histories, in their inputs' shapes. */
   readonly gradients: Readonly<Record<string, Float32Array<ArrayBuffer>>>;
 }
-
-/** The slice that histories are made of. */
-const EMBEDDINGS = "embeddings";
 
 export interface ModelInputsOptions {
   readonly layout: RowLayout;
@@ -54,25 +51,21 @@ export class ModelInputs {
     this.#slots = combiners.length;
     this.#slices = sparseInputs.map(({ slice }) => slice);
     this.#histories = historyInputs;
-    const columnOf = (slot: number, slice: string, dim: number) => {
-      const { slices } = classes[classByColumn[slot]];
-      const number = slices.findIndex((each) => each.name === slice && each.dim === dim);
-      if (number >= 0) return widthOf({ slices: slices.slice(0, number) });
-      const rows = slices.map(({ name, dim }) => `${name}[${dim}]`).join(", ");
-      throw new Error(
-        `The model needs the slice ${slice}[${dim}] of slot ${slot} and its embedding rows have ${rows}; ` +
-          `give the embeddings the slices that the model asks for.`,
-      );
-    };
     const pooled = sparseInputs.map(({ slice, dims }): PoolBlock => ({
       parts: combiners.flatMap((combiner, slot) => {
         const dim = dims[slot];
         if (dim === 0) return [];
-        return [{ slot, combiner, entries: 1, column: columnOf(slot, slice, dim), dim }];
+        return [{
+          slot,
+          combiner,
+          entries: 1,
+          column: floatOf(layout, { column: slot, slice, dim }),
+          dim,
+        }];
       }),
     }));
     const histories = historyInputs.map(({ slot, lengthMax, dim }): PoolBlock => {
-      const column = columnOf(slot, EMBEDDINGS, dim);
+      const column = floatOf(layout, { column: slot, slice: EMBEDDINGS, dim });
       return { parts: [{ slot, combiner: "each", entries: lengthMax, column, dim }] };
     });
     this.#pooling = new PoolKernel({

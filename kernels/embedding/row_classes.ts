@@ -35,6 +35,33 @@ export function widthOf({ slices }: Pick<RowClass, "slices">): number {
   return slices.reduce((sum, { dim }) => sum + dim, 0);
 }
 
+/** The slice that histories are made of. */
+export const EMBEDDINGS = "embeddings";
+
+/** A slice that a model reads of the rows of a slot. */
+export interface SliceOfSlot {
+  /** Column of the slot. */
+  readonly column: number;
+  readonly slice: string;
+  readonly dim: number;
+}
+
+/**
+ * The first float of a slice in the rows of a slot.
+ *
+ * @throws {Error} When the rows have no such slice, or one of another dim.
+ */
+export function floatOf(layout: RowLayout, { column, slice, dim }: SliceOfSlot): number {
+  const { slices } = layout.classes[layout.classByColumn[column]];
+  const number = slices.findIndex((each) => each.name === slice && each.dim === dim);
+  if (number >= 0) return widthOf({ slices: slices.slice(0, number) });
+  const rows = slices.map(({ name, dim }) => `${name}[${dim}]`).join(", ");
+  throw new Error(
+    `The model needs the slice ${slice}[${dim}] of slot ${column} and its embedding rows have ` +
+      `${rows}; give the embeddings the slices that the model asks for.`,
+  );
+}
+
 /**
  * The first float of each group's rows.
  *

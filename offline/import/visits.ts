@@ -12,6 +12,7 @@ import { uniformAt } from "../../kernels/dense/counter_random.ts";
 import type { FeatureAttributes } from "../../kernels/features/feature_request.ts";
 import { logSampleRateOf } from "../../records/sampled_items.ts";
 import { fnv1a } from "../../structures/fnv1a.ts";
+import { ItemPool } from "../../structures/item_pool.ts";
 import type { History, PastEvent } from "./history.ts";
 
 /** An action as the event log gets it. */
@@ -88,8 +89,6 @@ export function noCounts(): VisitCounts {
 const ROWS_MAX = 500;
 /** Newest events among whose items negatives are sampled. */
 const POOL_EVENTS = 10_000;
-/** Draws per wanted negative. */
-const DRAWS = 8;
 /** Rankings that wait for events are looked through for old ones after so many additions. */
 const SWEEP_ADDITIONS = 100_000;
 
@@ -101,8 +100,7 @@ export class Visits {
   readonly #shown = new Map<string, { readonly ranking: string; readonly atMs: number }>();
   #additions = 0;
   /** Items of the newest events. */
-  readonly #pool: string[] = [];
-  #poolNext = 0;
+  readonly #pool = new ItemPool(POOL_EVENTS);
   #made = 0;
   /** Events that {@link all} has passed. */
   eventsDone = 0;
@@ -117,7 +115,7 @@ export class Visits {
     const order = this.#history.eventsByTime();
     const rankings = this.#history.rankings.toSorted((a, b) => a.atMs - b.atMs);
     for (let i = 0; i < Math.min(order.length, POOL_EVENTS / 10); i++) {
-      this.#addToPool(this.#history.event(order[i]).item);
+      this.#pool.add(this.#history.event(order[i]).item);
     }
     let nextRanking = 0;
     for (let i = 0; i < order.length;) {
@@ -165,7 +163,7 @@ export class Visits {
       const { item, action, value } = event;
       if (event.itemFields !== undefined) itemFields.set(item, event.itemFields);
       userFields = event.userFields ?? userFields;
-      this.#addToPool(item);
+      this.#pool.add(item);
       const verdict = rules.judge(action, Number.isNaN(value) ? undefined : value);
       if (verdict === undefined) {
         this.counts.ignored++;
@@ -208,17 +206,17 @@ export class Visits {
   ): { readonly items: string[]; readonly logSampleRate?: number } {
     const wanted = this.#options.negatives * items.length;
     if (wanted === 0) return { items: [...items] };
-    const sampled = new Set<string>();
     const excluded = new Set(taken);
     const key = fnv1a(id);
-    for (let draw = 0; draw < DRAWS * wanted && sampled.size < wanted; draw++) {
-      const item = this.#pool[Math.floor(uniformAt(key, draw) * this.#pool.length)];
-      if (!excluded.has(item)) sampled.add(item);
-    }
-    this.counts.negatives += sampled.size;
+    const sampled = this.#pool.sample(
+      wanted,
+      (item) => excluded.has(item),
+      (draw) => uniformAt(key, draw),
+    );
+    this.counts.negatives += sampled.length;
     return {
       items: [...items, ...sampled],
-      logSampleRate: logSampleRateOf(items.length, sampled.size, this.#options.itemsSeen),
+      logSampleRate: logSampleRateOf(items.length, sampled.length, this.#options.itemsSeen),
     };
   }
 
@@ -247,11 +245,6 @@ export class Visits {
     for (const [key, shown] of this.#shown) {
       if (atMs - shown.atMs >= this.#options.windowMs) this.#shown.delete(key);
     }
-  }
-
-  #addToPool(item: string): void {
-    if (this.#pool.length < POOL_EVENTS) this.#pool.push(item);
-    else this.#pool[this.#poolNext++ % POOL_EVENTS] = item;
   }
 }
 

@@ -7,15 +7,13 @@ import type { CairnConfiguration } from "../../../configuration/configuration.ts
 import type { Model } from "../../../kernels/dense/models/model.ts";
 import { trainingNames } from "../../../kernels/dense/training_graph.ts";
 import { type ClassPage, ClassTables } from "../../../kernels/embedding/class_tables.ts";
-import { type RowClass, widthOf } from "../../../kernels/embedding/row_classes.ts";
+import { EMBEDDINGS, floatOf, widthOf } from "../../../kernels/embedding/row_classes.ts";
 import { PrometheusTelemetry } from "../../../mesh/adapters/prometheus/prometheus_telemetry.ts";
 import type { BlobStore } from "../../../mesh/ports/blob_store.ts";
 
 /** Version of `model.json` and of the files that it names. */
 const EXPORT_FORMAT = 1;
 const ROWS_A_PAGE = 65_536;
-/** The slice that histories are made of. */
-const EMBEDDINGS = "embeddings";
 
 /** The number of exported rows. */
 export interface ExportedTables {
@@ -148,7 +146,6 @@ function npyHeader(type: "<u8" | "<f4", shape: readonly number[]): Uint8Array {
 function manifestOf(configuration: CairnConfiguration, model: Model, trainingSteps: number) {
   const { features: { schema }, scorer: { layout }, ranker: { taskNames } } = configuration;
   const { classes, classByColumn } = layout;
-  const classOf = (column: number) => classes[classByColumn[column]];
   return {
     format: EXPORT_FORMAT,
     model: model.options.kind,
@@ -166,9 +163,11 @@ function manifestOf(configuration: CairnConfiguration, model: Model, trainingSte
       pooled: model.sparseInputs.map(({ slice, dims }) => ({
         name: slice,
         parts: dims.flatMap((dim, column) =>
-          dim === 0
-            ? []
-            : [{ slot: schema.slots[column].name, ...columnsOf(classOf(column), slice, dim) }]
+          dim === 0 ? [] : [{
+            slot: schema.slots[column].name,
+            from: floatOf(layout, { column, slice, dim }),
+            dim,
+          }]
         ),
       })),
       histories: model.historyInputs.map(({ name, slot, lengthMax, dim }) => ({
@@ -176,17 +175,12 @@ function manifestOf(configuration: CairnConfiguration, model: Model, trainingSte
         present: trainingNames.presentIn(name),
         slot: schema.slots[slot].name,
         lengthMax,
-        ...columnsOf(classOf(slot), EMBEDDINGS, dim),
+        from: floatOf(layout, { column: slot, slice: EMBEDDINGS, dim }),
+        dim,
       })),
       dense: schema.denseWidth > 0 ? trainingNames.dense : null,
     },
     output: trainingNames.logits,
     tasks: model.tasks.map(({ loss }, task) => ({ name: taskNames[task], loss })),
   };
-}
-
-/** Where a slice lies in the rows of a class. */
-function columnsOf({ slices }: RowClass, slice: string, dim: number) {
-  const number = slices.findIndex((each) => each.name === slice && each.dim === dim);
-  return { from: widthOf({ slices: slices.slice(0, number) }), dim };
 }

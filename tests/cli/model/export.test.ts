@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { exportTables } from "../../../cli/model/export/export_tables.ts";
+import { createModel } from "../../../kernels/dense/models/create_model.ts";
 import { loadConfiguration } from "../../../cli/load_configuration.ts";
 import { openTrainingSession } from "../../../server/machine/dense_sessions.ts";
 import { NO_JUDGEMENT } from "../../../records/trainer_state.ts";
@@ -146,5 +148,22 @@ Deno.test("a model for a folder that is not there says what to do", async () => 
     assert.equal(code, 1);
     assert.match(err, /Cannot write the model to .*: its folder does not exist; make it first/);
     assert.doesNotMatch(err, /os error/);
+  });
+});
+
+Deno.test("tables without a slice that the model reads are not exported, and the error names it", async () => {
+  await withFolder(async (folder) => {
+    await writeSnapshot(folder);
+    const configuration = await loadConfiguration(CONFIG);
+    const model = createModel(configuration.model, configuration.modelSizes);
+    const other = {
+      ...model,
+      sparseInputs: [{ slice: "wide", dims: configuration.features.schema.slots.map(() => 3) }],
+    };
+    const blobs = new DirectoryBlobStore(`${folder}/blobs`);
+    await assert.rejects(
+      exportTables(folder, { ...configuration, shardCount: 0 }, other, { blobs, trainingSteps: 1 }),
+      /The model needs the slice wide\[3\] of slot 0/,
+    );
   });
 });
