@@ -1,42 +1,31 @@
 /**
  * Measures what distribution costs: the core time of all processes, Redis included, for each
  * ranking and each example, and the bytes between hosts, of one process and of meshes of two and
- * four hosts. The same clients make the same requests of each, one after another in one run.
+ * four hosts. All of them run side by side and get the same requests in turns; figures are medians
+ * of the turns.
  *
- *     deno task bench:mesh --json [--seconds 20] [--clients 4] [--hosts 1,2,4]
+ *     deno task bench:mesh --json [--seconds 6] [--turns 5] [--clients 16] [--rate 400]
+ *         [--hosts 1,2,4] [--warm 8000]
  *
- * Core time is read from /proc, so other work on the machine does not count. `coreMicrosPerExample`
- * is measured with rankings and events together, less the core time of the rankings.
+ * Core time is read from /proc, so other work on the machine does not count. Work that waits
+ * together shares turns and passes, so all arrangements get the same `--rate` of rankings a second;
+ * with `--rate 0` each client asks again at once, and faster arrangements share more. Code is
+ * compiled while it is used: each gateway answers `--warm` rankings first.
+ * `coreMicrosPerExample` is measured with rankings and events together, less the core time of the
+ * rankings.
  */
 import assert from "node:assert/strict";
 import { parseArgs } from "node:util";
-import metadata from "../../../deno.json" with { type: "json" };
 import {
   isInstalled,
   LocalServer,
   type ServerProgram,
 } from "../../../mesh/adapters/redis/local_server.ts";
-import { freePorts } from "../../../cli/demo_mesh/free_ports.ts";
-import { present } from "../../../structures/invariant.ts";
-import { coreTimeOf } from "../ranking/processes.ts";
+import { micros, type Running, sent, start } from "./arrangement.ts";
 
 const CANDIDATES = 100;
 const ITEMS = 2_000;
 const USERS = 1_000;
-const main = new URL("../../../main.ts", import.meta.url).pathname;
-const tuned = metadata.tasks.tuned.split(" ").slice(1);
-
-/** Roles by host; an empty map is one process with embedded stores. */
-const layouts: Readonly<Record<number, Readonly<Record<string, readonly string[]>>>> = {
-  1: {},
-  2: { edge: ["serving"], learn: ["shards", "trainer", "joiner", "sync"] },
-  4: {
-    "edge-1": ["serving"],
-    "edge-2": ["serving"],
-    learn: ["trainer", "joiner", "sync"],
-    tables: ["shards"],
-  },
-};
 
 /** Core time and bytes of one arrangement. */
 interface Figures {
@@ -52,92 +41,16 @@ interface Figures {
     Record<string, { readonly bytes: number; readonly frames: number }>
   >;
   readonly rankingsPerSecond: number;
-  /** Core time of all processes without requests; it is part of that for a ranking. */
-  readonly idleCoreMillisPerSecond: number;
+  /** Core time of each process without requests, ms a second; it is part of that for a ranking. */
+  readonly idleCoreMillisPerSecond: Readonly<Record<string, number>>;
 }
 
-interface Running {
-  /** Process ids by name. */
-  readonly processes: ReadonlyMap<string, number>;
-  /** HTTP ports of serving hosts. */
-  readonly gateways: readonly number[];
-  /** HTTP ports of all hosts, by name. */
-  readonly ports: ReadonlyMap<string, number>;
-  end(): Promise<void>;
-}
-
-function configuration(hosts: number, folder: string, redis: string, ports: readonly number[]) {
-  const layout = Object.entries(layouts[hosts]);
-  const [http, links] = [ports, ports.slice(layout.length)];
-  const server = layout.length === 0 ? "" : `, redis: { url: "${redis}" }`;
-  const mesh = layout.length === 0 ? "" : `mesh:
-  id: bench
-  hosts:
-${
-    layout.map(([name, roles], i) =>
-      `    ${name}: { address: "127.0.0.1:${links[i]}", roles: [${roles.join(", ")}], ` +
-      `http: "127.0.0.1:${http[i]}" }`
-    ).join("\n")
-  }`;
-  return `
-features:
-  slots:
-    user: { kind: id, source: user }
-    item: { kind: id, source: item }
-model: { kind: deepFm, embeddingDim: 16, hidden: [64, 32], tasks: [click] }
-joiner: { window: 1h, tasks: { click: [{ action: click, label: positive, final: true }] } }
-shards: { count: 4 }
-placement: { kind: singleThread }
-gateway: { host: 127.0.0.1, port: ${http[0]}, deadline: 10s }
-storage: { kind: directory, path: ${folder}/data${server} }
-${mesh}
-`;
-}
-
-async function start(hosts: number, folder: string, redis: LocalServer): Promise<Running> {
-  const names = hosts === 1 ? ["process"] : Object.keys(layouts[hosts]);
-  const http = freePorts(2 * names.length);
-  const file = `${folder}/cairn.yaml`;
-  Deno.writeTextFileSync(file, configuration(hosts, folder, redis.url, http));
-  const children = names.map((name) => {
-    const command = hosts === 1 ? ["serve"] : ["node", "--host", name];
-    return new Deno.Command(Deno.execPath(), {
-      args: [...tuned, main, ...command, "--config", file],
-      stdin: "null",
-      stdout: "null",
-      stderr: Deno.env.has("CAIRN_SHOW") ? "inherit" : "null",
-    }).spawn();
-  });
-  const ports = new Map(names.map((name, i) => [name, http[i]]));
-  const isServing = (name: string) => hosts === 1 || layouts[hosts][name].includes("serving");
-  const gateways = names.filter(isServing).map((name) => present(ports.get(name), "it has one"));
-  for (const port of gateways) await untilReady(port);
-  const own = names.map((name, i) => [name, children[i].pid] as const);
-  const server = hosts === 1 ? [] : [["redis", present(redis.pid, "it runs")] as const];
-  return {
-    processes: new Map([...own, ...server]),
-    gateways,
-    ports,
-    async end() {
-      for (const child of children) {
-        child.kill("SIGKILL");
-        await child.status;
-      }
-    },
-  };
-}
-
-async function untilReady(port: number): Promise<void> {
-  const endsMs = performance.now() + 120_000;
-  for (;;) {
-    const ready = await fetch(`http://127.0.0.1:${port}/health/ready`).then(async (response) => {
-      await response.body?.cancel();
-      return response.ok;
-    }, () => false);
-    if (ready) return;
-    assert.ok(performance.now() < endsMs, `the host on port ${port} is not ready`);
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
+/** The requests of a turn. */
+interface Load {
+  readonly clients: number;
+  readonly seconds: number;
+  /** Rankings a second of all clients; 0 = each client asks again at once. */
+  readonly rate: number;
 }
 
 async function post(port: number, path: string, body: unknown) {
@@ -153,113 +66,132 @@ async function post(port: number, path: string, body: unknown) {
 
 let visit = 0;
 
+/** One ranking, and an event on it where `acts`. */
+async function ask(port: number, acts: boolean): Promise<void> {
+  const number = visit++;
+  const candidates = Array.from(
+    { length: CANDIDATES },
+    (_, i) => ({ id: `item-${(number * 37 + i * 13) % ITEMS}` }),
+  );
+  const user = `user-${number % USERS}`;
+  const { rankingId, items } = await post(port, "/v1/rank", { user, candidates });
+  if (!acts) return;
+  const event = { eventId: `e-${number}`, rankingId, item: items[0].id, action: "click" };
+  await post(port, "/v1/events", event);
+}
+
 /** Rankings for some time, each with an event where `acts`; how many there were. */
 async function load(
   gateways: readonly number[],
-  { clients, seconds, acts }: { clients: number; seconds: number; acts: boolean },
+  { clients, seconds, rate }: Load,
+  acts: boolean,
 ): Promise<number> {
-  const endsMs = performance.now() + 1_000 * seconds;
-  let rankings = 0;
+  const beginMs = performance.now();
+  const endsMs = beginMs + 1_000 * seconds;
+  let begun = 0, rankings = 0;
   const client = async (own: number) => {
-    while (performance.now() < endsMs) {
-      const number = visit++;
-      const port = gateways[own % gateways.length];
-      const candidates = Array.from(
-        { length: CANDIDATES },
-        (_, i) => ({ id: `item-${(number * 37 + i * 13) % ITEMS}` }),
-      );
-      const user = `user-${number % USERS}`;
-      const { rankingId, items } = await post(port, "/v1/rank", { user, candidates });
+    for (;;) {
+      const dueMs = rate === 0 ? 0 : beginMs + 1_000 * begun++ / rate;
+      if (Math.max(dueMs, performance.now()) >= endsMs) return;
+      const waitMs = dueMs - performance.now();
+      if (waitMs > 0) await pause(waitMs);
+      await ask(gateways[own % gateways.length], acts);
       rankings++;
-      if (!acts) continue;
-      const event = { eventId: `e-${number}`, rankingId, item: items[0].id, action: "click" };
-      await post(port, "/v1/events", event);
     }
   };
   await Promise.all(Array.from({ length: clients }, (_, i) => client(i)));
   return rankings;
 }
 
-function micros({ processes }: Running): Map<string, number> {
-  return new Map([...processes].map(([name, pid]) => [name, coreTimeOf([pid]).micros]));
+/** Compiles the code of all gateways, and gives all users and items rows. */
+async function warm({ gateways }: Running, rankings: number, clients: number): Promise<void> {
+  let left = rankings * gateways.length;
+  const client = async (own: number) => {
+    while (left-- > 0) await ask(gateways[own % gateways.length], left % 4 === 0);
+  };
+  await Promise.all(Array.from({ length: clients }, (_, i) => client(i)));
 }
 
-/** Bytes and frames that each host has sent to others. */
-async function sent({ ports, processes }: Running) {
-  const totals = new Map<string, { bytes: number; frames: number }>();
-  if (!processes.has("redis")) return totals;
-  for (const [name, port] of ports) {
-    const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
-    const sum = (metric: string) =>
-      text.split("\n").filter((line) => line.startsWith(`${metric}{`))
-        .reduce((total, line) => total + Number(line.slice(line.lastIndexOf(" "))), 0);
-    totals.set(name, {
-      bytes: sum("cairn_link_sent_bytes_total"),
-      frames: sum("cairn_link_sent_frames_total"),
-    });
-  }
-  return totals;
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-async function measure(
-  hosts: number,
-  program: ServerProgram,
-  { seconds, clients }: { readonly seconds: number; readonly clients: number },
-): Promise<Figures> {
-  const folder = Deno.makeTempDirSync({ prefix: "cairn-bench-" });
-  await using cleanup = new AsyncDisposableStack();
-  cleanup.defer(() => Deno.removeSync(folder, { recursive: true }));
-  const redis = await LocalServer.start({ program, directory: folder });
-  cleanup.defer(() => redis.kill());
-  const running = await start(hosts, folder, redis);
-  cleanup.defer(() => running.end());
-  // All users and items have rows afterwards, and the code is compiled.
-  await load(running.gateways, { clients, seconds: Math.max(5, seconds / 2), acts: true });
-  await new Promise((resolve) => setTimeout(resolve, 1_000));
-  const idle = micros(running);
-  await new Promise((resolve) => setTimeout(resolve, 3_000));
+function median(values: readonly number[]): number {
+  const ordered = [...values].sort((a, b) => a - b);
+  return ordered[Math.floor(ordered.length / 2)];
+}
 
-  const before = micros(running);
+/** Differences by name. */
+function less(after: ReadonlyMap<string, number>, before: ReadonlyMap<string, number>) {
+  return new Map([...after].map(([name, value]) => [name, value - (before.get(name) ?? 0)]));
+}
+
+const total = (values: ReadonlyMap<string, number>) =>
+  [...values.values()].reduce((sum, value) => sum + value, 0);
+
+/** One turn of an arrangement. */
+interface Turn {
+  readonly rankings: number;
+  readonly perRanking: ReadonlyMap<string, number>;
+  readonly perExample: number;
+  readonly bytes: ReadonlyMap<string, number>;
+  readonly frames: ReadonlyMap<string, number>;
+}
+
+async function turn(running: Running, requests: Load): Promise<Turn> {
   const sentBefore = await sent(running);
-  const rankings = await load(running.gateways, { clients, seconds, acts: false });
-  const after = micros(running);
-  await new Promise((resolve) => setTimeout(resolve, 1_500)); // counters are set each second
+  const before = micros(running);
+  const rankings = await load(running.gateways, requests, false);
+  const ranked = less(micros(running), before);
+  await pause(1_500); // counters are set each second
   const sentAfter = await sent(running);
-  const perRanking = (name: string) =>
-    ((after.get(name) ?? 0) - (before.get(name) ?? 0)) / rankings;
-  const names = [...running.processes.keys()];
-  const idleMicros = names.reduce(
-    (sum, name) => sum + (before.get(name) ?? 0) - (idle.get(name) ?? 0),
-    0,
-  );
-  const coreMicrosPerRanking = names.reduce((sum, name) => sum + perRanking(name), 0);
+  const perRanking = new Map([...ranked].map(([name, value]) => [name, value / rankings]));
 
   const beforeLearning = micros(running);
-  const learned = await load(running.gateways, { clients, seconds, acts: true });
-  await new Promise((resolve) => setTimeout(resolve, 1_000)); // the last examples are learned
-  const afterLearning = micros(running);
-  const total = names.reduce(
-    (sum, name) => sum + (afterLearning.get(name) ?? 0) - (beforeLearning.get(name) ?? 0),
-    0,
-  );
-  const sentPerRanking = Object.fromEntries([...sentAfter].map(([name, { bytes, frames }]) => {
-    const from = sentBefore.get(name) ?? { bytes: 0, frames: 0 };
-    return [name, {
-      bytes: Math.round((bytes - from.bytes) / rankings),
-      frames: Number(((frames - from.frames) / rankings).toFixed(2)),
-    }];
-  }));
+  const learned = await load(running.gateways, requests, true);
+  await pause(1_000); // the last examples are learned
+  const withEvents = total(less(micros(running), beforeLearning)) / learned;
+  const of = (unit: "bytes" | "frames") =>
+    new Map([...sentAfter].map(([name, counts]) => [
+      name,
+      (counts[unit] - (sentBefore.get(name)?.[unit] ?? 0)) / rankings,
+    ]));
+  return {
+    rankings,
+    perRanking,
+    perExample: withEvents - total(perRanking),
+    bytes: of("bytes"),
+    frames: of("frames"),
+  };
+}
+
+function figuresOf(
+  hosts: number,
+  turns: readonly Turn[],
+  idle: ReadonlyMap<string, number>,
+  { seconds }: Load,
+): Figures {
+  const medians = (of: (turn: Turn) => ReadonlyMap<string, number>, digits = 0) =>
+    Object.fromEntries([...of(turns[0]).keys()].map((name) => [
+      name,
+      Number(median(turns.map((turn) => of(turn).get(name) ?? 0)).toFixed(digits)),
+    ]));
+  const frames = medians(({ frames }) => frames, 2);
   return {
     bench: "mesh",
     hosts,
-    coreMicrosPerRanking: Math.round(coreMicrosPerRanking),
-    coreMicrosPerExample: Math.round(total / learned - coreMicrosPerRanking),
-    bytesBetweenHostsPerRanking: Object.values(sentPerRanking)
-      .reduce((sum, { bytes }) => sum + bytes, 0),
-    byProcess: Object.fromEntries(names.map((name) => [name, Math.round(perRanking(name))])),
-    sentPerRanking,
-    rankingsPerSecond: Math.round(rankings / seconds),
-    idleCoreMillisPerSecond: Math.round(idleMicros / 3_000),
+    coreMicrosPerRanking: Math.round(median(turns.map(({ perRanking }) => total(perRanking)))),
+    coreMicrosPerExample: Math.round(median(turns.map(({ perExample }) => perExample))),
+    bytesBetweenHostsPerRanking: Math.round(median(turns.map(({ bytes }) => total(bytes)))),
+    byProcess: medians(({ perRanking }) => perRanking),
+    sentPerRanking: Object.fromEntries(
+      Object.entries(medians(({ bytes }) => bytes))
+        .map(([name, bytes]) => [name, { bytes, frames: frames[name] }]),
+    ),
+    rankingsPerSecond: Math.round(median(turns.map(({ rankings }) => rankings)) / seconds),
+    idleCoreMillisPerSecond: Object.fromEntries(
+      [...idle].map(([name, value]) => [name, Number(value.toFixed(1))]),
+    ),
   };
 }
 
@@ -267,8 +199,11 @@ if (import.meta.main) {
   const { values: flags } = parseArgs({
     options: {
       json: { type: "boolean", default: false },
-      seconds: { type: "string", default: "20" },
-      clients: { type: "string", default: "4" },
+      seconds: { type: "string", default: "6" },
+      turns: { type: "string", default: "5" },
+      clients: { type: "string", default: "16" },
+      rate: { type: "string", default: "400" },
+      warm: { type: "string", default: "8000" },
       hosts: { type: "string", default: "1,2,4" },
     },
   });
@@ -278,19 +213,39 @@ if (import.meta.main) {
     console.error("Install a server: apt-get install redis-server");
     Deno.exit(1);
   }
-  const options = { seconds: Number(flags.seconds), clients: Number(flags.clients) };
-  let alone: number | undefined;
+  const [seconds, clients, rate] = [flags.seconds, flags.clients, flags.rate].map(Number);
+  const requests = { seconds, clients, rate };
+  await using cleanup = new AsyncDisposableStack();
+  const arrangements = [];
   for (const hosts of flags.hosts.split(",").map(Number)) {
-    const figures = await measure(hosts, program, options);
+    const folder = Deno.makeTempDirSync({ prefix: "cairn-bench-" });
+    cleanup.defer(() => Deno.removeSync(folder, { recursive: true }));
+    const redis = await LocalServer.start({ program, directory: folder });
+    cleanup.defer(() => redis.kill());
+    const running = await start(hosts, folder, redis);
+    cleanup.defer(() => running.end());
+    await warm(running, Number(flags.warm), clients);
+    arrangements.push({ hosts, running, turns: [] as Turn[] });
+  }
+  await pause(3_000);
+  const before = arrangements.map(({ running }) => micros(running));
+  await pause(5_000);
+  const idle = arrangements.map(({ running }, i) =>
+    new Map([...less(micros(running), before[i])].map(([name, value]) => [name, value / 5_000]))
+  );
+  for (let i = 0; i < Number(flags.turns); i++) {
+    for (const { running, turns } of arrangements) turns.push(await turn(running, requests));
+  }
+  let alone: number | undefined;
+  arrangements.forEach(({ hosts, turns }, i) => {
+    const figures = figuresOf(hosts, turns, idle[i], requests);
     alone ??= figures.coreMicrosPerRanking;
     const ratio = (figures.coreMicrosPerRanking / alone).toFixed(2);
-    if (flags.json) console.log(JSON.stringify({ ...figures, ratio: Number(ratio) }));
-    else {
-      console.log(
-        `${hosts} hosts: ${figures.coreMicrosPerRanking} core us a ranking (${ratio} x), ` +
-          `${figures.coreMicrosPerExample} an example, ` +
-          `${figures.bytesBetweenHostsPerRanking} bytes between hosts`,
-      );
-    }
-  }
+    if (flags.json) return console.log(JSON.stringify({ ...figures, ratio: Number(ratio) }));
+    console.log(
+      `${hosts} hosts: ${figures.coreMicrosPerRanking} core us a ranking (${ratio} x), ` +
+        `${figures.coreMicrosPerExample} an example, ` +
+        `${figures.bytesBetweenHostsPerRanking} bytes between hosts`,
+    );
+  });
 }

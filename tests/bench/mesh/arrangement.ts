@@ -1,0 +1,133 @@
+/**
+ * Arrangements of hosts that {@link distribution.ts} compares: the processes of each, and the core
+ * time and the bytes that they have used so far.
+ */
+import assert from "node:assert/strict";
+import metadata from "../../../deno.json" with { type: "json" };
+import type { LocalServer } from "../../../mesh/adapters/redis/local_server.ts";
+import { freePorts } from "../../../cli/demo_mesh/free_ports.ts";
+import { present } from "../../../structures/invariant.ts";
+import { coreTimeOf } from "../ranking/processes.ts";
+
+const main = new URL("../../../main.ts", import.meta.url).pathname;
+const tuned = metadata.tasks.tuned.split(" ").slice(1);
+
+/** Roles by host; an empty map is one process with embedded stores. */
+const layouts: Readonly<Record<number, Readonly<Record<string, readonly string[]>>>> = {
+  1: {},
+  2: { edge: ["serving"], learn: ["shards", "trainer", "joiner", "sync"] },
+  4: {
+    "edge-1": ["serving"],
+    "edge-2": ["serving"],
+    learn: ["trainer", "joiner", "sync"],
+    tables: ["shards"],
+  },
+};
+
+/** An arrangement whose gateways are ready. */
+export interface Running {
+  /** Process ids by name. */
+  readonly processes: ReadonlyMap<string, number>;
+  /** HTTP ports of serving hosts. */
+  readonly gateways: readonly number[];
+  /** HTTP ports of all hosts, by name. */
+  readonly ports: ReadonlyMap<string, number>;
+  end(): Promise<void>;
+}
+
+function configuration(hosts: number, folder: string, redis: string, ports: readonly number[]) {
+  const layout = Object.entries(layouts[hosts]);
+  const [http, links] = [ports, ports.slice(layout.length)];
+  const server = layout.length === 0 ? "" : `, redis: { url: "${redis}" }`;
+  const mesh = layout.length === 0 ? "" : `mesh:
+  id: bench
+  hosts:
+${
+    layout.map(([name, roles], i) =>
+      `    ${name}: { address: "127.0.0.1:${links[i]}", roles: [${roles.join(", ")}], ` +
+      `http: "127.0.0.1:${http[i]}" }`
+    ).join("\n")
+  }`;
+  return `
+features:
+  slots:
+    user: { kind: id, source: user }
+    item: { kind: id, source: item }
+model: { kind: deepFm, embeddingDim: 16, hidden: [64, 32], tasks: [click] }
+joiner: { window: 1h, tasks: { click: [{ action: click, label: positive, final: true }] } }
+shards: { count: 4 }
+placement: { kind: singleThread }
+gateway: { host: 127.0.0.1, port: ${http[0]}, deadline: 10s }
+storage: { kind: directory, path: ${folder}/data${server} }
+${mesh}
+`;
+}
+
+/** Starts an arrangement, and waits until its gateways are ready. */
+export async function start(hosts: number, folder: string, redis: LocalServer): Promise<Running> {
+  const names = hosts === 1 ? ["process"] : Object.keys(layouts[hosts]);
+  const http = freePorts(2 * names.length);
+  const file = `${folder}/cairn.yaml`;
+  Deno.writeTextFileSync(file, configuration(hosts, folder, redis.url, http));
+  const children = names.map((name) => {
+    const command = hosts === 1 ? ["serve"] : ["node", "--host", name];
+    return new Deno.Command(Deno.execPath(), {
+      args: [...tuned, main, ...command, "--config", file],
+      stdin: "null",
+      stdout: "null",
+      stderr: Deno.env.has("CAIRN_SHOW") ? "inherit" : "null",
+    }).spawn();
+  });
+  const ports = new Map(names.map((name, i) => [name, http[i]]));
+  const isServing = (name: string) => hosts === 1 || layouts[hosts][name].includes("serving");
+  const gateways = names.filter(isServing).map((name) => present(ports.get(name), "it has one"));
+  for (const port of gateways) await untilReady(port);
+  const own = names.map((name, i) => [name, children[i].pid] as const);
+  const server = hosts === 1 ? [] : [["redis", present(redis.pid, "it runs")] as const];
+  return {
+    processes: new Map([...own, ...server]),
+    gateways,
+    ports,
+    async end() {
+      for (const child of children) {
+        child.kill("SIGKILL");
+        await child.status;
+      }
+    },
+  };
+}
+
+async function untilReady(port: number): Promise<void> {
+  const endsMs = performance.now() + 120_000;
+  for (;;) {
+    const ready = await fetch(`http://127.0.0.1:${port}/health/ready`).then(async (response) => {
+      await response.body?.cancel();
+      return response.ok;
+    }, () => false);
+    if (ready) return;
+    assert.ok(performance.now() < endsMs, `the host on port ${port} is not ready`);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}
+
+/** Core time of each process since its start, microseconds. */
+export function micros({ processes }: Running): Map<string, number> {
+  return new Map([...processes].map(([name, pid]) => [name, coreTimeOf([pid]).micros]));
+}
+
+/** Bytes and frames that each host has sent to others. */
+export async function sent({ ports, processes }: Running) {
+  const totals = new Map<string, { bytes: number; frames: number }>();
+  if (!processes.has("redis")) return totals;
+  for (const [name, port] of ports) {
+    const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    const sum = (metric: string) =>
+      text.split("\n").filter((line) => line.startsWith(`${metric}{`))
+        .reduce((total, line) => total + Number(line.slice(line.lastIndexOf(" "))), 0);
+    totals.set(name, {
+      bytes: sum("cairn_link_sent_bytes_total"),
+      frames: sum("cairn_link_sent_frames_total"),
+    });
+  }
+  return totals;
+}
