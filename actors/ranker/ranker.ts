@@ -15,6 +15,7 @@ import type { ActorContext, ActorRef, AskOptions, Behavior } from "../../mesh/ru
 import { OverloadedError } from "../../mesh/runtime/errors.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
 import type { ProfileStore } from "../../mesh/ports/profile_store.ts";
+import type { SharedRankings } from "../../mesh/ports/shared_rankings.ts";
 import type { Counter } from "../../mesh/ports/telemetry.ts";
 import { FeatureHasher } from "../../kernels/embedding/feature_hasher.ts";
 import { FeatureTypeError } from "../../kernels/features/errors.ts";
@@ -48,6 +49,8 @@ import { movedItems, orderByScore, rankedItems, rowsOfShown, withOrigin } from "
 export interface RankerDependencies {
   readonly eventLog: EventLog;
   readonly profiles: ProfileStore;
+  /** Makes rankings known to the other gateways; absent where there are none. */
+  readonly sharedRankings?: SharedRankings;
 }
 
 /** Floats of the bias that follows each vector of `Embedded`. */
@@ -75,6 +78,7 @@ export class Ranker implements Behavior<RankerMessage> {
   readonly #context: ActorContext<RankerMessage>;
   readonly #options: RankerOptions;
   readonly #profiles: ProfileStore;
+  readonly #sharedRankings: SharedRankings | undefined;
   readonly #scorer: ActorRef<ScorerMessage>;
   readonly #extractor: FeatureExtractor;
   readonly #impressions: Impressions;
@@ -90,11 +94,12 @@ export class Ranker implements Behavior<RankerMessage> {
   constructor(
     context: ActorContext<RankerMessage>,
     options: RankerOptions,
-    { eventLog, profiles }: RankerDependencies,
+    { eventLog, profiles, sharedRankings }: RankerDependencies,
   ) {
     this.#context = context;
     this.#options = options;
     this.#profiles = profiles;
+    this.#sharedRankings = sharedRankings;
     this.#scorer = context.actorRef<ScorerMessage>(options.scorer);
     const storedItems: StoredItems = (ids) =>
       profiles.getMany("item", ids).map((profile) => profile?.attributes);
@@ -230,9 +235,9 @@ export class Ranker implements Behavior<RankerMessage> {
    */
   #rank(request: Rank, asked: Asked): void {
     if (this.#profiles.isLocal && !this.#kept.reads) return this.#begin(request, asked, undefined);
-    const { user, candidates } = request;
+    const { user } = request;
     const reads = this.#profiles.isLocal ? [] : [
-      this.#profiles.load("item", candidates.map(({ id }) => id)),
+      this.#loadItems(request),
       ...(this.#extractor.readsUsers || request.rules ? [this.#profiles.load("user", [user])] : []),
     ];
     // A profile store or keeper that is away fails neither read: the ranking goes on without them.
@@ -242,6 +247,20 @@ export class Ranker implements Behavior<RankerMessage> {
       )
       .then((kept) => this.#begin(request, asked, kept))
       .catch((error) => this.#refuse(asked.replyTo, "failed", error));
+  }
+
+  /** Loads the profiles of the candidates that are read; few are where features are cached. */
+  async #loadItems({ candidates, rules }: Rank): Promise<void> {
+    if (rules !== undefined || this.#kept.reads) {
+      return await this.#profiles.load("item", candidates.map(({ id }) => id));
+    }
+    // An item may be forgotten while others load: then it is to be loaded too.
+    let wanted = this.#extractor.itemsNotCached(candidates);
+    for (let loaded = -1; wanted.length > loaded;) {
+      loaded = wanted.length;
+      await this.#profiles.load("item", wanted);
+      wanted = this.#extractor.itemsNotCached(candidates);
+    }
   }
 
   /** Extracts the features in this turn and leaves the rest to {@link Ranker.#answer}. */
@@ -309,6 +328,8 @@ export class Ranker implements Behavior<RankerMessage> {
       const served = { candidates, features, predictions, rows: logged, awaitsShown };
       // The caller's own order has no items that the rules moved.
       const newItems = logged === rows ? ruled?.order.newItems : undefined;
+      // Both at once: a store on another machine takes them in one turn.
+      const shared = this.#sharedRankings?.remember(rankingId, shownOf(candidates, logged));
       await this.#impressions.log({
         rankingId,
         user,
@@ -317,6 +338,7 @@ export class Ranker implements Behavior<RankerMessage> {
         ...served,
         ...(newItems && { newItems: movedItems(newItems.moved, rows) }),
       });
+      await shared;
       if (newItems !== undefined) this.#newItemCounts.add(newItems);
     }
     const { modelVersion, learnedThroughMs } = scored;
@@ -423,3 +445,8 @@ export class Ranker implements Behavior<RankerMessage> {
 }
 
 const none = new Uint32Array(0);
+
+/** The candidates at `rows`. */
+function shownOf(candidates: Rank["candidates"], rows: ArrayLike<number>): { id: string }[] {
+  return Array.from(rows, (row) => candidates[row]);
+}

@@ -63,7 +63,6 @@ export class RankingCalls {
         const { user, atMs } = message;
         memory.rankings.remember(ranking.rankingId, shown, atMs);
         memory.userRankings.remember(user, { rankingId: ranking.rankingId, atMs });
-        await this.#parts.sharedRankings?.remember(ranking.rankingId, shown);
       }
       requireFiniteScores(ranking);
       // With several gateways it may be the time of an event that another one accepted. An event

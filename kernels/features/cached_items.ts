@@ -24,6 +24,8 @@ export class CachedItems {
   readonly #denseWidth: number;
   /** Address of each row's payload in the cache, 0 = not cached. */
   #addresses = new Uint32Array(0);
+  /** The items that {@link #addresses} are of; undefined after the cache has changed. */
+  #located: readonly FeatureItem[] | undefined;
 
   /** @param bytesMax Memory of the cache, bytes; 0 = no item is cached. */
   constructor(schema: FeatureSchema, columns: FeatureColumns, bytesMax: number) {
@@ -35,6 +37,8 @@ export class CachedItems {
 
   /** Finds the items of a request. Items with fields of their own count as not cached. */
   locate(items: readonly FeatureItem[]): void {
+    if (this.#located === items) return;
+    this.#located = items;
     this.#addresses = scratchArray(this.#addresses, items.length);
     if (items.every(({ fields }) => fields !== undefined)) {
       this.#addresses.fill(0, 0, items.length);
@@ -95,6 +99,7 @@ export class CachedItems {
     for (let row = 0; row < items.length; row++) {
       const { id, fields } = items[row];
       if (fields !== undefined || this.has(row)) continue;
+      this.#located = undefined;
       const firstList = row * this.#slots;
       let ids = 0;
       for (const column of itemColumns) {
@@ -116,11 +121,13 @@ export class CachedItems {
 
   /** Removes an item whose stored attributes changed. */
   delete(item: string): void {
+    this.#located = undefined;
     this.#cache.delete(item);
   }
 
   /** Removes all items. */
   clear(): void {
+    this.#located = undefined;
     this.#cache.clear();
   }
 }

@@ -10,7 +10,7 @@ import { CachedItems } from "./cached_items.ts";
 import { CountPass, type StoredItems } from "./count_pass.ts";
 import { allocateFeatureBatch, type FeatureBatch } from "./feature_batch.ts";
 import { FeatureColumns } from "./feature_columns.ts";
-import type { FeatureRequest } from "./feature_request.ts";
+import type { FeatureItem, FeatureRequest } from "./feature_request.ts";
 import { IdPass } from "./id_pass.ts";
 import type { FeatureSchema } from "./schema.ts";
 import { ValueBuffer, type ValueHasher } from "./value_buffer.ts";
@@ -54,6 +54,13 @@ export class FeatureExtractor {
   get sharedSlots(): number[] {
     const { sharedBase, sharedCrosses } = this.#columns;
     return [...sharedBase, ...sharedCrosses].map(({ column }) => column);
+  }
+
+  /** Ids of the items whose stored attributes {@link extract} would read. */
+  itemsNotCached(items: readonly FeatureItem[]): string[] {
+    if (!this.#columns.readsItems) return [];
+    this.#cachedItems.locate(items);
+    return items.filter((_, row) => !this.#cachedItems.has(row)).map(({ id }) => id);
   }
 
   /** Removes an item from the cache: its stored attributes have changed. */

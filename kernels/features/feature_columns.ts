@@ -70,6 +70,8 @@ export class FeatureColumns {
   readonly freshCrosses: readonly CrossColumn[];
   /** Whether an attribute of the user is read. */
   readonly readsUsers: boolean;
+  /** Whether a stored attribute of an item is read. */
+  readonly readsItems: boolean;
   /** Parts of the widest cross. */
   readonly crossPartsMax: number;
   /** {@link itemBase}, then {@link itemCrosses}: the columns of a cached item, in its order. */
@@ -114,6 +116,8 @@ export class FeatureColumns {
     this.crossPartsMax = Math.max(0, ...crosses.map(({ parts }) => parts.length));
     this.sharedDense = dense.filter((column) => !ofItem(column));
     this.itemDense = dense.filter((column) => ofItem(column) && !isKept(column));
+    this.readsItems = this.itemDense.length > 0 ||
+      itemBase.some(({ slot }) => slot.kind !== "id");
     this.keptBase = keptBase;
     this.keptDense = dense.filter(isKept).map((column) => {
       return { ...column, kept: keptOfItems.indexOf(column.definition.attribute) };

@@ -46,6 +46,7 @@ import { userSlotsOf } from "../../kernels/features/user_slots.ts";
 import type { FeatureSchema } from "../../kernels/features/schema.ts";
 import type { ActorDefinition, ActorRef, Address, Message } from "../../mesh/runtime/actor.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
+import type { SharedRankings } from "../../mesh/ports/shared_rankings.ts";
 import type { AttributeTypes } from "../../rules/attribute_types.ts";
 import { altered } from "./altered.ts";
 import { MemoryBlobStore } from "../../mesh/adapters/memory/memory_blob_store.ts";
@@ -153,6 +154,7 @@ export interface LoopOptions {
   readonly trainer?: Partial<TrainerOptions>;
   readonly scorer?: Partial<ScorerOptions>;
   readonly ranker?: Partial<RankerOptions>;
+  readonly sharedRankings?: SharedRankings;
   /** Default: no features are kept. */
   readonly kept?: Partial<FeatureKeeperOptions>;
   /** Default: no retriever and no catalogue. */
@@ -334,7 +336,9 @@ export class Loop {
       });
       await this.#start(defineCatalogue({ profiles }), 0, { retriever: "retriever/0" });
     }
-    await this.#start(defineRanker({ eventLog, profiles }), 0, {
+    const { sharedRankings } = this.options;
+    const stores = { eventLog, profiles, ...(sharedRankings && { sharedRankings }) };
+    await this.#start(defineRanker(stores), 0, {
       scorer: "scorer/0",
       schema: SCHEMA,
       taskNames: ["clicked"],

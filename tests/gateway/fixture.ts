@@ -68,6 +68,8 @@ export class ScriptedRanker implements ActorRef<RankerMessage> {
   recommend: (request: Recommend | RecommendSimilar) => Ranking | Promise<Ranking> = (request) => ({
     ...this.inOrder({ ...request, kind: "rank", candidates: [{ id: "a" }, { id: "b" }] }),
   });
+  /** Told of each ranking by request, as the real ranker tells them. */
+  sharedRankings: GatewayParts["sharedRankings"];
   statusAsked = 0;
   status: ScorerStatus = { ready: true, modelVersion: 3, learnedThroughMs: startMs - 500 };
   script: (rank: Rank) => Ranking | Promise<Ranking> = (rank) => this.inOrder(rank);
@@ -115,11 +117,17 @@ export class ScriptedRanker implements ActorRef<RankerMessage> {
       case "rank":
         this.asked.push(request);
         this.askedWith.push(options);
-        return await this.script(request);
+        return await this.#shared(request, await this.script(request));
       case "describeItems":
         this.described.push(request);
         return await this.describe(request);
     }
+  }
+
+  async #shared(request: Rank, ranking: Ranking): Promise<Ranking> {
+    const shown = request.shown?.map((id) => ({ id })) ?? ranking.items;
+    await this.sharedRankings?.remember(ranking.rankingId, shown);
+    return ranking;
   }
 }
 
@@ -153,6 +161,7 @@ export function gatewayFixture(parts: FixtureParts = {}) {
   const profiles = parts.profiles ?? new MemoryProfileStore(clock);
   const memory = parts.memory ?? new GatewayMemory(clock, options);
   const ranker = new ScriptedRanker();
+  ranker.sharedRankings = parts.sharedRankings;
   const telemetry = new TelemetryRecorder();
   const app = createGateway({
     ranker,

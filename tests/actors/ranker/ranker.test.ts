@@ -119,6 +119,89 @@ Deno.test("profiles that lie elsewhere are loaded before a ranking reads them", 
   await loop.stop();
 });
 
+/** Lets a loop load profiles of items as from another machine; the ids that it loaded. */
+function storedElsewhere({ profiles }: Loop, onLoad = (): Promise<unknown> => Promise.resolve()) {
+  const loaded: string[][] = [];
+  const cached = new Set<string>();
+  const stored = profiles.getMany.bind(profiles);
+  profiles.onChanged("item", (id) => id !== undefined && cached.delete(id));
+  Object.assign(profiles, {
+    isLocal: false,
+    async load(_: string, ids: string[]) {
+      const missing = ids.filter((id) => !cached.has(id));
+      loaded.push(missing);
+      await onLoad();
+      for (const id of missing) cached.add(id);
+    },
+    getMany: (kind: "item", ids: string[]) =>
+      stored(kind, ids).map((each, i) => cached.has(ids[i]) ? each : undefined),
+  });
+  return loaded;
+}
+
+Deno.test("items whose features are cached are not loaded again, until they change", async () => {
+  const loop = await Loop.start();
+  const loaded = storedElsewhere(loop);
+  const newlyLoaded = async (items: string[]) => {
+    loaded.length = 0;
+    await loop.rank("u", items);
+    return loaded.flat().toSorted();
+  };
+  assert.deepEqual(await newlyLoaded(["a", "b"]), ["a", "b"]);
+  assert.deepEqual(await newlyLoaded(["b", "a"]), []);
+  assert.deepEqual(await newlyLoaded(["a", "c"]), ["c"]);
+  await loop.profiles.put("item", "a", { tags: ["new"] });
+  assert.deepEqual(await newlyLoaded(["a", "b", "c"]), ["a"]);
+  await loop.stop();
+});
+
+Deno.test("an item that changes while other items load has its new features", async () => {
+  const loop = await Loop.start();
+  const { profiles } = loop;
+  await profiles.put("item", "a", { tags: ["one"] });
+  let changes = true;
+  storedElsewhere(loop, async () => {
+    if (!changes) return;
+    changes = false;
+    await profiles.put("item", "a", { tags: ["one", "two"] });
+  });
+  changes = false;
+  await loop.rank("u", ["a"]);
+  changes = true;
+  await loop.rank("u", ["a", "b"], { rankingId: "meanwhile" });
+  const record = (await impressions(loop)).find(({ rankingId }) => rankingId === "meanwhile");
+  assert.ok(record !== undefined);
+  const rows = rowsOf(record);
+  const { listOffsets } = rows.features();
+  const row = rows.items().indexOf("a");
+  assert.equal(listOffsets[3 * row + 3] - listOffsets[3 * row + 2], 2, "both tags of item a");
+  await loop.stop();
+});
+
+Deno.test("a ranking that is learned from is shared with the other gateways before its answer", async () => {
+  const shared = new Map<string, string[]>();
+  const loop = await Loop.start({
+    sharedRankings: {
+      remember(rankingId, items) {
+        shared.set(rankingId, items.map(({ id }) => id));
+        return Promise.resolve();
+      },
+      load: () => Promise.resolve(),
+      check: () => "unknown-ranking",
+      unshared: 0,
+      givenUp: 0,
+      close() {},
+    },
+  });
+  const { items } = await loop.rank("u", ["a", "b", "c"], { rankingId: "ranked", limit: 2 });
+  assert.deepEqual(shared.get("ranked"), items.map(({ id }) => id));
+  await loop.rank("u", ["a", "b"], { rankingId: "control", shown: ["b"], learn: true });
+  assert.deepEqual(shared.get("control"), ["b"]);
+  await loop.rank("u", ["a", "b"], { rankingId: "not learned", learn: false });
+  assert.equal(shared.has("not learned"), false);
+  await loop.stop();
+});
+
 Deno.test("an invalid request does not fail the requests that wait with it", async () => {
   const loop = await Loop.start();
   const wrong = loop.requestRanking("u", ["a"], {

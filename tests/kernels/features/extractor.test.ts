@@ -242,3 +242,21 @@ Deno.test("readsUsers is true only where an attribute of the user is read", () =
   assert.equal(readsUsers({ dense: [fullSchema.dense[0]], denseWidth: 1 }), false);
   assert.equal(readsUsers({ dense: [fullSchema.dense[1]], denseWidth: 1 }), true);
 });
+
+Deno.test("only items whose stored attributes would be read are not cached", () => {
+  const extractor = new FeatureExtractor(fullSchema, hasher, { itemCacheBytesMax: 2 ** 16 });
+  const items = [{ id: "a" }, { id: "b" }, { id: "c", fields: { tags: ["x"] } }];
+  assert.deepEqual(extractor.itemsNotCached(items), ["a", "b", "c"]);
+  extractor.extract({ ...request, items });
+  assert.deepEqual(extractor.itemsNotCached(items), ["c"], "its own fields are not kept");
+  extractor.invalidate("b");
+  assert.deepEqual(extractor.itemsNotCached(items), ["b", "c"]);
+  extractor.invalidateAll();
+  assert.deepEqual(extractor.itemsNotCached(items), ["a", "b", "c"]);
+  const byId = { ...fullSchema, dense: [], slots: fullSchema.slots.filter(isItemId) };
+  assert.deepEqual(new FeatureExtractor(byId, hasher).itemsNotCached(items), []);
+});
+
+function isItemId(slot: FeatureSchema["slots"][number]): boolean {
+  return slot.kind === "id" && slot.source === "item";
+}
