@@ -16,6 +16,7 @@ import {
   StaleWriterError,
 } from "../../ports/event_log.ts";
 import { NotDurableError } from "./durability_barrier.ts";
+import { type LateWait, LateWaits } from "./late_waits.ts";
 import { type AppendReply, appendScript } from "./log_scripts.ts";
 import { RedisUnavailableError } from "./redis_connection.ts";
 import type { RedisServer } from "./redis_server.ts";
@@ -56,8 +57,8 @@ interface Append {
   /** End of its time on the monotonic clock, ms. */
   readonly untilMs: number;
   isSettled: boolean;
-  /** Ends the wait of an append that need not be durable. */
-  timer: ReturnType<typeof setTimeout> | undefined;
+  /** The wait of an append that need not be durable. */
+  wait: LateWait | undefined;
   resolve(firstOffset: number): void;
   reject(error: unknown): void;
 }
@@ -81,6 +82,7 @@ const RETRY_MS = 20;
 
 export class LogAppender {
   readonly #parts: AppenderParts;
+  readonly #waits: LateWaits;
   #waiting: Append[] = [];
   #waitingBytes = 0;
   #sequence = 0;
@@ -92,6 +94,7 @@ export class LogAppender {
 
   constructor(parts: AppenderParts) {
     this.#parts = parts;
+    this.#waits = new LateWaits(parts.writtenBudgetMs);
   }
 
   append(
@@ -115,12 +118,12 @@ export class LogAppender {
         fence,
         untilMs,
         isSettled: false,
-        timer: undefined,
+        wait: undefined,
         resolve,
         reject,
       };
       if (until === "written") {
-        append.timer = setTimeout(() => this.#giveUp(append), this.#parts.writtenBudgetMs);
+        append.wait = this.#waits.begin(() => this.#giveUp(append));
       }
       this.#waiting.push(append);
       this.#waitingBytes += bytes;
@@ -136,6 +139,7 @@ export class LogAppender {
   async close(): Promise<void> {
     this.#isClosed = true;
     while (this.#isSending || this.#unconfirmed.length > 0) await pause(1);
+    this.#waits.close();
   }
 
   #reasonToRefuse(bytes: number): Error | undefined {
@@ -368,7 +372,7 @@ export class LogAppender {
   #answer(append: Append, failure: Error | undefined, firstOffset: number): void {
     if (append.isSettled) return;
     append.isSettled = true;
-    clearTimeout(append.timer);
+    if (append.wait !== undefined) this.#waits.end(append.wait);
     this.#waitingBytes -= append.bytes;
     if (!failure) append.resolve(firstOffset);
     else append.reject(failure);

@@ -63,10 +63,13 @@ for i = 7, #ARGV do
   next = next + 1
   total = total + #ARGV[i]
 end
-redis.call('HSET', log, 'next:' .. p, string.format('%d', next), 'total:' .. p, string.format('%d', total))
-held = redis.call('HINCRBY', log, 'bytes', bytes)
+held = held + bytes
+redis.call('HSET', log, 'next:' .. p, string.format('%d', next), 'total:' .. p,
+  string.format('%d', total), 'bytes', string.format('%d', held))
 redis.call('HSET', writer, p, string.format('%d %d', sequence, first))
-redis.call('EXPIRE', writer, ${WRITER_TTL_S})
+if redis.call('TTL', writer) < ${WRITER_TTL_S / 2} then
+  redis.call('EXPIRE', writer, ${WRITER_TTL_S})
+end
 return {'OK', string.format('%d', first), string.format('%d', held)}
 `);
 

@@ -1,6 +1,10 @@
 /**
  * Wakes the readers of a log when other processes have appended, by one blocking read over all
  * partitions that have listeners, on a connection of its own.
+ *
+ * A read that follows each append would cost its process, the server and the disk a turn for each
+ * ranking. So listeners are told at most every {@link PACE_MS}: at once after a pause, and then of
+ * all that came meanwhile.
  */
 import { Listeners } from "../../runtime/listeners.ts";
 import { idBefore } from "./log_scripts.ts";
@@ -21,10 +25,16 @@ interface WatchedPartition {
   count: number;
   /** Records before this offset were told of; -1 before the first look. */
   toldTo: number;
+  /** When the listeners were told last, on the monotonic clock, ms. */
+  toldAtMs: number;
+  /** Tells the listeners of what came since. */
+  timer: ReturnType<typeof setTimeout> | undefined;
 }
 
 /** Longest wait of one blocking read, ms. */
 const BLOCK_MS = 5_000;
+/** Least time between two calls of a listener, ms. */
+const PACE_MS = 10;
 /** Pause after a failure, ms. */
 const RETRY_MS = 100;
 
@@ -43,6 +53,8 @@ export class LogWatcher {
       listeners: new Listeners<[]>(),
       count: 0,
       toldTo: -1,
+      toldAtMs: -Infinity,
+      timer: undefined,
     }));
   }
 
@@ -66,14 +78,30 @@ export class LogWatcher {
   tell(partition: number, endOffset: number): void {
     const watched = this.#partitions[partition];
     if (watched.toldTo >= 0) watched.toldTo = Math.max(watched.toldTo, endOffset);
-    watched.listeners.tell();
+    this.#tellPaced(watched);
   }
 
   /** Ends the wait; no listener is called any more. */
   close(): void {
     this.#isClosed = true;
     this.#connection?.close();
-    for (const { listeners } of this.#partitions) listeners.clear();
+    for (const watched of this.#partitions) {
+      clearTimeout(watched.timer);
+      watched.timer = undefined;
+      watched.listeners.clear();
+    }
+  }
+
+  #tellPaced(watched: WatchedPartition): void {
+    if (watched.count === 0 || watched.timer !== undefined) return;
+    const leftMs = watched.toldAtMs + PACE_MS - performance.now();
+    const tell = () => {
+      watched.timer = undefined;
+      watched.toldAtMs = performance.now();
+      watched.listeners.tell();
+    };
+    if (leftMs <= 0) tell();
+    else watched.timer = setTimeout(tell, leftMs);
   }
 
   async #run(): Promise<void> {
@@ -90,9 +118,12 @@ export class LogWatcher {
           for (const p of watched) this.#partitions[p].toldTo = -1;
         }
         await this.#look(watched);
+        const lookedAtMs = performance.now();
         await this.#wait(connection, watched);
+        const leftMs = lookedAtMs + PACE_MS - performance.now();
+        if (leftMs > 0 && !this.#isClosed) await pause(leftMs);
       } catch {
-        if (!this.#isClosed) await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+        if (!this.#isClosed) await pause(RETRY_MS);
       }
     }
     connection.close();
@@ -108,7 +139,7 @@ export class LogWatcher {
       const partition = this.#partitions[p];
       const isNew = ends[i] > Math.max(0, partition.toldTo);
       partition.toldTo = Math.max(partition.toldTo, ends[i]);
-      if (isNew) partition.listeners.tell();
+      if (isNew) this.#tellPaced(partition);
     });
   }
 
@@ -126,4 +157,8 @@ export class LogWatcher {
     if (this.#clientId === undefined) return;
     this.#parts.server.commands.send(["CLIENT", "UNBLOCK", this.#clientId]).catch(() => {});
   }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -5,7 +5,12 @@
  * the commands on the way when a connection breaks fail with it: whether the server ran them is
  * unknown, and nothing is sent twice here. The connection has its own deadline, because a socket
  * whose peer has vanished may stay silent for hours.
+ *
+ * With {@link RedisOptions.sharesFlights}, commands that come while others are on the way wait for
+ * their answers and then travel together. The server and this process then take one turn, and a
+ * server that syncs each turn syncs once.
  */
+import { setImmediate } from "node:timers";
 import { ErrorReply, RESP_TYPES } from "@redis/client";
 import { present } from "../../../structures/invariant.ts";
 import { Listeners } from "../../runtime/listeners.ts";
@@ -29,6 +34,8 @@ export interface RedisOptions {
   readonly name?: string;
   /** Time within which a connection must be made and a command answered, ms; default 2000. */
   readonly deadlineMs?: number;
+  /** Whether commands wait for the answers of those on the way; default false. */
+  readonly sharesFlights?: boolean;
   /** Looks at the server's report after each connection; an error that it throws refuses it. */
   readonly check?: (report: ServerReport) => void;
 }
@@ -74,12 +81,25 @@ function parseReport(text: string): ServerReport {
 const binary = { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } };
 const textual = { typeMapping: {} };
 
+/** A command that waits for the answers of those on the way. */
+interface WaitingCommand {
+  readonly args: readonly RedisArgument[];
+  readonly waitMs: number;
+  readonly options: typeof binary | typeof textual;
+  resolve(reply: unknown): void;
+  reject(error: unknown): void;
+}
+
 export class RedisConnection {
   readonly #options: RedisOptions;
   readonly #deadlineMs: number;
   readonly #ready = new Listeners<[]>();
   /** Deadlines of the commands on the way, in order, on the monotonic clock. */
   readonly #deadlines: number[] = [];
+  /** Commands of the next flight. */
+  #waiting: WaitingCommand[] = [];
+  /** Whether the commands on the way are still to be written, so that others may join them. */
+  #isBoarding = false;
   #client: Client | undefined;
   #report: ServerReport = new Map();
   #connecting: Promise<void> | undefined;
@@ -165,7 +185,41 @@ export class RedisConnection {
     this.#drop(new Error("the connection was closed"));
   }
 
-  async #send(
+  #send(
+    args: readonly RedisArgument[],
+    waitMs: number,
+    options: typeof binary | typeof textual,
+  ): Promise<unknown> {
+    if (this.#options.sharesFlights && this.isReady) {
+      if (this.#deadlines.length > 0 && !this.#isBoarding) {
+        return new Promise((resolve, reject) => {
+          this.#waiting.push({ args, waitMs, options, resolve, reject });
+        });
+      }
+      this.#board();
+    }
+    return this.#sendNow(args, waitMs, options);
+  }
+
+  /** Lets the commands of this turn into the flight: the client writes at the turn's end. */
+  #board(): void {
+    if (this.#isBoarding) return;
+    this.#isBoarding = true;
+    setImmediate(() => this.#isBoarding = false);
+  }
+
+  /** Sends the commands that wait, after the last one on the way was answered. */
+  #sendWaiting(): void {
+    if (this.#waiting.length === 0) return;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    this.#board();
+    for (const { args, waitMs, options, resolve, reject } of waiting) {
+      this.#sendNow(args, waitMs, options).then(resolve, reject);
+    }
+  }
+
+  async #sendNow(
     args: readonly RedisArgument[],
     waitMs: number,
     options: typeof binary | typeof textual,
@@ -189,7 +243,10 @@ export class RedisConnection {
       }
       throw error;
     } finally {
-      if (client === this.#client) this.#deadlines.shift();
+      if (client === this.#client && this.#deadlines.length > 0) {
+        this.#deadlines.shift();
+        if (this.#deadlines.length === 0) this.#sendWaiting();
+      }
     }
   }
 
@@ -258,6 +315,8 @@ export class RedisConnection {
     clearInterval(this.#watch);
     this.#watch = undefined;
     if (client) destroy(client);
+    // Without a connection they fail at once.
+    this.#sendWaiting();
     if (!this.#closed) this.#retryLater();
   }
 

@@ -18,6 +18,7 @@ import {
 import { present } from "../../../structures/invariant.ts";
 import { Listeners } from "../../runtime/listeners.ts";
 import { NotDurableError } from "./durability_barrier.ts";
+import { LateWaits } from "./late_waits.ts";
 import { ProfileCache } from "./profile_cache.ts";
 import { CHANGES_KEPT, deleteScript, putScript, readScript } from "./profile_scripts.ts";
 import { type RedisConnection, RedisUnavailableError } from "./redis_connection.ts";
@@ -55,6 +56,8 @@ interface Kind {
 const kinds: readonly ProfileKind[] = ["user", "item"];
 /** Ids of one read. */
 const IDS_MAX = 1_000;
+/** Default of {@link RedisProfileStoreOptions.loadBudgetMs}. */
+const LOAD_BUDGET_MS = 100;
 /** Longest wait of one read of the changes, ms; so long may a profile that came late be absent. */
 const BLOCK_MS = 1_000;
 /** Ids that are remembered as unread. */
@@ -74,6 +77,7 @@ export class RedisProfileStore implements ProfileStore {
   readonly #keys: { readonly number: string; readonly changes: string };
   readonly #kinds: Readonly<Record<ProfileKind, Kind>>;
   readonly #following: RedisConnection;
+  readonly #waits: LateWaits;
   /** Number of the newest change that was followed. */
   #followed = 0;
   #followedRun = "";
@@ -97,6 +101,7 @@ export class RedisProfileStore implements ProfileStore {
     });
     this.#kinds = { user: kindOf("user"), item: kindOf("item") };
     this.#following = server.waitingConnection();
+    this.#waits = new LateWaits(options.loadBudgetMs ?? LOAD_BUDGET_MS);
   }
 
   /**
@@ -121,15 +126,16 @@ export class RedisProfileStore implements ProfileStore {
     const missing = ids.filter((id) => !cache.has(id));
     if (missing.length === 0) return;
     const reads = new Set(missing.map((id) => this.#want(kind, id)));
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(() => {
+    await new Promise<void>((resolve) => {
+      const wait = this.#waits.begin(() => {
         this.#unread(kind, missing.filter((id) => !cache.has(id)));
         resolve();
-      }, this.#options.loadBudgetMs ?? 100);
+      });
+      void Promise.all(reads).then(() => {
+        this.#waits.end(wait);
+        resolve();
+      });
     });
-    await Promise.race([Promise.all(reads), late]);
-    clearTimeout(timer);
   }
 
   get(kind: ProfileKind, id: string): Profile | undefined {
@@ -232,6 +238,7 @@ export class RedisProfileStore implements ProfileStore {
   close(): Promise<void> {
     this.#isClosed = true;
     this.#following.close();
+    this.#waits.close();
     return Promise.resolve();
   }
 

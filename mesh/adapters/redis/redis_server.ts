@@ -65,7 +65,11 @@ export class RedisServer {
    * @throws {UnsafeRedisError} It would lose data.
    */
   static async open(options: RedisServerOptions): Promise<RedisServer> {
-    const connections = ["commands", "reads", "sync"].map((use) => connectionFor(options, use));
+    const connections = [
+      connectionFor({ ...options, sharesFlights: true }, "commands"),
+      connectionFor(options, "reads"),
+      connectionFor(options, "sync"),
+    ];
     const [commands] = connections;
     try {
       await connectWithin(commands, options.openBudgetMs ?? OPEN_BUDGET_MS);

@@ -6,6 +6,7 @@
 import { fnv1a } from "../../../structures/fnv1a.ts";
 import { LogUnavailableError } from "../../ports/event_log.ts";
 import type { RankingLookup, SharedRankings } from "../../ports/shared_rankings.ts";
+import { LateWaits } from "./late_waits.ts";
 import { RedisUnavailableError } from "./redis_connection.ts";
 import type { RedisServer } from "./redis_server.ts";
 
@@ -33,6 +34,7 @@ export class RedisSharedRankings implements SharedRankings {
   readonly #loaded = new Map<string, Uint32Array>();
   /** Bytes and end of rankings that could not be written, oldest first. */
   readonly #unshared = new Map<string, { readonly bytes: Uint8Array; readonly untilMs: number }>();
+  readonly #waits = new LateWaits(REMEMBER_MS);
   #retry: ReturnType<typeof setTimeout> | undefined;
   #givenUp = 0;
 
@@ -44,13 +46,15 @@ export class RedisSharedRankings implements SharedRankings {
     const { keptMs } = this.#options;
     const hashes = Uint32Array.from(items, ({ id }) => fnv1a(id) >>> 0);
     const bytes = new Uint8Array(hashes.buffer);
-    const written = this.#write(rankingId, bytes, keptMs).catch(() =>
-      this.#keep(rankingId, bytes, performance.now() + keptMs)
-    );
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise((resolve) => timer = setTimeout(resolve, REMEMBER_MS));
-    await Promise.race([written, late]);
-    clearTimeout(timer);
+    await new Promise<void>((resolve) => {
+      const wait = this.#waits.begin(resolve);
+      this.#write(rankingId, bytes, keptMs)
+        .catch(() => this.#keep(rankingId, bytes, performance.now() + keptMs))
+        .finally(() => {
+          this.#waits.end(wait);
+          resolve();
+        });
+    });
   }
 
   get unshared(): number {
@@ -62,6 +66,7 @@ export class RedisSharedRankings implements SharedRankings {
   }
 
   close(): void {
+    this.#waits.close();
     clearTimeout(this.#retry);
     this.#retry = undefined;
     this.#unshared.clear();
