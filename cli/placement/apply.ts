@@ -86,7 +86,7 @@ async function write(
   output.out(
     json
       ? `${JSON.stringify({ edition, moves })}\n`
-      : `plan ${edition}: ${moves.length} shards move, ${plan.movesMax} at a time\n`,
+      : `${moves.length} shards move, ${plan.movesMax} at a time\n`,
   );
   if (wait) await waitForEnd(store, edition, output);
 }

@@ -60,7 +60,7 @@ export async function statusCommand(flags: PlacementFlags, output: Output): Prom
     }
     for (const { key, placement } of restless) output.out(`${key} is ${describe(placement)}\n`);
     if (plan !== undefined) {
-      output.out(`plan ${view.plan?.edition}: ${plan.state}, ${plan.moves.length} moves\n`);
+      output.out(`last plan: ${plan.state}, ${plan.moves.length} moves\n`);
     }
   });
 }

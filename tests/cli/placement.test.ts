@@ -176,10 +176,10 @@ Deno.test({
       assert.equal((await world.run("rollback")).code, 1, "there is no plan yet");
 
       const applied = await world.run("apply", "--if-version", String(version), "--max-moves", "1");
-      assert.deepEqual([applied.code, applied.out], [0, "plan 1: 2 shards move, 1 at a time\n"]);
-      assert.match((await world.run("status")).out, /plan 1: active, 2 moves/);
+      assert.deepEqual([applied.code, applied.out], [0, "2 shards move, 1 at a time\n"]);
+      assert.match((await world.run("status")).out, /last plan: active, 2 moves/);
       assert.equal((await world.run("cancel")).code, 0);
-      assert.match((await world.run("status")).out, /plan 2: cancelled, 2 moves/);
+      assert.match((await world.run("status")).out, /last plan: cancelled, 2 moves/);
       assert.match((await world.run("cancel")).err, /The plan is cancelled already/);
       assert.equal((await world.run("rollback")).out, "there is nothing to move\n");
     }),
