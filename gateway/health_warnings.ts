@@ -1,9 +1,10 @@
 /**
- * The warnings of `/health/ready`: things that are given up while rankings and events go on. The
+ * The warnings of `/health/ready`: things that are given up while rankings go on. The
  * parts of the mesh report reasons and numbers in their statuses; this module turns them into
  * warnings.
  */
 import type { Clock } from "../mesh/ports/clock.ts";
+import { isServerLost } from "../mesh/ports/event_log.ts";
 import type { GatewayParts } from "./parts.ts";
 import type { Warning } from "./schemas/health.ts";
 
@@ -27,7 +28,13 @@ export class HealthWarnings {
       this.#serving(budgetMs),
       this.#loading(budgetMs),
     ]);
-    return [...this.#failing(), ...this.#away(), ...answers.flat(), ...this.#recalling()];
+    return [
+      ...this.#refusing(),
+      ...this.#failing(),
+      ...this.#away(),
+      ...answers.flat(),
+      ...this.#recalling(),
+    ];
   }
 
   async #training(budgetMs: number): Promise<Warning[]> {
@@ -100,6 +107,15 @@ export class HealthWarnings {
         `${Math.floor(100 * loaded)} % of the rows are loaded from the snapshot. Ids without ` +
         "a row yet rank by their initial values; events are taken, and learned when all rows are " +
         "there.",
+    }];
+  }
+
+  #refusing(): Warning[] {
+    const refusal = this.#parts.eventLog.refusal();
+    if (refusal === undefined || !isServerLost(refusal)) return [];
+    return [{
+      kind: "events-refused",
+      detail: `Events are refused, and rankings are not learned from: ${refusal.message}`,
     }];
   }
 

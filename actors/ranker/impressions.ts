@@ -1,11 +1,7 @@
 /**
  * Makes the impressions of rankings and appends them to the event log.
  */
-import {
-  type EventLog,
-  LogTailLostError,
-  LogUnavailableError,
-} from "../../mesh/ports/event_log.ts";
+import { type EventLog, isServerLost } from "../../mesh/ports/event_log.ts";
 import type { Clock } from "../../mesh/ports/clock.ts";
 import type { Counter, Telemetry } from "../../mesh/ports/telemetry.ts";
 import { isSampled, type TraceContext } from "../../mesh/ports/tracing.ts";
@@ -80,8 +76,7 @@ export class Impressions {
     try {
       await this.#eventLog.append(partition, [this.encode(impression)], "written");
     } catch (error) {
-      const isAway = error instanceof LogUnavailableError && error.isAway;
-      if (!isAway && !(error instanceof LogTailLostError)) throw error;
+      if (!isServerLost(error)) throw error;
       this.#unlogged.add(1);
     }
   }

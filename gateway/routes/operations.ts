@@ -1,6 +1,7 @@
 /**
  * Endpoints for operators and probes: liveness, readiness and metrics.
  */
+import { isServerLost } from "../../mesh/ports/event_log.ts";
 import type { Endpoint } from "../endpoint.ts";
 import { HealthWarnings } from "../health_warnings.ts";
 import type { GatewayParts } from "../parts.ts";
@@ -58,7 +59,10 @@ export function operationsEndpoints(
       tag: "Operations",
       guarded: false,
       answers: {
-        200: { description: "The server can rank and takes events.", schema: readySchema },
+        200: {
+          description: "The server can rank. Warnings say what is given up.",
+          schema: readySchema,
+        },
       },
       problems: ["not-ready"],
       handle: async () => TextResponse.json(await ready.get()),
@@ -105,13 +109,15 @@ async function readyAnswer(
 }
 
 /**
- * Requires an event log that takes records: without it neither rankings nor events are answered.
+ * Requires an event log that takes records: without it neither rankings nor events are answered. A
+ * log whose server is away refuses events alone, which is a warning: were it not ready, a load
+ * balancer would leave out every gateway that can still rank.
  *
  * @throws {ProblemError} `not-ready`.
  */
 function requireLog({ eventLog }: GatewayParts): void {
   const refusal = eventLog.refusal();
-  if (refusal === undefined) return;
+  if (refusal === undefined || isServerLost(refusal)) return;
   throw new ProblemError(
     "not-ready",
     `Neither rankings nor events are taken: ${refusal.message}`,

@@ -10,6 +10,7 @@ export const liveSchema = z.strictObject({ status: z.literal("live") })
 
 const warningSchema = z.strictObject({
   kind: z.enum([
+    "events-refused",
     "part-failing",
     "host-away",
     "training-stopped",
@@ -36,8 +37,7 @@ export const readySchema = z.strictObject({
   modelVersion: z.int().min(0),
   learnedThroughMs: z.number().min(0),
   warnings: z.array(warningSchema).meta({
-    description:
-      "Things that are given up while the server ranks and takes events; mostly empty. " +
+    description: "Things that are given up while the server ranks; mostly empty. " +
       "Losses are listed until ten minutes after the last one.",
   }),
 }).register(namedSchemas, { id: "Ready" });

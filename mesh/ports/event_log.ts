@@ -266,6 +266,15 @@ export class LogTailLostError extends Error {
 }
 
 /**
+ * Whether the log is on a server that does not answer, or that has lost records. Rankings go on
+ * without such a log and are not learned from. A log that is full, or whose disk is broken, stops
+ * them.
+ */
+export function isServerLost(error: unknown): boolean {
+  return error instanceof LogUnavailableError && error.isAway || error instanceof LogTailLostError;
+}
+
+/**
  * Whether an append was refused for a reason that may pass, so that the same append may succeed
  * later.
  */

@@ -8,7 +8,7 @@ import type { ServingReplicaMessage } from "../../actors/serving_replica/protoco
 import type { TrainerMessage } from "../../actors/trainer/protocol.ts";
 import { readySchema } from "../../gateway/schemas/health.ts";
 import { MemoryEventLog } from "../../mesh/adapters/memory/memory_event_log.ts";
-import { LogUnavailableError } from "../../mesh/ports/event_log.ts";
+import { LogTailLostError, LogUnavailableError } from "../../mesh/ports/event_log.ts";
 import type { ActorRef, Message } from "../../mesh/runtime/actor.ts";
 import { ActorFailedError, decodeError, encodeError } from "../../mesh/runtime/errors.ts";
 import { type FixtureParts, gatewayFixture, json, startMs } from "./fixture.ts";
@@ -58,6 +58,23 @@ Deno.test("while the event log refuses appends, the server is not ready and answ
   const problem = await json(ranking);
   assert.equal(problem.type, "/problems/unavailable");
   assert.match(problem.detail, /No space left\. Free disk space\./);
+});
+
+Deno.test("while the server with the event log is away, the gateway is ready to rank and warns", async () => {
+  const away = new LogUnavailableError("events at redis://store", "Check it.", "refused", true);
+  const lost = new LogTailLostError("events at redis://store", 0, 7, 5);
+  for (const refusal of [away, lost]) {
+    const eventLog = new MemoryEventLog({ name: "events", partitions: 1, bytesMax: 1_000 });
+    eventLog.refusal = () => refusal;
+    const { app } = gatewayFixture({ eventLog });
+    const ready = await app.request("/health/ready");
+    assert.equal(ready.status, 200);
+    const { warnings } = await json(ready);
+    assert.deepEqual(warnings, [{
+      kind: "events-refused",
+      detail: `Events are refused, and rankings are not learned from: ${refusal.message}`,
+    }]);
+  }
 });
 
 Deno.test("a live server that cannot rank is not ready", async () => {
