@@ -5,7 +5,7 @@
  */
 import { decode, encode } from "@msgpack/msgpack";
 import type { BatchKernel } from "../kernels/embedding/batch_kernel.ts";
-import type { ClassChunk } from "../kernels/embedding/class_tables.ts";
+import type { ClassChunk } from "../kernels/embedding/class_snapshots.ts";
 import type { ChunkKind, SnapshotHeader } from "../kernels/embedding/table_snapshot.ts";
 import type { BlobStore } from "../mesh/ports/blob_store.ts";
 import { present } from "../structures/invariant.ts";

@@ -42,8 +42,8 @@ export class DeltaStream {
     this.#shard = shard;
     this.#name = name;
     // Records changes from now on.
-    if (handed !== undefined) tables.takeDelta(0, 1);
-    this.#tableLineage = tables.deltaPosition.lineage;
+    if (handed !== undefined) tables.deltas.take(0, 1);
+    this.#tableLineage = tables.deltas.position.lineage;
     this.#lineage = handed?.lineage ?? `${name}/${this.#tableLineage}`;
     this.#waiting = [...handed?.waiting ?? []];
     this.#acknowledged = handed?.acknowledged ?? 0;
@@ -99,7 +99,7 @@ export class DeltaStream {
    * handover is given up, this stream goes on as before.
    */
   handOver(rowsMax: number): HandedDeltas | undefined {
-    if (this.#tables.deltaPosition.lineage === 0) return undefined;
+    if (this.#tables.deltas.position.lineage === 0) return undefined;
     const lineage = this.#lineage;
     for (;;) {
       if (this.#waiting.length > HANDED_DELTAS_MAX) return undefined;
@@ -119,8 +119,8 @@ export class DeltaStream {
 
   /** The tables' delta after `acknowledged`; begins a lineage where the tables do. */
   #takeFromTables(rowsMax: number, acknowledged = this.#acknowledged): Delta | undefined {
-    const delta = this.#tables.takeDelta(Math.max(0, acknowledged - this.#before), rowsMax);
-    const { lineage } = this.#tables.deltaPosition;
+    const delta = this.#tables.deltas.take(Math.max(0, acknowledged - this.#before), rowsMax);
+    const { lineage } = this.#tables.deltas.position;
     if (lineage !== this.#tableLineage) {
       this.#tableLineage = lineage;
       this.#lineage = `${this.#name}/${lineage}`;

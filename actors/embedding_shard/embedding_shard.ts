@@ -139,12 +139,12 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
     const tables = ClassTables.create(options.tables);
     // Deltas carry the rows that are loaded from now on, if replicas are to have them before the
     // end of the load.
-    tables.takeDelta(0, 1);
+    tables.deltas.take(0, 1);
     const progress = new LoadProgress(() => context.isCurrent);
     const { blobs } = dependencies;
     const restoring = restoreNewest(tables, options, blobs, context.telemetry, progress);
     const isLoaded = await context.settlesWithin(restoring, options.loadWaitMs);
-    if (isLoaded) tables.endDeltas();
+    if (isLoaded) tables.deltas.end();
     const start = {
       tables,
       incarnation: context.random.uuid(),

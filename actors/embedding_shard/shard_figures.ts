@@ -2,7 +2,7 @@
  * The metrics of a shard's tables: rows and memory by class, load of the indexes, changes that wait
  * for the replicas, lookups, and outcomes of updates, including rejections for lack of memory.
  */
-import type { ClassTablesStatistics } from "../../kernels/embedding/class_tables.ts";
+import type { ClassTablesStatistics } from "../../kernels/embedding/class_statistics.ts";
 import type { Clock } from "../../mesh/ports/clock.ts";
 import type { Counter, Gauge, Histogram, Telemetry } from "../../mesh/ports/telemetry.ts";
 

@@ -91,7 +91,7 @@ export async function restoreNewest(
   const isExact = sameShards && !changes.any && restore.allCounters &&
     rows === restore.rowsAtCut;
   if (!isExact) return { tables, marks: trainers };
-  tables.settleSnapshot();
+  tables.snapshots.settle();
   return { tables, marks: trainers, snapshot: name };
 }
 

@@ -67,7 +67,7 @@ export class ShardSnapshot {
     this.#parts = parts;
     const { slotNames } = parts.options;
     const { lastIsStored, incrementBytesMax } = before;
-    const classes = parts.tables.beginSnapshot(lastIsStored, incrementBytesMax);
+    const classes = parts.tables.snapshots.begin(lastIsStored, incrementBytesMax);
     this.#header = { slotNames, classes };
   }
 
@@ -104,7 +104,7 @@ export class ShardSnapshot {
   /** Called after an update: ends the pauses where the rows set aside take too much memory. */
   keepAhead(): void {
     if (this.#ended || this.#intervalMs === 0) return;
-    if (this.#parts.tables.snapshotAsideShare <= ASIDE_SHARE_MAX) return;
+    if (this.#parts.tables.snapshots.asideShare <= ASIDE_SHARE_MAX) return;
     this.#intervalMs = 0;
     this.#nextAtMs = 0;
     if (this.#pause === undefined) return;
@@ -130,7 +130,7 @@ export class ShardSnapshot {
     this.#pause = undefined;
     const { tables, blobs, options } = this.#parts;
     try {
-      const chunk = tables.nextSnapshotChunk(options.snapshotChunkRows);
+      const chunk = tables.snapshots.nextChunk(options.snapshotChunkRows);
       if (chunk === undefined) return this.#finish();
       // Not awaited: the shard learns while the store writes.
       writeChunk(blobs, this.#prefix, this.#chunks.length, chunk).then((part) => {
@@ -163,7 +163,7 @@ export class ShardSnapshot {
   #fail(error: Error): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#parts.tables.endSnapshot();
+    this.#parts.tables.snapshots.end();
     if (this.#request !== undefined) this.#parts.context.replyError(this.#request, error);
   }
 

@@ -3,19 +3,19 @@
  * one table. All classes share the numbering of deltas, snapshots are of one moment in all tables,
  * and restored rows go to the current table of their slot.
  */
-import { invariant } from "../../structures/invariant.ts";
 import { CopySource, CopyTarget } from "./class_copy.ts";
+import { ClassDeltas } from "./class_deltas.ts";
 import { type ClassRestores, restoreClasses } from "./class_restore.ts";
+import { ClassSnapshots } from "./class_snapshots.ts";
+import { type ClassTablesStatistics, sumOf } from "./class_statistics.ts";
 import { EmbeddingTable } from "./embedding_table.ts";
 import type { FeatureIds, SliceOptions, SlotOptions, TableOptions } from "./options.ts";
 import type { BufferPool } from "../../structures/buffer_pool.ts";
 import { type ClassIds, floatStarts } from "./row_classes.ts";
 import { SharedLimit } from "./shared_limit.ts";
-import type { TableDelta } from "./table_deltas.ts";
 import type { ExportedRows } from "./table_reader.ts";
 import type { RestoreSelection } from "./table_restore.ts";
-import type { SnapshotChunk, SnapshotHeader, SnapshotSchema } from "./table_snapshot.ts";
-import type { TableStatistics } from "./table_statistics.ts";
+import type { SnapshotHeader } from "./table_snapshot.ts";
 
 /** Layout and optimizers of one class of rows. */
 export interface ClassOptions {
@@ -30,14 +30,6 @@ export interface ClassTablesOptions extends Pick<TableOptions, "seed" | "atLimit
   readonly classes: readonly ClassOptions[];
 }
 
-/** Changes of all classes, numbered without gaps. */
-export interface ClassDelta {
-  /** From 1, one more than the previous delta. */
-  readonly sequence: number;
-  /** Changes by class; undefined if nothing changed. */
-  readonly classes: readonly (Omit<TableDelta, "sequence"> | undefined)[];
-}
-
 /** Position of an export, at which the next page begins. */
 export interface ExportCursor {
   readonly class: number;
@@ -50,46 +42,24 @@ export interface ClassPage extends Pick<ExportedRows, "ids" | "rows" | "done"> {
   readonly cursor: ExportCursor;
 }
 
-/** A chunk of the snapshot of one class. */
-export interface ClassChunk extends SnapshotChunk {
-  readonly class: number;
-}
-
-/** Sums over all classes, and some statistics of each. */
-export interface ClassTablesStatistics extends Omit<TableStatistics, "rowBytes" | "displacement"> {
-  readonly classes: readonly Pick<TableStatistics, "rows" | "bytes" | "rowBytes">[];
-}
-
-/** The consumer of changes for serving. */
-const CONSUMER = 0;
-
 /** Tables by class, used like one table. */
 export class ClassTables {
   /** Weights of a row, by class. */
   readonly widths: readonly number[];
+  /** Changes of the rows, for serving. */
+  readonly deltas: ClassDeltas;
+  readonly snapshots: ClassSnapshots;
   readonly #tables: readonly EmbeddingTable[];
   readonly #limit: SharedLimit;
   readonly #bytesMax: number;
-  /**
-   * Number of the current lineage, 0 = none has begun. A new lineage means that all rows must be
-   * read again.
-   */
-  #lineage = 0;
-  /** Sequence of the last delta. */
-  #given = 0;
-  /** By table, its own sequence that the consumer has applied. */
-  #acknowledged: number[];
-  /** By table, its own sequence in the last delta; undefined if it had no changes. */
-  #unacknowledged: readonly (number | undefined)[];
-  #snapshotClass = 0;
 
   private constructor(tables: readonly EmbeddingTable[], bytesMax: number) {
     this.#tables = tables;
     this.widths = tables.map(({ width }) => width);
     this.#limit = new SharedLimit(bytesMax, tables);
     this.#bytesMax = bytesMax;
-    this.#acknowledged = tables.map(() => 0);
-    this.#unacknowledged = tables.map(() => undefined);
+    this.deltas = new ClassDeltas(tables);
+    this.snapshots = new ClassSnapshots(tables);
   }
 
   /**
@@ -197,64 +167,6 @@ export class ClassTables {
   }
 
   /**
-   * Position of the deltas. A lineage begins with the first {@link takeDelta}, and a new one
-   * whenever tombstones overflow: then no delta tells which rows were removed, and the consumer has
-   * to read all rows by {@link exportRows}.
-   */
-  get deltaPosition(): { readonly lineage: number; readonly sequence: number } {
-    return { lineage: this.#lineage, sequence: this.#given };
-  }
-
-  /**
-   * The next delta of all classes; undefined if nothing is new or a new lineage begins. The rules
-   * are those of `TableDeltas.take`, for one consumer.
-   *
-   * @param acknowledged Highest sequence applied, in the lineage of {@link deltaPosition}.
-   * @param rowsMax Bounds rows, and tombstones, of each class.
-   */
-  takeDelta(acknowledged: number, rowsMax: number): ClassDelta | undefined {
-    if (this.#lineage === 0) return this.#beginLineage();
-    const waiting = this.#unacknowledged.some((sequence) => sequence !== undefined);
-    if (acknowledged < this.#given - Number(waiting) || acknowledged > this.#given) {
-      throw new RangeError(
-        `Cannot take a delta: ${acknowledged} is behind ${this.#given}, acknowledged before, or was never given`,
-      );
-    }
-    const again = acknowledged < this.#given;
-    if (!again) {
-      this.#acknowledged = this.#acknowledged.map((before, c) => this.#unacknowledged[c] ?? before);
-    }
-    // A repeated delta has the classes that it had; later changes belong to the next one.
-    const classes: (TableDelta | undefined)[] = [];
-    for (const [c, table] of this.#tables.entries()) {
-      const asked = !again || this.#unacknowledged[c] !== undefined;
-      const delta = asked ? table.deltas.take(CONSUMER, this.#acknowledged[c], rowsMax) : undefined;
-      if (delta === "overflowed") return this.#beginLineage();
-      classes.push(delta);
-    }
-    this.#unacknowledged = classes.map((delta) => delta?.sequence);
-    if (classes.every((delta) => delta === undefined)) return undefined;
-    if (!again) this.#given++;
-    invariant(this.#given > acknowledged, "a delta follows the acknowledged one");
-    return { sequence: this.#given, classes };
-  }
-
-  #beginLineage(): undefined {
-    for (const table of this.#tables) table.deltas.begin(CONSUMER);
-    this.#lineage++;
-    this.#given = 0;
-    this.#acknowledged = this.#tables.map(() => 0);
-    this.#unacknowledged = this.#tables.map(() => undefined);
-  }
-
-  /** Stops recording changes; the next {@link takeDelta} begins as the first one does. */
-  endDeltas(): void {
-    for (const table of this.#tables) table.deltas.end(CONSUMER);
-    this.#lineage = 0;
-    this.#given = 0;
-  }
-
-  /**
    * All rows in pages, class after class.
    *
    * @param cursor The previous page's cursor; absent for the first page.
@@ -273,58 +185,6 @@ export class ClassTables {
       if (!table.options.slices.some(({ name }) => name === slice)) continue;
       table.setLearningRateScale(slice, scale);
     }
-  }
-
-  /**
-   * Starts a snapshot of this moment in all classes; a running one is dropped.
-   *
-   * @param isStored Whether the snapshot that was begun last is stored; see
-   * `SnapshotWriter.cut`.
-   * @param incrementBytesMax The snapshot is an increment to the last stored one if that takes at
-   * most this many bytes. Default 0: it is a full one.
-   */
-  beginSnapshot(isStored = false, incrementBytesMax = 0): SnapshotHeader[] {
-    this.#snapshotClass = 0;
-    const changes = this.#tables.map((table) => table.snapshots.cut(isStored));
-    const bytes = changes.reduce((sum, change) => sum + change.bytes, 0);
-    const isIncrement = changes.every(({ known }) => known) && incrementBytesMax > 0 &&
-      bytes <= incrementBytesMax;
-    return this.#tables.map((table) => table.snapshots.begin(isIncrement ? "increment" : "full"));
-  }
-
-  /**
-   * States that the rows of this moment are those of a stored snapshot, so that the next one may be
-   * an increment to it.
-   */
-  settleSnapshot(): void {
-    for (const table of this.#tables) table.snapshots.settle();
-  }
-
-  /** By class, the layout that a snapshot of these tables has. */
-  snapshotSchemas(): SnapshotSchema[] {
-    return this.#tables.map((table) => table.snapshots.moment().schema);
-  }
-
-  /**
-   * The next rows of the snapshot, undefined after the last; see
-   * `SnapshotWriter.nextChunk`.
-   */
-  nextSnapshotChunk(rowsMax: number): ClassChunk | undefined {
-    for (; this.#snapshotClass < this.#tables.length; this.#snapshotClass++) {
-      const chunk = this.#tables[this.#snapshotClass].snapshots.nextChunk(rowsMax);
-      if (chunk !== undefined) return { class: this.#snapshotClass, ...chunk };
-    }
-    return undefined;
-  }
-
-  /** The greatest `SnapshotWriter.asideShare` of all classes. */
-  get snapshotAsideShare(): number {
-    return Math.max(...this.#tables.map((table) => table.snapshots.asideShare));
-  }
-
-  /** Ends the snapshot and frees its memory. */
-  endSnapshot(): void {
-    for (const table of this.#tables) table.snapshots.end();
   }
 
   /**
@@ -362,26 +222,7 @@ export class ClassTables {
   }
 
   statistics(): ClassTablesStatistics {
-    const each = this.#tables.map((table) => table.statistics());
-    const sum = (of: (statistics: TableStatistics) => number) =>
-      each.reduce((total, statistics) => total + of(statistics), 0);
-    const rows = sum((statistics) => statistics.rows);
-    const cells = sum(({ rows, load }) => rows === 0 ? 0 : rows / load);
-    return {
-      rows,
-      load: rows === 0 ? 0 : rows / cells,
-      bytes: sum(({ bytes }) => bytes),
-      touched: sum(({ touched }) => touched),
-      lookups: sum(({ lookups }) => lookups),
-      missing: sum(({ missing }) => missing),
-      admitted: sum(({ admitted }) => admitted),
-      filtered: sum(({ filtered }) => filtered),
-      evicted: sum(({ evicted }) => evicted),
-      rejected: sum(({ rejected }) => rejected),
-      updated: sum(({ updated }) => updated),
-      clockSeconds: Math.max(...each.map(({ clockSeconds }) => clockSeconds)),
-      classes: each.map(({ rows, bytes, rowBytes }) => ({ rows, bytes, rowBytes })),
-    };
+    return sumOf(this.#tables.map((table) => table.statistics()));
   }
 
   #eachClass(

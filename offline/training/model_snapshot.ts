@@ -84,21 +84,21 @@ async function writeTables(
   tables: ClassTables,
   { slotNames, snapshotChunkRows }: CairnConfiguration["embeddingShard"],
 ): Promise<Omit<ShardMember, "cut">> {
-  const classes = tables.beginSnapshot();
+  const classes = tables.snapshots.begin();
   try {
     const head: ShardHeader = { slotNames, classes };
     const header = await writePart(blobs, kernel, `${prefix}/header`, encodePart(head));
     const chunks: ShardChunkPart[] = [];
     for (
-      let chunk = tables.nextSnapshotChunk(snapshotChunkRows);
+      let chunk = tables.snapshots.nextChunk(snapshotChunkRows);
       chunk !== undefined;
-      chunk = tables.nextSnapshotChunk(snapshotChunkRows)
+      chunk = tables.snapshots.nextChunk(snapshotChunkRows)
     ) {
       chunks.push(await writeChunk(blobs, prefix, chunks.length, chunk));
     }
     return { header, chunks };
   } finally {
-    tables.endSnapshot();
+    tables.snapshots.end();
   }
 }
 

@@ -62,7 +62,7 @@ export const learningPlants: readonly Plant[] = [
   {
     name: "forget-touched-early",
     edits: [{
-      file: "kernels/embedding/class_tables.ts",
+      file: "kernels/embedding/class_deltas.ts",
       find: "const again = acknowledged < this.#given;",
       replace: "const again = false;",
     }],
@@ -73,7 +73,7 @@ export const learningPlants: readonly Plant[] = [
     // The kernel's queue of removed ids holds 2^18; here two of one delta overflow it.
     name: "history-kept",
     edits: [{
-      file: "kernels/embedding/class_tables.ts",
+      file: "kernels/embedding/class_deltas.ts",
       find: 'if (delta === "overflowed") return this.#beginLineage();',
       replace: 'if (delta === "overflowed" || (delta?.tombstones.length ?? 0) > 2) {\n' +
         "        table.deltas.begin(CONSUMER);\n" +

@@ -76,7 +76,7 @@ Deno.test("a shard shows its load, what waits for replicas, and how many ids wer
   );
   const value = (name: string, labels = {}) =>
     telemetry.value(`cairn_shard_${name}`, { shard: "3", ...labels });
-  tables.takeDelta(0, 10);
+  tables.deltas.take(0, 10);
   const ids = BigUint64Array.from({ length: 3000 }, (_, i) => BigInt(i));
   const starts = Uint32Array.of(0, 2000, 3000);
   tables.applyGradients(
@@ -96,7 +96,7 @@ Deno.test("a shard shows its load, what waits for replicas, and how many ids wer
   assert.equal(entries, 3000);
   const slots = 16 * buckets.reduce((sum, count) => sum + count, 0);
   assert.ok(Math.abs(value("load") - entries / slots) < 1e-9);
-  tables.takeDelta(0, 10_000);
+  tables.deltas.take(0, 10_000);
   figures.show(tables.statistics());
   assert.deepEqual([value("touched"), value("lookups_total")], [0, 3000]);
 });

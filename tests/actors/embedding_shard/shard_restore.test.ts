@@ -47,11 +47,11 @@ async function snapshot(
   tables.applyGradients({ ids, starts }, new Float32Array(ROWS * 8), counts, 1);
   const head: ShardHeader = {
     slotNames: { 0: "mood", 1: "item" },
-    classes: tables.beginSnapshot(),
+    classes: tables.snapshots.begin(),
   };
   const header = encodePart(head);
   const chunks: ShardChunkPart[] = [];
-  for (let chunk; (chunk = tables.nextSnapshotChunk(1000)) !== undefined;) {
+  for (let chunk; (chunk = tables.snapshots.nextChunk(1000)) !== undefined;) {
     const part = await writePart(blobs, kernel, `${NAME}/chunk-${chunks.length}`, chunk.bytes);
     chunks.push({ ...part, holds: chunk.holds, rows: chunk.rows, class: chunk.class });
   }

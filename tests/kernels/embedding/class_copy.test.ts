@@ -115,7 +115,7 @@ Deno.test("a copy that follows its source equals it, and learns on as it would h
         let clock = 0;
         const next = (batch: Batch): Batch => ({ ...batch, second: clock += batch.second });
         const tables = ClassTables.create(optionsOf());
-        if (forDeltas) tables.takeDelta(0, 8);
+        if (forDeltas) tables.deltas.take(0, 8);
         for (const batch of before) learn(tables, next(batch));
         const source = tables.copySource();
         const copied = ClassTables.create(optionsOf());

@@ -4,11 +4,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { BatchKernel } from "../../../kernels/embedding/batch_kernel.ts";
-import {
-  type ClassChunk,
-  type ClassOptions,
-  ClassTables,
-} from "../../../kernels/embedding/class_tables.ts";
+import type { ClassChunk } from "../../../kernels/embedding/class_snapshots.ts";
+import { type ClassOptions, ClassTables } from "../../../kernels/embedding/class_tables.ts";
 import { type ClassIds } from "../../../kernels/embedding/row_classes.ts";
 import { ClassServingTables } from "../../../kernels/embedding/serving_table.ts";
 import { EmbeddingTable } from "../../../kernels/embedding/embedding_table.ts";
@@ -79,7 +76,7 @@ class Replica {
 
 function follow(tables: ClassTables, replica: Replica, acknowledged: number, rowsMax = 5): number {
   for (;;) {
-    const delta = tables.takeDelta(acknowledged, rowsMax);
+    const delta = tables.deltas.take(acknowledged, rowsMax);
     if (delta === undefined) return acknowledged;
     assert.equal(delta.sequence, acknowledged + 1);
     for (const changes of delta.classes) {
@@ -176,20 +173,20 @@ Deno.test("rows of a narrow class with a stateless optimizer take only their own
 
 Deno.test("an unacknowledged delta is repeated unchanged after another class changed", () => {
   const tables = tablesOf();
-  assert.equal(tables.takeDelta(0, 10), undefined, "a lineage begins");
+  assert.equal(tables.deltas.take(0, 10), undefined, "a lineage begins");
   learn(tables, grouped([idOf(1, 5)]), 1);
-  const first = tables.takeDelta(0, 10);
+  const first = tables.deltas.take(0, 10);
   learn(tables, grouped([idOf(3, 6)]), 2);
-  assert.deepEqual(tables.takeDelta(0, 10), first);
-  const second = tables.takeDelta(1, 10);
+  assert.deepEqual(tables.deltas.take(0, 10), first);
+  const second = tables.deltas.take(1, 10);
   assert.equal(second?.sequence, 2);
   assert.deepEqual(second?.classes.map((changes) => changes && [...changes.ids]), [
     undefined,
     [idOf(3, 6)],
     undefined,
   ]);
-  assert.equal(tables.takeDelta(2, 10), undefined);
-  assert.throws(() => tables.takeDelta(1, 10), /1 is behind 2/);
+  assert.equal(tables.deltas.take(2, 10), undefined);
+  assert.throws(() => tables.deltas.take(1, 10), /1 is behind 2/);
 });
 
 Deno.test("a new lineage begins when the tombstones of one class overflow, and is complete after an export", () => {
@@ -200,15 +197,15 @@ Deno.test("a new lineage begins when the tombstones of one class overflow, and i
     bytesMax: 1 << 20,
   });
   assert.equal(follow(tables, new Replica(), 0), 0);
-  assert.deepEqual(tables.deltaPosition, { lineage: 1, sequence: 0 });
+  assert.deepEqual(tables.deltas.position, { lineage: 1, sequence: 0 });
   learn(tables, grouped([idOf(1, 5)]), 1);
   assert.equal(follow(tables, new Replica(), 0), 1);
   for (let round = 0; tables.statistics().evicted <= 1 << 18; round++) {
     learn(tables, grouped(Array.from({ length: 4096 }, (_, i) => idOf(4, round * 4096 + i))), 1);
   }
   const replica = new Replica();
-  assert.equal(tables.takeDelta(1, 10), undefined);
-  assert.deepEqual(tables.deltaPosition, { lineage: 2, sequence: 0 });
+  assert.equal(tables.deltas.take(1, 10), undefined);
+  assert.deepEqual(tables.deltas.position, { lineage: 2, sequence: 0 });
   for (const [id, row] of exported(tables)) replica.rows.set(id, row);
   learn(tables, grouped([idOf(1, 6), idOf(4, 1)]), 2);
   assert.equal(follow(tables, replica, 0), 1);
@@ -231,10 +228,10 @@ function restored(
   classes: readonly ClassOptions[],
   selection = { shard: 0, shards: 1, counters: true },
 ) {
-  const headers = from.beginSnapshot();
+  const headers = from.snapshots.begin();
   const into = tablesOf(classes);
   const restores = into.restore(headers, selection);
-  for (let chunk; (chunk = from.nextSnapshotChunk(3)) !== undefined;) {
+  for (let chunk; (chunk = from.snapshots.nextChunk(3)) !== undefined;) {
     // Updates after the start are not in the snapshot.
     learn(from, grouped([idOf(1, 1), idOf(3, 99)]), 50);
     restores.take(chunk.class, chunk);
@@ -265,9 +262,9 @@ Deno.test("restored tables have the rows of the cut and train on like the origin
 Deno.test("a snapshot that lacks a chunk, or has one twice, is reported as damaged", () => {
   const from = tablesOf();
   learn(from, grouped(SOME), 3);
-  const headers = from.beginSnapshot();
+  const headers = from.snapshots.begin();
   const chunks = [];
-  for (let chunk; (chunk = from.nextSnapshotChunk(3)) !== undefined;) chunks.push(chunk);
+  for (let chunk; (chunk = from.snapshots.nextChunk(3)) !== undefined;) chunks.push(chunk);
   const rows = chunks.flatMap((chunk, number) => chunk.rows > 0 ? [number] : []);
   for (const number of rows) {
     const lacking = chunks.toSpliced(number, 1);
@@ -297,8 +294,8 @@ Deno.test("two shards become three, with each row on the shard that the kernel c
   for (let shard = 0; shard < 3; shard++) {
     const into = tablesOf();
     for (const tables of before) {
-      const restores = into.restore(tables.beginSnapshot(), { shard, shards: 3 });
-      for (let chunk; (chunk = tables.nextSnapshotChunk(4)) !== undefined;) {
+      const restores = into.restore(tables.snapshots.begin(), { shard, shards: 3 });
+      for (let chunk; (chunk = tables.snapshots.nextChunk(4)) !== undefined;) {
         restores.take(chunk.class, chunk);
       }
       assert.equal(restores.report().rowsOfRemovedSlots, 0);
@@ -386,9 +383,9 @@ Deno.test("admission counters are restored from the class with most of the slots
     twice(before);
     assert.equal(before.statistics().rows, 0);
     const after = counted(bytesMax);
-    const headers = before.beginSnapshot();
+    const headers = before.snapshots.begin();
     const chunks: ClassChunk[] = [];
-    for (let chunk; (chunk = before.nextSnapshotChunk(2)) !== undefined;) {
+    for (let chunk; (chunk = before.snapshots.nextChunk(2)) !== undefined;) {
       chunks.push(chunk);
       learn(before, grouped([idOf(1, 1), idOf(3, 1)]), 1); // counted after the cut
     }
@@ -437,8 +434,8 @@ Deno.test("a slice's learning rate follows its own schedule in every class and a
 /** Restored while nothing is learned. */
 function copied(from: ClassTables, classes: readonly ClassOptions[]): ClassTables {
   const into = tablesOf(classes);
-  const restores = into.restore(from.beginSnapshot(), { shard: 0, shards: 1 });
-  for (let chunk; (chunk = from.nextSnapshotChunk(3)) !== undefined;) {
+  const restores = into.restore(from.snapshots.begin(), { shard: 0, shards: 1 });
+  for (let chunk; (chunk = from.snapshots.nextChunk(3)) !== undefined;) {
     restores.take(chunk.class, chunk);
   }
   return into;
