@@ -2,6 +2,7 @@
  * Makes a failing run small: fewer faults, fewer clients, a shorter run, plainer knobs. A smaller
  * run counts only if the same checker fails.
  */
+import { ConfigurationError } from "../../configuration/problems.ts";
 import type { Fault } from "../plan/fault.ts";
 import type { RunPlan } from "../plan/run_plan.ts";
 import type { RunOutcome } from "../run_world.ts";
@@ -39,11 +40,17 @@ export async function shrinkPlan(
   const fails = async (candidate: RunPlan): Promise<boolean | undefined> => {
     if (runs >= options.runsMax || options.nowMs() >= endsMs) return undefined;
     runs++;
-    const found = await options.run(candidate);
-    if (found.kind !== outcome.kind || found.checker !== outcome.checker) return false;
+    const found = await outcomeOf(candidate);
+    if (found?.kind !== outcome.kind || found.checker !== outcome.checker) return false;
     best = { plan: candidate, outcome: found };
     return true;
   };
+  const outcomeOf = (candidate: RunPlan) =>
+    options.run(candidate).catch((error) => {
+      // Without one value, another that needs it cannot be used.
+      if (error instanceof ConfigurationError) return undefined;
+      throw error;
+    });
   const tryPlan = async (change: Partial<RunPlan>) => await fails({ ...best.plan, ...change });
 
   if (outcome.kind === "correctness") {
