@@ -2,6 +2,7 @@
  * The appends of one process to one partition of a simulated log: one batch is on the way at a
  * time, and appends that come meanwhile make the next one.
  */
+import { logBudgets } from "../../mesh/adapters/redis/log_budgets.ts";
 import type { AppendFence, AppendUntil } from "../../mesh/ports/event_log.ts";
 import type { Clock, Timer } from "../../mesh/ports/clock.ts";
 import type { AppendResult, LogAppend } from "./log_state.ts";
@@ -27,13 +28,6 @@ interface Append extends LogAppend {
   settle(result: AppendResult): void;
 }
 
-/** Time within which an append is sent again, ms. */
-const BUDGET_MS = 5_000;
-/** The same for one that need not be durable: a ranking waits for it. */
-const WRITTEN_BUDGET_MS = 200;
-/** Pause before a batch is sent again, ms. */
-const RETRY_MS = 20;
-
 export class LogAppends {
   readonly #options: LogAppendsOptions;
   #waiting: Append[] = [];
@@ -55,7 +49,8 @@ export class LogAppends {
       const append: Append = {
         records,
         fence,
-        untilMs: clock.monotonicMs() + (until === "written" ? WRITTEN_BUDGET_MS : BUDGET_MS),
+        untilMs: clock.monotonicMs() +
+          (until === "written" ? logBudgets.writtenMs : logBudgets.commandMs),
         timer: undefined,
         settle(result) {
           if (isSettled) return;
@@ -67,9 +62,9 @@ export class LogAppends {
         },
       };
       if (until === "written") {
-        append.timer = clock.schedule(WRITTEN_BUDGET_MS, () => {
+        append.timer = clock.schedule(logBudgets.writtenMs, () => {
           this.#waiting = this.#waiting.filter((each) => each !== append);
-          append.settle(unavailable(new Error(`no answer within ${WRITTEN_BUDGET_MS} ms`)));
+          append.settle(unavailable(new Error(`no answer within ${logBudgets.writtenMs} ms`)));
         });
       }
       this.#waiting.push(append);
@@ -105,12 +100,12 @@ export class LogAppends {
         return;
       } catch (error) {
         const failure = error instanceof RedisAwayError ? unavailable(error) : error as Error;
-        const isOver = clock.monotonicMs() + RETRY_MS > untilMs;
+        const isOver = clock.monotonicMs() + logBudgets.retryMs > untilMs;
         if (!(error instanceof RedisAwayError) || isOver) {
           for (const append of batch) append.settle(failure);
           return;
         }
-        await new Promise<void>((resolve) => void clock.schedule(RETRY_MS, resolve));
+        await new Promise<void>((resolve) => void clock.schedule(logBudgets.retryMs, resolve));
       }
     }
   }

@@ -68,17 +68,10 @@ export class MeshWorld extends World {
     const { seed, linkMs } = options;
     this.network = new SimulatedNetwork({ seed, clock: this.clock, latencyMs: linkMs });
     this.#operatorClock = new NodeClock(this.clock, () => {});
+    const { durable: appended, trimmed } = this.logChanges("redis");
     this.redis = new SimulatedRedis(this.clock, {
-      appended: (log, partition, records, first) => {
-        this.note(`redis/${log}/${partition}`, "durable", first + records.length);
-        for (const checker of this.checkers.durable) {
-          checker.durable(log, partition, records, first);
-        }
-      },
-      trimmed: (log, partition, offset) => {
-        this.note(`redis/${log}/${partition}`, "trimmed", offset);
-        for (const checker of this.checkers.trimmed) checker.trimmed(log, partition, offset);
-      },
+      appended,
+      trimmed,
       tailLost: (log, partition, end) => {
         this.note(`redis/${log}/${partition}`, "lost", end);
         for (const checker of this.checkers.tailLost) checker.tailLost(log, partition, end);
@@ -87,16 +80,7 @@ export class MeshWorld extends World {
       this.note(key, "placed", after.epoch, after.state);
       for (const checker of this.checkers.placed) checker.placed(key, before, after);
     });
-    this.blobs = new SharedBlobs({
-      blobStored: (name, bytes) => {
-        this.note("blobs", "stored", bytes.byteLength, name);
-        for (const checker of this.checkers.blobStored) checker.blobStored(name, bytes);
-      },
-      blobDeleted: (name) => {
-        this.note("blobs", "deleted", 0, name);
-        for (const checker of this.checkers.blobDeleted) checker.blobDeleted(name);
-      },
-    });
+    this.blobs = new SharedBlobs(this.blobChanges);
     this.watch(options.checkers(this));
   }
 

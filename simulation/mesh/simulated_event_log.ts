@@ -3,6 +3,7 @@
  * batches of a writer are numbered and sent again until their time is up; a process that knows of
  * records which the server has lost refuses from then on.
  */
+import { logBudgets } from "../../mesh/adapters/redis/log_budgets.ts";
 import {
   type AppendFence,
   type AppendUntil,
@@ -37,13 +38,6 @@ interface Partition {
   /** Records before this offset are known to be durable. */
   durable: number;
 }
-
-/** Time within which a failed command is made again, ms. */
-const BUDGET_MS = 5_000;
-/** Pause before a command is made again, ms. */
-const RETRY_MS = 20;
-/** Time without an answer after which appends are refused at once, ms. */
-const AWAY_AFTER_MS = 1_000;
 
 export class SimulatedEventLog implements EventLog {
   readonly partitions: number;
@@ -205,20 +199,22 @@ export class SimulatedEventLog implements EventLog {
   #reasonToRefuse(): Error | undefined {
     if (this.#lost !== undefined) return this.#lost;
     const { failure, downMs } = this.#options.link;
-    return failure !== undefined && downMs > AWAY_AFTER_MS ? this.#unavailable(failure) : undefined;
+    return failure !== undefined && downMs > logBudgets.awayAfterMs
+      ? this.#unavailable(failure)
+      : undefined;
   }
 
   /** Makes a command again until it is answered or its time is up. */
   async #again<R>(command: () => R, isDurable = false): Promise<R> {
     const { clock } = this.#options.link;
-    const untilMs = clock.monotonicMs() + BUDGET_MS;
+    const untilMs = clock.monotonicMs() + logBudgets.commandMs;
     for (;;) {
       try {
         return await this.#command(command, isDurable);
       } catch (error) {
         if (!(error instanceof RedisAwayError)) throw error;
-        if (clock.monotonicMs() + RETRY_MS > untilMs) throw this.#unavailable(error);
-        await new Promise<void>((resolve) => void clock.schedule(RETRY_MS, resolve));
+        if (clock.monotonicMs() + logBudgets.retryMs > untilMs) throw this.#unavailable(error);
+        await new Promise<void>((resolve) => void clock.schedule(logBudgets.retryMs, resolve));
       }
     }
   }

@@ -45,25 +45,9 @@ export class ProcessWorld extends World {
     this.#configuration = options.configuration;
     this.profiles = new MemoryProfileStore(this.clock);
     this.disk = new MachineDisk({
-      durable: (log, partition, records, first) => {
-        this.note(`log/${log}/${partition}`, "durable", first + records.length);
-        for (const checker of this.checkers.durable) {
-          checker.durable(log, partition, records, first);
-        }
-      },
-      trimmed: (log, partition, offset) => {
-        this.note(`log/${log}/${partition}`, "trimmed", offset);
-        for (const checker of this.checkers.trimmed) checker.trimmed(log, partition, offset);
-      },
+      ...this.logChanges("log"),
+      ...this.blobChanges,
       lost: (operations) => this.note("disk", "lost", operations),
-      blobStored: (name, bytes) => {
-        this.note("blobs", "stored", bytes.byteLength, name);
-        for (const checker of this.checkers.blobStored) checker.blobStored(name, bytes);
-      },
-      blobDeleted: (name) => {
-        this.note("blobs", "deleted", 0, name);
-        for (const checker of this.checkers.blobDeleted) checker.blobDeleted(name);
-      },
     });
     this.watch(options.checkers(this));
   }

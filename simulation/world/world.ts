@@ -11,6 +11,8 @@ import { VirtualClock } from "../../mesh/simulation/virtual_clock.ts";
 import type { Checker, CheckerContext, CheckerFactory } from "../checkers/checker.ts";
 import { CheckersByHook } from "../checkers/checkers_by_hook.ts";
 import { LATE_MS } from "../checkers/prompt_asks.ts";
+import type { BlobObserver } from "../disk/blob_witness.ts";
+import type { LogObserver } from "../disk/log_witness.ts";
 import { describeFault, type Fault, type Interrupt } from "../plan/fault.ts";
 import { Trace } from "../trace/trace.ts";
 import type { Reply } from "./client.ts";
@@ -211,6 +213,40 @@ export abstract class World implements ActorObserver {
       this.askLate(ask.from, ask.to, ask.request, nowMs - ask.dueAtMs);
     }
     for (const checker of this.checkers.atEnd) await checker.atEnd();
+  }
+
+  // ---- stores
+
+  /** Notes the changes of a world's blobs, and tells the checkers. */
+  protected readonly blobChanges: Required<BlobObserver> = {
+    blobStored: (name, bytes) => {
+      this.note("blobs", "stored", bytes.byteLength, name);
+      for (const checker of this.checkers.blobStored) checker.blobStored(name, bytes);
+    },
+    blobDeleted: (name) => {
+      this.note("blobs", "deleted", 0, name);
+      for (const checker of this.checkers.blobDeleted) checker.blobDeleted(name);
+    },
+  };
+
+  /**
+   * Notes the changes of a world's logs, and tells the checkers.
+   *
+   * @param lane Beginning of the lanes' names.
+   */
+  protected logChanges(lane: string): Required<LogObserver> {
+    return {
+      durable: (log, partition, records, first) => {
+        this.note(`${lane}/${log}/${partition}`, "durable", first + records.length);
+        for (const checker of this.checkers.durable) {
+          checker.durable(log, partition, records, first);
+        }
+      },
+      trimmed: (log, partition, offset) => {
+        this.note(`${lane}/${log}/${partition}`, "trimmed", offset);
+        for (const checker of this.checkers.trimmed) checker.trimmed(log, partition, offset);
+      },
+    };
   }
 
   // ---- actors

@@ -17,6 +17,7 @@ import {
 } from "../../ports/event_log.ts";
 import { NotDurableError } from "./durability_barrier.ts";
 import { type LateWait, LateWaits } from "./late_waits.ts";
+import { logBudgets } from "./log_budgets.ts";
 import { type AppendReply, appendScript } from "./log_scripts.ts";
 import { RedisUnavailableError } from "./redis_connection.ts";
 import type { RedisServer } from "./redis_server.ts";
@@ -78,7 +79,7 @@ const [RECORDS_MAX, BYTES_MAX] = [1_000, 4 * 2 ** 20];
 /** Bytes that wait before further appends are refused. */
 const WAITING_BYTES_MAX = 64 * 2 ** 20;
 /** Pause before a batch is sent again, ms. */
-const RETRY_MS = 20;
+const RETRY_MS = logBudgets.retryMs;
 
 export class LogAppender {
   readonly #parts: AppenderParts;

@@ -29,6 +29,7 @@ import {
   openScript,
   trimScript,
 } from "./log_scripts.ts";
+import { logBudgets } from "./log_budgets.ts";
 import { LogPages } from "./log_pages.ts";
 import { LogWatcher } from "./log_watcher.ts";
 import { OnceArguments } from "./once_arguments.ts";
@@ -46,13 +47,13 @@ export interface RedisEventLogOptions {
   readonly bytesMax: number;
   /** A fresh uuid of this process: the name under which its appends are numbered. */
   readonly writer: string;
-  /** Time within which a failed command is made again, ms; default 5000. */
+  /** Time within which a failed command is made again, ms; default in log_budgets.ts. */
   readonly budgetMs?: number;
   /** Time for which ids of {@link RedisEventLog.appendOnce} are kept, ms; default one hour. */
   readonly idsKeptMs?: number;
-  /** Longest wait of an append that need not be durable, ms; default 200. */
+  /** Longest wait of an append that need not be durable, ms; default in log_budgets.ts. */
   readonly writtenBudgetMs?: number;
-  /** Time without a connection after which appends are refused at once, ms; default 1000. */
+  /** Time without a connection until appends are refused at once, ms; default in log_budgets.ts. */
   readonly awayAfterMs?: number;
 }
 
@@ -78,8 +79,6 @@ interface Partition {
 const ID_KEPT_MS = 3_600_000;
 /** Age at which the cached usage is read again, ms. */
 const USAGE_AGE_MS = 1_000;
-/** Pause before a command is made again, ms. */
-const RETRY_MS = 20;
 
 export class RedisEventLog implements EventLog {
   readonly partitions: number;
@@ -100,8 +99,8 @@ export class RedisEventLog implements EventLog {
   private constructor(options: RedisEventLogOptions) {
     const { server, name, partitions, writer, bytesMax } = options;
     this.#options = options;
-    this.#budgetMs = options.budgetMs ?? 5_000;
-    this.#awayAfterMs = options.awayAfterMs ?? 1_000;
+    this.#budgetMs = options.budgetMs ?? logBudgets.commandMs;
+    this.#awayAfterMs = options.awayAfterMs ?? logBudgets.awayAfterMs;
     this.partitions = partitions;
     const log = server.key(`log:${name}`);
     this.#keys = { log, offsets: `${log}:offsets`, writer: `${log}:writer:${writer}` };
@@ -121,7 +120,7 @@ export class RedisEventLog implements EventLog {
         keys: { ...this.#keys, stream: streamOf(partition) },
         bytesMax,
         budgetMs: this.#budgetMs,
-        writtenBudgetMs: options.writtenBudgetMs ?? 200,
+        writtenBudgetMs: options.writtenBudgetMs ?? logBudgets.writtenMs,
         awayAfterMs: this.#awayAfterMs,
         checkedRun: () => this.#checkedRun(),
         onBytes: (bytes) => this.#held(bytes),
@@ -407,9 +406,9 @@ export class RedisEventLog implements EventLog {
         const isPassing = error instanceof RedisUnavailableError ||
           error instanceof NotDurableError;
         if (!isPassing) throw error;
-        if (performance.now() + RETRY_MS > untilMs) throw this.#unavailable(error);
+        if (performance.now() + logBudgets.retryMs > untilMs) throw this.#unavailable(error);
       }
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      await new Promise((resolve) => setTimeout(resolve, logBudgets.retryMs));
     }
   }
 

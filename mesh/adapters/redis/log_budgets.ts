@@ -1,0 +1,14 @@
+/**
+ * How long a process waits for Redis when it appends to a log or reads from it. The simulated log
+ * keeps to the same times.
+ */
+export const logBudgets = {
+  /** Time within which a command that failed is sent again, ms. */
+  commandMs: 5_000,
+  /** The same for an append that need not be durable, ms: a ranking waits for it. */
+  writtenMs: 200,
+  /** Time without a connection after which appends are refused at once, ms. */
+  awayAfterMs: 1_000,
+  /** Pause before a command is sent again, ms. */
+  retryMs: 20,
+} as const;
