@@ -1,8 +1,9 @@
 /**
  * A disk that outlives the simulated process: files, their names, and the faults that strike them.
  *
- * Names are made durable by a sync of their directory. A power failure keeps, of the changes that
- * were not synced, a prefix in the order of time, as file systems with a journal do.
+ * Names are made durable by a sync of their directory. That is of use as soon as the name of the
+ * directory itself is durable, whichever of the two was synced first. A power failure keeps, of the
+ * changes that were not synced, a prefix in the order of time, as file systems with a journal do.
  */
 import { present } from "../../structures/invariant.ts";
 import type { KeyedHash } from "../keyed_hash.ts";
@@ -26,12 +27,22 @@ export interface DiskObserver {
 /** A directory, or a file's content. */
 type Entry = FileContent | "directory";
 
-/** Names that change together. */
+/** A directory as it is, and as the disk has it. */
+interface Directory {
+  readonly names: Map<string, Node>;
+  readonly durable: Map<string, Node>;
+  /** Changes that no sync has made durable, in the order of time. */
+  unsynced: NameChange[];
+}
+
+type Node = FileContent | Directory;
+
+/** Names of a directory that change together. */
 interface NameChange {
   /** From 0, in the order of time. */
   readonly number: number;
-  readonly directory: string;
-  readonly names: readonly (readonly [name: string, entry: Entry | undefined])[];
+  readonly directory: Directory;
+  readonly names: readonly (readonly [name: string, entry: Node | undefined])[];
 }
 
 /** Errors of the system, named as Deno names them. */
@@ -62,11 +73,11 @@ const noFaults = (): AreaFaults => ({
 
 /** Names of the files and directories of a disk; paths begin with `/`. */
 export class SimulatedDisk {
-  /** Content of directories by path; the root is always there. */
-  readonly #directories = new Map<string, Map<string, Entry>>([["", new Map()]]);
-  readonly #durableNames = new Map<string, Map<string, Entry>>([["", new Map()]]);
-  /** Changes of names that no sync has made durable, by directory. */
-  readonly #unsynced = new Map<string, NameChange[]>();
+  readonly #root = newDirectory();
+  /** By path; the root is always there. */
+  readonly #directories = new Map([["", this.#root]]);
+  /** Directories with unsynced changes, also removed ones. */
+  readonly #unsynced = new Set<Directory>();
   #changes = 0;
   readonly #observer: DiskObserver;
   readonly faults: Readonly<Record<DiskArea, AreaFaults>> = {
@@ -91,21 +102,22 @@ export class SimulatedDisk {
   find(path: string): Entry | undefined {
     if (path === "" || path === "/") return "directory";
     const [directory, name] = split(path);
-    return this.#directories.get(directory)?.get(name);
+    const node = this.#directories.get(directory)?.names.get(name);
+    return node && entryOf(node);
   }
 
   /** @throws {DiskError} `NotFound` */
   names(directory: string): [string, Entry][] {
-    const names = this.#directories.get(directory.replace(/\/$/, ""));
-    if (names === undefined) throw new DiskError("NotFound", "ENOENT", `${directory}: not found`);
-    return [...names];
+    const found = this.#directories.get(directory.replace(/\/$/, ""));
+    if (found === undefined) throw new DiskError("NotFound", "ENOENT", `${directory}: not found`);
+    return Array.from(found.names, ([name, node]) => [name, entryOf(node)]);
   }
 
   /** All files, by path. */
   *files(): Iterable<readonly [string, FileContent]> {
-    for (const [directory, names] of this.#directories) {
-      for (const [name, entry] of names) {
-        if (entry !== "directory") yield [`${directory}/${name}`, entry];
+    for (const [directory, { names }] of this.#directories) {
+      for (const [name, node] of names) {
+        if (node instanceof FileContent) yield [`${directory}/${name}`, node];
       }
     }
   }
@@ -118,7 +130,7 @@ export class SimulatedDisk {
   makeFile(path: string): FileContent {
     const content = new FileContent(this.#files++);
     const [directory, name] = split(path);
-    this.#change({ directory, names: [[name, content]] });
+    this.#change(directory, [[name, content]]);
     this.#observer.made(path, content);
     return content;
   }
@@ -127,7 +139,7 @@ export class SimulatedDisk {
     if (this.find(path) !== undefined) return;
     const [directory, name] = split(path);
     this.makeDirectory(directory);
-    this.#change({ directory, names: [[name, "directory"]] });
+    this.#change(directory, [[name, newDirectory()]]);
   }
 
   remove(path: string): void {
@@ -136,24 +148,25 @@ export class SimulatedDisk {
       throw new DiskError("Error", "ENOTEMPTY", `${path}: directory not empty`);
     }
     const [directory, name] = split(path);
-    this.#change({ directory, names: [[name, undefined]] });
+    this.#change(directory, [[name, undefined]]);
     if (entry !== "directory") this.#observer.removed(path, entry);
   }
 
-  /** Within one directory. */
+  /** Renames a file within its directory. */
   rename(from: string, to: string): void {
-    const entry = this.entry(from);
+    const content = contentOf(this, from);
     const [[directory, before], [, name]] = [split(from), split(to)];
-    this.#change({ directory, names: [[before, undefined], [name, entry]] });
-    if (entry !== "directory") this.#observer.renamed(to, entry);
+    this.#change(directory, [[before, undefined], [name, content]]);
+    this.#observer.renamed(to, content);
   }
 
   /** The names in a directory become durable. */
   syncDirectory(path: string): void {
-    const directory = path === "/" ? "" : path;
-    const changes = this.#unsynced.get(directory) ?? [];
+    const directory = this.#directories.get(path === "/" ? "" : path);
+    if (directory === undefined) return;
+    for (const change of directory.unsynced) applyNames(directory.durable, change);
+    directory.unsynced = [];
     this.#unsynced.delete(directory);
-    for (const change of changes) applyNames(this.#durableNames, change);
   }
 
   /** A sync of the content has ended. */
@@ -165,15 +178,15 @@ export class SimulatedDisk {
   /** The machine loses power; all that runs is dead already. */
   losePower(draws: KeyedHash): void {
     const failure = this.#powerFailures++;
-    const unsynced = [...this.#unsynced.values()].flat().sort((a, b) => a.number - b.number);
+    const unsynced = [...this.#unsynced].flatMap((directory) => directory.unsynced)
+      .sort((a, b) => a.number - b.number);
     const kept = Math.floor(draws.float(failure) * (unsynced.length + 1));
     let lost = unsynced.length - kept;
-    for (const change of unsynced.slice(0, kept)) applyNames(this.#durableNames, change);
+    for (const change of unsynced.slice(0, kept)) applyNames(change.directory.durable, change);
+    for (const directory of this.#unsynced) directory.unsynced = [];
     this.#unsynced.clear();
     this.#directories.clear();
-    for (const [directory, names] of this.#durableNames) {
-      this.#directories.set(directory, new Map(names));
-    }
+    this.#goBack("", this.#root);
     for (const [, content] of this.files()) lost += content.losePower(draws, failure + 1);
     this.#observer.powerLost(lost);
   }
@@ -183,42 +196,46 @@ export class SimulatedDisk {
     for (const faults of Object.values(this.faults)) Object.assign(faults, noFaults());
   }
 
-  #change(named: Omit<NameChange, "number">): void {
-    const change = { ...named, number: this.#changes++ };
-    if (!this.#directories.has(change.directory)) {
-      throw new DiskError("NotFound", "ENOENT", `${change.directory}: no such directory`);
+  /** Gives a directory, and those below it, the names that the disk has. */
+  #goBack(path: string, directory: Directory): void {
+    this.#directories.set(path, directory);
+    directory.names.clear();
+    for (const [name, node] of directory.durable) {
+      directory.names.set(name, node);
+      if (!(node instanceof FileContent)) this.#goBack(`${path}/${name}`, node);
     }
-    applyNames(this.#directories, change);
-    const changes = this.#unsynced.get(change.directory);
-    if (changes === undefined) this.#unsynced.set(change.directory, [change]);
-    else changes.push(change);
+  }
+
+  #change(path: string, names: NameChange["names"]): void {
+    const directory = this.#directories.get(path);
+    if (directory === undefined) {
+      throw new DiskError("NotFound", "ENOENT", `${path}: no such directory`);
+    }
+    const change = { number: this.#changes++, directory, names };
+    applyNames(directory.names, change);
+    directory.unsynced.push(change);
+    this.#unsynced.add(directory);
+    for (const [name, node] of names) {
+      if (node === undefined || node instanceof FileContent) {
+        this.#directories.delete(`${path}/${name}`);
+      } else this.#directories.set(`${path}/${name}`, node);
+    }
   }
 }
 
-function applyNames(
-  directories: Map<string, Map<string, Entry>>,
-  { directory, names }: NameChange,
-): void {
-  const target = directories.get(directory);
-  if (target === undefined) return; // the directory itself was lost, or removed
-  for (const [name, entry] of names) {
-    const path = `${directory}/${name}`;
-    if (target.get(name) === "directory") removeTree(directories, path);
-    if (entry === undefined) target.delete(name);
-    else target.set(name, entry);
-    if (entry === "directory") directories.set(path, new Map());
-  }
+function newDirectory(): Directory {
+  return { names: new Map(), durable: new Map(), unsynced: [] };
 }
 
-/**
- * Removes a directory and all below it. It was empty when it was removed, so a sync of its parent
- * makes the removals below it durable too: a journal keeps the order of changes.
- */
-function removeTree(directories: Map<string, Map<string, Entry>>, path: string): void {
-  for (const [name, entry] of directories.get(path) ?? []) {
-    if (entry === "directory") removeTree(directories, `${path}/${name}`);
+function entryOf(node: Node): Entry {
+  return node instanceof FileContent ? node : "directory";
+}
+
+function applyNames(target: Map<string, Node>, { names }: NameChange): void {
+  for (const [name, node] of names) {
+    if (node === undefined) target.delete(name);
+    else target.set(name, node);
   }
-  directories.delete(path);
 }
 
 function split(path: string): readonly [directory: string, name: string] {

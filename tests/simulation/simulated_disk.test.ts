@@ -327,3 +327,47 @@ Deno.test("the bytes of a log's segments are counted through writes, removals an
     }
   }));
 });
+
+Deno.test("synced names in a directory are durable with its own name, whichever was synced first", () => {
+  for (const order of [["/", "/a", "/a/b"], ["/a/b", "/a", "/"], ["/a", "/", "/a/b"]]) {
+    const { disk } = new Machine(0);
+    disk.makeDirectory("/a/b");
+    disk.makeFile("/a/b/file");
+    for (const path of order) disk.syncDirectory(path);
+    disk.losePower(new KeyedHash(1, "power"));
+    assert.notEqual(disk.find("/a/b/file"), undefined, order.join());
+  }
+});
+
+Deno.test("a directory that was removed and made again has none of its former names", () => {
+  for (let seed = 0; seed < 20; seed++) {
+    const { disk } = new Machine(0);
+    disk.makeDirectory("/a");
+    disk.makeFile("/a/old");
+    for (const path of ["/a", "/"]) disk.syncDirectory(path);
+    disk.remove("/a/old");
+    disk.remove("/a");
+    disk.makeDirectory("/a");
+    disk.syncDirectory("/");
+    disk.losePower(new KeyedHash(seed, "power"));
+    assert.deepEqual(disk.names("/a"), []);
+  }
+});
+
+Deno.test("a blob is durable although a sync of its new folder failed at the first attempt", async () => {
+  const machine = new Machine(0);
+  const stop = pump(machine.base);
+  const store = () => new DirectoryBlobStore(`${DATA_DIRECTORY}/blobs`, machine.files);
+  machine.disk.syncDirectory("/");
+  machine.disk.syncDirectory(DATA_DIRECTORY);
+  const first = store();
+  machine.disk.faults.blobs.syncsFailUntilMs = Infinity;
+  await assert.rejects(first.put("keeper/0/1/part", bytes(1)), /while syncing/);
+  machine.disk.heal();
+  await first.put("keeper/0/1/part", bytes(2));
+  for (let seed = 0; seed < 5; seed++) {
+    machine.restart(new KeyedHash(seed, "power"));
+    assert.deepEqual(await store().get("keeper/0/1/part"), bytes(2));
+  }
+  stop();
+});

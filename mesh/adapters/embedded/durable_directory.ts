@@ -27,13 +27,30 @@ export async function syncDirectoryAsync(directory: string, files: Files): Promi
   }
 }
 
-/** Makes a directory and its missing parents, durably. Does nothing where it is there. */
+/**
+ * Makes a directory and its missing parents, durably. Does nothing where it is there. A sync that
+ * fails leaves none of them, because a later call would take them for durable.
+ */
 export function makeDirectory(directory: string, files: Files = denoFiles): void {
+  /** Deepest first. */
   const made: string[] = [];
   for (let path = resolve(directory); !exists(path, files); path = dirname(path)) made.push(path);
   if (made.length === 0) return;
   files.mkdirSync(directory);
-  for (const path of made.reverse()) syncDirectory(dirname(path), files);
+  try {
+    for (const path of made.toReversed()) syncDirectory(dirname(path), files);
+  } catch (error) {
+    for (const path of made) removeIfEmpty(path, files);
+    throw error;
+  }
+}
+
+function removeIfEmpty(path: string, files: Files): void {
+  try {
+    files.removeSync(path);
+  } catch {
+    // Another thread has put something there.
+  }
 }
 
 function exists(path: string, files: Files): boolean {

@@ -23,7 +23,7 @@ import { Listeners } from "../../runtime/listeners.ts";
 import { DenoClock } from "../deno/deno_clock.ts";
 import { denoFiles } from "../deno/deno_files.ts";
 import { CommittedOffsets } from "./committed_offsets.ts";
-import { makeDirectory } from "./durable_directory.ts";
+import { makeDirectory, syncDirectory } from "./durable_directory.ts";
 import { durableEvidence } from "./durable_evidence.ts";
 import { createLogEnds, type LogEnds, SharedLogEnds } from "./log_ends.ts";
 import { openLogHeader } from "./log_header.ts";
@@ -127,6 +127,8 @@ export class EmbeddedEventLog implements EventLog {
     this.#ends = options.ends ?? new SharedLogEnds(createLogEnds(options.partitions));
     this.#openPartitions();
     if (options.mode === "write") {
+      // A process before this one may have made a partition's folder and died before the sync.
+      syncDirectory(options.directory, this.#files);
       this.#partitions.forEach(({ endOffset }, partition) =>
         this.#ends.store(partition, endOffset)
       );
