@@ -15,6 +15,7 @@ import { keepersOf } from "./kept_features.ts";
 import { attributeTypesOf } from "./scenarios.ts";
 import type { CairnFile } from "./schema.ts";
 import { meshOptionsOf } from "./mesh_options.ts";
+import { partitionsOf } from "./partitions.ts";
 import { servingBytesNeeded } from "./serving_memory.ts";
 import {
   denseOptimizerOf,
@@ -42,6 +43,7 @@ export function actorOptionsOf(
   const columns = schema.slots.map(({ name }) => name);
   const layout = rowLayoutOf(file, columns);
   const schedule = learningRateScheduleOf(model);
+  const partitions = partitionsOf(file);
   return {
     features: { schema, itemCacheBytesMax: file.features.itemCache },
     model: modelOptionsOf(
@@ -60,6 +62,7 @@ export function actorOptionsOf(
       divergence: { explosionFactor: trainer.explosionFactor },
     },
     shardCount: file.shards.count,
+    partitions,
     trainerCount: trainer.count,
     placement: file.placement,
     ...(file.mesh && { mesh: meshOptionsOf(file.mesh, gateway) }),
@@ -94,8 +97,8 @@ export function actorOptionsOf(
       denseWidth: schema.denseWidth,
       windowMs: joiner.window,
       clockSkewMsMax: joiner.clockSkewMax,
-      impressionsMax: joiner.impressionsMax,
-      impressionsBytesMax: joiner.impressionsBytesMax,
+      impressionsMax: Math.ceil(joiner.impressionsMax / partitions.events),
+      impressionsBytesMax: Math.ceil(joiner.impressionsBytesMax / partitions.events),
       actionsPerImpressionMax: joiner.actionsPerImpressionMax,
       // In the order of the model's tasks: label column t belongs to task t.
       tasks: model.tasks.map((task) => ({
@@ -110,9 +113,10 @@ export function actorOptionsOf(
           : "weight",
       },
       // A restarted gateway reads these records back, see LogRecall.
-      recordsKept: file.storage.kind === "memory"
-        ? 0
-        : gatewayOptions.eventsRememberedMax + gatewayOptions.rankingsRememberedMax,
+      recordsKept: file.storage.kind === "memory" ? 0 : Math.ceil(
+        (gatewayOptions.eventsRememberedMax + gatewayOptions.rankingsRememberedMax) /
+          partitions.events,
+      ),
       recordsPerTurn: joiner.recordsPerTurn,
       batchRows: trainer.batchRows,
       lingerMs: trainer.linger,

@@ -15,6 +15,7 @@ import {
 } from "./checks/mesh_checks.ts";
 import { attention, embeddingDims, listLoss, modelSize } from "./checks/model_checks.ts";
 import { keptFeatures } from "./checks/kept_checks.ts";
+import { logPartitions } from "./checks/partition_checks.ts";
 import { redisAddress } from "./checks/redis_checks.ts";
 import { recommendations } from "./checks/recommend_checks.ts";
 import { attributeTypes, scenarios } from "./checks/rule_checks.ts";
@@ -37,6 +38,7 @@ const checks: readonly Check[] = [
   scenarios,
   recommendations,
   modelSize,
+  logPartitions,
   memory,
   queues,
   hostRoles,

@@ -39,6 +39,7 @@ import {
 import { type CairnFile, cairnSchema, sections } from "./schema.ts";
 import type { NetworkAddress } from "./addresses.ts";
 import type { Role } from "./sections/hosts.ts";
+import type { LogPartitions } from "./partitions.ts";
 import type { PlacementSection, StorageSection } from "./sections/mesh.ts";
 
 /**
@@ -59,7 +60,8 @@ export interface CairnConfiguration {
     readonly divergence: DivergenceOptions;
   };
   readonly shardCount: number;
-  /** Number of trainers and of partitions of the example log. */
+  readonly partitions: LogPartitions;
+  /** Threads of trainers, among which the partitions of the example log are dealt. */
   readonly trainerCount: number;
   readonly placement: PlacementSection;
   /** Absent where one process runs all parts. */

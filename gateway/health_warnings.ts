@@ -57,20 +57,20 @@ export class HealthWarnings {
   }
 
   async #joining(budgetMs: number): Promise<Warning[]> {
-    const { exampleLog, joiner } = this.#parts;
-    const [status] = await answered(
-      joiner === undefined ? [] : [joiner.ask({ kind: "getStatus" }, { budgetMs })],
+    const { exampleLog, joiners = [] } = this.#parts;
+    const statuses = await answered(
+      joiners.map((joiner) => joiner.ask({ kind: "getStatus" }, { budgetMs })),
     );
-    const dropped = status?.examplesDropped ?? 0;
+    const dropped = sum(statuses.map(({ examplesDropped }) => examplesDropped));
     const refusal = exampleLog?.refusal();
-    const reason = status?.warning ??
+    const reason = statuses.find(({ warning }) => warning !== undefined)?.warning ??
       (refusal && `No new examples reach the trainers: ${refusal.message}`);
     return [
       ...(reason === undefined ? [] : [{ kind: "examples-held", detail: reason } as const]),
       ...this.#losses.warning(
         "examples-dropped",
         dropped,
-        `The joiner has dropped ${dropped} examples since its start, so that rankings and events ` +
+        `The joiners have dropped ${dropped} examples since their start, so that rankings and events ` +
           "go on: the example log took none.",
       ),
     ];

@@ -15,6 +15,7 @@ import type { SharedRankings } from "../mesh/ports/shared_rankings.ts";
 import type { Telemetry } from "../mesh/ports/telemetry.ts";
 import type { Tracing } from "../mesh/ports/tracing.ts";
 import type { ActorRef } from "../mesh/runtime/actor.ts";
+import type { AcceptanceMarks } from "./acceptance_marks.ts";
 import type { KnownAttributes } from "./attributes/known_attributes.ts";
 import type { Console } from "./console/console.ts";
 import type { Erasures } from "./erasure/erasures.ts";
@@ -45,8 +46,8 @@ export interface GatewayParts {
   readonly eventLog: EventLog;
   /** `/health/ready` asks whether it takes examples; absent = this mesh does not train. */
   readonly exampleLog?: EventLog;
-  /** `/health/ready` asks whether it has a warning; absent = this mesh does not train. */
-  readonly joiner?: ActorRef<JoinerMessage>;
+  /** `/health/ready` asks whether they have a warning; absent = this mesh does not train. */
+  readonly joiners?: readonly ActorRef<JoinerMessage>[];
   /** `/health/ready` asks whether they left rows out; absent = it does not ask. */
   readonly replicas?: readonly ActorRef<ServingReplicaMessage>[];
   /** `/health/ready` asks whether they still load rows; absent = it does not ask. */
@@ -70,6 +71,8 @@ export interface GatewayParts {
   /** Takes the spans of requests. Absent = they are not recorded. */
   readonly tracing?: Tracing;
   readonly options: GatewayOptions;
+  /** Marks partitions without events. Absent = the event log has one partition. */
+  readonly marks?: AcceptanceMarks;
   /** From {@link GatewayMemory.recall} where the event log is not new. */
   readonly memory: GatewayMemory;
   /**

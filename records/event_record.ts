@@ -122,11 +122,27 @@ export interface RememberedRecord {
   readonly acceptedAtMs: number;
 }
 
+/**
+ * Says that no event of an earlier acceptance time follows in its partition, and moves the data
+ * clock. Written by the gateway to partitions that have had no event for a moment.
+ */
+export interface MarkRecord {
+  readonly kind: "mark";
+  /** Newest time of an event or a ranking that the gateway knows, ms. */
+  readonly atMs: number;
+  readonly acceptedAtMs: number;
+}
+
 /** A record of the event log that belongs to a ranking. */
 export type RankingRecord = ImpressionRecord | ShownRecord | ActionRecord;
 
 /** A record of the event log. */
-export type EventRecord = RankingRecord | ForgetRecord | ReleaseRecord | RememberedRecord;
+export type EventRecord =
+  | RankingRecord
+  | ForgetRecord
+  | ReleaseRecord
+  | RememberedRecord
+  | MarkRecord;
 
 /** Kept between records: a new encoder allocates its buffer, half the cost of a small record. */
 const encoder = new Encoder({ ignoreUndefined: true });
@@ -140,7 +156,7 @@ export function encodeEvent(record: EventRecord): Uint8Array {
  * The record as {@link encodeEvent} writes it, with its acceptance time as the last 8 bytes, a
  * big-endian float64: a log that several gateways write may put a later time there.
  */
-export function encodeStampable(record: ActionRecord): Uint8Array {
+export function encodeStampable(record: ActionRecord | MarkRecord): Uint8Array {
   const { acceptedAtMs, ...others } = record;
   // A fraction is encoded as a float64, which a whole number is not.
   const bytes = encoder.encode({ ...others, acceptedAtMs: 0.5 });
@@ -191,6 +207,8 @@ function isEventRecord(record: unknown): record is EventRecord {
         Array.isArray(fields.keptFrom) && fields.keptFrom.every(Number.isSafeInteger);
     case "remembered":
       return fields.events instanceof Uint8Array && areEvents(fields.events);
+    case "mark":
+      return true;
     default:
       return false;
   }

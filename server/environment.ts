@@ -113,7 +113,6 @@ export interface NodesRequest {
 /** The stores that the home node writes. */
 export interface MeshStores {
   readonly eventLog: EventLog;
-  /** One partition per trainer. */
   readonly exampleLog: EventLog;
   readonly profiles: ProfileStore;
   readonly blobs: BlobStore;

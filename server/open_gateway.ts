@@ -11,6 +11,7 @@ import type { SnapshotterMessage } from "../actors/snapshotter/protocol.ts";
 import type { TrainerMessage } from "../actors/trainer/protocol.ts";
 import type { CairnConfiguration } from "../configuration/configuration.ts";
 import { createGateway } from "../gateway/app.ts";
+import { AcceptanceMarks } from "../gateway/acceptance_marks.ts";
 import { Console } from "../gateway/console/console.ts";
 import { Erasures } from "../gateway/erasure/erasures.ts";
 import { GatewayMemory } from "../gateway/memory/gateway_memory.ts";
@@ -21,6 +22,7 @@ import { actionLabels } from "./action_labels.ts";
 import { consoleSources, shareActivity } from "./console_sources.ts";
 import type { Environment, HostEnvironment, MeshStores } from "./environment.ts";
 import { knownAttributes } from "./known_attributes.ts";
+import { Joiners } from "./joiners.ts";
 import { addresses } from "./plan.ts";
 import type { RunningHost, StartedActors } from "./start_actors.ts";
 import { Trainers } from "./trainers.ts";
@@ -28,7 +30,7 @@ import { Trainers } from "./trainers.ts";
 /** A mesh at work, with its HTTP API. */
 export interface RunningMesh extends RunningHost {
   readonly ranker: ActorRef<RankerMessage>;
-  readonly joiner: ActorRef<JoinerMessage>;
+  readonly joiners: Joiners;
   readonly trainers: Trainers;
   readonly parameterSync: ActorRef<ParameterSyncMessage>;
   /** Undefined where storage is memory: there is nothing to resume from. */
@@ -55,9 +57,16 @@ export async function openGateway(
   const { clock, random, telemetry } = home;
   for (const warning of configuration.warnings) telemetry.log("warn", warning);
   const ranker = mesh.actorRef<RankerMessage>(addresses.ranker(host));
+  const { partitions } = configuration;
+  const joiners = new Joiners(
+    Array.from(
+      { length: partitions.events },
+      (_, partition) => mesh.actorRef<JoinerMessage>(addresses.joiner(partition)),
+    ),
+  );
   const trainers = new Trainers(
     Array.from(
-      { length: configuration.trainerCount },
+      { length: partitions.examples },
       (_, partition) => mesh.actorRef<TrainerMessage>(addresses.trainer(partition)),
     ),
   );
@@ -74,11 +83,15 @@ export async function openGateway(
   const { schema } = configuration.features;
   const memory = new GatewayMemory(clock, configuration.gateway);
   const recall = await recallFromLogs(memory, { ...stores, clock, telemetry });
+  const { acceptanceClock } = memory;
+  const marks = stores.eventLog.partitions > 1
+    ? new AcceptanceMarks({ eventLog: stores.eventLog, acceptanceClock, clock, telemetry })
+    : undefined;
   const erasures = new Erasures({
     ...stores,
     memory,
     ...(console && { activity: console.activity }),
-    trainers: Array.from({ length: configuration.trainerCount }, (_, i) => addresses.trainer(i)),
+    trainers: Array.from({ length: partitions.examples }, (_, i) => addresses.trainer(i)),
     keepers: Array.from(
       { length: configuration.featureKeeper?.shards ?? 0 },
       (_, i) => mesh.actorRef<FeatureKeeperMessage>(addresses.featureKeeper(i)),
@@ -96,7 +109,7 @@ export async function openGateway(
     trainers: trainers.all,
     eventLog: stores.eventLog,
     exampleLog: stores.exampleLog,
-    joiner: mesh.actorRef<JoinerMessage>(addresses.joiner(0)),
+    joiners: joiners.all,
     replicas: Array.from(
       { length: configuration.shardCount },
       (_, shard) => mesh.actorRef<ServingReplicaMessage>(addresses.servingReplica(shard, host)),
@@ -115,6 +128,7 @@ export async function openGateway(
     tracing: home.tracing,
     options: configuration.gateway,
     memory,
+    ...(marks && { marks }),
     checkProfile: createProfileCheck(schema),
     attributes: knownAttributes(schema, configuration.gateway.attributeTypes),
     labels: actionLabels(configuration.joiner),
@@ -122,12 +136,13 @@ export async function openGateway(
     ...(console && { console }),
   });
   console?.start();
+  marks?.start();
   await erasures.start();
   return {
     configuration,
     fetch: (request) => app.fetch(request),
     ranker,
-    joiner: mesh.actorRef<JoinerMessage>(addresses.joiner(0)),
+    joiners,
     trainers,
     parameterSync: mesh.actorRef<ParameterSyncMessage>(addresses.parameterSync),
     snapshotter: configuration.storage.kind === "memory"
@@ -138,6 +153,7 @@ export async function openGateway(
     metricsText,
     async stop() {
       console?.stop();
+      await marks?.stop();
       await erasures.stop();
       await recall.stop();
       await stop();

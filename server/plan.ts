@@ -1,10 +1,10 @@
 /**
  * The actors that a configuration asks for, and the node (thread) of each.
  *
- *     main        gateway, ranker, joiner, parameter sync, snapshotter, catalogue,
+ *     main        gateway, ranker, joiners, parameter sync, snapshotter, catalogue,
  *                 feature keepers
  *     serving     scorer, serving replicas, retriever
- *     trainer-0…n one trainer each
+ *     trainer-0…n trainers, dealt round robin
  *     shards-1…n  embedding shards, dealt round robin
  *
  * With `placement: singleThread` all of them are in `main`. In a mesh of several processes each
@@ -29,9 +29,6 @@ import { parsePlacedKey, type PlacedKey } from "../mesh/ports/coordination.ts";
 import type { Address } from "../mesh/runtime/actor.ts";
 import type { PlannedActor } from "../mesh/runtime/mesh.ts";
 import { present } from "../structures/invariant.ts";
-
-/** Partitions of the event log: one joiner reads it. */
-export const EVENT_PARTITIONS = 1;
 
 /** The home node of the only process. */
 export const homeNode = "main";
@@ -144,8 +141,9 @@ class Layout {
 
   trainer(partition: number): string {
     const hosts = this.with("trainer");
-    const { host } = hosts[partition % hosts.length];
-    return this.#inWorkers ? nodeName(`trainer-${partition}`, host) : homeNodeOf(host);
+    const thread = partition % this.#configuration.trainerCount;
+    const { host } = hosts[thread % hosts.length];
+    return this.#inWorkers ? nodeName(`trainer-${thread}`, host) : homeNodeOf(host);
   }
 
   /** The node of a shard, a joiner or a trainer on a host that was given it. */
@@ -175,7 +173,7 @@ class Layout {
 
   /** Names of a process's nodes, by use. */
   threadsOf(host: string | undefined) {
-    const { shardCount, trainerCount } = this.#configuration;
+    const { shardCount, partitions } = this.#configuration;
     const owned = (names: readonly string[]) =>
       [...new Set(names)].filter((name) =>
         name === homeNodeOf(host) ||
@@ -186,7 +184,7 @@ class Layout {
       serving: owned(this.with("serving").map((each) => this.serving(each.host))),
       trainers: hasPlacement(this.#configuration)
         ? this.#sparesOf(host)
-        : owned(count(trainerCount).map((partition) => this.trainer(partition))),
+        : owned(count(partitions.examples).map((partition) => this.trainer(partition))),
       shards: owned(count(shardCount).map((shard) => this.shard(shard))).sort(byNumber),
     };
   }
@@ -221,10 +219,10 @@ export function placedNode(
  * they read.
  */
 export function planOf(configuration: CairnConfiguration): PlannedActor[] {
-  const { shardCount, trainerCount, storage } = configuration;
+  const { shardCount, partitions, storage } = configuration;
   const layout = new Layout(configuration);
   const shards = count(shardCount);
-  const trainers = count(trainerCount);
+  const trainers = count(partitions.examples);
   const serving = layout.with("serving");
 
   const plan: PlannedActor[] = [];
@@ -296,10 +294,12 @@ export function planOf(configuration: CairnConfiguration): PlannedActor[] {
     trainers: trainers.map(addresses.trainer),
     scorers: serving.map(({ host }) => addresses.scorer(host)),
   });
-  add<JoinerOptions>(addresses.joiner(0), layout.joiner(0), {
-    ...configuration.joiner,
-    partition: 0,
-  });
+  for (const partition of count(partitions.events)) {
+    add<JoinerOptions>(addresses.joiner(partition), layout.joiner(partition), {
+      ...configuration.joiner,
+      partition,
+    });
+  }
   add<SnapshotterOptions>(addresses.snapshotter, layout.home("sync"), {
     trainers: trainers.map(addresses.trainer),
     shards: shards.map(addresses.embeddingShard),

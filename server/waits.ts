@@ -5,6 +5,7 @@ import { reasonOf } from "../mesh/runtime/errors.ts";
 import type { EmbeddingShardMessage } from "../actors/embedding_shard/protocol.ts";
 import type { ServingReplicaMessage } from "../actors/serving_replica/protocol.ts";
 import type { RunningMesh } from "./compose.ts";
+import { behind, endOffsets } from "./joiners.ts";
 import { addresses } from "./plan.ts";
 import { StartProgress } from "./start_progress.ts";
 
@@ -94,23 +95,19 @@ export async function waitReady(running: RunningMesh, budgetMs = 60_000): Promis
  * @throws {Error} When that takes longer than `budgetMs`, or training has stopped.
  */
 export async function waitLearned(running: RunningMesh, budgetMs = 60_000): Promise<void> {
-  const { joiner, trainers, stores: { eventLog, exampleLog } } = running;
-  const accepted = await eventLog.endOffset(0);
+  const { joiners, trainers, stores: { eventLog, exampleLog } } = running;
+  const accepted = await endOffsets(eventLog);
   await waitUntil(running, "The mesh has not learned everything", budgetMs, async () => {
-    const { offset, examplesWaiting } = await joiner.ask(
-      { kind: "getStatus" },
-      { budgetMs: ASK_BUDGET_MS },
-    );
-    if (offset < accepted) return `${accepted - offset} of ${accepted} events are not joined`;
+    const joined = await joiners.status(ASK_BUDGET_MS);
+    const unjoined = behind(accepted, joined.offsets);
+    if (unjoined > 0) return `${unjoined} events are not joined`;
+    const { examplesWaiting } = joined;
     if (examplesWaiting > 0) return `${examplesWaiting} examples wait for their batch to fill`;
-    const ends = await Promise.all(
-      trainers.all.map((_, partition) => exampleLog.endOffset(partition)),
-    );
+    const ends = await endOffsets(exampleLog);
     const { offsets, diverged } = await trainers.status();
     if (diverged !== undefined) throw new Error(diverged);
-    const behind = ends.findIndex((end, partition) => offsets[partition] < end);
-    return behind < 0 || `${ends[behind] - offsets[behind]} of ${ends[behind]} chunks of ` +
-        `examples in partition ${behind} are not trained on`;
+    const untrained = behind(ends, offsets);
+    return untrained === 0 || `${untrained} chunks of examples are not trained on`;
   });
 }
 

@@ -6,8 +6,10 @@ import type { EmbeddingShardMessage } from "../actors/embedding_shard/protocol.t
 import type { ServingReplicaMessage } from "../actors/serving_replica/protocol.ts";
 import { reasonOf } from "../mesh/runtime/errors.ts";
 import type { RunningMesh } from "../server/compose.ts";
+import { endOffsets } from "../server/joiners.ts";
 import { addresses } from "../server/plan.ts";
 import type { EventLog } from "../mesh/ports/event_log.ts";
+import { decodeEvent } from "../records/event_record.ts";
 import { decodeExamples, nextRowOf } from "../records/example_chunk.ts";
 import type { ProcessWorld } from "./world/process_world.ts";
 
@@ -20,6 +22,8 @@ const STEADY_MS = 1_000;
 const SNAPSHOT_INTERVAL_MS_MAX = 15_000;
 /** Chunks among which the newest one with rows is looked for. */
 const CHUNKS_READ = 256;
+/** Records of the event log among which the newest event is looked for. */
+const RECORDS_READ = 256;
 
 /** The pending work in words; undefined when everything has come through. */
 export async function pendingIn(world: ProcessWorld): Promise<string | undefined> {
@@ -54,24 +58,26 @@ export async function pendingOf(
   logs: LogsAtRest,
   host?: string,
 ): Promise<string | undefined> {
-  const joined = await running.joiner.ask({ kind: "getStatus" }, BUDGET);
-  const end = logs.partition("events", 0).durable;
-  if (joined.offset < end) return `the joiner stands at ${joined.offset} of ${end} events`;
+  const joined = await running.joiners.status(BUDGET.budgetMs);
+  for (const [partition, offset] of joined.offsets.entries()) {
+    const { durable } = logs.partition("events", partition);
+    if (offset < durable) return `joiner/${partition} stands at ${offset} of ${durable} events`;
+  }
   if (joined.examplesWaiting > 0) {
-    return `${joined.examplesWaiting} examples of the joiner are not in the example log`;
+    return `${joined.examplesWaiting} examples of the joiners are not in the example log`;
   }
 
   const { offsets, diverged } = await running.trainers.status();
   if (diverged !== undefined) return `a trainer has diverged: ${diverged}`;
-  let decidedMs = 0;
+  let decidedMs = Infinity;
   let rowsDecided = 0;
   for (const [partition, offset] of offsets.entries()) {
     const { durable, last } = logs.partition("examples", partition);
     if (offset < durable) {
       return `trainer/${partition} stands at ${offset} of ${durable} chunks`;
     }
+    decidedMs = Math.min(decidedMs, last === undefined ? 0 : decodeExamples(last).acceptedAtMs);
     if (last === undefined) continue;
-    decidedMs = Math.max(decidedMs, decodeExamples(last).acceptedAtMs);
     rowsDecided += await rowsOf(running.stores.exampleLog, partition, durable);
   }
   const { mesh, configuration } = running;
@@ -86,10 +92,14 @@ export async function pendingOf(
   if (learnedThroughMs < decidedMs) {
     return `learnedThroughMs is ${learnedThroughMs}, decided through ${decidedMs}`;
   }
+  const acceptedMs = await newestAccepted(running.stores.eventLog);
+  if (learnedThroughMs < acceptedMs) {
+    return `learnedThroughMs is ${learnedThroughMs}, and an event was accepted at ${acceptedMs}`;
+  }
   const snapshots = await running.snapshotter?.ask({ kind: "getStatus" }, BUDGET);
-  const { storage, trainer, trainerCount } = configuration;
+  const { storage, trainer, partitions } = configuration;
   // All trainers of a cut write their parts within one budget of the shards.
-  const mayCut = trainerCount === 1 || trainer.shardBudgetMs >= CUT_BUDGET_MS;
+  const mayCut = partitions.examples === 1 || trainer.shardBudgetMs >= CUT_BUDGET_MS;
   const isDue = storage.kind === "directory" && mayCut &&
     storage.snapshots.interval <= SNAPSHOT_INTERVAL_MS_MAX;
   if (snapshots !== undefined && isDue && snapshots.sequence < rowsDecided) {
@@ -98,6 +108,19 @@ export async function pendingOf(
   const ready = await running.fetch(new Request("http://simulated/health/ready"));
   if (ready.status !== 200) return `/health/ready says ${ready.status}: ${await ready.text()}`;
   return undefined;
+}
+
+/** Acceptance time of the newest event among the newest records of all partitions, ms. */
+async function newestAccepted(log: EventLog): Promise<number> {
+  let newestMs = 0;
+  for (const [partition, end] of (await endOffsets(log)).entries()) {
+    const records = await log.read(partition, Math.max(0, end - RECORDS_READ), RECORDS_READ);
+    for (const { bytes } of records) {
+      const record = decodeEvent(bytes);
+      if (record.kind === "action") newestMs = Math.max(newestMs, record.acceptedAtMs);
+    }
+  }
+  return newestMs;
 }
 
 /**

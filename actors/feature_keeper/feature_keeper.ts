@@ -10,6 +10,7 @@ import type { Counter, Gauge } from "../../mesh/ports/telemetry.ts";
 import { Checkpoints } from "./checkpoint.ts";
 import { CheckpointWriter } from "./checkpoint_writer.ts";
 import { KeptState, type TableName, tableNames } from "./kept_state.ts";
+import { OrderedReader } from "./ordered_reader.ts";
 import type { FeatureKeeperOptions } from "./options.ts";
 import type { FeatureKeeperMessage } from "./protocol.ts";
 import { TopLists } from "./top_lists.ts";
@@ -29,7 +30,7 @@ const CLEARING_SHARE = 1 / 10;
 
 export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
   readonly #context: ActorContext<FeatureKeeperMessage>;
-  readonly #eventLog: EventLog;
+  readonly #reader: OrderedReader;
   /** Undefined where the log does not outlive the process. */
   readonly #writer: CheckpointWriter | undefined;
   readonly #state: KeptState;
@@ -56,7 +57,7 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
     },
   ) {
     this.#context = context;
-    this.#eventLog = eventLog;
+    this.#reader = new OrderedReader(eventLog, offsets, RECORDS_PER_TURN);
     this.#state = state;
     this.#offsets = offsets;
     const { checkpointMs: intervalMs } = options;
@@ -155,19 +156,16 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
 
   async #readLog(): Promise<void> {
     this.#woken = false;
-    let hasMore = false;
-    for (let partition = 0; partition < this.#offsets.length; partition++) {
-      const records = await this.#eventLog.read(
-        partition,
-        this.#offsets[partition],
-        RECORDS_PER_TURN,
-      );
-      for (const { offset, bytes } of records) {
+    this.#reader.lookAgain();
+    let hasMore = true;
+    for (let taken = 0; hasMore && taken < RECORDS_PER_TURN; taken++) {
+      const record = await this.#reader.next();
+      if (record === undefined) hasMore = false;
+      else {
         // Files must not keep an erased user until the next checkpoint.
-        if (this.#state.take(bytes)) this.#writer?.hurry();
-        this.#offsets[partition] = offset + 1;
+        if (this.#state.take(record.bytes)) this.#writer?.hurry();
+        this.#offsets[record.partition] = record.offset + 1;
       }
-      if (records.length === RECORDS_PER_TURN) hasMore = true;
     }
     this.#writer?.beginIfDue(this.#offsets);
     this.#clearErasedIn(0);

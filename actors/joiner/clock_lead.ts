@@ -31,13 +31,18 @@ export class ClockLead {
   #sinceMs: number | undefined;
   #leadMs = 0;
 
-  constructor(clock: Clock, telemetry: Telemetry, leadMsMax: number) {
+  readonly #labels: { readonly joiner: string };
+
+  /** @param partition The joiner's partition. */
+  constructor(clock: Clock, telemetry: Telemetry, leadMsMax: number, partition: number) {
+    this.#labels = { joiner: String(partition) };
     this.#clock = clock;
     this.#telemetry = telemetry;
     this.#leadMsMax = leadMsMax;
     this.#gauge = telemetry.gauge("cairn_joiner_clock_lead_ms", {
       help: "Lead of the data clock over the wall clock, ms; more than joiner.clockSkewMax after " +
         "the wall clock was set back.",
+      labelNames: ["joiner"],
     });
   }
 
@@ -51,7 +56,7 @@ export class ClockLead {
   /** @throws {DataClockAheadError} When the lead has been too large for a minute. */
   check(dataClockMs: number): void {
     this.#leadMs = Math.max(0, dataClockMs - this.#clock.nowMs());
-    this.#gauge.set(this.#leadMs);
+    this.#gauge.set(this.#leadMs, this.#labels);
     if (this.#leadMs <= this.#leadMsMax) {
       this.#sinceMs = undefined;
       return;

@@ -1,6 +1,10 @@
 /**
- * All partitions of the example log, as the joiner writes them. All examples of one ranking go to
- * one partition.
+ * The partitions of the example log that belong to a joiner. All examples of one ranking go to one
+ * partition.
+ *
+ * With E partitions of the event log, joiner j writes the partitions j, j + E, j + 2E, …: a ranking
+ * whose id has the hash h lies in partition h mod E of the event log, and its examples in partition
+ * h mod X of the example log, where X is a multiple of E.
  */
 import type { ExampleShape } from "../../kernels/features/feature_batch.ts";
 import { type EventLog, isRefusal } from "../../mesh/ports/event_log.ts";
@@ -8,14 +12,22 @@ import type { TraceContext } from "../../mesh/ports/tracing.ts";
 import { partitionOfFingerprint } from "../../records/event_record.ts";
 import type { Forgotten } from "../../records/forgotten.ts";
 import type { JoinerPosition } from "../../records/joiner_position.ts";
+import { invariant } from "../../structures/invariant.ts";
 import type { ExampleChunkBuilder } from "./example_chunk_builder.ts";
 import { beginOf, type ChunkLimits, ExamplePartition } from "./example_partition.ts";
 import type { JoinMoment } from "./join_moment.ts";
 import type { ImpressionHeader } from "./open_impressions.ts";
 import type { JoinerOptions } from "./options.ts";
 
+interface PartitionLayout {
+  /** Partitions of the example log, of all joiners. */
+  readonly examples: number;
+  readonly eventPartitions: number;
+}
+
 export class ExamplePartitions {
   readonly #partitions: readonly ExamplePartition[];
+  readonly #layout: PartitionLayout;
   /** Where the joiner begins to read. */
   readonly start: NonNullable<JoinerPosition["kept"]>;
   /** Impressions before this offset were decided where {@link decidedBefore} is. */
@@ -27,8 +39,9 @@ export class ExamplePartitions {
   /** Records before this offset were decided in at least one partition. */
   readonly replayEndOffset: number;
 
-  private constructor(partitions: readonly ExamplePartition[]) {
+  private constructor(partitions: readonly ExamplePartition[], layout: PartitionLayout) {
     this.#partitions = partitions;
+    this.#layout = layout;
     const starts = partitions.map(({ start }) => start);
     this.start = starts.map(beginOf).reduce((a, b) => b.offset < a.offset ? b : a);
     const hindmost = starts.reduce((a, b) => isBehind(b, a) ? b : a);
@@ -39,7 +52,7 @@ export class ExamplePartitions {
   }
 
   /**
-   * Opens every partition of the log.
+   * Opens the partitions of the joiner of `limits.partition`.
    *
    * @throws {StaleWriterError} Another joiner has them under a later epoch.
    * @throws {Error} When a partition's newest chunk was trimmed.
@@ -47,13 +60,15 @@ export class ExamplePartitions {
   static async open(
     log: EventLog,
     shape: ExampleShape,
-    limits: ChunkLimits & Pick<JoinerOptions, "tenure">,
+    limits: ChunkLimits & Pick<JoinerOptions, "tenure" | "partition">,
+    eventPartitions: number,
   ): Promise<ExamplePartitions> {
-    const partitions = Array.from(
-      { length: log.partitions },
-      (_, partition) => ExamplePartition.open(log, partition, shape, limits),
-    );
-    return new ExamplePartitions(await Promise.all(partitions));
+    const { partitions: examples } = log;
+    invariant(examples % eventPartitions === 0, "each joiner has as many example partitions");
+    const partitions = Array.from({ length: examples / eventPartitions }, (_, i) => {
+      return ExamplePartition.open(log, limits.partition + i * eventPartitions, shape, limits);
+    });
+    return new ExamplePartitions(await Promise.all(partitions), { examples, eventPartitions });
   }
 
   /** Traces of the chunks that were finished since the last call. */
@@ -94,9 +109,9 @@ export class ExamplePartitions {
     isLate: boolean,
     moment: JoinMoment,
   ): ExampleChunkBuilder | undefined {
-    const partition =
-      this.#partitions[partitionOfFingerprint(fingerprint, this.#partitions.length)];
-    return partition.builderFor(isLate ? undefined : offset, moment);
+    const { examples, eventPartitions } = this.#layout;
+    const own = Math.floor(partitionOfFingerprint(fingerprint, examples) / eventPartitions);
+    return this.#partitions[own].builderFor(isLate ? undefined : offset, moment);
   }
 
   /** Finishes the full chunks. */

@@ -255,6 +255,7 @@ export class JoinWindow {
         return this.#acceptForget(record);
       case "release":
       case "remembered":
+      case "mark":
         return;
       default:
         record satisfies never;

@@ -87,7 +87,8 @@ export class Joiner implements Behavior<JoinerMessage> {
     this.#eventLog = eventLog;
     this.#examples = examples;
     this.#writer = new ExampleWriter(examples, eventLog, context);
-    this.#clockLead = new ClockLead(context.clock, context.telemetry, options.clockSkewMsMax);
+    const { partition, clockSkewMsMax } = options;
+    this.#clockLead = new ClockLead(context.clock, context.telemetry, clockSkewMsMax, partition);
     this.#window = new JoinWindow(options, {
       clockMs: examples.start.clockMs,
       decidedBefore: examples.decidedBefore,
@@ -99,9 +100,9 @@ export class Joiner implements Behavior<JoinerMessage> {
     this.#eventOffset = examples.start.offset;
     this.#moment = this.#momentAt(this.#eventOffset);
     this.#committedAtMs = context.clock.monotonicMs();
-    this.#metrics = new JoinerMetrics(context.telemetry, this.#window.counts);
+    this.#metrics = new JoinerMetrics(context.telemetry, this.#window.counts, partition);
     this.#nextTurn = new NextTurn(context);
-    this.#unsubscribe = eventLog.onAppended(options.partition, () => this.#nextTurn.now());
+    this.#unsubscribe = eventLog.onAppended(partition, () => this.#nextTurn.now());
     this.#nextTurn.now();
   }
 
@@ -112,7 +113,8 @@ export class Joiner implements Behavior<JoinerMessage> {
   ): Promise<Joiner> {
     const { slots, denseWidth, tasks } = options;
     const shape = { slots, denseWidth, tasks: tasks.length };
-    const examples = await ExamplePartitions.open(exampleLog, shape, options);
+    const { partitions } = eventLog;
+    const examples = await ExamplePartitions.open(exampleLog, shape, options, partitions);
     const endOffset = await eventLog.endOffset(options.partition);
     if (examples.replayEndOffset > endOffset) {
       throw new PositionLostError(options.partition, examples.replayEndOffset, endOffset);

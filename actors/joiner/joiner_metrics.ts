@@ -11,8 +11,14 @@ export class JoinerMetrics {
   readonly #openBytes: Gauge;
   #reported: JoinCounts;
 
-  /** @param counts The window's counts, from which on outcomes are reported. */
-  constructor(telemetry: Telemetry, counts: JoinCounts) {
+  readonly #labels: { readonly joiner: string };
+
+  /**
+   * @param counts The window's counts, from which on outcomes are reported.
+   * @param partition The joiner's partition.
+   */
+  constructor(telemetry: Telemetry, counts: JoinCounts, partition: number) {
+    this.#labels = { joiner: String(partition) };
     this.#reported = { ...counts };
     this.#outcomes = telemetry.counter("cairn_joiner_outcomes_total", {
       help: "Impressions, actions and examples by what the joiner did with them.",
@@ -20,9 +26,11 @@ export class JoinerMetrics {
     });
     this.#open = telemetry.gauge("cairn_joiner_impressions_open", {
       help: "Impressions that wait for actions.",
+      labelNames: ["joiner"],
     });
     this.#openBytes = telemetry.gauge("cairn_joiner_impressions_bytes", {
       help: "Memory held for impressions that wait for actions, and for the actions on them.",
+      labelNames: ["joiner"],
     });
   }
 
@@ -38,7 +46,7 @@ export class JoinerMetrics {
       if (more > 0) this.#outcomes.add(more, { outcome });
     }
     this.#reported = { ...counts };
-    this.#open.set(impressionsOpen);
-    this.#openBytes.set(memoryBytes);
+    this.#open.set(impressionsOpen, this.#labels);
+    this.#openBytes.set(memoryBytes, this.#labels);
   }
 }

@@ -82,14 +82,14 @@ export async function demoMesh(flags: DemoMeshFlags, output: Output): Promise<vo
   await hosts.start(...allHosts.filter((host) => host !== joining));
 
   const configuration = parseConfiguration(text, file);
-  const { features, trainerCount } = configuration;
+  const { features, partitions } = configuration;
   const { coordination, close } = await openCoordination(configuration);
   cleanup.defer(close);
   const watch = new PlacementWatch(coordination);
   cleanup.defer(() => watch.close());
   const audit = new ClickAudit(features.schema, FeatureHasher.create());
-  const examples = { name: "examples", partitions: trainerCount };
-  const events = { name: "events", partitions: 1 };
+  const examples = { name: "examples", partitions: partitions.examples };
+  const events = { name: "events", partitions: partitions.events };
   const followers = [
     await LogFollower.open(server.url, examples, (bytes) => audit.example(bytes)),
     await LogFollower.open(server.url, events, (bytes) => audit.event(bytes)),

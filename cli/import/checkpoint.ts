@@ -3,8 +3,7 @@
  * interrupted one stopped.
  *
  * The file is written after each append, so it may be older than the log: the records after its
- * offset tell the rest. A visit is appended at once, and a crash may still have cut it: its missing
- * records are appended again.
+ * offsets tell the rest. A crash may have cut a visit: its missing records are appended again.
  */
 import { join } from "node:path";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
@@ -16,8 +15,8 @@ export interface Checkpoint {
   readonly key: string;
   /** Visits whose records are in the log. */
   readonly visits: number;
-  /** Offset after their last record. */
-  readonly offset: number;
+  /** By partition of the event log, the offset after their last record. */
+  readonly offsets: readonly number[];
   readonly isComplete: boolean;
 }
 
@@ -57,10 +56,11 @@ export async function writeCheckpoint(folder: string, checkpoint: Checkpoint): P
 
 function parsed(text: string): Checkpoint | undefined {
   try {
-    const { key, visits, offset, isComplete } = JSON.parse(text) as Partial<Checkpoint>;
+    const { key, visits, offsets, isComplete } = JSON.parse(text) as Partial<Checkpoint>;
     if (typeof key !== "string" || typeof isComplete !== "boolean") return undefined;
-    if (typeof visits !== "number" || typeof offset !== "number") return undefined;
-    return { key, visits, offset, isComplete };
+    if (typeof visits !== "number" || !Array.isArray(offsets)) return undefined;
+    if (!offsets.every((offset) => Number.isSafeInteger(offset))) return undefined;
+    return { key, visits, offsets, isComplete };
   } catch {
     return undefined;
   }
@@ -69,21 +69,24 @@ function parsed(text: string): Checkpoint | undefined {
 /** Records read at a time. */
 const RECORDS_PER_READ = 1_024;
 
-/** Ids of the rankings and events that the log holds from an offset on. */
+/** Ids of the rankings and events that the log holds from an offset of each partition on. */
 export async function loggedSince(
   log: EventLog,
-  offset: number,
+  offsets: readonly number[],
 ): Promise<{ readonly rankings: Set<string>; readonly events: Set<string> }> {
   const rankings = new Set<string>();
   const events = new Set<string>();
-  for (let at = offset;;) {
-    const records = await log.read(0, at, RECORDS_PER_READ);
-    if (records.length === 0) return { rankings, events };
-    for (const { offset, bytes } of records) {
-      const record = decodeEvent(bytes);
-      if (record.kind === "impression") rankings.add(record.rankingId);
-      if (record.kind === "action") events.add(record.eventId);
-      at = offset + 1;
+  for (const [partition, from] of offsets.entries()) {
+    for (let at = from;;) {
+      const records = await log.read(partition, at, RECORDS_PER_READ);
+      if (records.length === 0) break;
+      for (const { offset, bytes } of records) {
+        const record = decodeEvent(bytes);
+        if (record.kind === "impression") rankings.add(record.rankingId);
+        if (record.kind === "action") events.add(record.eventId);
+        at = offset + 1;
+      }
     }
   }
+  return { rankings, events };
 }

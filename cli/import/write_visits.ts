@@ -1,5 +1,5 @@
 /**
- * Appends visits to the event log of a running mesh, as fast as joiner and trainers follow, and
+ * Appends visits to the event log of a running mesh, as fast as joiners and trainers follow, and
  * ends with a snapshot of what they learned.
  */
 import type { ProgressiveValidation } from "../../actors/trainer/protocol.ts";
@@ -9,10 +9,11 @@ import { jsonLine, terminalLine } from "../../mesh/adapters/prometheus/log_lines
 import { isRefusal } from "../../mesh/ports/event_log.ts";
 import type { ProfileKind } from "../../mesh/ports/profile_store.ts";
 import type { History } from "../../offline/import/history.ts";
-import { VisitRecords } from "../../offline/import/visit_records.ts";
+import { type VisitRecord, VisitRecords } from "../../offline/import/visit_records.ts";
 import type { Visits } from "../../offline/import/visits.ts";
-import { decodeEvent } from "../../records/event_record.ts";
+import { decodeEvent, eventPartition } from "../../records/event_record.ts";
 import type { RunningMesh } from "../../server/compose.ts";
+import { behind, endOffsets } from "../../server/joiners.ts";
 import { startMesh } from "../../server/machine/start_mesh.ts";
 import { waitLearned } from "../../server/waits.ts";
 import { invariant } from "../../structures/invariant.ts";
@@ -24,13 +25,12 @@ import { type Checkpoint, loggedSince, readCheckpoint, writeCheckpoint } from ".
 
 /** Records per append. */
 const RECORDS_PER_APPEND = 512;
-/** Records that the joiner may be behind. */
+/** Records that the joiners may be behind. */
 const RECORDS_AHEAD_MAX = 8_192;
 /** Chunks of examples that trainers may be behind. */
 const CHUNKS_AHEAD_MAX = 1_024;
 const POLL_MS = 10;
 const PROFILES_PER_WRITE = 1_000;
-const ASK_BUDGET = { budgetMs: 30_000 };
 /** Waits that end only with the work: a large import takes hours. */
 const LONG_BUDGET_MS = 24 * 3_600_000;
 
@@ -96,7 +96,7 @@ class VisitWriter {
   /** Scores of the trainers after the warm-up. */
   #warmedUp: ProgressiveValidation["trained"] | undefined;
   /** Records that are not appended yet, of `#visits` visits so far. */
-  #waiting: Uint8Array[] = [];
+  #waiting: VisitRecord[] = [];
   #visits = 0;
 
   constructor(
@@ -129,7 +129,7 @@ class VisitWriter {
     await this.#storeProfiles("item", item.keys());
     await this.#storeProfiles("user", user.keys());
     const begun = this.#begun ?? await this.#begin();
-    const logged = await loggedSince(eventLog, begun.offset);
+    const logged = await loggedSince(eventLog, begun.offsets);
     const { trained: untrained } = await this.#mesh.trainers.progressiveValidation();
     const progress = new Progress("importing", history.events || undefined, stderrTarget());
     for (const visit of visits.all()) {
@@ -151,12 +151,12 @@ class VisitWriter {
     progress.finish(visits.eventsDone);
     await waitLearned(this.#mesh, LONG_BUDGET_MS);
     await this.#mesh.snapshotter?.ask({ kind: "takeSnapshot" }, { budgetMs: LONG_BUDGET_MS });
-    const offset = await eventLog.endOffset(0);
-    await writeCheckpoint(this.#folder, { key, visits: this.#visits, offset, isComplete: true });
+    const offsets = await endOffsets(eventLog);
+    await writeCheckpoint(this.#folder, { key, visits: this.#visits, offsets, isComplete: true });
     const { examples } = await this.#mesh.trainers.status();
     const { trained } = await this.#mesh.trainers.progressiveValidation();
     const tasks = taskFigures({ warmedUp: this.#warmedUp ?? untrained, trained });
-    const { impressionsOpen } = await this.#mesh.joiner.ask({ kind: "getStatus" }, ASK_BUDGET);
+    const { impressionsOpen } = await this.#mesh.joiners.status();
     const resumed = this.#begun !== undefined;
     return { examples, windowsOpen: impressionsOpen, resumed, tasks };
   }
@@ -164,8 +164,8 @@ class VisitWriter {
   /** The checkpoint before the first record: without it a crash would lose track of the log. */
   async #begin(): Promise<Checkpoint> {
     const { key } = this.#options;
-    const offset = await this.#mesh.stores.eventLog.endOffset(0);
-    const checkpoint = { key, visits: 0, offset, isComplete: false };
+    const offsets = await endOffsets(this.#mesh.stores.eventLog);
+    const checkpoint = { key, visits: 0, offsets, isComplete: false };
     await writeCheckpoint(this.#folder, checkpoint);
     return checkpoint;
   }
@@ -173,9 +173,10 @@ class VisitWriter {
   /** Keeps acceptance times above those of the log. */
   async #resumeAcceptance(): Promise<void> {
     const { eventLog } = this.#mesh.stores;
-    const end = await eventLog.endOffset(0);
-    const [last] = end === 0 ? [] : await eventLog.read(0, end - 1, 1);
-    if (last !== undefined) this.#acceptance.resumeAfter(decodeEvent(last.bytes).acceptedAtMs);
+    for (const [partition, end] of (await endOffsets(eventLog)).entries()) {
+      const [last] = end === 0 ? [] : await eventLog.read(partition, end - 1, 1);
+      if (last !== undefined) this.#acceptance.resumeAfter(decodeEvent(last.bytes).acceptedAtMs);
+    }
   }
 
   /**
@@ -196,11 +197,11 @@ class VisitWriter {
 
   /** The data clock after all records of the log, of which a new joiner has yet to read some. */
   async #dataClockMs(): Promise<number> {
-    const { joiner, stores: { eventLog } } = this.#mesh;
-    const end = await eventLog.endOffset(0);
+    const { joiners, stores: { eventLog } } = this.#mesh;
+    const ends = await endOffsets(eventLog);
     for (;;) {
-      const { offset, dataClockMs } = await joiner.ask({ kind: "getStatus" }, ASK_BUDGET);
-      if (offset >= end) return dataClockMs;
+      const { offsets, dataClockMs } = await joiners.status();
+      if (behind(ends, offsets) === 0) return dataClockMs;
       await pause(POLL_MS);
     }
   }
@@ -212,20 +213,27 @@ class VisitWriter {
     await this.#storeProfiles("user", changed.user);
     if (this.#waiting.length === 0) return;
     await this.#waitForRoom();
-    const first = await this.#appendWhenPossible(this.#waiting);
-    const offset = first + this.#waiting.length;
+    const { eventLog } = this.#mesh.stores;
+    const groups = Map.groupBy(
+      this.#waiting,
+      ({ rankingId }) => eventPartition(rankingId, eventLog.partitions),
+    );
     this.#waiting = [];
-    await writeCheckpoint(this.#folder, { key, visits: this.#visits, offset, isComplete: false });
-    this.#appended = offset;
+    for (const [partition, group] of groups) {
+      await this.#appendWhenPossible(partition, group.map(({ bytes }) => bytes));
+    }
+    const offsets = this.#appended = await endOffsets(eventLog);
+    await writeCheckpoint(this.#folder, { key, visits: this.#visits, offsets, isComplete: false });
   }
 
-  /** Offset after the newest record. */
-  #appended = 0;
+  /** By partition, the offset after the newest record. */
+  #appended: readonly number[] = [];
 
-  async #appendWhenPossible(records: readonly Uint8Array[]): Promise<number> {
+  async #appendWhenPossible(partition: number, records: readonly Uint8Array[]): Promise<void> {
     for (;;) {
       try {
-        return await this.#mesh.stores.eventLog.append(0, records);
+        await this.#mesh.stores.eventLog.append(partition, records);
+        return;
       } catch (error) {
         if (!isRefusal(error)) throw error;
         await pause(POLL_MS);
@@ -233,16 +241,17 @@ class VisitWriter {
     }
   }
 
-  /** Waits until joiner and trainers have nearly caught up, so that no log grows full. */
+  /** Waits until joiners and trainers have nearly caught up, so that no log grows full. */
   async #waitForRoom(): Promise<void> {
-    const { joiner, trainers, stores: { exampleLog } } = this.#mesh;
+    const { joiners, trainers, stores: { exampleLog } } = this.#mesh;
     for (;;) {
-      const { offset } = await joiner.ask({ kind: "getStatus" }, ASK_BUDGET);
+      const joined = await joiners.status();
       const { offsets, diverged } = await trainers.status();
       if (diverged !== undefined) throw new CommandError(diverged);
-      const ends = await Promise.all(offsets.map((_, i) => exampleLog.endOffset(i)));
+      const ends = await endOffsets(exampleLog);
       const chunks = Math.max(...ends.map((end, i) => end - offsets[i]));
-      if (this.#appended - offset < RECORDS_AHEAD_MAX && chunks < CHUNKS_AHEAD_MAX) return;
+      const unjoined = behind(this.#appended, joined.offsets);
+      if (unjoined < RECORDS_AHEAD_MAX && chunks < CHUNKS_AHEAD_MAX) return;
       await pause(POLL_MS);
     }
   }

@@ -2,7 +2,7 @@
  * The replay's figures, from the client's measurements and the mesh's counters; the keys of the
  * last line of output.
  */
-import type { JoinerStatus } from "../../actors/joiner/protocol.ts";
+import type { JoinedCounts } from "../../server/joiners.ts";
 import { exactAuc } from "../../offline/evaluation/auc.ts";
 import { percentile } from "../../offline/evaluation/samples.ts";
 import type { TrainersStatus } from "../../server/trainers.ts";
@@ -33,7 +33,7 @@ export interface MeshCounts {
 }
 
 /** The outcomes of a mesh in this process. */
-export function outcomesOf(joiner: JoinerStatus, trainers: TrainersStatus): MeshOutcomes {
+export function outcomesOf(joiner: JoinedCounts, trainers: TrainersStatus): MeshOutcomes {
   const unmatched = joiner.actionsUnmatched + joiner.actionsLate;
   return {
     judged: joiner.actionsMatched + joiner.actionsIgnored + unmatched + joiner.actionsDuplicate +

@@ -98,13 +98,8 @@ async function replayThere(flags: ReplayFlags, url: string): Promise<ReplayResul
   return { measured, counts: { before, after }, scores: undefined };
 }
 
-const ask = { budgetMs: 5000 };
-
-async function outcomes({ joiner, trainers }: RunningMesh): Promise<MeshOutcomes> {
-  return outcomesOf(
-    await joiner.ask({ kind: "getStatus" }, ask),
-    await trainers.status(),
-  );
+async function outcomes({ joiners, trainers }: RunningMesh): Promise<MeshOutcomes> {
+  return outcomesOf(await joiners.status(), await trainers.status());
 }
 
 /**

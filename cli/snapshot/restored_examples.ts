@@ -9,7 +9,6 @@ import { isFile, openExistingExamples } from "../../offline/data_directory/exist
 import { readManifests } from "../../records/snapshot_manifest.ts";
 import { openCoordination } from "../../server/machine/redis_coordination.ts";
 import { openRedisExamples, redisStorageOf } from "../../server/machine/redis_storage.ts";
-import { EVENT_PARTITIONS } from "../../server/plan.ts";
 import { InvariantError } from "../../structures/invariant.ts";
 import { CommandError, usageError } from "../errors.ts";
 import { loadConfiguration } from "../load_configuration.ts";
@@ -53,7 +52,7 @@ async function requireLogHere(folder: string, target: BlobStore): Promise<void> 
 
 async function openOnRedis(config: string): Promise<RestoredExamples> {
   const configuration = await loadConfiguration(config, undefined, { serves: false });
-  const { mesh, storage, trainerCount } = configuration;
+  const { mesh, storage, partitions } = configuration;
   if (storage.kind !== "directory" || storage.redis === undefined) {
     throw usageError(
       `${config} has no storage.redis: its logs are in the data directory. Leave --config out.`,
@@ -62,8 +61,7 @@ async function openOnRedis(config: string): Promise<RestoredExamples> {
   if (mesh !== undefined) await requireStopped(configuration);
   return await openRedisExamples(redisStorageOf(storage.redis, mesh?.id ?? "cairn", {
     logBytesMax: storage.logBytesMax,
-    eventPartitions: EVENT_PARTITIONS,
-    examplePartitions: trainerCount,
+    partitions,
     knownMs: 0,
   }));
 }

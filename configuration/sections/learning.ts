@@ -28,6 +28,9 @@ const rule = z.strictObject({
 }).describe("A label rule; the first rule of a task that matches an action applies.");
 
 export const joinerSection = z.strictObject({
+  partitions: z.int().min(1).max(1024).default(1).describe(
+    "Partitions of the event log. Each has a joiner, and the hosts with the role joiner share them out. The rankings, their events and the memory for open rankings are divided among them. Cannot change after the first start on a data directory.",
+  ),
   window: duration("1s", "90d").default(30 * 60_000)
     .describe(
       "Time that a ranking waits for actions, before items without a final action get their labels. Measured on the data clock, that is by the times of later requests and events; without any, the window stays open.",
@@ -60,7 +63,10 @@ export const joinerSection = z.strictObject({
 
 export const trainerSection = z.strictObject({
   count: z.int().min(1).max(64).default(1).describe(
-    "Number of trainers, each with a part of the examples. They share the embeddings and average their dense weights. Cannot change after the first start on a data directory.",
+    "Threads of trainers, to which the partitions of the example log are dealt. Trainers share the embeddings and average their dense weights.",
+  ),
+  partitions: z.int().min(1).max(1024).optional().describe(
+    "Partitions of the example log, at least as many as trainers, and a multiple of joiner.partitions. Cannot change after the first start on a data directory. Default: trainer.count, rounded up to a multiple of joiner.partitions.",
   ),
   averageInterval: duration("10ms", "1d").default(1000).describe(
     "Pause between averagings of dense weights, with several trainers.",

@@ -14,6 +14,11 @@ export class AcceptanceClock {
     this.#clock = clock;
   }
 
+  /** The newest time that was given, or resumed after; 0 before the first. */
+  get lastMs(): number {
+    return this.#lastMs;
+  }
+
   nextMs(): number {
     const nextMs = Math.max(this.#clock.nowMs(), this.#lastMs + ACCEPTANCE_STEP_MS);
     invariant(nextMs > this.#lastMs, "acceptance times strictly ascend");

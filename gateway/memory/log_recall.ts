@@ -7,7 +7,7 @@
  * answered: a window of 200,000 rankings of 100 items is 2 GB, which takes some 20 s to decode.
  */
 import type { Clock } from "../../mesh/ports/clock.ts";
-import type { EventLog, LogRecord } from "../../mesh/ports/event_log.ts";
+import type { EventLog } from "../../mesh/ports/event_log.ts";
 import type { Telemetry } from "../../mesh/ports/telemetry.ts";
 import {
   decodeEvent,
@@ -19,6 +19,7 @@ import { decodeExamples } from "../../records/example_chunk.ts";
 import { unpackEvents } from "../../records/remembered_events.ts";
 import { fingerprintOf } from "../../structures/fingerprint.ts";
 import { FingerprintMap } from "../../structures/fingerprint_map.ts";
+import { BackwardReader } from "./backward_reader.ts";
 import type { GatewayMemory } from "./gateway_memory.ts";
 import { hashRanking } from "./recent_rankings.ts";
 
@@ -67,8 +68,7 @@ export async function recallFromLogs(memory: GatewayMemory, source: RecallSource
 class LogRecall {
   readonly #memory: GatewayMemory;
   readonly #source: RecallSource;
-  /** For each partition the offset before which nothing was read yet; 0 = all was read. */
-  #unread: number[] | undefined;
+  readonly #reader: BackwardReader<Recalled>;
   /** Whether older rankings and events would be remembered. */
   readonly #roomFor = { rankings: true, events: true };
   /** Records that could not be decoded. */
@@ -79,6 +79,15 @@ class LogRecall {
   constructor(memory: GatewayMemory, source: RecallSource) {
     this.#memory = memory;
     this.#source = source;
+    this.#reader = new BackwardReader({
+      log: source.eventLog,
+      recordsPerRead: RECORDS_PER_STEP,
+      decode: ({ bytes }) => {
+        const record = decoded(bytes);
+        if (record === undefined) this.#invalid++;
+        return record;
+      },
+    });
   }
 
   /**
@@ -97,7 +106,7 @@ class LogRecall {
     }
   }
 
-  /** Reads up to `recordsMax` records of each partition. */
+  /** Reads up to `recordsMax` records. */
   async readSome(recordsMax: number): Promise<void> {
     for (let read = 0; read < recordsMax && !this.#memory.isComplete; read += RECORDS_PER_STEP) {
       await this.#step();
@@ -125,22 +134,17 @@ class LogRecall {
     }
   }
 
-  /** Reads the next older records of each partition. */
+  /** Reads the next older records. */
   async #step(): Promise<void> {
-    const { eventLog, telemetry } = this.#source;
-    const unread = this.#unread ??= await endOffsets(eventLog);
-    for (let partition = 0; partition < unread.length; partition++) {
-      const before = unread[partition];
-      if (before === 0) continue;
-      const from = Math.max(0, before - RECORDS_PER_STEP);
-      const records = (await eventLog.read(partition, from, before - from))
-        .filter(({ offset }) => offset < before);
-      // Empty below the offset to which the log was trimmed.
-      unread[partition] = records.length === 0 ? 0 : from;
-      for (const record of records.reverse()) this.#recall(record, partition);
+    const { telemetry } = this.#source;
+    let hasMore = true;
+    for (let read = 0; hasMore && read < RECORDS_PER_STEP; read++) {
+      const next = await this.#reader.next();
+      if (next === undefined) hasMore = false;
+      else this.#recall(next.record, next.partition);
     }
     const hasRoom = this.#roomFor.rankings || this.#roomFor.events;
-    if (hasRoom && unread.some((before) => before > 0)) return;
+    if (hasRoom && hasMore) return;
     this.#memory.isComplete = true;
     if (this.#invalid > 0) {
       const records = this.#invalid;
@@ -148,15 +152,10 @@ class LogRecall {
     }
   }
 
-  /** Remembers one record. One that cannot be decoded is skipped, as the joiner skips it. */
-  #recall({ bytes }: LogRecord, partition: number): void {
+  #recall(record: Recalled, partition: number): void {
     const { acceptanceClock, events, items, rankings, userRankings } = this.#memory;
     const forgotten = this.#forgotten[partition] ??= new FingerprintMap();
-    const record = decoded(bytes);
-    switch (record?.kind) {
-      case undefined:
-        this.#invalid++;
-        return;
+    switch (record.kind) {
       case "action":
         acceptanceClock.resumeAfter(record.acceptedAtMs);
         this.#roomFor.events = events.recallOlder(record);
@@ -171,6 +170,7 @@ class LogRecall {
         forgotten.set(fingerprintOf(record.user), 1);
         return;
       case "release":
+      case "mark":
       case "shown":
         return;
       case "impression": {

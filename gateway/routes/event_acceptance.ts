@@ -176,7 +176,7 @@ export class EventAcceptance {
         return impression === undefined ? [action] : [impression, action];
       });
       await eventLog.append(partition, records);
-      for (const event of group) this.#accept(event);
+      for (const event of group) this.#accept(partition, event);
       return;
     }
     const sent = group.flatMap(onceRecords);
@@ -189,7 +189,7 @@ export class EventAcceptance {
       if (outcome.kind === "appended") {
         memory.acceptanceClock.resumeAfter(acceptedAtMs);
         event.record = { ...record, acceptedAtMs };
-        return this.#accept(event);
+        return this.#accept(partition, event);
       }
       if (!outcome.isSame) return accepted.reject(conflict(record.eventId, pointer));
       event.isDuplicate = true;
@@ -197,7 +197,8 @@ export class EventAcceptance {
     });
   }
 
-  #accept({ accepted, record }: NewEvent): void {
+  #accept(partition: number, { accepted, record }: NewEvent): void {
+    this.#parts.marks?.accepted(partition, record);
     this.#parts.console?.activity.accepted(record);
     accepted.resolve(record.acceptedAtMs);
   }

@@ -19,8 +19,8 @@ export interface RefusedChange {
 
 const names = {
   shards: ["shards.count", "which shard owns a feature id"],
-  eventPartitions: ["joiner.count", "which partition has a ranking's events"],
-  examplePartitions: ["trainer.count", "which partition has a ranking's examples"],
+  eventPartitions: ["joiner.partitions", "which partition has a ranking's events"],
+  examplePartitions: ["trainer.partitions", "which partition has a ranking's examples"],
 } as const satisfies Record<keyof FixedCounts, readonly [string, string]>;
 
 /** The counts that a configuration would change, with the way to change them. */

@@ -33,7 +33,8 @@ export interface AppendFence {
 
 /** A record that is appended once, whichever process sends it and however often. */
 export interface OnceRecord {
-  readonly id: string;
+  /** Absent = the record is new whenever it is sent, and is not remembered. */
+  readonly id?: string;
   readonly bytes: Uint8Array;
   /** Two records of one id are the same if their contents are. */
   readonly content: string;

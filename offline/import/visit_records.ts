@@ -29,6 +29,12 @@ export interface LoggedIds {
   readonly events: ReadonlySet<string>;
 }
 
+/** A record of the event log, and the ranking that it belongs to. */
+export interface VisitRecord {
+  readonly rankingId: string;
+  readonly bytes: Uint8Array;
+}
+
 export interface VisitRecordsOptions {
   readonly schema: FeatureSchema;
   readonly tasks: number;
@@ -81,20 +87,23 @@ export class VisitRecords {
    *
    * @throws {FeatureTypeError} When an attribute is not of the type that its slot reads.
    */
-  records(visit: Visit, logged?: LoggedIds): Uint8Array[] {
-    const records: Uint8Array[] = [];
-    if (visit.ranking !== undefined) records.push(this.#impression(visit, visit.ranking));
-    for (const { value, ...action } of visit.actions) {
-      records.push(encodeEvent({
+  records(visit: Visit, logged?: LoggedIds): VisitRecord[] {
+    const records: VisitRecord[] = [];
+    const { ranking, actions } = visit;
+    if (ranking !== undefined) {
+      records.push({ rankingId: ranking.id, bytes: this.#impression(visit, ranking) });
+    }
+    for (const { value, ...action } of actions) {
+      const bytes = encodeEvent({
         kind: "action",
         ...action,
         ...(!Number.isNaN(value) && { value }),
         acceptedAtMs: this.#options.nextAcceptedAtMs(),
-      }));
+      });
+      records.push({ rankingId: action.rankingId, bytes });
     }
-    for (const record of records) this.#kept?.take(record);
+    for (const { bytes } of records) this.#kept?.take(bytes);
     if (logged === undefined) return records;
-    const { ranking, actions } = visit;
     const isLogged = actions.map(({ eventId }) => logged.events.has(eventId));
     if (ranking !== undefined) isLogged.unshift(logged.rankings.has(ranking.id));
     return records.filter((_, i) => !isLogged[i]);

@@ -49,7 +49,7 @@ const beforeAllLogs = { sequence: 0, offset: 0, learnedThroughMs: 0 };
 export async function writeModelSnapshot(
   blobs: BlobStore,
   { tables, checkpoint }: TrainedModel,
-  { trainerCount, embeddingShard }: CairnConfiguration,
+  { partitions, embeddingShard }: CairnConfiguration,
 ): Promise<void> {
   const atMs = Date.now();
   const [before] = await readManifests(blobs);
@@ -57,7 +57,7 @@ export async function writeModelSnapshot(
   const kernel = BatchKernel.create();
   const trainers: TrainerPart[] = [];
   const state: TrainerState = { model: checkpoint, judgement: NO_JUDGEMENT };
-  for (let partition = 0; partition < trainerCount; partition++) {
+  for (let partition = 0; partition < partitions.examples; partition++) {
     const cut = { ...beforeAllLogs, source: addresses.trainer(partition), partition };
     trainers.push(await writeTrainerPart(blobs, name, kernel, cut, state));
   }

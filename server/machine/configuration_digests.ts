@@ -17,6 +17,8 @@ export function configurationDigests(
     embeddings: digest([tables, servingReplica.widths]),
     "joiner.tasks": digest(joiner.tasks),
     "shards.count": digest(configuration.shardCount),
+    "joiner.partitions": digest(configuration.partitions.events),
+    "trainer.partitions": digest(configuration.partitions.examples),
     "trainer.count": digest(configuration.trainerCount),
     placement: digest(configuration.placement),
     "mesh.hosts": digest(mesh?.hosts.map(({ name, roles }) => [name, roles])),

@@ -137,7 +137,7 @@ export async function openHostMachine(
 }
 
 async function openAllStores(
-  { storage, trainerCount, mesh, joiner }: CairnConfiguration,
+  { storage, partitions, mesh, joiner }: CairnConfiguration,
   telemetry: PrometheusTelemetry,
   manyThreads: boolean,
 ): Promise<MeshStorage> {
@@ -145,7 +145,7 @@ async function openAllStores(
     storage,
     mesh: mesh?.id ?? "cairn",
     knownMs: joiner.windowMs + joiner.clockSkewMsMax + KNOWN_BEYOND_MS,
-    examplePartitions: trainerCount,
+    partitions,
     sharesRankings: mesh?.hosts.filter(({ roles }) => roles.includes("serving")).length !== 1,
     manyThreads,
     onWarning: (warning) => telemetry.log("warn", warning),

@@ -3,7 +3,6 @@
  */
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import type { MeshSettings } from "../../mesh/ports/coordination.ts";
-import { EVENT_PARTITIONS } from "../plan.ts";
 import { configurationDigests } from "./configuration_digests.ts";
 
 /** The numbers and features with which a mesh is created. */
@@ -11,8 +10,8 @@ export function meshSettingsOf(configuration: CairnConfiguration): MeshSettings 
   const { features, model, embeddings } = configurationDigests(configuration);
   return {
     shards: configuration.shardCount,
-    eventPartitions: EVENT_PARTITIONS,
-    examplePartitions: configuration.trainerCount,
+    eventPartitions: configuration.partitions.events,
+    examplePartitions: configuration.partitions.examples,
     schema: [features, model, embeddings].join("-"),
   };
 }

@@ -44,7 +44,7 @@ export async function openCoordination(
         "shards move between hosts while they serve.",
     );
   }
-  const sizes = { logBytesMax: 0, eventPartitions: 1, examplePartitions: 1, knownMs: 0 };
+  const sizes = { logBytesMax: 0, partitions: { events: 1, examples: 1 }, knownMs: 0 };
   const server = await RedisServer.open(redisStorageOf(storage.redis, mesh.id, sizes).server);
   const store = new RedisRecordStore(server);
   const coordination = new Coordinator({

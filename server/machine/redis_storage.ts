@@ -2,6 +2,7 @@
  * Opens the stores of `storage.redis`: logs and profiles on a server that several processes share.
  */
 import type { RedisSection } from "../../configuration/sections/redis.ts";
+import type { LogPartitions } from "../../configuration/partitions.ts";
 import { LogPartitionsError, RedisEventLog } from "../../mesh/adapters/redis/redis_event_log.ts";
 import { RedisUnavailableError } from "../../mesh/adapters/redis/redis_connection.ts";
 import { RedisProfileStore } from "../../mesh/adapters/redis/redis_profile_store.ts";
@@ -22,8 +23,8 @@ export class RedisStorageError extends Error {
 export interface RedisStorage {
   readonly server: RedisServerOptions;
   readonly logBytesMax: number;
-  readonly eventPartitions: number;
-  readonly examplePartitions: number;
+  /** Partitions of the event log and of the example log. */
+  readonly partitions: LogPartitions;
   readonly profilesCacheBytesMax: number;
   /** Time for which gateways know rankings and event ids of each other, ms. */
   readonly knownMs: number;
@@ -57,10 +58,7 @@ export function redisStorageOf(
     profilesCache,
   }: RedisSection,
   mesh: string,
-  sizes: Pick<
-    RedisStorage,
-    "logBytesMax" | "eventPartitions" | "examplePartitions" | "knownMs"
-  >,
+  sizes: Pick<RedisStorage, "logBytesMax" | "partitions" | "knownMs">,
 ): RedisStorage {
   return {
     server: {
@@ -131,23 +129,20 @@ export async function openRedisStores(
     );
   }
   const writer = crypto.randomUUID();
-  const openLog = (name: string, partitions: number) =>
+  const openLog = (name: keyof LogPartitions, key: string) =>
     RedisEventLog.open({
       server,
       name,
-      partitions,
+      partitions: storage.partitions[name],
       bytesMax: storage.logBytesMax,
       writer,
       idsKeptMs: storage.knownMs,
+    }).catch((error) => {
+      throw partitionsError(error, key);
     });
   const close = (store: { close(): Promise<void> }) => store.close();
-  const eventLog = opened.adopt(await openLog("events", storage.eventPartitions), close);
-  const exampleLog = opened.adopt(
-    await openLog("examples", storage.examplePartitions).catch((error) => {
-      throw trainerCountError(error);
-    }),
-    close,
-  );
+  const eventLog = opened.adopt(await openLog("events", "joiner.partitions"), close);
+  const exampleLog = opened.adopt(await openLog("examples", "trainer.partitions"), close);
   const profiles = opened.adopt(
     await RedisProfileStore.open({
       server,
@@ -180,7 +175,7 @@ export async function openRedisExamples(
   const server = await openServer(storage);
   try {
     const exampleLog = await openExamples(server, storage).catch((error) => {
-      throw trainerCountError(error);
+      throw partitionsError(error, "trainer.partitions");
     });
     return {
       exampleLog,
@@ -199,7 +194,7 @@ function openExamples(server: RedisServer, storage: RedisStorage): Promise<Redis
   return RedisEventLog.open({
     server,
     name: "examples",
-    partitions: storage.examplePartitions,
+    partitions: storage.partitions.examples,
     bytesMax: storage.logBytesMax,
     writer: crypto.randomUUID(),
   });
@@ -222,13 +217,17 @@ async function openServer({ server }: RedisStorage): Promise<RedisServer> {
   }
 }
 
-/** Rewords a mismatch of partitions: the configuration calls their number trainer.count. */
-function trainerCountError(error: unknown): unknown {
+/**
+ * Rewords a mismatch of a log's partitions in the words of the configuration.
+ *
+ * @param key The key of their number.
+ */
+function partitionsError(error: unknown, key: string): unknown {
   if (!(error instanceof LogPartitionsError)) return error;
   const { log, found, asked } = error;
   return new RedisStorageError(
-    `trainer.count is ${asked}, and the log ${log} was made for ${found}: examples are spread over the trainers, so ` +
-      `their number stays. Set trainer.count to ${found}, or storage.redis.name to another name.`,
+    `${key} is ${asked}, and the log ${log} was made with ${found}: a ranking stays in its partition, so ` +
+      `their number stays. Set ${key} to ${found}, or storage.redis.name to another name.`,
     { cause: error },
   );
 }

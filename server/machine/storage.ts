@@ -13,6 +13,7 @@ import { makeDirectory } from "../../mesh/adapters/embedded/durable_directory.ts
 import { DirectoryBlobStore } from "../../mesh/adapters/embedded/directory_blob_store.ts";
 import { EmbeddedEventLog } from "../../mesh/adapters/embedded/embedded_event_log.ts";
 import { createLogEnds, SharedLogEnds } from "../../mesh/adapters/embedded/log_ends.ts";
+import type { LogPartitions } from "../../configuration/partitions.ts";
 import { PartitionCountError } from "../../mesh/adapters/embedded/log_header.ts";
 import { writeInThread } from "../../mesh/adapters/embedded/profile_thread.ts";
 import { SqliteProfileStore } from "../../mesh/adapters/embedded/sqlite_profile_store.ts";
@@ -21,7 +22,6 @@ import type { TornTail } from "../../mesh/adapters/embedded/segment_recovery.ts"
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
 import type { MeshStores } from "../environment.ts";
-import { EVENT_PARTITIONS } from "../plan.ts";
 import { MemoryBlobStore } from "../../mesh/adapters/memory/memory_blob_store.ts";
 import { MemoryEventLog } from "../../mesh/adapters/memory/memory_event_log.ts";
 import { MemoryProfileStore } from "../../mesh/adapters/memory/memory_profile_store.ts";
@@ -54,7 +54,6 @@ export interface SharedStorage {
   readonly s3?: S3Options;
   /** Undefined where the process has no logs. */
   readonly examples: {
-    /** One per trainer. */
     readonly partitions: number;
     readonly ends: SharedArrayBuffer;
   } | undefined;
@@ -68,8 +67,8 @@ export interface OpenStorageOptions {
   readonly knownMs: number;
   /** Whether another process may get events on rankings of this one. Default true. */
   readonly sharesRankings?: boolean;
-  /** One per trainer. */
-  readonly examplePartitions: number;
+  /** Partitions of the event log and of the example log. */
+  readonly partitions: LogPartitions;
   /**
    * Whether other threads read the stores. Logs in memory cannot be shared, so `memory` then means
    * a temporary directory that is removed when the mesh stops.
@@ -85,13 +84,13 @@ export interface OpenStorageOptions {
 
 /** Opens the stores of the mesh. */
 export async function openStorage(options: OpenStorageOptions): Promise<MeshStorage> {
-  const { storage, examplePartitions, manyThreads } = options;
+  const { storage, partitions, manyThreads } = options;
   if (storage.kind === "directory") {
     return storage.redis
       ? await openRedis(storage.path, storage.redis, options)
       : await openDirectory(storage.path, options, "disk");
   }
-  if (!manyThreads) return openMemory(examplePartitions, storage);
+  if (!manyThreads) return openMemory(partitions, storage);
   const path = Deno.makeTempDirSync({ prefix: "cairn-" });
   const opened = await openDirectory(path, options, "process");
   return {
@@ -133,13 +132,13 @@ export async function openSharedStorage({ path, redis, s3, examples }: SharedSto
 }
 
 function openMemory(
-  examplePartitions: number,
+  partitions: LogPartitions,
   { logBytesMax: bytesMax, profilesBytesMax }: StorageSection,
 ): MeshStorage {
-  const eventLog = new MemoryEventLog({ name: "events", partitions: EVENT_PARTITIONS, bytesMax });
+  const eventLog = new MemoryEventLog({ name: "events", partitions: partitions.events, bytesMax });
   const exampleLog = new MemoryEventLog({
     name: "examples",
-    partitions: examplePartitions,
+    partitions: partitions.examples,
     bytesMax,
   });
   const profiles = new MemoryProfileStore(new DenoClock(), profilesBytesMax);
@@ -161,14 +160,13 @@ function openMemory(
 async function openRedis(
   path: string,
   section: RedisSection,
-  { storage, mesh, knownMs, sharesRankings = true, examplePartitions, onWarning = () => {} }:
+  { storage, mesh, knownMs, sharesRankings = true, partitions, onWarning = () => {} }:
     OpenStorageOptions,
 ): Promise<MeshStorage> {
   const s3 = s3Of(storage);
   const redis = redisStorageOf(section, mesh, {
     logBytesMax: storage.logBytesMax,
-    eventPartitions: EVENT_PARTITIONS,
-    examplePartitions,
+    partitions,
     knownMs,
   });
   makeDirectory(path);
@@ -184,7 +182,7 @@ async function openRedis(
 
 async function openDirectory(
   path: string,
-  { storage, examplePartitions, onTornTail, onProfilesMissing }: OpenStorageOptions,
+  { storage, partitions, onTornTail, onProfilesMissing }: OpenStorageOptions,
   durability: "disk" | "process",
 ): Promise<MeshStorage> {
   // When a later store cannot be opened, the earlier ones are closed again, the lock last.
@@ -192,7 +190,7 @@ async function openDirectory(
   opened.adopt(openDataDirectory(path), (directory) => directory.release());
   const profilesPath = `${path}/profiles.db`;
   if (isFile(`${path}/events/log.json`) && !isFile(profilesPath)) onProfilesMissing?.(profilesPath);
-  const exampleLogEnds = createLogEnds(examplePartitions);
+  const exampleLogEnds = createLogEnds(partitions.examples);
   const common = {
     bytesMax: storage.logBytesMax,
     durability,
@@ -202,19 +200,21 @@ async function openDirectory(
   const eventLog = opened.adopt(
     await EmbeddedEventLog.open({
       ...common,
-      partitions: EVENT_PARTITIONS,
+      partitions: partitions.events,
       directory: `${path}/events`,
+    }).catch((error) => {
+      throw partitionsError(error, "joiner.partitions");
     }),
     (log) => log.close(),
   );
   const exampleLog = opened.adopt(
     await EmbeddedEventLog.open({
       ...common,
-      partitions: examplePartitions,
+      partitions: partitions.examples,
       directory: `${path}/examples`,
       ends: new SharedLogEnds(exampleLogEnds),
     }).catch((error) => {
-      throw trainerCountError(error);
+      throw partitionsError(error, "trainer.partitions");
     }),
     (log) => log.close(),
   );
@@ -237,22 +237,23 @@ async function openDirectory(
     shared: {
       path,
       ...(s3 && { s3 }),
-      examples: { partitions: examplePartitions, ends: exampleLogEnds },
+      examples: { partitions: partitions.examples, ends: exampleLogEnds },
     },
     close: () => all.disposeAsync(),
   };
 }
 
 /**
- * Rewords a mismatch of the example log's partitions: the configuration calls their number
- * trainer.count.
+ * Rewords a mismatch of a log's partitions in the words of the configuration.
+ *
+ * @param key The key of their number.
  */
-function trainerCountError(error: unknown): unknown {
+function partitionsError(error: unknown, key: string): unknown {
   if (!(error instanceof PartitionCountError)) return error;
   const { directory, found, asked } = error;
   return new DataDirectoryError(
-    `trainer.count is ${asked}, and ${directory} was written for ${found}: examples are spread over the trainers, so ` +
-      `their number stays. Set trainer.count to ${found}, or storage.path to an empty directory.`,
+    `${key} is ${asked}, and ${directory} was written with ${found}: a ranking stays in its partition, so ` +
+      `their number stays. Set ${key} to ${found}, or storage.path to an empty directory.`,
     { cause: error },
   );
 }

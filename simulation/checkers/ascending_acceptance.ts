@@ -1,26 +1,31 @@
 /**
- * Acceptance times ascend in the order of the event log, over restarts and steps of the wall clock.
+ * Acceptance times ascend in the order of a partition of the event log, over restarts and steps of
+ * the wall clock.
  *
- *     ∀ actions a before b in the log:  acceptedAtMs(a) < acceptedAtMs(b)
+ *     ∀ events or marks a before b in a partition:  acceptedAtMs(a) < acceptedAtMs(b)
  */
 import type { Checker, CheckerContext } from "./checker.ts";
 import { decodedEvents } from "./decoded_records.ts";
 
 export function ascendingAcceptance(context: CheckerContext): Checker {
-  let last = -Infinity;
+  /** By partition. */
+  const newest: number[] = [];
   return {
     name: "ascending-acceptance",
-    durable(log, _partition, records, firstOffset) {
+    durable(log, partition, records, firstOffset) {
       if (log !== "events") return;
       decodedEvents(records).forEach((record, i) => {
-        if (record.kind !== "action") return;
+        if (record.kind !== "action" && record.kind !== "mark") return;
+        const last = newest[partition] ?? -Infinity;
         if (record.acceptedAtMs <= last) {
           context.fail(
-            `the action at offset ${firstOffset + i} was accepted at ${record.acceptedAtMs}, ` +
+            `the ${record.kind} at offset ${
+              firstOffset + i
+            } of partition ${partition} was accepted at ${record.acceptedAtMs}, ` +
               `the one before it at ${last}`,
           );
         }
-        last = record.acceptedAtMs;
+        newest[partition] = record.acceptedAtMs;
       });
     },
   };

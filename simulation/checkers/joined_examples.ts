@@ -3,7 +3,8 @@
  *
  *     ∀ partition p:  rows(example log p) is a prefix of Ref_p(event log)
  *
- * Ref is a join window of its own over every durable record, also of those that were trimmed since.
+ * Ref has a join window of its own for each partition of the event log, over every durable record,
+ * also of those that were trimmed since.
  * Rows are compared bit by bit. The check ends with the moments that come from outside the log:
  * impressions are closed before their window is over (a nearly full log asks for it), the wall
  * clock steps back (a joiner that starts afterwards bounds its data clock by it), or a fail-over of
@@ -29,29 +30,29 @@ export function joinedExamples(configuration: CairnConfiguration): CheckerFactor
 }
 
 function create(
-  { joiner, trainerCount }: CairnConfiguration,
+  { joiner, partitions }: CairnConfiguration,
   context: CheckerContext,
 ): Checker {
-  const options = { ...joiner, partition: 0 };
-  const shape = {
-    slots: options.slots,
-    denseWidth: options.denseWidth,
-    tasks: options.tasks.length,
-  };
-  const window = new JoinWindow(options);
+  const { slots, denseWidth, tasks } = joiner;
+  const shape = { slots, denseWidth, tasks: tasks.length };
+  const windows = Array.from(
+    { length: partitions.events },
+    (_, partition) => new JoinWindow({ ...joiner, partition }),
+  );
   const expected: Expected[] = Array.from(
-    { length: trainerCount },
+    { length: partitions.examples },
     () => ({ builder: new ExampleChunkBuilder(shape, 0), digests: [] }),
   );
   const written = expected.map(() => 0);
   const output = ({ fingerprint }: { readonly fingerprint: { low: number; high: number } }) =>
-    expected[partitionOfFingerprint(fingerprint, trainerCount)].builder;
+    expected[partitionOfFingerprint(fingerprint, partitions.examples)].builder;
   let gaveUp = false;
   return {
     name: "joined-examples",
     durable(log, partition, records, firstOffset) {
       if (gaveUp) return;
       if (log === "events") {
+        const window = windows[partition];
         decodedEvents(records).forEach((record, i) => {
           const offset = firstOffset + i;
           window.observe(record, offset);

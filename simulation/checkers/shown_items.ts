@@ -42,6 +42,7 @@ export const shownItems: CheckerFactory = (context) => {
       case "forget":
       case "release":
       case "remembered":
+      case "mark":
         return;
       default:
         record satisfies never;

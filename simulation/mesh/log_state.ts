@@ -149,14 +149,16 @@ export class LogState {
     this.#journal.add(() => target.acceptedAtMs = newestMs);
     const added: Uint8Array[] = [];
     const kept = records.map(({ id, content, acceptedAtMs, token, bytes, endsWithTime }) => {
-      const found = this.#ids.get(id);
+      const found = id === undefined ? undefined : this.#ids.get(id);
       if (found !== undefined) return found;
       const atMs = acceptedAtMs > target.acceptedAtMs
         ? acceptedAtMs
         : target.acceptedAtMs + ACCEPTANCE_STEP_MS;
       const entry = { content, acceptedAtMs: atMs, token };
-      this.#ids.set(id, entry);
-      this.#journal.add(() => this.#ids.delete(id));
+      if (id !== undefined) {
+        this.#ids.set(id, entry);
+        this.#journal.add(() => this.#ids.delete(id));
+      }
       if (endsWithTime) {
         new DataView(bytes.buffer, bytes.byteOffset).setFloat64(bytes.byteLength - 8, atMs);
       }

@@ -2,7 +2,6 @@
  * The work that a healed mesh of several hosts still has to do.
  */
 import { reasonOf } from "../../mesh/runtime/errors.ts";
-import { EVENT_PARTITIONS } from "../../server/plan.ts";
 import { type LogsAtRest, pendingOf } from "../liveness.ts";
 import type { MeshWorld } from "./mesh_world.ts";
 
@@ -39,7 +38,7 @@ export async function pendingInMesh(world: MeshWorld): Promise<string | undefine
 }
 
 function logsAtRest({ redis, configuration }: MeshWorld): LogsAtRest {
-  const partitions = { events: EVENT_PARTITIONS, examples: configuration.trainerCount };
+  const { partitions } = configuration;
   return {
     partition(log, partition) {
       const state = redis.log(log, partitions[log as keyof typeof partitions]);

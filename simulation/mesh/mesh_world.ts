@@ -347,7 +347,7 @@ export class MeshWorld extends World {
       slot.isRestarting = true;
       this.#die(slot, false);
     }
-    const log = this.redis.log("examples", this.#configuration.trainerCount);
+    const log = this.redis.log("examples", this.#configuration.partitions.examples);
     this.blobs.deleteSnapshotsBehind((partition) => log.endOffset(partition));
     this.#operate(async (mesh) => {
       await mesh.acceptLoss();

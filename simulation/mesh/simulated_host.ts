@@ -15,7 +15,7 @@ import { computingDefinitions } from "../../server/definitions.ts";
 import type { HostEnvironment, MeshStores } from "../../server/environment.ts";
 import { openHostLinks } from "../../server/machine/open_host_links.ts";
 import { placementEnvironment } from "../../server/machine/placement_environment.ts";
-import { EVENT_PARTITIONS, homeNodeOf } from "../../server/plan.ts";
+import { homeNodeOf } from "../../server/plan.ts";
 import { referenceSessions } from "../../server/reference_sessions.ts";
 import { present } from "../../structures/invariant.ts";
 import { KeyedHash } from "../keyed_hash.ts";
@@ -189,9 +189,9 @@ export class SimulatedHost {
   }
 
   async #openStores(node: string): Promise<MeshStores> {
-    const { profiles } = this.#options;
+    const { profiles, configuration } = this.#options;
     const link = this.#redisLink(node);
-    const eventLog = await this.#openLog(link, "events", EVENT_PARTITIONS);
+    const eventLog = await this.#openLog(link, "events", configuration.partitions.events);
     const { exampleLog, blobs } = await this.#openSharedStores(node);
     return { eventLog, exampleLog, blobs, profiles, sharedRankings: new SimulatedRankings(link) };
   }
@@ -199,7 +199,7 @@ export class SimulatedHost {
   async #openSharedStores(node: string): Promise<Pick<MeshStores, "exampleLog" | "blobs">> {
     const { blobs, configuration, seed, incarnation, syncMs } = this.#options;
     const link = this.#redisLink(node);
-    const exampleLog = await this.#openLog(link, "examples", configuration.trainerCount);
+    const exampleLog = await this.#openLog(link, "examples", configuration.partitions.examples);
     const latency = new KeyedHash(seed, `blobs/${node}/${incarnation}`);
     return { exampleLog, blobs: blobs.for(this.#nodes.clockOf(node), latency, syncMs) };
   }

@@ -32,6 +32,7 @@ export const recommending = {
 export const swarmKnobs: readonly Knob[] = [
   { path: "shards.count", values: [1, 2, 3, 4] },
   { path: "trainer.count", values: [1, 1, 2, 3] },
+  { path: "joiner.partitions", values: [1, 1, 2, 3] },
   { path: "trainer.batchRows", values: [1, 2, 8, 32] },
   { path: "trainer.linger", values: ["0ms", "5ms", "20ms", "200ms"] },
   { path: "trainer.pipelined", values: [false, true] },

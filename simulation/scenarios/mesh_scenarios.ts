@@ -12,6 +12,7 @@ import { visitShop } from "./shop.ts";
 /** Settings that the runs of a mesh draw. */
 const meshKnobs: readonly Knob[] = [
   { path: "trainer.count", values: [1, 2] },
+  { path: "joiner.partitions", values: [1, 2, 4] },
   { path: "trainer.batchRows", values: [2, 8, 32] },
   { path: "sync.rowsInterval", values: ["50ms", "300ms"] },
   { path: "storage.snapshots.interval", values: ["2s", "5s"] },

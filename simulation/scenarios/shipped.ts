@@ -158,6 +158,13 @@ export const shippedScenarios: readonly Scenario[] = [
   },
   {
     ...shop,
+    name: "several-partitions",
+    description: "three joiners and six example partitions, while the process is killed",
+    families: ["process", "actors"],
+    values: { "joiner.partitions": 3, "trainer.partitions": 6, "trainer.count": 2 },
+  },
+  {
+    ...shop,
     name: "narrow-shards",
     description: "six trainers ask a shard that holds one message of each priority, and stalls",
     families: ["links"],

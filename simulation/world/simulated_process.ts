@@ -32,9 +32,6 @@ const DRAIN_GRACE_MS = 1_000;
 /** The answer of a server that stops. */
 const refused: Exchange = { status: 503, body: { detail: "The server is stopping." } };
 
-/** The event log has one joiner. */
-const EVENT_PARTITIONS = 1;
-
 /** The surroundings of a process. */
 export interface SimulatedProcessOptions extends ProcessNodesOptions {
   readonly program: Program;
@@ -64,7 +61,7 @@ export class SimulatedProcess {
   constructor(options: SimulatedProcessOptions) {
     this.#options = options;
     this.#nodes = new ProcessNodes(options);
-    this.#exampleEnds = new SimulatedLogMemory(options.configuration.trainerCount);
+    this.#exampleEnds = new SimulatedLogMemory(options.configuration.partitions.examples);
   }
 
   /** Undefined until the process has started. */
@@ -197,14 +194,14 @@ export class SimulatedProcess {
       await EmbeddedEventLog.open({
         ...common,
         directory: `${DATA_DIRECTORY}/events`,
-        partitions: EVENT_PARTITIONS,
+        partitions: configuration.partitions.events,
       }),
       (log) => log.close(),
     );
     const exampleLog = await EmbeddedEventLog.open({
       ...common,
       directory: `${DATA_DIRECTORY}/examples`,
-      partitions: configuration.trainerCount,
+      partitions: configuration.partitions.examples,
       ends: new SimulatedLogEnds(this.#exampleEnds, common.clock),
     });
     opened.move();
@@ -222,7 +219,7 @@ export class SimulatedProcess {
     const exampleLog = await EmbeddedEventLog.open({
       mode: "read",
       directory: `${DATA_DIRECTORY}/examples`,
-      partitions: this.#options.configuration.trainerCount,
+      partitions: this.#options.configuration.partitions.examples,
       ends: new SimulatedLogEnds(this.#exampleEnds, clock),
       files,
       clock,

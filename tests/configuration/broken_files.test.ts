@@ -21,6 +21,23 @@ function problemsOf(text: string, host?: Host): string[] {
 
 const oneProblem: [name: string, text: string, problem: string][] = [
   [
+    "example partitions that the joiners cannot divide",
+    `${slots}\njoiner: { partitions: 4 }\ntrainer: { partitions: 6 }`,
+    "3:24 trainer.partitions: found 6, and joiner.partitions is 4, each with as many of them; " +
+    "write 8 or another multiple of 4, or leave it out",
+  ],
+  [
+    "more trainers than example partitions",
+    `${slots}\njoiner: { partitions: 2 }\ntrainer: { partitions: 4, count: 5 }`,
+    "3:34 trainer.count: found 5, and trainer.partitions is 4, so some trainers would have none; " +
+    "write at most 4",
+  ],
+  [
+    "no partitions",
+    `${slots}\njoiner: { partitions: 0 }`,
+    "2:23 joiner.partitions: found 0, expected a whole number from 1 to 1,024",
+  ],
+  [
     "a scenario that excludes by an action of which no history is kept",
     `${slots}\nscenarios: { home: { exclude: [{ what: click, within: 1h }] } }`,
     "2:40 scenarios.home.exclude[0].what: no history of this action is kept (none is); add " +

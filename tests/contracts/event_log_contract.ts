@@ -287,6 +287,19 @@ export function eventLogContract(
     await assert.rejects(log.appendOnce(1, [once("y")]), StaleWriterError);
   });
 
+  test("an id is known to all partitions, and a record without one is appended each time", async ({ log }) => {
+    if (!log.appendOnce) return;
+    await log.appendOnce(0, [once("a")]);
+    assert.deepEqual(await log.appendOnce(1, [once("a", "a", 9)]), [earlierAt(7)]);
+    const { id: _, ...mark } = { ...once("mark", "", 5), endsWithTime: false };
+    assert.deepEqual(await log.appendOnce(1, [mark, mark]), [
+      appendedAt(5),
+      appendedAt(5 + ACCEPTANCE_STEP_MS),
+    ]);
+    assert.deepEqual(await log.appendOnce(1, [mark]), [appendedAt(5 + 2 * ACCEPTANCE_STEP_MS)]);
+    assert.deepEqual(await readAll(log, 1), ["0:mark:", "1:mark:", "2:mark:"]);
+  });
+
   test("a record that was accepted before the newest one gets the next time, in its bytes too", async ({ log }) => {
     if (!log.appendOnce) return;
     const at = (id: string, acceptedAtMs: number) => {

@@ -144,7 +144,8 @@ export interface FixtureParts {
   readonly checkProfile?: GatewayParts["checkProfile"];
   readonly labels?: GatewayParts["labels"];
   readonly trainers?: GatewayParts["trainers"];
-  readonly joiner?: GatewayParts["joiner"];
+  readonly joiners?: GatewayParts["joiners"];
+  readonly marks?: GatewayParts["marks"];
   readonly replicas?: GatewayParts["replicas"];
   readonly failingParts?: GatewayParts["failingParts"];
   readonly links?: GatewayParts["links"];
@@ -178,7 +179,8 @@ export function gatewayFixture(parts: FixtureParts = {}) {
     ...(parts.checkProfile && { checkProfile: parts.checkProfile }),
     ...(parts.labels && { labels: parts.labels }),
     ...(parts.trainers && { trainers: parts.trainers }),
-    ...(parts.joiner && { joiner: parts.joiner }),
+    ...(parts.joiners && { joiners: parts.joiners }),
+    ...(parts.marks && { marks: parts.marks }),
     ...(parts.replicas && { replicas: parts.replicas }),
     ...(parts.failingParts && { failingParts: parts.failingParts }),
     ...(parts.links && { links: parts.links }),

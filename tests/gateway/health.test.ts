@@ -119,16 +119,16 @@ Deno.test("a full example log is a warning until it takes examples again", async
 
 Deno.test("the joiner's warning is one of the server's, and a joiner that fails has none", async () => {
   const held = healthOf({
-    joiner: joiner(() => ({ warning: "No window ends.", examplesDropped: 0 })),
+    joiners: [joiner(() => ({ warning: "No window ends.", examplesDropped: 0 }))],
   });
   assert.deepEqual(await held.warnings(), ["examples-held : No window ends."]);
-  assert.deepEqual(await healthOf({ joiner: joiner(failed) }).warnings(), []);
+  assert.deepEqual(await healthOf({ joiners: [joiner(failed)] }).warnings(), []);
 });
 
 Deno.test("losses are warnings with their number until ten minutes after the last one", async () => {
   let [dropped, refused] = [0, 0];
   const { warnings, clock } = healthOf({
-    joiner: joiner(() => ({ warning: undefined, examplesDropped: dropped })),
+    joiners: [joiner(() => ({ warning: undefined, examplesDropped: dropped }))],
     trainers: [trainer(() => ({ rowsRefused: refused })), trainer(() => ({ rowsRefused: 1 }))],
   });
   assert.match((await warnings())[0], /^rows-put-aside 1: The trainers have refused 1 examples/);
@@ -137,7 +137,7 @@ Deno.test("losses are warnings with their number until ten minutes after the las
   [dropped, refused] = [7, 2];
   const both = await warnings();
   assert.match(both[0], /^rows-put-aside 3: /);
-  assert.match(both[1], /^examples-dropped 7: The joiner has dropped 7 examples/);
+  assert.match(both[1], /^examples-dropped 7: The joiners have dropped 7 examples/);
   [dropped, refused] = [0, 0];
   assert.equal((await warnings()).length, 1, "the joiner has restarted: nothing is lost since");
 });

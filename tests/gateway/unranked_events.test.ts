@@ -168,8 +168,9 @@ function sharedLog() {
   const known = new Map<string, OnceRecord>();
   const appendOnce = async (partition: number, sent: readonly OnceRecord[]) => {
     const outcomes = sent.map((record): OnceOutcome => {
-      const before = known.get(record.id);
-      if (before === undefined) known.set(record.id, record);
+      const { id } = record;
+      const before = id === undefined ? undefined : known.get(id);
+      if (before === undefined && id !== undefined) known.set(id, record);
       const { acceptedAtMs } = before ?? record;
       return before === undefined
         ? { kind: "appended", acceptedAtMs }

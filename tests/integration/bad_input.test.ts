@@ -38,7 +38,7 @@ Deno.test("between all kinds of bad input, good events are learned once and noth
     }
     await send();
     await waitLearned(mesh);
-    const joined = await mesh.joiner.ask({ kind: "getStatus" }, { budgetMs: 5_000 });
+    const joined = await mesh.joiners.status();
     assert.equal(joined.actionsMatched, good);
     assert.equal(joined.actionsUnmatched + joined.actionsLate + joined.actionsDuplicate, 0);
     const trained = await mesh.trainers.status();
@@ -65,7 +65,7 @@ Deno.test("a clock that jumps ahead is refused and closes no window", async () =
     const [{ status }] = await client.post([click]);
     assert.equal(status, "accepted", "a refused event is not remembered as seen");
     await waitLearned(mesh);
-    const joined = await mesh.joiner.ask({ kind: "getStatus" }, { budgetMs: 5_000 });
+    const joined = await mesh.joiners.status();
     assert.equal(joined.actionsMatched, 1);
     assert.equal(joined.actionsLate, 0);
     assert.deepEqual(problems, []);

@@ -66,7 +66,7 @@ for (const placement of Object.keys(placements) as PlacementName[]) {
       await waitLearned(mesh);
       const trained = await mesh.trainers.status();
       assert.equal(trained.examples, eventId, "each event made one example, trained once");
-      const joined = await mesh.joiner.ask({ kind: "getStatus" }, { budgetMs: 5_000 });
+      const joined = await mesh.joiners.status();
       assert.equal(joined.actionsUnmatched, 0);
       assert.match(
         await client.text("/metrics"),

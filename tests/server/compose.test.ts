@@ -28,7 +28,7 @@ function simulatedEnvironment(world: SimulatedMesh, yaml: string) {
   const home = world.node(homeNode);
   const stores = {
     eventLog: new MemoryEventLog({ partitions: 1 }),
-    exampleLog: new MemoryEventLog({ partitions: configuration.trainerCount }),
+    exampleLog: new MemoryEventLog({ partitions: configuration.partitions.examples }),
     profiles: new MemoryProfileStore(world.clock),
     blobs: new MemoryBlobStore(),
   };

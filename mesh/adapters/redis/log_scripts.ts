@@ -74,9 +74,11 @@ return {'OK', string.format('%d', first), string.format('%d', held)}
 `);
 
 /**
- * Appends records whose ids are new. KEYS: runs, log, stream. ARGV: run id, partition, limit of
- * bytes, time to keep ids in ms, prefix of their keys, and for each record its id, its acceptance
- * time, the digest of its content, its token, '1' where its bytes end with the time, and its bytes.
+ * Appends records whose ids are new, and those without an id.
+ *
+ * KEYS: runs, log, stream. ARGV: run id, partition, limit of bytes, time to keep ids in ms, prefix
+ * of their keys, and for each record its id or '', its acceptance time, the digest of its content,
+ * its token, '1' where its bytes end with the time, and its bytes.
  *
  * A new record whose time is not above `accepted:p` gets the next time. Returns for each record the
  * value under its id, `content time token`; the token tells whether it was stored now.
@@ -101,14 +103,14 @@ local values = {}
 bytes = 0
 for i = 6, #ARGV, 6 do
   local key = prefix .. ARGV[i]
-  local value = redis.call('GET', key)
+  local value = ARGV[i] ~= '' and redis.call('GET', key)
   if not value then
     local at, record = tonumber(ARGV[i + 1]), ARGV[i + 5]
     if at <= newest then at = newest + ${ACCEPTANCE_STEP_MS} end
     newest = at
     if ARGV[i + 4] == '1' then record = string.sub(record, 1, -9) .. struct.pack('>d', at) end
     value = ARGV[i + 2] .. ' ' .. string.format('%.17g', at) .. ' ' .. ARGV[i + 3]
-    redis.call('SET', key, value, 'PX', ARGV[4])
+    if ARGV[i] ~= '' then redis.call('SET', key, value, 'PX', ARGV[4]) end
     redis.call('XADD', stream, string.format('%d-%d', next + 1, total), 'r', record)
     next = next + 1
     total = total + #record

@@ -14,7 +14,7 @@ export class OnceArguments {
   constructor({ id, bytes, content, acceptedAtMs, endsWithTime }: OnceRecord, token: string) {
     this.#digest = digest(content);
     this.#token = token;
-    this.values = [id, acceptedAtMs, this.#digest, token, endsWithTime ? 1 : 0, bytes];
+    this.values = [id ?? "", acceptedAtMs, this.#digest, token, endsWithTime ? 1 : 0, bytes];
   }
 
   /** The outcome by the value under the id, `content time token`. */

@@ -21,8 +21,8 @@ import { json, placedKeys, recordKeys, records } from "./record_keys.ts";
 /** The names of the settings in the configuration. */
 const settingNames: Readonly<Record<keyof MeshSettings, string>> = {
   shards: "shards.count",
-  eventPartitions: "joiner.count",
-  examplePartitions: "trainer.count",
+  eventPartitions: "joiner.partitions",
+  examplePartitions: "trainer.partitions",
   schema: "features, model or embeddings of digest",
 };
 

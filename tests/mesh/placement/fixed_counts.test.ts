@@ -14,7 +14,10 @@ Deno.test("a changed count is refused with the setting, the reason and the remed
   assert.match(refused.reason, /fixed when a mesh is created.*set it to 64, or stop the mesh/);
 });
 
-Deno.test("snapshots belong to a number of trainers, so that another number begins without one", () => {
+Deno.test("snapshots belong to a number of example partitions, so that another number begins without one", () => {
   const [refused] = refusedChanges(created, { ...created, examplePartitions: 8 });
-  assert.match(refused.reason, /^trainer\.count .* start another one with 8, without a snapshot$/);
+  assert.match(
+    refused.reason,
+    /^trainer\.partitions .* start another one with 8, without a snapshot$/,
+  );
 });

@@ -64,19 +64,20 @@ Deno.test("an imported ranking has the features that were kept before it, also a
     });
   const visits = [visit("r0", 0), visit("r1", 1), visit("r2", 2)];
   const whole = records();
-  const counts = visits.map((each) => clicksOf(whole.records(each)[0]));
+  const counts = visits.map((each) => clicksOf(whole.records(each)[0].bytes));
   assert.deepEqual(counts, [[0, 0], [1, 0], [2, 0]]);
   const resumed = records();
   resumed.skip(visits[0]);
   resumed.skip(visits[1]);
-  assert.deepEqual(clicksOf(resumed.records(visits[2])[0]), [2, 0]);
+  assert.deepEqual(clicksOf(resumed.records(visits[2])[0].bytes), [2, 0]);
 
   // The log may hold more than the checkpoint tells.
   const cut = records();
   cut.skip(visits[0]);
   const logged = { rankings: new Set(["r1", "r2"]), events: new Set(["e-r1"]) };
   assert.deepEqual(cut.records(visits[1], logged), []);
-  const [event, ...others] = cut.records(visits[2], logged).map(decodeEvent);
+  const [event, ...others] = cut.records(visits[2], logged)
+    .map(({ bytes }) => decodeEvent(bytes));
   assert.ok(event.kind === "action" && event.eventId === "e-r2" && others.length === 0);
-  assert.deepEqual(clicksOf(cut.records(visit("r3", 3))[0]), [3, 0]);
+  assert.deepEqual(clicksOf(cut.records(visit("r3", 3))[0].bytes), [3, 0]);
 });

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { openStorage } from "../../../server/machine/storage.ts";
+import { openStorage, type OpenStorageOptions } from "../../../server/machine/storage.ts";
 import { DataDirectoryError } from "../../../mesh/adapters/embedded/data_directory.ts";
 
-/** Opens the stores of a directory for so many trainers. */
+/** Opens the stores of a directory with so many partitions. */
 function open(
   path: string,
-  trainers: number,
+  partitions: OpenStorageOptions["partitions"],
   onProfilesMissing: (path: string) => void = () => {},
 ) {
   const storage = {
@@ -19,28 +19,32 @@ function open(
     storage,
     mesh: "cairn",
     knownMs: 1_000,
-    examplePartitions: trainers,
+    partitions,
     manyThreads: false,
     onProfilesMissing,
   });
 }
 
-Deno.test("another trainer.count is refused in the words of the configuration, and the right one opens", async () => {
+Deno.test("another number of partitions is refused in the words of the configuration, and the right one opens", async () => {
   const path = Deno.makeTempDirSync();
   try {
-    const first = await open(path, 3);
-    await first.exampleLog.append(2, [Uint8Array.of(7)]);
+    const first = await open(path, { events: 3, examples: 6 });
+    await first.exampleLog.append(5, [Uint8Array.of(7)]);
     await first.close();
-    for (const trainers of [1, 4]) {
-      const error = await open(path, trainers).catch((error) => error);
+    const refusals = [
+      [{ events: 1, examples: 6 }, /^joiner.partitions is 1, and .*\/events was .* 3: .* to 3, or/],
+      [
+        { events: 3, examples: 9 },
+        /^trainer.partitions is 9, and .*\/examples was .* 6: .* to 6, or/,
+      ],
+    ] as const;
+    for (const [partitions, message] of refusals) {
+      const error = await open(path, partitions).catch((error) => error);
       assert.ok(error instanceof DataDirectoryError);
-      assert.match(
-        error.message,
-        new RegExp(`^trainer.count is ${trainers}, and .*/examples was written for 3: .* to 3, or`),
-      );
+      assert.match(error.message, message);
     }
-    const again = await open(path, 3); // the lock was let go
-    assert.equal(await again.exampleLog.endOffset(2), 1);
+    const again = await open(path, { events: 3, examples: 6 }); // the lock was let go
+    assert.equal(await again.exampleLog.endOffset(5), 1);
     await again.close();
   } finally {
     Deno.removeSync(path, { recursive: true });
@@ -51,7 +55,8 @@ Deno.test("profiles that are missing in a used directory are reported, and in a 
   const path = Deno.makeTempDirSync();
   try {
     const missing: string[] = [];
-    const openOnce = async () => await (await open(path, 1, (file) => missing.push(file))).close();
+    const openOnce = async () =>
+      await (await open(path, { events: 1, examples: 1 }, (file) => missing.push(file))).close();
     await openOnce();
     await openOnce();
     assert.deepEqual(missing, []);

@@ -125,7 +125,7 @@ mesh: { id: shop, hosts: { one: { address: "127.0.0.1:7400", roles: [serving, sh
     const storageOf = (redis: string) => {
       const { storage } = parseConfiguration(yaml(redis), "cairn.yaml");
       assert.ok(storage.kind === "directory" && storage.redis);
-      const sizes = { logBytesMax: 1e6, eventPartitions: 1, examplePartitions: 1, knownMs: 1 };
+      const sizes = { logBytesMax: 1e6, partitions: { events: 1, examples: 1 }, knownMs: 1 };
       const options = redisStorageOf(storage.redis, "shop", sizes);
       return { ...options, server: { ...options.server, openBudgetMs: 200 } };
     };

@@ -1,0 +1,98 @@
+/**
+ * Partitions without events get marks, so that freshness over all partitions does not stand still.
+ */
+import assert from "node:assert/strict";
+import { AcceptanceMarks } from "../../gateway/acceptance_marks.ts";
+import { AcceptanceClock } from "../../gateway/memory/acceptance_clock.ts";
+import { MemoryEventLog } from "../../mesh/adapters/memory/memory_event_log.ts";
+import { TelemetryRecorder } from "../../mesh/simulation/telemetry_recorder.ts";
+import { VirtualClock } from "../../mesh/simulation/virtual_clock.ts";
+import { decodeEvent } from "../../records/event_record.ts";
+
+function world(partitions = 3, bytesMax = Infinity) {
+  const clock = new VirtualClock({ startMs: 1_000 });
+  const eventLog = new MemoryEventLog({ name: "events", partitions, bytesMax });
+  const acceptanceClock = new AcceptanceClock(clock);
+  const telemetry = new TelemetryRecorder();
+  const marks = new AcceptanceMarks({ eventLog, acceptanceClock, clock, telemetry });
+  /** Acceptance times and times of the records of a partition. */
+  const times = async (partition: number) =>
+    (await eventLog.read(partition, 0, 100)).map(({ bytes }) => {
+      const { kind, acceptedAtMs, atMs } = decodeEvent(bytes);
+      return { kind, acceptedAtMs, atMs };
+    });
+  const accept = (partition: number, atMs: number) => {
+    const acceptedAtMs = acceptanceClock.nextMs();
+    marks.accepted(partition, { acceptedAtMs, atMs });
+    return acceptedAtMs;
+  };
+  return { clock, eventLog, marks, times, accept, telemetry, acceptanceClock };
+}
+
+Deno.test("after an event the other partitions get one mark each, with a later time", async () => {
+  const { clock, times, accept } = world();
+  const acceptedAtMs = accept(1, 500);
+  await clock.advance(1_000);
+  assert.deepEqual(await times(1), []);
+  for (const partition of [0, 2]) {
+    const [mark, ...others] = await times(partition);
+    assert.deepEqual(others, []);
+    assert.equal(mark.kind, "mark");
+    assert.ok(mark.acceptedAtMs > acceptedAtMs);
+    assert.equal(mark.atMs, 500, "it carries the data clock on");
+  }
+});
+
+Deno.test("a partition that has an event meanwhile needs no mark", async () => {
+  const { clock, times, accept } = world();
+  accept(1, 1);
+  await clock.advance(50);
+  accept(0, 2);
+  accept(2, 3);
+  await clock.advance(1_000);
+  assert.deepEqual(await times(2), []);
+  assert.deepEqual((await times(0)).map(({ atMs }) => atMs), [3]);
+  assert.deepEqual((await times(1)).map(({ atMs }) => atMs), [3]);
+});
+
+Deno.test("a mark carries the time of a later ranking", async () => {
+  const { clock, marks, times, accept } = world(2);
+  accept(0, 10);
+  marks.ranked(90);
+  marks.ranked(20);
+  await clock.advance(1_000);
+  assert.deepEqual((await times(1)).map(({ atMs }) => atMs), [90]);
+});
+
+Deno.test("a log with events is marked at the start, and an empty one is not", async () => {
+  const { clock, marks, times, acceptanceClock } = world(2);
+  marks.start();
+  await clock.advance(1_000);
+  assert.deepEqual([await times(0), await times(1)], [[], []]);
+  const again = world(2);
+  again.acceptanceClock.resumeAfter(acceptanceClock.nextMs());
+  again.marks.start();
+  await again.clock.advance(1_000);
+  assert.equal((await again.times(0)).length, 1);
+  assert.equal((await again.times(1)).length, 1);
+});
+
+Deno.test("marks that a full log refuses are appended when it has room", async () => {
+  const { clock, eventLog, times, accept, telemetry } = world(2, 40);
+  await eventLog.append(1, [new Uint8Array(40)]);
+  accept(0, 1);
+  await clock.advance(5_000);
+  assert.equal(await eventLog.endOffset(1), 1);
+  await eventLog.trim(1, 1);
+  await clock.advance(5_000);
+  assert.deepEqual((await times(1)).map(({ kind }) => kind), ["mark"]);
+  assert.deepEqual(telemetry.lines, []);
+});
+
+Deno.test("nothing is appended after the end", async () => {
+  const { clock, marks, times, accept } = world(2);
+  accept(0, 1);
+  await marks.stop();
+  await clock.advance(5_000);
+  assert.deepEqual(await times(1), []);
+});
