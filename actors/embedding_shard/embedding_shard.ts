@@ -1,46 +1,37 @@
 /**
- * An embedding shard's behaviour. It owns its tables, and adds to them the marks of the trainers
- * (so that each batch is applied once), the search for expired rows, and snapshots.
+ * An embedding shard's behaviour: its tables, which trainers change through sources, so that each
+ * batch is applied once, and the deltas, snapshots, loads and moves of its rows.
  */
 import type { ActorContext, Behavior } from "../../mesh/runtime/actor.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { Counter } from "../../mesh/ports/telemetry.ts";
 import { ClassTables } from "../../kernels/embedding/class_tables.ts";
 import { BufferPool } from "../../structures/buffer_pool.ts";
+import { present } from "../../structures/invariant.ts";
 import type { EmbeddingShardOptions } from "./options.ts";
 import {
   type ApplyGradients,
   type BeginSnapshot,
-  CutPassedError,
   type EmbeddingShardMessage,
   type ExportRows,
-  firstOpeningOf,
   type GoBack,
   type Lookup,
   type OpenSource,
   type RemoveRows,
-  ShardRestartedError,
   type SourceOpening,
-  SourceReopenedError,
-  SourceTakenError,
   type TakeDelta,
-  tenureOf,
 } from "./protocol.ts";
-import {
-  type BeginCopy,
-  CopyLostError,
-  type CopyRequest,
-  ShardMovingError,
-} from "./copy_protocol.ts";
+import { type BeginCopy, type CopyRequest, ShardMovingError } from "./copy_protocol.ts";
 import { buffersOf, DeltaStream } from "./delta_stream.ts";
-import { Giving } from "./giving.ts";
+import { Giving, type GivingParts, refuseCopy } from "./giving.ts";
 import type { MovedShard, MovedShards } from "./moved_shards.ts";
 import { listIds, removeRows } from "./removed_rows.ts";
 import { ShardFigures } from "./shard_figures.ts";
 import { Loading, LoadProgress, ShardLoadingError } from "./loading.ts";
 import { type RestoredShard, restoreNewest } from "./shard_restore.ts";
-import { ShardSnapshot, type SnapshotsBefore } from "./shard_snapshot.ts";
-import type { WaitingMessages } from "./waiting_messages.ts";
+import { ShardSnapshot } from "./shard_snapshot.ts";
+import { SnapshotBase } from "./snapshot_base.ts";
+import { Sources } from "./sources.ts";
 
 /** Interval at which the entries per bucket are counted, ms. Counting visits all buckets. */
 const BUCKETS_INTERVAL_MS = 60_000;
@@ -74,18 +65,8 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
   /** The move to another node that is under way. */
   #giving: Giving | undefined;
   #snapshot: ShardSnapshot | undefined;
-  /** The newest snapshot that is known to be stored, since which the tables know all changes. */
-  #stored: string | undefined;
-  /**
-   * Erasures so far, and those before the full member of the stored chain: an erased row must not
-   * stay in an earlier member, so a full snapshot follows.
-   */
-  #erasures = 0;
-  #erasuresInChain = 0;
-  /** The newest sequence applied, by source. */
-  readonly #marks = new Map<string, number>();
-  /** Number of the current opening, by source. */
-  readonly #epochs = new Map<string, number>();
+  readonly #base: SnapshotBase;
+  readonly #sources: Sources;
   readonly #labels: { readonly shard: string };
   readonly #gradientRows: Counter;
   readonly #figures: ShardFigures;
@@ -101,17 +82,17 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
     this.#options = options;
     this.#blobs = blobs;
     this.#moved = moved;
-    const { tables, incarnation, moves, marks, epochs, deltas } = start;
+    const { tables, incarnation, moves, deltas } = start;
     const { shard } = options;
     this.#tables = tables;
     this.#incarnation = incarnation;
     this.#moves = moves;
-    for (const [source, sequence] of marks) this.#marks.set(source, sequence);
-    for (const [source, epoch] of epochs) this.#epochs.set(source, epoch);
+    this.#sources = new Sources(shard, incarnation, start);
+    this.#base = new SnapshotBase(shard);
     this.#deltas = new DeltaStream(tables, shard, `${incarnation}/${moves}`, deltas);
     // It handed itself over and crashed: the copy may be the owner by now.
     const copy = moved.givenTo(shard, options.tenure);
-    if (copy !== undefined) this.#giving = new Giving(copy, undefined);
+    if (copy !== undefined) this.#giving = new Giving(copy, undefined, this.#givingParts());
     this.#labels = { shard: String(options.shard) };
     this.#gradientRows = context.telemetry.counter("cairn_shard_gradient_rows_total", {
       help: "Rows for which gradients arrived; a row counts once a batch.",
@@ -161,8 +142,8 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
 
   /** The rows are those of a snapshot. */
   #beginFrom({ marks, snapshot }: RestoredShard): void {
-    for (const { source, sequence } of marks) this.#marks.set(source, sequence);
-    this.#stored = snapshot;
+    for (const { source, sequence } of marks) this.#sources.moveMark(source, sequence);
+    this.#base.begin(snapshot);
   }
 
   /** Serves the rows that are loaded, until the others are. */
@@ -187,35 +168,15 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
 
   /** Whether a message is not handled now: before all rows are loaded, or while frozen. */
   #waits(message: EmbeddingShardMessage): boolean {
-    const { shard } = this.#options;
+    const { shard, evictionIntervalMs } = this.#options;
+    const parts = { context: this.#context, retryMs: evictionIntervalMs };
     if (this.#loading !== undefined) {
       const refusal = (doing: string) => new ShardLoadingError(shard, doing);
-      if (this.#isKept(message, this.#loading.waiting, refusal)) return true;
+      if (this.#loading.waiting.keeps(message, { ...parts, refusal })) return true;
     }
     if (this.#giving?.isFrozen !== true) return false;
     const refusal = (doing: string) => new ShardMovingError(shard, doing);
-    return this.#isKept(message, this.#giving.waiting, refusal);
-  }
-
-  #isKept(
-    message: EmbeddingShardMessage,
-    waiting: WaitingMessages,
-    refusal: (doing: string) => Error,
-  ): boolean {
-    switch (waiting.handlingOf(message)) {
-      case "waits":
-        if (waiting.defer(message)) return true;
-        this.#context.replyError(message, refusal("keep more messages"));
-        return true;
-      case "refused":
-        this.#context.replyError(message, refusal(message.kind));
-        return true;
-      case "again":
-        this.#context.schedule(this.#options.evictionIntervalMs, message);
-        return true;
-      case "handled":
-        return false;
-    }
+    return this.#giving.waiting.keeps(message, { ...parts, refusal });
   }
 
   receive(message: EmbeddingShardMessage): void | Promise<void> {
@@ -299,22 +260,19 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
 
   #openSource(message: OpenSource): void {
     const { source, tenure = 0 } = message;
-    const before = this.#epochs.get(source) ?? 0;
-    if (tenureOf(before) > tenure) {
-      const { shard } = this.#options;
-      const error = new SourceTakenError(shard, source, tenure, tenureOf(before));
-      return this.#context.replyError(message, error);
+    let opening: SourceOpening;
+    try {
+      opening = this.#sources.open(source, tenure);
+    } catch (error) {
+      return this.#context.replyError(message, error as Error);
     }
-    const epoch = Math.max(before + 1, firstOpeningOf(tenure));
-    this.#epochs.set(source, epoch);
-    const sequence = this.#marks.get(source) ?? 0;
-    this.#context.reply(message, { sequence, incarnation: this.#incarnation, epoch });
+    this.#context.reply(message, { sequence: this.#sources.markOf(source), ...opening });
   }
 
   #applyGradients(message: ApplyGradients): void {
-    const refusal = this.#refusalOf(message.source, message.opening);
+    const refusal = this.#sources.refusalOf(message.source, message.opening);
     if (refusal !== undefined) return this.#context.replyError(message, refusal);
-    const mark = this.#marks.get(message.source) ?? 0;
+    const mark = this.#sources.markOf(message.source);
     if (message.sequence <= mark) return this.#context.reply(message, { applied: false });
     this.#tables.applyGradients(
       message,
@@ -324,7 +282,7 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
     );
     this.#snapshot?.keepAhead();
     this.#buffers.give(message.gradients);
-    this.#marks.set(message.source, message.sequence);
+    this.#sources.moveMark(message.source, message.sequence);
     this.#deltas.trace(this.#context.traceOf(message));
     this.#gradientRows.add(message.ids.length, this.#labels);
     this.#context.reply(message, { applied: true });
@@ -332,29 +290,22 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
 
   #removeRows(message: RemoveRows): void {
     const { source, sequence, opening } = message;
-    const refusal = this.#refusalOf(source, opening);
+    const refusal = this.#sources.refusalOf(source, opening);
     if (refusal !== undefined) return this.#context.replyError(message, refusal);
-    if (sequence <= (this.#marks.get(source) ?? 0)) {
+    if (sequence <= this.#sources.markOf(source)) {
       return this.#context.reply(message, { applied: false, rows: {} });
     }
     const rows = removeRows(this.#tables, message);
-    this.#erasures++;
+    this.#base.erased();
     this.#snapshot?.keepAhead();
-    if (message.isLast) this.#marks.set(source, sequence);
+    if (message.isLast) this.#sources.moveMark(source, sequence);
     this.#context.reply(message, { applied: true, rows });
   }
 
   #beginSnapshot(message: BeginSnapshot): void {
-    for (const { source, sequence, opening } of message.marks) {
-      const applied = this.#marks.get(source) ?? 0;
-      const refusal = this.#refusalOf(source, opening) ??
-        (applied > sequence
-          ? new CutPassedError(this.#options.shard, source, applied, sequence)
-          : undefined);
-      if (refusal !== undefined) return this.#context.replyError(message, refusal);
-    }
-    for (const { source, sequence } of message.marks) this.#marks.set(source, sequence);
-    const before = this.#snapshotsBefore(message);
+    const refusal = this.#sources.cut(message.marks);
+    if (refusal !== undefined) return this.#context.replyError(message, refusal);
+    const before = this.#base.next(message, this.#snapshot);
     this.#snapshot?.abandon();
     const parts = {
       context: this.#context,
@@ -366,37 +317,11 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
     this.#context.reply(message, undefined);
   }
 
-  /**
-   * An increment holds the changes since {@link #stored}. That is the snapshot that was written
-   * last, if the snapshotter names it as stored, or else the one before, whose changes the tables
-   * know until they are told of a newer one.
-   */
-  #snapshotsBefore({ base }: BeginSnapshot): SnapshotsBefore {
-    const last = this.#snapshot;
-    const lastIsStored = last?.isWritten === true && last.name === base?.snapshot;
-    if (lastIsStored) {
-      this.#stored = last.name;
-      if (last.kind === "full") this.#erasuresInChain = last.erasures;
-    }
-    const isKnown = base !== undefined && base.snapshot === this.#stored;
-    const mayFollow = isKnown && this.#erasures === this.#erasuresInChain;
-    const incrementBytesMax = mayFollow ? base.bytesMax[this.#options.shard] : 0;
-    return { lastIsStored, incrementBytesMax, erasures: this.#erasures };
-  }
-
   #goBack(message: GoBack): void {
     if (message.opening.incarnation !== this.#incarnation) {
       return this.#context.reply(message, undefined);
     }
     throw new Error("a trainer gave up the updates since the newest snapshot");
-  }
-
-  /** Why messages under this opening are refused; undefined where it is the current one. */
-  #refusalOf(source: string, { incarnation, epoch }: SourceOpening): Error | undefined {
-    const { shard } = this.#options;
-    if (incarnation !== this.#incarnation) return new ShardRestartedError(shard);
-    if (epoch !== this.#epochs.get(source)) return new SourceReopenedError(shard, source);
-    return undefined;
   }
 
   #takeDelta(message: TakeDelta): void {
@@ -437,62 +362,33 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
     if (this.#giving !== undefined) this.#endGiving();
     const source = this.#tables.copySource();
     const headers = source.begin();
-    this.#giving = new Giving(message.copy, source);
+    this.#giving = new Giving(message.copy, source, this.#givingParts());
     this.#context.reply(message, { incarnation: this.#incarnation, headers });
   }
 
-  #give(
-    message: CopyRequest,
-  ): void {
+  #give(message: CopyRequest): void {
     const giving = this.#giving;
-    const source = giving?.copy === message.copy ? giving.source : undefined;
-    if (giving === undefined || source === undefined) {
-      return this.#copyLost(message, "the shard was restarted, or another copy was begun");
-    }
-    if (message.kind === "copyRows") {
-      const page = source.page(message.cursor, message.rowsMax);
-      return this.#context.reply(message, page, [page.bytes.buffer]);
-    }
-    if (message.kind === "finishCopy") this.#freeze(giving);
-    const changes = source.changes(message.applied, message.rowsMax);
-    if (changes === "overflowed") {
-      return this.#copyLost(message, "more rows were removed than can be remembered");
-    }
-    const buffers = changes.classes.flatMap((delta) =>
-      delta === undefined ? [] : [delta.bytes.buffer, delta.tombstones.buffer]
-    );
-    if (message.kind === "getCopyChanges") {
-      return this.#context.reply(message, changes, buffers);
-    }
-    const areLast = changes.classes.every((delta) =>
-      delta === undefined || delta.rows + delta.tombstones.length < message.rowsMax
-    );
-    if (!areLast) return this.#context.reply(message, { changes }, buffers);
-    giving.deltas ??= { handed: this.#deltas.handOver(HANDED_ROWS_MAX) };
-    this.#context.reply(message, {
-      changes,
-      handover: {
-        end: source.end(),
+    if (giving?.copy === message.copy) giving.answer(message);
+    else refuseCopy(this.#context, this.#options.shard, message);
+  }
+
+  #givingParts(): GivingParts {
+    const { shard, tenure } = this.#options;
+    return {
+      context: this.#context,
+      shard,
+      onFrozen: () => {
+        const { copy } = present(this.#giving, "a frozen shard moves");
+        this.#moved.give(shard, copy, tenure);
+        this.#snapshot?.abandon();
+      },
+      handOver: () => ({
         incarnation: this.#incarnation,
         moves: this.#moves + 1,
-        marks: [...this.#marks],
-        epochs: [...this.#epochs],
-        deltas: giving.deltas.handed,
-      },
-    }, buffers);
-  }
-
-  #freeze(giving: Giving): void {
-    if (giving.isFrozen) return;
-    giving.isFrozen = true;
-    giving.frozenAtMs = this.#context.clock.monotonicMs();
-    this.#moved.give(this.#options.shard, giving.copy, this.#options.tenure);
-    this.#snapshot?.abandon();
-  }
-
-  #copyLost(message: CopyRequest, why: string): void {
-    const error = new CopyLostError(this.#options.shard, message.copy, why);
-    this.#context.replyError(message, error);
+        ...this.#sources.state,
+        deltas: this.#deltas.handOver(HANDED_ROWS_MAX),
+      }),
+    };
   }
 
   /** The shard stays here: what has waited is handled now. */
@@ -500,7 +396,7 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
     const giving = this.#giving;
     this.#figures.moveEnded("givenUp", giving?.frozenAtMs);
     this.#giving = undefined;
-    giving?.source?.close();
+    giving?.close();
     this.#moved.settle(this.#options.shard);
     for (const message of giving?.waiting.take() ?? []) this.receive(message);
   }

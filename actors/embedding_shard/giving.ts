@@ -1,25 +1,95 @@
 /**
- * The owner's side of a live move: the copy that reads its rows, and the messages that wait while
- * the shard is frozen.
+ * The owner's side of a live move: answers the copy that reads the shard's rows, freezes the shard
+ * for the last changes, and keeps the messages that wait meanwhile.
  */
+import type { ActorContext } from "../../mesh/runtime/actor.ts";
 import type { CopySource } from "../../kernels/embedding/class_copy.ts";
-import type { HandedDeltas } from "./deltas.ts";
+import { CopyLostError, type CopyRequest, type ShardHandover } from "./copy_protocol.ts";
+import type { EmbeddingShardMessage } from "./protocol.ts";
 import { WaitingMessages } from "./waiting_messages.ts";
+
+export interface GivingParts {
+  readonly context: ActorContext<EmbeddingShardMessage>;
+  readonly shard: number;
+  /** Called once: from now on the shard takes no updates. */
+  readonly onFrozen: () => void;
+  /** The state of the frozen shard that is not in its tables; called once. */
+  readonly handOver: () => Omit<ShardHandover, "end">;
+}
 
 export class Giving {
   readonly copy: string;
-  /** Undefined after a crash of the frozen shard: it only waits for the end of the move. */
-  readonly source: CopySource | undefined;
   readonly waiting = new WaitingMessages("frozen");
-  isFrozen: boolean;
-  /** When it was frozen, on the monotonic clock, ms; undefined before that, and after a crash. */
-  frozenAtMs: number | undefined;
-  /** The deltas as they were handed over; undefined before that. */
-  deltas: { readonly handed: HandedDeltas | undefined } | undefined;
+  readonly #parts: GivingParts;
+  /** Undefined after a crash of the frozen shard: it only waits for the end of the move. */
+  readonly #source: CopySource | undefined;
+  #isFrozen: boolean;
+  #frozenAtMs: number | undefined;
+  #handover: Omit<ShardHandover, "end"> | undefined;
 
-  constructor(copy: string, source: CopySource | undefined) {
+  constructor(copy: string, source: CopySource | undefined, parts: GivingParts) {
     this.copy = copy;
-    this.source = source;
-    this.isFrozen = source === undefined;
+    this.#source = source;
+    this.#parts = parts;
+    this.#isFrozen = source === undefined;
   }
+
+  get isFrozen(): boolean {
+    return this.#isFrozen;
+  }
+
+  /** When it was frozen, on the monotonic clock, ms; undefined before that, and after a crash. */
+  get frozenAtMs(): number | undefined {
+    return this.#frozenAtMs;
+  }
+
+  /** Answers a request of the copy. */
+  answer(message: CopyRequest): void {
+    const { context, shard } = this.#parts;
+    const source = this.#source;
+    if (source === undefined) return refuseCopy(context, shard, message);
+    if (message.kind === "copyRows") {
+      const page = source.page(message.cursor, message.rowsMax);
+      return context.reply(message, page, [page.bytes.buffer]);
+    }
+    if (message.kind === "finishCopy") this.#freeze();
+    const changes = source.changes(message.applied, message.rowsMax);
+    if (changes === "overflowed") {
+      const why = "more rows were removed than can be remembered";
+      return refuseCopy(context, shard, message, why);
+    }
+    const buffers = changes.classes.flatMap((delta) =>
+      delta === undefined ? [] : [delta.bytes.buffer, delta.tombstones.buffer]
+    );
+    if (message.kind === "getCopyChanges") return context.reply(message, changes, buffers);
+    const areLast = changes.classes.every((delta) =>
+      delta === undefined || delta.rows + delta.tombstones.length < message.rowsMax
+    );
+    if (!areLast) return context.reply(message, { changes }, buffers);
+    this.#handover ??= this.#parts.handOver();
+    const handover = { end: source.end(), ...this.#handover };
+    context.reply(message, { changes, handover }, buffers);
+  }
+
+  #freeze(): void {
+    if (this.#isFrozen) return;
+    this.#isFrozen = true;
+    this.#frozenAtMs = this.#parts.context.clock.monotonicMs();
+    this.#parts.onFrozen();
+  }
+
+  /** Stops recording changes for the copy. */
+  close(): void {
+    this.#source?.close();
+  }
+}
+
+/** Refuses a request of a copy that the shard does not answer any more. */
+export function refuseCopy(
+  context: ActorContext<EmbeddingShardMessage>,
+  shard: number,
+  message: CopyRequest,
+  why = "the shard was restarted, or another copy was begun",
+): void {
+  context.replyError(message, new CopyLostError(shard, message.copy, why));
 }

@@ -2,6 +2,7 @@
  * Messages that a shard handles later: while the rows of a snapshot are being loaded, and while it
  * is frozen to move to another node.
  */
+import type { ActorContext } from "../../mesh/runtime/actor.ts";
 import type { EmbeddingShardMessage } from "./protocol.ts";
 
 /** The state of a shard in which messages wait. */
@@ -11,7 +12,7 @@ export type WaitingState = "loading" | "frozen";
  * Handling of a message: kept until the state ends, refused so that the asker asks again, sent
  * again by the shard's own timer, or handled as ever.
  */
-export type Handling = "waits" | "refused" | "again" | "handled";
+type Handling = "waits" | "refused" | "again" | "handled";
 
 /** Messages that wait, at most: several of each trainer. */
 const WAITING_MAX = 4_096;
@@ -32,6 +33,14 @@ const handlings: Readonly<
   evictExpired: { loading: "again", frozen: "again" },
 };
 
+export interface WaitingParts {
+  readonly context: ActorContext<EmbeddingShardMessage>;
+  /** The error of a shard that cannot do something now. */
+  readonly refusal: (doing: string) => Error;
+  /** Delay before a message of the shard's own timer is sent again, ms. */
+  readonly retryMs: number;
+}
+
 export class WaitingMessages {
   readonly #state: WaitingState;
   readonly #messages: EmbeddingShardMessage[] = [];
@@ -40,16 +49,22 @@ export class WaitingMessages {
     this.#state = state;
   }
 
-  /** Handling of a message in this state. */
-  handlingOf({ kind }: EmbeddingShardMessage): Handling {
-    return handlings[kind]?.[this.#state] ?? "handled";
-  }
-
-  /** Keeps a message until the state ends; false where too many wait. */
-  defer(message: EmbeddingShardMessage): boolean {
-    if (this.#messages.length === WAITING_MAX) return false;
-    this.#messages.push(message);
-    return true;
+  /** Whether the message is not handled now: it waits, is refused, or is sent again later. */
+  keeps(message: EmbeddingShardMessage, { context, refusal, retryMs }: WaitingParts): boolean {
+    switch (handlings[message.kind]?.[this.#state] ?? "handled") {
+      case "waits":
+        if (this.#messages.length < WAITING_MAX) this.#messages.push(message);
+        else context.replyError(message, refusal("keep more messages"));
+        return true;
+      case "refused":
+        context.replyError(message, refusal(message.kind));
+        return true;
+      case "again":
+        context.schedule(retryMs, message);
+        return true;
+      case "handled":
+        return false;
+    }
   }
 
   /** Takes the messages that have waited, in their order. */

@@ -88,7 +88,7 @@ export const learningPlants: readonly Plant[] = [
   {
     name: "cut-behind-shards",
     edits: [{
-      file: shard,
+      file: "actors/embedding_shard/sources.ts",
       find: "(applied > sequence\n",
       replace: "(applied > Infinity\n",
     }],

@@ -25,9 +25,9 @@ export const meshPlants: readonly Plant[] = [
   {
     name: "marks-left-behind",
     edits: [{
-      file: "actors/embedding_shard/embedding_shard.ts",
-      find: "        marks: [...this.#marks],\n        epochs:",
-      replace: "        marks: [],\n        epochs:",
+      file: "actors/embedding_shard/sources.ts",
+      find: "marks: [...this.#marks], epochs:",
+      replace: "marks: [], epochs:",
     }],
     seenBy: ["kept-by-moves", "exactly-once"],
     scenario: "drain-under-load",

@@ -3,7 +3,6 @@
  */
 import type { Plant } from "./plant.ts";
 
-const shard = "actors/embedding_shard/embedding_shard.ts";
 const cell = "mesh/runtime/actor_cell.ts";
 
 /** See {@link Plant}. */
@@ -11,7 +10,7 @@ export const runtimePlants: readonly Plant[] = [
   {
     name: "stale-epoch-write",
     edits: [{
-      file: shard,
+      file: "actors/embedding_shard/sources.ts",
       find:
         "if (epoch !== this.#epochs.get(source)) return new SourceReopenedError(shard, source);",
       replace: "void epoch;",

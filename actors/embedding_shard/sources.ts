@@ -1,0 +1,87 @@
+/**
+ * The sources of gradients of a shard, one for each trainer: the high-water mark of each, so that
+ * every batch is applied once, and its current opening, so that an earlier one changes nothing.
+ */
+import {
+  type BeginSnapshot,
+  CutPassedError,
+  firstOpeningOf,
+  ShardRestartedError,
+  type SourceOpening,
+  SourceReopenedError,
+  SourceTakenError,
+  tenureOf,
+} from "./protocol.ts";
+
+/** Marks and openings as they move with a shard. */
+export interface SourcesState {
+  readonly marks: readonly (readonly [source: string, sequence: number])[];
+  readonly epochs: readonly (readonly [source: string, epoch: number])[];
+}
+
+export class Sources {
+  readonly #shard: number;
+  readonly #incarnation: string;
+  /** The newest sequence applied, by source. */
+  readonly #marks: Map<string, number>;
+  /** Number of the current opening, by source. */
+  readonly #epochs: Map<string, number>;
+
+  constructor(shard: number, incarnation: string, { marks, epochs }: SourcesState) {
+    this.#shard = shard;
+    this.#incarnation = incarnation;
+    this.#marks = new Map(marks);
+    this.#epochs = new Map(epochs);
+  }
+
+  get state(): SourcesState {
+    return { marks: [...this.#marks], epochs: [...this.#epochs] };
+  }
+
+  /** The high-water mark of a source, 0 before its first gradients. */
+  markOf(source: string): number {
+    return this.#marks.get(source) ?? 0;
+  }
+
+  /** Gradients or removals up to `sequence` are applied. */
+  moveMark(source: string, sequence: number): void {
+    this.#marks.set(source, sequence);
+  }
+
+  /**
+   * Begins an opening of a source, which ends the earlier ones.
+   *
+   * @throws {SourceTakenError} A later tenure has the source.
+   */
+  open(source: string, tenure: number): SourceOpening {
+    const before = this.#epochs.get(source) ?? 0;
+    if (tenureOf(before) > tenure) {
+      throw new SourceTakenError(this.#shard, source, tenure, tenureOf(before));
+    }
+    const epoch = Math.max(before + 1, firstOpeningOf(tenure));
+    this.#epochs.set(source, epoch);
+    return { incarnation: this.#incarnation, epoch };
+  }
+
+  /** Why messages under this opening are refused; undefined where it is the current one. */
+  refusalOf(source: string, { incarnation, epoch }: SourceOpening): Error | undefined {
+    const shard = this.#shard;
+    if (incarnation !== this.#incarnation) return new ShardRestartedError(shard);
+    if (epoch !== this.#epochs.get(source)) return new SourceReopenedError(shard, source);
+    return undefined;
+  }
+
+  /** Moves the marks to a cut; an error, and no change, where the shard has passed it. */
+  cut(marks: BeginSnapshot["marks"]): Error | undefined {
+    for (const { source, sequence, opening } of marks) {
+      const applied = this.markOf(source);
+      const refusal = this.refusalOf(source, opening) ??
+        (applied > sequence
+          ? new CutPassedError(this.#shard, source, applied, sequence)
+          : undefined);
+      if (refusal !== undefined) return refusal;
+    }
+    for (const { source, sequence } of marks) this.#marks.set(source, sequence);
+    return undefined;
+  }
+}
