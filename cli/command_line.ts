@@ -107,6 +107,7 @@ const spokenErrors: readonly string[] = [
   "DataDirectoryError",
   "DatasetError",
   "GatewayError",
+  "HostsRunError",
   "ListenError",
   "LogCorruptError",
   "LogPartitionsError",

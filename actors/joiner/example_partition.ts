@@ -103,7 +103,8 @@ export class ExamplePartition {
 
   /**
    * Continues after the newest chunk of the partition, or at the beginning of an empty one. With a
-   * tenure, no earlier writer can append any more, so that the newest chunk stays the newest.
+   * tenure, no earlier writer can append any more, so that the newest chunk stays the newest. One
+   * process that runs all parts goes on in the epoch of the mesh that had the log before, if any.
    *
    * @throws {StaleWriterError} Another joiner has the partition under a later epoch.
    * @throws {Error} When the newest chunk was trimmed.
@@ -114,12 +115,12 @@ export class ExamplePartition {
     shape: ExampleShape,
     limits: ChunkLimits & Pick<JoinerOptions, "tenure">,
   ): Promise<ExamplePartition> {
-    const { tenure } = limits;
-    const expectedOffset = tenure === undefined
+    const epoch = limits.tenure ?? await log.claimedEpoch(partition);
+    const expectedOffset = epoch === 0
       ? await log.endOffset(partition)
-      : await log.claim(partition, tenure);
+      : await log.claim(partition, epoch);
     const last = await newestChunk(log, partition, expectedOffset);
-    const fence = { epoch: tenure ?? 0, expectedOffset };
+    const fence = { epoch, expectedOffset };
     return new ExamplePartition(log, partition, shape, limits, { fence, last });
   }
 

@@ -104,6 +104,8 @@ export interface EventLog {
    * @throws {StaleWriterError} A later epoch has claimed the partition.
    */
   claim(partition: number, epoch: number): Promise<number>;
+  /** Epoch of the newest claim of the partition; 0 where there is none. */
+  claimedEpoch(partition: number): Promise<number>;
   /** Up to `recordsMax` records from `fromOffset` (inclusive); empty when there are none yet. */
   read(partition: number, fromOffset: number, recordsMax: number): Promise<LogRecord[]>;
   /** The offset that the next record will get. */

@@ -23,6 +23,7 @@ export function fencedEventLog(log: EventLog, context: Fence): EventLog {
       fence?: AppendFence,
     ) => context.fence(() => log.append(partition, records, until, fence)),
     claim: (partition, epoch) => context.fence(() => log.claim(partition, epoch)),
+    claimedEpoch: (partition) => log.claimedEpoch(partition),
     read: (partition, fromOffset, recordsMax) => log.read(partition, fromOffset, recordsMax),
     endOffset: (partition) => log.endOffset(partition),
     onAppended: (partition, listener) => log.onAppended(partition, listener),

@@ -144,6 +144,7 @@ async function openAllStores(
   const opened = await openStorage({
     storage,
     mesh: mesh?.id ?? "cairn",
+    isOnlyProcess: mesh === undefined,
     knownMs: joiner.windowMs + joiner.clockSkewMsMax + KNOWN_BEYOND_MS,
     partitions,
     sharesRankings: mesh?.hosts.filter(({ roles }) => roles.includes("serving")).length !== 1,

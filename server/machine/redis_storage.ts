@@ -9,6 +9,7 @@ import { RedisProfileStore } from "../../mesh/adapters/redis/redis_profile_store
 import { RedisServer, type RedisServerOptions } from "../../mesh/adapters/redis/redis_server.ts";
 import { RedisSharedRankings } from "../../mesh/adapters/redis/redis_shared_rankings.ts";
 import { type RedisTls, remedyOf } from "../../mesh/adapters/redis/redis_client.ts";
+import { requireNoHosts } from "./running_hosts.ts";
 import { reasonOf } from "../../mesh/runtime/errors.ts";
 import type { SharedRankings } from "../../mesh/ports/shared_rankings.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
@@ -105,20 +106,26 @@ function certificatesOf(files: NonNullable<RedisSection["tls"]>): RedisTls {
 /**
  * Opens all stores.
  *
- * @param onWarning Takes settings of the server that an operator should know of.
  * @throws {RedisStorageError} The server does not answer, or its log has other partitions.
+ * @throws {HostsRunError} Hosts of a mesh use the logs, and the process belongs to none.
  * @throws {UnsafeRedisError} The server would lose data.
  * @throws {LogTailLostError} The server has lost records that were handled.
  */
 export async function openRedisStores(
   storage: RedisStorage,
-  onWarning: (warning: string) => void,
+  { isOnlyProcess, onWarning }: {
+    /** Whether the process belongs to no mesh. */
+    readonly isOnlyProcess: boolean;
+    /** Takes settings of the server that an operator should know of. */
+    readonly onWarning: (warning: string) => void;
+  },
 ): Promise<RedisStores> {
   await using opened = new AsyncDisposableStack();
   const server = opened.adopt(
     await openServer(storage),
     (server) => Promise.resolve(server.close()),
   );
+  if (isOnlyProcess) await requireNoHosts(server);
   const { warnings, maxmemoryBytes } = server.facts;
   for (const warning of warnings) onWarning(warning);
   if (maxmemoryBytes > 0 && 2 * storage.logBytesMax > maxmemoryBytes) {

@@ -63,6 +63,8 @@ export interface OpenStorageOptions {
   readonly storage: StorageSection;
   /** Name of the mesh among those that share a server. */
   readonly mesh: string;
+  /** Whether the process belongs to no mesh. */
+  readonly isOnlyProcess: boolean;
   /** Time for which gateways know rankings and event ids of each other, ms. */
   readonly knownMs: number;
   /** Whether another process may get events on rankings of this one. Default true. */
@@ -160,9 +162,10 @@ function openMemory(
 async function openRedis(
   path: string,
   section: RedisSection,
-  { storage, mesh, knownMs, sharesRankings = true, partitions, onWarning = () => {} }:
-    OpenStorageOptions,
+  options: OpenStorageOptions,
 ): Promise<MeshStorage> {
+  const { storage, mesh, knownMs, sharesRankings = true, partitions } = options;
+  const { isOnlyProcess, onWarning = () => {} } = options;
   const s3 = s3Of(storage);
   const redis = redisStorageOf(section, mesh, {
     logBytesMax: storage.logBytesMax,
@@ -170,7 +173,7 @@ async function openRedis(
     knownMs,
   });
   makeDirectory(path);
-  const stores = await openRedisStores(redis, onWarning);
+  const stores = await openRedisStores(redis, { isOnlyProcess, onWarning });
   const { sharedRankings, ...others } = stores;
   return {
     ...others,

@@ -180,6 +180,10 @@ export class LogState {
     return endOf(target);
   }
 
+  claimedEpoch(partition: number): number {
+    return partitionOf(this.#partitions, partition).epoch;
+  }
+
   read(partition: number, fromOffset: number, recordsMax: number): LogRecord[] {
     const { firstOffset, records } = partitionOf(this.#partitions, partition);
     const from = Math.max(fromOffset, firstOffset);

@@ -146,6 +146,10 @@ export class SimulatedEventLog implements EventLog {
     return end;
   }
 
+  async claimedEpoch(partition: number): Promise<number> {
+    return await this.#again(() => this.#state.claimedEpoch(partition));
+  }
+
   async read(partition: number, fromOffset: number, recordsMax: number): Promise<LogRecord[]> {
     partitionOf(this.#partitions, partition);
     const records = await this.#again(() => this.#state.read(partition, fromOffset, recordsMax));

@@ -206,8 +206,10 @@ export function eventLogContract(
 
   test("a claimed partition takes appends of its epoch at its end only", async ({ log }) => {
     await log.append(0, words("a"));
+    assert.equal(await log.claimedEpoch(0), 0);
     assert.equal(await log.claim(0, 3), 1);
     assert.equal(await log.claim(0, 3), 1, "the same claim again changes nothing");
+    assert.deepEqual([await log.claimedEpoch(0), await log.claimedEpoch(1)], [3, 0]);
     const append = (epoch: number, expectedOffset: number) =>
       log.append(0, words("b"), "durable", { epoch, expectedOffset });
     assert.equal(await append(3, 1), 1);

@@ -193,6 +193,11 @@ export class EmbeddedEventLog implements EventLog {
     return writer.nextOffset;
   }
 
+  claimedEpoch(partition: number): Promise<number> {
+    this.#partition(partition);
+    return Promise.resolve(this.#epochs?.get(WRITER_NAME, partition) ?? 0);
+  }
+
   read(partition: number, fromOffset: number, recordsMax: number): Promise<LogRecord[]> {
     const { reader, floor, endOffset } = this.#partition(partition);
     try {

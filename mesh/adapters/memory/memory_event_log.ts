@@ -88,6 +88,10 @@ export class MemoryEventLog implements EventLog {
     return this.endOffset(partition);
   }
 
+  claimedEpoch(partition: number): Promise<number> {
+    return Promise.resolve(this.#partition(partition).epoch);
+  }
+
   read(partition: number, fromOffset: number, recordsMax: number): Promise<LogRecord[]> {
     const { firstOffset, records } = this.#partition(partition);
     const from = Math.max(fromOffset, firstOffset);

@@ -217,6 +217,15 @@ export class RedisEventLog implements EventLog {
     });
   }
 
+  async claimedEpoch(partition: number): Promise<number> {
+    this.#partition(partition);
+    return await this.#again(async () => {
+      await this.#checkedRun();
+      const command = ["HGET", this.#keys.log, `epoch:${partition}`];
+      return Number(await this.#server.commands.send<string | null>(command) ?? 0);
+    });
+  }
+
   async read(
     partition: number,
     fromOffset: number,

@@ -18,6 +18,7 @@ function open(
   return openStorage({
     storage,
     mesh: "cairn",
+    isOnlyProcess: true,
     knownMs: 1_000,
     partitions,
     manyThreads: false,

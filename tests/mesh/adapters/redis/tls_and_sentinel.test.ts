@@ -68,6 +68,8 @@ function makeCertificates(folder: string): void {
   );
 }
 
+const ONLY = { isOnlyProcess: true, onWarning: () => {} };
+
 const durable = ["--appendonly", "yes", "--appendfsync", "always", "--save", ""];
 
 async function until<T>(attempt: () => Promise<T>, msMax = 20_000): Promise<T> {
@@ -129,14 +131,14 @@ mesh: { id: shop, hosts: { one: { address: "127.0.0.1:7400", roles: [serving, sh
       const options = redisStorageOf(storage.redis, "shop", sizes);
       return { ...options, server: { ...options.server, openBudgetMs: 200 } };
     };
-    const stores = await openRedisStores(storageOf(`password: secret, ${tls}`), () => {});
+    const stores = await openRedisStores(storageOf(`password: secret, ${tls}`), ONLY);
     await stores.eventLog.append(0, [Uint8Array.of(1)]);
     await stores.close();
-    await assert.rejects(openRedisStores(storageOf("password: secret"), () => {}), {
+    await assert.rejects(openRedisStores(storageOf("password: secret"), ONLY), {
       name: "RedisStorageError",
       message: /Give the certificate of the authority .* by storage\.redis\.tls\.ca/,
     });
-    await assert.rejects(openRedisStores(storageOf(tls), () => {}), {
+    await assert.rejects(openRedisStores(storageOf(tls), ONLY), {
       message: /Correct storage\.redis\.username and storage\.redis\.password/,
     });
     assert.throws(() => storageOf("tls: { ca: /none.pem }"), {
