@@ -5,9 +5,8 @@
 import type { ActorRef, AskOptions } from "../../mesh/runtime/actor.ts";
 import type { Attributes, ProfileStore } from "../../mesh/ports/profile_store.ts";
 import type { FeatureExtractor } from "../../kernels/features/extractor.ts";
-import type { FeatureKeeperMessage } from "../feature_keeper/protocol.ts";
 import type { CandidateSource, RetrieverMessage } from "../retriever/protocol.ts";
-import type { Kept } from "./kept_reader.ts";
+import type { Kept, KeptReader } from "./kept_reader.ts";
 import type { NewItemSearch } from "./new_item_search.ts";
 import type { RankerOptions } from "./options.ts";
 import type { Candidate, Recommend, RecommendSimilar } from "./protocol.ts";
@@ -41,14 +40,14 @@ export class CandidateSearch {
   readonly #extractor: FeatureExtractor;
   readonly #profiles: ProfileStore;
 
-  readonly #keepers: readonly ActorRef<FeatureKeeperMessage>[];
+  readonly #kept: KeptReader;
   readonly #topBy: RankerOptions["topBy"];
   readonly #historyBy: string | undefined;
   readonly #newItems: NewItemSearch;
 
-  constructor({ retriever, keepers, topBy, historyBy, newItems, extractor, profiles }: {
+  constructor({ retriever, kept, topBy, historyBy, newItems, extractor, profiles }: {
     readonly retriever: ActorRef<RetrieverMessage>;
-    readonly keepers: readonly ActorRef<FeatureKeeperMessage>[];
+    readonly kept: KeptReader;
     readonly topBy: RankerOptions["topBy"];
     readonly historyBy: string | undefined;
     readonly newItems: NewItemSearch;
@@ -56,7 +55,7 @@ export class CandidateSearch {
     readonly profiles: ProfileStore;
   }) {
     this.#retriever = retriever;
-    this.#keepers = keepers;
+    this.#kept = kept;
     this.#topBy = topBy;
     this.#historyBy = historyBy;
     this.#newItems = newItems;
@@ -144,15 +143,7 @@ export class CandidateSearch {
   ): Promise<string[]> {
     const feature = this.#topBy[source];
     if (feature === undefined) return [];
-    const lists = await Promise.all(
-      this.#keepers.map((keeper) => keeper.ask({ kind: "getTop", feature, count, atMs }, options)),
-    );
-    const top = lists
-      .flatMap(({ items, values }) => items.map((id, i) => ({ id, value: values[i] })))
-      .sort((a, b) => b.value - a.value)
-      .slice(0, count)
-      .map(({ id }) => id);
-    return await this.#storedOf(top);
+    return await this.#storedOf(await this.#kept.top({ feature, count, atMs }, options));
   }
 
   /** The items that are stored: a keeper has any id, also of an item that was deleted since. */

@@ -67,6 +67,32 @@ export class KeptReader {
     }
   }
 
+  /**
+   * The items with the greatest values of a feature, over all keepers that answer in time: the
+   * others' items are missing.
+   */
+  async top(
+    { feature, count, atMs }: {
+      readonly feature: string;
+      readonly count: number;
+      readonly atMs: number;
+    },
+    options: AskOptions,
+  ): Promise<string[]> {
+    const budgetMs = Math.min(options.budgetMs, this.#budgetMs);
+    const message = { kind: "getTop", feature, count, atMs } as const;
+    const lists = await Promise.allSettled(
+      this.#keepers.map((keeper) => keeper.ask(message, { ...options, budgetMs })),
+    );
+    if (lists.some(({ status }) => status === "rejected")) this.#missing.add(1);
+    return lists
+      .flatMap((list) => list.status === "fulfilled" ? [list.value] : [])
+      .flatMap(({ items, values }) => items.map((id, i) => ({ id, value: values[i] })))
+      .sort((a, b) => b.value - a.value)
+      .slice(0, count)
+      .map(({ id }) => id);
+  }
+
   /** Values of slots of the candidates; undefined where no feature reads them. */
   #valuesOf(candidates: Rank["candidates"]): SlotValues | undefined {
     try {

@@ -122,7 +122,8 @@ export class Ranker implements Behavior<RankerMessage> {
       keepers,
       budgetMs: options.keptBudgetMs,
       missing: context.telemetry.counter("cairn_ranker_kept_missing_total", {
-        help: "Rankings without kept features, because a keeper did not answer in time.",
+        help:
+          "Times a ranking goes on without kept features or lists that a keeper did not give in time.",
       }),
       valuesOfItems: keptSlots.length === 0
         ? undefined
@@ -141,7 +142,7 @@ export class Ranker implements Behavior<RankerMessage> {
       });
       this.#search = new CandidateSearch({
         retriever,
-        keepers,
+        kept: this.#kept,
         topBy,
         historyBy,
         newItems,

@@ -210,6 +210,25 @@ Deno.test("popular items come from a kept feature, and an item may have several 
   await loop.stop();
 });
 
+Deno.test("a recommendation goes on without popular items while the keeper is away", async () => {
+  const clicks: KeptFeature = {
+    kind: "count",
+    name: "clicks",
+    by: "item",
+    of: { action: "click" },
+    span: { windowMs: 3_600_000 },
+  };
+  const loop = await shop({
+    kept: { features: [clicks] },
+    ranker: { topBy: { popular: "clicks" } },
+  });
+  await loop.mesh.settle(loop.mesh.node().stopActor("feature_keeper/0", 0));
+  const found = await loop.recommend({ user: "u", sources: ["model", "popular"] });
+  assert.equal(found.items.length, 10);
+  assert.deepEqual(ids(await loop.recommend({ user: "u", sources: ["popular"] })), []);
+  await loop.stop();
+});
+
 Deno.test("a kept history is a source, and moves the search towards items like it", async () => {
   const loop = await shop({
     kept: { features: [{ kind: "history", name: "clicked", of: { action: "click" }, last: 5 }] },
