@@ -18,8 +18,8 @@ export interface DemoMeshFlags {
 }
 
 const help = `
-Starts a Redis server and five hosts on this machine: two that serve, one that learns, two with the
-training table. An audience ranks and clicks. Meanwhile a sixth host joins and gets shards, another
+Starts a Redis server and six hosts on this machine: two that serve, two that learn, two with the
+training table. An audience ranks and clicks. Meanwhile a seventh host joins and gets shards, another
 one is drained; one host of each role and the Redis server are killed and started again; then all
 hosts are restarted one after another.
 

@@ -163,7 +163,8 @@ async function tell(scene: Scene) {
   shoppers.freshness = new FreshnessTracker();
 
   await moveShards(scene);
-  const killed = [demoHosts.tables[0], demoHosts.learning[0], demoHosts.serving[0]];
+  const { tables, learning, leading, serving } = demoHosts;
+  const killed = [tables[0], learning[0], leading[0], serving[0]];
   for (const host of killed) {
     say(`kill -9 ${host}`);
     gateways.killed(host);

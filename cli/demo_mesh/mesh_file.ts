@@ -7,7 +7,9 @@ import { freePorts } from "./free_ports.ts";
 /** The hosts of the demo. */
 export const demoHosts = {
   serving: ["edge-1", "edge-2"],
-  learning: ["learn"],
+  /** Joins, trains, and carries what is learned; there is one of it. */
+  leading: ["learn-1"],
+  learning: ["learn-2"],
   tables: ["tables-1", "tables-2"],
   /** Joins while the mesh runs, and gets shards from the others. */
   joining: ["tables-3"],
@@ -18,6 +20,7 @@ export const allHosts: readonly string[] = [
   ...demoHosts.tables,
   ...demoHosts.joining,
   ...demoHosts.learning,
+  ...demoHosts.leading,
   ...demoHosts.serving,
 ];
 
@@ -29,7 +32,8 @@ export interface MeshFile {
 
 const roles: Readonly<Record<keyof typeof demoHosts, readonly string[]>> = {
   serving: ["serving"],
-  learning: ["joiner", "trainer", "sync"],
+  leading: ["joiner", "trainer", "sync"],
+  learning: ["joiner", "trainer"],
   tables: ["shards"],
   joining: ["shards"],
 };
@@ -70,5 +74,6 @@ export function meshFile(demo: string, redisUrl: string): MeshFile {
   document.setIn(["shards", "count"], 9);
   document.setIn(["gateway", "deadline"], "8s");
   document.setIn(["joiner", "window"], "60s");
+  document.setIn(["joiner", "partitions"], 4);
   return { text: document.toString(), ports };
 }

@@ -10,6 +10,7 @@ import {
   type Coordination,
   type MeshView,
   type PlacedKey,
+  type PlacedKind,
   PlanConflictError,
   UnknownHostError,
 } from "../../mesh/ports/coordination.ts";
@@ -76,9 +77,13 @@ export function partitionsOn(view: MeshView, host: string): PlacedKey[] {
   ).map(([key]) => key);
 }
 
-/** The plan that evens out the hosts. */
-export function planOfView(view: MeshView, movesMax: number): PlacementPlan {
-  return planPlacement(hostViews(view, "shard"), shardViews(view, "shard"), {
+/** The plan that evens out the hosts, for shards or for the partitions of a log. */
+export function planOfView(
+  view: MeshView,
+  movesMax: number,
+  kind: PlacedKind = "shard",
+): PlacementPlan {
+  return planPlacement(hostViews(view, kind), shardViews(view, kind), {
     spreadMax: SPREAD_MAX,
     movesMax,
   });

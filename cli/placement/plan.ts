@@ -5,6 +5,7 @@ import { sizeText } from "../../mesh/placement/byte_sizes.ts";
 import { refusedChanges } from "../../mesh/placement/fixed_counts.ts";
 import { moveMs } from "../../mesh/placement/move_time.ts";
 import { changesOf, type ShardDecision } from "../../mesh/placement/placement_plan.ts";
+import type { MeshView } from "../../mesh/ports/coordination.ts";
 import { meshSettingsOf } from "../../server/machine/mesh_settings.ts";
 import { counted } from "../../structures/counted.ts";
 import { present } from "../../structures/invariant.ts";
@@ -34,9 +35,18 @@ export async function planCommand(flags: PlacementFlags, output: Output): Promis
     const bytes = [...changes, ...plan.shards.filter(({ kind }) => kind === "waits")]
       .reduce((sum, each) => sum + ("bytes" in each ? each.bytes : 0), 0);
     const estimatedMs = Math.ceil(moveMs(bytes, BYTES_PER_SECOND) / movesMax);
+    const partitions = partitionDecisions(view, movesMax);
     if (flags.json) {
       const { version, generation, identity } = view;
-      const result = { version, generation, mesh: identity.mesh, estimatedMs, refused, ...plan };
+      const result = {
+        version,
+        generation,
+        mesh: identity.mesh,
+        estimatedMs,
+        refused,
+        ...plan,
+        partitions,
+      };
       output.out(`${JSON.stringify(result)}\n`);
     } else {
       for (const line of hostLines(plan.hosts)) output.out(line);
@@ -45,6 +55,7 @@ export async function planCommand(flags: PlacementFlags, output: Output): Promis
       output.out(
         `${stays} of ${plan.shards.length} shards stay where they are (version ${version(view)})\n`,
       );
+      for (const line of partitionLines(partitions)) output.out(line);
       for (const { reason } of refused) output.out(`refused: ${reason}\n`);
     }
     if (refused.length > 0) {
@@ -62,6 +73,44 @@ export async function planCommand(flags: PlacementFlags, output: Output): Promis
     output.err(`${summary}\n`);
     throw new CommandExit(CHANGES);
   });
+}
+
+/** A decision about a partition of a log, which the hosts carry out by themselves. */
+interface PartitionDecision {
+  /** For example `events/3`: its reader is a joiner. */
+  readonly partition: string;
+  readonly kind: ShardDecision["kind"];
+  /** The host that has its reader; absent where none has. */
+  readonly on?: string;
+  /** The host that its reader goes to. */
+  readonly to?: string;
+}
+
+/** One decision for every partition. */
+function partitionDecisions(view: MeshView, movesMax: number): PartitionDecision[] {
+  return (["events", "examples"] as const).flatMap((kind) =>
+    planOfView(view, movesMax, kind).shards.map((each) => {
+      const on = each.kind === "stays" ? each.on : each.from;
+      return {
+        partition: `${kind}/${each.shard}`,
+        kind: each.kind,
+        ...(on !== undefined && { on }),
+        ...("to" in each && { to: each.to }),
+      };
+    })
+  );
+}
+
+/** The partitions that do not stay, and the number of those that do. */
+function partitionLines(decisions: readonly PartitionDecision[]): string[] {
+  const others = decisions.filter(({ kind }) => kind !== "stays");
+  const lines = others.map(({ partition, kind, on = "none", to }) =>
+    to === undefined
+      ? `${partition}  ${kind} on ${on}: no host that is up may read it\n`
+      : `${partition}  ${kind} ${on} -> ${to}\n`
+  );
+  const stays = decisions.length - others.length;
+  return [...lines, `${stays} of ${decisions.length} partitions stay where they are\n`];
 }
 
 function version({ version }: { readonly version: number }): number {

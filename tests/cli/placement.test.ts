@@ -21,7 +21,9 @@ const ignore = program === undefined;
 
 function yamlOf(redis: string | undefined, changes: readonly (readonly [string, string])[] = []) {
   const server = redis === undefined ? "" : `, redis: { url: "${redis}" }`;
-  const yaml = `${smallConfiguration("in one thread", `{ kind: directory, path: data${server} }`)}
+  const small = smallConfiguration("in one thread", `{ kind: directory, path: data${server} }`)
+    .replace("joiner:\n", "joiner:\n  partitions: 2\n");
+  const yaml = `${small}
 mesh:
   id: shop
   balance: false
@@ -53,16 +55,16 @@ class World {
     return { code, ...said };
   }
 
-  /** Both hosts join, and the first one owns every shard. */
+  /** All hosts join. The first one of tables owns every shard, and `learn-1` every partition. */
   async join(): Promise<void> {
     const configuration = parseConfiguration(Deno.readTextFileSync(this.file), this.file);
     const { coordination, close } = await openCoordination(configuration);
     await coordination.open(meshSettingsOf(configuration));
-    for (const host of ["tables-1", "tables-2"]) {
+    for (const host of ["tables-1", "tables-2", "learn-1", "learn-2"]) {
       const description: HostDescription = {
         ...runOf(host),
         address: "127.0.0.1:1",
-        roles: ["shards"],
+        roles: host.startsWith("learn") ? ["joiner", "trainer"] : ["shards"],
         capacityBytes: 2 ** 30,
         version: "1",
         protocols: [1, 1],
@@ -70,6 +72,7 @@ class World {
       await coordination.join(description);
     }
     const owner = runOf("tables-1");
+    const ownerOf = (key: string) => runOf(key.startsWith("shard/") ? "tables-1" : "learn-1");
     const control = await coordination.acquireControl(owner);
     assert.ok(control);
     const { placements } = await coordination.read();
@@ -79,17 +82,13 @@ class World {
       changes: keys.map((key) => ({
         key,
         expected: { state: "unassigned", epoch: 0 },
-        next: { state: "restoring", owner },
+        next: { state: "restoring", owner: ownerOf(key) },
       })),
     });
-    await coordination.place({
-      by: owner,
-      changes: [...restoring].map(([key, expected]) => ({
-        key,
-        expected,
-        next: { state: "active", owner },
-      })),
-    });
+    for (const [key, expected] of restoring) {
+      const next = { state: "active", owner: ownerOf(key) } as const;
+      await coordination.place({ by: ownerOf(key), changes: [{ key, expected, next }] });
+    }
     const load = Object.fromEntries(
       keys.flatMap((key) => [[`${key}.rows`, 1_000], [`${key}.bytes`, 10 * 2 ** 20]]),
     );
@@ -125,7 +124,10 @@ Deno.test({
         ...["snapshot", "restore", data, "001764412388123", "--examples", "skip"],
       );
       assert.equal(code, 1);
-      assert.match(err, /Hosts of the mesh run: tables-1, tables-2\. Stop all of them/);
+      assert.match(
+        err,
+        /Hosts of the mesh run: [a-z0-9, -]*tables-1[a-z0-9, -]*\. Stop all of them/,
+      );
     }),
 });
 
@@ -154,7 +156,13 @@ Deno.test({
         /^2 shards would move or wait, in about 1 s; cairn apply moves them$/m,
       );
       assert.doesNotMatch(plan.err, /error/);
-      const { shards } = JSON.parse((await world.run("plan", "--json")).out);
+      assert.match(plan.out, /^events\/[01] {2}moves learn-1 -> learn-2$/m);
+      assert.match(plan.out, /^2 of 4 partitions stay where they are$/m);
+      const { shards, partitions } = JSON.parse((await world.run("plan", "--json")).out);
+      assert.deepEqual(
+        partitions.map(({ partition }: { partition: string }) => partition),
+        ["events/0", "events/1", "examples/0", "examples/1"],
+      );
       assert.deepEqual(shards.map(({ shard }: { shard: number }) => shard), [0, 1, 2, 3]);
 
       const explained = await world.run("explain", "3");
@@ -210,7 +218,7 @@ Deno.test({
       assert.match((await world.run("status")).out, /^tables-1 {2}up/m);
       const unknown = await world.run("drain", "tables-9");
       assert.equal(unknown.code, 1);
-      assert.match(unknown.err, /no host "tables-9"; the mesh has tables-1, tables-2/);
+      assert.match(unknown.err, /no host "tables-9"; the mesh has .*tables-1, tables-2/);
     }),
 });
 

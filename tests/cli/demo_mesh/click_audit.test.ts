@@ -85,14 +85,15 @@ Deno.test("a click on a ranking that is not in the event log is not expected as 
   assert.deepEqual(audit.result(), { accepted: 1, unlogged: 1, learned: 1, lost: 0, twice: 0 });
 });
 
-Deno.test("the demo's mesh has six hosts on ports of their own", () => {
+Deno.test("the demo's mesh has seven hosts on ports of their own", () => {
   assert.deepEqual(mesh?.hosts.map(({ name }) => name), [
     "edge-1",
     "edge-2",
-    "learn",
+    "learn-1",
+    "learn-2",
     "tables-1",
     "tables-2",
     "tables-3",
   ]);
-  assert.equal(new Set(ports.values()).size, 6);
+  assert.equal(new Set(ports.values()).size, 7);
 });
