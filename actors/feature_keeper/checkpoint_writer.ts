@@ -13,6 +13,8 @@ const PART_BYTES = 256 * 2 ** 10;
 const CHECKPOINT_SHARE = 1 / 50;
 /** Longest pause between parts, ms. */
 const PAUSE_MS_MAX = 1_000;
+/** Pause before a hurried checkpoint that the store has refused begins anew, ms. */
+const RETRY_MS = 10_000;
 
 export class CheckpointWriter {
   readonly #context: ActorContext<FeatureKeeperMessage>;
@@ -26,6 +28,8 @@ export class CheckpointWriter {
   #written: number;
   #offsets: readonly number[];
   #nextAtMs: number;
+  /** Whether the next checkpoint is awaited: an erasure ends with it. */
+  #isHurried = false;
   #stopped = false;
 
   constructor(
@@ -55,6 +59,7 @@ export class CheckpointWriter {
   /** Lets the next checkpoint begin as soon as the present one is complete. */
   hurry(): void {
     this.#nextAtMs = 0;
+    this.#isHurried = true;
   }
 
   /** Begins a checkpoint if it is time for one. */
@@ -83,7 +88,8 @@ export class CheckpointWriter {
         this.#written = end.records;
         this.#offsets = end.offsets;
         this.#writing = undefined;
-        if (this.#nextAtMs === 0 && !this.#stopped) this.#context.self.tell({ kind: "readLog" });
+        this.#isHurried = this.#nextAtMs === 0; // by an erasure since this checkpoint began
+        if (this.#isHurried && !this.#stopped) this.#context.self.tell({ kind: "readLog" });
         return;
       }
       if (this.#stopped || !this.#context.isCurrent) return;
@@ -123,6 +129,11 @@ export class CheckpointWriter {
   #giveUp(cause: unknown): void {
     this.#writing = undefined;
     this.#state.endSave();
-    this.#context.telemetry.log("warn", "cannot save the kept features", { cause });
+    const { clock, telemetry } = this.#context;
+    telemetry.log("warn", "cannot save the kept features", { cause });
+    if (!this.#isHurried || this.#stopped) return;
+    // Also where no record comes that wakes the keeper; a record may come a moment before.
+    this.#nextAtMs = clock.monotonicMs() + RETRY_MS / 2;
+    this.#context.schedule(RETRY_MS, { kind: "readLog" });
   }
 }

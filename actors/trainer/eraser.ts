@@ -3,8 +3,9 @@
  * erasure stands. A replay repeats it: the same rows of the other slots give the same crosses, and
  * a shard that has applied it before changes nothing.
  *
- * While the blob store refuses the record of an erasure, the erasure stays under way: its rows are
- * removed once, and the write is tried again at intervals.
+ * The writes to the blob store run beside the trainer's turns, which take no time of a store that
+ * is slow or away. While it refuses a write, the erasure stays under way: its rows are removed
+ * once, and the write is tried again at intervals.
  */
 import type { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import { FeatureHasher } from "../../kernels/embedding/feature_hasher.ts";
@@ -26,7 +27,7 @@ import type { TrainerOptions } from "./options.ts";
 import type { TrainerMessage } from "./protocol.ts";
 import type { Recovery } from "./recovery.ts";
 import type { ShardClient } from "./shard_client.ts";
-import { invariant, present } from "../../structures/invariant.ts";
+import { invariant } from "../../structures/invariant.ts";
 
 /** Combinations of one cross that are removed at most; hashing them takes some seconds. */
 const COMBINATIONS_MAX = 1 << 24;
@@ -66,6 +67,9 @@ interface UnderWay {
   removal: Removal | undefined;
 }
 
+/** The beginning of an erasure; of its chunk too. */
+const BEGINNING = { recorded: 0, quarantined: undefined, removal: undefined };
+
 export class Eraser {
   readonly #parts: EraserParts;
   #underWay: UnderWay | undefined;
@@ -82,63 +86,55 @@ export class Eraser {
     return this.#underWay !== undefined;
   }
 
-  /** Whether the blob store has refused a write, which is tried again after a pause. */
+  /** Whether a write is under way, or was refused and is tried again after a pause. */
   get isWaiting(): boolean {
     return this.#isWaiting;
   }
 
-  /** Ends the pause after a refused write. */
+  /** Ends the wait: the write has ended, or its pause. */
   endWait(): void {
     this.#isWaiting = false;
   }
 
   /**
-   * Removes rows and records that; no batch may be in flight.
+   * Removes rows and records that, as far as it comes without waiting for the blob store: the
+   * trainer answers requests meanwhile. No batch may be in flight.
    *
-   * @returns False where the blob store refuses the record: call it again with the same erasures
-   * when {@link endWait} was called. The trainer is told `storeRetryDue` then.
+   * @returns False where a write is to be awaited: call it again with the same erasures after
+   * {@link endWait}. The trainer is told `storeRetryDue` then.
    */
   async erase(erasing: Erasing, recovery: Recovery): Promise<boolean> {
     const { forget, offset, after } = erasing;
-    const underWay = this.#underWay ??= {
-      ...{ offset, sequence: after.sequence },
-      ...{ recorded: 0, quarantined: undefined, removal: undefined },
-    };
+    const underWay = this.#underWay ??= { offset, sequence: after.sequence, ...BEGINNING };
     invariant(underWay.offset === offset, "erasures are finished in the order of the log");
-    if (this.#isWaiting) return false;
-    while (underWay.recorded < forget.length) {
-      if (!await this.#record(forget[underWay.recorded], forget.length, underWay, recovery)) {
-        return false;
-      }
-      underWay.recorded++;
-      underWay.quarantined = underWay.removal = undefined;
+    while (!this.#isWaiting && underWay.recorded < forget.length) {
+      await this.#goOn(forget[underWay.recorded], forget.length, underWay, recovery);
     }
+    if (this.#isWaiting) return false;
     this.#underWay = undefined;
     return true;
   }
 
-  /** Carries out the next erasure; false where the blob store refuses a write of it. */
-  async #record(
+  /** Takes the next erasure one step on. */
+  async #goOn(
     { erasureId, pass, signature }: Forgotten,
     count: number,
     underWay: UnderWay,
     recovery: Recovery,
-  ): Promise<boolean> {
+  ): Promise<void> {
     const { options: { source, partition, userSlots }, blobs, context: { clock } } = this.#parts;
-    const { sequence, offset, recorded } = underWay;
-    if (underWay.quarantined === undefined) {
+    const { sequence, offset, recorded, quarantined } = underWay;
+    if (quarantined === undefined) {
       const ids = userSlots.ids.map((slot) => featureIdOf(slot, signature));
-      const isWritten = await this.#isWritten(erasureId, async () => {
+      return this.#write(erasureId, async () => {
         underWay.quarantined = await recovery.erase(ids);
       });
-      if (!isWritten) return false;
     }
-    const quarantined = present(underWay.quarantined, "the quarantine is written");
     const isLast = recorded === count - 1;
     const removal = underWay.removal ??= await this.#removeRows(signature, sequence, isLast);
     const { removed, crosses } = removal;
-    return await this.#isWritten(erasureId, () =>
-      writeTrainerErasure(blobs, erasureId, pass, {
+    this.#write(erasureId, async () => {
+      await writeTrainerErasure(blobs, erasureId, pass, {
         source,
         partition,
         offset,
@@ -147,35 +143,43 @@ export class Eraser {
         ...(removed && { rowsRemoved: sum(userSlots.ids.map((slot) => removed.get(slot) ?? 0)) }),
         crosses,
         quarantined,
-      }));
+      });
+      Object.assign(underWay, { ...BEGINNING, recorded: recorded + 1 });
+    });
   }
 
-  /** Whether the blob store takes a write; otherwise the trainer is woken to try it again. */
-  async #isWritten(erasureId: string, write: () => Promise<void>): Promise<boolean> {
-    const { context, options: { source } } = this.#parts;
-    const { telemetry, clock } = context;
-    try {
-      await write();
-      if (this.#loggedAtMs > -Infinity) {
-        telemetry.log("info", `${source} goes on with the erasure ${erasureId}`);
-        this.#loggedAtMs = -Infinity;
-      }
-      return true;
-    } catch (cause) {
-      // The runtime ends an incarnation whose writes are fenced.
-      if (!context.isCurrent) throw cause;
-      const nowMs = clock.monotonicMs();
-      this.#isWaiting = true;
-      context.schedule(STORE_RETRY_MS, { kind: "storeRetryDue" });
-      if (nowMs - this.#loggedAtMs < LOG_INTERVAL_MS) return false;
-      this.#loggedAtMs = nowMs;
-      telemetry.log(
-        "warn",
-        `${source} cannot record the erasure ${erasureId} in the blob store, and learns nothing ` +
-          `until it can: ${reasonOf(cause)}`,
-      );
-      return false;
-    }
+  /** Begins a write, and wakes the trainer when it has ended, or is to be tried again. */
+  #write(erasureId: string, write: () => Promise<void>): void {
+    const { context } = this.#parts;
+    this.#isWaiting = true;
+    write().then(() => {
+      this.#logEnd(erasureId);
+      return 0;
+    }, (cause) => {
+      this.#logRefusal(erasureId, cause);
+      return STORE_RETRY_MS;
+    }).then((delayMs) => {
+      if (context.isCurrent) context.schedule(delayMs, { kind: "storeRetryDue" });
+    });
+  }
+
+  #logRefusal(erasureId: string, cause: unknown): void {
+    const { context: { telemetry, clock, isCurrent }, options: { source } } = this.#parts;
+    const nowMs = clock.monotonicMs();
+    if (!isCurrent || nowMs - this.#loggedAtMs < LOG_INTERVAL_MS) return;
+    this.#loggedAtMs = nowMs;
+    telemetry.log(
+      "warn",
+      `${source} cannot record the erasure ${erasureId} in the blob store, and learns nothing ` +
+        `until it can: ${reasonOf(cause)}`,
+    );
+  }
+
+  #logEnd(erasureId: string): void {
+    if (this.#loggedAtMs === -Infinity) return;
+    this.#loggedAtMs = -Infinity;
+    const { context: { telemetry }, options: { source } } = this.#parts;
+    telemetry.log("info", `${source} goes on with the erasure ${erasureId}`);
   }
 
   async #removeRows(

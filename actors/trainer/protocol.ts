@@ -124,7 +124,7 @@ export interface CutWaits {
   readonly kind: "cutWaits";
 }
 
-/** A write that the blob store has refused is due again; the trainer's own timer. */
+/** A write to the blob store has ended, or is due again; the trainer's own message. */
 export interface StoreRetryDue {
   readonly kind: "storeRetryDue";
 }

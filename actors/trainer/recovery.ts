@@ -8,6 +8,7 @@
 import type { TrainingSession } from "../../kernels/dense/training_session.ts";
 import type { ExampleShape } from "../../kernels/features/feature_batch.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
+import type { Clock } from "../../mesh/ports/clock.ts";
 import type { Telemetry } from "../../mesh/ports/telemetry.ts";
 import type { SkippedStretch } from "../../records/quarantine.ts";
 import type { TrainerPart } from "../../records/snapshot_parts.ts";
@@ -28,9 +29,13 @@ import { type ExampleBatch, rangeOf } from "./example_batch.ts";
  */
 const UNTRIED_BATCHES_MAX = 20;
 
+/** Pause after a write of the quarantine that failed: a store that is away takes long to say so. */
+const SAVE_PAUSE_MS = 10_000;
+
 export interface RecoveryParts {
   readonly options: Pick<TrainerOptions, "source" | "partition" | keyof ExampleShape>;
   readonly telemetry: Telemetry;
+  readonly clock: Clock;
   readonly blobs: BlobStore;
   readonly session: TrainingSession;
   readonly shards: ShardClient;
@@ -42,6 +47,8 @@ export class Recovery {
   readonly #parts: RecoveryParts;
   readonly #refusals: Refusals;
   #rowsRefused = 0;
+  /** No earlier write of the quarantine with refused rows, on the monotonic clock, ms. */
+  #saveAfterMs = -Infinity;
   /** The newest batch that was learned whole; before the first, the newest part of one. */
   #accepted: ExampleBatch | undefined;
   /** Whether a refused batch is being learned in parts. */
@@ -106,7 +113,7 @@ export class Recovery {
 
   /** Learns from a refused batch without the rows that cause the refusal, which are recorded. */
   async putAside({ batch, error }: RefusedBatch): Promise<void> {
-    const { pipeline, metrics, options, telemetry } = this.#parts;
+    const { pipeline, metrics, options, telemetry, clock } = this.#parts;
     this.#inParts = true;
     const refused = await bisect(batch, error, async (part) => {
       pipeline.begin(part);
@@ -117,9 +124,11 @@ export class Recovery {
     const rows = this.#refusals.record(batch, refused);
     this.#rowsRefused += rows;
     metrics.rowsRefused(rows);
+    if (clock.monotonicMs() < this.#saveAfterMs) return; // a cut saves it in any case
     try {
       await this.saveQuarantine();
     } catch (cause) {
+      this.#saveAfterMs = clock.monotonicMs() + SAVE_PAUSE_MS;
       telemetry.log("warn", `cannot write the quarantine of ${options.source}`, { cause });
     }
   }

@@ -406,6 +406,7 @@ export class Trainer implements Behavior<TrainerMessage> {
     return new Recovery({
       options: this.#options,
       telemetry: this.#context.telemetry,
+      clock: this.#context.clock,
       blobs: this.#dependencies.blobs,
       session: this.#session,
       shards: this.#shards,

@@ -13,7 +13,9 @@ import type { Address } from "../../mesh/runtime/actor.ts";
 import { rowsOf } from "../../simulation/checkers/shard_rows.ts";
 import { holdsBytes } from "../traces_of_id.ts";
 import { snapshotBits } from "../records/snapshot_bits.ts";
+import { MemoryEventLog } from "../../mesh/adapters/memory/memory_event_log.ts";
 import { Loop } from "./loop.ts";
+import { RefusingBlobStore } from "./refusing_blob_store.ts";
 
 const BUDGET = { budgetMs: 5_000 };
 const USER_SLOT = 1;
@@ -209,6 +211,42 @@ Deno.test("a feature keeper drops an erased user, and its checkpoint does so at 
     const bytes = await loop.blobs.get(name);
     assert.ok(bytes && !holdsBytes(bytes, new TextEncoder().encode("ann")), name);
   }
+  await loop.stop();
+});
+
+Deno.test("a keeper whose checkpoint after an erasure is refused writes it later, without any further record", async () => {
+  const blobs = new RefusingBlobStore();
+  const loop = await Loop.start({
+    trainer: { batchRows: 8 },
+    kept: {
+      features: [{ kind: "history", name: "clicked", of: { action: "click" }, last: 5 }],
+      checkpointMs: 3_600_000,
+    },
+    storage: {
+      eventLog: new MemoryEventLog({ name: "events", partitions: 1 }),
+      exampleLog: new MemoryEventLog({ name: "examples", partitions: 1 }),
+      blobs,
+    },
+  });
+  const keeper = loop.mesh.node().actorRef<FeatureKeeperMessage>("feature_keeper/0");
+  const isSaved = async () => {
+    const { offsets, saved } = await loop.mesh.settle(keeper.ask({ kind: "getStatus" }, BUDGET));
+    return saved[0] === offsets[0];
+  };
+  await visit(loop, "ann");
+  await visit(loop, "bob");
+  blobs.refused = "keeper/";
+  await loop.erase("ann", "e1");
+  const { puts } = blobs;
+  await loop.mesh.advance(5 * 60_000);
+  assert.equal(await isSaved(), false);
+  assert.ok(blobs.puts - puts < 100, `${blobs.puts - puts} tries`);
+  blobs.refused = undefined;
+  await loop.mesh.advance(15_000);
+  assert.equal(await isSaved(), true);
+  const settled = blobs.puts;
+  await loop.mesh.advance(60_000);
+  assert.equal(blobs.puts, settled, "nothing more is written");
   await loop.stop();
 });
 

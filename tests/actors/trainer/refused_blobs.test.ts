@@ -4,7 +4,6 @@
  */
 import assert from "node:assert/strict";
 import { DivergenceError } from "../../../kernels/dense/divergence.ts";
-import { MemoryBlobStore } from "../../../mesh/adapters/memory/memory_blob_store.ts";
 import { MemoryEventLog } from "../../../mesh/adapters/memory/memory_event_log.ts";
 import { readTrainerErasure } from "../../../records/erasure.ts";
 import { featureIdOf, signatureOf } from "../../../records/forgotten.ts";
@@ -12,23 +11,10 @@ import { readQuarantine } from "../../../records/quarantine.ts";
 import { readManifests } from "../../../records/snapshot_manifest.ts";
 import { altered } from "../altered.ts";
 import { Loop, type LoopOptions } from "../loop.ts";
+import { RefusingBlobStore } from "../refusing_blob_store.ts";
 
 const MINUTES_MS = 5 * 60_000;
 const items = ["item-0", "item-1", "item-2"];
-
-class RefusingBlobStore extends MemoryBlobStore {
-  /** Prefix of the names that are refused; undefined = none. */
-  refused: string | undefined;
-  puts = 0;
-
-  override put(name: string, bytes: Uint8Array): Promise<void> {
-    this.puts++;
-    if (this.refused !== undefined && name.startsWith(this.refused)) {
-      return Promise.reject(new Error("No space left on device"));
-    }
-    return super.put(name, bytes);
-  }
-}
 
 async function start(options: LoopOptions = {}): Promise<{ loop: Loop; blobs: RefusingBlobStore }> {
   const blobs = new RefusingBlobStore();
@@ -87,6 +73,24 @@ for (const pipelined of [false, true]) {
     await loop.stop();
   });
 }
+
+Deno.test("a trainer answers while the blob store keeps the record of an erasure waiting", async () => {
+  const { loop, blobs } = await start();
+  await visit(loop, "ann");
+  const { promise, resolve } = Promise.withResolvers<void>();
+  [blobs.refused, blobs.until] = ["erasures/", promise];
+  await loop.erase("ann", "e1");
+  await visit(loop, "bob");
+  await loop.mesh.advance(60_000);
+  assert.equal((await loop.trainerStatus()).examples, 3);
+  assert.ok((await loop.denseWeights()).version > 0);
+  [blobs.refused, blobs.until] = [undefined, undefined];
+  resolve();
+  await loop.mesh.advance(2_000);
+  assert.equal((await loop.trainerStatus()).examples, 6);
+  assert.equal((await readTrainerErasure(blobs, "e1", 1, "trainer/0"))?.rowsRemoved, 1);
+  await loop.stop();
+});
 
 Deno.test("no snapshot is cut between the removal of rows and its record", async () => {
   for (const trainers of [1, 2]) {
