@@ -4,13 +4,10 @@
  */
 import type { ScorerMessage } from "../actors/scorer/protocol.ts";
 import type { CairnConfiguration } from "../configuration/configuration.ts";
-import type { Activity } from "../gateway/console/activity.ts";
-import { defineActivityActor, type GetActivity } from "../gateway/console/activity_actor.ts";
 import type { ConsoleSources, HostReading, NodeSpan } from "../gateway/console/sources.ts";
-import type { Address } from "../mesh/runtime/actor.ts";
 import { reasonOf } from "../mesh/runtime/errors.ts";
-import type { Mesh } from "../mesh/runtime/mesh.ts";
 import type { HostEnvironment, MeshStores, MetricsPages } from "./environment.ts";
+import type { OtherGateways } from "./other_gateways.ts";
 import { addresses, homeNodeOf, nodesOf, type PlannedProcess, processesOf } from "./plan.ts";
 import type { StartedActors } from "./start_actors.ts";
 
@@ -23,13 +20,14 @@ export interface ConsoleEnvironment {
   readonly stores: Pick<MeshStores, "blobs" | "eventLog">;
   readonly values: NonNullable<MetricsPages["values"]>;
   readonly links?: HostEnvironment["links"];
+  readonly others: OtherGateways;
   /** Undefined = the only process. */
   readonly host?: string;
 }
 
 export function consoleSources(
   configuration: CairnConfiguration,
-  { stores, values, links, host: own }: ConsoleEnvironment,
+  { stores, values, links, host: own, others }: ConsoleEnvironment,
   { mesh, meshView }: StartedActors,
 ): ConsoleSources {
   const processes = processesOf(configuration);
@@ -40,7 +38,6 @@ export function consoleSources(
     ]),
   );
   const { slots, denseWidth } = configuration.features.schema;
-  const others = servingHosts(processes).filter((host) => host !== own);
   return {
     host: own ?? "",
     hosts: processes.map(({ host = "", roles }) => ({
@@ -55,14 +52,7 @@ export function consoleSources(
       const found = await Promise.all(processes.map((each) => spansOf(each, traceIds)));
       return found.flat();
     },
-    async otherActivities() {
-      const answers = await Promise.allSettled(others.map(async (host) => ({
-        host,
-        activity: await mesh.actorRef<GetActivity>(activityAddress(host))
-          .ask({ kind: "getActivity" }, { budgetMs: ASK_BUDGET_MS }),
-      })));
-      return answers.flatMap((answer) => answer.status === "fulfilled" ? [answer.value] : []);
-    },
+    otherActivities: () => others.activities(),
     blobs: stores.blobs,
     eventLog: stores.eventLog,
     shape: { slots: slots.length, denseWidth },
@@ -99,31 +89,6 @@ export function consoleSources(
   }
 }
 
-/** Lets the consoles of the other gateways read the activity of this one. */
-export async function shareActivity(
-  configuration: CairnConfiguration,
-  mesh: Mesh,
-  own: string | undefined,
-  activity: Activity,
-): Promise<void> {
-  if (own === undefined) return;
-  await mesh.home.spawn(defineActivityActor(activity), own, undefined);
-  mesh.home.setPlacement(
-    servingHosts(processesOf(configuration))
-      .map((host) => [activityAddress(host), homeNodeOf(host)] as const),
-  );
-}
-
 function nodesOfProcess(configuration: CairnConfiguration, { host }: PlannedProcess): string[] {
   return [homeNodeOf(host), ...nodesOf(configuration, host).map(({ name }) => name)];
-}
-
-function servingHosts(processes: readonly PlannedProcess[]): string[] {
-  return processes.flatMap(({ host, roles }) =>
-    host !== undefined && roles.includes("serving") ? [host] : []
-  );
-}
-
-function activityAddress(host: string): Address {
-  return `gateway_activity/${host}`;
 }

@@ -19,10 +19,11 @@ import { recallFromLogs } from "../gateway/memory/log_recall.ts";
 import { createProfileCheck } from "../kernels/features/profile_check.ts";
 import type { ActorRef } from "../mesh/runtime/actor.ts";
 import { actionLabels } from "./action_labels.ts";
-import { consoleSources, shareActivity } from "./console_sources.ts";
+import { consoleSources } from "./console_sources.ts";
 import type { Environment, HostEnvironment, MeshStores } from "./environment.ts";
 import { knownAttributes } from "./known_attributes.ts";
 import { Joiners } from "./joiners.ts";
+import { OtherGateways, shareGateway } from "./other_gateways.ts";
 import { addresses } from "./plan.ts";
 import type { RunningHost, StartedActors } from "./start_actors.ts";
 import { Trainers } from "./trainers.ts";
@@ -72,16 +73,18 @@ export async function openGateway(
   );
   const metricsText = async () => metrics.render(await mesh.metrics());
   const { values } = metrics;
+  const others = new OtherGateways(configuration, mesh, host);
   const console = values !== undefined && configuration.gateway.console
     ? new Console({
       clock,
       telemetry,
-      sources: consoleSources(configuration, { ...environment, values }, started),
+      sources: consoleSources(configuration, { ...environment, values, others }, started),
     })
     : undefined;
-  if (console !== undefined) await shareActivity(configuration, mesh, host, console.activity);
   const { schema } = configuration.features;
   const memory = new GatewayMemory(clock, configuration.gateway);
+  const activity = console && { activity: console.activity };
+  await shareGateway(configuration, mesh, host, { memory, ...activity });
   const recall = await recallFromLogs(memory, { ...stores, clock, telemetry });
   const { acceptanceClock } = memory;
   const marks = stores.eventLog.partitions > 1
@@ -90,7 +93,8 @@ export async function openGateway(
   const erasures = new Erasures({
     ...stores,
     memory,
-    ...(console && { activity: console.activity }),
+    ...activity,
+    forgetElsewhere: (user) => others.forget(user),
     trainers: Array.from({ length: partitions.examples }, (_, i) => addresses.trainer(i)),
     keepers: Array.from(
       { length: configuration.featureKeeper?.shards ?? 0 },

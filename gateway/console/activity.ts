@@ -111,9 +111,14 @@ export class Activity {
     this.#refusals.add({ ...refusal, atMs, leftOut: this.#refusals.takeLeftOut() });
   }
 
-  /** Drops the rankings of an erased user. */
+  /** Drops the rankings of an erased user, and the events on them. */
   forget(user: string): void {
-    this.#rankings.remove((ranking) => ranking.user === user);
+    const rankings = new Set<string | undefined>();
+    for (const ranking of this.#rankings) {
+      if (ranking.user === user) rankings.add(ranking.rankingId);
+    }
+    this.#rankings.remove(({ rankingId }) => rankings.has(rankingId));
+    this.#events.remove(({ rankingId }) => rankings.has(rankingId));
   }
 
   read(): ActivitySeen {

@@ -97,12 +97,14 @@ export class Erasures {
    */
   async erase(user: string): Promise<ErasureState> {
     const { profiles, memory, activity, random, clock, host, options } = this.#sources;
+    const { forgetElsewhere } = this.#sources;
     const erasureId = random.uuid();
     const requestedAtMs = clock.nowMs();
     const profileRemoved = await profiles.delete("user", user);
     const firstAt = await this.#append(this.#forget(erasureId, 1, user));
     const rankingsForgotten = memory.forget(user);
     activity?.forget(user);
+    await forgetElsewhere?.(user);
     const request: ErasureRequest = {
       erasureId,
       ...(host !== undefined && { host }),
@@ -166,7 +168,8 @@ export class Erasures {
 
   /** Takes an erasure one step on; true if the logs are to be released for it. */
   async #goOn(following: Following): Promise<boolean> {
-    const { clock, options, memory, activity, telemetry } = this.#sources;
+    const { clock, options, memory, activity, profiles, telemetry, forgetElsewhere } =
+      this.#sources;
     const { request } = following;
     const { erasureId, requestedAtMs, secondAt } = request;
     const nowMs = clock.nowMs();
@@ -176,7 +179,9 @@ export class Erasures {
       if (user !== undefined) {
         memory.forget(user);
         activity?.forget(user);
+        await forgetElsewhere?.(user);
       }
+      await profiles.dropChanges?.();
       const again = user === undefined
         ? request.firstAt // its record is trimmed: it was joined long ago
         : await this.#append(this.#forget(erasureId, 2, user));

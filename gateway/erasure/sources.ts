@@ -22,6 +22,8 @@ export interface ErasureSources {
   readonly memory: GatewayMemory;
   /** Absent where there is no console. */
   readonly activity?: Activity;
+  /** Has the other gateways that answer forget a user; absent where there are none. */
+  readonly forgetElsewhere?: (user: string) => Promise<void>;
   /** Names of the trainers; partition i of the example log is read by the i-th. */
   readonly trainers: readonly string[];
   readonly keepers: readonly ActorRef<FeatureKeeperMessage>[];

@@ -128,7 +128,8 @@ export interface EventLog {
   trim(partition: number, offset: number): Promise<void>;
   /**
    * Separates the records so far from later ones, so that a trim can remove them without these.
-   * Absent where a trim removes any records; has no effect where this thread does not write.
+   * Absent where a trim removes any records. On a log of files it has no effect where this thread
+   * does not write.
    */
   roll?(partition: number): Promise<void>;
   /**

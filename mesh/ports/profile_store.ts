@@ -74,6 +74,11 @@ export interface ProfileStore {
    */
   delete(kind: ProfileKind, id: string): Promise<boolean>;
   /**
+   * Removes the ids of deleted profiles from the store's own records of past changes. Absent where
+   * a store has no such records.
+   */
+  dropChanges?(): Promise<void>;
+  /**
    * A page of all profiles of this kind, of about `limit`. A profile that is there while all pages
    * are read is in one of them at least.
    *

@@ -15,6 +15,9 @@ const RECORD_BYTES_ASSUMED = 64 * 2 ** 10;
 /** Least assumed size of a record, bytes. */
 const RECORD_BYTES_MIN = 64;
 
+/** First character of the field of a record; that of a separator is another one. */
+const RECORD_FIELD = "r".charCodeAt(0);
+
 type StreamEntry = [id: Buffer, fields: [name: Buffer, bytes: Buffer]];
 
 export class LogPages {
@@ -44,12 +47,14 @@ export class LogPages {
         ["XRANGE", this.#stream, idOf(from), "+", "COUNT", count],
       );
       let bytes = 0;
-      for (const [id, [, record]] of page) {
+      for (const [id, [name, record]] of page) {
+        // A separator is no record; the record before it is in the page, or was read before.
+        if (name[0] !== RECORD_FIELD) continue;
         // The reply is a view into the socket's buffer, which the record must not keep alive.
         records.push({ offset: offsetOf(id.toString("latin1")), bytes: new Uint8Array(record) });
         bytes += record.byteLength;
       }
-      if (page.length > 0) this.#recordBytes = Math.max(RECORD_BYTES_MIN, bytes / page.length);
+      if (bytes > 0) this.#recordBytes = Math.max(RECORD_BYTES_MIN, bytes / page.length);
       if (page.length < count) break;
       from = records[records.length - 1].offset + 1;
     }

@@ -169,6 +169,26 @@ redis.call('HSET', log, 'freed:' .. p, string.format('%d', before), 'floor:' .. 
 return {'OK', string.format('%d', redis.call('HINCRBY', log, 'bytes', freed - before))}
 `);
 
+/**
+ * Bytes of the entry that separates records from later ones: a node of a stream has at most 4096
+ * (stream-node-max-bytes), so the entry has a node of its own, and the next record begins another.
+ */
+const SEPARATOR_BYTES = 16_384;
+
+/**
+ * KEYS: runs, log, stream. ARGV: run id, partition. A trim inside of a node only marks the records
+ * as deleted: their bytes stay as long as the node does. So this adds an entry that is no record,
+ * with an id between the records so far and the next one; a trim of these records removes it too.
+ */
+export const rollScript = new RedisScript<["OK"] | ["RUN"]>(`#!lua
+${RUN_CHECK}
+local next = redis.call('HGET', KEYS[2], 'next:' .. ARGV[2]) or '0'
+if redis.call('XLEN', KEYS[3]) == 0 then return {'OK'} end
+-- The id is taken where nothing was appended since the last separation.
+redis.pcall('XADD', KEYS[3], next .. '-18446744073709551615', 's', string.rep(' ', ${SEPARATOR_BYTES}))
+return {'OK'}
+`);
+
 /** KEYS: runs, offsets. ARGV: run id, field, offset. */
 export const commitScript = new RedisScript<["OK"] | ["RUN"]>(`#!lua flags=allow-oom
 ${RUN_CHECK}

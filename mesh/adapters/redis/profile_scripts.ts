@@ -60,6 +60,20 @@ redis.call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[5], string.format('%d-0', number
 return {'OK', 1, number, count}
 `);
 
+/**
+ * KEYS: runs, profiles of items, number, changes. ARGV: run id, writer. Removes all changes, whose
+ * ids may be those of erased users, and adds one of no profile: a process that follows the stream
+ * and has not read a removed change finds a gap. Also on a server whose memory is full.
+ */
+export const dropChangesScript = new RedisScript<["OK"] | ["RUN"]>(`#!lua flags=allow-oom
+${RUN_CHECK}
+redis.call('XTRIM', KEYS[4], 'MAXLEN', 0)
+local number = redis.call('INCR', KEYS[3])
+redis.call('XADD', KEYS[4], string.format('%d-0', number),
+  'k', 'item', 'i', '', 'w', ARGV[2], 'c', redis.call('HLEN', KEYS[2]))
+return {'OK'}
+`);
+
 /** KEYS: profiles, number. ARGV: ids. Returns the number of the newest change and the values. */
 export const readScript = new RedisScript<[number: string, values: (string | null)[]]>(`
 return {redis.call('GET', KEYS[2]) or '0', redis.call('HMGET', KEYS[1], unpack(ARGV))}

@@ -27,6 +27,7 @@ import {
   claimScript,
   commitScript,
   openScript,
+  rollScript,
   trimScript,
 } from "./log_scripts.ts";
 import { logBudgets } from "./log_budgets.ts";
@@ -291,6 +292,16 @@ export class RedisEventLog implements EventLog {
         trimScript.run(commands, [runs.key, this.#keys.log, stream], [runId, partition, offset])
       );
       this.#held(Number(bytes));
+    });
+  }
+
+  async roll(partition: number): Promise<void> {
+    const { stream } = this.#partition(partition);
+    await this.#again(async () => {
+      const { runs, commands } = this.#server;
+      await this.#atomic((runId) =>
+        rollScript.run(commands, [runs.key, this.#keys.log, stream], [runId, partition])
+      );
     });
   }
 

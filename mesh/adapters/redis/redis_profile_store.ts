@@ -20,7 +20,13 @@ import { Listeners } from "../../runtime/listeners.ts";
 import { NotDurableError } from "./durability_barrier.ts";
 import { LateWaits } from "./late_waits.ts";
 import { ProfileCache } from "./profile_cache.ts";
-import { CHANGES_KEPT, deleteScript, putScript, readScript } from "./profile_scripts.ts";
+import {
+  CHANGES_KEPT,
+  deleteScript,
+  dropChangesScript,
+  putScript,
+  readScript,
+} from "./profile_scripts.ts";
 import { type RedisConnection, RedisUnavailableError } from "./redis_connection.ts";
 import type { RedisServer } from "./redis_server.ts";
 
@@ -214,6 +220,23 @@ export class RedisProfileStore implements ProfileStore {
       const [, existed, number, count] = reply;
       return { result: existed === 1, profile: undefined, bytes: 0, number, count };
     });
+  }
+
+  async dropChanges(): Promise<void> {
+    const { commands, runs } = this.#server;
+    try {
+      const current = await runs.current();
+      const [outcome] = await dropChangesScript.run(
+        commands,
+        this.#writeKeys(this.#kinds.item.key),
+        [current.id, this.#options.writer],
+      );
+      if (outcome === "OK") return;
+      runs.leave();
+      throw new Error("the server was restarted meanwhile");
+    } catch (error) {
+      throw this.#translated(error);
+    }
   }
 
   /** The first page has the cursor "0", as the last has for its next. */

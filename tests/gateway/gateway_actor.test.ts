@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import { Activity } from "../../gateway/console/activity.ts";
+import { defineGatewayActor, type GatewayMessage } from "../../gateway/gateway_actor.ts";
+import { GatewayMemory } from "../../gateway/memory/gateway_memory.ts";
+import { VirtualClock } from "../../mesh/simulation/virtual_clock.ts";
+import type { ActorContext } from "../../mesh/runtime/actor.ts";
+import { fixtureOptions, startMs } from "./fixture.ts";
+
+Deno.test("a gateway forgets a user for another one, in its memory and its console", async () => {
+  const clock = new VirtualClock({ startMs });
+  const memory = new GatewayMemory(clock, fixtureOptions);
+  const activity = new Activity(clock);
+  const replies: unknown[] = [];
+  const context = {
+    reply: (_: unknown, value: unknown) => void replies.push(value),
+  } as unknown as ActorContext<GatewayMessage>;
+  const actor = await defineGatewayActor({ memory, activity }).create(context, undefined);
+  for (const [user, rankingId] of [["ann", "r-1"], ["bob", "r-2"]]) {
+    const ranking = { rankingId, modelVersion: 1, learnedThroughMs: 0, items: [] };
+    activity.ranked(user, ranking, 1);
+    activity.accepted({
+      eventId: `${rankingId}-e`,
+      rankingId,
+      item: "a",
+      action: "click",
+      acceptedAtMs: 1,
+    });
+    memory.rankings.remember(rankingId, [{ id: "a" }], startMs);
+    memory.userRankings.remember(user, { rankingId, atMs: startMs });
+  }
+  const ask = (message: unknown) => actor.receive(message as GatewayMessage);
+  await ask({ kind: "forgetUser", user: "ann" });
+  assert.equal(memory.rankings.check("r-1", "a"), "unknown-ranking");
+  assert.equal(memory.rankings.check("r-2", "a"), "shown");
+  await ask({ kind: "getActivity" });
+  const [, seen] = replies as [undefined, ReturnType<Activity["read"]>];
+  assert.deepEqual(seen.rankings.map(({ user }) => user), ["bob"]);
+  assert.deepEqual(seen.events.map(({ eventId }) => eventId), ["r-2-e"]);
+});
+
+Deno.test("a gateway without a console has no activity", async () => {
+  const memory = new GatewayMemory(new VirtualClock({ startMs }), fixtureOptions);
+  const replies: unknown[] = [];
+  const context = {
+    reply: (_: unknown, value: unknown) => void replies.push(value),
+  } as unknown as ActorContext<GatewayMessage>;
+  const actor = await defineGatewayActor({ memory }).create(context, undefined);
+  await actor.receive({ kind: "getActivity" } as unknown as GatewayMessage);
+  await actor.receive({ kind: "forgetUser", user: "ann" } as unknown as GatewayMessage);
+  assert.deepEqual(replies, [{ rankings: [], events: [], refusals: [] }, undefined]);
+});

@@ -1,0 +1,221 @@
+/**
+ * Goal: an erasure that one gateway of a mesh takes leaves no trace on any host, replica, file or
+ * Redis server when its receipt says `erased`, and that is before the stated time. Method: real
+ * processes and a real server; the shards lie on other hosts than the gateways, and one of these
+ * hosts is killed while the erasure is under way.
+ */
+import assert from "node:assert/strict";
+import {
+  isInstalled,
+  LocalServer,
+  type ServerProgram,
+} from "../../mesh/adapters/redis/local_server.ts";
+import { holdsBytes, tracesOf } from "../traces_of_id.ts";
+import { freePort, HostProcesses } from "./host_process.ts";
+import { smallConfiguration } from "./small_mesh.ts";
+
+const programs: readonly ServerProgram[] = ["redis-server", "valkey-server"];
+const program = programs.find(isInstalled);
+const USER = "ann.the-erased-visitor@example.org";
+const items = Array.from({ length: 6 }, (_, i) => `item-${i}`);
+const candidates = items.map((id) => ({ id }));
+
+/** Requests to one gateway. */
+class Gateway {
+  constructor(readonly port: number) {}
+
+  async send(method: string, path: string, body?: unknown) {
+    const response = await fetch(`http://127.0.0.1:${this.port}${path}`, {
+      method,
+      ...(body !== undefined && {
+        body: JSON.stringify(body),
+        headers: { "content-type": "application/json" },
+      }),
+    });
+    const text = await response.text();
+    return { status: response.status, body: text === "" ? undefined : JSON.parse(text) };
+  }
+
+  /** Ranks for the user and clicks; the time at which the click was accepted. */
+  async visit(user: string, rankingId: string): Promise<number> {
+    await this.send("POST", "/v1/rank", { user, rankingId, candidates });
+    const event = { eventId: `${rankingId}-click`, rankingId, item: items[1], action: "click" };
+    const { body } = await this.send("POST", "/v1/events", event);
+    assert.equal(body.accepted, 1, JSON.stringify(body));
+    return body.events[0].acceptedAtMs;
+  }
+
+  /** Waits until the scores know what was accepted until then. */
+  async learned(acceptedAtMs: number): Promise<void> {
+    await until("learned", async () => {
+      const { body } = await this.send("POST", "/v1/rank", { user: "x", candidates, learn: false });
+      return body.learnedThroughMs >= acceptedAtMs;
+    });
+  }
+
+  /** Contribution of the user's id to the scores: 0 where the replica has no row of it. */
+  async contributionOf(user: string): Promise<number> {
+    const { body } = await this.send("POST", "/v1/rank", {
+      user,
+      candidates,
+      learn: false,
+      explain: true,
+    });
+    const { explanation } = body.items[0];
+    return explanation.find(({ slot }: { readonly slot: string }) => slot === "user").contribution;
+  }
+
+  /** The live view of the console: the activity of all gateways. */
+  async activity(): Promise<string> {
+    const aborted = new AbortController();
+    const response = await fetch(`http://127.0.0.1:${this.port}/console/stream`, {
+      signal: aborted.signal,
+    });
+    let text = "";
+    try {
+      for await (const part of response.body!.pipeThrough(new TextDecoderStream())) {
+        text += part;
+        if (/event: activity\ndata: .*\n\n/.test(text)) break;
+      }
+    } finally {
+      aborted.abort();
+    }
+    return text;
+  }
+}
+
+async function until(what: string, isTrue: () => Promise<boolean>, msMax = 90_000): Promise<void> {
+  const endsMs = performance.now() + msMax;
+  while (!await isTrue()) {
+    assert.ok(performance.now() < endsMs, `${what}: not after ${msMax} ms`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+/** Has the server write its append-only file anew, without the commands of before. */
+async function rewrite({ url }: LocalServer): Promise<void> {
+  using connection = await Deno.connect({ transport: "unix", path: url.slice("unix://".length) });
+  const ask = async (command: string) => {
+    await connection.write(new TextEncoder().encode(`${command}\r\n`));
+    const reply = new Uint8Array(4096);
+    const bytes = await connection.read(reply) ?? 0;
+    return new TextDecoder().decode(reply.subarray(0, bytes));
+  };
+  assert.match(await ask("BGREWRITEAOF"), /^\+/);
+  await until(
+    "rewritten",
+    async () =>
+      /aof_rewrite_in_progress:0\r\naof_rewrite_scheduled:0/.test(await ask("INFO persistence")),
+  );
+}
+
+/** Files below a directory that lead to the user. */
+async function tracesIn(directory: string): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { name, isDirectory, isFile } of Deno.readDir(directory)) {
+    const path = `${directory}/${name}`;
+    if (isDirectory) found.push(...await tracesIn(path));
+    if (!isFile) continue;
+    const bytes = await Deno.readFile(path).catch(() => new Uint8Array());
+    for (const [trace, wanted] of tracesOf(USER)) {
+      if (holdsBytes(bytes, wanted)) found.push(`${path}: ${trace}`);
+    }
+  }
+  return found;
+}
+
+Deno.test({
+  name: "an erasure in a mesh leaves no trace on any host, in any file, or on Redis",
+  ignore: program === undefined,
+  async fn() {
+    const folder = await Deno.makeTempDir({ prefix: "cairn-erasure-" });
+    const redisFolder = `${folder}/redis`;
+    await Deno.mkdir(redisFolder);
+    const redis = await LocalServer.start({
+      program: program ?? "redis-server",
+      directory: redisFolder,
+      // Uncompressed, so that the search finds ids in the file.
+      settings: { rdbcompression: "no" },
+    });
+    const ports = Array.from({ length: 6 }, freePort);
+    const snapshots = "snapshots: { interval: 1s, spread: 0ms }";
+    const storage = `{ kind: directory, path: data, ${snapshots}, redis: { url: "${redis.url}" } }`;
+    const yaml = `${
+      smallConfiguration("in worker threads", storage)
+        .replace("gateway: { deadline: 5s }", "gateway: { deadline: 1s }")
+    }
+kept:
+  features:
+    clicked: { kind: history, action: click, last: 10 }
+mesh:
+  id: shop
+  secret: a-secret-for-the-test
+  heartbeat: 200ms
+  silence: 3s
+  lease: 4s
+  hosts:
+    edge-1:
+      address: 127.0.0.1:${ports[0]}
+      roles: [serving, joiner, trainer, sync]
+      http: 127.0.0.1:${ports[4]}
+    edge-2: { address: "127.0.0.1:${ports[1]}", roles: [serving], http: "127.0.0.1:${ports[5]}" }
+    tables-1: { address: "127.0.0.1:${ports[2]}", roles: [shards] }
+    tables-2: { address: "127.0.0.1:${ports[3]}", roles: [shards] }
+`.replace("    tags: {", "    clicked: { kind: list, source: user, idsOf: item }\n    tags: {");
+    await Deno.writeTextFile(`${folder}/mesh.yaml`, yaml);
+    const hosts = ["edge-1", "edge-2", "tables-1", "tables-2"];
+    const processes = new HostProcesses(`${folder}/mesh.yaml`);
+    try {
+      await processes.start(...hosts);
+      const [one, two] = [ports[4], ports[5]].map((port) => new Gateway(port));
+      await one.send("PUT", `/v1/users/${USER}`, { attributes: { clicked: items.slice(0, 2) } });
+      let newest = 0;
+      for (const [i, [gateway, user]] of [[one, USER], [two, USER], [two, "bob"]].entries()) {
+        newest = await (gateway as Gateway).visit(user as string, `visit-${i}`);
+      }
+      for (const gateway of [one, two]) {
+        await gateway.learned(newest);
+        assert.notEqual(await gateway.contributionOf(USER), 0);
+      }
+      const dumped = async () => {
+        await rewrite(redis);
+        return await tracesIn(folder);
+      };
+      const before = await dumped();
+      assert.ok(before.some((trace) => trace.includes("/redis/")), "Redis has the id");
+      assert.ok((await two.activity()).includes(USER), "the console has the id");
+
+      const { status, body } = await one.send("DELETE", `/v1/users/${USER}?forget=true`);
+      assert.equal(status, 202, JSON.stringify(body));
+      await processes.of("tables-1").kill("SIGKILL");
+      await processes.start("tables-1");
+      const receipt = async () => (await two.send("GET", `/v1/erasures/${body.erasureId}`)).body;
+      await until("erased", async () => (await receipt()).status === "erased", 150_000);
+      const erased = await receipt();
+      assert.ok((erased.completedAtMs ?? Date.now()) < erased.byMs, "before the stated time");
+      assert.deepEqual(erased.holds, []);
+
+      assert.deepEqual(await dumped(), []);
+      for (const gateway of [one, two]) {
+        assert.equal(await gateway.contributionOf(USER), 0, "no replica has a row");
+        assert.equal((await gateway.send("GET", `/v1/users/${USER}`)).status, 404);
+        assert.ok((await gateway.contributionOf("bob")) !== 0, "the rows of others stay");
+      }
+      const activity = await two.activity();
+      assert.deepEqual(
+        ["visit-0", "visit-1", "visit-2"].map((visit) => activity.includes(visit)),
+        [false, false, true],
+        activity,
+      );
+    } catch (error) {
+      for (const host of hosts) {
+        console.error(`---- ${host}\n${processes.of(host).said.slice(-3_000)}`);
+      }
+      throw error;
+    } finally {
+      await processes.end();
+      await redis.kill();
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
