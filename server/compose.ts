@@ -6,7 +6,8 @@
  * requests reach it.
  */
 import type { CairnConfiguration } from "../configuration/configuration.ts";
-import { computingDefinitions, leadingDefinitions } from "./definitions.ts";
+import { computingDefinitions } from "./computing_definitions.ts";
+import { leadingDefinitions } from "./definitions.ts";
 import type { Environment } from "./environment.ts";
 import { openGateway, type RunningMesh } from "./open_gateway.ts";
 import { withActors } from "./start_actors.ts";

@@ -35,19 +35,13 @@ import { hostOf } from "../compose_host.ts";
 import type { Environment, HostEnvironment, NodesRequest } from "../environment.ts";
 import { openStores } from "../open_stores.ts";
 import { hasPlacement, homeNodeOf, nodesOf } from "../plan.ts";
-import { openCoordination } from "./redis_coordination.ts";
 import { machineSessions } from "./dense_sessions.ts";
 import { placementEnvironment } from "./placement_environment.ts";
 import { FailingParts } from "./failing_parts.ts";
 import { openHostLinks } from "./open_host_links.ts";
 import { type LinksWorkers, linkWorker } from "./worker_channels.ts";
-import {
-  type BlobStorage,
-  type MeshStorage,
-  openBlobStorage,
-  openStorage,
-  type SharedStorage,
-} from "./storage.ts";
+import { type BlobStorage, type MeshStorage, openBlobStorage, openStorage } from "./storage.ts";
+import type { SharedStorage } from "./shared_storage.ts";
 import type { WorkerSetup } from "./worker.ts";
 
 /** Time for which gateways know rankings beyond the window of the joiner, ms. */
@@ -102,7 +96,7 @@ export async function openHostMachine(
     { ...options, host: name },
     (machine) =>
       host.roles.every((role) => role === "shards") && storage.kind === "directory"
-        ? Promise.resolve(openBlobStorage(storage))
+        ? openBlobStorage(storage)
         : openAllStores(configuration, machine, true),
   );
   let links: HostLinks | undefined;
@@ -124,7 +118,10 @@ export async function openHostMachine(
       {
         placement: placementEnvironment(configuration, host, {
           random: opened.home.random,
-          open: () => openCoordination(configuration),
+          open: async () => {
+            const { openCoordination } = await import("./redis_coordination.ts");
+            return await openCoordination(configuration);
+          },
           onGone: options.onFatal ?? (() => {}),
         }),
       }),

@@ -10,27 +10,19 @@ import {
   openDataDirectory,
 } from "../../mesh/adapters/embedded/data_directory.ts";
 import { makeDirectory } from "../../mesh/adapters/embedded/durable_directory.ts";
-import { DirectoryBlobStore } from "../../mesh/adapters/embedded/directory_blob_store.ts";
 import { EmbeddedEventLog } from "../../mesh/adapters/embedded/embedded_event_log.ts";
 import { createLogEnds, SharedLogEnds } from "../../mesh/adapters/embedded/log_ends.ts";
 import type { LogPartitions } from "../../configuration/partitions.ts";
 import { PartitionCountError } from "../../mesh/adapters/embedded/log_header.ts";
 import { writeInThread } from "../../mesh/adapters/embedded/profile_thread.ts";
 import { SqliteProfileStore } from "../../mesh/adapters/embedded/sqlite_profile_store.ts";
-import { S3BlobStore, type S3Options } from "../../mesh/adapters/s3/s3_blob_store.ts";
+import type { S3Options } from "../../mesh/adapters/s3/s3_blob_store.ts";
 import type { TornTail } from "../../mesh/adapters/embedded/segment_recovery.ts";
-import type { BlobStore } from "../../mesh/ports/blob_store.ts";
-import type { EventLog } from "../../mesh/ports/event_log.ts";
 import type { MeshStores } from "../environment.ts";
 import { MemoryBlobStore } from "../../mesh/adapters/memory/memory_blob_store.ts";
 import { MemoryEventLog } from "../../mesh/adapters/memory/memory_event_log.ts";
 import { MemoryProfileStore } from "../../mesh/adapters/memory/memory_profile_store.ts";
-import {
-  openRedisExampleLog,
-  openRedisStores,
-  type RedisStorage,
-  redisStorageOf,
-} from "./redis_storage.ts";
+import { blobsOf, type SharedStorage } from "./shared_storage.ts";
 
 export interface MeshStorage extends MeshStores {
   /**
@@ -44,20 +36,6 @@ export interface MeshStorage extends MeshStores {
 export type BlobStorage =
   & Pick<MeshStorage, "blobs" | "shared" | "close">
   & Partial<Record<"eventLog" | "exampleLog" | "profiles", undefined>>;
-
-/** Plain data for {@link openSharedStorage} in another thread. */
-export interface SharedStorage {
-  readonly path: string;
-  /** Where the logs are on a server. */
-  readonly redis?: RedisStorage;
-  /** Where the snapshots are in a bucket. */
-  readonly s3?: S3Options;
-  /** Undefined where the process has no logs. */
-  readonly examples: {
-    readonly partitions: number;
-    readonly ends: SharedArrayBuffer;
-  } | undefined;
-}
 
 export interface OpenStorageOptions {
   readonly storage: StorageSection;
@@ -105,31 +83,13 @@ export async function openStorage(options: OpenStorageOptions): Promise<MeshStor
 }
 
 /** The snapshots in a data directory whose logs belong to another host. */
-export function openBlobStorage(
+export async function openBlobStorage(
   { path, s3 }: Extract<StorageSection, { kind: "directory" }>,
-): BlobStorage {
+): Promise<BlobStorage> {
   return {
-    blobs: blobsOf(path, s3),
+    blobs: await blobsOf(path, s3),
     shared: { path, ...(s3 && { s3 }), examples: undefined },
     close: () => Promise.resolve(),
-  };
-}
-
-/** The stores that a worker thread reads. */
-export async function openSharedStorage({ path, redis, s3, examples }: SharedStorage): Promise<{
-  readonly exampleLog: EventLog | undefined;
-  readonly blobs: BlobStore;
-}> {
-  const blobs = blobsOf(path, s3);
-  if (redis) return { exampleLog: await openRedisExampleLog(redis), blobs };
-  return {
-    exampleLog: examples && await EmbeddedEventLog.open({
-      directory: `${path}/examples`,
-      partitions: examples.partitions,
-      mode: "read",
-      ends: new SharedLogEnds(examples.ends),
-    }),
-    blobs,
   };
 }
 
@@ -167,6 +127,7 @@ async function openRedis(
   const { storage, mesh, knownMs, sharesRankings = true, partitions } = options;
   const { isOnlyProcess, onWarning = () => {} } = options;
   const s3 = s3Of(storage);
+  const { openRedisStores, redisStorageOf } = await import("./redis_storage.ts");
   const redis = redisStorageOf(section, mesh, {
     logBytesMax: storage.logBytesMax,
     partitions,
@@ -178,7 +139,7 @@ async function openRedis(
   return {
     ...others,
     ...(sharesRankings && { sharedRankings }),
-    blobs: blobsOf(path, s3),
+    blobs: await blobsOf(path, s3),
     shared: { path, redis, ...(s3 && { s3 }), examples: undefined },
   };
 }
@@ -236,7 +197,7 @@ async function openDirectory(
     eventLog,
     exampleLog,
     profiles,
-    blobs: blobsOf(path, s3),
+    blobs: await blobsOf(path, s3),
     shared: {
       path,
       ...(s3 && { s3 }),
@@ -268,11 +229,6 @@ function isFile(path: string): boolean {
     if (error instanceof Deno.errors.NotFound) return false;
     throw error;
   }
-}
-
-/** Snapshots in the bucket, or in the directory where there is none. */
-function blobsOf(path: string, s3: S3Options | undefined): BlobStore {
-  return s3 ? new S3BlobStore(s3) : new DirectoryBlobStore(`${path}/blobs`);
 }
 
 function s3Of(storage: StorageSection): S3Options | undefined {

@@ -7,10 +7,10 @@ import { kernelMemories } from "../../kernels/embedding/kernel_module.ts";
 import { runWorkerThread } from "../../mesh/adapters/deno/run_worker_thread.ts";
 import { HugePages } from "../../mesh/adapters/linux/huge_pages.ts";
 import { PrometheusTelemetry } from "../../mesh/adapters/prometheus/prometheus_telemetry.ts";
-import { computingDefinitions } from "../definitions.ts";
+import { computingDefinitions } from "../computing_definitions.ts";
 import { nodeMetrics } from "../node_metrics.ts";
 import { machineSessions } from "./dense_sessions.ts";
-import { openSharedStorage, type SharedStorage } from "./storage.ts";
+import { openSharedStorage, type SharedStorage } from "./shared_storage.ts";
 
 /** Plain data from the starting thread. */
 export interface WorkerSetup {

@@ -11,7 +11,7 @@ import type { ProfileStore } from "../../mesh/ports/profile_store.ts";
 import { Coordinator } from "../../mesh/runtime/coordination/coordinator.ts";
 import { NodeLink } from "../../mesh/runtime/node_link.ts";
 import { type ComposedHost, composeHost, hostOf } from "../../server/compose_host.ts";
-import { computingDefinitions } from "../../server/definitions.ts";
+import { computingDefinitions } from "../../server/computing_definitions.ts";
 import type { HostEnvironment, MeshStores } from "../../server/environment.ts";
 import { openHostLinks } from "../../server/machine/open_host_links.ts";
 import { placementEnvironment } from "../../server/machine/placement_environment.ts";

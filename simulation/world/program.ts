@@ -6,7 +6,10 @@ import type { Address } from "../../mesh/runtime/actor.ts";
 import { Mesh, placementOf, type PlannedActor } from "../../mesh/runtime/mesh.ts";
 import type { AnyDefinition } from "../../mesh/runtime/node_actor.ts";
 import { compose, type RunningMesh } from "../../server/compose.ts";
-import { computingDefinitions, type ComputingResources } from "../../server/definitions.ts";
+import {
+  computingDefinitions,
+  type ComputingResources,
+} from "../../server/computing_definitions.ts";
 import type { Environment } from "../../server/environment.ts";
 import { homeNode } from "../../server/plan.ts";
 

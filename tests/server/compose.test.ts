@@ -14,7 +14,7 @@ import { defineNodeActor } from "../../mesh/runtime/node_actor.ts";
 import { createSimulatedLinkPair } from "../../mesh/simulation/simulated_link.ts";
 import { SimulatedMesh } from "../../mesh/simulation/simulated_mesh.ts";
 import { compose, type RunningMesh } from "../../server/compose.ts";
-import { computingDefinitions } from "../../server/definitions.ts";
+import { computingDefinitions } from "../../server/computing_definitions.ts";
 import type { Environment, NodesRequest } from "../../server/environment.ts";
 import { homeNode } from "../../server/plan.ts";
 import { referenceSessions } from "../../server/reference_sessions.ts";
