@@ -63,7 +63,7 @@ export function withNewItems(order: OrderWithNewItems): NewItemPositions {
   const first = [...rows.subarray(0, positions)];
   const ranked = first.filter((row) => order.isNew(row)).length;
   const expected = share * positions;
-  const quota = Math.floor(expected + draw(`${rankingId} quota`));
+  const quota = quotaOf(rankingId, expected);
   const needed = Math.max(0, quota - ranked);
   const behind = [...rows.subarray(positions)]
     .filter((row) => order.isNew(row) && order.mayMove(row));
@@ -81,9 +81,7 @@ export function withNewItems(order: OrderWithNewItems): NewItemPositions {
     first.splice(last, 1);
     moved.push(row);
   }
-  const taken = new Set(
-    byDraw([...Array(positions).keys()], (at) => `${rankingId} at ${at}`).slice(0, moved.length),
-  );
+  const taken = new Set(drawnPositions(rankingId, positions, moved.length));
   const [own, others] = [moved.values(), first.values()];
   const head = Array.from({ length: positions }, (_, at) => {
     const { value } = (taken.has(at) ? own : others).next();
@@ -98,6 +96,16 @@ export function withNewItems(order: OrderWithNewItems): NewItemPositions {
     ranked,
     missing: needed - moved.length,
   };
+}
+
+/** Positions that a ranking gives to new items, whose mean over rankings is `expected`. */
+export function quotaOf(rankingId: string, expected: number): number {
+  return Math.floor(expected + draw(`${rankingId} quota`));
+}
+
+/** The positions of so many moved items, from 0, among the first `positions`. */
+export function drawnPositions(rankingId: string, positions: number, count: number): number[] {
+  return byDraw([...Array(positions).keys()], (at) => `${rankingId} at ${at}`).slice(0, count);
 }
 
 /** Mean number of items that are moved, over the draws of the quota, by candidate. */

@@ -8,6 +8,7 @@ import { ascendingAcceptance } from "./ascending_acceptance.ts";
 import { bounded } from "./bounded.ts";
 import { averagedWeights } from "./averaged_weights.ts";
 import type { CheckerFactory } from "./checker.ts";
+import { drawnItems } from "./drawn_items.ts";
 import { currentOpenings } from "./current_openings.ts";
 import { erasedUsers } from "./erased_users.ts";
 import { exactlyOnce } from "./exactly_once.ts";
@@ -51,7 +52,8 @@ export function allCheckers(world: ProcessWorld): CheckerFactory[] {
     erasedUsers(running, () => world.disk.contents()),
     reproducedScores(running),
     recommendedItems(running),
-    statedAnswers,
+    drawnItems(configuration),
+    statedAnswers(configuration),
     supervision,
     keptInvariants,
     keptFeatures,

@@ -3,10 +3,13 @@
  *
  *     ∀ answer:        its status is documented; no problem of the kind "internal-error"
  *     ∀ answer ≥ 500:  a fault is active, or ended less than RECOVERY_MS ago
- *     ∀ ranking:       its scores are finite numbers, best first
+ *     ∀ ranking:       its scores are finite numbers, best first but for the items that a rule
+ *                      about new items may move
  */
+import type { CairnConfiguration } from "../../configuration/configuration.ts";
+import type { NewItems } from "../../rules/rule_set.ts";
 import type { Fault } from "../plan/fault.ts";
-import type { Checker, CheckerContext } from "./checker.ts";
+import type { CheckerContext, CheckerFactory } from "./checker.ts";
 
 /** A server is well again this long after a fault, ms: a restart of every actor, with backoff. */
 export const RECOVERY_MS = 30_000;
@@ -32,7 +35,15 @@ const STATUSES: readonly number[] = [
 const rankings: readonly string[] = ["/v1/rank", "/v1/recommend"];
 const STATUSES_IN_FAULTS: readonly number[] = [503, 504];
 
-export function statedAnswers(context: CheckerContext): Checker {
+/** @param configuration All requests have the rules of its default scenario. */
+export function statedAnswers(configuration: () => CairnConfiguration): CheckerFactory {
+  return (context) => checkerOf(context, configuration);
+}
+
+function checkerOf(
+  context: CheckerContext,
+  configuration: () => CairnConfiguration,
+): ReturnType<CheckerFactory> {
   let wellFromMs = RECOVERY_MS;
   return {
     name: "stated-answers",
@@ -45,7 +56,13 @@ export function statedAnswers(context: CheckerContext): Checker {
     replied({ method, path, status, body }) {
       const request = `${method} ${path}`;
       if (status === 0 || STATUSES.includes(status)) {
-        if (status === 200 && rankings.includes(path)) checkRanking(body, context);
+        if (status !== 200 || !rankings.includes(path)) return;
+        const { scenario, scenarios } = configuration().gateway;
+        checkRanking(
+          body,
+          scenario === undefined ? undefined : scenarios[scenario].newItems,
+          context,
+        );
         return;
       }
       const detail = (body as { readonly detail?: string } | undefined)?.detail ?? "";
@@ -62,12 +79,29 @@ function lengthMs(fault: Fault): number {
   return ("forMs" in fault ? fault.forMs : 0) + ("downMs" in fault ? fault.downMs : 0);
 }
 
-function checkRanking(body: unknown, context: CheckerContext): void {
+function checkRanking(
+  body: unknown,
+  newItems: NewItems | undefined,
+  context: CheckerContext,
+): void {
   const { items } = body as { readonly items: readonly { readonly score: number }[] };
-  items.forEach(({ score }, i) => {
-    if (!Number.isFinite(score)) context.fail(`a score is ${score}`);
-    if (i > 0 && score > items[i - 1].score) {
-      context.fail("a ranking is not in the order of scores");
-    }
+  const scores = items.map(({ score }) => score);
+  const wrong = scores.find((score) => !Number.isFinite(score));
+  if (wrong !== undefined) context.fail(`a score is ${wrong}`);
+  const { share, top = scores.length } = newItems ?? { share: 0 };
+  const movedMax = newItems === undefined
+    ? 0
+    : Math.floor(share * Math.min(top, scores.length)) + 1;
+  if (scores.length - longestFall(scores) <= movedMax) return;
+  context.fail("a ranking is not in the order of scores");
+}
+
+/** Length of the longest part of a list, not necessarily adjacent, that never rises. */
+function longestFall(scores: readonly number[]): number {
+  const lengths: number[] = [];
+  scores.forEach((score, i) => {
+    const before = lengths.filter((_, j) => scores[j] >= score);
+    lengths[i] = 1 + Math.max(0, ...before);
   });
+  return Math.max(0, ...lengths);
 }

@@ -7,6 +7,7 @@ import { ascendingEpochs } from "../checkers/ascending_epochs.ts";
 import type { CheckerFactory } from "../checkers/checker.ts";
 import { currentOpenings } from "../checkers/current_openings.ts";
 import { exactlyOnce } from "../checkers/exactly_once.ts";
+import { drawnItems } from "../checkers/drawn_items.ts";
 import { exampleChunks } from "../checkers/example_chunks.ts";
 import { joinedExamples } from "../checkers/joined_examples.ts";
 import { keptByMoves } from "../checkers/kept_by_moves.ts";
@@ -33,7 +34,8 @@ export function meshCheckers(world: MeshWorld): CheckerFactory[] {
     exactlyOnce(configuration),
     currentOpenings,
     wholeSnapshots,
-    statedAnswers,
+    statedAnswers(configuration),
+    drawnItems(configuration),
     supervision,
     keptInvariants,
     oneOwnerPerEpoch,

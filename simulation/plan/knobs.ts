@@ -46,6 +46,7 @@ export const swarmKnobs: readonly Knob[] = [
       { kind: "workers", shardThreads: 1 },
     ],
   },
+  { path: "ranker.scenario", values: [undefined, "fresh"] },
   { path: "gateway.eventsRememberedMax", values: [undefined, undefined, 8] },
   { path: "joiner.window", values: ["1s", "3s", "8s"] },
   { path: "joiner.negativeSampling.rate", values: [undefined, undefined, 0.5] },

@@ -40,6 +40,16 @@ export const servingPlants: readonly Plant[] = [
     scenario: "recommendations",
   },
   {
+    name: "new-items-first",
+    edits: [{
+      file: "rules/new_item_positions.ts",
+      find: "const { value } = (taken.has(at) ? own : others).next();",
+      replace: "const { value } = (at < taken.size ? own : others).next();",
+    }],
+    seenBy: ["drawn-items"],
+    scenario: "swarm",
+  },
+  {
     name: "missing-tombstone",
     edits: [{
       file: replica,

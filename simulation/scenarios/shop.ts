@@ -29,6 +29,7 @@ kept:
   features:
     recent: { kind: history, action: click, last: 5 }
     clicks_minute: { kind: count, by: item, of: click, window: 1m }
+    shown_minute: { kind: count, by: item, of: shown, window: 1m }
     clicks_now: { kind: count, by: user, of: click, session: 1m }
     tags_bought:
       kind: rate
@@ -37,6 +38,9 @@ kept:
       of: purchase
       window: 1h
       prior: { rate: 0.1, weight: 5 }
+scenarios:
+  fresh:
+    newItems: { when: shown_minute < 3, share: 0.3, top: 4 }
 trainer: { batchRows: 8, linger: 20ms }
 shards: { count: 2 }
 storage: { kind: directory, path: simulated }
