@@ -131,6 +131,25 @@ export const meshScenarios: readonly Scenario[] = [
   },
   {
     ...mesh,
+    name: "joiners-change-hosts",
+    description: "hosts that join are drained, killed and paused past their lease",
+    families: [],
+    values: { "joiner.partitions": 4, "trainer.partitions": 8, "trainer.count": 2 },
+    faults: (random, configuration, forMs) => {
+      const learning = hostsOf(configuration).filter((name) => name.startsWith("learn"));
+      return moments(forMs, 4).map((atMs, i): Fault => {
+        const host = learning[i % learning.length];
+        const drawn = random.nextFloat();
+        if (drawn < 0.4) return { kind: "drainHost", atMs, host, forMs: 2_500 };
+        const downMs = Math.round(200 + random.nextFloat() * 5_000);
+        if (drawn < 0.7) return { kind: "killHost", atMs, host, power: drawn < 0.5, downMs };
+        // Past its lease.
+        return { kind: "pauseHost", atMs, host, forMs: Math.round(LEASE_MS * (1 + drawn)) };
+      });
+    },
+  },
+  {
+    ...mesh,
     name: "drain-under-load",
     description: "hosts are drained and undrained while visitors act; links are slow",
     clients: 6,
