@@ -63,7 +63,7 @@ export class Joiner implements Behavior<JoinerMessage> {
   #logHasMore = false;
   /** The state before the examples that are being decided. */
   #moment: JoinMoment;
-  /** Acceptance time of the newest action that was taken in. */
+  /** Acceptance time of the newest action or mark that was taken in. */
   #acceptedAtMs = 0;
   #recordsInvalid = 0;
   #committedAtMs: number;
@@ -213,7 +213,8 @@ export class Joiner implements Behavior<JoinerMessage> {
       this.#examples.finishRows(this.#momentAt(offset));
     }
     this.#window.accept(record, offset, this.#output);
-    if (record.kind !== "impression" && record.kind !== "shown") {
+    // The log orders the acceptance times of these alone, where several gateways append.
+    if (record.kind === "action" || record.kind === "mark") {
       this.#acceptedAtMs = Math.max(this.#acceptedAtMs, record.acceptedAtMs);
     }
     if (record.kind === "forget") {

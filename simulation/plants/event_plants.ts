@@ -67,6 +67,16 @@ export const eventPlants: readonly Plant[] = [
     scenario: "power-failures",
   },
   {
+    name: "idle-unmarked",
+    edits: [{
+      file: "gateway/acceptance_marks.ts",
+      find: "    if (this.#behind.length === 0) return;\n",
+      replace: "    if (this.#behind.length >= 0) return;\n",
+    }],
+    seenBy: ["liveness"],
+    scenario: "several-partitions",
+  },
+  {
     name: "forget-written",
     edits: [{
       file: "actors/joiner/example_partition.ts",

@@ -136,6 +136,24 @@ Deno.test("a chunk that is not full waits for more rows until the linger is over
   await world.mesh.stop();
 });
 
+Deno.test("only events and marks raise the acceptance mark: the log orders no other record's time", async () => {
+  const world = new JoinerWorld();
+  await world.start();
+  const late = { atMs: 1_000, acceptedAtMs: 9_000 }; // of a gateway whose clock is ahead
+  await world.post(
+    { kind: "forget", erasureId: "e", pass: 1, user: "nobody", ...late },
+    { kind: "release", ...late },
+    impression({ ranking: "r", items: ["a", "b"], atMs: 1_000 }),
+    action({ ranking: "r", item: "a", action: "buy", atMs: 1_001, acceptedAtMs: 5_000 }),
+  );
+  await world.mesh.advance(1_000);
+  assert.equal((await world.chunks()).at(-1)?.acceptedAtMs, 5_000);
+  await world.post({ kind: "mark", atMs: 1_002, acceptedAtMs: 6_000 });
+  await world.mesh.advance(1_000);
+  assert.equal((await world.chunks()).at(-1)?.acceptedAtMs, 6_000);
+  await world.mesh.stop();
+});
+
 Deno.test("all examples of a ranking go to one partition, and acceptance marks go to all", async () => {
   const world = new JoinerWorld(joinerOptions(), Infinity, Infinity, 2);
   await world.start();
