@@ -30,7 +30,7 @@ import { ShardFigures } from "./shard_figures.ts";
 import { Loading, LoadProgress, ShardLoadingError } from "./loading.ts";
 import { type RestoredShard, restoreNewest } from "./shard_restore.ts";
 import { ShardSnapshot } from "./shard_snapshot.ts";
-import { SnapshotBase } from "./snapshot_base.ts";
+import { StoredChain } from "./stored_chain.ts";
 import { Sources } from "./sources.ts";
 
 /** Interval at which the entries per bucket are counted, ms. Counting visits all buckets. */
@@ -65,7 +65,7 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
   /** The move to another node that is under way. */
   #giving: Giving | undefined;
   #snapshot: ShardSnapshot | undefined;
-  readonly #base: SnapshotBase;
+  readonly #chain: StoredChain;
   readonly #sources: Sources;
   readonly #labels: { readonly shard: string };
   readonly #gradientRows: Counter;
@@ -88,7 +88,7 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
     this.#incarnation = incarnation;
     this.#moves = moves;
     this.#sources = new Sources(shard, incarnation, start);
-    this.#base = new SnapshotBase(shard);
+    this.#chain = new StoredChain(shard);
     this.#deltas = new DeltaStream(tables, shard, `${incarnation}/${moves}`, deltas);
     // It handed itself over and crashed: the copy may be the owner by now.
     const copy = moved.givenTo(shard, options.tenure);
@@ -143,7 +143,7 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
   /** The rows are those of a snapshot. */
   #beginFrom({ marks, snapshot }: RestoredShard): void {
     for (const { source, sequence } of marks) this.#sources.moveMark(source, sequence);
-    this.#base.begin(snapshot);
+    this.#chain.begin(snapshot);
   }
 
   /** Serves the rows that are loaded, until the others are. */
@@ -296,7 +296,7 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
       return this.#context.reply(message, { applied: false, rows: {} });
     }
     const rows = removeRows(this.#tables, message);
-    this.#base.erased();
+    this.#chain.erased();
     this.#snapshot?.keepAhead();
     if (message.isLast) this.#sources.moveMark(source, sequence);
     this.#context.reply(message, { applied: true, rows });
@@ -305,7 +305,7 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
   #beginSnapshot(message: BeginSnapshot): void {
     const refusal = this.#sources.cut(message.marks);
     if (refusal !== undefined) return this.#context.replyError(message, refusal);
-    const before = this.#base.next(message, this.#snapshot);
+    const before = this.#chain.next(message, this.#snapshot);
     this.#snapshot?.abandon();
     const parts = {
       context: this.#context,

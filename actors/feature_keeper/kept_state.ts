@@ -44,7 +44,7 @@ const awaitedKey = (rankingId: string) => `${rankingId}\0awaited`;
 /** Key of an item that a report named. */
 const shownKey = (rankingId: string, item: string) => `${rankingId}\0shown\0${item}`;
 
-/** Memory of numbers of an item beside them, bytes. */
+/** Memory of an entry of numbers of an item, besides the numbers, bytes. */
 const NUMBERS_BYTES = 32;
 
 export class KeptState {

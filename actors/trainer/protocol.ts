@@ -93,7 +93,7 @@ export interface AdoptMean extends Request<{ readonly adopted: boolean }> {
 }
 
 /** A trainer that holds still for a cut. */
-export interface TrainerMark {
+export interface StandingTrainer {
   readonly source: string;
   /** Rows of the trainer's partition that are learned. */
   readonly sequence: number;
@@ -110,7 +110,7 @@ export interface Cut extends Request<{ readonly parts: readonly TrainerPart[] }>
   readonly kind: "cut";
   readonly snapshot: string;
   /** Trainers that hold still already. */
-  readonly standing: readonly TrainerMark[];
+  readonly standing: readonly StandingTrainer[];
   /** Trainers that come after this one. */
   readonly others: readonly Address[];
   /** The newest stored snapshot, to which the shards may write increments. */

@@ -17,7 +17,7 @@ import {
   ShardRestartedError,
   type SourceOpening,
 } from "../embedding_shard/protocol.ts";
-import type { Cut, TrainerMark } from "./protocol.ts";
+import type { Cut, StandingTrainer } from "./protocol.ts";
 import { RepeatedAsks, type RepeatedAsksOptions, type Repeating } from "./repeated_asks.ts";
 
 /** Spare buffers per shard: as many as there are batches in flight. */
@@ -147,8 +147,8 @@ export class ShardClient {
     if (restarted >= 0) throw new ShardRestartedError(restarted);
   }
 
-  /** This trainer's mark, when all rows up to `sequence` are applied. */
-  standing(sequence: number): TrainerMark {
+  /** This trainer as it holds still, when all rows up to `sequence` are applied. */
+  standing(sequence: number): StandingTrainer {
     return { source: this.#options.source, sequence, openings: this.#openings };
   }
 
@@ -159,7 +159,7 @@ export class ShardClient {
    */
   async beginSnapshot(
     { snapshot, base }: Pick<Cut, "snapshot" | "base">,
-    standing: readonly TrainerMark[],
+    standing: readonly StandingTrainer[],
     remainingMs: () => number,
   ): Promise<void> {
     await this.#askAll((shard, s, budgetMs) => {

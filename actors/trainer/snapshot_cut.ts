@@ -52,7 +52,7 @@ export async function cutParts(
     ({ parts } = await trainer.ask({ ...message, standing, others }, { budgetMs }));
     if (parts.length === 0) return [];
   } else {
-    if (standing.every((mark) => mark.sequence === unlessAt?.[mark.source])) return [];
+    if (standing.every(({ source, sequence }) => sequence === unlessAt?.[source])) return [];
     await shards.beginSnapshot(message, standing, () => context.remainingMs(message));
   }
   const { state, ...cut } = await readState();

@@ -39,9 +39,9 @@ export class ClassDeltas {
   }
 
   /**
-   * Position of the deltas. A lineage begins with the first {@link take}, and a new one
-   * whenever tombstones overflow: then no delta tells which rows were removed, and the consumer has
-   * to read all rows by `ClassTables.exportRows`.
+   * Position of the deltas. A lineage begins with the first {@link take}, and a new one whenever
+   * tombstones overflow: then no delta tells which rows were removed, and the consumer has to read
+   * all rows by `ClassTables.exportRows`.
    */
   get position(): { readonly lineage: number; readonly sequence: number } {
     return { lineage: this.#lineage, sequence: this.#given };

@@ -22,8 +22,7 @@ export class ClassSnapshots {
   /**
    * Starts a snapshot of this moment in all classes; a running one is dropped.
    *
-   * @param isStored Whether the snapshot that was begun last is stored; see
-   * `SnapshotWriter.cut`.
+   * @param isStored Whether the snapshot that was begun last is stored; see `SnapshotWriter.cut`.
    * @param incrementBytesMax The snapshot is an increment to the last stored one if that takes at
    * most this many bytes. Default 0: it is a full one.
    */
@@ -50,8 +49,7 @@ export class ClassSnapshots {
   }
 
   /**
-   * The next rows of the snapshot, undefined after the last; see
-   * `SnapshotWriter.nextChunk`.
+   * The next rows of the snapshot, undefined after the last; see `SnapshotWriter.nextChunk`.
    */
   nextChunk(rowsMax: number): ClassChunk | undefined {
     for (; this.#class < this.#tables.length; this.#class++) {

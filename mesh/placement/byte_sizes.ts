@@ -1,4 +1,4 @@
-/** A size for people, with the unit that leaves one to four digits: `0.5 MiB`, `12 GiB`. */
+/** A size as text, with the unit that leaves one to four digits: `0.5 MiB`, `12 GiB`. */
 export function sizeText(bytes: number): string {
   const units = ["KiB", "MiB", "GiB", "TiB"];
   let value = bytes / 1024;

@@ -8,11 +8,11 @@
  */
 import { present } from "../../structures/invariant.ts";
 import type { ActorDefinition, Address, Behavior, Message, Priority } from "./actor.ts";
-import type { Timer } from "../ports/clock.ts";
 import { isSampled, type TraceContext, traceIdOf } from "../ports/tracing.ts";
 import type { ActorStatistics, CellState } from "./actor_statistics.ts";
 import { CellContext } from "./actor_context.ts";
 import type { CellHost } from "./cell_host.ts";
+import { CellTimers } from "./cell_timers.ts";
 import { Ask, type AskReceiver } from "./ask.ts";
 import { ActorFailedError, OverloadedError, reasonOf } from "./errors.ts";
 import { Mailbox, Reminder } from "./mailbox.ts";
@@ -37,8 +37,7 @@ export class ActorCell implements AskReceiver {
   #creating = false;
   #busy = false;
   readonly #taken = new TakenRequests();
-  readonly #timers = new Set<Timer>();
-  #restartTimer: Timer | undefined;
+  readonly #timers: CellTimers;
   readonly #restarts: RestartHistory;
   #drained: (() => void) | undefined;
 
@@ -54,6 +53,7 @@ export class ActorCell implements AskReceiver {
     this.#host = host;
     this.#mailbox = new Mailbox(definition.mailbox);
     this.#restarts = new RestartHistory(definition.restart);
+    this.#timers = new CellTimers(host.clock);
   }
 
   get nodeName(): string {
@@ -133,7 +133,7 @@ export class ActorCell implements AskReceiver {
     if (this.state === "stopped" || this.state === "stopping") return 0;
     const runs = this.state === "running";
     this.state = "stopping";
-    this.#cancelTimers();
+    this.#timers.cancelAll();
     if (runs && !this.#idle) {
       await Promise.race([new Promise<void>((resolve) => this.#drained = resolve), deadline]);
     }
@@ -175,19 +175,12 @@ export class ActorCell implements AskReceiver {
     this.state = "stopped";
     this.#behavior = undefined;
     this.#endContext();
-    this.#cancelTimers();
+    this.#timers.cancelAll();
     this.#failTaken("it has stopped");
     for (let mail = this.#mailbox.take(); mail; mail = this.#mailbox.take()) {
       if (mail instanceof Ask) this.#refuse(mail, "it has stopped");
       else this.#dropped++;
     }
-  }
-
-  #cancelTimers(): void {
-    for (const timer of this.#timers) timer.cancel();
-    this.#timers.clear();
-    this.#restartTimer?.cancel();
-    this.#restartTimer = undefined;
   }
 
   // ---- receiving
@@ -312,19 +305,11 @@ export class ActorCell implements AskReceiver {
 
   schedule(context: CellContext, delayMs: number, message: Message): { cancel(): void } {
     if (context !== this.#context || this.state === "stopping") return { cancel() {} };
-    const timer = this.#host.clock.schedule(delayMs, () => {
-      this.#timers.delete(timer);
+    return this.#timers.schedule(delayMs, () => {
       if (context !== this.#context) return;
       this.#mailbox.force(new Reminder(message, context), this.priorityOf(message));
       if (!this.scheduled && this.hasWork) this.#host.ready(this);
     });
-    this.#timers.add(timer);
-    return {
-      cancel: () => {
-        timer.cancel();
-        this.#timers.delete(timer);
-      },
-    };
   }
 
   // ---- supervision
@@ -364,7 +349,7 @@ export class ActorCell implements AskReceiver {
       return;
     }
     this.state = "restarting";
-    this.#cancelTimers();
+    this.#timers.cancelAll();
     this.#release(behavior)
       .then(() => context?.settleWrites())
       .then(() => this.#scheduleRestart(error, trace));
@@ -372,7 +357,7 @@ export class ActorCell implements AskReceiver {
 
   #scheduleRestart(error: unknown, trace?: TraceContext): void {
     if (this.state !== "restarting") return;
-    this.#cancelTimers();
+    this.#timers.cancelAll();
     const { address } = this;
     const nowMs = this.#host.clock.monotonicMs();
     const isExceeded = this.#restarts.isExceeded(nowMs);
@@ -395,7 +380,7 @@ export class ActorCell implements AskReceiver {
       restartsMax: this.#definition.restart.restartsMax,
       ...(trace !== undefined && { traceId: traceIdOf(trace) }),
     });
-    this.#restartTimer = this.#host.clock.schedule(delayMs, () => {
+    this.#timers.schedule(delayMs, () => {
       const creating = this.#create();
       const context = this.#context;
       creating.catch(async (failure) => {

@@ -96,11 +96,11 @@ export class DirectoryBlobStore implements BlobStore {
       if (isNotFound(error)) return;
       throw error;
     }
-    // A folder that is gone durably takes its entries with it.
+    // If the deletion of a folder is durable, so are those of its entries.
     await syncDirectoryAsync(this.#removeEmpty(folderOf(path)), this.#files);
   }
 
-  /** Removes a folder and its parents as far as they are empty; the first one that stays. */
+  /** Removes a folder and its parents as far as they are empty. Returns the first that stays. */
   #removeEmpty(folder: string): string {
     let path = folder;
     for (; path.length > this.#directory.length; path = folderOf(path)) {

@@ -1,10 +1,10 @@
 /**
- * The stored snapshot to which the next one may be an increment.
+ * The chain of stored snapshots: the one to which the next snapshot may be an increment.
  */
 import type { BeginSnapshot } from "./protocol.ts";
 import type { ShardSnapshot, SnapshotsBefore } from "./shard_snapshot.ts";
 
-export class SnapshotBase {
+export class StoredChain {
   readonly #shard: number;
   /** The newest snapshot that is known to be stored, since which the tables know all changes. */
   #stored: string | undefined;
