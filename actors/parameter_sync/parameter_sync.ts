@@ -165,11 +165,14 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
       ...this.#acceptanceMarks.map(({ learnedThroughMs }) => learnedThroughMs),
     );
     const before = this.#learnedByAll;
+    let hasRisen = false;
     this.#learnedThroughMs.forEach((mark, host) => {
-      if (rounds.every(({ complete }) => complete[host])) {
-        this.#learnedThroughMs[host] = Math.max(mark, learned);
-      }
+      if (learned <= mark || !rounds.every(({ complete }) => complete[host])) return;
+      this.#learnedThroughMs[host] = learned;
+      hasRisen = true;
     });
+    // The scorers have the other marks since the beginning of the round.
+    if (!hasRisen) return;
     await this.#serveFreshness();
     if (this.#learnedByAll <= before) return;
     this.#freshness.record((this.#context.clock.nowMs() - this.#learnedByAll) / 1000);

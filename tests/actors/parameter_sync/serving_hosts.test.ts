@@ -41,6 +41,8 @@ async function start() {
     away: new Set<number>(),
     /** The last mark that each scorer got. */
     marks: [NaN, NaN],
+    /** Marks that the scorers got. */
+    told: [0, 0],
     filled: [0, 0],
   };
   const position = () => ({ lineage: state.lineage, sequence: 0 });
@@ -91,6 +93,7 @@ async function start() {
       scripted("scorer", (message) => {
         requireHost(host);
         if (message.kind === "loadDenseWeights") return { version: 1 };
+        state.told[host]++;
         state.marks[host] = (message as unknown as { learnedThroughMs: number }).learnedThroughMs;
         return { weightsLoaded: true, modelVersion: 1 };
       }),
@@ -149,6 +152,21 @@ Deno.test("a host gets rows of a restarted shard only after its scorer has lower
   await mesh.advance(200);
   assert.deepEqual(state.marks, [50, 50]);
   assert.equal(state.filled[1], filled[1] + 1);
+  await mesh.stop();
+});
+
+Deno.test("a round tells each scorer its mark once, and again only where the mark has risen", async () => {
+  const { mesh, state } = await start();
+  const toldIn = async (rounds: number) => {
+    const before = [...state.told];
+    await mesh.advance(10 * rounds);
+    return state.told.map((told, host) => told - before[host]);
+  };
+  const [idle] = await toldIn(100);
+  assert.ok(idle > 50 && idle <= 100, `${idle} marks in 100 rounds`);
+  state.learnedThroughMs = 300;
+  const [one, two] = await toldIn(100);
+  assert.deepEqual([one, two], [idle + 1, idle + 1]);
   await mesh.stop();
 });
 
