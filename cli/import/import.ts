@@ -121,7 +121,8 @@ async function readSource(
 ): Promise<void> {
   const progress = new Progress(`reading ${file}`, undefined, stderrTarget());
   const { valueBounds, timestampAheadMsMax } = configuration.gateway;
-  const read = await readHistory(history, rows.rows(), {
+  let read = 0;
+  const added = await readHistory(history, rows.rows(), {
     content,
     mapping,
     action: flags.action ?? "rating",
@@ -129,8 +130,13 @@ async function readSource(
     untilMs,
     valueRanges: valueBounds,
     refuse: (line, reason, cells) => refused.add(file, rows.columns, { line, reason, cells }),
-  }, (rows) => progress.update(rows, counted(rows, "row")));
-  progress.finish(read, counted(read, "row"));
+  }, (rows) => progress.update(read = rows, counted(rows, "row")));
+  progress.finish(
+    read,
+    added === read
+      ? counted(read, "row")
+      : `${counted(read, "row")}, ${counted(added, "row")} used`,
+  );
 }
 
 function requireDirectory({ storage }: CairnConfiguration, config: string): void {
@@ -184,8 +190,11 @@ function describeHistory(
 ): string {
   const n = (count: number) => count.toLocaleString("en");
   const lines = [
-    `${counted(events, "event")}, ${counted(rankings.length, "ranking")}, attributes of ` +
-    `${counted(profiles.item.size, "item")} and ${counted(profiles.user.size, "user")}.`,
+    `${counted(events, "event")}, ${counted(rankings.length, "ranking")}; ` +
+    `${counted(profiles.item.size, "item")} and ${
+      counted(profiles.user.size, "user")
+    } in files of ` +
+    "their own.",
   ];
   if (events > 0) {
     lines.push(
