@@ -6,6 +6,7 @@ import { counted } from "../structures/counted.ts";
 import { type Check, checkerOf, pendingOf } from "./checks.ts";
 import { describeFault, type Fault, type FaultFamily } from "./plan/fault.ts";
 import { drawFaultPlan } from "./plan/fault_plan.ts";
+import { PICTURE_EVENTS_MAX, runPage } from "./picture/run_page.ts";
 import { configurationOf, drawRunPlan, type RunPlan } from "./plan/run_plan.ts";
 import { run } from "./run.ts";
 import { type RunOutcome, runWorld } from "./run_world.ts";
@@ -53,6 +54,11 @@ export interface Simulation {
   readonly missed: readonly string[];
   /** @throws {SimulationError} When a run failed; the message has its seed and its faults. */
   assertPassed(): void;
+  /**
+   * Repeats the failing run after shrinking, or the last run where all passed, and draws it as an
+   * HTML page: its faults over time, and its last messages as a ladder.
+   */
+  page(): Promise<string>;
 }
 
 /** A failing run. */
@@ -105,8 +111,9 @@ export async function simulate(options: SimulateOptions): Promise<Simulation> {
   let failure: SimulationFailure | undefined;
   let events = 0;
   let traceHash = "";
+  let last = planOf(options, first);
   for (let i = 0; i < seeds && failure === undefined; i++) {
-    const plan = planOf(options, first + i);
+    const plan = last = planOf(options, first + i);
     const outcome = await runPlan(options, plan, note);
     events += outcome.events;
     traceHash = outcome.traceHash;
@@ -121,6 +128,10 @@ export async function simulate(options: SimulateOptions): Promise<Simulation> {
     missed: names.filter((name) => !reached.has(name)),
     assertPassed() {
       if (failure !== undefined) throw new SimulationError(failure);
+    },
+    async page() {
+      const plan = failure?.plan ?? last;
+      return runPage(plan, await runPlan(options, plan, () => {}, PICTURE_EVENTS_MAX));
     },
   };
 }
@@ -191,9 +202,10 @@ async function runPlan(
   options: SimulateOptions,
   plan: RunPlan,
   reached: (name: string) => void,
+  traceEventsMax = 0,
 ): Promise<RunOutcome> {
   const scenario = scenarioOf(options, reached);
-  if (typeof options.mesh === "string") return await run(plan, scenario);
+  if (typeof options.mesh === "string") return await run(plan, scenario, traceEventsMax);
   const configuration = configurationOf(plan.configuration, plan.values);
   const program = actorProgram(options.mesh);
   return await runWorld({
@@ -204,7 +216,7 @@ async function runPlan(
         program,
         configuration,
         reconfigure: () => configuration,
-        traceEventsMax: 0,
+        traceEventsMax,
         checkers: () => scenario.checkers ?? [],
       }),
     pending: async (world) => await scenario.pending?.(world),

@@ -1,7 +1,7 @@
 /**
  * The background of every chart: grid lines with their numbers, the x axis and its label.
  */
-import { escapeHtml } from "./escape.ts";
+import { escapeHtml } from "../../structures/escape_html.ts";
 import { type Scale, shortNumber } from "./scale.ts";
 
 /** The plot area of a chart, in pixels of its SVG. */

@@ -2,7 +2,7 @@
  * A histogram of durations on a logarithmic axis, with the median and the 99th percentile marked.
  */
 import { axes, BELOW_PLOT_PX } from "./axes.ts";
-import { escapeHtml } from "./escape.ts";
+import { escapeHtml } from "../../structures/escape_html.ts";
 import { linearScale, logScale, shortNumber } from "./scale.ts";
 
 /** Label and colour of a histogram. */

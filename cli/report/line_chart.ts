@@ -2,7 +2,7 @@
  * Curves over examples or time, as one inline SVG.
  */
 import { axes, BELOW_PLOT_PX } from "./axes.ts";
-import { escapeHtml } from "./escape.ts";
+import { escapeHtml } from "../../structures/escape_html.ts";
 import { linearScale, shortNumber } from "./scale.ts";
 
 /** One curve. */

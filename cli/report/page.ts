@@ -2,7 +2,7 @@
  * One self-contained HTML page: figures with their targets on top, charts below, no script, nothing
  * fetched.
  */
-import { escapeHtml } from "./escape.ts";
+import { escapeHtml } from "../../structures/escape_html.ts";
 
 /** One number of the run. */
 export interface Figure {

@@ -10,7 +10,7 @@ import { describeFault, faultFamilies, type FaultFamily } from "../../simulation
 import type { RunPlan } from "../../simulation/plan/run_plan.ts";
 import { requireAccess } from "./access.ts";
 import { perfettoTrace } from "./perfetto.ts";
-import { runPage } from "./run_page.ts";
+import { PICTURE_EVENTS_MAX, runPage } from "../../simulation/picture/run_page.ts";
 import { run } from "../../simulation/run.ts";
 import type { RunOutcome } from "../../simulation/run_world.ts";
 import type { SeedTask } from "../../simulation/seed_run.ts";
@@ -33,8 +33,6 @@ const PLANT_NOT_FOUND = 2;
 /** One seed in so many runs twice. */
 const DOUBLE_EVERY = 20;
 const SHRINK_MS_MAX = 60_000;
-/** Events that a picture shows. */
-const PICTURE_EVENTS_MAX = 20_000;
 
 /** Runs as typed. @throws {CommandError} With the exit code of the failure. */
 export async function simulate(flags: SimulateFlags, output: Output): Promise<void> {

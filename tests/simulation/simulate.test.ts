@@ -100,6 +100,15 @@ Deno.test("a bug of one's own is found and shrunk to a fault or two", async () =
   assert.throws(assertPassed, SimulationError);
 });
 
+Deno.test("the failing run of one's own actors is drawn, and else the last run", async () => {
+  const failing = await bank(false);
+  const page = await failing.page();
+  assert.match(page, /correctness at .*each addition counts once: the total is/);
+  assert.match(page, /answers add/);
+  assert.equal(page.match(/<li>/g)?.length, failing.failure?.faults.length);
+  assert.match(await (await bank(true)).page(), /Every promise held/);
+});
+
 Deno.test("one seed gives one course", async () => {
   const [first, second] = [await bank(true), await bank(true)];
   assert.equal(first.traceHash, second.traceHash);

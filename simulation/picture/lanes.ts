@@ -2,7 +2,7 @@
  * The lanes of a run's picture, in order: clients first, then the way of an event through the mesh,
  * then the stores. In a mesh of several hosts, the lanes of each host stand together.
  */
-import type { TraceEvent } from "../../simulation/trace/trace.ts";
+import type { TraceEvent } from "../trace/trace.ts";
 
 /** Lanes that stand together. */
 export interface LaneGroup {

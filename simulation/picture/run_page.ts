@@ -3,12 +3,12 @@
  * lane for each actor, grouped by host. Nothing is fetched, and no script runs.
  */
 import { counted } from "../../structures/counted.ts";
-import { describeFault, type Fault } from "../../simulation/plan/fault.ts";
-import type { RunPlan } from "../../simulation/plan/run_plan.ts";
-import type { RunOutcome } from "../../simulation/run_world.ts";
-import { formatSeed } from "../../simulation/seed.ts";
-import type { TraceEvent } from "../../simulation/trace/trace.ts";
-import { escapeHtml } from "../report/escape.ts";
+import { describeFault, type Fault } from "../plan/fault.ts";
+import type { RunPlan } from "../plan/run_plan.ts";
+import type { RunOutcome } from "../run_world.ts";
+import { formatSeed } from "../seed.ts";
+import type { TraceEvent } from "../trace/trace.ts";
+import { escapeHtml } from "../../structures/escape_html.ts";
 import { laneGroupsOf } from "./lanes.ts";
 
 /** Events that the ladder shows. */
@@ -40,6 +40,9 @@ svg { display: block; } svg text { font: 12px system-ui, "DejaVu Sans", sans-ser
 .broken-text { fill: var(--bad) !important; font-weight: 600; }
 code { font: 13px ui-monospace, monospace; overflow-wrap: anywhere; }
 `;
+
+/** Events of a run that a picture is made of: the newest. */
+export const PICTURE_EVENTS_MAX = 20_000;
 
 /** The page. */
 export function runPage(plan: RunPlan, outcome: RunOutcome): string {
