@@ -216,12 +216,14 @@ export const shippedScenarios: readonly Scenario[] = [
   {
     ...shop,
     name: "erasures",
-    description: "visitors are erased, the wall clock steps forwards, and the process is killed",
+    description:
+      "visitors are erased while blobs are refused, clocks step and the process is killed",
     families: [],
     values: { "joiner.window": "1s", "storage.snapshots.interval": "1s" },
     faults: (random, _configuration, forMs) =>
       moments(forMs, 4).flatMap((atMs): Fault[] => [
         { kind: "stepClock", atMs, byMs: 10_000 + Math.floor(random.nextFloat() * 600_000) },
+        { kind: "refuseBlobs", atMs, forMs: 500 + Math.floor(random.nextFloat() * 4_000) },
         {
           kind: "killProcess",
           power: random.nextFloat() < 0.5,

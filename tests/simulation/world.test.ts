@@ -73,3 +73,16 @@ Deno.test("a process that starts while the disk is full waits for space, and sta
     assert.deepEqual([outcome.kind, outcome.message], ["passed", undefined], `full at ${atMs} ms`);
   }
 });
+
+Deno.test("visitors are erased while the blob store refuses for longer than a trainer's restarts take", async () => {
+  const scenario = present(
+    shippedScenarios.find(({ name }) => name === "erasures"),
+    "it is shipped",
+  );
+  for (const seed of [1, 2]) {
+    const drawn = drawRunPlan({ seed, scenario, families: [], forMs: 16_000 });
+    const refused = { kind: "refuseBlobs", atMs: 2_000, forMs: 12_000 } as const;
+    const outcome = await run({ ...drawn, faults: [refused] }, scenario);
+    assert.deepEqual([outcome.kind, outcome.message], ["passed", undefined], `seed ${seed}`);
+  }
+});
