@@ -95,4 +95,14 @@ export const learningPlants: readonly Plant[] = [
     seenBy: ["exactly-once"],
     scenario: "swarm",
   },
+  {
+    name: "erasure-not-written-again",
+    edits: [{
+      file: "actors/trainer/eraser.ts",
+      find: "      return STORE_RETRY_MS;\n",
+      replace: "      return new Promise<number>(() => {});\n",
+    }],
+    seenBy: ["liveness", "erased-users"],
+    scenario: "erasures",
+  },
 ];
