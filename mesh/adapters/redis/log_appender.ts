@@ -395,13 +395,18 @@ export class LogAppender {
   }
 }
 
+/** Whether the server has refused a command because its memory is full; nothing was written. */
+export function isOfFullMemory(error: unknown): boolean {
+  return error instanceof Error && /^(OOM|ERR.*OOM)/.test(error.message);
+}
+
 /** The error of a server whose memory is full; undefined for other errors. */
 export function fullMemory(
   error: unknown,
   log: string,
   { facts, url }: Pick<RedisServer, "facts" | "url">,
 ): LogFullError | undefined {
-  if (!(error instanceof Error && /^(OOM|ERR.*OOM)/.test(error.message))) return undefined;
+  if (!isOfFullMemory(error)) return undefined;
   const { maxmemoryBytes } = facts;
   const remedy =
     `that is the maxmemory of the Redis at ${url}: raise it or let the consumers of its logs catch up`;

@@ -17,6 +17,7 @@ import {
 } from "../../ports/profile_store.ts";
 import { present } from "../../../structures/invariant.ts";
 import { Listeners } from "../../runtime/listeners.ts";
+import { isOfFullMemory } from "./log_appender.ts";
 import { NotDurableError } from "./durability_barrier.ts";
 import { LateWaits } from "./late_waits.ts";
 import { ProfileCache } from "./profile_cache.ts";
@@ -72,6 +73,7 @@ const UNREAD_MAX = 10_000;
 const CHANGES_MAX = 1_000;
 /** Pause after a failure, ms. */
 const RETRY_MS = 100;
+const FULL_REMEDY = "Nothing was written. Raise its maxmemory, or delete profiles.";
 const REMEDY = "Whether it was written is unknown. Send it again when Redis answers.";
 
 type Change = [id: string, fields: string[]];
@@ -388,7 +390,9 @@ export class RedisProfileStore implements ProfileStore {
   async #follow(): Promise<void> {
     while (!this.#isClosed) {
       try {
-        if (!this.#following.isReady) await this.#beginToFollow();
+        // A connection that was lost may be there again, with another run of the server.
+        const isSameRun = this.#following.runId === this.#followedRun;
+        if (!this.#following.isReady || !isSameRun) await this.#beginToFollow();
         const reply = await this.#following.send<[string, Change[]][] | null>(
           [
             "XREAD",
@@ -423,10 +427,13 @@ export class RedisProfileStore implements ProfileStore {
   }
 
   #translated(error: unknown): unknown {
+    const message = error instanceof Error ? error.message : "";
+    const isFull = isOfFullMemory(error);
     const isPassing = error instanceof RedisUnavailableError || error instanceof NotDurableError ||
-      (error instanceof Error && /^OOM|restarted meanwhile/.test(error.message));
-    if (!isPassing) return error;
-    return new ProfileStoreUnavailableError(`the Redis at ${this.#server.url}`, error, REMEDY);
+      message.includes("restarted meanwhile");
+    if (!isPassing && !isFull) return error;
+    const remedy = isFull ? FULL_REMEDY : REMEDY;
+    return new ProfileStoreUnavailableError(`the Redis at ${this.#server.url}`, error, remedy);
   }
 }
 

@@ -1,0 +1,100 @@
+/**
+ * Profiles and shared rankings on a real server that is full, or restored from an old copy.
+ */
+import assert from "node:assert/strict";
+import { LocalServer, type ServerProgram } from "../../../../mesh/adapters/redis/local_server.ts";
+import { RedisProfileStore } from "../../../../mesh/adapters/redis/redis_profile_store.ts";
+import { RedisServer } from "../../../../mesh/adapters/redis/redis_server.ts";
+import { RedisSharedRankings } from "../../../../mesh/adapters/redis/redis_shared_rankings.ts";
+import { ProfileStoreUnavailableError } from "../../../../mesh/ports/profile_store.ts";
+import { eventually } from "../../../integration/mesh_process.ts";
+import { withPrograms } from "./servers.ts";
+
+interface World {
+  readonly local: LocalServer;
+  readonly directory: string;
+  readonly server: RedisServer;
+  readonly store: RedisProfileStore;
+}
+
+withPrograms((program: ServerProgram) => {
+  const test = (name: string, body: (world: World) => Promise<void>) =>
+    Deno.test(`${program}: ${name}`, async () => {
+      const directory = await Deno.makeTempDir({ prefix: "cairn-redis-" });
+      const local = await LocalServer.start({ program, directory });
+      const server = await RedisServer.open({ url: local.url, mesh: "m", deadlineMs: 5_000 });
+      const store = await RedisProfileStore.open({
+        server,
+        writer: crypto.randomUUID(),
+        cacheBytesMax: 2 ** 20,
+        loadBudgetMs: 5_000,
+      });
+      try {
+        await body({ local, directory, server, store });
+      } finally {
+        await store.close();
+        server.close();
+        await local.kill();
+        await Deno.remove(directory, { recursive: true });
+      }
+    });
+
+  test("a full server refuses a profile with what to do, deletes profiles, and takes new ones then", async ({ server, store }) => {
+    await store.put("user", "ann", { age: 7 });
+    await server.commands.send(["CONFIG", "SET", "maxmemory", "1kb"]);
+    for (const write of [() => store.put("user", "bob", { age: 8 })]) {
+      const refused = await write().catch((error) => error);
+      assert.ok(refused instanceof ProfileStoreUnavailableError, String(refused));
+      assert.match(
+        refused.message,
+        /Nothing was written\. Raise its maxmemory, or delete profiles/,
+      );
+    }
+    await store.load("user", ["ann"]);
+    assert.equal(store.get("user", "ann")?.attributes.age, 7);
+    assert.equal(await store.delete("user", "ann"), true);
+    await server.commands.send(["CONFIG", "SET", "maxmemory", "0"]);
+    assert.equal((await store.put("user", "bob", { age: 8 })).version, 1);
+    assert.equal(store.count("user"), 1);
+  });
+
+  test("a ranking that a full server refuses is shared when it has room", async ({ server }) => {
+    const rankings = [0, 1].map(() => new RedisSharedRankings({ server, keptMs: 60_000 }));
+    const [own, other] = rankings;
+    await server.commands.send(["CONFIG", "SET", "maxmemory", "1kb"]);
+    await own.remember("r", [{ id: "a" }]);
+    assert.equal(own.unshared, 1);
+    await other.load(["r"]);
+    assert.equal(other.check("r", "a"), "unknown-ranking");
+    await server.commands.send(["CONFIG", "SET", "maxmemory", "0"]);
+    assert.ok(await eventually(() => Promise.resolve(own.unshared === 0)));
+    await other.load(["r"]);
+    assert.deepEqual([other.check("r", "a"), other.check("r", "b")], ["shown", "item-not-shown"]);
+    for (const each of rankings) each.close();
+  });
+
+  test("after a restore from an old copy profiles are read anew, and numbered on", async ({ local, directory, store }) => {
+    await store.put("item", "a", { n: 1 });
+    const saved = `${directory}/saved`;
+    await new Deno.Command("cp", { args: ["-a", `${directory}/appendonlydir`, saved] }).output();
+    await store.put("item", "a", { n: 2 });
+    await store.put("item", "b", { n: 2 });
+    let changes = 0;
+    const remove = store.onChanged("item", (id) => void (id === undefined && changes++));
+    await local.kill();
+    await Deno.remove(`${directory}/appendonlydir`, { recursive: true });
+    await Deno.rename(saved, `${directory}/appendonlydir`);
+    await local.start();
+    assert.ok(await eventually(() => Promise.resolve(changes > 0)), "all that was derived is old");
+    remove();
+    const read = async () => {
+      await store.load("item", ["a", "b"]);
+      return ["a", "b"].map((id) => store.get("item", id)?.attributes.n);
+    };
+    assert.deepEqual(await read(), [1, undefined]);
+    assert.equal(store.count("item"), 1);
+    await store.put("item", "b", { n: 3 });
+    assert.deepEqual(await read(), [1, 3]);
+    assert.equal(store.count("item"), 2);
+  });
+});
