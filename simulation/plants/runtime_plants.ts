@@ -48,11 +48,11 @@ export const runtimePlants: readonly Plant[] = [
       replace: "",
     }, {
       file: cell,
-      find: 'this.state = "restarting";\n    this.#cancelTimers();',
+      find: 'this.state = "restarting";\n    this.#timers.cancelAll();',
       replace: 'this.state = "restarting";',
     }, {
       file: cell,
-      find: 'if (this.state !== "restarting") return;\n    this.#cancelTimers();',
+      find: 'if (this.state !== "restarting") return;\n    this.#timers.cancelAll();',
       replace: 'if (this.state !== "restarting") return;',
     }],
     seenBy: ["own-timers", "kept-invariants"],
