@@ -49,7 +49,10 @@ export function allCheckers(world: ProcessWorld): CheckerFactory[] {
     promptFreshness(world.configuration, world.latencies),
     servedRows(running),
     admittedRows(running),
-    erasedUsers(running, () => world.disk.contents()),
+    erasedUsers(
+      () => [running() ?? []].flat().map((mesh) => ({ mesh })),
+      () => world.disk.contents(),
+    ),
     reproducedScores(running),
     recommendedItems(running),
     drawnItems(configuration),
@@ -58,7 +61,12 @@ export function allCheckers(world: ProcessWorld): CheckerFactory[] {
     keptInvariants,
     keptFeatures,
     promptAsks,
-    bounded(configuration, world.disk, () => world.process?.mailboxes() ?? [], world.isNarrow),
+    bounded({
+      configuration,
+      logBytes: (log) => world.disk.logBytes(log),
+      mailboxes: () => world.process?.mailboxes() ?? [],
+      isNarrow: world.isNarrow,
+    }),
     ownTimers,
     averagedWeights,
   ];

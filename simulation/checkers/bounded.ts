@@ -9,7 +9,6 @@
  */
 import type { JoinerStatus } from "../../actors/joiner/protocol.ts";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
-import type { MachineDisk } from "../disk/machine_disk.ts";
 import type { MailboxState } from "../world/process_nodes.ts";
 import type { CheckerFactory } from "./checker.ts";
 
@@ -19,18 +18,25 @@ const TIMERS_MAX = 3;
 /** Mailboxes are looked at with each so many messages. */
 const MESSAGES_PER_LOOK = 64;
 
-/** @param isNarrow A mailbox is so small that it may be full for one message only. */
+/** The parts of a world that have bounds. */
+export interface BoundedParts {
+  readonly configuration: () => CairnConfiguration;
+  /** Bytes of the log's records. */
+  readonly logBytes: (log: string) => number;
+  readonly mailboxes: () => Iterable<MailboxState>;
+  /** A mailbox is so small that it may be full for one message only. */
+  readonly isNarrow: boolean;
+}
+
+/** Watches the bounds of a world. */
 export function bounded(
-  configuration: () => CairnConfiguration,
-  disk: MachineDisk,
-  mailboxes: () => Iterable<MailboxState>,
-  isNarrow: boolean,
+  { configuration, logBytes, mailboxes, isNarrow }: BoundedParts,
 ): CheckerFactory {
   let messages = 0;
   return (context) => ({
     name: "bounded",
     durable(log) {
-      const bytes = disk.logBytes(log);
+      const bytes = logBytes(log);
       const { logBytesMax } = configuration().storage;
       if (bytes > logBytesMax) {
         context.fail(`the log ${log} holds ${bytes} of ${logBytesMax} bytes`);

@@ -4,7 +4,8 @@
  *     at the end, ∀ receipts:  status ≠ erasing  ⇒  no row of the user in any shard or replica
  *                              status = erased   ⇒  no file has the id, as text or as hash
  *
- * A visitor who is erased comes back under another id, so that nothing brings the user back.
+ * A visitor who is erased comes back under another id, so that nothing brings the user back. A
+ * fail-over of Redis that loses records ends the promise for the erasures before it.
  */
 import type { ServingReplicaMessage } from "../../actors/serving_replica/protocol.ts";
 import type { EmbeddingShardMessage } from "../../actors/embedding_shard/protocol.ts";
@@ -18,12 +19,19 @@ import { rowsOf } from "./shard_rows.ts";
 const BUDGET = { budgetMs: 10_000 };
 const ERASURE = /^\/v1\/users\/([^/?]+)\?forget=true$/;
 
+/** A process that serves. */
+export interface Serving {
+  readonly mesh: RunningMesh;
+  /** Undefined = the only process. */
+  readonly host?: string;
+}
+
 /**
- * @param running The process at the end of the run.
- * @param files Path and content of every file on the disk.
+ * @param running The serving processes at the end of the run.
+ * @param files Path and content of everything that is stored.
  */
 export function erasedUsers(
-  running: () => RunningMesh | undefined,
+  running: () => readonly Serving[],
   files: () => Iterable<readonly [string, Uint8Array]>,
 ): CheckerFactory {
   return (context) => {
@@ -35,12 +43,13 @@ export function erasedUsers(
         const erased = erasureOf(reply);
         if (erased !== undefined) users.set(erased.erasureId, erased.user);
       },
+      redisLost: () => users.clear(),
       async atEnd() {
-        const mesh = running();
-        if (mesh === undefined) return;
-        for (const [erasureId, user] of users) {
-          const problem = await problemOf(mesh, erasureId, user, files);
-          if (problem !== undefined) return context.fail(problem);
+        for (const serving of running()) {
+          for (const [erasureId, user] of users) {
+            const problem = await problemOf(serving, erasureId, user, files);
+            if (problem !== undefined) return context.fail(problem);
+          }
         }
       },
     };
@@ -54,17 +63,17 @@ function erasureOf({ method, path, status, body }: Reply) {
 }
 
 async function problemOf(
-  mesh: RunningMesh,
+  serving: Serving,
   erasureId: string,
   user: string,
   files: () => Iterable<readonly [string, Uint8Array]>,
 ): Promise<string | undefined> {
   const request = new Request(`http://simulated/v1/erasures/${erasureId}`);
-  const response = await mesh.fetch(request);
+  const response = await serving.mesh.fetch(request);
   const { status } = await response.json() as { readonly status: string };
   if (response.status !== 200) return `the receipt of ${user} was answered ${response.status}`;
   if (status === "erasing") return undefined;
-  const place = await rowOf(mesh, user);
+  const place = await rowOf(serving, user);
   if (place !== undefined) return `${user} is ${status}, and ${place} has a row of it`;
   if (status !== "erased") return undefined;
   for (const [path, content] of files()) {
@@ -76,7 +85,7 @@ async function problemOf(
 }
 
 /** The table that has a row of the user; undefined where none has. */
-async function rowOf({ mesh, configuration }: RunningMesh, user: string) {
+async function rowOf({ mesh: { mesh, configuration }, host }: Serving, user: string) {
   const { shardCount, trainer: { userSlots }, servingReplica } = configuration;
   const ids = new Set(userSlots.ids.map((slot) => featureIdOf(slot, signatureOf(user))));
   for (let shard = 0; shard < shardCount; shard++) {
@@ -84,7 +93,7 @@ async function rowOf({ mesh, configuration }: RunningMesh, user: string) {
     for await (const page of rowsOf(mesh.actorRef<EmbeddingShardMessage>(owner))) {
       if (page.ids.some((id) => ids.has(id))) return owner;
     }
-    const address = addresses.servingReplica(shard);
+    const address = addresses.servingReplica(shard, host);
     const replica = mesh.actorRef<ServingReplicaMessage>(address);
     for (let rowClass = 0; rowClass < servingReplica.widths.length; rowClass++) {
       const starts = Uint32Array.from(

@@ -3,24 +3,28 @@
  *
  *     ∀ answer of a retriever:  its items are held, each once, and meet every condition
  *                               the model's scores fall; no source has more than asked for
+ *                               no item is similar to itself
  *     at the end:               items(retriever) = stored items, and all have vectors
  *                               score = ⟨vector of the user, vector of the item⟩ + bias,
+ *                               similarity = cosine of the vectors of two items,
  *                               with vectors made now, but for the codes of eight bits
  *
  * The items held are those of the messages to the present incarnation.
  */
 import type {
+  FilterScope,
   PutItems,
   Retrieve,
   Retrieved,
   RetrieverMessage,
+  RetrieveSimilar,
 } from "../../actors/retriever/protocol.ts";
 import type { ScorerMessage } from "../../actors/scorer/protocol.ts";
 import type { RetrieverOptions } from "../../actors/retriever/options.ts";
 import { FeatureHasher } from "../../kernels/embedding/feature_hasher.ts";
 import { FeatureExtractor } from "../../kernels/features/extractor.ts";
 import type { Attributes, ProfileStore } from "../../mesh/ports/profile_store.ts";
-import type { Address } from "../../mesh/runtime/actor.ts";
+import type { ActorRef, Address } from "../../mesh/runtime/actor.ts";
 import { compileCondition } from "../../rules/compile_expression.ts";
 import { parseCondition } from "../../rules/parse_expression.ts";
 import type { RunningMesh } from "../../server/compose.ts";
@@ -66,12 +70,14 @@ export function recommendedItems(running: () => RunningMesh | undefined): Checke
       },
       answers(actor, request, value) {
         const retriever = retrievers.get(actor);
-        if (retriever === undefined || request.kind !== "retrieve") return;
-        const problem = problemOf(retriever, request as Retrieve, value as Retrieved);
+        if (retriever === undefined) return;
+        const sent = request as RetrieverMessage;
+        if (sent.kind !== "retrieve" && sent.kind !== "retrieveSimilar") return;
+        const problem = problemOf(retriever, sent, value as Retrieved);
         if (problem !== undefined) context.fail(`${actor} ${problem}`);
       },
       replied({ path, status, body }) {
-        if (path !== "/v1/recommend" || status !== 422) return;
+        if (path !== "/v1/recommend" && path !== "/v1/similar" || status !== 422) return;
         context.fail(
           `a valid request was refused: ${(body as { readonly detail: string }).detail}`,
         );
@@ -109,9 +115,11 @@ function put(retriever: Incarnation, { items, listing }: PutItems): void {
 /** The part of an answer that does not hold, in words. */
 function problemOf(
   { options, items }: Incarnation,
-  { sources, count, filter, scope }: Retrieve,
+  request: Retrieve | RetrieveSimilar,
   { items: found, scores }: Retrieved,
 ): string | undefined {
+  const { count, filter, scope } = request;
+  const sources = request.kind === "retrieve" ? request.sources : ["model"] as const;
   const conditions = filter.map((text) => ({
     text,
     holds: compileCondition(parseCondition(text, options.attributeTypes)),
@@ -121,6 +129,9 @@ function problemOf(
     const attributes = items.get(id);
     if (attributes === undefined) return `found ${id}, which it does not hold`;
     if (seen.has(id)) return `found ${id} twice`;
+    if (request.kind === "retrieveSimilar" && id === request.item) {
+      return `found ${id} similar to itself`;
+    }
     seen.add(id);
     const broken = conditions.find(({ holds }) => !holds({ ...scope, item: attributes }));
     if (broken !== undefined) {
@@ -197,6 +208,41 @@ async function differenceOf(
     const slack = queryNorm * greatest * CODE_ERROR + 1e-5 * (1 + Math.abs(exact));
     if (Math.abs(scores[i] - exact) > slack) {
       return `${found[i].id} was found with ${scores[i]}, and its live rows give ${exact}`;
+    }
+  }
+  const ids = found.map(({ id }) => id);
+  return await similarityDifference(retriever, asked.scope, { ids, vectors, dim });
+}
+
+/** A cosine of the retriever that is not that of the items' vectors, in words. */
+async function similarityDifference(
+  retriever: ActorRef<RetrieverMessage>,
+  scope: FilterScope,
+  { ids, vectors, dim }: {
+    readonly ids: readonly string[];
+    /** `[items, dim + 1]`, with the bias at the end. */
+    readonly vectors: Float32Array;
+    readonly dim: number;
+  },
+): Promise<string | undefined> {
+  const vectorOf = (index: number) => vectors.subarray(index * (dim + 1), index * (dim + 1) + dim);
+  const product = (a: Float32Array, b: Float32Array) => a.reduce((sum, x, j) => sum + x * b[j], 0);
+  const lengths = ids.map((_, i) => Math.sqrt(product(vectorOf(i), vectorOf(i))));
+  const from = lengths.findIndex((length) => length > 0);
+  if (from < 0) return undefined;
+  const { items: similar, scores } = await retriever.ask(
+    { kind: "retrieveSimilar", item: ids[from], count: COUNT, filter: [], scope },
+    BUDGET,
+  );
+  if (similar.length !== ids.length - 1) {
+    return `${similar.length} of ${ids.length} items are similar to ${ids[from]}`;
+  }
+  for (const [i, { id }] of similar.entries()) {
+    const to = ids.indexOf(id);
+    if (lengths[to] === 0) continue;
+    const exact = product(vectorOf(from), vectorOf(to)) / (lengths[from] * lengths[to]);
+    if (Math.abs(scores[i] - exact) > Math.sqrt(dim) * CODE_ERROR) {
+      return `${id} is similar to ${ids[from]} by ${scores[i]}, and its live rows give ${exact}`;
     }
   }
   return undefined;

@@ -197,6 +197,15 @@ export class LogState {
     return endOf(partitionOf(this.#partitions, partition));
   }
 
+  /** Place and content of each record. */
+  *contents(): Iterable<readonly [string, Uint8Array]> {
+    for (const [partition, { firstOffset, records }] of this.#partitions.entries()) {
+      for (const [i, record] of records.entries()) {
+        yield [`${this.#name}/${partition} at offset ${firstOffset + i}`, record];
+      }
+    }
+  }
+
   /** The newest record; undefined before the first. */
   newest(partition: number): Uint8Array | undefined {
     return partitionOf(this.#partitions, partition).last;

@@ -4,7 +4,11 @@
 import { abortedMoves } from "../checkers/aborted_moves.ts";
 import { acceptedEvents } from "../checkers/accepted_events.ts";
 import { ascendingEpochs } from "../checkers/ascending_epochs.ts";
+import { ascendingAcceptance } from "../checkers/ascending_acceptance.ts";
+import { bounded } from "../checkers/bounded.ts";
 import type { CheckerFactory } from "../checkers/checker.ts";
+import { erasedUsers, type Serving } from "../checkers/erased_users.ts";
+import { promptAsks } from "../checkers/prompt_asks.ts";
 import { currentOpenings } from "../checkers/current_openings.ts";
 import { exactlyOnce } from "../checkers/exactly_once.ts";
 import { drawnItems } from "../checkers/drawn_items.ts";
@@ -44,7 +48,24 @@ export function meshCheckers(world: MeshWorld): CheckerFactory[] {
     oneCutPerManifest,
     abortedMoves,
     servedByHosts(world),
+    ascendingAcceptance,
+    promptAsks,
+    erasedUsers(() => servingOf(world), () => world.contents()),
+    bounded({
+      configuration,
+      logBytes: (log) => world.logBytes(log),
+      mailboxes: () => world.mailboxes(),
+      isNarrow: world.isNarrow,
+    }),
   ];
+}
+
+/** The serving hosts that have started. */
+function servingOf(world: MeshWorld): Serving[] {
+  return world.hosts.flatMap((host) => {
+    const mesh = world.processOf(host)?.composed?.serving;
+    return mesh === undefined ? [] : [{ mesh, host }];
+  });
 }
 
 /** The promise of served rows, for the replicas of each serving host. */
@@ -52,10 +73,8 @@ function servedByHosts(world: MeshWorld): CheckerFactory {
   return (context) => ({
     name: "served-rows",
     async atEnd() {
-      for (const host of world.hosts) {
-        const serving = world.processOf(host)?.composed?.serving;
-        if (serving === undefined) continue;
-        const difference = await firstServedDifference(serving, host);
+      for (const { mesh, host } of servingOf(world)) {
+        const difference = await firstServedDifference(mesh, host);
         if (difference !== undefined) context.fail(`host ${host}: ${difference}`);
       }
     },

@@ -10,12 +10,13 @@ import { PROTOCOLS } from "../../mesh/adapters/tcp/host_identity.ts";
 import { SeededRandom } from "../../mesh/simulation/seeded_random.ts";
 import { Coordinator } from "../../mesh/runtime/coordination/coordinator.ts";
 import type { Coordination } from "../../mesh/ports/coordination.ts";
-import { present } from "../../structures/invariant.ts";
+import { InvariantError, present } from "../../structures/invariant.ts";
 import type { CheckerFactory } from "../checkers/checker.ts";
 import { KeyedHash } from "../keyed_hash.ts";
 import type { Fault, Interrupt } from "../plan/fault.ts";
 import type { RestartHost } from "../plan/mesh_fault.ts";
 import { NodeClock } from "../world/node_clock.ts";
+import type { MailboxState } from "../world/process_nodes.ts";
 import type { PendingAsk } from "../world/observed.ts";
 import { type Exchange, World, type WorldOptions } from "../world/world.ts";
 import { RedisLink } from "./redis_link.ts";
@@ -107,6 +108,29 @@ export class MeshWorld extends World {
       if (current?.composed === undefined) return `host ${name} has not started`;
     }
     return undefined;
+  }
+
+  /** Bytes of a log's records. */
+  logBytes(log: string): number {
+    return this.redis.log(log, this.#partitionsOf(log)).bytes;
+  }
+
+  /** The mailboxes of all processes. */
+  *mailboxes(): Iterable<MailboxState> {
+    for (const { current } of this.#hosts.values()) if (current) yield* current.mailboxes();
+  }
+
+  /** Name and content of each blob, and of each record of the logs. */
+  *contents(): Iterable<readonly [string, Uint8Array]> {
+    yield* this.blobs.contents();
+    for (const log of ["events", "examples"]) {
+      yield* this.redis.log(log, this.#partitionsOf(log)).contents();
+    }
+  }
+
+  #partitionsOf(log: string): number {
+    const { events, examples } = this.#configuration.partitions;
+    return log === "events" ? events : examples;
   }
 
   // ---- processes
@@ -350,7 +374,10 @@ export class MeshWorld extends World {
     const log = this.redis.log("examples", this.#configuration.partitions.examples);
     this.blobs.deleteSnapshotsBehind((partition) => log.endOffset(partition));
     this.#operate(async (mesh) => {
-      await mesh.acceptLoss();
+      await mesh.acceptLoss().catch((error) => {
+        // Redis has lost the mesh itself: its hosts make it anew.
+        if (!(error instanceof InvariantError)) throw error;
+      });
       for (const slot of stopped) this.#startIfDown(slot);
     });
   }

@@ -24,6 +24,11 @@ export class SharedBlobs {
     this.#refused = refused;
   }
 
+  /** Name and content of each blob. */
+  contents(): Iterable<readonly [string, Uint8Array]> {
+    return this.#blobs;
+  }
+
   /**
    * The store as one process reaches it.
    *

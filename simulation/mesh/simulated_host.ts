@@ -20,7 +20,11 @@ import { referenceSessions } from "../../server/reference_sessions.ts";
 import { present } from "../../structures/invariant.ts";
 import { KeyedHash } from "../keyed_hash.ts";
 import type { PendingAsk } from "../world/observed.ts";
-import { ProcessNodes, type ProcessNodesOptions } from "../world/process_nodes.ts";
+import {
+  type MailboxState,
+  ProcessNodes,
+  type ProcessNodesOptions,
+} from "../world/process_nodes.ts";
 import type { Exchange } from "../world/world.ts";
 import { HeldLink } from "./held_link.ts";
 import { RedisLink } from "./redis_link.ts";
@@ -122,6 +126,11 @@ export class SimulatedHost {
   /** Ends all stalls. */
   wake(): void {
     this.#nodes.wake();
+  }
+
+  /** The mailboxes of all actors. */
+  mailboxes(): Iterable<MailboxState> {
+    return this.#nodes.mailboxes();
   }
 
   overdueAsks(lateMs: number): PendingAsk[] {

@@ -84,4 +84,14 @@ export const meshPlants: readonly Plant[] = [
     seenBy: ["served-rows"],
     scenario: "drain-under-load",
   },
+  {
+    name: "erased-too-early",
+    edits: [{
+      file: "gateway/erasure/erasure_state.ts",
+      find: "    if (await storedFrom(eventLog, partition) > last[partition]) continue;\n",
+      replace: "    if (last.length > 0) continue;\n",
+    }],
+    seenBy: ["erased-users"],
+    scenario: "mesh-quiet",
+  },
 ];

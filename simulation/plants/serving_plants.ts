@@ -10,6 +10,16 @@ const shardSync = "actors/parameter_sync/shard_sync.ts";
 /** See {@link Plant}. */
 export const servingPlants: readonly Plant[] = [
   {
+    name: "similar-to-itself",
+    edits: [{
+      file: "actors/retriever/retriever.ts",
+      find: 'this.#search(query, "cosine", request, item);',
+      replace: 'this.#search(query, "cosine", request);',
+    }],
+    seenBy: ["recommended-items"],
+    scenario: "recommendations",
+  },
+  {
     name: "stale-filter",
     edits: [{
       file: "actors/retriever/item_filters.ts",

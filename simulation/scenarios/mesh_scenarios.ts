@@ -111,6 +111,25 @@ export const meshScenarios: readonly Scenario[] = [
   },
   {
     ...mesh,
+    name: "lost-redis-claims",
+    description: "Redis fails over and loses the epochs that a drain has just minted",
+    families: [],
+    faults: (random, configuration, forMs) => {
+      const tables = hostsOf(configuration).filter((name) => name.startsWith("table"));
+      const atMs = moments(forMs, 3)[1];
+      return [
+        { kind: "drainHost", atMs, host: chosen(random, tables), forMs: 2_500 },
+        {
+          kind: "failOverRedis",
+          atMs: Math.round(atMs + 50 + random.nextFloat() * 1_500),
+          lostMs: Math.round(200 + random.nextFloat() * 2_500),
+          downMs: Math.round(100 + random.nextFloat() * 1_000),
+        },
+      ];
+    },
+  },
+  {
+    ...mesh,
     name: "rolling-restart-of-hosts",
     description: "one host after another stops in order and starts again, with one more at the end",
     families: [],

@@ -62,6 +62,8 @@ const ELSEWHERE = 0.1;
 const REPEATED = 0.1;
 /** Share of visits of a shop with recommendations that ask for some. */
 const RECOMMENDED = 0.4;
+/** Share of visits of such a shop that ask for items similar to one. */
+const SIMILAR = 0.2;
 /** Share of visits of such a shop in which an item is stored, or deleted. */
 const STORED = 0.6;
 const DELETED = 0.1;
@@ -161,9 +163,22 @@ async function visitRecommendations(visitor: Visitor): Promise<void> {
     await visitor.store(item, { tags, price: Math.floor(random.nextFloat() * 10) });
   }
   if (random.nextFloat() < DELETED) await visitor.remove(item);
+  if (random.nextFloat() < SIMILAR) {
+    const similar = await visitor.similar(item, similarExtras(visitor));
+    if (similar !== undefined) await actOn(visitor, similar);
+  }
   if (random.nextFloat() >= RECOMMENDED) return;
   const recommended = await visitor.recommend(recommendExtras(visitor));
   if (recommended !== undefined) await actOn(visitor, recommended);
+}
+
+function similarExtras({ random }: Visitor): Record<string, unknown> {
+  const filter = FILTERS.filter(() => random.nextFloat() < 0.1).join(" && ");
+  return {
+    limit: 1 + Math.floor(random.nextFloat() * 8),
+    ...(filter !== "" && { rules: { filter } }),
+    ...(random.nextFloat() < 0.3 && { orderBy: "score" }),
+  };
 }
 
 function recommendExtras({ random }: Visitor): Record<string, unknown> {

@@ -61,11 +61,6 @@ export class ProcessWorld extends World {
     return this.#process;
   }
 
-  /** Whether mailboxes are smaller than in production. */
-  get isNarrow(): boolean {
-    return this.#options.shardMailboxMax !== undefined;
-  }
-
   /** Whether the process is being stopped, or is down, and starts again in a moment. */
   get isRestarting(): boolean {
     return this.#isRestarting;

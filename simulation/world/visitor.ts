@@ -75,6 +75,14 @@ export class Visitor {
     return await this.#ranking("/v1/recommend", more);
   }
 
+  /** Asks for items similar to an item; undefined where the server did not give any. */
+  async similar(
+    item: string,
+    more: Readonly<Record<string, unknown>>,
+  ): Promise<VisitorRanking | undefined> {
+    return await this.#ranking("/v1/similar", { item, ...more });
+  }
+
   /** Stores the attributes of an item in place of its former ones. */
   async store(item: string, attributes: Readonly<Record<string, unknown>>): Promise<Reply> {
     return await this.#client.send("PUT", `/v1/items/${item}`, { attributes });

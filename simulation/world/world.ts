@@ -83,6 +83,11 @@ export abstract class World implements ActorObserver {
   /** The configuration of the processes that run, or of the next ones. */
   abstract get configuration(): CairnConfiguration;
 
+  /** Whether mailboxes are smaller than in production. */
+  get isNarrow(): boolean {
+    return this.#options.shardMailboxMax !== undefined;
+  }
+
   /** Starts every process. */
   abstract start(): void;
 

@@ -57,3 +57,16 @@ Deno.test("a fault that no host can have is named", async () => {
   });
   assert.match(simulation.failure?.message ?? "", /killProcess strikes one process/);
 });
+
+Deno.test("a fail-over that loses the mesh itself is one that its hosts make anew", async () => {
+  const drawn = drawRunPlan({ seed: 7, scenario: swarm, families: [], forMs: 9_000 });
+  const plan = {
+    ...drawn,
+    faults: [
+      { kind: "failOverRedis", atMs: 76, lostMs: 1_145, downMs: 1 },
+      { kind: "crashActor", atMs: 6_000, actor: "embedding_shard/1" },
+    ] satisfies Fault[],
+  };
+  const { kind, message } = await run(plan, swarm);
+  assert.deepEqual([kind, message], ["passed", undefined]);
+});
