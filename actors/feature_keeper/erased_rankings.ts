@@ -84,6 +84,7 @@ export class ErasedRankings {
   }
 
   #end(through: number): void {
+    this.#clearing?.entries.return?.();
     this.#clearing = undefined;
     for (const [user, record] of this.#erased) if (record <= through) this.#cleared.add(user);
     this.#forgetCleared();

@@ -3,12 +3,14 @@
  * parts while it changes: an entry that changes before its part was written is copied first.
  */
 import { invariant } from "../../structures/invariant.ts";
+import { EntryOrder, type Ordered } from "./entry_order.ts";
 import { mergedEntries } from "./merged_entries.ts";
+import { SplitMap } from "./split_map.ts";
 
 /** A key with its value. */
-export interface KeptEntry<V> {
+export interface KeptEntry<V> extends Ordered<KeptEntry<V>> {
   readonly key: string;
-  readonly value: V;
+  value: V;
   /** Number of the last record about the key. */
   touched: number;
   /** The save that has the entry. */
@@ -42,11 +44,12 @@ export function textBytes(text: string): number {
 
 export class KeptTable<V, S> {
   readonly #form: ValueForm<V, S>;
+  readonly #entries = new SplitMap<KeptEntry<V>>();
   /** From the oldest entry to the newest. */
-  readonly #entries = new Map<string, KeptEntry<V>>();
+  readonly #order = new EntryOrder<KeptEntry<V>>();
   #bytes = 0;
   #save = 0;
-  #unsaved: IterableIterator<KeptEntry<V>> | undefined;
+  #unsaved: ReturnType<EntryOrder<KeptEntry<V>>["entries"]> | undefined;
   /** The last record that the save has. */
   #savedThrough = 0;
   /** Entries that changed before they were saved, as they were. */
@@ -75,12 +78,12 @@ export class KeptTable<V, S> {
 
   /** The key whose last record is the oldest. */
   oldest(): KeptEntry<V> | undefined {
-    const { value } = this.#entries.values().next();
-    return value;
+    return this.#order.first;
   }
 
-  entries(): IterableIterator<KeptEntry<V>> {
-    return this.#entries.values();
+  /** See {@link EntryOrder.entries}. */
+  entries(): ReturnType<EntryOrder<KeptEntry<V>>["entries"]> {
+    return this.#order.entries();
   }
 
   /**
@@ -91,14 +94,23 @@ export class KeptTable<V, S> {
   open(key: string, record: number, create: () => V): KeptEntry<V> {
     const known = this.#entries.get(key);
     if (known === undefined) {
-      const entry = { key, value: create(), touched: record, savedBy: this.#save, bytes: 0 };
-      this.#entries.set(key, entry);
+      const entry: KeptEntry<V> = {
+        key,
+        value: create(),
+        touched: record,
+        savedBy: this.#save,
+        bytes: 0,
+        before: undefined,
+        after: undefined,
+      };
+      this.#entries.add(key, entry);
+      this.#order.append(entry);
       return entry;
     }
     this.#copyUnsaved(known);
     if (known.touched !== record) {
-      this.#entries.delete(key);
-      this.#entries.set(key, known);
+      this.#order.remove(known);
+      this.#order.append(known);
       known.touched = record;
     }
     return known;
@@ -124,14 +136,14 @@ export class KeptTable<V, S> {
    */
   replace(entry: KeptEntry<V>, by: V, record: number): void {
     if (record > this.#savedThrough) this.#copyUnsaved(entry);
-    const replaced = { ...entry, value: by };
-    this.#entries.set(entry.key, replaced);
-    this.close(replaced);
+    entry.value = by;
+    this.close(entry);
   }
 
   forget(entry: KeptEntry<V>): void {
     this.#copyUnsaved(entry);
     this.#entries.delete(entry.key);
+    this.#order.remove(entry);
     this.#bytes -= entry.bytes;
   }
 
@@ -140,7 +152,8 @@ export class KeptTable<V, S> {
     this.#save++;
     this.#savedThrough = record;
     this.#copies = [];
-    this.#unsaved = this.#entries.values();
+    this.#endUnsaved();
+    this.#unsaved = this.#order.entries();
   }
 
   /** The next entries of the save, of about so many bytes; empty at the end. */
@@ -155,7 +168,7 @@ export class KeptTable<V, S> {
       const { value: entry } = this.#unsaved.next();
       // Entries are in the order of their records, so all after it are newer than the save too.
       if (entry === undefined || entry.touched > this.#savedThrough) {
-        this.#unsaved = undefined;
+        this.#endUnsaved();
         break;
       }
       if (entry.savedBy === this.#save) continue;
@@ -168,7 +181,7 @@ export class KeptTable<V, S> {
 
   /** Ends the save; entries that change are not copied any more. */
   endSave(): void {
-    this.#unsaved = undefined;
+    this.#endUnsaved();
     this.#copies = [];
   }
 
@@ -190,6 +203,11 @@ export class KeptTable<V, S> {
       this.close(this.open(key, touched, () => this.#form.restored(value)));
       if (this.size % ENTRIES_PER_STEP === 0) yield;
     }
+  }
+
+  #endUnsaved(): void {
+    this.#unsaved?.return();
+    this.#unsaved = undefined;
   }
 
   #copyUnsaved(entry: KeptEntry<V>): void {
