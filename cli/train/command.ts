@@ -69,7 +69,8 @@ Figures:
   progressive  each batch is scored before it is learned from (last 80 % of the first epoch)
   evaluation   examples held back, scored as serving would score them
   AUC          share of (positive, negative) pairs in the right order; 0.5 = chance
-  logloss      mean surprise at the label; lower is better`;
+  logloss      mean surprise at the label; lower is better
+  calibration  mean prediction divided by the mean label; 1 = right on average`;
 
 /** The command; its work is loaded when it runs. */
 export function trainCommand(output: Output): Command {

@@ -64,13 +64,16 @@ export function summaryOf({ model, result }: NamedResult): Record<string, unknow
   };
 }
 
-/** `auc` and `logloss`, or `meanSquaredError`; with a prefix `progressiveAuc` and so on. */
+/**
+ * `auc` and `logloss`, or `meanSquaredError`, and `calibration`; with a prefix `progressiveAuc` and
+ * so on.
+ */
 function figuresOf(quality: Quality, prefix = ""): Record<string, number> {
   const measures = Number.isNaN(quality.meanSquaredError)
     ? { auc: quality.auc, logloss: quality.logloss }
     : { meanSquaredError: quality.meanSquaredError };
   return Object.fromEntries(
-    Object.entries(measures).map(([name, value]) => [
+    Object.entries({ ...measures, calibration: quality.calibration }).map(([name, value]) => [
       prefix === "" ? name : prefix + name[0].toUpperCase() + name.slice(1),
       round(value),
     ]),
@@ -83,7 +86,12 @@ function round(value: number): number {
 
 /** For people: a small table, and one sentence where two models are compared. */
 export function describeResults(results: readonly NamedResult[]): string {
-  const header = ["", "progressive AUC", "logloss", "evaluation AUC", "logloss", "examples/s"];
+  const header = [
+    "",
+    ...["progressive AUC", "logloss", "calibration"],
+    ...["evaluation AUC", "logloss", "calibration"],
+    "examples/s",
+  ];
   const lines = results.flatMap((
     { model, result: { progressive, evaluation, examplesPerSecond } },
   ) =>
@@ -132,11 +140,11 @@ export function describeResults(results: readonly NamedResult[]): string {
   return text.join("\n") + "\n";
 }
 
-/** AUC and logloss; of a predicted value, the squared error instead of the loss. */
-function cells(quality: Quality | undefined): [string, string] {
-  if (quality === undefined) return ["-", "-"];
-  const { auc, logloss, meanSquaredError } = quality;
+/** AUC, logloss and calibration; of a predicted value, the squared error instead of the loss. */
+function cells(quality: Quality | undefined): [string, string, string] {
+  if (quality === undefined) return ["-", "-", "-"];
+  const { auc, logloss, meanSquaredError, calibration } = quality;
   return Number.isNaN(meanSquaredError)
-    ? [auc.toFixed(4), logloss.toFixed(4)]
-    : ["-", `${meanSquaredError.toFixed(4)} (squared error)`];
+    ? [auc.toFixed(4), logloss.toFixed(4), calibration.toFixed(3)]
+    : ["-", `${meanSquaredError.toFixed(4)} (squared error)`, calibration.toFixed(3)];
 }

@@ -41,11 +41,15 @@ export function trainingReport(path: string, results: readonly NamedResult[]): s
   });
 }
 
-function cards(name: string, { auc, logloss, meanSquaredError }: Quality): Figure[] {
-  return Number.isNaN(meanSquaredError)
+function cards(
+  name: string,
+  { auc, logloss, meanSquaredError, calibration }: Quality,
+): Figure[] {
+  const measures = Number.isNaN(meanSquaredError)
     ? [
       { label: `${name} AUC`, value: auc.toFixed(4) },
       { label: `${name} logloss`, value: logloss.toFixed(4) },
     ]
     : [{ label: `${name} squared error`, value: meanSquaredError.toFixed(4) }];
+  return [...measures, { label: `${name} calibration`, value: calibration.toFixed(3) }];
 }

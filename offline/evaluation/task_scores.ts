@@ -24,6 +24,8 @@ export interface Quality {
   readonly logloss: number;
   /** NaN where a probability is predicted. */
   readonly meanSquaredError: number;
+  /** Mean prediction divided by the mean label; NaN where the labels add up to 0. */
+  readonly calibration: number;
 }
 
 export class TaskScores {
@@ -55,7 +57,7 @@ export class TaskScores {
   qualities(from = 0): readonly Quality[] {
     return this.#tasks.map(({ name, loss }, task) => {
       const [scores, labels] = this.of(task, from);
-      const common = { task: name, examples: scores.length };
+      const common = { task: name, examples: scores.length, calibration: ratioOf(scores, labels) };
       if (loss === "squaredError") {
         const squares = scores.reduce((sum, score, i) => sum + (score - labels[i]) ** 2, 0);
         const meanSquaredError = squares / scores.length;
@@ -71,4 +73,10 @@ export class TaskScores {
       };
     });
   }
+}
+
+function ratioOf(scores: Float64Array, labels: Float64Array): number {
+  const sum = (values: Float64Array) => values.reduce((sum, value) => sum + value, 0);
+  const labelSum = sum(labels);
+  return labelSum === 0 ? NaN : sum(scores) / labelSum;
 }

@@ -8,6 +8,7 @@ const quality = {
   auc: 0.75,
   logloss: 0.5,
   meanSquaredError: NaN,
+  calibration: 1,
 };
 
 Deno.test("an epoch says what it did for the validation file, at which rates, and whether it is the best", () => {
