@@ -139,7 +139,7 @@ export async function runCommandLine(
   }
   try {
     // `--debug` may be anywhere, also after the command.
-    const rest = args.filter((arg) => arg !== "--debug");
+    const rest = withoutHelpOfUnknown(program, args.filter((arg) => arg !== "--debug"));
     await program.parseAsync(debug ? ["--debug", ...rest] : rest, { from: "user" });
     return exitCodes.ok;
   } catch (error) {
@@ -154,6 +154,14 @@ export async function runCommandLine(
     const unusable = error instanceof Error && /^(Configuration|Trace)/.test(error.name);
     return unusable ? exitCodes.usage : exitCodes.failed;
   }
+}
+
+/** Leaves out `--help` behind an unknown command, which would be answered by the general help. */
+function withoutHelpOfUnknown(program: Command, args: readonly string[]): readonly string[] {
+  const [name] = args;
+  const isKnown = name === undefined || name.startsWith("-") || name === "help" ||
+    program.commands.some((command) => command.name() === name);
+  return isKnown ? args : [name];
 }
 
 function processOutput(): Output {

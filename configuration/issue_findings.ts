@@ -9,6 +9,7 @@ import type { Finding } from "./problems.ts";
 import { schemaAt, valueAt } from "./schema_paths.ts";
 import { hidden, type Secrets } from "./secrets.ts";
 import { nearest } from "./suggestions.ts";
+import { unitAdvice } from "./units.ts";
 
 /**
  * The findings of a validation issue: one, or one per unknown key.
@@ -45,7 +46,11 @@ export function explainIssue(
     : expectation(node) ?? issue.message;
   const choices = choicesOf(node);
   const near = typeof found === "string" ? nearest(found, choices) : undefined;
-  const instead = near === undefined ? "" : `; did you mean "${near}"?`;
+  const instead = near !== undefined
+    ? `; did you mean "${near}"?`
+    : node?.range !== undefined && !secrets.hides(path)
+    ? unitAdvice(found, node.range)
+    : "";
   return [{
     path,
     message: found === undefined

@@ -68,6 +68,42 @@ export function size(least: string, most: string) {
   );
 }
 
+/** Spellings of units that other programs take. */
+const otherSpellings: Readonly<Record<UnitRange["unit"], Readonly<Record<string, string>>>> = {
+  ms: { sec: "s", second: "s", min: "m", minute: "m", hr: "h", hour: "h", day: "d" },
+  bytes: {
+    b: "B",
+    k: "KiB",
+    kb: "KB",
+    kib: "KiB",
+    m: "MiB",
+    mb: "MB",
+    mib: "MiB",
+    g: "GiB",
+    gb: "GB",
+  },
+};
+
+/**
+ * The right spelling of a value without a unit, or with a unit of another program, as the end of a
+ * message; empty where it cannot be guessed.
+ */
+export function unitAdvice(found: unknown, { unit, minimum, maximum }: UnitRange): string {
+  const isDuration = unit === "ms";
+  const fits = (value: number) => value >= minimum && value <= maximum;
+  const format = isDuration ? formatDuration : formatBytes;
+  if (typeof found === "number") {
+    const value = isDuration ? 1000 * found : found;
+    const read = isDuration ? `${found} seconds` : `${found} bytes`;
+    return fits(value) ? `; write ${format(value)} for ${read}` : "";
+  }
+  const [, amount, spelt] = /^\s*(\d+(?:\.\d+)?)\s*([A-Za-z]+?)s?\s*$/.exec(String(found)) ?? [];
+  const right = spelt === undefined ? undefined : otherSpellings[unit][spelt.toLowerCase()];
+  if (right === undefined) return "";
+  const value = (isDuration ? parseDurationMs : parseBytes)(`${amount}${right}`);
+  return value !== undefined && fits(value) ? `; write ${amount}${right}` : "";
+}
+
 function withUnit(
   unit: UnitRange["unit"],
   expected: string,

@@ -58,7 +58,7 @@ export class FieldErrors {
         const path = [...base, ...issue.path];
         const found = valueAt(value, issue.path);
         if (issue.code === "custom" && issue.params?.attributes) this.#addAttributes(found, path);
-        else this.add(path, `${describe(found)}; ${issue.message}`);
+        else this.add(path, `${describe(found)}; ${asText(issue, found) ?? issue.message}`);
       }
     }
   }
@@ -113,6 +113,13 @@ function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
     at = (at as Record<PropertyKey, unknown>)[step];
   }
   return at;
+}
+
+/** The text to send where a number was sent, as an id often is; undefined for other issues. */
+function asText(issue: z.core.$ZodIssue, found: unknown): string | undefined {
+  const isNumber = issue.code === "invalid_type" && issue.expected === "string" &&
+    typeof found === "number";
+  return isNumber ? `send text: "${found}"` : undefined;
 }
 
 /** Describes the value as the predicate of a sentence about its field: `is a list of 2 entries`. */

@@ -77,10 +77,29 @@ function parseRow(text: string, file: string, line: number): z.output<typeof row
   }
   const parsed = rowSchema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const { path, message } = parsed.error.issues[0];
-  throw new DatasetError(
-    file,
-    line,
-    `${path.length === 0 ? "" : `${path.join(".")}: `}${message}.`,
-  );
+  throw new DatasetError(file, line, describe(parsed.error.issues[0], value));
 }
+
+/** The mistake in a line, and its remedy. */
+function describe(issue: z.core.$ZodIssue, value: unknown): string {
+  if (issue.code === "unrecognized_keys") {
+    const keys = issue.keys.map((key) => `"${key}"`).join(", ");
+    return `unknown key ${keys}; known are ${Object.keys(rowSchema.shape).join(", ")}.`;
+  }
+  const { path } = issue;
+  const found = path.reduce<unknown>(
+    (at, key) => (at as Record<PropertyKey, unknown>)?.[key],
+    value,
+  );
+  const json = JSON.stringify(found) ?? "missing";
+  const text = json.length > 60 ? `${json.slice(0, 57)}…` : json;
+  if (path.length === 0) return `${text} is not an object like ${EXAMPLE}.`;
+  const instead = path.length > 1
+    ? "write text, a number, true, false, null, or a list of texts"
+    : typeof found === "number"
+    ? `write "${found}" in quotes`
+    : `${issue.message}, as in ${EXAMPLE}`;
+  return `${path.join(".")} is ${text}; ${instead}.`;
+}
+
+const EXAMPLE = '{"user": "u1", "item": "m1", "value": 4, "timestamp": 1700000000}';

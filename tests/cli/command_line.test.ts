@@ -53,6 +53,7 @@ Deno.test("train --help lists the kinds of models and datasets as they are writt
 });
 
 const mistakes: readonly (readonly [args: string[], says: RegExp])[] = [
+  [["lod", "--help"], /unknown command 'lod'/],
   [["trian"], /unknown command 'trian'[^]*Did you mean train\?/],
   [["demo", "--secnods", "9"], /unknown option '--secnods'[^]*--seconds/],
   [

@@ -281,7 +281,18 @@ const oneProblem: [name: string, text: string, problem: string][] = [
   [
     "a duration without a unit",
     `${slots}\njoiner:\n  window: 30`,
-    "3:11 joiner.window: found 30, expected a duration from 1s to 90d",
+    "3:11 joiner.window: found 30, expected a duration from 1s to 90d; write 30s for 30 seconds",
+  ],
+  [
+    "a duration in the spelling of another program",
+    `${slots}\njoiner:\n  window: 30min`,
+    '3:11 joiner.window: found "30min", expected a duration from 1s to 90d; write 30m',
+  ],
+  [
+    "a size without a unit",
+    `${slots}\nembeddings: { bytesMax: 1073741824 }`,
+    "2:25 embeddings.bytesMax: found 1073741824, expected a size from 1MiB to 1TiB; write 1GiB " +
+    "for 1073741824 bytes",
   ],
   [
     "a duration that is too long",

@@ -27,7 +27,7 @@ export const rankFields: readonly BadInput[] = [
     status: 422,
     type: "invalid-request",
     detail: /user is 7/,
-    errors: ["#/user is 7; send text of 1 to 256 characters without control characters"],
+    errors: ['#/user is 7; send text: "7"'],
   },
   {
     name: "an empty user",
