@@ -23,42 +23,15 @@ import type {
   ImpressionRecord,
   ShownRecord,
 } from "../../records/event_record.ts";
-import type { JoinerPosition, PositiveCounts } from "../../records/joiner_position.ts";
-import { type ClockStart, DataClock } from "./data_clock.ts";
+import type { JoinerPosition } from "../../records/joiner_position.ts";
+import { DataClock } from "./data_clock.ts";
 import { ClosedRankings } from "./closed_rankings.ts";
 import type { JoinerOptions } from "./options.ts";
 import { LabelRules } from "./label_rules.ts";
-import { NO_LABEL } from "./late_labels.ts";
 import { impressionBytes, type OpenImpression, OpenImpressions } from "./open_impressions.ts";
 import { ActionsByImpression } from "./ranking_actions.ts";
-import {
-  type ExampleOutput,
-  type JoinCounts,
-  RowExamples,
-  type RowOfImpression,
-} from "./row_examples.ts";
-
-/** Where a window starts to read. */
-export interface WindowStart extends ClockStart {
-  /**
-   * Records before this offset are read again. Everything that they closed is decided and does not
-   * come back, so nothing closes before it, even if a bound has become smaller since.
-   */
-  readonly decidedBefore: number;
-  /** Impressions before this offset are decided; they are read for labels that come late. */
-  readonly undecidedFrom: number;
-  /** Positive labels before `decidedBefore`. */
-  readonly positives: PositiveCounts | undefined;
-}
-
-const BEGINNING: WindowStart = {
-  clockMs: 0,
-  decidedBefore: 0,
-  undecidedFrom: 0,
-  positives: undefined,
-  wallMs: Infinity,
-  endOffset: 0,
-};
+import { type ExampleOutput, type JoinCounts, RowExamples } from "./row_examples.ts";
+import { BEGINNING, type WindowStart } from "./window_start.ts";
 
 export class JoinWindow {
   readonly #options: JoinerOptions;
@@ -350,11 +323,16 @@ export class JoinWindow {
     }
     this.#actions.addEventId(actions, record.eventId);
     actions.shown[row] = 1;
+    const verdict = this.#rules.judge(record.action, record.value);
     if (impression.isDecided || actions.decided[row] === 1) {
-      this.#learnLate({ impression, actions, rows, row }, record, out);
+      this.#examples.learnLate(
+        { impression, actions, rows, row },
+        verdict?.labels,
+        this.#ageOf(impression),
+        out,
+      );
       return;
     }
-    const verdict = this.#rules.judge(record.action, record.value);
     if (verdict === undefined) {
       this.#examples.count("actionsIgnored");
       return;
@@ -368,31 +346,6 @@ export class JoinWindow {
     this.#examples.emit({ impression, actions, rows, row }, out);
     actions.decided[row] = 1;
     if (--actions.rowsOpen === 0) this.#decide(impression);
-  }
-
-  /**
-   * Makes a further example of a decided row whose positive label comes late; see late_labels.ts.
-   */
-  #learnLate(target: RowOfImpression, { action, value }: ActionRecord, out: ExampleOutput): void {
-    const { impression, actions, rows, row } = target;
-    const verdict = this.#rules.judge(action, value);
-    const tasks = this.#options.tasks.length;
-    const labels = new Float32Array(tasks).fill(NO_LABEL);
-    const ageMs = this.#ageOf(impression);
-    let learned = false;
-    for (let task = 0; task < tasks; task++) {
-      const known = present(actions, "an action was added").labels;
-      const isNew = verdict?.labels[task] === 1 && known[row * tasks + task] !== 1;
-      if (!isNew || !this.#examples.late.isLearned(task, ageMs)) continue;
-      known[row * tasks + task] = labels[task] = 1;
-      learned = true;
-    }
-    if (!learned) {
-      this.#examples.count("actionsLate");
-      return;
-    }
-    this.#examples.count("actionsLearnedLate");
-    this.#examples.add({ impression, rows, row, labels, isNegative: false, isLate: true }, out);
   }
 
   #close(impression: OpenImpression, out: ExampleOutput): void {

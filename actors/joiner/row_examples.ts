@@ -2,10 +2,12 @@
  * Turns decided rows of impressions into examples: labels, sampling of negatives, the corrections
  * of the sampling rate, and the counts of all of it.
  */
+import { present } from "../../structures/invariant.ts";
 import { ImpressionRowsReader } from "../../records/impression_rows_reader.ts";
 import type { PositiveCounts } from "../../records/joiner_position.ts";
 import type { ExampleChunkBuilder } from "./example_chunk_builder.ts";
-import { LateLabels } from "./late_labels.ts";
+import type { Verdict } from "./label_rules.ts";
+import { LateLabels, NO_LABEL } from "./late_labels.ts";
 import { NegativeSampling } from "./negative_sampling.ts";
 import type { ImpressionHeader, OpenImpression } from "./open_impressions.ts";
 import { OpenTraces } from "./open_traces.ts";
@@ -117,6 +119,36 @@ export class RowExamples {
       return;
     }
     this.add({ impression, rows, row, labels, isNegative: negative, isLate: false }, out);
+  }
+
+  /**
+   * Makes a further example of a decided row whose positive label comes late; see late_labels.ts.
+   *
+   * @param given Labels of the action, `[tasks]`; undefined where no rule matches it.
+   * @param ageMs Time since the impression, on the data clock.
+   */
+  learnLate(
+    { impression, actions, rows, row }: RowOfImpression,
+    given: Verdict["labels"] | undefined,
+    ageMs: number,
+    out: ExampleOutput,
+  ): void {
+    const known = present(actions, "an action was added").labels;
+    const tasks = this.#negative.length;
+    const labels = new Float32Array(tasks).fill(NO_LABEL);
+    let learned = false;
+    for (let task = 0; task < tasks; task++) {
+      const isNew = given?.[task] === 1 && known[row * tasks + task] !== 1;
+      if (!isNew || !this.late.isLearned(task, ageMs)) continue;
+      known[row * tasks + task] = labels[task] = 1;
+      learned = true;
+    }
+    if (!learned) {
+      this.count("actionsLate");
+      return;
+    }
+    this.count("actionsLearnedLate");
+    this.add({ impression, rows, row, labels, isNegative: false, isLate: true }, out);
   }
 
   /** Adds an example with given labels. */

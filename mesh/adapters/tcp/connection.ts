@@ -11,7 +11,7 @@ import { type EncodedValue, MalformedFrameError } from "./encoded_value.ts";
 import { emptyFrame, type Frame, frameTypes, textFrame } from "./frame.ts";
 import { FrameReader } from "./frame_reader.ts";
 import { FrameWriter } from "./frame_writer.ts";
-import { reasonIn } from "./handshake.ts";
+import { reasonIn } from "./handshake_messages.ts";
 
 /** The bounds of a connection. */
 export interface ConnectionLimits {

@@ -16,10 +16,23 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { reasonOf } from "../../runtime/errors.ts";
 import { MalformedFrameError } from "./encoded_value.ts";
-import { type Frame, frameTypes, textFrame, textOf } from "./frame.ts";
+import { frameTypes, textFrame, textOf } from "./frame.ts";
 import type { FrameReader } from "./frame_reader.ts";
 import type { FrameWriter } from "./frame_writer.ts";
-import { type HostIdentity, NODES_MAX, type Purpose, purposes } from "./host_identity.ts";
+import {
+  type Accept,
+  type Details,
+  type Fields,
+  fieldsOf,
+  type Hello,
+  NONCE_BYTES,
+  type Proof,
+  readAccept,
+  readHello,
+  readProof,
+  reasonIn,
+} from "./handshake_messages.ts";
+import type { HostIdentity, Purpose } from "./host_identity.ts";
 import type { Network } from "./network.ts";
 
 /** The connection was refused, by this host or by the other one. */
@@ -59,40 +72,10 @@ export interface HandshakeOptions {
 
 /** Bytes of a frame of a host that has proved nothing. */
 const FRAME_BYTES_MAX = 16 * 1024;
-const NONCE_BYTES = 32;
 /** The key where no secret is configured; a mesh without one listens on loopback addresses only. */
 const NO_SECRET = "no secret";
 
 type Side = "connector" | "acceptor";
-
-interface Hello {
-  readonly kind: "hello";
-  readonly mesh: string;
-  readonly host: string;
-  /** The host that it wants to reach. */
-  readonly to: string;
-  readonly incarnation: string;
-  readonly protocols: { readonly min: number; readonly max: number };
-  readonly purpose: Purpose;
-  readonly nonce: string;
-}
-
-interface Proof {
-  readonly kind: "proof";
-  readonly proof: string;
-  readonly details?: Details;
-}
-
-interface Accept {
-  readonly kind: "accept";
-  readonly details: Details;
-}
-
-/** Told to a host that has proved the secret. */
-interface Details {
-  readonly configuration: Readonly<Record<string, string>>;
-  readonly nodes: readonly string[];
-}
 
 /**
  * Begins a connection to the host `to`.
@@ -273,12 +256,6 @@ async function receive<T>(
   return [message, text];
 }
 
-/** The reason in a goodbye frame. */
-export function reasonIn(frame: Frame): string {
-  const { reason } = fieldsOf(textOf(frame));
-  return typeof reason === "string" ? reason : "no reason given";
-}
-
 // ---- messages
 
 function helloOf(options: HandshakeOptions, to: string, purpose: Purpose): Hello {
@@ -294,50 +271,6 @@ function detailsOf({ configuration, nodes }: HostIdentity): Details {
 function identityOf(hello: Hello, details: Details): HostIdentity {
   const { mesh, host, incarnation, protocols } = hello;
   return { mesh, host, incarnation, protocols, ...details };
-}
-
-type Fields = Readonly<Record<string, unknown>>;
-
-function fieldsOf(text: string): Fields {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null ? value as Fields : {};
-  } catch {
-    return {};
-  }
-}
-
-function readHello(fields: Fields): Hello | undefined {
-  const { mesh, host, to, incarnation, purpose, nonce } = fields;
-  const protocols = fields.protocols as Hello["protocols"] | undefined;
-  const texts = [mesh, host, to, incarnation, nonce];
-  const isHello = fields.kind === "hello" && texts.every((text) => typeof text === "string") &&
-    purposes.includes(purpose as Purpose) && Number.isInteger(protocols?.min) &&
-    Number.isInteger(protocols?.max) && (nonce as string).length === 2 * NONCE_BYTES;
-  return isHello ? fields as unknown as Hello : undefined;
-}
-
-function readProof(fields: Fields): Proof | undefined {
-  const { kind, proof, details } = fields;
-  if (kind !== "proof" || typeof proof !== "string") return undefined;
-  if (details === undefined) return { kind, proof };
-  const read = readDetails(details);
-  return read && { kind, proof, details: read };
-}
-
-function readAccept(fields: Fields): Accept | undefined {
-  const details = readDetails(fields.details);
-  return fields.kind === "accept" && details ? { kind: "accept", details } : undefined;
-}
-
-function readDetails(value: unknown): Details | undefined {
-  const { configuration, nodes } = (value ?? {}) as Partial<Details>;
-  const areTexts = (values: readonly unknown[]) => values.every((each) => typeof each === "string");
-  return typeof configuration === "object" && configuration !== null &&
-      areTexts(Object.values(configuration)) && Array.isArray(nodes) && areTexts(nodes) &&
-      nodes.length <= NODES_MAX
-    ? { configuration, nodes }
-    : undefined;
 }
 
 function bytesOf(hex: string): Uint8Array<ArrayBuffer> {
