@@ -101,7 +101,10 @@ export async function withActors<T>(
     await placing?.stop();
     const abandoned = await mesh.stop();
     for (const [address, count] of Object.entries(abandoned)) {
-      home.telemetry.log("warn", `${address} was stopped with messages unhandled`, { count });
+      if (count < 0) home.telemetry.log("warn", `${address} did not end in time`);
+      else {
+        home.telemetry.log("warn", `${address} was stopped with messages unhandled`, { count });
+      }
     }
     await environment.close();
   });

@@ -266,8 +266,8 @@ export class Mesh {
   /**
    * Ends the actors, newest first, each after its waiting messages are handled or after `drainMs`.
    *
-   * @returns Messages and requests given up, by actor, or -1 where its node is gone; empty after a
-   * clean stop.
+   * @returns Messages and requests given up, by actor, or -1 where it did not end in time or its
+   * node is gone; empty after a clean stop.
    */
   async stop(drainMs = 5_000): Promise<Record<Address, number>> {
     this.#stopping = true;
@@ -280,7 +280,7 @@ export class Mesh {
         });
         if (count > 0) abandoned[address] = count;
       } catch {
-        abandoned[address] = -1; // its node is gone
+        abandoned[address] = -1;
       }
     }
     await this.home.stop(drainMs);
