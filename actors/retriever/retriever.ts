@@ -133,10 +133,10 @@ export class Retriever implements Behavior<RetrieverMessage> {
       this.#held.set(index, true);
       this.#listed?.set(index, true);
       this.#changed.add(index);
+      this.#recent.changed(index);
       this.#filters.changed(index);
     }
     if (listing?.ends) this.#deleteUnlisted();
-    this.#recent.changed();
     this.#itemsHeld.set(this.#items.size);
     this.#context.reply(message, this.#state());
     if (this.#changed.size > 0 && !this.#refreshing) this.#refreshIn(0);
@@ -148,6 +148,7 @@ export class Retriever implements Behavior<RetrieverMessage> {
     this.#held.set(index, false);
     this.#changed.delete(index);
     this.#markEmbedded(index, false);
+    this.#recent.changed(index);
     this.#filters.changed(index);
   }
 
@@ -157,7 +158,7 @@ export class Retriever implements Behavior<RetrieverMessage> {
     this.#listed = undefined;
     if (listed === undefined) return; // the listing began before this incarnation
     for (let index = 0; index < this.#items.end; index++) {
-      if (this.#items.has(index) && !listed.has(index)) this.#delete(this.#items.idOf(index));
+      if (this.#held.has(index) && !listed.has(index)) this.#delete(this.#items.idOf(index));
     }
   }
 
@@ -269,13 +270,10 @@ export class Retriever implements Behavior<RetrieverMessage> {
 
   #newest(request: Retrieve): ItemIndex[] {
     const filters: AppliedFilters = this.#filters.apply(request.filter, this.#held);
-    const newest: ItemIndex[] = [];
-    for (const index of this.#recent.newest) {
-      if (newest.length === request.count) break;
+    return this.#recent.newest(request.count, (index) => {
       const isAllowed = (filters.mask[index >>> 5] >>> (index & 31) & 1) === 1;
-      if (isAllowed && this.#filters.meets(index, filters.rest, request.scope)) newest.push(index);
-    }
-    return newest;
+      return isAllowed && this.#filters.meets(index, filters.rest, request.scope);
+    });
   }
 
   #refreshIn(delayMs: number): void {
