@@ -5,7 +5,8 @@
  * the number of seeds, `CAIRN_PLACEMENT_SEED` the first.
  */
 import assert from "node:assert/strict";
-import { PlacementWorld, type Plant, type WorldOptions } from "./placement_world.ts";
+import type { Plant, WorldOptions } from "./model.ts";
+import { PlacementWorld } from "./placement_world.ts";
 
 const SEEDS = Number(Deno.env.get("CAIRN_PLACEMENT_SEEDS") ?? 12);
 const FIRST_SEED = Number(Deno.env.get("CAIRN_PLACEMENT_SEED") ?? 1);
