@@ -1,5 +1,5 @@
 /**
- * Computes a value at most once per interval and shares it among all who ask meanwhile. For
+ * Computes a value at most once per interval and shares it among all callers meanwhile. For
  * endpoints without a key whose answers ask every thread, so that a flood of requests costs no more
  * than one.
  */

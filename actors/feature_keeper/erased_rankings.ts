@@ -51,7 +51,7 @@ export class ErasedRankings {
     const { entries, through } = this.#clearing;
     for (let i = 0; i < entriesMax; i++) {
       const { value: entry, done } = entries.next();
-      // Rankings are in the order of their records; later ones are of users who have come again.
+      // Rankings are in the order of their records; later ones are of users that came again.
       if (done || entry.touched > through) return this.#end(through);
       const record = this.#erased.get(entry.value);
       if (record === undefined || entry.touched > record) continue;

@@ -1,5 +1,5 @@
 /**
- * A request on its way: who asked, until when, and how far it has come, which is the content of a
+ * A request on its way: its asker, its deadline, and how far it has come, which is the content of a
  * timeout's error.
  */
 import type { Address, Message, Priority } from "./actor.ts";
