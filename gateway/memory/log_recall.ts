@@ -155,9 +155,11 @@ class LogRecall {
   #recall(record: Recalled, partition: number): void {
     const { acceptanceClock, events, items, rankings, userRankings } = this.#memory;
     const forgotten = this.#forgotten[partition] ??= new FingerprintMap();
+    if (record.kind !== "impression") {
+      acceptanceClock.resumeAfter(record.acceptedAtMs);
+    }
     switch (record.kind) {
       case "action":
-        acceptanceClock.resumeAfter(record.acceptedAtMs);
         this.#roomFor.events = events.recallOlder(record);
         items.add(record.item);
         return;

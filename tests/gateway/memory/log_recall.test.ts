@@ -209,3 +209,14 @@ Deno.test("rankings before an erasure of their user are not recalled, and those 
   const known = ["before", "after", "older", "newer"].filter((id) => memory.rankings.has(id));
   assert.deepEqual(known, ["after", "newer"]);
 });
+
+Deno.test("acceptance goes on after a mark that is followed by rankings", async () => {
+  const fixture = gatewayFixture();
+  const { eventLog } = fixture;
+  const mark = encodeEvent({ kind: "mark", atMs: startMs, acceptedAtMs: startMs + 500 });
+  await eventLog.append(0, [action({ eventId: "e", rankingId: "r" }, startMs + 100), mark]);
+  await eventLog.append(0, [impression("r", ["a"], startMs + 10)]);
+  const { memory, recall } = await restart(fixture, eventLog);
+  await recall.done;
+  assert.ok(memory.acceptanceClock.nextMs() > startMs + 500);
+});
