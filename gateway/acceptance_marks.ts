@@ -2,8 +2,9 @@
  * Tells the partitions of the event log that no event of an earlier acceptance time comes any more.
  *
  * Freshness is the minimum over all partitions, and a partition without new events would hold it.
- * So a short time after an event, each partition that has none since gets a mark: a record with the
- * next acceptance time. It also carries the data clock on, so that windows end there.
+ * So a short time after an event, each partition that has had none since gets a mark: a record with
+ * the next acceptance time. It also carries the data clock on, so that windows end there. A
+ * partition with events at shorter intervals gets none.
  */
 import type { Clock, Timer } from "../mesh/ports/clock.ts";
 import { type EventLog, isRefusal } from "../mesh/ports/event_log.ts";
@@ -11,7 +12,7 @@ import type { Telemetry } from "../mesh/ports/telemetry.ts";
 import { encodeStampable, type MarkRecord } from "../records/event_record.ts";
 import type { AcceptanceClock } from "./memory/acceptance_clock.ts";
 
-/** Time after an event until the other partitions are marked, ms. */
+/** Time after an event until the partitions that have had none since are marked, ms. */
 const MARK_MS = 100;
 /** Pause before a log that refused marks is tried again, ms. */
 const REFUSED_RETRY_MS = 1_000;
@@ -27,6 +28,11 @@ export class AcceptanceMarks {
   readonly #parts: AcceptanceMarksParts;
   /** By partition, the acceptance time of the newest event or mark of this gateway. */
   readonly #marked: Float64Array;
+  /**
+   * By partition, when this gateway first had an event that is newer than `#marked`, on the
+   * monotonic clock, ms; Infinity where it has none.
+   */
+  readonly #behindSinceMs: Float64Array;
   /** Acceptance time of the newest event, ms. */
   #acceptedAtMs = 0;
   /** Newest time of an event or a ranking, on the data clock, ms. */
@@ -38,12 +44,13 @@ export class AcceptanceMarks {
   constructor(parts: AcceptanceMarksParts) {
     this.#parts = parts;
     this.#marked = new Float64Array(parts.eventLog.partitions);
+    this.#behindSinceMs = new Float64Array(parts.eventLog.partitions).fill(Infinity);
   }
 
   /** Marks all partitions of a log that holds events: a stop may have come before their marks. */
   start(): void {
-    this.#acceptedAtMs = Math.max(this.#acceptedAtMs, this.#parts.acceptanceClock.lastMs);
-    this.#markLater(MARK_MS);
+    this.#awaitMarks(this.#parts.acceptanceClock.lastMs);
+    this.#markLater();
   }
 
   /** Notes the time of a ranking, on the data clock, ms. */
@@ -56,10 +63,10 @@ export class AcceptanceMarks {
     partition: number,
     { acceptedAtMs, atMs }: { readonly acceptedAtMs: number; readonly atMs: number },
   ): void {
-    this.#marked[partition] = Math.max(this.#marked[partition], acceptedAtMs);
-    this.#acceptedAtMs = Math.max(this.#acceptedAtMs, acceptedAtMs);
+    this.#reached(partition, acceptedAtMs);
+    this.#awaitMarks(acceptedAtMs);
     this.ranked(atMs);
-    this.#markLater(MARK_MS);
+    this.#markLater();
   }
 
   /** Resolves when no mark is being appended any more. */
@@ -69,26 +76,46 @@ export class AcceptanceMarks {
     await this.#marking;
   }
 
-  get #behind(): number[] {
-    return [...this.#marked.keys()].filter((partition) =>
-      this.#marked[partition] < this.#acceptedAtMs
-    );
+  /** Notes the newest acceptance time of a partition. */
+  #reached(partition: number, acceptedAtMs: number): void {
+    if (acceptedAtMs <= this.#marked[partition]) return;
+    this.#marked[partition] = acceptedAtMs;
+    const isBehind = acceptedAtMs < this.#acceptedAtMs;
+    this.#behindSinceMs[partition] = isBehind ? this.#parts.clock.monotonicMs() : Infinity;
   }
 
-  #markLater(delayMs: number): void {
+  /** Notes the acceptance time that all partitions have to reach. */
+  #awaitMarks(acceptedAtMs: number): void {
+    if (acceptedAtMs <= this.#acceptedAtMs) return;
+    this.#acceptedAtMs = acceptedAtMs;
+    const nowMs = this.#parts.clock.monotonicMs();
+    for (const [partition, marked] of this.#marked.entries()) {
+      if (marked >= acceptedAtMs || this.#behindSinceMs[partition] < Infinity) continue;
+      this.#behindSinceMs[partition] = nowMs;
+    }
+  }
+
+  /** Marks the partitions that are behind when they are due, and not before `pauseMs`. */
+  #markLater(pauseMs = 0): void {
     if (this.#stopped || this.#timer !== undefined || this.#marking !== undefined) return;
-    if (this.#behind.length === 0) return;
-    this.#timer = this.#parts.clock.schedule(delayMs, () => {
+    const { clock } = this.#parts;
+    const dueAtMs = Math.min(...this.#behindSinceMs) + MARK_MS;
+    if (dueAtMs === Infinity) return;
+    this.#timer = clock.schedule(Math.max(pauseMs, dueAtMs - clock.monotonicMs()), () => {
       this.#timer = undefined;
-      this.#marking = this.#markAll().finally(() => this.#marking = undefined).then((isMarked) =>
-        this.#markLater(isMarked ? MARK_MS : REFUSED_RETRY_MS)
+      this.#marking = this.#markDue().finally(() => this.#marking = undefined).then((isMarked) =>
+        this.#markLater(isMarked ? 0 : REFUSED_RETRY_MS)
       );
     });
   }
 
-  /** Marks the partitions that are behind; false where the log refuses one of them. */
-  async #markAll(): Promise<boolean> {
-    const outcomes = await Promise.allSettled(this.#behind.map((each) => this.#mark(each)));
+  /** Marks the partitions that are due; false where the log refuses one of them. */
+  async #markDue(): Promise<boolean> {
+    const sinceMs = this.#parts.clock.monotonicMs() - MARK_MS;
+    const due = [...this.#behindSinceMs.keys()].filter((partition) =>
+      this.#behindSinceMs[partition] <= sinceMs
+    );
+    const outcomes = await Promise.allSettled(due.map((each) => this.#mark(each)));
     const failures = outcomes.flatMap((each) => each.status === "rejected" ? [each.reason] : []);
     const cause = failures.find((error) => !isRefusal(error));
     if (cause !== undefined) {
@@ -110,6 +137,6 @@ export class AcceptanceMarks {
       markedMs = outcome.acceptedAtMs;
       acceptanceClock.resumeAfter(markedMs);
     }
-    this.#marked[partition] = Math.max(this.#marked[partition], markedMs);
+    this.#reached(partition, markedMs);
   }
 }

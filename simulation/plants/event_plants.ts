@@ -70,8 +70,8 @@ export const eventPlants: readonly Plant[] = [
     name: "idle-unmarked",
     edits: [{
       file: "gateway/acceptance_marks.ts",
-      find: "    if (this.#behind.length === 0) return;\n",
-      replace: "    if (this.#behind.length >= 0) return;\n",
+      find: "    if (dueAtMs === Infinity) return;\n",
+      replace: "    if (dueAtMs > 0) return;\n",
     }],
     seenBy: ["liveness"],
     scenario: "several-partitions",

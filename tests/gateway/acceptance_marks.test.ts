@@ -55,6 +55,31 @@ Deno.test("a partition that has an event meanwhile needs no mark", async () => {
   assert.deepEqual((await times(1)).map(({ atMs }) => atMs), [3]);
 });
 
+Deno.test("partitions that all have events get no marks, however many the events are", async () => {
+  const { clock, eventLog, accept } = world();
+  for (let event = 0; event < 3_000; event++) {
+    accept(event % 3, event);
+    await clock.advance(1);
+  }
+  for (const partition of [0, 1, 2]) assert.equal(await eventLog.endOffset(partition), 0);
+});
+
+Deno.test("beside a busy partition a silent one gets a mark every tenth of a second", async () => {
+  const { clock, times, accept } = world(2);
+  const accepted: number[] = [];
+  for (let event = 0; event < 3_000; event++) {
+    accepted.push(accept(0, event));
+    await clock.advance(1);
+  }
+  const marks = await times(1);
+  assert.ok(marks.length >= 29 && marks.length <= 30, `${marks.length} marks`);
+  for (const [i, { acceptedAtMs }] of marks.entries()) {
+    // An event waits for its mark for 100 ms at most.
+    assert.ok(acceptedAtMs > accepted[100 * i], `mark ${i}`);
+  }
+  assert.equal((await times(0)).length, 0);
+});
+
 Deno.test("a mark carries the time of a later ranking", async () => {
   const { clock, marks, times, accept } = world(2);
   accept(0, 10);
