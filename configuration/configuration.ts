@@ -172,6 +172,11 @@ export function parseConfiguration(
 ): CairnConfiguration {
   const document = new ConfigurationDocument(text);
   if (document.problems.length > 0) throw new ConfigurationError(file, document.problems);
+  if (document.isEmpty) {
+    const found = text.includes("#") ? "empty but for comments" : "empty";
+    const message = `the file is ${found}; expected a map of sections, at least features`;
+    throw new ConfigurationError(file, [document.problem([], message)]);
+  }
   const written = valueOf(document, file);
   const { value, texts, findings: unset } = host === undefined
     ? { value: written, texts: [], findings: [] }

@@ -28,8 +28,14 @@ export class ConfigurationDocument {
     }));
   }
 
+  /** Whether the file has no value: it has nothing but white space and comments. */
+  get isEmpty(): boolean {
+    const { contents } = this.#document;
+    return contents === null || (isScalar(contents) && !contents.source && contents.value === null);
+  }
+
   /**
-   * The file as plain data; an empty file is an empty map.
+   * The file as plain data; null is an empty map.
    *
    * @throws {Error} When aliases expand to more than 100 nodes per alias.
    */

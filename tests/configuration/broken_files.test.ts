@@ -231,6 +231,16 @@ const oneProblem: [name: string, text: string, problem: string][] = [
   [
     "an empty file",
     "",
+    "1:1 the file is empty; expected a map of sections, at least features",
+  ],
+  [
+    "a file of blank lines and comments",
+    "\n# features: { slots: {} }\n---\n",
+    "1:1 the file is empty but for comments; expected a map of sections, at least features",
+  ],
+  [
+    "a file with sections but no features",
+    "trainer: { batchRows: 32 }",
     "1:1 features: missing; expected a map with itemCache, slots",
   ],
   [
