@@ -66,7 +66,7 @@ export async function demo(flags: DemoFlags, output: Output): Promise<void> {
     );
     const { summary, visits } = await runVisits(served, flags);
     if (flags.report !== undefined) {
-      await Deno.writeTextFile(flags.report, demoReport(summary, visits, WINDOW_SECONDS));
+      await Deno.writeTextFile(flags.report, demoReport(flags, summary, visits, WINDOW_SECONDS));
       output.err(`The report is in ${flags.report}\n`);
     }
     output.out(flags.json === true ? JSON.stringify(summary) + "\n" : describeSummary(summary));

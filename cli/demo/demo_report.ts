@@ -1,15 +1,23 @@
 /**
  * The page of `cairn demo --report`.
  */
+import { counted } from "../../structures/counted.ts";
 import { movingAuc } from "../../offline/evaluation/moving_auc.ts";
 import { histogramChart } from "../report/histogram_chart.ts";
 import { lineChart } from "../report/line_chart.ts";
 import { renderReport } from "../report/page.ts";
+import { machineNote, typedCommand } from "../report/provenance.ts";
+import type { DemoFlags } from "./command.ts";
 import type { DemoSummary } from "./demo.ts";
 import type { Visits } from "./visits.ts";
 
 /** One self-contained HTML page. */
-export function demoReport(summary: DemoSummary, visits: Visits, windowSeconds: number): string {
+export function demoReport(
+  flags: DemoFlags,
+  summary: DemoSummary,
+  visits: Visits,
+  windowSeconds: number,
+): string {
   const percent = (points: readonly (readonly [number, number])[]) =>
     points.map(([x, y]) => [x, 100 * y] as const);
   return renderReport({
@@ -36,6 +44,7 @@ export function demoReport(summary: DemoSummary, visits: Visits, windowSeconds: 
         value: Math.round(summary.examplesPerSecond).toLocaleString("en"),
       },
     ],
+    notes: [conclusionOf(summary)],
     sections: [
       {
         title: "Click-through",
@@ -62,6 +71,16 @@ export function demoReport(summary: DemoSummary, visits: Visits, windowSeconds: 
         }),
       },
     ],
-    footnotes: ["deno task demo"],
+    footnotes: [typedCommand("demo", flags), machineNote()],
   });
+}
+
+function conclusionOf(summary: DemoSummary): string {
+  const { uplift, standardErrors, aucFirstThird, aucLastThird, examples } = summary;
+  return `In the last third the audience clicked ${
+    uplift.toFixed(2)
+  } times as often on the ranked ` +
+    `order as on a random one, a difference of ${standardErrors.toFixed(1)} standard errors. The ` +
+    `AUC went from ${aucFirstThird.toFixed(3)} in the first third to ${aucLastThird.toFixed(3)} ` +
+    `in the last, on ${counted(examples, "example")}.`;
 }

@@ -28,7 +28,7 @@ Examples:
   deno task cairn replay --dataset csv --path events.csv --config my.yaml --url http://localhost:8080
 
 The last line with --json:
-  examples           interactions that got a label
+  examples           interactions; one whose action no label rule reads counts as a negative
   servedAuc          AUC of the scores in the answers, last 80 %
   trainerAuc         AUC of the trainer's own scores, each made before it learned, last 80 %
   tasks              each task's AUC and logloss in the trainer, or its mean squared error

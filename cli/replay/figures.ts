@@ -24,6 +24,8 @@ export interface MeshOutcomes {
   /** Examples that the joiner emitted, and those that the trainers trained on. */
   readonly emitted: number;
   readonly trained: number;
+  /** Rankings whose windows are open. */
+  readonly open: number;
 }
 
 /** From before the first pair to after the last. */
@@ -41,6 +43,7 @@ export function outcomesOf(joiner: JoinedCounts, trainers: TrainersStatus): Mesh
     unmatched,
     emitted: joiner.examplesEmitted,
     trained: trainers.examples,
+    open: joiner.impressionsOpen,
   };
 }
 
@@ -58,6 +61,7 @@ export function outcomesFromMetrics(text: string): MeshOutcomes {
     unmatched,
     emitted: joined("examplesEmitted"),
     trained: read("cairn_trainer_examples_total\\{.*\\}"), // of all trainers
+    open: read("cairn_joiner_impressions_open\\{.*\\}"),
   };
 }
 

@@ -23,6 +23,7 @@ import {
 } from "./figures.ts";
 import { type TrainerScores, WARM_UP_SHARE } from "../load/task_figures.ts";
 import { requireReportFolder } from "../report_file.ts";
+import { notesOn } from "./figure_notes.ts";
 import type { ReplayMeasurements } from "./replay_client.ts";
 import { replayReport } from "./replay_report.ts";
 import type { ReplayNews, ReplayOrder } from "./replay_worker.ts";
@@ -186,16 +187,13 @@ async function runClient(
 async function tell(flags: ReplayFlags, output: Output, result: ReplayResult): Promise<void> {
   const { measured, counts, scores } = result;
   const figures = replayFigures(measured, counts, scores);
+  const notes = notesOn(figures, measured, counts);
   if (flags.report !== undefined) {
-    await Deno.writeTextFile(flags.report, replayReport(flags, figures, measured));
+    await Deno.writeTextFile(flags.report, replayReport(flags, { figures, measured, notes }));
     output.err(`The report is in ${flags.report}\n`);
   }
   output.out(flags.json === true ? JSON.stringify(figures) + "\n" : describeFigures(figures));
-  if (measured.neverFresh > 0) {
-    output.err(
-      `${measured.neverFresh} events were accepted, and no answer ever learned from them.\n`,
-    );
-  }
+  for (const note of notes) output.err(`${note}\n`);
   if (figures.lost > 0) {
     throw new CommandError(`${figures.lost} accepted events were lost.`);
   }

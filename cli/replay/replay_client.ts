@@ -31,7 +31,10 @@ export interface ReplayPlan {
 
 /** The client's measurements. */
 export interface ReplayMeasurements {
-  /** Scores of the interactions that got a label, and the labels, in the order of their answers. */
+  /**
+   * Score and label of each interaction, in the order of the answers. An action that no rule
+   * matches makes a negative, as in training and when a window closes.
+   */
   readonly scores: Float64Array<ArrayBuffer>;
   readonly labels: Float64Array<ArrayBuffer>;
   /** One per rank request, ms, in the order of their answers. */
@@ -110,10 +113,8 @@ export async function replayInteractions(
     const action = fields?.action ?? dataset.action;
     const value = Number.isNaN(table.values[row]) ? undefined : table.values[row];
     const label = rules.judge(action, value)?.labels[0];
-    if (label !== undefined) {
-      scores.add(ranking.items[0].score);
-      labels.add(label);
-    }
+    scores.add(ranking.items[0].score);
+    labels.add(label ?? 0);
     const postedAtMs = performance.now();
     const { events: [event] } = await client.sendEvents([{
       eventId: `${runId}-${row}`,

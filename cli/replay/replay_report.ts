@@ -2,27 +2,37 @@
  * The page of `cairn replay --report`: figures against their targets, how quality grew, and how
  * long things took.
  */
+import { basename } from "node:path";
 import type { ReplayFlags } from "./command.ts";
 import { histogramChart } from "../report/histogram_chart.ts";
 import { lineChart } from "../report/line_chart.ts";
 import { type Figure, renderReport } from "../report/page.ts";
+import { machineNote, typedCommand } from "../report/provenance.ts";
 import { movingAuc } from "../../offline/evaluation/moving_auc.ts";
 import type { ReplayFigures } from "./figures.ts";
 import type { ReplayMeasurements } from "./replay_client.ts";
 
+/** The result of a replay. */
+export interface ReplayOutcome {
+  readonly figures: ReplayFigures;
+  readonly measured: ReplayMeasurements;
+  /** Sentences about the figures. */
+  readonly notes: readonly string[];
+}
+
 /** One self-contained HTML page. */
 export function replayReport(
   flags: ReplayFlags,
-  figures: ReplayFigures,
-  measured: ReplayMeasurements,
+  { figures, measured, notes }: ReplayOutcome,
 ): string {
   const sorted = (values: Float64Array) => values.slice().sort();
   return renderReport({
-    title: `Replay of ${flags.dataset}`,
+    title: `Replay of ${basename(flags.path)}`,
     subtitle:
       `${figures.examples.toLocaleString("en")} interactions in time order through the HTTP API, ` +
       `${flags.inFlight} pairs in flight, ${measured.seconds.toFixed(1)} s`,
     figures: figureCards(figures),
+    notes,
     sections: [
       {
         title: "Quality while learning",
@@ -30,7 +40,11 @@ export function replayReport(
           "AUC over a moving window of the scores that the gateway answered, each given before its outcome.",
         chart: lineChart([
           { name: "as served", points: movingAuc(measured.scores, measured.labels) },
-        ], { xLabel: "interactions", yLabel: "AUC" }),
+        ], {
+          xLabel: "interactions",
+          yLabel: "AUC",
+          reference: { y: 0.5, label: "chance" },
+        }),
       },
       {
         title: "Rank latency",
@@ -44,8 +58,8 @@ export function replayReport(
       },
     ],
     footnotes: [
-      `deno task cairn replay --dataset ${flags.dataset} --in-flight ${flags.inFlight}` +
-      (flags.limit === undefined ? "" : ` --limit ${flags.limit}`),
+      typedCommand("replay", flags),
+      machineNote(),
       "AUC: the share of (positive, negative) pairs in the right order; 0.5 is chance. The first 20 % only warm up.",
     ],
   });
@@ -53,7 +67,7 @@ export function replayReport(
 
 function figureCards(figures: ReplayFigures): Figure[] {
   const show = (value: number | null, digits = 4) =>
-    value?.toLocaleString("en", { maximumSignificantDigits: digits }) ?? "unknown";
+    value?.toLocaleString("en", { maximumSignificantDigits: digits }) ?? "–";
   return [
     { label: "interactions", value: figures.examples.toLocaleString("en") },
     { label: "AUC as served", value: show(figures.servedAuc) },

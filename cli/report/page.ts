@@ -28,6 +28,8 @@ export interface ReportPage {
   readonly title: string;
   readonly subtitle: string;
   readonly figures: readonly Figure[];
+  /** Sentences about the figures, below them. */
+  readonly notes?: readonly string[];
   readonly sections: readonly Section[];
   /** The command that makes the page again, and notes; printed small at the end. */
   readonly footnotes: readonly string[];
@@ -56,6 +58,9 @@ h2 { font-size: 17px; margin: 0; }
 .figures span { color: var(--muted); font-size: 13px; }
 .figures .target { display: block; font-size: 12.5px; }
 .target.reached { color: var(--good); } .target.missed { color: var(--bad); }
+.notes { margin: 0 0 20px; padding: 12px 14px 12px 32px; background: var(--card);
+  border: 1px solid var(--line); border-radius: 10px; }
+.notes li { margin: 2px 0; }
 section { padding: 18px 20px 12px; margin: 14px 0; }
 svg { display: block; width: 100%; height: auto; margin-top: 8px; }
 svg text { font: 12px system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif;
@@ -89,6 +94,11 @@ export function renderReport(page: ReportPage): string {
       }</span>`;
     return `<li><span>${escapeHtml(label)}</span><b>${escapeHtml(value)}</b>${verdict}</li>`;
   });
+  const notes = page.notes === undefined || page.notes.length === 0
+    ? ""
+    : `<ul class="notes">${
+      page.notes.map((note) => `<li>${escapeHtml(note)}</li>`).join("")
+    }</ul>\n`;
   const sections = page.sections.map(({ title, note, chart }) =>
     `<section><h2>${escapeHtml(title)}</h2><p class="note">${
       escapeHtml(note)
@@ -109,7 +119,7 @@ export function renderReport(page: ReportPage): string {
 <ul class="figures">
 ${figures.join("\n")}
 </ul>
-${sections.join("\n")}
+${notes}${sections.join("\n")}
 <footer>${page.footnotes.map((note) => `<p>${escapeHtml(note)}</p>`).join("")}</footer>
 </main>
 </body>

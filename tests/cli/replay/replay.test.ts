@@ -7,6 +7,7 @@ import {
   outcomesFromMetrics,
   type ReplayFigures,
 } from "../../../cli/replay/figures.ts";
+import { notesOn } from "../../../cli/replay/figure_notes.ts";
 import { GatewayClient } from "../../../cli/load/gateway_client.ts";
 import { withServer } from "../../../server/machine/with_server.ts";
 import { writeSmallDataset } from "../small_dataset.ts";
@@ -112,12 +113,71 @@ for (const placement of ["singleThread", "workers"]) {
   });
 }
 
+Deno.test("an action that no label rule reads is a negative of the served AUC, as in training", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "cairn-replay-" });
+  try {
+    const row = (n: number, action: string) =>
+      JSON.stringify({ user: `u${n % 7}`, item: `i${n % 5}`, action, timestamp: 1.7e9 + n });
+    const replayed = async (actions: readonly string[]) => {
+      const lines = Array.from({ length: 60 }, (_, n) => row(n, actions[n % actions.length]));
+      await Deno.writeTextFile(`${folder}/history.jsonl`, lines.join("\n"));
+      const { code, out, err } = await runCaptured(
+        "replay",
+        "--dataset=jsonl",
+        `--path=${folder}/history.jsonl`,
+        `--report=${folder}/r.html`,
+        "--json",
+        "--set=model.tasks=[buy]",
+        "--set=joiner.tasks={ buy: [{ action: buy, label: positive }] }",
+        "--set=gateway.deadline=30s",
+      );
+      assert.equal(code, 0, err);
+      return { figures: JSON.parse(out), err, page: await Deno.readTextFile(`${folder}/r.html`) };
+    };
+    const mixed = await replayed(["buy", "look", "look"]);
+    assert.equal(mixed.figures.examples, 60);
+    assert.ok(mixed.figures.servedAuc >= 0 && mixed.figures.servedAuc <= 1);
+    assert.match(mixed.page, /<h1>Replay of history\.jsonl<\/h1>/);
+    assert.match(mixed.page, /cairn replay [^<]*--path [^<]*history\.jsonl/);
+
+    const bought = await replayed(["buy"]);
+    assert.equal(bought.figures.servedAuc, null);
+    const reason =
+      /servedAuc is unknown: all of the last 48 interactions are positive.*joiner\.tasks/;
+    assert.match(bought.err, reason);
+    assert.match(bought.page, reason);
+    assert.match(bought.err, /60 rankings wait in open windows/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("a running server is named as the reason why figures of its trainer are unknown", () => {
+  const outcomes = { judged: 0, unmatched: 0, emitted: 0, trained: 0, open: 0 };
+  const notes = (servedAuc: number | null, labels: number[], open = 0) =>
+    notesOn(
+      { servedAuc, trainerAuc: null, tasks: null } as unknown as ReplayFigures,
+      { labels: Float64Array.from(labels), neverFresh: 0 },
+      { before: outcomes, after: { ...outcomes, open } },
+    );
+  assert.match(notes(0.7, [1, 0, 1, 0, 1])[0], /running one has cairn_trainer_auc/);
+  assert.match(notes(null, [1, 0, 0, 0, 0])[0], /last 4 interactions are negative/);
+  assert.match(notes(null, [])[0], /no interactions/);
+  assert.match(notes(0.7, [1, 0, 1, 0, 1], 1)[1], /^1 ranking waits in open windows/);
+});
+
 Deno.test("an event is lost when the joiner never judged it, or its example was never trained on", () => {
-  const before = { judged: 7, unmatched: 1, emitted: 6, trained: 6 };
+  const before = { judged: 7, unmatched: 1, emitted: 6, trained: 6, open: 0 };
   const lost = (accepted: number, judged: number, emitted: number, trained: number) =>
     lostEvents(accepted, {
       before,
-      after: { judged: 7 + judged, unmatched: 1, emitted: 6 + emitted, trained: 6 + trained },
+      after: {
+        judged: 7 + judged,
+        unmatched: 1,
+        emitted: 6 + emitted,
+        trained: 6 + trained,
+        open: 0,
+      },
     });
   assert.equal(lost(100, 100, 90, 90), 0);
   assert.equal(lost(103, 100, 90, 90), 3);
@@ -152,7 +212,13 @@ Deno.test("a server elsewhere is counted through its metrics", async () => {
 });
 
 Deno.test("metrics that a young server does not have yet count as zero", () => {
-  assert.deepEqual(outcomesFromMetrics(""), { judged: 0, unmatched: 0, emitted: 0, trained: 0 });
+  assert.deepEqual(outcomesFromMetrics(""), {
+    judged: 0,
+    unmatched: 0,
+    emitted: 0,
+    trained: 0,
+    open: 0,
+  });
   const text = [
     "# TYPE cairn_joiner_outcomes_total counter",
     'cairn_joiner_outcomes_total{outcome="examplesEmitted"} 20',
@@ -160,12 +226,15 @@ Deno.test("metrics that a young server does not have yet count as zero", () => {
     'cairn_joiner_outcomes_total{outcome="actionsLate"} 3',
     'cairn_trainer_examples_total{trainer="0"} 12',
     'cairn_trainer_examples_total{trainer="1"} 7',
+    'cairn_joiner_impressions_open{joiner="0"} 5',
+    'cairn_joiner_impressions_open{joiner="1"} 2',
   ].join("\n");
   assert.deepEqual(outcomesFromMetrics(text), {
     judged: 24,
     unmatched: 3,
     emitted: 20,
     trained: 19,
+    open: 7,
   });
 });
 
