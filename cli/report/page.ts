@@ -19,7 +19,7 @@ export interface Section {
   readonly title: string;
   /** One sentence that explains the chart. */
   readonly note: string;
-  /** From {@link lineChart} or {@link histogramChart}. */
+  /** From {@link lineChart}, {@link histogramChart} or {@link dataTable}. */
   readonly chart: string;
 }
 
@@ -79,6 +79,12 @@ svg text { font: 12px system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans
 .swatch { display: inline-block; width: 18px; height: 0; border-top: 3px solid var(--color);
   vertical-align: middle; margin-right: 7px; }
 .swatch.secondary { border-top: 2px dashed var(--color); }
+.table { overflow-x: auto; margin-top: 8px; }
+table { border-collapse: collapse; width: 100%; font-size: 13.5px;
+  font-variant-numeric: tabular-nums; }
+th, td { padding: 5px 8px; text-align: right; border-bottom: 1px solid var(--line); }
+th { color: var(--muted); font-weight: 500; }
+th:first-child, td:first-child, th:nth-child(2), td:nth-child(2) { text-align: left; }
 .empty { color: var(--muted); }
 footer { color: var(--muted); font-size: 13px; margin-top: 22px; }
 footer p { margin: 2px 0; overflow-wrap: anywhere; }

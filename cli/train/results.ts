@@ -110,7 +110,6 @@ export function describeResults(results: readonly NamedResult[]): string {
       column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column])
     ).join("  ").trimEnd()
   );
-  const [first, second] = results;
   if (lines.some((line) => line.includes("NaN"))) {
     text.push(
       "\nNaN: the examples that were scored are all positive or all negative, so there is no order to measure.",
@@ -124,20 +123,23 @@ export function describeResults(results: readonly NamedResult[]): string {
         `file (${measureOf(validation)}).`,
     );
   }
-  const [one, other] = [first, second].map((named) => named?.result.evaluation?.[0]);
-  if (one !== undefined && other !== undefined) {
-    const isValue = !Number.isNaN(one.meanSquaredError);
-    const difference = one.goodness - other.goodness;
-    const verb = isValue ? "better" : "above";
-    text.push(
-      `\nEvaluated on ${counted(one.examples, "example")} held back, ` +
-        `${first.model} is ${Math.abs(difference).toFixed(4)} ` +
-        `${isValue ? "squared error" : "AUC"} ${
-          difference >= 0 ? verb : isValue ? "worse" : "below"
-        } ${isValue ? "than " : ""}${second.model}.`,
-    );
-  }
+  const conclusion = conclusionOf(results);
+  if (conclusion !== undefined) text.push(`\n${conclusion}`);
   return text.join("\n") + "\n";
+}
+
+/** The first two models compared; undefined without a second one or without held back examples. */
+export function conclusionOf([first, second]: readonly NamedResult[]): string | undefined {
+  const [one, other] = [first, second].map((named) => named?.result.evaluation?.[0]);
+  if (one === undefined || other === undefined) return undefined;
+  const isValue = !Number.isNaN(one.meanSquaredError);
+  const difference = one.goodness - other.goodness;
+  const verb = isValue ? "better" : "above";
+  return `Evaluated on ${counted(one.examples, "example")} held back, ` +
+    `${first.model} is ${Math.abs(difference).toFixed(4)} ` +
+    `${isValue ? "squared error" : "AUC"} ${difference >= 0 ? verb : isValue ? "worse" : "below"} ${
+      isValue ? "than " : ""
+    }${second.model}.`;
 }
 
 /** AUC, logloss and calibration; of a predicted value, the squared error instead of the loss. */

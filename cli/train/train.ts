@@ -113,7 +113,7 @@ export async function train(flags: TrainFlags, output: Output): Promise<void> {
   if (rival !== undefined) results.push(await trained(rival));
 
   if (flags.report !== undefined) {
-    await Deno.writeTextFile(flags.report, trainingReport(flags.path, results));
+    await Deno.writeTextFile(flags.report, trainingReport(flags, results));
     output.err(`The report is in ${flags.report}\n`);
   }
   output.out(

@@ -16,6 +16,8 @@ export interface Task {
 export interface Quality {
   readonly task: string;
   readonly examples: number;
+  /** Mean label, which is the share of positives where a probability is predicted. */
+  readonly labelMean: number;
   /** Greater is better: the AUC, or the negated mean squared error of a predicted value. */
   readonly goodness: number;
   /** NaN where a class is missing, or a value is predicted. */
@@ -57,7 +59,13 @@ export class TaskScores {
   qualities(from = 0): readonly Quality[] {
     return this.#tasks.map(({ name, loss }, task) => {
       const [scores, labels] = this.of(task, from);
-      const common = { task: name, examples: scores.length, calibration: ratioOf(scores, labels) };
+      const [predicted, labelled] = [sumOf(scores), sumOf(labels)];
+      const common = {
+        task: name,
+        examples: scores.length,
+        labelMean: labelled / scores.length,
+        calibration: labelled === 0 ? NaN : predicted / labelled,
+      };
       if (loss === "squaredError") {
         const squares = scores.reduce((sum, score, i) => sum + (score - labels[i]) ** 2, 0);
         const meanSquaredError = squares / scores.length;
@@ -75,8 +83,6 @@ export class TaskScores {
   }
 }
 
-function ratioOf(scores: Float64Array, labels: Float64Array): number {
-  const sum = (values: Float64Array) => values.reduce((sum, value) => sum + value, 0);
-  const labelSum = sum(labels);
-  return labelSum === 0 ? NaN : sum(scores) / labelSum;
+function sumOf(values: Float64Array): number {
+  return values.reduce((sum, value) => sum + value, 0);
 }

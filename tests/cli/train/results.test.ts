@@ -4,6 +4,7 @@ import { describeEpoch } from "../../../cli/train/results.ts";
 const quality = {
   task: "click",
   examples: 10,
+  labelMean: 0.5,
   goodness: 0.75,
   auc: 0.75,
   logloss: 0.5,

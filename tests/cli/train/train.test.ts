@@ -73,7 +73,14 @@ Deno.test("for people, the result is a table and a sentence", async () => {
     assert.equal(code, 0, err);
     assert.match(out, /^deepFm +0\.\d{4}/m);
     assert.match(out, /deepFm is 0\.\d{4} AUC (above|below) logisticRegression\./);
-    assert.match(await Deno.readTextFile(report), /<svg[^]*logisticRegression/);
+    const page = await Deno.readTextFile(report);
+    assert.match(page, /<svg[^]*logisticRegression/);
+    // The same conclusion, and a row for each model and way of scoring.
+    assert.ok(page.includes(`<li>${out.trimEnd().split("\n").at(-1)}</li>`), page);
+    assert.equal(page.match(/<tr><td>(deepFm|logisticRegression), liked</g)?.length, 4);
+    // A share of positives between 0 and 1, and no figure that is not a number.
+    assert.match(page, /<td>evaluation<\/td><td>120<\/td><td>0\.\d{4}<\/td>/);
+    assert.doesNotMatch(page, /NaN/);
   } finally {
     await dataset.remove();
   }
