@@ -80,7 +80,7 @@ const kinds: readonly PlacedKind[] = ["shard", "events", "examples"];
 
 export class Controller {
   readonly #options: ControllerOptions;
-  /** Until then no host is removed, on the store's clock; undefined before the first view. */
+  /** Until then nothing is taken from a host, on the store's clock; undefined before any view. */
   #patientUntilMs: number | undefined;
   #wasAway = true;
   /** When each step of a move or restore was first seen, on the store's clock, by its key. */
@@ -133,14 +133,18 @@ export class Controller {
   }
 
   #removals(view: MeshView): ControllerStep[] {
-    const patientUntilMs = present(this.#patientUntilMs, "a view was observed");
-    if (view.nowMs < patientUntilMs) return [];
+    if (this.#isPatient(view)) return [];
     return [...view.hosts.values()].filter(({ expiresMs }) => expiresMs <= view.nowMs)
       .map(({ host, incarnation, expiresMs }) => ({
         kind: "removeHost",
         run: { host, incarnation },
         reason: `the lease of ${host} expired ${view.nowMs - expiresMs} ms ago`,
       }));
+  }
+
+  /** Whether hosts may still have to come back from an absence of the store. */
+  #isPatient({ nowMs }: MeshView): boolean {
+    return nowMs < present(this.#patientUntilMs, "a view was observed");
   }
 
   /** Commits and aborts of moves, one command each: they have nothing to do with each other. */
@@ -192,9 +196,11 @@ export class Controller {
 
   /**
    * Gives a part that its living host does not restore in time to another host, if there is one: an
-   * unreadable disk or a missing library may be that host's alone. One part a round.
+   * unreadable disk or a missing library may be that host's alone. One part a round. A host could
+   * not report while the store was away, so it has the time of a lease to do that.
    */
   #overdueRestores(view: MeshView): ControllerStep[] {
+    if (this.#isPatient(view)) return [];
     const { restoringMsMax } = this.#options;
     for (const [key, placement] of view.placements) {
       const seen = this.#seen.get(key);

@@ -112,10 +112,7 @@ Deno.test("profiles that lie elsewhere are loaded before a ranking reads them", 
   await profiles.put("item", "a", { tags: ["one"] });
   await loop.rank("u", ["a", "b"], { rankingId: "first" });
   assert.deepEqual([...loaded].toSorted(), ["item a", "item b"]);
-  const [impression] = await impressions(loop);
-  const { listOffsets } = rowsOf(impression).features();
-  const row = rowsOf(impression).items().indexOf("a");
-  assert.equal(listOffsets[3 * row + 3] - listOffsets[3 * row + 2], 1, "the tag of item a");
+  assert.equal(await tagsOf(loop, "first", "a"), 1);
   await loop.stop();
 });
 
@@ -137,6 +134,16 @@ function storedElsewhere({ profiles }: Loop, onLoad = (): Promise<unknown> => Pr
       stored(kind, ids).map((each, i) => cached.has(ids[i]) ? each : undefined),
   });
   return loaded;
+}
+
+/** Number of the tags of an item in the impression of a ranking. */
+async function tagsOf(loop: Loop, ranking: string, item: string): Promise<number> {
+  const record = (await impressions(loop)).find(({ rankingId }) => rankingId === ranking);
+  assert.ok(record !== undefined);
+  const rows = rowsOf(record);
+  const { listOffsets } = rows.features();
+  const row = rows.items().indexOf(item);
+  return listOffsets[3 * row + 3] - listOffsets[3 * row + 2];
 }
 
 Deno.test("items whose features are cached are not loaded again, until they change", async () => {
@@ -169,12 +176,45 @@ Deno.test("an item that changes while other items load has its new features", as
   await loop.rank("u", ["a"]);
   changes = true;
   await loop.rank("u", ["a", "b"], { rankingId: "meanwhile" });
-  const record = (await impressions(loop)).find(({ rankingId }) => rankingId === "meanwhile");
-  assert.ok(record !== undefined);
-  const rows = rowsOf(record);
-  const { listOffsets } = rows.features();
-  const row = rows.items().indexOf("a");
-  assert.equal(listOffsets[3 * row + 3] - listOffsets[3 * row + 2], 2, "both tags of item a");
+  assert.equal(await tagsOf(loop, "meanwhile", "a"), 2);
+  await loop.stop();
+});
+
+Deno.test("an item that changes while another ranking caches the item that is loaded is loaded too", async () => {
+  const loop = await Loop.start();
+  const { profiles } = loop;
+  await profiles.put("item", "a", { tags: ["one"] });
+  let onLoad = (): Promise<unknown> => Promise.resolve();
+  storedElsewhere(loop, () => onLoad());
+  await loop.rank("u", ["a"]);
+  let loads = 0;
+  onLoad = async () => {
+    if (++loads > 1) return;
+    await loop.rank("v", ["b"]);
+    await profiles.put("item", "a", { tags: ["one", "two"] });
+  };
+  await loop.rank("u", ["a", "b"], { rankingId: "meanwhile" });
+  assert.equal(await tagsOf(loop, "meanwhile", "a"), 2);
+  await loop.stop();
+});
+
+Deno.test("the items of an impression that no ranking made are loaded before they are read", async () => {
+  const loop = await Loop.start();
+  const { profiles, mesh } = loop;
+  await profiles.put("item", "a", { tags: ["one"] });
+  const loaded = storedElsewhere(loop);
+  const described = loop.ranker.ask({
+    kind: "describeItems",
+    rankingId: "made",
+    user: "u",
+    atMs: 1_000,
+    items: ["a"],
+    logSampleRate: 0,
+  }, { budgetMs: 5_000 });
+  await mesh.settle(described);
+  assert.deepEqual(loaded, [["a"]]);
+  await loop.rank("u", ["a"], { rankingId: "later" });
+  assert.equal(await tagsOf(loop, "later", "a"), 1, "the cached features are those of the profile");
   await loop.stop();
 });
 

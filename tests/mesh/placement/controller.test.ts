@@ -142,6 +142,18 @@ Deno.test("a shard that its host does not restore in time goes to another host, 
   assert.deepEqual(placesOf(at(130_001, { "shard/0": restoring("b", 5) })), { "shard/0": "(a)" });
 });
 
+Deno.test("a host that could not report while the store was away keeps what it restored meanwhile", () => {
+  const controller = new Controller({ ...options, restoringMsMax: 60_000 });
+  const at = (nowMs: number, placement: Placement) =>
+    placesOf(controller.observe(meshView({ nowMs, placements: { "shard/0": placement } })));
+  assert.deepEqual(at(0, restoring("a")), {});
+  controller.lostContact();
+  assert.deepEqual(at(80_000, restoring("a")), {}, "the first look after the store's return");
+  assert.deepEqual(at(89_999, restoring("a")), {});
+  assert.deepEqual(at(90_000, restoring("a")), { "shard/0": "(b)" });
+  assert.deepEqual(at(90_001, active("a", 2)), {});
+});
+
 Deno.test("a host that is the only one with room goes on restoring, and a slow one that reports keeps its shard", () => {
   const hosts = [hostRecord("a"), hostRecord("b", { state: "draining" })];
   const controller = new Controller({ ...options, restoringMsMax: 1_000 });
@@ -152,7 +164,7 @@ Deno.test("a host that is the only one with room goes on restoring, and a slow o
 });
 
 Deno.test("a partition that waits for shards stays, and one that its host cannot read goes to another", () => {
-  const controller = new Controller({ ...options, restoringMsMax: 1_000 });
+  const controller = new Controller({ ...options, patienceMs: 0, restoringMsMax: 1_000 });
   const at = (nowMs: number, shard: Placement) =>
     placesOf(controller.observe(meshView({
       nowMs,
