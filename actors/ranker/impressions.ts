@@ -1,9 +1,11 @@
 /**
- * Makes the impressions of rankings and appends them to the event log.
+ * Makes the impressions of rankings, appends them to the event log, and makes their items known to
+ * the other gateways.
  */
 import { type EventLog, isServerLost } from "../../mesh/ports/event_log.ts";
 import type { Clock } from "../../mesh/ports/clock.ts";
 import type { Counter, Telemetry } from "../../mesh/ports/telemetry.ts";
+import type { SharedRankings } from "../../mesh/ports/shared_rankings.ts";
 import { isSampled, type TraceContext } from "../../mesh/ports/tracing.ts";
 import { encodeEvent, eventPartition, type MovedItem } from "../../records/event_record.ts";
 import {
@@ -30,17 +32,24 @@ export interface ImpressionsParts {
   readonly clock: Clock;
   readonly telemetry: Telemetry;
   readonly eventLog: EventLog;
+  /** Makes rankings known to the other gateways; absent where there are none. */
+  readonly sharedRankings?: SharedRankings;
 }
 
 export class Impressions {
   readonly #clock: Clock;
   readonly #eventLog: EventLog;
+  readonly #sharedRankings: SharedRankings | undefined;
   readonly #rows: ImpressionRowsWriter;
   readonly #unlogged: Counter;
 
-  constructor({ clock, telemetry, eventLog }: ImpressionsParts, options: ImpressionRowsOptions) {
+  constructor(
+    { clock, telemetry, eventLog, sharedRankings }: ImpressionsParts,
+    options: ImpressionRowsOptions,
+  ) {
     this.#clock = clock;
     this.#eventLog = eventLog;
+    this.#sharedRankings = sharedRankings;
     this.#rows = new ImpressionRowsWriter(options);
     this.#unlogged = telemetry.counter("cairn_ranker_unlogged_total", {
       help: "Rankings that are not learned from, because the event log's server was away.",
@@ -67,17 +76,26 @@ export class Impressions {
 
   /**
    * Resolves when the log has the impression, or its server is away: then the ranking is not
-   * learned from. The append need not be durable: the impression lies before its actions in the
-   * same partition, so that an action that was accepted as durable makes its impression durable
-   * too.
+   * learned from. By then the other gateways can find its items, as far as
+   * {@link SharedRankings.remember} promises that.
+   *
+   * The append need not be durable: the impression lies before its actions in the same partition,
+   * so that an action that was accepted as durable makes its impression durable too.
    */
   async log(impression: Impression): Promise<void> {
-    const partition = eventPartition(impression.rankingId, this.#eventLog.partitions);
+    const { rankingId, candidates, rows } = impression;
+    // Both at once: a store on another machine takes them in one turn.
+    const shared = this.#sharedRankings?.remember(
+      rankingId,
+      Array.from(rows, (row) => candidates[row]),
+    );
+    const partition = eventPartition(rankingId, this.#eventLog.partitions);
     try {
       await this.#eventLog.append(partition, [this.encode(impression)], "written");
     } catch (error) {
       if (!isServerLost(error)) throw error;
       this.#unlogged.add(1);
     }
+    await shared;
   }
 }

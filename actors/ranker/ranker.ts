@@ -13,14 +13,10 @@
 import type { TraceContext } from "../../mesh/ports/tracing.ts";
 import type { ActorContext, ActorRef, AskOptions, Behavior } from "../../mesh/runtime/actor.ts";
 import { OverloadedError } from "../../mesh/runtime/errors.ts";
-import type { EventLog } from "../../mesh/ports/event_log.ts";
 import type { ProfileStore } from "../../mesh/ports/profile_store.ts";
-import type { SharedRankings } from "../../mesh/ports/shared_rankings.ts";
 import type { Counter } from "../../mesh/ports/telemetry.ts";
-import { FeatureHasher } from "../../kernels/embedding/feature_hasher.ts";
 import { FeatureTypeError } from "../../kernels/features/errors.ts";
 import type { StoredItems } from "../../kernels/features/count_pass.ts";
-import { FeatureExtractor } from "../../kernels/features/extractor.ts";
 import { ValuesOfItems } from "../../kernels/features/values_of_items.ts";
 import { type FeatureBatch, pickRows } from "../../kernels/features/feature_batch.ts";
 import type { FeatureKeeperMessage } from "../feature_keeper/protocol.ts";
@@ -28,7 +24,7 @@ import type { ItemVectors } from "../../rules/marginal_relevance.ts";
 import type { RetrieverMessage } from "../retriever/protocol.ts";
 import type { ScorerMessage } from "../scorer/protocol.ts";
 import { CandidateSearch, type FoundCandidates, withoutCandidate } from "./candidate_search.ts";
-import { Impressions } from "./impressions.ts";
+import { Impressions, type ImpressionsParts } from "./impressions.ts";
 import type { RankerOptions } from "./options.ts";
 import {
   type DescribeItems,
@@ -44,13 +40,11 @@ import { type Kept, KeptReader } from "./kept_reader.ts";
 import { NewItemCounts } from "./new_item_counts.ts";
 import { NewItemSearch } from "./new_item_search.ts";
 import { RankingRules } from "./ranking_rules.ts";
+import { RequestFeatures } from "./request_features.ts";
 import { movedItems, orderByScore, rankedItems, rowsOfShown, withOrigin } from "./ranked_items.ts";
 
-export interface RankerDependencies {
-  readonly eventLog: EventLog;
+export interface RankerDependencies extends Pick<ImpressionsParts, "eventLog" | "sharedRankings"> {
   readonly profiles: ProfileStore;
-  /** Makes rankings known to the other gateways; absent where there are none. */
-  readonly sharedRankings?: SharedRankings;
 }
 
 /** Floats of the bias that follows each vector of `Embedded`. */
@@ -77,10 +71,8 @@ interface Asked {
 export class Ranker implements Behavior<RankerMessage> {
   readonly #context: ActorContext<RankerMessage>;
   readonly #options: RankerOptions;
-  readonly #profiles: ProfileStore;
-  readonly #sharedRankings: SharedRankings | undefined;
   readonly #scorer: ActorRef<ScorerMessage>;
-  readonly #extractor: FeatureExtractor;
+  readonly #features: RequestFeatures;
   readonly #impressions: Impressions;
   readonly #rules: RankingRules;
   readonly #newItemCounts: NewItemCounts;
@@ -94,34 +86,20 @@ export class Ranker implements Behavior<RankerMessage> {
   constructor(
     context: ActorContext<RankerMessage>,
     options: RankerOptions,
-    { eventLog, profiles, sharedRankings }: RankerDependencies,
+    { profiles, ...logs }: RankerDependencies,
   ) {
     this.#context = context;
     this.#options = options;
-    this.#profiles = profiles;
-    this.#sharedRankings = sharedRankings;
     this.#scorer = context.actorRef<ScorerMessage>(options.scorer);
     const storedItems: StoredItems = (ids) =>
       profiles.getMany("item", ids).map((profile) => profile?.attributes);
-    this.#extractor = new FeatureExtractor(options.schema, FeatureHasher.create(), {
-      ...options,
-      storedItems,
-    });
     const { clock, telemetry } = context;
-    this.#impressions = new Impressions({ clock, telemetry, eventLog }, {
-      slots: options.schema.slots.length,
-      denseWidth: options.schema.denseWidth,
-      sharedSlots: this.#extractor.sharedSlots,
-      tasks: options.taskNames.length,
-    });
-    this.#rules = new RankingRules(options, profiles);
-    this.#newItemCounts = new NewItemCounts(telemetry);
     const keepers = options.keepers.map((keeper) => context.actorRef<FeatureKeeperMessage>(keeper));
     const { keptSlots, schema } = options;
     this.#kept = new KeptReader({
       keepers,
       budgetMs: options.keptBudgetMs,
-      missing: context.telemetry.counter("cairn_ranker_kept_missing_total", {
+      missing: telemetry.counter("cairn_ranker_kept_missing_total", {
         help:
           "Times a ranking goes on without kept features or lists that a keeper did not give in time.",
       }),
@@ -129,11 +107,20 @@ export class Ranker implements Behavior<RankerMessage> {
         ? undefined
         : new ValuesOfItems(keptSlots, schema, storedItems),
     });
+    this.#features = new RequestFeatures(options, { profiles, kept: this.#kept, storedItems });
+    const { extractor } = this.#features;
+    this.#impressions = new Impressions({ clock, telemetry, ...logs }, {
+      slots: schema.slots.length,
+      denseWidth: schema.denseWidth,
+      sharedSlots: extractor.sharedSlots,
+      tasks: options.taskNames.length,
+    });
+    this.#rules = new RankingRules(options, profiles);
+    this.#newItemCounts = new NewItemCounts(telemetry);
     let newItems: NewItemSearch | undefined;
     if (options.retriever !== undefined) {
       const retriever = context.actorRef<RetrieverMessage>(options.retriever);
       const { topBy, historyBy } = options;
-      const extractor = this.#extractor;
       newItems = new NewItemSearch({
         retriever,
         kept: this.#kept,
@@ -151,11 +138,10 @@ export class Ranker implements Behavior<RankerMessage> {
       });
     }
     this.#unsubscribe = profiles.onChanged("item", (id) => {
-      if (id === undefined) return this.#extractor.invalidateAll();
-      this.#extractor.invalidate(id);
-      newItems?.changed(id);
+      this.#features.changed(id);
+      if (id !== undefined) newItems?.changed(id);
     });
-    this.#requests = context.telemetry.counter("cairn_ranker_requests_total", {
+    this.#requests = telemetry.counter("cairn_ranker_requests_total", {
       help: "Rankings by outcome.",
       labelNames: ["outcome"],
     });
@@ -231,37 +217,14 @@ export class Ranker implements Behavior<RankerMessage> {
   }
 
   /**
-   * Begins a ranking: where profiles are stored elsewhere, after the profiles that it reads have
-   * been loaded, and where features are kept, after they have been read.
+   * Begins a ranking: where profiles are stored elsewhere or features are kept, after those that it
+   * reads have come.
    */
   #rank(request: Rank, asked: Asked): void {
-    if (this.#profiles.isLocal && !this.#kept.reads) return this.#begin(request, asked, undefined);
-    const { user } = request;
-    const reads = this.#profiles.isLocal ? [] : [
-      this.#loadItems(request),
-      ...(this.#extractor.readsUsers || request.rules ? [this.#profiles.load("user", [user])] : []),
-    ];
-    // A profile store or keeper that is away fails neither read: the ranking goes on without them.
-    Promise.all(reads)
-      .then(() =>
-        this.#kept.reads ? this.#kept.read(request, this.#askOptions(asked.deadline)) : undefined
-      )
+    if (this.#features.areLocal) return this.#begin(request, asked, undefined);
+    this.#features.read(request, () => this.#askOptions(asked.deadline))
       .then((kept) => this.#begin(request, asked, kept))
       .catch((error) => this.#refuse(asked.replyTo, "failed", error));
-  }
-
-  /** Loads the profiles of the candidates that are read; few are where features are cached. */
-  async #loadItems({ candidates, rules }: Rank): Promise<void> {
-    if (rules !== undefined || this.#kept.reads) {
-      return await this.#profiles.load("item", candidates.map(({ id }) => id));
-    }
-    // An item may be forgotten while others load: then it is to be loaded too.
-    let wanted = this.#extractor.itemsNotCached(candidates);
-    for (let loaded = -1; wanted.length > loaded;) {
-      loaded = wanted.length;
-      await this.#profiles.load("item", wanted);
-      wanted = this.#extractor.itemsNotCached(candidates);
-    }
   }
 
   /** Extracts the features in this turn and leaves the rest to {@link Ranker.#answer}. */
@@ -276,7 +239,7 @@ export class Ranker implements Behavior<RankerMessage> {
     }
     let features: FeatureBatch;
     try {
-      features = this.#extract(request, kept);
+      features = this.#features.extract(request, kept);
     } catch (error) {
       const { found } = asked;
       if (found !== undefined && error instanceof FeatureTypeError && error.source === "item") {
@@ -329,8 +292,6 @@ export class Ranker implements Behavior<RankerMessage> {
       const served = { candidates, features, predictions, rows: logged, awaitsShown };
       // The caller's own order has no items that the rules moved.
       const newItems = logged === rows ? ruled?.order.newItems : undefined;
-      // Both at once: a store on another machine takes them in one turn.
-      const shared = this.#sharedRankings?.remember(rankingId, shownOf(candidates, logged));
       await this.#impressions.log({
         rankingId,
         user,
@@ -339,7 +300,6 @@ export class Ranker implements Behavior<RankerMessage> {
         ...served,
         ...(newItems && { newItems: movedItems(newItems.moved, rows) }),
       });
-      await shared;
       if (newItems !== undefined) this.#newItemCounts.add(newItems);
     }
     const { modelVersion, learnedThroughMs } = scored;
@@ -357,10 +317,11 @@ export class Ranker implements Behavior<RankerMessage> {
     const candidates = request.items.map((id) => ({ id }));
     const deadline = this.#deadlineOf(request);
     try {
-      const kept = this.#kept.reads
-        ? await this.#kept.read({ user, atMs, candidates }, this.#askOptions(deadline))
-        : undefined;
-      const features = this.#extract({ user, atMs, context: {}, candidates }, kept);
+      const described = { user, atMs, candidates };
+      const kept = this.#features.areLocal
+        ? undefined
+        : await this.#features.read(described, () => this.#askOptions(deadline));
+      const features = this.#features.extract(described, kept);
       const predictions = new Float32Array(candidates.length * this.#options.taskNames.length);
       const impression = this.#impressions.encode({
         rankingId,
@@ -376,23 +337,6 @@ export class Ranker implements Behavior<RankerMessage> {
     } catch (error) {
       this.#context.replyError(request, error instanceof Error ? error : new Error(String(error)));
     }
-  }
-
-  #extract(
-    request: Pick<Rank, "user" | "userFields" | "context" | "atMs" | "candidates">,
-    kept: Kept | undefined,
-  ): FeatureBatch {
-    const stored = this.#extractor.readsUsers
-      ? this.#profiles.get("user", request.user)?.attributes
-      : undefined;
-    return this.#extractor.extract({
-      user: request.user,
-      userAttributes: { ...stored, ...kept?.user, ...request.userFields },
-      context: request.context,
-      atMs: request.atMs,
-      items: request.candidates,
-      ...(kept && { keptOfItems: kept.items }),
-    });
   }
 
   /** The vectors of the candidates, for rules. */
@@ -446,8 +390,3 @@ export class Ranker implements Behavior<RankerMessage> {
 }
 
 const none = new Uint32Array(0);
-
-/** The candidates at `rows`. */
-function shownOf(candidates: Rank["candidates"], rows: ArrayLike<number>): { id: string }[] {
-  return Array.from(rows, (row) => candidates[row]);
-}

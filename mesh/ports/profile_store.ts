@@ -39,7 +39,8 @@ export interface ProfileStore {
   load(kind: ProfileKind, ids: readonly string[]): Promise<void>;
   /**
    * The profile; undefined where there is none or it was not loaded. Synchronous, so that a ranking
-   * reads profiles of one moment.
+   * reads profiles of one moment. Listeners of {@link onChanged} are told later of an id that was
+   * not loaded, so that nothing derived from its absence stays.
    */
   get(kind: ProfileKind, id: string): Profile | undefined;
   /** Several profiles, in the order of `ids`. */

@@ -56,7 +56,7 @@ interface Kind {
   readonly listeners: Listeners<[id: string | undefined]>;
   wanted: Wanted | undefined;
   count: number;
-  /** Ids that were served as absent, because their read failed or was late. */
+  /** Ids that were served as absent without having been read, or because the read was late. */
   readonly unread: Set<string>;
 }
 
@@ -147,7 +147,10 @@ export class RedisProfileStore implements ProfileStore {
   }
 
   get(kind: ProfileKind, id: string): Profile | undefined {
-    return this.#kinds[kind].cache.get(id)?.profile;
+    const entry = this.#kinds[kind].cache.get(id);
+    // It was not loaded, or was changed or evicted since.
+    if (entry === undefined) this.#unread(kind, [id]);
+    return entry?.profile;
   }
 
   getMany(kind: ProfileKind, ids: readonly string[]): (Profile | undefined)[] {

@@ -190,7 +190,7 @@ Deno.test("an item that changes while another ranking caches the item that is lo
   let loads = 0;
   onLoad = async () => {
     if (++loads > 1) return;
-    await loop.rank("v", ["b"]);
+    await loop.requestRanking("v", ["b"]);
     await profiles.put("item", "a", { tags: ["one", "two"] });
   };
   await loop.rank("u", ["a", "b"], { rankingId: "meanwhile" });
@@ -203,7 +203,8 @@ Deno.test("the items of an impression that no ranking made are loaded before the
   const { profiles, mesh } = loop;
   await profiles.put("item", "a", { tags: ["one"] });
   const loaded = storedElsewhere(loop);
-  const described = loop.ranker.ask({
+  const ranker = mesh.node().actorRef<RankerMessage>("ranker/0");
+  const described = ranker.ask({
     kind: "describeItems",
     rankingId: "made",
     user: "u",

@@ -73,6 +73,18 @@ withPrograms((program: ServerProgram) => {
     for (const each of rankings) each.close();
   });
 
+  test("an id that was read without being loaded is told as changed, so that its absence does not stay", async ({ store }) => {
+    await store.put("item", "a", { n: 1 });
+    const told: (string | undefined)[] = [];
+    const remove = store.onChanged("item", (id) => void told.push(id));
+    assert.deepEqual(store.getMany("item", ["a", "b"]).map((each) => each?.id), ["a", undefined]);
+    assert.ok(await eventually(() => Promise.resolve(told.length > 0)));
+    assert.deepEqual(told, ["b"]);
+    await store.load("item", ["b"]);
+    assert.equal(store.get("item", "b"), undefined);
+    remove();
+  });
+
   test("after a restore from an old copy profiles are read anew, and numbered on", async ({ local, directory, store }) => {
     await store.put("item", "a", { n: 1 });
     const saved = `${directory}/saved`;
