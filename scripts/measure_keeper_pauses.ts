@@ -10,7 +10,8 @@
  */
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { KeptState, type SavedPart } from "../actors/feature_keeper/kept_state.ts";
+import { KeptState } from "../actors/feature_keeper/kept_state.ts";
+import type { SavedPart } from "../actors/feature_keeper/kept_tables.ts";
 import type { FeatureKeeperOptions, KeptEvent } from "../actors/feature_keeper/options.ts";
 import { encodeEvent } from "../records/event_record.ts";
 import { uniformAt } from "../kernels/dense/counter_random.ts";

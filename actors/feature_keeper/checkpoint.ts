@@ -6,7 +6,7 @@
  */
 import { decode, encode } from "@msgpack/msgpack";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
-import type { SavedPart } from "./kept_state.ts";
+import type { SavedPart } from "./kept_tables.ts";
 import type { KeptFeature } from "./options.ts";
 
 /** Increased by every change of the format. */

@@ -66,7 +66,7 @@ export class ErasedRankings {
 
   endSave(): void {
     this.#isSaving = false;
-    this.#forgetCleared();
+    this.#dropCleared();
   }
 
   /** The entries of a save without the users who were erased before it began. */
@@ -87,10 +87,10 @@ export class ErasedRankings {
     this.#clearing?.entries.return?.();
     this.#clearing = undefined;
     for (const [user, record] of this.#erased) if (record <= through) this.#cleared.add(user);
-    this.#forgetCleared();
+    this.#dropCleared();
   }
 
-  #forgetCleared(): void {
+  #dropCleared(): void {
     if (this.#isSaving) return;
     for (const user of this.#cleared) this.#erased.delete(user);
     this.#cleared.clear();

@@ -9,7 +9,8 @@ import type { EventLog } from "../../mesh/ports/event_log.ts";
 import type { Counter, Gauge } from "../../mesh/ports/telemetry.ts";
 import { Checkpoints } from "./checkpoint.ts";
 import { CheckpointWriter } from "./checkpoint_writer.ts";
-import { KeptState, type TableName, tableNames } from "./kept_state.ts";
+import { KeptState } from "./kept_state.ts";
+import { type TableName, tableNames } from "./kept_tables.ts";
 import { OrderedReader } from "./ordered_reader.ts";
 import type { FeatureKeeperOptions } from "./options.ts";
 import type { FeatureKeeperMessage } from "./protocol.ts";
@@ -39,8 +40,8 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
   readonly #unsubscribe: readonly (() => void)[];
   readonly #keys: Gauge;
   readonly #bytes: Gauge;
-  readonly #forgotten: Counter;
-  /** Keys whose forgetting is counted in the metric. */
+  readonly #dropped: Counter;
+  /** Dropped keys that the metric counts already. */
   readonly #told: Record<TableName, number>;
   readonly #tops: TopLists;
   #woken = false;
@@ -64,7 +65,7 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
     this.#writer = intervalMs > 0
       ? new CheckpointWriter(context, { checkpoints, state, offsets, intervalMs })
       : undefined;
-    this.#told = { ...state.forgotten };
+    this.#told = { ...state.dropped };
     this.#tops = new TopLists(context, state);
     this.#keys = context.telemetry.gauge("cairn_keeper_keys", {
       help: "Users and items of which features are kept.",
@@ -73,8 +74,8 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
     this.#bytes = context.telemetry.gauge("cairn_keeper_bytes", {
       help: "Memory of kept features, as counted against kept.bytesMax.",
     });
-    this.#forgotten = context.telemetry.counter("cairn_keeper_forgotten_total", {
-      help: "Keys that were forgotten because of kept.bytesMax or the bound of rankings.",
+    this.#dropped = context.telemetry.counter("cairn_keeper_dropped_total", {
+      help: "Keys that were dropped because of kept.bytesMax or the bound of rankings.",
       labelNames: ["kind"],
     });
     this.#unsubscribe = offsets.map((_, partition) =>
@@ -189,15 +190,15 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
   }
 
   #tell(): void {
-    const { users, items, bytes, forgotten } = this.#state;
+    const { users, items, bytes, dropped } = this.#state;
     this.#keys.set(users, { kind: "user" });
     this.#keys.set(items, { kind: "item" });
     this.#bytes.set(bytes);
     for (const name of tableNames) {
-      const news = forgotten[name] - this.#told[name];
+      const news = dropped[name] - this.#told[name];
       if (news === 0) continue;
-      this.#told[name] = forgotten[name];
-      this.#forgotten.add(news, { kind: name });
+      this.#told[name] = dropped[name];
+      this.#dropped.add(news, { kind: name });
     }
   }
 }

@@ -6,8 +6,7 @@ import type { SlotColumn, SlotValues } from "../../kernels/features/values_of_it
 import { decodeEvent, type EventRecord, readRows } from "../../records/event_record.ts";
 import { SHOWN } from "../../rules/rule_errors.ts";
 import { fingerprintOf } from "../../structures/fingerprint.ts";
-import { ErasedRankings } from "./erased_rankings.ts";
-import { type KeptEntry, KeptTable, type SavedEntry } from "./kept_table.ts";
+import { KeptTables, type SavedPart, type TableName } from "./kept_tables.ts";
 import { counts, type KeyEvent, NumberColumns } from "./number_columns.ts";
 import {
   type FeatureKeeperOptions,
@@ -20,17 +19,7 @@ import type { HistoryTimes, KeptValues } from "./protocol.ts";
 import { SessionTimes } from "./session_times.ts";
 import { valuesOfRows, ValuesReader } from "./slot_values.ts";
 import { TopSearch } from "./top_search.ts";
-import { numbersOfValue, remember, userForm, type UserState } from "./user_state.ts";
-
-/** The tables of a state, in the order in which equally old keys are forgotten. */
-export const tableNames = ["rankings", "events", "shownItems", "users", "items"] as const;
-export type TableName = typeof tableNames[number];
-
-/** Some entries of one table. */
-export interface SavedPart {
-  readonly table: TableName;
-  readonly entries: SavedEntry<unknown>[];
-}
+import { numbersOfValue, remember, type UserState } from "./user_state.ts";
 
 /** A past event: an action, or an item of a ranking. */
 interface Counted extends KeyEvent {
@@ -44,9 +33,6 @@ const awaitedKey = (rankingId: string) => `${rankingId}\0awaited`;
 /** Key of an item that a report named. */
 const shownKey = (rankingId: string, item: string) => `${rankingId}\0shown\0${item}`;
 
-/** Memory of an entry of numbers of an item, besides the numbers, bytes. */
-const NUMBERS_BYTES = 32;
-
 export class KeptState {
   readonly #options: FeatureKeeperOptions;
   readonly #slots: readonly SlotColumn[];
@@ -59,20 +45,9 @@ export class KeptState {
   readonly #histories: readonly KeptHistory[];
   /** Histories that are stored: the longest of each counted event. */
   readonly #stored = new Map<string, { readonly of: KeptEvent; readonly lengthMax: number }>();
-  readonly #tables: {
-    /** The user of each ranking, if it is one of this keeper's; else the empty text. */
-    readonly rankings: KeptTable<string, string>;
-    /** Events that were counted, since a log may have one twice. */
-    readonly events: KeptTable<true, true>;
-    /** Values of slots of the items that rankings showed, as of the last one. */
-    readonly shownItems: KeptTable<{ values: number[][] }, number[][]>;
-    readonly users: KeptTable<UserState, unknown>;
-    readonly items: KeptTable<number[], number[]>;
-  };
-  readonly #rankingUsers: ErasedRankings;
+  readonly #tables: KeptTables;
   /** Records taken so far. */
   #records = 0;
-  readonly forgotten: Record<TableName, number>;
 
   constructor(options: FeatureKeeperOptions) {
     const { features } = options;
@@ -94,9 +69,7 @@ export class KeptState {
       const lengthMax = Math.max(last, this.#stored.get(key)?.lengthMax ?? 0);
       this.#stored.set(key, { of, lengthMax });
     }
-    this.#tables = tables();
-    this.#rankingUsers = new ErasedRankings(this.#tables.rankings);
-    this.forgotten = { rankings: 0, events: 0, shownItems: 0, users: 0, items: 0 };
+    this.#tables = new KeptTables(options);
   }
 
   /** Users of whom something is kept. */
@@ -111,9 +84,12 @@ export class KeptState {
 
   /** Counted memory, bytes. */
   get bytes(): number {
-    let bytes = 0;
-    for (const name of tableNames) bytes += this.#tables[name].bytes;
-    return bytes;
+    return this.#tables.bytes;
+  }
+
+  /** Keys dropped at the bounds so far, by table. */
+  get dropped(): Readonly<Record<TableName, number>> {
+    return this.#tables.dropped;
   }
 
   /** Records taken so far. */
@@ -151,7 +127,7 @@ export class KeptState {
   #erase(user: string): void {
     this.#records++;
     this.#tables.users.delete(user);
-    this.#rankingUsers.erase(user, this.#records);
+    this.#tables.rankingUsers.erase(user, this.#records);
   }
 
   /** Takes a ranking in. */
@@ -186,7 +162,7 @@ export class KeptState {
         this.#count({ user, item, action: SHOWN, value: undefined, atMs });
       }
     }
-    this.#forgetBeyondBounds();
+    this.#tables.dropBeyondBounds();
   }
 
   /** Takes a report of shown items in; each item counts once, in the first report that has it. */
@@ -195,9 +171,9 @@ export class KeptState {
     readonly items: readonly string[];
     readonly atMs: number;
   }): void {
-    const { events } = this.#tables;
+    const { events, rankingUsers } = this.#tables;
     this.#records++;
-    const user = this.#rankingUsers.userOf(awaitedKey(rankingId));
+    const user = rankingUsers.userOf(awaitedKey(rankingId));
     if (user === undefined) return; // its items counted as shown when it was made
     // The first item shown is the newest of the report.
     for (const item of items.toReversed()) {
@@ -206,7 +182,7 @@ export class KeptState {
       events.close(events.open(key, this.#records, () => true));
       this.#count({ user, item, action: SHOWN, value: undefined, atMs });
     }
-    this.#forgetBeyondBounds();
+    this.#tables.dropBeyondBounds();
   }
 
   /** Takes an action on an item in. */
@@ -218,12 +194,12 @@ export class KeptState {
     readonly value?: number;
     readonly atMs: number;
   }): void {
-    const { events } = this.#tables;
+    const { events, rankingUsers } = this.#tables;
     this.#records++;
     if (events.get(eventId) !== undefined) return;
     events.close(events.open(eventId, this.#records, () => true));
-    this.#count({ user: this.#rankingUsers.userOf(rankingId) ?? "", item, action, value, atMs });
-    this.#forgetBeyondBounds();
+    this.#count({ user: rankingUsers.userOf(rankingId) ?? "", item, action, value, atMs });
+    this.#tables.dropBeyondBounds();
   }
 
   /**
@@ -308,46 +284,34 @@ export class KeptState {
 
   /** Whether rankings of erased users are left to be cleared. */
   get isClearing(): boolean {
-    return this.#rankingUsers.isClearing;
+    return this.#tables.rankingUsers.isClearing;
   }
 
   /** Clears rankings of erased users, at most so many. They count as those of no user already. */
   clearErased(entriesMax: number): void {
-    this.#rankingUsers.clear(entriesMax, this.#records);
+    this.#tables.rankingUsers.clear(entriesMax, this.#records);
   }
 
   /** Begins a save of the state as it is now, which later records do not change. */
   beginSave(): void {
-    for (const name of tableNames) this.#tables[name].beginSave(this.#records);
-    this.#rankingUsers.beginSave(this.#records);
+    this.#tables.beginSave(this.#records);
   }
 
   /** The next part of the save, of about so many bytes of memory; undefined at the end. */
   nextSaved(bytesMax: number): SavedPart | undefined {
-    for (const table of tableNames) {
-      const entries = this.#tables[table].nextSaved(bytesMax);
-      if (entries.length === 0) continue;
-      if (table !== "rankings") return { table, entries };
-      return { table, entries: this.#rankingUsers.saved(entries as SavedEntry<string>[]) };
-    }
-    this.#rankingUsers.endSave();
-    return undefined;
+    return this.#tables.nextSaved(bytesMax);
   }
 
   /** Ends a save before its last part. */
   endSave(): void {
-    for (const name of tableNames) this.#tables[name].endSave();
-    this.#rankingUsers.endSave();
+    this.#tables.endSave();
   }
 
   /** Continues a saved state of the same features, and yields every few milliseconds. */
   *restoring(parts: readonly SavedPart[], records: number): Generator<void> {
-    for (const name of tableNames) {
-      const own = parts.flatMap((part) => part.table === name ? [part.entries] : []);
-      yield* (this.#tables[name] as KeptTable<unknown, unknown>).restoring(own);
-    }
+    yield* this.#tables.restoring(parts);
     this.#records = records;
-    this.#forgetBeyondBounds();
+    this.#tables.dropBeyondBounds();
   }
 
   #owns(id: string): boolean {
@@ -396,31 +360,6 @@ export class KeptState {
       historyBytes: 0,
     };
   }
-
-  #forgetBeyondBounds(): void {
-    const { rankings, events } = this.#tables;
-    const { rankingsMax, bytesMax } = this.#options;
-    while (rankings.size > rankingsMax) this.#forget("rankings");
-    while (events.size > rankingsMax) this.#forget("events");
-    while (this.bytes > bytesMax) {
-      let oldest: TableName | undefined;
-      let touched = Infinity;
-      for (const name of tableNames) {
-        const entry = this.#tables[name].oldest();
-        if (entry === undefined || entry.touched >= touched) continue;
-        oldest = name;
-        touched = entry.touched;
-      }
-      if (oldest === undefined) return;
-      this.#forget(oldest);
-    }
-  }
-
-  #forget(name: TableName): void {
-    const table = this.#tables[name] as KeptTable<unknown, unknown>;
-    table.forget(table.oldest() as KeptEntry<unknown>);
-    this.forgotten[name]++;
-  }
 }
 
 /** The key under which a history of these events is stored. */
@@ -436,24 +375,4 @@ function* gapsOf({ features }: FeatureKeeperOptions): Iterable<number> {
       if (feature.sessionMs !== undefined) yield feature.sessionMs;
     } else if ("span" in feature && "sessionMs" in feature.span) yield feature.span.sessionMs;
   }
-}
-
-function tables() {
-  const plain = { saved: <V>(value: V) => value, restored: <V>(value: V) => value };
-  return {
-    rankings: new KeptTable<string, string>({ ...plain, bytesOf: (user) => 16 + 2 * user.length }),
-    events: new KeptTable<true, true>({ ...plain, bytesOf: () => 0 }),
-    shownItems: new KeptTable<{ values: number[][] }, number[][]>({
-      bytesOf: ({ values }) =>
-        values.reduce((bytes, of) => bytes + NUMBERS_BYTES + 8 * of.length, 2 * NUMBERS_BYTES),
-      saved: ({ values }) => values,
-      restored: (values) => ({ values }),
-    }),
-    users: new KeptTable<UserState, unknown>(userForm as never),
-    items: new KeptTable<number[], number[]>({
-      bytesOf: (numbers) => NUMBERS_BYTES + 8 * numbers.length,
-      saved: (numbers) => [...numbers],
-      restored: (numbers) => numbers,
-    }),
-  };
 }

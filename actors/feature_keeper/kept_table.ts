@@ -123,10 +123,10 @@ export class KeptTable<V, S> {
     entry.bytes = bytes;
   }
 
-  /** Forgets a key, if there is an entry of it. */
+  /** Drops a key, if there is an entry of it. */
   delete(key: string): void {
     const entry = this.#entries.get(key);
-    if (entry !== undefined) this.forget(entry);
+    if (entry !== undefined) this.drop(entry);
   }
 
   /**
@@ -140,7 +140,8 @@ export class KeptTable<V, S> {
     this.close(entry);
   }
 
-  forget(entry: KeptEntry<V>): void {
+  /** Removes an entry; a save under way still gets it. */
+  drop(entry: KeptEntry<V>): void {
     this.#copyUnsaved(entry);
     this.#entries.delete(entry.key);
     this.#order.remove(entry);

@@ -104,7 +104,7 @@ export interface FeatureKeeperOptions {
   readonly shards: number;
   /**
    * Memory of a keeper, bytes. Beyond it, the user, item, ranking or event whose last record is the
-   * oldest is forgotten.
+   * oldest is dropped.
    */
   readonly bytesMax: number;
   /** Newest rankings whose user is remembered, for the actions on them. */

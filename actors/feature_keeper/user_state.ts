@@ -109,7 +109,7 @@ export function remember(
 
 /**
  * The numbers of a value, which becomes the newest of its slot; beyond the bound the oldest value
- * is forgotten.
+ * is dropped.
  */
 export function numbersOfValue(
   bySlot: Map<number, number[]>,

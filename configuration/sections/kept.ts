@@ -79,10 +79,10 @@ export const keptSection = z.strictObject({
   shards: z.int().min(1).max(64).default(1)
     .describe("Number of keepers; each has a part of the users and items."),
   bytesMax: size("1MiB", "1TiB").default(256 * 2 ** 20).describe(
-    "Memory of a keeper. Beyond it, the user, item, ranking or event whose last record is the oldest is forgotten.",
+    "Memory of a keeper. Beyond it, the user, item, ranking or event whose last record is the oldest is dropped.",
   ),
   valuesMax: z.int().min(1).max(10_000).default(128).describe(
-    "Maximum of values of a slot that are kept of a user; the value without an event for longest is forgotten.",
+    "Maximum of values of a slot that are kept of a user; the value without an event for longest is dropped.",
   ),
   budget: duration("1ms", "10s").default(50)
     .describe("Time for the keepers to answer; a ranking then goes on without kept features."),

@@ -1,7 +1,7 @@
 /** Checkpoints in files, as a server writes them. */
 import assert from "node:assert/strict";
 import { Checkpoints } from "../../../actors/feature_keeper/checkpoint.ts";
-import type { SavedPart } from "../../../actors/feature_keeper/kept_state.ts";
+import type { SavedPart } from "../../../actors/feature_keeper/kept_tables.ts";
 import type { KeptFeature } from "../../../actors/feature_keeper/options.ts";
 import { MemoryBlobStore } from "../../../mesh/adapters/memory/memory_blob_store.ts";
 import { DirectoryBlobStore } from "../../../mesh/adapters/embedded/directory_blob_store.ts";

@@ -1,7 +1,8 @@
 /** Erasures whose rankings are cleared some at a time. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { KeptState, type SavedPart } from "../../../actors/feature_keeper/kept_state.ts";
+import { KeptState } from "../../../actors/feature_keeper/kept_state.ts";
+import type { SavedPart } from "../../../actors/feature_keeper/kept_tables.ts";
 import { encodeEvent } from "../../../records/event_record.ts";
 
 function stateOf(rankingsMax = 1_000): KeptState {

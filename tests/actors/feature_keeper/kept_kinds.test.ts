@@ -164,7 +164,7 @@ Deno.test("a user's events are counted by the values of a slot of their items", 
   assert.ok(Number.isNaN(without[1]), "unknown values are no features");
 });
 
-Deno.test("the value of a slot without an event for longest is forgotten", () => {
+Deno.test("the value of a slot without an event for longest is dropped", () => {
   const state = stateOf([{
     kind: "count",
     name: "n",

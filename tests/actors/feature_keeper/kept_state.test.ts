@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { KeptState, type SavedPart } from "../../../actors/feature_keeper/kept_state.ts";
+import { KeptState } from "../../../actors/feature_keeper/kept_state.ts";
+import type { SavedPart } from "../../../actors/feature_keeper/kept_tables.ts";
 import type { FeatureKeeperOptions, KeptFeature } from "../../../actors/feature_keeper/options.ts";
 import { allocateFeatureBatch } from "../../../kernels/features/feature_batch.ts";
 import { encodeEvent } from "../../../records/event_record.ts";
@@ -155,7 +156,7 @@ Deno.test("an action on an unknown ranking counts for the item alone, and damage
   assert.equal(state.users, 0);
 });
 
-Deno.test("beyond the bound of memory the key whose last record is the oldest is forgotten", () => {
+Deno.test("beyond the bound of memory the key whose last record is the oldest is dropped", () => {
   const state = new KeptState({ ...options, bytesMax: 20_000 });
   for (let i = 0; i < 200; i++) {
     state.take(impression(`r${i}`, i % 50 === 0 ? "ann" : `user-${i}`, [`i${i}`], i));
@@ -164,18 +165,18 @@ Deno.test("beyond the bound of memory the key whose last record is the oldest is
   assert.ok(state.users > 5 && state.users < 50, `${state.users} users`);
   assert.deepEqual(state.read("user-1", [], 300, { histories: [] }).user.seen, []);
   assert.deepEqual(state.read("user-199", [], 300, { histories: [] }).user.seen, ["i199"]);
-  const { users, items, rankings } = state.forgotten;
+  const { users, items, rankings } = state.dropped;
   assert.ok(users > 0 && items > 0 && rankings > 0);
   assert.equal(state.items + items, 200);
 });
 
-Deno.test("rankings and events beyond their bound are forgotten", () => {
+Deno.test("rankings and events beyond their bound are dropped", () => {
   const state = new KeptState({ ...options, rankingsMax: 2 });
   for (let i = 0; i < 4; i++) state.take(impression(`r${i}`, "ann", ["a"], i));
   state.take(action("e", "r1", "b", 5));
   assert.deepEqual(state.read("ann", [], 9, { histories: [] }).user.recent, []);
   assert.equal(itemOf(state, "b", 9).clicks, 1);
-  assert.equal(state.forgotten.rankings, 2);
+  assert.equal(state.dropped.rankings, 2);
 });
 
 const records = fc.array(
