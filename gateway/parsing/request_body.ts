@@ -70,7 +70,11 @@ export class BodyReader {
     const reader = body.getReader();
     const late = this.#deadlines.add(context.get("deadlineAtMs"));
     try {
-      return await Promise.race([this.#collect(reader, context.get("bodyHold")), late.passed]);
+      const body = this.#collect(reader, context.get("bodyHold"));
+      const bytes = await Promise.race([body, late.passed]);
+      // Answering gets the time that is left of the body's, which stops of the process put off.
+      context.set("deadlineAtMs", this.#deadlines.atMs(late));
+      return bytes;
     } catch (error) {
       reader.cancel().catch(() => {/* the sender has broken off */});
       throw error instanceof ProblemError ? error : interrupted(error);

@@ -1,35 +1,56 @@
 /**
- * One connection of the HTTP server: answers its requests one after another, and is closed when
- * nothing happens on it for too long.
+ * One connection of the HTTP server: answers its requests one after another, and is closed when a
+ * request does not become complete, or nothing happens on it, for too long.
+ *
+ * Time is counted in looks, one each interval. However long the process was stopped, it makes one
+ * look and then reads the bytes that arrived meanwhile, so a stop is not counted against a client.
  */
-import type { ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 
 /** Requests that a connection may send before it has taken the first answer. */
 const PIPELINED_MAX = 16;
 
-/** Looks at a connection, one each interval, after which it is closed if nothing has happened. */
-export interface QuietLooksMax {
-  /** While all its requests are answered. */
+/** Looks at a connection, one each interval, after which it is closed. */
+export interface LooksMax {
+  /** Without a change, while all its requests are answered. */
   readonly idle: number;
-  /** While a request is not answered, or the client has not taken the answer. */
+  /** Without a change, while a request is not answered or the client has not taken the answer. */
   readonly answering: number;
+  /** From its first byte, or from the connect, until the headers of a request are complete. */
+  readonly headers: number;
+  /** From its headers until the body of a request is complete. */
+  readonly body: number;
+}
+
+interface UnansweredRequest {
+  readonly outgoing: ServerResponse;
+  readonly begin: () => void;
 }
 
 export class HttpConnection {
   readonly #socket: Socket;
+  readonly #refuseLate: (socket: Socket) => void;
   /** Requests that have not been answered; the first one is being answered. */
-  readonly #unanswered: (() => void)[] = [];
+  readonly #unanswered: UnansweredRequest[] = [];
   /** Looks since something happened. A timer per connection would be set anew by each request. */
   #quietLooks = 0;
   #bytesRead = 0;
   #bytesWritten = 0;
   #bytesUnsent = 0;
+  /** The newest request, while its body is not complete. */
+  #arriving: IncomingMessage | undefined;
+  /** Looks at the request that arrives; its headers and its body are counted one by one. */
+  #arrivingLooks = 0;
+  /** Bytes read when the last request was complete; more of them are the headers of the next. */
+  #bytesOfRequests = -1;
   /** Its index among the open connections. */
   index: number;
 
-  constructor(socket: Socket, index: number) {
+  /** @param refuseLate Answers that a request is late, and closes the connection. */
+  constructor(socket: Socket, index: number, refuseLate: (socket: Socket) => void) {
     this.#socket = socket;
+    this.#refuseLate = refuseLate;
     this.index = index;
   }
 
@@ -37,9 +58,11 @@ export class HttpConnection {
    * Answers a request by `begin`, when the client has taken the answers before. Else a client that
    * sends many requests and reads nothing would fill the memory.
    */
-  takeTurn(outgoing: ServerResponse, begin: () => void): void {
+  takeTurn(incoming: IncomingMessage, outgoing: ServerResponse, begin: () => void): void {
     const unanswered = this.#unanswered;
     if (this.#socket.destroyed) return;
+    this.#arriving = incoming;
+    this.#arrivingLooks = 0;
     if (unanswered.length >= PIPELINED_MAX) {
       this.#socket.destroy();
       return;
@@ -48,14 +71,15 @@ export class HttpConnection {
     outgoing.once("close", () => {
       this.#quietLooks = 0;
       unanswered.shift();
-      if (!this.#socket.destroyed) unanswered.at(0)?.();
+      if (!this.#socket.destroyed) unanswered.at(0)?.begin();
     });
-    unanswered.push(begin);
+    unanswered.push({ outgoing, begin });
     if (unanswered.length === 1) begin();
   }
 
-  /** Called once each interval: closes the connection after too many of them without a change. */
-  look({ idle, answering }: QuietLooksMax): void {
+  /** Called once each interval: closes the connection after too many of them. */
+  look(max: LooksMax): void {
+    const isLate = this.#isRequestLate(max);
     const { bytesRead, bytesWritten, writableLength } = this.#socket;
     const isAnswering = this.#unanswered.length > 0;
     // While an answer is taken, bytes of further requests are no progress.
@@ -65,6 +89,27 @@ export class HttpConnection {
     this.#bytesWritten = bytesWritten;
     this.#bytesUnsent = writableLength;
     this.#quietLooks = isQuiet ? this.#quietLooks + 1 : 0;
-    if (this.#quietLooks > (isAnswering ? answering : idle)) this.#socket.destroy();
+    if (isLate) this.#endLate();
+    else if (this.#quietLooks > (isAnswering ? max.answering : max.idle)) this.#socket.destroy();
+  }
+
+  #isRequestLate({ headers, body }: LooksMax): boolean {
+    const { bytesRead } = this.#socket;
+    if (this.#arriving !== undefined) {
+      if (!this.#arriving.complete) return ++this.#arrivingLooks > body;
+      this.#arriving = undefined;
+      this.#arrivingLooks = 0;
+      this.#bytesOfRequests = bytesRead;
+    }
+    // Until the answers before are taken, further headers are not awaited.
+    if (this.#unanswered.length > 0) this.#bytesOfRequests = bytesRead;
+    return bytesRead !== this.#bytesOfRequests && ++this.#arrivingLooks > headers;
+  }
+
+  #endLate(): void {
+    // Behind an answer that has begun, a second one would be taken for a part of it.
+    const isAnswerBegun = this.#unanswered.at(0)?.outgoing.headersSent ?? false;
+    if (isAnswerBegun || this.#unanswered.length > 1) this.#socket.destroy();
+    else this.#refuseLate(this.#socket);
   }
 }

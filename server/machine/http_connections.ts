@@ -4,24 +4,29 @@
  */
 import type { Socket } from "node:net";
 import { present } from "../../structures/invariant.ts";
-import { HttpConnection, type QuietLooksMax } from "./http_connection.ts";
+import { HttpConnection, type LooksMax } from "./http_connection.ts";
 
 export class HttpConnections {
   /** In no order: a closed connection gives its index to the last one. */
   readonly #open: HttpConnection[] = [];
   readonly #bySocket = new WeakMap<Socket, HttpConnection>();
+  readonly #refuseLate: (socket: Socket) => void;
   readonly #timer: ReturnType<typeof setInterval>;
 
-  /** @param intervalMs Time between two looks. */
-  constructor(quietLooksMax: QuietLooksMax, intervalMs: number) {
+  /**
+   * @param intervalMs Time between two looks.
+   * @param refuseLate Answers that a request is late, and closes its connection.
+   */
+  constructor(max: LooksMax, intervalMs: number, refuseLate: (socket: Socket) => void) {
+    this.#refuseLate = refuseLate;
     this.#timer = setInterval(() => {
-      for (const connection of this.#open) connection.look(quietLooksMax);
+      for (const connection of this.#open) connection.look(max);
     }, intervalMs);
   }
 
   /** Follows a connection until it is closed. */
   add(socket: Socket): void {
-    const connection = new HttpConnection(socket, this.#open.length);
+    const connection = new HttpConnection(socket, this.#open.length, this.#refuseLate);
     this.#open.push(connection);
     this.#bySocket.set(socket, connection);
     socket.once("close", () => this.#remove(connection));

@@ -3,9 +3,12 @@
  * limit for slow headers and idle connections and cannot close a connection whose body is late.
  *
  *     headers    must be complete within `headersTimeoutMs`, else 408
- *     request    must be complete, body included, within `requestTimeoutMs`, else 408
+ *     body       must be complete within `requestTimeoutMs` of the headers, else 408
  *     body       given up by the handler: the connection is closed behind the answer
  *     idle       connections are closed after `idleTimeoutMs`
+ *
+ * Time in which the process was stopped counts for none of them. The timeouts of `node:http`
+ * compare wall times before the arrived bytes are read, so they would refuse complete requests.
  *
  * Requests that are not HTTP are answered with a problem too. HTTP/2 is not spoken.
  */
@@ -56,26 +59,31 @@ export class HttpServer {
    * @throws {Error} With a `code`, when the address cannot be listened on.
    */
   static async listen(options: HttpServerOptions, fetch: Fetch): Promise<HttpServer> {
-    const { idleTimeoutMs, requestTimeoutMs, checkIntervalMs } = options;
-    const connections = new HttpConnections({
-      idle: idleTimeoutMs / checkIntervalMs,
-      // A client that does not read its answers makes no progress on its connection.
-      answering: Math.max(idleTimeoutMs, requestTimeoutMs) / checkIntervalMs,
-    }, checkIntervalMs);
+    const { headersTimeoutMs, idleTimeoutMs, requestTimeoutMs, checkIntervalMs } = options;
+    const connections = new HttpConnections(
+      {
+        idle: idleTimeoutMs / checkIntervalMs,
+        // A client that does not read its answers makes no progress on its connection.
+        answering: Math.max(idleTimeoutMs, requestTimeoutMs) / checkIntervalMs,
+        headers: headersTimeoutMs / checkIntervalMs,
+        body: requestTimeoutMs / checkIntervalMs,
+      },
+      checkIntervalMs,
+      (socket) => refuse(socket, lateProblem()),
+    );
     const server = createServer(
       {
-        headersTimeout: options.headersTimeoutMs,
-        requestTimeout: requestTimeoutMs,
-        // Idle connections are closed by `HttpConnection.look`.
+        // Late requests and idle connections are ended by `HttpConnection.look`.
+        headersTimeout: 0,
+        requestTimeout: 0,
         keepAliveTimeout: 0,
-        connectionsCheckingInterval: checkIntervalMs,
       },
       (incoming, outgoing) => {
         const connection = connections.of(incoming.socket);
-        connection.takeTurn(outgoing, () => void answer(fetch, incoming, outgoing));
+        connection.takeTurn(incoming, outgoing, () => void answer(fetch, incoming, outgoing));
       },
     );
-    server.on("clientError", refuseBroken);
+    server.on("clientError", (error, socket) => refuse(socket as Socket, brokenProblem(error)));
     server.on("connection", (socket: Socket) => connections.add(socket));
     await new Promise<void>((resolve, reject) => {
       const fail = (error: Error) => {
@@ -200,10 +208,9 @@ class ServedHeaders {
 }
 
 /** Answers a request that cannot be read, or is late, and closes the connection. */
-function refuseBroken(error: Error & { readonly code?: string }, socket: Socket): void {
+function refuse(socket: Socket, problem: ProblemError): void {
   if (!socket.writable || socket.destroyed || refused.has(socket)) return socket.destroySoon();
   refused.add(socket);
-  const problem = brokenProblem(error);
   const { status } = problem;
   const body = JSON.stringify(problem.body());
   socket.end(
@@ -216,16 +223,17 @@ function refuseBroken(error: Error & { readonly code?: string }, socket: Socket)
   socket.setTimeout(FAREWELL_MS, () => socket.destroy());
 }
 
-/** Sockets that got their last answer; each check of a timeout reports them again. */
+/** Sockets that got their last answer; each look finds their request late again. */
 const refused = new WeakSet<Socket>();
 
+function lateProblem(): ProblemError {
+  return new ProblemError(
+    "body-timeout",
+    "The request was not complete in time. Send all of it at once.",
+  );
+}
+
 function brokenProblem(error: Error & { readonly code?: string }): ProblemError {
-  if (error.code === "ERR_HTTP_REQUEST_TIMEOUT") {
-    return new ProblemError(
-      "body-timeout",
-      "The request was not complete in time. Send all of it at once.",
-    );
-  }
   if (error.code === "HPE_HEADER_OVERFLOW") {
     return new ProblemError(
       "malformed-request",

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import { BodyDeadlines } from "../../../gateway/parsing/body_deadlines.ts";
+import type { Clock } from "../../../mesh/ports/clock.ts";
 import { VirtualClock } from "../../../mesh/simulation/virtual_clock.ts";
 
 Deno.test("each deadline passes at its time, unless it was cancelled", async () => {
@@ -48,4 +50,92 @@ Deno.test("bodies that are read in time share one timer", async () => {
     await clock.advance(0.5);
   }
   assert.ok(timers <= 6, `${timers} timers in five times the budget`);
+});
+
+/** A clock whose process can be stopped: timers that come due meanwhile fire when it goes on. */
+class StoppableClock implements Clock {
+  #nowMs = 0;
+  readonly #timers: { readonly atMs: number; readonly call: () => void }[] = [];
+
+  nowMs(): number {
+    return this.#nowMs;
+  }
+
+  monotonicMs(): number {
+    return this.#nowMs;
+  }
+
+  schedule(delayMs: number, call: () => void) {
+    const timer = { atMs: this.#nowMs + delayMs, call };
+    this.#timers.push(timer);
+    return { cancel: () => void this.#timers.splice(this.#timers.indexOf(timer), 1) };
+  }
+
+  /** Lets time pass without running a timer. */
+  stopFor(ms: number): void {
+    this.#nowMs += ms;
+  }
+
+  /** Runs each timer at its time, or now if it is overdue. */
+  run(ms: number): void {
+    const endMs = this.#nowMs + ms;
+    for (;;) {
+      this.#timers.sort((a, b) => a.atMs - b.atMs);
+      if (this.#timers.length === 0 || this.#timers[0].atMs > endMs) break;
+      const { atMs, call } = this.#timers.shift()!;
+      this.#nowMs = Math.max(this.#nowMs, atMs);
+      call();
+    }
+    this.#nowMs = Math.max(this.#nowMs, endMs);
+  }
+}
+
+Deno.test("time in which the process was stopped is not counted for a body", async () => {
+  const cases = fc.asyncProperty(
+    fc.integer({ min: 300, max: 5_000 }),
+    fc.array(fc.tuple(fc.integer({ min: 0, max: 400 }), fc.integer({ min: 600, max: 25_000 })), {
+      minLength: 1,
+      maxLength: 4,
+    }),
+    async (budgetMs, stops) => {
+      const clock = new StoppableClock();
+      const deadlines = new BodyDeadlines(clock);
+      const deadline = deadlines.add(budgetMs);
+      let isPassed = false;
+      deadline.passed.catch(() => isPassed = true);
+      let ranMs = 0;
+      let stoppedMs = 0;
+      for (const [runMs, stopMs] of stops) {
+        clock.run(runMs);
+        ranMs += runMs;
+        clock.stopFor(stopMs);
+        clock.run(0);
+        stoppedMs += stopMs;
+        await Promise.resolve();
+        if (ranMs < budgetMs) {
+          assert.equal(isPassed, false, `after ${ranMs} of ${budgetMs} ms, ${stoppedMs} stopped`);
+          assert.ok(deadlines.atMs(deadline) - clock.monotonicMs() >= budgetMs - ranMs);
+        }
+      }
+      clock.run(budgetMs + 1);
+      await Promise.resolve();
+      assert.equal(isPassed, true, "a body that does not come is late all the same");
+    },
+  );
+  await fc.assert(cases);
+});
+
+Deno.test("a body whose deadline came during a stop is read before it counts as late", async () => {
+  const clock = new StoppableClock();
+  const deadlines = new BodyDeadlines(clock);
+  clock.run(10);
+  const deadline = deadlines.add(1_010);
+  let isPassed = false;
+  deadline.passed.catch(() => isPassed = true);
+  clock.run(900);
+  clock.stopFor(5_000);
+  assert.ok(deadlines.atMs(deadline) > clock.monotonicMs(), "seen before the timer has fired");
+  clock.run(0);
+  await Promise.resolve();
+  assert.equal(isPassed, false);
 });
