@@ -50,6 +50,8 @@ interface Following {
   /** When logs and snapshots were looked through last. */
   lookedAtMs: number;
   isOverdue: boolean;
+  /** Whether the user is unknown for good, so that there is no second pass. */
+  isLost: boolean;
 }
 
 export class Erasures {
@@ -133,6 +135,7 @@ export class Erasures {
       roundsBefore: undefined,
       lookedAtMs: -Infinity,
       isOverdue: false,
+      isLost: false,
     });
   }
 
@@ -174,18 +177,23 @@ export class Erasures {
     const { erasureId, requestedAtMs, secondAt } = request;
     const nowMs = clock.nowMs();
     if (secondAt === undefined) {
-      if (nowMs < requestedAtMs + options.deadlineMs + ENDING_MS) return false;
+      if (following.isLost || nowMs < requestedAtMs + options.deadlineMs + ENDING_MS) return false;
       const user = following.user ??= await this.#readUser(request);
-      if (user !== undefined) {
-        memory.forget(user);
-        activity?.forget(user);
-        await forgetElsewhere?.(user);
+      if (user === undefined) {
+        following.isLost = true;
+        telemetry.log(
+          "error",
+          `the erasure ${erasureId} cannot be finished: its record was trimmed before the second ` +
+            "pass, and nothing else has the user's id. Erase the user again.",
+        );
+        return false;
       }
+      memory.forget(user);
+      activity?.forget(user);
+      await forgetElsewhere?.(user);
       await profiles.dropChanges?.();
-      const again = user === undefined
-        ? request.firstAt // its record is trimmed: it was joined long ago
-        : await this.#append(this.#forget(erasureId, 2, user));
-      await this.#store(following, { ...request, secondAt: again });
+      const secondAt = await this.#append(this.#forget(erasureId, 2, user));
+      await this.#store(following, { ...request, secondAt });
       following.user = undefined;
       return false;
     }
@@ -239,7 +247,11 @@ export class Erasures {
     const carried = eventLog.appendOnce === undefined
       ? [await carryEvents(memory, this.#sources)]
       : [];
-    const keptFrom = lowest([...saved, ...carried]);
+    // A restart reads the user of an erasure from its first record.
+    const unfinished = [...this.#following.values()]
+      .filter(({ request, isLost }) => request.secondAt === undefined && !isLost)
+      .map(({ request }) => request.firstAt);
+    const keptFrom = lowest([...saved, ...carried, ...unfinished]);
     const acceptedAtMs = memory.acceptanceClock.nextMs();
     await this.#append({
       kind: "release",

@@ -284,6 +284,37 @@ Deno.test("a release keeps the records that a feature keeper has not saved", asy
   await erasures.stop();
 });
 
+Deno.test("a release keeps the record of an erasure whose second pass is to come", async () => {
+  const { erasures, pass, eraseLearned, eventLog, blobs } = await fixture();
+  await eraseLearned();
+  await pass(1);
+  const { request: { erasureId, firstAt } } = await erasures.erase("bob");
+  await pass(1);
+  const records = (await eventLog.read(1, 0, 100)).map(({ bytes }) => decodeEvent(bytes));
+  const releases = records.filter((record) => record.kind === "release");
+  assert.deepEqual(releases.map(({ keptFrom }) => keptFrom), [firstAt]);
+  // A gateway that restarts now reads the user from that record.
+  const request = await readErasureRequest(blobs, erasureId);
+  assert.equal(request?.secondAt, undefined);
+  await erasures.stop();
+});
+
+Deno.test("an erasure whose record is trimmed before its second pass is logged, and not taken for done", async () => {
+  const first = await fixture();
+  const { request: { erasureId } } = await first.erasures.erase("ann");
+  await first.erasures.stop();
+  await first.eventLog.trim(0, 1);
+  const second = new Erasures(first);
+  await second.start();
+  await first.pass(20);
+  assert.deepEqual(await first.kinds(1), ["forget"]);
+  assert.equal((await second.read(erasureId))?.request.secondAt, undefined);
+  const lines = first.telemetry.lines.filter(({ message }) => message.includes(erasureId));
+  assert.equal(lines.length, 1);
+  assert.match(lines[0].message, /cannot be finished.*Erase the user again/);
+  await second.stop();
+});
+
 Deno.test("an event stays a duplicate when an erasure lets its record go and the gateway restarts", async () => {
   const { erasures, gateway, pass, eraseLearned, eventLog, clock, telemetry } = await fixture();
   await gateway.rank("r", ["a"]);
