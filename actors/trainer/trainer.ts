@@ -180,7 +180,7 @@ export class Trainer implements Behavior<TrainerMessage> {
         if (this.#isLeased) this.#wake();
         return;
       case "cut":
-        if (this.#pipeline.isEmpty) return await this.#cut(message);
+        if (this.#pipeline.isEmpty && !this.#eraser.isUnderWay) return await this.#cut(message);
         return this.#cuts.add(message);
       case "cutWaits":
         return await this.#endFlight();
@@ -243,7 +243,7 @@ export class Trainer implements Behavior<TrainerMessage> {
     if (this.#pipeline.isEmpty) {
       // Chunks without rows, and of another schema, still move the progress.
       if (!this.#reader.hasNext) this.#advance(this.#reader.progress);
-      await this.#takeCuts();
+      if (!this.#eraser.isUnderWay) await this.#takeCuts();
     }
     if (this.#eraser.isWaiting) return; // it wakes the trainer, however much has been read
     const { hasErasing } = this.#reader;
@@ -436,12 +436,12 @@ export class Trainer implements Behavior<TrainerMessage> {
     return true;
   }
 
-  /** Makes the cuts that wait for the end of a flight. */
+  /** Makes the cuts that wait for the end of a flight or of an erasure. */
   async #takeCuts(): Promise<void> {
     for (const message of this.#cuts.take()) await this.#cut(message);
   }
 
-  /** Ends the flight where a cut has waited long enough. */
+  /** Ends the flight where a cut has waited long enough; a cut is refused in an erasure. */
   async #endFlight(): Promise<void> {
     if (!this.#cuts.areDue) return;
     await this.#settle();
@@ -455,7 +455,9 @@ export class Trainer implements Behavior<TrainerMessage> {
     const context = this.#context;
     if (this.#eraser.isUnderWay || this.#state.kind === "goingBack") {
       const { source } = this.#options;
-      const reason = `${source} gives no state to a snapshot while the blob store refuses a record`;
+      const reason =
+        `${source} gives no state to a snapshot while the blob store lacks a record of ` +
+        (this.#eraser.isUnderWay ? "its erasure" : "its way back");
       return context.replyError(message, new Error(`${reason}: try again later.`));
     }
     try {

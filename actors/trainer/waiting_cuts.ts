@@ -1,11 +1,14 @@
 /**
- * Cuts that wait for the end of a flight, so that a cut changes no bit of what is
- * learned.
+ * Cuts that wait for the end of a flight, so that a cut changes no bit of the model, or for the
+ * record of an erasure.
  */
 import type { ActorContext } from "../../mesh/runtime/actor.ts";
 import type { Cut, TrainerMessage } from "./protocol.ts";
 
-/** Longest wait, ms. It passes where the example log is full, or the joiner is restarting. */
+/**
+ * Longest wait, ms. It passes where the example log is full, the joiner is restarting, or the blob
+ * store takes no record.
+ */
 const CUT_WAIT_MS = 500;
 
 export class WaitingCuts {

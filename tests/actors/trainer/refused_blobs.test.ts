@@ -92,6 +92,31 @@ Deno.test("a trainer answers while the blob store keeps the record of an erasure
   await loop.stop();
 });
 
+Deno.test("a snapshot waits a moment for the record of an erasure that is being written", async () => {
+  for (const trainers of [1, 2]) {
+    const { loop, blobs } = await start({ trainers });
+    for (const user of ["ann", "bob", "eve", "zoe"]) await visit(loop, user);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const put = blobs.put.bind(blobs);
+    Object.assign(blobs, {
+      put: async (name: string, bytes: Uint8Array) => {
+        if (name.startsWith("erasures/e1/trainer-0")) await promise;
+        await put(name, bytes);
+      },
+    });
+    await loop.erase("ann", "e1");
+    await loop.mesh.advance(2_000);
+    assert.equal(await readTrainerErasure(blobs, "e1", 1, "trainer/0"), undefined);
+    loop.mesh.clock.schedule(100, resolve);
+    await loop.snapshot();
+    const [newest] = await readManifests(blobs);
+    const erased = await readTrainerErasure(blobs, "e1", 1, "trainer/0");
+    const part = newest.trainers.find(({ source }) => source === "trainer/0");
+    assert.ok(erased && part && part.sequence >= erased.sequence);
+    await loop.stop();
+  }
+});
+
 Deno.test("no snapshot is cut between the removal of rows and its record", async () => {
   for (const trainers of [1, 2]) {
     const { loop, blobs } = await start({ trainers });
