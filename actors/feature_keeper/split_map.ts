@@ -5,8 +5,11 @@
 
 /** A power of two. */
 const PARTS = 256;
-/** Last characters of a key that choose its part; ids differ at the end. */
-const CHARACTERS = 6;
+/**
+ * Last characters of a key that choose its part. Ids differ at the end, and a key that is made of
+ * an id has up to eight characters after it.
+ */
+const CHARACTERS = 14;
 
 export class SplitMap<V> {
   readonly #parts = Array.from({ length: PARTS }, () => new Map<string, V>());
@@ -31,7 +34,8 @@ export class SplitMap<V> {
   }
 }
 
-function partOf(key: string): number {
+/** The part of a key, 0 to 255. */
+export function partOf(key: string): number {
   let hash = key.length;
   for (let i = Math.max(0, key.length - CHARACTERS); i < key.length; i++) {
     hash = Math.imul(hash, 31) + key.charCodeAt(i);
