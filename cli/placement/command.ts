@@ -35,6 +35,9 @@ const applyHelp = `
 The hosts carry the plan out, also when this command has ended: see cairn status. cairn cancel ends
 it, cairn rollback moves its shards back.`;
 
+const drainHelp = `
+With --wait, exit code 1 when shards or partitions are left that no other host can take.`;
+
 /** The commands; their work is loaded when one runs. */
 export function placementCommands(output: Output): Command[] {
   const command = (name: string, description: string) =>
@@ -78,6 +81,7 @@ export function placementCommands(output: Output): Command[] {
     command("drain", "move all shards off a host, and give it no others")
       .addArgument(host())
       .option("--wait", wait)
+      .addHelpText("after", drainHelp)
       .action(async (name: string, flags: DrainFlags) => {
         const { drainCommand } = await import("./drain.ts");
         await drainCommand(name, "draining", flags, output);

@@ -5,6 +5,7 @@ import { counted } from "../../structures/counted.ts";
 import { ownerOf } from "../../mesh/placement/views.ts";
 import { rolesOf, shardViews } from "../../mesh/placement/mesh_views.ts";
 import { type MeshView, parsePlacedKey } from "../../mesh/ports/coordination.ts";
+import { CommandError } from "../errors.ts";
 import type { Output } from "../command_line.ts";
 import type { DrainFlags } from "./command.ts";
 import { partitionsOn, planOfView, withMeshStore } from "./mesh_store.ts";
@@ -12,7 +13,12 @@ import { partitionsOn, planOfView, withMeshStore } from "./mesh_store.ts";
 /** Pause between two looks at the store while the command waits, ms. */
 const LOOK_MS = 1_000;
 
-/** @throws {CommandError} There is no such host. */
+/**
+ * Changes the state of a host; with `flags.wait` until all that can leave it has left.
+ *
+ * @throws {CommandError} There is no such host, or after the wait the host keeps shards or
+ * partitions that no other host can take.
+ */
 export async function drainCommand(
   host: string,
   state: "draining" | "up",
@@ -23,9 +29,7 @@ export async function drainCommand(
     await coordination.setHostState(host, state);
     let view = await read();
     const before = shardsOn(view, host);
-    const stuck = planOfView(view, Infinity).shards.filter((each) =>
-      each.kind === "unplaced" && each.from === host
-    );
+    const stuck = shardsThatStay(view, host);
     output.out(
       flags.json
         ? `${JSON.stringify({ host, state, shards: before, unplaced: stuck })}\n`
@@ -40,20 +44,52 @@ export async function drainCommand(
           "is stopped\n",
       );
     }
+    if (!flags.wait || state === "up") return;
     let shown = before;
-    while (flags.wait && state === "draining" && partsThatLeave(view, host) > 0) {
+    while (partsThatLeave(view, host) > 0) {
       await coordination.watch(view.revision, LOOK_MS);
       view = await read();
       const left = shardsOn(view, host);
       if (left !== shown) output.err(`${counted(left, "shard")} left on ${host}\n`);
       shown = left;
     }
+    requireEmpty(view, host);
   });
+}
+
+/** @throws {CommandError} Parts stay on the host; the message says what to do. */
+function requireEmpty(view: MeshView, host: string): void {
+  const shards = shardsThatStay(view, host).length;
+  const partitions = partitionsThatStay(view, host);
+  if (shards + partitions.length === 0) return;
+  const roles = [...new Set(partitions.map(({ role }) => role))];
+  const needs = [
+    ...(shards > 0 ? ["shards and room for them"] : []),
+    ...(roles.length > 0 ? [`the ${roles.length > 1 ? "roles" : "role"} ${roles.join(", ")}`] : []),
+  ];
+  const kept = [
+    ...(shards > 0 ? [counted(shards, "shard")] : []),
+    ...partitions.map(({ key }) => key),
+  ];
+  const orStop = shards > 0
+    ? ""
+    : `; or stop ${host} all the same: its partitions wait in the logs until it is back`;
+  throw new CommandError(
+    `${host} is not empty: ${kept.join(", ")} cannot leave. Start another host with ` +
+      `${needs.join(" and ")}, and run this command again${orStop}.`,
+  );
 }
 
 function drained(shards: number, stuck: number): string {
   if (stuck === 0) return `${shards} shards leave it`;
   return `${shards - stuck} of ${shards} shards can leave it; start another host with shards`;
+}
+
+/** Shards that no other host can take. */
+function shardsThatStay(view: MeshView, host: string) {
+  return planOfView(view, Infinity).shards.flatMap((each) =>
+    each.kind === "unplaced" && each.from === host ? [each] : []
+  );
 }
 
 /** Partitions that no other host can take. */
@@ -69,7 +105,7 @@ function partitionsThatStay(view: MeshView, host: string) {
 
 function partsThatLeave(view: MeshView, host: string): number {
   const partitions = partitionsOn(view, host).length - partitionsThatStay(view, host).length;
-  return shardsOn(view, host) + partitions;
+  return shardsOn(view, host) - shardsThatStay(view, host).length + partitions;
 }
 
 function shardsOn(view: MeshView, host: string): number {

@@ -223,6 +223,30 @@ Deno.test({
 });
 
 Deno.test({
+  name: "drain --wait fails, and says what to do, when no other host can take what is left",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join();
+      await world.run("drain", "learn-2");
+      const partitions = await world.run("drain", "learn-1", "--wait");
+      assert.equal(partitions.code, 1);
+      assert.match(
+        partitions.err,
+        /learn-1 is not empty: [a-z]+\/\d.* cannot leave\. Start another host with the roles (joiner, trainer|trainer, joiner), and run this command again; or stop learn-1 all the same/,
+      );
+      await world.run("drain", "tables-2");
+      const shards = await world.run("drain", "tables-1", "--wait");
+      assert.equal(shards.code, 1);
+      assert.match(
+        shards.err,
+        /tables-1 is not empty: 4 shards cannot leave\. Start another host with shards and room for them, and run this command again\./,
+      );
+      assert.equal((await world.run("drain", "tables-2", "--wait")).code, 0, "it has nothing");
+    }),
+});
+
+Deno.test({
   name: "a change that a running mesh cannot take, and a mesh without a store, say what to do",
   ignore,
   fn: () =>
