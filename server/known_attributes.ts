@@ -7,7 +7,7 @@ import type { AttributeType, AttributeTypes } from "../rules/attribute_types.ts"
 import type { FeatureSchema, FeatureSource } from "../kernels/features/schema.ts";
 
 export function knownAttributes(
-  { slots, dense }: FeatureSchema,
+  { slots, dense, keptOfItems = [] }: FeatureSchema,
   types: AttributeTypes,
 ): KnownAttributes {
   const known: Record<FeatureSource, Record<string, Attributes[string]>> = {
@@ -31,6 +31,8 @@ export function knownAttributes(
       known[owner][name] ??= exampleOf(name, type);
     }
   }
+  // Kept numbers are read from the keepers alone: a value that a client sends changes nothing.
+  for (const name of keptOfItems) delete known.item[name];
   return known;
 }
 

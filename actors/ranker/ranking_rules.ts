@@ -125,20 +125,26 @@ export class RankingRules {
     const stored = this.#profiles.getMany("item", candidates.map(({ id }) => id));
     const attributes = candidates.map(({ fields }, i) => {
       const own = stored[i]?.attributes ?? nothing;
-      return fields === undefined && kept === undefined
+      return fields === undefined && this.#keptOfItems.length === 0
         ? own
-        : { ...own, ...this.#keptOf(i, kept), ...fields };
+        : this.#withKept({ ...own, ...fields }, i, kept);
     });
     return { attributes };
   }
 
-  /** The kept numbers of a candidate as attributes. */
-  #keptOf(row: number, kept: Kept | undefined): Attributes {
-    if (kept === undefined) return nothing;
-    const attributes: Record<string, number> = {};
+  /**
+   * Puts the kept numbers of a candidate among its attributes. As for the model, a sent or stored
+   * attribute of the same name is not read.
+   */
+  #withKept(
+    attributes: Record<string, Attributes[string]>,
+    row: number,
+    kept: Kept | undefined,
+  ): Attributes {
     this.#keptOfItems.forEach((name, i) => {
-      const value = kept.items[row * this.#keptOfItems.length + i];
+      const value = kept?.items[row * this.#keptOfItems.length + i] ?? NaN;
       if (!Number.isNaN(value)) attributes[name] = value;
+      else if (Object.hasOwn(attributes, name)) delete attributes[name];
     });
     return attributes;
   }

@@ -1,7 +1,7 @@
 /** Rules in the ranker, over a running loop. */
 import assert from "node:assert/strict";
 import { decodeEvent, itemsShown } from "../../../records/event_record.ts";
-import { Loop } from "../loop.ts";
+import { ATTRIBUTE_TYPES, Loop, SCHEMA } from "../loop.ts";
 
 const items = ["a", "b", "c", "d"];
 
@@ -25,6 +25,32 @@ Deno.test("rules read stored attributes, those of the request precede, and the l
   const record = decodeEvent(bytes);
   assert.ok(record.kind === "impression");
   assert.deepEqual(itemsShown(record), ["c", "a"]);
+  await loop.stop();
+});
+
+Deno.test("rules read kept numbers of items from the keepers, not from the request or the store", async () => {
+  const item = { ...ATTRIBUTE_TYPES.item, clicks_hour: "number" as const };
+  const loop = await Loop.start({
+    kept: {
+      features: [{
+        kind: "count",
+        name: "clicks_hour",
+        by: "item",
+        of: { action: "click" },
+        span: { windowMs: 3_600_000 },
+      }],
+    },
+    ranker: {
+      schema: { ...SCHEMA, keptOfItems: ["clicks_hour"] },
+      attributeTypes: { ...ATTRIBUTE_TYPES, item },
+    },
+  });
+  await loop.profiles.put("item", "b", { clicks_hour: 50 });
+  const { items: shown } = await loop.rank("u", items, {
+    candidates: [{ id: "a", fields: { clicks_hour: 50 } }, { id: "b" }, { id: "c" }],
+    rules: { filter: ["!has(clicks_hour) || clicks_hour < 1"] },
+  });
+  assert.deepEqual(shown.map(({ id }) => id).sort(), ["a", "b", "c"]);
   await loop.stop();
 });
 
