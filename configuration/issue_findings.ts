@@ -8,6 +8,7 @@ import { pathsWithSameKey } from "./misplaced_keys.ts";
 import type { Finding } from "./problems.ts";
 import { schemaAt, valueAt } from "./schema_paths.ts";
 import { hidden, type Secrets } from "./secrets.ts";
+import { spellingAdvice } from "./spelling_advice.ts";
 import { nearest } from "./suggestions.ts";
 import { unitAdvice } from "./units.ts";
 
@@ -50,7 +51,9 @@ export function explainIssue(
     ? `; did you mean "${near}"?`
     : node?.range !== undefined && !secrets.hides(path)
     ? unitAdvice(found, node.range)
-    : "";
+    : secrets.hides(path)
+    ? ""
+    : spellingAdvice(found, node);
   return [{
     path,
     message: found === undefined

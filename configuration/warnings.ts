@@ -4,6 +4,7 @@
  */
 import type { HostLimits } from "./checks/check.ts";
 import { type ConfigurationPath, type Finding, formatPath } from "./problems.ts";
+import { keptOwnerOf } from "./feature_schema.ts";
 import { gatewayOptionsOf, rankingsCovering } from "./gateway_options.ts";
 import { labelRulesOf, largestValue, valueBoundsOf } from "./label_rules.ts";
 import { taskOptionsOf } from "./model_options.ts";
@@ -79,6 +80,23 @@ function* forgottenRankings({ gateway, joiner }: CairnFile): Iterable<Finding> {
   };
 }
 
+/** Slots with the name of a kept feature that read the attributes of another owner. */
+function* keptOfAnotherOwner({ features, kept }: CairnFile): Iterable<Finding> {
+  for (const [name, slot] of Object.entries(features.slots)) {
+    if (slot.kind !== "numeric" && slot.kind !== "list") continue;
+    const attribute = slot.attribute ?? name;
+    if (!Object.hasOwn(kept.features, attribute)) continue;
+    const owner = keptOwnerOf(kept.features[attribute]);
+    if (slot.source === owner) continue;
+    yield {
+      path: ["features", "slots", name, "source"],
+      message: `found ${slot.source}, and the kept feature "${attribute}" is an attribute of the ` +
+        `${owner}: this slot reads only values that clients send; write source: ${owner}, or ` +
+        "rename one of them",
+    };
+  }
+}
+
 /** Bounds of memory that are each below the machine's memory, and together above it. */
 function* memoryTogether(file: CairnFile, host: HostLimits | undefined): Iterable<Finding> {
   if (host === undefined) return;
@@ -134,5 +152,6 @@ const warnings: readonly Warn[] = [
   unboundedLabels,
   earlyPositives,
   forgottenRankings,
+  keptOfAnotherOwner,
   memoryTogether,
 ];

@@ -33,6 +33,8 @@ export interface ActionLabels {
    * long as a positive label may be late.
    */
   learnedWithinMs(action: string, value: number | undefined): number;
+  /** Whether a kept feature counts the action. Absent = no feature is kept. */
+  isKept?(action: string, value: number | undefined): boolean;
   /** The actions that rules read. */
   readonly actions: readonly string[];
   /** An action that a rule matches, for the documentation. */

@@ -234,11 +234,15 @@ class Typing {
       const sides = { left: this.#list(nodes[0]), right: this.#list(nodes[1]) };
       return { expression: { kind: "overlaps", ...sides }, type: "boolean" };
     }
-    const shown = name === "" ? "this function" : `the function ${name}`;
-    throw wrong(
-      callee,
-      `there is no ${shown.replace(/^(this|the) /, "")}; ${knownNames(name, functionNames)}`,
-    );
+    if (callee.type === "MemberExpression") {
+      throw wrong(
+        callee,
+        'there is no function of a value; write "new" in tags, brand in ["x", "y"] or ' +
+          "overlaps(tags, user.likes)",
+      );
+    }
+    const shown = name === "" ? "function" : `function ${name}`;
+    throw wrong(callee, `there is no ${shown}; ${knownNames(name, functionNames)}`);
   }
 
   #member(node: Node & { readonly type: "MemberExpression" }): Typed {

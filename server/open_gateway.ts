@@ -135,7 +135,7 @@ export async function openGateway(
     ...(marks && { marks }),
     checkProfile: createProfileCheck(schema),
     attributes: knownAttributes(schema, configuration.gateway.attributeTypes),
-    labels: actionLabels(configuration.joiner),
+    labels: actionLabels(configuration.joiner, configuration.featureKeeper?.features ?? []),
     metricsText,
     ...(console && { console }),
   });

@@ -126,6 +126,9 @@ export type RetrieverMessage =
 export class UnknownItemError extends Error {
   override readonly name = "UnknownItemError";
   constructor(item: string) {
-    super(`No attributes are stored for item "${item}", so nothing is similar to it.`);
+    super(
+      `No attributes are stored for item "${item}", so nothing is similar to it; store them with ` +
+        `PUT /v1/items/{id} ({"attributes": {}} if it has none).`,
+    );
   }
 }

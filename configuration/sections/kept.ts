@@ -47,7 +47,10 @@ const feature = z.discriminatedUnion("kind", [
     prior: z.strictObject({
       rate: z.number().min(0).max(1e6).describe("Rate of a key without events."),
       weight,
-    }).describe("Draws the rate to a value while there are few events."),
+    }).meta({
+      description: "Draws the rate to a value while there are few events.",
+      expected: "a map such as { rate: 0.05, weight: 20 }",
+    }),
   }).describe("(count(of) + rate · weight) / (count(per) + weight) in the window or session."),
   z.strictObject({
     kind: z.literal("mean"),
@@ -57,7 +60,10 @@ const feature = z.discriminatedUnion("kind", [
     prior: z.strictObject({
       value: z.number().min(-1e9).max(1e9).describe("Mean of a key without events."),
       weight,
-    }).describe("Draws the mean to a value while there are few events."),
+    }).meta({
+      description: "Draws the mean to a value while there are few events.",
+      expected: "a map such as { value: 3.5, weight: 20 }",
+    }),
   }).describe(
     "(sum of the events' values + value · weight) / (count + weight) in the window or session.",
   ),

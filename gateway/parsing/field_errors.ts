@@ -97,6 +97,11 @@ export class FieldErrorBudget {
   }
 }
 
+/** A text that ends in one mark: a full stop where it has none. */
+export function asSentence(text: string): string {
+  return /[.?!]$/.test(text) ? text : `${text}.`;
+}
+
 /** RFC 6901 JSON pointer as a URI fragment. */
 export function pointerOf(path: readonly PropertyKey[]): string {
   return "#" + path.map((step) =>

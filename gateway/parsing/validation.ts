@@ -5,7 +5,7 @@
 import type { z } from "zod";
 import { present } from "../../structures/invariant.ts";
 import { ProblemError } from "../problems.ts";
-import { type FieldErrorBudget, FieldErrors } from "./field_errors.ts";
+import { asSentence, type FieldErrorBudget, FieldErrors } from "./field_errors.ts";
 
 /** Fields of an object that are validated; an object of a request has at most eight. */
 const FIELDS_MAX = 64;
@@ -72,5 +72,7 @@ export function fieldProblem(errors: FieldErrors, base: readonly PropertyKey[] =
   const first = present(list.at(0), "a failed validation has an issue");
   const more = list.length > 1 ? ` (and ${list.length - 1} more)` : "";
   const where = first.pointer === "#" ? "The body" : first.pointer;
-  return new ProblemError("invalid-request", `${where} ${first.detail}${more}.`, { errors: list });
+  return new ProblemError("invalid-request", asSentence(`${where} ${first.detail}${more}`), {
+    errors: list,
+  });
 }

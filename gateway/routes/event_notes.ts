@@ -24,11 +24,14 @@ function noteOnRules(
 ): string | undefined {
   if (labels === undefined || labels.decides(action, value)) return undefined;
   const known = labels.actions.includes(action);
-  return `Nothing will be learned from it: no label rule ${
+  const reason = `no label rule ${
     known
       ? `matches "${action}" ${value === undefined ? "without a value" : `of value ${value}`}`
       : `reads the action "${action}"; they read ${labels.actions.join(", ")}`
   }.`;
+  return labels.isKept?.(action, value)
+    ? `Kept features count it, and the model does not learn its label: ${reason}`
+    : `Nothing will be learned from it: ${reason}`;
 }
 
 function noteOnAttribution(

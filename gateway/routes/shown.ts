@@ -101,7 +101,11 @@ async function requireRanked(
       throw unknownRanking(rankingId);
     }
     if (found === "shown" || errors.isFull) continue;
-    errors.add(["items", index], `is "${item}", which is not in the answer of that ranking`);
+    errors.add(
+      ["items", index],
+      `is "${item}", which is not in the answer of that ranking; report items of the answer, ` +
+        "or of the list that the ranking had as shown",
+    );
   }
   if (errors.count === 0) return;
   throw new ProblemError(

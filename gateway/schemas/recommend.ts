@@ -11,14 +11,18 @@ import { attributesSchema, idSchema, timestampSchema } from "./values.ts";
 const sendCount = `send a whole number from 1 to ${CANDIDATES_MAX}`;
 const count = z.int(sendCount).min(1, sendCount).max(CANDIDATES_MAX, sendCount);
 
+const sendPerSource = `send the number of items of each source, from 1 to ${CANDIDATES_MAX}; ` +
+  "/v1/rank orders candidates of your own";
+
 const shared = {
   limit: count.optional().meta({
     description: "Number of items that you will show, best first. Absent = 20.",
   }),
-  candidates: count.optional().meta({
-    description: "Items of each source that the model ranks. Absent = recommend.candidates of " +
-      "cairn.yaml.",
-  }),
+  candidates: z.int(sendPerSource).min(1, sendPerSource).max(CANDIDATES_MAX, sendPerSource)
+    .optional().meta({
+      description: "Items of each source that the model ranks. Absent = recommend.candidates of " +
+        "cairn.yaml.",
+    }),
   context: attributesSchema.optional().meta({
     description: "Attributes of the moment of the request: device, page, …",
   }),

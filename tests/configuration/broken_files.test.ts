@@ -87,7 +87,7 @@ const oneProblem: [name: string, text: string, problem: string][] = [
   [
     "a kept mean without a prior",
     `${slots}\nkept: { features: { n: { kind: mean, by: user, of: rating, window: 1h } } }`,
-    "2:21 kept.features.n.prior: missing; expected a map with value, weight",
+    "2:21 kept.features.n.prior: missing; expected a map such as { value: 3.5, weight: 20 }",
   ],
   [
     "a session of a day and more",
@@ -109,7 +109,7 @@ const oneProblem: [name: string, text: string, problem: string][] = [
   [
     "a rate without a prior",
     `${slots}\nkept: { features: { n: { kind: rate, by: user, of: click, window: 1h } } }`,
-    "2:21 kept.features.n.prior: missing; expected a map with rate, weight",
+    "2:21 kept.features.n.prior: missing; expected a map such as { rate: 0.05, weight: 20 }",
   ],
   [
     "late labels that come before the window ends",
@@ -128,6 +128,22 @@ const oneProblem: [name: string, text: string, problem: string][] = [
     "late labels of an unknown task",
     `${slots}\njoiner: { lateLabels: { clicks: 3h } }`,
     '2:25 joiner.lateLabels.clicks: unknown task of the model "clicks"; did you mean "click"?',
+  ],
+  [
+    "a share in percent",
+    `${slots}\nscenarios: { a: { rotation: { within: 1h, penalty: 10% } } }`,
+    '2:52 scenarios.a.rotation.penalty: found "10%", expected a number above 0 and at most 1; ' +
+    "write 0.1",
+  ],
+  [
+    "a percentage above the whole",
+    `${slots}\nscenarios: { a: { rotation: { within: 1h, penalty: 110% } } }`,
+    '2:52 scenarios.a.rotation.penalty: found "110%", expected a number above 0 and at most 1',
+  ],
+  [
+    "yes in place of true",
+    `${slots}\nrecommend: { enabled: yes }`,
+    '2:23 recommend.enabled: found "yes", expected true or false; write true',
   ],
   [
     "recommendations of a model without dot products",

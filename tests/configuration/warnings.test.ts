@@ -52,6 +52,22 @@ Deno.test("a gateway that remembers fewer rankings than the joiner holds is a wa
   assert.deepEqual(file(", unknownRankings: accept"), []);
 });
 
+Deno.test("a slot that reads a kept feature from another owner is a warning", () => {
+  const file = (source: string, kept: string) =>
+    parseConfiguration(
+      `features: { slots: { ctr: { kind: numeric, source: ${source}, buckets: { kind: log } } } }
+kept: { features: { ctr: { kind: rate, ${kept}, of: click, window: 1h, prior: { rate: 0.1, weight: 9 } } } }`,
+      "c.yaml",
+    ).warnings;
+  assert.deepEqual(file("user", "by: item"), [
+    'c.yaml:1:52 features.slots.ctr.source: found user, and the kept feature "ctr" is an attribute ' +
+    "of the item: this slot reads only values that clients send; write source: item, or rename " +
+    "one of them",
+  ]);
+  assert.deepEqual(file("item", "by: item"), []);
+  assert.deepEqual(file("user", "by: user"), []);
+});
+
 Deno.test("bounds of memory that exceed the machine's memory together are a warning", () => {
   const at = (memoryBytes: number) =>
     parseConfiguration(slots, "c.yaml", { memoryBytes, environment: () => undefined }).warnings;

@@ -244,6 +244,7 @@ Deno.test("an action from which nothing will be learned is accepted with a note"
       decides: (action, value) => action === "rating" && value !== undefined,
       learnedWithinMs: () => 1_800_000,
       isPositive: (_, value) => value !== undefined && value >= 8,
+      isKept: (action) => action === "click",
       actions: ["rating"],
       example: { action: "rating", value: 8 },
     },
@@ -253,13 +254,16 @@ Deno.test("an action from which nothing will be learned is accepted with a note"
     { ...click, eventId: "e1", action: "rating", value: 9 },
     { ...click, eventId: "e2", action: "rating" },
     { ...click, eventId: "e3", action: "ratign", value: 9 },
+    { ...click, eventId: "e4", action: "click" },
   ]));
   assert.ok(eventsAnswerSchema.safeParse(answer).success);
-  assert.deepEqual([answer.accepted, answer.rejected], [3, 0]);
+  assert.deepEqual([answer.accepted, answer.rejected], [4, 0]);
   assert.deepEqual(answer.events.map(({ note }: { note?: string }) => note), [
     undefined,
     'Nothing will be learned from it: no label rule matches "rating" without a value.',
     'Nothing will be learned from it: no label rule reads the action "ratign"; they read rating.',
+    "Kept features count it, and the model does not learn its label: no label rule reads the " +
+    'action "click"; they read rating.',
   ]);
   const { paths } = await json(app.request("/openapi.json"));
   const { example } = paths["/v1/events"].post.requestBody.content["application/json"];

@@ -104,6 +104,7 @@ const wrong: [text: string, character: number, correction: RegExp][] = [
   ["has(price, stock)", 1, /has takes 1 value, not 2/],
   ["eval('1')", 1, /there is no function eval/],
   ["brand.constructor('return 1')()", 1, /there is no function/],
+  ["tags.includes('new')", 1, /there is no function of a value; write "new" in tags, /],
   ["import('x') == 'y'", 1, /write comparisons of attributes/],
   ["price < 5 ? true : false", 1, /write comparisons of attributes/],
   ["(() => hidden)()", 1, /there is no function/],

@@ -16,7 +16,7 @@ export const recommend: readonly BadInput[] = [
     "a recommendation with candidates of the client",
     "/v1/recommend",
     { user: "u", candidates: [{ id: "a" }] },
-    "#/candidates is a list of 1 entry; send a whole number from 1 to 500",
+    "#/candidates is a list of 1 entry; send the number of items of each source, from 1 to 500; /v1/rank orders candidates of your own",
   ),
   wrong(
     "a recommendation of no items",

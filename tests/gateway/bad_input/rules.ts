@@ -7,7 +7,7 @@ function wrongRules(name: string, rules: unknown, ...errors: string[]): BadInput
     body: { ...goodRank, rules },
     status: 422,
     type: "invalid-request",
-    detail: /./,
+    detail: /[^.?!][.?!]$/,
     errors,
   };
 }

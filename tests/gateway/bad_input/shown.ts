@@ -20,7 +20,10 @@ export const shown: readonly BadInput[] = [
     status: 422,
     type: "item-not-shown",
     detail: /ranking "known": it names items that are not in the ranking's answer/,
-    errors: ['#/items/1 is "z", which is not in the answer of that ranking'],
+    errors: [
+      '#/items/1 is "z", which is not in the answer of that ranking; report items of the answer, ' +
+      "or of the list that the ranking had as shown",
+    ],
   },
   {
     name: "a report of no items",
