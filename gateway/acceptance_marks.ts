@@ -111,9 +111,10 @@ export class AcceptanceMarks {
 
   /** Marks the partitions that are due; false where the log refuses one of them. */
   async #markDue(): Promise<boolean> {
-    const sinceMs = this.#parts.clock.monotonicMs() - MARK_MS;
+    const nowMs = this.#parts.clock.monotonicMs();
+    // The sum of `#markLater`: a difference may be rounded otherwise, so that none is due for ever.
     const due = [...this.#behindSinceMs.keys()].filter((partition) =>
-      this.#behindSinceMs[partition] <= sinceMs
+      this.#behindSinceMs[partition] + MARK_MS <= nowMs
     );
     const outcomes = await Promise.allSettled(due.map((each) => this.#mark(each)));
     const failures = outcomes.flatMap((each) => each.status === "rejected" ? [each.reason] : []);

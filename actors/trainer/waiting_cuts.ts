@@ -28,7 +28,7 @@ export class WaitingCuts {
   /** Whether a cut has waited long enough. */
   get areDue(): boolean {
     const nowMs = this.#context.clock.monotonicMs();
-    return this.#waiting.some(({ atMs }) => nowMs - atMs >= CUT_WAIT_MS);
+    return this.#waiting.some(({ atMs }) => nowMs >= atMs + CUT_WAIT_MS);
   }
 
   /** Takes the cuts whose askers still wait: a cut that was given up must have no effect later. */

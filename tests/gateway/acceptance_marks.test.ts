@@ -80,6 +80,16 @@ Deno.test("beside a busy partition a silent one gets a mark every tenth of a sec
   assert.equal((await times(0)).length, 0);
 });
 
+Deno.test("a mark is due at its time, also where the sum of times is rounded", async () => {
+  for (const atMs of [251.06173195167835, 4_087.0670667084364, 16_372.24548478835]) {
+    const { clock, times, accept } = world(2);
+    await clock.advance(atMs);
+    accept(0, 1);
+    await clock.advance(101);
+    assert.equal((await times(1)).length, 1);
+  }
+});
+
 Deno.test("a mark carries the time of a later ranking", async () => {
   const { clock, marks, times, accept } = world(2);
   accept(0, 10);
