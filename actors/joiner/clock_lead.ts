@@ -27,11 +27,10 @@ export class ClockLead {
   readonly #telemetry: Telemetry;
   readonly #leadMsMax: number;
   readonly #gauge: Gauge;
+  readonly #labels: { readonly joiner: string };
   /** When the lead was first found too large, on the monotonic clock. */
   #sinceMs: number | undefined;
   #leadMs = 0;
-
-  readonly #labels: { readonly joiner: string };
 
   /** @param partition The joiner's partition. */
   constructor(clock: Clock, telemetry: Telemetry, leadMsMax: number, partition: number) {
@@ -51,6 +50,11 @@ export class ClockLead {
     if (this.#sinceMs === undefined) return undefined;
     return `No window ends: the data clock is ${seconds(this.#leadMs)} ahead of this machine's ` +
       `clock, which was set back.`;
+  }
+
+  /** Empties the gauge: the joiner ends here, and another thread may have it next. */
+  clear(): void {
+    this.#gauge.set(0, this.#labels);
   }
 
   /** @throws {DataClockAheadError} When the lead has been too large for a minute. */

@@ -245,8 +245,8 @@ export class JoinWindow {
 
   /**
    * A ranking that comes again under the id of an open one replaces it: the client asked again
-   * because it never saw the first answer. The first one is dropped, unless an action came for it:
-   * then it was seen, and is closed.
+   * because it never saw the first answer. The first one is dropped, unless an action or a report
+   * came for it: then it was seen, and is closed.
    *
    * Keeping the first one instead would not survive a restart: once decided it is unknown, and the
    * second one would be opened.

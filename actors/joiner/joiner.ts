@@ -163,6 +163,8 @@ export class Joiner implements Behavior<JoinerMessage> {
   stop(): void {
     this.#unsubscribe();
     this.#nextTurn.cancel();
+    this.#metrics.clear();
+    this.#clockLead.clear();
   }
 
   /** One turn: when it ends, the decided examples are in the example log or wait for it. */

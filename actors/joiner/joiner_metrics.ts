@@ -9,9 +9,8 @@ export class JoinerMetrics {
   readonly #outcomes: Counter;
   readonly #open: Gauge;
   readonly #openBytes: Gauge;
-  #reported: JoinCounts;
-
   readonly #labels: { readonly joiner: string };
+  #reported: JoinCounts;
 
   /**
    * @param counts The window's counts, from which on outcomes are reported.
@@ -48,5 +47,11 @@ export class JoinerMetrics {
     this.#reported = { ...counts };
     this.#open.set(impressionsOpen, this.#labels);
     this.#openBytes.set(memoryBytes, this.#labels);
+  }
+
+  /** Empties the gauges: the joiner ends here, and another thread may have it next. */
+  clear(): void {
+    this.#open.set(0, this.#labels);
+    this.#openBytes.set(0, this.#labels);
   }
 }

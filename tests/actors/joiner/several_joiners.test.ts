@@ -63,6 +63,33 @@ Deno.test("each joiner writes its own example partitions, where the rankings' id
   await world.mesh.stop();
 });
 
+Deno.test("the gauges of a joiner that goes to another thread are 0 where it was", async () => {
+  const world = new World();
+  const gauges = [
+    "cairn_joiner_impressions_open",
+    "cairn_joiner_impressions_bytes",
+    "cairn_joiner_clock_lead_ms",
+  ];
+  const read = (joiner: string) =>
+    gauges.map((name) => world.mesh.telemetry.value(name, { joiner }));
+  await world.start(0);
+  await world.start(1);
+  const { clock } = world.mesh.node();
+  for (const ranking of ["r0", "r1", "r2", "r3", "r4", "r5"]) {
+    const aheadMs = clock.nowMs() + 1_000;
+    const shown = impression({ ranking, items: ["a"], atMs: aheadMs });
+    const record = { ...shown, acceptedAtMs: aheadMs };
+    await world.eventLog.append(eventPartition(ranking, EVENTS), [encodeEvent(record)]);
+  }
+  await world.mesh.advance(10);
+  const before = read("0");
+  assert.ok([...before, ...read("1")].every((value) => value > 0));
+  await world.mesh.settle(world.mesh.node().stopActor("joiner/1", 0));
+  assert.deepEqual(read("1"), [0, 0, 0]);
+  assert.deepEqual(read("0"), before);
+  await world.mesh.stop();
+});
+
 Deno.test("a joiner that is restarted repeats no example, whatever the others have read", async () => {
   const world = new World();
   await world.start(0);
