@@ -3,6 +3,7 @@
  * links between hosts.
  */
 import type { ScorerMessage } from "../actors/scorer/protocol.ts";
+import { VALIDATION_INTERVAL_EXAMPLES } from "../actors/trainer/task_validation.ts";
 import type { CairnConfiguration } from "../configuration/configuration.ts";
 import type { ConsoleSources, HostReading, NodeSpan } from "../gateway/console/sources.ts";
 import { reasonOf } from "../mesh/runtime/errors.ts";
@@ -56,6 +57,7 @@ export function consoleSources(
     blobs: stores.blobs,
     eventLog: stores.eventLog,
     shape: { slots: slots.length, denseWidth },
+    validation: { tasks: configuration.trainer.taskNames, examples: VALIDATION_INTERVAL_EXAMPLES },
     explain: (features) =>
       mesh.actorRef<ScorerMessage>(addresses.scorer(own))
         .ask({ kind: "explain", features }, { budgetMs: EXPLAIN_BUDGET_MS }),

@@ -29,8 +29,8 @@ export interface ValidatedBatch {
   readonly servedScores: Float32Array;
 }
 
-/** The metrics are computed over this many examples. */
-const INTERVAL_EXAMPLES = 1_000;
+/** The metrics are computed over this many examples of the first task. */
+export const VALIDATION_INTERVAL_EXAMPLES = 1_000;
 
 export class TaskValidation {
   readonly #tasks: readonly ValidatedTask[];
@@ -65,16 +65,17 @@ export class TaskValidation {
     this.#labelSums = new Float64Array(tasks.length);
     const labelNames = [...Object.keys(labels), "task"];
     const auc = telemetry.gauge("cairn_trainer_auc", {
-      help: `Progressive AUC over the last ${INTERVAL_EXAMPLES} examples, by task.`,
+      help: `Progressive AUC over the last ${VALIDATION_INTERVAL_EXAMPLES} examples, by task.`,
       labelNames,
     });
     const loss = telemetry.gauge("cairn_trainer_task_loss", {
-      help: `Progressive logloss, or squared error, over the last ${INTERVAL_EXAMPLES} examples.`,
+      help:
+        `Progressive logloss, or squared error, over the last ${VALIDATION_INTERVAL_EXAMPLES} examples.`,
       labelNames,
     });
     const calibrationGauge = telemetry.gauge("cairn_trainer_calibration", {
       help: "Mean prediction divided by the mean label, over the last " +
-        `${INTERVAL_EXAMPLES} examples, by task; 1 is right.`,
+        `${VALIDATION_INTERVAL_EXAMPLES} examples, by task; 1 is right.`,
       labelNames,
     });
     this.#publish = (task, interval, calibration, isBinary) => {
@@ -120,7 +121,7 @@ export class TaskValidation {
         this.#served.record(served, label, logloss(servedLogit - offset, label), weight);
       }
     }
-    if (this.#interval[0].examples >= INTERVAL_EXAMPLES) this.#report();
+    if (this.#interval[0].examples >= VALIDATION_INTERVAL_EXAMPLES) this.#report();
   }
 
   read(): ProgressiveValidation {

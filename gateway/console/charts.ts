@@ -7,6 +7,14 @@ import type { LabelMatch, MetricInterval } from "./metric_reading.ts";
 /** Names of lines with their values at one moment; undefined = nothing happened to measure. */
 export type ChartPoint = Readonly<Record<string, number | undefined>>;
 
+/** When trainers publish the figures of progressive validation. */
+export interface Validation {
+  /** Names of the model's tasks; the examples of the first one are counted. */
+  readonly tasks: readonly string[];
+  /** Examples of one trainer since it began or published last. */
+  readonly examples: number;
+}
+
 export interface Chart {
   readonly id: string;
   readonly group: "Serving" | "Learning" | "Memory and logs";
@@ -15,6 +23,8 @@ export interface Chart {
   readonly unit: "per second" | "ms" | "share" | "bytes" | "count" | "cores" | "AUC";
   /** The meaning, where the title does not say it. */
   readonly help?: string;
+  /** The condition for its first value, as the end of a sentence; shown while it is empty. */
+  readonly awaits?: (validation: Validation) => string;
   point(interval: MetricInterval): ChartPoint;
 }
 
@@ -101,6 +111,9 @@ export const charts: readonly Chart[] = [
     title: "Progressive AUC",
     unit: "AUC",
     help: "By task, the mean of all trainers; each example is scored before its training step.",
+    awaits: (validation) =>
+      `${validatedExamples(validation)}, with positives and negatives of a task; tasks with ` +
+      "values as labels have no AUC",
     point: ({ now }) => pointOf(now.meanBy("task", "cairn_trainer_auc")),
   },
   {
@@ -109,6 +122,7 @@ export const charts: readonly Chart[] = [
     title: "Calibration",
     unit: "count",
     help: "By task: mean prediction divided by the mean label; 1 is right.",
+    awaits: (validation) => `${validatedExamples(validation)}, with positives of a task`,
     point: ({ now }) => pointOf(now.meanBy("task", "cairn_trainer_calibration")),
   },
   {
@@ -195,6 +209,10 @@ export const charts: readonly Chart[] = [
     point: (interval) => named(interval.rates("host", "process_cpu_seconds_total")),
   },
 ];
+
+function validatedExamples({ tasks, examples }: Validation): string {
+  return `a trainer publishes this after ${examples} examples of the task ${tasks[0]}`;
+}
 
 /** Lines of processes: the only one has no name. */
 function named(values: ReadonlyMap<string, number>): ChartPoint {

@@ -9,6 +9,7 @@ import type { EventLog } from "../../mesh/ports/event_log.ts";
 import type { SpanSeen } from "../../mesh/ports/tracing.ts";
 import type { LoggedFeatureBatch, RowShape } from "../../records/logged_features.ts";
 import type { ActivitySeen } from "./activity.ts";
+import type { Validation } from "./charts.ts";
 import type { MetricFamily } from "./metric_reading.ts";
 
 /** A process, as the configuration has it. */
@@ -60,6 +61,7 @@ export interface ConsoleSources {
   readonly eventLog: EventLog;
   /** Columns of the present schema: rows of another one are not explained. */
   readonly shape: RowShape;
+  readonly validation: Validation;
   /** The contributions of each slot to each row's score, by the present model. */
   explain(features: LoggedFeatureBatch): Promise<readonly Explanation[]>;
 }

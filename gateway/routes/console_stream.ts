@@ -2,6 +2,7 @@
  * The stream of what the console shows. It needs a key where keys are configured.
  */
 import { charts } from "../console/charts.ts";
+import type { ConsoleSources } from "../console/sources.ts";
 import { type Console, SAMPLE_MS, VIEWERS_MAX } from "../console/console.ts";
 import type { Endpoint, GatewayContext } from "../endpoint.ts";
 import type { GatewayParts } from "../parts.ts";
@@ -23,13 +24,16 @@ const streamHeaders = {
 };
 
 /** The charts as the page gets them. */
-const described = charts.map(({ id, group, title, unit, help }) => ({
-  id,
-  group,
-  title,
-  unit,
-  help,
-}));
+function describedCharts({ validation }: ConsoleSources) {
+  return charts.map(({ id, group, title, unit, help, awaits }) => ({
+    id,
+    group,
+    title,
+    unit,
+    help,
+    awaits: awaits?.(validation),
+  }));
+}
 
 /** @param ready The answer of `/health/ready`; rejects with a problem while it is not ready. */
 export function consoleStream(
@@ -37,6 +41,7 @@ export function consoleStream(
   { clock }: Pick<GatewayParts, "clock">,
   ready: () => Promise<ReadyAnswer>,
 ): Endpoint {
+  const described = describedCharts(console.sources);
   return {
     method: "get",
     path: "/console/stream",

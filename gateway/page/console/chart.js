@@ -25,10 +25,14 @@ export class Chart {
     this.description = description;
     this.lines = new Map();
     this.plot = undefined;
-    const { title, help = "" } = description;
+    const { title, help = "", awaits } = description;
     this.legend = element("ul", { className: "legend" });
     this.area = element("div");
-    this.empty = element("p", { className: "empty" }, "No data yet");
+    this.empty = element(
+      "p",
+      { className: "empty" },
+      awaits === undefined ? "No data yet" : `No data yet: ${awaits}.`,
+    );
     this.figure = element(
       "figure",
       {},

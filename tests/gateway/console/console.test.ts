@@ -78,6 +78,12 @@ Deno.test("a viewer gets the history, then the newest requests, then each sample
   // The first reading only begins an interval.
   assert.deepEqual(history.data.series.charts.events.accepted, [10, 10]);
   assert.equal(history.data.series.timesMs.length, 2);
+  const charts: { id: string; awaits?: string }[] = history.data.charts;
+  assert.equal(
+    charts.find(({ id }) => id === "auc")?.awaits,
+    "a trainer publishes this after 1000 examples of the task clicked, with positives and " +
+      "negatives of a task; tasks with values as labels have no AUC",
+  );
 
   await post("/v1/rank", { user: "ann", rankingId: "r-1", candidates: [{ id: "a" }] });
   await clock.advance(0);

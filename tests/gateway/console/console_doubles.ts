@@ -17,6 +17,7 @@ export function consoleDoubles(sources: Partial<ConsoleSources> = {}): ConsoleSo
     blobs: new MemoryBlobStore(),
     eventLog: new MemoryEventLog({ name: "events", partitions: 2 }),
     shape: { slots: 1, denseWidth: 0 },
+    validation: { tasks: ["clicked", "bought"], examples: 1_000 },
     explain: () => Promise.resolve([]),
     ...sources,
   };
