@@ -22,13 +22,15 @@ import type {
 import type { SnapshotHeader } from "../../kernels/embedding/table_snapshot.ts";
 import type { HandedDeltas } from "./deltas.ts";
 
+/** The owner, as a copy of it begins. */
+export interface CopyBegun {
+  readonly incarnation: string;
+  /** By class. */
+  readonly headers: readonly SnapshotHeader[];
+}
+
 /** Begins a copy. An earlier one ends, and an owner that was frozen for it goes on. */
-export interface BeginCopy extends
-  Request<{
-    readonly incarnation: string;
-    /** By class. */
-    readonly headers: readonly SnapshotHeader[];
-  }> {
+export interface BeginCopy extends Request<CopyBegun> {
   readonly kind: "beginCopy";
   /** A fresh name, which the later messages repeat. */
   readonly copy: string;

@@ -10,6 +10,7 @@ import type { CopyCursor, CopyTarget } from "../../kernels/embedding/class_copy.
 import { ClassTables, type ClassTablesOptions } from "../../kernels/embedding/class_tables.ts";
 import { invariant, present } from "../../structures/invariant.ts";
 import type {
+  CopyBegun,
   CopyProgress,
   ShardCopyMessage,
   ShardCopyOptions,
@@ -21,6 +22,13 @@ import type { EmbeddingShardMessage } from "./protocol.ts";
 
 /** Answers of the owner that may be lost one after another. */
 const ATTEMPTS_MAX = 3;
+/** Pause before an owner that could not be reached is asked again, ms. */
+const REACH_PAUSE_MS = 100;
+/**
+ * Pauses before a copy whose owner cannot be reached fails, 15 s in all. A host that joins gets
+ * shards before its links with the other hosts are up, which takes some seconds.
+ */
+const REACH_PAUSES_MAX = 150;
 
 /** The options of a copy, and those of the shard's tables, which both sides share. */
 export interface ShardCopyActorOptions extends ShardCopyOptions {
@@ -37,6 +45,7 @@ export class ShardCopy implements Behavior<ShardCopyMessage> {
   /** Position of the next page; undefined at first. */
   #cursor: CopyCursor | undefined;
   #incarnation = "";
+  #reachPauses = 0;
   #progress: CopyProgress = { state: "filling", rows: 0, bytes: 0, behindRows: 0 };
   #ended = false;
 
@@ -88,11 +97,13 @@ export class ShardCopy implements Behavior<ShardCopyMessage> {
   async #copyMore(): Promise<void> {
     const { copy, rowsMax, followIntervalMs } = this.#options;
     if (this.#target === undefined) {
-      const { incarnation, headers } = await this.#ask((budget) =>
-        this.#owner.ask({ kind: "beginCopy", copy }, budget)
-      );
-      this.#incarnation = incarnation;
-      this.#target = this.#tables.copyTarget(headers);
+      const begun = await this.#begin();
+      if (begun === undefined) {
+        this.#context.schedule(REACH_PAUSE_MS, { kind: "copyMore" });
+        return;
+      }
+      this.#incarnation = begun.incarnation;
+      this.#target = this.#tables.copyTarget(begun.headers);
     }
     if (this.#progress.state === "filling") await this.#takePage(this.#target);
     // Also between pages: rows that were removed since make room for others.
@@ -104,6 +115,19 @@ export class ShardCopy implements Behavior<ShardCopyMessage> {
     this.#progress = { ...this.#progress, behindRows: changes.rows };
     const isBehind = this.#progress.state === "filling" || changes.rows >= rowsMax;
     this.#context.schedule(isBehind ? 0 : followIntervalMs, { kind: "copyMore" });
+  }
+
+  /** Begins the copy at the owner; undefined while the owner cannot be reached. */
+  async #begin(): Promise<CopyBegun | undefined> {
+    const { copy } = this.#options;
+    try {
+      return await this.#ask((budget) => this.#owner.ask({ kind: "beginCopy", copy }, budget));
+    } catch (error) {
+      const isUnreached = (error as Error).name === "ActorFailedError";
+      if (!isUnreached || this.#reachPauses === REACH_PAUSES_MAX) throw error;
+      this.#reachPauses++;
+      return undefined;
+    }
   }
 
   async #takePage(target: CopyTarget): Promise<void> {
