@@ -63,6 +63,7 @@ h2 { font-size: 17px; margin: 0; }
 .notes li { margin: 2px 0; }
 section { padding: 18px 20px 12px; margin: 14px 0; }
 svg { display: block; width: 100%; height: auto; margin-top: 8px; }
+@media (max-width: 560px) { section { overflow-x: auto; } svg { min-width: 560px; } }
 svg text { font: 12px system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif;
   fill: var(--muted); }
 .grid { stroke: var(--line); } .axis { stroke: var(--muted); }

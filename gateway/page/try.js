@@ -4,6 +4,11 @@
  * request, and shows the answer and the equivalent curl command. After a ranking it offers an event
  * on the first item shown, so that two clicks rank and report.
  */
+import { pretty } from "./pretty_json.js";
+import { rankingBars } from "./ranking_bars.js";
+import { fieldsOf } from "./schema_fields.js";
+import { storedId, withStoredIds } from "./stored_examples.js";
+
 const element = (id) => document.getElementById(id);
 
 const READY_INTERVAL_MS = 5000;
@@ -13,12 +18,19 @@ let current;
 /** The last ranking that was answered. */
 let ranking;
 let api;
+/** Ids of stored profiles for the examples; none where the server has none or asks for a key. */
+let stored = { items: [], users: [] };
 
 const keyInput = element("key");
 keyInput.value = sessionStorage.getItem("key") ?? "";
 keyInput.addEventListener("input", () => {
   sessionStorage.setItem("key", keyInput.value);
   showCommand();
+});
+// Stored ids need the key.
+keyInput.addEventListener("change", async () => {
+  await readStored();
+  showFromHash();
 });
 
 element("request").addEventListener("submit", (event) => {
@@ -37,13 +49,36 @@ addEventListener("hashchange", showFromHash);
 try {
   api = await (await fetch("/openapi.json")).json();
   element("about").textContent = api.info.description;
+  if ("/console/stream" in api.paths) showConsoleLink();
   listOperations();
+  await readStored();
   showFromHash();
 } catch (error) {
   element("about").textContent = `Cannot read /openapi.json: ${error.message}`;
 }
 showReadiness();
 setInterval(showReadiness, READY_INTERVAL_MS);
+
+function showConsoleLink() {
+  const link = text("a", "Console");
+  link.href = "/console";
+  element("console").replaceChildren(link);
+  element("console").hidden = false;
+}
+
+async function readStored() {
+  const headers = keyInput.value ? { "x-api-key": keyInput.value } : {};
+  const ids = async (kind) => {
+    try {
+      const response = await fetch(`/v1/${kind}?limit=10`, { headers });
+      return response.ok ? (await response.json()).profiles.map(({ id }) => id) : [];
+    } catch {
+      return [];
+    }
+  };
+  const [items, users] = await Promise.all([ids("items"), ids("users")]);
+  stored = { items, users };
+}
 
 function* operations() {
   for (const [path, methods] of Object.entries(api.paths)) {
@@ -103,11 +138,17 @@ function showParameters(operation) {
     input.name = parameter.name;
     input.required = parameter.required;
     if (parameter.in === "path") {
-      input.value = current.path.includes("/users/") ? "user-7" : "item-1";
+      input.value = exampleOfParameter(current.path);
     }
     label.append(input);
     return label;
   }));
+}
+
+function exampleOfParameter(path) {
+  if (path.includes("/items/")) return storedId("item-1", stored);
+  if (path.includes("/users/")) return storedId("user-7", stored);
+  return path.includes("/rankings/") ? ranking?.rankingId ?? "" : "";
 }
 
 function showBody(operation) {
@@ -120,9 +161,10 @@ function showBody(operation) {
 
 /** The document's example; for events, one on the items of the last ranking. */
 function exampleOf(operation, media) {
-  if (operation.operationId !== "postEvents") return media.example;
+  const example = withStoredIds(media.example, stored);
+  if (operation.operationId !== "postEvents") return example;
   return {
-    ...media.example,
+    ...example,
     eventId: freshId(),
     ...(ranking && { rankingId: ranking.rankingId, item: ranking.items[0]?.id }),
   };
@@ -135,43 +177,13 @@ function freshId() {
 
 function showFields(operation) {
   const schema = operation.requestBody?.content["application/json"].schema;
-  const rows = schema ? [...fieldsOf(schema, "")] : [];
+  const rows = schema ? [...fieldsOf(schema, api)] : [];
   document.querySelector("details").hidden = rows.length === 0;
   document.querySelector("#fields tbody").replaceChildren(...rows.map((cells) => {
     const row = document.createElement("tr");
     row.append(...cells.map((cell) => text("td", cell)));
     return row;
   }));
-}
-
-/** Rows of field, type and meaning; objects and lists of objects are walked into. */
-function* fieldsOf(reference, prefix) {
-  const schema = resolve(reference);
-  if (schema.anyOf) return yield* fieldsOf(schema.anyOf[0], prefix);
-  if (schema.items) return yield* fieldsOf(schema.items, `${prefix}[].`);
-  for (const [name, property] of Object.entries(schema.properties ?? {})) {
-    const field = resolve(property);
-    const needed = schema.required?.includes(name) ? "" : "?";
-    yield [prefix + name + needed, typeOf(field), property.description ?? field.description ?? ""];
-    if (field.items) yield* fieldsOf(field.items, `${prefix}${name}[].`);
-  }
-}
-
-function typeOf(schema) {
-  if (schema.anyOf) return schema.anyOf.map((each) => typeOf(resolve(each))).join(" or ");
-  if (schema.type === "array") {
-    const bounds = schema.maxItems ? ` of ${schema.minItems ?? 0} to ${schema.maxItems}` : "";
-    return `list${bounds}`;
-  }
-  if (schema.type === "integer" && schema.minimum !== undefined) {
-    return `integer, ${schema.minimum} to ${schema.maximum}`;
-  }
-  return schema.format ?? schema.type ?? "any";
-}
-
-function resolve(schema) {
-  if (!schema.$ref) return schema;
-  return schema.$ref.slice(2).split("/").reduce((at, name) => at[name], api);
 }
 
 /** The request that the form describes. */
@@ -242,7 +254,10 @@ function showAnswer(response, answer, tookMs) {
   const json = response.headers.get("content-type")?.includes("json");
   const value = json ? JSON.parse(answer) : undefined;
   element("answerBody").textContent = json ? pretty(value) : answer || "(no content)";
-  if (response.ok && current.operation.operationId === "rank") {
+  const isRanking = response.ok && value?.rankingId !== undefined && value.items?.[0]?.id;
+  element("bars").hidden = !isRanking;
+  element("bars").replaceChildren(...(isRanking ? rankingBars(value.items) : []));
+  if (isRanking && current.operation.operationId === "rank") {
     ranking = value;
     element("next").hidden = false;
   }
@@ -266,32 +281,6 @@ async function showReadiness() {
     state.className = "waiting";
     state.textContent = "the server does not answer";
   }
-}
-
-/** Indented JSON. A value that fits on one line is not broken. */
-function pretty(value, indent = "") {
-  const line = JSON.stringify(value);
-  if (typeof value !== "object" || value === null || line.length + indent.length <= 76) {
-    return spaced(value);
-  }
-  const inner = indent + "  ";
-  const list = Array.isArray(value);
-  const parts = list
-    ? value.map((each) => inner + pretty(each, inner))
-    : Object.entries(value).map(([name, each]) =>
-      `${inner}${JSON.stringify(name)}: ${pretty(each, inner)}`
-    );
-  return `${list ? "[" : "{"}\n${parts.join(",\n")}\n${indent}${list ? "]" : "}"}`;
-}
-
-/** JSON on one line, with spaces after commas and colons and inside braces. */
-function spaced(value) {
-  if (Array.isArray(value)) return `[${value.map(spaced).join(", ")}]`;
-  if (typeof value !== "object" || value === null) return JSON.stringify(value);
-  const parts = Object.entries(value).map(([name, each]) =>
-    `${JSON.stringify(name)}: ${spaced(each)}`
-  );
-  return parts.length === 0 ? "{}" : `{ ${parts.join(", ")} }`;
 }
 
 function text(tag, content) {

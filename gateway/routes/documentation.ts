@@ -8,8 +8,20 @@ import { ProblemError, type ProblemKind, problems } from "../problems.ts";
 import { textEndpoint } from "./text_endpoint.ts";
 import pageHtml from "../page/try.html" with { type: "text" };
 import pageScript from "../page/try.js" with { type: "text" };
+import prettyScript from "../page/pretty_json.js" with { type: "text" };
+import fieldsScript from "../page/schema_fields.js" with { type: "text" };
+import barsScript from "../page/ranking_bars.js" with { type: "text" };
+import examplesScript from "../page/stored_examples.js" with { type: "text" };
 import themeStyle from "../page/theme.css" with { type: "text" };
 import pageStyle from "../page/try.css" with { type: "text" };
+
+const scripts = [
+  ["try.js", pageScript],
+  ["pretty_json.js", prettyScript],
+  ["ranking_bars.js", barsScript],
+  ["schema_fields.js", fieldsScript],
+  ["stored_examples.js", examplesScript],
+] as const;
 
 /**
  * @param endpoints The endpoints that the OpenAPI document describes.
@@ -28,12 +40,14 @@ export function documentationEndpoints(
       "text/html; charset=utf-8",
       () => pageHtml,
     ),
-    textEndpoint(
-      "/try.js",
-      "tryScript",
-      "The page's script",
-      "text/javascript; charset=utf-8",
-      () => pageScript,
+    ...scripts.map(([name, text]) =>
+      textEndpoint(
+        `/${name}`,
+        name,
+        "A script of the page",
+        "text/javascript; charset=utf-8",
+        () => text,
+      )
     ),
     textEndpoint(
       "/try.css",
