@@ -119,24 +119,36 @@ function raisedNewItems(
   { isNew, share, top = rows.length }: NewItems & { readonly isNew: ReadonlySet<number> },
 ): NewItemPositions {
   const isPinned = new Set(pin.map(({ item }) => item));
-  const positions = Math.min(top, limit, rows.length);
   const free = rows.filter((row) => !isPinned.has(ids[row]));
   const ordered = new Set(Array.from(rows, (row) => ids[row]));
-  const pinsWithin =
-    pin.filter(({ item, position }) =>
-      ordered.has(item) && Math.min(position, rows.length) <= positions
-    ).length;
+  const pinnedAt = pin.filter(({ item }) => ordered.has(item))
+    .map(({ position }) => Math.min(position, rows.length));
+  /** Number of the first `count` positions that are shown and that pins do not take. */
+  const freeOf = (count: number) => {
+    const shown = Math.min(count, limit, rows.length);
+    const taken = pinnedAt.filter((position) => position <= shown).length;
+    return Math.max(0, Math.min(shown - taken, free.length));
+  };
+  const positions = freeOf(top);
   const raised = withNewItems({
     rows: free,
     ids,
     rankingId,
     share,
-    positions: Math.max(0, Math.min(positions - pinsWithin, free.length)),
+    positions,
     isNew: (row) => isNew.has(row),
     mayMove: (row) => rotated?.[row] !== 1,
     fits: (row, first, moved) => {
       if (diversity?.kind !== "cap") return true;
-      return fitsCap(row, [...first.slice(0, diversity.top), ...moved], diversity, attributes);
+      const capped = freeOf(diversity.top ?? rows.length);
+      const head = new Set([row, ...first.slice(0, capped), ...moved]);
+      // The cap may be on more positions: items behind the first ones are there too.
+      const behind = free.filter((each) => !head.has(each)).slice(
+        0,
+        Math.max(0, capped - positions),
+      );
+      head.delete(row);
+      return fitsCap(row, [...head, ...behind], diversity, attributes);
     },
   });
   const next = raised.rows.values();

@@ -128,6 +128,34 @@ Deno.test("new items keep within a diversity cap", () => {
   }
 });
 
+Deno.test("a raised new item breaks no cap on more positions than new items have a share of", () => {
+  const cases = fc.record({
+    brands: fc.array(fc.constantFrom("x", "y", "z"), { minLength: 5, maxLength: 5 }),
+    newTop: fc.integer({ min: 1, max: 5 }),
+    capTop: fc.option(fc.integer({ min: 1, max: 5 }), { nil: undefined }),
+    limit: fc.integer({ min: 1, max: 5 }),
+    max: fc.integer({ min: 1, max: 2 }),
+    rankingId: fc.string({ minLength: 1, maxLength: 4 }),
+  });
+  fc.assert(fc.property(cases, ({ brands, newTop, capTop, limit, max, rankingId }) => {
+    const attributes = items.attributes?.map((each, i) => ({ ...each, brand: brands[i] })) ?? [];
+    const diversity = { kind: "cap", by: "brand", max, ...(capTop && { top: capTop }) } as const;
+    const most = (rows: Uint32Array) => {
+      const first = [...rows.subarray(0, Math.min(capTop ?? limit, limit))];
+      const counts = ["x", "y", "z"].map((brand) =>
+        first.filter((row) => brands[row] === brand).length
+      );
+      return Math.max(max, ...counts);
+    };
+    const without = apply({ diversity }, { attributes, limit, rankingId });
+    const { order, shown } = apply({
+      newItems: { ...fresh, share: 1, top: newTop },
+      diversity,
+    }, { attributes, limit, rankingId });
+    assert.ok(most(order.rows) <= most(without.order.rows), shown);
+  }));
+});
+
 Deno.test("new items that were just shown, filtered or excluded are not raised", () => {
   const all = { newItems: { ...fresh, share: 1 } };
   const rotation = { withinMs: 1, penalty: 0.9 };
