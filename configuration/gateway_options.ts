@@ -45,6 +45,7 @@ export function gatewayOptionsOf(file: CairnFile): GatewayOptions {
       withinMs: gateway.eventsWithoutRanking.within ??
         Math.max(joiner.window, ...Object.values(joiner.lateLabels)),
       negatives: gateway.eventsWithoutRanking.negatives,
+      uniformShare: gateway.eventsWithoutRanking.uniformShare,
       itemsSeen: gateway.eventsWithoutRanking.itemsSeen,
     },
     valueBounds: valueBoundsOf(joiner),

@@ -82,6 +82,8 @@ export interface EventsWithoutRanking {
   readonly withinMs: number;
   /** Sampled items of a ranking that is made of an event without one; 0 = none is made. */
   readonly negatives: number;
+  /** Share of the sampled items that are drawn from all known items alike, from 0 to 1. */
+  readonly uniformShare: number;
   /** Items that the user of such an event is assumed to have seen. */
   readonly itemsSeen: number;
 }

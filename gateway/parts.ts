@@ -20,6 +20,7 @@ import type { KnownAttributes } from "./attributes/known_attributes.ts";
 import type { Console } from "./console/console.ts";
 import type { Erasures } from "./erasure/erasures.ts";
 import type { GatewayMemory } from "./memory/gateway_memory.ts";
+import type { StoredItems } from "./memory/stored_items.ts";
 import type { GatewayOptions } from "./options.ts";
 
 /** How the label rules read actions, so that an answer can say when nothing will be learned. */
@@ -63,6 +64,8 @@ export interface GatewayParts {
     readonly reason: string | undefined;
   }[];
   readonly profiles: ProfileStore;
+  /** Makes stored items known as negatives. Absent = only items of events are. */
+  readonly storedItems?: Pick<StoredItems, "begin">;
   /** Erases users. Absent = this server cannot: it does not train. */
   readonly erasures?: Erasures;
   /** Rankings of all gateways; absent = this gateway is the only one. */

@@ -16,6 +16,7 @@ import { Console } from "../gateway/console/console.ts";
 import { Erasures } from "../gateway/erasure/erasures.ts";
 import { GatewayMemory } from "../gateway/memory/gateway_memory.ts";
 import { recallFromLogs } from "../gateway/memory/log_recall.ts";
+import { StoredItems } from "../gateway/memory/stored_items.ts";
 import { createProfileCheck } from "../kernels/features/profile_check.ts";
 import type { ActorRef } from "../mesh/runtime/actor.ts";
 import { actionLabels } from "./action_labels.ts";
@@ -87,6 +88,12 @@ export async function openGateway(
   await shareGateway(configuration, mesh, host, { memory, ...activity });
   const recall = await recallFromLogs(memory, { ...stores, clock, telemetry });
   const { acceptanceClock } = memory;
+  const storedItems = new StoredItems({
+    profiles: stores.profiles,
+    pool: memory.items,
+    clock,
+    telemetry,
+  });
   const marks = stores.eventLog.partitions > 1
     ? new AcceptanceMarks({ eventLog: stores.eventLog, acceptanceClock, clock, telemetry })
     : undefined;
@@ -125,6 +132,7 @@ export async function openGateway(
     failingParts: () => environment.failingParts?.() ?? [],
     links: () => environment.links?.() ?? [],
     profiles: stores.profiles,
+    storedItems,
     ...(stores.sharedRankings && { sharedRankings: stores.sharedRankings }),
     telemetry,
     clock,
@@ -160,6 +168,7 @@ export async function openGateway(
       await marks?.stop();
       await erasures.stop();
       await recall.stop();
+      await storedItems.stop();
       await stop();
     },
   };

@@ -13,6 +13,7 @@ import {
   labelShares,
   needsNegatives,
   type VisitCounts,
+  type VisitOptions,
   Visits,
 } from "../../offline/import/visits.ts";
 import { fingerprintOf } from "../../structures/fingerprint.ts";
@@ -69,19 +70,21 @@ export async function runImport(flags: ImportFlags, output: Output): Promise<Imp
   const shares = labelShares(history, rules);
   const negatives = flags.negatives ??
     (history.events > 0 && needsNegatives(shares) ? NEGATIVES_DEFAULT : 0);
-  output.err(describeHistory(history, shares, refused, flags, negatives));
+  const { uniformShare } = configuration.gateway.eventsWithoutRanking;
+  output.err(describeHistory(history, shares, refused, flags, { negatives, uniformShare }));
   if (flags.dryRun !== true && history.events > 0 && shares.positive === 0) {
     throw usageError(
       `By the label rules of ${flags.config} no event is positive, so there is nothing to rank by. ` +
         "Change joiner.tasks, or say which values are positive: --label-at-least <value>.",
     );
   }
-  const key = keyOf(sources, flags, negatives, configuration.joiner);
+  const key = keyOf(sources, flags, { negatives, uniformShare }, configuration.joiner);
   const visits = new Visits(history, {
     idPrefix: `import-${key}`,
     windowMs: configuration.joiner.windowMs,
     rules,
     negatives,
+    uniformShare,
     itemsSeen: flags.seen,
   });
   const written = flags.dryRun === true
@@ -106,6 +109,9 @@ export async function runImport(flags: ImportFlags, output: Output): Promise<Imp
   );
   return figures;
 }
+
+/** How negatives are sampled. */
+type NegativeOptions = Pick<VisitOptions, "negatives" | "uniformShare">;
 
 interface Reading {
   readonly flags: ImportFlags;
@@ -161,7 +167,7 @@ function overridesOf({ set, action = "rating", labelAtLeast }: ImportFlags) {
 function keyOf(
   sources: readonly ImportSource[],
   flags: ImportFlags,
-  negatives: number,
+  sampling: NegativeOptions,
   { tasks, windowMs }: CairnConfiguration["joiner"],
 ): string {
   const { action, labelAtLeast, until, seen } = flags;
@@ -171,7 +177,7 @@ function keyOf(
     mapping: mapping.map(({ column, target }) => [column, target]),
   }));
   const { high, low } = fingerprintOf(
-    JSON.stringify({ files, action, labelAtLeast, until, seen, negatives, tasks, windowMs }),
+    JSON.stringify({ files, action, labelAtLeast, until, seen, ...sampling, tasks, windowMs }),
   );
   return [high, low].map((word) => word.toString(16).padStart(8, "0")).join("");
 }
@@ -186,7 +192,7 @@ function describeHistory(
   { positive, negative, ignored }: LabelShares,
   refused: RefusedRows,
   { seen }: ImportFlags,
-  negatives: number,
+  { negatives, uniformShare }: NegativeOptions,
 ): string {
   const n = (count: number) => count.toLocaleString("en");
   const lines = [
@@ -204,9 +210,11 @@ function describeHistory(
   }
   if (negatives > 0) {
     lines.push(
-      `Events without a ranking get ${negatives} sampled negatives per item, from the items of ` +
-        `other events at that time. The loss corrects for the sample as if each visit had shown ` +
-        `${seen} items (--seen); scores keep that base rate until live rankings correct it.`,
+      `Events without a ranking get ${negatives} sampled negatives per item: a share of ` +
+        `${uniformShare} of them from all items known by then, the others from the newest events ` +
+        "(gateway.eventsWithoutRanking.uniformShare). The loss corrects for the sample as if each " +
+        `visit had shown ${seen} items (--seen); scores keep that base rate until live rankings ` +
+        "correct it.",
     );
   } else if (events > 0 && positive === events - ignored) {
     lines.push("All events are positive and no negatives are sampled: the model cannot learn.");

@@ -45,6 +45,10 @@ export const gatewaySection = z.strictObject({
       .describe(
         "Sampled items with which an event is learned from if no ranking showed its item; 0 = nothing is learned from it.",
       ),
+    uniformShare: z.number().min(0).max(1).default(0.25)
+      .describe(
+        "Share of the sampled items, also those of `cairn import`, that are drawn from all known items alike. The others come from the newest events, popular items more often.",
+      ),
     itemsSeen: z.int().min(2).max(100_000).default(50)
       .describe(
         "Items that the user of such an event is assumed to have seen; the loss corrects for the sample.",

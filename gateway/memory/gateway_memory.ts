@@ -12,13 +12,15 @@ import { UserRankings } from "./user_rankings.ts";
 
 /** Newest events among whose items negatives are sampled. */
 const POOL_EVENTS_MAX = 10_000;
+/** Distinct items among which the other negatives are sampled. */
+const POOL_ITEMS_MAX = 100_000;
 
 export class GatewayMemory {
   readonly events: RecentEvents;
   readonly rankings: RecentRankings;
   /** The same rankings by user. */
   readonly userRankings: UserRankings;
-  /** Items of the newest events. */
+  /** Items of accepted events. */
   readonly items: ItemPool;
   readonly acceptanceClock: AcceptanceClock;
   /**
@@ -34,7 +36,11 @@ export class GatewayMemory {
       bytesMax: options.rankingsBytesMax,
     });
     this.userRankings = new UserRankings(options.rankingsRememberedMax);
-    this.items = new ItemPool(POOL_EVENTS_MAX);
+    this.items = new ItemPool({
+      eventsMax: POOL_EVENTS_MAX,
+      itemsMax: POOL_ITEMS_MAX,
+      uniformShare: options.eventsWithoutRanking.uniformShare,
+    });
     this.acceptanceClock = new AcceptanceClock(clock);
   }
 

@@ -99,8 +99,9 @@ export class UnrankedEvents {
   }
 
   #make({ user, item }: UnrankedEvent, atMs: number): Attribution {
-    const { memory, options, ranker, random } = this.#parts;
+    const { memory, options, ranker, random, storedItems } = this.#parts;
     const { negatives, itemsSeen } = options.eventsWithoutRanking;
+    storedItems?.begin();
     const rankingId = `${MADE}${random.uuid("gateway/rankings")}`;
     const sampled = memory.items.sample(
       negatives,

@@ -51,6 +51,8 @@ export interface VisitOptions {
   readonly rules: LabelRules;
   /** Sampled negatives per item of an event; 0 = none. */
   readonly negatives: number;
+  /** Share of the negatives that are drawn from all known items alike, from 0 to 1. */
+  readonly uniformShare: number;
   /** Items that a user is assumed to have seen in a visit that only events tell of. */
   readonly itemsSeen: number;
 }
@@ -89,6 +91,8 @@ export function noCounts(): VisitCounts {
 const ROWS_MAX = 500;
 /** Newest events among whose items negatives are sampled. */
 const POOL_EVENTS = 10_000;
+/** Distinct items among which the other negatives are sampled. */
+const POOL_ITEMS = 1_000_000;
 /** Rankings that wait for events are looked through for old ones after so many additions. */
 const SWEEP_ADDITIONS = 100_000;
 
@@ -99,8 +103,8 @@ export class Visits {
   /** The newest ranking by user and item. */
   readonly #shown = new Map<string, { readonly ranking: string; readonly atMs: number }>();
   #additions = 0;
-  /** Items of the newest events. */
-  readonly #pool = new ItemPool(POOL_EVENTS);
+  /** Items of the events so far. */
+  readonly #pool: ItemPool;
   #made = 0;
   /** Events that {@link all} has passed. */
   eventsDone = 0;
@@ -108,6 +112,8 @@ export class Visits {
   constructor(history: History, options: VisitOptions) {
     this.#history = history;
     this.#options = options;
+    const { uniformShare } = options;
+    this.#pool = new ItemPool({ eventsMax: POOL_EVENTS, itemsMax: POOL_ITEMS, uniformShare });
   }
 
   /** All visits, in order of time. To be called once. */

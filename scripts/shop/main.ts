@@ -7,7 +7,8 @@
  *
  * With --json the last line is the result: order lines imported and refused, seconds of the import,
  * AUC as served of all servers, the share of an order's items among 20 recommended ones and among
- * the 20 most popular ones, and the p99 of rankings and recommendations.
+ * the 20 most popular ones, the share of the recommended items that were sold in the 30 days
+ * before, and the p99 of rankings and recommendations.
  */
 import { parseArgs } from "node:util";
 import { describeError } from "../../cli/errors.ts";
@@ -44,11 +45,13 @@ if (import.meta.main) {
 function describe(figures: ShopFigures): string {
   const { imported, refused, seconds, servedAucCold, servedAucWarm, rankP99Ms } = figures;
   const { servedAucNoHistory, recallAt20, recallAt20Popular, recommendP99Ms } = figures;
+  const { recommendedSoldLately } = figures;
   return [
     `imported   ${imported} order lines in ${seconds} s, ${refused} refused`,
     `AUC        ${servedAucCold} as served from an empty server, ${servedAucWarm} after the import`,
     `           ${servedAucNoHistory} after the import without kept features`,
     `recall@20  ${recallAt20} of an order by recommendations, ${recallAt20Popular} by the most popular items`,
+    `           ${recommendedSoldLately} of the recommended items were sold in the 30 days before`,
     `ranking    p99 ${rankP99Ms} ms for 50 candidates over HTTP`,
     `recommend  p99 ${recommendP99Ms} ms over HTTP`,
   ].join("\n");

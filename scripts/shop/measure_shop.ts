@@ -41,6 +41,8 @@ export interface ShopFigures {
   readonly recallAt20: number;
   /** The same share for the 20 items of most order lines in the 30 days before. */
   readonly recallAt20Popular: number;
+  /** Share of the recommended items that were sold in the 30 days before, on the warm server. */
+  readonly recommendedSoldLately: number;
   /** Time of a ranking over HTTP on the warm server. */
   readonly rankP99Ms: number;
   /** Time of 20 recommendations over HTTP on the warm server. */
@@ -82,15 +84,16 @@ export async function measureShop(options: ShopOptions): Promise<ShopFigures> {
       runImport(flagsOf(name, changes), { out: () => {}, err: tell });
     const { imported, refused, seconds } = await importInto("warm");
     await importInto("plain", withoutHistory);
+    const soldMs = lastSales(history, order, cutMs);
     // All servers know the catalogue: it is the model that one of them lacks.
-    const cold = await replay(visits, options, `${folder}/cold`);
-    const warm = await replay(visits, { ...options, recommends: true }, `${folder}/warm`);
+    const cold = await replay(visits, { ...options, soldMs }, `${folder}/cold`);
+    const warm = await replay(visits, { ...options, soldMs, recommends: true }, `${folder}/warm`);
     const plain = await replay(
       visits,
-      { ...options, set: [...set, ...withoutHistory] },
+      { ...options, soldMs, set: [...set, ...withoutHistory] },
       `${folder}/plain`,
     );
-    const { recalls, popularRecalls, recommendMs } = warm;
+    const { recalls, popularRecalls, soldLately, recommendMs } = warm;
     return {
       imported,
       refused,
@@ -100,6 +103,7 @@ export async function measureShop(options: ShopOptions): Promise<ShopFigures> {
       servedAucNoHistory: rounded(exactAuc(plain.scores, plain.labels)),
       recallAt20: rounded(mean(recalls)),
       recallAt20Popular: rounded(mean(popularRecalls)),
+      recommendedSoldLately: rounded(mean(soldLately)),
       rankP99Ms: tenths(percentile(warm.rankMs.toSorted(), 0.99)),
       recommendP99Ms: tenths(percentile(recommendMs.toSorted(), 0.99)),
       visits: visits.length,
@@ -132,9 +136,24 @@ async function readOrders({ path, config, set }: ShopOptions): Promise<History> 
   return history;
 }
 
+/** Time of the newest sale before `untilMs` by item, ms. */
+function lastSales(history: History, order: Uint32Array, untilMs: number): Map<string, number> {
+  const soldMs = new Map<string, number>();
+  for (const index of order) {
+    const { item, value, atMs } = history.event(index);
+    if (atMs >= untilMs) break;
+    if (value >= 1) soldMs.set(item, atMs);
+  }
+  return soldMs;
+}
+
+interface Replay extends ShopOptions, Pick<ShopOrder, "soldMs"> {
+  readonly recommends?: boolean;
+}
+
 async function replay(
   visits: readonly ShopVisit[],
-  { config, set, recommends = false }: ShopOptions & { readonly recommends?: boolean },
+  { config, set, soldMs, recommends = false }: Replay,
   folder: string,
 ): Promise<ShopMeasurements> {
   const assignments = [
@@ -148,7 +167,8 @@ async function replay(
   return await withServer(
     configuration,
     { writeLog: (line) => Deno.stderr.writeSync(new TextEncoder().encode(line)) },
-    ({ url }) => runClient({ url, visits, recommends, ...(apiKey !== undefined && { apiKey }) }),
+    ({ url }) =>
+      runClient({ url, visits, soldMs, recommends, ...(apiKey !== undefined && { apiKey }) }),
   );
 }
 

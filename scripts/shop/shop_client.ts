@@ -4,13 +4,15 @@
  */
 import { describeError } from "../../cli/errors.ts";
 import { GatewayClient } from "../../cli/load/gateway_client.ts";
-import { RECOMMENDED, type ShopVisit } from "./shop_visits.ts";
+import { POPULAR_DAYS, RECOMMENDED, type ShopVisit } from "./shop_visits.ts";
 
 /** The one message to the thread. */
 export interface ShopOrder {
   readonly url: string;
   readonly apiKey?: string;
   readonly visits: readonly ShopVisit[];
+  /** Time of the newest sale before the visits by item, ms. */
+  readonly soldMs: ReadonlyMap<string, number>;
   /** Asks for recommendations before each order, which are not learned from. */
   readonly recommends: boolean;
 }
@@ -24,6 +26,8 @@ export interface ShopMeasurements {
   /** Shares of the orders' items among the recommended and the most popular ones, by order. */
   readonly recalls: Float64Array;
   readonly popularRecalls: Float64Array;
+  /** Shares of recommended items that were sold in the {@link POPULAR_DAYS} before, by order. */
+  readonly soldLately: Float64Array;
   /** From sending a request for recommendations to having its answer, ms. */
   readonly recommendMs: Float64Array;
 }
@@ -40,6 +44,7 @@ declare const self: {
 
 const READY_MAX_MS = 60_000;
 const VISITS_PER_NEWS = 200;
+const DAY_MS = 86_400_000;
 
 self.onmessage = async ({ data: order }) => {
   try {
@@ -50,7 +55,9 @@ self.onmessage = async ({ data: order }) => {
 };
 
 /** One visit after the other, as a busy shop sees them: each ranking knows the visits before it. */
-async function visitAll({ url, apiKey, visits, recommends }: ShopOrder): Promise<ShopMeasurements> {
+async function visitAll(order: ShopOrder): Promise<ShopMeasurements> {
+  const { url, apiKey, visits, recommends } = order;
+  const soldMs = new Map(order.soldMs);
   const client = new GatewayClient({
     url,
     ...(apiKey !== undefined && { apiKey }),
@@ -59,7 +66,7 @@ async function visitAll({ url, apiKey, visits, recommends }: ShopOrder): Promise
   });
   await client.waitUntilReady(READY_MAX_MS);
   const [scores, labels, rankMs]: number[][] = [[], [], []];
-  const [recalls, popularRecalls, recommendMs]: number[][] = [[], [], []];
+  const [recalls, popularRecalls, soldLately, recommendMs]: number[][] = [[], [], [], []];
   for (const [i, visit] of visits.entries()) {
     for (const kind of ["item", "user"] as const) {
       const profiles = visit.profiles.filter((profile) => profile.kind === kind);
@@ -75,6 +82,9 @@ async function visitAll({ url, apiKey, visits, recommends }: ShopOrder): Promise
         learn: false,
       });
       recommendMs.push(performance.now() - askedAtMs);
+      const sinceMs = timestamp - POPULAR_DAYS * DAY_MS;
+      const sold = items.filter(({ id }) => (soldMs.get(id) ?? -Infinity) >= sinceMs);
+      if (items.length > 0) soldLately.push(sold.length / items.length);
       recalls.push(recall(items.map(({ id }) => id), bought));
       popularRecalls.push(recall(popular, bought));
     }
@@ -101,6 +111,7 @@ async function visitAll({ url, apiKey, visits, recommends }: ShopOrder): Promise
     );
     const refused = events.find((event) => event.status === "rejected");
     if (refused?.status === "rejected") throw new Error(refused.problem.detail);
+    for (const item of visit.bought.keys()) soldMs.set(item, visit.atMs);
     if ((i + 1) % VISITS_PER_NEWS === 0) self.postMessage({ kind: "visits", done: i + 1 });
   }
   return {
@@ -109,6 +120,7 @@ async function visitAll({ url, apiKey, visits, recommends }: ShopOrder): Promise
     rankMs: Float64Array.from(rankMs),
     recalls: Float64Array.from(recalls),
     popularRecalls: Float64Array.from(popularRecalls),
+    soldLately: Float64Array.from(soldLately),
     recommendMs: Float64Array.from(recommendMs),
   };
 }

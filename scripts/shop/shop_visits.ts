@@ -32,7 +32,7 @@ const CANDIDATES = 50;
 /** Items of a list that is compared with an order. */
 export const RECOMMENDED = 20;
 /** Days before an order in which the popular items are counted. */
-const POPULAR_DAYS = 30;
+export const POPULAR_DAYS = 30;
 /** Items of a visit that are bought; an order of more lines is several visits. */
 const BOUGHT_MAX = 10;
 /** Newest order lines whose items are the popular ones. */

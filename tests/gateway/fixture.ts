@@ -42,7 +42,13 @@ export const fixtureOptions: GatewayOptions = {
   unknownRankings: "refuse",
   windowMs: 30_000,
   valueBounds: {},
-  eventsWithoutRanking: { match: "lastShown", withinMs: 60_000, negatives: 2, itemsSeen: 50 },
+  eventsWithoutRanking: {
+    match: "lastShown",
+    withinMs: 60_000,
+    negatives: 2,
+    uniformShare: 0.5,
+    itemsSeen: 50,
+  },
   attributeTypes: {
     item: { price: "number", brand: "text", tags: "texts", hidden: "boolean", year: "label" },
     user: { age: "number" },
@@ -153,6 +159,7 @@ export interface FixtureParts {
   readonly attributes?: GatewayParts["attributes"];
   readonly console?: GatewayParts["console"];
   readonly tracing?: GatewayParts["tracing"];
+  readonly storedItems?: GatewayParts["storedItems"];
 }
 
 export function gatewayFixture(parts: FixtureParts = {}) {
@@ -187,6 +194,7 @@ export function gatewayFixture(parts: FixtureParts = {}) {
     ...(parts.attributes && { attributes: parts.attributes }),
     ...(parts.console && { console: parts.console }),
     ...(parts.tracing && { tracing: parts.tracing }),
+    ...(parts.storedItems && { storedItems: parts.storedItems }),
     metricsText: parts.metricsText ?? (() => Promise.resolve("# metrics\n")),
   });
 

@@ -255,6 +255,7 @@ Deno.test("served rankings are left alone if the configuration says so", async (
     match: "none",
     withinMs: 60_000,
     negatives: 0,
+    uniformShare: 0.5,
     itemsSeen: 50,
   } as const;
   const { post, rank } = gatewayFixture({ labels, options: { eventsWithoutRanking } });
@@ -262,4 +263,36 @@ Deno.test("served rankings are left alone if the configuration says so", async (
   const { events: [{ rankingId, note }] } = await json(post("/v1/events", purchase));
   assert.equal(rankingId, undefined);
   assert.match(note, /Nothing will be learned/);
+});
+
+Deno.test("an item without recent events is among the sampled items, unless the configuration says so", async () => {
+  for (const [uniformShare, expected] of [[0.5, true], [0, false]] as const) {
+    const eventsWithoutRanking = {
+      match: "lastShown",
+      withinMs: 60_000,
+      negatives: 4,
+      uniformShare,
+      itemsSeen: 50,
+    } as const;
+    const { post, ranker, memory } = gatewayFixture({ labels, options: { eventsWithoutRanking } });
+    for (const item of ["old1", "old2", "old3"]) memory.items.add(item);
+    for (let i = 0; i < 10_000; i++) memory.items.add(`new${i % 5}`);
+    for (let i = 0; i < 10; i++) {
+      await post("/v1/events", { ...purchase, eventId: `e${i}`, user: `u${i}` });
+    }
+    const sampled = ranker.described.flatMap(({ items }) => items.slice(1));
+    assert.equal(sampled.some((item) => item.startsWith("old")), expected);
+    assert.ok(sampled.some((item) => item.startsWith("new")));
+  }
+});
+
+Deno.test("stored items are read when the first ranking is made of an event, not before", async () => {
+  const begun: string[] = [];
+  const storedItems = { begin: () => void begun.push("begin") };
+  const { post, rank } = gatewayFixture({ labels, storedItems });
+  await rank("r1", ["a"]);
+  await post("/v1/events", purchase);
+  assert.deepEqual(begun, []);
+  await post("/v1/events", { ...purchase, eventId: "e2", item: "b" });
+  assert.deepEqual(begun, ["begin"]);
 });

@@ -23,6 +23,7 @@ const options: VisitOptions = {
   windowMs: 1_000,
   rules,
   negatives: 2,
+  uniformShare: 0.5,
   itemsSeen: 50,
 };
 
@@ -162,4 +163,25 @@ Deno.test("the same history gives the same visits", () => {
   const events = [...catalogue, bought("u", "a", 100), bought("v", "b", 200)];
   const plain = (visits: readonly Visit[]) => JSON.stringify(visits);
   assert.equal(plain(visitsOf(events).visits), plain(visitsOf(events).visits));
+});
+
+Deno.test("an item that is bought again after a pause is among the negatives of the pause", () => {
+  const rare = Array.from({ length: 20 }, (_, i) => `rare${i}`);
+  const events = [
+    ...rare.map((item, i) => bought(`u${i}`, item, i)),
+    ...Array.from({ length: 12_000 }, (_, i) => bought(`u${i % 97}`, `x${i % 50}`, 100 + 2 * i)),
+    ...rare.map((item, i) => bought(`u${i}`, item, 30_000 + i)),
+  ];
+  /** Share of positives in the rows of items that were not bought among the last 10,000 events. */
+  const positives = (uniformShare: number) => {
+    const { visits } = visitsOf(events, { uniformShare });
+    const late = visits.filter(({ atMs }) => atMs > 20_100);
+    const rows = late.flatMap(({ ranking }) => ranking?.items ?? [])
+      .filter((item) => item.startsWith("rare"));
+    const acted = late.flatMap(({ actions }) => actions)
+      .filter(({ item }) => item.startsWith("rare"));
+    return acted.length / rows.length;
+  };
+  assert.ok(positives(0) > 0.8, "nearly every such row is positive without the uniform share");
+  assert.ok(positives(0.5) < 0.05, "and few are with it");
 });
