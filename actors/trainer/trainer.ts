@@ -15,29 +15,23 @@ import type { EventLog } from "../../mesh/ports/event_log.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import { widthOf } from "../../kernels/embedding/row_classes.ts";
 import type { TrainingSession } from "../../kernels/dense/training_session.ts";
-import { invariant, present } from "../../structures/invariant.ts";
+import { present } from "../../structures/invariant.ts";
 import type { EmbeddingShardMessage } from "../embedding_shard/protocol.ts";
 import { BatchPipeline, type LearnedBatch } from "./batch_pipeline.ts";
 import type { RowRange } from "./chunk_batches.ts";
 import { Eraser, STORE_RETRY_MS } from "./eraser.ts";
+import type { Progress } from "./example_batch.ts";
 import { ExampleReader } from "./example_reader.ts";
 import type { TrainerOptions } from "./options.ts";
 import type { AdoptMean, Cut, OfferWeights, TrainerMessage } from "./protocol.ts";
 import { Recovery } from "./recovery.ts";
 import { Refusals } from "./refusals.ts";
-import {
-  findResumePoint,
-  requireExamples,
-  restoreModel,
-  warnOfDifferences,
-  warnOfTrimmed,
-} from "./resume_point.ts";
 import { ShardClient } from "./shard_client.ts";
-import { cutParts, type StateAtCut } from "./snapshot_cut.ts";
+import { SnapshotCuts, type TrainerAtCut } from "./snapshot_cuts.ts";
 import { TaskValidation } from "./task_validation.ts";
 import { TrainerMetrics } from "./trainer_metrics.ts";
-import type { ExampleBatch, Progress } from "./example_batch.ts";
-import { WaitingCuts } from "./waiting_cuts.ts";
+import { areShardsLoading, resumeModel, serveNewest, type StartParts } from "./trainer_start.ts";
+import { TrainerProgress } from "./trainer_progress.ts";
 import { WeightExchange } from "./weight_exchange.ts";
 
 export interface TrainerDependencies {
@@ -68,13 +62,13 @@ export class Trainer implements Behavior<TrainerMessage> {
   readonly #options: TrainerOptions;
   readonly #dependencies: TrainerDependencies;
   readonly #session: TrainingSession;
-  readonly #kernel: BatchKernel;
   readonly #shards: ShardClient;
   readonly #pipeline: BatchPipeline;
   readonly #exchange: WeightExchange;
   readonly #validation: TaskValidation;
   readonly #metrics: TrainerMetrics;
-  readonly #cuts: WaitingCuts;
+  readonly #progress: TrainerProgress;
+  readonly #cuts: SnapshotCuts;
   readonly #eraser: Eraser;
   #unsubscribe: () => void = () => {};
   #state: TrainerState = { kind: "training" };
@@ -83,12 +77,6 @@ export class Trainer implements Behavior<TrainerMessage> {
   /** Whether the host's lease holds; the trainer stands still otherwise. */
   #isLeased = true;
   #woken = false;
-  #progress: Progress = { sequence: 0, offset: 0, learnedThroughMs: 0 };
-  /** Rows that a shard had applied when this trainer started. */
-  #learnedBefore = 0;
-  #steps = 0;
-  #examples = 0;
-  #loss = 0;
 
   private constructor(
     context: ActorContext<TrainerMessage>,
@@ -100,13 +88,12 @@ export class Trainer implements Behavior<TrainerMessage> {
     this.#options = options;
     this.#dependencies = dependencies;
     this.#session = session;
-    const { telemetry, clock } = context;
+    const { telemetry, clock, tracing } = context;
+    const { blobs } = dependencies;
     const { layout, partition, source, tenure, taskNames } = options;
-    this.#kernel = BatchKernel.create(layout.classes);
-    const shards = options.shards.map((address) =>
-      context.actorRef<EmbeddingShardMessage>(address)
-    );
-    this.#shards = new ShardClient(shards, {
+    const kernel = BatchKernel.create(layout.classes);
+    const refs = options.shards.map((address) => context.actorRef<EmbeddingShardMessage>(address));
+    const shards = new ShardClient(refs, {
       source,
       tenure,
       widths: layout.classes.map(widthOf),
@@ -116,32 +103,29 @@ export class Trainer implements Behavior<TrainerMessage> {
     });
     const labels = { trainer: String(partition) };
     const tasks = session.model.tasks.map(({ loss }, i) => ({ name: taskNames[i], loss }));
+    this.#shards = shards;
     this.#validation = new TaskValidation(tasks, options.validationBins, telemetry, labels);
     this.#metrics = new TrainerMetrics(telemetry, labels);
+    this.#progress = new TrainerProgress(this.#metrics);
     this.#exchange = new WeightExchange(session);
-    this.#cuts = new WaitingCuts(context);
-    const { blobs } = dependencies;
-    this.#eraser = new Eraser({
-      options,
-      shards: this.#shards,
-      kernel: this.#kernel,
-      blobs,
-      context,
-    });
+    this.#eraser = new Eraser({ options, shards, kernel, blobs, context });
     this.#reader = this.#readFrom();
-    this.#pipeline = new BatchPipeline({
+    const pipeline = new BatchPipeline({
       session,
-      kernel: this.#kernel,
-      shards: this.#shards,
+      kernel,
+      shards,
       clock,
-      tracing: context.tracing,
+      tracing,
       onStep: (batch, { logits }) => {
-        if (this.#isRepeated(batch)) return;
+        if (this.#progress.isRepeated(batch)) return;
         this.#validation.record({ ...batch, rows: batch.features.rows }, logits);
       },
       onLearned: (learned) => this.#learned(learned),
     }, options);
-    this.#recovery = this.#recoveryWith(Refusals.empty(dependencies.blobs, clock, source));
+    this.#pipeline = pipeline;
+    const cutParts = { options, context, blobs, kernel, shards, session, pipeline };
+    this.#cuts = new SnapshotCuts(cutParts, () => this.#atCut());
+    this.#recovery = this.#recoveryWith(Refusals.empty(blobs, clock, source));
   }
 
   static async start(
@@ -180,7 +164,9 @@ export class Trainer implements Behavior<TrainerMessage> {
         if (this.#isLeased) this.#wake();
         return;
       case "cut":
-        if (this.#pipeline.isEmpty && !this.#eraser.isUnderWay) return await this.#cut(message);
+        if (this.#pipeline.isEmpty && !this.#eraser.isUnderWay) {
+          return await this.#cuts.make(message);
+        }
         return this.#cuts.add(message);
       case "cutWaits":
         return await this.#endFlight();
@@ -190,13 +176,13 @@ export class Trainer implements Behavior<TrainerMessage> {
         return await this.#turn();
       case "getStatus":
         return this.#context.reply(message, {
-          steps: this.#steps,
-          examples: this.#examples,
-          loss: this.#loss,
-          learnedThroughMs: this.#progress.learnedThroughMs,
+          steps: this.#progress.steps,
+          examples: this.#progress.examples,
+          loss: this.#progress.loss,
+          learnedThroughMs: this.#progress.now.learnedThroughMs,
           incarnations: this.#shards.incarnations,
           rowsRefused: this.#recovery.rowsRefused,
-          offset: this.#progress.offset,
+          offset: this.#progress.now.offset,
           ...(this.#state.kind === "diverged" ? { diverged: this.#state.reason } : {}),
         });
       case "getProgressiveValidation":
@@ -204,11 +190,11 @@ export class Trainer implements Behavior<TrainerMessage> {
       case "getDenseWeights":
         return this.#context.reply(message, {
           weights: await this.#session.weights(),
-          learnedThroughMs: this.#progress.learnedThroughMs,
+          learnedThroughMs: this.#progress.now.learnedThroughMs,
         });
       case "offerWeights":
         await this.#settle();
-        return this.#context.reply(message, await this.#exchange.offer(this.#examples));
+        return this.#context.reply(message, await this.#exchange.offer(this.#progress.examples));
       case "adoptMean":
         return this.#context.reply(message, { adopted: await this.#adopt(message) });
       default:
@@ -227,7 +213,7 @@ export class Trainer implements Behavior<TrainerMessage> {
   /** Reads ahead, begins batches, and learns from at most one. */
   async #turn(): Promise<void> {
     if (this.#state.kind === "waitingForShards") return;
-    if (this.#isStopped) return await this.#takeCuts();
+    if (this.#isStopped) return await this.#cuts.makeWaiting();
     if (!this.#isLeased) return;
     let caughtUp = await this.#reader.read();
     while (this.#mayBegin) {
@@ -237,13 +223,13 @@ export class Trainer implements Behavior<TrainerMessage> {
     }
     if (this.#mustLearn) {
       await this.#learnOldest();
-      if (this.#isStopped) return await this.#takeCuts();
+      if (this.#isStopped) return await this.#cuts.makeWaiting();
     }
     if (this.#pipeline.isEmpty && this.#reader.hasErasing) await this.#erase();
     if (this.#pipeline.isEmpty) {
       // Chunks without rows, and of another schema, still move the progress.
-      if (!this.#reader.hasNext) this.#advance(this.#reader.progress);
-      if (!this.#eraser.isUnderWay) await this.#takeCuts();
+      if (!this.#reader.hasNext) this.#progress.advance(this.#reader.progress);
+      if (!this.#eraser.isUnderWay) await this.#cuts.makeWaiting();
     }
     if (this.#eraser.isWaiting) return; // it wakes the trainer, however much has been read
     const { hasErasing } = this.#reader;
@@ -271,37 +257,12 @@ export class Trainer implements Behavior<TrainerMessage> {
   async #erase(): Promise<void> {
     await this.#pipeline.drain();
     const isDone = await this.#eraser.erase(this.#reader.erasing, this.#recovery);
-    if (isDone) this.#advance(this.#reader.takeErasing().after);
+    if (isDone) this.#progress.advance(this.#reader.takeErasing().after);
   }
 
-  #learned({ batch, loss, tookMs }: LearnedBatch): void {
-    const { features: { rows }, sequence, after } = batch;
-    invariant(sequence >= this.#progress.sequence + rows, "each row is learned once");
-    this.#steps++;
-    this.#examples += rows;
-    this.#loss = loss;
-    this.#metrics.batchLearned({ rows: this.#isRepeated(batch) ? 0 : rows, loss, tookMs });
-    this.#recovery.learned(batch);
-    this.#advance(after);
-  }
-
-  /**
-   * Whether a shard has applied the batch before this trainer's restart. Then it is not counted
-   * again, nor validated: the shards' rows have learned its labels.
-   */
-  #isRepeated({ sequence }: ExampleBatch): boolean {
-    return sequence <= this.#learnedBefore;
-  }
-
-  #advance(progress: Progress): void {
-    const { sequence, offset, learnedThroughMs } = this.#progress;
-    invariant(
-      progress.sequence >= sequence && progress.offset >= offset &&
-        progress.learnedThroughMs >= learnedThroughMs,
-      "a trainer reads its log forwards",
-    );
-    this.#progress = progress;
-    this.#metrics.learnedUpTo(progress.sequence);
+  #learned(learned: LearnedBatch): void {
+    this.#recovery.learned(learned.batch);
+    this.#progress.learned(learned);
   }
 
   get #isStopped(): boolean {
@@ -313,13 +274,13 @@ export class Trainer implements Behavior<TrainerMessage> {
     if (refused === undefined) return;
     this.#reader.putBack(refused.behind);
     await this.#recovery.putAside(refused);
-    this.#advance(refused.batch.after);
+    this.#progress.advance(refused.batch.after);
     if (await this.#recovery.isModelBroken()) await this.#goBack(refused.error);
   }
 
   /** Goes back to a snapshot by a restart; stops training where that is impossible. */
   async #goBack(error: Error): Promise<void> {
-    const reason = await this.#recovery.goBack(this.#progress.sequence, error);
+    const reason = await this.#recovery.goBack(this.#progress.now.sequence, error);
     if (reason === undefined) {
       this.#state = { kind: "goingBack", error };
       this.#context.schedule(STORE_RETRY_MS, { kind: "storeRetryDue" });
@@ -341,24 +302,14 @@ export class Trainer implements Behavior<TrainerMessage> {
    * have been waited for at their own start.
    */
   async #begin(): Promise<void> {
-    const { source, loadWaitMs } = this.#options;
     const marks = this.#shards.open();
-    let areLoading = false;
-    const known = this.#shards.areLoading().then((are) => {
-      areLoading = are;
-      return are ? [] : marks;
-    });
-    const isSettled = await this.#context.settlesWithin(Promise.race([marks, known]), loadWaitMs);
-    if (isSettled && !areLoading) return await this.#resume(await marks);
-    const newest = await findResumePoint(this.#dependencies.blobs, source, Infinity);
+    const wait = { context: this.#context, loadWaitMs: this.#options.loadWaitMs };
+    if (!await areShardsLoading(this.#shards, marks, wait)) {
+      return await this.#resume(await marks);
+    }
     // Without a snapshot the shards load nothing, and there are no weights to serve.
-    if (newest === undefined) return await this.#resume(await marks);
-    await restoreModel(this.#session, newest.state.model);
+    if (!await serveNewest(this.#startParts)) return await this.#resume(await marks);
     this.#state = { kind: "waitingForShards", marks };
-    this.#context.telemetry.log(
-      "info",
-      `${source} waits for its shards, and learns when they have their rows`,
-    );
     const tell = () => void this.#context.schedule(0, { kind: "shardsOpened" });
     marks.then(tell, tell);
   }
@@ -373,33 +324,24 @@ export class Trainer implements Behavior<TrainerMessage> {
 
   /** Goes on from the newest snapshot that all shards have reached. */
   async #resume(marks: readonly number[]): Promise<void> {
-    const { source } = this.#options;
-    const { blobs } = this.#dependencies;
+    const { blobs, exampleLog } = this.#dependencies;
     const refusals = await Refusals.open(blobs, this.#context.clock, this.#options);
     this.#recovery = this.#recoveryWith(refusals);
-    const resume = await findResumePoint(blobs, source, Math.min(...marks));
-    if (resume !== undefined) {
-      const { part, state } = resume;
-      await requireExamples(this.#dependencies.exampleLog, part);
-      const differences = await restoreModel(this.#session, refusals.aboveGivenUp(state.model));
-      warnOfDifferences(this.#context.telemetry, source, differences);
-      this.#recovery.restore(state.judgement);
-      const { sequence, offset, learnedThroughMs } = part;
-      this.#progress = { sequence, offset, learnedThroughMs };
-    } else {
-      const { exampleLog } = this.#dependencies;
-      await warnOfTrimmed(this.#context.telemetry, source, exampleLog, this.#options.partition);
-    }
-    const ahead = marks.filter((mark) => mark > this.#progress.sequence);
-    const start = resume === undefined ? undefined : this.#progress;
+    const parts = { refusals, recovery: this.#recovery };
+    const start = await resumeModel(this.#startParts, marks, parts);
+    this.#progress.start(start, marks);
+    const ahead = marks.filter((mark) => mark > this.#progress.now.sequence);
     this.#reader = this.#readFrom(start, ahead, refusals.skipped);
-    this.#learnedBefore = Math.max(...marks);
-    this.#metrics.learnedUpTo(this.#progress.sequence);
     this.#context.schedule(SHARD_CHECK_MS, { kind: "checkShards" });
     // Last: the log would keep a trainer whose start fails, with all its memory.
-    const { exampleLog } = this.#dependencies;
     this.#unsubscribe = exampleLog.onAppended(this.#options.partition, () => this.#wake());
     this.#wake();
+  }
+
+  get #startParts(): StartParts {
+    const { blobs, exampleLog } = this.#dependencies;
+    const [context, session, options] = [this.#context, this.#session, this.#options];
+    return { context, options, blobs, exampleLog, session };
   }
 
   #recoveryWith(refusals: Refusals): Recovery {
@@ -436,56 +378,18 @@ export class Trainer implements Behavior<TrainerMessage> {
     return true;
   }
 
-  /** Makes the cuts that wait for the end of a flight or of an erasure. */
-  async #takeCuts(): Promise<void> {
-    for (const message of this.#cuts.take()) await this.#cut(message);
-  }
-
   /** Ends the flight where a cut has waited long enough; a cut is refused in an erasure. */
   async #endFlight(): Promise<void> {
     if (!this.#cuts.areDue) return;
     await this.#settle();
-    await this.#takeCuts();
+    await this.#cuts.makeWaiting();
     this.#wake();
   }
 
-  async #cut(message: Cut): Promise<void> {
-    await this.#pipeline.drain();
-    invariant(this.#pipeline.isEmpty, "a cut holds what is settled");
-    const context = this.#context;
-    if (this.#eraser.isUnderWay || this.#state.kind === "goingBack") {
-      const { source } = this.#options;
-      const reason =
-        `${source} gives no state to a snapshot while the blob store lacks a record of ` +
-        (this.#eraser.isUnderWay ? "its erasure" : "its way back");
-      return context.replyError(message, new Error(`${reason}: try again later.`));
-    }
-    try {
-      const parts = await cutParts(message, this.#progress.sequence, () => this.#readState(), {
-        context,
-        blobs: this.#dependencies.blobs,
-        kernel: this.#kernel,
-        shards: this.#shards,
-      });
-      context.reply(message, { parts });
-    } catch (error) {
-      context.replyError(message, error as Error);
-    }
-  }
-
-  async #readState(): Promise<StateAtCut> {
-    const { source, partition } = this.#options;
-    // A restart from the snapshot does not refuse the rows before it again: store their record.
-    await this.#recovery.saveQuarantine();
-    return {
-      source,
-      partition,
-      ...this.#progress,
-      state: {
-        model: await this.#session.checkpoint(),
-        judgement: this.#recovery.judgement,
-      },
-    };
+  #atCut(): TrainerAtCut {
+    const isGoingBack = this.#state.kind === "goingBack";
+    const lacking = this.#eraser.isUnderWay ? "erasure" : isGoingBack ? "way back" : undefined;
+    return { progress: this.#progress.now, recovery: this.#recovery, lacking };
   }
 
   #wake(): void {

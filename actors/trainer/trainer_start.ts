@@ -1,0 +1,98 @@
+/**
+ * The start of a trainer: whether it waits for its shards, and the snapshot from which its dense
+ * model and its progress begin.
+ */
+import type { TrainingSession } from "../../kernels/dense/training_session.ts";
+import type { BlobStore } from "../../mesh/ports/blob_store.ts";
+import type { EventLog } from "../../mesh/ports/event_log.ts";
+import type { ActorContext } from "../../mesh/runtime/actor.ts";
+import type { Progress } from "./example_batch.ts";
+import type { TrainerOptions } from "./options.ts";
+import type { TrainerMessage } from "./protocol.ts";
+import type { Recovery } from "./recovery.ts";
+import type { Refusals } from "./refusals.ts";
+import {
+  findResumePoint,
+  requireExamples,
+  restoreModel,
+  warnOfDifferences,
+  warnOfTrimmed,
+} from "./resume_point.ts";
+import type { ShardClient } from "./shard_client.ts";
+
+export interface StartParts {
+  readonly context: ActorContext<TrainerMessage>;
+  readonly options: Pick<TrainerOptions, "source" | "partition">;
+  readonly blobs: BlobStore;
+  readonly exampleLog: EventLog;
+  /** Before its first step. */
+  readonly session: TrainingSession;
+}
+
+/**
+ * Whether a shard still loads its rows, or has not answered within `loadWaitMs`.
+ *
+ * @param marks The marks of all shards, which are asked for; settled when all shards have answered.
+ */
+export async function areShardsLoading(
+  shards: ShardClient,
+  marks: Promise<readonly number[]>,
+  { context, loadWaitMs }: {
+    readonly context: ActorContext<TrainerMessage>;
+    readonly loadWaitMs: number;
+  },
+): Promise<boolean> {
+  let areLoading = false;
+  const known = shards.areLoading().then((are) => {
+    areLoading = are;
+    return are ? [] : marks;
+  });
+  const isSettled = await context.settlesWithin(Promise.race([marks, known]), loadWaitMs);
+  return !isSettled || areLoading;
+}
+
+/**
+ * Restores the weights of the newest snapshot, to be served while the shards load their rows.
+ *
+ * @returns False without a snapshot.
+ */
+export async function serveNewest(parts: StartParts): Promise<boolean> {
+  const { context, blobs, session, options: { source } } = parts;
+  const newest = await findResumePoint(blobs, source, Infinity);
+  if (newest === undefined) return false;
+  await restoreModel(session, newest.state.model);
+  context.telemetry.log(
+    "info",
+    `${source} waits for its shards, and learns when they have their rows`,
+  );
+  return true;
+}
+
+/**
+ * Restores the dense model, and the judgement of the last batches, from the newest snapshot that
+ * all shards have reached.
+ *
+ * @param marks The sequence up to which each shard has applied this trainer's gradients.
+ * @returns The snapshot's cut; undefined without a snapshot.
+ * @throws {ExamplesLostError} When the log ends before the cut.
+ */
+export async function resumeModel(
+  parts: StartParts,
+  marks: readonly number[],
+  { refusals, recovery }: { readonly refusals: Refusals; readonly recovery: Recovery },
+): Promise<Progress | undefined> {
+  const { context: { telemetry }, blobs, exampleLog, session } = parts;
+  const { source, partition } = parts.options;
+  const resume = await findResumePoint(blobs, source, Math.min(...marks));
+  if (resume === undefined) {
+    await warnOfTrimmed(telemetry, source, exampleLog, partition);
+    return undefined;
+  }
+  const { part, state } = resume;
+  await requireExamples(exampleLog, part);
+  const differences = await restoreModel(session, refusals.aboveGivenUp(state.model));
+  warnOfDifferences(telemetry, source, differences);
+  recovery.restore(state.judgement);
+  const { sequence, offset, learnedThroughMs } = part;
+  return { sequence, offset, learnedThroughMs };
+}
