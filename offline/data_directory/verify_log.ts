@@ -5,7 +5,7 @@
 import { CommittedOffsets } from "../../mesh/adapters/embedded/committed_offsets.ts";
 import { denoFiles } from "../../mesh/adapters/deno/deno_files.ts";
 import { durableEvidence } from "../../mesh/adapters/embedded/durable_evidence.ts";
-import { FLOOR_NAME } from "../../mesh/adapters/embedded/embedded_event_log.ts";
+import { FLOOR_NAME } from "../../mesh/adapters/embedded/log_partition.ts";
 import { readLogHeader } from "../../mesh/adapters/embedded/log_header.ts";
 import { requireBegin } from "../../mesh/adapters/embedded/partition_begin.ts";
 import { decodeHeader, decodeRecords } from "../../mesh/adapters/embedded/segment_block.ts";

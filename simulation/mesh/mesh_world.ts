@@ -6,24 +6,20 @@ import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import { MemoryProfileStore } from "../../mesh/adapters/memory/memory_profile_store.ts";
 import type { ActorRef, Address, Message } from "../../mesh/runtime/actor.ts";
 import { reasonOf } from "../../mesh/runtime/errors.ts";
-import { PROTOCOLS } from "../../mesh/adapters/tcp/host_identity.ts";
-import { SeededRandom } from "../../mesh/simulation/seeded_random.ts";
-import { Coordinator } from "../../mesh/runtime/coordination/coordinator.ts";
 import type { Coordination } from "../../mesh/ports/coordination.ts";
 import { InvariantError, present } from "../../structures/invariant.ts";
 import type { CheckerFactory } from "../checkers/checker.ts";
-import { KeyedHash } from "../keyed_hash.ts";
 import type { Fault, Interrupt } from "../plan/fault.ts";
 import type { RestartHost } from "../plan/mesh_fault.ts";
-import { NodeClock } from "../world/node_clock.ts";
 import type { MailboxState } from "../world/process_nodes.ts";
 import type { PendingAsk } from "../world/observed.ts";
 import { type Exchange, World, type WorldOptions } from "../world/world.ts";
-import { RedisLink } from "./redis_link.ts";
+import { type HostSlot, newHostSlot } from "./host_slot.ts";
+import { MeshOperator } from "./mesh_operator.ts";
+import { refThroughAnyHost } from "./ref_through_any_host.ts";
 import { SharedBlobs } from "./shared_blobs.ts";
 import { SimulatedHost } from "./simulated_host.ts";
 import { SimulatedNetwork } from "./simulated_network.ts";
-import { SimulatedRecordStore } from "./simulated_record_store.ts";
 import { SimulatedRedis } from "./simulated_redis.ts";
 
 /** The parts of a world of several hosts. */
@@ -31,22 +27,8 @@ export interface MeshWorldOptions extends WorldOptions {
   readonly checkers: (world: MeshWorld) => readonly CheckerFactory[];
 }
 
-/** A host of the mesh over all its incarnations. */
-interface HostSlot {
-  readonly name: string;
-  current: SimulatedHost | undefined;
-  incarnations: number;
-  isRestarting: boolean;
-  cutFromRedisUntilMs: number;
-}
-
 /** Pause before a process that died by itself is started again, ms: a service manager's. */
 const SUPERVISOR_MS = 1_000;
-/** Time until an operator notices that Redis has lost data, ms. */
-const OPERATOR_MS = 2_000;
-/** Pause between two attempts of the operator, ms. */
-const OPERATOR_RETRY_MS = 500;
-
 export class MeshWorld extends World {
   readonly network: SimulatedNetwork;
   readonly redis: SimulatedRedis;
@@ -54,12 +36,9 @@ export class MeshWorld extends World {
   readonly profiles: MemoryProfileStore;
   readonly #options: MeshWorldOptions;
   readonly #hosts = new Map<string, HostSlot>();
-  readonly #operatorClock: NodeClock;
+  readonly #operator: MeshOperator;
   #configuration: CairnConfiguration;
   #slowRedis = { untilMs: 0, latencyMs: 0 };
-  /** The operator's commands under way: to accept losses, to begin and end drains. */
-  #operations = 0;
-  #links = 0;
 
   constructor(options: MeshWorldOptions) {
     super(options);
@@ -68,7 +47,6 @@ export class MeshWorld extends World {
     this.profiles = new MemoryProfileStore(this.clock);
     const { seed, linkMs } = options;
     this.network = new SimulatedNetwork({ seed, clock: this.clock, latencyMs: linkMs });
-    this.#operatorClock = new NodeClock(this.clock, () => {});
     const { durable: appended, trimmed } = this.logChanges("redis");
     this.redis = new SimulatedRedis(this.clock, {
       appended,
@@ -82,6 +60,13 @@ export class MeshWorld extends World {
       for (const checker of this.checkers.placed) checker.placed(key, before, after);
     });
     this.blobs = new SharedBlobs(this.blobChanges);
+    this.#operator = new MeshOperator({
+      options,
+      clock: this.clock,
+      redis: this.redis,
+      configuration: () => this.#configuration,
+      onFailed: (error) => this.note("operator", "failed", 0, reasonOf(error)),
+    });
     this.watch(options.checkers(this));
   }
 
@@ -102,7 +87,7 @@ export class MeshWorld extends World {
   /** Why the mesh is not whole, in words; undefined where every host has started. */
   get incomplete(): string | undefined {
     if (!this.redis.isUp) return "Redis is down";
-    if (this.#operations > 0) return "the operator is at work";
+    if (this.#operator.isAtWork) return "the operator is at work";
     for (const { name, current, isRestarting } of this.#hosts.values()) {
       if (isRestarting) return `host ${name} is being restarted`;
       if (current?.composed === undefined) return `host ${name} has not started`;
@@ -143,19 +128,13 @@ export class MeshWorld extends World {
 
   override kill(): void {
     for (const { current } of this.#hosts.values()) current?.kill(true);
-    this.#operatorClock.revoke();
+    this.#operator.kill();
   }
 
   #slot(name: string): HostSlot {
     let slot = this.#hosts.get(name);
     if (slot === undefined) {
-      slot = {
-        name,
-        current: undefined,
-        incarnations: 0,
-        isRestarting: false,
-        cutFromRedisUntilMs: 0,
-      };
+      slot = newHostSlot(name);
       this.#hosts.set(name, slot);
     }
     return slot;
@@ -296,10 +275,10 @@ export class MeshWorld extends World {
       case "failOverRedis":
         return this.#stopRedis(fault.lostMs, fault.downMs);
       case "drainHost":
-        this.#operate((mesh) => mesh.setHostState(fault.host, "draining"));
+        this.#operator.run((mesh) => mesh.setHostState(fault.host, "draining"));
         this.clock.schedule(
           fault.forMs,
-          () => this.#operate((mesh) => mesh.setHostState(fault.host, "up")),
+          () => this.#operator.run((mesh) => mesh.setHostState(fault.host, "up")),
         );
         return;
       case "crashActor":
@@ -352,11 +331,7 @@ export class MeshWorld extends World {
       const lost = this.redis.start(lostMs);
       this.note("redis", "start", lost);
       if (lost === 0) return;
-      this.#operations++;
-      this.clock.schedule(OPERATOR_MS, () => {
-        this.#operations--;
-        this.#acceptLoss();
-      });
+      this.#operator.notice(() => this.#acceptLoss());
     });
   }
 
@@ -373,7 +348,7 @@ export class MeshWorld extends World {
     }
     const log = this.redis.log("examples", this.#configuration.partitions.examples);
     this.blobs.deleteSnapshotsBehind((partition) => log.endOffset(partition));
-    this.#operate(async (mesh) => {
+    this.#operator.run(async (mesh) => {
       await mesh.acceptLoss().catch((error) => {
         // Redis has lost the mesh itself: its hosts make it anew.
         if (!(error instanceof InvariantError)) throw error;
@@ -382,42 +357,9 @@ export class MeshWorld extends World {
     });
   }
 
-  /** An operator's command, made again until it is answered. */
-  #operate(command: (mesh: Coordination) => Promise<void>): void {
-    this.#operations++;
-    const attempt = () => {
-      command(this.coordination()).then(() => this.#operations--, (error) => {
-        this.note("operator", "failed", 0, reasonOf(error));
-        if ((error as Error).name === "UnknownHostError") this.#operations--;
-        else this.#operatorClock.schedule(OPERATOR_RETRY_MS, attempt);
-      });
-    };
-    attempt();
-  }
-
   /** The coordination store as a new process of an operator reaches it. */
   coordination(): Coordination {
-    const { seed, linkMs, syncMs } = this.#options;
-    const { leaseMs } = present(this.#configuration.mesh, "a mesh has leases");
-    return new Coordinator({
-      store: new SimulatedRecordStore(
-        new RedisLink({
-          server: this.redis,
-          base: this.clock,
-          clock: this.#operatorClock,
-          latency: new KeyedHash(seed, `redis/operator/${this.#links++}`),
-          latencyMs: linkMs,
-          syncMs,
-          extraMs: () => 0,
-          isCut: () => false,
-          deadlineMs: 1_000,
-        }),
-      ),
-      random: new SeededRandom(seed),
-      protocol: PROTOCOLS.max,
-      hostTtlMs: leaseMs,
-      controlTtlMs: leaseMs,
-    });
+    return this.#operator.coordination();
   }
 
   // ---- clients
@@ -438,19 +380,11 @@ export class MeshWorld extends World {
   }
 
   override actor<M extends Message>(address: Address): ActorRef<M> {
-    const anyRef = () =>
-      [...this.#hosts.values()].find(({ current }) => current?.composed !== undefined)
-        ?.current?.composed?.mesh.actorRef<M>(address);
-    return {
-      address,
-      tell: (message, transfer) => anyRef()?.tell(message, transfer),
-      ask: async (request, options) => {
-        const ref = anyRef();
-        if (ref !== undefined) return await ref.ask(request, options);
-        await this.sleep(1);
-        throw new Error(`Cannot ask ${address}: no host is up`);
-      },
-    };
+    const hosts = () => [...this.#hosts.values()];
+    const find = () =>
+      hosts().find(({ current }) => current?.composed !== undefined)?.current?.composed?.mesh
+        .actorRef<M>(address);
+    return refThroughAnyHost(address, find, () => this.sleep(1));
   }
 
   protected override overdueAsks(lateMs: number): readonly PendingAsk[] {

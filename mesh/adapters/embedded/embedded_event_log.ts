@@ -19,21 +19,23 @@ import {
   StaleWriterError,
 } from "../../ports/event_log.ts";
 import type { Files } from "../../ports/files.ts";
-import { Listeners } from "../../runtime/listeners.ts";
 import { DenoClock } from "../deno/deno_clock.ts";
 import { denoFiles } from "../deno/deno_files.ts";
 import { CommittedOffsets } from "./committed_offsets.ts";
-import { makeDirectory, syncDirectory } from "./durable_directory.ts";
-import { durableEvidence } from "./durable_evidence.ts";
+import { syncDirectory } from "./durable_directory.ts";
 import { createLogEnds, type LogEnds, SharedLogEnds } from "./log_ends.ts";
 import { openLogHeader } from "./log_header.ts";
-import { PartitionBegin } from "./partition_begin.ts";
+import {
+  bytesOf,
+  closeLogPartition,
+  FLOOR_NAME,
+  type LogPartition,
+  openLogPartition,
+  removeTornTails,
+} from "./log_partition.ts";
 import { blockBytes } from "./segment_block.ts";
-import { listSegments, type SegmentFile } from "./segment_files.ts";
-import { SegmentReader } from "./segment_reader.ts";
+import { listSegments } from "./segment_files.ts";
 import type { TornTail } from "./segment_recovery.ts";
-import { SegmentWriter } from "./segment_writer.ts";
-import { SyncedEnd } from "./synced_end.ts";
 
 export interface EmbeddedEventLogOptions {
   readonly directory: string;
@@ -65,29 +67,6 @@ export interface EmbeddedEventLogOptions {
   readonly clock?: Clock;
 }
 
-interface Partition {
-  readonly directory: string;
-  readonly reader: SegmentReader;
-  readonly writer: SegmentWriter | undefined;
-  /** Undefined where this thread does not write, or does not sync. */
-  readonly syncedEnd: SyncedEnd | undefined;
-  /** Undefined where this thread does not write. */
-  readonly begin: PartitionBegin | undefined;
-  readonly listeners: Listeners<[]>;
-  endOffset: number;
-  /** Records before this offset are trimmed. */
-  floor: number;
-  /**
-   * Bytes of the segments found at the opening, minus every segment trimmed since. The present size
-   * is this and the writer's `bytes`.
-   */
-  bytesBefore: number;
-}
-
-const SEGMENT_BYTES_USUAL = 64 * 2 ** 20;
-
-/** The trim floor is stored like a consumer's offset, under a name that no consumer can have. */
-export const FLOOR_NAME = "(trimmed)";
 /** The durable end is stored in the same way. */
 const END_NAME = "(durable)";
 /** Folder of the epochs, and the name under which a partition's epoch is stored there. */
@@ -99,7 +78,7 @@ export class EmbeddedEventLog implements EventLog {
   readonly partitions: number;
   readonly #options: EmbeddedEventLogOptions;
   readonly #bytesMax: number;
-  readonly #partitions: Partition[] = [];
+  readonly #partitions: LogPartition[] = [];
   readonly #offsets: CommittedOffsets;
   /** Epochs of the writers that claimed partitions; undefined before the first claim. */
   #epochs: CommittedOffsets | undefined;
@@ -137,7 +116,7 @@ export class EmbeddedEventLog implements EventLog {
       ? []
       : this.#partitions.map((_, partition) => this.#follow(partition));
     // After a kill the stored ends may be a second old, and without appends would stay so.
-    const isEndNew = ({ endOffset }: Partition, partition: number) =>
+    const isEndNew = ({ endOffset }: LogPartition, partition: number) =>
       endOffset > this.#offsets.get(END_NAME, partition);
     if (options.mode === "write" && this.#partitions.some(isEndNew)) this.#storeEndLater();
   }
@@ -242,7 +221,7 @@ export class EmbeddedEventLog implements EventLog {
     for (const segment of segments.slice(0, kept)) {
       const bytes = bytesOf([segment], this.#files);
       await this.#files.remove(segment.path);
-      await this.#removeTornTails(target.directory, segment);
+      await removeTornTails(target.directory, segment, this.#files);
       target.bytesBefore -= bytes;
       invariant(
         target.bytesBefore + (target.writer?.bytes ?? 0) >= 0,
@@ -287,19 +266,12 @@ export class EmbeddedEventLog implements EventLog {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    for (const each of this.#partitions) await closePartition(each);
+    for (const each of this.#partitions) await closeLogPartition(each);
     const storesEnds = this.#endTimer !== undefined;
     this.#endTimer?.cancel();
     if (storesEnds) await this.#storeEnds().catch(() => {});
     await this.#offsets.settle();
     for (const unfollow of this.#unfollow) unfollow();
-  }
-
-  /** Removes the truncated tails of a segment that is gone. */
-  async #removeTornTails(directory: string, { path }: SegmentFile): Promise<void> {
-    const torn = [...this.#files.readDirSync(directory)].map(({ name }) => `${directory}/${name}`)
-      .filter((other) => other.startsWith(path) && other.endsWith(".torn"));
-    for (const each of torn) await this.#files.remove(each);
   }
 
   #readOnlyError(): Error {
@@ -313,42 +285,20 @@ export class EmbeddedEventLog implements EventLog {
         this.#partitions.push(this.#openPartition(this.#partitions.length));
       }
     } catch (error) {
-      for (const each of this.#partitions) void closePartition(each);
+      for (const each of this.#partitions) void closeLogPartition(each);
       throw error;
     }
   }
 
-  #openPartition(partition: number): Partition {
-    const { directory: root, mode, segmentBytesMax, durability } = this.#options;
-    const directory = `${root}/${partition}`;
-    const floor = this.#offsets.get(FLOOR_NAME, partition);
-    if (mode === "write") makeDirectory(directory, this.#files);
-    const begin = mode === "write" ? new PartitionBegin(directory, floor, this.#files) : undefined;
-    const writer = mode === "read" ? undefined : new SegmentWriter({
-      directory,
+  #openPartition(partition: number): LogPartition {
+    return openLogPartition(partition, this.#options, {
+      bytesMax: this.#bytesMax,
       files: this.#files,
       clock: this.#clock,
-      segmentBytesMax: segmentBytesMax ??
-        Math.min(SEGMENT_BYTES_USUAL, this.#bytesMax / (8 * this.partitions)),
-      durability: durability ?? "disk",
-      evidence: durableEvidence(directory, partition, this.#offsets, this.#files),
+      offsets: this.#offsets,
+      ends: this.#ends,
       onDurable: (endOffset) => this.#onDurable(partition, endOffset),
     });
-    if (writer?.torn) this.#options.onTornTail?.(writer.torn);
-    const reader = new SegmentReader(directory, this.#files);
-    return {
-      directory,
-      reader,
-      writer,
-      syncedEnd: writer && durability !== "process"
-        ? new SyncedEnd(directory, this.#files)
-        : undefined,
-      begin,
-      listeners: new Listeners(),
-      endOffset: writer ? writer.durableOffset : this.#ends.load(partition),
-      floor,
-      bytesBefore: bytesOf(listSegments(directory, this.#files), this.#files),
-    };
   }
 
   #onDurable(partition: number, endOffset: number): void {
@@ -389,20 +339,7 @@ export class EmbeddedEventLog implements EventLog {
     });
   }
 
-  #partition(partition: number): Partition {
+  #partition(partition: number): LogPartition {
     return partitionOf(this.#partitions, partition);
   }
-}
-
-async function closePartition(
-  { reader, writer, syncedEnd, listeners }: Partition,
-): Promise<void> {
-  listeners.clear();
-  await writer?.close();
-  syncedEnd?.close();
-  reader.close();
-}
-
-function bytesOf(segments: readonly SegmentFile[], files: Files): number {
-  return segments.reduce((sum, { path }) => sum + files.statSync(path).size, 0);
 }

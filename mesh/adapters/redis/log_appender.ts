@@ -7,16 +7,11 @@
  * connection was lost, until its time is up; batches whose durability was not confirmed are sent
  * again before a newer one, because a restart may have lost them.
  */
-import {
-  type AppendFence,
-  type AppendUntil,
-  LogFullError,
-  LogOffsetError,
-  LogUnavailableError,
-  StaleWriterError,
-} from "../../ports/event_log.ts";
+import { type AppendFence, type AppendUntil, LogUnavailableError } from "../../ports/event_log.ts";
+import { type Append, type Batch, fittingCount, refusalOf } from "./append_batch.ts";
 import { NotDurableError } from "./durability_barrier.ts";
-import { type LateWait, LateWaits } from "./late_waits.ts";
+import { fullMemory } from "./full_memory.ts";
+import { LateWaits } from "./late_waits.ts";
 import { logBudgets } from "./log_budgets.ts";
 import { type AppendReply, appendScript } from "./log_scripts.ts";
 import { RedisUnavailableError } from "./redis_connection.ts";
@@ -50,32 +45,6 @@ export interface AppenderParts {
   onRefusal(refusal: Error | undefined): void;
 }
 
-interface Append {
-  readonly records: readonly Uint8Array[];
-  readonly bytes: number;
-  readonly until: AppendUntil;
-  readonly fence: AppendFence | undefined;
-  /** End of its time on the monotonic clock, ms. */
-  readonly untilMs: number;
-  isSettled: boolean;
-  /** The wait of an append that need not be durable. */
-  wait: LateWait | undefined;
-  resolve(firstOffset: number): void;
-  reject(error: unknown): void;
-}
-
-/** Appends that are sent in one script. */
-interface Batch {
-  readonly sequence: number;
-  readonly appends: readonly Append[];
-  readonly count: number;
-  firstOffset: number;
-  /** Run of the server that answered last. */
-  runId: string;
-}
-
-/** Bounds of a batch. */
-const [RECORDS_MAX, BYTES_MAX] = [1_000, 4 * 2 ** 20];
 /** Bytes that wait before further appends are refused. */
 const WAITING_BYTES_MAX = 64 * 2 ** 20;
 /** Pause before a batch is sent again, ms. */
@@ -161,28 +130,12 @@ export class LogAppender {
 
   async #send(): Promise<void> {
     while (this.#waiting.length > 0) {
-      const appends = this.#take();
+      const count = fittingCount(this.#waiting);
+      const appends = this.#waiting.slice(0, count);
+      this.#waiting = this.#waiting.slice(count);
       await this.#deliver(appends);
     }
     this.#isSending = false;
-  }
-
-  /** The next appends that fit together into a batch. */
-  #take(): Append[] {
-    let records = 0;
-    let bytes = 0;
-    let taken = 0;
-    for (const append of this.#waiting) {
-      const isFull = records + append.records.length > RECORDS_MAX ||
-        bytes + append.bytes > BYTES_MAX;
-      if (taken > 0 && (isFull || !continues(this.#waiting[taken - 1], append))) break;
-      taken++;
-      records += append.records.length;
-      bytes += append.bytes;
-    }
-    const appends = this.#waiting.slice(0, taken);
-    this.#waiting = this.#waiting.slice(taken);
-    return appends;
   }
 
   async #deliver(appends: readonly Append[]): Promise<void> {
@@ -195,43 +148,13 @@ export class LogAppender {
     };
     const reply = await this.#sendUntilAnswered(batch);
     if (reply instanceof Error) return this.#settle(batch, reply);
-    switch (reply[0]) {
-      case "OK":
-        return this.#appended(batch, Number(reply[2]));
-      case "FULL":
-        // Together the appends are too large; some of them may fit.
-        if (appends.length > 1) {
-          for (const append of appends) await this.#deliver([append]);
-          return;
-        }
-        return this.#settle(
-          batch,
-          new LogFullError(this.#parts.log, Number(reply[1]), this.#parts.bytesMax),
-        );
-      case "STALE":
-        return this.#settle(
-          batch,
-          new StaleWriterError(
-            this.#parts.log,
-            this.#parts.partition,
-            appends[0].fence?.epoch,
-            Number(reply[1]),
-          ),
-        );
-      case "OFFSET":
-        return this.#settle(
-          batch,
-          new LogOffsetError(
-            this.#parts.log,
-            this.#parts.partition,
-            appends[0].fence?.expectedOffset ?? 0,
-            Number(reply[1]),
-          ),
-        );
-      default:
-        // EARLIER and RUN do not leave #sendUntilAnswered for a new batch.
-        return this.#settle(batch, new Error(`the server answered ${reply[0]}`));
+    if (reply[0] === "OK") return this.#appended(batch, Number(reply[2]));
+    if (reply[0] === "FULL" && appends.length > 1) {
+      // Together the appends are too large; some of them may fit.
+      for (const append of appends) await this.#deliver([append]);
+      return;
     }
+    this.#settle(batch, refusalOf(reply, appends[0].fence, this.#parts));
   }
 
   /** Sends the batch until the server answers or the time of its appends is up. */
@@ -393,31 +316,6 @@ export class LogAppender {
       true,
     );
   }
-}
-
-/** Whether the server has refused a command because its memory is full; nothing was written. */
-export function isOfFullMemory(error: unknown): boolean {
-  return error instanceof Error && /^(OOM|ERR.*OOM)/.test(error.message);
-}
-
-/** The error of a server whose memory is full; undefined for other errors. */
-export function fullMemory(
-  error: unknown,
-  log: string,
-  { facts, url }: Pick<RedisServer, "facts" | "url">,
-): LogFullError | undefined {
-  if (!isOfFullMemory(error)) return undefined;
-  const { maxmemoryBytes } = facts;
-  const remedy =
-    `that is the maxmemory of the Redis at ${url}: raise it or let the consumers of its logs catch up`;
-  return new LogFullError(log, maxmemoryBytes, maxmemoryBytes, remedy);
-}
-
-/** Whether `next` may follow `before` in one batch: both unfenced, or of one writer in order. */
-function continues(before: Append, next: Append): boolean {
-  if (before.fence === undefined || next.fence === undefined) return before.fence === next.fence;
-  return before.fence.epoch === next.fence.epoch &&
-    before.fence.expectedOffset + before.records.length === next.fence.expectedOffset;
 }
 
 function pause(ms: number): Promise<void> {

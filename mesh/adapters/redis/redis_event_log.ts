@@ -21,7 +21,8 @@ import {
   StaleWriterError,
 } from "../../ports/event_log.ts";
 import { NotDurableError } from "./durability_barrier.ts";
-import { fullMemory, LogAppender } from "./log_appender.ts";
+import { fullMemory } from "./full_memory.ts";
+import { LogAppender } from "./log_appender.ts";
 import {
   appendOnceScript,
   claimScript,

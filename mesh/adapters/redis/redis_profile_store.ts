@@ -17,7 +17,7 @@ import {
 } from "../../ports/profile_store.ts";
 import { present } from "../../../structures/invariant.ts";
 import { Listeners } from "../../runtime/listeners.ts";
-import { isOfFullMemory } from "./log_appender.ts";
+import { isOfFullMemory } from "./full_memory.ts";
 import { NotDurableError } from "./durability_barrier.ts";
 import { LateWaits } from "./late_waits.ts";
 import { ProfileCache } from "./profile_cache.ts";

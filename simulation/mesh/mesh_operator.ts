@@ -1,0 +1,101 @@
+/**
+ * The operator of a simulated mesh: commands to the coordination store, over links of their own.
+ */
+import type { CairnConfiguration } from "../../configuration/configuration.ts";
+import { PROTOCOLS } from "../../mesh/adapters/tcp/host_identity.ts";
+import type { Coordination } from "../../mesh/ports/coordination.ts";
+import { Coordinator } from "../../mesh/runtime/coordination/coordinator.ts";
+import { SeededRandom } from "../../mesh/simulation/seeded_random.ts";
+import type { VirtualClock } from "../../mesh/simulation/virtual_clock.ts";
+import { present } from "../../structures/invariant.ts";
+import { KeyedHash } from "../keyed_hash.ts";
+import { NodeClock } from "../world/node_clock.ts";
+import type { WorldOptions } from "../world/world.ts";
+import { RedisLink } from "./redis_link.ts";
+import { SimulatedRecordStore } from "./simulated_record_store.ts";
+import type { SimulatedRedis } from "./simulated_redis.ts";
+
+/** Time until an operator notices that Redis has lost data, ms. */
+const NOTICE_MS = 2_000;
+/** Pause between two attempts of the operator, ms. */
+const RETRY_MS = 500;
+
+export interface MeshOperatorParts {
+  readonly options: Pick<WorldOptions, "seed" | "linkMs" | "syncMs">;
+  readonly clock: VirtualClock;
+  readonly redis: SimulatedRedis;
+  /** The present configuration. */
+  configuration(): CairnConfiguration;
+  /** A command has failed; it is made again, unless its host is unknown. */
+  onFailed(error: unknown): void;
+}
+
+export class MeshOperator {
+  readonly #parts: MeshOperatorParts;
+  readonly #clock: NodeClock;
+  /** Commands under way: to accept losses, to begin and end drains. */
+  #operations = 0;
+  #links = 0;
+
+  constructor(parts: MeshOperatorParts) {
+    this.#parts = parts;
+    this.#clock = new NodeClock(parts.clock, () => {});
+  }
+
+  /** Whether a command is under way, or a loss is to be noticed. */
+  get isAtWork(): boolean {
+    return this.#operations > 0;
+  }
+
+  /** Acts when the operator has noticed a loss. */
+  notice(act: () => void): void {
+    this.#operations++;
+    this.#parts.clock.schedule(NOTICE_MS, () => {
+      this.#operations--;
+      act();
+    });
+  }
+
+  /** Makes a command, again until it is answered. */
+  run(command: (mesh: Coordination) => Promise<void>): void {
+    this.#operations++;
+    const attempt = () => {
+      command(this.coordination()).then(() => this.#operations--, (error) => {
+        this.#parts.onFailed(error);
+        if ((error as Error).name === "UnknownHostError") this.#operations--;
+        else this.#clock.schedule(RETRY_MS, attempt);
+      });
+    };
+    attempt();
+  }
+
+  /** Ends all attempts: the world ends. */
+  kill(): void {
+    this.#clock.revoke();
+  }
+
+  /** The coordination store as a new process of the operator reaches it. */
+  coordination(): Coordination {
+    const { options: { seed, linkMs, syncMs }, clock, redis } = this.#parts;
+    const { leaseMs } = present(this.#parts.configuration().mesh, "a mesh has leases");
+    return new Coordinator({
+      store: new SimulatedRecordStore(
+        new RedisLink({
+          server: redis,
+          base: clock,
+          clock: this.#clock,
+          latency: new KeyedHash(seed, `redis/operator/${this.#links++}`),
+          latencyMs: linkMs,
+          syncMs,
+          extraMs: () => 0,
+          isCut: () => false,
+          deadlineMs: 1_000,
+        }),
+      ),
+      random: new SeededRandom(seed),
+      protocol: PROTOCOLS.max,
+      hostTtlMs: leaseMs,
+      controlTtlMs: leaseMs,
+    });
+  }
+}
