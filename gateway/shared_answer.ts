@@ -20,7 +20,7 @@ export class SharedAnswer<T> {
     this.#compute = compute;
   }
 
-  /** The answer of this interval. Rejects for all who share it when the computation fails. */
+  /** The answer of this interval. Rejects for every caller when the computation fails. */
   get(): Promise<T> {
     const nowMs = this.#clock.monotonicMs();
     const isFresh = this.#isPending || nowMs - this.#beganAtMs < this.#intervalMs;

@@ -38,7 +38,7 @@ const records = /^records\//;
 const rules = /^rules\//;
 const protocols = /^actors\/[^/]+\/protocol\.ts$/;
 
-/** Who may import whom. */
+/** The imports that each room may have. */
 export const layers: readonly Layer[] = [
   { room: /^(main\.ts$|cli\/|scripts\/|tests\/)/, mayImport: [anything], inWords: "anything" },
   {

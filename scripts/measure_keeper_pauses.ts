@@ -77,7 +77,7 @@ let draws = 0;
 const below = (end: number) => Math.floor(uniformAt(7, draws++) * end);
 let records = 0;
 
-/** A ranking of ten items and a click, of a user who has not come yet, or of any. */
+/** A ranking of ten items and a click, of a new user or of a known one. */
 function visit(state: KeptState, user: number): void {
   const rankingId = `ranking-${records++}`;
   const items = Array.from({ length: 10 }, (_, i) => `item-${(user + i * 7_919) % users}`);

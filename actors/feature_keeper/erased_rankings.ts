@@ -13,9 +13,9 @@ interface Clearing {
 
 export class ErasedRankings {
   readonly #rankings: KeptTable<string, string>;
-  /** Users whom some rankings may still name, with the record of their erasure. */
+  /** Erased users that some rankings may still name, with the record of their erasure. */
   readonly #erased = new Map<string, number>();
-  /** Erased users whom no ranking names; a save under way may still hold copies that do. */
+  /** Erased users that no ranking names; a save under way may still hold copies that do. */
   readonly #cleared = new Set<string>();
   #clearing: Clearing | undefined;
   #isSaving = false;
@@ -69,7 +69,7 @@ export class ErasedRankings {
     this.#dropCleared();
   }
 
-  /** The entries of a save without the users who were erased before it began. */
+  /** The entries of a save without the users that were erased before it began. */
   saved(entries: SavedEntry<string>[]): SavedEntry<string>[] {
     if (this.#erased.size === 0) return entries;
     return entries.map(([key, touched, user]) => {

@@ -72,12 +72,12 @@ export class KeptState {
     this.#tables = new KeptTables(options);
   }
 
-  /** Users of whom something is kept. */
+  /** Number of users with kept features. */
   get users(): number {
     return this.#tables.users.size;
   }
 
-  /** Items of which something is kept. */
+  /** Number of items with kept features. */
   get items(): number {
     return this.#tables.items.size;
   }

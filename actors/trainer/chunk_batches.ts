@@ -7,8 +7,8 @@
  * restarts alone after it learned a part of the chunk.
  *
  * The log also decides which batches are in flight together: a flight ends at a chunk that is not
- * full, before an empty chunk, and at every {@link FLIGHT_CHUNKS}th offset.
- * The joiner finishes an empty chunk where no other one follows a full one.
+ * full, before an empty chunk, and at every {@link FLIGHT_CHUNKS}th offset. The joiner finishes an
+ * empty chunk where no other chunk follows a full one.
  *
  * A chunk with erasures is taken by itself, when all batches before it are learned.
  */

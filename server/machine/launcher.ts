@@ -36,8 +36,8 @@ export function launcherEnd(): Promise<string> {
 
 /**
  * The launchers above this process: any number of `deno task`, or the command of the package, and
- * above them `npx` or `npm` with its shell. A shell without npm above it is the user's, who may
- * close it and keep the server.
+ * above them `npx` or `npm` with its shell. A shell without npm above it is the user's,
+ * and may be closed while the server stays.
  */
 export function launchers(
   parent: number,

@@ -4,7 +4,7 @@
  *     at the end, ∀ receipts:  status ≠ erasing  ⇒  no row of the user in any shard or replica
  *                              status = erased   ⇒  no file has the id, as text or as hash
  *
- * A visitor who is erased comes back under another id, so that nothing brings the user back. A
+ * An erased visitor comes back under another id, so that nothing brings the user back. A
  * fail-over of Redis that loses records ends the promise for the erasures before it.
  */
 import type { ServingReplicaMessage } from "../../actors/serving_replica/protocol.ts";

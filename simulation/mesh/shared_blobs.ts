@@ -63,7 +63,7 @@ export class SharedBlobs {
 
   /**
    * Deletes the snapshots that were cut behind the end of a partition of the example log, as an
-   * operator does who goes back to an earlier one.
+   * operator does to go back to an earlier snapshot.
    */
   deleteSnapshotsBehind(endOf: (partition: number) => number): void {
     for (const [manifest, bytes] of [...this.#blobs]) {

@@ -39,7 +39,7 @@ export class Trace {
     this.#keptMax = keptMax;
   }
 
-  /** Remembers who sent a message, for the event of its arrival. Not an event of its own. */
+  /** Remembers the sender of a message, for the event of its arrival. Not an event of its own. */
   sent(atMs: number, from: string, to: string, kind: string): void {
     if (this.#keptMax === 0) return;
     const key = `${to} ${kind}`;

@@ -1,5 +1,5 @@
 /**
- * One person who uses a shop: asks for rankings, acts on items, and, as a shop's server would,
+ * A visitor of a shop: asks for rankings, acts on items, and, as a shop's server would,
  * sends an event again until it is answered.
  */
 import type { RandomStream } from "../../mesh/ports/random.ts";

@@ -54,7 +54,7 @@ placement: { kind: singleThread }
 
 const START_MS = Date.UTC(2025, 0, 1);
 
-/** Users who come several times over days, and click some of the items that they are shown. */
+/** Users that come several times over days, and click some of the items that they are shown. */
 const visits: readonly Visit[] = Array.from({ length: 40 }, (_, i) => {
   const atMs = START_MS + i * (i % 5 === 0 ? 7_200_000 : 240_000);
   const items = Array.from({ length: 4 }, (_, n) => `i${(i * 3 + n) % 11}`);

@@ -120,7 +120,7 @@ async function usersOfExamples(url: string): Promise<bigint[]> {
   }
 }
 
-/** Users of whom each acts once, until told to stop. */
+/** Lets one user after another act once, until told to stop. */
 function visits(client: Client) {
   let stopped = false;
   let accepted = 0;

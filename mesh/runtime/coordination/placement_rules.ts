@@ -1,6 +1,6 @@
 /**
- * Rules for the owners of shards and partitions: which change is allowed, to whom, and when it
- * mints an epoch. Pure functions over the mesh's records.
+ * Rules for the owners of shards and partitions: which change is allowed, for which host, and when
+ * it mints an epoch. Pure functions over the mesh's records.
  *
  *     unassigned ─▶ restoring ─▶ active ─▶ moving (filling ▶ frozen ▶ verified) ─▶ active
  *                                   ▲                        │ aborted

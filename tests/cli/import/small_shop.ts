@@ -1,5 +1,5 @@
 /**
- * A small made-up shop: customers who buy from the shelf that they like, and return a little.
+ * A small made-up shop: customers that buy from the shelf that they like, and return a little.
  */
 import { uniformAt } from "../../../kernels/dense/counter_random.ts";
 

@@ -30,7 +30,7 @@ Deno.test("training tells quality on what was held back, beside a linear rival",
     assert.equal(deep.examples, 2400);
     assert.equal(deep.evaluationExamples, 600);
     assert.equal(deep.epochs, 4);
-    // Who likes what is a product of two features: a sum of weights cannot tell.
+    // The taste of a user is a product of two features: a sum of weights cannot tell.
     assert.ok(deep.auc > 0.75, `deepFm ${deep.auc}`);
     assert.ok(linear.auc < deep.auc, `linear ${linear.auc}, deepFm ${deep.auc}`);
     assert.ok(deep.logloss < linear.logloss);

@@ -41,7 +41,7 @@ model: { kind: logisticRegression }
       return { err, ...JSON.parse(out).models[0] };
     };
     const configured = await run("--label-column=label");
-    // Only by the cross can a linear model tell who likes what.
+    // Only by the cross can a linear model tell which user likes which item.
     assert.ok(configured.auc > 0.8, `AUC ${configured.auc}`);
     assert.match(configured.err, /label from site, app, both \(features of .*my\.yaml\)\n/);
     const named = await run("--label-column=label", "--features=weather, site");
