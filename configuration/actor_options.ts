@@ -113,7 +113,7 @@ export function actorOptionsOf(
           : "weight",
       },
       // A restarted gateway reads these records back, see LogRecall.
-      recordsKept: file.storage.kind === "memory" ? 0 : Math.ceil(
+      recordsRetained: file.storage.kind === "memory" ? 0 : Math.ceil(
         (gatewayOptions.eventsRememberedMax + gatewayOptions.rankingsRememberedMax) /
           partitions.events,
       ),

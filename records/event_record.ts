@@ -105,7 +105,7 @@ export interface ForgetRecord {
 export interface ReleaseRecord {
   readonly kind: "release";
   /** By partition, the offset from which records stay; absent = that of this record. */
-  readonly keptFrom?: readonly number[];
+  readonly retainedFrom?: readonly number[];
   readonly atMs: number;
   readonly acceptedAtMs: number;
 }
@@ -203,8 +203,8 @@ function isEventRecord(record: unknown): record is EventRecord {
       return typeof fields.erasureId === "string" && typeof fields.user === "string" &&
         (fields.pass === 1 || fields.pass === 2);
     case "release":
-      return fields.keptFrom === undefined ||
-        Array.isArray(fields.keptFrom) && fields.keptFrom.every(Number.isSafeInteger);
+      return fields.retainedFrom === undefined ||
+        Array.isArray(fields.retainedFrom) && fields.retainedFrom.every(Number.isSafeInteger);
     case "remembered":
       return fields.events instanceof Uint8Array && areEvents(fields.events);
     case "mark":

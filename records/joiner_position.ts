@@ -6,7 +6,7 @@
  * `eventOffset` and the first `rowsAfter` ones after it.
  *
  *     event log  ──┬───────────────────┬────────────────────┬──────────────▶
- *             kept.offset         replayOffset         eventOffset
+ *             retained.offset      replayOffset         eventOffset
  *                  │ decided           │ open               │ rowsAfter examples
  *                  │ impressions, for  │ impressions,       │ of these records are
  *                  │ late labels       │ among decided ones │ in the example log
@@ -33,10 +33,10 @@ export interface JoinerPosition {
    */
   readonly rowsAfter: number;
   /**
-   * Where reading must begin to rebuild also the decided impressions that are kept for late labels;
-   * absent where none are.
+   * Where reading must begin to rebuild also the decided impressions that are retained for late
+   * labels; absent where none are.
    */
-  readonly kept?: {
+  readonly retained?: {
     /** At most `replayOffset`. */
     readonly offset: number;
     /** The data clock at `offset`, ms. */

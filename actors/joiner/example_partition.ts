@@ -145,7 +145,7 @@ export class ExamplePartition {
   }
 
   /** Offset from which a restart would read again for this partition. */
-  get keptOffset(): number {
+  get retainedOffset(): number {
     return beginOf(this.#written).offset;
   }
 
@@ -257,7 +257,7 @@ export class ExamplePartition {
     // replay offset.
     const isBehind = replay.replayOffset < start.replayOffset;
     const { replayOffset, replayClockMs } = isBehind ? start : replay;
-    const { kept, positives } = replay;
+    const { retained, positives } = replay;
     const openFrom = isBehind
       ? { offset: replay.replayOffset, clockMs: replay.replayClockMs }
       : undefined;
@@ -267,7 +267,7 @@ export class ExamplePartition {
       replayClockMs,
       rowsAfter,
       ...(openFrom && { openFrom }),
-      ...(kept && { kept }),
+      ...(retained && { retained }),
       ...(positives && { positives }),
     };
     invariant(replayOffset <= eventOffset, "reading again ends where it began");
@@ -306,7 +306,7 @@ export class ExamplePartition {
 
   /**
    * Drops the finished chunks. Their row numbers go to the next rows, and the event log may be
-   * trimmed as if they were written. Erasures are kept for the next chunk.
+   * trimmed as if they were written. Erasures are left for the next chunk.
    *
    * @returns The rows dropped.
    */
@@ -323,12 +323,12 @@ export class ExamplePartition {
   }
 }
 
-/** Where reading begins, so that everything that was open or kept at the position is rebuilt. */
+/** The point from which reading rebuilds everything open or retained at the position. */
 export function beginOf(
-  { kept, openFrom, replayOffset, replayClockMs }: JoinerPosition,
-): NonNullable<JoinerPosition["kept"]> {
+  { retained, openFrom, replayOffset, replayClockMs }: JoinerPosition,
+): NonNullable<JoinerPosition["retained"]> {
   const open = openFrom ?? { offset: replayOffset, clockMs: replayClockMs };
-  return kept !== undefined && kept.offset < open.offset ? kept : open;
+  return retained !== undefined && retained.offset < open.offset ? retained : open;
 }
 
 async function newestChunk(

@@ -29,7 +29,7 @@ export class ExamplePartitions {
   readonly #partitions: readonly ExamplePartition[];
   readonly #layout: PartitionLayout;
   /** Where the joiner begins to read. */
-  readonly start: NonNullable<JoinerPosition["kept"]>;
+  readonly start: NonNullable<JoinerPosition["retained"]>;
   /** Impressions before this offset were decided where {@link decidedBefore} is. */
   readonly undecidedFrom: number;
   /** Positive labels before {@link decidedBefore}. */
@@ -99,8 +99,8 @@ export class ExamplePartitions {
   }
 
   /** Offset from which a restart would read again, by the chunks that are written. */
-  get keptOffset(): number {
-    return Math.min(...this.#partitions.map(({ keptOffset }) => keptOffset));
+  get retainedOffset(): number {
+    return Math.min(...this.#partitions.map(({ retainedOffset }) => retainedOffset));
   }
 
   /** The builder for the impression's next example, see {@link ExamplePartition.builderFor}. */

@@ -12,8 +12,8 @@ export interface JoinMoment {
   readonly replayOffset: number;
   /** The data clock at `replayOffset`, ms. */
   readonly replayClockMs: number;
-  /** See {@link JoinerPosition.kept}. */
-  readonly kept?: JoinerPosition["kept"];
+  /** See {@link JoinerPosition.retained}. */
+  readonly retained?: JoinerPosition["retained"];
   /** Positive labels before this moment; absent where none are awaited late. */
   readonly positives?: JoinerPosition["positives"];
   /** Acceptance time of the newest action before this moment, ms. */

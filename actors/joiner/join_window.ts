@@ -89,8 +89,8 @@ export class JoinWindow {
 
   /**
    * The offset, and the data clock there, from which reading rebuilds this window: the oldest open
-   * impression, or `eventOffset` if none is open. With late labels also `kept`, from which reading
-   * rebuilds the decided impressions, and the counts of positive labels.
+   * impression, or `eventOffset` if none is open. With late labels also `retained`, from which
+   * reading rebuilds the decided impressions, and the counts of positive labels.
    *
    * Every impression before that offset is decided. Reading from it decides all later impressions
    * as the first time: their actions come after it, and the clock starts where it stood. The
@@ -100,7 +100,7 @@ export class JoinWindow {
    */
   replayPoint(
     eventOffset: number,
-  ): Pick<JoinerPosition, "replayOffset" | "replayClockMs" | "kept" | "positives"> {
+  ): Pick<JoinerPosition, "replayOffset" | "replayClockMs" | "retained" | "positives"> {
     const { oldest, oldestUndecided } = this.#open;
     const point = oldestUndecided === undefined
       ? { replayOffset: eventOffset, replayClockMs: this.#clock.nowMs }
@@ -108,7 +108,7 @@ export class JoinWindow {
     const { positives } = this.#examples.late;
     if (positives === undefined) return point;
     if (oldest === undefined || !oldest.isDecided) return { ...point, positives };
-    return { ...point, positives, kept: { offset: oldest.offset, clockMs: oldest.openedAtMs } };
+    return { ...point, positives, retained: { offset: oldest.offset, clockMs: oldest.openedAtMs } };
   }
 
   /** Moves the data clock to a record's time, see {@link DataClock.observe}. */

@@ -68,7 +68,7 @@ export class Joiner implements Behavior<JoinerMessage> {
   #recordsInvalid = 0;
   #committedAtMs: number;
   #trimmedBefore = 0;
-  /** Records before this offset need not be kept for other readers, see `ReleaseRecord`. */
+  /** Records before this offset need not be retained for other readers, see `ReleaseRecord`. */
   #releasedBefore = 0;
   /** Whether the host's lease holds; the joiner stands still otherwise. */
   #isLeased = true;
@@ -225,8 +225,8 @@ export class Joiner implements Behavior<JoinerMessage> {
       this.#examples.forget([forgotten], this.#momentAt(offset + 1));
     } else if (record.kind === "release") {
       this.#examples.forget([], this.#momentAt(offset + 1));
-      const keptFrom = record.keptFrom?.[this.#options.partition] ?? offset;
-      this.#releasedBefore = Math.max(this.#releasedBefore, Math.min(offset, keptFrom));
+      const retainedFrom = record.retainedFrom?.[this.#options.partition] ?? offset;
+      this.#releasedBefore = Math.max(this.#releasedBefore, Math.min(offset, retainedFrom));
     }
     // A refusal ends the turn before the next record is joined.
     await this.#finishFull(this.#momentAt(offset + 1));
@@ -286,18 +286,18 @@ export class Joiner implements Behavior<JoinerMessage> {
   async #commit(): Promise<void> {
     if (this.#examples.chunksWaitingMax > 0) return;
     if (this.#eventOffset < this.#examples.replayEndOffset) return;
-    const { kept, replayOffset } = this.#window.replayPoint(this.#eventOffset);
-    const neededFrom = kept?.offset ?? replayOffset;
+    const { retained, replayOffset } = this.#window.replayPoint(this.#eventOffset);
+    const neededFrom = retained?.offset ?? replayOffset;
     const nearlyFull = isNearlyFull(this.#eventLog);
-    const keptFrom = nearlyFull
+    const retainedFrom = nearlyFull
       ? Infinity
-      : Math.max(this.#releasedBefore, this.#eventOffset - this.#options.recordsKept);
-    if (Math.min(neededFrom, keptFrom) <= this.#trimmedBefore) return;
+      : Math.max(this.#releasedBefore, this.#eventOffset - this.#options.recordsRetained);
+    if (Math.min(neededFrom, retainedFrom) <= this.#trimmedBefore) return;
     const nowMs = this.#context.clock.monotonicMs();
     const dueInMs = this.#committedAtMs + COMMIT_INTERVAL_MS - nowMs;
     if (dueInMs > 0 && !nearlyFull) return this.#nextTurn.within(dueInMs);
     // Sampling may drop all rows of an impression: the position moves without a chunk of rows.
-    if (neededFrom > this.#examples.keptOffset) {
+    if (neededFrom > this.#examples.retainedOffset) {
       const moment = this.#momentAt(this.#eventOffset);
       if (nearlyFull) this.#examples.finishAll(moment);
       else this.#examples.finishEmpty(moment);
@@ -306,8 +306,8 @@ export class Joiner implements Behavior<JoinerMessage> {
     this.#committedAtMs = nowMs;
     const { partition } = this.#options;
     try {
-      const written = this.#examples.keptOffset;
-      const trimBefore = Math.min(written, keptFrom);
+      const written = this.#examples.retainedOffset;
+      const trimBefore = Math.min(written, retainedFrom);
       await this.#eventLog.trim(partition, trimBefore);
       await this.#eventLog.commitOffset(CONSUMER, partition, written);
       this.#trimmedBefore = trimBefore;
@@ -325,8 +325,8 @@ export class Joiner implements Behavior<JoinerMessage> {
     if (this.#examples.chunksWaitingMax > 0) return;
     if (this.#eventOffset < this.#examples.replayEndOffset) return;
     if (!isNearlyFull(this.#eventLog) || this.#window.impressionsHeld === 0) return;
-    const { kept, replayOffset } = this.#window.replayPoint(this.#eventOffset);
-    const needed = this.#eventOffset - (kept?.offset ?? replayOffset);
+    const { retained, replayOffset } = this.#window.replayPoint(this.#eventOffset);
+    const needed = this.#eventOffset - (retained?.offset ?? replayOffset);
     const stay = Math.floor(needed * (1 - GIVEN_UP));
     this.#moment = this.#momentAt(this.#eventOffset, false);
     while (this.#window.closeEarly(this.#eventOffset - stay, this.#output)) {

@@ -1,6 +1,6 @@
 /**
  * Rankings that wait for actions, in the order of the log, and indexed by the fingerprint of their
- * id. A ranking is undecided at first; a decided one may be kept for labels that come late.
+ * id. A ranking is undecided at first; a decided one may be retained for labels that come late.
  *
  * Each impression is one record of bytes, its rows behind a header. There are hundreds of thousands
  * of them for half an hour: as objects they would be most of the heap, and the garbage collector

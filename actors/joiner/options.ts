@@ -60,7 +60,7 @@ export interface JoinerOptions {
     readonly correction: "logOdds" | "weight";
   };
   /** Newest event records that are never trimmed, for readers other than the joiner. */
-  readonly recordsKept: number;
+  readonly recordsRetained: number;
   /** Bound of the event records taken in per turn. */
   readonly recordsPerTurn: number;
   /** Rows of an example chunk, which is one batch of a trainer. */

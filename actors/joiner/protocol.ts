@@ -46,7 +46,7 @@ export interface JoinerStatus {
   readonly reportsUnmatched: number;
   /** Rows that no report and no action named, and that therefore gave no example. */
   readonly rowsNotShown: number;
-  /** Decided rankings that are kept for late labels. */
+  /** Decided rankings that are retained for late labels. */
   readonly impressionsKept: number;
   /** Actions beyond `actionsPerImpressionMax`. */
   readonly actionsExcess: number;

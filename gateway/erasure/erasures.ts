@@ -251,11 +251,11 @@ export class Erasures {
     const unfinished = [...this.#following.values()]
       .filter(({ request, isLost }) => request.secondAt === undefined && !isLost)
       .map(({ request }) => request.firstAt);
-    const keptFrom = lowest([...saved, ...carried, ...unfinished]);
+    const retainedFrom = lowest([...saved, ...carried, ...unfinished]);
     const acceptedAtMs = memory.acceptanceClock.nextMs();
     await this.#append({
       kind: "release",
-      ...(keptFrom.length > 0 && { keptFrom }),
+      ...(retainedFrom.length > 0 && { retainedFrom }),
       atMs: clock.nowMs(),
       acceptedAtMs,
     });

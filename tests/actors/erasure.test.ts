@@ -253,7 +253,7 @@ Deno.test("a keeper whose checkpoint after an erasure is refused writes it later
 Deno.test("a release trims no record that a feature keeper has not saved, and lets it save all", async () => {
   const loop = await Loop.start({
     trainer: { batchRows: 8 },
-    joiner: { recordsKept: 1_000_000, windowMs: 1_000 },
+    joiner: { recordsRetained: 1_000_000, windowMs: 1_000 },
     kept: {
       features: [{ kind: "history", name: "clicked", of: { action: "click" }, last: 5 }],
       checkpointMs: 3_600_000,
@@ -263,9 +263,9 @@ Deno.test("a release trims no record that a feature keeper has not saved, and le
   const savedFrom = async () =>
     (await loop.mesh.settle(keeper.ask({ kind: "getStatus" }, BUDGET))).saved;
   const oldest = async () => (await loop.eventLog.read(0, 0, 1))[0].offset;
-  const release = async (keptFrom: readonly number[]) => {
+  const release = async (retainedFrom: readonly number[]) => {
     const nowMs = loop.mesh.clock.nowMs();
-    const record = { kind: "release", keptFrom, atMs: nowMs, acceptedAtMs: nowMs } as const;
+    const record = { kind: "release", retainedFrom, atMs: nowMs, acceptedAtMs: nowMs } as const;
     const offset = await loop.eventLog.append(0, [encodeEvent(record)]);
     await loop.mesh.advance(10_000);
     return offset;

@@ -285,7 +285,7 @@ export class Loop {
         rules: [{ action: "click", label: "positive", final: true }],
       }],
       negativeSampling: { rate: 1, seed: 1, correction: "logOdds" },
-      recordsKept: 0,
+      recordsRetained: 0,
       recordsPerTurn: 256,
       batchRows: this.options.trainer?.batchRows ?? 32,
       lingerMs: 20,

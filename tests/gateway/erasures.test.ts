@@ -280,7 +280,7 @@ Deno.test("a release keeps the records that a feature keeper has not saved", asy
   await pass(6);
   const records = (await eventLog.read(0, 0, 100)).map(({ bytes }) => decodeEvent(bytes));
   const releases = records.filter((record) => record.kind === "release");
-  assert.deepEqual(releases[0]?.keptFrom, [7, 4]);
+  assert.deepEqual(releases[0]?.retainedFrom, [7, 4]);
   await erasures.stop();
 });
 
@@ -292,7 +292,7 @@ Deno.test("a release keeps the record of an erasure whose second pass is to come
   await pass(1);
   const records = (await eventLog.read(1, 0, 100)).map(({ bytes }) => decodeEvent(bytes));
   const releases = records.filter((record) => record.kind === "release");
-  assert.deepEqual(releases.map(({ keptFrom }) => keptFrom), [firstAt]);
+  assert.deepEqual(releases.map(({ retainedFrom }) => retainedFrom), [firstAt]);
   // A gateway that restarts now reads the user from that record.
   const request = await readErasureRequest(blobs, erasureId);
   assert.equal(request?.secondAt, undefined);
@@ -329,7 +329,7 @@ Deno.test("an event stays a duplicate when an erasure lets its record go and the
     const release = records.find(({ record }) => record.kind === "release");
     assert.ok(release?.record.kind === "release");
     // As the joiner does, where no window needs the records.
-    await eventLog.trim(partition, release.record.keptFrom?.[partition] ?? release.offset);
+    await eventLog.trim(partition, release.record.retainedFrom?.[partition] ?? release.offset);
   }
   await erasures.stop();
   const memory = new GatewayMemory(clock, fixtureOptions);

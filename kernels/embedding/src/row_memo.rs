@@ -10,7 +10,7 @@
 //!                     if word's check bits == the next 8 bits of product(id): address, handle
 //!                     else unknown
 //! remember(id, row):  words[...] = check bits, address and handle of row
-//! forget(id):         words[...] = nothing, if the check bits are the id's
+//! remove(id):         words[...] = nothing, if the check bits are the id's
 //! ```
 //!
 //! Eight check bits can agree by chance, and then a word holds the row of another id. So the caller
@@ -161,9 +161,9 @@ impl RowMemo {
         }
     }
 
-    /// Forgets the row of an id.
+    /// Removes the row of an id.
     #[inline]
-    pub fn forget(&mut self, id: u64) {
+    pub fn remove(&mut self, id: u64) {
         let product = product_of(id);
         let at = word_of(product);
         if let Some(word) = self.words.get_mut(at).filter(|word| is_of(**word, product)) {

@@ -193,7 +193,7 @@ impl RowStore {
         let Some(position) = position else { return false };
         self.index.remove(hash, position);
         self.slab.give_back(handle);
-        self.memo.forget(id);
+        self.memo.remove(id);
         self.removals += 1;
         true
     }

@@ -66,7 +66,7 @@ pub struct EmbeddingTable {
     /// The handle where expiry continues.
     pub expiry_hand: u32,
     /// Number of update calls; seeds the draws of admission by probability.
-    pub draws: u64,
+    pub updates: u64,
     /// Factor on each slice's learning rate, set by schedules.
     pub learning_rate_scales: Vec<f32>,
     /// Running counts.
@@ -164,7 +164,7 @@ impl EmbeddingTable {
             snapshot: None,
             clock_seconds: 0,
             expiry_hand: 0,
-            draws: 0,
+            updates: 0,
             counts: Counts::default(),
         })
     }
@@ -218,7 +218,7 @@ impl EmbeddingTable {
         let width = self.options.width;
         assert!(gradients.len() == ids.len() * width && counts.len() == ids.len());
         self.clock_seconds = self.clock_seconds.max(seconds);
-        self.draws += 1;
+        self.updates += 1;
         let expires = self.options.anything_expires();
         let mut rows = [Row::NONE; PASS];
         for (pass, ids) in ids.chunks(PASS).enumerate() {
@@ -332,7 +332,7 @@ impl EmbeddingTable {
                 admitted_share(before, count, threshold)
             }
             Admission::ByChance(chance) => {
-                let drawn = admitted_by_chance(self.options.seed, id, self.draws, count, chance);
+                let drawn = admitted_by_chance(self.options.seed, id, self.updates, count, chance);
                 f32::from(u8::from(drawn))
             }
         };

@@ -101,8 +101,8 @@ Deno.test("a joiner that starts on a full event log drains it", async () => {
   await world.mesh.stop();
 });
 
-Deno.test("`recordsKept` gives way before an impression is closed early", async () => {
-  const world = new JoinerWorld(joinerOptions({ recordsKept: 1e6 }), Infinity, 8_000);
+Deno.test("`recordsRetained` gives way before an impression is closed early", async () => {
+  const world = new JoinerWorld(joinerOptions({ recordsRetained: 1e6 }), Infinity, 8_000);
   const joiner = await world.start();
   const show = (ranking: string) => impression({ ranking, items: ["a"], atMs: 0 });
   const act = (ranking: string) => action({ ranking, item: "a", action: "buy", atMs: 0 });

@@ -44,7 +44,7 @@ Deno.test("a record that cannot be decoded is counted and skipped", async () => 
 
 /** Chunks of one row, of which 8 take 4 ms: a turn ends before many windows are closed. */
 function slowWorld(): JoinerWorld {
-  const world = new JoinerWorld(joinerOptions({ batchRows: 1, recordsKept: 1_000 }));
+  const world = new JoinerWorld(joinerOptions({ batchRows: 1, recordsRetained: 1_000 }));
   const append = world.exampleLog.append.bind(world.exampleLog);
   world.exampleLog.append = async (partition, records) => {
     await world.mesh.clock.delay(4);

@@ -26,7 +26,7 @@ export function joinerOptions(changes: Partial<JoinerOptions> = {}): JoinerOptio
       ],
     }],
     negativeSampling: { rate: 1, seed: 1, correction: "logOdds" },
-    recordsKept: 0,
+    recordsRetained: 0,
     recordsPerTurn: 256,
     batchRows: 64,
     lingerMs: 0,

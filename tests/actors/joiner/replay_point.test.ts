@@ -94,8 +94,8 @@ Deno.test("a window read again from its replay point decides what the first one 
         for (let cut = 0; cut < log.length; cut++) {
           const whole = new JoinWindow(options);
           feed(whole, log.slice(0, cut), 0);
-          const { replayOffset, replayClockMs, kept, positives } = whole.replayPoint(cut);
-          const begin = kept ?? { offset: replayOffset, clockMs: replayClockMs };
+          const { replayOffset, replayClockMs, retained, positives } = whole.replayPoint(cut);
+          const begin = retained ?? { offset: replayOffset, clockMs: replayClockMs };
           const expected = feed(whole, log, cut);
           const again = new JoinWindow(options, {
             clockMs: begin.clockMs,

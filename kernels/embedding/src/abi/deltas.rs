@@ -199,14 +199,14 @@ pub extern "C" fn table_export_counters(cursor: f64, lines_max: usize) -> i32 {
     })
 }
 
-/// Words: rows, clock, draws, newest generation of the admission counters.
+/// Words: rows, clock, update calls, newest generation of the admission counters.
 #[no_mangle]
 pub extern "C" fn table_moment() -> i32 {
     training(|table, buffers| {
         buffers.answer([
             table.store.rows() as f64,
             f64::from(table.clock_seconds),
-            table.draws as f64,
+            table.updates as f64,
             table.admission.newest() as f64,
         ])
     })

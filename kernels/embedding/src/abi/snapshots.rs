@@ -46,7 +46,7 @@ pub extern "C" fn table_snapshot_settle() -> i32 {
 }
 
 /// Starts the snapshot of the cut that was just made: of all rows, or, if `increment` is 1, of the
-/// changes since the last stored snapshot. Words: rows of the table, clock, draws, newest
+/// changes since the last stored snapshot. Words: rows of the table, clock, update calls, newest
 /// generation of the admission counters; rows and removed ids of the snapshot, and emptied
 /// generations.
 #[no_mangle]
@@ -60,7 +60,7 @@ pub extern "C" fn table_snapshot_begin(increment: u32) -> i32 {
         buffers.answer([
             table.store.rows() as f64,
             f64::from(table.clock_seconds),
-            table.draws as f64,
+            table.updates as f64,
             table.admission.newest() as f64,
             rows as f64,
             removed as f64,
@@ -135,12 +135,12 @@ pub extern "C" fn table_snapshot_end() -> i32 {
     })
 }
 
-/// Restores clock and draws of a snapshot.
+/// Restores clock and update calls of a snapshot.
 #[no_mangle]
-pub extern "C" fn table_restore_begin(clock_seconds: u32, draws: f64) -> i32 {
+pub extern "C" fn table_restore_begin(clock_seconds: u32, updates: f64) -> i32 {
     training(|table, _| {
         table.clock_seconds = table.clock_seconds.max(clock_seconds);
-        table.draws = table.draws.max(draws as u64);
+        table.updates = table.updates.max(updates as u64);
         0
     })
 }
