@@ -1,7 +1,7 @@
 /**
  * Reads `cairn.yaml` from disk and checks it against this machine.
  */
-import { dirname, resolve } from "node:path";
+import { dirname, isAbsolute, resolve } from "node:path";
 import { parseDocument } from "yaml";
 import { type CairnConfiguration, parseConfiguration } from "../configuration/configuration.ts";
 import { memoryLimitBytes } from "../mesh/adapters/linux/memory_limit.ts";
@@ -90,8 +90,9 @@ async function readConfiguration(path: string): Promise<string> {
   try {
     return await Deno.readTextFile(path);
   } catch (cause) {
+    const folder = isAbsolute(path) ? "" : ` in ${dirname(resolve(path))}`;
     const reason = cause instanceof Deno.errors.NotFound
-      ? "there is no such file; examples/movies.yaml is one to begin from"
+      ? `there is no such file${folder}; examples/movies.yaml is one to begin from`
       : cause instanceof Error
       ? cause.message
       : String(cause);

@@ -66,6 +66,8 @@ const mistakes: readonly (readonly [args: string[], says: RegExp])[] = [
     ["serve", "--config", "/nowhere.yaml"],
     /Cannot read the configuration \/nowhere.yaml: there is no such file/,
   ],
+  // A relative path is looked for in the caller's folder, which the message names.
+  [["serve", "--config", "nowhere.yaml"], /nowhere\.yaml: there is no such file in \/.+; examples/],
   [["serve", "--set", "gateway.prot=80"], /prot[^]*port/],
   [
     ["serve", "--set", "placement.kind=wrkers"],
