@@ -10,6 +10,13 @@ import type { GatewayParts } from "../parts.ts";
 import { type FieldError, ProblemError } from "../problems.ts";
 import type { RankRequest } from "../schemas/rank.ts";
 
+/** Wrong attributes listed in one problem. */
+const ERRORS_MAX = 20;
+/** Candidates that are looked at for further wrong attributes, which bounds the work. */
+const CANDIDATES_CHECKED_MAX = 50;
+
+type CheckProfile = NonNullable<GatewayParts["checkProfile"]>;
+
 /** Shape of a `FeatureTypeError`. It may come from another thread, so its name identifies it. */
 interface FeatureTypeError extends Error {
   readonly source: "user" | "item" | "context";
@@ -25,10 +32,62 @@ export function isFeatureTypeError(error: unknown): error is FeatureTypeError {
   return error instanceof Error && error.name === "FeatureTypeError";
 }
 
-/** The problem of a feature type error in a ranking; any other error unchanged. */
-export function rankProblem(error: unknown, request: RankRequest): unknown {
+/**
+ * The problem of a feature type error in a ranking; any other error unchanged.
+ *
+ * @param checkProfile Finds the other wrong attributes of the request, which the problem then lists
+ *   too; absent = the problem has the error alone.
+ */
+export function rankProblem(
+  error: unknown,
+  request: RankRequest,
+  checkProfile?: CheckProfile,
+): unknown {
   if (!isFeatureTypeError(error)) return error;
-  return attributeProblem(error, fieldOf(error, request));
+  const first = fieldOf(error, request);
+  const fields = [first];
+  for (const field of checkProfile ? wrongFields(checkProfile, request) : []) {
+    if (fields.length >= ERRORS_MAX) break;
+    if (field.pointer !== first.pointer) fields.push(field);
+  }
+  return attributeProblem(error, fields);
+}
+
+/** The wrong attributes that the request itself has for its user and its first candidates. */
+function* wrongFields(
+  checkProfile: CheckProfile,
+  { userFields, candidates }: RankRequest,
+): Generator<FieldError> {
+  const owners = [
+    { kind: "user", attributes: userFields, base: ["userFields"] },
+    ...candidates.slice(0, CANDIDATES_CHECKED_MAX).map(({ fields }, index) => (
+      { kind: "item", attributes: fields, base: ["candidates", index, "fields"] } as const
+    )),
+  ] as const;
+  for (const { kind, attributes, base } of owners) {
+    for (const error of typeErrors(checkProfile, kind, attributes ?? {})) {
+      const detail = `${describe(error.found)}; ${sendExpected(error)}`;
+      yield { pointer: pointerOf([...base, error.attribute]), detail };
+    }
+  }
+}
+
+/** The error of each wrong attribute: a check throws the first, so it is repeated without that. */
+function* typeErrors(
+  checkProfile: CheckProfile,
+  kind: ProfileKind,
+  attributes: Attributes,
+): Generator<FeatureTypeError> {
+  for (let rest = attributes;;) {
+    try {
+      return checkProfile(kind, rest);
+    } catch (error) {
+      if (!isFeatureTypeError(error)) throw error;
+      yield error;
+      if (!Object.hasOwn(rest, error.attribute)) return;
+      rest = Object.fromEntries(Object.entries(rest).filter(([name]) => name !== error.attribute));
+    }
+  }
 }
 
 /**
@@ -44,14 +103,13 @@ export function requireFeatures(
   attributes: Attributes,
   base: readonly number[] = [],
 ): void {
-  try {
-    checkProfile?.(kind, attributes);
-  } catch (error) {
-    if (!isFeatureTypeError(error)) throw error;
-    throw attributeProblem(error, {
+  const wrong = checkProfile ? [...typeErrors(checkProfile, kind, attributes)] : [];
+  if (wrong.length > 0) {
+    const fields = wrong.slice(0, ERRORS_MAX).map((error) => ({
       pointer: pointerOf([...base, "attributes", error.attribute]),
       detail: `${describe(error.found)}; ${sendExpected(error)}`,
-    });
+    }));
+    throw attributeProblem(wrong[0], fields);
   }
   const types = options.attributeTypes[kind];
   const name = wrongAttribute(attributes, types);
@@ -68,9 +126,12 @@ export function sendDeclared(type: AttributeType): string {
   return `rules read it as ${valuesOf[type]}, so send ${valuesOf[type]}, or null`;
 }
 
-function attributeProblem(cause: FeatureTypeError, field: FieldError): ProblemError {
-  return new ProblemError("invalid-request", `${field.pointer} ${field.detail}.`, {
-    errors: [field],
+/** @param fields At least one. */
+function attributeProblem(cause: FeatureTypeError, fields: readonly FieldError[]): ProblemError {
+  const [{ pointer, detail }] = fields;
+  const more = fields.length > 1 ? ` (and ${fields.length - 1} more)` : "";
+  return new ProblemError("invalid-request", `${pointer} ${detail}${more}.`, {
+    errors: fields,
     cause,
   });
 }

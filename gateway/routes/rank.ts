@@ -25,7 +25,7 @@ export function rankEndpoint(parts: GatewayParts, calls: RankingCalls): Endpoint
     const rules = requestRules(request, options);
     const message = rankMessage(request, timestamps.parse(request.timestamp), rules);
     const ranking = await calls.ask(context, message).catch((error) => {
-      throw rankProblem(error, request);
+      throw rankProblem(error, request, parts.checkProfile);
     });
     return TextResponse.json(
       rankingBody(ranking, attributes && noteOnAttributes(request, attributes)),

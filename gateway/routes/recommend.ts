@@ -63,7 +63,7 @@ export function recommendEndpoints(parts: GatewayParts, calls: RankingCalls): En
   ): Promise<Response> {
     const asRank = { ...request, user: request.user ?? "", candidates: [] };
     const ranking = await calls.ask(context, message).catch((error) => {
-      throw rankProblem(error, asRank);
+      throw rankProblem(error, asRank, parts.checkProfile);
     });
     return TextResponse.json(
       rankingBody(ranking, attributes && noteOnAttributes(asRank, attributes)),

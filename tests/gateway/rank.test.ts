@@ -290,6 +290,43 @@ for (const { name, error, pointer, detail } of mistyped) {
   });
 }
 
+Deno.test("every attribute of the wrong type that a request has is listed, the ranker's first", async () => {
+  const error = new FeatureTypeError("item", "tags", "tags", "a list of strings", 3, 0);
+  const { post, ranker } = gatewayFixture({
+    checkProfile: (kind, attributes) => {
+      for (const name of ["tags", "year"]) {
+        if (!Object.hasOwn(attributes, name)) continue;
+        throw new FeatureTypeError(kind, name, name, "something else", attributes[name], 0);
+      }
+    },
+  });
+  ranker.script = () => Promise.reject(error);
+  const response = await post("/v1/rank", {
+    user: "u",
+    userFields: { year: "old" },
+    candidates: [
+      { id: "a", fields: { tags: 3, year: "new", title: "Up" } },
+      { id: "b" },
+      { id: "c", fields: { year: "x" } },
+    ],
+  });
+  assert.equal(response.status, 422);
+  const problem = await json(response);
+  assert.match(problem.detail, /^#\/candidates\/0\/fields\/tags is 3; .* \(and 3 more\)\.$/);
+  assert.deepEqual(
+    problem.errors.map((field: { pointer: string }) => field.pointer),
+    [
+      "#/candidates/0/fields/tags",
+      "#/userFields/year",
+      "#/candidates/0/fields/year",
+      "#/candidates/2/fields/year",
+    ],
+  );
+  const many = Array.from({ length: 60 }, (_, i) => ({ id: `m${i}`, fields: { tags: 3 } }));
+  const bounded = await json(await post("/v1/rank", { user: "u", candidates: many }));
+  assert.equal(bounded.errors.length, 20);
+});
+
 Deno.test("the caller's own order is logged, and events may name its items", async () => {
   const { post, ranker, memory } = gatewayFixture();
   const shown = ["c", "a"];
