@@ -6,9 +6,9 @@
 import assert from "node:assert/strict";
 import { HttpServer } from "../../../server/machine/http_server.ts";
 
-const TIMEOUT_MS = 150;
+const TIMEOUT_MS = 400;
 /** Longer than each timeout of the server. */
-const STOP_MS = 600;
+const STOP_MS = 1_000;
 
 const client = `
   const utf8 = new TextEncoder();
