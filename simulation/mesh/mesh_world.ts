@@ -14,7 +14,7 @@ import type { RestartHost } from "../plan/mesh_fault.ts";
 import type { MailboxState } from "../world/process_nodes.ts";
 import type { PendingAsk } from "../world/observed.ts";
 import { type Exchange, World, type WorldOptions } from "../world/world.ts";
-import { type HostSlot, newHostSlot } from "./host_slot.ts";
+import { type KnownHost, newKnownHost } from "./known_host.ts";
 import { MeshOperator } from "./mesh_operator.ts";
 import { refThroughAnyHost } from "./ref_through_any_host.ts";
 import { SharedBlobs } from "./shared_blobs.ts";
@@ -35,7 +35,7 @@ export class MeshWorld extends World {
   readonly blobs: SharedBlobs;
   readonly profiles: MemoryProfileStore;
   readonly #options: MeshWorldOptions;
-  readonly #hosts = new Map<string, HostSlot>();
+  readonly #hosts = new Map<string, KnownHost>();
   readonly #operator: MeshOperator;
   #configuration: CairnConfiguration;
   #slowRedis = { untilMs: 0, latencyMs: 0 };
@@ -122,7 +122,7 @@ export class MeshWorld extends World {
 
   override start(): void {
     for (const { name } of present(this.#configuration.mesh, "a mesh has hosts").hosts) {
-      this.#startIfDown(this.#slot(name));
+      this.#startIfDown(this.#known(name));
     }
   }
 
@@ -131,24 +131,24 @@ export class MeshWorld extends World {
     this.#operator.kill();
   }
 
-  #slot(name: string): HostSlot {
-    let slot = this.#hosts.get(name);
-    if (slot === undefined) {
-      slot = newHostSlot(name);
-      this.#hosts.set(name, slot);
+  #known(name: string): KnownHost {
+    let known = this.#hosts.get(name);
+    if (known === undefined) {
+      known = newKnownHost(name);
+      this.#hosts.set(name, known);
     }
-    return slot;
+    return known;
   }
 
-  #startIfDown(slot: HostSlot): void {
-    slot.isRestarting = false;
-    if (slot.current !== undefined) return;
+  #startIfDown(known: KnownHost): void {
+    known.isRestarting = false;
+    if (known.current !== undefined) return;
     const { seed, linkMs, syncMs, turnMessagesMax, priorityChanges, shardMailboxMax } =
       this.#options;
-    const incarnation = slot.incarnations++;
+    const incarnation = known.incarnations++;
     const current: SimulatedHost = new SimulatedHost({
       seed,
-      host: slot.name,
+      host: known.name,
       incarnation,
       clock: this.clock,
       configuration: this.#configuration,
@@ -163,47 +163,47 @@ export class MeshWorld extends World {
       syncMs,
       redisExtraMs: () =>
         this.clock.monotonicMs() < this.#slowRedis.untilMs ? this.#slowRedis.latencyMs : 0,
-      isCutFromRedis: () => this.clock.monotonicMs() < slot.cutFromRedisUntilMs,
+      isCutFromRedis: () => this.clock.monotonicMs() < known.cutFromRedisUntilMs,
       turnMessagesMax,
       ...(priorityChanges !== undefined && { priorityChanges }),
       ...(shardMailboxMax !== undefined && { shardMailboxMax }),
       isHealed: () => !this.running,
-      callbackRan: () => this.note(slot.name, "callback"),
-      onFatal: (actor, error) => this.#fatal(slot, current, actor, error),
+      callbackRan: () => this.note(known.name, "callback"),
+      onFatal: (actor, error) => this.#fatal(known, current, actor, error),
       onExceeded: (actor, error) => this.#tellGone(actor, error),
-      onGone: (error) => this.#gone(slot, current, error),
+      onGone: (error) => this.#gone(known, current, error),
     });
-    slot.current = current;
-    this.note(slot.name, "start", incarnation);
-    for (const checker of this.checkers.processBegan) checker.processBegan(slot.name);
-    current.start().catch((error) => this.#ended(slot, current, error));
+    known.current = current;
+    this.note(known.name, "start", incarnation);
+    for (const checker of this.checkers.processBegan) checker.processBegan(known.name);
+    current.start().catch((error) => this.#ended(known, current, error));
   }
 
   /** A part that the host needs is gone for good. */
-  #fatal(slot: HostSlot, current: SimulatedHost, actor: Address, error: unknown): void {
-    if (slot.current !== current || current.isDead) return;
+  #fatal(known: KnownHost, current: SimulatedHost, actor: Address, error: unknown): void {
+    if (known.current !== current || current.isDead) return;
     this.#tellGone(actor, error);
-    this.#restartByItself(slot);
+    this.#restartByItself(known);
   }
 
   /** The mesh has removed the host: the process ends, and its service manager starts it again. */
-  #gone(slot: HostSlot, current: SimulatedHost, error: Error): void {
-    if (slot.current !== current || current.isDead) return;
-    this.note(slot.name, "removed", 0, error.message);
-    this.#restartByItself(slot);
+  #gone(known: KnownHost, current: SimulatedHost, error: Error): void {
+    if (known.current !== current || current.isDead) return;
+    this.note(known.name, "removed", 0, error.message);
+    this.#restartByItself(known);
   }
 
   /** The process could not start, for example because Redis was away. */
-  #ended(slot: HostSlot, current: SimulatedHost, error: unknown): void {
-    if (slot.current !== current || current.isDead) return;
-    this.note(slot.name, "ended", 0, reasonOf(error));
-    for (const checker of this.checkers.startFailed) checker.startFailed(slot.name, error);
-    this.#restartByItself(slot);
+  #ended(known: KnownHost, current: SimulatedHost, error: unknown): void {
+    if (known.current !== current || current.isDead) return;
+    this.note(known.name, "ended", 0, reasonOf(error));
+    for (const checker of this.checkers.startFailed) checker.startFailed(known.name, error);
+    this.#restartByItself(known);
   }
 
-  #restartByItself(slot: HostSlot): void {
-    this.#die(slot, false);
-    this.clock.schedule(SUPERVISOR_MS, () => this.#startIfDown(slot));
+  #restartByItself(known: KnownHost): void {
+    this.#die(known, false);
+    this.clock.schedule(SUPERVISOR_MS, () => this.#startIfDown(known));
   }
 
   #tellGone(actor: Address, error: unknown): void {
@@ -211,27 +211,27 @@ export class MeshWorld extends World {
     for (const checker of this.checkers.actorGone) checker.actorGone(actor, reasonOf(error));
   }
 
-  #die(slot: HostSlot, isSilent: boolean): void {
-    const { current } = slot;
+  #die(known: KnownHost, isSilent: boolean): void {
+    const { current } = known;
     if (current === undefined) return;
-    slot.current = undefined;
+    known.current = undefined;
     current.kill(isSilent);
-    this.note(slot.name, "died");
-    for (const checker of this.checkers.processDied) checker.processDied(slot.name);
+    this.note(known.name, "died");
+    for (const checker of this.checkers.processDied) checker.processDied(known.name);
   }
 
   #restart({ host, downMs, configuration }: Omit<RestartHost, "kind" | "atMs">): void {
-    const slot = this.#slot(host);
+    const known = this.#known(host);
     if (Object.keys(configuration).length > 0) {
       this.#configuration = this.#options.reconfigure(configuration);
     }
-    slot.isRestarting = true;
-    const { current } = slot;
-    const begin = () => void this.clock.schedule(downMs, () => this.#startIfDown(slot));
+    known.isRestarting = true;
+    const { current } = known;
+    const begin = () => void this.clock.schedule(downMs, () => this.#startIfDown(known));
     if (current === undefined) return begin();
     const ended = () => {
-      if (slot.current !== current) return; // killed while it stopped
-      this.#die(slot, false);
+      if (known.current !== current) return; // killed while it stopped
+      this.#die(known, false);
       begin();
     };
     current.stop().then(ended, (error) => {
@@ -246,15 +246,15 @@ export class MeshWorld extends World {
     const nowMs = this.clock.monotonicMs();
     switch (fault.kind) {
       case "killHost": {
-        const slot = this.#slot(fault.host);
-        this.#die(slot, fault.power);
-        this.clock.schedule(fault.downMs, () => this.#startIfDown(slot));
+        const known = this.#known(fault.host);
+        this.#die(known, fault.power);
+        this.clock.schedule(fault.downMs, () => this.#startIfDown(known));
         return;
       }
       case "restartHost":
         return this.#restart(fault);
       case "pauseHost":
-        this.#slot(fault.host).current?.pause(fault.forMs);
+        this.#known(fault.host).current?.pause(fault.forMs);
         return;
       case "cutHosts":
         this.network.way(fault.from, fault.to).cut(fault.forMs);
@@ -265,7 +265,7 @@ export class MeshWorld extends World {
         this.network.way(fault.to, fault.from).slow(fault.latencyMs, fault.forMs);
         return;
       case "cutRedis":
-        this.#slot(fault.host).cutFromRedisUntilMs = nowMs + fault.forMs;
+        this.#known(fault.host).cutFromRedisUntilMs = nowMs + fault.forMs;
         return;
       case "stopRedis":
         return this.#stopRedis(0, fault.forMs);
@@ -306,20 +306,20 @@ export class MeshWorld extends World {
   }
 
   protected override dieBy({ node, effect, forMs }: Interrupt): void {
-    const slot = this.#hosts.get(node.split(":")[0]);
-    if (slot?.current === undefined) return;
-    this.#die(slot, effect === "power");
-    this.clock.schedule(forMs, () => this.#startIfDown(slot));
+    const known = this.#hosts.get(node.split(":")[0]);
+    if (known?.current === undefined) return;
+    this.#die(known, effect === "power");
+    this.clock.schedule(forMs, () => this.#startIfDown(known));
   }
 
   protected override healProcesses(): void {
     this.network.heal();
     this.blobs.refusesWrites = false;
     this.#slowRedis = { untilMs: 0, latencyMs: 0 };
-    for (const slot of this.#hosts.values()) {
-      slot.cutFromRedisUntilMs = 0;
-      slot.current?.wake();
-      this.#startIfDown(slot);
+    for (const known of this.#hosts.values()) {
+      known.cutFromRedisUntilMs = 0;
+      known.current?.wake();
+      this.#startIfDown(known);
     }
   }
 
@@ -342,9 +342,9 @@ export class MeshWorld extends World {
   #acceptLoss(): void {
     this.note("operator", "acceptLoss");
     const stopped = [...this.#hosts.values()].filter(({ current }) => current !== undefined);
-    for (const slot of stopped) {
-      slot.isRestarting = true;
-      this.#die(slot, false);
+    for (const known of stopped) {
+      known.isRestarting = true;
+      this.#die(known, false);
     }
     const log = this.redis.log("examples", this.#configuration.partitions.examples);
     this.blobs.deleteSnapshotsBehind((partition) => log.endOffset(partition));
@@ -353,7 +353,7 @@ export class MeshWorld extends World {
         // Redis has lost the mesh itself: its hosts make it anew.
         if (!(error instanceof InvariantError)) throw error;
       });
-      for (const slot of stopped) this.#startIfDown(slot);
+      for (const known of stopped) this.#startIfDown(known);
     });
   }
 

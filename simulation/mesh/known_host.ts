@@ -3,7 +3,7 @@
  */
 import type { SimulatedHost } from "./simulated_host.ts";
 
-export interface HostSlot {
+export interface KnownHost {
   readonly name: string;
   /** The process; undefined while the host is down. */
   current: SimulatedHost | undefined;
@@ -12,7 +12,7 @@ export interface HostSlot {
   cutFromRedisUntilMs: number;
 }
 
-export function newHostSlot(name: string): HostSlot {
+export function newKnownHost(name: string): KnownHost {
   return {
     name,
     current: undefined,
