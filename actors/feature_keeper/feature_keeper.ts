@@ -41,6 +41,7 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
   readonly #keys: Gauge;
   readonly #bytes: Gauge;
   readonly #dropped: Counter;
+  readonly #missed: Counter;
   /** Dropped keys that the metric counts already. */
   readonly #told: Record<TableName, number>;
   readonly #tops: TopLists;
@@ -77,6 +78,9 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
     this.#dropped = context.telemetry.counter("cairn_keeper_dropped_total", {
       help: "Keys that were dropped because of kept.bytesMax or the bound of rankings.",
       labelNames: ["kind"],
+    });
+    this.#missed = context.telemetry.counter("cairn_keeper_records_missed_total", {
+      help: "Records that the event log had removed before a keeper read them.",
     });
     this.#unsubscribe = offsets.map((_, partition) =>
       eventLog.onAppended(partition, () => this.#wake())
@@ -163,6 +167,7 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
       const record = await this.#reader.next();
       if (record === undefined) hasMore = false;
       else {
+        this.#tellMissed(record.partition, record.offset);
         // Files must not keep an erased user until the next checkpoint.
         if (this.#state.take(record.bytes)) this.#writer?.hurry();
         this.#offsets[record.partition] = record.offset + 1;
@@ -172,6 +177,18 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
     this.#clearErasedIn(0);
     this.#tell();
     if (hasMore) this.#wake();
+  }
+
+  /** Tells of records before `offset` that the log removed while no checkpoint held them. */
+  #tellMissed(partition: number, offset: number): void {
+    const records = offset - this.#offsets[partition];
+    if (records === 0) return;
+    this.#missed.add(records);
+    this.#context.telemetry.log(
+      "warn",
+      "kept features begin without records that the event log has removed",
+      { partition, records },
+    );
   }
 
   /** Clears the next rankings of erased users, in a share of the keeper's time. */

@@ -129,6 +129,25 @@ Deno.test("a keeper continues after the process was killed", async () => {
   await again.stop();
 });
 
+Deno.test("a keeper tells of records that the log removed while no checkpoint held them", async () => {
+  const loop = await Loop.start({ kept: { features } });
+  const warnings = () =>
+    loop.mesh.telemetry.lines.filter(({ message }) => message.includes("has removed"));
+  for (let i = 0; i < 5; i++) await loop.rank(`user-${i}`, ["a", "b"]);
+  await loop.mesh.advance(1_100);
+  await loop.restart("feature_keeper/0");
+  await loop.mesh.advance(100);
+  assert.deepEqual(warnings(), [], "the checkpoint holds them");
+  for (const name of await loop.blobs.list("keeper/")) await loop.blobs.delete(name);
+  await loop.eventLog.trim(0, 3);
+  await loop.restart("feature_keeper/0");
+  await loop.mesh.advance(100);
+  assert.deepEqual(warnings().map(({ fields }) => fields), [{ partition: 0, records: 3 }]);
+  assert.equal(loop.mesh.telemetry.value("cairn_keeper_records_missed_total"), 3);
+  assert.equal((await statusOf(loop)).users, 2);
+  await loop.stop();
+});
+
 Deno.test("a ranking goes on while the keeper is away", async () => {
   const loop = await Loop.start({ kept: { features } });
   await loop.mesh.settle(loop.mesh.node().stopActor("feature_keeper/0", 0));
