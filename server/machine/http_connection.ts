@@ -60,7 +60,8 @@ export class HttpConnection {
    */
   takeTurn(incoming: IncomingMessage, outgoing: ServerResponse, begin: () => void): void {
     const unanswered = this.#unanswered;
-    if (this.#socket.destroyed) return;
+    // Behind the last answer of the connection a request would be carried out without an answer.
+    if (!this.#socket.writable) return;
     this.#arriving = incoming;
     this.#arrivingLooks = 0;
     if (unanswered.length >= PIPELINED_MAX) {

@@ -135,12 +135,30 @@ async function answer(
     const { status, fields, text } = await TextResponse.partsOf(response);
     outgoing.statusCode = status;
     for (const [name, value] of fields) outgoing.setHeader(name, value);
-    if (!incoming.complete) outgoing.setHeader("connection", "close");
+    if (!incoming.complete) closeBehindBody(incoming, outgoing);
     outgoing.end(text);
   } catch {
     // The gateway turns its errors into answers; without an answer the client may try again.
     incoming.destroy();
   }
+}
+
+/**
+ * Closes the connection behind an answer that is sent before the body has arrived. The rest of the
+ * body is read and dropped, for {@link FAREWELL_MS} at most: a socket that is closed while bytes
+ * arrive is reset, and a client that still sends would lose the answer.
+ */
+function closeBehindBody(incoming: IncomingMessage, outgoing: ServerResponse): void {
+  const { socket } = incoming;
+  outgoing.setHeader("connection", "close");
+  // `node:http` calls this behind the last answer of a connection.
+  socket.destroySoon = () => {
+    const farewell = setTimeout(() => socket.destroy(), FAREWELL_MS);
+    socket.once("close", () => clearTimeout(farewell));
+    incoming.once("end", () => socket.destroy());
+    incoming.resume();
+    socket.end();
+  };
 }
 
 /** Media types of answers that are written piece by piece: events, and exports of any size. */

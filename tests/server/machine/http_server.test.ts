@@ -218,6 +218,27 @@ Deno.test("a body that is refused unread closes the connection", async () => {
   assert.match(client.received, /^HTTP\/1\.1 401 /);
 });
 
+Deno.test("a client that sends its body in pieces gets the answer that refused it", async () => {
+  await using server = await serve({ options: { apiKeys: ["k".repeat(16)] } });
+  const client = await server.connect();
+  await client.send(post("content-length: 40000"));
+  await client.until("}");
+  for (let i = 0; i < 4; i++) assert.ok(await client.send("x".repeat(10_000)), `piece ${i}`);
+  await client.untilClosed();
+  assert.match(client.received, /^HTTP\/1\.1 401 /);
+});
+
+Deno.test("a request behind a refused body is not carried out", async () => {
+  await using server = await serve({ options: { bodyBytesMax: 1_000 } });
+  const client = await server.connect();
+  await client.send(post("content-length: 2000"));
+  await client.until("}");
+  assert.ok(await client.send("x".repeat(2_000) + rank));
+  await client.untilClosed();
+  assert.match(client.received, /^HTTP\/1\.1 413 /);
+  assert.equal(server.ranker.asked.length, 0);
+});
+
 Deno.test("a client that breaks off in the middle of its body leaves nothing behind", async () => {
   await using server = await serve({ options: { requestsInFlightMax: 1, bodiesBytesMax: 100 } });
   for (let i = 0; i < 5; i++) {
