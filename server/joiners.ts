@@ -2,7 +2,6 @@
  * The joiners of a mesh, with their answers combined.
  */
 import type { JoinerMessage, JoinerStatus } from "../actors/joiner/protocol.ts";
-import type { EventLog } from "../mesh/ports/event_log.ts";
 import type { ActorRef } from "../mesh/runtime/actor.ts";
 
 const ASK_BUDGET_MS = 30_000;
@@ -51,11 +50,6 @@ export class Joiners {
       dataClockMs: Math.max(...each.map((status) => status.dataClockMs)),
     };
   }
-}
-
-/** The ends of a log's partitions. */
-export function endOffsets(log: EventLog): Promise<number[]> {
-  return Promise.all(Array.from({ length: log.partitions }, (_, i) => log.endOffset(i)));
 }
 
 /** Records that are not read yet, over all partitions. */

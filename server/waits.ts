@@ -5,7 +5,8 @@ import { reasonOf } from "../mesh/runtime/errors.ts";
 import type { EmbeddingShardMessage } from "../actors/embedding_shard/protocol.ts";
 import type { ServingReplicaMessage } from "../actors/serving_replica/protocol.ts";
 import type { RunningMesh } from "./compose.ts";
-import { behind, endOffsets } from "./joiners.ts";
+import { endOffsets } from "../mesh/ports/event_log.ts";
+import { behind } from "./joiners.ts";
 import { addresses } from "./plan.ts";
 import { StartProgress } from "./start_progress.ts";
 

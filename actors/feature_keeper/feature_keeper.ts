@@ -5,7 +5,7 @@
  */
 import type { ActorContext, Behavior } from "../../mesh/runtime/actor.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
-import type { EventLog } from "../../mesh/ports/event_log.ts";
+import { endOffsets, type EventLog } from "../../mesh/ports/event_log.ts";
 import type { Counter, Gauge } from "../../mesh/ports/telemetry.ts";
 import { Checkpoints } from "./checkpoint.ts";
 import { CheckpointWriter } from "./checkpoint_writer.ts";
@@ -102,7 +102,7 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
         context.telemetry.log("warn", "the kept features begin anew from the event log", { cause });
         return undefined;
       });
-      const ends = await Promise.all(offsets.map((_, partition) => eventLog.endOffset(partition)));
+      const ends = await endOffsets(eventLog);
       // A log that ends before the checkpoint is another one.
       if (saved?.offsets.length === ends.length && saved.offsets.every((at, i) => at <= ends[i])) {
         for (const _ of state.restoring(saved.parts, saved.records)) await nextTurn(context);

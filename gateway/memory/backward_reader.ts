@@ -4,7 +4,7 @@
  * A partition's records are in the order of the log. Between partitions acceptance times decide, so
  * that a memory that is full has the newest records of the whole log.
  */
-import type { EventLog, LogRecord } from "../../mesh/ports/event_log.ts";
+import { endOffsets, type EventLog, type LogRecord } from "../../mesh/ports/event_log.ts";
 import { present } from "../../structures/invariant.ts";
 
 /** A record of a partition. */
@@ -55,10 +55,7 @@ export class BackwardReader<T extends { readonly acceptedAtMs: number }> {
   }
 
   async #open(): Promise<Tail<T>[]> {
-    const { log } = this.#options;
-    const ends = await Promise.all(
-      Array.from({ length: log.partitions }, (_, partition) => log.endOffset(partition)),
-    );
+    const ends = await endOffsets(this.#options.log);
     return ends.map((unread) => ({ unread, records: [], left: 0 }));
   }
 

@@ -4,7 +4,7 @@
  * would accept an event of a trimmed record a second time.
  */
 import type { Clock } from "../../mesh/ports/clock.ts";
-import type { EventLog } from "../../mesh/ports/event_log.ts";
+import { endOffsets, type EventLog } from "../../mesh/ports/event_log.ts";
 import { encodeEvent } from "../../records/event_record.ts";
 import { packEvents } from "../../records/remembered_events.ts";
 import type { GatewayMemory } from "./gateway_memory.ts";
@@ -28,9 +28,7 @@ export async function carryEvents(
   if (!memory.isComplete) {
     throw new Error("the gateway has not read all event ids back from the event log yet");
   }
-  const ends = await Promise.all(
-    Array.from({ length: eventLog.partitions }, (_, partition) => eventLog.endOffset(partition)),
-  );
+  const ends = await endOffsets(eventLog);
   // An event before these ends is remembered, or its append is not answered yet.
   await writtenEvents(memory, clock);
   for (const events of memory.events.batches()) {

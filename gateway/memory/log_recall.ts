@@ -7,7 +7,7 @@
  * answered: a window of 200,000 rankings of 100 items is 2 GB, which takes some 20 s to decode.
  */
 import type { Clock } from "../../mesh/ports/clock.ts";
-import type { EventLog } from "../../mesh/ports/event_log.ts";
+import { endOffsets, type EventLog } from "../../mesh/ports/event_log.ts";
 import type { Telemetry } from "../../mesh/ports/telemetry.ts";
 import {
   decodeEvent,
@@ -215,10 +215,6 @@ function decoded(bytes: Uint8Array): Recalled | undefined {
   } catch {
     return undefined;
   }
-}
-
-function endOffsets(log: EventLog): Promise<number[]> {
-  return Promise.all(Array.from({ length: log.partitions }, (_, i) => log.endOffset(i)));
 }
 
 /** The newest record of each partition that has one. */

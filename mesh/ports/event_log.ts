@@ -285,3 +285,10 @@ export function isServerLost(error: unknown): boolean {
 export function isRefusal(error: unknown): error is LogFullError | LogUnavailableError {
   return error instanceof LogFullError || error instanceof LogUnavailableError;
 }
+
+/** The ends of a log's partitions. */
+export function endOffsets(
+  log: Pick<EventLog, "partitions" | "endOffset">,
+): Promise<number[]> {
+  return Promise.all(Array.from({ length: log.partitions }, (_, i) => log.endOffset(i)));
+}

@@ -43,7 +43,7 @@ export class ArrivingBody {
     return this.#waiting.promise;
   }
 
-  /** Reads no more. The bytes that still arrive stay in the kernel until the connection closes. */
+  /** Reads no more. The bytes that still arrive stay in the kernel until the answer is sent. */
   cancel(): Promise<void> {
     this.#chunks.length = 0;
     this.#settle("ended");
