@@ -56,6 +56,11 @@ export interface ErasureRequest {
    * a ranking that was under way then may have been logged behind the first record.
    */
   readonly secondAt?: readonly number[];
+  /**
+   * Id of a later erasure of the same user, which makes pass 2 for this one too: what follows from
+   * pass 2 is read from it.
+   */
+  readonly continuedBy?: string;
   /** When all serving replicas had the removals. */
   readonly servedAtMs?: number;
   /** When the user was found nowhere any more. */
@@ -65,6 +70,18 @@ export interface ErasureRequest {
    * snapshots without the user.
    */
   readonly cleanFrom?: string;
+}
+
+/** The fields of an erasure that say how far it is behind pass 2. */
+export function progressOf(
+  { secondAt, servedAtMs, completedAtMs, cleanFrom }: ErasureRequest,
+): Partial<ErasureRequest> {
+  return {
+    ...(secondAt !== undefined && { secondAt }),
+    ...(servedAtMs !== undefined && { servedAtMs }),
+    ...(completedAtMs !== undefined && { completedAtMs }),
+    ...(cleanFrom !== undefined && { cleanFrom }),
+  };
 }
 
 const PREFIX = "erasures/";

@@ -4,6 +4,8 @@
  */
 import {
   type ErasureRequest,
+  progressOf,
+  readErasureRequest,
   readTrainerErasure,
   type TrainerErasure,
 } from "../../records/erasure.ts";
@@ -46,12 +48,18 @@ export function areLearned(trainers: ErasureState["trainers"]): boolean {
   return trainers.every(([, second]) => second !== undefined);
 }
 
-/** Reads the state of an erasure. */
+/** Reads the state of an erasure; that of one which another continues is the state of the other. */
 export async function readState(
   sources: ErasureSources,
   request: ErasureRequest,
 ): Promise<ErasureState> {
-  const { keepers } = sources;
+  const { keepers, blobs } = sources;
+  const { continuedBy } = request;
+  const later = continuedBy && await readErasureRequest(blobs, continuedBy);
+  if (later) {
+    const state = await readState(sources, later);
+    return { ...state, request: { ...request, ...progressOf(state.request) } };
+  }
   const trainers = await readTrainers(sources, request);
   const forgotten = await Promise.all(
     keepers.map((keeper) =>
@@ -59,7 +67,7 @@ export async function readState(
         .then(({ saved }) => isPast(saved, request.secondAt), () => false)
     ),
   );
-  const stored = await listStored(sources.blobs);
+  const stored = await listStored(blobs);
   return {
     request,
     trainers,

@@ -3,7 +3,8 @@
  * which all other parts read, and follows it until nothing holds the user.
  *
  * An erasure goes through the log twice. A ranking that is under way when it begins may be logged
- * behind the first record; when every such request has ended, a second record erases that too.
+ * behind the first record; when every such request has ended, a second record erases that too. Of
+ * several erasures of one user that wait for it, the last one appends it for all of them.
  * Then the logs are released at intervals, until the records of before are trimmed and snapshots
  * of before are replaced.
  *
@@ -13,13 +14,12 @@
 import type { Timer } from "../../mesh/ports/clock.ts";
 import { reasonOf } from "../../mesh/runtime/errors.ts";
 import {
-  type ErasurePass,
   type ErasureRequest,
   listErasures,
+  progressOf,
   readErasureRequest,
   writeErasureRequest,
 } from "../../records/erasure.ts";
-import { decodeEvent, encodeEvent, type EventRecord } from "../../records/event_record.ts";
 import {
   areLearned,
   BUDGET_MS,
@@ -29,8 +29,9 @@ import {
   readTrainers,
 } from "./erasure_state.ts";
 import { ErasureMetrics } from "./erasure_metrics.ts";
+import { ErasureLog } from "./erasure_log.ts";
+import { FirstRecords } from "./first_records.ts";
 import { guardedBlobs } from "./guarded_blobs.ts";
-import { carryEvents } from "../memory/carried_events.ts";
 import type { ErasureSources } from "./sources.ts";
 
 /** Interval at which erasures under way are looked after, ms. */
@@ -45,9 +46,11 @@ interface Following {
   request: ErasureRequest;
   /** The user; undefined after a restart, until it is read from the log. */
   user: string | undefined;
+  /** Monotonic time from which every request of before the erasure has ended, ms. */
+  readonly passesAgainFromMs: number;
   /** Complete rounds of sync when the trainers had removed the rows. */
   roundsBefore: number | undefined;
-  /** When logs and snapshots were looked through last. */
+  /** Monotonic time at which logs and snapshots were looked through last, ms. */
   lookedAtMs: number;
   isOverdue: boolean;
   /** Whether the user is unknown for good, so that there is no second pass. */
@@ -56,7 +59,11 @@ interface Following {
 
 export class Erasures {
   readonly #sources: ErasureSources;
+  readonly #log: ErasureLog;
+  readonly #firstRecords: FirstRecords;
   readonly #following = new Map<string, Following>();
+  /** Offsets of the first records whose receipts are being written. */
+  readonly #beginning = new Set<readonly number[]>();
   readonly #metrics: ErasureMetrics;
   #timer: Timer | undefined;
   #step: Promise<void> = Promise.resolve();
@@ -64,6 +71,8 @@ export class Erasures {
 
   constructor(sources: ErasureSources) {
     this.#sources = { ...sources, blobs: guardedBlobs(sources.blobs) };
+    this.#log = new ErasureLog(this.#sources);
+    this.#firstRecords = new FirstRecords(sources.eventLog);
     this.#metrics = new ErasureMetrics(sources.telemetry);
   }
 
@@ -94,8 +103,10 @@ export class Erasures {
   /**
    * Begins to erase a user. When it resolves, the profile is deleted and the erasure is durable.
    *
-   * @throws {LogFullError | LogUnavailableError | ProfileStoreUnavailableError} Send it again: an
-   * erasure that comes twice has no further effect.
+   * A user whose erasure is unfinished is erased anew, under a receipt of its own: what came since
+   * goes too. An earlier erasure that waits for its second pass then leaves the pass to this one.
+   *
+   * @throws {LogFullError | LogUnavailableError | ProfileStoreUnavailableError} Send it again.
    */
   async erase(user: string): Promise<ErasureState> {
     const { profiles, memory, activity, random, clock, host, options } = this.#sources;
@@ -103,22 +114,27 @@ export class Erasures {
     const erasureId = random.uuid();
     const requestedAtMs = clock.nowMs();
     const profileRemoved = await profiles.delete("user", user);
-    const firstAt = await this.#append(this.#forget(erasureId, 1, user));
-    const rankingsForgotten = memory.forget(user);
-    activity?.forget(user);
-    await forgetElsewhere?.(user);
-    const request: ErasureRequest = {
-      erasureId,
-      ...(host !== undefined && { host }),
-      requestedAtMs,
-      byMs: requestedAtMs + options.deadlineMs + options.erasure.retentionMs,
-      profileRemoved,
-      rankingsForgotten,
-      firstAt,
-    };
-    await writeErasureRequest(this.#sources.blobs, request);
-    this.#follow(request, user);
-    return await readState(this.#sources, request);
+    const firstAt = await this.#log.forget(erasureId, 1, user);
+    this.#beginning.add(firstAt);
+    try {
+      const rankingsForgotten = memory.forget(user);
+      activity?.forget(user);
+      await forgetElsewhere?.(user);
+      const request: ErasureRequest = {
+        erasureId,
+        ...(host !== undefined && { host }),
+        requestedAtMs,
+        byMs: requestedAtMs + options.deadlineMs + options.erasure.retentionMs,
+        profileRemoved,
+        rankingsForgotten,
+        firstAt,
+      };
+      await writeErasureRequest(this.#sources.blobs, request);
+      this.#follow(request, user);
+      return await readState(this.#sources, request);
+    } finally {
+      this.#beginning.delete(firstAt);
+    }
   }
 
   /** The state of an erasure; undefined where there is none of this id. */
@@ -128,10 +144,12 @@ export class Erasures {
   }
 
   #follow(request: ErasureRequest, user: string | undefined): void {
+    const { clock, options } = this.#sources;
     const { erasureId } = request;
     this.#following.set(erasureId, {
       request,
       user,
+      passesAgainFromMs: clock.monotonicMs() + options.deadlineMs + ENDING_MS,
       roundsBefore: undefined,
       lookedAtMs: -Infinity,
       isOverdue: false,
@@ -149,6 +167,7 @@ export class Erasures {
   /** A step that fails is tried again: an erasure repeats every part of it without harm. */
   async #stepAll(): Promise<void> {
     let releases = false;
+    this.#dropFirstRecords();
     for (const following of [...this.#following.values()]) {
       if (this.#stopped) return;
       try {
@@ -169,56 +188,108 @@ export class Erasures {
     }
   }
 
+  #dropFirstRecords(): void {
+    const waiting = this.#waiting.map(({ request }) => request.firstAt[0]);
+    if (waiting.length === 0) this.#firstRecords.clear();
+    else this.#firstRecords.dropBefore(Math.min(...waiting));
+  }
+
   /** Takes an erasure one step on; true if the logs are to be released for it. */
   async #goOn(following: Following): Promise<boolean> {
-    const { clock, options, memory, activity, profiles, telemetry, forgetElsewhere } =
-      this.#sources;
+    const { clock, options } = this.#sources;
     const { request } = following;
-    const { erasureId, requestedAtMs, secondAt } = request;
-    const nowMs = clock.nowMs();
-    if (secondAt === undefined) {
-      if (following.isLost || nowMs < requestedAtMs + options.deadlineMs + ENDING_MS) return false;
-      const user = following.user ??= await this.#readUser(request);
-      if (user === undefined) {
-        following.isLost = true;
-        telemetry.log(
-          "error",
-          `the erasure ${erasureId} cannot be finished: its record was trimmed before the second ` +
-            "pass, and nothing else has the user's id. Erase the user again.",
-        );
-        return false;
+    if (request.continuedBy !== undefined) {
+      await this.#followLater(following, request.continuedBy);
+      return false;
+    }
+    if (request.secondAt === undefined) {
+      if (!following.isLost && clock.monotonicMs() >= following.passesAgainFromMs) {
+        await this.#passAgain(following);
       }
-      memory.forget(user);
-      activity?.forget(user);
-      await forgetElsewhere?.(user);
-      await profiles.dropChanges?.();
-      const secondAt = await this.#append(this.#forget(erasureId, 2, user));
-      await this.#store(following, { ...request, secondAt });
-      following.user = undefined;
       return false;
     }
     if (request.servedAtMs === undefined) {
       await this.#confirmServed(following);
       return false;
     }
+    const nowMs = clock.monotonicMs();
     if (nowMs < following.lookedAtMs + options.erasure.releaseMs) return false;
     following.lookedAtMs = nowMs;
     const state = await readState(this.#sources, request);
     if (!isForgotten(state)) return false;
     if (state.holds.length === 0) {
       const { oldest: cleanFrom } = state;
-      await this.#store(following, {
+      const completedAtMs = clock.nowMs();
+      await this.#complete(following, {
         ...request,
-        completedAtMs: nowMs,
+        completedAtMs,
         ...(cleanFrom !== undefined && { cleanFrom }),
       });
-      this.#following.delete(erasureId);
-      telemetry.log("info", `the erasure ${erasureId} is complete`);
       return false;
     }
     // A pinned snapshot stays as long as it is pinned; nothing else has to move for it.
     if (state.holds.every((hold) => hold.kind === "snapshot" && hold.pinned)) return false;
     return true;
+  }
+
+  /** Appends the second record, or leaves it to a later erasure of the same user. */
+  async #passAgain(following: Following): Promise<void> {
+    const { memory, activity, profiles, telemetry, forgetElsewhere } = this.#sources;
+    const { request } = following;
+    const { erasureId } = request;
+    const user = following.user ??= await this.#log.readUser(request);
+    if (user === undefined) {
+      following.isLost = true;
+      telemetry.log(
+        "error",
+        `the erasure ${erasureId} cannot be finished: its record was trimmed before the second ` +
+          "pass, and nothing else has the user's id. Erase the user again.",
+      );
+      return;
+    }
+    const continuedBy = await this.#laterErasure(user, request);
+    if (continuedBy !== undefined) {
+      await this.#store(following, { ...request, continuedBy });
+      following.user = undefined;
+      return;
+    }
+    memory.forget(user);
+    activity?.forget(user);
+    await forgetElsewhere?.(user);
+    await profiles.dropChanges?.();
+    const secondAt = await this.#log.forget(erasureId, 2, user);
+    await this.#store(following, { ...request, secondAt });
+    following.user = undefined;
+  }
+
+  /** Id of the last erasure of the user that began after this one; undefined where none did. */
+  async #laterErasure(user: string, { firstAt }: ErasureRequest): Promise<string | undefined> {
+    await this.#firstRecords.readFrom(firstAt[0]);
+    for (const erasureId of this.#firstRecords.after(user, firstAt[0])) {
+      // An erasure that failed before its receipt was written has no second pass.
+      const later = await readErasureRequest(this.#sources.blobs, erasureId);
+      if (later !== undefined) return erasureId;
+    }
+    return undefined;
+  }
+
+  /** Completes an erasure when the one that continues it is complete. */
+  async #followLater(following: Following, continuedBy: string): Promise<void> {
+    const { request } = following;
+    const later = await readErasureRequest(this.#sources.blobs, continuedBy);
+    if (later === undefined) {
+      // An operator has deleted the receipt of an erasure that could not be finished.
+      const { continuedBy: _, ...alone } = request;
+      await this.#store(following, alone);
+    } else if (later.completedAtMs !== undefined) {
+      await this.#complete(following, { ...request, ...progressOf(later) });
+    }
+  }
+
+  async #complete(following: Following, request: ErasureRequest): Promise<void> {
+    await this.#store(following, request);
+    this.#following.delete(request.erasureId);
+    this.#sources.telemetry.log("info", `the erasure ${request.erasureId} is complete`);
   }
 
   /** Notes that the replicas are without the rows, when sync has carried all removals. */
@@ -236,29 +307,22 @@ export class Erasures {
     await this.#store(following, { ...following.request, servedAtMs: clock.nowMs() });
   }
 
-  /** Lets all records so far be trimmed, and gives the next snapshot a new cut. */
+  /** Lets all records so far be trimmed but those that a restart reads. */
   async #release(): Promise<void> {
-    const { eventLog, memory, clock } = this.#sources;
     const saved = await this.#savedFrom();
-    for (let partition = 0; partition < eventLog.partitions; partition++) {
-      await eventLog.roll?.(partition);
-    }
-    // A log that appends once remembers the event ids itself.
-    const carried = eventLog.appendOnce === undefined
-      ? [await carryEvents(memory, this.#sources)]
-      : [];
-    // A restart reads the user of an erasure from its first record.
-    const unfinished = [...this.#following.values()]
-      .filter(({ request, isLost }) => request.secondAt === undefined && !isLost)
-      .map(({ request }) => request.firstAt);
-    const retainedFrom = lowest([...saved, ...carried, ...unfinished]);
-    const acceptedAtMs = memory.acceptanceClock.nextMs();
-    await this.#append({
-      kind: "release",
-      ...(retainedFrom.length > 0 && { retainedFrom }),
-      atMs: clock.nowMs(),
-      acceptedAtMs,
-    });
+    await this.#log.release(() => [
+      ...saved,
+      // A restart reads the user of an erasure from its first record.
+      ...this.#beginning,
+      ...this.#waiting.map(({ request }) => request.firstAt),
+    ]);
+  }
+
+  /** The erasures whose second pass is to come. */
+  get #waiting(): Following[] {
+    return [...this.#following.values()].filter(({ request, isLost }) =>
+      request.secondAt === undefined && request.continuedBy === undefined && !isLost
+    );
   }
 
   /** By keeper and partition, the offset from which the keeper reads after a restart. */
@@ -285,37 +349,4 @@ export class Erasures {
     await writeErasureRequest(this.#sources.blobs, request);
     following.request = request;
   }
-
-  /** The user of an erasure, from its record; undefined where that is trimmed. */
-  async #readUser({ erasureId, firstAt }: ErasureRequest): Promise<string | undefined> {
-    const { eventLog } = this.#sources;
-    const [record] = await eventLog.read(0, firstAt[0], 1);
-    if (record === undefined || record.offset !== firstAt[0]) return undefined;
-    const forget = decodeEvent(record.bytes);
-    return forget.kind === "forget" && forget.erasureId === erasureId ? forget.user : undefined;
-  }
-
-  #forget(erasureId: string, pass: ErasurePass, user: string): EventRecord {
-    const { clock, memory } = this.#sources;
-    const acceptedAtMs = memory.acceptanceClock.nextMs();
-    return { kind: "forget", erasureId, pass, user, atMs: clock.nowMs(), acceptedAtMs };
-  }
-
-  /** Appends a record to every partition; resolves with its offsets. */
-  async #append(record: EventRecord): Promise<number[]> {
-    const { eventLog } = this.#sources;
-    const bytes = encodeEvent(record);
-    const offsets: number[] = [];
-    for (let partition = 0; partition < eventLog.partitions; partition++) {
-      offsets.push(await eventLog.append(partition, [bytes]));
-    }
-    return offsets;
-  }
-}
-
-/** By partition, the lowest of several offsets; empty where there are none. */
-function lowest(offsets: readonly (readonly number[])[]): number[] {
-  return (offsets[0] ?? []).map((_, partition) =>
-    Math.min(...offsets.map((each) => each[partition]))
-  );
 }

@@ -39,7 +39,7 @@ export const eventPlants: readonly Plant[] = [
   {
     name: "ids-released",
     edits: [{
-      file: "gateway/erasure/erasures.ts",
+      file: "gateway/erasure/erasure_log.ts",
       find: "await carryEvents(memory, this.#sources)",
       replace: "",
     }],

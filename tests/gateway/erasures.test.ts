@@ -3,125 +3,19 @@
  */
 import assert from "node:assert/strict";
 import { Erasures } from "../../gateway/erasure/erasures.ts";
-import type { ErasureSources } from "../../gateway/erasure/sources.ts";
 import { GatewayMemory } from "../../gateway/memory/gateway_memory.ts";
 import { recallFromLogs } from "../../gateway/memory/log_recall.ts";
-import { MemoryBlobStore } from "../../mesh/adapters/memory/memory_blob_store.ts";
-import { MemoryEventLog } from "../../mesh/adapters/memory/memory_event_log.ts";
-import { MemoryProfileStore } from "../../mesh/adapters/memory/memory_profile_store.ts";
 import { LogFullError } from "../../mesh/ports/event_log.ts";
-import { SeededRandom } from "../../mesh/simulation/seeded_random.ts";
-import { TelemetryRecorder } from "../../mesh/simulation/telemetry_recorder.ts";
-import { VirtualClock } from "../../mesh/simulation/virtual_clock.ts";
-import { readErasureRequest, writeTrainerErasure } from "../../records/erasure.ts";
+import { readErasureRequest } from "../../records/erasure.ts";
 import { decodeEvent, encodeEvent } from "../../records/event_record.ts";
-import {
-  FORMAT,
-  pinSnapshot,
-  unpinSnapshot,
-  writeManifest,
-} from "../../records/snapshot_manifest.ts";
+import { pinSnapshot, unpinSnapshot } from "../../records/snapshot_manifest.ts";
 import type { ShardPart } from "../../records/snapshot_parts.ts";
 import { impression } from "../actors/joiner/records.ts";
+import { erasureFixture, PART, SOURCE } from "./erasure_fixture.ts";
 import { fixtureOptions, gatewayFixture, json, startMs } from "./fixture.ts";
 
-const SOURCE = "trainer/0";
-const PART = { name: "snapshots/000000000000001/x", bytes: 0, checksum: 0 };
-
-async function fixture(more: Partial<ErasureSources> = {}) {
-  const clock = new VirtualClock({ startMs });
-  const eventLog = new MemoryEventLog({ name: "events", partitions: 2 });
-  const exampleLog = new MemoryEventLog({ name: "examples", partitions: 1 });
-  const [blobs, profiles] = [new MemoryBlobStore(), new MemoryProfileStore(clock)];
-  const sync = { roundsComplete: 7 };
-  const memory = new GatewayMemory(clock, fixtureOptions);
-  const telemetry = new TelemetryRecorder();
-  const sources: ErasureSources = {
-    ...{ eventLog, exampleLog, blobs, profiles, memory, clock, telemetry },
-    trainers: [SOURCE],
-    keepers: [],
-    parameterSync: { ask: () => Promise.resolve(sync) } as never,
-    random: new SeededRandom(3),
-    options: fixtureOptions,
-    ...more,
-  };
-  const erasures = new Erasures(sources);
-  await erasures.start();
-  const gateway = gatewayFixture({ clock, eventLog, profiles, memory, erasures });
-  /** Kinds of the records in a partition. */
-  const kinds = async (partition = 0) =>
-    (await eventLog.read(partition, 0, 1_000)).map(({ bytes }) => decodeEvent(bytes).kind);
-  /** Lets the steps of some seconds pass. */
-  const pass = async (seconds: number) => {
-    for (let i = 0; i < seconds; i++) {
-      await clock.advance(1_000);
-      for (let turn = 0; turn < 40; turn++) await Promise.resolve();
-    }
-  };
-  /** A trainer removes the rows, in the n-th chunk of the log. */
-  const learn = async (erasureId: string, which: 1 | 2) => {
-    const offset = await exampleLog.append(0, [Uint8Array.of(which)]);
-    await writeTrainerErasure(blobs, erasureId, which, {
-      ...{ source: SOURCE, partition: 0, offset, sequence: 10 + which, atMs: clock.nowMs() },
-      ...{ rowsRemoved: 2 - which, crosses: [], quarantined: 0 },
-    });
-  };
-  const snapshot = (number: number, sequence: number, shards: readonly ShardPart[] = []) =>
-    writeManifest(blobs, {
-      format: FORMAT,
-      name: `snapshots/00000000000000${number}`,
-      atMs: number,
-      trainers: [
-        {
-          source: SOURCE,
-          sequence,
-          partition: 0,
-          offset: 0,
-          learnedThroughMs: 0,
-          checkpoint: PART,
-        },
-      ],
-      shards,
-    });
-  /** Erases a user from the rows of training and serving; resolves with the id of the receipt. */
-  const eraseLearned = async (): Promise<string> => {
-    const { request: { erasureId } } = await erasures.erase("ann");
-    await pass(4);
-    await learn(erasureId, 1);
-    await learn(erasureId, 2);
-    await pass(1);
-    sync.roundsComplete += 2;
-    return erasureId;
-  };
-  /** Erases a user from everything but the snapshots; resolves with the id of the receipt. */
-  const eraseBesidesSnapshots = async (): Promise<string> => {
-    const erasureId = await eraseLearned();
-    await pass(1);
-    for (const partition of [0, 1]) await eventLog.trim(partition, 2);
-    await exampleLog.trim(0, 2);
-    return erasureId;
-  };
-  /** The status of a receipt, and the names of the snapshots that hold the user. */
-  const receipt = async (erasureId: string): Promise<[string, ...string[]]> => {
-    const { status, holds } = await json(gateway.app.request(`/v1/erasures/${erasureId}`));
-    return [status, ...holds.map(({ name }: { name: string }) => name)];
-  };
-  return {
-    ...{ ...sources, sync, telemetry, eventLog, exampleLog, blobs, clock },
-    eraseLearned,
-    eraseBesidesSnapshots,
-    receipt,
-    erasures,
-    gateway,
-    kinds,
-    pass,
-    learn,
-    snapshot,
-  };
-}
-
 Deno.test("an erasure passes the log twice, waits for sync, and is complete when no log or snapshot holds it", async () => {
-  const { gateway, kinds, pass, learn, snapshot, ...parts } = await fixture();
+  const { gateway, kinds, pass, learn, snapshot, ...parts } = await erasureFixture();
   const { blobs, eventLog, exampleLog, sync, profiles, erasures } = parts;
   await profiles.put("user", "ann", { age: 7 });
   await gateway.rank("r", ["a"]);
@@ -173,7 +67,7 @@ Deno.test("an erasure passes the log twice, waits for sync, and is complete when
 });
 
 Deno.test("a gateway that restarts goes on with an erasure, and reads its user from the log", async () => {
-  const first = await fixture();
+  const first = await erasureFixture();
   const { request: { erasureId } } = await first.erasures.erase("ann");
   await first.erasures.stop();
   const second = new Erasures(first);
@@ -191,7 +85,7 @@ Deno.test("a gateway that restarts goes on with an erasure, and reads its user f
 });
 
 Deno.test("another host's erasure is read, and left to that host", async () => {
-  const first = await fixture({ host: "one" });
+  const first = await erasureFixture({ host: "one" });
   const { request: { erasureId } } = await first.erasures.erase("ann");
   await first.erasures.stop();
   const second = new Erasures({ ...first, host: "two" });
@@ -203,7 +97,8 @@ Deno.test("another host's erasure is read, and left to that host", async () => {
 });
 
 Deno.test("a pinned snapshot has no time in the receipt, and nothing is released for it", async () => {
-  const { erasures, pass, eraseLearned, snapshot, kinds, gateway, ...parts } = await fixture();
+  const { erasures, pass, eraseLearned, snapshot, kinds, gateway, ...parts } =
+    await erasureFixture();
   await snapshot(1, 5);
   await pinSnapshot(parts.blobs, "snapshots/000000000000001");
   const erasureId = await eraseLearned();
@@ -218,7 +113,7 @@ Deno.test("a pinned snapshot has no time in the receipt, and nothing is released
 });
 
 Deno.test("an erasure that the log refuses is a problem, and begins with the next try", async () => {
-  const { erasures, gateway, eventLog, kinds } = await fixture();
+  const { erasures, gateway, eventLog, kinds } = await erasureFixture();
   const append = eventLog.append.bind(eventLog);
   eventLog.append = () => Promise.reject(new LogFullError("events", 2, 1));
   const remove = () => gateway.app.request("/v1/users/ann?forget=true", { method: "DELETE" });
@@ -234,7 +129,7 @@ Deno.test("an erasure that the log refuses is a problem, and begins with the nex
 });
 
 Deno.test("a blob store that fails is a problem of a request, and costs a following no more than time", async () => {
-  const { erasures, gateway, blobs, pass, kinds } = await fixture();
+  const { erasures, gateway, blobs, pass, kinds } = await erasureFixture();
   const put = blobs.put.bind(blobs);
   blobs.put = () => Promise.reject(new Error("No space left on device"));
   const remove = () => gateway.app.request("/v1/users/ann?forget=true", { method: "DELETE" });
@@ -253,7 +148,7 @@ Deno.test("a blob store that fails is a problem of a request, and costs a follow
 });
 
 Deno.test("a log that cannot roll lets erasures wait, and is tried again", async () => {
-  const { erasures, pass, eraseLearned, kinds, ...parts } = await fixture();
+  const { erasures, pass, eraseLearned, kinds, ...parts } = await erasureFixture();
   await eraseLearned();
   const log = parts.eventLog as { roll?: () => Promise<void> };
   log.roll = () => Promise.reject(new Error("No space left on device"));
@@ -268,7 +163,9 @@ Deno.test("a log that cannot roll lets erasures wait, and is tried again", async
 
 Deno.test("a release keeps the records that a feature keeper has not saved", async () => {
   const keepers = [[9, 4], [7, 5]].map((saved) => ({ ask: () => Promise.resolve({ saved }) }));
-  const { erasures, pass, eraseLearned, eventLog } = await fixture({ keepers: keepers as never });
+  const { erasures, pass, eraseLearned, eventLog } = await erasureFixture({
+    keepers: keepers as never,
+  });
   await eraseLearned();
   for (const partition of [0, 1]) {
     const others = Array.from(
@@ -285,7 +182,7 @@ Deno.test("a release keeps the records that a feature keeper has not saved", asy
 });
 
 Deno.test("a release keeps the record of an erasure whose second pass is to come", async () => {
-  const { erasures, pass, eraseLearned, eventLog, blobs } = await fixture();
+  const { erasures, pass, eraseLearned, eventLog, blobs } = await erasureFixture();
   await eraseLearned();
   await pass(1);
   const { request: { erasureId, firstAt } } = await erasures.erase("bob");
@@ -300,7 +197,7 @@ Deno.test("a release keeps the record of an erasure whose second pass is to come
 });
 
 Deno.test("an erasure whose record is trimmed before its second pass is logged, and not taken for done", async () => {
-  const first = await fixture();
+  const first = await erasureFixture();
   const { request: { erasureId } } = await first.erasures.erase("ann");
   await first.erasures.stop();
   await first.eventLog.trim(0, 1);
@@ -316,7 +213,8 @@ Deno.test("an erasure whose record is trimmed before its second pass is logged, 
 });
 
 Deno.test("an event stays a duplicate when an erasure lets its record go and the gateway restarts", async () => {
-  const { erasures, gateway, pass, eraseLearned, eventLog, clock, telemetry } = await fixture();
+  const { erasures, gateway, pass, eraseLearned, eventLog, clock, telemetry } =
+    await erasureFixture();
   await gateway.rank("r", ["a"]);
   const click = { eventId: "e", rankingId: "r", item: "a", action: "click" };
   const { events: [{ acceptedAtMs }] } = await json(gateway.post("/v1/events", click));
@@ -340,7 +238,7 @@ Deno.test("an event stays a duplicate when an erasure lets its record go and the
 });
 
 Deno.test("a delete without forget is no erasure, and a gateway without training has none", async () => {
-  const { erasures, gateway, kinds } = await fixture();
+  const { erasures, gateway, kinds } = await erasureFixture();
   for (const query of ["", "?forget=false"]) {
     const response = await gateway.app.request(`/v1/users/ann${query}`, { method: "DELETE" });
     assert.equal(response.status, 204);
@@ -354,7 +252,7 @@ Deno.test("a delete without forget is no erasure, and a gateway without training
 });
 
 Deno.test("an erasure that is late is logged once, with what still holds the user", async () => {
-  const { erasures, pass, eraseLearned, snapshot, telemetry } = await fixture();
+  const { erasures, pass, eraseLearned, snapshot, telemetry } = await erasureFixture();
   await snapshot(1, 5);
   await eraseLearned();
   await pass(90);
@@ -365,7 +263,7 @@ Deno.test("an erasure that is late is logged once, with what still holds the use
 
 Deno.test("an erasure that waits for a trainer, or is held by a pinned snapshot, is overdue in log and metrics", async () => {
   for (const [pinned, learned] of [[true, true], [false, false]]) {
-    const parts = await fixture();
+    const parts = await erasureFixture();
     const { erasures, blobs, pass, snapshot, sync, telemetry, eraseBesidesSnapshots } = parts;
     await snapshot(1, 5);
     if (pinned) await pinSnapshot(blobs, FIRST);
@@ -407,7 +305,8 @@ function continued(first: string, second: string): ShardPart {
 const [FIRST, SECOND] = [1, 2].map((n) => `snapshots/00000000000000${n}`);
 
 Deno.test("blobs of a deleted snapshot that a power failure brought back hold the user", async () => {
-  const { erasures, blobs, snapshot, eraseBesidesSnapshots, receipt, pass } = await fixture();
+  const { erasures, blobs, snapshot, eraseBesidesSnapshots, receipt, pass } =
+    await erasureFixture();
   const erasureId = await eraseBesidesSnapshots();
   await snapshot(2, 12);
   await blobs.put(`${FIRST}/trainer/0`, new Uint8Array(3));
@@ -422,7 +321,7 @@ Deno.test("blobs of a deleted snapshot that a power failure brought back hold th
 });
 
 Deno.test("a snapshot that continues one of before holds the user, whose manifest may be deleted", async () => {
-  const { erasures, blobs, snapshot, eraseBesidesSnapshots, receipt } = await fixture();
+  const { erasures, blobs, snapshot, eraseBesidesSnapshots, receipt } = await erasureFixture();
   const erasureId = await eraseBesidesSnapshots();
   await snapshot(2, 12, [continued(FIRST, SECOND)]);
   await blobs.put(`${FIRST}/shard-0/header`, new Uint8Array(3));
@@ -435,7 +334,7 @@ Deno.test("a snapshot that continues one of before holds the user, whose manifes
 });
 
 Deno.test("a snapshot with a damaged manifest holds the user", async () => {
-  const { erasures, blobs, snapshot, eraseBesidesSnapshots, receipt } = await fixture();
+  const { erasures, blobs, snapshot, eraseBesidesSnapshots, receipt } = await erasureFixture();
   const erasureId = await eraseBesidesSnapshots();
   await blobs.put(`${FIRST}/manifest.json`, new TextEncoder().encode("{"));
   assert.deepEqual(await receipt(erasureId), ["expiring", FIRST]);
@@ -445,7 +344,8 @@ Deno.test("a snapshot with a damaged manifest holds the user", async () => {
 });
 
 Deno.test("a snapshot that is written now, or is deleted after the erasure, holds no user", async () => {
-  const { erasures, blobs, snapshot, eraseBesidesSnapshots, receipt, pass } = await fixture();
+  const { erasures, blobs, snapshot, eraseBesidesSnapshots, receipt, pass } =
+    await erasureFixture();
   const erasureId = await eraseBesidesSnapshots();
   await blobs.put(`${SECOND}/trainer/0`, new Uint8Array(3));
   assert.deepEqual(await receipt(erasureId), ["expiring", SECOND], "no snapshot proves it clean");
@@ -460,7 +360,7 @@ Deno.test("a snapshot that is written now, or is deleted after the erasure, hold
 });
 
 Deno.test("an erasure is not complete while the snapshots cannot be listed", async () => {
-  const { erasures, gateway, blobs, eraseBesidesSnapshots, receipt, pass } = await fixture();
+  const { erasures, gateway, blobs, eraseBesidesSnapshots, receipt, pass } = await erasureFixture();
   const list = blobs.list.bind(blobs);
   const erasureId = await eraseBesidesSnapshots();
   blobs.list = () => Promise.reject(new Error("Connection refused"));

@@ -1,0 +1,79 @@
+/**
+ * The event log as erasures use it: their records, and the records that release it.
+ */
+import type { ErasurePass, ErasureRequest } from "../../records/erasure.ts";
+import { decodeEvent, encodeEvent, type EventRecord } from "../../records/event_record.ts";
+import { carryEvents } from "../memory/carried_events.ts";
+import type { ErasureSources } from "./sources.ts";
+
+export class ErasureLog {
+  readonly #sources: ErasureSources;
+
+  constructor(sources: ErasureSources) {
+    this.#sources = sources;
+  }
+
+  /** Appends the record of a pass to every partition; resolves with its offsets. */
+  forget(erasureId: string, pass: ErasurePass, user: string): Promise<number[]> {
+    const { clock, memory } = this.#sources;
+    const acceptedAtMs = memory.acceptanceClock.nextMs();
+    return this.#append({
+      kind: "forget",
+      erasureId,
+      pass,
+      user,
+      atMs: clock.nowMs(),
+      acceptedAtMs,
+    });
+  }
+
+  /** The user of an erasure, from its first record; undefined where that is trimmed. */
+  async readUser({ erasureId, firstAt }: ErasureRequest): Promise<string | undefined> {
+    const { eventLog } = this.#sources;
+    const [record] = await eventLog.read(0, firstAt[0], 1);
+    if (record === undefined || record.offset !== firstAt[0]) return undefined;
+    const forget = decodeEvent(record.bytes);
+    return forget.kind === "forget" && forget.erasureId === erasureId ? forget.user : undefined;
+  }
+
+  /**
+   * Lets all records so far be trimmed, and gives the next snapshot a new cut.
+   *
+   * @param keptFrom Offsets by partition from which records stay; read last.
+   */
+  async release(keptFrom: () => readonly (readonly number[])[]): Promise<void> {
+    const { eventLog, memory, clock } = this.#sources;
+    for (let partition = 0; partition < eventLog.partitions; partition++) {
+      await eventLog.roll?.(partition);
+    }
+    // A log that appends once remembers the event ids itself.
+    const carried = eventLog.appendOnce === undefined
+      ? [await carryEvents(memory, this.#sources)]
+      : [];
+    const retainedFrom = lowest([...keptFrom(), ...carried]);
+    const acceptedAtMs = memory.acceptanceClock.nextMs();
+    await this.#append({
+      kind: "release",
+      ...(retainedFrom.length > 0 && { retainedFrom }),
+      atMs: clock.nowMs(),
+      acceptedAtMs,
+    });
+  }
+
+  async #append(record: EventRecord): Promise<number[]> {
+    const { eventLog } = this.#sources;
+    const bytes = encodeEvent(record);
+    const offsets: number[] = [];
+    for (let partition = 0; partition < eventLog.partitions; partition++) {
+      offsets.push(await eventLog.append(partition, [bytes]));
+    }
+    return offsets;
+  }
+}
+
+/** By partition, the lowest of several offsets; empty where there are none. */
+function lowest(offsets: readonly (readonly number[])[]): number[] {
+  return (offsets[0] ?? []).map((_, partition) =>
+    Math.min(...offsets.map((each) => each[partition]))
+  );
+}
