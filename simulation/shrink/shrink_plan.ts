@@ -1,25 +1,12 @@
 /**
- * Makes a failing run small: fewer faults, fewer clients, a shorter run, plainer knobs. A smaller
+ * Makes a failing run small: a shorter run, fewer faults, fewer clients, plainer knobs. A smaller
  * run counts only if the same checker fails.
  */
-import { ConfigurationError } from "../../configuration/problems.ts";
 import type { Fault } from "../plan/fault.ts";
 import type { RunPlan } from "../plan/run_plan.ts";
-import type { RunOutcome } from "../run_world.ts";
+import { SEED_END } from "../seed.ts";
 import { minimize } from "./minimize.ts";
-
-/** Bounds of a shrink. */
-export interface ShrinkOptions {
-  /** Runs at most. */
-  readonly runsMax: number;
-  /** Real time at most, ms. */
-  readonly msMax: number;
-  readonly nowMs: () => number;
-  readonly run: (plan: RunPlan) => Promise<RunOutcome>;
-}
-
-/** The parts of an outcome that tell one failure from another. */
-export type RunFailure = Pick<RunOutcome, "kind" | "checker" | "message" | "atMs">;
+import { type RunFailure, type SearchOptions, SmallerPlans } from "./smaller_plans.ts";
 
 /** A smaller plan that fails in the same way. */
 export interface Shrunk {
@@ -28,70 +15,96 @@ export interface Shrunk {
   readonly runs: number;
 }
 
+/** A run is not made shorter than this, ms: its process needs time to start. */
+const FOR_MS_MIN = 500;
+/** With more faults than this, a plan is tried under other draws. */
+const FAULTS_FEW = 2;
+/** Other draws that are tried. */
+const DRAWS = 6;
+
 /** Shrinks a plan that fails with `outcome`. */
 export async function shrinkPlan(
   plan: RunPlan,
   outcome: RunFailure,
-  options: ShrinkOptions,
+  options: SearchOptions,
 ): Promise<Shrunk> {
-  const endsMs = options.nowMs() + options.msMax;
-  let best: { plan: RunPlan; outcome: RunFailure } = { plan, outcome };
-  let runs = 0;
-  const fails = async (candidate: RunPlan): Promise<boolean | undefined> => {
-    if (runs >= options.runsMax || options.nowMs() >= endsMs) return undefined;
-    runs++;
-    const found = await outcomeOf(candidate);
-    if (found?.kind !== outcome.kind || found.checker !== outcome.checker) return false;
-    best = { plan: candidate, outcome: found };
-    return true;
-  };
-  const outcomeOf = (candidate: RunPlan) =>
-    options.run(candidate).catch((error) => {
-      // Without one value, another that needs it cannot be used.
-      if (error instanceof ConfigurationError) return undefined;
-      throw error;
-    });
-  const tryPlan = async (change: Partial<RunPlan>) => await fails({ ...best.plan, ...change });
-
-  if (outcome.kind === "correctness") {
-    const forMs = Math.ceil(outcome.atMs) + 1;
-    if (forMs < plan.forMs) {
-      await tryPlan({ forMs, faults: plan.faults.filter(({ atMs }) => atMs <= outcome.atMs) });
-    }
-  }
-  await minimize(best.plan.faults, (faults) => tryPlan({ faults }));
-  await minimize(best.plan.clients, (clients) => tryPlan({ clients }));
-  await simplifyKnobs(() => best.plan, fails, tryPlan);
-  for (let index = 0; index < best.plan.faults.length; index++) {
-    for (const gentler of gentlerThan(best.plan.faults[index])) {
-      const faults = best.plan.faults.with(index, gentler);
-      if (await tryPlan({ faults })) break;
-    }
-  }
+  const search = new SmallerPlans(plan, outcome, options);
+  await shorten(search);
+  await dropFaults(search);
+  await shorten(search);
+  await redraw(search);
+  await minimize(search.plan.clients, (clients) => search.tries({ clients }));
+  await simplifyKnobs(search);
+  await shortenFaults(search);
   // With fewer clients and plainer knobs, faults may have become needless.
-  if (best.plan.faults.length > 1) {
-    await minimize(best.plan.faults, (faults) => tryPlan({ faults }));
+  if (search.plan.faults.length > 1) await dropFaults(search);
+  return { plan: search.plan, outcome: search.outcome, runs: search.runs };
+}
+
+/**
+ * Ends the run at its failure. A failure that shows at the end of a run, after healing, does not
+ * say when its cause was: then the first half of the run is tried, and of that the first half.
+ */
+async function shorten(search: SmallerPlans): Promise<void> {
+  const { plan: { forMs }, outcome: { atMs } } = search;
+  if (atMs < forMs) {
+    const failedMs = Math.ceil(atMs) + 1;
+    if (failedMs < forMs) await search.tries(endingAt(search.plan, failedMs));
+    return;
   }
-  return { ...best, runs };
+  for (let halfMs = Math.ceil(forMs / 2); halfMs >= FOR_MS_MIN; halfMs = Math.ceil(halfMs / 2)) {
+    if (await search.tries(endingAt(search.plan, halfMs)) !== true) return;
+  }
+}
+
+function endingAt({ faults }: RunPlan, forMs: number): Partial<RunPlan> {
+  return { forMs, faults: faults.filter(({ atMs }) => atMs < forMs) };
+}
+
+/** Leaves faults out: all but the newest ones first, because few failures need an old one. */
+async function dropFaults(search: SmallerPlans): Promise<void> {
+  const { faults } = search.plan;
+  for (let count = 1; count * 2 < faults.length; count *= 2) {
+    if (await search.tries({ faults: faults.slice(-count) })) break;
+  }
+  await minimize(search.plan.faults, (fewer) => search.tries({ faults: fewer }));
+}
+
+/**
+ * Leaves faults out under other seeds. A seed draws the latencies, the visitors' acts and the
+ * writes that a power failure loses; a plan that needs many faults for one draw may need fewer for
+ * another.
+ */
+async function redraw(search: SmallerPlans): Promise<void> {
+  const { seed: first } = search.plan;
+  for (let draw = 1; draw <= DRAWS && search.plan.faults.length > FAULTS_FEW; draw++) {
+    const seed = (first + draw) % SEED_END;
+    await minimize(search.plan.faults, (faults) => search.tries({ faults, seed }));
+  }
 }
 
 /** Leaves the order of turns to the threads, and values to the scenario. */
-async function simplifyKnobs(
-  plan: () => RunPlan,
-  tryWhole: (plan: RunPlan) => Promise<boolean | undefined>,
-  tryPlan: (change: Partial<RunPlan>) => Promise<boolean | undefined>,
-): Promise<void> {
-  const { priorityChanges: _changes, ...inOrder } = plan();
-  await tryWhole(inOrder);
-  await tryPlan({ linkMs: 0, syncMs: 0.1, turnMessagesMax: 1024, segmentBytesMax: 2 ** 20 });
+async function simplifyKnobs(search: SmallerPlans): Promise<void> {
+  const { priorityChanges: _changes, ...inOrder } = search.plan;
+  await search.triesWhole(inOrder);
+  await search.tries({ linkMs: 0, syncMs: 0.1, turnMessagesMax: 1024, segmentBytesMax: 2 ** 20 });
   await minimize(
-    Object.entries(plan().values),
-    (entries) => tryPlan({ values: Object.fromEntries(entries) }),
+    Object.entries(search.plan.values),
+    (entries) => search.tries({ values: Object.fromEntries(entries) }),
   );
 }
 
+/** Makes each fault shorter. */
+async function shortenFaults(search: SmallerPlans): Promise<void> {
+  for (let index = 0; index < search.plan.faults.length; index++) {
+    for (const shorter of shorterThan(search.plan.faults[index])) {
+      if (await search.tries({ faults: search.plan.faults.with(index, shorter) })) break;
+    }
+  }
+}
+
 /** The fault with a shorter length, shortest first. */
-function gentlerThan(fault: Fault): Fault[] {
+function shorterThan(fault: Fault): Fault[] {
   if ("forMs" in fault) {
     return [10, 100, 1_000]
       .filter((forMs) => forMs < fault.forMs)
