@@ -32,7 +32,7 @@ const USAGE = 1;
 const PLANT_NOT_FOUND = 2;
 /** One seed in so many runs twice. */
 const DOUBLE_EVERY = 20;
-const SHRINK_MS_MAX = 60_000;
+const SHRINK_MS_MAX = 120_000;
 
 /** Runs as typed. @throws {CommandError} With the exit code of the failure. */
 export async function simulate(flags: SimulateFlags, output: Output): Promise<void> {
