@@ -16,6 +16,8 @@ export class ScoreRecorder implements ScoreHistograms {
   examples = 0;
   weights = 0;
   lossSum = 0;
+  predictionSum = 0;
+  labelSum = 0;
 
   /** @param bins Equal bins of the probability range [0, 1]; 0 for a task that predicts a value. */
   constructor(bins: number) {
@@ -38,6 +40,17 @@ export class ScoreRecorder implements ScoreHistograms {
     this.#count(logloss, weight);
   }
 
+  /**
+   * Adds a prediction and its label to the sums of the calibration; NaN is not added.
+   *
+   * @param prediction The prediction of the label as sampled: with the offset of the sampling rate.
+   */
+  calibrate(prediction: number, label: number, weight = 1): void {
+    if (Number.isNaN(prediction)) return;
+    this.predictionSum += weight * prediction;
+    this.labelSum += weight * label;
+  }
+
   #count(loss: number, weight: number): void {
     this.examples++;
     this.weights += weight;
@@ -45,7 +58,8 @@ export class ScoreRecorder implements ScoreHistograms {
   }
 
   /** Adds the records of another recorder with as many bins. */
-  add({ negatives, positives, examples, weights, lossSum }: ScoreHistograms): void {
+  add(other: ScoreHistograms): void {
+    const { negatives, positives, examples, weights, lossSum } = other;
     for (let bin = 0; bin < negatives.length; bin++) {
       this.negatives[bin] += negatives[bin];
       this.positives[bin] += positives[bin];
@@ -53,23 +67,28 @@ export class ScoreRecorder implements ScoreHistograms {
     this.examples += examples;
     this.weights += weights;
     this.lossSum += lossSum;
+    this.predictionSum += other.predictionSum;
+    this.labelSum += other.labelSum;
   }
 
   clear(): void {
     this.negatives.fill(0);
     this.positives.fill(0);
     this.examples = this.weights = this.lossSum = 0;
+    this.predictionSum = this.labelSum = 0;
   }
 
   /** A copy of the records so far. */
   read(): ScoreHistograms {
-    const { negatives, positives, examples, weights, lossSum } = this;
+    const { negatives, positives, examples, weights, lossSum, predictionSum, labelSum } = this;
     return {
       negatives: negatives.slice(),
       positives: positives.slice(),
       examples,
       weights,
       lossSum,
+      predictionSum,
+      labelSum,
     };
   }
 }
@@ -82,6 +101,8 @@ export function since(earlier: ScoreHistograms, later: ScoreHistograms): ScoreHi
     examples: later.examples - earlier.examples,
     weights: later.weights - earlier.weights,
     lossSum: later.lossSum - earlier.lossSum,
+    predictionSum: later.predictionSum - earlier.predictionSum,
+    labelSum: later.labelSum - earlier.labelSum,
   };
 }
 
@@ -93,7 +114,14 @@ export function together(one: ScoreHistograms, other: ScoreHistograms): ScoreHis
     examples: one.examples + other.examples,
     weights: one.weights + other.weights,
     lossSum: one.lossSum + other.lossSum,
+    predictionSum: one.predictionSum + other.predictionSum,
+    labelSum: one.labelSum + other.labelSum,
   };
+}
+
+/** Mean prediction divided by the mean label: 1 is right. Not finite where the labels sum to 0. */
+export function calibrationOf({ predictionSum, labelSum }: ScoreHistograms): number {
+  return predictionSum / labelSum;
 }
 
 /**

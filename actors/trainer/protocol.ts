@@ -26,6 +26,9 @@ export interface ScoreHistograms {
   readonly weights: number;
   /** Sum of the loglosses, or of the squared errors where a value is predicted. */
   readonly lossSum: number;
+  /** Weighted sums of predictions and of labels; their ratio is the calibration. */
+  readonly predictionSum: number;
+  readonly labelSum: number;
 }
 
 /** Scores since start, each made before its example was learned from. */

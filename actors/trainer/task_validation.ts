@@ -6,6 +6,7 @@ import type { TaskOptions } from "../../kernels/dense/models/options.ts";
 import type { Telemetry } from "../../mesh/ports/telemetry.ts";
 import {
   areaUnderCurve,
+  calibrationOf,
   logloss,
   ScoreRecorder,
   sigmoid,
@@ -39,15 +40,7 @@ export class TaskValidation {
   /** Since the metrics were last set. */
   readonly #interval: readonly ScoreRecorder[];
   readonly #served: ScoreRecorder;
-  /** Weighted sums of the interval, by task; their ratio is the calibration. */
-  readonly #predictionSums: Float64Array;
-  readonly #labelSums: Float64Array;
-  readonly #publish: (
-    task: string,
-    interval: ScoreHistograms,
-    calibration: number,
-    isBinary: boolean,
-  ) => void;
+  readonly #publish: (task: string, interval: ScoreHistograms, isBinary: boolean) => void;
 
   constructor(
     tasks: readonly ValidatedTask[],
@@ -61,8 +54,6 @@ export class TaskValidation {
     this.#trained = recorders();
     this.#interval = recorders();
     this.#served = new ScoreRecorder(bins);
-    this.#predictionSums = new Float64Array(tasks.length);
-    this.#labelSums = new Float64Array(tasks.length);
     const labelNames = [...Object.keys(labels), "task"];
     const auc = telemetry.gauge("cairn_trainer_auc", {
       help: `Progressive AUC over the last ${VALIDATION_INTERVAL_EXAMPLES} examples, by task.`,
@@ -78,8 +69,9 @@ export class TaskValidation {
         `${VALIDATION_INTERVAL_EXAMPLES} examples, by task; 1 is right.`,
       labelNames,
     });
-    this.#publish = (task, interval, calibration, isBinary) => {
+    this.#publish = (task, interval, isBinary) => {
       loss.set(interval.lossSum / interval.weights, { ...labels, task });
+      const calibration = calibrationOf(interval);
       if (Number.isFinite(calibration)) calibrationGauge.set(calibration, { ...labels, task });
       const area = isBinary ? areaUnderCurve(interval) : NaN;
       if (!Number.isNaN(area)) auc.set(area, { ...labels, task });
@@ -106,8 +98,7 @@ export class TaskValidation {
           // Both sums are of examples as sampled, to which the offset fits the prediction.
           if (offset !== 0) prediction = sigmoid(logits[i] - offset);
         } else recorder.recordError((logits[i] - labels[i]) ** 2, weight);
-        this.#predictionSums[task] += weight * prediction;
-        this.#labelSums[task] += weight * labels[i];
+        recorder.calibrate(prediction, labels[i], weight);
       }
     }
     if (this.#tasks[0].loss === "binaryCrossEntropy") {
@@ -119,6 +110,7 @@ export class TaskValidation {
         if (label < 0) continue;
         const servedLogit = Math.log(served / (1 - served));
         this.#served.record(served, label, logloss(servedLogit - offset, label), weight);
+        this.#served.calibrate(sigmoid(servedLogit - offset), label, weight);
       }
     }
     if (this.#interval[0].examples >= VALIDATION_INTERVAL_EXAMPLES) this.#report();
@@ -139,9 +131,7 @@ export class TaskValidation {
   #report(): void {
     this.#tasks.forEach(({ name, loss }, task) => {
       const interval = this.#interval[task];
-      const calibration = this.#predictionSums[task] / this.#labelSums[task];
-      this.#publish(name, interval, calibration, loss === "binaryCrossEntropy");
-      this.#predictionSums[task] = this.#labelSums[task] = 0;
+      this.#publish(name, interval, loss === "binaryCrossEntropy");
       this.#trained[task].add(interval);
       interval.clear();
     });

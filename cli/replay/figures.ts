@@ -69,6 +69,8 @@ export function outcomesFromMetrics(text: string): MeshOutcomes {
 export interface ReplayFigures {
   readonly examples: number;
   readonly servedAuc: number | null;
+  /** Mean score in the answers divided by the mean label; null without a positive label. */
+  readonly servedCalibration: number | null;
   /** AUC of the first task. */
   readonly trainerAuc: number | null;
   /** Each task's, in the trainer; null where the mesh runs elsewhere. */
@@ -89,13 +91,15 @@ export function replayFigures(
   scores: TrainerScores | undefined,
 ): ReplayFigures {
   const from = Math.floor(measured.scores.length * WARM_UP_SHARE);
+  const [served, labels] = [measured.scores.subarray(from), measured.labels.subarray(from)];
   const rankMs = measured.rankMs.slice().sort();
   const freshnessMs = measured.freshnessMs.slice().sort();
   const tasks = scores === undefined ? null : taskFigures(scores);
   const [first] = Object.values(tasks ?? {});
   return {
     examples: measured.scores.length,
-    servedAuc: finite(exactAuc(measured.scores.subarray(from), measured.labels.subarray(from)), 5),
+    servedAuc: finite(exactAuc(served, labels), 5),
+    servedCalibration: finite(sumOf(served) / sumOf(labels), 5),
     trainerAuc: first !== undefined && "auc" in first ? first.auc : null,
     tasks,
     freshnessMsP50: finite(percentile(freshnessMs, 0.5), 1),
@@ -116,6 +120,10 @@ export function lostEvents(accepted: number, { before, after }: MeshCounts): num
   const neverJudged = accepted - (after.judged - before.judged);
   const neverTrained = (after.emitted - before.emitted) - (after.trained - before.trained);
   return Math.max(0, neverJudged) + Math.max(0, neverTrained);
+}
+
+function sumOf(values: Float64Array): number {
+  return values.reduce((sum, value) => sum + value, 0);
 }
 
 /** A figure a line; those of a task as `tasks.liked.auc`. */

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
   areaUnderCurve,
+  calibrationOf,
   logloss,
   ScoreRecorder,
   sigmoid,
@@ -48,6 +49,23 @@ Deno.test("the difference of two readings holds the records between them", () =>
   assert.equal(interval.examples, 2);
   assert.equal(interval.lossSum, 5);
   assert.equal(areaUnderCurve(interval), 1);
+});
+
+Deno.test("the calibration of an interval is its mean prediction by its mean label, by weight", () => {
+  const recorder = new ScoreRecorder(4);
+  recorder.calibrate(0.9, 0);
+  const earlier = recorder.read();
+  recorder.calibrate(0.5, 1);
+  recorder.calibrate(0.25, 0, 4);
+  recorder.calibrate(NaN, 1);
+  assert.equal(calibrationOf(since(earlier, recorder.read())), 1.5);
+  assert.ok(!Number.isFinite(calibrationOf(earlier)));
+  const sum = new ScoreRecorder(4);
+  sum.add(recorder.read());
+  sum.add(recorder.read());
+  assert.equal(calibrationOf(sum.read()), 2.4);
+  sum.clear();
+  assert.ok(Number.isNaN(calibrationOf(sum.read())));
 });
 
 Deno.test("a score of 1 is counted in the last bin, and NaN in none", () => {
