@@ -21,6 +21,8 @@ export interface ReplayFlags extends DatasetFlags {
 const examples = `
 For each interaction, one rank request with its item, then its event: the score was given before the
 answer was known, so AUC over all of them is honest. The client runs in a thread of its own.
+Attributes of users and items in files of their own are stored before the first interaction. Those in
+the rows of the interactions belong to their row; the newest of each user and item are stored at the end.
 
 Examples:
   deno task cairn replay --dataset movietweetings --path <folder>
@@ -30,8 +32,10 @@ Examples:
 The last line with --json:
   examples           interactions; one whose action no label rule reads counts as a negative
   servedAuc          AUC of the scores in the answers, last 80 %
+  servedCalibration  their mean divided by the mean label, last 80 %; 1 = right on average
   trainerAuc         AUC of the trainer's own scores, each made before it learned, last 80 %
-  tasks              each task's AUC and logloss in the trainer, or its mean squared error
+  tasks              each task's AUC, logloss and calibration in the trainer; the mean squared error
+                     instead of AUC and logloss where a value is predicted
   freshnessMsP50/99  from posting an event to the first answer that has learned from it
   requestsPerSecond  rank+event pairs a second
   rankMsP50/99       from sending a rank request to having its answer

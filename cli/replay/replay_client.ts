@@ -67,6 +67,37 @@ export async function sendProfiles(
   return total;
 }
 
+/**
+ * Stores the newest attributes that the rows give for each item and user. To be called after the
+ * replay: stored before it, they would tell rankings of earlier rows about the future.
+ *
+ * @returns The profiles that were stored.
+ */
+export async function sendAttributesOfRows(
+  client: GatewayClient,
+  { table, rows }: Pick<ReplayPlan, "table" | "rows">,
+  onProgress: (done: number, total: number) => void = () => {},
+): Promise<number> {
+  const newest = {
+    item: new Map<string, FeatureAttributes>(),
+    user: new Map<string, FeatureAttributes>(),
+  };
+  for (let row = 0; row < rows; row++) {
+    const { item, user } = table.fields?.[row] ?? {};
+    if (item !== undefined) newest.item.set(table.item(row), item);
+    if (user !== undefined) newest.user.set(table.user(row), user);
+  }
+  const total = newest.item.size + newest.user.size;
+  let done = 0;
+  for (const kind of ["item", "user"] as const) {
+    const profiles = [...newest[kind]].map(([id, attributes]) => ({ id, attributes }));
+    const before = done;
+    await client.storeProfiles(kind, profiles, (stored) => onProgress(before + stored, total));
+    done += profiles.length;
+  }
+  return total;
+}
+
 /** Each id that `numbers` name, once, with its attributes where it has any. */
 function profilesOf(
   numbers: Uint32Array,

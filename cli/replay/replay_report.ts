@@ -60,7 +60,8 @@ export function replayReport(
     footnotes: [
       typedCommand("replay", flags),
       machineNote(),
-      "AUC: the share of (positive, negative) pairs in the right order; 0.5 is chance. The first 20 % only warm up.",
+      "AUC: the share of (positive, negative) pairs in the right order; 0.5 is chance. Calibration: the mean " +
+      "prediction divided by the mean label; 1 is right on average. The first 20 % only warm up.",
     ],
   });
 }
@@ -72,6 +73,7 @@ function figureCards(figures: ReplayFigures): Figure[] {
     { label: "interactions", value: figures.examples.toLocaleString("en") },
     { label: "AUC as served", value: show(figures.servedAuc) },
     { label: "AUC in the trainer", value: show(figures.trainerAuc) },
+    { label: "calibration as served", value: show(figures.servedCalibration) },
     ...Object.entries(figures.tasks ?? {}).slice(1).map(([task, its]) =>
       "auc" in its
         ? { label: `AUC of ${task} in the trainer`, value: show(its.auc) }

@@ -8,7 +8,12 @@ import { readInteractions } from "../../offline/datasets/interaction_table.ts";
 import { describeError } from "../errors.ts";
 import { loadConfiguration } from "../load_configuration.ts";
 import { GatewayClient } from "../load/gateway_client.ts";
-import { replayInteractions, type ReplayMeasurements, sendProfiles } from "./replay_client.ts";
+import {
+  replayInteractions,
+  type ReplayMeasurements,
+  sendAttributesOfRows,
+  sendProfiles,
+} from "./replay_client.ts";
 
 /** The one message to the client's thread. */
 export interface ReplayOrder {
@@ -72,7 +77,7 @@ async function run({ flags, url }: ReplayOrder): Promise<ReplayMeasurements> {
     { dataset, table, rows },
     (done, total) => tell("profiles", done, total),
   );
-  return await replayInteractions(client, {
+  const measurements = await replayInteractions(client, {
     dataset,
     table,
     rows,
@@ -82,4 +87,10 @@ async function run({ flags, url }: ReplayOrder): Promise<ReplayMeasurements> {
     drainMsMax: DRAIN_MAX_MS,
     onProgress: (pairs) => tell("pairs", pairs, rows),
   });
+  await sendAttributesOfRows(
+    client,
+    { table, rows },
+    (done, total) => tell("profiles", done, total),
+  );
+  return measurements;
 }

@@ -19,6 +19,7 @@ const quiet = { writeLog: () => {} };
 const keys = [
   "examples",
   "servedAuc",
+  "servedCalibration",
   "trainerAuc",
   "tasks",
   "freshnessMsP50",
@@ -58,6 +59,9 @@ for (const placement of ["singleThread", "workers"]) {
       assert.deepEqual(Object.keys(figures.tasks), ["liked"]);
       assert.equal(figures.tasks.liked.auc, figures.trainerAuc);
       assert.ok(figures.tasks.liked.logloss > 0.1 && figures.tasks.liked.logloss < 1);
+      for (const calibration of [figures.servedCalibration, figures.tasks.liked.calibration]) {
+        assert.ok(calibration > 0.5 && calibration < 2, `calibration ${calibration}`);
+      }
       // How much of it was served while it went on depends on the machine's load; see the next
       // test.
       assert.ok(figures.servedAuc > 0 && figures.servedAuc < 1, `served AUC ${figures.servedAuc}`);
@@ -147,6 +151,46 @@ Deno.test("an action that no label rule reads is a negative of the served AUC, a
     assert.match(bought.err, reason);
     assert.match(bought.page, reason);
     assert.match(bought.err, /60 rankings wait in open windows/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("attributes in the rows of a file are stored after the replay, the newest of each id", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "cairn-replay-" });
+  const configuration = await loadConfiguration(bundledFile("examples/movies.yaml"), {
+    assignments: ["gateway.deadline=30s", "gateway.port=0", "gateway.host=127.0.0.1"],
+  });
+  const at = (n: number) => ({ timestamp: 1.7e9 + 60 * n, value: 9 });
+  const rows = [
+    { user: "ann", item: "heat", ...at(2), itemAttributes: { year: "1995" } },
+    { user: "ann", item: "heat", ...at(0), itemAttributes: { year: "1994" } },
+    { user: "bob", item: "heat", ...at(3), userAttributes: { age: "30" } },
+    { user: "bob", item: "clueless", ...at(4) },
+    { user: "ann", item: "up", ...at(5) },
+    { user: "eve", item: "heat", ...at(9), itemAttributes: { year: "2001" } },
+  ];
+  try {
+    const path = `${folder}/history.jsonl`;
+    await Deno.writeTextFile(path, rows.map((row) => JSON.stringify(row)).join("\n"));
+    await withServer(configuration, quiet, async ({ mesh, url }) => {
+      const limit = "--limit=5"; // in order of time: without eve
+      const { code, err } = await runCaptured(
+        "replay",
+        "--dataset=jsonl",
+        `--path=${path}`,
+        `--url=${url}`,
+        limit,
+      );
+      assert.equal(code, 0, err);
+      const stored = async (kind: "item" | "user") =>
+        Object.fromEntries(
+          (await mesh.stores.profiles.list(kind, undefined, 10)).profiles
+            .map(({ id, attributes }) => [id, attributes]),
+        );
+      assert.deepEqual(await stored("item"), { heat: { year: "1995" } });
+      assert.deepEqual(await stored("user"), { bob: { age: "30" } });
+    });
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
