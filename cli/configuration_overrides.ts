@@ -16,7 +16,10 @@ import { usageError } from "./errors.ts";
 export interface ConfigurationOverrides {
   /** Each `path.to.key=value`, the value as YAML. */
   readonly assignments: readonly string[];
-  /** Another kind of model; keys that only the configured kind has are left out. */
+  /**
+   * Another kind of model; keys that only the configured kind has are left out. Assignments change
+   * the model of `--model`. That of `--compare` stands in for the model with all assignments.
+   */
   readonly model?: { readonly flag: "--model" | "--compare"; readonly kind: string };
   /**
    * A table of examples. Features that were typed, or the table's columns where nothing is
@@ -68,10 +71,12 @@ export function overrideConfiguration(
   const changing = (flag: string, path: readonly string[]) => {
     changes.push({ flag, path, made: firstMissing(document, path) });
   };
-  if (model !== undefined) {
+  const typedModel = () => {
+    if (model === undefined) return;
     changing(`${model.flag} ${model.kind}`, ["model", "kind"]);
     replaceModel(document, model.kind);
-  }
+  };
+  if (model?.flag === "--model") typedModel();
   if (table?.features !== undefined) {
     changing("--features", ["features"]);
     replaceFeatures(document, table.features, table.kinds);
@@ -93,10 +98,18 @@ export function overrideConfiguration(
           `found ${assignment.includes("=") ? "no dotted path before the =" : "no ="}.`,
       );
     }
+    if (model?.flag === "--model" && (path === "model" || path === "model.kind")) {
+      throw usageError(
+        `--set ${path} and --model ${model.kind} both name the model: leave one of them out. ` +
+          "Single keys, as --set model.embeddingDim=8, go with --model.",
+      );
+    }
     const keys = path.split(".");
     changing(`--set ${path}`, keys);
     assign(document, keys, value);
   }
+  // After the assignments, which are of the model that is compared with this one.
+  if (model?.flag === "--compare") typedModel();
   // After the assignments, which may say how the embeddings learn.
   if (l2 !== undefined) {
     writeDefaultOptimizers(document);

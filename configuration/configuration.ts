@@ -172,12 +172,15 @@ export function parseConfiguration(
 ): CairnConfiguration {
   const document = new ConfigurationDocument(text);
   if (document.problems.length > 0) throw new ConfigurationError(file, document.problems);
-  if (document.isEmpty) {
-    const found = text.includes("#") ? "empty but for comments" : "empty";
-    const message = `the file is ${found}; expected a map of sections, at least features`;
-    throw new ConfigurationError(file, [document.problem([], message)]);
-  }
+  const source = typed === undefined ? document : new ConfigurationDocument(typed.fileText);
   const written = valueOf(document, file);
+  const hasFeatures = typeof written === "object" && written !== null && "features" in written;
+  // Typed values alone may make a configuration, but not without features.
+  if (document.isEmpty || (source.isEmpty && !hasFeatures)) {
+    const found = (typed?.fileText ?? text).includes("#") ? "empty but for comments" : "empty";
+    const message = `the file is ${found}; expected a map of sections, at least features`;
+    throw new ConfigurationError(file, [source.problem([], message)]);
+  }
   const { value, texts, findings: unset } = host === undefined
     ? { value: written, texts: [], findings: [] }
     : withEnvironment(written, host.environment);
@@ -195,7 +198,6 @@ export function parseConfiguration(
     .filter(({ path }) => !unset.some((other) => formatPath(other.path) === formatPath(path)));
   const usable = parsed.data ?? validSections(value as Record<string, unknown>);
   findings.push(...unset, ...crossFieldFindings(usable, host));
-  const source = typed === undefined ? document : new ConfigurationDocument(typed.fileText);
   const problemsOf = (findings: readonly Finding[]): ConfigurationProblem[] =>
     findings.map((finding) => {
       const { path, atKey } = finding;

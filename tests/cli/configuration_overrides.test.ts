@@ -58,6 +58,32 @@ Deno.test("a linear model drops what was configured for embeddings that it does 
   ]);
 });
 
+Deno.test("a model to compare with stands in for the model that assignments gave", () => {
+  const assignments = [
+    "model={ kind: deepFm, embeddingDim: 4, hidden: [8], tasks: [liked] }",
+    "model.hidden=[16]",
+  ];
+  const of = (model?: ConfigurationOverrides["model"]) =>
+    parse(overridden(text, { assignments, ...(model && { model }) })).model;
+  assert.deepEqual(of(), { kind: "deepFm", embeddingDim: 4, hidden: [16], tasks: ["liked"] });
+  const linear = of({ flag: "--compare", kind: "logisticRegression" });
+  assert.deepEqual(linear, { kind: "logisticRegression", tasks: ["liked"] });
+  const crossed = of({ flag: "--compare", kind: "dcnV2" });
+  assert.deepEqual([crossed.kind, crossed.embeddingDim], ["dcnV2", 4]);
+});
+
+Deno.test("an assignment of a whole model or its kind is refused next to --model", () => {
+  const model = { flag: "--model", kind: "dcnV2" } as const;
+  for (const assignment of ["model={ kind: deepFm }", "model.kind=deepFm"]) {
+    assert.throws(
+      () => overridden(text, { assignments: [assignment], model }),
+      /--set model(\.kind)? and --model dcnV2 both name the model: leave one of them out/,
+    );
+  }
+  const assignments = ["model.embeddingDim=8"];
+  assert.equal(parse(overridden(text, { assignments, model })).model.embeddingDim, 8);
+});
+
 Deno.test("a table's label is positive from a half on, and what a task of squared error predicts", () => {
   const table = {
     columns: ["site", "app", "day"],

@@ -666,6 +666,25 @@ Deno.test("aliases that expand to a huge value are refused", () => {
   assert.match(problemsOf(bomb)[0], /1:1 .*alias/i);
 });
 
+Deno.test("an empty file is called empty, also where options typed some of its values", () => {
+  const changes = [{ flag: "--set trainer.batchRows", path: ["trainer", "batchRows"], made: [] }];
+  for (const [fileText, found] of [["", "empty"], ["# all\n", "empty but for comments"]]) {
+    assert.throws(
+      () =>
+        parseConfiguration("trainer: { batchRows: 32 }", "c.yaml", undefined, {
+          fileText,
+          changes,
+        }),
+      new RegExp(`c\\.yaml:1:1 the file is ${found}; expected`),
+    );
+  }
+  const typed = {
+    fileText: "",
+    changes: [{ flag: "--set features", path: ["features"], made: [] }],
+  };
+  parseConfiguration(slots, "c.yaml", undefined, typed);
+});
+
 Deno.test("a problem of a command line option names the option, one of the file its position in the file", () => {
   const fileText = `${slots}\n\n\nshards: { count: 0 }`;
   const changed = `${slots}\nshards: { count: 0 }\nplacement: { kind: wrkers }`;
