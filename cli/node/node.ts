@@ -6,6 +6,7 @@ import { withHost } from "../../server/machine/with_host.ts";
 import { StoppedEarlyError } from "../../server/machine/with_process.ts";
 import type { Output } from "../command_line.ts";
 import { loadConfiguration } from "../load_configuration.ts";
+import { notice } from "../notice.ts";
 import type { NodeFlags } from "./command.ts";
 
 /** Runs the host until a stop signal. */
@@ -13,7 +14,7 @@ export async function runNode(flags: NodeFlags, output: Output): Promise<void> {
   const { config, set, host } = flags;
   const configuration = await loadConfiguration(config, { assignments: set });
   const stopping = stopSignal();
-  stopping.then((reason) => output.err(`${reason}: finishing what is under way\n`));
+  stopping.then((reason) => notice(output, `${reason}: finishing what is under way`));
   await withHost(
     configuration,
     host,
@@ -21,7 +22,7 @@ export async function runNode(flags: NodeFlags, output: Output): Promise<void> {
     async ({ url, mesh: { serving } }) => {
       const where = url === undefined ? "without HTTP" : `on ${url}`;
       const state = serving === undefined ? `Host ${host} runs` : `Cairn serves as host ${host}`;
-      output.err(`${state} ${where}. Ctrl-C stops it.\n`);
+      notice(output, `${state} ${where}. Ctrl-C stops it.`);
       await stopping;
     },
   ).catch((error) => {

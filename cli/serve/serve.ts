@@ -6,6 +6,7 @@ import { StoppedEarlyError, withServer } from "../../server/machine/with_server.
 import type { Output } from "../command_line.ts";
 import { usageError } from "../errors.ts";
 import { loadConfiguration } from "../load_configuration.ts";
+import { notice } from "../notice.ts";
 import type { ServeFlags } from "./command.ts";
 
 /** Serves until a stop signal. */
@@ -24,7 +25,7 @@ export async function serve(flags: ServeFlags, output: Output): Promise<void> {
     );
   }
   const stopping = stopSignal();
-  stopping.then((reason) => output.err(`${reason}: finishing what is under way\n`));
+  stopping.then((reason) => notice(output, `${reason}: finishing what is under way`));
   await withServer(
     configuration,
     { writeLog: output.err, logLevelMin: "info", stopping },
@@ -35,7 +36,7 @@ export async function serve(flags: ServeFlags, output: Output): Promise<void> {
         ...(console ? [`to watch it: ${url}/console`] : []),
       ];
       const where = pages.length === 0 ? "" : ` (${pages.join(", ")})`;
-      output.err(`Cairn serves on ${url}${where}. Ctrl-C stops it.\n`);
+      notice(output, `Cairn serves on ${url}${where}. Ctrl-C stops it.`);
       await stopping;
     },
   ).catch((error) => {
