@@ -154,6 +154,13 @@ export class History {
     return order;
   }
 
+  /** Items with a stored profile that no event and no ranking names. */
+  itemsWithoutEvents(): string[] {
+    const named = new Set<string>(this.rankings.flatMap(({ items }) => items));
+    for (const number of new Set(this.#columns.item)) named.add(this.#texts.names[number]);
+    return [...this.profiles.item.keys()].filter((item) => !named.has(item));
+  }
+
   /** Time of the oldest event or ranking, ms; Infinity if there is none. */
   get firstMs(): number {
     let firstMs = Infinity;

@@ -51,7 +51,10 @@ export interface VisitOptions {
   readonly rules: LabelRules;
   /** Sampled negatives per item of an event; 0 = none. */
   readonly negatives: number;
-  /** Share of the negatives that are drawn from all known items alike, from 0 to 1. */
+  /**
+   * Share of the negatives that are drawn from all known items alike, from 0 to 1: those with an
+   * event so far, and those of the items' files that never have one.
+   */
   readonly uniformShare: number;
   /** Items that a user is assumed to have seen in a visit that only events tell of. */
   readonly itemsSeen: number;
@@ -120,6 +123,10 @@ export class Visits {
   *all(): Generator<Visit> {
     const order = this.#history.eventsByTime();
     const rankings = this.#history.rankings.toSorted((a, b) => a.atMs - b.atMs);
+    // An item with events can be a negative from its first event on.
+    for (const item of this.#history.itemsWithoutEvents()) {
+      if (this.#pool.hasRoom) this.#pool.addKnown(item);
+    }
     for (let i = 0; i < Math.min(order.length, POOL_EVENTS / 10); i++) {
       this.#pool.add(this.#history.event(order[i]).item);
     }

@@ -50,6 +50,17 @@ function visitsOf(
 
 const catalogue = Array.from({ length: 30 }, (_, i) => bought("other", `x${i}`, 0));
 
+Deno.test("items of a file that no event names are negatives from the beginning", () => {
+  const events = [bought("u", "a", 0), bought("v", "b", 100), bought("u", "late", 200_000)];
+  const { visits } = visitsOf(events, { negatives: 50 }, (history) => {
+    for (const item of ["unsold", "late", "shown"]) history.profiles.item.set(item, {});
+    history.addRanking({ ranking: "r", user: "w", atMs: 150, items: ["shown"] });
+  });
+  const first = visits.find(({ user, atMs }) => user === "v" && atMs === 100);
+  assert.ok(first?.ranking?.items.includes("unsold"));
+  assert.ok(!first?.ranking?.items.includes("shown"), "an item that a ranking shows has its rows");
+});
+
 Deno.test("the events of one visit become one ranking with sampled negatives and their share", () => {
   const { visits, counts } = visitsOf([
     ...catalogue,
