@@ -51,6 +51,7 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
   readonly #stores: SnapshotterDependencies;
   readonly #snapshots: Counter;
   readonly #bytes: Gauge;
+  readonly #takenAt: Gauge;
   /** Newest first. */
   #kept: readonly SnapshotManifest[];
   #dueAtMs: number;
@@ -87,7 +88,10 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
     this.#bytes = context.telemetry.gauge("cairn_snapshot_bytes", {
       help: "Size of the newest snapshot.",
     });
-    if (this.#newest !== undefined) this.#bytes.set(snapshotBytes(this.#newest));
+    this.#takenAt = context.telemetry.gauge("cairn_snapshot_timestamp_seconds", {
+      help: "Unix time of the newest snapshot.",
+    });
+    if (this.#newest !== undefined) this.#measure(this.#newest);
     this.#wakeLater();
   }
 
@@ -191,6 +195,11 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
     return this.#stores.exampleLog.refusal() !== undefined;
   }
 
+  #measure(newest: SnapshotManifest): void {
+    this.#bytes.set(snapshotBytes(newest));
+    this.#takenAt.set(newest.atMs / 1000);
+  }
+
   /** A failed snapshot costs only a longer replay. The next one is tried after the interval. */
   #report(error: unknown): void {
     if (this.#options.snapshotsKept === 0) return; // only a trim failed, which is retried
@@ -252,7 +261,7 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
     this.#taken++;
     this.#failedLast = false;
     this.#snapshots.add(1, { outcome: "taken" });
-    this.#bytes.set(snapshotBytes(manifest));
+    this.#measure(manifest);
     if (publication === undefined || await publication.isCurrent()) await this.#deleteOlder();
     return name;
   }

@@ -4,6 +4,7 @@
  * request, and shows the answer and the equivalent curl command. After a ranking it offers an event
  * on the first item shown, so that two clicks rank and report.
  */
+import { healthFigures, healthTexts, readingOf, withReading } from "./health_figures.js";
 import { pretty } from "./pretty_json.js";
 import { rankingBars } from "./ranking_bars.js";
 import { fieldsOf } from "./schema_fields.js";
@@ -12,12 +13,16 @@ import { storedId, withStoredIds } from "./stored_examples.js";
 const element = (id) => document.getElementById(id);
 
 const READY_INTERVAL_MS = 5000;
+/** The second reading of the metrics comes earlier, so that rates are soon known. */
+const SECOND_READING_MS = 1500;
 
 /** The selected operation, as { method, path, operation }. */
 let current;
 /** The last ranking that was answered. */
 let ranking;
 let api;
+/** Readings of /metrics of the last minute. */
+let readings = [];
 /** Ids of stored profiles for the examples; none where the server has none or asks for a key. */
 let stored = { items: [], users: [] };
 
@@ -57,10 +62,15 @@ try {
   element("about").textContent = `Cannot read /openapi.json: ${error.message}`;
 }
 showReadiness();
-setInterval(showReadiness, READY_INTERVAL_MS);
+showHealth();
+setTimeout(showHealth, SECOND_READING_MS);
+setInterval(() => {
+  showReadiness();
+  if (!document.hidden) showHealth();
+}, READY_INTERVAL_MS);
 
 function showConsoleLink() {
-  const link = text("a", "Console");
+  const link = text("a", "Console with charts →");
   link.href = "/console";
   element("console").replaceChildren(link);
   element("console").hidden = false;
@@ -281,6 +291,26 @@ async function showReadiness() {
     state.className = "waiting";
     state.textContent = "the server does not answer";
   }
+}
+
+/** Figures of the last minute; the old ones stay while the server does not answer. */
+async function showHealth() {
+  try {
+    const response = await fetch("/metrics");
+    if (!response.ok) return;
+    readings = withReading(readings, readingOf(await response.text(), Date.now()));
+  } catch {
+    return; // the line with the readiness says so
+  }
+  element("health").hidden = false;
+  element("healthFigures").replaceChildren(
+    ...healthTexts(healthFigures(readings)).map(([name, value, title]) => {
+      const figure = document.createElement("div");
+      figure.title = title;
+      figure.append(text("dt", name), text("dd", value));
+      return figure;
+    }),
+  );
 }
 
 function text(tag, content) {

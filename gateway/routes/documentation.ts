@@ -10,6 +10,7 @@ import pageHtml from "../page/try.html" with { type: "text" };
 import pageScript from "../page/try.js" with { type: "text" };
 import prettyScript from "../page/pretty_json.js" with { type: "text" };
 import fieldsScript from "../page/schema_fields.js" with { type: "text" };
+import healthScript from "../page/health_figures.js" with { type: "text" };
 import barsScript from "../page/ranking_bars.js" with { type: "text" };
 import examplesScript from "../page/stored_examples.js" with { type: "text" };
 import themeStyle from "../page/theme.css" with { type: "text" };
@@ -17,6 +18,7 @@ import pageStyle from "../page/try.css" with { type: "text" };
 
 const scripts = [
   ["try.js", pageScript],
+  ["health_figures.js", healthScript],
   ["pretty_json.js", prettyScript],
   ["ranking_bars.js", barsScript],
   ["schema_fields.js", fieldsScript],

@@ -1,4 +1,10 @@
 import assert from "node:assert/strict";
+import {
+  healthFigures,
+  healthTexts,
+  readingOf,
+  withReading,
+} from "../../../gateway/page/health_figures.js";
 import { rankingRows } from "../../../gateway/page/ranking_bars.js";
 import { fieldsOf } from "../../../gateway/page/schema_fields.js";
 import { pretty } from "../../../gateway/page/pretty_json.js";
@@ -72,6 +78,69 @@ Deno.test("bars are shares of the largest score and contribution, the largest sl
   );
   assert.deepEqual(second.parts, []);
   assert.deepEqual(rankingRows([{ id: "a", score: 0, cold: true }])[0].share, 0);
+});
+
+/** Answers of /metrics with so many rankings, and fresh events within 50 ms and 100 ms. */
+function metricsText(rankings: number, [fast, slow]: readonly number[], snapshot = "") {
+  const bucket = 'cairn_sync_freshness_seconds_bucket{thread="0",le=';
+  return [
+    "# TYPE cairn_http_request_seconds histogram",
+    `cairn_http_request_seconds_count{method="POST",route="/v1/rank",status="200"} ${rankings}`,
+    'cairn_http_request_seconds_count{method="POST",route="/v1/similar",status="200"} 5',
+    'cairn_http_request_seconds_count{method="POST",route="/v1/rank",status="429"} 900',
+    'cairn_http_request_seconds_count{method="GET",route="/metrics",status="200"} 900',
+    `${bucket}"0.05"} ${fast}`,
+    `${bucket}"0.1"} ${fast + slow}`,
+    `${bucket}"+Inf"} ${fast + slow}`,
+    snapshot,
+  ].join("\n");
+}
+
+Deno.test("figures of health are rates and medians of the last minute", () => {
+  let readings = withReading(
+    [],
+    readingOf(metricsText(1_000, [900, 0], "cairn_snapshot_timestamp_seconds 0"), 0),
+  );
+  assert.deepEqual(healthFigures(readings), {
+    rankingsPerSecond: undefined,
+    freshnessMs: undefined,
+    snapshotAgeMs: undefined,
+  });
+  const snapshot = "cairn_snapshot_timestamp_seconds 4";
+  readings = withReading(readings, readingOf(metricsText(1_100, [900, 10], snapshot), 10_000));
+  const { freshnessMs, ...others } = healthFigures(readings);
+  assert.deepEqual(others, { rankingsPerSecond: 10, snapshotAgeMs: 6_000 });
+  assert.ok(Math.abs(freshnessMs! - 75) < 1e-9, `${freshnessMs}`);
+  // The first reading is older than a minute.
+  readings = withReading(readings, readingOf(metricsText(1_100, [900, 10]), 65_000));
+  assert.equal(readings.length, 2);
+  assert.equal(healthFigures(readings).rankingsPerSecond, 0);
+  assert.equal(healthFigures(readings).freshnessMs, undefined);
+});
+
+Deno.test("after a restart of the server its figures begin anew", () => {
+  const readings = withReading([], readingOf(metricsText(1_000, [9, 0]), 0));
+  const restarted = withReading(readings, readingOf(metricsText(3, [0, 0]), 5_000));
+  assert.equal(restarted.length, 1);
+});
+
+Deno.test("figures of health are written with units, and none as a dash", () => {
+  const noFigures = {
+    rankingsPerSecond: undefined,
+    freshnessMs: undefined,
+    snapshotAgeMs: undefined,
+  };
+  const values = (figures: Partial<ReturnType<typeof healthFigures>>) =>
+    healthTexts({ ...noFigures, ...figures }).map(([, value]: string[]) => value);
+  assert.deepEqual(values({}), ["–", "–", "none"]);
+  assert.deepEqual(
+    values({ rankingsPerSecond: 12.345, freshnessMs: 70.6, snapshotAgeMs: 7_300_000 }),
+    ["12.3/s", "70.6 ms", "2 h ago"],
+  );
+  assert.deepEqual(
+    values({ rankingsPerSecond: 0, freshnessMs: 1_500, snapshotAgeMs: -4 }),
+    ["0/s", "1.5 s", "0 s ago"],
+  );
 });
 
 Deno.test("a table of fields walks into lists of objects and follows references", () => {
