@@ -32,33 +32,43 @@ const REPLACED = 0.15;
 const BASE = -3.2;
 const DELAY_MEAN_MS = 4 * 3_600_000;
 
-/** Standard normal by key. */
-function normal(...key: number[]): number {
-  const stream = mixKey(key);
+/** Keys of the draws of one audience; audience 0 has the plain ones. */
+function keysOf(audience: number): (...key: number[]) => number {
+  return (...key) => mixKey(audience === 0 ? key : [...key, audience]);
+}
+
+/** Standard normal of a stream. */
+function normalOf(stream: number): number {
   const radius = Math.sqrt(-2 * Math.log(1 - uniformAt(stream, 0)));
   return radius * Math.cos(2 * Math.PI * uniformAt(stream, 1));
 }
 
-/** The same visits for the same number. */
-export function makeAudience(count: number): Audience {
+/**
+ * The same visits for the same numbers.
+ *
+ * @param audience Another number gives other tastes, appeals and purchases.
+ */
+export function makeAudience(count: number, audience = 0): Audience {
   let purchases = 0;
+  const keyOf = keysOf(audience);
+  const normal = (...key: number[]) => normalOf(keyOf(...key));
   const visits = Array.from({ length: count }, (_, visit) => {
     const atMs = START_MS + visit * VISIT_EVERY_MS;
     const day = Math.floor(visit * VISIT_EVERY_MS / DAY_MS);
-    const draw = (n: number) => uniformAt(mixKey([1, visit]), n);
+    const draw = (n: number) => uniformAt(keyOf(1, visit), n);
     const user = Math.floor(draw(0) * USERS);
-    const places = new Set<number>();
-    for (let n = 1; places.size < SHOWN; n++) places.add(Math.floor(draw(n) * ITEMS));
-    const items = [...places].map((place, i): ShownItem => {
-      const born = bornOn(place, day);
-      const category = place % CATEGORIES;
-      const appeal = 0.8 * normal(2, place, born) + 0.6 * normal(3, place, born, day);
+    const shelf = new Set<number>();
+    for (let n = 1; shelf.size < SHOWN; n++) shelf.add(Math.floor(draw(n) * ITEMS));
+    const items = [...shelf].map((index, i): ShownItem => {
+      const born = bornOn(index, day, keyOf);
+      const category = index % CATEGORIES;
+      const appeal = 0.8 * normal(2, index, born) + 0.6 * normal(3, index, born, day);
       const taste = normal(4, user, category);
       const chance = 1 / (1 + Math.exp(-(BASE + taste + appeal)));
       const isBought = draw(100 + i) < chance;
       if (isBought) purchases++;
       return {
-        id: `i${place}-${born}`,
+        id: `i${index}-${born}`,
         category: `c${category}`,
         boughtAfterMs: isBought ? -DELAY_MEAN_MS * Math.log(1 - draw(200 + i)) : undefined,
       };
@@ -68,9 +78,9 @@ export function makeAudience(count: number): Audience {
   return { visits, purchases };
 }
 
-/** The day on which the item that is at this place of the shelf today was put there. */
-function bornOn(place: number, day: number): number {
+/** The day on which the item that has this index on the shelf today was put there. */
+function bornOn(index: number, day: number, keyOf: (...key: number[]) => number): number {
   let born = 0;
-  for (let d = 1; d <= day; d++) if (uniformAt(mixKey([5, place]), d) < REPLACED) born = d;
+  for (let d = 1; d <= day; d++) if (uniformAt(keyOf(5, index), d) < REPLACED) born = d;
   return born;
 }

@@ -2,12 +2,14 @@
  * Measures the correction for labels that come late: an audience buys hours after it was shown an
  * item, and the same traffic goes through the real ranker, joiner and trainer with different
  * windows. An oracle run knows each purchase at once; with a longer window it learns as late as the
- * other runs, and so bounds them.
+ * other runs, and so bounds them. A second oracle knows at the end of the window which purchases
+ * will come late, and leaves their rows out until then: the best that a correction of the loss
+ * could reach.
  *
- *     deno task bench:late-labels [--visits 20000] [--window 6h] [--json]
+ *     deno task bench:late-labels [--visits 20000] [--window 6h] [--audiences 0,1,2] [--json]
  *
  * Scores are the served ones, each before its label could be known, over the last two thirds of the
- * visits.
+ * visits. Figures are means over the audiences, with half the range of the AUC.
  */
 import { parseArgs } from "node:util";
 import { parseConfiguration } from "../../../configuration/configuration.ts";
@@ -29,6 +31,8 @@ interface Variant {
   readonly lateLabels?: string;
   /** Whether purchases are known at once. */
   readonly atOnce?: boolean;
+  /** Whether rows whose purchase comes late are left out when the window closes. */
+  readonly leftOut?: boolean;
   /** Whether a purchase decides its example at once, before the window closes. */
   readonly final?: boolean;
 }
@@ -46,6 +50,8 @@ const variants: readonly Variant[] = [
     { name: "late labels are lost", window },
     { name: "with lateLabels", window, lateLabels: "3d" },
     { name: "with lateLabels, final", window, lateLabels: "3d", final: true },
+    { name: "late rows are left out", window, lateLabels: "3d", leftOut: true },
+    { name: "late rows are left out, final", window, lateLabels: "3d", leftOut: true, final: true },
   ]),
   { name: "late labels are lost", window: "1d" },
 ];
@@ -81,7 +87,12 @@ trainer: { batchRows: 32, linger: 60ms } # so that late labels and new negatives
 }
 
 async function run(variant: Variant, audience: Audience): Promise<Quality> {
-  const configuration = parseConfiguration(configurationOf(variant), "late_labels.yaml");
+  const parsed = parseConfiguration(configurationOf(variant), "late_labels.yaml");
+  const { joiner } = parsed;
+  const { leftOut = false } = variant;
+  // Without earlier negatives of the same rows there is nothing to correct.
+  const negativeSampling = { ...joiner.negativeSampling, correction: "weight" } as const;
+  const configuration = leftOut ? { ...parsed, joiner: { ...joiner, negativeSampling } } : parsed;
   const mesh = await startMesh(configuration, { logLevelMin: "error" });
   const acceptance = new AcceptanceClock(mesh.mesh.home.clock);
   const [scores, labels]: number[][] = [[], []];
@@ -108,9 +119,25 @@ async function run(variant: Variant, audience: Audience): Promise<Quality> {
             limit: items.length,
             explain: false,
             rankingId: `r${begin + i}`,
+            awaitShown: leftOut,
           }, ASK_BUDGET)
         ),
       );
+      if (leftOut) {
+        await mesh.stores.eventLog.append(
+          0,
+          block.map(({ atMs, items }, i) =>
+            encodeEvent({
+              kind: "shown",
+              rankingId: `r${begin + i}`,
+              items: items.filter(({ boughtAfterMs = 0 }) => boughtAfterMs < joiner.windowMs)
+                .map(({ id }) => id),
+              atMs,
+              acceptedAtMs: acceptance.nextMs(),
+            })
+          ),
+        );
+      }
       block.forEach(({ items, atMs }, i) => {
         const scoreOf = new Map(rankings[i].items.map(({ id, score }) => [id, score]));
         for (const { id, boughtAfterMs } of items) {
@@ -153,22 +180,31 @@ if (import.meta.main) {
     options: {
       visits: { type: "string", default: "20000" },
       window: { type: "string" },
+      audiences: { type: "string", default: "0" },
       json: { type: "boolean", default: false },
     },
   });
-  const audience = makeAudience(Number(values.visits));
-  console.error(`${audience.visits.length} visits, ${audience.purchases} purchases`);
+  const audiences = values.audiences.split(",")
+    .map((audience) => makeAudience(Number(values.visits), Number(audience)));
+  for (const { visits, purchases } of audiences) {
+    console.error(`${visits.length} visits, ${purchases} purchases`);
+  }
   console.log("| Window | Labels | AUC | Logloss | Calibration |\n| --- | --- | --- | --- | --- |");
   const chosen = variants.filter(({ window }) => window === (values.window ?? window));
   for (const variant of chosen) {
-    const quality = await run(variant, audience);
-    const { auc, logloss, calibration } = quality;
+    const runs: Quality[] = [];
+    for (const audience of audiences) runs.push(await run(variant, audience));
+    const meanOf = (figure: keyof Quality) =>
+      runs.reduce((sum, run) => sum + run[figure], 0) / runs.length;
+    const [auc, logloss, calibration] = [meanOf("auc"), meanOf("logloss"), meanOf("calibration")];
+    const aucs = runs.map((run) => run.auc);
+    const aucHalfRange = (Math.max(...aucs) - Math.min(...aucs)) / 2;
     console.log(
       values.json
-        ? JSON.stringify({ ...variant, ...quality })
-        : `| ${variant.window} | ${variant.name} | ${auc.toFixed(4)} | ${logloss.toFixed(4)} | ${
-          calibration.toFixed(3)
-        } |`,
+        ? JSON.stringify({ ...variant, auc, aucHalfRange, logloss, calibration, aucs })
+        : `| ${variant.window} | ${variant.name} | ${auc.toFixed(4)} ±${
+          aucHalfRange.toFixed(4)
+        } | ${logloss.toFixed(4)} | ${calibration.toFixed(3)} |`,
     );
   }
 }
