@@ -1,9 +1,18 @@
 /**
- * The rows of a snapshot that are being loaded while the shard serves those that it has: deltas and
- * pages carry loaded rows to the replicas, and messages of trainers wait until all are there.
+ * Loads the rows of the newest snapshot at a shard's start. While a long load goes on, the shard
+ * serves the rows that it has: deltas and pages carry loaded rows to the replicas, and messages of
+ * trainers wait until all are there.
  */
-import type { RestoredShard } from "./shard_restore.ts";
+import type { ActorContext } from "../../mesh/runtime/actor.ts";
+import type { BlobStore } from "../../mesh/ports/blob_store.ts";
+import { ClassTables } from "../../kernels/embedding/class_tables.ts";
+import type { EmbeddingShardOptions } from "./options.ts";
+import type { EmbeddingShardMessage } from "./protocol.ts";
+import { LoadProgress } from "./load_progress.ts";
+import { type RestoredShard, restoreNewest } from "./shard_restore.ts";
 import { WaitingMessages } from "./waiting_messages.ts";
+
+type Context = ActorContext<EmbeddingShardMessage>;
 
 /** The shard's rows are not all loaded yet. */
 export class ShardLoadingError extends Error {
@@ -13,41 +22,22 @@ export class ShardLoadingError extends Error {
   }
 }
 
-/** The progress of a load. */
-export class LoadProgress {
-  readonly #isWanted: () => boolean;
-  #bytes = 0;
-  #loaded = 0;
-
-  /** @param isWanted Whether the load goes on. */
-  constructor(isWanted: () => boolean = () => true) {
-    this.#isWanted = isWanted;
-  }
-
-  /** Bytes that will be read. */
-  begin(bytes: number): void {
-    this.#bytes = bytes;
-  }
-
-  /** @throws {Error} The load is not wanted any more. */
-  loaded(bytes: number): void {
-    if (!this.#isWanted()) throw new Error("the shard has ended before its rows were loaded");
-    this.#loaded += bytes;
-  }
-
-  /** From 0 to 1. */
-  get share(): number {
-    return this.#bytes === 0 ? 0 : this.#loaded / this.#bytes;
-  }
-}
-
 /** A load under way. */
 export class Loading {
   readonly restored: Promise<RestoredShard>;
+  readonly #context: Context;
+  readonly #options: EmbeddingShardOptions;
   readonly #progress: LoadProgress;
-  readonly waiting = new WaitingMessages("loading");
+  readonly #waiting = new WaitingMessages("loading");
 
-  constructor(restored: Promise<RestoredShard>, progress: LoadProgress) {
+  constructor(
+    context: Context,
+    options: EmbeddingShardOptions,
+    restored: Promise<RestoredShard>,
+    progress: LoadProgress,
+  ) {
+    this.#context = context;
+    this.#options = options;
     this.restored = restored;
     this.#progress = progress;
   }
@@ -56,4 +46,39 @@ export class Loading {
   get share(): number {
     return this.#progress.share;
   }
+
+  /** Whether a message is not handled before all rows are loaded. */
+  keeps(message: EmbeddingShardMessage): boolean {
+    const { shard, evictionIntervalMs } = this.#options;
+    const refusal = (doing: string) => new ShardLoadingError(shard, doing);
+    const parts = { context: this.#context, refusal, retryMs: evictionIntervalMs };
+    return this.#waiting.keeps(message, parts);
+  }
+
+  /** Takes the messages that have waited, in their order. */
+  takeWaiting(): EmbeddingShardMessage[] {
+    return this.#waiting.take();
+  }
+}
+
+/**
+ * Makes a shard's tables and loads the rows of the newest snapshot. After `loadWaitMs` the shard
+ * begins to serve, and the load goes on.
+ */
+export async function loadRows(
+  context: Context,
+  options: EmbeddingShardOptions,
+  blobs: BlobStore,
+): Promise<{ readonly tables: ClassTables; readonly loaded: RestoredShard | Loading }> {
+  const tables = ClassTables.create(options.tables);
+  // Deltas carry the rows that are loaded from now on, if replicas are to have them before the
+  // end of the load.
+  tables.deltas.take(0, 1);
+  const progress = new LoadProgress(() => context.isCurrent);
+  const restoring = restoreNewest(tables, options, blobs, context.telemetry, progress);
+  if (!await context.settlesWithin(restoring, options.loadWaitMs)) {
+    return { tables, loaded: new Loading(context, options, restoring, progress) };
+  }
+  tables.deltas.end();
+  return { tables, loaded: await restoring };
 }

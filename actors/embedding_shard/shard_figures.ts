@@ -9,12 +9,16 @@ import type { Counter, Gauge, Histogram, Telemetry } from "../../mesh/ports/tele
 /** Entries of a full bucket. */
 const ENTRIES_MAX = 16;
 
+/** Interval at which the entries per bucket are counted, ms. Counting visits all buckets. */
+const BUCKETS_INTERVAL_MS = 60_000;
+
 /** Outcomes of updates, as the tables count them. */
 const OUTCOMES = ["admitted", "filtered", "updated", "evicted", "rejected"] as const;
 
 export class ShardFigures {
   readonly #clock: Clock;
   readonly #shard: string;
+  readonly #labels: { readonly shard: string };
   readonly #rows: Gauge;
   readonly #bytes: Gauge;
   readonly #bytesMax: Gauge;
@@ -24,8 +28,10 @@ export class ShardFigures {
   readonly #lookups: Counter;
   readonly #missing: Counter;
   readonly #updates: Counter;
+  readonly #gradientRows: Counter;
   readonly #frozenMs: Histogram;
   #before: ClassTablesStatistics;
+  #bucketsShownMs = -Infinity;
 
   /**
    * @param restored Statistics after the restore: rows of a snapshot do not count as updates.
@@ -39,6 +45,7 @@ export class ShardFigures {
   ) {
     this.#clock = clock;
     this.#shard = String(shard);
+    this.#labels = { shard: this.#shard };
     this.#rows = telemetry.gauge("cairn_shard_rows", {
       help: "Rows in the training tables, by class: slots of the same widths and optimizers.",
       labelNames: ["shard", "class"],
@@ -78,6 +85,10 @@ export class ShardFigures {
         "updates rejected for lack of memory or because they were not finite.",
       labelNames: ["shard", "outcome"],
     });
+    this.#gradientRows = telemetry.counter("cairn_shard_gradient_rows_total", {
+      help: "Rows for which gradients arrived; a row counts once a batch.",
+      labelNames,
+    });
     this.#frozenMs = telemetry.histogram("cairn_shard_frozen_ms", {
       help:
         "Time from the freeze of a shard to the end of its move, ms; by outcome, moved or given up.",
@@ -106,6 +117,11 @@ export class ShardFigures {
     this.#before = statistics;
   }
 
+  /** Gradients of one message were applied to this number of rows. */
+  gradientsApplied(rows: number): void {
+    this.#gradientRows.add(rows, this.#labels);
+  }
+
   /** A move has ended for which the shard was frozen at this time; undefined = it was not. */
   moveEnded(outcome: "moved" | "givenUp", frozenAtMs: number | undefined): void {
     if (frozenAtMs === undefined) return;
@@ -128,9 +144,16 @@ export class ShardFigures {
     }
   }
 
-  /** @param entriesPerBucket Number of buckets with 0, 1, … 16 entries. */
-  showBuckets(entriesPerBucket: Float64Array): void {
-    entriesPerBucket.forEach((buckets, entries) => {
+  /**
+   * Updates the gauges of the buckets, if the interval is over.
+   *
+   * @param entriesPerBucket Counts the buckets with 0, 1, … 16 entries.
+   */
+  showBuckets(entriesPerBucket: () => Float64Array): void {
+    const nowMs = this.#clock.monotonicMs();
+    if (nowMs - this.#bucketsShownMs < BUCKETS_INTERVAL_MS) return;
+    this.#bucketsShownMs = nowMs;
+    entriesPerBucket().forEach((buckets, entries) => {
       this.#buckets.set(buckets, { shard: this.#shard, entries: String(entries) });
     });
   }

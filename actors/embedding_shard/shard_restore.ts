@@ -19,7 +19,7 @@ import {
   SnapshotError,
 } from "../../records/snapshot_parts.ts";
 import type { EmbeddingShardOptions } from "./options.ts";
-import { LoadProgress } from "./loading.ts";
+import { LoadProgress } from "./load_progress.ts";
 import { SchemaChanges } from "./schema_changes.ts";
 
 type ShardSelection = Parameters<ClassTables["restore"]>[1];

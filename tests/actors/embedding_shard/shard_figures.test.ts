@@ -87,7 +87,7 @@ Deno.test("a shard shows its load, what waits for replicas, and how many ids wer
   );
   tables.lookup({ ids: ids.map((id) => id + 1000n), starts }, "zeros");
   figures.show(tables.statistics());
-  figures.showBuckets(tables.entriesPerBucket());
+  figures.showBuckets(() => tables.entriesPerBucket());
   assert.deepEqual([value("lookups_total"), value("missing_total")], [3000, 2000]);
   assert.equal(value("touched"), 3000);
   assert.equal(value("load"), tables.statistics().load);

@@ -1,0 +1,107 @@
+/**
+ * The moves of a shard to other nodes, seen from its owner: one copy at a time reads the rows, and
+ * messages to a frozen shard wait until the move is given up.
+ */
+import type { ActorContext } from "../../mesh/runtime/actor.ts";
+import type { ClassTables } from "../../kernels/embedding/class_tables.ts";
+import { present } from "../../structures/invariant.ts";
+import type { GivingMessage, ShardHandover } from "./copy_protocol.ts";
+import { ShardMovingError } from "./copy_protocol.ts";
+import { Giving, refuseCopy } from "./giving.ts";
+import type { MovedShards } from "./moved_shards.ts";
+import type { EmbeddingShardOptions } from "./options.ts";
+import type { EmbeddingShardMessage } from "./protocol.ts";
+import type { ShardFigures } from "./shard_figures.ts";
+
+export interface ShardMovesParts {
+  readonly context: ActorContext<EmbeddingShardMessage>;
+  readonly options: EmbeddingShardOptions;
+  readonly tables: ClassTables;
+  readonly moved: MovedShards;
+  readonly figures: ShardFigures;
+  readonly incarnation: string;
+  /** Called once a move: from now on the shard takes no updates. */
+  readonly onFrozen: () => void;
+  /** The state of the frozen shard that is not in its tables; called once a move. */
+  readonly handOver: () => Omit<ShardHandover, "end">;
+  /** Handles a message that has waited. */
+  readonly receive: (message: EmbeddingShardMessage) => void;
+}
+
+export class ShardMoves {
+  readonly #parts: ShardMovesParts;
+  /** The move that is under way. */
+  #giving: Giving | undefined;
+
+  constructor(parts: ShardMovesParts) {
+    this.#parts = parts;
+    const { moved, options: { shard, tenure } } = parts;
+    // The shard handed itself over and crashed: the copy may be the owner by now.
+    const copy = moved.givenTo(shard, tenure);
+    if (copy !== undefined) this.#begin(copy, undefined);
+  }
+
+  /** Whether a message is not handled now, because the shard is frozen. */
+  keeps(message: EmbeddingShardMessage): boolean {
+    if (this.#giving?.isFrozen !== true) return false;
+    const { context, options: { shard, evictionIntervalMs } } = this.#parts;
+    const refusal = (doing: string) => new ShardMovingError(shard, doing);
+    return this.#giving.waiting.keeps(message, { context, refusal, retryMs: evictionIntervalMs });
+  }
+
+  /** Answers a message about a copy. */
+  answer(message: GivingMessage): void {
+    const { context, options: { shard }, tables, incarnation } = this.#parts;
+    const giving = this.#giving;
+    switch (message.kind) {
+      case "beginCopy": {
+        if (giving !== undefined) this.#giveUp(giving);
+        const source = tables.copySource();
+        const headers = source.begin();
+        this.#begin(message.copy, source);
+        return context.reply(message, { incarnation, headers });
+      }
+      case "copyRows":
+      case "getCopyChanges":
+      case "finishCopy":
+        if (giving?.copy === message.copy) return giving.answer(message);
+        return refuseCopy(context, shard, message);
+      case "abandonCopy":
+        if (giving !== undefined && giving.copy === (message.copy ?? giving.copy)) {
+          this.#giveUp(giving);
+        }
+        return context.reply(message, undefined);
+      case "getGiving": {
+        const { copy, isFrozen } = giving ?? { copy: "", isFrozen: false };
+        return context.reply(message, giving && { copy, isFrozen });
+      }
+      default:
+        message satisfies never;
+    }
+  }
+
+  /** The shard ends here; a frozen shard has moved. */
+  stop(): void {
+    this.#parts.figures.moveEnded("moved", this.#giving?.frozenAtMs);
+  }
+
+  #begin(copy: string, source: ConstructorParameters<typeof Giving>[1]): void {
+    const { context, options: { shard, tenure }, moved, onFrozen, handOver } = this.#parts;
+    const freeze = () => {
+      const { copy } = present(this.#giving, "a frozen shard moves");
+      moved.give(shard, copy, tenure);
+      onFrozen();
+    };
+    this.#giving = new Giving(copy, source, { context, shard, onFrozen: freeze, handOver });
+  }
+
+  /** The shard stays here: messages that have waited are handled now. */
+  #giveUp(giving: Giving): void {
+    const { figures, moved, options, receive } = this.#parts;
+    figures.moveEnded("givenUp", giving.frozenAtMs);
+    this.#giving = undefined;
+    giving.close();
+    moved.settle(options.shard);
+    for (const message of giving.waiting.take()) receive(message);
+  }
+}
