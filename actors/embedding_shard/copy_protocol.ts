@@ -20,7 +20,7 @@ import type {
   CopyPage,
 } from "../../kernels/embedding/class_copy.ts";
 import type { SnapshotHeader } from "../../kernels/embedding/table_snapshot.ts";
-import type { HandedDeltas } from "./deltas.ts";
+import type { HandedDeltas } from "./delta_stream.ts";
 
 /** The owner, as a copy of it begins. */
 export interface CopyBegun {

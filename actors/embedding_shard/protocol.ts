@@ -7,7 +7,7 @@ import type { FeatureIds } from "../../kernels/embedding/options.ts";
 import type { SnapshotKind } from "../../kernels/embedding/table_snapshot.ts";
 import type { ShardMember } from "../../records/snapshot_parts.ts";
 import type { GivingMessage } from "./copy_protocol.ts";
-import type { Delta, DeltaPosition } from "./deltas.ts";
+import type { Delta, DeltaPosition } from "./delta_stream.ts";
 
 export type { Delta, DeltaPosition };
 
@@ -96,8 +96,8 @@ export interface SourceOpening {
   /** Incarnation of the shard. */
   readonly incarnation: string;
   /**
-   * Number of the opening within this incarnation; ascending. It begins with the tenure of the
-   * source, see {@link tenureOf}.
+   * Number of the opening within this incarnation; ascending. Openings of a later tenure of the
+   * source have higher numbers.
    */
   readonly epoch: number;
 }
@@ -108,52 +108,6 @@ export class ShardRestartedError extends Error {
   constructor(shard: number) {
     super(
       `embedding_shard/${shard} was restarted since its mark was read: learn again from its mark.`,
-    );
-  }
-}
-
-/** Openings of one tenure. */
-const OPENINGS_PER_TENURE = 2 ** 20;
-
-/** The number of the first opening of a tenure. */
-export function firstOpeningOf(tenure: number): number {
-  return tenure * OPENINGS_PER_TENURE + 1;
-}
-
-/** The tenure of an opening. */
-export function tenureOf(opening: number): number {
-  return Math.floor(opening / OPENINGS_PER_TENURE);
-}
-
-/** A trainer with a later right to the partition has opened the source: the sender must stop. */
-export class SourceTakenError extends Error {
-  override readonly name = "SourceTakenError";
-  constructor(shard: number, source: string, tenure: number, taken: number) {
-    super(
-      `embedding_shard/${shard} takes nothing from ${source} of tenure ${tenure}: the one of ` +
-        `tenure ${taken} has its partition.`,
-    );
-  }
-}
-
-/** The source was opened again: the sender's opening, and every message under it, has ended. */
-export class SourceReopenedError extends Error {
-  override readonly name = "SourceReopenedError";
-  constructor(shard: number, source: string) {
-    super(
-      `embedding_shard/${shard} takes nothing more of this opening of ${source}: it was opened ` +
-        "again since.",
-    );
-  }
-}
-
-/** The shard has applied gradients beyond the cut: its rows do not belong to the cut. */
-export class CutPassedError extends Error {
-  override readonly name = "CutPassedError";
-  constructor(shard: number, source: string, applied: number, cut: number) {
-    super(
-      `Cannot cut at row ${cut} of ${source}: embedding_shard/${shard} has applied ${applied} ` +
-        "rows. The trainer learns them again after its restart; take the snapshot then.",
     );
   }
 }
@@ -270,7 +224,7 @@ export interface GetShardStatistics extends Request<ShardStatistics> {
 
 /**
  * Notes this moment as the cut of a snapshot: all rows of each source up to its `sequence` are
- * applied, and none after it. Drops an unfinished snapshot. Refused with a {@link CutPassedError}
+ * applied, and none after it. Drops an unfinished snapshot. Refused with a `CutPassedError`
  * where the shard is past a mark.
  */
 export interface BeginSnapshot extends Request<void> {

@@ -2,16 +2,7 @@
  * The sources of gradients of a shard, one for each trainer: the high-water mark of each, so that
  * every batch is applied once, and its current opening, so that an earlier one changes nothing.
  */
-import {
-  type BeginSnapshot,
-  CutPassedError,
-  firstOpeningOf,
-  ShardRestartedError,
-  type SourceOpening,
-  SourceReopenedError,
-  SourceTakenError,
-  tenureOf,
-} from "./protocol.ts";
+import { type BeginSnapshot, ShardRestartedError, type SourceOpening } from "./protocol.ts";
 
 /** Marks and openings as they move with a shard. */
 export interface SourcesState {
@@ -83,5 +74,51 @@ export class Sources {
     }
     for (const { source, sequence } of marks) this.#marks.set(source, sequence);
     return undefined;
+  }
+}
+
+/** Openings of one tenure. */
+const OPENINGS_PER_TENURE = 2 ** 20;
+
+/** The number of the first opening of a tenure. */
+function firstOpeningOf(tenure: number): number {
+  return tenure * OPENINGS_PER_TENURE + 1;
+}
+
+/** The tenure of an opening. */
+function tenureOf(opening: number): number {
+  return Math.floor(opening / OPENINGS_PER_TENURE);
+}
+
+/** A trainer with a later right to the partition has opened the source: the sender must stop. */
+class SourceTakenError extends Error {
+  override readonly name = "SourceTakenError";
+  constructor(shard: number, source: string, tenure: number, taken: number) {
+    super(
+      `embedding_shard/${shard} takes nothing from ${source} of tenure ${tenure}: the one of ` +
+        `tenure ${taken} has its partition.`,
+    );
+  }
+}
+
+/** The source was opened again: the sender's opening, and every message under it, has ended. */
+class SourceReopenedError extends Error {
+  override readonly name = "SourceReopenedError";
+  constructor(shard: number, source: string) {
+    super(
+      `embedding_shard/${shard} takes nothing more of this opening of ${source}: it was opened ` +
+        "again since.",
+    );
+  }
+}
+
+/** The shard has applied gradients beyond the cut: its rows do not belong to the cut. */
+class CutPassedError extends Error {
+  override readonly name = "CutPassedError";
+  constructor(shard: number, source: string, applied: number, cut: number) {
+    super(
+      `Cannot cut at row ${cut} of ${source}: embedding_shard/${shard} has applied ${applied} ` +
+        "rows. The trainer learns them again after its restart; take the snapshot then.",
+    );
   }
 }

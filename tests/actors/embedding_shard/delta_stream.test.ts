@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
-import { DeltaStream } from "../../../actors/embedding_shard/delta_stream.ts";
-import type { HandedDeltas } from "../../../actors/embedding_shard/deltas.ts";
+import { DeltaStream, type HandedDeltas } from "../../../actors/embedding_shard/delta_stream.ts";
 import { ClassTables } from "../../../kernels/embedding/class_tables.ts";
 
 function tablesWith(rows: number): ClassTables {
