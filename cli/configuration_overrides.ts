@@ -166,7 +166,7 @@ function yamlValue(text: string): { readonly value?: unknown; readonly problem?:
 function replaceModel(document: Document, name: string): void {
   // DeepFM, deep_fm and deepFm are one; papers write the names in many ways.
   const plain = (text: string) => text.replaceAll(/[_-]/g, "").toLowerCase();
-  // For an unknown kind all keys are kept: the configuration's own checks report it.
+  // For an unknown kind all keys stay: the configuration's own checks report it.
   const shape = modelSection.options.find(({ shape }) => plain(shape.kind.value) === plain(name))
     ?.shape;
   const kind = shape?.kind.value ?? name;
@@ -222,12 +222,12 @@ function optimizersOf(document: Document): string[][] {
     .filter((path) => isMap(document.getIn(path)));
 }
 
-/** Removes the keys of the map at `path` that are not among `kept`. */
-function dropOthers(document: Document, path: readonly string[], kept: readonly string[]): void {
+/** Removes the keys of the map at `path` that are not among `names`. */
+function dropOthers(document: Document, path: readonly string[], names: readonly string[]): void {
   const map = document.getIn(path);
   if (!isMap(map)) return;
   for (const key of Object.keys(map.toJSON())) {
-    if (!kept.includes(key)) document.deleteIn([...path, key]);
+    if (!names.includes(key)) document.deleteIn([...path, key]);
   }
 }
 

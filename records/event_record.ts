@@ -144,7 +144,7 @@ export type EventRecord =
   | RememberedRecord
   | MarkRecord;
 
-/** Kept between records: a new encoder allocates its buffer, half the cost of a small record. */
+/** Used for all records: a new encoder allocates its buffer, half the cost of a small record. */
 const encoder = new Encoder({ ignoreUndefined: true });
 
 /** The record as bytes for the event log. */

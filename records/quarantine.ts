@@ -18,7 +18,7 @@ export interface RefusedRow {
   readonly labels: readonly string[];
   readonly dense: readonly string[];
   readonly logSampleRate: string;
-  /** Feature ids, decimal; slot after slot, the first {@link IDS_KEPT}. */
+  /** Feature ids, decimal; slot after slot, the first {@link IDS_MAX}. */
   readonly ids: readonly string[];
 }
 
@@ -36,19 +36,19 @@ export interface SkippedStretch {
 /** The quarantine of one trainer. */
 export interface Quarantine {
   readonly format: 1;
-  /** Oldest first, at most {@link ROWS_KEPT}. */
+  /** Oldest first, at most {@link ROWS_MAX}. */
   readonly rows: readonly RefusedRow[];
-  /** Rows refused in all, also those that are no longer kept. */
+  /** Rows refused in all, also those that are no longer listed. */
   readonly rowsRefused: number;
   /** Number after the last refused row. Rows before it are recorded, and are not counted again. */
   readonly recordedBefore: number;
   readonly skipped: readonly SkippedStretch[];
 }
 
-/** Refused rows that a quarantine keeps. Beyond, the oldest are dropped. */
-export const ROWS_KEPT = 200;
-/** Ids of a refused row that are kept: a list has up to 1,000, and each refusal writes all rows. */
-export const IDS_KEPT = 256;
+/** Refused rows that a quarantine lists. Beyond, the oldest are dropped. */
+export const ROWS_MAX = 200;
+/** Ids that a refused row lists: a slot's list has up to 1,000, and each refusal writes all rows. */
+export const IDS_MAX = 256;
 
 /** A quarantine without rows. */
 export const EMPTY_QUARANTINE: Quarantine = {
@@ -177,11 +177,11 @@ export async function writeQuarantine(
 export function withRefused(quarantine: Quarantine, rows: readonly RefusedRow[]): Quarantine {
   const fresh = rows
     .filter(({ row }) => row >= quarantine.recordedBefore)
-    .map((row) => ({ ...row, ids: row.ids.slice(0, IDS_KEPT) }));
+    .map((row) => ({ ...row, ids: row.ids.slice(0, IDS_MAX) }));
   if (fresh.length === 0) return quarantine;
   return {
     ...quarantine,
-    rows: [...quarantine.rows, ...fresh].slice(-ROWS_KEPT),
+    rows: [...quarantine.rows, ...fresh].slice(-ROWS_MAX),
     rowsRefused: quarantine.rowsRefused + fresh.length,
     recordedBefore: Math.max(...fresh.map(({ row }) => row)) + 1,
   };

@@ -12,7 +12,7 @@
  *
  * A shard writes only its changes since the snapshot before. The manifest names all members of the
  * chain that lead to its cut, also those under the prefixes of earlier snapshots, and a blob stays
- * as long as a kept or pinned manifest names it.
+ * as long as a retained or pinned manifest names it.
  */
 import { BlobDamagedError, type BlobStore } from "../mesh/ports/blob_store.ts";
 import {
@@ -24,7 +24,7 @@ import {
 } from "./snapshot_parts.ts";
 
 /** Version of the manifest and of the contents of the parts; a build reads only its own. */
-export const FORMAT = 11;
+export const FORMAT = 12;
 
 /** The parts of a snapshot. */
 export interface SnapshotManifest {
@@ -175,19 +175,19 @@ function pinnedAmong(names: readonly string[]): string[] {
 }
 
 /**
- * Deletes the blobs of all snapshots except those that `kept` and the pinned ones name. None may
+ * Deletes the blobs of all snapshots except those that `retained` and the pinned ones name. None may
  * be under way.
  *
  * @throws {Error} When the store does not give a pinned manifest; nothing is deleted then.
  */
 export async function keepSnapshots(
   blobs: BlobStore,
-  kept: readonly SnapshotManifest[],
+  retained: readonly SnapshotManifest[],
 ): Promise<void> {
   const all = await listSnapshotBlobs(blobs);
   const pinned = pinnedAmong(all);
-  const named = new Set(kept.flatMap(partsOf).map(({ name }) => name));
-  for (const { name } of kept) named.add(manifestName(name));
+  const named = new Set(retained.flatMap(partsOf).map(({ name }) => name));
+  for (const { name } of retained) named.add(manifestName(name));
   for (const name of pinned) {
     for (const part of await partsOfPinned(blobs, name)) named.add(part.name);
   }
@@ -209,7 +209,7 @@ async function partsOfPinned(blobs: BlobStore, name: string): Promise<readonly S
     return partsOf(await readManifest(blobs, name));
   } catch (error) {
     if (!isDamage(error)) throw error;
-    return []; // its own blobs are kept by their prefix
+    return []; // its own blobs are retained by their prefix
   }
 }
 

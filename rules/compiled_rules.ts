@@ -7,7 +7,7 @@ import { compileCondition, type Condition, ownersRead } from "./compile_expressi
 import { parseCondition } from "./parse_expression.ts";
 import type { RuleSet } from "./rule_set.ts";
 
-/** Texts whose conditions are kept. */
+/** Texts whose compiled conditions are held. */
 const CONDITIONS_MAX = 256;
 
 /** A condition, and whether it reads attributes of items. */

@@ -88,7 +88,7 @@ ${lines.join("\n")}
 
 \`\`\`mermaid
 xychart-beta
-  title "Rows kept, % of all"
+  title "Rows admitted, % of all"
   x-axis "threshold" [${list((run) => String(run.threshold))}]
   y-axis "%" 0 --> 100
   bar [${list((run) => (100 * run.rows / base.rows).toFixed(1))}]

@@ -322,14 +322,14 @@ function byNumber(left: string, right: string): number {
 
 function snapshotsOf(storage: StorageSection): Omit<SnapshotterOptions, "trainers" | "shards"> {
   if (storage.kind === "memory") {
-    const none = { spreadMs: 0, snapshotsKept: 0, incrementsMax: 0, incrementsShare: 0 };
+    const none = { spreadMs: 0, snapshotsRetained: 0, incrementsMax: 0, incrementsShare: 0 };
     return { ...none, intervalMs: 1_000, budgetMs: 1_000 };
   }
   const { interval, spread, kept, budget, increments, incrementsShare } = storage.snapshots;
   return {
     intervalMs: interval,
     spreadMs: Math.min(spread, interval / 2, budget / 2),
-    snapshotsKept: kept,
+    snapshotsRetained: kept,
     incrementsMax: increments,
     incrementsShare,
     budgetMs: budget,

@@ -19,7 +19,7 @@ export class BufferPool {
   readonly #spare: ArrayBuffer[] = [];
   readonly #spareMax: number;
 
-  /** @param spareMax Buffers kept at most. Beyond, the smallest is dropped. */
+  /** @param spareMax Buffers held at most. Beyond, the smallest is dropped. */
   constructor(spareMax: number) {
     this.#spareMax = spareMax;
   }

@@ -46,7 +46,7 @@ interface CountedChunk extends Chunk {
 }
 
 const CHUNK_DOUBLES = 2 ** 15;
-/** Chunks without records that are kept for the next ones. */
+/** Chunks without records that wait for the next ones. */
 const SPARE_CHUNKS_MAX = 16;
 
 /**

@@ -146,7 +146,7 @@ class ShardRestore {
         `${report.rowsWithoutRoom} rows do not fit into the table: raise embeddings.bytesMax`,
       );
     }
-    this.allCounters &&= report.countersKept;
+    this.allCounters &&= report.countersComplete;
     this.#removed += report.rowsRemoved;
     this.rowsAtCut = header.classes.reduce((sum, { rowsInTable }) => sum + rowsInTable, 0);
     return { report, header };

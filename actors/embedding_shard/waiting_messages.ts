@@ -9,7 +9,7 @@ import type { EmbeddingShardMessage } from "./protocol.ts";
 export type WaitingState = "loading" | "frozen";
 
 /**
- * Handling of a message: kept until the state ends, refused so that the asker asks again, sent
+ * Handling of a message: held until the state ends, refused so that the asker asks again, sent
  * again by the shard's own timer, or handled as ever.
  */
 type Handling = "waits" | "refused" | "again" | "handled";

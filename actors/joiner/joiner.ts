@@ -147,7 +147,7 @@ export class Joiner implements Behavior<JoinerMessage> {
         return this.#context.reply(message, {
           ...this.#window.counts,
           impressionsOpen: this.#window.impressionsOpen,
-          impressionsKept: this.#window.impressionsHeld - this.#window.impressionsOpen,
+          impressionsDecided: this.#window.impressionsHeld - this.#window.impressionsOpen,
           examplesWaiting: this.#examples.rowsWaiting,
           examplesDropped: this.#writer.dropped,
           recordsInvalid: this.#recordsInvalid,

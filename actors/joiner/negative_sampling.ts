@@ -43,7 +43,7 @@ export class NegativeSampling {
     return fnv1a(rankingId, this.#seed ^ FNV_OFFSET_BASIS);
   }
 
-  /** Whether the negative example in this row of the ranking is kept. */
+  /** Whether the negative example in this row of the ranking becomes one. */
   keeps(key: number, row: number): boolean {
     return mix(mix(key) + Math.imul(row, GOLDEN_RATIO)) < this.#threshold;
   }

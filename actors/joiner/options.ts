@@ -50,7 +50,7 @@ export interface JoinerOptions {
   readonly actionsPerImpressionMax: number;
   readonly tasks: readonly TaskLabels[];
   readonly negativeSampling: {
-    /** Share of negatives that is kept, in (0, 1]. */
+    /** Share of negatives that become examples, in (0, 1]. */
     readonly rate: number;
     readonly seed: number;
     /**

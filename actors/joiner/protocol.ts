@@ -47,7 +47,7 @@ export interface JoinerStatus {
   /** Rows that no report and no action named, and that therefore gave no example. */
   readonly rowsNotShown: number;
   /** Decided rankings that are retained for late labels. */
-  readonly impressionsKept: number;
+  readonly impressionsDecided: number;
   /** Actions beyond `actionsPerImpressionMax`. */
   readonly actionsExcess: number;
   /** Events whose time was more than `clockSkewMsMax` after their acceptance. */

@@ -3,7 +3,7 @@
  * Between two rounds each trainer learns alone, from its own partition.
  *
  * The mean is weighted by the examples that each trainer has trained on since the last mean. Steps
- * made while the mean is on its way are kept on top of it, and the optimizer's state stays with the
+ * made while the mean is on its way stay on top of it, and the optimizer's state stays with the
  * trainer. A trainer that does not answer is left out; its steps go into a later round.
  *
  * @see McMahan et al., "Communication-Efficient Learning of Deep Networks from Decentralized Data",

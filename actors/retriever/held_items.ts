@@ -8,7 +8,7 @@ export type ItemIndex = number;
 
 export class HeldItems {
   readonly #itemsMax: number;
-  readonly #kept: ReadonlySet<string>;
+  readonly #names: ReadonlySet<string>;
   readonly #indexOf = new Map<string, ItemIndex>();
   readonly #ids: string[] = [];
   readonly #attributes: Attributes[] = [];
@@ -16,10 +16,10 @@ export class HeldItems {
   /** Items that found no room. */
   leftOut = 0;
 
-  /** @param kept Names of the attributes that are kept. */
-  constructor(itemsMax: number, kept: Iterable<string>) {
+  /** @param names Names of the attributes that are held. */
+  constructor(itemsMax: number, names: Iterable<string>) {
     this.#itemsMax = itemsMax;
-    this.#kept = new Set(kept);
+    this.#names = new Set(names);
   }
 
   get size(): number {
@@ -55,7 +55,7 @@ export class HeldItems {
       this.#indexOf.set(id, index);
       this.#ids[index] = id;
     }
-    this.#attributes[index] = this.#keptOf(attributes);
+    this.#attributes[index] = this.#readOf(attributes);
     return index;
   }
 
@@ -75,12 +75,12 @@ export class HeldItems {
     return this.#indexOf.get(this.#ids[index]) === index;
   }
 
-  #keptOf(attributes: Attributes): Attributes {
-    const kept: Record<string, Attributes[string]> = {};
-    for (const name of this.#kept) {
-      if (Object.hasOwn(attributes, name)) kept[name] = attributes[name];
+  #readOf(attributes: Attributes): Attributes {
+    const read: Record<string, Attributes[string]> = {};
+    for (const name of this.#names) {
+      if (Object.hasOwn(attributes, name)) read[name] = attributes[name];
     }
-    return kept;
+    return read;
   }
 }
 

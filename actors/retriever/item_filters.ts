@@ -1,6 +1,6 @@
 /**
  * Filters over the items of a retriever. A condition on the item alone becomes a bitmap, which is
- * kept for the next request and follows each change of an item; other conditions are evaluated for
+ * held for the next request and follows each change of an item; other conditions are evaluated for
  * the items that a search finds.
  */
 import type { Attributes } from "../../mesh/ports/profile_store.ts";
@@ -17,7 +17,7 @@ import { Bitmap } from "./bitmap.ts";
 import type { HeldItems, ItemIndex } from "./held_items.ts";
 import type { FilterScope } from "./protocol.ts";
 
-/** Bitmaps that are kept, the ones used last. */
+/** Most bitmaps that are held: the ones used last. */
 const BITMAPS_MAX = 32;
 
 const nothing: Attributes = {};

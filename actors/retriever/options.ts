@@ -14,7 +14,7 @@ export interface RetrieverOptions {
   readonly dim: number;
   /** Bound of the items; further ones are left out and counted. */
   readonly itemsMax: number;
-  /** Types of the attributes that filters read; other attributes are not kept. */
+  /** Types of the attributes that filters read; other attributes are not held. */
   readonly attributeTypes: AttributeTypes;
   /** The number that orders the source `recent`, the greatest first; absent = no such source. */
   readonly recentBy?: string;

@@ -75,7 +75,7 @@ export class Retriever implements Behavior<RetrieverMessage> {
     this.#scorer = context.actorRef<ScorerMessage>(options.scorer);
     this.#extractor = new FeatureExtractor(options.schema, FeatureHasher.create());
     this.#incarnation = context.random.uuid();
-    this.#items = new HeldItems(options.itemsMax, keptAttributes(options));
+    this.#items = new HeldItems(options.itemsMax, readAttributes(options));
     this.#filters = new ItemFilters(this.#items, options.attributeTypes);
     this.#recent = new RecentItems(this.#items, options.recentBy);
     this.#index = new CandidateIndex(options.dim, options.itemsMax);
@@ -367,7 +367,7 @@ export class Retriever implements Behavior<RetrieverMessage> {
   }
 }
 
-function* keptAttributes({ schema, attributeTypes }: RetrieverOptions): Iterable<string> {
+function* readAttributes({ schema, attributeTypes }: RetrieverOptions): Iterable<string> {
   yield* Object.keys(attributeTypes.item);
   for (const slot of schema.slots) {
     if ("attribute" in slot && slot.source === "item") yield slot.attribute;

@@ -1,6 +1,6 @@
 import type { Address } from "../../mesh/runtime/actor.ts";
 
-/** Plain data: the parts of a snapshot, its interval, and how many are kept. */
+/** Plain data: the parts of a snapshot, its interval, and how many are retained. */
 export interface SnapshotterOptions {
   /** By partition of the example log. */
   readonly trainers: readonly Address[];
@@ -14,11 +14,11 @@ export interface SnapshotterOptions {
   /** Time over which a scheduled snapshot is spread at most, ms; 0 = written at once. */
   readonly spreadMs: number;
   /**
-   * Finished snapshots that are kept, ≥ 2: an actor that crashes while a snapshot is taken begins
+   * Finished snapshots that are retained, ≥ 2: an actor that crashes while a snapshot is taken begins
    * from the one before. 0 = no snapshots (nothing outlives the process), and the example log is
    * trimmed as it is learned.
    */
-  readonly snapshotsKept: number;
+  readonly snapshotsRetained: number;
   /** Increments of a shard after its last full snapshot, at most; 0 = every snapshot is full. */
   readonly incrementsMax: number;
   /** Bytes of all increments of a shard, as a share of its full snapshot, at most. */

@@ -4,7 +4,7 @@
  * trims the part of the example log that no restart would read.
  *
  * If the example log is full, it takes a snapshot immediately: the log can be trimmed only up to
- * the oldest kept snapshot. Scheduled snapshots are spread over `spreadMs`; an explicit request
+ * the oldest retained snapshot. Scheduled snapshots are spread over `spreadMs`; an explicit request
  * cancels a running one and writes at full speed.
  *
  * Without snapshots it only trims the examples behind the trainers. A trainer that crashes then
@@ -53,7 +53,7 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
   readonly #bytes: Gauge;
   readonly #takenAt: Gauge;
   /** Newest first. */
-  #kept: readonly SnapshotManifest[];
+  #retained: readonly SnapshotManifest[];
   #dueAtMs: number;
   /** Name of the snapshot that was begun last. */
   #lastName: string | undefined;
@@ -72,13 +72,13 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
     context: ActorContext<SnapshotterMessage>,
     options: SnapshotterOptions,
     stores: SnapshotterDependencies,
-    kept: readonly SnapshotManifest[],
+    retained: readonly SnapshotManifest[],
     lastName: string | undefined,
   ) {
     this.#context = context;
     this.#options = options;
     this.#stores = stores;
-    this.#kept = kept;
+    this.#retained = retained;
     this.#lastName = lastName;
     this.#dueAtMs = context.clock.monotonicMs() + options.intervalMs;
     this.#snapshots = context.telemetry.counter("cairn_snapshots_total", {
@@ -188,7 +188,7 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
   }
 
   get #newest(): SnapshotManifest | undefined {
-    return this.#kept[0];
+    return this.#retained[0];
   }
 
   get #exampleLogFull(): boolean {
@@ -202,7 +202,7 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
 
   /** A failed snapshot costs only a longer replay. The next one is tried after the interval. */
   #report(error: unknown): void {
-    if (this.#options.snapshotsKept === 0) return; // only a trim failed, which is retried
+    if (this.#options.snapshotsRetained === 0) return; // only a trim failed, which is retried
     this.#failed++;
     this.#failedLast = true;
     this.#snapshots.add(1, { outcome: "failed" });
@@ -212,14 +212,14 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
   }
 
   async #take(name: string, spreadMs: number): Promise<string | undefined> {
-    const { budgetMs, shards, snapshotsKept, trainers: [trainer, ...others] } = this.#options;
-    if (snapshotsKept === 0) return await this.#trimLearned();
+    const { budgetMs, shards, snapshotsRetained, trainers: [trainer, ...others] } = this.#options;
+    if (snapshotsRetained === 0) return await this.#trimLearned();
     const atMs = this.#context.clock.nowMs();
     // Without new examples a snapshot is useful only where it replaces an older one that holds a
     // full log.
     const base = snapshotBase(this.#newest, this.#options);
     const chains = this.#newest?.shards ?? [];
-    const enough = this.#exampleLogFull ? this.#kept[snapshotsKept - 1] : this.#newest;
+    const enough = this.#exampleLogFull ? this.#retained[snapshotsRetained - 1] : this.#newest;
     const last = enough?.trainers.map(({ source, sequence }) => [source, sequence] as const);
     const publication = await this.#stores.publisher?.begin();
     const { parts: trainers } = await this.#context.actorRef<TrainerMessage>(trainer).ask({
@@ -257,7 +257,7 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
     };
     await publication?.publish(name);
     await writeManifest(this.#stores.blobs, manifest);
-    this.#kept = [manifest, ...this.#kept];
+    this.#retained = [manifest, ...this.#retained];
     this.#taken++;
     this.#failedLast = false;
     this.#snapshots.add(1, { outcome: "taken" });
@@ -267,19 +267,19 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
   }
 
   /**
-   * Deletes older snapshots and unfinished ones, and trims the example log up to the oldest kept
+   * Deletes older snapshots and unfinished ones, and trims the example log up to the oldest retained
    * cut.
    */
   async #deleteOlder(): Promise<void> {
     const { blobs } = this.#stores;
-    const kept = (await readManifests(blobs)).slice(0, this.#options.snapshotsKept);
-    this.#kept = kept;
-    await keepSnapshots(blobs, kept);
-    if (kept.length < this.#options.snapshotsKept) return;
+    const retained = (await readManifests(blobs)).slice(0, this.#options.snapshotsRetained);
+    this.#retained = retained;
+    await keepSnapshots(blobs, retained);
+    if (retained.length < this.#options.snapshotsRetained) return;
     // The minimum, not the oldest cut's offsets: a newer cut can lie before it, where a shard
     // crashed after its part was written and the trainer went back.
     const floors = new Map<number, number>();
-    for (const { partition, offset } of kept.flatMap(({ trainers }) => trainers)) {
+    for (const { partition, offset } of retained.flatMap(({ trainers }) => trainers)) {
       floors.set(partition, Math.min(offset, floors.get(partition) ?? Infinity));
     }
     for (const [partition, offset] of floors) await this.#trimExamples(partition, offset);

@@ -2,7 +2,7 @@
  * Progressive (prequential) validation: every example is scored before it is learned from, so the
  * trainer's predictions are tested on unseen data.
  *
- * Scores are kept as histograms by label. Histograms add up, so the difference of two readings
+ * Scores are counted in histograms by label. Histograms add up, so the difference of two readings
  * gives the AUC of the interval; scores in one bin count as ties.
  *
  * @see Blum, Kalai and Langford, "Beating the hold-out: bounds for k-fold and progressive

@@ -1,6 +1,6 @@
 /**
  * The trainer's side of averaging dense weights: offers its weights, and adopts the mean that comes
- * back. Steps between the offer and the mean are kept on top of the mean.
+ * back. Steps between the offer and the mean stay on top of the mean.
  */
 import { type DenseWeights, ontoMean } from "../../kernels/dense/weights.ts";
 import type { TrainingSession } from "../../kernels/dense/training_session.ts";

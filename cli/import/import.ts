@@ -148,7 +148,7 @@ async function readSource(
 function requireDirectory({ storage }: CairnConfiguration, config: string): void {
   if (storage.kind === "directory") return;
   throw usageError(
-    `Nothing would be kept: storage is memory in ${config}. Name a data directory, there or by ` +
+    `Nothing would remain: storage is memory in ${config}. Name a data directory, there or by ` +
       "--set 'storage={ kind: directory, path: data }'.",
   );
 }

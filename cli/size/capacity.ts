@@ -38,7 +38,7 @@ export interface PlannedConfiguration {
   readonly tablesBytesMax: number;
   readonly openBytesMax: number;
   readonly logBytesMax: number;
-  readonly snapshotsKept: number;
+  readonly snapshotsRetained: number;
   readonly cachesBytesMax: number;
 }
 
@@ -137,7 +137,7 @@ export function capacityOf(
       writtenPerDay: DAY_SECONDS * (rankingsPerSecond * rankingBytes +
         events * measured.eventLogBytes + examplesPerSecond * measured.exampleLogBytes),
       logsMax: 2 * planned.logBytesMax,
-      snapshots: (planned.snapshotsKept + 1) * memory["training tables"],
+      snapshots: (planned.snapshotsRetained + 1) * memory["training tables"],
       profiles: (items + users) * measured.profileBytes,
     },
     cores,

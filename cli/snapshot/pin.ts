@@ -17,7 +17,7 @@ export async function pinCommand(
   const name = await namedSnapshot(blobs, folder, snapshot);
   if (pin) {
     await pinSnapshot(blobs, name);
-    output.out(`${shortName(name)} is kept until it is unpinned.\n`);
+    output.out(`${shortName(name)} is stored until it is unpinned.\n`);
   } else {
     await unpinSnapshot(blobs, name);
     output.out(`${shortName(name)} is deleted when newer snapshots have replaced it.\n`);

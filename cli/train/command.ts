@@ -174,7 +174,7 @@ export function trainCommand(output: Output): Command {
           `${option} needs a validation file: name one by --valid, or leave it out.`,
         );
       }
-      // A model that is kept learns from every row, unless a share to hold back was typed.
+      // A model that is saved learns from every row, unless a share to hold back was typed.
       const holdsBack = flags.save === undefined ||
         command.getOptionValueSource("evalFraction") === "cli";
       const { train } = await import("./train.ts");

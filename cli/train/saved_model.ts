@@ -26,7 +26,7 @@ export interface SavedModel {
   storeProfiles(profiles: DatasetProfiles): Promise<void>;
   /**
    * Releases the folder to servers, and writes the configuration if it holds a model. If training
-   * failed before a model was kept, removes everything that was made.
+   * failed before a model was stored, removes everything that was made.
    *
    * @returns The file to serve the model with.
    */

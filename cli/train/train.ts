@@ -103,7 +103,7 @@ export async function train(flags: TrainFlags, output: Output): Promise<void> {
       await saved.storeProfiles(await profilesOf(dataset));
       return result;
     }).finally(async () => {
-      // Training that fails may have kept the best epoch before.
+      // Training that fails may have stored the best epoch before.
       const config = await saved.close();
       if (config === undefined) return;
       output.err(`The model is in ${folder}: deno task cairn serve --config ${config}\n`);

@@ -8,12 +8,12 @@ import type { Ranking } from "../../actors/ranker/protocol.ts";
 import type { Clock } from "../../mesh/ports/clock.ts";
 import { isSampled, type TraceContext, traceIdOf } from "../../mesh/ports/tracing.ts";
 
-/** Entries kept of each kind. */
-const KEPT = 100;
+/** Entries of each kind at most. */
+const ENTRIES_MAX = 100;
 /** Entries of each kind that are taken in a second; refusals are counted beyond it. */
 const PER_SECOND_MAX = 10;
-/** Items of a ranking that are kept. */
-const ITEMS_KEPT = 10;
+/** Items of a ranking that its entry has. */
+const ITEMS_MAX = 10;
 
 /** A ranking as it was answered. */
 export interface RankingSeen {
@@ -58,7 +58,7 @@ export interface RefusalSeen {
   readonly leftOut: number;
 }
 
-/** All that is kept, newest first. */
+/** The entries of all kinds, newest first. */
 export interface ActivitySeen {
   readonly rankings: readonly RankingSeen[];
   readonly events: readonly EventSeen[];
@@ -79,7 +79,7 @@ export class Activity {
 
   /**
    * @param ranking As the ranker answered it.
-   * @param trace A ranking whose spans are recorded is kept in any case.
+   * @param trace A ranking whose spans are recorded is shown in any case.
    */
   ranked(user: string, ranking: Ranking, tookMs: number, trace?: TraceContext): void {
     if (this.#unknown > 0) this.#learn(ranking.learnedThroughMs);
@@ -94,7 +94,7 @@ export class Activity {
       tookMs,
       modelVersion,
       itemCount: items.length,
-      items: items.slice(0, ITEMS_KEPT).map(({ id, score }) => ({ id, score })),
+      items: items.slice(0, ITEMS_MAX).map(({ id, score }) => ({ id, score })),
       traceId: isTraced ? traceIdOf(trace) : undefined,
     });
   }
@@ -140,7 +140,7 @@ export class Activity {
   }
 }
 
-/** The newest {@link KEPT} entries, of at most {@link PER_SECOND_MAX} a second. */
+/** The newest {@link ENTRIES_MAX} entries, of at most {@link PER_SECOND_MAX} a second. */
 class NewestEntries<E> {
   readonly #entries: E[] = [];
   #next = 0;
@@ -162,7 +162,7 @@ class NewestEntries<E> {
 
   add(entry: E): void {
     this.#entries[this.#next] = entry;
-    this.#next = (this.#next + 1) % KEPT;
+    this.#next = (this.#next + 1) % ENTRIES_MAX;
   }
 
   /** Entries left out since the last call. */
@@ -176,7 +176,7 @@ class NewestEntries<E> {
   remove(is: (entry: E) => boolean): void {
     const kept = this.newestFirst().reverse().filter((entry) => !is(entry));
     this.#entries.splice(0, this.#entries.length, ...kept);
-    this.#next = kept.length % KEPT;
+    this.#next = kept.length % ENTRIES_MAX;
   }
 
   newestFirst(): E[] {

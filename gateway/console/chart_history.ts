@@ -31,7 +31,7 @@ export class ChartHistory {
   readonly #lines: ReadonlyMap<string, Map<string, Float32Array>>;
   #samples = 0;
 
-  /** @param capacity Samples kept. */
+  /** @param capacity Samples held at most. */
   constructor(charts: readonly Chart[], capacity: number) {
     this.#charts = charts;
     this.#capacity = capacity;

@@ -21,7 +21,7 @@ import { type StoresSeen, storesSeen } from "./stores_seen.ts";
 /** Time between two samples, ms. */
 export const SAMPLE_MS = 5_000;
 /** Samples of an hour. */
-const SAMPLES_KEPT = 720;
+const SAMPLES_MAX = 720;
 /** Viewers at a time; each of them gets every sample. */
 export const VIEWERS_MAX = 32;
 /** Answers about the mesh and the activity of all gateways are shared for this long, ms. */
@@ -48,7 +48,7 @@ export interface ConsoleParts {
 
 export class Console {
   readonly activity: Activity;
-  readonly history = new ChartHistory(charts, SAMPLES_KEPT);
+  readonly history = new ChartHistory(charts, SAMPLES_MAX);
   readonly sources: ConsoleSources;
   readonly #parts: ConsoleParts;
   readonly #followed: FollowedRankings;

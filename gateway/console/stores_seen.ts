@@ -39,7 +39,7 @@ export interface StoresSeen {
   readonly snapshots: readonly SnapshotSeen[];
   /** Newest first. */
   readonly putAside: readonly PutAsideSeen[];
-  /** Rows put aside by all trainers, also those that are no longer kept. */
+  /** Rows put aside by all trainers, also those that are no longer stored. */
   readonly putAsideCount: number;
   /** Why one of the lists cannot be read. */
   readonly failures: readonly string[];

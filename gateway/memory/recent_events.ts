@@ -3,7 +3,7 @@
  * clients retry, often while the first attempt is still being written. The joiner deduplicates
  * again, over its whole window.
  *
- * Ids and contents are kept as fingerprints, some 48 bytes an event however long its id is.
+ * Ids and contents are held as fingerprints, some 48 bytes an event however long its id is.
  */
 import type { ActionRecord } from "../../records/event_record.ts";
 import type { RememberedEvent } from "../../records/remembered_events.ts";

@@ -2,7 +2,7 @@
  * Remembers the newest rankings and their items, so that an event with a wrong ranking id or item
  * is refused at once instead of being counted as unmatched when the window closes.
  *
- * Rankings are kept as fingerprints and items as half a fingerprint, 4 bytes an item. A collision
+ * Rankings are held as fingerprints and items as half a fingerprint, 4 bytes an item. A collision
  * only lets an event pass to the joiner, which compares the items' ids themselves.
  */
 import { type Fingerprint, fingerprintOf } from "../../structures/fingerprint.ts";

@@ -1,5 +1,5 @@
 /**
- * Detects diverging training before a step's weights are kept or served.
+ * Detects diverging training before a step's weights replace the last ones.
  */
 import type { TaskOptions } from "./models/options.ts";
 

@@ -42,7 +42,7 @@ const knownLabels: LossRule = (g, logit, label) =>
  * Whether the loss corrects for sampled negatives by the log-odds; otherwise it corrects by
  * weights.
  *
- * Log-odds, for one binary task: when negatives are kept at rate r, the odds of a positive are 1/r
+ * Log-odds, for one binary task: when negatives are sampled at rate r, the odds of a positive are 1/r
  * times too high. The loss of every example, positives included, uses `logit - ln r`, so the logit
  * itself stays calibrated.
  *

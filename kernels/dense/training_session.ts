@@ -1,6 +1,6 @@
 /**
- * The training interface: batches in, losses and embedding gradients out, dense weights kept
- * between steps.
+ * The training interface: batches in, losses and embedding gradients out, dense weights
+ * carried from step to step.
  *
  * A session owns the state (weights, optimizer state, step count); a backend runs the compiled
  * step. A step's new state replaces the old state only after both loss and weights passed the

@@ -22,7 +22,7 @@ export interface ClassRestoreReport {
   /** Slices whose weights were restored, with a new optimizer state. */
   readonly slicesStateReset: readonly string[];
   /** Whether all occurrences of ids without a row were restored. */
-  readonly countersKept: boolean;
+  readonly countersComplete: boolean;
   readonly rowsRestored: number;
   readonly rowsOfRemovedSlots: number;
   readonly rowsWithoutRoom: number;
@@ -133,7 +133,7 @@ export function restoreClasses(
         slicesResized: changed("resized"),
         slicesRemoved: changed("removed"),
         slicesStateReset: changed("stateReset"),
-        countersKept: routes.every(({ main, restore }) => !main || restore.report.countersKept),
+        countersComplete: routes.every(({ main, restore }) => !main || restore.report.countersComplete),
         rowsRestored,
         rowsWithoutRoom,
         rowsRemoved: sum("rowsRemoved"),

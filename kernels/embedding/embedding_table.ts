@@ -209,7 +209,7 @@ export class EmbeddingTable {
    * that the table has already are overwritten.
    */
   restore(header: SnapshotHeader, selection: RestoreSelection): TableRestore {
-    this.#rates.resumeAt(header.draws);
+    this.#rates.resumeAt(header.updates);
     return new TableRestore(this.#memory, this.#schema, header, selection);
   }
 

@@ -11,7 +11,7 @@ function isAt(view: ArrayBufferView, address: number, length: number): boolean {
 /**
  * The memory of one instance with a table. Views die whenever the kernel's memory grows, so callers
  * ask for a view before each use; no other class makes views of a table's memory. The views that a
- * lookup needs are kept while they are alive, since making one takes as long as ten rows.
+ * lookup needs are used again while they are alive, since making one takes as long as ten rows.
  */
 export class KernelMemory {
   readonly kernel: TableExports;

@@ -64,7 +64,7 @@ export class SnapshotWriter {
       "begin a snapshot",
       memory.kernel.table_snapshot_begin(Number(kind === "increment")),
     );
-    const [rowsInTable, clockSeconds, draws, newestGeneration, rows, removed, emptiedGenerations] =
+    const [rowsInTable, clockSeconds, updates, newestGeneration, rows, removed, emptiedGenerations] =
       memory.words(7);
     return {
       schema: this.#schema,
@@ -73,7 +73,7 @@ export class SnapshotWriter {
       removed,
       rowsInTable,
       clockSeconds,
-      draws,
+      updates,
       newestGeneration,
       emptiedGenerations,
     };
@@ -119,7 +119,7 @@ export class SnapshotWriter {
   moment(): SnapshotHeader {
     const memory = this.#memory;
     accepted("read the moment", memory.kernel.table_moment());
-    const [rows, clockSeconds, draws, newestGeneration] = memory.words(4);
+    const [rows, clockSeconds, updates, newestGeneration] = memory.words(4);
     return {
       schema: this.#schema,
       kind: "full",
@@ -127,7 +127,7 @@ export class SnapshotWriter {
       removed: 0,
       rowsInTable: rows,
       clockSeconds,
-      draws,
+      updates,
       newestGeneration,
       emptiedGenerations: 0,
     };

@@ -35,7 +35,7 @@ export interface TableExports extends KernelExports {
   readonly table_snapshot_next: (rowsMax: number) => number;
   readonly table_snapshot_aside: () => number;
   readonly table_snapshot_end: () => number;
-  readonly table_restore_begin: (seconds: number, draws: number) => number;
+  readonly table_restore_begin: (seconds: number, updates: number) => number;
   readonly table_restore_emptied: (newest: number, emptied: number) => number;
   readonly table_restore_removed: (bytes: number, checksum: number) => number;
   readonly table_restore_counters: (newest: number, bytes: number, checksum: number) => number;

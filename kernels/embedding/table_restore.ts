@@ -28,7 +28,7 @@ export interface RestoreSelection {
 /** Outcome of a restore, for slices and rows. */
 export interface RestoreReport {
   /** Slices whose weights were restored. */
-  readonly kept: readonly string[];
+  readonly restored: readonly string[];
   /** New slices, and slices whose dim changed; they get their initial values. */
   readonly added: readonly string[];
   readonly resized: readonly string[];
@@ -40,7 +40,7 @@ export interface RestoreReport {
    * Whether no occurrences were forgotten: counters were restored, or the snapshot or the table has
    * none.
    */
-  readonly countersKept: boolean;
+  readonly countersComplete: boolean;
   readonly rows: number;
   /** Rows of another shard, of a dropped slot, and without room. */
   readonly elsewhere: number;
@@ -71,9 +71,9 @@ export class TableRestore {
     const { runs, ...slices } = compare(header.schema, schema);
     const before = header.schema.countedIdsMax, now = schema.countedIdsMax;
     const takesCounters = selection.counters === true && before === now && now > 0;
-    const countersKept = takesCounters || before === 0 || now === 0;
+    const countersComplete = takesCounters || before === 0 || now === 0;
     const counts = { rows: 0, elsewhere: 0, dropped: 0, rejected: 0, rowsRemoved: 0 };
-    this.#report = { ...slices, countersKept, ...counts };
+    this.#report = { ...slices, countersComplete, ...counts };
     const { shard, shards, slots = [] } = selection;
     this.#plan = Float64Array.from([
       header.schema.floats,
@@ -85,9 +85,9 @@ export class TableRestore {
       ...runs.flat(),
       ...slots,
     ]);
-    const { clockSeconds, draws, newestGeneration } = header;
+    const { clockSeconds, updates, newestGeneration } = header;
     this.#newestGeneration = takesCounters ? newestGeneration : undefined;
-    accepted("restore a snapshot", memory.kernel.table_restore_begin(clockSeconds, draws));
+    accepted("restore a snapshot", memory.kernel.table_restore_begin(clockSeconds, updates));
     if (!takesCounters || header.kind === "full") return;
     accepted(
       "restore an increment",
@@ -169,7 +169,7 @@ type Run = readonly [from: number, to: number, floats: number];
 function compare(saved: SnapshotSchema, current: SnapshotSchema) {
   const before = new Map(saved.slices.map((slice) => [slice.name, slice]));
   const runs: Run[] = [];
-  const kept: string[] = [];
+  const restored: string[] = [];
   const added: string[] = [];
   const resized: string[] = [];
   const stateReset: string[] = [];
@@ -182,7 +182,7 @@ function compare(saved: SnapshotSchema, current: SnapshotSchema) {
     } else if (old.dim !== dim) {
       resized.push(name);
     } else {
-      kept.push(name);
+      restored.push(name);
       runs.push([old.column, slice.column, dim]);
       if (old.rules === slice.rules && old.stateFloats === slice.stateFloats) {
         if (old.stateFloats > 0) runs.push([old.state, slice.state, old.stateFloats]);
@@ -191,5 +191,5 @@ function compare(saved: SnapshotSchema, current: SnapshotSchema) {
       }
     }
   }
-  return { runs, kept, added, resized, stateReset, removed: [...before.keys()] };
+  return { runs, restored, added, resized, stateReset, removed: [...before.keys()] };
 }

@@ -55,10 +55,10 @@ export interface SnapshotHeader {
   /** Data clock, seconds. */
   readonly clockSeconds: number;
   /**
-   * Batches so far: resumes learning rate schedules and seeds the draws of admission by
+   * Update calls so far: the step of learning rate schedules, and a part of the seed of admission by
    * probability.
    */
-  readonly draws: number;
+  readonly updates: number;
   /** Number of the newest generation of admission counters. */
   readonly newestGeneration: number;
   /**

@@ -5,7 +5,7 @@
 /** Result of looking a ranking and one of its items up. */
 export type RankingLookup = "shown" | "item-not-shown" | "unknown-ranking";
 
-/** Rankings by id, kept as long as the joiner may hold them. */
+/** Rankings by id, stored as long as the joiner may hold them. */
 export interface SharedRankings {
   /**
    * Remembers the items that a ranking showed. Resolves when other gateways can find it, or cannot

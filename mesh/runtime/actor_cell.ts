@@ -137,7 +137,7 @@ export class ActorCell implements AskReceiver {
     if (runs && !this.#idle) {
       await Promise.race([new Promise<void>((resolve) => this.#drained = resolve), deadline]);
     }
-    const abandoned = this.#mailbox.length + this.#taken.kept;
+    const abandoned = this.#mailbox.length + this.#taken.waiting;
     await this.#release(this.#behavior);
     this.#end();
     return abandoned;
@@ -271,7 +271,7 @@ export class ActorCell implements AskReceiver {
   }
 
   get #idle(): boolean {
-    return !this.#busy && this.#mailbox.length === 0 && this.#taken.kept === 0;
+    return !this.#busy && this.#mailbox.length === 0 && this.#taken.waiting === 0;
   }
 
   #noticeIdle(): void {
@@ -297,7 +297,7 @@ export class ActorCell implements AskReceiver {
     return this.#taken.find(request)?.innerTrace;
   }
 
-  /** The asker of a kept request has given it up. */
+  /** The asker of a request that waits has given it up. */
   askExpired(ask: Ask): void {
     this.#taken.remove(ask);
     this.#noticeIdle();

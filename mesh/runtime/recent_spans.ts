@@ -1,9 +1,9 @@
 /**
- * Keeps the newest spans of a node in memory, and passes those of exported traces on. The console
+ * Holds the newest spans of a node in memory, and passes those of exported traces on. The console
  * reads them, so that it can follow a ranking without a collector.
  *
- * A span is kept when it has ended. A local trace is kept here alone; any other one only where it
- * is exported, so that a client that asks for every trace costs nothing where none is exported.
+ * A span is held from its end on. The spans of a local trace are held here alone; those of any other
+ * trace only where it is exported, so that a client that asks for every trace costs nothing where none is exported.
  */
 import type { Clock } from "../ports/clock.ts";
 import type { Random, RandomStream } from "../ports/random.ts";
@@ -21,8 +21,8 @@ import {
   type Tracing,
 } from "../ports/tracing.ts";
 
-/** Spans kept; the oldest is overwritten. */
-const SPANS_KEPT = 4_096;
+/** Spans held; the oldest is overwritten. */
+const SPANS_MAX = 4_096;
 
 export interface RecentSpansOptions {
   readonly clock: Clock;
@@ -52,9 +52,9 @@ export class RecentSpans implements Tracing {
     if (!local && exported === undefined) return undefined;
     const context = exported?.context ??
       sampledContext(parent ? traceIdOf(parent) : this.#hex(4), this.#hex(2), local);
-    return new KeptSpan(this.#clock, { name, options, context, exported }, (span) => {
+    return new SeenSpan(this.#clock, { name, options, context, exported }, (span) => {
       this.#spans[this.#next] = span;
-      this.#next = (this.#next + 1) % SPANS_KEPT;
+      this.#next = (this.#next + 1) % SPANS_MAX;
     });
   }
 
@@ -87,7 +87,7 @@ interface BegunSpan {
   readonly exported: Span | undefined;
 }
 
-class KeptSpan implements Span {
+class SeenSpan implements Span {
   readonly context: TraceContext;
   readonly #clock: Clock;
   readonly #begun: BegunSpan;

@@ -1,7 +1,7 @@
 /**
- * Requests that a behaviour has taken and not answered: the one that its handler works on, and kept
- * ones, oldest first, found by their message. The same message object may be asked twice (a
- * constant): then an answer goes to the handled ask, and else to the oldest kept one.
+ * Requests that a behaviour has taken and not answered: the one that its handler works on, and those
+ * that wait for their answer, oldest first, found by their message. The same message object may be asked twice (a
+ * constant): then an answer goes to the handled ask, and else to the oldest one that waits.
  *
  * A list is enough because most answers go to one of the oldest requests. A Map would keep answered
  * requests alive, see docs/adr/0014-keep-map-and-set-off-the-request-path.md.
@@ -10,7 +10,7 @@ import type { Message } from "./actor.ts";
 import type { Ask } from "./ask.ts";
 
 export class TakenRequests {
-  readonly #kept: Ask[] = [];
+  readonly #waiting: Ask[] = [];
   #message: Message | undefined;
   #handled: Ask | undefined;
 
@@ -24,9 +24,9 @@ export class TakenRequests {
     return this.#handled;
   }
 
-  /** Requests that are kept. */
-  get kept(): number {
-    return this.#kept.length;
+  /** Requests that wait for their answer; their handlers have ended. */
+  get waiting(): number {
+    return this.#waiting.length;
   }
 
   /** A handler begins. */
@@ -35,29 +35,29 @@ export class TakenRequests {
     this.#handled = ask;
   }
 
-  /** The handler has ended: a request without an answer is kept. */
+  /** The handler has ended: a request without an answer waits for it. */
   finish(): void {
     const ask = this.#handled;
-    if (ask && !ask.settled) this.#kept.push(ask);
+    if (ask && !ask.settled) this.#waiting.push(ask);
     this.#message = this.#handled = undefined;
   }
 
   /** The ask of a request; undefined once it is settled. */
   find(request: Message): Ask | undefined {
     if (this.#message === request) return this.#handled;
-    return this.#kept.find((ask) => ask.message === request);
+    return this.#waiting.find((ask) => ask.message === request);
   }
 
-  /** The ask is settled: it is kept no longer. */
+  /** The ask is settled: it waits no longer. */
   remove(ask: Ask): void {
     if (ask === this.#handled) return;
-    const index = this.#kept.indexOf(ask);
-    if (index >= 0) this.#kept.splice(index, 1);
+    const index = this.#waiting.indexOf(ask);
+    if (index >= 0) this.#waiting.splice(index, 1);
   }
 
   /** Removes and returns all asks that are not settled. */
   takeAll(): Ask[] {
-    const asks = this.#kept.splice(0);
+    const asks = this.#waiting.splice(0);
     if (this.#handled) asks.push(this.#handled);
     this.#message = this.#handled = undefined;
     return asks.filter((ask) => !ask.settled);

@@ -10,9 +10,9 @@ export interface LogLine {
 }
 
 export interface TelemetryRecorderOptions {
-  /** Log lines kept: the newest, at least half of this number. Default: all. */
+  /** Log lines held: the newest, at least half of this number. Default: all. */
   readonly linesMax?: number;
-  /** Samples kept of each histogram: the newest, at least half of this number. Default: all. */
+  /** Samples held of each histogram: the newest, at least half of this number. Default: all. */
   readonly samplesMax?: number;
 }
 

@@ -125,7 +125,7 @@ function verifyTail(
   try {
     Deno.copyFileSync(path, `${copy}/${path.slice(path.lastIndexOf("/") + 1)}`);
     const { torn } = recoverPartition(copy, evidence);
-    if (torn === undefined || torn.keptAt === undefined) return;
+    if (torn === undefined || torn.savedAt === undefined) return;
     findings.notes.push(
       `${path}: ${torn.bytes} bytes from byte ${torn.position} on were never durable; the next ` +
         "start cuts them off",

@@ -1,5 +1,5 @@
 /**
- * A growing array of measurements. All are kept, so that percentiles are exact and a report can
+ * A growing array of measurements. All are held, so that percentiles are exact and a report can
  * draw them.
  */
 export class Samples {

@@ -1,6 +1,6 @@
 /**
  * A model in training as a snapshot, in the format that a server writes and starts from. The best
- * epoch is kept in this form until training ends, and `--save` leaves a data directory.
+ * epoch is stored in this form until training ends, and `--save` leaves a data directory.
  */
 import { restoreNewest } from "../../actors/embedding_shard/shard_restore.ts";
 import {
@@ -119,6 +119,6 @@ export async function readModelSnapshot(
   const quiet = new PrometheusTelemetry({ logLevelMin: "error", writeLog: () => {} });
   await restoreNewest(tables, whole, blobs, quiet);
   const resume = await findResumePoint(blobs, addresses.trainer(0), beforeAllLogs.sequence);
-  if (resume === undefined) throw new Error("Cannot go back to the best epoch: it was not kept.");
+  if (resume === undefined) throw new Error("Cannot go back to the best epoch: it was not stored.");
   return resume.state.model;
 }

@@ -16,7 +16,7 @@ export interface TrainingPlan {
   /** Scored once, with the model of the best epoch. */
   readonly evaluation: ExampleTable;
   /**
-   * Selects the best epoch, and ends training; absent = all epochs run, and the last one is kept.
+   * Selects the best epoch, and ends training; absent = all epochs run, and the last one counts.
    */
   readonly validation?: ExampleTable;
   /** Store of the best epoch's model; absent = memory. */
@@ -61,7 +61,7 @@ export interface EpochResult {
 export interface TrainingResult {
   readonly examples: number;
   readonly epochs: readonly EpochResult[];
-  /** The epoch whose model was kept and evaluated. */
+  /** The epoch whose model was chosen and evaluated. */
   readonly bestEpoch: number;
   /**
    * Quality per task in the first epoch, each batch scored before its update, over the last 80 % of

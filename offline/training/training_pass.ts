@@ -197,7 +197,7 @@ export class TrainingPass {
   }
 
   /**
-   * Restores the kept model, with the configured learning rates; call {@link publish} before {@link
+   * Restores the stored model, with the configured learning rates; call {@link publish} before {@link
    * score}.
    */
   async goBack(blobs: BlobStore): Promise<void> {

@@ -143,7 +143,7 @@ export async function openRedisStores(
       partitions: storage.partitions[name],
       bytesMax: storage.logBytesMax,
       writer,
-      idsKeptMs: storage.knownMs,
+      idsRetainedMs: storage.knownMs,
     }).catch((error) => {
       throw partitionsError(error, key);
     });
@@ -159,7 +159,7 @@ export async function openRedisStores(
     close,
   );
   const sharedRankings = opened.adopt(
-    new RedisSharedRankings({ server, keptMs: storage.knownMs }),
+    new RedisSharedRankings({ server, retainedMs: storage.knownMs }),
     (rankings) => rankings.close(),
   );
   const all = opened.move();

@@ -29,9 +29,9 @@ import { referenceSessions } from "../../server/reference_sessions.ts";
 import type { CheckerFactory } from "./checker.ts";
 
 const BUDGET = { budgetMs: 10_000 };
-/** One request in so many is kept, and the newest of these are asked again. */
+/** Requests per sample; the newest samples are asked again. */
 const SAMPLE = 16;
-const KEPT_MAX = 8;
+const SAMPLES_MAX = 8;
 /** The longest window and late label of the scenarios pass within this long, ms. */
 const AGREE_MS_MAX = 20_000;
 const PAUSE_MS = 500;
@@ -41,7 +41,7 @@ export function reproducedScores(running: () => RunningMesh | undefined): Checke
   return (context) => {
     const versions = new Map<string, number>();
     let weights: DenseWeights | undefined;
-    const kept: FeatureBatch[] = [];
+    const sampled: FeatureBatch[] = [];
     let requests = 0;
     return {
       name: "reproduced-scores",
@@ -56,8 +56,8 @@ export function reproducedScores(running: () => RunningMesh | undefined): Checke
           if (loaded.version >= (weights?.version ?? 0)) weights = structuredClone(loaded);
         }
         if (message.kind !== "score" || requests++ % SAMPLE !== 0) return;
-        kept.push(structuredClone((message as Score).features));
-        if (kept.length > KEPT_MAX) kept.shift();
+        sampled.push(structuredClone((message as Score).features));
+        if (sampled.length > SAMPLES_MAX) sampled.shift();
       },
       answers(actor, request, value) {
         if (!actor.startsWith("scorer/") || request.kind !== "score") return;
@@ -73,7 +73,7 @@ export function reproducedScores(running: () => RunningMesh | undefined): Checke
         if (mesh === undefined) return;
         const { clock } = mesh.mesh.home;
         const endsMs = clock.monotonicMs() + AGREE_MS_MAX;
-        for (const features of kept) {
+        for (const features of sampled) {
           const compare = () => differenceOf(mesh, structuredClone(features), () => weights);
           let difference = await compare();
           while (difference !== undefined && clock.monotonicMs() < endsMs) {

@@ -10,7 +10,7 @@ interface Change {
 }
 
 /** Changes older than this are final, ms. */
-const KEPT_MS = 60_000;
+const UNDONE_MS_MAX = 60_000;
 
 export class Journal {
   readonly #clock: Clock;
@@ -25,7 +25,7 @@ export class Journal {
     const atMs = this.#clock.monotonicMs();
     this.#changes.push({ atMs, undo });
     if (this.#changes.length % 1_024 === 0) {
-      this.#changes = this.#changes.filter((change) => change.atMs >= atMs - KEPT_MS);
+      this.#changes = this.#changes.filter((change) => change.atMs >= atMs - UNDONE_MS_MAX);
     }
   }
 

@@ -43,7 +43,7 @@ export interface LogAppend {
 export type AppendResult = number | Error;
 
 /** The content, time and writer of a record that was appended under an id. */
-interface KeptId {
+interface AppendedId {
   readonly content: string;
   readonly acceptedAtMs: number;
   readonly token: string;
@@ -57,7 +57,7 @@ export class LogState {
   readonly #committed = new Map<string, number>();
   /** By `writer partition`, the newest batch and its results. */
   readonly #writers = new Map<string, { sequence: number; results: readonly AppendResult[] }>();
-  readonly #ids = new Map<string, KeptId>();
+  readonly #ids = new Map<string, AppendedId>();
   #bytes = 0;
 
   constructor(name: string, partitions: number, journal: Journal, observer: LogStateObserver) {
@@ -137,7 +137,7 @@ export class LogState {
     partition: number,
     records: readonly (OnceRecord & { readonly token: string })[],
     bytesMax: number,
-  ): readonly KeptId[] | Error {
+  ): readonly AppendedId[] | Error {
     const target = partitionOf(this.#partitions, partition);
     if (target.epoch !== 0) {
       return new StaleWriterError(this.#name, partition, undefined, target.epoch);

@@ -5,7 +5,7 @@ import { LogUnavailableError } from "../../mesh/ports/event_log.ts";
 import type { RankingLookup, SharedRankings } from "../../mesh/ports/shared_rankings.ts";
 import { fnv1a } from "../../structures/fnv1a.ts";
 import type { RedisLink } from "./redis_link.ts";
-import type { KeptRanking } from "./simulated_redis.ts";
+import type { RememberedRanking } from "./simulated_redis.ts";
 
 /** Longest wait of a ranking until it is remembered, ms. */
 const REMEMBER_MS = 100;
@@ -13,9 +13,9 @@ const REMEMBER_MS = 100;
 export class SimulatedRankings implements SharedRankings {
   readonly givenUp = 0;
   readonly #link: RedisLink;
-  readonly #loaded = new Map<string, KeptRanking>();
+  readonly #loaded = new Map<string, RememberedRanking>();
   /** Rankings that could not be written; written when the server answers again. */
-  readonly #unshared = new Map<string, KeptRanking>();
+  readonly #unshared = new Map<string, RememberedRanking>();
 
   constructor(link: RedisLink) {
     this.#link = link;
@@ -60,10 +60,10 @@ export class SimulatedRankings implements SharedRankings {
     return hashes.includes(fnv1a(item)) ? "shown" : "item-not-shown";
   }
 
-  async #write(id: string, items: KeptRanking): Promise<void> {
+  async #write(id: string, items: RememberedRanking): Promise<void> {
     const { server } = this.#link;
     try {
-      await this.#link.send(() => server.keepRanking(id, items));
+      await this.#link.send(() => server.rememberRanking(id, items));
       this.#unshared.delete(id);
     } catch {
       this.#unshared.set(id, items);

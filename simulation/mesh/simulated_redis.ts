@@ -30,7 +30,7 @@ export interface ServerRun {
 }
 
 /** A ranking of a gateway: hashes of its items. */
-export type KeptRanking = readonly number[];
+export type RememberedRanking = readonly number[];
 
 /** Takes a placement before and after a change; undefined where there was none. */
 export type PlacedObserver = (
@@ -43,7 +43,7 @@ const PLACED = /^(shard|events|examples)\/\d+$/;
 
 type Entries = readonly (readonly [key: string, value: Json])[];
 
-interface KeptRecords {
+interface RecordsAtMoment {
   readonly entries: Entries;
   readonly revision: number;
 }
@@ -54,13 +54,13 @@ export class SimulatedRedis {
   readonly #observer: LogStateObserver;
   readonly #onPlaced: PlacedObserver;
   readonly #logs = new Map<string, LogState>();
-  readonly #rankings = new Map<string, KeptRanking>();
+  readonly #rankings = new Map<string, RememberedRanking>();
   #records: MemoryRecordStore;
   #revision = 0;
   /** The records as they are now. */
-  #kept: Entries = [];
+  #current: Entries = [];
   /** The records to which a fail-over goes back. */
-  #restored: KeptRecords | undefined;
+  #restored: RecordsAtMoment | undefined;
   #runs: ServerRun[] = [{ number: 0, ends: new Map(), revision: 0 }];
   #isUp = true;
   /** Commands that have run. */
@@ -138,9 +138,9 @@ export class SimulatedRedis {
 
   /** Keeps the records as they are now for a fail-over to this moment. */
   #noteRecords(revisionBefore: number): void {
-    const before = this.#kept;
-    this.#kept = this.#entries();
-    this.#tellPlaced(before, this.#kept);
+    const before = this.#current;
+    this.#current = this.#entries();
+    this.#tellPlaced(before, this.#current);
     this.#journal.add(() => this.#restored = { entries: before, revision: revisionBefore });
   }
 
@@ -155,12 +155,12 @@ export class SimulatedRedis {
 
   // ---- rankings
 
-  keepRanking(id: string, items: KeptRanking): void {
+  rememberRanking(id: string, items: RememberedRanking): void {
     this.#rankings.set(id, items);
     this.#journal.add(() => this.#rankings.delete(id));
   }
 
-  ranking(id: string): KeptRanking | undefined {
+  ranking(id: string): RememberedRanking | undefined {
     return this.#rankings.get(id);
   }
 
@@ -189,15 +189,15 @@ export class SimulatedRedis {
     return lost;
   }
 
-  #restore({ entries, revision }: KeptRecords): void {
+  #restore({ entries, revision }: RecordsAtMoment): void {
     void this.#records.close();
     this.#records = new MemoryRecordStore(this.#clock);
     void this.#records.transact((view) => {
       for (const [key, value] of entries) view.setQuietly(key, value);
       view.skipRevisions(revision);
     });
-    this.#tellPlaced(this.#kept, entries);
-    this.#kept = entries;
+    this.#tellPlaced(this.#current, entries);
+    this.#current = entries;
     this.#revision = revision;
   }
 

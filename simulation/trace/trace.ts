@@ -29,19 +29,19 @@ const UNDER_WAY_MAX = 1_024;
 /** Keeps the newest events. */
 export class Trace {
   readonly hash = new TraceHash();
-  readonly #kept: TraceEvent[] = [];
-  readonly #keptMax: number;
+  readonly #events: TraceEvent[] = [];
+  readonly #eventsMax: number;
   readonly #underWay = new Map<string, { readonly from: string; readonly sentAtMs: number }[]>();
   #next = 0;
 
-  /** @param keptMax Events that are kept for a report; 0 keeps none. */
-  constructor(keptMax: number) {
-    this.#keptMax = keptMax;
+  /** @param eventsMax Events that a report may list; 0 = none. */
+  constructor(eventsMax: number) {
+    this.#eventsMax = eventsMax;
   }
 
   /** Remembers the sender of a message, for the event of its arrival. Not an event of its own. */
   sent(atMs: number, from: string, to: string, kind: string): void {
-    if (this.#keptMax === 0) return;
+    if (this.#eventsMax === 0) return;
     const key = `${to} ${kind}`;
     const waiting = this.#underWay.get(key) ?? [];
     this.#underWay.set(key, waiting);
@@ -51,7 +51,7 @@ export class Trace {
   /** Adds an event. */
   add(atMs: number, at: string, kind: string, detail = 0, text?: string): void {
     this.hash.add(atMs, at, kind, detail);
-    if (this.#keptMax === 0) return;
+    if (this.#eventsMax === 0) return;
     const event: TraceEvent = {
       number: this.hash.events - 1,
       atMs,
@@ -61,15 +61,15 @@ export class Trace {
       ...(text !== undefined && { text }),
       ...this.#underWay.get(`${withoutHost(at)} ${kind}`)?.shift(),
     };
-    if (this.#kept.length < this.#keptMax) this.#kept.push(event);
-    else this.#kept[this.#next] = event;
-    this.#next = (this.#next + 1) % this.#keptMax;
+    if (this.#events.length < this.#eventsMax) this.#events.push(event);
+    else this.#events[this.#next] = event;
+    this.#next = (this.#next + 1) % this.#eventsMax;
   }
 
-  /** The kept events, oldest first. */
+  /** The newest events, oldest first. */
   events(): TraceEvent[] {
-    if (this.#kept.length < this.#keptMax) return [...this.#kept];
-    return [...this.#kept.slice(this.#next), ...this.#kept.slice(0, this.#next)];
+    if (this.#events.length < this.#eventsMax) return [...this.#events];
+    return [...this.#events.slice(this.#next), ...this.#events.slice(0, this.#next)];
   }
 }
 

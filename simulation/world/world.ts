@@ -26,7 +26,7 @@ export interface WorldOptions {
   readonly configuration: CairnConfiguration;
   /** The configuration with these values changed, by path. */
   readonly reconfigure: (values: Readonly<Record<string, unknown>>) => CairnConfiguration;
-  /** Events kept for a report. */
+  /** Events that a report may list. */
   readonly traceEventsMax: number;
   /** Mean latency of a batch of messages between two threads, ms. */
   readonly linkMs: number;

@@ -427,7 +427,7 @@ export class Loop {
         shards,
         intervalMs: 3_600_000,
         spreadMs: 0,
-        snapshotsKept: 1_000,
+        snapshotsRetained: 1_000,
         incrementsMax: 3,
         incrementsShare: 1,
         budgetMs: 5_000,

@@ -27,7 +27,7 @@ await withServers((server) => {
           writer: `gateway-${seed}`,
           budgetMs: 20_000,
         });
-        const sharedRankings = new RedisSharedRankings({ server: redis, keptMs: 60_000 });
+        const sharedRankings = new RedisSharedRankings({ server: redis, retainedMs: 60_000 });
         const gateway = gatewayFixture({ eventLog, sharedRankings });
         const close = async () => {
           await eventLog.close();

@@ -21,7 +21,7 @@ interface Attribute {
 }
 
 /** Spans kept; a benchmark sends more and reads none. */
-const SPANS_KEPT = 10_000;
+const SPANS_MAX = 10_000;
 
 export class Collector {
   readonly spans: CollectedSpan[] = [];
@@ -42,7 +42,7 @@ export class Collector {
         const service = named?.value.stringValue ?? "";
         for (const { spans } of scopeSpans) {
           this.#spanCount += spans.length;
-          if (this.spans.length > SPANS_KEPT) continue;
+          if (this.spans.length > SPANS_MAX) continue;
           this.spans.push(...spans.map((span: CollectedSpan) => ({ ...span, service })));
         }
       }

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import {
   EMPTY_QUARANTINE,
-  IDS_KEPT,
+  IDS_MAX,
   type RefusedRow,
-  ROWS_KEPT,
+  ROWS_MAX,
   withRefused,
 } from "../../records/quarantine.ts";
 
@@ -20,13 +20,13 @@ const refused = (row: number, ids: number): RefusedRow => ({
 
 Deno.test("a quarantine keeps the newest rows, each with its first ids, and counts all", () => {
   let quarantine = EMPTY_QUARANTINE;
-  for (let row = 0; row < 2 * ROWS_KEPT; row++) {
+  for (let row = 0; row < 2 * ROWS_MAX; row++) {
     quarantine = withRefused(quarantine, [refused(row, 20_000)]);
   }
   const { rows, rowsRefused, recordedBefore } = quarantine;
-  assert.deepEqual([rows.length, rows[0].row], [ROWS_KEPT, ROWS_KEPT]);
-  assert.ok(rows.every(({ ids }) => ids.length === IDS_KEPT));
-  assert.deepEqual([rowsRefused, recordedBefore], [2 * ROWS_KEPT, 2 * ROWS_KEPT]);
+  assert.deepEqual([rows.length, rows[0].row], [ROWS_MAX, ROWS_MAX]);
+  assert.ok(rows.every(({ ids }) => ids.length === IDS_MAX));
+  assert.deepEqual([rowsRefused, recordedBefore], [2 * ROWS_MAX, 2 * ROWS_MAX]);
   assert.ok(JSON.stringify(quarantine).length < 2_000_000);
   assert.equal(withRefused(quarantine, [refused(3, 1)]), quarantine, "it is recorded already");
 });

@@ -22,10 +22,10 @@ pub const LINE_ENTRIES: usize = 16;
 const COUNTER_SALT: u64 = 0xBB67_AE85_84CA_A73B;
 const CHANCE_SALT: u64 = 0x3C6E_F372_FE94_F82B;
 
-/// Tag of a forgotten entry, whose count is 0. A free entry has tag and count 0.
-const FORGOTTEN: u16 = 1;
+/// Tag of a removed entry, whose count is 0. A free entry has tag and count 0.
+const REMOVED: u16 = 1;
 
-/// A cache line of counts; a count of 0 is an entry that is free or forgotten.
+/// A cache line of counts; a count of 0 is an entry that is free or removed.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
 pub struct Line {
@@ -43,7 +43,7 @@ pub const EMPTY_LINE: Line = Line { tags: [0; LINE_ENTRIES], counts: [0; LINE_EN
 impl Line {
     /// Whether no entry was ever used: entries fill from the left.
     pub fn is_unused(&self) -> bool {
-        self.counts[0] == 0 && self.tags[0] != FORGOTTEN
+        self.counts[0] == 0 && self.tags[0] != REMOVED
     }
 }
 
@@ -91,7 +91,7 @@ impl Generation {
             // search.
             for entry in 0..LINE_ENTRIES {
                 match line.counts[entry] {
-                    0 if line.tags[entry] == FORGOTTEN => {}
+                    0 if line.tags[entry] == REMOVED => {}
                     0 => return Entry::Free(at, entry),
                     _ if line.tags[entry] == tag => return Entry::Held(at, entry),
                     _ => {}
@@ -160,9 +160,9 @@ impl AdmissionCounter {
         before
     }
 
-    /// Forgets the occurrences of an id, and its tag, in all generations. The entry stays occupied
+    /// Removes the occurrences of an id, and its tag, in all generations. The entry stays occupied
     /// until its generation is emptied.
-    pub fn forget(&mut self, id: u64) {
+    pub fn remove(&mut self, id: u64) {
         let hash = mix64(id ^ COUNTER_SALT);
         for number in 0..GENERATIONS {
             let generation = &mut self.generations[number];
@@ -172,9 +172,9 @@ impl AdmissionCounter {
             let Entry::Held(line, entry) = generation.find(hash) else { continue };
             if let Some(snapshot) = &mut self.snapshot {
                 snapshot.before_change(number, line, &generation.lines[line]);
-                snapshot.before_forgetting(number, &generation.lines);
+                snapshot.before_removal(number, &generation.lines);
             }
-            generation.lines[line].tags[entry] = FORGOTTEN;
+            generation.lines[line].tags[entry] = REMOVED;
             generation.lines[line].counts[entry] = 0;
             self.changes.touch(number, line);
         }
@@ -339,7 +339,7 @@ fn held_entries(line: &Line) -> usize {
     line.counts
         .iter()
         .zip(&line.tags)
-        .filter(|&(&count, &tag)| count != 0 || tag == FORGOTTEN)
+        .filter(|&(&count, &tag)| count != 0 || tag == REMOVED)
         .count()
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A changed row is one bit in its page for each consumer: memory is bounded by the table, a hot id
 //! is one entry, and no change is lost if a consumer is slow. A delta clears the bits that it
-//! carries, but is kept and given again until a later call acknowledges it. Removed ids wait in a
+//! carries, but is held and given again until a later call acknowledges it. Removed ids wait in a
 //! bounded queue of tombstones. If the queue overflows, the consumer has to begin anew with all
 //! rows; training and eviction never wait for a consumer.
 

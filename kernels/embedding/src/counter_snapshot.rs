@@ -96,7 +96,7 @@ impl CounterSnapshot {
 
     /// Called before a line of any generation changes: copies the lines of an older generation, of
     /// which no other change is expected, if some are not written yet.
-    pub fn before_forgetting(&mut self, generation: usize, lines: &[Line]) {
+    pub fn before_removal(&mut self, generation: usize, lines: &[Line]) {
         let written = (0..self.done).any(|done| self.generation(done) == generation);
         let is_as_it_was = generation != self.newest && self.emptied[generation].is_none();
         if written || self.failed || !is_as_it_was {

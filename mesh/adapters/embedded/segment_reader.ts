@@ -61,7 +61,7 @@ export class SegmentReader {
   }
 
   /**
-   * Records from `fromOffset`, or from the oldest record that is kept, at most `recordsMax`.
+   * Records from `fromOffset`, or from the oldest record that is retained, at most `recordsMax`.
    *
    * @param endOffset Records from here on are not durable yet and are not read.
    * @throws {LogCorruptError} When a durable block is damaged or missing.

@@ -7,7 +7,7 @@
  * The tail behind the last intact block is either torn, which a power failure does to blocks that
  * were not durable yet, or damaged. It is damaged if its records were durable, by the word of a
  * later intact block, of a consumer that has handled them, or of the durable end that the log
- * stores. A torn tail is truncated and kept in a file next to the segment.
+ * stores. A torn tail is truncated and saved in a file next to the segment.
  */
 import { present } from "../../../structures/invariant.ts";
 import type { Files } from "../../ports/files.ts";
@@ -25,7 +25,7 @@ export interface TornTail {
   readonly position: number;
   readonly bytes: number;
   /** The file that has the tail; undefined where it is all zeros, or could not be written. */
-  readonly keptAt: string | undefined;
+  readonly savedAt: string | undefined;
 }
 
 /** The end of a partition. */
@@ -99,10 +99,10 @@ export function recoverPartition(
         }, records up to ${later.durableOffset} were durable)`,
       );
     }
-    const keptAt = keepTail(`${path}.${position}.torn`, tail, files);
+    const savedAt = keepTail(`${path}.${position}.torn`, tail, files);
     file.truncateSync(position);
     file.syncDataSync();
-    return { path, ...intact, torn: { path, position, bytes, keptAt } };
+    return { path, ...intact, torn: { path, position, bytes, savedAt } };
   } finally {
     file.close();
   }
@@ -165,16 +165,16 @@ function durablePast(
 }
 
 /** Writes the tail to a file of its own; on a full disk the log opens all the same. */
-function keepTail(keptAt: string, tail: Uint8Array, files: Files): string | undefined {
+function keepTail(savedAt: string, tail: Uint8Array, files: Files): string | undefined {
   if (tail.every((byte) => byte === 0)) return undefined;
   try {
-    const file = files.openSync(keptAt, { create: true, truncate: true, write: true });
+    const file = files.openSync(savedAt, { create: true, truncate: true, write: true });
     try {
       for (let at = 0; at < tail.byteLength;) at += file.writeSync(tail.subarray(at));
     } finally {
       file.close();
     }
-    return keptAt;
+    return savedAt;
   } catch {
     return undefined;
   }

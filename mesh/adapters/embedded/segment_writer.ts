@@ -36,7 +36,7 @@ export interface SegmentWriterOptions {
   readonly onDurable: (endOffset: number) => void;
 }
 
-/** A block of up to this size is made in memory that is kept for the next one. */
+/** A block of up to this size is made in memory that the next one uses again. */
 const ROOM_BYTES = 256 * 1024;
 
 /** Delay before syncing records whose append did not ask for durability, ms. */

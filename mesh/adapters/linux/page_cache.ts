@@ -15,8 +15,8 @@ const O_RDONLY = 0;
 const O_CLOEXEC = 0o2000000;
 const POSIX_FADV_DONTNEED = 4;
 
-/** Synced bytes that stay cached for readers of the log's end. */
-const KEPT_BYTES = 16 * 2 ** 20;
+/** Synced bytes that stay in the cache for readers of the log's end. */
+const CACHED_BYTES = 16 * 2 ** 20;
 /**
  * Bytes are given back in multiples of this: the kernel keeps a large folio of pages unless all of
  * it is given back.
@@ -41,7 +41,7 @@ export class PageCacheRelease {
    * @param synced Bytes of the file that are on the disk. Pages behind them are never given back.
    */
   follow(synced: number): void {
-    const end = Math.floor((synced - KEPT_BYTES) / STEP_BYTES) * STEP_BYTES;
+    const end = Math.floor((synced - CACHED_BYTES) / STEP_BYTES) * STEP_BYTES;
     if (end <= this.#released || this.#libc === undefined || this.#descriptor < 0) return;
     if (this.#underWay) return;
     this.#underWay = this.#libc.posix_fadvise(

@@ -12,7 +12,7 @@ import type {
 import { invariant } from "../../../structures/invariant.ts";
 import { Listeners } from "../../runtime/listeners.ts";
 
-/** Values are kept as text, so that no caller shares an object with the store. */
+/** Values are stored as text, so that no caller shares an object with the store. */
 export class MemoryRecordStore implements RecordStore {
   readonly #clock: Clock;
   readonly #changed = new Listeners<[]>();

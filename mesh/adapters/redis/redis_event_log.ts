@@ -51,8 +51,8 @@ export interface RedisEventLogOptions {
   readonly writer: string;
   /** Time within which a failed command is made again, ms; default in log_budgets.ts. */
   readonly budgetMs?: number;
-  /** Time for which ids of {@link RedisEventLog.appendOnce} are kept, ms; default one hour. */
-  readonly idsKeptMs?: number;
+  /** Time for which ids of {@link RedisEventLog.appendOnce} are retained, ms; default one hour. */
+  readonly idsRetainedMs?: number;
   /** Longest wait of an append that need not be durable, ms; default in log_budgets.ts. */
   readonly writtenBudgetMs?: number;
   /** Time without a connection until appends are refused at once, ms; default in log_budgets.ts. */
@@ -77,8 +77,8 @@ interface Partition {
   durable: number;
 }
 
-/** Default of {@link RedisEventLogOptions.idsKeptMs}. */
-const ID_KEPT_MS = 3_600_000;
+/** Default of {@link RedisEventLogOptions.idsRetainedMs}. */
+const IDS_RETAINED_MS = 3_600_000;
 /** Age at which the cached usage is read again, ms. */
 const USAGE_AGE_MS = 1_000;
 
@@ -165,7 +165,7 @@ export class RedisEventLog implements EventLog {
   ): Promise<OnceOutcome[]> {
     const { stream } = this.#partition(partition);
     const { commands, runs, barrier } = this.#server;
-    const { bytesMax, idsKeptMs = ID_KEPT_MS, writer } = this.#options;
+    const { bytesMax, idsRetainedMs = IDS_RETAINED_MS, writer } = this.#options;
     if (commands.downMs > this.#awayAfterMs) {
       throw this.#refused(this.#unavailable(commands.failure));
     }
@@ -179,7 +179,7 @@ export class RedisEventLog implements EventLog {
           run,
           partition,
           bytesMax,
-          idsKeptMs,
+          idsRetainedMs,
           `${this.#keys.log}:once:`,
           ...sent.flatMap((each) => each.values),
         ])

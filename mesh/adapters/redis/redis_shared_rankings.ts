@@ -1,6 +1,6 @@
 /**
  * Rankings of all gateways in Redis: the hashes of their items under a key each, which expires. A
- * ranking that could not be written is kept here and written when the server answers again: until
+ * ranking that could not be written is held here and written when the server answers again: until
  * then the other gateways refuse its events as unknown, and its own gateway accepts them.
  */
 import { fnv1a } from "../../../structures/fnv1a.ts";
@@ -13,11 +13,11 @@ import type { RedisServer } from "./redis_server.ts";
 /** Options of {@link RedisSharedRankings}. */
 export interface SharedRankingsOptions {
   readonly server: RedisServer;
-  /** Time for which a ranking is kept, ms. */
-  readonly keptMs: number;
+  /** Time for which a ranking is retained, ms. */
+  readonly retainedMs: number;
 }
 
-/** Rankings of other gateways that are kept here. */
+/** Rankings of other gateways that are held here. */
 const LOADED_MAX = 10_000;
 /** Longest wait of a ranking until it is remembered, ms. */
 const REMEMBER_MS = 100;
@@ -43,13 +43,13 @@ export class RedisSharedRankings implements SharedRankings {
   }
 
   async remember(rankingId: string, items: readonly { readonly id: string }[]): Promise<void> {
-    const { keptMs } = this.#options;
+    const { retainedMs } = this.#options;
     const hashes = Uint32Array.from(items, ({ id }) => fnv1a(id) >>> 0);
     const bytes = new Uint8Array(hashes.buffer);
     await new Promise<void>((resolve) => {
       const wait = this.#waits.begin(resolve);
-      this.#write(rankingId, bytes, keptMs)
-        .catch(() => this.#keep(rankingId, bytes, performance.now() + keptMs))
+      this.#write(rankingId, bytes, retainedMs)
+        .catch(() => this.#keep(rankingId, bytes, performance.now() + retainedMs))
         .finally(() => {
           this.#waits.end(wait);
           resolve();
@@ -104,9 +104,9 @@ export class RedisSharedRankings implements SharedRankings {
     return hashes.includes(fnv1a(item) >>> 0) ? "shown" : "item-not-shown";
   }
 
-  async #write(rankingId: string, bytes: Uint8Array, keptMs: number): Promise<void> {
+  async #write(rankingId: string, bytes: Uint8Array, retainedMs: number): Promise<void> {
     const { commands } = this.#options.server;
-    await commands.send(["SET", this.#key(rankingId), bytes, "PX", Math.ceil(keptMs)]);
+    await commands.send(["SET", this.#key(rankingId), bytes, "PX", Math.ceil(retainedMs)]);
   }
 
   #keep(rankingId: string, bytes: Uint8Array, untilMs: number): void {

@@ -17,8 +17,8 @@ export interface ServerRun {
   readonly number: number;
 }
 
-/** Notes of the runs that are kept. */
-const NOTES_KEPT = 256;
+/** Runs whose notes are retained. */
+const NOTES_MAX = 256;
 
 /**
  * KEYS: runs. ARGV: run id, prefix of the mesh's keys. Fields of runs: `current`, `count`, `at:n`
@@ -43,7 +43,7 @@ for i = 1, #fields, 2 do
 end
 count = count + 1
 redis.call('HSET', runs, 'current', ARGV[1], 'count', count, 'at:' .. count, cjson.encode(ends))
-redis.call('HDEL', runs, 'at:' .. (count - ${NOTES_KEPT}))
+redis.call('HDEL', runs, 'at:' .. (count - ${NOTES_MAX}))
 return string.format('%d', count)
 `);
 
@@ -95,7 +95,7 @@ export class ServerRuns {
   async lowestEnds(run: ServerRun, now: ServerRun): Promise<ReadonlyMap<string, number>> {
     const lowest = new Map<string, number>();
     if (run.number === now.number) return lowest;
-    const first = Math.max(run.number + 1, now.number - NOTES_KEPT + 1);
+    const first = Math.max(run.number + 1, now.number - NOTES_MAX + 1);
     const fields = Array.from({ length: now.number - first + 1 }, (_, i) => `at:${first + i}`);
     const notes = await this.#connection.send<(string | null)[]>(["HMGET", this.key, ...fields]);
     for (const note of notes) {

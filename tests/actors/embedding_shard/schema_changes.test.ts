@@ -9,7 +9,7 @@ const NOTHING: ClassRestoreReport = {
   slicesResized: [],
   slicesRemoved: [],
   slicesStateReset: [],
-  countersKept: true,
+  countersComplete: true,
   rowsRestored: 9,
   rowsOfRemovedSlots: 0,
   rowsWithoutRoom: 0,

@@ -31,7 +31,7 @@ async function start(bounds: { incrementsMax?: number; incrementsShare?: number 
       shards: ["embedding_shard/0", "embedding_shard/1"],
       intervalMs: 3_600_000,
       spreadMs: 0,
-      snapshotsKept: 2,
+      snapshotsRetained: 2,
       incrementsMax: 2,
       incrementsShare: 4,
       ...bounds,

@@ -48,7 +48,7 @@ interface World {
 
 async function start(
   {
-    snapshotsKept = 100,
+    snapshotsRetained = 100,
     trainers = 1,
     exampleBytesMax = Infinity,
     intervalMs = 3_600_000,
@@ -103,7 +103,7 @@ async function start(
         shards: Array.from({ length: SHARDS }, (_, shard) => `embedding_shard/${shard}` as const),
         intervalMs,
         spreadMs,
-        snapshotsKept,
+        snapshotsRetained,
         incrementsMax: 3,
         incrementsShare: 1,
         budgetMs: Math.max(5_000, 2 * spreadMs),
@@ -172,7 +172,7 @@ Deno.test("a snapshot that the mesh refuses is not written, and the older one st
         isCurrent: () => Promise.resolve(outcome.isCurrent),
       }),
   };
-  const world = await start({ snapshotsKept: 1 }, publisher);
+  const world = await start({ snapshotsRetained: 1 }, publisher);
   const names = async () => (await readManifests(world.loop.blobs)).map(({ name }) => name);
   await visit(world.loop, 0, 10);
   const { name: first } = await snapshot(world);
@@ -279,7 +279,7 @@ Deno.test("blobs that failed deletes left are deleted also where nothing was lea
 });
 
 Deno.test("older and unfinished snapshots are deleted, and the log before the kept ones is trimmed", async () => {
-  const world = await start({ snapshotsKept: 2 });
+  const world = await start({ snapshotsRetained: 2 });
   const { loop } = world;
   await loop.blobs.put("snapshots/000000000000001/shard-0/chunk-00000", new Uint8Array(9));
   const names: string[] = [];
@@ -321,7 +321,7 @@ Deno.test("a damaged part is refused by its name", async () => {
 });
 
 Deno.test("without snapshots the example log is trimmed as it is learned, except for its last record", async () => {
-  const { loop, snapshotter } = await start({ snapshotsKept: 0 });
+  const { loop, snapshotter } = await start({ snapshotsRetained: 0 });
   for (let i = 0; i < 20; i++) {
     const { rankingId } = await loop.rank(`u${i}`, ["a", "b"]);
     await loop.act(rankingId, "a", "click");
@@ -348,7 +348,7 @@ Deno.test("without snapshots the example log is trimmed as it is learned, except
 
 Deno.test("a full example log of several partitions is drained by snapshots, and no example is lost or repeated", async () => {
   const learned = async (exampleBytesMax: number) => {
-    const world = await start({ snapshotsKept: 2, trainers: 3, exampleBytesMax });
+    const world = await start({ snapshotsRetained: 2, trainers: 3, exampleBytesMax });
     const { loop, ledger } = world;
     for (let i = 0; i < 8; i++) {
       await visit(loop, 10 * i, 10 * i + 10);

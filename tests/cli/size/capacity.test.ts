@@ -29,7 +29,7 @@ const planned: PlannedConfiguration = {
   tablesBytesMax: 100 * GIB,
   openBytesMax: 100 * GIB,
   logBytesMax: 1_000 * GIB,
-  snapshotsKept: 2,
+  snapshotsRetained: 2,
   cachesBytesMax: 0,
 };
 const host: HostSize = { cores: 8, memoryBytes: 32 * GIB, pricePerHour: 0.4 };

@@ -34,7 +34,7 @@ interface Member {
 
 /** Everything that a snapshot has to bring back, in a form to compare. */
 function contentOf(table: EmbeddingTable) {
-  const { rowsInTable, clockSeconds, draws, newestGeneration } = table.snapshots.moment();
+  const { rowsInTable, clockSeconds, updates, newestGeneration } = table.snapshots.moment();
   const lines = [...table.reader.counters(1000)].flatMap(({ bytes }) =>
     Array.from(
       { length: bytes.length / 72 },
@@ -42,7 +42,7 @@ function contentOf(table: EmbeddingTable) {
     )
   );
   const { rows, digest } = table.reader.digest();
-  return { rowsInTable, clockSeconds, draws, newestGeneration, lines: lines.sort(), rows, digest };
+  return { rowsInTable, clockSeconds, updates, newestGeneration, lines: lines.sort(), rows, digest };
 }
 
 function restored(chain: readonly Member[]): EmbeddingTable {

@@ -128,12 +128,12 @@ Deno.test("a changed schema keeps the shared slices and reports the others", () 
   const restore = copy.restore(header, { shard: 0, shards: 1, slots: [0, 2, 3] });
   taken.forEach((chunk) => restore.take(chunk));
   assert.deepEqual(restore.report, {
-    kept: ["embeddings", "bias"],
+    restored: ["embeddings", "bias"],
     added: ["fresh"],
     resized: ["wide"],
     removed: ["gone"],
     stateReset: ["bias"],
-    countersKept: true,
+    countersComplete: true,
     rows: 300,
     elsewhere: 0,
     dropped: 100,
@@ -202,7 +202,7 @@ Deno.test("a header with numbers that no table writes is refused, or restores a 
   const path = fc.constantFrom(
     "rows",
     "clockSeconds",
-    "draws",
+    "updates",
     "newestGeneration",
     "floats",
     "column",

@@ -63,7 +63,7 @@ export interface CounterOptions {
 
 class Counter implements Behavior<CounterMessage> {
   #count: number;
-  readonly #kept: AnswerLater[] = [];
+  readonly #unanswered: AnswerLater[] = [];
 
   constructor(
     readonly context: ActorContext<CounterMessage>,
@@ -85,14 +85,14 @@ class Counter implements Behavior<CounterMessage> {
       case "getCount":
         return this.context.reply(message, this.#count);
       case "answerLater":
-        this.#kept.push(message);
+        this.#unanswered.push(message);
         if (message.afterMs !== undefined) {
           this.context.schedule(message.afterMs, { kind: "tick" });
         }
         return;
       case "release":
       case "tick":
-        for (const kept of this.#kept.splice(0)) {
+        for (const kept of this.#unanswered.splice(0)) {
           const trace = this.context.traceOf(kept);
           this.context.telemetry.log("debug", "answers later", { trace });
           this.context.reply(kept, this.#count);

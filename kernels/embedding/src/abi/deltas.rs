@@ -84,7 +84,7 @@ fn take(consumer: usize, acknowledged: f64, rows_max: usize, form: RowForm) -> i
                 RowForm::Saved => copy(&delta.saved, &mut buffers.bytes),
             };
         if !copied {
-            // The delta is kept and given again.
+            // The delta is held and given again.
             return REFUSED_MEMORY;
         }
         buffers.answer([
@@ -225,7 +225,7 @@ pub extern "C" fn table_remove(count: usize) -> i32 {
                 table.evict(&row);
                 removed += 1;
             }
-            table.admission.forget(id);
+            table.admission.remove(id);
         }
         removed
     })

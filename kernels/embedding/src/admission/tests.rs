@@ -102,8 +102,8 @@ fn a_forgotten_id_begins_at_zero_and_others_keep_their_counts() {
     assert!(counter.begin_snapshot(false));
     let newest = counter.newest();
     for id in (0..9000_u64).step_by(10) {
-        counter.forget(mix64(id));
-        counter.forget(mix64(1 << 40 | id));
+        counter.remove(mix64(id));
+        counter.remove(mix64(1 << 40 | id));
     }
     let before = saved(&mut counter, |_| {});
     let mut restored = AdmissionCounter::new(15_000);

@@ -64,9 +64,9 @@ Deno.test("a block torn by a crash is truncated, kept and reported, and the log 
       log = await open(directory, { onTornTail: (tail) => void torn.push(tail) });
       assert.deepEqual(await read(log), ["a", "b"], `cut at byte ${length}`);
       if (length > intact) {
-        const [{ position, bytes, keptAt }] = torn;
+        const [{ position, bytes, savedAt }] = torn;
         assert.deepEqual([position, bytes], [intact, length - intact]);
-        assert.deepEqual(Deno.readFileSync(keptAt ?? ""), whole.slice(intact, length));
+        assert.deepEqual(Deno.readFileSync(savedAt ?? ""), whole.slice(intact, length));
       } else assert.deepEqual(torn, []);
       assert.equal(await log.append(0, [text("c")]), 2);
       assert.deepEqual(await read(log), ["a", "b", "c"]);

@@ -360,7 +360,7 @@ Deno.test("zeros behind the last block, which a power failure leaves, are trunca
     Deno.writeFileSync(path, longer);
     let torn: TornTail | undefined;
     const log = await open(directory, { onTornTail: (tail) => void (torn = tail) });
-    assert.deepEqual(torn, { path, position: whole.length, bytes: 4096, keptAt: undefined });
+    assert.deepEqual(torn, { path, position: whole.length, bytes: 4096, savedAt: undefined });
     await log.close();
   });
 });

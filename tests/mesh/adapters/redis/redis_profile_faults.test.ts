@@ -59,7 +59,7 @@ withPrograms((program: ServerProgram) => {
   });
 
   test("a ranking that a full server refuses is shared when it has room", async ({ server }) => {
-    const rankings = [0, 1].map(() => new RedisSharedRankings({ server, keptMs: 60_000 }));
+    const rankings = [0, 1].map(() => new RedisSharedRankings({ server, retainedMs: 60_000 }));
     const [own, other] = rankings;
     await server.commands.send(["CONFIG", "SET", "maxmemory", "1kb"]);
     await own.remember("r", [{ id: "a" }]);
