@@ -1,16 +1,8 @@
 /**
- * Searches bytes for traces of a user: the id as text, and the signature of its feature ids in
+ * The traces of a user in stored bytes: the id as text, and the signature of its feature ids in
  * either byte order.
  */
 import { signatureOf } from "../records/forgotten.ts";
-
-/** Whether `bytes` has `wanted` somewhere. */
-export function holdsBytes(bytes: Uint8Array, wanted: Uint8Array): boolean {
-  for (let at = bytes.indexOf(wanted[0]); at >= 0; at = bytes.indexOf(wanted[0], at + 1)) {
-    if (wanted.every((byte, i) => bytes[at + i] === byte)) return true;
-  }
-  return false;
-}
 
 /** The byte strings that lead to a user. */
 export function tracesOf(user: string): ReadonlyMap<string, Uint8Array> {

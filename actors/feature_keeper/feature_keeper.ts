@@ -169,7 +169,7 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
       else {
         this.#tellMissed(record.partition, record.offset);
         // Files must not keep an erased user until the next checkpoint.
-        if (this.#state.take(record.bytes)) this.#writer?.hurry();
+        if (record.event && this.#state.takeEvent(record.event)) this.#writer?.hurry();
         this.#offsets[record.partition] = record.offset + 1;
       }
     }

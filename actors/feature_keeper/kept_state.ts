@@ -2,24 +2,22 @@
  * The state of a feature keeper, as a function of the records of the event log: the same records
  * give the same features, however they are split into reads and restarts.
  */
-import type { SlotColumn, SlotValues } from "../../kernels/features/values_of_items.ts";
-import { decodeEvent, type EventRecord, readRows } from "../../records/event_record.ts";
+import type { SlotValues } from "../../kernels/features/values_of_items.ts";
+import {
+  decodeEvent,
+  type EventRecord,
+  type ImpressionRecord,
+  readRows,
+} from "../../records/event_record.ts";
 import { SHOWN } from "../../rules/rule_errors.ts";
 import { fingerprintOf } from "../../structures/fingerprint.ts";
+import { historyKey, KeptColumns } from "./kept_columns.ts";
 import { KeptTables, type SavedPart, type TableName } from "./kept_tables.ts";
-import { counts, type KeyEvent, NumberColumns } from "./number_columns.ts";
-import {
-  type FeatureKeeperOptions,
-  type KeptEvent,
-  type KeptHistory,
-  type KeptNumber,
-  keptSlots,
-} from "./options.ts";
+import type { KeyEvent } from "./number_columns.ts";
+import type { FeatureKeeperOptions } from "./options.ts";
 import type { HistoryTimes, KeptValues } from "./protocol.ts";
-import { SessionTimes } from "./session_times.ts";
-import { valuesOfRows, ValuesReader } from "./slot_values.ts";
+import { valuesOfRows } from "./slot_values.ts";
 import { TopSearch } from "./top_search.ts";
-import { numbersOfValue, remember, type UserState } from "./user_state.ts";
 
 /** A past event: an action, or an item of a ranking. */
 interface Counted extends KeyEvent {
@@ -35,40 +33,14 @@ const shownKey = (rankingId: string, item: string) => `${rankingId}\0shown\0${it
 
 export class KeptState {
   readonly #options: FeatureKeeperOptions;
-  readonly #slots: readonly SlotColumn[];
-  readonly #sessions: SessionTimes;
-  readonly #userColumns: NumberColumns;
-  readonly #itemColumns: NumberColumns;
-  /** Columns of users by values of slots, in the order of `keptSlots`. */
-  readonly #valueColumns: readonly NumberColumns[];
-  readonly #values: ValuesReader;
-  readonly #histories: readonly KeptHistory[];
-  /** Histories that are stored: the longest of each counted event. */
-  readonly #stored = new Map<string, { readonly of: KeptEvent; readonly lengthMax: number }>();
+  readonly #columns: KeptColumns;
   readonly #tables: KeptTables;
   /** Records taken so far. */
   #records = 0;
 
   constructor(options: FeatureKeeperOptions) {
-    const { features } = options;
-    const numbers = features.filter((feature) => feature.kind !== "history") as KeptNumber[];
     this.#options = options;
-    this.#slots = keptSlots(features);
-    this.#sessions = new SessionTimes(gapsOf(options));
-    const columnsOf = (is: (feature: KeptNumber) => boolean) =>
-      new NumberColumns(numbers.filter(is), this.#sessions);
-    this.#userColumns = columnsOf(({ by, slot }) => by === "user" && slot === undefined);
-    this.#itemColumns = columnsOf(({ by }) => by === "item");
-    this.#valueColumns = this.#slots.map(({ name }) =>
-      columnsOf(({ slot }) => slot?.name === name)
-    );
-    this.#values = new ValuesReader(this.#valueColumns);
-    this.#histories = features.filter((feature) => feature.kind === "history");
-    for (const { of, last } of this.#histories) {
-      const key = historyKey(of);
-      const lengthMax = Math.max(last, this.#stored.get(key)?.lengthMax ?? 0);
-      this.#stored.set(key, { of, lengthMax });
-    }
+    this.#columns = new KeptColumns(options);
     this.#tables = new KeptTables(options);
   }
 
@@ -104,23 +76,51 @@ export class KeptState {
    */
   take(bytes: Uint8Array): boolean {
     let record: EventRecord;
-    let shown: ReturnType<typeof readRows> | undefined;
     try {
       record = decodeEvent(bytes);
-      if (record.kind === "impression") shown = readRows(record);
     } catch {
       return false; // the joiner counts and reports it
     }
-    if (record.kind === "action") this.takeAction(record);
-    else if (record.kind === "shown") this.takeShown(record);
-    else if (record.kind === "forget") this.#erase(record.user);
-    else if (record.kind === "release") this.#records++; // a save has to hold its offset
-    else if (record.kind === "impression" && shown !== undefined) {
-      const items = shown.items();
-      const values = this.#slots.length === 0 ? undefined : valuesOfRows(shown, this.#slots);
-      this.takeRanking({ ...record, items, values });
+    return this.takeEvent(record);
+  }
+
+  /** As {@link take}, of a record that is decoded. */
+  takeEvent(record: EventRecord): boolean {
+    switch (record.kind) {
+      case "impression":
+        this.#takeImpression(record);
+        return false;
+      case "action":
+        this.takeAction(record);
+        return false;
+      case "shown":
+        this.takeShown(record);
+        return false;
+      case "forget":
+        this.#erase(record.user);
+        return true;
+      case "release":
+        this.#records++; // a save has to hold its offset
+        return true;
+      case "remembered":
+      case "mark":
+        return false;
+      default:
+        return record satisfies never;
     }
-    return record.kind === "forget" || record.kind === "release";
+  }
+
+  #takeImpression(record: ImpressionRecord): void {
+    let shown: ReturnType<typeof readRows>;
+    try {
+      shown = readRows(record);
+    } catch {
+      return; // the joiner counts and reports it
+    }
+    const items = shown.items();
+    const { slots } = this.#columns;
+    const values = slots.length === 0 ? undefined : valuesOfRows(shown, slots);
+    this.takeRanking({ ...record, items, values });
   }
 
   /** Drops a user. Rankings stay as those of no user, so that none of them is counted again. */
@@ -219,17 +219,18 @@ export class KeptState {
     const isOwn = this.#owns(user);
     const state = isOwn ? this.#tables.users.get(user) : undefined;
     const moment = { nowMs, sessions: state?.sessions };
-    const ownWidth = this.#itemColumns.names.length;
-    const width = ownWidth + this.#values.width;
+    const { items: itemColumns, values: valueColumns } = this.#columns;
+    const ownWidth = itemColumns.names.length;
+    const width = ownWidth + valueColumns.width;
     const numbers = new Float64Array(items.length * width);
     if (width > 0) {
       items.forEach((item, i) => {
         const at = i * width;
         if (this.#owns(item)) {
-          this.#itemColumns.read(this.#tables.items.get(item), moment, numbers, at);
+          itemColumns.read(this.#tables.items.get(item), moment, numbers, at);
         } else numbers.fill(NaN, at, at + ownWidth);
       });
-      this.#values.read(isOwn ? values : undefined, state?.values, moment, {
+      valueColumns.read(isOwn ? values : undefined, state?.values, moment, {
         rows: items.length,
         numbers,
         width,
@@ -242,28 +243,7 @@ export class KeptState {
       const history = state?.histories.get(historyKey({ action }));
       if (history !== undefined) histories[action] = history;
     }
-    return { hasUser: true, user: this.#ofUser(state, nowMs), items: numbers, histories };
-  }
-
-  #ofUser(state: UserState | undefined, nowMs: number) {
-    const kept: Record<string, number | readonly string[]> = {};
-    const { names } = this.#userColumns;
-    const own = new Float64Array(names.length);
-    const sessions = state?.sessions;
-    this.#userColumns.read(state?.numbers, { nowMs, sessions }, own, 0);
-    names.forEach((name, i) => {
-      if (!Number.isNaN(own[i])) kept[name] = own[i];
-    });
-    for (const { name, of, last, sessionMs } of this.#histories) {
-      const { items, atMs } = state?.histories.get(historyKey(of)) ?? { items: [], atMs: [] };
-      if (sessionMs === undefined) {
-        kept[name] = items.slice(0, last);
-        continue;
-      }
-      const begin = this.#sessions.beginOf(sessions, this.#sessions.indexOf(sessionMs), nowMs);
-      kept[name] = items.filter((_, i) => atMs[i] >= begin).slice(0, last);
-    }
-    return kept;
+    return { hasUser: true, user: this.#columns.ofUser(state, nowMs), items: numbers, histories };
   }
 
   /**
@@ -271,7 +251,7 @@ export class KeptState {
    * events; undefined if no item has the feature.
    */
   topSearch(feature: string, count: number, nowMs: number): TopSearch | undefined {
-    const columns = this.#itemColumns;
+    const { items: columns } = this.#columns;
     const index = columns.names.indexOf(feature);
     if (index < 0) return undefined;
     return new TopSearch({
@@ -321,58 +301,15 @@ export class KeptState {
 
   #count({ user, item, ...event }: Counted): void {
     const { items, users, shownItems } = this.#tables;
-    if (this.#owns(item) && this.#itemColumns.length > 0) {
-      const entry = items.open(item, this.#records, () => this.#itemColumns.create());
-      this.#itemColumns.add(entry.value, event);
+    const columns = this.#columns;
+    if (this.#owns(item) && columns.items.length > 0) {
+      const entry = items.open(item, this.#records, () => columns.items.create());
+      columns.items.add(entry.value, event);
       items.close(entry);
     }
-    if (!this.#owns(user)) return;
-    const keeps = this.#sessions.length + this.#userColumns.length + this.#values.width > 0 ||
-      [...this.#stored.values()].some(({ of }) => counts(of, event));
-    if (!keeps) return;
-    const entry = users.open(user, this.#records, () => this.#newUser());
-    const { value: state } = entry;
-    this.#sessions.add(state.sessions, event.atMs);
-    this.#userColumns.add(state.numbers, event, state.sessions);
-    for (const [key, { of, lengthMax }] of this.#stored) {
-      if (counts(of, event)) remember(state, key, { item, atMs: event.atMs, lengthMax });
-    }
-    const values = shownItems.get(item)?.values;
-    this.#valueColumns.forEach((columns, slot) => {
-      if (!columns.reads(event)) return;
-      for (const value of values?.[slot] ?? []) {
-        const numbers = numbersOfValue(state.values[slot], value, {
-          valuesMax: this.#options.valuesMax,
-          create: () => columns.create(),
-        });
-        columns.add(numbers, event, state.sessions);
-      }
-    });
+    if (!this.#owns(user) || !columns.changesUser(event)) return;
+    const entry = users.open(user, this.#records, () => columns.newUser());
+    columns.addToUser(entry.value, event, item, shownItems.get(item)?.values);
     users.close(entry);
-  }
-
-  #newUser(): UserState {
-    return {
-      numbers: this.#userColumns.create(),
-      sessions: this.#sessions.create(),
-      histories: new Map(),
-      values: this.#valueColumns.map(() => new Map()),
-      historyBytes: 0,
-    };
-  }
-}
-
-/** The key under which a history of these events is stored. */
-function historyKey({ action, atLeast, below }: KeptEvent): string {
-  return atLeast === undefined && below === undefined
-    ? action
-    : JSON.stringify([action, atLeast ?? null, below ?? null]);
-}
-
-function* gapsOf({ features }: FeatureKeeperOptions): Iterable<number> {
-  for (const feature of features) {
-    if (feature.kind === "history") {
-      if (feature.sessionMs !== undefined) yield feature.sessionMs;
-    } else if ("span" in feature && "sessionMs" in feature.span) yield feature.span.sessionMs;
   }
 }

@@ -7,19 +7,41 @@
  * appended to one partition while another one is read comes in the order of reading.
  */
 import type { EventLog, LogRecord } from "../../mesh/ports/event_log.ts";
-import { decodeEvent } from "../../records/event_record.ts";
+import { decodeEvent, type EventRecord } from "../../records/event_record.ts";
+import { MergedStreams } from "../../structures/merged_streams.ts";
 
-/** A record and its partition. */
-export interface OrderedRecord extends LogRecord {
+/** A record of a partition. It is decoded once, when its event is asked for. */
+export class OrderedRecord {
   readonly partition: number;
+  readonly offset: number;
+  #bytes: Uint8Array | undefined;
+  #event: EventRecord | undefined;
+
+  constructor(partition: number, { offset, bytes }: LogRecord) {
+    this.partition = partition;
+    this.offset = offset;
+    this.#bytes = bytes;
+  }
+
+  /** Undefined for a record that cannot be decoded, which the joiner counts and reports. */
+  get event(): EventRecord | undefined {
+    if (this.#bytes === undefined) return this.#event;
+    try {
+      this.#event = decodeEvent(this.#bytes);
+    } catch {
+      this.#event = undefined;
+    }
+    this.#bytes = undefined;
+    return this.#event;
+  }
+
+  /** A record that cannot be decoded comes first. */
+  get acceptedAtMs(): number {
+    return this.event?.acceptedAtMs ?? -Infinity;
+  }
 }
 
-interface Head {
-  records: readonly LogRecord[];
-  /** Index of the next one. */
-  next: number;
-  /** Acceptance time of the next one, ms. */
-  acceptedAtMs: number;
+interface Partition {
   /** Offset from which the log is read on. */
   offset: number;
   /** Whether the last read has reached the end of the log. */
@@ -29,64 +51,36 @@ interface Head {
 export class OrderedReader {
   readonly #log: EventLog;
   readonly #recordsPerRead: number;
-  readonly #heads: readonly Head[];
+  readonly #partitions: readonly Partition[];
+  readonly #records: MergedStreams<OrderedRecord>;
 
   /** @param offsets By partition, the offset of the first record. */
   constructor(log: EventLog, offsets: readonly number[], recordsPerRead: number) {
     this.#log = log;
     this.#recordsPerRead = recordsPerRead;
-    this.#heads = offsets.map((offset) => ({
-      records: [],
-      next: 0,
-      acceptedAtMs: 0,
-      offset,
-      isAtEnd: false,
-    }));
+    this.#partitions = offsets.map((offset) => ({ offset, isAtEnd: false }));
+    this.#records = new MergedStreams(
+      offsets.map((_, partition) => () => this.#read(partition)),
+      (a, b) => a.acceptedAtMs < b.acceptedAtMs,
+    );
   }
 
   /** Lets the reader look for records behind the ends that it has reached. */
   lookAgain(): void {
-    for (const head of this.#heads) head.isAtEnd = false;
+    for (const partition of this.#partitions) partition.isAtEnd = false;
   }
 
   /** The next record; undefined when all partitions are read to their ends. */
   async next(): Promise<OrderedRecord | undefined> {
-    let oldest: number | undefined;
-    for (const [partition, head] of this.#heads.entries()) {
-      if (head.next === head.records.length && !head.isAtEnd) await this.#read(partition, head);
-      if (head.next === head.records.length) continue;
-      if (oldest === undefined || head.acceptedAtMs < this.#heads[oldest].acceptedAtMs) {
-        oldest = partition;
-      }
-    }
-    if (oldest === undefined) return undefined;
-    const head = this.#heads[oldest];
-    const record = head.records[head.next++];
-    this.#look(head);
-    return { partition: oldest, ...record };
+    return (await this.#records.next())?.entry;
   }
 
-  async #read(partition: number, head: Head): Promise<void> {
-    head.records = await this.#log.read(partition, head.offset, this.#recordsPerRead);
-    head.next = 0;
-    head.isAtEnd = head.records.length < this.#recordsPerRead;
-    head.offset = (head.records.at(-1)?.offset ?? head.offset - 1) + 1;
-    this.#look(head);
-  }
-
-  /** Notes the acceptance time of a partition's next record, where times decide. */
-  #look(head: Head): void {
-    const record = head.records[head.next];
-    if (record === undefined || this.#heads.length === 1) return;
-    head.acceptedAtMs = acceptedAtMsOf(record.bytes);
-  }
-}
-
-/** A record that cannot be decoded is taken first, and passed over. */
-function acceptedAtMsOf(bytes: Uint8Array): number {
-  try {
-    return decodeEvent(bytes).acceptedAtMs;
-  } catch {
-    return -Infinity;
+  async #read(number: number): Promise<readonly OrderedRecord[]> {
+    const partition = this.#partitions[number];
+    if (partition.isAtEnd) return [];
+    const records = await this.#log.read(number, partition.offset, this.#recordsPerRead);
+    partition.isAtEnd = records.length < this.#recordsPerRead;
+    partition.offset = (records.at(-1)?.offset ?? partition.offset - 1) + 1;
+    return records.map((record) => new OrderedRecord(number, record));
   }
 }

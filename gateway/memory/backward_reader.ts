@@ -5,21 +5,12 @@
  * that a memory that is full has the newest records of the whole log.
  */
 import { endOffsets, type EventLog, type LogRecord } from "../../mesh/ports/event_log.ts";
-import { present } from "../../structures/invariant.ts";
+import { MergedStreams } from "../../structures/merged_streams.ts";
 
 /** A record of a partition. */
 export interface BackwardRecord<T> {
   readonly partition: number;
   readonly record: T;
-}
-
-interface Tail<T> {
-  /** Offset before which nothing was read yet; 0 = all was read. */
-  unread: number;
-  /** Records that were read and not taken, the oldest first. */
-  records: readonly T[];
-  /** How many of `records` are left. */
-  left: number;
 }
 
 export interface BackwardReaderOptions<T> {
@@ -32,7 +23,9 @@ export interface BackwardReaderOptions<T> {
 
 export class BackwardReader<T extends { readonly acceptedAtMs: number }> {
   readonly #options: BackwardReaderOptions<T>;
-  #tails: Tail<T>[] | undefined;
+  #records: MergedStreams<T> | undefined;
+  /** By partition, the offset before which nothing was read yet; 0 = all was read. */
+  #unread: number[] = [];
 
   constructor(options: BackwardReaderOptions<T>) {
     this.#options = options;
@@ -40,34 +33,32 @@ export class BackwardReader<T extends { readonly acceptedAtMs: number }> {
 
   /** The next older record; undefined when none is left. */
   async next(): Promise<BackwardRecord<T> | undefined> {
-    const tails = this.#tails ??= await this.#open();
-    let newest: { readonly partition: number; readonly record: T } | undefined;
-    for (const [partition, tail] of tails.entries()) {
-      while (tail.left === 0 && tail.unread > 0) await this.#read(partition, tail);
-      if (tail.left === 0) continue;
-      const record = tail.records[tail.left - 1];
-      if (newest === undefined || record.acceptedAtMs > newest.record.acceptedAtMs) {
-        newest = { partition, record };
-      }
-    }
-    if (newest !== undefined) present(tails[newest.partition], "a partition has a tail").left--;
-    return newest;
+    this.#records ??= await this.#open();
+    const next = await this.#records.next();
+    return next && { partition: next.stream, record: next.entry };
   }
 
-  async #open(): Promise<Tail<T>[]> {
-    const ends = await endOffsets(this.#options.log);
-    return ends.map((unread) => ({ unread, records: [], left: 0 }));
+  async #open(): Promise<MergedStreams<T>> {
+    this.#unread = await endOffsets(this.#options.log);
+    return new MergedStreams(
+      this.#unread.map((_, partition) => () => this.#read(partition)),
+      (a, b) => a.acceptedAtMs > b.acceptedAtMs,
+    );
   }
 
-  async #read(partition: number, tail: Tail<T>): Promise<void> {
+  /** The records before those that were read, the newest first. */
+  async #read(partition: number): Promise<readonly T[]> {
     const { log, recordsPerRead, decode } = this.#options;
-    const before = tail.unread;
-    const from = Math.max(0, before - recordsPerRead);
-    const records = (await log.read(partition, from, before - from))
-      .filter(({ offset }) => offset < before);
-    // Empty below the offset to which the log was trimmed.
-    tail.unread = records.length === 0 ? 0 : from;
-    tail.records = records.flatMap((record) => decode(record) ?? []);
-    tail.left = tail.records.length;
+    while (this.#unread[partition] > 0) {
+      const before = this.#unread[partition];
+      const from = Math.max(0, before - recordsPerRead);
+      const records = (await log.read(partition, from, before - from))
+        .filter(({ offset }) => offset < before);
+      // Empty below the offset to which the log was trimmed.
+      this.#unread[partition] = records.length === 0 ? 0 : from;
+      const decoded = records.flatMap((record) => decode(record) ?? []);
+      if (decoded.length > 0) return decoded.reverse();
+    }
+    return [];
   }
 }

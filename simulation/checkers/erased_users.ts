@@ -12,6 +12,7 @@ import type { EmbeddingShardMessage } from "../../actors/embedding_shard/protoco
 import { featureIdOf, signatureOf } from "../../records/forgotten.ts";
 import type { RunningMesh } from "../../server/compose.ts";
 import { addresses } from "../../server/plan.ts";
+import { holdsBytes } from "../../structures/byte_search.ts";
 import type { Reply } from "../world/client.ts";
 import type { CheckerFactory } from "./checker.ts";
 import { rowsOf } from "./shard_rows.ts";
@@ -78,7 +79,7 @@ async function problemOf(
   if (status !== "erased") return undefined;
   for (const [path, content] of files()) {
     for (const trace of tracesOf(user)) {
-      if (holds(content, trace)) return `${user} is erased, and ${path} has the id`;
+      if (holdsBytes(content, trace)) return `${user} is erased, and ${path} has the id`;
     }
   }
   return undefined;
@@ -122,11 +123,4 @@ function tracesOf(user: string): Uint8Array[] {
 function messagePackText(text: string): Uint8Array {
   const utf8 = new TextEncoder().encode(text);
   return Uint8Array.of(0xa0 | utf8.length, ...utf8);
-}
-
-function holds(content: Uint8Array, wanted: Uint8Array): boolean {
-  for (let at = content.indexOf(wanted[0]); at >= 0; at = content.indexOf(wanted[0], at + 1)) {
-    if (wanted.every((byte, i) => content[at + i] === byte)) return true;
-  }
-  return false;
 }

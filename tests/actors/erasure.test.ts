@@ -11,7 +11,7 @@ import type { FeatureKeeperMessage } from "../../actors/feature_keeper/protocol.
 import type { ServingReplicaMessage } from "../../actors/serving_replica/protocol.ts";
 import type { Address } from "../../mesh/runtime/actor.ts";
 import { rowsOf } from "../../simulation/checkers/shard_rows.ts";
-import { holdsBytes } from "../traces_of_id.ts";
+import { holdsBytes } from "../../structures/byte_search.ts";
 import { snapshotBits } from "../records/snapshot_bits.ts";
 import { MemoryEventLog } from "../../mesh/adapters/memory/memory_event_log.ts";
 import { Loop } from "./loop.ts";

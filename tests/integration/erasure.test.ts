@@ -11,7 +11,8 @@ import type { ErasureAnswer } from "../../gateway/schemas/erasures.ts";
 import type { RunningMesh } from "../../server/compose.ts";
 import { addresses } from "../../server/plan.ts";
 import { rowsOf } from "../../simulation/checkers/shard_rows.ts";
-import { holdsBytes, tracesOf } from "../traces_of_id.ts";
+import { holdsBytes } from "../../structures/byte_search.ts";
+import { tracesOf } from "../traces_of_id.ts";
 import {
   type PlacementName,
   placements,

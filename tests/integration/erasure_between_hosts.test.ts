@@ -10,7 +10,8 @@ import {
   LocalServer,
   type ServerProgram,
 } from "../../mesh/adapters/redis/local_server.ts";
-import { holdsBytes, tracesOf } from "../traces_of_id.ts";
+import { holdsBytes } from "../../structures/byte_search.ts";
+import { tracesOf } from "../traces_of_id.ts";
 import { freePort, HostProcesses } from "./host_process.ts";
 import { smallConfiguration } from "./small_mesh.ts";
 

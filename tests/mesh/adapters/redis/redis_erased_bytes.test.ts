@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { RedisEventLog } from "../../../../mesh/adapters/redis/redis_event_log.ts";
 import { RedisProfileStore } from "../../../../mesh/adapters/redis/redis_profile_store.ts";
 import type { RedisServer } from "../../../../mesh/adapters/redis/redis_server.ts";
-import { holdsBytes } from "../../../traces_of_id.ts";
+import { holdsBytes } from "../../../../structures/byte_search.ts";
 import { newMesh, withServers } from "./servers.ts";
 
 const text = (value: string) => new TextEncoder().encode(value);
