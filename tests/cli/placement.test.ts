@@ -5,18 +5,13 @@
 import assert from "node:assert/strict";
 import { runCommandLine } from "../../cli/command_line.ts";
 import { parseConfiguration } from "../../configuration/configuration.ts";
-import {
-  isInstalled,
-  LocalServer,
-  type ServerProgram,
-} from "../../mesh/adapters/redis/local_server.ts";
+import { installedProgram, LocalServer } from "../../mesh/adapters/redis/local_server.ts";
 import type { HostDescription, HostRun } from "../../mesh/ports/coordination.ts";
 import { meshSettingsOf } from "../../server/machine/mesh_settings.ts";
 import { openCoordination } from "../../server/machine/redis_coordination.ts";
 import { smallConfiguration } from "../integration/small_mesh.ts";
 
-const programs: readonly ServerProgram[] = ["redis-server", "valkey-server"];
-const program = programs.find(isInstalled);
+const program = installedProgram();
 const ignore = program === undefined;
 
 function yamlOf(redis: string | undefined, changes: readonly (readonly [string, string])[] = []) {

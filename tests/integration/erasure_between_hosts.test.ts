@@ -5,18 +5,13 @@
  * hosts is killed while the erasure is under way.
  */
 import assert from "node:assert/strict";
-import {
-  isInstalled,
-  LocalServer,
-  type ServerProgram,
-} from "../../mesh/adapters/redis/local_server.ts";
+import { installedProgram, LocalServer } from "../../mesh/adapters/redis/local_server.ts";
 import { holdsBytes } from "../../structures/byte_search.ts";
 import { tracesOf } from "../traces_of_id.ts";
 import { freePort, HostProcesses } from "./host_process.ts";
 import { smallConfiguration } from "./small_mesh.ts";
 
-const programs: readonly ServerProgram[] = ["redis-server", "valkey-server"];
-const program = programs.find(isInstalled);
+const program = installedProgram();
 const USER = "ann.the-erased-visitor@example.org";
 const items = Array.from({ length: 6 }, (_, i) => `item-${i}`);
 const candidates = items.map((id) => ({ id }));

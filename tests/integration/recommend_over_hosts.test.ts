@@ -4,17 +4,12 @@
  * sockets with a real Redis or Valkey server.
  */
 import assert from "node:assert/strict";
-import {
-  isInstalled,
-  LocalServer,
-  type ServerProgram,
-} from "../../mesh/adapters/redis/local_server.ts";
+import { installedProgram, LocalServer } from "../../mesh/adapters/redis/local_server.ts";
 import { clientOn, freePort, HostProcesses } from "./host_process.ts";
 import { eventually } from "./mesh_process.ts";
 import { type Client, smallConfiguration } from "./small_mesh.ts";
 
-const programs: readonly ServerProgram[] = ["redis-server", "valkey-server"];
-const program = programs.find(isInstalled);
+const program = installedProgram();
 
 interface World {
   readonly processes: HostProcesses;

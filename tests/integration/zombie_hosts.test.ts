@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { parseConfiguration } from "../../configuration/configuration.ts";
 import {
-  isInstalled,
+  installedProgram,
   LocalServer,
   type ServerProgram,
 } from "../../mesh/adapters/redis/local_server.ts";
@@ -18,8 +18,7 @@ import { openCoordination } from "../../server/machine/redis_coordination.ts";
 import { clientOn, freePort, HostProcesses } from "./host_process.ts";
 import { type Client, smallConfiguration } from "./small_mesh.ts";
 
-const programs: readonly ServerProgram[] = ["redis-server", "valkey-server"];
-const program = programs.find(isInstalled);
+const program = installedProgram();
 const HOSTS = ["edge", "learn-1", "learn-2", "tables"];
 const PARTITIONS: readonly PlacedKey[] = ["events/0", "examples/0", "examples/1"];
 

@@ -25,6 +25,11 @@ export function isInstalled(program: ServerProgram): boolean {
   }
 }
 
+/** The first program that is installed on this machine; undefined where none is. */
+export function installedProgram(): ServerProgram | undefined {
+  return (["redis-server", "valkey-server"] as const).find(isInstalled);
+}
+
 const START_BUDGET_MS = 20_000;
 
 export class LocalServer {

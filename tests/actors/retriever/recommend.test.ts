@@ -7,6 +7,15 @@ import { Loop, type LoopOptions } from "../loop.ts";
 
 const ids = (ranking: Ranking) => ranking.items.map(({ id }) => id);
 
+/** Clicks on an item in the last hour, by which items are popular. */
+const clicks: KeptFeature = {
+  kind: "count",
+  name: "clicks",
+  by: "item",
+  of: { action: "click" },
+  span: { windowMs: 3_600_000 },
+};
+
 /** A shop of 40 items, red and blue; ann clicks red ones. */
 async function shop(options: LoopOptions = {}): Promise<Loop> {
   const loop = await Loop.start({ recommend: {}, ...options });
@@ -182,13 +191,6 @@ Deno.test("no stored items give an answer without items", async () => {
 });
 
 Deno.test("popular items come from a kept feature, and an item may have several sources", async () => {
-  const clicks: KeptFeature = {
-    kind: "count",
-    name: "clicks",
-    by: "item",
-    of: { action: "click" },
-    span: { windowMs: 3_600_000 },
-  };
   const loop = await shop({
     kept: { features: [clicks] },
     ranker: { topBy: { popular: "clicks" } },
@@ -211,13 +213,6 @@ Deno.test("popular items come from a kept feature, and an item may have several 
 });
 
 Deno.test("a recommendation goes on without popular items while the keeper is away", async () => {
-  const clicks: KeptFeature = {
-    kind: "count",
-    name: "clicks",
-    by: "item",
-    of: { action: "click" },
-    span: { windowMs: 3_600_000 },
-  };
   const loop = await shop({
     kept: { features: [clicks] },
     ranker: { topBy: { popular: "clicks" } },

@@ -17,9 +17,8 @@
 import assert from "node:assert/strict";
 import { parseArgs } from "node:util";
 import {
-  isInstalled,
+  installedProgram,
   LocalServer,
-  type ServerProgram,
 } from "../../../mesh/adapters/redis/local_server.ts";
 import { micros, type Running, sent, start } from "./arrangement.ts";
 
@@ -207,8 +206,7 @@ if (import.meta.main) {
       hosts: { type: "string", default: "1,2,4" },
     },
   });
-  const programs: readonly ServerProgram[] = ["redis-server", "valkey-server"];
-  const program = programs.find(isInstalled);
+  const program = installedProgram();
   if (program === undefined) {
     console.error("Install a server: apt-get install redis-server");
     Deno.exit(1);

@@ -19,6 +19,7 @@ import { encodeEvent } from "../../../records/event_record.ts";
 import { startMesh } from "../../../server/machine/start_mesh.ts";
 import { waitLearned, waitReady } from "../../../server/waits.ts";
 import { type Audience, makeAudience } from "./late_audience.ts";
+import { smallModel } from "./small_model.ts";
 
 /** Visits between two waits for the trainer: ten minutes, less than the shortest window. */
 const BLOCK_VISITS = 20;
@@ -57,27 +58,7 @@ const variants: readonly Variant[] = [
 ];
 
 function configurationOf({ window, lateLabels, final = false }: Variant): string {
-  return `
-features:
-  slots:
-    user: { kind: id, source: user }
-    item: { kind: id, source: item }
-    category: { kind: categorical, source: item }
-    user_category: { kind: cross, of: [user, category] }
-model:
-  kind: deepFm
-  embeddingDim: 8
-  hidden: [16]
-  tasks: [purchase]
-  optimizer: { kind: adam, learningRate: 0.001 }
-embeddings:
-  slices:
-    first_order:
-      optimizer: { kind: adagrad, learningRate: 0.1, initialAccumulator: 1.0e-2 }
-    embeddings:
-      initializer: { kind: uniform, low: -0.02, high: 0.02 }
-      optimizer: { kind: adagrad, learningRate: 0.05, initialAccumulator: 1.0e-3 }
-joiner:
+  return `${smallModel("purchase")}joiner:
   window: ${window}
   lateLabels: ${lateLabels === undefined ? "{}" : `{ purchase: ${lateLabels} }`}
   tasks:

@@ -19,6 +19,7 @@ import type { RuleSet } from "../../../rules/rule_set.ts";
 import { startMesh } from "../../../server/machine/start_mesh.ts";
 import { waitLearned, waitReady } from "../../../server/waits.ts";
 import { visitOf } from "./new_item_audience.ts";
+import { smallModel } from "./small_model.ts";
 
 /** Visits between two waits for the trainer: ten minutes. */
 const BLOCK_VISITS = 20;
@@ -30,31 +31,12 @@ const DAY_VISITS = 2_880;
 const BEST = 1.2816;
 const ASK_BUDGET = { budgetMs: 60_000 };
 
-const configurationText = `
-features:
-  slots:
-    user: { kind: id, source: user }
-    item: { kind: id, source: item }
-    category: { kind: categorical, source: item }
-    user_category: { kind: cross, of: [user, category] }
-    clicks_week: { kind: numeric, source: item, buckets: { kind: log } }
-kept:
+const clicksOfItem = "clicks_week: { kind: numeric, source: item, buckets: { kind: log } }";
+
+const configurationText = `${smallModel("click", [clicksOfItem])}kept:
   features:
     clicks_week: { kind: count, by: item, of: click, window: 7d }
     shown_month: { kind: count, by: item, of: shown, window: 30d }
-model:
-  kind: deepFm
-  embeddingDim: 8
-  hidden: [16]
-  tasks: [click]
-  optimizer: { kind: adam, learningRate: 0.001 }
-embeddings:
-  slices:
-    first_order:
-      optimizer: { kind: adagrad, learningRate: 0.1, initialAccumulator: 1.0e-2 }
-    embeddings:
-      initializer: { kind: uniform, low: -0.02, high: 0.02 }
-      optimizer: { kind: adagrad, learningRate: 0.05, initialAccumulator: 1.0e-3 }
 joiner: { window: 5m }
 trainer: { batchRows: 64, linger: 20ms }
 `;

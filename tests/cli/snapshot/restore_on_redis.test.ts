@@ -6,15 +6,10 @@
 import assert from "node:assert/strict";
 import { isInstalled, LocalServer } from "../../../mesh/adapters/redis/local_server.ts";
 import { waitLearned } from "../../../server/waits.ts";
-import {
-  Client,
-  scoreOf,
-  smallConfiguration,
-  startSmallMesh,
-} from "../../integration/small_mesh.ts";
+import { type Client, smallConfiguration, startSmallMesh } from "../../integration/small_mesh.ts";
 import { runCaptured } from "../captured_command.ts";
+import { scores, teach } from "./taught_items.ts";
 
-const ITEMS = ["a", "b"];
 const ignore = !isInstalled("redis-server");
 const snapshot = (...args: string[]) => runCaptured("snapshot", ...args);
 
@@ -62,28 +57,6 @@ async function withWorld(work: (world: World) => Promise<void>): Promise<void> {
     await server.kill();
     await Deno.remove(folder, { recursive: true });
   }
-}
-
-/** Teaches that the user likes an item and dislikes the other; returns the scores after it. */
-async function teach(client: Client, phase: string, liked: string): Promise<number[]> {
-  let acceptedAtMs = 0;
-  for (let round = 0; round < 20; round++) {
-    const { rankingId } = await client.rank("cat", ITEMS);
-    const results = await client.post(ITEMS.map((item) => ({
-      eventId: `${phase}-${round}-${item}`,
-      rankingId,
-      item,
-      action: item === liked ? "click" : "dismiss",
-    })));
-    acceptedAtMs = Math.max(acceptedAtMs, ...results.map((result) => result.acceptedAtMs));
-  }
-  const ranking = await client.rankFresh("cat", ITEMS, acceptedAtMs);
-  return ITEMS.map((item) => scoreOf(ranking, item));
-}
-
-async function scores(client: Client): Promise<number[]> {
-  const ranking = await client.rank("cat", ITEMS);
-  return ITEMS.map((item) => scoreOf(ranking, item));
 }
 
 Deno.test({

@@ -4,16 +4,10 @@
  * and the commands on its directory between its runs.
  */
 import assert from "node:assert/strict";
-import {
-  Client,
-  scoreOf,
-  smallConfiguration,
-  startSmallMesh,
-} from "../../integration/small_mesh.ts";
+import { type Client, smallConfiguration, startSmallMesh } from "../../integration/small_mesh.ts";
 import { waitLearned } from "../../../server/waits.ts";
 import { runCaptured } from "../captured_command.ts";
-
-const ITEMS = ["a", "b"];
+import { scores, teach } from "./taught_items.ts";
 
 /** Runs a mesh on the directory, does `work`, stops it with a last snapshot. */
 async function run<T>(
@@ -34,27 +28,6 @@ async function run<T>(
   }
 }
 
-/** Teaches that the user likes an item and dislikes the other; returns the scores after it. */
-async function teach(client: Client, phase: string, liked: string): Promise<number[]> {
-  let acceptedAtMs = 0;
-  for (let round = 0; round < 20; round++) {
-    const { rankingId } = await client.rank("cat", ITEMS);
-    const results = await client.post(ITEMS.map((item) => ({
-      eventId: `${phase}-${round}-${item}`,
-      rankingId,
-      item,
-      action: item === liked ? "click" : "dismiss",
-    })));
-    acceptedAtMs = Math.max(acceptedAtMs, ...results.map((result) => result.acceptedAtMs));
-  }
-  return scoresOf(await client.rankFresh("cat", ITEMS, acceptedAtMs));
-}
-
-function scoresOf(ranking: Parameters<typeof scoreOf>[0]): number[] {
-  return ITEMS.map((item) => scoreOf(ranking, item));
-}
-
-const scores = async (client: Client) => scoresOf(await client.rank("cat", ITEMS));
 const snapshot = (...args: string[]) => runCaptured("snapshot", ...args);
 
 async function withFolder(work: (folder: string) => Promise<void>): Promise<void> {
