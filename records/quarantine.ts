@@ -47,7 +47,9 @@ export interface Quarantine {
 
 /** Refused rows that a quarantine lists. Beyond, the oldest are dropped. */
 export const ROWS_MAX = 200;
-/** Ids that a refused row lists: a slot's list has up to 1,000, and each refusal writes all rows. */
+/**
+ * Ids that a refused row lists: a slot's list has up to 1,000, and each refusal writes all rows.
+ */
 export const IDS_MAX = 256;
 
 /** A quarantine without rows. */

@@ -175,8 +175,8 @@ function pinnedAmong(names: readonly string[]): string[] {
 }
 
 /**
- * Deletes the blobs of all snapshots except those that `retained` and the pinned ones name. None may
- * be under way.
+ * Deletes the blobs of all snapshots except those that `retained` and the pinned ones name. None
+ * may be under way.
  *
  * @throws {Error} When the store does not give a pinned manifest; nothing is deleted then.
  */

@@ -14,9 +14,9 @@ export interface SnapshotterOptions {
   /** Time over which a scheduled snapshot is spread at most, ms; 0 = written at once. */
   readonly spreadMs: number;
   /**
-   * Finished snapshots that are retained, ≥ 2: an actor that crashes while a snapshot is taken begins
-   * from the one before. 0 = no snapshots (nothing outlives the process), and the example log is
-   * trimmed as it is learned.
+   * Finished snapshots that are retained, ≥ 2: an actor that crashes while a snapshot is taken
+   * begins from the one before. 0 = no snapshots (nothing outlives the process), and the example
+   * log is trimmed as it is learned.
    */
   readonly snapshotsRetained: number;
   /** Increments of a shard after its last full snapshot, at most; 0 = every snapshot is full. */

@@ -267,8 +267,8 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
   }
 
   /**
-   * Deletes older snapshots and unfinished ones, and trims the example log up to the oldest retained
-   * cut.
+   * Deletes older snapshots and unfinished ones, and trims the example log up to the oldest
+   * retained cut.
    */
   async #deleteOlder(): Promise<void> {
     const { blobs } = this.#stores;

@@ -42,9 +42,9 @@ const knownLabels: LossRule = (g, logit, label) =>
  * Whether the loss corrects for sampled negatives by the log-odds; otherwise it corrects by
  * weights.
  *
- * Log-odds, for one binary task: when negatives are sampled at rate r, the odds of a positive are 1/r
- * times too high. The loss of every example, positives included, uses `logit - ln r`, so the logit
- * itself stays calibrated.
+ * Log-odds, for one binary task: when negatives are sampled at rate r, the odds of a positive are
+ * 1/r times too high. The loss of every example, positives included, uses `logit - ln r`, so the
+ * logit itself stays calibrated.
  *
  * Weights, for several tasks or a value: only examples that are negative in all tasks are sampled,
  * so the bias of one task's odds depends on the other tasks. A sampled example is weighted by 1 /

@@ -133,7 +133,9 @@ export function restoreClasses(
         slicesResized: changed("resized"),
         slicesRemoved: changed("removed"),
         slicesStateReset: changed("stateReset"),
-        countersComplete: routes.every(({ main, restore }) => !main || restore.report.countersComplete),
+        countersComplete: routes.every(({ main, restore }) =>
+          !main || restore.report.countersComplete
+        ),
         rowsRestored,
         rowsWithoutRoom,
         rowsRemoved: sum("rowsRemoved"),

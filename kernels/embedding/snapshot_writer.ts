@@ -64,8 +64,15 @@ export class SnapshotWriter {
       "begin a snapshot",
       memory.kernel.table_snapshot_begin(Number(kind === "increment")),
     );
-    const [rowsInTable, clockSeconds, updates, newestGeneration, rows, removed, emptiedGenerations] =
-      memory.words(7);
+    const [
+      rowsInTable,
+      clockSeconds,
+      updates,
+      newestGeneration,
+      rows,
+      removed,
+      emptiedGenerations,
+    ] = memory.words(7);
     return {
       schema: this.#schema,
       kind: kind ?? "full",

@@ -55,8 +55,8 @@ export interface SnapshotHeader {
   /** Data clock, seconds. */
   readonly clockSeconds: number;
   /**
-   * Update calls so far: the step of learning rate schedules, and a part of the seed of admission by
-   * probability.
+   * Update calls so far: the step of learning rate schedules, and a part of the seed of admission
+   * by probability.
    */
   readonly updates: number;
   /** Number of the newest generation of admission counters. */

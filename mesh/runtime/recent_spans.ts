@@ -2,8 +2,9 @@
  * Holds the newest spans of a node in memory, and passes those of exported traces on. The console
  * reads them, so that it can follow a ranking without a collector.
  *
- * A span is held from its end on. The spans of a local trace are held here alone; those of any other
- * trace only where it is exported, so that a client that asks for every trace costs nothing where none is exported.
+ * A span is held from its end on. The spans of a local trace are held here alone; those of any
+ * other trace only where it is exported, so that a client that asks for every trace costs nothing
+ * where none is exported.
  */
 import type { Clock } from "../ports/clock.ts";
 import type { Random, RandomStream } from "../ports/random.ts";

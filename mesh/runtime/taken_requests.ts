@@ -1,7 +1,8 @@
 /**
- * Requests that a behaviour has taken and not answered: the one that its handler works on, and those
- * that wait for their answer, oldest first, found by their message. The same message object may be asked twice (a
- * constant): then an answer goes to the handled ask, and else to the oldest one that waits.
+ * Requests that a behaviour has taken and not answered: the one that its handler works on, and
+ * those that wait for their answer, oldest first, found by their message. The same message object
+ * may be asked twice (a constant): then an answer goes to the handled ask, and else to the oldest
+ * one that waits.
  *
  * A list is enough because most answers go to one of the oldest requests. A Map would keep answered
  * requests alive, see docs/adr/0014-keep-map-and-set-off-the-request-path.md.

@@ -197,8 +197,8 @@ export class TrainingPass {
   }
 
   /**
-   * Restores the stored model, with the configured learning rates; call {@link publish} before {@link
-   * score}.
+   * Restores the stored model, with the configured learning rates; call {@link publish} before
+   * {@link score}.
    */
   async goBack(blobs: BlobStore): Promise<void> {
     // Releases the current tables first, so that memory for two is never needed.

@@ -21,6 +21,8 @@ export interface LooksMax {
   readonly headers: number;
   /** From its headers until the body of a request is complete. */
   readonly body: number;
+  /** From the last answer of the connection. */
+  readonly leaving: number;
 }
 
 interface UnansweredRequest {
@@ -30,7 +32,7 @@ interface UnansweredRequest {
 
 export class HttpConnection {
   readonly #socket: Socket;
-  readonly #refuseLate: (socket: Socket) => void;
+  readonly #lateAnswer: () => string;
   /** Requests that have not been answered; the first one is being answered. */
   readonly #unanswered: UnansweredRequest[] = [];
   /** Looks since something happened. A timer per connection would be set anew by each request. */
@@ -44,13 +46,15 @@ export class HttpConnection {
   #arrivingLooks = 0;
   /** Bytes read when the last request was complete; more of them are the headers of the next. */
   #bytesOfRequests = -1;
+  /** Looks since the last answer of the connection; undefined before it. */
+  #leavingLooks: number | undefined;
   /** Its index among the open connections. */
   index: number;
 
-  /** @param refuseLate Answers that a request is late, and closes the connection. */
-  constructor(socket: Socket, index: number, refuseLate: (socket: Socket) => void) {
+  /** @param lateAnswer The answer to a request that is late, as it is sent. */
+  constructor(socket: Socket, index: number, lateAnswer: () => string) {
     this.#socket = socket;
-    this.#refuseLate = refuseLate;
+    this.#lateAnswer = lateAnswer;
     this.index = index;
   }
 
@@ -78,8 +82,35 @@ export class HttpConnection {
     if (unanswered.length === 1) begin();
   }
 
+  /**
+   * Sends the last answer of the connection, and closes it behind the answer. The rest of a body
+   * that arrives is read and dropped before that, as far as it comes within `LooksMax.leaving`: a
+   * socket that is closed while bytes arrive is reset, and a client that still sends would lose the
+   * answer.
+   *
+   * @param answer Status line, headers and body.
+   */
+  leave(answer: string): void {
+    const socket = this.#socket;
+    if (this.#leavingLooks !== undefined) return;
+    if (!socket.writable) return socket.destroySoon();
+    this.#leavingLooks = 0;
+    const incoming = this.#arriving;
+    if (incoming === undefined || incoming.complete) {
+      socket.end(answer, () => socket.destroySoon());
+      return;
+    }
+    incoming.once("end", () => socket.destroySoon());
+    incoming.resume();
+    socket.end(answer);
+  }
+
   /** Called once each interval: closes the connection after too many of them. */
   look(max: LooksMax): void {
+    if (this.#leavingLooks !== undefined) {
+      if (++this.#leavingLooks > max.leaving) this.#socket.destroy();
+      return;
+    }
     const isLate = this.#isRequestLate(max);
     const { bytesRead, bytesWritten, writableLength } = this.#socket;
     const isAnswering = this.#unanswered.length > 0;
@@ -111,6 +142,6 @@ export class HttpConnection {
     // Behind an answer that has begun, a second one would be taken for a part of it.
     const isAnswerBegun = this.#unanswered.at(0)?.outgoing.headersSent ?? false;
     if (isAnswerBegun || this.#unanswered.length > 1) this.#socket.destroy();
-    else this.#refuseLate(this.#socket);
+    else this.leave(this.#lateAnswer());
   }
 }

@@ -10,15 +10,15 @@ export class HttpConnections {
   /** In no order: a closed connection gives its index to the last one. */
   readonly #open: HttpConnection[] = [];
   readonly #bySocket = new WeakMap<Socket, HttpConnection>();
-  readonly #refuseLate: (socket: Socket) => void;
+  readonly #lateAnswer: () => string;
   readonly #timer: ReturnType<typeof setInterval>;
 
   /**
    * @param intervalMs Time between two looks.
-   * @param refuseLate Answers that a request is late, and closes its connection.
+   * @param lateAnswer The answer to a request that is late, as it is sent.
    */
-  constructor(max: LooksMax, intervalMs: number, refuseLate: (socket: Socket) => void) {
-    this.#refuseLate = refuseLate;
+  constructor(max: LooksMax, intervalMs: number, lateAnswer: () => string) {
+    this.#lateAnswer = lateAnswer;
     this.#timer = setInterval(() => {
       for (const connection of this.#open) connection.look(max);
     }, intervalMs);
@@ -26,7 +26,7 @@ export class HttpConnections {
 
   /** Follows a connection until it is closed. */
   add(socket: Socket): void {
-    const connection = new HttpConnection(socket, this.#open.length, this.#refuseLate);
+    const connection = new HttpConnection(socket, this.#open.length, this.#lateAnswer);
     this.#open.push(connection);
     this.#bySocket.set(socket, connection);
     socket.once("close", () => this.#remove(connection));
@@ -34,7 +34,7 @@ export class HttpConnections {
 
   /** The connection of a socket that was added. */
   of(socket: Socket): HttpConnection {
-    return present(this.#bySocket.get(socket), "a request comes over a connection that was added");
+    return present(this.#bySocket.get(socket), "the server follows each of its connections");
   }
 
   /** Looks at them no more. */

@@ -12,7 +12,14 @@
  *
  * Requests that are not HTTP are answered with a problem too. HTTP/2 is not spoken.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import {
+  createServer,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  type Server,
+  type ServerResponse,
+  STATUS_CODES,
+} from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -21,6 +28,7 @@ import { ProblemError } from "../../gateway/problems.ts";
 import { TextResponse } from "../../gateway/text_response.ts";
 import { present } from "../../structures/invariant.ts";
 import { ArrivingBody } from "./arriving_body.ts";
+import type { HttpConnection } from "./http_connection.ts";
 import { HttpConnections } from "./http_connections.ts";
 
 export interface HttpServerOptions {
@@ -37,8 +45,8 @@ export interface HttpServerOptions {
 /** Answers one request. The request has method, url, headers and body, and nothing else. */
 export type Fetch = (request: Request) => Response | Promise<Response>;
 
-/** Time that a client has to take the answer to a broken request, ms. */
-const FAREWELL_MS = 1_000;
+/** Time from the last answer of a connection to its end, ms; shorter once the client has it all. */
+const LEAVING_MS_MAX = 1_000;
 
 export class HttpServer {
   /** The address that it listens on. */
@@ -67,9 +75,10 @@ export class HttpServer {
         answering: Math.max(idleTimeoutMs, requestTimeoutMs) / checkIntervalMs,
         headers: headersTimeoutMs / checkIntervalMs,
         body: requestTimeoutMs / checkIntervalMs,
+        leaving: LEAVING_MS_MAX / checkIntervalMs,
       },
       checkIntervalMs,
-      (socket) => refuse(socket, lateProblem()),
+      () => refusal(lateProblem()),
     );
     const server = createServer(
       {
@@ -80,10 +89,14 @@ export class HttpServer {
       },
       (incoming, outgoing) => {
         const connection = connections.of(incoming.socket);
-        connection.takeTurn(incoming, outgoing, () => void answer(fetch, incoming, outgoing));
+        connection.takeTurn(incoming, outgoing, () => {
+          void answer(fetch, connection, incoming, outgoing);
+        });
       },
     );
-    server.on("clientError", (error, socket) => refuse(socket as Socket, brokenProblem(error)));
+    server.on("clientError", (error, socket) => {
+      connections.of(socket as Socket).leave(refusal(brokenProblem(error)));
+    });
     server.on("connection", (socket: Socket) => connections.add(socket));
     await new Promise<void>((resolve, reject) => {
       const fail = (error: Error) => {
@@ -120,6 +133,7 @@ export class HttpServer {
 
 async function answer(
   fetch: Fetch,
+  connection: HttpConnection,
   incoming: IncomingMessage,
   outgoing: ServerResponse,
 ): Promise<void> {
@@ -135,30 +149,15 @@ async function answer(
     const { status, fields, text } = await TextResponse.partsOf(response);
     outgoing.statusCode = status;
     for (const [name, value] of fields) outgoing.setHeader(name, value);
-    if (!incoming.complete) closeBehindBody(incoming, outgoing);
-    outgoing.end(text);
+    if (incoming.complete) outgoing.end(text);
+    else {
+      const body = incoming.method === "HEAD" ? "" : text;
+      connection.leave(lastAnswer(status, outgoing.getHeaders(), body));
+    }
   } catch {
     // The gateway turns its errors into answers; without an answer the client may try again.
     incoming.destroy();
   }
-}
-
-/**
- * Closes the connection behind an answer that is sent before the body has arrived. The rest of the
- * body is read and dropped, for {@link FAREWELL_MS} at most: a socket that is closed while bytes
- * arrive is reset, and a client that still sends would lose the answer.
- */
-function closeBehindBody(incoming: IncomingMessage, outgoing: ServerResponse): void {
-  const { socket } = incoming;
-  outgoing.setHeader("connection", "close");
-  // `node:http` calls this behind the last answer of a connection.
-  socket.destroySoon = () => {
-    const farewell = setTimeout(() => socket.destroy(), FAREWELL_MS);
-    socket.once("close", () => clearTimeout(farewell));
-    incoming.once("end", () => socket.destroy());
-    incoming.resume();
-    socket.end();
-  };
 }
 
 /** Media types of answers that are written piece by piece: events, and exports of any size. */
@@ -225,24 +224,23 @@ class ServedHeaders {
   }
 }
 
-/** Answers a request that cannot be read, or is late, and closes the connection. */
-function refuse(socket: Socket, problem: ProblemError): void {
-  if (!socket.writable || socket.destroyed || refused.has(socket)) return socket.destroySoon();
-  refused.add(socket);
-  const { status } = problem;
-  const body = JSON.stringify(problem.body());
-  socket.end(
-    `HTTP/1.1 ${status} ${status === 408 ? "Request Timeout" : "Bad Request"}\r\n` +
-      "content-type: application/problem+json\r\n" +
-      `content-length: ${new TextEncoder().encode(body).byteLength}\r\n` +
-      `connection: close\r\n\r\n${body}`,
-    () => socket.destroySoon(),
-  );
-  socket.setTimeout(FAREWELL_MS, () => socket.destroy());
+/** The last answer of a connection, as it is sent. */
+function lastAnswer(status: number, fields: OutgoingHttpHeaders, text: string): string {
+  const all = {
+    ...fields,
+    date: new Date().toUTCString(),
+    "content-length": new TextEncoder().encode(text).byteLength,
+    connection: "close",
+  };
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n${lines.join("")}\r\n${text}`;
 }
 
-/** Sockets that got their last answer; each look finds their request late again. */
-const refused = new WeakSet<Socket>();
+/** The answer to a request that cannot be read, or is late. */
+function refusal(problem: ProblemError): string {
+  const fields = { "content-type": "application/problem+json" };
+  return lastAnswer(problem.status, fields, JSON.stringify(problem.body()));
+}
 
 function lateProblem(): ProblemError {
   return new ProblemError(

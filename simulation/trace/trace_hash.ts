@@ -2,8 +2,8 @@
  * A rolling hash over everything that happens in a run: two runs with the same hash took the same
  * course.
  *
- * A checkpoint of every 1,024th event is stored, so that the first differing event of two runs can be
- * found by running them again up to the last checkpoint that they share.
+ * A checkpoint of every 1,024th event is stored, so that the first differing event of two runs can
+ * be found by running them again up to the last checkpoint that they share.
  */
 import { fnv1a } from "../../structures/fnv1a.ts";
 

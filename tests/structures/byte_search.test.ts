@@ -8,7 +8,10 @@ Deno.test("bytes hold each of their parts and nothing that their text does not h
   const fewValues = fc.array(fc.nat(2), { maxLength: 12 });
   fc.assert(
     fc.property(fewValues, fc.array(fc.nat(2), { minLength: 1, maxLength: 4 }), (all, wanted) => {
-      assert.equal(holdsBytes(bytesOf(all), bytesOf(wanted)), all.join("").includes(wanted.join("")));
+      assert.equal(
+        holdsBytes(bytesOf(all), bytesOf(wanted)),
+        all.join("").includes(wanted.join("")),
+      );
     }),
   );
 });

@@ -42,7 +42,10 @@ Deno.test("each stream keeps its order, and equal entries come from the first st
 Deno.test("entries that come after the end are read by the next call", async () => {
   const list: number[] = [];
   let at = 0;
-  const merged = new MergedStreams([() => Promise.resolve(list.slice(at, at = list.length))], () => false);
+  const merged = new MergedStreams(
+    [() => Promise.resolve(list.slice(at, at = list.length))],
+    () => false,
+  );
   assert.equal(await merged.next(), undefined);
   list.push(7);
   assert.deepEqual(await merged.next(), { stream: 0, entry: 7 });

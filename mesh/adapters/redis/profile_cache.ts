@@ -20,7 +20,7 @@ interface Entry extends CachedProfile {
 /** Bytes of an entry besides its profile's text. */
 const ENTRY_BYTES = 200;
 /** Changes whose ids are remembered, for reads that were on the way meanwhile. */
-const CHANGES_MAX = 4_096;
+const CHANGES_REMEMBERED = 4_096;
 
 export class ProfileCache {
   readonly #bytesMax: number;
@@ -68,7 +68,7 @@ export class ProfileCache {
   change(id: string, number: number): void {
     this.#changed.delete(id);
     this.#changed.set(id, number);
-    if (this.#changed.size > CHANGES_MAX) {
+    if (this.#changed.size > CHANGES_REMEMBERED) {
       const [oldest] = this.#changed;
       this.#changed.delete(oldest[0]);
       this.#forgottenTo = Math.max(this.#forgottenTo, oldest[1]);

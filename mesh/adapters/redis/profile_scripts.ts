@@ -13,7 +13,7 @@ import { RedisScript } from "./redis_script.ts";
 import { RUN_CHECK } from "./server_runs.ts";
 
 /** Changes that the stream keeps at least. */
-export const CHANGES_MAX = 65_536;
+export const CHANGES_RETAINED = 65_536;
 
 /**
  * KEYS: runs, profiles, number, changes. ARGV: run id, id, JSON, kind, writer, changes to keep, and

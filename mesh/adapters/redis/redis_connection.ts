@@ -173,7 +173,7 @@ export class RedisConnection {
     return this.#send(args, waitMs, textual) as Promise<Reply>;
   }
 
-  /** Sends a command whose reply holds bytes: views into a shared buffer, to be copied before the next turn. */
+  /** Sends a command whose reply has bytes: views into a shared buffer, to be copied if held. */
   sendForBytes<Reply>(args: readonly RedisArgument[], waitMs = 0): Promise<Reply> {
     return this.#send(args, waitMs, binary) as Promise<Reply>;
   }

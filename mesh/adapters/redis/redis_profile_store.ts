@@ -22,7 +22,7 @@ import { NotDurableError } from "./durability_barrier.ts";
 import { LateWaits } from "./late_waits.ts";
 import { ProfileCache } from "./profile_cache.ts";
 import {
-  CHANGES_MAX,
+  CHANGES_RETAINED,
   deleteScript,
   dropChangesScript,
   putScript,
@@ -41,7 +41,7 @@ export interface RedisProfileStoreOptions {
   /** Time after which a ranking goes on without profiles that do not come, ms; default 100. */
   readonly loadBudgetMs?: number;
   /** Changes that the stream keeps; a process that misses more reads everything again. */
-  readonly changesMax?: number;
+  readonly changesRetained?: number;
 }
 
 /** Ids that wait for the next read. */
@@ -183,7 +183,7 @@ export class RedisProfileStore implements ProfileStore {
     attributes: Attributes,
     expected: string,
   ): Promise<Profile | undefined> {
-    const { writer, changesMax = CHANGES_MAX } = this.#options;
+    const { writer, changesRetained = CHANGES_RETAINED } = this.#options;
     const { key } = this.#kinds[kind];
     const json = JSON.stringify(attributes);
     return await this.#write(kind, id, async (runId) => {
@@ -193,7 +193,7 @@ export class RedisProfileStore implements ProfileStore {
         json,
         kind,
         writer,
-        changesMax,
+        changesRetained,
         expected,
       ]);
       if (reply[0] === "RUN") return undefined;
@@ -211,7 +211,7 @@ export class RedisProfileStore implements ProfileStore {
   }
 
   async delete(kind: ProfileKind, id: string): Promise<boolean> {
-    const { writer, changesMax = CHANGES_MAX } = this.#options;
+    const { writer, changesRetained = CHANGES_RETAINED } = this.#options;
     const { key } = this.#kinds[kind];
     return await this.#write(kind, id, async (runId) => {
       const reply = await deleteScript.run(this.#server.commands, this.#writeKeys(key), [
@@ -219,7 +219,7 @@ export class RedisProfileStore implements ProfileStore {
         id,
         kind,
         writer,
-        changesMax,
+        changesRetained,
       ]);
       if (reply[0] === "RUN") return undefined;
       const [, existed, number, count] = reply;

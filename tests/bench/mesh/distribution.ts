@@ -16,10 +16,7 @@
  */
 import assert from "node:assert/strict";
 import { parseArgs } from "node:util";
-import {
-  installedProgram,
-  LocalServer,
-} from "../../../mesh/adapters/redis/local_server.ts";
+import { installedProgram, LocalServer } from "../../../mesh/adapters/redis/local_server.ts";
 import { micros, type Running, sent, start } from "./arrangement.ts";
 
 const CANDIDATES = 100;

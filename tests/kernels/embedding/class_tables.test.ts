@@ -393,7 +393,10 @@ Deno.test("admission counters are restored from the class with most of the slots
     chunks.forEach((chunk) => restores.take(chunk.class, chunk));
     assert.equal(restores.report().countersComplete, bytesMax === SHARED.bytesMax);
     assert.equal(after.statistics().rows, 0);
-    assert.equal(tablesOf().restore(headers, { shard: 0, shards: 2 }).report().countersComplete, true);
+    assert.equal(
+      tablesOf().restore(headers, { shard: 0, shards: 2 }).report().countersComplete,
+      true,
+    );
     const elsewhere = counted(bytesMax).restore(headers, { shard: 0, shards: 2 });
     assert.equal(elsewhere.report().countersComplete, false);
     learn(after, grouped([idOf(1, 1), idOf(3, 1)]), 2);

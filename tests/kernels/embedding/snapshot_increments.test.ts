@@ -42,7 +42,15 @@ function contentOf(table: EmbeddingTable) {
     )
   );
   const { rows, digest } = table.reader.digest();
-  return { rowsInTable, clockSeconds, updates, newestGeneration, lines: lines.sort(), rows, digest };
+  return {
+    rowsInTable,
+    clockSeconds,
+    updates,
+    newestGeneration,
+    lines: lines.sort(),
+    rows,
+    digest,
+  };
 }
 
 function restored(chain: readonly Member[]): EmbeddingTable {

@@ -66,12 +66,12 @@ Deno.test("rows that take a step without a gradient are part of their batch: no 
     await pass.publish();
     return {
       scores: await pass.score(whole),
-      draws: classes.map(({ draws }) => draws),
+      updates: classes.map(({ updates }) => updates),
       rows: pass.rows.count,
     };
   };
   const all = await trained(true);
-  assert.deepEqual(all.draws, [10, 10], "batches that each table has learned from");
+  assert.deepEqual(all.updates, [10, 10], "batches that each table has learned from");
   assert.equal(all.rows, 70);
   assert.deepEqual(all, await trained(false));
 });
