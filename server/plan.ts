@@ -3,7 +3,8 @@
  *
  *     main        gateway, ranker, joiners, parameter sync, snapshotter, catalogue,
  *                 feature keepers
- *     serving     scorer, serving replicas, retriever
+ *     serving     scorer, serving replicas, retriever; they are in `main` where
+ *                 `scoringThread` is so
  *     trainer-0…n trainers, dealt round robin
  *     shards-1…n  embedding shards, dealt round robin
  *
@@ -131,7 +132,9 @@ class Layout {
   }
 
   serving(host: string | undefined): string {
-    return this.#inWorkers ? nodeName("serving", host) : homeNodeOf(host);
+    const { placement } = this.#configuration;
+    const hasThread = placement.kind === "workers" && placement.scoringThread !== "main";
+    return hasThread ? nodeName("serving", host) : homeNodeOf(host);
   }
 
   joiner(partition: number): string {

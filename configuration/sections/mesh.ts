@@ -20,9 +20,12 @@ export const placementSection = z.discriminatedUnion("kind", [
     kind: z.literal("workers"),
     shardThreads: z.int().min(1).max(64).default(1)
       .describe(
-        "Threads for the shards; each trainer has one more thread, and scoring has one.",
+        "Threads for the shards; each trainer has one more thread.",
       ),
-  }).describe("Scoring, shards and trainers in worker threads."),
+    scoringThread: z.enum(["auto", "main", "own"]).default("auto").describe(
+      "Thread of the scorer, the serving replicas and the retriever. main = with HTTP and the ranker, which saves each ranking two messages between threads; own = one of their own, which can use a core more. auto = main for a single process on at most two cores, else own.",
+    ),
+  }).describe("Shards and trainers in worker threads, and scoring where scoringThread says."),
 ]).describe("Threads of the actors.");
 
 export const syncSection = z.strictObject({

@@ -3,6 +3,7 @@
  */
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import { compose, type ComposeOptions, type RunningMesh } from "../compose.ts";
+import { withScoringThread } from "../scoring_thread.ts";
 import { type MachineOptions, openMachine } from "./machine.ts";
 
 /**
@@ -14,5 +15,6 @@ export async function startMesh(
   configuration: CairnConfiguration,
   options: MachineOptions & ComposeOptions = {},
 ): Promise<RunningMesh> {
-  return await compose(configuration, await openMachine(configuration, options), options);
+  const placed = withScoringThread(configuration, navigator.hardwareConcurrency);
+  return await compose(placed, await openMachine(placed, options), options);
 }

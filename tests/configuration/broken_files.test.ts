@@ -548,6 +548,11 @@ const oneProblem: [name: string, text: string, problem: string][] = [
     "or raise shards.count",
   ],
   [
+    "a thread for scores that does not exist",
+    `${slots}\nplacement: { kind: workers, scoringThread: both }`,
+    '2:44 placement.scoringThread: found "both", expected one of auto, main, own',
+  ],
+  [
     "attention over a slot that is not a list",
     `${slots}\nmodel: { kind: deepFm, attention: [{ slot: recent, candidate: user }] }`,
     '2:44 model.attention[0].slot: unknown slot of kind list "recent"; none is defined.',

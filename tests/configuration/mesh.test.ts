@@ -167,7 +167,13 @@ Deno.test("a lease outlasts a store that answers at the end of its deadline", ()
 });
 
 Deno.test("the hosts' parts together are the plan, each actor on a node of one host", () => {
-  for (const placement of ["{ kind: singleThread }", "{ kind: workers, shardThreads: 2 }"]) {
+  for (
+    const placement of [
+      "{ kind: singleThread }",
+      "{ kind: workers, shardThreads: 2 }",
+      "{ kind: workers, shardThreads: 2, scoringThread: main }",
+    ]
+  ) {
     const configuration = parse(yaml({}, `placement: ${placement}\nshards: { count: 7 }`));
     const plan = planOf(configuration);
     const nodes = processesOf(configuration).flatMap(({ host }) => [

@@ -2,14 +2,14 @@
 import assert from "node:assert/strict";
 import { eventually } from "./mesh_process.ts";
 import {
+  allPlacements,
   type PlacementName,
-  placements,
   recommendations,
   smallConfiguration,
   startSmallMesh,
 } from "./small_mesh.ts";
 
-for (const placement of Object.keys(placements) as PlacementName[]) {
+for (const placement of Object.keys(allPlacements) as PlacementName[]) {
   Deno.test(`stored items are recommended, and events on them learned ${placement}`, async () => {
     const { mesh, client, problems } = await startSmallMesh(
       smallConfiguration(placement) + recommendations,

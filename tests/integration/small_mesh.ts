@@ -9,10 +9,17 @@ import { waitReady } from "../../server/waits.ts";
 
 export const placements = {
   "in one thread": "{ kind: singleThread }",
-  "in worker threads": "{ kind: workers, shardThreads: 2 }",
+  "in worker threads": "{ kind: workers, shardThreads: 2, scoringThread: own }",
 } as const;
 
-export type PlacementName = keyof typeof placements;
+/** Further placements, for the tests of the whole journey of a ranking. */
+export const allPlacements = {
+  ...placements,
+  "in worker threads, scores in the main thread":
+    "{ kind: workers, shardThreads: 2, scoringThread: main }",
+} as const;
+
+export type PlacementName = keyof typeof allPlacements;
 
 /** Appended to a {@link smallConfiguration}: items are found among all stored ones. */
 export const recommendations = `attributes: { item: { price: number, hidden: boolean } }
@@ -48,7 +55,7 @@ joiner:
 trainer: { count: ${trainers}, averageInterval: 30ms, batchRows: 32, linger: 5ms }
 shards: { count: 4 }
 sync: { rowsInterval: 10ms, denseInterval: 20ms }
-placement: ${placements[placement]}
+placement: ${allPlacements[placement]}
 storage: ${storage}
 gateway: { deadline: 5s }
 `;

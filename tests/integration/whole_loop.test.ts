@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import {
+  allPlacements,
   type PlacementName,
-  placements,
   scoreOf,
   smallConfiguration,
   startSmallMesh,
@@ -10,7 +10,7 @@ import { waitLearned } from "../../server/waits.ts";
 
 const items = ["a", "b", "c", "d", "e"];
 
-for (const placement of Object.keys(placements) as PlacementName[]) {
+for (const placement of Object.keys(allPlacements) as PlacementName[]) {
   Deno.test(`one event makes its whole journey ${placement}`, async () => {
     const { mesh, client, problems } = await startSmallMesh(smallConfiguration(placement));
     try {
