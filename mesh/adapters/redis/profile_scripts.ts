@@ -9,6 +9,7 @@
  *
  * Changes are numbered without gaps, so a process that follows the stream sees what it has missed.
  */
+import type { Profile } from "../../ports/profile_store.ts";
 import { RedisScript } from "./redis_script.ts";
 import { RUN_CHECK } from "./server_runs.ts";
 
@@ -78,3 +79,15 @@ return {'OK'}
 export const readScript = new RedisScript<[number: string, values: (string | null)[]]>(`
 return {redis.call('GET', KEYS[2]) or '0', redis.call('HMGET', KEYS[1], unpack(ARGV))}
 `);
+
+/** A stored profile: `version updatedAtMs JSON`. */
+export function parseProfile(id: string, text: string): Profile {
+  const first = text.indexOf(" ");
+  const second = text.indexOf(" ", first + 1);
+  return {
+    id,
+    attributes: JSON.parse(text.slice(second + 1)),
+    updatedAtMs: Number(text.slice(first + 1, second)),
+    version: Number(text.slice(0, first)),
+  };
+}
