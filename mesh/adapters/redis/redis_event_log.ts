@@ -12,7 +12,6 @@ import {
   type EventLog,
   LogFullError,
   type LogRecord,
-  LogTailLostError,
   LogUnavailableError,
   type LogUsage,
   type OnceOutcome,
@@ -20,7 +19,6 @@ import {
   partitionOf,
   StaleWriterError,
 } from "../../ports/event_log.ts";
-import { NotDurableError } from "./durability_barrier.ts";
 import { fullMemory } from "./full_memory.ts";
 import { LogAppender } from "./log_appender.ts";
 import {
@@ -32,12 +30,11 @@ import {
   trimScript,
 } from "./log_scripts.ts";
 import { logBudgets } from "./log_budgets.ts";
+import { LogCommands } from "./log_commands.ts";
 import { LogPages } from "./log_pages.ts";
 import { LogWatcher } from "./log_watcher.ts";
 import { OnceArguments } from "./once_arguments.ts";
-import { RedisUnavailableError } from "./redis_connection.ts";
 import type { RedisServer } from "./redis_server.ts";
-import type { ServerRun } from "./server_runs.ts";
 
 /** Options of {@link RedisEventLog.open}. */
 export interface RedisEventLogOptions {
@@ -73,8 +70,6 @@ interface Partition {
   readonly stream: string;
   readonly appender: LogAppender;
   readonly pages: LogPages;
-  /** Records before this offset are known to be durable. */
-  durable: number;
 }
 
 /** Default of {@link RedisEventLogOptions.idsRetainedMs}. */
@@ -85,25 +80,25 @@ const USAGE_AGE_MS = 1_000;
 export class RedisEventLog implements EventLog {
   readonly partitions: number;
   readonly #options: RedisEventLogOptions;
-  readonly #budgetMs: number;
   readonly #awayAfterMs: number;
   readonly #keys: { readonly log: string; readonly offsets: string; readonly writer: string };
   readonly #partitions: readonly Partition[];
+  readonly #commands: LogCommands;
   readonly #watcher: LogWatcher;
-  #run: ServerRun | undefined;
   #bytes = 0;
   #usageReadMs = -Infinity;
   #refusal: Error | undefined;
-  #lost: LogTailLostError | undefined;
   /** Records sent by {@link appendOnce}, for their tokens. */
   #onceSent = 0;
 
   private constructor(options: RedisEventLogOptions) {
     const { server, name, partitions, writer, bytesMax } = options;
     this.#options = options;
-    this.#budgetMs = options.budgetMs ?? logBudgets.commandMs;
     this.#awayAfterMs = options.awayAfterMs ?? logBudgets.awayAfterMs;
     this.partitions = partitions;
+    const budgetMs = options.budgetMs ?? logBudgets.commandMs;
+    const inWords = this.#inWords;
+    this.#commands = new LogCommands({ server, name, inWords, partitions, budgetMs });
     const log = server.key(`log:${name}`);
     this.#keys = { log, offsets: `${log}:offsets`, writer: `${log}:writer:${writer}` };
     const streamOf = (partition: number) => `${log}:${partition}`;
@@ -117,21 +112,20 @@ export class RedisEventLog implements EventLog {
       stream: streamOf(partition),
       appender: new LogAppender({
         server,
-        log: this.#inWords,
+        log: inWords,
         partition,
         keys: { ...this.#keys, stream: streamOf(partition) },
         bytesMax,
-        budgetMs: this.#budgetMs,
+        budgetMs,
         writtenBudgetMs: options.writtenBudgetMs ?? logBudgets.writtenMs,
         awayAfterMs: this.#awayAfterMs,
-        checkedRun: () => this.#checkedRun(),
+        checkedRun: () => this.#commands.checkedRun(),
         onBytes: (bytes) => this.#held(bytes),
         onAppended: (endOffset) => this.#watcher.tell(partition, endOffset),
-        onDurable: (endOffset) => this.#durableTo(partition, endOffset),
+        onDurable: (endOffset) => this.#commands.durableTo(partition, endOffset),
         onRefusal: (refusal) => this.#refusal = refusal,
       }),
       pages: new LogPages(server, streamOf(partition)),
-      durable: 0,
     }));
   }
 
@@ -144,7 +138,7 @@ export class RedisEventLog implements EventLog {
    */
   static async open(options: RedisEventLogOptions): Promise<RedisEventLog> {
     const log = new RedisEventLog(options);
-    await log.#again(() => log.#open());
+    await log.#commands.again(() => log.#open());
     return log;
   }
 
@@ -167,14 +161,14 @@ export class RedisEventLog implements EventLog {
     const { commands, runs, barrier } = this.#server;
     const { bytesMax, idsRetainedMs = IDS_RETAINED_MS, writer } = this.#options;
     if (commands.downMs > this.#awayAfterMs) {
-      throw this.#refused(this.#unavailable(commands.failure));
+      throw this.#refused(this.#commands.unavailable(commands.failure));
     }
     const sent = records.map((record) =>
       new OnceArguments(record, `${writer}:${this.#onceSent++}`)
     );
-    return await this.#again(async () => {
-      const runId = await this.#checkedRun();
-      const reply = await this.#atomic((run) =>
+    return await this.#commands.again(async () => {
+      const runId = await this.#commands.checkedRun();
+      const reply = await this.#commands.atomic((run) =>
         appendOnceScript.run(commands, [runs.key, this.#keys.log, stream], [
           run,
           partition,
@@ -193,7 +187,7 @@ export class RedisEventLog implements EventLog {
       await barrier.pass(runId);
       this.#refusal = undefined;
       this.#held(Number(held));
-      this.#durableTo(partition, Number(end));
+      this.#commands.durableTo(partition, Number(end));
       this.#watcher.tell(partition, Number(end));
       return values.map((value, i) => sent[i].outcomeOf(value));
     }).catch((error) => {
@@ -203,8 +197,8 @@ export class RedisEventLog implements EventLog {
 
   async claim(partition: number, epoch: number): Promise<number> {
     this.#partition(partition);
-    return await this.#again(async () => {
-      const reply = await this.#atomic((runId) =>
+    return await this.#commands.again(async () => {
+      const reply = await this.#commands.atomic((runId) =>
         claimScript.run(this.#server.commands, [this.#server.runs.key, this.#keys.log], [
           runId,
           partition,
@@ -214,15 +208,15 @@ export class RedisEventLog implements EventLog {
       if (reply[0] === "STALE") {
         throw new StaleWriterError(this.#inWords, partition, epoch, Number(reply[1]));
       }
-      await this.#server.barrier.pass(await this.#checkedRun());
+      await this.#server.barrier.pass(await this.#commands.checkedRun());
       return Number(reply[1]);
     });
   }
 
   async claimedEpoch(partition: number): Promise<number> {
     this.#partition(partition);
-    return await this.#again(async () => {
-      await this.#checkedRun();
+    return await this.#commands.again(async () => {
+      await this.#commands.checkedRun();
       const command = ["HGET", this.#keys.log, `epoch:${partition}`];
       return Number(await this.#server.commands.send<string | null>(command) ?? 0);
     });
@@ -234,13 +228,13 @@ export class RedisEventLog implements EventLog {
     recordsMax: number,
   ): Promise<LogRecord[]> {
     const target = this.#partition(partition);
-    return await this.#again(async () => {
-      const runId = await this.#checkedRun();
+    return await this.#commands.again(async () => {
+      const runId = await this.#commands.checkedRun();
       const records = await target.pages.read(fromOffset, recordsMax);
       const last = records.at(-1);
-      if (last && last.offset >= target.durable) {
+      if (last && last.offset >= this.#commands.durableEnd(partition)) {
         await this.#server.barrier.pass(runId);
-        this.#durableTo(partition, last.offset + 1);
+        this.#commands.durableTo(partition, last.offset + 1);
       }
       return records;
     });
@@ -248,8 +242,8 @@ export class RedisEventLog implements EventLog {
 
   async endOffset(partition: number): Promise<number> {
     this.#partition(partition);
-    return await this.#again(async () => {
-      await this.#checkedRun();
+    return await this.#commands.again(async () => {
+      await this.#commands.checkedRun();
       const [end] = await this.#endsOf([partition]);
       return end;
     });
@@ -262,22 +256,22 @@ export class RedisEventLog implements EventLog {
 
   async commitOffset(consumer: string, partition: number, offset: number): Promise<void> {
     this.#partition(partition);
-    await this.#again(async () => {
+    await this.#commands.again(async () => {
       const { runs, commands, barrier } = this.#server;
-      await this.#atomic((runId) =>
+      await this.#commands.atomic((runId) =>
         commitScript.run(commands, [runs.key, this.#keys.offsets], [
           runId,
           `${partition} ${consumer}`,
           offset,
         ])
       );
-      await barrier.pass(await this.#checkedRun());
+      await barrier.pass(await this.#commands.checkedRun());
     });
   }
 
   async committedOffset(consumer: string, partition: number): Promise<number> {
     this.#partition(partition);
-    return await this.#again(async () => {
+    return await this.#commands.again(async () => {
       const field = `${partition} ${consumer}`;
       return Number(
         await this.#server.commands.send<string | null>(["HGET", this.#keys.offsets, field]) ?? 0,
@@ -287,9 +281,9 @@ export class RedisEventLog implements EventLog {
 
   async trim(partition: number, offset: number): Promise<void> {
     const { stream } = this.#partition(partition);
-    await this.#again(async () => {
+    await this.#commands.again(async () => {
       const { runs, commands } = this.#server;
-      const [, bytes] = await this.#atomic((runId) =>
+      const [, bytes] = await this.#commands.atomic((runId) =>
         trimScript.run(commands, [runs.key, this.#keys.log, stream], [runId, partition, offset])
       );
       this.#held(Number(bytes));
@@ -298,9 +292,9 @@ export class RedisEventLog implements EventLog {
 
   async roll(partition: number): Promise<void> {
     const { stream } = this.#partition(partition);
-    await this.#again(async () => {
+    await this.#commands.again(async () => {
       const { runs, commands } = this.#server;
-      await this.#atomic((runId) =>
+      await this.#commands.atomic((runId) =>
         rollScript.run(commands, [runs.key, this.#keys.log, stream], [runId, partition])
       );
     });
@@ -317,9 +311,9 @@ export class RedisEventLog implements EventLog {
   }
 
   refusal(): Error | undefined {
-    if (this.#lost) return this.#lost;
+    if (this.#commands.lost) return this.#commands.lost;
     const { failure } = this.#server.commands;
-    if (failure) return this.#unavailable(failure);
+    if (failure) return this.#commands.unavailable(failure);
     // The server is there again, so the next append is tried.
     if (this.#refusal instanceof LogUnavailableError) this.#refusal = undefined;
     this.usage();
@@ -345,13 +339,15 @@ export class RedisEventLog implements EventLog {
     const found = Number(await openScript.run(commands, [this.#keys.log], [partitions]));
     if (found !== partitions) throw new LogPartitionsError(this.#inWords, found, partitions);
     await runs.registerLog(name, partitions);
-    await this.#checkedRun();
+    await this.#commands.checkedRun();
     const ends = await this.#endsOf([...this.#partitions.keys()]);
     const offsets = await commands.send<string[]>(["HGETALL", this.#keys.offsets]);
     for (let i = 0; i < offsets.length; i += 2) {
       const partition = Number.parseInt(offsets[i]);
       const committed = Number(offsets[i + 1]);
-      if (committed > (ends[partition] ?? 0)) this.#tailLost(partition, committed, ends[partition]);
+      if (committed > (ends[partition] ?? 0)) {
+        this.#commands.tailLost(partition, committed, ends[partition]);
+      }
     }
     this.#held(Number(await commands.send(["HGET", this.#keys.log, "bytes"]) ?? 0));
   }
@@ -364,39 +360,8 @@ export class RedisEventLog implements EventLog {
     return ends.map((end) => Number(end ?? 0));
   }
 
-  /**
-   * The server's run, after a check that every run since the last one began with all records that
-   * are known to have been durable.
-   *
-   * @throws {LogTailLostError} One did; the log refuses from now on.
-   */
-  async #checkedRun(): Promise<string> {
-    if (this.#lost) throw this.#lost;
-    const run = await this.#server.runs.current();
-    const before = this.#run;
-    if (before && before.number !== run.number) {
-      const ends = await this.#server.runs.lowestEnds(before, run);
-      this.#partitions.forEach(({ durable }, partition) => {
-        const end = ends.get(`${this.#options.name}/${partition}`) ?? Infinity;
-        if (end < durable) this.#tailLost(partition, durable, end);
-      });
-    }
-    this.#run = run;
-    return run.id;
-  }
-
   #refused(error: Error): Error {
     return this.#refusal = error;
-  }
-
-  #tailLost(partition: number, known: number, found: number): never {
-    this.#lost = new LogTailLostError(this.#inWords, partition, known, found);
-    throw this.#lost;
-  }
-
-  #durableTo(partition: number, endOffset: number): void {
-    const target = this.#partitions[partition];
-    target.durable = Math.max(target.durable, endOffset);
   }
 
   #held(bytes: number): void {
@@ -404,42 +369,6 @@ export class RedisEventLog implements EventLog {
     const isLess = bytes < this.#bytes;
     this.#bytes = bytes;
     if (isLess && this.#refusal instanceof LogFullError) this.#refusal = undefined;
-  }
-
-  /** Runs a script under the server's present run, again where that has just changed. */
-  async #atomic<Reply extends readonly [string, ...unknown[]]>(
-    run: (runId: string) => Promise<Reply>,
-  ): Promise<Exclude<Reply, readonly ["RUN"]>> {
-    const reply = await run(await this.#checkedRun());
-    if (reply[0] !== "RUN") return reply as Exclude<Reply, readonly ["RUN"]>;
-    this.#server.runs.leave();
-    const { url } = this.#server;
-    throw new RedisUnavailableError(url, false, new Error("the server was restarted meanwhile"));
-  }
-
-  /** Makes a command again while the server is away, until its time is up. */
-  async #again<R>(command: () => Promise<R>): Promise<R> {
-    const untilMs = performance.now() + this.#budgetMs;
-    for (;;) {
-      try {
-        return await command();
-      } catch (error) {
-        const isPassing = error instanceof RedisUnavailableError ||
-          error instanceof NotDurableError;
-        if (!isPassing) throw error;
-        if (performance.now() + logBudgets.retryMs > untilMs) throw this.#unavailable(error);
-      }
-      await new Promise((resolve) => setTimeout(resolve, logBudgets.retryMs));
-    }
-  }
-
-  #unavailable(cause: unknown): LogUnavailableError {
-    return new LogUnavailableError(
-      this.#inWords,
-      "Check that Redis runs; the log goes on as soon as it answers.",
-      cause,
-      true,
-    );
   }
 
   #partition(partition: number): Partition {

@@ -1,0 +1,125 @@
+/**
+ * The commands of one log: made again while the server is away, and only under a run of the server
+ * that began with every record that is known to be durable.
+ */
+import { LogTailLostError, LogUnavailableError } from "../../ports/event_log.ts";
+import { NotDurableError } from "./durability_barrier.ts";
+import { logBudgets } from "./log_budgets.ts";
+import { RedisUnavailableError } from "./redis_connection.ts";
+import type { RedisServer } from "./redis_server.ts";
+import type { ServerRun } from "./server_runs.ts";
+
+export interface LogCommandsOptions {
+  readonly server: RedisServer;
+  /** For example `events`. */
+  readonly name: string;
+  /** The log in errors. */
+  readonly inWords: string;
+  readonly partitions: number;
+  /** Time within which a failed command is made again, ms. */
+  readonly budgetMs: number;
+}
+
+export class LogCommands {
+  readonly #options: LogCommandsOptions;
+  /** By partition: records before this offset are known to be durable. */
+  readonly #durable: number[];
+  #run: ServerRun | undefined;
+  #lost: LogTailLostError | undefined;
+
+  constructor(options: LogCommandsOptions) {
+    this.#options = options;
+    this.#durable = Array.from({ length: options.partitions }, () => 0);
+  }
+
+  /** The reason why the log refuses for ever; undefined where it does not. */
+  get lost(): LogTailLostError | undefined {
+    return this.#lost;
+  }
+
+  /** The offset before which a partition's records are known to be durable. */
+  durableEnd(partition: number): number {
+    return this.#durable[partition];
+  }
+
+  /** Records before `endOffset` are durable. */
+  durableTo(partition: number, endOffset: number): void {
+    this.#durable[partition] = Math.max(this.#durable[partition], endOffset);
+  }
+
+  /**
+   * Makes a command, again while the server is away, until its time is up.
+   *
+   * @throws {LogUnavailableError} The time is up.
+   */
+  async again<R>(command: () => Promise<R>): Promise<R> {
+    const untilMs = performance.now() + this.#options.budgetMs;
+    for (;;) {
+      try {
+        return await command();
+      } catch (error) {
+        const isPassing = error instanceof RedisUnavailableError ||
+          error instanceof NotDurableError;
+        if (!isPassing) throw error;
+        if (performance.now() + logBudgets.retryMs > untilMs) throw this.unavailable(error);
+      }
+      await new Promise((resolve) => setTimeout(resolve, logBudgets.retryMs));
+    }
+  }
+
+  /**
+   * Runs a script under the server's present run.
+   *
+   * @throws {RedisUnavailableError} The run has just changed: {@link again} makes it again.
+   */
+  async atomic<Reply extends readonly [string, ...unknown[]]>(
+    script: (runId: string) => Promise<Reply>,
+  ): Promise<Exclude<Reply, readonly ["RUN"]>> {
+    const reply = await script(await this.checkedRun());
+    if (reply[0] !== "RUN") return reply as Exclude<Reply, readonly ["RUN"]>;
+    const { server: { runs, url } } = this.#options;
+    runs.leave();
+    throw new RedisUnavailableError(url, false, new Error("the server was restarted meanwhile"));
+  }
+
+  /**
+   * The server's run, after a check that every run since the last one began with all records that
+   * are known to have been durable.
+   *
+   * @throws {LogTailLostError} One did not; the log refuses from now on.
+   */
+  async checkedRun(): Promise<string> {
+    if (this.#lost) throw this.#lost;
+    const { server: { runs }, name } = this.#options;
+    const run = await runs.current();
+    const before = this.#run;
+    if (before && before.number !== run.number) {
+      const ends = await runs.lowestEnds(before, run);
+      this.#durable.forEach((durable, partition) => {
+        const end = ends.get(`${name}/${partition}`) ?? Infinity;
+        if (end < durable) this.tailLost(partition, durable, end);
+      });
+    }
+    this.#run = run;
+    return run.id;
+  }
+
+  /**
+   * @param known Records before this offset were there.
+   * @param found The end of the partition now.
+   * @throws {LogTailLostError} Always; the log refuses from now on.
+   */
+  tailLost(partition: number, known: number, found: number): never {
+    this.#lost = new LogTailLostError(this.#options.inWords, partition, known, found);
+    throw this.#lost;
+  }
+
+  unavailable(cause: unknown): LogUnavailableError {
+    return new LogUnavailableError(
+      this.#options.inWords,
+      "Check that Redis runs; the log goes on as soon as it answers.",
+      cause,
+      true,
+    );
+  }
+}
