@@ -8,7 +8,8 @@
  *
  * clock is the newest data time of all gradients that the shard has applied, in seconds, of which
  * bounds are known; updated is that of the id. After a restart the counts of ids without a row may
- * be lost, so that a row comes later than the threshold says.
+ * be lost, so that a row comes later than the threshold says. A fail-over of Redis loses gradients
+ * that were applied, which ends the check.
  */
 import type {
   ApplyGradients,
@@ -39,6 +40,7 @@ interface Seen {
 export function admittedRows(running: () => RunningMesh | undefined): CheckerFactory {
   return (context) => {
     const seen = new Map<bigint, Seen>();
+    let isLost = false;
     return {
       name: "admitted-rows",
       answers(actor, request, value) {
@@ -49,9 +51,12 @@ export function admittedRows(running: () => RunningMesh | undefined): CheckerFac
         if (message.kind === "applyGradients") note(seen, message);
         else for (const id of message.ids) seen.delete(id);
       },
+      redisLost() {
+        isLost = true;
+      },
       async atEnd() {
         const mesh = running();
-        if (mesh === undefined) return;
+        if (mesh === undefined || isLost) return;
         let problem = await problemOf(mesh, seen);
         for (let i = 0; i < SWEEPS_MAX && problem !== undefined; i++) {
           const { clock } = mesh.mesh.home;

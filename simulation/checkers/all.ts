@@ -34,6 +34,7 @@ import { wholeSnapshots } from "./whole_snapshots.ts";
 export function allCheckers(world: ProcessWorld): CheckerFactory[] {
   const configuration = () => world.configuration;
   const running = () => world.process?.running;
+  const serving = () => [running() ?? []].flat().map((mesh) => ({ mesh }));
   return [
     logOffsets,
     acceptedEvents(configuration),
@@ -49,12 +50,9 @@ export function allCheckers(world: ProcessWorld): CheckerFactory[] {
     promptFreshness(world.configuration, world.latencies),
     servedRows(running),
     admittedRows(running),
-    erasedUsers(
-      () => [running() ?? []].flat().map((mesh) => ({ mesh })),
-      () => world.disk.contents(),
-    ),
-    reproducedScores(running),
-    recommendedItems(running),
+    erasedUsers(serving, () => world.disk.contents()),
+    reproducedScores(serving),
+    recommendedItems(serving),
     drawnItems(configuration),
     statedAnswers(configuration),
     supervision,

@@ -7,7 +7,8 @@
  *     ∀ mean:  each weight lies between the least and the greatest of the newest offers
  *
  * A batch is learned when a shard has answered its gradients. An incarnation begins with neither
- * offer nor mean of its own; a mean may still have the newest offer of the incarnation before.
+ * offer nor mean of its own; a mean may still have the newest offer of the incarnation before. In a
+ * mesh a trainer is that of the host on which it began last; an earlier one may go on for a while.
  */
 import type { ApplyGradients } from "../../actors/embedding_shard/protocol.ts";
 import type { AdoptMean, WeightOffer } from "../../actors/trainer/protocol.ts";
@@ -22,6 +23,7 @@ const ROUNDING = 1e-5;
 
 /** One trainer's part in the averaging. */
 interface Averaged {
+  readonly host: string | undefined;
   /** The mean that was adopted for the last offer. */
   adopted: DenseWeights | undefined;
   /** Sequences of batches whose gradients a shard has answered since the offer. */
@@ -32,27 +34,23 @@ export function averagedWeights(context: CheckerContext): Checker {
   const trainers = new Map<Address, Averaged>();
   /** The newest offer of each trainer, also after its restart. */
   const newestOffers = new Map<Address, DenseWeights>();
-  const stateOf = (trainer: Address) => {
-    let state = trainers.get(trainer);
-    if (state === undefined) {
-      state = { adopted: undefined, learned: new Set() };
-      trainers.set(trainer, state);
-    }
-    return state;
-  };
   return {
     name: "averaged-weights",
-    processBegan() {
-      trainers.clear();
-      newestOffers.clear();
+    processBegan(host) {
+      for (const [trainer, state] of trainers) if (state.host === host) trainers.delete(trainer);
+      if (host === undefined) newestOffers.clear();
     },
-    began: (actor) => void trainers.delete(actor),
-    answers(actor, request, value) {
+    began(actor, host) {
+      if (!actor.startsWith(TRAINER)) return;
+      trainers.set(actor, { host, adopted: undefined, learned: new Set() });
+    },
+    answers(actor, request, value, host) {
       if (actor.startsWith(SHARD) && request.kind === "applyGradients") {
         const { source, sequence } = request as ApplyGradients;
         trainers.get(source as Address)?.learned.add(sequence);
       } else if (actor.startsWith(TRAINER) && request.kind === "offerWeights") {
-        const state = stateOf(actor);
+        const state = trainers.get(actor);
+        if (state === undefined || state.host !== host) return;
         const { weights } = value as WeightOffer;
         const problem = problemOf(state, weights);
         if (problem !== undefined) context.fail(`${actor} ${problem}`);
@@ -61,7 +59,9 @@ export function averagedWeights(context: CheckerContext): Checker {
         state.learned.clear();
       } else if (actor.startsWith(TRAINER) && request.kind === "adoptMean") {
         if (!(value as { readonly adopted: boolean }).adopted) return;
-        stateOf(actor).adopted = structuredClone((request as AdoptMean).mean);
+        const state = trainers.get(actor);
+        if (state === undefined || state.host !== host) return;
+        state.adopted = structuredClone((request as AdoptMean).mean);
       }
     },
     handles(actor, message) {

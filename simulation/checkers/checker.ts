@@ -29,13 +29,13 @@ export interface Checker {
   /** A host's process could not start; it is started again. */
   startFailed?(host: string, error: unknown): void;
   /** An incarnation of an actor is being made: its asks and timers begin. */
-  creates?(actor: Address): void;
+  creates?(actor: Address, host?: string): void;
   /** An incarnation of an actor begins. */
   began?(actor: Address, host?: string, options?: unknown): void;
   /** An actor asks for a message of its own after some time. */
-  schedules?(actor: Address, message: Message): void;
+  schedules?(actor: Address, message: Message, host?: string): void;
   /** An actor sends itself a message. */
-  reminds?(actor: Address, message: Message): void;
+  reminds?(actor: Address, message: Message, host?: string): void;
   /** An actor handles a message. */
   handles?(actor: Address, message: Message, host?: string): void;
   /** An actor answers a request. */

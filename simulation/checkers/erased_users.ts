@@ -10,22 +10,15 @@
 import type { ServingReplicaMessage } from "../../actors/serving_replica/protocol.ts";
 import type { EmbeddingShardMessage } from "../../actors/embedding_shard/protocol.ts";
 import { featureIdOf, signatureOf } from "../../records/forgotten.ts";
-import type { RunningMesh } from "../../server/compose.ts";
 import { addresses } from "../../server/plan.ts";
 import { holdsBytes } from "../../structures/byte_search.ts";
 import type { Reply } from "../world/client.ts";
 import type { CheckerFactory } from "./checker.ts";
+import type { Serving } from "./serving.ts";
 import { rowsOf } from "./shard_rows.ts";
 
 const BUDGET = { budgetMs: 10_000 };
 const ERASURE = /^\/v1\/users\/([^/?]+)\?forget=true$/;
-
-/** A process that serves. */
-export interface Serving {
-  readonly mesh: RunningMesh;
-  /** Undefined = the only process. */
-  readonly host?: string;
-}
 
 /**
  * @param running The serving processes at the end of the run.

@@ -4,8 +4,9 @@
  *
  *     ∀ incarnation of a keeper:  ∃ n₁ ≤ n₂ ≤ …:  answer i = features of the first nᵢ records
  *
- * A keeper reads records before they are durable, so an answer waits until its records are. Several
- * partitions have no order between them, so a log of several is not checked.
+ * A keeper reads records before they are durable, so an answer waits until its records are. Between
+ * several partitions the order is that in which the keeper finds their records, and only the keeper
+ * knows it: such a log is not checked. Neither is a log whose tail a fail-over of Redis has lost.
  */
 import { KeptState } from "../../actors/feature_keeper/kept_state.ts";
 import type { FeatureKeeperOptions } from "../../actors/feature_keeper/options.ts";
@@ -24,6 +25,7 @@ interface Answer {
 
 /** One incarnation of a keeper, and the prefix of the log that its last answer had. */
 interface Incarnation {
+  readonly host: string | undefined;
   readonly state: KeptState;
   read: number;
   waiting: Answer[];
@@ -33,7 +35,7 @@ export function keptFeatures(context: CheckerContext): Checker {
   const log: Uint8Array[] = [];
   const keepers = new Map<Address, Incarnation>();
   let answers = 0;
-  /** Whether all records so far are of one partition. */
+  /** Whether all records so far are of one partition, and none was lost. */
   let hasOrder = true;
   const advance = (keeper: Incarnation) => {
     while (keeper.waiting.length > 0) {
@@ -45,11 +47,16 @@ export function keptFeatures(context: CheckerContext): Checker {
   };
   return {
     name: "kept-features",
-    processDied: () => keepers.clear(),
-    began(actor, _host, options) {
+    processDied(host) {
+      for (const [actor, keeper] of keepers) if (keeper.host === host) keepers.delete(actor);
+    },
+    tailLost(name) {
+      if (name === "events") hasOrder = false;
+    },
+    began(actor, host, options) {
       if (!actor.startsWith("feature_keeper/")) return;
       const state = new KeptState(options as FeatureKeeperOptions);
-      keepers.set(actor, { state, read: 0, waiting: [] });
+      keepers.set(actor, { host, state, read: 0, waiting: [] });
     },
     durable(name, partition, records, firstOffset) {
       if (name !== "events") return;

@@ -27,10 +27,10 @@ import type { Attributes, ProfileStore } from "../../mesh/ports/profile_store.ts
 import type { ActorRef, Address } from "../../mesh/runtime/actor.ts";
 import { compileCondition } from "../../rules/compile_expression.ts";
 import { parseCondition } from "../../rules/parse_expression.ts";
-import type { RunningMesh } from "../../server/compose.ts";
 import { addresses } from "../../server/plan.ts";
 import { present } from "../../structures/invariant.ts";
 import type { CheckerFactory } from "./checker.ts";
+import type { Serving } from "./serving.ts";
 
 const BUDGET = { budgetMs: 10_000 };
 const RETRIEVER = "retriever/";
@@ -49,14 +49,14 @@ interface Incarnation {
   listed?: Set<string>;
 }
 
-/** @param running The process at the end of the run. */
-export function recommendedItems(running: () => RunningMesh | undefined): CheckerFactory {
+/** @param running The serving processes at the end of the run. */
+export function recommendedItems(running: () => readonly Serving[]): CheckerFactory {
   return (context) => {
     const retrievers = new Map<Address, Incarnation>();
     let asked: Retrieve | undefined;
     return {
       name: "recommended-items",
-      processDied: () => retrievers.clear(),
+      processDied: (host) => void retrievers.delete(addresses.retriever(host)),
       began(actor, _host, options) {
         if (!actor.startsWith(RETRIEVER)) return;
         retrievers.set(actor, { options: options as RetrieverOptions, items: new Map() });
@@ -83,17 +83,18 @@ export function recommendedItems(running: () => RunningMesh | undefined): Checke
         );
       },
       async atEnd() {
-        const mesh = running();
-        const held = retrievers.get(addresses.retriever());
-        if (mesh === undefined || held === undefined) return;
-        const { clock } = mesh.mesh.home;
-        const endsMs = clock.monotonicMs() + AGREE_MS_MAX;
-        let difference = await differenceOf(mesh, held, asked);
-        while (difference !== undefined && clock.monotonicMs() < endsMs) {
-          await new Promise<void>((resolve) => void clock.schedule(PAUSE_MS, resolve));
-          difference = await differenceOf(mesh, held, asked);
+        for (const serving of running()) {
+          const held = retrievers.get(addresses.retriever(serving.host));
+          if (held === undefined) continue;
+          const { clock } = serving.mesh.mesh.home;
+          const endsMs = clock.monotonicMs() + AGREE_MS_MAX;
+          let difference = await differenceOf(serving, held, asked);
+          while (difference !== undefined && clock.monotonicMs() < endsMs) {
+            await new Promise<void>((resolve) => void clock.schedule(PAUSE_MS, resolve));
+            difference = await differenceOf(serving, held, asked);
+          }
+          if (difference !== undefined) return context.fail(difference);
         }
-        if (difference !== undefined) context.fail(difference);
       },
     };
   };
@@ -150,7 +151,7 @@ function problemOf(
 
 /** A difference of the retriever from the stored items and the live rows, in words. */
 async function differenceOf(
-  { mesh, stores, configuration }: RunningMesh,
+  { mesh: { mesh, stores, configuration }, host }: Serving,
   { items }: Pick<Incarnation, "items">,
   asked: Retrieve | undefined,
 ): Promise<string | undefined> {
@@ -162,7 +163,7 @@ async function differenceOf(
     const has = JSON.stringify(attributes);
     if (had !== has) return `the retriever holds ${had} of ${id}, and ${has} is stored`;
   }
-  const retriever = mesh.actorRef<RetrieverMessage>(addresses.retriever());
+  const retriever = mesh.actorRef<RetrieverMessage>(addresses.retriever(host));
   const { embedded } = await retriever.ask({ kind: "getState" }, BUDGET);
   if (embedded !== stored.size) return `${embedded} of ${stored.size} items have vectors`;
   if (asked === undefined || stored.size === 0) return undefined;
@@ -179,7 +180,7 @@ async function differenceOf(
   if (found.length !== Math.min(COUNT, stored.size)) {
     return `a search found ${found.length} of ${stored.size} items`;
   }
-  const scorer = mesh.actorRef<ScorerMessage>(addresses.scorer());
+  const scorer = mesh.actorRef<ScorerMessage>(addresses.scorer(host));
   const { vectors: user, dim } = await scorer.ask(
     { kind: "embed", features: features(), of: "users" },
     BUDGET,

@@ -23,10 +23,10 @@ import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import { ModelInputs } from "../../kernels/embedding/model_inputs.ts";
 import { ShardFanOut } from "../../kernels/embedding/shard_fan_out.ts";
 import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
-import type { RunningMesh } from "../../server/compose.ts";
 import { addresses } from "../../server/plan.ts";
 import { referenceSessions } from "../../server/reference_sessions.ts";
 import type { CheckerFactory } from "./checker.ts";
+import type { Serving } from "./serving.ts";
 
 const BUDGET = { budgetMs: 10_000 };
 /** Requests per sample; the newest samples are asked again. */
@@ -36,24 +36,27 @@ const SAMPLES_MAX = 8;
 const AGREE_MS_MAX = 20_000;
 const PAUSE_MS = 500;
 
-/** @param running The process at the end of the run. */
-export function reproducedScores(running: () => RunningMesh | undefined): CheckerFactory {
+/** @param running The serving processes at the end of the run. */
+export function reproducedScores(running: () => readonly Serving[]): CheckerFactory {
   return (context) => {
     const versions = new Map<string, number>();
-    let weights: DenseWeights | undefined;
+    /** By scorer, the newest weights that it was given. */
+    const weights = new Map<string, DenseWeights>();
     const sampled: FeatureBatch[] = [];
     let requests = 0;
     return {
       name: "reproduced-scores",
       began(actor) {
         versions.delete(actor);
-        if (actor.startsWith("scorer/")) weights = undefined;
+        weights.delete(actor);
       },
       handles(actor, message) {
         if (!actor.startsWith("scorer/")) return;
         if (message.kind === "loadDenseWeights") {
           const loaded = (message as LoadDenseWeights).weights;
-          if (loaded.version >= (weights?.version ?? 0)) weights = structuredClone(loaded);
+          if (loaded.version >= (weights.get(actor)?.version ?? 0)) {
+            weights.set(actor, structuredClone(loaded));
+          }
         }
         if (message.kind !== "score" || requests++ % SAMPLE !== 0) return;
         sampled.push(structuredClone((message as Score).features));
@@ -69,18 +72,19 @@ export function reproducedScores(running: () => RunningMesh | undefined): Checke
         versions.set(actor, modelVersion);
       },
       async atEnd() {
-        const mesh = running();
-        if (mesh === undefined) return;
-        const { clock } = mesh.mesh.home;
-        const endsMs = clock.monotonicMs() + AGREE_MS_MAX;
-        for (const features of sampled) {
-          const compare = () => differenceOf(mesh, structuredClone(features), () => weights);
-          let difference = await compare();
-          while (difference !== undefined && clock.monotonicMs() < endsMs) {
-            await new Promise<void>((resolve) => void clock.schedule(PAUSE_MS, resolve));
-            difference = await compare();
+        for (const serving of running()) {
+          const { clock } = serving.mesh.mesh.home;
+          const newest = () => weights.get(addresses.scorer(serving.host));
+          const endsMs = clock.monotonicMs() + AGREE_MS_MAX;
+          for (const features of sampled) {
+            const compare = () => differenceOf(serving, structuredClone(features), newest);
+            let difference = await compare();
+            while (difference !== undefined && clock.monotonicMs() < endsMs) {
+              await new Promise<void>((resolve) => void clock.schedule(PAUSE_MS, resolve));
+              difference = await compare();
+            }
+            if (difference !== undefined) return context.fail(difference);
           }
-          if (difference !== undefined) return context.fail(difference);
         }
       },
     };
@@ -88,12 +92,12 @@ export function reproducedScores(running: () => RunningMesh | undefined): Checke
 }
 
 async function differenceOf(
-  mesh: RunningMesh,
+  { mesh, host }: Serving,
   features: FeatureBatch,
   newest: () => DenseWeights | undefined,
 ): Promise<string | undefined> {
   const { configuration } = mesh;
-  const scorer = mesh.mesh.actorRef<ScorerMessage>(addresses.scorer());
+  const scorer = mesh.mesh.actorRef<ScorerMessage>(addresses.scorer(host));
   const score = () => scorer.ask({ kind: "score", features: structuredClone(features) }, BUDGET);
   let scored = await score();
   // The last weights may arrive between an answer and the look at them.

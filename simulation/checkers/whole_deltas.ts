@@ -8,6 +8,9 @@
  *         every id that gradients have changed since was in a delta, as a row or a tombstone
  *
  * The second part holds where every id gets a row at once and rows do not expire.
+ *
+ * A lineage goes with the shard when it moves to another host: the new owner has the deltas that
+ * the old one had given, and owes the changes that the old one owed at the handover.
  */
 import type {
   ApplyGradients,
@@ -15,12 +18,14 @@ import type {
   DeltaPosition,
   EmbeddingShardMessage,
 } from "../../actors/embedding_shard/protocol.ts";
+import type { ShardHandover } from "../../actors/embedding_shard/copy_protocol.ts";
+import type { HandedDeltas } from "../../actors/embedding_shard/delta_stream.ts";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import type { Checker, CheckerContext, CheckerFactory } from "./checker.ts";
 
 const SHARD = "embedding_shard/";
 
-/** One incarnation of a shard. */
+/** One incarnation of a shard on one host. */
 interface Given {
   lineage: string | undefined;
   sequence: number;
@@ -42,36 +47,72 @@ export function wholeDeltas(configuration: () => CairnConfiguration): CheckerFac
 }
 
 function create(configuration: () => CairnConfiguration, context: CheckerContext): Checker {
+  /** By host and actor. */
   const shards = new Map<string, Given>();
-  const of = (actor: string) => {
-    let shard = shards.get(actor);
+  /** The newest handover of each actor. */
+  const handovers = new Map<string, Given>();
+  const of = (actor: string, host: string | undefined) => {
+    const key = `${host} ${actor}`;
+    let shard = shards.get(key);
     if (shard === undefined) {
       shard = { lineage: undefined, sequence: 0, acknowledged: 0, keys: "", changed: new Set() };
-      shards.set(actor, shard);
+      shards.set(key, shard);
     }
     return shard;
   };
   return {
     name: "whole-deltas",
-    processBegan: () => shards.clear(),
-    began: (actor) => void shards.delete(actor),
-    answers(actor, request, value) {
+    processBegan(host) {
+      for (const key of shards.keys()) if (key.startsWith(`${host} `)) shards.delete(key);
+    },
+    began: (actor, host) => void shards.delete(`${host} ${actor}`),
+    answers(actor, request, value, host) {
       if (!actor.startsWith(SHARD)) return;
       const message = request as EmbeddingShardMessage;
-      const shard = of(actor);
+      const shard = of(actor, host);
+      if (message.kind === "finishCopy") {
+        const { handover } = value as { readonly handover?: ShardHandover };
+        if (handover?.deltas) handovers.set(actor, handed(shard, handover.deltas));
+      }
       if (message.kind === "applyGradients") {
         if ((value as { readonly applied: boolean }).applied) noteChanged(shard, message);
         return;
       }
       if (message.kind !== "takeDelta") return;
+      const answer = value as Answer;
+      const from = handovers.get(actor);
+      if (shard.lineage === undefined && from?.lineage === answer.position.lineage) {
+        continueFrom(shard, from);
+      }
       const { acknowledged } = message;
       if (acknowledged !== undefined && acknowledged.lineage === shard.lineage) {
         shard.acknowledged = Math.max(shard.acknowledged, acknowledged.sequence);
       }
-      const problem = take(shard, value as Answer, rowsStay(configuration()));
+      const problem = take(shard, answer, rowsStay(configuration()));
       if (problem !== undefined) context.fail(`${actor} ${problem}`);
     },
   };
+}
+
+/** The state of a shard at its handover. */
+function handed(
+  { changed }: Given,
+  { lineage, given, acknowledged, waiting }: HandedDeltas,
+): Given {
+  const newest = waiting.find(({ sequence }) => sequence === given);
+  return {
+    lineage,
+    sequence: given,
+    acknowledged,
+    keys: newest === undefined ? "" : keysOf(newest),
+    changed: new Set(changed),
+  };
+}
+
+/** The new owner goes on; it may have applied gradients already. */
+function continueFrom(shard: Given, { changed, ...others }: Given): void {
+  Object.assign(shard, others);
+  for (const id of changed) shard.changed.add(id);
 }
 
 function noteChanged({ changed }: Given, { ids }: ApplyGradients): void {

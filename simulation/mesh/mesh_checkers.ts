@@ -3,32 +3,42 @@
  */
 import { abortedMoves } from "../checkers/aborted_moves.ts";
 import { acceptedEvents } from "../checkers/accepted_events.ts";
-import { ascendingEpochs } from "../checkers/ascending_epochs.ts";
+import { admittedRows } from "../checkers/admitted_rows.ts";
 import { ascendingAcceptance } from "../checkers/ascending_acceptance.ts";
+import { ascendingEpochs } from "../checkers/ascending_epochs.ts";
+import { averagedWeights } from "../checkers/averaged_weights.ts";
 import { bounded } from "../checkers/bounded.ts";
 import type { CheckerFactory } from "../checkers/checker.ts";
-import { erasedUsers, type Serving } from "../checkers/erased_users.ts";
-import { promptAsks } from "../checkers/prompt_asks.ts";
 import { currentOpenings } from "../checkers/current_openings.ts";
-import { exactlyOnce } from "../checkers/exactly_once.ts";
 import { drawnItems } from "../checkers/drawn_items.ts";
+import { erasedUsers } from "../checkers/erased_users.ts";
+import { exactlyOnce } from "../checkers/exactly_once.ts";
 import { exampleChunks } from "../checkers/example_chunks.ts";
 import { joinedExamples } from "../checkers/joined_examples.ts";
 import { keptByMoves } from "../checkers/kept_by_moves.ts";
+import { keptFeatures } from "../checkers/kept_features.ts";
 import { keptInvariants } from "../checkers/kept_invariants.ts";
 import { logOffsets } from "../checkers/log_offsets.ts";
 import { oneCutPerManifest } from "../checkers/one_cut_per_manifest.ts";
 import { oneOwnerPerEpoch } from "../checkers/one_owner_per_epoch.ts";
+import { ownTimers } from "../checkers/own_timers.ts";
+import { promptAsks } from "../checkers/prompt_asks.ts";
+import { promptFreshness } from "../checkers/prompt_freshness.ts";
+import { recommendedItems } from "../checkers/recommended_items.ts";
+import { reproducedScores } from "../checkers/reproduced_scores.ts";
 import { firstServedDifference } from "../checkers/served_rows.ts";
+import type { Serving } from "../checkers/serving.ts";
 import { shownItems } from "../checkers/shown_items.ts";
 import { statedAnswers } from "../checkers/stated_answers.ts";
 import { supervision } from "../checkers/supervision.ts";
+import { wholeDeltas } from "../checkers/whole_deltas.ts";
 import { wholeSnapshots } from "../checkers/whole_snapshots.ts";
 import type { MeshWorld } from "./mesh_world.ts";
 
 /** All checkers, for a world that begins. */
 export function meshCheckers(world: MeshWorld): CheckerFactory[] {
   const configuration = () => world.configuration;
+  const serving = () => servingOf(world);
   return [
     logOffsets,
     acceptedEvents(configuration),
@@ -37,6 +47,7 @@ export function meshCheckers(world: MeshWorld): CheckerFactory[] {
     shownItems,
     exactlyOnce(configuration),
     currentOpenings,
+    wholeDeltas(configuration),
     wholeSnapshots,
     statedAnswers(configuration),
     drawnItems(configuration),
@@ -50,13 +61,20 @@ export function meshCheckers(world: MeshWorld): CheckerFactory[] {
     servedByHosts(world),
     ascendingAcceptance,
     promptAsks,
-    erasedUsers(() => servingOf(world), () => world.contents()),
+    erasedUsers(serving, () => world.contents()),
     bounded({
       configuration,
       logBytes: (log) => world.logBytes(log),
       mailboxes: () => world.mailboxes(),
       isNarrow: world.isNarrow,
     }),
+    admittedRows(() => serving()[0]?.mesh),
+    reproducedScores(serving),
+    recommendedItems(serving),
+    promptFreshness(world.configuration, world.latencies),
+    keptFeatures,
+    ownTimers,
+    averagedWeights,
   ];
 }
 

@@ -21,9 +21,9 @@ export interface ActorObserver {
   /** A message leaves for another actor, or for the sender itself. */
   sends(from: Address, to: Address, message: Message, host?: string): void;
   /** A message comes back to the actor itself after some time. */
-  schedules(actor: Address, message: Message): void;
+  schedules(actor: Address, message: Message, host?: string): void;
   /** An incarnation is being made. */
-  creates(actor: Address): void;
+  creates(actor: Address, host?: string): void;
   /** An incarnation begins. */
   began(actor: Address, host?: string, options?: unknown): void;
   /**
@@ -73,7 +73,7 @@ export function observed<M extends Message, O>(
     priorityOf: (message) => definition.priorityOf(message),
     create(context, options) {
       const actor = context.self.address;
-      observer.creates(actor);
+      observer.creates(actor, thread.host);
       const made = definition.create(observedContext(context, observer, thread), options);
       const watch = (behavior: Behavior<M>) => {
         observer.began(actor, thread.host, options);
@@ -157,7 +157,7 @@ function observedContext<M extends Message>(
     remainingMs: (request) => context.remainingMs(request),
     traceOf: (request) => context.traceOf(request),
     schedule(delayMs, message) {
-      observer.schedules(actor, message);
+      observer.schedules(actor, message, host);
       return context.schedule(delayMs, message);
     },
     pause: (delayMs) => context.pause(delayMs),

@@ -262,16 +262,18 @@ export abstract class World implements ActorObserver {
     for (const checker of this.checkers.began) checker.began(actor, host, options);
   }
 
-  creates(actor: Address): void {
-    for (const checker of this.checkers.creates) checker.creates(actor);
+  creates(actor: Address, host?: string): void {
+    for (const checker of this.checkers.creates) checker.creates(actor, host);
   }
 
-  schedules(actor: Address, message: Message): void {
-    for (const checker of this.checkers.schedules) checker.schedules(actor, message);
+  schedules(actor: Address, message: Message, host?: string): void {
+    for (const checker of this.checkers.schedules) checker.schedules(actor, message, host);
   }
 
   sends(from: Address, to: Address, message: Message, host?: string): void {
-    if (from === to) { for (const checker of this.checkers.reminds) checker.reminds(to, message); }
+    if (from === to) {
+      for (const checker of this.checkers.reminds) checker.reminds(to, message, host);
+    }
     this.trace.sent(this.clock.monotonicMs(), laneOf(from, host), to, message.kind);
     const interrupt = this.#interruptOf(to, message, true);
     if (interrupt !== undefined) this.stall(interrupt.node, interrupt.forMs);
