@@ -2,7 +2,7 @@
  * A campaign's result is that of its seeds in their order, however many run at a time.
  */
 import assert from "node:assert/strict";
-import { SeedWorkers } from "../../cli/simulate/seed_workers.ts";
+import { CampaignEndedError, SeedWorkers } from "../../cli/simulate/seed_workers.ts";
 import { runCampaign } from "../../simulation/campaign.ts";
 import { shippedScenarios } from "../../simulation/scenarios/shipped.ts";
 import type { SeedResult, SeedTask } from "../../simulation/seed_run.ts";
@@ -86,5 +86,14 @@ Deno.test("a campaign that cannot run says so", async () => {
     );
   } finally {
     workers.close();
+  }
+});
+
+Deno.test("the threads end with the campaign, also those with seeds under way", async () => {
+  const workers = new SeedWorkers({ scenario: scenario.name, forMs: 600_000 }, 2);
+  const running = [1, 2, 3, 4].map((seed) => workers.run({ seed, twice: false }));
+  workers.close();
+  for (const result of await Promise.allSettled(running)) {
+    assert.ok(result.status === "rejected" && result.reason instanceof CampaignEndedError);
   }
 });
