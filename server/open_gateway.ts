@@ -18,6 +18,7 @@ import { GatewayMemory } from "../gateway/memory/gateway_memory.ts";
 import { recallFromLogs } from "../gateway/memory/log_recall.ts";
 import { StoredItems } from "../gateway/memory/stored_items.ts";
 import { createProfileCheck } from "../kernels/features/profile_check.ts";
+import type { MeshView } from "../mesh/ports/coordination.ts";
 import type { ActorRef } from "../mesh/runtime/actor.ts";
 import { actionLabels } from "./action_labels.ts";
 import { consoleSources } from "./console_sources.ts";
@@ -54,7 +55,7 @@ export async function openGateway(
   environment: GatewayEnvironment,
   started: StartedActors,
 ): Promise<RunningMesh> {
-  const { mesh, stop } = started;
+  const { mesh, stop, meshView } = started;
   const { home, stores, metrics, host } = environment;
   const { clock, random, telemetry } = home;
   for (const warning of configuration.warnings) telemetry.log("warn", warning);
@@ -113,6 +114,7 @@ export async function openGateway(
     telemetry,
     options: configuration.gateway,
     ...(host !== undefined && { host }),
+    ...(meshView && { hostsServing: async () => hostsServing(await meshView()) }),
   });
   const app = createGateway({
     erasures,
@@ -172,4 +174,11 @@ export async function openGateway(
       await stop();
     },
   };
+}
+
+/** The hosts whose gateways answer, by their leases. */
+function hostsServing({ hosts, nowMs }: MeshView): string[] {
+  return [...hosts.values()]
+    .filter(({ roles, expiresMs }) => roles.includes("serving") && expiresMs > nowMs)
+    .map(({ host }) => host);
 }

@@ -16,51 +16,28 @@ import { reasonOf } from "../../mesh/runtime/errors.ts";
 import {
   type ErasureRequest,
   listErasures,
-  progressOf,
   readErasureRequest,
   writeErasureRequest,
 } from "../../records/erasure.ts";
-import {
-  areLearned,
-  BUDGET_MS,
-  type ErasureState,
-  isForgotten,
-  readState,
-  readTrainers,
-} from "./erasure_state.ts";
+import { BUDGET_MS, type ErasureState, readState } from "./erasure_state.ts";
+import { AbandonedErasures } from "./abandoned_erasures.ts";
 import { ErasureMetrics } from "./erasure_metrics.ts";
 import { ErasureLog } from "./erasure_log.ts";
+import { ErasureSteps } from "./erasure_steps.ts";
 import { FirstRecords } from "./first_records.ts";
+import { awaitsSecondPass, follow, type Following } from "./following.ts";
 import { guardedBlobs } from "./guarded_blobs.ts";
 import type { ErasureSources } from "./sources.ts";
 
 /** Interval at which erasures under way are looked after, ms. */
 const STEP_MS = 1_000;
-/** Time after `gateway.deadline` in which a request in progress ends, ms. */
-const ENDING_MS = 1_000;
-/** A round of parameter sync that was under way, and one that began after a removal. */
-const ROUNDS = 2;
-
-/** An erasure that this gateway goes on with. */
-interface Following {
-  request: ErasureRequest;
-  /** The user; undefined after a restart, until it is read from the log. */
-  user: string | undefined;
-  /** Monotonic time from which every request of before the erasure has ended, ms. */
-  readonly passesAgainFromMs: number;
-  /** Complete rounds of sync when the trainers had removed the rows. */
-  roundsBefore: number | undefined;
-  /** Monotonic time at which logs and snapshots were looked through last, ms. */
-  lookedAtMs: number;
-  isOverdue: boolean;
-  /** Whether the user is unknown for good, so that there is no second pass. */
-  isLost: boolean;
-}
 
 export class Erasures {
   readonly #sources: ErasureSources;
   readonly #log: ErasureLog;
   readonly #firstRecords: FirstRecords;
+  readonly #steps: ErasureSteps;
+  readonly #abandoned: AbandonedErasures;
   readonly #following = new Map<string, Following>();
   /** Offsets of the first records whose receipts are being written. */
   readonly #beginning = new Set<readonly number[]>();
@@ -73,6 +50,8 @@ export class Erasures {
     this.#sources = { ...sources, blobs: guardedBlobs(sources.blobs) };
     this.#log = new ErasureLog(this.#sources);
     this.#firstRecords = new FirstRecords(sources.eventLog);
+    this.#steps = new ErasureSteps(this.#sources, this.#log, this.#firstRecords);
+    this.#abandoned = new AbandonedErasures(this.#sources);
     this.#metrics = new ErasureMetrics(sources.telemetry);
   }
 
@@ -81,13 +60,13 @@ export class Erasures {
     return this.#sources.trainers;
   }
 
-  /** Goes on with the erasures of before a restart. */
+  /** Goes on with the erasures of before a restart; the only process with those of any host. */
   async start(): Promise<void> {
     const { blobs, host } = this.#sources;
     for (const erasureId of await listErasures(blobs)) {
       const request = await readErasureRequest(blobs, erasureId);
       if (request === undefined || request.completedAtMs !== undefined) continue;
-      if (request.host !== host) continue;
+      if (host !== undefined && request.host !== host) continue;
       this.#follow(request, undefined);
     }
     this.#stepLater();
@@ -109,11 +88,19 @@ export class Erasures {
    * @throws {LogFullError | LogUnavailableError | ProfileStoreUnavailableError} Send it again.
    */
   async erase(user: string): Promise<ErasureState> {
-    const { profiles, memory, activity, random, clock, host, options } = this.#sources;
-    const { forgetElsewhere } = this.#sources;
+    const requestedAtMs = this.#sources.clock.nowMs();
+    const profileRemoved = await this.#sources.profiles.delete("user", user);
+    return await readState(this.#sources, await this.#begin(user, requestedAtMs, profileRemoved));
+  }
+
+  /** Appends the first record, and follows the erasure when its receipt is stored. */
+  async #begin(
+    user: string,
+    requestedAtMs: number,
+    profileRemoved: boolean,
+  ): Promise<ErasureRequest> {
+    const { memory, activity, random, host, options, forgetElsewhere } = this.#sources;
     const erasureId = random.uuid();
-    const requestedAtMs = clock.nowMs();
-    const profileRemoved = await profiles.delete("user", user);
     const firstAt = await this.#log.forget(erasureId, 1, user);
     this.#beginning.add(firstAt);
     try {
@@ -131,7 +118,7 @@ export class Erasures {
       };
       await writeErasureRequest(this.#sources.blobs, request);
       this.#follow(request, user);
-      return await readState(this.#sources, request);
+      return request;
     } finally {
       this.#beginning.delete(firstAt);
     }
@@ -144,17 +131,7 @@ export class Erasures {
   }
 
   #follow(request: ErasureRequest, user: string | undefined): void {
-    const { clock, options } = this.#sources;
-    const { erasureId } = request;
-    this.#following.set(erasureId, {
-      request,
-      user,
-      passesAgainFromMs: clock.monotonicMs() + options.deadlineMs + ENDING_MS,
-      roundsBefore: undefined,
-      lookedAtMs: -Infinity,
-      isOverdue: false,
-      isLost: false,
-    });
+    this.#following.set(request.erasureId, follow(this.#sources, request, user));
   }
 
   #stepLater(): void {
@@ -164,20 +141,22 @@ export class Erasures {
     });
   }
 
-  /** A step that fails is tried again: an erasure repeats every part of it without harm. */
   async #stepAll(): Promise<void> {
     let releases = false;
     this.#dropFirstRecords();
     for (const following of [...this.#following.values()]) {
       if (this.#stopped) return;
       try {
-        releases = await this.#goOn(following) || releases;
-        await this.#warnIfOverdue(following);
+        const outcome = await this.#steps.take(following);
+        releases ||= outcome === "releases";
+        if (outcome === "complete") this.#following.delete(following.request.erasureId);
+        else await this.#warnIfOverdue(following);
       } catch (error) {
         const { erasureId } = following.request;
         this.#sources.telemetry.log("warn", `the erasure ${erasureId} waits: ${reasonOf(error)}`);
       }
     }
+    await this.#takeOver();
     const requests = [...this.#following.values()].map(({ request }) => request);
     this.#metrics.report(requests, this.#sources.clock.nowMs());
     if (!releases || this.#stopped) return;
@@ -188,140 +167,72 @@ export class Erasures {
     }
   }
 
+  /** Goes on with the erasures whose hosts are gone. */
+  async #takeOver(): Promise<void> {
+    const { telemetry } = this.#sources;
+    try {
+      for (const request of await this.#abandoned.look()) {
+        if (this.#stopped) return;
+        await this.#adopt(request);
+        const from = request.host ?? "the one process of before";
+        telemetry.log("info", `the erasure ${request.erasureId} was taken over from ${from}`);
+      }
+    } catch (error) {
+      telemetry.log("warn", `erasures of other hosts wait: ${reasonOf(error)}`);
+    }
+  }
+
+  /**
+   * Follows an erasure in place of its host. One that waits for its second pass is begun anew, and
+   * continued by that: its host may be back and append the second record at any time.
+   */
+  async #adopt(request: ErasureRequest): Promise<void> {
+    const { host, clock } = this.#sources;
+    const adopted = { ...request, ...(host !== undefined && { host }) };
+    const user = awaitsSecondPass(request) ? await this.#log.readUser(request) : undefined;
+    const continuedBy = user === undefined
+      ? undefined
+      : await this.#steps.laterErasure(user, request) ??
+        (await this.#begin(user, clock.nowMs(), false)).erasureId;
+    const next = { ...adopted, ...(continuedBy !== undefined && { continuedBy }) };
+    await writeErasureRequest(this.#sources.blobs, next);
+    this.#follow(next, undefined);
+  }
+
   #dropFirstRecords(): void {
     const waiting = this.#waiting.map(({ request }) => request.firstAt[0]);
     if (waiting.length === 0) this.#firstRecords.clear();
     else this.#firstRecords.dropBefore(Math.min(...waiting));
   }
 
-  /** Takes an erasure one step on; true if the logs are to be released for it. */
-  async #goOn(following: Following): Promise<boolean> {
-    const { clock, options } = this.#sources;
-    const { request } = following;
-    if (request.continuedBy !== undefined) {
-      await this.#followLater(following, request.continuedBy);
-      return false;
-    }
-    if (request.secondAt === undefined) {
-      if (!following.isLost && clock.monotonicMs() >= following.passesAgainFromMs) {
-        await this.#passAgain(following);
-      }
-      return false;
-    }
-    if (request.servedAtMs === undefined) {
-      await this.#confirmServed(following);
-      return false;
-    }
-    const nowMs = clock.monotonicMs();
-    if (nowMs < following.lookedAtMs + options.erasure.releaseMs) return false;
-    following.lookedAtMs = nowMs;
-    const state = await readState(this.#sources, request);
-    if (!isForgotten(state)) return false;
-    if (state.holds.length === 0) {
-      const { oldest: cleanFrom } = state;
-      const completedAtMs = clock.nowMs();
-      await this.#complete(following, {
-        ...request,
-        completedAtMs,
-        ...(cleanFrom !== undefined && { cleanFrom }),
-      });
-      return false;
-    }
-    // A pinned snapshot stays as long as it is pinned; nothing else has to move for it.
-    if (state.holds.every((hold) => hold.kind === "snapshot" && hold.pinned)) return false;
-    return true;
-  }
-
-  /** Appends the second record, or leaves it to a later erasure of the same user. */
-  async #passAgain(following: Following): Promise<void> {
-    const { memory, activity, profiles, telemetry, forgetElsewhere } = this.#sources;
-    const { request } = following;
-    const { erasureId } = request;
-    const user = following.user ??= await this.#log.readUser(request);
-    if (user === undefined) {
-      following.isLost = true;
-      telemetry.log(
-        "error",
-        `the erasure ${erasureId} cannot be finished: its record was trimmed before the second ` +
-          "pass, and nothing else has the user's id. Erase the user again.",
-      );
-      return;
-    }
-    const continuedBy = await this.#laterErasure(user, request);
-    if (continuedBy !== undefined) {
-      await this.#store(following, { ...request, continuedBy });
-      following.user = undefined;
-      return;
-    }
-    memory.forget(user);
-    activity?.forget(user);
-    await forgetElsewhere?.(user);
-    await profiles.dropChanges?.();
-    const secondAt = await this.#log.forget(erasureId, 2, user);
-    await this.#store(following, { ...request, secondAt });
-    following.user = undefined;
-  }
-
-  /** Id of the last erasure of the user that began after this one; undefined where none did. */
-  async #laterErasure(user: string, { firstAt }: ErasureRequest): Promise<string | undefined> {
-    await this.#firstRecords.readFrom(firstAt[0]);
-    for (const erasureId of this.#firstRecords.after(user, firstAt[0])) {
-      // An erasure that failed before its receipt was written has no second pass.
-      const later = await readErasureRequest(this.#sources.blobs, erasureId);
-      if (later !== undefined) return erasureId;
-    }
-    return undefined;
-  }
-
-  /** Completes an erasure when the one that continues it is complete. */
-  async #followLater(following: Following, continuedBy: string): Promise<void> {
-    const { request } = following;
-    const later = await readErasureRequest(this.#sources.blobs, continuedBy);
-    if (later === undefined) {
-      // An operator has deleted the receipt of an erasure that could not be finished.
-      const { continuedBy: _, ...alone } = request;
-      await this.#store(following, alone);
-    } else if (later.completedAtMs !== undefined) {
-      await this.#complete(following, { ...request, ...progressOf(later) });
-    }
-  }
-
-  async #complete(following: Following, request: ErasureRequest): Promise<void> {
-    await this.#store(following, request);
-    this.#following.delete(request.erasureId);
-    this.#sources.telemetry.log("info", `the erasure ${request.erasureId} is complete`);
-  }
-
-  /** Notes that the replicas are without the rows, when sync has carried all removals. */
-  async #confirmServed(following: Following): Promise<void> {
-    const { parameterSync, clock } = this.#sources;
-    const trainers = await readTrainers(this.#sources, following.request);
-    if (!areLearned(trainers)) return;
-    const { roundsComplete } = await parameterSync.ask(
-      { kind: "getStatus" },
-      { budgetMs: BUDGET_MS },
-    );
-    // A sync that restarts counts from 0.
-    following.roundsBefore = Math.min(following.roundsBefore ?? Infinity, roundsComplete);
-    if (roundsComplete < following.roundsBefore + ROUNDS) return;
-    await this.#store(following, { ...following.request, servedAtMs: clock.nowMs() });
-  }
-
   /** Lets all records so far be trimmed but those that a restart reads. */
   async #release(): Promise<void> {
     const saved = await this.#savedFrom();
+    const others = await this.#othersWaiting();
     await this.#log.release(() => [
       ...saved,
       // A restart reads the user of an erasure from its first record.
+      ...others,
       ...this.#beginning,
       ...this.#waiting.map(({ request }) => request.firstAt),
     ]);
   }
 
+  /** Offsets of the first records that a gateway reads which goes on with others' erasures. */
+  async #othersWaiting(): Promise<(readonly number[])[]> {
+    if (this.#sources.hostsServing === undefined) return [];
+    const waiting: (readonly number[])[] = [];
+    for (const request of await this.#abandoned.others()) {
+      if (!awaitsSecondPass(request)) continue;
+      if (await this.#log.readUser(request) !== undefined) waiting.push(request.firstAt);
+    }
+    return waiting;
+  }
+
   /** The erasures whose second pass is to come. */
   get #waiting(): Following[] {
     return [...this.#following.values()].filter(({ request, isLost }) =>
-      request.secondAt === undefined && request.continuedBy === undefined && !isLost
+      awaitsSecondPass(request) && !isLost
     );
   }
 
@@ -337,16 +248,10 @@ export class Erasures {
   async #warnIfOverdue(following: Following): Promise<void> {
     const { request } = following;
     const { erasureId, byMs } = request;
-    const isLate = this.#following.has(erasureId) && this.#sources.clock.nowMs() >= byMs;
-    if (!isLate || following.isOverdue) return;
+    if (following.isOverdue || this.#sources.clock.nowMs() < byMs) return;
     const { holds, trainers } = await readState(this.#sources, request);
     following.isOverdue = true;
     const waiting = this.#sources.trainers.filter((_, i) => trainers[i][1] === undefined);
     this.#sources.telemetry.log("warn", `the erasure ${erasureId} is overdue`, { holds, waiting });
-  }
-
-  async #store(following: Following, request: ErasureRequest): Promise<void> {
-    await writeErasureRequest(this.#sources.blobs, request);
-    following.request = request;
   }
 }

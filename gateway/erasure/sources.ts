@@ -34,4 +34,6 @@ export interface ErasureSources {
   readonly options: Pick<GatewayOptions, "erasure" | "deadlineMs">;
   /** This host; absent where one process is all. */
   readonly host?: string;
+  /** Hosts of the mesh that serve now; absent where only one can serve. */
+  readonly hostsServing?: () => Promise<readonly string[]>;
 }

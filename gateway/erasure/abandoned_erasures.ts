@@ -1,0 +1,56 @@
+/**
+ * Finds the erasures of gateways whose hosts are gone, so that another gateway takes them over.
+ *
+ * Several gateways may take the same erasure over, and the host may come back while they do. No one
+ * has to know: of several erasures of one user the last in the log goes on for all.
+ */
+import { type ErasureRequest, listErasures, readErasureRequest } from "../../records/erasure.ts";
+import type { ErasureSources } from "./sources.ts";
+
+/** Interval at which other gateways' erasures are looked for, ms. */
+const LOOK_MS = 10_000;
+/** A host that has been away for so long is taken for gone: a restart takes less, ms. */
+const GONE_MS = 20_000;
+
+export class AbandonedErasures {
+  readonly #sources: ErasureSources;
+  /** Ids of erasures that are complete. */
+  readonly #complete = new Set<string>();
+  /** Monotonic time since when each host was seen away, ms; "" = the one process of before. */
+  readonly #awaySinceMs = new Map<string, number>();
+  #looksFromMs = 0;
+
+  constructor(sources: ErasureSources) {
+    this.#sources = sources;
+  }
+
+  /** The unfinished erasures that other gateways go on with. */
+  async others(): Promise<ErasureRequest[]> {
+    const { blobs, host } = this.#sources;
+    const unfinished: ErasureRequest[] = [];
+    for (const erasureId of await listErasures(blobs)) {
+      if (this.#complete.has(erasureId)) continue;
+      const request = await readErasureRequest(blobs, erasureId);
+      if (request?.completedAtMs !== undefined) this.#complete.add(erasureId);
+      else if (request !== undefined && request.host !== host) unfinished.push(request);
+    }
+    return unfinished;
+  }
+
+  /** The erasures to take over; none between two looks, and where another gateway takes them. */
+  async look(): Promise<ErasureRequest[]> {
+    const { clock, hostsServing, host } = this.#sources;
+    const nowMs = clock.monotonicMs();
+    if (hostsServing === undefined || nowMs < this.#looksFromMs) return [];
+    this.#looksFromMs = nowMs + LOOK_MS;
+    const serving = [...await hostsServing()].sort();
+    for (const name of serving) this.#awaySinceMs.delete(name);
+    const gone = (await this.others()).filter(({ host: name = "" }) => {
+      if (serving.includes(name)) return false;
+      const sinceMs = this.#awaySinceMs.get(name) ?? nowMs;
+      this.#awaySinceMs.set(name, sinceMs);
+      return nowMs - sinceMs >= GONE_MS;
+    });
+    return serving[0] === host ? gone : [];
+  }
+}

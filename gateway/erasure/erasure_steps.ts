@@ -1,0 +1,155 @@
+/**
+ * The steps of an erasure after its first record.
+ *
+ *     first record ─▶ second record ─▶ served without the rows ─▶ in no log or snapshot: complete
+ *           │                                                              ▲
+ *           └─▶ continued by a later erasure of the same user ─────────────┘
+ *
+ * A step that fails is tried again: an erasure repeats every part of it without harm.
+ */
+import {
+  type ErasureRequest,
+  progressOf,
+  readErasureRequest,
+  writeErasureRequest,
+} from "../../records/erasure.ts";
+import type { ErasureLog } from "./erasure_log.ts";
+import { areLearned, BUDGET_MS, isForgotten, readState, readTrainers } from "./erasure_state.ts";
+import type { FirstRecords } from "./first_records.ts";
+import type { Following } from "./following.ts";
+import type { ErasureSources } from "./sources.ts";
+
+/** A round of parameter sync that was under way, and one that began after a removal. */
+const ROUNDS = 2;
+
+/** `releases`: the logs are to be released for the erasure. */
+export type StepOutcome = "waits" | "releases" | "complete";
+
+export class ErasureSteps {
+  readonly #sources: ErasureSources;
+  readonly #log: ErasureLog;
+  readonly #firstRecords: FirstRecords;
+
+  constructor(sources: ErasureSources, log: ErasureLog, firstRecords: FirstRecords) {
+    this.#sources = sources;
+    this.#log = log;
+    this.#firstRecords = firstRecords;
+  }
+
+  /** Takes an erasure one step on. */
+  async take(following: Following): Promise<StepOutcome> {
+    const { clock, options } = this.#sources;
+    const { request } = following;
+    if (request.continuedBy !== undefined) {
+      return await this.#followLater(following, request.continuedBy);
+    }
+    if (request.secondAt === undefined) {
+      if (!following.isLost && clock.monotonicMs() >= following.passesAgainFromMs) {
+        await this.#passAgain(following);
+      }
+      return "waits";
+    }
+    if (request.servedAtMs === undefined) {
+      await this.#confirmServed(following);
+      return "waits";
+    }
+    const nowMs = clock.monotonicMs();
+    if (nowMs < following.lookedAtMs + options.erasure.releaseMs) return "waits";
+    following.lookedAtMs = nowMs;
+    const state = await readState(this.#sources, request);
+    if (!isForgotten(state)) return "waits";
+    if (state.holds.length === 0) {
+      const { oldest: cleanFrom } = state;
+      const completedAtMs = clock.nowMs();
+      return await this.#complete(following, {
+        ...request,
+        completedAtMs,
+        ...(cleanFrom !== undefined && { cleanFrom }),
+      });
+    }
+    // A pinned snapshot stays as long as it is pinned; nothing else has to move for it.
+    if (state.holds.every((hold) => hold.kind === "snapshot" && hold.pinned)) return "waits";
+    return "releases";
+  }
+
+  /** Appends the second record, or leaves it to a later erasure of the same user. */
+  async #passAgain(following: Following): Promise<void> {
+    const { memory, activity, profiles, telemetry, forgetElsewhere } = this.#sources;
+    const { request } = following;
+    const { erasureId } = request;
+    const user = following.user ??= await this.#log.readUser(request);
+    if (user === undefined) {
+      following.isLost = true;
+      telemetry.log(
+        "error",
+        `the erasure ${erasureId} cannot be finished: its record was trimmed before the second ` +
+          "pass, and nothing else has the user's id. Erase the user again.",
+      );
+      return;
+    }
+    const continuedBy = await this.laterErasure(user, request);
+    if (continuedBy !== undefined) {
+      await this.#store(following, { ...request, continuedBy });
+      following.user = undefined;
+      return;
+    }
+    memory.forget(user);
+    activity?.forget(user);
+    await forgetElsewhere?.(user);
+    await profiles.dropChanges?.();
+    const secondAt = await this.#log.forget(erasureId, 2, user);
+    await this.#store(following, { ...request, secondAt });
+    following.user = undefined;
+  }
+
+  /** Id of the last erasure of the user that began after this one; undefined where none did. */
+  async laterErasure(user: string, { firstAt }: ErasureRequest): Promise<string | undefined> {
+    await this.#firstRecords.readFrom(firstAt[0]);
+    for (const erasureId of this.#firstRecords.after(user, firstAt[0])) {
+      // An erasure that failed before its receipt was written has no second pass.
+      const later = await readErasureRequest(this.#sources.blobs, erasureId);
+      if (later !== undefined) return erasureId;
+    }
+    return undefined;
+  }
+
+  /** Completes an erasure when the one that continues it is complete. */
+  async #followLater(following: Following, continuedBy: string): Promise<StepOutcome> {
+    const { request } = following;
+    const later = await readErasureRequest(this.#sources.blobs, continuedBy);
+    if (later === undefined) {
+      // An operator has deleted the receipt of an erasure that could not be finished.
+      const { continuedBy: _, ...alone } = request;
+      await this.#store(following, alone);
+      return "waits";
+    }
+    if (later.completedAtMs === undefined) return "waits";
+    return await this.#complete(following, { ...request, ...progressOf(later) });
+  }
+
+  async #complete(following: Following, request: ErasureRequest): Promise<StepOutcome> {
+    await this.#store(following, request);
+    this.#sources.telemetry.log("info", `the erasure ${request.erasureId} is complete`);
+    return "complete";
+  }
+
+  /** Notes that the replicas are without the rows, when sync has carried all removals. */
+  async #confirmServed(following: Following): Promise<void> {
+    const { parameterSync, clock } = this.#sources;
+    const trainers = await readTrainers(this.#sources, following.request);
+    if (!areLearned(trainers)) return;
+    const { roundsComplete } = await parameterSync.ask(
+      { kind: "getStatus" },
+      { budgetMs: BUDGET_MS },
+    );
+    // A sync that restarts counts from 0.
+    following.roundsBefore = Math.min(following.roundsBefore ?? Infinity, roundsComplete);
+    if (roundsComplete < following.roundsBefore + ROUNDS) return;
+    await this.#store(following, { ...following.request, servedAtMs: clock.nowMs() });
+  }
+
+  async #store(following: Following, request: ErasureRequest): Promise<void> {
+    await writeErasureRequest(this.#sources.blobs, request);
+    following.request = request;
+  }
+}
