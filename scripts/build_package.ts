@@ -28,7 +28,9 @@ export async function buildPackage(out: string): Promise<string> {
     await run("deno", ["pack", "--allow-slow-types", "--allow-dirty", "-o", translated], ROOT);
     await run("tar", ["xzf", translated, "-C", work], work);
     const folder = `${work}/package`;
+    await translateRest(folder);
     await rewriteTexts(folder);
+    await requireWorkers(folder);
     await writeManifests(folder);
     await Deno.mkdir(`${folder}/bin`);
     await Deno.copyFile(`${ROOT}scripts/package/cairn.mjs`, `${folder}/bin/cairn.mjs`);
@@ -40,6 +42,39 @@ export async function buildPackage(out: string): Promise<string> {
     return `${out}/${tarball}`;
   } finally {
     await Deno.remove(work, { recursive: true });
+  }
+}
+
+/** `deno pack` translates the modules that others import; a worker's entry is named by its URL. */
+async function translateRest(folder: string): Promise<void> {
+  for await (const path of filesBelow(folder, ".ts")) {
+    const translated = path.replace(/\.ts$/, ".js");
+    await run("deno", ["transpile", "--no-check", "-o", translated, path], ROOT);
+    const text = await Deno.readTextFile(translated);
+    await Deno.writeTextFile(
+      translated,
+      text.replaceAll(/((?:from |import ?\(?)"\.[^"]*)\.ts"/g, `$1.js"`),
+    );
+    await Deno.remove(path);
+  }
+}
+
+/** Requires a file for each worker that a module starts. */
+async function requireWorkers(folder: string): Promise<void> {
+  for await (const path of filesBelow(folder, ".js")) {
+    const text = await Deno.readTextFile(path);
+    for (const [, entry] of text.matchAll(/new URL\("(\.[^"]*\.js)", import\.meta\.url\)/g)) {
+      const file = new URL(entry, `file://${path}`).pathname;
+      const found = await Deno.stat(file).catch(() => undefined);
+      if (found === undefined) throw new Error(`${path} starts ${file}, which is not there`);
+    }
+  }
+}
+
+async function* filesBelow(folder: string, ending: string): AsyncGenerator<string> {
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    if (isDirectory) yield* filesBelow(`${folder}/${name}`, ending);
+    else if (name.endsWith(ending)) yield `${folder}/${name}`;
   }
 }
 

@@ -26,21 +26,31 @@ Deno.test("the package ranks in an empty folder, and stops when its command is t
     );
     assert.match(await output(command, folder, "serve", "--help"), /^ +cairn serve --config/m);
 
-    // Worker threads of every kind: their names are the ones that the package must translate.
+    // Worker threads: their names are the ones that the package must translate.
     const server = new Deno.Command("node", {
-      args: [command, "serve", "--port", "0", "--set", "placement.kind=workers"],
+      args: [
+        ...[command, "serve", "--port", "0", "--set", "placement.kind=workers"],
+        ...["--set", "storage={ kind: directory, path: data }", "--set", `gateway.deadline=30s`],
+      ],
       cwd: folder,
       stdout: "piped",
       stderr: "piped",
     }).spawn();
     const { url, said } = await addressOf(server);
-    const response = await fetch(`${url}/v1/rank`, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({ user: "ann", candidates: [{ id: "heat" }] }),
-    });
-    assert.equal(response.status, 200, await response.clone().text());
-    await response.body?.cancel();
+    const post = async (path: string, body: unknown) => {
+      const response = await fetch(`${url}${path}`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify(body),
+      });
+      const text = await response.text();
+      assert.equal(response.status, 200, text);
+      return JSON.parse(text);
+    };
+    await post("/v1/rank", { user: "ann", candidates: [{ id: "heat" }] });
+    // The first stored profile starts the thread that writes profiles.
+    const { profiles } = await post("/v1/items", [{ id: "heat", attributes: { year: "1995" } }]);
+    assert.equal(profiles[0].status, "stored", JSON.stringify(profiles));
     server.kill("SIGTERM");
     const { code } = await server.status;
     assert.equal(code, 0, await said);
