@@ -43,6 +43,7 @@ mod plane;
 mod plane_choice;
 mod row_lookup;
 mod row_memo;
+mod row_starts;
 mod row_store;
 mod search;
 mod slab;
@@ -54,12 +55,14 @@ mod changes;
 mod copy;
 mod eviction;
 mod export;
+mod insertion;
 mod policy;
 mod restore;
 mod serving_table;
 mod since_snapshot;
 mod snapshot;
 mod table;
+mod training_row;
 
 // Pure functions over slices. Tests compare each SIMD routine with its scalar form.
 mod admission;

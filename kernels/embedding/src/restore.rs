@@ -3,7 +3,8 @@
 use crate::mixing::shard_of;
 use crate::page::KEY_BYTES;
 use crate::policy::slot_of;
-use crate::table::{EmbeddingTable, COUNTED_UPDATE, ROW_HEADER_BYTES};
+use crate::table::{EmbeddingTable, COUNTED_UPDATE};
+use crate::training_row::ROW_HEADER_BYTES;
 
 /// Update counter of a row from a snapshot without counters: that of a row after its first update,
 /// so that restored rows are not evicted before younger ones for lack of a counter.

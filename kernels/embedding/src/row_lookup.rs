@@ -4,8 +4,9 @@
 
 use crate::page::Row;
 use crate::row_memo::CHUNK;
+use crate::row_starts::{is_no_row, is_row_of};
 use crate::row_store::RowStore;
-use crate::search::{is_no_row, is_row_of, PASS};
+use crate::search::PASS;
 
 /// Candidate rows of a chunk: the address of each row's first byte or of the stand-in for no row,
 /// and handles if they are needed.

@@ -43,7 +43,7 @@
 //! low half, with check bits 0b00 in the two lowest, and 9 | 0b111111 << 26 in its high half.
 
 use crate::entry::{HANDLES_MAX, HANDLE_BITS};
-use crate::search::not_looked_for;
+use crate::row_starts::not_looked_for;
 
 /// 256 kB of words with 32-bit addresses. Twice as many make lookups at most 2 % faster.
 const ENTRIES: usize = 1 << 15;

@@ -7,7 +7,8 @@ use crate::mixing::mix64;
 use crate::page::{PageLayout, Row};
 use crate::row_lookup::Candidates;
 use crate::row_memo::RowMemo;
-use crate::search::{is_row_of, Search, View};
+use crate::row_starts::is_row_of;
+use crate::search::{Search, View};
 use crate::slab::Slab;
 use crate::subtable::Crowded;
 

@@ -9,13 +9,8 @@ use crate::page::{Bitmap, PageLayout, Row, KEY_BYTES};
 use crate::policy::{Admission, AtLimit, TableOptions};
 use crate::row_store::RowStore;
 use crate::search::PASS;
-use crate::slab::Slab;
 use crate::snapshot::Snapshot;
-
-/// Bytes of the stamp, which follows the key: the data clock at the last update, seconds.
-const STAMP_BYTES: usize = 4;
-/// Bytes of a row before its floats.
-pub const ROW_HEADER_BYTES: usize = KEY_BYTES + STAMP_BYTES;
+use crate::training_row::ROW_HEADER_BYTES;
 
 /// Increment of a row's counter by an update.
 pub const COUNTED_UPDATE: u8 = 1;
@@ -101,41 +96,6 @@ impl Absent {
 
     fn position(&self, number: usize) -> usize {
         usize::from(self.positions[number])
-    }
-}
-
-/// The data of a training row.
-impl Slab {
-    /// The floats of a row, weights first.
-    #[inline(always)]
-    pub fn floats(&self, row: &Row) -> &[f32] {
-        let bytes = &self.payload(row)[STAMP_BYTES..];
-        debug_assert!(bytes.as_ptr() as usize % 4 == 0);
-        // SAFETY: pages are 64-byte aligned and header, stride, key and stamp are multiples of 4
-        // bytes; any bits are floats.
-        unsafe { std::slice::from_raw_parts(bytes.as_ptr().cast(), bytes.len() / 4) }
-    }
-
-    /// The floats of a row, for writing.
-    #[inline(always)]
-    pub fn floats_mut(&mut self, row: &Row) -> &mut [f32] {
-        let bytes = &mut self.payload_mut(row)[STAMP_BYTES..];
-        debug_assert!(bytes.as_ptr() as usize % 4 == 0);
-        // SAFETY: as in `floats`.
-        unsafe { std::slice::from_raw_parts_mut(bytes.as_mut_ptr().cast(), bytes.len() / 4) }
-    }
-
-    /// When a row was last updated, seconds on the data clock.
-    #[inline(always)]
-    pub fn stamp(&self, row: &Row) -> u32 {
-        let bytes = self.payload(row);
-        u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
-    }
-
-    /// Sets the time of a row's last update.
-    #[inline(always)]
-    pub fn set_stamp(&mut self, row: &Row, seconds: u32) {
-        self.payload_mut(row)[..STAMP_BYTES].copy_from_slice(&seconds.to_le_bytes());
     }
 }
 
@@ -354,51 +314,6 @@ impl EmbeddingTable {
         }
         self.learn(&row, id, &scaled, seconds);
         self.scaled = scaled;
-    }
-
-    /// The id's row; an absent id gets one with its initial value. `None` (and counted) if there is
-    /// no room.
-    pub fn find_or_insert(&mut self, id: u64) -> Option<Row> {
-        let row = self.store.find(id);
-        if row.exists() {
-            Some(row)
-        } else {
-            self.insert(id, None)
-        }
-    }
-
-    /// A new row for an absent id, with its initial value; `None` (and counted) if there is no
-    /// room. `at` is the index of the id in the last search for ids to insert, if any.
-    fn insert(&mut self, id: u64, at: Option<usize>) -> Option<Row> {
-        let row = self.insert_without_weights(id, at)?;
-        let floats = self.store.slab.floats_mut(&row);
-        self.options.initial_weights(id, &mut floats[..self.options.width]);
-        Some(row)
-    }
-
-    /// As `insert`, with the weights left over from an earlier row.
-    #[inline]
-    fn insert_without_weights(&mut self, id: u64, at: Option<usize>) -> Option<Row> {
-        let Some(row) = self.insert_making_room(id, at) else {
-            self.counts.rejected += 1.0;
-            return None;
-        };
-        self.counts.admitted += 1.0;
-        let floats = self.store.slab.floats_mut(&row);
-        let policy = self.options.policy(id);
-        for ((_, optimizer), slice) in policy.rules.iter().zip(&self.options.slices) {
-            let used = optimizer.state_floats(slice.dim);
-            let state = &mut floats[slice.state..slice.state + slice.state_floats];
-            let (state, unused) = state.split_at_mut(used);
-            optimizer.initialize_state(slice.dim, state);
-            if !unused.is_empty() {
-                unused.fill(0.0);
-            }
-        }
-        // The caller stamps the row with its time of update, which may be long before the newest
-        // one.
-        self.store.slab.set_stamp(&row, 0);
-        Some(row)
     }
 
     /// Called before every change of an existing row, for a running snapshot.

@@ -7,8 +7,8 @@ use crate::plane::CELL_BYTES;
 use crate::policy::slot_of;
 #[cfg(target_arch = "wasm32")]
 use crate::subtable::Subtable;
-use crate::table::ROW_HEADER_BYTES;
 use crate::tags::{Tags, BUCKET_CELLS};
+use crate::training_row::ROW_HEADER_BYTES;
 
 // A bucket is one vector of tags, and its entries are one cache line.
 const _: () = assert!(size_of::<Tags>() == 16 && align_of::<Tags>() == 16);

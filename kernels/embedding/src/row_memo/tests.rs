@@ -1,8 +1,9 @@
 use super::*;
 use crate::mixing::mix64;
 use crate::page::{PageLayout, Row};
+use crate::row_starts::{is_no_row, is_row_of};
 use crate::row_store::RowStore;
-use crate::search::{is_no_row, is_row_of, PASS};
+use crate::search::PASS;
 use std::collections::HashMap;
 
 /// The payload of a row, which differs from that of every other row.
