@@ -12,7 +12,6 @@
  */
 import { setImmediate } from "node:timers";
 import { ErrorReply, RESP_TYPES } from "@redis/client";
-import { present } from "../../../structures/invariant.ts";
 import { Listeners } from "../../runtime/listeners.ts";
 import { type Client, destroy, newClient, type RedisTls, within } from "./redis_client.ts";
 import { primaryUrl, type SentinelOptions } from "./sentinels.ts";
@@ -59,8 +58,8 @@ export class RedisUnavailableError extends Error {
 const DEADLINE_MS = 2_000;
 /** Pauses between attempts to connect, ms. */
 const RETRY_MS = [0, 20, 50, 100, 200, 500, 1_000];
-/** Interval at which deadlines are looked at, as a part of the deadline. */
-const WATCHES_PER_DEADLINE = 8;
+/** Shortest time between two looks at the deadlines, as a part of the deadline. */
+const LOOK_SHARE = 1 / 8;
 
 /** Answers of a server that cannot serve now: it loads its data, or has become a replica. */
 const UNAVAILABLE =
@@ -105,7 +104,9 @@ export class RedisConnection {
   #connecting: Promise<void> | undefined;
   #cause: unknown = new Error("not connected yet");
   #retry: ReturnType<typeof setTimeout> | undefined;
-  #watch: ReturnType<typeof setInterval> | undefined;
+  #watch: ReturnType<typeof setTimeout> | undefined;
+  /** When {@link #watch} looks, on the monotonic clock, ms. */
+  #watchDueMs = Infinity;
   #attempt = 0;
   #downSinceMs = performance.now();
   #closed = false;
@@ -226,8 +227,10 @@ export class RedisConnection {
   ): Promise<unknown> {
     const client = this.#client;
     if (!client?.isReady) throw new RedisUnavailableError(this.url, false, this.#cause);
-    this.#deadlines.push(performance.now() + this.#deadlineMs + waitMs);
-    this.#startWatch();
+    const deadlineMs = performance.now() + this.#deadlineMs + waitMs;
+    this.#deadlines.push(deadlineMs);
+    // A command that waits at the server may have a later deadline than the ones behind it.
+    if (deadlineMs < this.#watchDueMs) this.#watchUntil(deadlineMs);
     try {
       return await client.sendCommand(args.map(encoded), options);
     } catch (error) {
@@ -312,8 +315,8 @@ export class RedisConnection {
     this.#client = undefined;
     this.#cause = cause;
     this.#deadlines.length = 0;
-    clearInterval(this.#watch);
-    this.#watch = undefined;
+    clearTimeout(this.#watch);
+    this.#watchDueMs = Infinity;
     if (client) destroy(client);
     // Without a connection they fail at once.
     this.#sendWaiting();
@@ -330,19 +333,21 @@ export class RedisConnection {
     Deno.unrefTimer(Number(this.#retry));
   }
 
-  /** Breaks the connection when its oldest command has waited too long. */
-  #startWatch(): void {
-    if (this.#watch !== undefined) return;
-    this.#watch = setInterval(() => {
-      if (this.#deadlines.length === 0) {
-        clearInterval(this.#watch);
-        this.#watch = undefined;
-        return;
-      }
-      const oldest = present(this.#deadlines[0], "the list has an entry");
-      if (performance.now() < oldest) return;
+  /**
+   * Breaks the connection when its oldest command has waited too long. One timer waits for the
+   * oldest deadline; a timer for each command would cost more than many commands do.
+   */
+  #watchUntil(deadlineMs: number): void {
+    clearTimeout(this.#watch);
+    const leftMs = Math.max(LOOK_SHARE * this.#deadlineMs, deadlineMs - performance.now());
+    this.#watchDueMs = performance.now() + leftMs;
+    this.#watch = setTimeout(() => {
+      this.#watchDueMs = Infinity;
+      const oldest = this.#deadlines[0];
+      if (oldest === undefined) return;
+      if (performance.now() < oldest) return this.#watchUntil(oldest);
       this.#drop(new Error(`no answer within ${this.#deadlineMs} ms`));
-    }, this.#deadlineMs / WATCHES_PER_DEADLINE);
+    }, leftMs);
     Deno.unrefTimer(Number(this.#watch));
   }
 }

@@ -27,6 +27,8 @@ export interface ConnectionLimits {
 
 /** Time that the peer has to take the reason of a close, ms. */
 const FAREWELL_MS = 500;
+/** Time between two looks at a connection, as a part of `heartbeatMs`. */
+const LOOK_SHARE = 0.8;
 
 export interface ConnectionListeners {
   onValue(channel: number, value: EncodedValue): void;
@@ -188,9 +190,18 @@ export class Connection {
     }
   }
 
+  /**
+   * Looks at multiples of one period, or when the silence of the peer would end the connection. So
+   * one wake-up of the thread serves all connections: an idle host has little else to do.
+   */
   #schedule(): void {
-    const delayMs = this.#limits.heartbeatMs / 2;
-    this.#timerDueMs = this.#clock.monotonicMs() + delayMs;
+    const { heartbeatMs, silenceMs } = this.#limits;
+    const nowMs = this.#clock.monotonicMs();
+    const periodMs = LOOK_SHARE * heartbeatMs;
+    // A timer may fire a part of a millisecond early: the look is not repeated then.
+    const lookMs = periodMs * (Math.floor((nowMs + 1) / periodMs) + 1);
+    const delayMs = Math.max(1, Math.min(lookMs, this.#receivedMs + silenceMs) - nowMs);
+    this.#timerDueMs = nowMs + delayMs;
     this.#timer = this.#clock.schedule(delayMs, () => this.#tick());
   }
 
@@ -204,7 +215,10 @@ export class Connection {
     if (nowMs - this.#receivedMs >= silenceMs) {
       return this.#fail(new Error(`host ${this.#peer} has sent nothing for ${silenceMs} ms`));
     }
-    if (nowMs - this.#sentMs >= heartbeatMs / 2) this.#push(emptyFrame(frameTypes.heartbeat));
+    // The next look would come too late for a connection that has been silent since.
+    if (nowMs - this.#sentMs >= (1 - LOOK_SHARE) * heartbeatMs) {
+      this.#push(emptyFrame(frameTypes.heartbeat));
+    }
     this.#schedule();
   }
 }

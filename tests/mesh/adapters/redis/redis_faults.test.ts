@@ -173,6 +173,18 @@ withPrograms((program: ServerProgram) => {
     assert.ok(["before,after", "before,away,after"].includes(found.join()), found.join());
   });
 
+  test("a command has its own deadline, also behind one that may wait longer at the server", async (world) => {
+    const { commands } = await world.open({ deadlineMs: 500 });
+    await commands.send(["BLPOP", "absent", "0.01"], 60_000);
+    world.local.pause();
+    const sentMs = performance.now();
+    await assert.rejects(commands.send(["PING"]), { message: "no answer within 500 ms" });
+    assert.ok(performance.now() - sentMs < 10_000);
+    world.local.resume();
+    await commands.connect();
+    assert.equal(await commands.send(["PING"]), "PONG");
+  });
+
   test("a log restored from an old copy is refused, also when others have filled it again", async (world) => {
     const first = await world.log(await world.open());
     for (let i = 0; i < 10; i++) await first.append(0, [text(`${i}`)]);
