@@ -67,7 +67,7 @@ export interface CairnConfiguration {
   /** Absent where one process runs all parts. */
   readonly mesh?: MeshOptions;
   readonly embeddingShard: Omit<EmbeddingShardOptions, "shard">;
-  readonly servingReplica: Omit<ServingReplicaOptions, "shard">;
+  readonly servingReplica: Omit<ServingReplicaOptions, "shard" | "sync">;
   readonly joiner: Omit<JoinerOptions, "partition">;
   readonly trainer: Omit<TrainerOptions, "source" | "partition" | "shards">;
   readonly sync: Pick<
@@ -84,7 +84,7 @@ export interface CairnConfiguration {
   readonly featureKeeper?: Omit<FeatureKeeperOptions, "shard">;
   /** Absent where `recommend.enabled` is false. */
   readonly retriever?: Omit<RetrieverOptions, "scorer">;
-  readonly scorer: Omit<ScorerOptions, "replicas">;
+  readonly scorer: Omit<ScorerOptions, "replicas" | "sync">;
   readonly storage: StorageSection;
   /** Settings that are valid but usually a mistake: lines for the log at start, with remedies. */
   readonly warnings: readonly string[];

@@ -244,6 +244,7 @@ export function planOf(configuration: CairnConfiguration): PlannedActor[] {
       add<ServingReplicaOptions>(addresses.servingReplica(shard, host), layout.serving(host), {
         ...configuration.servingReplica,
         shard,
+        sync: addresses.parameterSync,
       });
     }
   }
@@ -270,6 +271,7 @@ export function planOf(configuration: CairnConfiguration): PlannedActor[] {
   for (const { host } of serving) {
     add<ScorerOptions>(addresses.scorer(host), layout.serving(host), {
       ...configuration.scorer,
+      sync: addresses.parameterSync,
       replicas: shards.map((shard) => [addresses.servingReplica(shard, host)]),
     });
     const { retriever } = configuration;

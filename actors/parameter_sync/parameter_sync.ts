@@ -9,6 +9,10 @@
  * holds back its own mark alone. When a shard restarts it is reset to 0 before the replicas take
  * the shard's rows, and rises again after every trainer has reported the new incarnation. Dense
  * weights are synced separately and not covered; every answer names their version.
+ *
+ * While no trainer learns, a round ends after their status was read, and every `QUIET_MS` it goes
+ * on to shards and serving hosts: rows may expire there, and parts may have restarted. A serving
+ * part that starts asks for a round.
  */
 import type { ActorContext, ActorRef, Behavior } from "../../mesh/runtime/actor.ts";
 import type { Counter, Gauge, Histogram } from "../../mesh/ports/telemetry.ts";
@@ -16,21 +20,24 @@ import type { DenseWeights } from "../../kernels/dense/weights.ts";
 import type { EmbeddingShardMessage } from "../embedding_shard/protocol.ts";
 import type { ScorerMessage } from "../scorer/protocol.ts";
 import type { ServingReplicaMessage } from "../serving_replica/protocol.ts";
-import type { TrainerMessage, TrainerStatus } from "../trainer/protocol.ts";
+import type { TrainerMessage } from "../trainer/protocol.ts";
 import { present } from "../../structures/invariant.ts";
+import { AcceptanceMarks } from "./acceptance_marks.ts";
 import { LimitedWarnings } from "./limited_warnings.ts";
 import type { ParameterSyncOptions } from "./options.ts";
 import type { ParameterSyncMessage, SyncStatus } from "./protocol.ts";
 import { type ShardRound, ShardSync } from "./shard_sync.ts";
 import { WeightAveraging } from "./weight_averaging.ts";
 
+/** Longest time between two rounds to all shards and serving hosts, ms. */
+const QUIET_MS = 1_000;
+
 export class ParameterSync implements Behavior<ParameterSyncMessage> {
   readonly #context: ActorContext<ParameterSyncMessage>;
   readonly #options: ParameterSyncOptions;
   readonly #shards: readonly ShardSync[];
   readonly #trainers: readonly ActorRef<TrainerMessage>[];
-  /** Each trainer's newest acceptance mark, and the shards' incarnations that it holds for. */
-  readonly #acceptanceMarks: Pick<TrainerStatus, "learnedThroughMs" | "incarnations">[];
+  readonly #acceptanceMarks: AcceptanceMarks;
   /** Undefined with one trainer, whose own weights are served. */
   readonly #averaging: WeightAveraging | undefined;
   readonly #scorers: readonly ActorRef<ScorerMessage>[];
@@ -38,6 +45,8 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
   readonly #scorerVersions: number[];
   /** The newest weights from the trainers, for a scorer that restarts while they are away. */
   #carried: DenseWeights | undefined;
+  /** {@link AcceptanceMarks.changes} when these weights were asked for. */
+  #carriedAt = -1;
   readonly #rowsSent: Counter;
   readonly #bytesSent: Counter;
   readonly #gapsFound: Counter;
@@ -49,6 +58,15 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
   readonly #learnedThroughMs: number[];
   /** Serving hosts that may still publish the acceptance mark of rows that a shard has lost. */
   readonly #unaware = new Set<number>();
+  /** When the last round to all parts began, on the monotonic clock, ms. */
+  #roundAtMs = -Infinity;
+  /**
+   * {@link AcceptanceMarks.changes} when a round began that found nothing to carry. -1 after one
+   * that carried changes, or that did not reach every part.
+   */
+  #settledAt = -1;
+  /** A serving part has started since the last round to all parts. */
+  #servingStarted = false;
   #deltas = 0;
   #rows = 0;
   #bytes = 0;
@@ -71,7 +89,6 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
       )
     );
     this.#trainers = options.trainers.map((address) => context.actorRef<TrainerMessage>(address));
-    this.#acceptanceMarks = options.trainers.map(() => ({ learnedThroughMs: 0, incarnations: [] }));
     this.#averaging = this.#trainers.length > 1
       ? new WeightAveraging(this.#trainers, options.budgetMs)
       : undefined;
@@ -79,6 +96,7 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
     this.#scorerVersions = options.scorers.map(() => -1);
     this.#learnedThroughMs = options.scorers.map(() => 0);
     this.#warnings = new LimitedWarnings(context.clock, context.telemetry);
+    this.#acceptanceMarks = new AcceptanceMarks(this.#trainers, options.budgetMs, this.#warnings);
     this.#rowsSent = context.telemetry.counter("cairn_sync_rows_total", {
       help: "Changed rows carried to serving replicas.",
     });
@@ -119,6 +137,9 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
         await this.#guarded("dense weights", () => this.#syncDense());
         this.#context.schedule(this.#options.denseIntervalMs, { kind: "syncDense" });
         return;
+      case "servingStarted":
+        this.#servingStarted = true;
+        return;
       case "getStatus":
         return this.#context.reply(message, this.#status());
       default:
@@ -141,9 +162,15 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
 
   async #syncRows(): Promise<void> {
     const beganMs = this.#context.clock.monotonicMs();
+    const isDue = this.#servingStarted || beganMs - this.#roundAtMs >= QUIET_MS;
     // Before anything that can wait for trainers or shards: a scorer that restarted needs weights.
-    await this.#serveFreshness();
-    await this.#readAcceptanceMarks();
+    if (isDue || !this.#knowsScorers) await this.#serveFreshness();
+    await this.#acceptanceMarks.read();
+    const { changes } = this.#acceptanceMarks;
+    if (!isDue && changes === this.#settledAt) return;
+    this.#roundAtMs = beganMs;
+    this.#servingStarted = false;
+    this.#settledAt = -1;
     let rounds = await this.#round();
     if (rounds.some(({ incarnation }) => incarnation !== undefined)) {
       this.#learnedThroughMs.fill(0);
@@ -154,16 +181,15 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
       });
       rounds = await this.#round();
     }
+    const isComplete = rounds.every(({ complete }) => complete.every(Boolean));
+    const isSettled = isComplete && this.#knowsScorers &&
+      rounds.every(({ deltas, isLoading }) => deltas === 0 && !isLoading);
+    if (isSettled) this.#settledAt = changes;
     this.#roundMs.record(this.#context.clock.monotonicMs() - beganMs);
-    if (rounds.every(({ complete }) => complete.every(Boolean))) this.#roundsComplete++;
-    const known = this.#acceptanceMarks.every(({ incarnations }) =>
-      this.#shards.every(({ incarnation }, shard) => incarnation === incarnations[shard])
-    );
-    if (!known) return;
+    if (isComplete) this.#roundsComplete++;
+    if (!this.#acceptanceMarks.holdFor(this.#shards.map(({ incarnation }) => incarnation))) return;
     // The acceptance mark of a restarted trainer goes back; the rows that it had changed do not.
-    const learned = Math.min(
-      ...this.#acceptanceMarks.map(({ learnedThroughMs }) => learnedThroughMs),
-    );
+    const learned = this.#acceptanceMarks.learnedThroughMs;
     const before = this.#learnedByAll;
     let hasRisen = false;
     this.#learnedThroughMs.forEach((mark, host) => {
@@ -171,11 +197,16 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
       this.#learnedThroughMs[host] = learned;
       hasRisen = true;
     });
-    // The scorers have the other marks since the beginning of the round.
+    // The scorers have been told the other marks.
     if (!hasRisen) return;
     await this.#serveFreshness();
     if (this.#learnedByAll <= before) return;
     this.#freshness.record((this.#context.clock.nowMs() - this.#learnedByAll) / 1000);
+  }
+
+  /** Whether every scorer has weights, and the mark of its host. */
+  get #knowsScorers(): boolean {
+    return this.#unaware.size === 0 && this.#scorerVersions.every((version) => version >= 0);
   }
 
   /** The acceptance mark that all serving hosts have reached. */
@@ -207,20 +238,6 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
     }));
   }
 
-  /** Reads the acceptance marks. The last one of a trainer that does not answer remains true. */
-  async #readAcceptanceMarks(): Promise<void> {
-    const { budgetMs } = this.#options;
-    await Promise.all(this.#trainers.map(async (trainer, i) => {
-      try {
-        this.#acceptanceMarks[i] = await trainer.ask({ kind: "getStatus" }, { budgetMs });
-      } catch (error) {
-        const cannot =
-          `cannot read the status of ${trainer.address}, and freshness does not advance`;
-        this.#warnings.warn(cannot, error);
-      }
-    }));
-  }
-
   async #averageDense(): Promise<void> {
     const averaging = present(this.#averaging, "only the weights of several trainers are averaged");
     for (const error of await averaging.round()) {
@@ -231,9 +248,16 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
   /** The weights to serve; undefined before the first mean. */
   async #denseWeights(): Promise<DenseWeights | undefined> {
     if (this.#averaging !== undefined) return this.#averaging.mean;
-    const { budgetMs } = this.#options;
+    const { budgetMs, rowsIntervalMs, denseIntervalMs } = this.#options;
     const [trainer] = this.#trainers;
-    return (await trainer.ask({ kind: "getDenseWeights" }, { budgetMs, bulk: true })).weights;
+    // The rounds of rows read the marks, unless they are rarer.
+    if (rowsIntervalMs > denseIntervalMs) await this.#acceptanceMarks.read();
+    const { changes } = this.#acceptanceMarks;
+    if (this.#carried !== undefined && this.#carriedAt === changes) return this.#carried;
+    const message = { kind: "getDenseWeights" } as const;
+    const { weights } = await trainer.ask(message, { budgetMs, bulk: true });
+    this.#carriedAt = changes;
+    return weights;
   }
 
   async #syncDense(): Promise<void> {

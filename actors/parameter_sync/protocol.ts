@@ -19,6 +19,14 @@ export interface AverageDense {
   readonly kind: "averageDense";
 }
 
+/**
+ * A scorer or a replica has started: it needs weights or rows before it can serve. Parameter sync
+ * carries them in its next round, also where it is not told.
+ */
+export interface ServingStarted {
+  readonly kind: "servingStarted";
+}
+
 /** The freshness of the served rows, and the work of sync since its start. */
 export interface SyncStatus {
   /**
@@ -44,4 +52,9 @@ export interface GetSyncStatus extends Request<SyncStatus> {
 }
 
 /** The protocol of parameter sync. */
-export type ParameterSyncMessage = SyncRows | SyncDense | AverageDense | GetSyncStatus;
+export type ParameterSyncMessage =
+  | SyncRows
+  | SyncDense
+  | AverageDense
+  | ServingStarted
+  | GetSyncStatus;

@@ -35,6 +35,8 @@ export interface ShardRound {
   readonly failures: ReadonlyMap<number, Error>;
   /** By replica, in the order of the serving hosts: whether it has all rows of before the round. */
   readonly complete: readonly boolean[];
+  /** Whether the shard still loads rows, which come as deltas. */
+  readonly isLoading: boolean;
   /** The shard's incarnation, where it is not the followed one. Then nothing was carried. */
   readonly incarnation?: string;
 }
@@ -104,7 +106,8 @@ export class ShardSync {
         rowsMax: deltaRowsMax,
       }, { budgetMs, bulk: true });
       if (incarnation !== this.#incarnation) {
-        return { ...round, complete: this.#replicas.map(() => false), incarnation };
+        const complete = this.#replicas.map(() => false);
+        return { ...round, complete, isLoading, incarnation };
       }
       drained = !repeated;
       loads = isLoading;
@@ -141,7 +144,7 @@ export class ShardSync {
     const complete = this.#replicas.map((_, i) =>
       drained && !this.#behind.has(i) && !this.#begunLate.has(i)
     );
-    return { ...round, complete };
+    return { ...round, complete, isLoading: loads };
   }
 
   async #carry(delta: Delta, round: Outcomes): Promise<void> {

@@ -9,6 +9,8 @@ import type { FeatureSchema } from "../../kernels/features/schema.ts";
 export interface ScorerOptions {
   /** Replicas by shard. The scorer uses one per shard and changes to the next when it fails. */
   readonly replicas: readonly (readonly Address[])[];
+  /** Parameter sync, which is told of each start; undefined = it finds out by itself, later. */
+  readonly sync?: Address;
   /** Budget of a lookup, ms; the request's remaining budget if that is less. */
   readonly lookupBudgetMs: number;
   /** Bound of the rows of a forward pass that waiting requests share. */

@@ -14,6 +14,7 @@ import { RowScores } from "./row_scores.ts";
 import { ForwardPass, type Scored } from "./forward_pass.ts";
 import { contributions, leaveSlotsOut } from "./explain.ts";
 import { mergeBatches } from "../../kernels/features/feature_batch.ts";
+import type { ParameterSyncMessage } from "../parameter_sync/protocol.ts";
 import type { ScorerOptions } from "./options.ts";
 import {
   type Embed,
@@ -74,6 +75,8 @@ export class Scorer implements Behavior<ScorerMessage> {
     this.#scores = new RowScores(session.model.tasks, options);
     this.#vectors = new RetrievalVectors(options.schema, session.model);
     this.#slotNames = options.schema.slots.map((slot) => slot.name);
+    const { sync } = options;
+    if (sync) context.actorRef<ParameterSyncMessage>(sync).tell({ kind: "servingStarted" });
   }
 
   static async start(

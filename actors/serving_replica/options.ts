@@ -1,7 +1,11 @@
+import type { Address } from "../../mesh/runtime/actor.ts";
+
 /** Plain data: the rows that a replica serves, and their limit. */
 export interface ServingReplicaOptions {
   /** The training shard whose rows it serves, from 0. */
   readonly shard: number;
+  /** Parameter sync, which is told of each start; undefined = it finds out by itself, later. */
+  readonly sync?: Address;
   /** Weights per row, by class: the sum of its slices' dims. */
   readonly widths: readonly number[];
   readonly precision: "fp32" | "fp16" | "int8";

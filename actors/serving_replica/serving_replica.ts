@@ -10,6 +10,7 @@ import { ClassServingTables } from "../../kernels/embedding/serving_table.ts";
 import { invariant } from "../../structures/invariant.ts";
 import type { FeatureIds } from "../../kernels/embedding/options.ts";
 import type { DeltaPosition } from "../embedding_shard/protocol.ts";
+import type { ParameterSyncMessage } from "../parameter_sync/protocol.ts";
 import type { ServingReplicaOptions } from "./options.ts";
 import {
   type ApplyDelta,
@@ -65,6 +66,8 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
       help: "New rows left out because the replica is at its memory limit.",
       labelNames,
     });
+    const { sync } = options;
+    if (sync) context.actorRef<ParameterSyncMessage>(sync).tell({ kind: "servingStarted" });
   }
 
   receive(message: ServingReplicaMessage): void {

@@ -5,6 +5,7 @@ import type { Plant } from "./plant.ts";
 
 const replica = "actors/serving_replica/serving_replica.ts";
 const sync = "actors/parameter_sync/parameter_sync.ts";
+const acceptanceMarks = "actors/parameter_sync/acceptance_marks.ts";
 const shardSync = "actors/parameter_sync/shard_sync.ts";
 
 /** See {@link Plant}. */
@@ -89,7 +90,7 @@ export const servingPlants: readonly Plant[] = [
       file: sync,
       find: "this.#roundMs.record(this.#context.clock.monotonicMs() - beganMs);",
       replace:
-        "this.#roundMs.record(this.#context.clock.monotonicMs() - beganMs);\n    await this.#readMarks();",
+        "this.#roundMs.record(this.#context.clock.monotonicMs() - beganMs);\n    await this.#acceptanceMarks.read();",
     }],
     seenBy: ["honest-freshness"],
     scenario: "swarm",
@@ -97,9 +98,9 @@ export const servingPlants: readonly Plant[] = [
   {
     name: "freshness-max",
     edits: [{
-      file: sync,
-      find: "const learned = Math.min(",
-      replace: "const learned = Math.max(",
+      file: acceptanceMarks,
+      find: "return Math.min(",
+      replace: "return Math.max(",
     }],
     seenBy: ["honest-freshness"],
     scenario: "swarm",

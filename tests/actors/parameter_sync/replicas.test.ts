@@ -107,8 +107,9 @@ Deno.test("after a shard's restart its replica drops the lost rows, and freshnes
   assert.equal((await loop.rank("user-0", ["item-0"])).learnedThroughMs, acceptedAtMs);
 
   await loop.restart("embedding_shard/0");
-  await loop.mesh.advance(60);
-  assert.deepEqual(await found(), [0, 0]);
+  let ms = 0; // while no trainer learns, a round a second looks at the shards
+  for (; (await found()).includes(1) && ms <= 1_100; ms += 10) await loop.mesh.advance(10);
+  assert.ok(ms <= 1_100, "the lost rows are served for longer than a second");
   assert.equal((await loop.syncStatus()).learnedThroughMs, 0);
   assert.equal((await loop.rank("user-0", ["item-0"])).learnedThroughMs, 0);
   await loop.mesh.advance(5_000);

@@ -44,6 +44,11 @@ async function start() {
     /** Marks that the scorers got. */
     told: [0, 0],
     filled: [0, 0],
+    /** Messages to the shard, the replicas and the scorers. */
+    asked: 0,
+    /** Questions for dense weights. */
+    weightsAsked: 0,
+    weightsLoaded: true,
   };
   const position = () => ({ lineage: state.lineage, sequence: 0 });
   const requireHost = (host: number) => {
@@ -52,16 +57,19 @@ async function start() {
   await mesh.settle(node.spawn(
     scripted(
       "embedding_shard",
-      ({ kind }) =>
-        kind === "takeDelta"
-          ? { position: position(), repeated: false, incarnation: state.incarnation }
-          : {
-            class: 0,
-            ids: { length: 0, byteLength: 0 },
-            rows: new Float32Array(0),
-            position: position(),
-            done: true,
-          },
+      ({ kind }) => {
+        state.asked++;
+        if (kind === "takeDelta") {
+          return { position: position(), repeated: false, incarnation: state.incarnation };
+        }
+        return {
+          class: 0,
+          ids: { length: 0, byteLength: 0 },
+          rows: new Float32Array(0),
+          position: position(),
+          done: true,
+        };
+      },
     ),
     0,
     undefined,
@@ -69,10 +77,12 @@ async function start() {
   await mesh.settle(node.spawn(
     scripted(
       "trainer",
-      ({ kind }) =>
-        kind === "getStatus"
-          ? { learnedThroughMs: state.learnedThroughMs, incarnations: [state.incarnation] }
-          : { weights: { version: 1 } },
+      ({ kind }) => {
+        const { learnedThroughMs, incarnation } = state;
+        if (kind === "getStatus") return { learnedThroughMs, incarnations: [incarnation] };
+        state.weightsAsked++;
+        return { weights: { version: 1 } };
+      },
     ),
     0,
     undefined,
@@ -81,6 +91,7 @@ async function start() {
     let held: unknown;
     await mesh.settle(node.spawn(
       scripted("serving_replica", (message) => {
+        state.asked++;
         requireHost(host);
         if (message.kind === "getPosition") return { position: held };
         state.filled[host]++;
@@ -91,11 +102,15 @@ async function start() {
     ));
     await mesh.settle(node.spawn(
       scripted("scorer", (message) => {
+        state.asked++;
         requireHost(host);
-        if (message.kind === "loadDenseWeights") return { version: 1 };
+        if (message.kind === "loadDenseWeights") {
+          state.weightsLoaded = true;
+          return { version: 1 };
+        }
         state.told[host]++;
         state.marks[host] = (message as unknown as { learnedThroughMs: number }).learnedThroughMs;
-        return { weightsLoaded: true, modelVersion: 1 };
+        return { weightsLoaded: state.weightsLoaded, modelVersion: 1 };
       }),
       host,
       undefined,
@@ -155,18 +170,57 @@ Deno.test("a host gets rows of a restarted shard only after its scorer has lower
   await mesh.stop();
 });
 
-Deno.test("a round tells each scorer its mark once, and again only where the mark has risen", async () => {
+Deno.test("a scorer is told a mark that has risen, and otherwise once a second", async () => {
   const { mesh, state } = await start();
-  const toldIn = async (rounds: number) => {
+  const toldIn = async (ms: number) => {
     const before = [...state.told];
-    await mesh.advance(10 * rounds);
+    await mesh.advance(ms);
     return state.told.map((told, host) => told - before[host]);
   };
-  const [idle] = await toldIn(100);
-  assert.ok(idle > 50 && idle <= 100, `${idle} marks in 100 rounds`);
-  state.learnedThroughMs = 300;
-  const [one, two] = await toldIn(100);
-  assert.deepEqual([one, two], [idle + 1, idle + 1]);
+  const [idle] = await toldIn(10_000);
+  assert.ok(idle >= 9 && idle <= 11, `${idle} marks in 10 s`);
+  for (let i = 0; i < 10; i++) {
+    state.learnedThroughMs++;
+    await mesh.advance(30);
+    assert.deepEqual(state.marks, [state.learnedThroughMs, state.learnedThroughMs]);
+  }
+  await mesh.stop();
+});
+
+Deno.test("while no trainer learns, shards and serving hosts are asked once a second", async () => {
+  const { mesh, state } = await start();
+  await mesh.advance(1_000);
+  state.asked = state.weightsAsked = 0;
+  await mesh.advance(10_000);
+  const parts = 5; // a shard, and a replica and a scorer on each host
+  assert.ok(state.asked >= 9 * parts && state.asked <= 11 * parts, `${state.asked} messages`);
+  assert.equal(state.weightsAsked, 0);
+  state.learnedThroughMs++;
+  await mesh.advance(30);
+  assert.equal(state.weightsAsked, 1, "the weights are new where the trainer has learned");
+  await mesh.stop();
+});
+
+Deno.test("a shard that has begun anew is found within a second, also where no trainer says so", async () => {
+  const { mesh, state } = await start();
+  await mesh.advance(1_500);
+  const filled = [...state.filled];
+  state.lineage = "first/1";
+  await mesh.advance(1_100);
+  assert.deepEqual(state.filled, filled.map((fills) => fills + 1));
+  await mesh.stop();
+});
+
+Deno.test("a serving part that starts gets weights in the next round", async () => {
+  const { mesh, state } = await start();
+  await mesh.advance(1_500);
+  state.weightsLoaded = false;
+  mesh.node().actorRef<ParameterSyncMessage>("parameter_sync/0").tell({ kind: "servingStarted" });
+  await mesh.advance(30);
+  assert.equal(state.weightsLoaded, true);
+  state.weightsLoaded = false; // and its message was lost
+  await mesh.advance(1_100);
+  assert.equal(state.weightsLoaded, true);
   await mesh.stop();
 });
 

