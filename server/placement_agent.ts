@@ -19,7 +19,8 @@ import {
 } from "../mesh/ports/coordination.ts";
 import type { Telemetry } from "../mesh/ports/telemetry.ts";
 import { type ControllerOptions, defaultControllerOptions } from "../mesh/placement/controller.ts";
-import { ControllerRounds } from "../mesh/placement/controller_rounds.ts";
+import { type ControllerRound, ControllerRounds } from "../mesh/placement/controller_rounds.ts";
+import { dutiesOf } from "../mesh/placement/host_duties.ts";
 import type { Address } from "../mesh/runtime/actor.ts";
 import { reasonOf } from "../mesh/runtime/errors.ts";
 import type { Mesh, PlannedActor } from "../mesh/runtime/mesh.ts";
@@ -49,10 +50,17 @@ export interface PlacementAgentOptions {
 
 /** Renewals within the length of a lease; shards have half as long to tell their sizes. */
 const RENEWALS_PER_LEASE = 3;
-/** Looks at the own clock within the length of a lease. */
+/** Looks at the own clock within the length of a lease that has ended. */
 const CHECKS_PER_LEASE = 20;
 /** Longest time between two looks at the store, ms; a change of the store comes at once. */
 const LOOK_MS = 500;
+/** Looks within the length of a lease while nothing moves; never more frequent than other looks. */
+const QUIET_LOOKS = { controller: 10, owner: 2 };
+/**
+ * Time after a change of the store for which looks stay frequent, ms: the freeze of an owner may
+ * come later than the end of its move.
+ */
+const SETTLING_MS = 5_000;
 /** The same while a shard moves: the freeze of an owner is no change of the store. */
 const LOOK_MOVING_MS = 20;
 /** Longest wait of a stop for the steps under way, ms. */
@@ -72,6 +80,8 @@ export class PlacementAgent {
   /** End of the lease on the own monotonic clock, ms; infinite before this host has joined. */
   #leasedUntilMs = Infinity;
   #isLeased = true;
+  /** The revision of the store at the last look, and when it was first seen, monotonic ms. */
+  #changed = { revision: -1, atMs: 0 };
   #stopped = false;
   #loops: Promise<void>[] = [];
 
@@ -125,7 +135,8 @@ export class PlacementAgent {
       }),
       this.#loop("checking the lease", async () => {
         this.#checkLease();
-        await this.#pauses.pause(ttlMs / CHECKS_PER_LEASE);
+        const leftMs = this.#leasedUntilMs - this.#nowMs;
+        await this.#pauses.pause(Math.max(ttlMs / CHECKS_PER_LEASE, leftMs));
       }),
       this.#loop("controlling the mesh", async () => {
         const round = await rounds.round();
@@ -135,16 +146,35 @@ export class PlacementAgent {
           }
         }
         if (round.kind === "lost") throw round.error;
-        seen = await coordination.watch(seen, LOOK_MS);
+        seen = await coordination.watch(seen, this.#controllerLookMs(round));
       }),
       this.#loop("placing shards and partitions", async () => {
         const view = await coordination.read();
         await this.#placeOwners(view);
         this.#partitions.fulfil(view);
         const moves = this.#shards.fulfil(view);
-        await coordination.watch(view.revision, moves ? LOOK_MOVING_MS : LOOK_MS);
+        await coordination.watch(view.revision, moves ? LOOK_MOVING_MS : this.#lookMs(view));
       }),
     ];
+  }
+
+  /** Longest time to the next round of the controller, ms. */
+  #controllerLookMs(round: ControllerRound): number {
+    // The end of another host's lease, unless it is given up or prolonged until then.
+    if (round.kind === "standby") return Math.max(LOOK_MS, round.leftMs);
+    if (round.kind !== "controls" || round.moves) return LOOK_MS;
+    return Math.max(LOOK_MS, this.#options.ttlMs / QUIET_LOOKS.controller);
+  }
+
+  /** Longest time to the next look at this host's duties, ms. */
+  #lookMs(view: MeshView): number {
+    const nowMs = this.#nowMs;
+    const { revision, atMs } = this.#changed;
+    if (view.revision !== revision) this.#changed = { revision: view.revision, atMs: nowMs };
+    if (view.revision !== revision || nowMs - atMs < SETTLING_MS) return LOOK_MS;
+    const duties = dutiesOf(view, this.#run);
+    if (duties.values().some(({ kind }) => kind !== "own")) return LOOK_MS;
+    return Math.max(LOOK_MS, this.#options.ttlMs / QUIET_LOOKS.owner);
   }
 
   /** Ends the loops, and the lease: other hosts restore the shards and partitions of this one. */

@@ -14,9 +14,15 @@ import { Controller, type ControllerOptions, type ControllerStep } from "./contr
 
 /** The outcome of a round. */
 export type ControllerRound =
-  /** Another host is the controller. */
-  | { readonly kind: "standby" }
-  | { readonly kind: "controls"; readonly epoch: number; readonly made: readonly ControllerStep[] }
+  /** Another host is the controller, for `leftMs` unless it prolongs its lease. */
+  | { readonly kind: "standby"; readonly leftMs: number }
+  | {
+    readonly kind: "controls";
+    readonly epoch: number;
+    readonly made: readonly ControllerStep[];
+    /** Whether something moves or is restored: such steps have limited times. */
+    readonly moves: boolean;
+  }
   /** The store does not answer: nothing moves. */
   | { readonly kind: "away"; readonly error: Error }
   /** The store went back to an older state: nothing moves until an operator decides. */
@@ -42,25 +48,29 @@ export class ControllerRounds {
    */
   async round(): Promise<ControllerRound> {
     try {
-      const control = await this.#coordination.acquireControl(this.#run);
-      if (control === undefined) {
+      const turn = await this.#coordination.acquireControl(this.#run);
+      if (turn.kind === "standby") {
         this.#epoch = undefined;
-        return { kind: "standby" };
+        return turn;
       }
+      const { control } = turn;
       if (control.epoch !== this.#epoch) {
         this.#epoch = control.epoch;
         this.#controller = new Controller(this.#options);
       }
-      const steps = this.#controller.observe(await this.#coordination.read());
+      const view = await this.#coordination.read();
+      const steps = this.#controller.observe(view);
       const made: ControllerStep[] = [];
       for (const step of steps) {
         if (await this.#make(step, control.epoch)) made.push(step);
       }
-      return { kind: "controls", epoch: control.epoch, made };
+      const moves = steps.length > 0 ||
+        [...view.placements.values()].some(({ state }) => state !== "active");
+      return { kind: "controls", epoch: control.epoch, made, moves };
     } catch (error) {
       if (error instanceof StaleControllerError) {
         this.#epoch = undefined;
-        return { kind: "standby" };
+        return { kind: "standby", leftMs: 0 };
       }
       if (error instanceof RecordsLostError) return { kind: "lost", error };
       if (!(error instanceof RecordStoreUnavailableError)) throw error;

@@ -67,6 +67,12 @@ export interface ControlRecord {
   readonly expiresMs: number;
 }
 
+/** The outcome of {@link Coordination.acquireControl}. */
+export type ControlTurn =
+  | { readonly kind: "controls"; readonly control: ControlRecord }
+  /** Another host is the controller, for `leftMs` unless it prolongs its lease. */
+  | { readonly kind: "standby"; readonly leftMs: number };
+
 /** The kinds of things that have one owner each. */
 export type PlacedKind = "shard" | "events" | "examples";
 
@@ -230,11 +236,11 @@ export interface Coordination {
   removeExpired(controllerEpoch: number, run: HostRun): Promise<boolean>;
 
   /**
-   * Takes, or prolongs, the controller's lease; undefined while another host holds it.
+   * Takes, or prolongs, the controller's lease, unless another host holds it.
    *
    * @throws {HostGoneError} The caller is not a host of the mesh.
    */
-  acquireControl(run: HostRun): Promise<ControlRecord | undefined>;
+  acquireControl(run: HostRun): Promise<ControlTurn>;
   /** Ends the controller's lease, so that another host need not wait for it to expire. */
   releaseControl(controllerEpoch: number): Promise<void>;
   /**

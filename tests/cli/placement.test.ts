@@ -68,8 +68,9 @@ class World {
     }
     const owner = runOf("tables-1");
     const ownerOf = (key: string) => runOf(key.startsWith("shard/") ? "tables-1" : "learn-1");
-    const control = await coordination.acquireControl(owner);
-    assert.ok(control);
+    const turn = await coordination.acquireControl(owner);
+    assert.ok(turn.kind === "controls");
+    const { control } = turn;
     const { placements } = await coordination.read();
     const keys = [...placements.keys()];
     const restoring = await coordination.place({

@@ -95,9 +95,9 @@ export function coordinationContract(
     });
 
   const control = async (mesh: Coordination, by: HostRun) => {
-    const record = await mesh.acquireControl(by);
-    assert.ok(record, `${by.host} became the controller`);
-    return record.epoch;
+    const turn = await mesh.acquireControl(by);
+    assert.ok(turn.kind === "controls", `${by.host} became the controller`);
+    return turn.control.epoch;
   };
   const placementOf = async (mesh: Coordination, key: PlacedKey): Promise<Placement> => {
     const found = (await mesh.read()).placements.get(key);
@@ -221,7 +221,11 @@ export function coordinationContract(
   test("one host is the controller, and each new controller has a higher epoch", async ({ mesh, brief }) => {
     for (const each of [a, b]) await mesh.join(each);
     const first = await control(mesh, a);
-    assert.equal(await mesh.acquireControl(b), undefined, "it is held");
+    const turn = await mesh.acquireControl(b);
+    assert.ok(turn.kind === "standby", "it is held");
+    const { control: held, nowMs } = await mesh.read();
+    assert.ok(held!.expiresMs - turn.leftMs <= nowMs, "the lease is held for `leftMs` from now");
+    assert.ok(turn.leftMs > 0);
     assert.equal(await control(mesh, a), first, "a renewal keeps the epoch");
     await mesh.releaseControl(first);
     const second = await control(brief, b);
@@ -231,7 +235,7 @@ export function coordinationContract(
     await assert.rejects(mesh.acquireControl(c), HostGoneError);
     await mesh.releaseControl(second);
     assert.equal((await mesh.read()).control!.epoch, third, "a late release changes nothing");
-    assert.equal(await mesh.acquireControl(b), undefined);
+    assert.equal((await mesh.acquireControl(b)).kind, "standby");
   });
 
   test("a controller that starts again or leaves does not keep the others waiting", async ({ mesh }) => {
@@ -251,9 +255,9 @@ export function coordinationContract(
     const answers = await Promise.all(
       processes.map((each, i) => each.acquireControl(host(`h${i}`))),
     );
-    const held = answers.filter((each) => each !== undefined);
+    const held = answers.filter((each) => each.kind === "controls");
     assert.equal(held.length, 1);
-    assert.deepEqual((await mesh.read()).control, held[0]);
+    assert.deepEqual((await mesh.read()).control, held[0].control);
     assert.equal((await mesh.read()).hosts.size, 8);
   });
 

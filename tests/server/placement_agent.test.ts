@@ -108,6 +108,46 @@ Deno.test("a host whose shard answers nothing renews its lease in time", async (
   await simulated.stop();
 });
 
+Deno.test("hosts on which nothing moves look at the store rarely, and at once when it changes", async () => {
+  const { simulated, coordination, agent } = await startHost(6, 10_000);
+  const read = coordination.read.bind(coordination);
+  const acquire = coordination.acquireControl.bind(coordination);
+  const looks = { read: 0, acquire: 0 };
+  coordination.read = () => (looks.read++, read());
+  coordination.acquireControl = (run) => (looks.acquire++, acquire(run));
+  await simulated.settle(agent.start());
+  await simulated.advance(20_000);
+  looks.read = looks.acquire = 0;
+  await simulated.advance(20_000);
+  // A controller's round each second, with a read, and the look at the own duties every 5 s.
+  assert.ok(looks.acquire >= 19 && looks.acquire <= 21, `${looks.acquire} rounds in 20 s`);
+  assert.ok(looks.read >= 22 && looks.read <= 26, `${looks.read} reads in 20 s`);
+  looks.read = 0;
+  await coordination.setHostState("a", "draining");
+  await simulated.advance(10);
+  assert.ok(looks.read >= 2, "the change woke both");
+  await simulated.settle(agent.stop());
+  await simulated.stop();
+});
+
+Deno.test("a host that stands by takes the controller's lease over when it ends, without looks before", async () => {
+  const { simulated, coordination, agent } = await startHost(7, 10_000);
+  const other = { host: "z", incarnation: "z-1" };
+  await coordination.open({ shards: 1, eventPartitions: 0, examplePartitions: 0, schema: "s" });
+  await coordination.join({ ...description, ...other });
+  await coordination.acquireControl(other);
+  const acquire = coordination.acquireControl.bind(coordination);
+  let rounds = 0;
+  coordination.acquireControl = (run) => (rounds++, acquire(run));
+  await simulated.settle(agent.start());
+  await simulated.advance(9_000);
+  assert.ok(rounds <= 3, `${rounds} rounds while another host holds the lease`);
+  await simulated.advance(1_600);
+  assert.equal((await coordination.read()).control?.holder.host, "a");
+  await simulated.settle(agent.stop());
+  await simulated.stop();
+});
+
 Deno.test("the controller waits between its looks while a node is slow to take placements", async () => {
   const { simulated, mesh, coordination, agent } = await startHost(2);
   mesh.place = () => simulated.clock.delay(20_000);
@@ -159,8 +199,8 @@ Deno.test("copies that fail one after another begin at growing distances", async
   const owner = { host: "z", incarnation: "z-1" };
   await coordination.open({ shards: 1, eventPartitions: 0, examplePartitions: 0, schema: "s" });
   await coordination.join({ ...description, ...owner });
-  const control = await coordination.acquireControl(owner);
-  const by = { controllerEpoch: control?.epoch ?? 0 };
+  const turn = await coordination.acquireControl(owner);
+  const by = { controllerEpoch: turn.kind === "controls" ? turn.control.epoch : 0 };
   const key = "shard/0";
   const change = async (next: Ownership) => {
     const { placements } = await coordination.read();

@@ -2,7 +2,7 @@
  * {@link Coordination} by pure rules over any {@link RecordStore}.
  */
 import type {
-  ControlRecord,
+  ControlTurn,
   Coordination,
   HostDescription,
   HostLease,
@@ -117,7 +117,7 @@ export class Coordinator implements Coordination {
     });
   }
 
-  acquireControl(run: HostRun): Promise<ControlRecord | undefined> {
+  acquireControl(run: HostRun): Promise<ControlTurn> {
     return this.#store.transact((view) => acquireControl(view, run, this.#options), {
       keys: leaseKeys(run),
     });

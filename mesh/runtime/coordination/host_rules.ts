@@ -3,6 +3,7 @@
  */
 import {
   type ControlRecord,
+  type ControlTurn,
   type HostDescription,
   HostGoneError,
   type HostLease,
@@ -100,11 +101,13 @@ export function acquireControl(
   view: RecordView,
   run: HostRun,
   { controlTtlMs }: LeaseOptions,
-): ControlRecord | undefined {
+): ControlTurn {
   liveRun(view, run);
   const before = records.control(view);
   const isHeld = before !== undefined && before.expiresMs > view.nowMs;
-  if (isHeld && !isSameRun(before.holder, run)) return undefined;
+  if (isHeld && !isSameRun(before.holder, run)) {
+    return { kind: "standby", leftMs: before.expiresMs - view.nowMs };
+  }
   const record: ControlRecord = {
     holder: runOf(run),
     epoch: isHeld ? before.epoch : (before?.epoch ?? 0) + 1,
@@ -112,7 +115,7 @@ export function acquireControl(
   };
   if (isHeld) view.setQuietly(recordKeys.control, json(record));
   else view.set(recordKeys.control, json(record));
-  return record;
+  return { kind: "controls", control: record };
 }
 
 /** Ends the controller's lease; see {@link Coordination.releaseControl}. */
