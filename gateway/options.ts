@@ -61,7 +61,7 @@ export interface GatewayOptions {
     readonly ordered: readonly RequestedSource[];
   };
   readonly erasure: {
-    /** Time in which logs and snapshots drop what an erasure has removed, ms. */
+    /** Time in which logs and snapshots drop the data of an erased user, ms. */
     readonly retentionMs: number;
     /** Interval at which logs are released meanwhile, ms. */
     readonly releaseMs: number;

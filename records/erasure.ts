@@ -57,8 +57,8 @@ export interface ErasureRequest {
    */
   readonly secondAt?: readonly number[];
   /**
-   * Id of a later erasure of the same user, which makes pass 2 for this one too: what follows from
-   * pass 2 is read from it.
+   * Id of a later erasure of the same user, which makes pass 2 for this one too: the state that
+   * follows from pass 2 is read from it.
    */
   readonly continuedBy?: string;
   /** When all serving replicas had the removals. */

@@ -1,6 +1,6 @@
 /**
  * Records of the event log: impressions (rankings as they were served), reports of the items that
- * were shown of them, actions (the events that clients posted), and what an erasure needs. Each
+ * were shown of them, actions (the events that clients posted), and the records of erasures. Each
  * record is one MessagePack map whose keys are the fields below.
  */
 import { decode, Encoder } from "@msgpack/msgpack";

@@ -5,7 +5,7 @@
  *
  * A server with threads and files ranks a small shop: without learning, with few and with many
  * candidates; then with learning and clicks. Core time is the server's process alone, from /proc;
- * the client is this process. Disk is what the logs' metrics and the profile file say.
+ * the client is this process. Disk is read from the logs' metrics and the profile file.
  */
 import { parseArgs } from "node:util";
 import project from "../deno.json" with { type: "json" };

@@ -35,7 +35,7 @@ export class OtherGateways {
 
   /**
    * Has the gateways that answer forget a user. One that has ended keeps nothing; one that is cut
-   * off keeps what it has until newer rankings replace it.
+   * off keeps its rankings until newer ones replace them.
    */
   async forget(user: string): Promise<void> {
     await this.#ask((host) =>

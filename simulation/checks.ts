@@ -44,7 +44,7 @@ export function always(name: string, broken: (event: ActorEvent) => string | und
 /**
  * A promise that holds some time after the world has healed.
  *
- * @param pending Says in words what is still to come; undefined when it holds.
+ * @param pending Describes the outstanding work; undefined when the condition holds.
  */
 export function eventually(
   name: string,

@@ -1,6 +1,6 @@
 /**
  * A pool of buffers for arrays that travel between two actors. Rows go one way and gradients, which
- * are as many floats, go the other: each side writes what it sends into the memory of what it
+ * are as many floats, go the other: each side writes its messages into the memory of those that it
  * received. In the steady state a message then needs no fresh pages and leaves no garbage.
  */
 

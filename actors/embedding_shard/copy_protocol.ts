@@ -9,8 +9,8 @@
  *      │ finishCopy ────────────────▶ │ frozen: gradients wait
  *      │ ◀─ last changes, marks, deltas, digests
  *      │ compares digests
- *      ▼ commit: the new owner        ▼ ends; what waits is asked again there
- *        abort: freed                   abandonCopy: handles what waits
+ *      ▼ commit: the new owner        ▼ ends; waiting messages are asked there
+ *        abort: freed                   abandonCopy: handles them
  */
 import type { Address, Request } from "../../mesh/runtime/actor.ts";
 import type {

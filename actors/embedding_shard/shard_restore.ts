@@ -30,7 +30,7 @@ export interface RestoredShard {
    * By trainer, the sequence up to which its examples are in the rows; empty without a snapshot.
    */
   readonly marks: readonly { readonly source: string; readonly sequence: number }[];
-  /** The snapshot, if the tables hold exactly what it holds of this shard. */
+  /** The snapshot, if the tables hold exactly the rows that it has of this shard. */
   readonly snapshot?: string;
 }
 

@@ -210,7 +210,7 @@ export class ExamplePartition {
   finishChunk(moment: JoinMoment): void {
     const { start } = this;
     if (moment.eventOffset < start.eventOffset) {
-      invariant(this.rows === 0, "what is read again for another partition is not written again");
+      invariant(this.rows === 0, "rows read again for another partition are not written again");
       return;
     }
     // The start's position remains the right one until its first examples are decided again.

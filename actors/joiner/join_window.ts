@@ -209,7 +209,7 @@ export class JoinWindow {
   }
 
   /**
-   * Takes in a record that was {@link observe}d, after {@link closeNext} has closed what it could.
+   * Takes in a record that was {@link observe}d, after {@link closeNext} has no more to close.
    *
    * @param offset The record's offset in the event log.
    */

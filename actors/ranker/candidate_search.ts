@@ -14,7 +14,7 @@ import type { Candidate, Recommend, RecommendSimilar } from "./protocol.ts";
 /** Candidates of a ranking at most. */
 const CANDIDATES_MAX = 500;
 
-/** Candidates, with what the search knows of each. */
+/** Candidates, with the sources and the similarity of each. */
 export interface FoundCandidates {
   readonly candidates: readonly Candidate[];
   /** By candidate. */

@@ -70,7 +70,7 @@ export class RequestFeatures {
     });
   }
 
-  /** Forgets what was derived from an item's profile; undefined = from all of them. */
+  /** Forgets the values derived from an item's profile; undefined = from all of them. */
   changed(item: string | undefined): void {
     if (item === undefined) this.extractor.invalidateAll();
     else this.extractor.invalidate(item);

@@ -40,7 +40,7 @@ const RETRY_MS = 250;
 const SWEEP_PAUSE_MS_MIN = 20;
 /** Least time from the begin of one sweep over all items to the next, ms. */
 const SWEEP_MS_MIN = 500;
-/** A search that filters what it finds looks for so many times the items that are asked for. */
+/** Factor on the items that a search with filters looks for, since filters remove some of them. */
 const OVERSAMPLING = 4;
 
 export class Retriever implements Behavior<RetrieverMessage> {

@@ -4,7 +4,7 @@ import type { UserSlots } from "../../kernels/features/user_slots.ts";
 import type { RowLayout } from "../../kernels/embedding/row_classes.ts";
 
 /**
- * Plain data: what the trainer reads, its batches, and the shapes of features and model.
+ * Plain data: the logs that the trainer reads, its batches, and the shapes of features and model.
  */
 export interface TrainerOptions {
   /** This trainer's name in the shards' high-water marks, e.g. `"trainer/0"`. */

@@ -81,7 +81,7 @@ export class Shoppers {
     this.#running = false;
   }
 
-  /** One ranking without clicks, to see what the mesh has learned. */
+  /** One ranking without clicks, to see the order that the mesh has learned. */
   async look(): Promise<void> {
     await this.#rank();
   }

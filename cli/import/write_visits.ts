@@ -1,6 +1,6 @@
 /**
  * Appends visits to the event log of a running mesh, as fast as joiners and trainers follow, and
- * ends with a snapshot of what they learned.
+ * ends with a snapshot of the model.
  */
 import type { ProgressiveValidation } from "../../actors/trainer/protocol.ts";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";

@@ -1,5 +1,6 @@
 /**
- * Checks of the hosts of a mesh: each part has a host, and the hosts can reach what they need.
+ * Checks of the hosts of a mesh: each part has a host, and the hosts can reach the stores that they
+ * need.
  */
 import { formatAddress, isLoopback } from "../addresses.ts";
 import type { Finding } from "../problems.ts";

@@ -1,7 +1,7 @@
 /**
  * The hosts of the mesh and its shards, as rows of the console's tables: the configuration says
- * which hosts there are, the coordination store which of them live and what they own, and metrics
- * how they are.
+ * which hosts there are, the coordination store which of them live and which parts they own, and
+ * metrics how they are.
  */
 import type { HostRecord, MeshView, Placement } from "../../mesh/ports/coordination.ts";
 import type { MetricInterval } from "./metric_reading.ts";

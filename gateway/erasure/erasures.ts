@@ -82,8 +82,9 @@ export class Erasures {
   /**
    * Begins to erase a user. When it resolves, the profile is deleted and the erasure is durable.
    *
-   * A user whose erasure is unfinished is erased anew, under a receipt of its own: what came since
-   * goes too. An earlier erasure that waits for its second pass then leaves the pass to this one.
+   * A user whose erasure is unfinished is erased anew, under a receipt of its own: records that
+   * came since go too. An earlier erasure that waits for its second pass then leaves the pass to
+   * this one.
    *
    * @throws {LogFullError | LogUnavailableError | ProfileStoreUnavailableError} Send it again.
    */

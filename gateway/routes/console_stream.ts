@@ -1,5 +1,5 @@
 /**
- * The stream of what the console shows. It needs a key where keys are configured.
+ * The stream of the console's figures and entries. It needs a key where keys are configured.
  */
 import { charts } from "../console/charts.ts";
 import type { ConsoleSources } from "../console/sources.ts";

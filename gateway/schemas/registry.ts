@@ -33,7 +33,7 @@ function suggestion(unknown: string, known: readonly string[]): string {
   return near === undefined ? "" : ` (did you mean ${near}?)`;
 }
 
-/** The lengths are compared first: what a client sent may be long. */
+/** The lengths are compared first: the client's text may be long. */
 function isNear(name: string, wanted: string): boolean {
   return Math.abs(name.length - wanted.length) <= 2 && editDistance(name, wanted) <= 2;
 }

@@ -3,10 +3,10 @@
  * little memory: when it first saw a step of a move, and the last known sizes. Another process can
  * take over at any moment: everything that must not be forgotten is in the store.
  *
- * It removes hosts whose lease has expired, restores what they owned on other hosts (and raises the
- * generation where shards were lost), gives parts that a host does not restore in time to others,
- * commits moves that are verified, aborts those that cannot end or take too long, and begins the
- * moves that a drain, the operator's plan or the balance of the hosts asks for.
+ * It removes hosts whose lease has expired, restores their shards and partitions on other hosts
+ * (and raises the generation where shards were lost), gives parts that a host does not restore in
+ * time to others, commits moves that are verified, aborts those that cannot end or take too long,
+ * and begins the moves that a drain, the operator's plan or the balance of the hosts asks for.
  *
  * It has no effects: the caller sends the steps to the store, in order, and observes again. Every
  * step names the state that it was decided from, so a step that comes late changes nothing.

@@ -81,8 +81,8 @@ export interface EventLog {
   ): Promise<number>;
   /**
    * Appends durably those records whose id was not appended before, by any process, and tells of
-   * each other one what was appended under its id. Ids are known for as long as the log is told to
-   * keep them. Absent where one process alone appends, which remembers the ids itself.
+   * each other one the record that was appended under its id. Ids are known for as long as the log
+   * is told to keep them. Absent where one process alone appends, which remembers the ids itself.
    *
    * Acceptance times ascend in a partition over all processes, so that a reader knows that no
    * earlier one comes later: a new record whose time is not above all before it gets the next time,

@@ -56,7 +56,9 @@ export interface DirectoryEntry {
 
 /** Gives cached pages of a file that grows back to the system. */
 export interface PageRelease {
-  /** Gives back what is far enough behind. @param synced Bytes of the file on the disk. */
+  /**
+   * Gives back the pages that are far enough behind. @param synced Bytes of the file on the disk.
+   */
   follow(synced: number): void;
   /** Resolves when no call is under way. */
   close(): Promise<void>;

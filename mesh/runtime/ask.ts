@@ -115,7 +115,7 @@ export class Ask {
     this.onError = origin.onError;
   }
 
-  /** The trace of what its handler asks and logs. */
+  /** The trace of the asks and log lines of its handler. */
   get innerTrace(): TraceContext | undefined {
     return this.span?.context ?? this.trace;
   }

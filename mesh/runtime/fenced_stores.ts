@@ -1,7 +1,7 @@
 /**
  * Stores as one incarnation of an actor sees them. Its writes go through the incarnation's fence: a
  * write that is begun after its end fails, and the next incarnation is made when the writes under
- * way have settled. What it reads of its own output is then complete.
+ * way have settled. Its own output, as it reads it, is then complete.
  */
 import type { BlobStore } from "../ports/blob_store.ts";
 import type { AppendFence, AppendUntil, EventLog } from "../ports/event_log.ts";

@@ -181,7 +181,7 @@ export class NodeLink implements AskCarrier {
     return this.#unread >= FRAMES_UNREAD_MAX || this.#link.isCongested === true;
   }
 
-  /** The other side sends what no node sends. */
+  /** The other side sends a message that no node sends. */
   #refuse(reason: string): void {
     if (this.#closed) return;
     this.#closed = true;

@@ -6,8 +6,8 @@
  * example log, and the newest example an offset of the event log. The server may trim a segment
  * meanwhile; so all segments are opened at the beginning, and an open file can be read after it was
  * deleted. The offsets that say how far a log is trimmed and durable are read before its segments:
- * the copied log then has at least what they say. The newest block may be half written, which a
- * start cuts off as after a crash.
+ * the copied log then has at least the records that they name. The newest block may be half
+ * written, which a start cuts off as after a crash.
  */
 import { DatabaseSync } from "node:sqlite";
 import { dirname, join, relative } from "node:path";
@@ -120,7 +120,7 @@ class DirectoryCopy {
     await this.opened(source, path);
   }
 
-  /** The bytes that the file has now; what is appended meanwhile is left out. */
+  /** The bytes that the file has now; bytes appended meanwhile are left out. */
   async opened(source: Deno.FsFile, path: string): Promise<void> {
     const target = join(this.to, path);
     await Deno.mkdir(dirname(target), { recursive: true });

@@ -109,7 +109,7 @@ export class VisitRecords {
     return records.filter((_, i) => !isLogged[i]);
   }
 
-  /** Takes over what is kept of a visit whose records the log has already. */
+  /** Counts a visit whose records the log has already, for kept features. */
   skip(visit: Visit): void {
     if (this.#kept !== undefined) this.records(visit);
   }

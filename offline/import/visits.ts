@@ -1,5 +1,5 @@
 /**
- * Turns a history into what live traffic would have logged: rankings, and the actions on them, in
+ * Turns a history into the records of live traffic: rankings, and the actions on them, in
  * order of time.
  *
  * Events of a ranking that the history holds are actions on it. All others were caused by something

@@ -209,7 +209,7 @@ export class TrainingPass {
     await this.#session.setLearningRateScale(1);
   }
 
-  /** Frees what it holds on the device. */
+  /** Frees its memory on the device. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#session.close();
     await this.#inference.close();

@@ -1,5 +1,5 @@
 /**
- * Measures what a shop gains from its history: imports two thirds of its order lines by time, and
+ * Measures the gain of a shop from its history: imports two thirds of its order lines by time, and
  * replays the rest over HTTP on a server that starts from the import, on one that keeps no
  * features, and on one that starts empty.
  *

@@ -1,6 +1,6 @@
 /**
  * Digests of the sections of a configuration in which all hosts of a mesh must agree, because their
- * actors exchange what these sections describe.
+ * actors exchange the data that these sections describe.
  */
 import { createHash } from "node:crypto";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";

@@ -21,7 +21,7 @@ export interface WorkerSetup {
 runWorkerThread<WorkerSetup>({
   telemetry: (log) =>
     new PrometheusTelemetry({
-      logLevelMin: "debug", // the starting thread decides what is shown
+      logLevelMin: "debug", // the starting thread filters by level
       writeLog: ({ level, message, fields }) => log(level, message, fields),
     }),
   async compose({ node, setup: { configuration, storage } }) {

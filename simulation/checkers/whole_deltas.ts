@@ -119,7 +119,7 @@ function noteChanged({ changed }: Given, { ids }: ApplyGradients): void {
   for (const id of ids) changed.add(id);
 }
 
-/** Notes an answer; returns what is wrong with it. */
+/** Notes an answer; returns its fault, if it has one. */
 function take(shard: Given, { delta, position }: Answer, rowsStay: boolean): string | undefined {
   const { lineage, sequence } = position;
   if (lineage !== shard.lineage) {

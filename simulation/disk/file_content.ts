@@ -123,7 +123,7 @@ export class FileContent {
     this.#take(mark);
   }
 
-  /** Clean pages leave the cache: the process sees what the disk has, and its unsynced writes. */
+  /** Clean pages leave the cache: the process sees the disk's bytes, and its unsynced writes. */
   dropCache(): void {
     const before = this.#cache.length;
     this.#cache.replace(this.#disk.view);

@@ -58,7 +58,7 @@ export class SimulatedRecordStore implements RecordStore {
     return Promise.resolve();
   }
 
-  /** @throws {RecordsLostError} A run began before what this process has seen. */
+  /** @throws {RecordsLostError} A run began without a record that this process has seen. */
   #checkRuns(): void {
     const { server } = this.#link;
     for (const { number, revision } of server.runsAfter(this.#run)) {

@@ -5,7 +5,7 @@
  *
  * A fail-over goes back to the state of some time ago, as to a replica that lagged: everything that
  * was written since is lost, whether it was answered or not. Each start of the server is a run of
- * its own; a run remembers where it began, so that clients notice what is missing.
+ * its own; a run remembers where it began, so that clients notice lost records.
  */
 import { MemoryRecordStore } from "../../mesh/adapters/memory/memory_record_store.ts";
 import type { Placement } from "../../mesh/ports/coordination.ts";

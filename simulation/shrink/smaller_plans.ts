@@ -1,6 +1,6 @@
 /**
  * The search for a smaller plan that fails as a given one does: runs candidates, keeps the newest
- * one that failed, and counts what the search has spent.
+ * one that failed, and counts the spent runs.
  */
 import { ConfigurationError } from "../../configuration/problems.ts";
 import type { RunPlan } from "../plan/run_plan.ts";

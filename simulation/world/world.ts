@@ -187,7 +187,7 @@ export abstract class World implements ActorObserver {
     }
   }
 
-  /** Ends all faults and starts what is down. Clients go home. */
+  /** Ends all faults and starts the stopped processes. Clients end their work. */
   heal(): void {
     this.crashing.clear();
     this.interrupts.length = 0;

@@ -1,5 +1,5 @@
 /**
- * Feature batches for properties, and what they hold as plain lists.
+ * Feature batches for properties, and their contents as plain lists.
  */
 import fc from "fast-check";
 import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";

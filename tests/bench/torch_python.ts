@@ -22,7 +22,7 @@ export const WAIT_POLICIES: readonly Readonly<Record<string, string>>[] = [
 /**
  * Runs a peer's script to its end.
  *
- * @param environment Beside what this process has.
+ * @param environment Added to the environment of this process.
  * @returns Its standard output.
  * @throws {Error} When it fails: the last line that it wrote to standard error.
  */

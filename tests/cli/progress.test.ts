@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { bar, formatSeconds, Progress } from "../../cli/progress.ts";
 
-/** A target that remembers what was written, on a clock that the test moves. */
+/** A target that remembers the written text, on a clock that the test moves. */
 function recordingTarget(isTerminal: boolean, columns = 200) {
   const target = {
     text: "",

@@ -6,7 +6,7 @@ import type { ProfileStore } from "../../mesh/ports/profile_store.ts";
 
 export interface ProfileStoreUnderTest {
   readonly store: ProfileStore;
-  /** Lets what was put become durable: a virtual clock has to be told. */
+  /** Lets written profiles become durable: a virtual clock has to be told. */
   settle<T>(promise: Promise<T>): Promise<T>;
   reopen?(): Promise<ProfileStore>;
   dispose(): Promise<void>;

@@ -1,6 +1,6 @@
 /**
  * Goal: the alerts and dashboards ask for metrics and labels that a server exports, every alert
- * fires on what it is for and stays silent otherwise, and the runbook explains each.
+ * fires in its case and stays silent otherwise, and the runbook explains each.
  *
  * Method: a small mesh answers a ranking and learns, then its metrics are read; promtool, which is
  * Prometheus's own, evaluates the rules.

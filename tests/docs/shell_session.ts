@@ -35,7 +35,7 @@ export function has(...programs: readonly string[]): boolean {
 }
 
 /**
- * Runs the fences that are to be run, one after another, and returns what they wrote to stdout.
+ * Runs the fences that are to be run, one after another, and returns their text on stdout.
  *
  * @param env Further variables of the session, such as ports.
  */

@@ -41,7 +41,7 @@ class Gateway {
     return body.events[0].acceptedAtMs;
   }
 
-  /** Waits until the scores know what was accepted until then. */
+  /** Waits until the scores reflect all events accepted until then. */
   async learned(acceptedAtMs: number): Promise<void> {
     await until("learned", async () => {
       const { body } = await this.send("POST", "/v1/rank", { user: "x", candidates, learn: false });

@@ -89,7 +89,7 @@ async function killAndHeal({ processes, client }: Hosts, host: string): Promise<
   await client.rankFresh("ann", ["left", "right"], acceptedAtMs);
 }
 
-/** Kills the only serving host: what was learned is served again when it is back. */
+/** Kills the only serving host: the learned scores are served again when it is back. */
 async function killEdge({ processes, client }: Hosts): Promise<void> {
   const before = scoreOf((await click(client, "right")).ranking, "right");
   await processes.of("edge").kill("SIGKILL");

@@ -54,7 +54,7 @@ export class Namespaces {
     ip("link", "set", this.#link(host), isLinked ? "up" : "down");
   }
 
-  /** Loses what one host sends to another, silently, while the other direction works. */
+  /** Loses all bytes from one host to another, silently, while the other direction works. */
   loseFrames(from: string, to: string): void {
     ip(
       ...["-n", this.#namespace(from), "neigh", "replace", this.addressOf(to)],

@@ -13,7 +13,9 @@ import { waitLearned } from "../../server/waits.ts";
 const budgetMs = 5_000;
 const shown = ["c1", "c2", "d1", "d2"];
 
-/** Cats click what begins with c and dismiss the rest; returns how many examples that makes. */
+/**
+ * Cats click items that begin with c and dismiss the rest; returns how many examples that makes.
+ */
 async function visit({ client }: SmallMesh, run: number, rounds: number) {
   let acceptedAtMs = 0;
   for (let round = 0; round < rounds; round++) {

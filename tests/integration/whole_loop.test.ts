@@ -39,7 +39,8 @@ for (const placement of Object.keys(allPlacements) as PlacementName[]) {
     const yaml = smallConfiguration(placement).replace("window: 2s", "window: 1h");
     const { mesh, client, problems } = await startSmallMesh(yaml);
     try {
-      // Cats click what begins with c, dogs what begins with d, and each dismisses the other.
+      // Cats click items that begin with c, dogs items that begin with d, and each dismisses the
+      // other.
       let eventId = 0;
       let acceptedAtMs = 0;
       const shown = ["c1", "c2", "d1", "d2"];

@@ -1,7 +1,7 @@
 /**
  * Goal: a partition has its actor on the host that the store gives it to, under the epoch of its
  * placement, and the actor stands still while that host cannot renew its lease. Method: two agents
- * under virtual time with their records in memory, and actors that note what they are told.
+ * under virtual time with their records in memory, and actors that note their messages.
  */
 import assert from "node:assert/strict";
 import type { SetLeased } from "../../actors/trainer/protocol.ts";

@@ -40,7 +40,7 @@ class Machine {
 
   constructor(readonly syncMs = 1) {}
 
-  /** @param power Draws what the power failure takes; undefined where only the process dies. */
+  /** @param power Draws the losses of the power failure; undefined where only the process dies. */
   restart(power?: KeyedHash): void {
     this.clock.revoke();
     if (power !== undefined) this.disk.losePower(power);

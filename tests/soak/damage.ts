@@ -99,7 +99,7 @@ interface Truth {
   readonly profiles: readonly string[];
 }
 
-/** A data directory as a kill leaves it, and what a server on it must answer. */
+/** A data directory as a kill leaves it, and the answers of a sound server on it. */
 class Directory {
   private constructor(
     readonly folder: string,

@@ -10,7 +10,7 @@ const SHOWN = ["c1", "c2", "d1", "d2"];
 export class Traffic {
   /** Ids of the events that were answered `accepted` or `duplicate`. */
   readonly answered = new Set<string>();
-  /** Events that were answered differently from what they must be. */
+  /** Events whose answer was not the right one. */
   readonly wrong: string[] = [];
   /** The newest acceptance, ms. */
   acceptedAtMs = 0;

@@ -1,6 +1,6 @@
 /**
  * The newest segment of a partition, open for appending. A failed write is undone; the caller
- * decides what a failed sync means.
+ * decides how a failed sync ends.
  */
 import {
   type Files,

@@ -5,7 +5,7 @@
  *
  * A failed write (no space is left) is undone: its appends are refused, its bytes are removed, and
  * the next append tries again. A failed sync is final: the kernel may have dropped the pages, and
- * another sync would succeed all the same. Only opening the log again shows what is on the disk.
+ * another sync would succeed all the same. Only opening the log again shows the bytes on the disk.
  */
 import { invariant } from "../../../structures/invariant.ts";
 import type { Clock } from "../../ports/clock.ts";

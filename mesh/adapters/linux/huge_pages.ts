@@ -3,8 +3,9 @@
  *
  * Random reads of a table of 300 MB in pages of 4 KiB miss the translation cache. V8 reserves 4 GiB
  * for a WebAssembly memory and makes it accessible as it grows, too little at a time for the kernel
- * to use huge pages by itself. `MADV_COLLAPSE` copies what is there into a huge page, whatever its
- * history. Lookups and updates of tables with 1 to 4 million rows take 5 to 20 % less core time.
+ * to use huge pages by itself. `MADV_COLLAPSE` copies the present pages into a huge page, whatever
+ * its history. Lookups and updates of tables with 1 to 4 million rows take 5 to 20 % less core
+ * time.
  *
  * One chunk of 2 MiB takes 1 to 4 ms, on a saturated machine 20 ms, during which reads of that
  * chunk wait, so chunks are spread over time. Results do not depend on any of this.

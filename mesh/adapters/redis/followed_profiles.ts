@@ -201,7 +201,7 @@ export class FollowedProfiles {
   async #read(kind: ProfileKind, ids: readonly string[]): Promise<void> {
     const { key, cache } = this.#kinds[kind];
     let missing = ids;
-    // A change may overtake a read; each pass reads what it has made old.
+    // A change may overtake a read; each pass reads the ids that it has made old.
     for (let pass = 0; missing.length > 0 && pass < 10; pass++) {
       const [number, values] = await readScript.run(
         this.#server.reads,

@@ -27,7 +27,7 @@ interface WatchedPartition {
   toldTo: number;
   /** When the listeners were told last, on the monotonic clock, ms. */
   toldAtMs: number;
-  /** Tells the listeners of what came since. */
+  /** Tells the listeners of the records that came since. */
   timer: ReturnType<typeof setTimeout> | undefined;
 }
 

@@ -50,7 +50,7 @@ export class ProfileCache {
     return this.#entries.has(id);
   }
 
-  /** Keeps what was read as of `asOf`; returns false where a later change is known. */
+  /** Caches a value read as of `asOf`; returns false where a later change is known. */
   set(id: string, profile: Profile | undefined, textBytes: number, asOf: number): boolean {
     const present = this.#entries.get(id);
     if (present && present.asOf > asOf) return false;

@@ -7,7 +7,8 @@
  *     …:profiles:number                  number of the newest change
  *     …:profiles:changes                 stream: change n has the id `n-0`; kind, id, writer, count
  *
- * Changes are numbered without gaps, so a process that follows the stream sees what it has missed.
+ * Changes are numbered without gaps, so a process that follows the stream sees whether it has
+ * missed any.
  */
 import type { Profile } from "../../ports/profile_store.ts";
 import { RedisScript } from "./redis_script.ts";

@@ -65,7 +65,7 @@ const LOOK_SHARE = 1 / 8;
 const UNAVAILABLE =
   /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|UNBLOCKED|MISCONF|NOREPLICAS)\b/;
 
-/** Sections of `INFO` that hold what is checked. */
+/** Sections of `INFO` that hold the checked fields. */
 const reportSections = ["server", "replication", "persistence", "memory", "cluster"];
 
 function parseReport(text: string): ServerReport {

@@ -265,7 +265,7 @@ interface ReadRecords {
   readonly fields: ReadonlyMap<string, string>;
 }
 
-/** One run of a rule over records that were read, and what it has read and written. */
+/** One run of a rule over records that were read, and the keys that it has read and written. */
 class Attempt {
   readonly view: RecordView;
   readonly #read: ReadRecords;

@@ -4,7 +4,7 @@
  * A restart or a failover may lose the newest writes, and other processes may write again before
  * this one looks: comparing ends would then find nothing. So every write names the run that its
  * writer has entered, and is refused under another one; the first process that enters a run notes
- * the ends before anything is written in it. Each store compares what it knows with these notes.
+ * the ends before anything is written in it. Each store compares its known ends with these notes.
  */
 import { RedisScript } from "./redis_script.ts";
 import type { RedisConnection } from "./redis_connection.ts";

@@ -43,7 +43,7 @@ export class Channel {
     this.#open = false;
   }
 
-  /** Fails the whole connection, because the peer sends what makes no sense. */
+  /** Fails the whole connection, because the peer breaks the protocol. */
   reject(cause: Error): void {
     this.#connection.reject(cause);
   }

@@ -2,8 +2,8 @@
  * An authenticated connection to another host: frames both ways, heartbeats, and bounds.
  *
  * The connection fails, once and for good, when the socket does, when the peer has sent nothing for
- * `silenceMs`, when it sends what is no frame, or when it takes so little that twice the window of
- * unsent bytes waits.
+ * `silenceMs`, when it sends bytes that are no frame, or when it takes so little that twice the
+ * window of unsent bytes waits.
  */
 import type { Clock, Timer } from "../../ports/clock.ts";
 import type { ByteStream } from "./byte_stream.ts";

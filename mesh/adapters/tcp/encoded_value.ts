@@ -39,7 +39,7 @@ export class FrameTooLargeError extends Error {
   }
 }
 
-/** Received bytes are not what a sender of this protocol writes. */
+/** Received bytes that no sender of this protocol writes. */
 export class MalformedFrameError extends Error {
   override readonly name = "MalformedFrameError";
   constructor(reason: string) {

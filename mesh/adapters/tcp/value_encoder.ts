@@ -206,7 +206,7 @@ function requireAttached(buffer: ArrayBuffer): void {
   }
 }
 
-/** Values that structured clone would carry, and what to send in their place. */
+/** Values that structured clone would carry, and the values to send instead. */
 function refused(value: object): string | undefined {
   if (value instanceof Map) return "send an array of entries or a plain object";
   if (value instanceof Set) return "send an array";

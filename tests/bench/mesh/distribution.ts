@@ -1,5 +1,5 @@
 /**
- * Measures what distribution costs: the core time of all processes, Redis included, for each
+ * Measures the cost of distribution: the core time of all processes, Redis included, for each
  * ranking and each example, and the bytes between hosts, of one process and of meshes of two and
  * four hosts. All of them run side by side and get the same requests in turns; figures are medians
  * of the turns.

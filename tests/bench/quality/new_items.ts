@@ -1,7 +1,7 @@
 /**
- * Measures the rule about new items: an audience clicks what the real ranker shows, joiner and
- * trainer learn from it, and items are replaced day by day. The model reads how often an item was
- * clicked, as shops' models do, so that it ranks items without clicks low.
+ * Measures the rule about new items: an audience clicks items that the real ranker shows, joiner
+ * and trainer learn from it, and items are replaced day by day. The model reads how often an item
+ * was clicked, as shops' models do, so that it ranks items without clicks low.
  *
  *     deno task bench:new-items [--visits 16000] [--shares 0,0.05,0.1,0.2] [--seeds 1,2] [--json]
  *

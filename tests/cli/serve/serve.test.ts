@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 
 const main = new URL("../../../main.ts", import.meta.url).pathname;
 
-/** `cairn serve` as a process of its own, and what it says on stderr. */
+/** `cairn serve` as a process of its own, and its lines on stderr. */
 async function serving(port: number, ...args: string[]) {
   const process = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--no-check", main, "serve", "--port", String(port), ...args],

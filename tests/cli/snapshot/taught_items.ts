@@ -1,6 +1,6 @@
 /**
- * A user who is taught to like one of two items, so that the order of their scores shows what a
- * mesh has learned.
+ * A user who is taught to like one of two items, so that the order of their scores shows which
+ * phase a mesh has learned.
  */
 import { type Client, scoreOf } from "../../integration/small_mesh.ts";
 

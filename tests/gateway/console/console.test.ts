@@ -1,5 +1,6 @@
 /**
- * Goal: the stream shows what happened, costs bounded memory, and ends when the server stops.
+ * Goal: the stream shows all rankings and events, costs bounded memory, and ends when the server
+ * stops.
  *
  * Method: the gateway on doubles and a virtual clock; the stream is read as a browser reads it.
  */

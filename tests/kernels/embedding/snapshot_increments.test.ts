@@ -115,7 +115,7 @@ class World {
     assert.deepEqual(contentOf(restored(this.chain)), expected);
   }
 
-  /** The process was killed: the table begins from what is stored. */
+  /** The process was killed: the table begins from the stored rows. */
   restart(): void {
     this.table = restored(this.chain);
     if (this.chain.length > 0) this.table.snapshots.settle();

@@ -89,7 +89,7 @@ export class Trainer extends Process {
     this.done = this.#resumeAt(Math.min(...opened.map(({ mark }) => mark)));
   }
 
-  /** The newest snapshot that all shards have reached; those ahead of it drop what they have. */
+  /** The newest snapshot that all shards have reached; those ahead of it drop their rows. */
   #resumeAt(mark: number): number {
     const { snapshots } = this.world;
     if (snapshots.length === 0) return 0;

@@ -9,7 +9,7 @@
  * 2. An owner that took a shard over live has everything that was acknowledged before.
  * 3. The epochs that a replica sees do not go back, unless it was told to accept a loss.
  * 4. A restored shard is never before all snapshots that are kept: its trainers can go back.
- * 5. An aborted move changes nothing: the owner goes on with what it had.
+ * 5. An aborted move changes nothing: the owner goes on with its rows.
  */
 import type { MeshView } from "../../../mesh/ports/coordination.ts";
 import type { RandomStream } from "../../../mesh/ports/random.ts";

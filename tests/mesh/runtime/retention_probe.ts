@@ -62,7 +62,7 @@ async function ask(asks: number): Promise<void> {
   await Promise.all(underWay);
 }
 
-await ask(ASKS); // what grows once has grown
+await ask(ASKS); // memory that grows once has grown
 gc({ type: "major" }); // and is old
 const before = Deno.memoryUsage().heapUsed;
 await ask(ASKS);

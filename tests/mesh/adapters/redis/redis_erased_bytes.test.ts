@@ -1,5 +1,5 @@
 /**
- * Bytes that Redis keeps of what was removed: a stream keeps trimmed entries as long as their node,
+ * Bytes that Redis keeps of removed records: a stream keeps trimmed entries as long as their node,
  * and the stream of changed profiles keeps the ids of deleted ones.
  */
 import assert from "node:assert/strict";

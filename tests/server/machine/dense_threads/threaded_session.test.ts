@@ -1,5 +1,5 @@
 /**
- * A session in a thread of its own does what a session in this thread does.
+ * A session in a thread of its own gives the results of a session in this thread.
  */
 import assert from "node:assert/strict";
 import type { PlacedModelParts } from "../../../../server/machine/dense_threads/protocol.ts";
