@@ -64,6 +64,11 @@ export class ActorCell implements AskReceiver {
     return this.#mailbox.options.capacity;
   }
 
+  /** Messages that wait. */
+  get queued(): number {
+    return this.#mailbox.length;
+  }
+
   get waitingFor(): string | undefined {
     return this.#context?.waitingFor;
   }
@@ -100,7 +105,7 @@ export class ActorCell implements AskReceiver {
     return {
       address: this.address,
       state: this.state,
-      queued: this.#mailbox.length,
+      queued: this.queued,
       handled: this.#handled,
       dropped: this.#dropped,
       rejected: this.#rejected,

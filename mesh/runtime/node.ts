@@ -146,6 +146,11 @@ export class Node implements CellHost {
     return [...this.#cells.values()].map((cell) => cell.statistics());
   }
 
+  /** Messages that wait at an actor of this node; undefined where it has no such actor. */
+  queued(address: Address): number | undefined {
+    return this.#cells.get(address)?.queued;
+  }
+
   /** Told messages whose receiver was unknown or unreachable, or whose sender had ended. */
   get deadLetters(): number {
     return this.#deadLetters;

@@ -62,7 +62,7 @@ export function allCheckers(world: ProcessWorld): CheckerFactory[] {
     bounded({
       configuration,
       logBytes: (log) => world.disk.logBytes(log),
-      mailboxes: () => world.process?.mailboxes() ?? [],
+      mailboxes: (isNarrow) => world.process?.mailboxes(isNarrow) ?? [],
       isNarrow: world.isNarrow,
     }),
     ownTimers,

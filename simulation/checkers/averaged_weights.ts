@@ -14,6 +14,7 @@ import type { ApplyGradients } from "../../actors/embedding_shard/protocol.ts";
 import type { AdoptMean, WeightOffer } from "../../actors/trainer/protocol.ts";
 import type { DenseWeights } from "../../kernels/dense/weights.ts";
 import type { Address } from "../../mesh/runtime/actor.ts";
+import { messageCopy } from "../world/message_copy.ts";
 import type { Checker, CheckerContext } from "./checker.ts";
 
 const TRAINER = "trainer/";
@@ -54,14 +55,14 @@ export function averagedWeights(context: CheckerContext): Checker {
         const { weights } = value as WeightOffer;
         const problem = problemOf(state, weights);
         if (problem !== undefined) context.fail(`${actor} ${problem}`);
-        newestOffers.set(actor, structuredClone(weights));
+        newestOffers.set(actor, messageCopy(weights));
         state.adopted = undefined;
         state.learned.clear();
       } else if (actor.startsWith(TRAINER) && request.kind === "adoptMean") {
         if (!(value as { readonly adopted: boolean }).adopted) return;
         const state = trainers.get(actor);
         if (state === undefined || state.host !== host) return;
-        state.adopted = structuredClone((request as AdoptMean).mean);
+        state.adopted = messageCopy((request as AdoptMean).mean);
       }
     },
     handles(actor, message) {

@@ -15,7 +15,7 @@ import type { CheckerFactory } from "./checker.ts";
 const QUEUES = 4;
 /** Timers of its own whose messages may wait at an actor. */
 const TIMERS_MAX = 3;
-/** Mailboxes are looked at with each so many messages. */
+/** All mailboxes are looked at with each so many messages, and narrow ones with each message. */
 const MESSAGES_PER_LOOK = 64;
 
 /** The parts of a world that have bounds. */
@@ -23,8 +23,9 @@ export interface BoundedParts {
   readonly configuration: () => CairnConfiguration;
   /** Bytes of the log's records. */
   readonly logBytes: (log: string) => number;
-  readonly mailboxes: () => Iterable<MailboxState>;
-  /** A mailbox is so small that it may be full for one message only. */
+  /** All mailboxes, or the narrow ones: so small that they may be full for one message only. */
+  readonly mailboxes: (isNarrow: boolean) => Iterable<MailboxState>;
+  /** Whether there are narrow mailboxes. */
   readonly isNarrow: boolean;
 }
 
@@ -43,8 +44,9 @@ export function bounded(
       }
     },
     handles() {
-      if (!isNarrow && ++messages % MESSAGES_PER_LOOK !== 0) return;
-      for (const { actor, queued, capacity } of mailboxes()) {
+      const looksAtAll = ++messages % MESSAGES_PER_LOOK === 0;
+      if (!looksAtAll && !isNarrow) return;
+      for (const { actor, queued, capacity } of mailboxes(!looksAtAll)) {
         const most = QUEUES * capacity + TIMERS_MAX;
         if (queued > most) context.fail(`${queued} messages wait at ${actor}, of ${most} at most`);
       }

@@ -29,6 +29,7 @@ import { compileCondition } from "../../rules/compile_expression.ts";
 import { parseCondition } from "../../rules/parse_expression.ts";
 import { addresses } from "../../server/plan.ts";
 import { present } from "../../structures/invariant.ts";
+import { messageCopy } from "../world/message_copy.ts";
 import type { CheckerFactory } from "./checker.ts";
 import type { Serving } from "./serving.ts";
 
@@ -65,7 +66,7 @@ export function recommendedItems(running: () => readonly Serving[]): CheckerFact
         const retriever = retrievers.get(actor);
         if (retriever === undefined) return;
         const sent = message as RetrieverMessage;
-        if (sent.kind === "retrieve") asked = structuredClone(sent);
+        if (sent.kind === "retrieve") asked = messageCopy(sent);
         if (sent.kind === "putItems") put(retriever, sent);
       },
       answers(actor, request, value) {
@@ -105,7 +106,7 @@ function put(retriever: Incarnation, { items, listing }: PutItems): void {
   for (const { id, attributes } of items) {
     retriever.listed?.add(id);
     if (attributes === undefined) retriever.items.delete(id);
-    else retriever.items.set(id, structuredClone(attributes));
+    else retriever.items.set(id, messageCopy(attributes));
   }
   const { listed } = retriever;
   if (!listing?.ends || listed === undefined) return;
@@ -168,7 +169,7 @@ async function differenceOf(
   if (embedded !== stored.size) return `${embedded} of ${stored.size} items have vectors`;
   if (asked === undefined || stored.size === 0) return undefined;
 
-  const features = () => structuredClone(asked.features);
+  const features = () => messageCopy(asked.features);
   const { items: found, scores } = await retriever.ask({
     kind: "retrieve",
     features: features(),

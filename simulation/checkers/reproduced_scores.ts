@@ -25,6 +25,7 @@ import { ShardFanOut } from "../../kernels/embedding/shard_fan_out.ts";
 import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
 import { addresses } from "../../server/plan.ts";
 import { referenceSessions } from "../../server/reference_sessions.ts";
+import { messageCopy } from "../world/message_copy.ts";
 import type { CheckerFactory } from "./checker.ts";
 import type { Serving } from "./serving.ts";
 
@@ -55,11 +56,11 @@ export function reproducedScores(running: () => readonly Serving[]): CheckerFact
         if (message.kind === "loadDenseWeights") {
           const loaded = (message as LoadDenseWeights).weights;
           if (loaded.version >= (weights.get(actor)?.version ?? 0)) {
-            weights.set(actor, structuredClone(loaded));
+            weights.set(actor, messageCopy(loaded));
           }
         }
         if (message.kind !== "score" || requests++ % SAMPLE !== 0) return;
-        sampled.push(structuredClone((message as Score).features));
+        sampled.push(messageCopy((message as Score).features));
         if (sampled.length > SAMPLES_MAX) sampled.shift();
       },
       answers(actor, request, value) {
@@ -77,7 +78,7 @@ export function reproducedScores(running: () => readonly Serving[]): CheckerFact
           const newest = () => weights.get(addresses.scorer(serving.host));
           const endsMs = clock.monotonicMs() + AGREE_MS_MAX;
           for (const features of sampled) {
-            const compare = () => differenceOf(serving, structuredClone(features), newest);
+            const compare = () => differenceOf(serving, messageCopy(features), newest);
             let difference = await compare();
             while (difference !== undefined && clock.monotonicMs() < endsMs) {
               await new Promise<void>((resolve) => void clock.schedule(PAUSE_MS, resolve));
@@ -98,7 +99,7 @@ async function differenceOf(
 ): Promise<string | undefined> {
   const { configuration } = mesh;
   const scorer = mesh.mesh.actorRef<ScorerMessage>(addresses.scorer(host));
-  const score = () => scorer.ask({ kind: "score", features: structuredClone(features) }, BUDGET);
+  const score = () => scorer.ask({ kind: "score", features: messageCopy(features) }, BUDGET);
   let scored = await score();
   // The last weights may arrive between an answer and the look at them.
   if (scored.modelVersion !== newest()?.version) scored = await score();

@@ -65,7 +65,7 @@ export function meshCheckers(world: MeshWorld): CheckerFactory[] {
     bounded({
       configuration,
       logBytes: (log) => world.logBytes(log),
-      mailboxes: () => world.mailboxes(),
+      mailboxes: (isNarrow) => world.mailboxes(isNarrow),
       isNarrow: world.isNarrow,
     }),
     admittedRows(() => serving()[0]?.mesh),

@@ -100,9 +100,11 @@ export class MeshWorld extends World {
     return this.redis.log(log, this.#partitionsOf(log)).bytes;
   }
 
-  /** The mailboxes of all processes. */
-  *mailboxes(): Iterable<MailboxState> {
-    for (const { current } of this.#hosts.values()) if (current) yield* current.mailboxes();
+  /** The mailboxes of all processes, or those that are smaller than in production. */
+  *mailboxes(isNarrow?: boolean): Iterable<MailboxState> {
+    for (const { current } of this.#hosts.values()) {
+      if (current) yield* current.mailboxes(isNarrow);
+    }
   }
 
   /** Name and content of each blob, and of each record of the logs. */

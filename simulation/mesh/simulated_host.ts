@@ -128,9 +128,9 @@ export class SimulatedHost {
     this.#nodes.wake();
   }
 
-  /** The mailboxes of all actors. */
-  mailboxes(): Iterable<MailboxState> {
-    return this.#nodes.mailboxes();
+  /** The mailboxes of all actors, or of those that are smaller than in production. */
+  mailboxes(isNarrow?: boolean): Iterable<MailboxState> {
+    return this.#nodes.mailboxes(isNarrow);
   }
 
   overdueAsks(lateMs: number): PendingAsk[] {

@@ -9,6 +9,7 @@ import type { World } from "../world/world.ts";
  */
 export const shopConfiguration = `
 features:
+  itemCache: 64KiB
   slots:
     user: { kind: id, source: user }
     item: { kind: id, source: item }

@@ -8,9 +8,9 @@
 class NotPlain extends Error {}
 
 /** The copy; transferred buffers are moved, and detached at the sender. */
-export function messageCopy(value: unknown, transfer: readonly Transferable[] = []): unknown {
+export function messageCopy<T>(value: T, transfer: readonly Transferable[] = []): T {
   const buffers = new Map<ArrayBufferLike, ArrayBuffer>();
-  let copy: unknown;
+  let copy: T;
   try {
     // Moved at the end: the engine's algorithm may still have to move them.
     for (const moved of transfer) {
@@ -18,7 +18,7 @@ export function messageCopy(value: unknown, transfer: readonly Transferable[] = 
         throw new NotPlain();
       }
     }
-    copy = copied(value, buffers, 0);
+    copy = copied(value, buffers, 0) as T;
   } catch (error) {
     if (!(error instanceof NotPlain)) throw error;
     return structuredClone(value, { transfer: [...transfer] });

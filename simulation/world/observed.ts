@@ -58,6 +58,8 @@ export interface ObservedThread {
   readonly host?: string;
   readonly clock: NodeClock;
   readonly asks: Set<PendingAsk>;
+  /** Told of each actor whose incarnation is being made. */
+  created?(actor: Address): void;
 }
 
 /** The definition, observed. */
@@ -73,6 +75,7 @@ export function observed<M extends Message, O>(
     priorityOf: (message) => definition.priorityOf(message),
     create(context, options) {
       const actor = context.self.address;
+      thread.created?.(actor);
       observer.creates(actor, thread.host);
       const made = definition.create(observedContext(context, observer, thread), options);
       const watch = (behavior: Behavior<M>) => {

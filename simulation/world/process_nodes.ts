@@ -51,14 +51,21 @@ export interface MailboxState {
   readonly capacity: number;
 }
 
+interface Mailbox {
+  readonly node: Node;
+  readonly capacity: number;
+  /** Smaller than in production. */
+  readonly isNarrow: boolean;
+}
+
 export class ProcessNodes {
   readonly #options: ProcessNodesOptions;
   readonly #clocks = new Map<string, NodeClock>();
   /** Threads by name. */
   readonly #nodes = new Map<string, Node>();
   readonly #asks = new Set<PendingAsk>();
-  /** Messages that a mailbox holds of each priority, by kind of actor. */
-  readonly #capacities = new Map<string, number>();
+  /** Observed actors, with their threads. */
+  readonly #mailboxes = new Map<Address, Mailbox>();
 
   constructor(options: ProcessNodesOptions) {
     this.#options = options;
@@ -128,10 +135,18 @@ export class ProcessNodes {
   /** The definition, observed in a thread. */
   observed(definition: AnyDefinition, node: string): AnyDefinition {
     const { host, observer } = this.#options;
-    const thread = { clock: this.clockOf(node), asks: this.#asks };
     const narrowed = this.#narrowed(definition);
-    this.#capacities.set(narrowed.kind, narrowed.mailbox.capacity);
-    return observed(narrowed, observer, { ...thread, ...(host !== undefined && { host }) });
+    const mailbox: Mailbox = {
+      node: this.nodeOf(node),
+      capacity: narrowed.mailbox.capacity,
+      isNarrow: narrowed !== definition,
+    };
+    return observed(narrowed, observer, {
+      clock: this.clockOf(node),
+      asks: this.#asks,
+      created: (actor) => void this.#mailboxes.set(actor, mailbox),
+      ...(host !== undefined && { host }),
+    });
   }
 
   /** Actors whose askers wait when it is full have a smaller mailbox where a run asks for it. */
@@ -143,13 +158,16 @@ export class ProcessNodes {
     return { ...definition, mailbox: { ...definition.mailbox, capacity: shardMailboxMax } };
   }
 
-  /** The mailboxes of all observed actors. */
-  *mailboxes(): Iterable<MailboxState> {
-    for (const node of this.#nodes.values()) {
-      for (const { address, queued } of node.statistics()) {
-        const capacity = this.#capacities.get(address.slice(0, address.indexOf("/")));
-        if (capacity !== undefined) yield { actor: address, queued, capacity };
-      }
+  /**
+   * The mailboxes of all observed actors.
+   *
+   * @param isNarrow Whether to leave out mailboxes that are as large as in production.
+   */
+  *mailboxes(isNarrow = false): Iterable<MailboxState> {
+    for (const [actor, mailbox] of this.#mailboxes) {
+      if (isNarrow && !mailbox.isNarrow) continue;
+      const queued = mailbox.node.queued(actor);
+      if (queued !== undefined) yield { actor, queued, capacity: mailbox.capacity };
     }
   }
 

@@ -165,9 +165,9 @@ export class SimulatedProcess {
     };
   }
 
-  /** The mailboxes of all actors. */
-  mailboxes(): Iterable<MailboxState> {
-    return this.#nodes.mailboxes();
+  /** The mailboxes of all actors, or of those that are smaller than in production. */
+  mailboxes(isNarrow?: boolean): Iterable<MailboxState> {
+    return this.#nodes.mailboxes(isNarrow);
   }
 
   /** Asks of actors that live and that should have ended so long ago. */
