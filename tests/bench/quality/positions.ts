@@ -17,6 +17,7 @@ import { encodeEvent } from "../../../records/event_record.ts";
 import { startMesh } from "../../../server/machine/start_mesh.ts";
 import { waitLearned, waitReady } from "../../../server/waits.ts";
 import { visitOf } from "./new_item_audience.ts";
+import { smallModel } from "./small_model.ts";
 
 /** Visits between two waits for the trainer: ten minutes. */
 const BLOCK_VISITS = 20;
@@ -25,27 +26,9 @@ const SHOWN = 10;
 const READS_ON = 0.8;
 const ASK_BUDGET = { budgetMs: 60_000 };
 
-const configurationText = `
-features:
-  slots:
-    user: { kind: id, source: user }
-    item: { kind: id, source: item }
-    category: { kind: categorical, source: item }
-    user_category: { kind: cross, of: [user, category] }
-model:
-  kind: deepFm
-  embeddingDim: 8
-  hidden: [16]
-  tasks: [click]
-  optimizer: { kind: adam, learningRate: 0.001 }
-embeddings:
-  slices:
-    first_order:
-      optimizer: { kind: adagrad, learningRate: 0.1, initialAccumulator: 1.0e-2 }
-    embeddings:
-      initializer: { kind: uniform, low: -0.02, high: 0.02 }
-      optimizer: { kind: adagrad, learningRate: 0.05, initialAccumulator: 1.0e-3 }
-joiner: { window: 5m }
+const configurationText = `${
+  smallModel("click")
+}joiner: { window: 20m } # longer than a block, whose clicks come after its rankings
 trainer: { batchRows: 64, linger: 20ms }
 `;
 
