@@ -16,7 +16,7 @@ import { attributeTypesOf } from "./scenarios.ts";
 import type { CairnFile } from "./schema.ts";
 import { meshOptionsOf } from "./mesh_options.ts";
 import { partitionsOf } from "./partitions.ts";
-import { servingBytesNeeded } from "./serving_memory.ts";
+import { bytesPerShard, shardMemoryOf } from "./sharding.ts";
 import {
   denseOptimizerOf,
   learningRateScheduleOf,
@@ -44,6 +44,8 @@ export function actorOptionsOf(
   const layout = rowLayoutOf(file, columns);
   const schedule = learningRateScheduleOf(model);
   const partitions = partitionsOf(file);
+  const shardMemory = shardMemoryOf(file);
+  const shardBytes = bytesPerShard(shardMemory, file.shards.count);
   return {
     features: { schema, itemCacheBytesMax: file.features.itemCache },
     model: modelOptionsOf(
@@ -62,6 +64,8 @@ export function actorOptionsOf(
       divergence: { explosionFactor: trainer.explosionFactor },
     },
     shardCount: file.shards.count,
+    sharding: 0,
+    shardMemory,
     partitions,
     trainerCount: trainer.count,
     placement: file.placement,
@@ -70,7 +74,7 @@ export function actorOptionsOf(
       tables: {
         seed: embeddings.seed,
         classes: rowClassesOf(file),
-        bytesMax: Math.floor(embeddings.bytesMax / file.shards.count),
+        bytesMax: shardBytes.training,
         atLimit: embeddings.atLimit,
       },
       slotNames: Object.fromEntries(
@@ -88,9 +92,7 @@ export function actorOptionsOf(
     servingReplica: {
       widths: layout.classes.map(widthOf),
       precision: embeddings.serving.precision,
-      bytesMax: Math.floor(
-        (embeddings.serving.bytesMax ?? servingBytesNeeded(file)) / file.shards.count,
-      ),
+      bytesMax: shardBytes.serving,
     },
     joiner: {
       slots: schema.slots.length,

@@ -40,6 +40,7 @@ import { type CairnFile, cairnSchema, sections } from "./schema.ts";
 import type { NetworkAddress } from "./addresses.ts";
 import type { Role } from "./sections/hosts.ts";
 import type { LogPartitions } from "./partitions.ts";
+import type { ShardMemory } from "./sharding.ts";
 import type { PlacementSection, StorageSection } from "./sections/mesh.ts";
 
 /**
@@ -60,6 +61,10 @@ export interface CairnConfiguration {
     readonly divergence: DivergenceOptions;
   };
   readonly shardCount: number;
+  /** Number of the division of ids among the shards; 0 as the file has it. */
+  readonly sharding: number;
+  /** From which the limits of each shard are derived. */
+  readonly shardMemory: ShardMemory;
   readonly partitions: LogPartitions;
   /** Threads of trainers, among which the partitions of the example log are dealt. */
   readonly trainerCount: number;
@@ -84,7 +89,7 @@ export interface CairnConfiguration {
   readonly featureKeeper?: Omit<FeatureKeeperOptions, "shard">;
   /** Absent where `recommend.enabled` is false. */
   readonly retriever?: Omit<RetrieverOptions, "scorer">;
-  readonly scorer: Omit<ScorerOptions, "replicas" | "sync">;
+  readonly scorer: Omit<ScorerOptions, "replicas" | "sharding" | "sync">;
   readonly storage: StorageSection;
   /** Settings that are valid but usually a mistake: lines for the log at start, with remedies. */
   readonly warnings: readonly string[];

@@ -43,6 +43,23 @@ export function servedRowBytes(row: Row, precision: Precision): number {
 }
 
 /**
+ * Bytes of serving tables per byte of the training tables whose rows they hold; 0 without rows.
+ */
+export function servedShareOf(
+  file: Pick<CairnFile, "features" | "model" | "embeddings">,
+): number {
+  const { embeddings } = file;
+  const counter = embeddings.atLimit === "evictLeastFrequentlyUsed" ? COUNTER_BYTES : 0;
+  return Math.max(
+    0,
+    ...rowClassesOf(file).map(({ slices }) =>
+      (servedRowBytes(slices, embeddings.serving.precision) + INDEX_BYTES) /
+      (trainedRowBytes(slices) + counter + INDEX_BYTES)
+    ),
+  );
+}
+
+/**
  * Bytes of all serving tables that hold as many rows as fit into the training tables, in whole MiB
  * per shard.
  */
@@ -50,20 +67,18 @@ export function servingBytesNeeded(
   file: Pick<CairnFile, "features" | "model" | "embeddings" | "shards">,
 ): number {
   const { embeddings, shards } = file;
-  const counter = embeddings.atLimit === "evictLeastFrequentlyUsed" ? COUNTER_BYTES : 0;
-  const classes = rowClassesOf(file);
-  if (classes.length === 0) return MEBIBYTE * shards.count;
-  const quotient = Math.max(
-    ...classes.map(({ slices }) =>
-      (servedRowBytes(slices, embeddings.serving.precision) + INDEX_BYTES) /
-      (trainedRowBytes(slices) + counter + INDEX_BYTES)
-    ),
-  );
-  const perShard = Math.max(
-    classes.length,
-    Math.ceil(embeddings.bytesMax / shards.count * quotient / MEBIBYTE),
-  );
-  return perShard * MEBIBYTE * shards.count;
+  const classes = rowClassesOf(file).length;
+  const share = servedShareOf(file);
+  return shards.count * servingBytesPerShard(embeddings.bytesMax / shards.count, share, classes);
+}
+
+/** Bytes of the serving tables of one shard, in whole MiB and at least one for each class. */
+export function servingBytesPerShard(
+  trainingBytes: number,
+  servedShare: number,
+  classes: number,
+): number {
+  return MEBIBYTE * Math.max(1, classes, Math.ceil(trainingBytes * servedShare / MEBIBYTE));
 }
 
 /** Floats of optimizer state behind `dim` weights, as in the kernel's `Optimizer::state_floats`. */

@@ -77,7 +77,7 @@ export class HealthWarnings {
   }
 
   async #serving(budgetMs: number): Promise<Warning[]> {
-    const { replicas = [] } = this.#parts;
+    const replicas = this.#parts.replicas?.() ?? [];
     const statistics = await answered(
       replicas.map((replica) => replica.ask({ kind: "getStatistics" }, { budgetMs })),
     );
@@ -93,7 +93,7 @@ export class HealthWarnings {
   }
 
   async #loading(budgetMs: number): Promise<Warning[]> {
-    const { shards = [] } = this.#parts;
+    const shards = this.#parts.shards?.() ?? [];
     const statistics = await answered(
       shards.map((shard) => shard.ask({ kind: "getStatistics" }, { budgetMs })),
     );

@@ -52,9 +52,9 @@ export interface GatewayParts {
   /** `/health/ready` asks whether they have a warning; absent = this mesh does not train. */
   readonly joiners?: readonly ActorRef<JoinerMessage>[];
   /** `/health/ready` asks whether they left rows out; absent = it does not ask. */
-  readonly replicas?: readonly ActorRef<ServingReplicaMessage>[];
+  readonly replicas?: () => readonly ActorRef<ServingReplicaMessage>[];
   /** `/health/ready` asks whether they still load rows; absent = it does not ask. */
-  readonly shards?: readonly ActorRef<EmbeddingShardMessage>[];
+  readonly shards?: () => readonly ActorRef<EmbeddingShardMessage>[];
   /** Parts that crash again and again, for `/health/ready`, with the newest reason of each. */
   readonly failingParts?: () => readonly { readonly part: string; readonly reason: string }[];
   /** The other hosts of a mesh of several processes, for `/health/ready`; absent = one process. */

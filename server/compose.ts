@@ -38,6 +38,6 @@ export async function compose(
   ];
   return await withActors(
     { configuration, environment, definitions, onStep },
-    (started) => openGateway(configuration, environment, started),
+    (started) => openGateway(environment, started),
   );
 }

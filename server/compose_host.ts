@@ -60,13 +60,31 @@ export async function composeHost(
     async (started) => {
       if (roles.includes("serving")) {
         const gateway = { ...environment, stores: requireStores(stores) };
-        const serving = await openGateway(configuration, gateway, started);
-        return { ...serving, serving };
+        const serving = await openGateway(gateway, started);
+        return {
+          get configuration() {
+            return serving.configuration;
+          },
+          fetch: (request) => serving.fetch(request),
+          mesh: serving.mesh,
+          metricsText: () => serving.metricsText(),
+          stop: () => serving.stop(),
+          serving,
+        };
       }
       const { mesh, stop } = started;
       const metricsText = async () => environment.metrics.render(await mesh.metrics());
       const pages = hostPages(environment, metricsText);
-      return { configuration, fetch: pages, mesh, metricsText, stop, serving: undefined };
+      return {
+        get configuration() {
+          return started.configuration();
+        },
+        fetch: pages,
+        mesh,
+        metricsText,
+        stop,
+        serving: undefined,
+      };
     },
   );
 }

@@ -9,7 +9,6 @@ import type { RankerMessage } from "../actors/ranker/protocol.ts";
 import type { ServingReplicaMessage } from "../actors/serving_replica/protocol.ts";
 import type { SnapshotterMessage } from "../actors/snapshotter/protocol.ts";
 import type { TrainerMessage } from "../actors/trainer/protocol.ts";
-import type { CairnConfiguration } from "../configuration/configuration.ts";
 import { createGateway } from "../gateway/app.ts";
 import { AcceptanceMarks } from "../gateway/acceptance_marks.ts";
 import { Console } from "../gateway/console/console.ts";
@@ -32,6 +31,8 @@ import { Trainers } from "./trainers.ts";
 
 /** A mesh at work, with its HTTP API. */
 export interface RunningMesh extends RunningHost {
+  /** Undefined = the only process. */
+  readonly host: string | undefined;
   readonly ranker: ActorRef<RankerMessage>;
   readonly joiners: Joiners;
   readonly trainers: Trainers;
@@ -51,11 +52,11 @@ export type GatewayEnvironment = Pick<Environment, "home" | "metrics" | "failing
 
 /** Opens the gateway; its ranker is the one of this process. */
 export async function openGateway(
-  configuration: CairnConfiguration,
   environment: GatewayEnvironment,
   started: StartedActors,
 ): Promise<RunningMesh> {
   const { mesh, stop, meshView } = started;
+  const configuration = started.configuration();
   const { home, stores, metrics, host } = environment;
   const { clock, random, telemetry } = home;
   for (const warning of configuration.warnings) telemetry.log("warn", warning);
@@ -123,14 +124,8 @@ export async function openGateway(
     eventLog: stores.eventLog,
     exampleLog: stores.exampleLog,
     joiners: joiners.all,
-    replicas: Array.from(
-      { length: configuration.shardCount },
-      (_, shard) => mesh.actorRef<ServingReplicaMessage>(addresses.servingReplica(shard, host)),
-    ),
-    shards: Array.from(
-      { length: configuration.shardCount },
-      (_, shard) => mesh.actorRef<EmbeddingShardMessage>(addresses.embeddingShard(shard)),
-    ),
+    replicas: () => replicasOf(started, host),
+    shards: () => shardsOf(started),
     failingParts: () => environment.failingParts?.() ?? [],
     links: () => environment.links?.() ?? [],
     profiles: stores.profiles,
@@ -153,8 +148,11 @@ export async function openGateway(
   marks?.start();
   await erasures.start();
   return {
-    configuration,
+    get configuration() {
+      return started.configuration();
+    },
     fetch: (request) => app.fetch(request),
+    host,
     ranker,
     joiners,
     trainers,
@@ -181,4 +179,24 @@ function hostsServing({ hosts, nowMs }: MeshView): string[] {
   return [...hosts.values()]
     .filter(({ roles, expiresMs }) => roles.includes("serving") && expiresMs > nowMs)
     .map(({ host }) => host);
+}
+
+/** The replicas of the shards on this host. */
+function replicasOf(
+  { mesh, configuration }: StartedActors,
+  host: string | undefined,
+): ActorRef<ServingReplicaMessage>[] {
+  const { shardCount, sharding } = configuration();
+  return Array.from(
+    { length: shardCount },
+    (_, shard) => mesh.actorRef(addresses.servingReplica(shard, sharding, host)),
+  );
+}
+
+function shardsOf({ mesh, configuration }: StartedActors): ActorRef<EmbeddingShardMessage>[] {
+  const { shardCount, sharding } = configuration();
+  return Array.from(
+    { length: shardCount },
+    (_, shard) => mesh.actorRef(addresses.embeddingShard(shard, sharding)),
+  );
 }

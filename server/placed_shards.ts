@@ -3,6 +3,7 @@
  * host. The steps are decided in mesh/placement; here they are carried out.
  */
 import type { EmbeddingShardOptions } from "../actors/embedding_shard/options.ts";
+import type { ShardsOptions } from "./host_sharding.ts";
 import type { EmbeddingShardMessage } from "../actors/embedding_shard/protocol.ts";
 import type { ShardCopyMessage } from "../actors/embedding_shard/copy_protocol.ts";
 import type { ShardCopyActorOptions } from "../actors/embedding_shard/shard_copy.ts";
@@ -23,6 +24,7 @@ import {
   hostStep,
 } from "../mesh/placement/host_duties.ts";
 import { reasonOf } from "../mesh/runtime/errors.ts";
+import type { Address } from "../mesh/runtime/actor.ts";
 import type { Mesh } from "../mesh/runtime/mesh.ts";
 import { present } from "../structures/invariant.ts";
 import type { Pauses } from "./pauses.ts";
@@ -32,8 +34,8 @@ export interface PlacedShardsOptions {
   readonly mesh: Mesh;
   readonly coordination: Coordination;
   readonly run: HostRun;
-  /** Options of every shard, except its number. */
-  readonly shard: Omit<EmbeddingShardOptions, "shard">;
+  /** The shards of the sharding that this host follows. */
+  readonly shards: () => ShardsOptions;
   /** The node of a shard on this host. */
   readonly nodeOf: (shard: number) => string;
   readonly pauses: Pauses;
@@ -61,6 +63,7 @@ interface Copy {
 
 interface Rows {
   readonly epoch: number;
+  readonly sharding: number;
   givesTo: HostRun | undefined;
   /** At the last look it was frozen, although the store knew of no move. */
   isFrozenAlone: boolean;
@@ -86,9 +89,13 @@ export class PlacedShards {
     this.#pauses = options.pauses;
   }
 
-  /** The shards whose rows are here. */
-  get held(): readonly number[] {
-    return [...this.#rows.keys()];
+  /** The shards whose rows are here, and the addresses of their actors. */
+  get held(): ReadonlyMap<number, Address> {
+    return new Map(
+      [...this.#rows].map((
+        [shard, { sharding }],
+      ) => [shard, addresses.embeddingShard(shard, sharding)]),
+    );
   }
 
   /** Begins no further step; resolves when the steps under way are done. */
@@ -97,19 +104,23 @@ export class PlacedShards {
     await Promise.allSettled(this.#busy.values());
   }
 
-  #shard(shard: number) {
-    return this.#options.mesh.actorRef<EmbeddingShardMessage>(addresses.embeddingShard(shard));
+  #shard(shard: number, { sharding }: Rows) {
+    return this.#options.mesh
+      .actorRef<EmbeddingShardMessage>(addresses.embeddingShard(shard, sharding));
   }
 
   /** Makes the next step for each shard; whether a shard of this host is being moved. */
   fulfil(view: MeshView): boolean {
     const duties = dutiesOf(view, this.#run);
+    const { sharding, shards: count } = view.identity;
     let moves = false;
-    for (let shard = 0; shard < view.identity.shards; shard++) {
+    // Rows of another sharding go first: their epochs have ended.
+    const numbers = new Set([...Array(count).keys(), ...this.#rows.keys(), ...this.#copies.keys()]);
+    for (const shard of numbers) {
       const duty = duties.get(`shard/${shard}`);
       moves ||= duty?.kind === "give" || duty?.kind === "learn";
       if (this.#busy.has(shard)) continue;
-      const task = this.#fulfilOne(shard, duty).catch((error) =>
+      const task = this.#fulfilOne(shard, duty, sharding).catch((error) =>
         this.#telemetry.log("warn", `placing shard ${shard} failed and is tried again`, {
           reason: reasonOf(error),
         })
@@ -119,17 +130,21 @@ export class PlacedShards {
     return moves;
   }
 
-  async #fulfilOne(shard: number, duty: HostDuty | undefined): Promise<void> {
+  async #fulfilOne(
+    shard: number,
+    duty: HostDuty | undefined,
+    sharding: number,
+  ): Promise<void> {
     if (duty?.kind !== "learn") this.#failed.delete(shard);
     if (duty?.kind === "give") await this.#reportFrozen(shard, duty);
     if (duty?.kind === "own") await this.#findFrozen(shard, duty.placement.epoch);
     const step = hostStep(duty, this.#holding(shard));
-    if (step.kind !== "nothing") return await this.#make(shard, step);
+    if (step.kind !== "nothing") return await this.#make(shard, step, sharding);
     const copy = this.#copies.get(shard);
     const { verifiedAtMs } = copy ?? {};
     if (duty?.kind !== "learn" || duty.phase !== "filling" || verifiedAtMs === undefined) return;
     const waitedMs = this.#options.mesh.home.clock.monotonicMs() - verifiedAtMs;
-    if (waitedMs > UNCONFIRMED_MS) await this.#make(shard, { kind: "drop" });
+    if (waitedMs > UNCONFIRMED_MS) await this.#drop(shard);
   }
 
   #holding(shard: number): Holding | undefined {
@@ -141,13 +156,17 @@ export class PlacedShards {
     return { kind: "copy", epoch, verified: verifiedAtMs !== undefined };
   }
 
-  async #make(shard: number, step: Exclude<HostStep, { kind: "nothing" }>): Promise<void> {
+  async #make(
+    shard: number,
+    step: Exclude<HostStep, { kind: "nothing" }>,
+    sharding: number,
+  ): Promise<void> {
     switch (step.kind) {
       case "drop":
         return await this.#drop(shard);
       case "restore":
         await this.#drop(shard);
-        await this.#makeShard(shard, step.epoch);
+        await this.#makeShard(shard, step.epoch, sharding);
         return;
       case "reportActive":
         return await this.#report(shard, step.placement, { state: "active", owner: this.#run });
@@ -158,7 +177,7 @@ export class PlacedShards {
       }
       case "endGiving": {
         const rows = present(this.#rows.get(shard), "an owner that gives has rows");
-        await this.#shard(shard).ask({ kind: "abandonCopy" }, BUDGET);
+        await this.#shard(shard, rows).ask({ kind: "abandonCopy" }, BUDGET);
         rows.givesTo = undefined;
         return;
       }
@@ -166,9 +185,9 @@ export class PlacedShards {
         if (this.#options.mesh.home.clock.monotonicMs() < (this.#failed.get(shard)?.untilMs ?? 0)) {
           return;
         }
-        return await this.#copy(shard, step.placement.epoch);
+        return await this.#copy(shard, step.placement.epoch, sharding);
       case "promote": {
-        await this.#makeShard(shard, step.epoch);
+        await this.#makeShard(shard, step.epoch, sharding);
         this.#copies.delete(shard);
         await this.#options.mesh.end(copyAddress(shard), 0);
         return;
@@ -180,12 +199,15 @@ export class PlacedShards {
     }
   }
 
-  async #makeShard(shard: number, epoch: number): Promise<void> {
-    const { mesh, shard: options, nodeOf } = this.#options;
+  async #makeShard(shard: number, epoch: number, sharding: number): Promise<void> {
+    const { mesh, nodeOf } = this.#options;
+    const current = this.#options.shards();
+    if (current.sharding !== sharding) return; // the next look finds another duty
     const node = nodeOf(shard);
-    const shardOptions: EmbeddingShardOptions = { ...options, shard, tenure: epoch };
-    await mesh.spawn({ kind: "embedding_shard", key: String(shard), node, options: shardOptions });
-    this.#rows.set(shard, { epoch, givesTo: undefined, isFrozenAlone: false });
+    const options: EmbeddingShardOptions = { ...current.shard, shard, tenure: epoch };
+    const [kind, key] = addresses.embeddingShard(shard, sharding).split("/");
+    await mesh.spawn({ kind, key, node, options });
+    this.#rows.set(shard, { epoch, sharding, givesTo: undefined, isFrozenAlone: false });
   }
 
   async #drop(shard: number): Promise<void> {
@@ -195,7 +217,7 @@ export class PlacedShards {
     if (rows === undefined) return;
     // The asks that wait are repeated once they fail: the others should know the new owner then.
     if (rows.givesTo !== undefined) await this.#pauses.pause(HANDOVER_MS);
-    await mesh.end(addresses.embeddingShard(shard), 0, true);
+    await mesh.end(addresses.embeddingShard(shard, rows.sharding), 0, true);
     this.#rows.delete(shard);
   }
 
@@ -221,7 +243,7 @@ export class PlacedShards {
     if (rows === undefined || rows.epoch !== duty.placement.epoch) return;
     // Before the copy begins, and after a crash, too: an aborted move is then ended in any case.
     rows.givesTo = duty.target;
-    const giving = await this.#shard(shard).ask({ kind: "getGiving" }, BUDGET);
+    const giving = await this.#shard(shard, rows).ask({ kind: "getGiving" }, BUDGET);
     const { placement } = duty;
     if (!giving?.isFrozen || placement.state !== "moving" || placement.phase !== "filling") return;
     await this.#report(shard, placement, { ...placement, phase: "frozen" });
@@ -234,18 +256,19 @@ export class PlacedShards {
   async #findFrozen(shard: number, epoch: number): Promise<void> {
     const rows = this.#rows.get(shard);
     if (rows === undefined || rows.epoch !== epoch || rows.givesTo !== undefined) return;
-    const giving = await this.#shard(shard).ask({ kind: "getGiving" }, BUDGET);
+    const giving = await this.#shard(shard, rows).ask({ kind: "getGiving" }, BUDGET);
     if (rows.isFrozenAlone && giving?.isFrozen) rows.givesTo = { host: "", incarnation: "" };
     rows.isFrozenAlone = giving?.isFrozen ?? false;
   }
 
   /** Begins a copy, and follows it in the background. */
-  async #copy(shard: number, epoch: number): Promise<void> {
-    const { mesh, shard: { tables }, nodeOf } = this.#options;
+  async #copy(shard: number, epoch: number, sharding: number): Promise<void> {
+    const { mesh, nodeOf } = this.#options;
+    const { shard: { tables } } = this.#options.shards();
     const node = nodeOf(shard);
     const options: ShardCopyActorOptions = {
       shard,
-      owner: addresses.embeddingShard(shard),
+      owner: addresses.embeddingShard(shard, sharding),
       copy: mesh.home.random.uuid("move"),
       rowsMax: COPY_ROWS_MAX,
       followIntervalMs: FOLLOW_MS,

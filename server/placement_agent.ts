@@ -7,13 +7,11 @@
  * moment it asked for it: when it ends without a renewal, the host's joiners and trainers stand
  * still until the store answers. If the store has given the host up meanwhile, the process ends.
  */
-import type { EmbeddingShardOptions } from "../actors/embedding_shard/options.ts";
 import {
   type Coordination,
   type HostDescription,
   HostGoneError,
   type HostRun,
-  type MeshSettings,
   type MeshView,
   type PlacedKey,
 } from "../mesh/ports/coordination.ts";
@@ -24,19 +22,22 @@ import { dutiesOf } from "../mesh/placement/host_duties.ts";
 import type { Address } from "../mesh/runtime/actor.ts";
 import { reasonOf } from "../mesh/runtime/errors.ts";
 import type { Mesh, PlannedActor } from "../mesh/runtime/mesh.ts";
+import type { ShardsOptions } from "./host_sharding.ts";
 import { Pauses } from "./pauses.ts";
 import { PlacedPartitions } from "./placed_partitions.ts";
 import { PlacedShards } from "./placed_shards.ts";
 import { placedAddress } from "./plan.ts";
+import { Resharding } from "./resharding.ts";
 import { shardSizes } from "./shard_sizes.ts";
 
 export interface PlacementAgentOptions {
   readonly mesh: Mesh;
   readonly coordination: Coordination;
-  readonly settings: MeshSettings;
   readonly description: HostDescription;
-  /** Options of every shard, except its number. */
-  readonly shard: Omit<EmbeddingShardOptions, "shard">;
+  /** The division of ids among shards, which this host follows. */
+  readonly sharding: FollowedSharding;
+  /** Takes a snapshot; present on the host with the role `sync`. */
+  readonly takeSnapshot?: (() => Promise<void>) | undefined;
   /** The node of a shard, a joiner or a trainer on a host that owns it. */
   readonly nodeOf: (host: string, key: PlacedKey) => string;
   /** The joiner or trainer of a partition on this host, under the epoch of its placement. */
@@ -46,6 +47,16 @@ export interface PlacementAgentOptions {
   readonly controller?: Partial<ControllerOptions>;
   /** The host was removed from the mesh, or lost its shards: the process must stop. */
   readonly onGone: (error: Error) => void;
+}
+
+/** The sharding of the mesh, as a host follows it; see {@link HostSharding}. */
+export interface FollowedSharding {
+  readonly shards: ShardsOptions;
+  /** Whether a step towards the sharding of the mesh is left. */
+  readonly isChanging: boolean;
+  follow(view: MeshView): void;
+  figures(): Readonly<Record<string, number>>;
+  stop(): Promise<void>;
 }
 
 /** Renewals within the length of a lease; shards have half as long to tell their sizes. */
@@ -75,8 +86,9 @@ export class PlacementAgent {
   readonly #pauses: Pauses;
   readonly #shards: PlacedShards;
   readonly #partitions: PlacedPartitions;
-  /** The node of each owner, as this process was told last. */
-  readonly #placed = new Map<PlacedKey, string>();
+  readonly #resharding: Resharding | undefined;
+  /** The node of each owner's actor, as this process was told last. */
+  readonly #placed = new Map<Address, string>();
   /** End of the lease on the own monotonic clock, ms; infinite before this host has joined. */
   #leasedUntilMs = Infinity;
   #isLeased = true;
@@ -86,7 +98,7 @@ export class PlacementAgent {
   #loops: Promise<void>[] = [];
 
   constructor(options: PlacementAgentOptions) {
-    const { mesh, coordination, description, shard, nodeOf, actorOf } = options;
+    const { mesh, coordination, description, sharding, takeSnapshot, nodeOf, actorOf } = options;
     this.#options = options;
     const { host, incarnation } = description;
     const run = this.#run = { host, incarnation };
@@ -96,23 +108,24 @@ export class PlacementAgent {
       mesh,
       coordination,
       run,
-      shard,
+      shards: () => sharding.shards,
       nodeOf: (shard) => nodeOf(host, `shard/${shard}`),
       pauses,
       onRejoin: (error) => this.#leaveFor(error),
     });
     this.#partitions = new PlacedPartitions({ mesh, coordination, run, actorOf });
+    const { clock, telemetry } = mesh.home;
+    this.#resharding = takeSnapshot &&
+      new Resharding({ coordination, run, clock, telemetry, takeSnapshot });
   }
 
   /**
-   * Joins the mesh, and begins to fulfil its duties.
+   * Joins the mesh, which is open, and begins to fulfil its duties.
    *
-   * @throws {MeshMismatchError} The mesh was created with other settings.
    * @throws {ProtocolMismatchError} It speaks another protocol.
    */
   async start(): Promise<void> {
-    const { coordination, settings, description, shard, ttlMs, controller } = this.#options;
-    await coordination.open(settings);
+    const { coordination, description, sharding, ttlMs, controller } = this.#options;
     const joinedMs = this.#nowMs;
     const { ttlMs: leaseMs } = await coordination.join(description);
     this.#leasedUntilMs = joinedMs + leaseMs;
@@ -120,13 +133,13 @@ export class PlacementAgent {
       ...defaultControllerOptions,
       patienceMs: ttlMs,
       // A start waits so long for the rows of its snapshot.
-      restoringMsMax: defaultControllerOptions.restoringMsMax + shard.loadWaitMs,
+      restoringMsMax: defaultControllerOptions.restoringMsMax + sharding.shards.shard.loadWaitMs,
       ...controller,
     });
     let seen = 0;
     this.#loops = [
       this.#loop("renewing the lease", async () => {
-        const load = await this.#sizes();
+        const load = { ...await this.#sizes(), ...sharding.figures() };
         const sentMs = this.#nowMs;
         const lease = await coordination.renew(this.#run, load);
         this.#leasedUntilMs = sentMs + lease.ttlMs;
@@ -150,6 +163,8 @@ export class PlacementAgent {
       }),
       this.#loop("placing shards and partitions", async () => {
         const view = await coordination.read();
+        sharding.follow(view);
+        this.#resharding?.follow(view);
         await this.#placeOwners(view);
         this.#partitions.fulfil(view);
         const moves = this.#shards.fulfil(view);
@@ -172,6 +187,7 @@ export class PlacementAgent {
     const { revision, atMs } = this.#changed;
     if (view.revision !== revision) this.#changed = { revision: view.revision, atMs: nowMs };
     if (view.revision !== revision || nowMs - atMs < SETTLING_MS) return LOOK_MS;
+    if (this.#options.sharding.isChanging || view.reshard?.state === "asked") return LOOK_MS;
     const duties = dutiesOf(view, this.#run);
     if (duties.values().some(({ kind }) => kind !== "own")) return LOOK_MS;
     return Math.max(LOOK_MS, this.#options.ttlMs / QUIET_LOOKS.owner);
@@ -186,6 +202,7 @@ export class PlacementAgent {
       ...this.#loops,
       this.#shards.stop(),
       this.#partitions.stop(),
+      this.#options.sharding.stop(),
     ]);
     await Promise.race([ended, this.#pauses.pause(STOP_MS)]);
     this.#pauses.endAll();
@@ -248,15 +265,17 @@ export class PlacementAgent {
   /** Directs messages to the present owners, also to those that still restore. */
   async #placeOwners(view: MeshView): Promise<void> {
     const { mesh, nodeOf } = this.#options;
-    const changed: [PlacedKey, string][] = [];
+    const { sharding } = view.identity;
+    const changed: [Address, string][] = [];
     for (const [key, placement] of view.placements) {
       if (placement.state === "unassigned") continue;
       const node = nodeOf(placement.owner.host, key);
-      if (this.#placed.get(key) !== node) changed.push([key, node]);
+      const address = placedAddress(key, sharding);
+      if (this.#placed.get(address) !== node) changed.push([address, node]);
     }
     if (changed.length === 0) return;
-    await mesh.place(changed.map(([key, node]): [Address, string] => [placedAddress(key), node]));
+    await mesh.place(changed);
     // Only now: nodes that did not answer are told again at the next look.
-    for (const [key, node] of changed) this.#placed.set(key, node);
+    for (const [address, node] of changed) this.#placed.set(address, node);
   }
 }

@@ -50,17 +50,31 @@ export const addresses = {
   parameterSync: "parameter_sync/0",
   snapshotter: "snapshotter/0",
   trainer: (partition: number): Address => `trainer/${partition}`,
-  embeddingShard: (shard: number): Address => `embedding_shard/${shard}`,
-  servingReplica: (shard: number, host?: string): Address =>
-    host === undefined ? `serving_replica/${shard}` : `serving_replica/${shard}@${host}`,
+  embeddingShard: (shard: number, sharding: number): Address =>
+    `embedding_shard/${inSharding(shard, sharding)}`,
+  servingReplica: (shard: number, sharding: number, host?: string): Address =>
+    `serving_replica/${inSharding(shard, sharding)}${host === undefined ? "" : `@${host}`}`,
 } as const;
 
+/**
+ * The name of a shard. The shards of each sharding have names of their own: a process that does not
+ * know of the newest one reaches none of its shards.
+ */
+function inSharding(shard: number, sharding: number): string {
+  return sharding === 0 ? String(shard) : `${shard}#${sharding}`;
+}
+
+/** The number of the shard at an address of {@link addresses}. */
+export function shardAt(address: string): number {
+  return Number.parseInt(address.slice(address.indexOf("/") + 1), 10);
+}
+
 /** The actor that works on a shard or partition that the coordination store has placed. */
-export function placedAddress(key: PlacedKey): Address {
+export function placedAddress(key: PlacedKey, sharding: number): Address {
   const { kind, number } = parsePlacedKey(key);
   switch (kind) {
     case "shard":
-      return addresses.embeddingShard(number);
+      return addresses.embeddingShard(number, sharding);
     case "events":
       return addresses.joiner(number);
     case "examples":
@@ -188,7 +202,9 @@ class Layout {
       trainers: hasPlacement(this.#configuration)
         ? this.#sparesOf(host)
         : owned(count(partitions.examples).map((partition) => this.trainer(partition))),
-      shards: owned(count(shardCount).map((shard) => this.shard(shard))).sort(byNumber),
+      shards: hasPlacement(this.#configuration)
+        ? this.#shardThreadsOf(host)
+        : owned(count(shardCount).map((shard) => this.shard(shard))).sort(byNumber),
     };
   }
 
@@ -198,6 +214,14 @@ class Layout {
     if (!this.#inWorkers || !hosts.some((each) => each.host === host)) return [];
     const threads = Math.ceil(this.#configuration.trainerCount / hosts.length);
     return count(threads).map((thread) => nodeName(`trainer-${thread}`, host));
+  }
+
+  /** Threads of a host that may be given any shard, of any sharding. */
+  #shardThreadsOf(host: string | undefined): string[] {
+    const { placement } = this.#configuration;
+    const mayHaveShards = this.with("shards").some((each) => each.host === host);
+    if (placement.kind === "singleThread" || !mayHaveShards) return [];
+    return count(placement.shardThreads).map((thread) => nodeName(`shards-${1 + thread}`, host));
   }
 
   get #inWorkers(): boolean {
@@ -222,9 +246,10 @@ export function placedNode(
  * they read.
  */
 export function planOf(configuration: CairnConfiguration): PlannedActor[] {
-  const { shardCount, partitions, storage } = configuration;
+  const { shardCount, sharding, partitions, storage } = configuration;
   const layout = new Layout(configuration);
   const shards = count(shardCount);
+  const shardAddresses = shards.map((shard) => addresses.embeddingShard(shard, sharding));
   const trainers = count(partitions.examples);
   const serving = layout.with("serving");
 
@@ -234,14 +259,15 @@ export function planOf(configuration: CairnConfiguration): PlannedActor[] {
     plan.push({ kind, key, node, options });
   };
   for (const shard of shards) {
-    add<EmbeddingShardOptions>(addresses.embeddingShard(shard), layout.shard(shard), {
+    add<EmbeddingShardOptions>(shardAddresses[shard], layout.shard(shard), {
       ...configuration.embeddingShard,
       shard,
     });
   }
   for (const { host } of serving) {
     for (const shard of shards) {
-      add<ServingReplicaOptions>(addresses.servingReplica(shard, host), layout.serving(host), {
+      const address = addresses.servingReplica(shard, sharding, host);
+      add<ServingReplicaOptions>(address, layout.serving(host), {
         ...configuration.servingReplica,
         shard,
         sync: addresses.parameterSync,
@@ -254,7 +280,7 @@ export function planOf(configuration: CairnConfiguration): PlannedActor[] {
       ...configuration.trainer,
       source: address,
       partition,
-      shards: shards.map(addresses.embeddingShard),
+      shards: shardAddresses,
     });
   }
   const { featureKeeper } = configuration;
@@ -272,7 +298,8 @@ export function planOf(configuration: CairnConfiguration): PlannedActor[] {
     add<ScorerOptions>(addresses.scorer(host), layout.serving(host), {
       ...configuration.scorer,
       sync: addresses.parameterSync,
-      replicas: shards.map((shard) => [addresses.servingReplica(shard, host)]),
+      sharding,
+      replicas: shards.map((shard) => [addresses.servingReplica(shard, sharding, host)]),
     });
     const { retriever } = configuration;
     if (retriever !== undefined) {
@@ -292,9 +319,10 @@ export function planOf(configuration: CairnConfiguration): PlannedActor[] {
   }
   add<ParameterSyncOptions>(addresses.parameterSync, layout.home("sync"), {
     ...configuration.sync,
-    shards: shards.map(addresses.embeddingShard),
+    sharding,
+    shards: shardAddresses,
     replicas: shards.map((shard) =>
-      serving.map(({ host }) => addresses.servingReplica(shard, host))
+      serving.map(({ host }) => addresses.servingReplica(shard, sharding, host))
     ),
     trainers: trainers.map(addresses.trainer),
     scorers: serving.map(({ host }) => addresses.scorer(host)),
@@ -307,7 +335,7 @@ export function planOf(configuration: CairnConfiguration): PlannedActor[] {
   }
   add<SnapshotterOptions>(addresses.snapshotter, layout.home("sync"), {
     trainers: trainers.map(addresses.trainer),
-    shards: shards.map(addresses.embeddingShard),
+    shards: shardAddresses,
     ...snapshotsOf(storage),
   });
   return plan;

@@ -1,14 +1,16 @@
 /**
  * Starts the nodes and the actors of one process, and stops them again.
  */
-import type { MeshView } from "../mesh/ports/coordination.ts";
+import { withSharding } from "../configuration/sharding.ts";
+import type { Coordination, MeshIdentity, MeshView } from "../mesh/ports/coordination.ts";
 import { counted } from "../structures/counted.ts";
-import { present } from "../structures/invariant.ts";
+import { invariant } from "../structures/invariant.ts";
 import type { SnapshotterMessage } from "../actors/snapshotter/protocol.ts";
 import type { CairnConfiguration } from "../configuration/configuration.ts";
-import { Mesh, type MeshPart, placementOf, type PlannedActor } from "../mesh/runtime/mesh.ts";
+import { Mesh, type MeshPart, placementOf } from "../mesh/runtime/mesh.ts";
 import type { AnyDefinition } from "../mesh/runtime/node_actor.ts";
 import type { Environment, HostEnvironment, PlacementEnvironment } from "./environment.ts";
+import { HostSharding } from "./host_sharding.ts";
 import { nodeMetrics } from "./node_metrics.ts";
 import { PlacementAgent } from "./placement_agent.ts";
 import { addresses, nodesOf, placedAddress, placedKinds, placedNode, planOf } from "./plan.ts";
@@ -33,6 +35,8 @@ export interface RunningHost {
 /** The actors of a process. */
 export interface StartedActors {
   readonly mesh: Mesh;
+  /** With the present sharding, where a coordination store changes it. */
+  configuration(): CairnConfiguration;
   /** Reads the coordination store; absent = nothing is placed by one. */
   readonly meshView?: () => Promise<MeshView>;
   /** Idempotent. */
@@ -78,9 +82,9 @@ export async function withActors<T>(
   options: StartOptions,
   work: (started: StartedActors) => Promise<T>,
 ): Promise<T> {
-  const { configuration, environment, definitions, host, fence, onStep } = options;
+  const { environment, definitions, host, fence, onStep } = options;
   const { home, metrics } = environment;
-  const nodes = nodesOf(configuration, host);
+  const nodes = nodesOf(options.configuration, host);
   const part: MeshPart | undefined = host === undefined
     ? undefined
     : { nodes: [home.name, ...nodes.map(({ name }) => name)], retryMs: SPAWN_RETRY_MS };
@@ -94,11 +98,13 @@ export async function withActors<T>(
     ...(part && { part }),
   });
   let takesSnapshots = false;
+  let open: OpenedPlacement | undefined;
   let placing: Placing | undefined;
   const stop = once(async () => {
     environment.beginStop?.();
     if (takesSnapshots) await takeLastSnapshot(mesh);
     await placing?.stop();
+    await open?.close();
     const abandoned = await mesh.stop();
     for (const [address, count] of Object.entries(abandoned)) {
       if (count < 0) home.telemetry.log("warn", `${address} did not end in time`);
@@ -111,6 +117,11 @@ export async function withActors<T>(
   const progress = new StartProgress({ clock: home.clock, telemetry: home.telemetry, onStep });
   try {
     const { placement } = environment;
+    if (placement !== undefined) progress.enter("joining the mesh");
+    const opened = placement && (open = await openPlacement(placement));
+    const configuration = opened
+      ? withSharding(options.configuration, opened.identity)
+      : options.configuration;
     const all = planOf(configuration);
     const plan = all.filter(({ kind }) => placement === undefined || !placedKinds.has(kind));
     if (nodes.length > 0 || part !== undefined) {
@@ -121,15 +132,16 @@ export async function withActors<T>(
       progress.enter(`making ${kind}/${key}, actor ${index + 1} of ${count}`);
     });
     starting.catch(() => {}); // it is awaited below
-    if (placement !== undefined) {
-      progress.enter("joining the mesh");
-      placing = await startPlacement({ configuration, mesh, placement, plan: all, fence });
+    if (placement !== undefined && opened !== undefined) {
+      const started = starting;
+      placing = await startPlacement({ configuration, mesh, placement, opened, started, fence });
     }
     await starting;
     takesSnapshots = configuration.storage.kind !== "memory" &&
       plan.some(({ kind, node }) => kind === "snapshotter" && (part?.nodes.includes(node) ?? true));
     progress.enter("opening the gateway");
-    return await work({ mesh, stop, ...(placing && { meshView: placing.view }) });
+    const { view: meshView, configuration: present = () => configuration } = placing ?? {};
+    return await work({ mesh, stop, configuration: present, ...(meshView && { meshView }) });
   } catch (error) {
     await stop();
     throw error;
@@ -141,54 +153,81 @@ export async function withActors<T>(
 /** The placement of shards at work. */
 interface Placing {
   view(): Promise<MeshView>;
+  configuration(): CairnConfiguration;
   stop(): Promise<void>;
 }
 
+/** The store, and the mesh that it has. */
+interface OpenedPlacement {
+  readonly coordination: Coordination;
+  readonly identity: MeshIdentity;
+  close(): Promise<void>;
+}
+
+/** @throws {MeshMismatchError} The mesh was created with other settings. */
+async function openPlacement({ open, settings }: PlacementEnvironment): Promise<OpenedPlacement> {
+  const { coordination, close } = await open();
+  try {
+    return { coordination, identity: await coordination.open(settings), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
 interface PlacementStart {
+  /** With the sharding of the mesh. */
   readonly configuration: CairnConfiguration;
   readonly mesh: Mesh;
   readonly placement: PlacementEnvironment;
-  /** All actors of the mesh. */
-  readonly plan: readonly PlannedActor[];
+  readonly opened: OpenedPlacement;
+  /** Resolves when the actors that are not placed by the store are there. */
+  readonly started: Promise<unknown>;
   /** Takes the store, where snapshots are published to it. */
   readonly fence: SnapshotFence | undefined;
 }
 
 /** Lets the coordination store give shards and partitions to this host. */
 async function startPlacement(
-  { configuration, mesh, placement: { open, ...placement }, plan, fence }: PlacementStart,
+  { configuration, mesh, placement, opened: { coordination }, started, fence }: PlacementStart,
 ): Promise<Placing> {
-  const { coordination, close } = await open();
-  const { host: own } = placement.description;
+  const { description, ttlMs, controller, onGone } = placement;
+  const { host: own, roles } = description;
+  const sharding = new HostSharding({ mesh, configuration, host: own, started });
   const agent = new PlacementAgent({
     mesh,
     coordination,
-    ...placement,
-    shard: configuration.embeddingShard,
+    description,
+    ttlMs,
+    controller,
+    onGone: (error) => onGone(error),
+    sharding,
+    takeSnapshot: roles.includes("sync") ? () => takeSnapshot(mesh, configuration) : undefined,
     nodeOf: (host, key) => placedNode(configuration, host, key),
     actorOf(key, tenure) {
-      const address = placedAddress(key);
-      const actor = plan.find(({ kind, key }) => `${kind}/${key}` === address);
-      const { kind, key: name, options } = present(actor, "the plan has each partition's actor");
+      const address = placedAddress(key, sharding.shards.sharding);
+      const { kind, key: name, options } = sharding.actorAt(address);
       const node = placedNode(configuration, own, key);
       return { kind, key: name, node, options: { ...options as object, tenure } };
     },
   });
-  try {
-    await agent.start();
-  } catch (error) {
-    await close();
-    throw error;
-  }
+  await agent.start();
   fence?.attach(coordination);
   return {
     view: () => coordination.read(),
+    configuration: () => sharding.configuration,
     async stop() {
       fence?.attach(undefined);
       await agent.stop();
-      await close();
     },
   };
+}
+
+/** Puts all that is learned into a snapshot, for a change of the number of shards. */
+async function takeSnapshot(mesh: Mesh, { storage }: CairnConfiguration): Promise<void> {
+  const snapshotter = mesh.actorRef<SnapshotterMessage>(addresses.snapshotter);
+  invariant(storage.kind === "directory", "a mesh with a coordination store keeps snapshots");
+  await snapshotter.ask({ kind: "takeSnapshot" }, { budgetMs: storage.snapshots.budget });
 }
 
 /** Taken when the mesh is told to stop, so that the next start has nothing to learn again. */

@@ -51,22 +51,23 @@ async function canRank({ ranker }: RunningMesh): Promise<boolean> {
 }
 
 /** The rows that serving replicas hold and those that shards hold, in words. */
-async function replicaRows({ mesh, configuration }: RunningMesh): Promise<string> {
+async function replicaRows({ mesh, configuration, host }: RunningMesh): Promise<string> {
   const budget = { budgetMs: ASK_BUDGET_MS };
   const sum = (counts: readonly { readonly rows: number }[]) =>
     counts.reduce((rows, count) => rows + count.rows, 0).toLocaleString("en");
-  const shards = Array.from({ length: configuration.shardCount }, (_, shard) => shard);
+  const { shardCount, sharding } = configuration;
+  const shards = Array.from({ length: shardCount }, (_, shard) => shard);
   try {
     const [held, served] = await Promise.all([
       Promise.all(
         shards.map((shard) =>
-          mesh.actorRef<EmbeddingShardMessage>(addresses.embeddingShard(shard))
+          mesh.actorRef<EmbeddingShardMessage>(addresses.embeddingShard(shard, sharding))
             .ask({ kind: "getStatistics" }, budget)
         ),
       ),
       Promise.all(
         shards.map((shard) =>
-          mesh.actorRef<ServingReplicaMessage>(addresses.servingReplica(shard))
+          mesh.actorRef<ServingReplicaMessage>(addresses.servingReplica(shard, sharding, host))
             .ask({ kind: "getStatistics" }, budget)
         ),
       ),

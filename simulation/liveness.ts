@@ -80,11 +80,13 @@ export async function pendingOf(
     rowsDecided += await rowsOf(running.stores.exampleLog, partition, durable);
   }
   const { mesh, configuration } = running;
-  for (let shard = 0; shard < configuration.shardCount; shard++) {
-    const owner = mesh.actorRef<EmbeddingShardMessage>(addresses.embeddingShard(shard));
+  const { shardCount, sharding } = configuration;
+  for (let shard = 0; shard < shardCount; shard++) {
+    const owner = mesh.actorRef<EmbeddingShardMessage>(addresses.embeddingShard(shard, sharding));
     const { touched } = await owner.ask({ kind: "getStatistics" }, BUDGET);
     if (touched > 0) return `${touched} rows of embedding_shard/${shard} are not served`;
-    const replica = mesh.actorRef<ServingReplicaMessage>(addresses.servingReplica(shard, host));
+    const address = addresses.servingReplica(shard, sharding, host);
+    const replica = mesh.actorRef<ServingReplicaMessage>(address);
     await replica.ask({ kind: "getStatistics" }, BUDGET);
   }
   const { learnedThroughMs } = await running.parameterSync.ask({ kind: "getStatus" }, BUDGET);

@@ -53,8 +53,10 @@ export async function restoreNewest(
   const selection = { shard, shards, counters: sameShards };
   const restore = new ShardRestore(tables, blobs, selection, progress);
   const changes = new SchemaChanges(slotNames);
-  // With another number of shards, each part may hold rows of this shard.
-  const parts = manifest.shards.filter((part) => !sameShards || part.shard === shard);
+  const stored = manifest.shards.length;
+  const parts = manifest.shards.filter((part) =>
+    sharesIds({ shard: part.shard, shards: stored }, { shard, shards })
+  );
   progress.begin(
     parts.flatMap(chainOf).reduce((sum, member) => sum + memberBytes(member), 0),
   );
@@ -93,6 +95,21 @@ export async function restoreNewest(
   if (!isExact) return { tables, marks: trainers };
   tables.snapshots.settle();
   return { tables, marks: trainers, snapshot: name };
+}
+
+/** A shard, and the number of shards among which the ids are divided. */
+export interface DividedShard {
+  readonly shard: number;
+  readonly shards: number;
+}
+
+/**
+ * Whether two shards of different divisions may have ids in common. A shard has the ids whose hash
+ * is in its range, and the ranges of all shards are equally long and ascend with their numbers.
+ */
+export function sharesIds(one: DividedShard, other: DividedShard): boolean {
+  return one.shard * other.shards < (other.shard + 1) * one.shards &&
+    other.shard * one.shards < (one.shard + 1) * other.shards;
 }
 
 /** Takes the members of chains. */

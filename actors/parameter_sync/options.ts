@@ -2,6 +2,8 @@ import type { Address } from "../../mesh/runtime/actor.ts";
 
 /** Plain data: sources and targets of the sync, its intervals and bounds. */
 export interface ParameterSyncOptions {
+  /** Number of the division of ids among `shards`. */
+  readonly sharding: number;
   /** Embedding shards, by shard number. */
   readonly shards: readonly Address[];
   /**

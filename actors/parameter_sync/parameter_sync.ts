@@ -67,6 +67,8 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
   #settledAt = -1;
   /** A serving part has started since the last round to all parts. */
   #servingStarted = false;
+  /** Serving hosts whose replicas had all rows in the last round. */
+  readonly #whole = new Set<number>();
   #deltas = 0;
   #rows = 0;
   #bytes = 0;
@@ -187,13 +189,19 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
     if (isSettled) this.#settledAt = changes;
     this.#roundMs.record(this.#context.clock.monotonicMs() - beganMs);
     if (isComplete) this.#roundsComplete++;
-    if (!this.#acceptanceMarks.holdFor(this.#shards.map(({ incarnation }) => incarnation))) return;
+    const incarnations = this.#shards.map(({ incarnation }) => incarnation);
+    const isKnown = this.#acceptanceMarks.holdFor(incarnations);
+    this.#scorers.forEach((_, host) => {
+      if (isKnown && rounds.every(({ complete }) => complete[host])) this.#whole.add(host);
+      else this.#whole.delete(host);
+    });
+    if (!isKnown) return;
     // The acceptance mark of a restarted trainer goes back; the rows that it had changed do not.
     const learned = this.#acceptanceMarks.learnedThroughMs;
     const before = this.#learnedByAll;
     let hasRisen = false;
     this.#learnedThroughMs.forEach((mark, host) => {
-      if (learned <= mark || !rounds.every(({ complete }) => complete[host])) return;
+      if (learned <= mark || !this.#whole.has(host)) return;
       this.#learnedThroughMs[host] = learned;
       hasRisen = true;
     });
@@ -225,10 +233,13 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
     const { budgetMs } = this.#options;
     await Promise.all(this.#scorers.map(async (scorer, i) => {
       const learnedThroughMs = this.#learnedThroughMs[i];
-      const message = { kind: "setFreshness", learnedThroughMs } as const;
+      const { sharding } = this.#options;
+      const message = { kind: "setFreshness", sharding, learnedThroughMs } as const;
       try {
-        const { modelVersion, weightsLoaded } = await scorer.ask(message, { budgetMs });
+        const served = await scorer.ask(message, { budgetMs });
+        const { modelVersion, weightsLoaded } = served;
         this.#unaware.delete(i);
+        if (served.sharding < sharding && this.#whole.has(i)) await this.#offerReplicas(i);
         this.#scorerVersions[i] = weightsLoaded ? modelVersion : -1;
         if (!weightsLoaded && this.#carried !== undefined) await this.#loadDense(i, this.#carried);
       } catch (error) {
@@ -236,6 +247,17 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
         this.#warnings.warn(`${scorer.address} does not get marks and weights`, error);
       }
     }));
+  }
+
+  /** Offers the replicas of this sharding to a scorer that uses those of an earlier one. */
+  async #offerReplicas(host: number): Promise<void> {
+    const { budgetMs, sharding, replicas } = this.#options;
+    await this.#scorers[host].ask({
+      kind: "changeReplicas",
+      sharding,
+      replicas: replicas.map((each) => [each[host]]),
+      learnedThroughMs: this.#learnedThroughMs[host],
+    }, { budgetMs });
   }
 
   async #averageDense(): Promise<void> {

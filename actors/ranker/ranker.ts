@@ -164,7 +164,7 @@ export class Ranker implements Behavior<RankerMessage> {
         return;
       case "getStatus":
         this.#scorer.ask({ kind: "getStatus" }, this.#askOptions(this.#deadlineOf(message))).then(
-          (status) => this.#context.reply(message, status),
+          ({ sharding: _, ...status }) => this.#context.reply(message, status),
           (error) => this.#context.replyError(message, error),
         );
         return;

@@ -32,8 +32,10 @@ export class ForwardPass {
   readonly #session: InferenceSession;
   readonly #kernel: BatchKernel;
   readonly #inputs: ModelInputs;
-  readonly #replicas: ReplicaClient;
-  readonly #shards: number;
+  readonly #context: ActorContext<ScorerMessage>;
+  readonly #classes: number;
+  #replicas: ReplicaClient;
+  #shards: number;
   readonly #slots: number;
   readonly #rows: Counter;
   readonly #batchRows: Histogram;
@@ -44,7 +46,9 @@ export class ForwardPass {
     { layout, replicas, schema }: ScorerOptions,
     session: InferenceSession,
   ) {
+    this.#context = context;
     this.#session = session;
+    this.#classes = layout.classes.length;
     this.#shards = replicas.length;
     this.#slots = schema.slots.length;
     this.#kernel = BatchKernel.create(layout.classes);
@@ -54,12 +58,7 @@ export class ForwardPass {
       historyInputs: session.model.historyInputs,
       combiners: schema.slots.map((slot) => slot.pooling),
     });
-    this.#replicas = new ReplicaClient(
-      replicas.map((each) =>
-        each.map((address) => context.actorRef<ServingReplicaMessage>(address))
-      ),
-      layout.classes.length,
-    );
+    this.#replicas = this.#clientOf(replicas);
     this.#rows = context.telemetry.counter("cairn_scorer_rows_total", {
       help: "Candidates scored.",
     });
@@ -67,6 +66,21 @@ export class ForwardPass {
       help: "Candidates that shared one forward pass.",
       buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000],
     });
+  }
+
+  /** Looks rows up in these replicas from the next pass on; by shard. */
+  useReplicas(replicas: ScorerOptions["replicas"]): void {
+    this.#replicas = this.#clientOf(replicas);
+    this.#shards = replicas.length;
+  }
+
+  #clientOf(replicas: ScorerOptions["replicas"]): ReplicaClient {
+    return new ReplicaClient(
+      replicas.map((each) =>
+        each.map((address) => this.#context.actorRef<ServingReplicaMessage>(address))
+      ),
+      this.#classes,
+    );
   }
 
   /**

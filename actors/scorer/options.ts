@@ -7,6 +7,8 @@ import type { FeatureSchema } from "../../kernels/features/schema.ts";
 
 /** Its replicas, its bounds, and the shapes of features and model. */
 export interface ScorerOptions {
+  /** Number of the division of ids among `replicas`. */
+  readonly sharding: number;
   /** Replicas by shard. The scorer uses one per shard and changes to the next when it fails. */
   readonly replicas: readonly (readonly Address[])[];
   /** Parameter sync, which is told of each start; undefined = it finds out by itself, later. */

@@ -1,7 +1,7 @@
 /**
  * The messages that a scorer understands: features in, predictions of each row out.
  */
-import type { Request } from "../../mesh/runtime/actor.ts";
+import type { Address, Request } from "../../mesh/runtime/actor.ts";
 import type { DenseWeights } from "../../kernels/dense/weights.ts";
 import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
 
@@ -64,16 +64,34 @@ export interface LoadDenseWeights extends Request<{ readonly version: number }> 
 }
 
 /**
- * Sent by parameter sync: the replicas reflect all events accepted up to `learnedThroughMs`, which
- * may decrease after a shard restart.
+ * Sent by parameter sync: the replicas of this sharding reflect all events accepted up to
+ * `learnedThroughMs`, which may decrease after a shard restart. Changes nothing where the scorer
+ * uses the replicas of another sharding.
  */
 export interface SetFreshness extends Request<ServedModel> {
   readonly kind: "setFreshness";
+  readonly sharding: number;
   readonly learnedThroughMs: number;
 }
 
-/** The dense weights that a scorer has. */
+/**
+ * Offers the replicas of a later sharding, which have all rows. The scorer takes them between two
+ * passes, unless they have learned less than the ones in use: rankings never forget what they have
+ * shown to know.
+ */
+export interface ChangeReplicas extends Request<{ readonly sharding: number }> {
+  readonly kind: "changeReplicas";
+  readonly sharding: number;
+  /** By shard. */
+  readonly replicas: readonly (readonly Address[])[];
+  /** The offered replicas reflect all events accepted up to this time, ms since the Unix epoch. */
+  readonly learnedThroughMs: number;
+}
+
+/** The model that a scorer has. */
 export interface ServedModel {
+  /** The sharding whose replicas it uses. */
+  readonly sharding: number;
   /** False after a start, until {@link LoadDenseWeights}; meanwhile nothing is scored. */
   readonly weightsLoaded: boolean;
   readonly modelVersion: number;
@@ -87,8 +105,8 @@ export interface ScorerStatus {
   readonly learnedThroughMs: number;
 }
 
-/** Asks for {@link ScorerStatus}. */
-export interface GetScorerStatus extends Request<ScorerStatus> {
+/** Asks for {@link ScorerStatus}, and for the sharding whose replicas the scorer uses. */
+export interface GetScorerStatus extends Request<ScorerStatus & Pick<ServedModel, "sharding">> {
   readonly kind: "getStatus";
 }
 
@@ -117,6 +135,7 @@ export type ScorerMessage =
   | Embed
   | LoadDenseWeights
   | SetFreshness
+  | ChangeReplicas
   | GetScorerStatus
   | ScoreWaiting
   | ExplainWaiting;

@@ -17,6 +17,7 @@ import { mergeBatches } from "../../kernels/features/feature_batch.ts";
 import type { ParameterSyncMessage } from "../parameter_sync/protocol.ts";
 import type { ScorerOptions } from "./options.ts";
 import {
+  type ChangeReplicas,
   type Embed,
   type Explain,
   type Explanation,
@@ -62,6 +63,8 @@ export class Scorer implements Behavior<ScorerMessage> {
   #weightsLoaded = false;
   #modelVersion = 0;
   #learnedThroughMs = 0;
+  /** The sharding of the replicas in use. */
+  #sharding: number;
 
   private constructor(
     context: ActorContext<ScorerMessage>,
@@ -70,6 +73,7 @@ export class Scorer implements Behavior<ScorerMessage> {
   ) {
     this.#context = context;
     this.#options = options;
+    this.#sharding = options.sharding;
     this.#session = session;
     this.#pass = new ForwardPass(context, options, session);
     this.#scores = new RowScores(session.model.tasks, options);
@@ -109,14 +113,18 @@ export class Scorer implements Behavior<ScorerMessage> {
         return this.#context.reply(message, { version: this.#modelVersion });
       }
       case "setFreshness":
-        this.#learnedThroughMs = message.learnedThroughMs;
+        if (message.sharding === this.#sharding) this.#learnedThroughMs = message.learnedThroughMs;
         return this.#context.reply(message, {
+          sharding: this.#sharding,
           weightsLoaded: this.#weightsLoaded,
           modelVersion: this.#modelVersion,
         });
+      case "changeReplicas":
+        this.#changeReplicas(message);
+        return this.#context.reply(message, { sharding: this.#sharding });
       case "getStatus":
         await this.#pass.probeReplicas(PROBE_BUDGET_MS);
-        return this.#context.reply(message, this.#status());
+        return this.#context.reply(message, { ...this.#status(), sharding: this.#sharding });
       default:
         message satisfies never;
     }
@@ -132,6 +140,17 @@ export class Scorer implements Behavior<ScorerMessage> {
       modelVersion: this.#modelVersion,
       learnedThroughMs: this.#learnedThroughMs,
     };
+  }
+
+  #changeReplicas({ sharding, replicas, learnedThroughMs }: ChangeReplicas): void {
+    if (sharding <= this.#sharding || learnedThroughMs < this.#learnedThroughMs) return;
+    this.#pass.useReplicas(replicas);
+    this.#sharding = sharding;
+    this.#learnedThroughMs = learnedThroughMs;
+    this.#context.telemetry.log("info", `${this.#context.self.address} uses other replicas`, {
+      sharding,
+      shards: replicas.length,
+    });
   }
 
   #enqueue<R extends Score | Explain>(

@@ -48,10 +48,21 @@ export async function rollbackCommand(flags: ApplyFlags, output: Output): Promis
   });
 }
 
-/** @throws {CommandError} There is no plan, or it has ended. */
+/**
+ * Ends the change of the number of shards where one is asked for, otherwise the plan of moves.
+ *
+ * @throws {CommandError} There is neither, or it has ended.
+ */
 export async function cancelCommand(flags: PlacementFlags, output: Output): Promise<void> {
   await withMeshStore(flags, async ({ coordination, read }) => {
     const view = await read();
+    if (view.reshard?.state === "asked") {
+      const { from } = await coordination.cancelReshard().catch((error: Error) => {
+        throw new CommandError(error.message);
+      });
+      const cancelled = `the change of the number of shards ends; the mesh keeps ${from}\n`;
+      return output.out(flags.json ? '{"cancelled":true}\n' : cancelled);
+    }
     const plan = planIn(view);
     if (plan.state !== "active") throw new CommandError(`The plan is ${plan.state} already.`);
     const { edition } = present(view.plan, "the plan was read");

@@ -3,6 +3,7 @@
  * changes of that while the mesh serves.
  */
 import { Argument, Command } from "commander";
+import { SHARDS_MAX, SHARDS_MIN } from "../../mesh/ports/resharding.ts";
 import type { Output } from "../command_line.ts";
 import { configOption, jsonOption, setOption, wholeNumber } from "../options.ts";
 
@@ -16,6 +17,13 @@ export interface PlacementFlags {
 /** The typed options of `apply`. */
 export interface ApplyFlags extends PlacementFlags {
   readonly maxMoves?: number;
+  readonly ifVersion?: number;
+  readonly wait?: true;
+}
+
+/** The typed options of `reshard`. */
+export interface ReshardFlags extends PlacementFlags {
+  readonly shards?: number;
   readonly ifVersion?: number;
   readonly wait?: true;
 }
@@ -34,6 +42,11 @@ take. With mesh.balance the hosts make these moves by themselves.`;
 const applyHelp = `
 The hosts carry the plan out, also when this command has ended: see cairn status. cairn cancel ends
 it, cairn rollback moves its shards back.`;
+
+const reshardHelp = `
+Without --shards the number is that of shards.count in the configuration. The hosts carry the change
+out, also when this command has ended: see cairn status. cairn cancel ends it before the new shards
+begin; afterwards another cairn reshard goes back.`;
 
 const drainHelp = `
 With --wait, exit code 1 when shards or partitions are left that no other host can take.`;
@@ -65,6 +78,19 @@ export function placementCommands(output: Output): Command[] {
         const { applyCommand } = await import("./apply.ts");
         await applyCommand(flags, output);
       }),
+    command("reshard", "change the number of shards while the mesh serves")
+      .option("--shards <n>", "shards of the training table", wholeNumber(SHARDS_MIN, SHARDS_MAX))
+      .option(
+        "--if-version <n>",
+        "refuse unless the mesh is at this version",
+        wholeNumber(0, 2 ** 50),
+      )
+      .option("--wait", wait)
+      .addHelpText("after", reshardHelp)
+      .action(async (flags: ReshardFlags) => {
+        const { reshardCommand } = await import("./reshard.ts");
+        await reshardCommand(flags, output);
+      }),
     command("status", "show the hosts of a mesh, their shards, and what moves")
       .action(async (flags: PlacementFlags) => {
         const { statusCommand } = await import("./status.ts");
@@ -92,7 +118,7 @@ export function placementCommands(output: Output): Command[] {
         const { drainCommand } = await import("./drain.ts");
         await drainCommand(name, "up", flags, output);
       }),
-    command("cancel", "end the plan that was applied; shards that have not moved stay")
+    command("cancel", "end the plan, or the change of the number of shards, that has not begun")
       .action(async (flags: PlacementFlags) => {
         const { cancelCommand } = await import("./apply.ts");
         await cancelCommand(flags, output);

@@ -5,6 +5,7 @@ import { sizeText } from "../../mesh/placement/byte_sizes.ts";
 import { refusedChanges } from "../../mesh/placement/fixed_counts.ts";
 import { moveMs } from "../../mesh/placement/move_time.ts";
 import { changesOf, type ShardDecision } from "../../mesh/placement/placement_plan.ts";
+import { planReshard } from "../../mesh/placement/reshard_plan.ts";
 import type { MeshView } from "../../mesh/ports/coordination.ts";
 import { meshSettingsOf } from "../../server/machine/mesh_settings.ts";
 import { counted } from "../../structures/counted.ts";
@@ -13,6 +14,7 @@ import type { Output } from "../command_line.ts";
 import { CommandError, CommandExit, exitCodes } from "../errors.ts";
 import type { PlacementFlags } from "./command.ts";
 import { planOfView, withMeshStore } from "./mesh_store.ts";
+import { reshardLines, RESTORED_BYTES_PER_SECOND } from "./reshard.ts";
 
 /** Exit code of a plan with changes. */
 export const CHANGES = 2;
@@ -36,6 +38,11 @@ export async function planCommand(flags: PlacementFlags, output: Output): Promis
       .reduce((sum, each) => sum + ("bytes" in each ? each.bytes : 0), 0);
     const estimatedMs = Math.ceil(moveMs(bytes, BYTES_PER_SECOND) / movesMax);
     const partitions = partitionDecisions(view, movesMax);
+    const { shardCount, servingReplica } = configuration;
+    const reshard = shardCount === view.identity.shards
+      ? undefined
+      : planReshard(view, shardCount, RESTORED_BYTES_PER_SECOND);
+    const servingBytes = shardCount * servingReplica.bytesMax;
     if (flags.json) {
       const { version, generation, identity } = view;
       const result = {
@@ -46,6 +53,7 @@ export async function planCommand(flags: PlacementFlags, output: Output): Promis
         refused,
         ...plan,
         partitions,
+        ...(reshard && { reshard: { ...reshard, servingBytes } }),
       };
       output.out(`${JSON.stringify(result)}\n`);
     } else {
@@ -56,13 +64,25 @@ export async function planCommand(flags: PlacementFlags, output: Output): Promis
         `${stays} of ${plan.shards.length} shards stay where they are (version ${version(view)})\n`,
       );
       for (const line of partitionLines(partitions)) output.out(line);
+      if (reshard !== undefined) {
+        for (const line of reshardLines(reshard, servingBytes)) output.out(line);
+      }
       for (const { reason } of refused) output.out(`refused: ${reason}\n`);
     }
     if (refused.length > 0) {
       throw new CommandError("the running mesh cannot take this configuration", exitCodes.failed);
     }
+    if (reshard !== undefined) {
+      const { from, to } = reshard;
+      output.err(
+        `shards.count is ${to}, and the mesh has ${from} shards: cairn reshard changes it\n`,
+      );
+    }
     const count = changes.length + later.length;
-    if (count === 0) return;
+    if (count === 0) {
+      if (reshard === undefined) return;
+      throw new CommandExit(CHANGES);
+    }
     const seconds = Math.ceil(estimatedMs / 1_000);
     const canMove = changes.length > 0 || later.some(({ kind }) => kind === "waits");
     const summary = canMove

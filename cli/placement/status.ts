@@ -3,12 +3,14 @@
  */
 import { sizeText } from "../../mesh/placement/byte_sizes.ts";
 import { shardViews } from "../../mesh/placement/mesh_views.ts";
+import { reshardStep } from "../../mesh/placement/reshard_progress.ts";
 import { decodePlan } from "../../mesh/placement/plan_document.ts";
 import { ownerOf } from "../../mesh/placement/views.ts";
 import { describe } from "../../mesh/ports/coordination.ts";
 import type { Output } from "../command_line.ts";
 import type { PlacementFlags } from "./command.ts";
 import { partitionsOn, withMeshStore } from "./mesh_store.ts";
+import { stepText } from "./reshard.ts";
 
 export async function statusCommand(flags: PlacementFlags, output: Output): Promise<void> {
   await withMeshStore(flags, async ({ read }) => {
@@ -32,6 +34,8 @@ export async function statusCommand(flags: PlacementFlags, output: Output): Prom
     const restless = [...view.placements].filter(([, { state }]) => state !== "active")
       .map(([key, placement]) => ({ key, placement }));
     const plan = view.plan && decodePlan(view.plan.document);
+    const { reshard } = view;
+    const step = reshardStep(view);
     const controller = view.control?.holder.host;
     if (flags.json) {
       const { version, generation, identity } = view;
@@ -43,6 +47,8 @@ export async function statusCommand(flags: PlacementFlags, output: Output): Prom
         hosts,
         restless,
         plan,
+        shards: identity.shards,
+        reshard: reshard && { ...reshard, step },
       };
       return output.out(`${JSON.stringify(result)}\n`);
     }
@@ -59,6 +65,9 @@ export async function statusCommand(flags: PlacementFlags, output: Output): Prom
       );
     }
     for (const { key, placement } of restless) output.out(`${key} is ${describe(placement)}\n`);
+    if (reshard !== undefined && step !== undefined) {
+      output.out(`${reshard.from} -> ${reshard.to} shards: ${stepText(step)}\n`);
+    }
     if (plan !== undefined) {
       output.out(`last plan: ${plan.state}, ${plan.moves.length} moves\n`);
     }

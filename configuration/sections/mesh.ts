@@ -9,7 +9,7 @@ import { s3Section } from "./s3.ts";
 
 export const shardsSection = z.strictObject({
   count: z.int().min(1).max(1024).default(4).describe(
-    "Number of shards of the training table. After a change, a restart redistributes the rows of the last snapshot.",
+    "Number of shards of the training table. After a change, a restart redistributes the rows of the last snapshot; a mesh on storage.redis keeps the number that it began with until `cairn reshard` changes it.",
   ),
 }).describe("Partitioning of the training table.");
 

@@ -86,6 +86,8 @@ export class Controller {
   /** When each step of a move or restore was first seen, on the store's clock, by its key. */
   #seen = new Map<PlacedKey, { readonly step: string; readonly sinceMs: number }>();
   readonly #sizes = new Map<PlacedKey, PartSize>();
+  /** The sharding of the sizes; undefined before any view. */
+  #sharding: number | undefined;
 
   constructor(options: ControllerOptions = defaultControllerOptions) {
     this.#options = options;
@@ -115,11 +117,14 @@ export class Controller {
     if (restores.length > 0) return restores;
     const overdue = this.#overdueRestores(view);
     if (overdue.length > 0) return overdue;
+    // The shards that would move are given up soon.
+    if (view.reshard?.state === "asked") return [];
     return [...this.#plannedMoves(view), ...kinds.flatMap((kind) => this.#moves(view, kind))]
       .slice(0, 1);
   }
 
   #remember(view: MeshView): void {
+    this.#followSharding(view);
     const seen = new Map<PlacedKey, { readonly step: string; readonly sinceMs: number }>();
     for (const [key, placement] of view.placements) {
       const size = reportedSize(view, key);
@@ -130,6 +135,20 @@ export class Controller {
       seen.set(key, before?.step === step ? before : { step, sinceMs: view.nowMs });
     }
     this.#seen = seen;
+  }
+
+  /** Gives each shard of a new sharding an even share of the rows until its owner reports them. */
+  #followSharding(view: MeshView): void {
+    const { sharding, shards } = view.identity;
+    const before = this.#sharding;
+    this.#sharding = sharding;
+    if (before === undefined || before === sharding) return;
+    const known = [...this.#sizes].filter(([key]) => key.startsWith("shard/"));
+    for (const [key] of known) this.#sizes.delete(key);
+    const share = (of: keyof PartSize) =>
+      Math.ceil(known.reduce((sum, [, size]) => sum + size[of], 0) / shards);
+    const size: PartSize = { rows: share("rows"), bytes: share("bytes") };
+    for (let shard = 0; shard < shards; shard++) this.#sizes.set(`shard/${shard}`, size);
   }
 
   #removals(view: MeshView): ControllerStep[] {

@@ -1,10 +1,9 @@
 /**
- * Counts that a mesh is created with, and that no running mesh changes: they say which shard has an
- * id, and which partition has a ranking.
+ * Counts that a mesh is created with, and that no running mesh changes: they say which partition
+ * has a ranking.
  */
 
 export interface FixedCounts {
-  readonly shards: number;
   readonly eventPartitions: number;
   readonly examplePartitions: number;
 }
@@ -18,7 +17,6 @@ export interface RefusedChange {
 }
 
 const names = {
-  shards: ["shards.count", "which shard owns a feature id"],
   eventPartitions: ["joiner.partitions", "which partition has a ranking's events"],
   examplePartitions: ["trainer.partitions", "which partition has a ranking's examples"],
 } as const satisfies Record<keyof FixedCounts, readonly [string, string]>;
@@ -31,7 +29,7 @@ export function refusedChanges(created: FixedCounts, asked: FixedCounts): Refuse
       const [setting, decides] = names[count];
       const reason = `${setting} is fixed when a mesh is created, because it decides ${decides}: ` +
         `set it to ${created[count]}, or stop the mesh and start another one with ` +
-        `${asked[count]}, ${count === "shards" ? "from a snapshot" : "without a snapshot"}`;
+        `${asked[count]}, without a snapshot`;
       return { setting, from: created[count], to: asked[count], reason };
     });
 }

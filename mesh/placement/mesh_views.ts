@@ -37,7 +37,7 @@ export function hostViews(view: MeshView, kind: PlacedKind): HostView[] {
   }));
 }
 
-/** Number of the things of a kind; fixed when the mesh was created. */
+/** Number of the things of a kind. */
 export function countOf({ identity }: MeshView, kind: PlacedKind): number {
   switch (kind) {
     case "shard":

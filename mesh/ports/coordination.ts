@@ -8,10 +8,11 @@
  * No method relies on a clock for safety: clocks only decide when a lease may be taken over.
  */
 import type { Json } from "./record_store.ts";
+import type { ReshardRecord, ReshardRequest } from "./resharding.ts";
 
-/** Numbers that are fixed when the mesh is created. */
+/** Numbers with which a mesh is created; all but `shards` are fixed from then on. */
 export interface MeshSettings {
-  /** Logical shards of the training table. */
+  /** Logical shards of the training table; {@link Coordination.askReshard} changes them. */
   readonly shards: number;
   readonly eventPartitions: number;
   readonly examplePartitions: number;
@@ -25,6 +26,8 @@ export interface MeshIdentity extends MeshSettings {
   readonly mesh: string;
   /** The protocol that all hosts speak now; raised when each of them can. */
   readonly protocol: number;
+  /** Number of the division of ids among shards; grows with each change of `shards`. */
+  readonly sharding: number;
 }
 
 /** One run of a host's process. */
@@ -178,6 +181,8 @@ export interface MeshView {
   readonly placements: ReadonlyMap<PlacedKey, Placement>;
   readonly manifest: ManifestRecord | undefined;
   readonly plan: PlanRecord | undefined;
+  /** The last change of the number of shards. */
+  readonly reshard: ReshardRecord | undefined;
 }
 
 /** The lease of a host after a renewal. */
@@ -194,7 +199,8 @@ export interface HostLease {
 /** The one truth about a mesh. All methods can be called again when their answer was lost. */
 export interface Coordination {
   /**
-   * Creates the mesh with these settings, or compares them with those of the mesh that exists.
+   * Creates the mesh with these settings, or compares them with those of the mesh that exists. The
+   * number of shards is not compared: the mesh keeps its own.
    *
    * @throws {MeshMismatchError} The mesh was created with other settings.
    */
@@ -270,12 +276,34 @@ export interface Coordination {
     expected: { readonly edition: number; readonly version?: number },
     document: Json,
   ): Promise<PlanRecord>;
+  /**
+   * Asks for another number of shards. The same request again is answered as the first one.
+   *
+   * @throws {ReshardRefusedError} The mesh cannot change it now.
+   * @throws {PlanConflictError} The mesh is at another version.
+   */
+  askReshard(request: ReshardRequest): Promise<ReshardRecord>;
+  /**
+   * Ends a change that has not begun.
+   *
+   * @throws {ReshardRefusedError} There is none.
+   */
+  cancelReshard(): Promise<ReshardRecord>;
+  /**
+   * Begins the sharding that was asked for: gives all shards up, to be restored in the new number
+   * from the newest snapshot, and ends the epochs of all trainers. Raises the generation.
+   *
+   * @param run The host with the role `sync`, which has taken a snapshot since the request.
+   * @throws {HostGoneError} The host was removed or replaced.
+   * @throws {ReshardRefusedError} This sharding is not asked for any more, or a shard moves.
+   */
+  beginSharding(run: HostRun, sharding: number): Promise<MeshIdentity>;
   /** Raises the protocol that the mesh speaks, once every host can. Never lowers it. */
   raiseProtocol(protocol: number): Promise<MeshIdentity>;
   /**
    * For an operator whose store was restored from old data: raises every epoch, the version, the
    * revision and the generation by {@link RECOVERY_STEP}, which is more than can have been lost,
-   * and gives all shards and partitions up for a new owner.
+   * and gives all shards and partitions up for a new owner. The sharding is raised too.
    */
   acceptLoss(): Promise<void>;
 }

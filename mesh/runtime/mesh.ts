@@ -212,6 +212,12 @@ export class Mesh {
     return this.#started.find((started) => started.address === address)?.node;
   }
 
+  /** The actors of a kind that this process has made and not ended. */
+  addressesOf(kind: string): Address[] {
+    return this.#started.map(({ address }) => address)
+      .filter((address) => address.startsWith(`${kind}/`));
+  }
+
   async #make({ kind, key, options, node }: PlannedActor): Promise<void> {
     this.#nodes.add(node);
     await this.#node(node).ask({ kind: "spawn", actorKind: kind, key, options }, {

@@ -4,6 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
+import { hasPlacement } from "../plan.ts";
 
 /** By the names that an operator knows from the file. */
 export function configurationDigests(
@@ -16,7 +17,8 @@ export function configurationDigests(
     model: digest([model, session.optimizer, session.seed]),
     embeddings: digest([tables, servingReplica.widths]),
     "joiner.tasks": digest(joiner.tasks),
-    "shards.count": digest(configuration.shardCount),
+    // A coordination store has the number of shards, whatever the files of the hosts say.
+    ...(!hasPlacement(configuration) && { "shards.count": digest(configuration.shardCount) }),
     "joiner.partitions": digest(configuration.partitions.events),
     "trainer.partitions": digest(configuration.partitions.examples),
     "trainer.count": digest(configuration.trainerCount),

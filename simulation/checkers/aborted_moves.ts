@@ -8,6 +8,7 @@ import type {
   EmbeddingShardMessage,
   SourceOpening,
 } from "../../actors/embedding_shard/protocol.ts";
+import { shardAt } from "../../server/plan.ts";
 import type { Checker, CheckerContext } from "./checker.ts";
 import { isApplied, ownerRunOf, ShardEpochs } from "./shard_epochs.ts";
 
@@ -15,9 +16,9 @@ const SHARD = "embedding_shard/";
 
 export function abortedMoves(context: CheckerContext): Checker {
   const epochs = new ShardEpochs();
-  /** Incarnation of the shard's state, by host and actor, since the actor began. */
+  /** Incarnation of the shard's state, by host and shard, since the actor began. */
   const incarnations = new Map<string, string>();
-  /** Incarnation that the owner had when its move was given up, by host and actor. */
+  /** Incarnation that the owner had when its move was given up, by host and shard. */
   const goesOn = new Map<string, string>();
   return {
     name: "aborted-moves",
@@ -27,14 +28,14 @@ export function abortedMoves(context: CheckerContext): Checker {
       if (before?.state !== "moving" || after.state !== "active") return;
       const owner = ownerRunOf(before);
       if (owner === undefined || owner.incarnation !== after.owner.incarnation) return;
-      const at = `${owner.host} ${SHARD}${key.slice("shard/".length)}`;
+      const at = `${owner.host} ${key.slice("shard/".length)}`;
       const incarnation = incarnations.get(at);
       if (incarnation !== undefined) goesOn.set(at, incarnation);
     },
     began(actor, host, options) {
       if (!actor.startsWith(SHARD)) return;
-      incarnations.delete(`${host} ${actor}`);
-      goesOn.delete(`${host} ${actor}`);
+      incarnations.delete(`${host} ${shardAt(actor)}`);
+      goesOn.delete(`${host} ${shardAt(actor)}`);
       epochs.began(actor, host, options);
       const epoch = epochs.of(actor, host ?? "");
       const owner = epoch === undefined ? host : epochs.ownerOf(actor, epoch);
@@ -43,7 +44,7 @@ export function abortedMoves(context: CheckerContext): Checker {
     },
     answers(actor, request, value, host) {
       if (!actor.startsWith(SHARD)) return;
-      const at = `${host} ${actor}`;
+      const at = `${host} ${shardAt(actor)}`;
       const message = request as EmbeddingShardMessage;
       if (message.kind === "openSource") {
         incarnations.set(at, (value as SourceOpening).incarnation);

@@ -84,14 +84,14 @@ async function problemOf(
   { mesh, configuration }: RunningMesh,
   seen: ReadonlyMap<bigint, Seen>,
 ): Promise<string | undefined> {
-  const { shardCount, embeddingShard } = configuration;
+  const { shardCount, sharding, embeddingShard } = configuration;
   const slots = new Map<number, SlotOptions>();
   for (const { slots: ofClass } of embeddingShard.tables.classes) {
     for (const slot of ofClass) slots.set(slot.number, slot);
   }
   const present = new Map<bigint, number>();
   for (let shard = 0; shard < shardCount; shard++) {
-    const owner = mesh.actorRef<EmbeddingShardMessage>(addresses.embeddingShard(shard));
+    const owner = mesh.actorRef<EmbeddingShardMessage>(addresses.embeddingShard(shard, sharding));
     for await (const { ids } of rowsOf(owner)) for (const id of ids) present.set(id, shard);
   }
   // A shard's clock is at least that of its rows, and at most that of all gradients.

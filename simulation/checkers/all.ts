@@ -42,7 +42,7 @@ export function allCheckers(world: ProcessWorld): CheckerFactory[] {
     exampleChunks,
     joinedExamples(world.configuration),
     shownItems,
-    exactlyOnce(configuration),
+    exactlyOnce,
     currentOpenings,
     wholeDeltas(configuration),
     wholeSnapshots,

@@ -80,14 +80,14 @@ async function problemOf(
 
 /** The table that has a row of the user; undefined where none has. */
 async function rowOf({ mesh: { mesh, configuration }, host }: Serving, user: string) {
-  const { shardCount, trainer: { userSlots }, servingReplica } = configuration;
+  const { shardCount, sharding, trainer: { userSlots }, servingReplica } = configuration;
   const ids = new Set(userSlots.ids.map((slot) => featureIdOf(slot, signatureOf(user))));
   for (let shard = 0; shard < shardCount; shard++) {
-    const owner = addresses.embeddingShard(shard);
+    const owner = addresses.embeddingShard(shard, sharding);
     for await (const page of rowsOf(mesh.actorRef<EmbeddingShardMessage>(owner))) {
       if (page.ids.some((id) => ids.has(id))) return owner;
     }
-    const address = addresses.servingReplica(shard, host);
+    const address = addresses.servingReplica(shard, sharding, host);
     const replica = mesh.actorRef<ServingReplicaMessage>(address);
     for (let rowClass = 0; rowClass < servingReplica.widths.length; rowClass++) {
       const starts = Uint32Array.from(

@@ -16,22 +16,23 @@ import type {
   EmbeddingShardMessage,
   RemoveRows,
 } from "../../actors/embedding_shard/protocol.ts";
-import type { CairnConfiguration } from "../../configuration/configuration.ts";
+import type { EmbeddingShardOptions } from "../../actors/embedding_shard/options.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import type { Address, Message } from "../../mesh/runtime/actor.ts";
-import type { Checker, CheckerContext, CheckerFactory } from "./checker.ts";
+import { shardAt } from "../../server/plan.ts";
+import { present } from "../../structures/invariant.ts";
+import type { Checker, CheckerContext } from "./checker.ts";
 import { decodedChunks } from "./decoded_records.ts";
 import { idsOfRows } from "./example_rows.ts";
 
 const SHARD = "embedding_shard/";
 
-export function exactlyOnce(configuration: () => CairnConfiguration): CheckerFactory {
-  return (context) => new ExactlyOnce(configuration, context);
+export function exactlyOnce(context: CheckerContext): Checker {
+  return new ExactlyOnce(context);
 }
 
 class ExactlyOnce implements Checker {
   readonly name = "exactly-once";
-  readonly #configuration: () => CairnConfiguration;
   readonly #context: CheckerContext;
   readonly #kernel = BatchKernel.create();
   /** Ids of each row, by source. */
@@ -40,18 +41,18 @@ class ExactlyOnce implements Checker {
   readonly #firstRows = new Map<string, number[]>();
   /** Sequence that the shard stands at, by its incarnation and source. */
   readonly #at = new Map<string, number>();
-  #owners = new Map<bigint, number>();
-  #shards = 0;
+  /** Number of the shards among which ids are divided, by the actor of one of them. */
+  readonly #shards = new Map<string, number>();
+  /** The shard of an id, by number of shards and id. */
+  readonly #owners = new Map<number, Map<bigint, number>>();
 
-  constructor(configuration: () => CairnConfiguration, context: CheckerContext) {
-    this.#configuration = configuration;
+  constructor(context: CheckerContext) {
     this.#context = context;
   }
 
-  processBegan(): void {
-    const { shardCount } = this.#configuration();
-    if (shardCount !== this.#shards) this.#owners = new Map();
-    this.#shards = shardCount;
+  began(actor: Address, _host?: string, options?: unknown): void {
+    if (!actor.startsWith(SHARD)) return;
+    this.#shards.set(actor, (options as EmbeddingShardOptions).shards);
   }
 
   durable(log: string, partition: number, records: readonly Uint8Array[]): void {
@@ -156,23 +157,26 @@ class ExactlyOnce implements Checker {
 
   /** Occurrences of the shard's ids in rows `from` to `to` of a source. */
   #owed(actor: Address, source: string, from: number, to: number): Map<bigint, number> {
-    const shard = Number(actor.slice(SHARD.length));
+    const shard = shardAt(actor);
+    const shards = present(this.#shards.get(actor), "a shard begins before it answers");
     const owed = new Map<bigint, number>();
     const rows = this.#rows.get(source) ?? [];
     for (const ids of rows.slice(from, to)) {
       for (const id of ids) {
-        if (this.#ownerOf(id) === shard) owed.set(id, (owed.get(id) ?? 0) + 1);
+        if (this.#ownerOf(id, shards) === shard) owed.set(id, (owed.get(id) ?? 0) + 1);
       }
     }
     return owed;
   }
 
-  #ownerOf(id: bigint): number {
-    let owner = this.#owners.get(id);
+  #ownerOf(id: bigint, shards: number): number {
+    const owners = this.#owners.get(shards) ?? new Map<bigint, number>();
+    this.#owners.set(shards, owners);
+    let owner = owners.get(id);
     if (owner === undefined) {
-      const { groupStarts } = this.#kernel.unique(BigUint64Array.of(id), this.#shards);
+      const { groupStarts } = this.#kernel.unique(BigUint64Array.of(id), shards);
       owner = groupStarts.findIndex((start) => start > 0) - 1;
-      this.#owners.set(id, owner);
+      owners.set(id, owner);
     }
     return owner;
   }

@@ -5,6 +5,7 @@
  */
 import type { EmbeddingShardMessage } from "../../actors/embedding_shard/protocol.ts";
 import type { SnapshotManifest } from "../../records/snapshot_manifest.ts";
+import { shardAt } from "../../server/plan.ts";
 import type { Checker, CheckerContext } from "./checker.ts";
 import { ShardEpochs } from "./shard_epochs.ts";
 
@@ -23,9 +24,9 @@ export function oneCutPerManifest(context: CheckerContext): Checker {
       if (!actor.startsWith("embedding_shard/")) return;
       const message = request as EmbeddingShardMessage;
       if (message.kind === "beginSnapshot") {
-        cuts.set(`${message.snapshot} ${actor}`, writerOf(actor, host));
+        cuts.set(`${message.snapshot} ${shardAt(actor)}`, writerOf(actor, host));
       } else if (message.kind === "writeSnapshot") {
-        const key = `${message.snapshot} ${actor}`;
+        const key = `${message.snapshot} ${shardAt(actor)}`;
         parts.set(key, (parts.get(key) ?? new Set()).add(writerOf(actor, host)));
       }
     },
@@ -33,7 +34,7 @@ export function oneCutPerManifest(context: CheckerContext): Checker {
       if (!name.endsWith("/manifest.json")) return;
       const manifest = JSON.parse(new TextDecoder().decode(bytes)) as SnapshotManifest;
       for (const { shard } of manifest.shards) {
-        const key = `${manifest.name} embedding_shard/${shard}`;
+        const key = `${manifest.name} ${shard}`;
         const writers = [...parts.get(key) ?? []];
         if (writers.length === 1 && writers[0] === cuts.get(key)) continue;
         context.fail(

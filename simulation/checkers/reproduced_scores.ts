@@ -111,12 +111,13 @@ async function differenceOf(
   const session = await referenceSessions(configuration).openInference();
   session.load(weights);
   const { layout, schema } = configuration.scorer;
-  const { shardCount } = configuration;
+  const { shardCount, sharding } = configuration;
   const grouped = BatchKernel.create(layout.classes).unique(features.ids, shardCount);
   const rows = await new ShardFanOut(shardCount, layout.classes.length).ask(
     grouped.groupStarts,
     async ({ shard, from, to, starts }) => {
-      const owner = mesh.mesh.actorRef<EmbeddingShardMessage>(addresses.embeddingShard(shard));
+      const address = addresses.embeddingShard(shard, sharding);
+      const owner = mesh.mesh.actorRef<EmbeddingShardMessage>(address);
       const ids = grouped.uniqueIds.slice(from, to);
       return (await owner.ask({ kind: "lookup", ids, starts, missing: "zeros" }, BUDGET)).rows;
     },

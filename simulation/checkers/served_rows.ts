@@ -56,8 +56,11 @@ async function differenceOf(
   shard: number,
   host: string | undefined,
 ): Promise<string | undefined> {
-  const owner = mesh.actorRef<EmbeddingShardMessage>(addresses.embeddingShard(shard));
-  const replica = mesh.actorRef<ServingReplicaMessage>(addresses.servingReplica(shard, host));
+  const { sharding } = configuration;
+  const owner = mesh.actorRef<EmbeddingShardMessage>(addresses.embeddingShard(shard, sharding));
+  const replica = mesh.actorRef<ServingReplicaMessage>(
+    addresses.servingReplica(shard, sharding, host),
+  );
   const classes = configuration.embeddingShard.tables.classes.length;
   let rowsSeen = 0;
   for await (const page of rowsOf(owner)) {

@@ -5,6 +5,7 @@
 import type { EmbeddingShardOptions } from "../../actors/embedding_shard/options.ts";
 import type { HostRun, Placement } from "../../mesh/ports/coordination.ts";
 import type { Message } from "../../mesh/runtime/actor.ts";
+import { shardAt } from "../../server/plan.ts";
 
 const SHARD = "embedding_shard/";
 
@@ -40,7 +41,7 @@ export class ShardEpochs {
 
   /** The host that the store has named for an epoch. */
   ownerOf(actor: string, epoch: number): string | undefined {
-    return this.#owners.get(`${actor} ${epoch}`);
+    return this.#owners.get(`${SHARD}${shardAt(actor)} ${epoch}`);
   }
 
   /** The present process of a host, in words. */

@@ -8,8 +8,10 @@
  *
  * In a mesh, a shard that another host restores counts as one that a fault has crashed.
  */
+import { shardAt } from "../../server/plan.ts";
 import type { Checker, CheckerContext } from "./checker.ts";
 
+const SHARD = "embedding_shard/";
 /** Fewer than any actor's `restartsMax`. */
 const CRASHES_MAX = 3;
 const PERIOD_MS = 60_000;
@@ -50,6 +52,7 @@ export function supervision(context: CheckerContext): Checker {
 
 /** Whether the actor restarts when the other one does: a trainer, where a shard lost its rows. */
 function restartsWith(actor: string, crashed: string): boolean {
-  return actor === crashed ||
-    actor.startsWith("trainer/") && crashed.startsWith("embedding_shard/");
+  if (!crashed.startsWith(SHARD)) return actor === crashed;
+  return actor.startsWith("trainer/") ||
+    actor.startsWith(SHARD) && shardAt(actor) === shardAt(crashed);
 }

@@ -32,6 +32,7 @@ import { shownItems } from "../checkers/shown_items.ts";
 import { statedAnswers } from "../checkers/stated_answers.ts";
 import { supervision } from "../checkers/supervision.ts";
 import { wholeDeltas } from "../checkers/whole_deltas.ts";
+import { wholeShardings } from "../checkers/whole_shardings.ts";
 import { wholeSnapshots } from "../checkers/whole_snapshots.ts";
 import type { MeshWorld } from "./mesh_world.ts";
 
@@ -45,7 +46,7 @@ export function meshCheckers(world: MeshWorld): CheckerFactory[] {
     exampleChunks,
     joinedExamples(world.configuration),
     shownItems,
-    exactlyOnce(configuration),
+    exactlyOnce,
     currentOpenings,
     wholeDeltas(configuration),
     wholeSnapshots,
@@ -59,6 +60,7 @@ export function meshCheckers(world: MeshWorld): CheckerFactory[] {
     oneCutPerManifest,
     abortedMoves,
     servedByHosts(world),
+    wholeShardings(() => servingOf(world).map(({ mesh }) => mesh)),
     ascendingAcceptance,
     promptAsks,
     erasedUsers(serving, () => world.contents()),

@@ -1,6 +1,7 @@
 /**
  * The work that a healed mesh of several hosts still has to do.
  */
+import { reshardStep } from "../../mesh/placement/reshard_progress.ts";
 import { reasonOf } from "../../mesh/runtime/errors.ts";
 import { type LogsAtRest, pendingOf } from "../liveness.ts";
 import type { MeshWorld } from "./mesh_world.ts";
@@ -12,6 +13,7 @@ const STEADY_MS = 1_000;
  * The pending work in words; undefined when there is none.
  *
  *     every host has started;  every shard and partition is active;
+ *     every serving host uses the replicas of the present sharding;
  *     seen from every serving host: the logs are read, everything learned is served
  */
 export async function pendingInMesh(world: MeshWorld): Promise<string | undefined> {
@@ -20,7 +22,12 @@ export async function pendingInMesh(world: MeshWorld): Promise<string | undefine
   const { actor, atMs } = world.lastBegun;
   if (atMs + STEADY_MS > world.clock.monotonicMs()) return `${actor} was restarted just now`;
   try {
-    const { placements } = await world.coordination().read();
+    const view = await world.coordination().read();
+    const { placements } = view;
+    const step = reshardStep(view)?.kind;
+    if (step !== undefined && step !== "done" && step !== "cancelled") {
+      return `the change of the number of shards is ${step}`;
+    }
     for (const [key, { state, epoch }] of placements) {
       if (state !== "active") return `${key} is ${state} in epoch ${epoch}`;
     }

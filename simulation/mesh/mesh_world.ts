@@ -7,10 +7,11 @@ import { MemoryProfileStore } from "../../mesh/adapters/memory/memory_profile_st
 import type { ActorRef, Address, Message } from "../../mesh/runtime/actor.ts";
 import { reasonOf } from "../../mesh/runtime/errors.ts";
 import type { Coordination } from "../../mesh/ports/coordination.ts";
+import { ReshardRefusedError } from "../../mesh/ports/resharding.ts";
 import { InvariantError, present } from "../../structures/invariant.ts";
 import type { CheckerFactory } from "../checkers/checker.ts";
 import type { Fault, Interrupt } from "../plan/fault.ts";
-import type { RestartHost } from "../plan/mesh_fault.ts";
+import type { ReshardMesh, RestartHost } from "../plan/mesh_fault.ts";
 import type { MailboxState } from "../world/process_nodes.ts";
 import type { PendingAsk } from "../world/observed.ts";
 import { type Exchange, World, type WorldOptions } from "../world/world.ts";
@@ -283,6 +284,8 @@ export class MeshWorld extends World {
           () => this.#operator.run((mesh) => mesh.setHostState(fault.host, "up")),
         );
         return;
+      case "reshardMesh":
+        return this.#reshard(fault);
       case "crashActor":
         this.crashing.add(fault.actor as Address);
         return;
@@ -301,6 +304,22 @@ export class MeshWorld extends World {
       default:
         throw new Error(`${fault.kind} strikes one process, and this is a mesh of several hosts`);
     }
+  }
+
+  #reshard({ shards, cancelMs }: ReshardMesh): void {
+    this.#operator.run(async (mesh) => {
+      const { identity } = await mesh.read();
+      if (identity.shards !== shards) await mesh.askReshard({ shards });
+    });
+    if (cancelMs === undefined) return;
+    this.clock.schedule(cancelMs, () =>
+      this.#operator.run(async (mesh) => {
+        const { reshard } = await mesh.read();
+        if (reshard?.state !== "asked") return;
+        await mesh.cancelReshard().catch((error) => {
+          if (!(error instanceof ReshardRefusedError)) throw error; // it has begun meanwhile
+        });
+      }));
   }
 
   protected override stall(node: string, forMs: number): void {

@@ -81,6 +81,14 @@ export interface DrainHost extends Episode {
   readonly host: string;
 }
 
+/** The operator asks for another number of shards, and ends the change if it has not begun. */
+export interface ReshardMesh extends Moment {
+  readonly kind: "reshardMesh";
+  readonly shards: number;
+  /** Time until the operator ends it, ms; undefined = never. */
+  readonly cancelMs?: number;
+}
+
 /** Any fault of a mesh of several hosts. */
 export type MeshFault =
   | KillHost
@@ -92,7 +100,8 @@ export type MeshFault =
   | StopRedis
   | SlowRedis
   | FailOverRedis
-  | DrainHost;
+  | DrainHost
+  | ReshardMesh;
 
 /** The fault in words; its time is told elsewhere. */
 export function wordsOfMeshFault(fault: MeshFault, seconds: (ms: number) => string): string {
@@ -128,6 +137,11 @@ export function wordsOfMeshFault(fault: MeshFault, seconds: (ms: number) => stri
       }`;
     case "drainHost":
       return `drain host ${fault.host}, undrain it after ${seconds(fault.forMs)}`;
+    case "reshardMesh": {
+      const { shards, cancelMs } = fault;
+      const ends = cancelMs === undefined ? "" : `, and give it up after ${seconds(cancelMs)}`;
+      return `change the mesh to ${shards} shards${ends}`;
+    }
     default:
       return fault satisfies never;
   }

@@ -85,6 +85,27 @@ export const meshPlants: readonly Plant[] = [
     scenario: "drain-under-load",
   },
   {
+    name: "replicas-taken-early",
+    edits: [{
+      file: "actors/scorer/scorer.ts",
+      find:
+        "    if (sharding <= this.#sharding || learnedThroughMs < this.#learnedThroughMs) return;\n",
+      replace: "    if (sharding <= this.#sharding) return;\n",
+    }],
+    seenBy: ["whole-shardings"],
+    scenario: "live-reshard",
+  },
+  {
+    name: "replicas-offered-half",
+    edits: [{
+      file: "actors/parameter_sync/parameter_sync.ts",
+      find: "        if (served.sharding < sharding && this.#whole.has(i)) await",
+      replace: "        if (served.sharding < sharding) await",
+    }],
+    seenBy: ["whole-shardings"],
+    scenario: "live-reshard",
+  },
+  {
     name: "erased-too-early",
     edits: [{
       file: "gateway/erasure/erasure_state.ts",

@@ -169,6 +169,50 @@ export const meshScenarios: readonly Scenario[] = [
   },
   {
     ...mesh,
+    name: "live-reshard",
+    description: "the number of shards changes while hosts are killed, paused and cut off",
+    families: [],
+    faults: (random, configuration, forMs) => {
+      const hosts = hostsOf(configuration);
+      const isQuiet = random.nextFloat() < 0.2;
+      return moments(forMs, 3).flatMap((atMs): Fault[] => {
+        const shards = chosen(random, [1, 2, 3, 5, 7, 8]);
+        const cancelMs = random.nextFloat() < 0.2
+          ? Math.round(random.nextFloat() * 400)
+          : undefined;
+        const reshard: Fault = {
+          kind: "reshardMesh",
+          atMs,
+          shards,
+          ...(cancelMs !== undefined && { cancelMs }),
+        };
+        if (isQuiet) return [reshard];
+        const host = chosen(random, hosts);
+        const struckMs = Math.round(atMs + random.nextFloat() * 1_500);
+        const drawn = random.nextFloat();
+        const downMs = Math.round(200 + random.nextFloat() * 5_000);
+        if (drawn < 0.5) {
+          return [reshard, { kind: "killHost", atMs: struckMs, host, power: drawn < 0.25, downMs }];
+        }
+        if (drawn < 0.75) {
+          // Past its lease.
+          const forMs = Math.round(LEASE_MS * (1 + drawn));
+          return [reshard, { kind: "pauseHost", atMs: struckMs, host, forMs }];
+        }
+        const to = chosen(random, hosts.filter((other) => other !== host));
+        return [reshard, {
+          kind: "cutHosts",
+          atMs: struckMs,
+          from: host,
+          to,
+          bothWays: drawn < 0.9,
+          forMs: downMs,
+        }];
+      });
+    },
+  },
+  {
+    ...mesh,
     name: "drain-under-load",
     description: "hosts are drained and undrained while visitors act; links are slow",
     clients: 6,

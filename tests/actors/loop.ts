@@ -300,6 +300,7 @@ export class Loop {
       return interference.inferenceSession?.(session) ?? session;
     };
     await this.#start(defineScorer({ createSession: createInference }), 0, {
+      sharding: 0,
       replicas,
       sync: "parameter_sync/0",
       lookupBudgetMs: 1_000,
@@ -356,6 +357,7 @@ export class Loop {
       ...this.options.ranker,
     });
     await this.#start(defineParameterSync(), 0, {
+      sharding: 0,
       shards,
       replicas,
       trainers: this.trainers,

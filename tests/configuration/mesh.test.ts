@@ -186,11 +186,11 @@ Deno.test("the hosts' parts together are the plan, each actor on a node of one h
     assert.equal(new Set(names).size, names.length);
     const hostOf = (address: string) => plan[names.indexOf(address)].node.split(":")[0];
     assert.deepEqual(
-      [0, 1, 2, 3].map((shard) => hostOf(addresses.embeddingShard(shard))),
+      [0, 1, 2, 3].map((shard) => hostOf(addresses.embeddingShard(shard, 0))),
       ["tables-1", "tables-2", "tables-1", "tables-2"],
     );
     assert.equal(hostOf(addresses.ranker("edge")), "edge");
-    assert.equal(hostOf(addresses.servingReplica(6, "edge")), "edge");
+    assert.equal(hostOf(addresses.servingReplica(6, 0, "edge")), "edge");
   }
 });
 

@@ -28,6 +28,7 @@ import {
 import type { RecordStore } from "../../mesh/ports/record_store.ts";
 import { Coordinator } from "../../mesh/runtime/coordination/coordinator.ts";
 import { SeededRandom } from "../../mesh/simulation/seeded_random.ts";
+import { reshardContract } from "./reshard_contract.ts";
 
 export interface CoordinationUnderTest {
   /** A connection to the mesh's one store; several stand for several processes. */
@@ -119,13 +120,25 @@ export function coordinationContract(
     return await change(mesh, epoch, key, { state: "active", owner });
   };
 
+  reshardContract((name, body) =>
+    test(name, ({ mesh, brief }) =>
+      body({
+        mesh,
+        brief,
+        control: (host) => control(mesh, host),
+        activate: (epoch, key, owner) => activate(mesh, epoch, key, owner),
+      })), host);
+
   test("a mesh is created once, and other settings are refused by name", async ({ mesh, another }) => {
     const first = await mesh.open(settings);
     const other = await another();
     assert.deepEqual(await other.open({ ...settings }), first);
-    const refused = await other.open({ ...settings, shards: 8 }).catch((error) => error);
+    const refused = await other.open({ ...settings, eventPartitions: 8 }).catch((error) => error);
     assert.ok(refused instanceof MeshMismatchError);
-    assert.match(refused.message, /created with shards.count 4, and the configuration asks for 8/);
+    assert.match(
+      refused.message,
+      /created with joiner.partitions 2, and the configuration asks for 8/,
+    );
     await assert.rejects(other.open({ ...settings, schema: "s2" }), MeshMismatchError);
   });
 

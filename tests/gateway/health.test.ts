@@ -145,7 +145,7 @@ Deno.test("losses are warnings with their number until ten minutes after the las
 Deno.test("serving tables at their limit are a warning while rows are left out", async () => {
   let rowsLeftOut = 0;
   const replicas = [replica(() => ({ rowsLeftOut })), replica(() => ({ rowsLeftOut: 0 }))];
-  const { warnings } = healthOf({ replicas });
+  const { warnings } = healthOf({ replicas: () => replicas });
   assert.deepEqual(await warnings(), []);
   rowsLeftOut = 12;
   assert.match((await warnings())[0], /^rows-not-served 12: .*embeddings\.serving\.bytesMax/);

@@ -62,7 +62,7 @@ async function tracesIn(directory: string, user: string): Promise<string[]> {
 async function rowsIn({ mesh, configuration }: RunningMesh): Promise<Map<bigint, string>> {
   const rows = new Map<bigint, string>();
   for (let shard = 0; shard < configuration.shardCount; shard++) {
-    const ref = mesh.actorRef<EmbeddingShardMessage>(addresses.embeddingShard(shard));
+    const ref = mesh.actorRef<EmbeddingShardMessage>(addresses.embeddingShard(shard, 0));
     for await (const page of rowsOf(ref)) {
       const width = page.rows.length / Math.max(1, page.ids.length);
       page.ids.forEach((id, i) => {

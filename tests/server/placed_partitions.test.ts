@@ -5,7 +5,6 @@
  */
 import assert from "node:assert/strict";
 import type { SetLeased } from "../../actors/trainer/protocol.ts";
-import type { EmbeddingShardOptions } from "../../actors/embedding_shard/options.ts";
 import { MemoryRecordStore } from "../../mesh/adapters/memory/memory_record_store.ts";
 import type { PlacedKey } from "../../mesh/ports/coordination.ts";
 import { type RecordStore, RecordStoreUnavailableError } from "../../mesh/ports/record_store.ts";
@@ -14,6 +13,7 @@ import { Coordinator } from "../../mesh/runtime/coordination/coordinator.ts";
 import { Mesh } from "../../mesh/runtime/mesh.ts";
 import { SimulatedMesh } from "../../mesh/simulation/simulated_mesh.ts";
 import { PlacementAgent } from "../../server/placement_agent.ts";
+import { fixedSharding } from "./fixed_sharding.ts";
 import { placedAddress } from "../../server/plan.ts";
 
 const LEASE_MS = 2_000;
@@ -74,6 +74,8 @@ async function startHosts(
     const { random } = simulated;
     const coordination = new Coordinator({ store, random, protocol: 1, ...leases });
     change(host, coordination);
+    const settings = { shards: 0, eventPartitions: 1, examplePartitions: 2, schema: "s" };
+    await simulated.settle(coordination.open(settings));
     admin = new Coordinator({ store: memory, random, protocol: 1, ...leases });
     const definitions = ["joiner", "trainer"].map((kind) =>
       observed(kind, (text) => void notes.push(text))
@@ -84,7 +86,6 @@ async function startHosts(
     const agent = new PlacementAgent({
       mesh,
       coordination,
-      settings: { shards: 0, eventPartitions: 1, examplePartitions: 2, schema: "s" },
       description: {
         host,
         incarnation: `${host}-1`,
@@ -94,10 +95,10 @@ async function startHosts(
         version: "1",
         protocols: [1, 1],
       },
-      shard: {} as EmbeddingShardOptions,
+      sharding: fixedSharding(),
       nodeOf: (host) => host,
       actorOf(key: PlacedKey, tenure: number) {
-        const [kind, name] = placedAddress(key).split("/");
+        const [kind, name] = placedAddress(key, 0).split("/");
         return { kind, key: name, node: host, options: { host, tenure } };
       },
       ttlMs: LEASE_MS,

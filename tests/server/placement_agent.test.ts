@@ -16,6 +16,7 @@ import { Mesh } from "../../mesh/runtime/mesh.ts";
 import type { AnyDefinition } from "../../mesh/runtime/node_actor.ts";
 import { SimulatedMesh } from "../../mesh/simulation/simulated_mesh.ts";
 import { PlacementAgent } from "../../server/placement_agent.ts";
+import { fixedSharding } from "./fixed_sharding.ts";
 
 const LEASE_MS = 2_000;
 
@@ -77,13 +78,14 @@ async function startHost(
     hostTtlMs: leaseMs,
     controlTtlMs: leaseMs,
   });
+  const settings = { shards: 1, eventPartitions: 0, examplePartitions: 0, schema: "s" };
+  await simulated.settle(coordination.open(settings));
   const gone: Error[] = [];
   const agent = new PlacementAgent({
     mesh,
     coordination,
-    settings: { shards: 1, eventPartitions: 0, examplePartitions: 0, schema: "s" },
     description,
-    shard: {} as EmbeddingShardOptions,
+    sharding: fixedSharding(),
     nodeOf: () => "main",
     actorOf: () => assert.fail("no partition is placed"),
     ttlMs: leaseMs,

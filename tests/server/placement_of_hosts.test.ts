@@ -22,6 +22,7 @@ import { Mesh } from "../../mesh/runtime/mesh.ts";
 import type { Node } from "../../mesh/runtime/node.ts";
 import { SimulatedMesh } from "../../mesh/simulation/simulated_mesh.ts";
 import { PlacementAgent } from "../../server/placement_agent.ts";
+import { fixedSharding } from "./fixed_sharding.ts";
 import { batchOf, DIM, options, unmoved } from "./moving_shard.ts";
 
 const SHARD = "embedding_shard/0";
@@ -64,6 +65,8 @@ class World {
   async start(): Promise<void> {
     const { simulated, coordination } = this;
     const blobs = new MemoryBlobStore();
+    const settings = { shards: 1, eventPartitions: 0, examplePartitions: 0, schema: "s" };
+    await simulated.settle(coordination.open(settings));
     const nodes = [simulated.node("a"), simulated.node("b"), this.trainer];
     for (const [i, left] of nodes.entries()) {
       for (const right of nodes.slice(i + 1)) simulated.link(left, right);
@@ -92,7 +95,6 @@ class World {
       const agent = new PlacementAgent({
         mesh,
         coordination,
-        settings: { shards: 1, eventPartitions: 0, examplePartitions: 0, schema: "s" },
         description: {
           host: home.name,
           incarnation: `${home.name}-1`,
@@ -102,7 +104,7 @@ class World {
           version: "1",
           protocols: [1, 1],
         },
-        shard: options,
+        sharding: fixedSharding(options),
         nodeOf: (host) => host,
         actorOf: () => assert.fail("no partition is placed"),
         ttlMs: LEASE_MS,

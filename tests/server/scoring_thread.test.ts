@@ -60,7 +60,7 @@ Deno.test("shards and trainers stay in worker threads where scores are in the ma
   const placed = withScoringThread(parse("{ kind: workers, scoringThread: main }"), 2);
   const nodes = new Map(planOf(placed).map(({ kind, key, node }) => [`${kind}/${key}`, node]));
   assert.equal(nodes.get(addresses.trainer(0)), "trainer-0");
-  assert.equal(nodes.get(addresses.embeddingShard(1)), "shards-1");
+  assert.equal(nodes.get(addresses.embeddingShard(1, 0)), "shards-1");
 });
 
 Deno.test("the hosts of a mesh share one plan whatever cores they have", () => {

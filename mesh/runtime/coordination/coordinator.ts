@@ -18,6 +18,7 @@ import type {
   Placement,
   PlanRecord,
 } from "../../ports/coordination.ts";
+import type { ReshardRecord, ReshardRequest } from "../../ports/resharding.ts";
 import type { Random } from "../../ports/random.ts";
 import type { Json, RecordStore } from "../../ports/record_store.ts";
 import { present } from "../../../structures/invariant.ts";
@@ -40,6 +41,7 @@ import {
 } from "./host_rules.ts";
 import { place } from "./placement_rules.ts";
 import { placedKeys, recordKeys, records } from "./record_keys.ts";
+import { askReshard, beginSharding, cancelReshard } from "./reshard_rules.ts";
 
 /** Options of {@link Coordinator}. */
 export interface CoordinatorOptions extends LeaseOptions {
@@ -82,6 +84,7 @@ export class Coordinator implements Coordination {
         placements: new Map(placedKeys(identity).map((key) => [key, records.placement(view, key)])),
         manifest: records.manifest(view),
         plan: records.plan(view),
+        reshard: records.reshard(view),
       };
     });
   }
@@ -146,6 +149,18 @@ export class Coordinator implements Coordination {
     return this.#store.transact((view) => writePlan(view, expected, document), {
       keys: [recordKeys.plan, recordKeys.counts],
     });
+  }
+
+  askReshard(request: ReshardRequest): Promise<ReshardRecord> {
+    return this.#store.transact((view) => askReshard(view, request));
+  }
+
+  cancelReshard(): Promise<ReshardRecord> {
+    return this.#store.transact((view) => cancelReshard(view), { keys: [recordKeys.reshard] });
+  }
+
+  beginSharding(run: HostRun, sharding: number): Promise<MeshIdentity> {
+    return this.#store.transact((view) => beginSharding(view, run, sharding));
   }
 
   raiseProtocol(protocol: number): Promise<MeshIdentity> {

@@ -9,6 +9,7 @@ import {
   MeshMismatchError,
   type MeshSettings,
   type PlacedKey,
+  type Placement,
   PlanConflictError,
   type PlanRecord,
   RECOVERY_STEP,
@@ -18,9 +19,8 @@ import type { Json, RecordView } from "../../ports/record_store.ts";
 import { present } from "../../../structures/invariant.ts";
 import { json, placedKeys, recordKeys, records } from "./record_keys.ts";
 
-/** The names of the settings in the configuration. */
-const settingNames: Readonly<Record<keyof MeshSettings, string>> = {
-  shards: "shards.count",
+/** The settings that no mesh changes, by their names in the configuration. */
+const settingNames: Readonly<Record<Exclude<keyof MeshSettings, "shards">, string>> = {
   eventPartitions: "joiner.partitions",
   examplePartitions: "trainer.partitions",
   schema: "features, model or embeddings of digest",
@@ -40,12 +40,15 @@ export function openMesh(
       eventPartitions,
       examplePartitions,
       schema,
+      sharding: 0,
       ...created,
     };
     view.set(recordKeys.identity, json(identity));
     return identity;
   }
-  for (const [name, setting] of Object.entries(settingNames) as [keyof MeshSettings, string][]) {
+  for (
+    const [name, setting] of Object.entries(settingNames) as [keyof typeof settingNames, string][]
+  ) {
     if (found[name] !== settings[name]) {
       throw new MeshMismatchError(setting, String(found[name]), String(settings[name]));
     }
@@ -131,8 +134,18 @@ export function acceptLoss(view: RecordView): void {
     const ended = { ...control, epoch: control.epoch + RECOVERY_STEP, expiresMs: 0 };
     view.set(recordKeys.control, json(ended));
   }
-  for (const key of placedKeys(identity)) {
-    const { epoch } = records.placement(view, key);
+  // A sharding that was lost may have begun on some hosts.
+  const sharding = identity.sharding + RECOVERY_STEP;
+  view.set(recordKeys.identity, json({ ...identity, sharding }));
+  const reshard = records.reshard(view);
+  if (reshard?.state === "asked") {
+    view.set(recordKeys.reshard, json({ ...reshard, state: "cancelled" }));
+  }
+  const current = new Set(placedKeys(identity));
+  // The shards of an earlier sharding keep their epochs for a later one.
+  const earlier = view.entries("shard/").map(([key]) => key as PlacedKey);
+  for (const key of new Set([...current, ...earlier])) {
+    const { epoch }: Placement = records.placement(view, key);
     view.set(key, json({ state: "unassigned", epoch: epoch + RECOVERY_STEP }));
   }
   view.skipRevisions(RECOVERY_STEP);

@@ -12,6 +12,7 @@ import type {
   Placement,
   PlanRecord,
 } from "../../ports/coordination.ts";
+import type { ReshardRecord } from "../../ports/resharding.ts";
 import type { Json, RecordView } from "../../ports/record_store.ts";
 
 /** Keys of single records; hosts and placements have one key each. */
@@ -22,6 +23,7 @@ export const recordKeys = {
   counts: "counts",
   manifest: "manifest",
   plan: "plan",
+  reshard: "reshard",
   host: (host: string) => `${HOST_PREFIX}${host}`,
 } as const;
 
@@ -36,12 +38,17 @@ export interface Counts {
 
 /** The records of coordination, typed. The store holds JSON that only these functions write. */
 export const records = {
-  identity: (view: RecordView) => view.get(recordKeys.identity) as MeshIdentity | undefined,
+  /** A mesh that was created before shardings had numbers is in the first one. */
+  identity: (view: RecordView): MeshIdentity | undefined => {
+    const found = view.get(recordKeys.identity) as MeshIdentity | undefined;
+    return found && { ...found, sharding: found.sharding ?? 0 };
+  },
   control: (view: RecordView) => view.get(recordKeys.control) as ControlRecord | undefined,
   counts: (view: RecordView) =>
     (view.get(recordKeys.counts) as Counts | undefined) ?? { version: 0, generation: 0 },
   manifest: (view: RecordView) => view.get(recordKeys.manifest) as ManifestRecord | undefined,
   plan: (view: RecordView) => view.get(recordKeys.plan) as PlanRecord | undefined,
+  reshard: (view: RecordView) => view.get(recordKeys.reshard) as ReshardRecord | undefined,
   host: (view: RecordView, host: string) =>
     view.get(recordKeys.host(host)) as HostRecord | undefined,
   hosts: (view: RecordView): HostRecord[] =>

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { restoreNewest } from "../../../actors/embedding_shard/shard_restore.ts";
+import fc from "fast-check";
+import { restoreNewest, sharesIds } from "../../../actors/embedding_shard/shard_restore.ts";
 import type { EmbeddingShardOptions } from "../../../actors/embedding_shard/options.ts";
 import { FORMAT, manifestName, type SnapshotManifest } from "../../../records/snapshot_manifest.ts";
 import {
@@ -141,4 +142,26 @@ Deno.test("a warning tells that the occurrence counts of a snapshot no longer fi
   assert.match(warning.message, /restarts the occurrence counts of ids without a row.*bytesMax/);
   const same = await restored(blobs, classesOf([0, 1, 2], 3));
   assert.deepEqual(same.telemetry.lines.map(({ level }) => level), ["info"]);
+});
+
+Deno.test("a shard reads the parts of another division that may hold its ids, and no others", () => {
+  const kernel = BatchKernel.create();
+  const shardOf = (id: bigint, shards: number) =>
+    kernel.unique(BigUint64Array.of(id), shards).groupStarts.findIndex((start) => start > 0) - 1;
+  const count = fc.integer({ min: 1, max: 64 });
+  fc.assert(
+    fc.property(fc.bigInt({ min: 1n, max: 2n ** 63n - 1n }), count, count, (id, before, after) => {
+      const one = { shard: shardOf(id, after), shards: after };
+      assert.ok(sharesIds({ shard: shardOf(id, before), shards: before }, one));
+    }),
+  );
+  fc.assert(
+    fc.property(count, count, fc.nat(), (before, after, drawn) => {
+      const one = { shard: drawn % after, shards: after };
+      const read = Array.from({ length: before }, (_, shard) => ({ shard, shards: before }))
+        .filter((part) => sharesIds(part, one));
+      assert.ok(read.length <= Math.ceil(before / after) + 1, `${read.length} parts`);
+      if (before === after) assert.deepEqual(read, [one]);
+    }),
+  );
 });

@@ -117,6 +117,7 @@ async function start() {
     ));
   }
   await mesh.settle(node.spawn(defineParameterSync(), 0, {
+    sharding: 0,
     shards: ["embedding_shard/0"],
     replicas: [["serving_replica/0@0", "serving_replica/0@1"]],
     trainers: ["trainer/0"],

@@ -196,7 +196,7 @@ class Filler {
   async #statistics() {
     return await Promise.all(this.#shards.map(async ({ ref }, shard) => {
       const served = this.#mesh.mesh.actorRef<ServingReplicaMessage>(
-        addresses.servingReplica(shard),
+        addresses.servingReplica(shard, 0),
       );
       const ask = { kind: "getStatistics" } as const;
       return { learned: await ref.ask(ask, BUDGET), served: await served.ask(ask, BUDGET) };
@@ -220,7 +220,7 @@ class Filler {
 
 function openShards({ mesh }: RunningMesh) {
   return Promise.all(Array.from({ length: SHARDS }, async (_, shard) => {
-    const ref = mesh.actorRef<EmbeddingShardMessage>(addresses.embeddingShard(shard));
+    const ref = mesh.actorRef<EmbeddingShardMessage>(addresses.embeddingShard(shard, 0));
     return { ref, opening: await ref.ask({ kind: "openSource", source: "fill" }, BUDGET) };
   }));
 }

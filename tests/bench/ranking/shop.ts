@@ -93,7 +93,7 @@ export async function learnItems(running: RunningMesh, items: number): Promise<v
   const budget = { budgetMs: 60_000 };
   const shards = await Promise.all(
     Array.from({ length: shardCount }, async (_, shard) => {
-      const ref = mesh.actorRef<EmbeddingShardMessage>(addresses.embeddingShard(shard));
+      const ref = mesh.actorRef<EmbeddingShardMessage>(addresses.embeddingShard(shard, 0));
       const opening = await ref.ask({ kind: "openSource", source: "fill" }, budget);
       return { ref, opening };
     }),
@@ -129,7 +129,7 @@ export async function learnItems(running: RunningMesh, items: number): Promise<v
     }
   }
   for (let shard = 0; shard < shardCount; shard++) {
-    const served = mesh.actorRef<ServingReplicaMessage>(addresses.servingReplica(shard));
+    const served = mesh.actorRef<ServingReplicaMessage>(addresses.servingReplica(shard, 0));
     for (;;) {
       const [learned, replica] = await Promise.all([
         shards[shard].ref.ask({ kind: "getStatistics" }, budget),

@@ -148,7 +148,7 @@ async function measure(model: string, batchRows: number): Promise<number> {
   });
   try {
     await mesh.start(plan);
-    const shard = mesh.actorRef<EmbeddingShardMessage>(addresses.embeddingShard(0));
+    const shard = mesh.actorRef<EmbeddingShardMessage>(addresses.embeddingShard(0, 0));
     const [width] = configuration.servingReplica.widths;
     await fillTable(shard, width);
     const trainer = mesh.actorRef<TrainerMessage>(addresses.trainer(0));

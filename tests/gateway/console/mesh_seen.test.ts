@@ -42,6 +42,7 @@ function view(
       eventPartitions: 0,
       examplePartitions: 0,
       schema: "s",
+      sharding: 0,
     },
     nowMs: NOW_MS,
     revision: 9,
@@ -52,6 +53,7 @@ function view(
     placements: new Map(Object.entries(placements) as [PlacedKey, Placement][]),
     manifest: undefined,
     plan: undefined,
+    reshard: undefined,
   };
 }
 

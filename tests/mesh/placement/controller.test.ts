@@ -231,3 +231,34 @@ Deno.test("a cancelled plan ends its moves, and leaves those that are verified a
   const steps = stepsOf({ plan: plan({ state: "cancelled" }), hosts, placements });
   assert.deepEqual(placesOf(steps), { "shard/0": "a", "shard/1": "b" });
 });
+
+Deno.test("no shard moves while a change of their number is asked for, and lost ones are restored", () => {
+  const reshard = { sharding: 1, from: 2, to: 4, state: "asked" } as const;
+  const placements = { "shard/0": active("a"), "shard/1": active("a") };
+  assert.deepEqual(stepsOf({ placements, reshard }, { balances: true }), []);
+  assert.deepEqual(stepsOf({ placements, reshard, plan: plan() }), []);
+  const lost = { "shard/0": active("a"), "shard/1": active("c") };
+  assert.deepEqual(placesOf(stepsOf({ placements: lost, reshard })), { "shard/1": "(b)" });
+});
+
+Deno.test("the shards of a new sharding are spread by an even share of the rows before", () => {
+  const loads = { "shard/0.rows": 10, "shard/0.bytes": 800 * 2 ** 20 };
+  const hosts = [
+    hostRecord("a", { load: loads, capacityBytes: 2 ** 30 }),
+    hostRecord("b", { capacityBytes: 2 ** 29 }),
+  ];
+  const controller = new Controller(options);
+  controller.observe(meshView({ nowMs: 0, hosts, placements: { "shard/0": active("a") } }));
+  const none: Placement = { state: "unassigned", epoch: 2 };
+  const placements = Object.fromEntries(
+    [0, 1, 2, 3].map((shard) => [`shard/${shard}`, none]),
+  ) as Record<PlacedKey, Placement>;
+  const empty = hosts.map((each) => ({ ...each, load: {} }));
+  const [step] = controller.observe(meshView({ hosts: empty, placements, sharding: 1 }));
+  assert.ok(step.kind === "place" && step.rewind);
+  const onB = step.changes.filter(({ next }) =>
+    next.state === "restoring" && next.owner.host === "b"
+  );
+  // Each has 200 MiB: b has room for two, and is filled to the same share as a by one.
+  assert.equal(onB.length, 1);
+});

@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
 import { refusedChanges } from "../../../mesh/placement/fixed_counts.ts";
 
-const created = { shards: 64, eventPartitions: 16, examplePartitions: 16 };
+const created = { eventPartitions: 64, examplePartitions: 64 };
 
 Deno.test("the same counts are not refused", () => {
   assert.deepEqual(refusedChanges(created, { ...created }), []);
 });
 
 Deno.test("a changed count is refused with the setting, the reason and the remedy", () => {
-  const [refused, ...others] = refusedChanges(created, { ...created, shards: 128 });
+  const [refused, ...others] = refusedChanges(created, { ...created, eventPartitions: 128 });
   assert.deepEqual(others, []);
-  assert.deepEqual([refused.setting, refused.from, refused.to], ["shards.count", 64, 128]);
+  assert.deepEqual([refused.setting, refused.from, refused.to], ["joiner.partitions", 64, 128]);
   assert.match(refused.reason, /fixed when a mesh is created.*set it to 64, or stop the mesh/);
 });
 

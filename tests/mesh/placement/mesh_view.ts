@@ -5,6 +5,7 @@ import type {
   PlacedKey,
   Placement,
 } from "../../../mesh/ports/coordination.ts";
+import type { ReshardRecord } from "../../../mesh/ports/resharding.ts";
 import { encodePlan, type PlanDocument } from "../../../mesh/placement/plan_document.ts";
 
 export function hostRecord(host: string, changes: Partial<HostRecord> = {}): HostRecord {
@@ -30,6 +31,8 @@ export interface ViewParts {
   readonly placements?: Readonly<Record<PlacedKey, Placement>>;
   readonly plan?: PlanDocument;
   readonly generation?: number;
+  readonly sharding?: number;
+  readonly reshard?: ReshardRecord;
 }
 
 export function meshView(parts: ViewParts = {}): MeshView {
@@ -45,6 +48,7 @@ export function meshView(parts: ViewParts = {}): MeshView {
       eventPartitions: countOf("events"),
       examplePartitions: countOf("examples"),
       schema: "s",
+      sharding: parts.sharding ?? 0,
     },
     nowMs: parts.nowMs ?? 100_000,
     revision: 1,
@@ -55,5 +59,6 @@ export function meshView(parts: ViewParts = {}): MeshView {
     placements,
     manifest: undefined,
     plan: parts.plan && { edition: 7, document: encodePlan(parts.plan) },
+    reshard: parts.reshard,
   };
 }

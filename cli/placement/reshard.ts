@@ -1,0 +1,106 @@
+/**
+ * The work of `cairn reshard`: another number of shards, while the mesh serves.
+ */
+import { sizeText } from "../../mesh/placement/byte_sizes.ts";
+import { planReshard, type ReshardPlan } from "../../mesh/placement/reshard_plan.ts";
+import { type ReshardStep, reshardStep } from "../../mesh/placement/reshard_progress.ts";
+import { ReshardRefusedError } from "../../mesh/ports/resharding.ts";
+import { counted } from "../../structures/counted.ts";
+import { present } from "../../structures/invariant.ts";
+import type { Output } from "../command_line.ts";
+import { CommandError } from "../errors.ts";
+import type { ReshardFlags } from "./command.ts";
+import { type MeshStore, withMeshStore } from "./mesh_store.ts";
+
+/** Pause between two looks at the store while the command waits, ms. */
+const LOOK_MS = 1_000;
+
+/** Bytes of rows that a host restores a second, on a machine of two busy cores. */
+export const RESTORED_BYTES_PER_SECOND = 40 * 2 ** 20;
+
+/**
+ * Asks for the number of shards of the configuration; with `flags.wait` until every serving host
+ * uses the new shards.
+ *
+ * @throws {CommandError} The mesh cannot change the number now, or the change was cancelled.
+ */
+export async function reshardCommand(flags: ReshardFlags, output: Output): Promise<void> {
+  const { shards, ifVersion, json, wait } = flags;
+  const typed = shards === undefined ? [] : [`shards.count=${shards}`];
+  await withMeshStore({ ...flags, set: [...flags.set, ...typed] }, async (store) => {
+    const { configuration, coordination, read } = store;
+    const view = await read();
+    const to = configuration.shardCount;
+    const plan = planReshard(view, to, RESTORED_BYTES_PER_SECOND);
+    const servingBytes = to * configuration.servingReplica.bytesMax;
+    if (plan.unplaced > 0) {
+      throw new CommandError(
+        `${plan.unplaced} of ${to} shards would find no room: start another host with shards, or ` +
+          "raise mesh.hosts.*.capacity.",
+      );
+    }
+    try {
+      const asked = await coordination.askReshard({
+        shards: to,
+        ...(ifVersion !== undefined && { version: ifVersion }),
+      });
+      output.out(
+        json
+          ? `${JSON.stringify({ ...asked, plan: { ...plan, servingBytes } })}\n`
+          : reshardLines(plan, servingBytes).join(""),
+      );
+    } catch (error) {
+      if (error instanceof ReshardRefusedError) throw new CommandError(error.message);
+      throw error;
+    }
+    if (wait) await waitForEnd(store, output);
+  });
+}
+
+/** A planned change in words. */
+export function reshardLines(plan: ReshardPlan, servingBytes: number): string[] {
+  const { from, to, rows, bytes, readBytes, pauseMs, hosts } = plan;
+  return [
+    `${from} -> ${to} shards: ${rows.toLocaleString("en")} rows, ${
+      sizeText(bytes)
+    }, of which the ` +
+    `new shards read ${sizeText(readBytes)} from a snapshot\n`,
+    ...hosts.map(({ host, shardsBefore, shardsAfter }) =>
+      `${host}  ${shardsBefore} -> ${shardsAfter} shards\n`
+    ),
+    `training stands still for about ${Math.ceil(pauseMs / 1_000)} s; rankings go on, and each ` +
+    `serving host has up to ${
+      sizeText(servingBytes)
+    } more in memory until it uses the new shards\n`,
+  ];
+}
+
+/** The step of a change in words. */
+export function stepText(step: ReshardStep): string {
+  switch (step.kind) {
+    case "snapshotting":
+      return "a snapshot is taken";
+    case "restoring":
+      return `${counted(step.shards, "shard")} and ${counted(step.trainers, "trainer")} are made`;
+    case "serving":
+      return `${step.hosts.join(", ")} still ${
+        step.hosts.length > 1 ? "serve" : "serves"
+      } the shards before, until the new ones have learned as much`;
+    case "done":
+    case "cancelled":
+      return step.kind;
+  }
+}
+
+async function waitForEnd({ coordination, read }: MeshStore, output: Output): Promise<void> {
+  for (let shown = "";;) {
+    const view = await read();
+    const step = present(reshardStep(view), "a change was asked for");
+    const line = `${stepText(step)}\n`;
+    if (line !== shown) output.err(line);
+    shown = line;
+    if (step.kind === "done") return;
+    if (step.kind === "cancelled") throw new CommandError("The change was cancelled.");
+    await coordination.watch(view.revision, LOOK_MS);
+  }
+}

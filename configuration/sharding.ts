@@ -1,0 +1,69 @@
+/**
+ * The options that depend on the number of shards. A mesh with a coordination store changes that
+ * number while it runs, so they are derived again from the memory of all shards.
+ */
+import type { CairnConfiguration } from "./configuration.ts";
+import { rowClassesOf } from "./row_classes.ts";
+import type { CairnFile } from "./schema.ts";
+import { servedShareOf, servingBytesPerShard } from "./serving_memory.ts";
+
+/** The memory of the tables of all shards. */
+export interface ShardMemory {
+  readonly trainingBytes: number;
+  /** Absent = as many as the rows of full training tables need. */
+  readonly servingBytes?: number;
+  /** Bytes of serving tables per byte of the training tables whose rows they hold. */
+  readonly servedShare: number;
+  /** Classes of rows, each with a table of its own in every shard. */
+  readonly classes: number;
+}
+
+/** A division of the feature ids among shards. */
+export interface Sharding {
+  /** Its number; another one after each change of the number of shards. */
+  readonly sharding: number;
+  readonly shards: number;
+}
+
+export function shardMemoryOf(
+  file: Pick<CairnFile, "features" | "model" | "embeddings">,
+): ShardMemory {
+  const { bytesMax, serving } = file.embeddings;
+  return {
+    trainingBytes: bytesMax,
+    ...(serving.bytesMax !== undefined && { servingBytes: serving.bytesMax }),
+    servedShare: servedShareOf(file),
+    classes: rowClassesOf(file).length,
+  };
+}
+
+/** Memory limits of the tables of one shard, bytes. */
+export function bytesPerShard(
+  { trainingBytes, servingBytes, servedShare, classes }: ShardMemory,
+  shards: number,
+): { readonly training: number; readonly serving: number } {
+  const training = trainingBytes / shards;
+  return {
+    training: Math.floor(training),
+    serving: servingBytes === undefined
+      ? servingBytesPerShard(training, servedShare, classes)
+      : Math.floor(servingBytes / shards),
+  };
+}
+
+/** The configuration with another division of the ids among shards. */
+export function withSharding(
+  configuration: CairnConfiguration,
+  { sharding, shards }: Sharding,
+): CairnConfiguration {
+  const { embeddingShard, servingReplica, shardMemory } = configuration;
+  const bytes = bytesPerShard(shardMemory, shards);
+  const tables = { ...embeddingShard.tables, bytesMax: bytes.training };
+  return {
+    ...configuration,
+    shardCount: shards,
+    sharding,
+    embeddingShard: { ...embeddingShard, shards, tables },
+    servingReplica: { ...servingReplica, bytesMax: bytes.serving },
+  };
+}

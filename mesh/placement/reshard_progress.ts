@@ -1,0 +1,48 @@
+/**
+ * How far a change of the number of shards has come, as a function of the mesh's state.
+ */
+import type { MeshView } from "../ports/coordination.ts";
+
+/** Name of the figure with which a serving host reports the sharding that its scorer uses. */
+export const SERVED_SHARDING = "served.sharding";
+
+/** The steps of a change, in order. */
+export type ReshardStep =
+  /** The host with the role `sync` takes a snapshot. */
+  | { readonly kind: "snapshotting" }
+  /** Training stands still: shards are read from the snapshot, or trainers begin. */
+  | { readonly kind: "restoring"; readonly shards: number; readonly trainers: number }
+  /** The new shards learn. These serving hosts still rank by the rows of the old ones. */
+  | { readonly kind: "serving"; readonly hosts: readonly string[] }
+  | { readonly kind: "done" }
+  | { readonly kind: "cancelled" };
+
+/** The step at which the last change is; undefined where there was none. */
+export function reshardStep(view: MeshView): ReshardStep | undefined {
+  const { reshard, identity: { sharding } } = view;
+  if (reshard === undefined) return undefined;
+  if (reshard.state !== "begun") {
+    return { kind: reshard.state === "asked" ? "snapshotting" : "cancelled" };
+  }
+  const { shards, trainers } = restoringIn(view);
+  if (shards + trainers > 0) return { kind: "restoring", shards, trainers };
+  const hosts = [...view.hosts.values()]
+    .filter(({ roles, load }) =>
+      roles.includes("serving") && (load[SERVED_SHARDING] ?? -1) < sharding
+    )
+    .map(({ host }) => host);
+  return hosts.length > 0 ? { kind: "serving", hosts } : { kind: "done" };
+}
+
+/** Shards that no host has yet, and partitions of examples that no trainer reads yet. */
+export function restoringIn(
+  { placements }: MeshView,
+): { readonly shards: number; readonly trainers: number } {
+  let [shards, trainers] = [0, 0];
+  for (const [key, { state }] of placements) {
+    if (state !== "restoring" && state !== "unassigned") continue;
+    if (key.startsWith("shard/")) shards++;
+    if (key.startsWith("examples/")) trainers++;
+  }
+  return { shards, trainers };
+}

@@ -1,0 +1,84 @@
+/**
+ * Carries out a change of the number of shards that an operator has asked for, on the host with the
+ * role `sync`: takes a snapshot, and begins the new sharding from it.
+ *
+ * Nothing learns anew between the two but the updates since the cut: the trainers learn until the
+ * store names the new sharding, and then again from the snapshot. The time until they do is
+ * measured.
+ */
+import type { Coordination, HostRun, MeshView } from "../mesh/ports/coordination.ts";
+import type { ReshardRecord } from "../mesh/ports/resharding.ts";
+import type { Clock } from "../mesh/ports/clock.ts";
+import type { Gauge, Telemetry } from "../mesh/ports/telemetry.ts";
+import { restoringIn } from "../mesh/placement/reshard_progress.ts";
+import { reasonOf } from "../mesh/runtime/errors.ts";
+
+export interface ReshardingOptions {
+  readonly coordination: Coordination;
+  readonly run: HostRun;
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+  /** Resolves when all learned until now is in a snapshot. */
+  readonly takeSnapshot: () => Promise<void>;
+}
+
+/** Pause after an attempt that failed, ms. */
+const RETRY_MS = 2_000;
+
+export class Resharding {
+  readonly #options: ReshardingOptions;
+  readonly #pause: Gauge;
+  #task: Promise<void> | undefined;
+  #retryAtMs = -Infinity;
+  #logged = "";
+  /** The sharding that was begun here, and when; until its trainers learn. */
+  #begun: { readonly sharding: number; readonly atMs: number } | undefined;
+
+  constructor(options: ReshardingOptions) {
+    this.#options = options;
+    this.#pause = options.telemetry.gauge("cairn_reshard_pause_ms", {
+      help: "Time for which training stood still at the last change of the number of shards, ms.",
+    });
+  }
+
+  /** Begins the next step. */
+  follow(view: MeshView): void {
+    this.#measure(view);
+    const { reshard } = view;
+    if (reshard?.state !== "asked" || this.#task !== undefined) return;
+    if (this.#options.clock.monotonicMs() < this.#retryAtMs) return;
+    this.#task = this.#begin(reshard).then(() => void (this.#logged = ""), (error) => {
+      this.#retryAtMs = this.#options.clock.monotonicMs() + RETRY_MS;
+      this.#log(reasonOf(error), reshard);
+    }).finally(() => this.#task = undefined);
+  }
+
+  async #begin({ sharding, from, to }: ReshardRecord): Promise<void> {
+    const { coordination, run, clock, telemetry, takeSnapshot } = this.#options;
+    await takeSnapshot();
+    const atMs = clock.monotonicMs();
+    await coordination.beginSharding(run, sharding);
+    this.#begun = { sharding, atMs };
+    telemetry.log("info", `the mesh goes from ${from} to ${to} shards`, { sharding });
+  }
+
+  /** Reports the pause of training once all shards and trainers of the new sharding are there. */
+  #measure(view: MeshView): void {
+    const begun = this.#begun;
+    if (begun === undefined || view.identity.sharding !== begun.sharding) return;
+    const { shards, trainers } = restoringIn(view);
+    if (shards + trainers > 0) return;
+    this.#begun = undefined;
+    const pauseMs = Math.round(this.#options.clock.monotonicMs() - begun.atMs);
+    this.#pause.set(pauseMs);
+    this.#options.telemetry.log("info", "training goes on with the new shards", { pauseMs });
+  }
+
+  #log(reason: string, { to }: ReshardRecord): void {
+    if (reason === this.#logged) return;
+    this.#logged = reason;
+    this.#options.telemetry.log("warn", `the change to ${to} shards waits and is tried again`, {
+      reason,
+    });
+  }
+}

@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { reshardStep, SERVED_SHARDING } from "../../../mesh/placement/reshard_progress.ts";
+import type { Placement } from "../../../mesh/ports/coordination.ts";
+import type { ReshardRecord } from "../../../mesh/ports/resharding.ts";
+import { hostRecord, meshView } from "./mesh_view.ts";
+
+const owner = { host: "a", incarnation: "a-1" };
+const active: Placement = { state: "active", owner, epoch: 2 };
+const restoring: Placement = { state: "restoring", owner, epoch: 2 };
+const reshard = (state: ReshardRecord["state"]): ReshardRecord => ({
+  sharding: 1,
+  from: 2,
+  to: 3,
+  state,
+});
+const serving = (host: string, sharding?: number) =>
+  hostRecord(host, {
+    roles: ["serving"],
+    load: sharding === undefined ? {} : { [SERVED_SHARDING]: sharding },
+  });
+
+Deno.test("a mesh that never changed its number of shards is at no step", () => {
+  assert.equal(reshardStep(meshView()), undefined);
+});
+
+Deno.test("a change that has not begun waits for a snapshot, or is cancelled", () => {
+  assert.deepEqual(reshardStep(meshView({ reshard: reshard("asked") })), { kind: "snapshotting" });
+  assert.deepEqual(reshardStep(meshView({ reshard: reshard("cancelled") })), { kind: "cancelled" });
+});
+
+Deno.test("training stands still until every shard and every trainer is there", () => {
+  const none: Placement = { state: "unassigned", epoch: 2 };
+  const placements = { "shard/0": restoring, "shard/1": none, "examples/0": restoring };
+  assert.deepEqual(reshardStep(meshView({ reshard: reshard("begun"), sharding: 1, placements })), {
+    kind: "restoring",
+    shards: 2,
+    trainers: 1,
+  });
+});
+
+Deno.test("a change is done when every serving host has told that it serves the new shards", () => {
+  const placements = { "shard/0": active, "examples/0": active };
+  const at = (...hosts: ReturnType<typeof serving>[]) =>
+    reshardStep(meshView({ reshard: reshard("begun"), sharding: 1, placements, hosts }));
+  const step = at(serving("e1", 1), serving("e2", 0), serving("e3"));
+  assert.deepEqual(step, { kind: "serving", hosts: ["e2", "e3"] });
+  assert.deepEqual(at(serving("e1", 1), serving("e2", 1)), { kind: "done" });
+});
