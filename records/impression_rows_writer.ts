@@ -4,6 +4,7 @@
  */
 import type { FeatureBatch, RowShape } from "../kernels/features/feature_batch.ts";
 import { NumberMemory } from "../structures/number_memory.ts";
+import { type NumberRun, numberRuns } from "../structures/number_runs.ts";
 import { utf8BytesPerUnit, writeUtf8 } from "../structures/utf8.ts";
 import { HEADER_WORDS, headerWord } from "./impression_rows.ts";
 
@@ -30,6 +31,8 @@ export class ImpressionRowsWriter {
   readonly #options: ImpressionRowsOptions;
   readonly #shared: readonly number[];
   readonly #own: readonly number[];
+  /** Own slots whose lists lie next to each other. */
+  readonly #ownRuns: readonly NumberRun[];
   #memory = new NumberMemory(new ArrayBuffer(0));
 
   constructor(options: ImpressionRowsOptions) {
@@ -38,6 +41,7 @@ export class ImpressionRowsWriter {
     this.#options = options;
     this.#shared = slots.filter((slot) => isShared.has(slot));
     this.#own = slots.filter((slot) => !isShared.has(slot));
+    this.#ownRuns = numberRuns(this.#own);
   }
 
   /**
@@ -73,17 +77,14 @@ export class ImpressionRowsWriter {
       features.ids.byteOffset,
       2 * features.ids.length,
     );
+    const runs = this.#ownRuns;
     let idAt = idsAt;
-    const copyIds = (list: number) => {
-      const end = 2 * offsets[list + 1];
-      for (let from = 2 * offsets[list]; from < end; from++) words[idAt++] = idWords[from];
-      return idsInList(offsets, list);
-    };
     let textEnd = textAt;
     let countAt = countsAt + slots;
     halves.fill(0, countsAt, countAt);
     for (const slot of this.#shared) {
-      halves[countsAt + slot] = 1 + (n > 0 ? copyIds(rows[0] * slots + slot) : 0);
+      if (n > 0) idAt = copyIds(idWords, offsets, rows[0] * slots + slot, 1, words, idAt);
+      halves[countsAt + slot] = 1 + (n > 0 ? idsInList(offsets, rows[0] * slots + slot) : 0);
     }
     for (let i = 0; i < n; i++) {
       const row = rows[i];
@@ -93,7 +94,12 @@ export class ImpressionRowsWriter {
       for (let at = 0; at < denseWidth; at++) {
         floats[denseAt + i * denseWidth + at] = dense[row * denseWidth + at];
       }
-      for (const slot of this.#own) halves[countAt++] = copyIds(row * slots + slot);
+      for (let run = 0; run < runs.length; run++) {
+        const { first, count } = runs[run];
+        const list = row * slots + first;
+        idAt = copyIds(idWords, offsets, list, count, words, idAt);
+        for (let at = list; at < list + count; at++) halves[countAt++] = idsInList(offsets, at);
+      }
     }
     words[headerWord.rows] = n;
     words[headerWord.slots] = slots;
@@ -110,6 +116,20 @@ export class ImpressionRowsWriter {
     }
     return this.#memory;
   }
+}
+
+/** Copies the ids of `lists` lists from `list` on; returns the index behind the last word. */
+function copyIds(
+  from: Uint32Array,
+  offsets: Uint32Array,
+  list: number,
+  lists: number,
+  to: Uint32Array,
+  at: number,
+): number {
+  const end = 2 * offsets[list + lists];
+  for (let word = 2 * offsets[list]; word < end; word++) to[at++] = from[word];
+  return at;
 }
 
 function idsInList(offsets: Uint32Array, list: number): number {

@@ -8,6 +8,7 @@
  *     dense values              f32 [itemDense]
  *     ids                       two words an id, column after column
  */
+import { type NumberRun, numberRuns } from "../../structures/number_runs.ts";
 import { scratchArray } from "../../structures/scratch_array.ts";
 import { copyWords } from "./copy_words.ts";
 import type { FeatureBatch } from "./feature_batch.ts";
@@ -20,6 +21,8 @@ import type { FeatureSchema } from "./schema.ts";
 export class CachedItems {
   readonly #cache: ItemCache;
   readonly #columns: FeatureColumns;
+  /** Item columns whose lists lie next to each other, in the order of the payload. */
+  readonly #runs: readonly NumberRun[];
   readonly #slots: number;
   readonly #denseWidth: number;
   /** Address of each row's payload in the cache, 0 = not cached. */
@@ -31,6 +34,7 @@ export class CachedItems {
   constructor(schema: FeatureSchema, columns: FeatureColumns, bytesMax: number) {
     this.#cache = new ItemCache(bytesMax);
     this.#columns = columns;
+    this.#runs = numberRuns(columns.itemColumns);
     this.#slots = schema.slots.length;
     this.#denseWidth = schema.denseWidth;
   }
@@ -82,11 +86,14 @@ export class CachedItems {
   readIds(row: number, listOffsets: Uint32Array, idWords: Uint32Array): void {
     const { words } = this.#cache;
     const { itemColumns, itemDense } = this.#columns;
-    const address = this.#addresses[row];
-    let from = address + itemColumns.length + itemDense.length;
-    for (let i = 0; i < itemColumns.length; i++) {
-      const end = from + 2 * words[address + i];
-      copyWords(words, from, end, idWords, 2 * listOffsets[row * this.#slots + itemColumns[i]]);
+    const runs = this.#runs;
+    let from = this.#addresses[row] + itemColumns.length + itemDense.length;
+    for (let i = 0; i < runs.length; i++) {
+      const { first, count } = runs[i];
+      const list = row * this.#slots + first;
+      const begin = 2 * listOffsets[list];
+      const end = from + 2 * listOffsets[list + count] - begin;
+      copyWords(words, from, end, idWords, begin);
       from = end;
     }
   }

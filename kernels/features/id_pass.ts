@@ -11,6 +11,8 @@ import type { CrossColumn, FeatureColumns } from "./feature_columns.ts";
 import type { FeatureSchema } from "./schema.ts";
 import type { ValueBuffer, ValueHasher } from "./value_buffer.ts";
 
+const WORDS_PER_ID = 2;
+
 /** The ids of one batch while they are written. */
 interface IdLists {
   readonly rows: number;
@@ -59,11 +61,8 @@ export class IdPass {
     const hashed = this.#values.hash(this.#hasher);
     let read = 0;
     for (let i = 0; i < sharedCounts.length; i++) {
-      const { column } = sharedBase[i];
       const end = read + 2 * sharedCounts[i];
-      for (let row = 0; row < rows; row++) {
-        copyWords(hashed, read, end, words, 2 * listOffsets[row * slots + column]);
-      }
+      this.#copyToRows(hashed, read, end, sharedBase[i].column, { rows, listOffsets, words });
       read = end;
     }
     for (let row = 0; row < rows; row++) {
@@ -78,15 +77,46 @@ export class IdPass {
         read = end;
       }
     }
+    if (keptBase.length > 0) read = this.#writeKept(hashed, read, { rows, listOffsets, words });
+    invariant(read === hashed.length, "every value that pass 1 encoded is in a list");
+  }
+
+  /** Writes the ids of kept columns; returns the index behind the last word that it read. */
+  #writeKept(hashed: Uint32Array, from: number, { rows, listOffsets, words }: IdLists): number {
+    const { keptBase } = this.#columns;
+    let read = from;
     for (let row = 0; row < rows; row++) {
-      for (const { column } of keptBase) {
-        const list = row * slots + column;
+      for (let i = 0; i < keptBase.length; i++) {
+        const list = row * this.#slots + keptBase[i].column;
         const end = read + 2 * (listOffsets[list + 1] - listOffsets[list]);
         copyWords(hashed, read, end, words, 2 * listOffsets[list]);
         read = end;
       }
     }
-    invariant(read === hashed.length, "every value that pass 1 encoded is in a list");
+    return read;
+  }
+
+  /** Copies the words from `begin` to `end` to the list of the column in each row. */
+  #copyToRows(
+    from: Uint32Array,
+    begin: number,
+    end: number,
+    column: number,
+    { rows, listOffsets, words }: IdLists,
+  ): void {
+    const slots = this.#slots;
+    if (end - begin === WORDS_PER_ID) {
+      const [low, high] = [from[begin], from[begin + 1]];
+      for (let row = 0, list = column; row < rows; row++, list += slots) {
+        const at = WORDS_PER_ID * listOffsets[list];
+        words[at] = low;
+        words[at + 1] = high;
+      }
+      return;
+    }
+    for (let row = 0, list = column; row < rows; row++, list += slots) {
+      copyWords(from, begin, end, words, WORDS_PER_ID * listOffsets[list]);
+    }
   }
 
   #writeCrosses(lists: IdLists): void {
@@ -97,20 +127,20 @@ export class IdPass {
     this.#values.clear();
     for (const cross of sharedCrosses) this.#encodeCross(cross, 0, lists);
     for (let row = 0; row < rows; row++) {
-      for (const cross of this.#crossesOf(row)) this.#encodeCross(cross, row, lists);
+      const crosses = this.#crossesOf(row);
+      for (let i = 0; i < crosses.length; i++) this.#encodeCross(crosses[i], row, lists);
     }
     const hashed = this.#values.hash(this.#hasher);
     let read = 0;
     for (const { column } of sharedCrosses) {
       const end = read + 2 * (listOffsets[column + 1] - listOffsets[column]);
-      for (let row = 0; row < rows; row++) {
-        copyWords(hashed, read, end, words, 2 * listOffsets[row * slots + column]);
-      }
+      this.#copyToRows(hashed, read, end, column, lists);
       read = end;
     }
     for (let row = 0; row < rows; row++) {
-      for (const { column } of this.#crossesOf(row)) {
-        const list = row * slots + column;
+      const crosses = this.#crossesOf(row);
+      for (let i = 0; i < crosses.length; i++) {
+        const list = row * slots + crosses[i].column;
         const end = read + 2 * (listOffsets[list + 1] - listOffsets[list]);
         copyWords(hashed, read, end, words, 2 * listOffsets[list]);
         read = end;
@@ -137,7 +167,7 @@ export class IdPass {
         const start = listOffsets[firstList + parts[part]];
         const values = listOffsets[firstList + parts[part] + 1] - start;
         partIds[part] = start + rest % values;
-        rest = Math.floor(rest / values);
+        rest = (rest / values) | 0;
       }
       this.#values.addCombination(slot.number, words, partIds, parts.length);
     }

@@ -15,6 +15,7 @@ import { utf8BytesPerUnit, writeUtf8 } from "../../structures/utf8.ts";
 import { murmur3, type WordsHash } from "./murmur3.ts";
 
 const HEADER_WORDS = 3;
+const CACHE_LINE_WORDS = 16;
 /** Memory for each cell of the index. With cells of 8 bytes the index takes at most a quarter. */
 const BYTES_PER_CELL = 32;
 const CELL_BYTES = 8;
@@ -89,7 +90,7 @@ export class ItemCache {
   findAll(items: readonly { readonly id: string }[], addresses: Uint32Array): void {
     const count = items.length;
     if (this.#many.length < count) this.#many = new KeyColumns(2 * count);
-    const { ends, bytes, hashes, records, recordBytes } = this.#many;
+    const { ends, bytes, hashes, records, recordBytes, nextLines } = this.#many;
     for (let i = 0; i < count; i++) {
       this.#encode(items[i].id, i === 0 ? 0 : ends[i - 1]);
       ends[i] = this.#keyEnd;
@@ -102,7 +103,11 @@ export class ItemCache {
       const home = 2 * (hashes[i] & mask);
       records[i] = index[home] === hashes[i] ? index[home + 1] : 0;
     }
-    for (let i = 0; i < count; i++) recordBytes[i] = words[records[i] + 2];
+    for (let i = 0; i < count; i++) {
+      recordBytes[i] = words[records[i] + 2];
+      // Most records reach into the next cache line, which the payload's reader then finds loaded.
+      nextLines[i] = words[records[i] + CACHE_LINE_WORDS];
+    }
     for (let i = 0; i < count; i++) {
       this.#keyAt = i === 0 ? 0 : ends[i - 1];
       this.#keyEnd = ends[i];
@@ -252,6 +257,8 @@ class KeyColumns {
   readonly records: Uint32Array;
   /** Length of that record's id, bytes. */
   readonly recordBytes: Uint32Array;
+  /** A word of the next cache line; only its loading counts. */
+  readonly nextLines: Uint32Array;
 
   constructor(readonly length: number) {
     const column = () => new Uint32Array(length);
@@ -260,5 +267,6 @@ class KeyColumns {
     this.hashes = column();
     this.records = column();
     this.recordBytes = column();
+    this.nextLines = column();
   }
 }
