@@ -17,6 +17,18 @@ export class ImpressionRowsReader {
   };
   /** Whether `#features` are those of the open rows. */
   #unpacked = false;
+  /** The features of one row. */
+  #ofRow: LoggedFeatures = {
+    ids: new Uint32Array(0),
+    listOffsets: new Uint32Array(1),
+    dense: new Uint32Array(0),
+  };
+  /** The row that a search for a row's own ids goes on from; -1 before the first search. */
+  #foundRow = -1;
+  /** Index in `halves` of the counts of the found row's own slots. */
+  #foundCounts = 0;
+  /** Index in `words` of the found row's own ids. */
+  #foundIds = 0;
   #text = new Uint8Array(0);
 
   /**
@@ -28,6 +40,7 @@ export class ImpressionRowsReader {
     this.#memory = memory;
     this.#begin = begin / 4;
     this.#unpacked = false;
+    this.#foundRow = -1;
     return this;
   }
 
@@ -97,15 +110,67 @@ export class ImpressionRowsReader {
     return this.#features;
   }
 
+  /**
+   * The features of one row, as those of an impression with this row alone. Rows before it are
+   * skipped without copies, so ascending rows are found fastest.
+   *
+   * @returns Valid until the next call.
+   */
+  featuresOf(row: number): LoggedFeatures {
+    const { halves, words } = this.#memory;
+    const slots = this.slots;
+    const denseWidth = this.#header(headerWord.denseWidth);
+    this.#find(row);
+    const denseAt = this.#begin + HEADER_WORDS + 2 * this.rows + row * denseWidth;
+    const countsAt = this.#countsBegin();
+    let idsMax = 0;
+    for (let slot = 0, own = this.#foundCounts; slot < slots; slot++) {
+      const shared = halves[countsAt + slot];
+      idsMax += shared > 0 ? shared - 1 : halves[own++];
+    }
+    const { ids, listOffsets, dense } = this.#ofRow = {
+      ids: withLength(this.#ofRow.ids, 2 * idsMax),
+      listOffsets: withLength(this.#ofRow.listOffsets, slots + 1),
+      dense: withLength(this.#ofRow.dense, denseWidth),
+    };
+    for (let i = 0; i < denseWidth; i++) dense[i] = words[denseAt + i];
+    let sharedAt = this.#idsBegin();
+    let ownAt = this.#foundIds;
+    let write = 0;
+    for (let slot = 0, own = this.#foundCounts; slot < slots; slot++) {
+      const shared = halves[countsAt + slot];
+      const end = write + 2 * (shared > 0 ? shared - 1 : halves[own++]);
+      if (shared > 0) { while (write < end) ids[write++] = words[sharedAt++]; }
+      else while (write < end) ids[write++] = words[ownAt++];
+      listOffsets[slot + 1] = write / 2;
+    }
+    return this.#ofRow;
+  }
+
+  /** Finds the own ids of a row and their counts. */
+  #find(row: number): void {
+    const { halves } = this.#memory;
+    if (this.#foundRow < 0 || row < this.#foundRow) {
+      this.#foundRow = 0;
+      this.#foundCounts = this.#countsBegin() + this.slots;
+      this.#foundIds = this.#idsBegin() + 2 * this.#sharedIds();
+    }
+    const skipped = (row - this.#foundRow) * this.#header(headerWord.ownSlots);
+    let ids = 0;
+    for (let i = 0; i < skipped; i++) ids += halves[this.#foundCounts + i];
+    this.#foundRow = row;
+    this.#foundCounts += skipped;
+    this.#foundIds += 2 * ids;
+  }
+
   #unpack(): void {
     const { halves, words } = this.#memory;
     const [rows, slots] = [this.rows, this.#header(headerWord.slots)];
     const denseWidth = this.#header(headerWord.denseWidth);
     const denseAt = this.#begin + HEADER_WORDS + 2 * rows;
-    const idsAt = denseAt + rows * denseWidth;
+    const idsAt = this.#idsBegin();
     const countsAt = this.#countsBegin();
-    let sharedIds = 0;
-    for (let slot = 0; slot < slots; slot++) sharedIds += Math.max(0, halves[countsAt + slot] - 1);
+    const sharedIds = this.#sharedIds();
     const idsMax = this.#header(headerWord.ids) + rows * sharedIds;
 
     const features = this.#features = {
@@ -137,11 +202,23 @@ export class ImpressionRowsReader {
     return this.#memory.words[this.#begin + field];
   }
 
+  /** Number of ids that all rows share. */
+  #sharedIds(): number {
+    const { halves } = this.#memory;
+    const [countsAt, slots] = [this.#countsBegin(), this.slots];
+    let ids = 0;
+    for (let slot = 0; slot < slots; slot++) ids += Math.max(0, halves[countsAt + slot] - 1);
+    return ids;
+  }
+
+  /** First word of the ids. */
+  #idsBegin(): number {
+    return this.#begin + HEADER_WORDS + this.rows * (2 + this.#header(headerWord.denseWidth));
+  }
+
   /** First of the counts of ids, in 16-bit units. */
   #countsBegin(): number {
-    const words = HEADER_WORDS + this.rows * (2 + this.#header(headerWord.denseWidth)) +
-      2 * this.#header(headerWord.ids);
-    return 2 * (this.#begin + words);
+    return 2 * (this.#idsBegin() + 2 * this.#header(headerWord.ids));
   }
 
   /** First byte of the text. */

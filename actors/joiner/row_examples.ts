@@ -162,8 +162,8 @@ export class RowExamples {
     if (builder === undefined) return;
     this.count("examplesEmitted");
     builder.add({
-      features: rows.features(),
-      row,
+      features: rows.featuresOf(row),
+      row: 0,
       labels,
       logSampleRate,
       servedScore,

@@ -49,11 +49,12 @@ export function rankedItems(
   taskNames: readonly string[],
 ): RankedItem[] {
   const tasks = taskNames.length;
-  const items: RankedItem[] = [];
-  for (const row of rows) {
+  const items = new Array<RankedItem>(rows.length);
+  for (let i = 0; i < rows.length; i++) {
+    const row = rows[i];
     const { id } = candidates[row];
     const item = { id, score: scores[row], cold: cold[row] === 1 };
-    items.push(tasks === 1 ? item : { ...item, predictions: byTask(predictions, row, taskNames) });
+    items[i] = tasks === 1 ? item : { ...item, predictions: byTask(predictions, row, taskNames) };
   }
   return items;
 }

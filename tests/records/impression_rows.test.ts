@@ -105,6 +105,24 @@ Deno.test("rows are read as written, in the order shown, at any position in memo
   }));
 });
 
+Deno.test("the features of a row are the same alone, in any order of reading", () => {
+  const [whole, alone] = [new ImpressionRowsReader(), new ImpressionRowsReader()];
+  const order = fc.array(fc.nat(), { maxLength: 20 });
+  fc.assert(fc.property(rankings, order, ({ shape, sharedSlots, shown }, read) => {
+    const bytes = new ImpressionRowsWriter({ ...shape, sharedSlots, tasks: 2 }).write(shown);
+    whole.open(NumberMemory.copyOf(bytes));
+    alone.open(NumberMemory.copyOf(bytes));
+    if (whole.rows === 0) return;
+    for (const draw of read) {
+      const row = draw % whole.rows;
+      assert.deepEqual(
+        contents(alone.featuresOf(row), 0, shape),
+        contents(whole.features(), row, shape),
+      );
+    }
+  }));
+});
+
 Deno.test("bytes of another shape or length are not rows of the shape", () => {
   fc.assert(fc.property(rankings, fc.nat(), ({ shape, sharedSlots, shown }, cut) => {
     const bytes = new ImpressionRowsWriter({ ...shape, sharedSlots, tasks: 2 }).write(shown);
