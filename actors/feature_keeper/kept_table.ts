@@ -31,7 +31,7 @@ export interface ValueForm<V, S> {
   restored(saved: S): V;
 }
 
-/** Memory of an entry beside key and value: the object and its share of the map, measured. */
+/** Memory of an entry without key and value: the object and its share of the map, measured. */
 const ENTRY_BYTES = 104;
 
 /** Entries that are taken over at once: a few milliseconds. */

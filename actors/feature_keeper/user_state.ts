@@ -31,7 +31,7 @@ export interface SavedUser {
 
 /** Memory of a user's objects and empty arrays, bytes, measured. */
 const USER_BYTES = 400;
-/** Memory of a value of a slot beside its numbers, bytes, measured. */
+/** Memory of a value of a slot without its numbers, bytes, measured. */
 const VALUE_BYTES = 90;
 
 export const userForm: ValueForm<UserState, SavedUser> = {

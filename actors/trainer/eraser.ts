@@ -3,8 +3,8 @@
  * erasure stands. A replay repeats it: the same rows of the other slots give the same crosses, and
  * a shard that has applied it before changes nothing.
  *
- * The writes to the blob store run beside the trainer's turns, which take no time of a store that
- * is slow or away. While it refuses a write, the erasure stays under way: its rows are removed
+ * The writes to the blob store run outside the trainer's turns, so a store that is slow or away
+ * takes no time of them. While it refuses a write, the erasure stays under way: its rows are removed
  * once, and the write is tried again at intervals.
  */
 import type { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";

@@ -115,7 +115,7 @@ export function comparesLists(tasks: readonly Pick<TaskOptions, "listWeight">[])
 /**
  * Softmax cross-entropy of the rows of a list: `-Σ y/Σy · ln(e^s / Σ e^s)`, which is ListNet's loss
  * of the top position where labels are 0 and 1. Only rows with a label are in a list. A list counts
- * as often as it has rows, so that the weight beside the pointwise loss does not depend on the
+ * as often as it has rows, so that its weight against the pointwise loss does not depend on the
  * length of lists; a list without a positive row has no loss. Shape `[rows, 1]`.
  *
  * @see Cao et al., "Learning to Rank: From Pairwise Approach to Listwise Approach", ICML 2007

@@ -35,7 +35,7 @@ const COMBINATIONS_PER_PART = 1 << 16;
 /**
  * The slots of a schema that have rows of one user.
  *
- * @param outlives Whether each row of the second slot, by number, has a row of the first beside it.
+ * @param outlives Whether each row of the second slot, by number, has a row of the first too.
  */
 export function userSlotsOf(
   { slots }: Pick<FeatureSchema, "slots">,

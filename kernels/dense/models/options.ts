@@ -8,7 +8,7 @@ export interface TaskOptions {
   readonly loss: "binaryCrossEntropy" | "squaredError";
   /** Weight in the summed loss, > 0. Default 1. */
   readonly weight?: number;
-  /** Weight of the list loss beside the task's own, for binaryCrossEntropy. Default 0. */
+  /** Weight of the list loss relative to the task's own, for binaryCrossEntropy. Default 0. */
   readonly listWeight?: number;
   /** Largest magnitude of a label of squaredError, if the label rules bound it. */
   readonly labelMax?: number;

@@ -19,11 +19,8 @@ import { encodeEvent } from "../../../records/event_record.ts";
 import { startMesh } from "../../../server/machine/start_mesh.ts";
 import { waitLearned, waitReady } from "../../../server/waits.ts";
 import { type Audience, makeAudience } from "./late_audience.ts";
+import { BLOCK_VISITS, rankBlock } from "./ranked_block.ts";
 import { smallModel } from "./small_model.ts";
-
-/** Visits between two waits for the trainer: ten minutes, less than the shortest window. */
-const BLOCK_VISITS = 20;
-const ASK_BUDGET = { budgetMs: 60_000 };
 
 interface Variant {
   readonly name: string;
@@ -89,36 +86,9 @@ async function run(variant: Variant, audience: Audience): Promise<Quality> {
       if (now.length > 0) {
         await mesh.stores.eventLog.append(0, now.map(({ bytes }) => bytes()));
       }
-      const rankings = await Promise.all(
-        block.map(({ user, atMs, items }, i) =>
-          mesh.ranker.ask<"rank">({
-            kind: "rank",
-            user,
-            context: {},
-            atMs,
-            candidates: items.map(({ id, category }) => ({ id, fields: { category } })),
-            limit: items.length,
-            explain: false,
-            rankingId: `r${begin + i}`,
-            awaitShown: leftOut,
-          }, ASK_BUDGET)
-        ),
-      );
-      if (leftOut) {
-        await mesh.stores.eventLog.append(
-          0,
-          block.map(({ atMs, items }, i) =>
-            encodeEvent({
-              kind: "shown",
-              rankingId: `r${begin + i}`,
-              items: items.filter(({ boughtAfterMs = 0 }) => boughtAfterMs < joiner.windowMs)
-                .map(({ id }) => id),
-              atMs,
-              acceptedAtMs: acceptance.nextMs(),
-            })
-          ),
-        );
-      }
+      const candidates = block.map(({ user, atMs, items }) => ({ user, atMs, candidates: items }));
+      const limit = Math.max(...block.map(({ items }) => items.length));
+      const rankings = await rankBlock(mesh, candidates, begin, { limit });
       block.forEach(({ items, atMs }, i) => {
         const scoreOf = new Map(rankings[i].items.map(({ id, score }) => [id, score]));
         for (const { id, boughtAfterMs } of items) {

@@ -19,17 +19,15 @@ import type { RuleSet } from "../../../rules/rule_set.ts";
 import { startMesh } from "../../../server/machine/start_mesh.ts";
 import { waitLearned, waitReady } from "../../../server/waits.ts";
 import { visitOf } from "./new_item_audience.ts";
+import { BLOCK_VISITS, rankBlock } from "./ranked_block.ts";
 import { smallModel } from "./small_model.ts";
 
-/** Visits between two waits for the trainer: ten minutes. */
-const BLOCK_VISITS = 20;
 const SHOWN = 10;
 /** An item is new until it was shown so many times. */
 const NEW_BELOW = 100;
 const DAY_VISITS = 2_880;
 /** Appeal that a tenth of the items exceed. */
 const BEST = 1.2816;
-const ASK_BUDGET = { budgetMs: 60_000 };
 
 const clicksOfItem = "clicks_week: { kind: numeric, source: item, buckets: { kind: log } }";
 
@@ -71,21 +69,7 @@ async function measure(share: number, seed: number, visits: number): Promise<Fig
     await waitReady(mesh);
     for (let begin = 0; begin < visits; begin += BLOCK_VISITS) {
       const block = Array.from({ length: BLOCK_VISITS }, (_, i) => visitOf(begin + i, seed));
-      const rankings = await Promise.all(
-        block.map(({ user, atMs, candidates }, i) =>
-          mesh.ranker.ask<"rank">({
-            kind: "rank",
-            user,
-            context: {},
-            atMs,
-            candidates: candidates.map(({ id, category }) => ({ id, fields: { category } })),
-            limit: SHOWN,
-            explain: false,
-            rules,
-            rankingId: `r${begin + i}`,
-          }, ASK_BUDGET)
-        ),
-      );
+      const rankings = await rankBlock(mesh, block, begin, { limit: SHOWN, rules });
       const events: Uint8Array[] = [];
       block.forEach(({ atMs, day, candidates, chances }, i) => {
         const visit = begin + i;

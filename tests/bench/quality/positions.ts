@@ -17,14 +17,12 @@ import { encodeEvent } from "../../../records/event_record.ts";
 import { startMesh } from "../../../server/machine/start_mesh.ts";
 import { waitLearned, waitReady } from "../../../server/waits.ts";
 import { visitOf } from "./new_item_audience.ts";
+import { BLOCK_VISITS, rankBlock } from "./ranked_block.ts";
 import { smallModel } from "./small_model.ts";
 
-/** Visits between two waits for the trainer: ten minutes. */
-const BLOCK_VISITS = 20;
 const SHOWN = 10;
 /** Probability that a user reads the next item too. */
 const READS_ON = 0.8;
-const ASK_BUDGET = { budgetMs: 60_000 };
 
 const configurationText = `${
   smallModel("click")
@@ -70,21 +68,7 @@ async function measure({ stops, reports }: Variant, seed: number, visits: number
     await waitReady(mesh);
     for (let begin = 0; begin < visits; begin += BLOCK_VISITS) {
       const block = Array.from({ length: BLOCK_VISITS }, (_, i) => visitOf(begin + i, seed));
-      const rankings = await Promise.all(
-        block.map(({ user, atMs, candidates }, i) =>
-          mesh.ranker.ask<"rank">({
-            kind: "rank",
-            user,
-            context: {},
-            atMs,
-            candidates: candidates.map(({ id, category }) => ({ id, fields: { category } })),
-            limit: SHOWN,
-            explain: false,
-            awaitShown: reports,
-            rankingId: `r${begin + i}`,
-          }, ASK_BUDGET)
-        ),
-      );
+      const rankings = await rankBlock(mesh, block, begin, { limit: SHOWN, awaitShown: reports });
       const events: Uint8Array[] = [];
       block.forEach(({ atMs, chances }, i) => {
         const visit = begin + i;
