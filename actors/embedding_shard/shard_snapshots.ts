@@ -32,7 +32,9 @@ export class ShardSnapshots {
     this.#stored = snapshot;
   }
 
-  /** Called after an update: ends the pauses of a snapshot whose set-aside rows take much memory. */
+  /**
+   * Called after an update: ends the pauses of a snapshot whose set-aside rows take much memory.
+   */
   updated(): void {
     this.#last?.keepAhead();
   }

@@ -4,8 +4,8 @@
  * a shard that has applied it before changes nothing.
  *
  * The writes to the blob store run outside the trainer's turns, so a store that is slow or away
- * takes no time of them. While it refuses a write, the erasure stays under way: its rows are removed
- * once, and the write is tried again at intervals.
+ * takes no time of them. While it refuses a write, the erasure stays under way: its rows are
+ * removed once, and the write is tried again at intervals.
  */
 import type { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import { FeatureHasher } from "../../kernels/embedding/feature_hasher.ts";
