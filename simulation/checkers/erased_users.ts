@@ -3,17 +3,22 @@
  *
  *     at the end, ∀ receipts:  status ≠ erasing  ⇒  no row of the user in any shard or replica
  *                              status = erased   ⇒  no file has the id, as text or as hash
+ *     ∀ erasures a, b of a user, where b began later in the log:
+ *                              a does not pass the log again behind the second pass of b
  *
- * An erased visitor comes back under another id, so that nothing brings the user back. A
- * fail-over of Redis that loses records ends the promise for the erasures before it.
+ * An erased visitor comes back under another id, so that nothing brings the user back. Where the
+ * user was erased several times, the files are searched when all receipts are erased, and only if
+ * the last request was answered: an erasure without an answer may be under way. A fail-over of
+ * Redis that loses records ends the promise for the erasures before it.
  */
 import type { ServingReplicaMessage } from "../../actors/serving_replica/protocol.ts";
 import type { EmbeddingShardMessage } from "../../actors/embedding_shard/protocol.ts";
+import type { ForgetRecord } from "../../records/event_record.ts";
 import { featureIdOf, signatureOf } from "../../records/forgotten.ts";
 import { addresses } from "../../server/plan.ts";
 import { holdsBytes } from "../../structures/byte_search.ts";
-import type { Reply } from "../world/client.ts";
 import type { CheckerFactory } from "./checker.ts";
+import { decodedEvents } from "./decoded_records.ts";
 import type { Serving } from "./serving.ts";
 import { rowsOf } from "./shard_rows.ts";
 
@@ -29,19 +34,37 @@ export function erasedUsers(
   files: () => Iterable<readonly [string, Uint8Array]>,
 ): CheckerFactory {
   return (context) => {
-    /** By the id of the receipt. */
-    const users = new Map<string, string>();
+    /** Ids of the receipts, by user. */
+    const receipts = new Map<string, Set<string>>();
+    const passes = new ErasurePasses();
+    /** Users whose last request had no answer. */
+    const unanswered = new Set<string>();
     return {
       name: "erased-users",
       replied(reply) {
-        const erased = erasureOf(reply);
-        if (erased !== undefined) users.set(erased.erasureId, erased.user);
+        const user = reply.method === "DELETE" ? ERASURE.exec(reply.path)?.[1] : undefined;
+        if (user === undefined) return;
+        if (reply.status !== 202) return void unanswered.add(user);
+        unanswered.delete(user);
+        const { erasureId } = reply.body as { readonly erasureId: string };
+        receipts.set(user, (receipts.get(user) ?? new Set()).add(erasureId));
       },
-      redisLost: () => users.clear(),
+      durable(log, partition, records) {
+        if (log !== "events" || partition !== 0) return;
+        for (const record of decodedEvents(records)) {
+          const problem = record.kind === "forget" ? passes.note(record) : undefined;
+          if (problem !== undefined) context.fail(problem);
+        }
+      },
+      redisLost() {
+        receipts.clear();
+        passes.clear();
+      },
       async atEnd() {
         for (const serving of running()) {
-          for (const [erasureId, user] of users) {
-            const problem = await problemOf(serving, erasureId, user, files);
+          for (const [user, erasureIds] of receipts) {
+            const isLast = !unanswered.has(user);
+            const problem = await problemOf(serving, { user, erasureIds, isLast }, files);
             if (problem !== undefined) return context.fail(problem);
           }
         }
@@ -50,26 +73,60 @@ export function erasedUsers(
   };
 }
 
-function erasureOf({ method, path, status, body }: Reply) {
-  const user = method === "DELETE" && status === 202 ? ERASURE.exec(path)?.[1] : undefined;
-  if (user === undefined) return undefined;
-  return { user, erasureId: (body as { readonly erasureId: string }).erasureId };
+/** The records of erasures in the log, by user. */
+class ErasurePasses {
+  /** In the order in which they began. */
+  readonly #erasures = new Map<string, { readonly erasureId: string; isSecond: boolean }[]>();
+
+  /** Notes a record; returns what is wrong with it. */
+  note({ user, erasureId, pass }: ForgetRecord): string | undefined {
+    const erasures = this.#erasures.get(user) ?? [];
+    this.#erasures.set(user, erasures);
+    if (pass === 1) {
+      erasures.push({ erasureId, isSecond: false });
+      return undefined;
+    }
+    const index = erasures.findIndex((each) => each.erasureId === erasureId);
+    if (index < 0) return undefined;
+    erasures[index].isSecond = true;
+    const later = erasures.slice(index + 1).find(({ isSecond }) => isSecond);
+    return later &&
+      `the erasure ${erasureId} of ${user} passes the log again behind ${later.erasureId}, which ` +
+        "began later";
+  }
+
+  clear(): void {
+    this.#erasures.clear();
+  }
+}
+
+/** A user and the receipts of its erasures. */
+interface Erased {
+  readonly user: string;
+  readonly erasureIds: ReadonlySet<string>;
+  /** Whether no other erasure of the user can be under way. */
+  readonly isLast: boolean;
 }
 
 async function problemOf(
   serving: Serving,
-  erasureId: string,
-  user: string,
+  { user, erasureIds, isLast }: Erased,
   files: () => Iterable<readonly [string, Uint8Array]>,
 ): Promise<string | undefined> {
-  const request = new Request(`http://simulated/v1/erasures/${erasureId}`);
-  const response = await serving.mesh.fetch(request);
-  const { status } = await response.json() as { readonly status: string };
-  if (response.status !== 200) return `the receipt of ${user} was answered ${response.status}`;
-  if (status === "erasing") return undefined;
-  const place = await rowOf(serving, user);
-  if (place !== undefined) return `${user} is ${status}, and ${place} has a row of it`;
-  if (status !== "erased") return undefined;
+  const statuses: string[] = [];
+  for (const erasureId of erasureIds) {
+    const request = new Request(`http://simulated/v1/erasures/${erasureId}`);
+    const response = await serving.mesh.fetch(request);
+    const { status } = await response.json() as { readonly status: string };
+    if (response.status !== 200) return `the receipt of ${user} was answered ${response.status}`;
+    statuses.push(status);
+  }
+  if (statuses.includes("erasing")) return undefined;
+  const address = await rowOf(serving, user);
+  if (address !== undefined) {
+    return `${user} is ${statuses.join(", ")}, and ${address} has a row of it`;
+  }
+  if (!isLast || statuses.some((status) => status !== "erased")) return undefined;
   for (const [path, content] of files()) {
     for (const trace of tracesOf(user)) {
       if (holdsBytes(content, trace)) return `${user} is erased, and ${path} has the id`;

@@ -8,14 +8,15 @@
  *
  * A shard's version is the number of gradients that its incarnation applied. A delta that was not
  * cut off at `rowsMax` brings a replica to the version at which it was taken. After a shard's
- * restart its replica still serves the rows of the incarnation before, until it is loaded anew.
+ * restart its replica still serves the rows of the incarnation before, until it is loaded anew. In
+ * a mesh a scorer speaks of the replicas of its host, and an incarnation moves with its shard.
  */
 import type {
   Delta,
   DeltaPosition,
   EmbeddingShardMessage,
 } from "../../actors/embedding_shard/protocol.ts";
-import type { ScorerMessage } from "../../actors/scorer/protocol.ts";
+import type { ChangeReplicas, ScorerMessage, SetFreshness } from "../../actors/scorer/protocol.ts";
 import type { ServingReplicaMessage } from "../../actors/serving_replica/protocol.ts";
 import type { Address, Message } from "../../mesh/runtime/actor.ts";
 import { nextRowOf } from "../../records/example_chunk.ts";
@@ -40,17 +41,20 @@ interface Step {
   readonly version: number;
 }
 
-/** One incarnation of a shard, and of the replica that follows it. */
-interface Shard {
+/** One incarnation of a shard, which goes along when the shard moves to another host. */
+interface Incarnation {
   version: number;
   readonly steps: Step[];
-  /** Version that a delta's position brings a replica to. */
-  readonly versionAt: Map<string, number>;
   /** Version of the rows that are being exported to a replica. */
   exported: number;
-  /** Position and version of the replica; undefined until a delta has told. */
-  position: string | undefined;
+}
+
+/** The rows of a replica; both undefined until a delta or a load has told. */
+interface Replica {
+  incarnation: Incarnation | undefined;
+  /** Version of the incarnation that it serves at least. */
   served: number | undefined;
+  position: string | undefined;
 }
 
 export function honestFreshness(context: CheckerContext): Checker {
@@ -61,7 +65,15 @@ class HonestFreshness implements Checker {
   readonly name = "honest-freshness";
   readonly #context: CheckerContext;
   readonly #chunks = new Map<string, Decided[]>();
-  readonly #shards = new Map<string, Shard>();
+  readonly #incarnations = new Map<string, Incarnation>();
+  /** By shard, the incarnation that began last. */
+  readonly #newest = new Map<string, Incarnation>();
+  /** By host and shard, the incarnation that its actor has named last. */
+  readonly #present = new Map<string, Incarnation>();
+  readonly #byLineage = new Map<string, Incarnation>();
+  /** Version that a delta's position brings a replica to. */
+  readonly #versionAt = new Map<string, number>();
+  readonly #replicas = new Map<Address, Replica>();
   /** By source, the highest sequence that any incarnation of a shard has applied. */
   readonly #learned = new Map<string, number>();
 
@@ -69,15 +81,15 @@ class HonestFreshness implements Checker {
     this.#context = context;
   }
 
-  processBegan(): void {
-    this.#shards.clear();
+  processBegan(host?: string): void {
+    for (const replica of this.#replicas.keys()) {
+      if (hostOf(replica) === host) this.#replicas.delete(replica);
+    }
   }
 
-  began(actor: Address): void {
-    const [kind, number] = actor.split("/");
-    if (kind === "embedding_shard") this.#shards.delete(number);
-    const shard = this.#shards.get(number);
-    if (kind === "serving_replica" && shard !== undefined) shard.served = undefined;
+  began(actor: Address, host?: string): void {
+    if (actor.startsWith(REPLICA)) this.#replicas.delete(actor);
+    if (actor.startsWith(SHARD)) this.#present.delete(`${host} ${actor}`);
   }
 
   durable(log: string, partition: number, records: readonly Uint8Array[]): void {
@@ -93,27 +105,32 @@ class HonestFreshness implements Checker {
     }
   }
 
-  handles(actor: Address, message: Message): void {
-    if (!actor.startsWith("scorer/")) return;
-    const told = message as ScorerMessage;
-    if (told.kind === "setFreshness") this.#claim(told.learnedThroughMs);
+  tailLost(log: string, partition: number, endOffset: number): void {
+    if (log === "examples") this.#chunks.get(`trainer/${partition}`)?.splice(endOffset);
   }
 
-  answers(actor: Address, request: Message, value: unknown): void {
+  answers(actor: Address, request: Message, value: unknown, host?: string): void {
     if (actor.startsWith(SHARD)) {
-      const shard = this.#shard(actor.slice(SHARD.length));
-      this.#onShard(shard, request as EmbeddingShardMessage, value);
+      this.#onShard(actor, request as EmbeddingShardMessage, value, host);
     } else if (actor.startsWith(REPLICA)) {
-      const shard = this.#shard(actor.slice(REPLICA.length));
-      this.#onReplica(shard, request as ServingReplicaMessage, value);
+      this.#onReplica(actor, request as ServingReplicaMessage, value);
+    } else if (actor.startsWith("scorer/")) {
+      const told = request as ScorerMessage;
+      if (told.kind !== "setFreshness" && told.kind !== "changeReplicas") return;
+      const { sharding } = value as { readonly sharding: number };
+      if (sharding === told.sharding) this.#claim(told, host);
     }
   }
 
-  #claim(learnedThroughMs: number): void {
+  /** A scorer with the replicas of a sharding says that they know all events until then. */
+  #claim(
+    { learnedThroughMs, sharding }: SetFreshness | ChangeReplicas,
+    host: string | undefined,
+  ): void {
     if (learnedThroughMs === 0) return; // claims nothing
     for (const [source, chunks] of this.#chunks) {
       const end = claimed(chunks, learnedThroughMs);
-      if (end === 0 || this.#shards.size === 0) continue;
+      if (end === 0 || this.#newest.size === 0) continue;
       const learned = this.#learned.get(source) ?? 0;
       if (learned < end) {
         this.#context.fail(
@@ -121,91 +138,145 @@ class HonestFreshness implements Checker {
             `has applied more than ${learned} rows`,
         );
       }
-      for (const [number, { steps, served }] of this.#shards) {
-        const needed = steps.findLast((step) => step.source === source && step.sequence <= end);
+      for (const [actor, { incarnation, served }] of this.#replicas) {
+        // A replica of an earlier incarnation has the rows that were learned then.
+        if (hostOf(actor) !== host || shardingOf(actor) !== sharding) continue;
+        if (incarnation !== this.#newest.get(shardOf(actor))) continue;
+        const needed = incarnation?.steps
+          .findLast((step) => step.source === source && step.sequence <= end);
         if (needed === undefined || served === undefined || served >= needed.version) continue;
         this.#context.fail(
           `learnedThroughMs ${learnedThroughMs} claims row ${end - 1} of ${source}, which ` +
-            `serving_replica/${number} does not serve yet`,
+            `${actor} does not serve yet`,
         );
       }
     }
   }
 
-  #onShard(shard: Shard, message: EmbeddingShardMessage, value: unknown): void {
+  #onShard(
+    actor: Address,
+    message: EmbeddingShardMessage,
+    value: unknown,
+    host: string | undefined,
+  ): void {
+    const key = `${host} ${actor}`;
     switch (message.kind) {
       case "openSource": {
-        const { sequence } = value as { readonly sequence: number };
+        const { incarnation, sequence } = value as {
+          readonly incarnation: string;
+          readonly sequence: number;
+        };
+        this.#present.set(key, this.#named(actor, incarnation));
         return this.#noteLearned(message.source, sequence);
       }
-      case "applyGradients": {
-        if (!(value as { readonly applied: boolean }).applied) return;
-        const { source, sequence } = message;
-        shard.steps.push({ source, sequence, version: ++shard.version });
-        return this.#noteLearned(source, sequence);
-      }
+      case "applyGradients":
       case "removeRows": {
-        if (!(value as { readonly applied: boolean }).applied || !message.isLast) return;
-        const { source, sequence } = message;
+        if (!(value as { readonly applied: boolean }).applied) return;
+        if (message.kind === "removeRows" && !message.isLast) return;
+        const { source, sequence, opening } = message;
+        const shard = this.#named(actor, opening.incarnation);
+        this.#present.set(key, shard);
         shard.steps.push({ source, sequence, version: ++shard.version });
         return this.#noteLearned(source, sequence);
       }
       case "takeDelta": {
-        const { delta, position } = value as { readonly delta?: Delta; position: DeltaPosition };
+        const { delta, position, incarnation } = value as {
+          readonly delta?: Delta;
+          readonly position: DeltaPosition;
+          readonly incarnation: string;
+        };
+        const shard = this.#named(actor, incarnation);
+        this.#present.set(key, shard);
+        this.#byLineage.set(position.lineage, shard);
         const cutOff = delta?.classes.some((changes) =>
           changes !== undefined &&
           changes.ids.length + changes.tombstones.length >= message.rowsMax
         ) ?? false;
-        const key = keyOf(position);
+        const at = keyOf(position);
         if (delta === undefined) {
-          shard.versionAt.set(key, shard.version); // nothing has changed since that position
-          if (shard.position === key) shard.served = shard.version;
-        } else if (!cutOff && !shard.versionAt.has(key)) {
+          this.#versionAt.set(at, shard.version); // nothing has changed since that position
+          for (const replica of this.#replicas.values()) {
+            if (replica.position === at) replica.served = shard.version;
+          }
+        } else if (!cutOff && !this.#versionAt.has(at)) {
           // A delta that is given again brings the rows that it brought the first time.
-          shard.versionAt.set(key, shard.version);
+          this.#versionAt.set(at, shard.version);
         }
         return;
       }
-      case "exportRows":
+      case "exportRows": {
+        const shard = this.#present.get(key);
+        if (shard === undefined) return;
+        const { position } = value as { readonly position: DeltaPosition };
+        this.#byLineage.set(position.lineage, shard);
         // Later pages hold rows that are as new as the first page's, or newer.
         if (message.cursor === undefined) shard.exported = shard.version;
         return;
+      }
       default:
         return;
     }
   }
 
-  #onReplica(shard: Shard, message: ServingReplicaMessage, value: unknown): void {
+  #onReplica(actor: Address, message: ServingReplicaMessage, value: unknown): void {
     if (message.kind === "loadRows" && message.position !== undefined) {
-      shard.position = keyOf(message.position);
-      shard.served = Math.max(shard.served ?? 0, shard.exported);
+      const shard = this.#byLineage.get(message.position.lineage);
+      if (shard !== undefined) this.#serves(actor, shard, message.position, shard.exported);
     }
     if (message.kind !== "applyDelta") return;
     if ((value as { readonly status: string }).status !== "applied") return;
-    shard.position = keyOf(message.delta);
-    const version = shard.versionAt.get(shard.position);
-    if (version !== undefined) shard.served = Math.max(shard.served ?? 0, version);
+    const { delta } = message;
+    const shard = this.#byLineage.get(delta.lineage);
+    if (shard !== undefined) {
+      this.#serves(actor, shard, delta, this.#versionAt.get(keyOf(delta)));
+    }
+  }
+
+  /** Notes the rows that a replica has now; an undefined version tells nothing. */
+  #serves(
+    actor: Address,
+    incarnation: Incarnation,
+    position: DeltaPosition,
+    version: number | undefined,
+  ): void {
+    const before = this.#replicas.get(actor);
+    const served = before?.incarnation === incarnation ? before.served : undefined;
+    this.#replicas.set(actor, {
+      incarnation,
+      position: keyOf(position),
+      served: version === undefined ? served : Math.max(served ?? 0, version),
+    });
   }
 
   #noteLearned(source: string, sequence: number): void {
     this.#learned.set(source, Math.max(sequence, this.#learned.get(source) ?? 0));
   }
 
-  #shard(number: string): Shard {
-    let shard = this.#shards.get(number);
-    if (shard === undefined) {
-      shard = {
-        version: 0,
-        steps: [],
-        versionAt: new Map(),
-        exported: 0,
-        position: undefined,
-        served: undefined,
-      };
-      this.#shards.set(number, shard);
+  /** An incarnation of a shard; one that is new is the newest. */
+  #named(actor: Address, name: string): Incarnation {
+    let incarnation = this.#incarnations.get(name);
+    if (incarnation === undefined) {
+      incarnation = { version: 0, steps: [], exported: 0 };
+      this.#incarnations.set(name, incarnation);
+      this.#newest.set(shardOf(actor), incarnation);
     }
-    return shard;
+    return incarnation;
   }
+}
+
+/** The shard of `embedding_shard/3#1` or `serving_replica/3#1@edge`, with its sharding. */
+function shardOf(actor: Address): string {
+  return actor.slice(actor.indexOf("/") + 1).split("@")[0];
+}
+
+/** The sharding of `serving_replica/3#1@edge`; 0 of `serving_replica/3`. */
+function shardingOf(actor: Address): number {
+  return Number(shardOf(actor).split("#")[1] ?? 0);
+}
+
+/** The host in `serving_replica/3@edge`; undefined where one process is all. */
+function hostOf(actor: Address): string | undefined {
+  return actor.split("@")[1];
 }
 
 /**

@@ -14,6 +14,7 @@ import { drawnItems } from "../checkers/drawn_items.ts";
 import { erasedUsers } from "../checkers/erased_users.ts";
 import { exactlyOnce } from "../checkers/exactly_once.ts";
 import { exampleChunks } from "../checkers/example_chunks.ts";
+import { honestFreshness } from "../checkers/honest_freshness.ts";
 import { joinedExamples } from "../checkers/joined_examples.ts";
 import { keptByMoves } from "../checkers/kept_by_moves.ts";
 import { keptFeatures } from "../checkers/kept_features.ts";
@@ -50,6 +51,7 @@ export function meshCheckers(world: MeshWorld): CheckerFactory[] {
     currentOpenings,
     wholeDeltas(configuration),
     wholeSnapshots,
+    honestFreshness,
     statedAnswers(configuration),
     drawnItems(configuration),
     supervision,

@@ -47,6 +47,30 @@ export const eventPlants: readonly Plant[] = [
     scenario: "erasures",
   },
   {
+    name: "second-pass-apiece",
+    edits: [{
+      file: "gateway/erasure/erasure_steps.ts",
+      find: "const continuedBy = await this.laterErasure(user, request);",
+      replace: 'const continuedBy = await Promise.resolve(user === "" ? user : undefined);',
+    }],
+    seenBy: ["erased-users"],
+    scenario: "erasing-hosts-die",
+  },
+  {
+    name: "pass-by-the-wall-clock",
+    edits: [{
+      file: "gateway/erasure/following.ts",
+      find: "passesAgainFromMs: clock.monotonicMs() +",
+      replace: "passesAgainFromMs: clock.nowMs() +",
+    }, {
+      file: "gateway/erasure/erasure_steps.ts",
+      find: "clock.monotonicMs() >= following.passesAgainFromMs",
+      replace: "clock.nowMs() >= following.passesAgainFromMs",
+    }],
+    seenBy: ["erased-users"],
+    scenario: "erasures-while-clocks-step",
+  },
+  {
     name: "lose-joiner-state",
     edits: [{
       file: "actors/joiner/join_window.ts",

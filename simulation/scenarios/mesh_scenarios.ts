@@ -85,6 +85,23 @@ export const meshScenarios: readonly Scenario[] = [
   },
   {
     ...mesh,
+    name: "erasing-hosts-die",
+    description: "serving hosts are killed while visitors are erased, and one is away for long",
+    families: [],
+    workload: (world, client) => visitShop(world, client, 0.1),
+    values: { "joiner.window": "1s", "storage.snapshots.interval": "1s" },
+    forMs: 62_000,
+    faults: (random) =>
+      [["edge-1", 8_000], ["edge-2", 8_000], ["edge-1", 38_000]].map(([host, downMs], i) => ({
+        kind: "killHost",
+        atMs: START_MS + i * 9_000 + Math.floor(random.nextFloat() * 1_000),
+        host,
+        power: random.nextFloat() < 0.5,
+        downMs,
+      } as Fault)),
+  },
+  {
+    ...mesh,
     name: "partition",
     description: "hosts are cut off from each other and from Redis, one way too, or stand still",
     families: ["partitions"],

@@ -19,6 +19,9 @@ const shop = {
 
 const FAULT_FREE_MS = 3_000;
 
+/** Share of visits after which the visitor asks to be erased, where erasures are the point. */
+const ERASED_OFTEN = 0.1;
+
 /** Moments between which faults strike, evenly spread. */
 function moments(forMs: number, count: number): number[] {
   const stepMs = (forMs - FAULT_FREE_MS) / count;
@@ -219,6 +222,7 @@ export const shippedScenarios: readonly Scenario[] = [
     description:
       "visitors are erased while blobs are refused, clocks step and the process is killed",
     families: [],
+    workload: (world, client) => visitShop(world, client, ERASED_OFTEN),
     values: { "joiner.window": "1s", "storage.snapshots.interval": "1s" },
     faults: (random, _configuration, forMs) =>
       moments(forMs, 4).flatMap((atMs): Fault[] => [
@@ -231,6 +235,31 @@ export const shippedScenarios: readonly Scenario[] = [
           downMs: 100,
         },
       ]),
+  },
+  {
+    ...shop,
+    name: "erasures-while-clocks-step",
+    description: "visitors are erased while they rank; scores are late and the wall clock steps",
+    families: [],
+    workload: (world, client) => visitShop(world, client, ERASED_OFTEN),
+    values: {
+      "joiner.window": "1s",
+      "storage.snapshots.interval": "1s",
+      placement: { kind: "workers", shardThreads: 1 },
+    },
+    faults: (random, _configuration, forMs) =>
+      moments(forMs, 6).flatMap((atMs): Fault[] => {
+        const latencyMs = 300 + Math.floor(random.nextFloat() * 500);
+        return [
+          { kind: "slowLinks", atMs, node: "serving", latencyMs, forMs: 2_500 },
+          // Within the first pass of erasures that begin meanwhile.
+          ...[400, 900, 1_400, 1_900].map((afterMs): Fault => ({
+            kind: "stepClock",
+            atMs: atMs + afterMs,
+            byMs: 60_000,
+          })),
+        ];
+      }),
   },
   ...meshScenarios,
 ];

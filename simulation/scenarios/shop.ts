@@ -85,11 +85,21 @@ const REPORTED_AGAIN = 0.2;
 const REPORT_MS_MAX = 4_000;
 /** Share of visits after which the visitor asks to be erased. */
 const ERASED = 0.02;
+/** Share of erasures that are asked for twice. */
+const ERASED_AGAIN = 0.4;
+/** Longest time between the two, ms: the second pass of the first may be over then. */
+const ERASED_AGAIN_MS_MAX = 3_000;
+/** Share of erasures during which a ranking of the user is under way. */
+const RANKED_MEANWHILE = 0.5;
 /** Pause between two visits, ms. */
 const PAUSE_MS_MAX = 400;
 
-/** Asks for rankings and acts on some of them, until the world stops. */
-export async function visitShop(world: World, client: string): Promise<void> {
+/**
+ * Asks for rankings and acts on some of them, until the world stops.
+ *
+ * @param erased Share of visits after which the visitor asks to be erased.
+ */
+export async function visitShop(world: World, client: string, erased = ERASED): Promise<void> {
   const visitor = new Visitor(world, client);
   const { random } = visitor;
   while (world.running) {
@@ -99,9 +109,17 @@ export async function visitShop(world: World, client: string): Promise<void> {
       await actOn(visitor, ranking);
     }
     if (world.configuration.retriever !== undefined) await visitRecommendations(visitor);
-    if (random.nextFloat() < ERASED) await visitor.erase();
+    if (random.nextFloat() < erased) await eraseVisitor(visitor);
     await world.sleep(random.nextFloat() * PAUSE_MS_MAX);
   }
+}
+
+/** Asks to be erased, perhaps twice, and perhaps while a ranking is under way. */
+async function eraseVisitor(visitor: Visitor): Promise<void> {
+  const { random } = visitor;
+  if (random.nextFloat() < RANKED_MEANWHILE) void visitor.rank(candidates(visitor));
+  const isTwice = random.nextFloat() < ERASED_AGAIN;
+  await visitor.erase(isTwice ? random.nextFloat() * ERASED_AGAIN_MS_MAX : undefined);
 }
 
 /** Some ids, each once. */

@@ -48,11 +48,22 @@ export class Visitor {
     return this.#erased === 0 ? this.name : `${this.name}~${this.#erased}`;
   }
 
-  /** Asks to be erased until the server has answered, and goes on under another id. */
-  async erase(): Promise<Reply | undefined> {
+  /**
+   * Asks to be erased until the server has answered, and goes on under another id.
+   *
+   * @param againAfterMs Asks a second time, so long after the answer.
+   */
+  async erase(againAfterMs?: number): Promise<Reply | undefined> {
     const { user } = this;
     this.#sent.splice(0);
     this.#erased++;
+    const reply = await this.#erase(user);
+    if (againAfterMs === undefined) return reply;
+    await this.world.sleep(againAfterMs);
+    return await this.#erase(user);
+  }
+
+  async #erase(user: string): Promise<Reply | undefined> {
     for (let sends = 0; sends < SENDS_MAX; sends++) {
       const reply = await this.#client.send("DELETE", `/v1/users/${user}?forget=true`);
       if (reply.status === 202) return reply;

@@ -70,3 +70,14 @@ Deno.test("a fail-over that loses the mesh itself is one that its hosts make ane
   const { kind, message } = await run(plan, swarm);
   assert.deepEqual([kind, message], ["passed", undefined]);
 });
+
+Deno.test("erasures of a host that stays away are taken over, and no trace of an erased user is left", async () => {
+  const scenario = present(
+    meshScenarios.find(({ name }) => name === "erasing-hosts-die"),
+    "it ships",
+  );
+  const { kind, message, world } = await run(drawRunPlan({ seed: 1, scenario }), scenario);
+  assert.deepEqual([kind, message], ["passed", undefined]);
+  assert.ok(world.telemetry.lines(/the erasure .* was taken over from edge-#/) > 0);
+  assert.ok(world.telemetry.lines(/the erasure .* is complete/) > 0);
+});
