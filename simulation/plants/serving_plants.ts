@@ -43,7 +43,7 @@ export const servingPlants: readonly Plant[] = [
   {
     name: "no-sweep",
     edits: [{
-      file: "actors/retriever/retriever.ts",
+      file: "actors/retriever/item_vectors.ts",
       find: "if (indices.length > 0) return { indices, sweeps: false };",
       replace: "if (indices.length >= 0) return { indices, sweeps: false };",
     }],
