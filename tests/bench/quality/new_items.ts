@@ -35,7 +35,7 @@ const configurationText = `${smallModel("click", [clicksOfItem])}kept:
   features:
     clicks_week: { kind: count, by: item, of: click, window: 7d }
     shown_month: { kind: count, by: item, of: shown, window: 30d }
-joiner: { window: 5m }
+joiner: { window: 20m } # longer than a block, whose clicks come after its rankings
 trainer: { batchRows: 64, linger: 20ms }
 `;
 
