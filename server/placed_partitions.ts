@@ -9,13 +9,8 @@
  */
 import type { JoinerMessage } from "../actors/joiner/protocol.ts";
 import type { TrainerMessage } from "../actors/trainer/protocol.ts";
-import {
-  type Coordination,
-  type HostRun,
-  type MeshView,
-  type PlacedKey,
-  PlacementConflictError,
-} from "../mesh/ports/coordination.ts";
+import type { Coordination, HostRun, MeshView, PlacedKey } from "../mesh/ports/coordination.ts";
+import { PlacementConflictError } from "../mesh/ports/coordination_errors.ts";
 import { dutiesOf, type HostDuty } from "../mesh/placement/host_duties.ts";
 import type { Address } from "../mesh/runtime/actor.ts";
 import { reasonOf } from "../mesh/runtime/errors.ts";

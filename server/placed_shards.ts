@@ -7,14 +7,14 @@ import type { ShardsOptions } from "./host_sharding.ts";
 import type { EmbeddingShardMessage } from "../actors/embedding_shard/protocol.ts";
 import type { ShardCopyMessage } from "../actors/embedding_shard/copy_protocol.ts";
 import type { ShardCopyActorOptions } from "../actors/embedding_shard/shard_copy.ts";
-import {
-  type Coordination,
-  type HostRun,
-  type MeshView,
-  type PlacedKey,
-  type Placement,
-  PlacementConflictError,
+import type {
+  Coordination,
+  HostRun,
+  MeshView,
+  PlacedKey,
+  Placement,
 } from "../mesh/ports/coordination.ts";
+import { PlacementConflictError } from "../mesh/ports/coordination_errors.ts";
 import type { Telemetry } from "../mesh/ports/telemetry.ts";
 import {
   dutiesOf,

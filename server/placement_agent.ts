@@ -7,14 +7,14 @@
  * moment it asked for it: when it ends without a renewal, the host's joiners and trainers stand
  * still until the store answers. If the store has given the host up meanwhile, the process ends.
  */
-import {
-  type Coordination,
-  type HostDescription,
-  HostGoneError,
-  type HostRun,
-  type MeshView,
-  type PlacedKey,
+import type {
+  Coordination,
+  HostDescription,
+  HostRun,
+  MeshView,
+  PlacedKey,
 } from "../mesh/ports/coordination.ts";
+import { HostGoneError } from "../mesh/ports/coordination_errors.ts";
 import type { Telemetry } from "../mesh/ports/telemetry.ts";
 import { type ControllerOptions, defaultControllerOptions } from "../mesh/placement/controller.ts";
 import { type ControllerRound, ControllerRounds } from "../mesh/placement/controller_rounds.ts";

@@ -2,7 +2,7 @@
  * The work of `cairn explain`.
  */
 import { shardViews } from "../../mesh/placement/mesh_views.ts";
-import { describe } from "../../mesh/ports/coordination.ts";
+import { describe } from "../../mesh/ports/coordination_errors.ts";
 import { present } from "../../structures/invariant.ts";
 import { sizeText } from "../../mesh/placement/byte_sizes.ts";
 import type { Output } from "../command_line.ts";

@@ -6,14 +6,13 @@ import { PlanFormatError } from "../../mesh/placement/plan_document.ts";
 import type { PlacementPlan } from "../../mesh/placement/placement_plan.ts";
 import { hostViews, shardViews } from "../../mesh/placement/mesh_views.ts";
 import { planPlacement } from "../../mesh/placement/plan_placement.ts";
-import {
-  type Coordination,
-  type MeshView,
-  type PlacedKey,
-  type PlacedKind,
-  PlanConflictError,
-  UnknownHostError,
+import type {
+  Coordination,
+  MeshView,
+  PlacedKey,
+  PlacedKind,
 } from "../../mesh/ports/coordination.ts";
+import { PlanConflictError, UnknownHostError } from "../../mesh/ports/coordination_errors.ts";
 import { openCoordination } from "../../server/machine/redis_coordination.ts";
 import { InvariantError, present } from "../../structures/invariant.ts";
 import { CommandError } from "../errors.ts";

@@ -6,7 +6,7 @@ import { shardViews } from "../../mesh/placement/mesh_views.ts";
 import { reshardStep } from "../../mesh/placement/reshard_progress.ts";
 import { decodePlan } from "../../mesh/placement/plan_document.ts";
 import { ownerOf } from "../../mesh/placement/views.ts";
-import { describe } from "../../mesh/ports/coordination.ts";
+import { describe } from "../../mesh/ports/coordination_errors.ts";
 import type { Output } from "../command_line.ts";
 import type { PlacementFlags } from "./command.ts";
 import { partitionsOn, withMeshStore } from "./mesh_store.ts";

@@ -2,13 +2,12 @@
  * Runs the controller on a host: takes or keeps its lease, reads the mesh's state, and makes the
  * steps that the controller decides. Every host runs it; at any moment one of them holds the lease.
  */
+import type { Coordination, HostRun } from "../ports/coordination.ts";
 import {
-  type Coordination,
-  type HostRun,
   PlacementConflictError,
   PlanConflictError,
   StaleControllerError,
-} from "../ports/coordination.ts";
+} from "../ports/coordination_errors.ts";
 import { RecordsLostError, RecordStoreUnavailableError } from "../ports/record_store.ts";
 import { Controller, type ControllerOptions, type ControllerStep } from "./controller.ts";
 

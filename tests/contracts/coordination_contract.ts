@@ -7,24 +7,26 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
   type Coordination,
-  describe,
   type HostDescription,
-  HostGoneError,
   type HostRun,
-  IllegalPlacementError,
-  MeshMismatchError,
   type MeshSettings,
   type Ownership,
   type PlacedKey,
   type Placement,
+  RECOVERY_STEP,
+} from "../../mesh/ports/coordination.ts";
+import {
+  describe,
+  HostGoneError,
+  IllegalPlacementError,
+  MeshMismatchError,
   PlacementConflictError,
   PlanConflictError,
   ProtocolMismatchError,
-  RECOVERY_STEP,
   StaleControllerError,
   StaleManifestError,
   UnknownHostError,
-} from "../../mesh/ports/coordination.ts";
+} from "../../mesh/ports/coordination_errors.ts";
 import type { RecordStore } from "../../mesh/ports/record_store.ts";
 import { Coordinator } from "../../mesh/runtime/coordination/coordinator.ts";
 import { SeededRandom } from "../../mesh/simulation/seeded_random.ts";

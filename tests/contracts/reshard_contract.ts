@@ -10,7 +10,8 @@ import type {
   PlacedKey,
   Placement,
 } from "../../mesh/ports/coordination.ts";
-import { HostGoneError, PlanConflictError, RECOVERY_STEP } from "../../mesh/ports/coordination.ts";
+import { RECOVERY_STEP } from "../../mesh/ports/coordination.ts";
+import { HostGoneError, PlanConflictError } from "../../mesh/ports/coordination_errors.ts";
 import { ReshardRefusedError } from "../../mesh/ports/resharding.ts";
 
 /** A mesh of four shards and two partitions of examples, and ways to change it. */

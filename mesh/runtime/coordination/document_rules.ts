@@ -6,15 +6,17 @@ import {
   type ManifestOffer,
   type ManifestRecord,
   type MeshIdentity,
-  MeshMismatchError,
   type MeshSettings,
   type PlacedKey,
   type Placement,
-  PlanConflictError,
   type PlanRecord,
   RECOVERY_STEP,
-  StaleManifestError,
 } from "../../ports/coordination.ts";
+import {
+  MeshMismatchError,
+  PlanConflictError,
+  StaleManifestError,
+} from "../../ports/coordination_errors.ts";
 import type { Json, RecordView } from "../../ports/record_store.ts";
 import { present } from "../../../structures/invariant.ts";
 import { json, placedKeys, recordKeys, records } from "./record_keys.ts";

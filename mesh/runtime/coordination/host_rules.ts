@@ -1,18 +1,20 @@
 /**
  * Rules for the leases of hosts and of the controller: pure functions over the mesh's records.
  */
+import type {
+  ControlRecord,
+  ControlTurn,
+  HostDescription,
+  HostLease,
+  HostRecord,
+  HostRun,
+} from "../../ports/coordination.ts";
 import {
-  type ControlRecord,
-  type ControlTurn,
-  type HostDescription,
   HostGoneError,
-  type HostLease,
-  type HostRecord,
-  type HostRun,
   ProtocolMismatchError,
   StaleControllerError,
   UnknownHostError,
-} from "../../ports/coordination.ts";
+} from "../../ports/coordination_errors.ts";
 import type { RecordView } from "../../ports/record_store.ts";
 import { present } from "../../../structures/invariant.ts";
 import { isSameRun, json, raiseCounts, recordKeys, records, runOf } from "./record_keys.ts";

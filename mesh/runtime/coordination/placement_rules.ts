@@ -9,17 +9,16 @@
  * From any state an owner that is lost is replaced by `restoring` on another host, or given up to
  * `unassigned`.
  */
-import {
-  type HostRun,
-  IllegalPlacementError,
-  type MovePhase,
-  type Ownership,
-  type PlaceCommand,
-  type PlacedKey,
-  type Placement,
-  type PlacementChange,
-  PlacementConflictError,
+import type {
+  HostRun,
+  MovePhase,
+  Ownership,
+  PlaceCommand,
+  PlacedKey,
+  Placement,
+  PlacementChange,
 } from "../../ports/coordination.ts";
+import { IllegalPlacementError, PlacementConflictError } from "../../ports/coordination_errors.ts";
 import type { RecordView } from "../../ports/record_store.ts";
 import { checkController, liveRun } from "./host_rules.ts";
 import { isSameRun, json, placedKeys, raiseCounts, records, runOf } from "./record_keys.ts";

@@ -5,15 +5,14 @@
  * shard from its owner and gives each trainer the next epoch. The rows are those of the newest
  * snapshot, from which the controller has the new shards restored as after the loss of their hosts.
  */
-import {
-  describe,
-  type HostRecord,
-  type HostRun,
-  type MeshIdentity,
-  type PlacedKey,
-  type Placement,
-  PlanConflictError,
+import type {
+  HostRecord,
+  HostRun,
+  MeshIdentity,
+  PlacedKey,
+  Placement,
 } from "../../ports/coordination.ts";
+import { describe, PlanConflictError } from "../../ports/coordination_errors.ts";
 import {
   type ReshardRecord,
   ReshardRefusedError,

@@ -5,7 +5,7 @@ import { readManifests } from "../../../records/snapshot_manifest.ts";
 import type { SnapshotPublisher } from "../../../actors/snapshotter/publisher.ts";
 import type { SnapshotterMessage } from "../../../actors/snapshotter/protocol.ts";
 import type { TrainerMessage } from "../../../actors/trainer/protocol.ts";
-import { StaleManifestError } from "../../../mesh/ports/coordination.ts";
+import { StaleManifestError } from "../../../mesh/ports/coordination_errors.ts";
 import { MemoryEventLog } from "../../../mesh/adapters/memory/memory_event_log.ts";
 import type { ActorContext, ActorRef } from "../../../mesh/runtime/actor.ts";
 import { altered } from "../altered.ts";

@@ -1,14 +1,14 @@
 /**
  * A host of the simulated mesh for placement, by the real duties of hosts.
  */
-import {
-  HostGoneError,
-  type HostRun,
-  type MeshView,
-  type Ownership,
-  type PlacedKey,
-  type PlacementChange,
+import type {
+  HostRun,
+  MeshView,
+  Ownership,
+  PlacedKey,
+  PlacementChange,
 } from "../../../mesh/ports/coordination.ts";
+import { HostGoneError } from "../../../mesh/ports/coordination_errors.ts";
 import { Coordinator } from "../../../mesh/runtime/coordination/coordinator.ts";
 import {
   type ControllerRound,

@@ -1,0 +1,114 @@
+/**
+ * The refusals of a coordination store, each with the state that it found and what to do.
+ */
+import type {
+  ControlRecord,
+  HostRecord,
+  HostRun,
+  Ownership,
+  PlacedKey,
+  Placement,
+} from "./coordination.ts";
+
+/** The mesh was created with other settings. */
+export class MeshMismatchError extends Error {
+  override readonly name = "MeshMismatchError";
+  constructor(readonly setting: string, readonly found: string, readonly asked: string) {
+    super(
+      `This mesh was created with ${setting} ${found}, and the configuration asks for ${asked}. Set ${found}, or give the new mesh a name of its own.`,
+    );
+  }
+}
+
+/** A host cannot speak the protocol of the mesh. */
+export class ProtocolMismatchError extends Error {
+  override readonly name = "ProtocolMismatchError";
+  constructor(readonly protocol: number, readonly protocols: readonly [number, number]) {
+    const [min, max] = protocols;
+    super(
+      `The mesh speaks protocol ${protocol}, and this program ${min} to ${max}. Run ${
+        protocol > max ? "a newer" : "an older"
+      } version of the program.`,
+    );
+  }
+}
+
+/** A host's lease has ended: it was removed, or another process with its name took its part. */
+export class HostGoneError extends Error {
+  override readonly name = "HostGoneError";
+  constructor(readonly run: HostRun, readonly replacedBy: HostRecord | undefined) {
+    super(
+      replacedBy
+        ? `Another process at ${replacedBy.address} has joined as host "${run.host}", so this one must stop. Give each process a host name of its own.`
+        : `Host "${run.host}" was removed from the mesh, because its lease expired. The process must stop; it may join again.`,
+    );
+  }
+}
+
+/** A command named a host that the mesh does not know. */
+export class UnknownHostError extends Error {
+  override readonly name = "UnknownHostError";
+  constructor(readonly host: string, known: readonly string[]) {
+    super(`There is no host "${host}"; the mesh has ${known.join(", ") || "none"}.`);
+  }
+}
+
+/** The caller's lease as the controller has ended. */
+export class StaleControllerError extends Error {
+  override readonly name = "StaleControllerError";
+  constructor(readonly epoch: number, readonly control: ControlRecord | undefined) {
+    super(
+      `The controller of epoch ${epoch} was replaced by ${
+        control ? `"${control.holder.host}" in epoch ${control.epoch}` : "none yet"
+      }; it must stop deciding.`,
+    );
+  }
+}
+
+/** A placement changed after the caller read it. */
+export class PlacementConflictError extends Error {
+  override readonly name = "PlacementConflictError";
+  constructor(readonly key: PlacedKey, readonly expected: Placement, readonly found: Placement) {
+    super(
+      `${key} is ${describe(found)}, not ${describe(expected)}; read the placement again.`,
+    );
+  }
+}
+
+/** A change of placement that no caller may make. */
+export class IllegalPlacementError extends Error {
+  override readonly name = "IllegalPlacementError";
+  constructor(readonly key: PlacedKey, readonly found: Placement, next: Ownership, why: string) {
+    super(`${key} cannot go from ${describe(found)} to ${describe(next)}: ${why}.`);
+  }
+}
+
+/** A snapshot was made under owners or a generation that have passed. */
+export class StaleManifestError extends Error {
+  override readonly name = "StaleManifestError";
+  constructor(readonly manifest: string, why: string) {
+    super(`The snapshot ${manifest} is not used: ${why}. The next snapshot will be complete.`);
+  }
+}
+
+/** The plan was made from a state that has passed. */
+export class PlanConflictError extends Error {
+  override readonly name = "PlanConflictError";
+  constructor(why: string) {
+    super(`The plan was not written: ${why}. Make a new plan.`);
+  }
+}
+
+/** A placement in words, for errors and for operators. */
+export function describe(placement: Ownership & { readonly epoch?: number }): string {
+  const epoch = placement.epoch === undefined ? "" : ` in epoch ${placement.epoch}`;
+  switch (placement.state) {
+    case "unassigned":
+      return `unassigned${epoch}`;
+    case "moving":
+      return `moving from "${placement.owner.host}" to "${placement.target.host}" (${placement.phase})${epoch}`;
+    case "restoring":
+    case "active":
+      return `${placement.state} on "${placement.owner.host}"${epoch}`;
+  }
+}
