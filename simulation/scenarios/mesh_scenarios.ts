@@ -3,7 +3,7 @@
  */
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import type { RandomStream } from "../../mesh/ports/random.ts";
-import type { Knob } from "../plan/knobs.ts";
+import { type Knob, recommending } from "../plan/knobs.ts";
 import type { Fault } from "../plan/fault.ts";
 import { meshShop, sixHosts, twoHosts } from "./mesh_shop.ts";
 import type { Scenario } from "./scenario.ts";
@@ -22,6 +22,13 @@ const meshKnobs: readonly Knob[] = [
       kind: "workers",
       shardThreads: 1,
     }],
+  },
+  { path: "ranker.scenario", values: [undefined, "fresh"] },
+  { path: "embeddings.expiry", values: [undefined, undefined, "4s"] },
+  {
+    path: "recommend",
+    values: [undefined, undefined, recommending.recommend],
+    needs: { model: recommending.model },
   },
 ];
 
