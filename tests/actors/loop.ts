@@ -392,19 +392,22 @@ export class Loop {
   /**
    * Kills the process and starts it again: a new mesh over the same logs and blobs. Messages and
    * unfinished writes of this one are lost.
+   *
+   * @param shards The number of shards from then on.
    */
-  kill(seed: number): Promise<Loop> {
+  kill(seed: number, shards = this.shards): Promise<Loop> {
     this.#isKilled = true;
     const { eventLog, exampleLog, blobs } = this;
     const storage = { eventLog, exampleLog, blobs };
-    return Loop.start({ ...this.options, seed, startMs: this.mesh.clock.nowMs(), storage });
+    const startMs = this.mesh.clock.nowMs();
+    return Loop.start({ ...this.options, shards, seed, startMs, storage });
   }
 
   /**
    * A run that was never killed, on a copy of this one's example log: it learns all examples from
    * the beginning. No snapshot has trimmed the log, since each one is kept.
    */
-  async learnAgain(): Promise<Loop> {
+  async learnAgain(shards = this.shards): Promise<Loop> {
     const { eventLog, options } = this;
     const { partitions } = this.exampleLog;
     const exampleLog = new MemoryEventLog({ name: "examples", partitions });
@@ -413,7 +416,7 @@ export class Loop {
       if (records.length > 0) await exampleLog.append(partition, records.map(({ bytes }) => bytes));
     }
     const storage = { eventLog, exampleLog, blobs: new MemoryBlobStore() };
-    return await Loop.start({ ...options, storage });
+    return await Loop.start({ ...options, shards, storage });
   }
 
   /** Takes a snapshot, with a snapshotter of its own. Older snapshots stay. */
