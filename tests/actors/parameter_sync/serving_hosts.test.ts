@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { defineParameterSync } from "../../../actors/parameter_sync/definition.ts";
 import type { ParameterSyncMessage } from "../../../actors/parameter_sync/protocol.ts";
+import type { ChangeReplicas } from "../../../actors/scorer/protocol.ts";
 import type { ActorDefinition, Message } from "../../../mesh/runtime/actor.ts";
 import { SimulatedMesh } from "../../../mesh/simulation/simulated_mesh.ts";
 
@@ -30,7 +31,7 @@ function scripted(
   };
 }
 
-async function start() {
+async function start({ sharding = 0 } = {}) {
   const mesh = new SimulatedMesh({ seed: 1 });
   const node = mesh.node();
   const state = {
@@ -49,6 +50,9 @@ async function start() {
     /** Questions for dense weights. */
     weightsAsked: 0,
     weightsLoaded: true,
+    /** The sharding whose replicas each scorer uses. */
+    served: [0, 0],
+    offers: [] as ChangeReplicas[],
   };
   const position = () => ({ lineage: state.lineage, sequence: 0 });
   const requireHost = (host: number) => {
@@ -108,16 +112,23 @@ async function start() {
           state.weightsLoaded = true;
           return { version: 1 };
         }
+        if (message.kind === "changeReplicas") {
+          const offer = message as ChangeReplicas;
+          state.offers.push(offer);
+          state.served[host] = offer.sharding;
+          return { sharding: offer.sharding };
+        }
         state.told[host]++;
         state.marks[host] = (message as unknown as { learnedThroughMs: number }).learnedThroughMs;
-        return { weightsLoaded: state.weightsLoaded, modelVersion: 1 };
+        const { weightsLoaded } = state;
+        return { sharding: state.served[host], weightsLoaded, modelVersion: 1 };
       }),
       host,
       undefined,
     ));
   }
   await mesh.settle(node.spawn(defineParameterSync(), 0, {
-    sharding: 0,
+    sharding,
     shards: ["embedding_shard/0"],
     replicas: [["serving_replica/0@0", "serving_replica/0@1"]],
     trainers: ["trainer/0"],
@@ -233,5 +244,37 @@ Deno.test("a host that stays away is named in the log every ten seconds, not eve
   const scorers = lines.filter(({ message }) => message.startsWith("scorer/1 does not get"));
   assert.equal(scorers.length, 3);
   assert.ok(lines.length <= 9, lines.map(({ message }) => message).join("\n"));
+  await mesh.stop();
+});
+
+Deno.test("a host is offered the replicas of a later sharding when they have all rows, once", async () => {
+  const { mesh, state } = await start({ sharding: 3 });
+  await mesh.advance(2_000);
+  assert.deepEqual(state.served, [3, 3]);
+  const offer = (host: number) => ({
+    kind: "changeReplicas",
+    sharding: 3,
+    replicas: [[`serving_replica/0@${host}`]],
+    learnedThroughMs: 100,
+  });
+  const offers = state.offers.map(({ kind, sharding, replicas, learnedThroughMs }) => {
+    return { kind, sharding, replicas, learnedThroughMs };
+  });
+  assert.deepEqual(offers, [offer(0), offer(1)]);
+  await mesh.stop();
+});
+
+Deno.test("a host whose replicas lack rows is offered none of them, and the others are", async () => {
+  const { mesh, state } = await start({ sharding: 3 });
+  state.served = [0, 0];
+  state.offers = [];
+  state.away.add(1);
+  state.incarnation = "second"; // the marks of the trainer hold for the shard's rows again
+  state.lineage = "second/0";
+  await mesh.advance(3_000);
+  assert.deepEqual(state.served, [3, 0]);
+  state.away.delete(1);
+  await mesh.advance(3_000);
+  assert.deepEqual(state.served, [3, 3]);
   await mesh.stop();
 });

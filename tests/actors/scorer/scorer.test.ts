@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import type { ScorerOptions } from "../../../actors/scorer/definition.ts";
-import type { ScorerMessage } from "../../../actors/scorer/protocol.ts";
+import type { ChangeReplicas, ScorerMessage } from "../../../actors/scorer/protocol.ts";
 import type { FeatureBatch } from "../../../kernels/features/feature_batch.ts";
+import type { Address } from "../../../mesh/runtime/actor.ts";
 import { altered } from "../altered.ts";
 import { Loop } from "../loop.ts";
 
@@ -197,5 +198,52 @@ Deno.test("an explanation whose time is up makes no further pass", async () => {
   await loop.mesh.advance(5_000);
   assert.equal(passes, 3, "of eleven");
   explaining = false;
+  await loop.stop();
+});
+
+Deno.test("the replicas of a later sharding are used where they have learned as much, and freshness is theirs", async () => {
+  const loop = await trained();
+  const { learnedThroughMs, items } = await loop.rank("u", ITEMS);
+  const scorer = loop.mesh.node().actorRef<ScorerMessage>("scorer/0");
+  const budget = { budgetMs: 1_000 };
+  const replicas = Array.from(
+    { length: loop.shards },
+    (_, shard): Address[] => [`serving_replica/${shard}`],
+  );
+  const offer = async (sharding: number, throughMs: number) => {
+    const message = { kind: "changeReplicas", sharding, replicas, learnedThroughMs: throughMs };
+    return (await loop.mesh.settle(scorer.ask(message as ChangeReplicas, budget))).sharding;
+  };
+  const tell = (sharding: number, throughMs: number) =>
+    loop.mesh.settle(
+      scorer.ask({ kind: "setFreshness", sharding, learnedThroughMs: throughMs }, budget),
+    );
+  const through = async () => (await loop.rankerStatus()).learnedThroughMs;
+  assert.equal(await offer(1, learnedThroughMs - 1), 0, "they have learned less");
+  assert.equal(await offer(0, learnedThroughMs + 1), 0, "they are of the same sharding");
+  assert.equal((await tell(1, learnedThroughMs + 5)).sharding, 0);
+  assert.equal(await through(), learnedThroughMs, "the mark is of other replicas");
+  assert.equal(await offer(2, learnedThroughMs), 2);
+  assert.deepEqual((await loop.rank("u", ITEMS)).items, items);
+  assert.equal(await offer(1, learnedThroughMs + 9), 2, "an earlier sharding comes late");
+  await tell(0, 1);
+  assert.equal(await through(), learnedThroughMs);
+  await tell(2, 7);
+  assert.equal(await through(), 7, "a shard of the present sharding was restarted");
+  await loop.stop();
+});
+
+Deno.test("a scorer asks as many shards as the replicas that it was given last", async () => {
+  const loop = await trained();
+  const scorer = loop.mesh.node().actorRef<ScorerMessage>("scorer/0");
+  const message: ChangeReplicas = {
+    kind: "changeReplicas",
+    sharding: 1,
+    replicas: [["serving_replica/0"], ["serving_replica/1"], ["serving_replica/9"]],
+    learnedThroughMs: Infinity,
+  };
+  await loop.mesh.settle(scorer.ask(message, { budgetMs: 1_000 }));
+  const many = Array.from({ length: 40 }, (_, i) => `many-${i}`);
+  await assert.rejects(loop.rank("u", many), /serving_replica\/9/);
   await loop.stop();
 });

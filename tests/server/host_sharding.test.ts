@@ -1,0 +1,139 @@
+/**
+ * Goal: a host follows the sharding of its mesh step by step, again where a step fails, and ends its
+ * earlier replicas only when its scorer uses the new ones. Method: a host of real configuration with
+ * actors that answer by a script.
+ */
+import assert from "node:assert/strict";
+import { parseConfiguration } from "../../configuration/configuration.ts";
+import { withSharding } from "../../configuration/sharding.ts";
+import { SERVED_SHARDING } from "../../mesh/placement/reshard_progress.ts";
+import type { AnyDefinition } from "../../mesh/runtime/node_actor.ts";
+import { Mesh } from "../../mesh/runtime/mesh.ts";
+import { SimulatedMesh } from "../../mesh/simulation/simulated_mesh.ts";
+import { HostSharding } from "../../server/host_sharding.ts";
+import { planOf } from "../../server/plan.ts";
+import { smallConfiguration } from "../integration/small_mesh.ts";
+import { meshView } from "../mesh/placement/mesh_view.ts";
+
+const configuration = parseConfiguration(
+  `${
+    smallConfiguration(
+      "in one thread",
+      '{ kind: directory, path: data, redis: { url: "redis://localhost:1" } }',
+    )
+  }
+mesh:
+  id: shop
+  hosts:
+    edge: { address: "127.0.0.1:7401", roles: [serving, joiner, trainer, sync] }
+    tables: { address: "127.0.0.1:7402", roles: [shards] }
+`,
+  "mesh.yaml",
+);
+
+/** A mesh of four shards in sharding 0, and one of `shards` in sharding `sharding`. */
+function viewOf(sharding: number, shards: number) {
+  const view = meshView({ sharding });
+  return { ...view, identity: { ...view.identity, shards } };
+}
+
+async function start() {
+  const simulated = new SimulatedMesh({ seed: 1 });
+  const state = { served: 0, fails: 0, made: [] as string[] };
+  const scripted = (kind: string): AnyDefinition => ({
+    kind,
+    mailbox: { capacity: 64, overflow: "reject" },
+    restart: { restartsMax: 3, periodMs: 60_000, backoffMs: 10, backoffMsMax: 10 },
+    priorityOf: () => "read",
+    create: (context) => {
+      if (kind === "snapshotter" && state.fails-- > 0) throw new Error("the store is away");
+      state.made.push(context.self.address);
+      return {
+        receive(message) {
+          context.reply(message as never, { sharding: state.served } as never);
+        },
+      };
+    },
+  });
+  const home = simulated.node("edge:main");
+  const kinds = ["serving_replica", "scorer", "parameter_sync", "snapshotter"];
+  const mesh = new Mesh({
+    home,
+    composition: { definitions: kinds.map(scripted) },
+    part: { nodes: [home.name], retryMs: 100 },
+  });
+  const plan = planOf(configuration).filter(({ kind }) => kinds.includes(kind));
+  const started = simulated.settle(mesh.start(plan));
+  await started;
+  const sharding = new HostSharding({ mesh, configuration, host: "edge", started });
+  await simulated.advance(1);
+  const follow = async (number: number, shards: number) => {
+    sharding.follow(viewOf(number, shards));
+    await simulated.advance(100);
+  };
+  const replicas = () => mesh.addressesOf("serving_replica").toSorted();
+  return { simulated, mesh, state, sharding, follow, replicas };
+}
+
+const before = [0, 1, 2, 3].map((shard) => `serving_replica/${shard}@edge`);
+const after = [0, 1].map((shard) => `serving_replica/${shard}#1@edge`);
+
+Deno.test("a host makes new replicas beside the old ones, and ends these when the scorer left them", async () => {
+  const { simulated, mesh, state, sharding, follow, replicas } = await start();
+  await follow(0, 4);
+  assert.equal(sharding.isChanging, false);
+  assert.deepEqual(sharding.figures(), { [SERVED_SHARDING]: 0 });
+  state.made = [];
+  await follow(1, 2);
+  assert.deepEqual(replicas(), [...before, ...after].toSorted());
+  assert.deepEqual(
+    state.made.filter((address) => !address.startsWith("serving")),
+    ["parameter_sync/0", "snapshotter/0"],
+  );
+  assert.deepEqual(sharding.shards, {
+    sharding: 1,
+    shard: withSharding(configuration, { sharding: 1, shards: 2 }).embeddingShard,
+  });
+  assert.ok(sharding.isChanging);
+  await follow(1, 2);
+  assert.deepEqual(sharding.figures(), { [SERVED_SHARDING]: 0 });
+  state.served = 1;
+  await follow(1, 2);
+  assert.deepEqual(replicas(), after);
+  assert.equal(sharding.isChanging, false);
+  assert.deepEqual(sharding.figures(), { [SERVED_SHARDING]: 1 });
+  await simulated.settle(mesh.stop());
+});
+
+Deno.test("a step that fails is made again at the next look, without what is there", async () => {
+  const { simulated, mesh, state, sharding, follow, replicas } = await start();
+  state.fails = 3;
+  state.made = [];
+  await follow(1, 2);
+  await follow(1, 2);
+  assert.ok(sharding.isChanging);
+  for (let look = 0; look < 5; look++) await follow(1, 2);
+  assert.deepEqual(replicas(), [...before, ...after].toSorted());
+  assert.equal(state.made.filter((address) => address.startsWith("serving")).length, 2);
+  assert.equal(state.made.at(-1), "snapshotter/0");
+  await simulated.settle(mesh.stop());
+});
+
+Deno.test("a host follows two changes that come before its scorer has followed the first", async () => {
+  const { simulated, mesh, state, follow, replicas } = await start();
+  await follow(1, 2);
+  await follow(2, 1);
+  assert.deepEqual(replicas(), [...before, ...after, "serving_replica/0#2@edge"].toSorted());
+  state.served = 2;
+  await follow(2, 1);
+  assert.deepEqual(replicas(), ["serving_replica/0#2@edge"]);
+  await simulated.settle(mesh.stop());
+});
+
+Deno.test("a store that went back to an earlier sharding is not followed", async () => {
+  const { simulated, mesh, sharding, follow } = await start();
+  await follow(1, 2);
+  await follow(0, 4);
+  assert.equal(sharding.configuration.shardCount, 2);
+  await simulated.settle(mesh.stop());
+});
