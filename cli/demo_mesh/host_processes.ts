@@ -62,7 +62,7 @@ export class HostProcesses {
     const read = readLines(
       child.stderr,
       `${this.#folder}/${host}-${starts}.log`,
-      (text) => /^(Host \S+ runs|Cairn serves)/m.test(text) && resolve(),
+      (text) => /\b(Host \S+ runs|Cairn serves)/.test(text) && resolve(),
     );
     const ended = Promise.all([child.status, read]).then(([status, said]) => {
       reject(new Error(`Host ${host} has ended: ${said.slice(-1000)}`));

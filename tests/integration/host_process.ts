@@ -87,7 +87,7 @@ export class HostProcess {
   async #readAll(): Promise<void> {
     for await (const text of this.#process.stderr.pipeThrough(new TextDecoderStream())) {
       this.#said += text;
-      if (/^(Host \S+ runs|Cairn serves)/m.test(this.#said)) this.#ready.resolve();
+      if (/\b(Host \S+ runs|Cairn serves)/.test(this.#said)) this.#ready.resolve();
     }
     this.#ready.reject(new Error(`${this.host} has ended: ${this.#said}`));
   }

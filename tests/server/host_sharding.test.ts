@@ -1,7 +1,7 @@
 /**
- * Goal: a host follows the sharding of its mesh step by step, again where a step fails, and ends its
- * earlier replicas only when its scorer uses the new ones. Method: a host of real configuration with
- * actors that answer by a script.
+ * Goal: a host follows the sharding of its mesh step by step, again where a step fails, and ends
+ * its earlier replicas only when its scorer uses the new ones. Method: a host of real configuration
+ * with actors that answer by a script.
  */
 import assert from "node:assert/strict";
 import { parseConfiguration } from "../../configuration/configuration.ts";
