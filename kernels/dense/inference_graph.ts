@@ -6,7 +6,7 @@ import { Graph } from "./graph/graph.ts";
 import type { Value } from "./graph/value.ts";
 import type { Model } from "./models/model.ts";
 import { encodeModel } from "./onnx/encode_model.ts";
-import { servingPhase } from "./phases.ts";
+import { type ServingForm, servingPhase } from "./phases.ts";
 import { graphInputs, trainingNames } from "./training_graph.ts";
 import { type WeightLayout, weightLayout } from "./weight_layout.ts";
 import { type DenseWeights, requireWeights } from "./weights.ts";
@@ -20,9 +20,9 @@ export interface InferenceGraph {
 }
 
 /** Compiles the serving graph. */
-export function compileInference(model: Model): InferenceGraph {
+export function compileInference(model: Model, form: ServingForm): InferenceGraph {
   const graph = new Graph();
-  const logits = model.logits(graph, graphInputs(graph, model, servingPhase(graph)));
+  const logits = model.logits(graph, graphInputs(graph, model, servingPhase(graph, form)));
   return { model, graph, logits, layout: weightLayout(graph.learned, graph.statistics) };
 }
 
@@ -43,7 +43,7 @@ export function inferenceModel({ model, logits }: InferenceGraph) {
  * @throws {WeightsMismatchError} When the weights belong to another model.
  */
 export function exportOnnx(model: Model, weights: DenseWeights): Uint8Array<ArrayBuffer> {
-  const compiled = compileInference(model);
+  const compiled = compileInference(model, { sumsAreProducts: false });
   requireWeights(weights, compiled.layout);
   const data = Object.fromEntries(
     Object.entries(weights.parameters).map(([name, tensor]) => [name, tensor.data]),

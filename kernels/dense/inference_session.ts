@@ -72,8 +72,8 @@ export async function createInferenceSession(
   model: Model,
   options: InferenceSessionOptions,
 ): Promise<InferenceSession> {
-  const compiled = compileInference(model);
   const { provider, threads, seed } = options;
+  const compiled = compileInference(model, { sumsAreProducts: provider === "cpu" });
   const weights = initialWeights(compiled.graph.parameters, seed);
   if (provider === "reference") return new ReferenceInference(compiled, weights);
   const session = await createOnnxSession(inferenceModel(compiled), { device: provider, threads });

@@ -227,6 +227,7 @@ export function graphInputs(g: Graph, model: Model, phase: Phase): GraphInputs {
     dense: denseWidth > 0 ? g.input(trainingNames.dense, [ROWS, denseWidth]) : undefined,
     columns: columnsOf(model),
     dropout: phase.dropout,
+    slotSum: phase.slotSum,
     moments: phase.moments,
   };
 }

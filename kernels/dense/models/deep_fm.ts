@@ -37,7 +37,7 @@ export const deepFm: ModelDefinition<DeepTowerOptions> = {
     const tower = { prefix: "", widths, last: "linear", columns, units } as const;
     const deep = mlp(g, x, inputs, { ...tower, dropout, normalization });
     const wide = g.add(firstOrderSum(g, inputs), bias(g, units));
-    const pairs = pairwiseInteractions(g, slotVectors(g, inputs, embeddingDim));
+    const pairs = pairwiseInteractions(g, inputs, slotVectors(g, inputs, embeddingDim));
     return g.add(deep, g.add(wide, pairs));
   },
 };

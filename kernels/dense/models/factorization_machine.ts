@@ -14,6 +14,7 @@ export const factorizationMachine: ModelDefinition<EmbeddingOptions> = {
 
   logits(g, inputs, options, sizes) {
     const linear = logisticRegression.logits(g, inputs, options, sizes);
-    return g.add(linear, pairwiseInteractions(g, slotVectors(g, inputs, options.embeddingDim)));
+    const vectors = slotVectors(g, inputs, options.embeddingDim);
+    return g.add(linear, pairwiseInteractions(g, inputs, vectors));
   },
 };

@@ -132,8 +132,12 @@ export function firstOrderSum(g: Graph, inputs: GraphInputs): Value {
  *
  * @see Rendle, "Factorization Machines", 2010, lemma 3.1
  */
-export function pairwiseInteractions(g: Graph, embeddings: Value): Value {
-  const sum = g.reduceSum(embeddings, [1]); // Σ_i e_i, [rows, 1, dim]
+export function pairwiseInteractions(
+  g: Graph,
+  { slotSum }: Pick<GraphInputs, "slotSum">,
+  embeddings: Value,
+): Value {
+  const sum = slotSum(embeddings); // Σ_i e_i, [rows, 1, dim]
   const squareOfSum = g.reduceSum(g.square(sum), [1, 2]); // |Σ_i e_i|², [rows, 1, 1]
   const sumOfSquares = g.reduceSum(g.square(embeddings), [1, 2]); // Σ_i |e_i|², [rows, 1, 1]
   const pairs = g.subtract(squareOfSum, sumOfSquares);

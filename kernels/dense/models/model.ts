@@ -43,6 +43,8 @@ export interface HistoryValues {
 export interface Phase {
   /** Drops units of a hidden layer in training; returns its argument in serving. */
   dropout(hidden: Value, rate: number): Value;
+  /** The sum of the slots' vectors: `[rows, slots, dim]` to `[rows, 1, dim]`. */
+  slotSum(vectors: Value): Value;
   /**
    * The moments of each column of `z`, shape `[rows, width]`: the batch's in training, the running
    * ones in serving.

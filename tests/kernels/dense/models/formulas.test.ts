@@ -156,12 +156,17 @@ const CASES: {
   },
 };
 
-for (const [kind, { options, logits }] of Object.entries(CASES)) {
-  Deno.test(`${kind} computes its paper's formula`, () => {
+const tested = Object.entries(CASES).flatMap(([kind, formula]) =>
+  [false, true].map((sumsAreProducts) => ({ kind, ...formula, sumsAreProducts }))
+);
+
+for (const { kind, options, logits, sumsAreProducts } of tested) {
+  const form = sumsAreProducts ? ", with sums as products" : "";
+  Deno.test(`${kind} computes its paper's formula${form}`, () => {
     const rows = LENGTH_MAX + 1;
     const tasks = options.tasks?.length ?? 1;
     const sizes = { slots: SLOTS, denseWidth: DENSE, tasks };
-    const compiled = compileInference(createModel(options, sizes));
+    const compiled = compileInference(createModel(options, sizes), { sumsAreProducts });
     const { inputs, parameters } = compiled.graph;
     const feeds = Object.fromEntries(
       [...inputs, ...parameters].map(({ name, shape }, i) =>
