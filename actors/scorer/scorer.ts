@@ -13,7 +13,7 @@ import type { InferenceSession } from "../../kernels/dense/inference_session.ts"
 import { RowScores } from "./row_scores.ts";
 import { ForwardPass, type Scored } from "./forward_pass.ts";
 import { contributions, leaveSlotsOut } from "./explain.ts";
-import { mergeBatches } from "../../kernels/features/feature_batch.ts";
+import { BatchMerger } from "../../kernels/features/feature_batch.ts";
 import type { ParameterSyncMessage } from "../parameter_sync/protocol.ts";
 import type { ScorerOptions } from "./options.ts";
 import {
@@ -49,6 +49,7 @@ export class Scorer implements Behavior<ScorerMessage> {
   readonly #context: ActorContext<ScorerMessage>;
   readonly #options: ScorerOptions;
   readonly #session: InferenceSession;
+  readonly #merger: BatchMerger;
   readonly #pass: ForwardPass;
   readonly #scores: RowScores;
   readonly #vectors: RetrievalVectors;
@@ -75,6 +76,8 @@ export class Scorer implements Behavior<ScorerMessage> {
     this.#options = options;
     this.#sharding = options.sharding;
     this.#session = session;
+    const { slots, denseWidth } = options.schema;
+    this.#merger = new BatchMerger({ slots: slots.length, denseWidth });
     this.#pass = new ForwardPass(context, options, session);
     this.#scores = new RowScores(session.model.tasks, options);
     this.#vectors = new RetrievalVectors(options.schema, session.model);
@@ -192,9 +195,7 @@ export class Scorer implements Behavior<ScorerMessage> {
     if (taken.length === 0) return;
     this.#passesBeforeExplanation--;
     try {
-      const { schema } = this.#options;
-      const batches = taken.map(({ request }) => request.features);
-      const batch = mergeBatches(batches, schema.slots.length, schema.denseWidth);
+      const batch = this.#merger.merge(taken.map(({ request }) => request.features));
       this.#answer(taken, await this.#pass.run(batch, this.#lookupOptions(taken)));
     } catch (error) {
       for (const { request } of taken) this.#context.replyError(request, error as Error);

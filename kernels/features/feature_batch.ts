@@ -41,11 +41,20 @@ export interface FeatureBatchShape extends RowShape {
  * A batch of zeros. Its arrays share one buffer: a message to another thread transfers one buffer
  * instead of three, and garbage collection pauses grow with the number of buffers.
  */
-export function allocateFeatureBatch(
+export function allocateFeatureBatch(shape: FeatureBatchShape): FeatureBatch {
+  return batchIn(new ArrayBuffer(bytesOf(shape)), shape);
+}
+
+function bytesOf({ rows, ids, slots, denseWidth }: FeatureBatchShape): number {
+  return 8 * ids + 4 * (rows * slots + 1 + rows * denseWidth);
+}
+
+/** A batch in memory of its size or more, with whatever numbers are there. */
+function batchIn(
+  buffer: ArrayBuffer,
   { rows, ids, slots, denseWidth }: FeatureBatchShape,
 ): FeatureBatch {
   const offsets = rows * slots + 1;
-  const buffer = new ArrayBuffer(8 * ids + 4 * (offsets + rows * denseWidth));
   return {
     rows,
     ids: new BigUint64Array(buffer, 0, ids),
@@ -54,36 +63,49 @@ export function allocateFeatureBatch(
   };
 }
 
-/**
- * Concatenates the batches of several requests, so that one forward pass scores them all: the first
- * row of batch i is the sum of the rows before it.
- */
-export function mergeBatches(
-  batches: readonly FeatureBatch[],
-  slots: number,
-  denseWidth: number,
-): FeatureBatch {
-  if (batches.length === 1) return batches[0];
-  let rows = 0;
-  let idCount = 0;
-  for (const batch of batches) {
-    rows += batch.rows;
-    idCount += batch.ids.length;
+/** Concatenates the batches of several requests, so that one forward pass scores them all. */
+export class BatchMerger {
+  readonly #shape: RowShape;
+  /** Holds the merged batch; reused, because a new one for each pass would be garbage. */
+  #memory = new ArrayBuffer(0);
+
+  constructor(shape: RowShape) {
+    this.#shape = shape;
   }
-  const merged = allocateFeatureBatch({ rows, ids: idCount, slots, denseWidth });
-  const { ids, listOffsets, dense } = merged;
-  let row = 0;
-  let id = 0;
-  for (const batch of batches) {
-    ids.set(batch.ids, id);
-    dense.set(batch.dense, row * denseWidth);
-    for (let list = 1; list <= batch.rows * slots; list++) {
-      listOffsets[row * slots + list] = batch.listOffsets[list] + id;
+
+  /**
+   * The rows of all batches: the first row of batch i is the sum of the rows before it.
+   *
+   * @returns Valid until the next call. A single batch is returned as it is.
+   */
+  merge(batches: readonly FeatureBatch[]): FeatureBatch {
+    if (batches.length === 1) return batches[0];
+    const { slots, denseWidth } = this.#shape;
+    let rows = 0;
+    let idCount = 0;
+    for (const batch of batches) {
+      rows += batch.rows;
+      idCount += batch.ids.length;
     }
-    row += batch.rows;
-    id += batch.ids.length;
+    const shape = { rows, ids: idCount, slots, denseWidth };
+    const bytes = bytesOf(shape);
+    if (this.#memory.byteLength < bytes) this.#memory = new ArrayBuffer(16 * Math.ceil(bytes / 8));
+    const merged = batchIn(this.#memory, shape);
+    const { ids, listOffsets, dense } = merged;
+    listOffsets[0] = 0;
+    let row = 0;
+    let id = 0;
+    for (const batch of batches) {
+      ids.set(batch.ids, id);
+      dense.set(batch.dense, row * denseWidth);
+      for (let list = 1; list <= batch.rows * slots; list++) {
+        listOffsets[row * slots + list] = batch.listOffsets[list] + id;
+      }
+      row += batch.rows;
+      id += batch.ids.length;
+    }
+    return merged;
   }
-  return merged;
 }
 
 /** The picked rows of a batch, in the order of `picked`. */
