@@ -68,8 +68,8 @@ const LOOK_MS = 500;
 /** Looks within the length of a lease while nothing moves; never more frequent than other looks. */
 const QUIET_LOOKS = { controller: 10, owner: 2 };
 /**
- * Time after a change of the store for which looks stay frequent, ms: the freeze of an owner may
- * come later than the end of its move.
+ * Time after a change of hosts or placements for which looks stay frequent, ms: the freeze of an
+ * owner may come later than the end of its move.
  */
 const SETTLING_MS = 5_000;
 /** The same while a shard moves: the freeze of an owner is no change of the store. */
@@ -92,8 +92,8 @@ export class PlacementAgent {
   /** End of the lease on the own monotonic clock, ms; infinite before this host has joined. */
   #leasedUntilMs = Infinity;
   #isLeased = true;
-  /** The revision of the store at the last look, and when it was first seen, monotonic ms. */
-  #changed = { revision: -1, atMs: 0 };
+  /** The version of the mesh at the last look, and when it was first seen, monotonic ms. */
+  #changed = { version: -1, atMs: 0 };
   #stopped = false;
   #loops: Promise<void>[] = [];
 
@@ -184,9 +184,10 @@ export class PlacementAgent {
   /** Longest time to the next look at this host's duties, ms. */
   #lookMs(view: MeshView): number {
     const nowMs = this.#nowMs;
-    const { revision, atMs } = this.#changed;
-    if (view.revision !== revision) this.#changed = { revision: view.revision, atMs: nowMs };
-    if (view.revision !== revision || nowMs - atMs < SETTLING_MS) return LOOK_MS;
+    if (view.version !== this.#changed.version) {
+      this.#changed = { version: view.version, atMs: nowMs };
+    }
+    if (nowMs - this.#changed.atMs < SETTLING_MS) return LOOK_MS;
     if (this.#options.sharding.isChanging || view.reshard?.state === "asked") return LOOK_MS;
     const duties = dutiesOf(view, this.#run);
     if (duties.values().some(({ kind }) => kind !== "own")) return LOOK_MS;

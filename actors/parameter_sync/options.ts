@@ -15,11 +15,11 @@ export interface ParameterSyncOptions {
   readonly trainers: readonly Address[];
   /** One on each serving host. */
   readonly scorers: readonly Address[];
-  /** Pause between rounds of rows, ms. */
+  /** Time between the beginnings of two rounds of rows, ms; the pause is at least half of it. */
   readonly rowsIntervalMs: number;
-  /** Pause between transfers of dense weights, ms. */
+  /** The same for transfers of dense weights. */
   readonly denseIntervalMs: number;
-  /** Pause between means of several trainers' dense weights, ms. */
+  /** The same for means of several trainers' dense weights. */
   readonly averageIntervalMs: number;
   /** Rows in one delta or one page of a fill. */
   readonly deltaRowsMax: number;

@@ -25,7 +25,13 @@ import { present } from "../../structures/invariant.ts";
 import { AcceptanceMarks } from "./acceptance_marks.ts";
 import { LimitedWarnings } from "./limited_warnings.ts";
 import type { ParameterSyncOptions } from "./options.ts";
-import type { ParameterSyncMessage, SyncStatus } from "./protocol.ts";
+import type {
+  AverageDense,
+  ParameterSyncMessage,
+  SyncDense,
+  SyncRows,
+  SyncStatus,
+} from "./protocol.ts";
 import { type ShardRound, ShardSync } from "./shard_sync.ts";
 import { WeightAveraging } from "./weight_averaging.ts";
 
@@ -129,15 +135,15 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
     switch (message.kind) {
       case "syncRows":
         await this.#guarded("rows", () => this.#syncRows());
-        this.#context.schedule(this.#options.rowsIntervalMs, { kind: "syncRows" });
+        this.#scheduleNext(this.#options.rowsIntervalMs, message);
         return;
       case "averageDense":
         await this.#averageDense();
-        this.#context.schedule(this.#options.averageIntervalMs, message);
+        this.#scheduleNext(this.#options.averageIntervalMs, message);
         return;
       case "syncDense":
         await this.#guarded("dense weights", () => this.#syncDense());
-        this.#context.schedule(this.#options.denseIntervalMs, { kind: "syncDense" });
+        this.#scheduleNext(this.#options.denseIntervalMs, message);
         return;
       case "servingStarted":
         this.#servingStarted = true;
@@ -147,6 +153,16 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
       default:
         message satisfies never;
     }
+  }
+
+  /**
+   * Schedules the next round at a multiple of its interval, so that rounds of one interval share a
+   * wake-up of the thread. The pause is at least half of the interval.
+   */
+  #scheduleNext(intervalMs: number, message: SyncRows | SyncDense | AverageDense): void {
+    const nowMs = this.#context.clock.monotonicMs();
+    const atMs = intervalMs * Math.ceil(nowMs / intervalMs + 0.5);
+    this.#context.schedule(atMs - nowMs, message);
   }
 
   #status(): SyncStatus {

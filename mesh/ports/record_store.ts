@@ -26,7 +26,10 @@ export interface RecordView {
   entries(prefix: string): readonly (readonly [key: string, value: Json])[];
   /** Writes a record, raises the revision and wakes the watchers. */
   set(key: string, value: Json): void;
-  /** Writes a record that no watcher waits for, such as a renewed lease. */
+  /**
+   * Writes a record that no watcher waits for, such as a renewed lease. The transaction does not
+   * wait until it survives the end of the store's process: the next renewal repairs its loss.
+   */
   setQuietly(key: string, value: Json): void;
   /** Deletes a record, raises the revision and wakes the watchers. */
   delete(key: string): void;
@@ -45,8 +48,8 @@ export interface TransactOptions {
   /** The keys that the rule reads, which spares reading all records; default: all records. */
   readonly keys?: readonly string[];
   /**
-   * Whether to wait until the write survives the end of the store's process. Default true; a lease
-   * renewal does without, because the next renewal repairs its loss.
+   * Whether to wait until writes that watchers are told of survive the end of the store's process;
+   * default true.
    */
   readonly durable?: boolean;
 }

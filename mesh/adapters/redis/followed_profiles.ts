@@ -65,8 +65,10 @@ interface Kind {
 const kinds: readonly ProfileKind[] = ["user", "item"];
 /** Ids of one read. */
 const IDS_MAX = 1_000;
-/** Longest wait of one read of the changes, ms; so long may a profile that came late be absent. */
-const BLOCK_MS = 1_000;
+/** Longest wait of one read of the changes, ms. */
+const BLOCK_MS = 5_000;
+/** Time for which a profile that came late may be absent, ms. */
+const ABSENT_MS = 1_000;
 /** Ids that are remembered as unread. */
 const UNREAD_MAX = 10_000;
 /** Changes of one read. */
@@ -83,6 +85,8 @@ export class FollowedProfiles {
   readonly #kinds: Readonly<Record<ProfileKind, Kind>>;
   readonly #following: RedisConnection;
   readonly #waits: LateWaits;
+  /** Ends the absence of unread profiles. */
+  #telling: ReturnType<typeof setTimeout> | undefined;
   /** Number of the newest change that was followed. */
   #followed = 0;
   #followedRun = "";
@@ -179,6 +183,7 @@ export class FollowedProfiles {
 
   close(): void {
     this.#isClosed = true;
+    clearTimeout(this.#telling);
     this.#following.close();
     this.#waits.close();
   }
@@ -237,11 +242,29 @@ export class FollowedProfiles {
     const { unread } = this.#kinds[kind];
     for (const id of ids) unread.add(id);
     if (unread.size > UNREAD_MAX) this.#startAnew(this.#followed);
+    if (unread.size > 0) this.#tellLater();
+  }
+
+  /** Tells of the unread ids when the server has answered a command behind their reads. */
+  #tellLater(): void {
+    if (this.#telling !== undefined || this.#isClosed) return;
+    this.#telling = setTimeout(() => {
+      this.#server.reads.send(["PING"]).then(
+        () => {
+          this.#telling = undefined;
+          this.#tellUnread();
+        },
+        () => {
+          this.#telling = undefined;
+          this.#tellLater();
+        },
+      );
+    }, ABSENT_MS);
+    Deno.unrefTimer(Number(this.#telling));
   }
 
   /** Has values that were derived from absent profiles dropped, now that reads answer again. */
   #tellUnread(): void {
-    if (!this.#server.reads.isReady) return;
     for (const kind of kinds) {
       const { unread, listeners } = this.#kinds[kind];
       const ids = [...unread];
@@ -280,7 +303,6 @@ export class FollowedProfiles {
           ],
           BLOCK_MS,
         );
-        this.#tellUnread();
         for (const change of reply?.[0][1] ?? []) this.#apply(change);
       } catch {
         if (!this.#isClosed) await new Promise((resolve) => setTimeout(resolve, RETRY_MS));

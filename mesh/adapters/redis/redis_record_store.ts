@@ -111,7 +111,7 @@ export class RedisRecordStore implements RecordStore {
         const revision = await this.#write(attempt, runId);
         if (revision === undefined) continue;
         this.#see(revision);
-        if (attempt.isWriting && options.durable !== false || read.revision > this.#durable) {
+        if (attempt.isTold && options.durable !== false || read.revision > this.#durable) {
           await this.#server.barrier.pass(runId);
           this.#durable = Math.max(this.#durable, revision);
         }
@@ -316,7 +316,12 @@ class Attempt {
   }
 
   get isWriting(): boolean {
-    return this.#written.size > 0 || this.#steps > 0;
+    return this.#written.size > 0 || this.isTold;
+  }
+
+  /** Whether watchers are told of the writes. */
+  get isTold(): boolean {
+    return this.#steps > 0;
   }
 
   /** The arguments of the write script. */

@@ -102,7 +102,6 @@ export class Coordinator implements Coordination {
   renew(run: HostRun, load?: Readonly<Record<string, number>>): Promise<HostLease> {
     return this.#store.transact((view) => renewHost(view, run, load, this.#options), {
       keys: leaseKeys(run),
-      durable: false,
     });
   }
 
