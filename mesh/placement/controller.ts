@@ -14,12 +14,10 @@
 import {
   type HostRun,
   type MeshView,
-  type Ownership,
   parsePlacedKey,
   type PlacedKey,
   type PlacedKind,
   type Placement,
-  type PlacementChange,
 } from "../ports/coordination.ts";
 import { present } from "../../structures/invariant.ts";
 import {
@@ -32,10 +30,10 @@ import {
   rolesOf,
   shardViews,
 } from "./mesh_views.ts";
+import { changeOf, type ControllerStep, moveOf, place, runOf } from "./controller_steps.ts";
 import { decodePlan, encodePlan, type PlanDocument } from "./plan_document.ts";
 import { changesOf } from "./placement_plan.ts";
 import { type PlannerOptions, planPlacement } from "./plan_placement.ts";
-import type { Json } from "../ports/record_store.ts";
 
 export interface ControllerOptions extends Omit<PlannerOptions, "balances"> {
   /** Whether shards move to even out the hosts, without a command. */
@@ -62,19 +60,6 @@ export const defaultControllerOptions: ControllerOptions = {
   fillingMsMax: 30 * 60_000,
   restoringMsMax: 2 * 60_000,
 };
-
-/** One atomic step at the store. */
-export type ControllerStep =
-  | { readonly kind: "removeHost"; readonly run: HostRun; readonly reason: string }
-  | {
-    readonly kind: "place";
-    readonly changes: readonly PlacementChange[];
-    /** Whether the generation is raised, because shards were lost. */
-    readonly rewind: boolean;
-    readonly reason: string;
-  }
-  /** Notes that the operator's plan has ended. */
-  | { readonly kind: "writePlan"; readonly edition: number; readonly document: Json };
 
 const kinds: readonly PlacedKind[] = ["shard", "events", "examples"];
 
@@ -332,31 +317,4 @@ function isMoveOf(plan: PlanDocument, key: PlacedKey, placement: Placement): boo
     plan.moves.some(({ shard, from, to }) =>
       key === `shard/${shard}` && placement.owner.host === from && placement.target.host === to
     );
-}
-
-function runOf(view: MeshView, name: string): HostRun {
-  const { host, incarnation } = present(view.hosts.get(name), "a plan names hosts of the view");
-  return { host, incarnation };
-}
-
-function changeOf(view: MeshView, key: PlacedKey, next: Ownership): PlacementChange {
-  return { key, expected: placementOf(view, key), next };
-}
-
-/** A shard is copied first; the reader of a partition reads its log again at the new host. */
-function moveOf(view: MeshView, key: PlacedKey, target: HostRun): PlacementChange {
-  const placement = placementOf(view, key);
-  if (!key.startsWith("shard/") || placement.state !== "active") {
-    return changeOf(view, key, { state: "restoring", owner: target });
-  }
-  const { owner } = placement;
-  return changeOf(view, key, { state: "moving", owner, target, phase: "filling" });
-}
-
-function place(
-  changes: readonly PlacementChange[],
-  reason: string,
-  rewind = false,
-): ControllerStep {
-  return { kind: "place", changes, rewind, reason };
 }

@@ -9,7 +9,8 @@ import {
   StaleControllerError,
 } from "../ports/coordination_errors.ts";
 import { RecordsLostError, RecordStoreUnavailableError } from "../ports/record_store.ts";
-import { Controller, type ControllerOptions, type ControllerStep } from "./controller.ts";
+import { Controller, type ControllerOptions } from "./controller.ts";
+import type { ControllerStep } from "./controller_steps.ts";
 
 /** The outcome of a round. */
 export type ControllerRound =

@@ -13,7 +13,8 @@
 import { present } from "../../structures/invariant.ts";
 import { sizeText } from "./byte_sizes.ts";
 import { countedBytes, HostLoads } from "./host_loads.ts";
-import type { HostChange, PlacementPlan, ShardDecision } from "./placement_plan.ts";
+import { hostChanges } from "./host_changes.ts";
+import type { PlacementPlan, ShardDecision } from "./placement_plan.ts";
 import { type HostView, ownerOf, type ShardPlacement, type ShardView } from "./views.ts";
 
 export interface PlannerOptions {
@@ -57,7 +58,6 @@ class Planner {
   readonly #assignments: readonly Assignment[];
   /** With all assignments so far. */
   readonly #loads: HostLoads;
-  readonly #bytes: ReadonlyMap<number, number>;
   #steps = 0;
 
   constructor(
@@ -68,7 +68,6 @@ class Planner {
     this.#hosts = new Map(hosts.map((view) => [view.host, view]));
     this.#options = options;
     this.#loads = this.#emptyLoads();
-    this.#bytes = new Map(shards.map(({ shard, bytes }) => [shard, bytes]));
     this.#assignments = shards.toSorted((a, b) => a.shard - b.shard).map((view) => {
       const host = this.#destination(view);
       if (host !== undefined) this.#loads.add(host, countedBytes(view));
@@ -84,7 +83,9 @@ class Planner {
       this.#balanceHosts();
     }
     const decisions = this.#decisions();
-    return { shards: decisions, hosts: this.#hostChanges(decisions) };
+    const shards = this.#assignments.map(({ view }) => view);
+    const hosts = hostChanges([...this.#hosts.values()], shards, decisions);
+    return { shards: decisions, hosts };
   }
 
   #emptyLoads(): HostLoads {
@@ -325,36 +326,6 @@ class Planner {
         percent(this.#options.spreadMax)
       : "no move of a whole shard brings the hosts closer together";
   }
-
-  #hostChanges(decisions: readonly ShardDecision[]): HostChange[] {
-    const sum = (host: string, on: (decision: ShardDecision) => string | undefined) => {
-      const held = decisions.filter((decision) => on(decision) === host);
-      const bytes = held.map(({ shard }) => this.#bytesOf(shard));
-      return { shards: held.length, bytes: bytes.reduce((total, each) => total + each, 0) };
-    };
-    return [...this.#hosts.values()]
-      .filter(({ host, ownsShards }) =>
-        ownsShards || decisions.some((decision) => hostBefore(decision) === host)
-      )
-      .toSorted((a, b) => a.host < b.host ? -1 : 1)
-      .map(({ host, state, capacityBytes }) => {
-        const before = sum(host, hostBefore);
-        const after = sum(host, hostAfter);
-        return {
-          host,
-          state,
-          capacityBytes,
-          shardsBefore: before.shards,
-          shardsAfter: after.shards,
-          bytesBefore: before.bytes,
-          bytesAfter: after.bytes,
-        };
-      });
-  }
-
-  #bytesOf(shard: number): number {
-    return present(this.#bytes.get(shard), "decisions are about the shards of the input");
-  }
 }
 
 function mayGetShards({ state, ownsShards }: HostView): boolean {
@@ -366,24 +337,6 @@ function isUnderway({ placement }: ShardView, host: string | undefined): boolean
   if (host === undefined) return false;
   if (placement.kind === "moving") return true;
   return placement.kind === "restoring" && placement.owner === host;
-}
-
-function hostBefore(decision: ShardDecision): string | undefined {
-  return decision.kind === "stays" ? decision.on : decision.from;
-}
-
-function hostAfter(decision: ShardDecision): string | undefined {
-  switch (decision.kind) {
-    case "stays":
-      return decision.on;
-    case "waits":
-    case "unplaced":
-      return decision.from;
-    case "moves":
-    case "restores":
-    case "underway":
-      return decision.to;
-  }
 }
 
 /**

@@ -1,10 +1,7 @@
 import assert from "node:assert/strict";
 import type { HostRun, MovePhase, PlacedKey, Placement } from "../../../mesh/ports/coordination.ts";
-import {
-  Controller,
-  type ControllerStep,
-  defaultControllerOptions,
-} from "../../../mesh/placement/controller.ts";
+import { Controller, defaultControllerOptions } from "../../../mesh/placement/controller.ts";
+import type { ControllerStep } from "../../../mesh/placement/controller_steps.ts";
 import type { PlanDocument } from "../../../mesh/placement/plan_document.ts";
 import { hostRecord, meshView, type ViewParts } from "./mesh_view.ts";
 
