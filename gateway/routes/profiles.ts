@@ -191,7 +191,8 @@ function endpointsOf(kind: ProfileKind, parts: GatewayParts): Endpoint[] {
         description:
           "The next ranking no longer reads them. Deleting absent attributes is not an " +
           "error. With `forget=true` the user is erased: kept features, open rankings and learned " +
-          "rows go too, on every shard and replica, and the answer is a receipt.",
+          "rows go too, on every shard and replica, and the answer is a receipt. Each request " +
+          "gets a receipt of its own, also while an earlier erasure of the user is unfinished.",
       }),
       answers: {
         204: { description: "No attributes are stored." },
