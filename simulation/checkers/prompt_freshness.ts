@@ -6,6 +6,9 @@
  *         some scorer is told learnedThroughMs ≥ its acceptedAtMs before t + bound, for 99 % of all
  *     bound = 2 · rowsInterval + linger + ROUND_TRIPS · link + SYNCS · sync + STEP_MS
  *
+ * A mark that was served before t says nothing of the example: chunks may follow each other under
+ * one mark, and it is told again at leisure. Their examples are not measured.
+ *
  * A sync whose rounds carry fewer rows than change meanwhile falls behind, however calm the run is;
  * such configurations have no bound.
  */
@@ -41,6 +44,7 @@ export function promptFreshness(
   const keepsUp = sync.deltaRowsMax * sync.deltasPerRoundMax >= ROWS_CHANGED_MAX;
   return (context) => {
     let calmFromMs = 0;
+    let toldMs = 0;
     let waiting: { readonly acceptedAtMs: number; readonly decidedMs: number }[] = [];
     const tookMs: number[] = [];
     return {
@@ -52,13 +56,15 @@ export function promptFreshness(
       durable(log, _partition, records) {
         if (log !== "examples" || context.nowMs() < calmFromMs) return;
         for (const { acceptedAtMs, rows } of decodedChunks(records)) {
-          if (rows > 0) waiting.push({ acceptedAtMs, decidedMs: context.nowMs() });
+          if (rows === 0 || acceptedAtMs <= toldMs) continue;
+          waiting.push({ acceptedAtMs, decidedMs: context.nowMs() });
         }
       },
       handles(actor, message) {
         if (!actor.startsWith("scorer/")) return;
         const told = message as ScorerMessage;
         if (told.kind !== "setFreshness") return;
+        toldMs = told.learnedThroughMs;
         waiting = waiting.filter(({ acceptedAtMs, decidedMs }) => {
           if (acceptedAtMs > told.learnedThroughMs) return true;
           tookMs.push(context.nowMs() - decidedMs);
