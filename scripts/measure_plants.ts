@@ -98,7 +98,10 @@ if (import.meta.main) {
     for (const { name } of plants) {
       if (positionals.length > 0 && !positionals.includes(name)) continue;
       if (kept.some((result) => result.plant === name && result.start === start)) continue;
-      const result = await measure(name, start);
+      const result = await measure(name, start).catch((error) => {
+        console.error(error);
+      });
+      if (result === undefined) continue;
       kept.push(result);
       await Deno.writeTextFile(values.kept, `${JSON.stringify(result)}\n`, { append: true });
       const isSlow = result.seconds > SECONDS_MAX ? `, longer than ${SECONDS_MAX} s` : "";

@@ -40,14 +40,26 @@ export const learningPlants: readonly Plant[] = [
     scenario: "late-chunks",
   },
   {
+    // A trainer that starts again splits large chunks elsewhere, and at no shard's mark.
     name: "no-boundary",
     edits: [{
       file: "actors/trainer/chunk_batches.ts",
       find: "this.#marks = [...marks, ...skipped",
-      replace: "void marks;\n    this.#marks = [...skipped",
+      replace: "const self = this as unknown as { shift?: number };\n" +
+        "    self.shift = marks.some((mark) => mark > 0) ? 1 : 0;\n" +
+        "    this.#marks = [...skipped",
+    }, {
+      file: "actors/trainer/chunk_batches.ts",
+      find: "(Math.floor((from - firstRow) / batchRows) + 1) * batchRows;",
+      replace: "(Math.floor((from - firstRow + shift) / batchRows) + 1) * batchRows - shift;",
+    }, {
+      file: "actors/trainer/chunk_batches.ts",
+      find: "    const { batchRows } = this.#options;\n    for (let from",
+      replace: "    const { batchRows } = this.#options;\n" +
+        "    const { shift = 0 } = this as unknown as { shift?: number };\n    for (let from",
     }],
     seenBy: ["exactly-once"],
-    scenario: "batch-sizes",
+    scenario: "split-chunks",
   },
   {
     name: "mean-undone",

@@ -1,7 +1,7 @@
 /**
  * The scenarios that ship, by name.
  */
-import { planOf } from "../../server/plan.ts";
+import { homeNode, planOf } from "../../server/plan.ts";
 import type { Fault } from "../plan/fault.ts";
 import { recommending, swarmKnobs } from "../plan/knobs.ts";
 import { meshScenarios } from "./mesh_scenarios.ts";
@@ -209,6 +209,66 @@ export const shippedScenarios: readonly Scenario[] = [
         atMs: atMs + Math.floor(random.nextFloat() * 500),
         forMs: 1_500,
       })),
+  },
+  {
+    ...shop,
+    name: "split-chunks",
+    description:
+      "a trainer learns large chunks again in small batches and crashes, while a shard stands still",
+    families: [],
+    clients: 12,
+    values: {
+      "shards.count": 2,
+      "joiner.partitions": 1,
+      "trainer.count": 1,
+      "trainer.batchRows": 16,
+      "trainer.linger": "200ms",
+      "trainer.pipelined": true,
+      "storage.snapshots.interval": "10s",
+      placement: { kind: "workers", shardThreads: 2 },
+    },
+    faults: (random, configuration, forMs) => {
+      const shards = planOf(configuration).filter(({ kind }) => kind === "embedding_shard");
+      return moments(forMs, 6).flatMap((atMs, i): Fault[] => {
+        const batchRows = i % 2 === 0 ? 2 + Math.floor(random.nextFloat() * 3) : 16;
+        // A process that was killed learns the chunks since the last snapshot again, slowly.
+        const kill: Fault = { kind: "killProcess", power: false, atMs, downMs: 5_000 };
+        const slow: Fault = {
+          kind: "slowLinks",
+          node: homeNode,
+          atMs,
+          latencyMs: 20,
+          forMs: 1_500,
+        };
+        const start: Fault = {
+          kind: "restartProcess",
+          atMs: atMs + 1,
+          downMs: 100,
+          configuration: { "trainer.batchRows": batchRows },
+        };
+        const { node, key } = shards[Math.floor(random.nextFloat() * shards.length)];
+        const stallMs = atMs + 100 + Math.floor(random.nextFloat() * 300);
+        const stall: Fault = {
+          kind: "interrupt",
+          atMs: stallMs,
+          node,
+          actor: `embedding_shard/${key}`,
+          message: "applyGradients",
+          effect: "stall",
+          forMs: 500,
+        };
+        const crash: Fault = {
+          kind: "interrupt",
+          atMs: stallMs + Math.floor(random.nextFloat() * 10),
+          node: homeNode,
+          actor: "trainer/0",
+          message: "examplesAppended",
+          effect: "crash",
+          forMs: 1,
+        };
+        return [kill, slow, start, stall, crash];
+      });
+    },
   },
   {
     ...shop,
