@@ -25,6 +25,7 @@ const meshKnobs: readonly Knob[] = [
   },
   { path: "ranker.scenario", values: [undefined, "fresh"] },
   { path: "embeddings.expiry", values: [undefined, undefined, "4s"] },
+  { path: "embeddings.evictionInterval", values: ["100ms", "1s"] },
   {
     path: "recommend",
     values: [undefined, undefined, recommending.recommend],
