@@ -101,12 +101,13 @@ export class JoinWindow {
   replayPoint(
     eventOffset: number,
   ): Pick<JoinerPosition, "replayOffset" | "replayClockMs" | "retained" | "positives"> {
-    const { oldest, oldestUndecided } = this.#open;
+    const { oldestUndecided } = this.#open;
     const point = oldestUndecided === undefined
       ? { replayOffset: eventOffset, replayClockMs: this.#clock.nowMs }
       : { replayOffset: oldestUndecided.offset, replayClockMs: oldestUndecided.openedAtMs };
     const { positives } = this.#examples.late;
     if (positives === undefined) return point;
+    const { oldest } = this.#open;
     if (oldest === undefined || !oldest.isDecided) return { ...point, positives };
     return { ...point, positives, retained: { offset: oldest.offset, clockMs: oldest.openedAtMs } };
   }
@@ -127,8 +128,8 @@ export class JoinWindow {
    * the record needs its room. False if nothing is left to close before the record is accepted.
    */
   closeNext(record: EventRecord, offset: number, out: ExampleOutput): boolean {
-    const { oldest, oldestUndecided } = this.#open;
-    if (oldest === undefined) return false;
+    const { oldestUndecided, size, undecided } = this.#open;
+    if (size === 0) return false;
     if (this.#isReread(offset)) return this.#closeDecided(oldestUndecided, out);
     if (oldestUndecided !== undefined) {
       if (this.#wasDecided(oldestUndecided)) {
@@ -141,7 +142,8 @@ export class JoinWindow {
         return true;
       }
     }
-    if (oldest.isDecided && this.#ageOf(oldest) >= this.#examples.late.lateMsMax) {
+    const oldest = undecided < size ? this.#open.oldest : undefined;
+    if (oldest?.isDecided && this.#ageOf(oldest) >= this.#examples.late.lateMsMax) {
       this.#drop(oldest);
       return true;
     }
@@ -343,7 +345,7 @@ export class JoinWindow {
       if (label !== undefined) actions.labels[row * tasks + task] = label;
     }
     if (!verdict.final) return;
-    this.#examples.emit({ impression, actions, rows, row }, out);
+    this.#examples.emit({ impression, actions, rows }, row, out);
     actions.decided[row] = 1;
     if (--actions.rowsOpen === 0) this.#decide(impression);
   }
@@ -351,11 +353,12 @@ export class JoinWindow {
   #close(impression: OpenImpression, out: ExampleOutput): void {
     const rows = this.#read(impression);
     const actions = this.#actions.get(impression.address);
+    const ranking = { impression, actions, rows };
     const onlyShown = impression.awaitsShown || actions?.isReported === true;
     for (let row = 0; row < rows.rows; row++) {
       if (actions?.decided[row] === 1) continue;
       if (onlyShown && actions?.shown[row] !== 1) this.#examples.count("rowsNotShown");
-      else this.#examples.emit({ impression, actions, rows, row }, out);
+      else this.#examples.emit(ranking, row, out);
     }
     this.#decide(impression);
   }

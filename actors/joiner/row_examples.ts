@@ -45,11 +45,15 @@ export interface JoinCounts {
   eventsAheadOfTime: number;
 }
 
-/** A row of an open impression whose example is decided. */
-export interface RowOfImpression {
+/** An open impression with its rows and the actions on them. */
+export interface RowsOfImpression {
   readonly impression: OpenImpression;
   readonly actions: RankingActions | undefined;
   readonly rows: ImpressionRowsReader;
+}
+
+/** A row of an open impression whose example is decided. */
+export interface RowOfImpression extends RowsOfImpression {
   readonly row: number;
 }
 
@@ -111,7 +115,7 @@ export class RowExamples {
   }
 
   /** Makes the example of a row, unless sampling leaves it out. */
-  emit({ impression, actions, rows, row }: RowOfImpression, out: ExampleOutput): void {
+  emit({ impression, actions, rows }: RowsOfImpression, row: number, out: ExampleOutput): void {
     const labels = this.#labelsOf(actions, row);
     const negative = labels === this.#negative || labels.every((label) => label === 0);
     if (negative && !this.sampling.keeps(impression.samplingKey, row)) {
