@@ -138,6 +138,7 @@ export class PlacedShards {
     if (duty?.kind !== "learn") this.#failed.delete(shard);
     if (duty?.kind === "give") await this.#reportFrozen(shard, duty);
     if (duty?.kind === "own") await this.#findFrozen(shard, duty.placement.epoch);
+    if (duty?.kind === "restore") return await this.#restore(shard, duty, sharding);
     const step = hostStep(duty, this.#holding(shard));
     if (step.kind !== "nothing") return await this.#make(shard, step, sharding);
     const copy = this.#copies.get(shard);
@@ -145,6 +146,23 @@ export class PlacedShards {
     if (duty?.kind !== "learn" || duty.phase !== "filling" || verifiedAtMs === undefined) return;
     const waitedMs = this.#options.mesh.home.clock.monotonicMs() - verifiedAtMs;
     if (waitedMs > UNCONFIRMED_MS) await this.#drop(shard);
+  }
+
+  /** Makes all steps of a restore, for which trainers wait. */
+  async #restore(shard: number, duty: HostDuty, sharding: number): Promise<void> {
+    for (const kind of ["drop", "restore", "reportActive"] as const) {
+      const step = hostStep(duty, this.#holding(shard));
+      if (step.kind !== kind) continue;
+      if (kind === "restore") await this.#othersFreed(sharding);
+      await this.#make(shard, step, sharding);
+    }
+  }
+
+  /** Resolves when the rows of other shardings are freed, so that there is room for these. */
+  async #othersFreed(sharding: number): Promise<void> {
+    await Promise.resolve(); // the tasks of all shards have begun
+    const others = [...this.#rows].filter(([, rows]) => rows.sharding !== sharding);
+    await Promise.allSettled(others.map(([shard]) => this.#busy.get(shard)));
   }
 
   #holding(shard: number): Holding | undefined {

@@ -156,7 +156,8 @@ export type FaultFamily =
   | "hosts"
   | "partitions"
   | "redis"
-  | "drains";
+  | "drains"
+  | "reshards";
 
 /** All families, in the order in which help texts list them. */
 export const faultFamilies: readonly FaultFamily[] = [
@@ -173,6 +174,7 @@ export const faultFamilies: readonly FaultFamily[] = [
   "partitions",
   "redis",
   "drains",
+  "reshards",
 ];
 
 /** The fault as one line of a report: `4.120s stall trainer-0 for 0.9s`. */

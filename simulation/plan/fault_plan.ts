@@ -45,7 +45,13 @@ export interface FaultPlanOptions {
 }
 
 /** Families that strike a mesh alone, and families that strike one process and a mesh alike. */
-const meshFamilies: readonly FaultFamily[] = ["hosts", "partitions", "redis", "drains"];
+const meshFamilies: readonly FaultFamily[] = [
+  "hosts",
+  "partitions",
+  "redis",
+  "drains",
+  "reshards",
+];
 const sharedFamilies: readonly FaultFamily[] = ["actors", "threads", "interrupts"];
 
 /** Mean time between two faults of a family, ms: log-uniform between these. */
@@ -87,6 +93,7 @@ function draw(
     case "partitions":
     case "redis":
     case "drains":
+    case "reshards":
       return meshFault(family, stream, atMs, hosts);
     case "process":
       return {

@@ -5,9 +5,12 @@ import type { RandomStream } from "../../mesh/ports/random.ts";
 import type { MeshFault } from "./mesh_fault.ts";
 import { chosen, whole } from "./draws.ts";
 
+/** Most shards of a drawn change of their number. */
+const SHARDS_MAX = 9;
+
 /** A fault of a family. Its length is log-uniform: some outlast a lease, most do not. */
 export function meshFault(
-  family: "hosts" | "partitions" | "redis" | "drains",
+  family: "hosts" | "partitions" | "redis" | "drains" | "reshards",
   stream: RandomStream,
   atMs: number,
   hosts: readonly string[],
@@ -40,6 +43,11 @@ export function meshFault(
     }
     case "drains":
       return { kind: "drainHost", atMs, host, forMs };
+    case "reshards": {
+      const shards = whole(stream, 1, SHARDS_MAX);
+      if (stream.nextFloat() < 0.8) return { kind: "reshardMesh", atMs, shards };
+      return { kind: "reshardMesh", atMs, shards, cancelMs: whole(stream, 1, 500) };
+    }
   }
 }
 
