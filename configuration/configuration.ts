@@ -66,7 +66,7 @@ export interface CairnConfiguration {
   /** From which the limits of each shard are derived. */
   readonly shardMemory: ShardMemory;
   readonly partitions: LogPartitions;
-  /** Threads of trainers, among which the partitions of the example log are dealt. */
+  /** Trainers, each with a dense model, among which the partitions of the example log are dealt. */
   readonly trainerCount: number;
   readonly placement: PlacementSection;
   /** Absent where one process runs all parts. */
@@ -74,7 +74,10 @@ export interface CairnConfiguration {
   readonly embeddingShard: Omit<EmbeddingShardOptions, "shard">;
   readonly servingReplica: Omit<ServingReplicaOptions, "shard" | "sync">;
   readonly joiner: Omit<JoinerOptions, "partition">;
-  readonly trainer: Omit<TrainerOptions, "source" | "partition" | "shards">;
+  readonly trainer: Omit<
+    TrainerOptions,
+    "trainer" | "name" | "partitions" | "joiners" | "shards"
+  >;
   readonly sync: Pick<
     ParameterSyncOptions,
     | "rowsIntervalMs"

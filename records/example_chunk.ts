@@ -43,6 +43,12 @@ export interface ExampleChunk {
    * wall time, ms.
    */
   readonly acceptedAtMs: number;
+  /**
+   * Order among the chunks of all partitions: the wall time at which the joiner finished the chunk,
+   * ms, raised where needed so that it ascends in the partition. A trainer of several partitions
+   * takes their chunks in this order. Absent in chunks of offline training; counts as 0.
+   */
+  readonly orderedAtMs?: number;
   /** W3C trace contexts of rankings in this chunk whose spans are recorded, at most 16. */
   readonly traces?: readonly string[];
   /**

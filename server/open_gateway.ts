@@ -27,6 +27,7 @@ import { Joiners } from "./joiners.ts";
 import { OtherGateways, shareGateway } from "./other_gateways.ts";
 import { addresses } from "./plan.ts";
 import type { RunningHost, StartedActors } from "./start_actors.ts";
+import { gradientSource } from "../records/gradient_source.ts";
 import { Trainers } from "./trainers.ts";
 
 /** A mesh at work, with its HTTP API. */
@@ -70,8 +71,8 @@ export async function openGateway(
   );
   const trainers = new Trainers(
     Array.from(
-      { length: partitions.examples },
-      (_, partition) => mesh.actorRef<TrainerMessage>(addresses.trainer(partition)),
+      { length: configuration.trainerCount },
+      (_, trainer) => mesh.actorRef<TrainerMessage>(addresses.trainer(trainer)),
     ),
   );
   const metricsText = async () => metrics.render(await mesh.metrics());
@@ -104,7 +105,7 @@ export async function openGateway(
     memory,
     ...activity,
     forgetElsewhere: (user) => others.forget(user),
-    trainers: Array.from({ length: partitions.examples }, (_, i) => addresses.trainer(i)),
+    trainers: Array.from({ length: partitions.examples }, (_, i) => gradientSource(i)),
     keepers: Array.from(
       { length: configuration.featureKeeper?.shards ?? 0 },
       (_, i) => mesh.actorRef<FeatureKeeperMessage>(addresses.featureKeeper(i)),

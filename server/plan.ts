@@ -5,7 +5,7 @@
  *                 feature keepers
  *     serving     scorer, serving replicas, retriever; they are in `main` where
  *                 `scoringThread` is so
- *     trainer-0…n trainers, dealt round robin
+ *     trainer-0…n one trainer each, which reads every n-th partition of the example log
  *     shards-1…n  embedding shards, dealt round robin
  *
  * With `placement: singleThread` all of them are in `main`. In a mesh of several processes each
@@ -49,7 +49,7 @@ export const addresses = {
   joiner: (partition: number): Address => `joiner/${partition}`,
   parameterSync: "parameter_sync/0",
   snapshotter: "snapshotter/0",
-  trainer: (partition: number): Address => `trainer/${partition}`,
+  trainer: (trainer: number): Address => `trainer/${trainer}`,
   embeddingShard: (shard: number, sharding: number): Address =>
     `embedding_shard/${inSharding(shard, sharding)}`,
   servingReplica: (shard: number, sharding: number, host?: string): Address =>
@@ -77,7 +77,7 @@ export function placedAddress(key: PlacedKey, sharding: number): Address {
       return addresses.embeddingShard(number, sharding);
     case "events":
       return addresses.joiner(number);
-    case "examples":
+    case "trainer":
       return addresses.trainer(number);
   }
 }
@@ -156,11 +156,10 @@ class Layout {
     return homeNodeOf(hosts[partition % hosts.length].host);
   }
 
-  trainer(partition: number): string {
+  trainer(trainer: number): string {
     const hosts = this.with("trainer");
-    const thread = partition % this.#configuration.trainerCount;
-    const { host } = hosts[thread % hosts.length];
-    return this.#inWorkers ? nodeName(`trainer-${thread}`, host) : homeNodeOf(host);
+    const { host } = hosts[trainer % hosts.length];
+    return this.#inWorkers ? nodeName(`trainer-${trainer}`, host) : homeNodeOf(host);
   }
 
   /** The node of a shard, a joiner or a trainer on a host that was given it. */
@@ -172,7 +171,7 @@ class Layout {
         return shards.length === 0 ? home : shards[number % shards.length];
       case "events":
         return home;
-      case "examples":
+      case "trainer":
         return trainers.length === 0 ? home : trainers[number % trainers.length];
     }
   }
@@ -190,7 +189,7 @@ class Layout {
 
   /** Names of a process's nodes, by use. */
   threadsOf(host: string | undefined) {
-    const { shardCount, partitions } = this.#configuration;
+    const { shardCount, trainerCount } = this.#configuration;
     const owned = (names: readonly string[]) =>
       [...new Set(names)].filter((name) =>
         name === homeNodeOf(host) ||
@@ -201,7 +200,7 @@ class Layout {
       serving: owned(this.with("serving").map((each) => this.serving(each.host))),
       trainers: hasPlacement(this.#configuration)
         ? this.#sparesOf(host)
-        : owned(count(partitions.examples).map((partition) => this.trainer(partition))),
+        : owned(count(trainerCount).map((trainer) => this.trainer(trainer))),
       shards: hasPlacement(this.#configuration)
         ? this.#shardThreadsOf(host)
         : owned(count(shardCount).map((shard) => this.shard(shard))).sort(byNumber),
@@ -246,11 +245,11 @@ export function placedNode(
  * they read.
  */
 export function planOf(configuration: CairnConfiguration): PlannedActor[] {
-  const { shardCount, sharding, partitions, storage } = configuration;
+  const { shardCount, sharding, partitions, trainerCount, storage } = configuration;
   const layout = new Layout(configuration);
   const shards = count(shardCount);
   const shardAddresses = shards.map((shard) => addresses.embeddingShard(shard, sharding));
-  const trainers = count(partitions.examples);
+  const trainers = count(trainerCount);
   const serving = layout.with("serving");
 
   const plan: PlannedActor[] = [];
@@ -274,12 +273,15 @@ export function planOf(configuration: CairnConfiguration): PlannedActor[] {
       });
     }
   }
-  for (const partition of trainers) {
-    const address = addresses.trainer(partition);
-    add<TrainerOptions>(address, layout.trainer(partition), {
+  for (const trainer of trainers) {
+    const address = addresses.trainer(trainer);
+    const own = partitionsOfTrainer(configuration, trainer);
+    add<TrainerOptions>(address, layout.trainer(trainer), {
       ...configuration.trainer,
-      source: address,
-      partition,
+      trainer,
+      name: address,
+      partitions: own,
+      joiners: own.map((partition) => addresses.joiner(partition % partitions.events)),
       shards: shardAddresses,
     });
   }
@@ -339,6 +341,14 @@ export function planOf(configuration: CairnConfiguration): PlannedActor[] {
     ...snapshotsOf(storage),
   });
   return plan;
+}
+
+/** The partitions of the example log that a trainer reads, ascending. */
+export function partitionsOfTrainer(
+  { partitions, trainerCount }: Pick<CairnConfiguration, "partitions" | "trainerCount">,
+  trainer: number,
+): number[] {
+  return count(partitions.examples).filter((partition) => partition % trainerCount === trainer);
 }
 
 function nodeName(thread: string, host: string | undefined): string {

@@ -30,7 +30,7 @@ export class SnapshotFence implements SnapshotPublisher {
     const { generation, placements, manifest } = await coordination.read();
     const epochs: Partial<Record<PlacedKey, number>> = {};
     // A shard that moves while it serves keeps its rows, and a part of it stays right.
-    for (const [key, { epoch }] of placements) if (key.startsWith("examples/")) epochs[key] = epoch;
+    for (const [key, { epoch }] of placements) if (key.startsWith("trainer/")) epochs[key] = epoch;
     const begun = { after: manifest?.sequence ?? 0, generation, epochs };
     return {
       publish: async (name) => void await coordination.publishManifest({ name, ...begun }),

@@ -24,7 +24,7 @@ export interface TrainersStatus {
 const ASK_BUDGET_MS = 5_000;
 
 export class Trainers {
-  /** @param all The trainers, indexed by partition. */
+  /** @param all The trainers, in their order. */
   constructor(readonly all: readonly ActorRef<TrainerMessage>[]) {}
 
   async status(): Promise<TrainersStatus> {
@@ -36,7 +36,8 @@ export class Trainers {
       steps: each.reduce((sum, { steps }) => sum + steps, 0),
       examples: each.reduce((sum, { examples }) => sum + examples, 0),
       learnedThroughMs: Math.min(...each.map((status) => status.learnedThroughMs)),
-      offsets: each.map(({ offset }) => offset),
+      offsets: each.flatMap(({ offsets }) => offsets)
+        .toSorted((a, b) => a.partition - b.partition).map(({ offset }) => offset),
       ...(diverged === undefined ? {} : { diverged }),
     };
   }

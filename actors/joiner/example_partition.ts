@@ -10,7 +10,8 @@
  * position, and each partition drops the examples that it has.
  */
 import type { ExampleShape } from "../../kernels/features/feature_batch.ts";
-import type { AppendFence, EventLog } from "../../mesh/ports/event_log.ts";
+import type { Clock } from "../../mesh/ports/clock.ts";
+import { ACCEPTANCE_STEP_MS, type AppendFence, type EventLog } from "../../mesh/ports/event_log.ts";
 import type { TraceContext } from "../../mesh/ports/tracing.ts";
 import { TraceLinks } from "../../mesh/runtime/trace_links.ts";
 import {
@@ -44,6 +45,7 @@ export interface ChunkLimits {
 interface OpenedPartition {
   readonly fence: AppendFence;
   readonly last: ExampleChunk | undefined;
+  readonly clock: Pick<Clock, "nowMs">;
 }
 
 export class ExamplePartition {
@@ -70,6 +72,11 @@ export class ExamplePartition {
   #nextRowWritten: number;
   /** The acceptance mark of the newest finished chunk, ms. */
   #acceptedAtMs: number;
+  readonly #clock: Pick<Clock, "nowMs">;
+  /** The order of the newest finished chunk, ms. */
+  #orderedAtMs: number;
+  /** The order that a trainer waits for and no chunk has reached, ms; undefined where none does. */
+  #awaitedMs: number | undefined;
   /** The moment whose examples are being added. */
   #moment: JoinMoment | undefined;
   /** Examples of that moment that belong to this partition so far. */
@@ -86,7 +93,7 @@ export class ExamplePartition {
     partition: number,
     shape: ExampleShape,
     limits: ChunkLimits,
-    { fence, last }: OpenedPartition,
+    { fence, last, clock }: OpenedPartition,
   ) {
     this.#log = log;
     this.#fence = fence;
@@ -98,6 +105,8 @@ export class ExamplePartition {
     // A chunk of offline training has no position: no event was read yet.
     this.start = this.#finished = this.#written = last?.resume ?? BEGINNING;
     this.#acceptedAtMs = last?.acceptedAtMs ?? 0;
+    this.#orderedAtMs = last?.orderedAtMs ?? 0;
+    this.#clock = clock;
     this.#isAwaited = last !== undefined && last.rows >= limits.batchRows;
   }
 
@@ -114,6 +123,7 @@ export class ExamplePartition {
     partition: number,
     shape: ExampleShape,
     limits: ChunkLimits & Pick<JoinerOptions, "tenure">,
+    clock: Pick<Clock, "nowMs">,
   ): Promise<ExamplePartition> {
     const epoch = limits.tenure ?? await log.claimedEpoch(partition);
     const expectedOffset = epoch === 0
@@ -121,7 +131,7 @@ export class ExamplePartition {
       : await log.claim(partition, epoch);
     const last = await newestChunk(log, partition, expectedOffset);
     const fence = { epoch, expectedOffset };
-    return new ExamplePartition(log, partition, shape, limits, { fence, last });
+    return new ExamplePartition(log, partition, shape, limits, { fence, last, clock });
   }
 
   /** Traces of the chunks that were finished since the last call. */
@@ -191,13 +201,28 @@ export class ExamplePartition {
   }
 
   /**
+   * Lets {@link endTurn} finish an empty chunk of this order or a later one, so that a trainer of
+   * several partitions need not wait for this one. A chunk that the trainer has not read, or that
+   * is being filled, comes instead.
+   *
+   * @param offset The trainer has read all chunks before it.
+   */
+  reach(offset: number, orderedAtMs: number): void {
+    if (this.#fence.expectedOffset > offset || this.rowsWaiting > 0) return;
+    this.#awaitedMs = Math.max(this.#awaitedMs ?? 0, orderedAtMs);
+  }
+
+  /**
    * Finishes a chunk that is full or has waited long enough. Without rows, an empty chunk carries
-   * a later acceptance mark, or ends the wait of a trainer for the chunk after a full one.
+   * a later acceptance mark or a later order, or ends the wait of a trainer for the chunk after a
+   * full one.
    */
   endTurn(moment: JoinMoment, nowMs: number): void {
     const { batchRows, lingerMs } = this.#limits;
     const carriesMark = moment.acceptedAtMs > this.#acceptedAtMs;
-    if (this.rows === 0 && (carriesMark || this.#forgetsDropped.length > 0)) {
+    const isWanted = carriesMark || this.#awaitedMs !== undefined ||
+      this.#forgetsDropped.length > 0;
+    if (this.rows === 0 && isWanted) {
       this.finishChunk(moment);
     }
     const isRead = moment.eventOffset >= this.start.eventOffset;
@@ -234,7 +259,7 @@ export class ExamplePartition {
     this.#isAwaited = this.rows >= this.#limits.batchRows;
     const chunk = this.#builder.finish(this.#acceptedAtMs, resume);
     this.#traces.addAll(chunk.traces);
-    this.#waiting.push(encodeExamples(chunk));
+    this.#waiting.push(encodeExamples({ ...chunk, orderedAtMs: this.#nextOrder() }));
     this.#dueAtMs = undefined;
     if (this.#forgetsDropped.length === 0) return;
     this.#finishForget(this.#forgetsDropped, moment.acceptedAtMs, resume);
@@ -245,9 +270,17 @@ export class ExamplePartition {
     this.#acceptedAtMs = Math.max(this.#acceptedAtMs, acceptedAtMs);
     this.#isAwaited = false;
     const chunk = this.#builder.finishForget(forget, this.#acceptedAtMs, resume);
-    this.#waiting.push(encodeExamples(chunk));
+    this.#waiting.push(encodeExamples({ ...chunk, orderedAtMs: this.#nextOrder() }));
     this.#forgetsWaiting.push(forget);
     this.#dueAtMs = undefined;
+  }
+
+  /** The order of the next chunk, ms. */
+  #nextOrder(): number {
+    const after = this.#orderedAtMs + ACCEPTANCE_STEP_MS;
+    this.#orderedAtMs = Math.max(this.#clock.nowMs(), after, this.#awaitedMs ?? 0);
+    this.#awaitedMs = undefined;
+    return this.#orderedAtMs;
   }
 
   /** Moves the position of the finished chunks. */

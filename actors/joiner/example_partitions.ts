@@ -7,6 +7,7 @@
  * h mod X of the example log, where X is a multiple of E.
  */
 import type { ExampleShape } from "../../kernels/features/feature_batch.ts";
+import type { Clock } from "../../mesh/ports/clock.ts";
 import { type EventLog, isRefusal } from "../../mesh/ports/event_log.ts";
 import type { TraceContext } from "../../mesh/ports/tracing.ts";
 import { partitionOfFingerprint } from "../../records/event_record.ts";
@@ -23,6 +24,14 @@ interface PartitionLayout {
   /** Partitions of the example log, of all joiners. */
   readonly examples: number;
   readonly eventPartitions: number;
+}
+
+export interface ExamplePartitionsParts {
+  readonly log: EventLog;
+  readonly shape: ExampleShape;
+  /** Number of partitions of the event log. */
+  readonly eventPartitions: number;
+  readonly clock: Pick<Clock, "nowMs">;
 }
 
 export class ExamplePartitions {
@@ -58,15 +67,14 @@ export class ExamplePartitions {
    * @throws {Error} When a partition's newest chunk was trimmed.
    */
   static async open(
-    log: EventLog,
-    shape: ExampleShape,
+    { log, shape, eventPartitions, clock }: ExamplePartitionsParts,
     limits: ChunkLimits & Pick<JoinerOptions, "tenure" | "partition">,
-    eventPartitions: number,
   ): Promise<ExamplePartitions> {
     const { partitions: examples } = log;
     invariant(examples % eventPartitions === 0, "each joiner has as many example partitions");
     const partitions = Array.from({ length: examples / eventPartitions }, (_, i) => {
-      return ExamplePartition.open(log, limits.partition + i * eventPartitions, shape, limits);
+      const partition = limits.partition + i * eventPartitions;
+      return ExamplePartition.open(log, partition, shape, limits, clock);
     });
     return new ExamplePartitions(await Promise.all(partitions), { examples, eventPartitions });
   }
@@ -112,6 +120,12 @@ export class ExamplePartitions {
     const { examples, eventPartitions } = this.#layout;
     const own = Math.floor(partitionOfFingerprint(fingerprint, examples) / eventPartitions);
     return this.#partitions[own].builderFor(isLate ? undefined : offset, moment);
+  }
+
+  /** Has a partition reach an order, see {@link ExamplePartition.reach}. */
+  reach(partition: number, offset: number, orderedAtMs: number): void {
+    const own = Math.floor(partition / this.#layout.eventPartitions);
+    this.#partitions[own]?.reach(offset, orderedAtMs);
   }
 
   /** Finishes the full chunks. */

@@ -113,8 +113,9 @@ export class Joiner implements Behavior<JoinerMessage> {
   ): Promise<Joiner> {
     const { slots, denseWidth, tasks } = options;
     const shape = { slots, denseWidth, tasks: tasks.length };
-    const { partitions } = eventLog;
-    const examples = await ExamplePartitions.open(exampleLog, shape, options, partitions);
+    const { partitions: eventPartitions } = eventLog;
+    const parts = { log: exampleLog, shape, eventPartitions, clock: context.clock };
+    const examples = await ExamplePartitions.open(parts, options);
     const endOffset = await eventLog.endOffset(options.partition);
     if (examples.replayEndOffset > endOffset) {
       throw new PositionLostError(options.partition, examples.replayEndOffset, endOffset);
@@ -143,6 +144,9 @@ export class Joiner implements Behavior<JoinerMessage> {
         this.#isLeased = message.isLeased;
         if (this.#isLeased) this.#nextTurn.now();
         return;
+      case "reach":
+        this.#examples.reach(message.partition, message.offset, message.orderedAtMs);
+        return this.#nextTurn.now();
       case "getStatus":
         return this.#context.reply(message, {
           ...this.#window.counts,

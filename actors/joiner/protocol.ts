@@ -76,5 +76,20 @@ export interface SetLeased {
   readonly isLeased: boolean;
 }
 
+/**
+ * Has a partition of the example log reach an order: a trainer of several partitions has a chunk of
+ * another one that it may take only when no earlier chunk can come here. Has no effect where the
+ * partition has chunks that the trainer has not read, or rows on the way.
+ */
+export interface Reach {
+  readonly kind: "reach";
+  /** A partition of the example log. */
+  readonly partition: number;
+  /** The trainer has read all chunks before it. */
+  readonly offset: number;
+  /** See {@link ExampleChunk.orderedAtMs}. */
+  readonly orderedAtMs: number;
+}
+
 /** All that a joiner understands. */
-export type JoinerMessage = EventsAppended | GetJoinerStatus | SetLeased;
+export type JoinerMessage = EventsAppended | GetJoinerStatus | SetLeased | Reach;

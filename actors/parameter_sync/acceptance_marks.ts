@@ -60,7 +60,8 @@ export class AcceptanceMarks {
 
 /** Whether the trainer has learned nothing between two statuses. */
 function isSame(now: TrainerStatus, before: TrainerStatus | undefined): boolean {
-  return before !== undefined && now.steps === before.steps && now.offset === before.offset &&
+  return before !== undefined && now.steps === before.steps &&
+    now.offsets.every(({ offset }, i) => offset === before.offsets[i]?.offset) &&
     now.learnedThroughMs === before.learnedThroughMs &&
     now.incarnations.length === before.incarnations.length &&
     now.incarnations.every((incarnation, shard) => incarnation === before.incarnations[shard]);

@@ -243,7 +243,7 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
       ),
     );
     invariant(
-      trainers.length === 1 + others.length &&
+      trainers.length === this.#stores.exampleLog.partitions &&
         trainers.every(({ checkpoint }) => checkpoint.name.startsWith(`${name}/`)) &&
         parts.every(({ header, shard }, i) => header.name.startsWith(`${name}/`) && shard === i),
       "all parts of a snapshot belong to one cut",
@@ -287,10 +287,10 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
 
   async #trimLearned(): Promise<undefined> {
     const { budgetMs, trainers } = this.#options;
-    for (const [partition, trainer] of trainers.entries()) {
-      const { offset } = await this.#context.actorRef<TrainerMessage>(trainer)
+    for (const trainer of trainers) {
+      const { offsets } = await this.#context.actorRef<TrainerMessage>(trainer)
         .ask({ kind: "getStatus" }, { budgetMs });
-      await this.#trimExamples(partition, offset);
+      for (const { partition, offset } of offsets) await this.#trimExamples(partition, offset);
     }
   }
 

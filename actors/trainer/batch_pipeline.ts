@@ -96,8 +96,8 @@ export class BatchPipeline {
   #failed: Error | undefined;
   /** The gradients on their way to the shards, of at most one batch. */
   #applying: Promise<void> = Promise.resolve();
-  /** Sequence of the newest batch that began. */
-  #begun = -Infinity;
+  /** By partition, the sequence of the newest batch that began. */
+  readonly #begun = new Map<number, number>();
 
   constructor(parts: BatchPipelineParts, options: TrainerOptions) {
     this.#parts = parts;
@@ -125,8 +125,9 @@ export class BatchPipeline {
   begin(batch: ExampleBatch): void {
     const { clock, kernel, session, shards } = this.#parts;
     const { rows } = batch.features;
-    invariant(batch.sequence - rows >= this.#begun, "batches follow each other");
-    this.#begun = batch.sequence;
+    const begun = this.#begun.get(batch.partition) ?? -Infinity;
+    invariant(batch.sequence - rows >= begun, "batches of a partition follow each other");
+    this.#begun.set(batch.partition, batch.sequence);
     const workspace = present(this.#idle.pop(), "a batch begins where a workspace is idle");
     const beganMs = clock.monotonicMs();
     const span = this.#spanOf(batch);
@@ -236,7 +237,10 @@ export class BatchPipeline {
     for (const { span } of behind) span?.end();
     this.#submitted = Promise.resolve();
     this.#failed = undefined;
-    this.#begun = refused.batch.before.sequence;
+    // From the newest to the oldest, so that the oldest of each partition decides.
+    for (const { batch } of [refused, ...behind].toReversed()) {
+      this.#begun.set(batch.partition, batch.before.sequence);
+    }
     return behind.map(({ batch }) => batch);
   }
 
@@ -271,8 +275,9 @@ export class BatchPipeline {
     loss: number,
   ): Promise<void> {
     const { clock, shards, onLearned } = this.#parts;
-    const { sequence, atMs } = batch;
-    await shards.applyGradients(grouped, { gradients, sequence, atMs, trace: span?.context })
+    const { partition, sequence, atMs } = batch;
+    const trace = span?.context;
+    await shards.applyGradients(grouped, { gradients, partition, sequence, atMs, trace })
       .finally(() => span?.end());
     onLearned({ batch, loss, tookMs: clock.monotonicMs() - beganMs });
   }

@@ -1,6 +1,7 @@
 /**
- * Turns the chunks of the example log into training batches: one chunk is one batch, so that the
- * boundaries of batches are part of the log and a replay trains on the same batches.
+ * Turns the chunks of a trainer's partitions into training batches: one chunk is one batch, so that
+ * the boundaries of batches are part of the log and a replay trains on the same batches. The chunks
+ * are added in one order of all partitions, which the log gives too.
  *
  * A chunk is split in two cases. It has more than `batchRows` rows, where the configuration was
  * changed or the joiner drained a full log. Or a shard's mark lies inside of it, where a trainer
@@ -15,7 +16,13 @@
 import type { ExampleShape } from "../../kernels/features/feature_batch.ts";
 import { type ExampleChunk, nextRowOf } from "../../records/example_chunk.ts";
 import { invariant, present } from "../../structures/invariant.ts";
-import { type Erasing, type ExampleBatch, partOf, type Progress } from "./example_batch.ts";
+import {
+  type Erasing,
+  type ExampleBatch,
+  partOf,
+  type Progress,
+  type Progresses,
+} from "./example_batch.ts";
 
 export interface ChunkBatchesOptions extends ExampleShape {
   /** Rows of a batch at most. */
@@ -25,44 +32,57 @@ export interface ChunkBatchesOptions extends ExampleShape {
 /** Offsets from one certain end of a flight to the next, so that a cut need not wait for long. */
 const FLIGHT_CHUNKS = 64;
 
-/** Rows `[from, to)` of the partition. */
+/** Rows `[from, to)` of a partition. */
 export interface RowRange {
   readonly from: number;
   readonly to: number;
 }
 
-const BEGINNING: Progress = { sequence: 0, offset: 0, learnedThroughMs: 0 };
+export const BEGINNING: Progress = { sequence: 0, offset: 0, learnedThroughMs: 0 };
+
+/** Where a trainer begins in a partition. */
+export interface PartitionStart {
+  readonly partition: number;
+  /** Rows before its sequence are skipped: they are learned. Default: none are. */
+  readonly start?: Progress | undefined;
+  /** Sequences at which batches must end: a shard has applied the rows before them. */
+  readonly marks?: readonly number[];
+  /** Rows that are passed over. */
+  readonly skipped?: readonly RowRange[];
+}
+
+/** A partition as far as its chunks were added. */
+interface PartitionState {
+  /** Rows before the first chunk are unknown until it is added. */
+  nextRow: number | undefined;
+  /** The progress when all batches added so far are learned. */
+  progress: Progress;
+  /** Sequences that no batch may cross. */
+  readonly marks: readonly number[];
+  readonly skipped: readonly RowRange[];
+}
 
 export class ChunkBatches {
   readonly #options: ChunkBatchesOptions;
   /** Oldest first. */
   readonly #batches: (ExampleBatch | Erasing)[] = [];
-  /** Rows before the first chunk are unknown until it is added. */
-  #nextRow: number | undefined;
-  /** The progress when all batches added so far are learned. */
-  #progress: Progress;
-  /** Sequences that no batch may cross, since a shard has applied the rows before them. */
-  readonly #marks: readonly number[];
-  readonly #skipped: readonly RowRange[];
+  readonly #partitions: ReadonlyMap<number, PartitionState>;
   #rows = 0;
   #endsFlight = true;
+  /** Progress past chunks that were added while no batch waited; the next batch takes it along. */
+  #passed: Progresses = new Map();
 
-  /**
-   * @param start Rows before its sequence are skipped: they are learned. Default: none are.
-   * @param marks Sequences at which batches must end: a shard has applied the rows before them.
-   * @param skipped Rows that are passed over.
-   */
-  constructor(
-    options: ChunkBatchesOptions,
-    start?: Progress,
-    marks: readonly number[] = [],
-    skipped: readonly RowRange[] = [],
-  ) {
+  /** @param starts The partitions whose chunks will be added. */
+  constructor(options: ChunkBatchesOptions, starts: readonly PartitionStart[]) {
     this.#options = options;
-    this.#nextRow = start?.sequence;
-    this.#progress = start ?? BEGINNING;
-    this.#skipped = skipped;
-    this.#marks = [...marks, ...skipped.flatMap(({ from, to }) => [from, to])];
+    this.#partitions = new Map(
+      starts.map(({ partition, start, marks = [], skipped = [] }) => [partition, {
+        nextRow: start?.sequence,
+        progress: start ?? BEGINNING,
+        marks: [...marks, ...skipped.flatMap(({ from, to }) => [from, to])],
+        skipped,
+      }]),
+    );
   }
 
   /** Batches and erasures waiting. */
@@ -87,9 +107,14 @@ export class ChunkBatches {
     return this.#rows;
   }
 
-  /** The progress when everything that waits is learned and erased. */
-  get progress(): Progress {
-    return this.#progress;
+  /** The progress in a partition when everything that waits is learned and erased. */
+  progressOf(partition: number): Progress {
+    return this.#state(partition).progress;
+  }
+
+  /** The progress in all partitions when everything that waits is learned and erased. */
+  get progress(): Progresses {
+    return new Map([...this.#partitions].map(([partition, { progress }]) => [partition, progress]));
   }
 
   /** Whether the flight of the batch that was taken last ends with it. */
@@ -98,53 +123,65 @@ export class ChunkBatches {
   }
 
   /**
-   * Adds a chunk read at `offset` of the log.
+   * Adds a chunk read at `offset` of a partition.
    *
    * @returns False where the chunk is of another schema. Its rows are skipped.
    * @throws {RangeError} When it is damaged, or rows are missing before it.
    */
-  add(chunk: ExampleChunk, offset: number): boolean {
+  add(partition: number, chunk: ExampleChunk, offset: number): boolean {
     const { firstRow, rows, forget } = chunk;
+    const state = this.#state(partition);
     const isOfModel = this.#isOfModel(chunk, offset);
-    const nextRow = this.#nextRow ??= firstRow;
+    const nextRow = state.nextRow ??= firstRow;
     if (firstRow > nextRow) {
       throw new RangeError(
         `Cannot train on the example chunk at offset ${offset}: it begins at row ${firstRow} and ` +
           `the row before it was ${nextRow - 1}; the log lost ${firstRow - nextRow} rows.`,
       );
     }
-    const before = this.#progress;
+    const before = state.progress;
     const end = nextRowOf(chunk);
-    this.#nextRow = Math.max(nextRow, end);
-    this.#progress = {
-      sequence: this.#nextRow,
+    state.nextRow = Math.max(nextRow, end);
+    const after = state.progress = {
+      sequence: state.nextRow,
       offset: offset + 1,
       learnedThroughMs: Math.max(before.learnedThroughMs, chunk.acceptedAtMs),
     };
     if (forget !== undefined) {
-      if (end > nextRow) this.#addErasing({ forget, offset, after: this.#progress });
+      if (end > nextRow) {
+        this.#addErasing({ partition, forget, offset, after, passed: this.#passed });
+      }
       return true;
     }
-    const ranges = isOfModel ? [...this.#ranges(nextRow, end, firstRow)] : [];
+    const ranges = isOfModel ? [...this.#ranges(state, nextRow, end, firstRow)] : [];
     if (ranges.length > 0) {
       const isFull = rows >= this.#options.batchRows;
       const endsFlight = !isFull || offset % FLIGHT_CHUNKS === FLIGHT_CHUNKS - 1;
-      const whole = { ...batchOf(chunk, before, this.#progress), endsFlight };
+      const whole = { ...batchOf(chunk, before, after), partition, endsFlight };
       for (const [from, to] of ranges) {
-        this.#batches.push(from === 0 && to === rows ? whole : partOf(whole, from, to));
+        const part = from === 0 && to === rows ? whole : partOf(whole, from, to);
+        this.#batches.push({ ...part, passed: this.#passed });
+        this.#passed = new Map();
         this.#rows += to - from;
       }
     }
-    // The last waiting batch takes the progress along, past rows that are not learned.
-    const last = this.#batches.pop();
-    const isBarrier = ranges.length === 0;
-    if (last === undefined) this.#endsFlight ||= isBarrier;
-    else if ("forget" in last) this.#batches.push({ ...last, after: this.#progress });
-    else {
-      const endsFlight = last.endsFlight || isBarrier;
-      this.#batches.push({ ...last, after: this.#progress, endsFlight });
-    }
+    this.#passTo(partition, after, ranges.length === 0);
     return isOfModel;
+  }
+
+  /** The last waiting batch takes the progress along, past rows that are not learned. */
+  #passTo(partition: number, after: Progress, isBarrier: boolean): void {
+    const last = this.#batches.pop();
+    if (last === undefined) {
+      this.#endsFlight ||= isBarrier;
+      this.#passed = new Map([...this.#passed, [partition, after]]);
+      return;
+    }
+    const taken = last.partition === partition
+      ? { after }
+      : { passed: new Map([...last.passed, [partition, after]]) };
+    if ("forget" in last) this.#batches.push({ ...last, ...taken });
+    else this.#batches.push({ ...last, ...taken, endsFlight: last.endsFlight || isBarrier });
   }
 
   /** The flight of the batches before ends with them. */
@@ -155,6 +192,7 @@ export class ChunkBatches {
       this.#batches[this.#batches.length - 1] = { ...last, endsFlight: true };
     }
     this.#batches.push(erasing);
+    this.#passed = new Map();
   }
 
   /** The next erasures, which stay the next ones. Requires {@link hasErasing}. */
@@ -192,16 +230,25 @@ export class ChunkBatches {
   }
 
   /** The ranges of a chunk's rows that are batches, from row number `begin` to `end`. */
-  *#ranges(begin: number, end: number, firstRow: number): Iterable<readonly [number, number]> {
+  *#ranges(
+    { marks, skipped }: PartitionState,
+    begin: number,
+    end: number,
+    firstRow: number,
+  ): Iterable<readonly [number, number]> {
     const { batchRows } = this.#options;
     for (let from = begin; from < end;) {
       // Counted from the chunk's first row: the ranges do not depend on where the trainer resumes.
       const full = firstRow + (Math.floor((from - firstRow) / batchRows) + 1) * batchRows;
-      const to = Math.min(end, full, ...this.#marks.filter((mark) => mark > from));
-      const isSkipped = this.#skipped.some((range) => range.from <= from && to <= range.to);
+      const to = Math.min(end, full, ...marks.filter((mark) => mark > from));
+      const isSkipped = skipped.some((range) => range.from <= from && to <= range.to);
       if (!isSkipped) yield [from - firstRow, to - firstRow];
       from = to;
     }
+  }
+
+  #state(partition: number): PartitionState {
+    return present(this.#partitions.get(partition), "a trainer reads its own partitions");
   }
 
   /**
@@ -254,7 +301,7 @@ function batchOf(
   chunk: ExampleChunk,
   before: Progress,
   after: Progress,
-): Omit<ExampleBatch, "endsFlight"> {
+): Omit<ExampleBatch, "partition" | "endsFlight"> {
   const buffer = (bytes: Uint8Array) => bytes.slice().buffer as ArrayBuffer;
   return {
     features: {
@@ -271,6 +318,7 @@ function batchOf(
     atMs: chunk.atMs,
     before,
     after,
+    passed: new Map(),
     traces: chunk.traces,
   };
 }

@@ -34,6 +34,7 @@ export function defineTrainer(
         case "cutWaits":
         case "storeRetryDue":
         case "checkShards":
+        case "reachDue":
         case "shardsOpened":
           return "write";
       }

@@ -21,6 +21,7 @@ import type { ActorContext } from "../../mesh/runtime/actor.ts";
 import { reasonOf } from "../../mesh/runtime/errors.ts";
 import { type ErasedCross, writeTrainerErasure } from "../../records/erasure.ts";
 import { featureIdOf, type Forgotten } from "../../records/forgotten.ts";
+import { gradientSource } from "../../records/gradient_source.ts";
 import type { RemovedRows } from "../embedding_shard/protocol.ts";
 import type { Erasing } from "./example_batch.ts";
 import type { TrainerOptions } from "./options.ts";
@@ -38,7 +39,7 @@ export const STORE_RETRY_MS = 1_000;
 const LOG_INTERVAL_MS = 60_000;
 
 export interface EraserParts {
-  readonly options: Pick<TrainerOptions, "source" | "partition" | "shards" | "userSlots">;
+  readonly options: Pick<TrainerOptions, "name" | "shards" | "userSlots">;
   readonly shards: ShardClient;
   readonly kernel: BatchKernel;
   readonly blobs: BlobStore;
@@ -54,8 +55,12 @@ interface Removal {
   readonly crosses: readonly ErasedCross[];
 }
 
+/** The place of a removal among the gradients of a partition. */
+type RemovalPoint = Pick<UnderWay, "partition" | "sequence">;
+
 /** The erasures of a chunk, as far as they have come. */
 interface UnderWay {
+  readonly partition: number;
   readonly offset: number;
   /** Sequence of the removals; rows of another schema behind them may raise that of the chunk. */
   readonly sequence: number;
@@ -104,9 +109,13 @@ export class Eraser {
    * {@link endWait}. The trainer is told `storeRetryDue` then.
    */
   async erase(erasing: Erasing, recovery: Recovery): Promise<boolean> {
-    const { forget, offset, after } = erasing;
-    const underWay = this.#underWay ??= { offset, sequence: after.sequence, ...BEGINNING };
-    invariant(underWay.offset === offset, "erasures are finished in the order of the log");
+    const { partition, forget, offset, after } = erasing;
+    const { sequence } = after;
+    const underWay = this.#underWay ??= { partition, offset, sequence, ...BEGINNING };
+    invariant(
+      underWay.partition === partition && underWay.offset === offset,
+      "erasures are finished in the order of the log",
+    );
     while (!this.#isWaiting && underWay.recorded < forget.length) {
       await this.#goOn(forget[underWay.recorded], forget.length, underWay, recovery);
     }
@@ -122,20 +131,21 @@ export class Eraser {
     underWay: UnderWay,
     recovery: Recovery,
   ): Promise<void> {
-    const { options: { source, partition, userSlots }, blobs, context: { clock } } = this.#parts;
-    const { sequence, offset, recorded, quarantined } = underWay;
+    const { options: { userSlots }, blobs, context: { clock } } = this.#parts;
+    const { partition, sequence, offset, recorded, quarantined } = underWay;
     if (quarantined === undefined) {
       const ids = userSlots.ids.map((slot) => featureIdOf(slot, signature));
       return this.#write(erasureId, async () => {
-        underWay.quarantined = await recovery.erase(ids);
+        underWay.quarantined = await recovery.erase(partition, ids);
       });
     }
     const isLast = recorded === count - 1;
-    const removal = underWay.removal ??= await this.#removeRows(signature, sequence, isLast);
+    const at = { partition, sequence };
+    const removal = underWay.removal ??= await this.#removeRows(signature, at, isLast);
     const { removed, crosses } = removal;
     this.#write(erasureId, async () => {
       await writeTrainerErasure(blobs, erasureId, pass, {
-        source,
+        source: gradientSource(partition),
         partition,
         offset,
         sequence,
@@ -164,13 +174,13 @@ export class Eraser {
   }
 
   #logRefusal(erasureId: string, cause: unknown): void {
-    const { context: { telemetry, clock, isCurrent }, options: { source } } = this.#parts;
+    const { context: { telemetry, clock, isCurrent }, options: { name } } = this.#parts;
     const nowMs = clock.monotonicMs();
     if (!isCurrent || nowMs - this.#loggedAtMs < LOG_INTERVAL_MS) return;
     this.#loggedAtMs = nowMs;
     telemetry.log(
       "warn",
-      `${source} cannot record the erasure ${erasureId} in the blob store, and learns nothing ` +
+      `${name} cannot record the erasure ${erasureId} in the blob store, and learns nothing ` +
         `until it can: ${reasonOf(cause)}`,
     );
   }
@@ -178,13 +188,13 @@ export class Eraser {
   #logEnd(erasureId: string): void {
     if (this.#loggedAtMs === -Infinity) return;
     this.#loggedAtMs = -Infinity;
-    const { context: { telemetry }, options: { source } } = this.#parts;
-    telemetry.log("info", `${source} goes on with the erasure ${erasureId}`);
+    const { context: { telemetry }, options: { name } } = this.#parts;
+    telemetry.log("info", `${name} goes on with the erasure ${erasureId}`);
   }
 
   async #removeRows(
     signature: Forgotten["signature"],
-    sequence: number,
+    at: RemovalPoint,
     isLast: boolean,
   ): Promise<Removal> {
     const { shards, options: { userSlots } } = this.#parts;
@@ -195,7 +205,7 @@ export class Eraser {
       ids.includes(slot) ? BigUint64Array.of(featureIdOf(slot, signature)) : ofSlot(listed, slot);
     let removed: Removed = new Map();
     const remove = async (some: FeatureIds, isLast: boolean): Promise<void> => {
-      removed = added(removed, await this.#remove(some, sequence, isLast));
+      removed = added(removed, await this.#remove(some, at, isLast));
     };
     const outcomes: [UserCross, number][] = [];
     for (const cross of crosses) {
@@ -221,9 +231,9 @@ export class Eraser {
     };
   }
 
-  #remove(ids: FeatureIds, sequence: number, isLast: boolean): Promise<RemovedRows[]> {
+  #remove(ids: FeatureIds, at: RemovalPoint, isLast: boolean): Promise<RemovedRows[]> {
     const { shards, kernel, options } = this.#parts;
-    return shards.removeRows(kernel.unique(ids, options.shards.length), { sequence, isLast });
+    return shards.removeRows(kernel.unique(ids, options.shards.length), { ...at, isLast });
   }
 }
 

@@ -7,7 +7,7 @@ import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
 import type { Forgotten } from "../../records/forgotten.ts";
 import { invariant } from "../../structures/invariant.ts";
 
-/** How far a trainer has consumed its partition of the example log. */
+/** How far a trainer has consumed a partition of the example log. */
 export interface Progress {
   /** Rows of the partition that are learned, or skipped as rows of another schema. */
   readonly sequence: number;
@@ -17,7 +17,12 @@ export interface Progress {
   readonly learnedThroughMs: number;
 }
 
+/** The progress in each of several partitions, by partition. */
+export type Progresses = ReadonlyMap<number, Progress>;
+
 export interface ExampleBatch {
+  /** The partition that it was read from. */
+  readonly partition: number;
   readonly features: FeatureBatch;
   /** `[rows, tasks]` */
   readonly labels: Float32Array<ArrayBuffer>;
@@ -31,10 +36,12 @@ export interface ExampleBatch {
   readonly sequence: number;
   /** The newest example's time on the data clock, ms. */
   readonly atMs: number;
-  /** The progress before this batch. */
+  /** The progress in its partition before this batch. */
   readonly before: Progress;
-  /** The progress when this batch is learned. */
+  /** The progress in its partition when this batch is learned. */
   readonly after: Progress;
+  /** Progress in other partitions when it is learned, past chunks without rows to learn. */
+  readonly passed: Progresses;
   /**
    * Whether all gradients up to this batch are applied before the rows of the next one are looked
    * up. Otherwise the next batches are looked up first, as far as they can be in flight.
@@ -46,11 +53,14 @@ export interface ExampleBatch {
 
 /** Erasures between two batches. */
 export interface Erasing {
+  readonly partition: number;
   readonly forget: readonly Forgotten[];
   /** Offset of their chunk. */
   readonly offset: number;
-  /** The progress when the rows are removed. */
+  /** The progress in their partition when the rows are removed. */
   readonly after: Progress;
+  /** As of {@link ExampleBatch.passed}. */
+  readonly passed: Progresses;
 }
 
 /** The numbers of a batch's rows in words: `17`, or `17 to 20`. */
@@ -70,6 +80,7 @@ export function partOf(batch: ExampleBatch, from: number, to: number): ExampleBa
   const firstId = listOffsets[from * slots];
   const firstRow = batch.sequence - rows;
   return {
+    partition: batch.partition,
     features: {
       rows: to - from,
       ids: ids.subarray(firstId, listOffsets[to * slots]),
@@ -84,6 +95,7 @@ export function partOf(batch: ExampleBatch, from: number, to: number): ExampleBa
     atMs: batch.atMs,
     before: from === 0 ? before : { ...before, sequence: firstRow + from },
     after: to === rows ? after : { ...before, sequence: firstRow + to },
+    passed: to === rows ? batch.passed : new Map(),
     endsFlight: to === rows && batch.endsFlight,
     traces: batch.traces,
   };

@@ -1,13 +1,23 @@
 /**
- * Reads the trainer's partition of the example log ahead of training, as batches.
+ * Reads the trainer's partitions of the example log ahead of training, as batches of one order.
+ *
+ * The log gives the order: chunks are taken by `orderedAtMs`, and then by partition. A chunk is
+ * taken when no partition can bring an earlier one: each has a chunk waiting, or has passed its
+ * order. A replay therefore trains on the same batches in the same order, whichever partition was
+ * read first.
  */
 import type { EventLog } from "../../mesh/ports/event_log.ts";
 import type { Telemetry } from "../../mesh/ports/telemetry.ts";
-import { decodeExamples } from "../../records/example_chunk.ts";
-import { invariant } from "../../structures/invariant.ts";
-import { ChunkBatches, type RowRange } from "./chunk_batches.ts";
+import { present } from "../../structures/invariant.ts";
+import { BEGINNING, ChunkBatches, type PartitionStart } from "./chunk_batches.ts";
 import type { TrainerOptions } from "./options.ts";
-import type { Erasing, ExampleBatch, Progress } from "./example_batch.ts";
+import {
+  orderOf,
+  PartitionQueue,
+  type ReadChunk,
+  type SettledPosition,
+} from "./partition_queue.ts";
+import type { Erasing, ExampleBatch, Progress, Progresses } from "./example_batch.ts";
 
 /** Batches that wait before reading pauses: more than can be in flight. */
 const BATCHES_WAITING = 8;
@@ -19,26 +29,42 @@ export interface ExampleReaderParts {
   onSkipped(rows: number): void;
 }
 
+/** A partition that keeps the trainer from its next chunk. */
+export interface LackingPartition {
+  readonly partition: number;
+  /** The trainer has read all its chunks before this offset. */
+  readonly offset: number;
+  /** The order that its next chunk has to reach, ms. */
+  readonly orderedAtMs: number;
+}
+
+/** Chunks of another schema in a row, the first at `offset`. */
+interface SkippedChunks {
+  chunks: number;
+  rows: number;
+  readonly offset: number;
+}
+
 export class ExampleReader {
   readonly #options: TrainerOptions;
   readonly #parts: ExampleReaderParts;
   readonly #batches: ChunkBatches;
-  #nextOffset: number;
-  /** The chunks skipped in a row, the first at `offset`; undefined when they are logged. */
-  #skipped: { chunks: number; rows: number; readonly offset: number } | undefined;
+  readonly #queues: readonly PartitionQueue[];
+  /** By partition, the chunks skipped in a row that are not logged. */
+  readonly #skipped = new Map<number, SkippedChunks>();
 
-  /** Parameters as in {@link ChunkBatches}. */
+  /** @param starts Where it begins; left out = at the beginning of each partition. */
   constructor(
     options: TrainerOptions,
     parts: ExampleReaderParts,
-    start?: Progress,
-    marks?: readonly number[],
-    skipped?: readonly RowRange[],
+    starts: readonly PartitionStart[] = options.partitions.map((partition) => ({ partition })),
   ) {
     this.#options = options;
     this.#parts = parts;
-    this.#batches = new ChunkBatches(options, start, marks, skipped);
-    this.#nextOffset = start?.offset ?? 0;
+    this.#batches = new ChunkBatches(options, starts);
+    this.#queues = starts.map(({ partition, start = BEGINNING }) =>
+      new PartitionQueue(parts.log, partition, start.offset)
+    );
   }
 
   /** Whether a batch is the next one. */
@@ -61,8 +87,8 @@ export class ExampleReader {
     return this.#batches.endsFlight;
   }
 
-  /** The progress when everything that waits is learned and erased. */
-  get progress(): Progress {
+  /** The progress when everything that waits in order is learned and erased. */
+  get progress(): Progresses {
     return this.#batches.progress;
   }
 
@@ -86,41 +112,116 @@ export class ExampleReader {
     this.#batches.putBack(batches);
   }
 
-  /** Reads until enough batches wait. True when the end of the log was reached. */
+  /** Notes that chunks of a partition were appended. */
+  appended(partition: number): void {
+    this.#queueOf(partition).appended();
+  }
+
+  /**
+   * How far a partition is learned at this progress. Chunks without rows that wait for their turn
+   * count where no batch of the partition is under way.
+   */
+  settled(partition: number, progress: Progress): SettledPosition {
+    const areAllLearned = progress.sequence === this.#batches.progressOf(partition).sequence;
+    return this.#queueOf(partition).settled(progress, areAllLearned);
+  }
+
+  /**
+   * The partitions without a chunk that keep the trainer from the next one. Empty where the chunks
+   * that wait have no rows.
+   *
+   * @param isFlightOpen Whether batches in flight wait for the chunk after them.
+   */
+  lacking(isFlightOpen: boolean): LackingPartition[] {
+    const next = this.#next();
+    if (next === undefined || !isFlightOpen && !this.#queues.some(({ hasRows }) => hasRows)) {
+      return [];
+    }
+    const orderedAtMs = orderOf(next.read.chunk);
+    return this.#queues
+      .filter((queue) => queue.head === undefined && queue.orderedAtMs < orderedAtMs)
+      .map(({ partition, nextOffset }) => ({ partition, offset: nextOffset, orderedAtMs }));
+  }
+
+  /** Reads until enough batches wait. True when no chunk can be taken before an append. */
   async read(): Promise<boolean> {
-    const { partition, chunksPerRead, batchRows, rowsWaitingMax } = this.#options;
-    const chunksMax = Math.max(1, Math.min(chunksPerRead, Math.floor(rowsWaitingMax / batchRows)));
+    const { chunksPerRead, batchRows, rowsWaitingMax } = this.#options;
+    const chunks = Math.floor(rowsWaitingMax / batchRows / this.#queues.length);
+    const chunksMax = Math.max(1, Math.min(chunksPerRead, chunks));
     while (this.#batches.waiting < BATCHES_WAITING && this.#batches.rows < rowsWaitingMax) {
-      const records = await this.#parts.log.read(partition, this.#nextOffset, chunksMax);
-      for (const { offset, bytes } of records) this.#add(offset, bytes);
-      if (records.length < chunksMax) {
-        this.#logSkipped();
+      // Also behind a chunk that waits for its turn: the acceptance marks there may count already.
+      const wanted = this.#queues.filter(({ size, mayHaveMore }) =>
+        size < chunksMax && mayHaveMore
+      );
+      await Promise.all(wanted.map((queue) => queue.read(chunksMax)));
+      const taken = this.#takeChunks();
+      if (taken === 0 && wanted.length === 0) {
+        this.#logAllSkipped();
         return true;
       }
     }
     return false;
   }
 
-  #add(offset: number, bytes: Uint8Array): void {
-    invariant(offset >= this.#nextOffset, "records of the example log ascend");
-    this.#nextOffset = offset + 1;
-    const chunk = decodeExamples(bytes);
+  /** Adds the chunks whose turn it is to the batches; returns how many they are. */
+  #takeChunks(): number {
+    let taken = 0;
+    for (let next = this.#next(); next !== undefined && this.#isTurnOf(next); next = this.#next()) {
+      next.queue.take();
+      this.#add(next.queue.partition, next.read);
+      taken++;
+    }
+    return taken;
+  }
+
+  /** The chunk of the lowest order among those that wait. */
+  #next(): { readonly queue: PartitionQueue; readonly read: ReadChunk } | undefined {
+    let next: { readonly queue: PartitionQueue; readonly read: ReadChunk } | undefined;
+    for (const queue of this.#queues) {
+      const read = queue.head;
+      if (read === undefined) continue;
+      if (next === undefined || orderOf(read.chunk) < orderOf(next.read.chunk)) {
+        next = { queue, read };
+      }
+    }
+    return next;
+  }
+
+  /** Whether no partition can bring a chunk of a lower order. */
+  #isTurnOf({ read }: { readonly read: ReadChunk }): boolean {
+    const order = orderOf(read.chunk);
+    return this.#queues.length === 1 ||
+      this.#queues.every(({ head, orderedAtMs }) => head !== undefined || orderedAtMs >= order);
+  }
+
+  #add(partition: number, { chunk, offset }: ReadChunk): void {
     const { rows } = chunk;
-    if (this.#batches.add(chunk, offset)) {
-      if (rows > 0) this.#logSkipped();
+    if (this.#batches.add(partition, chunk, offset)) {
+      if (rows > 0) this.#logSkipped(partition);
       return;
     }
-    this.#skipped ??= { chunks: 0, rows: 0, offset };
-    this.#skipped.chunks++;
-    this.#skipped.rows += rows;
+    const skipped = this.#skipped.get(partition) ?? { chunks: 0, rows: 0, offset };
+    skipped.chunks++;
+    skipped.rows += rows;
+    this.#skipped.set(partition, skipped);
     this.#parts.onSkipped(rows);
   }
 
+  #logAllSkipped(): void {
+    for (const partition of this.#skipped.keys()) this.#logSkipped(partition);
+  }
+
   /** Logs once for a run of skipped chunks, however long. */
-  #logSkipped(): void {
-    if (this.#skipped === undefined) return;
-    const message = `${this.#options.source} skipped examples of another schema`;
-    this.#parts.telemetry.log("warn", message, this.#skipped);
-    this.#skipped = undefined;
+  #logSkipped(partition: number): void {
+    const skipped = this.#skipped.get(partition);
+    if (skipped === undefined) return;
+    const message = `${this.#options.name} skipped examples of another schema`;
+    this.#parts.telemetry.log("warn", message, { partition, ...skipped });
+    this.#skipped.delete(partition);
+  }
+
+  #queueOf(partition: number): PartitionQueue {
+    const queue = this.#queues.find((each) => each.partition === partition);
+    return present(queue, "a trainer reads its own partitions");
   }
 }

@@ -7,15 +7,22 @@ import type { RowLayout } from "../../kernels/embedding/row_classes.ts";
  * Plain data: the logs that the trainer reads, its batches, and the shapes of features and model.
  */
 export interface TrainerOptions {
-  /** This trainer's name in the shards' high-water marks, e.g. `"trainer/0"`. */
-  readonly source: string;
+  /** Its index among the trainers. */
+  readonly trainer: number;
+  /** Its name in the log and in snapshots, e.g. `"trainer/0"`. */
+  readonly name: string;
   /**
-   * Epoch of its right to the partition: shards take no gradients of an older one. Absent where one
-   * process runs all parts.
+   * Epoch of its right to the partitions: shards take no gradients of an older one. Absent where
+   * one process runs all parts.
    */
   readonly tenure?: number;
-  /** The partition of the example log that it reads; also its index among the trainers. */
-  readonly partition: number;
+  /** The partitions of the example log that it reads, ascending; at least one. */
+  readonly partitions: readonly number[];
+  /**
+   * The joiner that writes each of these partitions, in their order. With one partition it is not
+   * asked.
+   */
+  readonly joiners: readonly Address[];
   /** Rows of a batch at most. The joiner writes chunks of as many rows. */
   readonly batchRows: number;
   /**

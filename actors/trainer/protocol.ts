@@ -50,8 +50,8 @@ export interface TrainerStatus {
   readonly incarnations: readonly string[];
   /** Rows that steps refused and that were put aside, since the start. */
   readonly rowsRefused: number;
-  /** Next example log offset. */
-  readonly offset: number;
+  /** Offset in each of its partitions of the example log before which all is learned. */
+  readonly offsets: readonly { readonly partition: number; readonly offset: number }[];
   /** Why training has stopped: most examples were refused, also after going back to a snapshot. */
   readonly diverged?: string;
 }
@@ -95,10 +95,11 @@ export interface AdoptMean extends Request<{ readonly adopted: boolean }> {
   readonly offered: number;
 }
 
-/** A trainer that holds still for a cut. */
-export interface StandingTrainer {
+/** A partition whose trainer holds still for a cut. */
+export interface StandingPartition {
+  /** The source of its gradients. */
   readonly source: string;
-  /** Rows of the trainer's partition that are learned. */
+  /** Rows of the partition that are learned. */
   readonly sequence: number;
   /** The openings under which the shards have learned them, by shard. */
   readonly openings: readonly SourceOpening[];
@@ -107,13 +108,14 @@ export interface StandingTrainer {
 /**
  * Makes a consistent cut for a snapshot: between two batches, with all shards told to note the same
  * moment. Each trainer holds still while it asks the next one, and the last one tells the shards.
- * Answers with the trainers' parts, written; with none where nothing was learned since `unlessAt`.
+ * Answers with the parts of all partitions, written; with none where nothing was learned since
+ * `unlessAt`.
  */
 export interface Cut extends Request<{ readonly parts: readonly TrainerPart[] }> {
   readonly kind: "cut";
   readonly snapshot: string;
-  /** Trainers that hold still already. */
-  readonly standing: readonly StandingTrainer[];
+  /** Partitions whose trainers hold still already. */
+  readonly standing: readonly StandingPartition[];
   /** Trainers that come after this one. */
   readonly others: readonly Address[];
   /** The newest stored snapshot, to which the shards may write increments. */
@@ -132,6 +134,11 @@ export interface StoreRetryDue {
   readonly kind: "storeRetryDue";
 }
 
+/** Has the joiners of partitions that hold the trainer up write chunks; the trainer's own timer. */
+export interface ReachDue {
+  readonly kind: "reachDue";
+}
+
 /** Checks whether a shard was restarted while nothing was learned; the trainer's own timer. */
 export interface CheckShards {
   readonly kind: "checkShards";
@@ -139,7 +146,7 @@ export interface CheckShards {
 
 /**
  * Whether the lease of the trainer's host holds. Without it the trainer learns nothing: another one
- * may have its partition soon.
+ * may have its partitions soon.
  */
 export interface SetLeased {
   readonly kind: "setLeased";
@@ -157,6 +164,7 @@ export type TrainerMessage =
   | ShardsOpened
   | ExamplesAppended
   | CheckShards
+  | ReachDue
   | Cut
   | CutWaits
   | StoreRetryDue

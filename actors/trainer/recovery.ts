@@ -18,10 +18,11 @@ import { bisect, type RefusedPart } from "./bisection.ts";
 import type { TrainerOptions } from "./options.ts";
 import { decodeReference, encodeReference, referenceOf } from "./reference_batch.ts";
 import type { Refusals } from "./refusals.ts";
-import { partToGoBackTo } from "./resume_point.ts";
+import { partsToGoBackTo } from "./resume_point.ts";
 import type { ShardClient } from "./shard_client.ts";
 import type { TrainerMetrics } from "./trainer_metrics.ts";
-import { type ExampleBatch, rangeOf } from "./example_batch.ts";
+import { type ExampleBatch, type Progresses, rangeOf } from "./example_batch.ts";
+import { present } from "../../structures/invariant.ts";
 
 /**
  * Batches refused for the most part, one after another, that mean a broken model where it has
@@ -33,7 +34,7 @@ const UNTRIED_BATCHES_MAX = 20;
 const SAVE_PAUSE_MS = 10_000;
 
 export interface RecoveryParts {
-  readonly options: Pick<TrainerOptions, "source" | "partition" | keyof ExampleShape>;
+  readonly options: Pick<TrainerOptions, "name" | "partitions" | keyof ExampleShape>;
   readonly telemetry: Telemetry;
   readonly clock: Clock;
   readonly blobs: BlobStore;
@@ -88,7 +89,7 @@ export class Recovery {
     this.#refusals.forget();
     telemetry.log(
       "warn",
-      `${options.source} keeps its model although it refused most of the last examples: it accepts ` +
+      `${options.name} keeps its model although it refused most of the last examples: it accepts ` +
         `those of rows ${rangeOf(reference)} again`,
     );
     return false;
@@ -101,14 +102,14 @@ export class Recovery {
   }
 
   /**
-   * Drops the rows of erased ids from the quarantine, and the reference that has some.
+   * Drops the rows of erased ids from a partition's quarantine, and the reference that has some.
    *
    * @returns Rows of the quarantine that were deleted.
    */
-  async erase(ids: readonly bigint[]): Promise<number> {
+  async erase(partition: number, ids: readonly bigint[]): Promise<number> {
     const erased = new Set(ids);
     if (this.#accepted?.features.ids.some((id) => erased.has(id))) this.#accepted = undefined;
-    return await this.#refusals.erase(erased);
+    return await this.#refusals.erase(partition, erased);
   }
 
   /** Learns from a refused batch without the rows that cause the refusal, which are recorded. */
@@ -120,7 +121,7 @@ export class Recovery {
       return (await pipeline.learnOldest())?.error;
     });
     this.#inParts = false;
-    this.#log(refused, error);
+    this.#log(batch.partition, refused, error);
     const rows = this.#refusals.record(batch, refused);
     this.#rowsRefused += rows;
     metrics.rowsRefused(rows);
@@ -129,7 +130,7 @@ export class Recovery {
       await this.saveQuarantine();
     } catch (cause) {
       this.#saveAfterMs = clock.monotonicMs() + SAVE_PAUSE_MS;
-      telemetry.log("warn", `cannot write the quarantine of ${options.source}`, { cause });
+      telemetry.log("warn", `cannot write the quarantine of ${options.name}`, { cause });
     }
   }
 
@@ -147,60 +148,73 @@ export class Recovery {
    * older one if the model broke again after its return to the newest. The trainer restarts after
    * them, and the rows since the snapshot are passed over.
    *
-   * @param sequence Rows that are learned or put aside.
+   * @param now Rows that are learned or put aside, by partition.
    * @returns Why it is impossible: training must stop. Undefined where the blob store refuses the
    * record: it is to be tried again later.
    * @throws {Error} Otherwise, to have the trainer restarted.
    */
-  async goBack(sequence: number, error: Error): Promise<string | undefined> {
-    const { options: { source }, session, shards, metrics } = this.#parts;
+  async goBack(now: Progresses, error: Error): Promise<string | undefined> {
+    const { options: { name }, session, shards, metrics } = this.#parts;
     const { version } = await session.weights();
-    const part = await this.#noteWayBack({ to: sequence, reason: error.message, version });
-    if (part === "refused") return undefined;
-    if (part === undefined) {
-      return `${source} has stopped training: its model refuses most examples, and there is no ` +
+    const parts = await this.#noteWayBack(now, { reason: error.message, version });
+    if (parts === "refused") return undefined;
+    if (parts === undefined) {
+      return `${name} has stopped training: its model refuses most examples, and there is no ` +
         `snapshot to go back to, or it went back too often. Serving continues with the last ` +
         `accepted weights. ${error.message}`;
     }
     metrics.wentBack();
     await shards.goBack();
+    const rows = parts.map(({ partition, sequence }) =>
+      `${sequence} to ${
+        present(now.get(partition), "a part is of an own partition").sequence
+      } of ` +
+      `partition ${partition}`
+    );
     throw new Error(
-      `${source} goes back to the snapshot at row ${part.sequence}, and passes over the rows up ` +
-        `to ${sequence}: its model refuses most examples. ${error.message}`,
+      `${name} goes back to a snapshot, and passes over the rows ${rows.join(", ")}: its model ` +
+        `refuses most examples. ${error.message}`,
     );
   }
 
   /**
-   * Records the stretch from the snapshot to go back to, so that it is passed over.
+   * Records the stretches from the snapshot to go back to, so that they are passed over.
    *
-   * @returns The trainer's part of that snapshot; undefined where none may be gone back to.
+   * @returns The trainer's parts of that snapshot; undefined where none may be gone back to.
    */
   async #noteWayBack(
-    stretch: Omit<SkippedStretch, "from" | "skippedAtMs">,
-  ): Promise<TrainerPart | undefined | "refused"> {
-    const { options: { source }, blobs, telemetry } = this.#parts;
+    now: Progresses,
+    why: Pick<SkippedStretch, "reason" | "version">,
+  ): Promise<readonly TrainerPart[] | undefined | "refused"> {
+    const { options: { name, partitions }, blobs, telemetry } = this.#parts;
     if (!this.#refusals.mayGoBack) return undefined;
     try {
-      const part = await partToGoBackTo(blobs, source, this.#refusals.skipped.at(-1)?.from);
-      if (part !== undefined) await this.#refusals.skip({ ...stretch, from: part.sequence });
-      return part;
+      const refusedAt = (partition: number) => this.#refusals.skippedOf(partition).at(-1)?.from;
+      const parts = await partsToGoBackTo(blobs, partitions, refusedAt);
+      if (parts === undefined) return undefined;
+      const stretches = parts.map(({ partition, sequence: from }) => {
+        const { sequence: to } = present(now.get(partition), "a part is of an own partition");
+        return [partition, { ...why, from, to }] as const;
+      });
+      await this.#refusals.skip(new Map(stretches));
+      return parts;
     } catch (cause) {
-      const message = `${source} learns nothing until the blob store takes the record of its way ` +
+      const message = `${name} learns nothing until the blob store takes the record of its way ` +
         "back to a snapshot";
       telemetry.log("warn", message, { cause });
       return "refused";
     }
   }
 
-  #log(refused: readonly RefusedPart[], error: Error): void {
-    const { options: { source, partition }, telemetry } = this.#parts;
+  #log(partition: number, refused: readonly RefusedPart[], error: Error): void {
+    const { options: { name }, telemetry } = this.#parts;
     const fields = { cause: error.message };
     if (refused.length === 0) {
-      const message = `${source} learned a batch in parts, which was refused as a whole`;
+      const message = `${name} learned a batch in parts, which was refused as a whole`;
       return telemetry.log("warn", message, fields);
     }
     const rows = refused.map(({ part }) => rangeOf(part)).join(", ");
-    const message = `${source} put examples aside whose loss is not finite or exploded, and goes ` +
+    const message = `${name} put examples aside whose loss is not finite or exploded, and goes ` +
       `on: rows ${rows} of partition ${partition} of the example log`;
     telemetry.log("error", message, fields);
   }

@@ -16,7 +16,10 @@ export function referenceOf(batch: ExampleBatch): ExampleBatch {
   return rows <= ROWS_MAX ? batch : partOf(batch, 0, ROWS_MAX);
 }
 
-/** A reference as an encoded example chunk. */
+/**
+ * A reference as an encoded example chunk. The acceptance mark is left out: the mark of a batch
+ * also covers the chunks without rows behind it that were read in time, and a replay reads others.
+ */
 export function encodeReference({ features, ...batch }: ExampleBatch): Uint8Array {
   const { rows, ids, listOffsets, dense } = features;
   return encodeExamples({
@@ -30,7 +33,7 @@ export function encodeReference({ features, ...batch }: ExampleBatch): Uint8Arra
     servedScores: bytesOf(batch.servedScores),
     ...(batch.rankings && { rankings: bytesOf(batch.rankings) }),
     atMs: batch.atMs,
-    acceptedAtMs: batch.after.learnedThroughMs,
+    acceptedAtMs: 0,
   });
 }
 
@@ -41,8 +44,10 @@ export function encodeReference({ features, ...batch }: ExampleBatch): Uint8Arra
  */
 export function decodeReference(shape: ExampleShape, bytes: Uint8Array): ExampleBatch | undefined {
   const { slots, denseWidth, tasks } = shape;
-  const batches = new ChunkBatches({ slots, denseWidth, tasks, batchRows: ROWS_MAX });
-  batches.add(decodeExamples(bytes), 0);
+  const options = { slots, denseWidth, tasks, batchRows: ROWS_MAX };
+  // The partition and the offset have no meaning: a reference is tried, and not learned.
+  const batches = new ChunkBatches(options, [{ partition: 0 }]);
+  batches.add(0, decodeExamples(bytes), 0);
   return batches.take();
 }
 

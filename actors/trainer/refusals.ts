@@ -1,23 +1,18 @@
 /**
- * Keeps the trainer's quarantine, and counts the batches that were refused for the most part.
+ * Keeps the quarantines of a trainer's partitions, and counts the batches that were refused for the
+ * most part.
  */
 import type { TrainingCheckpoint } from "../../kernels/dense/training_session.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { Clock } from "../../mesh/ports/clock.ts";
-import {
-  EMPTY_QUARANTINE,
-  type Quarantine,
-  type RefusedRow,
-  type SkippedStretch,
-  type StoredQuarantine,
-  takeOverQuarantine,
-  withRefused,
-  writeQuarantine,
-} from "../../records/quarantine.ts";
+import { gradientSource } from "../../records/gradient_source.ts";
+import type { RefusedRow, SkippedStretch } from "../../records/quarantine.ts";
 import type { BatchJudgement } from "../../records/trainer_state.ts";
+import { present } from "../../structures/invariant.ts";
 import type { RefusedPart } from "./bisection.ts";
 import type { ExampleBatch } from "./example_batch.ts";
 import type { TrainerOptions } from "./options.ts";
+import { SourceQuarantine } from "./source_quarantine.ts";
 
 /** Number of the last batches that are looked at. */
 const BATCHES_JUDGED = 10;
@@ -28,57 +23,51 @@ const GOING_BACK_MAX = 3;
 const GOING_BACK_PERIOD_MS = 24 * 3_600_000;
 
 export class Refusals {
-  readonly #blobs: BlobStore;
   readonly #clock: Clock;
-  readonly #source: string;
-  readonly #tenure: number;
-  #quarantine: Quarantine;
-  /** The quarantine that the blob store has. */
-  #stored: Quarantine;
+  readonly #quarantines: ReadonlyMap<number, SourceQuarantine>;
   /** For each of the last batches, whether most of its rows were refused; newest last. */
   #mostlyRefused: readonly boolean[] = [];
   #refusedInARow = 0;
 
-  private constructor(
-    blobs: BlobStore,
-    clock: Clock,
-    source: string,
-    { quarantine, tenure }: StoredQuarantine,
-  ) {
-    this.#blobs = blobs;
+  private constructor(clock: Clock, quarantines: ReadonlyMap<number, SourceQuarantine>) {
     this.#clock = clock;
-    this.#source = source;
-    this.#tenure = tenure;
-    this.#quarantine = this.#stored = quarantine;
+    this.#quarantines = quarantines;
   }
 
   /**
-   * Takes over the quarantine of earlier incarnations, see {@link takeOverQuarantine}.
+   * Takes over the quarantines of earlier incarnations.
    *
-   * @throws {Error} It is damaged, or cannot be taken over.
+   * @throws {Error} One is damaged, or cannot be taken over.
    */
   static async open(
     blobs: BlobStore,
     clock: Clock,
-    { source, tenure }: Pick<TrainerOptions, "source" | "tenure">,
+    { partitions, tenure }: Pick<TrainerOptions, "partitions" | "tenure">,
   ): Promise<Refusals> {
-    const stored = await takeOverQuarantine(blobs, source, tenure);
-    return new Refusals(blobs, clock, source, stored);
+    const opened = partitions.map(async (partition) => {
+      const quarantine = await SourceQuarantine.open(blobs, gradientSource(partition), tenure);
+      return [partition, quarantine] as const;
+    });
+    return new Refusals(clock, new Map(await Promise.all(opened)));
   }
 
-  /** A quarantine that is not read yet. */
-  static empty(blobs: BlobStore, clock: Clock, source: string): Refusals {
-    return new Refusals(blobs, clock, source, { quarantine: EMPTY_QUARANTINE, tenure: 0 });
+  /** Quarantines that are not read yet. */
+  static empty(blobs: BlobStore, clock: Clock, partitions: readonly number[]): Refusals {
+    const all = partitions.map((partition) => {
+      return [partition, SourceQuarantine.empty(blobs, gradientSource(partition))] as const;
+    });
+    return new Refusals(clock, new Map(all));
   }
 
   /** Rows that are passed over, since the trainer went back to a snapshot before them. */
-  get skipped(): readonly SkippedStretch[] {
-    return this.#quarantine.skipped;
+  skippedOf(partition: number): readonly SkippedStretch[] {
+    return this.#of(partition).skipped;
   }
 
   /** The checkpoint with a version above all weights that were given up, so that it is served. */
   aboveGivenUp(checkpoint: TrainingCheckpoint): TrainingCheckpoint {
-    const givenUp = Math.max(0, ...this.skipped.map(({ version }) => version + 1));
+    const skipped = [...this.#quarantines.values()].flatMap((each) => each.skipped);
+    const givenUp = Math.max(0, ...skipped.map(({ version }) => version + 1));
     const { step, versionBefore } = checkpoint;
     return { ...checkpoint, versionBefore: Math.max(versionBefore, givenUp - step) };
   }
@@ -112,22 +101,20 @@ export class Refusals {
   /** Whether another return to a snapshot is allowed. */
   get mayGoBack(): boolean {
     const sinceMs = this.#clock.nowMs() - GOING_BACK_PERIOD_MS;
-    const recent = this.skipped.filter(({ skippedAtMs }) => skippedAtMs > sinceMs);
-    return recent.length < GOING_BACK_MAX;
+    // A return adds a stretch to each partition.
+    return [...this.#quarantines.values()].every(({ skipped }) =>
+      skipped.filter(({ skippedAtMs }) => skippedAtMs > sinceMs).length < GOING_BACK_MAX
+    );
   }
 
   /**
-   * Deletes the recorded rows that have an erased id.
+   * Deletes the recorded rows of a partition that have an erased id.
    *
    * @returns How many they were.
    * @throws {Error} When the quarantine cannot be written.
    */
-  async erase(ids: ReadonlySet<bigint>): Promise<number> {
-    const { rows } = this.#quarantine;
-    const kept = rows.filter((row) => !row.ids.some((id) => ids.has(BigInt(id))));
-    if (kept.length === rows.length) return 0;
-    await this.#store({ ...this.#quarantine, rows: kept });
-    return rows.length - kept.length;
+  async erase(partition: number, ids: ReadonlySet<bigint>): Promise<number> {
+    return await this.#of(partition).erase(ids);
   }
 
   /** Notes a batch that was learned whole. */
@@ -143,29 +130,28 @@ export class Refusals {
   record(batch: ExampleBatch, refused: readonly RefusedPart[]): number {
     const rows = refused.flatMap((part) => refusedRows(part, this.#clock.nowMs()));
     this.#note(rows.length > batch.features.rows / 2);
-    const before = this.#quarantine;
-    this.#quarantine = withRefused(before, rows);
-    return this.#quarantine.rowsRefused - before.rowsRefused;
+    return this.#of(batch.partition).add(rows);
   }
 
   /**
-   * Writes the quarantine, unless the blob store has it.
+   * Writes the quarantines that the blob store lacks.
    *
-   * @throws {Error} When it cannot be written.
+   * @throws {Error} When one cannot be written.
    */
   async save(): Promise<void> {
-    if (this.#quarantine !== this.#stored) await this.#store(this.#quarantine);
+    for (const quarantine of this.#quarantines.values()) await quarantine.save();
   }
 
   /**
-   * Records a stretch that is passed over from now on, also after a restart.
+   * Records stretches that are passed over from now on, also after a restart.
    *
-   * @throws {Error} When it cannot be written: then the trainer must not go back.
+   * @throws {Error} When one cannot be written: then the trainer must not go back.
    */
-  async skip(stretch: Omit<SkippedStretch, "skippedAtMs">): Promise<void> {
+  async skip(stretches: ReadonlyMap<number, Omit<SkippedStretch, "skippedAtMs">>): Promise<void> {
     const skippedAtMs = this.#clock.nowMs();
-    const skipped = [...this.skipped, { ...stretch, skippedAtMs }];
-    await this.#store({ ...this.#quarantine, skipped });
+    for (const [partition, stretch] of stretches) {
+      await this.#of(partition).skip({ ...stretch, skippedAtMs });
+    }
   }
 
   #note(mostlyRefused: boolean): void {
@@ -174,10 +160,8 @@ export class Refusals {
     this.#mostlyRefused = [...this.#mostlyRefused, mostlyRefused].slice(-BATCHES_JUDGED);
   }
 
-  /** The quarantine stays as it is where the store refuses another one. */
-  async #store(quarantine: Quarantine): Promise<void> {
-    await writeQuarantine(this.#blobs, this.#source, quarantine, this.#tenure);
-    this.#quarantine = this.#stored = quarantine;
+  #of(partition: number): SourceQuarantine {
+    return present(this.#quarantines.get(partition), "a trainer reads its own partitions");
   }
 }
 

@@ -7,6 +7,7 @@ import type { Telemetry } from "../../mesh/ports/telemetry.ts";
 import {
   carriedOver,
   checkpointDifferences,
+  meanCheckpoint,
   type TrainingCheckpoint,
   type TrainingSession,
 } from "../../kernels/dense/training_session.ts";
@@ -18,48 +19,96 @@ import {
   type SnapshotManifest,
 } from "../../records/snapshot_manifest.ts";
 import { decodePart, readPart, type TrainerPart } from "../../records/snapshot_parts.ts";
-import type { TrainerState } from "../../records/trainer_state.ts";
+import { gradientSource } from "../../records/gradient_source.ts";
+import { NO_JUDGEMENT, type TrainerState } from "../../records/trainer_state.ts";
+import { present } from "../../structures/invariant.ts";
+import type { PartitionMarks } from "./shard_client.ts";
+
+/** The snapshot that a trainer begins from. */
+export interface ResumePoint {
+  /** A part of each partition, in their order. */
+  readonly parts: readonly TrainerPart[];
+  readonly state: TrainerState;
+}
 
 /**
  * The newest snapshot whose cut every shard has reached; undefined without any snapshot.
  *
- * @param source The trainer whose part is wanted.
- * @param mark The lowest of the shards' marks for this source.
+ * Where the partitions belonged to several trainers, the weights and the optimizer's state are the
+ * means of theirs.
+ *
+ * @param marks The sequences of the shards, of the partitions that are wanted.
  * @throws {Error} When a shard is behind all snapshots: the rows it lacks cannot be learned again.
  */
 export async function findResumePoint(
   blobs: BlobStore,
-  source: string,
-  mark: number,
-): Promise<{ readonly part: TrainerPart; readonly state: TrainerState } | undefined> {
+  marks: PartitionMarks,
+): Promise<ResumePoint | undefined> {
   const manifests = await readManifests(blobs);
   if (manifests.length === 0) return undefined;
-  const parts = manifests.map(({ name, trainers }) => {
-    const part = trainers.find((trainer) => trainer.source === source);
-    if (part !== undefined) return part;
+  const partitions = [...marks.keys()];
+  const all = manifests.map((manifest) => partsOf(manifest, partitions));
+  const lowest = new Map([...marks].map(([partition, byShard]) => {
+    return [partition, Math.min(...byShard)] as const;
+  }));
+  const behind = (part: TrainerPart) => part.sequence > (lowest.get(part.partition) ?? 0);
+  const parts = all.find((each) => !each.some(behind));
+  if (parts === undefined) {
+    const part = present(present(all.at(-1), "there are snapshots").find(behind), "one is behind");
     throw new Error(
-      `Cannot resume training: ${name} is of ${trainers.length} trainers and ${source} is not among them. ` +
-        `Set trainer.count back, or begin with an empty data directory.`,
-    );
-  });
-  const part = parts.find(({ sequence }) => sequence <= mark);
-  if (part === undefined) {
-    throw new Error(
-      `Cannot resume training: a shard has learned ${mark} rows, and the oldest snapshot begins after ${
-        parts[parts.length - 1].sequence
-      }. Restart the whole mesh: then all parts begin from one snapshot.`,
+      `Cannot resume training: a shard has learned ${
+        lowest.get(part.partition)
+      } rows of partition ` +
+        `${part.partition}, and the oldest snapshot begins after ${part.sequence}. Restart the ` +
+        "whole mesh: then all parts begin from one snapshot.",
     );
   }
-  const bytes = await readPart(blobs, BatchKernel.create(), part.checkpoint);
-  return { part, state: decodePart<TrainerState>(bytes) };
+  return { parts, state: await readState(blobs, parts) };
+}
+
+/**
+ * The parts of some partitions in a snapshot, in their order.
+ *
+ * @throws {Error} When it lacks one of them.
+ */
+function partsOf(
+  { name, trainers }: SnapshotManifest,
+  partitions: readonly number[],
+): readonly TrainerPart[] {
+  return partitions.map((partition) => {
+    const part = trainers.find(({ source }) => source === gradientSource(partition));
+    if (part !== undefined) return part;
+    throw new Error(
+      `Cannot resume training: ${name} is of ${trainers.length} partitions and partition ` +
+        `${partition} is not among them. Set trainer.partitions back, or begin with an empty data ` +
+        "directory.",
+    );
+  });
+}
+
+/** The state of the trainer that had the partitions, or the mean of several. */
+async function readState(
+  blobs: BlobStore,
+  parts: readonly TrainerPart[],
+): Promise<TrainerState> {
+  const kernel = BatchKernel.create();
+  // A restored snapshot has a copy for each partition.
+  const distinct = new Map(parts.map(({ checkpoint }) => {
+    return [`${checkpoint.checksum} ${checkpoint.bytes}`, checkpoint] as const;
+  }));
+  const states = await Promise.all([...distinct.values()].map(async (part) => {
+    return decodePart<TrainerState>(await readPart(blobs, kernel, part));
+  }));
+  if (states.length === 1) return states[0];
+  return { model: meanCheckpoint(states.map(({ model }) => model)), judgement: NO_JUDGEMENT };
 }
 
 /** The example log is shorter than a snapshot that was taken of it: it was damaged or replaced. */
 export class ExamplesLostError extends Error {
   override readonly name = "ExamplesLostError";
-  constructor({ source, partition, offset }: TrainerPart, endOffset: number) {
+  constructor({ partition, offset }: TrainerPart, endOffset: number) {
     super(
-      `Cannot resume training: the snapshot has what ${source} learned before offset ${offset} of ` +
+      `Cannot resume training: the snapshot has what was learned before offset ${offset} of ` +
         `the example log (examples/${partition}), and the log ends at offset ${endOffset}. New ` +
         "examples would be taken for learned ones. Restore log and snapshots from one copy; on " +
         "Redis, storage.redis.name (by default mesh.id) is the name under which the log was " +
@@ -81,26 +130,25 @@ export async function requireExamples(log: EventLog, part: TrainerPart): Promise
 }
 
 /**
- * The trainer's part of the snapshot to go back to; undefined without any.
+ * The trainer's parts of the snapshot to go back to; undefined without any.
  *
- * @param refusedAt Sequence of the snapshot that the trainer went back to last. If that is still
- *   the newest one, it has the broken model itself: it is removed where there is an older one,
- *   unless it is pinned.
+ * @param refusedAt By partition, the sequence of the snapshot that the trainer went back to last.
+ *   If that is still the newest one, it has the broken model itself: it is removed where there is
+ *   an older one, unless it is pinned.
  */
-export async function partToGoBackTo(
+export async function partsToGoBackTo(
   blobs: BlobStore,
-  source: string,
-  refusedAt: number | undefined,
-): Promise<TrainerPart | undefined> {
+  partitions: readonly number[],
+  refusedAt: (partition: number) => number | undefined,
+): Promise<readonly TrainerPart[] | undefined> {
   const [newest, older] = await readManifests(blobs);
-  const partOf = (manifest: SnapshotManifest | undefined) =>
-    manifest?.trainers.find((trainer) => trainer.source === source);
-  const part = partOf(newest);
-  const isRefused = part !== undefined && part.sequence === refusedAt;
-  if (!isRefused || older === undefined) return part;
-  if ((await listPinned(blobs)).includes(newest.name)) return part;
+  if (newest === undefined) return undefined;
+  const parts = partsOf(newest, partitions);
+  const isRefused = parts.every(({ partition, sequence }) => sequence === refusedAt(partition));
+  if (!isRefused || older === undefined) return parts;
+  if ((await listPinned(blobs)).includes(newest.name)) return parts;
   await blobs.delete(manifestName(newest.name));
-  return partOf(older);
+  return partsOf(older, partitions);
 }
 
 /**
@@ -124,11 +172,11 @@ export async function restoreModel(
 /** Says so where the snapshot's model and the present one differ. */
 export function warnOfDifferences(
   telemetry: Telemetry,
-  source: string,
+  name: string,
   differences: readonly string[],
 ): void {
   if (differences.length === 0) return;
-  const message = `The dense model of ${source} differs from its snapshot's: new parts have ` +
+  const message = `The dense model of ${name} differs from its snapshot's: new parts have ` +
     "initial weights, and the optimizer's state begins anew";
   telemetry.log("warn", message, { differences });
 }
@@ -136,7 +184,7 @@ export function warnOfDifferences(
 /** Says so where the log lacks examples that no snapshot holds. */
 export async function warnOfTrimmed(
   telemetry: Telemetry,
-  source: string,
+  name: string,
   exampleLog: EventLog,
   partition: number,
 ): Promise<void> {
@@ -144,7 +192,7 @@ export async function warnOfTrimmed(
   if (oldest === undefined || oldest.offset === 0) return;
   telemetry.log(
     "warn",
-    `${source} begins without a snapshot, and the example log examples/${partition} begins at ` +
+    `${name} begins without a snapshot, and the example log examples/${partition} begins at ` +
       `offset ${oldest.offset}: the examples before are not learned again`,
   );
 }

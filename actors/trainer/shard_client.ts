@@ -10,14 +10,15 @@ import { classStartsOf, floatStarts } from "../../kernels/embedding/row_classes.
 import { ShardFanOut } from "../../kernels/embedding/shard_fan_out.ts";
 import { BufferPool } from "../../structures/buffer_pool.ts";
 import type { TraceContext } from "../../mesh/ports/tracing.ts";
-import { invariant } from "../../structures/invariant.ts";
+import { gradientSource } from "../../records/gradient_source.ts";
+import { invariant, present } from "../../structures/invariant.ts";
 import {
   type EmbeddingShardMessage,
   type RemovedRows,
   ShardRestartedError,
   type SourceOpening,
 } from "../embedding_shard/protocol.ts";
-import type { Cut, StandingTrainer } from "./protocol.ts";
+import type { Cut, StandingPartition } from "./protocol.ts";
 import { RepeatedAsks, type RepeatedAsksOptions, type Repeating } from "./repeated_asks.ts";
 
 /** Spare buffers per shard: as many as there are batches in flight. */
@@ -37,8 +38,12 @@ const FINAL_ERRORS: ReadonlySet<string> = new Set([
 /** The distinct ids of a batch. */
 export type GroupedIds = Pick<UniqueIds, "uniqueIds" | "groupStarts" | "counts">;
 
+/** By partition, the newest sequence that each shard has applied; shape `[shards]`. */
+export type PartitionMarks = ReadonlyMap<number, readonly number[]>;
+
 export interface ShardClientOptions {
-  readonly source: string;
+  /** The partitions whose gradients it sends, each with a source of its own. */
+  readonly partitions: readonly number[];
   /** See {@link TrainerOptions.tenure}. */
   readonly tenure?: number | undefined;
   /** Weights of a row, by class. */
@@ -55,6 +60,7 @@ export interface ShardClientOptions {
 export interface BatchGradients {
   /** In the shape of the looked-up rows, one shard after another. Read again by a retry. */
   readonly gradients: Float32Array;
+  readonly partition: number;
   readonly sequence: number;
   /** Data clock, ms. */
   readonly atMs: number;
@@ -69,10 +75,10 @@ export class ShardClient {
   readonly #buffers: BufferPool;
   /** By shard. */
   readonly #asks: readonly RepeatedAsks[];
-  /** By shard. */
-  #openings: readonly SourceOpening[] = [];
-  /** Sequence of the newest gradients that were sent. */
-  #sent = -Infinity;
+  /** By partition and shard. */
+  readonly #openings = new Map<number, readonly SourceOpening[]>();
+  /** By partition, the sequence of the newest gradients that were sent. */
+  readonly #sent = new Map<number, number>();
 
   constructor(
     shards: readonly ActorRef<EmbeddingShardMessage>[],
@@ -90,7 +96,7 @@ export class ShardClient {
 
   /** The incarnations of the shards at {@link open}, by shard. */
   get incarnations(): readonly string[] {
-    return this.#openings.map(({ incarnation }) => incarnation);
+    return this.#anyOpenings.map(({ incarnation }) => incarnation);
   }
 
   /** Budget with which the slowest shard answers, ms. */
@@ -104,22 +110,50 @@ export class ShardClient {
   }
 
   /**
-   * Opens this trainer's stream at every shard, however slow the shards are. Messages of an earlier
-   * opening have no effect from now on.
+   * Opens the streams of this trainer's partitions at every shard, however slow the shards are.
+   * Messages of an earlier opening have no effect from now on.
    *
-   * @returns The newest sequence that each shard has applied.
-   * @throws {SourceTakenError} A later trainer of the source has the shards.
+   * @returns The newest sequences that the shards have applied.
+   * @throws {SourceTakenError} A later trainer of a partition has the shards.
+   * @throws {ShardRestartedError} When a shard was restarted meanwhile.
    * @throws {Error} When a shard cannot be reached.
    */
-  async open(): Promise<number[]> {
-    const { source, tenure } = this.#options;
-    const message = { kind: "openSource", source, ...(tenure && { tenure }) } as const;
-    const opened = await this.#askAll(
-      (shard, _, budgetMs) => shard.ask(message, { budgetMs }),
-      { isStart: true },
+  async open(): Promise<PartitionMarks> {
+    const { partitions, tenure } = this.#options;
+    const all = await Promise.all(partitions.map(async (partition) => {
+      const source = gradientSource(partition);
+      const message = { kind: "openSource", source, ...(tenure && { tenure }) } as const;
+      const opened = await this.#askAll(
+        (shard, _, budgetMs) => shard.ask(message, { budgetMs }),
+        { isStart: true },
+      );
+      const openings = opened.map(({ incarnation, epoch }) => ({ incarnation, epoch }));
+      this.#openings.set(partition, openings);
+      return [partition, opened.map(({ sequence }) => sequence)] as const;
+    }));
+    // A mark of one incarnation says nothing about another one.
+    for (const openings of this.#openings.values()) {
+      this.#requireIncarnations(openings);
+    }
+    return new Map(all);
+  }
+
+  /** The openings of one partition; those of the others are of the same incarnations. */
+  get #anyOpenings(): readonly SourceOpening[] {
+    return this.#openings.get(this.#options.partitions[0]) ?? [];
+  }
+
+  #openingsOf(partition: number): readonly SourceOpening[] {
+    return present(this.#openings.get(partition), "the streams of all partitions are opened");
+  }
+
+  /** @throws {ShardRestartedError} When a shard has another incarnation than at {@link open}. */
+  #requireIncarnations(shards: readonly { readonly incarnation: string }[]): void {
+    const before = this.#anyOpenings;
+    const restarted = shards.findIndex(({ incarnation }, s) =>
+      incarnation !== before[s].incarnation
     );
-    this.#openings = opened.map(({ incarnation, epoch }) => ({ incarnation, epoch }));
-    return opened.map(({ sequence }) => sequence);
+    if (restarted >= 0) throw new ShardRestartedError(restarted);
   }
 
   /** Whether a shard still loads its rows; a shard that does not answer is not counted. */
@@ -141,25 +175,23 @@ export class ShardClient {
     const answers = await this.#askAll((shard, _, budgetMs) =>
       shard.ask({ kind: "getIncarnation" }, { budgetMs })
     );
-    const restarted = answers.findIndex(({ incarnation }, s) =>
-      incarnation !== this.#openings[s].incarnation
-    );
-    if (restarted >= 0) throw new ShardRestartedError(restarted);
+    this.#requireIncarnations(answers);
   }
 
-  /** This trainer as it holds still, when all rows up to `sequence` are applied. */
-  standing(sequence: number): StandingTrainer {
-    return { source: this.#options.source, sequence, openings: this.#openings };
+  /** A partition of this trainer, which holds still when all rows up to `sequence` are applied. */
+  standing(partition: number, sequence: number): StandingPartition {
+    const openings = this.#openingsOf(partition);
+    return { source: gradientSource(partition), sequence, openings };
   }
 
   /**
-   * Tells every shard that a snapshot cuts here, where all trainers hold still.
+   * Tells every shard that a snapshot cuts here, where all partitions hold still.
    *
    * @param remainingMs Time left for the cut, ms.
    */
   async beginSnapshot(
     { snapshot, base }: Pick<Cut, "snapshot" | "base">,
-    standing: readonly StandingTrainer[],
+    standing: readonly StandingPartition[],
     remainingMs: () => number,
   ): Promise<void> {
     await this.#askAll((shard, s, budgetMs) => {
@@ -179,7 +211,7 @@ export class ShardClient {
     const { budgetMs } = this;
     await Promise.allSettled(
       this.#shards.map((shard, s) =>
-        shard.ask({ kind: "goBack", opening: this.#openings[s] }, { budgetMs })
+        shard.ask({ kind: "goBack", opening: this.#anyOpenings[s] }, { budgetMs })
       ),
     );
   }
@@ -226,11 +258,15 @@ export class ShardClient {
   /** Resolves when every shard has applied its part of the gradients. */
   async applyGradients(
     { uniqueIds, groupStarts, counts }: GroupedIds,
-    { gradients, sequence, atMs, trace }: BatchGradients,
+    { gradients, partition, sequence, atMs, trace }: BatchGradients,
   ): Promise<void> {
-    invariant(sequence > this.#sent, "sequences of gradients ascend");
-    this.#sent = sequence;
-    const { source, widths } = this.#options;
+    invariant(
+      sequence > (this.#sent.get(partition) ?? -Infinity),
+      "sequences of a partition's gradients ascend",
+    );
+    this.#sent.set(partition, sequence);
+    const { widths } = this.#options;
+    const [source, openings] = [gradientSource(partition), this.#openingsOf(partition)];
     const floats = floatStarts(groupStarts, widths);
     await this.#fanOut.ask(
       groupStarts,
@@ -247,7 +283,7 @@ export class ShardClient {
             gradients: this.#buffers.take(part.length),
             counts: counts.slice(from, to),
             atMs,
-            opening: this.#openings[shard],
+            opening: openings[shard],
           } as const;
           message.gradients.set(part);
           return this.#shards[shard].ask(message, {
@@ -285,12 +321,19 @@ export class ShardClient {
    */
   async removeRows(
     { uniqueIds, groupStarts }: Pick<GroupedIds, "uniqueIds" | "groupStarts">,
-    { sequence, isLast }: { readonly sequence: number; readonly isLast: boolean },
+    { partition, sequence, isLast }: {
+      readonly partition: number;
+      readonly sequence: number;
+      readonly isLast: boolean;
+    },
   ): Promise<RemovedRows[]> {
-    invariant(sequence > this.#sent, "a removal comes between the gradients of two batches");
-    if (isLast) this.#sent = sequence;
-    const { source, widths } = this.#options;
-    const classes = widths.length;
+    invariant(
+      sequence > (this.#sent.get(partition) ?? -Infinity),
+      "a removal comes between the gradients of two batches",
+    );
+    if (isLast) this.#sent.set(partition, sequence);
+    const [source, openings] = [gradientSource(partition), this.#openingsOf(partition)];
+    const classes = this.#options.widths.length;
     return await this.#askAll((shard, s, budgetMs) => {
       const message = {
         kind: "removeRows",
@@ -299,7 +342,7 @@ export class ShardClient {
         ids: uniqueIds.slice(groupStarts[s * classes], groupStarts[(s + 1) * classes]),
         starts: classStartsOf(groupStarts, s, classes),
         isLast,
-        opening: this.#openings[s],
+        opening: openings[s],
       } as const;
       return shard.ask(message, { budgetMs });
     });

@@ -9,7 +9,7 @@ import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import { encodePart, type TrainerPart, writePart } from "../../records/snapshot_parts.ts";
 import type { TrainerState } from "../../records/trainer_state.ts";
 import { invariant } from "../../structures/invariant.ts";
-import type { Cut, TrainerMessage } from "./protocol.ts";
+import type { Cut, StandingPartition, TrainerMessage } from "./protocol.ts";
 import type { ShardClient } from "./shard_client.ts";
 
 export interface SnapshotCutParts {
@@ -19,8 +19,13 @@ export interface SnapshotCutParts {
   readonly shards: ShardClient;
 }
 
+/** Where a partition is cut. */
+export type PartitionCut = Omit<TrainerPart, "checkpoint">;
+
 /** The state of a trainer at the cut: weights, optimizer state and shards hold exactly its rows. */
-export interface StateAtCut extends Omit<TrainerPart, "checkpoint"> {
+export interface StateAtCut {
+  /** In the order in which the partitions stand. */
+  readonly cuts: readonly PartitionCut[];
   readonly state: TrainerState;
 }
 
@@ -28,17 +33,18 @@ export interface StateAtCut extends Omit<TrainerPart, "checkpoint"> {
  * Makes the cut with the trainers after this one.
  *
  * @param readState Called when all other parts of the cut are written; no batch may be in flight.
- * @returns This trainer's part and those of the trainers after it. Empty where no trainer has
- * learned since `unlessAt`, or where one of them takes part in no cut.
+ * @param own The partitions of this trainer, which holds still.
+ * @returns Their parts and those of the trainers after it. Empty where no trainer has learned since
+ * `unlessAt`, or where one of them takes part in no cut.
  */
 export async function cutParts(
   message: Cut,
-  sequence: number,
+  { name, own }: { readonly name: string; readonly own: readonly StandingPartition[] },
   readState: () => Promise<StateAtCut>,
   { context, blobs, kernel, shards }: SnapshotCutParts,
 ): Promise<readonly TrainerPart[]> {
   const { snapshot, unlessAt } = message;
-  const standing = [...message.standing, shards.standing(sequence)];
+  const standing = [...message.standing, ...own];
   const [next, ...others] = message.others;
   let parts: readonly TrainerPart[] = [];
   if (next !== undefined) {
@@ -55,19 +61,23 @@ export async function cutParts(
     if (standing.every(({ source, sequence }) => sequence === unlessAt?.[source])) return [];
     await shards.beginSnapshot(message, standing, () => context.remainingMs(message));
   }
-  const { state, ...cut } = await readState();
-  invariant(cut.sequence === sequence, "a trainer holds still during a cut");
-  return [await writeTrainerPart(blobs, snapshot, kernel, cut, state), ...parts];
+  const { state, cuts } = await readState();
+  invariant(
+    cuts.length === own.length && cuts.every(({ sequence }, i) => sequence === own[i].sequence),
+    "a trainer holds still during a cut",
+  );
+  return [
+    ...await writeTrainerParts({ blobs, kernel, name: `${snapshot}/${name}` }, cuts, state),
+    ...parts,
+  ];
 }
 
-/** Writes a trainer's state to the snapshot. */
-export async function writeTrainerPart(
-  blobs: BlobStore,
-  snapshot: string,
-  kernel: BatchKernel,
-  cut: Omit<TrainerPart, "checkpoint">,
+/** Writes a trainer's state to the snapshot, once for all its partitions. */
+export async function writeTrainerParts(
+  { blobs, kernel, name }: Pick<SnapshotCutParts, "blobs" | "kernel"> & { readonly name: string },
+  cuts: readonly PartitionCut[],
   state: TrainerState,
-): Promise<TrainerPart> {
-  const name = `${snapshot}/${cut.source}`;
-  return { ...cut, checkpoint: await writePart(blobs, kernel, name, encodePart(state)) };
+): Promise<readonly TrainerPart[]> {
+  const checkpoint = await writePart(blobs, kernel, name, encodePart(state));
+  return cuts.map((cut) => ({ ...cut, checkpoint }));
 }

@@ -3,9 +3,10 @@
  * bit of the model, or for the record of an erasure.
  */
 import type { TrainingSession } from "../../kernels/dense/training_session.ts";
+import { gradientSource } from "../../records/gradient_source.ts";
 import { invariant } from "../../structures/invariant.ts";
 import type { BatchPipeline } from "./batch_pipeline.ts";
-import type { Progress } from "./example_batch.ts";
+import type { Progresses } from "./example_batch.ts";
 import type { TrainerOptions } from "./options.ts";
 import type { Cut } from "./protocol.ts";
 import type { Recovery } from "./recovery.ts";
@@ -18,14 +19,14 @@ import { cutParts, type SnapshotCutParts, type StateAtCut } from "./snapshot_cut
 const CUT_WAIT_MS = 500;
 
 export interface SnapshotCutsParts extends SnapshotCutParts {
-  readonly options: Pick<TrainerOptions, "source" | "partition">;
+  readonly options: Pick<TrainerOptions, "name">;
   readonly session: TrainingSession;
   readonly pipeline: BatchPipeline;
 }
 
 /** The trainer at the moment of a cut. */
 export interface TrainerAtCut {
-  readonly progress: Progress;
+  readonly progress: Progresses;
   readonly recovery: Recovery;
   /** The event whose record the blob store lacks: no cut may be made before it has the record. */
   readonly lacking: "erasure" | "way back" | undefined;
@@ -65,17 +66,21 @@ export class SnapshotCuts {
 
   /** Makes a cut and answers it; no batch may be in flight. */
   async make(message: Cut): Promise<void> {
-    const { context, pipeline, options: { source } } = this.#parts;
+    const { context, pipeline, shards, options: { name } } = this.#parts;
     await pipeline.drain();
     invariant(pipeline.isEmpty, "a cut holds what is settled");
-    const { progress: { sequence }, lacking } = this.#atCut();
+    const { progress, lacking } = this.#atCut();
     if (lacking !== undefined) {
-      const reason = `${source} gives no state to a snapshot while the blob store lacks a record ` +
+      const reason = `${name} gives no state to a snapshot while the blob store lacks a record ` +
         `of its ${lacking}`;
       return context.replyError(message, new Error(`${reason}: try again later.`));
     }
     try {
-      const parts = await cutParts(message, sequence, () => this.#readState(), this.#parts);
+      const own = [...progress].map(([partition, { sequence }]) =>
+        shards.standing(partition, sequence)
+      );
+      const readState = () => this.#readState();
+      const parts = await cutParts(message, { name, own }, readState, this.#parts);
       context.reply(message, { parts });
     } catch (error) {
       context.replyError(message, error as Error);
@@ -83,14 +88,16 @@ export class SnapshotCuts {
   }
 
   async #readState(): Promise<StateAtCut> {
-    const { options: { source, partition }, session } = this.#parts;
+    const { session } = this.#parts;
     // A restart from the snapshot does not refuse the rows before it again: store their record.
     await this.#atCut().recovery.saveQuarantine();
     const { progress, recovery } = this.#atCut();
     return {
-      source,
-      partition,
-      ...progress,
+      cuts: [...progress].map(([partition, at]) => ({
+        source: gradientSource(partition),
+        partition,
+        ...at,
+      })),
       state: { model: await session.checkpoint(), judgement: recovery.judgement },
     };
   }

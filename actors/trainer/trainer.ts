@@ -1,6 +1,6 @@
 /**
- * The trainer's behaviour: example log → batches → embedding rows → dense step → gradients to the
- * shards.
+ * The trainer's behaviour: partitions of the example log → batches in one order → embedding rows →
+ * dense step → gradients to the shards.
  *
  * It trains on one batch a turn, so that requests are answered between batches. With pipelining the
  * next batches are looked up and pooled during the dense step of the current one.
@@ -17,16 +17,17 @@ import { widthOf } from "../../kernels/embedding/row_classes.ts";
 import type { TrainingSession } from "../../kernels/dense/training_session.ts";
 import { present } from "../../structures/invariant.ts";
 import type { EmbeddingShardMessage } from "../embedding_shard/protocol.ts";
+import type { JoinerMessage } from "../joiner/protocol.ts";
 import { BatchPipeline, type LearnedBatch } from "./batch_pipeline.ts";
-import type { RowRange } from "./chunk_batches.ts";
+import type { PartitionStart } from "./chunk_batches.ts";
 import { Eraser, STORE_RETRY_MS } from "./eraser.ts";
-import type { Progress } from "./example_batch.ts";
-import { ExampleReader } from "./example_reader.ts";
+import { ExampleReader, type LackingPartition } from "./example_reader.ts";
 import type { TrainerOptions } from "./options.ts";
 import type { AdoptMean, Cut, OfferWeights, TrainerMessage } from "./protocol.ts";
+import type { SettledPosition } from "./partition_queue.ts";
 import { Recovery } from "./recovery.ts";
 import { Refusals } from "./refusals.ts";
-import { ShardClient } from "./shard_client.ts";
+import { type PartitionMarks, ShardClient } from "./shard_client.ts";
 import { SnapshotCuts, type TrainerAtCut } from "./snapshot_cuts.ts";
 import { TaskValidation } from "./task_validation.ts";
 import { TrainerMetrics } from "./trainer_metrics.ts";
@@ -43,11 +44,17 @@ export interface TrainerDependencies {
 /** Interval at which the shards are asked whether they were restarted, ms. */
 const SHARD_CHECK_MS = 1_000;
 
+/**
+ * Wait for partitions without new chunks until their joiners are asked for empty ones, ms: longer
+ * than gateways take to mark a partition that has no events.
+ */
+const REACH_MS = 150;
+
 /** A diverged trainer answers requests, and reads and learns nothing. */
 type TrainerState =
   | { readonly kind: "training" }
   /** The shards load their rows; the weights of the newest snapshot are served meanwhile. */
-  | { readonly kind: "waitingForShards"; readonly marks: Promise<readonly number[]> }
+  | { readonly kind: "waitingForShards"; readonly marks: Promise<PartitionMarks> }
   | { readonly kind: "diverged"; readonly reason: string }
   /** The model is broken, and the blob store refuses the record of the way back. */
   | { readonly kind: "goingBack"; readonly error: Error };
@@ -55,6 +62,11 @@ type TrainerState =
 /** Requests that need the rows of the shards. */
 function isOfTraining(message: TrainerMessage): message is Cut | OfferWeights | AdoptMean {
   return ["cut", "offerWeights", "adoptMean"].includes(message.kind);
+}
+
+/** Everything that was accepted up to this time is learned, in all partitions, ms. */
+function learnedThroughMs(settled: readonly SettledPosition[]): number {
+  return Math.min(...settled.map((each) => each.learnedThroughMs));
 }
 
 export class Trainer implements Behavior<TrainerMessage> {
@@ -77,6 +89,8 @@ export class Trainer implements Behavior<TrainerMessage> {
   /** Whether the host's lease holds; the trainer stands still otherwise. */
   #isLeased = true;
   #woken = false;
+  /** Whether `reachDue` is scheduled. */
+  #isReachDue = false;
 
   private constructor(
     context: ActorContext<TrainerMessage>,
@@ -90,23 +104,23 @@ export class Trainer implements Behavior<TrainerMessage> {
     this.#session = session;
     const { telemetry, clock, tracing } = context;
     const { blobs } = dependencies;
-    const { layout, partition, source, tenure, taskNames } = options;
+    const { layout, trainer, partitions, tenure, taskNames } = options;
     const kernel = BatchKernel.create(layout.classes);
     const refs = options.shards.map((address) => context.actorRef<EmbeddingShardMessage>(address));
     const shards = new ShardClient(refs, {
-      source,
+      partitions,
       tenure,
       widths: layout.classes.map(widthOf),
       context,
       budgetMs: options.shardBudgetMs,
       attemptsMax: options.shardAttemptsMax,
     });
-    const labels = { trainer: String(partition) };
+    const labels = { trainer: String(trainer) };
     const tasks = session.model.tasks.map(({ loss }, i) => ({ name: taskNames[i], loss }));
     this.#shards = shards;
     this.#validation = new TaskValidation(tasks, options.validationBins, telemetry, labels);
     this.#metrics = new TrainerMetrics(telemetry, labels);
-    this.#progress = new TrainerProgress(this.#metrics);
+    this.#progress = new TrainerProgress(partitions, this.#metrics);
     this.#exchange = new WeightExchange(session);
     this.#eraser = new Eraser({ options, shards, kernel, blobs, context });
     this.#reader = this.#readFrom();
@@ -125,7 +139,7 @@ export class Trainer implements Behavior<TrainerMessage> {
     this.#pipeline = pipeline;
     const cutParts = { options, context, blobs, kernel, shards, session, pipeline };
     this.#cuts = new SnapshotCuts(cutParts, () => this.#atCut());
-    this.#recovery = this.#recoveryWith(Refusals.empty(blobs, clock, source));
+    this.#recovery = this.#recoveryWith(Refusals.empty(blobs, clock, partitions));
   }
 
   static async start(
@@ -146,8 +160,8 @@ export class Trainer implements Behavior<TrainerMessage> {
 
   async receive(message: TrainerMessage): Promise<void> {
     if (this.#state.kind === "waitingForShards" && isOfTraining(message)) {
-      const { source } = this.#options;
-      const error = new Error(`${source} waits for its shards, which still load their rows.`);
+      const { name } = this.#options;
+      const error = new Error(`${name} waits for its shards, which still load their rows.`);
       return this.#context.replyError(message, error);
     }
     switch (message.kind) {
@@ -159,6 +173,9 @@ export class Trainer implements Behavior<TrainerMessage> {
       case "checkShards":
         this.#context.schedule(SHARD_CHECK_MS, message);
         return await this.#shards.check();
+      case "reachDue":
+        this.#isReachDue = false;
+        return this.#reach();
       case "setLeased":
         this.#isLeased = message.isLeased;
         if (this.#isLeased) this.#wake();
@@ -179,10 +196,10 @@ export class Trainer implements Behavior<TrainerMessage> {
           steps: this.#progress.steps,
           examples: this.#progress.examples,
           loss: this.#progress.loss,
-          learnedThroughMs: this.#progress.now.learnedThroughMs,
+          learnedThroughMs: learnedThroughMs(this.#settled),
           incarnations: this.#shards.incarnations,
           rowsRefused: this.#recovery.rowsRefused,
-          offset: this.#progress.now.offset,
+          offsets: this.#settled.map(({ partition, offset }) => ({ partition, offset })),
           ...(this.#state.kind === "diverged" ? { diverged: this.#state.reason } : {}),
         });
       case "getProgressiveValidation":
@@ -190,7 +207,7 @@ export class Trainer implements Behavior<TrainerMessage> {
       case "getDenseWeights":
         return this.#context.reply(message, {
           weights: await this.#session.weights(),
-          learnedThroughMs: this.#progress.now.learnedThroughMs,
+          learnedThroughMs: learnedThroughMs(this.#settled),
         });
       case "offerWeights":
         await this.#settle();
@@ -234,6 +251,39 @@ export class Trainer implements Behavior<TrainerMessage> {
     if (this.#eraser.isWaiting) return; // it wakes the trainer, however much has been read
     const { hasErasing } = this.#reader;
     if (this.#mayBegin || this.#mustLearn || hasErasing || !caughtUp) this.#wake();
+    else this.#reachLater();
+  }
+
+  /** How far each partition is learned. */
+  get #settled() {
+    return [...this.#progress.now].map(([partition, progress]) => {
+      return { partition, ...this.#reader.settled(partition, progress) };
+    });
+  }
+
+  /** Looks later whether partitions without new chunks still hold the trainer up. */
+  #reachLater(): void {
+    if (this.#isReachDue || this.#lacking.length === 0) return;
+    this.#isReachDue = true;
+    this.#context.schedule(REACH_MS, { kind: "reachDue" });
+  }
+
+  /** Has the joiners of these partitions write empty chunks, and looks again. */
+  #reach(): void {
+    if (this.#isStopped || !this.#isLeased) return;
+    const { partitions, joiners } = this.#options;
+    for (const lacking of this.#lacking) {
+      const joiner = this.#context.actorRef<JoinerMessage>(
+        joiners[partitions.indexOf(lacking.partition)],
+      );
+      joiner.tell({ kind: "reach", ...lacking });
+    }
+    this.#reachLater();
+  }
+
+  /** The partitions without chunks that keep the trainer from its next batch. */
+  get #lacking(): readonly LackingPartition[] {
+    return this.#reader.lacking(!this.#pipeline.isEmpty);
   }
 
   /**
@@ -257,7 +307,7 @@ export class Trainer implements Behavior<TrainerMessage> {
   async #erase(): Promise<void> {
     await this.#pipeline.drain();
     const isDone = await this.#eraser.erase(this.#reader.erasing, this.#recovery);
-    if (isDone) this.#progress.advance(this.#reader.takeErasing().after);
+    if (isDone) this.#progress.moveBehind(this.#reader.takeErasing());
   }
 
   #learned(learned: LearnedBatch): void {
@@ -274,13 +324,13 @@ export class Trainer implements Behavior<TrainerMessage> {
     if (refused === undefined) return;
     this.#reader.putBack(refused.behind);
     await this.#recovery.putAside(refused);
-    this.#progress.advance(refused.batch.after);
+    this.#progress.moveBehind(refused.batch);
     if (await this.#recovery.isModelBroken()) await this.#goBack(refused.error);
   }
 
   /** Goes back to a snapshot by a restart; stops training where that is impossible. */
   async #goBack(error: Error): Promise<void> {
-    const reason = await this.#recovery.goBack(this.#progress.now.sequence, error);
+    const reason = await this.#recovery.goBack(this.#progress.now, error);
     if (reason === undefined) {
       this.#state = { kind: "goingBack", error };
       this.#context.schedule(STORE_RETRY_MS, { kind: "storeRetryDue" });
@@ -323,18 +373,28 @@ export class Trainer implements Behavior<TrainerMessage> {
   }
 
   /** Goes on from the newest snapshot that all shards have reached. */
-  async #resume(marks: readonly number[]): Promise<void> {
+  async #resume(marks: PartitionMarks): Promise<void> {
     const { blobs, exampleLog } = this.#dependencies;
     const refusals = await Refusals.open(blobs, this.#context.clock, this.#options);
     this.#recovery = this.#recoveryWith(refusals);
     const parts = { refusals, recovery: this.#recovery };
-    const start = await resumeModel(this.#startParts, marks, parts);
-    this.#progress.start(start, marks);
-    const ahead = marks.filter((mark) => mark > this.#progress.now.sequence);
-    this.#reader = this.#readFrom(start, ahead, refusals.skipped);
+    const cut = await resumeModel(this.#startParts, marks, parts);
+    this.#progress.start(cut, marks);
+    this.#reader = this.#readFrom([...marks].map(([partition, byShard]) => ({
+      partition,
+      start: cut.get(partition),
+      marks: byShard.filter((mark) => mark > this.#progress.of(partition).sequence),
+      skipped: refusals.skippedOf(partition),
+    })));
     this.#context.schedule(SHARD_CHECK_MS, { kind: "checkShards" });
     // Last: the log would keep a trainer whose start fails, with all its memory.
-    this.#unsubscribe = exampleLog.onAppended(this.#options.partition, () => this.#wake());
+    const removals = this.#options.partitions.map((partition) =>
+      exampleLog.onAppended(partition, () => {
+        this.#reader.appended(partition);
+        this.#wake();
+      })
+    );
+    this.#unsubscribe = () => removals.forEach((remove) => remove());
     this.#wake();
   }
 
@@ -357,17 +417,13 @@ export class Trainer implements Behavior<TrainerMessage> {
     }, refusals);
   }
 
-  #readFrom(
-    start?: Progress,
-    marks?: readonly number[],
-    skipped?: readonly RowRange[],
-  ): ExampleReader {
+  #readFrom(starts?: readonly PartitionStart[]): ExampleReader {
     const parts = {
       log: this.#dependencies.exampleLog,
       telemetry: this.#context.telemetry,
       onSkipped: (rows: number) => this.#metrics.rowsSkipped(rows),
     };
-    return new ExampleReader(this.#options, parts, start, marks, skipped);
+    return new ExampleReader(this.#options, parts, starts);
   }
 
   /** False where no such offer is open: the trainer was restarted since it made it. */

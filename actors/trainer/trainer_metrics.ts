@@ -40,8 +40,8 @@ export class TrainerMetrics {
       labelNames,
     });
     this.#learned = telemetry.gauge("cairn_trainer_rows_learned", {
-      help: "Rows of the trainer's partition that are learned, including those before a restart.",
-      labelNames,
+      help: "Rows of a partition that are learned, including those before a restart.",
+      labelNames: ["partition"],
     });
     this.#diverged = telemetry.gauge("cairn_trainer_diverged", {
       help:
@@ -75,8 +75,8 @@ export class TrainerMetrics {
   }
 
   /** @param sequence Rows of the partition that are learned or skipped. */
-  learnedUpTo(sequence: number): void {
-    this.#learned.set(sequence, this.#labels);
+  learnedUpTo(partition: number, sequence: number): void {
+    this.#learned.set(sequence, { partition: String(partition) });
   }
 
   diverged(): void {

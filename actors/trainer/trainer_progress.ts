@@ -1,27 +1,38 @@
 /**
- * How far a trainer has come in its example log, and its counts since the start.
+ * How far a trainer has come in its partitions of the example log, and its counts since the start.
  */
-import { invariant } from "../../structures/invariant.ts";
+import { invariant, present } from "../../structures/invariant.ts";
 import type { LearnedBatch } from "./batch_pipeline.ts";
-import type { ExampleBatch, Progress } from "./example_batch.ts";
+import { BEGINNING } from "./chunk_batches.ts";
+import type { Erasing, ExampleBatch, Progress, Progresses } from "./example_batch.ts";
+import type { PartitionMarks } from "./shard_client.ts";
 import type { TrainerMetrics } from "./trainer_metrics.ts";
 
 export class TrainerProgress {
   readonly #metrics: Pick<TrainerMetrics, "batchLearned" | "learnedUpTo">;
-  #now: Progress = { sequence: 0, offset: 0, learnedThroughMs: 0 };
-  /** Rows that a shard had applied when this trainer started. */
-  #learnedBefore = 0;
+  readonly #now: Map<number, Progress>;
+  /** By partition, the rows that a shard had applied when this trainer started. */
+  #learnedBefore: ReadonlyMap<number, number> = new Map();
   #steps = 0;
   #examples = 0;
   #loss = 0;
 
-  constructor(metrics: Pick<TrainerMetrics, "batchLearned" | "learnedUpTo">) {
+  constructor(
+    partitions: readonly number[],
+    metrics: Pick<TrainerMetrics, "batchLearned" | "learnedUpTo">,
+  ) {
+    this.#now = new Map(partitions.map((partition) => [partition, BEGINNING]));
     this.#metrics = metrics;
   }
 
-  /** All before it is learned, put aside or passed over. */
-  get now(): Progress {
+  /** By partition, ascending: all before it is learned, put aside or passed over. */
+  get now(): Progresses {
     return this.#now;
+  }
+
+  /** All before it is learned, put aside or passed over. */
+  of(partition: number): Progress {
+    return present(this.#now.get(partition), "a trainer reads its own partitions");
   }
 
   /** Batches learned since the start. */
@@ -42,41 +53,60 @@ export class TrainerProgress {
   /**
    * Begins at a snapshot's cut, or at the log's beginning.
    *
-   * @param marks The sequence up to which each shard has applied this trainer's gradients.
+   * @param cut By partition; empty without a snapshot.
+   * @param marks The sequences up to which each shard has applied the partitions' gradients.
    */
-  start(cut: Progress | undefined, marks: readonly number[]): void {
-    if (cut !== undefined) this.#now = cut;
-    this.#learnedBefore = Math.max(...marks);
-    this.#metrics.learnedUpTo(this.#now.sequence);
+  start(cut: Progresses, marks: PartitionMarks): void {
+    for (const [partition, progress] of cut) this.#now.set(partition, progress);
+    this.#learnedBefore = new Map(
+      [...marks].map(([partition, byShard]) => [partition, Math.max(...byShard)]),
+    );
+    for (const [partition, { sequence }] of this.#now) {
+      this.#metrics.learnedUpTo(partition, sequence);
+    }
   }
 
   /**
    * Whether a shard has applied the batch before this trainer's restart. Then it is not counted
    * again, nor validated: the shards' rows have learned its labels.
    */
-  isRepeated({ sequence }: ExampleBatch): boolean {
-    return sequence <= this.#learnedBefore;
+  isRepeated({ partition, sequence }: ExampleBatch): boolean {
+    return sequence <= (this.#learnedBefore.get(partition) ?? 0);
   }
 
   /** Counts a learned batch, and moves behind it. */
   learned({ batch, loss, tookMs }: LearnedBatch): void {
-    const { features: { rows }, sequence, after } = batch;
-    invariant(sequence >= this.#now.sequence + rows, "each row is learned once");
+    const { partition, features: { rows }, sequence } = batch;
+    invariant(sequence >= this.of(partition).sequence + rows, "each row is learned once");
     this.#steps++;
     this.#examples += rows;
     this.#loss = loss;
     this.#metrics.batchLearned({ rows: this.isRepeated(batch) ? 0 : rows, loss, tookMs });
-    this.advance(after);
+    this.moveBehind(batch);
   }
 
-  advance(progress: Progress): void {
-    const { sequence, offset, learnedThroughMs } = this.#now;
+  /** Moves behind a batch, or behind erasures. */
+  moveBehind({ partition, after, passed }: ExampleBatch | Erasing): void {
+    // Without a batch under way the trainer may have passed these chunks before.
+    for (const [other, progress] of passed) {
+      if (progress.offset > this.of(other).offset) this.#advance(other, progress);
+    }
+    this.#advance(partition, after);
+  }
+
+  /** Moves forward in several partitions. */
+  advance(progresses: Progresses): void {
+    for (const [partition, progress] of progresses) this.#advance(partition, progress);
+  }
+
+  #advance(partition: number, progress: Progress): void {
+    const { sequence, offset, learnedThroughMs } = this.of(partition);
     invariant(
       progress.sequence >= sequence && progress.offset >= offset &&
         progress.learnedThroughMs >= learnedThroughMs,
       "a trainer reads its log forwards",
     );
-    this.#now = progress;
-    this.#metrics.learnedUpTo(progress.sequence);
+    this.#now.set(partition, progress);
+    this.#metrics.learnedUpTo(partition, progress.sequence);
   }
 }

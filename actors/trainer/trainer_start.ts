@@ -6,7 +6,7 @@ import type { TrainingSession } from "../../kernels/dense/training_session.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
 import type { ActorContext } from "../../mesh/runtime/actor.ts";
-import type { Progress } from "./example_batch.ts";
+import type { Progresses } from "./example_batch.ts";
 import type { TrainerOptions } from "./options.ts";
 import type { TrainerMessage } from "./protocol.ts";
 import type { Recovery } from "./recovery.ts";
@@ -18,11 +18,11 @@ import {
   warnOfDifferences,
   warnOfTrimmed,
 } from "./resume_point.ts";
-import type { ShardClient } from "./shard_client.ts";
+import type { PartitionMarks, ShardClient } from "./shard_client.ts";
 
 export interface StartParts {
   readonly context: ActorContext<TrainerMessage>;
-  readonly options: Pick<TrainerOptions, "source" | "partition">;
+  readonly options: Pick<TrainerOptions, "name" | "partitions">;
   readonly blobs: BlobStore;
   readonly exampleLog: EventLog;
   /** Before its first step. */
@@ -36,7 +36,7 @@ export interface StartParts {
  */
 export async function areShardsLoading(
   shards: ShardClient,
-  marks: Promise<readonly number[]>,
+  marks: Promise<PartitionMarks>,
   { context, loadWaitMs }: {
     readonly context: ActorContext<TrainerMessage>;
     readonly loadWaitMs: number;
@@ -45,7 +45,7 @@ export async function areShardsLoading(
   let areLoading = false;
   const known = shards.areLoading().then((are) => {
     areLoading = are;
-    return are ? [] : marks;
+    return are ? undefined : marks;
   });
   const isSettled = await context.settlesWithin(Promise.race([marks, known]), loadWaitMs);
   return !isSettled || areLoading;
@@ -57,13 +57,14 @@ export async function areShardsLoading(
  * @returns False without a snapshot.
  */
 export async function serveNewest(parts: StartParts): Promise<boolean> {
-  const { context, blobs, session, options: { source } } = parts;
-  const newest = await findResumePoint(blobs, source, Infinity);
+  const { context, blobs, session, options: { name, partitions } } = parts;
+  const all = new Map(partitions.map((partition) => [partition, [Infinity]]));
+  const newest = await findResumePoint(blobs, all);
   if (newest === undefined) return false;
   await restoreModel(session, newest.state.model);
   context.telemetry.log(
     "info",
-    `${source} waits for its shards, and learns when they have their rows`,
+    `${name} waits for its shards, and learns when they have their rows`,
   );
   return true;
 }
@@ -72,27 +73,32 @@ export async function serveNewest(parts: StartParts): Promise<boolean> {
  * Restores the dense model, and the judgement of the last batches, from the newest snapshot that
  * all shards have reached.
  *
- * @param marks The sequence up to which each shard has applied this trainer's gradients.
- * @returns The snapshot's cut; undefined without a snapshot.
+ * @param marks The sequences up to which each shard has applied the partitions' gradients.
+ * @returns The snapshot's cut, by partition; empty without a snapshot.
  * @throws {ExamplesLostError} When the log ends before the cut.
  */
 export async function resumeModel(
   parts: StartParts,
-  marks: readonly number[],
+  marks: PartitionMarks,
   { refusals, recovery }: { readonly refusals: Refusals; readonly recovery: Recovery },
-): Promise<Progress | undefined> {
+): Promise<Progresses> {
   const { context: { telemetry }, blobs, exampleLog, session } = parts;
-  const { source, partition } = parts.options;
-  const resume = await findResumePoint(blobs, source, Math.min(...marks));
+  const { name, partitions } = parts.options;
+  const resume = await findResumePoint(blobs, marks);
   if (resume === undefined) {
-    await warnOfTrimmed(telemetry, source, exampleLog, partition);
-    return undefined;
+    for (const partition of partitions) {
+      await warnOfTrimmed(telemetry, name, exampleLog, partition);
+    }
+    return new Map();
   }
-  const { part, state } = resume;
-  await requireExamples(exampleLog, part);
+  const { state } = resume;
+  for (const part of resume.parts) await requireExamples(exampleLog, part);
   const differences = await restoreModel(session, refusals.aboveGivenUp(state.model));
-  warnOfDifferences(telemetry, source, differences);
+  warnOfDifferences(telemetry, name, differences);
   recovery.restore(state.judgement);
-  const { sequence, offset, learnedThroughMs } = part;
-  return { sequence, offset, learnedThroughMs };
+  return new Map(
+    resume.parts.map(({ partition, sequence, offset, learnedThroughMs }) => {
+      return [partition, { sequence, offset, learnedThroughMs }];
+    }),
+  );
 }

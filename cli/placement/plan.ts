@@ -108,7 +108,7 @@ interface PartitionDecision {
 
 /** One decision for every partition. */
 function partitionDecisions(view: MeshView, movesMax: number): PartitionDecision[] {
-  return (["events", "examples"] as const).flatMap((kind) =>
+  return (["events", "trainer"] as const).flatMap((kind) =>
     planOfView(view, movesMax, kind).shards.map((each) => {
       const on = each.kind === "stays" ? each.on : each.from;
       return {

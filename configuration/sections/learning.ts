@@ -63,7 +63,7 @@ export const joinerSection = z.strictObject({
 
 export const trainerSection = z.strictObject({
   count: z.int().min(1).max(64).default(1).describe(
-    "Threads of trainers, to which the partitions of the example log are dealt. Trainers share the embeddings and average their dense weights.",
+    "Trainers, each with its own thread and dense model. The partitions of the example log are dealt to them. Trainers share the embeddings and average their dense weights.",
   ),
   partitions: z.int().min(1).max(1024).optional().describe(
     "Partitions of the example log, at least as many as trainers, and a multiple of joiner.partitions. Cannot change after the first start on a data directory. Default: trainer.count, rounded up to a multiple of joiner.partitions.",

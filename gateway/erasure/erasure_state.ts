@@ -80,7 +80,7 @@ export async function readState(
   };
 }
 
-/** Reads the trainers' parts of an erasure. */
+/** Reads the trainers' parts of an erasure, one for each partition. */
 export function readTrainers(
   { blobs, trainers }: Pick<ErasureSources, "blobs" | "trainers">,
   { erasureId }: Pick<ErasureRequest, "erasureId">,

@@ -55,7 +55,7 @@ export class Erasures {
     this.#metrics = new ErasureMetrics(sources.telemetry);
   }
 
-  /** Names of the trainers, in the order of their parts in a state. */
+  /** Sources of gradients, one for each partition, in the order of their parts in a state. */
   get trainers(): readonly string[] {
     return this.#sources.trainers;
   }

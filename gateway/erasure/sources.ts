@@ -24,7 +24,7 @@ export interface ErasureSources {
   readonly activity?: Activity;
   /** Has the other gateways that answer forget a user; absent where there are none. */
   readonly forgetElsewhere?: (user: string) => Promise<void>;
-  /** Names of the trainers; partition i of the example log is read by the i-th. */
+  /** The source of the gradients of each partition of the example log, in their order. */
   readonly trainers: readonly string[];
   readonly keepers: readonly ActorRef<FeatureKeeperMessage>[];
   readonly parameterSync: ActorRef<ParameterSyncMessage>;

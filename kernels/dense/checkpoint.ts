@@ -92,6 +92,38 @@ export function carriedOver(
   };
 }
 
+/**
+ * The mean of checkpoints of one model, for a trainer that takes the place of several: the means of
+ * the weights and of the optimizer's state. The version is above those of all.
+ *
+ * @param checkpoints At least one, of one layout.
+ * @throws {CheckpointError} When one is damaged, or they are of different models.
+ */
+export function meanCheckpoint(checkpoints: readonly TrainingCheckpoint[]): TrainingCheckpoint {
+  const [first, ...others] = checkpoints;
+  for (const checkpoint of checkpoints) requireWhole(checkpoint);
+  const differences = others.flatMap((other) => checkpointDifferences(first, other));
+  if (differences.length > 0) {
+    throw new CheckpointError(
+      `Cannot average the dense models of several trainers, which differ: ${differences[0]}.`,
+    );
+  }
+  const vectors = Object.entries(first.vectors).map(([name, vector]) => {
+    const mean = vector.map((_, i) =>
+      checkpoints.reduce((sum, checkpoint) => sum + checkpoint.vectors[name][i], 0) /
+      checkpoints.length
+    );
+    return [name, mean] as const;
+  });
+  const step = Math.max(...checkpoints.map((each) => each.step));
+  const version = Math.max(...checkpoints.map((each) => each.versionBefore + each.step));
+  const losses = checkpoints.map(({ recentLoss }) => recentLoss)
+    .filter((loss) => !Number.isNaN(loss));
+  const recentLoss = losses.reduce((sum, loss) => sum + loss, 0) / losses.length; // NaN without
+  const versionBefore = version + 1 - step;
+  return { ...first, step, versionBefore, recentLoss, vectors: Object.fromEntries(vectors) };
+}
+
 /** @throws {CheckpointError} When the size of a matrix is not that of its parameters. */
 export function requireWhole({ layout, vectors }: TrainingCheckpoint): void {
   const values = weightLayout(layout).blocks * BLOCK_WIDTH;

@@ -25,6 +25,7 @@ export {
   carriedOver,
   checkpointDifferences,
   CheckpointError,
+  meanCheckpoint,
   type TrainingCheckpoint,
 } from "./checkpoint.ts";
 export type { TrainingBatch, TrainingResults } from "./training_batch.ts";

@@ -61,7 +61,7 @@ export const defaultControllerOptions: ControllerOptions = {
   restoringMsMax: 2 * 60_000,
 };
 
-const kinds: readonly PlacedKind[] = ["shard", "events", "examples"];
+const kinds: readonly PlacedKind[] = ["shard", "events", "trainer"];
 
 export class Controller {
   readonly #options: ControllerOptions;

@@ -6,6 +6,7 @@
 export interface FixedCounts {
   readonly eventPartitions: number;
   readonly examplePartitions: number;
+  readonly trainers: number;
 }
 
 /** A part of a configuration that cannot be applied to the running mesh. */
@@ -19,6 +20,7 @@ export interface RefusedChange {
 const names = {
   eventPartitions: ["joiner.partitions", "which partition has a ranking's events"],
   examplePartitions: ["trainer.partitions", "which partition has a ranking's examples"],
+  trainers: ["trainer.count", "which trainer reads a partition"],
 } as const satisfies Record<keyof FixedCounts, readonly [string, string]>;
 
 /** The counts that a configuration would change, with the way to change them. */

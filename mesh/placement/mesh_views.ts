@@ -9,7 +9,7 @@ import type { HostView, ShardPlacement, ShardView } from "./views.ts";
 export const rolesOf: Readonly<Record<PlacedKind, string>> = {
   shard: "shards",
   events: "joiner",
-  examples: "trainer",
+  trainer: "trainer",
 };
 
 export interface PartSize {
@@ -44,8 +44,8 @@ export function countOf({ identity }: MeshView, kind: PlacedKind): number {
       return identity.shards;
     case "events":
       return identity.eventPartitions;
-    case "examples":
-      return identity.examplePartitions;
+    case "trainer":
+      return identity.trainers;
   }
 }
 

@@ -42,7 +42,7 @@ export function restoringIn(
   for (const [key, { state }] of placements) {
     if (state !== "restoring" && state !== "unassigned") continue;
     if (key.startsWith("shard/")) shards++;
-    if (key.startsWith("examples/")) trainers++;
+    if (key.startsWith("trainer/")) trainers++;
   }
   return { shards, trainers };
 }

@@ -16,6 +16,8 @@ export interface MeshSettings {
   readonly shards: number;
   readonly eventPartitions: number;
   readonly examplePartitions: number;
+  /** Trainers, to which the partitions of the example log are dealt. */
+  readonly trainers: number;
   /** Fingerprint of the features and the model's shape: hosts with another one are refused. */
   readonly schema: string;
 }
@@ -76,10 +78,10 @@ export type ControlTurn =
   /** Another host is the controller, for `leftMs` unless it prolongs its lease. */
   | { readonly kind: "standby"; readonly leftMs: number };
 
-/** The kinds of things that have one owner each. */
-export type PlacedKind = "shard" | "events" | "examples";
+/** The kinds of things that have one owner each: a partition of the events has a joiner. */
+export type PlacedKind = "shard" | "events" | "trainer";
 
-/** A shard or a partition, for example `shard/17`. */
+/** A shard, a partition of the events or a trainer, for example `shard/17`. */
 export type PlacedKey = `${PlacedKind}/${number}`;
 
 /** The kind and the number in a key. */

@@ -26,7 +26,7 @@ import {
   type SnapshotPart,
   type TrainerPart,
 } from "../../records/snapshot_parts.ts";
-import { addresses } from "../../server/plan.ts";
+import { gradientSource } from "../../records/gradient_source.ts";
 import { type ExamplePosition, type ExampleRange, LOG_BEGIN } from "./example_positions.ts";
 
 /** The treatment of the examples in the log. */
@@ -100,8 +100,7 @@ export async function restoreSnapshot(restore: SnapshotRestore): Promise<Restore
     const bytes = await readPart(source, kernel, checkpoint);
     const copied = { ...checkpoint, name: `${name}/trainer/${partition}` };
     await target.put(copied.name, bytes);
-    const trainer = addresses.trainer(partition);
-    trainers.push({ ...cut, source: trainer, partition, checkpoint: copied });
+    trainers.push({ ...cut, source: gradientSource(partition), partition, checkpoint: copied });
   }
   await writeManifest(target, { ...manifest, name, atMs: nowMs, trainers, shards });
   const rows = ranges.map(({ end }, partition) => end.sequence - cuts[partition].sequence);

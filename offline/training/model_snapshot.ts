@@ -18,19 +18,19 @@ import {
   type ShardHeader,
   type ShardMember,
   type ShardPart,
-  type TrainerPart,
   writeChunk,
   writePart,
 } from "../../records/snapshot_parts.ts";
 import { NO_JUDGEMENT, type TrainerState } from "../../records/trainer_state.ts";
 import { findResumePoint } from "../../actors/trainer/resume_point.ts";
-import { writeTrainerPart } from "../../actors/trainer/snapshot_cut.ts";
+import { writeTrainerParts } from "../../actors/trainer/snapshot_cut.ts";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import type { TrainingCheckpoint } from "../../kernels/dense/training_session.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import { ClassTables } from "../../kernels/embedding/class_tables.ts";
 import { PrometheusTelemetry } from "../../mesh/adapters/prometheus/prometheus_telemetry.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
+import { gradientSource } from "../../records/gradient_source.ts";
 import { addresses } from "../../server/plan.ts";
 
 /** The whole state of a trained model. */
@@ -55,12 +55,12 @@ export async function writeModelSnapshot(
   const [before] = await readManifests(blobs);
   const name = snapshotName(atMs, before?.name);
   const kernel = BatchKernel.create();
-  const trainers: TrainerPart[] = [];
   const state: TrainerState = { model: checkpoint, judgement: NO_JUDGEMENT };
-  for (let partition = 0; partition < partitions.examples; partition++) {
-    const cut = { ...beforeAllLogs, source: addresses.trainer(partition), partition };
-    trainers.push(await writeTrainerPart(blobs, name, kernel, cut, state));
-  }
+  const cuts = Array.from({ length: partitions.examples }, (_, partition) => {
+    return { ...beforeAllLogs, source: gradientSource(partition), partition };
+  });
+  const blob = { blobs, kernel, name: `${name}/${addresses.trainer(0)}` };
+  const trainers = await writeTrainerParts(blob, cuts, state);
   const member = await writeTables(
     { blobs, kernel, prefix: `${name}/shard-0` },
     tables,
@@ -118,7 +118,7 @@ export async function readModelSnapshot(
   // No log lines: the schema is the one that wrote it, and the tables have the same limits.
   const quiet = new PrometheusTelemetry({ logLevelMin: "error", writeLog: () => {} });
   await restoreNewest(tables, whole, blobs, quiet);
-  const resume = await findResumePoint(blobs, addresses.trainer(0), beforeAllLogs.sequence);
+  const resume = await findResumePoint(blobs, new Map([[0, [beforeAllLogs.sequence]]]));
   if (resume === undefined) throw new Error("Cannot go back to the best epoch: it was not stored.");
   return resume.state.model;
 }

@@ -12,6 +12,7 @@ export function meshSettingsOf(configuration: CairnConfiguration): MeshSettings 
     shards: configuration.shardCount,
     eventPartitions: configuration.partitions.events,
     examplePartitions: configuration.partitions.examples,
+    trainers: configuration.trainerCount,
     schema: [features, model, embeddings].join("-"),
   };
 }

@@ -44,19 +44,16 @@ export const learningPlants: readonly Plant[] = [
     name: "no-boundary",
     edits: [{
       file: "actors/trainer/chunk_batches.ts",
-      find: "this.#marks = [...marks, ...skipped",
-      replace: "const self = this as unknown as { shift?: number };\n" +
-        "    self.shift = marks.some((mark) => mark > 0) ? 1 : 0;\n" +
-        "    this.#marks = [...skipped",
+      find: "marks: [...marks, ...skipped",
+      replace: "shift: marks.some((mark) => mark > 0) ? 1 : 0,\n        marks: [...skipped",
     }, {
       file: "actors/trainer/chunk_batches.ts",
       find: "(Math.floor((from - firstRow) / batchRows) + 1) * batchRows;",
       replace: "(Math.floor((from - firstRow + shift) / batchRows) + 1) * batchRows - shift;",
     }, {
       file: "actors/trainer/chunk_batches.ts",
-      find: "    const { batchRows } = this.#options;\n    for (let from",
-      replace: "    const { batchRows } = this.#options;\n" +
-        "    const { shift = 0 } = this as unknown as { shift?: number };\n    for (let from",
+      find: "{ marks, skipped }: PartitionState,",
+      replace: "{ marks, skipped, shift = 0 }: PartitionState & { readonly shift?: number },",
     }],
     seenBy: ["exactly-once"],
     scenario: "split-chunks",

@@ -146,6 +146,8 @@ export interface LoopOptions {
   readonly interference?: Interference;
   readonly shards?: number;
   readonly trainers?: number;
+  /** Partitions of the example log; default: one for each trainer. */
+  readonly partitions?: number;
   readonly exampleBytesMax?: number;
   readonly eventBytesMax?: number;
   /** Default: all rows stay. */
@@ -168,7 +170,6 @@ export class Loop {
   readonly blobs: MemoryBlobStore;
   readonly profiles: MemoryProfileStore;
   readonly shards: number;
-  /** By partition of the example log. */
   readonly trainers: readonly Address[];
   readonly #spawns = new Map<Address, () => Promise<unknown>>();
   #events = 0;
@@ -179,7 +180,7 @@ export class Loop {
     this.mesh = new SimulatedMesh({ seed, ...(startMs === undefined ? {} : { startMs }) });
     this.profiles = new MemoryProfileStore(this.mesh.clock);
     this.shards = options.shards ?? 2;
-    const partitions = options.trainers ?? 1;
+    const { trainers = 1, partitions = trainers } = options;
     const bytesMax = options.exampleBytesMax ?? Infinity;
     this.eventLog = storage?.eventLog ?? new MemoryEventLog({
       name: "events",
@@ -189,7 +190,7 @@ export class Loop {
     this.exampleLog = storage?.exampleLog ??
       new MemoryEventLog({ name: "examples", partitions, bytesMax });
     this.blobs = storage?.blobs ?? new MemoryBlobStore();
-    this.trainers = Array.from({ length: partitions }, (_, i): Address => `trainer/${i}`);
+    this.trainers = Array.from({ length: trainers }, (_, i): Address => `trainer/${i}`);
   }
 
   static async start(options: LoopOptions = {}): Promise<Loop> {
@@ -250,11 +251,15 @@ export class Loop {
     };
     const trainerDefined = defineTrainer({ exampleLog, blobs, createSession: createTraining });
     const trainerDefinition = interference.trainer?.(trainerDefined) ?? trainerDefined;
-    for (const [partition, source] of this.trainers.entries()) {
-      await this.#start(trainerDefinition, partition, {
+    const partitions = Array.from({ length: this.exampleLog.partitions }, (_, i) => i);
+    for (const [trainer, name] of this.trainers.entries()) {
+      const own = partitions.filter((partition) => partition % this.trainers.length === trainer);
+      await this.#start(trainerDefinition, trainer, {
         ...shape,
-        source,
-        partition,
+        trainer,
+        name,
+        partitions: own,
+        joiners: own.map(() => "joiner/0" as const),
         batchRows: 32,
         pipelined: false,
         chunksPerRead: 64,
@@ -393,14 +398,19 @@ export class Loop {
    * Kills the process and starts it again: a new mesh over the same logs and blobs. Messages and
    * unfinished writes of this one are lost.
    *
-   * @param shards The number of shards from then on.
+   * @param changed Options that the next one has otherwise.
    */
-  kill(seed: number, shards = this.shards): Promise<Loop> {
+  kill(seed: number, changed: LoopOptions = {}): Promise<Loop> {
     this.#isKilled = true;
     const { eventLog, exampleLog, blobs } = this;
     const storage = { eventLog, exampleLog, blobs };
-    const startMs = this.mesh.clock.nowMs();
-    return Loop.start({ ...this.options, shards, seed, startMs, storage });
+    return Loop.start({
+      ...this.options,
+      ...changed,
+      seed,
+      startMs: this.mesh.clock.nowMs(),
+      storage,
+    });
   }
 
   /**
@@ -466,14 +476,16 @@ export class Loop {
     return this.mesh.settle(joiner.ask({ kind: "getStatus" }, BUDGET));
   }
 
-  trainerStatus(partition = 0) {
-    const trainer = this.#ref<TrainerMessage>(this.trainers[partition]);
-    return this.mesh.settle(trainer.ask({ kind: "getStatus" }, BUDGET));
+  /** The status of a trainer, with the offset of its first partition. */
+  async trainerStatus(trainer = 0) {
+    const ref = this.#ref<TrainerMessage>(this.trainers[trainer]);
+    const status = await this.mesh.settle(ref.ask({ kind: "getStatus" }, BUDGET));
+    return { ...status, offset: status.offsets[0].offset };
   }
 
   /** A trainer's own dense weights. */
-  async denseWeights(partition = 0) {
-    const trainer = this.#ref<TrainerMessage>(this.trainers[partition]);
+  async denseWeights(index = 0) {
+    const trainer = this.#ref<TrainerMessage>(this.trainers[index]);
     return (await this.mesh.settle(trainer.ask({ kind: "getDenseWeights" }, BUDGET))).weights;
   }
 

@@ -9,6 +9,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { type SnapshotBits, snapshotBits } from "../records/snapshot_bits.ts";
 import { nextRowOf } from "../../records/example_chunk.ts";
+import { present } from "../../structures/invariant.ts";
 import { Loop, type LoopOptions } from "./loop.ts";
 
 const SHARDS = 2;
@@ -62,6 +63,11 @@ for (
   const [title, options] of Object.entries<LoopOptions>({
     "one trainer": { trainer: { batchRows: 8 } },
     "with pipelining": { trainer: { batchRows: 8, pipelined: true } },
+    "one trainer of three partitions": { partitions: 3, trainer: { batchRows: 8 } },
+    "one trainer of three partitions, with pipelining": {
+      partitions: 3,
+      trainer: { batchRows: 8, pipelined: true },
+    },
     "with rows that expire": { trainer: { batchRows: 8 }, expirySeconds: 2 },
     "with rows that are refused": {
       trainer: { batchRows: 8 },
@@ -98,10 +104,14 @@ for (
         const killed = await stateOf(loop);
         await loop.stop();
 
-        let rows = 0;
-        for (const chunk of await loop.examples()) {
-          assert.equal(chunk.firstRow, rows, "chunks follow each other");
-          rows = nextRowOf(chunk);
+        for (let partition = 0; partition < loop.exampleLog.partitions; partition++) {
+          let [rows, orderedAtMs] = [0, -1];
+          for (const chunk of await loop.examples(partition)) {
+            assert.equal(chunk.firstRow, rows, "chunks follow each other");
+            rows = nextRowOf(chunk);
+            assert.ok(present(chunk.orderedAtMs, "joiners order chunks") > orderedAtMs);
+            orderedAtMs = present(chunk.orderedAtMs, "joiners order chunks");
+          }
         }
         const steady = await loop.learnAgain();
         await steady.mesh.advance(SETTLES_MS);

@@ -79,7 +79,7 @@ for (const [title, options] of Object.entries(kinds)) {
           await loop.mesh.advance(pauseMs);
           if (shards === undefined) continue;
           if (hasSnapshot) await loop.snapshot();
-          loop = await loop.kill(++seed, shards);
+          loop = await loop.kill(++seed, { shards });
           await loop.mesh.advance(1_000);
         }
         await loop.mesh.advance(SETTLES_MS);

@@ -16,7 +16,7 @@ const ignore = program === undefined;
 
 function yamlOf(redis: string | undefined, changes: readonly (readonly [string, string])[] = []) {
   const server = redis === undefined ? "" : `, redis: { url: "${redis}" }`;
-  const small = smallConfiguration("in one thread", `{ kind: directory, path: data${server} }`)
+  const small = smallConfiguration("in one thread", `{ kind: directory, path: data${server} }`, 2)
     .replace("joiner:\n", "joiner:\n  partitions: 2\n");
   const yaml = `${small}
 mesh:
@@ -157,7 +157,7 @@ Deno.test({
       const { shards, partitions } = JSON.parse((await world.run("plan", "--json")).out);
       assert.deepEqual(
         partitions.map(({ partition }: { partition: string }) => partition),
-        ["events/0", "events/1", "examples/0", "examples/1"],
+        ["events/0", "events/1", "trainer/0", "trainer/1"],
       );
       assert.deepEqual(shards.map(({ shard }: { shard: number }) => shard), [0, 1, 2, 3]);
 

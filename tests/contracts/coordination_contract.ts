@@ -42,6 +42,7 @@ const settings: MeshSettings = {
   shards: 4,
   eventPartitions: 2,
   examplePartitions: 2,
+  trainers: 2,
   schema: "s1",
 };
 const hour = 3_600_000;
@@ -149,12 +150,12 @@ export function coordinationContract(
     assert.deepEqual([...view.placements.keys()].sort(), [
       "events/0",
       "events/1",
-      "examples/0",
-      "examples/1",
       "shard/0",
       "shard/1",
       "shard/2",
       "shard/3",
+      "trainer/0",
+      "trainer/1",
     ]);
     for (const each of view.placements.values()) {
       assert.deepEqual(each, { state: "unassigned", epoch: 0 });
@@ -373,7 +374,7 @@ export function coordinationContract(
       mesh.place({
         by: { controllerEpoch: epoch },
         changes: [{ key: "shard/0", expected: unassigned, next: to }, {
-          key: "examples/1",
+          key: "trainer/1",
           expected,
           next: to,
         }],
@@ -387,7 +388,7 @@ export function coordinationContract(
     );
     assert.deepEqual((await mesh.read()).placements, before.placements);
     const placed = await command(unassigned);
-    assert.deepEqual([...placed.keys()], ["shard/0", "examples/1"]);
+    assert.deepEqual([...placed.keys()], ["shard/0", "trainer/1"]);
     const after = await mesh.read();
     assert.deepEqual([after.generation, after.version], [1, before.version + 1]);
     assert.deepEqual(await command(unassigned), placed, "a lost answer is given again");

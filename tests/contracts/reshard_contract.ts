@@ -27,7 +27,7 @@ type Test = (name: string, body: (given: ReshardGiven) => Promise<void>) => void
 
 export function reshardContract(test: Test, host: (name: string) => HostDescription): void {
   const a: HostDescription = { ...host("a"), roles: ["shards", "trainer", "sync"] };
-  const keys: readonly PlacedKey[] = ["shard/0", "shard/1", "shard/2", "shard/3", "examples/0"];
+  const keys: readonly PlacedKey[] = ["shard/0", "shard/1", "shard/2", "shard/3", "trainer/0"];
   const ready = async ({ mesh, control, activate }: ReshardGiven) => {
     await mesh.join(a);
     const epoch = await control(a);
@@ -58,12 +58,12 @@ export function reshardContract(test: Test, host: (name: string) => HostDescript
       assert.deepEqual(after.placements.get(`shard/${shard}`), { state: "unassigned", epoch });
     }
     const { host, incarnation } = a;
-    assert.deepEqual(after.placements.get("examples/0"), {
+    assert.deepEqual(after.placements.get("trainer/0"), {
       state: "restoring",
       owner: { host, incarnation },
       epoch: 2,
     });
-    assert.deepEqual(after.placements.get("examples/1"), { state: "unassigned", epoch: 0 });
+    assert.deepEqual(after.placements.get("trainer/1"), { state: "unassigned", epoch: 0 });
   });
 
   test("a change and its beginning may be sent twice", async (given) => {

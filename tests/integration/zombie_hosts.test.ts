@@ -20,7 +20,7 @@ import { type Client, smallConfiguration } from "./small_mesh.ts";
 
 const program = installedProgram();
 const HOSTS = ["edge", "learn-1", "learn-2", "tables"];
-const PARTITIONS: readonly PlacedKey[] = ["events/0", "examples/0", "examples/1"];
+const PARTITIONS: readonly PlacedKey[] = ["events/0", "trainer/0", "trainer/1"];
 
 interface World {
   readonly processes: HostProcesses;

@@ -74,7 +74,13 @@ async function startHosts(
     const { random } = simulated;
     const coordination = new Coordinator({ store, random, protocol: 1, ...leases });
     change(host, coordination);
-    const settings = { shards: 0, eventPartitions: 1, examplePartitions: 2, schema: "s" };
+    const settings = {
+      shards: 0,
+      eventPartitions: 1,
+      examplePartitions: 2,
+      trainers: 2,
+      schema: "s",
+    };
     await simulated.settle(coordination.open(settings));
     admin = new Coordinator({ store: memory, random, protocol: 1, ...leases });
     const definitions = ["joiner", "trainer"].map((kind) =>

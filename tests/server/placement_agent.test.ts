@@ -78,7 +78,13 @@ async function startHost(
     hostTtlMs: leaseMs,
     controlTtlMs: leaseMs,
   });
-  const settings = { shards: 1, eventPartitions: 0, examplePartitions: 0, schema: "s" };
+  const settings = {
+    shards: 1,
+    eventPartitions: 0,
+    examplePartitions: 0,
+    trainers: 0,
+    schema: "s",
+  };
   await simulated.settle(coordination.open(settings));
   const gone: Error[] = [];
   const agent = new PlacementAgent({
@@ -135,7 +141,13 @@ Deno.test("hosts on which nothing moves look at the store rarely, and at once wh
 Deno.test("a host that stands by takes the controller's lease over when it ends, without looks before", async () => {
   const { simulated, coordination, agent } = await startHost(7, 10_000);
   const other = { host: "z", incarnation: "z-1" };
-  await coordination.open({ shards: 1, eventPartitions: 0, examplePartitions: 0, schema: "s" });
+  await coordination.open({
+    shards: 1,
+    eventPartitions: 0,
+    examplePartitions: 0,
+    trainers: 0,
+    schema: "s",
+  });
   await coordination.join({ ...description, ...other });
   await coordination.acquireControl(other);
   const acquire = coordination.acquireControl.bind(coordination);
@@ -199,7 +211,13 @@ Deno.test("copies that fail one after another begin at growing distances", async
   const copy = failingCopy(() => beginnings.push(simulated.clock.monotonicMs()));
   const { simulated, coordination, agent } = await startHost(4, 60_000, copy);
   const owner = { host: "z", incarnation: "z-1" };
-  await coordination.open({ shards: 1, eventPartitions: 0, examplePartitions: 0, schema: "s" });
+  await coordination.open({
+    shards: 1,
+    eventPartitions: 0,
+    examplePartitions: 0,
+    trainers: 0,
+    schema: "s",
+  });
   await coordination.join({ ...description, ...owner });
   const turn = await coordination.acquireControl(owner);
   const by = { controllerEpoch: turn.kind === "controls" ? turn.control.epoch : 0 };

@@ -65,7 +65,13 @@ class World {
   async start(): Promise<void> {
     const { simulated, coordination } = this;
     const blobs = new MemoryBlobStore();
-    const settings = { shards: 1, eventPartitions: 0, examplePartitions: 0, schema: "s" };
+    const settings = {
+      shards: 1,
+      eventPartitions: 0,
+      examplePartitions: 0,
+      trainers: 0,
+      schema: "s",
+    };
     await simulated.settle(coordination.open(settings));
     const nodes = [simulated.node("a"), simulated.node("b"), this.trainer];
     for (const [i, left] of nodes.entries()) {
@@ -119,7 +125,7 @@ class World {
     const { clock } = this.simulated;
     const pause = (ms: number) => clock.delay(ms);
     const client = new ShardClient([this.trainer.actorRef<EmbeddingShardMessage>(SHARD)], {
-      source: `trainer/${source}`,
+      partitions: [source],
       widths: [DIM],
       context: { ...this.trainer, isCurrent: true, pause } as never,
       budgetMs: 1_000,
@@ -129,7 +135,7 @@ class World {
     for (let sequence = 1; sequence <= batches; sequence++) {
       const { grouped, ...batch } = batchOf(source, sequence);
       client.giveBack(await client.lookup(grouped));
-      await client.applyGradients(grouped, batch);
+      await client.applyGradients(grouped, { ...batch, partition: source });
       await clock.delay(5);
     }
   }

@@ -25,6 +25,7 @@ import { json, placedKeys, recordKeys, records } from "./record_keys.ts";
 const settingNames: Readonly<Record<Exclude<keyof MeshSettings, "shards">, string>> = {
   eventPartitions: "joiner.partitions",
   examplePartitions: "trainer.partitions",
+  trainers: "trainer.count",
   schema: "features, model or embeddings of digest",
 };
 
@@ -36,11 +37,12 @@ export function openMesh(
 ): MeshIdentity {
   const found = records.identity(view);
   if (!found) {
-    const { shards, eventPartitions, examplePartitions, schema } = settings;
+    const { shards, eventPartitions, examplePartitions, trainers, schema } = settings;
     const identity: MeshIdentity = {
       shards,
       eventPartitions,
       examplePartitions,
+      trainers,
       schema,
       sharding: 0,
       ...created,

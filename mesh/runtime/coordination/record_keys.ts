@@ -77,7 +77,7 @@ export function placedKeys(identity: MeshIdentity): PlacedKey[] {
   const counts: Record<PlacedKind, number> = {
     shard: identity.shards,
     events: identity.eventPartitions,
-    examples: identity.examplePartitions,
+    trainer: identity.trainers,
   };
   return (Object.entries(counts) as [PlacedKind, number][]).flatMap(([kind, count]) =>
     Array.from({ length: count }, (_, index): PlacedKey => `${kind}/${index}`)

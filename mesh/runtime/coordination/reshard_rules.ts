@@ -88,8 +88,8 @@ export function beginSharding(view: RecordView, run: HostRun, sharding: number):
     const placement: Placement = { state: "unassigned", epoch: epoch + 1 };
     view.set(key, json(placement));
   }
-  for (let partition = 0; partition < identity.examplePartitions; partition++) {
-    const key: PlacedKey = `examples/${partition}`;
+  for (let trainer = 0; trainer < identity.trainers; trainer++) {
+    const key: PlacedKey = `trainer/${trainer}`;
     const placement = records.placement(view, key);
     if (placement.state === "unassigned") continue;
     const { owner, epoch } = placement;

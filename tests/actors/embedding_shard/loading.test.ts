@@ -91,7 +91,7 @@ Deno.test("a replica that starts while its shard loads ranks at once, and lacks 
 
 Deno.test("events are learned from when all rows are loaded, each once", async () => {
   const { loop, visit } = await restarted();
-  const learned = () => loop.mesh.telemetry.value("cairn_trainer_rows_learned", { trainer: "0" });
+  const learned = () => loop.mesh.telemetry.value("cairn_trainer_rows_learned", { partition: "0" });
   const before = learned();
   for (let user = 0; user < 5; user++) await visit(user);
   await loop.mesh.advance(CHUNK_MS);

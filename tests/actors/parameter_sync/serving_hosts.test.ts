@@ -83,7 +83,9 @@ async function start({ sharding = 0 } = {}) {
       "trainer",
       ({ kind }) => {
         const { learnedThroughMs, incarnation } = state;
-        if (kind === "getStatus") return { learnedThroughMs, incarnations: [incarnation] };
+        if (kind === "getStatus") {
+          return { learnedThroughMs, incarnations: [incarnation], offsets: [] };
+        }
         state.weightsAsked++;
         return { weights: { version: 1 } };
       },

@@ -253,7 +253,7 @@ Deno.test("a trainer refuses an example log that is shorter than its snapshot, a
   const exampleLog = new MemoryEventLog({ name: "examples", partitions: 1 });
   await assert.rejects(
     Loop.start({ shards: SHARDS, storage: { eventLog, exampleLog, blobs } }),
-    /snapshot has what trainer\/0 learned before offset \d+ .*\(examples\/0\).* ends at offset 0/,
+    /snapshot has what was learned before offset \d+ .*\(examples\/0\).* ends at offset 0/,
   );
 });
 
@@ -297,7 +297,9 @@ Deno.test("older and unfinished snapshots are deleted, and the log before the ke
   crashShard(world, 1);
   await loop.mesh.advance(5_000);
   const trainer = loop.mesh.node().actorRef<TrainerMessage>("trainer/0");
-  const { offset } = await loop.mesh.settle(trainer.ask({ kind: "getStatus" }, BUDGET));
+  const { offsets: [{ offset }] } = await loop.mesh.settle(
+    trainer.ask({ kind: "getStatus" }, BUDGET),
+  );
   assert.equal(offset, await loop.exampleLog.endOffset(0));
   await loop.stop();
 });
@@ -334,13 +336,13 @@ Deno.test("without snapshots the example log is trimmed as it is learned, except
   assert.equal((await loop.exampleLog.read(0, 0, 1))[0].offset, Math.min(offset, end - 1));
   assert.deepEqual(await readManifests(loop.blobs), []);
 
-  let learned = loop.mesh.telemetry.value("cairn_trainer_rows_learned", { trainer: "0" });
+  let learned = loop.mesh.telemetry.value("cairn_trainer_rows_learned", { partition: "0" });
   for (const address of ["trainer/0", "joiner/0", "embedding_shard/1"] as const) {
     await loop.restart(address);
     const { rankingId } = await loop.rank("again", ["a", "b"]);
     await loop.act(rankingId, "b", "click");
     await loop.mesh.advance(1_500);
-    const now = loop.mesh.telemetry.value("cairn_trainer_rows_learned", { trainer: "0" });
+    const now = loop.mesh.telemetry.value("cairn_trainer_rows_learned", { partition: "0" });
     assert.equal(now, ++learned, `after the restart of ${address}`);
   }
   await loop.stop();

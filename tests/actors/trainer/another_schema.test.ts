@@ -44,7 +44,7 @@ Deno.test("a long run of examples of another schema is logged once, with the num
   const warnings = () =>
     telemetry.lines.filter(({ message }) => message.includes("another schema"));
   assert.deepEqual(warnings().map(({ level, fields }) => [level, fields]), [
-    ["warn", { chunks: 150, rows: 450, offset: 0 }],
+    ["warn", { partition: 0, chunks: 150, rows: 450, offset: 0 }],
   ]);
   assert.equal(telemetry.value("cairn_trainer_examples_skipped_total", { trainer: "0" }), 450);
   await loop.restart("joiner/0");

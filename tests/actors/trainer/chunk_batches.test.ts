@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ExampleChunkBuilder } from "../../../actors/joiner/example_chunk_builder.ts";
-import { ChunkBatches } from "../../../actors/trainer/chunk_batches.ts";
+import { ChunkBatches, type PartitionStart } from "../../../actors/trainer/chunk_batches.ts";
 import type { ExampleBatch } from "../../../actors/trainer/example_batch.ts";
 import {
   decodeExamples,
@@ -64,6 +64,11 @@ function rowsOf(batch: ExampleBatch): number[] {
   });
 }
 
+/** The batches of partition 0. */
+function batchesFrom(start: Omit<PartitionStart, "partition"> = {}): ChunkBatches {
+  return new ChunkBatches(SHAPE, [{ partition: 0, ...start }]);
+}
+
 function batchesOf(batches: ChunkBatches): ExampleBatch[] {
   const taken: ExampleBatch[] = [];
   for (let batch; (batch = batches.take()) !== undefined;) taken.push(batch);
@@ -74,14 +79,14 @@ Deno.test("each chunk is one batch, and rows come once and in order", () => {
   fc.assert(fc.property(
     fc.array(fc.integer({ min: 0, max: 8 }), { maxLength: 12 }),
     (sizes) => {
-      const batches = new ChunkBatches(SHAPE);
-      chunks(sizes).forEach((chunk, offset) => batches.add(chunk, offset));
+      const batches = batchesFrom();
+      chunks(sizes).forEach((chunk, offset) => batches.add(0, chunk, offset));
       const taken = batchesOf(batches);
       assert.deepEqual(taken.map((batch) => batch.features.rows), sizes.filter((size) => size > 0));
       const rows = taken.flatMap(rowsOf);
       assert.deepEqual(rows, Array.from({ length: rows.length }, (_, row) => row));
-      assert.equal(batches.progress.sequence, rows.length);
-      assert.equal(batches.progress.offset, sizes.length);
+      assert.equal(batches.progressOf(0).sequence, rows.length);
+      assert.equal(batches.progressOf(0).offset, sizes.length);
     },
   ));
 });
@@ -91,8 +96,8 @@ Deno.test("a chunk with more rows than a batch is split, and marks inside of a c
     fc.array(fc.integer({ min: 0, max: 40 }), { maxLength: 6 }),
     fc.array(fc.integer({ min: 1, max: 100 }), { maxLength: 3 }),
     (sizes, marks) => {
-      const batches = new ChunkBatches(SHAPE, undefined, marks);
-      chunks(sizes).forEach((chunk, offset) => batches.add(chunk, offset));
+      const batches = batchesFrom({ marks });
+      chunks(sizes).forEach((chunk, offset) => batches.add(0, chunk, offset));
       const seen: number[] = [];
       for (const batch of batchesOf(batches)) {
         const from = seen.length;
@@ -109,20 +114,20 @@ Deno.test("a chunk with more rows than a batch is split, and marks inside of a c
 
 Deno.test("resuming at any batch gives the same later batches", () => {
   const sizes = [20, 8, 3, 0, 17];
-  const all = new ChunkBatches(SHAPE);
-  chunks(sizes).forEach((chunk, offset) => all.add(chunk, offset));
+  const all = batchesFrom();
+  chunks(sizes).forEach((chunk, offset) => all.add(0, chunk, offset));
   const expected = batchesOf(all);
   for (const [i, { after }] of expected.entries()) {
-    const resumed = new ChunkBatches(SHAPE, after);
+    const resumed = batchesFrom({ start: after });
     chunks(sizes).slice(after.offset)
-      .forEach((chunk, k) => resumed.add(chunk, after.offset + k));
+      .forEach((chunk, k) => resumed.add(0, chunk, after.offset + k));
     assert.deepEqual(batchesOf(resumed).map(rowsOf), expected.slice(i + 1).map(rowsOf));
   }
 });
 
 Deno.test("the freshness mark and the offset move only with a chunk's last row", () => {
-  const batches = new ChunkBatches(SHAPE);
-  chunks([10, 2, 0]).forEach((chunk, i) => batches.add(chunk, 40 + i));
+  const batches = batchesFrom();
+  chunks([10, 2, 0]).forEach((chunk, i) => batches.add(0, chunk, 40 + i));
   const after = batchesOf(batches).map((batch) => batch.after);
   assert.deepEqual(after, [
     { sequence: 8, offset: 0, learnedThroughMs: 0 },
@@ -133,15 +138,15 @@ Deno.test("the freshness mark and the offset move only with a chunk's last row",
 });
 
 Deno.test("an empty chunk moves the progress when no row waits before it", () => {
-  const batches = new ChunkBatches(SHAPE);
-  batches.add(chunks([0])[0], 0);
-  assert.deepEqual(batches.progress, { sequence: 0, offset: 1, learnedThroughMs: 100 });
+  const batches = batchesFrom();
+  batches.add(0, chunks([0])[0], 0);
+  assert.deepEqual(batches.progressOf(0), { sequence: 0, offset: 1, learnedThroughMs: 100 });
 });
 
 Deno.test("a flight ends at a chunk that is not full, before an empty chunk, and at every 64th offset", () => {
-  const batches = new ChunkBatches(SHAPE);
+  const batches = batchesFrom();
   const sizes = [8, 8, 5, 8, 0, 8, 20, ...Array(70).fill(8)];
-  chunks(sizes).forEach((chunk, offset) => batches.add(chunk, offset));
+  chunks(sizes).forEach((chunk, offset) => batches.add(0, chunk, offset));
   const taken = batchesOf(batches);
   // The chunk of 20 rows is full, and gives three batches.
   const ends = taken.slice(0, 8).map(({ endsFlight }) => endsFlight);
@@ -151,21 +156,21 @@ Deno.test("a flight ends at a chunk that is not full, before an empty chunk, and
 });
 
 Deno.test("an empty chunk ends the flight of a batch that was taken before it came", () => {
-  const batches = new ChunkBatches(SHAPE);
+  const batches = batchesFrom();
   const [full, empty, next] = chunks([8, 0, 8]);
-  batches.add(full, 0);
+  batches.add(0, full, 0);
   batches.take();
   assert.equal(batches.endsFlight, false);
-  batches.add(empty, 1);
+  batches.add(0, empty, 1);
   assert.equal(batches.endsFlight, true);
-  batches.add(next, 2);
+  batches.add(0, next, 2);
   batches.take();
   assert.equal(batches.endsFlight, false);
 });
 
 Deno.test("learned rows are skipped inside their chunk", () => {
-  const batches = new ChunkBatches(SHAPE, { sequence: 4, offset: 0, learnedThroughMs: 0 });
-  chunks([3, 3]).forEach((chunk, offset) => batches.add(chunk, offset));
+  const batches = batchesFrom({ start: { sequence: 4, offset: 0, learnedThroughMs: 0 } });
+  chunks([3, 3]).forEach((chunk, offset) => batches.add(0, chunk, offset));
   const [batch] = batchesOf(batches);
   assert.deepEqual(rowsOf(batch), [4, 5]);
   assert.equal(batch.sequence, 6);
@@ -193,13 +198,13 @@ function otherSchema(rows: number, firstRow: number): ExampleChunk {
 }
 
 Deno.test("chunks of another schema are skipped anywhere in the log, and rows keep their numbers", () => {
-  const batches = new ChunkBatches(SHAPE);
-  assert.equal(batches.add(otherSchema(3, 0), 0), false);
+  const batches = batchesFrom();
+  assert.equal(batches.add(0, otherSchema(3, 0), 0), false);
   assert.equal(batches.take(), undefined);
-  assert.deepEqual(batches.progress, { sequence: 3, offset: 1, learnedThroughMs: 50 });
-  assert.equal(batches.add(chunks([2], 3)[0], 1), true);
-  assert.equal(batches.add(otherSchema(4, 5), 2), false);
-  assert.equal(batches.add(chunks([1], 9)[0], 3), true);
+  assert.deepEqual(batches.progressOf(0), { sequence: 3, offset: 1, learnedThroughMs: 50 });
+  assert.equal(batches.add(0, chunks([2], 3)[0], 1), true);
+  assert.equal(batches.add(0, otherSchema(4, 5), 2), false);
+  assert.equal(batches.add(0, chunks([1], 9)[0], 3), true);
   const [first, second] = batchesOf(batches);
   assert.deepEqual([rowsOf(first), first.sequence, first.after.sequence], [[3, 4], 5, 9]);
   assert.deepEqual([rowsOf(second), second.sequence], [[9], 10]);
@@ -209,23 +214,23 @@ Deno.test("a damaged chunk is refused, not skipped", () => {
   const chunk = otherSchema(3, 0);
   for (const name of ["ids", "listOffsets", "dense", "labels", "servedScores"] as const) {
     const cut = { ...chunk, [name]: chunk[name].subarray(0, -4) };
-    assert.throws(() => new ChunkBatches(SHAPE).add(cut, 0), RangeError, name);
+    assert.throws(() => batchesFrom().add(0, cut, 0), RangeError, name);
   }
   const [own] = chunks([2]);
   assert.throws(
-    () => new ChunkBatches(SHAPE).add({ ...own, dense: own.dense.subarray(1) }, 7),
+    () => batchesFrom().add(0, { ...own, dense: own.dense.subarray(1) }, 7),
     /offset 7: dense has 7 bytes and 2 rows .* need 8; the record is damaged/,
   );
   assert.throws(
-    () => new ChunkBatches(SHAPE).add({ ...own, ids: own.ids.subarray(8) }, 2),
+    () => batchesFrom().add(0, { ...own, ids: own.ids.subarray(8) }, 2),
     /offset 2: its lists do not end at its last id .* the record is damaged/,
   );
 });
 
 Deno.test("a gap in the log is refused with the number of missing rows", () => {
-  const batches = new ChunkBatches(SHAPE);
-  batches.add(chunks([2])[0], 0);
-  assert.throws(() => batches.add(chunks([1], 5)[0], 1), /lost 3 rows/);
+  const batches = batchesFrom();
+  batches.add(0, chunks([2])[0], 0);
+  assert.throws(() => batches.add(0, chunks([1], 5)[0], 1), /lost 3 rows/);
 });
 
 Deno.test("the columns of a chunk may be unaligned", () => {
@@ -237,10 +242,34 @@ Deno.test("the columns of a chunk may be unaligned", () => {
     ) => [name, value instanceof Uint8Array ? moved(value) : value]),
   ) as unknown as ExampleChunk;
   const taken = [chunk, decodeExamples(encodeExamples(chunk)), odd].map((each) => {
-    const batches = new ChunkBatches(SHAPE);
-    batches.add(each, 0);
+    const batches = batchesFrom();
+    batches.add(0, each, 0);
     return batches.take();
   });
   assert.deepEqual(taken[1], taken[0]);
   assert.deepEqual(taken[2], taken[0]);
+});
+
+Deno.test("a batch takes the progress of other partitions along, past chunks without rows", () => {
+  const batches = new ChunkBatches(SHAPE, [{ partition: 0 }, { partition: 3 }]);
+  const empty = chunks([0])[0];
+  batches.add(3, empty, 0); // before any batch waits
+  batches.add(0, chunks([8])[0], 0);
+  batches.add(3, empty, 1);
+  const [batch] = batchesOf(batches);
+  assert.deepEqual([batch.partition, batch.after.offset, batch.endsFlight], [0, 1, true]);
+  assert.deepEqual([...batch.passed].map(([each, { offset }]) => [each, offset]), [[3, 2]]);
+  assert.deepEqual(
+    [...batches.progress].map(([each, { offset }]) => [each, offset]),
+    [[0, 1], [3, 2]],
+  );
+});
+
+Deno.test("rows are numbered in their partition, and marks split its chunks alone", () => {
+  const batches = new ChunkBatches(SHAPE, [{ partition: 0, marks: [2] }, { partition: 1 }]);
+  batches.add(0, chunks([4])[0], 0);
+  batches.add(1, chunks([4])[0], 0);
+  batches.add(0, chunks([3], 4)[0], 1);
+  const taken = batchesOf(batches).map(({ partition, sequence }) => [partition, sequence]);
+  assert.deepEqual(taken, [[0, 2], [0, 4], [1, 4], [0, 7]]);
 });

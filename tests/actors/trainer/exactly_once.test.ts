@@ -53,7 +53,7 @@ class AppliedCounts {
 
 async function occurrences(loop: Loop): Promise<Map<bigint, number>> {
   const counted = new Map<bigint, number>();
-  for (const partition of loop.trainers.keys()) {
+  for (let partition = 0; partition < loop.exampleLog.partitions; partition++) {
     for (const { ids } of await loop.examples(partition)) {
       for (const id of new BigUint64Array(ids.slice().buffer)) {
         counted.set(id, (counted.get(id) ?? 0) + 1);
@@ -71,13 +71,14 @@ async function visit(loop: Loop, i: number): Promise<void> {
 
 async function runWithFaults(
   fault: (world: { loop: Loop; applied: AppliedCounts; failStep(): void }, i: number) => void,
-  { pipelined = false, trainers = 1 } = {},
+  { pipelined = false, trainers = 1, partitions = 0 } = {},
 ): Promise<{ loop: Loop; applied: AppliedCounts }> {
   const applied = new AppliedCounts();
   let failing = false;
   const loop = await Loop.start({
     shards: 3,
     trainers,
+    partitions: partitions || trainers,
     joiner: { lingerMs: 10 },
     trainer: { batchRows: 8, shardBudgetMs: 100, shardAttemptsMax: 2, pipelined },
     interference: {
@@ -162,3 +163,23 @@ Deno.test("two trainers learn every example of one stream once, although one cra
   assert.ok(applied.refused > 0, "the restarted trainer sends gradients that were applied before");
   await loop.stop();
 });
+
+for (const pipelined of [false, true]) {
+  const how = pipelined ? "with pipelining" : "without pipelining";
+  Deno.test(`a trainer of four partitions learns every example once, although it crashes and a shard's gradients are lost, ${how}`, async () => {
+    const { loop, applied } = await runWithFaults(({ applied, failStep }, i) => {
+      if (i % 20 === 13) failStep();
+      applied.losesGradients = i >= 30 && i < 40 ? "embedding_shard/0" : undefined;
+    }, { partitions: 4, pipelined });
+    for (const partition of [0, 1, 2, 3]) {
+      const chunks = await loop.examples(partition);
+      assert.ok(chunks.some(({ rows }) => rows > 0), `partition ${partition} has examples`);
+    }
+    assert.deepEqual(applied.counts, await occurrences(loop));
+    assert.ok(
+      applied.refused > 0,
+      "the restarted trainer sends gradients that were applied before",
+    );
+    await loop.stop();
+  });
+}

@@ -9,7 +9,9 @@ import { VirtualClock } from "../../../mesh/simulation/virtual_clock.ts";
 import { listQuarantines, readQuarantine } from "../../../records/quarantine.ts";
 
 const source = "trainer/0";
-const stretch = (from: number) => ({ from, to: from + 5, reason: "exploded", version: 1 });
+const partitions = [0];
+const stretch = (from: number, partition = 0) =>
+  new Map([[partition, { from, to: from + 5, reason: "exploded", version: 1 }]]);
 const clock = new VirtualClock({ startMs: 1_000 });
 
 const starts = async (blobs: MemoryBlobStore) =>
@@ -17,50 +19,50 @@ const starts = async (blobs: MemoryBlobStore) =>
 
 Deno.test("a trainer of a later tenure goes on with the quarantine, and a paused one changes it no more", async () => {
   const blobs = new MemoryBlobStore();
-  const paused = await Refusals.open(blobs, clock, { source, tenure: 3 });
+  const paused = await Refusals.open(blobs, clock, { partitions, tenure: 3 });
   await paused.skip(stretch(10));
-  const present = await Refusals.open(blobs, clock, { source, tenure: 12 });
-  assert.deepEqual(present.skipped.map(({ from }) => from), [10]);
+  const present = await Refusals.open(blobs, clock, { partitions, tenure: 12 });
+  assert.deepEqual(present.skippedOf(0).map(({ from }) => from), [10]);
   await paused.skip(stretch(20));
   assert.deepEqual(await starts(blobs), [10]);
   await present.skip(stretch(30));
   await paused.skip(stretch(40));
   assert.deepEqual(await starts(blobs), [10, 30]);
-  const restarted = await Refusals.open(blobs, clock, { source, tenure: 12 });
-  assert.deepEqual(restarted.skipped.map(({ from }) => from), [10, 30]);
+  const restarted = await Refusals.open(blobs, clock, { partitions, tenure: 12 });
+  assert.deepEqual(restarted.skippedOf(0).map(({ from }) => from), [10, 30]);
   assert.deepEqual(await listQuarantines(blobs), ["trainer-0"]);
-  const next = await Refusals.open(blobs, clock, { source, tenure: 13 });
-  assert.deepEqual(next.skipped.map(({ from }) => from), [10, 30]);
+  const next = await Refusals.open(blobs, clock, { partitions, tenure: 13 });
+  assert.deepEqual(next.skippedOf(0).map(({ from }) => from), [10, 30]);
   assert.deepEqual(await blobs.list("quarantine/"), ["quarantine/trainer-0@13.json"]);
 });
 
 Deno.test("a successor without refused rows is not changed by a paused trainer either", async () => {
   const blobs = new MemoryBlobStore();
-  const paused = await Refusals.open(blobs, clock, { source, tenure: 1 });
-  await Refusals.open(blobs, clock, { source, tenure: 2 });
+  const paused = await Refusals.open(blobs, clock, { partitions, tenure: 1 });
+  await Refusals.open(blobs, clock, { partitions, tenure: 2 });
   await paused.skip(stretch(10));
-  const restarted = await Refusals.open(blobs, clock, { source, tenure: 2 });
-  assert.deepEqual(restarted.skipped, []);
+  const restarted = await Refusals.open(blobs, clock, { partitions, tenure: 2 });
+  assert.deepEqual(restarted.skippedOf(0), []);
 });
 
 Deno.test("one process goes on with the quarantine of the mesh before, and a mesh with that of one process", async () => {
   const blobs = new MemoryBlobStore();
-  const alone = await Refusals.open(blobs, clock, { source });
+  const alone = await Refusals.open(blobs, clock, { partitions });
   await alone.skip(stretch(10));
   assert.deepEqual(await blobs.list("quarantine/"), ["quarantine/trainer-0.json"]);
-  await (await Refusals.open(blobs, clock, { source, tenure: 1 })).skip(stretch(20));
-  const again = await Refusals.open(blobs, clock, { source });
+  await (await Refusals.open(blobs, clock, { partitions, tenure: 1 })).skip(stretch(20));
+  const again = await Refusals.open(blobs, clock, { partitions });
   await again.skip(stretch(30));
   assert.deepEqual(await starts(blobs), [10, 20, 30]);
-  const mesh = await Refusals.open(blobs, clock, { source, tenure: 2 });
-  assert.deepEqual(mesh.skipped.map(({ from }) => from), [10, 20, 30]);
+  const mesh = await Refusals.open(blobs, clock, { partitions, tenure: 2 });
+  assert.deepEqual(mesh.skippedOf(0).map(({ from }) => from), [10, 20, 30]);
 });
 
 Deno.test("the quarantines of trainers whose names begin alike are apart", async () => {
   const blobs = new MemoryBlobStore();
-  await (await Refusals.open(blobs, clock, { source: "trainer/1", tenure: 1 })).skip(stretch(1));
-  await (await Refusals.open(blobs, clock, { source: "trainer/11", tenure: 2 })).skip(stretch(2));
-  const first = await Refusals.open(blobs, clock, { source: "trainer/1", tenure: 3 });
-  assert.deepEqual(first.skipped.map(({ from }) => from), [1]);
+  await (await Refusals.open(blobs, clock, { partitions: [1], tenure: 1 })).skip(stretch(1, 1));
+  await (await Refusals.open(blobs, clock, { partitions: [11], tenure: 2 })).skip(stretch(2, 11));
+  const first = await Refusals.open(blobs, clock, { partitions: [1], tenure: 3 });
+  assert.deepEqual(first.skippedOf(1).map(({ from }) => from), [1]);
   assert.deepEqual(await listQuarantines(blobs), ["trainer-11", "trainer-1"]);
 });

@@ -5,6 +5,8 @@ import type { ActorRef } from "../../../mesh/runtime/actor.ts";
 import { TelemetryRecorder } from "../../../mesh/simulation/telemetry_recorder.ts";
 import { VirtualClock } from "../../../mesh/simulation/virtual_clock.ts";
 
+const GRADIENTS = { gradients: Float32Array.of(1), partition: 0, sequence: 16, atMs: 0 };
+
 const context = {
   clock: new VirtualClock(),
   telemetry: new TelemetryRecorder(),
@@ -20,13 +22,13 @@ Deno.test("gradients sent while a restart is noticed still name the incarnation 
   };
   const ref = { ask } as unknown as ActorRef<EmbeddingShardMessage>;
   const client = new ShardClient([ref], {
-    source: "trainer",
+    partitions: [0],
     widths: [1],
     context,
     budgetMs: 100,
     attemptsMax: 2,
   });
-  assert.deepEqual(await client.open(), [8]);
+  assert.deepEqual(await client.open(), new Map([[0, [8]]]));
   await client.check();
   shard.incarnation = "second";
   await assert.rejects(client.check(), { name: "ShardRestartedError" });
@@ -35,7 +37,7 @@ Deno.test("gradients sent while a restart is noticed still name the incarnation 
     groupStarts: Uint32Array.of(0, 1),
     counts: Uint32Array.of(1),
   };
-  await client.applyGradients(grouped, { gradients: Float32Array.of(1), sequence: 16, atMs: 0 });
+  await client.applyGradients(grouped, GRADIENTS);
   assert.deepEqual(shard.gradientsFor, ["first"]);
 });
 
@@ -57,7 +59,7 @@ Deno.test("gradients travel in the memory of looked-up rows, and a retry sends t
   };
   const ref = { ask } as unknown as ActorRef<EmbeddingShardMessage>;
   const client = new ShardClient([ref], {
-    source: "trainer",
+    partitions: [0],
     widths: [2],
     context,
     budgetMs: 100,
@@ -71,6 +73,6 @@ Deno.test("gradients travel in the memory of looked-up rows, and a retry sends t
   await client.open();
   client.giveBack(await client.lookup(grouped));
   const gradients = Float32Array.of(1, 2, 3, 4);
-  await client.applyGradients(grouped, { gradients, sequence: 16, atMs: 0 });
+  await client.applyGradients(grouped, { ...GRADIENTS, gradients });
   assert.deepEqual(received.map((each) => [...each]), [[1, 2, 3, 4], [1, 2, 3, 4]]);
 });

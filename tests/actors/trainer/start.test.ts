@@ -23,8 +23,10 @@ const LAYOUT = {
   classByColumn: [0],
 };
 const TRAINER: TrainerOptions = {
-  source: "trainer/0",
-  partition: 0,
+  trainer: 0,
+  name: "trainer/0",
+  partitions: [0],
+  joiners: ["joiner/0"],
   batchRows: 8,
   pipelined: false,
   chunksPerRead: 8,

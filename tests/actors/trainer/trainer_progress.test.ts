@@ -2,11 +2,13 @@ import assert from "node:assert/strict";
 import type { LearnedBatch } from "../../../actors/trainer/batch_pipeline.ts";
 import { TrainerProgress } from "../../../actors/trainer/trainer_progress.ts";
 
+const CUT = new Map([[0, { sequence: 10, offset: 5, learnedThroughMs: 1 }]]);
+
 /** A learned batch of two rows that ends at a sequence. */
 function learned(sequence: number): LearnedBatch {
   const after = { sequence, offset: sequence, learnedThroughMs: sequence };
   return {
-    batch: { features: { rows: 2 }, sequence, after },
+    batch: { partition: 0, features: { rows: 2 }, sequence, after, passed: new Map() },
     loss: 1 / sequence,
     tookMs: 1,
   } as unknown as LearnedBatch;
@@ -14,7 +16,7 @@ function learned(sequence: number): LearnedBatch {
 
 function progressWithRows() {
   const counted: number[] = [];
-  const progress = new TrainerProgress({
+  const progress = new TrainerProgress([0], {
     batchLearned: ({ rows }) => void counted.push(rows),
     learnedUpTo: () => {},
   });
@@ -23,17 +25,17 @@ function progressWithRows() {
 
 Deno.test("a batch that a shard had applied before the start is not counted in the metrics", () => {
   const { progress, counted } = progressWithRows();
-  progress.start({ sequence: 10, offset: 5, learnedThroughMs: 1 }, [12, 14]);
+  progress.start(CUT, new Map([[0, [12, 14]]]));
   for (const sequence of [12, 14, 16]) progress.learned(learned(sequence));
   assert.deepEqual(counted, [0, 0, 2]);
   assert.deepEqual([progress.steps, progress.examples, progress.loss], [3, 6, 1 / 16]);
-  assert.equal(progress.now.sequence, 16);
+  assert.equal(progress.of(0).sequence, 16);
 });
 
 Deno.test("progress that goes back, and a row that is learned twice, break an invariant", () => {
   const { progress } = progressWithRows();
-  progress.start({ sequence: 10, offset: 5, learnedThroughMs: 1 }, [10]);
-  const back = { sequence: 11, offset: 4, learnedThroughMs: 1 };
+  progress.start(CUT, new Map([[0, [10]]]));
+  const back = new Map([[0, { sequence: 11, offset: 4, learnedThroughMs: 1 }]]);
   assert.throws(() => progress.advance(back), /a trainer reads its log forwards/);
   assert.throws(() => progress.learned(learned(11)), /each row is learned once/);
   assert.equal(progress.steps, 0);
@@ -41,6 +43,6 @@ Deno.test("progress that goes back, and a row that is learned twice, break an in
 
 Deno.test("without a snapshot the progress begins at the log's beginning", () => {
   const { progress } = progressWithRows();
-  progress.start(undefined, [0, 0]);
-  assert.deepEqual(progress.now, { sequence: 0, offset: 0, learnedThroughMs: 0 });
+  progress.start(new Map(), new Map([[0, [0, 0]]]));
+  assert.deepEqual(progress.of(0), { sequence: 0, offset: 0, learnedThroughMs: 0 });
 });

@@ -4,7 +4,7 @@ import { createModel } from "../../../kernels/dense/models/create_model.ts";
 import { loadConfiguration } from "../../../cli/load_configuration.ts";
 import { openTrainingSession } from "../../../server/machine/dense_sessions.ts";
 import { NO_JUDGEMENT } from "../../../records/trainer_state.ts";
-import { writeTrainerPart } from "../../../actors/trainer/snapshot_cut.ts";
+import { writeTrainerParts } from "../../../actors/trainer/snapshot_cut.ts";
 import { FORMAT, manifestName, type SnapshotManifest } from "../../../records/snapshot_manifest.ts";
 import { BatchKernel } from "../../../kernels/embedding/batch_kernel.ts";
 import { onnxRuntime } from "../../../kernels/dense/sessions/onnx_runtime.ts";
@@ -41,12 +41,13 @@ async function writeSnapshot(dataFolder: string): Promise<Float32Array> {
   const name = "snapshots/000000000000007";
   const cut = { source: "trainer/0", partition: 0, sequence: 3, offset: 1, learnedThroughMs: 7 };
   const state = { model: await session.checkpoint(), judgement: NO_JUDGEMENT };
-  const part = await writeTrainerPart(blobs, name, BatchKernel.create(), cut, state);
+  const blob = { blobs, kernel: BatchKernel.create(), name: `${name}/trainer/0` };
+  const trainers = await writeTrainerParts(blob, [cut], state);
   const manifest: SnapshotManifest = {
     format: FORMAT,
     name,
     atMs: 7,
-    trainers: [part],
+    trainers,
     shards: [],
   };
   await blobs.put(manifestName(name), new TextEncoder().encode(JSON.stringify(manifest)));

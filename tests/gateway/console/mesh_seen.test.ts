@@ -41,6 +41,7 @@ function view(
       shards: 2,
       eventPartitions: 0,
       examplePartitions: 0,
+      trainers: 0,
       schema: "s",
       sharding: 0,
     },

@@ -165,14 +165,14 @@ Deno.test("a partition that waits for shards stays, and one that its host cannot
   const at = (nowMs: number, shard: Placement) =>
     placesOf(controller.observe(meshView({
       nowMs,
-      placements: { "shard/0": shard, "examples/0": restoring("a", 2) },
+      placements: { "shard/0": shard, "trainer/0": restoring("a", 2) },
     })));
   const elsewhere = restoring("b", 7);
   assert.deepEqual(at(0, elsewhere), {});
   assert.deepEqual(at(900, elsewhere), {});
   assert.deepEqual(at(5_000, active("b")), {});
   assert.deepEqual(at(5_999, active("b")), {});
-  assert.deepEqual(at(6_000, active("b")), { "examples/0": "(b)" });
+  assert.deepEqual(at(6_000, active("b")), { "trainer/0": "(b)" });
 });
 
 Deno.test("a drained host gives its shards away a few at a time", () => {

@@ -118,7 +118,7 @@ export class HostProcess extends Process {
       for (let steps = 0; steps < 3 && this.#step(mesh, shard); steps++);
       this.#reportFrozen(shard, this.#duties.get(`shard/${shard}`));
     }
-    for (const key of ["events/0", "events/1", "examples/0", "examples/1"] as const) {
+    for (const key of ["events/0", "events/1", "trainer/0", "trainer/1"] as const) {
       const duty = this.#duties.get(key);
       if (duty?.kind !== "restore") continue;
       const next = { state: "active", owner: this.run } as const;

@@ -30,7 +30,7 @@ Deno.test("a change that has not begun waits for a snapshot, or is cancelled", (
 
 Deno.test("training stands still until every shard and every trainer is there", () => {
   const none: Placement = { state: "unassigned", epoch: 2 };
-  const placements = { "shard/0": restoring, "shard/1": none, "examples/0": restoring };
+  const placements = { "shard/0": restoring, "shard/1": none, "trainer/0": restoring };
   assert.deepEqual(reshardStep(meshView({ reshard: reshard("begun"), sharding: 1, placements })), {
     kind: "restoring",
     shards: 2,
@@ -39,7 +39,7 @@ Deno.test("training stands still until every shard and every trainer is there", 
 });
 
 Deno.test("a change is done when every serving host has told that it serves the new shards", () => {
-  const placements = { "shard/0": active, "examples/0": active };
+  const placements = { "shard/0": active, "trainer/0": active };
   const at = (...hosts: ReturnType<typeof serving>[]) =>
     reshardStep(meshView({ reshard: reshard("begun"), sharding: 1, placements, hosts }));
   const step = at(serving("e1", 1), serving("e2", 0), serving("e3"));

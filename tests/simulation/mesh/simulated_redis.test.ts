@@ -143,7 +143,13 @@ Deno.test("records that went back are noticed until an operator accepts the loss
   const server = new Server();
   const { clock, redis } = server;
   const mesh = server.mesh();
-  const settings = { shards: 1, eventPartitions: 0, examplePartitions: 0, schema: "s" };
+  const settings = {
+    shards: 1,
+    eventPartitions: 0,
+    examplePartitions: 0,
+    trainers: 0,
+    schema: "s",
+  };
   await clock.settle(mesh.open(settings));
   const host = {
     host: "a",

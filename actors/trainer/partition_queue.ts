@@ -1,0 +1,121 @@
+/**
+ * The chunks of one partition of the example log that a trainer has read and not taken yet.
+ */
+import type { EventLog } from "../../mesh/ports/event_log.ts";
+import { decodeExamples, type ExampleChunk } from "../../records/example_chunk.ts";
+import type { Progress } from "./example_batch.ts";
+import { invariant } from "../../structures/invariant.ts";
+
+/** A chunk as it was read. */
+export interface ReadChunk {
+  readonly offset: number;
+  readonly chunk: ExampleChunk;
+}
+
+/** A position before which nothing of a partition is left to learn. */
+export type SettledPosition = Pick<Progress, "offset" | "learnedThroughMs">;
+
+export class PartitionQueue {
+  readonly partition: number;
+  readonly #log: EventLog;
+  readonly #chunks: ReadChunk[] = [];
+  #nextOffset: number;
+  /** Order of the newest chunk that was read; -Infinity before the first. */
+  #orderedAtMs = -Infinity;
+  /** Whether the log may have chunks from `#nextOffset` on. */
+  #mayHaveMore = true;
+  /** The furthest position that was told. */
+  #settled: SettledPosition = { offset: 0, learnedThroughMs: 0 };
+
+  constructor(log: EventLog, partition: number, offset: number) {
+    this.#log = log;
+    this.partition = partition;
+    this.#nextOffset = offset;
+  }
+
+  /** The next chunk, which stays the next one. */
+  get head(): ReadChunk | undefined {
+    return this.#chunks[0];
+  }
+
+  /** Number of chunks that wait. */
+  get size(): number {
+    return this.#chunks.length;
+  }
+
+  /** All chunks before this offset were read. */
+  get nextOffset(): number {
+    return this.#nextOffset;
+  }
+
+  /** Whether a read may give chunks. */
+  get mayHaveMore(): boolean {
+    return this.#mayHaveMore;
+  }
+
+  /** Whether some chunk waits that has rows or erasures. */
+  get hasRows(): boolean {
+    return this.#chunks.some(({ chunk }) => hasRows(chunk));
+  }
+
+  /** Chunks that come later have an order above this one, ms. */
+  get orderedAtMs(): number {
+    return this.#orderedAtMs;
+  }
+
+  /** Notes that chunks were appended. */
+  appended(): void {
+    this.#mayHaveMore = true;
+  }
+
+  /** Reads the next chunks, up to `chunksMax`. */
+  async read(chunksMax: number): Promise<void> {
+    this.#mayHaveMore = false; // an append meanwhile may be missed by this read
+    const records = await this.#log.read(this.partition, this.#nextOffset, chunksMax)
+      .catch((error) => {
+        this.#mayHaveMore = true;
+        throw error;
+      });
+    for (const { offset, bytes } of records) {
+      invariant(offset >= this.#nextOffset, "records of the example log ascend");
+      this.#nextOffset = offset + 1;
+      const chunk = decodeExamples(bytes);
+      this.#chunks.push({ offset, chunk });
+      this.#orderedAtMs = Math.max(this.#orderedAtMs, orderOf(chunk));
+    }
+    if (records.length === chunksMax) this.#mayHaveMore = true;
+  }
+
+  /** Takes the next chunk; one waits. */
+  take(): ReadChunk | undefined {
+    return this.#chunks.shift();
+  }
+
+  /**
+   * How far the partition is learned, which does not go back. Where all taken chunks are learned,
+   * it is also behind the next chunks that have neither rows nor erasures.
+   *
+   * @param progress All taken chunks before it are learned.
+   * @param areAllLearned Whether no taken chunk is being learned.
+   */
+  settled({ offset, learnedThroughMs }: Progress, areAllLearned: boolean): SettledPosition {
+    let { offset: settled, learnedThroughMs: markMs } = this.#settled;
+    settled = Math.max(settled, offset);
+    markMs = Math.max(markMs, learnedThroughMs);
+    for (const { offset, chunk } of areAllLearned ? this.#chunks : []) {
+      if (hasRows(chunk)) break;
+      settled = Math.max(settled, offset + 1);
+      markMs = Math.max(markMs, chunk.acceptedAtMs);
+    }
+    return this.#settled = { offset: settled, learnedThroughMs: markMs };
+  }
+}
+
+/** The order of a chunk among those of all partitions, ms. */
+export function orderOf({ orderedAtMs = 0 }: ExampleChunk): number {
+  return orderedAtMs;
+}
+
+function hasRows({ rows, forget }: ExampleChunk): boolean {
+  return rows > 0 || forget !== undefined;
+}
