@@ -41,6 +41,8 @@ export interface PlacedShardsOptions {
   readonly pauses: Pauses;
   /** This host is to own a shard whose rows it does not have: the process must stop. */
   readonly onRejoin: (error: Error) => void;
+  /** A copy is verified, while its owner stands still: the store is to be told at once. */
+  readonly onVerified: () => void;
 }
 
 const COPY_ROWS_MAX = 4_096;
@@ -48,6 +50,9 @@ const COPY_ROWS_MAX = 4_096;
 const BEHIND_ROWS_MAX = 2_048;
 /** Time between two looks at the progress of a copy, ms. */
 const FOLLOW_MS = 20;
+/** Time between two looks of an owner at whether it is frozen, in a row of so many, ms. */
+const FREEZE_LOOK_MS = 5;
+const FREEZE_LOOKS = 4;
 /** Time after which a verified copy is void if its owner does not say that it is frozen, ms. */
 const UNCONFIRMED_MS = 3_000;
 /** Pause before a copy that failed begins anew: twice as long after each failure in a row, ms. */
@@ -261,10 +266,23 @@ export class PlacedShards {
     if (rows === undefined || rows.epoch !== duty.placement.epoch) return;
     // Before the copy begins, and after a crash, too: an aborted move is then ended in any case.
     rows.givesTo = duty.target;
-    const giving = await this.#shard(shard, rows).ask({ kind: "getGiving" }, BUDGET);
+    const giving = await this.#givingOnceFrozen(shard, rows);
     const { placement } = duty;
     if (!giving?.isFrozen || placement.state !== "moving" || placement.phase !== "filling") return;
     await this.#report(shard, placement, { ...placement, phase: "frozen" });
+  }
+
+  /**
+   * Reads how far the owner's part in a copy is, again for a moment until it is frozen: a frozen
+   * owner stands still until the store knows, and reads of the shard cost less than looks at the
+   * store.
+   */
+  async #givingOnceFrozen(shard: number, rows: Rows) {
+    for (let look = 1;; look++) {
+      const giving = await this.#shard(shard, rows).ask({ kind: "getGiving" }, BUDGET);
+      if (giving === undefined || giving.isFrozen || look === FREEZE_LOOKS) return giving;
+      await this.#pauses.pause(FREEZE_LOOK_MS);
+    }
   }
 
   /**
@@ -328,6 +346,7 @@ export class PlacedShards {
         await actor.ask({ kind: "verifyCopy" }, { budgetMs: 4 * BUDGET.budgetMs });
         copy.verifiedAtMs = mesh.home.clock.monotonicMs();
         this.#failed.delete(shard);
+        this.#options.onVerified();
         return;
       }
       await this.#pauses.pause(FOLLOW_MS);

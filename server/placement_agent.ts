@@ -94,6 +94,8 @@ export class PlacementAgent {
   #isLeased = true;
   /** The version of the mesh at the last look, and when it was first seen, monotonic ms. */
   #changed = { version: -1, atMs: 0 };
+  /** Resolved where the host has to look at its duties at once. */
+  #lookAgain = Promise.withResolvers<void>();
   #stopped = false;
   #loops: Promise<void>[] = [];
 
@@ -112,6 +114,7 @@ export class PlacementAgent {
       nodeOf: (shard) => nodeOf(host, `shard/${shard}`),
       pauses,
       onRejoin: (error) => this.#leaveFor(error),
+      onVerified: () => this.#lookAgain.resolve(),
     });
     this.#partitions = new PlacedPartitions({ mesh, coordination, run, actorOf });
     const { clock, telemetry } = mesh.home;
@@ -162,13 +165,18 @@ export class PlacementAgent {
         seen = await coordination.watch(seen, this.#controllerLookMs(round));
       }),
       this.#loop("placing shards and partitions", async () => {
+        this.#lookAgain = Promise.withResolvers();
         const view = await coordination.read();
         sharding.follow(view);
         this.#resharding?.follow(view);
         await this.#placeOwners(view);
         this.#partitions.fulfil(view);
         const moves = this.#shards.fulfil(view);
-        await coordination.watch(view.revision, moves ? LOOK_MOVING_MS : this.#lookMs(view));
+        const changed = coordination.watch(
+          view.revision,
+          moves ? LOOK_MOVING_MS : this.#lookMs(view),
+        );
+        await Promise.race([changed, this.#lookAgain.promise]);
       }),
     ];
   }
