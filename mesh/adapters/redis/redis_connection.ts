@@ -339,13 +339,16 @@ export class RedisConnection {
    */
   #watchUntil(deadlineMs: number): void {
     clearTimeout(this.#watch);
-    const leftMs = Math.max(LOOK_SHARE * this.#deadlineMs, deadlineMs - performance.now());
-    this.#watchDueMs = performance.now() + leftMs;
+    const pauseMs = LOOK_SHARE * this.#deadlineMs;
+    const leftMs = Math.max(pauseMs, deadlineMs - performance.now());
+    const dueMs = this.#watchDueMs = performance.now() + leftMs;
     this.#watch = setTimeout(() => {
       this.#watchDueMs = Infinity;
       const oldest = this.#deadlines[0];
       if (oldest === undefined) return;
-      if (performance.now() < oldest) return this.#watchUntil(oldest);
+      // A process that stood still reads the answers that came meanwhile before it judges.
+      const isLate = performance.now() - dueMs > pauseMs;
+      if (isLate || performance.now() < oldest) return this.#watchUntil(oldest);
       this.#drop(new Error(`no answer within ${this.#deadlineMs} ms`));
     }, leftMs);
     Deno.unrefTimer(Number(this.#watch));

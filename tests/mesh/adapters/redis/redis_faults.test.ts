@@ -185,6 +185,16 @@ withPrograms((program: ServerProgram) => {
     assert.equal(await commands.send(["PING"]), "PONG");
   });
 
+  test("a process that stood still reads the answers that came meanwhile", async (world) => {
+    const { commands } = await world.open({ deadlineMs: 400 });
+    const answer = commands.send(["PING"]);
+    await new Promise((resolve) => setTimeout(resolve, 1)); // it is sent
+    const untilMs = performance.now() + 1_000;
+    while (performance.now() < untilMs) { /* no event is handled */ }
+    assert.equal(await answer, "PONG");
+    assert.equal(commands.isReady, true);
+  });
+
   test("a log restored from an old copy is refused, also when others have filled it again", async (world) => {
     const first = await world.log(await world.open());
     for (let i = 0; i < 10; i++) await first.append(0, [text(`${i}`)]);
