@@ -107,6 +107,8 @@ export class RedisConnection {
   #watch: ReturnType<typeof setTimeout> | undefined;
   /** When {@link #watch} looks, on the monotonic clock, ms. */
   #watchDueMs = Infinity;
+  /** Deadline that had passed at the last look. */
+  #overdueMs = NaN;
   #attempt = 0;
   #downSinceMs = performance.now();
   #closed = false;
@@ -348,7 +350,9 @@ export class RedisConnection {
       if (oldest === undefined) return;
       // A process that stood still reads the answers that came meanwhile before it judges.
       const isLate = performance.now() - dueMs > pauseMs;
-      if (isLate || performance.now() < oldest) return this.#watchUntil(oldest);
+      const isFirstLook = this.#overdueMs !== oldest;
+      if (performance.now() >= oldest) this.#overdueMs = oldest;
+      if (isLate || isFirstLook) return this.#watchUntil(oldest);
       this.#drop(new Error(`no answer within ${this.#deadlineMs} ms`));
     }, leftMs);
     Deno.unrefTimer(Number(this.#watch));

@@ -187,11 +187,13 @@ withPrograms((program: ServerProgram) => {
 
   test("a process that stood still reads the answers that came meanwhile", async (world) => {
     const { commands } = await world.open({ deadlineMs: 400 });
-    const answer = commands.send(["PING"]);
-    await new Promise((resolve) => setTimeout(resolve, 1)); // it is sent
-    const untilMs = performance.now() + 1_000;
-    while (performance.now() < untilMs) { /* no event is handled */ }
-    assert.equal(await answer, "PONG");
+    for (const stillMs of [410, 1_000]) {
+      const answer = commands.send(["PING"]);
+      await new Promise((resolve) => setTimeout(resolve, 1)); // it is sent
+      const untilMs = performance.now() + stillMs;
+      while (performance.now() < untilMs) { /* no event is handled */ }
+      assert.equal(await answer, "PONG");
+    }
     assert.equal(commands.isReady, true);
   });
 
