@@ -139,13 +139,9 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
     for (const message of loading.takeWaiting()) await this.receive(message);
   }
 
-  /** Whether a message is not handled now: before all rows are loaded, or while frozen. */
-  #waits(message: EmbeddingShardMessage): boolean {
-    return this.#loading?.keeps(message) === true || this.#moves.keeps(message);
-  }
-
   receive(message: EmbeddingShardMessage): void | Promise<void> {
-    if (this.#waits(message)) return;
+    // Before all rows are loaded, and while it is frozen.
+    if (this.#loading?.keeps(message) === true || this.#moves.keeps(message)) return;
     switch (message.kind) {
       case "lookup":
         return this.#lookup(message);
@@ -256,9 +252,8 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
   }
 
   #goBack(message: GoBack): void {
-    if (message.opening.incarnation !== this.#incarnation) {
-      return this.#context.reply(message, undefined);
-    }
+    const isOther = message.opening.incarnation !== this.#incarnation;
+    if (isOther) return this.#context.reply(message, undefined);
     throw new Error("a trainer gave up the updates since the newest snapshot");
   }
 

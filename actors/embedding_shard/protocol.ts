@@ -95,10 +95,7 @@ export interface ListIds extends
 export interface SourceOpening {
   /** Incarnation of the shard. */
   readonly incarnation: string;
-  /**
-   * Number of the opening within this incarnation; ascending. Openings of a later tenure of the
-   * source have higher numbers.
-   */
+  /** Number of the opening within this incarnation; ascending, also over the source's tenures. */
   readonly epoch: number;
 }
 

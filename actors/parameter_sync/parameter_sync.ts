@@ -15,7 +15,6 @@
  * part that starts asks for a round.
  */
 import type { ActorContext, ActorRef, Behavior } from "../../mesh/runtime/actor.ts";
-import type { Counter, Gauge, Histogram } from "../../mesh/ports/telemetry.ts";
 import type { DenseWeights } from "../../kernels/dense/weights.ts";
 import type { EmbeddingShardMessage } from "../embedding_shard/protocol.ts";
 import type { ScorerMessage } from "../scorer/protocol.ts";
@@ -33,6 +32,7 @@ import type {
   SyncStatus,
 } from "./protocol.ts";
 import { type ShardRound, ShardSync } from "./shard_sync.ts";
+import { SyncFigures } from "./sync_figures.ts";
 import { WeightAveraging } from "./weight_averaging.ts";
 
 /** Longest time between two rounds to all shards and serving hosts, ms. */
@@ -53,12 +53,7 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
   #carried: DenseWeights | undefined;
   /** {@link AcceptanceMarks.changes} when these weights were asked for. */
   #carriedAt = -1;
-  readonly #rowsSent: Counter;
-  readonly #bytesSent: Counter;
-  readonly #gapsFound: Counter;
-  readonly #roundMs: Histogram;
-  readonly #freshness: Histogram;
-  readonly #denseServed: Gauge;
+  readonly #figures: SyncFigures;
   readonly #warnings: LimitedWarnings;
   /** The acceptance mark of each serving host. */
   readonly #learnedThroughMs: number[];
@@ -75,12 +70,6 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
   #servingStarted = false;
   /** Serving hosts whose replicas had all rows in the last round. */
   readonly #whole = new Set<number>();
-  #deltas = 0;
-  #rows = 0;
-  #bytes = 0;
-  #gaps = 0;
-  #roundsComplete = 0;
-  #denseVersion = 0;
 
   constructor(
     context: ActorContext<ParameterSyncMessage>,
@@ -105,26 +94,7 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
     this.#learnedThroughMs = options.scorers.map(() => 0);
     this.#warnings = new LimitedWarnings(context.clock, context.telemetry);
     this.#acceptanceMarks = new AcceptanceMarks(this.#trainers, options.budgetMs, this.#warnings);
-    this.#rowsSent = context.telemetry.counter("cairn_sync_rows_total", {
-      help: "Changed rows carried to serving replicas.",
-    });
-    this.#bytesSent = context.telemetry.counter("cairn_sync_bytes_total", {
-      help: "Bytes of changed rows and tombstones.",
-    });
-    this.#gapsFound = context.telemetry.counter("cairn_sync_gaps_total", {
-      help: "Replicas that had missed a delta and were filled with all rows.",
-    });
-    this.#roundMs = context.telemetry.histogram("cairn_sync_round_ms", {
-      help: "Duration of one round of rows over all shards, ms.",
-      buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 5_000],
-    });
-    this.#freshness = context.telemetry.histogram("cairn_sync_freshness_seconds", {
-      help: "Age of the newest learned event when the scores begin to reflect it, seconds.",
-      buckets: [0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10, 30, 60, 300],
-    });
-    this.#denseServed = context.telemetry.gauge("cairn_sync_dense_version", {
-      help: "Version of the dense weights that the scorers serve.",
-    });
+    this.#figures = new SyncFigures(context.telemetry);
     // Rows last: they publish freshness, which must not precede the first learned dense weights.
     if (this.#averaging !== undefined) context.schedule(0, { kind: "averageDense" });
     context.schedule(0, { kind: "syncDense" });
@@ -168,12 +138,7 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
   #status(): SyncStatus {
     return {
       learnedThroughMs: this.#learnedByAll,
-      deltas: this.#deltas,
-      rows: this.#rows,
-      bytes: this.#bytes,
-      gaps: this.#gaps,
-      denseVersion: this.#denseVersion,
-      roundsComplete: this.#roundsComplete,
+      ...this.#figures.totals,
       sequences: this.#shards.map((shard) => shard.acknowledged?.sequence ?? 0),
     };
   }
@@ -203,8 +168,7 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
     const isSettled = isComplete && this.#knowsScorers &&
       rounds.every(({ deltas, isLoading }) => deltas === 0 && !isLoading);
     if (isSettled) this.#settledAt = changes;
-    this.#roundMs.record(this.#context.clock.monotonicMs() - beganMs);
-    if (isComplete) this.#roundsComplete++;
+    this.#figures.roundEnded(this.#context.clock.monotonicMs() - beganMs, isComplete);
     const incarnations = this.#shards.map(({ incarnation }) => incarnation);
     const isKnown = this.#acceptanceMarks.holdFor(incarnations);
     this.#scorers.forEach((_, host) => {
@@ -225,7 +189,7 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
     if (!hasRisen) return;
     await this.#serveFreshness();
     if (this.#learnedByAll <= before) return;
-    this.#freshness.record((this.#context.clock.nowMs() - this.#learnedByAll) / 1000);
+    this.#figures.served(this.#context.clock.nowMs() - this.#learnedByAll);
   }
 
   /** Whether every scorer has weights, and the mark of its host. */
@@ -308,8 +272,7 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
         this.#warnings.warn(`${address} does not get marks and weights`, error);
       });
     }));
-    this.#denseVersion = weights.version;
-    this.#denseServed.set(weights.version);
+    this.#figures.denseServed(weights.version);
   }
 
   async #loadDense(scorer: number, weights: DenseWeights): Promise<void> {
@@ -319,15 +282,9 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
     this.#scorerVersions[scorer] = version;
   }
 
-  #count({ deltas, rows, bytes, gaps, failures }: ShardRound): void {
-    this.#deltas += deltas;
-    this.#rows += rows;
-    this.#bytes += bytes;
-    this.#gaps += gaps;
-    this.#rowsSent.add(rows);
-    this.#bytesSent.add(bytes);
-    this.#gapsFound.add(gaps);
-    for (const [host, failure] of failures) {
+  #count(round: ShardRound): void {
+    this.#figures.count(round);
+    for (const [host, failure] of round.failures) {
       this.#warnings.warn(`replicas of ${this.#scorers[host].address} are not up to date`, failure);
     }
   }

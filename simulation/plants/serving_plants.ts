@@ -88,9 +88,8 @@ export const servingPlants: readonly Plant[] = [
     name: "early-freshness",
     edits: [{
       file: sync,
-      find: "this.#roundMs.record(this.#context.clock.monotonicMs() - beganMs);",
-      replace:
-        "this.#roundMs.record(this.#context.clock.monotonicMs() - beganMs);\n    await this.#acceptanceMarks.read();",
+      find: "const incarnations = this.#shards.map(",
+      replace: "await this.#acceptanceMarks.read();\n    const incarnations = this.#shards.map(",
     }],
     seenBy: ["honest-freshness"],
     scenario: "swarm",
