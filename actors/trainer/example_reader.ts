@@ -17,6 +17,7 @@ import {
   type ReadChunk,
   type SettledPosition,
 } from "./partition_queue.ts";
+import type { TrainerStatus } from "./protocol.ts";
 import type { Erasing, ExampleBatch, Progress, Progresses } from "./example_batch.ts";
 
 /** Batches that wait before reading pauses: more than can be in flight. */
@@ -112,6 +113,21 @@ export class ExampleReader {
     this.#batches.putBack(batches);
   }
 
+  /**
+   * Calls `listener` after chunks were appended to a partition.
+   *
+   * @returns Removes the listener.
+   */
+  follow(listener: () => void): () => void {
+    const removals = this.#queues.map(({ partition }) =>
+      this.#parts.log.onAppended(partition, () => {
+        this.appended(partition);
+        listener();
+      })
+    );
+    return () => removals.forEach((remove) => remove());
+  }
+
   /** Notes that chunks of a partition were appended. */
   appended(partition: number): void {
     this.#queueOf(partition).appended();
@@ -124,6 +140,19 @@ export class ExampleReader {
   settled(partition: number, progress: Progress): SettledPosition {
     const areAllLearned = progress.sequence === this.#batches.progressOf(partition).sequence;
     return this.#queueOf(partition).settled(progress, areAllLearned);
+  }
+
+  /** How far all partitions are learned, as a status tells it. */
+  settledIn(
+    progresses: Progresses,
+  ): Pick<TrainerStatus, "learnedThroughMs" | "offsets"> {
+    const settled = [...progresses].map(([partition, progress]) => {
+      return { partition, ...this.settled(partition, progress) };
+    });
+    return {
+      learnedThroughMs: Math.min(...settled.map((each) => each.learnedThroughMs)),
+      offsets: settled.map(({ partition, offset }) => ({ partition, offset })),
+    };
   }
 
   /**

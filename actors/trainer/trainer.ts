@@ -17,21 +17,26 @@ import { widthOf } from "../../kernels/embedding/row_classes.ts";
 import type { TrainingSession } from "../../kernels/dense/training_session.ts";
 import { present } from "../../structures/invariant.ts";
 import type { EmbeddingShardMessage } from "../embedding_shard/protocol.ts";
-import type { JoinerMessage } from "../joiner/protocol.ts";
 import { BatchPipeline, type LearnedBatch } from "./batch_pipeline.ts";
 import type { PartitionStart } from "./chunk_batches.ts";
 import { Eraser, STORE_RETRY_MS } from "./eraser.ts";
 import { ExampleReader, type LackingPartition } from "./example_reader.ts";
+import { LackingPartitions } from "./lacking_partitions.ts";
 import type { TrainerOptions } from "./options.ts";
 import type { AdoptMean, Cut, OfferWeights, TrainerMessage } from "./protocol.ts";
-import type { SettledPosition } from "./partition_queue.ts";
 import { Recovery } from "./recovery.ts";
 import { Refusals } from "./refusals.ts";
 import { type PartitionMarks, ShardClient } from "./shard_client.ts";
 import { SnapshotCuts, type TrainerAtCut } from "./snapshot_cuts.ts";
 import { TaskValidation } from "./task_validation.ts";
 import { TrainerMetrics } from "./trainer_metrics.ts";
-import { areShardsLoading, resumeModel, serveNewest, type StartParts } from "./trainer_start.ts";
+import {
+  areShardsLoading,
+  partitionStarts,
+  resumeModel,
+  serveNewest,
+  type StartParts,
+} from "./trainer_start.ts";
 import { TrainerProgress } from "./trainer_progress.ts";
 import { WeightExchange } from "./weight_exchange.ts";
 
@@ -43,12 +48,6 @@ export interface TrainerDependencies {
 
 /** Interval at which the shards are asked whether they were restarted, ms. */
 const SHARD_CHECK_MS = 1_000;
-
-/**
- * Wait for partitions without new chunks until their joiners are asked for empty ones, ms: longer
- * than gateways take to mark a partition that has no events.
- */
-const REACH_MS = 150;
 
 /** A diverged trainer answers requests, and reads and learns nothing. */
 type TrainerState =
@@ -64,11 +63,6 @@ function isOfTraining(message: TrainerMessage): message is Cut | OfferWeights | 
   return ["cut", "offerWeights", "adoptMean"].includes(message.kind);
 }
 
-/** Everything that was accepted up to this time is learned, in all partitions, ms. */
-function learnedThroughMs(settled: readonly SettledPosition[]): number {
-  return Math.min(...settled.map((each) => each.learnedThroughMs));
-}
-
 export class Trainer implements Behavior<TrainerMessage> {
   readonly #context: ActorContext<TrainerMessage>;
   readonly #options: TrainerOptions;
@@ -82,6 +76,7 @@ export class Trainer implements Behavior<TrainerMessage> {
   readonly #progress: TrainerProgress;
   readonly #cuts: SnapshotCuts;
   readonly #eraser: Eraser;
+  readonly #waits: LackingPartitions;
   #unsubscribe: () => void = () => {};
   #state: TrainerState = { kind: "training" };
   #recovery: Recovery;
@@ -89,8 +84,6 @@ export class Trainer implements Behavior<TrainerMessage> {
   /** Whether the host's lease holds; the trainer stands still otherwise. */
   #isLeased = true;
   #woken = false;
-  /** Whether `reachDue` is scheduled. */
-  #isReachDue = false;
 
   private constructor(
     context: ActorContext<TrainerMessage>,
@@ -122,6 +115,7 @@ export class Trainer implements Behavior<TrainerMessage> {
     this.#metrics = new TrainerMetrics(telemetry, labels);
     this.#progress = new TrainerProgress(partitions, this.#metrics);
     this.#exchange = new WeightExchange(session);
+    this.#waits = new LackingPartitions(context, options);
     this.#eraser = new Eraser({ options, shards, kernel, blobs, context });
     this.#reader = this.#readFrom();
     const pipeline = new BatchPipeline({
@@ -174,8 +168,7 @@ export class Trainer implements Behavior<TrainerMessage> {
         this.#context.schedule(SHARD_CHECK_MS, message);
         return await this.#shards.check();
       case "reachDue":
-        this.#isReachDue = false;
-        return this.#reach();
+        return this.#waits.reach(this.#lacking);
       case "setLeased":
         this.#isLeased = message.isLeased;
         if (this.#isLeased) this.#wake();
@@ -196,19 +189,18 @@ export class Trainer implements Behavior<TrainerMessage> {
           steps: this.#progress.steps,
           examples: this.#progress.examples,
           loss: this.#progress.loss,
-          learnedThroughMs: learnedThroughMs(this.#settled),
+          ...this.#reader.settledIn(this.#progress.now),
           incarnations: this.#shards.incarnations,
           rowsRefused: this.#recovery.rowsRefused,
-          offsets: this.#settled.map(({ partition, offset }) => ({ partition, offset })),
           ...(this.#state.kind === "diverged" ? { diverged: this.#state.reason } : {}),
         });
       case "getProgressiveValidation":
         return this.#context.reply(message, this.#validation.read());
-      case "getDenseWeights":
-        return this.#context.reply(message, {
-          weights: await this.#session.weights(),
-          learnedThroughMs: learnedThroughMs(this.#settled),
-        });
+      case "getDenseWeights": {
+        const weights = await this.#session.weights();
+        const { learnedThroughMs } = this.#reader.settledIn(this.#progress.now);
+        return this.#context.reply(message, { weights, learnedThroughMs });
+      }
       case "offerWeights":
         await this.#settle();
         return this.#context.reply(message, await this.#exchange.offer(this.#progress.examples));
@@ -251,38 +243,12 @@ export class Trainer implements Behavior<TrainerMessage> {
     if (this.#eraser.isWaiting) return; // it wakes the trainer, however much has been read
     const { hasErasing } = this.#reader;
     if (this.#mayBegin || this.#mustLearn || hasErasing || !caughtUp) this.#wake();
-    else this.#reachLater();
-  }
-
-  /** How far each partition is learned. */
-  get #settled() {
-    return [...this.#progress.now].map(([partition, progress]) => {
-      return { partition, ...this.#reader.settled(partition, progress) };
-    });
-  }
-
-  /** Looks later whether partitions without new chunks still hold the trainer up. */
-  #reachLater(): void {
-    if (this.#isReachDue || this.#lacking.length === 0) return;
-    this.#isReachDue = true;
-    this.#context.schedule(REACH_MS, { kind: "reachDue" });
-  }
-
-  /** Has the joiners of these partitions write empty chunks, and looks again. */
-  #reach(): void {
-    if (this.#isStopped || !this.#isLeased) return;
-    const { partitions, joiners } = this.#options;
-    for (const lacking of this.#lacking) {
-      const joiner = this.#context.actorRef<JoinerMessage>(
-        joiners[partitions.indexOf(lacking.partition)],
-      );
-      joiner.tell({ kind: "reach", ...lacking });
-    }
-    this.#reachLater();
+    else this.#waits.await(this.#lacking);
   }
 
   /** The partitions without chunks that keep the trainer from its next batch. */
   get #lacking(): readonly LackingPartition[] {
+    if (this.#isStopped || !this.#isLeased) return [];
     return this.#reader.lacking(!this.#pipeline.isEmpty);
   }
 
@@ -374,27 +340,16 @@ export class Trainer implements Behavior<TrainerMessage> {
 
   /** Goes on from the newest snapshot that all shards have reached. */
   async #resume(marks: PartitionMarks): Promise<void> {
-    const { blobs, exampleLog } = this.#dependencies;
+    const { blobs } = this.#dependencies;
     const refusals = await Refusals.open(blobs, this.#context.clock, this.#options);
     this.#recovery = this.#recoveryWith(refusals);
     const parts = { refusals, recovery: this.#recovery };
     const cut = await resumeModel(this.#startParts, marks, parts);
     this.#progress.start(cut, marks);
-    this.#reader = this.#readFrom([...marks].map(([partition, byShard]) => ({
-      partition,
-      start: cut.get(partition),
-      marks: byShard.filter((mark) => mark > this.#progress.of(partition).sequence),
-      skipped: refusals.skippedOf(partition),
-    })));
+    this.#reader = this.#readFrom(partitionStarts(cut, marks, refusals));
     this.#context.schedule(SHARD_CHECK_MS, { kind: "checkShards" });
     // Last: the log would keep a trainer whose start fails, with all its memory.
-    const removals = this.#options.partitions.map((partition) =>
-      exampleLog.onAppended(partition, () => {
-        this.#reader.appended(partition);
-        this.#wake();
-      })
-    );
-    this.#unsubscribe = () => removals.forEach((remove) => remove());
+    this.#unsubscribe = this.#reader.follow(() => this.#wake());
     this.#wake();
   }
 

@@ -6,6 +6,7 @@ import type { TrainingSession } from "../../kernels/dense/training_session.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
 import type { ActorContext } from "../../mesh/runtime/actor.ts";
+import type { PartitionStart } from "./chunk_batches.ts";
 import type { Progresses } from "./example_batch.ts";
 import type { TrainerOptions } from "./options.ts";
 import type { TrainerMessage } from "./protocol.ts";
@@ -101,4 +102,24 @@ export async function resumeModel(
       return [partition, { sequence, offset, learnedThroughMs }];
     }),
   );
+}
+
+/**
+ * Where a trainer begins in each partition: at the cut, with batches that end at the marks of
+ * shards that are ahead of it.
+ */
+export function partitionStarts(
+  cut: Progresses,
+  marks: PartitionMarks,
+  refusals: Refusals,
+): PartitionStart[] {
+  return [...marks].map(([partition, byShard]) => {
+    const start = cut.get(partition);
+    return {
+      partition,
+      start,
+      marks: byShard.filter((mark) => mark > (start?.sequence ?? 0)),
+      skipped: refusals.skippedOf(partition),
+    };
+  });
 }

@@ -1,6 +1,6 @@
 /**
- * Counts that a mesh is created with, and that no running mesh changes: they say which partition
- * has a ranking.
+ * Counts that no running mesh changes. Partitions are fixed when it is created, since they say
+ * which of them has a ranking; the number of trainers changes while no host runs.
  */
 
 export interface FixedCounts {
@@ -29,9 +29,12 @@ export function refusedChanges(created: FixedCounts, asked: FixedCounts): Refuse
     .filter((count) => created[count] !== asked[count])
     .map((count) => {
       const [setting, decides] = names[count];
-      const reason = `${setting} is fixed when a mesh is created, because it decides ${decides}: ` +
-        `set it to ${created[count]}, or stop the mesh and start another one with ` +
-        `${asked[count]}, without a snapshot`;
+      const reason = count === "trainers"
+        ? `${setting} changes while no host runs, because it decides ${decides}: set it to ` +
+          `${created[count]}, or stop all hosts and start them with ${asked[count]}`
+        : `${setting} is fixed when a mesh is created, because it decides ${decides}: ` +
+          `set it to ${created[count]}, or stop the mesh and start another one with ` +
+          `${asked[count]}, without a snapshot`;
       return { setting, from: created[count], to: asked[count], reason };
     });
 }

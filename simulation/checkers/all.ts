@@ -18,6 +18,7 @@ import { joinedExamples } from "./joined_examples.ts";
 import { keptFeatures } from "./kept_features.ts";
 import { keptInvariants } from "./kept_invariants.ts";
 import { logOffsets } from "./log_offsets.ts";
+import { orderedPartitions } from "./ordered_partitions.ts";
 import { ownTimers } from "./own_timers.ts";
 import { promptAsks } from "./prompt_asks.ts";
 import { promptFreshness } from "./prompt_freshness.ts";
@@ -44,6 +45,7 @@ export function allCheckers(world: ProcessWorld): CheckerFactory[] {
     shownItems,
     exactlyOnce,
     currentOpenings,
+    orderedPartitions(configuration),
     wholeDeltas(configuration),
     wholeSnapshots,
     honestFreshness,

@@ -23,6 +23,7 @@ import { logOffsets } from "../checkers/log_offsets.ts";
 import { oneCutPerManifest } from "../checkers/one_cut_per_manifest.ts";
 import { oneOwnerPerEpoch } from "../checkers/one_owner_per_epoch.ts";
 import { ownTimers } from "../checkers/own_timers.ts";
+import { orderedPartitions } from "../checkers/ordered_partitions.ts";
 import { promptAsks } from "../checkers/prompt_asks.ts";
 import { promptFreshness } from "../checkers/prompt_freshness.ts";
 import { recommendedItems } from "../checkers/recommended_items.ts";
@@ -49,6 +50,7 @@ export function meshCheckers(world: MeshWorld): CheckerFactory[] {
     shownItems,
     exactlyOnce,
     currentOpenings,
+    orderedPartitions(configuration),
     wholeDeltas(configuration),
     wholeSnapshots,
     honestFreshness,

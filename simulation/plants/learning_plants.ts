@@ -59,6 +59,16 @@ export const learningPlants: readonly Plant[] = [
     scenario: "split-chunks",
   },
   {
+    name: "chunks-as-they-come",
+    edits: [{
+      file: "actors/trainer/example_reader.ts",
+      find: "head !== undefined || orderedAtMs >= order);",
+      replace: "head !== undefined || orderedAtMs >= order || true);",
+    }],
+    seenBy: ["ordered-partitions"],
+    scenario: "several-partitions",
+  },
+  {
     name: "mean-undone",
     edits: [{
       file: "actors/trainer/weight_exchange.ts",

@@ -25,6 +25,7 @@ import {
   ProtocolMismatchError,
   StaleControllerError,
   StaleManifestError,
+  TrainersInUseError,
   UnknownHostError,
 } from "../../mesh/ports/coordination_errors.ts";
 import type { RecordStore } from "../../mesh/ports/record_store.ts";
@@ -162,6 +163,27 @@ export function coordinationContract(
     }
     assert.equal(view.hosts.size, 0);
     assert.equal(view.generation, 0);
+  });
+
+  test("another number of trainers is refused while a host runs, and taken when none does", async ({ mesh }) => {
+    await mesh.join(a);
+    await activate(mesh, await control(mesh, a), "trainer/1", a);
+    const refused = await mesh.open({ ...settings, trainers: 3 }).catch((error) => error);
+    assert.ok(refused instanceof TrainersInUseError, String(refused));
+    assert.match(refused.message, /trainer.count 2, .* asks for 3. Stop all hosts \("a" runs/);
+    assert.equal((await mesh.read()).identity.trainers, 2);
+    await mesh.leave(a);
+    const before = Math.max(...[...(await mesh.read()).placements.values()].map((p) => p.epoch));
+    assert.equal((await mesh.open({ ...settings, trainers: 3 })).trainers, 3);
+    assert.equal((await mesh.open({ ...settings, trainers: 3 })).trainers, 3);
+    const { placements } = await mesh.read();
+    for (const trainer of ["trainer/0", "trainer/1", "trainer/2"] as const) {
+      const expected = { state: "unassigned", epoch: before + 1 };
+      assert.deepEqual(placements.get(trainer), expected, "above the epochs of all before");
+    }
+    await mesh.open({ ...settings, trainers: 1 });
+    const keys = [...(await mesh.read()).placements.keys()];
+    assert.deepEqual(keys.filter((key) => key.startsWith("trainer/")), ["trainer/0"]);
   });
 
   test("a host joins, renews and leaves", async ({ mesh }) => {
@@ -384,7 +406,7 @@ export function coordinationContract(
     assert.ok(conflict instanceof PlacementConflictError);
     assert.match(
       conflict.message,
-      /examples\/1 is unassigned in epoch 0, not unassigned in epoch 5/,
+      /trainer\/1 is unassigned in epoch 0, not unassigned in epoch 5/,
     );
     assert.deepEqual((await mesh.read()).placements, before.placements);
     const placed = await command(unassigned);

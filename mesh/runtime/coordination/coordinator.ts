@@ -64,9 +64,7 @@ export class Coordinator implements Coordination {
   open(settings: MeshSettings): Promise<MeshIdentity> {
     const { random, protocol } = this.#options;
     const created = { mesh: random.uuid("mesh"), protocol };
-    return this.#store.transact((view) => openMesh(view, settings, created), {
-      keys: [recordKeys.identity],
-    });
+    return this.#store.transact((view) => openMesh(view, settings, created));
   }
 
   read(): Promise<MeshView> {

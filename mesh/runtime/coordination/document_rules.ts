@@ -16,16 +16,16 @@ import {
   MeshMismatchError,
   PlanConflictError,
   StaleManifestError,
+  TrainersInUseError,
 } from "../../ports/coordination_errors.ts";
 import type { Json, RecordView } from "../../ports/record_store.ts";
 import { present } from "../../../structures/invariant.ts";
-import { json, placedKeys, recordKeys, records } from "./record_keys.ts";
+import { json, placedKeys, raiseCounts, recordKeys, records } from "./record_keys.ts";
 
 /** The settings that no mesh changes, by their names in the configuration. */
-const settingNames: Readonly<Record<Exclude<keyof MeshSettings, "shards">, string>> = {
+const settingNames: Readonly<Record<Exclude<keyof MeshSettings, "shards" | "trainers">, string>> = {
   eventPartitions: "joiner.partitions",
   examplePartitions: "trainer.partitions",
-  trainers: "trainer.count",
   schema: "features, model or embeddings of digest",
 };
 
@@ -57,7 +57,30 @@ export function openMesh(
       throw new MeshMismatchError(setting, String(found[name]), String(settings[name]));
     }
   }
-  return found;
+  return found.trainers === settings.trainers
+    ? found
+    : withTrainers(view, found, settings.trainers);
+}
+
+/**
+ * Gives a mesh without hosts another number of trainers, to which the partitions are dealt anew.
+ * Shards take no gradients of the trainers before, since all epochs are above theirs.
+ */
+function withTrainers(view: RecordView, found: MeshIdentity, trainers: number): MeshIdentity {
+  const running = records.hosts(view).find(({ expiresMs }) => expiresMs > view.nowMs);
+  if (running !== undefined) {
+    throw new TrainersInUseError(found.trainers, trainers, running.host);
+  }
+  const keys = Array.from(
+    { length: Math.max(found.trainers, trainers) },
+    (_, trainer): PlacedKey => `trainer/${trainer}`,
+  );
+  const epoch = 1 + Math.max(...keys.map((key) => records.placement(view, key).epoch));
+  for (const key of keys) view.set(key, json({ state: "unassigned", epoch }));
+  const next: MeshIdentity = { ...found, trainers };
+  view.set(recordKeys.identity, json(next));
+  raiseCounts(view);
+  return next;
 }
 
 /** Raises the protocol; see {@link Coordination.raiseProtocol}. */

@@ -38,10 +38,15 @@ export interface Counts {
 
 /** The records of coordination, typed. The store holds JSON that only these functions write. */
 export const records = {
-  /** A mesh that was created before shardings had numbers is in the first one. */
+  /**
+   * A mesh that was created before shardings had numbers is in the first one, and one whose number
+   * of trainers is not known had one for each partition.
+   */
   identity: (view: RecordView): MeshIdentity | undefined => {
     const found = view.get(recordKeys.identity) as MeshIdentity | undefined;
-    return found && { ...found, sharding: found.sharding ?? 0 };
+    if (found === undefined) return undefined;
+    const { sharding = 0, trainers = found.examplePartitions } = found;
+    return { ...found, sharding, trainers };
   },
   control: (view: RecordView) => view.get(recordKeys.control) as ControlRecord | undefined,
   counts: (view: RecordView) =>

@@ -1,0 +1,49 @@
+/**
+ * Partitions without new chunks that keep a trainer of several from its next batch. Their joiners
+ * are asked for empty chunks when the trainer has waited for some time.
+ */
+import type { ActorContext } from "../../mesh/runtime/actor.ts";
+import { present } from "../../structures/invariant.ts";
+import type { JoinerMessage } from "../joiner/protocol.ts";
+import type { LackingPartition } from "./example_reader.ts";
+import type { TrainerOptions } from "./options.ts";
+import type { TrainerMessage } from "./protocol.ts";
+
+/** Wait, ms: longer than gateways take to mark a partition that has no events. */
+const REACH_MS = 150;
+
+export class LackingPartitions {
+  readonly #context: ActorContext<TrainerMessage>;
+  readonly #options: Pick<TrainerOptions, "partitions" | "joiners">;
+  /** Whether `reachDue` is scheduled. */
+  #isDue = false;
+
+  constructor(
+    context: ActorContext<TrainerMessage>,
+    options: Pick<TrainerOptions, "partitions" | "joiners">,
+  ) {
+    this.#context = context;
+    this.#options = options;
+  }
+
+  /** Has the trainer look again when it has waited, if partitions are lacking. */
+  await(lacking: readonly LackingPartition[]): void {
+    if (this.#isDue || lacking.length === 0) return;
+    this.#isDue = true;
+    this.#context.schedule(REACH_MS, { kind: "reachDue" });
+  }
+
+  /** Asks the joiners of the partitions that are still lacking, and waits for them. */
+  reach(lacking: readonly LackingPartition[]): void {
+    this.#isDue = false;
+    const { partitions, joiners } = this.#options;
+    for (const each of lacking) {
+      const joiner = present(
+        joiners[partitions.indexOf(each.partition)],
+        "partitions have joiners",
+      );
+      this.#context.actorRef<JoinerMessage>(joiner).tell({ kind: "reach", ...each });
+    }
+    this.await(lacking);
+  }
+}
