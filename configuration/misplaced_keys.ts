@@ -15,7 +15,7 @@ const SUGGESTIONS_MAX = 3;
  */
 export function pathsWithSameKey(path: ConfigurationPath): string[] {
   const found = new Set<string>();
-  collect(describedSchema, [], String(path.at(-1)), found);
+  collect(describedSchema(), [], String(path.at(-1)), found);
   // Another kind of the same map has the key: the list of keys known there says so.
   found.delete(formatPath(path));
   return found.size > SUGGESTIONS_MAX ? [] : [...found];

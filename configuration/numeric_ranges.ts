@@ -28,7 +28,7 @@ export interface NumericRange {
 
 /** All numeric settings, in the order of the schema. */
 export function numericRanges(): NumericRange[] {
-  return [...rangesIn(describedSchema, [], {})];
+  return [...rangesIn(describedSchema(), [], {})];
 }
 
 function* rangesIn(

@@ -18,7 +18,7 @@ interface Row {
 
 /** The whole of docs/configuration.md. */
 export function configurationReference(): string {
-  const sections = Object.entries(describedSchema.properties ?? {});
+  const sections = Object.entries(describedSchema().properties ?? {});
   return [
     "# cairn.yaml",
     "",

@@ -57,15 +57,20 @@ export interface JsonSchemaNode {
   readonly required?: readonly string[];
 }
 
+let described: JsonSchemaNode | undefined;
+
 /**
  * The schema for messages and the reference; defaults are in the unit of the options (ms, bytes).
+ * Made at the first call: a start without findings does not need it.
  */
-export const describedSchema = z.toJSONSchema(cairnSchema, {
-  io: "input",
-  override({ zodSchema, jsonSchema }) {
-    // zod omits defaults of values that are parsed from text (durations, sizes): as input the
-    // number would be wrong.
-    const { def } = zodSchema._zod;
-    if (def.type === "default") jsonSchema.default ??= def.defaultValue as number;
-  },
-}) as JsonSchemaNode;
+export function describedSchema(): JsonSchemaNode {
+  return described ??= z.toJSONSchema(cairnSchema, {
+    io: "input",
+    override({ zodSchema, jsonSchema }) {
+      // zod omits defaults of values that are parsed from text (durations, sizes): as input the
+      // number would be wrong.
+      const { def } = zodSchema._zod;
+      if (def.type === "default") jsonSchema.default ??= def.defaultValue as number;
+    },
+  }) as JsonSchemaNode;
+}

@@ -6,7 +6,7 @@ import { describedSchema, type JsonSchemaNode } from "./schema.ts";
 
 /** The schema of the value at `path`; between alternatives the file's `kind` decides. */
 export function schemaAt(path: ConfigurationPath, value: unknown): JsonSchemaNode | undefined {
-  let node: JsonSchemaNode | undefined = describedSchema;
+  let node: JsonSchemaNode | undefined = describedSchema();
   let here = value;
   for (let depth = 0; node !== undefined; depth++) {
     const key = path[depth];

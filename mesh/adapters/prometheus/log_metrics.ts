@@ -2,9 +2,9 @@
  * Gauges of how full the logs are, whether they refuse appends, and whether rankings are shared.
  * They are read at each scrape, so that appends and rankings cost no metric.
  */
-import { Counter, Gauge } from "prom-client";
 import type { EventLog } from "../../ports/event_log.ts";
 import type { SharedRankings } from "../../ports/shared_rankings.ts";
+import { Counter, Gauge } from "./prom_client.ts";
 import type { PrometheusTelemetry } from "./prometheus_telemetry.ts";
 
 /** @param logs The logs that this thread writes, by the name for their label. */

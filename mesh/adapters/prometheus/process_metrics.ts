@@ -3,7 +3,7 @@
  * Registered once, in the main thread.
  */
 import process from "node:process";
-import { Counter, Gauge } from "prom-client";
+import { Counter, Gauge } from "./prom_client.ts";
 import type { PrometheusTelemetry } from "./prometheus_telemetry.ts";
 
 export function registerProcessMetrics({ registry }: PrometheusTelemetry): void {

@@ -2,15 +2,7 @@
  * The Telemetry port on prom-client. Each thread has its own; {@link renderMetrics} merges
  * snapshots of all threads, which are plain data, into the page that Prometheus reads.
  */
-import {
-  AggregatorRegistry,
-  Counter as PromCounter,
-  Gauge as PromGauge,
-  Histogram as PromHistogram,
-  type MetricObjectWithValues,
-  type MetricValue,
-  Registry,
-} from "prom-client";
+import type { MetricObjectWithValues, MetricValue } from "prom-client";
 import type {
   Counter,
   Gauge,
@@ -21,6 +13,13 @@ import type {
   Telemetry,
 } from "../../ports/telemetry.ts";
 import { logLevels, type LogLine } from "./log_lines.ts";
+import {
+  aggregated,
+  Counter as PromCounter,
+  Gauge as PromGauge,
+  Histogram as PromHistogram,
+  Registry,
+} from "./prom_client.ts";
 
 /** All values of one thread's instruments: structured-cloneable. */
 export type MetricsSnapshot = MetricObjectWithValues<MetricValue<string>>[];
@@ -119,13 +118,15 @@ export class PrometheusTelemetry implements Telemetry {
  *
  * @returns Prometheus' text format, version 0.0.4.
  */
-export function renderMetrics(snapshots: readonly MetricsSnapshot[]): Promise<string> {
-  return AggregatorRegistry.aggregate([...snapshots]).metrics();
+export async function renderMetrics(snapshots: readonly MetricsSnapshot[]): Promise<string> {
+  return await (await aggregated(snapshots)).metrics();
 }
 
 /** Merges the threads' snapshots as {@link renderMetrics} does, into values. */
-export function mergeMetrics(snapshots: readonly MetricsSnapshot[]): Promise<MetricsSnapshot> {
-  return AggregatorRegistry.aggregate([...snapshots]).getMetricsAsJSON();
+export async function mergeMetrics(
+  snapshots: readonly MetricsSnapshot[],
+): Promise<MetricsSnapshot> {
+  return await (await aggregated(snapshots)).getMetricsAsJSON();
 }
 
 function shapeOf(kind: string, { labelNames = [] }: InstrumentOptions): string {
