@@ -253,9 +253,9 @@ export function planOf(configuration: CairnConfiguration): PlannedActor[] {
   const serving = layout.with("serving");
 
   const plan: PlannedActor[] = [];
-  const add = <O>(address: Address, node: string, options: O) => {
+  const add = <O>(address: Address, node: string, options: O, asksNone = false) => {
     const [kind, key] = address.split("/");
-    plan.push({ kind, key, node, options });
+    plan.push({ kind, key, node, options, ...(asksNone && { asksNone }) });
   };
   for (const shard of shards) {
     add<EmbeddingShardOptions>(shardAddresses[shard], layout.shard(shard), {
@@ -266,12 +266,18 @@ export function planOf(configuration: CairnConfiguration): PlannedActor[] {
   for (const { host } of serving) {
     for (const shard of shards) {
       const address = addresses.servingReplica(shard, sharding, host);
-      add<ServingReplicaOptions>(address, layout.serving(host), {
-        ...configuration.servingReplica,
-        shard,
-        sync: addresses.parameterSync,
-      });
+      const options = { ...configuration.servingReplica, shard, sync: addresses.parameterSync };
+      add<ServingReplicaOptions>(address, layout.serving(host), options, true);
     }
+  }
+  for (const { host } of serving) {
+    const options = {
+      ...configuration.scorer,
+      sync: addresses.parameterSync,
+      sharding,
+      replicas: shards.map((shard) => [addresses.servingReplica(shard, sharding, host)]),
+    };
+    add<ScorerOptions>(addresses.scorer(host), layout.serving(host), options, true);
   }
   for (const trainer of trainers) {
     const address = addresses.trainer(trainer);
@@ -297,12 +303,6 @@ export function planOf(configuration: CairnConfiguration): PlannedActor[] {
     }
   }
   for (const { host } of serving) {
-    add<ScorerOptions>(addresses.scorer(host), layout.serving(host), {
-      ...configuration.scorer,
-      sync: addresses.parameterSync,
-      sharding,
-      replicas: shards.map((shard) => [addresses.servingReplica(shard, sharding, host)]),
-    });
     const { retriever } = configuration;
     if (retriever !== undefined) {
       const options = { ...retriever, scorer: addresses.scorer(host) };

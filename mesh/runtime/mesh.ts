@@ -23,6 +23,11 @@ export interface PlannedActor {
   readonly options: unknown;
   /** The name of its node. */
   readonly node: string;
+  /**
+   * Whether it asks no other actor while it is made. Then it is made at the same time as the actors
+   * before it, which may take long to load their rows.
+   */
+  readonly asksNone?: boolean;
 }
 
 /** The home node of a mesh and its definitions. */
@@ -105,7 +110,8 @@ export class Mesh {
 
   /**
    * Makes the actors in the plan's order; those of one kind that follow each other are made at the
-   * same time. While an actor is made it may ask the actors of the kinds before it.
+   * same time, and so are those that ask no other. While another actor is made it may ask the
+   * actors of the kinds before it.
    *
    * @param onSpawn Called before each actor is made, with the number of actors before it and of all
    * actors that this process makes.
@@ -120,7 +126,8 @@ export class Mesh {
     this.home.setPlacement(placementOf(plan));
     const own = plan.filter(({ node }) => this.#part?.nodes.includes(node) ?? true);
     for (let begin = 0, end = 0; begin < own.length; begin = end) {
-      while (end < own.length && own[end].kind === own[begin].kind) {
+      const first = own[begin];
+      while (end < own.length && (own[end].kind === first.kind || own[end].asksNone)) {
         onSpawn(own[end], end, own.length);
         this.#nodes.add(own[end].node);
         end++;
