@@ -35,7 +35,10 @@ export interface LackingPartition {
   readonly partition: number;
   /** The trainer has read all its chunks before this offset. */
   readonly offset: number;
-  /** The order that its next chunk has to reach, ms. */
+  /**
+   * The order that its next chunk has to reach, ms: the one of the newest chunk that was read. So
+   * one answer is enough for all of them where the clock of a joiner is ahead of the others.
+   */
   readonly orderedAtMs: number;
 }
 
@@ -166,22 +169,22 @@ export class ExampleReader {
     if (next === undefined || !isFlightOpen && !this.#queues.some(({ hasRows }) => hasRows)) {
       return [];
     }
-    const orderedAtMs = orderOf(next.read.chunk);
+    const order = orderOf(next.read.chunk);
+    const orderedAtMs = Math.max(...this.#queues.map((queue) => queue.orderedAtMs));
     return this.#queues
-      .filter((queue) => queue.head === undefined && queue.orderedAtMs < orderedAtMs)
+      .filter((queue) => queue.head === undefined && queue.orderedAtMs < order)
       .map(({ partition, nextOffset }) => ({ partition, offset: nextOffset, orderedAtMs }));
   }
 
   /** Reads until enough batches wait. True when no chunk can be taken before an append. */
   async read(): Promise<boolean> {
     const { chunksPerRead, batchRows, rowsWaitingMax } = this.#options;
-    const chunks = Math.floor(rowsWaitingMax / batchRows / this.#queues.length);
-    const chunksMax = Math.max(1, Math.min(chunksPerRead, chunks));
+    const rowsMax = rowsWaitingMax / this.#queues.length;
+    const chunksMax = Math.max(1, Math.min(chunksPerRead, Math.floor(rowsMax / batchRows)));
     while (this.#batches.waiting < BATCHES_WAITING && this.#batches.rows < rowsWaitingMax) {
-      // Also behind a chunk that waits for its turn: the acceptance marks there may count already.
-      const wanted = this.#queues.filter(({ size, mayHaveMore }) =>
-        size < chunksMax && mayHaveMore
-      );
+      // Also behind a chunk that waits for its turn: the acceptance marks there may count already,
+      // and rows behind chunks without rows tell that other partitions are lacking.
+      const wanted = this.#queues.filter(({ rows, mayHaveMore }) => rows < rowsMax && mayHaveMore);
       await Promise.all(wanted.map((queue) => queue.read(chunksMax)));
       const taken = this.#takeChunks();
       if (taken === 0 && wanted.length === 0) {

@@ -20,6 +20,9 @@ export class PartitionQueue {
   readonly #log: EventLog;
   readonly #chunks: ReadChunk[] = [];
   #nextOffset: number;
+  /** Chunks that wait and have rows or erasures. */
+  #chunksWithRows = 0;
+  #rows = 0;
   /** Order of the newest chunk that was read; -Infinity before the first. */
   #orderedAtMs = -Infinity;
   /** Whether the log may have chunks from `#nextOffset` on. */
@@ -38,9 +41,9 @@ export class PartitionQueue {
     return this.#chunks[0];
   }
 
-  /** Number of chunks that wait. */
-  get size(): number {
-    return this.#chunks.length;
+  /** Rows of the chunks that wait. */
+  get rows(): number {
+    return this.#rows;
   }
 
   /** All chunks before this offset were read. */
@@ -55,7 +58,7 @@ export class PartitionQueue {
 
   /** Whether some chunk waits that has rows or erasures. */
   get hasRows(): boolean {
-    return this.#chunks.some(({ chunk }) => hasRows(chunk));
+    return this.#chunksWithRows > 0;
   }
 
   /** Chunks that come later have an order above this one, ms. */
@@ -81,6 +84,8 @@ export class PartitionQueue {
       this.#nextOffset = offset + 1;
       const chunk = decodeExamples(bytes);
       this.#chunks.push({ offset, chunk });
+      this.#rows += chunk.rows;
+      if (hasRows(chunk)) this.#chunksWithRows++;
       this.#orderedAtMs = Math.max(this.#orderedAtMs, orderOf(chunk));
     }
     if (records.length === chunksMax) this.#mayHaveMore = true;
@@ -88,7 +93,11 @@ export class PartitionQueue {
 
   /** Takes the next chunk; one waits. */
   take(): ReadChunk | undefined {
-    return this.#chunks.shift();
+    const taken = this.#chunks.shift();
+    if (taken === undefined) return undefined;
+    this.#rows -= taken.chunk.rows;
+    if (hasRows(taken.chunk)) this.#chunksWithRows--;
+    return taken;
   }
 
   /**

@@ -17,17 +17,28 @@ export interface DropoutMask {
 /** How a serving graph computes. */
 export interface ServingForm {
   /**
-   * Whether sums over slots are products with a matrix of zeros and ones. On the CPU ONNX Runtime
-   * takes half as long for them; CUDA would round them to TF32.
+   * Whether sums over slots are products with a matrix of zeros and ones, up to
+   * {@link PRODUCT_TERMS_MAX}. On the CPU ONNX Runtime takes down to half as long for them; CUDA
+   * would round them to TF32.
    */
   readonly sumsAreProducts: boolean;
 }
+
+/**
+ * Terms of a sum as a product, for one row: slots · dim². Beyond, the product takes longer than the
+ * sum, which has slots · dim terms: 6 times as long for 20 slots of 128.
+ */
+const PRODUCT_TERMS_MAX = 6_000;
 
 /** Serving: no dropout, and batch normalisation uses the running moments. */
 export function servingPhase(g: Graph, { sumsAreProducts }: ServingForm): Phase {
   return {
     dropout: (hidden) => hidden,
-    slotSum: (vectors) => sumsAreProducts ? slotSumByProduct(g, vectors) : slotSum(g, vectors),
+    slotSum: (vectors) => {
+      const [slots, dim] = slotsAndDim(vectors);
+      const isProduct = sumsAreProducts && slots * dim ** 2 <= PRODUCT_TERMS_MAX;
+      return isProduct ? slotSumByProduct(g, vectors) : slotSum(g, vectors);
+    },
     moments: (z, mean, variance) => {
       const running = runningMoments(g, z, mean, variance);
       return {
@@ -90,9 +101,13 @@ function slotSum(g: Graph, vectors: Value): Value {
   return g.reduceSum(vectors, [1]);
 }
 
+function slotsAndDim({ shape }: Value): readonly [slots: number, dim: number] {
+  return [staticDim(shape[1]), staticDim(shape[2])];
+}
+
 function slotSumByProduct(g: Graph, vectors: Value): Value {
   const [rows] = vectors.shape;
-  const [slots, dim] = [staticDim(vectors.shape[1]), staticDim(vectors.shape[2])];
+  const [slots, dim] = slotsAndDim(vectors);
   // An identity matrix for each slot, one below the other.
   const isAdded = (i: number) => Math.floor(i / dim) % dim === i % dim;
   const ones = Array.from({ length: slots * dim * dim }, (_, i) => isAdded(i) ? 1 : 0);

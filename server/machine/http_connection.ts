@@ -105,6 +105,18 @@ export class HttpConnection {
     socket.end(answer);
   }
 
+  /**
+   * Closes the connection because of a request that is late, or bytes that are no request. The
+   * answer is sent where no other request waits for one: the client would take it for that one's.
+   */
+  refuse(answer: string): void {
+    const isInBody = this.#arriving !== undefined && !this.#arriving.complete;
+    // Behind an answer that has begun, a second one would be taken for a part of it.
+    const isAnswerBegun = this.#unanswered.at(0)?.outgoing.headersSent ?? false;
+    if (isAnswerBegun || this.#unanswered.length > (isInBody ? 1 : 0)) this.#socket.destroy();
+    else this.leave(answer);
+  }
+
   /** Called once each interval: closes the connection after too many of them. */
   look(max: LooksMax): void {
     if (this.#leavingLooks !== undefined) {
@@ -121,7 +133,7 @@ export class HttpConnection {
     this.#bytesWritten = bytesWritten;
     this.#bytesUnsent = writableLength;
     this.#quietLooks = isQuiet ? this.#quietLooks + 1 : 0;
-    if (isLate) this.#endLate();
+    if (isLate) this.refuse(this.#lateAnswer());
     else if (this.#quietLooks > (isAnswering ? max.answering : max.idle)) this.#socket.destroy();
   }
 
@@ -136,12 +148,5 @@ export class HttpConnection {
     // Until the answers before are taken, further headers are not awaited.
     if (this.#unanswered.length > 0) this.#bytesOfRequests = bytesRead;
     return bytesRead !== this.#bytesOfRequests && ++this.#arrivingLooks > headers;
-  }
-
-  #endLate(): void {
-    // Behind an answer that has begun, a second one would be taken for a part of it.
-    const isAnswerBegun = this.#unanswered.at(0)?.outgoing.headersSent ?? false;
-    if (isAnswerBegun || this.#unanswered.length > 1) this.#socket.destroy();
-    else this.leave(this.#lateAnswer());
   }
 }

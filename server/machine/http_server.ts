@@ -95,7 +95,7 @@ export class HttpServer {
       },
     );
     server.on("clientError", (error, socket) => {
-      connections.of(socket as Socket).leave(refusal(brokenProblem(error)));
+      connections.of(socket as Socket).refuse(refusal(brokenProblem(error)));
     });
     server.on("connection", (socket: Socket) => connections.add(socket));
     await new Promise<void>((resolve, reject) => {

@@ -31,12 +31,15 @@ async function append(
   await log.append(partition, [encodeExamples({ ...builder.finish(acceptedAtMs), orderedAtMs })]);
 }
 
-function readerOf(log: MemoryEventLog): ExampleReader {
+function readerOf(
+  log: MemoryEventLog,
+  { chunksPerRead = 4 }: Partial<Pick<TrainerOptions, "chunksPerRead">> = {},
+): ExampleReader {
   const options = {
     ...SHAPE,
     partitions: [0, 1, 2],
     batchRows: 8,
-    chunksPerRead: 4,
+    chunksPerRead,
     rowsWaitingMax: 1_000,
   };
   return new ExampleReader(options as unknown as TrainerOptions, {
@@ -82,16 +85,39 @@ Deno.test("partitions without chunks are told apart from those that have passed 
   await append(log, 0, 50, { rows: 0 });
   await append(log, 1, 20);
   assert.deepEqual(await taken(reader), []);
-  assert.deepEqual(reader.lacking(false), [{ partition: 2, offset: 0, orderedAtMs: 20 }]);
+  assert.deepEqual(reader.lacking(false), [{ partition: 2, offset: 0, orderedAtMs: 50 }]);
   await append(log, 2, 21, { rows: 0 });
   reader.appended(2);
   assert.deepEqual(await taken(reader), [1]);
   assert.deepEqual(reader.lacking(false), [], "the chunks that wait have no rows");
   assert.deepEqual(
     reader.lacking(true),
-    [{ partition: 1, offset: 1, orderedAtMs: 21 }],
+    [{ partition: 1, offset: 1, orderedAtMs: 50 }],
     "batches in flight wait for the chunk after them",
   );
+});
+
+Deno.test("one question lets all chunks be taken that were read, although the other clocks are behind", async () => {
+  const log = new MemoryEventLog({ partitions: 3 });
+  const reader = readerOf(log);
+  for (let row = 0; row < 3; row++) await append(log, 0, 3_600_000 + row, { firstRow: row });
+  assert.deepEqual(await taken(reader), []);
+  const lacking = reader.lacking(false);
+  assert.deepEqual(lacking.map(({ partition }) => partition), [1, 2]);
+  for (const { partition, orderedAtMs } of lacking) {
+    await append(log, partition, orderedAtMs, { rows: 0 });
+    reader.appended(partition);
+  }
+  assert.deepEqual(await taken(reader), [0, 0, 0]);
+});
+
+Deno.test("rows behind a full read of chunks without rows are found, and the others are asked", async () => {
+  const log = new MemoryEventLog({ partitions: 3 });
+  const reader = readerOf(log, { chunksPerRead: 1 });
+  for (const order of [10, 11, 12]) await append(log, 0, order, { rows: 0 });
+  await append(log, 0, 13);
+  assert.deepEqual(await taken(reader), []);
+  assert.deepEqual(reader.lacking(false).map(({ partition }) => partition), [1, 2]);
 });
 
 Deno.test("the mark of chunks without rows counts before their turn, and not past rows", async () => {

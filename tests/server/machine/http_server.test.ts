@@ -273,6 +273,22 @@ for (const [name, text] of Object.entries(broken)) {
   });
 }
 
+Deno.test("bytes behind a request that is being answered are not answered in its place", async () => {
+  await using server = await serve();
+  const { promise: mayAnswer, resolve: answer } = Promise.withResolvers<void>();
+  server.ranker.script = async (rank) => {
+    await mayAnswer;
+    return server.ranker.inOrder(rank);
+  };
+  const client = await server.connect();
+  await client.send(rank);
+  await eventually(() => Promise.resolve(server.ranker.asked.length === 1));
+  await client.send("this is no request\r\n\r\n");
+  await client.untilClosed();
+  answer();
+  assert.equal(client.received, "", "the client would take a 400 for the answer of its ranking");
+});
+
 Deno.test("the path is the request's, whatever the Host header says", async () => {
   await using server = await serve();
   const answers: Record<string, [target: string, host: string, answer: RegExp]> = {

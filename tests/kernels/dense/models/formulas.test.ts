@@ -7,6 +7,7 @@ import { evaluate } from "../../../../kernels/dense/graph/evaluate.ts";
 import { resolveShape, staticSize } from "../../../../kernels/dense/graph/shape.ts";
 import { createModel } from "../../../../kernels/dense/models/create_model.ts";
 import type { ModelKind, ModelOptions } from "../../../../kernels/dense/models/options.ts";
+import { topologicalOrder } from "../../../../kernels/dense/graph/value.ts";
 import { numbers } from "../finite_differences.ts";
 
 type Vector = readonly number[];
@@ -211,3 +212,20 @@ function inRows(data: ArrayLike<number>, width: number): Vector[] {
     (_, i) => flat.slice(i * width, (i + 1) * width),
   );
 }
+
+Deno.test("slots are added up by a product only where it has few terms", () => {
+  const products = (slots: number, embeddingDim: number) => {
+    const model = createModel({ kind: "factorizationMachine", embeddingDim }, {
+      slots,
+      denseWidth: 0,
+      tasks: 1,
+    });
+    const count = (sumsAreProducts: boolean) =>
+      topologicalOrder([compileInference(model, { sumsAreProducts }).logits])
+        .filter(({ op }) => op === "MatMul").length;
+    return count(true) - count(false);
+  };
+  assert.equal(products(20, 16), 1);
+  assert.equal(products(20, 32), 0);
+  assert.equal(products(100, 16), 0);
+});
