@@ -110,6 +110,7 @@ export class HttpConnection {
    * answer is sent where no other request waits for one: the client would take it for that one's.
    */
   refuse(answer: string): void {
+    if (this.#leavingLooks !== undefined) return;
     const isInBody = this.#arriving !== undefined && !this.#arriving.complete;
     // Behind an answer that has begun, a second one would be taken for a part of it.
     const isAnswerBegun = this.#unanswered.at(0)?.outgoing.headersSent ?? false;
