@@ -44,8 +44,13 @@ const pinSuffix = "/pinned";
 
 /** A name that sorts after `newest`, even if the clock has stepped back. */
 export function snapshotName(atMs: number, newest?: string): string {
-  const after = newest === undefined ? 0 : Number(newest.slice(prefix.length)) + 1;
+  const after = newest === undefined ? 0 : snapshotAtMs(newest) + 1;
   return prefix + String(Math.max(Math.floor(atMs), after)).padStart(15, "0");
+}
+
+/** Time that gave a snapshot its name, ms since the Unix epoch. */
+export function snapshotAtMs(name: string): number {
+  return Number(name.slice(prefix.length));
 }
 
 /** Name of a snapshot's manifest in the blob store. */

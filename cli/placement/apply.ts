@@ -1,19 +1,25 @@
 /**
  * The work of `cairn apply`, `cairn cancel` and `cairn rollback`.
  */
+import { movesOf, planMesh } from "../../mesh/placement/mesh_plan.ts";
 import {
   decodePlan,
   encodePlan,
+  isAhead,
+  isBegun,
+  newPlan,
   type PlanDocument,
+  type PlannedMove,
   reversed,
 } from "../../mesh/placement/plan_document.ts";
-import { changesOf } from "../../mesh/placement/placement_plan.ts";
 import type { MeshView } from "../../mesh/ports/coordination.ts";
+import { counted } from "../../structures/counted.ts";
 import { present } from "../../structures/invariant.ts";
 import type { Output } from "../command_line.ts";
 import { CommandError } from "../errors.ts";
 import type { ApplyFlags, PlacementFlags } from "./command.ts";
-import { type MeshStore, planOfView, withMeshStore } from "./mesh_store.ts";
+import { type MeshStore, withMeshStore } from "./mesh_store.ts";
+import { countedParts, partName } from "./part_names.ts";
 
 /** Pause between two looks at the store while a command waits, ms. */
 const LOOK_MS = 1_000;
@@ -27,24 +33,16 @@ export async function applyCommand(flags: ApplyFlags, output: Output): Promise<v
         `The mesh is at version ${view.version}, not ${flags.ifVersion}: look at cairn plan again.`,
       );
     }
-    const moves = changesOf(planOfView(view, Infinity)).flatMap((change) =>
-      change.kind === "moves" ? [{ shard: change.shard, from: change.from, to: change.to }] : []
-    );
-    await write(store, view, moves, flags, output);
+    await write(store, view, movesOf(planMesh(view, Infinity)), flags, output);
   });
 }
 
-/** Writes the reverse of the last plan, for the shards that it has moved. */
+/** Writes the reverse of the last plan, for the parts that it has moved. */
 export async function rollbackCommand(flags: ApplyFlags, output: Output): Promise<void> {
   await withMeshStore(flags, async (store) => {
     const view = await store.read();
-    const back = reversed(planIn(view));
-    const moved = back.moves.filter(({ shard, from }) => {
-      const placement = view.placements.get(`shard/${shard}`);
-      return placement !== undefined && placement.state !== "unassigned" &&
-        placement.owner.host === from;
-    });
-    await write(store, view, moved, flags, output);
+    const back = reversed(planIn(view)).filter((move) => isLeft(view, move));
+    await write(store, view, back, flags, output);
   });
 }
 
@@ -70,7 +68,22 @@ export async function cancelCommand(flags: PlacementFlags, output: Output): Prom
     output.out(
       flags.json ? '{"cancelled":true}\n' : "the plan ends; cairn status shows what is left\n",
     );
+    for (const move of plan.moves) {
+      const placement = view.placements.get(move.key);
+      if (move.key.startsWith("shard/") || !placement || !isBegun(placement, move)) continue;
+      output.err(
+        `${
+          partName(move.key)
+        } has its new owner ${move.to} already: cairn rollback moves it back\n`,
+      );
+    }
   });
+}
+
+/** Whether a part is still where the move begins, or on its way. */
+function isLeft(view: MeshView, move: PlannedMove): boolean {
+  const placement = view.placements.get(move.key);
+  return placement !== undefined && isAhead(placement, move);
 }
 
 function planIn(view: MeshView): PlanDocument {
@@ -81,7 +94,7 @@ function planIn(view: MeshView): PlanDocument {
 async function write(
   store: MeshStore,
   view: MeshView,
-  moves: PlanDocument["moves"],
+  moves: readonly PlannedMove[],
   { maxMoves, json, wait }: ApplyFlags,
   output: Output,
 ): Promise<void> {
@@ -89,7 +102,7 @@ async function write(
     return output.out(json ? '{"moves":[]}\n' : "there is nothing to move\n");
   }
   const { movesMax } = present(store.configuration.mesh, "a store belongs to a mesh");
-  const plan: PlanDocument = { format: 1, state: "active", moves, movesMax: maxMoves ?? movesMax };
+  const plan = newPlan(moves, maxMoves ?? movesMax);
   const { edition } = await store.coordination.writePlan(
     { edition: view.plan?.edition ?? 0, version: view.version },
     encodePlan(plan),
@@ -97,7 +110,9 @@ async function write(
   output.out(
     json
       ? `${JSON.stringify({ edition, moves })}\n`
-      : `${moves.length} shards move, ${plan.movesMax} at a time\n`,
+      : `${countedParts(moves.map(({ key }) => key))} ${
+        moves.length === 1 ? "moves" : "move"
+      }, at most ${plan.movesMax} of a kind at a time\n`,
   );
   if (wait) await waitForEnd(store, edition, output);
 }
@@ -108,12 +123,8 @@ async function waitForEnd({ coordination, read }: MeshStore, edition: number, ou
   for (;;) {
     const view = await read();
     const plan = planIn(view);
-    const left = plan.moves.filter(({ shard, from }) => {
-      const placement = view.placements.get(`shard/${shard}`);
-      return placement !== undefined && placement.state !== "unassigned" &&
-        placement.owner.host === from;
-    }).length;
-    const line = `${plan.moves.length - left} of ${plan.moves.length} shards have moved\n`;
+    const left = plan.moves.filter((move) => isLeft(view, move)).length;
+    const line = `${plan.moves.length - left} of ${counted(plan.moves.length, "move")} are done\n`;
     if (line !== shown) output.err(line);
     shown = line;
     if (view.plan?.edition !== edition || plan.state !== "active") return;

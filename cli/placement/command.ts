@@ -36,12 +36,12 @@ export interface DrainFlags extends PlacementFlags {
 const EXAMPLE = "examples/mesh.yaml";
 
 const planHelp = `
-Exit codes: 0 nothing to move, 2 shards would move, 1 an error or a change that a running mesh cannot
-take. With mesh.balance the hosts make these moves by themselves.`;
+Exit codes: 0 nothing to move, 2 shards, joiners or trainers would move, 1 an error or a change that a
+running mesh cannot take. With mesh.balance the hosts make these moves by themselves.`;
 
 const applyHelp = `
 The hosts carry the plan out, also when this command has ended: see cairn status. cairn cancel ends
-it, cairn rollback moves its shards back.`;
+it, cairn rollback moves back what it has moved.`;
 
 const reshardHelp = `
 Without --shards the number is that of shards.count in the configuration. The hosts carry the change
@@ -49,7 +49,7 @@ out, also when this command has ended: see cairn status. cairn cancel ends it be
 begin; afterwards another cairn reshard goes back.`;
 
 const drainHelp = `
-With --wait, exit code 1 when shards or partitions are left that no other host can take.`;
+With --wait, exit code 1 when shards, joiners or trainers are left that no other host can take.`;
 
 /** The commands; their work is loaded when one runs. */
 export function placementCommands(output: Output): Command[] {
@@ -59,14 +59,20 @@ export function placementCommands(output: Output): Command[] {
   const host = () => new Argument("<host>", "the host, a key of mesh.hosts in the configuration");
   const wait = "wait until it is done, and print the progress";
   return [
-    command("plan", "show which shards would move between the hosts of a mesh, and why")
+    command(
+      "plan",
+      "show which shards, joiners and trainers would move between the hosts of a mesh, and why",
+    )
       .addHelpText("after", planHelp)
       .action(async (flags: PlacementFlags) => {
         const { planCommand } = await import("./plan.ts");
         await planCommand(flags, output);
       }),
-    command("apply", "move shards between the hosts of a mesh as cairn plan shows")
-      .option("--max-moves <n>", "shards that move at the same time", wholeNumber(1, 64))
+    command(
+      "apply",
+      "move shards, joiners and trainers between the hosts of a mesh as cairn plan shows",
+    )
+      .option("--max-moves <n>", "moves of each kind at the same time", wholeNumber(1, 64))
       .option(
         "--if-version <n>",
         "refuse unless the mesh is at this version",
@@ -91,7 +97,7 @@ export function placementCommands(output: Output): Command[] {
         const { reshardCommand } = await import("./reshard.ts");
         await reshardCommand(flags, output);
       }),
-    command("status", "show the hosts of a mesh, their shards, and what moves")
+    command("status", "show the hosts of a mesh, what they have, and what moves")
       .action(async (flags: PlacementFlags) => {
         const { statusCommand } = await import("./status.ts");
         await statusCommand(flags, output);
@@ -104,7 +110,7 @@ export function placementCommands(output: Output): Command[] {
         const { explainCommand } = await import("./explain.ts");
         await explainCommand(shard, flags, output);
       }),
-    command("drain", "move all shards off a host, and give it no others")
+    command("drain", "move all shards, joiners and trainers off a host, and give it no others")
       .addArgument(host())
       .option("--wait", wait)
       .addHelpText("after", drainHelp)
@@ -112,7 +118,7 @@ export function placementCommands(output: Output): Command[] {
         const { drainCommand } = await import("./drain.ts");
         await drainCommand(name, "draining", flags, output);
       }),
-    command("undrain", "let a drained host have shards again")
+    command("undrain", "let a drained host have shards, joiners and trainers again")
       .addArgument(host())
       .action(async (name: string, flags: PlacementFlags) => {
         const { drainCommand } = await import("./drain.ts");
@@ -123,7 +129,7 @@ export function placementCommands(output: Output): Command[] {
         const { cancelCommand } = await import("./apply.ts");
         await cancelCommand(flags, output);
       }),
-    command("rollback", "move the shards of the last plan back")
+    command("rollback", "move back what the last plan has moved")
       .option("--wait", wait)
       .action(async (flags: ApplyFlags) => {
         const { rollbackCommand } = await import("./apply.ts");

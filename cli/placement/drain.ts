@@ -2,13 +2,15 @@
  * The work of `cairn drain` and `cairn undrain`.
  */
 import { counted } from "../../structures/counted.ts";
+import { planKind } from "../../mesh/placement/mesh_plan.ts";
 import { ownerOf } from "../../mesh/placement/views.ts";
 import { rolesOf, shardViews } from "../../mesh/placement/mesh_views.ts";
 import { type MeshView, parsePlacedKey } from "../../mesh/ports/coordination.ts";
 import { CommandError } from "../errors.ts";
 import type { Output } from "../command_line.ts";
 import type { DrainFlags } from "./command.ts";
-import { partitionsOn, planOfView, withMeshStore } from "./mesh_store.ts";
+import { readersOn, withMeshStore } from "./mesh_store.ts";
+import { partName } from "./part_names.ts";
 
 /** Pause between two looks at the store while the command waits, ms. */
 const LOOK_MS = 1_000;
@@ -16,8 +18,8 @@ const LOOK_MS = 1_000;
 /**
  * Changes the state of a host; with `flags.wait` until all that can leave it has left.
  *
- * @throws {CommandError} There is no such host, or after the wait the host keeps shards or
- * partitions that no other host can take.
+ * @throws {CommandError} There is no such host, or after the wait the host keeps shards, joiners or
+ * trainers that no other host can take.
  */
 export async function drainCommand(
   host: string,
@@ -38,10 +40,10 @@ export async function drainCommand(
         : `${host} is draining: ${drained(before, stuck.length)}\n`,
     );
     for (const { shard, reason } of stuck) output.err(`shard ${shard} cannot leave: ${reason}\n`);
-    for (const { key, role } of state === "up" ? [] : partitionsThatStay(view, host)) {
+    for (const { key, role } of state === "up" ? [] : readersThatStay(view, host)) {
       output.err(
-        `${key} cannot leave: no other host that is up has the role ${role}; it waits while ${host} ` +
-          "is stopped\n",
+        `${partName(key)} cannot leave: no other host that is up has the role ${role}; its work ` +
+          `waits in the logs while ${host} is stopped\n`,
       );
     }
     if (!flags.wait || state === "up") return;
@@ -60,20 +62,20 @@ export async function drainCommand(
 /** @throws {CommandError} Parts stay on the host; the message says what to do. */
 function requireEmpty(view: MeshView, host: string): void {
   const shards = shardsThatStay(view, host).length;
-  const partitions = partitionsThatStay(view, host);
-  if (shards + partitions.length === 0) return;
-  const roles = [...new Set(partitions.map(({ role }) => role))];
+  const readers = readersThatStay(view, host);
+  if (shards + readers.length === 0) return;
+  const roles = [...new Set(readers.map(({ role }) => role))];
   const needs = [
     ...(shards > 0 ? ["shards and room for them"] : []),
     ...(roles.length > 0 ? [`the ${roles.length > 1 ? "roles" : "role"} ${roles.join(", ")}`] : []),
   ];
   const kept = [
     ...(shards > 0 ? [counted(shards, "shard")] : []),
-    ...partitions.map(({ key }) => key),
+    ...readers.map(({ key }) => partName(key)),
   ];
   const orStop = shards > 0
     ? ""
-    : `; or stop ${host} all the same: its partitions wait in the logs until it is back`;
+    : `; or stop ${host} all the same: their work waits in the logs until it is back`;
   throw new CommandError(
     `${host} is not empty: ${kept.join(", ")} cannot leave. Start another host with ` +
       `${needs.join(" and ")}, and run this command again${orStop}.`,
@@ -87,14 +89,14 @@ function drained(shards: number, stuck: number): string {
 
 /** Shards that no other host can take. */
 function shardsThatStay(view: MeshView, host: string) {
-  return planOfView(view, Infinity).shards.flatMap((each) =>
+  return planKind(view, "shard", Infinity).shards.flatMap((each) =>
     each.kind === "unplaced" && each.from === host ? [each] : []
   );
 }
 
-/** Partitions that no other host can take. */
-function partitionsThatStay(view: MeshView, host: string) {
-  return partitionsOn(view, host)
+/** Joiners and trainers that no other host can take. */
+function readersThatStay(view: MeshView, host: string) {
+  return readersOn(view, host)
     .map((key) => ({ key, role: rolesOf[parsePlacedKey(key).kind] }))
     .filter(({ role }) =>
       ![...view.hosts.values()].some((each) =>
@@ -104,8 +106,8 @@ function partitionsThatStay(view: MeshView, host: string) {
 }
 
 function partsThatLeave(view: MeshView, host: string): number {
-  const partitions = partitionsOn(view, host).length - partitionsThatStay(view, host).length;
-  return shardsOn(view, host) - shardsThatStay(view, host).length + partitions;
+  const readers = readersOn(view, host).length - readersThatStay(view, host).length;
+  return shardsOn(view, host) - shardsThatStay(view, host).length + readers;
 }
 
 function shardsOn(view: MeshView, host: string): number {

@@ -1,6 +1,7 @@
 /**
  * The work of `cairn explain`.
  */
+import { planKind } from "../../mesh/placement/mesh_plan.ts";
 import { shardViews } from "../../mesh/placement/mesh_views.ts";
 import { describe } from "../../mesh/ports/coordination_errors.ts";
 import { present } from "../../structures/invariant.ts";
@@ -8,8 +9,8 @@ import { sizeText } from "../../mesh/placement/byte_sizes.ts";
 import type { Output } from "../command_line.ts";
 import { usageError } from "../errors.ts";
 import type { PlacementFlags } from "./command.ts";
-import { planOfView, withMeshStore } from "./mesh_store.ts";
-import { decisionLine } from "./plan.ts";
+import { withMeshStore } from "./mesh_store.ts";
+import { decisionLine } from "./plan_lines.ts";
 
 /** @throws {CommandError} The mesh has no such shard. */
 export async function explainCommand(
@@ -26,14 +27,14 @@ export async function explainCommand(
       );
     }
     const { movesMax } = present(configuration.mesh, "a store belongs to a mesh");
-    const decision = planOfView(view, movesMax).shards[shard];
+    const decision = planKind(view, "shard", movesMax).shards[shard];
     const { rows, bytes } = shardViews(view, "shard")[shard];
     if (flags.json) {
       return output.out(`${JSON.stringify({ shard, rows, bytes, placement, decision })}\n`);
     }
     output.out(
       `shard ${shard} is ${describe(placement)}, with ${rows.toLocaleString("en")} rows in ` +
-        `${sizeText(bytes)}\n${decisionLine(decision)}`,
+        `${sizeText(bytes)}\n${decisionLine({ key: `shard/${shard}`, decision })}`,
     );
   });
 }

@@ -3,15 +3,7 @@
  */
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import { PlanFormatError } from "../../mesh/placement/plan_document.ts";
-import type { PlacementPlan } from "../../mesh/placement/placement_plan.ts";
-import { hostViews, shardViews } from "../../mesh/placement/mesh_views.ts";
-import { planPlacement } from "../../mesh/placement/plan_placement.ts";
-import type {
-  Coordination,
-  MeshView,
-  PlacedKey,
-  PlacedKind,
-} from "../../mesh/ports/coordination.ts";
+import type { Coordination, MeshView, PlacedKey } from "../../mesh/ports/coordination.ts";
 import { PlanConflictError, UnknownHostError } from "../../mesh/ports/coordination_errors.ts";
 import { openCoordination } from "../../server/machine/redis_coordination.ts";
 import { InvariantError, present } from "../../structures/invariant.ts";
@@ -26,9 +18,6 @@ export interface MeshStore {
   /** @throws {CommandError} No host has joined the mesh yet. */
   read(): Promise<MeshView>;
 }
-
-/** Differences of fill that are left alone, as the hosts do. */
-const SPREAD_MAX = 0.1;
 
 /**
  * Runs `work` on the store of the configuration's mesh.
@@ -69,21 +58,9 @@ export async function withMeshStore<T>(
   }
 }
 
-/** The partitions of the logs that a host reads: events to join, examples to train on. */
-export function partitionsOn(view: MeshView, host: string): PlacedKey[] {
+/** The joiners and trainers of a host. */
+export function readersOn(view: MeshView, host: string): PlacedKey[] {
   return [...view.placements].filter(([key, placement]) =>
     !key.startsWith("shard/") && placement.state !== "unassigned" && placement.owner.host === host
   ).map(([key]) => key);
-}
-
-/** The plan that evens out the hosts, for shards or for the partitions of a log. */
-export function planOfView(
-  view: MeshView,
-  movesMax: number,
-  kind: PlacedKind = "shard",
-): PlacementPlan {
-  return planPlacement(hostViews(view, kind), shardViews(view, kind), {
-    spreadMax: SPREAD_MAX,
-    movesMax,
-  });
 }

@@ -4,12 +4,13 @@
 import { sizeText } from "../../mesh/placement/byte_sizes.ts";
 import { shardViews } from "../../mesh/placement/mesh_views.ts";
 import { reshardStep } from "../../mesh/placement/reshard_progress.ts";
-import { decodePlan } from "../../mesh/placement/plan_document.ts";
+import { decodePlan, isPlan } from "../../mesh/placement/plan_document.ts";
 import { ownerOf } from "../../mesh/placement/views.ts";
 import { describe } from "../../mesh/ports/coordination_errors.ts";
 import type { Output } from "../command_line.ts";
 import type { PlacementFlags } from "./command.ts";
-import { partitionsOn, withMeshStore } from "./mesh_store.ts";
+import { readersOn, withMeshStore } from "./mesh_store.ts";
+import { partName } from "./part_names.ts";
 import { stepText } from "./reshard.ts";
 
 export async function statusCommand(flags: PlacementFlags, output: Output): Promise<void> {
@@ -18,7 +19,7 @@ export async function statusCommand(flags: PlacementFlags, output: Output): Prom
     const shards = shardViews(view, "shard");
     const hosts = [...view.hosts.values()].map((each) => {
       const owned = shards.filter(({ placement }) => ownerOf(placement) === each.host);
-      const partitions = partitionsOn(view, each.host);
+      const partitions = readersOn(view, each.host);
       return {
         host: each.host,
         state: each.expiresMs <= view.nowMs ? "silent" : each.state,
@@ -33,7 +34,9 @@ export async function statusCommand(flags: PlacementFlags, output: Output): Prom
     });
     const restless = [...view.placements].filter(([, { state }]) => state !== "active")
       .map(([key, placement]) => ({ key, placement }));
-    const plan = view.plan && decodePlan(view.plan.document);
+    const plan = view.plan && isPlan(view.plan.document)
+      ? decodePlan(view.plan.document)
+      : undefined;
     const { reshard } = view;
     const step = reshardStep(view);
     const controller = view.control?.holder.host;
@@ -61,10 +64,12 @@ export async function statusCommand(flags: PlacementFlags, output: Output): Prom
       output.out(
         `${each.host}  ${each.state}  ${each.roles.join(", ")}  ${each.shards} shards  ` +
           `${each.rows.toLocaleString("en")} rows  ${sizeText(each.bytes)}  ${each.address}` +
-          `${each.partitions.map((key) => `  ${key}`).join("")}\n`,
+          `${each.partitions.map((key) => `  ${partName(key)}`).join("")}\n`,
       );
     }
-    for (const { key, placement } of restless) output.out(`${key} is ${describe(placement)}\n`);
+    for (const { key, placement } of restless) {
+      output.out(`${partName(key)} is ${describe(placement)}\n`);
+    }
     if (reshard !== undefined && step !== undefined) {
       output.out(`${reshard.from} -> ${reshard.to} shards: ${stepText(step)}\n`);
     }

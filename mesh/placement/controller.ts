@@ -31,9 +31,17 @@ import {
   shardViews,
 } from "./mesh_views.ts";
 import { changeOf, type ControllerStep, moveOf, place, runOf } from "./controller_steps.ts";
-import { decodePlan, encodePlan, type PlanDocument } from "./plan_document.ts";
+import {
+  decodePlan,
+  encodePlan,
+  isBegun,
+  isPlan,
+  type PlanDocument,
+  type PlannedMove,
+} from "./plan_document.ts";
 import { changesOf } from "./placement_plan.ts";
 import { type PlannerOptions, planPlacement } from "./plan_placement.ts";
+import { placementWords } from "./placement_words.ts";
 
 export interface ControllerOptions extends Omit<PlannerOptions, "balances"> {
   /** Whether shards move to even out the hosts, without a command. */
@@ -184,7 +192,7 @@ export class Controller {
     const plan = planPlacement(hostViews(view, kind), shardViews(view, kind, this.#sizes), {
       ...this.#options,
       balances: false,
-    });
+    }, placementWords[kind]);
     const restores = changesOf(plan).filter((change) => change.kind === "restores");
     if (restores.length === 0) return [];
     const changes = restores.map(({ shard, to }) =>
@@ -230,7 +238,8 @@ export class Controller {
         ? { ...part, placement: { kind: "unassigned" as const, epoch: part.placement.epoch } }
         : part
     );
-    const plan = planPlacement(hosts, parts, { ...this.#options, balances: false });
+    const options = { ...this.#options, balances: false };
+    const plan = planPlacement(hosts, parts, options, placementWords[kind]);
     return changesOf(plan).find((change) => change.kind === "restores" && change.shard === number)
       ?.to;
   }
@@ -241,22 +250,14 @@ export class Controller {
       hostViews(view, kind),
       shardViews(view, kind, this.#sizes),
       this.#options,
+      placementWords[kind],
     );
     return changesOf(plan).filter((change) => change.kind === "moves")
-      .slice(0, kind === "shard" ? Infinity : this.#handoversLeft(view, kind))
+      .slice(0, kind === "shard" ? Infinity : movesLeft(view, kind, this.#options.movesMax))
       .map(({ shard, to, reason }) => {
         const key: PlacedKey = `${kind}/${shard}`;
         return place([moveOf(view, key, runOf(view, to))], `${key}: ${reason}`);
       });
-  }
-
-  /** Partitions that may change their reader now. */
-  #handoversLeft(view: MeshView, kind: PlacedKind): number {
-    const restoring = Array.from(
-      { length: countOf(view, kind) },
-      (_, partition) => placementOf(view, `${kind}/${partition}`),
-    ).filter(({ state }) => state === "restoring");
-    return Math.max(0, this.#options.movesMax - restoring.length);
   }
 
   /** The next move of the operator's plan; the plan's end where there is none. */
@@ -268,32 +269,47 @@ export class Controller {
       const { edition } = present(view.plan, "the plan was read");
       return [{ kind: "writePlan", edition, document: encodePlan({ ...plan, state: "done" }) }];
     }
-    const underway = [...view.placements.values()].filter(({ state }) => state === "moving");
-    if (underway.length >= plan.movesMax) return [];
-    return open.flatMap(({ shard, from, to }) => {
-      const key: PlacedKey = `shard/${shard}`;
-      if (placementOf(view, key).state !== "active") return [];
+    return open.flatMap(({ key, from, to }) => {
+      const placement = placementOf(view, key);
+      if (placement.state !== "active" || placement.owner.host !== from) return [];
+      if (movesLeft(view, parsePlacedKey(key).kind, plan.movesMax) === 0) return [];
       const target = runOf(view, to);
       return [place([moveOf(view, key, target)], `${key}: planned from ${from} to ${to}`)];
     }).slice(0, 1);
   }
 }
 
-/** The plan in the store that is to be carried out or given up; a done one changes nothing. */
+/**
+ * The plan in the store that is to be carried out or given up. One that is done changes nothing,
+ * and neither does one of another version of the program, which the commands name: hosts that are
+ * lost are replaced all the same.
+ */
 function activePlan(view: MeshView): PlanDocument | undefined {
-  if (view.plan === undefined) return undefined;
+  if (view.plan === undefined || !isPlan(view.plan.document)) return undefined;
   const plan = decodePlan(view.plan.document);
   return plan.state === "done" ? undefined : plan;
 }
 
 /** Whether a planned move is still to be begun or ended. */
-function isOpen(view: MeshView, { shard, from, to }: PlanDocument["moves"][number]): boolean {
-  const placement = placementOf(view, `shard/${shard}`);
-  if (placement.state === "unassigned" || placement.owner.host !== from) return false;
+function isOpen(view: MeshView, move: PlannedMove): boolean {
+  const { key, from, to } = move;
+  // Another number of shards or of trainers may have come since.
+  const placement = view.placements.get(key);
+  if (placement === undefined) return false;
+  if (isBegun(placement, move)) return true;
+  if (placement.state === "moving" || placement.state === "unassigned") return false;
   const target = view.hosts.get(to);
-  if (placement.state === "moving") return placement.target.host === to;
-  return target?.state === "up" && target.roles.includes(rolesOf.shard) &&
-    target.expiresMs > view.nowMs;
+  return placement.owner.host === from && target?.state === "up" &&
+    target.roles.includes(rolesOf[parsePlacedKey(key).kind]) && target.expiresMs > view.nowMs;
+}
+
+/** Moves of a kind that may begin now. A reader that changes its host is restored there at once. */
+function movesLeft(view: MeshView, kind: PlacedKind, movesMax: number): number {
+  const underway = Array.from(
+    { length: countOf(view, kind) },
+    (_, number) => placementOf(view, `${kind}/${number}`),
+  ).filter(({ state }) => state === (kind === "shard" ? "moving" : "restoring"));
+  return Math.max(0, movesMax - underway.length);
 }
 
 /**
@@ -314,7 +330,5 @@ function stepOf(view: MeshView, key: PlacedKey, placement: Placement): string | 
 
 function isMoveOf(plan: PlanDocument, key: PlacedKey, placement: Placement): boolean {
   return placement.state === "moving" &&
-    plan.moves.some(({ shard, from, to }) =>
-      key === `shard/${shard}` && placement.owner.host === from && placement.target.host === to
-    );
+    plan.moves.some((move) => move.key === key && isBegun(placement, move));
 }

@@ -15,6 +15,7 @@ export function countedBytes({ bytes }: Pick<ShardView, "bytes">): number {
 interface HostLoad {
   readonly view: HostView;
   bytes: number;
+  parts: number;
 }
 
 export class HostLoads {
@@ -23,7 +24,7 @@ export class HostLoads {
   /** @param hosts The hosts that may get shards. */
   constructor(hosts: readonly HostView[]) {
     const sorted = hosts.toSorted((a, b) => a.host < b.host ? -1 : 1);
-    this.#loads = new Map(sorted.map((view) => [view.host, { view, bytes: 0 }]));
+    this.#loads = new Map(sorted.map((view) => [view.host, { view, bytes: 0, parts: 0 }]));
   }
 
   get size(): number {
@@ -34,10 +35,20 @@ export class HostLoads {
     return this.#loads.has(host);
   }
 
-  /** Adds bytes to a host, or removes them; a host that may not get shards is ignored. */
+  /**
+   * Adds the bytes of a shard to a host, or removes those of one, where they are negative. A host
+   * that may not get shards is ignored.
+   */
   add(host: string, bytes: number): void {
     const load = this.#loads.get(host);
-    if (load !== undefined) load.bytes += bytes;
+    if (load === undefined) return;
+    load.bytes += bytes;
+    load.parts += Math.sign(bytes);
+  }
+
+  /** Number of shards on a host. */
+  parts(host: string): number {
+    return this.#load(host).parts;
   }
 
   bytes(host: string): number {

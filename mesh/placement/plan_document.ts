@@ -2,21 +2,30 @@
  * The plan that an operator has applied, as the coordination store keeps it. The controller carries
  * it out; a later plan replaces it.
  */
+import type { PlacedKey, Placement } from "../ports/coordination.ts";
 import type { Json } from "../ports/record_store.ts";
 
-/** One move of a shard that the operator wants. */
+/** One move of a shard, a joiner or a trainer that the operator wants. */
 export interface PlannedMove {
-  readonly shard: number;
+  readonly key: PlacedKey;
   readonly from: string;
   readonly to: string;
 }
 
+/** Format 1 had moves of shards alone. */
+const FORMAT = 2;
+
 export interface PlanDocument {
-  readonly format: 1;
+  readonly format: typeof FORMAT;
   readonly state: "active" | "cancelled" | "done";
   readonly moves: readonly PlannedMove[];
-  /** Live moves at the same time. */
+  /** Live moves of each kind at the same time. */
   readonly movesMax: number;
+}
+
+/** A plan that begins now. */
+export function newPlan(moves: readonly PlannedMove[], movesMax: number): PlanDocument {
+  return { format: FORMAT, state: "active", moves, movesMax };
 }
 
 /** The document as the store takes it. */
@@ -24,24 +33,43 @@ export function encodePlan({ format, state, moves, movesMax }: PlanDocument): Js
   return {
     format,
     state,
-    moves: moves.map(({ shard, from, to }) => ({ shard, from, to })),
+    moves: moves.map(({ key, from, to }) => ({ key, from, to })),
     movesMax,
   };
 }
 
+/** Whether this version of the program can read a document. */
+export function isPlan(document: Json): boolean {
+  const plan = document as unknown as PlanDocument;
+  return typeof document === "object" && document !== null && plan.format === FORMAT &&
+    Array.isArray(plan.moves);
+}
+
 /** @throws {PlanFormatError} When another version of the program wrote the document. */
 export function decodePlan(document: Json): PlanDocument {
-  const plan = document as unknown as PlanDocument;
-  const isKnown = typeof document === "object" && document !== null && plan.format === 1 &&
-    Array.isArray(plan.moves);
-  if (!isKnown) throw new PlanFormatError();
-  return plan;
+  if (!isPlan(document)) throw new PlanFormatError();
+  return document as unknown as PlanDocument;
 }
 
 /** The plan's moves in the other direction, the last one first. */
-export function reversed({ moves, movesMax }: PlanDocument): PlanDocument {
-  const back = moves.toReversed().map(({ shard, from, to }) => ({ shard, from: to, to: from }));
-  return { format: 1, state: "active", moves: back, movesMax };
+export function reversed({ moves }: PlanDocument): PlannedMove[] {
+  return moves.toReversed().map(({ key, from, to }) => ({ key, from: to, to: from }));
+}
+
+/**
+ * Whether a move has begun and not ended. A shard is copied while its owner keeps it. A joiner or a
+ * trainer has its new owner at once, which then begins to read.
+ */
+export function isBegun(placement: Placement, { key, from, to }: PlannedMove): boolean {
+  return key.startsWith("shard/")
+    ? placement.state === "moving" && placement.owner.host === from && placement.target.host === to
+    : placement.state === "restoring" && placement.owner.host === to;
+}
+
+/** Whether a part is still where the move begins, or on its way. */
+export function isAhead(placement: Placement, move: PlannedMove): boolean {
+  return isBegun(placement, move) ||
+    (placement.state !== "unassigned" && placement.owner.host === move.from);
 }
 
 /** The store holds a plan that this version of the program cannot read. */

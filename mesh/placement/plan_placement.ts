@@ -1,5 +1,6 @@
 /**
- * Plans where the shards go. A shard keeps its host unless there is a reason:
+ * Plans where the shards go, and in the same way the joiners and the trainers, which count alike.
+ * A shard keeps its host unless there is a reason:
  *
  * 1. Its host is gone, or it has none: the least filled host with room restores it.
  * 2. Its host is draining or owns no shards any more: it moves to the least filled host with room.
@@ -15,6 +16,7 @@ import { sizeText } from "./byte_sizes.ts";
 import { countedBytes, HostLoads } from "./host_loads.ts";
 import { hostChanges } from "./host_changes.ts";
 import type { PlacementPlan, ShardDecision } from "./placement_plan.ts";
+import { type PlacementWords, placementWords } from "./placement_words.ts";
 import { type HostView, ownerOf, type ShardPlacement, type ShardView } from "./views.ts";
 
 export interface PlannerOptions {
@@ -43,18 +45,21 @@ interface Assignment {
 /**
  * @param hosts All hosts that are known; those of other roles are ignored.
  * @param shards Every shard of the mesh, each once.
+ * @param words The words of the reasons, where joiners or trainers are placed.
  */
 export function planPlacement(
   hosts: readonly HostView[],
   shards: readonly ShardView[],
   options: PlannerOptions = defaultPlannerOptions,
+  words: PlacementWords = placementWords.shard,
 ): PlacementPlan {
-  return new Planner(hosts, shards, options).plan();
+  return new Planner(hosts, shards, options, words).plan();
 }
 
 class Planner {
   readonly #hosts: ReadonlyMap<string, HostView>;
   readonly #options: PlannerOptions;
+  readonly #words: PlacementWords;
   readonly #assignments: readonly Assignment[];
   /** With all assignments so far. */
   readonly #loads: HostLoads;
@@ -64,9 +69,11 @@ class Planner {
     hosts: readonly HostView[],
     shards: readonly ShardView[],
     options: PlannerOptions,
+    words: PlacementWords,
   ) {
     this.#hosts = new Map(hosts.map((view) => [view.host, view]));
     this.#options = options;
+    this.#words = words;
     this.#loads = this.#emptyLoads();
     this.#assignments = shards.toSorted((a, b) => a.shard - b.shard).map((view) => {
       const host = this.#destination(view);
@@ -128,7 +135,7 @@ class Planner {
       if (host === undefined) continue;
       const owner = ownerOf(assignment.view.placement);
       const cause = owner === undefined ? "it has no host yet" : `its host ${owner} is gone`;
-      this.#assign(assignment, host, `${cause}; ${this.#mostRoom(host)}`);
+      this.#assign(assignment, host, `${cause}; ${this.#words.chosen(host, this.#loads)}`);
     }
   }
 
@@ -138,7 +145,7 @@ class Planner {
       const host = this.#loads.leastFilled(countedBytes(assignment.view));
       if (host === undefined) continue;
       const cause = this.#causeToLeave(present(assignment.host, "a host is left"));
-      this.#assign(assignment, host, `${cause}; ${this.#mostRoom(host)}`);
+      this.#assign(assignment, host, `${cause}; ${this.#words.chosen(host, this.#loads)}`);
     }
   }
 
@@ -154,7 +161,9 @@ class Planner {
       this.#assign(
         assignment,
         host,
-        `${from} holds ${held}, more than its capacity of ${capacity}; ${this.#mostRoom(host)}`,
+        `${from} holds ${held}, more than its capacity of ${capacity}; ${
+          this.#words.chosen(host, this.#loads)
+        }`,
       );
     }
   }
@@ -180,15 +189,9 @@ class Planner {
       this.#assign(
         best.assignment,
         least,
-        `${most} is filled to ${percent(before)} and ${least} to ` +
-          `${percent(this.#loads.fill(least))}: they differ by more than ` +
-          `${percent(this.#options.spreadMax)} of the mean`,
+        this.#words.uneven(most, least, this.#loads, this.#options.spreadMax),
       );
     }
-  }
-
-  #mostRoom(host: string): string {
-    return `${host} has the most room (${percent(this.#loads.fill(host))} full before)`;
   }
 
   #isToLeave(host: string): boolean {
@@ -198,7 +201,7 @@ class Planner {
   #causeToLeave(host: string): string {
     return this.#hosts.get(host)?.state === "draining"
       ? `${host} is draining`
-      : `${host} owns no shards any more`;
+      : this.#words.mayNotOwn(host);
   }
 
   /** Every shard's decision. Moves beyond the limit, and beyond the room there is now, wait. */
@@ -242,7 +245,7 @@ class Planner {
       const moving = { from: present(from, "a living owner has a name"), ...transfer };
       if (moves >= this.#options.movesMax) {
         const reason =
-          `${transfer.reason}; at most ${this.#options.movesMax} shards move at a time`;
+          `${transfer.reason}; at most ${this.#options.movesMax} ${this.#words.parts} move at a time`;
         decisions.set(shard, { kind: "waits", ...moving, reason });
       } else if (!now.hasRoom(to, bytes)) {
         const reason = `${transfer.reason}; ${to} has no room until other shards have left it`;
@@ -295,7 +298,7 @@ class Planner {
   }
 
   #reasonUnderway(placement: ShardPlacement): string {
-    if (placement.kind !== "moving") return "it is being restored from the newest snapshot";
+    if (placement.kind !== "moving") return this.#words.restoring;
     if (!this.#isAlive(placement.target)) {
       return `${placement.target} is gone: its move is given up, and it stays on ${placement.owner}`;
     }
@@ -306,10 +309,7 @@ class Planner {
   }
 
   #noRoom(view: ShardView): string {
-    if (this.#loads.size === 0) return "no host is up that may own shards";
-    return `no host has room for its ${
-      sizeText(countedBytes(view))
-    }: add a host, or raise capacity`;
+    return this.#loads.size === 0 ? this.#words.noHost : this.#words.noRoom(countedBytes(view));
   }
 
   #reasonToStay(host: string): string {
@@ -320,11 +320,12 @@ class Planner {
       return `${host} holds more than its capacity, and no other host has room: add a host`;
     }
     const { spread } = this.#loads;
-    if (this.#options.balances === false) return `${host} is up, and shards move on command`;
+    if (this.#options.balances === false) {
+      return `${host} is up, and ${this.#words.parts} move on command`;
+    }
     return spread <= this.#options.spreadMax
-      ? `after the plan the hosts differ by ${percent(spread)} of the mean, within ` +
-        percent(this.#options.spreadMax)
-      : "no move of a whole shard brings the hosts closer together";
+      ? this.#words.even(spread, this.#options.spreadMax)
+      : this.#words.indivisible;
   }
 }
 
@@ -337,14 +338,4 @@ function isUnderway({ placement }: ShardView, host: string | undefined): boolean
   if (host === undefined) return false;
   if (placement.kind === "moving") return true;
   return placement.kind === "restoring" && placement.owner === host;
-}
-
-/**
- * A share in percent; below ten with as many decimals as show that it is not zero, so that two
- * fills that differ by more than the limit do not read alike.
- */
-function percent(share: number): string {
-  const value = share * 100;
-  if (value === 0 || value >= 10) return `${Math.round(value)} %`;
-  return `${Number(value.toPrecision(2))} %`;
 }

@@ -193,9 +193,9 @@ Deno.test("hosts are evened out only where that is asked for", () => {
 });
 
 const plan = (changes: Partial<PlanDocument> = {}): PlanDocument => ({
-  format: 1,
+  format: 2,
   state: "active",
-  moves: [{ shard: 0, from: "a", to: "b" }, { shard: 1, from: "a", to: "b" }],
+  moves: [{ key: "shard/0", from: "a", to: "b" }, { key: "shard/1", from: "a", to: "b" }],
   movesMax: 1,
   ...changes,
 });
@@ -209,6 +209,69 @@ Deno.test("the operator's plan is carried out within its limit, and marked as do
   const [done] = at(active("b", 2), active("b", 2));
   assert.ok(done.kind === "writePlan" && done.edition === 7);
   assert.equal((done.document as unknown as PlanDocument).state, "done");
+});
+
+const readerPlan = plan({
+  moves: [
+    { key: "events/0", from: "a", to: "b" },
+    { key: "events/1", from: "a", to: "b" },
+    { key: "trainer/0", from: "a", to: "b" },
+  ],
+});
+
+Deno.test("a planned joiner or trainer gets its new owner in one step, within the limit of its kind", () => {
+  const at = (events0: Placement, events1: Placement, trainer: Placement) =>
+    placesOf(stepsOf({
+      plan: readerPlan,
+      placements: { "events/0": events0, "events/1": events1, "trainer/0": trainer },
+    }));
+  const [a, b] = [active("a"), active("b", 2)];
+  assert.deepEqual(at(a, a, a), { "events/0": "(b)" });
+  assert.deepEqual(at(restoring("b", 2), a, a), { "trainer/0": "(b)" });
+  assert.deepEqual(at(restoring("b", 2), a, restoring("b", 2)), {});
+  assert.deepEqual(at(b, a, restoring("b", 2)), { "events/1": "(b)" });
+});
+
+Deno.test("a plan ends when the new owners read, or another host has got what they could not start", () => {
+  const at = (trainer: Placement) =>
+    stepsOf({
+      plan: plan({ moves: [{ key: "trainer/0", from: "a", to: "b" }] }),
+      hosts: ["a", "b", "c"].map((name) => hostRecord(name)),
+      placements: { "trainer/0": trainer },
+    });
+  assert.deepEqual(at(restoring("b", 2)), []);
+  for (const end of [active("b", 2), restoring("c", 3), active("c", 3)]) {
+    assert.deepEqual(at(end).map(({ kind }) => kind), ["writePlan"]);
+  }
+});
+
+Deno.test("a reader does not move to a host without its role, and a part that is gone is passed over", () => {
+  const moves = [
+    { key: "trainer/0", from: "a", to: "b" },
+    { key: "trainer/7", from: "a", to: "b" },
+  ] as const;
+  const placements = { "trainer/0": active("a") };
+  const steps = (roles: readonly string[]) =>
+    stepsOf({
+      plan: plan({ moves }),
+      hosts: [hostRecord("a"), hostRecord("b", { roles })],
+      placements,
+    });
+  assert.deepEqual(placesOf(steps(["trainer"])), { "trainer/0": "(b)" });
+  assert.deepEqual(steps(["shards", "joiner"]).map(({ kind }) => kind), ["writePlan"]);
+});
+
+Deno.test("a cancelled plan begins no reader, and leaves one that has its new owner", () => {
+  const placements = { "events/0": restoring("b", 2), "events/1": active("a") };
+  const cancelled = { ...readerPlan, state: "cancelled" } as const;
+  assert.deepEqual(stepsOf({ plan: cancelled, placements }), []);
+});
+
+Deno.test("a plan of another version of the program moves nothing, and lost parts are restored", () => {
+  const format = 1 as unknown as PlanDocument["format"];
+  const hosts = [hostRecord("b")];
+  const steps = stepsOf({ plan: plan({ format }), hosts, placements: { "events/0": active("a") } });
+  assert.deepEqual(placesOf(steps), { "events/0": "(b)" });
 });
 
 Deno.test("a move to a host that is gone or draining is left out of a plan", () => {

@@ -1,0 +1,29 @@
+/**
+ * Shards, joiners and trainers in the words of an operator.
+ */
+import type { PlacedKey, PlacedKind } from "../../mesh/ports/coordination.ts";
+import { parsePlacedKey } from "../../mesh/ports/coordination.ts";
+import { counted } from "../../structures/counted.ts";
+
+const nouns: Readonly<Record<PlacedKind, string>> = {
+  shard: "shard",
+  events: "joiner",
+  trainer: "trainer",
+};
+
+/** A part by its noun and number, for example `joiner 3`. */
+export function partName(key: PlacedKey): string {
+  const { kind, number } = parsePlacedKey(key);
+  return `${nouns[kind]} ${number}`;
+}
+
+/** The number of parts of each kind, for example `2 shards and 1 joiner`; "" without parts. */
+export function countedParts(keys: readonly PlacedKey[]): string {
+  const counts = (["shard", "events", "trainer"] as const).flatMap((kind) => {
+    const count = keys.filter((key) => parsePlacedKey(key).kind === kind).length;
+    return count === 0 ? [] : [counted(count, nouns[kind])];
+  });
+  return counts.length < 2
+    ? counts.join("")
+    : `${counts.slice(0, -1).join(", ")} and ${counts[counts.length - 1]}`;
+}

@@ -1,0 +1,71 @@
+/**
+ * A plan of moves as lines of text.
+ */
+import { sizeText } from "../../mesh/placement/byte_sizes.ts";
+import { decisionsOf, type MeshPlan, type PartDecision } from "../../mesh/placement/mesh_plan.ts";
+import type { HostChange } from "../../mesh/placement/placement_plan.ts";
+import type { PlacedKind } from "../../mesh/ports/coordination.ts";
+import { present } from "../../structures/invariant.ts";
+import { countedParts, partName } from "./part_names.ts";
+
+/** The loads of the hosts, every part that does not stay, and the number of those that stay. */
+export function planLines(plan: MeshPlan, version: number): string[] {
+  const decisions = decisionsOf(plan);
+  const restless = decisions.filter(({ decision }) => decision.kind !== "stays");
+  const stays = decisions.filter(({ decision }) => decision.kind === "stays");
+  const shards = present(plan.get("shard"), "shards are planned");
+  return [
+    ...shards.hosts.map(shardHostLine),
+    ...(["events", "trainer"] as const).flatMap((kind) =>
+      present(plan.get(kind), "joiners and trainers are planned").hosts
+        .map((each) => readerHostLine(kind, each))
+    ),
+    ...restless.map(decisionLine),
+    `${countedParts(stays.map(({ key }) => key)) || "no part"} of ${
+      countedParts(decisions.map(({ key }) => key))
+    } ${stays.length > 1 ? "stay" : "stays"} (version ${version})\n`,
+  ];
+}
+
+function shardHostLine(each: HostChange): string {
+  const { host, state, shardsBefore, shardsAfter, bytesBefore, bytesAfter, capacityBytes } = each;
+  const sizes = bytesBefore === bytesAfter
+    ? sizeText(bytesBefore)
+    : `${sizeText(bytesBefore)} -> ${sizeText(bytesAfter)}`;
+  const over = bytesAfter > capacityBytes ? "  over its capacity" : "";
+  return `${host}  ${state}  ${change(shardsBefore, shardsAfter)} shards  ${sizes} of ${
+    sizeText(capacityBytes)
+  }${over}\n`;
+}
+
+function readerHostLine(kind: PlacedKind, each: HostChange): string {
+  const { host, state, shardsBefore, shardsAfter } = each;
+  const parts = kind === "events" ? "joiners" : "trainers";
+  return `${host}  ${state}  ${change(shardsBefore, shardsAfter)} ${parts}\n`;
+}
+
+function change(before: number, after: number): string {
+  return before === after ? `${before}` : `${before} -> ${after}`;
+}
+
+/** One decision as a line: the part, its way, the size of a shard and the reason. */
+export function decisionLine({ key, decision }: PartDecision): string {
+  const { kind, reason } = decision;
+  const part = partName(key);
+  switch (kind) {
+    case "stays":
+      return `${part}  stays on ${decision.on}: ${reason}\n`;
+    case "unplaced":
+      return `${part}  has no host to go to: ${reason}\n`;
+    case "moves":
+    case "restores":
+    case "underway":
+    case "waits": {
+      const { rows, bytes, from = "none", to } = decision;
+      const size = key.startsWith("shard/")
+        ? `  (${rows.toLocaleString("en")} rows, ${sizeText(bytes)})`
+        : "";
+      return `${part}  ${kind} ${from} -> ${to}${size}: ${reason}\n`;
+    }
+  }
+}
