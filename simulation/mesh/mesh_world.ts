@@ -57,7 +57,7 @@ export class MeshWorld extends World {
         for (const checker of this.checkers.tailLost) checker.tailLost(log, partition, end);
       },
     }, (key, before, after) => {
-      this.note(key, "placed", after.epoch, after.state);
+      this.note(`placement/${key}`, "placed", after.epoch, after.state);
       for (const checker of this.checkers.placed) checker.placed(key, before, after);
     });
     this.blobs = new SharedBlobs(this.blobChanges);

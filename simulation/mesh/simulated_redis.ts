@@ -8,7 +8,7 @@
  * its own; a run remembers where it began, so that clients notice lost records.
  */
 import { MemoryRecordStore } from "../../mesh/adapters/memory/memory_record_store.ts";
-import type { Placement } from "../../mesh/ports/coordination.ts";
+import type { PlacedKind, Placement } from "../../mesh/ports/coordination.ts";
 import type { Clock } from "../../mesh/ports/clock.ts";
 import type {
   Json,
@@ -39,7 +39,12 @@ export type PlacedObserver = (
   after: Placement,
 ) => void;
 
-const PLACED = /^(shard|events|examples)\/\d+$/;
+const placedKinds: Readonly<Record<PlacedKind, true>> = {
+  shard: true,
+  events: true,
+  trainer: true,
+};
+const PLACED = new RegExp(`^(${Object.keys(placedKinds).join("|")})/\\d+$`);
 
 type Entries = readonly (readonly [key: string, value: Json])[];
 

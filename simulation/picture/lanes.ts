@@ -34,9 +34,7 @@ const LANE_ORDER = [
   "parameter_sync",
   "snapshotter",
   "redis",
-  "shard/",
-  "events/",
-  "examples/",
+  "placement/",
   "blobs",
 ];
 /** Lanes with this rank and above stand behind the hosts. */

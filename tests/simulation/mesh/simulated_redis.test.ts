@@ -22,11 +22,13 @@ const text = (value: string) => new TextEncoder().encode(value);
 class Server {
   readonly clock = new VirtualClock();
   readonly lost: string[] = [];
+  /** Placements whose changes the server has told of. */
+  readonly placed: string[] = [];
   readonly redis = new SimulatedRedis(this.clock, {
     appended: () => {},
     trimmed: () => {},
     tailLost: (log, partition, end) => void this.lost.push(`${log}/${partition} ${end}`),
-  }, () => {});
+  }, (key, _before, { state }) => void this.placed.push(`${key} ${state}`));
   isCut = false;
   #links = 0;
 
@@ -167,6 +169,40 @@ Deno.test("records that went back are noticed until an operator accepts the loss
   await assert.rejects(clock.settle(mesh.read()), { name: "RecordsLostError" });
   await clock.settle(server.mesh().acceptLoss());
   assert.equal((await clock.settle(mesh.read())).hosts.size, 0);
+});
+
+Deno.test("the server tells of the placements of every kind", async () => {
+  const server = new Server();
+  const { clock, placed } = server;
+  const mesh = server.mesh();
+  await clock.settle(mesh.open({
+    shards: 1,
+    eventPartitions: 1,
+    examplePartitions: 1,
+    trainers: 1,
+    schema: "s",
+  }));
+  const run = { host: "a", incarnation: "a-1" };
+  await clock.settle(mesh.join({
+    ...run,
+    address: "a:1",
+    roles: ["shards", "joiner", "trainer"],
+    capacityBytes: 1,
+    version: "1",
+    protocols: [1, 1] as const,
+  }));
+  const turn = await clock.settle(mesh.acquireControl(run));
+  assert.ok(turn.kind === "controls");
+  const kinds = ["shard/0", "events/0", "trainer/0"] as const;
+  await clock.settle(mesh.place({
+    by: { controllerEpoch: turn.control.epoch },
+    changes: kinds.map((key) => ({
+      key,
+      expected: { state: "unassigned", epoch: 0 },
+      next: { state: "restoring", owner: run },
+    })),
+  }));
+  assert.deepEqual(placed.toSorted(), kinds.map((key) => `${key} restoring`).toSorted());
 });
 
 Deno.test("rankings are found by other gateways, also those made while the server was away", async () => {
