@@ -194,14 +194,17 @@ export class Mesh {
    * Ends one actor, after its waiting messages are handled or after `drainMs`.
    *
    * @param hasMoved Another node has the actor already: messages go there from now on.
+   * @throws {Error} Its node does not answer: the actor may be there still, and can be ended again.
    */
   async end(address: Address, drainMs = 5_000, hasMoved = false): Promise<void> {
-    const index = this.#started.findIndex((started) => started.address === address);
-    if (index < 0) return;
-    const [{ node }] = this.#started.splice(index, 1);
+    const node = this.nodeOf(address);
+    if (node === undefined) return;
     await this.#node(node).ask({ kind: "stop", address, drainMs, hasMoved }, {
       budgetMs: drainMs + 5_000,
     });
+    // Only now: the end of an actor whose node did not answer is tried again.
+    const index = this.#started.findIndex((started) => started.address === address);
+    if (index >= 0) this.#started.splice(index, 1);
   }
 
   /** Tells every node of this process where these actors are, of any process. */

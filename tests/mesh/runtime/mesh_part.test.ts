@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { Mesh, type PlannedActor } from "../../../mesh/runtime/mesh.ts";
+import { defineNodeActor } from "../../../mesh/runtime/node_actor.ts";
 import { SimulatedMesh } from "../../../mesh/simulation/simulated_mesh.ts";
 import { counterDefinition, type CounterMessage } from "./counter_actor.ts";
 
@@ -64,4 +65,24 @@ Deno.test("an actor that cannot be made yet is made again until it can, or the m
   await world.advance(250);
   await world.settle(again.stop());
   await assert.rejects(world.settle(starting));
+});
+
+Deno.test("an actor whose node did not hear of its end is ended by the next try, and made again", async () => {
+  const world = new SimulatedMesh({ seed: 1 });
+  const composition = { definitions: [counterDefinition()] };
+  const [home, thread] = [world.node("main"), world.node("left")];
+  const broken = world.link(home, thread);
+  await world.settle(thread.spawn(defineNodeActor(thread, composition), "left", undefined));
+  const mesh = new Mesh({ home, composition });
+  await world.settle(mesh.start(plan.slice(0, 1)));
+  broken.left.close();
+  await assert.rejects(world.settle(mesh.end("counter/left", 0)));
+  assert.equal(thread.statistics().length, 2);
+  world.link(home, thread);
+  await world.settle(mesh.end("counter/left", 0));
+  await world.settle(mesh.spawn(plan[0]));
+  assert.equal(thread.statistics().length, 2);
+  await world.settle(mesh.end("counter/left", 0));
+  assert.equal(thread.statistics().length, 1);
+  await world.settle(mesh.stop());
 });
