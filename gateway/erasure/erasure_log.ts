@@ -3,6 +3,7 @@
  */
 import type { ErasurePass, ErasureRequest } from "../../records/erasure.ts";
 import { decodeEvent, encodeEvent, type EventRecord } from "../../records/event_record.ts";
+import { endOffsets } from "../../mesh/ports/event_log.ts";
 import { carryEvents } from "../memory/carried_events.ts";
 import type { ErasureSources } from "./sources.ts";
 
@@ -37,24 +38,26 @@ export class ErasureLog {
   }
 
   /**
-   * Lets all records so far be trimmed, and gives the next snapshot a new cut.
+   * Lets all records so far be trimmed, and gives the next snapshot a new cut. Records that any
+   * gateway appends meanwhile stay: those of an erasure may be unknown here.
    *
-   * @param keptFrom Offsets by partition from which records stay; read last.
+   * @param keptFrom Reads the offsets by partition from which records stay; called last.
    */
-  async release(keptFrom: () => readonly (readonly number[])[]): Promise<void> {
+  async release(keptFrom: () => Promise<readonly (readonly number[])[]>): Promise<void> {
     const { eventLog, memory, clock } = this.#sources;
     for (let partition = 0; partition < eventLog.partitions; partition++) {
       await eventLog.roll?.(partition);
     }
+    const ends = await endOffsets(eventLog);
     // A log that appends once remembers the event ids itself.
     const carried = eventLog.appendOnce === undefined
       ? [await carryEvents(memory, this.#sources)]
       : [];
-    const retainedFrom = lowest([...keptFrom(), ...carried]);
+    const retainedFrom = lowest([ends, ...carried, ...await keptFrom()]);
     const acceptedAtMs = memory.acceptanceClock.nextMs();
     await this.#append({
       kind: "release",
-      ...(retainedFrom.length > 0 && { retainedFrom }),
+      retainedFrom,
       atMs: clock.nowMs(),
       acceptedAtMs,
     });
@@ -71,9 +74,7 @@ export class ErasureLog {
   }
 }
 
-/** By partition, the lowest of several offsets; empty where there are none. */
+/** By partition, the lowest of several offsets. */
 function lowest(offsets: readonly (readonly number[])[]): number[] {
-  return (offsets[0] ?? []).map((_, partition) =>
-    Math.min(...offsets.map((each) => each[partition]))
-  );
+  return offsets[0].map((_, partition) => Math.min(...offsets.map((each) => each[partition])));
 }

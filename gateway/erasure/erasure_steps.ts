@@ -87,16 +87,17 @@ export class ErasureSteps {
       );
       return;
     }
+    memory.forget(user);
+    activity?.forget(user);
+    await forgetElsewhere?.(user);
+    await profiles.dropChanges?.();
+    // Last: while this host stood still, another one may have taken the erasure over.
     const continuedBy = await this.laterErasure(user, request);
     if (continuedBy !== undefined) {
       await this.#store(following, { ...request, continuedBy });
       following.user = undefined;
       return;
     }
-    memory.forget(user);
-    activity?.forget(user);
-    await forgetElsewhere?.(user);
-    await profiles.dropChanges?.();
     const secondAt = await this.#log.forget(erasureId, 2, user);
     await this.#store(following, { ...request, secondAt });
     following.user = undefined;

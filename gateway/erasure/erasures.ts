@@ -208,12 +208,10 @@ export class Erasures {
 
   /** Lets all records so far be trimmed but those that a restart reads. */
   async #release(): Promise<void> {
-    const saved = await this.#savedFrom();
-    const others = await this.#othersWaiting();
-    await this.#log.release(() => [
-      ...saved,
+    await this.#log.release(async () => [
+      ...await this.#savedFrom(),
       // A restart reads the user of an erasure from its first record.
-      ...others,
+      ...await this.#othersWaiting(),
       ...this.#beginning,
       ...this.#waiting.map(({ request }) => request.firstAt),
     ]);

@@ -180,3 +180,58 @@ Deno.test("a gateway that cannot learn which hosts serve goes on with its own er
   void gateway;
   await three.stop();
 });
+
+Deno.test("a host that stood still on its way to the second pass leaves it to the gateway that took over", async () => {
+  const { erasures, gateway, erasureId, passes, leave, pass, ...one } = await abandoned();
+  await erasures.stop();
+  const paused = Promise.withResolvers<void>();
+  const zombie = new Erasures({
+    ...one,
+    ...{ random: new SeededRandom(8), host: "one" },
+    forgetElsewhere: () => paused.promise,
+  });
+  await zombie.start();
+  await pass(5);
+  assert.deepEqual(await passes(), [`${erasureId} 1`]);
+  leave("one");
+  const three = gateway("three", 5);
+  await three.start();
+  await pass(40);
+  const { length } = await passes();
+  assert.equal(length, 3, "the other gateway has made both passes");
+  paused.resolve();
+  await pass(5);
+  assert.equal((await passes()).length, length);
+  assert.notEqual((await readErasureRequest(one.blobs, erasureId))?.continuedBy, undefined);
+  await zombie.stop();
+  await three.stop();
+});
+
+Deno.test("a release keeps the records of erasures that another gateway begins while it is prepared", async () => {
+  const { erasures, gateway, pass, blobs, learn, sync, eventLog } = await abandoned();
+  await pass(4);
+  await erasures.stop();
+  const [two, three] = [gateway("two", 5), gateway("three", 6)];
+  await three.start();
+  const { request } = await three.erase("bob");
+  await pass(4);
+  for (const which of [1, 2] as const) await learn(request.erasureId, which);
+  await pass(1);
+  sync.roundsComplete += 2;
+  const list = blobs.list.bind(blobs);
+  let begun = 0;
+  blobs.list = async (prefix) => {
+    const names = await list(prefix);
+    if (prefix === "erasures/") await two.erase(`late-${begun++}`);
+    return names;
+  };
+  await pass(7);
+  const records = (await eventLog.read(0, 0, 100)).map(({ bytes }) => decodeEvent(bytes));
+  const at = records.findIndex(({ kind }) => kind === "release");
+  const release = records[at];
+  assert.ok(release.kind === "release");
+  const late = records.findIndex((record) => record.kind === "forget" && /^late/.test(record.user));
+  assert.ok(begun > 0 && late < at);
+  assert.ok((release.retainedFrom?.[0] ?? at) <= late);
+  await three.stop();
+});
