@@ -39,27 +39,46 @@ const SKIPPED = "target";
  * @returns The exit code.
  * @throws {CommandError} The plant's text does not stand exactly once in its file.
  */
-export async function runPlanted(
+export function runPlanted(
   plant: Plant,
   flags: SimulateFlags,
   output: Output,
 ): Promise<number> {
+  return withPlanted(plant, flags.out, async (tree) => {
+    const { simulate } = await import(`${tree}/cli/simulate/simulate.ts`) as {
+      simulate(flags: SimulateFlags, output: Output): Promise<void>;
+    };
+    const { plant: _plant, ...others } = flags;
+    try {
+      await simulate({ ...others, planted: plant.name }, output);
+      return 0;
+    } catch (error) {
+      // By name: the copy has a class of its own.
+      if ((error as Error).name !== "CommandError") throw error;
+      output.err(`${(error as Error).message}\n`);
+      return (error as CommandError).exitCode;
+    }
+  });
+}
+
+/**
+ * Copies the source with the bug planted, and removes the copy after `use`.
+ *
+ * @param folder Gets the copy.
+ * @param use Gets the URL of the copy's root, without a slash at its end.
+ * @throws {CommandError} The plant's text does not stand exactly once in its file.
+ */
+export async function withPlanted<T>(
+  plant: Plant,
+  folder: string,
+  use: (tree: string) => Promise<T>,
+): Promise<T> {
   const edited = await editedFiles(plant);
-  const tree = resolve(flags.out, `planted-${plant.name}`);
+  const tree = resolve(folder, `planted-${plant.name}`);
   try {
     for (const name of sources) await copy(join(root, name), join(tree, name));
     for (const [file, text] of edited) await Deno.writeTextFile(join(tree, file), text);
-    const { simulate } = await import(
-      pathToFileURL(join(tree, "cli", "simulate", "simulate.ts")).href
-    ) as { simulate(flags: SimulateFlags, output: Output): Promise<void> };
-    const { plant: _plant, ...others } = flags;
-    await simulate({ ...others, planted: plant.name }, output);
-    return 0;
-  } catch (error) {
-    // By name: the copy has a class of its own.
-    if ((error as Error).name !== "CommandError") throw error;
-    output.err(`${(error as Error).message}\n`);
-    return (error as CommandError).exitCode;
+    return await use(pathToFileURL(tree).href);
   } finally {
     await Deno.remove(tree, { recursive: true }).catch(() => {});
   }
