@@ -17,7 +17,7 @@ import { invariant } from "../../structures/invariant.ts";
 import type { ExampleChunkBuilder } from "./example_chunk_builder.ts";
 import { beginOf, type ChunkLimits, ExamplePartition } from "./example_partition.ts";
 import type { JoinMoment } from "./join_moment.ts";
-import type { ImpressionHeader } from "./open_impressions.ts";
+import type { ImpressionHeader } from "./held_impressions.ts";
 import type { JoinerOptions } from "./options.ts";
 
 interface PartitionLayout {

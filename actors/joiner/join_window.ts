@@ -1,7 +1,7 @@
 /**
- * Clicks arrive minutes after impressions. The join window holds each impression for `windowMs`, so
- * that an item becomes a negative only if no action came in time, and an example carries the
- * features that were served.
+ * Joins actions with impressions. Clicks arrive minutes after impressions, so the join window holds
+ * each impression for `windowMs`: an item becomes a negative only if no action came in time, and an
+ * example carries the features that were served.
  *
  * The window is a function of the event log: time is the data clock (the newest event time seen,
  * never going back), and sampling is keyed. A joiner that reads the same records again decides the
@@ -9,9 +9,9 @@
  * exception is {@link JoinWindow.closeEarly}, which its caller may invoke at any moment and which
  * closes only the oldest impressions.
  *
- * An impression is open while one of its rows is undecided. The window is over, or a final action
- * came for every row: it is decided, and stays held for late labels. It is dropped when no label is
- * awaited any more, or when its room is needed.
+ * A held impression is open while one of its rows is undecided. Its window closes, or a final
+ * action comes for every row: then it is decided, and stays held for late labels. It is dropped
+ * when no label is awaited any more, or when its room is needed.
  */
 import { fingerprintOf } from "../../structures/fingerprint.ts";
 import { invariant, present } from "../../structures/invariant.ts";
@@ -25,10 +25,10 @@ import type {
 } from "../../records/event_record.ts";
 import type { JoinerPosition } from "../../records/joiner_position.ts";
 import { DataClock } from "./data_clock.ts";
-import { ClosedRankings } from "./closed_rankings.ts";
+import { DroppedRankings } from "./dropped_rankings.ts";
 import type { JoinerOptions } from "./options.ts";
 import { LabelRules } from "./label_rules.ts";
-import { impressionBytes, type OpenImpression, OpenImpressions } from "./open_impressions.ts";
+import { type HeldImpression, HeldImpressions, impressionBytes } from "./held_impressions.ts";
 import { ActionsByImpression } from "./ranking_actions.ts";
 import { type ExampleOutput, type JoinCounts, RowExamples } from "./row_examples.ts";
 import { BEGINNING, type WindowStart } from "./window_start.ts";
@@ -36,11 +36,10 @@ import { BEGINNING, type WindowStart } from "./window_start.ts";
 export class JoinWindow {
   readonly #options: JoinerOptions;
   readonly #rules: LabelRules;
-  readonly #examples: RowExamples;
-  /** Impressions with an undecided row, and decided ones that are held for late labels. */
-  readonly #open = new OpenImpressions((from, to) => this.#actions.move(from, to));
+  readonly #rowExamples: RowExamples;
+  readonly #held = new HeldImpressions((from, to) => this.#actions.move(from, to));
   readonly #actions = new ActionsByImpression();
-  readonly #closed: ClosedRankings;
+  readonly #dropped: DroppedRankings;
   readonly #reader = new ImpressionRowsReader();
   readonly #decidedBefore: number;
   readonly #undecidedFrom: number;
@@ -54,32 +53,32 @@ export class JoinWindow {
     this.#undecidedFrom = start.undecidedFrom;
     this.#clock = new DataClock(options.clockSkewMsMax, start);
     this.#rules = new LabelRules(options.tasks);
-    this.#examples = new RowExamples(options, start.positives);
-    this.#closed = new ClosedRankings(options.impressionsMax);
+    this.#rowExamples = new RowExamples(options, start.positives);
+    this.#dropped = new DroppedRankings(options.impressionsMax);
   }
 
   get counts(): JoinCounts {
-    return this.#examples.counts;
+    return this.#rowExamples.counts;
   }
 
-  /** Impressions that wait for their window to end. */
+  /** Open impressions, which wait for their window to close. */
   get impressionsOpen(): number {
-    return this.#open.undecided;
+    return this.#held.undecided;
   }
 
-  /** The same, and the decided ones that are held for late labels. */
+  /** Open impressions, and decided ones that wait for late labels. */
   get impressionsHeld(): number {
-    return this.#open.size;
+    return this.#held.size;
   }
 
-  /** Memory of the open impressions, bytes. A sum over them, and so a function of the log. */
-  get openBytes(): number {
-    return this.#open.bytes + this.#actions.bytes;
+  /** Sum of the sizes of the held impressions, bytes: a function of the log. */
+  get heldBytes(): number {
+    return this.#held.bytes + this.#actions.bytes;
   }
 
-  /** Memory held for them, bytes: at most about twice {@link openBytes}, plus 8 MiB. */
+  /** Memory taken for the held impressions, bytes: at most about 2 · {@link heldBytes} + 8 MiB. */
   get memoryBytes(): number {
-    return this.#open.memoryBytes + this.#actions.bytes;
+    return this.#held.memoryBytes + this.#actions.bytes;
   }
 
   /** Newest data time seen, ms. */
@@ -101,13 +100,13 @@ export class JoinWindow {
   replayPoint(
     eventOffset: number,
   ): Pick<JoinerPosition, "replayOffset" | "replayClockMs" | "retained" | "positives"> {
-    const { oldestUndecided } = this.#open;
+    const { oldestUndecided } = this.#held;
     const point = oldestUndecided === undefined
       ? { replayOffset: eventOffset, replayClockMs: this.#clock.nowMs }
       : { replayOffset: oldestUndecided.offset, replayClockMs: oldestUndecided.openedAtMs };
-    const { positives } = this.#examples.late;
+    const { positives } = this.#rowExamples.late;
     if (positives === undefined) return point;
-    const { oldest } = this.#open;
+    const { oldest } = this.#held;
     if (oldest === undefined || !oldest.isDecided) return { ...point, positives };
     return { ...point, positives, retained: { offset: oldest.offset, clockMs: oldest.openedAtMs } };
   }
@@ -115,7 +114,7 @@ export class JoinWindow {
   /** Moves the data clock to a record's time, see {@link DataClock.observe}. */
   observe(record: EventRecord, offset: number): void {
     this.#clock.observe(record, offset);
-    this.#examples.beginRecord(this.#isReread(offset));
+    this.#rowExamples.beginRecord(this.#isReread(offset));
   }
 
   /** Whether the record was joined before the restart, and is read to rebuild the window. */
@@ -128,7 +127,7 @@ export class JoinWindow {
    * the record needs its room. False if nothing is left to close before the record is accepted.
    */
   closeNext(record: EventRecord, offset: number, out: ExampleOutput): boolean {
-    const { oldestUndecided, size, undecided } = this.#open;
+    const { oldestUndecided, size, undecided } = this.#held;
     if (size === 0) return false;
     if (this.#isReread(offset)) return this.#closeDecided(oldestUndecided, out);
     if (oldestUndecided !== undefined) {
@@ -142,14 +141,14 @@ export class JoinWindow {
         return true;
       }
     }
-    const oldest = undecided < size ? this.#open.oldest : undefined;
-    if (oldest?.isDecided && this.#ageOf(oldest) >= this.#examples.late.lateMsMax) {
+    const oldest = undecided < size ? this.#held.oldest : undefined;
+    if (oldest?.isDecided && this.#ageOf(oldest) >= this.#rowExamples.late.lateMsMax) {
       this.#drop(oldest);
       return true;
     }
     const impression = record.kind === "impression" ? record : undefined;
     if (this.#hasRoom(impression)) return false;
-    // A ranking that replaces an open one frees room when it is accepted.
+    // A ranking that replaces a held one frees room when it is accepted.
     if (impression !== undefined && this.#find(impression) !== undefined) return false;
     return this.closeEarly(offset, out);
   }
@@ -158,7 +157,7 @@ export class JoinWindow {
    * Closes an impression, while records are read again, if it was decided before the restart: later
    * actions on it are late. Its examples are in the log, and `out` takes none.
    */
-  #closeDecided(impression: OpenImpression | undefined, out: ExampleOutput): boolean {
+  #closeDecided(impression: HeldImpression | undefined, out: ExampleOutput): boolean {
     if (impression === undefined || !this.#wasDecided(impression)) return false;
     if (!this.#isOver(impression)) return false;
     this.#close(impression, out);
@@ -166,30 +165,30 @@ export class JoinWindow {
   }
 
   /** Whether an impression was decided before the joiner restarted. */
-  #wasDecided({ offset }: OpenImpression): boolean {
+  #wasDecided({ offset }: HeldImpression): boolean {
     return offset < this.#undecidedFrom;
   }
 
-  #isOver(impression: OpenImpression): boolean {
+  #isOver(impression: HeldImpression): boolean {
     return this.#ageOf(impression) >= this.#options.windowMs;
   }
 
-  /** Whether the open impressions, and the new one, are within the bounds. */
+  /** Whether the held impressions, and the new one, are within the bounds. */
   #hasRoom(more: ImpressionRecord | undefined): boolean {
     const { impressionsMax, impressionsBytesMax } = this.#options;
-    const impressions = this.#open.size + (more === undefined ? 0 : 1);
+    const impressions = this.#held.size + (more === undefined ? 0 : 1);
     const bytes = more === undefined ? 0 : impressionBytes(more.shown.byteLength);
     if (impressions > impressionsMax) return false;
     // A single impression may exceed the bytes by itself.
-    return this.openBytes + bytes <= impressionsBytesMax || impressions <= 1;
+    return this.heldBytes + bytes <= impressionsBytesMax || impressions <= 1;
   }
 
-  #ageOf({ openedAtMs }: OpenImpression): number {
+  #ageOf({ openedAtMs }: HeldImpression): number {
     return this.#clock.nowMs - openedAtMs;
   }
 
-  #find({ rankingId }: ImpressionRecord): OpenImpression | undefined {
-    return this.#open.find(fingerprintOf(rankingId));
+  #find({ rankingId }: ImpressionRecord): HeldImpression | undefined {
+    return this.#held.find(fingerprintOf(rankingId));
   }
 
   /**
@@ -200,12 +199,12 @@ export class JoinWindow {
    * with the examples, shows after a restart that the impression was closed.
    */
   closeEarly(before: number, out: ExampleOutput): boolean {
-    const { oldest } = this.#open;
+    const { oldest } = this.#held;
     if (oldest === undefined || oldest.offset >= before) return false;
-    this.#examples.beginRecord(false);
-    this.#examples.count("impressionsClosedEarly");
+    this.#rowExamples.beginRecord(false);
+    this.#rowExamples.count("impressionsClosedEarly");
     if (!oldest.isDecided) this.#close(oldest, out);
-    const decided = this.#open.find(oldest.fingerprint);
+    const decided = this.#held.find(oldest.fingerprint);
     if (decided !== undefined) this.#drop(decided);
     return true;
   }
@@ -218,7 +217,7 @@ export class JoinWindow {
   accept(record: EventRecord, offset: number, out: ExampleOutput): void {
     invariant(offset >= this.#acceptedBefore, "records are accepted in the order of the log");
     this.#acceptedBefore = offset + 1;
-    if (this.#clock.isAhead(record, offset)) this.#examples.count("eventsAheadOfTime");
+    if (this.#clock.isAhead(record, offset)) this.#rowExamples.count("eventsAheadOfTime");
     switch (record.kind) {
       case "impression":
         return this.#acceptImpression(record, offset, out);
@@ -237,16 +236,16 @@ export class JoinWindow {
     }
   }
 
-  /** Drops the open rankings of an erased user, without examples; later actions are late. */
+  /** Drops the held rankings of an erased user, without examples; later actions are late. */
   #acceptForget({ user }: ForgetRecord): void {
-    for (const fingerprint of this.#open.ofUser(fingerprintOf(user))) {
-      this.#drop(present(this.#open.find(fingerprint), "a ranking of the user is open"));
-      this.#examples.count("impressionsErased");
+    for (const fingerprint of this.#held.ofUser(fingerprintOf(user))) {
+      this.#drop(present(this.#held.find(fingerprint), "a ranking of the user is held"));
+      this.#rowExamples.count("impressionsErased");
     }
   }
 
   /**
-   * A ranking that comes again under the id of an open one replaces it: the client asked again
+   * A ranking that comes again under the id of a held one replaces it: the client asked again
    * because it never saw the first answer. The first one is dropped, unless an action or a report
    * came for it: then it was seen, and is closed.
    *
@@ -255,25 +254,25 @@ export class JoinWindow {
    */
   #acceptImpression(record: ImpressionRecord, offset: number, out: ExampleOutput): void {
     const fingerprint = fingerprintOf(record.rankingId);
-    const earlier = this.#open.find(fingerprint);
+    const earlier = this.#held.find(fingerprint);
     if (earlier !== undefined) {
-      this.#examples.count("impressionsDuplicate");
+      this.#rowExamples.count("impressionsDuplicate");
       if (this.#actions.has(earlier.address) && !earlier.isDecided) this.#close(earlier, out);
-      const decided = this.#open.find(fingerprint);
+      const decided = this.#held.find(fingerprint);
       if (decided !== undefined) this.#remove(decided);
     }
     if (!this.#isReread(offset)) {
       while (!this.#hasRoom(record) && this.closeEarly(offset, out));
     }
-    const samplingKey = this.#examples.sampling.keyOf(record.rankingId);
+    const samplingKey = this.#rowExamples.sampling.keyOf(record.rankingId);
     const { atMs, logSampleRate = 0, awaitsShown = false } = record;
     const openedAtMs = this.#clock.nowMs;
     const user = fingerprintOf(record.user);
-    this.#open.add(
+    this.#held.add(
       { fingerprint, user, samplingKey, atMs, openedAtMs, offset, logSampleRate, awaitsShown },
       record.shown,
     );
-    this.#examples.traces.add(offset, record.trace);
+    this.#rowExamples.traces.add(offset, record.trace);
   }
 
   /**
@@ -282,10 +281,10 @@ export class JoinWindow {
    */
   #acceptShown({ rankingId, items }: ShownRecord): void {
     const fingerprint = fingerprintOf(rankingId);
-    const impression = this.#open.find(fingerprint);
+    const impression = this.#held.find(fingerprint);
     if (impression === undefined || impression.isDecided) {
-      const isLate = impression !== undefined || this.#closed.has(fingerprint);
-      this.#examples.count(isLate ? "reportsLate" : "reportsUnmatched");
+      const isLate = impression !== undefined || this.#dropped.has(fingerprint);
+      this.#rowExamples.count(isLate ? "reportsLate" : "reportsUnmatched");
       return;
     }
     const rows = this.#read(impression);
@@ -296,38 +295,38 @@ export class JoinWindow {
       const row = rowOf.get(item);
       if (row !== undefined) actions.shown[row] = 1;
     }
-    this.#examples.count("reportsMatched");
+    this.#rowExamples.count("reportsMatched");
   }
 
   #acceptAction(record: ActionRecord, out: ExampleOutput): void {
     const fingerprint = fingerprintOf(record.rankingId);
-    const impression = this.#open.find(fingerprint);
+    const impression = this.#held.find(fingerprint);
     if (impression === undefined) {
-      if (this.#closed.has(fingerprint)) this.#examples.count("actionsLate");
-      else this.#examples.count("actionsUnmatched");
+      if (this.#dropped.has(fingerprint)) this.#rowExamples.count("actionsLate");
+      else this.#rowExamples.count("actionsUnmatched");
       return;
     }
     const rows = this.#read(impression);
     const row = rows.rowOf(record.item);
     if (row < 0) {
-      this.#examples.count("actionsUnmatched");
+      this.#rowExamples.count("actionsUnmatched");
       return;
     }
     const tasks = this.#options.tasks.length;
     const actions = this.#actions.of(impression.address, rows.rows, tasks);
     if (actions.eventIds.has(record.eventId)) {
-      this.#examples.count("actionsDuplicate");
+      this.#rowExamples.count("actionsDuplicate");
       return;
     }
     if (actions.eventIds.size >= this.#options.actionsPerImpressionMax) {
-      this.#examples.count("actionsExcess");
+      this.#rowExamples.count("actionsExcess");
       return;
     }
     this.#actions.addEventId(actions, record.eventId);
     actions.shown[row] = 1;
     const verdict = this.#rules.judge(record.action, record.value);
     if (impression.isDecided || actions.decided[row] === 1) {
-      this.#examples.learnLate(
+      this.#rowExamples.learnLate(
         { impression, actions, rows, row },
         verdict?.labels,
         this.#ageOf(impression),
@@ -336,54 +335,54 @@ export class JoinWindow {
       return;
     }
     if (verdict === undefined) {
-      this.#examples.count("actionsIgnored");
+      this.#rowExamples.count("actionsIgnored");
       return;
     }
-    this.#examples.count("actionsMatched");
+    this.#rowExamples.count("actionsMatched");
     for (let task = 0; task < tasks; task++) {
       const label = verdict.labels[task];
       if (label !== undefined) actions.labels[row * tasks + task] = label;
     }
     if (!verdict.final) return;
-    this.#examples.emit({ impression, actions, rows }, row, out);
+    this.#rowExamples.emit({ impression, actions, rows }, row, out);
     actions.decided[row] = 1;
     if (--actions.rowsOpen === 0) this.#decide(impression);
   }
 
-  #close(impression: OpenImpression, out: ExampleOutput): void {
+  #close(impression: HeldImpression, out: ExampleOutput): void {
     const rows = this.#read(impression);
     const actions = this.#actions.get(impression.address);
     const ranking = { impression, actions, rows };
     const onlyShown = impression.awaitsShown || actions?.isReported === true;
     for (let row = 0; row < rows.rows; row++) {
       if (actions?.decided[row] === 1) continue;
-      if (onlyShown && actions?.shown[row] !== 1) this.#examples.count("rowsNotShown");
-      else this.#examples.emit(ranking, row, out);
+      if (onlyShown && actions?.shown[row] !== 1) this.#rowExamples.count("rowsNotShown");
+      else this.#rowExamples.emit(ranking, row, out);
     }
     this.#decide(impression);
   }
 
   /** Holds an impression whose rows are all decided for late labels, or drops it. */
-  #decide(impression: OpenImpression): void {
-    if (this.#ageOf(impression) < this.#examples.late.lateMsMax) this.#open.decide(impression);
+  #decide(impression: HeldImpression): void {
+    if (this.#ageOf(impression) < this.#rowExamples.late.lateMsMax) this.#held.decide(impression);
     else this.#drop(impression);
   }
 
   /** Removes an impression; later actions on it are late. */
-  #drop(impression: OpenImpression): void {
+  #drop(impression: HeldImpression): void {
     this.#remove(impression);
-    this.#closed.add(impression.fingerprint);
+    this.#dropped.add(impression.fingerprint);
   }
 
-  #remove(impression: OpenImpression): void {
+  #remove(impression: HeldImpression): void {
     // Removing may move other impressions, also to this address.
-    this.#examples.traces.delete(impression.offset);
+    this.#rowExamples.traces.delete(impression.offset);
     this.#actions.delete(impression.address);
-    this.#open.remove(impression);
+    this.#held.remove(impression);
   }
 
   /** The rows of an impression, until the next call. */
-  #read({ memory, begin }: OpenImpression): ImpressionRowsReader {
+  #read({ memory, begin }: HeldImpression): ImpressionRowsReader {
     return this.#reader.open(memory, begin);
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The joiner's metrics: outcomes as counters, open impressions as gauges.
+ * The joiner's metrics: outcomes as counters, held impressions as gauges.
  */
 import type { Counter, Gauge, Telemetry } from "../../mesh/ports/telemetry.ts";
 import type { JoinWindow } from "./join_window.ts";
@@ -8,7 +8,7 @@ import type { JoinCounts } from "./row_examples.ts";
 export class JoinerMetrics {
   readonly #outcomes: Counter;
   readonly #open: Gauge;
-  readonly #openBytes: Gauge;
+  readonly #heldBytes: Gauge;
   readonly #labels: { readonly joiner: string };
   #reported: JoinCounts;
 
@@ -27,7 +27,7 @@ export class JoinerMetrics {
       help: "Impressions that wait for actions.",
       labelNames: ["joiner"],
     });
-    this.#openBytes = telemetry.gauge("cairn_joiner_impressions_bytes", {
+    this.#heldBytes = telemetry.gauge("cairn_joiner_impressions_bytes", {
       help: "Memory held for impressions that wait for actions, and for the actions on them.",
       labelNames: ["joiner"],
     });
@@ -38,7 +38,7 @@ export class JoinerMetrics {
     this.#outcomes.add(1, { outcome: "recordsInvalid" });
   }
 
-  /** Reports the outcomes since the last report, and the open impressions. */
+  /** Reports the outcomes since the last report, and the held impressions. */
   report({ counts, impressionsOpen, memoryBytes }: JoinWindow): void {
     for (const outcome of Object.keys(counts) as (keyof JoinCounts)[]) {
       const more = counts[outcome] - this.#reported[outcome];
@@ -46,12 +46,12 @@ export class JoinerMetrics {
     }
     this.#reported = { ...counts };
     this.#open.set(impressionsOpen, this.#labels);
-    this.#openBytes.set(memoryBytes, this.#labels);
+    this.#heldBytes.set(memoryBytes, this.#labels);
   }
 
   /** Empties the gauges: the joiner ends here, and another thread may have it next. */
   clear(): void {
     this.#open.set(0, this.#labels);
-    this.#openBytes.set(0, this.#labels);
+    this.#heldBytes.set(0, this.#labels);
   }
 }

@@ -42,9 +42,9 @@ export interface JoinerOptions {
   readonly windowMs: number;
   /** How far an event's time may move the data clock beyond the wall time of its acceptance, ms. */
   readonly clockSkewMsMax: number;
-  /** Bound of the open impressions; one more closes the oldest early. */
+  /** Bound of the held impressions; one more closes the oldest early. */
   readonly impressionsMax: number;
-  /** Bound of the memory of open impressions, bytes; one more closes the oldest early. */
+  /** Bound of the memory of held impressions, bytes; one more closes the oldest early. */
   readonly impressionsBytesMax: number;
   /** Bound of the distinct actions per impression; more are counted as excess and dropped. */
   readonly actionsPerImpressionMax: number;

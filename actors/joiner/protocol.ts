@@ -16,9 +16,9 @@ export interface JoinerStatus {
   readonly impressionsOpen: number;
   /** Closed before their window ended: a bound was reached, or the event log was nearly full. */
   readonly impressionsClosedEarly: number;
-  /** Rankings that replaced an open one of the same id. */
+  /** Rankings that replaced a held one of the same id. */
   readonly impressionsDuplicate: number;
-  /** Open rankings that were dropped because their user was erased. */
+  /** Held rankings that were dropped because their user was erased. */
   readonly impressionsErased: number;
   readonly examplesEmitted: number;
   /** Emitted examples that are not in the example log yet: their chunk is not full, or waits. */

@@ -1,12 +1,12 @@
 /**
- * The labels that actions have given to the rows of open impressions, and the rows that reports say
+ * The labels that actions have given to the rows of held impressions, and the rows that reports say
  * were shown. Most impressions have neither, and no entry here.
  */
 import { invariant, present } from "../../structures/invariant.ts";
 import type { RecordAddress } from "../../structures/record_store.ts";
 import { EventIds } from "./event_ids.ts";
 
-/** The actions on one open impression, and the reports of its shown items. */
+/** The actions on one held impression, and the reports of its shown items. */
 export interface RankingActions {
   /** `[rows, tasks]`: 0, 1 or an action's value; NaN while undecided. */
   readonly labels: Float32Array;
@@ -32,7 +32,7 @@ export class ActionsByImpression {
   readonly #byAddress = new Map<RecordAddress, RankingActions>();
   #bytes = 0;
 
-  /** Memory of all entries, bytes: a function of the log, as `OpenImpressions.bytes` is. */
+  /** Memory of all entries, bytes: a function of the log, as `HeldImpressions.bytes` is. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -78,7 +78,7 @@ export class ActionsByImpression {
     this.#byAddress.delete(from);
   }
 
-  /** Forgets the actions on an impression that is closed. */
+  /** Removes the actions on an impression that is not held any more. */
   delete(address: RecordAddress): void {
     const actions = this.#byAddress.get(address);
     if (actions === undefined) return;

@@ -9,8 +9,8 @@ import type { ExampleChunkBuilder } from "./example_chunk_builder.ts";
 import type { Verdict } from "./label_rules.ts";
 import { LateLabels, NO_LABEL } from "./late_labels.ts";
 import { NegativeSampling } from "./negative_sampling.ts";
-import type { ImpressionHeader, OpenImpression } from "./open_impressions.ts";
-import { OpenTraces } from "./open_traces.ts";
+import type { HeldImpression, ImpressionHeader } from "./held_impressions.ts";
+import { HeldTraces } from "./held_traces.ts";
 import type { JoinerOptions } from "./options.ts";
 import type { RankingActions } from "./ranking_actions.ts";
 
@@ -45,21 +45,21 @@ export interface JoinCounts {
   eventsAheadOfTime: number;
 }
 
-/** An open impression with its rows and the actions on them. */
+/** A held impression with its rows and the actions on them. */
 export interface RowsOfImpression {
-  readonly impression: OpenImpression;
+  readonly impression: HeldImpression;
   readonly actions: RankingActions | undefined;
   readonly rows: ImpressionRowsReader;
 }
 
-/** A row of an open impression whose example is decided. */
+/** A row of a held impression whose example is decided. */
 export interface RowOfImpression extends RowsOfImpression {
   readonly row: number;
 }
 
 /** A row with the labels of its example. */
 export interface LabelledRow {
-  readonly impression: OpenImpression;
+  readonly impression: HeldImpression;
   readonly rows: ImpressionRowsReader;
   readonly row: number;
   /** `[tasks]` */
@@ -73,7 +73,7 @@ export interface LabelledRow {
 export class RowExamples {
   readonly sampling: NegativeSampling;
   readonly late: LateLabels;
-  readonly traces = new OpenTraces();
+  readonly traces = new HeldTraces();
   /** Labels of a row without actions, `[tasks]`. */
   readonly #negative: Float32Array;
   /** Whether the record at hand was joined before a restart, so that its outcomes were counted. */
@@ -177,7 +177,7 @@ export class RowExamples {
     });
   }
 
-  /** `[tasks]`: 0 for a task that no action has decided. */
+  /** `[tasks]`: 0 for a task that no action has decided, which `actions.labels` has as NaN. */
   #labelsOf(actions: RankingActions | undefined, row: number): Float32Array {
     if (actions === undefined) return this.#negative;
     const tasks = this.#negative.length;

@@ -103,14 +103,14 @@ Deno.test("one impression too many closes the oldest early", () => {
 Deno.test("the oldest impressions close early when the open ones exceed their bytes", () => {
   const shown = (ranking: string, items: number) =>
     impression({ ranking, items: Array.from({ length: items }, (_, i) => `i${i}`), atMs: 0 });
-  const bytesOfTwo = join([shown("r1", 3), shown("r2", 3)]).window.openBytes;
+  const bytesOfTwo = join([shown("r1", 3), shown("r2", 3)]).window.heldBytes;
   const { examples, counts, window } = join(
     ["r1", "r2", "r3", "r4"].map((ranking) => shown(ranking, 3)),
     joinerOptions({ impressionsBytesMax: bytesOfTwo }),
   );
   assert.deepEqual([...new Set(examples.map((e) => e.name.split("/")[0]))], ["r1", "r2"]);
   assert.equal(counts.impressionsClosedEarly, 2);
-  assert.equal(window.openBytes, bytesOfTwo);
+  assert.equal(window.heldBytes, bytesOfTwo);
 
   const large = join(
     [shown("r1", 3), shown("large", 500), shown("r2", 3)],
@@ -122,14 +122,14 @@ Deno.test("the oldest impressions close early when the open ones exceed their by
     "an impression beyond the limit by itself closes with the next",
   );
   assert.equal(large.examples.length, 503);
-  assert.equal(large.window.openBytes, bytesOfTwo / 2);
+  assert.equal(large.window.heldBytes, bytesOfTwo / 2);
 });
 
 Deno.test("actions on an open impression count towards its bytes until all rows are decided", () => {
   const shown = impression({ ranking: "r1", items: ["a", "b"], atMs: 0 });
   const act = (item: string, kind: string) =>
     action({ ranking: "r1", item, action: kind, atMs: 1 });
-  const bytesOf = (...records: EventRecord[]) => join(records).window.openBytes;
+  const bytesOf = (...records: EventRecord[]) => join(records).window.heldBytes;
   const acted = bytesOf(shown, act("a", "click"));
   assert.ok(acted >= bytesOf(shown) + 1_024);
   assert.equal(bytesOf(shown, act("a", "click"), act("b", "buy")), acted, "once a ranking");
@@ -145,7 +145,7 @@ Deno.test("event ids count towards the bytes, and actions alone close the oldest
   for (let i = 0; i < 30; i++) {
     records.push(impression({ ranking: `r${i}`, items: ["a"], atMs: 0 }));
   }
-  const impressionsBytesMax = join(records).window.openBytes + 30 * 4_096;
+  const impressionsBytesMax = join(records).window.heldBytes + 30 * 4_096;
   for (let i = 0; i < 30; i++) {
     for (let event = 0; event < 1_000; event++) {
       const eventId = `${i}-${event}`.padEnd(256, "x");
@@ -154,7 +154,7 @@ Deno.test("event ids count towards the bytes, and actions alone close the oldest
   }
   const options = joinerOptions({ impressionsBytesMax, actionsPerImpressionMax: 1_000 });
   const { window, counts, examples } = join(records, options);
-  assert.ok(window.openBytes <= impressionsBytesMax, `${window.openBytes} bytes`);
+  assert.ok(window.heldBytes <= impressionsBytesMax, `${window.heldBytes} bytes`);
   assert.ok(counts.impressionsClosedEarly > 10, `${counts.impressionsClosedEarly} closed`);
   assert.deepEqual(examples.map(({ name }) => name), examples.map((_, i) => `r${i}/a`));
   const lastActedOn = examples.findIndex(({ label }) => label === 0);
@@ -174,7 +174,7 @@ Deno.test("actions stay with their impression when its record moves in memory", 
   }
   records.push(impression({ ranking: "end", items: ["z"], atMs: 1_000 }));
   const { window, examples } = join(records);
-  assert.ok(window.memoryBytes < 2 * window.openBytes + 10 * 2 ** 20);
+  assert.ok(window.memoryBytes < 2 * window.heldBytes + 10 * 2 ** 20);
   const clicked = examples.filter(({ name }) => stays(Number(name.slice(1).split("/")[0])));
   assert.equal(clicked.length, 120);
   for (const { name, label } of clicked) {
@@ -219,7 +219,7 @@ Deno.test("a window read again from its replay point closes the same impressions
   });
   assert.equal(again.counts.impressionsClosedEarly, 0);
   assert.equal(again.impressionsOpen, first.impressionsOpen);
-  assert.equal(again.openBytes, first.openBytes);
+  assert.equal(again.heldBytes, first.heldBytes);
 });
 
 Deno.test("a ranking under the id of an open one without actions replaces it", () => {

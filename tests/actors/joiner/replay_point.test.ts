@@ -106,12 +106,12 @@ Deno.test("a window read again from its replay point decides what the first one 
             endOffset: 0,
           });
           assert.deepEqual(feed(again, log, begin.offset, cut), expected);
-          assert.equal(again.openBytes, whole.openBytes);
+          assert.equal(again.heldBytes, whole.heldBytes);
           assert.deepEqual(again.replayPoint(log.length), whole.replayPoint(log.length));
         }
         feed(first, log, 0);
         assert.ok(first.impressionsHeld <= impressionsMax);
-        assert.ok(first.openBytes <= impressionsBytesMax + 4_096);
+        assert.ok(first.heldBytes <= impressionsBytesMax + 4_096);
       },
     ),
     { numRuns: 60 },

@@ -6,7 +6,7 @@
  *
  * Each part is filled with few and then with many items; the difference is their memory alone.
  */
-import { OpenImpressions } from "../../../actors/joiner/open_impressions.ts";
+import { HeldImpressions } from "../../../actors/joiner/held_impressions.ts";
 import { EmbeddingTable } from "../../../kernels/embedding/embedding_table.ts";
 import { ServingTable } from "../../../kernels/embedding/serving_table.ts";
 
@@ -75,14 +75,14 @@ function servingRows(precision: "fp32" | "fp16" | "int8"): Filling {
 }
 
 function openRankings(): Filling {
-  const open = new OpenImpressions();
+  const held = new HeldImpressions();
   const rows = new Uint8Array(IMPRESSION_ROWS_BYTES).fill(7);
   return {
     part: "open ranking of 50 candidates",
     fill(from, to) {
       // A tenth as many: each takes more than ten rows.
       for (let n = Math.floor(from / 10); n < Math.floor(to / 10); n++) {
-        open.add({
+        held.add({
           fingerprint: { low: Math.imul(n, 0x9E3779B1) >>> 0, high: n },
           user: { low: n, high: 1 },
           samplingKey: n,
@@ -94,7 +94,7 @@ function openRankings(): Filling {
         }, rows);
       }
     },
-    bytes: () => open.bytes,
+    bytes: () => held.bytes,
   };
 }
 

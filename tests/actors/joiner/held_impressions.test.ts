@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
+  HeldImpressions,
   impressionBytes,
   type ImpressionHeader,
-  OpenImpressions,
-} from "../../../actors/joiner/open_impressions.ts";
+} from "../../../actors/joiner/held_impressions.ts";
 import { fingerprintOf } from "../../../structures/fingerprint.ts";
 
 interface Added {
@@ -19,7 +19,7 @@ Deno.test("an impression is found with its header and rows, and the oldest is th
   );
   fc.assert(
     fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
-      const open = new OpenImpressions();
+      const held = new HeldImpressions();
       const model: Added[] = [];
       steps.forEach((step, i) => {
         if ("bytes" in step) {
@@ -34,33 +34,33 @@ Deno.test("an impression is found with its header and rows, and the oldest is th
             awaitsShown: i % 2 === 0,
           };
           const rows = new Uint8Array(step.bytes).fill(i + 1);
-          open.add(header, rows);
+          held.add(header, rows);
           model.push({ header, rows });
         } else if (model.length > 0) {
           const [{ header }] = model.splice(step.goes % model.length, 1);
-          open.remove(open.find(header.fingerprint)!);
-          assert.equal(open.find(header.fingerprint), undefined);
+          held.remove(held.find(header.fingerprint)!);
+          assert.equal(held.find(header.fingerprint), undefined);
         }
-        assert.equal(open.size, model.length);
-        assert.equal(open.oldest?.offset, model[0]?.header.offset);
+        assert.equal(held.size, model.length);
+        assert.equal(held.oldest?.offset, model[0]?.header.offset);
         const bytes = model.reduce((sum, { rows }) => sum + impressionBytes(rows.byteLength), 0);
-        assert.equal(open.bytes, bytes);
+        assert.equal(held.bytes, bytes);
       });
       for (const { header, rows } of model) {
-        const found = open.find(header.fingerprint)!;
+        const found = held.find(header.fingerprint)!;
         assert.deepEqual({ ...found, ...header }, found, "its header");
         const { memory, begin } = found;
         assert.deepEqual(new Uint8Array(memory.bytes.subarray(begin, begin + rows.length)), rows);
       }
       for (const user of ["u0", "u1", "u2", "unknown"].map(fingerprintOf)) {
         const own = model.filter(({ header }) => header.user.low === user.low);
-        assert.deepEqual(open.ofUser(user), own.map(({ header }) => header.fingerprint));
+        assert.deepEqual(held.ofUser(user), own.map(({ header }) => header.fingerprint));
       }
-      while (open.oldest !== undefined) {
-        assert.equal(open.oldest.offset, model.shift()!.header.offset, "in the order of the log");
-        open.remove(open.oldest);
+      while (held.oldest !== undefined) {
+        assert.equal(held.oldest.offset, model.shift()!.header.offset, "in the order of the log");
+        held.remove(held.oldest);
       }
-      assert.equal(open.bytes, 0);
+      assert.equal(held.bytes, 0);
     }),
   );
 });
@@ -70,7 +70,7 @@ Deno.test("impressions that stay open among decided ones keep at most twice thei
     fc.property(fc.integer({ min: 2, max: 60 }), fc.nat(), (stays, seed) => {
       let moves = 0;
       const byAddress = new Map<number, number>();
-      const open = new OpenImpressions((from, to) => {
+      const held = new HeldImpressions((from, to) => {
         moves++;
         const i = byAddress.get(from)!;
         byAddress.delete(from);
@@ -79,7 +79,7 @@ Deno.test("impressions that stay open among decided ones keep at most twice thei
       const rowsOf = (i: number) => new Uint8Array(10_000 + 37 * ((seed + i) % 100)).fill(i);
       for (let i = 0; i < 5_000; i++) {
         const fingerprint = fingerprintOf(`r${i}`);
-        open.add(
+        held.add(
           {
             fingerprint,
             user: fingerprint,
@@ -92,31 +92,31 @@ Deno.test("impressions that stay open among decided ones keep at most twice thei
           },
           rowsOf(i),
         );
-        byAddress.set(open.find(fingerprint)!.address, i);
+        byAddress.set(held.find(fingerprint)!.address, i);
         if (i < 20 || i % stays === 0) continue;
-        const decided = open.find(fingerprintOf(`r${i - 20}`));
+        const decided = held.find(fingerprintOf(`r${i - 20}`));
         if (decided === undefined) continue;
         byAddress.delete(decided.address);
-        open.remove(decided);
-        const bytesMax = 2 * open.bytes + 9 * 2 ** 20;
-        assert.ok(open.memoryBytes <= bytesMax, `${open.memoryBytes} bytes for ${open.bytes}`);
+        held.remove(decided);
+        const bytesMax = 2 * held.bytes + 9 * 2 ** 20;
+        assert.ok(held.memoryBytes <= bytesMax, `${held.memoryBytes} bytes for ${held.bytes}`);
       }
       if (stays === 10) assert.ok(moves > 0);
-      assert.equal(byAddress.size, open.size);
+      assert.equal(byAddress.size, held.size);
       for (const [address, i] of byAddress) {
-        const found = open.find(fingerprintOf(`r${i}`))!;
+        const found = held.find(fingerprintOf(`r${i}`))!;
         assert.deepEqual([found.address, found.offset], [address, i]);
         const { memory, begin } = found;
         const rows = rowsOf(i);
         assert.deepEqual(new Uint8Array(memory.bytes.subarray(begin, begin + rows.length)), rows);
       }
       let previous = -1;
-      while (open.oldest !== undefined) {
-        assert.ok(open.oldest.offset > previous, "in the order of the log");
-        previous = open.oldest.offset;
-        open.remove(open.oldest);
+      while (held.oldest !== undefined) {
+        assert.ok(held.oldest.offset > previous, "in the order of the log");
+        previous = held.oldest.offset;
+        held.remove(held.oldest);
       }
-      assert.equal(open.size, 0);
+      assert.equal(held.size, 0);
     }),
     { numRuns: 6, examples: [[10, 0]] },
   );

@@ -1,6 +1,7 @@
 /**
- * Rankings that wait for actions, in the order of the log, and indexed by the fingerprint of their
- * id. A ranking is undecided at first; a decided one may be retained for labels that come late.
+ * The impressions of a join window, in the order of the log, and indexed by the fingerprint of
+ * their ranking's id. An impression is undecided at first; a decided one stays while late labels
+ * may come.
  *
  * Each impression is one record of bytes, its rows behind a header. There are hundreds of thousands
  * of them for half an hour: as objects they would be most of the heap, and the garbage collector
@@ -17,7 +18,7 @@ import { invariant } from "../../structures/invariant.ts";
 import type { NumberMemory } from "../../structures/number_memory.ts";
 import { type RecordAddress, RecordStore } from "../../structures/record_store.ts";
 
-/** An open ranking without its rows. */
+/** A held impression without its rows. */
 export interface ImpressionHeader {
   /** Fingerprint of the ranking id. */
   readonly fingerprint: Fingerprint;
@@ -35,8 +36,8 @@ export interface ImpressionHeader {
   readonly awaitsShown: boolean;
 }
 
-/** An open ranking in memory. */
-export interface OpenImpression extends ImpressionHeader {
+/** A held impression; valid until the next {@link HeldImpressions.remove}. */
+export interface HeldImpression extends ImpressionHeader {
   readonly address: RecordAddress;
   readonly isDecided: boolean;
   /** Holds the rows, from byte `begin` on. */
@@ -64,12 +65,12 @@ const SLACK_BYTES = 8 * 2 ** 20;
 /** An entry's share of the index just after it grew: 16 bytes a cell, 5 of 16 cells taken. */
 const INDEX_BYTES_MAX = Math.ceil(16 * 16 / 5);
 
-/** Memory of an open impression whose rows take `rowsBytes`, bytes. */
+/** Memory of a held impression whose rows take `rowsBytes`, bytes. */
 export function impressionBytes(rowsBytes: number): number {
   return 8 * Math.ceil((HEADER_BYTES + rowsBytes) / 8) + INDEX_BYTES_MAX;
 }
 
-export class OpenImpressions {
+export class HeldImpressions {
   readonly #records = new RecordStore();
   readonly #addresses = new FingerprintMap();
   readonly #onMoved: OnMoved;
@@ -101,28 +102,28 @@ export class OpenImpressions {
 
   /**
    * The sum of {@link impressionBytes}. It is compared with a limit, so it depends only on which
-   * impressions are open and not on where reading began.
+   * impressions are held and not on where reading began.
    */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** The first open impression in the order of the log. */
-  get oldest(): OpenImpression | undefined {
+  /** The first impression in the order of the log. */
+  get oldest(): HeldImpression | undefined {
     return this.#oldest === NONE ? undefined : this.#read(this.#oldest);
   }
 
   /** The first undecided impression in the order of the log. */
-  get oldestUndecided(): OpenImpression | undefined {
+  get oldestUndecided(): HeldImpression | undefined {
     return this.#oldestUndecided === NONE ? undefined : this.#read(this.#oldestUndecided);
   }
 
-  find(fingerprint: Fingerprint): OpenImpression | undefined {
+  find(fingerprint: Fingerprint): HeldImpression | undefined {
     const address = this.#addresses.get(fingerprint);
     return address === undefined ? undefined : this.#read(address);
   }
 
-  /** Fingerprints of the open rankings of a user, in the order of the log. Visits every ranking. */
+  /** Fingerprints of the rankings of a user, in the order of the log. Visits every impression. */
   ofUser({ low, high }: Fingerprint): Fingerprint[] {
     const found: Fingerprint[] = [];
     for (let address = this.#oldest; address !== NONE; address = this.#double(address, NEWER)) {
@@ -136,10 +137,10 @@ export class OpenImpressions {
 
   /** Adds an impression behind all others. */
   add(header: ImpressionHeader, rows: Uint8Array): void {
-    invariant(!this.#addresses.has(header.fingerprint), "a ranking is open once");
+    invariant(!this.#addresses.has(header.fingerprint), "an impression is held once");
     invariant(
       this.#newest === NONE || header.offset > this.#double(this.#newest, OFFSET),
-      "impressions open in the order of the log",
+      "impressions are added in the order of the log",
     );
     const address = this.#records.reserve(HEADER_BYTES + rows.byteLength);
     const { memory, doubles } = this.#records.chunkOf(address);
@@ -168,7 +169,7 @@ export class OpenImpressions {
   }
 
   /** Marks an undecided impression as decided; it stays. */
-  decide({ address }: OpenImpression): void {
+  decide({ address }: HeldImpression): void {
     invariant(!this.#isDecided(address), "an impression is decided once");
     if (address === this.#oldestUndecided) this.#oldestUndecided = this.#undecidedAfter(address);
     const { memory } = this.#records.chunkOf(address);
@@ -176,8 +177,8 @@ export class OpenImpressions {
     this.#undecided--;
   }
 
-  /** Removes an impression. No {@link OpenImpression} that was read before may be used after. */
-  remove({ address, fingerprint }: OpenImpression): void {
+  /** Removes an impression. No {@link HeldImpression} that was read before may be used after. */
+  remove({ address, fingerprint }: HeldImpression): void {
     const { memory, doubles } = this.#records.chunkOf(address);
     const begin = this.#records.beginOf(address);
     const rowsBytes = memory.words[2 * begin + ROWS_BYTES];
@@ -188,7 +189,7 @@ export class OpenImpressions {
     this.#link(older, newer);
     if (newer === NONE) this.#newest = older;
     doubles[begin + OLDER] = REMOVED;
-    invariant(this.#addresses.delete(fingerprint), "a removed impression was open");
+    invariant(this.#addresses.delete(fingerprint), "a removed impression was held");
     this.#records.remove(address, HEADER_BYTES + rowsBytes);
     if (this.#records.bytes > 2 * this.#bytes + SLACK_BYTES) this.#compact();
     invariant(
@@ -199,7 +200,7 @@ export class OpenImpressions {
 
   /**
    * Moves the records of one sparse chunk together with the newest ones, which frees its memory. An
-   * impression that stays open while all others around it are decided would keep 256 KiB.
+   * impression that stays while all others of its chunk are removed would keep 256 KiB.
    */
   #compact(): void {
     const sparse = this.#records.takeSparse();
@@ -262,7 +263,7 @@ export class OpenImpressions {
     this.#records.chunkOf(address).doubles[this.#records.beginOf(address) + field] = value;
   }
 
-  #read(address: RecordAddress): OpenImpression {
+  #read(address: RecordAddress): HeldImpression {
     const { memory, doubles } = this.#records.chunkOf(address);
     const begin = this.#records.beginOf(address);
     return {

@@ -1,12 +1,12 @@
 /**
- * The traces of open impressions that are recorded, so that their examples name them. Few are, and
- * a bound keeps a client that samples everything from growing the memory.
+ * The recorded traces of held impressions, which their examples name. Few requests have a recorded
+ * trace; for a client that samples all of its requests the number of traces is bounded.
  */
 import { isSampled, type TraceContext } from "../../mesh/ports/tracing.ts";
 
 const TRACES_MAX = 4_096;
 
-export class OpenTraces {
+export class HeldTraces {
   /** By the impression's offset in the event log. */
   readonly #traces = new Map<number, TraceContext>();
 

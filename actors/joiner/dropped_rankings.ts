@@ -1,11 +1,11 @@
 /**
- * Rankings that were closed recently: an action on one of them is late rather than unmatched.
+ * Rankings that the window dropped recently: an action on such a ranking is late, not unmatched.
  */
 import type { Fingerprint } from "../../structures/fingerprint.ts";
 import { FingerprintMap } from "../../structures/fingerprint_map.ts";
 
-/** Remembers the last `rankings` to twice `rankings` closed rankings, in two generations. */
-export class ClosedRankings {
+/** Remembers the newest `rankings` to 2 · `rankings` dropped rankings, in two generations. */
+export class DroppedRankings {
   readonly #rankings: number;
   #newer = new FingerprintMap();
   #older = new FingerprintMap();
