@@ -15,7 +15,7 @@ import type { SharedRankings } from "../mesh/ports/shared_rankings.ts";
 import type { Telemetry } from "../mesh/ports/telemetry.ts";
 import type { Tracing } from "../mesh/ports/tracing.ts";
 import type { ActorRef } from "../mesh/runtime/actor.ts";
-import type { AcceptanceMarks } from "./acceptance_marks.ts";
+import type { MarkWriter } from "./mark_writer.ts";
 import type { KnownAttributes } from "./attributes/known_attributes.ts";
 import type { Console } from "./console/console.ts";
 import type { Erasures } from "./erasure/erasures.ts";
@@ -76,8 +76,8 @@ export interface GatewayParts {
   /** Takes the spans of requests. Absent = they are not recorded. */
   readonly tracing?: Tracing;
   readonly options: GatewayOptions;
-  /** Marks partitions without events. Absent = the event log has one partition. */
-  readonly marks?: AcceptanceMarks;
+  /** Writes marks to partitions without events. Absent = the event log has one partition. */
+  readonly markWriter?: MarkWriter;
   /** From {@link GatewayMemory.recall} where the event log is not new. */
   readonly memory: GatewayMemory;
   /**

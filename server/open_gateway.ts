@@ -10,7 +10,7 @@ import type { ServingReplicaMessage } from "../actors/serving_replica/protocol.t
 import type { SnapshotterMessage } from "../actors/snapshotter/protocol.ts";
 import type { TrainerMessage } from "../actors/trainer/protocol.ts";
 import { createGateway } from "../gateway/app.ts";
-import { AcceptanceMarks } from "../gateway/acceptance_marks.ts";
+import { MarkWriter } from "../gateway/mark_writer.ts";
 import { Console } from "../gateway/console/console.ts";
 import { Erasures } from "../gateway/erasure/erasures.ts";
 import { GatewayMemory } from "../gateway/memory/gateway_memory.ts";
@@ -97,8 +97,8 @@ export async function openGateway(
     clock,
     telemetry,
   });
-  const marks = stores.eventLog.partitions > 1
-    ? new AcceptanceMarks({ eventLog: stores.eventLog, acceptanceClock, clock, telemetry })
+  const markWriter = stores.eventLog.partitions > 1
+    ? new MarkWriter({ eventLog: stores.eventLog, acceptanceClock, clock, telemetry })
     : undefined;
   const erasures = new Erasures({
     ...stores,
@@ -138,7 +138,7 @@ export async function openGateway(
     tracing: home.tracing,
     options: configuration.gateway,
     memory,
-    ...(marks && { marks }),
+    ...(markWriter && { markWriter }),
     checkProfile: createProfileCheck(schema),
     attributes: knownAttributes(schema, configuration.gateway.attributeTypes),
     labels: actionLabels(configuration.joiner, configuration.featureKeeper?.features ?? []),
@@ -146,7 +146,7 @@ export async function openGateway(
     ...(console && { console }),
   });
   console?.start();
-  marks?.start();
+  markWriter?.start();
   await erasures.start();
   return {
     get configuration() {
@@ -166,7 +166,7 @@ export async function openGateway(
     metricsText,
     async stop() {
       console?.stop();
-      await marks?.stop();
+      await markWriter?.stop();
       await erasures.stop();
       await recall.stop();
       await storedItems.stop();

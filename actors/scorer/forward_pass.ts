@@ -15,8 +15,8 @@ import { ReplicaClient } from "./replica_client.ts";
 /** The model's inputs for some rows. */
 export type PooledRows = Required<InferenceBatch>;
 
-/** A batch with the model's outputs; valid until the next pass. */
-export interface Scored {
+/** The result of a pass: a batch with the model's outputs. Valid until the next pass. */
+export interface PassResult {
   readonly batch: FeatureBatch;
   readonly slots: number;
   /** 1 for a distinct id that has a row, `[unique]`. */
@@ -88,7 +88,7 @@ export class ForwardPass {
    *
    * @throws {Error} When no replica of a shard answers within the budget.
    */
-  async run(batch: FeatureBatch, lookup: AskOptions): Promise<Scored> {
+  async run(batch: FeatureBatch, lookup: AskOptions): Promise<PassResult> {
     const looked = await this.pool(batch, lookup);
     const outputs = await this.#session.predict(looked.pooled);
     this.#rows.add(batch.rows);
@@ -97,11 +97,11 @@ export class ForwardPass {
   }
 
   /**
-   * Looks up and pools a batch, without the dense model.
+   * The first half of a pass: looks up and pools a batch, without the dense model.
    *
    * @throws {Error} When no replica of a shard answers within the budget.
    */
-  async pool(batch: FeatureBatch, lookup: AskOptions): Promise<Omit<Scored, "outputs">> {
+  async pool(batch: FeatureBatch, lookup: AskOptions): Promise<Omit<PassResult, "outputs">> {
     const grouped = this.#kernel.uniqueView(batch.ids, this.#shards);
     this.#areReplicasUp = false;
     const { rows: embeddings, found } = await this.#replicas.lookup(grouped, lookup);

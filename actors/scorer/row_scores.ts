@@ -16,7 +16,7 @@ import {
   type SlotDefinition,
 } from "../../kernels/features/schema.ts";
 import { present } from "../../structures/invariant.ts";
-import type { Scored } from "./forward_pass.ts";
+import type { PassResult } from "./forward_pass.ts";
 import type { ScorerOptions } from "./options.ts";
 import type { Scores } from "./protocol.ts";
 
@@ -32,18 +32,18 @@ export class RowScores {
     this.#itemColumns = itemColumns(schema);
   }
 
-  /** The scores of some of the rows that a forward pass has scored. */
-  of(scored: Scored, firstRow: number, rows: number): ScoreArrays {
+  /** The scores of `rows` rows of a forward pass, from `firstRow` on. */
+  of(result: PassResult, firstRow: number, rows: number): ScoreArrays {
     const tasks = this.#tasks;
     const answer = allocateScores(rows, tasks.length, this.combined.isPrediction);
     const { scores, predictions, cold } = answer;
     for (let i = 0, row = firstRow; i < rows; i++, row++) {
       for (let task = 0; task < tasks.length; task++) {
-        const output = scored.outputs[row * tasks.length + task];
+        const output = result.outputs[row * tasks.length + task];
         predictions[i * tasks.length + task] = prediction(tasks[task], output);
       }
       if (scores !== predictions) scores[i] = this.combined.of(predictions, i);
-      cold[i] = Number(isCold(scored, row, this.#itemColumns));
+      cold[i] = Number(isCold(result, row, this.#itemColumns));
     }
     return answer;
   }
@@ -116,7 +116,7 @@ export function itemColumns(schema: FeatureSchema): number[] {
 /** Whether the item of a row is cold. @param columns Of {@link itemColumns}. */
 export function isCold(
   { batch: { listOffsets }, slots, found, inverse }: Pick<
-    Scored,
+    PassResult,
     "batch" | "slots" | "found" | "inverse"
   >,
   row: number,

@@ -11,7 +11,7 @@ import type { ActorContext, AskOptions, Behavior } from "../../mesh/runtime/acto
 import { OverloadedError } from "../../mesh/runtime/errors.ts";
 import type { InferenceSession } from "../../kernels/dense/inference_session.ts";
 import { RowScores } from "./row_scores.ts";
-import { ForwardPass, type Scored } from "./forward_pass.ts";
+import { ForwardPass, type PassResult } from "./forward_pass.ts";
 import { contributions, leaveSlotsOut } from "./explain.ts";
 import { BatchMerger } from "../../kernels/features/feature_batch.ts";
 import type { ParameterSyncMessage } from "../parameter_sync/protocol.ts";
@@ -238,12 +238,13 @@ export class Scorer implements Behavior<ScorerMessage> {
     return this.#context.clock.monotonicMs() >= deadlineMs;
   }
 
-  #answer(taken: readonly Waiting<Score>[], scored: Scored): void {
+  /** Answers each request with the scores of its rows. */
+  #answer(taken: readonly Waiting<Score>[], result: PassResult): void {
     const { modelVersion, learnedThroughMs } = this.#status();
     let firstRow = 0;
     for (const { request } of taken) {
       const { rows } = request.features;
-      const { buffer, ...arrays } = this.#scores.of(scored, firstRow, rows);
+      const { buffer, ...arrays } = this.#scores.of(result, firstRow, rows);
       firstRow += rows;
       this.#context.reply(request, { ...arrays, modelVersion, learnedThroughMs }, [buffer]);
     }
@@ -258,8 +259,8 @@ export class Scorer implements Behavior<ScorerMessage> {
     this.#passesBeforeExplanation = PASSES_PER_EXPLANATION;
     const { request } = waiting;
     try {
-      const scored = await this.#pass.run(request.features, this.#lookupOptions([waiting]));
-      const explanations = await this.#explain(waiting, scored);
+      const result = await this.#pass.run(request.features, this.#lookupOptions([waiting]));
+      const explanations = await this.#explain(waiting, result);
       if (explanations !== undefined) this.#context.reply(request, explanations);
     } catch (error) {
       this.#context.replyError(request, error as Error);
@@ -272,7 +273,7 @@ export class Scorer implements Behavior<ScorerMessage> {
    */
   async #explain(
     waiting: Waiting<Explain>,
-    { pooled, outputs: outputsOfSession }: Scored,
+    { pooled, outputs: outputsOfSession }: PassResult,
   ): Promise<Explanation[] | undefined> {
     const outputs = outputsOfSession.slice(); // the next pass overwrites them
     const slots = this.#slotNames.length;

@@ -15,7 +15,13 @@ import { validateEntry } from "../parsing/validation.ts";
 import { TimestampParser } from "../parsing/timestamps.ts";
 import type { GatewayParts } from "../parts.ts";
 import { type EventRequest, eventSchema } from "../schemas/events.ts";
-import { causeOf, conflict, madeElsewhere, requireInBounds, requireShown } from "./event_checks.ts";
+import {
+  conflict,
+  madeElsewhere,
+  rankingOrUserOf,
+  requireInBounds,
+  requireShown,
+} from "./event_checks.ts";
 import { noteOn } from "./event_notes.ts";
 import { type Attribution, UnrankedEvents } from "./unranked_events.ts";
 
@@ -85,12 +91,12 @@ export class EventAcceptance {
 
     requireInBounds(event, pointer, options);
     const atMs = this.#timestamps.parse(event.timestamp, `${pointer}/timestamp`);
-    const cause = causeOf(event, pointer);
+    const named = rankingOrUserOf(event, pointer);
     const accepted = Promise.withResolvers<number>();
     let attribution: Attribution | undefined;
-    if (cause.user === undefined) requireShown({ ...event, ...cause }, pointer, this.#parts);
-    else attribution = this.#unranked.attribute({ ...event, ...cause }, atMs);
-    const rankingId = attribution?.rankingId ?? cause.rankingId;
+    if (named.user === undefined) requireShown({ ...event, ...named }, pointer, this.#parts);
+    else attribution = this.#unranked.attribute({ ...event, ...named }, atMs);
+    const rankingId = attribution?.rankingId ?? named.rankingId;
     memory.events.begin(eventId, event, accepted.promise);
     // It may become the negative of a later event that names no ranking.
     memory.items.add(event.item);
@@ -198,7 +204,7 @@ export class EventAcceptance {
   }
 
   #accept(partition: number, { accepted, record }: NewEvent): void {
-    this.#parts.marks?.accepted(partition, record);
+    this.#parts.markWriter?.accepted(partition, record);
     this.#parts.console?.activity.accepted(record);
     accepted.resolve(record.acceptedAtMs);
   }

@@ -8,12 +8,15 @@ import { ProblemError } from "../problems.ts";
 import type { EventRequest } from "../schemas/events.ts";
 
 /** The ranking that an event names, or its user. */
-type Cause =
+type RankingOrUser =
   | { readonly rankingId: string; readonly user?: undefined }
   | { readonly rankingId: ""; readonly user: string };
 
 /** @throws {ProblemError} `invalid-request` where an event names both or neither. */
-export function causeOf({ eventId, rankingId, user }: EventRequest, base: string): Cause {
+export function rankingOrUserOf(
+  { eventId, rankingId, user }: EventRequest,
+  base: string,
+): RankingOrUser {
   if (rankingId !== undefined && user === undefined) return { rankingId };
   if (rankingId === undefined && user !== undefined) return { rankingId: "", user };
   const detail = rankingId === undefined

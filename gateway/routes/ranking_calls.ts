@@ -62,7 +62,7 @@ export class RankingCalls {
       if (message.learn !== false && shown.length > 0) {
         const { user, atMs } = message;
         memory.rankings.remember(ranking.rankingId, shown, atMs);
-        this.#parts.marks?.ranked(atMs);
+        this.#parts.markWriter?.ranked(atMs);
         memory.userRankings.remember(user, { rankingId: ranking.rankingId, atMs });
       }
       requireFiniteScores(ranking);

@@ -93,7 +93,7 @@ export const eventPlants: readonly Plant[] = [
   {
     name: "idle-unmarked",
     edits: [{
-      file: "gateway/acceptance_marks.ts",
+      file: "gateway/mark_writer.ts",
       find: "    if (dueAtMs === Infinity) return;\n",
       replace: "    if (dueAtMs > 0) return;\n",
     }],

@@ -151,7 +151,7 @@ export interface FixtureParts {
   readonly labels?: GatewayParts["labels"];
   readonly trainers?: GatewayParts["trainers"];
   readonly joiners?: GatewayParts["joiners"];
-  readonly marks?: GatewayParts["marks"];
+  readonly markWriter?: GatewayParts["markWriter"];
   readonly replicas?: GatewayParts["replicas"];
   readonly failingParts?: GatewayParts["failingParts"];
   readonly links?: GatewayParts["links"];
@@ -187,7 +187,7 @@ export function gatewayFixture(parts: FixtureParts = {}) {
     ...(parts.labels && { labels: parts.labels }),
     ...(parts.trainers && { trainers: parts.trainers }),
     ...(parts.joiners && { joiners: parts.joiners }),
-    ...(parts.marks && { marks: parts.marks }),
+    ...(parts.markWriter && { markWriter: parts.markWriter }),
     ...(parts.replicas && { replicas: parts.replicas }),
     ...(parts.failingParts && { failingParts: parts.failingParts }),
     ...(parts.links && { links: parts.links }),

@@ -1,5 +1,6 @@
 /**
- * Tells the partitions of the event log that no event of an earlier acceptance time comes any more.
+ * Writes a {@link MarkRecord} to each partition of the event log that has no events: no event of an
+ * earlier acceptance time follows the record.
  *
  * Freshness is the minimum over all partitions, and a partition without new events would hold it.
  * So a short time after an event, each partition that has had none since gets a mark: a record with
@@ -17,15 +18,15 @@ const MARK_MS = 100;
 /** Pause before a log that refused marks is tried again, ms. */
 const REFUSED_RETRY_MS = 1_000;
 
-export interface AcceptanceMarksParts {
+export interface MarkWriterParts {
   readonly eventLog: EventLog;
   readonly acceptanceClock: AcceptanceClock;
   readonly clock: Clock;
   readonly telemetry: Telemetry;
 }
 
-export class AcceptanceMarks {
-  readonly #parts: AcceptanceMarksParts;
+export class MarkWriter {
+  readonly #parts: MarkWriterParts;
   /** By partition, the acceptance time of the newest event or mark of this gateway. */
   readonly #marked: Float64Array;
   /**
@@ -41,7 +42,7 @@ export class AcceptanceMarks {
   #marking: Promise<void> | undefined;
   #stopped = false;
 
-  constructor(parts: AcceptanceMarksParts) {
+  constructor(parts: MarkWriterParts) {
     this.#parts = parts;
     this.#marked = new Float64Array(parts.eventLog.partitions);
     this.#behindSinceMs = new Float64Array(parts.eventLog.partitions).fill(Infinity);

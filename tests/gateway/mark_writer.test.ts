@@ -2,7 +2,7 @@
  * Partitions without events get marks, so that freshness over all partitions does not stand still.
  */
 import assert from "node:assert/strict";
-import { AcceptanceMarks } from "../../gateway/acceptance_marks.ts";
+import { MarkWriter } from "../../gateway/mark_writer.ts";
 import { AcceptanceClock } from "../../gateway/memory/acceptance_clock.ts";
 import { MemoryEventLog } from "../../mesh/adapters/memory/memory_event_log.ts";
 import { TelemetryRecorder } from "../../mesh/simulation/telemetry_recorder.ts";
@@ -14,7 +14,7 @@ function world(partitions = 3, bytesMax = Infinity) {
   const eventLog = new MemoryEventLog({ name: "events", partitions, bytesMax });
   const acceptanceClock = new AcceptanceClock(clock);
   const telemetry = new TelemetryRecorder();
-  const marks = new AcceptanceMarks({ eventLog, acceptanceClock, clock, telemetry });
+  const marks = new MarkWriter({ eventLog, acceptanceClock, clock, telemetry });
   /** Acceptance times and times of the records of a partition. */
   const times = async (partition: number) =>
     (await eventLog.read(partition, 0, 100)).map(({ bytes }) => {
