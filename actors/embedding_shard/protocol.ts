@@ -25,9 +25,10 @@ export interface Lookup extends Request<{ readonly rows: Float32Array<ArrayBuffe
 }
 
 /**
- * One trainer's gradients for one step. (source, sequence) makes it idempotent: a sequence at or
- * below the source's high-water mark is acknowledged and changes nothing. Sequences ascend and may
- * have gaps: a trainer numbers by rows of its log, and skips shards that a batch does not touch.
+ * The gradients of one batch. (source, sequence) makes it idempotent: a sequence at or below the
+ * source's high-water mark is acknowledged and changes nothing. The source is the batch's partition
+ * of the example log. Sequences ascend and may have gaps: they count rows of the partition, and a
+ * shard gets no message for a batch that does not touch it.
  */
 export interface ApplyGradients extends Request<{ readonly applied: boolean }> {
   readonly kind: "applyGradients";
@@ -51,9 +52,9 @@ export interface ApplyGradients extends Request<{ readonly applied: boolean }> {
 }
 
 /**
- * Removes rows, and the occurrences of ids without a row, for one trainer: (source, sequence) has
- * the meaning of {@link ApplyGradients}, so a removal that is repeated by a replay has no effect on
- * rows that were learned after it. A removal of many ids comes in parts of one sequence.
+ * Removes rows, and the occurrences of ids without a row: (source, sequence) has the meaning of
+ * {@link ApplyGradients}, so a removal that is repeated by a replay has no effect on rows that were
+ * learned after it. A removal of many ids comes in parts of one sequence.
  */
 export interface RemoveRows extends Request<RemovedRows> {
   readonly kind: "removeRows";

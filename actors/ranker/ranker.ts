@@ -1,7 +1,7 @@
 /**
  * The ranker's behaviour. One ranking, end to end:
  *
- *     features from request and profiles          extractor (kernels/features)
+ *     features from request and profiles          request_features.ts
  *       → scores, predictions, cold               scorer: lookup, pooling, forward pass
  *       → order of the items                      ranked_items.ts, ranking_rules.ts
  *       → impression in the event log             impressions.ts

@@ -6,7 +6,7 @@ import type { SnapshotBase, SourceOpening } from "../embedding_shard/protocol.ts
 import type { Address, Request } from "../../mesh/runtime/actor.ts";
 import type { TrainerPart } from "../../records/snapshot_parts.ts";
 
-/** New chunks may be readable in the example log. */
+/** New chunks may be readable in the example log. The trainer sends it to itself. */
 export interface ExamplesAppended {
   readonly kind: "examplesAppended";
 }

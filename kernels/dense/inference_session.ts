@@ -1,5 +1,6 @@
 /**
  * The serving interface: batches in, logits out; new weights take effect at the next call.
+ * `OnnxInference` (sessions/compiled_inference.ts) implements it.
  */
 import { compileInference, inferenceModel } from "./inference_graph.ts";
 import { initialWeights } from "./initial_weights.ts";

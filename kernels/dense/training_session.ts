@@ -2,9 +2,9 @@
  * The training interface: batches in, losses and embedding gradients out, dense weights
  * carried from step to step.
  *
- * A session owns the state (weights, optimizer state, step count); a backend runs the compiled
- * step. A step's new state replaces the old state only after both loss and weights passed the
- * checks, so a refused batch changes nothing.
+ * A session (sessions/compiled_training_session.ts) owns the state (weights, optimizer state, step
+ * count); a backend (sessions/providers.ts) runs the compiled step. A step's new state replaces the
+ * old state only after both loss and weights passed the checks, so a refused batch changes nothing.
  */
 import type { TrainingCheckpoint } from "./checkpoint.ts";
 import type { DivergenceOptions } from "./divergence.ts";

@@ -8,11 +8,11 @@
  */
 import type { FeatureIds } from "./options.ts";
 
-/** A class, as readers of rows need it. */
+/** The slots of a class, and the slices of its rows. */
 export interface RowClass {
-  /** Numbers of the slots; a slot that no class names is of the first. */
+  /** Numbers of the slots. A slot that no class names belongs to the first class. */
   readonly slots: readonly number[];
-  /** In row order. */
+  /** In the order of a row's floats. */
   readonly slices: readonly { readonly name: string; readonly dim: number }[];
 }
 
@@ -35,10 +35,10 @@ export function widthOf({ slices }: Pick<RowClass, "slices">): number {
   return slices.reduce((sum, { dim }) => sum + dim, 0);
 }
 
-/** The slice that histories are made of. */
+/** The slice that a model's histories read. */
 export const EMBEDDINGS = "embeddings";
 
-/** A slice that a model reads of the rows of a slot. */
+/** A slice that a model reads in the rows of a slot. */
 export interface SliceOfSlot {
   /** Column of the slot. */
   readonly column: number;
@@ -47,7 +47,7 @@ export interface SliceOfSlot {
 }
 
 /**
- * The first float of a slice in the rows of a slot.
+ * Index of the first float of a slice in the rows of a slot.
  *
  * @throws {Error} When the rows have no such slice, or one of another dim.
  */
@@ -63,7 +63,7 @@ export function floatOf(layout: RowLayout, { column, slice, dim }: SliceOfSlot):
 }
 
 /**
- * The first float of each group's rows.
+ * Index of the first float of each group's rows; a group is the ids of one class on one shard.
  *
  * @param groupStarts Ids of group g, which is of class g mod classes, begin at `groupStarts[g]`.
  * @returns Shape `[groups + 1]`

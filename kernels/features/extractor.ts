@@ -1,6 +1,6 @@
 /**
- * Features of a request. Serving and training share this code path: training reads the rows that
- * the ranker logged when it served them, so the two cannot differ.
+ * Makes the features of a request. Training does not extract them again: it reads the rows that the
+ * ranker logged when it served them, so serving and training cannot differ.
  *
  * An extraction is two passes over columns, with one allocation between them: {@link CountPass}
  * counts the ids of each list and encodes the values that are not cached, {@link IdPass} hashes

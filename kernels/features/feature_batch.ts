@@ -1,7 +1,7 @@
 /**
- * Features in columns. The extractor makes them, the ranker scores them and logs them with the
- * impression, and the joiner hands the logged ones to the trainer: training reads the served
- * values.
+ * Features in columns. The extractor makes them, the scorer scores them, and the ranker logs them
+ * with the impression. The joiner copies the logged features into examples, so the trainer reads
+ * the values that were served.
  */
 import type { FeatureIds } from "../embedding/options.ts";
 
