@@ -61,9 +61,9 @@ export interface CairnConfiguration {
     readonly divergence: DivergenceOptions;
   };
   readonly shardCount: number;
-  /** Number of the division of ids among the shards; 0 as the file has it. */
+  /** Number of the division of ids among the shards; 0 = the division of the file. */
   readonly sharding: number;
-  /** From which the limits of each shard are derived. */
+  /** Memory of all shards; the limits of each shard are derived from it. */
   readonly shardMemory: ShardMemory;
   readonly partitions: LogPartitions;
   /** Trainers, each with a dense model, among which the partitions of the example log are dealt. */

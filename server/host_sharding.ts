@@ -4,8 +4,8 @@
  *
  * The shards and the trainers of the new sharding are made by {@link PlacedShards} and
  * {@link PlacedPartitions}, since their epochs change. Here the other actors are carried over: a
- * serving host makes the new replicas beside the old ones, and ends the old ones when its scorer
- * uses the new ones; the host with the role `sync` makes parameter sync and the snapshotter anew,
+ * serving host makes the new replicas, and ends the old ones when its scorer uses the new
+ * ones; the host with the role `sync` makes parameter sync and the snapshotter anew,
  * over the new shards. Each step is tried again until it succeeds, and a process that starts
  * meanwhile begins with the new sharding.
  */
@@ -23,7 +23,7 @@ import { addresses, planOf, processesOf } from "./plan.ts";
 
 export interface HostShardingOptions {
   readonly mesh: Mesh;
-  /** With the sharding with which this process began. */
+  /** The configuration, with the sharding at the start of this process. */
   readonly configuration: CairnConfiguration;
   readonly host: string;
   /** Resolves when the actors that this process began with are there. */

@@ -38,7 +38,7 @@ export async function pendingIn(world: ProcessWorld): Promise<string | undefined
   }
 }
 
-/** The ends of the logs, as they are where they are stored. */
+/** The ends of the stored logs, read without the processes. */
 export interface LogsAtRest {
   /** The end of a partition and its last record. */
   partition(

@@ -16,7 +16,7 @@ import { ProcessWorld } from "./world/process_world.ts";
 import { cairnProgram } from "./world/program.ts";
 import type { World } from "./world/world.ts";
 
-/** Events of a report where nothing else is said. */
+/** Default number of trace events in a report. */
 const TRACE_EVENTS_MAX = 0;
 
 /** Runs the plan from beginning to end, in a world of one process or of several hosts. */

@@ -1,7 +1,7 @@
 /**
- * A pool of buffers for arrays that travel between two actors. Rows go one way and gradients, which
- * are as many floats, go the other: each side writes its messages into the memory of those that it
- * received. In the steady state a message then needs no fresh pages and leaves no garbage.
+ * A pool of buffers for arrays that two actors send each other. Rows go to the trainer, and
+ * gradients of as many floats return to the shard: each actor writes its messages into buffers that
+ * it has received. In the steady state a message needs no fresh pages and leaves no garbage.
  */
 
 /** Spare room of a new buffer: batches differ a little in their distinct ids. */

@@ -22,7 +22,7 @@ export class LoadProgress {
     this.#loaded += bytes;
   }
 
-  /** From 0 to 1. */
+  /** Share of the bytes that are read, 0 to 1. */
   get share(): number {
     return this.#bytes === 0 ? 0 : this.#loaded / this.#bytes;
   }

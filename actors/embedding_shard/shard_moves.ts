@@ -80,7 +80,7 @@ export class ShardMoves {
     }
   }
 
-  /** The shard ends here; a frozen shard has moved. */
+  /** Ends the move of a stopping shard; a frozen shard stops because it has moved. */
   stop(): void {
     this.#parts.figures.moveEnded("moved", this.#giving?.frozenAtMs);
   }

@@ -17,9 +17,9 @@ export interface ParameterSyncOptions {
   readonly scorers: readonly Address[];
   /** Time between the beginnings of two rounds of rows, ms; the pause is at least half of it. */
   readonly rowsIntervalMs: number;
-  /** The same for transfers of dense weights. */
+  /** Time between the beginnings of two transfers of dense weights, ms; see `rowsIntervalMs`. */
   readonly denseIntervalMs: number;
-  /** The same for means of several trainers' dense weights. */
+  /** Time between the beginnings of two averagings of dense weights, ms; see `rowsIntervalMs`. */
   readonly averageIntervalMs: number;
   /** Rows in one delta or one page of a fill. */
   readonly deltaRowsMax: number;

@@ -75,7 +75,7 @@ export class ShardClient {
   readonly #buffers: BufferPool;
   /** By shard. */
   readonly #asks: readonly RepeatedAsks[];
-  /** By partition and shard. */
+  /** The openings at {@link open}, by partition and shard. */
   readonly #openings = new Map<number, readonly SourceOpening[]>();
   /** By partition, the sequence of the newest gradients that were sent. */
   readonly #sent = new Map<number, number>();
@@ -131,7 +131,7 @@ export class ShardClient {
       this.#openings.set(partition, openings);
       return [partition, opened.map(({ sequence }) => sequence)] as const;
     }));
-    // A mark of one incarnation says nothing about another one.
+    // Marks of different incarnations of a shard cannot be compared.
     for (const openings of this.#openings.values()) {
       this.#requireIncarnations(openings);
     }

@@ -7,7 +7,7 @@ import { freePorts } from "./free_ports.ts";
 /** The hosts of the demo. */
 export const demoHosts = {
   serving: ["edge-1", "edge-2"],
-  /** Joins, trains and syncs; there is one of it. */
+  /** The only host that syncs; it joins and trains too. */
   leading: ["learn-1"],
   learning: ["learn-2"],
   tables: ["tables-1", "tables-2"],

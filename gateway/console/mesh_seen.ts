@@ -1,7 +1,7 @@
 /**
- * The hosts of the mesh and its shards, as rows of the console's tables: the configuration says
- * which hosts there are, the coordination store which of them live and which parts they own, and
- * metrics how they are.
+ * The hosts of the mesh and its shards, as rows of the console's tables. The configuration names
+ * the hosts, the coordination store has their leases and the owners of the parts, and metrics have
+ * the load of the hosts.
  */
 import type { HostRecord, MeshView, Placement } from "../../mesh/ports/coordination.ts";
 import type { MetricInterval } from "./metric_reading.ts";

@@ -1,8 +1,8 @@
 /**
  * Finds the erasures of gateways whose hosts are gone, so that another gateway takes them over.
  *
- * Several gateways may take the same erasure over, and the host may come back while they do. No one
- * has to know: of several erasures of one user the last in the log goes on for all.
+ * Several gateways may take the same erasure over, and its host may come back meanwhile. They need
+ * not agree: of several erasures of one user the last one in the log continues all of them.
  */
 import { type ErasureRequest, listErasures, readErasureRequest } from "../../records/erasure.ts";
 import type { ErasureSources } from "./sources.ts";
@@ -16,7 +16,10 @@ export class AbandonedErasures {
   readonly #sources: ErasureSources;
   /** Ids of erasures that are complete. */
   readonly #complete = new Set<string>();
-  /** Monotonic time since when each host was seen away, ms; "" = the one process of before. */
+  /**
+   * By host, the monotonic time since which it is away, ms. "" = the only process, from before the
+   * mesh had several.
+   */
   readonly #awaySinceMs = new Map<string, number>();
   #looksFromMs = 0;
 
@@ -37,7 +40,7 @@ export class AbandonedErasures {
     return unfinished;
   }
 
-  /** The erasures to take over; none between two looks, and where another gateway takes them. */
+  /** Finds the erasures to take over; none before the interval is over. */
   async look(): Promise<ErasureRequest[]> {
     const { clock, hostsServing, host } = this.#sources;
     const nowMs = clock.monotonicMs();

@@ -60,7 +60,7 @@ export class Erasures {
     return this.#sources.trainers;
   }
 
-  /** Goes on with the erasures of before a restart; the only process with those of any host. */
+  /** Continues the unfinished erasures of this host; the only process continues those of all. */
   async start(): Promise<void> {
     const { blobs, host } = this.#sources;
     for (const erasureId of await listErasures(blobs)) {

@@ -11,7 +11,7 @@ export interface Following {
   request: ErasureRequest;
   /** The user; undefined after a restart, until it is read from the log. */
   user: string | undefined;
-  /** Monotonic time from which every request of before the erasure has ended, ms. */
+  /** Monotonic time by which all requests that began before the erasure have ended, ms. */
   readonly passesAgainFromMs: number;
   /** Complete rounds of sync when the trainers had removed the rows. */
   roundsBefore: number | undefined;

@@ -1,6 +1,7 @@
 /**
- * Counts that no running mesh changes. Partitions are fixed when it is created, since they say
- * which of them has a ranking; the number of trainers changes while no host runs.
+ * Counts that a running mesh cannot change. The numbers of partitions are fixed when the mesh is
+ * created, since they decide the partition of a ranking; the number of trainers can change while no
+ * host runs.
  */
 
 export interface FixedCounts {

@@ -27,7 +27,7 @@ export function isLive(view: MeshView, run: HostRun): boolean {
   return view.hosts.get(run.host)?.incarnation === run.incarnation;
 }
 
-/** The hosts that own things of a kind, and those that serve. */
+/** The hosts that own parts of a kind, and those that serve. */
 export function hostViews(view: MeshView, kind: PlacedKind): HostView[] {
   return [...view.hosts.values()].map(({ host, state, roles, capacityBytes, expiresMs }) => ({
     host,
@@ -37,7 +37,7 @@ export function hostViews(view: MeshView, kind: PlacedKind): HostView[] {
   }));
 }
 
-/** Number of the things of a kind. */
+/** Number of shards, event partitions or trainers of the mesh. */
 export function countOf({ identity }: MeshView, kind: PlacedKind): number {
   switch (kind) {
     case "shard":

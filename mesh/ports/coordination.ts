@@ -78,7 +78,7 @@ export type ControlTurn =
   /** Another host is the controller, for `leftMs` unless it prolongs its lease. */
   | { readonly kind: "standby"; readonly leftMs: number };
 
-/** The kinds of things that have one owner each: a partition of the events has a joiner. */
+/** The kinds of parts that have one owner each; `events` is a partition with its joiner. */
 export type PlacedKind = "shard" | "events" | "trainer";
 
 /** A shard, a partition of the events or a trainer, for example `shard/17`. */

@@ -21,7 +21,7 @@ export interface LooksMax {
   readonly headers: number;
   /** From its headers until the body of a request is complete. */
   readonly body: number;
-  /** From the last answer of the connection. */
+  /** From the last answer of the connection until its end. */
   readonly leaving: number;
 }
 
@@ -46,7 +46,7 @@ export class HttpConnection {
   #arrivingLooks = 0;
   /** Bytes read when the last request was complete; more of them are the headers of the next. */
   #bytesOfRequests = -1;
-  /** Looks since the last answer of the connection; undefined before it. */
+  /** Number of looks since the last answer of the connection; undefined before that answer. */
   #leavingLooks: number | undefined;
   /** Its index among the open connections. */
   index: number;

@@ -41,7 +41,7 @@ interface Step {
   readonly version: number;
 }
 
-/** One incarnation of a shard, which goes along when the shard moves to another host. */
+/** One incarnation of a shard; it continues when the shard moves to another host. */
 interface Incarnation {
   version: number;
   readonly steps: Step[];
@@ -49,7 +49,7 @@ interface Incarnation {
   exported: number;
 }
 
-/** The rows of a replica; both undefined until a delta or a load has told. */
+/** The rows of a replica; both fields are undefined before its first delta or load. */
 interface Replica {
   incarnation: Incarnation | undefined;
   /** Version of the incarnation that it serves at least. */

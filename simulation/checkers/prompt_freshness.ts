@@ -6,8 +6,8 @@
  *         some scorer is told learnedThroughMs ≥ its acceptedAtMs before t + bound, for 99 % of all
  *     bound = 2 · rowsInterval + linger + ROUND_TRIPS · link + SYNCS · sync + STEP_MS
  *
- * A mark that was served before t says nothing of the example: chunks may follow each other under
- * one mark, and it is told again at leisure. Their examples are not measured.
+ * An example is not measured if its mark was served before t: several chunks may have one mark, and
+ * parameter sync does not repeat a mark promptly.
  *
  * A sync whose rounds carry fewer rows than change meanwhile falls behind, however calm the run is;
  * such configurations have no bound.

@@ -6,6 +6,6 @@ import type { RunningMesh } from "../../server/compose.ts";
 /** A process that serves. */
 export interface Serving {
   readonly mesh: RunningMesh;
-  /** Undefined = the only process. */
+  /** Name of the process in a mesh; undefined = there are no other processes. */
   readonly host?: string;
 }

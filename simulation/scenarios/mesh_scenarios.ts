@@ -118,7 +118,7 @@ export const meshScenarios: readonly Scenario[] = [
         kind: "pauseHost",
         atMs,
         host: chosen(random, hostsOf(configuration)),
-        // Past its lease.
+        // Longer than the host's lease.
         forMs: Math.round(LEASE_MS * (1 + random.nextFloat())),
       })),
   },
@@ -187,7 +187,7 @@ export const meshScenarios: readonly Scenario[] = [
         if (drawn < 0.4) return { kind: "drainHost", atMs, host, forMs: 2_500 };
         const downMs = Math.round(200 + random.nextFloat() * 5_000);
         if (drawn < 0.7) return { kind: "killHost", atMs, host, power: drawn < 0.5, downMs };
-        // Past its lease.
+        // Longer than the host's lease.
         return { kind: "pauseHost", atMs, host, forMs: Math.round(LEASE_MS * (1 + drawn)) };
       });
     },
@@ -220,7 +220,7 @@ export const meshScenarios: readonly Scenario[] = [
           return [reshard, { kind: "killHost", atMs: struckMs, host, power: drawn < 0.25, downMs }];
         }
         if (drawn < 0.75) {
-          // Past its lease.
+          // Longer than the host's lease.
           const forMs = Math.round(LEASE_MS * (1 + drawn));
           return [reshard, { kind: "pauseHost", atMs: struckMs, host, forMs }];
         }

@@ -54,7 +54,7 @@ export interface MailboxState {
 interface Mailbox {
   readonly node: Node;
   readonly capacity: number;
-  /** Smaller than in production. */
+  /** Whether the capacity is smaller than in production. */
   readonly isNarrow: boolean;
 }
 

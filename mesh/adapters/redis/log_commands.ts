@@ -11,9 +11,9 @@ import type { ServerRun } from "./server_runs.ts";
 
 export interface LogCommandsOptions {
   readonly server: RedisServer;
-  /** For example `events`. */
+  /** Name of the log, for example `events`. */
   readonly name: string;
-  /** The log in errors. */
+  /** Name of the log in error messages. */
   readonly inWords: string;
   readonly partitions: number;
   /** Time within which a failed command is made again, ms. */

@@ -58,7 +58,7 @@ export class RedisUnavailableError extends Error {
 const DEADLINE_MS = 2_000;
 /** Pauses between attempts to connect, ms. */
 const RETRY_MS = [0, 20, 50, 100, 200, 500, 1_000];
-/** Shortest time between two looks at the deadlines, as a part of the deadline. */
+/** Shortest time between two checks of the deadlines, as a share of the deadline. */
 const LOOK_SHARE = 1 / 8;
 
 /** Answers of a server that cannot serve now: it loads its data, or has become a replica. */
@@ -105,9 +105,9 @@ export class RedisConnection {
   #cause: unknown = new Error("not connected yet");
   #retry: ReturnType<typeof setTimeout> | undefined;
   #watch: ReturnType<typeof setTimeout> | undefined;
-  /** When {@link #watch} looks, on the monotonic clock, ms. */
+  /** When {@link #watch} checks the deadlines, on the monotonic clock, ms. */
   #watchDueMs = Infinity;
-  /** Deadline that had passed at the last look. */
+  /** Deadline that had passed at the last check. */
   #overdueMs = NaN;
   #attempt = 0;
   #downSinceMs = performance.now();
@@ -348,7 +348,7 @@ export class RedisConnection {
       this.#watchDueMs = Infinity;
       const oldest = this.#deadlines[0];
       if (oldest === undefined) return;
-      // A process that stood still reads the answers that came meanwhile before it judges.
+      // After a pause of the process, answers that came meanwhile are read before a timeout.
       const isLate = performance.now() - dueMs > pauseMs;
       const isFirstLook = this.#overdueMs !== oldest;
       if (performance.now() >= oldest) this.#overdueMs = oldest;
