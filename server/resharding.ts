@@ -77,8 +77,10 @@ export class Resharding {
   #log(reason: string, { to }: ReshardRecord): void {
     if (reason === this.#logged) return;
     this.#logged = reason;
-    this.#options.telemetry.log("warn", `the change to ${to} shards waits and is tried again`, {
-      reason,
-    });
+    this.#options.telemetry.log(
+      "warn",
+      `the change to ${to} shards has not begun; it is tried again while it is asked for`,
+      { reason },
+    );
   }
 }

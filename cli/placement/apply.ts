@@ -88,7 +88,7 @@ function isLeft(view: MeshView, move: PlannedMove): boolean {
 
 function planIn(view: MeshView): PlanDocument {
   if (view.plan === undefined) throw new CommandError("No plan was applied to this mesh yet.");
-  return decodePlan(view.plan.document);
+  return decodePlan(view.plan.document, view.identity);
 }
 
 async function write(
@@ -102,7 +102,8 @@ async function write(
     return output.out(json ? '{"moves":[]}\n' : "there is nothing to move\n");
   }
   const { movesMax } = present(store.configuration.mesh, "a store belongs to a mesh");
-  const plan = newPlan(moves, maxMoves ?? movesMax);
+  const { sharding } = view.identity;
+  const plan = newPlan({ sharding, moves, movesMax: maxMoves ?? movesMax });
   const { edition } = await store.coordination.writePlan(
     { edition: view.plan?.edition ?? 0, version: view.version },
     encodePlan(plan),

@@ -35,7 +35,7 @@ export async function statusCommand(flags: PlacementFlags, output: Output): Prom
     const restless = [...view.placements].filter(([, { state }]) => state !== "active")
       .map(([key, placement]) => ({ key, placement }));
     const plan = view.plan && isPlan(view.plan.document)
-      ? decodePlan(view.plan.document)
+      ? decodePlan(view.plan.document, view.identity)
       : undefined;
     const { reshard } = view;
     const step = reshardStep(view);

@@ -286,7 +286,7 @@ export class Controller {
  */
 function activePlan(view: MeshView): PlanDocument | undefined {
   if (view.plan === undefined || !isPlan(view.plan.document)) return undefined;
-  const plan = decodePlan(view.plan.document);
+  const plan = decodePlan(view.plan.document, view.identity);
   return plan.state === "done" ? undefined : plan;
 }
 

@@ -2,7 +2,7 @@
  * The plan that an operator has applied, as the coordination store keeps it. The controller carries
  * it out; a later plan replaces it.
  */
-import type { PlacedKey, Placement } from "../ports/coordination.ts";
+import type { MeshIdentity, PlacedKey, Placement } from "../ports/coordination.ts";
 import type { Json } from "../ports/record_store.ts";
 
 /** One move of a shard, a joiner or a trainer that the operator wants. */
@@ -18,21 +18,24 @@ const FORMAT = 2;
 export interface PlanDocument {
   readonly format: typeof FORMAT;
   readonly state: "active" | "cancelled" | "done";
+  /** The division of the ids among shards to which the moves of shards belong. */
+  readonly sharding: number;
   readonly moves: readonly PlannedMove[];
   /** Live moves of each kind at the same time. */
   readonly movesMax: number;
 }
 
 /** A plan that begins now. */
-export function newPlan(moves: readonly PlannedMove[], movesMax: number): PlanDocument {
-  return { format: FORMAT, state: "active", moves, movesMax };
+export function newPlan(plan: Omit<PlanDocument, "format" | "state">): PlanDocument {
+  return { format: FORMAT, state: "active", ...plan };
 }
 
 /** The document as the store takes it. */
-export function encodePlan({ format, state, moves, movesMax }: PlanDocument): Json {
+export function encodePlan({ format, state, sharding, moves, movesMax }: PlanDocument): Json {
   return {
     format,
     state,
+    sharding,
     moves: moves.map(({ key, from, to }) => ({ key, from, to })),
     movesMax,
   };
@@ -45,10 +48,20 @@ export function isPlan(document: Json): boolean {
     Array.isArray(plan.moves);
 }
 
-/** @throws {PlanFormatError} When another version of the program wrote the document. */
-export function decodePlan(document: Json): PlanDocument {
+/**
+ * The plan in a document, without the moves of shards that the mesh has no more: after a change of
+ * the number of shards the same keys name other rows.
+ *
+ * @throws {PlanFormatError} When another version of the program wrote the document.
+ */
+export function decodePlan(
+  document: Json,
+  { sharding }: Pick<MeshIdentity, "sharding">,
+): PlanDocument {
   if (!isPlan(document)) throw new PlanFormatError();
-  return document as unknown as PlanDocument;
+  const plan = document as unknown as PlanDocument;
+  if (plan.sharding === sharding) return plan;
+  return { ...plan, moves: plan.moves.filter(({ key }) => !key.startsWith("shard/")) };
 }
 
 /** The plan's moves in the other direction, the last one first. */

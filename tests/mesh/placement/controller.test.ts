@@ -195,6 +195,7 @@ Deno.test("hosts are evened out only where that is asked for", () => {
 const plan = (changes: Partial<PlanDocument> = {}): PlanDocument => ({
   format: 2,
   state: "active",
+  sharding: 0,
   moves: [{ key: "shard/0", from: "a", to: "b" }, { key: "shard/1", from: "a", to: "b" }],
   movesMax: 1,
   ...changes,
@@ -290,6 +291,18 @@ Deno.test("a cancelled plan ends its moves, and leaves those that are verified a
   };
   const steps = stepsOf({ plan: plan({ state: "cancelled" }), hosts, placements });
   assert.deepEqual(placesOf(steps), { "shard/0": "a", "shard/1": "b" });
+});
+
+Deno.test("a plan of shards that the mesh has no more moves none of those in their place", () => {
+  const trainer = { key: "trainer/0", from: "a", to: "b" } as const;
+  const mixed = plan({ moves: [...plan().moves, { key: "shard/7", from: "a", to: "b" }, trainer] });
+  const placements = { "shard/0": active("a"), "shard/1": active("a"), "trainer/0": active("a") };
+  const at = (sharding: number) => placesOf(stepsOf({ plan: mixed, placements, sharding }));
+  assert.deepEqual(at(0), { "shard/0": "a>b" });
+  assert.deepEqual(at(1), { "trainer/0": "(b)" });
+  const [done] = stepsOf({ plan: plan(), placements, sharding: 1 });
+  assert.ok(done.kind === "writePlan");
+  assert.equal((done.document as unknown as PlanDocument).state, "done");
 });
 
 Deno.test("no shard moves while a change of their number is asked for, and lost ones are restored", () => {
