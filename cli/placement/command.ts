@@ -36,8 +36,9 @@ export interface DrainFlags extends PlacementFlags {
 const EXAMPLE = "examples/mesh.yaml";
 
 const planHelp = `
-Exit codes: 0 nothing to move, 2 shards, joiners or trainers would move, 1 an error or a change that a
-running mesh cannot take. With mesh.balance the hosts make these moves by themselves.`;
+Exit codes: 0 nothing to move, 2 shards, joiners or trainers would move or are moving, 1 an error or
+a change that a running mesh cannot take. With mesh.balance the hosts make these moves by
+themselves.`;
 
 const applyHelp = `
 The hosts carry the plan out, also when this command has ended: see cairn status. cairn cancel ends

@@ -20,7 +20,7 @@ import { reshardLines, RESTORED_BYTES_PER_SECOND } from "./reshard.ts";
 /** Exit code of a plan with changes. */
 export const CHANGES = 2;
 
-/** @throws {CommandExit} With exit code 2 where shards, joiners or trainers would move. */
+/** @throws {CommandExit} With exit code 2 where shards, joiners or trainers move or would move. */
 export async function planCommand(flags: PlacementFlags, output: Output): Promise<void> {
   await withMeshStore(flags, async ({ configuration, read }) => {
     const view = await read();
@@ -69,6 +69,7 @@ export async function planCommand(flags: PlacementFlags, output: Output): Promis
       decisions.filter(({ decision }) => kinds.includes(decision.kind)).map(({ key }) => key);
     const moved = keysOf("moves", "waits");
     const restored = keysOf("restores");
+    const underway = keysOf("underway");
     const stuck = keysOf("unplaced");
     if (moved.length > 0) {
       const again = relearnedMs === undefined
@@ -85,10 +86,14 @@ export async function planCommand(flags: PlacementFlags, output: Output): Promis
     if (restored.length > 0) {
       output.err(`${countedParts(restored)} without a host: the hosts begin by themselves\n`);
     }
+    if (underway.length > 0) {
+      output.err(`${countedParts(underway)} began to move or to restore before\n`);
+    }
     if (stuck.length > 0) {
       output.err(`${countedParts(stuck)} cannot move until a host has the role and room\n`);
     }
-    if (moved.length + restored.length + stuck.length === 0 && reshard === undefined) return;
+    const restless = moved.length + restored.length + underway.length + stuck.length;
+    if (restless === 0 && reshard === undefined) return;
     throw new CommandExit(CHANGES);
   });
 }

@@ -7,8 +7,11 @@ import type { PartDecision } from "./mesh_plan.ts";
  */
 const BYTES_PER_SECOND = 40 * 2 ** 20;
 
-/** Time from the change of the owner of a joiner or a trainer until the new one reads, ms. */
-const HANDOVER_MS = 1_000;
+/**
+ * Time from the change of the owner of a joiner or a trainer until the new one reads, ms: the
+ * longest of processes on a machine of two busy cores.
+ */
+const HANDOVER_MS = 2_000;
 
 /**
  * Time to copy `bytes` at the rate of a move, ms; the target applies rows slower than a link

@@ -180,7 +180,7 @@ Deno.test({
       );
       assert.match(
         plan.err,
-        /^2 shards, 1 joiner and 1 trainer would move, in about 1 s; cairn apply moves them$/m,
+        /^2 shards, 1 joiner and 1 trainer would move, in about 2 s; cairn apply moves them$/m,
       );
       assert.doesNotMatch(plan.err, /error/);
       assert.match(
@@ -239,8 +239,15 @@ Deno.test({
       await world.move({ "shard/2": "tables-2", "shard/3": "tables-2" });
       const readers = await world.run("plan");
       assert.equal(readers.code, 2);
-      assert.match(readers.err, /^1 joiner and 1 trainer would move, in about 1 s; /m);
-      await world.move({ "events/1": "learn-2", "trainer/1": "learn-2" });
+      assert.match(readers.err, /^1 joiner and 1 trainer would move, in about 2 s; /m);
+      await world.move({ "events/1": "learn-2" });
+      await world.move({ "trainer/1": "learn-2" }, { begins: true });
+      const begun = await world.run("plan");
+      assert.deepEqual([begun.code, begun.err], [
+        2,
+        "1 trainer began to move or to restore before\n",
+      ]);
+      await world.move({ "trainer/1": "learn-2" });
       const even = await world.run("plan");
       assert.deepEqual([even.code, even.err], [0, ""]);
       assert.match(even.out, /^4 shards, 2 joiners and 2 trainers of .* stay \(version/m);

@@ -10,11 +10,9 @@ import {
   LocalServer,
   type ServerProgram,
 } from "../../mesh/adapters/redis/local_server.ts";
-import { RedisEventLog } from "../../mesh/adapters/redis/redis_event_log.ts";
-import { RedisServer } from "../../mesh/adapters/redis/redis_server.ts";
 import type { Coordination, PlacedKey } from "../../mesh/ports/coordination.ts";
-import { decodeExamples } from "../../records/example_chunk.ts";
 import { openCoordination } from "../../server/machine/redis_coordination.ts";
+import { usersOfExamples, visits } from "./counted_visits.ts";
 import { clientOn, freePort, HostProcesses } from "./host_process.ts";
 import { type Client, smallConfiguration } from "./small_mesh.ts";
 
@@ -88,65 +86,6 @@ async function ownersWhen(
     assert.ok(performance.now() < deadlineMs, JSON.stringify(found));
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-}
-
-/** The id of the user of each example, of all partitions. */
-async function usersOfExamples(url: string): Promise<bigint[]> {
-  const server = await RedisServer.open({ url, mesh: "shop" });
-  const log = await RedisEventLog.open({
-    server,
-    name: "examples",
-    partitions: 2,
-    bytesMax: 2 ** 30,
-    writer: "test",
-  });
-  try {
-    const users: bigint[] = [];
-    for (const partition of [0, 1]) {
-      for (const { bytes } of await log.read(partition, 0, 1e6)) {
-        const { rows, ids, listOffsets } = decodeExamples(bytes);
-        if (rows === 0) continue;
-        const all = new BigUint64Array(ids.slice().buffer);
-        const offsets = new Uint32Array(listOffsets.slice().buffer);
-        const slots = (offsets.length - 1) / rows;
-        for (let row = 0; row < rows; row++) users.push(all[offsets[row * slots]]);
-      }
-    }
-    return users;
-  } finally {
-    await log.close();
-    server.close();
-  }
-}
-
-/** Lets one user after another act once, until told to stop. */
-function visits(client: Client) {
-  let stopped = false;
-  let accepted = 0;
-  let newestMs = 0;
-  const done = (async () => {
-    while (!stopped) {
-      const { rankingId } = await client.rank(`user-${accepted}`, ["left", "right"]);
-      const [{ status, acceptedAtMs }] = await client.post([
-        { eventId: `e-${accepted}`, rankingId, item: "right", action: "click" },
-      ]);
-      assert.equal(status, "accepted");
-      accepted++;
-      newestMs = Math.max(newestMs, acceptedAtMs);
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-    return { accepted, newestMs };
-  })();
-  done.catch(() => {});
-  return {
-    get accepted() {
-      return accepted;
-    },
-    async stop() {
-      stopped = true;
-      return await done;
-    },
-  };
 }
 
 Deno.test({

@@ -1,0 +1,68 @@
+/**
+ * Visits of users who each act once, and the examples that these make, so that a test can see
+ * whether every event is one example.
+ */
+import assert from "node:assert/strict";
+import { RedisEventLog } from "../../mesh/adapters/redis/redis_event_log.ts";
+import { RedisServer } from "../../mesh/adapters/redis/redis_server.ts";
+import { decodeExamples } from "../../records/example_chunk.ts";
+import type { Client } from "./small_mesh.ts";
+
+/** The id of the user of each example, of all partitions. */
+export async function usersOfExamples(url: string): Promise<bigint[]> {
+  const server = await RedisServer.open({ url, mesh: "shop" });
+  const log = await RedisEventLog.open({
+    server,
+    name: "examples",
+    partitions: 2,
+    bytesMax: 2 ** 30,
+    writer: "test",
+  });
+  try {
+    const users: bigint[] = [];
+    for (const partition of [0, 1]) {
+      for (const { bytes } of await log.read(partition, 0, 1e6)) {
+        const { rows, ids, listOffsets } = decodeExamples(bytes);
+        if (rows === 0) continue;
+        const all = new BigUint64Array(ids.slice().buffer);
+        const offsets = new Uint32Array(listOffsets.slice().buffer);
+        const slots = (offsets.length - 1) / rows;
+        for (let row = 0; row < rows; row++) users.push(all[offsets[row * slots]]);
+      }
+    }
+    return users;
+  } finally {
+    await log.close();
+    server.close();
+  }
+}
+
+/** Lets one user after another act once, until told to stop. */
+export function visits(client: Client) {
+  let stopped = false;
+  let accepted = 0;
+  let newestMs = 0;
+  const done = (async () => {
+    while (!stopped) {
+      const { rankingId } = await client.rank(`user-${accepted}`, ["left", "right"]);
+      const [{ status, acceptedAtMs }] = await client.post([
+        { eventId: `e-${accepted}`, rankingId, item: "right", action: "click" },
+      ]);
+      assert.equal(status, "accepted");
+      accepted++;
+      newestMs = Math.max(newestMs, acceptedAtMs);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    return { accepted, newestMs };
+  })();
+  done.catch(() => {});
+  return {
+    get accepted() {
+      return accepted;
+    },
+    async stop() {
+      stopped = true;
+      return await done;
+    },
+  };
+}
