@@ -76,6 +76,7 @@ export function actorOptionsOf(
         classes: rowClassesOf(file),
         bytesMax: shardBytes.training,
         atLimit: embeddings.atLimit,
+        servedPrecision: embeddings.serving.precision,
       },
       slotNames: Object.fromEntries(
         columns.map((name) => ownerOf(name, file.features.slots))

@@ -5,6 +5,7 @@
  */
 import type { ClassTables } from "../../kernels/embedding/class_tables.ts";
 import type { FeatureIds } from "../../kernels/embedding/options.ts";
+import type { ServedWeights } from "../../kernels/embedding/served_weights.ts";
 import type { TraceContext } from "../../mesh/ports/tracing.ts";
 import { TraceLinks } from "../../mesh/runtime/trace_links.ts";
 import { invariant } from "../../structures/invariant.ts";
@@ -33,8 +34,8 @@ export interface Delta extends DeltaPosition {
 /** The changes in one class. */
 export interface ClassChanges {
   readonly ids: FeatureIds;
-  /** Weights; shape `[ids, width]`. */
-  readonly rows: Float32Array<ArrayBuffer>;
+  /** In the precision of serving. */
+  readonly rows: ServedWeights;
   /** Evicted ids. */
   readonly tombstones: FeatureIds;
   /** CRC32C over ids, rows and tombstones as little-endian bytes. */

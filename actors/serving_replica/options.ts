@@ -1,3 +1,4 @@
+import type { Precision } from "../../kernels/embedding/served_weights.ts";
 import type { Address } from "../../mesh/runtime/actor.ts";
 
 /** Plain data: the rows that a replica serves, and their limit. */
@@ -8,7 +9,7 @@ export interface ServingReplicaOptions {
   readonly sync?: Address;
   /** Weights per row, by class: the sum of its slices' dims. */
   readonly widths: readonly number[];
-  readonly precision: "fp32" | "fp16" | "int8";
+  readonly precision: Precision;
   /** Hard limit of all classes' tables together, bytes. */
   readonly bytesMax: number;
 }

@@ -4,6 +4,7 @@
 import type { Request } from "../../mesh/runtime/actor.ts";
 import type { ServedRows } from "../../kernels/embedding/serving_table.ts";
 import type { FeatureIds } from "../../kernels/embedding/options.ts";
+import type { ServedWeights } from "../../kernels/embedding/served_weights.ts";
 import type { Recycled } from "../../structures/buffer_pool.ts";
 import type { Delta, DeltaPosition } from "../embedding_shard/protocol.ts";
 
@@ -42,7 +43,8 @@ export interface LoadRows extends Request<void> {
   /** The class of these rows. */
   readonly class: number;
   readonly ids: FeatureIds;
-  readonly rows: Float32Array<ArrayBuffer>;
+  /** Exact, or in the replica's precision. */
+  readonly rows: ServedWeights;
   /** Whether this is the first page; an unfinished fill is dropped. */
   readonly first: boolean;
   /** On the last page: the position that the next delta follows. */

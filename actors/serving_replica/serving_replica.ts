@@ -9,6 +9,7 @@ import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import { ClassServingTables } from "../../kernels/embedding/serving_table.ts";
 import { invariant } from "../../structures/invariant.ts";
 import type { FeatureIds } from "../../kernels/embedding/options.ts";
+import type { ServedWeights } from "../../kernels/embedding/served_weights.ts";
 import type { DeltaPosition } from "../embedding_shard/protocol.ts";
 import type { ParameterSyncMessage } from "../parameter_sync/protocol.ts";
 import type { ServingReplicaOptions } from "./options.ts";
@@ -151,7 +152,7 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
   }
 
   /** Writes rows. At the memory limit new rows are left out and rank with the default values. */
-  #upsert(rowClass: number, ids: FeatureIds, rows: Float32Array): void {
+  #upsert(rowClass: number, ids: FeatureIds, rows: ServedWeights): void {
     const before = this.#tables.rowsLeftOut;
     const leftOut = this.#tables.upsert(rowClass, ids, rows);
     if (leftOut === 0) return;

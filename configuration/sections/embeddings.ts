@@ -160,7 +160,9 @@ export const embeddingsSection = z.strictObject({
   ),
   serving: z.strictObject({
     precision: z.enum(["fp32", "fp16", "int8"]).default("fp32")
-      .describe("Number format of served weights."),
+      .describe(
+        "Number format of served weights, in the serving tables and on the way to them.",
+      ),
     bytesMax: size("1MiB", "1TiB").optional().describe(
       "Memory of all serving tables of one serving replica of the model. Default: enough for every row that fits into embeddings.bytesMax, which is also the minimum.",
     ),

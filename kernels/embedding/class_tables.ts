@@ -24,7 +24,8 @@ export interface ClassOptions {
   readonly slots: readonly SlotOptions[];
 }
 
-export interface ClassTablesOptions extends Pick<TableOptions, "seed" | "atLimit"> {
+export interface ClassTablesOptions
+  extends Pick<TableOptions, "seed" | "atLimit" | "servedPrecision"> {
   /** Hard limit of the memory of all tables together, bytes. */
   readonly bytesMax: number;
   readonly classes: readonly ClassOptions[];

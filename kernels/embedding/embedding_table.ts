@@ -76,8 +76,9 @@ export class EmbeddingTable {
     const words = accepted("read the layout", memory.kernel.table_layout());
     this.#schema = snapshotSchema(options, memory.words(words));
     const rowBytes = savedRowBytes(this.#schema);
-    this.deltas = new TableDeltas(memory, width, rowBytes);
-    this.reader = new TableReader(memory, width, rowBytes);
+    const { servedPrecision = "fp32" } = options;
+    this.deltas = new TableDeltas(memory, width, servedPrecision, rowBytes);
+    this.reader = new TableReader(memory, width, servedPrecision, rowBytes);
     this.snapshots = new SnapshotWriter(memory, this.#schema);
   }
 

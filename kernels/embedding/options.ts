@@ -8,6 +8,7 @@
  */
 
 import type { LearningRateSchedule } from "../dense/optimizers/learning_rate.ts";
+import type { Precision } from "./served_weights.ts";
 
 /**
  * Feature ids as 64-bit words: slot (15 bits) << 48 | signature (48 bits). A container whose
@@ -104,6 +105,8 @@ export interface TableOptions {
   readonly bytesMax: number;
   /** The policy at the limit. */
   readonly atLimit: "reject" | "evictLeastRecentlyUsed" | "evictLeastFrequentlyUsed";
+  /** Precision of the weights in deltas and pages for serving tables. Default: fp32. */
+  readonly servedPrecision?: Precision;
 }
 
 /** Pooling of a list slot's embeddings. */

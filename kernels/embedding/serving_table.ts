@@ -6,6 +6,13 @@ import type { FeatureIds } from "./options.ts";
 import { KernelMemory } from "./kernel_memory.ts";
 import { accepted } from "./kernel_refusals.ts";
 import { type ClassIds, floatStarts } from "./row_classes.ts";
+import {
+  type Precision,
+  precisionCodes,
+  precisionOf,
+  servedLength,
+  type ServedWeights,
+} from "./served_weights.ts";
 import { SharedLimit } from "./shared_limit.ts";
 import { readStoreStatistics, type StoreStatistics } from "./table_statistics.ts";
 
@@ -13,17 +20,10 @@ import { readStoreStatistics, type StoreStatistics } from "./table_statistics.ts
 export interface ServingTableOptions {
   /** Weights of a row. */
   readonly width: number;
-  /** fp32 is exact; fp16 takes 2 bytes a weight; int8 takes 1 and a scale of 4 bytes a row. */
-  readonly precision: "fp32" | "fp16" | "int8";
+  readonly precision: Precision;
   /** Hard limit of the table's memory, bytes; at most 3 GiB are used. */
   readonly bytesMax: number;
 }
-
-const PRECISION_CODES: Readonly<Record<ServingTableOptions["precision"], number>> = {
-  fp32: 0,
-  fp16: 1,
-  int8: 2,
-};
 
 /**
  * Weights of one shard by feature id, for reading.
@@ -58,7 +58,7 @@ export class ServingTable {
   static create(options: ServingTableOptions): ServingTable {
     const memory = new KernelMemory();
     const { width, precision, bytesMax } = options;
-    const code = PRECISION_CODES[precision];
+    const code = precisionCodes[precision];
     accepted(
       `make a serving table of width ${width} in ${bytesMax} bytes`,
       memory.kernel.serving_create(width, code, Math.min(bytesMax, 0xffff_ffff)),
@@ -97,21 +97,33 @@ export class ServingTable {
    * At the memory limit the table serves on: existing rows are written, new rows are left out. A
    * running fill first evicts rows that it has not written.
    *
-   * @param rows Shape `[ids, width]`.
+   * @param rows Exact, or in the precision of this table.
    * @returns Number of rows left out.
-   * @throws {RangeError} When shapes do not fit.
+   * @throws {RangeError} When shapes do not fit, or the precision is another one.
    */
-  upsert(ids: FeatureIds, rows: Float32Array): number {
-    if (rows.length !== ids.length * this.width) {
+  upsert(ids: FeatureIds, rows: ServedWeights | Float32Array): number {
+    const precision = precisionOf(rows);
+    if (rows.length !== servedLength(precision, ids.length, this.width)) {
       throw new RangeError(
-        `Cannot write ${ids.length} rows of width ${this.width} from ${rows.length} floats`,
+        `Cannot write ${ids.length} ${precision} rows of width ${this.width} from ${rows.length} ` +
+          "elements",
       );
     }
     const memory = this.#memory;
-    memory.reserve({ ids: ids.length, floats: rows.length });
+    if (rows instanceof Float32Array) {
+      memory.reserve({ ids: ids.length, floats: rows.length });
+      memory.ids(ids.length).set(ids);
+      memory.floats(rows.length).set(rows);
+      return accepted("write rows", memory.kernel.serving_upsert(ids.length));
+    }
+    const bytes = new Uint8Array(rows.buffer, rows.byteOffset, rows.byteLength);
+    memory.reserve({ ids: ids.length, bytes: bytes.length });
     memory.ids(ids.length).set(ids);
-    memory.floats(rows.length).set(rows);
-    return accepted("write rows", memory.kernel.serving_upsert(ids.length));
+    memory.bytes(bytes.length).set(bytes);
+    return accepted(
+      `write ${precision} rows`,
+      memory.kernel.serving_upsert_packed(ids.length, precisionCodes[precision]),
+    );
   }
 
   /** Removes rows; absent ids are no error. Returns the number of rows removed. */
@@ -233,7 +245,7 @@ export class ClassServingTables {
   /**
    * Writes rows of one class and returns how many were left out; see {@link ServingTable.upsert}.
    */
-  upsert(rowClass: number, ids: FeatureIds, rows: Float32Array): number {
+  upsert(rowClass: number, ids: FeatureIds, rows: ServedWeights): number {
     const leftOut = this.#limit.during(rowClass, () => this.#tables[rowClass].upsert(ids, rows));
     this.#rowsLeftOut += leftOut;
     return leftOut;

@@ -6,6 +6,7 @@ import type { FeatureIds } from "./options.ts";
 import type { SavedRows } from "./table_reader.ts";
 import type { KernelMemory } from "./kernel_memory.ts";
 import { accepted } from "./kernel_refusals.ts";
+import { packRows, type Precision, type ServedWeights } from "./served_weights.ts";
 
 /**
  * Changed rows and removed ids, numbered without gaps per consumer. All arrays own their buffers.
@@ -14,8 +15,7 @@ export interface TableDelta {
   /** From 1, one more than the consumer's previous delta. */
   readonly sequence: number;
   readonly ids: FeatureIds;
-  /** Weights, shape `[ids, width]`. */
-  readonly rows: Float32Array<ArrayBuffer>;
+  readonly rows: ServedWeights;
   /** Removed ids; none of them is in `ids`. */
   readonly tombstones: FeatureIds;
   /** CRC-32C over ids, rows and tombstones as little-endian bytes. */
@@ -38,14 +38,17 @@ const OVERFLOWED = 2;
 export class TableDeltas {
   readonly #memory: KernelMemory;
   readonly #width: number;
+  readonly #precision: Precision;
   readonly #savedRowBytes: number;
 
   /**
    * @param width Weights of a row.
+   * @param precision Precision of the weights in deltas.
    * @param savedRowBytes Bytes of a whole row.
    */
-  constructor(memory: KernelMemory, width: number, savedRowBytes: number) {
+  constructor(memory: KernelMemory, width: number, precision: Precision, savedRowBytes: number) {
     this.#memory = memory;
+    this.#precision = precision;
     this.#width = width;
     this.#savedRowBytes = savedRowBytes;
   }
@@ -86,12 +89,15 @@ export class TableDeltas {
     if (status === NOTHING_NEW) return undefined;
     if (status === OVERFLOWED) return "overflowed";
     const [sequence, rows, removed, checksum] = memory.words(4);
+    const precision = this.#precision;
+    const packed = precision === "fp32"
+      ? { rows: memory.floats(rows * this.#width).slice(), checksum }
+      : packRows(memory, rows, removed, precision);
     return {
       sequence,
       ids: memory.ids(rows).slice(),
-      rows: memory.floats(rows * this.#width).slice(),
       tombstones: memory.removed(removed).slice(),
-      checksum,
+      ...packed,
     };
   }
 

@@ -17,6 +17,7 @@ export interface TableExports extends KernelExports {
   readonly table_set_learning_rate_scale: (slice: number, scale: number) => number;
   readonly table_begin_deltas: (consumer: number) => number;
   readonly table_take_delta: (consumer: number, acknowledged: number, rowsMax: number) => number;
+  readonly table_pack_rows: (count: number, removed: number, precision: number) => number;
   readonly table_export_rows: (cursor: number, rowsMax: number) => number;
   readonly table_end_deltas: (consumer: number) => number;
   readonly table_take_saved_delta: (
@@ -47,6 +48,7 @@ export interface TableExports extends KernelExports {
   readonly serving_create: (width: number, precision: number, bytesMax: number) => number;
   readonly serving_lookup: (count: number) => number;
   readonly serving_upsert: (count: number) => number;
+  readonly serving_upsert_packed: (count: number, precision: number) => number;
   readonly serving_remove: (count: number) => number;
   readonly serving_begin_fill: () => number;
   readonly serving_end_fill: () => number;

@@ -5,12 +5,12 @@ import type { FeatureIds } from "./options.ts";
 import { SAVED_LINE_BYTES, type SnapshotChunk } from "./table_snapshot.ts";
 import type { KernelMemory } from "./kernel_memory.ts";
 import { accepted } from "./kernel_refusals.ts";
+import { packRows, type Precision, type ServedWeights } from "./served_weights.ts";
 
 /** A page of rows. */
 export interface ExportedRows {
   readonly ids: FeatureIds;
-  /** Weights, shape `[ids, width]`. */
-  readonly rows: Float32Array<ArrayBuffer>;
+  readonly rows: ServedWeights;
   /** Argument for the next page. */
   readonly cursor: number;
   readonly done: boolean;
@@ -46,14 +46,17 @@ const DIGEST_HANDLES = 2_048;
 export class TableReader {
   readonly #memory: KernelMemory;
   readonly #width: number;
+  readonly #precision: Precision;
   readonly #savedRowBytes: number;
 
   /**
    * @param width Weights of a row.
+   * @param precision Precision of the weights in pages of {@link rows}.
    * @param savedRowBytes Bytes of a whole row.
    */
-  constructor(memory: KernelMemory, width: number, savedRowBytes: number) {
+  constructor(memory: KernelMemory, width: number, precision: Precision, savedRowBytes: number) {
     this.#memory = memory;
+    this.#precision = precision;
     this.#width = width;
     this.#savedRowBytes = savedRowBytes;
   }
@@ -68,9 +71,12 @@ export class TableReader {
     const memory = this.#memory;
     accepted("export rows", memory.kernel.table_export_rows(cursor, rowsMax));
     const [rows, next, done] = memory.words(3);
+    const precision = this.#precision;
     return {
       ids: memory.ids(rows).slice(),
-      rows: memory.floats(rows * this.#width).slice(),
+      rows: precision === "fp32"
+        ? memory.floats(rows * this.#width).slice()
+        : packRows(memory, rows, 0, precision).rows,
       cursor: next,
       done: done === 1,
     };

@@ -8,10 +8,11 @@ import { type InferenceSession, prediction } from "../../kernels/dense/inference
 import type { TrainingSession } from "../../kernels/dense/training_session.ts";
 import { comparesLists } from "../../kernels/dense/losses.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
-import { ClassTables } from "../../kernels/embedding/class_tables.ts";
+import { ClassTables, type ExportCursor } from "../../kernels/embedding/class_tables.ts";
 import { type ClassIds, floatStarts } from "../../kernels/embedding/row_classes.ts";
 
 import type { FeatureIds } from "../../kernels/embedding/options.ts";
+import { ClassServingTables } from "../../kernels/embedding/serving_table.ts";
 import { ModelInputs } from "../../kernels/embedding/model_inputs.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { Task } from "../evaluation/task_scores.ts";
@@ -37,6 +38,8 @@ interface BatchUpdate extends ClassIds {
 
 /** The largest memory of a table: the 32-bit address space, less one page. */
 const TABLE_BYTES_MAX = 2 ** 32 - 2 ** 16;
+/** Rows that are read at a time for serving. */
+const EXPORTED_ROWS = 8_192;
 
 /** Tables with the memory of all shards together: one table holds every row. */
 export function wholeTables(
@@ -51,6 +54,8 @@ export class TrainingPass {
   readonly #kernel: BatchKernel;
   readonly #configuration: CairnConfiguration;
   #tables: ClassTables;
+  /** The rows of the last {@link publish}; undefined where serving has them exactly. */
+  #served: ClassServingTables | undefined;
   readonly #inputs: ModelInputs;
   readonly #session: TrainingSession;
   readonly #inference: InferenceSession;
@@ -169,9 +174,10 @@ export class TrainingPass {
     }
   }
 
-  /** Copies the trained dense weights to the served model; call it before {@link score}. */
+  /** Copies the trained weights to the served model; call it before {@link score}. */
   async publish(): Promise<void> {
     this.#inference.load(await this.#session.weights());
+    this.#served = servedRows(this.#tables, this.#configuration.servingReplica);
   }
 
   /**
@@ -181,7 +187,7 @@ export class TrainingPass {
   async score({ features }: LabelledBatch): Promise<Float64Array> {
     const grouped = this.#kernel.unique(features.ids, 1);
     const ids = { ids: grouped.uniqueIds, starts: grouped.groupStarts };
-    const rows = this.#tables.lookup(ids, "zeros");
+    const rows = this.#served?.lookup(ids).rows ?? this.#tables.lookup(ids, "zeros");
     const logits = await this.#inference.predict({
       rows: features.rows,
       ...this.#inputs.pool([rows], grouped, features),
@@ -219,4 +225,20 @@ export class TrainingPass {
     const { tasks } = this;
     return Float64Array.from(logits, (logit, i) => prediction(tasks[i % tasks.length], logit));
   }
+}
+
+/** The rows in the precision of serving; undefined where that is exact. */
+function servedRows(
+  tables: ClassTables,
+  { widths, precision }: CairnConfiguration["servingReplica"],
+): ClassServingTables | undefined {
+  if (precision === "fp32") return undefined;
+  const served = new ClassServingTables({ widths, precision, bytesMax: TABLE_BYTES_MAX });
+  let cursor: ExportCursor | undefined;
+  for (let done = false; !done;) {
+    const page = tables.exportRows(cursor, EXPORTED_ROWS);
+    served.upsert(page.class, page.ids, page.rows);
+    ({ cursor, done } = page);
+  }
+  return served;
 }

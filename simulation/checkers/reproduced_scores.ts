@@ -25,7 +25,9 @@ import { ShardFanOut } from "../../kernels/embedding/shard_fan_out.ts";
 import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
 import { addresses } from "../../server/plan.ts";
 import { referenceSessions } from "../../server/reference_sessions.ts";
+import { invariant } from "../../structures/invariant.ts";
 import { messageCopy } from "../world/message_copy.ts";
+import { asServed } from "./as_served.ts";
 import type { CheckerFactory } from "./checker.ts";
 import type { Serving } from "./serving.ts";
 
@@ -119,7 +121,11 @@ async function differenceOf(
       const address = addresses.embeddingShard(shard, sharding);
       const owner = mesh.mesh.actorRef<EmbeddingShardMessage>(address);
       const ids = grouped.uniqueIds.slice(from, to);
-      return (await owner.ask({ kind: "lookup", ids, starts, missing: "zeros" }, BUDGET)).rows;
+      const lookup = { kind: "lookup", ids, starts, missing: "zeros" } as const;
+      const { rows } = await owner.ask(lookup, BUDGET);
+      const served = asServed({ ids, starts }, rows, configuration.servingReplica);
+      invariant(served instanceof Float32Array, "lookups answer with floats");
+      return served;
     },
   );
   const { sparseInputs, historyInputs, tasks } = session.model;

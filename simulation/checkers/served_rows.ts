@@ -1,12 +1,14 @@
 /**
  * A serving replica holds the rows of its shard, once nothing is on its way.
  *
- *     at the end, ∀ shard:  ids(replica) = ids(shard), and their weights are equal bit by bit
+ *     at the end, ∀ shard:  ids(replica) = ids(shard), and their weights are equal bit by bit,
+ *         those of the shard read back from a table of the precision of serving
  */
 import type { EmbeddingShardMessage } from "../../actors/embedding_shard/protocol.ts";
 import type { ServingReplicaMessage } from "../../actors/serving_replica/protocol.ts";
 import type { RunningMesh } from "../../server/compose.ts";
 import { addresses } from "../../server/plan.ts";
+import { asServed } from "./as_served.ts";
 import type { Checker, CheckerFactory } from "./checker.ts";
 import { rowsOf } from "./shard_rows.ts";
 
@@ -74,7 +76,8 @@ async function differenceOf(
     if (missing >= 0) {
       return `serving_replica/${shard} lacks id ${page.ids[missing].toString(16)} of its shard`;
     }
-    const different = served.rows.findIndex((weight, i) => !Object.is(weight, page.rows[i]));
+    const expected = asServed({ ids: page.ids, starts }, page.rows, configuration.servingReplica);
+    const different = served.rows.findIndex((weight, i) => !Object.is(weight, expected[i]));
     if (different >= 0) return `a weight of serving_replica/${shard} differs from its shard's`;
   }
   const { rows } = await replica.ask({ kind: "getStatistics" }, BUDGET);

@@ -38,6 +38,16 @@ Deno.test("two runs of one plan take the same course", async () => {
   }
 });
 
+for (const precision of ["fp16", "int8"]) {
+  Deno.test(`no promise is broken where rows are served as ${precision}`, async () => {
+    const [scenario] = shippedScenarios;
+    const drawn = drawRunPlan({ seed: 1, scenario, families: [], forMs: 5_000 });
+    const plan = { ...drawn, values: { "embeddings.serving.precision": precision } };
+    const outcome = await run(plan, scenario);
+    assert.deepEqual([outcome.kind, outcome.message], ["passed", undefined]);
+  });
+}
+
 Deno.test("a process that restarts while messages to a trainer are slow starts all the same", async () => {
   const [scenario] = shippedScenarios;
   const drawn = drawRunPlan({ seed: 1, scenario, families: [], forMs: 8_000 });

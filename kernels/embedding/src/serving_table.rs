@@ -10,6 +10,8 @@ use crate::search::PASS;
 /// Stale rows that a fill evicts for one new row. The first frees memory for the row, but perhaps
 /// not a cell that its entry can reach.
 const STALE_TRIES: usize = 4;
+/// Weights that are packed to halves at a time.
+const PACKED_BLOCK: usize = 64;
 
 /// The format of stored weights.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -22,6 +24,58 @@ pub enum Precision {
     Int8,
 }
 
+impl Precision {
+    /// The precision of a code of the ABI.
+    pub fn of_code(code: u32) -> Option<Precision> {
+        match code {
+            0 => Some(Precision::Fp32),
+            1 => Some(Precision::Fp16),
+            2 => Some(Precision::Int8),
+            _ => None,
+        }
+    }
+
+    /// Bytes of a packed row.
+    pub fn row_bytes(self, width: usize) -> usize {
+        match self {
+            Precision::Fp32 => width * 4,
+            Precision::Fp16 => width * 2,
+            Precision::Int8 => 4 + width,
+        }
+    }
+
+    /// Writes the weights of a row as a table of this precision stores them.
+    pub fn pack(self, weights: &[f32], out: &mut [u8]) {
+        assert!(out.len() == self.row_bytes(weights.len()));
+        match self {
+            Precision::Fp32 => {
+                for (out, weight) in out.chunks_exact_mut(4).zip(weights) {
+                    out.copy_from_slice(&weight.to_le_bytes());
+                }
+            }
+            Precision::Fp16 => {
+                let mut halves = [0; PACKED_BLOCK];
+                let blocks = out.chunks_mut(2 * PACKED_BLOCK).zip(weights.chunks(PACKED_BLOCK));
+                for (out, weights) in blocks {
+                    let halves = &mut halves[..weights.len()];
+                    fp16::encode_row(weights, halves);
+                    for (out, half) in out.chunks_exact_mut(2).zip(halves) {
+                        out.copy_from_slice(&half.to_le_bytes());
+                    }
+                }
+            }
+            Precision::Int8 => {
+                let (scale, out) = out.split_at_mut(4);
+                // SAFETY: i8 and u8 have the same size and alignment.
+                let out = unsafe {
+                    std::slice::from_raw_parts_mut(out.as_mut_ptr().cast::<i8>(), out.len())
+                };
+                scale.copy_from_slice(&int8::encode_row(weights, out).to_le_bytes());
+            }
+        }
+    }
+}
+
 /// Rows of `width` weights by id.
 pub struct ServingTable {
     /// Number of weights of a row.
@@ -32,30 +86,16 @@ pub struct ServingTable {
     filling: bool,
     /// The handle where a running fill looks for the next stale row.
     stale_hand: u32,
-    halves: Vec<u16>,
-    bytes: Vec<i8>,
 }
 
 impl ServingTable {
     /// An empty table; `None` if `bytes_max` does not hold one page.
     pub fn new(width: usize, precision: Precision, bytes_max: usize) -> Option<ServingTable> {
-        let payload = match precision {
-            Precision::Fp32 => width * 4,
-            Precision::Fp16 => width * 2,
-            Precision::Int8 => 4 + width,
-        };
+        let payload = precision.row_bytes(width);
         // Bitmaps: existing rows, and rows written since the running fill began.
         let layout = PageLayout::new((KEY_BYTES + payload).next_multiple_of(4), 2, false);
         let store = RowStore::new(layout, bytes_max)?;
-        Some(ServingTable {
-            width,
-            store,
-            precision,
-            filling: false,
-            stale_hand: 0,
-            halves: vec![0; width],
-            bytes: vec![0; width],
-        })
+        Some(ServingTable { width, store, precision, filling: false, stale_hand: 0 })
     }
 
     /// Copies the weights of `ids` to `out`, shape `[ids, width]`; an absent id gives zeros and a 0
@@ -83,11 +123,29 @@ impl ServingTable {
     pub fn upsert(&mut self, ids: &[u64], weights: &[f32]) -> usize {
         assert!(weights.len() == ids.len() * self.width);
         let width = self.width;
+        self.upsert_each(ids, |table, row, at| table.write(row, &weights[at * width..][..width]))
+    }
+
+    /// As `upsert`, with rows that are packed in the table's precision.
+    pub fn upsert_packed(&mut self, ids: &[u64], packed: &[u8]) -> usize {
+        let bytes = self.precision.row_bytes(self.width);
+        assert!(packed.len() == ids.len() * bytes);
+        self.upsert_each(ids, |table, row, at| {
+            table.payload_of(row)[..bytes].copy_from_slice(&packed[at * bytes..][..bytes]);
+        })
+    }
+
+    /// Finds or makes the row of each id, and calls `write` with it and the index of its id.
+    #[inline(always)]
+    fn upsert_each(
+        &mut self,
+        ids: &[u64],
+        mut write: impl FnMut(&mut ServingTable, &Row, usize),
+    ) -> usize {
         let mut left_out = 0;
         for (pass, ids) in ids.chunks(PASS).enumerate() {
             self.store.search_to_insert(ids);
-            let weights = weights[pass * PASS * width..].chunks_exact(width);
-            for (at, (&id, weights)) in ids.iter().zip(weights).enumerate() {
+            for (at, &id) in ids.iter().enumerate() {
                 let mut row = self.store.found_at(at, id);
                 if !row.exists() {
                     let inserted = self.store.insert_at(at, id).ok();
@@ -97,10 +155,15 @@ impl ServingTable {
                     };
                     row = new;
                 }
-                self.write(&row, weights);
+                write(self, &row, pass * PASS + at);
             }
         }
         left_out
+    }
+
+    /// The precision of the stored weights.
+    pub fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// Inserts a row for which there is no room in place of rows that the running fill has not
@@ -129,31 +192,25 @@ impl ServingTable {
     }
 
     fn write(&mut self, row: &Row, weights: &[f32]) {
+        let precision = self.precision;
+        let payload = self.payload_of(row);
+        if precision == Precision::Fp32 {
+            let to = payload[..4 * weights.len()].as_mut_ptr().cast();
+            // SAFETY: as many floats as the slice has bytes for; payloads begin at multiples of 4
+            // bytes.
+            copy_floats(weights, unsafe { std::slice::from_raw_parts_mut(to, weights.len()) });
+        } else {
+            precision.pack(weights, &mut payload[..precision.row_bytes(weights.len())]);
+        }
+    }
+
+    /// The bytes of a row that is written.
+    #[inline(always)]
+    fn payload_of(&mut self, row: &Row) -> &mut [u8] {
         if self.filling {
             row.put(&self.store.layout, Bitmap::FILLED, true);
         }
-        let payload = self.store.slab.payload_mut(row);
-        match self.precision {
-            Precision::Fp32 => {
-                let to = payload[..4 * weights.len()].as_mut_ptr().cast();
-                // SAFETY: as many floats as the slice has bytes for; payloads begin at multiples of
-                // 4 bytes.
-                copy_floats(weights, unsafe { std::slice::from_raw_parts_mut(to, weights.len()) });
-            }
-            Precision::Fp16 => {
-                fp16::encode_row(weights, &mut self.halves);
-                for (to, half) in payload.chunks_exact_mut(2).zip(&self.halves) {
-                    to.copy_from_slice(&half.to_le_bytes());
-                }
-            }
-            Precision::Int8 => {
-                let scale = int8::encode_row(weights, &mut self.bytes);
-                payload[..4].copy_from_slice(&scale.to_le_bytes());
-                for (to, &byte) in payload[4..].iter_mut().zip(&self.bytes) {
-                    *to = byte as u8;
-                }
-            }
-        }
+        self.store.slab.payload_mut(row)
     }
 
     /// Starts replacing all rows while they are served: `end_fill` removes all rows that `upsert`

@@ -7,6 +7,7 @@ import { BatchKernel } from "../../../kernels/embedding/batch_kernel.ts";
 import type { ClassChunk } from "../../../kernels/embedding/class_snapshots.ts";
 import { type ClassOptions, ClassTables } from "../../../kernels/embedding/class_tables.ts";
 import { type ClassIds } from "../../../kernels/embedding/row_classes.ts";
+import type { ServedWeights } from "../../../kernels/embedding/served_weights.ts";
 import { ClassServingTables } from "../../../kernels/embedding/serving_table.ts";
 import { EmbeddingTable } from "../../../kernels/embedding/embedding_table.ts";
 import type {
@@ -68,7 +69,8 @@ function learn(tables: ClassTables, ids: ClassIds, seconds: number) {
 class Replica {
   readonly rows = new Map<bigint, Float32Array>();
 
-  write(ids: FeatureIds, rows: Float32Array) {
+  write(ids: FeatureIds, rows: ServedWeights) {
+    assert.ok(rows instanceof Float32Array);
     const width = rows.length / ids.length;
     ids.forEach((id, i) => this.rows.set(id, rows.slice(i * width, (i + 1) * width)));
   }

@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { BatchKernel } from "../../../kernels/embedding/batch_kernel.ts";
+import { EmbeddingTable } from "../../../kernels/embedding/embedding_table.ts";
+import type { FeatureIds } from "../../../kernels/embedding/options.ts";
+import type { Precision, ServedWeights } from "../../../kernels/embedding/served_weights.ts";
 import { ServingTable } from "../../../kernels/embedding/serving_table.ts";
 
 const WIDTH = 17;
@@ -182,4 +186,71 @@ Deno.test("popular rows are found while others are inserted and removed", () => 
       } else if (table.remove(ids.slice(number, number + 1)) === 1) removed.add(number);
     }
   }
+});
+
+const slice = (dim: number) => ({
+  name: "embeddings",
+  dim,
+  initializer: { kind: "normal", mean: 0, stddev: 1 },
+  optimizer: { kind: "sgd", learningRate: 0.1 },
+} as const);
+
+/** A training table that gives rows in a precision, with changes of 40 rows and one removed row. */
+function trained(width: number, servedPrecision: Precision | undefined) {
+  const table = EmbeddingTable.create({
+    seed: 7,
+    slices: [slice(width)],
+    slots: [],
+    bytesMax: 1 << 24,
+    atLimit: "reject",
+    ...(servedPrecision && { servedPrecision }),
+  });
+  table.deltas.begin(0);
+  const ids = BigUint64Array.from({ length: 40 }, (_, i) => BigInt(i + 1));
+  const gradients = Float32Array.from({ length: 40 * width }, (_, i) => Math.cos(i));
+  table.applyGradients(ids, gradients, new Uint32Array(40).fill(1), 0);
+  table.remove(BigUint64Array.of(5n));
+  const delta = table.deltas.take(0, 0, 100);
+  assert.ok(delta !== undefined && delta !== "overflowed");
+  return { table, delta, page: table.reader.rows(0, 100) };
+}
+
+function served(width: number, precision: Precision, ids: FeatureIds, rows: ServedWeights) {
+  const table = ServingTable.create({ width, precision, bytesMax: 1 << 24 });
+  assert.equal(table.upsert(ids, rows), 0);
+  const out = new Float32Array(ids.length * width);
+  assert.equal(table.lookup(ids, out, new Uint8Array(ids.length)), 0);
+  return out;
+}
+
+for (const [precision, bytesOf] of [["fp16", 2], ["int8", 1]] as const) {
+  Deno.test(`${precision} deltas and pages serve the same bits as exact ones, at any width`, () => {
+    const crc = BatchKernel.create();
+    for (const width of [1, 2, 7, 16, 17, 63, 64, 65, 130]) {
+      const exact = trained(width, undefined);
+      const packed = trained(width, precision);
+      for (const part of ["delta", "page"] as const) {
+        const { ids, rows } = packed[part];
+        assert.deepEqual(ids, exact[part].ids);
+        assert.deepEqual(
+          served(width, precision, ids, rows),
+          served(width, precision, ids, exact[part].rows),
+          `${part} of width ${width}`,
+        );
+        assert.equal(rows.byteLength, ids.length * (bytesOf * width + (bytesOf === 1 ? 4 : 0)));
+      }
+      const { ids, rows, tombstones, checksum } = packed.delta;
+      assert.deepEqual([...tombstones], [5n]);
+      assert.equal(crc.crc32c(ids, rows, tombstones), checksum);
+    }
+  });
+}
+
+Deno.test("packed rows of another precision or of a wrong length are refused", () => {
+  const { ids, rows } = trained(4, "int8").delta;
+  assert.throws(() => served(4, "fp16", ids, rows), /write int8 rows: a code or value is out of/);
+  assert.throws(
+    () => served(5, "int8", ids, rows),
+    /Cannot write 39 int8 rows of width 5 from 312 elements/,
+  );
 });

@@ -75,3 +75,26 @@ Deno.test("rows that take a step without a gradient are part of their batch: no 
   assert.equal(all.rows, 70);
   assert.deepEqual(all, await trained(false));
 });
+
+Deno.test("scores are made of the rows in the precision of serving", async () => {
+  const training = await examples();
+  const [whole] = training.batches(training.rows);
+  const scores = async (precision: "fp32" | "fp16" | "int8") => {
+    const { servingReplica } = configuration;
+    await using pass = await TrainingPass.create({
+      ...configuration,
+      servingReplica: { ...servingReplica, precision },
+    });
+    for (const batch of training.batches(16)) await pass.train(batch);
+    await pass.publish();
+    return await pass.score(whole);
+  };
+  const exact = await scores("fp32");
+  const difference = async (precision: "fp16" | "int8") =>
+    (await scores(precision)).reduce(
+      (most, score, i) => Math.max(most, Math.abs(score - exact[i])),
+      0,
+    );
+  const [halves, bytes] = [await difference("fp16"), await difference("int8")];
+  assert.ok(halves > 0 && halves < bytes && bytes < 0.02, `${halves}, ${bytes}`);
+});

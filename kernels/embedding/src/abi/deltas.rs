@@ -10,6 +10,7 @@ use crate::changes::{Delta, DeltaError, RowForm};
 use crate::counter_snapshot::SAVED_LINE_BYTES;
 use crate::crc32c::crc32c;
 use crate::export::{digest, export_rows, export_saved, Page};
+use crate::serving_table::Precision;
 use crate::table::EmbeddingTable;
 
 /// Status of `table_take_delta`: the consumer has to begin anew.
@@ -94,6 +95,39 @@ fn take(consumer: usize, acknowledged: f64, rows_max: usize, form: RowForm) -> i
             f64::from(checksum_of(delta)),
         ]);
         1
+    })
+}
+
+/// Packs the rows of the first `count` ids (floats, of a delta or a page) into bytes, as a serving
+/// table of the precision stores them. Words: CRC-32C over these ids, the bytes and the first
+/// `removed` removed ids. Returns the bytes of a row.
+#[no_mangle]
+pub extern "C" fn table_pack_rows(count: usize, removed: usize, precision: u32) -> i32 {
+    training(|table, buffers| {
+        let width = table.options.width;
+        let Some(precision) = Precision::of_code(precision) else { return REFUSED_CODE };
+        let row_bytes = precision.row_bytes(width);
+        let length = count.checked_mul(row_bytes).filter(|&length| length <= LENGTH_MAX);
+        let (Some(length), Some(_), Some(_)) =
+            (length, buffers.ids.get(..count), buffers.removed.get(..removed))
+        else {
+            return REFUSED_LENGTH;
+        };
+        if buffers.floats.len() < count * width {
+            return REFUSED_LENGTH;
+        }
+        if reserve(&mut buffers.bytes, length) == 0 {
+            return REFUSED_MEMORY;
+        }
+        let rows = buffers.floats.chunks_exact(width).take(count);
+        for (weights, out) in rows.zip(buffers.bytes.chunks_exact_mut(row_bytes)) {
+            precision.pack(weights, out);
+        }
+        let checksum = crc32c(0, as_bytes(&buffers.ids[..count]));
+        let checksum = crc32c(checksum, &buffers.bytes[..length]);
+        let checksum = crc32c(checksum, as_bytes(&buffers.removed[..removed]));
+        buffers.answer([f64::from(checksum)]);
+        row_bytes as i32
     })
 }
 

@@ -9,12 +9,7 @@ use crate::serving_table::{Precision, ServingTable};
 /// the instance held is dropped with all its memory.
 #[no_mangle]
 pub extern "C" fn serving_create(width: usize, precision: u32, bytes_max: usize) -> i32 {
-    let precision = match precision {
-        0 => Precision::Fp32,
-        1 => Precision::Fp16,
-        2 => Precision::Int8,
-        _ => return REFUSED_CODE,
-    };
+    let Some(precision) = Precision::of_code(precision) else { return REFUSED_CODE };
     if width == 0 || width > 1 << 16 {
         return REFUSED_LENGTH;
     }
@@ -54,6 +49,24 @@ pub extern "C" fn serving_upsert(count: usize) -> i32 {
         let width = table.width;
         let Some((ids, weights)) = buffers.rows_of(count, width) else { return REFUSED_LENGTH };
         table.upsert(ids, weights) as i32
+    })
+}
+
+/// As `serving_upsert`, with rows (bytes) that `table_pack_rows` packed; refuses a precision that
+/// is not the table's.
+#[no_mangle]
+pub extern "C" fn serving_upsert_packed(count: usize, precision: u32) -> i32 {
+    serving(|table, buffers| {
+        if Precision::of_code(precision) != Some(table.precision()) {
+            return REFUSED_CODE;
+        }
+        let Some(length) = count.checked_mul(table.precision().row_bytes(table.width)) else {
+            return REFUSED_LENGTH;
+        };
+        match (buffers.ids.get(..count), buffers.bytes.get(..length)) {
+            (Some(ids), Some(packed)) => table.upsert_packed(ids, packed) as i32,
+            _ => REFUSED_LENGTH,
+        }
     })
 }
 
