@@ -3,6 +3,8 @@
  */
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import type { RandomStream } from "../../mesh/ports/random.ts";
+import { addresses } from "../../server/plan.ts";
+import { chosen } from "../plan/draws.ts";
 import { type Knob, recommending } from "../plan/knobs.ts";
 import type { Fault } from "../plan/fault.ts";
 import { meshShop, sixHosts, twoHosts } from "./mesh_shop.ts";
@@ -60,8 +62,38 @@ function hostsOf({ mesh: section }: CairnConfiguration): string[] {
   return section?.hosts.map(({ name }) => name) ?? [];
 }
 
-function chosen<T>(random: RandomStream, from: readonly T[]): T {
-  return from[Math.floor(random.nextFloat() * from.length)];
+/** Names of the hosts with a role. */
+function hostsFor(role: string, { mesh: section }: CairnConfiguration): string[] {
+  const hosts = section?.hosts ?? [];
+  return hosts.flatMap(({ name, roles }) => roles.some((each) => each === role) ? [name] : []);
+}
+
+/**
+ * A host that restores new shards dies, which delays the fill of the new replicas. Meanwhile a
+ * scorer crashes: it starts again with the old replicas, and without the mark that it had reached.
+ */
+function scorerCrashWhileFilled(
+  random: RandomStream,
+  configuration: CairnConfiguration,
+  reshardMs: number,
+): Fault[] {
+  const diesMs = Math.round(reshardMs + 150 + random.nextFloat() * 350);
+  const downMs = Math.round(500 + random.nextFloat() * 3_500);
+  const scorer = addresses.scorer(chosen(random, hostsFor("serving", configuration)));
+  return [
+    {
+      kind: "killHost",
+      atMs: diesMs,
+      host: chosen(random, hostsFor("shards", configuration)),
+      power: random.nextFloat() < 0.5,
+      downMs,
+    },
+    {
+      kind: "crashActor",
+      atMs: Math.round(diesMs + random.nextFloat() * downMs),
+      actor: scorer,
+    },
+  ];
 }
 
 export const meshScenarios: readonly Scenario[] = [
@@ -195,7 +227,8 @@ export const meshScenarios: readonly Scenario[] = [
   {
     ...mesh,
     name: "live-reshard",
-    description: "the number of shards changes while hosts are killed, paused and cut off",
+    description:
+      "the number of shards changes while hosts are killed, paused and cut off, and scorers crash",
     families: [],
     faults: (random, configuration, forMs) => {
       const hosts = hostsOf(configuration);
@@ -212,6 +245,9 @@ export const meshScenarios: readonly Scenario[] = [
           ...(cancelMs !== undefined && { cancelMs }),
         };
         if (isQuiet) return [reshard];
+        if (random.nextFloat() < 0.3) {
+          return [reshard, ...scorerCrashWhileFilled(random, configuration, atMs)];
+        }
         const host = chosen(random, hosts);
         const struckMs = Math.round(atMs + random.nextFloat() * 1_500);
         const drawn = random.nextFloat();
