@@ -8,7 +8,8 @@
  *
  * A batch is learned when a shard has answered its gradients. An incarnation begins with neither
  * offer nor mean of its own; a mean may still have the newest offer of the incarnation before. In a
- * mesh a trainer is that of the host on which it began last; an earlier one may go on for a while.
+ * mesh a trainer is that of the host on which it began last; an earlier one may go on for a while,
+ * and a mean may have its offers.
  */
 import type { ApplyGradients } from "../../actors/embedding_shard/protocol.ts";
 import type { AdoptMean, WeightOffer } from "../../actors/trainer/protocol.ts";
@@ -33,7 +34,7 @@ interface Averaged {
 
 export function averagedWeights(context: CheckerContext): Checker {
   const trainers = new Map<Address, Averaged>();
-  /** The newest offer of each trainer, also after its restart. */
+  /** The newest offer of each trainer, also after its restart, from any host. */
   const newestOffers = new Map<Address, DenseWeights>();
   return {
     name: "averaged-weights",
@@ -50,12 +51,12 @@ export function averagedWeights(context: CheckerContext): Checker {
         const { source, sequence } = request as ApplyGradients;
         trainers.get(source as Address)?.learned.add(sequence);
       } else if (actor.startsWith(TRAINER) && request.kind === "offerWeights") {
+        const { weights } = value as WeightOffer;
+        newestOffers.set(actor, messageCopy(weights));
         const state = trainers.get(actor);
         if (state === undefined || state.host !== host) return;
-        const { weights } = value as WeightOffer;
         const problem = problemOf(state, weights);
         if (problem !== undefined) context.fail(`${actor} ${problem}`);
-        newestOffers.set(actor, messageCopy(weights));
         state.adopted = undefined;
         state.learned.clear();
       } else if (actor.startsWith(TRAINER) && request.kind === "adoptMean") {
