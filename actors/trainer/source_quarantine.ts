@@ -82,11 +82,16 @@ export class SourceQuarantine {
   }
 
   /**
-   * Records a stretch that is passed over from now on, also after a restart.
+   * Records a stretch that is passed over from now on, also after a restart. The newest one is not
+   * recorded twice: the store may have refused that of another partition, and all are tried again.
    *
    * @throws {Error} When it cannot be written: then the trainer must not go back.
    */
   async skip(stretch: SkippedStretch): Promise<void> {
+    const newest = this.skipped.at(-1);
+    const isRecorded = newest?.from === stretch.from && newest.to === stretch.to &&
+      newest.version === stretch.version;
+    if (isRecorded) return;
     await this.#store({ ...this.#quarantine, skipped: [...this.skipped, stretch] });
   }
 

@@ -58,6 +58,23 @@ Deno.test("one process goes on with the quarantine of the mesh before, and a mes
   assert.deepEqual(mesh.skippedOf(0).map(({ from }) => from), [10, 20, 30]);
 });
 
+Deno.test("a way back that the store records for one partition alone counts once, however often it is tried", async () => {
+  const blobs = new MemoryBlobStore();
+  const refusals = await Refusals.open(blobs, clock, { partitions: [0, 1] });
+  const stretches = new Map([...stretch(10), ...stretch(20, 1)]);
+  const { put } = blobs;
+  let isRefusing = true;
+  blobs.put = (name, bytes) => {
+    if (isRefusing && name.includes("trainer-1")) return Promise.reject(new Error("disk full"));
+    return put.call(blobs, name, bytes);
+  };
+  for (let i = 0; i < 5; i++) await assert.rejects(refusals.skip(stretches), /disk full/);
+  assert.ok(refusals.mayGoBack);
+  isRefusing = false;
+  await refusals.skip(stretches);
+  assert.deepEqual([0, 1].map((each) => refusals.skippedOf(each).length), [1, 1]);
+});
+
 Deno.test("the quarantines of trainers whose names begin alike are apart", async () => {
   const blobs = new MemoryBlobStore();
   await (await Refusals.open(blobs, clock, { partitions: [1], tenure: 1 })).skip(stretch(1, 1));
