@@ -11,6 +11,7 @@ import type {
   Coordination,
   HostDescription,
   HostRun,
+  MeshSettings,
   MeshView,
   PlacedKey,
 } from "../mesh/ports/coordination.ts";
@@ -34,6 +35,8 @@ export interface PlacementAgentOptions {
   readonly mesh: Mesh;
   readonly coordination: Coordination;
   readonly description: HostDescription;
+  /** The settings that this host has opened the mesh with. */
+  readonly settings: MeshSettings;
   /** The division of ids among shards, which this host follows. */
   readonly sharding: FollowedSharding;
   /** Takes a snapshot; present on the host with the role `sync`. */
@@ -126,11 +129,17 @@ export class PlacementAgent {
    * Joins the mesh, which is open, and begins to fulfil its duties.
    *
    * @throws {ProtocolMismatchError} It speaks another protocol.
+   * @throws {TrainersInUseError} Another host has changed the number of trainers since this one
+   * opened the mesh. With this host in the mesh, none changes it any more.
    */
   async start(): Promise<void> {
-    const { coordination, description, sharding, ttlMs, controller } = this.#options;
+    const { coordination, description, settings, sharding, ttlMs, controller } = this.#options;
     const joinedMs = this.#nowMs;
     const { ttlMs: leaseMs } = await coordination.join(description);
+    await coordination.open(settings).catch(async (error) => {
+      await coordination.leave(this.#run).catch(() => {});
+      throw error;
+    });
     this.#leasedUntilMs = joinedMs + leaseMs;
     const rounds = new ControllerRounds(coordination, this.#run, {
       ...defaultControllerOptions,

@@ -191,13 +191,14 @@ interface PlacementStart {
 async function startPlacement(
   { configuration, mesh, placement, opened: { coordination }, started, fence }: PlacementStart,
 ): Promise<Placing> {
-  const { description, ttlMs, controller, onGone } = placement;
+  const { description, settings, ttlMs, controller, onGone } = placement;
   const { host: own, roles } = description;
   const sharding = new HostSharding({ mesh, configuration, host: own, started });
   const agent = new PlacementAgent({
     mesh,
     coordination,
     description,
+    settings,
     ttlMs,
     controller,
     onGone: (error) => onGone(error),

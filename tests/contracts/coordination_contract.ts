@@ -186,6 +186,13 @@ export function coordinationContract(
     assert.deepEqual(keys.filter((key) => key.startsWith("trainer/")), ["trainer/0"]);
   });
 
+  test("a host whose lease has ended is gone when the number of trainers changes", async ({ mesh, brief }) => {
+    await brief.join(a);
+    assert.equal((await mesh.open({ ...settings, trainers: 3 })).trainers, 3);
+    await assert.rejects(mesh.renew(a), HostGoneError, "it would go on with the earlier trainers");
+    await assert.rejects(mesh.acquireControl(a), HostGoneError);
+  });
+
   test("a host joins, renews and leaves", async ({ mesh }) => {
     const lease = await mesh.join(a);
     assert.deepEqual([lease.ttlMs, lease.state], [hour, "up"]);

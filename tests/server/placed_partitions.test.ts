@@ -92,6 +92,7 @@ async function startHosts(
     const agent = new PlacementAgent({
       mesh,
       coordination,
+      settings,
       description: {
         host,
         incarnation: `${host}-1`,

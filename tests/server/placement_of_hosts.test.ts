@@ -101,6 +101,7 @@ class World {
       const agent = new PlacementAgent({
         mesh,
         coordination,
+        settings,
         description: {
           host: home.name,
           incarnation: `${home.name}-1`,

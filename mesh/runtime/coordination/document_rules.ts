@@ -71,6 +71,8 @@ function withTrainers(view: RecordView, found: MeshIdentity, trainers: number): 
   if (running !== undefined) {
     throw new TrainersInUseError(found.trainers, trainers, running.host);
   }
+  // A host that was only paused must not go on with the trainers before.
+  for (const { host } of records.hosts(view)) view.delete(recordKeys.host(host));
   const keys = Array.from(
     { length: Math.max(found.trainers, trainers) },
     (_, trainer): PlacedKey => `trainer/${trainer}`,
