@@ -5,6 +5,13 @@
  * the number of seeds, `CAIRN_PLACEMENT_SEED` the first.
  */
 import assert from "node:assert/strict";
+import type { Coordination } from "../../../mesh/ports/coordination.ts";
+import {
+  decodePlan,
+  encodePlan,
+  newPlan,
+  type PlannedMove,
+} from "../../../mesh/placement/plan_document.ts";
 import type { Plant, WorldOptions } from "./model.ts";
 import { PlacementWorld } from "./placement_world.ts";
 
@@ -19,6 +26,27 @@ interface Outcome {
   readonly problems: readonly string[];
 }
 
+/** An operator's plan that moves parts of every kind to one host, or the end of the last one. */
+async function writePlan(world: PlacementWorld, admin: Coordination, to: string): Promise<void> {
+  const { identity, placements, plan } = await admin.read();
+  const edition = plan?.edition ?? 0;
+  const last = plan && decodePlan(plan.document, identity);
+  if (last?.state === "active" && world.chance(0.5)) {
+    await admin.writePlan({ edition }, encodePlan({ ...last, state: "cancelled" }));
+    return;
+  }
+  const moves = [...placements].flatMap(([key, placement]): PlannedMove[] =>
+    placement.state === "active" && placement.owner.host !== to && world.chance(0.5)
+      ? [{ key, from: placement.owner.host, to }]
+      : []
+  );
+  await admin.writePlan(
+    { edition },
+    encodePlan(newPlan({ sharding: identity.sharding, moves, movesMax: 2 })),
+  );
+  for (const { key } of moves) if (!key.startsWith("shard/")) world.plannedReaders++;
+}
+
 /** Draws faults for a time, heals everything, and looks whether the mesh has come back. */
 async function run(options: Partial<WorldOptions> & { readonly seed: number }): Promise<Outcome> {
   const world = new PlacementWorld({ hosts: 3, shards: 6, ...options });
@@ -31,7 +59,16 @@ async function run(options: Partial<WorldOptions> & { readonly seed: number }): 
   while (clock.monotonicMs() < FAULTY_MS) {
     await clock.advance(world.between(200, 4_000));
     const host = world.hosts[world.between(0, world.hosts.length)];
-    const kinds = ["kill", "pause", "cutOff", "storeAway", "drain", "undrain", "join"] as const;
+    const kinds = [
+      "kill",
+      "pause",
+      "cutOff",
+      "storeAway",
+      "drain",
+      "undrain",
+      "join",
+      "plan",
+    ] as const;
     const kind = kinds[world.between(0, kinds.length)];
     faults.push(`${clock.monotonicMs()} ${kind} ${host.name}`);
     switch (kind) {
@@ -64,6 +101,9 @@ async function run(options: Partial<WorldOptions> & { readonly seed: number }): 
       case "join":
         if (world.hosts.length < 5) world.addHost();
         break;
+      case "plan":
+        writePlan(world, admin, host.name).catch(() => {});
+        break;
     }
   }
   await clock.advance(10_000);
@@ -77,6 +117,8 @@ async function run(options: Partial<WorldOptions> & { readonly seed: number }): 
   const problems = [...world.violations];
   let view = await clock.settle(admin.read().catch(() => undefined));
   view ??= await clock.settle(admin.read());
+  const plan = view.plan && decodePlan(view.plan.document, view.identity);
+  if (plan?.state === "active") problems.push("the plan does not end");
   for (const [key, { state }] of view.placements) {
     if (state !== "active") problems.push(`${key} is ${state} after ${QUIET_MS} quiet ms`);
   }
@@ -92,7 +134,7 @@ async function run(options: Partial<WorldOptions> & { readonly seed: number }): 
 }
 
 Deno.test("no update is lost or applied twice over whatever happens to hosts and store", async () => {
-  const totals = { moves: 0, aborts: 0, rewinds: 0, manifests: 0 };
+  const totals = { moves: 0, aborts: 0, rewinds: 0, manifests: 0, plannedReaders: 0 };
   for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) {
     const { world, faults, problems } = await run({ seed });
     assert.deepEqual(problems, [], `seed ${seed}:\n${faults.join("\n")}`);
@@ -100,6 +142,7 @@ Deno.test("no update is lost or applied twice over whatever happens to hosts and
     totals.aborts += world.aborts;
     totals.rewinds += world.rewinds;
     totals.manifests += world.manifestsPublished;
+    totals.plannedReaders += world.plannedReaders;
   }
   // Otherwise the runs prove nothing.
   if (SEEDS >= 12) {

@@ -37,6 +37,8 @@ export class PlacementWorld {
   aborts = 0;
   rewinds = 0;
   manifestsPublished = 0;
+  /** Moves of joiners and trainers that an operator's plan asked for. */
+  plannedReaders = 0;
   freezeMsMax = 0;
   stopped = false;
   readonly #seeded: SeededRandom;
