@@ -1,3 +1,5 @@
+import type { ActionRecord } from "./event_record.ts";
+
 /**
  * The joiner's position in the event log, stored with each chunk of examples that it writes.
  *
@@ -44,6 +46,16 @@ export interface JoinerPosition {
   };
   /** Positive labels before `eventOffset`; absent where late ones are not learned from. */
   readonly positives?: PositiveCounts;
+  /** Actions that came before their ranking; absent if none are kept. */
+  readonly early?: readonly EarlyAction[];
+}
+
+/** An action that came before its ranking. */
+export interface EarlyAction
+  extends Pick<ActionRecord, "eventId" | "rankingId" | "item" | "action" | "value"> {
+  readonly acceptedAtMs: number;
+  /** Offset of the ranking, once it has come. */
+  readonly rankingOffset?: number;
 }
 
 /** Positive labels of a task, by the time of their coming. */

@@ -10,6 +10,7 @@ const ASK_BUDGET_MS = 30_000;
 export type JoinedCounts = Pick<
   JoinerStatus,
   | "actionsDuplicate"
+  | "actionsEarly"
   | "actionsExcess"
   | "actionsIgnored"
   | "actionsLate"
@@ -38,6 +39,7 @@ export class Joiners {
     const sum = (count: keyof JoinedCounts) => each.reduce((total, one) => total + one[count], 0);
     return {
       actionsDuplicate: sum("actionsDuplicate"),
+      actionsEarly: sum("actionsEarly"),
       actionsExcess: sum("actionsExcess"),
       actionsIgnored: sum("actionsIgnored"),
       actionsLate: sum("actionsLate"),

@@ -290,7 +290,7 @@ export class ExamplePartition {
     // replay offset.
     const isBehind = replay.replayOffset < start.replayOffset;
     const { replayOffset, replayClockMs } = isBehind ? start : replay;
-    const { retained, positives } = replay;
+    const { retained, positives, early } = replay;
     const openFrom = isBehind
       ? { offset: replay.replayOffset, clockMs: replay.replayClockMs }
       : undefined;
@@ -302,6 +302,7 @@ export class ExamplePartition {
       ...(openFrom && { openFrom }),
       ...(retained && { retained }),
       ...(positives && { positives }),
+      ...(early && { early }),
     };
     invariant(replayOffset <= eventOffset, "reading again ends where it began");
     invariant(

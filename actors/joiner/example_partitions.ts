@@ -43,6 +43,8 @@ export class ExamplePartitions {
   readonly undecidedFrom: number;
   /** Positive labels before {@link decidedBefore}. */
   readonly positives: JoinerPosition["positives"];
+  /** Actions that were kept before {@link decidedBefore}. */
+  readonly early: JoinerPosition["early"];
   /** Records before this offset were decided in all partitions when the joiner started. */
   readonly decidedBefore: number;
   /** Records before this offset were decided in at least one partition. */
@@ -57,6 +59,7 @@ export class ExamplePartitions {
     this.undecidedFrom = openOffsetOf(hindmost);
     this.decidedBefore = hindmost.eventOffset;
     this.positives = hindmost.positives;
+    this.early = hindmost.early;
     this.replayEndOffset = Math.max(...starts.map(({ eventOffset }) => eventOffset));
   }
 

@@ -113,6 +113,11 @@ export class HeldImpressions {
     return this.#oldest === NONE ? undefined : this.#read(this.#oldest);
   }
 
+  /** Offset of {@link oldest}; Infinity if there is none. */
+  get oldestOffset(): number {
+    return this.#oldest === NONE ? Infinity : this.#double(this.#oldest, OFFSET);
+  }
+
   /** The first undecided impression in the order of the log. */
   get oldestUndecided(): HeldImpression | undefined {
     return this.#oldestUndecided === NONE ? undefined : this.#read(this.#oldestUndecided);

@@ -16,6 +16,8 @@ export interface JoinMoment {
   readonly retained?: JoinerPosition["retained"];
   /** Positive labels before this moment; absent where none are awaited late. */
   readonly positives?: JoinerPosition["positives"];
+  /** See {@link JoinerPosition.early}. */
+  readonly early?: JoinerPosition["early"];
   /** Acceptance time of the newest action before this moment, ms. */
   readonly acceptedAtMs: number;
   /**

@@ -23,9 +23,10 @@ import type {
   ImpressionRecord,
   ShownRecord,
 } from "../../records/event_record.ts";
-import type { JoinerPosition } from "../../records/joiner_position.ts";
+import type { EarlyAction, JoinerPosition } from "../../records/joiner_position.ts";
 import { DataClock } from "./data_clock.ts";
 import { DroppedRankings } from "./dropped_rankings.ts";
+import { EarlyActions } from "./early_actions.ts";
 import type { JoinerOptions } from "./options.ts";
 import { LabelRules } from "./label_rules.ts";
 import { type HeldImpression, HeldImpressions, impressionBytes } from "./held_impressions.ts";
@@ -40,12 +41,15 @@ export class JoinWindow {
   readonly #held = new HeldImpressions((from, to) => this.#actions.move(from, to));
   readonly #actions = new ActionsByImpression();
   readonly #dropped: DroppedRankings;
+  readonly #early: EarlyActions;
   readonly #reader = new ImpressionRowsReader();
   readonly #decidedBefore: number;
   readonly #undecidedFrom: number;
   readonly #clock: DataClock;
   /** Records before this offset were accepted. */
   #acceptedBefore = 0;
+  /** Acceptance time of the newest action or mark, ms. */
+  #acceptedAtMs = 0;
 
   constructor(options: JoinerOptions, start: WindowStart = BEGINNING) {
     this.#options = options;
@@ -55,6 +59,7 @@ export class JoinWindow {
     this.#rules = new LabelRules(options.tasks);
     this.#rowExamples = new RowExamples(options, start.positives);
     this.#dropped = new DroppedRankings(options.impressionsMax);
+    this.#early = new EarlyActions(start.early);
   }
 
   get counts(): JoinCounts {
@@ -89,7 +94,8 @@ export class JoinWindow {
   /**
    * The offset, and the data clock there, from which reading rebuilds this window: the oldest open
    * impression, or `eventOffset` if none is open. With late labels also `retained`, from which
-   * reading rebuilds the decided impressions, and the counts of positive labels.
+   * reading rebuilds the decided impressions, and the counts of positive labels. The actions that
+   * came before their ranking are `early`: their records may lie before all of it.
    *
    * Every impression before that offset is decided. Reading from it decides all later impressions
    * as the first time: their actions come after it, and the clock starts where it stood. The
@@ -99,11 +105,13 @@ export class JoinWindow {
    */
   replayPoint(
     eventOffset: number,
-  ): Pick<JoinerPosition, "replayOffset" | "replayClockMs" | "retained" | "positives"> {
+  ): Pick<JoinerPosition, "replayOffset" | "replayClockMs" | "retained" | "positives" | "early"> {
     const { oldestUndecided } = this.#held;
-    const point = oldestUndecided === undefined
+    const replay = oldestUndecided === undefined
       ? { replayOffset: eventOffset, replayClockMs: this.#clock.nowMs }
       : { replayOffset: oldestUndecided.offset, replayClockMs: oldestUndecided.openedAtMs };
+    const early = this.#early.all;
+    const point = early.length === 0 ? replay : { ...replay, early };
     const { positives } = this.#rowExamples.late;
     if (positives === undefined) return point;
     const { oldest } = this.#held;
@@ -218,13 +226,19 @@ export class JoinWindow {
     invariant(offset >= this.#acceptedBefore, "records are accepted in the order of the log");
     this.#acceptedBefore = offset + 1;
     if (this.#clock.isAhead(record, offset)) this.#rowExamples.count("eventsAheadOfTime");
+    if (record.kind === "action" || record.kind === "mark") {
+      this.#acceptedAtMs = Math.max(this.#acceptedAtMs, record.acceptedAtMs);
+    }
+    if (!this.#isReread(offset)) {
+      this.#early.release(this.#acceptedAtMs, this.#held.oldestOffset);
+    }
     switch (record.kind) {
       case "impression":
         return this.#acceptImpression(record, offset, out);
       case "shown":
         return this.#acceptShown(record);
       case "action":
-        return this.#acceptAction(record, out);
+        return this.#acceptAction(record, offset, out);
       case "forget":
         return this.#acceptForget(record);
       case "release":
@@ -273,6 +287,13 @@ export class JoinWindow {
       record.shown,
     );
     this.#rowExamples.traces.add(offset, record.trace);
+    const early = this.#isReread(offset)
+      ? this.#early.matchedAt(offset)
+      : this.#early.match(record, offset);
+    for (const action of early) {
+      this.#rowExamples.count("actionsEarly");
+      this.#judge(action, out);
+    }
   }
 
   /**
@@ -298,14 +319,29 @@ export class JoinWindow {
     this.#rowExamples.count("reportsMatched");
   }
 
-  #acceptAction(record: ActionRecord, out: ExampleOutput): void {
+  /**
+   * Judges an action, or keeps it: its ranking may still come. A late one is kept too, because a
+   * joiner that has restarted does not know which rankings were dropped.
+   */
+  #acceptAction(record: ActionRecord, offset: number, out: ExampleOutput): void {
+    if (this.#judge(record, out) || this.#isReread(offset)) return;
+    this.#early.keep(record);
+  }
+
+  /** Gives an action's label to its row. False if its ranking is not held. */
+  #judge(record: EarlyAction, out: ExampleOutput): boolean {
     const fingerprint = fingerprintOf(record.rankingId);
     const impression = this.#held.find(fingerprint);
-    if (impression === undefined) {
-      if (this.#dropped.has(fingerprint)) this.#rowExamples.count("actionsLate");
-      else this.#rowExamples.count("actionsUnmatched");
-      return;
+    if (impression !== undefined) {
+      this.#label(impression, record, out);
+      return true;
     }
+    const isLate = this.#dropped.has(fingerprint);
+    this.#rowExamples.count(isLate ? "actionsLate" : "actionsUnmatched");
+    return false;
+  }
+
+  #label(impression: HeldImpression, record: EarlyAction, out: ExampleOutput): void {
     const rows = this.#read(impression);
     const row = rows.rowOf(record.item);
     if (row < 0) {

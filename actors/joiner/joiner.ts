@@ -94,6 +94,7 @@ export class Joiner implements Behavior<JoinerMessage> {
       decidedBefore: examples.decidedBefore,
       undecidedFrom: examples.undecidedFrom,
       positives: examples.positives,
+      early: examples.early,
       wallMs: context.clock.nowMs(),
       endOffset,
     });

@@ -33,6 +33,11 @@ export interface JoinerStatus {
   readonly actionsIgnored: number;
   /** Actions on an unknown ranking, or on an item that the ranking did not show. */
   readonly actionsUnmatched: number;
+  /**
+   * Actions that came before their ranking and were judged when it came; they were counted as
+   * unmatched before.
+   */
+  readonly actionsEarly: number;
   readonly actionsDuplicate: number;
   /** Actions on an item or a ranking that was already decided, from which nothing is learned. */
   readonly actionsLate: number;

@@ -38,6 +38,7 @@ export interface JoinCounts {
   actionsMatched: number;
   actionsIgnored: number;
   actionsUnmatched: number;
+  actionsEarly: number;
   actionsDuplicate: number;
   actionsLate: number;
   actionsLearnedLate: number;
@@ -91,6 +92,7 @@ export class RowExamples {
     actionsMatched: 0,
     actionsIgnored: 0,
     actionsUnmatched: 0,
+    actionsEarly: 0,
     actionsDuplicate: 0,
     actionsLate: 0,
     actionsLearnedLate: 0,

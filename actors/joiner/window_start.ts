@@ -1,7 +1,7 @@
 /**
  * The point of the event log at which a join window starts to read, and the decisions before it.
  */
-import type { PositiveCounts } from "../../records/joiner_position.ts";
+import type { EarlyAction, PositiveCounts } from "../../records/joiner_position.ts";
 import type { ClockStart } from "./data_clock.ts";
 
 /** Where a window starts to read. */
@@ -15,6 +15,8 @@ export interface WindowStart extends ClockStart {
   readonly undecidedFrom: number;
   /** Positive labels before `decidedBefore`. */
   readonly positives: PositiveCounts | undefined;
+  /** Actions that were kept before `decidedBefore`. */
+  readonly early?: readonly EarlyAction[] | undefined;
 }
 
 /** The start of a log that no joiner has read. */

@@ -36,7 +36,8 @@ export interface MeshCounts {
 
 /** The outcomes of a mesh in this process. */
 export function outcomesOf(joiner: JoinedCounts, trainers: TrainersStatus): MeshOutcomes {
-  const unmatched = joiner.actionsUnmatched + joiner.actionsLate;
+  // An early action is counted as unmatched, and judged when its ranking comes.
+  const unmatched = joiner.actionsUnmatched + joiner.actionsLate - joiner.actionsEarly;
   return {
     judged: joiner.actionsMatched + joiner.actionsIgnored + unmatched + joiner.actionsDuplicate +
       joiner.actionsExcess,
@@ -54,7 +55,7 @@ export function outcomesFromMetrics(text: string): MeshOutcomes {
     return [...lines].reduce((sum, [, value]) => sum + Number(value), 0);
   };
   const joined = (outcome: string) => read(`cairn_joiner_outcomes_total\\{outcome="${outcome}"\\}`);
-  const unmatched = joined("actionsUnmatched") + joined("actionsLate");
+  const unmatched = joined("actionsUnmatched") + joined("actionsLate") - joined("actionsEarly");
   return {
     judged: joined("actionsMatched") + joined("actionsIgnored") + unmatched +
       joined("actionsDuplicate") + joined("actionsExcess"),

@@ -255,7 +255,8 @@ Deno.test("a ranking with every item decided is closed, and actions on it are la
     action({ ranking: "old", item: "a", action: "buy", atMs: 1 }),
     action({ ranking: "r4999", item: "a", action: "click", atMs: 1 }),
   ]);
-  assert.deepEqual(window.replayPoint(20_000), { replayOffset: 20_000, replayClockMs: 1 });
+  const { replayOffset, replayClockMs } = window.replayPoint(20_000);
+  assert.deepEqual({ replayOffset, replayClockMs }, { replayOffset: 20_000, replayClockMs: 1 });
   assert.equal(window.impressionsOpen, 0);
   assert.equal(counts.actionsLate, 1);
 });

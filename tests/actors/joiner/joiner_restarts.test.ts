@@ -142,6 +142,7 @@ Deno.test("after the wall clock was set back, the data clock follows it and wind
 const step = fc.record({
   impression: fc.boolean(),
   again: fc.boolean(),
+  early: fc.boolean(),
   ranking: fc.nat(12),
   item: fc.nat(2),
   action: fc.constantFrom("click", "buy", "dislike"),
@@ -180,8 +181,9 @@ Deno.test("restarts at any moment change no example, its order, or that it comes
         const rankings: string[] = [];
         let held: EventRecord[] = [];
         for (
-          const [i, { impression: shows, again, ranking, item, stepMs, backMs, ...rest }] of steps
-            .entries()
+          const [i, { impression: shows, again, early, ranking, item, stepMs, backMs, ...rest }]
+            of steps
+              .entries()
         ) {
           atMs += stepMs;
           const eventMs = Math.max(0, atMs - backMs);
@@ -191,7 +193,7 @@ Deno.test("restarts at any moment change no example, its order, or that it comes
           const record = shows
             ? impression({ ranking: shown, items: ["0", "1", "2"], atMs: eventMs })
             : action({
-              ranking: known,
+              ranking: early ? `s${i + 1 + ranking % 3}` : known,
               item: String(item),
               action: rest.action,
               atMs: eventMs,

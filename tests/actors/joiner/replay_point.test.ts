@@ -43,7 +43,9 @@ function logOf(steps: readonly Step[]): EventRecord[] {
     nowMs += stepMs;
     const atMs = Math.max(0, nowMs - backMs);
     const names = Array.from({ length: items }, (_, i) => `${i}`.padEnd(200, "x"));
-    const of = { ranking: `r${ranking}`, atMs };
+    // Some actions come before their ranking, and some wait too long for it.
+    const acceptedAtMs = kind === "impression" ? 20 * (nowMs - backMs) : 20 * nowMs;
+    const of = { ranking: `r${ranking}`, atMs, acceptedAtMs };
     switch (kind) {
       case "impression":
         return { ...impression({ ...of, items: names }), ...(awaits && { awaitsShown: true }) };
@@ -94,7 +96,9 @@ Deno.test("a window read again from its replay point decides what the first one 
         for (let cut = 0; cut < log.length; cut++) {
           const whole = new JoinWindow(options);
           feed(whole, log.slice(0, cut), 0);
-          const { replayOffset, replayClockMs, retained, positives } = whole.replayPoint(cut);
+          const { replayOffset, replayClockMs, retained, positives, early } = whole.replayPoint(
+            cut,
+          );
           const begin = retained ?? { offset: replayOffset, clockMs: replayClockMs };
           const expected = feed(whole, log, cut);
           const again = new JoinWindow(options, {
@@ -102,6 +106,7 @@ Deno.test("a window read again from its replay point decides what the first one 
             decidedBefore: cut,
             undecidedFrom: replayOffset,
             positives,
+            early,
             wallMs: Infinity,
             endOffset: 0,
           });
