@@ -46,7 +46,7 @@ export interface JoinerPosition {
   };
   /** Positive labels before `eventOffset`; absent where late ones are not learned from. */
   readonly positives?: PositiveCounts;
-  /** Actions that came before their ranking; absent if none are kept. */
+  /** Actions that came before their ranking; absent if none are held. */
   readonly early?: readonly EarlyAction[];
 }
 

@@ -3,10 +3,10 @@
  *
  * On Redis, a ranking is answered when its append takes long, and the append goes on; a server that
  * restarts may get it a second time. Meanwhile another gateway can append an action on the ranking.
- * Such an action is kept until its ranking comes, and counted as if it came right behind it.
+ * Such an action is held until its ranking comes, and counted as if it came right behind it.
  *
- * The kept actions are part of the joiner's position, so a restart need not read their records
- * again. A matched one stays kept as long as its ranking is held, because a restart would read the
+ * The held actions are part of the joiner's position, so a restart need not read their records
+ * again. A matched one stays held as long as its ranking is held, because a restart would read the
  * ranking again and not the action before it.
  */
 import type { ActionRecord, ImpressionRecord } from "../../records/event_record.ts";
@@ -17,24 +17,24 @@ import type { EarlyAction } from "../../records/joiner_position.ts";
  * which a gateway sends an append to Redis again.
  */
 const WAIT_MS = 10_000;
-/** Actions kept; one more ends the wait of the oldest. Each chunk of examples has them all. */
+/** Actions held at most; one more ends the wait of the oldest. Each chunk of examples has them all. */
 const ACTIONS_MAX = 256;
 
 export class EarlyActions {
   #all: readonly EarlyAction[];
 
-  /** @param all The kept actions of the position at which the joiner starts. */
+  /** @param all The held actions of the position at which the joiner starts. */
   constructor(all: readonly EarlyAction[] = []) {
     this.#all = all;
   }
 
-  /** The kept actions, oldest first. A list that was returned does not change any more. */
+  /** The held actions, oldest first. A list that was returned does not change any more. */
   get all(): readonly EarlyAction[] {
     return this.#all;
   }
 
-  /** Keeps an action whose ranking is not held. */
-  keep({ eventId, rankingId, item, action, value, acceptedAtMs }: ActionRecord): void {
+  /** Holds an action whose ranking is not held. */
+  hold({ eventId, rankingId, item, action, value, acceptedAtMs }: ActionRecord): void {
     const given = value === undefined ? {} : { value };
     const all: EarlyAction[] = [...this.#all, {
       eventId,

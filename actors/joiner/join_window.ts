@@ -320,12 +320,12 @@ export class JoinWindow {
   }
 
   /**
-   * Judges an action, or keeps it: its ranking may still come. A late one is kept too, because a
+   * Judges an action, or holds it: its ranking may still come. A late one is held too, because a
    * joiner that has restarted does not know which rankings were dropped.
    */
   #acceptAction(record: ActionRecord, offset: number, out: ExampleOutput): void {
     if (this.#judge(record, out) || this.#isReread(offset)) return;
-    this.#early.keep(record);
+    this.#early.hold(record);
   }
 
   /** Gives an action's label to its row. False if its ranking is not held. */

@@ -161,6 +161,7 @@ export class RowExamples {
   add(added: LabelledRow, out: ExampleOutput): void {
     const { impression, rows, row, labels, isNegative, isLate } = added;
     const servedScore = rows.score(row);
+    // A late positive is a further example of its row, which shifts the odds; the term undoes that.
     const logSampleRate = this.sampling.logSampleRate(isNegative, impression.logSampleRate) +
       this.late.correction(servedScore);
     if (labels[0] === 1 && !this.#isReread) this.late.count(isLate);

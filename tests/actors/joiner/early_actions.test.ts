@@ -82,7 +82,7 @@ Deno.test("at most 256 actions wait: one more ends the wait of the oldest", () =
   assert.equal(many.window.replayPoint(0).early?.length, 256);
 });
 
-Deno.test("actions that were matched stay kept, and further ones do not displace them", () => {
+Deno.test("actions that were matched stay held, and further ones do not displace them", () => {
   const early = Array.from({ length: 256 }, (_, i) => acted("click", 1_200 + i));
   const options = joinerOptions({ actionsPerImpressionMax: 1_000 });
   const { window, counts } = join([...early, ranked, elsewhere("o", 1_500)], options);
@@ -91,7 +91,7 @@ Deno.test("actions that were matched stay kept, and further ones do not displace
   assert.deepEqual([...new Set(held.map(({ rankingId }) => rankingId))], ["r"]);
 });
 
-Deno.test("nothing is kept any more when the ranking is decided", () => {
+Deno.test("nothing is held any more when the ranking is decided", () => {
   const { window } = join([acted("click"), ranked, end, elsewhere("o", 1_300)]);
   assert.deepEqual(window.replayPoint(4).early?.map(({ rankingId }) => rankingId), ["o"]);
 });
