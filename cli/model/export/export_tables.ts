@@ -43,7 +43,8 @@ export async function exportTables(
     // One shard at a time: the rows of all need not fit into the memory of one table.
     for (let shard = 0; shard < configuration.shardCount; shard++) {
       const options = { ...configuration.embeddingShard, shard };
-      const tables = ClassTables.create(options.tables);
+      // The arrays are float32, whatever the precision of serving.
+      const tables = ClassTables.create({ ...options.tables, servedPrecision: "fp32" });
       await restoreNewest(tables, options, source.blobs, quiet);
       await writeRows(files, tables);
     }
