@@ -11,11 +11,15 @@ export function configurationDigests(
   configuration: CairnConfiguration,
 ): Readonly<Record<string, string>> {
   const { features, model, session, embeddingShard, servingReplica, joiner, mesh } = configuration;
-  const { bytesMax: _, ...tables } = embeddingShard.tables;
+  const { bytesMax: _, servedPrecision, ...tables } = embeddingShard.tables;
   return {
     features: digest(features.schema),
     model: digest([model, session.optimizer, session.seed]),
     embeddings: digest([tables, servingReplica.widths]),
+    // Not a part of `embeddings`, which a mesh is created with: a restart of all hosts changes it.
+    ...(servedPrecision !== "fp32" && {
+      "embeddings.serving.precision": digest(servedPrecision),
+    }),
     "joiner.tasks": digest(joiner.tasks),
     // A coordination store has the number of shards, whatever the files of the hosts say.
     ...(!hasPlacement(configuration) && { "shards.count": digest(configuration.shardCount) }),
