@@ -25,7 +25,7 @@ interface Head<T> {
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { MergedStreams } from "./structures/merged_streams.ts";
+ * import { MergedStreams } from "./merged_streams.ts";
  *
  * const read = (...pieces: number[][]) => () => Promise.resolve(pieces.shift() ?? []);
  * const merged = new MergedStreams([read([1, 4], [5]), read([2, 3])], (a, b) => a < b);

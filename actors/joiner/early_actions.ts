@@ -17,7 +17,11 @@ import type { EarlyAction } from "../../records/joiner_position.ts";
  * which a gateway sends an append to Redis again.
  */
 const WAIT_MS = 10_000;
-/** Actions held at most; one more ends the wait of the oldest. Each chunk of examples has them all. */
+/**
+ * Actions that wait at most; one more ends the wait of the oldest. Each chunk of examples has them.
+ */
+const WAITING_MAX = 64;
+/** Actions held at most, matched ones included. */
 const ACTIONS_MAX = 256;
 
 export class EarlyActions {
@@ -44,8 +48,9 @@ export class EarlyActions {
       ...given,
       acceptedAtMs,
     }];
-    if (all.length > ACTIONS_MAX) {
-      all.splice(all.findIndex(({ rankingOffset }) => rankingOffset === undefined), 1);
+    const isWaiting = ({ rankingOffset }: EarlyAction) => rankingOffset === undefined;
+    if (all.length > ACTIONS_MAX || all.filter(isWaiting).length > WAITING_MAX) {
+      all.splice(all.findIndex(isWaiting), 1);
     }
     this.#all = all;
   }

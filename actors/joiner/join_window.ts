@@ -226,7 +226,7 @@ export class JoinWindow {
     invariant(offset >= this.#acceptedBefore, "records are accepted in the order of the log");
     this.#acceptedBefore = offset + 1;
     if (this.#clock.isAhead(record, offset)) this.#rowExamples.count("eventsAheadOfTime");
-    if (record.kind === "action" || record.kind === "mark") {
+    if (record.kind === "action" || record.kind === "mark" || record.kind === "release") {
       this.#acceptedAtMs = Math.max(this.#acceptedAtMs, record.acceptedAtMs);
     }
     if (!this.#isReread(offset)) {

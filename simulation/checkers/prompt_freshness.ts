@@ -4,7 +4,8 @@
  *
  *     ∀ chunk that is durable at t, where no fault struck until then or since FAULT_FREE_MS:
  *         some scorer is told learnedThroughMs ≥ its acceptedAtMs before t + bound, for 99 % of all
- *     bound = 2 · rowsInterval + linger + ROUND_TRIPS · link + SYNCS · sync + STEP_MS
+ *     bound = 2 · rowsInterval + linger + ROUND_TRIPS · link + SYNCS · sync + STEP_MS · partitions
+ *     partitions = partitions of the example log that one trainer reads
  *
  * An example is not measured if its mark was served before t: several chunks may have one mark, and
  * parameter sync does not repeat a mark promptly.
@@ -20,7 +21,7 @@ import { decodedChunks } from "./decoded_records.ts";
 /** Messages there and back between a chunk and its freshness: read, lookup, gradients, sync. */
 const ROUND_TRIPS = 40;
 const SYNCS = 10;
-/** Several chunks may wait for one trainer, ms. */
+/** Several chunks of a partition may wait for their trainer, ms. */
 const STEP_MS = 1_000;
 /** A start, and a restart of every part after a fault, ms. */
 const FAULT_FREE_MS = 30_000;
@@ -36,11 +37,11 @@ export interface RunLatencies {
 
 /** @param configuration At the first start. */
 export function promptFreshness(
-  { sync, joiner }: CairnConfiguration,
+  { sync, joiner, partitions, trainerCount }: CairnConfiguration,
   { linkMs, syncMs }: RunLatencies,
 ): CheckerFactory {
   const boundMs = 2 * sync.rowsIntervalMs + joiner.lingerMs + ROUND_TRIPS * linkMs +
-    SYNCS * syncMs + STEP_MS;
+    SYNCS * syncMs + STEP_MS * Math.ceil(partitions.examples / trainerCount);
   const keepsUp = sync.deltaRowsMax * sync.deltasPerRoundMax >= ROWS_CHANGED_MAX;
   return (context) => {
     let calmFromMs = 0;
