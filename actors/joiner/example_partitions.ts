@@ -43,7 +43,7 @@ export class ExamplePartitions {
   readonly undecidedFrom: number;
   /** Positive labels before {@link decidedBefore}. */
   readonly positives: JoinerPosition["positives"];
-  /** Actions that were kept before {@link decidedBefore}. */
+  /** Actions that were held before {@link decidedBefore}. */
   readonly early: JoinerPosition["early"];
   /** Records before this offset were decided in all partitions when the joiner started. */
   readonly decidedBefore: number;

@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import { runCommandLine } from "../../cli/command_line.ts";
 import { parseConfiguration } from "../../configuration/configuration.ts";
 import {
-  isInstalled,
+  installedProgram,
   LocalServer,
   type ServerProgram,
 } from "../../mesh/adapters/redis/local_server.ts";
@@ -21,8 +21,7 @@ import {
 import { clientOn, freePort, HostProcesses } from "./host_process.ts";
 import { type Client, smallConfiguration } from "./small_mesh.ts";
 
-const programs: readonly ServerProgram[] = ["redis-server", "valkey-server"];
-const program = programs.find(isInstalled);
+const program = installedProgram();
 const hosts = ["edge", "tables-1", "tables-2"];
 
 interface World {
