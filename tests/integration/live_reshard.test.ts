@@ -5,90 +5,15 @@
  * Valkey server, and the command line.
  */
 import assert from "node:assert/strict";
-import { runCommandLine } from "../../cli/command_line.ts";
-import { parseConfiguration } from "../../configuration/configuration.ts";
-import {
-  installedProgram,
-  LocalServer,
-  type ServerProgram,
-} from "../../mesh/adapters/redis/local_server.ts";
+import { installedProgram } from "../../mesh/adapters/redis/local_server.ts";
 import { reshardStep } from "../../mesh/placement/reshard_progress.ts";
 import type { MeshView } from "../../mesh/ports/coordination.ts";
-import {
-  openCoordination,
-  type OpenedCoordination,
-} from "../../server/machine/redis_coordination.ts";
-import { clientOn, freePort, HostProcesses } from "./host_process.ts";
-import { type Client, smallConfiguration } from "./small_mesh.ts";
+import { type TableHosts, withTableHosts } from "./table_hosts.ts";
 
 const program = installedProgram();
-const hosts = ["edge", "tables-1", "tables-2"];
-
-interface World {
-  readonly processes: HostProcesses;
-  readonly client: Client;
-  readonly store: OpenedCoordination["coordination"];
-  /** Runs a command; fails with its output where its exit code is not 0. */
-  command(...args: readonly string[]): Promise<string>;
-}
-
-async function withHosts(program: ServerProgram, run: (world: World) => Promise<void>) {
-  const folder = Deno.makeTempDirSync();
-  const redis = await LocalServer.start({ program, directory: folder });
-  const [port, ...ports] = Array.from({ length: 4 }, freePort);
-  const snapshots = "snapshots: { interval: 2s, spread: 0ms }";
-  const storage = `{ kind: directory, path: data, ${snapshots}, redis: { url: "${redis.url}" } }`;
-  const file = `${folder}/mesh.yaml`;
-  const yaml = `${
-    smallConfiguration("in worker threads", storage).replace("window: 2s", "window: 1h")
-  }
-mesh:
-  id: shop
-  secret: a-secret-for-the-test
-  heartbeat: 200ms
-  silence: 3s
-  lease: 4s
-  hosts:
-    edge:
-      address: 127.0.0.1:${ports[0]}
-      roles: [serving, joiner, trainer, sync]
-      http: 127.0.0.1:${port}
-    tables-1: { address: "127.0.0.1:${ports[1]}", roles: [shards] }
-    tables-2: { address: "127.0.0.1:${ports[2]}", roles: [shards] }
-`;
-  Deno.writeTextFileSync(file, yaml);
-  const processes = new HostProcesses(file);
-  let opened: OpenedCoordination | undefined;
-  try {
-    await processes.start(...hosts);
-    opened = await openCoordination(parseConfiguration(yaml, file));
-    await run({
-      processes,
-      client: clientOn(port),
-      store: opened.coordination,
-      async command(...args) {
-        let said = "";
-        const out = (text: string) => void (said += text);
-        const code = await runCommandLine([...args, "--config", file], { out, err: out });
-        assert.equal(code, 0, said);
-        return said;
-      },
-    });
-  } catch (error) {
-    for (const host of hosts) {
-      console.error(`---- ${host}\n${processes.of(host).said.slice(-6_000)}`);
-    }
-    throw error;
-  } finally {
-    await processes.end();
-    await opened?.close();
-    await redis.kill();
-    Deno.removeSync(folder, { recursive: true });
-  }
-}
 
 async function viewWhen(
-  store: World["store"],
+  store: TableHosts["store"],
   condition: (view: MeshView) => boolean,
   msMax = 60_000,
 ): Promise<MeshView> {
@@ -108,71 +33,74 @@ Deno.test({
   name: "a mesh of processes goes to more shards and to fewer while it serves",
   ignore: program === undefined,
   async fn() {
-    await withHosts(program ?? "redis-server", async ({ processes, client, store, command }) => {
-      let round = 0;
-      let newest = 0;
-      let freshest = 0;
-      let stopped = false;
-      const visit = async () => {
-        const ranking = await client.rank(`user-${round % 9}`, ["left", "right"]);
-        assert.ok(
-          ranking.learnedThroughMs >= freshest,
-          `freshness fell from ${freshest} to ${ranking.learnedThroughMs}`,
-        );
-        freshest = ranking.learnedThroughMs;
-        const { rankingId } = ranking;
-        const results = await client.post([
-          { eventId: `e-${round}`, rankingId, item: "right", action: "click" },
-        ]);
-        round++;
-        for (const { status, acceptedAtMs } of results) {
-          assert.equal(status, "accepted");
-          newest = Math.max(newest, acceptedAtMs);
-        }
-      };
-      await viewWhen(store, areActive);
-      await visit();
-      await client.rankFresh("user-0", ["left", "right"], newest);
-      const visits = (async () => {
-        while (!stopped) await visit();
-      })();
-      visits.catch(() => {});
-
-      const grown = await command("reshard", "--shards", "7", "--wait");
-      assert.match(grown, /^4 -> 7 shards: /);
-      assert.match(grown, /done\n$/);
-      assert.equal((await store.read()).identity.shards, 7);
-      await client.rankFresh("user-0", ["left", "right"], newest);
-      assert.match(await command("status"), /^4 -> 7 shards: done$/m);
-
-      stopped = true;
-      await visits;
-      stopped = false;
-      // A takeover of lost shards may make scores older: freshness is not compared in this part.
-      const others = (async () => {
-        for (; !stopped; round++) {
-          const { rankingId } = await client.rank(`user-${round % 9}`, ["left", "right"]);
-          const [{ status, acceptedAtMs }] = await client.post([
+    await withTableHosts(
+      program ?? "redis-server",
+      async ({ processes, client, store, command }) => {
+        let round = 0;
+        let newest = 0;
+        let freshest = 0;
+        let stopped = false;
+        const visit = async () => {
+          const ranking = await client.rank(`user-${round % 9}`, ["left", "right"]);
+          assert.ok(
+            ranking.learnedThroughMs >= freshest,
+            `freshness fell from ${freshest} to ${ranking.learnedThroughMs}`,
+          );
+          freshest = ranking.learnedThroughMs;
+          const { rankingId } = ranking;
+          const results = await client.post([
             { eventId: `e-${round}`, rankingId, item: "right", action: "click" },
           ]);
-          assert.equal(status, "accepted");
-          newest = Math.max(newest, acceptedAtMs);
+          round++;
+          for (const { status, acceptedAtMs } of results) {
+            assert.equal(status, "accepted");
+            newest = Math.max(newest, acceptedAtMs);
+          }
+        };
+        await viewWhen(store, areActive);
+        await visit();
+        await client.rankFresh("user-0", ["left", "right"], newest);
+        const visits = (async () => {
+          while (!stopped) await visit();
+        })();
+        visits.catch(() => {});
+
+        const grown = await command("reshard", "--shards", "7", "--wait");
+        assert.match(grown, /^4 -> 7 shards: /);
+        assert.match(grown, /done\n$/);
+        assert.equal((await store.read()).identity.shards, 7);
+        await client.rankFresh("user-0", ["left", "right"], newest);
+        assert.match(await command("status"), /^4 -> 7 shards: done$/m);
+
+        stopped = true;
+        await visits;
+        stopped = false;
+        // A takeover of lost shards may make scores older: freshness is not compared in this part.
+        const others = (async () => {
+          for (; !stopped; round++) {
+            const { rankingId } = await client.rank(`user-${round % 9}`, ["left", "right"]);
+            const [{ status, acceptedAtMs }] = await client.post([
+              { eventId: `e-${round}`, rankingId, item: "right", action: "click" },
+            ]);
+            assert.equal(status, "accepted");
+            newest = Math.max(newest, acceptedAtMs);
+          }
+        })();
+        others.catch(() => {});
+        await command("reshard", "--shards", "3");
+        await viewWhen(store, ({ identity }) => identity.shards === 3);
+        await processes.of("tables-2").kill("SIGKILL");
+        const isDone = (view: MeshView) => areActive(view) && reshardStep(view)?.kind === "done";
+        const { placements } = await viewWhen(store, isDone);
+        for (const [key, placement] of placements) {
+          if (!key.startsWith("shard/")) continue;
+          assert.ok(placement.state === "active" && placement.owner.host === "tables-1", key);
         }
-      })();
-      others.catch(() => {});
-      await command("reshard", "--shards", "3");
-      await viewWhen(store, ({ identity }) => identity.shards === 3);
-      await processes.of("tables-2").kill("SIGKILL");
-      const isDone = (view: MeshView) => areActive(view) && reshardStep(view)?.kind === "done";
-      const { placements } = await viewWhen(store, isDone);
-      for (const [key, placement] of placements) {
-        if (!key.startsWith("shard/")) continue;
-        assert.ok(placement.state === "active" && placement.owner.host === "tables-1", key);
-      }
-      stopped = true;
-      await others;
-      await client.rankFresh("user-0", ["left", "right"], newest);
-      assert.ok(round > 20);
-    });
+        stopped = true;
+        await others;
+        await client.rankFresh("user-0", ["left", "right"], newest);
+        assert.ok(round > 20);
+      },
+    );
   },
 });

@@ -4,75 +4,15 @@
  * processes over loopback sockets with a real Redis or Valkey server.
  */
 import assert from "node:assert/strict";
-import { parseConfiguration } from "../../configuration/configuration.ts";
-import {
-  installedProgram,
-  LocalServer,
-  type ServerProgram,
-} from "../../mesh/adapters/redis/local_server.ts";
+import { installedProgram } from "../../mesh/adapters/redis/local_server.ts";
 import type { MeshView } from "../../mesh/ports/coordination.ts";
-import {
-  openCoordination,
-  type OpenedCoordination,
-} from "../../server/machine/redis_coordination.ts";
-import { clientOn, freePort, HostProcesses } from "./host_process.ts";
-import { type Client, smallConfiguration } from "./small_mesh.ts";
+import { type TableHosts, withTableHosts } from "./table_hosts.ts";
 
 const program = installedProgram();
 
-interface World {
-  readonly processes: HostProcesses;
-  readonly client: Client;
-  readonly store: OpenedCoordination["coordination"];
-}
-
-async function withHosts(program: ServerProgram, run: (world: World) => Promise<void>) {
-  const folder = Deno.makeTempDirSync();
-  const redis = await LocalServer.start({ program, directory: folder });
-  const [port, ...ports] = Array.from({ length: 4 }, freePort);
-  const snapshots = "snapshots: { interval: 2s, spread: 0ms }";
-  const storage = `{ kind: directory, path: data, ${snapshots}, redis: { url: "${redis.url}" } }`;
-  const file = `${folder}/mesh.yaml`;
-  const yaml = `${
-    smallConfiguration("in worker threads", storage).replace("window: 2s", "window: 1h")
-  }
-mesh:
-  id: shop
-  secret: a-secret-for-the-test
-  heartbeat: 200ms
-  silence: 3s
-  lease: 4s
-  hosts:
-    edge:
-      address: 127.0.0.1:${ports[0]}
-      roles: [serving, joiner, trainer, sync]
-      http: 127.0.0.1:${port}
-    tables-1: { address: "127.0.0.1:${ports[1]}", roles: [shards] }
-    tables-2: { address: "127.0.0.1:${ports[2]}", roles: [shards] }
-`;
-  Deno.writeTextFileSync(file, yaml);
-  const processes = new HostProcesses(file);
-  let opened: OpenedCoordination | undefined;
-  try {
-    await processes.start("edge", "tables-1", "tables-2");
-    opened = await openCoordination(parseConfiguration(yaml, file));
-    await run({ processes, client: clientOn(port), store: opened.coordination });
-  } catch (error) {
-    for (const host of ["edge", "tables-1", "tables-2"]) {
-      console.error(`---- ${host}\n${processes.of(host).said.slice(-4_000)}`);
-    }
-    throw error;
-  } finally {
-    await processes.end();
-    await opened?.close();
-    await redis.kill();
-    Deno.removeSync(folder, { recursive: true });
-  }
-}
-
 /** The host of each shard, once all are active. */
 async function ownersWhen(
-  store: World["store"],
+  store: TableHosts["store"],
   condition: (owners: readonly string[], view: MeshView) => boolean,
   msMax = 40_000,
 ): Promise<string[]> {
@@ -96,7 +36,7 @@ Deno.test({
   name: "shards move between processes by a drain, and are restored where a host is killed",
   ignore: program === undefined,
   async fn() {
-    await withHosts(program ?? "redis-server", async ({ processes, client, store }) => {
+    await withTableHosts(program ?? "redis-server", async ({ processes, client, store }) => {
       let round = 0;
       let newest = 0;
       let stopped = false;
