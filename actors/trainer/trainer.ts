@@ -15,12 +15,12 @@ import type { EventLog } from "../../mesh/ports/event_log.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import { widthOf } from "../../kernels/embedding/row_classes.ts";
 import type { TrainingSession } from "../../kernels/dense/training_session.ts";
-import { present } from "../../structures/invariant.ts";
 import type { EmbeddingShardMessage } from "../embedding_shard/protocol.ts";
 import { BatchPipeline, type LearnedBatch } from "./batch_pipeline.ts";
 import type { PartitionStart } from "./chunk_batches.ts";
 import { Eraser, STORE_RETRY_MS } from "./eraser.ts";
 import { ExampleReader, type LackingPartition } from "./example_reader.ts";
+import { Flights } from "./flights.ts";
 import { LackingPartitions } from "./lacking_partitions.ts";
 import type { TrainerOptions } from "./options.ts";
 import type { AdoptMean, Cut, OfferWeights, TrainerMessage } from "./protocol.ts";
@@ -81,6 +81,7 @@ export class Trainer implements Behavior<TrainerMessage> {
   #state: TrainerState = { kind: "training" };
   #recovery: Recovery;
   #reader: ExampleReader;
+  #flights: Flights;
   /** Whether the host's lease holds; the trainer stands still otherwise. */
   #isLeased = true;
   #woken = false;
@@ -131,6 +132,7 @@ export class Trainer implements Behavior<TrainerMessage> {
       onLearned: (learned) => this.#learned(learned),
     }, options);
     this.#pipeline = pipeline;
+    this.#flights = new Flights(this.#reader, pipeline);
     const cutParts = { options, context, blobs, kernel, shards, session, pipeline };
     this.#cuts = new SnapshotCuts(cutParts, () => this.#atCut());
     this.#recovery = this.#recoveryWith(Refusals.empty(blobs, clock, partitions));
@@ -224,13 +226,9 @@ export class Trainer implements Behavior<TrainerMessage> {
     if (this.#state.kind === "waitingForShards") return;
     if (this.#isStopped) return await this.#cuts.makeWaiting();
     if (!this.#isLeased) return;
-    let caughtUp = await this.#reader.read();
-    while (this.#mayBegin) {
-      const batch = this.#reader.take();
-      this.#pipeline.begin(present(batch, "a batch waits"));
-      caughtUp = await this.#reader.read();
-    }
-    if (this.#mustLearn) {
+    const flights = this.#flights;
+    const caughtUp = await flights.begin();
+    if (flights.mustLearn) {
       await this.#learnOldest();
       if (this.#isStopped) return await this.#cuts.makeWaiting();
     }
@@ -242,28 +240,14 @@ export class Trainer implements Behavior<TrainerMessage> {
     }
     if (this.#eraser.isWaiting) return; // it wakes the trainer, however much has been read
     const { hasErasing } = this.#reader;
-    if (this.#mayBegin || this.#mustLearn || hasErasing || !caughtUp) this.#wake();
+    if (flights.mayBegin || flights.mustLearn || hasErasing || !caughtUp) this.#wake();
     else this.#waits.await(this.#lacking);
   }
 
   /** The partitions without chunks that keep the trainer from its next batch. */
   get #lacking(): readonly LackingPartition[] {
     if (this.#isStopped || !this.#isLeased) return [];
-    return this.#reader.lacking(!this.#pipeline.isEmpty);
-  }
-
-  /**
-   * Whether the next batch may begin. The log decides which batches are in flight together, not the
-   * time of their arrival: with pipelining, a replay then looks up the same rows.
-   */
-  get #mayBegin(): boolean {
-    if (!this.#reader.hasBatch || !this.#pipeline.hasRoom) return false;
-    return this.#pipeline.isEmpty || !this.#reader.endsFlight;
-  }
-
-  /** Whether the gradients of the oldest batch must be sent before another batch begins. */
-  get #mustLearn(): boolean {
-    return !this.#pipeline.isEmpty && (!this.#pipeline.hasRoom || this.#reader.endsFlight);
+    return this.#flights.lacking;
   }
 
   /**
@@ -347,6 +331,7 @@ export class Trainer implements Behavior<TrainerMessage> {
     const cut = await resumeModel(this.#startParts, marks, parts);
     this.#progress.start(cut, marks);
     this.#reader = this.#readFrom(partitionStarts(cut, marks, refusals));
+    this.#flights = new Flights(this.#reader, this.#pipeline);
     this.#context.schedule(SHARD_CHECK_MS, { kind: "checkShards" });
     // Last: the log would keep a trainer whose start fails, with all its memory.
     this.#unsubscribe = this.#reader.follow(() => this.#wake());
