@@ -9,6 +9,10 @@
  * m is the sequence applied before, or the mark with which the incarnation began. A shard therefore
  * neither skips rows nor sees them twice, whatever was sent again or replayed. An incarnation goes
  * with the shard when it moves to another host, and so do its marks.
+ *
+ * A fail-over of Redis loses rows that trainers have read and that shards may still apply, until
+ * the operator restarts the mesh. As long as a process that ran at the loss is alive, the rows of
+ * the log before the loss count as well as those after it.
  */
 import type {
   ApplyGradients,
@@ -24,6 +28,7 @@ import { present } from "../../structures/invariant.ts";
 import type { Checker, CheckerContext } from "./checker.ts";
 import { decodedChunks } from "./decoded_records.ts";
 import { idsOfRows } from "./example_rows.ts";
+import { gradientSource } from "../../records/gradient_source.ts";
 
 const SHARD = "embedding_shard/";
 
@@ -37,6 +42,10 @@ class ExactlyOnce implements Checker {
   readonly #kernel = BatchKernel.create();
   /** Ids of each row, by source. */
   readonly #rows = new Map<string, BigUint64Array[]>();
+  /** Sources before a fail-over of Redis, of which processes that are alive may have read. */
+  readonly #lost: LostTail[] = [];
+  /** Hosts whose process is alive, in a mesh of several. */
+  readonly #alive = new Set<string>();
   /** First row of each chunk, by source. */
   readonly #firstRows = new Map<string, number[]>();
   /** Sequence that the shard stands at, by its incarnation and source. */
@@ -50,6 +59,19 @@ class ExactlyOnce implements Checker {
     this.#context = context;
   }
 
+  processBegan(host?: string): void {
+    if (host !== undefined) this.#alive.add(host);
+  }
+
+  processDied(host?: string): void {
+    if (host === undefined) return;
+    this.#alive.delete(host);
+    for (const [i, { readers }] of [...this.#lost.entries()].reverse()) {
+      readers.delete(host);
+      if (readers.size === 0) this.#lost.splice(i, 1);
+    }
+  }
+
   began(actor: Address, _host?: string, options?: unknown): void {
     if (!actor.startsWith(SHARD)) return;
     this.#shards.set(actor, (options as EmbeddingShardOptions).shards);
@@ -57,7 +79,7 @@ class ExactlyOnce implements Checker {
 
   durable(log: string, partition: number, records: readonly Uint8Array[]): void {
     if (log !== "examples") return;
-    const source = `trainer/${partition}`;
+    const source = gradientSource(partition);
     const rows = this.#rows.get(source) ?? [];
     const firstRows = this.#firstRows.get(source) ?? [];
     this.#rows.set(source, rows);
@@ -72,9 +94,12 @@ class ExactlyOnce implements Checker {
 
   tailLost(log: string, partition: number, endOffset: number): void {
     if (log !== "examples") return;
-    const source = `trainer/${partition}`;
+    const source = gradientSource(partition);
     const [firstLost] = this.#firstRows.get(source)?.splice(endOffset) ?? [];
-    if (firstLost !== undefined) this.#rows.get(source)?.splice(firstLost);
+    if (firstLost === undefined) return;
+    const rows = present(this.#rows.get(source), "a source with chunks has rows");
+    this.#lost.push({ source, rows: [...rows], readers: new Set(this.#alive) });
+    rows.splice(firstLost);
   }
 
   answers(actor: Address, request: Message, value: unknown): void {
@@ -98,7 +123,7 @@ class ExactlyOnce implements Checker {
     const at = this.#at.get(key) ?? sequence;
     this.#at.set(key, at);
     // A cut raises the mark over rows that have none of the shard's ids.
-    if (sequence >= at && this.#owed(actor, source, at, sequence).size === 0) return;
+    if (sequence >= at && this.#owesNone(actor, { source, from: at, to: sequence })) return;
     this.#context.fail(
       `${actor} says that it stands at row ${sequence} of ${source}, and it has applied ${at}`,
     );
@@ -107,7 +132,7 @@ class ExactlyOnce implements Checker {
   #cut(actor: Address, { snapshot, marks }: BeginSnapshot): void {
     for (const { source, sequence, opening } of marks) {
       const at = this.#at.get(`${opening.incarnation} ${source}`) ?? 0;
-      if (at <= sequence && this.#owed(actor, source, at, sequence).size === 0) continue;
+      if (at <= sequence && this.#owesNone(actor, { source, from: at, to: sequence })) continue;
       this.#context.fail(
         `${snapshot} cuts ${source} at row ${sequence}, and ${actor} stands at row ${at}`,
       );
@@ -117,7 +142,7 @@ class ExactlyOnce implements Checker {
   #removed(actor: Address, { source, sequence, opening }: RemoveRows): void {
     const key = `${opening.incarnation} ${source}`;
     const at = this.#at.get(key) ?? 0;
-    if (sequence <= at || this.#owed(actor, source, at, sequence).size > 0) {
+    if (sequence <= at || !this.#owesNone(actor, { source, from: at, to: sequence })) {
       this.#context.fail(
         `${actor} removed rows at row ${sequence} of ${source}, and stood at row ${at}`,
       );
@@ -134,39 +159,36 @@ class ExactlyOnce implements Checker {
       );
       return;
     }
-    const owed = this.#owed(actor, source, at, sequence);
-    for (const [i, id] of ids.entries()) {
-      const count = owed.get(id) ?? 0;
-      if (count !== counts[i]) {
-        this.#context.fail(
-          `${actor} applied rows ${at} to ${sequence} of ${source} with ${
-            counts[i]
-          } occurrences of ` +
-            `id ${id.toString(16)}; the log has ${count}`,
-        );
-      }
-      owed.delete(id);
-    }
-    if (owed.size > 0) {
-      this.#context.fail(
-        `${actor} applied rows ${at} to ${sequence} of ${source} without ${owed.size} of their ids`,
-      );
-    }
     this.#at.set(key, sequence);
+    const applied = { ids, counts };
+    const [difference, ...ofLost] = this.#owed(actor, { source, from: at, to: sequence })
+      .map((owed) => differenceOf(applied, owed));
+    if (difference === undefined || ofLost.includes(undefined)) return;
+    this.#context.fail(`${actor} applied rows ${at} to ${sequence} of ${source} ${difference}`);
   }
 
-  /** Occurrences of the shard's ids in rows `from` to `to` of a source. */
-  #owed(actor: Address, source: string, from: number, to: number): Map<bigint, number> {
+  /** Whether none of the rows has an id of the shard. */
+  #owesNone(actor: Address, rows: RowRange): boolean {
+    return this.#owed(actor, rows).some(({ size }) => size === 0);
+  }
+
+  /**
+   * Occurrences of the shard's ids in rows of a source: as the log is now, then as it was before
+   * each fail-over that a reader has not got over.
+   */
+  #owed(actor: Address, { source, from, to }: RowRange): Map<bigint, number>[] {
     const shard = shardAt(actor);
     const shards = present(this.#shards.get(actor), "a shard begins before it answers");
-    const owed = new Map<bigint, number>();
-    const rows = this.#rows.get(source) ?? [];
-    for (const ids of rows.slice(from, to)) {
-      for (const id of ids) {
-        if (this.#ownerOf(id, shards) === shard) owed.set(id, (owed.get(id) ?? 0) + 1);
+    const before = this.#lost.filter((tail) => tail.source === source).map(({ rows }) => rows);
+    return [this.#rows.get(source) ?? [], ...before].map((rows) => {
+      const owed = new Map<bigint, number>();
+      for (const ids of rows.slice(from, to)) {
+        for (const id of ids) {
+          if (this.#ownerOf(id, shards) === shard) owed.set(id, (owed.get(id) ?? 0) + 1);
+        }
       }
-    }
-    return owed;
+      return owed;
+    });
   }
 
   #ownerOf(id: bigint, shards: number): number {
@@ -182,7 +204,38 @@ class ExactlyOnce implements Checker {
   }
 }
 
-/** The place at which a shard stands. */
+/** A source as it was before a fail-over of Redis lost its last rows. */
+interface LostTail {
+  readonly source: string;
+  /** Ids of each row. */
+  readonly rows: readonly BigUint64Array[];
+  /** Hosts whose process ran at the loss and is alive. */
+  readonly readers: Set<string>;
+}
+
+/** Rows `from` to `to` of a source. */
+interface RowRange {
+  readonly source: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** How gradients differ from the ids that a shard is owed; undefined where they are those. */
+function differenceOf(
+  { ids, counts }: Pick<ApplyGradients, "ids" | "counts">,
+  owed: Map<bigint, number>,
+): string | undefined {
+  for (const [i, id] of ids.entries()) {
+    const count = owed.get(id) ?? 0;
+    if (count !== counts[i]) {
+      return `with ${counts[i]} occurrences of id ${id.toString(16)}; the log has ${count}`;
+    }
+    owed.delete(id);
+  }
+  return owed.size > 0 ? `without ${owed.size} of their ids` : undefined;
+}
+
+/** The row at which a shard stands. */
 interface Mark {
   readonly incarnation: string;
   readonly source: string;
