@@ -11,15 +11,15 @@ import { ReshardRefusedError } from "../../mesh/ports/resharding.ts";
 import { InvariantError, present } from "../../structures/invariant.ts";
 import type { CheckerFactory } from "../checkers/checker.ts";
 import type { Fault, Interrupt } from "../plan/fault.ts";
-import type { ReshardMesh, RestartHost } from "../plan/mesh_fault.ts";
+import type { ReshardMesh } from "../plan/mesh_fault.ts";
 import type { MailboxState } from "../world/process_nodes.ts";
 import type { PendingAsk } from "../world/observed.ts";
 import { type Exchange, World, type WorldOptions } from "../world/world.ts";
-import { type KnownHost, newKnownHost } from "./known_host.ts";
+import { HostProcesses } from "./host_processes.ts";
 import { MeshOperator } from "./mesh_operator.ts";
 import { refThroughAnyHost } from "./ref_through_any_host.ts";
 import { SharedBlobs } from "./shared_blobs.ts";
-import { SimulatedHost } from "./simulated_host.ts";
+import type { SimulatedHost } from "./simulated_host.ts";
 import { SimulatedNetwork } from "./simulated_network.ts";
 import { SimulatedRedis } from "./simulated_redis.ts";
 
@@ -28,15 +28,13 @@ export interface MeshWorldOptions extends WorldOptions {
   readonly checkers: (world: MeshWorld) => readonly CheckerFactory[];
 }
 
-/** Pause before a process that died by itself is started again, ms: a service manager's. */
-const SUPERVISOR_MS = 1_000;
 export class MeshWorld extends World {
   readonly network: SimulatedNetwork;
   readonly redis: SimulatedRedis;
   readonly blobs: SharedBlobs;
   readonly profiles: MemoryProfileStore;
   readonly #options: MeshWorldOptions;
-  readonly #hosts = new Map<string, KnownHost>();
+  readonly #processes: HostProcesses;
   readonly #operator: MeshOperator;
   #configuration: CairnConfiguration;
   #slowRedis = { untilMs: 0, latencyMs: 0 };
@@ -68,6 +66,13 @@ export class MeshWorld extends World {
       configuration: () => this.#configuration,
       onFailed: (error) => this.note("operator", "failed", 0, reasonOf(error)),
     });
+    this.#processes = new HostProcesses({
+      world: this,
+      options,
+      checkers: this.checkers,
+      redisExtraMs: () =>
+        this.clock.monotonicMs() < this.#slowRedis.untilMs ? this.#slowRedis.latencyMs : 0,
+    });
     this.watch(options.checkers(this));
   }
 
@@ -77,19 +82,19 @@ export class MeshWorld extends World {
 
   /** Names of all hosts. */
   get hosts(): string[] {
-    return [...this.#hosts.keys()];
+    return this.#processes.all.map(({ name }) => name);
   }
 
   /** The process of a host; undefined while it is down. */
   processOf(host: string): SimulatedHost | undefined {
-    return this.#hosts.get(host)?.current;
+    return this.#processes.processOf(host);
   }
 
   /** Why the mesh is not whole, in words; undefined where every host has started. */
   get incomplete(): string | undefined {
     if (!this.redis.isUp) return "Redis is down";
     if (this.#operator.isAtWork) return "the operator is at work";
-    for (const { name, current, isRestarting } of this.#hosts.values()) {
+    for (const { name, current, isRestarting } of this.#processes.all) {
       if (isRestarting) return `host ${name} is being restarted`;
       if (current?.composed === undefined) return `host ${name} has not started`;
     }
@@ -103,7 +108,7 @@ export class MeshWorld extends World {
 
   /** The mailboxes of all processes, or those that are smaller than in production. */
   *mailboxes(isNarrow?: boolean): Iterable<MailboxState> {
-    for (const { current } of this.#hosts.values()) {
+    for (const { current } of this.#processes.all) {
       if (current) yield* current.mailboxes(isNarrow);
     }
   }
@@ -125,122 +130,13 @@ export class MeshWorld extends World {
 
   override start(): void {
     for (const { name } of present(this.#configuration.mesh, "a mesh has hosts").hosts) {
-      this.#startIfDown(this.#known(name));
+      this.#processes.startIfDown(this.#processes.known(name));
     }
   }
 
   override kill(): void {
-    for (const { current } of this.#hosts.values()) current?.kill(true);
+    for (const { current } of this.#processes.all) current?.kill(true);
     this.#operator.kill();
-  }
-
-  #known(name: string): KnownHost {
-    let known = this.#hosts.get(name);
-    if (known === undefined) {
-      known = newKnownHost(name);
-      this.#hosts.set(name, known);
-    }
-    return known;
-  }
-
-  #startIfDown(known: KnownHost): void {
-    known.isRestarting = false;
-    if (known.current !== undefined) return;
-    const { seed, linkMs, syncMs, turnMessagesMax, priorityChanges, shardMailboxMax } =
-      this.#options;
-    const incarnation = known.incarnations++;
-    const current: SimulatedHost = new SimulatedHost({
-      seed,
-      host: known.name,
-      incarnation,
-      clock: this.clock,
-      configuration: this.#configuration,
-      network: this.network,
-      redis: this.redis,
-      blobs: this.blobs,
-      profiles: this.profiles,
-      telemetry: this.telemetry,
-      observer: this,
-      linkMs,
-      linkExtraMs: () => 0,
-      syncMs,
-      redisExtraMs: () =>
-        this.clock.monotonicMs() < this.#slowRedis.untilMs ? this.#slowRedis.latencyMs : 0,
-      isCutFromRedis: () => this.clock.monotonicMs() < known.cutFromRedisUntilMs,
-      turnMessagesMax,
-      ...(priorityChanges !== undefined && { priorityChanges }),
-      ...(shardMailboxMax !== undefined && { shardMailboxMax }),
-      isHealed: () => !this.running,
-      callbackRan: () => this.note(known.name, "callback"),
-      onFatal: (actor, error) => this.#fatal(known, current, actor, error),
-      onExceeded: (actor, error) => this.#tellGone(actor, error),
-      onGone: (error) => this.#gone(known, current, error),
-    });
-    known.current = current;
-    this.note(known.name, "start", incarnation);
-    for (const checker of this.checkers.processBegan) checker.processBegan(known.name);
-    current.start().catch((error) => this.#ended(known, current, error));
-  }
-
-  /** A part that the host needs is gone for good. */
-  #fatal(known: KnownHost, current: SimulatedHost, actor: Address, error: unknown): void {
-    if (known.current !== current || current.isDead) return;
-    this.#tellGone(actor, error);
-    this.#restartByItself(known);
-  }
-
-  /** The mesh has removed the host: the process ends, and its service manager starts it again. */
-  #gone(known: KnownHost, current: SimulatedHost, error: Error): void {
-    if (known.current !== current || current.isDead) return;
-    this.note(known.name, "removed", 0, error.message);
-    this.#restartByItself(known);
-  }
-
-  /** The process could not start, for example because Redis was away. */
-  #ended(known: KnownHost, current: SimulatedHost, error: unknown): void {
-    if (known.current !== current || current.isDead) return;
-    this.note(known.name, "ended", 0, reasonOf(error));
-    for (const checker of this.checkers.startFailed) checker.startFailed(known.name, error);
-    this.#restartByItself(known);
-  }
-
-  #restartByItself(known: KnownHost): void {
-    this.#die(known, false);
-    this.clock.schedule(SUPERVISOR_MS, () => this.#startIfDown(known));
-  }
-
-  #tellGone(actor: Address, error: unknown): void {
-    this.note(actor, "gone", 0, reasonOf(error));
-    for (const checker of this.checkers.actorGone) checker.actorGone(actor, reasonOf(error));
-  }
-
-  #die(known: KnownHost, isSilent: boolean): void {
-    const { current } = known;
-    if (current === undefined) return;
-    known.current = undefined;
-    current.kill(isSilent);
-    this.note(known.name, "died");
-    for (const checker of this.checkers.processDied) checker.processDied(known.name);
-  }
-
-  #restart({ host, downMs, configuration }: Omit<RestartHost, "kind" | "atMs">): void {
-    const known = this.#known(host);
-    if (Object.keys(configuration).length > 0) {
-      this.#configuration = this.#options.reconfigure(configuration);
-    }
-    known.isRestarting = true;
-    const { current } = known;
-    const begin = () => void this.clock.schedule(downMs, () => this.#startIfDown(known));
-    if (current === undefined) return begin();
-    const ended = () => {
-      if (known.current !== current) return; // killed while it stopped
-      this.#die(known, false);
-      begin();
-    };
-    current.stop().then(ended, (error) => {
-      this.#tellGone(`node/${host}:main`, error);
-      ended();
-    });
   }
 
   // ---- faults
@@ -248,16 +144,15 @@ export class MeshWorld extends World {
   protected override strike(fault: Fault): void {
     const nowMs = this.clock.monotonicMs();
     switch (fault.kind) {
-      case "killHost": {
-        const known = this.#known(fault.host);
-        this.#die(known, fault.power);
-        this.clock.schedule(fault.downMs, () => this.#startIfDown(known));
-        return;
-      }
+      case "killHost":
+        return this.#processes.kill(fault.host, fault.power, fault.downMs);
       case "restartHost":
-        return this.#restart(fault);
+        if (Object.keys(fault.configuration).length > 0) {
+          this.#configuration = this.#options.reconfigure(fault.configuration);
+        }
+        return this.#processes.restart(fault.host, fault.downMs);
       case "pauseHost":
-        this.#known(fault.host).current?.pause(fault.forMs);
+        this.processOf(fault.host)?.pause(fault.forMs);
         return;
       case "cutHosts":
         this.network.way(fault.from, fault.to).cut(fault.forMs);
@@ -268,7 +163,7 @@ export class MeshWorld extends World {
         this.network.way(fault.to, fault.from).slow(fault.latencyMs, fault.forMs);
         return;
       case "cutRedis":
-        this.#known(fault.host).cutFromRedisUntilMs = nowMs + fault.forMs;
+        this.#processes.known(fault.host).cutFromRedisUntilMs = nowMs + fault.forMs;
         return;
       case "stopRedis":
         return this.#stopRedis(0, fault.forMs);
@@ -323,24 +218,22 @@ export class MeshWorld extends World {
   }
 
   protected override stall(node: string, forMs: number): void {
-    this.#hosts.get(node.split(":")[0])?.current?.stall(node, forMs);
+    this.processOf(node.split(":")[0])?.stall(node, forMs);
   }
 
   protected override dieBy({ node, effect, forMs }: Interrupt): void {
-    const known = this.#hosts.get(node.split(":")[0]);
-    if (known?.current === undefined) return;
-    this.#die(known, effect === "power");
-    this.clock.schedule(forMs, () => this.#startIfDown(known));
+    const [host] = node.split(":");
+    if (this.processOf(host) !== undefined) this.#processes.kill(host, effect === "power", forMs);
   }
 
   protected override healProcesses(): void {
     this.network.heal();
     this.blobs.refusesWrites = false;
     this.#slowRedis = { untilMs: 0, latencyMs: 0 };
-    for (const known of this.#hosts.values()) {
+    for (const known of this.#processes.all) {
       known.cutFromRedisUntilMs = 0;
       known.current?.wake();
-      this.#startIfDown(known);
+      this.#processes.startIfDown(known);
     }
   }
 
@@ -362,10 +255,10 @@ export class MeshWorld extends World {
    */
   #acceptLoss(): void {
     this.note("operator", "acceptLoss");
-    const stopped = [...this.#hosts.values()].filter(({ current }) => current !== undefined);
+    const stopped = this.#processes.all.filter(({ current }) => current !== undefined);
     for (const known of stopped) {
       known.isRestarting = true;
-      this.#die(known, false);
+      this.#processes.die(known, false);
     }
     const log = this.redis.log("examples", this.#configuration.partitions.examples);
     this.blobs.deleteSnapshotsBehind((partition) => log.endOffset(partition));
@@ -374,7 +267,7 @@ export class MeshWorld extends World {
         // Redis has lost the mesh itself: its hosts make it anew.
         if (!(error instanceof InvariantError)) throw error;
       });
-      for (const known of stopped) this.#startIfDown(known);
+      for (const known of stopped) this.#processes.startIfDown(known);
     });
   }
 
@@ -401,7 +294,7 @@ export class MeshWorld extends World {
   }
 
   override actor<M extends Message>(address: Address): ActorRef<M> {
-    const hosts = () => [...this.#hosts.values()];
+    const hosts = () => this.#processes.all;
     const find = () =>
       hosts().find(({ current }) => current?.composed !== undefined)?.current?.composed?.mesh
         .actorRef<M>(address);
@@ -409,6 +302,6 @@ export class MeshWorld extends World {
   }
 
   protected override overdueAsks(lateMs: number): readonly PendingAsk[] {
-    return [...this.#hosts.values()].flatMap(({ current }) => current?.overdueAsks(lateMs) ?? []);
+    return this.#processes.all.flatMap(({ current }) => current?.overdueAsks(lateMs) ?? []);
   }
 }
