@@ -4,7 +4,8 @@
  *     ∀ mean m that trainer t adopts for its offer o, and the next offer o' of t:
  *         version(o') ≥ version(m) + batches that t has learned between o and o'
  *         where that is none:  weights(o') = weights(m), bit by bit
- *     ∀ mean:  each weight lies between the least and the greatest of the newest offers
+ *     ∀ mean:  each weight lies between the least and the greatest of the newest offers of each
+ *              trainer, from each of the two hosts that offered last
  *
  * A batch is learned when a shard has answered its gradients. An incarnation begins with neither
  * offer nor mean of its own; a mean may still have the newest offer of the incarnation before. In a
@@ -34,13 +35,12 @@ interface Averaged {
 
 export function averagedWeights(context: CheckerContext): Checker {
   const trainers = new Map<Address, Averaged>();
-  /** The newest offer of each trainer, also after its restart, from any host. */
-  const newestOffers = new Map<Address, DenseWeights>();
+  const offers = new NewestOffers();
   return {
     name: "averaged-weights",
     processBegan(host) {
       for (const [trainer, state] of trainers) if (state.host === host) trainers.delete(trainer);
-      if (host === undefined) newestOffers.clear();
+      if (host === undefined) offers.clear();
     },
     began(actor, host) {
       if (!actor.startsWith(TRAINER)) return;
@@ -52,7 +52,7 @@ export function averagedWeights(context: CheckerContext): Checker {
         trainers.get(source as Address)?.learned.add(sequence);
       } else if (actor.startsWith(TRAINER) && request.kind === "offerWeights") {
         const { weights } = value as WeightOffer;
-        newestOffers.set(actor, messageCopy(weights));
+        offers.add(actor, host, messageCopy(weights));
         const state = trainers.get(actor);
         if (state === undefined || state.host !== host) return;
         const problem = problemOf(state, weights);
@@ -68,10 +68,36 @@ export function averagedWeights(context: CheckerContext): Checker {
     },
     handles(actor, message) {
       if (!actor.startsWith(TRAINER) || message.kind !== "adoptMean") return;
-      const name = outlierOf((message as AdoptMean).mean, [...newestOffers.values()]);
+      const name = outlierOf((message as AdoptMean).mean, offers.all());
       if (name !== undefined) context.fail(`the mean's ${name} is not between the offers'`);
     },
   };
+}
+
+/** Hosts of a trainer whose newest offers may be in a mean: its present one and the one before. */
+const HOSTS_MAX = 2;
+
+/** The newest offers of each trainer, also after its restart. */
+class NewestOffers {
+  /** By trainer and host; the host that offered last is the last one. */
+  readonly #offers = new Map<Address, Map<string | undefined, DenseWeights>>();
+
+  add(trainer: Address, host: string | undefined, weights: DenseWeights): void {
+    const byHost = this.#offers.get(trainer) ?? new Map();
+    this.#offers.set(trainer, byHost);
+    byHost.delete(host);
+    byHost.set(host, weights);
+    const [first] = byHost.keys();
+    if (byHost.size > HOSTS_MAX) byHost.delete(first);
+  }
+
+  all(): DenseWeights[] {
+    return [...this.#offers.values()].flatMap((byHost) => [...byHost.values()]);
+  }
+
+  clear(): void {
+    this.#offers.clear();
+  }
 }
 
 /** A step that the next offer lacks, in words. */

@@ -48,3 +48,25 @@ Deno.test("a mean may have the offer of a trainer that has begun on another host
   averaged(6);
   assert.deepEqual(failures, []);
 });
+
+Deno.test("a mean may have the offer of a trainer's new host, after its old host offered again", () => {
+  const { failures, began, offered, averaged } = watch();
+  offered(1, "learn-1", 3);
+  began(0, "learn-2");
+  offered(0, "learn-2", 9);
+  offered(0, "learn-1", 1);
+  averaged(6);
+  assert.deepEqual(failures, []);
+});
+
+Deno.test("a mean may not have the offer of a host before the last two", () => {
+  const { failures, offered, averaged } = watch();
+  offered(0, "learn-1", 9);
+  offered(0, "learn-2", 1);
+  offered(0, "learn-3", 2);
+  offered(1, "learn-1", 3);
+  averaged(3);
+  assert.deepEqual(failures, []);
+  averaged(6);
+  assert.deepEqual(failures, ["the mean's bias is not between the offers'"]);
+});
