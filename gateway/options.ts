@@ -1,7 +1,7 @@
 /**
  * Options of the HTTP API as plain data, checked by the configuration, and its fixed limits.
  */
-import type { RequestedSource } from "../actors/retriever/protocol.ts";
+import type { RequestedSource } from "../actors/ranker/protocol.ts";
 import type { AttributeTypes } from "../rules/attribute_types.ts";
 import type { RuleSet } from "../rules/rule_set.ts";
 

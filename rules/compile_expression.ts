@@ -17,6 +17,9 @@ export interface Scope {
   readonly nowMs: number;
 }
 
+/** The values that a filter over all items reads besides those of an item. */
+export type FilterScope = Omit<Scope, "item">;
+
 /** A condition on an item. */
 export type Condition = (scope: Scope) => boolean;
 

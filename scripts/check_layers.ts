@@ -1,10 +1,11 @@
 /**
- * Checks the layers: reads the module graph from Deno and refuses an
- * import that goes against ARCHITECTURE.md's layers, or that closes a cycle.
+ * Checks the layers: reads the module graph from Deno and refuses an import that goes against
+ * ARCHITECTURE.md's layers, that closes a cycle, or that takes a payload from its receiver.
  *
  *     deno run -A scripts/check_layers.ts
  */
 import { present } from "../structures/invariant.ts";
+import { strayPayloads } from "./payload_owners.ts";
 import { fromFileUrl, listSourceFiles } from "./source_files.ts";
 
 /** One import: paths relative to the repository's root. */
@@ -231,14 +232,30 @@ function edgesOf(graph: ModuleGraph, root: string): ImportEdge[] {
 
 /** All findings for the tree under `root` (with a trailing slash), one line each. */
 export async function checkLayers(root: string): Promise<{ imports: number; findings: string[] }> {
-  const edges = await readImports(root, await listSourceFiles(root));
+  const files = await listSourceFiles(root);
+  const edges = await readImports(root, files);
   const findings = edges.map(violation).filter((finding) => finding !== undefined);
   for (const cycle of importCycles(edges)) {
     findings.push(
       `import cycle: ${cycle.join(" -> ")}; move the shared part into a file of its own`,
     );
   }
+  findings.push(...strayPayloads(await textsOf(root, files, /^actors\//)));
   return { imports: edges.length, findings };
+}
+
+/** The texts of the files of some rooms, by paths relative to the root. */
+async function textsOf(
+  root: string,
+  files: readonly string[],
+  rooms: RegExp,
+): Promise<Map<string, string>> {
+  const paths = files.map((file) => file.slice(root.length)).filter((path) => rooms.test(path));
+  return new Map(
+    await Promise.all(
+      paths.map(async (path) => [path, await Deno.readTextFile(root + path)] as const),
+    ),
+  );
 }
 
 if (import.meta.main) {

@@ -8,9 +8,9 @@
  */
 import type { ActorContext, ActorRef, Behavior } from "../../mesh/runtime/actor.ts";
 import type { ProfileStore } from "../../mesh/ports/profile_store.ts";
-import type { CatalogueItem, RetrieverMessage, RetrieverState } from "../retriever/protocol.ts";
+import type { RetrieverMessage, RetrieverState } from "../retriever/protocol.ts";
 import type { CatalogueOptions } from "./options.ts";
-import type { CatalogueMessage } from "./protocol.ts";
+import type { CatalogueItem, CatalogueMessage } from "./protocol.ts";
 
 /** Items of one message. */
 const PAGE_ITEMS = 500;

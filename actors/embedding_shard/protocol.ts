@@ -6,6 +6,7 @@ import type { ClassPage, ExportCursor } from "../../kernels/embedding/class_tabl
 import type { FeatureIds } from "../../kernels/embedding/options.ts";
 import type { SnapshotKind } from "../../kernels/embedding/table_snapshot.ts";
 import type { ShardMember } from "../../records/snapshot_parts.ts";
+import type { SnapshotBase } from "../snapshotter/protocol.ts";
 import type { GivingMessage } from "./copy_protocol.ts";
 import type { Delta, DeltaPosition } from "./delta_stream.ts";
 
@@ -236,13 +237,6 @@ export interface BeginSnapshot extends Request<void> {
     readonly sequence: number;
     readonly opening: SourceOpening;
   }[];
-}
-
-/** A stored snapshot to which the next one may be an increment. */
-export interface SnapshotBase {
-  readonly snapshot: string;
-  /** By shard, the bytes that its increment may have; 0 = it has to write all rows. */
-  readonly bytesMax: readonly number[];
 }
 
 /** The newest member of a shard's chain; the snapshotter adds the cut. */

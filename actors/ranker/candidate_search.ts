@@ -5,11 +5,11 @@
 import type { ActorRef, AskOptions } from "../../mesh/runtime/actor.ts";
 import type { Attributes, ProfileStore } from "../../mesh/ports/profile_store.ts";
 import type { FeatureExtractor } from "../../kernels/features/extractor.ts";
-import type { CandidateSource, RetrieverMessage } from "../retriever/protocol.ts";
+import type { RetrieverMessage } from "../retriever/protocol.ts";
 import type { Kept, KeptReader } from "./kept_reader.ts";
 import type { NewItemSearch } from "./new_item_search.ts";
 import type { RankerOptions } from "./options.ts";
-import type { Candidate, Recommend, RecommendSimilar } from "./protocol.ts";
+import type { Candidate, CandidateSource, Recommend, RecommendSimilar } from "./protocol.ts";
 
 /** Candidates of a ranking at most. */
 const CANDIDATES_MAX = 500;

@@ -7,9 +7,10 @@
  */
 import type { ActorRef, AskOptions } from "../../mesh/runtime/actor.ts";
 import type { ProfileStore } from "../../mesh/ports/profile_store.ts";
+import type { FilterScope } from "../../rules/compile_expression.ts";
 import { draw } from "../../rules/new_item_positions.ts";
 import type { NewItems } from "../../rules/rule_set.ts";
-import type { FilterScope, RetrieverMessage } from "../retriever/protocol.ts";
+import type { RetrieverMessage } from "../retriever/protocol.ts";
 import type { KeptReader } from "./kept_reader.ts";
 import { NewItemPool } from "./new_item_pool.ts";
 import type { Recommend } from "./protocol.ts";

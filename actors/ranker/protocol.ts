@@ -3,7 +3,7 @@
  */
 import type { Request } from "../../mesh/runtime/actor.ts";
 import type { Attributes } from "../../mesh/ports/profile_store.ts";
-import type { CandidateSource, RequestedSource } from "../retriever/protocol.ts";
+import type { RetrieverSource } from "../retriever/protocol.ts";
 import type { RuleSet } from "../../rules/rule_set.ts";
 import type { MovingRule } from "../../rules/apply_rules.ts";
 import type { Explanation, ScorerStatus, Scores } from "../scorer/protocol.ts";
@@ -46,6 +46,15 @@ export interface Rank extends RankingRequest {
   /** Candidates in the order in which the caller shows them; absent = in the answer's order. */
   readonly shown?: readonly string[];
 }
+
+/**
+ * Sources of candidates that a request names; `popular` and `trending` are lists of a kept feature,
+ * and `history` is a kept history of the user.
+ */
+export type RequestedSource = RetrieverSource | "popular" | "trending" | "history";
+
+/** Sources of candidates; `new` are the items of a rule about new items. */
+export type CandidateSource = RequestedSource | "new";
 
 /** Asks for a ranking of stored items that the ranker finds itself. */
 export interface Recommend extends RankingRequest {

@@ -8,6 +8,7 @@ import type { AttributeTypes } from "../../rules/attribute_types.ts";
 import {
   compileCondition,
   type Condition,
+  type FilterScope,
   ownersRead,
   readsTime,
 } from "../../rules/compile_expression.ts";
@@ -15,7 +16,6 @@ import type { Expression } from "../../rules/expression.ts";
 import { parseCondition } from "../../rules/parse_expression.ts";
 import { Bitmap } from "./bitmap.ts";
 import type { HeldItems, ItemIndex } from "./held_items.ts";
-import type { FilterScope } from "./protocol.ts";
 
 /** Most bitmaps that are held: the ones used last. */
 const BITMAPS_MAX = 32;

@@ -3,13 +3,8 @@
  */
 import type { Request } from "../../mesh/runtime/actor.ts";
 import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
-import type { Attributes } from "../../mesh/ports/profile_store.ts";
-
-/** An item as the profile store has it now; without attributes it was deleted. */
-export interface CatalogueItem {
-  readonly id: string;
-  readonly attributes: Attributes | undefined;
-}
+import type { FilterScope } from "../../rules/compile_expression.ts";
+import type { CatalogueItem } from "../catalogue/protocol.ts";
 
 /** Items that were stored, changed or deleted. An item that comes again replaces itself. */
 export interface PutItems extends Request<RetrieverState> {
@@ -58,23 +53,6 @@ export interface SampledItems {
 
 /** Sources of the retriever: the model's inner products, or the newest by an attribute. */
 export type RetrieverSource = "model" | "recent";
-
-/**
- * Sources of candidates that a request names; `popular` and `trending` are lists of a kept feature,
- * and `history` is a kept history of the user.
- */
-export type RequestedSource = RetrieverSource | "popular" | "trending" | "history";
-
-/** Sources of candidates; `new` are the items of a rule about new items. */
-export type CandidateSource = RequestedSource | "new";
-
-/** The values that conditions of a filter read besides those of items. */
-export interface FilterScope {
-  readonly user: Attributes;
-  readonly context: Attributes;
-  /** The request's time on the data clock, ms. */
-  readonly nowMs: number;
-}
 
 /** Asks for candidates for a user. */
 export interface Retrieve extends Request<Retrieved> {

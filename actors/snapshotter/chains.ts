@@ -4,8 +4,9 @@
 import type { SnapshotManifest } from "../../records/snapshot_manifest.ts";
 import { chainOf, memberBytes, type ShardPart } from "../../records/snapshot_parts.ts";
 import { present } from "../../structures/invariant.ts";
-import type { SnapshotBase, WrittenMember } from "../embedding_shard/protocol.ts";
+import type { WrittenMember } from "../embedding_shard/protocol.ts";
 import type { SnapshotterOptions } from "./options.ts";
+import type { SnapshotBase } from "./protocol.ts";
 
 type ChainBounds = Pick<SnapshotterOptions, "shards" | "incrementsMax" | "incrementsShare">;
 

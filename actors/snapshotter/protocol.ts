@@ -3,6 +3,13 @@
  */
 import type { Request } from "../../mesh/runtime/actor.ts";
 
+/** A stored snapshot to which the next one may be an increment. */
+export interface SnapshotBase {
+  readonly snapshot: string;
+  /** By shard, the bytes that its increment may have; 0 = it has to write all rows. */
+  readonly bytesMax: readonly number[];
+}
+
 /** Checks whether a snapshot is due; the snapshotter's own timer. */
 export interface WakeSnapshotter {
   readonly kind: "wake";

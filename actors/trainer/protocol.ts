@@ -2,7 +2,8 @@
  * The messages that a trainer understands.
  */
 import type { DenseWeights } from "../../kernels/dense/weights.ts";
-import type { SnapshotBase, SourceOpening } from "../embedding_shard/protocol.ts";
+import type { SourceOpening } from "../embedding_shard/protocol.ts";
+import type { SnapshotBase } from "../snapshotter/protocol.ts";
 import type { Address, Request } from "../../mesh/runtime/actor.ts";
 import type { TrainerPart } from "../../records/snapshot_parts.ts";
 

@@ -12,7 +12,6 @@
  * The items held are those of the messages to the present incarnation.
  */
 import type {
-  FilterScope,
   PutItems,
   Retrieve,
   Retrieved,
@@ -25,7 +24,7 @@ import { FeatureHasher } from "../../kernels/embedding/feature_hasher.ts";
 import { FeatureExtractor } from "../../kernels/features/extractor.ts";
 import type { Attributes, ProfileStore } from "../../mesh/ports/profile_store.ts";
 import type { ActorRef, Address } from "../../mesh/runtime/actor.ts";
-import { compileCondition } from "../../rules/compile_expression.ts";
+import { compileCondition, type FilterScope } from "../../rules/compile_expression.ts";
 import { parseCondition } from "../../rules/parse_expression.ts";
 import { addresses } from "../../server/plan.ts";
 import { present } from "../../structures/invariant.ts";
