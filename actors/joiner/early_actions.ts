@@ -24,35 +24,71 @@ const WAITING_MAX = 64;
 /** Actions held at most, matched ones included. */
 const ACTIONS_MAX = 256;
 
-export class EarlyActions {
-  #all: readonly EarlyAction[];
+/** The held actions of one moment. They stay the same while later actions come and go. */
+export class EarlyMoment {
+  readonly #matched: readonly EarlyAction[];
+  readonly #waiting: readonly EarlyAction[];
+  readonly #from: number;
+  readonly #to: number;
 
-  /** @param all The held actions of the position at which the joiner starts. */
-  constructor(all: readonly EarlyAction[] = []) {
-    this.#all = all;
+  /**
+   * @param matched Actions whose ranking is held, by its offset.
+   * @param waiting Nothing may change its items `from` to `to`; others may be added behind.
+   */
+  constructor(
+    matched: readonly EarlyAction[],
+    waiting: readonly EarlyAction[],
+    from: number,
+    to: number,
+  ) {
+    this.#matched = matched;
+    this.#waiting = waiting;
+    this.#from = from;
+    this.#to = to;
   }
 
-  /** The held actions, oldest first. A list that was returned does not change any more. */
-  get all(): readonly EarlyAction[] {
-    return this.#all;
+  /** The actions whose ranking is held, then the waiting ones; each oldest first. */
+  actions(): EarlyAction[] {
+    return [...this.#matched, ...this.#waiting.slice(this.#from, this.#to)];
+  }
+}
+
+export class EarlyActions {
+  /** By the offset of their ranking. */
+  #matched: readonly EarlyAction[];
+  /**
+   * Actions in the order of the log, of which those before `#from` wait no more. Only appended to,
+   * so that a moment need not copy it.
+   */
+  #waiting: EarlyAction[];
+  #from = 0;
+  /** The moment since the last change; undefined until it is asked for. */
+  #moment: EarlyMoment | undefined;
+
+  /** @param held The held actions of the position at which the joiner starts. */
+  constructor(held: readonly EarlyAction[] = []) {
+    this.#matched = held.filter(({ rankingOffset }) => rankingOffset !== undefined);
+    this.#waiting = held.filter(({ rankingOffset }) => rankingOffset === undefined);
+  }
+
+  /** The held actions; undefined if there are none. */
+  get moment(): EarlyMoment | undefined {
+    if (this.#held === 0) return undefined;
+    const [from, to] = [this.#from, this.#waiting.length];
+    return this.#moment ??= new EarlyMoment(this.#matched, this.#waiting, from, to);
+  }
+
+  get #held(): number {
+    return this.#matched.length + this.#waiting.length - this.#from;
   }
 
   /** Holds an action whose ranking is not held. */
   hold({ eventId, rankingId, item, action, value, acceptedAtMs }: ActionRecord): void {
     const given = value === undefined ? {} : { value };
-    const all: EarlyAction[] = [...this.#all, {
-      eventId,
-      rankingId,
-      item,
-      action,
-      ...given,
-      acceptedAtMs,
-    }];
-    const isWaiting = ({ rankingOffset }: EarlyAction) => rankingOffset === undefined;
-    if (all.length > ACTIONS_MAX || all.filter(isWaiting).length > WAITING_MAX) {
-      all.splice(all.findIndex(isWaiting), 1);
-    }
-    this.#all = all;
+    this.#waiting.push({ eventId, rankingId, item, action, ...given, acceptedAtMs });
+    this.#moment = undefined;
+    const waiting = this.#waiting.length - this.#from;
+    if (this.#held > ACTIONS_MAX || waiting > WAITING_MAX) this.#releaseOldest(1);
   }
 
   /**
@@ -62,30 +98,43 @@ export class EarlyActions {
    * @param oldestOffset Offset of the oldest ranking that the window holds; Infinity if none.
    */
   release(acceptedAtMs: number, oldestOffset: number): void {
-    if (this.#all.length === 0) return;
-    const all = this.#all.filter((each) =>
-      each.rankingOffset === undefined
-        ? each.acceptedAtMs + WAIT_MS >= acceptedAtMs
-        : each.rankingOffset >= oldestOffset
-    );
-    if (all.length < this.#all.length) this.#all = all;
+    let over = 0;
+    for (let i = this.#from; i < this.#waiting.length; i++, over++) {
+      if (this.#waiting[i].acceptedAtMs + WAIT_MS >= acceptedAtMs) break;
+    }
+    if (over > 0) this.#releaseOldest(over);
+    const [first] = this.#matched;
+    if (first?.rankingOffset === undefined || first.rankingOffset >= oldestOffset) return;
+    this.#matched = this.#matched.filter(({ rankingOffset = 0 }) => rankingOffset >= oldestOffset);
+    this.#moment = undefined;
+  }
+
+  #releaseOldest(count: number): void {
+    this.#from += count;
+    this.#moment = undefined;
+    if (this.#from <= WAITING_MAX) return;
+    this.#waiting = this.#waiting.slice(this.#from);
+    this.#from = 0;
   }
 
   /**
-   * The waiting actions on a ranking, which has come at `offset`. A ranking that was made after an
-   * action under an id that is used again is another one.
+   * The waiting actions on a ranking, which has come at `offset`. Acceptance times do not matter:
+   * those of the ranking and of its actions may be of two hosts whose clocks differ.
    */
-  match({ rankingId, acceptedAtMs }: ImpressionRecord, offset: number): readonly EarlyAction[] {
-    const isOf = (each: EarlyAction) =>
-      each.rankingOffset === undefined && each.rankingId === rankingId &&
-      each.acceptedAtMs >= acceptedAtMs;
-    if (!this.#all.some(isOf)) return [];
-    this.#all = this.#all.map((each) => isOf(each) ? { ...each, rankingOffset: offset } : each);
-    return this.matchedAt(offset);
+  match({ rankingId }: ImpressionRecord, offset: number): readonly EarlyAction[] {
+    const isOf = (each: EarlyAction) => each.rankingId === rankingId;
+    const waiting = this.#waiting.slice(this.#from);
+    if (!waiting.some(isOf)) return [];
+    const matched = waiting.filter(isOf).map((each) => ({ ...each, rankingOffset: offset }));
+    this.#matched = [...this.#matched, ...matched];
+    this.#waiting = waiting.filter((each) => !isOf(each));
+    this.#from = 0;
+    this.#moment = undefined;
+    return matched;
   }
 
   /** The actions that were matched with the ranking at `offset`. */
   matchedAt(offset: number): readonly EarlyAction[] {
-    return this.#all.filter(({ rankingOffset }) => rankingOffset === offset);
+    return this.#matched.filter(({ rankingOffset }) => rankingOffset === offset);
   }
 }

@@ -302,7 +302,7 @@ export class ExamplePartition {
       ...(openFrom && { openFrom }),
       ...(retained && { retained }),
       ...(positives && { positives }),
-      ...(early && { early }),
+      ...(early && { early: early.actions() }),
     };
     invariant(replayOffset <= eventOffset, "reading again ends where it began");
     invariant(

@@ -4,6 +4,7 @@
  * same order.
  */
 import type { JoinerPosition } from "../../records/joiner_position.ts";
+import type { EarlyMoment } from "./early_actions.ts";
 
 export interface JoinMoment {
   /** Offset of the record; all records before it are decided. */
@@ -17,7 +18,7 @@ export interface JoinMoment {
   /** Positive labels before this moment; absent where none are awaited late. */
   readonly positives?: JoinerPosition["positives"];
   /** See {@link JoinerPosition.early}. */
-  readonly early?: JoinerPosition["early"];
+  readonly early?: EarlyMoment;
   /** Acceptance time of the newest action before this moment, ms. */
   readonly acceptedAtMs: number;
   /**

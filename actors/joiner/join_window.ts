@@ -23,10 +23,11 @@ import type {
   ImpressionRecord,
   ShownRecord,
 } from "../../records/event_record.ts";
-import type { EarlyAction, JoinerPosition } from "../../records/joiner_position.ts";
+import type { EarlyAction } from "../../records/joiner_position.ts";
 import { DataClock } from "./data_clock.ts";
 import { DroppedRankings } from "./dropped_rankings.ts";
 import { EarlyActions } from "./early_actions.ts";
+import type { JoinMoment } from "./join_moment.ts";
 import type { JoinerOptions } from "./options.ts";
 import { LabelRules } from "./label_rules.ts";
 import { type HeldImpression, HeldImpressions, impressionBytes } from "./held_impressions.ts";
@@ -105,13 +106,13 @@ export class JoinWindow {
    */
   replayPoint(
     eventOffset: number,
-  ): Pick<JoinerPosition, "replayOffset" | "replayClockMs" | "retained" | "positives" | "early"> {
+  ): Pick<JoinMoment, "replayOffset" | "replayClockMs" | "retained" | "positives" | "early"> {
     const { oldestUndecided } = this.#held;
     const replay = oldestUndecided === undefined
       ? { replayOffset: eventOffset, replayClockMs: this.#clock.nowMs }
       : { replayOffset: oldestUndecided.offset, replayClockMs: oldestUndecided.openedAtMs };
-    const early = this.#early.all;
-    const point = early.length === 0 ? replay : { ...replay, early };
+    const early = this.#early.moment;
+    const point = early === undefined ? replay : { ...replay, early };
     const { positives } = this.#rowExamples.late;
     if (positives === undefined) return point;
     const { oldest } = this.#held;

@@ -20,6 +20,7 @@ import type { ChangeReplicas, ScorerMessage, SetFreshness } from "../../actors/s
 import type { ServingReplicaMessage } from "../../actors/serving_replica/protocol.ts";
 import type { Address, Message } from "../../mesh/runtime/actor.ts";
 import { nextRowOf } from "../../records/example_chunk.ts";
+import { gradientSource } from "../../records/gradient_source.ts";
 import type { Checker, CheckerContext } from "./checker.ts";
 import { decodedChunks } from "./decoded_records.ts";
 
@@ -94,7 +95,7 @@ class HonestFreshness implements Checker {
 
   durable(log: string, partition: number, records: readonly Uint8Array[]): void {
     if (log !== "examples") return;
-    const source = `trainer/${partition}`;
+    const source = gradientSource(partition);
     const chunks = this.#chunks.get(source) ?? [];
     this.#chunks.set(source, chunks);
     for (const chunk of decodedChunks(records)) {
@@ -106,7 +107,7 @@ class HonestFreshness implements Checker {
   }
 
   tailLost(log: string, partition: number, endOffset: number): void {
-    if (log === "examples") this.#chunks.get(`trainer/${partition}`)?.splice(endOffset);
+    if (log === "examples") this.#chunks.get(gradientSource(partition))?.splice(endOffset);
   }
 
   answers(actor: Address, request: Message, value: unknown, host?: string): void {

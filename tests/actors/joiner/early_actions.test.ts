@@ -33,6 +33,11 @@ function join(records: readonly EventRecord[], options = joinerOptions()) {
   return { window, examples, counts: window.counts };
 }
 
+/** The rankings of the held actions. */
+function heldRankings(window: JoinWindow): string[] {
+  return window.replayPoint(0).early?.actions().map(({ rankingId }) => rankingId) ?? [];
+}
+
 Deno.test("an action before its ranking is learned from as one behind it", () => {
   const { examples, counts } = join([acted("click"), ranked, end]);
   assert.deepEqual(examples, ["r/a=1", "r/b=0"]);
@@ -65,9 +70,32 @@ Deno.test("an action waits 10 seconds of acceptance for its ranking, and no long
   assert.equal(late.counts.actionsEarly, 0);
 });
 
-Deno.test("a ranking that is made under a used id does not get the actions of before", () => {
-  const { examples } = join([acted("click", 900), ranked, end]);
-  assert.deepEqual(examples, ["r/a=0", "r/b=0"]);
+for (const aheadMs of [1, 300, 60_000]) {
+  Deno.test(`a ranking of a host whose clock is ${aheadMs} ms ahead gets its actions`, () => {
+    const ahead = { ...ranked, acceptedAtMs: 1_200 + aheadMs };
+    const { examples } = join([acted("click"), ahead, end]);
+    assert.deepEqual(examples, ["r/a=1", "r/b=0"]);
+  });
+}
+
+Deno.test("the held actions of a moment stay the same while later ones come and go", () => {
+  const window = new JoinWindow(joinerOptions());
+  const builder = new ExampleChunkBuilder({ slots: 2, denseWidth: 1, tasks: 1 }, 0);
+  const log = [
+    ...Array.from({ length: 150 }, (_, i) => elsewhere(`u${i}`, 1_300 + i)),
+    acted("click", 1_500),
+    ranked,
+    elsewhere("o", 1_600),
+    elsewhere("last", 11_550),
+  ];
+  const moments = log.map((record, offset) => {
+    window.observe(record, offset);
+    window.accept(record, offset, () => builder);
+    const { early } = window.replayPoint(offset + 1);
+    return { early, then: early?.actions() };
+  });
+  assert.deepEqual(heldRankings(window), ["r", "o", "last"]);
+  for (const { early, then } of moments) assert.deepEqual(early?.actions(), then);
 });
 
 Deno.test("at most 64 actions wait: one more ends the wait of the oldest", () => {
@@ -79,7 +107,7 @@ Deno.test("at most 64 actions wait: one more ends the wait of the oldest", () =>
   assert.deepEqual(over.examples, ["r/a=0", "r/b=0"]);
   assert.equal(over.counts.actionsUnmatched, 65);
   const many = join([acted("click"), ...unknown(300)]);
-  assert.equal(many.window.replayPoint(0).early?.length, 64);
+  assert.equal(many.window.replayPoint(0).early?.actions().length, 64);
 });
 
 Deno.test("actions that were matched stay held, and further ones do not displace them", () => {
@@ -87,13 +115,12 @@ Deno.test("actions that were matched stay held, and further ones do not displace
   const options = joinerOptions({ actionsPerImpressionMax: 1_000 });
   const { window, counts } = join([...early, ranked, elsewhere("o", 1_500)], options);
   assert.equal(counts.actionsMatched, 64);
-  const { early: held = [] } = window.replayPoint(0);
-  assert.deepEqual([...new Set(held.map(({ rankingId }) => rankingId))], ["r", "o"]);
+  assert.deepEqual([...new Set(heldRankings(window))], ["r", "o"]);
 });
 
 Deno.test("nothing is held any more when the ranking is decided", () => {
   const { window } = join([acted("click"), ranked, end, elsewhere("o", 1_300)]);
-  assert.deepEqual(window.replayPoint(4).early?.map(({ rankingId }) => rankingId), ["o"]);
+  assert.deepEqual(heldRankings(window), ["o"]);
 });
 
 for (const cut of [1, 2, 3]) {
