@@ -3,8 +3,13 @@
  *
  *     ∀ answer "accepted" or "duplicate" for event e at t:
  *         e is durable in the event log at t, with the answer's acceptedAtMs
- *     ∀ two records of one event id:
- *         at least 7/8 of eventsRememberedMax other events lie between them
+ *     ∀ two records of one event id, a before b:
+ *         of the events before b, at least 7/8 of eventsRememberedMax are newer than a:
+ *         accepted after a, or durable after a
+ *
+ * A gateway remembers the newest events in the order in which they became durable, and a gateway
+ * that starts reads them from all partitions in the order of their acceptance. A sync that takes
+ * its time makes the two orders differ.
  *
  * A fail-over of Redis that loses records ends the promise for these.
  */
@@ -27,9 +32,10 @@ export function acceptedEvents(configuration: () => CairnConfiguration): Checker
 }
 
 function create(configuration: () => CairnConfiguration, context: CheckerContext): Checker {
-  /** Acceptance times of an event id's records, and the number of the newest. */
-  const durable = new Map<string, { readonly times: Set<number>; number: number }>();
-  let events = 0;
+  /** Acceptance times of an event id's records, and the index of the newest. */
+  const durable = new Map<string, { readonly times: Set<number>; readonly index: number }>();
+  /** Acceptance time of each event, in the order in which they became durable. */
+  const events: number[] = [];
   /** Event ids of a partition's records, by offset; undefined for other records. */
   const ids = new Map<number, (string | undefined)[]>();
   /** Events that a fail-over of Redis has lost: answers about them may still come. */
@@ -44,17 +50,18 @@ function create(configuration: () => CairnConfiguration, context: CheckerContext
         offsets.push(record.kind === "action" ? record.eventId : undefined);
         if (record.kind !== "action") continue;
         const { eventId, acceptedAtMs } = record;
-        const number = events++;
         const earlier = durable.get(eventId);
         const remembered = configuration().gateway.eventsRememberedMax * REMEMBERED_SHARE;
-        if (earlier !== undefined && number - earlier.number - 1 < Math.floor(remembered)) {
+        const newer = earlier && newerThan(events, earlier.index);
+        if (newer !== undefined && newer < Math.floor(remembered)) {
           context.fail(
-            `the event ${eventId} is in the event log twice, with ` +
-              `${number - earlier.number - 1} events between`,
+            `the event ${eventId} is in the event log twice, and ${newer} events are newer than ` +
+              `its first record`,
           );
         }
         const { times } = earlier ?? { times: new Set() };
-        durable.set(eventId, { times: times.add(acceptedAtMs), number });
+        durable.set(eventId, { times: times.add(acceptedAtMs), index: events.length });
+        events.push(acceptedAtMs);
       }
     },
     tailLost(log, partition, endOffset) {
@@ -83,4 +90,9 @@ function create(configuration: () => CairnConfiguration, context: CheckerContext
       }
     },
   };
+}
+
+/** Events that were accepted, or became durable, after the one of this index. */
+function newerThan(events: readonly number[], index: number): number {
+  return events.filter((acceptedAtMs, i) => i > index || acceptedAtMs > events[index]).length;
 }
