@@ -70,6 +70,8 @@ interface Rows {
   readonly epoch: number;
   readonly sharding: number;
   givesTo: HostRun | undefined;
+  /** When it was frozen for a copy, on the host's monotonic clock, ms; undefined = it is not. */
+  frozenSinceMs: number | undefined;
   /** At the last look it was frozen, although the store knew of no move. */
   isFrozenAlone: boolean;
 }
@@ -107,6 +109,10 @@ export class PlacedShards {
   async stop(): Promise<void> {
     this.#stopped = true;
     await Promise.allSettled(this.#busy.values());
+  }
+
+  get #nowMs(): number {
+    return this.#options.mesh.home.clock.monotonicMs();
   }
 
   #shard(shard: number, { sharding }: Rows) {
@@ -149,7 +155,7 @@ export class PlacedShards {
     const copy = this.#copies.get(shard);
     const { verifiedAtMs } = copy ?? {};
     if (duty?.kind !== "learn" || duty.phase !== "filling" || verifiedAtMs === undefined) return;
-    const waitedMs = this.#options.mesh.home.clock.monotonicMs() - verifiedAtMs;
+    const waitedMs = this.#nowMs - verifiedAtMs;
     if (waitedMs > UNCONFIRMED_MS) await this.#drop(shard);
   }
 
@@ -172,7 +178,11 @@ export class PlacedShards {
 
   #holding(shard: number): Holding | undefined {
     const rows = this.#rows.get(shard);
-    if (rows !== undefined) return { kind: "rows", ...rows };
+    if (rows !== undefined) {
+      const { epoch, givesTo, frozenSinceMs } = rows;
+      const frozenForMs = frozenSinceMs === undefined ? 0 : this.#nowMs - frozenSinceMs;
+      return { kind: "rows", epoch, givesTo, frozenForMs };
+    }
     const copy = this.#copies.get(shard);
     if (copy === undefined) return undefined;
     const { epoch, verifiedAtMs } = copy;
@@ -192,22 +202,24 @@ export class PlacedShards {
         await this.#makeShard(shard, step.epoch, sharding);
         return;
       case "reportActive":
-        return await this.#report(shard, step.placement, { state: "active", owner: this.#run });
+        await this.#report(shard, step.placement, { state: "active", owner: this.#run });
+        return;
       case "reportVerified": {
         const { placement } = step;
         if (placement.state !== "moving") return;
-        return await this.#report(shard, placement, { ...placement, phase: "verified" });
-      }
-      case "endGiving": {
-        const rows = present(this.#rows.get(shard), "an owner that gives has rows");
-        await this.#shard(shard, rows).ask({ kind: "abandonCopy" }, BUDGET);
-        rows.givesTo = undefined;
+        await this.#report(shard, placement, { ...placement, phase: "verified" });
         return;
       }
+      case "abortMove": {
+        const owner = this.#run;
+        if (!await this.#report(shard, step.placement, { state: "active", owner })) return;
+        this.#telemetry.log("info", `shard ${shard} was frozen for too long: its move ends`);
+        return await this.#endGiving(shard);
+      }
+      case "endGiving":
+        return await this.#endGiving(shard);
       case "startCopy":
-        if (this.#options.mesh.home.clock.monotonicMs() < (this.#failed.get(shard)?.untilMs ?? 0)) {
-          return;
-        }
+        if (this.#nowMs < (this.#failed.get(shard)?.untilMs ?? 0)) return;
         return await this.#copy(shard, step.placement.epoch, sharding);
       case "promote": {
         await this.#makeShard(shard, step.epoch, sharding);
@@ -222,6 +234,12 @@ export class PlacedShards {
     }
   }
 
+  async #endGiving(shard: number): Promise<void> {
+    const rows = present(this.#rows.get(shard), "an owner that gives has rows");
+    await this.#shard(shard, rows).ask({ kind: "abandonCopy" }, BUDGET);
+    rows.givesTo = rows.frozenSinceMs = undefined;
+  }
+
   async #makeShard(shard: number, epoch: number, sharding: number): Promise<void> {
     const { mesh, nodeOf } = this.#options;
     const current = this.#options.shards();
@@ -230,7 +248,13 @@ export class PlacedShards {
     const options: EmbeddingShardOptions = { ...current.shard, shard, tenure: epoch };
     const [kind, key] = addresses.embeddingShard(shard, sharding).split("/");
     await mesh.spawn({ kind, key, node, options });
-    this.#rows.set(shard, { epoch, sharding, givesTo: undefined, isFrozenAlone: false });
+    this.#rows.set(shard, {
+      epoch,
+      sharding,
+      givesTo: undefined,
+      frozenSinceMs: undefined,
+      isFrozenAlone: false,
+    });
   }
 
   async #drop(shard: number): Promise<void> {
@@ -244,19 +268,22 @@ export class PlacedShards {
     this.#rows.delete(shard);
   }
 
+  /** Whether the store has made the change; false where the placement was another one. */
   async #report(
     shard: number,
     expected: Placement,
     next: Parameters<Coordination["place"]>[0]["changes"][number]["next"],
-  ): Promise<void> {
+  ): Promise<boolean> {
     const key: PlacedKey = `shard/${shard}`;
     try {
       await this.#options.coordination.place({
         by: this.#run,
         changes: [{ key, expected, next }],
       });
+      return true;
     } catch (error) {
       if (!(error instanceof PlacementConflictError)) throw error;
+      return false;
     }
   }
 
@@ -267,6 +294,10 @@ export class PlacedShards {
     // Before the copy begins, and after a crash, too: an aborted move is then ended in any case.
     rows.givesTo = duty.target;
     const giving = await this.#givingOnceFrozen(shard, rows);
+    // Counted on from before a crash of the shard.
+    rows.frozenSinceMs = giving?.isFrozen
+      ? rows.frozenSinceMs ?? this.#nowMs - giving.frozenForMs
+      : undefined;
     const { placement } = duty;
     if (!giving?.isFrozen || placement.state !== "moving" || placement.phase !== "filling") return;
     await this.#report(shard, placement, { ...placement, phase: "frozen" });
@@ -331,7 +362,7 @@ export class PlacedShards {
   #pauseAfterFailure(shard: number): number {
     const { count } = this.#failed.get(shard) ?? { count: 0 };
     const pauseMs = Math.min(COPY_PAUSE_MS.first * 2 ** count, COPY_PAUSE_MS.max);
-    const untilMs = this.#options.mesh.home.clock.monotonicMs() + pauseMs;
+    const untilMs = this.#nowMs + pauseMs;
     this.#failed.set(shard, { count: count + 1, untilMs });
     return pauseMs;
   }
@@ -344,7 +375,7 @@ export class PlacedShards {
       if (state === "failed") throw new Error(reason);
       if (state === "following" && behindRows <= BEHIND_ROWS_MAX) {
         await actor.ask({ kind: "verifyCopy" }, { budgetMs: 4 * BUDGET.budgetMs });
-        copy.verifiedAtMs = mesh.home.clock.monotonicMs();
+        copy.verifiedAtMs = this.#nowMs;
         this.#failed.delete(shard);
         this.#options.onVerified();
         return;

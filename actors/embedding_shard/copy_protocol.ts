@@ -88,9 +88,16 @@ export interface AbandonCopy extends Request<void> {
   readonly copy?: string;
 }
 
+/** The owner's part in the copy that was begun last. */
+export interface GivingState {
+  readonly copy: string;
+  readonly isFrozen: boolean;
+  /** Time since the freeze, or since the start of a shard that has crashed while frozen, ms. */
+  readonly frozenForMs: number;
+}
+
 /** Asks for the copy that was begun last; undefined where there is none, or it was given up. */
-export interface GetGiving
-  extends Request<{ readonly copy: string; readonly isFrozen: boolean } | undefined> {
+export interface GetGiving extends Request<GivingState | undefined> {
   readonly kind: "getGiving";
 }
 

@@ -4,7 +4,12 @@
  */
 import type { ActorContext } from "../../mesh/runtime/actor.ts";
 import type { CopySource } from "../../kernels/embedding/class_copy.ts";
-import { CopyLostError, type CopyRequest, type ShardHandover } from "./copy_protocol.ts";
+import {
+  CopyLostError,
+  type CopyRequest,
+  type GivingState,
+  type ShardHandover,
+} from "./copy_protocol.ts";
 import type { EmbeddingShardMessage } from "./protocol.ts";
 import { WaitingMessages } from "./waiting_messages.ts";
 
@@ -25,6 +30,7 @@ export class Giving {
   readonly #source: CopySource | undefined;
   #isFrozen: boolean;
   #frozenAtMs: number | undefined;
+  readonly #begunAtMs: number;
   #handover: Omit<ShardHandover, "end"> | undefined;
 
   constructor(copy: string, source: CopySource | undefined, parts: GivingParts) {
@@ -32,6 +38,7 @@ export class Giving {
     this.#source = source;
     this.#parts = parts;
     this.#isFrozen = source === undefined;
+    this.#begunAtMs = parts.context.clock.monotonicMs();
   }
 
   get isFrozen(): boolean {
@@ -41,6 +48,12 @@ export class Giving {
   /** When it was frozen, on the monotonic clock, ms; undefined before that, and after a crash. */
   get frozenAtMs(): number | undefined {
     return this.#frozenAtMs;
+  }
+
+  get state(): GivingState {
+    const sinceMs = this.#frozenAtMs ?? this.#begunAtMs;
+    const frozenForMs = this.#isFrozen ? this.#parts.context.clock.monotonicMs() - sinceMs : 0;
+    return { copy: this.copy, isFrozen: this.#isFrozen, frozenForMs };
   }
 
   /** Answers a request of the copy. */

@@ -71,10 +71,8 @@ export class ShardMoves {
           this.#giveUp(giving);
         }
         return context.reply(message, undefined);
-      case "getGiving": {
-        const { copy, isFrozen } = giving ?? { copy: "", isFrozen: false };
-        return context.reply(message, giving && { copy, isFrozen });
-      }
+      case "getGiving":
+        return context.reply(message, giving?.state);
       default:
         message satisfies never;
     }

@@ -39,6 +39,7 @@ import {
   type PlanDocument,
   type PlannedMove,
 } from "./plan_document.ts";
+import { FROZEN_MS_MAX } from "./host_duties.ts";
 import { changesOf } from "./placement_plan.ts";
 import { type PlannerOptions, planPlacement } from "./plan_placement.ts";
 import { placementWords } from "./placement_words.ts";
@@ -64,7 +65,7 @@ export const defaultControllerOptions: ControllerOptions = {
   movesMax: 2,
   balances: false,
   patienceMs: 10_000,
-  frozenMsMax: 2_000,
+  frozenMsMax: FROZEN_MS_MAX,
   fillingMsMax: 30 * 60_000,
   restoringMsMax: 2 * 60_000,
 };

@@ -4,6 +4,13 @@
  */
 import type { HostRun, MeshView, MovePhase, PlacedKey, Placement } from "../ports/coordination.ts";
 
+/**
+ * Time after which a freeze is to end, ms. The owner then asks the store to abort its move: the
+ * same compare-and-set as the controller's commit, so one of the two takes effect. The bound holds
+ * without a controller.
+ */
+export const FROZEN_MS_MAX = 2_000;
+
 /** The part that a host has in one shard or partition. */
 export type HostDuty =
   /** Reads the newest snapshot, or begins to read its partition, then reports that it is active. */
@@ -58,7 +65,13 @@ function isSame(a: HostRun, b: HostRun): boolean {
 /** The part of a shard that a host holds in memory: never more than one. */
 export type Holding =
   /** Rows under an epoch; `givesTo` is the target of a copy that was begun. */
-  | { readonly kind: "rows"; readonly epoch: number; readonly givesTo: HostRun | undefined }
+  | {
+    readonly kind: "rows";
+    readonly epoch: number;
+    readonly givesTo: HostRun | undefined;
+    /** Time for which the rows have been frozen for a copy, ms; 0 = they are not. */
+    readonly frozenForMs: number;
+  }
   /** A copy of the rows of an owner of this epoch, being filled or verified. */
   | { readonly kind: "copy"; readonly epoch: number; readonly verified: boolean };
 
@@ -71,6 +84,8 @@ export type HostStep =
   | { readonly kind: "restore"; readonly epoch: number }
   /** Tells the store that the restored rows are there. */
   | { readonly kind: "reportActive"; readonly placement: Placement }
+  /** Asks the store to abort the move of this shard, which has been frozen for too long. */
+  | { readonly kind: "abortMove"; readonly placement: Placement }
   /** Ends the copy of a move that was aborted: the owner goes on. */
   | { readonly kind: "endGiving" }
   | { readonly kind: "startCopy"; readonly placement: Placement; readonly owner: HostRun }
@@ -106,7 +121,8 @@ export function hostStep(duty: HostDuty | undefined, holding: Holding | undefine
         const target = duty.kind === "give" ? duty.target : undefined;
         const { givesTo } = holding;
         if (givesTo === undefined) return nothing;
-        return target !== undefined && isSame(givesTo, target) ? nothing : { kind: "endGiving" };
+        if (target === undefined || !isSame(givesTo, target)) return { kind: "endGiving" };
+        return holding.frozenForMs < FROZEN_MS_MAX ? nothing : { kind: "abortMove", placement };
       }
       if (holding?.kind === "copy" && holding.verified && holding.epoch === epoch - 1) {
         return { kind: "promote", epoch };

@@ -129,7 +129,7 @@ export interface PlacementChange {
 export interface PlaceCommand {
   /**
    * The controller by its epoch, or a host that reports its own progress: it may end its
-   * restoring, and say which phase its move has reached.
+   * restoring, say which phase its move has reached, and abort the move of a shard that it owns.
    */
   readonly by: { readonly controllerEpoch: number } | HostRun;
   readonly changes: readonly PlacementChange[];

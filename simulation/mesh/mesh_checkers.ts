@@ -30,6 +30,7 @@ import { recommendedItems } from "../checkers/recommended_items.ts";
 import { reproducedScores } from "../checkers/reproduced_scores.ts";
 import { firstServedDifference } from "../checkers/served_rows.ts";
 import type { Serving } from "../checkers/serving.ts";
+import { shortFreezes } from "../checkers/short_freezes.ts";
 import { shownItems } from "../checkers/shown_items.ts";
 import { statedAnswers } from "../checkers/stated_answers.ts";
 import { supervision } from "../checkers/supervision.ts";
@@ -60,6 +61,7 @@ export function meshCheckers(world: MeshWorld): CheckerFactory[] {
     keptInvariants,
     oneOwnerPerEpoch,
     keptByMoves,
+    shortFreezes(world.latencies),
     ascendingEpochs,
     oneCutPerManifest,
     abortedMoves,

@@ -15,6 +15,7 @@ import type { ReshardMesh } from "../plan/mesh_fault.ts";
 import type { MailboxState } from "../world/process_nodes.ts";
 import type { PendingAsk } from "../world/observed.ts";
 import { type Exchange, World, type WorldOptions } from "../world/world.ts";
+import { ControllerDeaths } from "./controller_deaths.ts";
 import { HostProcesses } from "./host_processes.ts";
 import { MeshOperator } from "./mesh_operator.ts";
 import { refThroughAnyHost } from "./ref_through_any_host.ts";
@@ -36,6 +37,7 @@ export class MeshWorld extends World {
   readonly #options: MeshWorldOptions;
   readonly #processes: HostProcesses;
   readonly #operator: MeshOperator;
+  readonly #controllerDeaths: ControllerDeaths;
   #configuration: CairnConfiguration;
   #slowRedis = { untilMs: 0, latencyMs: 0 };
 
@@ -57,6 +59,11 @@ export class MeshWorld extends World {
     }, (key, before, after) => {
       this.note(`placement/${key}`, "placed", after.epoch, after.state);
       for (const checker of this.checkers.placed) checker.placed(key, before, after);
+      this.#controllerDeaths.placed(after);
+    });
+    this.#controllerDeaths = new ControllerDeaths(this.redis, (host, { power, downMs }) => {
+      this.note(host, "dies as the controller");
+      this.#processes.kill(host, power, downMs);
     });
     this.blobs = new SharedBlobs(this.blobChanges);
     this.#operator = new MeshOperator({
@@ -146,6 +153,8 @@ export class MeshWorld extends World {
     switch (fault.kind) {
       case "killHost":
         return this.#processes.kill(fault.host, fault.power, fault.downMs);
+      case "killController":
+        return this.#controllerDeaths.add(fault);
       case "restartHost":
         if (Object.keys(fault.configuration).length > 0) {
           this.#configuration = this.#options.reconfigure(fault.configuration);
@@ -228,6 +237,7 @@ export class MeshWorld extends World {
 
   protected override healProcesses(): void {
     this.network.heal();
+    this.#controllerDeaths.clear();
     this.blobs.refusesWrites = false;
     this.#slowRedis = { untilMs: 0, latencyMs: 0 };
     for (const known of this.#processes.all) {

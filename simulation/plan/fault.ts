@@ -157,7 +157,8 @@ export type FaultFamily =
   | "partitions"
   | "redis"
   | "drains"
-  | "reshards";
+  | "reshards"
+  | "controllers";
 
 /** All families, in the order in which help texts list them. */
 export const faultFamilies: readonly FaultFamily[] = [
@@ -175,6 +176,7 @@ export const faultFamilies: readonly FaultFamily[] = [
   "redis",
   "drains",
   "reshards",
+  "controllers",
 ];
 
 /** The fault as one line of a report: `4.120s stall trainer-0 for 0.9s`. */

@@ -51,6 +51,7 @@ const meshFamilies: readonly FaultFamily[] = [
   "redis",
   "drains",
   "reshards",
+  "controllers",
 ];
 const sharedFamilies: readonly FaultFamily[] = ["actors", "threads", "interrupts"];
 
@@ -94,6 +95,7 @@ function draw(
     case "redis":
     case "drains":
     case "reshards":
+    case "controllers":
       return meshFault(family, stream, atMs, hosts);
     case "process":
       return {

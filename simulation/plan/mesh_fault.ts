@@ -13,6 +13,13 @@ export interface KillHost extends Moment {
   readonly downMs: number;
 }
 
+/** The host that controls the mesh dies when a shard is next frozen for its move. */
+export interface KillController extends Moment {
+  readonly kind: "killController";
+  readonly power: boolean;
+  readonly downMs: number;
+}
+
 /**
  * The host is told to stop, stops in order, and starts again. One that does not run is started.
  */
@@ -92,6 +99,7 @@ export interface ReshardMesh extends Moment {
 /** Any fault of a mesh of several hosts. */
 export type MeshFault =
   | KillHost
+  | KillController
   | RestartHost
   | PauseHost
   | CutHosts
@@ -110,6 +118,10 @@ export function wordsOfMeshFault(fault: MeshFault, seconds: (ms: number) => stri
       return `${
         fault.power ? "cut the power of" : "kill"
       } host ${fault.host}, start it again after ${seconds(fault.downMs)}`;
+    case "killController":
+      return `${
+        fault.power ? "cut the power of" : "kill"
+      } the controller's host at the next freeze, start it again after ${seconds(fault.downMs)}`;
     case "restartHost": {
       const paths = Object.keys(fault.configuration);
       const changed = paths.length > 0 ? ` with another ${paths.join(", ")}` : "";

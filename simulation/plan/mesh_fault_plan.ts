@@ -10,7 +10,7 @@ const SHARDS_MAX = 9;
 
 /** A fault of a family. Its length is log-uniform: some outlast a lease, most do not. */
 export function meshFault(
-  family: "hosts" | "partitions" | "redis" | "drains" | "reshards",
+  family: "hosts" | "partitions" | "redis" | "drains" | "reshards" | "controllers",
   stream: RandomStream,
   atMs: number,
   hosts: readonly string[],
@@ -47,6 +47,10 @@ export function meshFault(
       const shards = whole(stream, 1, SHARDS_MAX);
       if (stream.nextFloat() < 0.8) return { kind: "reshardMesh", atMs, shards };
       return { kind: "reshardMesh", atMs, shards, cancelMs: whole(stream, 1, 500) };
+    }
+    case "controllers": {
+      const power = stream.nextFloat() < 0.5;
+      return { kind: "killController", atMs, power, downMs: whole(stream, 10, 8_000) };
     }
   }
 }

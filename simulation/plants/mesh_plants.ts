@@ -45,6 +45,16 @@ export const meshPlants: readonly Plant[] = [
     scenario: "drain-under-load",
   },
   {
+    name: "freeze-waits-for-controller",
+    edits: [{
+      file: "mesh/placement/host_duties.ts",
+      find: '? nothing : { kind: "abortMove", placement };',
+      replace: "? nothing : nothing;",
+    }],
+    seenBy: ["short-freezes"],
+    scenario: "controller-dies-in-freeze",
+  },
+  {
     name: "event-ids-per-gateway",
     edits: [{
       file: "gateway/routes/event_acceptance.ts",

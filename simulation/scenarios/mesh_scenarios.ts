@@ -274,6 +274,27 @@ export const meshScenarios: readonly Scenario[] = [
   },
   {
     ...mesh,
+    name: "controller-dies-in-freeze",
+    description: "hosts are drained, and the controller dies while a shard is frozen",
+    clients: 6,
+    families: [],
+    // Long enough to see that the freeze does not wait for its end.
+    values: { "mesh.lease": "8s" },
+    forMs: 24_000,
+    faults: (random, configuration, forMs) => {
+      const tables = hostsOf(configuration).filter((name) => name.startsWith("table"));
+      return moments(forMs, 2).flatMap((atMs): Fault[] => {
+        const power = random.nextFloat() < 0.5;
+        const downMs = Math.round(200 + random.nextFloat() * 9_000);
+        return [
+          { kind: "killController", atMs: atMs - 1, power, downMs },
+          { kind: "drainHost", atMs, host: chosen(random, tables), forMs: 9_000 },
+        ];
+      });
+    },
+  },
+  {
+    ...mesh,
     name: "drain-under-load",
     description: "hosts are drained and undrained while visitors act; links are slow",
     clients: 6,

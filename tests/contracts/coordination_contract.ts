@@ -357,6 +357,46 @@ export function coordinationContract(
     assert.deepEqual(await change(mesh, epoch, "shard/0", { state: "active", owner: a }), before);
   });
 
+  test("an owner aborts its own move, and an abort and a commit exclude each other", async ({ mesh }) => {
+    for (const each of [a, b]) await mesh.join(each);
+    const epoch = await control(mesh, a);
+    const before = await activate(mesh, epoch, "shard/0", a);
+    const move = { state: "moving", owner: run(a), target: run(b) } as const;
+    const abort = (by: HostRun, expected: Placement) =>
+      mesh.place({
+        by,
+        changes: [{ key: "shard/0", expected, next: { state: "active", owner: run(a) } }],
+      });
+    for (let i = 0; i < 8; i++) {
+      const filling = await change(mesh, epoch, "shard/0", { ...move, phase: "filling" });
+      await assert.rejects(abort(run(b), filling), /only the owner aborts its own move/);
+      await change(mesh, epoch, "shard/0", { ...move, phase: "frozen" });
+      const verified = await change(mesh, epoch, "shard/0", { ...move, phase: "verified" });
+      const commit = () =>
+        mesh.place({
+          by: { controllerEpoch: epoch },
+          changes: [{
+            key: "shard/0",
+            expected: verified,
+            next: { state: "active", owner: run(b) },
+          }],
+        });
+      const [first, second] = await Promise.allSettled(
+        i % 2 === 0 ? [abort(run(a), verified), commit()] : [commit(), abort(run(a), verified)],
+      );
+      const outcomes = [first, second].map((each) =>
+        each.status === "fulfilled" ? "made" : each.reason.name
+      );
+      assert.deepEqual(outcomes.toSorted(), ["PlacementConflictError", "made"]);
+      const now = (await mesh.read()).placements.get("shard/0");
+      if (now?.state === "active" && now.owner.host === "a") assert.deepEqual(now, before);
+      else {
+        assert.deepEqual(now, { state: "active", owner: run(b), epoch: before.epoch + 1 });
+        return;
+      }
+    }
+  });
+
   test("owners that are no hosts of the mesh, and leaps over states, are refused", async ({ mesh }) => {
     await mesh.join(a);
     const epoch = await control(mesh, a);

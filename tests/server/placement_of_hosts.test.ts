@@ -1,8 +1,8 @@
 /**
  * Goal: two hosts pass a shard to and fro while trainers on a third one teach it and the store is
- * away now and then, and lose no update and no bit; replicas reload nothing, and a frozen owner
- * that crashes stays frozen. Method: three agents under virtual time, with their records in memory;
- * an absence of the store ends moves in any phase.
+ * away now and then, and lose no update and no bit; replicas reload nothing, a frozen owner that
+ * crashes stays frozen, and no freeze waits for a controller. Method: three agents under virtual
+ * time, with their records in memory; an absence of the store ends moves in any phase.
  */
 import assert from "node:assert/strict";
 import { defineShardCopy } from "../../actors/embedding_shard/copy_definition.ts";
@@ -284,6 +284,50 @@ Deno.test("an owner that crashes while it is frozen applies nothing until its mo
   assert.equal(now.incarnation, incarnation, "the copy has the state from before the crash");
   assert.deepEqual((await world.handover()).marks, [["trainer/0", 30]]);
 });
+
+for (const crashes of [false, true]) {
+  const crashed = crashes ? " and the owner crashes" : "";
+  Deno.test(`a freeze ends after two seconds when no host controls the mesh${crashed}`, async () => {
+    const world = new World(11);
+    await world.start();
+    const { simulated, coordination } = world;
+    // A shard that crashes is restored, and its trainer would begin anew.
+    const learning = world.learn(0, crashes ? 0 : 400);
+    const shard = world.trainer.actorRef<EmbeddingShardMessage>(SHARD);
+    const isFrozen = async () =>
+      (await simulated.settle(shard.ask({ kind: "getGiving" }, BUDGET), 1_000))?.isFrozen === true;
+    const owner = await world.drainOwner();
+    for (let i = 0; !await isFrozen(); i++) {
+      assert.ok(i < 2_000, "it was never frozen");
+      await simulated.advance(1);
+    }
+    const control = coordination.acquireControl.bind(coordination);
+    coordination.acquireControl = () => Promise.resolve({ kind: "standby", leftMs: 60_000 });
+    await simulated.advance(1_000);
+    assert.ok(await isFrozen(), "the mesh has a controller");
+    if (crashes) {
+      const badCursor = { class: 99, row: 0, moves: 0 };
+      shard.ask({ kind: "exportRows", rowsMax: 1, cursor: badCursor }, BUDGET).catch(() => {});
+    }
+    await simulated.advance(1_200);
+    assert.ok(!await isFrozen(), "the owner is frozen for more than 2,200 ms");
+    const placement = (await coordination.read()).placements.get("shard/0");
+    assert.deepEqual(
+      placement?.state === "active" && placement.owner.host,
+      owner,
+      "the store has ended the move",
+    );
+    coordination.acquireControl = control;
+    await simulated.advance(60_000);
+    await world.hasLeft(owner);
+    await simulated.settle(learning, 600_000);
+    assert.deepEqual(world.gone, []);
+    if (crashes) return;
+    const { end, marks } = await world.handover();
+    assert.deepEqual(marks, [["trainer/0", 400]]);
+    assert.deepEqual(end.digests, unmoved([400]).copySource().end().digests);
+  });
+}
 
 Deno.test("a host forgets the verified copy of a move that was given up", async () => {
   const world = new World(10);

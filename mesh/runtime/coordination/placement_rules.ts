@@ -117,6 +117,9 @@ function reasonAgainstReport(from: Ownership, to: Ownership, by: HostRun): strin
     const reporter = to.phase === "frozen" ? from.owner : from.target;
     return isSameRun(by, reporter) ? undefined : `"${reporter.host}" says when it is ${to.phase}`;
   }
+  if (from.state === "moving" && to.state === "active" && isSameRun(from.owner, to.owner)) {
+    return isSameRun(by, from.owner) ? undefined : "only the owner aborts its own move";
+  }
   return "only the controller changes owners";
 }
 

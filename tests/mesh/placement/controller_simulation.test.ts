@@ -134,12 +134,13 @@ async function run(options: Partial<WorldOptions> & { readonly seed: number }): 
 }
 
 Deno.test("no update is lost or applied twice over whatever happens to hosts and store", async () => {
-  const totals = { moves: 0, aborts: 0, rewinds: 0, manifests: 0, plannedReaders: 0 };
+  const totals = { moves: 0, aborts: 0, ownAborts: 0, rewinds: 0, manifests: 0, plannedReaders: 0 };
   for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) {
     const { world, faults, problems } = await run({ seed });
     assert.deepEqual(problems, [], `seed ${seed}:\n${faults.join("\n")}`);
     totals.moves += world.moves;
     totals.aborts += world.aborts;
+    totals.ownAborts += world.ownAborts;
     totals.rewinds += world.rewinds;
     totals.manifests += world.manifestsPublished;
     totals.plannedReaders += world.plannedReaders;

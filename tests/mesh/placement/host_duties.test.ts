@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { HostRun, Placement } from "../../../mesh/ports/coordination.ts";
 import {
   dutiesOf,
+  FROZEN_MS_MAX,
   type Holding,
   type HostDuty,
   hostStep,
@@ -16,10 +17,11 @@ const moving = (phase: "filling" | "frozen" | "verified", epoch = 3): Placement 
   phase,
   epoch,
 });
-const rows = (epoch: number, givesTo?: HostRun): Holding => ({
+const rows = (epoch: number, givesTo?: HostRun, frozenForMs = 0): Holding => ({
   kind: "rows",
   epoch,
   givesTo,
+  frozenForMs,
 });
 const copy = (epoch: number, verified: boolean): Holding => ({ kind: "copy", epoch, verified });
 
@@ -53,6 +55,19 @@ Deno.test("the owner of an aborted move goes on when the store says so, and not 
     target: { host: "c", incarnation: "c-1" },
   } as Placement;
   assert.equal(step(toOther, rows(3, b), a), "endGiving");
+});
+
+Deno.test("an owner that is frozen for too long asks the store to abort its move, in any phase", () => {
+  const { frozen, late } = {
+    frozen: rows(3, b, FROZEN_MS_MAX - 1),
+    late: rows(3, b, FROZEN_MS_MAX),
+  };
+  for (const phase of ["filling", "frozen", "verified"] as const) {
+    assert.equal(step(moving(phase), frozen, a), "nothing");
+    assert.equal(step(moving(phase), late, a), "abortMove");
+  }
+  assert.equal(step({ state: "active", owner: a, epoch: 3 }, late, a), "endGiving");
+  assert.equal(step({ state: "active", owner: b, epoch: 4 }, late, a), "drop", "it was committed");
 });
 
 Deno.test("a target copies, reports its verified copy, and takes over the next epoch", () => {

@@ -51,11 +51,12 @@ export interface ModelShard {
   copy: string | undefined;
   givesTo: HostRun | undefined;
   frozen: boolean;
+  frozenAtMs: number;
 }
 
 /** A shard as it begins with these marks. */
 export function freshShard(id: string, epoch: number, marks: Marks): ModelShard {
-  const none = { copy: undefined, givesTo: undefined, frozen: false };
+  const none = { copy: undefined, givesTo: undefined, frozen: false, frozenAtMs: 0 };
   return { epoch, id, marks: new Map(marks), ...none };
 }
 

@@ -130,8 +130,9 @@ export class HostProcess extends Process {
   #holding(shard: number): Holding | undefined {
     const rows = this.#shards.get(shard);
     if (rows !== undefined) {
-      const { epoch, givesTo } = rows;
-      return { kind: "rows", epoch, givesTo };
+      const { epoch, givesTo, frozen, frozenAtMs } = rows;
+      const frozenForMs = frozen ? this.world.clock.monotonicMs() - frozenAtMs : 0;
+      return { kind: "rows", epoch, givesTo, frozenForMs };
     }
     const learner = this.#learners.get(shard);
     if (learner === undefined) return undefined;
@@ -162,6 +163,13 @@ export class HostProcess extends Process {
           by: this.run,
           changes: [{ key, expected: placement, next: next as Ownership }],
         }).catch(() => {});
+        return false;
+      }
+      case "abortMove": {
+        const next = { state: "active", owner: this.run } as const;
+        this.world.ownAborts++;
+        mesh.place({ by: this.run, changes: [{ key, expected: step.placement, next }] })
+          .catch(() => {});
         return false;
       }
       case "endGiving": {
@@ -253,6 +261,7 @@ export class HostProcess extends Process {
     const has = this.#shards.get(shard);
     const duty = this.#duties.get(`shard/${shard}`);
     if (has === undefined || has.copy !== copy) throw new Refused("absent");
+    if (!has.frozen) has.frozenAtMs = this.world.clock.monotonicMs();
     has.frozen = true;
     if (this.world.options.plant === "unfreezeByTimer") {
       this.world.clock.delay(300).then(() => has.frozen = false);

@@ -35,6 +35,8 @@ export class PlacementWorld {
   readonly violations: string[] = [];
   moves = 0;
   aborts = 0;
+  /** Aborts that owners have asked the store for. */
+  ownAborts = 0;
   rewinds = 0;
   manifestsPublished = 0;
   /** Moves of joiners and trainers that an operator's plan asked for. */
