@@ -68,15 +68,15 @@ const ERASURE_MARGIN_MS = 60_000;
 
 /**
  * The event log holds records until their window, or the time of late labels, has passed; the
- * example log and old snapshots go when as many newer snapshots as are kept were taken.
+ * example log and old snapshots go when as many newer snapshots as are retained were taken.
  */
 function erasureOptionsOf({ joiner, storage }: CairnFile): GatewayOptions["erasure"] {
   const windowMs = Math.max(joiner.window, ...Object.values(joiner.lateLabels));
   if (storage.kind === "memory") {
     return { retentionMs: windowMs + ERASURE_MARGIN_MS, releaseMs: RELEASE_MS_MIN };
   }
-  const { interval, spread, kept } = storage.snapshots;
-  const snapshotsMs = (kept + 1) * (interval + spread);
+  const { interval, spread, retained } = storage.snapshots;
+  const snapshotsMs = (retained + 1) * (interval + spread);
   return {
     retentionMs: windowMs + snapshotsMs + ERASURE_MARGIN_MS,
     releaseMs: Math.max(RELEASE_MS_MIN, interval),

@@ -368,11 +368,11 @@ function snapshotsOf(storage: StorageSection): Omit<SnapshotterOptions, "trainer
     const none = { spreadMs: 0, snapshotsRetained: 0, incrementsMax: 0, incrementsShare: 0 };
     return { ...none, intervalMs: 1_000, budgetMs: 1_000 };
   }
-  const { interval, spread, kept, budget, increments, incrementsShare } = storage.snapshots;
+  const { interval, spread, retained, budget, increments, incrementsShare } = storage.snapshots;
   return {
     intervalMs: interval,
     spreadMs: Math.min(spread, interval / 2, budget / 2),
-    snapshotsRetained: kept,
+    snapshotsRetained: retained,
     incrementsMax: increments,
     incrementsShare,
     budgetMs: budget,

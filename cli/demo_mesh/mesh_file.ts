@@ -67,7 +67,7 @@ export function meshFile(demo: string, redisUrl: string): MeshFile {
   document.set("storage", {
     kind: "directory",
     path: "data",
-    snapshots: { interval: "5s", spread: "500ms", kept: 3 },
+    snapshots: { interval: "5s", spread: "500ms", retained: 3 },
     redis: { url: redisUrl },
   });
   document.set("placement", { kind: "singleThread" });

@@ -62,7 +62,7 @@ export function plannedConfiguration(configuration: CairnConfiguration): Planned
     tablesBytesMax: bytesMax * configuration.shardCount,
     openBytesMax: joiner.impressionsBytesMax * configuration.partitions.events,
     logBytesMax: storage.kind === "directory" ? storage.logBytesMax : 0,
-    snapshotsRetained: storage.kind === "directory" ? storage.snapshots.kept : 0,
+    snapshotsRetained: storage.kind === "directory" ? storage.snapshots.retained : 0,
     cachesBytesMax: features.itemCacheBytesMax,
   };
 }

@@ -63,8 +63,10 @@ export const storageSection = z.discriminatedUnion("kind", [
         "Time over which writing a snapshot is spread, to limit the load on disk and cores; at most half of interval " +
           "and half of budget. The snapshot at the end of the process is written at full speed.",
       ),
-      kept: z.int().min(2).max(1000).default(2)
-        .describe("Number of complete snapshots kept. The logs are trimmed up to the oldest one."),
+      retained: z.int().min(2).max(1000).default(2)
+        .describe(
+          "Number of complete snapshots retained. The logs are trimmed up to the oldest one.",
+        ),
       increments: z.int().min(0).max(1000).default(32).describe(
         "Snapshots in a row that hold only the changes since the one before; a start reads the last full one and " +
           "these. 0 makes every snapshot full.",

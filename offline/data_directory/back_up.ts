@@ -241,7 +241,7 @@ async function copySnapshot(copy: DirectoryCopy): Promise<string | undefined> {
   }
   throw new BackupError(
     `Snapshots are deleted faster than they can be copied: ${reasonOf(failure)}. Raise ` +
-      "storage.snapshots.interval or storage.snapshots.kept.",
+      "storage.snapshots.interval or storage.snapshots.retained.",
   );
 }
 

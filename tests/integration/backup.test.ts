@@ -26,7 +26,7 @@ storage:
   kind: directory
   path: data
   logBytesMax: 16MiB
-  snapshots: { interval: 1s, spread: 0s, kept: 2 }
+  snapshots: { interval: 1s, spread: 0s, retained: 2 }
 `;
 
 /** Rankings with a click each, until it is stopped; the accepted events in order. */

@@ -25,7 +25,7 @@ class World {
 
   #yaml(): string {
     const redis = `redis: { url: "${this.redis}" }`;
-    const storage = `{ kind: directory, path: ${this.data}, snapshots: { kept: 4 }, ${redis} }`;
+    const storage = `{ kind: directory, path: ${this.data}, snapshots: { retained: 4 }, ${redis} }`;
     // No window closes, whatever the machine's speed: only events make examples.
     return smallConfiguration("in one thread", storage).replace("window: 2s", "window: 1h");
   }

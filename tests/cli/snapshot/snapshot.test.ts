@@ -14,7 +14,7 @@ async function run<T>(
   directory: string,
   work: (client: Client) => Promise<T>,
 ): Promise<T> {
-  const storage = `{ kind: directory, path: ${directory}, snapshots: { kept: 4 } }`;
+  const storage = `{ kind: directory, path: ${directory}, snapshots: { retained: 4 } }`;
   // No window closes, whatever the machine's speed: only events make examples.
   const yaml = smallConfiguration("in one thread", storage).replace("window: 2s", "window: 1h");
   const { mesh, client, problems } = await startSmallMesh(yaml);

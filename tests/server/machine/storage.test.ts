@@ -13,7 +13,7 @@ function open(
     path,
     logBytesMax: 1 << 24,
     profilesCachedMax: 10,
-    snapshots: { intervalMs: 60_000, kept: 2, chunkRows: 64, budgetMs: 1_000 },
+    snapshots: { intervalMs: 60_000, retained: 2, chunkRows: 64, budgetMs: 1_000 },
   } as unknown as Parameters<typeof openStorage>[0]["storage"];
   return openStorage({
     storage,
