@@ -13,10 +13,10 @@ import { currentOpenings } from "./current_openings.ts";
 import { erasedUsers } from "./erased_users.ts";
 import { exactlyOnce } from "./exactly_once.ts";
 import { exampleChunks } from "./example_chunks.ts";
+import { heldInvariants } from "./held_invariants.ts";
 import { honestFreshness } from "./honest_freshness.ts";
 import { joinedExamples } from "./joined_examples.ts";
 import { keptFeatures } from "./kept_features.ts";
-import { keptInvariants } from "./kept_invariants.ts";
 import { logOffsets } from "./log_offsets.ts";
 import { orderedPartitions } from "./ordered_partitions.ts";
 import { ownTimers } from "./own_timers.ts";
@@ -58,7 +58,7 @@ export function allCheckers(world: ProcessWorld): CheckerFactory[] {
     drawnItems(configuration),
     statedAnswers(configuration),
     supervision,
-    keptInvariants,
+    heldInvariants,
     keptFeatures,
     promptAsks,
     bounded({

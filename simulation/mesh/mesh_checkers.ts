@@ -14,11 +14,10 @@ import { drawnItems } from "../checkers/drawn_items.ts";
 import { erasedUsers } from "../checkers/erased_users.ts";
 import { exactlyOnce } from "../checkers/exactly_once.ts";
 import { exampleChunks } from "../checkers/example_chunks.ts";
+import { heldInvariants } from "../checkers/held_invariants.ts";
 import { honestFreshness } from "../checkers/honest_freshness.ts";
 import { joinedExamples } from "../checkers/joined_examples.ts";
-import { keptByMoves } from "../checkers/kept_by_moves.ts";
 import { keptFeatures } from "../checkers/kept_features.ts";
-import { keptInvariants } from "../checkers/kept_invariants.ts";
 import { logOffsets } from "../checkers/log_offsets.ts";
 import { oneCutPerManifest } from "../checkers/one_cut_per_manifest.ts";
 import { oneOwnerPerEpoch } from "../checkers/one_owner_per_epoch.ts";
@@ -35,6 +34,7 @@ import { shownItems } from "../checkers/shown_items.ts";
 import { statedAnswers } from "../checkers/stated_answers.ts";
 import { supervision } from "../checkers/supervision.ts";
 import { wholeDeltas } from "../checkers/whole_deltas.ts";
+import { wholeMoves } from "../checkers/whole_moves.ts";
 import { wholeShardings } from "../checkers/whole_shardings.ts";
 import { wholeSnapshots } from "../checkers/whole_snapshots.ts";
 import type { MeshWorld } from "./mesh_world.ts";
@@ -58,9 +58,9 @@ export function meshCheckers(world: MeshWorld): CheckerFactory[] {
     statedAnswers(configuration),
     drawnItems(configuration),
     supervision,
-    keptInvariants,
+    heldInvariants,
     oneOwnerPerEpoch,
-    keptByMoves,
+    wholeMoves,
     shortFreezes(world.latencies),
     ascendingEpochs,
     oneCutPerManifest,

@@ -36,7 +36,7 @@ export const learningPlants: readonly Plant[] = [
         "    while (!this.#pipeline.isEmpty) await this.#learnOldest();\n    await this.#pipeline.drain();",
       replace: "",
     }],
-    seenBy: ["kept-invariants", "exactly-once", "supervision"],
+    seenBy: ["held-invariants", "exactly-once", "supervision"],
     scenario: "late-chunks",
   },
   {
@@ -85,12 +85,12 @@ export const learningPlants: readonly Plant[] = [
       find: "const again = acknowledged < this.#given;",
       replace: "const again = false;",
     }],
-    seenBy: ["kept-invariants", "whole-deltas", "honest-freshness", "served-rows"],
+    seenBy: ["held-invariants", "whole-deltas", "honest-freshness", "served-rows"],
     scenario: "interrupts",
   },
   {
     // The kernel's queue of removed ids holds 2^18; here two of one delta overflow it.
-    name: "history-kept",
+    name: "lineage-continued",
     edits: [{
       file: "kernels/embedding/class_deltas.ts",
       find: 'if (delta === "overflowed") return this.#beginLineage();',
@@ -101,7 +101,7 @@ export const learningPlants: readonly Plant[] = [
         "        continue;\n" +
         "      }",
     }],
-    seenBy: ["whole-deltas", "served-rows", "honest-freshness", "kept-invariants"],
+    seenBy: ["whole-deltas", "served-rows", "honest-freshness", "held-invariants"],
     scenario: "ageing",
   },
   {

@@ -19,7 +19,7 @@ export const meshPlants: readonly Plant[] = [
       find: 'applyGradients: { loading: "waits", frozen: "waits" },',
       replace: 'applyGradients: { loading: "waits", frozen: "handled" },',
     }],
-    seenBy: ["kept-by-moves", "exactly-once"],
+    seenBy: ["whole-moves", "exactly-once"],
     scenario: "drain-under-load",
   },
   {
@@ -29,7 +29,7 @@ export const meshPlants: readonly Plant[] = [
       find: "marks: [...this.#marks], epochs:",
       replace: "marks: [], epochs:",
     }],
-    seenBy: ["kept-by-moves", "exactly-once"],
+    seenBy: ["whole-moves", "exactly-once"],
     scenario: "drain-under-load",
   },
   {

@@ -55,7 +55,7 @@ export const runtimePlants: readonly Plant[] = [
       find: 'if (this.state !== "restarting") return;\n    this.#timers.cancelAll();',
       replace: 'if (this.state !== "restarting") return;',
     }],
-    seenBy: ["own-timers", "kept-invariants"],
+    seenBy: ["own-timers", "held-invariants"],
     scenario: "interrupts",
   },
   {

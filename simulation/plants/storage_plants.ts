@@ -48,7 +48,7 @@ export const storagePlants: readonly Plant[] = [
     scenario: "swarm",
   },
   {
-    name: "torn-tail-kept",
+    name: "torn-tail-read",
     edits: [{
       file: "mesh/adapters/embedded/segment_recovery.ts",
       find: "if (!block || !isIntact(block)) break;",

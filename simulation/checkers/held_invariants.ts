@@ -7,9 +7,9 @@ import type { Checker, CheckerContext } from "./checker.ts";
 
 const MISTAKES = /InvariantError|Broken invariant|TypeError|RangeError|ReferenceError/;
 
-export function keptInvariants(context: CheckerContext): Checker {
+export function heldInvariants(context: CheckerContext): Checker {
   return {
-    name: "kept-invariants",
+    name: "held-invariants",
     logged(line, reason) {
       if (/crashed and restarts/.test(line) && MISTAKES.test(reason)) {
         context.fail(`${line}: ${reason}`);

@@ -17,7 +17,7 @@ interface Owner {
   isHandedOver: boolean;
 }
 
-export function keptByMoves(context: CheckerContext): Checker {
+export function wholeMoves(context: CheckerContext): Checker {
   const owners = new Map<string, Owner>();
   const of = (actor: string, host: string | undefined) => {
     const key = `${host} ${actor}`;
@@ -28,7 +28,7 @@ export function keptByMoves(context: CheckerContext): Checker {
     return owner;
   };
   return {
-    name: "kept-by-moves",
+    name: "whole-moves",
     began(actor, host) {
       if (actor.startsWith(SHARD)) owners.delete(`${host} ${actor}`);
     },
