@@ -7,7 +7,7 @@ import { findPython } from "../python.ts";
 
 /** A server at work. */
 export interface Contender {
-  readonly name: "ours" | "peer" | "bare";
+  readonly name: "ours" | "paused" | "peer" | "bare";
   /** Without a path. */
   readonly url: string;
   readonly processIds: readonly number[];
@@ -39,8 +39,18 @@ export interface TracedOptions {
   readonly environment: Readonly<Record<string, string>>;
 }
 
+export interface OursOptions {
+  /** Whether it trains on its rankings. Default: true. */
+  readonly trains?: boolean;
+  /** Default: no request is traced. */
+  readonly traced?: TracedOptions;
+}
+
 /** Cairn with the shop's items; every item is learned and was ranked once. */
-export async function startOurs(items: number, traced?: TracedOptions): Promise<Contender> {
+export async function startOurs(
+  items: number,
+  { trains = true, traced }: OursOptions = {},
+): Promise<Contender> {
   const directory = Deno.makeTempDirSync({ prefix: "cairn-bench-" });
   const server = await startDeno("shop_server.ts", [
     "--directory",
@@ -49,9 +59,10 @@ export async function startOurs(items: number, traced?: TracedOptions): Promise<
     String(items),
     "--traced",
     String(traced?.share ?? 0),
+    ...(trains ? [] : ["--paused"]),
   ], traced?.environment);
   return {
-    name: "ours",
+    name: trains ? "ours" : "paused",
     url: server.firstLine,
     processIds: [server.process.pid],
     async close() {

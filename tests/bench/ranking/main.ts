@@ -13,9 +13,12 @@
  * before and one second after the open loop.
  *
  * Lines "ranking-peer": the stack that a team would build by itself, Cairn, and bare Hono, with 100
- * candidates, in turns: without neighbours and with two busy processes beside them. The open loop
- * runs at half of the peer's saturated rate. Where the peer's software is not installed, a line
- * says what is missing, and the others are compared.
+ * candidates, in turns: without neighbours and with two busy processes beside them. Cairn comes
+ * twice: `ours` trains on its rankings as it serves; `paused` ranks, logs and joins without
+ * training. The peer ranks and logs and learns nothing, so `paused` is the same work as the peer's,
+ * and `paused` is what the peer and bare Hono are compared with. The open loop runs at half of the
+ * peer's saturated rate. Where the peer's software is not installed, a line says what is missing,
+ * and the others are compared.
  */
 import { parseArgs } from "node:util";
 import { percentile } from "../../../offline/evaluation/samples.ts";
@@ -45,7 +48,7 @@ const COMPARED_CANDIDATES = 100;
 /** Busy processes beside the servers, in one comparison after another. */
 const NEIGHBOURS = [0, 2];
 /** Time for each contender before the comparison, in which code is compiled, s. */
-const WARM_UP_SECONDS = 5;
+const WARM_UP_SECONDS = 10;
 
 const client = new LoadClient(items);
 const contenders: Contender[] = [];
@@ -86,6 +89,7 @@ try {
 
 /** Starts the other contenders. @returns The software that the peer lacks here. */
 async function startOthers(): Promise<string | undefined> {
+  contenders.push(await startOurs(items, { trains: false }));
   contenders.push(await startBare());
   try {
     contenders.push(await startPeer(items));
@@ -140,7 +144,7 @@ function print(line: object, inWords: string): void {
 }
 
 function comparisonInWords(line: Comparison): string {
-  const each = (["ours", "peer", "bare"] as const).flatMap((name) => {
+  const each = (["ours", "paused", "peer", "bare"] as const).flatMap((name) => {
     const figures = line[name];
     if (figures === undefined) return [];
     const { requestsPerSecond, coreMicros, p50Ms, p99Ms } = figures;
@@ -150,7 +154,22 @@ function comparisonInWords(line: Comparison): string {
     ];
   });
   return `${line.neighbours} busy neighbours, latencies at ${line.ratePerSecond}/s: ` +
-    each.join("; ");
+    [...each, ...ratiosInWords(line)].join("; ");
+}
+
+/** Cairn with training paused, compared with the others. */
+function ratiosInWords({ paused, peer, bare }: Comparison): string[] {
+  if (paused === undefined) return [];
+  const ratio = (a: number, b: number) => (a / b).toFixed(2);
+  return [
+    ...(peer === undefined ? [] : [
+      `without training ${ratio(paused.requestsPerSecond, peer.requestsPerSecond)} x the peer's ` +
+      `requests and ${ratio(paused.p99Ms, peer.p99Ms)} x its p99`,
+    ]),
+    ...(bare === undefined
+      ? []
+      : [`${ratio(paused.coreMicros, bare.coreMicros)} x the core time of bare Hono`]),
+  ];
 }
 
 /** Asserts that items are known, that their scores differ and that they are in order of score. */

@@ -1,5 +1,6 @@
 /**
- * Cairn, its peer and bare Hono under the same client and the same requests, in turns.
+ * Cairn, its peer and bare Hono under the same client and the same requests, in turns. Cairn runs
+ * twice: training on its rankings as it serves, and with training paused, which is the peer's work.
  */
 import { percentile } from "../../../offline/evaluation/samples.ts";
 import { processorName } from "../embedding/core_time.ts";
@@ -24,7 +25,7 @@ export interface ContenderFigures {
   readonly p99Ms: number;
   /** Core time of all processes of the contender for a request, at saturation. */
   readonly coreMicros: number;
-  /** The part of it that threads take which yield to others: Cairn's training. */
+  /** The part of it that threads take which yield to others: Cairn's training, V8's helpers. */
   readonly yieldingCoreMicros: number;
   /** At saturation. */
   readonly requestsPerSecond: number;

@@ -4,7 +4,8 @@
  *
  * It learns while it ranks, at the rate of a server that has run for a day: the memory for open
  * rankings is small, so that each new ranking closes an old one, of which one negative in ten is
- * trained on.
+ * trained on. With {@link NO_NEGATIVES} training is paused: rankings are logged, joined and closed
+ * all the same, but no example is made of them.
  */
 import type { EmbeddingShardMessage } from "../../../actors/embedding_shard/protocol.ts";
 import type { ServingReplicaMessage } from "../../../actors/serving_replica/protocol.ts";
@@ -21,10 +22,18 @@ import { DenoClock } from "../../../mesh/adapters/deno/deno_clock.ts";
 import { SqliteProfileStore } from "../../../mesh/adapters/embedded/sqlite_profile_store.ts";
 import type { Attributes } from "../../../mesh/ports/profile_store.ts";
 
-/** @param more Further sections, and another placement than `{ kind: workers }`. */
+/** A share of negatives of which the rankings of an hour have none. */
+export const NO_NEGATIVES = 1e-12;
+
+/** @param more Further sections, and other values than those of the shop. */
 export function shopConfiguration(
   directory: string,
-  { placement = "{ kind: workers }", sections = "", tracedShare = 0 } = {},
+  {
+    placement = "{ kind: workers }",
+    sections = "",
+    tracedShare = 0,
+    negativesShare = 0.1,
+  } = {},
 ): CairnConfiguration {
   return parseConfiguration(
     `
@@ -40,7 +49,7 @@ features:
     device: { kind: categorical, source: context }
     hour: { kind: time, part: hourOfDay }
     user_category: { kind: cross, of: [user, category] }
-joiner: { impressionsBytesMax: 64MiB, negativeSampling: { rate: 0.1 } }
+joiner: { impressionsBytesMax: 64MiB, negativeSampling: { rate: ${negativesShare} } }
 model: { kind: deepFm, embeddingDim: 16, hidden: [128, 64], tasks: [click] }
 embeddings: { bytesMax: 4GiB }
 storage: { kind: directory, path: ${JSON.stringify(directory)} }

@@ -3,26 +3,32 @@
  * process's, without the client's.
  *
  *     shop_server.ts --directory <empty folder> --items <count> [--traced <share of requests>]
+ *         [--paused]
  *
  * Prints the URL as one line when every item is learned and was ranked once, so that the caches are
- * full. Ends when its standard input does.
+ * full. Ends when its standard input does. With `--paused` it trains on no ranking.
  */
 import { parseArgs } from "node:util";
 import { HttpPort } from "../../../server/machine/http_port.ts";
 import { startMesh } from "../../../server/machine/start_mesh.ts";
 import { waitReady } from "../../../server/waits.ts";
-import { learnItems, shopConfiguration, writeProfiles } from "./shop.ts";
+import { learnItems, NO_NEGATIVES, shopConfiguration, writeProfiles } from "./shop.ts";
 
-const { values: { directory = "", items = "50000", traced = "0" } } = parseArgs({
+const { values: { directory = "", items = "50000", traced = "0", paused } } = parseArgs({
   options: {
     directory: { type: "string" },
     items: { type: "string" },
     traced: { type: "string" },
+    paused: { type: "boolean", default: false },
   },
 });
 const itemCount = Number(items);
 await writeProfiles(directory, itemCount);
-const mesh = await startMesh(shopConfiguration(directory, { tracedShare: Number(traced) }), {
+const configuration = shopConfiguration(directory, {
+  tracedShare: Number(traced),
+  ...(paused && { negativesShare: NO_NEGATIVES }),
+});
+const mesh = await startMesh(configuration, {
   logLevelMin: "warn",
   writeLog: (line) => console.error(line),
   onFatal: (error) => {

@@ -52,7 +52,7 @@ const client = new LoadClient(items);
 const measured: Measured[] = [];
 try {
   for (const { share, environment } of kinds) {
-    const server = await startOurs(items, { share, environment });
+    const server = await startOurs(items, { traced: { share, environment } });
     measured.push({ server, coreMicros: [], requestsPerSecond: [], spans: [] });
     await client.measure(server.url, { candidates, seconds: WARM_UP_SECONDS });
   }
