@@ -111,14 +111,24 @@ export class ShardClient {
 
   /**
    * Opens the streams of this trainer's partitions at every shard, however slow the shards are.
-   * Messages of an earlier opening have no effect from now on.
+   * Messages of an earlier opening have no effect from now on. Where a shard was restarted
+   * meanwhile, all streams are opened again: marks of different incarnations cannot be compared.
    *
    * @returns The newest sequences that the shards have applied.
    * @throws {SourceTakenError} A later trainer of a partition has the shards.
-   * @throws {ShardRestartedError} When a shard was restarted meanwhile.
+   * @throws {ShardRestartedError} When a shard was restarted during each of `attemptsMax` attempts.
    * @throws {Error} When a shard cannot be reached.
    */
   async open(): Promise<PartitionMarks> {
+    for (let attempt = 1;; attempt++) {
+      const marks = await this.#openAll();
+      const restarted = this.#restartedDuringOpening;
+      if (restarted === undefined) return marks;
+      if (attempt >= this.#options.attemptsMax) throw new ShardRestartedError(restarted);
+    }
+  }
+
+  async #openAll(): Promise<PartitionMarks> {
     const { partitions, tenure } = this.#options;
     const all = await Promise.all(partitions.map(async (partition) => {
       const source = gradientSource(partition);
@@ -131,11 +141,16 @@ export class ShardClient {
       this.#openings.set(partition, openings);
       return [partition, opened.map(({ sequence }) => sequence)] as const;
     }));
-    // Marks of different incarnations of a shard cannot be compared.
-    for (const openings of this.#openings.values()) {
-      this.#requireIncarnations(openings);
-    }
     return new Map(all);
+  }
+
+  /** A shard that has opened two partitions in different incarnations. */
+  get #restartedDuringOpening(): number | undefined {
+    for (const openings of this.#openings.values()) {
+      const restarted = this.#restartedIn(openings);
+      if (restarted >= 0) return restarted;
+    }
+    return undefined;
   }
 
   /** The openings of one partition; those of the others are of the same incarnations. */
@@ -149,11 +164,14 @@ export class ShardClient {
 
   /** @throws {ShardRestartedError} When a shard has another incarnation than at {@link open}. */
   #requireIncarnations(shards: readonly { readonly incarnation: string }[]): void {
-    const before = this.#anyOpenings;
-    const restarted = shards.findIndex(({ incarnation }, s) =>
-      incarnation !== before[s].incarnation
-    );
+    const restarted = this.#restartedIn(shards);
     if (restarted >= 0) throw new ShardRestartedError(restarted);
+  }
+
+  /** The first shard that has another incarnation than at {@link open}; -1 where none has. */
+  #restartedIn(shards: readonly { readonly incarnation: string }[]): number {
+    const before = this.#anyOpenings;
+    return shards.findIndex(({ incarnation }, s) => incarnation !== before[s].incarnation);
   }
 
   /** Whether a shard still loads its rows; a shard that does not answer is not counted. */

@@ -77,6 +77,23 @@ const found: readonly Found[] = [{
     turnMessagesMax: 1_024,
     shardMailboxMax: 4,
   },
+}, {
+  name: "a process starts although a shard crashes while a trainer opens its partitions",
+  scenario: "several-partitions",
+  seed: 0x94ed8,
+  shrunk: {
+    faults: [
+      { kind: "killProcess", atMs: 8_744, power: true, downMs: 324 },
+      { kind: "crashActor", atMs: 9_180, actor: "embedding_shard/2" },
+    ],
+    values: { "shards.count": 4, "trainer.partitions": 6 },
+    clients: ["visitor-3"],
+    forMs: 9_538,
+    linkMs: 0,
+    syncMs: 0.1,
+    turnMessagesMax: 1_024,
+    shardMailboxMax: 1,
+  },
 }];
 
 for (const { name, scenario: wanted, seed, shrunk } of found) {

@@ -76,3 +76,36 @@ Deno.test("gradients travel in the memory of looked-up rows, and a retry sends t
   await client.applyGradients(grouped, { ...GRADIENTS, gradients });
   assert.deepEqual(received.map((each) => [...each]), [[1, 2, 3, 4], [1, 2, 3, 4]]);
 });
+
+Deno.test("a shard that restarts while its streams are opened has all of them opened again", async () => {
+  const opened: string[] = [];
+  const ask = ({ source }: { readonly source: string }) => {
+    const incarnation = opened.length < 1 ? "first" : "second";
+    opened.push(`${source} ${incarnation}`);
+    return Promise.resolve({ sequence: opened.length, incarnation, epoch: 1 });
+  };
+  const client = new ShardClient([{ ask } as unknown as ActorRef<EmbeddingShardMessage>], {
+    partitions: [0, 1],
+    widths: [1],
+    context,
+    budgetMs: 100,
+    attemptsMax: 2,
+  });
+  assert.deepEqual(await client.open(), new Map([[0, [3]], [1, [4]]]));
+  assert.deepEqual(client.incarnations, ["second"]);
+  assert.deepEqual(opened.slice(0, 2), ["trainer/0 first", "trainer/1 second"]);
+});
+
+Deno.test("a shard that restarts at every attempt to open its streams is named", async () => {
+  let asks = 0;
+  const ask = () => Promise.resolve({ sequence: 0, incarnation: `number ${asks++}`, epoch: 1 });
+  const client = new ShardClient([{ ask } as unknown as ActorRef<EmbeddingShardMessage>], {
+    partitions: [0, 1],
+    widths: [1],
+    context,
+    budgetMs: 100,
+    attemptsMax: 2,
+  });
+  await assert.rejects(client.open(), { name: "ShardRestartedError" });
+  assert.equal(asks, 4);
+});
