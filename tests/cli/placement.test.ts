@@ -3,7 +3,6 @@
  * hosts that have joined and own shards, but run nothing.
  */
 import assert from "node:assert/strict";
-import { runCommandLine } from "../../cli/command_line.ts";
 import { parseConfiguration } from "../../configuration/configuration.ts";
 import { installedProgram, LocalServer } from "../../mesh/adapters/redis/local_server.ts";
 import type { HostDescription, HostRun, PlacedKey } from "../../mesh/ports/coordination.ts";
@@ -11,6 +10,7 @@ import { meshSettingsOf } from "../../server/machine/mesh_settings.ts";
 import { openCoordination } from "../../server/machine/redis_coordination.ts";
 import { present } from "../../structures/invariant.ts";
 import { smallConfiguration } from "../integration/small_mesh.ts";
+import { runCaptured, type Said } from "./captured_command.ts";
 
 const program = installedProgram();
 const ignore = program === undefined;
@@ -42,13 +42,8 @@ class World {
   }
 
   /** Runs a command; its exit code and both outputs. */
-  async run(...args: readonly string[]): Promise<{ code: number; out: string; err: string }> {
-    const said = { out: "", err: "" };
-    const code = await runCommandLine([...args, "--config", this.file], {
-      out: (text) => said.out += text,
-      err: (text) => said.err += text,
-    });
-    return { code, ...said };
+  run(...args: readonly string[]): Promise<Said> {
+    return runCaptured(...args, "--config", this.file);
   }
 
   /** All hosts join. The first one of tables owns every shard, and `learn-1` every partition. */

@@ -8,8 +8,7 @@ import assert from "node:assert/strict";
 import { installedProgram, LocalServer } from "../../mesh/adapters/redis/local_server.ts";
 import { holdsBytes } from "../../structures/byte_search.ts";
 import { tracesOf } from "../traces_of_id.ts";
-import { freePort, HostProcesses } from "./host_process.ts";
-import { smallConfiguration } from "./small_mesh.ts";
+import { withHostsOnRedis } from "./hosts_on_redis.ts";
 
 const program = installedProgram();
 const USER = "ann.the-erased-visitor@example.org";
@@ -120,50 +119,37 @@ async function tracesIn(directory: string): Promise<string[]> {
   return found;
 }
 
+/** The configuration with a kept history in the model, and a short time for requests. */
+function withKeptHistory(small: string): string {
+  return small
+    .replace("gateway: { deadline: 5s }", "gateway: { deadline: 1s }")
+    .replace("    tags: {", "    clicked: { kind: list, source: user, idsOf: item }\n    tags: {") +
+    `kept:
+  features:
+    clicked: { kind: history, action: click, last: 10 }
+`;
+}
+
 Deno.test({
   name: "an erasure in a mesh leaves no trace on any host, in any file, or on Redis",
   ignore: program === undefined,
   async fn() {
-    const folder = await Deno.makeTempDir({ prefix: "cairn-erasure-" });
-    const redisFolder = `${folder}/redis`;
-    await Deno.mkdir(redisFolder);
-    const redis = await LocalServer.start({
+    await withHostsOnRedis({
       program: program ?? "redis-server",
-      directory: redisFolder,
       // Uncompressed, so that the search finds ids in the file.
       settings: { rdbcompression: "no" },
-    });
-    const ports = Array.from({ length: 6 }, freePort);
-    const snapshots = "snapshots: { interval: 1s, spread: 0ms }";
-    const storage = `{ kind: directory, path: data, ${snapshots}, redis: { url: "${redis.url}" } }`;
-    const yaml = `${
-      smallConfiguration("in worker threads", storage)
-        .replace("gateway: { deadline: 5s }", "gateway: { deadline: 1s }")
-    }
-kept:
-  features:
-    clicked: { kind: history, action: click, last: 10 }
-mesh:
-  id: shop
-  secret: a-secret-for-the-test
-  heartbeat: 200ms
-  silence: 3s
-  lease: 4s
-  hosts:
-    edge-1:
-      address: 127.0.0.1:${ports[0]}
-      roles: [serving, joiner, trainer, sync]
-      http: 127.0.0.1:${ports[4]}
-    edge-2: { address: "127.0.0.1:${ports[1]}", roles: [serving], http: "127.0.0.1:${ports[5]}" }
-    tables-1: { address: "127.0.0.1:${ports[2]}", roles: [shards] }
-    tables-2: { address: "127.0.0.1:${ports[3]}", roles: [shards] }
-`.replace("    tags: {", "    clicked: { kind: list, source: user, idsOf: item }\n    tags: {");
-    await Deno.writeTextFile(`${folder}/mesh.yaml`, yaml);
-    const hosts = ["edge-1", "edge-2", "tables-1", "tables-2"];
-    const processes = new HostProcesses(`${folder}/mesh.yaml`);
-    try {
-      await processes.start(...hosts);
-      const [one, two] = [ports[4], ports[5]].map((port) => new Gateway(port));
+      roles: {
+        "edge-1": "serving, joiner, trainer, sync",
+        "edge-2": "serving",
+        "tables-1": "shards",
+        "tables-2": "shards",
+      },
+      placement: "in worker threads",
+      snapshots: "1s",
+      mesh: ["heartbeat: 200ms", "silence: 3s", "lease: 4s"],
+      change: withKeptHistory,
+    }, async ({ folder, redis, processes, ports }) => {
+      const [one, two] = ports.map((port) => new Gateway(port));
       await one.send("PUT", `/v1/users/${USER}`, { attributes: { clicked: items.slice(0, 2) } });
       let newest = 0;
       for (const [i, [gateway, user]] of [[one, USER], [two, USER], [two, "bob"]].entries()) {
@@ -203,15 +189,6 @@ mesh:
         [false, false, true],
         activity,
       );
-    } catch (error) {
-      for (const host of hosts) {
-        console.error(`---- ${host}\n${processes.of(host).said.slice(-3_000)}`);
-      }
-      throw error;
-    } finally {
-      await processes.end();
-      await redis.kill();
-      await Deno.remove(folder, { recursive: true });
-    }
+    });
   },
 });

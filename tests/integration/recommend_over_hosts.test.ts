@@ -4,30 +4,14 @@
  * sockets with a real Redis or Valkey server.
  */
 import assert from "node:assert/strict";
-import { installedProgram, LocalServer } from "../../mesh/adapters/redis/local_server.ts";
-import { clientOn, freePort, HostProcesses } from "./host_process.ts";
+import { installedProgram } from "../../mesh/adapters/redis/local_server.ts";
+import { withHostsOnRedis } from "./hosts_on_redis.ts";
 import { eventually } from "./mesh_process.ts";
-import { type Client, smallConfiguration } from "./small_mesh.ts";
+import type { Client } from "./small_mesh.ts";
 
 const program = installedProgram();
 
-interface World {
-  readonly processes: HostProcesses;
-  /** Clients of the two serving hosts. */
-  readonly clients: readonly [Client, Client];
-}
-
-async function withHosts(run: (world: World) => Promise<void>) {
-  const folder = Deno.makeTempDirSync();
-  const redis = await LocalServer.start({ program: program ?? "redis-server", directory: folder });
-  const [one, two, ...ports] = Array.from({ length: 5 }, freePort);
-  const snapshots = "snapshots: { interval: 2s, spread: 0ms }";
-  const storage = `{ kind: directory, path: data, ${snapshots}, redis: { url: "${redis.url}" } }`;
-  const file = `${folder}/mesh.yaml`;
-  Deno.writeTextFileSync(
-    file,
-    `${smallConfiguration("in one thread", storage)}
-attributes: { item: { price: number } }
+const recommendations = `attributes: { item: { price: number } }
 recommend:
   enabled: true
   sources: [model, popular, history]
@@ -39,40 +23,16 @@ kept:
     clicked: { kind: history, action: click, last: 20 }
     clicks_hour: { kind: count, by: item, of: click, window: 1h }
     shown_hour: { kind: count, by: item, of: shown, window: 1h }
-mesh:
-  id: shop
-  secret: a-secret-for-the-test
-  heartbeat: 200ms
-  silence: 3s
-  lease: 4s
-  hosts:
-    edge-1:
-      address: 127.0.0.1:${ports[0]}
-      roles: [serving]
-      http: 127.0.0.1:${one}
-    edge-2:
-      address: 127.0.0.1:${ports[1]}
-      roles: [serving]
-      http: 127.0.0.1:${two}
-    learn: { address: "127.0.0.1:${ports[2]}", roles: [joiner, trainer, sync, shards] }
-`,
-  );
-  const processes = new HostProcesses(file);
-  const hosts = ["edge-1", "edge-2", "learn"];
-  try {
-    await processes.start(...hosts);
-    await run({ processes, clients: [clientOn(one), clientOn(two)] });
-  } catch (error) {
-    for (const host of hosts) {
-      console.error(`---- ${host}\n${processes.of(host).said.slice(-4_000)}`);
-    }
-    throw error;
-  } finally {
-    await processes.end();
-    await redis.kill();
-    Deno.removeSync(folder, { recursive: true });
-  }
-}
+`;
+
+const hosts = {
+  program: program ?? "redis-server",
+  roles: { "edge-1": "serving", "edge-2": "serving", learn: "joiner, trainer, sync, shards" },
+  placement: "in one thread",
+  snapshots: "2s",
+  mesh: ["heartbeat: 200ms", "silence: 3s", "lease: 4s"],
+  change: (small: string) => small + recommendations,
+} as const;
 
 async function soon(condition: () => Promise<boolean>): Promise<void> {
   assert.ok(await eventually(condition), `not within its time: ${condition}`);
@@ -86,7 +46,7 @@ Deno.test({
     "every host recommends the stored items by the same kept features, also after a keeper's end",
   ignore: program === undefined,
   async fn() {
-    await withHosts(async ({ processes, clients: [one, two] }) => {
+    await withHostsOnRedis(hosts, async ({ processes, clients: [one, two] }) => {
       const items = Array.from({ length: 12 }, (_, i) => `i${i}`);
       await one.ask(
         "/v1/items",

@@ -3,7 +3,6 @@
  */
 import assert from "node:assert/strict";
 import { exportTables } from "../../../cli/model/export/export_tables.ts";
-import { parseConfiguration } from "../../../configuration/configuration.ts";
 import { createModel } from "../../../kernels/dense/models/create_model.ts";
 import { MemoryBlobStore } from "../../../mesh/adapters/memory/memory_blob_store.ts";
 import { ChunkBuilder } from "../../../offline/datasets/dataset.ts";
@@ -11,27 +10,14 @@ import { datasetExtractor, labelledExamples } from "../../../offline/datasets/ex
 import { readInteractions } from "../../../offline/datasets/interaction_table.ts";
 import { TrainingPass } from "../../../offline/training/training_pass.ts";
 import { datasetOf } from "../made_dataset.ts";
+import { servedIn } from "../../configuration/served_precision.ts";
 
 const ROWS = 8;
 const HEADER_BYTES = 128;
 
-function configured(precision: string) {
-  return parseConfiguration(
-    `features:
-  slots:
-    user: { kind: id, source: user }
-    item: { kind: id, source: item }
-model: { kind: factorizationMachine, embeddingDim: 4, tasks: [liked] }
-embeddings: { serving: { precision: ${precision} } }
-joiner: { tasks: { liked: [{ action: seen, valueAtLeast: 1, label: positive }] } }
-trainer: { batchRows: 16 }`,
-    "rows.yaml",
-  );
-}
-
 /** The files of the rows that a model has after one batch, by name. */
 async function exported(precision: string): Promise<Map<string, Uint8Array>> {
-  const configuration = configured(precision);
+  const configuration = servedIn(precision);
   const chunk = new ChunkBuilder();
   for (let row = 0; row < ROWS; row++) {
     chunk.add(`user ${row}`, `item ${row}`, row % 2, row, undefined);

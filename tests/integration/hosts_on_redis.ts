@@ -1,0 +1,100 @@
+/**
+ * A mesh of real processes over a real Redis or Valkey server, with the commands of its operator.
+ */
+import { parseConfiguration } from "../../configuration/configuration.ts";
+import { LocalServer, type LocalServerOptions } from "../../mesh/adapters/redis/local_server.ts";
+import type { Coordination } from "../../mesh/ports/coordination.ts";
+import { openCoordination } from "../../server/machine/redis_coordination.ts";
+import { runCaptured, type Said } from "../cli/captured_command.ts";
+import { clientOn, freePort, HostProcesses } from "./host_process.ts";
+import { type Client, type PlacementName, smallConfiguration } from "./small_mesh.ts";
+
+export interface HostsOnRedisOptions extends Omit<LocalServerOptions, "directory"> {
+  /** Roles by host, as in the file; each host with the role `serving` has a port for HTTP. */
+  readonly roles: Readonly<Record<string, string>>;
+  readonly placement: PlacementName;
+  readonly trainers?: number;
+  /** Interval of snapshots. */
+  readonly snapshots: string;
+  /** Further lines of the section `mesh`. */
+  readonly mesh: readonly string[];
+  /** The file without the section `mesh`, from the small configuration. */
+  readonly change?: (small: string) => string;
+}
+
+/** The processes, and all that a test reaches them by. */
+export interface HostsOnRedis {
+  /** The hosts' data and the server's files lie below it. */
+  readonly folder: string;
+  readonly redis: LocalServer;
+  readonly processes: HostProcesses;
+  /** Clients of the hosts that serve, in the order of the roles. */
+  readonly clients: readonly Client[];
+  /** HTTP ports of these hosts. */
+  readonly ports: readonly number[];
+  readonly store: Coordination;
+  /** Runs a command with the configuration of the mesh. */
+  cairn(...args: readonly string[]): Promise<Said>;
+}
+
+/** Runs a test with a mesh of its own; prints what the hosts have said where it fails. */
+export async function withHostsOnRedis(
+  options: HostsOnRedisOptions,
+  run: (hosts: HostsOnRedis) => Promise<void>,
+): Promise<void> {
+  const { roles, program, settings } = options;
+  await using opened = new AsyncDisposableStack();
+  const folder = Deno.makeTempDirSync();
+  opened.defer(() => Deno.removeSync(folder, { recursive: true }));
+  const directory = `${folder}/redis`;
+  Deno.mkdirSync(directory);
+  const redis = await LocalServer.start({ program, directory, ...(settings && { settings }) });
+  opened.defer(() => redis.kill());
+  const serving = Object.keys(roles).filter((host) => roles[host].includes("serving"));
+  const http = Object.fromEntries(serving.map((host) => [host, freePort()]));
+  const file = `${folder}/mesh.yaml`;
+  const yaml = meshFile(options, redis.url, http);
+  Deno.writeTextFileSync(file, yaml);
+  const processes = new HostProcesses(file);
+  opened.defer(() => processes.end());
+  try {
+    await processes.start(...Object.keys(roles));
+    const { coordination, close } = await openCoordination(parseConfiguration(yaml, file));
+    opened.defer(close);
+    const ports = Object.values(http);
+    await run({
+      folder,
+      redis,
+      processes,
+      clients: ports.map((port) => clientOn(port)),
+      ports,
+      store: coordination,
+      cairn: (...args) => runCaptured(...args, "--config", file),
+    });
+  } catch (error) {
+    for (const host of Object.keys(roles)) {
+      console.error(`---- ${host}\n${processes.of(host).said.slice(-6_000)}`);
+    }
+    throw error;
+  }
+}
+
+function meshFile(
+  { roles, placement, trainers, snapshots, mesh, change = (small) => small }: HostsOnRedisOptions,
+  url: string,
+  http: Readonly<Record<string, number>>,
+): string {
+  const storage = "{ kind: directory, path: data, " +
+    `snapshots: { interval: ${snapshots}, spread: 0ms }, redis: { url: "${url}" } }`;
+  const hosts = Object.entries(roles).map(([host, own]) => {
+    const page = host in http ? `, http: "127.0.0.1:${http[host]}"` : "";
+    return `    ${host}: { address: "127.0.0.1:${freePort()}", roles: [${own}]${page} }`;
+  });
+  return [
+    change(smallConfiguration(placement, storage, trainers)).trimEnd(),
+    "mesh:",
+    ...["id: shop", "secret: a-secret-for-the-test", ...mesh, "hosts:"].map((line) => `  ${line}`),
+    ...hosts,
+    "",
+  ].join("\n");
+}
