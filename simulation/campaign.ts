@@ -2,7 +2,7 @@
  * Many seeds of one scenario: runs each, checks a share of them for determinism by running them
  * twice, and stops at the first failure, which it shrinks.
  */
-import { drawRunPlan, type RunPlan } from "./plan/run_plan.ts";
+import { configurationOf, drawRunPlan, type RunPlan } from "./plan/run_plan.ts";
 import { probes } from "./probes.ts";
 import { run } from "./run.ts";
 import type { RunOutcome } from "./run_world.ts";
@@ -73,7 +73,7 @@ export interface SeedProgress {
  * the first that fails, however many run at a time.
  */
 export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
-  const missed = new Set(probes.map(({ name }) => name));
+  const seen = new Set<string>();
   const total = { seedsTried: 0, events: 0, eventsRun: 0, virtualMs: 0, faults: 0 };
   let last: SeedResult | undefined;
   for await (const result of resultsOf(options)) {
@@ -83,21 +83,29 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     total.eventsRun += result.eventsRun;
     total.virtualMs += result.virtualMs;
     total.faults += result.faults;
-    for (const name of result.probesSeen) missed.delete(name);
+    for (const name of result.probesSeen) seen.add(name);
     const { seed, kind } = result;
     options.onSeed?.({ seed, outcome: kind, ...total });
     if (kind !== "passed") break;
   }
   const lastPlan = last && drawRunPlan({ ...options, seed: last.seed });
+  const isMesh = lastPlan !== undefined && isOfMesh(lastPlan);
   return {
     ...total,
     failure: last === undefined || lastPlan === undefined || last.kind === "passed"
       ? undefined
       : await shrunkFailure(options, lastPlan, last),
-    probesMissed: [...missed],
+    probesMissed: probes
+      .filter((probe) => !seen.has(probe.name) && (isMesh || !probe.isOfMesh))
+      .map(({ name }) => name),
     lastPlan,
     traceHash: last?.traceHash ?? "",
   };
+}
+
+/** Whether the world of a plan has several hosts. */
+function isOfMesh({ configuration, values }: RunPlan): boolean {
+  return configurationOf(configuration, values).mesh !== undefined;
 }
 
 /** The results in the order of the seeds. */

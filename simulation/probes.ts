@@ -7,6 +7,8 @@ import type { World } from "./world/world.ts";
 /** A rare path. */
 export interface Probe {
   readonly name: string;
+  /** Whether only meshes of several hosts can take it. */
+  readonly isOfMesh?: boolean;
   /** Whether the run has taken it. */
   seen(world: World): boolean;
 }
@@ -46,4 +48,8 @@ export const probes: readonly Probe[] = [
   outcome("a report of shown items came after its ranking was decided", "reportsLate"),
   outcome("an item that was not shown gave no example", "rowsNotShown"),
   outcome("a window closed", "examplesEmitted"),
+  {
+    ...outcome("an action came to the joiner before its ranking", "actionsEarly"),
+    isOfMesh: true,
+  },
 ];

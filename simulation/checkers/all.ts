@@ -9,6 +9,7 @@ import { bounded } from "./bounded.ts";
 import { averagedWeights } from "./averaged_weights.ts";
 import type { CheckerFactory } from "./checker.ts";
 import { drawnItems } from "./drawn_items.ts";
+import { earlyActions } from "./early_actions.ts";
 import { currentOpenings } from "./current_openings.ts";
 import { erasedUsers } from "./erased_users.ts";
 import { exactlyOnce } from "./exactly_once.ts";
@@ -42,6 +43,7 @@ export function allCheckers(world: ProcessWorld): CheckerFactory[] {
     ascendingAcceptance,
     exampleChunks,
     joinedExamples(world.configuration),
+    earlyActions(world.configuration),
     shownItems,
     exactlyOnce,
     currentOpenings,

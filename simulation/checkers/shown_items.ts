@@ -5,10 +5,15 @@
  *
  * examples(f) counts the examples with the features f. rows(f) counts the rows of rankings with
  * these features; of a ranking that awaits reports only the rows that a report or an action names.
- * actions(f) counts the actions on such rows, which may be late labels. A fail-over of Redis that
- * loses records ends the promise.
+ * actions(f) counts the actions on such rows: they may be late labels, or come before the ranking.
+ * A fail-over of Redis that loses records ends the promise.
  */
-import { type EventRecord, type ImpressionRecord, readRows } from "../../records/event_record.ts";
+import {
+  type ActionRecord,
+  type EventRecord,
+  type ImpressionRecord,
+  readRows,
+} from "../../records/event_record.ts";
 import type { CheckerFactory } from "./checker.ts";
 import { decodedChunks, decodedEvents } from "./decoded_records.ts";
 import { digestOfIds, idDigestsOfRows } from "./example_rows.ts";
@@ -21,6 +26,8 @@ export const shownItems: CheckerFactory = (context) => {
   const features = new Map<string, ReadonlyMap<string, number>>();
   /** Rankings that await reports, with the items that were named so far. */
   const named = new Map<string, Set<string>>();
+  /** Actions that the log has before their ranking, by ranking. */
+  const early = new Map<string, readonly ActionRecord[]>();
   let gaveUp = false;
 
   function take(record: EventRecord): void {
@@ -30,15 +37,16 @@ export const shownItems: CheckerFactory = (context) => {
         features.set(record.rankingId, rows);
         if (record.awaitsShown) named.set(record.rankingId, new Set());
         else for (const digest of rows.values()) add(allowed, digest);
+        early.get(record.rankingId)?.forEach(act);
+        early.delete(record.rankingId);
         return;
       }
       case "shown":
         return record.items.forEach((item) => name(record.rankingId, item));
-      case "action": {
-        const digest = features.get(record.rankingId)?.get(record.item);
-        if (digest !== undefined) add(allowed, digest);
-        return name(record.rankingId, record.item);
-      }
+      case "action":
+        if (features.has(record.rankingId)) return act(record);
+        early.set(record.rankingId, [...early.get(record.rankingId) ?? [], record]);
+        return;
       case "forget":
       case "release":
       case "remembered":
@@ -47,6 +55,12 @@ export const shownItems: CheckerFactory = (context) => {
       default:
         record satisfies never;
     }
+  }
+
+  function act({ rankingId, item }: ActionRecord): void {
+    const digest = features.get(rankingId)?.get(item);
+    if (digest !== undefined) add(allowed, digest);
+    name(rankingId, item);
   }
 
   function name(rankingId: string, item: string): void {

@@ -14,7 +14,7 @@ export interface HostProcessesParts {
   readonly world: MeshWorld;
   readonly options: WorldOptions;
   readonly checkers: CheckersByHook;
-  /** Latency that a fault adds to Redis, ms. */
+  /** Latency that a fault adds to Redis for all hosts, ms. */
   redisExtraMs(): number;
 }
 
@@ -71,7 +71,12 @@ export class HostProcesses {
       linkMs,
       linkExtraMs: () => 0,
       syncMs,
-      redisExtraMs: () => this.#parts.redisExtraMs(),
+      redisExtraMs: () => {
+        const { untilMs, latencyMs } = known.slowRedis;
+        const own = world.clock.monotonicMs() < untilMs ? latencyMs : 0;
+        return own + this.#parts.redisExtraMs();
+      },
+      clockAheadMs: () => known.clockAheadMs,
       isCutFromRedis: () => world.clock.monotonicMs() < known.cutFromRedisUntilMs,
       turnMessagesMax,
       ...(priorityChanges !== undefined && { priorityChanges }),

@@ -3,6 +3,15 @@
  */
 import type { SimulatedHost } from "./simulated_host.ts";
 
+/** A latency that lasts until a time. */
+export interface SlowUntil {
+  readonly untilMs: number;
+  readonly latencyMs: number;
+}
+
+/** No latency. */
+export const NOT_SLOW: SlowUntil = { untilMs: 0, latencyMs: 0 };
+
 export interface KnownHost {
   readonly name: string;
   /** The process; undefined while the host is down. */
@@ -10,6 +19,9 @@ export interface KnownHost {
   incarnations: number;
   isRestarting: boolean;
   cutFromRedisUntilMs: number;
+  slowRedis: SlowUntil;
+  /** By how much its wall clock is ahead of the others', ms. */
+  clockAheadMs: number;
 }
 
 export function newKnownHost(name: string): KnownHost {
@@ -19,5 +31,7 @@ export function newKnownHost(name: string): KnownHost {
     incarnations: 0,
     isRestarting: false,
     cutFromRedisUntilMs: 0,
+    slowRedis: NOT_SLOW,
+    clockAheadMs: 0,
   };
 }

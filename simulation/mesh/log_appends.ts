@@ -1,6 +1,7 @@
 /**
  * The appends of one process to one partition of a simulated log: one batch is on the way at a
- * time, and appends that come meanwhile make the next one.
+ * time, and appends that come meanwhile make the next one. An append that need not be durable is
+ * answered after a short time at the latest; a batch that has it is sent again all the same.
  */
 import { logBudgets } from "../../mesh/adapters/redis/log_budgets.ts";
 import type { AppendFence, AppendUntil } from "../../mesh/ports/event_log.ts";
@@ -49,8 +50,7 @@ export class LogAppends {
       const append: Append = {
         records,
         fence,
-        untilMs: clock.monotonicMs() +
-          (until === "written" ? logBudgets.writtenMs : logBudgets.commandMs),
+        untilMs: clock.monotonicMs() + logBudgets.commandMs,
         timer: undefined,
         settle(result) {
           if (isSettled) return;

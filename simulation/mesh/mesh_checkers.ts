@@ -11,6 +11,7 @@ import { bounded } from "../checkers/bounded.ts";
 import type { CheckerFactory } from "../checkers/checker.ts";
 import { currentOpenings } from "../checkers/current_openings.ts";
 import { drawnItems } from "../checkers/drawn_items.ts";
+import { earlyActions } from "../checkers/early_actions.ts";
 import { erasedUsers } from "../checkers/erased_users.ts";
 import { exactlyOnce } from "../checkers/exactly_once.ts";
 import { exampleChunks } from "../checkers/example_chunks.ts";
@@ -48,6 +49,7 @@ export function meshCheckers(world: MeshWorld): CheckerFactory[] {
     acceptedEvents(configuration),
     exampleChunks,
     joinedExamples(world.configuration),
+    earlyActions(world.configuration),
     shownItems,
     exactlyOnce,
     currentOpenings,

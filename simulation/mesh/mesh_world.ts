@@ -17,6 +17,7 @@ import type { PendingAsk } from "../world/observed.ts";
 import { type Exchange, World, type WorldOptions } from "../world/world.ts";
 import { ControllerDeaths } from "./controller_deaths.ts";
 import { HostProcesses } from "./host_processes.ts";
+import { NOT_SLOW } from "./known_host.ts";
 import { MeshOperator } from "./mesh_operator.ts";
 import { refThroughAnyHost } from "./ref_through_any_host.ts";
 import { SharedBlobs } from "./shared_blobs.ts";
@@ -39,7 +40,7 @@ export class MeshWorld extends World {
   readonly #operator: MeshOperator;
   readonly #controllerDeaths: ControllerDeaths;
   #configuration: CairnConfiguration;
-  #slowRedis = { untilMs: 0, latencyMs: 0 };
+  #slowRedis = NOT_SLOW;
 
   constructor(options: MeshWorldOptions) {
     super(options);
@@ -176,8 +177,14 @@ export class MeshWorld extends World {
         return;
       case "stopRedis":
         return this.#stopRedis(0, fault.forMs);
-      case "slowRedis":
-        this.#slowRedis = { untilMs: nowMs + fault.forMs, latencyMs: fault.latencyMs };
+      case "slowRedis": {
+        const slow = { untilMs: nowMs + fault.forMs, latencyMs: fault.latencyMs };
+        if (fault.host === undefined) this.#slowRedis = slow;
+        else this.#processes.known(fault.host).slowRedis = slow;
+        return;
+      }
+      case "stepHostClock":
+        this.#processes.known(fault.host).clockAheadMs += fault.byMs;
         return;
       case "failOverRedis":
         return this.#stopRedis(fault.lostMs, fault.downMs);
@@ -239,9 +246,11 @@ export class MeshWorld extends World {
     this.network.heal();
     this.#controllerDeaths.clear();
     this.blobs.refusesWrites = false;
-    this.#slowRedis = { untilMs: 0, latencyMs: 0 };
+    this.#slowRedis = NOT_SLOW;
     for (const known of this.#processes.all) {
       known.cutFromRedisUntilMs = 0;
+      known.slowRedis = NOT_SLOW;
+      known.clockAheadMs = 0;
       known.current?.wake();
       this.#processes.startIfDown(known);
     }

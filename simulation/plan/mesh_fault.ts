@@ -65,10 +65,19 @@ export interface StopRedis extends Episode {
   readonly kind: "stopRedis";
 }
 
-/** The Redis server takes this much longer. */
+/** The Redis server takes this much longer, each way. */
 export interface SlowRedis extends Episode {
   readonly kind: "slowRedis";
+  /** The host for which it does; undefined = all. */
+  readonly host?: string;
   readonly latencyMs: number;
+}
+
+/** The wall clock of a host steps, back where `byMs` is negative. Durations stay as they are. */
+export interface StepHostClock extends Moment {
+  readonly kind: "stepHostClock";
+  readonly host: string;
+  readonly byMs: number;
 }
 
 /**
@@ -107,6 +116,7 @@ export type MeshFault =
   | CutRedis
   | StopRedis
   | SlowRedis
+  | StepHostClock
   | FailOverRedis
   | DrainHost
   | ReshardMesh;
@@ -142,7 +152,13 @@ export function wordsOfMeshFault(fault: MeshFault, seconds: (ms: number) => stri
     case "stopRedis":
       return `stop Redis for ${seconds(fault.forMs)}`;
     case "slowRedis":
-      return `delay Redis by ${fault.latencyMs} ms for ${seconds(fault.forMs)}`;
+      return `delay Redis by ${fault.latencyMs} ms for ${fault.host ?? "all hosts"}, for ${
+        seconds(fault.forMs)
+      }`;
+    case "stepHostClock":
+      return `step the wall clock of ${fault.host} by ${fault.byMs > 0 ? "+" : ""}${
+        seconds(fault.byMs)
+      }`;
     case "failOverRedis":
       return `fail Redis over to its state of ${seconds(fault.lostMs)} before, after ${
         seconds(fault.downMs)

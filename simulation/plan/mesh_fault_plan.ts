@@ -36,7 +36,9 @@ export function meshFault(
       const draw = stream.nextFloat();
       if (draw < 0.5) return { kind: "stopRedis", atMs, forMs };
       if (draw < 0.75) {
-        return { kind: "slowRedis", atMs, latencyMs: whole(stream, 1, 1_000), forMs };
+        const latencyMs = whole(stream, 1, 1_000);
+        const isForOne = stream.nextFloat() < 0.5;
+        return { kind: "slowRedis", atMs, ...isForOne && { host }, latencyMs, forMs };
       }
       const lostMs = whole(stream, 1, 4_000);
       return { kind: "failOverRedis", atMs, lostMs, downMs: whole(stream, 10, 3_000) };

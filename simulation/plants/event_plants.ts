@@ -71,6 +71,31 @@ export const eventPlants: readonly Plant[] = [
     scenario: "erasures-while-clocks-step",
   },
   {
+    name: "early-unmatched",
+    edits: [{
+      file: "actors/joiner/join_window.ts",
+      find: "    this.#early.hold(record);\n",
+      replace: "",
+    }],
+    seenBy: ["early-actions"],
+    scenario: "overtaken-rankings",
+  },
+  {
+    // The acceptance times of a ranking and of its actions are of two hosts.
+    name: "early-by-two-clocks",
+    edits: [{
+      file: "actors/joiner/early_actions.ts",
+      find: "match({ rankingId }: ImpressionRecord, offset",
+      replace: "match({ rankingId, acceptedAtMs }: ImpressionRecord, offset",
+    }, {
+      file: "actors/joiner/early_actions.ts",
+      find: "=> each.rankingId === rankingId;",
+      replace: "=> each.rankingId === rankingId &&\n      each.acceptedAtMs >= acceptedAtMs;",
+    }],
+    seenBy: ["early-actions"],
+    scenario: "overtaken-rankings",
+  },
+  {
     name: "lose-joiner-state",
     edits: [{
       file: "actors/joiner/join_window.ts",

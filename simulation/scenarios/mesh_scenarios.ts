@@ -47,6 +47,9 @@ const mesh = {
 /** Time in which the hosts find each other before the first fault, ms. */
 const START_MS = 4_000;
 
+/** Most by which clocks of serving hosts differ, ms; production asks for less than 10 s. */
+const CLOCKS_APART_MS_MAX = 3_000;
+
 /** Length of a lease in {@link meshShop}, ms. */
 const LEASE_MS = 3_000;
 
@@ -153,6 +156,29 @@ export const meshScenarios: readonly Scenario[] = [
         // Longer than the host's lease.
         forMs: Math.round(LEASE_MS * (1 + random.nextFloat())),
       })),
+  },
+  {
+    ...mesh,
+    name: "overtaken-rankings",
+    description:
+      "Redis is slow for one of two serving hosts whose clocks differ, and events go to either",
+    clients: 6,
+    families: [],
+    faults: (random, configuration, forMs) => {
+      const serving = hostsFor("serving", configuration);
+      const byMs = Math.round((random.nextFloat() - 0.5) * 2 * CLOCKS_APART_MS_MAX);
+      return [
+        { kind: "stepHostClock", atMs: START_MS, host: chosen(random, serving), byMs },
+        ...moments(forMs, 4).map((atMs): Fault => ({
+          kind: "slowRedis",
+          atMs,
+          host: chosen(random, serving),
+          // A ranking is answered after 200 ms; by then the other hosts must know it.
+          latencyMs: Math.round(100 + random.nextFloat() * 90),
+          forMs: 2_000,
+        })),
+      ];
+    },
   },
   {
     ...mesh,

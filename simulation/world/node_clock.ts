@@ -15,20 +15,25 @@ interface Held {
 export class NodeClock implements Clock {
   readonly #base: VirtualClock;
   readonly #callbackRan: () => void;
+  readonly #aheadMs: () => number;
   readonly #held: Held[] = [];
   #stalledUntilMs = 0;
   /** Time of all stalls that have begun, ms. */
   #stallsMs = 0;
   #revoked = false;
 
-  /** @param callbackRan Told of each callback, which is an event of the run. */
-  constructor(base: VirtualClock, callbackRan: () => void) {
+  /**
+   * @param callbackRan Told of each callback, which is an event of the run.
+   * @param aheadMs By how much the machine's wall clock is ahead of `base`, ms.
+   */
+  constructor(base: VirtualClock, callbackRan: () => void, aheadMs: () => number = () => 0) {
     this.#base = base;
     this.#callbackRan = callbackRan;
+    this.#aheadMs = aheadMs;
   }
 
   nowMs(): number {
-    return this.#base.nowMs();
+    return this.#base.nowMs() + this.#aheadMs();
   }
 
   monotonicMs(): number {

@@ -25,6 +25,8 @@ export interface ProcessNodesOptions {
   /** The host of a mesh that the process is; undefined = the only process. */
   readonly host?: string;
   readonly clock: VirtualClock;
+  /** By how much the process's wall clock is ahead of `clock`, ms. Default: it is not. */
+  readonly clockAheadMs?: () => number;
   readonly telemetry: WorldTelemetry;
   readonly observer: ActorObserver;
   readonly linkMs: number;
@@ -74,8 +76,8 @@ export class ProcessNodes {
   /** Makes the node of a thread. */
   add(name: string): Node {
     const { clock, telemetry, seed, incarnation, turnMessagesMax, callbackRan } = this.#options;
-    const { priorityChanges, isHealed = () => false } = this.#options;
-    const nodeClock = new NodeClock(clock, callbackRan);
+    const { priorityChanges, isHealed = () => false, clockAheadMs } = this.#options;
+    const nodeClock = new NodeClock(clock, callbackRan, clockAheadMs);
     this.#clocks.set(name, nodeClock);
     const key = new KeyedHash(seed, `node/${name}`);
     const node = new Node({

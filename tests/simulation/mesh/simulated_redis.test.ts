@@ -138,7 +138,10 @@ Deno.test("while the server is away appends are refused at once, and they go on 
   redis.start(0);
   await clock.advance(200);
   assert.equal(log.refusal(), undefined);
-  assert.equal(await clock.settle(log.append(0, [text("c")])), 0);
+  assert.equal(await clock.settle(log.append(0, [text("c")])), 1);
+  // Its append was answered as failed, and went on.
+  const [{ bytes }] = await clock.settle(log.read(0, 0, 1));
+  assert.deepEqual(bytes, text("a"));
 });
 
 Deno.test("records that went back are noticed until an operator accepts the loss", async () => {
