@@ -55,8 +55,8 @@ export const trainingNames = {
    * weight for ever, without any sign in the weights.
    */
   stepSquares: "step_squares",
-  /** Gradient of all weights, as a matrix in their layout. */
-  gradient: "gradient",
+  /** Gradient of all weights over one model replica's rows, as a matrix in their layout. */
+  gradientOfReplica: (replica: number) => `gradient/replica/${replica}`,
   gradientBefore: "gradient_before",
   gradientSum: "gradient_sum",
   presentIn: (history: string) => `${history}/present`,
@@ -80,30 +80,42 @@ export function compileTraining(model: Model, optimizer: DenseOptimizerOptions):
   };
 }
 
-/**
- * A step in two graphs, for a batch in parts: the first runs once per part, the second once per
- * step.
- */
+/** The graph of one pass: the step of a part of a batch, up to the gradient of the weights. */
+export type PassGraph = Pick<TrainingGraph, "graph" | "parameters" | "outputs">;
+
+/** A step in graphs for a batch in parts, which run once per part, and one that ends the step. */
 export interface TrainingPasses {
-  /**
-   * Like the whole step, but its state output is the gradient of the weights, added to the sum of
-   * earlier parts.
-   */
-  readonly pass: Pick<TrainingGraph, "graph" | "parameters" | "outputs">;
-  /** The next state, from the present one and the summed gradient. */
+  /** Like the whole step, but its state output is the gradient of the weights. */
+  readonly first: PassGraph;
+  /** As `first`, with the gradient added to the sum of earlier passes. */
+  readonly later: PassGraph;
+  /** The next state, from the present one and the gradients of all model replicas. */
   readonly update: Pick<TrainingGraph, "graph" | "outputs">;
 }
 
-/** Compiles the step of {@link compileTraining} into two graphs. */
-export function compilePasses({ model, optimizer, layout }: TrainingGraph): TrainingPasses {
-  const { gradientBefore, gradientSum, gradient } = trainingNames;
-  const first = new Graph(), second = new Graph();
-  const { gradient: ofPart, results, parameters } = backward(first, model);
-  const sum = first.add(first.input(gradientBefore, matrixShape(layout)), ofPart);
-  const whole = second.input(gradient, matrixShape(layout));
+/**
+ * Compiles the step of {@link compileTraining} into the graphs of its passes.
+ *
+ * @param replicas Model replicas that share a batch, ≥ 1.
+ */
+export function compilePasses(compiled: TrainingGraph, replicas = 1): TrainingPasses {
+  const { model, optimizer, layout } = compiled;
+  const { gradientBefore, gradientSum, gradientOfReplica } = trainingNames;
+  const pass = (sum: (g: Graph, gradient: Value) => Value): PassGraph => {
+    const graph = new Graph();
+    const { gradient, results, parameters } = backward(graph, model);
+    return { graph, parameters, outputs: { ...results, [gradientSum]: sum(graph, gradient) } };
+  };
+  const graph = new Graph();
+  const gradients = Array.from(
+    { length: replicas },
+    (_, replica) => graph.input(gradientOfReplica(replica), matrixShape(layout)),
+  );
+  const whole = gradients.reduce((sum, next) => graph.add(sum, next));
   return {
-    pass: { graph: first, parameters, outputs: { ...results, [gradientSum]: sum } },
-    update: { graph: second, outputs: update(second, whole, layout, optimizer) },
+    first: pass((_, gradient) => gradient),
+    later: pass((g, gradient) => g.add(g.input(gradientBefore, matrixShape(layout)), gradient)),
+    update: { graph, outputs: update(graph, whole, layout, optimizer) },
   };
 }
 

@@ -14,7 +14,7 @@ import type { LearningRateSchedule } from "./optimizers/learning_rate.ts";
 import type { DenseOptimizerOptions } from "./optimizers/options.ts";
 import { CompiledTrainingSession } from "./sessions/compiled_training_session.ts";
 import type { HostMemory } from "./sessions/host_memory.ts";
-import type { AllReduce } from "./sessions/passes_backend.ts";
+import type { ReplicaGroup } from "./sessions/passes_backend.ts";
 import { createBackend, type Provider } from "./sessions/providers.ts";
 import type { StateVectors } from "./sessions/training_backend.ts";
 import type { TrainingBatch, TrainingResults } from "./training_batch.ts";
@@ -96,10 +96,10 @@ export interface TrainingSessionOptions {
   /** Allocates the arrays that are copied to a device. Default: ordinary memory. */
   readonly memory?: HostMemory;
   /**
-   * Sums gradients over model replicas on the CPU: several sessions that take the same steps, each
-   * on its part of every batch ({@link TrainingBatch.share}). Absent = this is the only one.
+   * Model replicas on the CPU: several sessions that take the same steps, each on its part of every
+   * batch ({@link TrainingBatch.share}). Absent = this is the only one.
    */
-  readonly allReduce?: AllReduce;
+  readonly replicas?: ReplicaGroup;
 }
 
 /**

@@ -19,14 +19,24 @@ import { float32Tensor, type OnnxRuntime } from "./onnx_runtime.ts";
 import { StateBuffers } from "./state_buffers.ts";
 import type { HostArrays, StateVectors, TrainingBackend } from "./training_backend.ts";
 
-/**
- * Sums an array over all model replicas and writes the sum into it; every replica gets the same
- * bits.
- */
-export type AllReduce = (values: Float32Array<ArrayBuffer>) => Promise<void>;
+/** The model replicas that share every batch, as one of them sees them. */
+export interface ReplicaGroup {
+  /** Number of replicas, ≥ 1. */
+  readonly count: number;
+  /**
+   * Sends a copy of `values` to all other replicas.
+   *
+   * @returns The arrays of all replicas in their order, `values` among them; valid until the next
+   *   call.
+   */
+  exchange(values: Float32Array<ArrayBuffer>): Promise<readonly Float32Array<ArrayBuffer>[]>;
+}
 
+/** The sessions of a step's graphs. */
 export interface PassSessions {
-  readonly pass: InferenceSession;
+  readonly first: InferenceSession;
+  /** Opens the session of later passes, which small batches do not need. Called at most once. */
+  openLater(): Promise<InferenceSession>;
   readonly update: InferenceSession;
 }
 
@@ -39,7 +49,7 @@ export interface PassesBackendParts {
   /** Most rows of one pass. */
   readonly rowsMax: number;
   /** Absent = this is the only replica. */
-  readonly allReduce?: AllReduce | undefined;
+  readonly replicas?: ReplicaGroup | undefined;
 }
 
 /** Inputs or outputs of one run, by name. */
@@ -51,12 +61,13 @@ export class PassesBackend implements TrainingBackend {
   readonly #sessions: PassSessions;
   readonly #passes: TrainingPasses;
   readonly #rowsMax: number;
-  readonly #allReduce: AllReduce | undefined;
+  readonly #replicas: ReplicaGroup | undefined;
   readonly #stateShape: readonly number[];
   readonly #state: StateBuffers;
+  #later: Promise<InferenceSession> | undefined;
   /**
-   * The gradient of all weights followed by the loss: the array that replicas sum. A pass reads
-   * `#sumBefore` and writes `#sum`; the two are swapped between passes.
+   * The gradient of all weights followed by the loss: the array that replicas exchange. A later
+   * pass reads `#sumBefore` and writes `#sum`; the two are swapped before it.
    */
   #sum: Float32Array<ArrayBuffer>;
   #sumBefore: Float32Array<ArrayBuffer>;
@@ -66,12 +77,12 @@ export class PassesBackend implements TrainingBackend {
    */
   readonly #outputs: Record<string, Float32Array<ArrayBuffer>> = {};
 
-  constructor({ ort, sessions, compiled, passes, rowsMax, allReduce }: PassesBackendParts) {
+  constructor({ ort, sessions, compiled, passes, rowsMax, replicas }: PassesBackendParts) {
     this.#ort = ort;
     this.#sessions = sessions;
     this.#passes = passes;
     this.#rowsMax = rowsMax;
-    this.#allReduce = allReduce;
+    this.#replicas = replicas;
     this.#stateShape = [compiled.layout.blocks, BLOCK_WIDTH];
     const size = staticSize(this.#stateShape);
     this.#state = new StateBuffers(compiled, (length) => new Float32Array(length));
@@ -82,16 +93,17 @@ export class PassesBackend implements TrainingBackend {
   async run(rows: number, feeds: HostArrays, into: HostArrays): Promise<HostArrays> {
     const rowsMax = this.#rowsMax;
     const results = this.#results(rows, into);
-    this.#sum.fill(0);
+    // Of several replicas, the last ones may have no rows of a small batch.
+    if (rows === 0) this.#sum.fill(0);
     let loss = 0;
     for (let from = 0; from < rows; from += rowsMax) {
       await this.#pass(from, Math.min(from + rowsMax, rows), feeds, results);
       loss += results[trainingNames.loss][0];
     }
     this.#sum[this.#sum.length - 1] = loss;
-    await this.#allReduce?.(this.#sum);
-    results[trainingNames.loss][0] = this.#sum[this.#sum.length - 1];
-    await this.#update(feeds, results);
+    const sums = await this.#replicas?.exchange(this.#sum) ?? [this.#sum];
+    results[trainingNames.loss][0] = sums.reduce((all, sum) => all + sum[sum.length - 1], 0);
+    await this.#update(sums, feeds, results);
     return results;
   }
 
@@ -109,26 +121,33 @@ export class PassesBackend implements TrainingBackend {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#sessions.pass.release(), this.#sessions.update.release()]);
+    const { first, update } = this.#sessions;
+    const later = await this.#later?.catch(() => undefined);
+    await Promise.all([first, update, later].map((session) => session?.release()));
   }
 
   /**
-   * Runs rows `[from, to)`: writes their results and adds their gradient of the weights to the sum.
+   * Runs rows `[from, to)`: writes their results, and adds their gradient of the weights to the sum
+   * of the passes before.
    */
   async #pass(from: number, to: number, feeds: HostArrays, results: HostArrays): Promise<void> {
-    [this.#sum, this.#sumBefore] = [this.#sumBefore, this.#sum];
     const { weights, gradientBefore, gradientSum } = trainingNames;
-    const { graph, outputs } = this.#passes.pass;
+    const isFirst = from === 0;
+    const { graph, outputs } = isFirst ? this.#passes.first : this.#passes.later;
+    const session = isFirst
+      ? this.#sessions.first
+      : await (this.#later ??= this.#sessions.openLater());
     const part = (array: Float32Array<ArrayBuffer>, symbolic: Shape) => {
       const shape = resolveShape(symbolic, { rows: to - from });
       if (symbolic[0] !== ROWS) return float32Tensor(this.#ort, array, shape);
       const width = staticSize(shape.slice(1));
       return float32Tensor(this.#ort, array.subarray(from * width, to * width), shape);
     };
-    const tensors: Tensors = {
-      [weights]: this.#stateTensor(this.#state.present[weights]),
-      [gradientBefore]: this.#stateTensor(this.#sumBefore),
-    };
+    const tensors: Tensors = { [weights]: this.#stateTensor(this.#state.present[weights]) };
+    if (!isFirst) {
+      [this.#sum, this.#sumBefore] = [this.#sumBefore, this.#sum];
+      tensors[gradientBefore] = this.#stateTensor(this.#sumBefore);
+    }
     for (const { name, shape } of graph.inputs) {
       if (!(name in tensors)) tensors[name] = part(feeds[name], shape);
     }
@@ -136,15 +155,23 @@ export class PassesBackend implements TrainingBackend {
     for (const [name, { shape }] of Object.entries(outputs)) {
       if (name !== gradientSum) fetches[name] = part(results[name], shape);
     }
-    await runInPlace(this.#sessions.pass, tensors, fetches);
+    await runInPlace(session, tensors, fetches);
   }
 
-  async #update(feeds: HostArrays, results: HostArrays): Promise<void> {
-    const { gradient, stepSquares, next } = trainingNames;
-    const tensors: Tensors = { [gradient]: this.#stateTensor(this.#sum) };
+  /** @param sums Of all replicas, in their order. */
+  async #update(
+    sums: readonly Float32Array<ArrayBuffer>[],
+    feeds: HostArrays,
+    results: HostArrays,
+  ): Promise<void> {
+    const { gradientOfReplica, stepSquares, next } = trainingNames;
+    const tensors: Tensors = {};
+    for (const [replica, sum] of sums.entries()) {
+      tensors[gradientOfReplica(replica)] = this.#stateTensor(sum);
+    }
     for (const { name, shape } of this.#passes.update.graph.inputs) {
+      if (name in tensors) continue;
       const vector = this.#state.present[name];
-      if (name === gradient) continue;
       tensors[name] = vector !== undefined
         ? this.#stateTensor(vector)
         : float32Tensor(this.#ort, feeds[name], shape);
@@ -162,7 +189,7 @@ export class PassesBackend implements TrainingBackend {
   #results(rows: number, into: HostArrays): Record<string, Float32Array<ArrayBuffer>> {
     const results: Record<string, Float32Array<ArrayBuffer>> = {};
     const { gradientSum, stepSquares } = trainingNames;
-    for (const [name, { shape }] of Object.entries(this.#passes.pass.outputs)) {
+    for (const [name, { shape }] of Object.entries(this.#passes.first.outputs)) {
       if (name === gradientSum) continue;
       results[name] = into[name] ?? this.#own(name, staticSize(resolveShape(shape, { rows })));
     }

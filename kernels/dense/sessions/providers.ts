@@ -2,6 +2,7 @@
  * Creates the backend of a provider. A named device that is missing is an error, never silently
  * replaced; only "auto" falls back to another device.
  */
+import type { OnnxModelOptions } from "../onnx/encode_model.ts";
 import { BLOCK_WIDTH } from "../weight_layout.ts";
 import { compilePasses, type TrainingGraph, trainingNames } from "../training_graph.ts";
 import { DeviceReader } from "./device_reader.ts";
@@ -16,7 +17,7 @@ import {
   ProviderUnavailableError,
   requireDevice,
 } from "./onnx_runtime.ts";
-import { type AllReduce, PassesBackend } from "./passes_backend.ts";
+import { PassesBackend, type ReplicaGroup } from "./passes_backend.ts";
 import { ReferenceBackend } from "./reference_backend.ts";
 import type { TrainingBackend } from "./training_backend.ts";
 import { passModels, trainingModel } from "./training_model.ts";
@@ -40,8 +41,8 @@ export interface BackendOptions {
   /** Threads of one run on the CPU, ≥ 1. */
   readonly threads: number;
   readonly memory?: HostMemory | undefined;
-  /** Sums gradients over model replicas on the CPU; absent = there is only one. */
-  readonly allReduce?: AllReduce | undefined;
+  /** The model replicas that share every batch on the CPU; absent = there is only one. */
+  readonly replicas?: ReplicaGroup | undefined;
 }
 
 /** The result of choosing a provider. */
@@ -80,25 +81,26 @@ export async function chooseProvider<P extends Provider>(
 export async function createBackend(
   compiled: TrainingGraph,
   provider: Provider,
-  { threads, memory = ordinaryMemory, allReduce }: BackendOptions,
+  { threads, memory = ordinaryMemory, replicas }: BackendOptions,
 ): Promise<TrainingBackend> {
   switch (provider) {
     case "reference":
       return new ReferenceBackend(compiled);
     case "cpu": {
-      const passes = compilePasses(compiled);
-      const settings = { device: provider, threads };
-      const [pass, update] = await Promise.all(
-        Object.values(passModels(compiled, passes)).map((model) =>
-          createOnnxSession({ ...model, sequenceOutput: SEQUENCE_OUTPUT }, settings)
-        ),
-      );
+      const passes = compilePasses(compiled, replicas?.count);
+      const models = passModels(compiled, passes);
+      const open = (model: OnnxModelOptions) =>
+        createOnnxSession(
+          { ...model, sequenceOutput: SEQUENCE_OUTPUT },
+          { device: provider, threads },
+        );
+      const [first, update] = await Promise.all([open(models.first), open(models.update)]);
       const { blocks, learnedBlocks } = compiled.layout;
       // Batch statistics need all rows of the batch in one pass.
       const rowsMax = learnedBlocks < blocks ? Infinity : threads * PASS_ROWS;
       const ort = await onnxRuntime();
-      const sessions = { pass, update };
-      return new PassesBackend({ ort, sessions, compiled, passes, rowsMax, allReduce });
+      const sessions = { first, update, openLater: () => open(models.later) };
+      return new PassesBackend({ ort, sessions, compiled, passes, rowsMax, replicas });
     }
     case "cuda": {
       const model = { ...trainingModel(compiled), sequenceOutput: SEQUENCE_OUTPUT };

@@ -2,7 +2,12 @@
  * Describes training graphs as ONNX models whose parameters are one matrix of weights.
  */
 import type { OnnxModelOptions } from "../onnx/encode_model.ts";
-import { type TrainingGraph, trainingNames, type TrainingPasses } from "../training_graph.ts";
+import {
+  type PassGraph,
+  type TrainingGraph,
+  trainingNames,
+  type TrainingPasses,
+} from "../training_graph.ts";
 
 /** The model of a whole step. */
 export function trainingModel(compiled: TrainingGraph): OnnxModelOptions {
@@ -16,24 +21,28 @@ export function trainingModel(compiled: TrainingGraph): OnnxModelOptions {
   };
 }
 
-/** The models of a step in two graphs: one for each part of a batch, one for the update. */
+/** The models of the graphs of {@link compilePasses}. */
 export function passModels(
   { model, optimizer, layout }: TrainingGraph,
-  { pass, update }: TrainingPasses,
-): { readonly pass: OnnxModelOptions; readonly update: OnnxModelOptions } {
-  const { parameters, outputs } = pass;
+  { first, later, update }: TrainingPasses,
+): { readonly [P in keyof TrainingPasses]: OnnxModelOptions } {
+  const ofPass = ({ outputs, parameters }: PassGraph, documentation: string): OnnxModelOptions => ({
+    name: `${model.options.kind}_pass`,
+    documentation,
+    outputs,
+    parameters: { kind: "matrix", input: trainingNames.weights, layout, parameters },
+  });
+  const results = `Loss, logits and gradients of ${model.options.kind} for a part of a batch`;
   return {
-    pass: {
-      name: `${model.options.kind}_pass`,
-      documentation:
-        `Loss, logits and gradients of ${model.options.kind} for a part of a batch; adds the gradient of the weights to the sum of earlier parts.`,
-      outputs,
-      parameters: { kind: "matrix", input: trainingNames.weights, layout, parameters },
-    },
+    first: ofPass(first, `${results}.`),
+    later: ofPass(
+      later,
+      `${results}; adds the gradient of the weights to the sum of earlier parts.`,
+    ),
     update: {
       name: `${optimizer.kind}_update`,
       documentation:
-        `The next weights and state of ${optimizer.kind} from the gradient of a batch.`,
+        `The next weights and state of ${optimizer.kind} from the gradients of a batch.`,
       outputs: update.outputs,
       parameters: { kind: "inputs" },
     },

@@ -8,7 +8,7 @@ import {
   createTrainingSession,
   type TrainingSession,
 } from "../../../kernels/dense/training_session.ts";
-import { portAllReduce } from "./port_all_reduce.ts";
+import { portReplicaGroup } from "./port_replica_group.ts";
 import type { Answer, Failure, Open, Order, Question, Step, Stepped } from "./protocol.ts";
 
 const scope = self as unknown as {
@@ -37,7 +37,7 @@ async function open({ parts, replica, ports }: Open): Promise<void> {
   const { model, modelSizes, session: options } = parts;
   session = await createTrainingSession(createModel(model, modelSizes), {
     ...options,
-    ...(ports.length > 0 && { threads: 1, allReduce: portAllReduce(replica, ports) }),
+    ...(ports.length > 0 && { threads: 1, replicas: portReplicaGroup(replica, ports) }),
   });
   scope.postMessage({ kind: "opened" });
 }
