@@ -93,7 +93,7 @@ export class PassesBackend implements TrainingBackend {
   async run(rows: number, feeds: HostArrays, into: HostArrays): Promise<HostArrays> {
     const rowsMax = this.#rowsMax;
     const results = this.#results(rows, into);
-    // Of several replicas, the last ones may have no rows of a small batch.
+    // A small batch may leave the last of several replicas without rows.
     if (rows === 0) this.#sum.fill(0);
     let loss = 0;
     for (let from = 0; from < rows; from += rowsMax) {
@@ -158,7 +158,7 @@ export class PassesBackend implements TrainingBackend {
     await runInPlace(session, tensors, fetches);
   }
 
-  /** @param sums Of all replicas, in their order. */
+  /** @param sums Gradients of all replicas, in their order. */
   async #update(
     sums: readonly Float32Array<ArrayBuffer>[],
     feeds: HostArrays,

@@ -8,16 +8,6 @@ import {
 } from "../../../configuration/configuration.ts";
 import { DENSE_WIDTH, SLOTS } from "./zipf_batches.ts";
 
-/** Models whose dense step takes longer than the rest of the training step. */
-const HEAVY = ["dcnV2", "dlrm", "mmoe"];
-
-/**
- * Threads of the dense step on two cores. A second model replica pays only when one would be busy
- * for longer than all other threads, and when its share of rows outweighs summing the gradients.
- */
-const threadsFor = (model: string, batchRows: number) =>
-  HEAVY.includes(model) && batchRows >= 2_048 ? 2 : 1;
-
 const TOWER = "hidden: [256, 128]";
 
 /** The sizes of each model, as YAML. */
@@ -28,8 +18,15 @@ const SIZES: Readonly<Record<string, string>> = {
   mmoe: "embeddingDim: 16, experts: 4, expertHidden: [128], towerHidden: [64], ",
 };
 
-/** @param model A model kind of the configuration, e.g. `deepFm`. */
-export function trainingConfiguration(model: string, batchRows: number): CairnConfiguration {
+/**
+ * @param model A model kind of the configuration, e.g. `deepFm`.
+ * @param threads Model replicas of the dense step.
+ */
+export function trainingConfiguration(
+  model: string,
+  batchRows: number,
+  threads: number,
+): CairnConfiguration {
   const sparse = Array.from(
     { length: SLOTS },
     (_, slot) => `    c${slot}: { kind: categorical, source: item }`,
@@ -52,7 +49,7 @@ trainer:
   batchRows: ${batchRows}
   linger: 50ms
   pipelined: true
-  threads: ${threadsFor(model, batchRows)}
+  threads: ${threads}
   chunksPerRead: 4
   rowsWaitingMax: ${8 * batchRows}
 `,
