@@ -3,7 +3,7 @@
  */
 import { z } from "zod";
 import { ID_CHARACTERS_MAX } from "../../records/client_ids.ts";
-import { EXPRESSION_UNITS_MAX } from "../../rules/parse_expression.ts";
+import { EXPRESSION_UNITS_MAX } from "../../rules/expression_text.ts";
 import { BOOSTS_MAX, CANDIDATES_MAX, EXCLUDES_MAX, PINS_MAX } from "../options.ts";
 import { fields, namedSchemas } from "./registry.ts";
 import { idSchema } from "./values.ts";
