@@ -5,7 +5,7 @@
  *
  * The window is a function of the event log: time is the data clock (the newest event time seen,
  * never going back), and sampling is keyed. A joiner that reads the same records again decides the
- * same again, which makes its output exactly-once (see {@link JoinWindow.replayPoint}). The one
+ * same again, which makes its output exactly-once (see {@link replayPointOf}). The one
  * exception is {@link JoinWindow.closeEarly}, which its caller may invoke at any moment and which
  * closes only the oldest impressions.
  *
@@ -15,7 +15,6 @@
  */
 import { fingerprintOf } from "../../structures/fingerprint.ts";
 import { invariant, present } from "../../structures/invariant.ts";
-import { ImpressionRowsReader } from "../../records/impression_rows_reader.ts";
 import type {
   ActionRecord,
   EventRecord,
@@ -25,25 +24,20 @@ import type {
 } from "../../records/event_record.ts";
 import type { EarlyAction } from "../../records/joiner_position.ts";
 import { DataClock } from "./data_clock.ts";
-import { DroppedRankings } from "./dropped_rankings.ts";
 import { EarlyActions } from "./early_actions.ts";
-import type { JoinMoment } from "./join_moment.ts";
 import type { JoinerOptions } from "./options.ts";
-import { LabelRules } from "./label_rules.ts";
-import { type HeldImpression, HeldImpressions, impressionBytes } from "./held_impressions.ts";
-import { ActionsByImpression } from "./ranking_actions.ts";
+import { type HeldImpression, type HeldImpressions, impressionBytes } from "./held_impressions.ts";
+import { type ReplayPoint, replayPointOf } from "./replay_point.ts";
+import { RowDecisions } from "./row_decisions.ts";
 import { type ExampleOutput, type JoinCounts, RowExamples } from "./row_examples.ts";
 import { BEGINNING, type WindowStart } from "./window_start.ts";
 
 export class JoinWindow {
   readonly #options: JoinerOptions;
-  readonly #rules: LabelRules;
   readonly #rowExamples: RowExamples;
-  readonly #held = new HeldImpressions((from, to) => this.#actions.move(from, to));
-  readonly #actions = new ActionsByImpression();
-  readonly #dropped: DroppedRankings;
+  readonly #decisions: RowDecisions;
+  readonly #held: HeldImpressions;
   readonly #early: EarlyActions;
-  readonly #reader = new ImpressionRowsReader();
   readonly #decidedBefore: number;
   readonly #undecidedFrom: number;
   readonly #clock: DataClock;
@@ -57,9 +51,9 @@ export class JoinWindow {
     this.#decidedBefore = start.decidedBefore;
     this.#undecidedFrom = start.undecidedFrom;
     this.#clock = new DataClock(options.clockSkewMsMax, start);
-    this.#rules = new LabelRules(options.tasks);
     this.#rowExamples = new RowExamples(options, start.positives);
-    this.#dropped = new DroppedRankings(options.impressionsMax);
+    this.#decisions = new RowDecisions(options, this.#clock, this.#rowExamples);
+    this.#held = this.#decisions.held;
     this.#early = new EarlyActions(start.early);
   }
 
@@ -79,12 +73,12 @@ export class JoinWindow {
 
   /** Sum of the sizes of the held impressions, bytes: a function of the log. */
   get heldBytes(): number {
-    return this.#held.bytes + this.#actions.bytes;
+    return this.#held.bytes + this.#decisions.actionBytes;
   }
 
   /** Memory taken for the held impressions, bytes: at most about 2 · {@link heldBytes} + 8 MiB. */
   get memoryBytes(): number {
-    return this.#held.memoryBytes + this.#actions.bytes;
+    return this.#held.memoryBytes + this.#decisions.actionBytes;
   }
 
   /** Newest data time seen, ms. */
@@ -92,32 +86,14 @@ export class JoinWindow {
     return this.#clock.nowMs;
   }
 
-  /**
-   * The offset, and the data clock there, from which reading rebuilds this window: the oldest open
-   * impression, or `eventOffset` if none is open. With late labels also `retained`, from which
-   * reading rebuilds the decided impressions, and the counts of positive labels. The actions that
-   * came before their ranking are `early`: their records may lie before all of it.
-   *
-   * Every impression before that offset is decided. Reading from it decides all later impressions
-   * as the first time: their actions come after it, and the clock starts where it stood. The
-   * decided impressions that are missing on the second reading cannot matter: they could only have
-   * caused earlier closing, which takes the oldest first, and the impression at the offset was not
-   * closed. Actions on them are counted as unmatched instead of late; that is the only difference.
-   */
-  replayPoint(
-    eventOffset: number,
-  ): Pick<JoinMoment, "replayOffset" | "replayClockMs" | "retained" | "positives" | "early"> {
-    const { oldestUndecided } = this.#held;
-    const replay = oldestUndecided === undefined
-      ? { replayOffset: eventOffset, replayClockMs: this.#clock.nowMs }
-      : { replayOffset: oldestUndecided.offset, replayClockMs: oldestUndecided.openedAtMs };
-    const early = this.#early.moment;
-    const point = early === undefined ? replay : { ...replay, early };
-    const { positives } = this.#rowExamples.late;
-    if (positives === undefined) return point;
-    const { oldest } = this.#held;
-    if (oldest === undefined || !oldest.isDecided) return { ...point, positives };
-    return { ...point, positives, retained: { offset: oldest.offset, clockMs: oldest.openedAtMs } };
+  /** Where a restart reads again from, after the records before `eventOffset`. */
+  replayPoint(eventOffset: number): ReplayPoint {
+    return replayPointOf(eventOffset, {
+      held: this.#held,
+      clockMs: this.#clock.nowMs,
+      positives: this.#rowExamples.late.positives,
+      early: this.#early.moment,
+    });
   }
 
   /** Moves the data clock to a record's time, see {@link DataClock.observe}. */
@@ -142,17 +118,17 @@ export class JoinWindow {
     if (oldestUndecided !== undefined) {
       if (this.#wasDecided(oldestUndecided)) {
         // Its examples are in the log.
-        this.#decide(oldestUndecided);
+        this.#decisions.decide(oldestUndecided);
         return true;
       }
       if (this.#isOver(oldestUndecided)) {
-        this.#close(oldestUndecided, out);
+        this.#decisions.close(oldestUndecided, out);
         return true;
       }
     }
     const oldest = undecided < size ? this.#held.oldest : undefined;
     if (oldest?.isDecided && this.#ageOf(oldest) >= this.#rowExamples.late.lateMsMax) {
-      this.#drop(oldest);
+      this.#decisions.drop(oldest);
       return true;
     }
     const impression = record.kind === "impression" ? record : undefined;
@@ -169,7 +145,7 @@ export class JoinWindow {
   #closeDecided(impression: HeldImpression | undefined, out: ExampleOutput): boolean {
     if (impression === undefined || !this.#wasDecided(impression)) return false;
     if (!this.#isOver(impression)) return false;
-    this.#close(impression, out);
+    this.#decisions.close(impression, out);
     return true;
   }
 
@@ -204,7 +180,7 @@ export class JoinWindow {
    * Closes the oldest impression, whatever its window, if its record lies before `before`;
    * false if it does not.
    *
-   * The moment of the call need not be a function of the log: {@link replayPoint}, which is written
+   * The moment of the call need not be a function of the log: the replay point, which is written
    * with the examples, shows after a restart that the impression was closed.
    */
   closeEarly(before: number, out: ExampleOutput): boolean {
@@ -212,9 +188,9 @@ export class JoinWindow {
     if (oldest === undefined || oldest.offset >= before) return false;
     this.#rowExamples.beginRecord(false);
     this.#rowExamples.count("impressionsClosedEarly");
-    if (!oldest.isDecided) this.#close(oldest, out);
+    if (!oldest.isDecided) this.#decisions.close(oldest, out);
     const decided = this.#held.find(oldest.fingerprint);
-    if (decided !== undefined) this.#drop(decided);
+    if (decided !== undefined) this.#decisions.drop(decided);
     return true;
   }
 
@@ -254,7 +230,7 @@ export class JoinWindow {
   /** Drops the held rankings of an erased user, without examples; later actions are late. */
   #acceptForget({ user }: ForgetRecord): void {
     for (const fingerprint of this.#held.ofUser(fingerprintOf(user))) {
-      this.#drop(present(this.#held.find(fingerprint), "a ranking of the user is held"));
+      this.#decisions.drop(present(this.#held.find(fingerprint), "a ranking of the user is held"));
       this.#rowExamples.count("impressionsErased");
     }
   }
@@ -272,9 +248,11 @@ export class JoinWindow {
     const earlier = this.#held.find(fingerprint);
     if (earlier !== undefined) {
       this.#rowExamples.count("impressionsDuplicate");
-      if (this.#actions.has(earlier.address) && !earlier.isDecided) this.#close(earlier, out);
+      if (this.#decisions.isSeen(earlier) && !earlier.isDecided) {
+        this.#decisions.close(earlier, out);
+      }
       const decided = this.#held.find(fingerprint);
-      if (decided !== undefined) this.#remove(decided);
+      if (decided !== undefined) this.#decisions.remove(decided);
     }
     if (!this.#isReread(offset)) {
       while (!this.#hasRoom(record) && this.closeEarly(offset, out));
@@ -305,18 +283,11 @@ export class JoinWindow {
     const fingerprint = fingerprintOf(rankingId);
     const impression = this.#held.find(fingerprint);
     if (impression === undefined || impression.isDecided) {
-      const isLate = impression !== undefined || this.#dropped.has(fingerprint);
+      const isLate = impression !== undefined || this.#decisions.wasDropped(fingerprint);
       this.#rowExamples.count(isLate ? "reportsLate" : "reportsUnmatched");
       return;
     }
-    const rows = this.#read(impression);
-    const rowOf = new Map(rows.items().map((item, row) => [item, row]));
-    const actions = this.#actions.of(impression.address, rows.rows, this.#options.tasks.length);
-    actions.isReported = true;
-    for (const item of items) {
-      const row = rowOf.get(item);
-      if (row !== undefined) actions.shown[row] = 1;
-    }
+    this.#decisions.report(impression, items);
     this.#rowExamples.count("reportsMatched");
   }
 
@@ -334,92 +305,11 @@ export class JoinWindow {
     const fingerprint = fingerprintOf(record.rankingId);
     const impression = this.#held.find(fingerprint);
     if (impression !== undefined) {
-      this.#label(impression, record, out);
+      this.#decisions.label(impression, record, out);
       return true;
     }
-    const isLate = this.#dropped.has(fingerprint);
+    const isLate = this.#decisions.wasDropped(fingerprint);
     this.#rowExamples.count(isLate ? "actionsLate" : "actionsUnmatched");
     return false;
-  }
-
-  #label(impression: HeldImpression, record: EarlyAction, out: ExampleOutput): void {
-    const rows = this.#read(impression);
-    const row = rows.rowOf(record.item);
-    if (row < 0) {
-      this.#rowExamples.count("actionsUnmatched");
-      return;
-    }
-    const tasks = this.#options.tasks.length;
-    const actions = this.#actions.of(impression.address, rows.rows, tasks);
-    if (actions.eventIds.has(record.eventId)) {
-      this.#rowExamples.count("actionsDuplicate");
-      return;
-    }
-    if (actions.eventIds.size >= this.#options.actionsPerImpressionMax) {
-      this.#rowExamples.count("actionsExcess");
-      return;
-    }
-    this.#actions.addEventId(actions, record.eventId);
-    actions.shown[row] = 1;
-    const verdict = this.#rules.judge(record.action, record.value);
-    if (impression.isDecided || actions.decided[row] === 1) {
-      this.#rowExamples.learnLate(
-        { impression, actions, rows, row },
-        verdict?.labels,
-        this.#ageOf(impression),
-        out,
-      );
-      return;
-    }
-    if (verdict === undefined) {
-      this.#rowExamples.count("actionsIgnored");
-      return;
-    }
-    this.#rowExamples.count("actionsMatched");
-    for (let task = 0; task < tasks; task++) {
-      const label = verdict.labels[task];
-      if (label !== undefined) actions.labels[row * tasks + task] = label;
-    }
-    if (!verdict.final) return;
-    this.#rowExamples.emit({ impression, actions, rows }, row, out);
-    actions.decided[row] = 1;
-    if (--actions.rowsOpen === 0) this.#decide(impression);
-  }
-
-  #close(impression: HeldImpression, out: ExampleOutput): void {
-    const rows = this.#read(impression);
-    const actions = this.#actions.get(impression.address);
-    const ranking = { impression, actions, rows };
-    const onlyShown = impression.awaitsShown || actions?.isReported === true;
-    for (let row = 0; row < rows.rows; row++) {
-      if (actions?.decided[row] === 1) continue;
-      if (onlyShown && actions?.shown[row] !== 1) this.#rowExamples.count("rowsNotShown");
-      else this.#rowExamples.emit(ranking, row, out);
-    }
-    this.#decide(impression);
-  }
-
-  /** Holds an impression whose rows are all decided for late labels, or drops it. */
-  #decide(impression: HeldImpression): void {
-    if (this.#ageOf(impression) < this.#rowExamples.late.lateMsMax) this.#held.decide(impression);
-    else this.#drop(impression);
-  }
-
-  /** Removes an impression; later actions on it are late. */
-  #drop(impression: HeldImpression): void {
-    this.#remove(impression);
-    this.#dropped.add(impression.fingerprint);
-  }
-
-  #remove(impression: HeldImpression): void {
-    // Removing may move other impressions, also to this address.
-    this.#rowExamples.traces.delete(impression.offset);
-    this.#actions.delete(impression.address);
-    this.#held.remove(impression);
-  }
-
-  /** The rows of an impression, until the next call. */
-  #read({ memory, begin }: HeldImpression): ImpressionRowsReader {
-    return this.#reader.open(memory, begin);
   }
 }

@@ -98,9 +98,9 @@ export const eventPlants: readonly Plant[] = [
   {
     name: "lose-joiner-state",
     edits: [{
-      file: "actors/joiner/join_window.ts",
-      find: "oldestUndecided === undefined\n      ? { replayOffset",
-      replace: "oldestUndecided === undefined || true\n      ? { replayOffset",
+      file: "actors/joiner/replay_point.ts",
+      find: "oldestUndecided === undefined\n    ? { replayOffset",
+      replace: "oldestUndecided === undefined || true\n    ? { replayOffset",
     }],
     seenBy: ["joined-examples"],
     scenario: "power-failures",
@@ -150,7 +150,7 @@ export const eventPlants: readonly Plant[] = [
   {
     name: "learn-from-unshown",
     edits: [{
-      file: "actors/joiner/join_window.ts",
+      file: "actors/joiner/row_decisions.ts",
       find: "const onlyShown = impression.awaitsShown || actions?.isReported === true;",
       replace: "const onlyShown = actions?.isReported === true;",
     }],
