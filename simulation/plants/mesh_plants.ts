@@ -55,6 +55,16 @@ export const meshPlants: readonly Plant[] = [
     scenario: "controller-dies-in-freeze",
   },
   {
+    name: "freeze-ends-by-timer",
+    edits: [{
+      file: "mesh/placement/host_duties.ts",
+      find: '? nothing : { kind: "abortMove", placement };',
+      replace: '? nothing : { kind: "endGiving" };',
+    }],
+    seenBy: ["whole-deltas", "kept-invariants", "exactly-once"],
+    scenario: "controller-dies-in-freeze",
+  },
+  {
     name: "event-ids-per-gateway",
     edits: [{
       file: "gateway/routes/event_acceptance.ts",
