@@ -41,6 +41,11 @@ export class PlacedPartitions {
     this.#options = options;
   }
 
+  /** The joiners and trainers that run here. */
+  get running(): ReadonlyMap<PlacedKey, Address> {
+    return new Map([...this.#running].map(([key, { address }]) => [key, address]));
+  }
+
   /** Begins the next step for each partition. */
   fulfil(view: MeshView): void {
     const duties = dutiesOf(view, this.#options.run);

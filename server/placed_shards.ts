@@ -11,6 +11,7 @@ import type {
   Coordination,
   HostRun,
   MeshView,
+  Ownership,
   PlacedKey,
   Placement,
 } from "../mesh/ports/coordination.ts";
@@ -18,6 +19,7 @@ import { PlacementConflictError } from "../mesh/ports/coordination_errors.ts";
 import type { Telemetry } from "../mesh/ports/telemetry.ts";
 import {
   dutiesOf,
+  FROZEN_MS_MAX,
   type Holding,
   type HostDuty,
   type HostStep,
@@ -212,8 +214,9 @@ export class PlacedShards {
       }
       case "abortMove": {
         const owner = this.#run;
-        if (!await this.#report(shard, step.placement, { state: "active", owner })) return;
-        this.#telemetry.log("info", `shard ${shard} was frozen for too long: its move ends`);
+        const reason = `it was frozen for more than ${FROZEN_MS_MAX} ms`;
+        if (!await this.#report(shard, step.placement, { state: "active", owner }, reason)) return;
+        this.#telemetry.log("info", `the move of shard ${shard} ends: ${reason}`);
         return await this.#endGiving(shard);
       }
       case "endGiving":
@@ -272,13 +275,14 @@ export class PlacedShards {
   async #report(
     shard: number,
     expected: Placement,
-    next: Parameters<Coordination["place"]>[0]["changes"][number]["next"],
+    next: Ownership,
+    reason?: string,
   ): Promise<boolean> {
     const key: PlacedKey = `shard/${shard}`;
     try {
       await this.#options.coordination.place({
         by: this.#run,
-        changes: [{ key, expected, next }],
+        changes: [{ key, expected, next, ...(reason !== undefined && { reason }) }],
       });
       return true;
     } catch (error) {

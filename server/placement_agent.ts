@@ -28,6 +28,7 @@ import { Pauses } from "./pauses.ts";
 import { PlacedPartitions } from "./placed_partitions.ts";
 import { PlacedShards } from "./placed_shards.ts";
 import { placedAddress } from "./plan.ts";
+import { readerFigures } from "./reader_figures.ts";
 import { Resharding } from "./resharding.ts";
 import { shardSizes } from "./shard_sizes.ts";
 
@@ -79,7 +80,7 @@ const SETTLING_MS = 5_000;
 const LOOK_MOVING_MS = 20;
 /** Longest wait of a stop for the steps under way, ms. */
 const STOP_MS = 2_000;
-/** Longest wait for the sizes of shards, ms. */
+/** Longest wait for the sizes of shards and the positions of readers, ms. */
 const SIZES_MS = 5_000;
 
 export class PlacementAgent {
@@ -151,7 +152,7 @@ export class PlacementAgent {
     let seen = 0;
     this.#loops = [
       this.#loop("renewing the lease", async () => {
-        const load = { ...await this.#sizes(), ...sharding.figures() };
+        const load = { ...await this.#partFigures(), ...sharding.figures() };
         const sentMs = this.#nowMs;
         const lease = await coordination.renew(this.#run, load);
         this.#leasedUntilMs = sentMs + lease.ttlMs;
@@ -275,9 +276,15 @@ export class PlacementAgent {
     }
   }
 
-  #sizes(): Promise<Record<string, number>> {
-    const budgetMs = Math.min(this.#options.ttlMs / RENEWALS_PER_LEASE / 2, SIZES_MS);
-    return shardSizes(this.#options.mesh, this.#shards.held, budgetMs);
+  /** Sizes of the shards and positions of the readers of this host. */
+  async #partFigures(): Promise<Record<string, number>> {
+    const { mesh, ttlMs } = this.#options;
+    const budgetMs = Math.min(ttlMs / RENEWALS_PER_LEASE / 2, SIZES_MS);
+    const [sizes, positions] = await Promise.all([
+      shardSizes(mesh, this.#shards.held, budgetMs),
+      readerFigures(mesh, this.#partitions.running, budgetMs),
+    ]);
+    return { ...sizes, ...positions };
   }
 
   /** Directs messages to the present owners, also to those that still restore. */

@@ -103,13 +103,15 @@ export function placementCommands(output: Output): Command[] {
         const { statusCommand } = await import("./status.ts");
         await statusCommand(flags, output);
       }),
-    command("explain", "say where a shard is, and why it stays or moves")
-      .addArgument(
-        new Argument("<shard>", "its number, from 0").argParser(wholeNumber(0, 1023)),
-      )
-      .action(async (shard: number, flags: PlacementFlags) => {
+    command(
+      "explain",
+      "say where a shard, joiner or trainer is, its last move, and why it stays or moves",
+    )
+      .addArgument(new Argument("<part>", "shard, joiner or trainer"))
+      .addArgument(new Argument("<number>", "its number, from 0").argParser(wholeNumber(0, 1023)))
+      .action(async (part: string, number: number, flags: PlacementFlags) => {
         const { explainCommand } = await import("./explain.ts");
-        await explainCommand(shard, flags, output);
+        await explainCommand(part, number, flags, output);
       }),
     command("drain", "move all shards, joiners and trainers off a host, and give it no others")
       .addArgument(host())

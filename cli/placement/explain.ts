@@ -1,40 +1,159 @@
 /**
- * The work of `cairn explain`.
+ * The work of `cairn explain`: where a shard, a joiner or a trainer is, since when, how far it has
+ * read its logs, its last move, and why it stays or moves.
  */
-import { planKind } from "../../mesh/placement/mesh_plan.ts";
-import { shardViews } from "../../mesh/placement/mesh_views.ts";
-import { describe } from "../../mesh/ports/coordination_errors.ts";
-import { present } from "../../structures/invariant.ts";
 import { sizeText } from "../../mesh/placement/byte_sizes.ts";
+import { planKind } from "../../mesh/placement/mesh_plan.ts";
+import { countOf, reportedPosition, shardViews } from "../../mesh/placement/mesh_views.ts";
+import type { ShardDecision } from "../../mesh/placement/placement_plan.ts";
+import {
+  type MeshView,
+  parsePlacedKey,
+  type PlacedKey,
+  type Placement,
+} from "../../mesh/ports/coordination.ts";
+import { describe } from "../../mesh/ports/coordination_errors.ts";
+import type { LastMove, PlacementHistory } from "../../mesh/ports/placement_history.ts";
+import { partitionsOfTrainer } from "../../server/plan.ts";
+import { counted } from "../../structures/counted.ts";
+import { present } from "../../structures/invariant.ts";
 import type { Output } from "../command_line.ts";
 import { usageError } from "../errors.ts";
 import type { PlacementFlags } from "./command.ts";
-import { withMeshStore } from "./mesh_store.ts";
+import { type MeshStore, withMeshStore } from "./mesh_store.ts";
+import { kindCalled, partName, partNouns } from "./part_names.ts";
 import { decisionLine } from "./plan_lines.ts";
 
-/** @throws {CommandError} The mesh has no such shard. */
+/** A part as the command shows it. */
+interface Explained {
+  readonly key: PlacedKey;
+  readonly placement: Placement;
+  readonly history: PlacementHistory;
+  readonly decision: ShardDecision;
+  /** Present for a shard. */
+  readonly size?: { readonly rows: number; readonly bytes: number };
+  /** Present for a joiner or a trainer. */
+  readonly reads?: Reading;
+}
+
+/** The part of a log that a joiner or a trainer reads. */
+interface Reading {
+  readonly log: "events" | "examples";
+  readonly partitions: readonly number[];
+  /** Records that it has not read; absent where its host has not reported its position. */
+  readonly behind?: number;
+}
+
+/** @throws {CommandError} The mesh has no such part. */
 export async function explainCommand(
-  shard: number,
+  noun: string,
+  number: number,
   flags: PlacementFlags,
   output: Output,
 ): Promise<void> {
-  await withMeshStore(flags, async ({ configuration, read }) => {
-    const view = await read();
-    const placement = view.placements.get(`shard/${shard}`);
+  const kind = kindCalled(noun);
+  if (kind === undefined) {
+    throw usageError(`There is no part "${noun}": type ${partNouns.join(", ")} and its number.`);
+  }
+  await withMeshStore(flags, async (store) => {
+    const view = await store.read();
+    const key: PlacedKey = `${kind}/${number}`;
+    const placement = view.placements.get(key);
     if (placement === undefined) {
       throw usageError(
-        `There is no shard ${shard}: the mesh has 0 to ${view.identity.shards - 1}.`,
+        `There is no ${noun} ${number}: the mesh has 0 to ${countOf(view, kind) - 1}.`,
       );
     }
-    const { movesMax } = present(configuration.mesh, "a store belongs to a mesh");
-    const decision = planKind(view, "shard", movesMax).shards[shard];
-    const { rows, bytes } = shardViews(view, "shard")[shard];
-    if (flags.json) {
-      return output.out(`${JSON.stringify({ shard, rows, bytes, placement, decision })}\n`);
-    }
-    output.out(
-      `shard ${shard} is ${describe(placement)}, with ${rows.toLocaleString("en")} rows in ` +
-        `${sizeText(bytes)}\n${decisionLine({ key: `shard/${shard}`, decision })}`,
-    );
+    const { movesMax } = present(store.configuration.mesh, "a store belongs to a mesh");
+    const { rows, bytes } = shardViews(view, kind)[number];
+    const reads = await readingOf(store, view, key);
+    const explained: Explained = {
+      key,
+      placement,
+      history: await store.coordination.history(key),
+      decision: planKind(view, kind, movesMax).shards[number],
+      ...(kind === "shard" ? { size: { rows, bytes } } : {}),
+      ...(reads && { reads }),
+    };
+    if (flags.json) return output.out(`${JSON.stringify(documentOf(noun, number, explained))}\n`);
+    for (const line of linesOf(explained, view.nowMs)) output.out(line);
   });
+}
+
+/** The partitions that a joiner or a trainer reads, and how far it is; undefined for a shard. */
+async function readingOf(
+  { logEnds }: MeshStore,
+  view: MeshView,
+  key: PlacedKey,
+): Promise<Reading | undefined> {
+  const { kind, number } = parsePlacedKey(key);
+  if (kind === "shard") return undefined;
+  const { eventPartitions: events, examplePartitions: examples, trainers } = view.identity;
+  const counts = { events, examples };
+  const log = kind === "events" ? "events" : "examples";
+  const partitions = kind === "events"
+    ? [number]
+    : partitionsOfTrainer({ partitions: counts, trainerCount: trainers }, number);
+  const position = reportedPosition(view, key);
+  if (position === undefined) return { log, partitions };
+  const ends = await logEnds(log, partitions, counts);
+  const end = ends.reduce((sum, each) => sum + each, 0);
+  return { log, partitions, behind: Math.max(0, end - position) };
+}
+
+function documentOf(part: string, number: number, explained: Explained) {
+  const { placement, history, decision, size, reads } = explained;
+  return { part, number, placement, ...size, ...reads, ...history, decision };
+}
+
+function linesOf(explained: Explained, nowMs: number): string[] {
+  const { key, placement, history: { sinceMs, last }, decision, size, reads } = explained;
+  const sizes = size
+    ? `, with ${size.rows.toLocaleString("en")} rows in ${sizeText(size.bytes)}`
+    : "";
+  const since = sinceMs === undefined ? "" : `, since ${moment(sinceMs, nowMs)}`;
+  return [
+    `${partName(key)} is ${describe(placement)}${since}${sizes}\n`,
+    ...(reads ? [readingLine(reads)] : []),
+    ...(last ? [lastMoveLine(last, nowMs)] : []),
+    decisionLine({ key, decision }),
+  ];
+}
+
+function readingLine({ log, partitions, behind }: Reading): string {
+  const noun = partitions.length === 1 ? "partition" : "partitions";
+  const records = log === "events" ? "record" : "chunk";
+  const lag = behind === undefined
+    ? "its host has not told yet how far"
+    : behind === 0
+    ? "to its end"
+    : `${counted(behind, records)} behind`;
+  return `reads ${noun} ${partitions.join(", ")} of the ${
+    log === "events" ? "event" : "example"
+  } log: ${lag}\n`;
+}
+
+function lastMoveLine(last: LastMove, nowMs: number): string {
+  const { atMs, from, to, reason, outcome, endedMs = nowMs, why } = last;
+  const took = `${((endedMs - atMs) / 1_000).toFixed(1)} s`;
+  const outcomes = {
+    underway: `under way for ${took}`,
+    done: `done after ${took}`,
+    aborted: `given up after ${took}${why ? `, because ${why}` : ""}`,
+  };
+  const way = from === undefined ? `to ${to}` : `from ${from} to ${to}`;
+  const cause = reason === "" ? "" : `: ${reason}`;
+  return `last move ${way}, ${moment(atMs, nowMs)}, ${outcomes[outcome]}${cause}\n`;
+}
+
+/** A time of the store's clock, and how long ago it was. */
+function moment(atMs: number, nowMs: number): string {
+  const time = new Date(atMs).toISOString().replace(/\.\d+Z$/, "Z");
+  const seconds = Math.max(0, Math.round((nowMs - atMs) / 1_000));
+  const ago = seconds < 120
+    ? `${seconds} s`
+    : seconds < 7_200
+    ? `${Math.round(seconds / 60)} min`
+    : `${Math.round(seconds / 3_600)} h`;
+  return `${time} (${ago} ago)`;
 }

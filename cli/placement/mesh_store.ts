@@ -5,7 +5,10 @@ import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import { PlanFormatError } from "../../mesh/placement/plan_document.ts";
 import type { Coordination, MeshView, PlacedKey } from "../../mesh/ports/coordination.ts";
 import { PlanConflictError, UnknownHostError } from "../../mesh/ports/coordination_errors.ts";
-import { openCoordination } from "../../server/machine/redis_coordination.ts";
+import {
+  openCoordination,
+  type OpenedCoordination,
+} from "../../server/machine/redis_coordination.ts";
 import { InvariantError, present } from "../../structures/invariant.ts";
 import { CommandError } from "../errors.ts";
 import { loadConfiguration } from "../load_configuration.ts";
@@ -15,6 +18,7 @@ import type { PlacementFlags } from "./command.ts";
 export interface MeshStore {
   readonly configuration: CairnConfiguration;
   readonly coordination: Coordination;
+  readonly logEnds: OpenedCoordination["logEnds"];
   /** @throws {CommandError} No host has joined the mesh yet. */
   read(): Promise<MeshView>;
 }
@@ -30,13 +34,16 @@ export async function withMeshStore<T>(
 ): Promise<T> {
   const overrides = { assignments: set };
   const configuration = await loadConfiguration(config, overrides, { serves: false });
-  const { coordination, close } = await openCoordination(configuration).catch((error: Error) => {
-    throw new CommandError(error.message);
-  });
+  const { coordination, logEnds, close } = await openCoordination(configuration).catch(
+    (error: Error) => {
+      throw new CommandError(error.message);
+    },
+  );
   try {
     return await work({
       configuration,
       coordination,
+      logEnds,
       async read() {
         try {
           return await coordination.read();

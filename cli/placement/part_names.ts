@@ -11,6 +11,14 @@ const nouns: Readonly<Record<PlacedKind, string>> = {
   trainer: "trainer",
 };
 
+/** The kind of the parts that operators call so; undefined for any other word. */
+export function kindCalled(noun: string): PlacedKind | undefined {
+  return (Object.keys(nouns) as PlacedKind[]).find((kind) => nouns[kind] === noun);
+}
+
+/** The words for parts, as an operator types them. */
+export const partNouns: readonly string[] = Object.values(nouns);
+
 /** A part by its noun and number, for example `joiner 3`. */
 export function partName(key: PlacedKey): string {
   const { kind, number } = parsePlacedKey(key);

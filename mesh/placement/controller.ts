@@ -167,7 +167,10 @@ export class Controller {
       if (placement.state !== "moving") return [];
       const { owner, target, phase } = placement;
       const end = (to: HostRun, reason: string): ControllerStep[] => [
-        place([{ key, expected: placement, next: { state: "active", owner: to } }], reason),
+        place(
+          [{ key, expected: placement, next: { state: "active", owner: to }, reason }],
+          reason,
+        ),
       ];
       const hasOwner = isLive(view, owner);
       if (isLive(view, target) && phase === "verified") {
@@ -196,9 +199,10 @@ export class Controller {
     }, placementWords[kind]);
     const restores = changesOf(plan).filter((change) => change.kind === "restores");
     if (restores.length === 0) return [];
-    const changes = restores.map(({ shard, to }) =>
-      changeOf(view, `${kind}/${shard}`, { state: "restoring", owner: runOf(view, to) })
-    );
+    const changes = restores.map(({ shard, to, reason }) => ({
+      ...changeOf(view, `${kind}/${shard}`, { state: "restoring", owner: runOf(view, to) }),
+      reason,
+    }));
     // A shard that had an owner has lost the updates since the manifest. A partition's reader only
     // reads its log again.
     const rewind = kind === "shard" && changes.some(({ expected }) => expected.epoch > 0);
@@ -224,7 +228,9 @@ export class Controller {
       if (to === undefined) continue;
       const change = changeOf(view, key, { state: "restoring", owner: runOf(view, to) });
       const reason = `${host} has not restored ${key} within ${restoringMsMax} ms: ${to} does`;
-      return [place([change], reason, key.startsWith("shard/") && placement.epoch > 0)];
+      return [
+        place([{ ...change, reason }], reason, key.startsWith("shard/") && placement.epoch > 0),
+      ];
     }
     return [];
   }
@@ -257,7 +263,7 @@ export class Controller {
       .slice(0, kind === "shard" ? Infinity : movesLeft(view, kind, this.#options.movesMax))
       .map(({ shard, to, reason }) => {
         const key: PlacedKey = `${kind}/${shard}`;
-        return place([moveOf(view, key, runOf(view, to))], `${key}: ${reason}`);
+        return place([{ ...moveOf(view, key, runOf(view, to)), reason }], `${key}: ${reason}`);
       });
   }
 
@@ -275,7 +281,8 @@ export class Controller {
       if (placement.state !== "active" || placement.owner.host !== from) return [];
       if (movesLeft(view, parsePlacedKey(key).kind, plan.movesMax) === 0) return [];
       const target = runOf(view, to);
-      return [place([moveOf(view, key, target)], `${key}: planned from ${from} to ${to}`)];
+      const reason = `planned from ${from} to ${to}`;
+      return [place([{ ...moveOf(view, key, target), reason }], `${key}: ${reason}`)];
     }).slice(0, 1);
   }
 }

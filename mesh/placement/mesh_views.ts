@@ -22,6 +22,21 @@ export function sizeFigures(key: PlacedKey): { readonly rows: string; readonly b
   return { rows: `${key}.rows`, bytes: `${key}.bytes` };
 }
 
+/**
+ * Name of the figure with which a host reports how far a joiner or trainer has read: the sum of the
+ * offsets of its partitions.
+ */
+export function positionFigure(key: PlacedKey): string {
+  return `${key}.position`;
+}
+
+/** The position that the owner reports; undefined where it reports none, or is gone. */
+export function reportedPosition(view: MeshView, key: PlacedKey): number | undefined {
+  const placement = placementOf(view, key);
+  if (placement.state === "unassigned" || !isLive(view, placement.owner)) return undefined;
+  return view.hosts.get(placement.owner.host)?.load[positionFigure(key)];
+}
+
 /** Whether this run of a host is the one that the mesh has, its lease removed or not. */
 export function isLive(view: MeshView, run: HostRun): boolean {
   return view.hosts.get(run.host)?.incarnation === run.incarnation;

@@ -7,6 +7,7 @@
  * the epochs that it had, and are refused.
  * No method relies on a clock for safety: clocks only decide when a lease may be taken over.
  */
+import type { PlacementHistory } from "./placement_history.ts";
 import type { Json } from "./record_store.ts";
 import type { ReshardRecord, ReshardRequest } from "./resharding.ts";
 
@@ -123,6 +124,8 @@ export interface PlacementChange {
   readonly expected: Placement;
   /** The ownership after the change; the epoch is minted by the store. */
   readonly next: Ownership;
+  /** Why, for operators: it becomes part of {@link Coordination.history}. */
+  readonly reason?: string;
 }
 
 /** Changes that are made together or not at all. */
@@ -209,6 +212,8 @@ export interface Coordination {
   open(settings: MeshSettings): Promise<MeshIdentity>;
   /** The whole state at one moment. */
   read(): Promise<MeshView>;
+  /** The past of a shard, a joiner or a trainer; empty where the store remembers none. */
+  history(key: PlacedKey): Promise<PlacementHistory>;
   /** Waits for a revision above `since`, at most `timeoutMs`; resolves with the last one known. */
   watch(since: number, timeoutMs: number): Promise<number>;
 

@@ -9,7 +9,8 @@ import { RedisServer } from "../../mesh/adapters/redis/redis_server.ts";
 import { PROTOCOLS } from "../../mesh/adapters/tcp/host_identity.ts";
 import type { Coordination } from "../../mesh/ports/coordination.ts";
 import { Coordinator } from "../../mesh/runtime/coordination/coordinator.ts";
-import { redisStorageOf } from "./redis_storage.ts";
+import type { LogPartitions } from "../../configuration/partitions.ts";
+import { readRedisLogEnds, redisStorageOf } from "./redis_storage.ts";
 
 /** The configuration has no coordination store; the message says what to set. */
 export class NoCoordinationError extends Error {
@@ -18,6 +19,16 @@ export class NoCoordinationError extends Error {
 
 export interface OpenedCoordination {
   readonly coordination: Coordination;
+  /**
+   * The offsets of the next records of some partitions of a log.
+   *
+   * @param of The numbers of partitions of the mesh's logs.
+   */
+  logEnds(
+    log: keyof LogPartitions,
+    partitions: readonly number[],
+    of: LogPartitions,
+  ): Promise<number[]>;
   close(): Promise<void>;
 }
 
@@ -45,7 +56,8 @@ export async function openCoordination(
     );
   }
   const sizes = { logBytesMax: 0, partitions: { events: 1, examples: 1 }, knownMs: 0 };
-  const server = await RedisServer.open(redisStorageOf(storage.redis, mesh.id, sizes).server);
+  const redis = redisStorageOf(storage.redis, mesh.id, sizes);
+  const server = await RedisServer.open(redis.server);
   const store = new RedisRecordStore(server);
   const coordination = new Coordinator({
     store,
@@ -56,6 +68,8 @@ export async function openCoordination(
   });
   return {
     coordination,
+    logEnds: (log, partitions, of) =>
+      readRedisLogEnds({ ...redis, partitions: of }, log, partitions),
     async close() {
       await store.close();
       server.close();

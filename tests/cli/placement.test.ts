@@ -3,11 +3,13 @@
  * hosts that have joined and own shards, but run nothing.
  */
 import assert from "node:assert/strict";
-import { parseConfiguration } from "../../configuration/configuration.ts";
+import { type CairnConfiguration, parseConfiguration } from "../../configuration/configuration.ts";
 import { installedProgram, LocalServer } from "../../mesh/adapters/redis/local_server.ts";
 import type { HostDescription, HostRun, PlacedKey } from "../../mesh/ports/coordination.ts";
 import { meshSettingsOf } from "../../server/machine/mesh_settings.ts";
 import { openCoordination } from "../../server/machine/redis_coordination.ts";
+import { openRedisStores, redisStorageOf } from "../../server/machine/redis_storage.ts";
+import type { EventLog } from "../../mesh/ports/event_log.ts";
 import { present } from "../../structures/invariant.ts";
 import { smallConfiguration } from "../integration/small_mesh.ts";
 import { runCaptured, type Said } from "./captured_command.ts";
@@ -75,6 +77,7 @@ class World {
         key,
         expected: { state: "unassigned", epoch: 0 },
         next: { state: "restoring", owner: ownerOf(key) },
+        reason: "a test begins",
       })),
     });
     for (const [key, expected] of restoring) {
@@ -85,6 +88,17 @@ class World {
       keys.flatMap((key) => [[`${key}.rows`, 1_000], [`${key}.bytes`, 10 * 2 ** 20]]),
     );
     await coordination.renew(owner, load);
+    await close();
+  }
+
+  /** A host tells how far it has read; the second event partition has so many records. */
+  async tell(host: string, load: Record<string, number>, records: number): Promise<void> {
+    const configuration = parseConfiguration(Deno.readTextFileSync(this.file), this.file);
+    await withEventLog(configuration, async (log) => {
+      await log.append(1, Array.from({ length: records }, (_, i) => Uint8Array.of(i)));
+    });
+    const { coordination, close } = await openCoordination(configuration);
+    await coordination.renew(runOf(host), load);
     await close();
   }
 
@@ -104,7 +118,7 @@ class World {
       const owner = runOf(host);
       const placed = await coordination.place({
         by: { controllerEpoch: turn.control.epoch },
-        changes: [{ key, expected, next: { state: "restoring", owner } }],
+        changes: [{ key, expected, next: { state: "restoring", owner }, reason: "it moves" }],
       });
       if (begins) continue;
       const restoring = present(placed.get(key), "it was placed");
@@ -117,6 +131,21 @@ class World {
     for (const host of ["tables-1", "tables-2"]) await coordination.renew(runOf(host), load);
     await close();
   }
+}
+
+/** A configuration's stores on the server. */
+async function withEventLog(
+  { storage, mesh, partitions }: CairnConfiguration,
+  work: (log: EventLog) => Promise<void>,
+): Promise<void> {
+  assert.ok(storage.kind === "directory" && storage.redis && mesh);
+  const sizes = { logBytesMax: 1 << 20, partitions, knownMs: 1_000 };
+  const stores = await openRedisStores(redisStorageOf(storage.redis, mesh.id, sizes), {
+    isOnlyProcess: false,
+    onWarning: () => {},
+  });
+  await work(stores.eventLog);
+  await stores.close();
 }
 
 function runOf(host: string): HostRun {
@@ -193,10 +222,49 @@ Deno.test({
         ["events/0", "events/1", "trainer/0", "trainer/1"],
       );
       assert.deepEqual(shards.map(({ shard }: { shard: number }) => shard), [0, 1, 2, 3]);
+    }),
+});
 
-      const explained = await world.run("explain", "3");
-      assert.match(explained.out, /^shard 3 is active on "tables-1" in epoch 1, with 1,000 rows/);
-      assert.match((await world.run("explain", "4")).err, /no shard 4: the mesh has 0 to 3/);
+Deno.test({
+  name: "a shard, a joiner or a trainer is explained: where, since when, how far, its last move",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join();
+      const shard = await world.run("explain", "shard", "3");
+      assert.match(
+        shard.out,
+        /^shard 3 is active on "tables-1" in epoch 1, since \d.+Z \(\d+ s ago\), with 1,000 rows in 10 MiB\nlast move to tables-1, .+, done after \d\.\d s: a test begins\nshard 3 {2}/,
+      );
+      await world.move({ "events/1": "learn-2", "trainer/0": "learn-2" });
+      const untold = await world.run("explain", "joiner", "1");
+      assert.match(untold.out, /^joiner 1 is active on "learn-2" in epoch 2, since /);
+      assert.match(untold.out, /^reads partition 1 of the event log: its host has not told yet/m);
+      assert.match(
+        untold.out,
+        /^last move from learn-1 to learn-2, .+, done after \d\.\d s: it moves$/m,
+      );
+
+      await world.tell("learn-2", { "events/1.position": 2, "trainer/0.position": 0 }, 5);
+      const joiner = await world.run("explain", "joiner", "1");
+      assert.match(joiner.out, /^reads partition 1 of the event log: 3 records behind$/m);
+      const trainer = JSON.parse((await world.run("explain", "trainer", "0", "--json")).out);
+      const { part, number, log, partitions, behind, placement, last } = trainer;
+      assert.deepEqual({ part, number, log, partitions, behind }, {
+        part: "trainer",
+        number: 0,
+        log: "examples",
+        partitions: [0],
+        behind: 0,
+      });
+      assert.equal(placement.epoch, 2);
+      assert.deepEqual([last.from, last.to, last.outcome], ["learn-1", "learn-2", "done"]);
+
+      const refused = async (...args: string[]) => (await world.run("explain", ...args)).err;
+      assert.match(await refused("shard", "4"), /no shard 4: the mesh has 0 to 3/);
+      assert.match(await refused("joiner", "2"), /no joiner 2: the mesh has 0 to 1/);
+      assert.match(await refused("scorer", "0"), /no part "scorer": type shard, joiner, trainer/);
+      assert.match(await refused("shard", "x"), /whole number/);
     }),
 });
 

@@ -357,6 +357,42 @@ export function coordinationContract(
     assert.deepEqual(await change(mesh, epoch, "shard/0", { state: "active", owner: a }), before);
   });
 
+  test("the store remembers since when a part is where it is, and its last move", async ({ mesh }) => {
+    for (const each of [a, b]) await mesh.join(each);
+    const epoch = await control(mesh, a);
+    assert.deepEqual(await mesh.history("shard/0"), {});
+    await activate(mesh, epoch, "shard/0", a);
+    const { sinceMs = 0 } = await mesh.history("shard/0");
+    const { nowMs } = await mesh.read();
+    assert.ok(sinceMs > 0 && sinceMs <= nowMs);
+    const placement = (await mesh.read()).placements.get("shard/0")!;
+    const filling = { state: "moving", owner: run(a), target: run(b), phase: "filling" } as const;
+    const [moving] = (await mesh.place({
+      by: { controllerEpoch: epoch },
+      changes: [{ key: "shard/0", expected: placement, next: filling, reason: "a drains" }],
+    })).values();
+    await mesh.place({
+      by: run(a),
+      changes: [{
+        key: "shard/0",
+        expected: moving,
+        next: { state: "active", owner: run(a) },
+        reason: "it was frozen for too long",
+      }],
+    });
+    const { sinceMs: after, last } = await mesh.history("shard/0");
+    assert.equal(after, sinceMs);
+    const { atMs, endedMs, ...rest } = last!;
+    assert.ok(atMs >= sinceMs && endedMs! >= atMs);
+    assert.deepEqual(rest, {
+      from: "a",
+      to: "b",
+      reason: "a drains",
+      outcome: "aborted",
+      why: "it was frozen for too long",
+    });
+  });
+
   test("an owner aborts its own move, and an abort and a commit exclude each other", async ({ mesh }) => {
     for (const each of [a, b]) await mesh.join(each);
     const epoch = await control(mesh, a);

@@ -18,6 +18,7 @@ import type {
   Placement,
   PlanRecord,
 } from "../../ports/coordination.ts";
+import type { PlacementHistory } from "../../ports/placement_history.ts";
 import type { ReshardRecord, ReshardRequest } from "../../ports/resharding.ts";
 import type { Random } from "../../ports/random.ts";
 import type { Json, RecordStore } from "../../ports/record_store.ts";
@@ -84,6 +85,12 @@ export class Coordinator implements Coordination {
         plan: records.plan(view),
         reshard: records.reshard(view),
       };
+    });
+  }
+
+  history(key: PlacedKey): Promise<PlacementHistory> {
+    return this.#store.transact((view) => records.history(view, key), {
+      keys: [recordKeys.history(key)],
     });
   }
 

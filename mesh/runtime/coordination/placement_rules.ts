@@ -21,7 +21,16 @@ import type {
 import { IllegalPlacementError, PlacementConflictError } from "../../ports/coordination_errors.ts";
 import type { RecordView } from "../../ports/record_store.ts";
 import { checkController, liveRun } from "./host_rules.ts";
-import { isSameRun, json, placedKeys, raiseCounts, records, runOf } from "./record_keys.ts";
+import { historyAfter } from "./placement_history_rules.ts";
+import {
+  isSameRun,
+  json,
+  placedKeys,
+  raiseCounts,
+  recordKeys,
+  records,
+  runOf,
+} from "./record_keys.ts";
 import { invariant, present } from "../../../structures/invariant.ts";
 
 const phases: readonly MovePhase[] = ["filling", "frozen", "verified"];
@@ -50,6 +59,10 @@ export function place(view: RecordView, command: PlaceCommand): Map<PlacedKey, P
     if (!isSamePlacement(found, expected)) throw new PlacementConflictError(key, expected, found);
     for (const run of newParties(expected, next)) liveRun(view, run);
     view.set(key, json(next));
+    const { reason = "" } = change;
+    const step = { before: found, after: next, nowMs: view.nowMs, reason };
+    const history = historyAfter(records.history(view, key), step);
+    if (history !== undefined) view.setQuietly(recordKeys.history(key), json(history));
     changed = true;
   }
   if (changed) raiseCounts(view, { rewind });

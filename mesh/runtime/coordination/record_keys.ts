@@ -12,10 +12,11 @@ import type {
   Placement,
   PlanRecord,
 } from "../../ports/coordination.ts";
+import type { PlacementHistory } from "../../ports/placement_history.ts";
 import type { ReshardRecord } from "../../ports/resharding.ts";
 import type { Json, RecordView } from "../../ports/record_store.ts";
 
-/** Keys of single records; hosts and placements have one key each. */
+/** Keys of single records; hosts, placements and their histories have one key each. */
 export const recordKeys = {
   identity: "identity",
   control: "control",
@@ -25,6 +26,7 @@ export const recordKeys = {
   plan: "plan",
   reshard: "reshard",
   host: (host: string) => `${HOST_PREFIX}${host}`,
+  history: (key: PlacedKey) => `history/${key}`,
 } as const;
 
 /** Prefix of the hosts' keys. */
@@ -60,6 +62,8 @@ export const records = {
     view.entries(HOST_PREFIX).map(([, value]) => value as unknown as HostRecord),
   placement: (view: RecordView, key: PlacedKey): Placement =>
     (view.get(key) as Placement | undefined) ?? { state: "unassigned", epoch: 0 },
+  history: (view: RecordView, key: PlacedKey): PlacementHistory =>
+    (view.get(recordKeys.history(key)) as PlacementHistory | undefined) ?? {},
 } as const;
 
 /** A typed record as the store takes it. */

@@ -1,0 +1,26 @@
+import assert from "node:assert/strict";
+import type { Mesh } from "../../mesh/runtime/mesh.ts";
+import { readerFigures } from "../../server/reader_figures.ts";
+
+Deno.test("a host tells how far its joiners and trainers are, without those that do not answer", async () => {
+  const answers: Record<string, unknown> = {
+    "joiner/1": { offset: 70 },
+    "trainer/0": { offsets: [{ partition: 0, offset: 3 }, { partition: 2, offset: 4 }] },
+  };
+  const actorRef = (address: string) => ({
+    ask: () =>
+      address in answers
+        ? Promise.resolve(answers[address])
+        : Promise.reject(new Error("it is away")),
+  });
+  const figures = await readerFigures(
+    { actorRef } as unknown as Mesh,
+    new Map([
+      ["events/1", "joiner/1"],
+      ["events/3", "joiner/3"],
+      ["trainer/0", "trainer/0"],
+    ]),
+    1_000,
+  );
+  assert.deepEqual(figures, { "events/1.position": 70, "trainer/0.position": 7 });
+});
