@@ -2,7 +2,6 @@
  * The state of a feature keeper, as a function of the records of the event log: the same records
  * give the same features, however they are split into reads and restarts.
  */
-import type { SlotValues } from "../../kernels/features/values_of_items.ts";
 import {
   decodeEvent,
   type EventRecord,
@@ -10,14 +9,15 @@ import {
   readRows,
 } from "../../records/event_record.ts";
 import { SHOWN } from "../../rules/rule_errors.ts";
-import { fingerprintOf } from "../../structures/fingerprint.ts";
-import { historyKey, KeptColumns } from "./kept_columns.ts";
+import { KeptAnswers } from "./kept_answers.ts";
+import { KeptColumns } from "./kept_columns.ts";
 import { KeptTables, type SavedPart, type TableName } from "./kept_tables.ts";
 import type { KeyEvent } from "./number_columns.ts";
 import type { FeatureKeeperOptions } from "./options.ts";
-import type { HistoryTimes, KeptValues } from "./protocol.ts";
+import { OwnKeys } from "./own_keys.ts";
+import type { KeptValues } from "./protocol.ts";
 import { valuesOfRows } from "./slot_values.ts";
-import { TopSearch } from "./top_search.ts";
+import type { TopSearch } from "./top_search.ts";
 
 /** A past event: an action, or an item of a ranking. */
 interface Counted extends KeyEvent {
@@ -32,16 +32,18 @@ const awaitedKey = (rankingId: string) => `${rankingId}\0awaited`;
 const shownKey = (rankingId: string, item: string) => `${rankingId}\0shown\0${item}`;
 
 export class KeptState {
-  readonly #options: FeatureKeeperOptions;
+  readonly #keys: OwnKeys;
   readonly #columns: KeptColumns;
   readonly #tables: KeptTables;
+  readonly #answers: KeptAnswers;
   /** Records taken so far. */
   #records = 0;
 
   constructor(options: FeatureKeeperOptions) {
-    this.#options = options;
+    this.#keys = new OwnKeys(options);
     this.#columns = new KeptColumns(options);
     this.#tables = new KeptTables(options);
+    this.#answers = new KeptAnswers(this.#columns, this.#tables, this.#keys);
   }
 
   /** Number of users with kept features. */
@@ -145,7 +147,7 @@ export class KeptState {
     const { rankings, shownItems } = this.#tables;
     this.#records++;
     if (rankings.get(rankingId) !== undefined) return;
-    const owned = this.#owns(user) ? user : "";
+    const owned = this.#keys.owns(user) ? user : "";
     rankings.close(rankings.open(rankingId, this.#records, () => owned));
     if (awaitsShown) {
       rankings.close(rankings.open(awaitedKey(rankingId), this.#records, () => owned));
@@ -202,64 +204,14 @@ export class KeptState {
     this.#tables.dropBeyondBounds();
   }
 
-  /**
-   * The features of a user and of items at a moment.
-   *
-   * @param values Values of the slots by which features divide a user's events, of the items.
-   */
-  read(
-    user: string,
-    items: readonly string[],
-    nowMs: number,
-    { histories: actions, values }: {
-      readonly histories: readonly string[];
-      readonly values?: SlotValues | undefined;
-    },
-  ): KeptValues {
-    const isOwn = this.#owns(user);
-    const state = isOwn ? this.#tables.users.get(user) : undefined;
-    const moment = { nowMs, sessions: state?.sessions };
-    const { items: itemColumns, values: valueColumns } = this.#columns;
-    const ownWidth = itemColumns.names.length;
-    const width = ownWidth + valueColumns.width;
-    const numbers = new Float64Array(items.length * width);
-    if (width > 0) {
-      items.forEach((item, i) => {
-        const at = i * width;
-        if (this.#owns(item)) {
-          itemColumns.read(this.#tables.items.get(item), moment, numbers, at);
-        } else numbers.fill(NaN, at, at + ownWidth);
-      });
-      valueColumns.read(isOwn ? values : undefined, state?.values, moment, {
-        rows: items.length,
-        numbers,
-        width,
-        at: ownWidth,
-      });
-    }
-    if (!isOwn) return { hasUser: false, user: {}, items: numbers, histories: {} };
-    const histories: Record<string, HistoryTimes> = {};
-    for (const action of actions) {
-      const history = state?.histories.get(historyKey({ action }));
-      if (history !== undefined) histories[action] = history;
-    }
-    return { hasUser: true, user: this.#columns.ofUser(state, nowMs), items: numbers, histories };
+  /** The features of a user and of items at a moment, see {@link KeptAnswers.read}. */
+  read(...asked: Parameters<KeptAnswers["read"]>): KeptValues {
+    return this.#answers.read(...asked);
   }
 
-  /**
-   * A search for the items with the greatest values of a feature, above that of an item without
-   * events; undefined if no item has the feature.
-   */
+  /** A search for the items with the greatest values, see {@link KeptAnswers.topSearch}. */
   topSearch(feature: string, count: number, nowMs: number): TopSearch | undefined {
-    const { items: columns } = this.#columns;
-    const index = columns.names.indexOf(feature);
-    if (index < 0) return undefined;
-    return new TopSearch({
-      items: this.#tables.items.entries(),
-      valueOf: (numbers) => columns.readOne(index, numbers, nowMs),
-      count,
-      least: columns.readOne(index, undefined, nowMs),
-    });
+    return this.#answers.topSearch(feature, count, nowMs);
   }
 
   /** Whether rankings of erased users are left to be cleared. */
@@ -294,20 +246,15 @@ export class KeptState {
     this.#tables.dropBeyondBounds();
   }
 
-  #owns(id: string): boolean {
-    const { shard, shards } = this.#options;
-    return shards === 1 ? id !== "" : id !== "" && fingerprintOf(id).low % shards === shard;
-  }
-
   #count({ user, item, ...event }: Counted): void {
     const { items, users, shownItems } = this.#tables;
     const columns = this.#columns;
-    if (this.#owns(item) && columns.items.length > 0) {
+    if (this.#keys.owns(item) && columns.items.length > 0) {
       const entry = items.open(item, this.#records, () => columns.items.create());
       columns.items.add(entry.value, event);
       items.close(entry);
     }
-    if (!this.#owns(user) || !columns.changesUser(event)) return;
+    if (!this.#keys.owns(user) || !columns.changesUser(event)) return;
     const entry = users.open(user, this.#records, () => columns.newUser());
     columns.addToUser(entry.value, event, item, shownItems.get(item)?.values);
     users.close(entry);
