@@ -11,15 +11,15 @@ import { ShardFanOut } from "../../kernels/embedding/shard_fan_out.ts";
 import { BufferPool } from "../../structures/buffer_pool.ts";
 import type { TraceContext } from "../../mesh/ports/tracing.ts";
 import { gradientSource } from "../../records/gradient_source.ts";
-import { invariant, present } from "../../structures/invariant.ts";
+import { invariant } from "../../structures/invariant.ts";
 import {
   type EmbeddingShardMessage,
   type RemovedRows,
   ShardRestartedError,
-  type SourceOpening,
 } from "../embedding_shard/protocol.ts";
 import type { Cut, StandingPartition } from "./protocol.ts";
 import { RepeatedAsks, type RepeatedAsksOptions, type Repeating } from "./repeated_asks.ts";
+import { ShardOpenings } from "./shard_openings.ts";
 
 /** Spare buffers per shard: as many as there are batches in flight. */
 const SPARES_PER_SHARD = 4;
@@ -75,8 +75,7 @@ export class ShardClient {
   readonly #buffers: BufferPool;
   /** By shard. */
   readonly #asks: readonly RepeatedAsks[];
-  /** The openings at {@link open}, by partition and shard. */
-  readonly #openings = new Map<number, readonly SourceOpening[]>();
+  readonly #openings: ShardOpenings;
   /** By partition, the sequence of the newest gradients that were sent. */
   readonly #sent = new Map<number, number>();
 
@@ -86,6 +85,7 @@ export class ShardClient {
   ) {
     this.#shards = shards;
     this.#options = options;
+    this.#openings = new ShardOpenings(options.partitions);
     const { context, budgetMs, attemptsMax: failuresMax } = options;
     this.#asks = shards.map(({ address }) =>
       new RepeatedAsks({ context, address, budgetMs, failuresMax, finalErrors: FINAL_ERRORS })
@@ -96,7 +96,7 @@ export class ShardClient {
 
   /** The incarnations of the shards at {@link open}, by shard. */
   get incarnations(): readonly string[] {
-    return this.#anyOpenings.map(({ incarnation }) => incarnation);
+    return this.#openings.ofAny.map(({ incarnation }) => incarnation);
   }
 
   /** Budget with which the slowest shard answers, ms. */
@@ -122,7 +122,7 @@ export class ShardClient {
   async open(): Promise<PartitionMarks> {
     for (let attempt = 1;; attempt++) {
       const marks = await this.#openAll();
-      const restarted = this.#restartedDuringOpening;
+      const restarted = this.#openings.restarted;
       if (restarted === undefined) return marks;
       if (attempt >= this.#options.attemptsMax) throw new ShardRestartedError(restarted);
     }
@@ -137,41 +137,10 @@ export class ShardClient {
         (shard, _, budgetMs) => shard.ask(message, { budgetMs }),
         { isStart: true },
       );
-      const openings = opened.map(({ incarnation, epoch }) => ({ incarnation, epoch }));
-      this.#openings.set(partition, openings);
+      this.#openings.set(partition, opened);
       return [partition, opened.map(({ sequence }) => sequence)] as const;
     }));
     return new Map(all);
-  }
-
-  /** A shard that has opened two partitions in different incarnations. */
-  get #restartedDuringOpening(): number | undefined {
-    for (const openings of this.#openings.values()) {
-      const restarted = this.#restartedIn(openings);
-      if (restarted >= 0) return restarted;
-    }
-    return undefined;
-  }
-
-  /** The openings of one partition; those of the others are of the same incarnations. */
-  get #anyOpenings(): readonly SourceOpening[] {
-    return this.#openings.get(this.#options.partitions[0]) ?? [];
-  }
-
-  #openingsOf(partition: number): readonly SourceOpening[] {
-    return present(this.#openings.get(partition), "the streams of all partitions are opened");
-  }
-
-  /** @throws {ShardRestartedError} When a shard has another incarnation than at {@link open}. */
-  #requireIncarnations(shards: readonly { readonly incarnation: string }[]): void {
-    const restarted = this.#restartedIn(shards);
-    if (restarted >= 0) throw new ShardRestartedError(restarted);
-  }
-
-  /** The first shard that has another incarnation than at {@link open}; -1 where none has. */
-  #restartedIn(shards: readonly { readonly incarnation: string }[]): number {
-    const before = this.#anyOpenings;
-    return shards.findIndex(({ incarnation }, s) => incarnation !== before[s].incarnation);
   }
 
   /** Whether a shard still loads its rows; a shard that does not answer is not counted. */
@@ -193,12 +162,12 @@ export class ShardClient {
     const answers = await this.#askAll((shard, _, budgetMs) =>
       shard.ask({ kind: "getIncarnation" }, { budgetMs })
     );
-    this.#requireIncarnations(answers);
+    this.#openings.requireSame(answers);
   }
 
   /** A partition of this trainer, which holds still when all rows up to `sequence` are applied. */
   standing(partition: number, sequence: number): StandingPartition {
-    const openings = this.#openingsOf(partition);
+    const openings = this.#openings.of(partition);
     return { source: gradientSource(partition), sequence, openings };
   }
 
@@ -229,7 +198,7 @@ export class ShardClient {
     const { budgetMs } = this;
     await Promise.allSettled(
       this.#shards.map((shard, s) =>
-        shard.ask({ kind: "goBack", opening: this.#anyOpenings[s] }, { budgetMs })
+        shard.ask({ kind: "goBack", opening: this.#openings.ofAny[s] }, { budgetMs })
       ),
     );
   }
@@ -284,7 +253,7 @@ export class ShardClient {
     );
     this.#sent.set(partition, sequence);
     const { widths } = this.#options;
-    const [source, openings] = [gradientSource(partition), this.#openingsOf(partition)];
+    const [source, openings] = [gradientSource(partition), this.#openings.of(partition)];
     const floats = floatStarts(groupStarts, widths);
     await this.#fanOut.ask(
       groupStarts,
@@ -350,7 +319,7 @@ export class ShardClient {
       "a removal comes between the gradients of two batches",
     );
     if (isLast) this.#sent.set(partition, sequence);
-    const [source, openings] = [gradientSource(partition), this.#openingsOf(partition)];
+    const [source, openings] = [gradientSource(partition), this.#openings.of(partition)];
     const classes = this.#options.widths.length;
     return await this.#askAll((shard, s, budgetMs) => {
       const message = {
