@@ -53,7 +53,9 @@ const meshFamilies: readonly FaultFamily[] = [
   "reshards",
   "controllers",
 ];
-const sharedFamilies: readonly FaultFamily[] = ["actors", "threads", "interrupts"];
+const sharedFamilies: readonly FaultFamily[] = ["actors", "threads", "interrupts", "clock"];
+/** Longest step of a host's clock, ms: clocks of a mesh may differ by less than 10 s. */
+const HOST_CLOCK_MS_MAX = 4_000;
 
 /** Mean time between two faults of a family, ms: log-uniform between these. */
 const BETWEEN_MS_MIN = 1_500;
@@ -129,12 +131,13 @@ function draw(
       return diskFault(stream, atMs);
     case "io":
       return ioFault(stream, atMs);
-    case "clock":
-      return {
-        kind: "stepClock",
-        atMs,
-        byMs: whole(stream, 10, 3_600_000) * (stream.nextFloat() < 0.5 ? -1 : 1),
-      };
+    case "clock": {
+      const byMs = whole(stream, 10, hosts.length > 0 ? HOST_CLOCK_MS_MAX : 3_600_000) *
+        (stream.nextFloat() < 0.5 ? -1 : 1);
+      return hosts.length > 0
+        ? { kind: "stepHostClock", atMs, host: chosen(stream, hosts), byMs }
+        : { kind: "stepClock", atMs, byMs };
+    }
     case "reconfigure":
       if (reconfigurations.length === 0) return undefined;
       return {

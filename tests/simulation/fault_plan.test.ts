@@ -35,6 +35,18 @@ Deno.test("a family that is switched off leaves the faults of the others as they
   );
 });
 
+Deno.test("in a mesh a clock steps at one host, by less than clocks may differ", () => {
+  const mesh = { ...targets, hosts: ["edge", "table"] };
+  fc.assert(fc.property(fc.nat(), (seed) => {
+    for (
+      const fault of drawFaultPlan({ seed, forMs: 60_000, targets: mesh, families: ["clock"] })
+    ) {
+      assert.ok(fault.kind === "stepHostClock" && mesh.hosts.includes(fault.host));
+      assert.ok(Math.abs(fault.byMs) < 10_000);
+    }
+  }));
+});
+
 function same(a: unknown, b: unknown): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }
