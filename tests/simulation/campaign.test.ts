@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { CampaignEndedError, SeedWorkers } from "../../cli/simulate/seed_workers.ts";
 import { runCampaign } from "../../simulation/campaign.ts";
+import { meshScenarios } from "../../simulation/scenarios/mesh_scenarios.ts";
 import { shippedScenarios } from "../../simulation/scenarios/shipped.ts";
 import type { SeedResult, SeedTask } from "../../simulation/seed_run.ts";
 
@@ -96,4 +97,15 @@ Deno.test("the threads end with the campaign, also those with seeds under way", 
   for (const result of await Promise.allSettled(running)) {
     assert.ok(result.status === "rejected" && result.reason instanceof CampaignEndedError);
   }
+});
+
+Deno.test("a path that only meshes take is missed by campaigns of a mesh alone", async () => {
+  const missed = [];
+  for (const each of [scenario, ...meshScenarios.slice(0, 1)]) {
+    const runSeed = ({ seed }: SeedTask) => Promise.resolve(resultOf(seed, false));
+    const result = await runCampaign({ ...limits, scenario: each, seeds: [1], runSeed });
+    missed.push(result.probesMissed.includes("an action came to the joiner before its ranking"));
+    assert.ok(result.probesMissed.includes("a window closed"));
+  }
+  assert.deepEqual(missed, [false, true]);
 });
