@@ -68,6 +68,7 @@ export function actorOptionsOf(
     shardMemory,
     partitions,
     trainerCount: trainer.count,
+    dealing: 0,
     placement: file.placement,
     ...(file.mesh && { mesh: meshOptionsOf(file.mesh, gateway) }),
     embeddingShard: {

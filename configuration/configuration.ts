@@ -68,6 +68,8 @@ export interface CairnConfiguration {
   readonly partitions: LogPartitions;
   /** Trainers, each with a dense model, among which the partitions of the example log are dealt. */
   readonly trainerCount: number;
+  /** Number of the division of partitions among the trainers; 0 = the division of the file. */
+  readonly dealing: number;
   readonly placement: PlacementSection;
   /** Absent where one process runs all parts. */
   readonly mesh?: MeshOptions;
@@ -76,7 +78,7 @@ export interface CairnConfiguration {
   readonly joiner: Omit<JoinerOptions, "partition">;
   readonly trainer: Omit<
     TrainerOptions,
-    "trainer" | "name" | "partitions" | "joiners" | "shards"
+    "trainer" | "name" | "dealing" | "partitions" | "joiners" | "shards"
   >;
   readonly sync: Pick<
     ParameterSyncOptions,

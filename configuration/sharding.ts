@@ -1,6 +1,6 @@
 /**
- * The options that depend on the number of shards. A mesh with a coordination store changes that
- * number while it runs, so they are derived again from the memory of all shards.
+ * The options that depend on the numbers of shards and trainers. A mesh with a coordination store
+ * changes these numbers while it runs, so the options are derived again.
  */
 import type { CairnConfiguration } from "./configuration.ts";
 import { rowClassesOf } from "./row_classes.ts";
@@ -18,11 +18,14 @@ export interface ShardMemory {
   readonly classes: number;
 }
 
-/** A division of the feature ids among shards. */
-export interface Sharding {
-  /** Its number; another one after each change of the number of shards. */
+/** The divisions of the feature ids among shards, and of the partitions among trainers. */
+export interface Divisions {
+  /** Number of the sharding; another one after each change of the number of shards. */
   readonly sharding: number;
   readonly shards: number;
+  /** Number of the dealing; another one after each change of the number of trainers. */
+  readonly dealing: number;
+  readonly trainers: number;
 }
 
 export function shardMemoryOf(
@@ -51,10 +54,10 @@ export function bytesPerShard(
   };
 }
 
-/** The configuration with another division of the ids among shards. */
-export function withSharding(
+/** The configuration with other divisions among shards and trainers. */
+export function withDivisions(
   configuration: CairnConfiguration,
-  { sharding, shards }: Sharding,
+  { sharding, shards, dealing, trainers }: Divisions,
 ): CairnConfiguration {
   const { embeddingShard, servingReplica, shardMemory } = configuration;
   const bytes = bytesPerShard(shardMemory, shards);
@@ -63,6 +66,8 @@ export function withSharding(
     ...configuration,
     shardCount: shards,
     sharding,
+    trainerCount: trainers,
+    dealing,
     embeddingShard: { ...embeddingShard, shards, tables },
     servingReplica: { ...servingReplica, bytesMax: bytes.serving },
   };

@@ -39,7 +39,7 @@ export class HealthWarnings {
 
   async #training(budgetMs: number): Promise<Warning[]> {
     const statuses = await answered(
-      (this.#parts.trainers ?? []).map((trainer) =>
+      (this.#parts.trainers?.() ?? []).map((trainer) =>
         trainer.ask({ kind: "getStatus" }, { budgetMs })
       ),
     );

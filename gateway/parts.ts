@@ -45,7 +45,7 @@ export interface ActionLabels {
 export interface GatewayParts {
   readonly ranker: ActorRef<RankerMessage>;
   /** `/health/ready` asks them whether they still learn; absent = this mesh does not train. */
-  readonly trainers?: readonly ActorRef<TrainerMessage>[];
+  readonly trainers?: () => readonly ActorRef<TrainerMessage>[];
   readonly eventLog: EventLog;
   /** `/health/ready` asks whether it takes examples; absent = this mesh does not train. */
   readonly exampleLog?: EventLog;

@@ -1,18 +1,19 @@
 /**
- * A host's part in a change of the number of shards: it follows the sharding of the mesh, as the
- * coordination store names it.
+ * A host's part in a change of the number of shards or trainers: it follows the sharding and the
+ * dealing of the mesh, as the coordination store names them.
  *
- * The shards and the trainers of the new sharding are made by {@link PlacedShards} and
- * {@link PlacedPartitions}, since their epochs change. Here the other actors are carried over: a
- * serving host makes the new replicas, and ends the old ones when its scorer uses the new
- * ones; the host with the role `sync` makes parameter sync and the snapshotter anew,
- * over the new shards. Each step is tried again until it succeeds, and a process that starts
- * meanwhile begins with the new sharding.
+ * The new shards and trainers are made by {@link PlacedShards} and {@link PlacedPartitions}, since
+ * their epochs change. Here the other actors are carried over. After a change of the shards a
+ * serving host makes the new replicas, and ends the old ones when its scorer uses the new ones; the
+ * host with the role `sync` makes parameter sync and the snapshotter anew. After a change of the
+ * trainers that host makes the snapshotter anew; parameter sync learns of them by their answers.
+ * Each step is tried again until it succeeds, and a process that starts meanwhile begins with the
+ * present divisions.
  */
 import type { EmbeddingShardOptions } from "../actors/embedding_shard/options.ts";
 import type { ScorerMessage } from "../actors/scorer/protocol.ts";
 import type { CairnConfiguration } from "../configuration/configuration.ts";
-import { withSharding } from "../configuration/sharding.ts";
+import { withDivisions } from "../configuration/sharding.ts";
 import type { MeshView } from "../mesh/ports/coordination.ts";
 import { SERVED_SHARDING } from "../mesh/placement/reshard_progress.ts";
 import type { Address } from "../mesh/runtime/actor.ts";
@@ -47,6 +48,8 @@ export class HostSharding {
   #plan: readonly PlannedActor[];
   /** The sharding whose actors are made here. */
   #made: number;
+  /** The dealing that the snapshotter here is made for. */
+  #madeDealing: number;
   /** The sharding whose replicas the scorer uses. */
   #served: number;
   /** Replicas of earlier shardings. */
@@ -61,6 +64,7 @@ export class HostSharding {
     this.#configuration = configuration;
     this.#plan = planOf(configuration);
     this.#made = this.#served = configuration.sharding;
+    this.#madeDealing = configuration.dealing;
     const own = processesOf(configuration).find((each) => each.host === host);
     const { roles } = present(own, "a host is in the configuration of its mesh");
     this.#serves = roles.includes("serving");
@@ -68,7 +72,7 @@ export class HostSharding {
     options.started.then(() => this.#isStarted = true, () => {});
   }
 
-  /** The configuration with the present sharding. */
+  /** The configuration with the present divisions. */
   get configuration(): CairnConfiguration {
     return this.#configuration;
   }
@@ -79,13 +83,14 @@ export class HostSharding {
     return { sharding, shard };
   }
 
-  /** Whether a step towards the present sharding is left. */
+  /** Whether a step towards the present divisions is left. */
   get isChanging(): boolean {
-    const { sharding } = this.#configuration;
-    return this.#made !== sharding || this.#serves && this.#served !== sharding;
+    const { sharding, dealing } = this.#configuration;
+    return this.#made !== sharding || this.#serves && this.#served !== sharding ||
+      this.#syncs && this.#madeDealing !== dealing;
   }
 
-  /** The actor at an address of the present sharding. */
+  /** The actor at an address of the present divisions. */
   actorAt(address: Address): PlannedActor {
     const actor = this.#plan.find(({ kind, key }) => `${kind}/${key}` === address);
     return present(actor, "the plan has each partition's actor");
@@ -96,10 +101,12 @@ export class HostSharding {
     return this.#serves ? { [SERVED_SHARDING]: this.#served } : {};
   }
 
-  /** Takes the sharding of the view, and begins the next step towards it. */
+  /** Takes the divisions of the view, and begins the next step towards them. */
   follow({ identity }: MeshView): void {
-    if (identity.sharding > this.#configuration.sharding) {
-      this.#configuration = withSharding(this.#configuration, identity);
+    const { sharding: sharded, dealing: dealt } = this.#configuration;
+    // Both only grow.
+    if (identity.sharding > sharded || identity.dealing > dealt) {
+      this.#configuration = withDivisions(this.#configuration, identity);
       this.#plan = planOf(this.#configuration);
     }
     const { sharding } = this.#configuration;
@@ -108,7 +115,7 @@ export class HostSharding {
       const reason = reasonOf(error);
       const { telemetry } = this.#options.mesh.home;
       if (reason !== this.#logged) {
-        telemetry.log("warn", `following sharding ${sharding} failed and is tried again`, {
+        telemetry.log("warn", `following a change of the mesh failed and is tried again`, {
           reason,
         });
       }
@@ -123,26 +130,43 @@ export class HostSharding {
 
   async #step(sharding: number): Promise<void> {
     if (this.#made !== sharding) await this.#make();
+    if (this.#syncs) await this.#followDealing();
     if (this.#serves && this.#made === this.#configuration.sharding) await this.#endOld();
   }
 
   async #make(): Promise<void> {
     const { mesh } = this.#options;
-    const { sharding } = this.#configuration;
+    const { sharding, dealing } = this.#configuration;
     const plan = this.#plan;
     const replicas = plan.filter(({ kind }) => kind === "serving_replica");
     await mesh.place(replicas.map((actor): [Address, string] => [addressOf(actor), actor.node]));
     if (this.#serves) await this.#makeReplicas(sharding, replicas);
     if (this.#syncs) {
-      for (const address of [addresses.parameterSync, addresses.snapshotter] as const) {
-        await mesh.end(address, 0);
-        await mesh.spawn(this.actorAt(address));
-      }
+      await this.#remake(addresses.parameterSync);
+      await this.#remake(addresses.snapshotter);
+      this.#madeDealing = dealing;
     }
     this.#made = sharding;
     mesh.home.telemetry.log("info", `following sharding ${sharding}`, {
       shards: this.#configuration.shardCount,
     });
+  }
+
+  /** Makes the snapshotter anew, which has the present trainers make its cuts. */
+  async #followDealing(): Promise<void> {
+    const { dealing, trainerCount } = this.#configuration;
+    if (this.#madeDealing === dealing) return;
+    await this.#remake(addresses.snapshotter);
+    this.#madeDealing = dealing;
+    const { telemetry } = this.#options.mesh.home;
+    telemetry.log("info", `following dealing ${dealing}`, { trainers: trainerCount });
+  }
+
+  async #remake(address: Address): Promise<void> {
+    const { mesh } = this.#options;
+    const actor = this.actorAt(address);
+    await mesh.end(address, 0);
+    await mesh.spawn(actor);
   }
 
   async #makeReplicas(sharding: number, replicas: readonly PlannedActor[]): Promise<void> {

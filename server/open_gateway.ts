@@ -69,12 +69,7 @@ export async function openGateway(
       (_, partition) => mesh.actorRef<JoinerMessage>(addresses.joiner(partition)),
     ),
   );
-  const trainers = new Trainers(
-    Array.from(
-      { length: configuration.trainerCount },
-      (_, trainer) => mesh.actorRef<TrainerMessage>(addresses.trainer(trainer)),
-    ),
-  );
+  const trainers = new Trainers(() => trainersOf(started));
   const metricsText = async () => metrics.render(await mesh.metrics());
   const { values } = metrics;
   const others = new OtherGateways(configuration, mesh, host);
@@ -121,7 +116,7 @@ export async function openGateway(
   const app = createGateway({
     erasures,
     ranker,
-    trainers: trainers.all,
+    trainers: () => trainers.all,
     eventLog: stores.eventLog,
     exampleLog: stores.exampleLog,
     joiners: joiners.all,
@@ -191,6 +186,14 @@ function replicasOf(
   return Array.from(
     { length: shardCount },
     (_, shard) => mesh.actorRef(addresses.servingReplica(shard, sharding, host)),
+  );
+}
+
+function trainersOf({ mesh, configuration }: StartedActors): ActorRef<TrainerMessage>[] {
+  const { trainerCount } = configuration();
+  return Array.from(
+    { length: trainerCount },
+    (_, trainer) => mesh.actorRef(addresses.trainer(trainer)),
   );
 }
 

@@ -11,7 +11,6 @@ import type {
   Coordination,
   HostDescription,
   HostRun,
-  MeshSettings,
   MeshView,
   PlacedKey,
 } from "../mesh/ports/coordination.ts";
@@ -36,14 +35,12 @@ export interface PlacementAgentOptions {
   readonly mesh: Mesh;
   readonly coordination: Coordination;
   readonly description: HostDescription;
-  /** The settings that this host has opened the mesh with. */
-  readonly settings: MeshSettings;
-  /** The division of ids among shards, which this host follows. */
+  /** The divisions of the mesh, which this host follows. */
   readonly sharding: FollowedSharding;
   /** Takes a snapshot; present on the host with the role `sync`. */
   readonly takeSnapshot?: (() => Promise<void>) | undefined;
-  /** The node of a shard, a joiner or a trainer on a host that owns it. */
-  readonly nodeOf: (host: string, key: PlacedKey) => string;
+  /** The node of a shard, a joiner or a trainer on a host that owns it and has these threads. */
+  readonly nodeOf: (host: string, key: PlacedKey, trainerThreads: number) => string;
   /** The joiner or trainer of a partition on this host, under the epoch of its placement. */
   readonly actorOf: (key: PlacedKey, epoch: number) => PlannedActor;
   /** Length of a host's lease, ms. */
@@ -53,10 +50,10 @@ export interface PlacementAgentOptions {
   readonly onGone: (error: Error) => void;
 }
 
-/** The sharding of the mesh, as a host follows it; see {@link HostSharding}. */
+/** The divisions among shards and trainers, as a host follows them; see {@link HostSharding}. */
 export interface FollowedSharding {
   readonly shards: ShardsOptions;
-  /** Whether a step towards the sharding of the mesh is left. */
+  /** Whether a step towards the divisions of the mesh is left. */
   readonly isChanging: boolean;
   follow(view: MeshView): void;
   figures(): Readonly<Record<string, number>>;
@@ -115,7 +112,7 @@ export class PlacementAgent {
       coordination,
       run,
       shards: () => sharding.shards,
-      nodeOf: (shard) => nodeOf(host, `shard/${shard}`),
+      nodeOf: (shard) => nodeOf(host, `shard/${shard}`, description.trainerThreads),
       pauses,
       onRejoin: (error) => this.#leaveFor(error),
       onVerified: () => this.#lookAgain.resolve(),
@@ -130,17 +127,11 @@ export class PlacementAgent {
    * Joins the mesh, which is open, and begins to fulfil its duties.
    *
    * @throws {ProtocolMismatchError} It speaks another protocol.
-   * @throws {TrainersInUseError} Another host has changed the number of trainers since this one
-   * opened the mesh. With this host in the mesh, none changes it any more.
    */
   async start(): Promise<void> {
-    const { coordination, description, settings, sharding, ttlMs, controller } = this.#options;
+    const { coordination, description, sharding, ttlMs, controller } = this.#options;
     const joinedMs = this.#nowMs;
     const { ttlMs: leaseMs } = await coordination.join(description);
-    await coordination.open(settings).catch(async (error) => {
-      await coordination.leave(this.#run).catch(() => {});
-      throw error;
-    });
     this.#leasedUntilMs = joinedMs + leaseMs;
     const rounds = new ControllerRounds(coordination, this.#run, {
       ...defaultControllerOptions,
@@ -294,7 +285,8 @@ export class PlacementAgent {
     const changed: [Address, string][] = [];
     for (const [key, placement] of view.placements) {
       if (placement.state === "unassigned") continue;
-      const node = nodeOf(placement.owner.host, key);
+      const { host } = placement.owner;
+      const node = nodeOf(host, key, view.hosts.get(host)?.trainerThreads ?? 0);
       const address = placedAddress(key, sharding);
       if (this.#placed.get(address) !== node) changed.push([address, node]);
     }

@@ -163,16 +163,16 @@ class Layout {
   }
 
   /** The node of a shard, a joiner or a trainer on a host that was given it. */
-  on(host: string, key: PlacedKey): string {
+  on(host: string, key: PlacedKey, trainerThreads: number): string {
     const { kind, number } = parsePlacedKey(key);
-    const { shards, trainers, home } = this.threadsOf(host);
+    const { shards, home } = this.threadsOf(host);
     switch (kind) {
       case "shard":
         return shards.length === 0 ? home : shards[number % shards.length];
       case "events":
         return home;
       case "trainer":
-        return trainers.length === 0 ? home : trainers[number % trainers.length];
+        return trainerThreads === 0 ? home : nodeName(`trainer-${number % trainerThreads}`, host);
     }
   }
 
@@ -207,7 +207,10 @@ class Layout {
     };
   }
 
-  /** Threads of a host that may be given any trainer: as many as its even share. */
+  /**
+   * Threads of a host that may be given any trainer, of any dealing: as many as its even share of
+   * those in the file. More trainers share these threads until the host is restarted.
+   */
   #sparesOf(host: string | undefined): string[] {
     const hosts = this.with("trainer");
     if (!this.#inWorkers || !hosts.some((each) => each.host === host)) return [];
@@ -228,16 +231,25 @@ class Layout {
   }
 }
 
+/** Threads of a host for the trainers that the coordination store gives it. */
+export function trainerThreadsOf(configuration: CairnConfiguration, host: string): number {
+  return new Layout(configuration).threadsOf(host).trainers.length;
+}
+
 /**
  * The node of a shard, a joiner or a trainer on a host of a mesh of several processes that the
  * coordination store has given it to.
+ *
+ * @param trainerThreads The host's, as it describes itself: its file may have another
+ *   `trainer.count` than this one.
  */
 export function placedNode(
   configuration: CairnConfiguration,
   host: string,
   key: PlacedKey,
+  trainerThreads: number,
 ): string {
-  return new Layout(configuration).on(host, key);
+  return new Layout(configuration).on(host, key, trainerThreads);
 }
 
 /**
@@ -245,11 +257,12 @@ export function placedNode(
  * they read.
  */
 export function planOf(configuration: CairnConfiguration): PlannedActor[] {
-  const { shardCount, sharding, partitions, trainerCount, storage } = configuration;
+  const { shardCount, sharding, partitions, trainerCount, dealing, storage } = configuration;
   const layout = new Layout(configuration);
   const shards = count(shardCount);
   const shardAddresses = shards.map((shard) => addresses.embeddingShard(shard, sharding));
   const trainers = count(trainerCount);
+  const trainerAddresses = trainers.map(addresses.trainer);
   const serving = layout.with("serving");
 
   const plan: PlannedActor[] = [];
@@ -286,6 +299,7 @@ export function planOf(configuration: CairnConfiguration): PlannedActor[] {
       ...configuration.trainer,
       trainer,
       name: address,
+      dealing: { number: dealing, trainers: trainerAddresses },
       partitions: own,
       joiners: own.map((partition) => addresses.joiner(partition % partitions.events)),
       shards: shardAddresses,
@@ -326,7 +340,7 @@ export function planOf(configuration: CairnConfiguration): PlannedActor[] {
     replicas: shards.map((shard) =>
       serving.map(({ host }) => addresses.servingReplica(shard, sharding, host))
     ),
-    trainers: trainers.map(addresses.trainer),
+    trainers: trainerAddresses,
     scorers: serving.map(({ host }) => addresses.scorer(host)),
   });
   for (const partition of count(partitions.events)) {
@@ -336,7 +350,8 @@ export function planOf(configuration: CairnConfiguration): PlannedActor[] {
     });
   }
   add<SnapshotterOptions>(addresses.snapshotter, layout.home("sync"), {
-    trainers: trainers.map(addresses.trainer),
+    trainers: trainerAddresses,
+    dealing,
     shards: shardAddresses,
     ...snapshotsOf(storage),
   });
@@ -363,7 +378,9 @@ function byNumber(left: string, right: string): number {
   return left.localeCompare(right, "en", { numeric: true });
 }
 
-function snapshotsOf(storage: StorageSection): Omit<SnapshotterOptions, "trainers" | "shards"> {
+function snapshotsOf(
+  storage: StorageSection,
+): Omit<SnapshotterOptions, "trainers" | "dealing" | "shards"> {
   if (storage.kind === "memory") {
     const none = { spreadMs: 0, snapshotsRetained: 0, incrementsMax: 0, incrementsShare: 0 };
     return { ...none, intervalMs: 1_000, budgetMs: 1_000 };

@@ -1,10 +1,9 @@
 /**
- * Carries out a change of the number of shards that an operator has asked for, on the host with the
- * role `sync`: takes a snapshot, and begins the new sharding from it.
+ * Carries out a change of the number of shards or trainers that an operator has asked for, on the
+ * host with the role `sync`: takes a snapshot, and begins the new division from it.
  *
- * Nothing learns anew between the two but the updates since the cut: the trainers learn until the
- * store names the new sharding, and then again from the snapshot. The time until they do is
- * measured.
+ * The trainers learn until the store names the new division; the new ones go on at the snapshot.
+ * The time until they do is measured.
  */
 import type { Coordination, HostRun, MeshView } from "../mesh/ports/coordination.ts";
 import type { ReshardRecord } from "../mesh/ports/resharding.ts";
@@ -31,13 +30,14 @@ export class Resharding {
   #task: Promise<void> | undefined;
   #retryAtMs = -Infinity;
   #logged = "";
-  /** The sharding that was begun here, and when; until its trainers learn. */
-  #begun: { readonly sharding: number; readonly atMs: number } | undefined;
+  /** The change that was begun here, and when; until its trainers learn. */
+  #begun: { readonly change: ReshardRecord; readonly atMs: number } | undefined;
 
   constructor(options: ReshardingOptions) {
     this.#options = options;
     this.#pause = options.telemetry.gauge("cairn_reshard_pause_ms", {
-      help: "Time for which training stood still at the last change of the number of shards, ms.",
+      help:
+        "Time for which training stood still at the last change of the number of shards or trainers, ms.",
     });
   }
 
@@ -53,33 +53,37 @@ export class Resharding {
     }).finally(() => this.#task = undefined);
   }
 
-  async #begin({ sharding, from, to }: ReshardRecord): Promise<void> {
+  async #begin(change: ReshardRecord): Promise<void> {
     const { coordination, run, clock, telemetry, takeSnapshot } = this.#options;
+    const { parts, division, from, to } = change;
     await takeSnapshot();
     const atMs = clock.monotonicMs();
-    await coordination.beginSharding(run, sharding);
-    this.#begun = { sharding, atMs };
-    telemetry.log("info", `the mesh goes from ${from} to ${to} shards`, { sharding });
+    await coordination.beginReshard(run, change);
+    this.#begun = { change, atMs };
+    telemetry.log("info", `the mesh goes from ${from} to ${to} ${parts}`, { division });
   }
 
-  /** Reports the pause of training once all shards and trainers of the new sharding are there. */
+  /** Reports the pause of training once all shards and trainers of the new division are there. */
   #measure(view: MeshView): void {
     const begun = this.#begun;
-    if (begun === undefined || view.identity.sharding !== begun.sharding) return;
+    if (begun === undefined) return;
+    const { parts, division } = begun.change;
+    const { sharding, dealing } = view.identity;
+    if ((parts === "shards" ? sharding : dealing) !== division) return;
     const { shards, trainers } = restoringIn(view);
     if (shards + trainers > 0) return;
     this.#begun = undefined;
     const pauseMs = Math.round(this.#options.clock.monotonicMs() - begun.atMs);
     this.#pause.set(pauseMs);
-    this.#options.telemetry.log("info", "training goes on with the new shards", { pauseMs });
+    this.#options.telemetry.log("info", `training goes on with the new ${parts}`, { pauseMs });
   }
 
-  #log(reason: string, { to }: ReshardRecord): void {
+  #log(reason: string, { parts, to }: ReshardRecord): void {
     if (reason === this.#logged) return;
     this.#logged = reason;
     this.#options.telemetry.log(
       "warn",
-      `the change to ${to} shards has not begun; it is tried again while it is asked for`,
+      `the change to ${to} ${parts} has not begun; it is tried again while it is asked for`,
       { reason },
     );
   }

@@ -1,7 +1,7 @@
 /**
  * Starts the nodes and the actors of one process, and stops them again.
  */
-import { withSharding } from "../configuration/sharding.ts";
+import { withDivisions } from "../configuration/sharding.ts";
 import type { Coordination, MeshIdentity, MeshView } from "../mesh/ports/coordination.ts";
 import { counted } from "../structures/counted.ts";
 import { invariant } from "../structures/invariant.ts";
@@ -35,7 +35,7 @@ export interface RunningHost {
 /** The actors of a process. */
 export interface StartedActors {
   readonly mesh: Mesh;
-  /** With the present sharding, where a coordination store changes it. */
+  /** With the present numbers of shards and trainers, where a coordination store changes it. */
   configuration(): CairnConfiguration;
   /** Reads the coordination store; absent = nothing is placed by one. */
   readonly meshView?: () => Promise<MeshView>;
@@ -120,7 +120,7 @@ export async function withActors<T>(
     if (placement !== undefined) progress.enter("joining the mesh");
     const opened = placement && (open = await openPlacement(placement));
     const configuration = opened
-      ? withSharding(options.configuration, opened.identity)
+      ? withDivisions(options.configuration, opened.identity)
       : options.configuration;
     const all = planOf(configuration);
     const plan = all.filter(({ kind }) => placement === undefined || !placedKinds.has(kind));
@@ -176,7 +176,7 @@ async function openPlacement({ open, settings }: PlacementEnvironment): Promise<
 }
 
 interface PlacementStart {
-  /** With the sharding of the mesh. */
+  /** With the numbers of shards and trainers of the mesh. */
   readonly configuration: CairnConfiguration;
   readonly mesh: Mesh;
   readonly placement: PlacementEnvironment;
@@ -191,24 +191,23 @@ interface PlacementStart {
 async function startPlacement(
   { configuration, mesh, placement, opened: { coordination }, started, fence }: PlacementStart,
 ): Promise<Placing> {
-  const { description, settings, ttlMs, controller, onGone } = placement;
+  const { description, ttlMs, controller, onGone } = placement;
   const { host: own, roles } = description;
   const sharding = new HostSharding({ mesh, configuration, host: own, started });
   const agent = new PlacementAgent({
     mesh,
     coordination,
     description,
-    settings,
     ttlMs,
     controller,
     onGone: (error) => onGone(error),
     sharding,
     takeSnapshot: roles.includes("sync") ? () => takeSnapshot(mesh, configuration) : undefined,
-    nodeOf: (host, key) => placedNode(configuration, host, key),
+    nodeOf: (host, key, threads) => placedNode(configuration, host, key, threads),
     actorOf(key, tenure) {
       const address = placedAddress(key, sharding.shards.sharding);
       const { kind, key: name, options } = sharding.actorAt(address);
-      const node = placedNode(configuration, own, key);
+      const node = placedNode(configuration, own, key, description.trainerThreads);
       return { kind, key: name, node, options: { ...options as object, tenure } };
     },
   });
@@ -224,7 +223,7 @@ async function startPlacement(
   };
 }
 
-/** Puts all that is learned into a snapshot, for a change of the number of shards. */
+/** Puts all that is learned into a snapshot, for a change of the number of shards or trainers. */
 async function takeSnapshot(mesh: Mesh, { storage }: CairnConfiguration): Promise<void> {
   const snapshotter = mesh.actorRef<SnapshotterMessage>(addresses.snapshotter);
   invariant(storage.kind === "directory", "a mesh with a coordination store keeps snapshots");

@@ -24,8 +24,16 @@ export interface TrainersStatus {
 const ASK_BUDGET_MS = 5_000;
 
 export class Trainers {
-  /** @param all The trainers, in their order. */
-  constructor(readonly all: readonly ActorRef<TrainerMessage>[]) {}
+  readonly #present: () => readonly ActorRef<TrainerMessage>[];
+
+  /** @param present The trainers that there are now, in their order. */
+  constructor(present: () => readonly ActorRef<TrainerMessage>[]) {
+    this.#present = present;
+  }
+
+  get all(): readonly ActorRef<TrainerMessage>[] {
+    return this.#present();
+  }
 
   async status(): Promise<TrainersStatus> {
     const each: TrainerStatus[] = await Promise.all(

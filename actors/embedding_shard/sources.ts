@@ -85,8 +85,8 @@ function firstOpeningOf(tenure: number): number {
   return tenure * OPENINGS_PER_TENURE + 1;
 }
 
-/** The tenure of an opening. */
-function tenureOf(opening: number): number {
+/** The tenure of an opening, by the opening's number. */
+export function tenureOf(opening: number): number {
   return Math.floor(opening / OPENINGS_PER_TENURE);
 }
 

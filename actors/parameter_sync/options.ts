@@ -11,7 +11,10 @@ export interface ParameterSyncOptions {
    * is `scorers[host]`.
    */
   readonly replicas: readonly (readonly Address[])[];
-  /** By partition of the example log. The dense weights of several trainers are averaged. */
+  /**
+   * All trainers at the start; those of a later dealing are learned from their answers. The dense
+   * weights of several trainers are averaged.
+   */
   readonly trainers: readonly Address[];
   /** One on each serving host. */
   readonly scorers: readonly Address[];

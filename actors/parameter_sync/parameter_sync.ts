@@ -20,7 +20,6 @@ import type { EmbeddingShardMessage } from "../embedding_shard/protocol.ts";
 import type { ScorerMessage } from "../scorer/protocol.ts";
 import type { ServingReplicaMessage } from "../serving_replica/protocol.ts";
 import type { TrainerMessage } from "../trainer/protocol.ts";
-import { present } from "../../structures/invariant.ts";
 import { AcceptanceMarks } from "./acceptance_marks.ts";
 import { LimitedWarnings } from "./limited_warnings.ts";
 import type { ParameterSyncOptions } from "./options.ts";
@@ -42,10 +41,13 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
   readonly #context: ActorContext<ParameterSyncMessage>;
   readonly #options: ParameterSyncOptions;
   readonly #shards: readonly ShardSync[];
-  readonly #trainers: readonly ActorRef<TrainerMessage>[];
   readonly #acceptanceMarks: AcceptanceMarks;
+  /** The trainers of the newest dealing, as {@link #acceptanceMarks} knows them. */
+  #trainers: readonly ActorRef<TrainerMessage>[];
   /** Undefined with one trainer, whose own weights are served. */
-  readonly #averaging: WeightAveraging | undefined;
+  #averaging: WeightAveraging | undefined;
+  /** Whether a round of averaging is scheduled. */
+  #averages = false;
   readonly #scorers: readonly ActorRef<ScorerMessage>[];
   /** The dense version that each scorer serves; -1 = unknown. */
   readonly #scorerVersions: number[];
@@ -85,18 +87,20 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
         context.tracing,
       )
     );
-    this.#trainers = options.trainers.map((address) => context.actorRef<TrainerMessage>(address));
-    this.#averaging = this.#trainers.length > 1
-      ? new WeightAveraging(this.#trainers, options.budgetMs)
-      : undefined;
     this.#scorers = options.scorers.map((address) => context.actorRef<ScorerMessage>(address));
     this.#scorerVersions = options.scorers.map(() => -1);
     this.#learnedThroughMs = options.scorers.map(() => 0);
     this.#warnings = new LimitedWarnings(context.clock, context.telemetry);
-    this.#acceptanceMarks = new AcceptanceMarks(this.#trainers, options.budgetMs, this.#warnings);
+    const { budgetMs } = options;
+    const marksParts = { context, budgetMs, warnings: this.#warnings };
+    this.#acceptanceMarks = new AcceptanceMarks(options.trainers, marksParts);
+    this.#trainers = this.#acceptanceMarks.trainers;
+    this.#averaging = this.#trainers.length > 1
+      ? new WeightAveraging(this.#trainers, budgetMs)
+      : undefined;
     this.#figures = new SyncFigures(context.telemetry);
     // Rows last: they publish freshness, which must not precede the first learned dense weights.
-    if (this.#averaging !== undefined) context.schedule(0, { kind: "averageDense" });
+    this.#beginAveraging();
     context.schedule(0, { kind: "syncDense" });
     context.schedule(0, { kind: "syncRows" });
   }
@@ -108,7 +112,10 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
         this.#scheduleNext(this.#options.rowsIntervalMs, message);
         return;
       case "averageDense":
-        await this.#averageDense();
+        // With one trainer the rounds end; a later dealing begins them again.
+        this.#averages = this.#averaging !== undefined;
+        if (this.#averaging === undefined) return;
+        await this.#averageDense(this.#averaging);
         this.#scheduleNext(this.#options.averageIntervalMs, message);
         return;
       case "syncDense":
@@ -148,7 +155,7 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
     const isDue = this.#servingStarted || beganMs - this.#roundAtMs >= QUIET_MS;
     // Before anything that can wait for trainers or shards: a scorer that restarted needs weights.
     if (isDue || !this.#knowsScorers) await this.#serveFreshness();
-    await this.#acceptanceMarks.read();
+    await this.#readMarks();
     const { changes } = this.#acceptanceMarks;
     if (!isDue && changes === this.#settledAt) return;
     this.#roundAtMs = beganMs;
@@ -240,8 +247,26 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
     }, { budgetMs });
   }
 
-  async #averageDense(): Promise<void> {
-    const averaging = present(this.#averaging, "only the weights of several trainers are averaged");
+  /** Reads the acceptance marks, and averages the trainers of a later dealing from then on. */
+  async #readMarks(): Promise<void> {
+    await this.#acceptanceMarks.read();
+    const { trainers } = this.#acceptanceMarks;
+    if (trainers === this.#trainers) return;
+    this.#trainers = trainers;
+    this.#averaging = trainers.length > 1
+      ? new WeightAveraging(trainers, this.#options.budgetMs, this.#carried)
+      : undefined;
+    this.#beginAveraging();
+  }
+
+  /** Begins the rounds of averaging where there are several trainers, unless they are under way. */
+  #beginAveraging(): void {
+    if (this.#averaging === undefined || this.#averages) return;
+    this.#averages = true;
+    this.#context.schedule(0, { kind: "averageDense" });
+  }
+
+  async #averageDense(averaging: WeightAveraging): Promise<void> {
     for (const error of await averaging.round()) {
       this.#warnings.warn("a trainer was left out of a mean of dense weights", error);
     }
@@ -253,7 +278,7 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
     const { budgetMs, rowsIntervalMs, denseIntervalMs } = this.#options;
     const [trainer] = this.#trainers;
     // The rounds of rows read the marks, unless they are rarer.
-    if (rowsIntervalMs > denseIntervalMs) await this.#acceptanceMarks.read();
+    if (rowsIntervalMs > denseIntervalMs) await this.#readMarks();
     const { changes } = this.#acceptanceMarks;
     if (this.#carried !== undefined && this.#carriedAt === changes) return this.#carried;
     const message = { kind: "getDenseWeights" } as const;

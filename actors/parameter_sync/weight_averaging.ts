@@ -38,9 +38,15 @@ export class WeightAveraging {
   readonly #budgetMs: number;
   #mean: DenseWeights | undefined;
 
-  constructor(trainers: readonly ActorRef<TrainerMessage>[], budgetMs: number) {
+  /** @param mean The last mean of the trainers before these; the next one has a later version. */
+  constructor(
+    trainers: readonly ActorRef<TrainerMessage>[],
+    budgetMs: number,
+    mean?: DenseWeights,
+  ) {
     this.#trainers = trainers;
     this.#budgetMs = budgetMs;
+    this.#mean = mean;
   }
 
   /** The mean of the last round: the weights to serve. */

@@ -2,8 +2,10 @@ import type { Address } from "../../mesh/runtime/actor.ts";
 
 /** Plain data: the parts of a snapshot, its interval, and how many are retained. */
 export interface SnapshotterOptions {
-  /** By partition of the example log. */
+  /** All trainers of one dealing, in their order. */
   readonly trainers: readonly Address[];
+  /** Number of that dealing. */
+  readonly dealing: number;
   /** Embedding shards, by shard number. */
   readonly shards: readonly Address[];
   /**

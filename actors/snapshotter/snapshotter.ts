@@ -212,7 +212,8 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
   }
 
   async #take(name: string, spreadMs: number): Promise<string | undefined> {
-    const { budgetMs, shards, snapshotsRetained, trainers: [trainer, ...others] } = this.#options;
+    const { budgetMs, shards, snapshotsRetained, dealing } = this.#options;
+    const [trainer, ...others] = this.#options.trainers;
     if (snapshotsRetained === 0) return await this.#trimLearned();
     const atMs = this.#context.clock.nowMs();
     // Without new examples a snapshot is useful only where it replaces an older one that holds a
@@ -225,6 +226,7 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
     const { parts: trainers } = await this.#context.actorRef<TrainerMessage>(trainer).ask({
       kind: "cut",
       snapshot: name,
+      dealing,
       standing: [],
       others,
       ...(base && { base }),

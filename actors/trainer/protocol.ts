@@ -40,6 +40,14 @@ export interface ProgressiveValidation {
   readonly served: ScoreHistograms;
 }
 
+/** One division of the partitions of the example log among trainers. */
+export interface Dealing {
+  /** Grows with each change of the number of trainers; 0 where it never changes. */
+  readonly number: number;
+  /** All trainers, in their order: of n, trainer t reads the partitions t, t + n, … */
+  readonly trainers: readonly Address[];
+}
+
 /** How far the trainer has come. */
 export interface TrainerStatus {
   readonly steps: number;
@@ -49,6 +57,8 @@ export interface TrainerStatus {
   readonly learnedThroughMs: number;
   /** Incarnations of the shards that have learned that, by shard. */
   readonly incarnations: readonly string[];
+  /** The division by which it has its partitions: parameter sync follows the newest one. */
+  readonly dealing: Dealing;
   /** Rows that steps refused and that were put aside, since the start. */
   readonly rowsRefused: number;
   /** Offset in each of its partitions of the example log before which all is learned. */
@@ -115,6 +125,8 @@ export interface StandingPartition {
 export interface Cut extends Request<{ readonly parts: readonly TrainerPart[] }> {
   readonly kind: "cut";
   readonly snapshot: string;
+  /** Number of the dealing whose trainers are asked; a trainer of another one refuses. */
+  readonly dealing: number;
   /** Partitions whose trainers hold still already. */
   readonly standing: readonly StandingPartition[];
   /** Trainers that come after this one. */

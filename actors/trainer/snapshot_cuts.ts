@@ -19,7 +19,7 @@ import { cutParts, type SnapshotCutParts, type StateAtCut } from "./snapshot_cut
 const CUT_WAIT_MS = 500;
 
 export interface SnapshotCutsParts extends SnapshotCutParts {
-  readonly options: Pick<TrainerOptions, "name">;
+  readonly options: Pick<TrainerOptions, "name" | "dealing">;
   readonly session: TrainingSession;
   readonly pipeline: BatchPipeline;
 }
@@ -66,7 +66,12 @@ export class SnapshotCuts {
 
   /** Makes a cut and answers it; no batch may be in flight. */
   async make(message: Cut): Promise<void> {
-    const { context, pipeline, shards, options: { name } } = this.#parts;
+    const { context, pipeline, shards, options: { name, dealing } } = this.#parts;
+    if (message.dealing !== dealing.number) {
+      const reason = `${name} is of dealing ${dealing.number}, and the snapshot ` +
+        `${message.snapshot} was begun with the trainers of dealing ${message.dealing}`;
+      return context.replyError(message, new Error(`${reason}: take another one.`));
+    }
     await pipeline.drain();
     invariant(pipeline.isEmpty, "a cut holds what is settled");
     const { progress, lacking } = this.#atCut();

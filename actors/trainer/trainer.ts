@@ -193,6 +193,7 @@ export class Trainer implements Behavior<TrainerMessage> {
           loss: this.#progress.loss,
           ...this.#reader.settledIn(this.#progress.now),
           incarnations: this.#shards.incarnations,
+          dealing: this.#options.dealing,
           rowsRefused: this.#recovery.rowsRefused,
           ...(this.#state.kind === "diverged" ? { diverged: this.#state.reason } : {}),
         });

@@ -1,6 +1,7 @@
 /**
  * The work of `cairn apply`, `cairn cancel` and `cairn rollback`.
  */
+import { refusedChanges } from "../../mesh/placement/fixed_counts.ts";
 import { movesOf, planMesh } from "../../mesh/placement/mesh_plan.ts";
 import {
   decodePlan,
@@ -12,7 +13,10 @@ import {
   type PlannedMove,
   reversed,
 } from "../../mesh/placement/plan_document.ts";
+import { planDealing } from "../../mesh/placement/reshard_plan.ts";
 import type { MeshView } from "../../mesh/ports/coordination.ts";
+import { type ReshardRecord, ReshardRefusedError } from "../../mesh/ports/resharding.ts";
+import { meshSettingsOf } from "../../server/machine/mesh_settings.ts";
 import { counted } from "../../structures/counted.ts";
 import { present } from "../../structures/invariant.ts";
 import type { Output } from "../command_line.ts";
@@ -20,11 +24,18 @@ import { CommandError } from "../errors.ts";
 import type { ApplyFlags, PlacementFlags } from "./command.ts";
 import { type MeshStore, withMeshStore } from "./mesh_store.ts";
 import { countedParts, partName } from "./part_names.ts";
+import { dealingLines, waitForReshard } from "./reshard.ts";
 
 /** Pause between two looks at the store while a command waits, ms. */
 const LOOK_MS = 1_000;
 
-/** @throws {CommandError} The mesh is at another version, or changed meanwhile. */
+/**
+ * Moves parts as `cairn plan` shows, and changes the number of trainers where that of the
+ * configuration is another one.
+ *
+ * @throws {CommandError} The mesh is at another version, changed meanwhile, or cannot take the
+ * configuration.
+ */
 export async function applyCommand(flags: ApplyFlags, output: Output): Promise<void> {
   await withMeshStore(flags, async (store) => {
     const view = await store.read();
@@ -33,8 +44,40 @@ export async function applyCommand(flags: ApplyFlags, output: Output): Promise<v
         `The mesh is at version ${view.version}, not ${flags.ifVersion}: look at cairn plan again.`,
       );
     }
-    await write(store, view, movesOf(planMesh(view, Infinity)), flags, output);
+    requireSameCounts(store, view);
+    const plan = planMesh(view, Infinity);
+    const reshard = await changeTrainers(store, view);
+    // The new trainers are given to the hosts evenly.
+    if (reshard !== undefined) plan.delete("trainer");
+    if (reshard !== undefined && !flags.json) {
+      for (const line of dealingLines(planDealing(view, reshard.to))) output.out(line);
+    }
+    await write(store, view, { moves: movesOf(plan), reshard }, flags, output);
   });
+}
+
+/** @throws {CommandError} The configuration has another number of partitions than the mesh. */
+function requireSameCounts({ configuration }: MeshStore, { identity }: MeshView): void {
+  const [refused] = refusedChanges(identity, meshSettingsOf(configuration));
+  if (refused !== undefined) throw new CommandError(`Nothing is applied: ${refused.reason}.`);
+}
+
+/**
+ * Asks for the number of trainers of the configuration; undefined where the mesh has it.
+ *
+ * @throws {CommandError} The mesh cannot change it now.
+ */
+async function changeTrainers(
+  { configuration: { trainerCount: to }, coordination }: MeshStore,
+  { identity, version }: MeshView,
+): Promise<ReshardRecord | undefined> {
+  if (to === identity.trainers) return undefined;
+  try {
+    return await coordination.askReshard({ parts: "trainers", to, version });
+  } catch (error) {
+    if (error instanceof ReshardRefusedError) throw new CommandError(error.message);
+    throw error;
+  }
 }
 
 /** Writes the reverse of the last plan, for the parts that it has moved. */
@@ -42,12 +85,13 @@ export async function rollbackCommand(flags: ApplyFlags, output: Output): Promis
   await withMeshStore(flags, async (store) => {
     const view = await store.read();
     const back = reversed(planIn(view)).filter((move) => isLeft(view, move));
-    await write(store, view, back, flags, output);
+    await write(store, view, { moves: back }, flags, output);
   });
 }
 
 /**
- * Ends the change of the number of shards where one is asked for, otherwise the plan of moves.
+ * Ends the change of the number of shards or trainers where one is asked for, otherwise the plan of
+ * moves.
  *
  * @throws {CommandError} There is neither, or it has ended.
  */
@@ -55,10 +99,10 @@ export async function cancelCommand(flags: PlacementFlags, output: Output): Prom
   await withMeshStore(flags, async ({ coordination, read }) => {
     const view = await read();
     if (view.reshard?.state === "asked") {
-      const { from } = await coordination.cancelReshard().catch((error: Error) => {
+      const { from, parts } = await coordination.cancelReshard().catch((error: Error) => {
         throw new CommandError(error.message);
       });
-      const cancelled = `the change of the number of shards ends; the mesh keeps ${from}\n`;
+      const cancelled = `the change of the number of ${parts} ends; the mesh keeps ${from}\n`;
       return output.out(flags.json ? '{"cancelled":true}\n' : cancelled);
     }
     const plan = planIn(view);
@@ -91,30 +135,41 @@ function planIn(view: MeshView): PlanDocument {
   return decodePlan(view.plan.document, view.identity);
 }
 
+/** The steps of a command at the store. */
+interface Changes {
+  readonly moves: readonly PlannedMove[];
+  /** A change of the number of trainers that was asked for. */
+  readonly reshard?: ReshardRecord | undefined;
+}
+
 async function write(
   store: MeshStore,
   view: MeshView,
-  moves: readonly PlannedMove[],
+  { moves, reshard }: Changes,
   { maxMoves, json, wait }: ApplyFlags,
   output: Output,
 ): Promise<void> {
   if (moves.length === 0) {
-    return output.out(json ? '{"moves":[]}\n' : "there is nothing to move\n");
+    if (json) output.out(`${JSON.stringify({ moves, ...(reshard && { reshard }) })}\n`);
+    else if (reshard === undefined) output.out("there is nothing to move\n");
+    if (wait && reshard !== undefined) await waitForReshard(store, output);
+    return;
   }
   const { movesMax } = present(store.configuration.mesh, "a store belongs to a mesh");
-  const { sharding } = view.identity;
-  const plan = newPlan({ sharding, moves, movesMax: maxMoves ?? movesMax });
+  const { sharding, dealing } = view.identity;
+  const plan = newPlan({ sharding, dealing, moves, movesMax: maxMoves ?? movesMax });
   const { edition } = await store.coordination.writePlan(
     { edition: view.plan?.edition ?? 0, version: view.version },
     encodePlan(plan),
   );
   output.out(
     json
-      ? `${JSON.stringify({ edition, moves })}\n`
+      ? `${JSON.stringify({ edition, moves, ...(reshard && { reshard }) })}\n`
       : `${countedParts(moves.map(({ key }) => key))} ${
         moves.length === 1 ? "moves" : "move"
       }, at most ${plan.movesMax} of a kind at a time\n`,
   );
+  if (wait && reshard !== undefined) await waitForReshard(store, output);
   if (wait) await waitForEnd(store, edition, output);
 }
 

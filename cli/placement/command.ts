@@ -36,13 +36,14 @@ export interface DrainFlags extends PlacementFlags {
 const EXAMPLE = "examples/mesh.yaml";
 
 const planHelp = `
-Exit codes: 0 nothing to move, 2 shards, joiners or trainers would move or are moving, 1 an error or
-a change that a running mesh cannot take. With mesh.balance the hosts make these moves by
+Exit codes: 0 nothing to change, 2 shards, joiners or trainers would move or are moving, or their
+number would change, 1 an error or a change that a running mesh cannot take. With mesh.balance the hosts make these moves by
 themselves.`;
 
 const applyHelp = `
-The hosts carry the plan out, also when this command has ended: see cairn status. cairn cancel ends
-it, cairn rollback moves back what it has moved.`;
+Where trainer.count of the configuration is another one than the mesh has, the number of trainers
+changes too. The hosts carry all out, also when this command has ended: see cairn status. cairn
+cancel ends it, cairn rollback moves back what it has moved.`;
 
 const reshardHelp = `
 Without --shards the number is that of shards.count in the configuration. The hosts carry the change
@@ -127,7 +128,10 @@ export function placementCommands(output: Output): Command[] {
         const { drainCommand } = await import("./drain.ts");
         await drainCommand(name, "up", flags, output);
       }),
-    command("cancel", "end the plan, or the change of the number of shards, that has not begun")
+    command(
+      "cancel",
+      "end the plan, or the change of the number of shards or trainers, that has not begun",
+    )
       .action(async (flags: PlacementFlags) => {
         const { cancelCommand } = await import("./apply.ts");
         await cancelCommand(flags, output);

@@ -4,10 +4,11 @@
 import { refusedChanges } from "../../mesh/placement/fixed_counts.ts";
 import { decisionsOf, type PartDecision, planMesh } from "../../mesh/placement/mesh_plan.ts";
 import { estimateMoves } from "../../mesh/placement/move_time.ts";
-import { planReshard } from "../../mesh/placement/reshard_plan.ts";
+import { planDealing, planReshard } from "../../mesh/placement/reshard_plan.ts";
 import type { MeshView } from "../../mesh/ports/coordination.ts";
 import { snapshotAtMs } from "../../records/snapshot_manifest.ts";
 import { meshSettingsOf } from "../../server/machine/mesh_settings.ts";
+import { counted } from "../../structures/counted.ts";
 import { present } from "../../structures/invariant.ts";
 import type { Output } from "../command_line.ts";
 import { CommandError, CommandExit, exitCodes } from "../errors.ts";
@@ -15,7 +16,7 @@ import type { PlacementFlags } from "./command.ts";
 import { withMeshStore } from "./mesh_store.ts";
 import { countedParts } from "./part_names.ts";
 import { planLines } from "./plan_lines.ts";
-import { reshardLines, RESTORED_BYTES_PER_SECOND } from "./reshard.ts";
+import { dealingLines, reshardLines, RESTORED_BYTES_PER_SECOND } from "./reshard.ts";
 
 /** Exit code of a plan with changes. */
 export const CHANGES = 2;
@@ -25,12 +26,17 @@ export async function planCommand(flags: PlacementFlags, output: Output): Promis
   await withMeshStore(flags, async ({ configuration, read }) => {
     const view = await read();
     const { movesMax } = present(configuration.mesh, "a store belongs to a mesh");
+    const { shardCount, servingReplica, trainerCount } = configuration;
+    const dealing = trainerCount === view.identity.trainers
+      ? undefined
+      : planDealing(view, trainerCount);
     const plan = planMesh(view, movesMax);
+    // Trainers that are given up do not move.
+    if (dealing !== undefined) plan.delete("trainer");
     const decisions = decisionsOf(plan);
     const estimatedMs = estimateMoves(decisions, movesMax);
     const relearnedMs = relearned(view, decisions);
     const refused = refusedChanges(view.identity, meshSettingsOf(configuration));
-    const { shardCount, servingReplica } = configuration;
     const reshard = shardCount === view.identity.shards
       ? undefined
       : planReshard(view, shardCount, RESTORED_BYTES_PER_SECOND);
@@ -47,6 +53,7 @@ export async function planCommand(flags: PlacementFlags, output: Output): Promis
         ...plan.get("shard"),
         readers: decisions.filter(({ key }) => !key.startsWith("shard/")).map(readerOf),
         ...(reshard && { reshard: { ...reshard, servingBytes } }),
+        ...(dealing && { trainers: dealing }),
       };
       output.out(`${JSON.stringify(result)}\n`);
     } else {
@@ -54,6 +61,7 @@ export async function planCommand(flags: PlacementFlags, output: Output): Promis
       if (reshard !== undefined) {
         for (const line of reshardLines(reshard, servingBytes)) output.out(line);
       }
+      if (dealing !== undefined) { for (const line of dealingLines(dealing)) output.out(line); }
       for (const { reason } of refused) output.out(`refused: ${reason}\n`);
     }
     if (refused.length > 0) {
@@ -63,6 +71,13 @@ export async function planCommand(flags: PlacementFlags, output: Output): Promis
       const { from, to } = reshard;
       output.err(
         `shards.count is ${to}, and the mesh has ${from} shards: cairn reshard changes it\n`,
+      );
+    }
+    if (dealing !== undefined) {
+      const { from, to } = dealing;
+      output.err(
+        `trainer.count is ${to}, and the mesh has ${counted(from, "trainer")}: cairn apply ` +
+          "changes it\n",
       );
     }
     const keysOf = (...kinds: readonly PartDecision["decision"]["kind"][]) =>
@@ -93,7 +108,7 @@ export async function planCommand(flags: PlacementFlags, output: Output): Promis
       output.err(`${countedParts(stuck)} cannot move until a host has the role and room\n`);
     }
     const restless = moved.length + restored.length + underway.length + stuck.length;
-    if (restless === 0 && reshard === undefined) return;
+    if (restless === 0 && reshard === undefined && dealing === undefined) return;
     throw new CommandExit(CHANGES);
   });
 }

@@ -17,8 +17,7 @@ export function planLines(plan: MeshPlan, version: number): string[] {
   return [
     ...shards.hosts.map(shardHostLine),
     ...(["events", "trainer"] as const).flatMap((kind) =>
-      present(plan.get(kind), "joiners and trainers are planned").hosts
-        .map((each) => readerHostLine(kind, each))
+      plan.get(kind)?.hosts.map((each) => readerHostLine(kind, each)) ?? []
     ),
     ...restless.map(decisionLine),
     `${countedParts(stays.map(({ key }) => key)) || "no part"} of ${

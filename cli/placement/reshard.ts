@@ -1,8 +1,13 @@
 /**
- * The work of `cairn reshard`: another number of shards, while the mesh serves.
+ * The work of `cairn reshard`: another number of shards, while the mesh serves. The lines about a
+ * change of trainers, which `cairn apply` makes, are here too.
  */
 import { sizeText } from "../../mesh/placement/byte_sizes.ts";
-import { planReshard, type ReshardPlan } from "../../mesh/placement/reshard_plan.ts";
+import {
+  type DealingPlan,
+  planReshard,
+  type ReshardPlan,
+} from "../../mesh/placement/reshard_plan.ts";
 import { type ReshardStep, reshardStep } from "../../mesh/placement/reshard_progress.ts";
 import { ReshardRefusedError } from "../../mesh/ports/resharding.ts";
 import { counted } from "../../structures/counted.ts";
@@ -41,7 +46,8 @@ export async function reshardCommand(flags: ReshardFlags, output: Output): Promi
     }
     try {
       const asked = await coordination.askReshard({
-        shards: to,
+        parts: "shards",
+        to,
         ...(ifVersion !== undefined && { version: ifVersion }),
       });
       output.out(
@@ -53,7 +59,7 @@ export async function reshardCommand(flags: ReshardFlags, output: Output): Promi
       if (error instanceof ReshardRefusedError) throw new CommandError(error.message);
       throw error;
     }
-    if (wait) await waitForEnd(store, output);
+    if (wait) await waitForReshard(store, output);
   });
 }
 
@@ -75,13 +81,26 @@ export function reshardLines(plan: ReshardPlan, servingBytes: number): string[] 
   ];
 }
 
+/** A planned change of the number of trainers in words. */
+export function dealingLines({ from, to, hosts, unplaced }: DealingPlan): string[] {
+  return [
+    `${from} -> ${to} trainers\n`,
+    ...hosts.map(({ host, before, after }) => `${host}  ${before} -> ${after} trainers\n`),
+    ...(unplaced > 0 ? ["no host that is up has the role trainer\n"] : []),
+    "training stands still while the trainers begin again at a snapshot that is taken before; " +
+    "rankings go on\n",
+  ];
+}
+
 /** The step of a change in words. */
 export function stepText(step: ReshardStep): string {
   switch (step.kind) {
     case "snapshotting":
       return "a snapshot is taken";
     case "restoring":
-      return `${counted(step.shards, "shard")} and ${counted(step.trainers, "trainer")} are made`;
+      return step.shards > 0
+        ? `${counted(step.shards, "shard")} and ${counted(step.trainers, "trainer")} are made`
+        : `${counted(step.trainers, "trainer")} ${step.trainers > 1 ? "are" : "is"} made`;
     case "serving":
       return `${step.hosts.join(", ")} still ${
         step.hosts.length > 1 ? "serve" : "serves"
@@ -92,7 +111,15 @@ export function stepText(step: ReshardStep): string {
   }
 }
 
-async function waitForEnd({ coordination, read }: MeshStore, output: Output): Promise<void> {
+/**
+ * Resolves when the last change of a number of parts is done; shows its steps.
+ *
+ * @throws {CommandError} It was cancelled.
+ */
+export async function waitForReshard(
+  { coordination, read }: MeshStore,
+  output: Output,
+): Promise<void> {
   for (let shown = "";;) {
     const view = await read();
     const step = present(reshardStep(view), "a change was asked for");

@@ -51,6 +51,7 @@ export async function statusCommand(flags: PlacementFlags, output: Output): Prom
         restless,
         plan,
         shards: identity.shards,
+        trainers: identity.trainers,
         reshard: reshard && { ...reshard, step },
       };
       return output.out(`${JSON.stringify(result)}\n`);
@@ -71,7 +72,8 @@ export async function statusCommand(flags: PlacementFlags, output: Output): Prom
       output.out(`${partName(key)} is ${describe(placement)}\n`);
     }
     if (reshard !== undefined && step !== undefined) {
-      output.out(`${reshard.from} -> ${reshard.to} shards: ${stepText(step)}\n`);
+      const { from, to, parts } = reshard;
+      output.out(`${from} -> ${to} ${parts}: ${stepText(step)}\n`);
     }
     if (plan !== undefined) {
       output.out(`last plan: ${plan.state}, ${plan.moves.length} moves\n`);

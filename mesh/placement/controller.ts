@@ -112,7 +112,7 @@ export class Controller {
     const overdue = this.#overdueRestores(view);
     if (overdue.length > 0) return overdue;
     // The shards that would move are given up soon.
-    if (view.reshard?.state === "asked") return [];
+    if (view.reshard?.parts === "shards" && view.reshard.state === "asked") return [];
     return [...this.#plannedMoves(view), ...kinds.flatMap((kind) => this.#moves(view, kind))]
       .slice(0, 1);
   }

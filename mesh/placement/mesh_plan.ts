@@ -33,7 +33,7 @@ export function planKind(view: MeshView, kind: PlacedKind, movesMax: number): Pl
 }
 
 /** The plan that evens out the hosts for every kind. */
-export function planMesh(view: MeshView, movesMax: number): MeshPlan {
+export function planMesh(view: MeshView, movesMax: number): Map<PlacedKind, PlacementPlan> {
   return new Map(
     (["shard", "events", "trainer"] as const).map((kind) => [
       kind,

@@ -12,14 +12,16 @@ export interface PlannedMove {
   readonly to: string;
 }
 
-/** Format 1 had moves of shards alone. */
-const FORMAT = 2;
+/** Format 2 did not say to which dealing the moves of trainers belong. */
+const FORMAT = 3;
 
 export interface PlanDocument {
   readonly format: typeof FORMAT;
   readonly state: "active" | "cancelled" | "done";
   /** The division of the ids among shards to which the moves of shards belong. */
   readonly sharding: number;
+  /** The division of the partitions among trainers to which the moves of trainers belong. */
+  readonly dealing: number;
   readonly moves: readonly PlannedMove[];
   /** Live moves of each kind at the same time. */
   readonly movesMax: number;
@@ -31,11 +33,14 @@ export function newPlan(plan: Omit<PlanDocument, "format" | "state">): PlanDocum
 }
 
 /** The document as the store takes it. */
-export function encodePlan({ format, state, sharding, moves, movesMax }: PlanDocument): Json {
+export function encodePlan(
+  { format, state, sharding, dealing, moves, movesMax }: PlanDocument,
+): Json {
   return {
     format,
     state,
     sharding,
+    dealing,
     moves: moves.map(({ key, from, to }) => ({ key, from, to })),
     movesMax,
   };
@@ -49,19 +54,21 @@ export function isPlan(document: Json): boolean {
 }
 
 /**
- * The plan in a document, without the moves of shards that the mesh has no more: after a change of
- * the number of shards the same keys name other rows.
+ * The plan in a document, without the moves of shards and trainers that the mesh has no more: after
+ * a change of their number the same keys name other rows, or other partitions.
  *
  * @throws {PlanFormatError} When another version of the program wrote the document.
  */
 export function decodePlan(
   document: Json,
-  { sharding }: Pick<MeshIdentity, "sharding">,
+  { sharding, dealing }: Pick<MeshIdentity, "sharding" | "dealing">,
 ): PlanDocument {
   if (!isPlan(document)) throw new PlanFormatError();
   const plan = document as unknown as PlanDocument;
-  if (plan.sharding === sharding) return plan;
-  return { ...plan, moves: plan.moves.filter(({ key }) => !key.startsWith("shard/")) };
+  const isLeft = ({ key }: PlannedMove) =>
+    !(plan.sharding !== sharding && key.startsWith("shard/")) &&
+    !(plan.dealing !== dealing && key.startsWith("trainer/"));
+  return { ...plan, moves: plan.moves.filter(isLeft) };
 }
 
 /** The plan's moves in the other direction, the last one first. */

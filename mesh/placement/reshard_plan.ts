@@ -1,11 +1,13 @@
 /**
- * The effects that a change of the number of shards would have, as a function of the mesh's state:
- * the number of shards on each host, the bytes that are read, and the pause of training.
+ * The effects that a change of the number of shards or trainers would have, as a function of the
+ * mesh's state: the parts on each host and, for shards, the bytes that are read and the pause of
+ * training.
  */
-import type { MeshView } from "../ports/coordination.ts";
+import type { MeshView, PlacedKind } from "../ports/coordination.ts";
 import { hostViews, shardViews } from "./mesh_views.ts";
 import { moveMs } from "./move_time.ts";
 import { changesOf } from "./placement_plan.ts";
+import { placementWords } from "./placement_words.ts";
 import { planPlacement } from "./plan_placement.ts";
 import type { ShardView } from "./views.ts";
 
@@ -40,22 +42,11 @@ export function planReshard(view: MeshView, to: number, bytesPerSecond: number):
     rows: Math.ceil(rows / to),
     bytes: Math.ceil(bytes / to),
   }));
-  const options = { spreadMax: Infinity, movesMax: to, balances: false };
-  const restores = changesOf(planPlacement(hostViews(view, "shard"), after, options));
-  const hosts = hostViews(view, "shard").filter(({ ownsShards }) => ownsShards)
-    .map(({ host }) => ({
-      host,
-      shardsBefore:
-        before.filter(({ placement }) =>
-          placement.kind !== "unassigned" && placement.owner === host
-        ).length,
-      shardsAfter: restores.filter((change) => change.to === host).length,
-    }))
-    .toSorted((a, b) => a.host < b.host ? -1 : 1);
+  const { hosts, unplaced } = givenAnew(view, "shard", after);
   // Each of both divisions cuts the range of hashes; a cut that both have is one.
   const parts = from + to - greatestDivisor(from, to);
   const readBytes = Math.round(bytes / from * parts);
-  const busiest = Math.max(0, ...hosts.map(({ shardsAfter }) => shardsAfter));
+  const busiest = Math.max(0, ...hosts.map(({ after }) => after));
   return {
     from,
     to,
@@ -63,9 +54,60 @@ export function planReshard(view: MeshView, to: number, bytesPerSecond: number):
     bytes,
     readBytes,
     pauseMs: Math.ceil(moveMs(readBytes * busiest / to, bytesPerSecond)),
-    hosts,
-    unplaced: to - restores.length,
+    hosts: hosts.map(({ host, before: shardsBefore, after: shardsAfter }) => {
+      return { host, shardsBefore, shardsAfter };
+    }),
+    unplaced,
   };
+}
+
+export interface DealingPlan {
+  readonly from: number;
+  readonly to: number;
+  /** Trainers of each host that may have trainers, before and after. */
+  readonly hosts: readonly PartsOfHost[];
+  /** Trainers that no host can take. */
+  readonly unplaced: number;
+}
+
+/** The trainers of each host after a change of their number. */
+export function planDealing(view: MeshView, to: number): DealingPlan {
+  const after = Array.from({ length: to }, (_, shard): ShardView => ({
+    shard,
+    placement: { kind: "unassigned", epoch: 0 },
+    rows: 0,
+    bytes: 0,
+  }));
+  return { from: view.identity.trainers, to, ...givenAnew(view, "trainer", after) };
+}
+
+/** Parts of one host, before and after. */
+export interface PartsOfHost {
+  readonly host: string;
+  readonly before: number;
+  readonly after: number;
+}
+
+/** The hosts that the controller gives all parts of a kind to, where none has an owner. */
+function givenAnew(
+  view: MeshView,
+  kind: PlacedKind,
+  parts: readonly ShardView[],
+): Pick<DealingPlan, "hosts" | "unplaced"> {
+  const options = { spreadMax: Infinity, movesMax: parts.length, balances: false };
+  const all = hostViews(view, kind);
+  const restores = changesOf(planPlacement(all, parts, options, placementWords[kind]));
+  const before = shardViews(view, kind).map(({ placement }) =>
+    placement.kind === "unassigned" ? undefined : placement.owner
+  );
+  const hosts = all.filter(({ ownsShards }) => ownsShards)
+    .map(({ host }) => ({
+      host,
+      before: before.filter((owner) => owner === host).length,
+      after: restores.filter((change) => change.to === host).length,
+    }))
+    .toSorted((a, b) => a.host < b.host ? -1 : 1);
+  return { hosts, unplaced: parts.length - restores.length };
 }
 
 function greatestDivisor(a: number, b: number): number {

@@ -1,5 +1,5 @@
 /**
- * How far a change of the number of shards has come, as a function of the mesh's state.
+ * How far a change of the number of shards or trainers has come, as a function of the mesh's state.
  */
 import type { MeshView } from "../ports/coordination.ts";
 
@@ -24,8 +24,12 @@ export function reshardStep(view: MeshView): ReshardStep | undefined {
   if (reshard.state !== "begun") {
     return { kind: reshard.state === "asked" ? "snapshotting" : "cancelled" };
   }
-  const { shards, trainers } = restoringIn(view);
+  const restoring = restoringIn(view);
+  // Shards that are restored elsewhere have nothing to do with a change of trainers.
+  const shards = reshard.parts === "shards" ? restoring.shards : 0;
+  const { trainers } = restoring;
   if (shards + trainers > 0) return { kind: "restoring", shards, trainers };
+  if (reshard.parts === "trainers") return { kind: "done" };
   const hosts = [...view.hosts.values()]
     .filter(({ roles, load }) =>
       roles.includes("serving") && (load[SERVED_SHARDING] ?? -1) < sharding
@@ -34,7 +38,7 @@ export function reshardStep(view: MeshView): ReshardStep | undefined {
   return hosts.length > 0 ? { kind: "serving", hosts } : { kind: "done" };
 }
 
-/** Shards that no host has yet, and partitions of examples that no trainer reads yet. */
+/** Shards that no host has yet, and trainers that do not read yet. */
 export function restoringIn(
   { placements }: MeshView,
 ): { readonly shards: number; readonly trainers: number } {

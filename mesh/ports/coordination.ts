@@ -11,9 +11,12 @@ import type { PlacementHistory } from "./placement_history.ts";
 import type { Json } from "./record_store.ts";
 import type { ReshardRecord, ReshardRequest } from "./resharding.ts";
 
-/** Numbers with which a mesh is created; all but `shards` are fixed from then on. */
+/**
+ * Numbers with which a mesh is created. {@link Coordination.askReshard} changes `shards` and
+ * `trainers`; the others are fixed from then on.
+ */
 export interface MeshSettings {
-  /** Logical shards of the training table; {@link Coordination.askReshard} changes them. */
+  /** Logical shards of the training table. */
   readonly shards: number;
   readonly eventPartitions: number;
   readonly examplePartitions: number;
@@ -31,6 +34,8 @@ export interface MeshIdentity extends MeshSettings {
   readonly protocol: number;
   /** Number of the division of ids among shards; grows with each change of `shards`. */
   readonly sharding: number;
+  /** Number of the division of partitions among trainers; grows with each change of `trainers`. */
+  readonly dealing: number;
 }
 
 /** One run of a host's process. */
@@ -49,6 +54,8 @@ export interface HostDescription extends HostRun {
   readonly roles: readonly string[];
   /** Memory for shards and replicas, bytes. */
   readonly capacityBytes: number;
+  /** Threads for the trainers that it is given; 0 = they are in its home thread. */
+  readonly trainerThreads: number;
   /** Version of the program. */
   readonly version: string;
   /** Protocols that it can speak, inclusive. */
@@ -186,7 +193,7 @@ export interface MeshView {
   readonly placements: ReadonlyMap<PlacedKey, Placement>;
   readonly manifest: ManifestRecord | undefined;
   readonly plan: PlanRecord | undefined;
-  /** The last change of the number of shards. */
+  /** The last change of the number of shards or trainers. */
   readonly reshard: ReshardRecord | undefined;
 }
 
@@ -205,7 +212,7 @@ export interface HostLease {
 export interface Coordination {
   /**
    * Creates the mesh with these settings, or compares them with those of the mesh that exists. The
-   * number of shards is not compared: the mesh keeps its own.
+   * numbers of shards and of trainers are not compared: the mesh keeps its own.
    *
    * @throws {MeshMismatchError} The mesh was created with other settings.
    */
@@ -284,7 +291,8 @@ export interface Coordination {
     document: Json,
   ): Promise<PlanRecord>;
   /**
-   * Asks for another number of shards. The same request again is answered as the first one.
+   * Asks for another number of shards or of trainers. The same request again is answered as the
+   * first one.
    *
    * @throws {ReshardRefusedError} The mesh cannot change it now.
    * @throws {PlanConflictError} The mesh is at another version.
@@ -297,20 +305,25 @@ export interface Coordination {
    */
   cancelReshard(): Promise<ReshardRecord>;
   /**
-   * Begins the sharding that was asked for: gives all shards up, to be restored in the new number
-   * from the newest snapshot, and ends the epochs of all trainers. Raises the generation.
+   * Begins the sharding or the dealing that was asked for. A sharding gives all shards up, to be
+   * restored in the new number from the newest snapshot, ends the epochs of all trainers, and
+   * raises the generation. A dealing gives all trainers up, in the new number: they go on at the
+   * newest snapshot, and the shards keep their rows and marks.
    *
    * @param run The host with the role `sync`, which has taken a snapshot since the request.
    * @throws {HostGoneError} The host was removed or replaced.
-   * @throws {ReshardRefusedError} This sharding is not asked for any more, or a shard moves.
+   * @throws {ReshardRefusedError} The change is not asked for any more, or a shard moves.
    */
-  beginSharding(run: HostRun, sharding: number): Promise<MeshIdentity>;
+  beginReshard(
+    run: HostRun,
+    change: Pick<ReshardRecord, "parts" | "division">,
+  ): Promise<MeshIdentity>;
   /** Raises the protocol that the mesh speaks, once every host can. Never lowers it. */
   raiseProtocol(protocol: number): Promise<MeshIdentity>;
   /**
    * For an operator whose store was restored from old data: raises every epoch, the version, the
    * revision and the generation by {@link RECOVERY_STEP}, which is more than can have been lost,
-   * and gives all shards and partitions up for a new owner. The sharding is raised too.
+   * and gives all shards and partitions up for a new owner. Sharding and dealing are raised too.
    */
   acceptLoss(): Promise<void>;
 }

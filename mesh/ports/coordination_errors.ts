@@ -20,16 +20,6 @@ export class MeshMismatchError extends Error {
   }
 }
 
-/** The number of trainers cannot change while hosts run: each knows the partitions of all. */
-export class TrainersInUseError extends Error {
-  override readonly name = "TrainersInUseError";
-  constructor(readonly found: number, readonly asked: number, readonly host: string) {
-    super(
-      `This mesh runs with trainer.count ${found}, and the configuration asks for ${asked}. Stop all hosts ("${host}" runs, or was killed within mesh.lease) and start them with ${asked}, or set ${found}.`,
-    );
-  }
-}
-
 /** A host cannot speak the protocol of the mesh. */
 export class ProtocolMismatchError extends Error {
   override readonly name = "ProtocolMismatchError";

@@ -21,11 +21,13 @@ export function configurationDigests(
       "embeddings.serving.precision": digest(servedPrecision),
     }),
     "joiner.tasks": digest(joiner.tasks),
-    // A coordination store has the number of shards, whatever the files of the hosts say.
-    ...(!hasPlacement(configuration) && { "shards.count": digest(configuration.shardCount) }),
+    // A coordination store has these numbers, whatever the files of the hosts say.
+    ...(!hasPlacement(configuration) && {
+      "shards.count": digest(configuration.shardCount),
+      "trainer.count": digest(configuration.trainerCount),
+    }),
     "joiner.partitions": digest(configuration.partitions.events),
     "trainer.partitions": digest(configuration.partitions.examples),
-    "trainer.count": digest(configuration.trainerCount),
     placement: digest(configuration.placement),
     "mesh.hosts": digest(mesh?.hosts.map(({ name, roles }) => [name, roles])),
   };

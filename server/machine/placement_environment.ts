@@ -6,6 +6,7 @@ import { PROTOCOLS } from "../../mesh/adapters/tcp/host_identity.ts";
 import type { Random } from "../../mesh/ports/random.ts";
 import { present } from "../../structures/invariant.ts";
 import type { PlacementEnvironment } from "../environment.ts";
+import { trainerThreadsOf } from "../plan.ts";
 import { meshSettingsOf } from "./mesh_settings.ts";
 
 /** The parts of the environment that a configuration does not say. */
@@ -27,6 +28,7 @@ export function placementEnvironment(
       incarnation: random.uuid("host/placement"),
       address: `${address.hostname}:${address.port}`,
       roles,
+      trainerThreads: trainerThreadsOf(configuration, name),
       capacityBytes: capacityBytes ?? embeddingShard.tables.bytesMax * shardCount,
       version: `protocol ${PROTOCOLS.max}`,
       protocols: [PROTOCOLS.min, PROTOCOLS.max],

@@ -47,7 +47,7 @@ export function allCheckers(world: ProcessWorld): CheckerFactory[] {
     shownItems,
     exactlyOnce,
     currentOpenings,
-    orderedPartitions(configuration),
+    orderedPartitions,
     wholeDeltas(configuration),
     wholeSnapshots,
     honestFreshness,

@@ -2,14 +2,18 @@
  * A trainer takes the chunks of its partitions in the order that the example log gives, so that a
  * replay repeats it.
  *
- *     ∀ shard incarnation, trainer, gradients a applied before b:
+ *     ∀ shard incarnation, trainer of a dealing, gradients a applied before b:
  *         (orderedAtMs, partition) of the chunk of a ≤ that of the chunk of b
+ *
+ * The trainers of another dealing share the partitions out otherwise, so that their orders are
+ * compared among themselves.
  */
 import type { EmbeddingShardMessage } from "../../actors/embedding_shard/protocol.ts";
-import type { CairnConfiguration } from "../../configuration/configuration.ts";
+import { tenureOf } from "../../actors/embedding_shard/sources.ts";
+import type { TrainerOptions } from "../../actors/trainer/options.ts";
 import { nextRowOf } from "../../records/example_chunk.ts";
 import { gradientSource } from "../../records/gradient_source.ts";
-import type { CheckerFactory } from "./checker.ts";
+import type { Checker, CheckerContext } from "./checker.ts";
 import { decodedChunks } from "./decoded_records.ts";
 
 const SHARD = "embedding_shard/";
@@ -22,46 +26,55 @@ interface OrderedChunk {
   readonly end: number;
 }
 
-export function orderedPartitions(configuration: () => CairnConfiguration): CheckerFactory {
-  return (context) => {
-    /** By source. */
-    const chunks = new Map<string, OrderedChunk[]>();
-    /** The newest chunk whose gradients were applied, by the shard's incarnation and trainer. */
-    const newest = new Map<string, OrderedChunk>();
-    return {
-      name: "ordered-partitions",
-      durable(log, partition, records) {
-        if (log !== "examples") return;
-        const source = gradientSource(partition);
-        const known = chunks.get(source) ?? [];
-        chunks.set(source, known);
-        for (const chunk of decodedChunks(records)) {
-          known.push({ partition, orderedAtMs: chunk.orderedAtMs ?? 0, end: nextRowOf(chunk) });
-        }
-      },
-      tailLost(log, partition, endOffset) {
-        if (log !== "examples") return;
-        chunks.get(gradientSource(partition))?.splice(endOffset);
-        newest.clear();
-      },
-      answers(actor, request, value) {
-        if (!actor.startsWith(SHARD)) return;
-        const message = request as EmbeddingShardMessage;
-        if (message.kind !== "applyGradients") return;
-        if (!(value as { readonly applied: boolean }).applied) return;
-        const { source, sequence, opening: { incarnation } } = message;
-        const chunk = chunks.get(source)?.find(({ end }) => end >= sequence);
-        if (chunk === undefined) return; // exactly-once reports rows that the log does not have
-        const key = `${incarnation} ${chunk.partition % configuration().trainerCount}`;
-        const before = newest.get(key);
-        newest.set(key, chunk);
-        if (before === undefined || isInOrder(before, chunk)) return;
-        context.fail(
-          `${actor} applied rows of partition ${chunk.partition} of the order ${chunk.orderedAtMs} ` +
-            `after those of partition ${before.partition} of ${before.orderedAtMs}`,
-        );
-      },
-    };
+export function orderedPartitions(context: CheckerContext): Checker {
+  /** By source. */
+  const chunks = new Map<string, OrderedChunk[]>();
+  /** The newest chunk whose gradients were applied, by the shard's incarnation and trainer. */
+  const newest = new Map<string, OrderedChunk>();
+  /** The trainer that a source has in a tenure, with its dealing. */
+  const trainers = new Map<string, string>();
+  return {
+    name: "ordered-partitions",
+    began(actor, _host, options) {
+      if (!actor.startsWith("trainer/")) return;
+      const { trainer, tenure = 0, dealing, partitions } = options as TrainerOptions;
+      for (const partition of partitions) {
+        const name = `${dealing.number} ${dealing.trainers.length} ${trainer}`;
+        trainers.set(`${gradientSource(partition)} ${tenure}`, name);
+      }
+    },
+    durable(log, partition, records) {
+      if (log !== "examples") return;
+      const source = gradientSource(partition);
+      const known = chunks.get(source) ?? [];
+      chunks.set(source, known);
+      for (const chunk of decodedChunks(records)) {
+        known.push({ partition, orderedAtMs: chunk.orderedAtMs ?? 0, end: nextRowOf(chunk) });
+      }
+    },
+    tailLost(log, partition, endOffset) {
+      if (log !== "examples") return;
+      chunks.get(gradientSource(partition))?.splice(endOffset);
+      newest.clear();
+    },
+    answers(actor, request, value) {
+      if (!actor.startsWith(SHARD)) return;
+      const message = request as EmbeddingShardMessage;
+      if (message.kind !== "applyGradients") return;
+      if (!(value as { readonly applied: boolean }).applied) return;
+      const { source, sequence, opening: { incarnation, epoch } } = message;
+      const chunk = chunks.get(source)?.find(({ end }) => end >= sequence);
+      if (chunk === undefined) return; // exactly-once reports rows that the log does not have
+      const trainer = trainers.get(`${source} ${tenureOf(epoch)}`);
+      const key = `${incarnation} ${trainer}`;
+      const before = newest.get(key);
+      newest.set(key, chunk);
+      if (before === undefined || isInOrder(before, chunk)) return;
+      context.fail(
+        `${actor} applied rows of partition ${chunk.partition} of the order ${chunk.orderedAtMs} ` +
+          `after those of partition ${before.partition} of ${before.orderedAtMs}`,
+      );
+    },
   };
 }
 

@@ -40,17 +40,22 @@ export function promptFreshness(
   { sync, joiner, partitions, trainerCount }: CairnConfiguration,
   { linkMs, syncMs }: RunLatencies,
 ): CheckerFactory {
-  const boundMs = 2 * sync.rowsIntervalMs + joiner.lingerMs + ROUND_TRIPS * linkMs +
-    SYNCS * syncMs + STEP_MS * Math.ceil(partitions.examples / trainerCount);
+  const messagesMs = 2 * sync.rowsIntervalMs + joiner.lingerMs + ROUND_TRIPS * linkMs +
+    SYNCS * syncMs;
   const keepsUp = sync.deltaRowsMax * sync.deltasPerRoundMax >= ROWS_CHANGED_MAX;
   return (context) => {
+    /** The fewest trainers of the run, each of which had the most partitions. */
+    let trainers = trainerCount;
     let calmFromMs = 0;
     let toldMs = 0;
     let waiting: { readonly acceptedAtMs: number; readonly decidedMs: number }[] = [];
     const tookMs: number[] = [];
     return {
       name: "prompt-freshness",
-      fault() {
+      fault(fault) {
+        if (fault.kind === "reshardMesh" && fault.parts === "trainers") {
+          trainers = Math.min(trainers, fault.to);
+        }
         calmFromMs = context.nowMs() + FAULT_FREE_MS;
         waiting = [];
       },
@@ -74,6 +79,7 @@ export function promptFreshness(
       },
       atEnd() {
         const slowest = tookMs.sort((a, b) => a - b)[Math.floor(QUANTILE * tookMs.length)] ?? 0;
+        const boundMs = messagesMs + STEP_MS * Math.ceil(partitions.examples / trainers);
         if (slowest <= boundMs || !keepsUp) return;
         context.fail(
           `1 of 100 examples was served ${slowest.toFixed(0)} ms after it was decided; the bound ` +

@@ -53,7 +53,7 @@ export function meshCheckers(world: MeshWorld): CheckerFactory[] {
     shownItems,
     exactlyOnce,
     currentOpenings,
-    orderedPartitions(configuration),
+    orderedPartitions,
     wholeDeltas(configuration),
     wholeSnapshots,
     honestFreshness,

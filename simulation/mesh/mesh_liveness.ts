@@ -26,7 +26,7 @@ export async function pendingInMesh(world: MeshWorld): Promise<string | undefine
     const { placements } = view;
     const step = reshardStep(view)?.kind;
     if (step !== undefined && step !== "done" && step !== "cancelled") {
-      return `the change of the number of shards is ${step}`;
+      return `the change of the number of ${view.reshard?.parts} is ${step}`;
     }
     for (const [key, { state, epoch }] of placements) {
       if (state !== "active") return `${key} is ${state} in epoch ${epoch}`;

@@ -217,10 +217,11 @@ export class MeshWorld extends World {
     }
   }
 
-  #reshard({ shards, cancelMs }: ReshardMesh): void {
+  #reshard({ parts, to: asked, cancelMs }: ReshardMesh): void {
     this.#operator.run(async (mesh) => {
       const { identity } = await mesh.read();
-      if (identity.shards !== shards) await mesh.askReshard({ shards });
+      const to = parts === "shards" ? asked : Math.min(asked, identity.examplePartitions);
+      if (identity[parts] !== to) await mesh.askReshard({ parts, to });
     });
     if (cancelMs === undefined) return;
     this.clock.schedule(cancelMs, () =>

@@ -2,6 +2,7 @@
  * Faults of a simulated mesh of several hosts. Like those of one process they are plain data, each
  * with its own time, so that a plan can be shrunk by leaving faults out.
  */
+import type { CountedParts } from "../../mesh/ports/resharding.ts";
 import type { Episode, Moment } from "./fault.ts";
 
 /** The host's process dies as by `kill -9`; it starts again after a time. */
@@ -97,10 +98,15 @@ export interface DrainHost extends Episode {
   readonly host: string;
 }
 
-/** The operator asks for another number of shards, and ends the change if it has not begun. */
+/**
+ * The operator asks for another number of shards or of trainers, and ends the change if it has not
+ * begun.
+ */
 export interface ReshardMesh extends Moment {
   readonly kind: "reshardMesh";
-  readonly shards: number;
+  readonly parts: CountedParts;
+  /** Trainers are at most as many as the partitions of the example log. */
+  readonly to: number;
   /** Time until the operator ends it, ms; undefined = never. */
   readonly cancelMs?: number;
 }
@@ -166,9 +172,9 @@ export function wordsOfMeshFault(fault: MeshFault, seconds: (ms: number) => stri
     case "drainHost":
       return `drain host ${fault.host}, undrain it after ${seconds(fault.forMs)}`;
     case "reshardMesh": {
-      const { shards, cancelMs } = fault;
+      const { parts, to, cancelMs } = fault;
       const ends = cancelMs === undefined ? "" : `, and give it up after ${seconds(cancelMs)}`;
-      return `change the mesh to ${shards} shards${ends}`;
+      return `change the mesh to ${to} ${parts}${ends}`;
     }
     default:
       return fault satisfies never;

@@ -7,6 +7,8 @@ import { chosen, whole } from "./draws.ts";
 
 /** Most shards of a drawn change of their number. */
 const SHARDS_MAX = 9;
+/** Most trainers of a drawn change of their number. */
+const TRAINERS_MAX = 4;
 
 /** A fault of a family. Its length is log-uniform: some outlast a lease, most do not. */
 export function meshFault(
@@ -46,9 +48,11 @@ export function meshFault(
     case "drains":
       return { kind: "drainHost", atMs, host, forMs };
     case "reshards": {
-      const shards = whole(stream, 1, SHARDS_MAX);
-      if (stream.nextFloat() < 0.8) return { kind: "reshardMesh", atMs, shards };
-      return { kind: "reshardMesh", atMs, shards, cancelMs: whole(stream, 1, 500) };
+      const change = stream.nextFloat() < 0.5
+        ? { parts: "shards", to: whole(stream, 1, SHARDS_MAX) } as const
+        : { parts: "trainers", to: whole(stream, 1, TRAINERS_MAX) } as const;
+      if (stream.nextFloat() < 0.8) return { kind: "reshardMesh", atMs, ...change };
+      return { kind: "reshardMesh", atMs, ...change, cancelMs: whole(stream, 1, 500) };
     }
     case "controllers": {
       const power = stream.nextFloat() < 0.5;

@@ -7,6 +7,7 @@ import { addresses } from "../../server/plan.ts";
 import { chosen } from "../plan/draws.ts";
 import { type Knob, recommending } from "../plan/knobs.ts";
 import type { Fault } from "../plan/fault.ts";
+import type { ReshardMesh } from "../plan/mesh_fault.ts";
 import { meshShop, sixHosts, twoHosts } from "./mesh_shop.ts";
 import type { Scenario } from "./scenario.ts";
 import { visitShop } from "./shop.ts";
@@ -69,6 +70,41 @@ function hostsOf({ mesh: section }: CairnConfiguration): string[] {
 function hostsFor(role: string, { mesh: section }: CairnConfiguration): string[] {
   const hosts = section?.hosts ?? [];
   return hosts.flatMap(({ name, roles }) => roles.some((each) => each === role) ? [name] : []);
+}
+
+/** A change of a number of parts; one of five is given up soon. */
+function changeOf(
+  change: Pick<ReshardMesh, "parts" | "to">,
+  random: RandomStream,
+  atMs: number,
+): Fault {
+  const cancelMs = random.nextFloat() < 0.2 ? Math.round(random.nextFloat() * 400) : undefined;
+  return { kind: "reshardMesh", atMs, ...change, ...(cancelMs !== undefined && { cancelMs }) };
+}
+
+/** A host is killed, paused past its lease or cut off, soon after a moment. */
+function strikeAfter(atMs: number, random: RandomStream, hosts: readonly string[]): Fault {
+  const host = chosen(random, hosts);
+  const struckMs = Math.round(atMs + random.nextFloat() * 1_500);
+  const drawn = random.nextFloat();
+  const downMs = Math.round(200 + random.nextFloat() * 5_000);
+  if (drawn < 0.5) {
+    return { kind: "killHost", atMs: struckMs, host, power: drawn < 0.25, downMs };
+  }
+  if (drawn < 0.75) {
+    // Longer than the host's lease.
+    const forMs = Math.round(LEASE_MS * (1 + drawn));
+    return { kind: "pauseHost", atMs: struckMs, host, forMs };
+  }
+  const to = chosen(random, hosts.filter((other) => other !== host));
+  return {
+    kind: "cutHosts",
+    atMs: struckMs,
+    from: host,
+    to,
+    bothWays: drawn < 0.9,
+    forMs: downMs,
+  };
 }
 
 /**
@@ -257,44 +293,34 @@ export const meshScenarios: readonly Scenario[] = [
       "the number of shards changes while hosts are killed, paused and cut off, and scorers crash",
     families: [],
     faults: (random, configuration, forMs) => {
-      const hosts = hostsOf(configuration);
       const isQuiet = random.nextFloat() < 0.2;
       return moments(forMs, 3).flatMap((atMs): Fault[] => {
-        const shards = chosen(random, [1, 2, 3, 5, 7, 8]);
-        const cancelMs = random.nextFloat() < 0.2
-          ? Math.round(random.nextFloat() * 400)
-          : undefined;
-        const reshard: Fault = {
-          kind: "reshardMesh",
-          atMs,
-          shards,
-          ...(cancelMs !== undefined && { cancelMs }),
-        };
+        const to = chosen(random, [1, 2, 3, 5, 7, 8]);
+        const reshard = changeOf({ parts: "shards", to }, random, atMs);
         if (isQuiet) return [reshard];
         if (random.nextFloat() < 0.3) {
           return [reshard, ...scorerCrashWhileFilled(random, configuration, atMs)];
         }
-        const host = chosen(random, hosts);
-        const struckMs = Math.round(atMs + random.nextFloat() * 1_500);
-        const drawn = random.nextFloat();
-        const downMs = Math.round(200 + random.nextFloat() * 5_000);
-        if (drawn < 0.5) {
-          return [reshard, { kind: "killHost", atMs: struckMs, host, power: drawn < 0.25, downMs }];
-        }
-        if (drawn < 0.75) {
-          // Longer than the host's lease.
-          const forMs = Math.round(LEASE_MS * (1 + drawn));
-          return [reshard, { kind: "pauseHost", atMs: struckMs, host, forMs }];
-        }
-        const to = chosen(random, hosts.filter((other) => other !== host));
-        return [reshard, {
-          kind: "cutHosts",
-          atMs: struckMs,
-          from: host,
-          to,
-          bothWays: drawn < 0.9,
-          forMs: downMs,
-        }];
+        return [reshard, strikeAfter(atMs, random, hostsOf(configuration))];
+      });
+    },
+  },
+  {
+    ...mesh,
+    name: "live-trainers",
+    description: "the number of trainers changes while hosts are killed, paused and cut off",
+    families: [],
+    values: { "trainer.partitions": 4 },
+    faults: (random, configuration, forMs) => {
+      const isQuiet = random.nextFloat() < 0.2;
+      const hosts = hostsOf(configuration);
+      // Half of the strikes hit a host that trains.
+      const learning = hostsFor("trainer", configuration);
+      return moments(forMs, 4).flatMap((atMs): Fault[] => {
+        const to = chosen(random, [1, 2, 3, 4]);
+        const change = changeOf({ parts: "trainers", to }, random, atMs);
+        if (isQuiet) return [change];
+        return [change, strikeAfter(atMs, random, random.nextFloat() < 0.5 ? learning : hosts)];
       });
     },
   },

@@ -258,6 +258,7 @@ export class Loop {
         ...shape,
         trainer,
         name,
+        dealing: { number: 0, trainers: this.trainers },
         partitions: own,
         joiners: own.map(() => "joiner/0" as const),
         batchRows: 32,
@@ -440,6 +441,7 @@ export class Loop {
     const snapshotter = await this.mesh.settle(
       node.spawn(defineSnapshotter({ blobs, exampleLog }), 0, {
         trainers,
+        dealing: 0,
         shards,
         intervalMs: 3_600_000,
         spreadMs: 0,

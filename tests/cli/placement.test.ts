@@ -59,6 +59,7 @@ class World {
         address: "127.0.0.1:1",
         roles: host.startsWith("learn") ? ["joiner", "trainer", "sync"] : ["shards"],
         capacityBytes: 2 ** 30,
+        trainerThreads: 0,
         version: "1",
         protocols: [1, 1],
       };
@@ -459,6 +460,67 @@ Deno.test({
       assert.match(other.err, /a change to 8 shards is under way already; wait for it, or end it/);
       assert.match((await world.run("cancel")).out, /ends; the mesh keeps 4$/m);
       assert.match((await world.run("status")).out, /^4 -> 8 shards: cancelled$/m);
+    }),
+});
+
+Deno.test({
+  name: "another number of trainers is planned, applied with the moves, shown, and given up",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join();
+      const one = ["--set", "trainer.count=1"];
+      const plan = await world.run("plan", ...one);
+      assert.equal(plan.code, 2);
+      assert.match(plan.out, /^2 -> 1 trainers\nlearn-1 {2}2 -> 1 trainers\nlearn-2 {2}0 -> 0 tr/m);
+      assert.match(
+        plan.out,
+        /^training stands still while the trainers begin again at a snapshot/m,
+      );
+      assert.match(
+        plan.err,
+        /^trainer.count is 1, and the mesh has 2 trainers: cairn apply chang/m,
+      );
+      assert.match(plan.err, /^2 shards and 1 joiner would move, /m, "trainers are dealt anew");
+      const { trainers } = JSON.parse((await world.run("plan", "--json", ...one)).out);
+      assert.deepEqual([trainers.from, trainers.to, trainers.unplaced], [2, 1, 0]);
+
+      const applied = await world.run("apply", ...one);
+      assert.equal(applied.code, 0, applied.err);
+      assert.match(applied.out, /^2 -> 1 trainers\n[^]*^2 shards and 1 joiner move, at most 2 of/m);
+      const status = await world.run("status");
+      assert.match(
+        status.out,
+        /^2 -> 1 trainers: a snapshot is taken\nlast plan: active, 3 moves$/m,
+      );
+      const other = await world.run("reshard", "--shards", "6");
+      assert.match(
+        other.err,
+        /a change to 1 trainers is under way already; wait for it, or end it/,
+      );
+      assert.match((await world.run("cancel")).out, /number of trainers ends; the mesh keeps 2$/m);
+      assert.match((await world.run("status")).out, /^2 -> 1 trainers: cancelled$/m);
+    }),
+});
+
+Deno.test({
+  name: "apply refuses other partitions, and more trainers than partitions",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join();
+      const fixed = await world.run("apply", "--set", "trainer.partitions=4");
+      assert.equal(fixed.code, 1);
+      assert.match(fixed.err, /Nothing is applied: trainer.partitions is fixed when a mesh is cr/);
+      const more = await world.run(
+        "plan",
+        "--set",
+        "trainer.count=3",
+        "--set",
+        "trainer.partitions=2",
+      );
+      assert.equal(more.code, 2);
+      assert.match(more.err, /found 3, and trainer.partitions is 2, so some trainers would have/);
     }),
 });
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { parseConfiguration } from "../../configuration/configuration.ts";
-import { withSharding } from "../../configuration/sharding.ts";
+import { withDivisions } from "../../configuration/sharding.ts";
 import { smallConfiguration } from "../integration/small_mesh.ts";
 
 const written = (shards: number, serving = "serving: { bytesMax: 64MiB }") =>
@@ -16,12 +16,14 @@ const written = (shards: number, serving = "serving: { bytesMax: 64MiB }") =>
 Deno.test("a sharding has the limits of a file with its number of shards", () => {
   for (const serving of ["serving: { bytesMax: 64MiB }", "serving: { precision: fp32 }"]) {
     for (const shards of [1, 3, 7, 16]) {
-      const { warnings: _, ...changed } = withSharding(written(4, serving), {
+      const { warnings: _, ...changed } = withDivisions(written(4, serving), {
         sharding: 5,
         shards,
+        dealing: 3,
+        trainers: 2,
       });
       const { warnings: __, ...asWritten } = written(shards, serving);
-      assert.deepEqual(changed, { ...asWritten, sharding: 5 });
+      assert.deepEqual(changed, { ...asWritten, sharding: 5, dealing: 3, trainerCount: 2 });
     }
   }
 });

@@ -25,7 +25,6 @@ import {
   ProtocolMismatchError,
   StaleControllerError,
   StaleManifestError,
-  TrainersInUseError,
   UnknownHostError,
 } from "../../mesh/ports/coordination_errors.ts";
 import type { RecordStore } from "../../mesh/ports/record_store.ts";
@@ -54,6 +53,7 @@ const host = (name: string, incarnation = `${name}-1`): HostDescription => ({
   address: `tcp://${name}:7400`,
   roles: ["shards"],
   capacityBytes: 1e9,
+  trainerThreads: 0,
   version: "1.0.0",
   protocols: [1, 2],
 });
@@ -165,32 +165,10 @@ export function coordinationContract(
     assert.equal(view.generation, 0);
   });
 
-  test("another number of trainers is refused while a host runs, and taken when none does", async ({ mesh }) => {
-    await mesh.join(a);
-    await activate(mesh, await control(mesh, a), "trainer/1", a);
-    const refused = await mesh.open({ ...settings, trainers: 3 }).catch((error) => error);
-    assert.ok(refused instanceof TrainersInUseError, String(refused));
-    assert.match(refused.message, /trainer.count 2, .* asks for 3. Stop all hosts \("a" runs/);
-    assert.equal((await mesh.read()).identity.trainers, 2);
-    await mesh.leave(a);
-    const before = Math.max(...[...(await mesh.read()).placements.values()].map((p) => p.epoch));
-    assert.equal((await mesh.open({ ...settings, trainers: 3 })).trainers, 3);
-    assert.equal((await mesh.open({ ...settings, trainers: 3 })).trainers, 3);
-    const { placements } = await mesh.read();
-    for (const trainer of ["trainer/0", "trainer/1", "trainer/2"] as const) {
-      const expected = { state: "unassigned", epoch: before + 1 };
-      assert.deepEqual(placements.get(trainer), expected, "above the epochs of all before");
-    }
-    await mesh.open({ ...settings, trainers: 1 });
-    const keys = [...(await mesh.read()).placements.keys()];
-    assert.deepEqual(keys.filter((key) => key.startsWith("trainer/")), ["trainer/0"]);
-  });
-
-  test("a host whose lease has ended is gone when the number of trainers changes", async ({ mesh, brief }) => {
-    await brief.join(a);
-    assert.equal((await mesh.open({ ...settings, trainers: 3 })).trainers, 3);
-    await assert.rejects(mesh.renew(a), HostGoneError, "it would go on with the earlier trainers");
-    await assert.rejects(mesh.acquireControl(a), HostGoneError);
+  test("a host whose file has other numbers of shards and trainers gets those of the mesh", async ({ mesh }) => {
+    const opened = await mesh.open({ ...settings, shards: 9, trainers: 1 });
+    assert.deepEqual([opened.shards, opened.trainers], [4, 2]);
+    assert.deepEqual([opened.sharding, opened.dealing], [0, 0]);
   });
 
   test("a host joins, renews and leaves", async ({ mesh }) => {

@@ -11,8 +11,13 @@ import type {
   Placement,
 } from "../../mesh/ports/coordination.ts";
 import { RECOVERY_STEP } from "../../mesh/ports/coordination.ts";
-import { HostGoneError, PlanConflictError } from "../../mesh/ports/coordination_errors.ts";
+import {
+  HostGoneError,
+  PlanConflictError,
+  StaleManifestError,
+} from "../../mesh/ports/coordination_errors.ts";
 import { ReshardRefusedError } from "../../mesh/ports/resharding.ts";
+import { present } from "../../structures/invariant.ts";
 
 /** A mesh of four shards and two partitions of examples, and ways to change it. */
 export interface ReshardGiven {
@@ -44,10 +49,16 @@ export function reshardContract(test: Test, host: (name: string) => HostDescript
     await ready(given);
     const { mesh } = given;
     const before = await mesh.read();
-    const asked = await mesh.askReshard({ shards: 6, version: before.version });
-    assert.deepEqual(asked, { sharding: 1, from: 4, to: 6, state: "asked" });
+    const asked = await mesh.askReshard({ parts: "shards", to: 6, version: before.version });
+    assert.deepEqual(asked, {
+      parts: "shards",
+      division: 1,
+      from: 4,
+      to: 6,
+      state: "asked",
+    });
     assert.equal((await mesh.read()).identity.shards, 4, "nothing changes before it begins");
-    assert.equal((await mesh.beginSharding(a, 1)).shards, 6);
+    assert.equal((await mesh.beginReshard(a, { parts: "shards", division: 1 })).shards, 6);
     const after = await mesh.read();
     assert.deepEqual([after.identity.shards, after.identity.sharding], [6, 1]);
     assert.equal(after.generation, before.generation + 1);
@@ -69,10 +80,13 @@ export function reshardContract(test: Test, host: (name: string) => HostDescript
   test("a change and its beginning may be sent twice", async (given) => {
     await ready(given);
     const { mesh } = given;
-    assert.deepEqual(await mesh.askReshard({ shards: 2 }), await mesh.askReshard({ shards: 2 }));
-    const begun = await mesh.beginSharding(a, 1);
+    assert.deepEqual(
+      await mesh.askReshard({ parts: "shards", to: 2 }),
+      await mesh.askReshard({ parts: "shards", to: 2 }),
+    );
+    const begun = await mesh.beginReshard(a, { parts: "shards", division: 1 });
     const { placements } = await mesh.read();
-    assert.deepEqual(await mesh.beginSharding(a, 1), begun);
+    assert.deepEqual(await mesh.beginReshard(a, { parts: "shards", division: 1 }), begun);
     assert.deepEqual((await mesh.read()).placements, placements);
   });
 
@@ -80,30 +94,45 @@ export function reshardContract(test: Test, host: (name: string) => HostDescript
     await ready(given);
     const { mesh } = given;
     assert.match(await refusal(mesh.cancelReshard()), /no change was asked for/);
-    await mesh.askReshard({ shards: 2 });
+    await mesh.askReshard({ parts: "shards", to: 2 });
     assert.equal((await mesh.cancelReshard()).state, "cancelled");
     assert.equal((await mesh.cancelReshard()).state, "cancelled");
-    assert.match(await refusal(mesh.beginSharding(a, 1)), /not asked for any more/);
+    assert.match(
+      await refusal(mesh.beginReshard(a, { parts: "shards", division: 1 })),
+      /not asked for any more/,
+    );
     assert.equal((await mesh.read()).identity.shards, 4);
-    await mesh.askReshard({ shards: 3 });
-    await mesh.beginSharding(a, 1);
+    await mesh.askReshard({ parts: "shards", to: 3 });
+    await mesh.beginReshard(a, { parts: "shards", division: 1 });
     assert.match(await refusal(mesh.cancelReshard()), /has begun.*cairn reshard --shards 4 goes/);
   });
 
   test("a change that the mesh cannot make is refused with the remedy", async (given) => {
     const { mesh, activate } = given;
-    assert.match(await refusal(mesh.askReshard({ shards: 2 })), /role sync.* is not up; start it/);
+    assert.match(
+      await refusal(mesh.askReshard({ parts: "shards", to: 2 })),
+      /role sync.* is not up; start it/,
+    );
     await mesh.join(a);
     assert.match(
-      await refusal(mesh.askReshard({ shards: 2 })),
+      await refusal(mesh.askReshard({ parts: "shards", to: 2 })),
       /shard\/0 is unassigned.*; wait until cairn status shows every shard active/,
     );
     const epoch = await ready(given);
     for (const shards of [0, 1_025, 2.5, -1, NaN]) {
-      assert.match(await refusal(mesh.askReshard({ shards })), /a whole number from 1 to 1024/);
+      assert.match(
+        await refusal(mesh.askReshard({ parts: "shards", to: shards })),
+        /a whole number from 1 to 1024/,
+      );
     }
-    assert.match(await refusal(mesh.askReshard({ shards: 4 })), /has 4 shards already/);
-    await assert.rejects(mesh.askReshard({ shards: 2, version: 1_000 }), PlanConflictError);
+    assert.match(
+      await refusal(mesh.askReshard({ parts: "shards", to: 4 })),
+      /has 4 shards already/,
+    );
+    await assert.rejects(
+      mesh.askReshard({ parts: "shards", to: 2, version: 1_000 }),
+      PlanConflictError,
+    );
     const b = host("b");
     await mesh.join(b);
     const moving = { state: "moving", owner: a, target: b, phase: "filling" } as const;
@@ -112,42 +141,57 @@ export function reshardContract(test: Test, host: (name: string) => HostDescript
       by: { controllerEpoch: epoch },
       changes: [{ key: "shard/3", expected, next: moving }],
     });
-    assert.match(await refusal(mesh.askReshard({ shards: 2 })), /shard\/3 is moving from "a"/);
+    assert.match(
+      await refusal(mesh.askReshard({ parts: "shards", to: 2 })),
+      /shard\/3 is moving from "a"/,
+    );
   });
 
   test("a change is refused while a plan, another change or a host's silence stands against it", async (given) => {
     await ready(given);
     const { mesh, brief } = given;
     await mesh.writePlan({ edition: 0 }, { format: 1, state: "active", moves: [], movesMax: 1 });
-    assert.match(await refusal(mesh.askReshard({ shards: 2 })), /end it by cairn cancel/);
+    assert.match(
+      await refusal(mesh.askReshard({ parts: "shards", to: 2 })),
+      /end it by cairn cancel/,
+    );
     await mesh.writePlan({ edition: 1 }, { format: 1, state: "done", moves: [], movesMax: 1 });
     await brief.join(host("b"));
-    assert.match(await refusal(mesh.askReshard({ shards: 2 })), /host "b" does not renew/);
+    assert.match(
+      await refusal(mesh.askReshard({ parts: "shards", to: 2 })),
+      /host "b" does not renew/,
+    );
     await mesh.leave(host("b"));
-    await mesh.askReshard({ shards: 2 });
-    assert.match(await refusal(mesh.askReshard({ shards: 3 })), /2 shards is under way already/);
+    await mesh.askReshard({ parts: "shards", to: 2 });
+    assert.match(
+      await refusal(mesh.askReshard({ parts: "shards", to: 3 })),
+      /2 shards is under way already/,
+    );
   });
 
   test("a change waits where no host that is up may have shards", async (given) => {
     await ready(given);
     const { mesh } = given;
     await mesh.setHostState("a", "draining");
-    assert.match(await refusal(mesh.askReshard({ shards: 2 })), /is draining; start another one/);
+    assert.match(
+      await refusal(mesh.askReshard({ parts: "shards", to: 2 })),
+      /no host with the role shards is up and not draining; start another/,
+    );
   });
 
   test("a process that was replaced begins no sharding", async (given) => {
     await ready(given);
     const { mesh } = given;
-    await mesh.askReshard({ shards: 2 });
+    await mesh.askReshard({ parts: "shards", to: 2 });
     await mesh.join({ ...a, incarnation: "a-2" });
-    await assert.rejects(mesh.beginSharding(a, 1), HostGoneError);
+    await assert.rejects(mesh.beginReshard(a, { parts: "shards", division: 1 }), HostGoneError);
   });
 
   test("an accepted loss ends a change, and no sharding has a number that was lost", async (given) => {
     await ready(given);
     const { mesh } = given;
-    await mesh.askReshard({ shards: 2 });
-    await mesh.beginSharding(a, 1);
+    await mesh.askReshard({ parts: "shards", to: 2 });
+    await mesh.beginReshard(a, { parts: "shards", division: 1 });
     await mesh.acceptLoss();
     const after = await mesh.read();
     assert.equal(after.identity.sharding, 1 + RECOVERY_STEP);
@@ -155,9 +199,91 @@ export function reshardContract(test: Test, host: (name: string) => HostDescript
     for (const key of ["shard/0", "shard/1"] as const) {
       await given.activate(await given.control(a), key, a);
     }
-    await mesh.askReshard({ shards: 4 });
+    await mesh.askReshard({ parts: "shards", to: 4 });
     await mesh.acceptLoss();
     assert.equal((await mesh.read()).reshard?.state, "cancelled");
+  });
+
+  test("a change of trainers gives all of them up under one epoch, and leaves the shards alone", async (given) => {
+    const epoch = await ready(given);
+    const { mesh, control, activate } = given;
+    await activate(epoch, "trainer/1", a);
+    for (let owner = 0; owner < 3; owner++) await activate(await control(a), "trainer/1", a);
+    const before = await mesh.read();
+    const newest = present(before.placements.get("trainer/1"), "it was placed").epoch;
+    const asked = await mesh.askReshard({ parts: "trainers", to: 1, version: before.version });
+    assert.deepEqual(asked, { parts: "trainers", division: 1, from: 2, to: 1, state: "asked" });
+    const begun = await mesh.beginReshard(a, asked);
+    assert.deepEqual(await mesh.beginReshard(a, asked), begun, "it may be sent twice");
+    const after = await mesh.read();
+    assert.deepEqual([after.identity.trainers, after.identity.dealing], [1, 1]);
+    assert.deepEqual([after.identity.shards, after.identity.sharding], [4, 0]);
+    assert.equal(after.generation, before.generation, "no shard goes back");
+    assert.ok(after.version > before.version);
+    const given0: Placement = { state: "unassigned", epoch: newest + 1 };
+    assert.deepEqual(after.placements.get("trainer/0"), given0);
+    assert.equal(after.placements.get("trainer/1"), undefined);
+    for (const shard of [0, 1, 2, 3]) {
+      const key: PlacedKey = `shard/${shard}`;
+      assert.deepEqual(after.placements.get(key), before.placements.get(key));
+    }
+    const again = await mesh.askReshard({ parts: "trainers", to: 2 });
+    assert.equal(again.division, 2);
+    await mesh.beginReshard(a, again);
+    const { placements } = await mesh.read();
+    for (const key of ["trainer/0", "trainer/1"] as const) {
+      assert.deepEqual(placements.get(key), { state: "unassigned", epoch: newest + 2 });
+    }
+  });
+
+  test("a snapshot that was begun with the trainers before is not published", async (given) => {
+    await ready(given);
+    const { mesh } = given;
+    const { generation, placements } = await mesh.read();
+    const { epoch } = present(placements.get("trainer/0"), "it was placed");
+    await mesh.beginReshard(a, await mesh.askReshard({ parts: "trainers", to: 1 }));
+    const offer = { name: "snapshots/1", after: 0, generation, epochs: { "trainer/0": epoch } };
+    await assert.rejects(mesh.publishManifest(offer), StaleManifestError);
+  });
+
+  test("a change of trainers that the mesh cannot make is refused with the remedy", async (given) => {
+    const { mesh } = given;
+    const ask = (to: number) => refusal(mesh.askReshard({ parts: "trainers", to }));
+    assert.match(await ask(1), /number of trainers stays .*role sync.* is not up; start it/);
+    await mesh.join({ ...host("s"), roles: ["sync"] });
+    assert.match(await ask(1), /no host with the role trainer is up and not draining; start/);
+    await mesh.join(a);
+    for (const to of [0, 3, 1.5, NaN]) {
+      assert.match(await ask(to), /a whole number from 1 to 2, the number of partitions/);
+    }
+    assert.match(await ask(2), /the mesh has 2 trainers already/);
+    const asked = await mesh.askReshard({ parts: "trainers", to: 1 });
+    assert.match(
+      await refusal(mesh.askReshard({ parts: "shards", to: 2 })),
+      /a change to 1 trainers is under way already/,
+    );
+    const stale = { parts: "shards", division: 1 } as const;
+    assert.match(await refusal(mesh.beginReshard(a, stale)), /not asked for any more/);
+    await mesh.beginReshard(a, asked);
+    assert.match(
+      await refusal(mesh.cancelReshard()),
+      /cairn apply with trainer.count: 2 goes back/,
+    );
+  });
+
+  test("an accepted loss gives the trainers of every dealing later epochs", async (given) => {
+    await ready(given);
+    const { mesh } = given;
+    await mesh.beginReshard(a, await mesh.askReshard({ parts: "trainers", to: 1 }));
+    const before = (await mesh.read()).placements.get("trainer/0")?.epoch ?? 0;
+    await mesh.acceptLoss();
+    assert.equal((await mesh.read()).identity.dealing, 1 + RECOVERY_STEP);
+    await mesh.join(a);
+    await mesh.beginReshard(a, await mesh.askReshard({ parts: "trainers", to: 2 }));
+    const { placements } = await mesh.read();
+    for (const key of ["trainer/0", "trainer/1"] as const) {
+      assert.ok((placements.get(key)?.epoch ?? 0) > before + RECOVERY_STEP);
+    }
   });
 
   test("whatever numbers follow each other, epochs of a shard only grow", async (given) => {
@@ -178,8 +304,8 @@ export function reshardContract(test: Test, host: (name: string) => HostDescript
           for (let shard = 0; shard < identity.shards; shard++) {
             await given.activate(epoch, `shard/${shard}`, a);
           }
-          const { sharding } = await mesh.askReshard({ shards });
-          await mesh.beginSharding(a, sharding);
+          const asked = await mesh.askReshard({ parts: "shards", to: shards });
+          await mesh.beginReshard(a, asked);
         }
       }),
       { numRuns: 10 },

@@ -101,7 +101,7 @@ Deno.test("diverged training is a warning, because the server still ranks", asyn
     trainer(() => ({})),
     trainer(failed),
   ];
-  const { warnings } = healthOf({ trainers });
+  const { warnings } = healthOf({ trainers: () => trainers });
   assert.deepEqual(await warnings(), ["training-stopped : The loss is not finite."]);
 });
 
@@ -129,7 +129,10 @@ Deno.test("losses are warnings with their number until ten minutes after the las
   let [dropped, refused] = [0, 0];
   const { warnings, clock } = healthOf({
     joiners: [joiner(() => ({ warning: undefined, examplesDropped: dropped }))],
-    trainers: [trainer(() => ({ rowsRefused: refused })), trainer(() => ({ rowsRefused: 1 }))],
+    trainers: () => [
+      trainer(() => ({ rowsRefused: refused })),
+      trainer(() => ({ rowsRefused: 1 })),
+    ],
   });
   assert.match((await warnings())[0], /^rows-put-aside 1: The trainers have refused 1 examples/);
   await clock.advance(600_000);

@@ -37,14 +37,25 @@ export async function usersOfExamples(url: string): Promise<bigint[]> {
   }
 }
 
-/** Lets one user after another act once, until told to stop. */
-export function visits(client: Client) {
+/**
+ * Lets one user after another act once, until told to stop.
+ *
+ * @param isMonotonic Whether the scores may never be older than those before.
+ */
+export function visits(client: Client, { isMonotonic = false } = {}) {
   let stopped = false;
   let accepted = 0;
   let newestMs = 0;
+  let freshestMs = 0;
   const done = (async () => {
     while (!stopped) {
-      const { rankingId } = await client.rank(`user-${accepted}`, ["left", "right"]);
+      const ranking = await client.rank(`user-${accepted}`, ["left", "right"]);
+      const { rankingId, learnedThroughMs } = ranking;
+      assert.ok(
+        !isMonotonic || learnedThroughMs >= freshestMs,
+        `scores that had learned through ${freshestMs} went back to ${learnedThroughMs}`,
+      );
+      freshestMs = learnedThroughMs;
       const [{ status, acceptedAtMs }] = await client.post([
         { eventId: `e-${accepted}`, rankingId, item: "right", action: "click" },
       ]);

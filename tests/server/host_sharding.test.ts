@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { parseConfiguration } from "../../configuration/configuration.ts";
-import { withSharding } from "../../configuration/sharding.ts";
+import { withDivisions } from "../../configuration/sharding.ts";
 import { SERVED_SHARDING } from "../../mesh/placement/reshard_progress.ts";
 import type { AnyDefinition } from "../../mesh/runtime/node_actor.ts";
 import { Mesh } from "../../mesh/runtime/mesh.ts";
@@ -31,10 +31,10 @@ mesh:
   "mesh.yaml",
 );
 
-/** A mesh of four shards in sharding 0, and one of `shards` in sharding `sharding`. */
-function viewOf(sharding: number, shards: number) {
-  const view = meshView({ sharding });
-  return { ...view, identity: { ...view.identity, shards } };
+/** A mesh of some shards in a sharding, and of some trainers in a dealing. */
+function viewOf(sharding: number, shards: number, dealing = 0, trainers = 1) {
+  const view = meshView({ sharding, dealing });
+  return { ...view, identity: { ...view.identity, shards, trainers } };
 }
 
 async function start() {
@@ -67,8 +67,8 @@ async function start() {
   await started;
   const sharding = new HostSharding({ mesh, configuration, host: "edge", started });
   await simulated.advance(1);
-  const follow = async (number: number, shards: number) => {
-    sharding.follow(viewOf(number, shards));
+  const follow = async (...divisions: Parameters<typeof viewOf>) => {
+    sharding.follow(viewOf(...divisions));
     await simulated.advance(100);
   };
   const replicas = () => mesh.addressesOf("serving_replica").toSorted();
@@ -92,7 +92,8 @@ Deno.test("a host makes new replicas beside the old ones, and ends these when th
   );
   assert.deepEqual(sharding.shards, {
     sharding: 1,
-    shard: withSharding(configuration, { sharding: 1, shards: 2 }).embeddingShard,
+    shard: withDivisions(configuration, { sharding: 1, shards: 2, dealing: 0, trainers: 1 })
+      .embeddingShard,
   });
   assert.ok(sharding.isChanging);
   await follow(1, 2);
@@ -135,5 +136,26 @@ Deno.test("a store that went back to an earlier sharding is not followed", async
   await follow(1, 2);
   await follow(0, 4);
   assert.equal(sharding.configuration.shardCount, 2);
+  await simulated.settle(mesh.stop());
+});
+
+Deno.test("after a change of trainers only the snapshotter is made anew", async () => {
+  const { simulated, mesh, state, sharding, follow } = await start();
+  state.made = [];
+  state.fails = 1;
+  await follow(0, 4, 1, 2);
+  for (let look = 0; look < 3; look++) await follow(0, 4, 1, 2);
+  assert.deepEqual(state.made, ["snapshotter/0"]);
+  assert.equal(sharding.isChanging, false);
+  assert.deepEqual([sharding.configuration.trainerCount, sharding.configuration.dealing], [2, 1]);
+  await follow(0, 4, 0, 1);
+  assert.equal(sharding.configuration.trainerCount, 2, "an earlier view changes nothing");
+  await follow(1, 2, 2, 1);
+  await follow(1, 2, 2, 1);
+  assert.deepEqual(
+    state.made.filter((address) => !address.startsWith("serving")),
+    ["snapshotter/0", "parameter_sync/0", "snapshotter/0"],
+    "a change of both makes each once",
+  );
   await simulated.settle(mesh.stop());
 });

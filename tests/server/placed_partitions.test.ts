@@ -92,13 +92,13 @@ async function startHosts(
     const agent = new PlacementAgent({
       mesh,
       coordination,
-      settings,
       description: {
         host,
         incarnation: `${host}-1`,
         address: host,
         roles: ["joiner", "trainer"],
         capacityBytes: 1e9,
+        trainerThreads: 0,
         version: "1",
         protocols: [1, 1],
       },

@@ -10,7 +10,6 @@ import type { EmbeddingShardOptions } from "../../actors/embedding_shard/options
 import type { EmbeddingShardMessage } from "../../actors/embedding_shard/protocol.ts";
 import { MemoryRecordStore } from "../../mesh/adapters/memory/memory_record_store.ts";
 import type { HostDescription, Ownership } from "../../mesh/ports/coordination.ts";
-import { TrainersInUseError } from "../../mesh/ports/coordination_errors.ts";
 import type { ActorDefinition } from "../../mesh/runtime/actor.ts";
 import { Coordinator } from "../../mesh/runtime/coordination/coordinator.ts";
 import { Mesh } from "../../mesh/runtime/mesh.ts";
@@ -27,6 +26,7 @@ const description: HostDescription = {
   address: "a:7400",
   roles: ["shards"],
   capacityBytes: 1e9,
+  trainerThreads: 0,
   version: "1",
   protocols: [1, 1],
 };
@@ -79,37 +79,26 @@ async function startHost(
     hostTtlMs: leaseMs,
     controlTtlMs: leaseMs,
   });
-  const settings = {
+  await simulated.settle(coordination.open({
     shards: 1,
     eventPartitions: 0,
     examplePartitions: 0,
     trainers: 0,
     schema: "s",
-  };
-  await simulated.settle(coordination.open(settings));
+  }));
   const gone: Error[] = [];
   const agent = new PlacementAgent({
     mesh,
     coordination,
     description,
-    settings,
     sharding: fixedSharding(),
     nodeOf: () => "main",
     actorOf: () => assert.fail("no partition is placed"),
     ttlMs: leaseMs,
     onGone: (error) => gone.push(error),
   });
-  return { simulated, mesh, coordination, settings, agent, gone };
+  return { simulated, mesh, coordination, agent, gone };
 }
-
-Deno.test("a host does not start when the number of trainers was changed before it joined", async () => {
-  const { simulated, coordination, settings, agent } = await startHost(2);
-  await simulated.settle(coordination.open({ ...settings, trainers: 1 }));
-  await simulated.settle(assert.rejects(agent.start(), TrainersInUseError));
-  const { hosts } = await coordination.read();
-  assert.equal(hosts.size, 0, "it has left");
-  await simulated.stop();
-});
 
 Deno.test("a host whose shard answers nothing renews its lease in time", async () => {
   const { simulated, coordination, agent, gone } = await startHost(1);

@@ -101,13 +101,13 @@ class World {
       const agent = new PlacementAgent({
         mesh,
         coordination,
-        settings,
         description: {
           host: home.name,
           incarnation: `${home.name}-1`,
           address: home.name,
           roles: home === this.trainer ? ["trainer"] : ["shards"],
           capacityBytes: 1e9,
+          trainerThreads: 0,
           version: "1",
           protocols: [1, 1],
         },

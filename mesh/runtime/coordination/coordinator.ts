@@ -42,7 +42,7 @@ import {
 } from "./host_rules.ts";
 import { place } from "./placement_rules.ts";
 import { placedKeys, recordKeys, records } from "./record_keys.ts";
-import { askReshard, beginSharding, cancelReshard } from "./reshard_rules.ts";
+import { askReshard, beginReshard, cancelReshard } from "./reshard_rules.ts";
 
 /** Options of {@link Coordinator}. */
 export interface CoordinatorOptions extends LeaseOptions {
@@ -163,8 +163,11 @@ export class Coordinator implements Coordination {
     return this.#store.transact((view) => cancelReshard(view), { keys: [recordKeys.reshard] });
   }
 
-  beginSharding(run: HostRun, sharding: number): Promise<MeshIdentity> {
-    return this.#store.transact((view) => beginSharding(view, run, sharding));
+  beginReshard(
+    run: HostRun,
+    change: Pick<ReshardRecord, "parts" | "division">,
+  ): Promise<MeshIdentity> {
+    return this.#store.transact((view) => beginReshard(view, run, change));
   }
 
   raiseProtocol(protocol: number): Promise<MeshIdentity> {

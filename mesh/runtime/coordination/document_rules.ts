@@ -16,11 +16,10 @@ import {
   MeshMismatchError,
   PlanConflictError,
   StaleManifestError,
-  TrainersInUseError,
 } from "../../ports/coordination_errors.ts";
 import type { Json, RecordView } from "../../ports/record_store.ts";
 import { present } from "../../../structures/invariant.ts";
-import { json, placedKeys, raiseCounts, recordKeys, records } from "./record_keys.ts";
+import { json, placedKeys, recordKeys, records } from "./record_keys.ts";
 
 /** The settings that no mesh changes, by their names in the configuration. */
 const settingNames: Readonly<Record<Exclude<keyof MeshSettings, "shards" | "trainers">, string>> = {
@@ -45,6 +44,7 @@ export function openMesh(
       trainers,
       schema,
       sharding: 0,
+      dealing: 0,
       ...created,
     };
     view.set(recordKeys.identity, json(identity));
@@ -57,32 +57,7 @@ export function openMesh(
       throw new MeshMismatchError(setting, String(found[name]), String(settings[name]));
     }
   }
-  return found.trainers === settings.trainers
-    ? found
-    : withTrainers(view, found, settings.trainers);
-}
-
-/**
- * Gives a mesh without hosts another number of trainers, to which the partitions are dealt anew.
- * Shards take no gradients of the trainers before, since all epochs are above theirs.
- */
-function withTrainers(view: RecordView, found: MeshIdentity, trainers: number): MeshIdentity {
-  const running = records.hosts(view).find(({ expiresMs }) => expiresMs > view.nowMs);
-  if (running !== undefined) {
-    throw new TrainersInUseError(found.trainers, trainers, running.host);
-  }
-  // A host that was only paused must not go on with the trainers before.
-  for (const { host } of records.hosts(view)) view.delete(recordKeys.host(host));
-  const keys = Array.from(
-    { length: Math.max(found.trainers, trainers) },
-    (_, trainer): PlacedKey => `trainer/${trainer}`,
-  );
-  const epoch = 1 + Math.max(...keys.map((key) => records.placement(view, key).epoch));
-  for (const key of keys) view.set(key, json({ state: "unassigned", epoch }));
-  const next: MeshIdentity = { ...found, trainers };
-  view.set(recordKeys.identity, json(next));
-  raiseCounts(view);
-  return next;
+  return found;
 }
 
 /** Raises the protocol; see {@link Coordination.raiseProtocol}. */
@@ -163,16 +138,17 @@ export function acceptLoss(view: RecordView): void {
     const ended = { ...control, epoch: control.epoch + RECOVERY_STEP, expiresMs: 0 };
     view.set(recordKeys.control, json(ended));
   }
-  // A sharding that was lost may have begun on some hosts.
-  const sharding = identity.sharding + RECOVERY_STEP;
-  view.set(recordKeys.identity, json({ ...identity, sharding }));
+  // A sharding or a dealing that was lost may have begun on some hosts.
+  const [sharding, dealing] = [identity.sharding + RECOVERY_STEP, identity.dealing + RECOVERY_STEP];
+  view.set(recordKeys.identity, json({ ...identity, sharding, dealing }));
   const reshard = records.reshard(view);
   if (reshard?.state === "asked") {
     view.set(recordKeys.reshard, json({ ...reshard, state: "cancelled" }));
   }
   const current = new Set(placedKeys(identity));
-  // The shards of an earlier sharding keep their epochs for a later one.
-  const earlier = view.entries("shard/").map(([key]) => key as PlacedKey);
+  // The parts of an earlier division keep their epochs for a later one.
+  const earlier = ["shard/", "trainer/"].flatMap((prefix) => view.entries(prefix))
+    .map(([key]) => key as PlacedKey);
   for (const key of new Set([...current, ...earlier])) {
     const { epoch }: Placement = records.placement(view, key);
     view.set(key, json({ state: "unassigned", epoch: epoch + RECOVERY_STEP }));

@@ -41,14 +41,14 @@ export interface Counts {
 /** The records of coordination, typed. The store holds JSON that only these functions write. */
 export const records = {
   /**
-   * A mesh that was created before shardings had numbers is in the first one, and one whose number
-   * of trainers is not known had one for each partition.
+   * A mesh that was created before shardings and dealings had numbers is in the first ones, and one
+   * whose number of trainers is not known had one for each partition.
    */
   identity: (view: RecordView): MeshIdentity | undefined => {
     const found = view.get(recordKeys.identity) as MeshIdentity | undefined;
     if (found === undefined) return undefined;
-    const { sharding = 0, trainers = found.examplePartitions } = found;
-    return { ...found, sharding, trainers };
+    const { sharding = 0, dealing = 0, trainers = found.examplePartitions } = found;
+    return { ...found, sharding, dealing, trainers };
   },
   control: (view: RecordView) => view.get(recordKeys.control) as ControlRecord | undefined,
   counts: (view: RecordView) =>

@@ -1,9 +1,15 @@
 /**
- * Rules for a change of the number of shards: pure functions over the mesh's records.
+ * Rules for a change of the number of shards or of trainers: pure functions over the mesh's
+ * records.
  *
  * Between two shardings nothing is owned by two hosts: the step that begins the new one takes every
  * shard from its owner and gives each trainer the next epoch. The rows are those of the newest
  * snapshot, from which the controller has the new shards restored as after the loss of their hosts.
+ *
+ * The step that begins a dealing takes every trainer from its owner, under an epoch above those of
+ * all trainers before. So whatever trainer had a partition, shards take nothing more of it once the
+ * present one has opened its stream. The controller gives the new trainers to hosts, and each goes
+ * on at the newest snapshot that all shards have reached.
  */
 import type {
   HostRecord,
@@ -14,6 +20,7 @@ import type {
 } from "../../ports/coordination.ts";
 import { describe, PlanConflictError } from "../../ports/coordination_errors.ts";
 import {
+  type CountedParts,
   type ReshardRecord,
   ReshardRefusedError,
   type ReshardRequest,
@@ -25,27 +32,29 @@ import { present } from "../../../structures/invariant.ts";
 import { liveRun } from "./host_rules.ts";
 import { isSameRun, json, raiseCounts, recordKeys, records } from "./record_keys.ts";
 
-/** Asks for another number of shards; see {@link Coordination.askReshard}. */
+/** Asks for another number of parts; see {@link Coordination.askReshard}. */
 export function askReshard(
   view: RecordView,
-  { shards, version }: ReshardRequest,
+  { parts, to, version }: ReshardRequest,
 ): ReshardRecord {
   const identity = identityOf(view);
   const before = records.reshard(view);
   const isAsked = before?.state === "asked";
-  if (isAsked && before.to === shards) return before;
+  if (isAsked && before.parts === parts && before.to === to) return before;
   const counts = records.counts(view);
   if (version !== undefined && version !== counts.version) {
     throw new PlanConflictError(`the mesh is at version ${counts.version}, not ${version}`);
   }
   const refusal = isAsked
-    ? `a change to ${before.to} shards is under way already; wait for it, or end it by cairn cancel`
-    : reasonAgainst(view, identity, shards);
-  if (refusal !== undefined) throw new ReshardRefusedError(refusal);
+    ? `a change to ${before.to} ${before.parts} is under way already; wait for it, or end it by ` +
+      "cairn cancel"
+    : reasonAgainst(view, identity, { parts, to });
+  if (refusal !== undefined) throw new ReshardRefusedError(refusal, parts);
   const record: ReshardRecord = {
-    sharding: identity.sharding + 1,
-    from: identity.shards,
-    to: shards,
+    parts,
+    division: divisionOf(identity, parts) + 1,
+    from: identity[parts],
+    to,
     state: "asked",
   };
   view.set(recordKeys.reshard, json(record));
@@ -57,10 +66,15 @@ export function cancelReshard(view: RecordView): ReshardRecord {
   const before = records.reshard(view);
   if (before?.state === "cancelled") return before;
   if (before === undefined) throw new ReshardRefusedError("no change was asked for");
+  const { parts, from, to } = before;
   if (before.state === "begun") {
+    const back = parts === "shards"
+      ? `cairn reshard --shards ${from}`
+      : `cairn apply with trainer.count: ${from}`;
     throw new ReshardRefusedError(
-      `the change from ${before.from} to ${before.to} shards has begun and is carried to its end; ` +
-        `cairn reshard --shards ${before.from} goes back afterwards`,
+      `the change from ${from} to ${to} ${parts} has begun and is carried to its end; ` +
+        `${back} goes back afterwards`,
+      parts,
     );
   }
   const record: ReshardRecord = { ...before, state: "cancelled" };
@@ -68,28 +82,46 @@ export function cancelReshard(view: RecordView): ReshardRecord {
   return record;
 }
 
-/** Begins the sharding that was asked for; see {@link Coordination.beginSharding}. */
-export function beginSharding(view: RecordView, run: HostRun, sharding: number): MeshIdentity {
+/** Begins the change that was asked for; see {@link Coordination.beginReshard}. */
+export function beginReshard(
+  view: RecordView,
+  run: HostRun,
+  { parts, division }: Pick<ReshardRecord, "parts" | "division">,
+): MeshIdentity {
   liveRun(view, run);
   const identity = identityOf(view);
   const asked = records.reshard(view);
+  const isSame = asked?.parts === parts && asked.division === division;
   // The answer to an earlier sending was lost.
-  if (asked?.state === "begun" && identity.sharding === sharding) return identity;
-  if (asked?.state !== "asked" || asked.sharding !== sharding) {
-    throw new ReshardRefusedError(`sharding ${sharding} is not asked for any more`);
+  if (isSame && asked.state === "begun" && divisionOf(identity, parts) === division) {
+    return identity;
   }
+  if (!isSame || asked.state !== "asked") {
+    throw new ReshardRefusedError(`the change ${division} is not asked for any more`, parts);
+  }
+  const next = parts === "shards"
+    ? beginSharding(view, identity, asked)
+    : beginDealing(view, identity, asked);
+  view.set(recordKeys.identity, json(next));
+  view.set(recordKeys.reshard, json({ ...asked, state: "begun" }));
+  raiseCounts(view, { rewind: parts === "shards" });
+  return next;
+}
+
+function beginSharding(
+  view: RecordView,
+  identity: MeshIdentity,
+  { from, to, division }: ReshardRecord,
+): MeshIdentity {
   const moving = shardKeys(identity.shards)
     .find((key) => records.placement(view, key).state === "moving");
   if (moving !== undefined) throw new ReshardRefusedError(`${moving} moves; it begins afterwards`);
-  const next: MeshIdentity = { ...identity, shards: asked.to, sharding };
-  view.set(recordKeys.identity, json(next));
-  for (const key of shardKeys(Math.max(asked.from, asked.to))) {
+  for (const key of shardKeys(Math.max(from, to))) {
     const { epoch } = records.placement(view, key);
     const placement: Placement = { state: "unassigned", epoch: epoch + 1 };
     view.set(key, json(placement));
   }
-  for (let trainer = 0; trainer < identity.trainers; trainer++) {
-    const key: PlacedKey = `trainer/${trainer}`;
+  for (const key of trainerKeys(identity.trainers)) {
     const placement = records.placement(view, key);
     if (placement.state === "unassigned") continue;
     const { owner, epoch } = placement;
@@ -101,13 +133,33 @@ export function beginSharding(view: RecordView, run: HostRun, sharding: number):
     const known: HostRecord = { ...host, load: {} };
     view.setQuietly(recordKeys.host(host.host), json(known));
   }
-  view.set(recordKeys.reshard, json({ ...asked, state: "begun" }));
-  raiseCounts(view, { rewind: true });
-  return next;
+  return { ...identity, shards: to, sharding: division };
+}
+
+function beginDealing(
+  view: RecordView,
+  identity: MeshIdentity,
+  { from, to, division }: ReshardRecord,
+): MeshIdentity {
+  // Also those of earlier dealings: a partition may have been any trainer's.
+  const epochs = view.entries("trainer/").map(([key]) =>
+    records.placement(view, key as PlacedKey).epoch
+  );
+  const given: Placement = { state: "unassigned", epoch: 1 + Math.max(0, ...epochs) };
+  for (const key of trainerKeys(Math.max(from, to))) view.set(key, json(given));
+  return { ...identity, trainers: to, dealing: division };
+}
+
+function divisionOf({ sharding, dealing }: MeshIdentity, parts: CountedParts): number {
+  return parts === "shards" ? sharding : dealing;
 }
 
 function identityOf(view: RecordView): MeshIdentity {
   return present(records.identity(view), "a mesh is opened before its shards change");
+}
+
+function trainerKeys(trainers: number): PlacedKey[] {
+  return Array.from({ length: trainers }, (_, trainer): PlacedKey => `trainer/${trainer}`);
 }
 
 function shardKeys(shards: number): PlacedKey[] {
@@ -118,24 +170,38 @@ function shardKeys(shards: number): PlacedKey[] {
 function reasonAgainst(
   view: RecordView,
   identity: MeshIdentity,
-  shards: number,
+  { parts, to }: Pick<ReshardRequest, "parts" | "to">,
 ): string | undefined {
-  if (!Number.isInteger(shards) || shards < SHARDS_MIN || shards > SHARDS_MAX) {
-    return `found ${shards}, expected a whole number from ${SHARDS_MIN} to ${SHARDS_MAX}`;
+  const [least, most] = parts === "shards"
+    ? [SHARDS_MIN, SHARDS_MAX]
+    : [1, identity.examplePartitions];
+  if (!Number.isInteger(to) || to < least || to > most) {
+    const why = parts === "shards" ? "" : ", the number of partitions that they share out";
+    return `found ${to}, expected a whole number from ${least} to ${most}${why}`;
   }
-  if (shards === identity.shards) return `the mesh has ${shards} shards already`;
+  if (to === identity[parts]) return `the mesh has ${to} ${parts} already`;
   const hosts = records.hosts(view);
+  if (!hosts.some(({ roles }) => roles.includes("sync"))) {
+    return "the host with the role sync, which takes the snapshot, is not up; start it";
+  }
+  const role = parts === "shards" ? "shards" : "trainer";
+  if (!hosts.some(({ roles, state }) => roles.includes(role) && state === "up")) {
+    return `no host with the role ${role} is up and not draining; start another one, or end a ` +
+      "drain by cairn undrain";
+  }
+  return parts === "shards" ? reasonAgainstSharding(view, identity, hosts) : undefined;
+}
+
+/** A change of shards takes all of them from their owners, so none may be on its way. */
+function reasonAgainstSharding(
+  view: RecordView,
+  identity: MeshIdentity,
+  hosts: readonly HostRecord[],
+): string | undefined {
   const silent = hosts.find(({ expiresMs }) => expiresMs <= view.nowMs);
   if (silent !== undefined) {
     return `host "${silent.host}" does not renew its lease; start it, or wait until its parts are ` +
       "on other hosts";
-  }
-  if (!hosts.some(({ roles }) => roles.includes("sync"))) {
-    return "the host with the role sync, which takes the snapshot, is not up; start it";
-  }
-  if (!hosts.some(({ roles, state }) => roles.includes("shards") && state === "up")) {
-    return "every host with the role shards is draining; start another one, or end a drain by " +
-      "cairn undrain";
   }
   for (const key of shardKeys(identity.shards)) {
     const placement = records.placement(view, key);

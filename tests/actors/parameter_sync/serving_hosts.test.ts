@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { defineParameterSync } from "../../../actors/parameter_sync/definition.ts";
 import type { ParameterSyncMessage } from "../../../actors/parameter_sync/protocol.ts";
 import type { ChangeReplicas } from "../../../actors/scorer/protocol.ts";
+import type { Dealing } from "../../../actors/trainer/protocol.ts";
 import type { ActorDefinition, Message } from "../../../mesh/runtime/actor.ts";
 import { SimulatedMesh } from "../../../mesh/simulation/simulated_mesh.ts";
 
@@ -31,6 +32,9 @@ function scripted(
   };
 }
 
+const alone: Dealing = { number: 0, trainers: ["trainer/0"] };
+const both: Dealing = { number: 1, trainers: ["trainer/0", "trainer/1"] };
+
 async function start({ sharding = 0 } = {}) {
   const mesh = new SimulatedMesh({ seed: 1 });
   const node = mesh.node();
@@ -50,6 +54,13 @@ async function start({ sharding = 0 } = {}) {
     /** Questions for dense weights. */
     weightsAsked: 0,
     weightsLoaded: true,
+    /** Questions for the status, and for an offer of weights, by trainer. */
+    trainersAsked: [0, 0],
+    offered: [0, 0],
+    /** The acceptance mark of the second trainer. */
+    learnedByOtherMs: 0,
+    /** By trainer. */
+    dealings: [alone, alone] as Dealing[],
     /** The sharding whose replicas each scorer uses. */
     served: [0, 0],
     offers: [] as ChangeReplicas[],
@@ -78,21 +89,30 @@ async function start({ sharding = 0 } = {}) {
     0,
     undefined,
   ));
-  await mesh.settle(node.spawn(
-    scripted(
-      "trainer",
-      ({ kind }) => {
-        const { learnedThroughMs, incarnation } = state;
-        if (kind === "getStatus") {
-          return { learnedThroughMs, incarnations: [incarnation], offsets: [] };
-        }
-        state.weightsAsked++;
-        return { weights: { version: 1 } };
-      },
-    ),
-    0,
-    undefined,
-  ));
+  for (const trainer of [0, 1]) {
+    await mesh.settle(node.spawn(
+      scripted(
+        "trainer",
+        ({ kind }) => {
+          const { learnedThroughMs, incarnation, dealings } = state;
+          if (kind === "getStatus") {
+            state.trainersAsked[trainer]++;
+            const dealing = dealings[trainer];
+            const learned = trainer === 0 ? learnedThroughMs : state.learnedByOtherMs;
+            return { learnedThroughMs: learned, incarnations: [incarnation], offsets: [], dealing };
+          }
+          if (kind === "offerWeights") {
+            state.offered[trainer]++;
+            throw new Error("offers nothing");
+          }
+          state.weightsAsked++;
+          return { weights: { version: 1 } };
+        },
+      ),
+      trainer,
+      undefined,
+    ));
+  }
   for (const host of [0, 1]) {
     let held: unknown;
     await mesh.settle(node.spawn(
@@ -181,6 +201,46 @@ Deno.test("a host gets rows of a restarted shard only after its scorer has lower
   await mesh.advance(200);
   assert.deepEqual(state.marks, [50, 50]);
   assert.equal(state.filled[1], filled[1] + 1);
+  await mesh.stop();
+});
+
+Deno.test("marks rise again when all trainers of a later dealing have told theirs", async () => {
+  const { mesh, state } = await start();
+  assert.deepEqual(state.marks, [100, 100]);
+  assert.deepEqual(state.trainersAsked[1], 0);
+  state.dealings[0] = both;
+  state.learnedThroughMs = 300;
+  await mesh.advance(100);
+  assert.ok(state.trainersAsked[1] > 0, "the first trainer has named the second one");
+  assert.deepEqual(state.marks, [100, 100], "the second trainer is of the earlier dealing");
+  state.dealings[1] = both;
+  state.learnedByOtherMs = 200;
+  await mesh.advance(100);
+  assert.deepEqual(state.marks, [200, 200], "the lower one of both counts");
+  assert.ok(state.offered.every((count) => count > 5), "and both are averaged");
+  await mesh.stop();
+});
+
+Deno.test("a trainer that a later dealing has not does not hold marks back, and is not averaged", async () => {
+  const { mesh, state } = await start();
+  state.dealings = [both, both];
+  state.learnedThroughMs = 300;
+  state.learnedByOtherMs = 250;
+  await mesh.advance(100);
+  assert.deepEqual(state.marks, [250, 250]);
+  state.dealings[0] = { number: 2, trainers: ["trainer/0"] };
+  await mesh.advance(50);
+  assert.deepEqual(state.marks, [300, 300]);
+  const before = [...state.trainersAsked];
+  state.offered = [0, 0];
+  await mesh.advance(1_000);
+  assert.equal(state.trainersAsked[1], before[1]);
+  assert.deepEqual(state.offered, [0, 0]);
+  state.dealings = [{ ...both, number: 3 }, { ...both, number: 3 }];
+  state.learnedThroughMs = state.learnedByOtherMs = 400;
+  await mesh.advance(1_000);
+  assert.deepEqual(state.marks, [400, 400]);
+  assert.ok(state.offered[0] > 50 && state.offered[0] <= 101, "one series of rounds");
   await mesh.stop();
 });
 

@@ -28,6 +28,7 @@ async function start(bounds: { incrementsMax?: number; incrementsShare?: number 
   const snapshotter = await loop.mesh.settle(
     loop.mesh.node().spawn(defineSnapshotter({ blobs, exampleLog }), 0, {
       trainers: loop.trainers,
+      dealing: 0,
       shards: ["embedding_shard/0", "embedding_shard/1"],
       intervalMs: 3_600_000,
       spreadMs: 0,

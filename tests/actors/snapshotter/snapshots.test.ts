@@ -100,6 +100,7 @@ async function start(
       0,
       {
         trainers: loop.trainers,
+        dealing: 0,
         shards: Array.from({ length: SHARDS }, (_, shard) => `embedding_shard/${shard}` as const),
         intervalMs,
         spreadMs,

@@ -76,7 +76,13 @@ Deno.test("a batch whose step fails while a cut waits for it is learned after th
     step: (number, take, { mesh }) => {
       if (number === 1) {
         const trainer = mesh.node().actorRef<TrainerMessage>("trainer/0");
-        const cut = { kind: "cut", snapshot: "snapshots/1", standing: [], others: [] } as const;
+        const cut = {
+          kind: "cut",
+          dealing: 0,
+          snapshot: "snapshots/1",
+          standing: [],
+          others: [],
+        } as const;
         trainer.ask(cut, { budgetMs: 1_000 }).catch(() => {});
       }
       return number === 2 ? Promise.reject(new Error("injected failure of the step")) : take();
@@ -123,7 +129,7 @@ Deno.test("a cut asked for while batches are in flight holds all of them, in wei
     step: (number, take, { mesh }) => {
       if (number === 1) {
         const trainer = mesh.node().actorRef<TrainerMessage>("trainer/0");
-        const cut = { kind: "cut", snapshot, standing: [], others: [] } as const;
+        const cut = { kind: "cut", dealing: 0, snapshot, standing: [], others: [] } as const;
         asked = trainer.ask(cut, { budgetMs: 1_000 });
         asked.catch(() => {}); // awaited below
       }
@@ -168,7 +174,13 @@ Deno.test("a cut does not wait for a joiner that is away: after half a second it
   await loop.mesh.advance(100);
   assert.equal((await loop.trainerStatus()).examples, 0, "the batch waits for the next chunk");
   const trainer = loop.mesh.node().actorRef<TrainerMessage>("trainer/0");
-  const cut = { kind: "cut", snapshot: "snapshots/1", standing: [], others: [] } as const;
+  const cut = {
+    kind: "cut",
+    dealing: 0,
+    snapshot: "snapshots/1",
+    standing: [],
+    others: [],
+  } as const;
   const { parts: [part] } = await loop.mesh.settle(trainer.ask(cut, { budgetMs: 5_000 }));
   assert.equal(part.sequence, 2);
   assert.equal((await loop.trainerStatus()).examples, 2);

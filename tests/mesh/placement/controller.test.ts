@@ -193,9 +193,10 @@ Deno.test("hosts are evened out only where that is asked for", () => {
 });
 
 const plan = (changes: Partial<PlanDocument> = {}): PlanDocument => ({
-  format: 2,
+  format: 3,
   state: "active",
   sharding: 0,
+  dealing: 0,
   moves: [{ key: "shard/0", from: "a", to: "b" }, { key: "shard/1", from: "a", to: "b" }],
   movesMax: 1,
   ...changes,
@@ -306,12 +307,41 @@ Deno.test("a plan of shards that the mesh has no more moves none of those in the
 });
 
 Deno.test("no shard moves while a change of their number is asked for, and lost ones are restored", () => {
-  const reshard = { sharding: 1, from: 2, to: 4, state: "asked" } as const;
+  const reshard = {
+    parts: "shards",
+    division: 1,
+    from: 2,
+    to: 4,
+    state: "asked",
+  } as const;
   const placements = { "shard/0": active("a"), "shard/1": active("a") };
   assert.deepEqual(stepsOf({ placements, reshard }, { balances: true }), []);
   assert.deepEqual(stepsOf({ placements, reshard, plan: plan() }), []);
   const lost = { "shard/0": active("a"), "shard/1": active("c") };
   assert.deepEqual(placesOf(stepsOf({ placements: lost, reshard })), { "shard/1": "(b)" });
+});
+
+Deno.test("shards move while a change of the number of trainers is asked for", () => {
+  const placements = { "shard/0": active("a"), "shard/1": active("a") };
+  const reshard = {
+    parts: "trainers",
+    division: 1,
+    from: 1,
+    to: 2,
+    state: "asked",
+  } as const;
+  const steps = stepsOf({ placements, reshard }, { balances: true });
+  assert.deepEqual(placesOf(steps), { "shard/0": "a>b" });
+});
+
+Deno.test("a plan of an earlier dealing moves no trainer", () => {
+  const moves = [{ key: "trainer/0", from: "a", to: "b" }] as const;
+  const placements = { "trainer/0": active("a") };
+  assert.deepEqual(placesOf(stepsOf({ placements, plan: plan({ moves }) })), {
+    "trainer/0": "(b)",
+  });
+  const [done] = stepsOf({ placements, plan: plan({ moves }), dealing: 1 });
+  assert.ok(done.kind === "writePlan");
 });
 
 Deno.test("the shards of a new sharding are spread by an even share of the rows before", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { refusedChanges } from "../../../mesh/placement/fixed_counts.ts";
 
-const created = { eventPartitions: 64, examplePartitions: 64, trainers: 64 };
+const created = { eventPartitions: 64, examplePartitions: 64 };
 
 Deno.test("the same counts are not refused", () => {
   assert.deepEqual(refusedChanges(created, { ...created }), []);

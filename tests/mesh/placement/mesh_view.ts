@@ -15,6 +15,7 @@ export function hostRecord(host: string, changes: Partial<HostRecord> = {}): Hos
     address: `tcp://${host}:7400`,
     roles: ["shards", "trainer", "joiner"],
     capacityBytes: 2 ** 30,
+    trainerThreads: 0,
     version: "1",
     protocols: [1, 1],
     state: "up",
@@ -32,6 +33,7 @@ export interface ViewParts {
   readonly plan?: PlanDocument;
   readonly generation?: number;
   readonly sharding?: number;
+  readonly dealing?: number;
   readonly reshard?: ReshardRecord;
 }
 
@@ -50,6 +52,7 @@ export function meshView(parts: ViewParts = {}): MeshView {
       trainers: countOf("trainer"),
       schema: "s",
       sharding: parts.sharding ?? 0,
+      dealing: parts.dealing ?? 0,
     },
     nowMs: parts.nowMs ?? 100_000,
     revision: 1,

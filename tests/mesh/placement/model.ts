@@ -36,6 +36,7 @@ export function descriptionOf(run: HostRun): HostDescription {
     address: run.host,
     roles: ["shards", "trainer", "joiner"],
     capacityBytes: 2 ** 30,
+    trainerThreads: 0,
     version: "1",
     protocols: [1, 1],
   };

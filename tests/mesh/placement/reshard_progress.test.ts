@@ -7,8 +7,12 @@ import { hostRecord, meshView } from "./mesh_view.ts";
 const owner = { host: "a", incarnation: "a-1" };
 const active: Placement = { state: "active", owner, epoch: 2 };
 const restoring: Placement = { state: "restoring", owner, epoch: 2 };
-const reshard = (state: ReshardRecord["state"]): ReshardRecord => ({
-  sharding: 1,
+const reshard = (
+  state: ReshardRecord["state"],
+  parts: ReshardRecord["parts"] = "shards",
+): ReshardRecord => ({
+  parts,
+  division: 1,
   from: 2,
   to: 3,
   state,
@@ -45,4 +49,16 @@ Deno.test("a change is done when every serving host has told that it serves the 
   const step = at(serving("e1", 1), serving("e2", 0), serving("e3"));
   assert.deepEqual(step, { kind: "serving", hosts: ["e2", "e3"] });
   assert.deepEqual(at(serving("e1", 1), serving("e2", 1)), { kind: "done" });
+});
+
+Deno.test("a change of trainers is done when each of them reads, whatever shards and scorers do", () => {
+  const at = (trainer: Placement) =>
+    reshardStep(meshView({
+      reshard: reshard("begun", "trainers"),
+      dealing: 1,
+      placements: { "shard/0": restoring, "trainer/0": trainer },
+      hosts: [serving("e1")],
+    }));
+  assert.deepEqual(at(restoring), { kind: "restoring", shards: 0, trainers: 1 });
+  assert.deepEqual(at(active), { kind: "done" });
 });

@@ -30,8 +30,8 @@ async function reshards(
 
 Deno.test("a mesh goes to more shards and to fewer, and serves them", () =>
   reshards([
-    { kind: "reshardMesh", atMs: 3_000, shards: 7 },
-    { kind: "reshardMesh", atMs: 8_000, shards: 3 },
+    { kind: "reshardMesh", atMs: 3_000, parts: "shards", to: 7 },
+    { kind: "reshardMesh", atMs: 8_000, parts: "shards", to: 3 },
   ], [
     "embedding_shard/6#1",
     "serving_replica/6#1@edge",
@@ -43,7 +43,7 @@ for (const host of ["learn-1", "table-1", "edge-1"]) {
   Deno.test(`a mesh changes its number of shards although ${host} dies in the middle`, () =>
     reshards(
       [
-        { kind: "reshardMesh", atMs: 4_000, shards: 6 },
+        { kind: "reshardMesh", atMs: 4_000, parts: "shards", to: 6 },
         { kind: "killHost", atMs: 4_300, host, power: true, downMs: 5_000 },
       ],
       ["embedding_shard/5#1", "serving_replica/5#1@edge-1"],

@@ -162,6 +162,7 @@ Deno.test("records that went back are noticed until an operator accepts the loss
     address: "a:1",
     roles: ["shards"],
     capacityBytes: 1,
+    trainerThreads: 0,
     version: "1",
     protocols: [1, 1] as const,
   };
@@ -191,6 +192,7 @@ Deno.test("the server tells of the placements of every kind", async () => {
     address: "a:1",
     roles: ["shards", "joiner", "trainer"],
     capacityBytes: 1,
+    trainerThreads: 0,
     version: "1",
     protocols: [1, 1] as const,
   }));

@@ -1,0 +1,88 @@
+/**
+ * Goal: a mesh of real processes goes to fewer trainers and to more while users rank and act, also
+ * where a host with trainers is killed in the middle: no request fails, scores are never older than
+ * those before, and every event is one example that is learned. Method: real processes over
+ * loopback sockets with a real Redis or Valkey server; the real commands.
+ */
+import assert from "node:assert/strict";
+import { installedProgram } from "../../mesh/adapters/redis/local_server.ts";
+import { usersOfExamples, visits } from "./counted_visits.ts";
+import { withLearningHosts } from "./learning_hosts.ts";
+
+const program = installedProgram();
+const ignore = program === undefined;
+
+Deno.test({
+  name: "a plan shows another number of trainers, and apply changes it under traffic",
+  ignore,
+  async fn() {
+    await withLearningHosts(program ?? "redis-server", async ({ client, redis, cairn }) => {
+      const visiting = visits(client, { isMonotonic: true });
+      for (const trainers of [1, 2]) {
+        const file = ["--set", `trainer.count=${trainers}`];
+        const plan = await cairn("plan", ...file);
+        assert.equal(plan.code, 2, plan.err);
+        const changed = trainers === 1 ? "2 -> 1 trainers" : "1 -> 2 trainers";
+        assert.match(plan.out, new RegExp(`^${changed}$`, "m"));
+        assert.match(
+          plan.err,
+          new RegExp(`^trainer.count is ${trainers}, and .* cairn apply`, "m"),
+        );
+        const applied = await cairn("apply", "--wait", ...file);
+        assert.equal(applied.code, 0, applied.err);
+        assert.match(applied.err, /^done$/m);
+        assert.match((await cairn("status")).out, new RegExp(`^${changed}: done$`, "m"));
+        const settled = await cairn("plan", ...file);
+        assert.deepEqual([settled.code, settled.err], [0, ""], settled.out);
+        const before = visiting.accepted;
+        while (visiting.accepted < before + 20) await new Promise((end) => setTimeout(end, 20));
+      }
+      const { accepted, newestMs } = await visiting.stop();
+      await client.rankFresh("user-0", ["left", "right"], newestMs);
+      const users = await usersOfExamples(redis.url);
+      assert.equal(users.length, accepted, "examples");
+      assert.equal(new Set(users).size, accepted, "users of examples");
+    });
+  },
+});
+
+Deno.test({
+  name: "a mesh has the new number of trainers although a host that trains is killed meanwhile",
+  ignore,
+  async fn() {
+    const lease = "4s";
+    await withLearningHosts(program ?? "redis-server", async (world) => {
+      const { client, redis, processes, cairn } = world;
+      const visiting = visits(client);
+      const applied = await cairn("apply", "--set", "trainer.count=1");
+      assert.equal(applied.code, 0, applied.err);
+      const statusOf = async () => JSON.parse((await cairn("status", "--json")).out);
+      const deadlineMs = performance.now() + 60_000;
+      while ((await statusOf()).reshard.state !== "begun") {
+        assert.ok(performance.now() < deadlineMs, "the change begins");
+        await new Promise((end) => setTimeout(end, 20));
+      }
+      await processes.of("learn-1").kill("SIGKILL");
+      for (;;) {
+        const { restless, reshard, trainers } = await statusOf();
+        const learns = restless.length === 0 && reshard.step.kind === "done";
+        if (learns && !(await cairn("status")).out.includes("silent")) {
+          assert.equal(trainers, 1);
+          break;
+        }
+        assert.ok(performance.now() < deadlineMs, JSON.stringify({ restless, reshard }));
+        await new Promise((end) => setTimeout(end, 100));
+      }
+      const { hosts } = await statusOf();
+      assert.deepEqual(
+        hosts.flatMap(({ partitions }: { partitions: string[] }) => partitions).toSorted(),
+        ["events/0", "events/1", "trainer/0"],
+      );
+      const { accepted, newestMs } = await visiting.stop();
+      await client.rankFresh("user-0", ["left", "right"], newestMs);
+      const users = await usersOfExamples(redis.url);
+      assert.equal(users.length, accepted, "examples");
+      assert.equal(new Set(users).size, accepted, "users of examples");
+    }, { lease });
+  },
+});
