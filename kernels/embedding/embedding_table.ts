@@ -100,7 +100,8 @@ export class EmbeddingTable {
    *
    * @param ids Distinct or not, shape `[ids]`.
    * @param out Shape `[ids, width]`.
-   * @param missing Value of an absent id: zeros, or the initial value of its row.
+   * @param missing Value of an absent id: zeros, or the initial value of its row, for ids that are
+   *   about to be updated: an update of the same ids in the same order finds their rows faster.
    * @param found Set to 1 for ids that have a row, shape `[ids]`.
    * @throws {RangeError} When shapes do not fit.
    */

@@ -19,7 +19,7 @@
 //!
 //! An id has two buckets. If both are full, another entry makes room by moving to its other bucket
 //! (displacement.rs). A row and its handle do not move, so code that remembers rows (row_memo.rs,
-//! changes.rs) need not follow moves.
+//! recent_lookups.rs, changes.rs) need not follow moves.
 //!
 //! A call from TypeScript takes this way: an export (abi/serving.rs, abi/training.rs), its table
 //! (serving_table.rs, table.rs), the table's store (row_store.rs) and its lookups (row_lookup.rs),
@@ -30,8 +30,8 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 #![deny(missing_docs)]
 
-// Rows: memory, pages and slab; tags, planes, subtables and index; search, memo, lookups by both,
-// and the store.
+// Rows: memory, pages and slab; tags, planes, subtables and index; search, memo, recent lookups,
+// lookups by all three, and the store.
 mod cuckoo_index;
 mod displacement;
 mod entry;
@@ -41,6 +41,7 @@ mod movers;
 mod page;
 mod plane;
 mod plane_choice;
+mod recent_lookups;
 mod row_lookup;
 mod row_memo;
 mod row_starts;

@@ -24,10 +24,20 @@ impl Candidates {
 
 impl RowStore {
     /// Finds up to `PASS` ids; `found[i]` is `Row::NONE` if id i has no row.
+    ///
+    /// `recent`: number of a recent lookup, and the index there of the first of these ids.
     #[inline]
-    pub fn find_pass(&mut self, ids: &[u64], found: &mut [Row; PASS]) {
+    pub fn find_pass(
+        &mut self,
+        ids: &[u64],
+        recent: Option<(usize, usize)>,
+        found: &mut [Row; PASS],
+    ) {
         let ids = &ids[..ids.len().min(PASS)];
-        let unknown = self.look_for::<true>(ids);
+        let unknown = match recent {
+            Some((lookup, first)) => self.look_up_again(lookup, first, ids),
+            None => self.look_for::<true>(ids),
+        };
         self.fetch(0, ids.len(), self.layout.stride);
         self.remember(0, unknown, ids.len());
         for (at, (row, &id)) in found.iter_mut().zip(ids).enumerate() {
@@ -41,12 +51,28 @@ impl RowStore {
     }
 
     /// Calls `read` in order with the address of each id's row, null if it has none; the caller
-    /// reads the first `bytes` of each row.
+    /// reads the first `bytes` of each row. With `learns` the rows are remembered for an update.
     #[inline(always)]
-    pub fn read(&mut self, ids: &[u64], bytes: usize, mut read: impl FnMut(*const u8)) {
+    pub fn read(
+        &mut self,
+        ids: &[u64],
+        bytes: usize,
+        learns: bool,
+        mut read: impl FnMut(*const u8),
+    ) {
         let bytes = bytes.min(self.layout.stride);
+        let remembers = learns && self.recent.begin(ids, self.removals, self.memory.bytes_max());
         for ids in ids.chunks(CHUNK) {
-            let unknown = self.look_for::<false>(ids);
+            let unknown = match remembers {
+                true => self.look_for::<true>(ids),
+                false => self.look_for::<false>(ids),
+            };
+            if remembers {
+                let Candidates { starts, handles } = &*self.candidates;
+                for found in starts.iter().copied().zip(handles.iter().copied()).take(ids.len()) {
+                    self.recent.add(found);
+                }
+            }
             let mut remembered = 0;
             for first in (0..ids.len()).step_by(PASS) {
                 let end = ids.len().min(first + PASS);
@@ -90,6 +116,31 @@ impl RowStore {
             }
             return 0;
         };
+        self.search_for_unknown(unknown);
+        unknown
+    }
+
+    /// Takes the candidates of a recent lookup, and searches for ids that had none then.
+    #[inline]
+    fn look_up_again(&mut self, lookup: usize, first: usize, ids: &[u64]) -> usize {
+        let RowStore { memo, candidates, recent, .. } = self;
+        let mut absent = 0;
+        for (at, &id) in ids.iter().enumerate() {
+            let (start, handle) = recent.found(lookup, first + at);
+            (candidates.starts[at % CHUNK], candidates.handles[at % CHUNK]) = (start, handle);
+            memo.list_unknown(absent, at, id);
+            absent += usize::from(is_no_row(start));
+        }
+        self.search_for_unknown(absent);
+        absent
+    }
+
+    /// Searches for the first `unknown` ids that the memo lists.
+    #[inline]
+    fn search_for_unknown(&mut self, unknown: usize) {
+        let view = self.view();
+        let RowStore { memo, candidates, search, .. } = self;
+        let Candidates { starts, handles } = &mut **candidates;
         // In equal parts, since a search for few ids takes nearly as long as one for many.
         let part = unknown.div_ceil(unknown.div_ceil(PASS).max(1)).max(1);
         for first in (0..unknown).step_by(part) {
@@ -101,7 +152,6 @@ impl RowStore {
                 (starts[at], handles[at]) = (search.start(number), search.handle(number));
             }
         }
-        unknown
     }
 
     /// Fetches the first `bytes` of the candidates of ids `first` to `end` of the chunk.

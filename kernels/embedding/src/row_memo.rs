@@ -207,6 +207,14 @@ impl RowMemo {
         Some(unknown)
     }
 
+    /// Adds unknown id number `number`, at index `at` of the chunk, to those of a chunk that the
+    /// memo is not asked for.
+    #[inline(always)]
+    pub fn list_unknown(&mut self, number: usize, at: usize, id: u64) {
+        self.unknown[number % CHUNK] = at as u16;
+        self.unknown_ids[number % CHUNK] = id;
+    }
+
     /// Ids `first` to `end` among those that the last `recall` did not know.
     #[inline(always)]
     pub fn unknown_ids(&self, first: usize, end: usize) -> &[u64] {

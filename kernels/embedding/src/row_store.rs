@@ -5,6 +5,7 @@ use crate::cuckoo_index::CuckooIndex;
 use crate::memory::Memory;
 use crate::mixing::mix64;
 use crate::page::{PageLayout, Row};
+use crate::recent_lookups::RecentLookups;
 use crate::row_lookup::Candidates;
 use crate::row_memo::RowMemo;
 use crate::row_starts::is_row_of;
@@ -39,6 +40,8 @@ pub struct RowStore {
     searched_at: (u64, u64),
     /// Addresses of rows found recently.
     pub memo: Box<RowMemo>,
+    /// Rows of the last lookups of ids that will be updated.
+    pub recent: RecentLookups,
     pub(crate) candidates: Box<Candidates>,
     /// Number of removals: after an increase, a row found earlier may belong to another id.
     pub removals: u64,
@@ -60,6 +63,7 @@ impl RowStore {
             search: Box::new(Search::new()),
             searched_at: (0, 0),
             memo: Box::new(RowMemo::new()),
+            recent: RecentLookups::new(),
             candidates: Box::new(Candidates::new()),
             removals: 0,
         })

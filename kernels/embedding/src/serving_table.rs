@@ -106,7 +106,7 @@ impl ServingTable {
         let precision = self.precision;
         found.fill(1);
         let mut answers = out.chunks_exact_mut(width).zip(found);
-        self.store.read(ids, usize::MAX, |start| {
+        self.store.read(ids, usize::MAX, false, |start| {
             let Some((out, found)) = answers.next() else { return };
             if start.is_null() {
                 *found = 0;

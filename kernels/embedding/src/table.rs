@@ -20,7 +20,8 @@ pub const COUNTED_UPDATE: u8 = 1;
 pub enum Missing {
     /// Zeros.
     Zeros,
-    /// The initial value of its row.
+    /// The initial value of its row. The ids are about to be updated: their rows are remembered
+    /// until then.
     Initial,
 }
 
@@ -144,7 +145,8 @@ impl EmbeddingTable {
         };
         found.fill(1);
         let mut answers = ids.iter().zip(out.chunks_exact_mut(width)).zip(found);
-        store.read(ids, ROW_HEADER_BYTES + width * 4, |start| {
+        let bytes = ROW_HEADER_BYTES + width * 4;
+        store.read(ids, bytes, missing == Missing::Initial, |start| {
             let Some(((&id, out), found)) = answers.next() else { return };
             if is_current(id, start) {
                 // SAFETY: the weights follow key and stamp, at a multiple of 4 bytes as rows do.
@@ -181,8 +183,11 @@ impl EmbeddingTable {
         self.updates += 1;
         let expires = self.options.anything_expires();
         let mut rows = [Row::NONE; PASS];
-        for (pass, ids) in ids.chunks(PASS).enumerate() {
-            self.store.find_pass(ids, &mut rows);
+        for (pass, pass_ids) in ids.chunks(PASS).enumerate() {
+            // Again for every pass, since a pass may remove rows.
+            let recent = self.store.recent.of(ids, self.store.removals);
+            let ids = pass_ids;
+            self.store.find_pass(ids, recent.map(|lookup| (lookup, pass * PASS)), &mut rows);
             if expires {
                 self.evict_expired_among(ids, &mut rows);
             }

@@ -48,7 +48,7 @@ pub extern "C" fn table_layout() -> i32 {
 }
 
 /// Looks up the first `count` ids: rows in floats, found flags in bytes. `missing`: 0 zeros, 1
-/// initial values.
+/// initial values, for ids that are about to be updated.
 #[no_mangle]
 pub extern "C" fn table_lookup(count: usize, missing: u32) -> i32 {
     training(|table, buffers| {

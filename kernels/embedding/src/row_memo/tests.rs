@@ -27,11 +27,11 @@ fn assert_found(store: &mut RowStore, model: &HashMap<u64, u64>, ids: &[u64]) {
     let mut found = Vec::new();
     for pass in ids.chunks(PASS) {
         let mut rows = [Row::NONE; PASS];
-        store.find_pass(pass, &mut rows);
+        store.find_pass(pass, None, &mut rows);
         found.extend_from_slice(&rows[..pass.len()]);
     }
     let mut starts = Vec::new();
-    store.read(ids, usize::MAX, |start| starts.push(start));
+    store.read(ids, usize::MAX, false, |start| starts.push(start));
     assert_eq!(starts.len(), ids.len());
     for ((row, start), &id) in found.iter().zip(&starts).zip(ids) {
         let truth = store.find(id);
@@ -99,12 +99,12 @@ fn it_pauses_while_no_id_returns_and_is_asked_again_later() {
     for chunk in 0..512 {
         let ids: Vec<u64> = (0..CHUNK as u64).map(|i| (chunk * CHUNK as u64 + i) % rows).collect();
         asked += u32::from(store.memo.is_active());
-        store.read(&ids, 16, |_| ());
+        store.read(&ids, 16, false, |_| ());
     }
     assert!((10..40).contains(&asked), "asked {asked} times");
     let same: Vec<u64> = (0..PASS as u64).collect();
     for _ in 0..=PAUSE_MAX + 2 {
-        store.read(&same, 16, |_| ());
+        store.read(&same, 16, false, |_| ());
     }
     assert!(store.memo.is_active() && store.memo.recall(&same, |_, _, _| ()) == Some(0));
 }
@@ -122,14 +122,14 @@ fn two_ids_that_match_the_same_word_each_get_their_own_row() {
     let other = folded ^ folded >> 32;
     assert!(is_of(word(product, not_looked_for(), 0), product_of(other)) && other != 7);
     let same = [7; PASS];
-    store.read(&same, 16, |_| ());
+    store.read(&same, 16, false, |_| ());
     let mut seen = Vec::new();
-    store.read(&[other, 7], 16, |start| seen.push(start));
+    store.read(&[other, 7], 16, false, |start| seen.push(start));
     assert_eq!(seen, [std::ptr::null(), store.find(7).start.cast_const()]);
     store.insert(other).unwrap();
     for _ in 0..2 {
         for id in [7, other] {
-            store.read(&[id], 16, |start| {
+            store.read(&[id], 16, false, |start| {
                 assert!(!start.is_null());
                 // SAFETY: a row begins with its key.
                 assert_eq!(unsafe { start.cast::<u64>().read_unaligned() }, id);
@@ -137,7 +137,7 @@ fn two_ids_that_match_the_same_word_each_get_their_own_row() {
         }
     }
     store.remove(7);
-    store.read(&[7], 16, |start| assert!(start.is_null()));
+    store.read(&[7], 16, false, |start| assert!(start.is_null()));
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn rows_do_not_move_while_the_index_grows_and_are_not_found_after_removal() {
     let ids: Vec<u64> = (0..IDS).map(|id| id << 40 | id).collect();
     let mut found = [Row::NONE; PASS];
     for chunk in ids.chunks(PASS) {
-        store.find_pass(chunk, &mut found);
+        store.find_pass(chunk, None, &mut found);
         for (row, &id) in found.iter().zip(chunk) {
             let number = id & 0xff_ffff;
             assert_eq!(row.exists(), number % 3 != 0);
