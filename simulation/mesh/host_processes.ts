@@ -67,7 +67,7 @@ export class HostProcesses {
       blobs: world.blobs,
       profiles: world.profiles,
       telemetry: world.telemetry,
-      observer: world,
+      observer: world.witness,
       linkMs,
       linkExtraMs: () => 0,
       syncMs,

@@ -198,12 +198,12 @@ export class MeshWorld extends World {
       case "reshardMesh":
         return this.#reshard(fault);
       case "crashActor":
-        this.crashing.add(fault.actor as Address);
+        this.witness.crash(fault.actor as Address);
         return;
       case "stallNode":
         return this.stall(fault.node, fault.forMs);
       case "interrupt":
-        this.interrupts.push(fault);
+        this.witness.interrupt(fault);
         return;
       case "stepClock":
         this.clock.stepWall(fault.byMs);

@@ -113,7 +113,7 @@ export class ProcessWorld extends World {
       disk: this.disk,
       profiles: this.profiles,
       telemetry: this.telemetry,
-      observer: this,
+      observer: this.witness,
       linkMs,
       linkExtraMs: (node) => this.#linkExtraMs(node),
       syncMs,
@@ -185,13 +185,13 @@ export class ProcessWorld extends World {
         this.#restart(fault.downMs, fault.configuration);
         return;
       case "crashActor":
-        this.crashing.add(fault.actor as Address);
+        this.witness.crash(fault.actor as Address);
         return;
       case "stallNode":
         this.#process?.stall(fault.node, fault.forMs);
         return;
       case "interrupt":
-        this.interrupts.push(fault);
+        this.witness.interrupt(fault);
         return;
       case "slowLinks":
         this.#slowUntilMs.set(fault.node, {

@@ -16,7 +16,8 @@ import type { LogObserver } from "../disk/log_witness.ts";
 import { describeFault, type Fault, type Interrupt } from "../plan/fault.ts";
 import { Trace } from "../trace/trace.ts";
 import type { Reply } from "./client.ts";
-import type { ActorObserver, PendingAsk } from "./observed.ts";
+import { ActorWitness } from "./actor_witness.ts";
+import type { PendingAsk } from "./observed.ts";
 import { WorldTelemetry } from "./world_telemetry.ts";
 
 /** The parts of any world. */
@@ -57,23 +58,29 @@ export interface Exchange {
 }
 
 /** The world of one run. */
-export abstract class World implements ActorObserver {
+export abstract class World {
   readonly clock = new VirtualClock();
   readonly trace: Trace;
   readonly telemetry = new WorldTelemetry();
   protected readonly checkers = new CheckersByHook();
-  protected readonly crashing = new Set<Address>();
-  protected readonly interrupts: Interrupt[] = [];
+  /** Watches the actors, and crashes and interrupts them as faults ask for. */
+  readonly witness: ActorWitness;
   readonly #options: WorldOptions;
   readonly #random: SeededRandom;
   #violation: Violation | undefined;
-  #lastBegun = { actor: "none", atMs: -Infinity };
   #running = true;
 
   constructor(options: WorldOptions) {
     this.#options = options;
     this.#random = new SeededRandom(options.seed);
     this.trace = new Trace(options.traceEventsMax);
+    this.witness = new ActorWitness({
+      clock: this.clock,
+      trace: this.trace,
+      checkers: this.checkers,
+      stall: (node, forMs) => this.stall(node, forMs),
+      dieBy: (interrupt) => this.dieBy(interrupt),
+    });
     this.telemetry.onLine = (level, message, reason) => {
       this.note("log lines", level, 0, message);
       for (const checker of this.checkers.logged) checker.logged(message, reason);
@@ -150,7 +157,7 @@ export abstract class World implements ActorObserver {
 
   /** The newest incarnation of any actor, and when it began. */
   get lastBegun(): { readonly actor: string; readonly atMs: number } {
-    return this.#lastBegun;
+    return this.witness.lastBegun;
   }
 
   /** Mean latencies of links and syncs, without faults. */
@@ -189,8 +196,7 @@ export abstract class World implements ActorObserver {
 
   /** Ends all faults and starts the stopped processes. Clients end their work. */
   heal(): void {
-    this.crashing.clear();
-    this.interrupts.length = 0;
+    this.witness.heal();
     this.#running = false;
     this.healProcesses();
   }
@@ -215,7 +221,7 @@ export abstract class World implements ActorObserver {
   async checkEnd(): Promise<void> {
     const nowMs = this.clock.monotonicMs();
     for (const ask of this.overdueAsks(LATE_MS)) {
-      this.askLate(ask.from, ask.to, ask.request, nowMs - ask.dueAtMs);
+      this.witness.askLate(ask.from, ask.to, ask.request, nowMs - ask.dueAtMs);
     }
     for (const checker of this.checkers.atEnd) await checker.atEnd();
   }
@@ -253,92 +259,4 @@ export abstract class World implements ActorObserver {
       },
     };
   }
-
-  // ---- actors
-
-  began(actor: Address, host?: string, options?: unknown): void {
-    this.note(laneOf(actor, host), "began");
-    this.#lastBegun = { actor, atMs: this.clock.monotonicMs() };
-    for (const checker of this.checkers.began) checker.began(actor, host, options);
-  }
-
-  creates(actor: Address, host?: string): void {
-    for (const checker of this.checkers.creates) checker.creates(actor, host);
-  }
-
-  schedules(actor: Address, message: Message, host?: string): void {
-    for (const checker of this.checkers.schedules) checker.schedules(actor, message, host);
-  }
-
-  sends(from: Address, to: Address, message: Message, host?: string): void {
-    if (from === to) {
-      for (const checker of this.checkers.reminds) checker.reminds(to, message, host);
-    }
-    this.trace.sent(this.clock.monotonicMs(), laneOf(from, host), to, message.kind);
-    const interrupt = this.#interruptOf(to, message, true);
-    if (interrupt !== undefined) this.stall(interrupt.node, interrupt.forMs);
-  }
-
-  handles(actor: Address, message: Message, host?: string): void {
-    this.note(laneOf(actor, host), message.kind, numberIn(message));
-    for (const checker of this.checkers.handles) checker.handles(actor, message, host);
-    if (this.crashing.delete(actor)) throw new Error("a simulated crash");
-    const interrupt = this.#interruptOf(actor, message, false);
-    if (interrupt?.effect === "crash") throw new Error("a simulated crash");
-    if (interrupt !== undefined) this.clock.schedule(0, () => this.dieBy(interrupt));
-  }
-
-  /** The interrupt that waits for this message; it strikes once. */
-  #interruptOf(actor: Address, { kind }: Message, isSent: boolean): Interrupt | undefined {
-    if (this.interrupts.length === 0) return undefined;
-    const index = this.interrupts.findIndex((each) =>
-      each.actor === actor && (each.message ?? kind) === kind &&
-      (each.effect === "stall") === isSent
-    );
-    if (index < 0) return undefined;
-    const [interrupt] = this.interrupts.splice(index, 1);
-    this.note("world", `interrupt: ${interrupt.effect}`, 0, `${actor} ${kind}`);
-    // Its effects begin now, perhaps long after it was drawn.
-    for (const checker of this.checkers.fault) checker.fault(interrupt);
-    return interrupt;
-  }
-
-  answers(actor: Address, request: Message, value: unknown, host?: string): void {
-    this.note(laneOf(actor, host), answerTo(request.kind), numberIn(value));
-    for (const checker of this.checkers.answers) checker.answers(actor, request, value, host);
-  }
-
-  askLate(from: Address, to: Address, { kind }: Message, lateMs: number): void {
-    if (lateMs <= LATE_MS) return;
-    for (const checker of this.checkers.askLate) checker.askLate(from, to, kind, lateMs);
-  }
-
-  handledLate(actor: Address, { kind }: Message): void {
-    for (const checker of this.checkers.handledLate) checker.handledLate(actor, kind);
-  }
-
-  refuses(actor: Address, request: Message, error: Error, host?: string): void {
-    this.note(laneOf(actor, host), `refuses ${request.kind}`, 0, error.message);
-  }
-}
-
-/** The lane of an actor in a trace: hosts of a mesh have actors of the same address in turn. */
-function laneOf(actor: Address, host: string | undefined): string {
-  return host === undefined ? actor : `${host}:${actor}`;
-}
-
-/** Names of answers by the kind of their request. */
-const answerNames = new Map<string, string>();
-
-function answerTo(kind: string): string {
-  let name = answerNames.get(kind);
-  if (name === undefined) answerNames.set(kind, name = `answers ${kind}`);
-  return name;
-}
-
-/** A number that tells a message or an answer from others of its kind. */
-function numberIn(message: unknown): number {
-  if (typeof message !== "object" || message === null) return 0;
-  const { sequence } = message as { readonly sequence?: unknown };
-  return typeof sequence === "number" ? sequence : 0;
 }
