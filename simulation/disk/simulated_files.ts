@@ -13,6 +13,8 @@ import type {
 import type { KeyedHash } from "../keyed_hash.ts";
 import type { NodeClock } from "../world/node_clock.ts";
 import type { FileContent } from "./file_content.ts";
+import { SimulatedDirectory } from "./simulated_directory.ts";
+import { SimulatedFile } from "./simulated_file.ts";
 import {
   type AreaFaults,
   areaOf,
@@ -241,96 +243,6 @@ export class SimulatedFiles implements Files {
 
   #checkAlive(): void {
     if (this.#options.clock.revoked) throw new Error("the simulated process is dead");
-  }
-}
-
-/** An open file. */
-class SimulatedFile implements OpenFile {
-  #position = 0;
-
-  constructor(
-    readonly path: string,
-    readonly content: FileContent,
-    readonly files: SimulatedFiles,
-  ) {}
-
-  readSync(into: Uint8Array): number | null {
-    const rest = this.content.cached.subarray(this.#position);
-    if (rest.byteLength === 0 && into.byteLength > 0) return null;
-    const part = rest.subarray(0, into.byteLength);
-    into.set(part);
-    this.files.spoil(this.path, into.subarray(0, part.byteLength));
-    this.#position += part.byteLength;
-    return part.byteLength;
-  }
-
-  writeSync(bytes: Uint8Array): number {
-    const fits = this.files.writableBytes(this.path, bytes.byteLength);
-    this.content.write(this.#position, bytes.subarray(0, fits));
-    this.#position += fits;
-    return fits;
-  }
-
-  // deno-lint-ignore require-await -- errors become rejections
-  async write(bytes: Uint8Array): Promise<number> {
-    return this.writeSync(bytes);
-  }
-
-  seekSync(offset: number): number {
-    return this.#position = offset;
-  }
-
-  truncateSync(length: number): void {
-    this.content.truncate(length);
-  }
-
-  statSync(): { readonly size: number } {
-    return { size: this.content.size };
-  }
-
-  syncData(): Promise<void> {
-    return this.sync();
-  }
-
-  syncDataSync(): void {
-    this.syncSync();
-  }
-
-  sync(): Promise<void> {
-    return this.files.sync(this.path, this.content);
-  }
-
-  syncSync(): void {
-    this.files.syncSync(this.path, this.content);
-  }
-
-  close(): void {}
-}
-
-/** An open directory, whose names can be synced. */
-class SimulatedDirectory implements OpenFile {
-  constructor(readonly path: string, readonly files: SimulatedFiles) {}
-
-  sync(): Promise<void> {
-    return this.files.syncDirectory(this.path);
-  }
-
-  syncSync(): void {
-    this.files.syncDirectorySync(this.path);
-  }
-
-  syncData = () => this.sync();
-  syncDataSync = () => this.syncSync();
-  statSync = () => ({ size: 0 });
-  close = () => {};
-  readSync = () => this.#refuse();
-  writeSync = () => this.#refuse();
-  write = () => this.#refuse();
-  seekSync = () => this.#refuse();
-  truncateSync = () => this.#refuse();
-
-  #refuse(): never {
-    throw new DiskError("IsADirectory", "EISDIR", `${this.path}: is a directory`);
   }
 }
 
