@@ -6,6 +6,11 @@
  * followed by WAITAOF there covers every write that was answered before, on any connection. Waits
  * that begin meanwhile share the next round. The connection is its own: it stands still while the
  * server syncs, and no other command waits behind it.
+ *
+ * A server with `appendfsync always` syncs before it answers, so that everything that was answered
+ * or read is on its disk (aof.c: "acknowledged or observed writes are synced on disk"). Each round
+ * reads this setting too, and where replicas are not asked for no round is needed for a second
+ * after it.
  */
 import { type RedisConnection, RedisUnavailableError } from "./redis_connection.ts";
 
@@ -18,7 +23,18 @@ export interface BarrierOptions {
   readonly replicas: number;
   /** Longest wait for the disks, ms. */
   readonly waitMs: number;
+  /** Time for which the settings of a round hold, ms; default 1000. */
+  readonly settingsMs?: number;
 }
+
+/** Default of {@link BarrierOptions.settingsMs}. */
+const SETTINGS_MS = 1_000;
+/** The settings of a server that syncs before it answers, also while it rewrites its file. */
+const syncingSettings: Readonly<Record<string, string>> = {
+  "appendonly": "yes",
+  "appendfsync": "always",
+  "no-appendfsync-on-rewrite": "no",
+};
 
 /** The server did not confirm in time that its disk has the writes. */
 export class NotDurableError extends Error {
@@ -45,6 +61,10 @@ export class DurabilityBarrier {
   readonly #options: BarrierOptions;
   #running: Promise<string> | undefined;
   #next: Promise<string> | undefined;
+  /** The run of the server that syncs before it answers; undefined where none is known to. */
+  #syncingRun: string | undefined;
+  /** Until when this is taken for granted, on the monotonic clock, ms. */
+  #syncingUntilMs = -Infinity;
 
   constructor(options: BarrierOptions) {
     this.#options = options;
@@ -58,6 +78,7 @@ export class DurabilityBarrier {
    * @throws {RedisUnavailableError} The server does not answer, or has another run.
    */
   async pass(runId: string): Promise<void> {
+    if (runId === this.#syncingRun && performance.now() < this.#syncingUntilMs) return;
     const synced = await this.#round();
     if (synced === runId) return;
     const { url } = this.#options.connection;
@@ -83,11 +104,24 @@ export class DurabilityBarrier {
   async #sync(): Promise<string> {
     const { connection, key, replicas, waitMs } = this.#options;
     const { runId } = connection;
-    const [, found] = await Promise.all([
+    const [, found, syncsAlways] = await Promise.all([
       connection.send(["EVAL", WRITE_SCRIPT, 1, key]),
       connection.send<[number, number]>(["WAITAOF", 1, replicas, waitMs], waitMs),
+      replicas === 0 && this.#syncsAlways(),
     ]);
     if (found[0] < 1 || found[1] < replicas) throw new NotDurableError(waitMs, replicas, found);
+    this.#syncingRun = syncsAlways ? runId : undefined;
+    this.#syncingUntilMs = performance.now() + (this.#options.settingsMs ?? SETTINGS_MS);
     return runId;
+  }
+
+  /** Whether the server syncs before it answers; false where its settings cannot be read. */
+  async #syncsAlways(): Promise<boolean> {
+    const names = Object.keys(syncingSettings);
+    const reply = await this.#options.connection
+      .send<string[]>(["CONFIG", "GET", ...names])
+      .catch(() => []);
+    const found = new Map(names.map((_, i) => [reply[2 * i], reply[2 * i + 1]]));
+    return names.every((name) => found.get(name) === syncingSettings[name]);
   }
 }

@@ -34,6 +34,7 @@ import { LogCommands } from "./log_commands.ts";
 import { LogPages } from "./log_pages.ts";
 import { LogWatcher } from "./log_watcher.ts";
 import { OnceArguments } from "./once_arguments.ts";
+import { RedisUnavailableError } from "./redis_connection.ts";
 import type { RedisServer } from "./redis_server.ts";
 
 /** Options of {@link RedisEventLog.open}. */
@@ -231,6 +232,10 @@ export class RedisEventLog implements EventLog {
     return await this.#commands.again(async () => {
       const runId = await this.#commands.checkedRun();
       const records = await target.pages.read(fromOffset, recordsMax);
+      if (this.#server.reads.runId !== runId) {
+        const cause = new Error("the server was restarted meanwhile");
+        throw new RedisUnavailableError(this.#server.url, false, cause);
+      }
       const last = records.at(-1);
       if (last && last.offset >= this.#commands.durableEnd(partition)) {
         await this.#server.barrier.pass(runId);

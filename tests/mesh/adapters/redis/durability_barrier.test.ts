@@ -1,0 +1,121 @@
+/**
+ * Goal: what was answered is durable when the barrier is passed, with as few syncs as the server's
+ * settings allow. Method: real servers, whose settings change and which count their commands.
+ */
+import assert from "node:assert/strict";
+import {
+  DurabilityBarrier,
+  NotDurableError,
+} from "../../../../mesh/adapters/redis/durability_barrier.ts";
+import {
+  RedisConnection,
+  RedisUnavailableError,
+} from "../../../../mesh/adapters/redis/redis_connection.ts";
+import { LocalServer } from "../../../../mesh/adapters/redis/local_server.ts";
+import { withPrograms } from "./servers.ts";
+
+/** The settings of the last round hold for the whole test. */
+const HOLDS_MS = 60_000;
+
+withPrograms((program) => {
+  const test = (name: string, body: (world: World) => Promise<void>) =>
+    Deno.test(`${program}: ${name}`, async () => {
+      const directory = await Deno.makeTempDir({ prefix: "cairn-redis-" });
+      const local = await LocalServer.start({ program, directory });
+      const connection = new RedisConnection({ url: local.url });
+      try {
+        await connection.connect();
+        await body({ local, connection });
+      } finally {
+        connection.close();
+        await local.kill();
+        await Deno.remove(directory, { recursive: true });
+      }
+    });
+
+  test("a server that syncs before it answers is asked once for many passes", async (world) => {
+    const barrier = barrierOf(world);
+    const { runId } = world.connection;
+    for (let i = 0; i < 20; i++) await barrier.pass(runId);
+    assert.equal(await syncsOf(world), 1);
+  });
+
+  test("the settings are read again when their time is over", async (world) => {
+    const barrier = barrierOf(world, { settingsMs: 0 });
+    for (let i = 0; i < 3; i++) await barrier.pass(world.connection.runId);
+    assert.equal(await syncsOf(world), 3);
+  });
+
+  for (
+    const [setting, value] of [["appendfsync", "everysec"], ["no-appendfsync-on-rewrite", "yes"]]
+  ) {
+    test(`each pass has a round under ${setting} ${value}`, async (world) => {
+      await world.connection.send(["CONFIG", "SET", setting, value]);
+      const barrier = barrierOf(world);
+      for (let i = 0; i < 3; i++) await barrier.pass(world.connection.runId);
+      assert.equal(await syncsOf(world), 3);
+    });
+  }
+
+  test("each pass has a round where the settings cannot be read", async (world) => {
+    const { connection } = world;
+    await connection.send(["ACL", "SETUSER", "cairn", "on", ">pw", "~*", "+@all", "-config"]);
+    await connection.send(["AUTH", "cairn", "pw"]);
+    const barrier = barrierOf(world);
+    for (let i = 0; i < 3; i++) await barrier.pass(connection.runId);
+    assert.equal(await syncsOf(world), 3);
+  });
+
+  test("replicas that are asked for are waited for at each pass", async (world) => {
+    const barrier = barrierOf(world, { replicas: 1, waitMs: 1 });
+    for (let i = 0; i < 2; i++) {
+      await assert.rejects(barrier.pass(world.connection.runId), NotDurableError);
+    }
+    assert.equal(await syncsOf(world), 2);
+  });
+
+  test("another run of the server is not passed by the settings of the last one", async (world) => {
+    const { connection, local } = world;
+    const barrier = barrierOf(world);
+    const { runId } = connection;
+    await barrier.pass(runId);
+    await local.kill();
+    await local.start();
+    await connection.connect().catch(() => {});
+    await readyAgain(connection);
+    assert.notEqual(connection.runId, runId);
+    // It was answered under the earlier run, which had synced it before.
+    await barrier.pass(runId);
+    await barrier.pass(connection.runId);
+    await assert.rejects(barrier.pass(runId), RedisUnavailableError);
+    assert.equal(await syncsOf(world), 2);
+  });
+});
+
+interface World {
+  readonly local: LocalServer;
+  readonly connection: RedisConnection;
+}
+
+function barrierOf(
+  { connection }: World,
+  { replicas = 0, waitMs = 5_000, settingsMs = HOLDS_MS } = {},
+): DurabilityBarrier {
+  return new DurabilityBarrier({ connection, key: "synced", replicas, waitMs, settingsMs });
+}
+
+/** Waits for the disk that the server was asked for since its start. */
+async function syncsOf({ connection }: World): Promise<number> {
+  const report = await connection.send<string>(["INFO", "commandstats"]);
+  return Number(/cmdstat_waitaof:calls=(\d+)/.exec(report)?.[1] ?? 0);
+}
+
+async function readyAgain(connection: RedisConnection): Promise<void> {
+  if (connection.isReady) return;
+  await new Promise<void>((resolve) => {
+    const remove = connection.onReady(() => {
+      remove();
+      resolve();
+    });
+  });
+}
