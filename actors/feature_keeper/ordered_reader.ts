@@ -78,7 +78,8 @@ export class OrderedReader {
   async #read(number: number): Promise<readonly OrderedRecord[]> {
     const partition = this.#partitions[number];
     if (partition.isAtEnd) return [];
-    const records = await this.#log.read(number, partition.offset, this.#recordsPerRead);
+    const { offset } = partition;
+    const records = await this.#log.read(number, offset, this.#recordsPerRead, "follower");
     partition.isAtEnd = records.length < this.#recordsPerRead;
     partition.offset = (records.at(-1)?.offset ?? partition.offset - 1) + 1;
     return records.map((record) => new OrderedRecord(number, record));

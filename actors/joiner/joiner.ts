@@ -177,7 +177,12 @@ export class Joiner implements Behavior<JoinerMessage> {
     if (!await this.#write()) return;
     const { partition, recordsPerTurn } = this.#options;
     if (this.#unjoined.length === 0) {
-      this.#unjoined = await this.#eventLog.read(partition, this.#eventOffset, recordsPerTurn);
+      this.#unjoined = await this.#eventLog.read(
+        partition,
+        this.#eventOffset,
+        recordsPerTurn,
+        "follower",
+      );
       this.#logHasMore = this.#unjoined.length === recordsPerTurn;
     } else this.#logHasMore = true; // since an earlier turn has read
     const records = this.#unjoined;

@@ -74,7 +74,7 @@ export class PartitionQueue {
   /** Reads the next chunks, up to `chunksMax`. */
   async read(chunksMax: number): Promise<void> {
     this.#mayHaveMore = false; // an append meanwhile may be missed by this read
-    const records = await this.#log.read(this.partition, this.#nextOffset, chunksMax)
+    const records = await this.#log.read(this.partition, this.#nextOffset, chunksMax, "follower")
       .catch((error) => {
         this.#mayHaveMore = true;
         throw error;

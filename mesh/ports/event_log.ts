@@ -31,6 +31,13 @@ export interface AppendFence {
   readonly expectedOffset: number;
 }
 
+/**
+ * A follower is told of appends by {@link EventLog.onAppended}: an answer may lack the newest
+ * records, of which it is told then. Other readers get all records that were appended before the
+ * read.
+ */
+export type LogReader = "follower";
+
 /** A record that is appended once, whichever process sends it and however often. */
 export interface OnceRecord {
   /** Absent = the record is new whenever it is sent, and is not remembered. */
@@ -107,12 +114,18 @@ export interface EventLog {
   /** Epoch of the newest claim of the partition; 0 where there is none. */
   claimedEpoch(partition: number): Promise<number>;
   /** Up to `recordsMax` records from `fromOffset` (inclusive); empty when there are none yet. */
-  read(partition: number, fromOffset: number, recordsMax: number): Promise<LogRecord[]>;
+  read(
+    partition: number,
+    fromOffset: number,
+    recordsMax: number,
+    reader?: LogReader,
+  ): Promise<LogRecord[]>;
   /** The offset that the next record will get. */
   endOffset(partition: number): Promise<number>;
   /**
    * Calls `listener` after records became readable in `partition`; once for several appends, and
-   * sometimes without need.
+   * sometimes without need. Of records that were appended as `written` it may be told some time
+   * later, or with the next ones that are durable.
    *
    * @returns Removes the listener.
    */

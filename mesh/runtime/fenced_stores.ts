@@ -24,7 +24,8 @@ export function fencedEventLog(log: EventLog, context: Fence): EventLog {
     ) => context.fence(() => log.append(partition, records, until, fence)),
     claim: (partition, epoch) => context.fence(() => log.claim(partition, epoch)),
     claimedEpoch: (partition) => log.claimedEpoch(partition),
-    read: (partition, fromOffset, recordsMax) => log.read(partition, fromOffset, recordsMax),
+    read: (partition, fromOffset, recordsMax, reader) =>
+      log.read(partition, fromOffset, recordsMax, reader),
     endOffset: (partition) => log.endOffset(partition),
     onAppended: (partition, listener) => log.onAppended(partition, listener),
     commitOffset: (consumer, partition, offset) =>

@@ -137,6 +137,36 @@ export function eventLogContract(
     assert.equal(heard, last);
   });
 
+  test("a follower gets each record once and in order, durable or not", async ({ log }) => {
+    const got: string[] = [];
+    let from = 0;
+    let reading = Promise.resolve();
+    const unsubscribe = log.onAppended(0, () => {
+      reading = reading.then(async () => {
+        for (;;) {
+          const records = await log.read(0, from, 3, "follower");
+          if (records.length === 0) return;
+          for (const { offset, bytes } of records) {
+            got.push(`${offset}:${new TextDecoder().decode(bytes)}`);
+            from = offset + 1;
+            bytes.fill(0); // they are the reader's own
+          }
+        }
+      });
+    });
+    const expected: string[] = [];
+    for (let i = 0; expected.length < 60; i++) {
+      const records = Array.from({ length: i % 5 + 1 }, (_, j) => `${i}.${j}`);
+      for (const record of records) expected.push(`${expected.length}:${record}`);
+      await log.append(0, words(...records), i % 3 === 0 ? "durable" : "written");
+      if (i % 4 === 0) await until(() => got.length === expected.length);
+    }
+    await until(() => got.length >= expected.length);
+    await reading;
+    assert.deepEqual(got, expected);
+    unsubscribe();
+  });
+
   test("a consumer's offset is 0 at first and then what it committed last", async ({ log }) => {
     assert.equal(await log.committedOffset("joiner", 0), 0);
     await Promise.all([

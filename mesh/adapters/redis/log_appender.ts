@@ -11,6 +11,7 @@ import { type AppendFence, type AppendUntil, LogUnavailableError } from "../../p
 import { type Append, type Batch, fittingCount, refusalOf } from "./append_batch.ts";
 import { NotDurableError } from "./durability_barrier.ts";
 import { fullMemory } from "./full_memory.ts";
+import type { LogKeys } from "./log_keys.ts";
 import { LateWaits } from "./late_waits.ts";
 import { logBudgets } from "./log_budgets.ts";
 import { type AppendReply, appendScript } from "./log_scripts.ts";
@@ -23,7 +24,7 @@ export interface AppenderParts {
   /** The log in words, for errors. */
   readonly log: string;
   readonly partition: number;
-  readonly keys: { readonly log: string; readonly stream: string; readonly writer: string };
+  readonly keys: LogKeys;
   readonly bytesMax: number;
   /** Time within which an append is sent again, ms. */
   readonly budgetMs: number;
@@ -38,7 +39,6 @@ export interface AppenderParts {
    */
   checkedRun(): Promise<string>;
   onBytes(bytes: number): void;
-  onAppended(endOffset: number): void;
   /** Records before `endOffset` are durable. */
   onDurable(endOffset: number): void;
   /** Why the last append was refused; undefined after one that was taken. */
@@ -202,7 +202,7 @@ export class LogAppender {
     const { fence } = batch.appends[0];
     const reply = await appendScript.run(
       server.commands,
-      [server.runs.key, keys.log, keys.stream, keys.writer],
+      [server.runs.key, keys.log, keys.streamOf(partition), keys.writer, keys.urgent],
       [
         runId,
         partition,
@@ -210,6 +210,7 @@ export class LogAppender {
         bytesMax,
         fence?.epoch ?? 0,
         fence?.expectedOffset ?? "",
+        batch.appends.some(({ until }) => until === "durable") ? "1" : "",
         ...batch.appends.flatMap(({ records }) => records),
       ],
     );
@@ -228,7 +229,6 @@ export class LogAppender {
       this.#unconfirmed.push(batch);
       if (!this.#isConfirming) void this.#confirm();
     }
-    this.#parts.onAppended(batch.firstOffset + batch.count);
   }
 
   /** Waits until the unconfirmed batches are durable. */

@@ -9,6 +9,8 @@ export const logBudgets = {
   writtenMs: 200,
   /** Time without a connection after which appends are refused at once, ms. */
   awayAfterMs: 1_000,
+  /** Time after which listeners are told of records that need not be durable, ms. */
+  lazyMs: 100,
   /** Pause before a command is sent again, ms. */
   retryMs: 20,
 } as const;

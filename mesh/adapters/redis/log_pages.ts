@@ -3,8 +3,9 @@
  * were read before.
  */
 import type { LogRecord } from "../../ports/event_log.ts";
-import { idOf, offsetOf } from "./log_scripts.ts";
+import { idOf } from "./log_scripts.ts";
 import type { RedisServer } from "./redis_server.ts";
+import { recordsOf, type StreamEntry } from "./stream_entries.ts";
 
 /** Bytes of one reply that a read aims at. */
 const PAGE_BYTES = 4 * 2 ** 20;
@@ -14,11 +15,6 @@ const PAGE_RECORDS_MAX = 4_096;
 const RECORD_BYTES_ASSUMED = 64 * 2 ** 10;
 /** Least assumed size of a record, bytes. */
 const RECORD_BYTES_MIN = 64;
-
-/** First character of the field of a record; that of a separator is another one. */
-const RECORD_FIELD = "r".charCodeAt(0);
-
-type StreamEntry = [id: Buffer, fields: [name: Buffer, bytes: Buffer]];
 
 export class LogPages {
   readonly #server: RedisServer;
@@ -46,16 +42,12 @@ export class LogPages {
       const page = await this.#server.reads.sendForBytes<StreamEntry[]>(
         ["XRANGE", this.#stream, idOf(from), "+", "COUNT", count],
       );
-      let bytes = 0;
-      for (const [id, [name, record]] of page) {
-        // A separator is no record; the record before it is in the page, or was read before.
-        if (name[0] !== RECORD_FIELD) continue;
-        // The reply is a view into the socket's buffer, which the record must not keep alive.
-        records.push({ offset: offsetOf(id.toString("latin1")), bytes: new Uint8Array(record) });
-        bytes += record.byteLength;
-      }
+      const found = recordsOf(page);
+      const bytes = found.reduce((sum, record) => sum + record.bytes.byteLength, 0);
+      records.push(...found);
       if (bytes > 0) this.#recordBytes = Math.max(RECORD_BYTES_MIN, bytes / page.length);
       if (page.length < count) break;
+      // Behind a separator too: the record before it is in the page, or was read before.
       from = records[records.length - 1].offset + 1;
     }
     return records;

@@ -9,6 +9,7 @@
  *     …:log:events:offsets   hash: `p consumer` → committed offset
  *     …:log:events:writer:w  hash: p → `sequence offset` of the last append of writer w
  *     …:log:events:once:id   `content time token` of the record that was appended under an id
+ *     …:log:events:urgent    stream of one entry, a new one with each append that has to be durable
  *
  * The id of the record with offset n is `n+1 - b`, where b is the number of bytes of the records
  * before it in the partition. So ids ascend, offsets are dense, and a trim knows how many bytes it
@@ -20,6 +21,9 @@ import { RedisScript } from "./redis_script.ts";
 
 /** Time after which the server forgets a writer that has ended, s. */
 const WRITER_TTL_S = 24 * 3_600;
+
+/** Lua that tells readers of an append for which they should not wait; `urgent` is the stream. */
+const TELL_URGENT = `redis.call('XADD', urgent, 'MAXLEN', 1, '*', 'u', '')`;
 
 /** Outcomes of an append. */
 export type AppendReply =
@@ -34,14 +38,14 @@ export type AppendReply =
   | ["FULL", bytes: string];
 
 /**
- * KEYS: runs, log, stream, writer. ARGV: run id, partition, sequence of this writer, limit of
- * bytes, epoch or 0, expected offset or '', records.
+ * KEYS: runs, log, stream, writer, urgent. ARGV: run id, partition, sequence of this writer, limit
+ * of bytes, epoch or 0, expected offset or '', '1' where it is urgent, records.
  *
  * The script refuses as a whole on a server whose memory is full: its default flags deny it then.
  */
 export const appendScript = new RedisScript<AppendReply>(`#!lua
 ${RUN_CHECK}
-local log, stream, writer, p = KEYS[2], KEYS[3], KEYS[4], ARGV[2]
+local log, stream, writer, urgent, p = KEYS[2], KEYS[3], KEYS[4], KEYS[5], ARGV[2]
 local sequence = tonumber(ARGV[3])
 local m = redis.call('HMGET', log, 'next:' .. p, 'total:' .. p, 'epoch:' .. p, 'bytes')
 local first, total = tonumber(m[1] or '0'), tonumber(m[2] or '0')
@@ -55,10 +59,10 @@ end
 if epoch ~= ARGV[5] then return {'STALE', epoch} end
 if ARGV[6] ~= '' and tonumber(ARGV[6]) ~= first then return {'OFFSET', string.format('%d', first)} end
 local bytes = 0
-for i = 7, #ARGV do bytes = bytes + #ARGV[i] end
+for i = 8, #ARGV do bytes = bytes + #ARGV[i] end
 if held + bytes > tonumber(ARGV[4]) then return {'FULL', string.format('%d', held)} end
 local next = first
-for i = 7, #ARGV do
+for i = 8, #ARGV do
   redis.call('XADD', stream, string.format('%d-%d', next + 1, total), 'r', ARGV[i])
   next = next + 1
   total = total + #ARGV[i]
@@ -70,15 +74,16 @@ redis.call('HSET', writer, p, string.format('%d %d', sequence, first))
 if redis.call('TTL', writer) < ${WRITER_TTL_S / 2} then
   redis.call('EXPIRE', writer, ${WRITER_TTL_S})
 end
+if ARGV[7] == '1' then ${TELL_URGENT} end
 return {'OK', string.format('%d', first), string.format('%d', held)}
 `);
 
 /**
  * Appends records whose ids are new, and those without an id.
  *
- * KEYS: runs, log, stream. ARGV: run id, partition, limit of bytes, time to keep ids in ms, prefix
- * of their keys, and for each record its id or '', its acceptance time, the digest of its content,
- * its token, '1' where its bytes end with the time, and its bytes.
+ * KEYS: runs, log, stream, urgent. ARGV: run id, partition, limit of bytes, time to keep ids in ms,
+ * prefix of their keys, and for each record its id or '', its acceptance time, the digest of its
+ * content, its token, '1' where its bytes end with the time, and its bytes.
  *
  * A new record whose time is not above `accepted:p` gets the next time. Returns for each record the
  * value under its id, `content time token`; the token tells whether it was stored now.
@@ -90,7 +95,7 @@ export const appendOnceScript = new RedisScript<
   | ["FULL", bytes: string]
 >(`#!lua
 ${RUN_CHECK}
-local log, stream, p, prefix = KEYS[2], KEYS[3], ARGV[2], ARGV[5]
+local log, stream, urgent, p, prefix = KEYS[2], KEYS[3], KEYS[4], ARGV[2], ARGV[5]
 local m = redis.call('HMGET', log, 'next:' .. p, 'total:' .. p, 'epoch:' .. p, 'bytes',
   'accepted:' .. p)
 local next, total = tonumber(m[1] or '0'), tonumber(m[2] or '0')
@@ -121,6 +126,7 @@ end
 redis.call('HSET', log, 'next:' .. p, string.format('%d', next), 'total:' .. p,
   string.format('%d', total), 'accepted:' .. p, string.format('%.17g', newest))
 held = redis.call('HINCRBY', log, 'bytes', bytes)
+if bytes > 0 then ${TELL_URGENT} end
 return {'OK', string.format('%d', held), string.format('%d', next), values}
 `);
 

@@ -1,60 +1,90 @@
 /**
- * Wakes the readers of a log when other processes have appended, by one blocking read over all
- * partitions that have listeners, on a connection of its own.
+ * Reads the new records of a log as they are appended, by one blocking read over all partitions
+ * that have listeners, on a connection of its own. The records wait in the tail of their partition
+ * for the readers that follow it; the listeners are told that they are there.
  *
- * A read that follows each append would cost its process, the server and the disk a turn for each
- * ranking. So listeners are told at most every {@link PACE_MS}: at once after a pause, and then of
- * all that came meanwhile.
+ * A read after each append would cost its process and the server a turn for each ranking. So there
+ * are pauses of {@link PACE_MS} between reads, and records that were appended as `written`, such as
+ * rankings, are read {@link WatcherParts.lazyMs} after the first of them, or with the next urgent
+ * append: a durable append adds an entry to a stream on which the read waits meanwhile.
  */
 import { Listeners } from "../../runtime/listeners.ts";
+import type { LogRecord } from "../../ports/event_log.ts";
+import type { LogKeys } from "./log_keys.ts";
 import { idBefore } from "./log_scripts.ts";
+import { LogTail } from "./log_tail.ts";
 import type { RedisConnection } from "./redis_connection.ts";
 import type { RedisServer } from "./redis_server.ts";
+import { recordsOf, type StreamEntry } from "./stream_entries.ts";
 
 /** The parts of a log that its watcher uses. */
 export interface WatcherParts {
   readonly server: RedisServer;
   readonly partitions: number;
-  streamOf(partition: number): string;
+  readonly keys: LogKeys;
+  /** Time after which records that are not urgent are read, ms. */
+  readonly lazyMs: number;
   /** The ends of these partitions. */
   endsOf(partitions: readonly number[]): Promise<number[]>;
 }
 
 interface WatchedPartition {
   readonly listeners: Listeners<[]>;
+  readonly tail: LogTail;
   count: number;
   /** Records before this offset were told of; -1 before the first look. */
   toldTo: number;
-  /** When the listeners were told last, on the monotonic clock, ms. */
-  toldAtMs: number;
-  /** Tells the listeners of the records that came since. */
-  timer: ReturnType<typeof setTimeout> | undefined;
+  /** Whether its reader reads records before the tail, so that bringing others is of no use yet. */
+  isBehind: boolean;
 }
+
+/** The reply of XREAD: the entries by the key of their stream. */
+type StreamReply = readonly (readonly [key: Buffer, entries: readonly StreamEntry[]])[] | null;
 
 /** Longest wait of one blocking read, ms. */
 const BLOCK_MS = 5_000;
-/** Least time between two calls of a listener, ms. */
+/** Least time between two reads, ms. */
 const PACE_MS = 10;
 /** Pause after a failure, ms. */
 const RETRY_MS = 100;
+/** Records of one partition that one read brings, and that wait for its readers. */
+const RECORDS_MAX = 256;
+/** Bytes of the records of one partition that wait for its readers. */
+const TAIL_BYTES_MAX = 2 ** 20;
+/** The first id of a stream. */
+const FIRST_ID = "0-0";
 
 export class LogWatcher {
   readonly #parts: WatcherParts;
   readonly #partitions: WatchedPartition[];
-  #connection: RedisConnection | undefined;
+  readonly #connection: RedisConnection;
+  /** Whether the reads go on where they were; false after each new connection. */
+  #isFollowing = false;
   /** The server's number of the connection, by which its wait is ended. */
   #clientId: number | undefined;
+  /** The run of the server whose records the tails have. */
+  #runId = "";
+  /** Id of the newest urgent entry that was read. */
+  #urgentId = FIRST_ID;
+  /** Whether the last read left records, of which some may be urgent. */
+  #leftSome = false;
+  /** Mean size of the records that were brought last, bytes. */
+  #recordBytes = TAIL_BYTES_MAX / RECORDS_MAX;
   #isRunning = false;
+  /** Whether the present wait lacks a partition that has listeners. */
+  #isOutdated = false;
   #isClosed = false;
 
   constructor(parts: WatcherParts) {
     this.#parts = parts;
+    this.#connection = parts.server.waitingConnection();
+    this.#connection.onReady(() => this.#isFollowing = false);
     this.#partitions = Array.from({ length: parts.partitions }, () => ({
       listeners: new Listeners<[]>(),
+      tail: new LogTail({ recordsMax: RECORDS_MAX, bytesMax: TAIL_BYTES_MAX }),
       count: 0,
       toldTo: -1,
-      toldAtMs: -Infinity,
-      timer: undefined,
+      isBehind: false,
     }));
   }
 
@@ -64,7 +94,7 @@ export class LogWatcher {
     const remove = watched.listeners.add(listener);
     if (watched.count++ === 0) watched.toldTo = -1;
     if (!this.#isRunning) void this.#run();
-    else if (watched.count === 1) this.#interrupt();
+    else if (watched.count === 1) void this.#interrupt();
     let isRemoved = false;
     return () => {
       if (isRemoved) return;
@@ -74,88 +104,165 @@ export class LogWatcher {
     };
   }
 
-  /** Tells the listeners of an append by this process. */
-  tell(partition: number, endOffset: number): void {
+  /**
+   * Records for a reader that follows a partition, as they were read under this run of the server;
+   * undefined where the reader has to read the stream.
+   */
+  read(
+    partition: number,
+    fromOffset: number,
+    recordsMax: number,
+    runId: string,
+  ): LogRecord[] | undefined {
     const watched = this.#partitions[partition];
-    if (watched.toldTo >= 0) watched.toldTo = Math.max(watched.toldTo, endOffset);
-    this.#tellPaced(watched);
+    if (watched.count === 0 || runId !== this.#runId) return undefined;
+    const records = watched.tail.read(fromOffset, recordsMax);
+    watched.isBehind = records === undefined && fromOffset < watched.toldTo;
+    return records;
   }
 
   /** Ends the wait; no listener is called any more. */
   close(): void {
     this.#isClosed = true;
-    this.#connection?.close();
-    for (const watched of this.#partitions) {
-      clearTimeout(watched.timer);
-      watched.timer = undefined;
-      watched.listeners.clear();
+    this.#connection.close();
+    for (const { listeners, tail } of this.#partitions) {
+      listeners.clear();
+      tail.clear();
     }
-  }
-
-  #tellPaced(watched: WatchedPartition): void {
-    if (watched.count === 0 || watched.timer !== undefined) return;
-    const leftMs = watched.toldAtMs + PACE_MS - performance.now();
-    const tell = () => {
-      watched.timer = undefined;
-      watched.toldAtMs = performance.now();
-      watched.listeners.tell();
-    };
-    if (leftMs <= 0) tell();
-    else watched.timer = setTimeout(tell, leftMs);
   }
 
   async #run(): Promise<void> {
     this.#isRunning = true;
-    const connection = this.#connection = this.#parts.server.waitingConnection();
-    while (!this.#isClosed) {
+    const connection = this.#connection;
+    for (;;) {
+      this.#isOutdated = false;
       const watched = [...this.#partitions.keys()].filter((p) => this.#partitions[p].count > 0);
-      if (watched.length === 0) break;
+      if (watched.length === 0 || this.#isClosed) break;
       try {
-        if (!connection.isReady) {
-          await connection.connect();
-          this.#clientId = await connection.send<number>(["CLIENT", "ID"]);
-          // Appends may have come while there was no connection.
-          for (const p of watched) this.#partitions[p].toldTo = -1;
-        }
+        await connection.connect();
+        if (!this.#isFollowing) await this.#begin();
+        const beganAtMs = performance.now();
         await this.#look(watched);
-        const lookedAtMs = performance.now();
-        await this.#wait(connection, watched);
-        const leftMs = lookedAtMs + PACE_MS - performance.now();
+        await this.#follow(watched);
+        const leftMs = beganAtMs + PACE_MS - performance.now();
         if (leftMs > 0 && !this.#isClosed) await pause(leftMs);
       } catch {
         if (!this.#isClosed) await pause(RETRY_MS);
       }
     }
-    connection.close();
     this.#isRunning = false;
-    // A listener may have come while the loop ended.
-    if (!this.#isClosed && this.#partitions.some(({ count }) => count > 0)) void this.#run();
   }
 
-  /** Compares the ends with those that were told of. */
+  /** Begins with a new connection: records may have come, or be lost, while there was none. */
+  async #begin(): Promise<void> {
+    this.#isFollowing = true;
+    this.#runId = this.#connection.runId;
+    this.#urgentId = FIRST_ID;
+    for (const partition of this.#partitions) {
+      partition.toldTo = -1;
+      partition.tail.clear();
+    }
+    this.#clientId = await this.#connection.send<number>(["CLIENT", "ID"]);
+  }
+
+  /** Goes on at the ends of partitions whose readers are not there yet. */
   async #look(watched: readonly number[]): Promise<void> {
-    const ends = await this.#parts.endsOf(watched);
-    watched.forEach((p, i) => {
+    const asked = watched.filter((p) => {
+      const { toldTo, isBehind } = this.#partitions[p];
+      return toldTo < 0 || isBehind;
+    });
+    if (asked.length === 0) return;
+    const ends = await this.#parts.endsOf(asked);
+    asked.forEach((p, i) => {
       const partition = this.#partitions[p];
       const isNew = ends[i] > Math.max(0, partition.toldTo);
       partition.toldTo = Math.max(partition.toldTo, ends[i]);
-      if (isNew) this.#tellPaced(partition);
+      partition.tail.clear(); // it may lack the records before the end
+      if (isNew) partition.listeners.tell();
     });
   }
 
-  async #wait(connection: RedisConnection, watched: readonly number[]): Promise<void> {
-    const streams = watched.map((p) => this.#parts.streamOf(p));
-    const after = watched.map((p) => idBefore(this.#partitions[p].toldTo));
-    await connection.sendForBytes(
-      ["XREAD", "COUNT", 1, "BLOCK", BLOCK_MS, "STREAMS", ...streams, ...after],
-      BLOCK_MS,
-    );
+  /** Waits for records, and for a while for further ones where none is urgent. */
+  async #follow(watched: readonly number[]): Promise<void> {
+    const brought = new Set<number>();
+    const streams = watched.map((p) => [this.#parts.keys.streamOf(p), p] as const);
+    const leftSome = this.#leftSome;
+    const isUrgent = await this.#read(streams, BLOCK_MS, brought);
+    if (!isUrgent && !leftSome && brought.size > 0) {
+      await this.#read([], this.#parts.lazyMs, brought);
+      await this.#read(streams, undefined, brought);
+    }
+    for (const p of brought) this.#partitions[p].listeners.tell();
+  }
+
+  #isAnyBehind(watched: readonly number[]): boolean {
+    return watched.some((p) => this.#partitions[p].isBehind);
+  }
+
+  /**
+   * Reads the entries behind those that were read before, and adds their partitions to `brought`.
+   *
+   * @param waitMs How long to wait where there are none; undefined = not at all.
+   * @returns Whether an urgent append was among them.
+   */
+  async #read(
+    streams: readonly (readonly [key: string, partition: number])[],
+    waitMs: number | undefined,
+    brought: Set<number>,
+  ): Promise<boolean> {
+    const { urgent } = this.#parts.keys;
+    // A partition with a new listener is looked at before it is read.
+    const read = streams.filter(([, p]) => this.#partitions[p].toldTo >= 0);
+    const fitting = Math.floor(TAIL_BYTES_MAX / this.#recordBytes);
+    const isBehind = this.#isAnyBehind(read.map(([, p]) => p));
+    const count = isBehind ? 1 : Math.max(1, Math.min(RECORDS_MAX, fitting));
+    const reply = await this.#connection.sendForBytes<StreamReply>([
+      ...["XREAD", "COUNT", count],
+      ...(waitMs === undefined ? [] : ["BLOCK", waitMs]),
+      ...["STREAMS", urgent, ...read.map(([key]) => key)],
+      ...[this.#urgentId, ...read.map(([, p]) => idBefore(this.#partitions[p].toldTo))],
+    ], waitMs ?? 0);
+    const partitions = new Map(read);
+    if (read.length > 0) this.#leftSome = false;
+    let isUrgent = false;
+    for (const [keyBytes, entries] of reply ?? []) {
+      const key = keyBytes.toString();
+      if (key === urgent) {
+        this.#urgentId = entries[entries.length - 1][0].toString("latin1");
+        isUrgent = true;
+        continue;
+      }
+      const partition = partitions.get(key);
+      if (partition === undefined) continue;
+      if (entries.length === count) this.#leftSome = true;
+      this.#bring(partition, recordsOf(entries));
+      brought.add(partition);
+    }
+    return isUrgent;
+  }
+
+  #bring(partition: number, records: readonly LogRecord[]): void {
+    const last = records.at(-1);
+    if (last === undefined) return;
+    const { tail } = this.#partitions[partition];
+    this.#partitions[partition].toldTo = last.offset + 1;
+    tail.add(records);
+    const bytes = records.reduce((sum, record) => sum + record.bytes.byteLength, 0);
+    this.#recordBytes = Math.max(1, bytes / records.length);
   }
 
   /** Ends the present wait, so that the next one has the new partition. */
-  #interrupt(): void {
-    if (this.#clientId === undefined) return;
-    this.#parts.server.commands.send(["CLIENT", "UNBLOCK", this.#clientId]).catch(() => {});
+  async #interrupt(): Promise<void> {
+    this.#isOutdated = true;
+    while (this.#isOutdated && this.#isRunning && !this.#isClosed) {
+      // The wait may be on its way to the server, which then has none to end yet.
+      if (this.#clientId !== undefined) {
+        const command = ["CLIENT", "UNBLOCK", this.#clientId];
+        const ended = await this.#parts.server.commands.send<number>(command).catch(() => 0);
+        if (ended === 1) return;
+      }
+      await pause(PACE_MS);
+    }
   }
 }
 

@@ -11,6 +11,7 @@ import {
   type AppendUntil,
   type EventLog,
   LogFullError,
+  type LogReader,
   type LogRecord,
   LogUnavailableError,
   type LogUsage,
@@ -30,6 +31,7 @@ import {
   trimScript,
 } from "./log_scripts.ts";
 import { logBudgets } from "./log_budgets.ts";
+import { type LogKeys, logKeys } from "./log_keys.ts";
 import { LogCommands } from "./log_commands.ts";
 import { LogPages } from "./log_pages.ts";
 import { LogWatcher } from "./log_watcher.ts";
@@ -55,6 +57,8 @@ export interface RedisEventLogOptions {
   readonly writtenBudgetMs?: number;
   /** Time without a connection until appends are refused at once, ms; default in log_budgets.ts. */
   readonly awayAfterMs?: number;
+  /** Time until listeners are told of `written` records, ms; default in log_budgets.ts. */
+  readonly lazyMs?: number;
 }
 
 /** A log keeps the number of partitions that it was made with. */
@@ -82,7 +86,7 @@ export class RedisEventLog implements EventLog {
   readonly partitions: number;
   readonly #options: RedisEventLogOptions;
   readonly #awayAfterMs: number;
-  readonly #keys: { readonly log: string; readonly offsets: string; readonly writer: string };
+  readonly #keys: LogKeys;
   readonly #partitions: readonly Partition[];
   readonly #commands: LogCommands;
   readonly #watcher: LogWatcher;
@@ -100,33 +104,31 @@ export class RedisEventLog implements EventLog {
     const budgetMs = options.budgetMs ?? logBudgets.commandMs;
     const inWords = this.#inWords;
     this.#commands = new LogCommands({ server, name, inWords, partitions, budgetMs });
-    const log = server.key(`log:${name}`);
-    this.#keys = { log, offsets: `${log}:offsets`, writer: `${log}:writer:${writer}` };
-    const streamOf = (partition: number) => `${log}:${partition}`;
+    const keys = this.#keys = logKeys(server.key(`log:${name}`), writer);
     this.#watcher = new LogWatcher({
       server,
       partitions,
-      streamOf,
+      keys,
+      lazyMs: options.lazyMs ?? logBudgets.lazyMs,
       endsOf: (asked) => this.#endsOf(asked),
     });
     this.#partitions = Array.from({ length: partitions }, (_, partition): Partition => ({
-      stream: streamOf(partition),
+      stream: keys.streamOf(partition),
       appender: new LogAppender({
         server,
         log: inWords,
         partition,
-        keys: { ...this.#keys, stream: streamOf(partition) },
+        keys,
         bytesMax,
         budgetMs,
         writtenBudgetMs: options.writtenBudgetMs ?? logBudgets.writtenMs,
         awayAfterMs: this.#awayAfterMs,
         checkedRun: () => this.#commands.checkedRun(),
         onBytes: (bytes) => this.#held(bytes),
-        onAppended: (endOffset) => this.#watcher.tell(partition, endOffset),
         onDurable: (endOffset) => this.#commands.durableTo(partition, endOffset),
         onRefusal: (refusal) => this.#refusal = refusal,
       }),
-      pages: new LogPages(server, streamOf(partition)),
+      pages: new LogPages(server, keys.streamOf(partition)),
     }));
   }
 
@@ -170,7 +172,7 @@ export class RedisEventLog implements EventLog {
     return await this.#commands.again(async () => {
       const runId = await this.#commands.checkedRun();
       const reply = await this.#commands.atomic((run) =>
-        appendOnceScript.run(commands, [runs.key, this.#keys.log, stream], [
+        appendOnceScript.run(commands, [runs.key, this.#keys.log, stream, this.#keys.urgent], [
           run,
           partition,
           bytesMax,
@@ -189,7 +191,6 @@ export class RedisEventLog implements EventLog {
       this.#refusal = undefined;
       this.#held(Number(held));
       this.#commands.durableTo(partition, Number(end));
-      this.#watcher.tell(partition, Number(end));
       return values.map((value, i) => sent[i].outcomeOf(value));
     }).catch((error) => {
       throw this.#refused(fullMemory(error, this.#inWords, this.#server) ?? error);
@@ -227,15 +228,15 @@ export class RedisEventLog implements EventLog {
     partition: number,
     fromOffset: number,
     recordsMax: number,
+    reader?: LogReader,
   ): Promise<LogRecord[]> {
     const target = this.#partition(partition);
     return await this.#commands.again(async () => {
       const runId = await this.#commands.checkedRun();
-      const records = await target.pages.read(fromOffset, recordsMax);
-      if (this.#server.reads.runId !== runId) {
-        const cause = new Error("the server was restarted meanwhile");
-        throw new RedisUnavailableError(this.#server.url, false, cause);
-      }
+      const tail = reader === "follower"
+        ? this.#watcher.read(partition, fromOffset, recordsMax, runId)
+        : undefined;
+      const records = tail ?? await this.#readPages(target, fromOffset, recordsMax, runId);
       const last = records.at(-1);
       if (last && last.offset >= this.#commands.durableEnd(partition)) {
         await this.#server.barrier.pass(runId);
@@ -355,6 +356,18 @@ export class RedisEventLog implements EventLog {
       }
     }
     this.#held(Number(await commands.send(["HGET", this.#keys.log, "bytes"]) ?? 0));
+  }
+
+  async #readPages(
+    { pages }: Partition,
+    fromOffset: number,
+    recordsMax: number,
+    runId: string,
+  ): Promise<LogRecord[]> {
+    const records = await pages.read(fromOffset, recordsMax);
+    const { reads, url } = this.#server;
+    if (reads.runId === runId) return records;
+    throw new RedisUnavailableError(url, false, new Error("the server was restarted meanwhile"));
   }
 
   async #endsOf(partitions: readonly number[]): Promise<number[]> {

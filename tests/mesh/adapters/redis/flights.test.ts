@@ -40,6 +40,20 @@ await withServers(({ program, local }) => {
     assert.equal(together.length, 1, "one piece has f, g and h");
   });
 
+  test("the parts of a command with bytes are one piece", async (world) => {
+    const { connection } = world;
+    const bytes = new Uint8Array(3_000).fill(1);
+    for (let i = 0; i < 5; i++) {
+      const before = world.pieces.length;
+      await Promise.all([
+        connection.send(["SET", "a", bytes, "PX", 60_000]),
+        connection.send(["SET", "b", bytes]),
+      ]);
+      assert.equal(world.pieces.length, before + 1);
+    }
+    assert.deepEqual(new Uint8Array(await connection.sendForBytes(["GET", "a"])), bytes);
+  });
+
   test("commands that wait fail with the connection, as not sent", async (world) => {
     world.holdsAnswers = true;
     const sent = world.connection.send(["ECHO", "a"]).catch((error) => error);
