@@ -50,6 +50,7 @@ export class LogAppends {
       const append: Append = {
         records,
         fence,
+        isUrgent: until === "durable",
         untilMs: clock.monotonicMs() + logBudgets.commandMs,
         timer: undefined,
         settle(result) {

@@ -30,11 +30,13 @@ interface Partition {
   epoch: number;
   /** Newest acceptance time of {@link LogState.appendOnce}, ms. */
   acceptedAtMs: number;
-  readonly listeners: Listeners<[]>;
+  readonly listeners: Listeners<[isUrgent: boolean]>;
 }
 
 /** The records of one append. */
 export interface LogAppend {
+  /** Whether readers are told at once: the append waits for the disk. */
+  readonly isUrgent: boolean;
   readonly records: readonly Uint8Array[];
   readonly fence: AppendFence | undefined;
 }
@@ -70,7 +72,7 @@ export class LogState {
       last: undefined,
       epoch: 0,
       acceptedAtMs: -1,
-      listeners: new Listeners<[]>(),
+      listeners: new Listeners<[isUrgent: boolean]>(),
     }));
   }
 
@@ -97,9 +99,7 @@ export class LogState {
     const key = `${writer} ${partition}`;
     const before = this.#writers.get(key);
     if (before !== undefined && before.sequence === sequence) return before.results;
-    const results = appends.map(({ records, fence }) =>
-      this.#appendOne(partition, records, fence, bytesMax)
-    );
+    const results = appends.map((append) => this.#appendOne(partition, append, bytesMax));
     if (results.every((result) => typeof result !== "number")) return results;
     this.#writers.set(key, { sequence, results });
     this.#journal.add(() => {
@@ -111,8 +111,7 @@ export class LogState {
 
   #appendOne(
     partition: number,
-    records: readonly Uint8Array[],
-    fence: AppendFence | undefined,
+    { records, fence, isUrgent }: LogAppend,
     bytesMax: number,
   ): AppendResult {
     const target = partitionOf(this.#partitions, partition);
@@ -125,7 +124,7 @@ export class LogState {
     if (this.#bytes + sizeOf(records) > bytesMax) {
       return new LogFullError(this.#name, this.#bytes, bytesMax);
     }
-    this.#add(partition, records);
+    this.#add(partition, records, isUrgent);
     return endOffset;
   }
 
@@ -166,7 +165,7 @@ export class LogState {
       target.acceptedAtMs = atMs;
       return entry;
     });
-    this.#add(partition, added);
+    this.#add(partition, added, true);
     return kept;
   }
 
@@ -244,20 +243,20 @@ export class LogState {
   }
 
   /** @returns Removes the listener. */
-  onAppended(partition: number, listener: () => void): () => void {
+  onAppended(partition: number, listener: (isUrgent: boolean) => void): () => void {
     return partitionOf(this.#partitions, partition).listeners.add(listener);
   }
 
   /** Tells every listener that there may be records. */
   tellAll(): void {
-    for (const { listeners } of this.#partitions) listeners.tell();
+    for (const { listeners } of this.#partitions) listeners.tell(true);
   }
 
   endsInto(ends: Map<string, number>): void {
     this.#partitions.forEach((partition, i) => ends.set(`${this.#name}/${i}`, endOf(partition)));
   }
 
-  #add(partition: number, records: readonly Uint8Array[]): void {
+  #add(partition: number, records: readonly Uint8Array[], isUrgent: boolean): void {
     if (records.length === 0) return;
     const target = partitionOf(this.#partitions, partition);
     const first = endOf(target);
@@ -272,7 +271,7 @@ export class LogState {
       this.#observer.tailLost(this.#name, partition, first);
     });
     this.#observer.appended(this.#name, partition, records, first);
-    target.listeners.tell();
+    target.listeners.tell(isUrgent);
   }
 }
 

@@ -9,6 +9,7 @@ import {
   type AppendUntil,
   type EventLog,
   LogFullError,
+  type LogReader,
   type LogRecord,
   LogTailLostError,
   LogUnavailableError,
@@ -35,6 +36,8 @@ export interface SimulatedEventLogOptions {
 interface Partition {
   readonly appends: LogAppends;
   readonly listeners: Listeners<[]>;
+  /** Followers were told of the records before this offset; undefined where they read all. */
+  toldTo: number | undefined;
   /** Records before this offset are known to be durable. */
   durable: number;
 }
@@ -57,12 +60,14 @@ export class SimulatedEventLog implements EventLog {
     this.#state = link.server.log(name, partitions);
     this.#run = link.server.run.number;
     this.#partitions = Array.from({ length: partitions }, (_, partition): Partition => {
-      const listeners = new Listeners<[]>();
-      this.#removals.push(this.#state.onAppended(partition, () => {
+      this.#removals.push(this.#state.onAppended(partition, (isUrgent) => {
         if (!link.isReachable) return;
-        link.clock.schedule(link.nextLatencyMs(), () => listeners.tell());
+        const waitMs = isUrgent ? 0 : logBudgets.lazyMs;
+        link.clock.schedule(waitMs + link.nextLatencyMs(), () => {
+          this.#tell(partition, this.#state.endOffset(partition));
+        });
       }));
-      link.onBack(() => listeners.tell());
+      link.onBack(() => this.#tell(partition, undefined));
       const appends = new LogAppends({
         clock: link.clock,
         send: (sequence, batch) =>
@@ -81,7 +86,7 @@ export class SimulatedEventLog implements EventLog {
         onRefusal: (refusal) => this.#refusal = refusal,
         unavailable: (cause) => this.#unavailable(cause),
       });
-      return { appends, listeners, durable: 0 };
+      return { appends, listeners: new Listeners<[]>(), toldTo: undefined, durable: 0 };
     });
   }
 
@@ -150,9 +155,18 @@ export class SimulatedEventLog implements EventLog {
     return await this.#again(() => this.#state.claimedEpoch(partition));
   }
 
-  async read(partition: number, fromOffset: number, recordsMax: number): Promise<LogRecord[]> {
-    partitionOf(this.#partitions, partition);
-    const records = await this.#again(() => this.#state.read(partition, fromOffset, recordsMax));
+  async read(
+    partition: number,
+    fromOffset: number,
+    recordsMax: number,
+    reader?: LogReader,
+  ): Promise<LogRecord[]> {
+    const target = partitionOf(this.#partitions, partition);
+    const read = await this.#again(() => this.#state.read(partition, fromOffset, recordsMax));
+    const { toldTo = Infinity } = target;
+    const records = reader === "follower" && fromOffset <= toldTo
+      ? read.filter(({ offset }) => offset < toldTo)
+      : read;
     const last = records.at(-1);
     if (last !== undefined) this.#knows(partition, last.offset + 1);
     return records;
@@ -198,6 +212,12 @@ export class SimulatedEventLog implements EventLog {
   async close(): Promise<void> {
     await Promise.all(this.#partitions.map(({ appends }) => appends.close()));
     for (const remove of this.#removals) remove();
+  }
+
+  /** Tells the followers of a partition that they may read, up to an offset or everything. */
+  #tell(partition: number, endOffset: number | undefined): void {
+    this.#partitions[partition].toldTo = endOffset;
+    this.#partitions[partition].listeners.tell();
   }
 
   #reasonToRefuse(): Error | undefined {
