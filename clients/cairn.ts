@@ -107,6 +107,8 @@ export interface Ranking {
   learnedThroughMs: number;
   items: RankedItem[];
   removed?: { id: string; by: "exclude" | "filter" }[];
+  /** The event log was away: nothing is learned from the ranking or from events on it. */
+  unlogged?: true;
   note?: string;
 }
 
@@ -154,6 +156,8 @@ export type EventResult =
     status: "accepted" | "duplicate";
     acceptedAtMs: number;
     rankingId?: string;
+    /** The event log does not have its ranking: nothing is learned from the event. */
+    unlogged?: true;
     note?: string;
   }
   | { eventId?: string; status: "rejected"; problem: Problem };

@@ -5,7 +5,7 @@
 import { type EventLog, isServerLost } from "../../mesh/ports/event_log.ts";
 import type { Clock } from "../../mesh/ports/clock.ts";
 import type { Counter, Telemetry } from "../../mesh/ports/telemetry.ts";
-import type { SharedRankings } from "../../mesh/ports/shared_rankings.ts";
+import { type SharedRankings, UNLOGGED_ITEM } from "../../mesh/ports/shared_rankings.ts";
 import { isSampled, type TraceContext } from "../../mesh/ports/tracing.ts";
 import { encodeEvent, eventPartition, type MovedItem } from "../../records/event_record.ts";
 import {
@@ -76,26 +76,29 @@ export class Impressions {
 
   /**
    * Resolves when the log has the impression, or its server is away: then the ranking is not
-   * learned from. By then the other gateways can find its items, as far as
+   * learned from, and false. By then the other gateways can find its items, as far as
    * {@link SharedRankings.remember} promises that.
    *
    * The append need not be durable: the impression lies before its actions in the same partition,
    * so that an action that was accepted as durable makes its impression durable too.
    */
-  async log(impression: Impression): Promise<void> {
+  async log(impression: Impression): Promise<boolean> {
     const { rankingId, candidates, rows } = impression;
+    const items = Array.from(rows, (row) => candidates[row]);
     // Both at once: a store on another machine takes them in one turn.
-    const shared = this.#sharedRankings?.remember(
-      rankingId,
-      Array.from(rows, (row) => candidates[row]),
-    );
+    const shared = this.#sharedRankings?.remember(rankingId, items);
+    let isLogged = true;
     const partition = eventPartition(rankingId, this.#eventLog.partitions);
     try {
       await this.#eventLog.append(partition, [this.encode(impression)], "written");
     } catch (error) {
       if (!isServerLost(error)) throw error;
       this.#unlogged.add(1);
+      isLogged = false;
+      // Not waited for: the store is away too, and an answer without it is right.
+      this.#sharedRankings?.remember(rankingId, [...items, { id: UNLOGGED_ITEM }]);
     }
     await shared;
+    return isLogged;
   }
 }

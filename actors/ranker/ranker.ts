@@ -286,13 +286,14 @@ export class Ranker implements Behavior<RankerMessage> {
       ? this.#rules.explained(explained, rows, ruled)
       : explained;
     const logged = request.learn === false ? none : rowsOfShown(request) ?? rows;
+    let isLogged = true;
     if (logged.length > 0) {
       const { user, atMs, candidates, awaitShown: awaitsShown } = request;
       const { predictions } = scored;
       const served = { candidates, features, predictions, rows: logged, awaitsShown };
       // The caller's own order has no items that the rules moved.
       const newItems = logged === rows ? ruled?.order.newItems : undefined;
-      await this.#impressions.log({
+      isLogged = await this.#impressions.log({
         rankingId,
         user,
         atMs,
@@ -308,6 +309,7 @@ export class Ranker implements Behavior<RankerMessage> {
       items,
       modelVersion,
       learnedThroughMs,
+      ...(!isLogged && { unlogged: true }),
       ...(request.explain && ruled && { removed: this.#rules.removed(request, ruled) }),
     });
   }

@@ -23,6 +23,7 @@ import {
   requireShown,
 } from "./event_checks.ts";
 import { noteOn } from "./event_notes.ts";
+import { isUnlogged } from "./unlogged_rankings.ts";
 import { type Attribution, UnrankedEvents } from "./unranked_events.ts";
 
 /** An accepted event or a duplicate, as the answer lists it. */
@@ -32,6 +33,8 @@ export interface Taken {
   readonly acceptedAtMs: number;
   /** The ranking of an event that named none. */
   readonly rankingId?: string;
+  /** Present where the log does not have the event's ranking. */
+  readonly unlogged?: true;
   readonly note?: string;
 }
 
@@ -112,7 +115,8 @@ export class EventAcceptance {
       if (group === undefined) pending.set(partition, [added]);
       else group.push(added);
     }
-    const note = noteOn(this.#parts, event, attribution, { rankingId, atMs });
+    const unlogged = isUnlogged(rankingId, this.#parts);
+    const note = noteOn(this.#parts, event, attribution, { rankingId, atMs, unlogged });
     const acceptedAtMs = await accepted.promise;
     if (outcome.isDuplicate) return { eventId, status: "duplicate", acceptedAtMs };
     return {
@@ -120,6 +124,7 @@ export class EventAcceptance {
       status: "accepted",
       acceptedAtMs,
       ...(attribution?.kind === "shown" && { rankingId }),
+      ...(unlogged && { unlogged }),
       ...(note !== undefined && { note }),
     };
   }

@@ -2,6 +2,7 @@
  * Notes on accepted events of which less is learned than their client may expect, for example by a
  * misspelt action.
  */
+import { unloggedReason } from "./unlogged_rankings.ts";
 import type { Attribution } from "./unranked_events.ts";
 import type { ActionLabels, GatewayParts } from "../parts.ts";
 import type { EventRequest } from "../schemas/events.ts";
@@ -11,8 +12,14 @@ export function noteOn(
   { labels, memory }: GatewayParts,
   event: EventRequest,
   attribution: Attribution | undefined,
-  { rankingId, atMs }: { readonly rankingId: string; readonly atMs: number },
+  { rankingId, atMs, unlogged }: {
+    readonly rankingId: string;
+    readonly atMs: number;
+    /** Whether the log does not have the ranking. */
+    readonly unlogged: boolean;
+  },
 ): string | undefined {
+  if (unlogged) return `Nothing will be learned from it: ${unloggedReason}`;
   return noteOnRules(event, labels) ?? noteOnAttribution(event, attribution) ??
     noteOnLateness(event, labels, atMs, memory.rankings.timeOf(rankingId));
 }

@@ -22,6 +22,11 @@ export function eventsEndpoint(parts: GatewayParts, failures: FailureLog): Endpo
     help: "Events received, by result: accepted, duplicate or rejected.",
     labelNames: ["status"],
   });
+  const unlogged = telemetry.counter("cairn_events_unlogged_total", {
+    help:
+      "Accepted events from which nothing is learned, because the event log's server was away " +
+      "when their ranking was answered.",
+  });
 
   async function post(context: GatewayContext): Promise<Response> {
     const sent = await body.readJson(context);
@@ -48,6 +53,9 @@ export function eventsEndpoint(parts: GatewayParts, failures: FailureLog): Endpo
     counted.add(answer.accepted, { status: "accepted" });
     counted.add(answer.duplicates, { status: "duplicate" });
     counted.add(answer.rejected, { status: "rejected" });
+    unlogged.add(
+      outcomes.filter((each) => each.status === "accepted" && each.unlogged === true).length,
+    );
     const problems = problemsOf(outcomes);
     if (!many && problems.length > 0) throw problems[0];
     const { method, path } = context.req;

@@ -9,6 +9,7 @@ import type {
   Recommend,
   RecommendSimilar,
 } from "../../actors/ranker/protocol.ts";
+import { UNLOGGED_ITEM } from "../../mesh/ports/shared_rankings.ts";
 import type { Counter } from "../../mesh/ports/telemetry.ts";
 import { isFeatureTypeError } from "../attributes/attribute_types.ts";
 import type { GatewayContext } from "../endpoint.ts";
@@ -61,7 +62,8 @@ export class RankingCalls {
       const shown = shownByClient?.map((id) => ({ id })) ?? ranking.items;
       if (message.learn !== false && shown.length > 0) {
         const { user, atMs } = message;
-        memory.rankings.remember(ranking.rankingId, shown, atMs);
+        const marked = ranking.unlogged ? [...shown, { id: UNLOGGED_ITEM }] : shown;
+        memory.rankings.remember(ranking.rankingId, marked, atMs);
         this.#parts.markWriter?.ranked(atMs);
         memory.userRankings.remember(user, { rankingId: ranking.rankingId, atMs });
       }
@@ -118,6 +120,7 @@ export function rankingBody(ranking: Ranking, note?: string) {
     modelVersion: ranking.modelVersion,
     learnedThroughMs: ranking.learnedThroughMs,
     items: ranking.items,
+    ...(ranking.unlogged && { unlogged: true as const }),
     ...(ranking.removed && { removed: ranking.removed }),
     ...(note !== undefined && { note }),
   };

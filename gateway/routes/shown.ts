@@ -11,6 +11,7 @@ import { TimestampParser } from "../parsing/timestamps.ts";
 import type { GatewayParts } from "../parts.ts";
 import { ProblemError } from "../problems.ts";
 import { shownAnswerSchema, type ShownRequest, shownRequestSchema } from "../schemas/shown.ts";
+import { isUnlogged, unloggedReason } from "./unlogged_rankings.ts";
 import { TextResponse } from "../text_response.ts";
 import { inWords } from "./event_notes.ts";
 
@@ -43,7 +44,9 @@ export function shownEndpoint(parts: GatewayParts): Endpoint {
         "again: a report that comes twice counts once.",
     );
     taken.add(1);
-    const note = noteOnLateness(parts, rankingId, atMs);
+    const note = isUnlogged(rankingId, parts)
+      ? `It changes nothing: ${unloggedReason}`
+      : noteOnLateness(parts, rankingId, atMs);
     return TextResponse.json({
       rankingId,
       items: shown.length,

@@ -52,6 +52,11 @@ const eventResultSchema = z.discriminatedUnion("status", [
     rankingId: z.string().optional().meta({
       description: "The ranking to which an event with `user` was attributed.",
     }),
+    unlogged: z.literal(true).optional().meta({
+      description:
+        "The event log does not have the event's ranking, because its server was away: " +
+        "nothing is learned from the event, unless the ranking's record reaches the log later.",
+    }),
     note: z.string().optional().meta({
       description: "The reason why nothing will be learned from the event, or how it is learned " +
         "from if no ranking showed its item to its user.",

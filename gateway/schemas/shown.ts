@@ -35,7 +35,9 @@ export const shownAnswerSchema = z.strictObject({
   rankingId: z.string(),
   items: z.int().min(1).meta({ description: "Number of items of this report." }),
   note: z.string().optional().meta({
-    description: "The reason why nothing changes, if the report came too late.",
+    description:
+      "The reason why nothing changes, if the report came too late, or if the event log " +
+      "does not have the ranking.",
   }),
 }).meta({
   description: "The report is durable.",

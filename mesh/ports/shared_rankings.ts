@@ -5,6 +5,12 @@
 /** Result of looking a ranking and one of its items up. */
 export type RankingLookup = "shown" | "item-not-shown" | "unknown-ranking";
 
+/**
+ * An item that a ranking has besides its own where the event log did not take it. The ids of
+ * clients have no control characters.
+ */
+export const UNLOGGED_ITEM = "\0unlogged";
+
 /** Rankings by id, stored as long as the joiner may hold them. */
 export interface SharedRankings {
   /**

@@ -15,6 +15,7 @@ import { GatewayMemory } from "../../gateway/memory/gateway_memory.ts";
 import type { GatewayOptions } from "../../gateway/options.ts";
 import type { GatewayParts } from "../../gateway/parts.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
+import { UNLOGGED_ITEM } from "../../mesh/ports/shared_rankings.ts";
 import type { ProfileStore } from "../../mesh/ports/profile_store.ts";
 import type { ActorRef, AskOptions } from "../../mesh/runtime/actor.ts";
 import { MemoryEventLog } from "../../mesh/adapters/memory/memory_event_log.ts";
@@ -132,7 +133,8 @@ export class ScriptedRanker implements ActorRef<RankerMessage> {
 
   async #shared(request: Rank, ranking: Ranking): Promise<Ranking> {
     const shown = request.shown?.map((id) => ({ id })) ?? ranking.items;
-    await this.sharedRankings?.remember(ranking.rankingId, shown);
+    const marked = ranking.unlogged ? [...shown, { id: UNLOGGED_ITEM }] : shown;
+    await this.sharedRankings?.remember(ranking.rankingId, marked);
     return ranking;
   }
 }

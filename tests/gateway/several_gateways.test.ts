@@ -54,6 +54,14 @@ await withServers((server) => {
     assert.equal((await json(late)).accepted, 1, "it was answered meanwhile");
   });
 
+  test("an event on an unlogged ranking of the other gateway says so", async ([one, two]) => {
+    const { ranker } = one;
+    ranker.script = (rank) => ({ ...ranker.inOrder(rank), unlogged: true });
+    await one.rank("r", ["a", "b"]);
+    const { events: [taken] } = await json(two.post("/v1/events", click));
+    assert.deepEqual([taken.status, taken.unlogged], ["accepted", true]);
+  });
+
   test("a report on a ranking of the other gateway is taken", async ([one, two]) => {
     await one.rank("r", ["a", "b"]);
     const report = { rankingId: "r", items: ["b", "a"] };

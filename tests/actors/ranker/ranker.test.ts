@@ -6,6 +6,7 @@ import { ImpressionRowsReader } from "../../../records/impression_rows_reader.ts
 import type { Rank, RankerMessage } from "../../../actors/ranker/protocol.ts";
 import { defineServingReplica } from "../../../actors/serving_replica/definition.ts";
 import { altered } from "../altered.ts";
+import { type SharedRankings, UNLOGGED_ITEM } from "../../../mesh/ports/shared_rankings.ts";
 import { Loop } from "../loop.ts";
 
 async function impressions(loop: Loop): Promise<ImpressionRecord[]> {
@@ -82,14 +83,32 @@ Deno.test("a changed or deleted item profile is in the features of the next rank
 });
 
 Deno.test("a ranking is answered while the log's server is away or has lost records, and refused on a broken disk", async () => {
-  const loop = await Loop.start();
+  const shared: (readonly [string, readonly string[]])[] = [];
+  const sharedRankings = {
+    remember(rankingId: string, items: readonly { readonly id: string }[]) {
+      shared.push([rankingId, items.map(({ id }) => id)]);
+      return Promise.resolve();
+    },
+  } as SharedRankings;
+  const loop = await Loop.start({ sharedRankings });
+  const logged = await loop.rank("u", ["a"], { rankingId: "logged" });
+  assert.ok(!("unlogged" in logged));
   const failure = {
     error: new LogUnavailableError("events", "Start it.", new Error("away"), true) as Error,
   };
   Object.assign(loop.eventLog, { append: () => Promise.reject(failure.error) });
-  assert.equal((await loop.rank("u", ["a", "b"])).items.length, 2);
+  const away = await loop.rank("u", ["a"], { rankingId: "away" });
+  assert.deepEqual([away.items.length, away.unlogged], [1, true]);
   failure.error = new LogTailLostError("events", 0, 8, 7);
-  assert.equal((await loop.rank("u", ["a", "b"])).items.length, 2);
+  const lost = await loop.rank("u", ["a"], { rankingId: "lost" });
+  assert.deepEqual([lost.items.length, lost.unlogged], [1, true]);
+  assert.deepEqual(shared, [
+    ["logged", ["a"]],
+    ["away", ["a"]],
+    ["away", ["a", UNLOGGED_ITEM]],
+    ["lost", ["a"]],
+    ["lost", ["a", UNLOGGED_ITEM]],
+  ]);
   failure.error = new LogUnavailableError("events", "Mend it.", new Error("disk I/O error"));
   await assert.rejects(loop.rank("u", ["a", "b"]), /disk I\/O error/);
   await loop.stop();
