@@ -21,6 +21,12 @@ impl Combiner {
         [Sum, Mean, Sqrtn, First, Each].get(code as usize).copied()
     }
 
+    /// Whether the vector is made of the sum of all rows.
+    #[inline(always)]
+    pub fn adds(self) -> bool {
+        !matches!(self, Combiner::First | Combiner::Each)
+    }
+
     /// The divisor of the sum of `n` ≥ 1 rows.
     #[inline(always)]
     pub fn divisor(self, n: usize) -> f32 {

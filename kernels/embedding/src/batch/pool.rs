@@ -2,13 +2,31 @@
 //! a slot. The gradient adds every id's share to its unique row, which also sums duplicates.
 //!
 //! A plan, decoded once, maps columns of rows to columns of inputs, and `checked_batch.rs` checks
-//! the address of every id's row. One walk over the batch without further checks then fills all
-//! inputs: an id's row is located once, and its lists lie in one or two cache lines.
+//! the address of every id's row. Walks over the batch without further checks then fill all inputs.
+//!
+//! Pooling takes some examples at a time and one part of the plan after the other, so that the loop
+//! over examples has the part's numbers in registers; parts of one and of sixteen columns have
+//! loops of their own, which keep sums of several rows in registers. 16.0 → 11.9 µs for 100
+//! examples of 9 slots in 17 columns, with three ids in one of the slots. The gradient adds in the
+//! order of the examples, on which its bits depend.
 
 use crate::batch::checked_batch::{CheckedBatch, PoolBatch, PoolError};
 use crate::batch::plan::{Combiner, Part, PoolPlan};
 use crate::copy::copy_floats;
 use crate::lanes::{F32x4, Lanes};
+use core::ops::Range;
+
+/// Examples of which one slot after another is pooled: few enough that their lists and inputs stay
+/// in the first-level cache, and enough that a loop over them is worth its beginning.
+const EXAMPLES_AT_ONCE: usize = 32;
+
+/// One part of the plan: its columns of an input, one row an example.
+struct Column<'a> {
+    part: &'a Part,
+    slot: usize,
+    /// The first column in the first example.
+    base: usize,
+}
 
 /// A plan and the last batch that was pooled, which the gradient reads.
 pub struct Pooling {
@@ -31,13 +49,44 @@ impl Pooling {
         pooled: &mut [f32],
     ) -> Result<(), PoolError> {
         self.batch.place(&self.plan, batch, rows.len(), pooled.len())?;
-        self.for_each_slot(|parts, starts, example, bases| {
-            for (part, base) in parts.iter().zip(bases) {
-                let out = &mut pooled[base + example * part.stride..][..part.floats()];
-                pool_part(part, starts, rows, out);
+        let examples = self.batch.examples;
+        for first in (0..examples).step_by(EXAMPLES_AT_ONCE) {
+            let some = first..examples.min(first + EXAMPLES_AT_ONCE);
+            for slot in 0..self.plan.slots() {
+                let range = self.plan.parts_of(slot);
+                for (part, &base) in
+                    self.plan.parts[range.clone()].iter().zip(&self.batch.bases[range])
+                {
+                    let column = Column { part, slot, base };
+                    match (part.entries, part.dim) {
+                        (1, 1) => self.pool_column::<1>(column, some.clone(), rows, pooled),
+                        (1, 16) => self.pool_column::<16>(column, some.clone(), rows, pooled),
+                        _ => self.pool_column::<0>(column, some.clone(), rows, pooled),
+                    }
+                }
             }
-        });
+        }
         Ok(())
+    }
+
+    /// Pools one part of some examples. `DIM` is the part's dim where it has one entry, or 0.
+    #[inline(always)]
+    fn pool_column<const DIM: usize>(
+        &self,
+        Column { part, slot, base }: Column,
+        examples: Range<usize>,
+        rows: &[f32],
+        pooled: &mut [f32],
+    ) {
+        let CheckedBatch { starts, offsets, .. } = &self.batch;
+        let slots = self.plan.slots();
+        let floats = if DIM == 0 { part.floats() } else { DIM };
+        for example in examples {
+            let list = example * slots + slot;
+            let starts = &starts[offsets[list] as usize..offsets[list + 1] as usize];
+            let out = &mut pooled[base + example * part.stride..][..floats];
+            pool_part::<DIM>(part, starts, rows, out);
+        }
     }
 
     /// Sums the gradients of the last batch's inputs by distinct id. Overwrites `row_gradients`,
@@ -77,21 +126,52 @@ impl Pooling {
     }
 }
 
-/// Fills one part of one example from the rows that begin at `starts`.
+/// Fills one part of one example from the rows that begin at `starts`. `DIM` as in
+/// [`Pooling::pool_column`].
 #[inline(always)]
-fn pool_part(part: &Part, starts: &[u32], rows: &[f32], out: &mut [f32]) {
-    let row = |start: u32| &rows[start as usize + part.column..][..part.dim];
-    // Most slots hold one id, and a first-order weight is one float, so both have code of their
-    // own.
-    let &[start] = starts else { return pool_several(part, starts, rows, out) };
-    match out {
-        [out] => *out = rows[start as usize + part.column],
-        out => {
+fn pool_part<const DIM: usize>(part: &Part, starts: &[u32], rows: &[f32], out: &mut [f32]) {
+    // Most slots hold one id, which has code of its own.
+    let &[start] = starts else {
+        return match (DIM, starts.split_first()) {
+            (1, Some((&first, rest))) if part.combiner.adds() => {
+                let row = |start: u32| rows[start as usize + part.column];
+                let sum = rest.iter().fold(row(first), |sum, &start| sum + row(start));
+                out[0] = sum / part.combiner.divisor(starts.len());
+            }
+            (16, Some((&first, rest))) if part.combiner.adds() => {
+                let row = |start: u32| load16(&rows[start as usize + part.column..]);
+                let sum = rest.iter().fold(row(first), |sum, &start| add16(sum, row(start)));
+                // A sum is divided by 1, which changes no bit.
+                let divisor = F32x4::splat(part.combiner.divisor(starts.len()));
+                for (out, sum) in out.chunks_exact_mut(4).zip(sum) {
+                    sum.div(divisor).store(out.try_into().expect("four floats"));
+                }
+            }
+            _ => pool_several(part, starts, rows, out),
+        };
+    };
+    let from = start as usize + part.column;
+    match DIM {
+        0 => {
             let (present, absent) = out.split_at_mut(part.dim);
-            copy_floats(row(start), present);
+            copy_floats(&rows[from..][..part.dim], present);
             absent.fill(0.0);
         }
+        1 => out[0] = rows[from],
+        _ => copy_floats(&rows[from..][..DIM], out),
     }
+}
+
+/// The first sixteen floats.
+#[inline(always)]
+fn load16(from: &[f32]) -> [F32x4; 4] {
+    let from: &[f32; 16] = from[..16].try_into().expect("sixteen floats");
+    [0, 4, 8, 12].map(|at| F32x4::load(from[at..at + 4].try_into().expect("four floats")))
+}
+
+#[inline(always)]
+fn add16(to: [F32x4; 4], from: [F32x4; 4]) -> [F32x4; 4] {
+    [to[0].add(from[0]), to[1].add(from[1]), to[2].add(from[2]), to[3].add(from[3])]
 }
 
 /// As `pool_part`, for any number of rows but one.

@@ -22,6 +22,45 @@ fn each_combiner_pools_as_named_and_an_empty_list_gives_zeros() {
 }
 
 #[test]
+fn every_dim_and_number_of_ids_gives_the_bits_of_sums_in_order() {
+    const EXAMPLES: usize = 2 * EXAMPLES_AT_ONCE + 3;
+    const IDS: usize = 7;
+    for dim in [1, 2, 16, 20] {
+        let rows: Vec<f32> = (0..IDS * dim).map(|i| 1.0 / (i as f32 + 1.5) - 0.2).collect();
+        let mut offsets = vec![0];
+        let mut inverse = Vec::new();
+        for example in 0..EXAMPLES {
+            // 0 to 4 ids.
+            inverse.extend((0..example % 5).map(|i| ((example * 3 + i * 2) % IDS) as u32));
+            offsets.push(inverse.len() as u32);
+        }
+        let batch = PoolBatch { groups: &[0, IDS as u32], inverse: &inverse, offsets: &offsets };
+        for (code, combiner) in
+            [(0, Combiner::Sum), (1, Combiner::Mean), (2, Combiner::Sqrtn), (3, Combiner::First)]
+        {
+            let mut pooled = vec![f32::NAN; EXAMPLES * dim];
+            one_slot(dim as u32, code, 1).pool(&batch, &rows, &mut pooled).unwrap();
+            for (example, pooled) in pooled.chunks_exact(dim).enumerate() {
+                let ids = &inverse[offsets[example] as usize..offsets[example + 1] as usize];
+                for (column, &value) in pooled.iter().enumerate() {
+                    let mut floats = ids.iter().map(|&id| rows[id as usize * dim + column]);
+                    let first = floats.next();
+                    let expected = match (first, combiner) {
+                        (None, _) => 0.0,
+                        (Some(first), Combiner::First) => first,
+                        (Some(first), _) => {
+                            floats.fold(first, |sum, float| sum + float)
+                                / combiner.divisor(ids.len())
+                        }
+                    };
+                    assert_eq!(value.to_bits(), expected.to_bits(), "dim {dim}, {combiner:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn the_gradient_returns_each_id_its_share() {
     let batch = PoolBatch { groups: &[0, 2], inverse: &[0, 1, 0, 1], offsets: &[0, 4] };
     for (code, expected) in [(0, [2.0, 2.0]), (1, [0.5, 0.5]), (2, [1.0, 1.0]), (3, [1.0, 0.0])] {
