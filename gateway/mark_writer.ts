@@ -3,9 +3,10 @@
  * earlier acceptance time follows the record.
  *
  * Freshness is the minimum over all partitions, and a partition without new events would hold it.
- * So a short time after an event, each partition that has had none since gets a mark: a record with
- * the next acceptance time. It also carries the data clock on, so that windows end there. A
- * partition with events at shorter intervals gets none.
+ * So after an event, each partition that has had none since gets a mark: a record with the next
+ * acceptance time. It also carries the data clock on, so that windows end there. A partition gets
+ * its mark at once where it has had no record for an interval, and otherwise at the interval's end:
+ * one with events at shorter intervals gets none.
  */
 import type { Clock, Timer } from "../mesh/ports/clock.ts";
 import { type EventLog, isRefusal } from "../mesh/ports/event_log.ts";
@@ -13,8 +14,12 @@ import type { Telemetry } from "../mesh/ports/telemetry.ts";
 import { encodeStampable, type MarkRecord } from "../records/event_record.ts";
 import type { AcceptanceClock } from "./memory/acceptance_clock.ts";
 
-/** Time after an event until the partitions that have had none since are marked, ms. */
-const MARK_MS = 100;
+/** Least time after an event until a partition is marked, ms: events come several at a time. */
+const GATHER_MS = 5;
+/** Bounds of the time between a record of a partition and a mark, ms. */
+const [MARK_MS_MIN, MARK_MS_MAX] = [50, 100];
+/** Marks of all partitions that the time between them aims at. */
+const MARKS_PER_SECOND = 160;
 /** Pause before a log that refused marks is tried again, ms. */
 const REFUSED_RETRY_MS = 1_000;
 
@@ -34,6 +39,10 @@ export class MarkWriter {
    * monotonic clock, ms; Infinity where it has none.
    */
   readonly #behindSinceMs: Float64Array;
+  /** By partition, when its newest record of this gateway came, on the monotonic clock, ms. */
+  readonly #recordedAtMs: Float64Array;
+  /** Time between a record of a partition and a mark, ms. */
+  readonly #markMs: number;
   /** Acceptance time of the newest event, ms. */
   #acceptedAtMs = 0;
   /** Newest time of an event or a ranking, on the data clock, ms. */
@@ -44,8 +53,12 @@ export class MarkWriter {
 
   constructor(parts: MarkWriterParts) {
     this.#parts = parts;
-    this.#marked = new Float64Array(parts.eventLog.partitions);
-    this.#behindSinceMs = new Float64Array(parts.eventLog.partitions).fill(Infinity);
+    const { partitions } = parts.eventLog;
+    this.#marked = new Float64Array(partitions);
+    this.#behindSinceMs = new Float64Array(partitions).fill(Infinity);
+    this.#recordedAtMs = new Float64Array(partitions).fill(-Infinity);
+    const markMs = 1_000 * partitions / MARKS_PER_SECOND;
+    this.#markMs = Math.min(MARK_MS_MAX, Math.max(MARK_MS_MIN, markMs));
   }
 
   /** Marks all partitions of a log that holds events: a stop may have come before their marks. */
@@ -81,8 +94,9 @@ export class MarkWriter {
   #reached(partition: number, acceptedAtMs: number): void {
     if (acceptedAtMs <= this.#marked[partition]) return;
     this.#marked[partition] = acceptedAtMs;
-    const isBehind = acceptedAtMs < this.#acceptedAtMs;
-    this.#behindSinceMs[partition] = isBehind ? this.#parts.clock.monotonicMs() : Infinity;
+    const nowMs = this.#parts.clock.monotonicMs();
+    this.#recordedAtMs[partition] = nowMs;
+    this.#behindSinceMs[partition] = acceptedAtMs < this.#acceptedAtMs ? nowMs : Infinity;
   }
 
   /** Notes the acceptance time that all partitions have to reach. */
@@ -100,7 +114,7 @@ export class MarkWriter {
   #markLater(pauseMs = 0): void {
     if (this.#stopped || this.#timer !== undefined || this.#marking !== undefined) return;
     const { clock } = this.#parts;
-    const dueAtMs = Math.min(...this.#behindSinceMs) + MARK_MS;
+    const dueAtMs = Math.min(...this.#marked.keys().map((partition) => this.#dueAtMs(partition)));
     if (dueAtMs === Infinity) return;
     this.#timer = clock.schedule(Math.max(pauseMs, dueAtMs - clock.monotonicMs()), () => {
       this.#timer = undefined;
@@ -113,10 +127,7 @@ export class MarkWriter {
   /** Marks the partitions that are due; false where the log refuses one of them. */
   async #markDue(): Promise<boolean> {
     const nowMs = this.#parts.clock.monotonicMs();
-    // The sum of `#markLater`: a difference may be rounded otherwise, so that none is due for ever.
-    const due = [...this.#behindSinceMs.keys()].filter((partition) =>
-      this.#behindSinceMs[partition] + MARK_MS <= nowMs
-    );
+    const due = [...this.#marked.keys()].filter((partition) => this.#dueAtMs(partition) <= nowMs);
     const outcomes = await Promise.allSettled(due.map((each) => this.#mark(each)));
     const failures = outcomes.flatMap((each) => each.status === "rejected" ? [each.reason] : []);
     const cause = failures.find((error) => !isRefusal(error));
@@ -124,6 +135,14 @@ export class MarkWriter {
       this.#parts.telemetry.log("warn", "cannot mark partitions of the event log", { cause });
     }
     return failures.length === 0;
+  }
+
+  /** When a partition is to be marked, on the monotonic clock, ms; Infinity = not at all. */
+  #dueAtMs(partition: number): number {
+    return Math.max(
+      this.#behindSinceMs[partition] + GATHER_MS,
+      this.#recordedAtMs[partition] + this.#markMs,
+    );
   }
 
   async #mark(partition: number): Promise<void> {

@@ -75,5 +75,7 @@ export function meshFile(demo: string, redisUrl: string): MeshFile {
   document.setIn(["gateway", "deadline"], "8s");
   document.setIn(["joiner", "window"], "60s");
   document.setIn(["joiner", "partitions"], 4);
+  // Fresher than by default, for more messages between the hosts.
+  document.setIn(["sync", "rowsInterval"], "50ms");
   return { text: document.toString(), ports };
 }

@@ -43,10 +43,39 @@ Deno.test("after an event the other partitions get one mark each, with a later t
   }
 });
 
+Deno.test("a partition without a record for some time is marked at once", async () => {
+  const { clock, times, accept } = world(2);
+  accept(0, 1);
+  await clock.advance(6);
+  assert.equal((await times(1)).length, 1);
+  await clock.advance(20);
+  accept(0, 2);
+  await clock.advance(20);
+  assert.equal((await times(1)).length, 1, "its mark is 40 ms old");
+  await clock.advance(12);
+  assert.equal((await times(1)).length, 2);
+});
+
+Deno.test("many partitions are marked less often", async () => {
+  const { clock, eventLog, accept } = world(16);
+  for (let event = 0; event < 1_000; event++) {
+    accept(0, event);
+    await clock.advance(1);
+  }
+  const marks = await eventLog.endOffset(7);
+  assert.ok(marks >= 10 && marks <= 11, `${marks} marks`);
+});
+
 Deno.test("a partition that has an event meanwhile needs no mark", async () => {
-  const { clock, times, accept } = world();
+  const { clock, eventLog, times, accept } = world();
+  for (const partition of [0, 1, 2]) accept(partition, 0);
+  await clock.advance(1_000);
+  for (const partition of [0, 1, 2]) {
+    await eventLog.trim(partition, await eventLog.endOffset(partition));
+    accept(partition, 0);
+  }
   accept(1, 1);
-  await clock.advance(50);
+  await clock.advance(40);
   accept(0, 2);
   accept(2, 3);
   await clock.advance(1_000);
@@ -64,7 +93,7 @@ Deno.test("partitions that all have events get no marks, however many the events
   for (const partition of [0, 1, 2]) assert.equal(await eventLog.endOffset(partition), 0);
 });
 
-Deno.test("beside a busy partition a silent one gets a mark every tenth of a second", async () => {
+Deno.test("beside a busy partition a silent one gets a mark every twentieth of a second", async () => {
   const { clock, times, accept } = world(2);
   const accepted: number[] = [];
   for (let event = 0; event < 3_000; event++) {
@@ -72,10 +101,12 @@ Deno.test("beside a busy partition a silent one gets a mark every tenth of a sec
     await clock.advance(1);
   }
   const marks = await times(1);
-  assert.ok(marks.length >= 29 && marks.length <= 30, `${marks.length} marks`);
-  for (const [i, { acceptedAtMs }] of marks.entries()) {
-    // An event waits for its mark for 100 ms at most.
-    assert.ok(acceptedAtMs > accepted[100 * i], `mark ${i}`);
+  assert.ok(marks.length >= 58 && marks.length <= 61, `${marks.length} marks`);
+  // An event waits for its mark for little more than 50 ms.
+  assert.ok(marks[0].acceptedAtMs - accepted[0] < 10);
+  for (let i = 1; i < marks.length; i++) {
+    const ms = marks[i].acceptedAtMs - marks[i - 1].acceptedAtMs;
+    assert.ok(ms > 49 && ms < 53, `${ms} ms before mark ${i}`);
   }
   assert.equal((await times(0)).length, 0);
 });
