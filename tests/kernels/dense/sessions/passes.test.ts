@@ -1,0 +1,105 @@
+/**
+ * Batches of more rows than one pass of the CPU takes, alone and shared by model replicas.
+ */
+import assert from "node:assert/strict";
+import type { ReplicaGroup } from "../../../../kernels/dense/sessions/passes_backend.ts";
+import { type TrainingBatch, viewOfRows } from "../../../../kernels/dense/training_batch.ts";
+import {
+  createTrainingSession,
+  type TrainingSession,
+} from "../../../../kernels/dense/training_session.ts";
+import { EXAMPLE_OPTIONS, exampleBatch, exampleModel } from "../models/example_models.ts";
+
+const model = exampleModel(EXAMPLE_OPTIONS.deepFm);
+const options = {
+  optimizer: { kind: "adagrad", learningRate: 0.05 },
+  threads: 1,
+  seed: 3,
+} as const;
+/** Passes of 512 rows: three, one, one and a row, one that is full. */
+const SIZES = [1_300, 40, 513, 512];
+
+Deno.test("a batch in several passes gives what the reference gives in one", async () => {
+  const [found, expected] = [
+    await createTrainingSession(model, { ...options, provider: "cpu" }),
+    await createTrainingSession(model, { ...options, provider: "reference" }),
+  ];
+  for (const [i, rows] of SIZES.entries()) {
+    const step = await found.step(exampleBatch(model, rows, i));
+    const wanted = await expected.step(exampleBatch(model, rows, i));
+    assertClose([step.loss], [wanted.loss]);
+    assertClose(step.logits, wanted.logits);
+    for (const [name, gradient] of Object.entries(wanted.gradients)) {
+      assertClose(step.gradients[name], gradient);
+    }
+  }
+  await assertSameState(found, expected);
+  await Promise.all([found.close(), expected.close()]);
+});
+
+Deno.test("replicas that share batches of several passes have equal bits, and what one session has alone", async () => {
+  const alone = await createTrainingSession(model, { ...options, provider: "cpu" });
+  const groups = replicaGroups(3);
+  const replicas = await Promise.all(
+    groups.map((group) =>
+      createTrainingSession(model, { ...options, provider: "cpu", replicas: group })
+    ),
+  );
+  for (const [i, rows] of [1_900, 2, 1_300].entries()) {
+    const batch = exampleBatch(model, rows, i);
+    const expected = await alone.step(batch);
+    const losses = await Promise.all(
+      replicas.map(async (session, r) => (await session.step(shareOf(batch, r, 3))).loss),
+    );
+    for (const loss of losses) {
+      assertClose([loss], [expected.loss]);
+      assert.equal(loss, losses[0]);
+    }
+  }
+  const [first, ...others] = await Promise.all(replicas.map((session) => session.checkpoint()));
+  for (const other of others) assert.deepEqual(other.vectors, first.vectors);
+  await assertSameState(replicas[0], alone);
+  await Promise.all([alone, ...replicas].map((session) => session.close()));
+});
+
+/** The rows of replica `r`; the last replicas may have none. */
+function shareOf(batch: TrainingBatch, r: number, count: number): TrainingBatch {
+  const each = Math.ceil(batch.rows / count);
+  const firstRow = Math.min(batch.rows, r * each);
+  const part = viewOfRows(batch, firstRow, Math.min(each, batch.rows - firstRow));
+  return { ...part, share: { firstRow, rowsInAll: batch.rows, meanCount: 1 } };
+}
+
+/** Groups of one thread, whose replicas exchange copies as those of several threads do. */
+function replicaGroups(count: number): ReplicaGroup[] {
+  let waiting: { values: Float32Array<ArrayBuffer>; r: number }[] = [];
+  let all = Promise.withResolvers<Float32Array<ArrayBuffer>[]>();
+  return Array.from({ length: count }, (_, r) => ({
+    count,
+    async exchange(values) {
+      waiting.push({ values: values.slice(), r });
+      const round = all;
+      if (waiting.length === count) {
+        round.resolve(waiting.sort((a, b) => a.r - b.r).map(({ values }) => values));
+        waiting = [];
+        all = Promise.withResolvers();
+      }
+      return await round.promise;
+    },
+  }));
+}
+
+async function assertSameState(found: TrainingSession, expected: TrainingSession): Promise<void> {
+  const { vectors } = await found.checkpoint();
+  for (const [name, vector] of Object.entries((await expected.checkpoint()).vectors)) {
+    assertClose(vectors[name], vector);
+  }
+}
+
+function assertClose(found: ArrayLike<number>, expected: ArrayLike<number>): void {
+  assert.equal(found.length, expected.length);
+  for (let i = 0; i < found.length; i++) {
+    const tolerance = 1e-3 * Math.max(1e-3, Math.abs(expected[i]));
+    assert.ok(Math.abs(found[i] - expected[i]) < tolerance, `${found[i]} for ${expected[i]}`);
+  }
+}
