@@ -28,9 +28,12 @@ export function refusedChanges(created: FixedCounts, asked: FixedCounts): Refuse
     .filter((count) => created[count] !== asked[count])
     .map((count) => {
       const [setting, decides] = names[count];
+      const most = count === "examplePartitions"
+        ? `; a mesh with ${created[count]} has at most as many trainers`
+        : "";
       const reason = `${setting} is fixed when a mesh is created, because it decides ${decides}: ` +
         `set it to ${created[count]}, or stop the mesh and start another one with ` +
-        `${asked[count]}, without a snapshot`;
+        `${asked[count]}, without a snapshot${most}`;
       return { setting, from: created[count], to: asked[count], reason };
     });
 }

@@ -135,4 +135,28 @@ export const meshPlants: readonly Plant[] = [
     seenBy: ["erased-users"],
     scenario: "mesh-quiet",
   },
+  {
+    name: "trainers-of-one-dealing-alone",
+    edits: [{
+      file: "actors/parameter_sync/acceptance_marks.ts",
+      find: "    if (number <= (this.#dealing ?? -1)) return;\n",
+      replace: "    if (number >= 0) return;\n",
+    }, {
+      file: "actors/parameter_sync/acceptance_marks.ts",
+      find: "      if (status === undefined || status.dealing.number !== this.#dealing) return;\n",
+      replace: "      if (status === undefined) return;\n",
+    }],
+    seenBy: ["honest-freshness"],
+    scenario: "live-trainers",
+  },
+  {
+    name: "dealing-in-old-epochs",
+    edits: [{
+      file: "mesh/runtime/coordination/reshard_rules.ts",
+      find: "epoch: 1 + Math.max(0, ...epochs) };\n",
+      replace: "epoch: Math.min(...epochs) };\n",
+    }],
+    seenBy: ["ascending-epochs", "one-owner-per-epoch", "liveness", "supervision"],
+    scenario: "live-trainers",
+  },
 ];

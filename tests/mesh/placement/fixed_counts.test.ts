@@ -18,6 +18,6 @@ Deno.test("snapshots belong to a number of example partitions, so that another n
   const [refused] = refusedChanges(created, { ...created, examplePartitions: 8 });
   assert.match(
     refused.reason,
-    /^trainer\.partitions .* start another one with 8, without a snapshot$/,
+    /^trainer\.partitions .* with 8, without a snapshot; a mesh with 64 has at most as many trainers$/,
   );
 });
