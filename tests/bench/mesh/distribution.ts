@@ -4,13 +4,15 @@
  * four hosts. All of them run side by side and get the same requests in turns; figures are medians
  * of the turns.
  *
- *     deno task bench:mesh --json [--seconds 6] [--turns 5] [--clients 16] [--rate 400]
+ *     deno task bench:mesh --json [--seconds 6] [--turns 5] [--clients 16] [--rate 150,half]
  *         [--hosts 1,2,4] [--warm 8000]
  *
  * Core time is read from /proc, so other work on the machine does not count. Work that waits
- * together shares turns and passes, so all arrangements get the same `--rate` of rankings a second;
- * with `--rate 0` each client asks again at once, and faster arrangements share more. Code is
- * compiled while it is used: each gateway answers `--warm` rankings first.
+ * together shares turns and passes, so all arrangements get the same `--rate` of rankings a second.
+ * There may be several rates, which take turns; `half` is half of the rate that the slowest
+ * arrangement reaches. With `--rate 0` each client asks again at once, and faster arrangements
+ * share more. The difference of two rates tells the cost of a second from that of a ranking.
+ * Code is compiled while it is used: each gateway answers `--warm` rankings first.
  * `coreMicrosPerExample` is measured with rankings and events together, less the core time of the
  * rankings.
  */
@@ -27,6 +29,8 @@ const USERS = 1_000;
 interface Figures {
   readonly bench: "mesh";
   readonly hosts: number;
+  /** Rankings a second that were offered; 0 = each client asked again at once. */
+  readonly rate: number;
   readonly coreMicrosPerRanking: number;
   readonly coreMicrosPerExample: number;
   readonly bytesBetweenHostsPerRanking: number;
@@ -165,7 +169,7 @@ function figuresOf(
   hosts: number,
   turns: readonly Turn[],
   idle: ReadonlyMap<string, number>,
-  { seconds }: Load,
+  { seconds, rate }: Load,
 ): Figures {
   const medians = (of: (turn: Turn) => ReadonlyMap<string, number>, digits = 0) =>
     Object.fromEntries([...of(turns[0]).keys()].map((name) => [
@@ -176,6 +180,7 @@ function figuresOf(
   return {
     bench: "mesh",
     hosts,
+    rate,
     coreMicrosPerRanking: Math.round(median(turns.map(({ perRanking }) => total(perRanking)))),
     coreMicrosPerExample: Math.round(median(turns.map(({ perExample }) => perExample))),
     bytesBetweenHostsPerRanking: Math.round(median(turns.map(({ bytes }) => total(bytes)))),
@@ -198,7 +203,7 @@ if (import.meta.main) {
       seconds: { type: "string", default: "6" },
       turns: { type: "string", default: "5" },
       clients: { type: "string", default: "16" },
-      rate: { type: "string", default: "400" },
+      rate: { type: "string", default: "150,half" },
       warm: { type: "string", default: "8000" },
       hosts: { type: "string", default: "1,2,4" },
     },
@@ -208,8 +213,7 @@ if (import.meta.main) {
     console.error("Install a server: apt-get install redis-server");
     Deno.exit(1);
   }
-  const [seconds, clients, rate] = [flags.seconds, flags.clients, flags.rate].map(Number);
-  const requests = { seconds, clients, rate };
+  const [seconds, clients] = [flags.seconds, flags.clients].map(Number);
   await using cleanup = new AsyncDisposableStack();
   const arrangements = [];
   for (const hosts of flags.hosts.split(",").map(Number)) {
@@ -220,7 +224,7 @@ if (import.meta.main) {
     const running = await start(hosts, folder, redis);
     cleanup.defer(() => running.end());
     await warm(running, Number(flags.warm), clients);
-    arrangements.push({ hosts, running, turns: [] as Turn[] });
+    arrangements.push({ hosts, running });
   }
   await pause(3_000);
   const before = arrangements.map(({ running }) => micros(running));
@@ -228,19 +232,37 @@ if (import.meta.main) {
   const idle = arrangements.map(({ running }, i) =>
     new Map([...less(micros(running), before[i])].map(([name, value]) => [name, value / 5_000]))
   );
-  for (let i = 0; i < Number(flags.turns); i++) {
-    for (const { running, turns } of arrangements) turns.push(await turn(running, requests));
+  const rates: number[] = [];
+  for (const asked of flags.rate.split(",")) {
+    if (asked !== "half") rates.push(Number(asked));
+    else {
+      const reached: number[] = [];
+      for (const { running: { gateways } } of arrangements) {
+        reached.push(await load(gateways, { seconds, clients, rate: 0 }, false) / seconds);
+      }
+      rates.push(Math.round(Math.min(...reached) / 2));
+    }
   }
-  let alone: number | undefined;
-  arrangements.forEach(({ hosts, turns }, i) => {
-    const figures = figuresOf(hosts, turns, idle[i], requests);
-    alone ??= figures.coreMicrosPerRanking;
-    const ratio = (figures.coreMicrosPerRanking / alone).toFixed(2);
-    if (flags.json) return console.log(JSON.stringify({ ...figures, ratio: Number(ratio) }));
-    console.log(
-      `${hosts} hosts: ${figures.coreMicrosPerRanking} core us a ranking (${ratio} x), ` +
-        `${figures.coreMicrosPerExample} an example, ` +
-        `${figures.bytesBetweenHostsPerRanking} bytes between hosts`,
-    );
-  });
+  const turns = arrangements.map(() => rates.map((): Turn[] => []));
+  for (let i = 0; i < Number(flags.turns); i++) {
+    for (const [at, rate] of rates.entries()) {
+      for (const [index, { running }] of arrangements.entries()) {
+        turns[index][at].push(await turn(running, { seconds, clients, rate }));
+      }
+    }
+  }
+  for (const [at, rate] of rates.entries()) {
+    let alone: number | undefined;
+    arrangements.forEach(({ hosts }, i) => {
+      const figures = figuresOf(hosts, turns[i][at], idle[i], { seconds, clients, rate });
+      alone ??= figures.coreMicrosPerRanking;
+      const ratio = (figures.coreMicrosPerRanking / alone).toFixed(2);
+      if (flags.json) return console.log(JSON.stringify({ ...figures, ratio: Number(ratio) }));
+      console.log(
+        `${hosts} hosts, ${rate}/s: ${figures.coreMicrosPerRanking} core us a ranking ` +
+          `(${ratio} x), ${figures.coreMicrosPerExample} an example, ` +
+          `${figures.bytesBetweenHostsPerRanking} bytes between hosts`,
+      );
+    });
+  }
 }
