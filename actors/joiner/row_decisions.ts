@@ -1,5 +1,5 @@
 /**
- * The held impressions of a join window, the actions on their rows, and what decides the rows:
+ * The held impressions of a join window, the actions on their rows, and the decisions about rows:
  * final labels, the close of an impression, and the end of its late labels.
  */
 import type { Fingerprint } from "../../structures/fingerprint.ts";

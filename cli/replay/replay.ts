@@ -127,7 +127,7 @@ class WarmUp {
     });
   }
 
-  /** @throws {CommandError} When the replay was over before anybody looked. */
+  /** @throws {CommandError} When the replay was over before its progress was read. */
   async histograms(): Promise<ProgressiveValidation["trained"]> {
     await this.#looking;
     // A replay of a few rows ends between two looks: then nothing is left out.

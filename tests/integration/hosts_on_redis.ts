@@ -37,7 +37,7 @@ export interface HostsOnRedis {
   cairn(...args: readonly string[]): Promise<Said>;
 }
 
-/** Runs a test with a mesh of its own; prints what the hosts have said where it fails. */
+/** Runs a test with a mesh of its own; prints the output of the hosts where it fails. */
 export async function withHostsOnRedis(
   options: HostsOnRedisOptions,
   run: (hosts: HostsOnRedis) => Promise<void>,
