@@ -14,8 +14,8 @@ const GONE_MS = 20_000;
 
 export class AbandonedErasures {
   readonly #sources: ErasureSources;
-  /** Ids of erasures that are complete. */
-  readonly #complete = new Set<string>();
+  /** Ids of the complete erasures whose receipts were found at the last look. */
+  #complete = new Set<string>();
   /**
    * By host, the monotonic time since which it is away, ms. "" = the only process, from before the
    * mesh had several.
@@ -31,10 +31,16 @@ export class AbandonedErasures {
   async others(): Promise<ErasureRequest[]> {
     const { blobs, host } = this.#sources;
     const unfinished: ErasureRequest[] = [];
+    const known = this.#complete;
+    // Receipts that an operator has deleted are forgotten.
+    const complete = this.#complete = new Set<string>();
     for (const erasureId of await listErasures(blobs)) {
-      if (this.#complete.has(erasureId)) continue;
+      if (known.has(erasureId)) {
+        complete.add(erasureId);
+        continue;
+      }
       const request = await readErasureRequest(blobs, erasureId);
-      if (request?.completedAtMs !== undefined) this.#complete.add(erasureId);
+      if (request?.completedAtMs !== undefined) complete.add(erasureId);
       else if (request !== undefined && request.host !== host) unfinished.push(request);
     }
     return unfinished;

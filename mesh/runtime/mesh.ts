@@ -55,6 +55,8 @@ export interface MeshPart {
 
 /** Time in which a busy node has to learn where an actor is, ms. */
 const PLACE_BUDGET_MS = 60_000;
+/** Longest wait for the end of an actor that was not made in time, ms. */
+const END_LATE_BUDGET_MS = 5_000;
 
 /**
  * The nodes and the actors of one plan, started and stopped together.
@@ -184,10 +186,22 @@ export class Mesh {
    * Makes one more actor. Other nodes send nothing to it before they are told by {@link place}.
    *
    * @throws {ActorFailedError} It cannot be made.
+   * @throws {AskTimeoutError} It is not made in time, and is ended as soon as it is.
    */
   async spawn(actor: PlannedActor): Promise<void> {
-    await this.#make(actor);
+    try {
+      await this.#make(actor);
+    } catch (error) {
+      if ((error as Error).name === "AskTimeoutError") await this.#endLate(actor);
+      throw error;
+    }
     this.#started.push({ address: addressOf(actor), node: actor.node });
+  }
+
+  /** Ends an actor that is still being made. A node that does not answer makes none. */
+  async #endLate(actor: PlannedActor): Promise<void> {
+    const stop = { kind: "stop", address: addressOf(actor), drainMs: 0 } as const;
+    await this.#node(actor.node).ask(stop, { budgetMs: END_LATE_BUDGET_MS }).catch(() => {});
   }
 
   /**

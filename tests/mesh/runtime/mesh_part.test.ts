@@ -30,6 +30,32 @@ Deno.test("each process makes the actors of its own nodes, and they reach each o
   for (const mesh of meshes) assert.deepEqual(await world.settle(mesh.stop()), {});
 });
 
+Deno.test("an actor that is not made in time is ended when it is, and can be made again", async () => {
+  const world = new SimulatedMesh({ seed: 1 });
+  const definition = counterDefinition();
+  const create = definition.create;
+  let [delayMs, stopped] = [5_000, 0];
+  definition.create = async (context, options) => {
+    await world.clock.delay(delayMs);
+    return await create(context, { ...options, onStop: () => stopped++ });
+  };
+  const home = world.node("left");
+  const mesh = new Mesh({ home, composition: { definitions: [definition] }, spawnBudgetMs: 1_000 });
+  await world.settle(mesh.start([]));
+  const late = mesh.spawn(plan[0]).then(() => "made", ({ name }) => name);
+  assert.equal(await world.settle(late), "AskTimeoutError");
+  await world.advance(10_000);
+  assert.equal(stopped, 1, "the actor has released its resources");
+  assert.equal(home.statistics().length, 1, "the node's actor alone is left");
+  assert.equal(mesh.nodeOf("counter/left"), undefined);
+  delayMs = 10;
+  await world.settle(mesh.spawn(plan[0]));
+  const ref = mesh.actorRef<CounterMessage>("counter/left");
+  await world.settle(mesh.place([["counter/left", "left"]]));
+  assert.equal(await world.settle(ref.ask({ kind: "getCount" }, { budgetMs: 100 })), 5);
+  await world.settle(mesh.stop());
+});
+
 Deno.test("an actor that cannot be made yet is made again until it can, or the mesh stops", async () => {
   const world = new SimulatedMesh({ seed: 1 });
   let fails = true;
