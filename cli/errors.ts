@@ -43,7 +43,8 @@ export function describeError(error: unknown, debug: boolean): string {
       const text = at.message === "" ? at.name : at.message;
       if (!lines.some((line) => line.includes(text))) lines.push(prefix + text);
       if (debug && at.stack !== undefined) lines.push(at.stack);
-      at = at.cause;
+      // A failure of the cleanup hides the one that it followed.
+      at = at instanceof SuppressedError ? at.suppressed : at.cause;
     } else {
       lines.push(prefix + String(at));
       at = undefined;

@@ -1,16 +1,19 @@
 /**
  * A host's partitions of the logs: makes the joiner or the trainer of each partition that the
- * coordination store gives to this host, and ends it when the partition goes elsewhere.
+ * coordination store gives to this host, with the feature keepers that follow the joiner, and ends
+ * them when the partition goes elsewhere.
  *
  * Joiners and trainers work under the epoch of their placement, which fences their effects: the
  * example log takes appends of the newest epoch only, and shards open no stream of gradients for an
- * older one. While the host's lease is not renewed they stand still, since another host may have
- * the partition soon.
+ * older one; keepers write their checkpoints under it. While the host's lease is not renewed they
+ * stand still, since another host may have the partition soon.
  */
+import type { FeatureKeeperMessage } from "../actors/feature_keeper/protocol.ts";
 import type { JoinerMessage } from "../actors/joiner/protocol.ts";
 import type { TrainerMessage } from "../actors/trainer/protocol.ts";
 import type { Coordination, HostRun, MeshView, PlacedKey } from "../mesh/ports/coordination.ts";
 import { PlacementConflictError } from "../mesh/ports/coordination_errors.ts";
+import type { ReaderKey } from "../mesh/placement/mesh_views.ts";
 import { dutiesOf, type HostDuty } from "../mesh/placement/host_duties.ts";
 import type { Address } from "../mesh/runtime/actor.ts";
 import { reasonOf } from "../mesh/runtime/errors.ts";
@@ -20,50 +23,82 @@ export interface PlacedPartitionsOptions {
   readonly mesh: Mesh;
   readonly coordination: Coordination;
   readonly run: HostRun;
-  /** The joiner or trainer of a partition on this host, under the epoch of its placement. */
-  readonly actorOf: (key: PlacedKey, epoch: number) => PlannedActor;
+  /**
+   * The joiner or trainer of a key on this host, under the epoch of its placement, and the actors
+   * that follow it.
+   */
+  readonly actorsOf: (key: PlacedKey, epoch: number) => readonly PlannedActor[];
 }
 
 interface Running {
-  readonly address: Address;
+  readonly key: PlacedKey;
   readonly epoch: number;
+  /** Whether it is the joiner or trainer itself, and follows none. */
+  readonly leads: boolean;
+}
+
+/** An actor that is to run here. */
+interface Wanted extends Running {
+  readonly actor: PlannedActor;
+  readonly duty: HostDuty;
 }
 
 export class PlacedPartitions {
   readonly #options: PlacedPartitionsOptions;
-  readonly #running = new Map<PlacedKey, Running>();
-  /** Starts, ends and reports under way; the next look leaves their partitions alone. */
-  readonly #busy = new Map<PlacedKey, Promise<void>>();
-  readonly #logged = new Map<PlacedKey, string>();
+  readonly #running = new Map<Address, Running>();
+  /** Starts, ends and reports under way; the next look leaves their actors alone. */
+  readonly #busy = new Map<Address, Promise<void>>();
+  readonly #logged = new Map<Address, string>();
   #isLeased = true;
 
   constructor(options: PlacedPartitionsOptions) {
     this.#options = options;
   }
 
-  /** The joiners and trainers that run here. */
-  get running(): ReadonlyMap<PlacedKey, Address> {
-    return new Map([...this.#running].map(([key, { address }]) => [key, address]));
+  /** The readers of logs that run here. */
+  get running(): ReadonlyMap<ReaderKey, Address> {
+    return new Map(
+      [...this.#running].map(([address, { key, leads }]) => [
+        leads ? key : `keeper/${Number(address.slice(address.indexOf("/") + 1))}`,
+        address,
+      ]),
+    );
   }
 
   /** Begins the next step for each partition. */
   fulfil(view: MeshView): void {
-    const duties = dutiesOf(view, this.#options.run);
-    const keys = new Set([...duties.keys(), ...this.#running.keys()]);
-    for (const key of keys) {
-      if (key.startsWith("shard/") || this.#busy.has(key)) continue;
-      const step = this.#fulfilOne(key, duties.get(key));
+    const wanted = this.#wanted(view);
+    const addresses = new Set([...wanted.keys(), ...this.#running.keys()]);
+    for (const address of addresses) {
+      if (this.#busy.has(address)) continue;
+      const step = this.#fulfilOne(address, wanted.get(address));
       if (step === undefined) continue;
-      const task = step.then(() => void this.#logged.delete(key), (error) => this.#log(key, error))
-        .finally(() => this.#busy.delete(key));
-      this.#busy.set(key, task);
+      const task = step.then(
+        () => void this.#logged.delete(address),
+        (error) => this.#log(address, error),
+      ).finally(() => this.#busy.delete(address));
+      this.#busy.set(address, task);
     }
+  }
+
+  /** The actors that are to run here. */
+  #wanted(view: MeshView): Map<Address, Wanted> {
+    const wanted = new Map<Address, Wanted>();
+    for (const [key, duty] of dutiesOf(view, this.#options.run)) {
+      if (key.startsWith("shard/")) continue;
+      const { epoch } = duty.placement;
+      this.#options.actorsOf(key, epoch).forEach((actor, i) => {
+        const address: Address = `${actor.kind}/${actor.key}`;
+        wanted.set(address, { key, epoch, leads: i === 0, actor, duty });
+      });
+    }
+    return wanted;
   }
 
   /** Lets all joiners and trainers of this host stand still, or go on. */
   setLeased(isLeased: boolean): void {
     this.#isLeased = isLeased;
-    for (const { address } of this.#running.values()) this.#tellLease(address);
+    for (const address of this.#running.keys()) this.#tellLease(address);
   }
 
   /** Resolves when the starts and ends under way are done. */
@@ -71,27 +106,26 @@ export class PlacedPartitions {
     await Promise.allSettled(this.#busy.values());
   }
 
-  #fulfilOne(key: PlacedKey, duty: HostDuty | undefined): Promise<void> | undefined {
-    const running = this.#running.get(key);
-    const epoch = duty?.placement.epoch;
-    if (running !== undefined && running.epoch !== epoch) return this.#end(key, running, !duty);
-    if (duty === undefined) return undefined;
-    if (running === undefined) return this.#start(key, duty.placement.epoch);
-    return duty.kind === "restore" ? this.#reportActive(key, duty) : undefined;
+  #fulfilOne(address: Address, wanted: Wanted | undefined): Promise<void> | undefined {
+    const running = this.#running.get(address);
+    if (running !== undefined && running.epoch !== wanted?.epoch) {
+      return this.#end(address, wanted === undefined);
+    }
+    if (wanted === undefined) return undefined;
+    if (running === undefined) return this.#start(address, wanted);
+    const { key, duty, leads } = wanted;
+    return leads && duty.kind === "restore" ? this.#reportActive(key, duty) : undefined;
   }
 
-  async #start(key: PlacedKey, epoch: number): Promise<void> {
-    const { mesh, actorOf } = this.#options;
-    const actor = actorOf(key, epoch);
-    const address: Address = `${actor.kind}/${actor.key}`;
-    await mesh.spawn(actor);
-    this.#running.set(key, { address, epoch });
+  async #start(address: Address, { actor, key, epoch, leads }: Wanted): Promise<void> {
+    await this.#options.mesh.spawn(actor);
+    this.#running.set(address, { key, epoch, leads });
     if (!this.#isLeased) this.#tellLease(address);
   }
 
-  async #end(key: PlacedKey, { address }: Running, hasMoved: boolean): Promise<void> {
+  async #end(address: Address, hasMoved: boolean): Promise<void> {
     await this.#options.mesh.end(address, 0, hasMoved);
-    this.#running.delete(key);
+    this.#running.delete(address);
   }
 
   async #reportActive(key: PlacedKey, { placement }: HostDuty): Promise<void> {
@@ -105,16 +139,18 @@ export class PlacedPartitions {
   }
 
   #tellLease(address: Address): void {
-    const actor = this.#options.mesh.actorRef<JoinerMessage | TrainerMessage>(address);
+    const actor = this.#options.mesh.actorRef<
+      JoinerMessage | TrainerMessage | FeatureKeeperMessage
+    >(address);
     actor.tell({ kind: "setLeased", isLeased: this.#isLeased });
   }
 
   /** Logs a failure once for as long as it is the same. */
-  #log(key: PlacedKey, error: unknown): void {
+  #log(address: Address, error: unknown): void {
     const reason = reasonOf(error);
-    if (this.#logged.get(key) === reason) return;
-    this.#logged.set(key, reason);
+    if (this.#logged.get(address) === reason) return;
+    this.#logged.set(address, reason);
     const { telemetry } = this.#options.mesh.home;
-    telemetry.log("warn", `placing ${key} failed and is tried again`, { reason });
+    telemetry.log("warn", `placing ${address} failed and is tried again`, { reason });
   }
 }

@@ -41,8 +41,13 @@ export interface PlacementAgentOptions {
   readonly takeSnapshot?: (() => Promise<void>) | undefined;
   /** The node of a shard, a joiner or a trainer on a host that owns it and has these threads. */
   readonly nodeOf: (host: string, key: PlacedKey, trainerThreads: number) => string;
-  /** The joiner or trainer of a partition on this host, under the epoch of its placement. */
-  readonly actorOf: (key: PlacedKey, epoch: number) => PlannedActor;
+  /**
+   * The joiner or trainer of a key on this host, under the epoch of its placement, and the actors
+   * that follow it.
+   */
+  readonly actorsOf: (key: PlacedKey, epoch: number) => readonly PlannedActor[];
+  /** Actors that are wherever the actor of a key is; default: none. */
+  readonly followersOf?: (key: PlacedKey) => readonly Address[];
   /** Length of a host's lease, ms. */
   readonly ttlMs: number;
   readonly controller?: Partial<ControllerOptions>;
@@ -101,7 +106,7 @@ export class PlacementAgent {
   #loops: Promise<void>[] = [];
 
   constructor(options: PlacementAgentOptions) {
-    const { mesh, coordination, description, sharding, takeSnapshot, nodeOf, actorOf } = options;
+    const { mesh, coordination, description, sharding, takeSnapshot, nodeOf, actorsOf } = options;
     this.#options = options;
     const { host, incarnation } = description;
     const run = this.#run = { host, incarnation };
@@ -117,7 +122,7 @@ export class PlacementAgent {
       onRejoin: (error) => this.#leaveFor(error),
       onVerified: () => this.#lookAgain.resolve(),
     });
-    this.#partitions = new PlacedPartitions({ mesh, coordination, run, actorOf });
+    this.#partitions = new PlacedPartitions({ mesh, coordination, run, actorsOf });
     const { clock, telemetry } = mesh.home;
     this.#resharding = takeSnapshot &&
       new Resharding({ coordination, run, clock, telemetry, takeSnapshot });
@@ -280,15 +285,16 @@ export class PlacementAgent {
 
   /** Directs messages to the present owners, also to those that still restore. */
   async #placeOwners(view: MeshView): Promise<void> {
-    const { mesh, nodeOf } = this.#options;
+    const { mesh, nodeOf, followersOf } = this.#options;
     const { sharding } = view.identity;
     const changed: [Address, string][] = [];
     for (const [key, placement] of view.placements) {
       if (placement.state === "unassigned") continue;
       const { host } = placement.owner;
       const node = nodeOf(host, key, view.hosts.get(host)?.trainerThreads ?? 0);
-      const address = placedAddress(key, sharding);
-      if (this.#placed.get(address) !== node) changed.push([address, node]);
+      for (const address of [placedAddress(key, sharding), ...followersOf?.(key) ?? []]) {
+        if (this.#placed.get(address) !== node) changed.push([address, node]);
+      }
     }
     if (changed.length === 0) return;
     await mesh.place(changed);

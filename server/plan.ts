@@ -82,8 +82,28 @@ export function placedAddress(key: PlacedKey, sharding: number): Address {
   }
 }
 
-/** Kinds of actors that the coordination store places, where there is one. */
-export const placedKinds: ReadonlySet<string> = new Set(["embedding_shard", "joiner", "trainer"]);
+/**
+ * The feature keepers that run where the store has placed the joiner of a partition of the event
+ * log: each follows one joiner to its hosts.
+ */
+export function keepersWith(
+  key: PlacedKey,
+  { featureKeeper, partitions }: Pick<CairnConfiguration, "featureKeeper" | "partitions">,
+): Address[] {
+  const { kind, number } = parsePlacedKey(key);
+  if (kind !== "events") return [];
+  return count(featureKeeper?.shards ?? 0)
+    .filter((keeper) => keeper % partitions.events === number)
+    .map(addresses.featureKeeper);
+}
+
+/** Kinds of actors that are where the coordination store says, where there is one. */
+export const placedKinds: ReadonlySet<string> = new Set([
+  "embedding_shard",
+  "joiner",
+  "feature_keeper",
+  "trainer",
+]);
 
 /** Whether a coordination store gives shards and partitions to hosts. */
 export function hasPlacement({ mesh, storage }: CairnConfiguration): boolean {

@@ -1,10 +1,10 @@
 /**
- * How far the joiners and trainers of a host have read their logs, for operators.
+ * How far the joiners, trainers and feature keepers of a host have read their logs, for operators.
  */
+import type { FeatureKeeperMessage } from "../actors/feature_keeper/protocol.ts";
 import type { JoinerMessage } from "../actors/joiner/protocol.ts";
 import type { TrainerMessage } from "../actors/trainer/protocol.ts";
-import { positionFigure } from "../mesh/placement/mesh_views.ts";
-import type { PlacedKey } from "../mesh/ports/coordination.ts";
+import { positionFigure, type ReaderKey } from "../mesh/placement/mesh_views.ts";
 import type { Address } from "../mesh/runtime/actor.ts";
 import type { Mesh } from "../mesh/runtime/mesh.ts";
 
@@ -16,7 +16,7 @@ import type { Mesh } from "../mesh/runtime/mesh.ts";
  */
 export async function readerFigures(
   mesh: Mesh,
-  readers: ReadonlyMap<PlacedKey, Address>,
+  readers: ReadonlyMap<ReaderKey, Address>,
   budgetMs: number,
 ): Promise<Record<string, number>> {
   const figures: Record<string, number> = {};
@@ -29,13 +29,18 @@ export async function readerFigures(
 
 async function positionOf(
   mesh: Mesh,
-  key: PlacedKey,
+  key: ReaderKey,
   address: Address,
   budgetMs: number,
 ): Promise<number> {
   if (key.startsWith("events/")) {
     const joiner = mesh.actorRef<JoinerMessage>(address);
     return (await joiner.ask({ kind: "getStatus" }, { budgetMs })).offset;
+  }
+  if (key.startsWith("keeper/")) {
+    const keeper = mesh.actorRef<FeatureKeeperMessage>(address);
+    const { offsets } = await keeper.ask({ kind: "getStatus" }, { budgetMs });
+    return offsets.reduce((sum, offset) => sum + offset, 0);
   }
   const trainer = mesh.actorRef<TrainerMessage>(address);
   const { offsets } = await trainer.ask({ kind: "getStatus" }, { budgetMs });

@@ -13,7 +13,15 @@ import type { Environment, HostEnvironment, PlacementEnvironment } from "./envir
 import { HostSharding } from "./host_sharding.ts";
 import { nodeMetrics } from "./node_metrics.ts";
 import { PlacementAgent } from "./placement_agent.ts";
-import { addresses, nodesOf, placedAddress, placedKinds, placedNode, planOf } from "./plan.ts";
+import {
+  addresses,
+  keepersWith,
+  nodesOf,
+  placedAddress,
+  placedKinds,
+  placedNode,
+  planOf,
+} from "./plan.ts";
 import type { SnapshotFence } from "./snapshot_fence.ts";
 import { StartProgress } from "./start_progress.ts";
 
@@ -204,11 +212,14 @@ async function startPlacement(
     sharding,
     takeSnapshot: roles.includes("sync") ? () => takeSnapshot(mesh, configuration) : undefined,
     nodeOf: (host, key, threads) => placedNode(configuration, host, key, threads),
-    actorOf(key, tenure) {
+    followersOf: (key) => keepersWith(key, configuration),
+    actorsOf(key, tenure) {
       const address = placedAddress(key, sharding.shards.sharding);
-      const { kind, key: name, options } = sharding.actorAt(address);
       const node = placedNode(configuration, own, key, description.trainerThreads);
-      return { kind, key: name, node, options: { ...options as object, tenure } };
+      return [address, ...keepersWith(key, configuration)].map((each) => {
+        const { kind, key: name, options } = sharding.actorAt(each);
+        return { kind, key: name, node, options: { ...options as object, tenure } };
+      });
     },
   });
   await agent.start();

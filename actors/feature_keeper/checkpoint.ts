@@ -3,6 +3,12 @@
  * parts and how far into the event log they reach. A keeper that starts again continues from there.
  * The naming blob is written after the parts and replaced as a whole, so that a reader finds all
  * parts of the newest checkpoint.
+ *
+ * In a mesh a keeper moves between hosts. Each tenure has a folder of its own, and a reader takes
+ * the checkpoint of the newest tenure, so that an owner of before replaces nothing that came later:
+ *
+ *     keeper/0/index       keeper/0/3/0       without a coordination store
+ *     keeper/0/t7/index    keeper/0/t7/3/0    under tenure 7
  */
 import { decode, encode } from "@msgpack/msgpack";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
@@ -11,6 +17,9 @@ import type { KeptFeature } from "./options.ts";
 
 /** Increased by every change of the format. */
 const FORMAT = 2;
+
+/** Attempts to read a checkpoint that is replaced meanwhile. */
+const READS_MAX = 3;
 
 /** The end of the records that a state has. */
 export interface CheckpointEnd {
@@ -36,6 +45,11 @@ interface Index extends CheckpointEnd {
 export class Checkpoints {
   readonly #blobs: BlobStore;
   readonly #folder: string;
+  /** The tenure under which checkpoints are written; 0 = without a coordination store. */
+  #tenure: number;
+  /** Without a tenure of its own, a keeper goes on under that of the checkpoint that it reads. */
+  readonly #hasTenure: boolean;
+  #replacesAll = false;
   /** A state of other features, or of another number of keepers, is of no use. */
   readonly #shape: string;
   /** The checkpoint that is written. */
@@ -44,14 +58,17 @@ export class Checkpoints {
 
   constructor(
     blobs: BlobStore,
-    { features, shard, shards }: {
+    { features, shard, shards, tenure }: {
       readonly features: readonly KeptFeature[];
       readonly shard: number;
       readonly shards: number;
+      readonly tenure?: number;
     },
   ) {
     this.#blobs = blobs;
-    this.#folder = `keeper/${shard}`;
+    this.#folder = `keeper/${shard}/`;
+    this.#tenure = tenure ?? 0;
+    this.#hasTenure = tenure !== undefined;
     this.#shape = JSON.stringify([FORMAT, shards, features]);
   }
 
@@ -62,14 +79,14 @@ export class Checkpoints {
   }
 
   async writePart(part: SavedPart): Promise<void> {
-    const name = this.#partName(this.#number, this.#parts++);
+    const name = this.#partName(this.#tenure, this.#number, this.#parts++);
     await this.#blobs.put(name, encode(part));
   }
 
   /** Makes the parts written since {@link begin} the last checkpoint. */
   async finish(end: CheckpointEnd): Promise<void> {
     const index: Index = { ...end, shape: this.#shape, number: this.#number, parts: this.#parts };
-    await this.#blobs.put(this.#indexName, encode(index));
+    await this.#blobs.put(this.#indexName(this.#tenure), encode(index));
     await this.#deleteOthers(index.number);
   }
 
@@ -79,7 +96,29 @@ export class Checkpoints {
    * @throws {Error} When a part is missing or cannot be read.
    */
   async read(): Promise<Checkpoint | undefined> {
-    const bytes = await this.#blobs.get(this.#indexName);
+    for (let attempts = 1;; attempts++) {
+      try {
+        return await this.#readNewest();
+      } catch (error) {
+        // An owner of before has perhaps replaced it meanwhile.
+        if (attempts === READS_MAX) throw error;
+      }
+    }
+  }
+
+  /** Lets the next checkpoint replace those of all tenures: the last one is of another log. */
+  replaceAll(): void {
+    this.#replacesAll = true;
+  }
+
+  async #readNewest(): Promise<Checkpoint | undefined> {
+    const names = await this.#blobs.list(this.#folder);
+    const tenures = names.filter((name) => name.endsWith("/index"))
+      .map((name) => this.#tenureOf(name));
+    if (tenures.length === 0) return undefined;
+    const tenure = Math.max(...tenures);
+    if (!this.#hasTenure) this.#tenure = tenure;
+    const bytes = await this.#blobs.get(this.#indexName(tenure));
     if (bytes === undefined) return undefined;
     const { shape, offsets, records, number, parts: count } = decode(bytes) as Index;
     // Also where the parts are of no use: a new checkpoint does not write over them.
@@ -87,28 +126,43 @@ export class Checkpoints {
     if (shape !== this.#shape) return undefined;
     const parts: SavedPart[] = [];
     for (let i = 0; i < count; i++) {
-      const part = await this.#blobs.get(this.#partName(number, i));
-      if (part === undefined) throw new Error(`The blob ${this.#partName(number, i)} is missing`);
+      const name = this.#partName(tenure, number, i);
+      const part = await this.#blobs.get(name);
+      if (part === undefined) throw new Error(`The blob ${name} is missing`);
       parts.push(decode(part) as SavedPart);
     }
     return { offsets, records, parts };
   }
 
-  /** Deletes the parts of checkpoints but this one and the one that is being written. */
+  /**
+   * Deletes the parts of checkpoints but this one and the one that is being written. Checkpoints of
+   * later tenures stay: then this keeper is an owner of before.
+   */
   async #deleteOthers(number: number): Promise<void> {
-    const own = `${this.#folder}/${number}/`;
-    const isOfNext = (name: string) => name.startsWith(`${this.#folder}/${this.#number}/`);
-    for (const name of await this.#blobs.list(`${this.#folder}/`)) {
-      const isKept = name === this.#indexName || name.startsWith(own) || isOfNext(name);
-      if (!isKept) await this.#blobs.delete(name);
+    const kept = [number, this.#number].map((each) => `${this.#folderOf(this.#tenure)}${each}/`);
+    const index = this.#indexName(this.#tenure);
+    for (const name of await this.#blobs.list(this.#folder)) {
+      if (name === index || kept.some((prefix) => name.startsWith(prefix))) continue;
+      if (this.#tenureOf(name) <= this.#tenure || this.#replacesAll) await this.#blobs.delete(name);
     }
+    this.#replacesAll = false;
   }
 
-  get #indexName(): string {
-    return `${this.#folder}/index`;
+  /** The tenure under which a blob was written. */
+  #tenureOf(name: string): number {
+    const found = /^t(\d+)\//.exec(name.slice(this.#folder.length));
+    return found === null ? 0 : Number(found[1]);
   }
 
-  #partName(number: number, part: number): string {
-    return `${this.#folder}/${number}/${part}`;
+  #folderOf(tenure: number): string {
+    return tenure === 0 ? this.#folder : `${this.#folder}t${tenure}/`;
+  }
+
+  #indexName(tenure: number): string {
+    return `${this.#folderOf(tenure)}index`;
+  }
+
+  #partName(tenure: number, number: number, part: number): string {
+    return `${this.#folderOf(tenure)}${number}/${part}`;
   }
 }

@@ -30,6 +30,7 @@ export class CheckpointWriter {
   #nextAtMs: number;
   /** Whether the next checkpoint is awaited: an erasure ends with it. */
   #isHurried = false;
+  #isLeased = true;
   #stopped = false;
 
   constructor(
@@ -56,6 +57,13 @@ export class CheckpointWriter {
     return this.#offsets;
   }
 
+  /** Lets the writing stand still while the lease of its host has ended. */
+  setLeased(isLeased: boolean): void {
+    const goesOn = isLeased && !this.#isLeased;
+    this.#isLeased = isLeased;
+    if (goesOn) this.saveNext();
+  }
+
   /** Lets the next checkpoint begin as soon as the present one is complete. */
   hurry(): void {
     this.#nextAtMs = 0;
@@ -74,7 +82,7 @@ export class CheckpointWriter {
   /** Writes the next part, outside the keeper's turn, and asks for the one after it. */
   saveNext(): void {
     const end = this.#writing;
-    if (end === undefined || this.#stopped) return;
+    if (end === undefined || this.#stopped || !this.#isLeased) return;
     const { clock } = this.#context;
     const beganAtMs = clock.monotonicMs();
     const part = this.#state.nextSaved(PART_BYTES);

@@ -20,6 +20,7 @@ export function defineFeatureKeeper(
     priorityOf: (message) => {
       switch (message.kind) {
         case "getStatus":
+        case "setLeased":
           return "control";
         case "readKept":
         case "getTop":

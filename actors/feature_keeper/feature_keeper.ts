@@ -47,6 +47,7 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
   readonly #tops: TopLists;
   #woken = false;
   #awaitsClearing = false;
+  #isLeased = true;
 
   private constructor(
     context: ActorContext<FeatureKeeperMessage>,
@@ -107,7 +108,7 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
       if (saved?.offsets.length === ends.length && saved.offsets.every((at, i) => at <= ends[i])) {
         for (const _ of state.restoring(saved.parts, saved.records)) await nextTurn(context);
         offsets = [...saved.offsets];
-      }
+      } else if (saved !== undefined) checkpoints.replaceAll();
     }
     return new FeatureKeeper(context, options, dependencies, { checkpoints, state, offsets });
   }
@@ -135,6 +136,8 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
         return this.#tops.step();
       case "clearErased":
         return this.#clearErased();
+      case "setLeased":
+        return this.#setLeased(message.isLeased);
       case "getStatus":
         return this.#context.reply(message, {
           offsets: [...this.#offsets],
@@ -150,7 +153,13 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
 
   async stop(): Promise<void> {
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
-    await this.#writer?.stop(this.#offsets);
+    if (this.#isLeased) await this.#writer?.stop(this.#offsets);
+  }
+
+  #setLeased(isLeased: boolean): void {
+    this.#isLeased = isLeased;
+    this.#writer?.setLeased(isLeased);
+    if (isLeased) this.#wake();
   }
 
   #wake(): void {
@@ -161,6 +170,7 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
 
   async #readLog(): Promise<void> {
     this.#woken = false;
+    if (!this.#isLeased) return;
     this.#reader.lookAgain();
     let hasMore = true;
     for (let taken = 0; hasMore && taken < RECORDS_PER_TURN; taken++) {

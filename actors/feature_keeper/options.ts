@@ -111,6 +111,11 @@ export interface FeatureKeeperOptions {
   readonly rankingsMax: number;
   /** Values of a slot that are kept of a user; the value without an event for longest goes. */
   readonly valuesMax: number;
+  /**
+   * Epoch of the placement that the keeper follows, under which it writes its checkpoints; absent
+   * where no coordination store places it.
+   */
+  readonly tenure?: number;
   /** Least time between checkpoints, ms; 0 = none, where the log does not outlive the process. */
   readonly checkpointMs: number;
 }

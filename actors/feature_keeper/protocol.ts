@@ -76,6 +76,15 @@ export interface ClearErased {
   readonly kind: "clearErased";
 }
 
+/**
+ * Whether the lease of the keeper's host holds. Without it the keeper reads no further and writes
+ * no checkpoint: another one may have its place soon. It answers with the features that it has.
+ */
+export interface SetLeased {
+  readonly kind: "setLeased";
+  readonly isLeased: boolean;
+}
+
 /** Asks how far the keeper has read. */
 export interface GetKeeperStatus extends Request<KeeperStatus> {
   readonly kind: "getStatus";
@@ -101,4 +110,5 @@ export type FeatureKeeperMessage =
   | SaveNext
   | SearchTop
   | ClearErased
+  | SetLeased
   | GetKeeperStatus;

@@ -42,9 +42,9 @@ export class HostProcesses {
     return await ended;
   }
 
-  /** Ends all hosts at once. */
+  /** Ends all hosts at once, apart from those that have ended by themselves. */
   async killAll(): Promise<void> {
-    await Promise.all([...this.#running.keys()].map((host) => this.end(host, "SIGKILL")));
+    await Promise.allSettled([...this.#running.keys()].map((host) => this.end(host, "SIGKILL")));
   }
 
   #start(host: string): HostProcess {

@@ -106,9 +106,9 @@ export function placementCommands(output: Output): Command[] {
       }),
     command(
       "explain",
-      "say where a shard, joiner or trainer is, its last move, and why it stays or moves",
+      "say where a shard, joiner, trainer or keeper is, its last move, and why it stays or moves",
     )
-      .addArgument(new Argument("<part>", "shard, joiner or trainer"))
+      .addArgument(new Argument("<part>", "shard, joiner, trainer or keeper"))
       .addArgument(new Argument("<number>", "its number, from 0").argParser(wholeNumber(0, 1023)))
       .action(async (part: string, number: number, flags: PlacementFlags) => {
         const { explainCommand } = await import("./explain.ts");

@@ -1,10 +1,15 @@
 /**
- * The work of `cairn explain`: where a shard, a joiner or a trainer is, since when, how far it has
- * read its logs, its last move, and why it stays or moves.
+ * The work of `cairn explain`: where a shard, a joiner, a trainer or a feature keeper is, since
+ * when, how far it has read its logs, its last move, and why it stays or moves.
  */
 import { sizeText } from "../../mesh/placement/byte_sizes.ts";
 import { planKind } from "../../mesh/placement/mesh_plan.ts";
-import { countOf, reportedPosition, shardViews } from "../../mesh/placement/mesh_views.ts";
+import {
+  countOf,
+  type ReaderKey,
+  reportedPosition,
+  shardViews,
+} from "../../mesh/placement/mesh_views.ts";
 import type { ShardDecision } from "../../mesh/placement/placement_plan.ts";
 import {
   type MeshView,
@@ -24,6 +29,9 @@ import { type MeshStore, withMeshStore } from "./mesh_store.ts";
 import { kindCalled, partName, partNouns } from "./part_names.ts";
 import { decisionLine } from "./plan_lines.ts";
 
+/** The noun of a feature keeper, which no host is given by itself: it follows a joiner. */
+const KEEPER = "keeper";
+
 /** A part as the command shows it. */
 interface Explained {
   readonly key: PlacedKey;
@@ -32,8 +40,10 @@ interface Explained {
   readonly decision: ShardDecision;
   /** Present for a shard. */
   readonly size?: { readonly rows: number; readonly bytes: number };
-  /** Present for a joiner or a trainer. */
+  /** Present for a joiner, a trainer or a keeper. */
   readonly reads?: Reading;
+  /** The number of a keeper; the other fields are those of the joiner that it follows. */
+  readonly keeper?: number;
 }
 
 /** The part of a log that a joiner or a trainer reads. */
@@ -51,29 +61,33 @@ export async function explainCommand(
   flags: PlacementFlags,
   output: Output,
 ): Promise<void> {
-  const kind = kindCalled(noun);
+  const kind = noun === KEEPER ? "events" : kindCalled(noun);
   if (kind === undefined) {
-    throw usageError(`There is no part "${noun}": type ${partNouns.join(", ")} and its number.`);
+    const nouns = [...partNouns, KEEPER].join(", ");
+    throw usageError(`There is no part "${noun}": type ${nouns} and its number.`);
   }
   await withMeshStore(flags, async (store) => {
     const view = await store.read();
-    const key: PlacedKey = `${kind}/${number}`;
-    const placement = view.placements.get(key);
-    if (placement === undefined) {
-      throw usageError(
-        `There is no ${noun} ${number}: the mesh has 0 to ${countOf(view, kind) - 1}.`,
-      );
+    const { featureKeeper } = store.configuration;
+    const count = noun === KEEPER ? featureKeeper?.shards ?? 0 : countOf(view, kind);
+    if (number >= count) {
+      const parts = count === 0 ? "none" : `0 to ${count - 1}`;
+      throw usageError(`There is no ${noun} ${number}: the mesh has ${parts}.`);
     }
+    const placed = noun === KEEPER ? number % view.identity.eventPartitions : number;
+    const key: PlacedKey = `${kind}/${placed}`;
+    const placement = present(view.placements.get(key), "the store has every part");
     const { movesMax } = present(store.configuration.mesh, "a store belongs to a mesh");
-    const { rows, bytes } = shardViews(view, kind)[number];
-    const reads = await readingOf(store, view, key);
+    const { rows, bytes } = shardViews(view, kind)[placed];
+    const reads = await readingOf(store, view, key, noun === KEEPER ? `keeper/${number}` : key);
     const explained: Explained = {
       key,
       placement,
       history: await store.coordination.history(key),
-      decision: planKind(view, kind, movesMax).shards[number],
+      decision: planKind(view, kind, movesMax).shards[placed],
       ...(kind === "shard" ? { size: { rows, bytes } } : {}),
       ...(reads && { reads }),
+      ...(noun === KEEPER && { keeper: number }),
     };
     if (flags.json) return output.out(`${JSON.stringify(documentOf(noun, number, explained))}\n`);
     for (const line of linesOf(explained, view.nowMs)) output.out(line);
@@ -85,16 +99,19 @@ async function readingOf(
   { logEnds }: MeshStore,
   view: MeshView,
   key: PlacedKey,
+  reader: ReaderKey,
 ): Promise<Reading | undefined> {
   const { kind, number } = parsePlacedKey(key);
   if (kind === "shard") return undefined;
   const { eventPartitions: events, examplePartitions: examples, trainers } = view.identity;
   const counts = { events, examples };
   const log = kind === "events" ? "events" : "examples";
-  const partitions = kind === "events"
+  const partitions = reader !== key
+    ? Array.from({ length: events }, (_, partition) => partition)
+    : kind === "events"
     ? [number]
     : partitionsOfTrainer({ partitions: counts, trainerCount: trainers }, number);
-  const position = reportedPosition(view, key);
+  const position = reportedPosition(view, key, reader);
   if (position === undefined) return { log, partitions };
   const ends = await logEnds(log, partitions, counts);
   const end = ends.reduce((sum, each) => sum + each, 0);
@@ -102,25 +119,28 @@ async function readingOf(
 }
 
 function documentOf(part: string, number: number, explained: Explained) {
-  const { placement, history, decision, size, reads } = explained;
-  return { part, number, placement, ...size, ...reads, ...history, decision };
+  const { key, placement, history, decision, size, reads, keeper } = explained;
+  const follows = keeper === undefined ? {} : { follows: partName(key) };
+  return { part, number, ...follows, placement, ...size, ...reads, ...history, decision };
 }
 
 function linesOf(explained: Explained, nowMs: number): string[] {
-  const { key, placement, history: { sinceMs, last }, decision, size, reads } = explained;
+  const { key, placement, history: { sinceMs, last }, decision, size, reads, keeper } = explained;
   const sizes = size
     ? `, with ${size.rows.toLocaleString("en")} rows in ${sizeText(size.bytes)}`
     : "";
   const since = sinceMs === undefined ? "" : `, since ${moment(sinceMs, nowMs)}`;
   return [
+    ...(keeper === undefined ? [] : [`keeper ${keeper} follows ${partName(key)}\n`]),
     `${partName(key)} is ${describe(placement)}${since}${sizes}\n`,
-    ...(reads ? [readingLine(reads)] : []),
+    ...(reads ? [readingLine(reads, keeper)] : []),
     ...(last ? [lastMoveLine(last, nowMs)] : []),
     decisionLine({ key, decision }),
   ];
 }
 
-function readingLine({ log, partitions, behind }: Reading): string {
+function readingLine({ log, partitions, behind }: Reading, keeper?: number): string {
+  const subject = keeper === undefined ? "" : `keeper ${keeper} `;
   const noun = partitions.length === 1 ? "partition" : "partitions";
   const records = log === "events" ? "record" : "chunk";
   const lag = behind === undefined
@@ -128,7 +148,7 @@ function readingLine({ log, partitions, behind }: Reading): string {
     : behind === 0
     ? "to its end"
     : `${counted(behind, records)} behind`;
-  return `reads ${noun} ${partitions.join(", ")} of the ${
+  return `${subject}reads ${noun} ${partitions.join(", ")} of the ${
     log === "events" ? "event" : "example"
   } log: ${lag}\n`;
 }

@@ -23,18 +23,31 @@ export function sizeFigures(key: PlacedKey): { readonly rows: string; readonly b
 }
 
 /**
- * Name of the figure with which a host reports how far a joiner or trainer has read: the sum of the
- * offsets of its partitions.
+ * A part that reads a log: a joiner, a trainer, or a feature keeper, which has the host of the
+ * joiner that it follows.
  */
-export function positionFigure(key: PlacedKey): string {
+export type ReaderKey = PlacedKey | `keeper/${number}`;
+
+/**
+ * Name of the figure with which a host reports how far a reader has come: the sum of the offsets of
+ * its partitions.
+ */
+export function positionFigure(key: ReaderKey): string {
   return `${key}.position`;
 }
 
-/** The position that the owner reports; undefined where it reports none, or is gone. */
-export function reportedPosition(view: MeshView, key: PlacedKey): number | undefined {
+/**
+ * The position of a reader that the owner of a key reports; undefined where it reports none, or is
+ * gone.
+ */
+export function reportedPosition(
+  view: MeshView,
+  key: PlacedKey,
+  reader: ReaderKey,
+): number | undefined {
   const placement = placementOf(view, key);
   if (placement.state === "unassigned" || !isLive(view, placement.owner)) return undefined;
-  return view.hosts.get(placement.owner.host)?.load[positionFigure(key)];
+  return view.hosts.get(placement.owner.host)?.load[positionFigure(reader)];
 }
 
 /** Whether this run of a host is the one that the mesh has, its lease removed or not. */

@@ -11,7 +11,6 @@
 import { KeptState } from "../../actors/feature_keeper/kept_state.ts";
 import type { FeatureKeeperOptions } from "../../actors/feature_keeper/options.ts";
 import type { KeptValues, ReadKept } from "../../actors/feature_keeper/protocol.ts";
-import type { Address } from "../../mesh/runtime/actor.ts";
 import type { Checker, CheckerContext } from "./checker.ts";
 
 /** Answers that wait at most; a keeper is far ahead of the disk then, and the oldest is let go. */
@@ -33,7 +32,8 @@ interface Incarnation {
 
 export function keptFeatures(context: CheckerContext): Checker {
   const log: Uint8Array[] = [];
-  const keepers = new Map<Address, Incarnation>();
+  /** By host and address: a keeper that moves ends after the next one has begun. */
+  const keepers = new Map<string, Incarnation>();
   let answers = 0;
   /** Whether all records so far are of one partition, and none was lost. */
   let hasOrder = true;
@@ -56,7 +56,7 @@ export function keptFeatures(context: CheckerContext): Checker {
     began(actor, host, options) {
       if (!actor.startsWith("feature_keeper/")) return;
       const state = new KeptState(options as FeatureKeeperOptions);
-      keepers.set(actor, { host, state, read: 0, waiting: [] });
+      keepers.set(`${host} ${actor}`, { host, state, read: 0, waiting: [] });
     },
     durable(name, partition, records, firstOffset) {
       if (name !== "events") return;
@@ -64,8 +64,8 @@ export function keptFeatures(context: CheckerContext): Checker {
       if (!hasOrder) return;
       records.forEach((record, i) => log[firstOffset + i] = record.slice());
     },
-    answers(actor, request, value) {
-      const keeper = keepers.get(actor);
+    answers(actor, request, value, host) {
+      const keeper = keepers.get(`${host} ${actor}`);
       if (!hasOrder || keeper === undefined || request.kind !== "readKept") return;
       answers++;
       keeper.waiting.push({ request: request as ReadKept, text: textOf(value as KeptValues) });

@@ -96,7 +96,12 @@ class World {
   async tell(host: string, load: Record<string, number>, records: number): Promise<void> {
     const configuration = parseConfiguration(Deno.readTextFileSync(this.file), this.file);
     await withEventLog(configuration, async (log) => {
-      await log.append(1, Array.from({ length: records }, (_, i) => Uint8Array.of(i)));
+      if (records > 0) {
+        await log.append(
+          1,
+          Array.from({ length: records }, (_, i) => Uint8Array.of(i)),
+        );
+      }
     });
     const { coordination, close } = await openCoordination(configuration);
     await coordination.renew(runOf(host), load);
@@ -261,10 +266,34 @@ Deno.test({
       assert.equal(placement.epoch, 2);
       assert.deepEqual([last.from, last.to, last.outcome], ["learn-1", "learn-2", "done"]);
 
+      assert.match(
+        (await world.run("explain", "keeper", "0")).err,
+        /no keeper 0: the mesh has none/,
+      );
+      const kept =
+        "kept: { shards: 3, features: { week: { kind: count, by: item, of: click, window: 7d } } }";
+      Deno.writeTextFileSync(world.file, `${yamlOf(world.redis)}\n${kept}\n`);
+      await world.tell("learn-2", { "keeper/1.position": 1 }, 0);
+      const keeper = await world.run("explain", "keeper", "1");
+      assert.match(
+        keeper.out,
+        /^keeper 1 follows joiner 1\njoiner 1 is active on "learn-2" in epoch 2, since /,
+      );
+      assert.match(
+        keeper.out,
+        /^keeper 1 reads partitions 0, 1 of the event log: 4 records behind$/m,
+      );
+      const { follows } = JSON.parse((await world.run("explain", "keeper", "2", "--json")).out);
+      assert.equal(follows, "joiner 0");
+      assert.match((await world.run("explain", "keeper", "3")).err, /the mesh has 0 to 2/);
+
       const refused = async (...args: string[]) => (await world.run("explain", ...args)).err;
       assert.match(await refused("shard", "4"), /no shard 4: the mesh has 0 to 3/);
       assert.match(await refused("joiner", "2"), /no joiner 2: the mesh has 0 to 1/);
-      assert.match(await refused("scorer", "0"), /no part "scorer": type shard, joiner, trainer/);
+      assert.match(
+        await refused("scorer", "0"),
+        /no part "scorer": type shard, joiner, trainer, keeper/,
+      );
       assert.match(await refused("shard", "x"), /whole number/);
     }),
 });

@@ -8,7 +8,7 @@ import type { SetLeased } from "../../actors/trainer/protocol.ts";
 import { MemoryRecordStore } from "../../mesh/adapters/memory/memory_record_store.ts";
 import type { PlacedKey } from "../../mesh/ports/coordination.ts";
 import { type RecordStore, RecordStoreUnavailableError } from "../../mesh/ports/record_store.ts";
-import type { ActorDefinition } from "../../mesh/runtime/actor.ts";
+import type { ActorDefinition, Address } from "../../mesh/runtime/actor.ts";
 import { Coordinator } from "../../mesh/runtime/coordination/coordinator.ts";
 import { Mesh } from "../../mesh/runtime/mesh.ts";
 import { SimulatedMesh } from "../../mesh/simulation/simulated_mesh.ts";
@@ -39,12 +39,18 @@ function observed(
       return {
         receive(message) {
           if (message.kind === "crash") throw new Error("a crash");
+          if (message.kind !== "setLeased") return; // its host asks for its position
           note(`${name} ${message.isLeased ? "goes on" : "stands still"}`);
         },
         stop: () => note(`${name} ends`),
       };
     },
   };
+}
+
+/** A keeper runs where the joiner is. */
+function followersOf(key: PlacedKey): readonly Address[] {
+  return key === "events/0" ? ["feature_keeper/0"] : [];
 }
 
 async function startHosts(
@@ -83,7 +89,7 @@ async function startHosts(
     };
     await simulated.settle(coordination.open(settings));
     admin = new Coordinator({ store: memory, random, protocol: 1, ...leases });
-    const definitions = ["joiner", "trainer"].map((kind) =>
+    const definitions = ["joiner", "trainer", "feature_keeper"].map((kind) =>
       observed(kind, (text) => void notes.push(text))
     );
     const part = { nodes: [host], retryMs: 100 };
@@ -104,10 +110,12 @@ async function startHosts(
       },
       sharding: fixedSharding(),
       nodeOf: (host) => host,
-      actorOf(key: PlacedKey, tenure: number) {
-        const [kind, name] = placedAddress(key, 0).split("/");
-        return { kind, key: name, node: host, options: { host, tenure } };
-      },
+      followersOf,
+      actorsOf: (key: PlacedKey, tenure: number) =>
+        [placedAddress(key, 0), ...followersOf(key)].map((address) => {
+          const [kind, name] = address.split("/");
+          return { kind, key: name, node: host, options: { host, tenure } };
+        }),
       ttlMs: LEASE_MS,
       onGone: ({ message }) => gone.push(message),
     });
@@ -135,6 +143,15 @@ Deno.test("a drained host gives its partitions to another one, in the next epoch
   const { epoch } = view.placements.get("events/0") ?? { epoch: 0 };
   assert.ok(notes.includes(`joiner/0 on ${to} in epoch ${epoch} starts`), `${notes}`);
   assert.ok(notes.includes(before.replace("starts", "ends")), `${notes}`);
+  const keepers = notes.filter((text) => text.startsWith("feature_keeper/0"));
+  assert.deepEqual(
+    keepers.slice(-2).toSorted(),
+    [
+      before.replace("joiner", "feature_keeper").replace("starts", "ends"),
+      `feature_keeper/0 on ${to} in epoch ${epoch} starts`,
+    ].toSorted(),
+    "its keeper has followed the joiner",
+  );
   assert.deepEqual(gone, []);
   await simulated.stop();
 });

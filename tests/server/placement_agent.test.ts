@@ -93,7 +93,7 @@ async function startHost(
     description,
     sharding: fixedSharding(),
     nodeOf: () => "main",
-    actorOf: () => assert.fail("no partition is placed"),
+    actorsOf: () => assert.fail("no partition is placed"),
     ttlMs: leaseMs,
     onGone: (error) => gone.push(error),
   });

@@ -113,7 +113,7 @@ class World {
         },
         sharding: fixedSharding(options),
         nodeOf: (host) => host,
-        actorOf: () => assert.fail("no partition is placed"),
+        actorsOf: () => assert.fail("no partition is placed"),
         ttlMs: LEASE_MS,
         onGone: ({ message }) => this.gone.push(message),
       });

@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import type { Mesh } from "../../mesh/runtime/mesh.ts";
 import { readerFigures } from "../../server/reader_figures.ts";
 
-Deno.test("a host tells how far its joiners and trainers are, without those that do not answer", async () => {
+Deno.test("a host tells how far its readers are, without those that do not answer", async () => {
   const answers: Record<string, unknown> = {
     "joiner/1": { offset: 70 },
     "trainer/0": { offsets: [{ partition: 0, offset: 3 }, { partition: 2, offset: 4 }] },
+    "feature_keeper/1": { offsets: [70, 20] },
   };
   const actorRef = (address: string) => ({
     ask: () =>
@@ -19,8 +20,13 @@ Deno.test("a host tells how far its joiners and trainers are, without those that
       ["events/1", "joiner/1"],
       ["events/3", "joiner/3"],
       ["trainer/0", "trainer/0"],
+      ["keeper/1", "feature_keeper/1"],
     ]),
     1_000,
   );
-  assert.deepEqual(figures, { "events/1.position": 70, "trainer/0.position": 7 });
+  assert.deepEqual(figures, {
+    "events/1.position": 70,
+    "trainer/0.position": 7,
+    "keeper/1.position": 90,
+  });
 });

@@ -54,3 +54,64 @@ Deno.test("a checkpoint that begins while one is finished deletes no part of it"
   await checkpoints.finish({ offsets: [2], records: 2 });
   assert.deepEqual((await new Checkpoints(blobs, keeper).read())?.parts, [part("b")]);
 });
+
+/** Writes a whole checkpoint with one part. */
+async function write(checkpoints: Checkpoints, key: string, at: number): Promise<void> {
+  checkpoints.begin();
+  await checkpoints.writePart(part(key));
+  await checkpoints.finish({ offsets: [at], records: at });
+}
+
+Deno.test("an owner of before replaces nothing of a later tenure, which is the one that is read", async () => {
+  const blobs = new MemoryBlobStore();
+  const [former, present] = [6, 7].map((tenure) => new Checkpoints(blobs, { ...keeper, tenure }));
+  await write(former, "a", 1);
+  assert.deepEqual((await present.read())?.parts, [part("a")], "it continues from there");
+  await write(present, "b", 2);
+  assert.deepEqual(await blobs.list("keeper/"), ["keeper/0/t7/2/0", "keeper/0/t7/index"]);
+  await write(former, "late", 3);
+  const later = new Checkpoints(blobs, { ...keeper, tenure: 8 });
+  assert.deepEqual((await later.read())?.parts, [part("b")]);
+  await write(later, "c", 4);
+  const names = await blobs.list("keeper/");
+  assert.ok(names.every((name) => name.startsWith("keeper/0/t8/")), `${names}`);
+});
+
+Deno.test("one process goes on with the checkpoint of a mesh, and a mesh with that of one process", async () => {
+  const blobs = new MemoryBlobStore();
+  await write(new Checkpoints(blobs, keeper), "alone", 1);
+  const placed = new Checkpoints(blobs, { ...keeper, tenure: 3 });
+  assert.deepEqual((await placed.read())?.parts, [part("alone")]);
+  await write(placed, "placed", 2);
+  const alone = new Checkpoints(blobs, keeper);
+  assert.deepEqual((await alone.read())?.parts, [part("placed")]);
+  await write(alone, "alone again", 3);
+  assert.deepEqual((await new Checkpoints(blobs, keeper).read())?.parts, [part("alone again")]);
+});
+
+Deno.test("a checkpoint of another log, under a later tenure, is replaced", async () => {
+  const blobs = new MemoryBlobStore();
+  await write(new Checkpoints(blobs, { ...keeper, tenure: 9 }), "other log", 100);
+  const anew = new Checkpoints(blobs, { ...keeper, tenure: 1 });
+  assert.deepEqual((await anew.read())?.offsets, [100]);
+  anew.replaceAll();
+  await write(anew, "a", 1);
+  assert.deepEqual((await new Checkpoints(blobs, keeper).read())?.parts, [part("a")]);
+});
+
+Deno.test("a checkpoint that is replaced while it is read is read again", async () => {
+  const blobs = new MemoryBlobStore();
+  const former = new Checkpoints(blobs, { ...keeper, tenure: 1 });
+  await write(former, "a", 1);
+  const get = blobs.get.bind(blobs);
+  let replaces = true;
+  blobs.get = async (name) => {
+    if (replaces && name.endsWith("/0")) {
+      replaces = false;
+      await write(former, "b", 2);
+    }
+    return await get(name);
+  };
+  const present = new Checkpoints(blobs, { ...keeper, tenure: 2 });
+  assert.deepEqual((await present.read())?.parts, [part("b")]);
+});
