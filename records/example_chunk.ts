@@ -44,6 +44,11 @@ export interface ExampleChunk {
    */
   readonly acceptedAtMs: number;
   /**
+   * The chunks before this one hold all examples decided by actions accepted up to this wall time,
+   * ms; below `acceptedAtMs`. Absent where the chunk before tells as much.
+   */
+  readonly acceptedBeforeMs?: number;
+  /**
    * Order among the chunks of all partitions: the wall time at which the joiner finished the chunk,
    * ms, raised where needed so that it ascends in the partition. A trainer of several partitions
    * takes their chunks in this order. Absent in chunks of offline training; counts as 0.

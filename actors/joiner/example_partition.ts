@@ -72,6 +72,8 @@ export class ExamplePartition {
   #nextRowWritten: number;
   /** The acceptance mark of the newest finished chunk, ms. */
   #acceptedAtMs: number;
+  /** The acceptance mark before the first row of the unfinished chunk, ms. */
+  #acceptedBeforeMs = 0;
   readonly #clock: Pick<Clock, "nowMs">;
   /** The order of the newest finished chunk, ms. */
   #orderedAtMs: number;
@@ -192,6 +194,7 @@ export class ExamplePartition {
     if (this.rows >= this.#limits.batchRows && moment.repeatable) {
       this.#finish(moment, this.#rowsAfter - 1);
     }
+    if (this.rows === 0) this.#acceptedBeforeMs = moment.acceptedAtMs;
     return this.#builder;
   }
 
@@ -255,11 +258,13 @@ export class ExamplePartition {
 
   #finish(moment: JoinMoment, rowsAfter: number): void {
     const resume = this.#moveTo(moment, rowsAfter);
+    const acceptedBeforeMs = this.#markBefore(moment);
     this.#acceptedAtMs = Math.max(this.#acceptedAtMs, moment.acceptedAtMs);
     this.#isAwaited = this.rows >= this.#limits.batchRows;
     const chunk = this.#builder.finish(this.#acceptedAtMs, resume);
     this.#traces.addAll(chunk.traces);
-    this.#waiting.push(encodeExamples({ ...chunk, orderedAtMs: this.#nextOrder() }));
+    const orderedAtMs = this.#nextOrder();
+    this.#waiting.push(encodeExamples({ ...chunk, ...acceptedBeforeMs, orderedAtMs }));
     this.#dueAtMs = undefined;
     if (this.#forgetsDropped.length === 0) return;
     this.#finishForget(this.#forgetsDropped, moment.acceptedAtMs, resume);
@@ -273,6 +278,13 @@ export class ExamplePartition {
     this.#waiting.push(encodeExamples({ ...chunk, orderedAtMs: this.#nextOrder() }));
     this.#forgetsWaiting.push(forget);
     this.#dueAtMs = undefined;
+  }
+
+  /** The mark that counts before the rows of the unfinished chunk are learned, if it tells more. */
+  #markBefore({ acceptedAtMs }: JoinMoment): Pick<ExampleChunk, "acceptedBeforeMs"> {
+    const acceptedBeforeMs = this.#acceptedBeforeMs;
+    const tellsMore = this.rows > 0 && acceptedBeforeMs > this.#acceptedAtMs;
+    return tellsMore && acceptedBeforeMs < acceptedAtMs ? { acceptedBeforeMs } : {};
   }
 
   /** The order of the next chunk, ms. */

@@ -8,7 +8,7 @@
  * where to read again and which examples to drop.
  */
 import type { ActorContext, Behavior } from "../../mesh/runtime/actor.ts";
-import type { EventLog, LogRecord } from "../../mesh/ports/event_log.ts";
+import { ACCEPTANCE_STEP_MS, type EventLog, type LogRecord } from "../../mesh/ports/event_log.ts";
 import { decodeEvent, type EventRecord } from "../../records/event_record.ts";
 import { areRowsOf } from "../../records/impression_rows.ts";
 import { signatureOf } from "../../records/forgotten.ts";
@@ -63,7 +63,7 @@ export class Joiner implements Behavior<JoinerMessage> {
   #logHasMore = false;
   /** The state before the examples that are being decided. */
   #moment: JoinMoment;
-  /** Acceptance time of the newest action or mark that was taken in. */
+  /** No action that was accepted up to this time is still to be taken in, ms. */
   #acceptedAtMs = 0;
   #recordsInvalid = 0;
   #committedAtMs: number;
@@ -216,6 +216,9 @@ export class Joiner implements Behavior<JoinerMessage> {
     const record = this.#decode(offset, bytes);
     if (record === undefined) return true;
     this.#window.observe(record, offset);
+    // The log orders the acceptance times of these alone, where several gateways append.
+    const isOrdered = record.kind === "action" || record.kind === "mark";
+    if (isOrdered) this.#raiseMark(record.acceptedAtMs - ACCEPTANCE_STEP_MS);
     this.#moment = this.#momentAt(offset);
     while (this.#window.closeNext(record, offset, this.#output)) {
       this.#moment = this.#momentAt(offset);
@@ -225,10 +228,7 @@ export class Joiner implements Behavior<JoinerMessage> {
       this.#examples.finishRows(this.#momentAt(offset));
     }
     this.#window.accept(record, offset, this.#output);
-    // The log orders the acceptance times of these alone, where several gateways append.
-    if (record.kind === "action" || record.kind === "mark") {
-      this.#acceptedAtMs = Math.max(this.#acceptedAtMs, record.acceptedAtMs);
-    }
+    if (isOrdered) this.#raiseMark(record.acceptedAtMs);
     if (record.kind === "forget") {
       const { erasureId, pass, user } = record;
       const forgotten = { erasureId, pass, signature: signatureOf(user) };
@@ -241,6 +241,11 @@ export class Joiner implements Behavior<JoinerMessage> {
     // A refusal ends the turn before the next record is joined.
     await this.#finishFull(this.#momentAt(offset + 1));
     return true;
+  }
+
+  /** All actions accepted up to this time were taken in, ms. */
+  #raiseMark(acceptedAtMs: number): void {
+    this.#acceptedAtMs = Math.max(this.#acceptedAtMs, acceptedAtMs);
   }
 
   #isTurnOver(): boolean {

@@ -102,7 +102,8 @@ export class PartitionQueue {
 
   /**
    * How far the partition is learned, which does not go back. Where all taken chunks are learned,
-   * it is also behind the next chunks that have neither rows nor erasures.
+   * it is also behind the next chunks that have neither rows nor erasures, and the mark is the one
+   * before the rows of the chunk after these.
    *
    * @param progress All taken chunks before it are learned.
    * @param areAllLearned Whether no taken chunk is being learned.
@@ -112,7 +113,10 @@ export class PartitionQueue {
     settled = Math.max(settled, offset);
     markMs = Math.max(markMs, learnedThroughMs);
     for (const { offset, chunk } of areAllLearned ? this.#chunks : []) {
-      if (hasRows(chunk)) break;
+      if (hasRows(chunk)) {
+        markMs = Math.max(markMs, chunk.acceptedBeforeMs ?? 0);
+        break;
+      }
       settled = Math.max(settled, offset + 1);
       markMs = Math.max(markMs, chunk.acceptedAtMs);
     }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { ACCEPTANCE_STEP_MS } from "../../../mesh/ports/event_log.ts";
 import { JoinerWorld } from "./joiner_world.ts";
 import { action, impression, joinerOptions } from "./records.ts";
 
@@ -23,6 +24,24 @@ Deno.test("an action that decides nothing moves the acceptance mark in an empty 
   await world.post(action({ ranking: "?", item: "a", action: "buy", atMs: 5, acceptedAtMs: 9 }));
   const [chunk] = await world.chunks();
   assert.deepEqual([chunk.rows, chunk.acceptedAtMs], [0, 9]);
+  await world.mesh.stop();
+});
+
+Deno.test("a chunk tells up to when all was decided before its rows", async () => {
+  const world = new JoinerWorld();
+  await world.start();
+  await world.post(
+    impression({ ranking: "r1", items: ["a", "b"], atMs: 0 }),
+    { kind: "mark", atMs: 1, acceptedAtMs: 50 },
+    action({ ranking: "r1", item: "a", action: "buy", atMs: 2, acceptedAtMs: 60 }),
+    action({ ranking: "r1", item: "b", action: "buy", atMs: 3, acceptedAtMs: 70 }),
+  );
+  await world.mesh.advance(1_000);
+  const chunk = (await world.chunks()).find(({ rows }) => rows > 0);
+  assert.deepEqual(
+    [chunk?.rows, chunk?.acceptedBeforeMs, chunk?.acceptedAtMs],
+    [2, 60 - ACCEPTANCE_STEP_MS, 70],
+  );
   await world.mesh.stop();
 });
 

@@ -16,7 +16,7 @@ async function append(
   log: MemoryEventLog,
   partition: number,
   orderedAtMs: number,
-  { rows = 1, firstRow = 0, acceptedAtMs = orderedAtMs } = {},
+  { rows = 1, firstRow = 0, acceptedAtMs = orderedAtMs, acceptedBeforeMs = 0 } = {},
 ): Promise<void> {
   const builder = new ExampleChunkBuilder(SHAPE, firstRow);
   const features = {
@@ -28,7 +28,8 @@ async function append(
     const values = { labels: [1], logSampleRate: 0, servedScore: 0, ranking: 0, atMs: 0 };
     builder.add({ features, row: 0, ...values });
   }
-  await log.append(partition, [encodeExamples({ ...builder.finish(acceptedAtMs), orderedAtMs })]);
+  const chunk = { ...builder.finish(acceptedAtMs), acceptedBeforeMs, orderedAtMs };
+  await log.append(partition, [encodeExamples(chunk)]);
 }
 
 function readerOf(
@@ -130,6 +131,17 @@ Deno.test("the mark of chunks without rows counts before their turn, and not pas
   const beginning = { sequence: 0, offset: 0, learnedThroughMs: 0 };
   assert.deepEqual(reader.settled(0, beginning), { offset: 2, learnedThroughMs: 7 });
   assert.deepEqual(reader.settled(1, beginning), { offset: 0, learnedThroughMs: 0 });
+});
+
+Deno.test("the mark before the rows of a chunk counts while the chunk waits for its turn", async () => {
+  const log = new MemoryEventLog({ partitions: 3 });
+  const reader = readerOf(log);
+  await append(log, 0, 11, { rows: 0, acceptedAtMs: 7 });
+  await append(log, 0, 12, { acceptedBeforeMs: 8.5, acceptedAtMs: 9 });
+  await append(log, 0, 13, { firstRow: 1, acceptedBeforeMs: 9.5, acceptedAtMs: 10 });
+  await taken(reader);
+  const beginning = { sequence: 0, offset: 0, learnedThroughMs: 0 };
+  assert.deepEqual(reader.settled(0, beginning), { offset: 1, learnedThroughMs: 8.5 });
 });
 
 /** Visits whose clicks fall into all partitions. */
