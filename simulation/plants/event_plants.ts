@@ -44,7 +44,7 @@ export const eventPlants: readonly Plant[] = [
       replace: "",
     }],
     seenBy: ["accepted-events"],
-    scenario: "erasures",
+    scenario: "repeats-after-erasures",
   },
   {
     name: "second-pass-apiece",

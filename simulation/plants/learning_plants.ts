@@ -112,7 +112,7 @@ export const learningPlants: readonly Plant[] = [
       replace: "(applied > Infinity\n",
     }],
     seenBy: ["exactly-once"],
-    scenario: "swarm",
+    scenario: "cuts-in-replays",
   },
   {
     name: "erasure-not-written-again",

@@ -167,7 +167,7 @@ export const meshScenarios: readonly Scenario[] = [
     name: "erasing-hosts-die",
     description: "serving hosts are killed while visitors are erased, and one is away for long",
     families: [],
-    workload: (world, client) => visitShop(world, client, 0.1),
+    workload: (world, client) => visitShop(world, client, { erased: 0.1 }),
     values: { "joiner.window": "1s", "storage.snapshots.interval": "1s" },
     forMs: 62_000,
     faults: (random) =>

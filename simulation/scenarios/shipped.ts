@@ -2,6 +2,7 @@
  * The scenarios that ship, by name.
  */
 import { homeNode, planOf } from "../../server/plan.ts";
+import { chosen } from "../plan/draws.ts";
 import type { Fault } from "../plan/fault.ts";
 import { recommending, swarmKnobs } from "../plan/knobs.ts";
 import { meshScenarios } from "./mesh_scenarios.ts";
@@ -21,6 +22,8 @@ const FAULT_FREE_MS = 3_000;
 
 /** Share of visits after which the visitor asks to be erased, where erasures are the point. */
 const ERASED_OFTEN = 0.1;
+/** Share of visits that end with an event that was sent before, where these are the point. */
+const REPEATED_OFTEN = 0.6;
 
 /** Moments between which faults strike, evenly spread. */
 function moments(forMs: number, count: number): number[] {
@@ -212,6 +215,32 @@ export const shippedScenarios: readonly Scenario[] = [
   },
   {
     ...shop,
+    name: "cuts-in-replays",
+    description: "snapshots are due while a trainer learns again what one of its shards has lost",
+    families: [],
+    values: {
+      "shards.count": 3,
+      "trainer.batchRows": 2,
+      "storage.snapshots.interval": "1s",
+      placement: { kind: "workers", shardThreads: 1 },
+    },
+    faults: (random, configuration, forMs) => {
+      const shards = planOf(configuration).filter(({ kind }) => kind === "embedding_shard");
+      return moments(forMs, 8).flatMap((atMs): Fault[] => [
+        { kind: "crashActor", atMs, actor: `embedding_shard/${chosen(random, shards).key}` },
+        // The replay takes longer than the time between two snapshots.
+        {
+          kind: "slowLinks",
+          node: homeNode,
+          atMs,
+          latencyMs: 10 + Math.floor(random.nextFloat() * 30),
+          forMs: 1_500,
+        },
+      ]);
+    },
+  },
+  {
+    ...shop,
     name: "split-chunks",
     description:
       "a trainer learns large chunks again in small batches and crashes, while a shard stands still",
@@ -282,7 +311,7 @@ export const shippedScenarios: readonly Scenario[] = [
     description:
       "visitors are erased while blobs are refused, clocks step and the process is killed",
     families: [],
-    workload: (world, client) => visitShop(world, client, ERASED_OFTEN),
+    workload: (world, client) => visitShop(world, client, { erased: ERASED_OFTEN }),
     values: { "joiner.window": "1s", "storage.snapshots.interval": "1s" },
     faults: (random, _configuration, forMs) =>
       moments(forMs, 4).flatMap((atMs): Fault[] => [
@@ -298,10 +327,34 @@ export const shippedScenarios: readonly Scenario[] = [
   },
   {
     ...shop,
+    name: "repeats-after-erasures",
+    description: "a visitor is erased, others send events again, and the process is killed",
+    families: [],
+    workload: (world, client) =>
+      visitShop(
+        world,
+        client,
+        client === "visitor-0" ? { erased: 0.3 } : { erased: 0, repeated: REPEATED_OFTEN },
+      ),
+    values: {
+      "joiner.window": "1s",
+      "storage.snapshots.interval": "1s",
+      "gateway.eventsRememberedMax": 1_000,
+    },
+    faults: (random, _configuration, forMs) =>
+      moments(forMs, 4).map((atMs): Fault => ({
+        kind: "killProcess",
+        power: random.nextFloat() < 0.5,
+        atMs: atMs + 1_000 + Math.floor(random.nextFloat() * 3_000),
+        downMs: 100,
+      })),
+  },
+  {
+    ...shop,
     name: "erasures-while-clocks-step",
     description: "visitors are erased while they rank; scores are late and the wall clock steps",
     families: [],
-    workload: (world, client) => visitShop(world, client, ERASED_OFTEN),
+    workload: (world, client) => visitShop(world, client, { erased: ERASED_OFTEN }),
     values: {
       "joiner.window": "1s",
       "storage.snapshots.interval": "1s",

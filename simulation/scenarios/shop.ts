@@ -59,7 +59,7 @@ const AGAIN = 0.1;
 const UNRANKED = 0.15;
 /** Share of visits in which the visitor also buys an item that no ranking may have shown. */
 const ELSEWHERE = 0.1;
-/** Share of visits that end with an event that was sent before. */
+/** Share of visits that end with an event that was sent before, by default. */
 const REPEATED = 0.1;
 /** Share of visits of a shop with recommendations that ask for some. */
 const RECOMMENDED = 0.4;
@@ -94,21 +94,29 @@ const RANKED_MEANWHILE = 0.5;
 /** Pause between two visits, ms. */
 const PAUSE_MS_MAX = 400;
 
-/**
- * Asks for rankings and acts on some of them, until the world stops.
- *
- * @param erased Share of visits after which the visitor asks to be erased.
- */
-export async function visitShop(world: World, client: string, erased = ERASED): Promise<void> {
+/** How often a visitor does the less usual things. */
+export interface VisitShares {
+  /** Share of visits after which the visitor asks to be erased. */
+  readonly erased?: number;
+  /** Share of visits that end with an event that was sent before. */
+  readonly repeated?: number;
+}
+
+/** Asks for rankings and acts on some of them, until the world stops. */
+export async function visitShop(
+  world: World,
+  client: string,
+  { erased = ERASED, repeated = REPEATED }: VisitShares = {},
+): Promise<void> {
   const visitor = new Visitor(world, client);
   const { random } = visitor;
   while (world.running) {
     const ranking = await visitor.rank(candidates(visitor), requestExtras(visitor));
     if (ranking !== undefined) {
       if (random.nextFloat() < REPORTED) void reportShown(visitor, ranking);
-      await actOn(visitor, ranking);
+      await actOn(visitor, ranking, repeated);
     }
-    if (world.configuration.retriever !== undefined) await visitRecommendations(visitor);
+    if (world.configuration.retriever !== undefined) await visitRecommendations(visitor, repeated);
     if (random.nextFloat() < erased) await eraseVisitor(visitor);
     await world.sleep(random.nextFloat() * PAUSE_MS_MAX);
   }
@@ -157,7 +165,11 @@ async function reportShown(visitor: Visitor, ranking: VisitorRanking): Promise<v
 }
 
 /** Acts on some items, and on few of them again, also where the first action was final. */
-async function actOn(visitor: Visitor, ranking: VisitorRanking): Promise<void> {
+async function actOn(
+  visitor: Visitor,
+  ranking: VisitorRanking,
+  repeated: number,
+): Promise<void> {
   const { random } = visitor;
   for (const { id } of ranking.items) {
     if (random.nextFloat() > 0.35) continue;
@@ -170,11 +182,11 @@ async function actOn(visitor: Visitor, ranking: VisitorRanking): Promise<void> {
     const [elsewhere] = candidates(visitor);
     await visitor.act(undefined, elsewhere, "purchase");
   }
-  if (random.nextFloat() < REPEATED) await visitor.repeat();
+  if (random.nextFloat() < repeated) await visitor.repeat();
 }
 
 /** Changes stored items, and asks for recommendations and acts on some of them. */
-async function visitRecommendations(visitor: Visitor): Promise<void> {
+async function visitRecommendations(visitor: Visitor, repeated: number): Promise<void> {
   const { random } = visitor;
   const [item] = candidates(visitor);
   if (random.nextFloat() < STORED) {
@@ -184,11 +196,11 @@ async function visitRecommendations(visitor: Visitor): Promise<void> {
   if (random.nextFloat() < DELETED) await visitor.remove(item);
   if (random.nextFloat() < SIMILAR) {
     const similar = await visitor.similar(item, similarExtras(visitor));
-    if (similar !== undefined) await actOn(visitor, similar);
+    if (similar !== undefined) await actOn(visitor, similar, repeated);
   }
   if (random.nextFloat() >= RECOMMENDED) return;
   const recommended = await visitor.recommend(recommendExtras(visitor));
-  if (recommended !== undefined) await actOn(visitor, recommended);
+  if (recommended !== undefined) await actOn(visitor, recommended, repeated);
 }
 
 function similarExtras({ random }: Visitor): Record<string, unknown> {
