@@ -1,6 +1,7 @@
 /**
  * The scenarios that ship, by name.
  */
+import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import { homeNode, planOf } from "../../server/plan.ts";
 import { chosen } from "../plan/draws.ts";
 import type { Fault } from "../plan/fault.ts";
@@ -29,6 +30,11 @@ const REPEATED_OFTEN = 0.6;
 function moments(forMs: number, count: number): number[] {
   const stepMs = (forMs - FAULT_FREE_MS) / count;
   return Array.from({ length: count }, (_, i) => Math.round(FAULT_FREE_MS + i * stepMs));
+}
+
+/** The shards' actors. */
+function shardsOf(configuration: CairnConfiguration): ReturnType<typeof planOf> {
+  return planOf(configuration).filter(({ kind }) => kind === "embedding_shard");
 }
 
 /** In the order in which `--help` lists them; the first is the default. */
@@ -139,9 +145,28 @@ export const shippedScenarios: readonly Scenario[] = [
   {
     ...shop,
     name: "ageing",
-    description: "rows expire while items come and go, actors crash and messages are late",
+    description: "rows expire while items come and go, actors crash and replicas are filled late",
     families: ["actors", "links", "threads"],
-    values: { "embeddings.expiry": "2s", "embeddings.evictionInterval": "100ms" },
+    values: {
+      "embeddings.expiry": "2s",
+      "embeddings.evictionInterval": "100ms",
+      placement: { kind: "workers", shardThreads: 1 },
+    },
+    // Late in a run, replicas are filled from a restarted shard, where their rows have expired.
+    faults: (random, configuration, forMs) => {
+      const replicas = planOf(configuration).filter(({ kind }) => kind === "serving_replica");
+      return [4_500, 2_500].flatMap((beforeEndMs): Fault[] => {
+        const atMs = forMs - beforeEndMs + Math.floor(random.nextFloat() * 500);
+        return [
+          {
+            kind: "crashActor",
+            atMs,
+            actor: `embedding_shard/${chosen(random, shardsOf(configuration)).key}`,
+          },
+          { kind: "stallNode", atMs, node: replicas[0].node, forMs: 1_800 },
+        ];
+      });
+    },
   },
   {
     ...shop,
@@ -184,7 +209,7 @@ export const shippedScenarios: readonly Scenario[] = [
       placement: { kind: "workers", shardThreads: 1 },
     },
     faults: (random, configuration, forMs) =>
-      planOf(configuration).filter(({ kind }) => kind === "embedding_shard").flatMap(({ node }) =>
+      shardsOf(configuration).flatMap(({ node }) =>
         moments(forMs, 8).map((atMs): Fault => ({
           kind: "stallNode",
           node,
@@ -225,7 +250,7 @@ export const shippedScenarios: readonly Scenario[] = [
       placement: { kind: "workers", shardThreads: 1 },
     },
     faults: (random, configuration, forMs) => {
-      const shards = planOf(configuration).filter(({ kind }) => kind === "embedding_shard");
+      const shards = shardsOf(configuration);
       return moments(forMs, 8).flatMap((atMs): Fault[] => [
         { kind: "crashActor", atMs, actor: `embedding_shard/${chosen(random, shards).key}` },
         // The replay takes longer than the time between two snapshots.
@@ -257,7 +282,7 @@ export const shippedScenarios: readonly Scenario[] = [
       placement: { kind: "workers", shardThreads: 2 },
     },
     faults: (random, configuration, forMs) => {
-      const shards = planOf(configuration).filter(({ kind }) => kind === "embedding_shard");
+      const shards = shardsOf(configuration);
       return moments(forMs, 6).flatMap((atMs, i): Fault[] => {
         const batchRows = i % 2 === 0 ? 2 + Math.floor(random.nextFloat() * 3) : 16;
         // A process that was killed learns the chunks since the last snapshot again, slowly.
