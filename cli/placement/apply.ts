@@ -15,6 +15,7 @@ import {
 } from "../../mesh/placement/plan_document.ts";
 import { planDealing } from "../../mesh/placement/reshard_plan.ts";
 import type { MeshView } from "../../mesh/ports/coordination.ts";
+import { PlanConflictError } from "../../mesh/ports/coordination_errors.ts";
 import { type ReshardRecord, ReshardRefusedError } from "../../mesh/ports/resharding.ts";
 import { meshSettingsOf } from "../../server/machine/mesh_settings.ts";
 import { counted } from "../../structures/counted.ts";
@@ -52,7 +53,12 @@ export async function applyCommand(flags: ApplyFlags, output: Output): Promise<v
     if (reshard !== undefined && !flags.json) {
       for (const line of dealingLines(planDealing(view, reshard.to))) output.out(line);
     }
-    await write(store, view, { moves: movesOf(plan), reshard }, flags, output);
+    try {
+      await write(store, view, { moves: movesOf(plan), reshard }, flags, output);
+    } catch (error) {
+      if (reshard === undefined || !(error instanceof PlanConflictError)) throw error;
+      throw new CommandError(`${error.message} The number of trainers changes all the same.`);
+    }
   });
 }
 

@@ -7,10 +7,23 @@
 import assert from "node:assert/strict";
 import { installedProgram } from "../../mesh/adapters/redis/local_server.ts";
 import { usersOfExamples, visits } from "./counted_visits.ts";
-import { withLearningHosts } from "./learning_hosts.ts";
+import { type LearningHosts, withLearningHosts } from "./learning_hosts.ts";
 
 const program = installedProgram();
 const ignore = program === undefined;
+
+async function statusOf(cairn: LearningHosts["cairn"]) {
+  return JSON.parse((await cairn("status", "--json")).out);
+}
+
+/** A plan is written for one version of the mesh, which changes until all parts are placed. */
+async function allPlaced(cairn: LearningHosts["cairn"]): Promise<void> {
+  const deadlineMs = performance.now() + 60_000;
+  while ((await statusOf(cairn)).restless.length > 0) {
+    assert.ok(performance.now() < deadlineMs, "all parts are placed");
+    await new Promise((end) => setTimeout(end, 50));
+  }
+}
 
 Deno.test({
   name: "a plan shows another number of trainers, and apply changes it under traffic",
@@ -18,6 +31,7 @@ Deno.test({
   async fn() {
     await withLearningHosts(program ?? "redis-server", async ({ client, redis, cairn }) => {
       const visiting = visits(client, { isMonotonic: true });
+      await allPlaced(cairn);
       for (const trainers of [1, 2]) {
         const file = ["--set", `trainer.count=${trainers}`];
         const plan = await cairn("plan", ...file);
@@ -54,17 +68,17 @@ Deno.test({
     await withLearningHosts(program ?? "redis-server", async (world) => {
       const { client, redis, processes, cairn } = world;
       const visiting = visits(client);
+      await allPlaced(cairn);
       const applied = await cairn("apply", "--set", "trainer.count=1");
       assert.equal(applied.code, 0, applied.err);
-      const statusOf = async () => JSON.parse((await cairn("status", "--json")).out);
       const deadlineMs = performance.now() + 60_000;
-      while ((await statusOf()).reshard.state !== "begun") {
+      while ((await statusOf(cairn)).reshard.state !== "begun") {
         assert.ok(performance.now() < deadlineMs, "the change begins");
         await new Promise((end) => setTimeout(end, 20));
       }
       await processes.of("learn-1").kill("SIGKILL");
       for (;;) {
-        const { restless, reshard, trainers } = await statusOf();
+        const { restless, reshard, trainers } = await statusOf(cairn);
         const learns = restless.length === 0 && reshard.step.kind === "done";
         if (learns && !(await cairn("status")).out.includes("silent")) {
           assert.equal(trainers, 1);
@@ -73,7 +87,7 @@ Deno.test({
         assert.ok(performance.now() < deadlineMs, JSON.stringify({ restless, reshard }));
         await new Promise((end) => setTimeout(end, 100));
       }
-      const { hosts } = await statusOf();
+      const { hosts } = await statusOf(cairn);
       assert.deepEqual(
         hosts.flatMap(({ partitions }: { partitions: string[] }) => partitions).toSorted(),
         ["events/0", "events/1", "trainer/0"],
