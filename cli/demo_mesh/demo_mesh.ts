@@ -97,6 +97,7 @@ export async function demoMesh(flags: DemoMeshFlags, output: Output): Promise<vo
   cleanup.defer(() => followers.forEach((follower) => follower.close()));
   const gateways = new Gateways(
     new Map(demoHosts.serving.map((host) => [host, ports.get(host) ?? 0])),
+    (reason) => output.err(`an attempt at a ranking failed: ${reason}\n`),
   );
   const shoppers = new Shoppers({
     gateways,

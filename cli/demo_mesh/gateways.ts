@@ -5,6 +5,7 @@
 import type { Ranking } from "../../actors/ranker/protocol.ts";
 import type { EventRequest, EventsAnswer } from "../../gateway/schemas/events.ts";
 import type { RankRequest } from "../../gateway/schemas/rank.ts";
+import { reasonOf } from "../../mesh/runtime/errors.ts";
 import { Samples } from "../../offline/evaluation/samples.ts";
 import { present } from "../../structures/invariant.ts";
 
@@ -34,11 +35,16 @@ export class Gateways {
   rankMs = new Samples();
   /** Attempts at a ranking that failed, outside of the second after a kill of that gateway. */
   rankErrors = 0;
+  readonly #onRankError: (reason: string) => void;
   #next = 0;
   #closed = false;
 
-  /** @param ports HTTP port of each gateway, by host. */
-  constructor(ports: ReadonlyMap<string, number>) {
+  /**
+   * @param ports HTTP port of each gateway, by host.
+   * @param onRankError Takes the reason of each failed attempt that {@link rankErrors} counts.
+   */
+  constructor(ports: ReadonlyMap<string, number>, onRankError: (reason: string) => void) {
+    this.#onRankError = onRankError;
     this.#gateways = [...ports].map(([host, port]) => ({
       host,
       url: `http://127.0.0.1:${port}`,
@@ -100,7 +106,10 @@ export class Gateways {
         } catch (error) {
           if (error instanceof RefusedError) throw error;
           const duringKill = performance.now() - gateway.killedAtMs < KILL_MS;
-          if (isRanking && !duringKill) this.rankErrors++;
+          if (isRanking && !duringKill) {
+            this.rankErrors++;
+            this.#onRankError(reasonOf(error));
+          }
           if (gateway.isUp && error instanceof TypeError) {
             gateway.isUp = false; // the connection failed
             void this.#waitFor(gateway);

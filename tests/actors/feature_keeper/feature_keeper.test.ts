@@ -67,6 +67,30 @@ Deno.test("a keeper that restarts continues from its checkpoint", async () => {
   await loop.stop();
 });
 
+Deno.test("a keeper without a lease answers, and reads and saves nothing until it has one", async () => {
+  const loop = await Loop.start({ kept: { features } });
+  const keeper = loop.mesh.node().actorRef<FeatureKeeperMessage>("feature_keeper/0");
+  await loop.rank("ann", ["a", "b"]);
+  await loop.mesh.advance(100);
+  keeper.tell({ kind: "setLeased", isLeased: false });
+  await loop.rank("bob", ["a", "b"]);
+  await loop.mesh.advance(10_000);
+  assert.deepEqual((await statusOf(loop)).offsets, [1], "it stands still");
+  assert.deepEqual(await loop.blobs.list("keeper/"), []);
+  const excluding = await loop.rank("ann", items, {
+    rules: { exclude: [{ what: "shown", withinMs: day }] },
+    learn: false,
+  });
+  assert.deepEqual(ids(excluding).sort(), ["c", "d"], "it answers from what it has");
+  keeper.tell({ kind: "setLeased", isLeased: true });
+  await loop.mesh.advance(100);
+  assert.deepEqual((await statusOf(loop)).offsets, [2]);
+  await loop.rank("eve", ["a"]);
+  await loop.mesh.advance(2_000);
+  assert.ok((await loop.blobs.list("keeper/")).includes("keeper/0/index"));
+  await loop.stop();
+});
+
 Deno.test("a keeper answers and counts while the parts of a checkpoint are written", async () => {
   const loop = await Loop.start({ kept: { features, bytesMax: 2 ** 30 } });
   const { blobs, mesh: { clock } } = loop;

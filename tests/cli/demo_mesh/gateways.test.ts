@@ -24,7 +24,7 @@ Deno.test("rankings go to all gateways in turn, and around one that is killed", 
       return Response.json(ranking);
     }),
   ];
-  const gateways = new Gateways(new Map([["left", left.port], ["right", right.port]]));
+  const gateways = new Gateways(new Map([["left", left.port], ["right", right.port]]), () => {});
   for (let i = 0; i < 4; i++) assert.deepEqual(await gateways.rank(request), ranking);
   assert.equal(paths.length, 2);
   gateways.killed("left");
@@ -41,16 +41,21 @@ Deno.test("a failed attempt without a kill is counted, and the request is sent a
   const flaky = serve(() =>
     answers++ === 0 ? new Response("busy", { status: 503 }) : Response.json(ranking)
   );
-  const gateways = new Gateways(new Map([["flaky", flaky.port]]));
+  const reasons: string[] = [];
+  const gateways = new Gateways(
+    new Map([["flaky", flaky.port]]),
+    (reason) => void reasons.push(reason),
+  );
   assert.deepEqual(await gateways.rank(request), ranking);
   assert.equal(gateways.rankErrors, 1);
+  assert.deepEqual(reasons, ["Error: flaky answered /v1/rank with 503: busy"]);
   gateways.close();
   await flaky.shutdown();
 });
 
 Deno.test("a refused request is an error at once", async () => {
   const strict = serve(() => new Response("no such field", { status: 422 }));
-  const gateways = new Gateways(new Map([["strict", strict.port]]));
+  const gateways = new Gateways(new Map([["strict", strict.port]]), () => {});
   await assert.rejects(
     gateways.rank(request),
     /strict answered \/v1\/rank with 422: no such field/,
