@@ -61,7 +61,7 @@ export const meshPlants: readonly Plant[] = [
       find: '? nothing : { kind: "abortMove", placement };',
       replace: '? nothing : { kind: "endGiving" };',
     }],
-    seenBy: ["whole-deltas", "kept-invariants", "exactly-once"],
+    seenBy: ["whole-deltas", "held-invariants", "exactly-once"],
     scenario: "controller-dies-in-freeze",
   },
   {
