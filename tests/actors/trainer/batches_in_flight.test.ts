@@ -186,3 +186,20 @@ Deno.test("a cut does not wait for a joiner that is away: after half a second it
   assert.equal((await loop.trainerStatus()).examples, 2);
   await loop.stop();
 });
+
+Deno.test("a trainer refuses a cut that was begun with the trainers of another dealing", async () => {
+  const loop = await Loop.start({ trainer: { batchRows: 2 } });
+  const trainer = loop.mesh.node().actorRef<TrainerMessage>("trainer/0");
+  const cut = {
+    kind: "cut",
+    dealing: 1,
+    snapshot: "snapshots/1",
+    standing: [],
+    others: [],
+  } as const;
+  await loop.mesh.settle(assert.rejects(
+    trainer.ask(cut, { budgetMs: 5_000 }),
+    /trainer\/0 is of dealing 0, and the snapshot snapshots\/1 .* of dealing 1: take another one/,
+  ));
+  await loop.stop();
+});
