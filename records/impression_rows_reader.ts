@@ -116,7 +116,7 @@ export class ImpressionRowsReader {
    *
    * @returns Valid until the next call.
    */
-  featuresOf(row: number): LoggedFeatures {
+  featuresOfRowAlone(row: number): LoggedFeatures {
     const { halves, words } = this.#memory;
     const slots = this.slots;
     const denseWidth = this.#header(headerWord.denseWidth);

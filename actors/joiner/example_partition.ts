@@ -5,9 +5,10 @@
  * has waited `lingerMs`. The batches of a trainer are thereby part of the log, and a replay trains
  * on the same ones.
  *
- * Every chunk says how far into the event log its partition reaches. A crash between the appends of
- * two partitions leaves one of them behind the other: the joiner then reads again from the lowest
- * position, and each partition drops the examples that it has.
+ * Every chunk says how far into the event log its partition reaches: a {@link JoinMoment}, and the
+ * number of examples of that moment that this chunk and earlier ones have (`rowsAfter`). A crash
+ * between the appends of two partitions leaves one of them behind the other: the joiner then reads
+ * again from the lowest position, and each partition drops the examples that it has.
  */
 import type { ExampleShape } from "../../kernels/features/feature_batch.ts";
 import type { Clock } from "../../mesh/ports/clock.ts";
@@ -81,7 +82,10 @@ export class ExamplePartition {
   #awaitedMs: number | undefined;
   /** The moment whose examples are being added. */
   #moment: JoinMoment | undefined;
-  /** Examples of that moment that belong to this partition so far. */
+  /**
+   * Examples of that moment that belong to this partition so far, written or not. A chunk that is
+   * full between two of them stores their number, so that a restart drops as many.
+   */
   #rowsAfter = 0;
   /** The first examples of that moment that the example log has already. */
   #dropped = 0;

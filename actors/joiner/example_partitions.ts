@@ -39,16 +39,16 @@ export class ExamplePartitions {
   readonly #layout: PartitionLayout;
   /** Where the joiner begins to read. */
   readonly start: NonNullable<JoinerPosition["retained"]>;
-  /** Impressions before this offset were decided where {@link decidedBefore} is. */
-  readonly undecidedFrom: number;
-  /** Positive labels before {@link decidedBefore}. */
+  /** Impressions before this offset were decided by records before {@link decidedInAllBefore}. */
+  readonly openFrom: number;
+  /** Positive labels before {@link decidedInAllBefore}. */
   readonly positives: JoinerPosition["positives"];
-  /** Actions that were held before {@link decidedBefore}. */
+  /** Actions that were held before {@link decidedInAllBefore}. */
   readonly early: JoinerPosition["early"];
   /** Records before this offset were decided in all partitions when the joiner started. */
-  readonly decidedBefore: number;
-  /** Records before this offset were decided in at least one partition. */
-  readonly replayEndOffset: number;
+  readonly decidedInAllBefore: number;
+  /** Records before this offset were decided in at least one partition when the joiner started. */
+  readonly decidedInAnyBefore: number;
 
   private constructor(partitions: readonly ExamplePartition[], layout: PartitionLayout) {
     this.#partitions = partitions;
@@ -56,11 +56,11 @@ export class ExamplePartitions {
     const starts = partitions.map(({ start }) => start);
     this.start = starts.map(beginOf).reduce((a, b) => b.offset < a.offset ? b : a);
     const hindmost = starts.reduce((a, b) => isBehind(b, a) ? b : a);
-    this.undecidedFrom = openOffsetOf(hindmost);
-    this.decidedBefore = hindmost.eventOffset;
+    this.openFrom = openOffsetOf(hindmost);
+    this.decidedInAllBefore = hindmost.eventOffset;
     this.positives = hindmost.positives;
     this.early = hindmost.early;
-    this.replayEndOffset = Math.max(...starts.map(({ eventOffset }) => eventOffset));
+    this.decidedInAnyBefore = Math.max(...starts.map(({ eventOffset }) => eventOffset));
   }
 
   /**

@@ -2,7 +2,7 @@
  * Appends the joiner's chunks, and decides between waiting and dropping while the example log takes
  * nothing.
  *
- * The joiner waits at first: the events keep in the event log until trainers and snapshots have
+ * The joiner waits at first: the events stay in the event log until trainers and snapshots have
  * made room. Rankings and events need room in the event log too, and serving must not depend on
  * learning. So once the event log is nearly full, the finished chunks are dropped and counted, and
  * the joiner goes on, until appends succeed or trimming has made room.

@@ -19,7 +19,7 @@ export interface JoinMoment {
   readonly positives?: JoinerPosition["positives"];
   /** See {@link JoinerPosition.early}. */
   readonly early?: EarlyMoment;
-  /** Acceptance time of the newest action before this moment, ms. */
+  /** All actions accepted up to this time were taken in before this moment, ms. */
   readonly acceptedAtMs: number;
   /**
    * Whether a restart decides the same examples next. False where an impression is closed early for

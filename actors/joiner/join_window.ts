@@ -38,8 +38,13 @@ export class JoinWindow {
   readonly #decisions: RowDecisions;
   readonly #held: HeldImpressions;
   readonly #early: EarlyActions;
-  readonly #decidedBefore: number;
-  readonly #undecidedFrom: number;
+  /**
+   * Records before this offset were joined before the restart and are read again, to rebuild the
+   * window. Everything that they closed is decided, so nothing else closes before it.
+   */
+  readonly #rereadBefore: number;
+  /** Impressions whose own record lies before this offset were decided before the restart. */
+  readonly #openFrom: number;
   readonly #clock: DataClock;
   /** Records before this offset were accepted. */
   #acceptedBefore = 0;
@@ -48,8 +53,8 @@ export class JoinWindow {
 
   constructor(options: JoinerOptions, start: WindowStart = BEGINNING) {
     this.#options = options;
-    this.#decidedBefore = start.decidedBefore;
-    this.#undecidedFrom = start.undecidedFrom;
+    this.#rereadBefore = start.rereadBefore;
+    this.#openFrom = start.openFrom;
     this.#clock = new DataClock(options.clockSkewMsMax, start);
     this.#rowExamples = new RowExamples(options, start.positives);
     this.#decisions = new RowDecisions(options, this.#clock, this.#rowExamples);
@@ -104,7 +109,7 @@ export class JoinWindow {
 
   /** Whether the record was joined before the restart, and is read to rebuild the window. */
   #isReread(offset: number): boolean {
-    return offset < this.#decidedBefore;
+    return offset < this.#rereadBefore;
   }
 
   /**
@@ -151,7 +156,7 @@ export class JoinWindow {
 
   /** Whether an impression was decided before the joiner restarted. */
   #wasDecided({ offset }: HeldImpression): boolean {
-    return offset < this.#undecidedFrom;
+    return offset < this.#openFrom;
   }
 
   #isOver(impression: HeldImpression): boolean {

@@ -91,8 +91,8 @@ export class Joiner implements Behavior<JoinerMessage> {
     this.#clockLead = new ClockLead(context.clock, context.telemetry, clockSkewMsMax, partition);
     this.#window = new JoinWindow(options, {
       clockMs: examples.start.clockMs,
-      decidedBefore: examples.decidedBefore,
-      undecidedFrom: examples.undecidedFrom,
+      rereadBefore: examples.decidedInAllBefore,
+      openFrom: examples.openFrom,
       positives: examples.positives,
       early: examples.early,
       wallMs: context.clock.nowMs(),
@@ -118,8 +118,8 @@ export class Joiner implements Behavior<JoinerMessage> {
     const parts = { log: exampleLog, shape, eventPartitions, clock: context.clock };
     const examples = await ExamplePartitions.open(parts, options);
     const endOffset = await eventLog.endOffset(options.partition);
-    if (examples.replayEndOffset > endOffset) {
-      throw new PositionLostError(options.partition, examples.replayEndOffset, endOffset);
+    if (examples.decidedInAnyBefore > endOffset) {
+      throw new PositionLostError(options.partition, examples.decidedInAnyBefore, endOffset);
     }
     const { offset: replayOffset } = examples.start;
     const [oldest] = await eventLog.read(options.partition, replayOffset, 1);
@@ -218,6 +218,8 @@ export class Joiner implements Behavior<JoinerMessage> {
     this.#window.observe(record, offset);
     // The log orders the acceptance times of these alone, where several gateways append.
     const isOrdered = record.kind === "action" || record.kind === "mark";
+    // All actions before this one are in; the record itself is not yet. Two acceptance times are at
+    // least `ACCEPTANCE_STEP_MS` apart, so none lies between them.
     if (isOrdered) this.#raiseMark(record.acceptedAtMs - ACCEPTANCE_STEP_MS);
     this.#moment = this.#momentAt(offset);
     while (this.#window.closeNext(record, offset, this.#output)) {
@@ -271,7 +273,7 @@ export class Joiner implements Behavior<JoinerMessage> {
         cause,
       });
     }
-    if (offset >= this.#examples.decidedBefore) {
+    if (offset >= this.#examples.decidedInAllBefore) {
       this.#recordsInvalid++;
       this.#metrics.addInvalid();
     }
@@ -300,7 +302,7 @@ export class Joiner implements Behavior<JoinerMessage> {
    */
   async #commit(): Promise<void> {
     if (this.#examples.chunksWaitingMax > 0) return;
-    if (this.#eventOffset < this.#examples.replayEndOffset) return;
+    if (this.#eventOffset < this.#examples.decidedInAnyBefore) return;
     const { retained, replayOffset } = this.#window.replayPoint(this.#eventOffset);
     const neededFrom = retained?.offset ?? replayOffset;
     const nearlyFull = isNearlyFull(this.#eventLog);
@@ -338,7 +340,7 @@ export class Joiner implements Behavior<JoinerMessage> {
    */
   async #drain(): Promise<void> {
     if (this.#examples.chunksWaitingMax > 0) return;
-    if (this.#eventOffset < this.#examples.replayEndOffset) return;
+    if (this.#eventOffset < this.#examples.decidedInAnyBefore) return;
     if (!isNearlyFull(this.#eventLog) || this.#window.impressionsHeld === 0) return;
     const { retained, replayOffset } = this.#window.replayPoint(this.#eventOffset);
     const needed = this.#eventOffset - (retained?.offset ?? replayOffset);

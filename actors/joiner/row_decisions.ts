@@ -1,6 +1,9 @@
 /**
  * The held impressions of a join window, the actions on their rows, and the decisions about rows:
  * final labels, the close of an impression, and the end of its late labels.
+ *
+ * An action with a final label makes its row's example at once. The other rows wait until the
+ * window closes, or the impression's room is needed.
  */
 import type { Fingerprint } from "../../structures/fingerprint.ts";
 import type { EarlyAction } from "../../records/joiner_position.ts";

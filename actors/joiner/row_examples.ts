@@ -161,7 +161,8 @@ export class RowExamples {
   add(added: LabelledRow, out: ExampleOutput): void {
     const { impression, rows, row, labels, isNegative, isLate } = added;
     const servedScore = rows.score(row);
-    // A late positive is a further example of its row, which shifts the odds; the term undoes that.
+    // Late positives add rows, which shifts the odds; every example's logit is corrected for that
+    // (late_labels.ts).
     const logSampleRate = this.sampling.logSampleRate(isNegative, impression.logSampleRate) +
       this.late.correction(servedScore);
     if (labels[0] === 1 && !this.#isReread) this.late.count(isLate);
@@ -169,7 +170,7 @@ export class RowExamples {
     if (builder === undefined) return;
     this.count("examplesEmitted");
     builder.add({
-      features: rows.featuresOf(row),
+      features: rows.featuresOfRowAlone(row),
       row: 0,
       labels,
       logSampleRate,

@@ -10,20 +10,20 @@ export interface WindowStart extends ClockStart {
    * Records before this offset are read again. Everything that they closed is decided and does not
    * come back, so nothing closes before it, even if a bound has become smaller since.
    */
-  readonly decidedBefore: number;
-  /** Impressions before this offset are decided; they are read for labels that come late. */
-  readonly undecidedFrom: number;
-  /** Positive labels before `decidedBefore`. */
+  readonly rereadBefore: number;
+  /** Impressions before this offset are decided; they are read again for labels that come late. */
+  readonly openFrom: number;
+  /** Positive labels before `rereadBefore`. */
   readonly positives: PositiveCounts | undefined;
-  /** Actions that were kept before `decidedBefore`. */
+  /** Actions that were held before `rereadBefore`. */
   readonly early?: readonly EarlyAction[] | undefined;
 }
 
 /** The start of a log that no joiner has read. */
 export const BEGINNING: WindowStart = {
   clockMs: 0,
-  decidedBefore: 0,
-  undecidedFrom: 0,
+  rereadBefore: 0,
+  openFrom: 0,
   positives: undefined,
   wallMs: Infinity,
   endOffset: 0,

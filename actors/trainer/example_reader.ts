@@ -145,8 +145,8 @@ export class ExampleReader {
     return this.#queueOf(partition).settled(progress, areAllLearned);
   }
 
-  /** How far all partitions are learned, as a status tells it. */
-  settledIn(
+  /** How far all partitions are learned at this progress: `learnedThroughMs` and offsets. */
+  learnedAt(
     progresses: Progresses,
   ): Pick<TrainerStatus, "learnedThroughMs" | "offsets"> {
     const settled = [...progresses].map(([partition, progress]) => {
@@ -162,9 +162,9 @@ export class ExampleReader {
    * The partitions without a chunk that keep the trainer from the next one. Empty where the chunks
    * that wait have no rows.
    *
-   * @param isFlightOpen Whether batches in flight wait for the chunk after them.
+   * @param state.isFlightOpen Whether batches in flight wait for the chunk after them.
    */
-  lacking(isFlightOpen: boolean): LackingPartition[] {
+  lacking({ isFlightOpen }: { readonly isFlightOpen: boolean }): LackingPartition[] {
     const next = this.#next();
     if (next === undefined || !isFlightOpen && !this.#queues.some(({ hasRows }) => hasRows)) {
       return [];

@@ -1,6 +1,7 @@
 /**
  * Decides which batches of the reader are in flight together. The example log alone decides it, not
- * the time of their arrival: with pipelining, a replay then looks up the same rows.
+ * the time of their arrival: with pipelining, a replay then looks up each row after the same
+ * gradients as at the first time.
  */
 import { present } from "../../structures/invariant.ts";
 import type { BatchPipeline } from "./batch_pipeline.ts";
@@ -28,13 +29,13 @@ export class Flights {
 
   /** The partitions without chunks that keep the trainer from its next batch. */
   get lacking(): readonly LackingPartition[] {
-    return this.#reader.lacking(!this.#pipeline.isEmpty);
+    return this.#reader.lacking({ isFlightOpen: !this.#pipeline.isEmpty });
   }
 
   /**
    * Reads ahead, and begins each batch that may begin.
    *
-   * @returns True when no chunk can be taken before an append.
+   * @returns True when all chunks of the log are read.
    */
   async begin(): Promise<boolean> {
     let caughtUp = await this.#reader.read();

@@ -191,7 +191,7 @@ export class Trainer implements Behavior<TrainerMessage> {
           steps: this.#progress.steps,
           examples: this.#progress.examples,
           loss: this.#progress.loss,
-          ...this.#reader.settledIn(this.#progress.now),
+          ...this.#reader.learnedAt(this.#progress.now),
           incarnations: this.#shards.incarnations,
           dealing: this.#options.dealing,
           rowsRefused: this.#recovery.rowsRefused,
@@ -201,7 +201,7 @@ export class Trainer implements Behavior<TrainerMessage> {
         return this.#context.reply(message, this.#validation.read());
       case "getDenseWeights": {
         const weights = await this.#session.weights();
-        const { learnedThroughMs } = this.#reader.settledIn(this.#progress.now);
+        const { learnedThroughMs } = this.#reader.learnedAt(this.#progress.now);
         return this.#context.reply(message, { weights, learnedThroughMs });
       }
       case "offerWeights":

@@ -116,7 +116,7 @@ Deno.test("the features of a row are the same alone, in any order of reading", (
     for (const draw of read) {
       const row = draw % whole.rows;
       assert.deepEqual(
-        contents(alone.featuresOf(row), 0, shape),
+        contents(alone.featuresOfRowAlone(row), 0, shape),
         contents(whole.features(), row, shape),
       );
     }

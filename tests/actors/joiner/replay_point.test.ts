@@ -107,8 +107,8 @@ Deno.test("a window read again from its replay point decides what the first one 
           const expected = feed(whole, log, cut);
           const again = new JoinWindow(options, {
             clockMs: begin.clockMs,
-            decidedBefore: cut,
-            undecidedFrom: replayOffset,
+            rereadBefore: cut,
+            openFrom: replayOffset,
             positives,
             early,
             wallMs: Infinity,

@@ -123,8 +123,8 @@ Deno.test("a window read again from its replay point closes the same impressions
   assert.equal(replayOffset, 1, "X is open");
   const again = new JoinWindow(options, {
     clockMs: replayClockMs,
-    decidedBefore: 0,
-    undecidedFrom: replayOffset,
+    rereadBefore: 0,
+    openFrom: replayOffset,
     positives: undefined,
     wallMs: Infinity,
     endOffset: 0,

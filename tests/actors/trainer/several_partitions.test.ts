@@ -86,13 +86,21 @@ Deno.test("partitions without chunks are told apart from those that have passed 
   await append(log, 0, 50, { rows: 0 });
   await append(log, 1, 20);
   assert.deepEqual(await taken(reader), []);
-  assert.deepEqual(reader.lacking(false), [{ partition: 2, offset: 0, orderedAtMs: 50 }]);
+  assert.deepEqual(reader.lacking({ isFlightOpen: false }), [{
+    partition: 2,
+    offset: 0,
+    orderedAtMs: 50,
+  }]);
   await append(log, 2, 21, { rows: 0 });
   reader.appended(2);
   assert.deepEqual(await taken(reader), [1]);
-  assert.deepEqual(reader.lacking(false), [], "the chunks that wait have no rows");
   assert.deepEqual(
-    reader.lacking(true),
+    reader.lacking({ isFlightOpen: false }),
+    [],
+    "the chunks that wait have no rows",
+  );
+  assert.deepEqual(
+    reader.lacking({ isFlightOpen: true }),
     [{ partition: 1, offset: 1, orderedAtMs: 50 }],
     "batches in flight wait for the chunk after them",
   );
@@ -103,7 +111,7 @@ Deno.test("one question lets all chunks be taken that were read, although the ot
   const reader = readerOf(log);
   for (let row = 0; row < 3; row++) await append(log, 0, 3_600_000 + row, { firstRow: row });
   assert.deepEqual(await taken(reader), []);
-  const lacking = reader.lacking(false);
+  const lacking = reader.lacking({ isFlightOpen: false });
   assert.deepEqual(lacking.map(({ partition }) => partition), [1, 2]);
   for (const { partition, orderedAtMs } of lacking) {
     await append(log, partition, orderedAtMs, { rows: 0 });
@@ -118,7 +126,10 @@ Deno.test("rows behind a full read of chunks without rows are found, and the oth
   for (const order of [10, 11, 12]) await append(log, 0, order, { rows: 0 });
   await append(log, 0, 13);
   assert.deepEqual(await taken(reader), []);
-  assert.deepEqual(reader.lacking(false).map(({ partition }) => partition), [1, 2]);
+  assert.deepEqual(reader.lacking({ isFlightOpen: false }).map(({ partition }) => partition), [
+    1,
+    2,
+  ]);
 });
 
 Deno.test("the mark of chunks without rows counts before their turn, and not past rows", async () => {

@@ -29,7 +29,7 @@ function watch(log: readonly EventRecord[]) {
     decided(label: number, replayOffset = log.length) {
       const builder = new ExampleChunkBuilder(shape, 0);
       builder.add({
-        features: readRows(ranked).featuresOf(0),
+        features: readRows(ranked).featuresOfRowAlone(0),
         row: 0,
         labels: Float32Array.of(label),
         logSampleRate: 0,
