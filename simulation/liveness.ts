@@ -73,7 +73,7 @@ export async function pendingOf(
   for (const [partition, offset] of offsets.entries()) {
     const { durable, last } = logs.partition("examples", partition);
     if (offset < durable) {
-      return `trainer/${partition} stands at ${offset} of ${durable} chunks`;
+      return `partition ${partition} of the example log is read to ${offset} of ${durable} chunks`;
     }
     decidedMs = Math.min(decidedMs, last === undefined ? 0 : decodeExamples(last).acceptedAtMs);
     if (last === undefined) continue;

@@ -13,11 +13,13 @@
  * and a mean may have its offers.
  */
 import type { ApplyGradients } from "../../actors/embedding_shard/protocol.ts";
+import type { TrainerOptions } from "../../actors/trainer/options.ts";
 import type { AdoptMean, WeightOffer } from "../../actors/trainer/protocol.ts";
 import type { DenseWeights } from "../../kernels/dense/weights.ts";
 import type { Address } from "../../mesh/runtime/actor.ts";
 import { messageCopy } from "../world/message_copy.ts";
 import type { Checker, CheckerContext } from "./checker.ts";
+import { TrainersOfSources } from "./trainers_of_sources.ts";
 
 const TRAINER = "trainer/";
 const SHARD = "embedding_shard/";
@@ -29,12 +31,13 @@ interface Averaged {
   readonly host: string | undefined;
   /** The mean that was adopted for the last offer. */
   adopted: DenseWeights | undefined;
-  /** Sequences of batches whose gradients a shard has answered since the offer. */
-  readonly learned: Set<number>;
+  /** Source and sequence of each batch whose gradients a shard has answered since the offer. */
+  readonly learned: Set<string>;
 }
 
 export function averagedWeights(context: CheckerContext): Checker {
   const trainers = new Map<Address, Averaged>();
+  const senders = new TrainersOfSources<Averaged>();
   const offers = new NewestOffers();
   return {
     name: "averaged-weights",
@@ -42,14 +45,16 @@ export function averagedWeights(context: CheckerContext): Checker {
       for (const [trainer, state] of trainers) if (state.host === host) trainers.delete(trainer);
       if (host === undefined) offers.clear();
     },
-    began(actor, host) {
+    began(actor, host, options) {
       if (!actor.startsWith(TRAINER)) return;
-      trainers.set(actor, { host, adopted: undefined, learned: new Set() });
+      const state: Averaged = { host, adopted: undefined, learned: new Set() };
+      trainers.set(actor, state);
+      senders.add(options as TrainerOptions, state);
     },
     answers(actor, request, value, host) {
       if (actor.startsWith(SHARD) && request.kind === "applyGradients") {
-        const { source, sequence } = request as ApplyGradients;
-        trainers.get(source as Address)?.learned.add(sequence);
+        const gradients = request as ApplyGradients;
+        senders.of(gradients)?.learned.add(`${gradients.source} ${gradients.sequence}`);
       } else if (actor.startsWith(TRAINER) && request.kind === "offerWeights") {
         const { weights } = value as WeightOffer;
         offers.add(actor, host, messageCopy(weights));

@@ -9,12 +9,12 @@
  * compared among themselves.
  */
 import type { EmbeddingShardMessage } from "../../actors/embedding_shard/protocol.ts";
-import { tenureOf } from "../../actors/embedding_shard/sources.ts";
 import type { TrainerOptions } from "../../actors/trainer/options.ts";
 import { nextRowOf } from "../../records/example_chunk.ts";
 import { gradientSource } from "../../records/gradient_source.ts";
 import type { Checker, CheckerContext } from "./checker.ts";
 import { decodedChunks } from "./decoded_records.ts";
+import { TrainersOfSources } from "./trainers_of_sources.ts";
 
 const SHARD = "embedding_shard/";
 
@@ -31,17 +31,15 @@ export function orderedPartitions(context: CheckerContext): Checker {
   const chunks = new Map<string, OrderedChunk[]>();
   /** The newest chunk whose gradients were applied, by the shard's incarnation and trainer. */
   const newest = new Map<string, OrderedChunk>();
-  /** The trainer that a source has in a tenure, with its dealing. */
-  const trainers = new Map<string, string>();
+  /** Names of trainers with their dealing. */
+  const trainers = new TrainersOfSources<string>();
   return {
     name: "ordered-partitions",
     began(actor, _host, options) {
       if (!actor.startsWith("trainer/")) return;
-      const { trainer, tenure = 0, dealing, partitions } = options as TrainerOptions;
-      for (const partition of partitions) {
-        const name = `${dealing.number} ${dealing.trainers.length} ${trainer}`;
-        trainers.set(`${gradientSource(partition)} ${tenure}`, name);
-      }
+      const own = options as TrainerOptions;
+      const { trainer, dealing } = own;
+      trainers.add(own, `${dealing.number} ${dealing.trainers.length} ${trainer}`);
     },
     durable(log, partition, records) {
       if (log !== "examples") return;
@@ -62,11 +60,10 @@ export function orderedPartitions(context: CheckerContext): Checker {
       const message = request as EmbeddingShardMessage;
       if (message.kind !== "applyGradients") return;
       if (!(value as { readonly applied: boolean }).applied) return;
-      const { source, sequence, opening: { incarnation, epoch } } = message;
+      const { source, sequence, opening: { incarnation } } = message;
       const chunk = chunks.get(source)?.find(({ end }) => end >= sequence);
       if (chunk === undefined) return; // exactly-once reports rows that the log does not have
-      const trainer = trainers.get(`${source} ${tenureOf(epoch)}`);
-      const key = `${incarnation} ${trainer}`;
+      const key = `${incarnation} ${trainers.of(message)}`;
       const before = newest.get(key);
       newest.set(key, chunk);
       if (before === undefined || isInOrder(before, chunk)) return;
