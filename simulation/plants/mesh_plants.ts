@@ -147,7 +147,7 @@ export const meshPlants: readonly Plant[] = [
       replace: "      if (status === undefined) return;\n",
     }],
     seenBy: ["honest-freshness"],
-    scenario: "live-trainers",
+    scenario: "trainers-on-slow-links",
   },
   {
     name: "dealing-in-old-epochs",

@@ -326,6 +326,27 @@ export const meshScenarios: readonly Scenario[] = [
   },
   {
     ...mesh,
+    name: "trainers-on-slow-links",
+    description: "more trainers begin on hosts whose links to shards are slow",
+    clients: 6,
+    families: [],
+    values: { "trainer.partitions": 4, "trainer.count": 1 },
+    faults: (random, configuration, forMs) => {
+      const [atMs] = moments(forMs, 1);
+      const to = chosen(random, [2, 3, 4]);
+      const slow = moments(forMs, 3).map((eachMs): Fault => ({
+        kind: "slowHosts",
+        atMs: eachMs + 1_000,
+        from: chosen(random, hostsFor("trainer", configuration)),
+        to: chosen(random, hostsFor("shards", configuration)),
+        latencyMs: Math.round(100 + random.nextFloat() * 300),
+        forMs: 2_500,
+      }));
+      return [{ kind: "reshardMesh", atMs, parts: "trainers", to }, ...slow];
+    },
+  },
+  {
+    ...mesh,
     name: "controller-dies-in-freeze",
     description: "hosts are drained, and the controller dies while a shard is frozen",
     clients: 6,
