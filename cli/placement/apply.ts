@@ -25,7 +25,7 @@ import { CommandError } from "../errors.ts";
 import type { ApplyFlags, PlacementFlags } from "./command.ts";
 import { type MeshStore, withMeshStore } from "./mesh_store.ts";
 import { countedParts, partName } from "./part_names.ts";
-import { dealingLines, waitForReshard } from "./reshard.ts";
+import { changeText, dealingLines, waitForReshard } from "./reshard.ts";
 
 /** Pause between two looks at the store while a command waits, ms. */
 const LOOK_MS = 1_000;
@@ -75,9 +75,15 @@ function requireSameCounts({ configuration }: MeshStore, { identity }: MeshView)
  */
 async function changeTrainers(
   { configuration: { trainerCount: to }, coordination }: MeshStore,
-  { identity, version }: MeshView,
+  { identity, version, reshard }: MeshView,
 ): Promise<ReshardRecord | undefined> {
-  if (to === identity.trainers) return undefined;
+  if (to === identity.trainers) {
+    if (reshard?.state !== "asked" || reshard.parts !== "trainers") return undefined;
+    throw new CommandError(
+      `Nothing is applied: ${changeText(reshard)} is asked for, and trainer.count is ${to}: ` +
+        "end the change by cairn cancel, or wait for it.",
+    );
+  }
   try {
     return await coordination.askReshard({ parts: "trainers", to, version });
   } catch (error) {

@@ -6,6 +6,7 @@ import { decisionsOf, type PartDecision, planMesh } from "../../mesh/placement/m
 import { estimateMoves } from "../../mesh/placement/move_time.ts";
 import { planDealing, planReshard } from "../../mesh/placement/reshard_plan.ts";
 import type { MeshView } from "../../mesh/ports/coordination.ts";
+import type { CountedParts, ReshardRecord } from "../../mesh/ports/resharding.ts";
 import { snapshotAtMs } from "../../records/snapshot_manifest.ts";
 import { meshSettingsOf } from "../../server/machine/mesh_settings.ts";
 import { counted } from "../../structures/counted.ts";
@@ -16,7 +17,7 @@ import type { PlacementFlags } from "./command.ts";
 import { withMeshStore } from "./mesh_store.ts";
 import { countedParts } from "./part_names.ts";
 import { planLines } from "./plan_lines.ts";
-import { dealingLines, reshardLines, RESTORED_BYTES_PER_SECOND } from "./reshard.ts";
+import { changeText, dealingLines, reshardLines, RESTORED_BYTES_PER_SECOND } from "./reshard.ts";
 
 /** Exit code of a plan with changes. */
 export const CHANGES = 2;
@@ -27,6 +28,7 @@ export async function planCommand(flags: PlacementFlags, output: Output): Promis
     const view = await read();
     const { movesMax } = present(configuration.mesh, "a store belongs to a mesh");
     const { shardCount, servingReplica, trainerCount } = configuration;
+    const asked = view.reshard?.state === "asked" ? view.reshard : undefined;
     const dealing = trainerCount === view.identity.trainers
       ? undefined
       : planDealing(view, trainerCount);
@@ -54,6 +56,7 @@ export async function planCommand(flags: PlacementFlags, output: Output): Promis
         readers: decisions.filter(({ key }) => !key.startsWith("shard/")).map(readerOf),
         ...(reshard && { reshard: { ...reshard, servingBytes } }),
         ...(dealing && { trainers: dealing }),
+        ...(asked && { asked }),
       };
       output.out(`${JSON.stringify(result)}\n`);
     } else {
@@ -67,13 +70,18 @@ export async function planCommand(flags: PlacementFlags, output: Output): Promis
     if (refused.length > 0) {
       throw new CommandError("the running mesh cannot take this configuration", exitCodes.failed);
     }
-    if (reshard !== undefined) {
+    if (asked !== undefined) {
+      output.err(
+        `${changeText(asked)} is asked for, and begins after a snapshot; cairn cancel ends it\n`,
+      );
+    }
+    if (reshard !== undefined && !isAskedFor(asked, "shards", reshard.to)) {
       const { from, to } = reshard;
       output.err(
         `shards.count is ${to}, and the mesh has ${from} shards: cairn reshard changes it\n`,
       );
     }
-    if (dealing !== undefined) {
+    if (dealing !== undefined && !isAskedFor(asked, "trainers", dealing.to)) {
       const { from, to } = dealing;
       output.err(
         `trainer.count is ${to}, and the mesh has ${counted(from, "trainer")}: cairn apply ` +
@@ -108,9 +116,15 @@ export async function planCommand(flags: PlacementFlags, output: Output): Promis
       output.err(`${countedParts(stuck)} cannot move until a host has the role and room\n`);
     }
     const restless = moved.length + restored.length + underway.length + stuck.length;
-    if (restless === 0 && reshard === undefined && dealing === undefined) return;
+    const changes = asked ?? reshard ?? dealing;
+    if (restless === 0 && changes === undefined) return;
     throw new CommandExit(CHANGES);
   });
+}
+
+/** Whether the change that the mesh is asked for gives this number of parts. */
+function isAskedFor(asked: ReshardRecord | undefined, parts: CountedParts, to: number): boolean {
+  return asked?.parts === parts && asked.to === to;
 }
 
 /** Age of the newest snapshot, ms, where a trainer would go back to it; undefined otherwise. */

@@ -9,7 +9,7 @@ import {
   type ReshardPlan,
 } from "../../mesh/placement/reshard_plan.ts";
 import { type ReshardStep, reshardStep } from "../../mesh/placement/reshard_progress.ts";
-import { ReshardRefusedError } from "../../mesh/ports/resharding.ts";
+import { type ReshardRecord, ReshardRefusedError } from "../../mesh/ports/resharding.ts";
 import { counted } from "../../structures/counted.ts";
 import { present } from "../../structures/invariant.ts";
 import type { Output } from "../command_line.ts";
@@ -90,6 +90,11 @@ export function dealingLines({ from, to, hosts, unplaced }: DealingPlan): string
     "training stands still while the trainers begin again at a snapshot that is taken before; " +
     "rankings go on\n",
   ];
+}
+
+/** A change of a number of parts in words. */
+export function changeText({ from, to, parts }: ReshardRecord): string {
+  return `a change from ${from} to ${to} ${parts}`;
 }
 
 /** The step of a change in words. */

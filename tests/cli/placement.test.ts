@@ -527,8 +527,40 @@ Deno.test({
         other.err,
         /a change to 1 trainers is under way already; wait for it, or end it/,
       );
+      const again = await world.run("plan", ...one);
+      assert.match(
+        again.err,
+        /^a change from 2 to 1 trainers is asked for, .* snapshot; cairn cancel/m,
+      );
+      assert.doesNotMatch(again.err, /cairn apply changes it/);
       assert.match((await world.run("cancel")).out, /number of trainers ends; the mesh keeps 2$/m);
       assert.match((await world.run("status")).out, /^2 -> 1 trainers: cancelled$/m);
+    }),
+});
+
+Deno.test({
+  name: "a file that went back to the mesh's trainers is told of the change that was asked for",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join();
+      assert.equal((await world.run("apply", "--set", "trainer.count=1")).code, 0);
+      const plan = await world.run("plan");
+      assert.equal(plan.code, 2);
+      assert.match(
+        plan.err,
+        /^a change from 2 to 1 trainers is asked for, .* snapshot; cairn cancel/m,
+      );
+      const { asked } = JSON.parse((await world.run("plan", "--json")).out);
+      assert.deepEqual([asked.parts, asked.from, asked.to], ["trainers", 2, 1]);
+      const applied = await world.run("apply");
+      assert.equal(applied.code, 1);
+      assert.match(
+        applied.err,
+        /Nothing is applied: a change from 2 to 1 trainers is asked for, and trainer.count is 2/,
+      );
+      assert.match((await world.run("cancel")).out, /number of trainers ends; the mesh keeps 2$/m);
+      assert.equal((await world.run("apply")).code, 0);
     }),
 });
 
