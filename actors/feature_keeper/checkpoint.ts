@@ -49,7 +49,10 @@ export class Checkpoints {
   #tenure: number;
   /** Without a tenure of its own, a keeper goes on under that of the checkpoint that it reads. */
   readonly #hasTenure: boolean;
-  #replacesAll = false;
+  /** Tenures of which blobs were found at the last read. */
+  #found: ReadonlySet<number> = new Set();
+  /** Later tenures whose checkpoints are of no use, and go with the next one. */
+  #useless: ReadonlySet<number> = new Set();
   /** A state of other features, or of another number of keepers, is of no use. */
   readonly #shape: string;
   /** The checkpoint that is written. */
@@ -106,13 +109,17 @@ export class Checkpoints {
     }
   }
 
-  /** Lets the next checkpoint replace those of all tenures: the last one is of another log. */
-  replaceAll(): void {
-    this.#replacesAll = true;
+  /**
+   * Lets the next checkpoint replace those that {@link read} found, whatever their tenures: they
+   * are of another log or of other features. Checkpoints that other owners write after that stay.
+   */
+  replaceFound(): void {
+    this.#useless = this.#found;
   }
 
   async #readNewest(): Promise<Checkpoint | undefined> {
     const names = await this.#blobs.list(this.#folder);
+    this.#found = new Set(names.map((name) => this.#tenureOf(name)));
     const tenures = names.filter((name) => name.endsWith("/index"))
       .map((name) => this.#tenureOf(name));
     if (tenures.length === 0) return undefined;
@@ -123,7 +130,10 @@ export class Checkpoints {
     const { shape, offsets, records, number, parts: count } = decode(bytes) as Index;
     // Also where the parts are of no use: a new checkpoint does not write over them.
     this.#number = number ?? 0;
-    if (shape !== this.#shape) return undefined;
+    if (shape !== this.#shape) {
+      this.replaceFound();
+      return undefined;
+    }
     const parts: SavedPart[] = [];
     for (let i = 0; i < count; i++) {
       const name = this.#partName(tenure, number, i);
@@ -143,9 +153,10 @@ export class Checkpoints {
     const index = this.#indexName(this.#tenure);
     for (const name of await this.#blobs.list(this.#folder)) {
       if (name === index || kept.some((prefix) => name.startsWith(prefix))) continue;
-      if (this.#tenureOf(name) <= this.#tenure || this.#replacesAll) await this.#blobs.delete(name);
+      const tenure = this.#tenureOf(name);
+      if (tenure <= this.#tenure || this.#useless.has(tenure)) await this.#blobs.delete(name);
     }
-    this.#replacesAll = false;
+    this.#useless = new Set();
   }
 
   /** The tenure under which a blob was written. */

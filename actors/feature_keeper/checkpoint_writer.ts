@@ -31,6 +31,8 @@ export class CheckpointWriter {
   /** Whether the next checkpoint is awaited: an erasure ends with it. */
   #isHurried = false;
   #isLeased = true;
+  /** Whether a part is being written, or the message that asks for the next one is on its way. */
+  #isUnderway = false;
   #stopped = false;
 
   constructor(
@@ -61,7 +63,8 @@ export class CheckpointWriter {
   setLeased(isLeased: boolean): void {
     const goesOn = isLeased && !this.#isLeased;
     this.#isLeased = isLeased;
-    if (goesOn) this.saveNext();
+    // Two parts at once would let the checkpoint be finished before it has both.
+    if (goesOn && !this.#isUnderway) this.saveNext();
   }
 
   /** Lets the next checkpoint begin as soon as the present one is complete. */
@@ -82,7 +85,8 @@ export class CheckpointWriter {
   /** Writes the next part, outside the keeper's turn, and asks for the one after it. */
   saveNext(): void {
     const end = this.#writing;
-    if (end === undefined || this.#stopped || !this.#isLeased) return;
+    this.#isUnderway = end !== undefined && !this.#stopped && this.#isLeased;
+    if (end === undefined || !this.#isUnderway) return;
     const { clock } = this.#context;
     const beganAtMs = clock.monotonicMs();
     const part = this.#state.nextSaved(PART_BYTES);
@@ -96,6 +100,7 @@ export class CheckpointWriter {
         this.#written = end.records;
         this.#offsets = end.offsets;
         this.#writing = undefined;
+        this.#isUnderway = false;
         this.#isHurried = this.#nextAtMs === 0; // by an erasure since this checkpoint began
         if (this.#isHurried && !this.#stopped) this.#context.self.tell({ kind: "readLog" });
         return;
@@ -136,6 +141,7 @@ export class CheckpointWriter {
   /** A checkpoint that cannot be written costs a longer restart, so the keeper goes on. */
   #giveUp(cause: unknown): void {
     this.#writing = undefined;
+    this.#isUnderway = false;
     this.#state.endSave();
     const { clock, telemetry } = this.#context;
     telemetry.log("warn", "cannot save the kept features", { cause });

@@ -108,7 +108,7 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
       if (saved?.offsets.length === ends.length && saved.offsets.every((at, i) => at <= ends[i])) {
         for (const _ of state.restoring(saved.parts, saved.records)) await nextTurn(context);
         offsets = [...saved.offsets];
-      } else if (saved !== undefined) checkpoints.replaceAll();
+      } else if (saved !== undefined) checkpoints.replaceFound();
     }
     return new FeatureKeeper(context, options, dependencies, { checkpoints, state, offsets });
   }

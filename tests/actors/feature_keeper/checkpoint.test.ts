@@ -94,9 +94,35 @@ Deno.test("a checkpoint of another log, under a later tenure, is replaced", asyn
   await write(new Checkpoints(blobs, { ...keeper, tenure: 9 }), "other log", 100);
   const anew = new Checkpoints(blobs, { ...keeper, tenure: 1 });
   assert.deepEqual((await anew.read())?.offsets, [100]);
-  anew.replaceAll();
+  anew.replaceFound();
   await write(anew, "a", 1);
   assert.deepEqual((await new Checkpoints(blobs, keeper).read())?.parts, [part("a")]);
+});
+
+Deno.test("a checkpoint of other features, under a later tenure, is replaced", async () => {
+  const blobs = new MemoryBlobStore();
+  await write(new Checkpoints(blobs, { ...keeper, tenure: 9 }), "other features", 100);
+  const other = { ...keeper, features: [], tenure: 1 };
+  const anew = new Checkpoints(blobs, other);
+  assert.equal(await anew.read(), undefined);
+  await write(anew, "a", 1);
+  const later = new Checkpoints(blobs, { ...other, tenure: 2 });
+  assert.deepEqual((await later.read())?.parts, [part("a")]);
+});
+
+Deno.test("an owner of before that replaces the checkpoints of another log keeps those of later owners", async () => {
+  const blobs = new MemoryBlobStore();
+  await write(new Checkpoints(blobs, { ...keeper, tenure: 9 }), "other log", 100);
+  const former = new Checkpoints(blobs, { ...keeper, tenure: 1 });
+  await former.read();
+  former.replaceFound();
+  const present = new Checkpoints(blobs, { ...keeper, tenure: 2 });
+  await present.read();
+  present.replaceFound();
+  await write(present, "b", 2);
+  await write(former, "late", 1);
+  const later = new Checkpoints(blobs, { ...keeper, tenure: 3 });
+  assert.deepEqual((await later.read())?.parts, [part("b")]);
 });
 
 Deno.test("a checkpoint that is replaced while it is read is read again", async () => {
