@@ -46,10 +46,15 @@ export class RedisSharedRankings implements SharedRankings {
     const { retainedMs } = this.#options;
     const hashes = Uint32Array.from(items, ({ id }) => fnv1a(id) >>> 0);
     const bytes = new Uint8Array(hashes.buffer);
+    // An earlier attempt for the same ranking may wait, or fail only now: it must not come last.
+    this.#unshared.delete(rankingId);
     await new Promise<void>((resolve) => {
       const wait = this.#waits.begin(resolve);
       this.#write(rankingId, bytes, retainedMs)
-        .catch(() => this.#keep(rankingId, bytes, performance.now() + retainedMs))
+        .then(
+          () => void this.#unshared.delete(rankingId),
+          () => this.#keep(rankingId, bytes, performance.now() + retainedMs),
+        )
         .finally(() => {
           this.#waits.end(wait);
           resolve();

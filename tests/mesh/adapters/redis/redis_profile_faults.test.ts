@@ -73,6 +73,19 @@ withPrograms((program: ServerProgram) => {
     for (const each of rankings) each.close();
   });
 
+  test("a ranking that waits to be shared does not replace what is remembered of it later", async ({ server }) => {
+    const rankings = [0, 1].map(() => new RedisSharedRankings({ server, retainedMs: 60_000 }));
+    const [own, other] = rankings;
+    await server.commands.send(["CONFIG", "SET", "maxmemory", "1kb"]);
+    for (const ranking of ["r", "last"]) await own.remember(ranking, [{ id: "a" }]);
+    await server.commands.send(["CONFIG", "SET", "maxmemory", "0"]);
+    await own.remember("r", [{ id: "a" }, { id: "b" }]);
+    assert.ok(await eventually(() => Promise.resolve(own.unshared === 0)));
+    await other.load(["r", "last"]);
+    assert.deepEqual([other.check("r", "b"), other.check("last", "a")], ["shown", "shown"]);
+    for (const each of rankings) each.close();
+  });
+
   test("an id that was read without being loaded is told as changed, so that its absence does not stay", async ({ store }) => {
     await store.put("item", "a", { n: 1 });
     const told: (string | undefined)[] = [];
