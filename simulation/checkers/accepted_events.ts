@@ -7,6 +7,10 @@
  *         of the events before b, at least 7/8 of eventsRememberedMax are newer than a:
  *         accepted after a, or durable after a
  *
+ * In a mesh, Redis retains the id of each event for a time:
+ *
+ *     ∀ two records of one event id, a before b:  durable(b) − durable(a) ≥ idsRetainedMs
+ *
  * A gateway remembers the newest events in the order in which they became durable, and a gateway
  * that starts reads them from all partitions in the order of their acceptance. A sync that takes
  * its time makes the two orders differ.
@@ -26,20 +30,52 @@ interface EventAnswer {
 /** Share of its limit that the gateway remembers at least. */
 const REMEMBERED_SHARE = 7 / 8;
 
-/** @param configuration That of the process that runs. */
-export function acceptedEvents(configuration: () => CairnConfiguration): CheckerFactory {
-  return (context) => create(configuration, context);
+/** The records of one event id. */
+interface DurableEvent {
+  readonly times: Set<number>;
+  /** Index of the newest record among all events. */
+  readonly index: number;
+  /** When the newest record became durable, ms. */
+  readonly atMs: number;
 }
 
-function create(configuration: () => CairnConfiguration, context: CheckerContext): Checker {
-  /** Acceptance times of an event id's records, and the index of the newest. */
-  const durable = new Map<string, { readonly times: Set<number>; readonly index: number }>();
+/**
+ * @param configuration That of the process that runs.
+ * @param idsRetainedMs Time for which Redis retains ids, ms; undefined: a server without Redis.
+ */
+export function acceptedEvents(
+  configuration: () => CairnConfiguration,
+  idsRetainedMs?: number,
+): CheckerFactory {
+  return (context) => create({ configuration, idsRetainedMs, context });
+}
+
+function create({ configuration, idsRetainedMs, context }: {
+  readonly configuration: () => CairnConfiguration;
+  readonly idsRetainedMs: number | undefined;
+  readonly context: CheckerContext;
+}): Checker {
+  const durable = new Map<string, DurableEvent>();
   /** Acceptance time of each event, in the order in which they became durable. */
   const events: number[] = [];
   /** Event ids of a partition's records, by offset; undefined for other records. */
   const ids = new Map<number, (string | undefined)[]>();
   /** Events that a fail-over of Redis has lost: answers about them may still come. */
   const lost = new Set<string>();
+  /** Why an event that comes now should be known as a duplicate; undefined where it need not. */
+  const reasonAgainst = ({ index, atMs }: DurableEvent): string | undefined => {
+    if (idsRetainedMs !== undefined) {
+      const apartMs = context.nowMs() - atMs;
+      return apartMs < idsRetainedMs
+        ? `${apartMs} ms apart, and Redis retains ids for ${idsRetainedMs} ms`
+        : undefined;
+    }
+    const remembered = configuration().gateway.eventsRememberedMax * REMEMBERED_SHARE;
+    const newer = newerThan(events, index);
+    return newer < Math.floor(remembered)
+      ? `and ${newer} events are newer than its first record`
+      : undefined;
+  };
   return {
     name: "accepted-events",
     durable(log, partition, records) {
@@ -51,16 +87,12 @@ function create(configuration: () => CairnConfiguration, context: CheckerContext
         if (record.kind !== "action") continue;
         const { eventId, acceptedAtMs } = record;
         const earlier = durable.get(eventId);
-        const remembered = configuration().gateway.eventsRememberedMax * REMEMBERED_SHARE;
-        const newer = earlier && newerThan(events, earlier.index);
-        if (newer !== undefined && newer < Math.floor(remembered)) {
-          context.fail(
-            `the event ${eventId} is in the event log twice, and ${newer} events are newer than ` +
-              `its first record`,
-          );
+        const tooSoon = earlier && reasonAgainst(earlier);
+        if (tooSoon !== undefined) {
+          context.fail(`the event ${eventId} is in the event log twice, ${tooSoon}`);
         }
-        const { times } = earlier ?? { times: new Set() };
-        durable.set(eventId, { times: times.add(acceptedAtMs), index: events.length });
+        const times = (earlier?.times ?? new Set<number>()).add(acceptedAtMs);
+        durable.set(eventId, { times, index: events.length, atMs: context.nowMs() });
         events.push(acceptedAtMs);
       }
     },

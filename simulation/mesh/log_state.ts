@@ -11,6 +11,7 @@ import {
   partitionOf,
   StaleWriterError,
 } from "../../mesh/ports/event_log.ts";
+import type { Clock } from "../../mesh/ports/clock.ts";
 import { Listeners } from "../../mesh/runtime/listeners.ts";
 import type { Journal } from "./journal.ts";
 
@@ -44,11 +45,24 @@ export interface LogAppend {
 /** The first offset of an append, or the reason against it. */
 export type AppendResult = number | Error;
 
+/** The surroundings of a log. */
+export interface LogStateOptions {
+  readonly name: string;
+  readonly partitions: number;
+  readonly clock: Clock;
+  readonly journal: Journal;
+  readonly observer: LogStateObserver;
+  /** Time for which ids of {@link LogState.appendOnce} are retained, ms. */
+  readonly idsRetainedMs: number;
+}
+
 /** The content, time and writer of a record that was appended under an id. */
 interface AppendedId {
   readonly content: string;
   readonly acceptedAtMs: number;
   readonly token: string;
+  /** The id is forgotten at this moment of the server's clock, ms. */
+  readonly expiresMs: number;
 }
 
 export class LogState {
@@ -59,13 +73,19 @@ export class LogState {
   readonly #committed = new Map<string, number>();
   /** By `writer partition`, the newest batch and its results. */
   readonly #writers = new Map<string, { sequence: number; results: readonly AppendResult[] }>();
+  /** In the order in which they expire. */
   readonly #ids = new Map<string, AppendedId>();
+  readonly #clock: Clock;
+  readonly #idsRetainedMs: number;
   #bytes = 0;
 
-  constructor(name: string, partitions: number, journal: Journal, observer: LogStateObserver) {
+  constructor(options: LogStateOptions) {
+    const { name, partitions, clock, journal, observer, idsRetainedMs } = options;
     this.#name = name;
+    this.#clock = clock;
     this.#journal = journal;
     this.#observer = observer;
+    this.#idsRetainedMs = idsRetainedMs;
     this.#partitions = Array.from({ length: partitions }, () => ({
       firstOffset: 0,
       records: [],
@@ -129,8 +149,8 @@ export class LogState {
   }
 
   /**
-   * Appends the records whose ids are new, at times above all before. Returns the record under the
-   * id of each.
+   * Appends the records whose ids are new or forgotten, at times above all before. Returns the
+   * record under the id of each.
    */
   appendOnce(
     partition: number,
@@ -144,6 +164,8 @@ export class LogState {
     if (this.#bytes + sizeOf(records.map(({ bytes }) => bytes)) > bytesMax) {
       return new LogFullError(this.#name, this.#bytes, bytesMax);
     }
+    this.#forgetIds();
+    const expiresMs = this.#clock.monotonicMs() + this.#idsRetainedMs;
     const { acceptedAtMs: newestMs } = target;
     this.#journal.add(() => target.acceptedAtMs = newestMs);
     const added: Uint8Array[] = [];
@@ -153,7 +175,7 @@ export class LogState {
       const atMs = acceptedAtMs > target.acceptedAtMs
         ? acceptedAtMs
         : target.acceptedAtMs + ACCEPTANCE_STEP_MS;
-      const entry = { content, acceptedAtMs: atMs, token };
+      const entry = { content, acceptedAtMs: atMs, token, expiresMs };
       if (id !== undefined) {
         this.#ids.set(id, entry);
         this.#journal.add(() => this.#ids.delete(id));
@@ -254,6 +276,15 @@ export class LogState {
 
   endsInto(ends: Map<string, number>): void {
     this.#partitions.forEach((partition, i) => ends.set(`${this.#name}/${i}`, endOf(partition)));
+  }
+
+  /** A fail-over does not bring expired ids back: it goes back in state, not in time. */
+  #forgetIds(): void {
+    const nowMs = this.#clock.monotonicMs();
+    for (const [id, { expiresMs }] of this.#ids) {
+      if (expiresMs > nowMs) return;
+      this.#ids.delete(id);
+    }
   }
 
   #add(partition: number, records: readonly Uint8Array[], isUrgent: boolean): void {

@@ -46,7 +46,7 @@ export function meshCheckers(world: MeshWorld): CheckerFactory[] {
   const serving = () => servingOf(world);
   return [
     logOffsets,
-    acceptedEvents(configuration),
+    acceptedEvents(configuration, world.redis.idsRetainedMs),
     exampleChunks,
     joinedExamples(world.configuration),
     earlyActions(world.configuration),

@@ -47,20 +47,25 @@ export class MeshWorld extends World {
     this.#options = options;
     this.#configuration = options.configuration;
     this.profiles = new MemoryProfileStore(this.clock);
-    const { seed, linkMs } = options;
+    const { seed, linkMs, idsRetainedMs } = options;
     this.network = new SimulatedNetwork({ seed, clock: this.clock, latencyMs: linkMs });
     const { durable: appended, trimmed } = this.logChanges("redis");
-    this.redis = new SimulatedRedis(this.clock, {
-      appended,
-      trimmed,
-      tailLost: (log, partition, end) => {
-        this.note(`redis/${log}/${partition}`, "lost", end);
-        for (const checker of this.checkers.tailLost) checker.tailLost(log, partition, end);
+    this.redis = new SimulatedRedis({
+      clock: this.clock,
+      observer: {
+        appended,
+        trimmed,
+        tailLost: (log, partition, end) => {
+          this.note(`redis/${log}/${partition}`, "lost", end);
+          for (const checker of this.checkers.tailLost) checker.tailLost(log, partition, end);
+        },
       },
-    }, (key, before, after) => {
-      this.note(`placement/${key}`, "placed", after.epoch, after.state);
-      for (const checker of this.checkers.placed) checker.placed(key, before, after);
-      this.#controllerDeaths.placed(after);
+      onPlaced: (key, before, after) => {
+        this.note(`placement/${key}`, "placed", after.epoch, after.state);
+        for (const checker of this.checkers.placed) checker.placed(key, before, after);
+        this.#controllerDeaths.placed(after);
+      },
+      idsRetainedMs,
     });
     this.#controllerDeaths = new ControllerDeaths(this.redis, (host, { power, downMs }) => {
       this.note(host, "dies as the controller");

@@ -8,6 +8,7 @@
  * its own; a run remembers where it began, so that clients notice lost records.
  */
 import { MemoryRecordStore } from "../../mesh/adapters/memory/memory_record_store.ts";
+import { logBudgets } from "../../mesh/adapters/redis/log_budgets.ts";
 import type { PlacedKind, Placement } from "../../mesh/ports/coordination.ts";
 import type { Clock } from "../../mesh/ports/clock.ts";
 import type {
@@ -46,6 +47,16 @@ const placedKinds: Readonly<Record<PlacedKind, true>> = {
 };
 const PLACED = new RegExp(`^(${Object.keys(placedKinds).join("|")})/\\d+$`);
 
+/** The surroundings of a server. */
+export interface SimulatedRedisOptions {
+  readonly clock: Clock;
+  readonly observer: LogStateObserver;
+  /** Told of each change of a placement. */
+  readonly onPlaced: PlacedObserver;
+  /** Time for which ids of records that are appended once are retained, ms. */
+  readonly idsRetainedMs?: number | undefined;
+}
+
 type Entries = readonly (readonly [key: string, value: Json])[];
 
 interface RecordsAtMoment {
@@ -68,18 +79,17 @@ export class SimulatedRedis {
   #restored: RecordsAtMoment | undefined;
   #runs: ServerRun[] = [{ number: 0, ends: new Map(), revision: 0 }];
   #isUp = true;
+  /** Time for which ids of records that are appended once are retained, ms. */
+  readonly idsRetainedMs: number;
   /** Commands that have run. */
   commands = 0;
 
-  /** @param onPlaced Told of each change of a placement. */
-  constructor(
-    clock: Clock,
-    observer: LogStateObserver,
-    onPlaced: PlacedObserver,
-  ) {
+  constructor(options: SimulatedRedisOptions) {
+    const { clock, observer, onPlaced, idsRetainedMs = logBudgets.idsRetainedMs } = options;
     this.#onPlaced = onPlaced;
     this.#clock = clock;
     this.#observer = observer;
+    this.idsRetainedMs = idsRetainedMs;
     this.#journal = new Journal(clock);
     this.#records = new MemoryRecordStore(clock);
   }
@@ -106,7 +116,14 @@ export class SimulatedRedis {
   log(name: string, partitions: number): LogState {
     let log = this.#logs.get(name);
     if (log === undefined) {
-      log = new LogState(name, partitions, this.#journal, this.#observer);
+      log = new LogState({
+        name,
+        partitions,
+        clock: this.#clock,
+        journal: this.#journal,
+        observer: this.#observer,
+        idsRetainedMs: this.idsRetainedMs,
+      });
       this.#logs.set(name, log);
     }
     return log;

@@ -40,6 +40,8 @@ export interface RunPlan {
   readonly priorityChanges?: number;
   /** Asks that may wait at a shard of each priority; undefined: as in production. */
   readonly shardMailboxMax?: number;
+  /** Time for which Redis retains the ids of events, ms; undefined: as in production. */
+  readonly idsRetainedMs?: number;
   /** A segment of a log that would grow past this is followed by a new one, bytes. */
   readonly segmentBytesMax: number;
 }
@@ -106,6 +108,9 @@ export function drawRunPlan(options: DrawOptions): RunPlan {
   const priorityChanges = [undefined, undefined, 1, 3][Math.floor(schedule.nextFloat() * 4)];
   const shardMailboxMax = scenario.shardMailboxMax ??
     [undefined, undefined, 1, 4][Math.floor(schedule.nextFloat() * 4)];
+  const idsRetainedMs = checked.mesh === undefined
+    ? undefined
+    : [undefined, undefined, 500, 2_000][Math.floor(random.stream("ids").nextFloat() * 4)];
   return {
     format: 1,
     seed,
@@ -121,6 +126,7 @@ export function drawRunPlan(options: DrawOptions): RunPlan {
     turnMessagesMax: [1, 2, 7, 1024][Math.floor(times.nextFloat() * 4)],
     ...(priorityChanges !== undefined && { priorityChanges }),
     ...(shardMailboxMax !== undefined && { shardMailboxMax }),
+    ...(idsRetainedMs !== undefined && { idsRetainedMs }),
     segmentBytesMax: [2 ** 12, 2 ** 16, 2 ** 20][Math.floor(times.nextFloat() * 3)],
   };
 }

@@ -83,10 +83,12 @@ async function redraw(search: SmallerPlans): Promise<void> {
   }
 }
 
-/** Leaves the order of turns to the threads, and values to the scenario. */
+/** Leaves the order of turns to the threads, ids to production's time, values to the scenario. */
 async function simplifyKnobs(search: SmallerPlans): Promise<void> {
   const { priorityChanges: _changes, ...inOrder } = search.plan;
   await search.triesWhole(inOrder);
+  const { idsRetainedMs: _ids, ...withAllIds } = search.plan;
+  await search.triesWhole(withAllIds);
   await search.tries({ linkMs: 0, syncMs: 0.1, turnMessagesMax: 1024, segmentBytesMax: 2 ** 20 });
   await minimize(
     Object.entries(search.plan.values),

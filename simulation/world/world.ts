@@ -39,6 +39,8 @@ export interface WorldOptions {
   readonly priorityChanges?: number;
   /** Asks that may wait at a shard of each priority; undefined: as in production. */
   readonly shardMailboxMax?: number;
+  /** Time for which Redis retains the ids of events, ms; undefined: as in production. */
+  readonly idsRetainedMs?: number;
 }
 
 /** A promise that did not hold. */

@@ -1,6 +1,6 @@
 /**
- * How long a process waits for Redis when it appends to a log or reads from it. The simulated log
- * keeps to the same times.
+ * Times of the logs on Redis: how long a process waits when it appends or reads, and how long the
+ * server retains ids. The simulated log keeps to the same times.
  */
 export const logBudgets = {
   /** Time within which a command that failed is sent again, ms. */
@@ -13,4 +13,6 @@ export const logBudgets = {
   lazyMs: 100,
   /** Pause before a command is sent again, ms. */
   retryMs: 20,
+  /** Time for which ids of records that are appended once are retained, ms. */
+  idsRetainedMs: 3_600_000,
 } as const;

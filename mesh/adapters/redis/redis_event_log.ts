@@ -51,7 +51,7 @@ export interface RedisEventLogOptions {
   readonly writer: string;
   /** Time within which a failed command is made again, ms; default in log_budgets.ts. */
   readonly budgetMs?: number;
-  /** Time for which ids of {@link RedisEventLog.appendOnce} are retained, ms; default one hour. */
+  /** Time for which ids of `appendOnce` are retained, ms; default in log_budgets.ts. */
   readonly idsRetainedMs?: number;
   /** Longest wait of an append that need not be durable, ms; default in log_budgets.ts. */
   readonly writtenBudgetMs?: number;
@@ -77,8 +77,6 @@ interface Partition {
   readonly pages: LogPages;
 }
 
-/** Default of {@link RedisEventLogOptions.idsRetainedMs}. */
-const IDS_RETAINED_MS = 3_600_000;
 /** Age at which the cached usage is read again, ms. */
 const USAGE_AGE_MS = 1_000;
 
@@ -162,7 +160,7 @@ export class RedisEventLog implements EventLog {
   ): Promise<OnceOutcome[]> {
     const { stream } = this.#partition(partition);
     const { commands, runs, barrier } = this.#server;
-    const { bytesMax, idsRetainedMs = IDS_RETAINED_MS, writer } = this.#options;
+    const { bytesMax, idsRetainedMs = logBudgets.idsRetainedMs, writer } = this.#options;
     if (commands.downMs > this.#awayAfterMs) {
       throw this.#refused(this.#commands.unavailable(commands.failure));
     }

@@ -3,6 +3,7 @@
  * loses its tail is noticed by each process that knew of it.
  */
 import assert from "node:assert/strict";
+import { logBudgets } from "../../../mesh/adapters/redis/log_budgets.ts";
 import { Coordinator } from "../../../mesh/runtime/coordination/coordinator.ts";
 import { SeededRandom } from "../../../mesh/simulation/seeded_random.ts";
 import { VirtualClock } from "../../../mesh/simulation/virtual_clock.ts";
@@ -24,11 +25,15 @@ class Server {
   readonly lost: string[] = [];
   /** Placements whose changes the server has told of. */
   readonly placed: string[] = [];
-  readonly redis = new SimulatedRedis(this.clock, {
-    appended: () => {},
-    trimmed: () => {},
-    tailLost: (log, partition, end) => void this.lost.push(`${log}/${partition} ${end}`),
-  }, (key, _before, { state }) => void this.placed.push(`${key} ${state}`));
+  readonly redis = new SimulatedRedis({
+    clock: this.clock,
+    observer: {
+      appended: () => {},
+      trimmed: () => {},
+      tailLost: (log, partition, end) => void this.lost.push(`${log}/${partition} ${end}`),
+    },
+    onPlaced: (key, _before, { state }) => void this.placed.push(`${key} ${state}`),
+  });
   isCut = false;
   #links = 0;
 
@@ -237,4 +242,26 @@ Deno.test("nothing passes a cut, and a command that was sent before it may have 
   assert.equal(redis.log("events", 2).endOffset(0), 0);
   server.isCut = false;
   assert.equal(await clock.settle(appended), 0);
+});
+
+Deno.test("Redis forgets an event id after an hour, also one that a fail-over goes back behind", async () => {
+  const { clock, redis } = new Server();
+  const log = redis.log("events", 1);
+  const append = (id: string) => {
+    const once = { id, content: id, acceptedAtMs: 7, endsWithTime: false, bytes: text(id) };
+    log.appendOnce(0, [{ ...once, token: "writer:0" }], 2 ** 20);
+    return log.endOffset(0);
+  };
+  assert.equal(append("a"), 1);
+  await clock.advance(logBudgets.idsRetainedMs - 1);
+  assert.equal(append("a"), 1);
+  assert.equal(append("b"), 2);
+  await clock.advance(1);
+  assert.equal(append("a"), 3);
+  assert.equal(append("b"), 3);
+  redis.stop();
+  assert.ok(redis.start(0.5) > 0);
+  assert.equal(log.endOffset(0), 2);
+  assert.equal(append("b"), 2, "the fail-over has kept it");
+  assert.equal(append("a"), 3, "its first record has expired, its second is lost");
 });
