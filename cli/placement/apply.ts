@@ -8,6 +8,7 @@ import {
   encodePlan,
   isAhead,
   isBegun,
+  isPlan,
   newPlan,
   type PlanDocument,
   type PlannedMove,
@@ -115,7 +116,11 @@ export async function cancelCommand(flags: PlacementFlags, output: Output): Prom
         throw new CommandError(error.message);
       });
       const cancelled = `the change of the number of ${parts} ends; the mesh keeps ${from}\n`;
-      return output.out(flags.json ? '{"cancelled":true}\n' : cancelled);
+      output.out(flags.json ? '{"cancelled":true}\n' : cancelled);
+      if (hasActivePlan(view)) {
+        output.err("the plan of moves goes on: another cairn cancel ends it\n");
+      }
+      return;
     }
     const plan = planIn(view);
     if (plan.state !== "active") throw new CommandError(`The plan is ${plan.state} already.`);
@@ -140,6 +145,11 @@ export async function cancelCommand(flags: PlacementFlags, output: Output): Prom
 function isLeft(view: MeshView, move: PlannedMove): boolean {
   const placement = view.placements.get(move.key);
   return placement !== undefined && isAhead(placement, move);
+}
+
+function hasActivePlan({ plan, identity }: MeshView): boolean {
+  return plan !== undefined && isPlan(plan.document) &&
+    decodePlan(plan.document, identity).state === "active";
 }
 
 function planIn(view: MeshView): PlanDocument {

@@ -37,13 +37,14 @@ const EXAMPLE = "examples/mesh.yaml";
 
 const planHelp = `
 Exit codes: 0 nothing to change, 2 shards, joiners or trainers would move or are moving, or their
-number would change, 1 an error or a change that a running mesh cannot take. With mesh.balance the hosts make these moves by
-themselves.`;
+number would change or is asked to, 1 an error or a change that a running mesh cannot take. With
+mesh.balance the hosts make these moves by themselves.`;
 
 const applyHelp = `
 Where trainer.count of the configuration is another one than the mesh has, the number of trainers
 changes too. The hosts carry all out, also when this command has ended: see cairn status. cairn
-cancel ends it, cairn rollback moves back what it has moved.`;
+cancel ends a change of the number that has not begun, and then the plan; cairn rollback moves back
+what the last plan has moved, and changes no number.`;
 
 const reshardHelp = `
 Without --shards the number is that of shards.count in the configuration. The hosts carry the change

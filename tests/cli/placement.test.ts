@@ -533,8 +533,14 @@ Deno.test({
         /^a change from 2 to 1 trainers is asked for, .* snapshot; cairn cancel/m,
       );
       assert.doesNotMatch(again.err, /cairn apply changes it/);
-      assert.match((await world.run("cancel")).out, /number of trainers ends; the mesh keeps 2$/m);
-      assert.match((await world.run("status")).out, /^2 -> 1 trainers: cancelled$/m);
+      const cancelled = await world.run("cancel");
+      assert.match(cancelled.out, /number of trainers ends; the mesh keeps 2$/m);
+      assert.match(cancelled.err, /^the plan of moves goes on: another cairn cancel ends it$/m);
+      assert.match(
+        (await world.run("status")).out,
+        /^2 -> 1 trainers: cancelled\nlast plan: active, 3 moves$/m,
+      );
+      assert.match((await world.run("cancel")).out, /^the plan ends; cairn status shows/m);
     }),
 });
 
