@@ -20,7 +20,10 @@ export interface ImpressionRecord {
   /** Wall time of the append, ms. */
   readonly acceptedAtMs: number;
   readonly user: string;
-  /** Items in the order shown, scores and features: the bytes laid out in impression_rows.ts. */
+  /**
+   * Items in the order shown, with the first task's predictions and the features: the bytes laid
+   * out in impression_rows.ts.
+   */
   readonly shown: Uint8Array;
   /**
    * Present where no ranking was served and the rows are a sample: ln(share) of the items without

@@ -29,8 +29,8 @@ export interface ExampleChunk {
   readonly labels: Uint8Array;
   /** float32 `[rows]`: ln(sample rate), 0 without sampling. The loss sees logit - this. */
   readonly logSampleRate: Uint8Array;
-  /** float32 `[rows]`: scores when served, for progressive validation; NaN if unknown. */
-  readonly servedScores: Uint8Array;
+  /** float32 `[rows]`: the first task's predictions when served; NaN if unknown. */
+  readonly servedPredictions: Uint8Array;
   /**
    * uint32 `[rows]`: a hash of each row's ranking, by which a list loss groups them; absent = no
    * two rows are of one ranking.
@@ -77,8 +77,8 @@ const ENVELOPE_BYTES = 2_048;
 
 /** The chunk as bytes for the example log, without the fields that are undefined. */
 export function encodeExamples(chunk: ExampleChunk): Uint8Array {
-  const { ids, listOffsets, dense, labels, logSampleRate, servedScores, rankings } = chunk;
-  const columns = [ids, listOffsets, dense, labels, logSampleRate, servedScores];
+  const { ids, listOffsets, dense, labels, logSampleRate, servedPredictions, rankings } = chunk;
+  const columns = [ids, listOffsets, dense, labels, logSampleRate, servedPredictions];
   // Sized up front: a buffer that doubles until the chunk fits copies its content each time.
   const own = ENVELOPE_BYTES + (rankings?.byteLength ?? 0);
   const bytes = columns.reduce((sum, { byteLength }) => sum + byteLength, own);

@@ -1,5 +1,5 @@
 /**
- * The rows of an impression: items, scores and features of one ranking in one piece of memory.
+ * The rows of an impression: items, predictions and features of one ranking in one piece of memory.
  *
  * The ranker writes them (impression_rows_writer.ts). The joiner keeps the bytes while the ranking
  * is open and reads them in place, when an action arrives or the window closes
@@ -11,7 +11,7 @@
  *
  *     u32  n, slots, dense width, own slots (slots that are not shared), ids, bytes of text
  *     u32  end of each item's id in the text, [n]
- *     f32  scores, [n]
+ *     f32  the first task's predictions, [n]
  *     f32  dense values, [n, dense width]
  *     u64  ids: those of the shared slots, then row by row those of the own slots, in slot order
  *     u16  per slot: 1 + the number of ids that all rows share; 0 for an own slot, [slots]

@@ -55,7 +55,7 @@ export class ImpressionRowsReader {
   }
 
   /** The first task's prediction for the row when it was served. */
-  score(row: number): number {
+  prediction(row: number): number {
     return this.#memory.floats[this.#begin + HEADER_WORDS + this.rows + row];
   }
 

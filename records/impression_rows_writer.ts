@@ -13,7 +13,7 @@ export interface ServedRanking {
   readonly candidates: readonly { readonly id: string }[];
   /** Row i is candidate i. */
   readonly features: FeatureBatch;
-  /** `[candidates, tasks]`; the first task's predictions are stored as the rows' scores. */
+  /** `[candidates, tasks]`; those of the first task are stored with the rows. */
   readonly predictions: ArrayLike<number>;
   /** Indices of the candidates that are shown, in the order shown. */
   readonly rows: ArrayLike<number>;
@@ -64,8 +64,8 @@ export class ImpressionRowsWriter {
       textUnits += candidates[rows[i]].id.length;
     }
 
-    const scoresAt = HEADER_WORDS + n;
-    const denseAt = scoresAt + n;
+    const predictionsAt = HEADER_WORDS + n;
+    const denseAt = predictionsAt + n;
     const idsAt = denseAt + n * denseWidth;
     const countsAt = 2 * (idsAt + 2 * ids);
     const textAt = 2 * (countsAt + slots + n * this.#own.length);
@@ -90,7 +90,7 @@ export class ImpressionRowsWriter {
       const row = rows[i];
       textEnd = writeUtf8(candidates[row].id, bytes, textEnd);
       words[HEADER_WORDS + i] = textEnd - textAt;
-      floats[scoresAt + i] = predictions[row * tasks];
+      floats[predictionsAt + i] = predictions[row * tasks];
       for (let at = 0; at < denseWidth; at++) {
         floats[denseAt + i * denseWidth + at] = dense[row * denseWidth + at];
       }

@@ -48,5 +48,5 @@ export function itemsWithScores(
   shown: Uint8Array,
 ): { readonly id: string; readonly score: number }[] {
   const rows = reader.open(NumberMemory.copyOf(shown));
-  return rows.items().map((id, row) => ({ id, score: rows.score(row) }));
+  return rows.items().map((id, row) => ({ id, score: rows.prediction(row) }));
 }

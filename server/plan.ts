@@ -299,14 +299,18 @@ export function planOf(configuration: CairnConfiguration): PlannedActor[] {
   for (const { host } of serving) {
     for (const shard of shards) {
       const address = addresses.servingReplica(shard, sharding, host);
-      const options = { ...configuration.servingReplica, shard, sync: addresses.parameterSync };
+      const options = {
+        ...configuration.servingReplica,
+        shard,
+        parameterSync: addresses.parameterSync,
+      };
       add<ServingReplicaOptions>(address, layout.serving(host), options, true);
     }
   }
   for (const { host } of serving) {
     const options = {
       ...configuration.scorer,
-      sync: addresses.parameterSync,
+      parameterSync: addresses.parameterSync,
       sharding,
       replicas: shards.map((shard) => [addresses.servingReplica(shard, sharding, host)]),
     };

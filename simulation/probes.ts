@@ -47,7 +47,8 @@ export const probes: readonly Probe[] = [
   outcome("a report of shown items came in time", "reportsMatched"),
   outcome("a report of shown items came after its ranking was decided", "reportsLate"),
   outcome("an item that was not shown gave no example", "rowsNotShown"),
-  outcome("a window closed", "examplesEmitted"),
+  outcome("a window closed", "impressionsClosed"),
+  outcome("an example was made", "examplesEmitted"),
   {
     ...outcome("an action came to the joiner before its ranking", "actionsEarly"),
     isOfMesh: true,

@@ -115,7 +115,7 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
 
   /** The rows are those of a snapshot. */
   #beginFrom({ marks, snapshot }: RestoredShard): void {
-    for (const { source, sequence } of marks) this.#sources.moveMark(source, sequence);
+    for (const { source, sequence } of marks) this.#sources.moveHighWaterMark(source, sequence);
     this.#snapshots.loaded(snapshot);
   }
 
@@ -140,8 +140,8 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
   }
 
   receive(message: EmbeddingShardMessage): void | Promise<void> {
-    // Before all rows are loaded, and while it is frozen.
-    if (this.#loading?.keeps(message) === true || this.#moves.keeps(message)) return;
+    // Before all rows are loaded, and while the shard is frozen.
+    if (this.#loading?.holdsBack(message) === true || this.#moves.holdsBack(message)) return;
     switch (message.kind) {
       case "lookup":
         return this.#lookup(message);
@@ -209,13 +209,13 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
     } catch (error) {
       return this.#context.replyError(message, error as Error);
     }
-    this.#context.reply(message, { sequence: this.#sources.markOf(source), ...opening });
+    this.#context.reply(message, { sequence: this.#sources.highWaterMarkOf(source), ...opening });
   }
 
   #applyGradients(message: ApplyGradients): void {
     const refusal = this.#sources.refusalOf(message.source, message.opening);
     if (refusal !== undefined) return this.#context.replyError(message, refusal);
-    const mark = this.#sources.markOf(message.source);
+    const mark = this.#sources.highWaterMarkOf(message.source);
     if (message.sequence <= mark) return this.#context.reply(message, { applied: false });
     this.#tables.applyGradients(
       message,
@@ -225,7 +225,7 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
     );
     this.#snapshots.updated();
     this.#buffers.give(message.gradients);
-    this.#sources.moveMark(message.source, message.sequence);
+    this.#sources.moveHighWaterMark(message.source, message.sequence);
     this.#deltas.trace(this.#context.traceOf(message));
     this.#figures.gradientsApplied(message.ids.length);
     this.#context.reply(message, { applied: true });
@@ -235,12 +235,12 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
     const { source, sequence, opening } = message;
     const refusal = this.#sources.refusalOf(source, opening);
     if (refusal !== undefined) return this.#context.replyError(message, refusal);
-    if (sequence <= this.#sources.markOf(source)) {
+    if (sequence <= this.#sources.highWaterMarkOf(source)) {
       return this.#context.reply(message, { applied: false, rows: {} });
     }
     const rows = removeRows(this.#tables, message);
     this.#snapshots.erased();
-    if (message.isLast) this.#sources.moveMark(source, sequence);
+    if (message.isLast) this.#sources.moveHighWaterMark(source, sequence);
     this.#context.reply(message, { applied: true, rows });
   }
 

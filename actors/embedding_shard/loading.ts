@@ -47,12 +47,12 @@ export class Loading {
     return this.#progress.share;
   }
 
-  /** Whether a message is not handled before all rows are loaded. */
-  keeps(message: EmbeddingShardMessage): boolean {
+  /** Holds back a message that is not handled before all rows are loaded; false if it is. */
+  holdsBack(message: EmbeddingShardMessage): boolean {
     const { shard, evictionIntervalMs } = this.#options;
     const refusal = (doing: string) => new ShardLoadingError(shard, doing);
     const parts = { context: this.#context, refusal, retryMs: evictionIntervalMs };
-    return this.#waiting.keeps(message, parts);
+    return this.#waiting.holdsBack(message, parts);
   }
 
   /** Takes the messages that have waited, in their order. */

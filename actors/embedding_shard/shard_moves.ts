@@ -41,12 +41,13 @@ export class ShardMoves {
     if (copy !== undefined) this.#begin(copy, undefined);
   }
 
-  /** Whether a message is not handled now, because the shard is frozen. */
-  keeps(message: EmbeddingShardMessage): boolean {
+  /** Holds back a message that a frozen shard does not handle; false if it is handled now. */
+  holdsBack(message: EmbeddingShardMessage): boolean {
     if (this.#giving?.isFrozen !== true) return false;
     const { context, options: { shard, evictionIntervalMs } } = this.#parts;
     const refusal = (doing: string) => new ShardMovingError(shard, doing);
-    return this.#giving.waiting.keeps(message, { context, refusal, retryMs: evictionIntervalMs });
+    const parts = { context, refusal, retryMs: evictionIntervalMs };
+    return this.#giving.waiting.holdsBack(message, parts);
   }
 
   /** Answers a message about a copy. */

@@ -1,5 +1,5 @@
 /**
- * The sources of gradients of a shard, one for each trainer: the high-water mark of each, so that
+ * The sources of gradients of a shard, one for each partition: the high-water mark of each, so that
  * every batch is applied once, and its current opening, so that an earlier one changes nothing.
  */
 import { type BeginSnapshot, ShardRestartedError, type SourceOpening } from "./protocol.ts";
@@ -30,12 +30,12 @@ export class Sources {
   }
 
   /** The high-water mark of a source, 0 before its first gradients. */
-  markOf(source: string): number {
+  highWaterMarkOf(source: string): number {
     return this.#marks.get(source) ?? 0;
   }
 
   /** Gradients or removals up to `sequence` are applied. */
-  moveMark(source: string, sequence: number): void {
+  moveHighWaterMark(source: string, sequence: number): void {
     this.#marks.set(source, sequence);
   }
 
@@ -65,7 +65,7 @@ export class Sources {
   /** Moves the marks to a cut; an error, and no change, where the shard has passed it. */
   cut(marks: BeginSnapshot["marks"]): Error | undefined {
     for (const { source, sequence, opening } of marks) {
-      const applied = this.markOf(source);
+      const applied = this.highWaterMarkOf(source);
       const refusal = this.refusalOf(source, opening) ??
         (applied > sequence
           ? new CutPassedError(this.#shard, source, applied, sequence)

@@ -49,12 +49,16 @@ export class WaitingMessages {
     this.#state = state;
   }
 
-  /** Whether the message is not handled now: it waits, is refused, or is sent again later. */
-  keeps(message: EmbeddingShardMessage, { context, refusal, retryMs }: WaitingParts): boolean {
+  /**
+   * Holds back a message that is not handled now: it waits, is refused, or is sent again later.
+   *
+   * @returns False if the message is handled now.
+   */
+  holdsBack(message: EmbeddingShardMessage, { context, refusal, retryMs }: WaitingParts): boolean {
     switch (handlings[message.kind]?.[this.#state] ?? "handled") {
       case "waits":
         if (this.#messages.length < WAITING_MAX) this.#messages.push(message);
-        else context.replyError(message, refusal("keep more messages"));
+        else context.replyError(message, refusal("hold more messages"));
         return true;
       case "refused":
         context.replyError(message, refusal(message.kind));

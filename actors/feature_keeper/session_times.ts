@@ -1,9 +1,9 @@
 /**
- * The sessions of a user, one for each length of pause that features declare. A session begins with
- * the first event after a longer pause, and ends when the pause is over.
+ * The sessions of a user, one for each gap that features declare. A session ends when no event has
+ * come for its gap; the next event begins another.
  */
 export class SessionTimes {
-  /** Lengths of pauses, ms. */
+  /** The declared gaps, ms, in ascending order. */
   readonly #gaps: readonly number[];
 
   constructor(gapsMs: Iterable<number>) {
@@ -20,7 +20,7 @@ export class SessionTimes {
     return Array.from({ length: this.length }, () => -Infinity);
   }
 
-  /** The index of sessions with this pause. */
+  /** The index of sessions with this gap; -1 for a gap that no feature declares. */
   indexOf(gapMs: number): number {
     return this.#gaps.indexOf(gapMs);
   }

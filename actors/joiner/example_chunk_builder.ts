@@ -20,8 +20,8 @@ export interface DecidedExample {
   /** `[tasks]` */
   readonly labels: ArrayLike<number>;
   readonly logSampleRate: number;
-  /** The score when served; NaN if unknown. */
-  readonly servedScore: number;
+  /** The first task's prediction when served; NaN if unknown. */
+  readonly servedPrediction: number;
   /** A hash of the ranking, 32 bits. */
   readonly ranking: number;
   /** Time of the example on the data clock, ms. */
@@ -41,7 +41,7 @@ export class ExampleChunkBuilder {
   #dense: Uint32Array<ArrayBuffer>;
   #labels: Float32Array<ArrayBuffer>;
   #logSampleRate: Float32Array<ArrayBuffer>;
-  #servedScores: Float32Array<ArrayBuffer>;
+  #servedPredictions: Float32Array<ArrayBuffer>;
   #rankings: Uint32Array<ArrayBuffer>;
   readonly #traces = new TraceLinks();
 
@@ -54,7 +54,7 @@ export class ExampleChunkBuilder {
     this.#dense = new Uint32Array(rowsHint * shape.denseWidth);
     this.#labels = new Float32Array(rowsHint * shape.tasks);
     this.#logSampleRate = new Float32Array(rowsHint);
-    this.#servedScores = new Float32Array(rowsHint);
+    this.#servedPredictions = new Float32Array(rowsHint);
     this.#rankings = new Uint32Array(rowsHint);
   }
 
@@ -69,7 +69,8 @@ export class ExampleChunkBuilder {
   }
 
   add(example: DecidedExample): void {
-    const { features, row, labels, logSampleRate, servedScore, ranking, atMs, trace } = example;
+    const { features, row, labels, logSampleRate, servedPrediction, ranking, atMs, trace } =
+      example;
     const { slots, denseWidth, tasks } = this.#shape;
     invariant(labels.length === tasks, "an example has a label per task");
     invariant(
@@ -92,7 +93,7 @@ export class ExampleChunkBuilder {
     }
     for (let task = 0; task < tasks; task++) this.#labels[this.#rows * tasks + task] = labels[task];
     this.#logSampleRate[this.#rows] = logSampleRate;
-    this.#servedScores[this.#rows] = servedScore;
+    this.#servedPredictions[this.#rows] = servedPrediction;
     this.#rankings[this.#rows] = ranking;
     if (atMs > this.#atMs) this.#atMs = atMs;
     this.#idCount += to - from;
@@ -117,7 +118,7 @@ export class ExampleChunkBuilder {
       dense: bytesOf(this.#dense, rows * denseWidth),
       labels: bytesOf(this.#labels, rows * tasks),
       logSampleRate: bytesOf(this.#logSampleRate, rows),
-      servedScores: bytesOf(this.#servedScores, rows),
+      servedPredictions: bytesOf(this.#servedPredictions, rows),
       rankings: bytesOf(this.#rankings, rows),
       atMs: this.#atMs,
       acceptedAtMs,
@@ -152,14 +153,14 @@ export class ExampleChunkBuilder {
     if (2 * idCount > this.#ids.length) {
       this.#ids = grown(this.#ids, Math.max(2 * idCount, 2 * this.#ids.length), Uint32Array);
     }
-    if (rows <= this.#servedScores.length) return;
+    if (rows <= this.#servedPredictions.length) return;
     const { slots, denseWidth, tasks } = this.#shape;
-    const capacity = Math.max(rows, this.#servedScores.length * 2);
+    const capacity = Math.max(rows, this.#servedPredictions.length * 2);
     this.#offsets = grown(this.#offsets, capacity * slots + 1, Uint32Array);
     this.#dense = grown(this.#dense, capacity * denseWidth, Uint32Array);
     this.#labels = grown(this.#labels, capacity * tasks, Float32Array);
     this.#logSampleRate = grown(this.#logSampleRate, capacity, Float32Array);
-    this.#servedScores = grown(this.#servedScores, capacity, Float32Array);
+    this.#servedPredictions = grown(this.#servedPredictions, capacity, Float32Array);
     this.#rankings = grown(this.#rankings, capacity, Uint32Array);
   }
 }

@@ -127,6 +127,7 @@ export class JoinWindow {
         return true;
       }
       if (this.#isOver(oldestUndecided)) {
+        this.#rowExamples.count("impressionsClosed");
         this.#decisions.close(oldestUndecided, out);
         return true;
       }

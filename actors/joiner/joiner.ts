@@ -220,7 +220,7 @@ export class Joiner implements Behavior<JoinerMessage> {
     const isOrdered = record.kind === "action" || record.kind === "mark";
     // All actions before this one are in; the record itself is not yet. Two acceptance times are at
     // least `ACCEPTANCE_STEP_MS` apart, so none lies between them.
-    if (isOrdered) this.#raiseMark(record.acceptedAtMs - ACCEPTANCE_STEP_MS);
+    if (isOrdered) this.#raiseAcceptanceMark(record.acceptedAtMs - ACCEPTANCE_STEP_MS);
     this.#moment = this.#momentAt(offset);
     while (this.#window.closeNext(record, offset, this.#output)) {
       this.#moment = this.#momentAt(offset);
@@ -230,7 +230,7 @@ export class Joiner implements Behavior<JoinerMessage> {
       this.#examples.finishRows(this.#momentAt(offset));
     }
     this.#window.accept(record, offset, this.#output);
-    if (isOrdered) this.#raiseMark(record.acceptedAtMs);
+    if (isOrdered) this.#raiseAcceptanceMark(record.acceptedAtMs);
     if (record.kind === "forget") {
       const { erasureId, pass, user } = record;
       const forgotten = { erasureId, pass, signature: signatureOf(user) };
@@ -246,7 +246,7 @@ export class Joiner implements Behavior<JoinerMessage> {
   }
 
   /** All actions accepted up to this time were taken in, ms. */
-  #raiseMark(acceptedAtMs: number): void {
+  #raiseAcceptanceMark(acceptedAtMs: number): void {
     this.#acceptedAtMs = Math.max(this.#acceptedAtMs, acceptedAtMs);
   }
 

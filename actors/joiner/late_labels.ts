@@ -9,7 +9,8 @@
  *     p / (1 - pF) = p / (1 - p) · (1 - p) / (1 - pF)
  *
  * so the loss of a single task subtracts ln((1 - pF) / (1 - p)) from the logit, with the served
- * score for p, and the logit itself stays that of p. For rare labels the correction is nearly 0.
+ * prediction for p, and the logit itself stays that of p. For rare labels the correction is nearly
+ * 0.
  *
  * @see Yang et al., "Capturing Delayed Feedback in Conversion Rate Prediction via Elapsed-Time
  *   Sampling", AAAI 2021: duplicates of late positives with importance weights
@@ -22,7 +23,7 @@ import type { JoinerOptions } from "./options.ts";
 /** The label of a task that an example says nothing about. */
 export const NO_LABEL = -1;
 
-/** Served scores count as at most this probability: at 1 the correction would be infinite. */
+/** Served predictions count as at most this probability: at 1 the correction would be infinite. */
 const PROBABILITY_MAX = 0.95;
 
 export class LateLabels {
@@ -62,11 +63,11 @@ export class LateLabels {
   /**
    * The term of an example's ln(sample rate).
    *
-   * @param score The served prediction of the only task; NaN = unknown.
+   * @param prediction The served prediction of the only task; NaN = unknown.
    */
-  correction(score: number): number {
-    if (!this.#corrects || this.#late === 0 || !(score > 0)) return 0;
-    const p = Math.min(score, PROBABILITY_MAX);
+  correction(prediction: number): number {
+    if (!this.#corrects || this.#late === 0 || !(prediction > 0)) return 0;
+    const p = Math.min(prediction, PROBABILITY_MAX);
     const inTime = this.#inTime / (this.#inTime + this.#late);
     return Math.log((1 - p * inTime) / (1 - p));
   }

@@ -14,6 +14,8 @@ export interface EventsAppended {
  */
 export interface JoinerStatus {
   readonly impressionsOpen: number;
+  /** Closed when their window was over, with rows that no action had decided. */
+  readonly impressionsClosed: number;
   /** Closed before their window ended: a bound was reached, or the event log was nearly full. */
   readonly impressionsClosedEarly: number;
   /** Rankings that replaced a held one of the same id. */

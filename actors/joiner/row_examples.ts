@@ -26,6 +26,7 @@ export type ExampleOutput = (
 
 /** Counts of the window; names as in `JoinerStatus`. */
 export interface JoinCounts {
+  impressionsClosed: number;
   impressionsClosedEarly: number;
   impressionsDuplicate: number;
   impressionsErased: number;
@@ -80,6 +81,7 @@ export class RowExamples {
   /** Whether the record at hand was joined before a restart, so that its outcomes were counted. */
   #isReread = false;
   readonly counts: JoinCounts = {
+    impressionsClosed: 0,
     impressionsClosedEarly: 0,
     impressionsDuplicate: 0,
     impressionsErased: 0,
@@ -160,11 +162,11 @@ export class RowExamples {
   /** Adds an example with given labels. */
   add(added: LabelledRow, out: ExampleOutput): void {
     const { impression, rows, row, labels, isNegative, isLate } = added;
-    const servedScore = rows.score(row);
+    const servedPrediction = rows.prediction(row);
     // Late positives add rows, which shifts the odds; every example's logit is corrected for that
     // (late_labels.ts).
     const logSampleRate = this.sampling.logSampleRate(isNegative, impression.logSampleRate) +
-      this.late.correction(servedScore);
+      this.late.correction(servedPrediction);
     if (labels[0] === 1 && !this.#isReread) this.late.count(isLate);
     const builder = out(impression, isLate);
     if (builder === undefined) return;
@@ -174,7 +176,7 @@ export class RowExamples {
       row: 0,
       labels,
       logSampleRate,
-      servedScore,
+      servedPrediction,
       ranking: impression.fingerprint.low,
       atMs: impression.atMs,
       trace: this.traces.get(impression.offset),

@@ -1,6 +1,6 @@
 /**
  * How far the trainers have learned, as parameter sync was told last: the acceptance mark of each
- * trainer, and the incarnations of the shards that it holds for.
+ * trainer, and the incarnations of the shards that it is of.
  *
  * Each trainer also names its dealing of the partitions, with all trainers of that dealing. The
  * newest one is followed: marks count only together, and only those of one dealing cover every
@@ -47,8 +47,8 @@ export class AcceptanceMarks {
     return this.#changes;
   }
 
-  /** Whether all marks hold for these incarnations of the shards. */
-  holdFor(incarnations: readonly (string | undefined)[]): boolean {
+  /** Whether all marks are of these incarnations of the shards. */
+  areOf(incarnations: readonly (string | undefined)[]): boolean {
     return this.#statuses.every((status) =>
       incarnations.every((incarnation, shard) => incarnation === status?.incarnations[shard])
     );

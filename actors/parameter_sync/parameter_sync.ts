@@ -155,7 +155,7 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
     const isDue = this.#servingStarted || beganMs - this.#roundAtMs >= QUIET_MS;
     // Before anything that can wait for trainers or shards: a scorer that restarted needs weights.
     if (isDue || !this.#knowsScorers) await this.#serveFreshness();
-    await this.#readMarks();
+    await this.#readAcceptanceMarks();
     const { changes } = this.#acceptanceMarks;
     if (!isDue && changes === this.#settledAt) return;
     this.#roundAtMs = beganMs;
@@ -177,7 +177,7 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
     if (isSettled) this.#settledAt = changes;
     this.#figures.roundEnded(this.#context.clock.monotonicMs() - beganMs, isComplete);
     const incarnations = this.#shards.map(({ incarnation }) => incarnation);
-    const isKnown = this.#acceptanceMarks.holdFor(incarnations);
+    const isKnown = this.#acceptanceMarks.areOf(incarnations);
     this.#scorers.forEach((_, host) => {
       if (isKnown && rounds.every(({ complete }) => complete[host])) this.#whole.add(host);
       else this.#whole.delete(host);
@@ -248,7 +248,7 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
   }
 
   /** Reads the acceptance marks, and averages the trainers of a later dealing from then on. */
-  async #readMarks(): Promise<void> {
+  async #readAcceptanceMarks(): Promise<void> {
     await this.#acceptanceMarks.read();
     const { trainers } = this.#acceptanceMarks;
     if (trainers === this.#trainers) return;
@@ -278,7 +278,7 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
     const { budgetMs, rowsIntervalMs, denseIntervalMs } = this.#options;
     const [trainer] = this.#trainers;
     // The rounds of rows read the marks, unless they are rarer.
-    if (rowsIntervalMs > denseIntervalMs) await this.#readMarks();
+    if (rowsIntervalMs > denseIntervalMs) await this.#readAcceptanceMarks();
     const { changes } = this.#acceptanceMarks;
     if (this.#carried !== undefined && this.#carriedAt === changes) return this.#carried;
     const message = { kind: "getDenseWeights" } as const;

@@ -217,8 +217,7 @@ export class Ranker implements Behavior<RankerMessage> {
   }
 
   /**
-   * Begins a ranking: where profiles are stored elsewhere or features are kept, after those that it
-   * reads have come.
+   * Begins a ranking: at once, or after remote profiles and kept features have been read.
    */
   #rank(request: Rank, asked: Asked): void {
     if (this.#features.areLocal) return this.#begin(request, asked, undefined);

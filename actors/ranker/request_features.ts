@@ -85,7 +85,7 @@ export class RequestFeatures {
     ]);
   }
 
-  /** Loads the profiles of the candidates that are read; few are where features are cached. */
+  /** Loads the profiles of the candidates that are read: with cached features these are few. */
   async #loadItems({ candidates, rules }: FeatureSources): Promise<void> {
     if (rules !== undefined || this.#kept.reads) {
       return await this.#profiles.load("item", candidates.map(({ id }) => id));

@@ -11,8 +11,10 @@ export interface ScorerOptions {
   readonly sharding: number;
   /** Replicas by shard. The scorer uses one per shard and changes to the next when it fails. */
   readonly replicas: readonly (readonly Address[])[];
-  /** Parameter sync, which is told of each start; undefined = it finds out by itself, later. */
-  readonly sync?: Address;
+  /**
+   * Parameter sync, told of each start; without it, sync notices the start at its next full round.
+   */
+  readonly parameterSync?: Address;
   /** Budget of a lookup, ms; the request's remaining budget if that is less. */
   readonly lookupBudgetMs: number;
   /** Bound of the rows of a forward pass that waiting requests share. */

@@ -82,8 +82,9 @@ export class Scorer implements Behavior<ScorerMessage> {
     this.#scores = new RowScores(session.model.tasks, options);
     this.#vectors = new RetrievalVectors(options.schema, session.model);
     this.#slotNames = options.schema.slots.map((slot) => slot.name);
-    const { sync } = options;
-    if (sync) context.actorRef<ParameterSyncMessage>(sync).tell({ kind: "servingStarted" });
+    const { parameterSync } = options;
+    if (parameterSync === undefined) return;
+    context.actorRef<ParameterSyncMessage>(parameterSync).tell({ kind: "servingStarted" });
   }
 
   static async start(

@@ -5,8 +5,10 @@ import type { Address } from "../../mesh/runtime/actor.ts";
 export interface ServingReplicaOptions {
   /** The training shard whose rows it serves, from 0. */
   readonly shard: number;
-  /** Parameter sync, which is told of each start; undefined = it finds out by itself, later. */
-  readonly sync?: Address;
+  /**
+   * Parameter sync, told of each start; without it, sync notices the start at its next full round.
+   */
+  readonly parameterSync?: Address;
   /** Weights per row, by class: the sum of its slices' dims. */
   readonly widths: readonly number[];
   readonly precision: Precision;

@@ -36,7 +36,7 @@ export interface ApplyDelta
 /**
  * One page of a fill, which replaces all rows. The replica serves its earlier rows meanwhile; the
  * last page removes the rows that no page brought, and sets the position. Refused with
- * {@link CatchUpLostError} by a replica that did not get the first page.
+ * {@link FillLostError} by a replica that did not get the first page.
  */
 export interface LoadRows extends Request<void> {
   readonly kind: "loadRows";
@@ -91,8 +91,8 @@ export class ReplicaNotCurrentError extends Error {
 }
 
 /** The replica has restarted since the first page: the fill has to begin again. */
-export class CatchUpLostError extends Error {
-  override readonly name = "CatchUpLostError";
+export class FillLostError extends Error {
+  override readonly name = "FillLostError";
   constructor(shard: number) {
     super(
       `Cannot fill the serving replica of shard ${shard}: it has restarted since the first page. ` +

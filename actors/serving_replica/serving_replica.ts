@@ -7,7 +7,6 @@ import type { ActorContext, Behavior } from "../../mesh/runtime/actor.ts";
 import type { Counter, Gauge } from "../../mesh/ports/telemetry.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import { ClassServingTables } from "../../kernels/embedding/serving_table.ts";
-import { invariant } from "../../structures/invariant.ts";
 import type { FeatureIds } from "../../kernels/embedding/options.ts";
 import type { ServedWeights } from "../../kernels/embedding/served_weights.ts";
 import type { DeltaPosition } from "../embedding_shard/protocol.ts";
@@ -15,7 +14,7 @@ import type { ParameterSyncMessage } from "../parameter_sync/protocol.ts";
 import type { ServingReplicaOptions } from "./options.ts";
 import {
   type ApplyDelta,
-  CatchUpLostError,
+  FillLostError,
   type LoadRows,
   type ReplicaLookup,
   ReplicaNotCurrentError,
@@ -67,8 +66,9 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
       help: "New rows left out because the replica is at its memory limit.",
       labelNames,
     });
-    const { sync } = options;
-    if (sync) context.actorRef<ParameterSyncMessage>(sync).tell({ kind: "servingStarted" });
+    const { parameterSync } = options;
+    if (parameterSync === undefined) return;
+    context.actorRef<ParameterSyncMessage>(parameterSync).tell({ kind: "servingStarted" });
   }
 
   receive(message: ServingReplicaMessage): void {
@@ -128,7 +128,6 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
       this.#tables.remove(rowClass, changes.tombstones);
       this.#upsert(rowClass, changes.ids, changes.rows);
     });
-    invariant(sequence === this.#position.sequence + 1, "deltas follow each other");
     this.#position = { lineage, sequence };
     this.#rows.set(this.#tables.statistics().rows, this.#labels);
     answer("applied");
@@ -139,7 +138,7 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
       this.#tables.beginFill();
       this.#filling = true;
     } else if (!this.#filling) {
-      return this.#context.replyError(message, new CatchUpLostError(this.#options.shard));
+      return this.#context.replyError(message, new FillLostError(this.#options.shard));
     }
     this.#upsert(message.class, message.ids, message.rows);
     if (message.position !== undefined) {
@@ -151,7 +150,7 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
     this.#context.reply(message, undefined);
   }
 
-  /** Writes rows. At the memory limit new rows are left out and rank with the default values. */
+  /** Writes rows. At the memory limit new rows count as absent: their lookups give zeros. */
   #upsert(rowClass: number, ids: FeatureIds, rows: ServedWeights): void {
     const before = this.#tables.rowsLeftOut;
     const leftOut = this.#tables.upsert(rowClass, ids, rows);

@@ -134,12 +134,12 @@ export class BatchPipeline {
     const grouped = kernel.unique(batch.features.ids, this.#shardCount);
     const lookup = shards.lookup(grouped, span?.context);
     const submitted = this.#submitted.then(async () => {
-      const rows = await lookup;
+      const lookedUp = await lookup;
       // No wait, unless a shard was asked twice: a shard applies a batch's gradients before it
       // answers the next batch's lookup.
       await workspace.applied;
-      const filled = this.#fill(workspace, batch, grouped, rows);
-      shards.giveBack(rows);
+      const filled = this.#fill(workspace, batch, grouped, lookedUp);
+      shards.giveBack(lookedUp);
       if (this.#failed !== undefined) throw this.#failed;
       return { step: session.step(filled) };
     });
@@ -198,9 +198,9 @@ export class BatchPipeline {
     const checkpoint = await session.checkpoint();
     try {
       const grouped = kernel.unique(batch.features.ids, this.#shardCount);
-      const rows = await shards.lookup(grouped);
-      const filled = this.#fill(workspace, batch, grouped, rows);
-      shards.giveBack(rows);
+      const lookedUp = await shards.lookup(grouped);
+      const filled = this.#fill(workspace, batch, grouped, lookedUp);
+      shards.giveBack(lookedUp);
       await session.step(filled);
     } catch (error) {
       if ((error as Error).name === "DivergenceError") return false;

@@ -264,7 +264,7 @@ export class ChunkBatches {
       ["dense", chunk.dense.byteLength, rows * denseWidth * 4],
       ["labels", chunk.labels.byteLength, rows * tasks * 4],
       ["logSampleRate", chunk.logSampleRate.byteLength, rows * 4],
-      ["servedScores", chunk.servedScores.byteLength, rows * 4],
+      ["servedPredictions", chunk.servedPredictions.byteLength, rows * 4],
       ["rankings", chunk.rankings?.byteLength ?? rows * 4, rows * 4],
     ];
     const misfit = expected.find(([, bytes, wanted]) => bytes !== wanted);
@@ -286,12 +286,15 @@ export class ChunkBatches {
 
 /** Whether the columns have matching lengths for some numbers of slots, dense values and tasks. */
 function isWholeInSomeShape(chunk: ExampleChunk): boolean {
-  const { rows, ids, listOffsets, dense, labels, logSampleRate, servedScores, rankings } = chunk;
+  const { rows, ids, listOffsets, dense, labels, logSampleRate, servedPredictions, rankings } =
+    chunk;
   if (rankings !== undefined && rankings.byteLength !== rows * 4) return false;
   if (listOffsets.byteLength < 4 || listOffsets.byteLength % 4 !== 0) return false;
   const perRow = [listOffsets.byteLength - 4, dense.byteLength, labels.byteLength];
   if (perRow.some((bytes) => rows === 0 ? bytes !== 0 : bytes % (rows * 4) !== 0)) return false;
-  if (logSampleRate.byteLength !== rows * 4 || servedScores.byteLength !== rows * 4) return false;
+  if (logSampleRate.byteLength !== rows * 4 || servedPredictions.byteLength !== rows * 4) {
+    return false;
+  }
   const ends = new DataView(listOffsets.buffer, listOffsets.byteOffset);
   return ids.byteLength === ends.getUint32(listOffsets.byteLength - 4, true) * 8;
 }
@@ -312,7 +315,7 @@ function batchOf(
     },
     labels: new Float32Array(buffer(chunk.labels)),
     logSampleRate: new Float32Array(buffer(chunk.logSampleRate)),
-    servedScores: new Float32Array(buffer(chunk.servedScores)),
+    servedPredictions: new Float32Array(buffer(chunk.servedPredictions)),
     ...(chunk.rankings && { rankings: new Uint32Array(buffer(chunk.rankings)) }),
     sequence: chunk.firstRow + chunk.rows,
     atMs: chunk.atMs,

@@ -29,7 +29,7 @@ export interface ExampleBatch {
   /** `[rows]` */
   readonly logSampleRate: Float32Array<ArrayBuffer>;
   /** `[rows]` */
-  readonly servedScores: Float32Array<ArrayBuffer>;
+  readonly servedPredictions: Float32Array<ArrayBuffer>;
   /** A hash of each row's ranking, `[rows]`; absent = no two rows are of one. */
   readonly rankings?: Uint32Array<ArrayBuffer>;
   /** Rows of the partition up to the end of this batch. */
@@ -89,7 +89,7 @@ export function partOf(batch: ExampleBatch, from: number, to: number): ExampleBa
     },
     labels: labels.subarray(from * tasks, to * tasks),
     logSampleRate: batch.logSampleRate.subarray(from, to),
-    servedScores: batch.servedScores.subarray(from, to),
+    servedPredictions: batch.servedPredictions.subarray(from, to),
     ...(batch.rankings && { rankings: batch.rankings.subarray(from, to) }),
     sequence: firstRow + to,
     atMs: batch.atMs,

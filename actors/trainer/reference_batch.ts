@@ -30,7 +30,7 @@ export function encodeReference({ features, ...batch }: ExampleBatch): Uint8Arra
     dense: bytesOf(dense),
     labels: bytesOf(batch.labels),
     logSampleRate: bytesOf(batch.logSampleRate),
-    servedScores: bytesOf(batch.servedScores),
+    servedPredictions: bytesOf(batch.servedPredictions),
     ...(batch.rankings && { rankings: bytesOf(batch.rankings) }),
     atMs: batch.atMs,
     acceptedAtMs: 0,

@@ -22,7 +22,7 @@ import { decodePart, readPart, type TrainerPart } from "../../records/snapshot_p
 import { gradientSource } from "../../records/gradient_source.ts";
 import { NO_JUDGEMENT, type TrainerState } from "../../records/trainer_state.ts";
 import { present } from "../../structures/invariant.ts";
-import type { PartitionMarks } from "./shard_client.ts";
+import type { AppliedSequences } from "./shard_client.ts";
 
 /** The snapshot that a trainer begins from. */
 export interface ResumePoint {
@@ -42,7 +42,7 @@ export interface ResumePoint {
  */
 export async function findResumePoint(
   blobs: BlobStore,
-  marks: PartitionMarks,
+  marks: AppliedSequences,
 ): Promise<ResumePoint | undefined> {
   const manifests = await readManifests(blobs);
   if (manifests.length === 0) return undefined;

@@ -39,7 +39,7 @@ const FINAL_ERRORS: ReadonlySet<string> = new Set([
 export type GroupedIds = Pick<UniqueIds, "uniqueIds" | "groupStarts" | "counts">;
 
 /** By partition, the newest sequence that each shard has applied; shape `[shards]`. */
-export type PartitionMarks = ReadonlyMap<number, readonly number[]>;
+export type AppliedSequences = ReadonlyMap<number, readonly number[]>;
 
 export interface ShardClientOptions {
   /** The partitions whose gradients it sends, each with a source of its own. */
@@ -119,7 +119,7 @@ export class ShardClient {
    * @throws {ShardRestartedError} When a shard was restarted during each of `attemptsMax` attempts.
    * @throws {Error} When a shard cannot be reached.
    */
-  async open(): Promise<PartitionMarks> {
+  async open(): Promise<AppliedSequences> {
     for (let attempt = 1;; attempt++) {
       const marks = await this.#openAll();
       const restarted = this.#openings.restarted;
@@ -128,7 +128,7 @@ export class ShardClient {
     }
   }
 
-  async #openAll(): Promise<PartitionMarks> {
+  async #openAll(): Promise<AppliedSequences> {
     const { partitions, tenure } = this.#options;
     const all = await Promise.all(partitions.map(async (partition) => {
       const source = gradientSource(partition);

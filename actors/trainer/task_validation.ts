@@ -27,7 +27,7 @@ export interface ValidatedBatch {
   readonly labels: Float32Array;
   readonly logSampleRate: Float32Array;
   /** The first task's scores when served, NaN where unknown. Shape `[rows]`. */
-  readonly servedScores: Float32Array;
+  readonly servedPredictions: Float32Array;
 }
 
 /** The metrics are computed over this many examples of the first task. */
@@ -79,7 +79,7 @@ export class TaskValidation {
   }
 
   /** @param logits Raw outputs before the update, shape `[rows, tasks]`. */
-  record({ rows, labels, logSampleRate, servedScores }: ValidatedBatch, logits: Float32Array) {
+  record({ rows, labels, logSampleRate, servedPredictions }: ValidatedBatch, logits: Float32Array) {
     const tasks = this.#tasks.length;
     const byLogOdds = correctsLogOdds(this.#tasks);
     for (let task = 0; task < tasks; task++) {
@@ -105,7 +105,7 @@ export class TaskValidation {
       for (let row = 0; row < rows; row++) {
         const offset = byLogOdds ? logSampleRate[row] : 0;
         const weight = byLogOdds ? 1 : Math.exp(-logSampleRate[row]);
-        const served = servedScores[row];
+        const served = servedPredictions[row];
         const label = labels[row * tasks];
         if (label < 0) continue;
         const servedLogit = Math.log(served / (1 - served));

@@ -26,7 +26,7 @@ import type { TrainerOptions } from "./options.ts";
 import type { AdoptMean, Cut, OfferWeights, TrainerMessage } from "./protocol.ts";
 import { Recovery } from "./recovery.ts";
 import { Refusals } from "./refusals.ts";
-import { type PartitionMarks, ShardClient } from "./shard_client.ts";
+import { type AppliedSequences, ShardClient } from "./shard_client.ts";
 import { SnapshotCuts, type TrainerAtCut } from "./snapshot_cuts.ts";
 import { TaskValidation } from "./task_validation.ts";
 import { TrainerMetrics } from "./trainer_metrics.ts";
@@ -53,7 +53,7 @@ const SHARD_CHECK_MS = 1_000;
 type TrainerState =
   | { readonly kind: "training" }
   /** The shards load their rows; the weights of the newest snapshot are served meanwhile. */
-  | { readonly kind: "waitingForShards"; readonly marks: Promise<PartitionMarks> }
+  | { readonly kind: "waitingForShards"; readonly marks: Promise<AppliedSequences> }
   | { readonly kind: "diverged"; readonly reason: string }
   /** The model is broken, and the blob store refuses the record of the way back. */
   | { readonly kind: "goingBack"; readonly error: Error };
@@ -324,7 +324,7 @@ export class Trainer implements Behavior<TrainerMessage> {
   }
 
   /** Goes on from the newest snapshot that all shards have reached. */
-  async #resume(marks: PartitionMarks): Promise<void> {
+  async #resume(marks: AppliedSequences): Promise<void> {
     const { blobs } = this.#dependencies;
     const refusals = await Refusals.open(blobs, this.#context.clock, this.#options);
     this.#recovery = this.#recoveryWith(refusals);

@@ -5,7 +5,7 @@ import { invariant, present } from "../../structures/invariant.ts";
 import type { LearnedBatch } from "./batch_pipeline.ts";
 import { BEGINNING } from "./chunk_batches.ts";
 import type { Erasing, ExampleBatch, Progress, Progresses } from "./example_batch.ts";
-import type { PartitionMarks } from "./shard_client.ts";
+import type { AppliedSequences } from "./shard_client.ts";
 import type { TrainerMetrics } from "./trainer_metrics.ts";
 
 export class TrainerProgress {
@@ -56,7 +56,7 @@ export class TrainerProgress {
    * @param cut By partition; empty without a snapshot.
    * @param marks The sequences up to which each shard has applied the partitions' gradients.
    */
-  start(cut: Progresses, marks: PartitionMarks): void {
+  start(cut: Progresses, marks: AppliedSequences): void {
     for (const [partition, progress] of cut) this.#now.set(partition, progress);
     this.#learnedBefore = new Map(
       [...marks].map(([partition, byShard]) => [partition, Math.max(...byShard)]),

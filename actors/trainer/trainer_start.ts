@@ -19,7 +19,7 @@ import {
   warnOfDifferences,
   warnOfTrimmed,
 } from "./resume_point.ts";
-import type { PartitionMarks, ShardClient } from "./shard_client.ts";
+import type { AppliedSequences, ShardClient } from "./shard_client.ts";
 
 export interface StartParts {
   readonly context: ActorContext<TrainerMessage>;
@@ -37,7 +37,7 @@ export interface StartParts {
  */
 export async function areShardsLoading(
   shards: ShardClient,
-  marks: Promise<PartitionMarks>,
+  marks: Promise<AppliedSequences>,
   { context, loadWaitMs }: {
     readonly context: ActorContext<TrainerMessage>;
     readonly loadWaitMs: number;
@@ -80,7 +80,7 @@ export async function serveNewest(parts: StartParts): Promise<boolean> {
  */
 export async function resumeModel(
   parts: StartParts,
-  marks: PartitionMarks,
+  marks: AppliedSequences,
   { refusals, recovery }: { readonly refusals: Refusals; readonly recovery: Recovery },
 ): Promise<Progresses> {
   const { context: { telemetry }, blobs, exampleLog, session } = parts;
@@ -110,7 +110,7 @@ export async function resumeModel(
  */
 export function partitionStarts(
   cut: Progresses,
-  marks: PartitionMarks,
+  marks: AppliedSequences,
   refusals: Refusals,
 ): PartitionStart[] {
   return [...marks].map(([partition, byShard]) => {

@@ -62,6 +62,7 @@ export class RankingCalls {
       const shown = shownByClient?.map((id) => ({ id })) ?? ranking.items;
       if (message.learn !== false && shown.length > 0) {
         const { user, atMs } = message;
+        // An id that no client can send marks the ranking as unlogged.
         const marked = ranking.unlogged ? [...shown, { id: UNLOGGED_ITEM }] : shown;
         memory.rankings.remember(ranking.rankingId, marked, atMs);
         this.#parts.markWriter?.ranked(atMs);

@@ -153,14 +153,14 @@ export class CountPass {
     const { keptBase, keptDense } = this.#columns;
     const width = keptOfItems.length;
     for (let row = 0; row < rows; row++) {
-      for (const { column, slot, kept } of keptBase) {
-        const value = numbers[row * width + kept];
+      for (const { column, slot, keptIndex } of keptBase) {
+        const value = numbers[row * width + keptIndex];
         if (Number.isNaN(value)) continue;
         this.#values.addText(slot.number, String(bucketOf(value, slot.buckets)));
         listCounts[row * slots + column + 1] = 1;
       }
-      for (const { column, definition, kept } of keptDense) {
-        const value = numbers[row * width + kept];
+      for (const { column, definition, keptIndex } of keptDense) {
+        const value = numbers[row * width + keptIndex];
         if (!Number.isNaN(value)) {
           dense[row * denseWidth + column] = scale(value, definition.scaling);
         }

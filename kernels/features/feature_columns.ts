@@ -17,7 +17,7 @@ import {
 /** A slot that reads one attribute or id. */
 export type AttributeSlot = Exclude<SlotDefinition, CrossSlot | TimeSlot>;
 
-/** A column that is not a cross. */
+/** A base column: one that is not a cross. */
 export interface BaseColumn<S extends AttributeSlot | TimeSlot> {
   readonly column: number;
   readonly slot: S;
@@ -40,13 +40,13 @@ export interface DenseColumn {
 /** A column of buckets of a number that the server keeps of items. */
 export interface KeptColumn extends BaseColumn<NumericSlot> {
   /** Index of the number in `FeatureSchema.keptOfItems`. */
-  readonly kept: number;
+  readonly keptIndex: number;
 }
 
 /** A column of dense values of a number that the server keeps of items. */
 export interface KeptDenseColumn extends DenseColumn {
   /** Index of the number in `FeatureSchema.keptOfItems`. */
-  readonly kept: number;
+  readonly keptIndex: number;
 }
 
 /** The columns of one schema. */
@@ -67,7 +67,7 @@ export class FeatureColumns {
   /**
    * {@link itemCrosses}, then {@link mixedCrosses}: the crosses of a row whose item is not cached.
    */
-  readonly freshCrosses: readonly CrossColumn[];
+  readonly uncachedCrosses: readonly CrossColumn[];
   /** Whether an attribute of the user is read. */
   readonly readsUsers: boolean;
   /** Whether a stored attribute of an item is read. */
@@ -91,7 +91,7 @@ export class FeatureColumns {
         );
         crosses.push({ column, slot, parts });
       } else if (slot.kind === "numeric" && readsKeptOfItem(slot, schema)) {
-        keptBase.push({ column, slot, kept: keptOfItems.indexOf(slot.attribute) });
+        keptBase.push({ column, slot, keptIndex: keptOfItems.indexOf(slot.attribute) });
       } else if (slot.kind !== "time" && slot.source === "item") itemBase.push({ column, slot });
       else sharedBase.push({ column, slot });
     });
@@ -108,7 +108,7 @@ export class FeatureColumns {
     this.mixedCrosses = crosses.filter((cross) =>
       itemParts(cross) > 0 && itemParts(cross) < cross.parts.length
     );
-    this.freshCrosses = [...this.itemCrosses, ...this.mixedCrosses];
+    this.uncachedCrosses = [...this.itemCrosses, ...this.mixedCrosses];
     this.readsUsers = schema.dense.some(({ source }) => source === "user") ||
       sharedBase.some(({ slot }) =>
         slot.kind !== "time" && slot.kind !== "id" && slot.source === "user"
@@ -120,7 +120,7 @@ export class FeatureColumns {
       itemBase.some(({ slot }) => slot.kind !== "id");
     this.keptBase = keptBase;
     this.keptDense = dense.filter(isKept).map((column) => {
-      return { ...column, kept: keptOfItems.indexOf(column.definition.attribute) };
+      return { ...column, keptIndex: keptOfItems.indexOf(column.definition.attribute) };
     });
     this.itemColumns = [...itemBase, ...this.itemCrosses].map(({ column }) => column);
   }

@@ -151,7 +151,7 @@ export class IdPass {
 
   /** The crosses to hash for this row alone: those between item columns come with a cached item. */
   #crossesOf(row: number): readonly CrossColumn[] {
-    return this.#cachedItems.has(row) ? this.#columns.mixedCrosses : this.#columns.freshCrosses;
+    return this.#cachedItems.has(row) ? this.#columns.mixedCrosses : this.#columns.uncachedCrosses;
   }
 
   /** Encodes all combinations, the last part's values fastest, up to the slot's limit. */

@@ -16,7 +16,8 @@ export function idsOfRows({ rows, ids, listOffsets }: ExampleChunk): BigUint64Ar
 }
 
 /**
- * A digest of each row: its lists, dense values, labels, sample rate and served score, bit by bit.
+ * A digest of each row: its lists, dense values, labels, sample rate and served prediction, bit by
+ * bit.
  */
 export function digestsOfRows(chunk: ExampleChunk): number[] {
   const { rows } = chunk;
@@ -24,7 +25,9 @@ export function digestsOfRows(chunk: ExampleChunk): number[] {
   const offsets = wordsOf(chunk.listOffsets);
   const lists = (offsets.length - 1) / rows;
   const ids = wordsOf(chunk.ids);
-  const columns = [chunk.dense, chunk.labels, chunk.logSampleRate, chunk.servedScores].map(wordsOf);
+  const columns = [chunk.dense, chunk.labels, chunk.logSampleRate, chunk.servedPredictions].map(
+    wordsOf,
+  );
   return Array.from({ length: rows }, (_, row) => {
     let digest = 0;
     const from = offsets[row * lists];

@@ -308,7 +308,7 @@ export class Loop {
     await this.#start(defineScorer({ createSession: createInference }), 0, {
       sharding: 0,
       replicas,
-      sync: "parameter_sync/0",
+      parameterSync: "parameter_sync/0",
       lookupBudgetMs: 1_000,
       batchRowsMax: 1_024,
       requestsWaitingMax: 256,
@@ -458,7 +458,7 @@ export class Loop {
   async startReplica(shard: number): Promise<void> {
     await this.#start(defineServingReplica(), shard, {
       shard,
-      sync: "parameter_sync/0",
+      parameterSync: "parameter_sync/0",
       widths: [1 + DIM],
       precision: "fp32",
       bytesMax: 64 << 20,

@@ -93,7 +93,7 @@ Deno.test("rows are read as written, in the order shown, at any position in memo
     const bits = new Uint32Array(features.dense.buffer);
     rows.forEach((row, i) => {
       assert.equal(reader.rowOf(candidates[row].id), i);
-      assert.equal(reader.score(i), candidates[row].predictions[0]);
+      assert.equal(reader.prediction(i), candidates[row].predictions[0]);
       assert.deepEqual(contents(reader.features(), i, shape), {
         lists: lists.slice(row * shape.slots, (row + 1) * shape.slots),
         dense: [...bits.subarray(row * shape.denseWidth, (row + 1) * shape.denseWidth)],

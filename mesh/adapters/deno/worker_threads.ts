@@ -22,7 +22,7 @@ export interface WorkerThreadsOptions {
   /** The module that calls `runWorkerThread`. */
   readonly entry: URL;
   readonly placement: readonly (readonly [Address, string])[];
-  /** Plain data for the entry's composition. */
+  /** Plain data from which the entry module makes its actors. */
   readonly setup: unknown;
   /** A worker's thread has crashed: its actors are gone. */
   readonly onCrashed: (name: string, cause: Error) => void;
@@ -104,7 +104,6 @@ export async function startWorkerThreads(options: WorkerThreadsOptions): Promise
   try {
     await Promise.all(begun);
   } catch (error) {
-    await Promise.allSettled(begun.map((start) => Promise.race([start, Promise.reject(error)])));
     close();
     throw error;
   }

@@ -9,7 +9,7 @@ export interface DataDirectory {
   release(): void;
 }
 
-/** The directory cannot be used; the operator can do something about it. */
+/** The directory cannot be used; its message says what the operator can do. */
 export class DataDirectoryError extends Error {
   override readonly name = "DataDirectoryError";
 }

@@ -78,6 +78,17 @@ Deno.test("an event from the future closes no other windows, and the data clock 
   assert.deepEqual(examples, []);
 });
 
+Deno.test("windows that are over are counted, and rankings that actions decided before are not", () => {
+  const { counts } = join([
+    impression({ ranking: "open", items: ["a", "b"], atMs: 0 }),
+    action({ ranking: "open", item: "a", action: "buy", atMs: 1 }),
+    impression({ ranking: "decided", items: ["a"], atMs: 2 }),
+    action({ ranking: "decided", item: "a", action: "buy", atMs: 3 }),
+    impression({ ranking: "end", items: ["z"], atMs: 2_000 }),
+  ]);
+  assert.deepEqual([counts.impressionsClosed, counts.examplesEmitted], [1, 3]);
+});
+
 Deno.test("a ranking under the id of an open one without actions replaces it", () => {
   const { counts, examples } = join([
     impression({ ranking: "r1", items: ["a", "c"], atMs: 0 }),

@@ -45,7 +45,7 @@ Deno.test("an item that a final action decided learns a positive label of a late
   assert.deepEqual(examples.map(({ name, label }) => [name, label]), [["r1/a", 0], ["r1/a", 1]]);
 });
 
-Deno.test("examples correct for the labels that come late by their share and the served score", () => {
+Deno.test("examples correct for the labels that come late by their share and the served prediction", () => {
   const visits: EventRecord[] = [];
   // One of four labels comes in time. Scores are 0.5.
   for (let i = 0; i < 5; i++) {

@@ -139,7 +139,7 @@ export function readExamples(chunk: ExampleChunk): NamedExample[] {
     floats(chunk.dense),
     floats(chunk.labels),
     floats(chunk.logSampleRate),
-    floats(chunk.servedScores),
+    floats(chunk.servedPredictions),
   ];
   return Array.from({ length: chunk.rows }, (_, row) => ({
     name: [0, 1].map((slot) => idsToNames[Number(ids[offsets[row * 2 + slot]])]).join("/"),

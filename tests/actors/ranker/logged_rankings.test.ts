@@ -16,7 +16,10 @@ Deno.test("the log has the impression, with the shown items only, before the ans
   const shown = rowsOf(impression);
   assert.deepEqual(shown.items(), ranking.items.map(({ id }) => id));
   assert.equal(impression.user, "user-0");
-  assert.deepEqual([0, 1].map((row) => shown.score(row)), ranking.items.map(({ score }) => score));
+  assert.deepEqual(
+    [0, 1].map((row) => shown.prediction(row)),
+    ranking.items.map(({ score }) => score),
+  );
   assert.deepEqual(Object.keys(ranking.items[0]), ["id", "score", "cold"]); // one task
   const { listOffsets } = shown.features();
   const userItemNoTags = [0, 1, 2, 2, 3, 4, 4]; // of two rows
@@ -115,7 +118,7 @@ Deno.test("the caller's own order is logged in place of the answer's", async () 
   assert.deepEqual(rows.items(), shown);
   const all = await loop.rank("u", ["a", "b", "c"], { rankingId: "all" });
   for (const [row, item] of shown.entries()) {
-    assert.equal(rows.score(row), all.items.find(({ id }) => id === item)!.score);
+    assert.equal(rows.prediction(row), all.items.find(({ id }) => id === item)!.score);
   }
   await loop.stop();
 });

@@ -100,7 +100,7 @@ function features(rows: number): FeatureBatch {
 }
 
 /** A trained loop, the rows of each pass of its scorer from now on, and requests to it. */
-async function observedScorer(options: Partial<ScorerOptions>) {
+async function observedPredictionr(options: Partial<ScorerOptions>) {
   const passes: number[] = [];
   const loop = await trained({
     scorer: options,
@@ -138,7 +138,7 @@ Deno.test("an explanation whose lookup fails is refused, and the scorer goes on 
 });
 
 Deno.test("explanations wait for requests to score, and those beyond the bound are overloaded", async () => {
-  const { loop, passes, ask } = await observedScorer({ explanationsWaitingMax: 2 });
+  const { loop, passes, ask } = await observedPredictionr({ explanationsWaitingMax: 2 });
   const askAll = () =>
     loop.mesh.settle(Promise.allSettled([
       ask("explain", 2),
@@ -162,7 +162,7 @@ Deno.test("explanations wait for requests to score, and those beyond the bound a
 });
 
 Deno.test("while requests to score keep waiting, an explanation is made after every fourth pass", async () => {
-  const { loop, passes, ask } = await observedScorer({ batchRowsMax: 12 });
+  const { loop, passes, ask } = await observedPredictionr({ batchRowsMax: 12 });
   await loop.mesh.settle(Promise.all([
     ask("explain", 2),
     ask("explain", 3),

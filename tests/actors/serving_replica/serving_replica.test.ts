@@ -68,7 +68,7 @@ Deno.test("a replica refuses lookups until its first fill is complete", async ()
 Deno.test("a replica that restarted during a fill refuses its remaining pages", async () => {
   const { mesh, load, weights } = await startReplica();
   await assert.rejects(load({ 2: 20 }, { first: false, sequence: 5 }), {
-    name: "CatchUpLostError",
+    name: "FillLostError",
   });
   await assert.rejects(weights(), { name: "ReplicaNotCurrentError" });
   await load({ 1: 10 }, { first: true });

@@ -13,7 +13,7 @@ function otherSchema(firstRow: number): Uint8Array {
       row: 0,
       labels: [1],
       logSampleRate: 0,
-      servedScore: 0,
+      servedPrediction: 0,
       ranking: 0,
       atMs: row,
     });

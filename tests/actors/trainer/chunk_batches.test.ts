@@ -38,7 +38,7 @@ function chunks(sizes: readonly number[], firstRow = 0): ExampleChunk[] {
         row: 0,
         labels: [row % 2],
         logSampleRate: 0,
-        servedScore: 0.5,
+        servedPrediction: 0.5,
         ranking: 0,
         atMs: row,
       });
@@ -189,7 +189,7 @@ function otherSchema(rows: number, firstRow: number): ExampleChunk {
       row: 0,
       labels: [1],
       logSampleRate: 0,
-      servedScore: 0,
+      servedPrediction: 0,
       ranking: 0,
       atMs: 9,
     });
@@ -212,7 +212,7 @@ Deno.test("chunks of another schema are skipped anywhere in the log, and rows ke
 
 Deno.test("a damaged chunk is refused, not skipped", () => {
   const chunk = otherSchema(3, 0);
-  for (const name of ["ids", "listOffsets", "dense", "labels", "servedScores"] as const) {
+  for (const name of ["ids", "listOffsets", "dense", "labels", "servedPredictions"] as const) {
     const cut = { ...chunk, [name]: chunk[name].subarray(0, -4) };
     assert.throws(() => batchesFrom().add(0, cut, 0), RangeError, name);
   }

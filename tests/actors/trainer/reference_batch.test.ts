@@ -26,7 +26,7 @@ function batchOf(lengths: readonly number[]): ExampleBatch {
     },
     labels: column(SHAPE.tasks),
     logSampleRate: column(1),
-    servedScores: column(1).fill(NaN),
+    servedPredictions: column(1).fill(NaN),
     sequence: 100 + rows,
     atMs: 12.5,
     before: { ...progress, sequence: 100 },

@@ -25,7 +25,7 @@ async function append(
     dense: new Uint32Array(),
   };
   for (let row = 0; row < rows; row++) {
-    const values = { labels: [1], logSampleRate: 0, servedScore: 0, ranking: 0, atMs: 0 };
+    const values = { labels: [1], logSampleRate: 0, servedPrediction: 0, ranking: 0, atMs: 0 };
     builder.add({ features, row: 0, ...values });
   }
   const chunk = { ...builder.finish(acceptedAtMs), acceptedBeforeMs, orderedAtMs };

@@ -20,11 +20,14 @@ function batchOf(rows: number) {
     labels.set([label, label, row], row * 3);
     logits.set([label ? 2 : -2, label ? -2 : 2, row + 2], row * 3);
   }
-  const servedScores = new Float32Array(rows).map((_, row) => row % 2 ? 0.6 : 0.4);
-  return { batch: { rows, labels, logSampleRate: new Float32Array(rows), servedScores }, logits };
+  const servedPredictions = new Float32Array(rows).map((_, row) => row % 2 ? 0.6 : 0.4);
+  return {
+    batch: { rows, labels, logSampleRate: new Float32Array(rows), servedPredictions },
+    logits,
+  };
 }
 
-Deno.test("each task has its own histograms or errors, and the served scores belong to the first task", () => {
+Deno.test("each task has its own histograms or errors, and the served predictions belong to the first task", () => {
   const validation = new TaskValidation(tasks, 100, new TelemetryRecorder(), { trainer: "0" });
   const { batch, logits } = batchOf(8);
   validation.record(batch, logits);
@@ -65,7 +68,7 @@ Deno.test("calibration is the mean prediction divided by the mean label, also of
       rows,
       labels: Float32Array.from({ length: rows }, (_, row) => row % 10 === 0 ? 1 : 0),
       logSampleRate: new Float32Array(rows).fill(Math.log(sampleRate)),
-      servedScores: new Float32Array(rows).fill(NaN),
+      servedPredictions: new Float32Array(rows).fill(NaN),
     }, new Float32Array(rows).fill(Math.log(probability / (1 - probability))));
   record(0.1, 1);
   assert.ok(Math.abs(calibration()! - 1) < 1e-5, `${calibration()}`);
@@ -76,13 +79,13 @@ Deno.test("calibration is the mean prediction divided by the mean label, also of
   assert.ok(Math.abs(calibration()! - 1) < 1e-5, `${calibration()}`);
 });
 
-Deno.test("served scores are not recorded where the first task predicts a value", () => {
+Deno.test("served predictions are not recorded where the first task predicts a value", () => {
   const validation = new TaskValidation([tasks[2]], 100, new TelemetryRecorder(), {});
   validation.record({
     rows: 2,
     labels: Float32Array.of(5, 6),
     logSampleRate: new Float32Array(2),
-    servedScores: Float32Array.of(4.5, 6.5),
+    servedPredictions: Float32Array.of(4.5, 6.5),
   }, Float32Array.of(5, 5));
   const { trained, served } = validation.read();
   assert.equal(trained.minutes.lossSum, 1);
@@ -95,7 +98,7 @@ Deno.test("with several tasks, a sampled negative also counts for the negatives 
     rows: 2,
     labels: Float32Array.of(1, 0, 0, 0),
     logSampleRate: Float32Array.of(0, Math.log(0.25)),
-    servedScores: Float32Array.of(0.5, 0.5),
+    servedPredictions: Float32Array.of(0.5, 0.5),
   }, Float32Array.of(1, 1, 0, 0));
   const { clicked } = validation.read().trained;
   assert.equal(clicked.examples, 2);

@@ -55,7 +55,7 @@ export class ZipfBatches {
       dense: bytes(dense),
       labels: bytes(labels),
       logSampleRate: new Uint8Array(rows * 4),
-      servedScores: bytes(new Float32Array(rows).fill(0.5)),
+      servedPredictions: bytes(new Float32Array(rows).fill(0.5)),
       atMs: 0,
       acceptedAtMs: 1 + firstRow,
     } as ExampleChunk;

@@ -38,7 +38,7 @@ function record(...examples: readonly [string, string, number][]): Uint8Array {
     dense: new Uint8Array(0),
     labels: bytes(Float32Array.from(examples, ([, , label]) => label)),
     logSampleRate: new Uint8Array(0),
-    servedScores: new Uint8Array(0),
+    servedPredictions: new Uint8Array(0),
     atMs: 0,
     acceptedAtMs: 0,
   });

@@ -158,7 +158,7 @@ Deno.test("acceptance goes on after the newest time of either log, although the 
     dense: column,
     labels: column,
     logSampleRate: column,
-    servedScores: column,
+    servedPredictions: column,
     atMs: startMs,
     acceptedAtMs: startMs + 2 * hourMs,
   })]);

@@ -33,7 +33,7 @@ function watch(log: readonly EventRecord[]) {
         row: 0,
         labels: Float32Array.of(label),
         logSampleRate: 0,
-        servedScore: 0.5,
+        servedPrediction: 0.5,
         ranking: fingerprintOf("r").low,
         atMs: 0,
         trace: undefined,

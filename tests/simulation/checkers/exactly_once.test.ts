@@ -54,7 +54,7 @@ function chunkOf(id: bigint, firstRow: number): Uint8Array {
     dense: none,
     labels: new Uint8Array(4),
     logSampleRate: new Uint8Array(4),
-    servedScores: new Uint8Array(4),
+    servedPredictions: new Uint8Array(4),
     atMs: 0,
     acceptedAtMs: 0,
   });

@@ -36,7 +36,7 @@ function chunkOf(acceptedAtMs: number): Uint8Array {
     dense: none,
     labels: none,
     logSampleRate: none,
-    servedScores: none,
+    servedPredictions: none,
     atMs: 0,
     acceptedAtMs,
   });
