@@ -20,6 +20,8 @@ export interface EventLogUnderTest {
 export interface OpenOptions {
   readonly partitions: number;
   readonly bytesMax?: number;
+  /** Time for which ids of `appendOnce` are retained, ms; undefined: as in production. */
+  readonly idsRetainedMs?: number;
 }
 
 const text = (value: string) => new TextEncoder().encode(value);
@@ -331,6 +333,17 @@ export function eventLogContract(
     assert.deepEqual(await log.appendOnce(1, [mark]), [appendedAt(5 + 2 * ACCEPTANCE_STEP_MS)]);
     assert.deepEqual(await readAll(log, 1), ["0:mark:", "1:mark:", "2:mark:"]);
   });
+
+  test("a record is appended again once the log has forgotten its id", async ({ log }) => {
+    if (!log.appendOnce) return;
+    assert.deepEqual(await log.appendOnce(0, [once("a")]), [appendedAt(7)]);
+    const endsMs = performance.now() + 5_000;
+    for (let kind = "earlier"; kind === "earlier";) {
+      assert.ok(performance.now() < endsMs, "the id was not forgotten");
+      [{ kind }] = await log.appendOnce(0, [once("a", "a", 9)]);
+    }
+    assert.deepEqual(await readAll(log, 0), ["0:a:a", "1:a:a"]);
+  }, { partitions: 1, idsRetainedMs: 20 });
 
   test("a record that was accepted before the newest one gets the next time, in its bytes too", async ({ log }) => {
     if (!log.appendOnce) return;

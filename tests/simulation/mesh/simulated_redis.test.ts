@@ -25,17 +25,22 @@ class Server {
   readonly lost: string[] = [];
   /** Placements whose changes the server has told of. */
   readonly placed: string[] = [];
-  readonly redis = new SimulatedRedis({
-    clock: this.clock,
-    observer: {
-      appended: () => {},
-      trimmed: () => {},
-      tailLost: (log, partition, end) => void this.lost.push(`${log}/${partition} ${end}`),
-    },
-    onPlaced: (key, _before, { state }) => void this.placed.push(`${key} ${state}`),
-  });
+  readonly redis: SimulatedRedis;
   isCut = false;
   #links = 0;
+
+  constructor(idsRetainedMs?: number) {
+    this.redis = new SimulatedRedis({
+      clock: this.clock,
+      observer: {
+        appended: () => {},
+        trimmed: () => {},
+        tailLost: (log, partition, end) => void this.lost.push(`${log}/${partition} ${end}`),
+      },
+      onPlaced: (key, _before, { state }) => void this.placed.push(`${key} ${state}`),
+      idsRetainedMs,
+    });
+  }
 
   link(deadlineMs = 100): RedisLink {
     return new RedisLink({
@@ -73,8 +78,8 @@ class Server {
   }
 }
 
-eventLogContract("simulated Redis log", async (options) => {
-  const server = new Server();
+eventLogContract("simulated Redis log", async ({ idsRetainedMs, ...options }) => {
+  const server = new Server(idsRetainedMs);
   const stop = pump(server.clock);
   let opened = 0;
   const open = () => server.open(`writer-${opened++}`, options);

@@ -3,15 +3,15 @@ import { eventLogContract } from "../../../contracts/event_log_contract.ts";
 import { newMesh, withServers } from "./servers.ts";
 
 await withServers((server) => {
-  eventLogContract(`${server.program} event log`, async ({ partitions, bytesMax = 2 ** 30 }) => {
+  eventLogContract(`${server.program} event log`, async ({ bytesMax = 2 ** 30, ...options }) => {
     const mesh = newMesh();
     const open = async () => {
       const redis = await server.connect({ mesh });
       const log = await RedisEventLog.open({
         server: redis,
         name: "events",
-        partitions,
         bytesMax,
+        ...options,
         writer: crypto.randomUUID(),
       });
       const close = async () => {
