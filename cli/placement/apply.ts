@@ -15,6 +15,7 @@ import {
   reversed,
 } from "../../mesh/placement/plan_document.ts";
 import { planDealing } from "../../mesh/placement/reshard_plan.ts";
+import { reshardStep } from "../../mesh/placement/reshard_progress.ts";
 import type { MeshView } from "../../mesh/ports/coordination.ts";
 import { PlanConflictError } from "../../mesh/ports/coordination_errors.ts";
 import { type ReshardRecord, ReshardRefusedError } from "../../mesh/ports/resharding.ts";
@@ -26,7 +27,7 @@ import { CommandError } from "../errors.ts";
 import type { ApplyFlags, PlacementFlags } from "./command.ts";
 import { type MeshStore, withMeshStore } from "./mesh_store.ts";
 import { countedParts, partName } from "./part_names.ts";
-import { changeText, dealingLines, waitForReshard } from "./reshard.ts";
+import { changeText, dealingLines, stepText, waitForReshard } from "./reshard.ts";
 
 /** Pause between two looks at the store while a command waits, ms. */
 const LOOK_MS = 1_000;
@@ -76,13 +77,22 @@ function requireSameCounts({ configuration }: MeshStore, { identity }: MeshView)
  */
 async function changeTrainers(
   { configuration: { trainerCount: to }, coordination }: MeshStore,
-  { identity, version, reshard }: MeshView,
+  view: MeshView,
 ): Promise<ReshardRecord | undefined> {
+  const { identity, version, reshard } = view;
   if (to === identity.trainers) {
     if (reshard?.state !== "asked" || reshard.parts !== "trainers") return undefined;
     throw new CommandError(
       `Nothing is applied: ${changeText(reshard)} is asked for, and trainer.count is ${to}: ` +
         "end the change by cairn cancel, or wait for it.",
+    );
+  }
+  const step = reshardStep(view);
+  // The record of the new change would take the place of the one whose steps are shown.
+  if (reshard?.parts === "shards" && (step?.kind === "restoring" || step?.kind === "serving")) {
+    throw new CommandError(
+      `Nothing is applied: ${changeText(reshard)} is not done (${stepText(step)}): wait until ` +
+        "cairn status says that it is.",
     );
   }
   try {

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { type CairnConfiguration, parseConfiguration } from "../../configuration/configuration.ts";
 import { installedProgram, LocalServer } from "../../mesh/adapters/redis/local_server.ts";
 import type { HostDescription, HostRun, PlacedKey } from "../../mesh/ports/coordination.ts";
+import type { CountedParts } from "../../mesh/ports/resharding.ts";
 import { meshSettingsOf } from "../../server/machine/mesh_settings.ts";
 import { openCoordination } from "../../server/machine/redis_coordination.ts";
 import { openRedisStores, redisStorageOf } from "../../server/machine/redis_storage.ts";
@@ -89,6 +90,14 @@ class World {
       keys.flatMap((key) => [[`${key}.rows`, 1_000], [`${key}.bytes`, 10 * 2 ** 20]]),
     );
     await coordination.renew(owner, load);
+    await close();
+  }
+
+  /** The host with the role `sync` begins the first change that was asked for. */
+  async begin(parts: CountedParts): Promise<void> {
+    const configuration = parseConfiguration(Deno.readTextFileSync(this.file), this.file);
+    const { coordination, close } = await openCoordination(configuration);
+    await coordination.beginReshard(runOf("learn-1"), { parts, division: 1 });
     await close();
   }
 
@@ -567,6 +576,24 @@ Deno.test({
       );
       assert.match((await world.run("cancel")).out, /number of trainers ends; the mesh keeps 2$/m);
       assert.equal((await world.run("apply")).code, 0);
+    }),
+});
+
+Deno.test({
+  name: "trainers do not change before a change of shards is done, whose steps status shows",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join();
+      assert.equal((await world.run("reshard", "--shards", "8")).code, 0);
+      await world.begin("shards");
+      const applied = await world.run("apply", "--set", "trainer.count=1");
+      assert.equal(applied.code, 1);
+      assert.match(
+        applied.err,
+        /Nothing is applied: a change from 4 to 8 shards is not done \(8 shards and 2 trainers are /,
+      );
+      assert.match((await world.run("status")).out, /^4 -> 8 shards: 8 shards and 2 trainers are/m);
     }),
 });
 
