@@ -129,7 +129,9 @@ function linesOf(explained: Explained, nowMs: number): string[] {
   const sizes = size
     ? `, with ${size.rows.toLocaleString("en")} rows in ${sizeText(size.bytes)}`
     : "";
-  const since = sinceMs === undefined ? "" : `, since ${moment(sinceMs, nowMs)}`;
+  // A part that was given up remembers the time of its last owner.
+  const isOwned = placement.state !== "unassigned";
+  const since = sinceMs === undefined || !isOwned ? "" : `, since ${moment(sinceMs, nowMs)}`;
   return [
     ...(keeper === undefined ? [] : [`keeper ${keeper} follows ${partName(key)}\n`]),
     `${partName(key)} is ${describe(placement)}${since}${sizes}\n`,

@@ -32,8 +32,7 @@ export class AbandonedErasures {
     const { blobs, host } = this.#sources;
     const unfinished: ErasureRequest[] = [];
     const known = this.#complete;
-    // Receipts that an operator has deleted are forgotten.
-    const complete = this.#complete = new Set<string>();
+    const complete = new Set<string>();
     for (const erasureId of await listErasures(blobs)) {
       if (known.has(erasureId)) {
         complete.add(erasureId);
@@ -43,6 +42,8 @@ export class AbandonedErasures {
       if (request?.completedAtMs !== undefined) complete.add(erasureId);
       else if (request !== undefined && request.host !== host) unfinished.push(request);
     }
+    // Only after a whole look: receipts that an operator has deleted are forgotten.
+    this.#complete = complete;
     return unfinished;
   }
 

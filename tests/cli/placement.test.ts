@@ -304,6 +304,10 @@ Deno.test({
         /no part "scorer": type shard, joiner, trainer, keeper/,
       );
       assert.match(await refused("shard", "x"), /whole number/);
+
+      assert.equal((await world.run("recover", "--accept-loss")).code, 0);
+      const given = await world.run("explain", "shard", "3");
+      assert.match(given.out, /^shard 3 is unassigned in epoch \d+, with /);
     }),
 });
 

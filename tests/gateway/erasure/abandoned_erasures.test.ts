@@ -2,9 +2,10 @@
  * Erasures of gateways whose hosts are gone.
  */
 import assert from "node:assert/strict";
+import { AbandonedErasures } from "../../../gateway/erasure/abandoned_erasures.ts";
 import { Erasures } from "../../../gateway/erasure/erasures.ts";
 import { SeededRandom } from "../../../mesh/simulation/seeded_random.ts";
-import { readErasureRequest } from "../../../records/erasure.ts";
+import { readErasureRequest, writeErasureRequest } from "../../../records/erasure.ts";
 import { decodeEvent } from "../../../records/event_record.ts";
 import { erasureFixture } from "../erasure_fixture.ts";
 
@@ -205,6 +206,29 @@ Deno.test("a host that stood still on its way to the second pass leaves it to th
   assert.notEqual((await readErasureRequest(one.blobs, erasureId))?.continuedBy, undefined);
   await zombie.stop();
   await three.stop();
+});
+
+Deno.test("a complete receipt is read once, also where a look fails in between", async () => {
+  const { erasureId, ...one } = await abandoned();
+  const { blobs, erasures } = one;
+  await erasures.stop();
+  const request = await readErasureRequest(blobs, erasureId);
+  assert.ok(request);
+  await writeErasureRequest(blobs, { ...request, completedAtMs: 1 });
+  const get = blobs.get.bind(blobs);
+  let reads = 0;
+  blobs.get = (name) => {
+    reads++;
+    return get(name);
+  };
+  const list = blobs.list.bind(blobs);
+  const others = new AbandonedErasures({ ...one, host: "two" });
+  assert.deepEqual(await others.others(), []);
+  blobs.list = () => Promise.reject(new Error("the store is away"));
+  await assert.rejects(others.others());
+  blobs.list = list;
+  assert.deepEqual(await others.others(), []);
+  assert.equal(reads, 1);
 });
 
 Deno.test("a release keeps the records of erasures that another gateway begins while it is prepared", async () => {
