@@ -60,7 +60,7 @@ export class ClassTables {
     this.#limit = new SharedLimit(bytesMax, tables);
     this.#bytesMax = bytesMax;
     this.deltas = new ClassDeltas(tables);
-    this.snapshots = new ClassSnapshots(tables);
+    this.snapshots = new ClassSnapshots(tables, bytesMax);
   }
 
   /**
@@ -121,7 +121,7 @@ export class ClassTables {
     this.#eachClass(grouped, (table, ids, c) => {
       const [from, to] = [grouped.starts[c], grouped.starts[c + 1]];
       const part = gradients.subarray(floats[c], floats[c + 1]);
-      this.#limit.during(
+      this.#during(
         c,
         () => table.applyGradients(ids, part, counts.subarray(from, to), dataSeconds),
       );
@@ -137,7 +137,7 @@ export class ClassTables {
     const floats = floatStarts(grouped.starts, this.widths);
     this.#eachClass(grouped, (table, ids, c) => {
       const part = rows.subarray(floats[c], floats[c + 1]);
-      this.#limit.during(c, () => table.assign(ids, part, dataSeconds));
+      this.#during(c, () => table.assign(ids, part, dataSeconds));
     });
   }
 
@@ -148,7 +148,7 @@ export class ClassTables {
   evictExpired(bucketsMax: number): number {
     return this.#tables.reduce(
       // A running snapshot copies evicted rows aside, up to a share of the limit.
-      (sum, table, c) => sum + this.#limit.during(c, () => table.evictExpired(bucketsMax)),
+      (sum, table, c) => sum + this.#during(c, () => table.evictExpired(bucketsMax)),
       0,
     );
   }
@@ -162,7 +162,7 @@ export class ClassTables {
     let removed = 0;
     this.#eachClass(grouped, (table, ids, c) => {
       // A running snapshot copies removed rows aside, up to a share of the limit.
-      if (ids.length > 0) removed += this.#limit.during(c, () => table.remove(ids));
+      if (ids.length > 0) removed += this.#during(c, () => table.remove(ids));
     });
     return removed;
   }
@@ -224,6 +224,11 @@ export class ClassTables {
 
   statistics(): ClassTablesStatistics {
     return sumOf(this.#tables.map((table) => table.statistics()));
+  }
+
+  /** Runs work that may change rows of a class or grow its table. */
+  #during<Result>(c: number, work: () => Result): Result {
+    return this.#limit.during(c, () => this.snapshots.during(c, work));
   }
 
   #eachClass(

@@ -1,7 +1,7 @@
 /**
- * One memory limit for several tables. Each may grow into the memory that the others have not
- * claimed, except for a reserve for each of them. Claimed memory stays with its table, so at the
- * limit a table makes room among its own rows.
+ * One memory limit for several tables, or for the rows that their snapshots copy aside. Each table
+ * may grow into the memory that the others have not claimed, except for a reserve for each. Claimed
+ * memory stays with its table, so at the limit a table makes room among its own rows.
  */
 
 import { invariant } from "../../structures/invariant.ts";
@@ -40,14 +40,22 @@ export class SharedLimit {
       return work();
     } finally {
       this.#bytes[number] = table.limitMemory(bytesMax);
-      const bytes = this.#bytes.reduce((sum, each) => sum + each, 0);
-      invariant(bytes <= this.#bytesMax, "the tables together stay under their limit");
+      invariant(this.#claimed <= this.#bytesMax, "the tables together stay under their limit");
     }
+  }
+
+  /** The part of the limit that all tables together have claimed, 0 to 1. */
+  get usedShare(): number {
+    return this.#claimed / this.#bytesMax;
   }
 
   /** Moves the limit, but not below the memory that the tables have claimed. */
   moveTo(bytesMax: number): void {
-    this.#bytesMax = Math.max(bytesMax, this.#bytes.reduce((sum, each) => sum + each, 0));
+    this.#bytesMax = Math.max(bytesMax, this.#claimed);
+  }
+
+  get #claimed(): number {
+    return this.#bytes.reduce((sum, each) => sum + each, 0);
   }
 
   #leftFor(number: number): number {

@@ -92,8 +92,8 @@ export class SnapshotWriter {
    *
    * @param rowsMax Bounds rows, removed ids, or lines of counters, of 72 bytes.
    * @throws {RangeError} When no snapshot is under way, or updates outran it: rows that changed
-   *   before they were written take more than a quarter of `bytesMax`. Start again with larger
-   *   chunks, or shorter pauses between them.
+   *   before they were written take more than a quarter of `bytesMax`, or than {@link limitAside}
+   *   left to them. Start again with larger chunks, or shorter pauses between them.
    */
   nextChunk(rowsMax: number): SnapshotChunk | undefined {
     const memory = this.#memory;
@@ -109,12 +109,14 @@ export class SnapshotWriter {
   }
 
   /**
-   * Share of the memory for rows copied aside that is in use, 0 to 1. At 1 the next changed row
-   * outruns the snapshot. 0 without a snapshot.
+   * Moves the bound of the memory for rows copied aside, but does not free any. Default: a quarter
+   * of the table's limit.
+   *
+   * @returns Bytes allocated for them.
    */
-  get asideShare(): number {
-    accepted("look at a snapshot", this.#memory.kernel.table_snapshot_aside());
-    return this.#memory.words(1)[0];
+  limitAside(bytesMax: number): number {
+    const limit = Math.min(bytesMax, 0xffff_ffff);
+    return accepted("limit a snapshot", this.#memory.kernel.table_snapshot_limit(limit));
   }
 
   /** Ends the snapshot and frees its memory. */

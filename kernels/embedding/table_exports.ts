@@ -34,7 +34,7 @@ export interface TableExports extends KernelExports {
   readonly table_snapshot_settle: () => number;
   readonly table_snapshot_begin: (increment: number) => number;
   readonly table_snapshot_next: (rowsMax: number) => number;
-  readonly table_snapshot_aside: () => number;
+  readonly table_snapshot_limit: (bytesMax: number) => number;
   readonly table_snapshot_end: () => number;
   readonly table_restore_begin: (seconds: number, updates: number) => number;
   readonly table_restore_emptied: (newest: number, emptied: number) => number;

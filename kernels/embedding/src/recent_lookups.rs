@@ -22,8 +22,8 @@ use crate::row_starts::no_row;
 const LOOKUPS: usize = 4;
 /// Longest lookup that is remembered. A batch of 4,096 examples has some 50,000 distinct ids.
 const IDS_MAX: usize = 1 << 17;
-/// The rows of lookups take at most the table's limit divided by this. As the buffers do, they come
-/// on top of the limit: else the rows that fit below it would depend on earlier lookups.
+/// The rows of lookups take at most the table's limit divided by this, and 4 MiB. As buffers do,
+/// they come on top of the limit: else the rows that fit below it would depend on earlier lookups.
 const SHARE: usize = 64;
 
 /// The row that a lookup found: the address of its first byte, or `no_row()`, and its handle.

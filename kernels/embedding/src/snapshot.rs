@@ -14,11 +14,12 @@ use crate::page::{Bitmap, Row};
 use crate::since_snapshot::{Changed, BEFORE_CUT};
 use crate::table::EmbeddingTable;
 
-/// Upper bound of the bytes copied aside, as a divisor of the table's limit. They come on top of
-/// the limit: a table that evicts is always at its limit and could write no snapshot within it.
+/// Upper bound of the bytes copied aside, as a divisor of the table's limit, unless `limit_aside`
+/// sets it. They come on top of the limit: a table that evicts is always at its limit and could
+/// write no snapshot within it.
 const PRESERVED_SHARE: usize = 4;
-/// Initial capacity for rows copied aside, bytes.
-const PRESERVED_BYTES_MIN: usize = 64 << 10;
+/// Initial capacity for rows copied aside, bytes. Small, since several tables may share the bound.
+const PRESERVED_BYTES_MIN: usize = 4 << 10;
 
 /// A snapshot under way.
 pub struct Snapshot {
@@ -106,15 +107,15 @@ impl EmbeddingTable {
             .map_or(0, |snapshot| snapshot.pending + snapshot.preserved.len() / row_bytes)
     }
 
-    /// Share of the memory for rows copied aside that is in use, 0 to 1. At 1 the next copy fails
-    /// the snapshot.
-    pub fn snapshot_aside(&self) -> f64 {
-        let bytes = self.snapshot.as_ref().map_or(0, |snapshot| snapshot.preserved.len());
-        bytes as f64 / self.preserved_bytes_max() as f64
+    /// Moves the bound of the memory for rows copied aside, but frees none. Returns the bytes
+    /// allocated for them.
+    pub fn limit_aside(&mut self, bytes_max: usize) -> usize {
+        self.aside_bytes_max = Some(bytes_max);
+        self.snapshot.as_ref().map_or(0, |snapshot| snapshot.preserved.capacity())
     }
 
     fn preserved_bytes_max(&self) -> usize {
-        self.store.memory.bytes_max() / PRESERVED_SHARE
+        self.aside_bytes_max.unwrap_or(self.store.memory.bytes_max() / PRESERVED_SHARE)
     }
 
     /// Ends the snapshot and frees its memory.
@@ -134,6 +135,9 @@ impl EmbeddingTable {
         let kept = (snapshot.preserved.len() / row_bytes).min(rows_max);
         let begin = snapshot.preserved.len() - kept * row_bytes;
         out.extend(snapshot.preserved.drain(begin..));
+        if begin == 0 {
+            snapshot.preserved = Vec::new();
+        }
         let mut rows = kept;
         // Rows do not move and new ones are not pending, so one pass over the pages visits all
         // pending rows.
@@ -174,12 +178,14 @@ impl EmbeddingTable {
     }
 }
 
-/// Reserves `bytes` more by doubling, up to `bytes_max` in all.
+/// Reserves `bytes` more, and a quarter of the present capacity at least, up to `bytes_max` in all.
+/// Doubling would leave nothing to the tables that share the bound while half of it is unused.
 fn has_room(preserved: &mut Vec<u8>, bytes: usize, bytes_max: usize) -> bool {
     let needed = preserved.len() + bytes;
     if needed <= preserved.capacity() {
         return true;
     }
-    let capacity = (2 * preserved.capacity()).max(PRESERVED_BYTES_MIN).min(bytes_max);
+    let grown = preserved.capacity() + preserved.capacity() / 4;
+    let capacity = grown.max(needed).max(PRESERVED_BYTES_MIN).min(bytes_max);
     capacity >= needed && preserved.try_reserve_exact(capacity - preserved.len()).is_ok()
 }

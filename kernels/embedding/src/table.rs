@@ -57,6 +57,8 @@ pub struct EmbeddingTable {
     pub changes: Changes,
     /// The snapshot under way.
     pub snapshot: Option<Snapshot>,
+    /// Bound of the memory for rows that snapshots copy aside; `None` = a share of the table's.
+    pub aside_bytes_max: Option<usize>,
     /// Newest update time seen, seconds.
     pub clock_seconds: u32,
     /// The handle where expiry continues.
@@ -123,6 +125,7 @@ impl EmbeddingTable {
             admission,
             changes: Changes::default(),
             snapshot: None,
+            aside_bytes_max: None,
             clock_seconds: 0,
             expiry_hand: 0,
             updates: 0,

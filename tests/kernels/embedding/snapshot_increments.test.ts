@@ -27,6 +27,8 @@ const options: TableOptions = {
   atLimit: "evictLeastRecentlyUsed",
 };
 
+const ASIDE_BYTES_MAX = options.bytesMax / 4;
+
 interface Member {
   readonly header: SnapshotHeader;
   readonly chunks: readonly SnapshotChunk[];
@@ -97,7 +99,8 @@ class World {
     for (let number = 0;; number++) {
       if (fate === "abandoned" && number === 2) return this.table.snapshots.end();
       // Changes may outrun a snapshot of so small a table; then it is given up.
-      if (this.table.snapshots.asideShare > 0.7) return this.table.snapshots.end();
+      const asideBytes = this.table.snapshots.limitAside(ASIDE_BYTES_MAX);
+      if (asideBytes > 0.7 * ASIDE_BYTES_MAX) return this.table.snapshots.end();
       const chunk = this.table.snapshots.nextChunk(chunkRows);
       if (chunk === undefined) break;
       chunks.push(chunk);

@@ -120,10 +120,10 @@ pub extern "C" fn table_snapshot_next(rows_max: usize) -> i32 {
     })
 }
 
-/// Words: the share of the memory for rows copied aside that is in use; 0 without a snapshot.
+/// Moves the bound of the memory for rows copied aside. Returns the bytes allocated for them.
 #[no_mangle]
-pub extern "C" fn table_snapshot_aside() -> i32 {
-    training(|table, buffers| buffers.answer([table.snapshot_aside()]))
+pub extern "C" fn table_snapshot_limit(bytes_max: u32) -> i32 {
+    training(|table, _| table.limit_aside(bytes_max as usize) as i32)
 }
 
 /// Ends the snapshot.
