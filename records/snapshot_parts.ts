@@ -74,6 +74,11 @@ export interface TrainerPart {
   readonly partition: number;
   /** Offset in the example log from which the rows after the cut can be read. */
   readonly offset: number;
+  /**
+   * CRC-32C of the newest chunk that has rows before the cut: the log must still have it. Absent
+   * where the log did not have it at the cut.
+   */
+  readonly lastChunk?: number;
   readonly learnedThroughMs: number;
   /** The encoded `TrainerState` (trainer_state.ts). */
   readonly checkpoint: SnapshotPart;

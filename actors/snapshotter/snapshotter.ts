@@ -269,8 +269,8 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
   }
 
   /**
-   * Deletes older snapshots and unfinished ones, and trims the example log up to the oldest
-   * retained cut.
+   * Deletes older snapshots and unfinished ones, and trims the example log up to the
+   * chunk before the oldest retained cut.
    */
   async #deleteOlder(): Promise<void> {
     const { blobs } = this.#stores;
@@ -284,7 +284,8 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
     for (const { partition, offset } of retained.flatMap(({ trainers }) => trainers)) {
       floors.set(partition, Math.min(offset, floors.get(partition) ?? Infinity));
     }
-    for (const [partition, offset] of floors) await this.#trimExamples(partition, offset);
+    // The chunk before a cut stays: a restore compares it with the snapshot's.
+    for (const [partition, offset] of floors) await this.#trimExamples(partition, offset - 1);
   }
 
   async #trimLearned(): Promise<undefined> {

@@ -20,6 +20,7 @@ import {
 } from "../../records/snapshot_manifest.ts";
 import { decodePart, readPart, type TrainerPart } from "../../records/snapshot_parts.ts";
 import { gradientSource } from "../../records/gradient_source.ts";
+import { lastChunkOf } from "../../records/last_chunk.ts";
 import { NO_JUDGEMENT, type TrainerState } from "../../records/trainer_state.ts";
 import { present } from "../../structures/invariant.ts";
 import type { AppliedSequences } from "./shard_client.ts";
@@ -103,13 +104,17 @@ async function readState(
   return { model: meanCheckpoint(states.map(({ model }) => model)), judgement: NO_JUDGEMENT };
 }
 
-/** The example log is shorter than a snapshot that was taken of it: it was damaged or replaced. */
+/**
+ * The example log lacks examples that a snapshot was taken of: it was damaged or replaced, or its
+ * server has lost them.
+ */
 export class ExamplesLostError extends Error {
   override readonly name = "ExamplesLostError";
-  constructor({ partition, offset }: TrainerPart, endOffset: number) {
+  /** @param found The state of the log, in words. */
+  constructor({ partition, offset }: TrainerPart, found: string) {
     super(
       `Cannot resume training: the snapshot has what was learned before offset ${offset} of ` +
-        `the example log (examples/${partition}), and the log ends at offset ${endOffset}. New ` +
+        `the example log (examples/${partition}), and ${found}. New ` +
         "examples would be taken for learned ones. Restore log and snapshots from one copy; on " +
         "Redis, storage.redis.name (by default mesh.id) is the name under which the log was " +
         "written. To keep the model and give up what the logs held, delete events/ and examples/ and restore " +
@@ -120,13 +125,23 @@ export class ExamplesLostError extends Error {
 }
 
 /**
- * Checks that the log has all records before the snapshot's cut.
+ * Checks that the log has the records before the snapshot's cut, and that no other records have
+ * their offsets.
  *
- * @throws {ExamplesLostError} When it ends before.
+ * @throws {ExamplesLostError} When it ends before, or holds others.
  */
-export async function requireExamples(log: EventLog, part: TrainerPart): Promise<void> {
-  const endOffset = await log.endOffset(part.partition);
-  if (part.offset > endOffset) throw new ExamplesLostError(part, endOffset);
+export async function requireExamples(
+  log: Pick<EventLog, "endOffset" | "read">,
+  part: TrainerPart,
+): Promise<void> {
+  const { partition, offset, lastChunk } = part;
+  const endOffset = await log.endOffset(partition);
+  if (offset > endOffset) {
+    throw new ExamplesLostError(part, `the log ends at offset ${endOffset}`);
+  }
+  if (lastChunk === undefined) return;
+  if (await lastChunkOf(log, BatchKernel.create(), part) === lastChunk) return;
+  throw new ExamplesLostError(part, "the log has other examples there: those learned were lost");
 }
 
 /**

@@ -3,7 +3,9 @@
  * bit of the model, or for the record of an erasure.
  */
 import type { TrainingSession } from "../../kernels/dense/training_session.ts";
+import type { EventLog } from "../../mesh/ports/event_log.ts";
 import { gradientSource } from "../../records/gradient_source.ts";
+import { lastChunkOf } from "../../records/last_chunk.ts";
 import { invariant } from "../../structures/invariant.ts";
 import type { BatchPipeline } from "./batch_pipeline.ts";
 import type { Progresses } from "./example_batch.ts";
@@ -20,6 +22,7 @@ const CUT_WAIT_MS = 500;
 
 export interface SnapshotCutsParts extends SnapshotCutParts {
   readonly options: Pick<TrainerOptions, "name" | "dealing">;
+  readonly exampleLog: EventLog;
   readonly session: TrainingSession;
   readonly pipeline: BatchPipeline;
 }
@@ -93,15 +96,15 @@ export class SnapshotCuts {
   }
 
   async #readState(): Promise<StateAtCut> {
-    const { session } = this.#parts;
+    const { session, exampleLog, kernel } = this.#parts;
     // A restart from the snapshot does not refuse the rows before it again: store their record.
     await this.#atCut().recovery.saveQuarantine();
     const { progress, recovery } = this.#atCut();
     return {
-      cuts: [...progress].map(([partition, at]) => ({
-        source: gradientSource(partition),
-        partition,
-        ...at,
+      cuts: await Promise.all([...progress].map(async ([partition, at]) => {
+        const cut = { source: gradientSource(partition), partition, ...at };
+        const lastChunk = await lastChunkOf(exampleLog, kernel, cut);
+        return lastChunk === undefined ? cut : { ...cut, lastChunk };
       })),
       state: { model: await session.checkpoint(), judgement: recovery.judgement },
     };

@@ -97,7 +97,7 @@ export class Trainer implements Behavior<TrainerMessage> {
     this.#dependencies = dependencies;
     this.#session = session;
     const { telemetry, clock, tracing } = context;
-    const { blobs } = dependencies;
+    const { blobs, exampleLog } = dependencies;
     const { layout, trainer, partitions, tenure, taskNames } = options;
     const kernel = BatchKernel.create(layout.classes);
     const refs = options.shards.map((address) => context.actorRef<EmbeddingShardMessage>(address));
@@ -133,7 +133,7 @@ export class Trainer implements Behavior<TrainerMessage> {
     }, options);
     this.#pipeline = pipeline;
     this.#flights = new Flights(this.#reader, pipeline);
-    const cutParts = { options, context, blobs, kernel, shards, session, pipeline };
+    const cutParts = { options, context, blobs, exampleLog, kernel, shards, session, pipeline };
     this.#cuts = new SnapshotCuts(cutParts, () => this.#atCut());
     this.#recovery = this.#recoveryWith(Refusals.empty(blobs, clock, partitions));
   }

@@ -1,6 +1,7 @@
 /**
  * The ends of the example log's partitions, as positions that a trainer can start from.
  */
+import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
 import { decodeExamples, nextRowOf } from "../../records/example_chunk.ts";
 
@@ -12,6 +13,8 @@ export interface ExamplePosition {
   readonly sequence: number;
   /** Events accepted up to this time are in the rows before, ms. */
   readonly learnedThroughMs: number;
+  /** CRC-32C of the chunk before; absent where the log does not have it. */
+  readonly lastChunk?: number;
 }
 
 /** The first chunk that a partition still has, and the end of its newest one. */
@@ -43,6 +46,7 @@ async function rangeOf(log: EventLog, partition: number): Promise<ExampleRange> 
       offset: end,
       sequence: nextRowOf(newest),
       learnedThroughMs: newest.acceptedAtMs,
+      lastChunk: BatchKernel.create().crc32c(last.bytes),
     },
   };
 }

@@ -15,7 +15,7 @@ import { RedisLink } from "./redis_link.ts";
 import { SimulatedRecordStore } from "./simulated_record_store.ts";
 import type { SimulatedRedis } from "./simulated_redis.ts";
 
-/** Time until an operator notices that Redis has lost data, ms. */
+/** Default time until an operator notices that Redis has lost data, ms. */
 const NOTICE_MS = 2_000;
 /** Pause between two attempts of the operator, ms. */
 const RETRY_MS = 500;
@@ -47,10 +47,14 @@ export class MeshOperator {
     return this.#operations > 0;
   }
 
-  /** Acts when the operator has noticed a loss. */
-  notice(act: () => void): void {
+  /**
+   * Acts when the operator has noticed a loss.
+   *
+   * @param afterMs Time until then, ms.
+   */
+  notice(act: () => void, afterMs = NOTICE_MS): void {
     this.#operations++;
-    this.#parts.clock.schedule(NOTICE_MS, () => {
+    this.#parts.clock.schedule(afterMs, () => {
       this.#operations--;
       act();
     });

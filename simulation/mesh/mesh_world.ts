@@ -2,6 +2,7 @@
  * The world of a mesh of several hosts: a process for each host over revocable ports, the network
  * between them, a Redis server and a store of blobs that all of them use.
  */
+import { ExamplesLostError, requireExamples } from "../../actors/trainer/resume_point.ts";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import { MemoryProfileStore } from "../../mesh/adapters/memory/memory_profile_store.ts";
 import type { ActorRef, Address, Message } from "../../mesh/runtime/actor.ts";
@@ -192,7 +193,7 @@ export class MeshWorld extends World {
         this.#processes.known(fault.host).clockAheadMs += fault.byMs;
         return;
       case "failOverRedis":
-        return this.#stopRedis(fault.lostMs, fault.downMs);
+        return this.#stopRedis(fault.lostMs, fault.downMs, fault.noticedMs);
       case "drainHost":
         this.#operator.run((mesh) => mesh.setHostState(fault.host, "draining"));
         this.clock.schedule(
@@ -262,7 +263,7 @@ export class MeshWorld extends World {
     }
   }
 
-  #stopRedis(lostMs: number, downMs: number): void {
+  #stopRedis(lostMs: number, downMs: number, noticedMs?: number): void {
     if (!this.redis.isUp) return;
     this.redis.stop();
     this.clock.schedule(downMs, () => {
@@ -270,13 +271,13 @@ export class MeshWorld extends World {
       const lost = this.redis.start(lostMs);
       this.note("redis", "start", lost);
       if (lost === 0) return;
-      this.#operator.notice(() => this.#acceptLoss());
+      this.#operator.notice(() => this.#acceptLoss(), noticedMs);
     });
   }
 
   /**
-   * As the errors ask for: the operator stops every process, goes back to a snapshot that the logs
-   * reach, accepts the loss of the records, and starts the processes again.
+   * As the errors ask for: the operator stops every process, goes back to a snapshot whose
+   * examples the logs have, accepts the loss of the records, and starts the processes again.
    */
   #acceptLoss(): void {
     this.note("operator", "acceptLoss");
@@ -286,8 +287,17 @@ export class MeshWorld extends World {
       this.#processes.die(known, false);
     }
     const log = this.redis.log("examples", this.#configuration.partitions.examples);
-    this.blobs.deleteSnapshotsBehind((partition) => log.endOffset(partition));
+    const examples = {
+      endOffset: (partition: number) => Promise.resolve(log.endOffset(partition)),
+      read: (...asked: Parameters<typeof log.read>) => Promise.resolve(log.read(...asked)),
+    };
     this.#operator.run(async (mesh) => {
+      await this.blobs.deleteLostSnapshots((part) =>
+        requireExamples(examples, part).then(() => true, (error) => {
+          if (error instanceof ExamplesLostError) return false;
+          throw error;
+        })
+      );
       await mesh.acceptLoss().catch((error) => {
         // Redis has lost the mesh itself: its hosts make it anew.
         if (!(error instanceof InvariantError)) throw error;

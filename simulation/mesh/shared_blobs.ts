@@ -4,7 +4,8 @@
  */
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { BlobObserver } from "../disk/blob_witness.ts";
-import type { SnapshotManifest } from "../../records/snapshot_manifest.ts";
+import { partsOf, type SnapshotManifest } from "../../records/snapshot_manifest.ts";
+import type { TrainerPart } from "../../records/snapshot_parts.ts";
 import type { KeyedHash } from "../keyed_hash.ts";
 import type { NodeClock } from "../world/node_clock.ts";
 
@@ -62,21 +63,29 @@ export class SharedBlobs {
   }
 
   /**
-   * Deletes the snapshots that were cut behind the end of a partition of the example log, as an
-   * operator does to go back to an earlier snapshot.
+   * Deletes the snapshots whose examples are lost, as an operator does to go back to an earlier
+   * one. Blobs that the chain of another snapshot has stay.
+   *
+   * @param isReached Whether the example log has the chunks before the cut of a part.
    */
-  deleteSnapshotsBehind(endOf: (partition: number) => number): void {
-    for (const [manifest, bytes] of [...this.#blobs]) {
-      if (!manifest.endsWith(MANIFEST)) continue;
-      const { trainers } = JSON.parse(new TextDecoder().decode(bytes)) as SnapshotManifest;
-      if (trainers.every(({ partition, offset }) => offset <= endOf(partition))) continue;
-      const prefix = manifest.slice(0, -MANIFEST.length);
-      // The manifest goes first, so that no manifest names a part that is gone.
-      const parts = [...this.#blobs.keys()].filter((name) => name.startsWith(`${prefix}/`));
-      for (const name of [manifest, ...parts.filter((part) => part !== manifest)]) {
-        this.#blobs.delete(name);
-        this.#observer.blobDeleted?.(name);
-      }
+  async deleteLostSnapshots(isReached: (part: TrainerPart) => Promise<boolean>): Promise<void> {
+    const lost: string[] = [];
+    const named = new Set<string>();
+    for (const [name, bytes] of [...this.#blobs]) {
+      if (!name.endsWith(MANIFEST)) continue;
+      const manifest = JSON.parse(new TextDecoder().decode(bytes)) as SnapshotManifest;
+      const reached = await Promise.all(manifest.trainers.map(isReached));
+      if (reached.includes(false)) lost.push(name);
+      else for (const part of partsOf(manifest)) named.add(part.name);
+    }
+    // The manifests go first, so that none names a part that is gone.
+    const prefixes = lost.map((manifest) => manifest.slice(0, 1 - MANIFEST.length));
+    const parts = [...this.#blobs.keys()].filter((name) =>
+      prefixes.some((prefix) => name.startsWith(prefix)) && !named.has(name) && !lost.includes(name)
+    );
+    for (const name of [...lost, ...parts]) {
+      this.#blobs.delete(name);
+      this.#observer.blobDeleted?.(name);
     }
   }
 

@@ -90,6 +90,8 @@ export interface FailOverRedis extends Moment {
   /** Age of the state, ms. */
   readonly lostMs: number;
   readonly downMs: number;
+  /** Time from the return of the server until the operator acts, ms; default two seconds. */
+  readonly noticedMs?: number;
 }
 
 /** The host is drained, and undrained afterwards. */

@@ -22,7 +22,7 @@ export const storagePlants: readonly Plant[] = [
     edits: [{
       file: "actors/snapshotter/snapshotter.ts",
       find: "floors.set(partition, Math.min(offset, floors.get(partition) ?? Infinity));",
-      replace: "floors.set(partition, Math.max(offset + 1, floors.get(partition) ?? 0));",
+      replace: "floors.set(partition, Math.max(offset + 2, floors.get(partition) ?? 0));",
     }],
     seenBy: ["whole-snapshots", "supervision"],
     scenario: "swarm",

@@ -12,7 +12,7 @@ import type { EventLog } from "../../../mesh/ports/event_log.ts";
 import type { ActorDefinition } from "../../../mesh/runtime/actor.ts";
 import { SimulatedMesh } from "../../../mesh/simulation/simulated_mesh.ts";
 import { altered } from "../altered.ts";
-import { Loop } from "../loop.ts";
+import { Loop, type LoopStorage } from "../loop.ts";
 
 const DIM = 4;
 const LAYOUT = {
@@ -158,6 +158,79 @@ Deno.test("a trainer that finds no snapshot and a trimmed log says which rows ar
     warnings.map(({ message }) => message).join(),
     /trainer\/0 begins without a snapshot.*examples\/0 begins at offset/,
   );
+  await loop.stop();
+  await again.stop();
+});
+
+/** A trainer that has learned 8 examples, each a chunk, and whose snapshot names them. */
+async function learnedAndSaved(): Promise<Loop> {
+  const loop = await Loop.start();
+  await learn(loop, 8);
+  await loop.snapshot();
+  return loop;
+}
+
+async function learn(loop: Loop, examples: number): Promise<void> {
+  for (let i = 0; i < examples; i++) {
+    const { rankingId } = await loop.rank("user", ["item"]);
+    await loop.act(rankingId, "item", "click");
+    await loop.mesh.advance(1_000);
+  }
+}
+
+/** The logs as before the newest `lost` examples, each of two events, and no snapshot. */
+async function withoutNewest(loop: Loop, lost: number): Promise<LoopStorage> {
+  const shorter = async (log: MemoryEventLog, name: string, by: number) => {
+    const end = await log.endOffset(0) - by;
+    const records = (await log.read(0, 0, Infinity)).filter(({ offset }) => offset < end);
+    const trimmed = records.at(0)?.offset ?? end;
+    const copy = new MemoryEventLog({ name, partitions: 1 });
+    await copy.append(0, [
+      ...Array.from({ length: trimmed }, () => new Uint8Array()),
+      ...records.map(({ bytes }) => bytes),
+    ]);
+    await copy.trim(0, trimmed);
+    return copy;
+  };
+  return {
+    eventLog: await shorter(loop.eventLog, "events", 2 * lost),
+    exampleLog: await shorter(loop.exampleLog, "examples", lost),
+    blobs: new MemoryBlobStore(),
+  };
+}
+
+Deno.test("a snapshot of lost examples is refused after others have taken their offsets", async () => {
+  const loop = await learnedAndSaved();
+  const { offset } = await loop.trainerStatus();
+  const storage = await withoutNewest(loop, 3);
+  await loop.stop();
+  const startMs = loop.mesh.clock.nowMs();
+  await assert.rejects(
+    Loop.start({ seed: 2, startMs, storage: { ...storage, blobs: loop.blobs } }),
+    /Cannot resume training: .* the log ends at offset/,
+  );
+  // A joiner that does not know of the loss, on a host without the snapshots.
+  const joining = await Loop.start({ seed: 3, startMs, storage });
+  await learn(joining, 8);
+  assert.ok((await joining.trainerStatus()).offset > offset, "the offsets are taken");
+  await joining.stop();
+  await assert.rejects(
+    Loop.start({
+      seed: 4,
+      startMs: joining.mesh.clock.nowMs(),
+      storage: { ...storage, blobs: loop.blobs },
+    }),
+    /Cannot resume training: .* the log has other examples there/,
+  );
+});
+
+Deno.test("a snapshot whose examples the log has is begun from, however much came later", async () => {
+  const loop = await learnedAndSaved();
+  await learn(loop, 3);
+  const { offset } = await loop.trainerStatus();
+  const again = await loop.kill(2);
+  await again.mesh.advance(1_000);
+  assert.equal((await again.trainerStatus()).offset, offset);
   await loop.stop();
   await again.stop();
 });

@@ -6,7 +6,7 @@ import type { Fault } from "../../../simulation/plan/fault.ts";
 import { drawRunPlan } from "../../../simulation/plan/run_plan.ts";
 import { run } from "../../../simulation/run.ts";
 import { meshScenarios } from "../../../simulation/scenarios/mesh_scenarios.ts";
-import { meshShop, twoHosts } from "../../../simulation/scenarios/mesh_shop.ts";
+import { meshShop, sixHosts, twoHosts } from "../../../simulation/scenarios/mesh_shop.ts";
 import { visitShop } from "../../../simulation/scenarios/shop.ts";
 import { always, simulate, sometimes } from "../../../simulation/mod.ts";
 import { present } from "../../../structures/invariant.ts";
@@ -68,6 +68,27 @@ Deno.test("a fail-over that loses the mesh itself is one that its hosts make ane
     ] satisfies Fault[],
   };
   const { kind, message } = await run(plan, swarm);
+  assert.deepEqual([kind, message], ["passed", undefined]);
+});
+
+Deno.test("hosts that begin between a fail-over and its acceptance bring no snapshot of lost examples back", async () => {
+  const scenario = present(
+    meshScenarios.find(({ name }) => name === "lost-redis-tail"),
+    "it ships",
+  );
+  const drawn = drawRunPlan({ seed: 1, scenario, forMs: 12_000 });
+  // Each host forgets the examples before Redis is back, so none refuses to append.
+  const killed = Object.keys(sixHosts).map((host): Fault => {
+    return { kind: "killHost", atMs: 7_000, host, power: false, downMs: 5 };
+  });
+  const lost: Fault = {
+    kind: "failOverRedis",
+    atMs: 7_000,
+    lostMs: 2_500,
+    downMs: 1,
+    noticedMs: 8_000,
+  };
+  const { kind, message } = await run({ ...drawn, faults: [lost, ...killed] }, scenario);
   assert.deepEqual([kind, message], ["passed", undefined]);
 });
 
