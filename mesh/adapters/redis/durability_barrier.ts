@@ -10,7 +10,7 @@
  * A server with `appendfsync always` syncs before it answers, so that everything that was answered
  * or read is on its disk (aof.c: "acknowledged or observed writes are synced on disk"). Each round
  * reads this setting too, and where replicas are not asked for no round is needed for a second
- * after it.
+ * after its begin.
  */
 import { type RedisConnection, RedisUnavailableError } from "./redis_connection.ts";
 
@@ -23,7 +23,7 @@ export interface BarrierOptions {
   readonly replicas: number;
   /** Longest wait for the disks, ms. */
   readonly waitMs: number;
-  /** Time for which the settings of a round hold, ms; default 1000. */
+  /** Time from its begin for which the settings of a round hold, ms; default 1000. */
   readonly settingsMs?: number;
 }
 
@@ -104,6 +104,8 @@ export class DurabilityBarrier {
   async #sync(): Promise<string> {
     const { connection, key, replicas, waitMs } = this.#options;
     const { runId } = connection;
+    // Not of the answer: a process that was paused reads it long after the settings were read.
+    const beganAtMs = performance.now();
     const [, found, syncsAlways] = await Promise.all([
       connection.send(["EVAL", WRITE_SCRIPT, 1, key]),
       connection.send<[number, number]>(["WAITAOF", 1, replicas, waitMs], waitMs),
@@ -111,7 +113,7 @@ export class DurabilityBarrier {
     ]);
     if (found[0] < 1 || found[1] < replicas) throw new NotDurableError(waitMs, replicas, found);
     this.#syncingRun = syncsAlways ? runId : undefined;
-    this.#syncingUntilMs = performance.now() + (this.#options.settingsMs ?? SETTINGS_MS);
+    this.#syncingUntilMs = beganAtMs + (this.#options.settingsMs ?? SETTINGS_MS);
     return runId;
   }
 

@@ -46,6 +46,14 @@ withPrograms((program) => {
     assert.equal(await syncsOf(world), 3);
   });
 
+  test("settings hold from the begin of their round, however late its answer is", async (world) => {
+    const barrier = barrierOf(world, { settingsMs: 200 });
+    await world.connection.send(["CLIENT", "PAUSE", 300, "WRITE"]);
+    await barrier.pass(world.connection.runId);
+    await barrier.pass(world.connection.runId);
+    assert.equal(await syncsOf(world), 2);
+  });
+
   for (
     const [setting, value] of [["appendfsync", "everysec"], ["no-appendfsync-on-rewrite", "yes"]]
   ) {
