@@ -188,15 +188,15 @@ export class LogWatcher {
     const streams = watched.map((p) => [this.#parts.keys.streamOf(p), p] as const);
     const leftSome = this.#leftSome;
     const isUrgent = await this.#read(streams, BLOCK_MS, brought);
-    if (!isUrgent && !leftSome && brought.size > 0) {
-      await this.#read([], this.#parts.lazyMs, brought);
-      await this.#read(streams, undefined, brought);
+    const isLazy = !isUrgent && !leftSome && brought.size > 0;
+    if (isLazy) await this.#read([], this.#parts.lazyMs, brought);
+    const following = streams.filter(([, p]) => !this.#partitions[p].isBehind);
+    // Where a partition is behind, the read has brought one record of each.
+    const isShort = following.length < streams.length;
+    if ((isLazy || isShort) && following.length > 0) {
+      await this.#read(following, undefined, brought);
     }
     for (const p of brought) this.#partitions[p].listeners.tell();
-  }
-
-  #isAnyBehind(watched: readonly number[]): boolean {
-    return watched.some((p) => this.#partitions[p].isBehind);
   }
 
   /**
@@ -214,7 +214,7 @@ export class LogWatcher {
     // A partition with a new listener is looked at before it is read.
     const read = streams.filter(([, p]) => this.#partitions[p].toldTo >= 0);
     const fitting = Math.floor(TAIL_BYTES_MAX / this.#recordBytes);
-    const isBehind = this.#isAnyBehind(read.map(([, p]) => p));
+    const isBehind = read.some(([, p]) => this.#partitions[p].isBehind);
     const count = isBehind ? 1 : Math.max(1, Math.min(RECORDS_MAX, fitting));
     const reply = await this.#connection.sendForBytes<StreamReply>([
       ...["XREAD", "COUNT", count],

@@ -89,6 +89,22 @@ await withServers((server) => {
     },
   );
 
+  test("a partition is not held up by one whose reader is behind", NEVER_MS, async (world) => {
+    world.follow(0);
+    world.follow(1);
+    for (let i = 0; i < 4; i++) await world.append(100);
+    await world.untilRead(0, 400);
+    world.hold(0);
+    await world.readAgain(0, 0);
+    const before = await world.calls("xread");
+    for (let i = 0; i < 8; i++) {
+      await world.writer.append(1, Array.from({ length: 50 }, () => new Uint8Array(10)), "durable");
+    }
+    await world.untilRead(1, 400);
+    const reads = await world.calls("xread") - before;
+    assert.ok(reads <= 60, `${reads} reads`);
+  });
+
   test(
     "a partition that is followed while others are waited for is read at once",
     NEVER_MS,
@@ -167,6 +183,11 @@ class World {
     this.#reader.onAppended(partition, () => {
       if (!follower.isHeld) this.#read(partition, follower);
     });
+  }
+
+  /** Reads a record that a follower has read already. */
+  async readAgain(partition: number, offset: number): Promise<void> {
+    await this.#reader.read(partition, offset, 1, "follower");
   }
 
   /** Lets a follower read nothing. */
