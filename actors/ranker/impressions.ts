@@ -2,10 +2,14 @@
  * Makes the impressions of rankings, appends them to the event log, and makes their items known to
  * the other gateways.
  */
-import { type EventLog, isServerLost } from "../../mesh/ports/event_log.ts";
+import { type EventLog, isServerLost, LateAppendError } from "../../mesh/ports/event_log.ts";
 import type { Clock } from "../../mesh/ports/clock.ts";
 import type { Counter, Telemetry } from "../../mesh/ports/telemetry.ts";
-import { type SharedRankings, UNLOGGED_ITEM } from "../../mesh/ports/shared_rankings.ts";
+import {
+  LOGGED_LATE_ITEM,
+  type SharedRankings,
+  UNLOGGED_ITEM,
+} from "../../mesh/ports/shared_rankings.ts";
 import { isSampled, type TraceContext } from "../../mesh/ports/tracing.ts";
 import { encodeEvent, eventPartition, type MovedItem } from "../../records/event_record.ts";
 import {
@@ -75,9 +79,9 @@ export class Impressions {
   }
 
   /**
-   * Resolves when the log has the impression, or its server is away: then the ranking is not
-   * learned from, and false. By then the other gateways can find its items, as far as
-   * {@link SharedRankings.remember} promises that.
+   * Resolves when the log has the impression, or its server is away or slow: then false, and the
+   * ranking is not learned from, unless the log takes it later. By then the other gateways can find
+   * its items, as far as {@link SharedRankings.remember} promises that.
    *
    * The append need not be durable: the impression lies before its actions in the same partition,
    * so that an action that was accepted as durable makes its impression durable too.
@@ -93,10 +97,14 @@ export class Impressions {
       await this.#eventLog.append(partition, [this.encode(impression)], "written");
     } catch (error) {
       if (!isServerLost(error)) throw error;
-      this.#unlogged.add(1);
       isLogged = false;
       // Not waited for: the store is away too, and an answer without it is right.
-      this.#sharedRankings?.remember(rankingId, [...items, { id: UNLOGGED_ITEM }]);
+      const remember = (mark: string) =>
+        void this.#sharedRankings?.remember(rankingId, [...items, { id: mark }]);
+      remember(UNLOGGED_ITEM);
+      if (error instanceof LateAppendError) {
+        error.outcome.then(() => remember(LOGGED_LATE_ITEM), () => this.#unlogged.add(1));
+      } else this.#unlogged.add(1);
     }
     await shared;
     return isLogged;

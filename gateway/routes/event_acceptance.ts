@@ -23,7 +23,7 @@ import {
   requireShown,
 } from "./event_checks.ts";
 import { noteOn } from "./event_notes.ts";
-import { isUnlogged } from "./unlogged_rankings.ts";
+import { isUnlogged, mayBeShared } from "./unlogged_rankings.ts";
 import { type Attribution, UnrankedEvents } from "./unranked_events.ts";
 
 /** An accepted event or a duplicate, as the answer lists it. */
@@ -164,18 +164,18 @@ export class EventAcceptance {
   }
 
   /**
-   * Loads the rankings of a request's events that this gateway does not know, where another one may
-   * have answered them.
+   * Loads the rankings of a request's events that this gateway does not know, or that the log had
+   * not taken.
    *
    * @throws {LogUnavailableError} Whether the rankings exist is unknown now.
    */
   async loadRankings(events: readonly unknown[]): Promise<void> {
-    const { memory, options, sharedRankings } = this.#parts;
+    const { options, sharedRankings } = this.#parts;
     if (sharedRankings === undefined || options.unknownRankings === "accept") return;
     const ids = events
       .map((event) => (event as { rankingId?: unknown } | null)?.rankingId)
       .filter((id) => typeof id === "string")
-      .filter((id) => !memory.rankings.has(id));
+      .filter((id) => mayBeShared(id, this.#parts));
     if (ids.length > 0) await sharedRankings.load(ids);
   }
 

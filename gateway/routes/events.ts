@@ -24,8 +24,8 @@ export function eventsEndpoint(parts: GatewayParts, failures: FailureLog): Endpo
   });
   const unlogged = telemetry.counter("cairn_events_unlogged_total", {
     help:
-      "Accepted events from which nothing is learned, because the event log's server was away " +
-      "when their ranking was answered.",
+      "Accepted events whose ranking the event log did not have, because its server was away or " +
+      "slow when the ranking was answered.",
   });
 
   async function post(context: GatewayContext): Promise<Response> {

@@ -1,8 +1,8 @@
 /**
  * Rankings that were answered while the event log's server was away. The joiner does not find them,
- * so nothing is learned from them or from events on them.
+ * so nothing is learned from them or from events on them, unless the log takes them later.
  */
-import { UNLOGGED_ITEM } from "../../mesh/ports/shared_rankings.ts";
+import { LOGGED_LATE_ITEM, UNLOGGED_ITEM } from "../../mesh/ports/shared_rankings.ts";
 import type { GatewayParts } from "../parts.ts";
 
 /** Whether the log did not take a ranking, as far as this gateway and the others remember it. */
@@ -11,10 +11,18 @@ export function isUnlogged(
   { memory, sharedRankings }: Pick<GatewayParts, "memory" | "sharedRankings">,
 ): boolean {
   const here = memory.rankings.check(rankingId, UNLOGGED_ITEM);
-  if (here !== "unknown-ranking") return here === "shown";
-  return sharedRankings?.check(rankingId, UNLOGGED_ITEM) === "shown";
+  if (here === "shown") return sharedRankings?.check(rankingId, LOGGED_LATE_ITEM) !== "shown";
+  return here === "unknown-ranking" && sharedRankings?.check(rankingId, UNLOGGED_ITEM) === "shown";
+}
+
+/**
+ * Whether the other gateways may know more of a ranking: this one does not know it, or knows it as
+ * one that the log did not take.
+ */
+export function mayBeShared(rankingId: string, { memory }: Pick<GatewayParts, "memory">): boolean {
+  return memory.rankings.check(rankingId, UNLOGGED_ITEM) !== "item-not-shown";
 }
 
 /** The reason in a note on an event or a report. */
 export const unloggedReason =
-  "the event log does not have its ranking, because its server was away when the ranking was answered.";
+  "the event log does not have its ranking, because its server was away or slow when the ranking was answered.";

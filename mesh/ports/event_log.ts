@@ -77,6 +77,7 @@ export interface EventLog {
    * @param fence Needed as soon as the partition has been claimed.
    * @throws {LogFullError} When the log has reached its `bytesMax`; nothing was appended.
    * @throws {LogUnavailableError} When the log cannot be written; the next append tries again.
+   * @throws {LateAppendError} When a `written` append takes long; it may be made later.
    * @throws {StaleWriterError} When another writer has claimed the partition; nothing was appended.
    * @throws {LogOffsetError} When the partition ends elsewhere; nothing was appended.
    */
@@ -216,7 +217,7 @@ export class LogFullError extends Error {
 
 /** The log cannot be written now: the disk is full or failed, or its server is away. */
 export class LogUnavailableError extends Error {
-  override readonly name = "LogUnavailableError";
+  override readonly name: string = "LogUnavailableError";
   /**
    * @param isAway Whether the log is on a server that does not answer, so that whether the records
    * were written is unknown. A full or broken disk of this machine has written nothing.
@@ -229,6 +230,18 @@ export class LogUnavailableError extends Error {
   ) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     super(`Cannot append to ${log}: ${reason}. ${remedy}`, { cause });
+  }
+}
+
+/**
+ * An append of `written` records takes longer than its caller should wait. The log goes on with it,
+ * for some seconds where its server does not answer.
+ */
+export class LateAppendError extends LogUnavailableError {
+  override readonly name = "LateAppendError";
+  /** @param outcome As the append would have been answered with more time. */
+  constructor(log: string, cause: unknown, readonly outcome: Promise<number>) {
+    super(log, "The records are written when Redis answers within some seconds.", cause, true);
   }
 }
 

@@ -11,6 +11,9 @@ export type RankingLookup = "shown" | "item-not-shown" | "unknown-ranking";
  */
 export const UNLOGGED_ITEM = "\0unlogged";
 
+/** The item in its place after the event log has taken the ranking later. */
+export const LOGGED_LATE_ITEM = "\0logged";
+
 /** Rankings by id, stored as long as the joiner may hold them. */
 export interface SharedRankings {
   /**

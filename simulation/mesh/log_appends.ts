@@ -1,7 +1,7 @@
 /**
  * The appends of one process to one partition of a simulated log: one batch is on the way at a
  * time, and appends that come meanwhile make the next one. An append that need not be durable is
- * answered after a short time at the latest; a batch that has it is sent again all the same.
+ * answered after a short time at the latest, and is sent all the same.
  */
 import { logBudgets } from "../../mesh/adapters/redis/log_budgets.ts";
 import type { AppendFence, AppendUntil } from "../../mesh/ports/event_log.ts";
@@ -21,6 +21,8 @@ export interface LogAppendsOptions {
   /** Why the last append was refused; undefined after one that was taken. */
   readonly onRefusal: (refusal: Error | undefined) => void;
   readonly unavailable: (cause: Error) => Error;
+  /** The error of an append that takes long; `outcome` is that of the append. */
+  readonly late: (cause: Error, outcome: Promise<number>) => Error;
 }
 
 interface Append extends LogAppend {
@@ -44,32 +46,32 @@ export class LogAppends {
     until: AppendUntil,
     fence: AppendFence | undefined,
   ): Promise<number> {
-    const { clock, onRefusal, unavailable } = this.#options;
+    const { clock, onRefusal, late } = this.#options;
+    const { promise: outcome, resolve, reject } = Promise.withResolvers<number>();
+    const append: Append = {
+      records,
+      fence,
+      isUrgent: until === "durable",
+      untilMs: clock.monotonicMs() + logBudgets.commandMs,
+      timer: undefined,
+      settle(result) {
+        append.timer?.cancel();
+        onRefusal(typeof result === "number" ? undefined : result);
+        if (typeof result === "number") resolve(result);
+        else reject(result);
+      },
+    };
+    this.#waiting.push(append);
+    this.#sending ??= this.#send();
+    if (until === "durable") return outcome;
+    const { writtenMs } = logBudgets;
     return new Promise((resolve, reject) => {
-      let isSettled = false;
-      const append: Append = {
-        records,
-        fence,
-        isUrgent: until === "durable",
-        untilMs: clock.monotonicMs() + logBudgets.commandMs,
-        timer: undefined,
-        settle(result) {
-          if (isSettled) return;
-          isSettled = true;
-          append.timer?.cancel();
-          onRefusal(typeof result === "number" ? undefined : result);
-          if (typeof result === "number") resolve(result);
-          else reject(result);
-        },
-      };
-      if (until === "written") {
-        append.timer = clock.schedule(logBudgets.writtenMs, () => {
-          this.#waiting = this.#waiting.filter((each) => each !== append);
-          append.settle(unavailable(new Error(`no answer within ${logBudgets.writtenMs} ms`)));
-        });
-      }
-      this.#waiting.push(append);
-      this.#sending ??= this.#send();
+      append.timer = clock.schedule(writtenMs, () => {
+        const failure = late(new Error(`no answer within ${writtenMs} ms`), outcome);
+        onRefusal(failure);
+        reject(failure);
+      });
+      outcome.then(resolve, reject);
     });
   }
 

@@ -8,6 +8,7 @@ import {
   type AppendFence,
   type AppendUntil,
   type EventLog,
+  LateAppendError,
   LogFullError,
   type LogReader,
   type LogRecord,
@@ -85,6 +86,7 @@ export class SimulatedEventLog implements EventLog {
         onAppended: (end) => this.#knows(partition, end),
         onRefusal: (refusal) => this.#refusal = refusal,
         unavailable: (cause) => this.#unavailable(cause),
+        late: (cause, outcome) => new LateAppendError(this.#inWords, cause, outcome),
       });
       return { appends, listeners: new Listeners<[]>(), toldTo: undefined, durable: 0 };
     });

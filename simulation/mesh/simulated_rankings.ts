@@ -2,7 +2,11 @@
  * The rankings that gateways share, as one process of a simulation reaches them.
  */
 import { LogUnavailableError } from "../../mesh/ports/event_log.ts";
-import type { RankingLookup, SharedRankings } from "../../mesh/ports/shared_rankings.ts";
+import {
+  type RankingLookup,
+  type SharedRankings,
+  UNLOGGED_ITEM,
+} from "../../mesh/ports/shared_rankings.ts";
 import { fnv1a } from "../../structures/fnv1a.ts";
 import type { RedisLink } from "./redis_link.ts";
 import type { RememberedRanking } from "./simulated_redis.ts";
@@ -34,7 +38,9 @@ export class SimulatedRankings implements SharedRankings {
   }
 
   async load(ids: readonly string[]): Promise<void> {
-    const missing = [...new Set(ids)].filter((id) => !this.#loaded.get(id)?.length);
+    const missing = [...new Set(ids)].filter((id) =>
+      this.check(id, UNLOGGED_ITEM) !== "item-not-shown"
+    );
     if (missing.length === 0) return;
     const { server } = this.#link;
     const found = await this.#link.send(() => missing.map((id) => server.ranking(id))).catch(

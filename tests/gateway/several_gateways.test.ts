@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { RedisEventLog } from "../../mesh/adapters/redis/redis_event_log.ts";
 import { RedisSharedRankings } from "../../mesh/adapters/redis/redis_shared_rankings.ts";
+import { LOGGED_LATE_ITEM } from "../../mesh/ports/shared_rankings.ts";
 import { newMesh, withServers } from "../mesh/adapters/redis/servers.ts";
 import { gatewayFixture, json } from "./fixture.ts";
 
@@ -60,6 +61,22 @@ await withServers((server) => {
     await one.rank("r", ["a", "b"]);
     const { events: [taken] } = await json(two.post("/v1/events", click));
     assert.deepEqual([taken.status, taken.unlogged], ["accepted", true]);
+  });
+
+  test("an event on a ranking that was logged late says nothing, at both gateways", async (gateways) => {
+    const [{ ranker, rank }] = gateways;
+    ranker.script = (request) => ({ ...ranker.inOrder(request), unlogged: true });
+    await rank("r", ["a", "b"]);
+    const clicks = (round: number) =>
+      Promise.all(gateways.map(async ({ post }, i) => {
+        const event = { ...click, eventId: `${round}-${i}` };
+        const { events: [{ status, unlogged }] } = await json(post("/v1/events", event));
+        return [status, unlogged];
+      }));
+    assert.deepEqual(await clicks(1), [["accepted", true], ["accepted", true]]);
+    const items = ["a", "b", LOGGED_LATE_ITEM].map((id) => ({ id }));
+    await ranker.sharedRankings?.remember("r", items);
+    assert.deepEqual(await clicks(2), [["accepted", undefined], ["accepted", undefined]]);
   });
 
   test("a report on a ranking of the other gateway is taken", async ([one, two]) => {

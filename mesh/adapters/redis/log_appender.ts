@@ -7,7 +7,12 @@
  * connection was lost, until its time is up; batches whose durability was not confirmed are sent
  * again before a newer one, because a restart may have lost them.
  */
-import { type AppendFence, type AppendUntil, LogUnavailableError } from "../../ports/event_log.ts";
+import {
+  type AppendFence,
+  type AppendUntil,
+  LateAppendError,
+  LogUnavailableError,
+} from "../../ports/event_log.ts";
 import { type Append, type Batch, fittingCount, refusalOf } from "./append_batch.ts";
 import { NotDurableError } from "./durability_barrier.ts";
 import { fullMemory } from "./full_memory.ts";
@@ -79,29 +84,30 @@ export class LogAppender {
       this.#parts.onRefusal(error);
       return Promise.reject(error);
     }
+    const { promise: outcome, resolve, reject } = Promise.withResolvers<number>();
+    const untilMs = performance.now() + this.#parts.budgetMs;
+    const append: Append = {
+      records,
+      bytes,
+      until,
+      fence,
+      untilMs,
+      isSettled: false,
+      wait: undefined,
+      resolve,
+      reject,
+    };
+    this.#waiting.push(append);
+    this.#waitingBytes += bytes;
+    if (!this.#isSending) {
+      this.#isSending = true;
+      // Appends of one turn share a batch.
+      queueMicrotask(() => void this.#send());
+    }
+    if (until === "durable") return outcome;
     return new Promise((resolve, reject) => {
-      const untilMs = performance.now() + this.#parts.budgetMs;
-      const append: Append = {
-        records,
-        bytes,
-        until,
-        fence,
-        untilMs,
-        isSettled: false,
-        wait: undefined,
-        resolve,
-        reject,
-      };
-      if (until === "written") {
-        append.wait = this.#waits.begin(() => this.#giveUp(append));
-      }
-      this.#waiting.push(append);
-      this.#waitingBytes += bytes;
-      if (!this.#isSending) {
-        this.#isSending = true;
-        // Appends of one turn share a batch.
-        queueMicrotask(() => void this.#send());
-      }
+      append.wait = this.#waits.begin(() => reject(this.#late(outcome)));
+      outcome.then(resolve, reject);
     });
   }
 
@@ -121,11 +127,11 @@ export class LogAppender {
     return commands.downMs > this.#parts.awayAfterMs ? commands.failure : undefined;
   }
 
-  /** Answers an append that has waited too long; one that was not sent is not written. */
-  #giveUp(append: Append): void {
-    this.#waiting = this.#waiting.filter((each) => each !== append);
-    const late = new Error(`no answer within ${this.#parts.writtenBudgetMs} ms`);
-    this.#answer(append, this.#unavailable(this.#parts.server.commands.failure ?? late), 0);
+  /** The error for the caller of an append that has waited too long, and that goes on. */
+  #late(outcome: Promise<number>): LateAppendError {
+    const { log, server, writtenBudgetMs } = this.#parts;
+    const late = new Error(`no answer within ${writtenBudgetMs} ms`);
+    return new LateAppendError(log, server.commands.failure ?? late, outcome);
   }
 
   async #send(): Promise<void> {

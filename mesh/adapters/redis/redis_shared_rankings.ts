@@ -5,7 +5,11 @@
  */
 import { fnv1a } from "../../../structures/fnv1a.ts";
 import { LogUnavailableError } from "../../ports/event_log.ts";
-import type { RankingLookup, SharedRankings } from "../../ports/shared_rankings.ts";
+import {
+  type RankingLookup,
+  type SharedRankings,
+  UNLOGGED_ITEM,
+} from "../../ports/shared_rankings.ts";
 import { LateWaits } from "./late_waits.ts";
 import { RedisUnavailableError } from "./redis_connection.ts";
 import type { RedisServer } from "./redis_server.ts";
@@ -78,8 +82,10 @@ export class RedisSharedRankings implements SharedRankings {
   }
 
   async load(rankingIds: readonly string[]): Promise<void> {
-    // A ranking that was not there may be there now.
-    const ids = [...new Set(rankingIds)].filter((id) => !this.#loaded.get(id)?.length);
+    // A ranking that was not there may be there now, and one may be logged by now.
+    const ids = [...new Set(rankingIds)].filter((id) =>
+      this.check(id, UNLOGGED_ITEM) !== "item-not-shown"
+    );
     if (ids.length === 0) return;
     const { server } = this.#options;
     const found = await server.commands.sendForBytes<(Uint8Array | null)[]>(

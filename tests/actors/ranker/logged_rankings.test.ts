@@ -2,8 +2,16 @@
  * Goal: a ranking is in the log, and known to the other gateways, before it is answered.
  */
 import assert from "node:assert/strict";
-import { LogTailLostError, LogUnavailableError } from "../../../mesh/ports/event_log.ts";
-import { type SharedRankings, UNLOGGED_ITEM } from "../../../mesh/ports/shared_rankings.ts";
+import {
+  LateAppendError,
+  LogTailLostError,
+  LogUnavailableError,
+} from "../../../mesh/ports/event_log.ts";
+import {
+  LOGGED_LATE_ITEM,
+  type SharedRankings,
+  UNLOGGED_ITEM,
+} from "../../../mesh/ports/shared_rankings.ts";
 import { Loop } from "../loop.ts";
 import { impressions, rowsOf } from "./logged_impressions.ts";
 
@@ -79,6 +87,14 @@ Deno.test("a ranking is answered while the log's server is away or has lost reco
     ["lost", ["a"]],
     ["lost", ["a", UNLOGGED_ITEM]],
   ]);
+  const outcome = Promise.withResolvers<number>();
+  failure.error = new LateAppendError("events", new Error("slow"), outcome.promise);
+  const slow = await loop.rank("u", ["a"], { rankingId: "slow" });
+  assert.deepEqual([slow.items.length, slow.unlogged], [1, true]);
+  assert.deepEqual(shared.at(-1), ["slow", ["a", UNLOGGED_ITEM]]);
+  outcome.resolve(7);
+  await outcome.promise;
+  assert.deepEqual(shared.at(-1), ["slow", ["a", LOGGED_LATE_ITEM]]);
   failure.error = new LogUnavailableError("events", "Mend it.", new Error("disk I/O error"));
   await assert.rejects(loop.rank("u", ["a", "b"]), /disk I\/O error/);
   await loop.stop();

@@ -141,7 +141,7 @@ Deno.test("while the server is away appends are refused at once, and they go on 
   const log = await clock.settle(server.open());
   redis.stop();
   const first = log.append(0, [text("a")], "written");
-  await assert.rejects(clock.settle(first), { name: "LogUnavailableError" });
+  await assert.rejects(clock.settle(first), { name: "LateAppendError" });
   await clock.advance(2_000);
   await assert.rejects(log.append(0, [text("b")]), { name: "LogUnavailableError" });
   assert.equal(log.refusal()?.name, "LogUnavailableError");

@@ -11,6 +11,7 @@ import {
 } from "../../../../mesh/adapters/redis/redis_server.ts";
 import { UnsafeRedisError } from "../../../../mesh/adapters/redis/server_check.ts";
 import {
+  LateAppendError,
   LogFullError,
   LogTailLostError,
   LogUnavailableError,
@@ -22,11 +23,16 @@ import {
 } from "../../../../mesh/ports/record_store.ts";
 import { withPrograms } from "./servers.ts";
 
+interface LogBudgets {
+  readonly budgetMs?: number;
+  readonly writtenBudgetMs?: number;
+}
+
 interface World {
   readonly local: LocalServer;
   readonly directory: string;
   open(options?: Partial<RedisServerOptions>): Promise<RedisServer>;
-  log(server: RedisServer, options?: { budgetMs?: number }): Promise<RedisEventLog>;
+  log(server: RedisServer, options?: LogBudgets): Promise<RedisEventLog>;
 }
 
 const text = (value: string) => new TextEncoder().encode(value);
@@ -58,7 +64,7 @@ withPrograms((program: ServerProgram) => {
             servers.push(server);
             return server;
           },
-          log: async (server, { budgetMs = 20_000 } = {}) => {
+          log: async (server, { budgetMs = 20_000, writtenBudgetMs = budgetMs } = {}) => {
             const log = await RedisEventLog.open({
               server,
               name: "events",
@@ -66,7 +72,7 @@ withPrograms((program: ServerProgram) => {
               bytesMax: 2 ** 30,
               writer: crypto.randomUUID(),
               budgetMs,
-              writtenBudgetMs: budgetMs,
+              writtenBudgetMs,
               awayAfterMs: budgetMs,
             });
             logs.push(log);
@@ -100,6 +106,30 @@ withPrograms((program: ServerProgram) => {
     assert.equal(found.length, 310);
     const numbers = found.filter((each) => !each.includes("+")).map(Number);
     assert.deepEqual(numbers, numbers.toSorted((a, b) => a - b));
+  });
+
+  test("a ranking that was answered before its append is in the log all the same", async (world) => {
+    const server = await world.open();
+    const log = await world.log(server, { writtenBudgetMs: 50 });
+    await server.commands.send(["CLIENT", "PAUSE", 300, "WRITE"]);
+    // The second one waits for the first.
+    const appends = [log.append(0, [text("a")], "written")];
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    appends.push(log.append(0, [text("b")], "written"));
+    const failures = await Promise.all(appends.map((each) => each.catch((error) => error)));
+    for (const failure of failures) assert.ok(failure instanceof LateAppendError, `${failure}`);
+    assert.deepEqual(await Promise.all(failures.map(({ outcome }) => outcome)), [0, 1]);
+    assert.deepEqual(await texts(log), ["a", "b"]);
+  });
+
+  test("a ranking is in the log after a restart of the server that it was answered in", async (world) => {
+    const log = await world.log(await world.open(), { writtenBudgetMs: 1 });
+    await world.local.kill();
+    const late = await log.append(0, [text("a")], "written").catch((error) => error);
+    assert.ok(late instanceof LateAppendError, `${late}`);
+    await world.local.start();
+    assert.equal(await late.outcome, 0);
+    assert.deepEqual(await texts(log), ["a"]);
   });
 
   test("connections that break at any moment double and lose nothing", async (world) => {
