@@ -4,7 +4,7 @@
  */
 import type { BatchExports } from "./batch_exports.ts";
 import { instantiateKernel } from "./kernel_module.ts";
-import { accepted, reserved } from "./kernel_refusals.ts";
+import { requireAccepted, reserveBuffer } from "./kernel_refusals.ts";
 import type { FeatureIds } from "./options.ts";
 import type { RowClass } from "./row_classes.ts";
 
@@ -48,12 +48,12 @@ export class BatchKernel {
   static create(classes: readonly Pick<RowClass, "slots">[] = []): BatchKernel {
     const kernel = instantiateKernel<BatchExports>();
     if (classes.length < 2) return new BatchKernel(kernel, 1);
-    const address = reserved("group slots", kernel.batch_bytes, SLOTS);
+    const address = reserveBuffer("group slots", kernel.batch_bytes, SLOTS);
     const classBySlotNumber = new Uint8Array(kernel.memory.buffer, address, SLOTS).fill(0);
     classes.forEach(({ slots }, number) => {
       for (const slot of slots) classBySlotNumber[slot] = number;
     });
-    accepted("group slots", kernel.batch_classes());
+    requireAccepted("group slots", kernel.batch_classes());
     return new BatchKernel(kernel, classes.length);
   }
 
@@ -80,9 +80,9 @@ export class BatchKernel {
    */
   uniqueView(ids: FeatureIds, shards: number): UniqueIds {
     const kernel = this.#kernel;
-    const address = reserved("find unique ids", kernel.batch_ids, ids.length);
+    const address = reserveBuffer("find unique ids", kernel.batch_ids, ids.length);
     new BigUint64Array(kernel.memory.buffer, address, ids.length).set(ids);
-    const unique = accepted("find unique ids", kernel.batch_unique(ids.length, shards));
+    const unique = requireAccepted("find unique ids", kernel.batch_unique(ids.length, shards));
     const memory = kernel.memory.buffer as ArrayBuffer;
     const words = (which: number, length: number) =>
       new Uint32Array(memory, kernel.batch_unique_result(which) >>> 0, length);
@@ -110,7 +110,7 @@ export class BatchKernel {
 
   #checksum(crc: number, chunk: Uint8Array): number {
     const kernel = this.#kernel;
-    const address = reserved("checksum", kernel.batch_bytes, chunk.length);
+    const address = reserveBuffer("checksum", kernel.batch_bytes, chunk.length);
     new Uint8Array(kernel.memory.buffer, address, chunk.length).set(chunk);
     return kernel.batch_crc32c(crc, chunk.length) >>> 0;
   }

@@ -3,7 +3,7 @@
  * the greatest inner products with a query. See `candidates.rs`.
  */
 import { instantiateKernel, type KernelExports } from "./kernel_module.ts";
-import { accepted, type Reserve, reserved } from "./kernel_refusals.ts";
+import { requireAccepted, type Reserve, reserveBuffer } from "./kernel_refusals.ts";
 
 interface CandidateExports extends KernelExports {
   readonly candidates_floats: Reserve;
@@ -44,7 +44,7 @@ export class CandidateIndex {
   /** @throws {RangeError} When the width or the bound is out of range. */
   constructor(dim: number, itemsMax: number) {
     this.dim = dim;
-    accepted("make candidates", this.#kernel.candidates_create(dim, itemsMax));
+    requireAccepted("make candidates", this.#kernel.candidates_create(dim, itemsMax));
   }
 
   /** Memory of the index, bytes. */
@@ -64,7 +64,7 @@ export class CandidateIndex {
     const { buffers } = this.#reserve(action, { floats: rows.length, indices: count });
     buffers.floats.set(rows);
     buffers.indices.set(indices);
-    accepted(action, this.#kernel.candidates_write(count));
+    requireAccepted(action, this.#kernel.candidates_write(count));
   }
 
   search({ query, mask, order, count }: CandidateSearch): FoundCandidates {
@@ -75,7 +75,7 @@ export class CandidateIndex {
     buffers.floats.set(query.subarray(0, dim));
     buffers.mask.set(mask);
     const code = order === "cosine" ? 1 : 0;
-    const found = accepted(action, this.#kernel.candidates_search(code, mask.length, count));
+    const found = requireAccepted(action, this.#kernel.candidates_search(code, mask.length, count));
     return {
       indices: buffers.indices.slice(0, found),
       scores: buffers.floats.slice(dim, dim + found),
@@ -88,9 +88,9 @@ export class CandidateIndex {
   ) {
     const kernel = this.#kernel;
     const reserve = (): [number, number, number] => [
-      reserved(action, kernel.candidates_floats, floats),
-      reserved(action, kernel.candidates_indices, indices),
-      reserved(action, kernel.candidates_mask, mask),
+      reserveBuffer(action, kernel.candidates_floats, floats),
+      reserveBuffer(action, kernel.candidates_indices, indices),
+      reserveBuffer(action, kernel.candidates_mask, mask),
     ];
     reserve();
     const [floatsAt, indicesAt, maskAt] = reserve(); // the first call may have moved the buffers

@@ -16,7 +16,7 @@ import { TableDeltas } from "./table_deltas.ts";
 import { TableReader } from "./table_reader.ts";
 import { SliceRates } from "./slice_rates.ts";
 import { KernelMemory } from "./kernel_memory.ts";
-import { accepted } from "./kernel_refusals.ts";
+import { requireAccepted } from "./kernel_refusals.ts";
 import {
   readEntriesPerBucket,
   readTableStatistics,
@@ -65,7 +65,7 @@ export class EmbeddingTable {
 
   private constructor(memory: KernelMemory, options: TableOptions, width: number) {
     this.#rates = new SliceRates(options.slices, (number, scale) => {
-      accepted(
+      requireAccepted(
         `scale the learning rate of "${options.slices[number].name}" by ${scale}`,
         memory.kernel.table_set_learning_rate_scale(number, scale),
       );
@@ -73,7 +73,7 @@ export class EmbeddingTable {
     this.#memory = memory;
     this.options = options;
     this.width = width;
-    const words = accepted("read the layout", memory.kernel.table_layout());
+    const words = requireAccepted("read the layout", memory.kernel.table_layout());
     this.#schema = snapshotSchema(options, memory.words(words));
     const rowBytes = savedRowBytes(this.#schema);
     const { servedPrecision = "fp32" } = options;
@@ -91,7 +91,10 @@ export class EmbeddingTable {
     const memory = new KernelMemory();
     const words = encodeTableOptions(options);
     memory.words(words.length).set(words);
-    const width = accepted("make an embedding table", memory.kernel.table_create(words.length));
+    const width = requireAccepted(
+      "make an embedding table",
+      memory.kernel.table_create(words.length),
+    );
     return new EmbeddingTable(memory, options, width);
   }
 
@@ -115,7 +118,10 @@ export class EmbeddingTable {
     const memory = this.#memory;
     memory.reserve({ ids: ids.length, floats, bytes: ids.length });
     memory.ids(ids.length).set(ids);
-    accepted("look up", memory.kernel.table_lookup(ids.length, Number(missing === "initial")));
+    requireAccepted(
+      "look up",
+      memory.kernel.table_lookup(ids.length, Number(missing === "initial")),
+    );
     out.set(memory.floats(floats));
     found?.set(memory.bytes(ids.length));
   }
@@ -151,7 +157,7 @@ export class EmbeddingTable {
     memory.floats(floats).set(gradients);
     memory.counts(ids.length).set(counts);
     const seconds = wholeSeconds(dataSeconds);
-    accepted("apply gradients", memory.kernel.table_apply_gradients(ids.length, seconds));
+    requireAccepted("apply gradients", memory.kernel.table_apply_gradients(ids.length, seconds));
   }
 
   /**
@@ -167,7 +173,7 @@ export class EmbeddingTable {
     memory.ids(ids.length).set(ids);
     memory.floats(floats).set(rows);
     const seconds = wholeSeconds(dataSeconds);
-    accepted("assign rows", memory.kernel.table_assign(ids.length, seconds));
+    requireAccepted("assign rows", memory.kernel.table_assign(ids.length, seconds));
   }
 
   /**
@@ -177,7 +183,10 @@ export class EmbeddingTable {
    * @returns Number of rows evicted.
    */
   evictExpired(bucketsMax: number): number {
-    return accepted("evict expired rows", this.#memory.kernel.table_evict_expired(bucketsMax));
+    return requireAccepted(
+      "evict expired rows",
+      this.#memory.kernel.table_evict_expired(bucketsMax),
+    );
   }
 
   /**
@@ -189,7 +198,7 @@ export class EmbeddingTable {
   remove(ids: FeatureIds): number {
     const memory = this.#memory;
     memory.ids(ids.length).set(ids);
-    return accepted("remove rows", memory.kernel.table_remove(ids.length));
+    return requireAccepted("remove rows", memory.kernel.table_remove(ids.length));
   }
 
   /**

@@ -5,7 +5,7 @@
  */
 import type { BatchExports } from "./batch_exports.ts";
 import { instantiateKernel } from "./kernel_module.ts";
-import { accepted, reserved } from "./kernel_refusals.ts";
+import { requireAccepted, reserveBuffer } from "./kernel_refusals.ts";
 import type { FeatureIds } from "./options.ts";
 
 /**
@@ -54,15 +54,15 @@ export class FeatureHasher {
           `${utf8.length} bytes, got ${offsets.length} up to ${offsets[offsets.length - 1]}`,
       );
     }
-    const idsAt = reserved(action, kernel.batch_ids, slots.length);
-    const slotsAt = reserved(action, kernel.batch_slots, slots.length);
-    const bytesAt = reserved(action, kernel.batch_bytes, utf8.length);
-    const offsetsAt = reserved(action, kernel.batch_offsets, offsets.length);
+    const idsAt = reserveBuffer(action, kernel.batch_ids, slots.length);
+    const slotsAt = reserveBuffer(action, kernel.batch_slots, slots.length);
+    const bytesAt = reserveBuffer(action, kernel.batch_bytes, utf8.length);
+    const offsetsAt = reserveBuffer(action, kernel.batch_offsets, offsets.length);
     const memory = kernel.memory.buffer;
     new Uint16Array(memory, slotsAt, slots.length).set(slots);
     new Uint8Array(memory, bytesAt, utf8.length).set(utf8);
     new Uint32Array(memory, offsetsAt, offsets.length).set(offsets);
-    accepted(action, kernel.batch_hash(slots.length));
+    requireAccepted(action, kernel.batch_hash(slots.length));
     return new BigUint64Array(kernel.memory.buffer, idsAt, slots.length).slice();
   }
 }

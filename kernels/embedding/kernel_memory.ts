@@ -1,6 +1,6 @@
 /** The memory of a table's instance as typed arrays. See ABI.md, "Buffers of a table". */
 import { instantiateKernel } from "./kernel_module.ts";
-import { type Reserve, reserved } from "./kernel_refusals.ts";
+import { type Reserve, reserveBuffer } from "./kernel_refusals.ts";
 import type { TableExports } from "./table_exports.ts";
 
 /** Whether a view is alive and lies there: a view that died has length 0 and begins at 0. */
@@ -28,7 +28,7 @@ export class KernelMemory {
   }
 
   #address(reserve: Reserve, length: number): number {
-    return reserved("use a table", reserve, length);
+    return reserveBuffer("use a table", reserve, length);
   }
 
   /**

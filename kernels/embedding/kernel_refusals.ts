@@ -24,12 +24,12 @@ const REFUSALS: Readonly<Record<number, string>> = {
 const REFUSED_OPTIONS = -1000;
 
 /**
- * Returns a status of 0 or more.
+ * Returns a status of 0 or more; throws for a refusal.
  *
  * @param action Completes "Cannot …" in the error.
  * @throws {RangeError} When the kernel refused the call.
  */
-export function accepted(action: string, status: number): number {
+export function requireAccepted(action: string, status: number): number {
   if (status >= 0) return status;
   const reason = status <= REFUSED_OPTIONS
     ? `word ${REFUSED_OPTIONS - status} of the encoded options is out of range`
@@ -43,7 +43,7 @@ export function accepted(action: string, status: number): number {
  *
  * @throws {RangeError} When there is no memory for it.
  */
-export function reserved(action: string, reserve: Reserve, length: number): number {
+export function reserveBuffer(action: string, reserve: Reserve, length: number): number {
   // Addresses above 2 GB come as negative numbers.
   const address = reserve(length) >>> 0;
   if (address !== 0) return address;

@@ -5,7 +5,7 @@
  */
 import type { BatchExports } from "./batch_exports.ts";
 import { instantiateKernel } from "./kernel_module.ts";
-import { accepted, reserved } from "./kernel_refusals.ts";
+import { requireAccepted, reserveBuffer } from "./kernel_refusals.ts";
 import { type Combiner, COMBINER_CODES } from "./options.ts";
 
 /** The ids of a batch by group, and the lists of its examples. */
@@ -41,9 +41,9 @@ export class PoolKernel {
     this.#slots = plan.classByColumn.length;
     this.#strides = plan.blocks.map(strideOf);
     const words = encodePoolPlan(plan);
-    const address = reserved("plan pooling", this.#kernel.batch_plan, words.length);
+    const address = reserveBuffer("plan pooling", this.#kernel.batch_plan, words.length);
     new Uint32Array(this.#kernel.memory.buffer, address, words.length).set(words);
-    accepted("plan pooling", this.#kernel.batch_pool_plan(words.length));
+    requireAccepted("plan pooling", this.#kernel.batch_pool_plan(words.length));
   }
 
   /**
@@ -61,13 +61,13 @@ export class PoolKernel {
     const lists = Math.max(0, listOffsets.length - 1);
     const examples = Math.floor(lists / this.#slots);
     const inputFloats = examples * this.#width();
-    const rowsAt = reserved(action, kernel.batch_rows, rowFloats);
-    const inputsAt = reserved(action, kernel.batch_pooled, inputFloats);
+    const rowsAt = reserveBuffer(action, kernel.batch_rows, rowFloats);
+    const inputsAt = reserveBuffer(action, kernel.batch_pooled, inputFloats);
     // Reserved now, since a later reservation would move the pooled inputs.
-    if (this.#learns) reserved(action, kernel.batch_gradients, inputFloats);
-    const inverseAt = reserved(action, kernel.batch_inverse, inverse.length);
-    const offsetsAt = reserved(action, kernel.batch_offsets, listOffsets.length);
-    const groupsAt = reserved(action, kernel.batch_groups, groupStarts.length);
+    if (this.#learns) reserveBuffer(action, kernel.batch_gradients, inputFloats);
+    const inverseAt = reserveBuffer(action, kernel.batch_inverse, inverse.length);
+    const offsetsAt = reserveBuffer(action, kernel.batch_offsets, listOffsets.length);
+    const groupsAt = reserveBuffer(action, kernel.batch_groups, groupStarts.length);
     const { buffer } = kernel.memory;
     let at = rowsAt;
     for (const piece of rows) {
@@ -78,7 +78,10 @@ export class PoolKernel {
     new Uint32Array(buffer, offsetsAt, listOffsets.length).set(listOffsets);
     new Uint32Array(buffer, groupsAt, groupStarts.length).set(groupStarts);
     const groups = Math.max(0, groupStarts.length - 1);
-    accepted(action, kernel.batch_pool(rowFloats, inputFloats, inverse.length, lists, groups));
+    requireAccepted(
+      action,
+      kernel.batch_pool(rowFloats, inputFloats, inverse.length, lists, groups),
+    );
     this.#examples = examples;
     this.#rowFloats = rowFloats;
     return this.#blocks(inputsAt);
@@ -92,7 +95,7 @@ export class PoolKernel {
    */
   gradientBlocks(): Float32Array<ArrayBuffer>[] {
     const floats = this.#examples * this.#width();
-    return this.#blocks(reserved("keep gradients", this.#kernel.batch_gradients, floats));
+    return this.#blocks(reserveBuffer("keep gradients", this.#kernel.batch_gradients, floats));
   }
 
   /**
@@ -106,7 +109,7 @@ export class PoolKernel {
     const kernel = this.#kernel;
     const action = "return pooled gradients";
     const floats = this.#examples * this.#width();
-    const blocks = this.#blocks(reserved(action, kernel.batch_gradients, floats));
+    const blocks = this.#blocks(reserveBuffer(action, kernel.batch_gradients, floats));
     blocks.forEach((block, number) => {
       const { buffer, byteOffset, length } = gradients[number];
       if (length !== block.length) {
@@ -117,8 +120,8 @@ export class PoolKernel {
       const isWrittenHere = buffer === block.buffer && byteOffset === block.byteOffset;
       if (!isWrittenHere) block.set(gradients[number]);
     });
-    accepted(action, kernel.batch_pool_gradient(floats, this.#rowFloats));
-    const rowsAt = reserved(action, kernel.batch_rows, this.#rowFloats);
+    requireAccepted(action, kernel.batch_pool_gradient(floats, this.#rowFloats));
+    const rowsAt = reserveBuffer(action, kernel.batch_rows, this.#rowFloats);
     return new Float32Array(kernel.memory.buffer as ArrayBuffer, rowsAt, this.#rowFloats);
   }
 

@@ -1,6 +1,6 @@
 /** Weights in the number format of serving, in which deltas and fills carry them to replicas. */
 import type { KernelMemory } from "./kernel_memory.ts";
-import { accepted } from "./kernel_refusals.ts";
+import { requireAccepted } from "./kernel_refusals.ts";
 
 /** fp32 is exact; fp16 takes 2 bytes a weight; int8 takes 1 and a scale of 4 bytes a row. */
 export type Precision = "fp32" | "fp16" | "int8";
@@ -48,7 +48,7 @@ export function packRows(
   precision: "fp16" | "int8",
 ): PackedRows {
   const code = precisionCodes[precision];
-  const rowBytes = accepted(
+  const rowBytes = requireAccepted(
     `pack ${rows} rows to ${precision}`,
     memory.kernel.table_pack_rows(rows, removed, code),
   );

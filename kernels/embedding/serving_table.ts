@@ -4,7 +4,7 @@
  */
 import type { FeatureIds } from "./options.ts";
 import { KernelMemory } from "./kernel_memory.ts";
-import { accepted } from "./kernel_refusals.ts";
+import { requireAccepted } from "./kernel_refusals.ts";
 import { type ClassIds, floatStarts } from "./row_classes.ts";
 import {
   type Precision,
@@ -59,7 +59,7 @@ export class ServingTable {
     const memory = new KernelMemory();
     const { width, precision, bytesMax } = options;
     const code = precisionCodes[precision];
-    accepted(
+    requireAccepted(
       `make a serving table of width ${width} in ${bytesMax} bytes`,
       memory.kernel.serving_create(width, code, Math.min(bytesMax, 0xffff_ffff)),
     );
@@ -85,7 +85,7 @@ export class ServingTable {
     const memory = this.#memory;
     memory.reserve({ ids: ids.length, floats, bytes: ids.length });
     memory.ids(ids.length).set(ids);
-    const missing = accepted("look up", memory.kernel.serving_lookup(ids.length));
+    const missing = requireAccepted("look up", memory.kernel.serving_lookup(ids.length));
     out.set(memory.floats(floats));
     found.set(memory.bytes(ids.length));
     return missing;
@@ -114,13 +114,13 @@ export class ServingTable {
       memory.reserve({ ids: ids.length, floats: rows.length });
       memory.ids(ids.length).set(ids);
       memory.floats(rows.length).set(rows);
-      return accepted("write rows", memory.kernel.serving_upsert(ids.length));
+      return requireAccepted("write rows", memory.kernel.serving_upsert(ids.length));
     }
     const bytes = new Uint8Array(rows.buffer, rows.byteOffset, rows.byteLength);
     memory.reserve({ ids: ids.length, bytes: bytes.length });
     memory.ids(ids.length).set(ids);
     memory.bytes(bytes.length).set(bytes);
-    return accepted(
+    return requireAccepted(
       `write ${precision} rows`,
       memory.kernel.serving_upsert_packed(ids.length, precisionCodes[precision]),
     );
@@ -130,7 +130,7 @@ export class ServingTable {
   remove(ids: FeatureIds): number {
     const memory = this.#memory;
     memory.ids(ids.length).set(ids);
-    return accepted("remove rows", memory.kernel.serving_remove(ids.length));
+    return requireAccepted("remove rows", memory.kernel.serving_remove(ids.length));
   }
 
   /**
@@ -138,12 +138,12 @@ export class ServingTable {
    * upsert} did not write in between. A running fill starts over.
    */
   beginFill(): void {
-    accepted("begin a fill", this.#memory.kernel.serving_begin_fill());
+    requireAccepted("begin a fill", this.#memory.kernel.serving_begin_fill());
   }
 
   /** Removes the rows that were not written since {@link beginFill}; returns their number. */
   endFill(): number {
-    return accepted("end a fill", this.#memory.kernel.serving_end_fill());
+    return requireAccepted("end a fill", this.#memory.kernel.serving_end_fill());
   }
 
   /**

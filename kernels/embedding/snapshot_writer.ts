@@ -14,7 +14,7 @@ import {
   type SnapshotSchema,
 } from "./table_snapshot.ts";
 import type { KernelMemory } from "./kernel_memory.ts";
-import { accepted } from "./kernel_refusals.ts";
+import { requireAccepted } from "./kernel_refusals.ts";
 
 /** Contents of a chunk by the kernel's code. */
 const CHUNK_KINDS: readonly ChunkKind[] = ["rows", "counters", "removed"];
@@ -39,7 +39,7 @@ export class SnapshotWriter {
    */
   cut(isStored: boolean): SnapshotChanges {
     const memory = this.#memory;
-    accepted("cut a snapshot", memory.kernel.table_snapshot_cut(Number(isStored)));
+    requireAccepted("cut a snapshot", memory.kernel.table_snapshot_cut(Number(isStored)));
     const [known, rows, removed, lines] = memory.words(4);
     const bytes = rows * savedRowBytes(this.#schema) + removed * REMOVED_ID_BYTES +
       lines * SAVED_LINE_BYTES;
@@ -48,7 +48,7 @@ export class SnapshotWriter {
 
   /** Makes this moment a cut whose snapshot is stored: this table was restored from it. */
   settle(): void {
-    accepted("settle a snapshot", this.#memory.kernel.table_snapshot_settle());
+    requireAccepted("settle a snapshot", this.#memory.kernel.table_snapshot_settle());
   }
 
   /**
@@ -60,7 +60,7 @@ export class SnapshotWriter {
   begin(kind?: SnapshotKind): SnapshotHeader {
     if (kind === undefined) this.cut(false);
     const memory = this.#memory;
-    accepted(
+    requireAccepted(
       "begin a snapshot",
       memory.kernel.table_snapshot_begin(Number(kind === "increment")),
     );
@@ -97,7 +97,7 @@ export class SnapshotWriter {
    */
   nextChunk(rowsMax: number): SnapshotChunk | undefined {
     const memory = this.#memory;
-    const count = accepted("write a snapshot", memory.kernel.table_snapshot_next(rowsMax));
+    const count = requireAccepted("write a snapshot", memory.kernel.table_snapshot_next(rowsMax));
     if (count === 0) {
       this.end();
       return undefined;
@@ -116,18 +116,18 @@ export class SnapshotWriter {
    */
   limitAside(bytesMax: number): number {
     const limit = Math.min(bytesMax, 0xffff_ffff);
-    return accepted("limit a snapshot", this.#memory.kernel.table_snapshot_limit(limit));
+    return requireAccepted("limit a snapshot", this.#memory.kernel.table_snapshot_limit(limit));
   }
 
   /** Ends the snapshot and frees its memory. */
   end(): void {
-    accepted("end a snapshot", this.#memory.kernel.table_snapshot_end());
+    requireAccepted("end a snapshot", this.#memory.kernel.table_snapshot_end());
   }
 
   /** The header that a full snapshot of this moment would have. */
   moment(): SnapshotHeader {
     const memory = this.#memory;
-    accepted("read the moment", memory.kernel.table_moment());
+    requireAccepted("read the moment", memory.kernel.table_moment());
     const [rows, clockSeconds, updates, newestGeneration] = memory.words(4);
     return {
       schema: this.#schema,

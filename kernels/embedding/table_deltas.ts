@@ -5,7 +5,7 @@
 import type { FeatureIds } from "./options.ts";
 import type { SavedRows } from "./table_reader.ts";
 import type { KernelMemory } from "./kernel_memory.ts";
-import { accepted } from "./kernel_refusals.ts";
+import { requireAccepted } from "./kernel_refusals.ts";
 import { packRows, type Precision, type ServedWeights } from "./served_weights.ts";
 
 /**
@@ -60,7 +60,7 @@ export class TableDeltas {
    * @param consumer 0 or 1.
    */
   begin(consumer: number): void {
-    accepted(
+    requireAccepted(
       `begin deltas for consumer ${consumer}`,
       this.#memory.kernel.table_begin_deltas(consumer),
     );
@@ -82,7 +82,7 @@ export class TableDeltas {
     rowsMax: number,
   ): TableDelta | "overflowed" | undefined {
     const memory = this.#memory;
-    const status = accepted(
+    const status = requireAccepted(
       `take a delta for consumer ${consumer}`,
       memory.kernel.table_take_delta(consumer, acknowledged, rowsMax),
     );
@@ -110,7 +110,7 @@ export class TableDeltas {
     rowsMax: number,
   ): SavedDelta | "overflowed" | undefined {
     const memory = this.#memory;
-    const status = accepted(
+    const status = requireAccepted(
       `take a delta of whole rows for consumer ${consumer}`,
       memory.kernel.table_take_saved_delta(consumer, acknowledged, rowsMax),
     );
@@ -128,6 +128,9 @@ export class TableDeltas {
 
   /** Stops recording changes for a consumer that needs no more deltas. */
   end(consumer: number): void {
-    accepted(`end deltas for consumer ${consumer}`, this.#memory.kernel.table_end_deltas(consumer));
+    requireAccepted(
+      `end deltas for consumer ${consumer}`,
+      this.#memory.kernel.table_end_deltas(consumer),
+    );
   }
 }

@@ -4,7 +4,7 @@
 import type { FeatureIds } from "./options.ts";
 import { SAVED_LINE_BYTES, type SnapshotChunk } from "./table_snapshot.ts";
 import type { KernelMemory } from "./kernel_memory.ts";
-import { accepted } from "./kernel_refusals.ts";
+import { requireAccepted } from "./kernel_refusals.ts";
 import { packRows, type Precision, type ServedWeights } from "./served_weights.ts";
 
 /** A page of rows. */
@@ -69,7 +69,7 @@ export class TableReader {
    */
   rows(cursor: number, rowsMax: number): ExportedRows {
     const memory = this.#memory;
-    accepted("export rows", memory.kernel.table_export_rows(cursor, rowsMax));
+    requireAccepted("export rows", memory.kernel.table_export_rows(cursor, rowsMax));
     const [rows, next, done] = memory.words(3);
     const precision = this.#precision;
     return {
@@ -85,7 +85,7 @@ export class TableReader {
   /** As {@link rows}, with whole rows. */
   savedRows(cursor: number, rowsMax: number): SavedPage {
     const memory = this.#memory;
-    accepted("export whole rows", memory.kernel.table_export_saved(cursor, rowsMax));
+    requireAccepted("export whole rows", memory.kernel.table_export_saved(cursor, rowsMax));
     const [rows, next, done, checksum] = memory.words(4);
     const bytes = memory.bytes(rows * this.#savedRowBytes).slice();
     return { rows, bytes, checksum, cursor: next, done: done === 1 };
@@ -99,7 +99,7 @@ export class TableReader {
     const memory = this.#memory;
     for (let cursor = 0, done = false; !done;) {
       const { kernel } = memory;
-      accepted("export counters", kernel.table_export_counters(cursor, linesMax));
+      requireAccepted("export counters", kernel.table_export_counters(cursor, linesMax));
       const [lines, next, isLast, checksum] = memory.words(4);
       if (lines > 0) {
         const bytes = memory.bytes(lines * SAVED_LINE_BYTES).slice();
@@ -115,7 +115,7 @@ export class TableReader {
     let [rows, digest] = [0, 0n];
     // In parts: the engine compiles a function better after some calls, not within one.
     for (let cursor = 0, done = 0; done === 0;) {
-      accepted("digest the rows", memory.kernel.table_digest(cursor, DIGEST_HANDLES));
+      requireAccepted("digest the rows", memory.kernel.table_digest(cursor, DIGEST_HANDLES));
       let part, low, high;
       [part, low, high, cursor, done] = memory.words(5);
       rows += part;

@@ -2,7 +2,7 @@
  * Restores a snapshot into a table of the same schema or another, and of any number of shards.
  */
 import type { KernelMemory } from "./kernel_memory.ts";
-import { accepted } from "./kernel_refusals.ts";
+import { requireAccepted } from "./kernel_refusals.ts";
 import {
   REMOVED_ID_BYTES,
   savedRowBytes,
@@ -87,9 +87,9 @@ export class TableRestore {
     ]);
     const { clockSeconds, updates, newestGeneration } = header;
     this.#newestGeneration = takesCounters ? newestGeneration : undefined;
-    accepted("restore a snapshot", memory.kernel.table_restore_begin(clockSeconds, updates));
+    requireAccepted("restore a snapshot", memory.kernel.table_restore_begin(clockSeconds, updates));
     if (!takesCounters || header.kind === "full") return;
-    accepted(
+    requireAccepted(
       "restore an increment",
       memory.kernel.table_restore_emptied(newestGeneration, header.emptiedGenerations),
     );
@@ -111,7 +111,7 @@ export class TableRestore {
     memory.reserve({ bytes: chunk.bytes.length });
     memory.words(this.#plan.length).set(this.#plan);
     memory.bytes(chunk.bytes.length).set(chunk.bytes);
-    accepted(
+    requireAccepted(
       `restore a chunk of ${chunk.rows} rows`,
       memory.kernel.table_restore_rows(chunk.bytes.length, chunk.checksum, this.#plan.length),
     );
@@ -130,7 +130,7 @@ export class TableRestore {
     if (this.#newestGeneration === undefined) return;
     const memory = this.#memory;
     memory.bytes(bytes.length).set(bytes);
-    accepted(
+    requireAccepted(
       `restore ${bytes.length} bytes of counters`,
       memory.kernel.table_restore_counters(this.#newestGeneration, bytes.length, checksum),
     );
@@ -140,7 +140,7 @@ export class TableRestore {
     const memory = this.#memory;
     memory.reserve({ bytes: bytes.length });
     memory.bytes(bytes.length).set(bytes);
-    const removed = accepted(
+    const removed = requireAccepted(
       `remove the rows of ${bytes.length / REMOVED_ID_BYTES} ids`,
       memory.kernel.table_restore_removed(bytes.length, checksum),
     );

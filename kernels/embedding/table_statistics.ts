@@ -1,6 +1,6 @@
 /** Statistics of a table. */
 import type { KernelMemory } from "./kernel_memory.ts";
-import { accepted } from "./kernel_refusals.ts";
+import { requireAccepted } from "./kernel_refusals.ts";
 
 /** Statistics of any table. */
 export interface StoreStatistics {
@@ -37,7 +37,10 @@ export interface TableStatistics extends StoreStatistics {
 const STORE_WORDS = 6;
 
 function read(memory: KernelMemory, thorough: boolean): Float64Array {
-  const words = accepted("read statistics", memory.kernel.table_statistics(Number(thorough)));
+  const words = requireAccepted(
+    "read statistics",
+    memory.kernel.table_statistics(Number(thorough)),
+  );
   return memory.words(words).slice();
 }
 
@@ -57,7 +60,7 @@ function store(words: Float64Array, thorough: boolean): StoreStatistics {
  * Visits every bucket.
  */
 export function readEntriesPerBucket(memory: KernelMemory): Float64Array {
-  const words = accepted("read the index", memory.kernel.table_entries_per_bucket());
+  const words = requireAccepted("read the index", memory.kernel.table_entries_per_bucket());
   return memory.words(words).slice();
 }
 
