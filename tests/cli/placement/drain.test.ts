@@ -1,0 +1,61 @@
+/**
+ * `cairn drain` and `undrain`.
+ */
+import assert from "node:assert/strict";
+import { ignore, withWorld } from "./joined_hosts.ts";
+
+Deno.test({
+  name: "a host is drained and comes back, and one that does not exist is named",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join();
+      const drained = await world.run("drain", "tables-1");
+      assert.deepEqual(
+        [drained.code, drained.out],
+        [0, "tables-1 is draining: 4 shards leave it\n"],
+      );
+      assert.match((await world.run("status")).out, /^tables-1 {2}draining/m);
+      assert.match((await world.run("plan")).out, /moves .*: tables-1 is draining; tables-2 has/);
+      await world.run("undrain", "tables-1");
+      await world.run("drain", "tables-2");
+      const stuck = await world.run("drain", "tables-1");
+      assert.equal(
+        stuck.out,
+        "tables-1 is draining: 0 of 4 shards can leave it; start another host with shards\n",
+      );
+      assert.match(
+        (await world.run("plan")).err,
+        /^4 shards cannot move until a host has the role and room$/m,
+      );
+      await world.run("undrain", "tables-1");
+      assert.match((await world.run("status")).out, /^tables-1 {2}up/m);
+      const unknown = await world.run("drain", "tables-9");
+      assert.equal(unknown.code, 1);
+      assert.match(unknown.err, /no host "tables-9"; the mesh has .*tables-1, tables-2/);
+    }),
+});
+
+Deno.test({
+  name: "drain --wait fails, and says what to do, when no other host can take what is left",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join();
+      await world.run("drain", "learn-2");
+      const partitions = await world.run("drain", "learn-1", "--wait");
+      assert.equal(partitions.code, 1);
+      assert.match(
+        partitions.err,
+        /learn-1 is not empty: [a-z]+ \d.* cannot leave\. Start another host with the roles (joiner, trainer|trainer, joiner), and run this command again; or stop learn-1 all the same/,
+      );
+      await world.run("drain", "tables-2");
+      const shards = await world.run("drain", "tables-1", "--wait");
+      assert.equal(shards.code, 1);
+      assert.match(
+        shards.err,
+        /tables-1 is not empty: 4 shards cannot leave\. Start another host with shards and room for them, and run this command again\./,
+      );
+      assert.equal((await world.run("drain", "tables-2", "--wait")).code, 0, "it has nothing");
+    }),
+});

@@ -1,0 +1,76 @@
+/**
+ * `cairn explain`: where a part is, how far it has read, and its last move.
+ */
+import assert from "node:assert/strict";
+import { ignore, withWorld, yamlOf } from "./joined_hosts.ts";
+
+Deno.test({
+  name: "a shard, a joiner or a trainer is explained: where, since when, how far, its last move",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join();
+      const shard = await world.run("explain", "shard", "3");
+      assert.match(
+        shard.out,
+        /^shard 3 is active on "tables-1" in epoch 1, since \d.+Z \(\d+ s ago\), with 1,000 rows in 10 MiB\nlast move to tables-1, .+, done after \d\.\d s: a test begins\nshard 3 {2}/,
+      );
+      await world.move({ "events/1": "learn-2", "trainer/0": "learn-2" });
+      const untold = await world.run("explain", "joiner", "1");
+      assert.match(untold.out, /^joiner 1 is active on "learn-2" in epoch 2, since /);
+      assert.match(untold.out, /^reads partition 1 of the event log: its host has not told yet/m);
+      assert.match(
+        untold.out,
+        /^last move from learn-1 to learn-2, .+, done after \d\.\d s: it moves$/m,
+      );
+
+      await world.tell("learn-2", { "events/1.position": 2, "trainer/0.position": 0 }, 5);
+      const joiner = await world.run("explain", "joiner", "1");
+      assert.match(joiner.out, /^reads partition 1 of the event log: 3 records behind$/m);
+      const trainer = JSON.parse((await world.run("explain", "trainer", "0", "--json")).out);
+      const { part, number, log, partitions, behind, placement, last } = trainer;
+      assert.deepEqual({ part, number, log, partitions, behind }, {
+        part: "trainer",
+        number: 0,
+        log: "examples",
+        partitions: [0],
+        behind: 0,
+      });
+      assert.equal(placement.epoch, 2);
+      assert.deepEqual([last.from, last.to, last.outcome], ["learn-1", "learn-2", "done"]);
+
+      assert.match(
+        (await world.run("explain", "keeper", "0")).err,
+        /no keeper 0: the mesh has none/,
+      );
+      const kept =
+        "kept: { shards: 3, features: { week: { kind: count, by: item, of: click, window: 7d } } }";
+      Deno.writeTextFileSync(world.file, `${yamlOf(world.redis)}\n${kept}\n`);
+      await world.tell("learn-2", { "keeper/1.position": 1 }, 0);
+      const keeper = await world.run("explain", "keeper", "1");
+      assert.match(
+        keeper.out,
+        /^keeper 1 follows joiner 1\njoiner 1 is active on "learn-2" in epoch 2, since /,
+      );
+      assert.match(
+        keeper.out,
+        /^keeper 1 reads partitions 0, 1 of the event log: 4 records behind$/m,
+      );
+      const { follows } = JSON.parse((await world.run("explain", "keeper", "2", "--json")).out);
+      assert.equal(follows, "joiner 0");
+      assert.match((await world.run("explain", "keeper", "3")).err, /the mesh has 0 to 2/);
+
+      const refused = async (...args: string[]) => (await world.run("explain", ...args)).err;
+      assert.match(await refused("shard", "4"), /no shard 4: the mesh has 0 to 3/);
+      assert.match(await refused("joiner", "2"), /no joiner 2: the mesh has 0 to 1/);
+      assert.match(
+        await refused("scorer", "0"),
+        /no part "scorer": type shard, joiner, trainer, keeper/,
+      );
+      assert.match(await refused("shard", "x"), /whole number/);
+
+      assert.equal((await world.run("recover", "--accept-loss")).code, 0);
+      const given = await world.run("explain", "shard", "3");
+      assert.match(given.out, /^shard 3 is unassigned in epoch \d+, with /);
+    }),
+});

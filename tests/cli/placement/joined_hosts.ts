@@ -1,0 +1,188 @@
+/**
+ * A coordination store on a real Redis or Valkey server, with hosts that have joined and own
+ * shards, but run nothing, for tests of the operator's commands.
+ */
+import assert from "node:assert/strict";
+import {
+  type CairnConfiguration,
+  parseConfiguration,
+} from "../../../configuration/configuration.ts";
+import { installedProgram, LocalServer } from "../../../mesh/adapters/redis/local_server.ts";
+import type { HostDescription, HostRun, PlacedKey } from "../../../mesh/ports/coordination.ts";
+import type { CountedParts } from "../../../mesh/ports/resharding.ts";
+import { meshSettingsOf } from "../../../server/machine/mesh_settings.ts";
+import { openCoordination } from "../../../server/machine/redis_coordination.ts";
+import { openRedisStores, redisStorageOf } from "../../../server/machine/redis_storage.ts";
+import type { EventLog } from "../../../mesh/ports/event_log.ts";
+import { present } from "../../../structures/invariant.ts";
+import { smallConfiguration } from "../../integration/small_mesh.ts";
+import { runCaptured, type Said } from "../captured_command.ts";
+
+const program = installedProgram();
+/** Whether this machine has neither server. */
+export const ignore = program === undefined;
+
+/** The configuration of the mesh; `changes` replace texts of it. */
+export function yamlOf(
+  redis: string | undefined,
+  changes: readonly (readonly [string, string])[] = [],
+) {
+  const server = redis === undefined ? "" : `, redis: { url: "${redis}" }`;
+  const small = smallConfiguration("in one thread", `{ kind: directory, path: data${server} }`, 2)
+    .replace("joiner:\n", "joiner:\n  partitions: 2\n");
+  const yaml = `${small}
+mesh:
+  id: shop
+  balance: false
+  hosts:
+    edge: { address: "127.0.0.1:7401", roles: [serving, joiner, trainer, sync] }
+    tables-1: { address: "127.0.0.1:7402", roles: [shards], capacity: 1GiB }
+    tables-2: { address: "127.0.0.1:7403", roles: [shards], capacity: 1GiB }
+`;
+  return changes.reduce((text, [from, to]) => text.replace(from, to), yaml);
+}
+
+export class World {
+  readonly file: string;
+  readonly redis: string;
+
+  constructor(readonly folder: string, redis: string) {
+    this.redis = redis;
+    this.file = `${folder}/mesh.yaml`;
+    Deno.writeTextFileSync(this.file, yamlOf(redis));
+  }
+
+  /** Runs a command; its exit code and both outputs. */
+  run(...args: readonly string[]): Promise<Said> {
+    return runCaptured(...args, "--config", this.file);
+  }
+
+  /** All hosts join. The first one of tables owns every shard, and `learn-1` every partition. */
+  async join(): Promise<void> {
+    const configuration = parseConfiguration(Deno.readTextFileSync(this.file), this.file);
+    const { coordination, close } = await openCoordination(configuration);
+    await coordination.open(meshSettingsOf(configuration));
+    for (const host of ["tables-1", "tables-2", "learn-1", "learn-2"]) {
+      const description: HostDescription = {
+        ...runOf(host),
+        address: "127.0.0.1:1",
+        roles: host.startsWith("learn") ? ["joiner", "trainer", "sync"] : ["shards"],
+        capacityBytes: 2 ** 30,
+        trainerThreads: 0,
+        version: "1",
+        protocols: [1, 1],
+      };
+      await coordination.join(description);
+    }
+    const owner = runOf("tables-1");
+    const ownerOf = (key: string) => runOf(key.startsWith("shard/") ? "tables-1" : "learn-1");
+    const turn = await coordination.acquireControl(owner);
+    assert.ok(turn.kind === "controls");
+    const { control } = turn;
+    const { placements } = await coordination.read();
+    const keys = [...placements.keys()];
+    const restoring = await coordination.place({
+      by: { controllerEpoch: control.epoch },
+      changes: keys.map((key) => ({
+        key,
+        expected: { state: "unassigned", epoch: 0 },
+        next: { state: "restoring", owner: ownerOf(key) },
+        reason: "a test begins",
+      })),
+    });
+    for (const [key, expected] of restoring) {
+      const next = { state: "active", owner: ownerOf(key) } as const;
+      await coordination.place({ by: ownerOf(key), changes: [{ key, expected, next }] });
+    }
+    const load = Object.fromEntries(
+      keys.flatMap((key) => [[`${key}.rows`, 1_000], [`${key}.bytes`, 10 * 2 ** 20]]),
+    );
+    await coordination.renew(owner, load);
+    await close();
+  }
+
+  /** The host with the role `sync` begins the first change that was asked for. */
+  async begin(parts: CountedParts): Promise<void> {
+    const configuration = parseConfiguration(Deno.readTextFileSync(this.file), this.file);
+    const { coordination, close } = await openCoordination(configuration);
+    await coordination.beginReshard(runOf("learn-1"), { parts, division: 1 });
+    await close();
+  }
+
+  /** A host tells how far it has read; the second event partition has so many records. */
+  async tell(host: string, load: Record<string, number>, records: number): Promise<void> {
+    const configuration = parseConfiguration(Deno.readTextFileSync(this.file), this.file);
+    await withEventLog(configuration, async (log) => {
+      if (records > 0) {
+        await log.append(
+          1,
+          Array.from({ length: records }, (_, i) => Uint8Array.of(i)),
+        );
+      }
+    });
+    const { coordination, close } = await openCoordination(configuration);
+    await coordination.renew(runOf(host), load);
+    await close();
+  }
+
+  /** Gives parts to other hosts, which report that they are active unless a move only begins. */
+  async move(
+    to: Readonly<Record<string, string>>,
+    { begins = false }: { readonly begins?: boolean } = {},
+  ): Promise<void> {
+    const configuration = parseConfiguration(Deno.readTextFileSync(this.file), this.file);
+    const { coordination, close } = await openCoordination(configuration);
+    const turn = await coordination.acquireControl(runOf("tables-1"));
+    assert.ok(turn.kind === "controls");
+    for (const [name, host] of Object.entries(to)) {
+      const key = name as PlacedKey;
+      const { placements } = await coordination.read();
+      const expected = present(placements.get(key), "the key is of the mesh");
+      const owner = runOf(host);
+      const placed = await coordination.place({
+        by: { controllerEpoch: turn.control.epoch },
+        changes: [{ key, expected, next: { state: "restoring", owner }, reason: "it moves" }],
+      });
+      if (begins) continue;
+      const restoring = present(placed.get(key), "it was placed");
+      const next = { state: "active", owner } as const;
+      await coordination.place({ by: owner, changes: [{ key, expected: restoring, next }] });
+    }
+    const load = Object.fromEntries(
+      [0, 1, 2, 3].flatMap((shard) => [[`shard/${shard}.bytes`, 10 * 2 ** 20]]),
+    );
+    for (const host of ["tables-1", "tables-2"]) await coordination.renew(runOf(host), load);
+    await close();
+  }
+}
+
+/** A configuration's stores on the server. */
+async function withEventLog(
+  { storage, mesh, partitions }: CairnConfiguration,
+  work: (log: EventLog) => Promise<void>,
+): Promise<void> {
+  assert.ok(storage.kind === "directory" && storage.redis && mesh);
+  const sizes = { logBytesMax: 1 << 20, partitions, knownMs: 1_000 };
+  const stores = await openRedisStores(redisStorageOf(storage.redis, mesh.id, sizes), {
+    isOnlyProcess: false,
+    onWarning: () => {},
+  });
+  await work(stores.eventLog);
+  await stores.close();
+}
+
+function runOf(host: string): HostRun {
+  return { host, incarnation: `${host}-1` };
+}
+
+/** Runs a test with a server and a file of its own; no host has joined yet. */
+export async function withWorld(run: (world: World) => Promise<void>): Promise<void> {
+  const folder = Deno.makeTempDirSync();
+  const server = await LocalServer.start({ program: program ?? "redis-server", directory: folder });
+  try {
+    await run(new World(folder, server.url));
+  } finally {
+    await server.kill();
+    Deno.removeSync(folder, { recursive: true });
+  }
+}

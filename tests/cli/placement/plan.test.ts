@@ -1,0 +1,106 @@
+/**
+ * `cairn plan`: the moves with their reasons, its exit codes, and changes that it refuses.
+ */
+import assert from "node:assert/strict";
+import { smallConfiguration } from "../../integration/small_mesh.ts";
+import { ignore, withWorld, yamlOf } from "./joined_hosts.ts";
+
+Deno.test({
+  name: "plan shows every move with its reason, and its exit code says whether there is one",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      const empty = await world.run("plan");
+      assert.equal(empty.code, 1);
+      assert.match(
+        empty.err,
+        /No host has joined the mesh shop yet: start its hosts by cairn node/,
+      );
+
+      await world.join();
+      const plan = await world.run("plan");
+      assert.equal(plan.code, 2);
+      assert.match(plan.out, /^tables-1 {2}up {2}4 -> 2 shards {2}40 MiB -> 20 MiB of 1 GiB$/m);
+      assert.match(
+        plan.out,
+        /^shard \d {2}moves tables-1 -> tables-2 {2}\(1,000 rows, 10 MiB\): tables-1 is filled to/m,
+      );
+      assert.match(
+        plan.err,
+        /^2 shards, 1 joiner and 1 trainer would move, in about 2 s; cairn apply moves them$/m,
+      );
+      assert.doesNotMatch(plan.err, /error/);
+      assert.match(
+        plan.out,
+        /^joiner [01] {2}moves learn-1 -> learn-2: there are 2 joiners on learn-1 and 0 joiners on /m,
+      );
+      assert.match(plan.out, /^learn-1 {2}up {2}2 -> 1 trainers$/m);
+      assert.match(
+        plan.out,
+        /^2 shards, 1 joiner and 1 trainer of 4 shards, 2 joiners and 2 trainers stay \(version/m,
+      );
+      const { shards, readers } = JSON.parse((await world.run("plan", "--json")).out);
+      assert.deepEqual(
+        readers.map(({ reader }: { reader: string }) => reader),
+        ["events/0", "events/1", "trainer/0", "trainer/1"],
+      );
+      assert.deepEqual(shards.map(({ shard }: { shard: number }) => shard), [0, 1, 2, 3]);
+    }),
+});
+
+Deno.test({
+  name: "plan counts joiners and trainers alone, and exits 0 when nothing is left to move",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join();
+      await world.move({ "shard/2": "tables-2", "shard/3": "tables-2" });
+      const readers = await world.run("plan");
+      assert.equal(readers.code, 2);
+      assert.match(readers.err, /^1 joiner and 1 trainer would move, in about 2 s; /m);
+      await world.move({ "events/1": "learn-2" });
+      await world.move({ "trainer/1": "learn-2" }, { begins: true });
+      const begun = await world.run("plan");
+      assert.deepEqual([begun.code, begun.err], [
+        2,
+        "1 trainer began to move or to restore before\n",
+      ]);
+      await world.move({ "trainer/1": "learn-2" });
+      const even = await world.run("plan");
+      assert.deepEqual([even.code, even.err], [0, ""]);
+      assert.match(even.out, /^4 shards, 2 joiners and 2 trainers of .* stay \(version/m);
+      assert.equal((await world.run("apply")).out, "there is nothing to move\n");
+
+      await world.run("drain", "learn-1");
+      await world.run("drain", "learn-2");
+      const stuck = await world.run("plan");
+      assert.equal(stuck.code, 2);
+      assert.match(
+        stuck.out,
+        /^joiner 0 {2}has no host to go to: learn-1 is draining, and no other/m,
+      );
+      assert.match(stuck.err, /^2 joiners and 2 trainers cannot move until a host has the role/m);
+    }),
+});
+
+Deno.test({
+  name: "a change that a running mesh cannot take, and a mesh without a store, say what to do",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join();
+      Deno.writeTextFileSync(
+        world.file,
+        yamlOf(world.redis, [["partitions: 2", "partitions: 3"]]),
+      );
+      const refused = await world.run("plan");
+      assert.equal(refused.code, 1);
+      assert.match(refused.out, /^refused: joiner.partitions is fixed when a mesh is created/m);
+      Deno.writeTextFileSync(world.file, yamlOf(undefined));
+      const alone = await world.run("plan");
+      assert.equal(alone.code, 1);
+      assert.match(alone.err, /Set storage.redis to the address of a Redis or Valkey server/);
+      Deno.writeTextFileSync(world.file, smallConfiguration("in one thread"));
+      assert.match((await world.run("plan")).err, /one process runs everything/);
+    }),
+});

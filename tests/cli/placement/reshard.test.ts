@@ -1,0 +1,65 @@
+/**
+ * `cairn reshard`: another number of shards.
+ */
+import assert from "node:assert/strict";
+import { ignore, withWorld, yamlOf } from "./joined_hosts.ts";
+
+Deno.test({
+  name: "another number of shards is planned, asked for, shown, and given up",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join();
+      Deno.writeTextFileSync(
+        world.file,
+        yamlOf(world.redis, [["shards: { count: 4 }", "shards: { count: 8 }"]]),
+      );
+      const plan = await world.run("plan");
+      assert.equal(plan.code, 2);
+      assert.match(
+        plan.out,
+        /^4 -> 8 shards: 4,000 rows, 40 MiB, of which the new shards read 80 MiB from a snapshot$/m,
+      );
+      assert.match(plan.out, /^tables-2 {2}0 -> 4 shards$/m);
+      assert.match(plan.out, /^training stands still for about 1 s; rankings go on, and each /m);
+      assert.match(plan.err, /shards.count is 8, and the mesh has 4 shards: cairn reshard changes/);
+      const planned = JSON.parse((await world.run("plan", "--json")).out).reshard;
+      assert.deepEqual([planned.from, planned.to, planned.unplaced], [4, 8, 0]);
+
+      assert.equal((await world.run("reshard", "--if-version", "1000")).code, 1);
+      const asked = await world.run("reshard");
+      assert.equal(asked.code, 0, asked.err);
+      assert.match(asked.out, /^4 -> 8 shards/);
+      assert.match((await world.run("status")).out, /^4 -> 8 shards: a snapshot is taken$/m);
+      const other = await world.run("reshard", "--shards", "6");
+      assert.equal(other.code, 1);
+      assert.match(other.err, /a change to 8 shards is under way already; wait for it, or end it/);
+      assert.match((await world.run("cancel")).out, /ends; the mesh keeps 4$/m);
+      assert.match((await world.run("status")).out, /^4 -> 8 shards: cancelled$/m);
+    }),
+});
+
+Deno.test({
+  name: "a number of shards that the mesh cannot have is refused with those that it can have",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join();
+      for (const shards of ["0", "1025", "many"]) {
+        const { code, err } = await world.run("reshard", "--shards", shards);
+        assert.equal(code, 2);
+        assert.match(err, /a whole number from 1 to 1,?024/);
+      }
+      const same = await world.run("reshard", "--shards", "4");
+      assert.equal(same.code, 1);
+      assert.match(same.err, /The number of shards stays as it is: the mesh has 4 shards already/);
+      const small = await world.run("reshard", "--shards", "128");
+      assert.equal(small.code, 2);
+      assert.match(small.err, /64MiB over 128 shards is 0.5MiB a shard, and a table needs 1MiB/);
+      const unapplied = await world.run("apply");
+      assert.equal(unapplied.code, 0);
+      const moving = await world.run("reshard", "--shards", "8");
+      assert.equal(moving.code, 1);
+      assert.match(moving.err, /a plan of moves is under way; wait for its end, or end it by/);
+    }),
+});

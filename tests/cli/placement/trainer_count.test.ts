@@ -1,0 +1,122 @@
+/**
+ * Another number of trainers: planned, applied, given up and refused.
+ */
+import assert from "node:assert/strict";
+import { ignore, withWorld } from "./joined_hosts.ts";
+
+Deno.test({
+  name: "another number of trainers is planned, applied with the moves, shown, and given up",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join();
+      const one = ["--set", "trainer.count=1"];
+      const plan = await world.run("plan", ...one);
+      assert.equal(plan.code, 2);
+      assert.match(plan.out, /^2 -> 1 trainers\nlearn-1 {2}2 -> 1 trainers\nlearn-2 {2}0 -> 0 tr/m);
+      assert.match(
+        plan.out,
+        /^training stands still while the trainers begin again at a snapshot/m,
+      );
+      assert.match(
+        plan.err,
+        /^trainer.count is 1, and the mesh has 2 trainers: cairn apply chang/m,
+      );
+      assert.match(plan.err, /^2 shards and 1 joiner would move, /m, "trainers are dealt anew");
+      const { trainers } = JSON.parse((await world.run("plan", "--json", ...one)).out);
+      assert.deepEqual([trainers.from, trainers.to, trainers.unplaced], [2, 1, 0]);
+
+      const applied = await world.run("apply", ...one);
+      assert.equal(applied.code, 0, applied.err);
+      assert.match(applied.out, /^2 -> 1 trainers\n[^]*^2 shards and 1 joiner move, at most 2 of/m);
+      const status = await world.run("status");
+      assert.match(
+        status.out,
+        /^2 -> 1 trainers: a snapshot is taken\nlast plan: active, 3 moves$/m,
+      );
+      const other = await world.run("reshard", "--shards", "6");
+      assert.match(
+        other.err,
+        /a change to 1 trainers is under way already; wait for it, or end it/,
+      );
+      const again = await world.run("plan", ...one);
+      assert.match(
+        again.err,
+        /^a change from 2 to 1 trainers is asked for, .* snapshot; cairn cancel/m,
+      );
+      assert.doesNotMatch(again.err, /cairn apply changes it/);
+      const cancelled = await world.run("cancel");
+      assert.match(cancelled.out, /number of trainers ends; the mesh keeps 2$/m);
+      assert.match(cancelled.err, /^the plan of moves goes on: another cairn cancel ends it$/m);
+      assert.match(
+        (await world.run("status")).out,
+        /^2 -> 1 trainers: cancelled\nlast plan: active, 3 moves$/m,
+      );
+      assert.match((await world.run("cancel")).out, /^the plan ends; cairn status shows/m);
+    }),
+});
+
+Deno.test({
+  name: "a file that went back to the mesh's trainers is told of the change that was asked for",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join();
+      assert.equal((await world.run("apply", "--set", "trainer.count=1")).code, 0);
+      const plan = await world.run("plan");
+      assert.equal(plan.code, 2);
+      assert.match(
+        plan.err,
+        /^a change from 2 to 1 trainers is asked for, .* snapshot; cairn cancel/m,
+      );
+      const { asked } = JSON.parse((await world.run("plan", "--json")).out);
+      assert.deepEqual([asked.parts, asked.from, asked.to], ["trainers", 2, 1]);
+      const applied = await world.run("apply");
+      assert.equal(applied.code, 1);
+      assert.match(
+        applied.err,
+        /Nothing is applied: a change from 2 to 1 trainers is asked for, and trainer.count is 2/,
+      );
+      assert.match((await world.run("cancel")).out, /number of trainers ends; the mesh keeps 2$/m);
+      assert.equal((await world.run("apply")).code, 0);
+    }),
+});
+
+Deno.test({
+  name: "trainers do not change before a change of shards is done, whose steps status shows",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join();
+      assert.equal((await world.run("reshard", "--shards", "8")).code, 0);
+      await world.begin("shards");
+      const applied = await world.run("apply", "--set", "trainer.count=1");
+      assert.equal(applied.code, 1);
+      assert.match(
+        applied.err,
+        /Nothing is applied: a change from 4 to 8 shards is not done \(8 shards and 2 trainers are /,
+      );
+      assert.match((await world.run("status")).out, /^4 -> 8 shards: 8 shards and 2 trainers are/m);
+    }),
+});
+
+Deno.test({
+  name: "apply refuses other partitions, and more trainers than partitions",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join();
+      const fixed = await world.run("apply", "--set", "trainer.partitions=4");
+      assert.equal(fixed.code, 1);
+      assert.match(fixed.err, /Nothing is applied: trainer.partitions is fixed when a mesh is cr/);
+      const more = await world.run(
+        "plan",
+        "--set",
+        "trainer.count=3",
+        "--set",
+        "trainer.partitions=2",
+      );
+      assert.equal(more.code, 2);
+      assert.match(more.err, /found 3, and trainer.partitions is 2, so some trainers would have/);
+    }),
+});
