@@ -46,9 +46,10 @@ export function meshFile(demo: string, redisUrl: string): MeshFile {
   const document = parseDocument(demo);
   const hosts = new Map<string, object>();
   const ports = new Map<string, number>();
+  const free = freePorts(2 * allHosts.length);
   for (const [group, names] of Object.entries(demoHosts)) {
     for (const name of names) {
-      const [link, http] = freePorts(2);
+      const [link, http] = free.splice(0, 2);
       ports.set(name, http);
       hosts.set(name, {
         address: `127.0.0.1:${link}`,

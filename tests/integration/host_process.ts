@@ -1,16 +1,14 @@
 /**
  * The hosts of a mesh as processes of their own, `cairn node`, which tests can kill.
  */
+import { freePorts } from "../../cli/demo_mesh/free_ports.ts";
 import { Client } from "./small_mesh.ts";
 
 const main = new URL("../../main.ts", import.meta.url).pathname;
 
-/** A port of this machine that is free now. */
+/** A port of this machine that is free now; for several, see {@link freePorts}. */
 export function freePort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
-  return port;
+  return freePorts(1)[0];
 }
 
 export class HostProcess {

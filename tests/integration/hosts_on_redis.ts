@@ -1,12 +1,13 @@
 /**
  * A mesh of real processes over a real Redis or Valkey server, with the commands of its operator.
  */
+import { freePorts } from "../../cli/demo_mesh/free_ports.ts";
 import { parseConfiguration } from "../../configuration/configuration.ts";
 import { LocalServer, type LocalServerOptions } from "../../mesh/adapters/redis/local_server.ts";
 import type { Coordination } from "../../mesh/ports/coordination.ts";
 import { openCoordination } from "../../server/machine/redis_coordination.ts";
 import { runCaptured, type Said } from "../cli/captured_command.ts";
-import { clientOn, freePort, HostProcesses } from "./host_process.ts";
+import { clientOn, HostProcesses } from "./host_process.ts";
 import { type Client, type PlacementName, smallConfiguration } from "./small_mesh.ts";
 
 export interface HostsOnRedisOptions extends Omit<LocalServerOptions, "directory"> {
@@ -51,9 +52,10 @@ export async function withHostsOnRedis(
   const redis = await LocalServer.start({ program, directory, ...(settings && { settings }) });
   opened.defer(() => redis.kill());
   const serving = Object.keys(roles).filter((host) => roles[host].includes("serving"));
-  const http = Object.fromEntries(serving.map((host) => [host, freePort()]));
+  const free = freePorts(serving.length + Object.keys(roles).length);
+  const http = Object.fromEntries(serving.map((host, i) => [host, free[i]]));
   const file = `${folder}/mesh.yaml`;
-  const yaml = meshFile(options, redis.url, http);
+  const yaml = meshFile(options, redis.url, http, free.slice(serving.length));
   Deno.writeTextFileSync(file, yaml);
   const processes = new HostProcesses(file);
   opened.defer(() => processes.end());
@@ -83,12 +85,13 @@ function meshFile(
   { roles, placement, trainers, snapshots, mesh, change = (small) => small }: HostsOnRedisOptions,
   url: string,
   http: Readonly<Record<string, number>>,
+  links: readonly number[],
 ): string {
   const storage = "{ kind: directory, path: data, " +
     `snapshots: { interval: ${snapshots}, spread: 0ms }, redis: { url: "${url}" } }`;
-  const hosts = Object.entries(roles).map(([host, own]) => {
+  const hosts = Object.entries(roles).map(([host, own], i) => {
     const page = host in http ? `, http: "127.0.0.1:${http[host]}"` : "";
-    return `    ${host}: { address: "127.0.0.1:${freePort()}", roles: [${own}]${page} }`;
+    return `    ${host}: { address: "127.0.0.1:${links[i]}", roles: [${own}]${page} }`;
   });
   return [
     change(smallConfiguration(placement, storage, trainers)).trimEnd(),

@@ -5,9 +5,10 @@
  * Method: four real processes and a Redis server; this test is the collector and the browser.
  */
 import assert from "node:assert/strict";
+import { freePorts } from "../../cli/demo_mesh/free_ports.ts";
 import { isInstalled, LocalServer } from "../../mesh/adapters/redis/local_server.ts";
 import { type CollectedSpan, Collector } from "./collector.ts";
-import { freePort, HostProcesses } from "./host_process.ts";
+import { HostProcesses } from "./host_process.ts";
 import { smallConfiguration } from "./small_mesh.ts";
 
 const roles: Readonly<Record<string, string>> = {
@@ -34,9 +35,11 @@ async function withHosts(run: (hosts: Hosts) => Promise<void>): Promise<void> {
   const redis = await LocalServer.start({ program: "redis-server", directory: folder });
   const collector = new Collector();
   const storage = `{ kind: directory, path: data, redis: { url: "${redis.url}" } }`;
-  const ports = new Map(Object.keys(roles).map((host) => [host, freePort()]));
-  const hosts = [...ports].map(([host, port]) =>
-    `    ${host}: { address: "127.0.0.1:${freePort()}", roles: [${roles[host]}], ` +
+  const names = Object.keys(roles);
+  const free = freePorts(2 * names.length);
+  const ports = new Map(names.map((host, i) => [host, free[i]]));
+  const hosts = [...ports].map(([host, port], i) =>
+    `    ${host}: { address: "127.0.0.1:${free[names.length + i]}", roles: [${roles[host]}], ` +
     `http: "127.0.0.1:${port}" }`
   );
   const configuration = `${folder}/mesh.yaml`;

@@ -4,8 +4,9 @@
  * other.
  */
 import assert from "node:assert/strict";
+import { freePorts } from "../../cli/demo_mesh/free_ports.ts";
 import { isInstalled, LocalServer } from "../../mesh/adapters/redis/local_server.ts";
-import { clientOn, freePort, HostProcesses } from "./host_process.ts";
+import { clientOn, HostProcesses } from "./host_process.ts";
 import { type Client, scoreOf, smallConfiguration } from "./small_mesh.ts";
 
 interface Hosts {
@@ -29,11 +30,11 @@ async function withHosts(
   const storage = "{ kind: directory, path: data, snapshots: { interval: 2s, spread: 0ms }" +
     (redis === undefined ? " }" : `, redis: { url: "${redis}" } }`);
   const configuration = `${folder}/mesh.yaml`;
-  const [port, tablesPort] = [freePort(), freePort()];
+  const [port, tablesPort, ...links] = freePorts(2 + Object.keys(roles).length);
   const http: Readonly<Record<string, number>> = { edge: port, tables: tablesPort };
-  const hosts = Object.entries(roles).map(([host, roles]) => {
+  const hosts = Object.entries(roles).map(([host, roles], i) => {
     const page = host in http ? `, http: "127.0.0.1:${http[host]}"` : "";
-    return `    ${host}: { address: "127.0.0.1:${freePort()}", roles: [${roles}]${page} }`;
+    return `    ${host}: { address: "127.0.0.1:${links[i]}", roles: [${roles}]${page} }`;
   });
   Deno.writeTextFileSync(
     configuration,

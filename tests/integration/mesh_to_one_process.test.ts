@@ -3,8 +3,9 @@
  * one process is refused while a host runs. Method: real processes and a real Redis server.
  */
 import assert from "node:assert/strict";
+import { freePorts } from "../../cli/demo_mesh/free_ports.ts";
 import { isInstalled, LocalServer } from "../../mesh/adapters/redis/local_server.ts";
-import { clientOn, freePort, HostProcesses } from "./host_process.ts";
+import { clientOn, HostProcesses } from "./host_process.ts";
 import { eventually, MeshProcess, NotReadyError } from "./mesh_process.ts";
 import { type Client, smallConfiguration } from "./small_mesh.ts";
 
@@ -29,7 +30,7 @@ Deno.test({
   async fn() {
     const folder = Deno.makeTempDirSync();
     const redis = await LocalServer.start({ program: "redis-server", directory: folder });
-    const [http, ...ports] = Array.from({ length: 3 }, freePort);
+    const [http, ...ports] = freePorts(3);
     const small = (name: string) =>
       smallConfiguration(
         "in one thread",

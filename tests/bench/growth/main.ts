@@ -9,6 +9,7 @@
  * these snapshots; it is asked for a ranking from its first moment on.
  */
 import { parseArgs } from "node:util";
+import { freePorts } from "../../../cli/demo_mesh/free_ports.ts";
 import { processorName } from "../embedding/core_time.ts";
 import { configurationText, fill, type Filled } from "./fill.ts";
 
@@ -76,7 +77,7 @@ interface Started {
 }
 
 async function start(directory: string, rows: number): Promise<Started> {
-  const port = freePort();
+  const [port] = freePorts(1);
   const file = `${directory}/bench.yaml`;
   Deno.writeTextFileSync(file, configurationText(directory, rows, port));
   const beganAtMs = performance.now();
@@ -129,13 +130,6 @@ async function statusOf(response: Promise<Response>): Promise<number | undefined
 
 async function until(holds: () => Promise<boolean>): Promise<void> {
   while (!await holds()) await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-}
-
-function freePort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr as Deno.NetAddr;
-  listener.close();
-  return port;
 }
 
 /** Seconds that the threads of a process were on a core; ticks of the kernel are 10 ms. */

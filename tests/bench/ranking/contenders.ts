@@ -3,6 +3,7 @@
  * team would build by itself, and bare Hono.
  */
 import project from "../../../deno.json" with { type: "json" };
+import { freePorts } from "../../../cli/demo_mesh/free_ports.ts";
 import { findPython } from "../python.ts";
 
 /** A server at work. */
@@ -99,7 +100,7 @@ export async function startPeer(items: number): Promise<Contender> {
         "python3-onnxruntime python3-onnx python3-numpy",
     );
   }
-  const redisPort = freePort();
+  const [redisPort] = freePorts(1);
   const redis = startRedis(redisPort);
   const script = new URL("./peers/rank_server.py", import.meta.url).pathname;
   const peerArguments = ["--items", String(items), "--redis", String(redisPort)];
@@ -139,13 +140,6 @@ function startRedis(port: number): Deno.ChildProcess {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     throw new PeerMissingError("redis-server; on Debian: redis-server");
   }
-}
-
-function freePort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
-  return port;
 }
 
 async function untilListening(port: number): Promise<void> {

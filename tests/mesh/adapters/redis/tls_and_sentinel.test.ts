@@ -9,7 +9,7 @@ import { RedisServer } from "../../../../mesh/adapters/redis/redis_server.ts";
 import { parseConfiguration } from "../../../../configuration/configuration.ts";
 import { openCoordination } from "../../../../server/machine/redis_coordination.ts";
 import { openRedisStores, redisStorageOf } from "../../../../server/machine/redis_storage.ts";
-import { freePort } from "../../../integration/host_process.ts";
+import { freePorts } from "../../../../cli/demo_mesh/free_ports.ts";
 import { withPrograms } from "./servers.ts";
 
 /** Processes and files of one test. */
@@ -107,7 +107,7 @@ withPrograms((program) => {
   test("stores over TLS, with the certificate of an own authority", async (scene) => {
     const { folder } = scene;
     makeCertificates(folder);
-    const port = freePort();
+    const [port] = freePorts(1);
     const files = ["--tls-cert-file", `${folder}/cert.pem`, "--tls-key-file", `${folder}/key.pem`];
     const authority = ["--tls-ca-cert-file", `${folder}/ca.pem`, "--tls-auth-clients", "yes"];
     scene.start("tls", program, [
@@ -147,7 +147,7 @@ mesh: { id: shop, hosts: { one: { address: "127.0.0.1:7400", roles: [serving, sh
   });
 
   test("a failover of sentinels is followed, and appends go on at the new primary", async (scene) => {
-    const [one, two, watcher] = [freePort(), freePort(), freePort()];
+    const [one, two, watcher, unused] = freePorts(4);
     scene.start("one", program, ["--port", String(one), ...durable]);
     scene.start("two", program, [
       ...["--port", String(two), ...durable, "--replicaof", `127.0.0.1 ${one}`],
@@ -164,7 +164,7 @@ sentinel failover-timeout shop 3000
     scene.start("sentinel", program, [file, "--sentinel"]);
     const options = {
       url: "redis://shop",
-      sentinels: { addresses: [`127.0.0.1:${freePort()}`, `127.0.0.1:${watcher}`] },
+      sentinels: { addresses: [`127.0.0.1:${unused}`, `127.0.0.1:${watcher}`] },
       mesh: "shop",
       replicas: 1,
       deadlineMs: 1_000,
