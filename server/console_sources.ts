@@ -9,7 +9,8 @@ import type { ConsoleSources, HostReading, NodeSpan } from "../gateway/console/s
 import { reasonOf } from "../mesh/runtime/errors.ts";
 import type { HostEnvironment, MeshStores, MetricsPages } from "./environment.ts";
 import type { OtherGateways } from "./other_gateways.ts";
-import { addresses, homeNodeOf, nodesOf, type PlannedProcess, processesOf } from "./plan.ts";
+import { addresses } from "./addresses.ts";
+import { homeNodeOf, nodesOf, type PlannedProcess, processesOf } from "./layout.ts";
 import type { StartedActors } from "./start_actors.ts";
 
 /** Time that a node has to answer the console, ms. */

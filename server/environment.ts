@@ -15,7 +15,7 @@ import type { Address } from "../mesh/runtime/actor.ts";
 import type { MetricFamily } from "../gateway/console/metric_reading.ts";
 import type { Node } from "../mesh/runtime/node.ts";
 import type { AnyDefinition } from "../mesh/runtime/node_actor.ts";
-import type { PlannedNode } from "./plan.ts";
+import type { PlannedNode } from "./layout.ts";
 
 /**
  * Everything outside the actors that one process of a mesh runs on. The mesh that is composed from

@@ -20,7 +20,9 @@ import type { Address } from "../mesh/runtime/actor.ts";
 import { reasonOf } from "../mesh/runtime/errors.ts";
 import type { Mesh, PlannedActor } from "../mesh/runtime/mesh.ts";
 import { present } from "../structures/invariant.ts";
-import { addresses, planOf, processesOf } from "./plan.ts";
+import { addresses } from "./addresses.ts";
+import { processesOf } from "./layout.ts";
+import { planOf } from "./plan.ts";
 
 export interface HostShardingOptions {
   readonly mesh: Mesh;

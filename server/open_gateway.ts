@@ -25,7 +25,7 @@ import type { Environment, HostEnvironment, MeshStores } from "./environment.ts"
 import { knownAttributes } from "./known_attributes.ts";
 import { Joiners } from "./joiners.ts";
 import { OtherGateways, shareGateway } from "./other_gateways.ts";
-import { addresses } from "./plan.ts";
+import { addresses } from "./addresses.ts";
 import type { RunningHost, StartedActors } from "./start_actors.ts";
 import { gradientSource } from "../records/gradient_source.ts";
 import { Trainers } from "./trainers.ts";

@@ -10,7 +10,7 @@ import {
 } from "../gateway/gateway_actor.ts";
 import type { Address } from "../mesh/runtime/actor.ts";
 import type { Mesh } from "../mesh/runtime/mesh.ts";
-import { homeNodeOf, processesOf } from "./plan.ts";
+import { homeNodeOf, processesOf } from "./layout.ts";
 
 /** Time that a gateway has to answer, ms. */
 const ASK_BUDGET_MS = 1_000;

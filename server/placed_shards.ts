@@ -30,7 +30,7 @@ import type { Address } from "../mesh/runtime/actor.ts";
 import type { Mesh } from "../mesh/runtime/mesh.ts";
 import { present } from "../structures/invariant.ts";
 import type { Pauses } from "./pauses.ts";
-import { addresses } from "./plan.ts";
+import { addresses } from "./addresses.ts";
 
 export interface PlacedShardsOptions {
   readonly mesh: Mesh;

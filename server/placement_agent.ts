@@ -26,7 +26,7 @@ import type { ShardsOptions } from "./host_sharding.ts";
 import { Pauses } from "./pauses.ts";
 import { PlacedPartitions } from "./placed_partitions.ts";
 import { PlacedShards } from "./placed_shards.ts";
-import { placedAddress } from "./plan.ts";
+import { placedAddress } from "./addresses.ts";
 import { readerFigures } from "./reader_figures.ts";
 import { Resharding } from "./resharding.ts";
 import { shardSizes } from "./shard_sizes.ts";

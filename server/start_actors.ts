@@ -13,15 +13,9 @@ import type { Environment, HostEnvironment, PlacementEnvironment } from "./envir
 import { HostSharding } from "./host_sharding.ts";
 import { nodeMetrics } from "./node_metrics.ts";
 import { PlacementAgent } from "./placement_agent.ts";
-import {
-  addresses,
-  keepersWith,
-  nodesOf,
-  placedAddress,
-  placedKinds,
-  placedNode,
-  planOf,
-} from "./plan.ts";
+import { addresses, keepersWith, placedAddress, placedKinds } from "./addresses.ts";
+import { nodesOf, placedNode } from "./layout.ts";
+import { planOf } from "./plan.ts";
 import type { SnapshotFence } from "./snapshot_fence.ts";
 import { StartProgress } from "./start_progress.ts";
 

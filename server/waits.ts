@@ -7,7 +7,7 @@ import type { ServingReplicaMessage } from "../actors/serving_replica/protocol.t
 import type { RunningMesh } from "./compose.ts";
 import { endOffsets } from "../mesh/ports/event_log.ts";
 import { behind } from "./joiners.ts";
-import { addresses } from "./plan.ts";
+import { addresses } from "./addresses.ts";
 import { StartProgress } from "./start_progress.ts";
 
 const POLL_MS = 20;

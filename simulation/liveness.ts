@@ -6,7 +6,7 @@ import type { EmbeddingShardMessage } from "../actors/embedding_shard/protocol.t
 import type { ServingReplicaMessage } from "../actors/serving_replica/protocol.ts";
 import { reasonOf } from "../mesh/runtime/errors.ts";
 import type { RunningMesh } from "../server/compose.ts";
-import { addresses } from "../server/plan.ts";
+import { addresses } from "../server/addresses.ts";
 import { endOffsets, type EventLog } from "../mesh/ports/event_log.ts";
 import { decodeEvent } from "../records/event_record.ts";
 import { decodeExamples, nextRowOf } from "../records/example_chunk.ts";

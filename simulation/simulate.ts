@@ -15,7 +15,7 @@ import { shopConfiguration } from "./scenarios/shop.ts";
 import { formatSeed, parseSeed } from "./seed.ts";
 import { shrinkPlan } from "./shrink/shrink_plan.ts";
 import { actorProgram, nodesOfActors, type OwnActors } from "./world/program.ts";
-import { homeNode } from "../server/plan.ts";
+import { homeNode } from "../server/layout.ts";
 import { ProcessWorld } from "./world/process_world.ts";
 import type { World } from "./world/world.ts";
 

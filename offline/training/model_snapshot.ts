@@ -31,7 +31,7 @@ import { ClassTables } from "../../kernels/embedding/class_tables.ts";
 import { PrometheusTelemetry } from "../../mesh/adapters/prometheus/prometheus_telemetry.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import { gradientSource } from "../../records/gradient_source.ts";
-import { addresses } from "../../server/plan.ts";
+import { addresses } from "../../server/addresses.ts";
 
 /** The whole state of a trained model. */
 export interface TrainedModel {

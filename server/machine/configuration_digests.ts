@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
-import { hasPlacement } from "../plan.ts";
+import { hasPlacement } from "../layout.ts";
 
 /** By the names that an operator knows from the file. */
 export function configurationDigests(

@@ -34,7 +34,7 @@ import type { HostLinks } from "../../mesh/adapters/tcp/host_links.ts";
 import { hostOf } from "../compose_host.ts";
 import type { Environment, HostEnvironment, NodesRequest } from "../environment.ts";
 import { openStores } from "../open_stores.ts";
-import { hasPlacement, homeNodeOf, nodesOf } from "../plan.ts";
+import { hasPlacement, homeNodeOf, nodesOf } from "../layout.ts";
 import { machineSessions } from "./dense_sessions.ts";
 import { placementEnvironment } from "./placement_environment.ts";
 import { FailingParts } from "./failing_parts.ts";

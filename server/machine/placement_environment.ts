@@ -6,7 +6,7 @@ import { PROTOCOLS } from "../../mesh/adapters/tcp/host_identity.ts";
 import type { Random } from "../../mesh/ports/random.ts";
 import { present } from "../../structures/invariant.ts";
 import type { PlacementEnvironment } from "../environment.ts";
-import { trainerThreadsOf } from "../plan.ts";
+import { trainerThreadsOf } from "../layout.ts";
 import { meshSettingsOf } from "./mesh_settings.ts";
 
 /** The parts of the environment that a configuration does not say. */

@@ -8,7 +8,7 @@ import type {
   EmbeddingShardMessage,
   SourceOpening,
 } from "../../actors/embedding_shard/protocol.ts";
-import { shardAt } from "../../server/plan.ts";
+import { shardAt } from "../../server/addresses.ts";
 import type { Checker, CheckerContext } from "./checker.ts";
 import { isApplied, ownerRunOf, ShardEpochs } from "./shard_epochs.ts";
 

@@ -18,7 +18,7 @@ import type {
 } from "../../actors/embedding_shard/protocol.ts";
 import type { SlotOptions } from "../../kernels/embedding/options.ts";
 import type { RunningMesh } from "../../server/compose.ts";
-import { addresses } from "../../server/plan.ts";
+import { addresses } from "../../server/addresses.ts";
 import type { CheckerFactory } from "./checker.ts";
 import { rowsOf } from "./shard_rows.ts";
 

@@ -15,7 +15,7 @@ import type { ServingReplicaMessage } from "../../actors/serving_replica/protoco
 import type { EmbeddingShardMessage } from "../../actors/embedding_shard/protocol.ts";
 import type { ForgetRecord } from "../../records/event_record.ts";
 import { featureIdOf, signatureOf } from "../../records/forgotten.ts";
-import { addresses } from "../../server/plan.ts";
+import { addresses } from "../../server/addresses.ts";
 import { holdsBytes } from "../../structures/byte_search.ts";
 import type { CheckerFactory } from "./checker.ts";
 import { decodedEvents } from "./decoded_records.ts";

@@ -23,7 +23,7 @@ import type {
 import type { EmbeddingShardOptions } from "../../actors/embedding_shard/options.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import type { Address, Message } from "../../mesh/runtime/actor.ts";
-import { shardAt } from "../../server/plan.ts";
+import { shardAt } from "../../server/addresses.ts";
 import { present } from "../../structures/invariant.ts";
 import type { Checker, CheckerContext } from "./checker.ts";
 import { decodedChunks } from "./decoded_records.ts";

@@ -5,7 +5,7 @@
  */
 import type { EmbeddingShardMessage } from "../../actors/embedding_shard/protocol.ts";
 import type { SnapshotManifest } from "../../records/snapshot_manifest.ts";
-import { shardAt } from "../../server/plan.ts";
+import { shardAt } from "../../server/addresses.ts";
 import type { Checker, CheckerContext } from "./checker.ts";
 import { ShardEpochs } from "./shard_epochs.ts";
 

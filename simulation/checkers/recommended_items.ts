@@ -26,7 +26,7 @@ import type { Attributes, ProfileStore } from "../../mesh/ports/profile_store.ts
 import type { ActorRef, Address } from "../../mesh/runtime/actor.ts";
 import { compileCondition, type FilterScope } from "../../rules/compile_expression.ts";
 import { parseCondition } from "../../rules/parse_expression.ts";
-import { addresses } from "../../server/plan.ts";
+import { addresses } from "../../server/addresses.ts";
 import { present } from "../../structures/invariant.ts";
 import { messageCopy } from "../world/message_copy.ts";
 import type { CheckerFactory } from "./checker.ts";

@@ -23,7 +23,7 @@ import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import { ModelInputs } from "../../kernels/embedding/model_inputs.ts";
 import { ShardFanOut } from "../../kernels/embedding/shard_fan_out.ts";
 import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
-import { addresses } from "../../server/plan.ts";
+import { addresses } from "../../server/addresses.ts";
 import { referenceSessions } from "../../server/reference_sessions.ts";
 import { invariant } from "../../structures/invariant.ts";
 import { messageCopy } from "../world/message_copy.ts";

@@ -7,7 +7,7 @@
 import type { EmbeddingShardMessage } from "../../actors/embedding_shard/protocol.ts";
 import type { ServingReplicaMessage } from "../../actors/serving_replica/protocol.ts";
 import type { RunningMesh } from "../../server/compose.ts";
-import { addresses } from "../../server/plan.ts";
+import { addresses } from "../../server/addresses.ts";
 import { asServed } from "./as_served.ts";
 import type { Checker, CheckerFactory } from "./checker.ts";
 import { rowsOf } from "./shard_rows.ts";

@@ -5,7 +5,7 @@
 import type { EmbeddingShardOptions } from "../../actors/embedding_shard/options.ts";
 import type { HostRun, Placement } from "../../mesh/ports/coordination.ts";
 import type { Message } from "../../mesh/runtime/actor.ts";
-import { shardAt } from "../../server/plan.ts";
+import { shardAt } from "../../server/addresses.ts";
 
 const SHARD = "embedding_shard/";
 

@@ -11,7 +11,7 @@
  */
 import type { EmbeddingShardMessage } from "../../actors/embedding_shard/protocol.ts";
 import { FROZEN_MS_MAX } from "../../mesh/placement/host_duties.ts";
-import { shardAt } from "../../server/plan.ts";
+import { shardAt } from "../../server/addresses.ts";
 import type { Fault } from "../plan/fault.ts";
 import type { CheckerFactory } from "./checker.ts";
 import type { RunLatencies } from "./prompt_freshness.ts";

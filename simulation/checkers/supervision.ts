@@ -8,7 +8,7 @@
  *
  * In a mesh, a shard that another host restores counts as one that a fault has crashed.
  */
-import { shardAt } from "../../server/plan.ts";
+import { shardAt } from "../../server/addresses.ts";
 import type { Checker, CheckerContext } from "./checker.ts";
 
 const SHARD = "embedding_shard/";

@@ -12,7 +12,7 @@ import type { ServingReplicaMessage } from "../../actors/serving_replica/protoco
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import type { Address, Message } from "../../mesh/runtime/actor.ts";
 import type { RunningMesh } from "../../server/compose.ts";
-import { addresses } from "../../server/plan.ts";
+import { addresses } from "../../server/addresses.ts";
 import type { Checker, CheckerContext, CheckerFactory } from "./checker.ts";
 import { rowsOf } from "./shard_rows.ts";
 

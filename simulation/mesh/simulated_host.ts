@@ -15,7 +15,7 @@ import { computingDefinitions } from "../../server/computing_definitions.ts";
 import type { HostEnvironment, MeshStores } from "../../server/environment.ts";
 import { openHostLinks } from "../../server/machine/open_host_links.ts";
 import { placementEnvironment } from "../../server/machine/placement_environment.ts";
-import { homeNodeOf } from "../../server/plan.ts";
+import { homeNodeOf } from "../../server/layout.ts";
 import { referenceSessions } from "../../server/reference_sessions.ts";
 import { present } from "../../structures/invariant.ts";
 import { KeyedHash } from "../keyed_hash.ts";

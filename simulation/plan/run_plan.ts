@@ -5,7 +5,8 @@
 import { parseDocument } from "yaml";
 import { type CairnConfiguration, parseConfiguration } from "../../configuration/configuration.ts";
 import { SeededRandom } from "../../mesh/simulation/seeded_random.ts";
-import { homeNodeOf, nodesOf, planOf, processesOf } from "../../server/plan.ts";
+import { homeNodeOf, nodesOf, processesOf } from "../../server/layout.ts";
+import { planOf } from "../../server/plan.ts";
 import type { Scenario } from "../scenarios/scenario.ts";
 import type { Fault, FaultFamily } from "./fault.ts";
 import { drawFaultPlan } from "./fault_plan.ts";

@@ -1,7 +1,7 @@
 /**
  * The scenarios of one process with several partitions and trainers, and with replays.
  */
-import { homeNode } from "../../server/plan.ts";
+import { homeNode } from "../../server/layout.ts";
 import { chosen } from "../plan/draws.ts";
 import type { Fault } from "../plan/fault.ts";
 import { moments, shardsOf, shop } from "./process_shop.ts";

@@ -3,7 +3,7 @@
  */
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import type { RandomStream } from "../../mesh/ports/random.ts";
-import { addresses } from "../../server/plan.ts";
+import { addresses } from "../../server/addresses.ts";
 import { chosen } from "../plan/draws.ts";
 import { type Knob, recommending } from "../plan/knobs.ts";
 import type { Fault } from "../plan/fault.ts";

@@ -11,7 +11,7 @@ import {
   type ComputingResources,
 } from "../../server/computing_definitions.ts";
 import type { Environment } from "../../server/environment.ts";
-import { homeNode } from "../../server/plan.ts";
+import { homeNode } from "../../server/layout.ts";
 
 /** A program that has started. */
 export interface Composed {

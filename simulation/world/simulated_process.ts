@@ -16,7 +16,7 @@ import type { AnyDefinition } from "../../mesh/runtime/node_actor.ts";
 import type { RunningMesh } from "../../server/compose.ts";
 import type { Environment, MeshStores } from "../../server/environment.ts";
 import { openStores } from "../../server/open_stores.ts";
-import { homeNode } from "../../server/plan.ts";
+import { homeNode } from "../../server/layout.ts";
 import { referenceSessions } from "../../server/reference_sessions.ts";
 import { DATA_DIRECTORY, type MachineDisk } from "../disk/machine_disk.ts";
 import { SimulatedFiles } from "../disk/simulated_files.ts";

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { type CairnConfiguration, parseConfiguration } from "../../configuration/configuration.ts";
-import { addresses, homeNodeOf, nodesOf, planOf, processesOf } from "../../server/plan.ts";
+import { addresses } from "../../server/addresses.ts";
+import { homeNodeOf, nodesOf, processesOf } from "../../server/layout.ts";
+import { planOf } from "../../server/plan.ts";
 
 const hosts = {
   edge: '{ address: "10.0.0.1:7400", roles: [serving, joiner, trainer, sync] }',

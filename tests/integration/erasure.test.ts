@@ -9,7 +9,7 @@ import { crossIds } from "../../kernels/features/user_slots.ts";
 import { featureIdOf, signatureOf } from "../../records/forgotten.ts";
 import type { ErasureAnswer } from "../../gateway/schemas/erasures.ts";
 import type { RunningMesh } from "../../server/compose.ts";
-import { addresses } from "../../server/plan.ts";
+import { addresses } from "../../server/addresses.ts";
 import { rowsOf } from "../../simulation/checkers/shard_rows.ts";
 import { holdsBytes } from "../../structures/byte_search.ts";
 import { tracesOf } from "../traces_of_id.ts";

@@ -10,7 +10,7 @@ import type { Visit } from "../../offline/import/visits.ts";
 import { decodeEvent, encodeEvent } from "../../records/event_record.ts";
 import { ImpressionRowsReader } from "../../records/impression_rows_reader.ts";
 import { startMesh } from "../../server/machine/start_mesh.ts";
-import { addresses } from "../../server/plan.ts";
+import { addresses } from "../../server/addresses.ts";
 import { waitReady } from "../../server/waits.ts";
 import { NumberMemory } from "../../structures/number_memory.ts";
 import { eventually } from "./mesh_process.ts";

@@ -16,7 +16,7 @@ import { SimulatedMesh } from "../../mesh/simulation/simulated_mesh.ts";
 import { compose, type RunningMesh } from "../../server/compose.ts";
 import { computingDefinitions } from "../../server/computing_definitions.ts";
 import type { Environment, NodesRequest } from "../../server/environment.ts";
-import { homeNode } from "../../server/plan.ts";
+import { homeNode } from "../../server/layout.ts";
 import { referenceSessions } from "../../server/reference_sessions.ts";
 import { waitUntilReady } from "../../server/waits.ts";
 

@@ -14,7 +14,7 @@ import { Mesh } from "../../mesh/runtime/mesh.ts";
 import { SimulatedMesh } from "../../mesh/simulation/simulated_mesh.ts";
 import { PlacementAgent } from "../../server/placement_agent.ts";
 import { fixedSharding } from "./fixed_sharding.ts";
-import { placedAddress } from "../../server/plan.ts";
+import { placedAddress } from "../../server/addresses.ts";
 
 const LEASE_MS = 2_000;
 

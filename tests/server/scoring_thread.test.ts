@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { type CairnConfiguration, parseConfiguration } from "../../configuration/configuration.ts";
 import { withScoringThread } from "../../server/scoring_thread.ts";
-import { addresses, nodesOf, planOf } from "../../server/plan.ts";
+import { addresses } from "../../server/addresses.ts";
+import { nodesOf } from "../../server/layout.ts";
+import { planOf } from "../../server/plan.ts";
 
 const scoringActors = ["scorer", "serving_replica", "retriever"];
 

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { parseConfiguration } from "../../configuration/configuration.ts";
 import { withDivisions } from "../../configuration/sharding.ts";
-import { nodesOf, placedNode, trainerThreadsOf } from "../../server/plan.ts";
+import { nodesOf, placedNode, trainerThreadsOf } from "../../server/layout.ts";
 import { smallConfiguration } from "../integration/small_mesh.ts";
 
 function parse(trainers: number, threads: "in worker threads" | "in one thread") {

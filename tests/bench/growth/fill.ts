@@ -10,7 +10,7 @@ import { DirectoryBlobStore } from "../../../mesh/adapters/embedded/directory_bl
 import { bytesWritten, readManifests } from "../../../records/snapshot_manifest.ts";
 import type { RunningMesh } from "../../../server/compose.ts";
 import { startMesh } from "../../../server/machine/start_mesh.ts";
-import { addresses } from "../../../server/plan.ts";
+import { addresses } from "../../../server/addresses.ts";
 import { waitLearned, waitReady } from "../../../server/waits.ts";
 import { present } from "../../../structures/invariant.ts";
 

@@ -9,7 +9,7 @@
  */
 import type { EmbeddingShardMessage } from "../../../actors/embedding_shard/protocol.ts";
 import type { ServingReplicaMessage } from "../../../actors/serving_replica/protocol.ts";
-import { addresses } from "../../../server/plan.ts";
+import { addresses } from "../../../server/addresses.ts";
 import type { RunningMesh } from "../../../server/compose.ts";
 import {
   type CairnConfiguration,

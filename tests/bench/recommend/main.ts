@@ -17,7 +17,7 @@ import { FeatureExtractor } from "../../../kernels/features/extractor.ts";
 import { percentile } from "../../../offline/evaluation/samples.ts";
 import type { RunningMesh } from "../../../server/compose.ts";
 import { startMesh } from "../../../server/machine/start_mesh.ts";
-import { addresses } from "../../../server/plan.ts";
+import { addresses } from "../../../server/addresses.ts";
 import { waitReady } from "../../../server/waits.ts";
 import { processorName } from "../embedding/core_time.ts";
 import { itemAttributes, learnItems, shopConfiguration, writeProfiles } from "../ranking/shop.ts";
