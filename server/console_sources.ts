@@ -6,6 +6,7 @@ import type { ScorerMessage } from "../actors/scorer/protocol.ts";
 import { VALIDATION_INTERVAL_EXAMPLES } from "../actors/trainer/task_validation.ts";
 import type { CairnConfiguration } from "../configuration/configuration.ts";
 import type { ConsoleSources, HostReading, NodeSpan } from "../gateway/console/sources.ts";
+import type { HostDescription } from "../mesh/ports/coordination.ts";
 import { reasonOf } from "../mesh/runtime/errors.ts";
 import type { HostEnvironment, MeshStores, MetricsPages } from "./environment.ts";
 import type { OtherGateways } from "./other_gateways.ts";
@@ -17,6 +18,9 @@ import type { StartedActors } from "./start_actors.ts";
 const ASK_BUDGET_MS = 1_000;
 /** The same for the explanation of a ranking: one forward pass for each slot of each item. */
 const EXPLAIN_BUDGET_MS = 2_000;
+
+/** Hosts by name, of which the console needs the threads. */
+type DescribedHosts = ReadonlyMap<string, Pick<HostDescription, "trainerThreads">>;
 
 export interface ConsoleEnvironment {
   readonly stores: Pick<MeshStores, "blobs" | "eventLog">;
@@ -47,11 +51,15 @@ export function consoleSources(
       roles,
       address: addressOf.get(host),
     })),
-    metrics: () => Promise.all(processes.map((each) => readingOf(each))),
+    async metrics() {
+      const described = await describedHosts();
+      return await Promise.all(processes.map((each) => readingOf(each, described)));
+    },
     ...(meshView && { meshView }),
     links: () => links?.() ?? [],
     async spans(traceIds) {
-      const found = await Promise.all(processes.map((each) => spansOf(each, traceIds)));
+      const described = await describedHosts();
+      const found = await Promise.all(processes.map((each) => spansOf(each, traceIds, described)));
       return found.flat();
     },
     otherActivities: () => others.activities(),
@@ -64,12 +72,23 @@ export function consoleSources(
         .ask({ kind: "explain", features }, { budgetMs: EXPLAIN_BUDGET_MS }),
   };
 
+  /** The hosts as they describe themselves; without the store, as this host's file has them. */
+  async function describedHosts(): Promise<DescribedHosts> {
+    try {
+      return (await meshView?.())?.hosts ?? new Map();
+    } catch {
+      return new Map();
+    }
+  }
+
   /** All nodes of a host or none: without one of them its counters would seem to go back. */
-  async function readingOf(each: PlannedProcess): Promise<HostReading> {
+  async function readingOf(each: PlannedProcess, described: DescribedHosts): Promise<HostReading> {
     const host = each.host ?? "";
     try {
       const snapshots = await Promise.all(
-        nodesOfProcess(configuration, each).map((node) => mesh.metricsOf(node, ASK_BUDGET_MS)),
+        nodesOfProcess(configuration, each, described).map((node) =>
+          mesh.metricsOf(node, ASK_BUDGET_MS)
+        ),
       );
       return { host, families: await values(snapshots) };
     } catch (error) {
@@ -80,10 +99,11 @@ export function consoleSources(
   async function spansOf(
     each: PlannedProcess,
     traceIds: readonly string[],
+    described: DescribedHosts,
   ): Promise<NodeSpan[]> {
     const host = each.host ?? "";
     const answers = await Promise.allSettled(
-      nodesOfProcess(configuration, each).map(async (node) => {
+      nodesOfProcess(configuration, each, described).map(async (node) => {
         const spans = await mesh.spansOf(node, traceIds, ASK_BUDGET_MS);
         return spans.map((span) => ({ ...span, host, node }));
       }),
@@ -92,6 +112,12 @@ export function consoleSources(
   }
 }
 
-function nodesOfProcess(configuration: CairnConfiguration, { host }: PlannedProcess): string[] {
-  return [homeNodeOf(host), ...nodesOf(configuration, host).map(({ name }) => name)];
+function nodesOfProcess(
+  configuration: CairnConfiguration,
+  { host }: PlannedProcess,
+  described: DescribedHosts,
+): string[] {
+  const trainerThreads = host === undefined ? undefined : described.get(host)?.trainerThreads;
+  const nodes = nodesOf(configuration, host, trainerThreads);
+  return [homeNodeOf(host), ...nodes.map(({ name }) => name)];
 }

@@ -54,10 +54,19 @@ export function processesOf({ mesh }: CairnConfiguration): PlannedProcess[] {
  * The nodes of a process besides its home node.
  *
  * @param host Undefined = the only process.
+ * @param trainerThreads The host's, as it describes itself: its file may have another number of
+ *   trainers. Undefined = as many as in this configuration.
  */
-export function nodesOf(configuration: CairnConfiguration, host?: string): PlannedNode[] {
+export function nodesOf(
+  configuration: CairnConfiguration,
+  host?: string,
+  trainerThreads?: number,
+): PlannedNode[] {
   const layout = new Layout(configuration);
-  const { home, serving, trainers, shards } = layout.threadsOf(host);
+  const { home, serving, trainers: ownTrainers, shards } = layout.threadsOf(host);
+  const trainers = trainerThreads === undefined
+    ? ownTrainers
+    : count(trainerThreads).map((thread) => nodeName(`trainer-${thread}`, host));
   const nodes = [
     ...serving.map((name) => ({ name, background: false })),
     ...[...trainers, ...shards].map((name) => ({ name, background: true })),

@@ -49,3 +49,12 @@ Deno.test("a trainer is in a thread that its host has, by the host's own number"
     );
   }
 });
+
+Deno.test("the nodes of a host whose file has other trainers are those that it describes", () => {
+  const one = parse(1, "in worker threads");
+  const grown = withDivisions(one, { sharding: 0, shards: 4, dealing: 1, trainers: 4 });
+  const names = (configuration: typeof one, threads?: number) =>
+    nodesOf(configuration, "learn-2", threads).map(({ name }) => name);
+  assert.deepEqual(names(grown, trainerThreadsOf(one, "learn-2")), names(one));
+  assert.deepEqual(names(grown, 0), []);
+});
