@@ -257,6 +257,7 @@ export class Joiner implements Behavior<JoinerMessage> {
   readonly #output: ExampleOutput = (impression, isLate) =>
     this.#examples.builderFor(impression, isLate, this.#moment);
 
+  /** @param repeatable Whether a restart decides the same examples next. */
   #momentAt(eventOffset: number, repeatable = true): JoinMoment {
     const acceptedAtMs = this.#acceptedAtMs;
     return { eventOffset, ...this.#window.replayPoint(eventOffset), acceptedAtMs, repeatable };
