@@ -166,6 +166,7 @@ Deno.test("no sequence of calls traps or leaves inconsistent rows", () => {
       const instance = instantiateKernel<KernelExports>();
       const exports = instance as unknown as Record<string, Export>;
       const { memory } = instance;
+      const version = exports.abi_version();
       if (serving) {
         assert.equal(exports.serving_create(6, 2, BYTES_MAX), 0);
       } else {
@@ -177,7 +178,7 @@ Deno.test("no sequence of calls traps or leaves inconsistent rows", () => {
         scribble(exports, memory, step.noise);
         exports[step.call](...step.args);
       }
-      assert.equal(exports.abi_version(), 7);
+      assert.equal(exports.abi_version(), version);
       assertConsistent(exports, memory);
     }),
     { numRuns: 1500 * RUNS },
