@@ -265,9 +265,10 @@ export class ProcessWorld extends World {
     this.#slowUntilMs.clear();
     this.#slowDisk = { untilMs: 0, latencyMs: 0 };
     this.disk.heal();
-    this.#process?.wake();
+    // Ends before it wakes: a microtask of a timer that a stall held cannot be revoked.
     if (this.#restartsDue > 0) this.#die(false);
     this.#restartsDue = 0;
+    this.#process?.wake();
     this.#startIfDown();
   }
 }

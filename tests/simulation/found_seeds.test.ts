@@ -94,6 +94,22 @@ const found: readonly Found[] = [{
     turnMessagesMax: 1_024,
     shardMailboxMax: 1,
   },
+}, {
+  name: "a process that ends when faults end handles no message of its stall after its end",
+  scenario: "swarm",
+  seed: 0x1352a7b,
+  shrunk: {
+    faults: [
+      { kind: "failSyncs", atMs: 18_842, area: "examples", forMs: 1_830, downMs: 231 },
+      { kind: "stallNode", atMs: 19_842, node: "main", forMs: 523 },
+    ],
+    values: {},
+    clients: [],
+    forMs: 20_000,
+    linkMs: 0,
+    syncMs: 0.1,
+    turnMessagesMax: 1_024,
+  },
 }];
 
 for (const { name, scenario: wanted, seed, shrunk } of found) {
