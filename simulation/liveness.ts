@@ -57,6 +57,8 @@ export async function pendingOf(
   logs: LogsAtRest,
   host?: string,
 ): Promise<string | undefined> {
+  // Asked first: while it writes a snapshot it answers late, and learning goes on meanwhile.
+  const snapshots = await running.snapshotter?.ask({ kind: "getStatus" }, BUDGET);
   const joined = await running.joiners.status(BUDGET.budgetMs);
   for (const [partition, offset] of joined.offsets.entries()) {
     const { durable } = logs.partition("events", partition);
@@ -97,7 +99,6 @@ export async function pendingOf(
   if (learnedThroughMs < acceptedMs) {
     return `learnedThroughMs is ${learnedThroughMs}, and an event was accepted at ${acceptedMs}`;
   }
-  const snapshots = await running.snapshotter?.ask({ kind: "getStatus" }, BUDGET);
   const { storage, trainer, partitions } = configuration;
   // All trainers of a cut write their parts within one budget of the shards.
   const mayCut = partitions.examples === 1 || trainer.shardBudgetMs >= CUT_BUDGET_MS;

@@ -16,6 +16,8 @@ const BUDGET = { budgetMs: 10_000 };
 /** Comparisons, with pauses between them, of which one must find no difference. */
 const COMPARISONS_MAX = 4;
 const PAUSE_MS = 500;
+/** A window that ends after the last look at the pending work may still change rows, ms. */
+const DRAIN_MS_MAX = 30_000;
 
 /** @param running The process at the end of the run. */
 export function servedRows(running: () => RunningMesh | undefined): CheckerFactory {
@@ -43,13 +45,25 @@ export async function firstServedDifference(
     let difference = await differenceOf(mesh, shard, host);
     // A row may expire on the shard, and on the replica a moment later, between two questions.
     for (let i = 1; i < COMPARISONS_MAX && difference !== undefined; i++) {
-      const { clock } = mesh.mesh.home;
-      await new Promise<void>((resolve) => void clock.schedule(PAUSE_MS, resolve));
+      await drained(mesh, shard);
       difference = await differenceOf(mesh, shard, host);
     }
     if (difference !== undefined) return difference;
   }
   return undefined;
+}
+
+/** Waits until the shard has given all changed rows, for `DRAIN_MS_MAX` at most. */
+async function drained({ mesh, configuration }: RunningMesh, shard: number): Promise<void> {
+  const { clock } = mesh.home;
+  const address = addresses.embeddingShard(shard, configuration.sharding);
+  const endsMs = clock.monotonicMs() + DRAIN_MS_MAX;
+  let touched: number;
+  do {
+    await new Promise<void>((resolve) => void clock.schedule(PAUSE_MS, resolve));
+    const owner = mesh.actorRef<EmbeddingShardMessage>(address);
+    ({ touched } = await owner.ask({ kind: "getStatistics" }, BUDGET));
+  } while (touched > 0 && clock.monotonicMs() < endsMs);
 }
 
 /** The first difference, in words; undefined where there is none. */

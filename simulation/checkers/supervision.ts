@@ -1,10 +1,11 @@
 /**
  * No actor uses up its restarts, unless faults crash it more often than its supervisor allows.
  *
- *     ∀ escalation of actor a:  faults crashed a, or an actor that a restarts with, within the last
- *                               minute more often than CRASHES_MAX; or a is the process, and the
- *                               disk fails its writes or syncs while it starts; or a fail-over of
- *                               Redis has lost records, and the process waits for its restart
+ *     ∀ escalation of actor a:  faults crashed a, or an actor that a restarts with, or flipped bits
+ *                               of reads, within the last minute more often than CRASHES_MAX; or a
+ *                               is the process, and the disk fails its writes or syncs while it
+ *                               starts; or a fail-over of Redis has lost records, and the process
+ *                               waits for its restart
  *
  * In a mesh, a shard that another host restores counts as one that a fault has crashed.
  */
@@ -12,19 +13,21 @@ import { shardAt } from "../../server/addresses.ts";
 import type { Checker, CheckerContext } from "./checker.ts";
 
 const SHARD = "embedding_shard/";
-/** Fewer than any actor's `restartsMax`. */
+/** At most any actor's `restartsMax`. */
 const CRASHES_MAX = 3;
 const PERIOD_MS = 60_000;
 
 export function supervision(context: CheckerContext): Checker {
   let diskFailsUntilMs = 0;
-  const crashes: { readonly actor: string; readonly atMs: number }[] = [];
+  /** Without an actor: any may be crashed by it. */
+  const crashes: { readonly actor?: string; readonly atMs: number }[] = [];
   return {
     name: "supervision",
     fault(fault) {
       if (fault.kind === "failWrites" || fault.kind === "failSyncs") {
         diskFailsUntilMs = Math.max(diskFailsUntilMs, context.nowMs() + fault.forMs);
       }
+      if (fault.kind === "flipRead") crashes.push({ atMs: context.nowMs() });
       if (
         fault.kind === "crashActor" || fault.kind === "interrupt" && fault.effect === "crash"
       ) {
@@ -51,7 +54,7 @@ export function supervision(context: CheckerContext): Checker {
 }
 
 /** Whether the actor restarts when the other one does: a trainer, where a shard lost its rows. */
-function restartsWith(actor: string, crashed: string): boolean {
+function restartsWith(actor: string, crashed = actor): boolean {
   if (!crashed.startsWith(SHARD)) return actor === crashed;
   return actor.startsWith("trainer/") ||
     actor.startsWith(SHARD) && shardAt(actor) === shardAt(crashed);
