@@ -14,6 +14,7 @@ import { decode, encode } from "@msgpack/msgpack";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { SavedPart } from "./kept_tables.ts";
 import type { KeptFeature } from "./options.ts";
+import type { ReadEnd } from "./read_positions.ts";
 
 /** Increased by every change of the format. */
 const FORMAT = 2;
@@ -22,9 +23,7 @@ const FORMAT = 2;
 const READS_MAX = 3;
 
 /** The end of the records that a state has. */
-export interface CheckpointEnd {
-  /** By partition of the event log. */
-  readonly offsets: readonly number[];
+export interface CheckpointEnd extends ReadEnd {
   /** Records that the state has taken. */
   readonly records: number;
 }
@@ -127,7 +126,7 @@ export class Checkpoints {
     if (!this.#hasTenure) this.#tenure = tenure;
     const bytes = await this.#blobs.get(this.#indexName(tenure));
     if (bytes === undefined) return undefined;
-    const { shape, offsets, records, number, parts: count } = decode(bytes) as Index;
+    const { shape, number, parts: count, ...end } = decode(bytes) as Index;
     // Also where the parts are of no use: a new checkpoint does not write over them.
     this.#number = number ?? 0;
     if (shape !== this.#shape) {
@@ -141,7 +140,7 @@ export class Checkpoints {
       if (part === undefined) throw new Error(`The blob ${name} is missing`);
       parts.push(decode(part) as SavedPart);
     }
-    return { offsets, records, parts };
+    return { ...end, parts };
   }
 
   /**

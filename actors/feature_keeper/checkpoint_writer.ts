@@ -6,6 +6,7 @@ import type { ActorContext } from "../../mesh/runtime/actor.ts";
 import type { CheckpointEnd, Checkpoints } from "./checkpoint.ts";
 import type { KeptState } from "./kept_state.ts";
 import type { FeatureKeeperMessage } from "./protocol.ts";
+import type { ReadPositions } from "./read_positions.ts";
 
 /** Memory of the entries of a part, bytes: a few milliseconds of copying and encoding. */
 const PART_BYTES = 256 * 2 ** 10;
@@ -20,6 +21,7 @@ export class CheckpointWriter {
   readonly #context: ActorContext<FeatureKeeperMessage>;
   readonly #checkpoints: Checkpoints;
   readonly #state: KeptState;
+  readonly #positions: ReadPositions;
   /** Least time between the begins of two checkpoints, ms. */
   readonly #intervalMs: number;
   /** The end of the checkpoint that is being written. */
@@ -37,20 +39,21 @@ export class CheckpointWriter {
 
   constructor(
     context: ActorContext<FeatureKeeperMessage>,
-    { checkpoints, state, offsets, intervalMs }: {
+    { checkpoints, state, positions, intervalMs }: {
       readonly checkpoints: Checkpoints;
       readonly state: KeptState;
-      /** Offsets of the checkpoint that the state was restored from. */
-      readonly offsets: readonly number[];
+      /** The positions of the state, at first those of the checkpoint that it was restored from. */
+      readonly positions: ReadPositions;
       readonly intervalMs: number;
     },
   ) {
     this.#context = context;
     this.#checkpoints = checkpoints;
     this.#state = state;
+    this.#positions = positions;
     this.#intervalMs = intervalMs;
     this.#written = state.records;
-    this.#offsets = [...offsets];
+    this.#offsets = [...positions.offsets];
     this.#nextAtMs = context.clock.monotonicMs() + intervalMs;
   }
 
@@ -74,11 +77,11 @@ export class CheckpointWriter {
   }
 
   /** Begins a checkpoint if it is time for one. */
-  beginIfDue(offsets: readonly number[]): void {
+  beginIfDue(): void {
     const nowMs = this.#context.clock.monotonicMs();
     if (this.#writing !== undefined || nowMs < this.#nextAtMs || !this.#hasNews) return;
     this.#nextAtMs = nowMs + this.#intervalMs;
-    this.#begin(offsets);
+    this.#begin();
     this.saveNext();
   }
 
@@ -112,11 +115,11 @@ export class CheckpointWriter {
   }
 
   /** Writes a whole checkpoint, unless the last one has every record. */
-  async stop(offsets: readonly number[]): Promise<void> {
+  async stop(): Promise<void> {
     this.#stopped = true;
     if (!this.#hasNews) return;
     try {
-      const end = this.#begin(offsets);
+      const end = this.#begin();
       for (let part; (part = this.#state.nextSaved(PART_BYTES)) !== undefined;) {
         await this.#checkpoints.writePart(part);
       }
@@ -130,8 +133,8 @@ export class CheckpointWriter {
     return this.#state.records > this.#written;
   }
 
-  #begin(offsets: readonly number[]): CheckpointEnd {
-    const end = { offsets: [...offsets], records: this.#state.records };
+  #begin(): CheckpointEnd {
+    const end = { ...this.#positions.end(), records: this.#state.records };
     this.#writing = end;
     this.#checkpoints.begin();
     this.#state.beginSave();

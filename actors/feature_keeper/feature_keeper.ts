@@ -4,8 +4,9 @@
  * restart reads only the newest records.
  */
 import type { ActorContext, Behavior } from "../../mesh/runtime/actor.ts";
+import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
-import { endOffsets, type EventLog } from "../../mesh/ports/event_log.ts";
+import type { EventLog } from "../../mesh/ports/event_log.ts";
 import type { Counter, Gauge } from "../../mesh/ports/telemetry.ts";
 import { Checkpoints } from "./checkpoint.ts";
 import { CheckpointWriter } from "./checkpoint_writer.ts";
@@ -14,6 +15,7 @@ import { type TableName, tableNames } from "./kept_tables.ts";
 import { OrderedReader } from "./ordered_reader.ts";
 import type { FeatureKeeperOptions } from "./options.ts";
 import type { FeatureKeeperMessage } from "./protocol.ts";
+import { hasRecordsBefore, type ReadEnd, ReadPositions } from "./read_positions.ts";
 import { TopLists } from "./top_lists.ts";
 
 /** The stores of a keeper. */
@@ -35,8 +37,7 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
   /** Undefined where the log does not outlive the process. */
   readonly #writer: CheckpointWriter | undefined;
   readonly #state: KeptState;
-  /** By partition of the event log. */
-  readonly #offsets: number[];
+  readonly #positions: ReadPositions;
   readonly #unsubscribe: readonly (() => void)[];
   readonly #keys: Gauge;
   readonly #bytes: Gauge;
@@ -53,19 +54,20 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
     context: ActorContext<FeatureKeeperMessage>,
     options: FeatureKeeperOptions,
     { eventLog }: FeatureKeeperDependencies,
-    { checkpoints, state, offsets }: {
+    { checkpoints, state, positions }: {
       readonly checkpoints: Checkpoints;
       readonly state: KeptState;
-      readonly offsets: number[];
+      readonly positions: ReadPositions;
     },
   ) {
     this.#context = context;
+    const { offsets } = positions;
     this.#reader = new OrderedReader(eventLog, offsets, RECORDS_PER_TURN);
     this.#state = state;
-    this.#offsets = offsets;
+    this.#positions = positions;
     const { checkpointMs: intervalMs } = options;
     this.#writer = intervalMs > 0
-      ? new CheckpointWriter(context, { checkpoints, state, offsets, intervalMs })
+      ? new CheckpointWriter(context, { checkpoints, state, positions, intervalMs })
       : undefined;
     this.#told = { ...state.dropped };
     this.#tops = new TopLists(context, state);
@@ -97,20 +99,26 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
     const { eventLog, blobs } = dependencies;
     const checkpoints = new Checkpoints(blobs, options);
     const state = new KeptState(options);
-    let offsets = Array.from({ length: eventLog.partitions }, () => 0);
+    const kernel = BatchKernel.create();
+    let begin: ReadEnd = { offsets: Array.from({ length: eventLog.partitions }, () => 0) };
     if (options.checkpointMs > 0) {
       const saved = await checkpoints.read().catch((cause) => {
         context.telemetry.log("warn", "the kept features begin anew from the event log", { cause });
         return undefined;
       });
-      const ends = await endOffsets(eventLog);
-      // A log that ends before the checkpoint is another one.
-      if (saved?.offsets.length === ends.length && saved.offsets.every((at, i) => at <= ends[i])) {
+      if (saved !== undefined && await hasRecordsBefore(eventLog, kernel, saved)) {
         for (const _ of state.restoring(saved.parts, saved.records)) await nextTurn(context);
-        offsets = [...saved.offsets];
-      } else if (saved !== undefined) checkpoints.replaceFound();
+        begin = saved;
+      } else if (saved !== undefined) {
+        checkpoints.replaceFound();
+        context.telemetry.log(
+          "warn",
+          "the kept features begin anew: the event log lacks records of their checkpoint",
+        );
+      }
     }
-    return new FeatureKeeper(context, options, dependencies, { checkpoints, state, offsets });
+    const positions = new ReadPositions(kernel, begin);
+    return new FeatureKeeper(context, options, dependencies, { checkpoints, state, positions });
   }
 
   async receive(message: FeatureKeeperMessage): Promise<void> {
@@ -140,8 +148,8 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
         return this.#setLeased(message.isLeased);
       case "getStatus":
         return this.#context.reply(message, {
-          offsets: [...this.#offsets],
-          saved: [...this.#writer?.offsets ?? this.#offsets],
+          offsets: [...this.#positions.offsets],
+          saved: [...this.#writer?.offsets ?? this.#positions.offsets],
           users: this.#state.users,
           items: this.#state.items,
           bytes: this.#state.bytes,
@@ -153,7 +161,7 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
 
   async stop(): Promise<void> {
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
-    if (this.#isLeased) await this.#writer?.stop(this.#offsets);
+    if (this.#isLeased) await this.#writer?.stop();
   }
 
   #setLeased(isLeased: boolean): void {
@@ -180,10 +188,10 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
         this.#tellMissed(record.partition, record.offset);
         // Files must not keep an erased user until the next checkpoint.
         if (record.event && this.#state.takeEvent(record.event)) this.#writer?.hurry();
-        this.#offsets[record.partition] = record.offset + 1;
+        this.#positions.take(record);
       }
     }
-    this.#writer?.beginIfDue(this.#offsets);
+    this.#writer?.beginIfDue();
     this.#clearErasedIn(0);
     this.#tell();
     if (hasMore) this.#wake();
@@ -191,7 +199,7 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
 
   /** Tells of records before `offset` that the log removed while no checkpoint held them. */
   #tellMissed(partition: number, offset: number): void {
-    const records = offset - this.#offsets[partition];
+    const records = offset - this.#positions.offsets[partition];
     if (records === 0) return;
     this.#missed.add(records);
     this.#context.telemetry.log(

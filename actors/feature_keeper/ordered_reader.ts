@@ -14,24 +14,25 @@ import { MergedStreams } from "../../structures/merged_streams.ts";
 export class OrderedRecord {
   readonly partition: number;
   readonly offset: number;
-  #bytes: Uint8Array | undefined;
+  readonly bytes: Uint8Array;
   #event: EventRecord | undefined;
+  #isDecoded = false;
 
   constructor(partition: number, { offset, bytes }: LogRecord) {
     this.partition = partition;
     this.offset = offset;
-    this.#bytes = bytes;
+    this.bytes = bytes;
   }
 
   /** Undefined for a record that cannot be decoded, which the joiner counts and reports. */
   get event(): EventRecord | undefined {
-    if (this.#bytes === undefined) return this.#event;
+    if (this.#isDecoded) return this.#event;
+    this.#isDecoded = true;
     try {
-      this.#event = decodeEvent(this.#bytes);
+      this.#event = decodeEvent(this.bytes);
     } catch {
       this.#event = undefined;
     }
-    this.#bytes = undefined;
     return this.#event;
   }
 

@@ -20,7 +20,7 @@ import {
 } from "../../records/snapshot_manifest.ts";
 import { decodePart, readPart, type TrainerPart } from "../../records/snapshot_parts.ts";
 import { gradientSource } from "../../records/gradient_source.ts";
-import { lastChunkOf } from "../../records/last_chunk.ts";
+import { lastChunkOf } from "../../records/last_record.ts";
 import { NO_JUDGEMENT, type TrainerState } from "../../records/trainer_state.ts";
 import { present } from "../../structures/invariant.ts";
 import type { AppliedSequences } from "./shard_client.ts";

@@ -5,7 +5,7 @@
 import type { TrainingSession } from "../../kernels/dense/training_session.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
 import { gradientSource } from "../../records/gradient_source.ts";
-import { lastChunkOf } from "../../records/last_chunk.ts";
+import { lastChunkOf } from "../../records/last_record.ts";
 import { invariant } from "../../structures/invariant.ts";
 import type { BatchPipeline } from "./batch_pipeline.ts";
 import type { Progresses } from "./example_batch.ts";

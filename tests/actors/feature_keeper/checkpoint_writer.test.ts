@@ -5,6 +5,8 @@ import { CheckpointWriter } from "../../../actors/feature_keeper/checkpoint_writ
 import type { KeptState } from "../../../actors/feature_keeper/kept_state.ts";
 import type { SavedPart } from "../../../actors/feature_keeper/kept_tables.ts";
 import type { FeatureKeeperMessage } from "../../../actors/feature_keeper/protocol.ts";
+import { ReadPositions } from "../../../actors/feature_keeper/read_positions.ts";
+import { BatchKernel } from "../../../kernels/embedding/batch_kernel.ts";
 import { MemoryBlobStore } from "../../../mesh/adapters/memory/memory_blob_store.ts";
 import type { ActorContext } from "../../../mesh/runtime/actor.ts";
 
@@ -38,7 +40,8 @@ function slowWriter() {
     endSave() {},
   }) as unknown as KeptState;
   const checkpoints = new Checkpoints(blobs, keeper);
-  const writer = new CheckpointWriter(context, { checkpoints, state, offsets: [0], intervalMs: 1 });
+  const positions = new ReadPositions(BatchKernel.create(), { offsets: [0] });
+  const writer = new CheckpointWriter(context, { checkpoints, state, positions, intervalMs: 1 });
   [records.records, nowMs] = [3, 1];
   return {
     blobs,
@@ -59,7 +62,7 @@ function slowWriter() {
 Deno.test("parts are written one after the other, also where the lease ends and comes back", async () => {
   const { blobs, held, writer, release, deliver } = slowWriter();
   const names = () => held.map(({ name }) => name.slice("keeper/0/t1/".length));
-  writer.beginIfDue([3]);
+  writer.beginIfDue();
   assert.deepEqual(names(), ["1/0"]);
   writer.setLeased(false);
   writer.setLeased(true);

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import type { FeatureKeeperMessage } from "../../../actors/feature_keeper/protocol.ts";
 import type { KeptFeature } from "../../../actors/feature_keeper/options.ts";
 import type { Ranking } from "../../../actors/ranker/protocol.ts";
+import { MemoryEventLog } from "../../../mesh/adapters/memory/memory_event_log.ts";
 import { Loop } from "../loop.ts";
 
 const features: KeptFeature[] = [
@@ -151,6 +152,33 @@ Deno.test("a keeper continues after the process was killed", async () => {
   });
   assert.deepEqual(ids(ranking), ["d"]);
   await again.stop();
+});
+
+Deno.test("a keeper begins anew where others have replaced records of its checkpoint", async () => {
+  const loop = await Loop.start({ kept: { features } });
+  await loop.rank("ann", ["a"]);
+  await loop.rank("bob", ["b"]);
+  await loop.mesh.advance(2_000);
+  await loop.rank("eve", ["c"]);
+  await loop.mesh.advance(2_000);
+  const [first] = await loop.eventLog.read(0, 0, 1);
+  await loop.stop();
+
+  const eventLog = new MemoryEventLog({ name: "events", partitions: 1 });
+  await eventLog.append(0, [first.bytes]);
+  const exampleLog = new MemoryEventLog({ name: "examples", partitions: 1 });
+  const again = await Loop.start({ storage: { eventLog, exampleLog, blobs: loop.blobs } });
+  for (const item of ["d", "c", "b"]) await again.rank("zoe", [item]);
+  await again.stop();
+  const kept = await Loop.start({
+    kept: { features },
+    storage: { eventLog, exampleLog, blobs: loop.blobs },
+  });
+  await kept.mesh.advance(200);
+  assert.ok(kept.mesh.telemetry.lines.some(({ message }) => message.includes("begin anew")));
+  const { offsets, users } = await statusOf(kept);
+  assert.deepEqual([offsets, users], [[4], 2], "ann and zoe, whom the log has");
+  await kept.stop();
 });
 
 Deno.test("a keeper tells of records that the log removed while no checkpoint held them", async () => {
