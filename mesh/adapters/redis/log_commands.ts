@@ -93,8 +93,8 @@ export class LogCommands {
     const { server: { runs }, name } = this.#options;
     const run = await runs.current();
     const before = this.#run;
-    if (before && before.number !== run.number) {
-      const ends = await runs.lowestEnds(before, run);
+    if (before && before.note !== run.note) {
+      const ends = await runs.lowestEnds(before);
       this.#durable.forEach((durable, partition) => {
         const end = ends.get(`${name}/${partition}`) ?? Infinity;
         if (end < durable) this.tailLost(partition, durable, end);

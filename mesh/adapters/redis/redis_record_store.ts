@@ -195,8 +195,8 @@ export class RedisRecordStore implements RecordStore {
   async #checkedRun(): Promise<string> {
     const { runs } = this.#server;
     const run = await runs.current();
-    if (this.#run && run.number !== this.#run.number) {
-      const lowest = (await runs.lowestEnds(this.#run, run)).get("records") ?? Infinity;
+    if (this.#run && run.note !== this.#run.note) {
+      const lowest = (await runs.lowestEnds(this.#run)).get("records") ?? Infinity;
       if (lowest < this.#durable && !await this.#isAccepted(lowest)) {
         throw new RecordsLostError(this.#server.url, this.#durable, lowest);
       }

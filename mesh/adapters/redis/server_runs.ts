@@ -6,45 +6,70 @@
  * writer has entered, and is refused under another one; the first process that enters a run notes
  * the ends before anything is written in it. Each store compares its known ends with these notes.
  */
+import { present } from "../../../structures/invariant.ts";
 import { RedisScript } from "./redis_script.ts";
 import type { RedisConnection } from "./redis_connection.ts";
 
-/** A run of the server. */
+/** A run of the server, as a process has entered it. */
 export interface ServerRun {
   /** The server's `run_id`. */
   readonly id: string;
-  /** From 1, by one with each run that was entered. */
-  readonly number: number;
+  /** Name of the note of the ends at its start; a run whose note was lost is entered anew. */
+  readonly note: string;
+  /** Names of all notes when the process entered the run, its own included. */
+  readonly known: ReadonlySet<string>;
 }
 
 /** Runs whose notes are retained. */
 const NOTES_MAX = 256;
 
 /**
- * KEYS: runs. ARGV: run id, prefix of the mesh's keys. Fields of runs: `current`, `count`, `at:n`
- * (the ends at the start of run n, as JSON), `log:name` (number of partitions).
+ * KEYS: runs. ARGV: run id, prefix of the mesh's keys, name of a new note. Returns the names of the
+ * retained notes, that of the present run last. Fields of runs: `current`, `count`, `at:n` (the
+ * ends at the start of run n, as JSON), `note:n` (the name of that note), `log:name` (number of
+ * partitions).
+ *
+ * A fail-over may lose notes, and another run then gets their numbers; so notes are compared by
+ * name.
  *
  * This and the next script also run on a server whose memory is full: without them no process could
  * connect again, and those that trim the logs make room.
  */
-const enterScript = new RedisScript<string>(`#!lua flags=allow-oom
+const enterScript = new RedisScript<string[]>(`#!lua flags=allow-oom
 local runs, prefix = KEYS[1], ARGV[2]
 local count = tonumber(redis.call('HGET', runs, 'count') or '0')
-if redis.call('HGET', runs, 'current') == ARGV[1] then return string.format('%d', count) end
-local ends = { records = tonumber(redis.call('HGET', prefix .. 'records', '#revision') or '0') }
-local fields = redis.call('HGETALL', runs)
-for i = 1, #fields, 2 do
-  local log = string.match(fields[i], '^log:(.*)$')
-  if log then
-    for p = 0, tonumber(fields[i + 1]) - 1 do
-      ends[log .. '/' .. p] = tonumber(redis.call('HGET', prefix .. 'log:' .. log, 'next:' .. p) or '0')
+if redis.call('HGET', runs, 'current') ~= ARGV[1] then
+  local ends = { records = tonumber(redis.call('HGET', prefix .. 'records', '#revision') or '0') }
+  local fields = redis.call('HGETALL', runs)
+  for i = 1, #fields, 2 do
+    local log = string.match(fields[i], '^log:(.*)$')
+    if log then
+      for p = 0, tonumber(fields[i + 1]) - 1 do
+        ends[log .. '/' .. p] = tonumber(redis.call('HGET', prefix .. 'log:' .. log, 'next:' .. p) or '0')
+      end
     end
   end
+  count = count + 1
+  redis.call('HSET', runs, 'current', ARGV[1], 'count', count, 'at:' .. count, cjson.encode(ends),
+    'note:' .. count, ARGV[3])
+  redis.call('HDEL', runs, 'at:' .. (count - ${NOTES_MAX}), 'note:' .. (count - ${NOTES_MAX}))
 end
-count = count + 1
-redis.call('HSET', runs, 'current', ARGV[1], 'count', count, 'at:' .. count, cjson.encode(ends))
-redis.call('HDEL', runs, 'at:' .. (count - ${NOTES_MAX}))
-return string.format('%d', count)
+local names = {}
+for n = math.max(1, count - ${NOTES_MAX} + 1), count do
+  table.insert(names, redis.call('HGET', runs, 'note:' .. n) or tostring(n))
+end
+return names
+`);
+
+/** KEYS: runs. Returns the name and the ends of each retained note. */
+const notesScript = new RedisScript<(string | null)[]>(`
+local count = tonumber(redis.call('HGET', KEYS[1], 'count') or '0')
+local notes = {}
+for n = math.max(1, count - ${NOTES_MAX} + 1), count do
+  table.insert(notes, redis.call('HGET', KEYS[1], 'note:' .. n) or tostring(n))
+  table.insert(notes, redis.call('HGET', KEYS[1], 'at:' .. n))
+end
+return notes
 `);
 
 /** KEYS: runs. ARGV: field, number of partitions. */
@@ -69,6 +94,8 @@ export class ServerRuns {
     this.#connection = connection;
     this.#prefix = prefix;
     this.key = `${prefix}runs`;
+    // The server of a new connection may have other notes, also where its process is the same.
+    connection.onReady(() => this.leave());
   }
 
   /**
@@ -79,8 +106,13 @@ export class ServerRuns {
   async current(): Promise<ServerRun> {
     const { runId } = this.#connection;
     if (this.#entered?.id === runId && this.#connection.isReady) return this.#entered;
-    const number = await enterScript.run(this.#connection, [this.key], [runId, this.#prefix]);
-    return this.#entered = { id: runId, number: Number(number) };
+    const names = await enterScript.run(
+      this.#connection,
+      [this.key],
+      [runId, this.#prefix, crypto.randomUUID()],
+    );
+    const note = present(names.at(-1), "a run that was entered has a note");
+    return this.#entered = { id: runId, note, known: new Set(names) };
   }
 
   /** Forgets the run, after the server said that another one is current. */
@@ -89,19 +121,17 @@ export class ServerRuns {
   }
 
   /**
-   * The lowest end of each store at the starts of the runs after `run`, by the store's name:
-   * `records`, or a log's name and partition, `events/0`.
+   * The lowest end of each store at the starts of the runs that were not known in `run`, by the
+   * store's name: `records`, or a log's name and partition, `events/0`.
    */
-  async lowestEnds(run: ServerRun, now: ServerRun): Promise<ReadonlyMap<string, number>> {
+  async lowestEnds(run: ServerRun): Promise<ReadonlyMap<string, number>> {
     const lowest = new Map<string, number>();
-    if (run.number === now.number) return lowest;
-    const first = Math.max(run.number + 1, now.number - NOTES_MAX + 1);
-    const fields = Array.from({ length: now.number - first + 1 }, (_, i) => `at:${first + i}`);
-    const notes = await this.#connection.send<(string | null)[]>(["HMGET", this.key, ...fields]);
-    for (const note of notes) {
-      if (note === null) continue;
-      for (const [name, end] of Object.entries(JSON.parse(note) as Record<string, number>)) {
-        lowest.set(name, Math.min(end, lowest.get(name) ?? Infinity));
+    const notes = await notesScript.run(this.#connection, [this.key], []);
+    for (let i = 0; i < notes.length; i += 2) {
+      const [name, ends] = [notes[i], notes[i + 1]];
+      if (name === null || ends === null || run.known.has(name)) continue;
+      for (const [store, end] of Object.entries(JSON.parse(ends) as Record<string, number>)) {
+        lowest.set(store, Math.min(end, lowest.get(store) ?? Infinity));
       }
     }
     return lowest;

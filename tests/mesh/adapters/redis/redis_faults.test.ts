@@ -1,91 +1,21 @@
 /**
- * Faults of real servers: killed, stopped, full, restored from an old copy, and unsafe settings.
+ * Faults of real servers: killed, stopped, full, and unsafe settings.
  */
 import assert from "node:assert/strict";
 import { LocalServer, type ServerProgram } from "../../../../mesh/adapters/redis/local_server.ts";
-import { RedisEventLog } from "../../../../mesh/adapters/redis/redis_event_log.ts";
 import { RedisRecordStore } from "../../../../mesh/adapters/redis/redis_record_store.ts";
-import {
-  RedisServer,
-  type RedisServerOptions,
-} from "../../../../mesh/adapters/redis/redis_server.ts";
+import { RedisServer } from "../../../../mesh/adapters/redis/redis_server.ts";
 import { UnsafeRedisError } from "../../../../mesh/adapters/redis/server_check.ts";
 import {
   LateAppendError,
   LogFullError,
-  LogTailLostError,
   LogUnavailableError,
 } from "../../../../mesh/ports/event_log.ts";
-import { RECOVERY_STEP } from "../../../../mesh/ports/coordination.ts";
-import {
-  RecordsLostError,
-  RecordStoreUnavailableError,
-} from "../../../../mesh/ports/record_store.ts";
+import { testsOf, text, texts } from "./own_server.ts";
 import { withPrograms } from "./servers.ts";
 
-interface LogBudgets {
-  readonly budgetMs?: number;
-  readonly writtenBudgetMs?: number;
-}
-
-interface World {
-  readonly local: LocalServer;
-  readonly directory: string;
-  open(options?: Partial<RedisServerOptions>): Promise<RedisServer>;
-  log(server: RedisServer, options?: LogBudgets): Promise<RedisEventLog>;
-}
-
-const text = (value: string) => new TextEncoder().encode(value);
-const texts = async (log: RedisEventLog) =>
-  (await log.read(0, 0, 1e6)).map(({ bytes }) => new TextDecoder().decode(bytes));
-
 withPrograms((program: ServerProgram) => {
-  const test = (
-    name: string,
-    body: (world: World) => Promise<void>,
-    settings: Readonly<Record<string, string>> = {},
-  ) =>
-    Deno.test(`${program}: ${name}`, async () => {
-      const directory = await Deno.makeTempDir({ prefix: "cairn-redis-" });
-      const local = await LocalServer.start({ program, directory, settings });
-      const servers: RedisServer[] = [];
-      const logs: RedisEventLog[] = [];
-      try {
-        await body({
-          local,
-          directory,
-          open: async (options = {}) => {
-            const server = await RedisServer.open({
-              url: local.url,
-              mesh: "faults",
-              deadlineMs: 5_000,
-              ...options,
-            });
-            servers.push(server);
-            return server;
-          },
-          log: async (server, { budgetMs = 20_000, writtenBudgetMs = budgetMs } = {}) => {
-            const log = await RedisEventLog.open({
-              server,
-              name: "events",
-              partitions: 1,
-              bytesMax: 2 ** 30,
-              writer: crypto.randomUUID(),
-              budgetMs,
-              writtenBudgetMs,
-              awayAfterMs: budgetMs,
-            });
-            logs.push(log);
-            return log;
-          },
-        });
-      } finally {
-        for (const log of logs) await log.close();
-        for (const server of servers) server.close();
-        await local.kill();
-        await Deno.remove(directory, { recursive: true });
-      }
-    });
+  const test = testsOf(program);
 
   test("appends over a kill -9 of the server are there once each, in order", async (world) => {
     const log = await world.log(await world.open());
@@ -225,60 +155,6 @@ withPrograms((program: ServerProgram) => {
       assert.equal(await answer, "PONG");
     }
     assert.equal(commands.isReady, true);
-  });
-
-  test("a log restored from an old copy is refused, also when others have filled it again", async (world) => {
-    const first = await world.log(await world.open());
-    for (let i = 0; i < 10; i++) await first.append(0, [text(`${i}`)]);
-    const copy = await Deno.makeTempDir({ prefix: "cairn-redis-copy-" });
-    await new Deno.Command("cp", { args: ["-a", `${world.directory}/appendonlydir`, copy] })
-      .output();
-    for (let i = 10; i < 20; i++) await first.append(0, [text(`${i}`)]);
-    await world.local.kill();
-    await Deno.remove(`${world.directory}/appendonlydir`, { recursive: true });
-    await Deno.rename(`${copy}/appendonlydir`, `${world.directory}/appendonlydir`);
-    await Deno.remove(copy);
-    await world.local.start();
-    const second = await world.log(await world.open());
-    for (let i = 0; i < 50; i++) await second.append(0, [text(`new ${i}`)]);
-    const error = await first.append(0, [text("20")]).catch((error) => error);
-    assert.ok(error instanceof LogTailLostError, String(error));
-    assert.deepEqual([error.known, error.found], [20, 10]);
-    assert.match(error.message, /has lost 10\. Nothing is written until/);
-    await assert.rejects(first.read(0, 0, 1), LogTailLostError);
-    assert.equal(first.refusal(), error);
-  });
-
-  test("records restored from an old copy are refused by the processes that saw newer ones", async (world) => {
-    const server = await world.open();
-    const store = new RedisRecordStore(server);
-    const write = (each: RedisRecordStore, key: string) =>
-      each.transact((view) => view.set(key, 1), { keys: [key] });
-    await write(store, "a");
-    const copy = await Deno.makeTempDir({ prefix: "cairn-redis-copy-" });
-    await new Deno.Command("cp", { args: ["-a", `${world.directory}/appendonlydir`, copy] })
-      .output();
-    await write(store, "b");
-    await world.local.kill();
-    await Deno.remove(`${world.directory}/appendonlydir`, { recursive: true });
-    await Deno.rename(`${copy}/appendonlydir`, `${world.directory}/appendonlydir`);
-    await Deno.remove(copy);
-    await world.local.start();
-    const other = new RedisRecordStore(await world.open());
-    for (const key of ["c", "d", "e"]) await write(other, key);
-    await server.commands.connect().catch(() => {});
-    const error = await write(store, "f").catch((error) => error);
-    assert.ok(error instanceof RecordsLostError, String(error));
-    assert.match(error.message, /Restore the newer data, or accept the loss/);
-    await other.transact((view) => view.skipRevisions(RECOVERY_STEP));
-    // The connection that waits for the disk may be made anew only now.
-    let unavailable: unknown;
-    do {
-      unavailable = await write(store, "f").then(() => undefined, (error) => error);
-    } while (unavailable instanceof RecordStoreUnavailableError);
-    assert.equal(unavailable, undefined);
-    assert.equal(await other.transact((view) => view.get("f"), { keys: ["f"] }), 1);
-    for (const each of [store, other]) await each.close();
   });
 
   test("a full server refuses whole appends by name, and a trim makes room", async (world) => {

@@ -1,0 +1,97 @@
+/** Tests that have a real server of their own, which they may kill, stop and restore. */
+import { LocalServer, type ServerProgram } from "../../../../mesh/adapters/redis/local_server.ts";
+import { RedisEventLog } from "../../../../mesh/adapters/redis/redis_event_log.ts";
+import {
+  RedisServer,
+  type RedisServerOptions,
+} from "../../../../mesh/adapters/redis/redis_server.ts";
+
+interface LogBudgets {
+  readonly budgetMs?: number;
+  readonly writtenBudgetMs?: number;
+}
+
+/** A server and the processes that use it. */
+export interface World {
+  readonly local: LocalServer;
+  readonly directory: string;
+  open(options?: Partial<RedisServerOptions>): Promise<RedisServer>;
+  log(server: RedisServer, options?: LogBudgets): Promise<RedisEventLog>;
+  /** Copies the server's data; the result starts the server again with the copy. */
+  copyData(): Promise<() => Promise<void>>;
+}
+
+export const text = (value: string) => new TextEncoder().encode(value);
+
+/** The records of the log's first partition. */
+export async function texts(log: RedisEventLog): Promise<string[]> {
+  return (await log.read(0, 0, 1e6)).map(({ bytes }) => new TextDecoder().decode(bytes));
+}
+
+/** Declares a test with a server of the program. */
+export function testsOf(program: ServerProgram) {
+  return (
+    name: string,
+    body: (world: World) => Promise<void>,
+    settings: Readonly<Record<string, string>> = {},
+  ): void => Deno.test(`${program}: ${name}`, () => withWorld(program, settings, body));
+}
+
+async function withWorld(
+  program: ServerProgram,
+  settings: Readonly<Record<string, string>>,
+  body: (world: World) => Promise<void>,
+): Promise<void> {
+  const directory = await Deno.makeTempDir({ prefix: "cairn-redis-" });
+  const local = await LocalServer.start({ program, directory, settings });
+  const servers: RedisServer[] = [];
+  const logs: RedisEventLog[] = [];
+  try {
+    await body({
+      local,
+      directory,
+      async open(options = {}) {
+        const server = await RedisServer.open({
+          url: local.url,
+          mesh: "faults",
+          deadlineMs: 5_000,
+          ...options,
+        });
+        servers.push(server);
+        return server;
+      },
+      async log(server, { budgetMs = 20_000, writtenBudgetMs = budgetMs } = {}) {
+        const log = await RedisEventLog.open({
+          server,
+          name: "events",
+          partitions: 1,
+          bytesMax: 2 ** 30,
+          writer: crypto.randomUUID(),
+          budgetMs,
+          writtenBudgetMs,
+          awayAfterMs: budgetMs,
+        });
+        logs.push(log);
+        return log;
+      },
+      copyData: () => copyData(local, directory),
+    });
+  } finally {
+    for (const log of logs) await log.close();
+    for (const server of servers) server.close();
+    await local.kill();
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+
+async function copyData(local: LocalServer, directory: string): Promise<() => Promise<void>> {
+  const files = `${directory}/appendonlydir`;
+  const copy = `${directory}/copy`;
+  await new Deno.Command("cp", { args: ["-a", files, copy] }).output();
+  return async () => {
+    await local.kill();
+    await Deno.remove(files, { recursive: true });
+    await Deno.rename(copy, files);
+    await local.start();
+  };
+}
