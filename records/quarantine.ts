@@ -8,6 +8,8 @@ import type { BlobStore } from "../mesh/ports/blob_store.ts";
 export interface RefusedRow {
   /** Number of the row in its partition. */
   readonly row: number;
+  /** Present where the log has lost the row since: another one may have its number. */
+  readonly isLost?: true;
   /** Wall time of the refusal, ms. */
   readonly refusedAtMs: number;
   /** The loss and its limit, in words. */
@@ -33,6 +35,14 @@ export interface SkippedStretch {
   readonly version: number;
 }
 
+/** The newest position in the example log that the rows and stretches of a quarantine reach. */
+export interface QuarantineEnd {
+  readonly offset: number;
+  readonly sequence: number;
+  /** CRC-32C of the newest chunk before it, see last_record.ts. */
+  readonly lastChunk: number;
+}
+
 /** The quarantine of one trainer. */
 export interface Quarantine {
   readonly format: 1;
@@ -43,6 +53,8 @@ export interface Quarantine {
   /** Number after the last refused row. Rows before it are recorded, and are not counted again. */
   readonly recordedBefore: number;
   readonly skipped: readonly SkippedStretch[];
+  /** Absent before the first row or stretch, and where the log had not the chunk before it. */
+  readonly end?: QuarantineEnd;
 }
 
 /** Refused rows that a quarantine lists. Beyond, the oldest are dropped. */
@@ -186,5 +198,22 @@ export function withRefused(quarantine: Quarantine, rows: readonly RefusedRow[])
     rows: [...quarantine.rows, ...fresh].slice(-ROWS_MAX),
     rowsRefused: quarantine.rowsRefused + fresh.length,
     recordedBefore: Math.max(...fresh.map(({ row }) => row)) + 1,
+  };
+}
+
+/**
+ * The quarantine after the log has lost its rows from `sequence` on, whose numbers other rows get:
+ * those are recorded and learned as any row. The given-up versions stay given up.
+ */
+export function withLostFrom(quarantine: Quarantine, sequence: number): Quarantine {
+  const { end: _, ...rest } = quarantine;
+  return {
+    ...rest,
+    rows: quarantine.rows.map((row) => row.row < sequence ? row : { ...row, isLost: true }),
+    recordedBefore: Math.min(quarantine.recordedBefore, sequence),
+    skipped: quarantine.skipped.map((stretch) => ({
+      ...stretch,
+      to: Math.max(stretch.from, Math.min(stretch.to, sequence)),
+    })),
   };
 }

@@ -196,7 +196,7 @@ export class Recovery {
         const { sequence: to } = present(now.get(partition), "a part is of an own partition");
         return [partition, { ...why, from, to }] as const;
       });
-      await this.#refusals.skip(new Map(stretches));
+      await this.#refusals.skip(new Map(stretches), now);
       return parts;
     } catch (cause) {
       const message = `${name} learns nothing until the blob store takes the record of its way ` +

@@ -3,16 +3,14 @@
  * most part.
  */
 import type { TrainingCheckpoint } from "../../kernels/dense/training_session.ts";
-import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { Clock } from "../../mesh/ports/clock.ts";
-import { gradientSource } from "../../records/gradient_source.ts";
 import type { RefusedRow, SkippedStretch } from "../../records/quarantine.ts";
 import type { BatchJudgement } from "../../records/trainer_state.ts";
 import { present } from "../../structures/invariant.ts";
 import type { RefusedPart } from "./bisection.ts";
-import type { ExampleBatch } from "./example_batch.ts";
+import type { ExampleBatch, Progresses } from "./example_batch.ts";
 import type { TrainerOptions } from "./options.ts";
-import { SourceQuarantine } from "./source_quarantine.ts";
+import { type QuarantineStores, SourceQuarantine } from "./source_quarantine.ts";
 
 /** Number of the last batches that are looked at. */
 const BATCHES_JUDGED = 10;
@@ -40,23 +38,43 @@ export class Refusals {
    * @throws {Error} One is damaged, or cannot be taken over.
    */
   static async open(
-    blobs: BlobStore,
+    stores: QuarantineStores,
     clock: Clock,
     { partitions, tenure }: Pick<TrainerOptions, "partitions" | "tenure">,
   ): Promise<Refusals> {
     const opened = partitions.map(async (partition) => {
-      const quarantine = await SourceQuarantine.open(blobs, gradientSource(partition), tenure);
+      const quarantine = await SourceQuarantine.open(stores, partition, tenure);
       return [partition, quarantine] as const;
     });
     return new Refusals(clock, new Map(await Promise.all(opened)));
   }
 
   /** Quarantines that are not read yet. */
-  static empty(blobs: BlobStore, clock: Clock, partitions: readonly number[]): Refusals {
+  static empty(
+    stores: QuarantineStores,
+    clock: Clock,
+    partitions: readonly number[],
+  ): Refusals {
     const all = partitions.map((partition) => {
-      return [partition, SourceQuarantine.empty(blobs, gradientSource(partition))] as const;
+      return [partition, SourceQuarantine.empty(stores, partition)] as const;
     });
     return new Refusals(clock, new Map(all));
+  }
+
+  /**
+   * Gives up the numbers of rows after a cut that the log has lost, see
+   * {@link SourceQuarantine.giveUpLost}.
+   *
+   * @param cut The cut of the snapshot that the trainer begins from, whose rows the log has.
+   * @returns The partitions that have lost rows.
+   * @throws {LogUnavailableError | LogTailLostError} The log cannot be read.
+   */
+  async giveUpLost(cut: Progresses): Promise<number[]> {
+    const lost: number[] = [];
+    for (const [partition, quarantine] of this.#quarantines) {
+      if (await quarantine.giveUpLost(cut.get(partition)?.sequence ?? 0)) lost.push(partition);
+    }
+    return lost;
   }
 
   /** Rows that are passed over, since the trainer went back to a snapshot before them. */
@@ -130,7 +148,7 @@ export class Refusals {
   record(batch: ExampleBatch, refused: readonly RefusedPart[]): number {
     const rows = refused.flatMap((part) => refusedRows(part, this.#clock.nowMs()));
     this.#note(rows.length > batch.features.rows / 2);
-    return this.#of(batch.partition).add(rows);
+    return this.#of(batch.partition).add(rows, batch.after);
   }
 
   /**
@@ -145,12 +163,16 @@ export class Refusals {
   /**
    * Records stretches that are passed over from now on, also after a restart.
    *
+   * @param now The progress at their ends.
    * @throws {Error} When one cannot be written: then the trainer must not go back.
    */
-  async skip(stretches: ReadonlyMap<number, Omit<SkippedStretch, "skippedAtMs">>): Promise<void> {
+  async skip(
+    stretches: ReadonlyMap<number, Omit<SkippedStretch, "skippedAtMs">>,
+    now: Progresses,
+  ): Promise<void> {
     const skippedAtMs = this.#clock.nowMs();
     for (const [partition, stretch] of stretches) {
-      await this.#of(partition).skip({ ...stretch, skippedAtMs });
+      await this.#of(partition).skip({ ...stretch, skippedAtMs }, now.get(partition));
     }
   }
 

@@ -135,7 +135,9 @@ export class Trainer implements Behavior<TrainerMessage> {
     this.#flights = new Flights(this.#reader, pipeline);
     const cutParts = { options, context, blobs, exampleLog, kernel, shards, session, pipeline };
     this.#cuts = new SnapshotCuts(cutParts, () => this.#atCut());
-    this.#recovery = this.#recoveryWith(Refusals.empty(blobs, clock, partitions));
+    this.#recovery = this.#recoveryWith(
+      Refusals.empty({ blobs, exampleLog, kernel }, clock, partitions),
+    );
   }
 
   static async start(
@@ -325,8 +327,9 @@ export class Trainer implements Behavior<TrainerMessage> {
 
   /** Goes on from the newest snapshot that all shards have reached. */
   async #resume(marks: AppliedSequences): Promise<void> {
-    const { blobs } = this.#dependencies;
-    const refusals = await Refusals.open(blobs, this.#context.clock, this.#options);
+    const { blobs, exampleLog } = this.#dependencies;
+    const stores = { blobs, exampleLog, kernel: BatchKernel.create() };
+    const refusals = await Refusals.open(stores, this.#context.clock, this.#options);
     this.#recovery = this.#recoveryWith(refusals);
     const parts = { refusals, recovery: this.#recovery };
     const cut = await resumeModel(this.#startParts, marks, parts);

@@ -81,6 +81,21 @@ export async function serveNewest(parts: StartParts): Promise<boolean> {
 export async function resumeModel(
   parts: StartParts,
   marks: AppliedSequences,
+  judges: { readonly refusals: Refusals; readonly recovery: Recovery },
+): Promise<Progresses> {
+  const cut = await restoreNewest(parts, marks, judges);
+  const { context: { telemetry }, options: { name } } = parts;
+  for (const partition of await judges.refusals.giveUpLost(cut)) {
+    const message = `${name} records and learns rows of partition ${partition} anew: the example ` +
+      "log has lost some that were put aside or passed over";
+    telemetry.log("warn", message);
+  }
+  return cut;
+}
+
+async function restoreNewest(
+  parts: StartParts,
+  marks: AppliedSequences,
   { refusals, recovery }: { readonly refusals: Refusals; readonly recovery: Recovery },
 ): Promise<Progresses> {
   const { context: { telemetry }, blobs, exampleLog, session } = parts;

@@ -18,9 +18,11 @@ export async function quarantineCommand(
       output.out(`${JSON.stringify({ trainer, ...quarantine })}\n`);
       continue;
     }
-    for (const { row, refusedAtMs, labels, dense, ids, reason } of quarantine.rows) {
+    for (const { row, isLost, refusedAtMs, labels, dense, ids, reason } of quarantine.rows) {
       output.out(
-        `${trainer}  row ${row}  refused ${new Date(refusedAtMs).toISOString()}  ` +
+        `${trainer}  row ${row}${isLost ? " (lost by the log since)" : ""}  refused ${
+          new Date(refusedAtMs).toISOString()
+        }  ` +
           `labels ${labels.join(" ")}  dense ${dense.join(" ")}  ids ${
             ids.join(" ")
           }\n  ${reason}\n`,
@@ -28,7 +30,7 @@ export async function quarantineCommand(
     }
     for (const { from, to, skippedAtMs, reason } of quarantine.skipped) {
       output.out(
-        `${trainer}  rows ${from} to ${to - 1}  passed over ` +
+        `${trainer}  ${from < to ? `rows ${from} to ${to - 1}` : "lost rows"}  passed over ` +
           `${new Date(skippedAtMs).toISOString()}\n  ${reason}\n`,
       );
     }

@@ -4,6 +4,7 @@ import {
   IDS_MAX,
   type RefusedRow,
   ROWS_MAX,
+  withLostFrom,
   withRefused,
 } from "../../records/quarantine.ts";
 
@@ -29,4 +30,13 @@ Deno.test("a quarantine keeps the newest rows, each with its first ids, and coun
   assert.deepEqual([rowsRefused, recordedBefore], [2 * ROWS_MAX, 2 * ROWS_MAX]);
   assert.ok(JSON.stringify(quarantine).length < 2_000_000);
   assert.equal(withRefused(quarantine, [refused(3, 1)]), quarantine, "it is recorded already");
+});
+
+Deno.test("rows that the log has lost are marked, and rows with their numbers are recorded again", () => {
+  const before = withRefused(EMPTY_QUARANTINE, [refused(3, 1), refused(7, 1)]);
+  const after = withLostFrom(before, 5);
+  assert.deepEqual(after.rows.map(({ row, isLost }) => [row, isLost]), [[3, undefined], [7, true]]);
+  const again = withRefused(after, [refused(3, 1), refused(7, 1)]);
+  assert.deepEqual(again.rows.map(({ row }) => row), [3, 7, 7]);
+  assert.equal(again.rowsRefused, 3);
 });

@@ -3,9 +3,14 @@
  * has another owner changes nothing that a later trainer reads.
  */
 import assert from "node:assert/strict";
+import { ExampleChunkBuilder } from "../../../actors/joiner/example_chunk_builder.ts";
 import { Refusals } from "../../../actors/trainer/refusals.ts";
+import { BatchKernel } from "../../../kernels/embedding/batch_kernel.ts";
+import { MemoryEventLog } from "../../../mesh/adapters/memory/memory_event_log.ts";
 import { MemoryBlobStore } from "../../../mesh/adapters/memory/memory_blob_store.ts";
 import { VirtualClock } from "../../../mesh/simulation/virtual_clock.ts";
+import type { TrainingCheckpoint } from "../../../kernels/dense/training_session.ts";
+import { encodeExamples } from "../../../records/example_chunk.ts";
 import { listQuarantines, readQuarantine } from "../../../records/quarantine.ts";
 
 const source = "trainer/0";
@@ -13,54 +18,63 @@ const partitions = [0];
 const stretch = (from: number, partition = 0) =>
   new Map([[partition, { from, to: from + 5, reason: "exploded", version: 1 }]]);
 const clock = new VirtualClock({ startMs: 1_000 });
+const kernel = BatchKernel.create();
+
+function open(
+  blobs: MemoryBlobStore,
+  options: { readonly partitions: readonly number[]; readonly tenure?: number },
+  exampleLog = new MemoryEventLog({ partitions: 1 }),
+): Promise<Refusals> {
+  return Refusals.open({ blobs, exampleLog, kernel }, clock, options);
+}
 
 const starts = async (blobs: MemoryBlobStore) =>
   (await readQuarantine(blobs, source)).skipped.map(({ from }) => from);
 
 Deno.test("a trainer of a later tenure goes on with the quarantine, and a paused one changes it no more", async () => {
   const blobs = new MemoryBlobStore();
-  const paused = await Refusals.open(blobs, clock, { partitions, tenure: 3 });
-  await paused.skip(stretch(10));
-  const present = await Refusals.open(blobs, clock, { partitions, tenure: 12 });
+  const paused = await open(blobs, { partitions, tenure: 3 });
+  await paused.skip(stretch(10), new Map());
+  const present = await open(blobs, { partitions, tenure: 12 });
   assert.deepEqual(present.skippedOf(0).map(({ from }) => from), [10]);
-  await paused.skip(stretch(20));
+  await paused.skip(stretch(20), new Map());
   assert.deepEqual(await starts(blobs), [10]);
-  await present.skip(stretch(30));
-  await paused.skip(stretch(40));
+  await present.skip(stretch(30), new Map());
+  await paused.skip(stretch(40), new Map());
   assert.deepEqual(await starts(blobs), [10, 30]);
-  const restarted = await Refusals.open(blobs, clock, { partitions, tenure: 12 });
+  const restarted = await open(blobs, { partitions, tenure: 12 });
   assert.deepEqual(restarted.skippedOf(0).map(({ from }) => from), [10, 30]);
   assert.deepEqual(await listQuarantines(blobs), ["trainer-0"]);
-  const next = await Refusals.open(blobs, clock, { partitions, tenure: 13 });
+  const next = await open(blobs, { partitions, tenure: 13 });
   assert.deepEqual(next.skippedOf(0).map(({ from }) => from), [10, 30]);
   assert.deepEqual(await blobs.list("quarantine/"), ["quarantine/trainer-0@13.json"]);
 });
 
 Deno.test("a successor without refused rows is not changed by a paused trainer either", async () => {
   const blobs = new MemoryBlobStore();
-  const paused = await Refusals.open(blobs, clock, { partitions, tenure: 1 });
-  await Refusals.open(blobs, clock, { partitions, tenure: 2 });
-  await paused.skip(stretch(10));
-  const restarted = await Refusals.open(blobs, clock, { partitions, tenure: 2 });
+  const paused = await open(blobs, { partitions, tenure: 1 });
+  await open(blobs, { partitions, tenure: 2 });
+  await paused.skip(stretch(10), new Map());
+  const restarted = await open(blobs, { partitions, tenure: 2 });
   assert.deepEqual(restarted.skippedOf(0), []);
 });
 
 Deno.test("one process goes on with the quarantine of the mesh before, and a mesh with that of one process", async () => {
   const blobs = new MemoryBlobStore();
-  const alone = await Refusals.open(blobs, clock, { partitions });
-  await alone.skip(stretch(10));
+  const alone = await open(blobs, { partitions });
+  await alone.skip(stretch(10), new Map());
   assert.deepEqual(await blobs.list("quarantine/"), ["quarantine/trainer-0.json"]);
-  await (await Refusals.open(blobs, clock, { partitions, tenure: 1 })).skip(stretch(20));
-  const again = await Refusals.open(blobs, clock, { partitions });
-  await again.skip(stretch(30));
+  await (await open(blobs, { partitions, tenure: 1 })).skip(stretch(20), new Map());
+  const again = await open(blobs, { partitions });
+  await again.skip(stretch(30), new Map());
   assert.deepEqual(await starts(blobs), [10, 20, 30]);
-  const mesh = await Refusals.open(blobs, clock, { partitions, tenure: 2 });
+  const mesh = await open(blobs, { partitions, tenure: 2 });
   assert.deepEqual(mesh.skippedOf(0).map(({ from }) => from), [10, 20, 30]);
 });
 
 Deno.test("a way back that the store records for one partition alone counts once, however often it is tried", async () => {
   const blobs = new MemoryBlobStore();
-  const refusals = await Refusals.open(blobs, clock, { partitions: [0, 1] });
+  const refusals = await open(blobs, { partitions: [0, 1] });
   const stretches = new Map([...stretch(10), ...stretch(20, 1)]);
   const { put } = blobs;
   let isRefusing = true;
@@ -68,18 +82,68 @@ Deno.test("a way back that the store records for one partition alone counts once
     if (isRefusing && name.includes("trainer-1")) return Promise.reject(new Error("disk full"));
     return put.call(blobs, name, bytes);
   };
-  for (let i = 0; i < 5; i++) await assert.rejects(refusals.skip(stretches), /disk full/);
+  for (let i = 0; i < 5; i++) {
+    await assert.rejects(refusals.skip(stretches, new Map()), /disk full/);
+  }
   assert.ok(refusals.mayGoBack);
   isRefusing = false;
-  await refusals.skip(stretches);
+  await refusals.skip(stretches, new Map());
   assert.deepEqual([0, 1].map((each) => refusals.skippedOf(each).length), [1, 1]);
 });
 
 Deno.test("the quarantines of trainers whose names begin alike are apart", async () => {
   const blobs = new MemoryBlobStore();
-  await (await Refusals.open(blobs, clock, { partitions: [1], tenure: 1 })).skip(stretch(1, 1));
-  await (await Refusals.open(blobs, clock, { partitions: [11], tenure: 2 })).skip(stretch(2, 11));
-  const first = await Refusals.open(blobs, clock, { partitions: [1], tenure: 3 });
+  await (await open(blobs, { partitions: [1], tenure: 1 })).skip(stretch(1, 1), new Map());
+  await (await open(blobs, { partitions: [11], tenure: 2 })).skip(stretch(2, 11), new Map());
+  const first = await open(blobs, { partitions: [1], tenure: 3 });
   assert.deepEqual(first.skippedOf(1).map(({ from }) => from), [1]);
   assert.deepEqual(await listQuarantines(blobs), ["trainer-11", "trainer-1"]);
+});
+
+/** A log of chunks with one row each. */
+async function logOf(...labels: readonly number[]): Promise<MemoryEventLog> {
+  const log = new MemoryEventLog({ partitions: 1 });
+  for (const [firstRow, label] of labels.entries()) {
+    const builder = new ExampleChunkBuilder({ slots: 1, denseWidth: 0, tasks: 1 }, firstRow);
+    const features = {
+      ids: new Uint32Array(2),
+      listOffsets: Uint32Array.of(0, 1),
+      dense: new Uint32Array(),
+    };
+    const values = { logSampleRate: 0, servedPrediction: 0, ranking: 0, atMs: 0 };
+    builder.add({ features, row: 0, labels: [label], ...values });
+    await log.append(0, [encodeExamples(builder.finish(0))]);
+  }
+  return log;
+}
+
+const progress = (rows: number) => ({ sequence: rows, offset: rows, learnedThroughMs: 0 });
+
+Deno.test("a stretch of rows that the log has lost ends before those that took their numbers", async () => {
+  const blobs = new MemoryBlobStore();
+  const first = await open(blobs, { partitions }, await logOf(0, 1, 0, 1, 0, 1));
+  const passed = new Map([[0, { from: 2, to: 6, reason: "exploded", version: 7 }]]);
+  await first.skip(passed, new Map([[0, progress(6)]]));
+  const at = async (log: MemoryEventLog, cut: number) => {
+    const opened = await open(blobs, { partitions }, log);
+    const lost = await opened.giveUpLost(new Map([[0, progress(cut)]]));
+    return [lost, opened.skippedOf(0).map(({ from, to }) => [from, to])];
+  };
+  assert.deepEqual(await at(await logOf(0, 1, 0, 1, 0, 1, 0, 0), 2), [[], [[2, 6]]]);
+  const replaced = await logOf(0, 1, 0, 1, 1, 0, 0, 0);
+  assert.deepEqual(await at(replaced, 2), [[0], [[2, 2]]], "its snapshot has the rows before 2");
+  assert.deepEqual(await at(replaced, 4), [[0], [[2, 4]]]);
+  assert.deepEqual(await at(await logOf(0, 1, 0, 1), 2), [[0], [[2, 2]]], "the log ends before");
+  assert.deepEqual(await at(replaced, 6), [[], [[2, 6]]], "a snapshot reaches beyond");
+});
+
+Deno.test("a version stays given up when the log has lost the rows of its stretch", async () => {
+  const blobs = new MemoryBlobStore();
+  const first = await open(blobs, { partitions }, await logOf(0, 1));
+  const passed = new Map([[0, { from: 0, to: 2, reason: "exploded", version: 7 }]]);
+  await first.skip(passed, new Map([[0, progress(2)]]));
+  const opened = await open(blobs, { partitions }, await logOf(1, 0));
+  assert.deepEqual(await opened.giveUpLost(new Map()), [0]);
+  const checkpoint = { step: 3, versionBefore: 0 } as unknown as TrainingCheckpoint;
+  assert.equal(opened.aboveGivenUp(checkpoint).versionBefore, 5, "3 steps later it is version 8");
 });
