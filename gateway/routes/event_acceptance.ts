@@ -170,13 +170,22 @@ export class EventAcceptance {
    * @throws {LogUnavailableError} Whether the rankings exist is unknown now.
    */
   async loadRankings(events: readonly unknown[]): Promise<void> {
-    const { options, sharedRankings } = this.#parts;
-    if (sharedRankings === undefined || options.unknownRankings === "accept") return;
-    const ids = events
-      .map((event) => (event as { rankingId?: unknown } | null)?.rankingId)
-      .filter((id) => typeof id === "string")
-      .filter((id) => mayBeShared(id, this.#parts));
+    const { sharedRankings } = this.#parts;
+    if (sharedRankings === undefined) return;
+    const ids = events.flatMap((event) => this.#rankingsToLoad(event));
     if (ids.length > 0) await sharedRankings.load(ids);
+  }
+
+  /** @param sent As its client sent it. */
+  #rankingsToLoad(sent: unknown): readonly string[] {
+    const { rankingId, user, item } = (sent ?? {}) as Readonly<Record<string, unknown>>;
+    if (typeof rankingId === "string") {
+      const isLoaded = this.#parts.options.unknownRankings !== "accept" &&
+        mayBeShared(rankingId, this.#parts);
+      return isLoaded ? [rankingId] : [];
+    }
+    if (typeof user !== "string" || typeof item !== "string") return [];
+    return this.#unranked.unloggedOf(user, item);
   }
 
   async #append(partition: number, group: readonly NewEvent[]): Promise<void> {

@@ -46,6 +46,10 @@ function noteOnAttribution(
   attribution: Attribution | undefined,
 ): string | undefined {
   if (attribution?.kind === "made") {
+    if (attribution.isUnlogged) {
+      return `The event log does not have the ranking that showed item "${item}" to user ` +
+        `"${user}": it is learned from with sampled negatives.`;
+    }
     return `No ranking showed item "${item}" to user "${user}" in time: it is learned from with ` +
       "sampled negatives.";
   }

@@ -11,6 +11,7 @@ import { logSampleRateOf } from "../../records/sampled_items.ts";
 import type { UserRanking } from "../memory/user_rankings.ts";
 import type { GatewayParts } from "../parts.ts";
 import { ProblemError } from "../problems.ts";
+import { isUnlogged } from "./unlogged_rankings.ts";
 
 export interface UnrankedEvent {
   readonly eventId: string;
@@ -30,7 +31,13 @@ export type Attribution =
     readonly logged?: Promise<void>;
   }
   /** A ranking that is made of this event; the log gets its record with the event. */
-  | { readonly kind: "made"; readonly rankingId: string; readonly impression: Promise<Uint8Array> }
+  | {
+    readonly kind: "made";
+    readonly rankingId: string;
+    readonly impression: Promise<Uint8Array>;
+    /** Whether a ranking showed the item, but the log does not have it. */
+    readonly isUnlogged: boolean;
+  }
   /** No ranking, and nothing to learn. `rankingId` is unknown to the joiner. */
   | { readonly kind: "none"; readonly rankingId: string };
 
@@ -60,16 +67,36 @@ export class UnrankedEvents {
       );
     }
     const { negatives } = options.eventsWithoutRanking;
-    const shown = this.#lastShown(event, atMs);
+    const isPositive = labels === undefined || labels.isPositive(event.action, event.value);
+    const mayBeMade = negatives > 0 && isPositive;
+    const newest = this.#lastShown(event, atMs);
+    const shown = mayBeMade
+      ? this.#lastShown(event, atMs, (ranking) => this.#isLearned(ranking, atMs))
+      : newest;
     if (shown !== undefined) {
       const logged = this.#making.get(shown.rankingId);
       return { kind: "shown", rankingId: shown.rankingId, ...(logged && { logged }) };
     }
-    const isPositive = labels === undefined || labels.isPositive(event.action, event.value);
-    if (negatives === 0 || !isPositive) {
+    if (!mayBeMade) {
       return { kind: "none", rankingId: `${MADE}none-${event.eventId}`.slice(0, ID_MAX) };
     }
-    return this.#make(event, atMs);
+    return { ...this.#make(event, atMs), isUnlogged: newest !== undefined };
+  }
+
+  /**
+   * The rankings that showed an item to a user and that the log had not taken, as far as they are
+   * newer than one that it has: another gateway may know that it took them later.
+   */
+  unloggedOf(user: string, item: string): string[] {
+    const { memory } = this.#parts;
+    const unlogged: string[] = [];
+    memory.userRankings.find(user, ({ rankingId }) => {
+      if (memory.rankings.check(rankingId, item) !== "shown") return false;
+      if (!isUnlogged(rankingId, this.#parts)) return true;
+      unlogged.push(rankingId);
+      return false;
+    });
+    return unlogged;
   }
 
   /**
@@ -87,18 +114,28 @@ export class UnrankedEvents {
     });
   }
 
+  /** Whether the log has a ranking, or may still take it. */
+  #isLearned({ rankingId, atMs: shownAtMs }: UserRanking, atMs: number): boolean {
+    return atMs - shownAtMs < LATE_MS_MAX || !isUnlogged(rankingId, this.#parts);
+  }
+
   /** The newest ranking that showed the item, or that was made of an earlier event on it. */
-  #lastShown({ user, item }: UnrankedEvent, atMs: number): UserRanking | undefined {
+  #lastShown(
+    { user, item }: UnrankedEvent,
+    atMs: number,
+    suits: (ranking: UserRanking) => boolean = () => true,
+  ): UserRanking | undefined {
     const { memory, options: { eventsWithoutRanking: { match, withinMs } } } = this.#parts;
-    return memory.userRankings.find(user, ({ rankingId, atMs: shownAtMs }) => {
+    return memory.userRankings.find(user, (ranking) => {
+      const { rankingId, atMs: shownAtMs } = ranking;
       if (match === "none" && !rankingId.startsWith(MADE)) return false;
       const afterMs = atMs - shownAtMs;
       return afterMs >= 0 && afterMs < withinMs &&
-        memory.rankings.check(rankingId, item) === "shown";
+        memory.rankings.check(rankingId, item) === "shown" && suits(ranking);
     });
   }
 
-  #make({ user, item }: UnrankedEvent, atMs: number): Attribution {
+  #make({ user, item }: UnrankedEvent, atMs: number) {
     const { memory, options, ranker, random, storedItems } = this.#parts;
     const { negatives, itemsSeen } = options.eventsWithoutRanking;
     storedItems?.begin();
@@ -120,10 +157,12 @@ export class UnrankedEvents {
     memory.rankings.remember(rankingId, [{ id: item }], atMs);
     memory.userRankings.remember(user, { rankingId, atMs });
     const impression = ranker.ask(request, { budgetMs: options.deadlineMs });
-    return { kind: "made", rankingId, impression };
+    return { kind: "made" as const, rankingId, impression };
   }
 }
 
 /** Begins the ids of rankings that are made of events. */
 const MADE = "unranked-";
+/** Longest time after a ranking within which the log may still take it, ms; it tries for five seconds. */
+const LATE_MS_MAX = 10_000;
 const ID_MAX = 256;

@@ -79,6 +79,18 @@ await withServers((server) => {
     assert.deepEqual(await clicks(2), [["accepted", undefined], ["accepted", undefined]]);
   });
 
+  test("an event of a user goes to a ranking that was logged late", async ([one]) => {
+    const { ranker, rank, post, clock } = one;
+    ranker.script = (request) => ({ ...ranker.inOrder(request), unlogged: true });
+    await rank("r", ["a", "b"]);
+    clock.advance(20_000);
+    const items = ["a", "b", LOGGED_LATE_ITEM].map((id) => ({ id }));
+    await ranker.sharedRankings?.remember("r", items);
+    const event = { eventId: "late", user: "u", item: "a", action: "click" };
+    const { events: [{ rankingId, unlogged }] } = await json(post("/v1/events", event));
+    assert.deepEqual([rankingId, unlogged], ["r", undefined]);
+  });
+
   test("a report on a ranking of the other gateway is taken", async ([one, two]) => {
     await one.rank("r", ["a", "b"]);
     const report = { rankingId: "r", items: ["b", "a"] };

@@ -3,11 +3,13 @@
  * them.
  */
 import assert from "node:assert/strict";
+import type { GatewayParts } from "../../gateway/parts.ts";
+import { decodeEvent } from "../../records/event_record.ts";
 import { gatewayFixture, json } from "./fixture.ts";
 
 /** A gateway whose ranker answers while the log's server is away, as long as `isAway`. */
-function withAbsentLog() {
-  const gateway = gatewayFixture();
+function withAbsentLog({ purchase = false } = {}) {
+  const gateway = gatewayFixture(purchase ? { labels } : {});
   const state = { isAway: true };
   const { ranker } = gateway;
   ranker.script = (rank) => ({
@@ -16,6 +18,15 @@ function withAbsentLog() {
   });
   return { ...gateway, state };
 }
+
+/** A purchase is a positive, and a return a negative. */
+const labels: NonNullable<GatewayParts["labels"]> = {
+  decides: () => true,
+  learnedWithinMs: () => 90_000,
+  isPositive: (action) => action === "purchase",
+  actions: ["purchase", "return"],
+  example: { action: "purchase" },
+};
 
 const click = { rankingId: "r", item: "a", action: "click" };
 
@@ -44,6 +55,44 @@ Deno.test("an event of a user goes to an unlogged ranking, and says so", async (
   await rank("r", ["a", "b"]);
   const { user } = ranker.asked[0];
   const event = { eventId: "e-1", user, item: "a", action: "click" };
+  const { events: [taken] } = await json(post("/v1/events", event));
+  assert.deepEqual([taken.rankingId, taken.unlogged], ["r", true]);
+});
+
+Deno.test("an event of a user passes over a ranking that the log has not taken for ten seconds", async () => {
+  const fixture = withAbsentLog({ purchase: true });
+  const { post, rank, state, clock, eventLog } = fixture;
+  const buy = async (eventId: string) => {
+    const event = { eventId, user: "u", item: "a", action: "purchase" };
+    return (await json(post("/v1/events", event))).events[0];
+  };
+  state.isAway = false;
+  await rank("logged", ["a"]);
+  state.isAway = true;
+  await rank("unlogged", ["a", "b"]);
+  await clock.advance(9_000);
+  assert.equal((await buy("e-1")).rankingId, "unlogged", "the log may still take it");
+  await clock.advance(2_000);
+  assert.equal((await buy("e-2")).rankingId, "logged", "an older one can be learned from");
+  await rank("alone", ["c"]);
+  await clock.advance(11_000);
+  const event = { eventId: "e-3", user: "u", item: "c", action: "purchase" };
+  const { events: [made] } = await json(post("/v1/events", event));
+  assert.deepEqual([made.rankingId, made.unlogged], [undefined, undefined]);
+  assert.match(made.note, /^The event log does not have the ranking that showed item "c" to user/);
+  const kinds = [];
+  for (let partition = 0; partition < eventLog.partitions; partition++) {
+    const records = await eventLog.read(partition, 0, 100);
+    kinds.push(...records.map(({ bytes }) => decodeEvent(bytes).kind));
+  }
+  assert.equal(kinds.filter((kind) => kind === "impression").length, 1, "that of the made one");
+});
+
+Deno.test("an event that no ranking may be made of goes to an unlogged ranking, and says so", async () => {
+  const { post, rank, clock } = withAbsentLog({ purchase: true });
+  await rank("r", ["a"]);
+  await clock.advance(11_000);
+  const event = { eventId: "e-1", user: "u", item: "a", action: "return" };
   const { events: [taken] } = await json(post("/v1/events", event));
   assert.deepEqual([taken.rankingId, taken.unlogged], ["r", true]);
 });
