@@ -101,6 +101,17 @@ export class PlacedPartitions {
     for (const address of this.#running.keys()) this.#tellLease(address);
   }
 
+  /**
+   * Ends the actors that follow others, the feature keepers: with its end a keeper that has a lease
+   * writes its last checkpoint. One that takes longer than an end may take goes on with it.
+   */
+  async endFollowers(): Promise<void> {
+    const followers = [...this.#running].filter(([, { leads }]) => !leads);
+    // At once, so that none of them is told of a lease that ends.
+    for (const [address] of followers) this.#running.delete(address);
+    await Promise.allSettled(followers.map(([address]) => this.#options.mesh.end(address, 0)));
+  }
+
   /** Resolves when the starts and ends under way are done. */
   async stop(): Promise<void> {
     await Promise.allSettled(this.#busy.values());

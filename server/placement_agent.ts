@@ -213,15 +213,18 @@ export class PlacementAgent {
     this.#stopped = true;
     this.#pauses.endAll();
     // A restore or a busy node may take minutes, for which the other hosts need not wait.
-    const ended = Promise.allSettled([
+    const stepsEnded = Promise.allSettled([
       ...this.#loops,
       this.#shards.stop(),
       this.#partitions.stop(),
       this.#options.sharding.stop(),
     ]);
-    await Promise.race([ended, this.#pauses.pause(STOP_MS)]);
+    await Promise.race([stepsEnded, this.#pauses.pause(STOP_MS)]);
     this.#pauses.endAll();
+    // Their last checkpoints are there before the next owner reads them.
+    const ended = this.#partitions.endFollowers();
     this.#partitions.setLeased(false);
+    await ended;
     await this.#options.coordination.leave(this.#run).catch(() => {});
   }
 

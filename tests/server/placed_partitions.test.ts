@@ -251,3 +251,21 @@ Deno.test("a host that stops lets its partitions stand still before others have 
   assert.ok(stands >= 0 && starts > stands, notes.join("; "));
   await simulated.stop();
 });
+
+Deno.test("a host that stops ends its keepers with their lease, before others have its partitions", async () => {
+  const { simulated, notes, admin, agents } = await startHosts(7);
+  await simulated.advance(3_000);
+  const owned = (await admin.read()).placements.get("events/0");
+  assert.ok(owned?.state === "active");
+  const { host } = owned.owner;
+  notes.length = 0;
+  await simulated.settle(agents.get(host)?.stop() ?? assert.fail(), 5_000);
+  await simulated.advance(3_000);
+  const other = host === "a" ? "b" : "a";
+  const ofKeeper = notes.filter((text) => text.startsWith("feature_keeper/0"));
+  assert.deepEqual(ofKeeper, [
+    `feature_keeper/0 on ${host} in epoch ${owned.epoch} ends`,
+    `feature_keeper/0 on ${other} in epoch ${owned.epoch + 1} starts`,
+  ]);
+  await simulated.stop();
+});
