@@ -15,7 +15,7 @@ import type { ScorerMessage } from "../actors/scorer/protocol.ts";
 import type { CairnConfiguration } from "../configuration/configuration.ts";
 import { withDivisions } from "../configuration/sharding.ts";
 import type { MeshView } from "../mesh/ports/coordination.ts";
-import { SERVED_SHARDING } from "../mesh/placement/reshard_progress.ts";
+import { SERVED_SHARDING } from "../mesh/ports/reshard_progress.ts";
 import type { Address } from "../mesh/runtime/actor.ts";
 import { reasonOf } from "../mesh/runtime/errors.ts";
 import type { Mesh, PlannedActor } from "../mesh/runtime/mesh.ts";

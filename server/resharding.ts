@@ -9,7 +9,7 @@ import type { Coordination, HostRun, MeshView } from "../mesh/ports/coordination
 import type { ReshardRecord } from "../mesh/ports/resharding.ts";
 import type { Clock } from "../mesh/ports/clock.ts";
 import type { Gauge, Telemetry } from "../mesh/ports/telemetry.ts";
-import { restoringIn } from "../mesh/placement/reshard_progress.ts";
+import { restoringIn } from "../mesh/ports/reshard_progress.ts";
 import { reasonOf } from "../mesh/runtime/errors.ts";
 
 export interface ReshardingOptions {

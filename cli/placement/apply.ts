@@ -15,7 +15,7 @@ import {
   reversed,
 } from "../../mesh/placement/plan_document.ts";
 import { planDealing } from "../../mesh/placement/reshard_plan.ts";
-import { reshardStep } from "../../mesh/placement/reshard_progress.ts";
+import { reshardStep } from "../../mesh/ports/reshard_progress.ts";
 import type { MeshView } from "../../mesh/ports/coordination.ts";
 import { PlanConflictError } from "../../mesh/ports/coordination_errors.ts";
 import { type ReshardRecord, ReshardRefusedError } from "../../mesh/ports/resharding.ts";
@@ -88,8 +88,7 @@ async function changeTrainers(
     );
   }
   const step = reshardStep(view);
-  // The record of the new change would take the place of the one whose steps are shown.
-  if (reshard?.parts === "shards" && (step?.kind === "restoring" || step?.kind === "serving")) {
+  if (reshard !== undefined && (step?.kind === "restoring" || step?.kind === "serving")) {
     throw new CommandError(
       `Nothing is applied: ${changeText(reshard)} is not done (${stepText(step)}): wait until ` +
         "cairn status says that it is.",
@@ -103,13 +102,39 @@ async function changeTrainers(
   }
 }
 
-/** Writes the reverse of the last plan, for the parts that it has moved. */
+/**
+ * Writes the reverse of the last plan, for the parts that it has moved.
+ *
+ * @throws {CommandError} There is no plan, or the number of shards or trainers has changed since.
+ */
 export async function rollbackCommand(flags: ApplyFlags, output: Output): Promise<void> {
   await withMeshStore(flags, async (store) => {
     const view = await store.read();
+    requirePlanIsLast(view);
     const back = reversed(planIn(view)).filter((move) => isLeft(view, move));
-    await write(store, view, { moves: back }, flags, output);
+    if (back.length > 0) await write(store, view, { moves: back }, flags, output);
+    else {
+      output.out(
+        flags.json
+          ? '{"moves":[]}\n'
+          : "there is nothing to move back: no part of the last plan is at its new host\n",
+      );
+    }
   });
+}
+
+/** @throws {CommandError} The newest command changed a number and moved nothing. */
+function requirePlanIsLast({ reshard, plan }: MeshView): void {
+  if (reshard === undefined || reshard.state === "cancelled") return;
+  if (reshard.planBefore < (plan?.edition ?? 0)) return;
+  const { state, parts, from } = reshard;
+  const back = parts === "shards"
+    ? `cairn reshard --shards ${from}`
+    : `trainer.count: ${from} and cairn apply`;
+  throw new CommandError(
+    `Nothing is moved back: the last command is ${changeText(reshard)}, which moves no part. ` +
+      `${state === "asked" ? "cairn cancel ends it" : `${back} goes back`}.`,
+  );
 }
 
 /**

@@ -8,7 +8,7 @@ import {
   planReshard,
   type ReshardPlan,
 } from "../../mesh/placement/reshard_plan.ts";
-import { type ReshardStep, reshardStep } from "../../mesh/placement/reshard_progress.ts";
+import { type ReshardStep, reshardStep } from "../../mesh/ports/reshard_progress.ts";
 import { type ReshardRecord, ReshardRefusedError } from "../../mesh/ports/resharding.ts";
 import { counted } from "../../structures/counted.ts";
 import { present } from "../../structures/invariant.ts";

@@ -3,7 +3,7 @@
  */
 import { sizeText } from "../../mesh/placement/byte_sizes.ts";
 import { shardViews } from "../../mesh/placement/mesh_views.ts";
-import { reshardStep } from "../../mesh/placement/reshard_progress.ts";
+import { reshardStep } from "../../mesh/ports/reshard_progress.ts";
 import { decodePlan, isPlan } from "../../mesh/placement/plan_document.ts";
 import { ownerOf } from "../../mesh/placement/views.ts";
 import { describe } from "../../mesh/ports/coordination_errors.ts";

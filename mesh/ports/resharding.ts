@@ -23,6 +23,8 @@ export interface ReshardRecord {
   /** Parts afterwards. */
   readonly to: number;
   readonly state: "asked" | "begun" | "cancelled";
+  /** Edition of the last plan of moves when the change was asked for; 0 = there was none. */
+  readonly planBefore: number;
 }
 
 /** The request of an operator. */

@@ -1,7 +1,7 @@
 /**
  * The work that a healed mesh of several hosts still has to do.
  */
-import { reshardStep } from "../../mesh/placement/reshard_progress.ts";
+import { reshardStep } from "../../mesh/ports/reshard_progress.ts";
 import { reasonOf } from "../../mesh/runtime/errors.ts";
 import { type LogsAtRest, pendingOf } from "../liveness.ts";
 import type { MeshWorld } from "./mesh_world.ts";

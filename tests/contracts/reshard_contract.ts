@@ -16,6 +16,7 @@ import {
   PlanConflictError,
   StaleManifestError,
 } from "../../mesh/ports/coordination_errors.ts";
+import { SERVED_SHARDING } from "../../mesh/ports/reshard_progress.ts";
 import { ReshardRefusedError } from "../../mesh/ports/resharding.ts";
 import { present } from "../../structures/invariant.ts";
 
@@ -56,6 +57,7 @@ export function reshardContract(test: Test, host: (name: string) => HostDescript
       from: 4,
       to: 6,
       state: "asked",
+      planBefore: 0,
     });
     assert.equal((await mesh.read()).identity.shards, 4, "nothing changes before it begins");
     assert.equal((await mesh.beginReshard(a, { parts: "shards", division: 1 })).shards, 6);
@@ -196,7 +198,7 @@ export function reshardContract(test: Test, host: (name: string) => HostDescript
     const after = await mesh.read();
     assert.equal(after.identity.sharding, 1 + RECOVERY_STEP);
     await given.control(a);
-    for (const key of ["shard/0", "shard/1"] as const) {
+    for (const key of ["shard/0", "shard/1", "trainer/0", "trainer/1"] as const) {
       await given.activate(await given.control(a), key, a);
     }
     await mesh.askReshard({ parts: "shards", to: 4 });
@@ -212,7 +214,14 @@ export function reshardContract(test: Test, host: (name: string) => HostDescript
     const before = await mesh.read();
     const newest = present(before.placements.get("trainer/1"), "it was placed").epoch;
     const asked = await mesh.askReshard({ parts: "trainers", to: 1, version: before.version });
-    assert.deepEqual(asked, { parts: "trainers", division: 1, from: 2, to: 1, state: "asked" });
+    assert.deepEqual(asked, {
+      parts: "trainers",
+      division: 1,
+      from: 2,
+      to: 1,
+      state: "asked",
+      planBefore: 0,
+    });
     const begun = await mesh.beginReshard(a, asked);
     assert.deepEqual(await mesh.beginReshard(a, asked), begun, "it may be sent twice");
     const after = await mesh.read();
@@ -227,12 +236,13 @@ export function reshardContract(test: Test, host: (name: string) => HostDescript
       const key: PlacedKey = `shard/${shard}`;
       assert.deepEqual(after.placements.get(key), before.placements.get(key));
     }
+    await activate(await control(a), "trainer/0", a);
     const again = await mesh.askReshard({ parts: "trainers", to: 2 });
     assert.equal(again.division, 2);
     await mesh.beginReshard(a, again);
     const { placements } = await mesh.read();
     for (const key of ["trainer/0", "trainer/1"] as const) {
-      assert.deepEqual(placements.get(key), { state: "unassigned", epoch: newest + 2 });
+      assert.deepEqual(placements.get(key), { state: "unassigned", epoch: newest + 3 });
     }
   });
 
@@ -271,6 +281,38 @@ export function reshardContract(test: Test, host: (name: string) => HostDescript
     );
   });
 
+  test("a change is refused until the one before is done, and says what is left of it", async (given) => {
+    await ready(given);
+    const { mesh, control, activate } = given;
+    const serving: HostDescription = { ...host("e"), roles: ["serving"] };
+    await mesh.join(serving);
+    await mesh.beginReshard(a, await mesh.askReshard({ parts: "shards", to: 2 }));
+    const ask = () => refusal(mesh.askReshard({ parts: "trainers", to: 1 }));
+    const left = (what: string) =>
+      new RegExp(`from 4 to 2 shards has begun and is not done \\(${what}\\); wait until cairn st`);
+    assert.match(await ask(), left("not every part of it is there"));
+    const epoch = await control(a);
+    for (const key of ["shard/0", "shard/1", "trainer/0", "trainer/1"] as const) {
+      await activate(epoch, key, a);
+    }
+    assert.match(await ask(), left("e has not changed over"));
+    assert.equal((await mesh.read()).reshard?.parts, "shards", "a refusal changes nothing");
+    await mesh.renew(serving, { [SERVED_SHARDING]: 1 });
+    await mesh.beginReshard(a, await mesh.askReshard({ parts: "trainers", to: 1 }));
+    assert.match(
+      await refusal(mesh.askReshard({ parts: "trainers", to: 2 })),
+      /from 2 to 1 trainers has begun and is not done/,
+    );
+  });
+
+  test("a change knows the last plan of moves before it", async (given) => {
+    await ready(given);
+    const { mesh } = given;
+    const plan = { format: 1, state: "done", moves: [], movesMax: 1 };
+    for (const edition of [0, 1]) await mesh.writePlan({ edition }, plan);
+    assert.equal((await mesh.askReshard({ parts: "shards", to: 2 })).planBefore, 2);
+  });
+
   test("an accepted loss gives the trainers of every dealing later epochs", async (given) => {
     await ready(given);
     const { mesh } = given;
@@ -279,6 +321,7 @@ export function reshardContract(test: Test, host: (name: string) => HostDescript
     await mesh.acceptLoss();
     assert.equal((await mesh.read()).identity.dealing, 1 + RECOVERY_STEP);
     await mesh.join(a);
+    await given.activate(await given.control(a), "trainer/0", a);
     await mesh.beginReshard(a, await mesh.askReshard({ parts: "trainers", to: 2 }));
     const { placements } = await mesh.read();
     for (const key of ["trainer/0", "trainer/1"] as const) {
@@ -303,6 +346,9 @@ export function reshardContract(test: Test, host: (name: string) => HostDescript
           const epoch = await given.control(a);
           for (let shard = 0; shard < identity.shards; shard++) {
             await given.activate(epoch, `shard/${shard}`, a);
+          }
+          for (const key of ["trainer/0", "trainer/1"] as const) {
+            await given.activate(epoch, key, a);
           }
           const asked = await mesh.askReshard({ parts: "shards", to: shards });
           await mesh.beginReshard(a, asked);

@@ -6,7 +6,7 @@
  */
 import assert from "node:assert/strict";
 import { installedProgram } from "../../mesh/adapters/redis/local_server.ts";
-import { reshardStep } from "../../mesh/placement/reshard_progress.ts";
+import { reshardStep } from "../../mesh/ports/reshard_progress.ts";
 import type { MeshView } from "../../mesh/ports/coordination.ts";
 import { type TableHosts, withTableHosts } from "./table_hosts.ts";
 

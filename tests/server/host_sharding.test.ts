@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { parseConfiguration } from "../../configuration/configuration.ts";
 import { withDivisions } from "../../configuration/sharding.ts";
-import { SERVED_SHARDING } from "../../mesh/placement/reshard_progress.ts";
+import { SERVED_SHARDING } from "../../mesh/ports/reshard_progress.ts";
 import type { AnyDefinition } from "../../mesh/runtime/node_actor.ts";
 import { Mesh } from "../../mesh/runtime/mesh.ts";
 import { SimulatedMesh } from "../../mesh/simulation/simulated_mesh.ts";

@@ -28,9 +28,10 @@ import {
   SHARDS_MIN,
 } from "../../ports/resharding.ts";
 import type { RecordView } from "../../ports/record_store.ts";
+import { reshardStep } from "../../ports/reshard_progress.ts";
 import { present } from "../../../structures/invariant.ts";
 import { liveRun } from "./host_rules.ts";
-import { isSameRun, json, raiseCounts, recordKeys, records } from "./record_keys.ts";
+import { isSameRun, json, placedKeys, raiseCounts, recordKeys, records } from "./record_keys.ts";
 
 /** Asks for another number of parts; see {@link Coordination.askReshard}. */
 export function askReshard(
@@ -48,7 +49,7 @@ export function askReshard(
   const refusal = isAsked
     ? `a change to ${before.to} ${before.parts} is under way already; wait for it, or end it by ` +
       "cairn cancel"
-    : reasonAgainst(view, identity, { parts, to });
+    : reasonAgainst(view, identity, { parts, to }) ?? reasonToWait(view, identity, before);
   if (refusal !== undefined) throw new ReshardRefusedError(refusal, parts);
   const record: ReshardRecord = {
     parts,
@@ -56,6 +57,7 @@ export function askReshard(
     from: identity[parts],
     to,
     state: "asked",
+    planBefore: records.plan(view)?.edition ?? 0,
   };
   view.set(recordKeys.reshard, json(record));
   return record;
@@ -190,6 +192,32 @@ function reasonAgainst(
       "drain by cairn undrain";
   }
   return parts === "shards" ? reasonAgainstSharding(view, identity, hosts) : undefined;
+}
+
+/**
+ * Why the change before stands against another one; undefined where it is done. Its steps are known
+ * from its record alone, whose place the next one takes, and each division that a serving host has
+ * not left yet costs it a set of replicas.
+ */
+function reasonToWait(
+  view: RecordView,
+  identity: MeshIdentity,
+  before: ReshardRecord | undefined,
+): string | undefined {
+  const step = reshardStep({
+    reshard: before,
+    identity,
+    placements: new Map(placedKeys(identity).map((key) => [key, records.placement(view, key)])),
+    hosts: new Map(records.hosts(view).map((host) => [host.host, host])),
+  });
+  if (before === undefined || step?.kind !== "restoring" && step?.kind !== "serving") {
+    return undefined;
+  }
+  const left = step.kind === "serving"
+    ? `${step.hosts.join(", ")} ${step.hosts.length > 1 ? "have" : "has"} not changed over`
+    : "not every part of it is there";
+  return `the change from ${before.from} to ${before.to} ${before.parts} has begun and is not done ` +
+    `(${left}); wait until cairn status says that it is`;
 }
 
 /** A change of shards takes all of them from their owners, so none may be on its way. */

@@ -25,7 +25,7 @@ Deno.test({
       assert.equal((await world.run("cancel")).code, 0);
       assert.match((await world.run("status")).out, /last plan: cancelled, 4 moves/);
       assert.match((await world.run("cancel")).err, /The plan is cancelled already/);
-      assert.equal((await world.run("rollback")).out, "there is nothing to move\n");
+      assert.match((await world.run("rollback")).out, /^there is nothing to move back: no part of/);
     }),
 });
 
@@ -47,5 +47,53 @@ Deno.test({
       );
       const back = JSON.parse((await world.run("rollback", "--json")).out);
       assert.deepEqual(back.moves, [{ key: joiner.key, from: "learn-2", to: "learn-1" }]);
+    }),
+});
+
+Deno.test({
+  name: "rollback reverses no plan that is older than a change of trainers",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join();
+      const { moves } = JSON.parse((await world.run("apply", "--json")).out);
+      await world.move(Object.fromEntries(
+        moves.map(({ key, to }: { key: string; to: string }) => [key, to]),
+      ));
+      const applied = await world.run("apply", "--set", "trainer.count=1");
+      assert.match(applied.out, /^2 -> 1 trainers\n/);
+      assert.doesNotMatch(applied.out, /at a time/, "no part moves");
+      const asked = await world.run("rollback");
+      assert.equal(asked.code, 1);
+      assert.match(
+        asked.err,
+        /Nothing is moved back: the last command is a change from 2 to 1 trainers, which moves no part. cairn cancel ends it/,
+      );
+      await world.begin("trainers");
+      assert.match(
+        (await world.run("rollback")).err,
+        /moves no part. trainer.count: 2 and cairn apply goes back/,
+      );
+    }),
+});
+
+Deno.test({
+  name: "rollback reverses the plan before a change that was cancelled",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join();
+      const { moves } = JSON.parse((await world.run("apply", "--json")).out);
+      const joiner = moves.find(({ key }: { key: string }) => key.startsWith("events/"));
+      await world.move({ [joiner.key]: joiner.to });
+      assert.equal((await world.run("cancel")).code, 0);
+      assert.equal((await world.run("reshard", "--shards", "8")).code, 0);
+      assert.match(
+        (await world.run("rollback")).err,
+        /the last command is a change from 4 to 8 shards, which moves no part. cairn cancel/,
+      );
+      assert.equal((await world.run("cancel")).code, 0);
+      const back = JSON.parse((await world.run("rollback", "--json")).out);
+      assert.deepEqual(back.moves, [{ key: joiner.key, from: joiner.to, to: joiner.from }]);
     }),
 });

@@ -1,7 +1,7 @@
 /**
  * How far a change of the number of shards or trainers has come, as a function of the mesh's state.
  */
-import type { MeshView } from "../ports/coordination.ts";
+import type { MeshView } from "./coordination.ts";
 
 /** Name of the figure with which a serving host reports the sharding that its scorer uses. */
 export const SERVED_SHARDING = "served.sharding";
@@ -18,7 +18,9 @@ export type ReshardStep =
   | { readonly kind: "cancelled" };
 
 /** The step at which the last change is; undefined where there was none. */
-export function reshardStep(view: MeshView): ReshardStep | undefined {
+export function reshardStep(
+  view: Pick<MeshView, "reshard" | "identity" | "placements" | "hosts">,
+): ReshardStep | undefined {
   const { reshard, identity: { sharding } } = view;
   if (reshard === undefined) return undefined;
   if (reshard.state !== "begun") {
@@ -40,7 +42,7 @@ export function reshardStep(view: MeshView): ReshardStep | undefined {
 
 /** Shards that no host has yet, and trainers that do not read yet. */
 export function restoringIn(
-  { placements }: MeshView,
+  { placements }: Pick<MeshView, "placements">,
 ): { readonly shards: number; readonly trainers: number } {
   let [shards, trainers] = [0, 0];
   for (const [key, { state }] of placements) {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { reshardStep, SERVED_SHARDING } from "../../../mesh/placement/reshard_progress.ts";
+import { reshardStep, SERVED_SHARDING } from "../../../mesh/ports/reshard_progress.ts";
 import type { Placement } from "../../../mesh/ports/coordination.ts";
 import type { ReshardRecord } from "../../../mesh/ports/resharding.ts";
-import { hostRecord, meshView } from "./mesh_view.ts";
+import { hostRecord, meshView } from "../placement/mesh_view.ts";
 
 const owner = { host: "a", incarnation: "a-1" };
 const active: Placement = { state: "active", owner, epoch: 2 };
@@ -16,6 +16,7 @@ const reshard = (
   from: 2,
   to: 3,
   state,
+  planBefore: 0,
 });
 const serving = (host: string, sharding?: number) =>
   hostRecord(host, {
