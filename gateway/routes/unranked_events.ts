@@ -163,6 +163,6 @@ export class UnrankedEvents {
 
 /** Begins the ids of rankings that are made of events. */
 const MADE = "unranked-";
-/** Longest time after a ranking within which the log may still take it, ms; it tries for five seconds. */
+/** Time after a ranking within which the log may still take it, ms; it tries for five seconds. */
 const LATE_MS_MAX = 10_000;
 const ID_MAX = 256;

@@ -313,6 +313,7 @@ Deno.test("no shard moves while a change of their number is asked for, and lost 
     from: 2,
     to: 4,
     state: "asked",
+    planBefore: 0,
   } as const;
   const placements = { "shard/0": active("a"), "shard/1": active("a") };
   assert.deepEqual(stepsOf({ placements, reshard }, { balances: true }), []);
@@ -329,6 +330,7 @@ Deno.test("shards move while a change of the number of trainers is asked for", (
     from: 1,
     to: 2,
     state: "asked",
+    planBefore: 0,
   } as const;
   const steps = stepsOf({ placements, reshard }, { balances: true });
   assert.deepEqual(placesOf(steps), { "shard/0": "a>b" });
