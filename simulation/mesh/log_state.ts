@@ -54,6 +54,8 @@ export interface LogStateOptions {
   readonly observer: LogStateObserver;
   /** Time for which ids of {@link LogState.appendOnce} are retained, ms. */
   readonly idsRetainedMs: number;
+  /** Whether the server has no memory for further records. */
+  readonly isFull: () => boolean;
 }
 
 /** The content, time and writer of a record that was appended under an id. */
@@ -77,15 +79,17 @@ export class LogState {
   readonly #ids = new Map<string, AppendedId>();
   readonly #clock: Clock;
   readonly #idsRetainedMs: number;
+  readonly #isFull: () => boolean;
   #bytes = 0;
 
   constructor(options: LogStateOptions) {
-    const { name, partitions, clock, journal, observer, idsRetainedMs } = options;
+    const { name, partitions, clock, journal, observer, idsRetainedMs, isFull } = options;
     this.#name = name;
     this.#clock = clock;
     this.#journal = journal;
     this.#observer = observer;
     this.#idsRetainedMs = idsRetainedMs;
+    this.#isFull = isFull;
     this.#partitions = Array.from({ length: partitions }, () => ({
       firstOffset: 0,
       records: [],
@@ -141,11 +145,16 @@ export class LogState {
       fence,
     );
     if (refused !== undefined) return refused;
-    if (this.#bytes + sizeOf(records) > bytesMax) {
-      return new LogFullError(this.#name, this.#bytes, bytesMax);
-    }
+    const full = this.#full(records, bytesMax);
+    if (full !== undefined) return full;
     this.#add(partition, records, isUrgent);
     return endOffset;
+  }
+
+  /** The refusal of records for which there is no room. */
+  #full(records: readonly Uint8Array[], bytesMax: number): LogFullError | undefined {
+    const isRoom = !this.#isFull() && this.#bytes + sizeOf(records) <= bytesMax;
+    return isRoom ? undefined : new LogFullError(this.#name, this.#bytes, bytesMax);
   }
 
   /**
@@ -161,9 +170,8 @@ export class LogState {
     if (target.epoch !== 0) {
       return new StaleWriterError(this.#name, partition, undefined, target.epoch);
     }
-    if (this.#bytes + sizeOf(records.map(({ bytes }) => bytes)) > bytesMax) {
-      return new LogFullError(this.#name, this.#bytes, bytesMax);
-    }
+    const full = this.#full(records.map(({ bytes }) => bytes), bytesMax);
+    if (full !== undefined) return full;
     this.#forgetIds();
     const expiresMs = this.#clock.monotonicMs() + this.#idsRetainedMs;
     const { acceptedAtMs: newestMs } = target;

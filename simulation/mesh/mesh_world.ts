@@ -214,6 +214,8 @@ export class MeshWorld extends World {
       case "stepClock":
         this.clock.stepWall(fault.byMs);
         return;
+      case "refuseAppends":
+        return this.redis.refuseAppends(fault.log, fault.forMs);
       case "refuseBlobs":
         this.blobs.refusesWrites = true;
         this.clock.schedule(fault.forMs, () => this.blobs.refusesWrites = false);
@@ -253,6 +255,7 @@ export class MeshWorld extends World {
     this.network.heal();
     this.#controllerDeaths.clear();
     this.blobs.refusesWrites = false;
+    this.redis.takeAppends();
     this.#slowRedis = NOT_SLOW;
     for (const known of this.#processes.all) {
       known.cutFromRedisUntilMs = 0;

@@ -79,6 +79,8 @@ export class SimulatedRedis {
   #restored: RecordsAtMoment | undefined;
   #runs: ServerRun[] = [{ number: 0, ends: new Map(), revision: 0 }];
   #isUp = true;
+  /** Until when a log takes nothing, by name, ms. */
+  readonly #fullUntilMs = new Map<string, number>();
   /** Time for which ids of records that are appended once are retained, ms. */
   readonly idsRetainedMs: number;
   /** Commands that have run. */
@@ -123,10 +125,21 @@ export class SimulatedRedis {
         journal: this.#journal,
         observer: this.#observer,
         idsRetainedMs: this.idsRetainedMs,
+        isFull: () => this.#clock.monotonicMs() < (this.#fullUntilMs.get(name) ?? 0),
       });
       this.#logs.set(name, log);
     }
     return log;
+  }
+
+  /** The log takes nothing for a time, as where the server has no memory. */
+  refuseAppends(log: string, forMs: number): void {
+    this.#fullUntilMs.set(log, this.#clock.monotonicMs() + forMs);
+  }
+
+  /** All logs take records again. */
+  takeAppends(): void {
+    this.#fullUntilMs.clear();
   }
 
   // ---- records

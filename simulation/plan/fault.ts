@@ -77,7 +77,7 @@ export interface SlowLinks extends Episode {
   readonly latencyMs: number;
 }
 
-/** A log takes nothing, as with a full disk. */
+/** A log takes nothing, as with a full disk or, in a mesh, a Redis server without memory. */
 export interface RefuseAppends extends Episode {
   readonly kind: "refuseAppends";
   readonly log: "events" | "examples";

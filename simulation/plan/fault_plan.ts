@@ -53,7 +53,13 @@ const meshFamilies: readonly FaultFamily[] = [
   "reshards",
   "controllers",
 ];
-const sharedFamilies: readonly FaultFamily[] = ["actors", "threads", "interrupts", "clock"];
+const sharedFamilies: readonly FaultFamily[] = [
+  "actors",
+  "threads",
+  "interrupts",
+  "disk",
+  "clock",
+];
 /** Longest step of a host's clock, ms: clocks of a mesh may differ by less than 10 s. */
 const HOST_CLOCK_MS_MAX = 4_000;
 
@@ -128,7 +134,7 @@ function draw(
         forMs: whole(stream, 10, 5_000),
       };
     case "disk":
-      return diskFault(stream, atMs);
+      return diskFault(stream, atMs, hosts.length > 0);
     case "io":
       return ioFault(stream, atMs);
     case "clock": {
@@ -170,7 +176,8 @@ function interrupt(
   };
 }
 
-function diskFault(stream: RandomStream, atMs: number): Fault {
+/** In a mesh the logs are on the Redis server, and all hosts share the blobs. */
+function diskFault(stream: RandomStream, atMs: number, isOfMesh: boolean): Fault {
   const forMs = whole(stream, 10, 5_000);
   switch (Math.floor(stream.nextFloat() * 4)) {
     case 0:
@@ -179,8 +186,10 @@ function diskFault(stream: RandomStream, atMs: number): Fault {
       return { kind: "refuseAppends", atMs, forMs, log: "examples" };
     case 2:
       return { kind: "refuseBlobs", atMs, forMs };
-    default:
-      return { kind: "slowDisk", atMs, forMs, latencyMs: whole(stream, 1, 1_000) };
+    default: {
+      const latencyMs = whole(stream, 1, 1_000);
+      return { kind: isOfMesh ? "slowRedis" : "slowDisk", atMs, forMs, latencyMs };
+    }
   }
 }
 

@@ -47,6 +47,29 @@ Deno.test("in a mesh a clock steps at one host, by less than clocks may differ",
   }));
 });
 
+Deno.test("faults of all families strike a mesh by kinds that a mesh can suffer", () => {
+  const mesh = { ...targets, hosts: ["edge", "table"] };
+  const ofOneProcess: readonly string[] = [
+    "killProcess",
+    "restartProcess",
+    "slowLinks",
+    "slowDisk",
+    "failWrites",
+    "failSyncs",
+    "flipRead",
+    "stepClock",
+  ];
+  const seen = new Set<string>();
+  fc.assert(fc.property(fc.nat(), (seed) => {
+    const plan = drawFaultPlan({ seed, forMs: 60_000, targets: mesh, families: faultFamilies });
+    for (const { kind } of plan) {
+      seen.add(kind);
+      assert.ok(!ofOneProcess.includes(kind), kind);
+    }
+  }));
+  assert.ok(seen.has("refuseAppends") && seen.has("refuseBlobs"));
+});
+
 function same(a: unknown, b: unknown): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }
