@@ -16,6 +16,7 @@ import type { CairnConfiguration } from "../configuration/configuration.ts";
 import { type Role, roles } from "../configuration/sections/hosts.ts";
 import { parsePlacedKey, type PlacedKey } from "../mesh/ports/coordination.ts";
 import { present } from "../structures/invariant.ts";
+import { numbersBelow } from "../structures/numbers_below.ts";
 
 /** The home node of the only process. */
 export const homeNode = "main";
@@ -66,7 +67,7 @@ export function nodesOf(
   const { home, serving, trainers: ownTrainers, shards } = layout.threadsOf(host);
   const trainers = trainerThreads === undefined
     ? ownTrainers
-    : count(trainerThreads).map((thread) => nodeName(`trainer-${thread}`, host));
+    : numbersBelow(trainerThreads).map((thread) => nodeName(`trainer-${thread}`, host));
   const nodes = [
     ...serving.map((name) => ({ name, background: false })),
     ...[...trainers, ...shards].map((name) => ({ name, background: true })),
@@ -149,10 +150,10 @@ export class Layout {
       serving: owned(this.with("serving").map((each) => this.serving(each.host))),
       trainers: hasPlacement(this.#configuration)
         ? this.#sparesOf(host)
-        : owned(count(trainerCount).map((trainer) => this.trainer(trainer))),
+        : owned(numbersBelow(trainerCount).map((trainer) => this.trainer(trainer))),
       shards: hasPlacement(this.#configuration)
         ? this.#shardThreadsOf(host)
-        : owned(count(shardCount).map((shard) => this.shard(shard))).sort(byNumber),
+        : owned(numbersBelow(shardCount).map((shard) => this.shard(shard))).sort(byNumber),
     };
   }
 
@@ -164,7 +165,7 @@ export class Layout {
     const hosts = this.with("trainer");
     if (!this.#inWorkers || !hosts.some((each) => each.host === host)) return [];
     const threads = Math.ceil(this.#configuration.trainerCount / hosts.length);
-    return count(threads).map((thread) => nodeName(`trainer-${thread}`, host));
+    return numbersBelow(threads).map((thread) => nodeName(`trainer-${thread}`, host));
   }
 
   /** Threads of a host that may be given any shard, of any sharding. */
@@ -172,7 +173,9 @@ export class Layout {
     const { placement } = this.#configuration;
     const mayHaveShards = this.with("shards").some((each) => each.host === host);
     if (placement.kind === "singleThread" || !mayHaveShards) return [];
-    return count(placement.shardThreads).map((thread) => nodeName(`shards-${1 + thread}`, host));
+    return numbersBelow(placement.shardThreads).map((thread) =>
+      nodeName(`shards-${1 + thread}`, host)
+    );
   }
 
   get #inWorkers(): boolean {
@@ -203,10 +206,6 @@ export function placedNode(
 
 function nodeName(thread: string, host: string | undefined): string {
   return host === undefined ? thread : `${host}:${thread}`;
-}
-
-function count(length: number): number[] {
-  return Array.from({ length }, (_, i) => i);
 }
 
 function byNumber(left: string, right: string): number {

@@ -16,6 +16,7 @@ import type { CairnConfiguration } from "../configuration/configuration.ts";
 import type { StorageSection } from "../configuration/sections/mesh.ts";
 import type { Address } from "../mesh/runtime/actor.ts";
 import type { PlannedActor } from "../mesh/runtime/mesh.ts";
+import { numbersBelow } from "../structures/numbers_below.ts";
 import { addresses } from "./addresses.ts";
 import { homeNodeOf, Layout } from "./layout.ts";
 
@@ -26,9 +27,9 @@ import { homeNodeOf, Layout } from "./layout.ts";
 export function planOf(configuration: CairnConfiguration): PlannedActor[] {
   const { shardCount, sharding, partitions, trainerCount, dealing, storage } = configuration;
   const layout = new Layout(configuration);
-  const shards = count(shardCount);
+  const shards = numbersBelow(shardCount);
   const shardAddresses = shards.map((shard) => addresses.embeddingShard(shard, sharding));
-  const trainers = count(trainerCount);
+  const trainers = numbersBelow(trainerCount);
   const trainerAddresses = trainers.map(addresses.trainer);
   const serving = layout.with("serving");
 
@@ -77,7 +78,7 @@ export function planOf(configuration: CairnConfiguration): PlannedActor[] {
     });
   }
   const { featureKeeper } = configuration;
-  const keeperShards = count(featureKeeper?.shards ?? 0);
+  const keeperShards = numbersBelow(featureKeeper?.shards ?? 0);
   const keepers = keeperShards.map(addresses.featureKeeper);
   if (featureKeeper !== undefined) {
     for (const shard of keeperShards) {
@@ -114,7 +115,7 @@ export function planOf(configuration: CairnConfiguration): PlannedActor[] {
     trainers: trainerAddresses,
     scorers: serving.map(({ host }) => addresses.scorer(host)),
   });
-  for (const partition of count(partitions.events)) {
+  for (const partition of numbersBelow(partitions.events)) {
     add<JoinerOptions>(addresses.joiner(partition), layout.joiner(partition), {
       ...configuration.joiner,
       partition,
@@ -134,11 +135,9 @@ export function partitionsOfTrainer(
   { partitions, trainerCount }: Pick<CairnConfiguration, "partitions" | "trainerCount">,
   trainer: number,
 ): number[] {
-  return count(partitions.examples).filter((partition) => partition % trainerCount === trainer);
-}
-
-function count(length: number): number[] {
-  return Array.from({ length }, (_, i) => i);
+  return numbersBelow(partitions.examples).filter((partition) =>
+    partition % trainerCount === trainer
+  );
 }
 
 function snapshotsOf(

@@ -6,6 +6,7 @@ import type { EmbeddingShardMessage } from "../actors/embedding_shard/protocol.t
 import type { ServingReplicaMessage } from "../actors/serving_replica/protocol.ts";
 import type { RunningMesh } from "./compose.ts";
 import { endOffsets } from "../mesh/ports/event_log.ts";
+import { numbersBelow } from "../structures/numbers_below.ts";
 import { behind } from "./joiners.ts";
 import { addresses } from "./addresses.ts";
 import { StartProgress } from "./start_progress.ts";
@@ -56,7 +57,7 @@ async function replicaRows({ mesh, configuration, host }: RunningMesh): Promise<
   const sum = (counts: readonly { readonly rows: number }[]) =>
     counts.reduce((rows, count) => rows + count.rows, 0).toLocaleString("en");
   const { shardCount, sharding } = configuration;
-  const shards = Array.from({ length: shardCount }, (_, shard) => shard);
+  const shards = numbersBelow(shardCount);
   try {
     const [held, served] = await Promise.all([
       Promise.all(

@@ -22,6 +22,7 @@ import type { LastMove, PlacementHistory } from "../../mesh/ports/placement_hist
 import { partitionsOfTrainer } from "../../server/plan.ts";
 import { counted } from "../../structures/counted.ts";
 import { present } from "../../structures/invariant.ts";
+import { numbersBelow } from "../../structures/numbers_below.ts";
 import type { Output } from "../command_line.ts";
 import { usageError } from "../errors.ts";
 import type { PlacementFlags } from "./command.ts";
@@ -107,7 +108,7 @@ async function readingOf(
   const counts = { events, examples };
   const log = kind === "events" ? "events" : "examples";
   const partitions = reader !== key
-    ? Array.from({ length: events }, (_, partition) => partition)
+    ? numbersBelow(events)
     : kind === "events"
     ? [number]
     : partitionsOfTrainer({ partitions: counts, trainerCount: trainers }, number);
