@@ -16,7 +16,7 @@ import { OrderedReader } from "./ordered_reader.ts";
 import type { FeatureKeeperOptions } from "./options.ts";
 import type { FeatureKeeperMessage } from "./protocol.ts";
 import { hasRecordsBefore, type ReadEnd, ReadPositions } from "./read_positions.ts";
-import { TopLists } from "./top_lists.ts";
+import { TopSearches } from "./top_searches.ts";
 
 /** The stores of a keeper. */
 export interface FeatureKeeperDependencies {
@@ -45,7 +45,7 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
   readonly #missed: Counter;
   /** Dropped keys that the metric counts already. */
   readonly #told: Record<TableName, number>;
-  readonly #tops: TopLists;
+  readonly #tops: TopSearches;
   #woken = false;
   #awaitsClearing = false;
   #isLeased = true;
@@ -70,7 +70,7 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
       ? new CheckpointWriter(context, { checkpoints, state, positions, intervalMs })
       : undefined;
     this.#told = { ...state.dropped };
-    this.#tops = new TopLists(context, state);
+    this.#tops = new TopSearches(context, state);
     this.#keys = context.telemetry.gauge("cairn_keeper_keys", {
       help: "Users and items of which features are kept.",
       labelNames: ["kind"],

@@ -37,8 +37,8 @@ export interface HistoryTimes {
 }
 
 /**
- * Asks for the items with the greatest values of a feature. The list is made again once a second,
- * or less often where that takes more than a tenth of the keeper's time; the first one has the
+ * Asks for the items with the greatest values of a feature. They are searched again once a second,
+ * or less often where that takes more than a tenth of the keeper's time; the first answer has the
  * items that the keeper has met so far.
  */
 export interface GetTop extends Request<TopItems> {
@@ -66,7 +66,7 @@ export interface SaveNext {
   readonly kind: "saveNext";
 }
 
-/** Looks at the next items for a list of the greatest values. The keeper sends it to itself. */
+/** Looks at the next items for those of the greatest values. The keeper sends it to itself. */
 export interface SearchTop {
   readonly kind: "searchTop";
 }

@@ -18,7 +18,7 @@ export class TopSearch {
   readonly #count: number;
   /** Candidates; beyond twice `#count` they are cut to the greatest ones. */
   #found: Found[] = [];
-  /** The list has no item of a value at most this great. */
+  /** The result has no item of a value at most this great. */
   #least: number;
 
   /** @param least The value of an item without events. */

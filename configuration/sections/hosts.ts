@@ -62,7 +62,7 @@ export const meshSection = z.strictObject({
     "Time without a word from a host to the Redis server after which its shards go to other hosts; the same on all hosts, and at least twice storage.redis.deadline. Used with storage.redis.",
   ),
   balance: z.boolean().default(true).describe(
-    "Whether shards move by themselves when hosts differ in fill by more than a tenth of the mean, and joiners and trainers when their numbers can be evener. Otherwise they move by `cairn apply` and `cairn drain` only. Used with storage.redis.",
+    "Whether shards move by themselves when hosts differ in fullness by more than a tenth of the mean, and joiners and trainers when their numbers can be evener. Otherwise they move by `cairn apply` and `cairn drain` only. Used with storage.redis.",
   ),
   movesMax: z.int().min(1).max(64).default(2).describe(
     "Shards, joiners and trainers, each of them, that move at the same time. Used with storage.redis.",

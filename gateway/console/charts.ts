@@ -143,17 +143,17 @@ export const charts: readonly Chart[] = [
     }),
   },
   {
-    id: "fill",
+    id: "fullness",
     group: "Memory and logs",
-    title: "Table fill",
+    title: "Table fullness",
     unit: "share",
     help:
       "Memory of the fullest shard's tables, of embeddings.bytesMax; at 100 % rows are evicted.",
     point: ({ now }) => {
       const limits = now.by("shard", "cairn_shard_bytes_max");
-      const fills = [...now.by("shard", "cairn_shard_bytes")]
+      const shares = [...now.by("shard", "cairn_shard_bytes")]
         .map(([shard, bytes]) => bytes / (limits.get(shard) || Infinity));
-      return { fullest: fills.length === 0 ? undefined : Math.max(...fills) };
+      return { fullest: shares.length === 0 ? undefined : Math.max(...shares) };
     },
   },
   {
@@ -171,7 +171,7 @@ export const charts: readonly Chart[] = [
   {
     id: "logs",
     group: "Memory and logs",
-    title: "Log fill",
+    title: "Log fullness",
     unit: "share",
     help: "Above 75 % of the event log, open rankings are decided early.",
     point: ({ now }) => {

@@ -5,7 +5,7 @@
  * not agree: of several erasures of one user the last one in the log continues all of them.
  */
 import { type ErasureRequest, listErasures, readErasureRequest } from "../../records/erasure.ts";
-import type { ErasureSources } from "./sources.ts";
+import type { ErasureParts } from "./erasure_parts.ts";
 
 /** Interval at which other gateways' erasures are looked for, ms. */
 const LOOK_MS = 10_000;
@@ -13,7 +13,7 @@ const LOOK_MS = 10_000;
 const GONE_MS = 20_000;
 
 export class AbandonedErasures {
-  readonly #sources: ErasureSources;
+  readonly #parts: ErasureParts;
   /** Ids of the complete erasures whose receipts were found at the last look. */
   #complete = new Set<string>();
   /**
@@ -23,13 +23,13 @@ export class AbandonedErasures {
   readonly #awaySinceMs = new Map<string, number>();
   #looksFromMs = 0;
 
-  constructor(sources: ErasureSources) {
-    this.#sources = sources;
+  constructor(parts: ErasureParts) {
+    this.#parts = parts;
   }
 
   /** The unfinished erasures that other gateways go on with. */
   async others(): Promise<ErasureRequest[]> {
-    const { blobs, host } = this.#sources;
+    const { blobs, host } = this.#parts;
     const unfinished: ErasureRequest[] = [];
     const known = this.#complete;
     const complete = new Set<string>();
@@ -49,7 +49,7 @@ export class AbandonedErasures {
 
   /** Finds the erasures to take over; none before the interval is over. */
   async look(): Promise<ErasureRequest[]> {
-    const { clock, hostsServing, host } = this.#sources;
+    const { clock, hostsServing, host } = this.#parts;
     const nowMs = clock.monotonicMs();
     if (hostsServing === undefined || nowMs < this.#looksFromMs) return [];
     this.#looksFromMs = nowMs + LOOK_MS;

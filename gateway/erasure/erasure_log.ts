@@ -5,18 +5,18 @@ import type { ErasurePass, ErasureRequest } from "../../records/erasure.ts";
 import { decodeEvent, encodeEvent, type EventRecord } from "../../records/event_record.ts";
 import { endOffsets } from "../../mesh/ports/event_log.ts";
 import { carryEvents } from "../memory/carried_events.ts";
-import type { ErasureSources } from "./sources.ts";
+import type { ErasureParts } from "./erasure_parts.ts";
 
 export class ErasureLog {
-  readonly #sources: ErasureSources;
+  readonly #parts: ErasureParts;
 
-  constructor(sources: ErasureSources) {
-    this.#sources = sources;
+  constructor(parts: ErasureParts) {
+    this.#parts = parts;
   }
 
   /** Appends the record of a pass to every partition; resolves with its offsets. */
   forget(erasureId: string, pass: ErasurePass, user: string): Promise<number[]> {
-    const { clock, memory } = this.#sources;
+    const { clock, memory } = this.#parts;
     const acceptedAtMs = memory.acceptanceClock.nextMs();
     return this.#append({
       kind: "forget",
@@ -30,7 +30,7 @@ export class ErasureLog {
 
   /** The user of an erasure, from its first record; undefined where that is trimmed. */
   async readUser({ erasureId, firstAt }: ErasureRequest): Promise<string | undefined> {
-    const { eventLog } = this.#sources;
+    const { eventLog } = this.#parts;
     const [record] = await eventLog.read(0, firstAt[0], 1);
     if (record === undefined || record.offset !== firstAt[0]) return undefined;
     const forget = decodeEvent(record.bytes);
@@ -44,14 +44,14 @@ export class ErasureLog {
    * @param keptFrom Reads the offsets by partition from which records stay; called last.
    */
   async release(keptFrom: () => Promise<readonly (readonly number[])[]>): Promise<void> {
-    const { eventLog, memory, clock } = this.#sources;
+    const { eventLog, memory, clock } = this.#parts;
     for (let partition = 0; partition < eventLog.partitions; partition++) {
       await eventLog.roll?.(partition);
     }
     const ends = await endOffsets(eventLog);
     // A log that appends once remembers the event ids itself.
     const carried = eventLog.appendOnce === undefined
-      ? [await carryEvents(memory, this.#sources)]
+      ? [await carryEvents(memory, this.#parts)]
       : [];
     const retainedFrom = lowest([ends, ...carried, ...await keptFrom()]);
     const acceptedAtMs = memory.acceptanceClock.nextMs();
@@ -64,7 +64,7 @@ export class ErasureLog {
   }
 
   async #append(record: EventRecord): Promise<number[]> {
-    const { eventLog } = this.#sources;
+    const { eventLog } = this.#parts;
     const bytes = encodeEvent(record);
     const offsets: number[] = [];
     for (let partition = 0; partition < eventLog.partitions; partition++) {

@@ -17,7 +17,7 @@ import {
 } from "../../records/snapshot_manifest.ts";
 import { chainOf, cutOf } from "../../records/snapshot_parts.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
-import type { ErasureSources } from "./sources.ts";
+import type { ErasureParts } from "./erasure_parts.ts";
 
 /** Budget of one question to a part, ms. */
 export const BUDGET_MS = 1_000;
@@ -50,17 +50,17 @@ export function areLearned(trainers: ErasureState["trainers"]): boolean {
 
 /** Reads the state of an erasure; that of one which another continues is the state of the other. */
 export async function readState(
-  sources: ErasureSources,
+  parts: ErasureParts,
   request: ErasureRequest,
 ): Promise<ErasureState> {
-  const { keepers, blobs } = sources;
+  const { keepers, blobs } = parts;
   const { continuedBy } = request;
   const later = continuedBy && await readErasureRequest(blobs, continuedBy);
   if (later) {
-    const state = await readState(sources, later);
+    const state = await readState(parts, later);
     return { ...state, request: { ...request, ...progressOf(state.request) } };
   }
-  const trainers = await readTrainers(sources, request);
+  const trainers = await readTrainers(parts, request);
   const forgotten = await Promise.all(
     keepers.map((keeper) =>
       keeper.ask({ kind: "getStatus" }, { budgetMs: BUDGET_MS })
@@ -73,7 +73,7 @@ export async function readState(
     trainers,
     keepers: forgotten,
     holds: [
-      ...await logHolds(sources, request, trainers),
+      ...await logHolds(parts, request, trainers),
       ...snapshotHolds(stored, request, trainers),
     ],
     oldest: stored.findLast(({ finished }) => finished)?.name,
@@ -82,7 +82,7 @@ export async function readState(
 
 /** Reads the trainers' parts of an erasure, one for each partition. */
 export function readTrainers(
-  { blobs, trainers }: Pick<ErasureSources, "blobs" | "trainers">,
+  { blobs, trainers }: Pick<ErasureParts, "blobs" | "trainers">,
   { erasureId }: Pick<ErasureRequest, "erasureId">,
 ): Promise<ErasureState["trainers"]> {
   return Promise.all(
@@ -96,7 +96,7 @@ export function readTrainers(
 
 /** The partitions of the logs that hold records of the user. */
 async function logHolds(
-  { eventLog, exampleLog }: ErasureSources,
+  { eventLog, exampleLog }: ErasureParts,
   { firstAt, secondAt }: ErasureRequest,
   trainers: ErasureState["trainers"],
 ): Promise<ErasureHold[]> {

@@ -17,7 +17,7 @@ import type { ErasureLog } from "./erasure_log.ts";
 import { areLearned, BUDGET_MS, isForgotten, readState, readTrainers } from "./erasure_state.ts";
 import type { FirstRecords } from "./first_records.ts";
 import type { Following } from "./following.ts";
-import type { ErasureSources } from "./sources.ts";
+import type { ErasureParts } from "./erasure_parts.ts";
 
 /** A round of parameter sync that was under way, and one that began after a removal. */
 const ROUNDS = 2;
@@ -26,19 +26,19 @@ const ROUNDS = 2;
 export type StepOutcome = "waits" | "releases" | "complete";
 
 export class ErasureSteps {
-  readonly #sources: ErasureSources;
+  readonly #parts: ErasureParts;
   readonly #log: ErasureLog;
   readonly #firstRecords: FirstRecords;
 
-  constructor(sources: ErasureSources, log: ErasureLog, firstRecords: FirstRecords) {
-    this.#sources = sources;
+  constructor(parts: ErasureParts, log: ErasureLog, firstRecords: FirstRecords) {
+    this.#parts = parts;
     this.#log = log;
     this.#firstRecords = firstRecords;
   }
 
   /** Takes an erasure one step on. */
   async take(following: Following): Promise<StepOutcome> {
-    const { clock, options } = this.#sources;
+    const { clock, options } = this.#parts;
     const { request } = following;
     if (request.continuedBy !== undefined) {
       return await this.#followLater(following, request.continuedBy);
@@ -56,7 +56,7 @@ export class ErasureSteps {
     const nowMs = clock.monotonicMs();
     if (nowMs < following.lookedAtMs + options.erasure.releaseMs) return "waits";
     following.lookedAtMs = nowMs;
-    const state = await readState(this.#sources, request);
+    const state = await readState(this.#parts, request);
     if (!isForgotten(state)) return "waits";
     if (state.holds.length === 0) {
       const { oldest: cleanFrom } = state;
@@ -74,7 +74,7 @@ export class ErasureSteps {
 
   /** Appends the second record, or leaves it to a later erasure of the same user. */
   async #passAgain(following: Following): Promise<void> {
-    const { memory, activity, profiles, telemetry, forgetElsewhere } = this.#sources;
+    const { memory, activity, profiles, telemetry, forgetElsewhere } = this.#parts;
     const { request } = following;
     const { erasureId } = request;
     const user = following.user ??= await this.#log.readUser(request);
@@ -108,7 +108,7 @@ export class ErasureSteps {
     await this.#firstRecords.readFrom(firstAt[0]);
     for (const erasureId of this.#firstRecords.after(user, firstAt[0])) {
       // An erasure that failed before its receipt was written has no second pass.
-      const later = await readErasureRequest(this.#sources.blobs, erasureId);
+      const later = await readErasureRequest(this.#parts.blobs, erasureId);
       if (later !== undefined) return erasureId;
     }
     return undefined;
@@ -117,7 +117,7 @@ export class ErasureSteps {
   /** Completes an erasure when the one that continues it is complete. */
   async #followLater(following: Following, continuedBy: string): Promise<StepOutcome> {
     const { request } = following;
-    const later = await readErasureRequest(this.#sources.blobs, continuedBy);
+    const later = await readErasureRequest(this.#parts.blobs, continuedBy);
     if (later === undefined) {
       // An operator has deleted the receipt of an erasure that could not be finished.
       const { continuedBy: _, ...alone } = request;
@@ -130,14 +130,14 @@ export class ErasureSteps {
 
   async #complete(following: Following, request: ErasureRequest): Promise<StepOutcome> {
     await this.#store(following, request);
-    this.#sources.telemetry.log("info", `the erasure ${request.erasureId} is complete`);
+    this.#parts.telemetry.log("info", `the erasure ${request.erasureId} is complete`);
     return "complete";
   }
 
   /** Notes that the replicas are without the rows, when sync has carried all removals. */
   async #confirmServed(following: Following): Promise<void> {
-    const { parameterSync, clock } = this.#sources;
-    const trainers = await readTrainers(this.#sources, following.request);
+    const { parameterSync, clock } = this.#parts;
+    const trainers = await readTrainers(this.#parts, following.request);
     if (!areLearned(trainers)) return;
     const { roundsComplete } = await parameterSync.ask(
       { kind: "getStatus" },
@@ -150,7 +150,7 @@ export class ErasureSteps {
   }
 
   async #store(following: Following, request: ErasureRequest): Promise<void> {
-    await writeErasureRequest(this.#sources.blobs, request);
+    await writeErasureRequest(this.#parts.blobs, request);
     following.request = request;
   }
 }

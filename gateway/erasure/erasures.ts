@@ -27,13 +27,13 @@ import { ErasureSteps } from "./erasure_steps.ts";
 import { FirstRecords } from "./first_records.ts";
 import { awaitsSecondPass, follow, type Following } from "./following.ts";
 import { guardedBlobs } from "./guarded_blobs.ts";
-import type { ErasureSources } from "./sources.ts";
+import type { ErasureParts } from "./erasure_parts.ts";
 
 /** Interval at which erasures under way are looked after, ms. */
 const STEP_MS = 1_000;
 
 export class Erasures {
-  readonly #sources: ErasureSources;
+  readonly #parts: ErasureParts;
   readonly #log: ErasureLog;
   readonly #firstRecords: FirstRecords;
   readonly #steps: ErasureSteps;
@@ -46,23 +46,23 @@ export class Erasures {
   #step: Promise<void> = Promise.resolve();
   #stopped = false;
 
-  constructor(sources: ErasureSources) {
-    this.#sources = { ...sources, blobs: guardedBlobs(sources.blobs) };
-    this.#log = new ErasureLog(this.#sources);
-    this.#firstRecords = new FirstRecords(sources.eventLog);
-    this.#steps = new ErasureSteps(this.#sources, this.#log, this.#firstRecords);
-    this.#abandoned = new AbandonedErasures(this.#sources);
-    this.#metrics = new ErasureMetrics(sources.telemetry);
+  constructor(parts: ErasureParts) {
+    this.#parts = { ...parts, blobs: guardedBlobs(parts.blobs) };
+    this.#log = new ErasureLog(this.#parts);
+    this.#firstRecords = new FirstRecords(parts.eventLog);
+    this.#steps = new ErasureSteps(this.#parts, this.#log, this.#firstRecords);
+    this.#abandoned = new AbandonedErasures(this.#parts);
+    this.#metrics = new ErasureMetrics(parts.telemetry);
   }
 
   /** Sources of gradients, one for each partition, in the order of their parts in a state. */
   get trainers(): readonly string[] {
-    return this.#sources.trainers;
+    return this.#parts.trainers;
   }
 
   /** Continues the unfinished erasures of this host; the only process continues those of all. */
   async start(): Promise<void> {
-    const { blobs, host } = this.#sources;
+    const { blobs, host } = this.#parts;
     for (const erasureId of await listErasures(blobs)) {
       const request = await readErasureRequest(blobs, erasureId);
       if (request === undefined || request.completedAtMs !== undefined) continue;
@@ -89,9 +89,9 @@ export class Erasures {
    * @throws {LogFullError | LogUnavailableError | ProfileStoreUnavailableError} Send it again.
    */
   async erase(user: string): Promise<ErasureState> {
-    const requestedAtMs = this.#sources.clock.nowMs();
-    const profileRemoved = await this.#sources.profiles.delete("user", user);
-    return await readState(this.#sources, await this.#begin(user, requestedAtMs, profileRemoved));
+    const requestedAtMs = this.#parts.clock.nowMs();
+    const profileRemoved = await this.#parts.profiles.delete("user", user);
+    return await readState(this.#parts, await this.#begin(user, requestedAtMs, profileRemoved));
   }
 
   /** Appends the first record, and follows the erasure when its receipt is stored. */
@@ -100,7 +100,7 @@ export class Erasures {
     requestedAtMs: number,
     profileRemoved: boolean,
   ): Promise<ErasureRequest> {
-    const { memory, activity, random, host, options, forgetElsewhere } = this.#sources;
+    const { memory, activity, random, host, options, forgetElsewhere } = this.#parts;
     const erasureId = random.uuid();
     const firstAt = await this.#log.forget(erasureId, 1, user);
     this.#beginning.add(firstAt);
@@ -117,7 +117,7 @@ export class Erasures {
         rankingsForgotten,
         firstAt,
       };
-      await writeErasureRequest(this.#sources.blobs, request);
+      await writeErasureRequest(this.#parts.blobs, request);
       this.#follow(request, user);
       return request;
     } finally {
@@ -127,17 +127,17 @@ export class Erasures {
 
   /** The state of an erasure; undefined where there is none of this id. */
   async read(erasureId: string): Promise<ErasureState | undefined> {
-    const request = await readErasureRequest(this.#sources.blobs, erasureId);
-    return request && await readState(this.#sources, request);
+    const request = await readErasureRequest(this.#parts.blobs, erasureId);
+    return request && await readState(this.#parts, request);
   }
 
   #follow(request: ErasureRequest, user: string | undefined): void {
-    this.#following.set(request.erasureId, follow(this.#sources, request, user));
+    this.#following.set(request.erasureId, follow(this.#parts, request, user));
   }
 
   #stepLater(): void {
     if (this.#stopped) return;
-    this.#timer = this.#sources.clock.schedule(STEP_MS, () => {
+    this.#timer = this.#parts.clock.schedule(STEP_MS, () => {
       this.#step = this.#stepAll().finally(() => this.#stepLater());
     });
   }
@@ -154,23 +154,23 @@ export class Erasures {
         else await this.#warnIfOverdue(following);
       } catch (error) {
         const { erasureId } = following.request;
-        this.#sources.telemetry.log("warn", `the erasure ${erasureId} waits: ${reasonOf(error)}`);
+        this.#parts.telemetry.log("warn", `the erasure ${erasureId} waits: ${reasonOf(error)}`);
       }
     }
     await this.#takeOver();
     const requests = [...this.#following.values()].map(({ request }) => request);
-    this.#metrics.report(requests, this.#sources.clock.nowMs());
+    this.#metrics.report(requests, this.#parts.clock.nowMs());
     if (!releases || this.#stopped) return;
     try {
       await this.#release();
     } catch (error) {
-      this.#sources.telemetry.log("warn", `erasures wait for a log: ${reasonOf(error)}`);
+      this.#parts.telemetry.log("warn", `erasures wait for a log: ${reasonOf(error)}`);
     }
   }
 
   /** Goes on with the erasures whose hosts are gone. */
   async #takeOver(): Promise<void> {
-    const { telemetry } = this.#sources;
+    const { telemetry } = this.#parts;
     try {
       for (const request of await this.#abandoned.look()) {
         if (this.#stopped) return;
@@ -188,7 +188,7 @@ export class Erasures {
    * continued by that: its host may be back and append the second record at any time.
    */
   async #adopt(request: ErasureRequest): Promise<void> {
-    const { host, clock } = this.#sources;
+    const { host, clock } = this.#parts;
     const adopted = { ...request, ...(host !== undefined && { host }) };
     const user = awaitsSecondPass(request) ? await this.#log.readUser(request) : undefined;
     const continuedBy = user === undefined
@@ -196,7 +196,7 @@ export class Erasures {
       : await this.#steps.laterErasure(user, request) ??
         (await this.#begin(user, clock.nowMs(), false)).erasureId;
     const next = { ...adopted, ...(continuedBy !== undefined && { continuedBy }) };
-    await writeErasureRequest(this.#sources.blobs, next);
+    await writeErasureRequest(this.#parts.blobs, next);
     this.#follow(next, undefined);
   }
 
@@ -219,7 +219,7 @@ export class Erasures {
 
   /** Offsets of the first records that a gateway reads which goes on with others' erasures. */
   async #othersWaiting(): Promise<(readonly number[])[]> {
-    if (this.#sources.hostsServing === undefined) return [];
+    if (this.#parts.hostsServing === undefined) return [];
     const waiting: (readonly number[])[] = [];
     for (const request of await this.#abandoned.others()) {
       if (!awaitsSecondPass(request)) continue;
@@ -237,7 +237,7 @@ export class Erasures {
 
   /** By keeper and partition, the offset from which the keeper reads after a restart. */
   #savedFrom(): Promise<(readonly number[])[]> {
-    const { keepers } = this.#sources;
+    const { keepers } = this.#parts;
     return Promise.all(keepers.map(async (keeper) => {
       return (await keeper.ask({ kind: "getStatus" }, { budgetMs: BUDGET_MS })).saved;
     }));
@@ -247,10 +247,10 @@ export class Erasures {
   async #warnIfOverdue(following: Following): Promise<void> {
     const { request } = following;
     const { erasureId, byMs } = request;
-    if (following.isOverdue || this.#sources.clock.nowMs() < byMs) return;
-    const { holds, trainers } = await readState(this.#sources, request);
+    if (following.isOverdue || this.#parts.clock.nowMs() < byMs) return;
+    const { holds, trainers } = await readState(this.#parts, request);
     following.isOverdue = true;
-    const waiting = this.#sources.trainers.filter((_, i) => trainers[i][1] === undefined);
-    this.#sources.telemetry.log("warn", `the erasure ${erasureId} is overdue`, { holds, waiting });
+    const waiting = this.#parts.trainers.filter((_, i) => trainers[i][1] === undefined);
+    this.#parts.telemetry.log("warn", `the erasure ${erasureId} is overdue`, { holds, waiting });
   }
 }

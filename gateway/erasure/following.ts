@@ -2,7 +2,7 @@
  * An erasure that this gateway goes on with.
  */
 import type { ErasureRequest } from "../../records/erasure.ts";
-import type { ErasureSources } from "./sources.ts";
+import type { ErasureParts } from "./erasure_parts.ts";
 
 /** Time after `gateway.deadline` in which a request in progress ends, ms. */
 const ENDING_MS = 1_000;
@@ -24,7 +24,7 @@ export interface Following {
 
 /** An erasure that the gateway goes on with from now on. */
 export function follow(
-  { clock, options }: Pick<ErasureSources, "clock" | "options">,
+  { clock, options }: Pick<ErasureParts, "clock" | "options">,
   request: ErasureRequest,
   user: string | undefined,
 ): Following {

@@ -56,7 +56,7 @@ export class HostLoads {
   }
 
   /** Share of the host's capacity that is taken. */
-  fill(host: string, more = 0): number {
+  fullness(host: string, more = 0): number {
     const { view, bytes } = this.#load(host);
     return (bytes + more) / view.capacityBytes;
   }
@@ -71,7 +71,9 @@ export class HostLoads {
     let least: string | undefined;
     for (const host of this.#loads.keys()) {
       if (!this.hasRoom(host, bytes)) continue;
-      if (least === undefined || this.fill(host, bytes) < this.fill(least, bytes)) least = host;
+      if (least === undefined || this.fullness(host, bytes) < this.fullness(least, bytes)) {
+        least = host;
+      }
     }
     return least;
   }
@@ -80,17 +82,17 @@ export class HostLoads {
   extremes(): { readonly most: string; readonly least: string } {
     const hosts = [...this.#loads.keys()];
     const by = (better: (a: number, b: number) => boolean) =>
-      hosts.reduce((best, host) => better(this.fill(host), this.fill(best)) ? host : best);
+      hosts.reduce((best, host) => better(this.fullness(host), this.fullness(best)) ? host : best);
     return { most: by((a, b) => a > b), least: by((a, b) => a < b) };
   }
 
-  /** Difference of the greatest and the least fill, as a share of the mean; 0 without bytes. */
+  /** Difference of the greatest and the least fullness, as a share of the mean; 0 without bytes. */
   get spread(): number {
     if (this.#loads.size === 0) return 0;
     const { most, least } = this.extremes();
-    const fills = [...this.#loads.keys()].map((host) => this.fill(host));
-    const mean = fills.reduce((sum, fill) => sum + fill, 0) / fills.length;
-    return mean === 0 ? 0 : (this.fill(most) - this.fill(least)) / mean;
+    const shares = [...this.#loads.keys()].map((host) => this.fullness(host));
+    const mean = shares.reduce((sum, share) => sum + share, 0) / shares.length;
+    return mean === 0 ? 0 : (this.fullness(most) - this.fullness(least)) / mean;
   }
 
   #load(host: string): HostLoad {

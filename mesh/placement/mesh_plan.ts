@@ -9,7 +9,7 @@ import { placementWords } from "./placement_words.ts";
 import type { PlannedMove } from "./plan_document.ts";
 import { planPlacement } from "./plan_placement.ts";
 
-/** Differences of fill that are left alone, as the hosts do. */
+/** Differences of fullness that are left alone, as the hosts do. */
 const SPREAD_MAX = 0.1;
 
 /** The plans by kind, in the order in which moves begin. */

@@ -29,10 +29,11 @@ export interface PlacementWords {
 
 const shardWords: PlacementWords = {
   parts: "shards",
-  chosen: (host, loads) => `${host} has the most room (${percent(loads.fill(host))} full before)`,
+  chosen: (host, loads) =>
+    `${host} has the most room (${percent(loads.fullness(host))} full before)`,
   uneven: (most, least, loads, spreadMax) =>
-    `${most} is filled to ${percent(loads.fill(most))} and ${least} to ` +
-    `${percent(loads.fill(least))}: they differ by more than ${percent(spreadMax)} of the mean`,
+    `${most} is filled to ${percent(loads.fullness(most))} and ${least} to ` +
+    `${percent(loads.fullness(least))}: they differ by more than ${percent(spreadMax)} of the mean`,
   mayNotOwn: (host) => `${host} owns no shards any more`,
   noHost: "no host is up that may own shards",
   noRoom: (bytes) => `no host has room for its ${sizeText(bytes)}: add a host, or raise capacity`,
@@ -69,7 +70,7 @@ export const placementWords: Readonly<Record<PlacedKind, PlacementWords>> = {
 
 /**
  * A share in percent; below ten with as many decimals as show that it is not zero, so that two
- * fills that differ by more than the limit do not read alike.
+ * shares that differ by more than the limit do not read alike.
  */
 function percent(share: number): string {
   const value = share * 100;

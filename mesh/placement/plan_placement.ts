@@ -5,11 +5,11 @@
  * 1. Its host is gone, or it has none: the least filled host with room restores it.
  * 2. Its host is draining or owns no shards any more: it moves to the least filled host with room.
  * 3. Its host holds more than its capacity: shards move away until it does not.
- * 4. The hosts differ in fill by more than `spreadMax` of the mean: the fullest host gives the
+ * 4. The hosts differ in fullness by more than `spreadMax` of the mean: the fullest host gives the
  *    shard to the emptiest that brings both closest, until they differ by less, or no shard does.
  *
- * Fill is the share of a host's capacity that its shards take, in bytes. The result depends on the
- * input alone, and a plan that was carried out is followed by an empty one.
+ * Fullness is the share of a host's capacity that its shards take, in bytes. The result depends on
+ * the input alone, and a plan that was carried out is followed by an empty one.
  */
 import { present } from "../../structures/invariant.ts";
 import { sizeText } from "./byte_sizes.ts";
@@ -20,13 +20,13 @@ import { type PlacementWords, placementWords } from "./placement_words.ts";
 import { type HostView, ownerOf, type ShardPlacement, type ShardView } from "./views.ts";
 
 export interface PlannerOptions {
-  /** Difference of fill between hosts that is left alone, as a share of the mean fill. */
+  /** Difference of fullness between hosts that is left alone, as a share of the mean fullness. */
   readonly spreadMax: number;
   /** Live moves at the same time, with those under way. */
   readonly movesMax: number;
   /**
-   * Whether shards move to even out the hosts' fill, and off hosts above their capacity. Otherwise
-   * they move only off hosts that they have to leave. Default true.
+   * Whether shards move to even out the hosts' fullness, and off hosts above their capacity.
+   * Otherwise they move only off hosts that they have to leave. Default true.
    */
   readonly balances?: boolean;
 }
@@ -172,20 +172,20 @@ class Planner {
     if (this.#loads.size < 2) return;
     while (this.#loads.spread > this.#options.spreadMax) {
       const { most, least } = this.#loads.extremes();
-      const before = this.#loads.fill(most);
+      const before = this.#loads.fullness(most);
       const candidates = this.#movable((host) => host === most)
         .filter(({ view }) => this.#loads.hasRoom(least, countedBytes(view)))
         .map((assignment) => {
           const bytes = countedBytes(assignment.view);
-          const fill = Math.max(
-            this.#loads.fill(most, -bytes),
-            this.#loads.fill(least, bytes),
+          const fullness = Math.max(
+            this.#loads.fullness(most, -bytes),
+            this.#loads.fullness(least, bytes),
           );
-          return { assignment, fill };
+          return { assignment, fullness };
         })
-        .filter(({ fill }) => fill < before);
+        .filter(({ fullness }) => fullness < before);
       if (candidates.length === 0) return;
-      const best = candidates.reduce((best, each) => each.fill < best.fill ? each : best);
+      const best = candidates.reduce((best, each) => each.fullness < best.fullness ? each : best);
       this.#assign(
         best.assignment,
         least,

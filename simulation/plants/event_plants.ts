@@ -40,7 +40,7 @@ export const eventPlants: readonly Plant[] = [
     name: "ids-released",
     edits: [{
       file: "gateway/erasure/erasure_log.ts",
-      find: "await carryEvents(memory, this.#sources)",
+      find: "await carryEvents(memory, this.#parts)",
       replace: "",
     }],
     seenBy: ["accepted-events"],

@@ -2,7 +2,7 @@
  * A gateway that erases, over stores in memory and doubles of the other parts.
  */
 import { Erasures } from "../../gateway/erasure/erasures.ts";
-import type { ErasureSources } from "../../gateway/erasure/sources.ts";
+import type { ErasureParts } from "../../gateway/erasure/erasure_parts.ts";
 import { GatewayMemory } from "../../gateway/memory/gateway_memory.ts";
 import { MemoryBlobStore } from "../../mesh/adapters/memory/memory_blob_store.ts";
 import { MemoryEventLog } from "../../mesh/adapters/memory/memory_event_log.ts";
@@ -21,7 +21,7 @@ export const SOURCE = "trainer/0";
 /** A part of a snapshot without content. */
 export const PART = { name: "snapshots/000000000000001/x", bytes: 0, checksum: 0 };
 
-export async function erasureFixture(more: Partial<ErasureSources> = {}) {
+export async function erasureFixture(more: Partial<ErasureParts> = {}) {
   const clock = new VirtualClock({ startMs });
   const eventLog = new MemoryEventLog({ name: "events", partitions: 2 });
   const exampleLog = new MemoryEventLog({ name: "examples", partitions: 1 });
@@ -29,7 +29,7 @@ export async function erasureFixture(more: Partial<ErasureSources> = {}) {
   const sync = { roundsComplete: 7 };
   const memory = new GatewayMemory(clock, fixtureOptions);
   const telemetry = new TelemetryRecorder();
-  const sources: ErasureSources = {
+  const parts: ErasureParts = {
     ...{ eventLog, exampleLog, blobs, profiles, memory, clock, telemetry },
     trainers: [SOURCE],
     keepers: [],
@@ -38,7 +38,7 @@ export async function erasureFixture(more: Partial<ErasureSources> = {}) {
     options: fixtureOptions,
     ...more,
   };
-  const erasures = new Erasures(sources);
+  const erasures = new Erasures(parts);
   await erasures.start();
   const gateway = gatewayFixture({ clock, eventLog, profiles, memory, erasures });
   /** Kinds of the records in a partition. */
@@ -100,7 +100,7 @@ export async function erasureFixture(more: Partial<ErasureSources> = {}) {
     return [status, ...holds.map(({ name }: { name: string }) => name)];
   };
   return {
-    ...{ ...sources, sync, telemetry, eventLog, exampleLog, blobs, clock },
+    ...{ ...parts, sync, telemetry, eventLog, exampleLog, blobs, clock },
     eraseLearned,
     eraseBesidesSnapshots,
     receipt,

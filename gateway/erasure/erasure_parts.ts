@@ -14,7 +14,7 @@ import type { Activity } from "../console/activity.ts";
 import type { GatewayMemory } from "../memory/gateway_memory.ts";
 import type { GatewayOptions } from "../options.ts";
 
-export interface ErasureSources {
+export interface ErasureParts {
   readonly eventLog: EventLog;
   readonly exampleLog: EventLog;
   readonly blobs: BlobStore;
