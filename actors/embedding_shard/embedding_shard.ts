@@ -115,7 +115,7 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
 
   /** The rows are those of a snapshot. */
   #beginFrom({ marks, snapshot }: RestoredShard): void {
-    for (const { source, sequence } of marks) this.#sources.moveHighWaterMark(source, sequence);
+    for (const { source, sequence } of marks) this.#sources.raiseHighWaterMark(source, sequence);
     this.#snapshots.loaded(snapshot);
   }
 
@@ -225,7 +225,7 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
     );
     this.#snapshots.updated();
     this.#buffers.give(message.gradients);
-    this.#sources.moveHighWaterMark(message.source, message.sequence);
+    this.#sources.raiseHighWaterMark(message.source, message.sequence);
     this.#deltas.trace(this.#context.traceOf(message));
     this.#figures.gradientsApplied(message.ids.length);
     this.#context.reply(message, { applied: true });
@@ -240,7 +240,7 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
     }
     const rows = removeRows(this.#tables, message);
     this.#snapshots.erased();
-    if (message.isLast) this.#sources.moveHighWaterMark(source, sequence);
+    if (message.isLast) this.#sources.raiseHighWaterMark(source, sequence);
     this.#context.reply(message, { applied: true, rows });
   }
 

@@ -35,7 +35,7 @@ export class Sources {
   }
 
   /** Gradients or removals up to `sequence` are applied. */
-  moveHighWaterMark(source: string, sequence: number): void {
+  raiseHighWaterMark(source: string, sequence: number): void {
     this.#marks.set(source, sequence);
   }
 
@@ -62,7 +62,7 @@ export class Sources {
     return undefined;
   }
 
-  /** Moves the marks to a cut; an error, and no change, where the shard has passed it. */
+  /** Raises the marks to a cut; an error, and no change, where the shard has passed it. */
   cut(marks: BeginSnapshot["marks"]): Error | undefined {
     for (const { source, sequence, opening } of marks) {
       const applied = this.highWaterMarkOf(source);

@@ -46,7 +46,7 @@ export interface PartitionStart {
   /** Rows before its sequence are skipped: they are learned. Default: none are. */
   readonly start?: Progress | undefined;
   /** Sequences at which batches must end: a shard has applied the rows before them. */
-  readonly marks?: readonly number[];
+  readonly boundaries?: readonly number[];
   /** Rows that are passed over. */
   readonly skipped?: readonly RowRange[];
 }
@@ -58,7 +58,7 @@ interface PartitionState {
   /** The progress when all batches added so far are learned. */
   progress: Progress;
   /** Sequences that no batch may cross. */
-  readonly marks: readonly number[];
+  readonly boundaries: readonly number[];
   readonly skipped: readonly RowRange[];
 }
 
@@ -76,10 +76,10 @@ export class ChunkBatches {
   constructor(options: ChunkBatchesOptions, starts: readonly PartitionStart[]) {
     this.#options = options;
     this.#partitions = new Map(
-      starts.map(({ partition, start, marks = [], skipped = [] }) => [partition, {
+      starts.map(({ partition, start, boundaries = [], skipped = [] }) => [partition, {
         nextRow: start?.sequence,
         progress: start ?? BEGINNING,
-        marks: [...marks, ...skipped.flatMap(({ from, to }) => [from, to])],
+        boundaries: [...boundaries, ...skipped.flatMap(({ from, to }) => [from, to])],
         skipped,
       }]),
     );
@@ -231,7 +231,7 @@ export class ChunkBatches {
 
   /** The ranges of a chunk's rows that are batches, from row number `begin` to `end`. */
   *#ranges(
-    { marks, skipped }: PartitionState,
+    { boundaries, skipped }: PartitionState,
     begin: number,
     end: number,
     firstRow: number,
@@ -240,7 +240,7 @@ export class ChunkBatches {
     for (let from = begin; from < end;) {
       // Counted from the chunk's first row: the ranges do not depend on where the trainer resumes.
       const full = firstRow + (Math.floor((from - firstRow) / batchRows) + 1) * batchRows;
-      const to = Math.min(end, full, ...marks.filter((mark) => mark > from));
+      const to = Math.min(end, full, ...boundaries.filter((boundary) => boundary > from));
       const isSkipped = skipped.some((range) => range.from <= from && to <= range.to);
       if (!isSkipped) yield [from - firstRow, to - firstRow];
       from = to;

@@ -38,18 +38,18 @@ export interface ResumePoint {
  * Where the partitions belonged to several trainers, the weights and the optimizer's state are the
  * means of theirs.
  *
- * @param marks The sequences of the shards, of the partitions that are wanted.
+ * @param applied The sequences of the shards, of the partitions that are wanted.
  * @throws {Error} When a shard is behind all snapshots: the rows it lacks cannot be learned again.
  */
 export async function findResumePoint(
   blobs: BlobStore,
-  marks: AppliedSequences,
+  applied: AppliedSequences,
 ): Promise<ResumePoint | undefined> {
   const manifests = await readManifests(blobs);
   if (manifests.length === 0) return undefined;
-  const partitions = [...marks.keys()];
+  const partitions = [...applied.keys()];
   const all = manifests.map((manifest) => partsOf(manifest, partitions));
-  const lowest = new Map([...marks].map(([partition, byShard]) => {
+  const lowest = new Map([...applied].map(([partition, byShard]) => {
     return [partition, Math.min(...byShard)] as const;
   }));
   const behind = (part: TrainerPart) => part.sequence > (lowest.get(part.partition) ?? 0);

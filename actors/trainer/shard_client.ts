@@ -112,7 +112,8 @@ export class ShardClient {
   /**
    * Opens the streams of this trainer's partitions at every shard, however slow the shards are.
    * Messages of an earlier opening have no effect from now on. Where a shard was restarted
-   * meanwhile, all streams are opened again: marks of different incarnations cannot be compared.
+   * meanwhile, all streams are opened again: high-water marks of different incarnations cannot be
+   * compared.
    *
    * @returns The newest sequences that the shards have applied.
    * @throws {SourceTakenError} A later trainer of a partition has the shards.
@@ -121,9 +122,9 @@ export class ShardClient {
    */
   async open(): Promise<AppliedSequences> {
     for (let attempt = 1;; attempt++) {
-      const marks = await this.#openAll();
+      const applied = await this.#openAll();
       const restarted = this.#openings.restarted;
-      if (restarted === undefined) return marks;
+      if (restarted === undefined) return applied;
       if (attempt >= this.#options.attemptsMax) throw new ShardRestartedError(restarted);
     }
   }
@@ -304,7 +305,8 @@ export class ShardClient {
   /**
    * Removes the rows of ids at every shard; resolves with the removed rows by slot number.
    *
-   * @param isLast Moves the marks of all shards to `sequence`, also of those without ids.
+   * @param isLast Raises the high-water marks of all shards to `sequence`, also where they have no
+   *   ids.
    */
   async removeRows(
     { uniqueIds, groupStarts }: Pick<GroupedIds, "uniqueIds" | "groupStarts">,

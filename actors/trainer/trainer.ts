@@ -53,7 +53,7 @@ const SHARD_CHECK_MS = 1_000;
 type TrainerState =
   | { readonly kind: "training" }
   /** The shards load their rows; the weights of the newest snapshot are served meanwhile. */
-  | { readonly kind: "waitingForShards"; readonly marks: Promise<AppliedSequences> }
+  | { readonly kind: "waitingForShards"; readonly applied: Promise<AppliedSequences> }
   | { readonly kind: "diverged"; readonly reason: string }
   /** The model is broken, and the blob store refuses the record of the way back. */
   | { readonly kind: "goingBack"; readonly error: Error };
@@ -294,7 +294,7 @@ export class Trainer implements Behavior<TrainerMessage> {
     this.#context.telemetry.log("error", reason);
   }
 
-  /** Learns from all batches in flight: then weights, rows and marks belong to one moment. */
+  /** Learns from all batches in flight: then weights, rows and sequences belong to one moment. */
   async #settle(): Promise<void> {
     while (!this.#pipeline.isEmpty) await this.#learnOldest();
     await this.#pipeline.drain();
@@ -305,36 +305,36 @@ export class Trainer implements Behavior<TrainerMessage> {
    * have been waited for at their own start.
    */
   async #begin(): Promise<void> {
-    const marks = this.#shards.open();
+    const applied = this.#shards.open();
     const wait = { context: this.#context, loadWaitMs: this.#options.loadWaitMs };
-    if (!await areShardsLoading(this.#shards, marks, wait)) {
-      return await this.#resume(await marks);
+    if (!await areShardsLoading(this.#shards, applied, wait)) {
+      return await this.#resume(await applied);
     }
     // Without a snapshot the shards load nothing, and there are no weights to serve.
-    if (!await serveNewest(this.#startParts)) return await this.#resume(await marks);
-    this.#state = { kind: "waitingForShards", marks };
+    if (!await serveNewest(this.#startParts)) return await this.#resume(await applied);
+    this.#state = { kind: "waitingForShards", applied };
     const tell = () => void this.#context.schedule(0, { kind: "shardsOpened" });
-    marks.then(tell, tell);
+    applied.then(tell, tell);
   }
 
   async #shardsOpened(): Promise<void> {
     if (this.#state.kind !== "waitingForShards") return;
     // A shard that cannot be reached crashes the trainer here.
-    const marks = await this.#state.marks;
+    const applied = await this.#state.applied;
     this.#state = { kind: "training" };
-    await this.#resume(marks);
+    await this.#resume(applied);
   }
 
   /** Goes on from the newest snapshot that all shards have reached. */
-  async #resume(marks: AppliedSequences): Promise<void> {
+  async #resume(applied: AppliedSequences): Promise<void> {
     const { blobs, exampleLog } = this.#dependencies;
     const stores = { blobs, exampleLog, kernel: BatchKernel.create() };
     const refusals = await Refusals.open(stores, this.#context.clock, this.#options);
     this.#recovery = this.#recoveryWith(refusals);
     const parts = { refusals, recovery: this.#recovery };
-    const cut = await resumeModel(this.#startParts, marks, parts);
-    this.#progress.start(cut, marks);
-    this.#reader = this.#readFrom(partitionStarts(cut, marks, refusals));
+    const cut = await resumeModel(this.#startParts, applied, parts);
+    this.#progress.start(cut, applied);
+    this.#reader = this.#readFrom(partitionStarts(cut, applied, refusals));
     this.#flights = new Flights(this.#reader, this.#pipeline);
     this.#context.schedule(SHARD_CHECK_MS, { kind: "checkShards" });
     // Last: the log would keep a trainer whose start fails, with all its memory.

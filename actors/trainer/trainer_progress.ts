@@ -54,12 +54,12 @@ export class TrainerProgress {
    * Begins at a snapshot's cut, or at the log's beginning.
    *
    * @param cut By partition; empty without a snapshot.
-   * @param marks The sequences up to which each shard has applied the partitions' gradients.
+   * @param applied The sequences up to which each shard has applied the partitions' gradients.
    */
-  start(cut: Progresses, marks: AppliedSequences): void {
+  start(cut: Progresses, applied: AppliedSequences): void {
     for (const [partition, progress] of cut) this.#now.set(partition, progress);
     this.#learnedBefore = new Map(
-      [...marks].map(([partition, byShard]) => [partition, Math.max(...byShard)]),
+      [...applied].map(([partition, byShard]) => [partition, Math.max(...byShard)]),
     );
     for (const [partition, { sequence }] of this.#now) {
       this.#metrics.learnedUpTo(partition, sequence);

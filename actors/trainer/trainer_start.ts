@@ -33,11 +33,11 @@ export interface StartParts {
 /**
  * Whether a shard still loads its rows, or has not answered within `loadWaitMs`.
  *
- * @param marks The marks of all shards, which are asked for; settled when all shards have answered.
+ * @param applied The high-water marks of all shards; settled when all shards have answered.
  */
 export async function areShardsLoading(
   shards: ShardClient,
-  marks: Promise<AppliedSequences>,
+  applied: Promise<AppliedSequences>,
   { context, loadWaitMs }: {
     readonly context: ActorContext<TrainerMessage>;
     readonly loadWaitMs: number;
@@ -46,9 +46,9 @@ export async function areShardsLoading(
   let areLoading = false;
   const known = shards.areLoading().then((are) => {
     areLoading = are;
-    return are ? undefined : marks;
+    return are ? undefined : applied;
   });
-  const isSettled = await context.settlesWithin(Promise.race([marks, known]), loadWaitMs);
+  const isSettled = await context.settlesWithin(Promise.race([applied, known]), loadWaitMs);
   return !isSettled || areLoading;
 }
 
@@ -74,16 +74,16 @@ export async function serveNewest(parts: StartParts): Promise<boolean> {
  * Restores the dense model, and the judgement of the last batches, from the newest snapshot that
  * all shards have reached.
  *
- * @param marks The sequences up to which each shard has applied the partitions' gradients.
+ * @param applied The sequences up to which each shard has applied the partitions' gradients.
  * @returns The snapshot's cut, by partition; empty without a snapshot.
  * @throws {ExamplesLostError} When the log ends before the cut.
  */
 export async function resumeModel(
   parts: StartParts,
-  marks: AppliedSequences,
+  applied: AppliedSequences,
   judges: { readonly refusals: Refusals; readonly recovery: Recovery },
 ): Promise<Progresses> {
-  const cut = await restoreNewest(parts, marks, judges);
+  const cut = await restoreNewest(parts, applied, judges);
   const { context: { telemetry }, options: { name } } = parts;
   for (const partition of await judges.refusals.giveUpLost(cut)) {
     const message = `${name} records and learns rows of partition ${partition} anew: the example ` +
@@ -95,12 +95,12 @@ export async function resumeModel(
 
 async function restoreNewest(
   parts: StartParts,
-  marks: AppliedSequences,
+  applied: AppliedSequences,
   { refusals, recovery }: { readonly refusals: Refusals; readonly recovery: Recovery },
 ): Promise<Progresses> {
   const { context: { telemetry }, blobs, exampleLog, session } = parts;
   const { name, partitions } = parts.options;
-  const resume = await findResumePoint(blobs, marks);
+  const resume = await findResumePoint(blobs, applied);
   if (resume === undefined) {
     for (const partition of partitions) {
       await warnOfTrimmed(telemetry, name, exampleLog, partition);
@@ -120,20 +120,20 @@ async function restoreNewest(
 }
 
 /**
- * Where a trainer begins in each partition: at the cut, with batches that end at the marks of
- * shards that are ahead of it.
+ * Where a trainer begins in each partition: at the cut, with batches that end at the high-water
+ * marks of shards that are ahead of it.
  */
 export function partitionStarts(
   cut: Progresses,
-  marks: AppliedSequences,
+  applied: AppliedSequences,
   refusals: Refusals,
 ): PartitionStart[] {
-  return [...marks].map(([partition, byShard]) => {
+  return [...applied].map(([partition, byShard]) => {
     const start = cut.get(partition);
     return {
       partition,
       start,
-      marks: byShard.filter((mark) => mark > (start?.sequence ?? 0)),
+      boundaries: byShard.filter((sequence) => sequence > (start?.sequence ?? 0)),
       skipped: refusals.skippedOf(partition),
     };
   });

@@ -44,16 +44,17 @@ export const learningPlants: readonly Plant[] = [
     name: "no-boundary",
     edits: [{
       file: "actors/trainer/chunk_batches.ts",
-      find: "marks: [...marks, ...skipped",
-      replace: "shift: marks.some((mark) => mark > 0) ? 1 : 0,\n        marks: [...skipped",
+      find: "boundaries: [...boundaries, ...skipped",
+      replace:
+        "shift: boundaries.some((boundary) => boundary > 0) ? 1 : 0,\n        boundaries: [...skipped",
     }, {
       file: "actors/trainer/chunk_batches.ts",
       find: "(Math.floor((from - firstRow) / batchRows) + 1) * batchRows;",
       replace: "(Math.floor((from - firstRow + shift) / batchRows) + 1) * batchRows - shift;",
     }, {
       file: "actors/trainer/chunk_batches.ts",
-      find: "{ marks, skipped }: PartitionState,",
-      replace: "{ marks, skipped, shift = 0 }: PartitionState & { readonly shift?: number },",
+      find: "{ boundaries, skipped }: PartitionState,",
+      replace: "{ boundaries, skipped, shift = 0 }: PartitionState & { readonly shift?: number },",
     }],
     seenBy: ["exactly-once"],
     scenario: "split-chunks",

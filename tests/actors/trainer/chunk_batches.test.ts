@@ -91,12 +91,12 @@ Deno.test("each chunk is one batch, and rows come once and in order", () => {
   ));
 });
 
-Deno.test("a chunk with more rows than a batch is split, and marks inside of a chunk end batches", () => {
+Deno.test("a chunk with more rows than a batch is split, and boundaries inside of a chunk end batches", () => {
   fc.assert(fc.property(
     fc.array(fc.integer({ min: 0, max: 40 }), { maxLength: 6 }),
     fc.array(fc.integer({ min: 1, max: 100 }), { maxLength: 3 }),
-    (sizes, marks) => {
-      const batches = batchesFrom({ marks });
+    (sizes, boundaries) => {
+      const batches = batchesFrom({ boundaries });
       chunks(sizes).forEach((chunk, offset) => batches.add(0, chunk, offset));
       const seen: number[] = [];
       for (const batch of batchesOf(batches)) {
@@ -104,7 +104,7 @@ Deno.test("a chunk with more rows than a batch is split, and marks inside of a c
         seen.push(...rowsOf(batch));
         assert.equal(batch.sequence, seen.length);
         assert.ok(batch.features.rows <= SHAPE.batchRows);
-        assert.ok(!marks.some((mark) => mark > from && mark < seen.length));
+        assert.ok(!boundaries.some((boundary) => boundary > from && boundary < seen.length));
       }
       assert.deepEqual(seen, Array.from({ length: seen.length }, (_, row) => row));
       assert.equal(seen.length, sizes.reduce((a, b) => a + b, 0));
@@ -265,8 +265,8 @@ Deno.test("a batch takes the progress of other partitions along, past chunks wit
   );
 });
 
-Deno.test("rows are numbered in their partition, and marks split its chunks alone", () => {
-  const batches = new ChunkBatches(SHAPE, [{ partition: 0, marks: [2] }, { partition: 1 }]);
+Deno.test("rows are numbered in their partition, and boundaries split its chunks alone", () => {
+  const batches = new ChunkBatches(SHAPE, [{ partition: 0, boundaries: [2] }, { partition: 1 }]);
   batches.add(0, chunks([4])[0], 0);
   batches.add(1, chunks([4])[0], 0);
   batches.add(0, chunks([3], 4)[0], 1);
