@@ -32,6 +32,7 @@ import {
 import { cutOf } from "../../records/snapshot_parts.ts";
 import { invariant } from "../../structures/invariant.ts";
 import { inChain, snapshotBase } from "./chains.ts";
+import { ExampleTrimmer } from "./example_trimmer.ts";
 import type { SnapshotterMessage } from "./protocol.ts";
 
 export interface SnapshotterDependencies {
@@ -41,7 +42,6 @@ export interface SnapshotterDependencies {
   readonly publisher?: SnapshotPublisher;
 }
 
-const CONSUMER = "snapshotter";
 /** Interval of the check whether the example log is full, ms. */
 const FULL_CHECK_MS = 5_000;
 
@@ -49,6 +49,7 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
   readonly #context: ActorContext<SnapshotterMessage>;
   readonly #options: SnapshotterOptions;
   readonly #stores: SnapshotterDependencies;
+  readonly #trimmer: ExampleTrimmer;
   readonly #snapshots: Counter;
   readonly #bytes: Gauge;
   readonly #takenAt: Gauge;
@@ -78,6 +79,7 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
     this.#context = context;
     this.#options = options;
     this.#stores = stores;
+    this.#trimmer = new ExampleTrimmer(stores.exampleLog);
     this.#retained = retained;
     this.#lastName = lastName;
     this.#dueAtMs = context.clock.monotonicMs() + options.intervalMs;
@@ -278,14 +280,7 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
     this.#retained = retained;
     await keepSnapshots(blobs, retained);
     if (retained.length < this.#options.snapshotsRetained) return;
-    // The minimum, not the oldest cut's offsets: a newer cut can lie before it, where a shard
-    // crashed after its part was written and the trainer went back.
-    const floors = new Map<number, number>();
-    for (const { partition, offset } of retained.flatMap(({ trainers }) => trainers)) {
-      floors.set(partition, Math.min(offset, floors.get(partition) ?? Infinity));
-    }
-    // The chunk before a cut stays: a restore compares it with the snapshot's.
-    for (const [partition, offset] of floors) await this.#trimExamples(partition, offset - 1);
+    await this.#trimmer.trimBefore(retained);
   }
 
   async #trimLearned(): Promise<undefined> {
@@ -293,17 +288,7 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
     for (const trainer of trainers) {
       const { offsets } = await this.#context.actorRef<TrainerMessage>(trainer)
         .ask({ kind: "getStatus" }, { budgetMs });
-      for (const { partition, offset } of offsets) await this.#trimExamples(partition, offset);
+      for (const { partition, offset } of offsets) await this.#trimmer.trim(partition, offset);
     }
-  }
-
-  async #trimExamples(partition: number, offset: number): Promise<void> {
-    const { exampleLog } = this.#stores;
-    // The joiner resumes from the position in the last record.
-    const end = await exampleLog.endOffset(partition);
-    const floor = Math.min(offset, end - 1);
-    if (floor <= 0) return;
-    await exampleLog.trim(partition, floor);
-    await exampleLog.commitOffset(CONSUMER, partition, floor);
   }
 }

@@ -20,7 +20,7 @@ export const storagePlants: readonly Plant[] = [
   {
     name: "trim-newest",
     edits: [{
-      file: "actors/snapshotter/snapshotter.ts",
+      file: "actors/snapshotter/example_trimmer.ts",
       find: "floors.set(partition, Math.min(offset, floors.get(partition) ?? Infinity));",
       replace: "floors.set(partition, Math.max(offset + 2, floors.get(partition) ?? 0));",
     }],

@@ -13,6 +13,7 @@
 import { setImmediate } from "node:timers";
 import { ErrorReply, RESP_TYPES } from "@redis/client";
 import { Listeners } from "../../runtime/listeners.ts";
+import { CommandDeadlines } from "./command_deadlines.ts";
 import { type Client, destroy, newClient, type RedisTls, within } from "./redis_client.ts";
 import { primaryUrl, type SentinelOptions } from "./sentinels.ts";
 
@@ -58,8 +59,6 @@ export class RedisUnavailableError extends Error {
 const DEADLINE_MS = 2_000;
 /** Pauses between attempts to connect, ms. */
 const RETRY_MS = [0, 20, 50, 100, 200, 500, 1_000];
-/** Shortest time between two checks of the deadlines, as a share of the deadline. */
-const LOOK_SHARE = 1 / 8;
 
 /** Answers of a server that cannot serve now: it loads its data, or has become a replica. */
 const UNAVAILABLE =
@@ -93,8 +92,8 @@ export class RedisConnection {
   readonly #options: RedisOptions;
   readonly #deadlineMs: number;
   readonly #ready = new Listeners<[]>();
-  /** Deadlines of the commands on the way, in order, on the monotonic clock. */
-  readonly #deadlines: number[] = [];
+  /** Deadlines of the commands on the way. */
+  readonly #deadlines: CommandDeadlines;
   /** Commands of the next flight. */
   #waiting: WaitingCommand[] = [];
   /** Whether the commands on the way are still to be written, so that others may join them. */
@@ -104,11 +103,6 @@ export class RedisConnection {
   #connecting: Promise<void> | undefined;
   #cause: unknown = new Error("not connected yet");
   #retry: ReturnType<typeof setTimeout> | undefined;
-  #watch: ReturnType<typeof setTimeout> | undefined;
-  /** When {@link #watch} checks the deadlines, on the monotonic clock, ms. */
-  #watchDueMs = Infinity;
-  /** Deadline that had passed at the last check. */
-  #overdueMs = NaN;
   #attempt = 0;
   #downSinceMs = performance.now();
   #closed = false;
@@ -116,6 +110,10 @@ export class RedisConnection {
   constructor(options: RedisOptions) {
     this.#options = options;
     this.#deadlineMs = options.deadlineMs ?? DEADLINE_MS;
+    this.#deadlines = new CommandDeadlines(
+      this.#deadlineMs,
+      () => this.#drop(new Error(`no answer within ${this.#deadlineMs} ms`)),
+    );
   }
 
   /** The address without a password, for messages. */
@@ -194,7 +192,7 @@ export class RedisConnection {
     options: typeof binary | typeof textual,
   ): Promise<unknown> {
     if (this.#options.sharesFlights && this.isReady) {
-      if (this.#deadlines.length > 0 && !this.#isBoarding) {
+      if (this.#deadlines.count > 0 && !this.#isBoarding) {
         return new Promise((resolve, reject) => {
           this.#waiting.push({ args, waitMs, options, resolve, reject });
         });
@@ -229,10 +227,7 @@ export class RedisConnection {
   ): Promise<unknown> {
     const client = this.#client;
     if (!client?.isReady) throw new RedisUnavailableError(this.url, false, this.#cause);
-    const deadlineMs = performance.now() + this.#deadlineMs + waitMs;
-    this.#deadlines.push(deadlineMs);
-    // A command that waits at the server may have a later deadline than the ones behind it.
-    if (deadlineMs < this.#watchDueMs) this.#watchUntil(deadlineMs);
+    this.#deadlines.add(performance.now() + this.#deadlineMs + waitMs);
     try {
       return await client.sendCommand(args.map(encoded), options);
     } catch (error) {
@@ -248,9 +243,9 @@ export class RedisConnection {
       }
       throw error;
     } finally {
-      if (client === this.#client && this.#deadlines.length > 0) {
-        this.#deadlines.shift();
-        if (this.#deadlines.length === 0) this.#sendWaiting();
+      if (client === this.#client && this.#deadlines.count > 0) {
+        this.#deadlines.removeOldest();
+        if (this.#deadlines.count === 0) this.#sendWaiting();
       }
     }
   }
@@ -274,7 +269,7 @@ export class RedisConnection {
     }
     this.#client = client;
     this.#report = report;
-    this.#deadlines.length = 0;
+    this.#deadlines.clear();
     this.#attempt = 0;
     this.#ready.tell();
   }
@@ -316,9 +311,7 @@ export class RedisConnection {
     if (client) this.#downSinceMs = performance.now();
     this.#client = undefined;
     this.#cause = cause;
-    this.#deadlines.length = 0;
-    clearTimeout(this.#watch);
-    this.#watchDueMs = Infinity;
+    this.#deadlines.clear();
     if (client) destroy(client);
     // Without a connection they fail at once.
     this.#sendWaiting();
@@ -333,29 +326,6 @@ export class RedisConnection {
       this.connect().catch(() => {});
     }, pauseMs);
     Deno.unrefTimer(Number(this.#retry));
-  }
-
-  /**
-   * Breaks the connection when its oldest command has waited too long. One timer waits for the
-   * oldest deadline; a timer for each command would cost more than many commands do.
-   */
-  #watchUntil(deadlineMs: number): void {
-    clearTimeout(this.#watch);
-    const pauseMs = LOOK_SHARE * this.#deadlineMs;
-    const leftMs = Math.max(pauseMs, deadlineMs - performance.now());
-    const dueMs = this.#watchDueMs = performance.now() + leftMs;
-    this.#watch = setTimeout(() => {
-      this.#watchDueMs = Infinity;
-      const oldest = this.#deadlines[0];
-      if (oldest === undefined) return;
-      // After a pause of the process, answers that came meanwhile are read before a timeout.
-      const isLate = performance.now() - dueMs > pauseMs;
-      const isFirstLook = this.#overdueMs !== oldest;
-      if (performance.now() >= oldest) this.#overdueMs = oldest;
-      if (isLate || isFirstLook) return this.#watchUntil(oldest);
-      this.#drop(new Error(`no answer within ${this.#deadlineMs} ms`));
-    }, leftMs);
-    Deno.unrefTimer(Number(this.#watch));
   }
 }
 
