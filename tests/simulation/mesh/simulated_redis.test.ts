@@ -14,7 +14,7 @@ import { SimulatedRankings } from "../../../simulation/mesh/simulated_rankings.t
 import { SimulatedRecordStore } from "../../../simulation/mesh/simulated_record_store.ts";
 import { SimulatedRedis } from "../../../simulation/mesh/simulated_redis.ts";
 import { NodeClock } from "../../../simulation/world/node_clock.ts";
-import { coordinationContract } from "../../contracts/coordination_contract.ts";
+import { coordinationContract } from "../../contracts/coordination/coordination_contract.ts";
 import { eventLogContract } from "../../contracts/event_log_contract.ts";
 import { pump } from "./pump.ts";
 

@@ -1,6 +1,6 @@
 import { MemoryRecordStore } from "../../../../mesh/adapters/memory/memory_record_store.ts";
 import { VirtualClock } from "../../../../mesh/simulation/virtual_clock.ts";
-import { coordinationContract } from "../../../contracts/coordination_contract.ts";
+import { coordinationContract } from "../../../contracts/coordination/coordination_contract.ts";
 
 coordinationContract("memory record store", () => {
   const clock = new VirtualClock();

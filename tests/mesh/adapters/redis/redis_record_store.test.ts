@@ -1,5 +1,5 @@
 import { RedisRecordStore } from "../../../../mesh/adapters/redis/redis_record_store.ts";
-import { coordinationContract } from "../../../contracts/coordination_contract.ts";
+import { coordinationContract } from "../../../contracts/coordination/coordination_contract.ts";
 import { newMesh, withServers } from "./servers.ts";
 
 await withServers((server) => {

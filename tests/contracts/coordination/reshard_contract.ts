@@ -9,16 +9,16 @@ import type {
   HostDescription,
   PlacedKey,
   Placement,
-} from "../../mesh/ports/coordination.ts";
-import { RECOVERY_STEP } from "../../mesh/ports/coordination.ts";
+} from "../../../mesh/ports/coordination.ts";
+import { RECOVERY_STEP } from "../../../mesh/ports/coordination.ts";
 import {
   HostGoneError,
   PlanConflictError,
   StaleManifestError,
-} from "../../mesh/ports/coordination_errors.ts";
-import { SERVED_SHARDING } from "../../mesh/ports/reshard_progress.ts";
-import { ReshardRefusedError } from "../../mesh/ports/resharding.ts";
-import { present } from "../../structures/invariant.ts";
+} from "../../../mesh/ports/coordination_errors.ts";
+import { SERVED_SHARDING } from "../../../mesh/ports/reshard_progress.ts";
+import { ReshardRefusedError } from "../../../mesh/ports/resharding.ts";
+import { present } from "../../../structures/invariant.ts";
 
 /** A mesh of four shards and two partitions of examples, and ways to change it. */
 export interface ReshardGiven {

@@ -1,0 +1,35 @@
+/**
+ * The promises of coordination over every record store; the test of each adapter runs them.
+ */
+import { controllersContract } from "./controllers_contract.ts";
+import {
+  activate,
+  contractTests,
+  control,
+  host,
+  type OpenCoordination,
+} from "./coordination_under_test.ts";
+import { documentsContract } from "./documents_contract.ts";
+import { hostsContract } from "./hosts_contract.ts";
+import { movesContract } from "./moves_contract.ts";
+import { placementsContract } from "./placements_contract.ts";
+import { reshardContract } from "./reshard_contract.ts";
+import { watchesContract } from "./watches_contract.ts";
+
+export function coordinationContract(adapter: string, open: OpenCoordination): void {
+  const test = contractTests(adapter, open);
+  hostsContract(test);
+  controllersContract(test);
+  placementsContract(test);
+  movesContract(test);
+  documentsContract(test);
+  watchesContract(test);
+  reshardContract((name, body) =>
+    test(name, ({ mesh, brief }) =>
+      body({
+        mesh,
+        brief,
+        control: (by) => control(mesh, by),
+        activate: (epoch, key, owner) => activate(mesh, epoch, key, owner),
+      })), host);
+}

@@ -1,0 +1,38 @@
+/**
+ * Manifests of snapshots and the operator's plan, over every record store.
+ */
+import assert from "node:assert/strict";
+import { PlanConflictError, StaleManifestError } from "../../../mesh/ports/coordination_errors.ts";
+import { a, activate, b, change, type ContractTest, control } from "./coordination_under_test.ts";
+
+export function documentsContract(test: ContractTest): void {
+  test("a manifest counts only with the present owners, generation and predecessor", async ({ mesh }) => {
+    for (const each of [a, b]) await mesh.join(each);
+    const epoch = await control(mesh, a);
+    await activate(mesh, epoch, "shard/0", a);
+    const offer = { name: "m1", after: 0, generation: 0, epochs: { "shard/0": 1, "shard/1": 0 } };
+    const first = await mesh.publishManifest(offer);
+    assert.deepEqual(first, { name: "m1", sequence: 1 });
+    assert.deepEqual(await mesh.publishManifest(offer), first, "a lost answer is given again");
+    const refused = (change: object) =>
+      mesh.publishManifest({ ...offer, name: "m2", after: 1, ...change });
+    await assert.rejects(refused({ after: 0 }), /it follows manifest 0, and the newest is 1/);
+    await assert.rejects(refused({ generation: 1 }), StaleManifestError);
+    await change(mesh, epoch, "shard/0", { state: "restoring", owner: b });
+    await assert.rejects(refused({}), /shard\/0 was written in epoch 1, and its epoch is 2/);
+    assert.deepEqual((await mesh.read()).manifest, first);
+  });
+
+  test("a plan is written over the edition and the version that were read", async ({ mesh }) => {
+    const { version } = await mesh.read();
+    const plan = { moves: [{ key: "shard/1", to: "b" }] };
+    const first = await mesh.writePlan({ edition: 0, version }, plan);
+    assert.equal(first.edition, 1);
+    assert.deepEqual(await mesh.writePlan({ edition: 0, version }, plan), first);
+    await assert.rejects(mesh.writePlan({ edition: 0 }, { other: 1 }), PlanConflictError);
+    await mesh.join(a);
+    await assert.rejects(mesh.writePlan({ edition: 1, version }, {}), /the mesh is at version/);
+    await mesh.writePlan({ edition: 1 }, { done: true });
+    assert.deepEqual((await mesh.read()).plan, { edition: 2, document: { done: true } });
+  });
+}

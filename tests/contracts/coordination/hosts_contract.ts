@@ -1,0 +1,129 @@
+/**
+ * Creation of a mesh, and its hosts' leases and drains, over every record store.
+ */
+import assert from "node:assert/strict";
+import {
+  HostGoneError,
+  MeshMismatchError,
+  ProtocolMismatchError,
+  UnknownHostError,
+} from "../../../mesh/ports/coordination_errors.ts";
+import {
+  a,
+  b,
+  type ContractTest,
+  control,
+  host,
+  HOUR_MS,
+  settings,
+} from "./coordination_under_test.ts";
+
+export function hostsContract(test: ContractTest): void {
+  test("a mesh is created once, and other settings are refused by name", async ({ mesh, another }) => {
+    const first = await mesh.open(settings);
+    const other = await another();
+    assert.deepEqual(await other.open({ ...settings }), first);
+    const refused = await other.open({ ...settings, eventPartitions: 8 }).catch((error) => error);
+    assert.ok(refused instanceof MeshMismatchError);
+    assert.match(
+      refused.message,
+      /created with joiner.partitions 2, and the configuration asks for 8/,
+    );
+    await assert.rejects(other.open({ ...settings, schema: "s2" }), MeshMismatchError);
+  });
+
+  test("a new mesh has every shard and partition, without an owner", async ({ mesh }) => {
+    const view = await mesh.read();
+    assert.deepEqual([...view.placements.keys()].sort(), [
+      "events/0",
+      "events/1",
+      "shard/0",
+      "shard/1",
+      "shard/2",
+      "shard/3",
+      "trainer/0",
+      "trainer/1",
+    ]);
+    for (const each of view.placements.values()) {
+      assert.deepEqual(each, { state: "unassigned", epoch: 0 });
+    }
+    assert.equal(view.hosts.size, 0);
+    assert.equal(view.generation, 0);
+  });
+
+  test("a host whose file has other numbers of shards and trainers gets those of the mesh", async ({ mesh }) => {
+    const opened = await mesh.open({ ...settings, shards: 9, trainers: 1 });
+    assert.deepEqual([opened.shards, opened.trainers], [4, 2]);
+    assert.deepEqual([opened.sharding, opened.dealing], [0, 0]);
+  });
+
+  test("a host joins, renews and leaves", async ({ mesh }) => {
+    const lease = await mesh.join(a);
+    assert.deepEqual([lease.ttlMs, lease.state], [HOUR_MS, "up"]);
+    const before = await mesh.read();
+    await mesh.renew(a, { rows: 7 });
+    const view = await mesh.read();
+    assert.equal(view.version, before.version, "a renewal is no change of the placement");
+    assert.equal(view.revision, before.revision, "and wakes no watcher");
+    const record = view.hosts.get("a")!;
+    assert.equal(record.address, a.address);
+    assert.deepEqual(record.load, { rows: 7 });
+    assert.ok(record.expiresMs > view.nowMs);
+    await mesh.leave(a);
+    await mesh.leave(a);
+    assert.equal((await mesh.read()).hosts.size, 0);
+    await assert.rejects(mesh.renew(a), HostGoneError);
+  });
+
+  test("a new run of a host replaces the earlier one, which learns that it must stop", async ({ mesh }) => {
+    await mesh.join(a);
+    await mesh.join(host("a", "a-2"));
+    const gone = await mesh.renew(a).catch((error) => error);
+    assert.ok(gone instanceof HostGoneError);
+    assert.match(gone.message, /Another process at tcp:\/\/a:7400 has joined as host "a"/);
+    await mesh.leave(a);
+    assert.equal((await mesh.read()).hosts.get("a")!.incarnation, "a-2", "the new run stays");
+  });
+
+  test("a host of another protocol is refused, and the protocol only rises", async ({ mesh }) => {
+    await assert.rejects(mesh.join({ ...a, protocols: [2, 3] }), ProtocolMismatchError);
+    await mesh.join(a);
+    assert.equal((await mesh.raiseProtocol(2)).protocol, 2);
+    assert.equal((await mesh.raiseProtocol(1)).protocol, 2);
+    await assert.rejects(
+      mesh.join({ ...b, protocols: [1, 1] }),
+      /speaks protocol 2.*a newer version/,
+    );
+  });
+
+  test("a drain stays through a restart until an operator ends it", async ({ mesh }) => {
+    await mesh.join(a);
+    await mesh.setHostState("a", "draining");
+    assert.equal((await mesh.join(host("a", "a-2"))).state, "draining");
+    await mesh.setHostState("a", "up");
+    assert.equal((await mesh.renew(host("a", "a-2"))).state, "up");
+    await assert.rejects(mesh.setHostState("z", "draining"), (error: Error) => {
+      assert.ok(error instanceof UnknownHostError);
+      assert.match(error.message, /no host "z"; the mesh has a/);
+      return true;
+    });
+  });
+
+  test("a host is removed only after its lease has expired", async ({ mesh, brief }) => {
+    await mesh.join(a);
+    await brief.join(b);
+    const epoch = await control(mesh, a);
+    assert.equal(await mesh.removeExpired(epoch, a), false);
+    assert.equal(await mesh.removeExpired(epoch, b), true);
+    assert.equal(await mesh.removeExpired(epoch, b), true, "once more is no error");
+    assert.deepEqual([...(await mesh.read()).hosts.keys()], ["a"]);
+    await assert.rejects(brief.renew(b), /was removed from the mesh/);
+  });
+
+  test("a host whose lease has expired may renew it until it is removed", async ({ mesh, brief }) => {
+    await brief.join(a);
+    await mesh.renew(a);
+    const view = await mesh.read();
+    assert.ok(view.hosts.get("a")!.expiresMs > view.nowMs);
+  });
+}
