@@ -3,15 +3,8 @@
  * Each message is copied as it would be between threads, so that a buffer shared by mistake is
  * found here.
  */
-import { defineEmbeddingShard } from "../../actors/embedding_shard/definition.ts";
-import { MovedShards } from "../../actors/embedding_shard/moved_shards.ts";
-import { defineJoiner, type JoinerOptions } from "../../actors/joiner/definition.ts";
-import type { ErasurePass } from "../../records/erasure.ts";
-import { encodeEvent, eventPartition } from "../../records/event_record.ts";
 import type { JoinerMessage } from "../../actors/joiner/protocol.ts";
-import { defineParameterSync } from "../../actors/parameter_sync/definition.ts";
 import type { ParameterSyncMessage } from "../../actors/parameter_sync/protocol.ts";
-import { defineRanker, type RankerOptions } from "../../actors/ranker/definition.ts";
 import type {
   Rank,
   RankerMessage,
@@ -19,149 +12,22 @@ import type {
   Recommend,
   RecommendSimilar,
 } from "../../actors/ranker/protocol.ts";
-import { defineCatalogue } from "../../actors/catalogue/definition.ts";
-import {
-  defineFeatureKeeper,
-  type FeatureKeeperOptions,
-} from "../../actors/feature_keeper/definition.ts";
-import { defineRetriever, type RetrieverOptions } from "../../actors/retriever/definition.ts";
-import { defineScorer, type ScorerOptions } from "../../actors/scorer/definition.ts";
-import { defineServingReplica } from "../../actors/serving_replica/definition.ts";
 import { defineSnapshotter } from "../../actors/snapshotter/definition.ts";
-import { defineTrainer, type TrainerOptions } from "../../actors/trainer/definition.ts";
-import { decodeExamples, type ExampleChunk } from "../../records/example_chunk.ts";
 import type { TrainerMessage } from "../../actors/trainer/protocol.ts";
-import {
-  createInferenceSession,
-  type InferenceSession,
-} from "../../kernels/dense/inference_session.ts";
-import { createModel } from "../../kernels/dense/models/create_model.ts";
-import {
-  createTrainingSession,
-  type TrainingSession,
-} from "../../kernels/dense/training_session.ts";
-import type { ClassTablesOptions } from "../../kernels/embedding/class_tables.ts";
-import type { RowLayout } from "../../kernels/embedding/row_classes.ts";
-import { userSlotsOf } from "../../kernels/features/user_slots.ts";
-import type { FeatureSchema } from "../../kernels/features/schema.ts";
-import type { ActorDefinition, ActorRef, Address, Message } from "../../mesh/runtime/actor.ts";
-import type { EventLog } from "../../mesh/ports/event_log.ts";
-import type { SharedRankings } from "../../mesh/ports/shared_rankings.ts";
-import type { AttributeTypes } from "../../rules/attribute_types.ts";
-import { altered } from "./altered.ts";
 import { MemoryBlobStore } from "../../mesh/adapters/memory/memory_blob_store.ts";
 import { MemoryEventLog } from "../../mesh/adapters/memory/memory_event_log.ts";
 import { MemoryProfileStore } from "../../mesh/adapters/memory/memory_profile_store.ts";
+import type { EventLog } from "../../mesh/ports/event_log.ts";
+import type { ActorDefinition, ActorRef, Address, Message } from "../../mesh/runtime/actor.ts";
 import { SimulatedMesh } from "../../mesh/simulation/simulated_mesh.ts";
+import type { ErasurePass } from "../../records/erasure.ts";
+import { encodeEvent, eventPartition } from "../../records/event_record.ts";
+import { decodeExamples, type ExampleChunk } from "../../records/example_chunk.ts";
+import { altered } from "./altered.ts";
+import { startActors, startReplica } from "./loop_actors.ts";
+import type { LoopOptions } from "./loop_options.ts";
 
-const DIM = 4;
 const BUDGET = { budgetMs: 5_000 };
-const LAYOUT: RowLayout = {
-  classes: [{
-    slots: [],
-    slices: [{ name: "first_order", dim: 1 }, { name: "embeddings", dim: DIM }],
-  }],
-  classByColumn: [0, 0, 0],
-};
-
-export const SCHEMA: FeatureSchema = {
-  slots: [
-    { kind: "id", name: "user", number: 1, source: "user", pooling: "sum" },
-    { kind: "id", name: "item", number: 2, source: "item", pooling: "sum" },
-    {
-      kind: "list",
-      name: "tags",
-      number: 3,
-      source: "item",
-      attribute: "tags",
-      valuesMax: 4,
-      pooling: "mean",
-    },
-  ],
-  dense: [],
-  denseWidth: 0,
-};
-
-export const ATTRIBUTE_TYPES: AttributeTypes = {
-  item: { tags: "texts", price: "number", brand: "text" },
-  user: { brand: "text" },
-  context: {},
-};
-
-const TABLES: ClassTablesOptions = {
-  seed: 17,
-  classes: [{
-    slices: [
-      {
-        name: "first_order",
-        dim: 1,
-        initializer: { kind: "zeros" },
-        optimizer: { kind: "adagrad", learningRate: 0.2, initialAccumulator: 0.01 },
-      },
-      {
-        name: "embeddings",
-        dim: DIM,
-        initializer: { kind: "uniform", low: -0.3, high: 0.3 },
-        optimizer: { kind: "adagrad", learningRate: 0.2, initialAccumulator: 0.01 },
-      },
-    ],
-    slots: [],
-  }],
-  bytesMax: 64 << 20,
-  atLimit: "reject",
-};
-
-/** The shards' tables, with expiry of all slots where the options say so. */
-function tablesOf({ expirySeconds }: LoopOptions): ClassTablesOptions {
-  if (expirySeconds === undefined) return TABLES;
-  const slots = SCHEMA.slots.map(({ number }) => {
-    return { number, admission: { kind: "threshold", threshold: 0 }, expirySeconds } as const;
-  });
-  return { ...TABLES, classes: TABLES.classes.map((each) => ({ ...each, slots })) };
-}
-
-/** Hooks by which a test wraps actors and sessions. */
-export interface Interference {
-  shard?(
-    definition: ReturnType<typeof defineEmbeddingShard>,
-  ): ReturnType<typeof defineEmbeddingShard>;
-  trainingSession?(session: TrainingSession): TrainingSession;
-  trainer?(definition: ReturnType<typeof defineTrainer>): ReturnType<typeof defineTrainer>;
-  inferenceSession?(session: InferenceSession): InferenceSession;
-}
-
-/** The logs and blobs that outlive a process. */
-export interface LoopStorage {
-  readonly eventLog: MemoryEventLog;
-  readonly exampleLog: MemoryEventLog;
-  readonly blobs: MemoryBlobStore;
-}
-
-export interface LoopOptions {
-  readonly seed?: number;
-  /** Wall time at the beginning, ms since the Unix epoch. */
-  readonly startMs?: number;
-  /** Default: empty. */
-  readonly storage?: LoopStorage;
-  readonly interference?: Interference;
-  readonly shards?: number;
-  readonly trainers?: number;
-  /** Partitions of the example log; default: one for each trainer. */
-  readonly partitions?: number;
-  readonly exampleBytesMax?: number;
-  readonly eventBytesMax?: number;
-  /** Default: all rows stay. */
-  readonly expirySeconds?: number;
-  readonly joiner?: Partial<JoinerOptions>;
-  readonly trainer?: Partial<TrainerOptions>;
-  readonly scorer?: Partial<ScorerOptions>;
-  readonly ranker?: Partial<RankerOptions>;
-  readonly sharedRankings?: SharedRankings;
-  /** Default: no features are kept. */
-  readonly kept?: Partial<FeatureKeeperOptions>;
-  /** Default: no retriever and no catalogue. */
-  readonly recommend?: Partial<RetrieverOptions>;
-}
 
 export class Loop {
   readonly mesh: SimulatedMesh;
@@ -213,167 +79,16 @@ export class Loop {
   }
 
   async #spawn(): Promise<void> {
-    const { profiles, blobs } = this;
-    const [eventLog, exampleLog] = [this.#logOf(this.eventLog), this.#logOf(this.exampleLog)];
-    const { interference = {} } = this.options;
-    const defined = defineEmbeddingShard({ blobs, moved: new MovedShards() });
-    const shardDefinition = interference.shard?.(defined) ?? defined;
-    const model = createModel(
-      { kind: "deepFm", embeddingDim: DIM, hidden: [8] },
-      { slots: SCHEMA.slots.length, denseWidth: SCHEMA.denseWidth, tasks: 1 },
-    );
-    const shape = { slots: SCHEMA.slots.length, denseWidth: SCHEMA.denseWidth };
-    const numbers = Array.from({ length: this.shards }, (_, shard) => shard);
-    const shards = numbers.map((shard): Address => `embedding_shard/${shard}`);
-    const replicas = numbers.map((shard): Address[] => [`serving_replica/${shard}`]);
-
-    for (const shard of numbers) {
-      await this.#start(shardDefinition, shard, {
-        shard,
-        shards: this.shards,
-        tables: tablesOf(this.options),
-        slotNames: Object.fromEntries(SCHEMA.slots.map(({ name, number }) => [number, name])),
-        evictionIntervalMs: 1_000,
-        evictionBucketsMax: 1_024,
-        loadWaitMs: 500,
-        snapshotChunkRows: 64,
-      });
-      await this.startReplica(shard);
-    }
-    const createTraining = async () => {
-      const session = await createTrainingSession(model, {
-        optimizer: { kind: "adagrad", learningRate: 0.05, initialAccumulator: 0.1 },
-        provider: "reference",
-        threads: 1,
-        seed: 5,
-      });
-      return interference.trainingSession?.(session) ?? session;
-    };
-    const trainerDefined = defineTrainer({ exampleLog, blobs, createSession: createTraining });
-    const trainerDefinition = interference.trainer?.(trainerDefined) ?? trainerDefined;
-    const partitions = Array.from({ length: this.exampleLog.partitions }, (_, i) => i);
-    for (const [trainer, name] of this.trainers.entries()) {
-      const own = partitions.filter((partition) => partition % this.trainers.length === trainer);
-      await this.#start(trainerDefinition, trainer, {
-        ...shape,
-        trainer,
-        name,
-        dealing: { number: 0, trainers: this.trainers },
-        partitions: own,
-        joiners: own.map(() => "joiner/0" as const),
-        batchRows: 32,
-        pipelined: false,
-        chunksPerRead: 64,
-        rowsWaitingMax: 4_096,
-        shards,
-        loadWaitMs: 500,
-        shardBudgetMs: 1_000,
-        shardAttemptsMax: 3,
-        tasks: 1,
-        taskNames: ["clicked"],
-        combiners: SCHEMA.slots.map(({ pooling }) => pooling),
-        layout: LAYOUT,
-        userSlots: userSlotsOf(SCHEMA, () => true),
-        validationBins: 1_000,
-        ...this.options.trainer,
-      });
-    }
-    await this.#start(defineJoiner({ eventLog, exampleLog }), 0, {
-      ...shape,
-      partition: 0,
-      windowMs: 10_000,
-      clockSkewMsMax: 1_000,
-      impressionsMax: 10_000,
-      impressionsBytesMax: 1 << 28,
-      actionsPerImpressionMax: 100,
-      tasks: [{
-        task: "clicked",
-        rules: [{ action: "click", label: "positive", final: true }],
-      }],
-      negativeSampling: { rate: 1, seed: 1, correction: "logOdds" },
-      recordsRetained: 0,
-      recordsPerTurn: 256,
-      batchRows: this.options.trainer?.batchRows ?? 32,
-      lingerMs: 20,
-      ...this.options.joiner,
-    });
-    const createInference = async () => {
-      const session = await createInferenceSession(model, {
-        provider: "reference",
-        threads: 1,
-        seed: 5,
-      });
-      return interference.inferenceSession?.(session) ?? session;
-    };
-    await this.#start(defineScorer({ createSession: createInference }), 0, {
-      sharding: 0,
-      replicas,
-      parameterSync: "parameter_sync/0",
-      lookupBudgetMs: 1_000,
-      batchRowsMax: 1_024,
-      requestsWaitingMax: 256,
-      explanationsWaitingMax: 16,
-      schema: SCHEMA,
-      scoreWeights: [1],
-      layout: LAYOUT,
-      ...this.options.scorer,
-    });
-    const { kept, recommend } = this.options;
-    if (kept !== undefined) {
-      await this.#start(defineFeatureKeeper({ eventLog, blobs }), 0, {
-        features: [],
-        shard: 0,
-        shards: 1,
-        bytesMax: 2 ** 24,
-        valuesMax: 10,
-        rankingsMax: 1_000,
-        checkpointMs: 1_000,
-        ...kept,
-      });
-    }
-    if (recommend !== undefined) {
-      await this.#start(defineRetriever(), 0, {
-        scorer: "scorer/0",
-        schema: SCHEMA,
-        dim: DIM,
-        itemsMax: 1_000,
-        attributeTypes: ATTRIBUTE_TYPES,
-        recentBy: "price",
-        refreshShare: 0.5,
-        ...recommend,
-      });
-      await this.#start(defineCatalogue({ profiles }), 0, { retriever: "retriever/0" });
-    }
-    const { sharedRankings } = this.options;
-    const stores = { eventLog, profiles, ...(sharedRankings && { sharedRankings }) };
-    await this.#start(defineRanker(stores), 0, {
-      scorer: "scorer/0",
-      schema: SCHEMA,
-      taskNames: ["clicked"],
-      itemCacheBytesMax: 2 ** 16,
-      explainedItemsMax: 20,
-      explainingMax: 16,
-      keepers: kept === undefined ? [] : ["feature_keeper/0" as const],
-      keptSlots: [],
-      keptBudgetMs: 50,
-      topBy: {},
-      removedItemsMax: 20,
-      attributeTypes: ATTRIBUTE_TYPES,
-      ...(recommend !== undefined && { retriever: "retriever/0" as const }),
-      ...this.options.ranker,
-    });
-    await this.#start(defineParameterSync(), 0, {
-      sharding: 0,
+    const { options, shards, trainers, blobs, profiles } = this;
+    await startActors({
+      options,
       shards,
-      replicas,
-      trainers: this.trainers,
-      scorers: ["scorer/0"],
-      rowsIntervalMs: 50,
-      denseIntervalMs: 200,
-      averageIntervalMs: 200,
-      deltaRowsMax: 4_096,
-      deltasPerRoundMax: 8,
-      budgetMs: 1_000,
+      trainers,
+      blobs,
+      profiles,
+      eventLog: this.#logOf(this.eventLog),
+      exampleLog: this.#logOf(this.exampleLog),
+      start: (definition, key, options) => this.#start(definition, key, options),
     });
   }
 
@@ -456,13 +171,7 @@ export class Loop {
   }
 
   async startReplica(shard: number): Promise<void> {
-    await this.#start(defineServingReplica(), shard, {
-      shard,
-      parameterSync: "parameter_sync/0",
-      widths: [1 + DIM],
-      precision: "fp32",
-      bytesMax: 64 << 20,
-    });
+    await startReplica((definition, key, options) => this.#start(definition, key, options), shard);
   }
 
   async stopReplica(shard: number): Promise<void> {

@@ -10,7 +10,8 @@ import fc from "fast-check";
 import { type SnapshotBits, snapshotBits } from "../records/snapshot_bits.ts";
 import { nextRowOf } from "../../records/example_chunk.ts";
 import { present } from "../../structures/invariant.ts";
-import { Loop, type LoopOptions } from "./loop.ts";
+import { Loop } from "./loop.ts";
+import type { LoopOptions } from "./loop_options.ts";
 
 const SHARDS = 2;
 /** Virtual time in which all examples are learned and all expired rows are swept. */

@@ -13,7 +13,8 @@ import { decodePart } from "../../records/snapshot_parts.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import { present } from "../../structures/invariant.ts";
 import { savedShard } from "../records/snapshot_rows.ts";
-import { Loop, type LoopOptions } from "./loop.ts";
+import { Loop } from "./loop.ts";
+import type { LoopOptions } from "./loop_options.ts";
 
 const SHARDS = 3;
 /** Virtual time in which all examples are learned. */

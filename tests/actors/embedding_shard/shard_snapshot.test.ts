@@ -6,6 +6,7 @@ import { defineEmbeddingShard } from "../../../actors/embedding_shard/definition
 import { MovedShards } from "../../../actors/embedding_shard/moved_shards.ts";
 import { MemoryBlobStore } from "../../../mesh/adapters/memory/memory_blob_store.ts";
 import { SimulatedMesh } from "../../../mesh/simulation/simulated_mesh.ts";
+import { oneClassShard } from "./one_class_shard.ts";
 
 const ROWS = 6_000;
 const DIM = 16;
@@ -16,29 +17,11 @@ async function start({ chunkRows = 100, spreadMs = SPREAD_MS } = {}) {
   const mesh = new SimulatedMesh({ seed: 1 });
   const blobs = new MemoryBlobStore();
   const shard = await mesh.settle(
-    mesh.node().spawn(defineEmbeddingShard({ blobs, moved: new MovedShards() }), 0, {
-      shard: 0,
-      shards: 1,
-      tables: {
-        seed: 1,
-        classes: [{
-          slices: [{
-            name: "embeddings",
-            dim: DIM,
-            initializer: { kind: "zeros" },
-            optimizer: { kind: "sgd", learningRate: 0.1 },
-          }],
-          slots: [],
-        }],
-        bytesMax: 1 << 20,
-        atLimit: "reject",
-      },
-      slotNames: {},
-      evictionIntervalMs: 1_000,
-      evictionBucketsMax: 1_024,
-      loadWaitMs: 500,
-      snapshotChunkRows: chunkRows,
-    }),
+    mesh.node().spawn(
+      defineEmbeddingShard({ blobs, moved: new MovedShards() }),
+      0,
+      oneClassShard({ dim: DIM, learningRate: 0.1, snapshotChunkRows: chunkRows }),
+    ),
   );
   const opening = await mesh.settle(shard.ask({ kind: "openSource", source: "test" }, BUDGET));
   let sequence = 0;

@@ -8,6 +8,7 @@ import { MovedShards } from "../../../actors/embedding_shard/moved_shards.ts";
 import type { SourceOpening } from "../../../actors/embedding_shard/protocol.ts";
 import { MemoryBlobStore } from "../../../mesh/adapters/memory/memory_blob_store.ts";
 import { SimulatedMesh } from "../../../mesh/simulation/simulated_mesh.ts";
+import { oneClassShard } from "./one_class_shard.ts";
 
 const BUDGET = { budgetMs: 1_000 };
 
@@ -17,29 +18,7 @@ async function startShard() {
     mesh.node().spawn(
       defineEmbeddingShard({ blobs: new MemoryBlobStore(), moved: new MovedShards() }),
       0,
-      {
-        shard: 0,
-        shards: 1,
-        tables: {
-          seed: 1,
-          classes: [{
-            slices: [{
-              name: "embeddings",
-              dim: 1,
-              initializer: { kind: "zeros" },
-              optimizer: { kind: "sgd", learningRate: 1 },
-            }],
-            slots: [],
-          }],
-          bytesMax: 1 << 20,
-          atLimit: "reject",
-        },
-        slotNames: {},
-        evictionIntervalMs: 1_000,
-        evictionBucketsMax: 1_024,
-        loadWaitMs: 500,
-        snapshotChunkRows: 100,
-      },
+      oneClassShard({ dim: 1, learningRate: 1, snapshotChunkRows: 100 }),
     ),
   );
   return {

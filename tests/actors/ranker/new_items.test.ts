@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import type { KeptFeature } from "../../../actors/feature_keeper/options.ts";
 import { decodeEvent, type ImpressionRecord } from "../../../records/event_record.ts";
-import { ATTRIBUTE_TYPES, Loop, SCHEMA } from "../loop.ts";
+import { Loop } from "../loop.ts";
+import { ATTRIBUTE_TYPES, SCHEMA } from "../loop_model.ts";
 
 const shownHour: KeptFeature = {
   kind: "count",

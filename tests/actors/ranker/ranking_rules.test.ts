@@ -1,7 +1,8 @@
 /** Rules in the ranker, over a running loop. */
 import assert from "node:assert/strict";
 import { decodeEvent, itemsShown } from "../../../records/event_record.ts";
-import { ATTRIBUTE_TYPES, Loop, SCHEMA } from "../loop.ts";
+import { Loop } from "../loop.ts";
+import { ATTRIBUTE_TYPES, SCHEMA } from "../loop_model.ts";
 
 const items = ["a", "b", "c", "d"];
 

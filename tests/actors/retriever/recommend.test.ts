@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { decodeEvent, itemsShown } from "../../../records/event_record.ts";
 import type { KeptFeature } from "../../../actors/feature_keeper/options.ts";
 import type { Ranking } from "../../../actors/ranker/protocol.ts";
-import { Loop, type LoopOptions } from "../loop.ts";
+import { Loop } from "../loop.ts";
+import type { LoopOptions } from "../loop_options.ts";
 
 const ids = (ranking: Ranking) => ranking.items.map(({ id }) => id);
 

@@ -14,6 +14,13 @@ import { altered } from "../altered.ts";
 import { Loop } from "../loop.ts";
 
 const BATCH_ROWS = 8;
+const CUT = {
+  kind: "cut",
+  dealing: 0,
+  snapshot: "snapshots/1",
+  standing: [],
+  others: [],
+} as const;
 
 interface Faults {
   /** Replaces the session's step; `number` counts from 1 over all incarnations of the trainer. */
@@ -76,14 +83,7 @@ Deno.test("a batch whose step fails while a cut waits for it is learned after th
     step: (number, take, { mesh }) => {
       if (number === 1) {
         const trainer = mesh.node().actorRef<TrainerMessage>("trainer/0");
-        const cut = {
-          kind: "cut",
-          dealing: 0,
-          snapshot: "snapshots/1",
-          standing: [],
-          others: [],
-        } as const;
-        trainer.ask(cut, { budgetMs: 1_000 }).catch(() => {});
+        trainer.ask(CUT, { budgetMs: 1_000 }).catch(() => {});
       }
       return number === 2 ? Promise.reject(new Error("injected failure of the step")) : take();
     },
@@ -124,13 +124,12 @@ Deno.test("a crashed trainer withdraws the gradients that are not applied and le
 
 Deno.test("a cut asked for while batches are in flight holds all of them, in weights, marks and offset", async () => {
   let asked: Promise<{ parts: readonly TrainerPart[] }> | undefined;
-  const snapshot = "snapshots/1";
+  const { snapshot } = CUT;
   const loop = await learnThreeBatches({
     step: (number, take, { mesh }) => {
       if (number === 1) {
         const trainer = mesh.node().actorRef<TrainerMessage>("trainer/0");
-        const cut = { kind: "cut", dealing: 0, snapshot, standing: [], others: [] } as const;
-        asked = trainer.ask(cut, { budgetMs: 1_000 });
+        asked = trainer.ask(CUT, { budgetMs: 1_000 });
         asked.catch(() => {}); // awaited below
       }
       return take();
@@ -174,14 +173,7 @@ Deno.test("a cut does not wait for a joiner that is away: after half a second it
   await loop.mesh.advance(100);
   assert.equal((await loop.trainerStatus()).examples, 0, "the batch waits for the next chunk");
   const trainer = loop.mesh.node().actorRef<TrainerMessage>("trainer/0");
-  const cut = {
-    kind: "cut",
-    dealing: 0,
-    snapshot: "snapshots/1",
-    standing: [],
-    others: [],
-  } as const;
-  const { parts: [part] } = await loop.mesh.settle(trainer.ask(cut, { budgetMs: 5_000 }));
+  const { parts: [part] } = await loop.mesh.settle(trainer.ask(CUT, { budgetMs: 5_000 }));
   assert.equal(part.sequence, 2);
   assert.equal((await loop.trainerStatus()).examples, 2);
   await loop.stop();
@@ -190,15 +182,8 @@ Deno.test("a cut does not wait for a joiner that is away: after half a second it
 Deno.test("a trainer refuses a cut that was begun with the trainers of another dealing", async () => {
   const loop = await Loop.start({ trainer: { batchRows: 2 } });
   const trainer = loop.mesh.node().actorRef<TrainerMessage>("trainer/0");
-  const cut = {
-    kind: "cut",
-    dealing: 1,
-    snapshot: "snapshots/1",
-    standing: [],
-    others: [],
-  } as const;
   await loop.mesh.settle(assert.rejects(
-    trainer.ask(cut, { budgetMs: 5_000 }),
+    trainer.ask({ ...CUT, dealing: 1 }, { budgetMs: 5_000 }),
     /trainer\/0 is of dealing 0, and the snapshot snapshots\/1 .* of dealing 1: take another one/,
   ));
   await loop.stop();

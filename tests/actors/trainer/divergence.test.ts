@@ -7,7 +7,8 @@ import { DivergenceError } from "../../../kernels/dense/divergence.ts";
 import { readQuarantine, readQuarantines } from "../../../records/quarantine.ts";
 import { pinSnapshot, readManifests } from "../../../records/snapshot_manifest.ts";
 import { altered } from "../altered.ts";
-import { Loop, type LoopOptions } from "../loop.ts";
+import { Loop } from "../loop.ts";
+import type { LoopOptions } from "../loop_options.ts";
 
 const EXPLOSION = new DivergenceError({
   step: 4,

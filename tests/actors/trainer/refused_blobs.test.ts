@@ -10,7 +10,8 @@ import { featureIdOf, signatureOf } from "../../../records/forgotten.ts";
 import { readQuarantine } from "../../../records/quarantine.ts";
 import { readManifests } from "../../../records/snapshot_manifest.ts";
 import { altered } from "../altered.ts";
-import { Loop, type LoopOptions } from "../loop.ts";
+import { Loop } from "../loop.ts";
+import type { LoopOptions } from "../loop_options.ts";
 import { RefusingBlobStore } from "../refusing_blob_store.ts";
 
 const MINUTES_MS = 5 * 60_000;
@@ -36,6 +37,14 @@ async function visit(loop: Loop, user: string): Promise<void> {
 function crashes(loop: Loop): string[] {
   return loop.mesh.telemetry.lines.map(({ message }) => message)
     .filter((message) => message.includes("trainer/0") && /crash|restart/.test(message));
+}
+
+/** The erasure `e1` is recorded, and the newest snapshot was cut after it. */
+async function assertErasureInNewestSnapshot(blobs: RefusingBlobStore): Promise<void> {
+  const [newest] = await readManifests(blobs);
+  const erased = await readTrainerErasure(blobs, "e1", 1, "trainer/0");
+  const part = newest.trainers.find(({ source }) => source === "trainer/0");
+  assert.ok(erased && part && part.sequence >= erased.sequence);
 }
 
 const warnings = (loop: Loop) =>
@@ -109,10 +118,7 @@ Deno.test("a snapshot waits a moment for the record of an erasure that is being 
     assert.equal(await readTrainerErasure(blobs, "e1", 1, "trainer/0"), undefined);
     loop.mesh.clock.schedule(100, resolve);
     await loop.snapshot();
-    const [newest] = await readManifests(blobs);
-    const erased = await readTrainerErasure(blobs, "e1", 1, "trainer/0");
-    const part = newest.trainers.find(({ source }) => source === "trainer/0");
-    assert.ok(erased && part && part.sequence >= erased.sequence);
+    await assertErasureInNewestSnapshot(blobs);
     await loop.stop();
   }
 });
@@ -131,10 +137,7 @@ Deno.test("no snapshot is cut between the removal of rows and its record", async
     blobs.refused = undefined;
     await loop.mesh.advance(2_000);
     await loop.snapshot();
-    const [newest] = await readManifests(blobs);
-    const erased = await readTrainerErasure(blobs, "e1", 1, "trainer/0");
-    const part = newest.trainers.find(({ source }) => source === "trainer/0");
-    assert.ok(erased && part && part.sequence >= erased.sequence);
+    await assertErasureInNewestSnapshot(blobs);
     await loop.stop();
   }
 });

@@ -12,7 +12,8 @@ import type { EventLog } from "../../../mesh/ports/event_log.ts";
 import type { ActorDefinition } from "../../../mesh/runtime/actor.ts";
 import { SimulatedMesh } from "../../../mesh/simulation/simulated_mesh.ts";
 import { altered } from "../altered.ts";
-import { Loop, type LoopStorage } from "../loop.ts";
+import { Loop } from "../loop.ts";
+import type { LoopStorage } from "../loop_options.ts";
 
 const DIM = 4;
 const LAYOUT = {
