@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { installedProgram } from "../../mesh/adapters/redis/local_server.ts";
-import { usersOfExamples, visits } from "./counted_visits.ts";
+import { assertEachLearnedOnce, visits } from "./counted_visits.ts";
 import { type LearningHosts, withLearningHosts } from "./learning_hosts.ts";
 
 const program = installedProgram();
@@ -53,11 +53,7 @@ Deno.test({
       const back = await cairn("rollback", "--wait");
       assert.equal(back.code, 0, back.err);
       assert.deepEqual(await readersOf(cairn, "learn-2"), []);
-      const { accepted, newestMs } = await visiting.stop();
-      await client.rankFresh("user-0", ["left", "right"], newestMs);
-      const users = await usersOfExamples(redis.url);
-      assert.equal(users.length, accepted, "examples");
-      assert.equal(new Set(users).size, accepted, "users of examples");
+      await assertEachLearnedOnce(visiting, client, redis.url);
     });
   },
 });

@@ -77,3 +77,16 @@ export function visits(client: Client, { isMonotonic = false } = {}) {
     },
   };
 }
+
+/** Ends the visits, and waits until every accepted event is one example that is learned. */
+export async function assertEachLearnedOnce(
+  visiting: ReturnType<typeof visits>,
+  client: Client,
+  url: string,
+): Promise<void> {
+  const { accepted, newestMs } = await visiting.stop();
+  await client.rankFresh("user-0", ["left", "right"], newestMs);
+  const users = await usersOfExamples(url);
+  assert.equal(users.length, accepted, "examples");
+  assert.equal(new Set(users).size, accepted, "users of examples");
+}

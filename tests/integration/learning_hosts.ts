@@ -6,18 +6,25 @@ import { type HostsOnRedis, withHostsOnRedis } from "./hosts_on_redis.ts";
 import type { Client } from "./small_mesh.ts";
 
 /**
- * A mesh of four processes: `edge` serves, `learn-1` and `learn-2` have two joiners and two
+ * A mesh of four processes: `edge` serves, `learn-1` and `learn-2` have the joiners and two
  * trainers, `tables` has the shards.
  */
-export interface LearningHosts extends Pick<HostsOnRedis, "redis" | "processes" | "cairn"> {
+export interface LearningHosts
+  extends Pick<HostsOnRedis, "redis" | "processes" | "store" | "cairn"> {
   readonly client: Client;
+}
+
+export interface LearningHostsOptions {
+  readonly lease?: string;
+  /** Partitions of the event log, each with a joiner. */
+  readonly joiners?: number;
 }
 
 /** Runs a test with the processes, over a Redis or Valkey server of its own. */
 export async function withLearningHosts(
   program: ServerProgram,
   run: (world: LearningHosts) => Promise<void>,
-  { lease = "10s" }: { readonly lease?: string } = {},
+  { lease = "10s", joiners = 2 }: LearningHostsOptions = {},
 ): Promise<void> {
   await withHostsOnRedis({
     program,
@@ -34,8 +41,8 @@ export async function withLearningHosts(
     change: (small) =>
       small
         .replace("window: 2s", "window: 1h")
-        .replace("joiner:\n", "joiner:\n  partitions: 2\n")
+        .replace("joiner:\n", `joiner:\n  partitions: ${joiners}\n`)
         // The example log is read at the end, so no snapshot may trim it.
         .replace("spread: 0ms", "spread: 0ms, retained: 9"),
-  }, ({ clients: [client], redis, processes, cairn }) => run({ client, redis, processes, cairn }));
+  }, ({ clients: [client], ...hosts }) => run({ client, ...hosts }));
 }

@@ -6,7 +6,7 @@
  */
 import assert from "node:assert/strict";
 import { installedProgram } from "../../mesh/adapters/redis/local_server.ts";
-import { usersOfExamples, visits } from "./counted_visits.ts";
+import { assertEachLearnedOnce, visits } from "./counted_visits.ts";
 import { type LearningHosts, withLearningHosts } from "./learning_hosts.ts";
 
 const program = installedProgram();
@@ -51,11 +51,7 @@ Deno.test({
         const before = visiting.accepted;
         while (visiting.accepted < before + 20) await new Promise((end) => setTimeout(end, 20));
       }
-      const { accepted, newestMs } = await visiting.stop();
-      await client.rankFresh("user-0", ["left", "right"], newestMs);
-      const users = await usersOfExamples(redis.url);
-      assert.equal(users.length, accepted, "examples");
-      assert.equal(new Set(users).size, accepted, "users of examples");
+      await assertEachLearnedOnce(visiting, client, redis.url);
     });
   },
 });
@@ -92,11 +88,7 @@ Deno.test({
         hosts.flatMap(({ partitions }: { partitions: string[] }) => partitions).toSorted(),
         ["events/0", "events/1", "trainer/0"],
       );
-      const { accepted, newestMs } = await visiting.stop();
-      await client.rankFresh("user-0", ["left", "right"], newestMs);
-      const users = await usersOfExamples(redis.url);
-      assert.equal(users.length, accepted, "examples");
-      assert.equal(new Set(users).size, accepted, "users of examples");
+      await assertEachLearnedOnce(visiting, client, redis.url);
     }, { lease });
   },
 });

@@ -9,7 +9,7 @@ import { MovedShards } from "../../actors/embedding_shard/moved_shards.ts";
 import type { EmbeddingShardOptions } from "../../actors/embedding_shard/options.ts";
 import type { EmbeddingShardMessage } from "../../actors/embedding_shard/protocol.ts";
 import { MemoryRecordStore } from "../../mesh/adapters/memory/memory_record_store.ts";
-import type { HostDescription, Ownership } from "../../mesh/ports/coordination.ts";
+import type { HostDescription, MeshSettings, Ownership } from "../../mesh/ports/coordination.ts";
 import type { ActorDefinition } from "../../mesh/runtime/actor.ts";
 import { Coordinator } from "../../mesh/runtime/coordination/coordinator.ts";
 import { Mesh } from "../../mesh/runtime/mesh.ts";
@@ -20,6 +20,13 @@ import { fixedSharding } from "./fixed_sharding.ts";
 
 const LEASE_MS = 2_000;
 
+const oneShard: MeshSettings = {
+  shards: 1,
+  eventPartitions: 0,
+  examplePartitions: 0,
+  trainers: 0,
+  schema: "s",
+};
 const description: HostDescription = {
   host: "a",
   incarnation: "a-1",
@@ -79,13 +86,7 @@ async function startHost(
     hostTtlMs: leaseMs,
     controlTtlMs: leaseMs,
   });
-  await simulated.settle(coordination.open({
-    shards: 1,
-    eventPartitions: 0,
-    examplePartitions: 0,
-    trainers: 0,
-    schema: "s",
-  }));
+  await simulated.settle(coordination.open(oneShard));
   const gone: Error[] = [];
   const agent = new PlacementAgent({
     mesh,
@@ -141,13 +142,7 @@ Deno.test("hosts on which nothing moves look at the store rarely, and at once wh
 Deno.test("a host that stands by takes the controller's lease over when it ends, without looks before", async () => {
   const { simulated, coordination, agent } = await startHost(7, 10_000);
   const other = { host: "z", incarnation: "z-1" };
-  await coordination.open({
-    shards: 1,
-    eventPartitions: 0,
-    examplePartitions: 0,
-    trainers: 0,
-    schema: "s",
-  });
+  await coordination.open(oneShard);
   await coordination.join({ ...description, ...other });
   await coordination.acquireControl(other);
   const acquire = coordination.acquireControl.bind(coordination);
@@ -211,13 +206,7 @@ Deno.test("copies that fail one after another begin at growing distances", async
   const copy = failingCopy(() => beginnings.push(simulated.clock.monotonicMs()));
   const { simulated, coordination, agent } = await startHost(4, 60_000, copy);
   const owner = { host: "z", incarnation: "z-1" };
-  await coordination.open({
-    shards: 1,
-    eventPartitions: 0,
-    examplePartitions: 0,
-    trainers: 0,
-    schema: "s",
-  });
+  await coordination.open(oneShard);
   await coordination.join({ ...description, ...owner });
   const turn = await coordination.acquireControl(owner);
   const by = { controllerEpoch: turn.kind === "controls" ? turn.control.epoch : 0 };

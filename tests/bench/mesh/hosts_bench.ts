@@ -21,6 +21,7 @@ import { NodeLink } from "../../../mesh/runtime/node_link.ts";
 import { defineNodeActor } from "../../../mesh/runtime/node_actor.ts";
 import { TelemetryRecorder } from "../../../mesh/simulation/telemetry_recorder.ts";
 import { counterDefinition, type CounterMessage } from "../../mesh/runtime/counter_actor.ts";
+import { bestMs } from "./best_ms.ts";
 
 const BUDGET = { budgetMs: 30_000 };
 const mailbox = { capacity: 1_000_000, overflow: "reject" } as const;
@@ -89,16 +90,6 @@ async function serve(): Promise<void> {
   console.log(links.port);
 }
 
-async function timed(run: () => Promise<void>): Promise<number> {
-  let best = Infinity;
-  for (let i = 0; i < 4; i++) {
-    const beganMs = performance.now();
-    await run();
-    if (i > 0) best = Math.min(best, performance.now() - beganMs);
-  }
-  return best;
-}
-
 function row(what: string, where: string, count: number, ms: number, more = ""): void {
   const us = (ms * 1_000 / count).toFixed(2).padStart(9);
   console.log(`${what.padEnd(36)} ${where.padEnd(14)} ${us} us ${more}`);
@@ -110,7 +101,7 @@ async function measure(where: string, counter: ActorRef<CounterMessage>): Promis
     "ask, one after another",
     where,
     asks,
-    await timed(async () => {
+    await bestMs(async () => {
       for (let i = 0; i < asks; i++) await counter.ask({ kind: "getCount" }, BUDGET);
     }),
   );
@@ -118,7 +109,7 @@ async function measure(where: string, counter: ActorRef<CounterMessage>): Promis
     "ask, 100 at a time",
     where,
     asks,
-    await timed(async () => {
+    await bestMs(async () => {
       for (let i = 0; i < asks; i += 100) {
         await Promise.all(
           Array.from({ length: 100 }, () => counter.ask({ kind: "getCount" }, BUDGET)),
@@ -131,7 +122,7 @@ async function measure(where: string, counter: ActorRef<CounterMessage>): Promis
     "tell",
     where,
     tells,
-    await timed(async () => {
+    await bestMs(async () => {
       const count = () => counter.ask({ kind: "relay", path: [] }, BUDGET);
       const before = await count();
       for (let i = 0; i < tells; i++) counter.tell({ kind: "add", amount: 1 });
@@ -145,7 +136,7 @@ async function measureArrays(echo: ActorRef<Echo>): Promise<void> {
   for (const kib of [16, 1024, 8192]) {
     const rounds = Math.max(20, Math.floor(65_536 / kib));
     let values = new Float32Array(kib * 256).fill(1);
-    const ms = await timed(async () => {
+    const ms = await bestMs(async () => {
       for (let i = 0; i < rounds; i++) {
         values = await echo.ask({ kind: "echo", values }, {
           ...BUDGET,

@@ -14,6 +14,7 @@ import { Mesh, placementOf, type PlannedActor } from "../../../mesh/runtime/mesh
 import { Node } from "../../../mesh/runtime/node.ts";
 import { TelemetryRecorder } from "../../../mesh/simulation/telemetry_recorder.ts";
 import { counterDefinition, type CounterMessage } from "../../mesh/runtime/counter_actor.ts";
+import { bestMs } from "./best_ms.ts";
 
 const budgetMs = 30_000;
 const mailbox = { capacity: 1_000_000, overflow: "reject" } as const;
@@ -32,21 +33,10 @@ function report(name: string, parameters: string, operations: number, ms: number
   );
 }
 
-/** The best of three runs, after one that warms up. */
-async function timed(run: () => Promise<void>): Promise<number> {
-  let best = Infinity;
-  for (let i = 0; i < 4; i++) {
-    const beganMs = performance.now();
-    await run();
-    if (i > 0) best = Math.min(best, performance.now() - beganMs);
-  }
-  return best;
-}
-
 async function messages(where: string, counter: ActorRef<CounterMessage>): Promise<void> {
   const tells = 50_000;
   const count = () => counter.ask({ kind: "relay", path: [] }, { budgetMs });
-  const tellMs = await timed(async () => {
+  const tellMs = await bestMs(async () => {
     const before = await count();
     for (let i = 0; i < tells; i++) counter.tell({ kind: "add", amount: 1 });
     assert.equal(await count(), before + tells);
@@ -54,13 +44,13 @@ async function messages(where: string, counter: ActorRef<CounterMessage>): Promi
   report(`tell, ${where}`, `messages=${tells}`, tells, tellMs);
 
   const asks = 20_000;
-  const oneByOneMs = await timed(async () => {
+  const oneByOneMs = await bestMs(async () => {
     for (let i = 0; i < asks; i++) await counter.ask({ kind: "getCount" }, { budgetMs });
   });
   report(`ask, one after another, ${where}`, `asks=${asks}`, asks, oneByOneMs);
 
   const inFlight = 100;
-  const manyMs = await timed(async () => {
+  const manyMs = await bestMs(async () => {
     for (let i = 0; i < asks; i += inFlight) {
       await Promise.all(
         Array.from({ length: inFlight }, () => counter.ask({ kind: "getCount" }, { budgetMs })),

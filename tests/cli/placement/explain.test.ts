@@ -2,7 +2,7 @@
  * `cairn explain`: where a part is, how far it has read, and its last move.
  */
 import assert from "node:assert/strict";
-import { ignore, withWorld, yamlOf } from "./joined_hosts.ts";
+import { ignore, withWorld } from "./joined_hosts.ts";
 
 Deno.test({
   name: "a shard, a joiner or a trainer is explained: where, since when, how far, its last move",
@@ -45,7 +45,7 @@ Deno.test({
       );
       const kept =
         "kept: { shards: 3, features: { week: { kind: count, by: item, of: click, window: 7d } } }";
-      Deno.writeTextFileSync(world.file, `${yamlOf(world.redis)}\n${kept}\n`);
+      world.write(["\nmesh:\n", `\n${kept}\nmesh:\n`]);
       await world.tell("learn-2", { "keeper/1.position": 1 }, 0);
       const keeper = await world.run("explain", "keeper", "1");
       assert.match(

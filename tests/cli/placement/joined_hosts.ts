@@ -22,15 +22,15 @@ const program = installedProgram();
 /** Whether this machine has neither server. */
 export const ignore = program === undefined;
 
-/** The configuration of the mesh; `changes` replace texts of it. */
-export function yamlOf(
-  redis: string | undefined,
-  changes: readonly (readonly [string, string])[] = [],
-) {
-  const server = redis === undefined ? "" : `, redis: { url: "${redis}" }`;
-  const small = smallConfiguration("in one thread", `{ kind: directory, path: data${server} }`, 2)
+/** A text of the configuration and its replacement. */
+type Change = readonly [from: string, to: string];
+
+/** The configuration of the mesh. */
+function yamlOf(redis: string): string {
+  const storage = `{ kind: directory, path: data, redis: { url: "${redis}" } }`;
+  const small = smallConfiguration("in one thread", storage, 2)
     .replace("joiner:\n", "joiner:\n  partitions: 2\n");
-  const yaml = `${small}
+  return `${small}
 mesh:
   id: shop
   balance: false
@@ -39,7 +39,6 @@ mesh:
     tables-1: { address: "127.0.0.1:7402", roles: [shards], capacity: 1GiB }
     tables-2: { address: "127.0.0.1:7403", roles: [shards], capacity: 1GiB }
 `;
-  return changes.reduce((text, [from, to]) => text.replace(from, to), yaml);
 }
 
 export class World {
@@ -49,7 +48,16 @@ export class World {
   constructor(readonly folder: string, redis: string) {
     this.redis = redis;
     this.file = `${folder}/mesh.yaml`;
-    Deno.writeTextFileSync(this.file, yamlOf(redis));
+    this.write();
+  }
+
+  /** Writes the configuration with these changes, which replace those of an earlier call. */
+  write(...changes: readonly Change[]): void {
+    const yaml = changes.reduce((text, [from, to]) => {
+      assert.ok(text.includes(from), `the configuration has ${from}`);
+      return text.replace(from, to);
+    }, yamlOf(this.redis));
+    Deno.writeTextFileSync(this.file, yaml);
   }
 
   /** Runs a command; its exit code and both outputs. */

@@ -3,7 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { smallConfiguration } from "../../integration/small_mesh.ts";
-import { ignore, withWorld, yamlOf } from "./joined_hosts.ts";
+import { ignore, withWorld } from "./joined_hosts.ts";
 
 Deno.test({
   name: "plan shows every move with its reason, and its exit code says whether there is one",
@@ -89,14 +89,11 @@ Deno.test({
   fn: () =>
     withWorld(async (world) => {
       await world.join();
-      Deno.writeTextFileSync(
-        world.file,
-        yamlOf(world.redis, [["partitions: 2", "partitions: 3"]]),
-      );
+      world.write(["partitions: 2", "partitions: 3"]);
       const refused = await world.run("plan");
       assert.equal(refused.code, 1);
       assert.match(refused.out, /^refused: joiner.partitions is fixed when a mesh is created/m);
-      Deno.writeTextFileSync(world.file, yamlOf(undefined));
+      world.write([`, redis: { url: "${world.redis}" }`, ""]);
       const alone = await world.run("plan");
       assert.equal(alone.code, 1);
       assert.match(alone.err, /Set storage.redis to the address of a Redis or Valkey server/);

@@ -2,7 +2,7 @@
  * `cairn reshard`: another number of shards.
  */
 import assert from "node:assert/strict";
-import { ignore, withWorld, yamlOf } from "./joined_hosts.ts";
+import { ignore, withWorld } from "./joined_hosts.ts";
 
 Deno.test({
   name: "another number of shards is planned, asked for, shown, and given up",
@@ -10,10 +10,7 @@ Deno.test({
   fn: () =>
     withWorld(async (world) => {
       await world.join();
-      Deno.writeTextFileSync(
-        world.file,
-        yamlOf(world.redis, [["shards: { count: 4 }", "shards: { count: 8 }"]]),
-      );
+      world.write(["shards: { count: 4 }", "shards: { count: 8 }"]);
       const plan = await world.run("plan");
       assert.equal(plan.code, 2);
       assert.match(

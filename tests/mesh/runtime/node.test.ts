@@ -11,13 +11,19 @@ import { counterDefinition, type CounterMessage } from "./counter_actor.ts";
 
 const budgetMs = 1_000;
 
-Deno.test("tells are handled in the order in which they were sent", async () => {
+/** A mesh with a counter, and the kinds of the messages that it has handled. */
+async function watchedCounter(start: number) {
   const mesh = new SimulatedMesh({ seed: 1 });
   const handled: string[] = [];
   const counter = await mesh.node().spawn(counterDefinition(), 0, {
-    start: 10,
+    start,
     onHandled: (kind) => handled.push(kind),
   });
+  return { mesh, handled, counter };
+}
+
+Deno.test("tells are handled in the order in which they were sent", async () => {
+  const { mesh, handled, counter } = await watchedCounter(10);
   counter.tell({ kind: "add", amount: 1 });
   counter.tell({ kind: "add", amount: 2 });
   assert.deepEqual(handled, [], "nothing is handled within the send");
@@ -27,12 +33,7 @@ Deno.test("tells are handled in the order in which they were sent", async () => 
 });
 
 Deno.test("control overtakes reads, and reads overtake writes", async () => {
-  const mesh = new SimulatedMesh({ seed: 1 });
-  const handled: string[] = [];
-  const counter = await mesh.node().spawn(counterDefinition(), 0, {
-    start: 0,
-    onHandled: (kind) => handled.push(kind),
-  });
+  const { mesh, handled, counter } = await watchedCounter(0);
   counter.tell({ kind: "add", amount: 1 });
   const count = counter.ask({ kind: "getCount" }, { budgetMs });
   const released = counter.ask({ kind: "release" }, { budgetMs });
@@ -42,12 +43,7 @@ Deno.test("control overtakes reads, and reads overtake writes", async () => {
 });
 
 Deno.test("a stream of reads does not starve a write", async () => {
-  const mesh = new SimulatedMesh({ seed: 1 });
-  const handled: string[] = [];
-  const counter = await mesh.node().spawn(counterDefinition(), 0, {
-    start: 0,
-    onHandled: (kind) => handled.push(kind),
-  });
+  const { mesh, handled, counter } = await watchedCounter(0);
   counter.tell({ kind: "add", amount: 1 });
   for (let i = 0; i < 200; i++) counter.tell({ kind: "getCount" });
   await mesh.advance(0);

@@ -2,10 +2,10 @@
  * Goal: no client can hold a connection by sending late or nothing.
  */
 import assert from "node:assert/strict";
-import { HttpServer } from "../../../server/machine/http_server.ts";
 import {
   Client,
   eventually,
+  listen,
   post,
   problemIn,
   rankBody,
@@ -34,18 +34,11 @@ Deno.test("late headers of a second request are answered 408", async () => {
 });
 
 Deno.test("a late body that the handler awaits for ever is answered 408 and closed", async () => {
-  const server = await HttpServer.listen({
-    host: "127.0.0.1",
-    port: 0,
-    headersTimeoutMs: TIMEOUT_MS,
-    requestTimeoutMs: TIMEOUT_MS,
-    idleTimeoutMs: 100 * TIMEOUT_MS,
-    checkIntervalMs: 20,
-  }, async (request) => {
+  const server = await listen(async (request) => {
     const reader = request.body!.getReader();
     while (!(await reader.read()).done);
     return new Response("complete");
-  });
+  }, { idleTimeoutMs: 100 * TIMEOUT_MS });
   const client = new Client(await Deno.connect(server.address));
   await client.send(post("content-length: 1000000"));
   await client.sendUntilClosed("x");

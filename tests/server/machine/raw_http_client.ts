@@ -2,7 +2,11 @@
  * A server in front of the gateway on doubles, and raw connections to it.
  */
 import assert from "node:assert/strict";
-import { HttpServer } from "../../../server/machine/http_server.ts";
+import {
+  type Fetch,
+  HttpServer,
+  type HttpServerOptions,
+} from "../../../server/machine/http_server.ts";
 import { type FixtureParts, gatewayFixture } from "../../gateway/fixture.ts";
 
 export const TIMEOUT_MS = 150;
@@ -11,16 +15,27 @@ export const CLOSED_WITHIN_MS = 30_000;
 
 export const utf8 = new TextEncoder();
 
-export async function serve(parts: FixtureParts = {}) {
-  const fixture = gatewayFixture(parts);
-  const server = await HttpServer.listen({
+/** Listens on a free port, with short timeouts except for those given. */
+export function listen(
+  fetch: Fetch,
+  timeouts: Partial<Omit<HttpServerOptions, "host" | "port">> = {},
+): Promise<HttpServer> {
+  return HttpServer.listen({
     host: "127.0.0.1",
     port: 0,
     headersTimeoutMs: TIMEOUT_MS,
-    requestTimeoutMs: 20 * TIMEOUT_MS,
+    requestTimeoutMs: TIMEOUT_MS,
     idleTimeoutMs: TIMEOUT_MS,
     checkIntervalMs: 20,
-  }, (request) => fixture.app.fetch(request));
+    ...timeouts,
+  }, fetch);
+}
+
+export async function serve(parts: FixtureParts = {}) {
+  const fixture = gatewayFixture(parts);
+  const server = await listen((request) => fixture.app.fetch(request), {
+    requestTimeoutMs: 20 * TIMEOUT_MS,
+  });
   const connections: Client[] = [];
   const unread: Deno.Conn[] = [];
   return {

@@ -5,9 +5,8 @@ import assert from "node:assert/strict";
 import { MemoryProfileStore } from "../../../mesh/adapters/memory/memory_profile_store.ts";
 import { ProfileStoreUnavailableError } from "../../../mesh/ports/profile_store.ts";
 import { VirtualClock } from "../../../mesh/simulation/virtual_clock.ts";
-import { HttpServer } from "../../../server/machine/http_server.ts";
 import { gatewayFixture, startMs } from "../../gateway/fixture.ts";
-import { Client, eventually, rank, serve, TIMEOUT_MS, utf8 } from "./raw_http_client.ts";
+import { Client, eventually, listen, rank, serve, utf8 } from "./raw_http_client.ts";
 
 Deno.test("a client that sends requests and reads no answer is cut off, and costs one answer", async () => {
   await using server = await serve();
@@ -24,14 +23,7 @@ Deno.test("a client that sends requests and reads no answer is cut off, and cost
 
 Deno.test("a client that does not take its answer is cut off, one that takes it slowly is not", async () => {
   const answer = "x".repeat(20_000_000);
-  const server = await HttpServer.listen({
-    host: "127.0.0.1",
-    port: 0,
-    headersTimeoutMs: TIMEOUT_MS,
-    requestTimeoutMs: TIMEOUT_MS,
-    idleTimeoutMs: TIMEOUT_MS,
-    checkIntervalMs: 20,
-  }, () => new Response(answer));
+  const server = await listen(() => new Response(answer));
   const request = utf8.encode("GET / HTTP/1.1\r\nhost: cairn\r\n\r\n");
   const unread = await Deno.connect(server.address);
   await unread.write(request);
@@ -53,14 +45,7 @@ Deno.test("a client that does not take its answer is cut off, one that takes it 
 
 Deno.test("a stream of events stays open while events come, and is cut off when none come", async () => {
   let eventsLeft = 20;
-  const server = await HttpServer.listen({
-    host: "127.0.0.1",
-    port: 0,
-    headersTimeoutMs: TIMEOUT_MS,
-    requestTimeoutMs: TIMEOUT_MS,
-    idleTimeoutMs: TIMEOUT_MS,
-    checkIntervalMs: 20,
-  }, () => {
+  const server = await listen(() => {
     const body = new ReadableStream<Uint8Array>({
       async pull(controller) {
         await new Promise((resolve) => setTimeout(resolve, 25));
@@ -82,17 +67,11 @@ Deno.test("an export is written page by page, and one that fails breaks the conn
   const store = new MemoryProfileStore(new VirtualClock({ startMs }));
   const fixture = gatewayFixture({ profiles: store });
   for (let i = 0; i < 250; i++) await store.put("item", `${i}`, { i });
-  const server = await HttpServer.listen(
-    {
-      host: "127.0.0.1",
-      port: 0,
-      headersTimeoutMs: 30_000,
-      requestTimeoutMs: 30_000,
-      idleTimeoutMs: 30_000,
-      checkIntervalMs: 1_000,
-    },
-    (request) => fixture.app.fetch(request),
-  );
+  const server = await listen((request) => fixture.app.fetch(request), {
+    headersTimeoutMs: 30_000,
+    requestTimeoutMs: 30_000,
+    idleTimeoutMs: 30_000,
+  });
   const url = `http://127.0.0.1:${server.address.port}/v1/items.jsonl`;
   const list = store.list.bind(store);
   const held = Promise.withResolvers<void>();

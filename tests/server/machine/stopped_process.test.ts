@@ -4,7 +4,7 @@
  * `Atomics.wait` for longer than every timeout. No SIGSTOP is needed: the loop wakes as after one.
  */
 import assert from "node:assert/strict";
-import { HttpServer } from "../../../server/machine/http_server.ts";
+import { listen } from "./raw_http_client.ts";
 
 const TIMEOUT_MS = 400;
 /** Longer than each timeout of the server. */
@@ -44,20 +44,18 @@ const cases: Record<string, readonly [before: string, during: string]> = {
 
 for (const [name, [before, during]] of Object.entries(cases)) {
   Deno.test(`${name} that comes while the process is stopped is read, not refused as late`, async () => {
-    const server = await HttpServer.listen({
-      host: "127.0.0.1",
-      port: 0,
-      headersTimeoutMs: TIMEOUT_MS,
-      requestTimeoutMs: TIMEOUT_MS,
-      idleTimeoutMs: 100 * TIMEOUT_MS,
-      checkIntervalMs: 30,
-    }, async (request) => {
+    const server = await listen(async (request) => {
       const reader = request.body!.getReader();
       let bytes = 0;
       for (let read = await reader.read(); !read.done; read = await reader.read()) {
         bytes += read.value.byteLength;
       }
       return new Response(bytes === body.length ? "complete" : "cut");
+    }, {
+      headersTimeoutMs: TIMEOUT_MS,
+      requestTimeoutMs: TIMEOUT_MS,
+      idleTimeoutMs: 100 * TIMEOUT_MS,
+      checkIntervalMs: 30,
     });
     const url = URL.createObjectURL(new Blob([client], { type: "text/javascript" }));
     const worker = new Worker(url, { type: "module" });

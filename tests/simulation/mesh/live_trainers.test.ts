@@ -1,33 +1,20 @@
 /**
  * Goal: a mesh that changes its number of trainers goes on learning, also where hosts die
- * meanwhile. The checkers of every run count each example and compare updates and freshness.
+ * meanwhile.
  */
-import assert from "node:assert/strict";
-import { simulate, sometimes } from "../../../simulation/mod.ts";
-import type { Fault } from "../../../simulation/plan/fault.ts";
 import { meshShop, sixHosts } from "../../../simulation/scenarios/mesh_shop.ts";
-import { visitShop } from "../../../simulation/scenarios/shop.ts";
+import { assertPromisesKept, type ChangedMesh } from "./changed_mesh.ts";
 
-/** The shop with four partitions under these faults; `seen` must have learned meanwhile. */
-async function changes(faults: readonly Fault[], seen: readonly string[]): Promise<void> {
-  const simulation = await simulate({
-    seed: 12,
-    mesh: meshShop(sixHosts)
-      .replace("joiner:\n", "joiner:\n  partitions: 2\n")
-      .replace("trainer: { ", "trainer: { partitions: 4, "),
-    faults,
-    forMs: 14_000,
-    healMs: 60_000,
-    workload: visitShop,
-    shrinkRunsMax: 0,
-    checks: () => seen.map((address) => sometimes(address, ({ actor }) => actor === address)),
-  });
-  simulation.assertPassed();
-  assert.deepEqual(simulation.missed, []);
-}
+const fourPartitions: ChangedMesh = {
+  seed: 12,
+  mesh: meshShop(sixHosts)
+    .replace("joiner:\n", "joiner:\n  partitions: 2\n")
+    .replace("trainer: { ", "trainer: { partitions: 4, "),
+  forMs: 14_000,
+};
 
 Deno.test("a mesh goes to more trainers and to fewer, and learns from every partition", () =>
-  changes([
+  assertPromisesKept(fourPartitions, [
     { kind: "reshardMesh", atMs: 4_000, parts: "trainers", to: 3 },
     { kind: "reshardMesh", atMs: 8_000, parts: "trainers", to: 2 },
     { kind: "reshardMesh", atMs: 11_000, parts: "trainers", to: 4 },
@@ -35,7 +22,7 @@ Deno.test("a mesh goes to more trainers and to fewer, and learns from every part
 
 for (const host of ["learn-1", "learn-2", "table-1", "edge-1"]) {
   Deno.test(`a mesh changes its number of trainers although ${host} dies in the middle`, () =>
-    changes([
+    assertPromisesKept(fourPartitions, [
       { kind: "reshardMesh", atMs: 4_000, parts: "trainers", to: 2 },
       { kind: "killHost", atMs: 4_150, host, power: true, downMs: 5_000 },
       { kind: "reshardMesh", atMs: 10_000, parts: "trainers", to: 1 },
@@ -43,7 +30,7 @@ for (const host of ["learn-1", "learn-2", "table-1", "edge-1"]) {
 }
 
 Deno.test("shards and trainers change one after the other", () =>
-  changes([
+  assertPromisesKept(fourPartitions, [
     { kind: "reshardMesh", atMs: 4_000, parts: "trainers", to: 2 },
     { kind: "reshardMesh", atMs: 4_050, parts: "shards", to: 6 },
     { kind: "reshardMesh", atMs: 9_000, parts: "trainers", to: 3 },

@@ -40,7 +40,7 @@ await withServers((server) => {
     await world.append(1);
     await world.untilRead(0, 1);
     for (let i = 0; i < 20; i++) await world.append(1, "written");
-    assert.equal(world.read(0), 1, "nobody has told of them");
+    assert.equal(world.read(0), 1, "no listener was told of them");
     await world.append(1);
     await world.untilRead(0, 22);
   });
