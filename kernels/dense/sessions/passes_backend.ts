@@ -3,6 +3,9 @@
  * cache; one pass over a large batch would read and write memory for every node (matrix products of
  * 4,096 rows ran at 77 GFLOP/s, of 512 at 104).
  *
+ * A batch of one pass and without other replicas takes its whole step in one run: the gradient of
+ * the weights then stays inside the runtime (5.8 instead of 6.2 ms for 512 rows).
+ *
  * Several model replicas can share a batch: each runs passes over its own rows, their gradients are
  * summed, and each computes the same next state from the sum. A step then uses several cores
  * without a barrier after each node.
@@ -32,18 +35,14 @@ export interface ReplicaGroup {
   exchange(values: Float32Array<ArrayBuffer>): Promise<readonly Float32Array<ArrayBuffer>[]>;
 }
 
-/** The sessions of a step's graphs. */
-export interface PassSessions {
-  readonly first: InferenceSession;
-  /** Opens the session of later passes, which small batches do not need. Called at most once. */
-  openLater(): Promise<InferenceSession>;
-  readonly update: InferenceSession;
-}
+/** Graphs of a step: all of it, and those of {@link TrainingPasses}. */
+export type StepGraph = "whole" | keyof TrainingPasses;
 
 /** The parts of a backend that runs a step in passes. */
 export interface PassesBackendParts {
   readonly ort: OnnxRuntime;
-  readonly sessions: PassSessions;
+  /** Opens the session of a graph. Called at most once for each, when a batch needs it. */
+  open(graph: StepGraph): Promise<InferenceSession>;
   readonly compiled: TrainingGraph;
   readonly passes: TrainingPasses;
   /** Most rows of one pass. */
@@ -58,13 +57,14 @@ type Tensors = Record<string, Tensor>;
 export class PassesBackend implements TrainingBackend {
   readonly provider = "cpu";
   readonly #ort: OnnxRuntime;
-  readonly #sessions: PassSessions;
+  readonly #open: PassesBackendParts["open"];
+  readonly #sessions = new Map<StepGraph, Promise<InferenceSession>>();
+  readonly #compiled: TrainingGraph;
   readonly #passes: TrainingPasses;
   readonly #rowsMax: number;
   readonly #replicas: ReplicaGroup | undefined;
   readonly #stateShape: readonly number[];
   readonly #state: StateBuffers;
-  #later: Promise<InferenceSession> | undefined;
   /**
    * The gradient of all weights followed by the loss: the array that replicas exchange. A later
    * pass reads `#sumBefore` and writes `#sum`; the two are swapped before it.
@@ -77,9 +77,10 @@ export class PassesBackend implements TrainingBackend {
    */
   readonly #outputs: Record<string, Float32Array<ArrayBuffer>> = {};
 
-  constructor({ ort, sessions, compiled, passes, rowsMax, replicas }: PassesBackendParts) {
+  constructor({ ort, open, compiled, passes, rowsMax, replicas }: PassesBackendParts) {
     this.#ort = ort;
-    this.#sessions = sessions;
+    this.#open = open;
+    this.#compiled = compiled;
     this.#passes = passes;
     this.#rowsMax = rowsMax;
     this.#replicas = replicas;
@@ -90,9 +91,19 @@ export class PassesBackend implements TrainingBackend {
     this.#sumBefore = new Float32Array(size + 1);
   }
 
+  /** Opens the sessions that the smallest batch needs, so that a graph is refused before a step. */
+  async prepare(): Promise<void> {
+    const graphs = this.#replicas === undefined ? ["whole"] as const : ["first", "update"] as const;
+    await Promise.all(graphs.map((graph) => this.#session(graph)));
+  }
+
   async run(rows: number, feeds: HostArrays, into: HostArrays): Promise<HostArrays> {
     const rowsMax = this.#rowsMax;
     const results = this.#results(rows, into);
+    if (this.#replicas === undefined && rows <= rowsMax) {
+      await this.#wholeStep(rows, feeds, results);
+      return results;
+    }
     // A small batch may leave the last of several replicas without rows.
     if (rows === 0) this.#sum.fill(0);
     let loss = 0;
@@ -121,9 +132,30 @@ export class PassesBackend implements TrainingBackend {
   }
 
   async close(): Promise<void> {
-    const { first, update } = this.#sessions;
-    const later = await this.#later?.catch(() => undefined);
-    await Promise.all([first, update, later].map((session) => session?.release()));
+    const opened = await Promise.allSettled(this.#sessions.values());
+    await Promise.all(
+      opened.map((session) => session.status === "fulfilled" && session.value.release()),
+    );
+  }
+
+  #session(graph: StepGraph): Promise<InferenceSession> {
+    const session = this.#sessions.get(graph) ?? this.#open(graph);
+    this.#sessions.set(graph, session);
+    return session;
+  }
+
+  /** Runs the step of a batch of one pass, up to the next state. */
+  async #wholeStep(rows: number, feeds: HostArrays, results: HostArrays): Promise<void> {
+    const { graph, outputs } = this.#compiled;
+    const tensors = this.#stateTensors(this.#state.present, (name) => name);
+    for (const { name, shape } of graph.inputs) {
+      tensors[name] ??= float32Tensor(this.#ort, feeds[name], resolveShape(shape, { rows }));
+    }
+    const fetches = this.#stateTensors(this.#state.next, trainingNames.next);
+    for (const [name, { shape }] of Object.entries(outputs)) {
+      fetches[name] ??= float32Tensor(this.#ort, results[name], resolveShape(shape, { rows }));
+    }
+    await runInPlace(await this.#session("whole"), tensors, fetches);
   }
 
   /**
@@ -134,9 +166,7 @@ export class PassesBackend implements TrainingBackend {
     const { weights, gradientBefore, gradientSum } = trainingNames;
     const isFirst = from === 0;
     const { graph, outputs } = isFirst ? this.#passes.first : this.#passes.later;
-    const session = isFirst
-      ? this.#sessions.first
-      : await (this.#later ??= this.#sessions.openLater());
+    const session = await this.#session(isFirst ? "first" : "later");
     const part = (array: Float32Array<ArrayBuffer>, symbolic: Shape) => {
       const shape = resolveShape(symbolic, { rows: to - from });
       if (symbolic[0] !== ROWS) return float32Tensor(this.#ort, array, shape);
@@ -165,24 +195,16 @@ export class PassesBackend implements TrainingBackend {
     results: HostArrays,
   ): Promise<void> {
     const { gradientOfReplica, stepSquares, next } = trainingNames;
-    const tensors: Tensors = {};
+    const tensors = this.#stateTensors(this.#state.present, (name) => name);
     for (const [replica, sum] of sums.entries()) {
       tensors[gradientOfReplica(replica)] = this.#stateTensor(sum);
     }
     for (const { name, shape } of this.#passes.update.graph.inputs) {
-      if (name in tensors) continue;
-      const vector = this.#state.present[name];
-      tensors[name] = vector !== undefined
-        ? this.#stateTensor(vector)
-        : float32Tensor(this.#ort, feeds[name], shape);
+      tensors[name] ??= float32Tensor(this.#ort, feeds[name], shape);
     }
-    const fetches: Tensors = {
-      [stepSquares]: float32Tensor(this.#ort, results[stepSquares], [1]),
-    };
-    for (const [name, vector] of Object.entries(this.#state.next)) {
-      fetches[next(name)] = this.#stateTensor(vector);
-    }
-    await runInPlace(this.#sessions.update, tensors, fetches);
+    const fetches = this.#stateTensors(this.#state.next, next);
+    fetches[stepSquares] = float32Tensor(this.#ort, results[stepSquares], [1]);
+    await runInPlace(await this.#session("update"), tensors, fetches);
   }
 
   /** The arrays for outputs: the caller's, or the backend's own. */
@@ -200,6 +222,12 @@ export class PassesBackend implements TrainingBackend {
   #own(name: string, size: number): Float32Array<ArrayBuffer> {
     if (this.#outputs[name]?.length !== size) this.#outputs[name] = new Float32Array(size);
     return this.#outputs[name];
+  }
+
+  #stateTensors(vectors: StateVectors, rename: (name: string) => string): Tensors {
+    return Object.fromEntries(
+      Object.entries(vectors).map(([name, vector]) => [rename(name), this.#stateTensor(vector)]),
+    );
   }
 
   #stateTensor(array: Float32Array<ArrayBuffer>): Tensor {

@@ -2,7 +2,6 @@
  * Creates the backend of a provider. A named device that is missing is an error, never silently
  * replaced; only "auto" falls back to another device.
  */
-import type { OnnxModelOptions } from "../onnx/encode_model.ts";
 import { BLOCK_WIDTH } from "../weight_layout.ts";
 import { compilePasses, type TrainingGraph, trainingNames } from "../training_graph.ts";
 import { DeviceReader } from "./device_reader.ts";
@@ -17,7 +16,7 @@ import {
   ProviderUnavailableError,
   requireDevice,
 } from "./onnx_runtime.ts";
-import { PassesBackend, type ReplicaGroup } from "./passes_backend.ts";
+import { PassesBackend, type ReplicaGroup, type StepGraph } from "./passes_backend.ts";
 import { ReferenceBackend } from "./reference_backend.ts";
 import type { TrainingBackend } from "./training_backend.ts";
 import { passModels, trainingModel } from "./training_model.ts";
@@ -88,19 +87,19 @@ export async function createBackend(
       return new ReferenceBackend(compiled);
     case "cpu": {
       const passes = compilePasses(compiled, replicas?.count);
-      const models = passModels(compiled, passes);
-      const open = (model: OnnxModelOptions) =>
+      const models = { whole: trainingModel(compiled), ...passModels(compiled, passes) };
+      const open = (graph: StepGraph) =>
         createOnnxSession(
-          { ...model, sequenceOutput: SEQUENCE_OUTPUT },
+          { ...models[graph], sequenceOutput: SEQUENCE_OUTPUT },
           { device: provider, threads },
         );
-      const [first, update] = await Promise.all([open(models.first), open(models.update)]);
       const { blocks, learnedBlocks } = compiled.layout;
       // Batch statistics need all rows of the batch in one pass.
       const rowsMax = learnedBlocks < blocks ? Infinity : threads * PASS_ROWS;
       const ort = await onnxRuntime();
-      const sessions = { first, update, openLater: () => open(models.later) };
-      return new PassesBackend({ ort, sessions, compiled, passes, rowsMax, replicas });
+      const backend = new PassesBackend({ ort, open, compiled, passes, rowsMax, replicas });
+      await backend.prepare();
+      return backend;
     }
     case "cuda": {
       const model = { ...trainingModel(compiled), sequenceOutput: SEQUENCE_OUTPUT };
