@@ -138,8 +138,14 @@ export class PassesBackend implements TrainingBackend {
     );
   }
 
+  /** A failure, as where memory was short, is not kept: the next batch opens the session again. */
   #session(graph: StepGraph): Promise<InferenceSession> {
-    const session = this.#sessions.get(graph) ?? this.#open(graph);
+    const known = this.#sessions.get(graph);
+    if (known !== undefined) return known;
+    const session = this.#open(graph).catch((error) => {
+      this.#sessions.delete(graph);
+      throw error;
+    });
     this.#sessions.set(graph, session);
     return session;
   }

@@ -2,12 +2,18 @@
  * Batches of more rows than one pass of the CPU takes, alone and shared by model replicas.
  */
 import assert from "node:assert/strict";
-import type { ReplicaGroup } from "../../../../kernels/dense/sessions/passes_backend.ts";
+import type { InferenceSession } from "onnxruntime-node";
+import { onnxRuntime } from "../../../../kernels/dense/sessions/onnx_runtime.ts";
+import {
+  PassesBackend,
+  type ReplicaGroup,
+} from "../../../../kernels/dense/sessions/passes_backend.ts";
 import { type TrainingBatch, viewOfRows } from "../../../../kernels/dense/training_batch.ts";
 import {
   createTrainingSession,
   type TrainingSession,
 } from "../../../../kernels/dense/training_session.ts";
+import { compilePasses, compileTraining } from "../../../../kernels/dense/training_graph.ts";
 import { EXAMPLE_OPTIONS, exampleBatch, exampleModel } from "../models/example_models.ts";
 
 const model = exampleModel(EXAMPLE_OPTIONS.deepFm);
@@ -60,6 +66,26 @@ Deno.test("replicas that share batches of several passes have equal bits, and wh
   for (const other of others) assert.deepEqual(other.vectors, first.vectors);
   await assertSameState(replicas[0], alone);
   await Promise.all([alone, ...replicas].map((session) => session.close()));
+});
+
+Deno.test("a session that could not be opened is opened again when it is needed", async () => {
+  const compiled = compileTraining(model, options.optimizer);
+  let [attempts, released] = [0, 0];
+  const session = { release: () => Promise.resolve(released++) } as unknown as InferenceSession;
+  const backend = new PassesBackend({
+    ort: await onnxRuntime(),
+    open: () =>
+      ++attempts === 1 ? Promise.reject(new Error("no memory")) : Promise.resolve(session),
+    compiled,
+    passes: compilePasses(compiled),
+    rowsMax: 512,
+  });
+  await assert.rejects(backend.prepare(), /no memory/);
+  await backend.prepare();
+  await backend.prepare();
+  assert.equal(attempts, 2, "one that was opened is kept");
+  await backend.close();
+  assert.equal(released, 1);
 });
 
 /** The rows of replica `r`; the last replicas may have none. */
