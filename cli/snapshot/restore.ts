@@ -3,7 +3,6 @@
  */
 import { openDataDirectory } from "../../mesh/adapters/embedded/data_directory.ts";
 import { isFolder, openExistingBlobs } from "../../offline/data_directory/existing_stores.ts";
-import { exampleRanges } from "../../offline/data_directory/example_positions.ts";
 import { restoreSnapshot } from "../../offline/data_directory/restore_snapshot.ts";
 import type { Output } from "../command_line.ts";
 import { usageError } from "../errors.ts";
@@ -39,7 +38,7 @@ export async function restoreCommand(
         source: source ?? target,
         snapshot: name,
         examples,
-        ranges: exampleLog === undefined ? [] : await exampleRanges(exampleLog),
+        exampleLog,
         nowMs: Date.now(),
       });
       const { rowsToLearn, rowsSkipped } = restored;

@@ -11,6 +11,7 @@
  */
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
+import type { EventLog } from "../../mesh/ports/event_log.ts";
 import {
   listSnapshots,
   readManifest,
@@ -27,7 +28,13 @@ import {
   type TrainerPart,
 } from "../../records/snapshot_parts.ts";
 import { gradientSource } from "../../records/gradient_source.ts";
-import { type ExamplePosition, type ExampleRange, LOG_BEGIN } from "./example_positions.ts";
+import { lastChunkOf } from "../../records/last_record.ts";
+import {
+  type ExamplePosition,
+  type ExampleRange,
+  exampleRanges,
+  LOG_BEGIN,
+} from "./example_positions.ts";
 
 /** The treatment of the examples in the log. */
 export type ExamplesAfter = "learn" | "skip";
@@ -40,8 +47,8 @@ export interface SnapshotRestore {
   /** Name of the snapshot in `source`. */
   readonly snapshot: string;
   readonly examples: ExamplesAfter;
-  /** By partition of the target's example log; empty where no server has used the directory. */
-  readonly ranges: readonly ExampleRange[];
+  /** The target's example log; undefined where no server has used the directory. */
+  readonly exampleLog: EventLog | undefined;
   /** Wall time, ms. */
   readonly nowMs: number;
 }
@@ -60,15 +67,16 @@ export class RestoreError extends Error {
 }
 
 /**
- * @throws {RestoreError} When examples after the cut are no longer in the log, or the snapshot has
- * another number of trainers.
+ * @throws {RestoreError} When examples after the cut are no longer in the log, the log has others
+ * before it, or the snapshot has another number of trainers.
  * @throws {SnapshotError | BlobDamagedError} When a part of the snapshot is missing or damaged;
  * then nothing has changed.
  */
 export async function restoreSnapshot(restore: SnapshotRestore): Promise<RestoredSnapshot> {
-  const { target, source, snapshot, ranges, nowMs } = restore;
+  const { target, source, snapshot, exampleLog, nowMs } = restore;
   const manifest = await readManifest(source, snapshot);
-  const cuts = cutsOf(restore, manifest);
+  const ranges = exampleLog === undefined ? [] : await exampleRanges(exampleLog);
+  const cuts = await cutsOf(restore, manifest, ranges);
   const [newest] = await listSnapshots(target);
   const name = snapshotName(nowMs, newest);
   const kernel = BatchKernel.create();
@@ -117,9 +125,13 @@ function isOwn({ source, target }: SnapshotRestore): boolean {
 }
 
 /** The position of each trainer of the restored snapshot. */
-function cutsOf(restore: SnapshotRestore, manifest: SnapshotManifest): readonly ExamplePosition[] {
-  const { examples, ranges } = restore;
-  if (ranges.length === 0) return cutsWithoutLog(restore, manifest);
+async function cutsOf(
+  restore: SnapshotRestore,
+  manifest: SnapshotManifest,
+  ranges: readonly ExampleRange[],
+): Promise<readonly ExamplePosition[]> {
+  const { examples, exampleLog } = restore;
+  if (exampleLog === undefined) return cutsWithoutLog(restore, manifest);
   if (examples === "skip") return ranges.map(({ end }) => end);
   if (!isOwn(restore)) return ranges.map(({ begin }) => begin);
   if (manifest.trainers.length !== ranges.length) {
@@ -128,12 +140,17 @@ function cutsOf(restore: SnapshotRestore, manifest: SnapshotManifest): readonly 
         `${ranges.length} partitions: its positions are not of this log. Skip the examples instead.`,
     );
   }
-  for (const { partition, sequence, offset } of manifest.trainers) {
+  const kernel = BatchKernel.create();
+  for (const part of manifest.trainers) {
+    const { partition, sequence, offset, lastChunk } = part;
     const { begin, end } = ranges[partition];
     const problem = offset < begin.offset
       ? `rows ${sequence} to ${begin.sequence - 1} of partition ${partition} are trimmed`
       : offset > end.offset
       ? `the log of partition ${partition} ends at offset ${end.offset}, before its cut at ${offset}`
+      : lastChunk !== undefined && await lastChunkOf(exampleLog, kernel, part) !== lastChunk
+      ? `the log of partition ${partition} has other examples before its cut at ${offset}: those ` +
+        "learned were lost"
       : undefined;
     if (problem === undefined) continue;
     throw new RestoreError(
