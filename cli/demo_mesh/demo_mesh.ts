@@ -24,6 +24,7 @@ import { Gateways } from "./gateways.ts";
 import { HostProcesses } from "./host_processes.ts";
 import { allHosts, demoHosts, meshFile } from "./mesh_file.ts";
 import { PlacementWatch } from "./placement_watch.ts";
+import { ReservedPorts } from "./reserved_ports.ts";
 import { Shoppers } from "./shoppers.ts";
 
 /** The result of the demo. */
@@ -72,7 +73,9 @@ export async function demoMesh(flags: DemoMeshFlags, output: Output): Promise<vo
   const server = await LocalServer.start({ program: flags.server, directory: `${folder}/redis` });
   cleanup.defer(() => server.kill());
   const demo = await Deno.readTextFile(bundledFile("examples/demo.yaml"));
-  const { text, ports } = meshFile(demo, server.url);
+  const reserved = ReservedPorts.take(2 * allHosts.length);
+  cleanup.defer(() => reserved.release());
+  const { text, ports } = meshFile(demo, server.url, reserved.ports);
   const file = `${folder}/mesh.yaml`;
   await Deno.writeTextFile(file, text);
   const hosts = new HostProcesses(file, folder);

@@ -2,7 +2,6 @@
  * The configuration of the demo's mesh: that of `cairn demo` with hosts and a server for the logs.
  */
 import { parseDocument } from "yaml";
-import { freePorts } from "./free_ports.ts";
 
 /** The hosts of the demo. */
 export const demoHosts = {
@@ -41,15 +40,16 @@ const roles: Readonly<Record<keyof typeof demoHosts, readonly string[]>> = {
 /**
  * @param demo Text of examples/demo.yaml.
  * @param redisUrl Address of the server of logs and profiles.
+ * @param free Two ports for each host.
  */
-export function meshFile(demo: string, redisUrl: string): MeshFile {
+export function meshFile(demo: string, redisUrl: string, free: readonly number[]): MeshFile {
   const document = parseDocument(demo);
   const hosts = new Map<string, object>();
   const ports = new Map<string, number>();
-  const free = freePorts(2 * allHosts.length);
+  let taken = 0;
   for (const [group, names] of Object.entries(demoHosts)) {
     for (const name of names) {
-      const [link, http] = free.splice(0, 2);
+      const [link, http] = free.slice(taken, taken += 2);
       ports.set(name, http);
       hosts.set(name, {
         address: `127.0.0.1:${link}`,

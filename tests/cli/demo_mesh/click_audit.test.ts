@@ -1,13 +1,17 @@
 import assert from "node:assert/strict";
 import { ClickAudit } from "../../../cli/demo_mesh/click_audit.ts";
-import { meshFile } from "../../../cli/demo_mesh/mesh_file.ts";
+import { allHosts, meshFile } from "../../../cli/demo_mesh/mesh_file.ts";
 import { parseConfiguration } from "../../../configuration/configuration.ts";
 import { FeatureHasher } from "../../../kernels/embedding/feature_hasher.ts";
 import { encodeEvent } from "../../../records/event_record.ts";
 import { encodeExamples } from "../../../records/example_chunk.ts";
 
 const demo = await Deno.readTextFile(new URL("../../../examples/demo.yaml", import.meta.url));
-const { text, ports } = meshFile(demo, "unix:///tmp/redis.sock");
+const { text, ports } = meshFile(
+  demo,
+  "unix:///tmp/redis.sock",
+  allHosts.flatMap((_, i) => [20_001 + 2 * i, 20_002 + 2 * i]),
+);
 const { features: { schema }, mesh } = parseConfiguration(text, "mesh.yaml");
 const hasher = FeatureHasher.create();
 
