@@ -25,7 +25,8 @@ export interface SharedRankings {
   /**
    * Makes rankings of other gateways readable here.
    *
-   * @throws {LogUnavailableError} The store is away: whether the rankings exist is unknown.
+   * @throws {LogUnavailableError} The store is away, or was a moment ago: whether the rankings
+   * exist is unknown.
    */
   load(rankingIds: readonly string[]): Promise<void>;
   /** Rankings of this gateway that the others cannot find yet. */

@@ -1,7 +1,8 @@
 /**
  * Rankings of all gateways in Redis: the hashes of their items under a key each, which expires. A
- * ranking that could not be written is held here and written when the server answers again: until
- * then the other gateways refuse its events as unknown, and its own gateway accepts them.
+ * ranking that could not be written is held here and written when the server answers again. Until
+ * then its own gateway accepts its events; the others ask for them again, as long as the server was
+ * away a moment ago, and later refuse them as unknown.
  */
 import { fnv1a } from "../../../structures/fnv1a.ts";
 import { LogUnavailableError } from "../../ports/event_log.ts";
@@ -29,6 +30,11 @@ const REMEMBER_MS = 100;
 const RETRY_MS = 500;
 /** Rankings that wait to be written; the oldest ones make room. */
 const UNSHARED_MAX = 10_000;
+/**
+ * Time after a new connection within which other gateways may still write the rankings that they
+ * hold, ms: they connect again and try at most one and a half seconds later.
+ */
+const SHARING_MS = 3_000;
 /** Rankings of one attempt. */
 const BATCH_MAX = 500;
 
@@ -41,9 +47,16 @@ export class RedisSharedRankings implements SharedRankings {
   readonly #waits = new LateWaits(REMEMBER_MS);
   #retry: ReturnType<typeof setTimeout> | undefined;
   #givenUp = 0;
+  /** When the connection was made anew, on the monotonic clock, ms. */
+  #connectedAtMs = -Infinity;
+  readonly #unsubscribe: () => void;
 
+  /** @param options The server's first connection is there. */
   constructor(options: SharedRankingsOptions) {
     this.#options = options;
+    this.#unsubscribe = options.server.commands.onReady(() => {
+      this.#connectedAtMs = performance.now();
+    });
   }
 
   async remember(rankingId: string, items: readonly { readonly id: string }[]): Promise<void> {
@@ -75,6 +88,7 @@ export class RedisSharedRankings implements SharedRankings {
   }
 
   close(): void {
+    this.#unsubscribe();
     this.#waits.close();
     clearTimeout(this.#retry);
     this.#retry = undefined;
@@ -107,6 +121,14 @@ export class RedisSharedRankings implements SharedRankings {
       if (this.#loaded.size <= Math.max(LOADED_MAX, ids.length)) break;
       this.#loaded.delete(id);
     }
+    const isMissing = ids.some((id) => !this.#loaded.get(id)?.length && !this.#unshared.has(id));
+    if (!isMissing || performance.now() - this.#connectedAtMs > SHARING_MS) return;
+    throw new LogUnavailableError(
+      `the rankings at ${server.url}`,
+      "Send the events again: gateways still write the rankings that they made meanwhile.",
+      new Error("Redis was away a moment ago"),
+      true,
+    );
   }
 
   check(rankingId: string, item: string): RankingLookup {
