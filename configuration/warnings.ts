@@ -120,8 +120,8 @@ function memoryBounds(
 ): { readonly path: ConfigurationPath; readonly bytes: number }[] {
   const { embeddings, features, gateway, joiner, kept, storage } = file;
   return [
-    // While a snapshot is written, copies of changed rows take up to a quarter more.
-    { path: ["embeddings", "bytesMax"], bytes: 1.25 * embeddings.bytesMax },
+    // Copies of changed rows take up to a quarter more, and recent lookups up to 1/64.
+    { path: ["embeddings", "bytesMax"], bytes: (1.25 + 1 / 64) * embeddings.bytesMax },
     {
       path: ["embeddings", "serving", "bytesMax"],
       bytes: embeddings.serving.bytesMax ?? servingBytesNeeded(file),

@@ -144,7 +144,7 @@ export const embeddingsSection = z.strictObject({
     }),
   ).default({}).describe("Overrides by slot name."),
   bytesMax: size("1MiB", "1TiB").default(512 * 2 ** 20).describe(
-    "Memory of all training tables; each shard gets an equal part. While a snapshot is written, copies of changed rows take up to a quarter more.",
+    "Memory of all training tables; each shard gets an equal part. While a snapshot is written, copies of changed rows take up to a quarter more. The rows of recent lookups take up to 1/64 of a table more, and 4MiB at most.",
   ),
   atLimit: z.enum(["reject", "evictLeastRecentlyUsed", "evictLeastFrequentlyUsed"])
     .default("evictLeastRecentlyUsed").describe(
