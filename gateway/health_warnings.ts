@@ -97,8 +97,10 @@ export class HealthWarnings {
     const statistics = await answered(
       shards.map((shard) => shard.ask({ kind: "getStatistics" }, { budgetMs })),
     );
-    const loading = statistics.filter(({ loadedShare }) => loadedShare < 1);
-    if (loading.length === 0) return [];
+    const isLoading = statistics.some(({ loadedShare, owesLoadedRows }) =>
+      loadedShare < 1 || owesLoadedRows
+    );
+    if (!isLoading) return [];
     const loaded = sum(statistics.map(({ loadedShare }) => loadedShare)) / statistics.length;
     return [{
       kind: "rows-loading",

@@ -59,6 +59,11 @@ export interface TakenDelta {
   readonly position: DeltaPosition;
   /** The delta was given before: rows that changed since may be in the next one alone. */
   readonly repeated: boolean;
+  /**
+   * The deltas after this position bring every row to a replica without rows. Present only where
+   * none of them was given yet, and the taker does not know the lineage.
+   */
+  readonly bringsAllRows?: true;
 }
 
 /** Deltas that wait at a handover, at most; with more, the new owner begins a lineage. */
@@ -78,6 +83,10 @@ export class DeltaStream {
   #waiting: Delta[];
   #acknowledged: number;
   #given: number;
+  /** The lineage that began before the first row was loaded; undefined where none did. */
+  readonly #lineageOfLoad: string | undefined;
+  /** Whether loaded rows may wait to be given. */
+  #owesLoadedRows: boolean;
   readonly #traces = new TraceLinks();
 
   /** @param name Unique among all owners of the shard. */
@@ -93,6 +102,13 @@ export class DeltaStream {
     this.#acknowledged = handed?.acknowledged ?? 0;
     this.#given = handed?.given ?? 0;
     this.#before = this.#acknowledged + this.#waiting.length;
+    this.#owesLoadedRows = handed === undefined && this.#tableLineage > 0;
+    this.#lineageOfLoad = this.#owesLoadedRows ? this.#lineage : undefined;
+  }
+
+  /** Whether rows of a load wait to be given as deltas. */
+  get owesLoadedRows(): boolean {
+    return this.#owesLoadedRows && this.#lineage === this.#lineageOfLoad;
   }
 
   /** The next delta has changes of this trace. */
@@ -103,6 +119,26 @@ export class DeltaStream {
   /** Position of the newest delta that was given. */
   get position(): DeltaPosition {
     return { lineage: this.#lineage, sequence: this.#given };
+  }
+
+  /**
+   * The next delta, for a taker that may not know the lineage. While the shard loads, and until its
+   * first delta is given, such a taker gets the position alone: the loaded rows are in the deltas
+   * that follow.
+   */
+  answer(
+    acknowledged: DeltaPosition | undefined,
+    { rowsMax, isLoading }: { readonly rowsMax: number; readonly isLoading: boolean },
+  ): TakenDelta {
+    const bringsAllRows = this.#lineage === this.#lineageOfLoad && this.#given === 0;
+    if ((isLoading || bringsAllRows) && acknowledged?.lineage !== this.#lineage) {
+      const { position } = this;
+      return { position, repeated: false, ...(bringsAllRows && { bringsAllRows }) };
+    }
+    const taken = this.take(acknowledged, rowsMax);
+    const isLast = !isLoading && !taken.repeated && !isFull(taken.delta, rowsMax);
+    if (isLast) this.#owesLoadedRows = false;
+    return taken;
   }
 
   /**
@@ -182,6 +218,13 @@ export class DeltaStream {
       ...(traces && { traces }),
     };
   }
+}
+
+/** Whether more changes than the delta has may wait. */
+function isFull(delta: Delta | undefined, rowsMax: number): boolean {
+  return delta?.classes.some((changes) =>
+    changes !== undefined && changes.ids.length + changes.tombstones.length >= rowsMax
+  ) ?? false;
 }
 
 /** The buffers of a delta, which move with it. */

@@ -178,6 +178,7 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
           ...this.#tables.statistics(),
           shard: this.#options.shard,
           loadedShare: this.#loading?.share ?? 1,
+          owesLoadedRows: this.#deltas.owesLoadedRows,
         });
       case "beginCopy":
       case "copyRows":
@@ -258,18 +259,15 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
   }
 
   #takeDelta(message: TakeDelta): void {
-    const { position } = this.#deltas;
-    const owner = {
-      incarnation: this.#incarnation,
-      ...(this.#loading !== undefined && { isLoading: true }),
-    };
-    if (this.#loading !== undefined && message.acknowledged?.lineage !== position.lineage) {
-      // No lineage begins here: the loaded rows are in the deltas of the current one.
-      return this.#context.reply(message, { position, repeated: false, ...owner });
-    }
-    const taken = this.#deltas.take(message.acknowledged, message.rowsMax);
+    const { acknowledged, rowsMax } = message;
+    const isLoading = this.#loading !== undefined;
+    const taken = this.#deltas.answer(acknowledged, { rowsMax, isLoading });
     const buffers = taken.delta === undefined ? [] : buffersOf(taken.delta);
-    this.#context.reply(message, { ...taken, ...owner }, buffers);
+    this.#context.reply(message, {
+      ...taken,
+      incarnation: this.#incarnation,
+      ...(isLoading && { isLoading }),
+    }, buffers);
   }
 
   #exportRows(message: ExportRows): void {

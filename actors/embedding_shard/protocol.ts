@@ -8,7 +8,7 @@ import type { SnapshotKind } from "../../kernels/embedding/table_snapshot.ts";
 import type { ShardMember } from "../../records/snapshot_parts.ts";
 import type { SnapshotBase } from "../snapshotter/protocol.ts";
 import type { GivingMessage } from "./copy_protocol.ts";
-import type { Delta, DeltaPosition } from "./delta_stream.ts";
+import type { Delta, DeltaPosition, TakenDelta } from "./delta_stream.ts";
 
 export type { Delta, DeltaPosition };
 
@@ -143,16 +143,13 @@ export interface GetIncarnation extends Request<{ readonly incarnation: string }
  * it, and gives the same delta again where the call does not.
  */
 export interface TakeDelta extends
-  Request<{
-    readonly delta?: Delta;
-    /** Position of the newest delta that was taken; the next one follows it. */
-    readonly position: DeltaPosition;
-    /** The delta was given before: rows that changed since may be in the next one alone. */
-    readonly repeated: boolean;
-    readonly incarnation: string;
-    /** The shard still loads its rows; absent where it has all of them. */
-    readonly isLoading?: boolean;
-  }> {
+  Request<
+    TakenDelta & {
+      readonly incarnation: string;
+      /** The shard still loads its rows; absent where it has all of them. */
+      readonly isLoading?: boolean;
+    }
+  > {
   readonly kind: "takeDelta";
   /** Position of the newest delta that the taker has applied; undefined where it does not know. */
   readonly acknowledged: DeltaPosition | undefined;
@@ -198,6 +195,8 @@ export interface ShardStatistics {
   readonly shard: number;
   /** Share of the snapshot's bytes that are loaded, 0 to 1. */
   readonly loadedShare: number;
+  /** Whether loaded rows wait to be given to the serving replicas as deltas. */
+  readonly owesLoadedRows: boolean;
   readonly rows: number;
   readonly load: number;
   readonly bytes: number;

@@ -5,9 +5,10 @@
  * A replica that missed a delta (it was absent, or it restarted empty) answers "gap" and is filled
  * with all rows of the shard. All replicas are filled when the shard begins another lineage.
  *
- * A fill from a shard that still loads its rows would follow the load to its end. So a replica
- * without rows begins empty then, and gets the loaded rows by deltas; a replica with earlier rows
- * serves these, and is filled when the shard has all its rows.
+ * A fill from a shard that still loads its rows would follow the load to its end, and one from a
+ * shard that has just loaded many would take as long as the load. So a replica without rows begins
+ * empty then, serves, and gets the loaded rows by deltas; a replica with earlier rows serves these,
+ * and is filled when the shard has all its rows.
  */
 import type { ActorRef } from "../../mesh/runtime/actor.ts";
 import type {
@@ -99,16 +100,19 @@ export class ShardSync {
     const round = { deltas: 0, rows: 0, bytes: 0, gaps: 0, failures: new Map<number, Error>() };
     let drained = false;
     let loads = false;
-    while (!drained && round.deltas < deltasPerRoundMax) {
-      const { delta, position, repeated, incarnation, isLoading = false } = await this.#shard.ask({
+    let begins = false;
+    while (!drained && !begins && round.deltas < deltasPerRoundMax) {
+      const answer = await this.#shard.ask({
         kind: "takeDelta",
         acknowledged: this.#acknowledged,
         rowsMax: deltaRowsMax,
       }, { budgetMs, bulk: true });
+      const { delta, position, repeated, incarnation, isLoading = false } = answer;
       if (incarnation !== this.#incarnation) {
         const complete = this.#replicas.map(() => false);
         return { ...round, complete, isLoading, incarnation };
       }
+      begins = answer.bringsAllRows ?? false;
       drained = !repeated;
       loads = isLoading;
       if (delta === undefined) {
@@ -138,11 +142,11 @@ export class ShardSync {
     }
     for (const index of [...this.#behind]) {
       if (leftOut.has(index)) continue;
-      if (loads) await this.#beginEmpty(index, round);
-      else await this.#fill(index, round);
+      if (loads || begins) await this.#beginEmpty(index, round);
+      if (!loads && this.#behind.has(index)) await this.#fill(index, round);
     }
     const complete = this.#replicas.map((_, i) =>
-      drained && !this.#behind.has(i) && !this.#begunLate.has(i)
+      drained && !begins && !this.#behind.has(i) && !this.#begunLate.has(i)
     );
     return { ...round, complete, isLoading: loads };
   }

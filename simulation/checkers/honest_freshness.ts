@@ -181,10 +181,11 @@ class HonestFreshness implements Checker {
         return this.#noteLearned(source, sequence);
       }
       case "takeDelta": {
-        const { delta, position, incarnation } = value as {
+        const { delta, position, incarnation, bringsAllRows = false } = value as {
           readonly delta?: Delta;
           readonly position: DeltaPosition;
           readonly incarnation: string;
+          readonly bringsAllRows?: boolean;
         };
         const shard = this.#named(actor, incarnation);
         this.#present.set(key, shard);
@@ -194,6 +195,7 @@ class HonestFreshness implements Checker {
           changes.ids.length + changes.tombstones.length >= message.rowsMax
         ) ?? false;
         const at = keyOf(position);
+        if (bringsAllRows) return; // a replica at this position has no row
         if (delta === undefined) {
           this.#versionAt.set(at, shard.version); // nothing has changed since that position
           for (const replica of this.#replicas.values()) {

@@ -39,6 +39,7 @@ interface Given {
 interface Answer {
   readonly delta?: Delta;
   readonly position: DeltaPosition;
+  readonly bringsAllRows?: boolean;
 }
 
 /** @param configuration That of the process that runs. */
@@ -120,7 +121,11 @@ function noteChanged({ changed }: Given, { ids }: ApplyGradients): void {
 }
 
 /** Notes an answer; returns its fault, if it has one. */
-function take(shard: Given, { delta, position }: Answer, rowsStay: boolean): string | undefined {
+function take(
+  shard: Given,
+  { delta, position, bringsAllRows = false }: Answer,
+  rowsStay: boolean,
+): string | undefined {
   const { lineage, sequence } = position;
   if (lineage !== shard.lineage) {
     // All rows are read anew.
@@ -129,6 +134,7 @@ function take(shard: Given, { delta, position }: Answer, rowsStay: boolean): str
   }
   if (delta === undefined) {
     if (sequence !== shard.sequence) return `has no delta, and stands at ${sequence}`;
+    if (bringsAllRows) return undefined;
     const left = shard.changed.size;
     return rowsStay && left > 0 ? `has no delta, and ${left} changed ids were in none` : undefined;
   }

@@ -155,6 +155,7 @@ export interface FixtureParts {
   readonly joiners?: GatewayParts["joiners"];
   readonly markWriter?: GatewayParts["markWriter"];
   readonly replicas?: GatewayParts["replicas"];
+  readonly shards?: GatewayParts["shards"];
   readonly failingParts?: GatewayParts["failingParts"];
   readonly links?: GatewayParts["links"];
   readonly metricsText?: GatewayParts["metricsText"];
@@ -191,6 +192,7 @@ export function gatewayFixture(parts: FixtureParts = {}) {
     ...(parts.joiners && { joiners: parts.joiners }),
     ...(parts.markWriter && { markWriter: parts.markWriter }),
     ...(parts.replicas && { replicas: parts.replicas }),
+    ...(parts.shards && { shards: parts.shards }),
     ...(parts.failingParts && { failingParts: parts.failingParts }),
     ...(parts.links && { links: parts.links }),
     ...(parts.attributes && { attributes: parts.attributes }),

@@ -3,6 +3,7 @@
  * computed.
  */
 import assert from "node:assert/strict";
+import type { EmbeddingShardMessage } from "../../actors/embedding_shard/protocol.ts";
 import type { JoinerMessage } from "../../actors/joiner/protocol.ts";
 import type { ServingReplicaMessage } from "../../actors/serving_replica/protocol.ts";
 import type { TrainerMessage } from "../../actors/trainer/protocol.ts";
@@ -24,6 +25,7 @@ function part<M extends Message>(ask: () => unknown): ActorRef<M> {
 const trainer = (ask: () => unknown) => part<TrainerMessage>(ask);
 const joiner = (ask: () => unknown) => part<JoinerMessage>(ask);
 const replica = (ask: () => unknown) => part<ServingReplicaMessage>(ask);
+const shard = (ask: () => unknown) => part<EmbeddingShardMessage>(ask);
 
 function healthOf(parts: FixtureParts) {
   const fixture = gatewayFixture(parts);
@@ -232,4 +234,18 @@ Deno.test("a failure is shared like an answer, and the next second asks again", 
   await clock.advance(1000);
   assert.equal((await app.request("/metrics")).status, 200);
   assert.equal(asked, 2);
+});
+
+Deno.test("loaded rows are a warning until the shards have given them to the replicas", async () => {
+  let [loadedShare, owesLoadedRows] = [0.5, true];
+  const shards = [
+    shard(() => ({ loadedShare, owesLoadedRows })),
+    shard(() => ({ loadedShare: 1, owesLoadedRows: false })),
+  ];
+  const { warnings } = healthOf({ shards: () => shards });
+  assert.match((await warnings()).join(), /rows-loading.*75 % of the rows are loaded/);
+  loadedShare = 1;
+  assert.match((await warnings()).join(), /rows-loading.*100 % of the rows are loaded/);
+  owesLoadedRows = false;
+  assert.deepEqual(await warnings(), []);
 });

@@ -43,6 +43,52 @@ function drain(stream: DeltaStream): Record<number, number> {
   }
 }
 
+Deno.test("deltas recorded from before the first row bring all rows to a taker without a lineage", () => {
+  const tables = tablesWith(0);
+  tables.deltas.take(0, 1);
+  const stream = new DeltaStream(tables, 0, "x/0");
+  learn(tables, 0, 25);
+  const ask = { rowsMax: 10, isLoading: false };
+  for (let taker = 0; taker < 2; taker++) {
+    const { delta, position, bringsAllRows } = stream.answer(undefined, ask);
+    assert.deepEqual([delta, position.sequence, bringsAllRows], [undefined, 0, true]);
+    assert.ok(stream.owesLoadedRows);
+  }
+  const given: number[] = [];
+  for (let position = stream.position; stream.owesLoadedRows;) {
+    const next = stream.answer(position, ask);
+    given.push(next.delta?.classes[0]?.ids.length ?? 0);
+    assert.equal(next.bringsAllRows, undefined);
+    position = next.position;
+  }
+  assert.deepEqual(given, [10, 10, 5]);
+  const late = stream.answer(undefined, ask);
+  assert.deepEqual([late.bringsAllRows, late.delta?.sequence, late.repeated], [undefined, 3, true]);
+});
+
+Deno.test("loaded rows wait to be given while the load goes on, however few are there", () => {
+  const tables = tablesWith(0);
+  tables.deltas.take(0, 1);
+  const stream = new DeltaStream(tables, 0, "x/0");
+  learn(tables, 0, 3);
+  const first = stream.answer(stream.position, { rowsMax: 10, isLoading: true });
+  assert.equal(first.delta?.sequence, 1);
+  assert.ok(stream.owesLoadedRows);
+  const unknown = stream.answer(undefined, { rowsMax: 10, isLoading: true });
+  assert.deepEqual([unknown.delta, unknown.bringsAllRows], [undefined, undefined]);
+  stream.answer(first.position, { rowsMax: 10, isLoading: false });
+  assert.equal(stream.owesLoadedRows, false);
+});
+
+Deno.test("no rows of a load wait where recording began with the first taker, or at another owner", () => {
+  const tables = tablesWith(3);
+  const first = new DeltaStream(tables, 0, "x/0");
+  assert.equal(first.owesLoadedRows, false);
+  assert.equal(first.answer(undefined, { rowsMax: 10, isLoading: false }).bringsAllRows, undefined);
+  const second = new DeltaStream(tablesWith(3), 0, "x/1", first.handOver(10));
+  assert.equal(second.owesLoadedRows, false);
+});
+
 Deno.test("a new owner goes on with the lineage, the deltas that wait first", () => {
   const tables = tablesWith(3);
   const first = new DeltaStream(tables, 0, "x/0");

@@ -10,7 +10,7 @@ import { Loop } from "../loop.ts";
 const BUDGET = { budgetMs: 1_000 };
 const CHUNK_MS = 3_000;
 
-async function restarted({ damages = false } = {}) {
+async function restarted({ damages = false, withoutSync = false } = {}) {
   const loop = await Loop.start({
     shards: 1,
     joiner: { lingerMs: 10 },
@@ -37,6 +37,7 @@ async function restarted({ damages = false } = {}) {
     await new Promise<void>((resolve) => clock.schedule((1 + Number(chunk)) * CHUNK_MS, resolve));
     return damages && Number(chunk) > 0 ? bytes?.subarray(1) : bytes;
   };
+  if (withoutSync) await loop.mesh.settle(loop.mesh.node().stopActor("parameter_sync/0", 0));
   await loop.restart("embedding_shard/0");
   return { loop, rows, shard, held, served, visit };
 }
@@ -54,6 +55,26 @@ Deno.test("empty replicas get the rows that are loaded, and rankings go on", asy
   await visit(7);
   await loop.mesh.advance(20 * CHUNK_MS);
   assert.deepEqual((await held()).loadedShare, 1);
+  assert.ok((await served()).rows >= rows);
+  await loop.stop();
+});
+
+Deno.test("an empty replica serves at once where the load ended before parameter sync looked", async () => {
+  const { loop, rows, held, served } = await restarted({ withoutSync: true });
+  await loop.mesh.advance(60 * CHUNK_MS);
+  await loop.restart("serving_replica/0");
+  const { loadedShare, owesLoadedRows } = await held();
+  assert.deepEqual([loadedShare, owesLoadedRows], [1, true]);
+  await loop.restart("parameter_sync/0");
+  const sizes: number[] = [];
+  while ((await held()).owesLoadedRows) {
+    const { position, rows } = await served();
+    if (position !== undefined) sizes.push(rows);
+    await loop.mesh.advance(1);
+  }
+  assert.equal(sizes[0], 0, "lookups are answered before a row is there");
+  await loop.mesh.advance(500);
+  assert.equal((await served()).rows, (await held()).rows);
   assert.ok((await served()).rows >= rows);
   await loop.stop();
 });

@@ -105,3 +105,36 @@ Deno.test("a replica is filled where the first delta of another lineage comes be
   assert.deepEqual(asked, ["getPosition", "applyDelta", "loadRows"]);
   assert.deepEqual(complete, [true]);
 });
+
+Deno.test("where deltas bring all rows, an empty replica begins without rows and others are filled", async () => {
+  const begun = { lineage: "first/1", sequence: 0 };
+  const answers = [
+    { position: begun, repeated: false, bringsAllRows: true },
+    {
+      position: { ...begun, sequence: 1 },
+      repeated: false,
+      delta: { shard: 0, ...begun, sequence: 1, classes: [CHANGES] },
+    },
+  ];
+  const shard = {
+    ask: ({ kind }: EmbeddingShardMessage) =>
+      Promise.resolve(
+        kind === "takeDelta" ? { incarnation: "first", ...answers.shift() } : emptyPage(begun),
+      ),
+  } as unknown as ActorRef<EmbeddingShardMessage>;
+  const asked: string[][] = [[], []];
+  const replicas = [undefined, { lineage: "before/1", sequence: 3 }].map((position, i) => ({
+    ask(message: ServingReplicaMessage) {
+      asked[i].push(message.kind);
+      if (message.kind === "loadRows") assert.deepEqual(message.position, begun);
+      return Promise.resolve(message.kind === "getPosition" ? { position } : { status: "applied" });
+    },
+  } as unknown as ActorRef<ServingReplicaMessage>));
+  const sync = new ShardSync(shard, replicas, OPTIONS);
+  sync.follow("first");
+  const first = await sync.round();
+  assert.deepEqual(first.complete, [false, false], "no replica has the rows yet");
+  assert.deepEqual((await sync.round()).complete, [true, true]);
+  const kinds = ["getPosition", "getPosition", "loadRows", "applyDelta"];
+  assert.deepEqual(asked, [kinds, kinds]);
+});
