@@ -1,8 +1,8 @@
 /**
  * The work of `cairn serve`.
  */
+import { beginThreads } from "../../server/machine/begin_threads.ts";
 import { stopSignal } from "../../server/machine/stop_signal.ts";
-import { StoppedEarlyError, withServer } from "../../server/machine/with_server.ts";
 import type { Output } from "../command_line.ts";
 import { usageError } from "../errors.ts";
 import { loadConfiguration } from "../load_configuration.ts";
@@ -26,9 +26,12 @@ export async function serve(flags: ServeFlags, output: Output): Promise<void> {
   }
   const stopping = stopSignal();
   stopping.then((reason) => notice(output, `${reason}: finishing what is under way`));
+  using threads = beginThreads(configuration);
+  // Only now: this thread loads the modules of the server while the others load theirs.
+  const { StoppedEarlyError, withServer } = await import("../../server/machine/with_server.ts");
   await withServer(
     configuration,
-    { writeLog: output.err, logLevelMin: "info", stopping },
+    { writeLog: output.err, logLevelMin: "info", stopping, threads },
     async ({ url }) => {
       const { docsPage, console } = configuration.gateway;
       const pages = [

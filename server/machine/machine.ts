@@ -7,6 +7,7 @@ import { counted } from "../../structures/counted.ts";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import { DenoClock } from "../../mesh/adapters/deno/deno_clock.ts";
 import { DenoRandom } from "../../mesh/adapters/deno/deno_random.ts";
+import type { BegunThreads } from "../../mesh/adapters/deno/begun_threads.ts";
 import { startWorkerThreads, type WorkerThreads } from "../../mesh/adapters/deno/worker_threads.ts";
 import { kernelMemories } from "../../kernels/embedding/kernel_module.ts";
 import { BackgroundThreads } from "../../mesh/adapters/linux/background_threads.ts";
@@ -35,6 +36,7 @@ import { hostOf } from "../compose_host.ts";
 import type { Environment, HostEnvironment, NodesRequest } from "../environment.ts";
 import { openStores } from "../open_stores.ts";
 import { hasPlacement, homeNodeOf, nodesOf } from "../layout.ts";
+import { workerEntry } from "./begin_threads.ts";
 import { machineSessions } from "./dense_sessions.ts";
 import { placementEnvironment } from "./placement_environment.ts";
 import { FailingParts } from "./failing_parts.ts";
@@ -59,6 +61,8 @@ export interface MachineOptions {
    * The mesh should be stopped.
    */
   readonly onFatal?: (error: Error) => void;
+  /** Threads that load their modules already. Default: all threads are made when they are used. */
+  readonly threads?: BegunThreads | undefined;
 }
 
 /**
@@ -169,7 +173,14 @@ interface ProcessOptions extends MachineOptions {
 /** The environment of one process, without links with other hosts. */
 async function openProcess<S extends MeshStorage | BlobStorage>(
   configuration: CairnConfiguration,
-  { host, onStep, writeLog = () => {}, logLevelMin = "info", onFatal = () => {} }: ProcessOptions,
+  {
+    host,
+    onStep,
+    writeLog = () => {},
+    logLevelMin = "info",
+    onFatal = () => {},
+    threads: begun,
+  }: ProcessOptions,
   open: (telemetry: PrometheusTelemetry) => Promise<S>,
 ): Promise<Omit<Environment, "stores"> & { readonly stores: S } & LinksWorkers> {
   const telemetry = new PrometheusTelemetry({ logLevelMin, writeLog });
@@ -213,7 +224,8 @@ async function openProcess<S extends MeshStorage | BlobStorage>(
         home,
         names: nodes.map(({ name }) => name),
         background: nodes.filter(({ background }) => background).map(({ name }) => name),
-        entry: new URL("./worker.ts", import.meta.url),
+        entry: workerEntry,
+        begun,
         placement,
         setup: { configuration, storage: sharedBy(storage) } satisfies WorkerSetup,
         onCrashed: (_name, cause) => onFatal(cause),

@@ -25,6 +25,8 @@ export interface ServerOptions {
   readonly logLevelMin?: LogLevel;
   /** Ends the wait until the process is ready, with a {@link StoppedEarlyError}. */
   readonly stopping?: Promise<unknown>;
+  /** Threads that load their modules already; see {@link MachineOptions.threads}. */
+  readonly threads?: MachineOptions["threads"];
 }
 
 export interface ProcessToRun<H extends RunningHost> {
@@ -78,6 +80,7 @@ export async function withProcess<H extends RunningHost, T>(
       options.writeLog(asText(line, Date.now()) + "\n");
     },
     logLevelMin: options.logLevelMin ?? "warn",
+    threads: options.threads,
     onFatal(error) {
       reject(error);
       port?.abort();

@@ -9,6 +9,7 @@ import type { Address } from "../../runtime/actor.ts";
 import type { ActorFailure } from "../../runtime/actor_statistics.ts";
 import type { Node } from "../../runtime/node.ts";
 import { NodeLink } from "../../runtime/node_link.ts";
+import type { BegunThreads } from "./begun_threads.ts";
 import { PortLink } from "./port_link.ts";
 import type { BeginWorker, LinkPeer, PeerGone, WorkerReport } from "./worker_messages.ts";
 
@@ -21,6 +22,8 @@ export interface WorkerThreadsOptions {
   readonly background?: readonly string[];
   /** The module that calls `runWorkerThread`. */
   readonly entry: URL;
+  /** Threads of this module that load it already, used for the names that they have. */
+  readonly begun?: BegunThreads | undefined;
   readonly placement: readonly (readonly [Address, string])[];
   /** Plain data from which the entry module makes its actors. */
   readonly setup: unknown;
@@ -65,7 +68,8 @@ export async function startWorkerThreads(options: WorkerThreadsOptions): Promise
   };
   const begun = names.map((name) =>
     new Promise<void>((resolve, reject) => {
-      const worker = new Worker(options.entry, { type: "module", name });
+      const worker = options.begun?.take(name) ??
+        new Worker(options.entry, { type: "module", name });
       workers.set(name, worker);
       worker.onerror = (event) => {
         event.preventDefault();

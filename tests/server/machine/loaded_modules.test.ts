@@ -44,12 +44,28 @@ function assertAbsent(loaded: readonly string[], absent: readonly string[]): voi
 }
 
 Deno.test("a server loads the client of Redis and S3 only where it is configured", async () => {
-  const loaded = await loadedBy("cli/serve/serve.ts");
+  const loaded = [
+    ...await loadedBy("cli/serve/serve.ts"),
+    ...await loadedBy("server/machine/with_server.ts"),
+  ];
   // Names as the other assertions expect them.
   for (const part of ["gateway/app.ts", "npm:zod@", "node:sqlite", "actors/joiner/joiner.ts"]) {
     assert.ok(loaded.some((module) => module.includes(part)), part);
   }
   assertAbsent(loaded, ["@redis/client", "aws4fetch", "mesh/adapters/redis/"]);
+});
+
+Deno.test("serve and node begin their worker threads before they load the server", async () => {
+  for (const command of ["cli/serve/serve.ts", "cli/node/node.ts"]) {
+    const loaded = await loadedBy(command);
+    assert.ok(loaded.includes("server/machine/begin_threads.ts"), command);
+    assertAbsent(loaded, [
+      "server/machine/machine.ts",
+      "gateway/app.ts",
+      "node:sqlite",
+      "npm:hono",
+    ]);
+  }
 });
 
 Deno.test("a worker thread loads neither the configuration nor the actors of the main thread", async () => {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { BegunThreads } from "../../../../mesh/adapters/deno/begun_threads.ts";
 import { DenoClock } from "../../../../mesh/adapters/deno/deno_clock.ts";
 import { DenoRandom } from "../../../../mesh/adapters/deno/deno_random.ts";
 import {
@@ -32,7 +33,13 @@ interface Started {
 const counterRef = (mesh: Mesh, key: number) =>
   mesh.actorRef<CounterMessage>(`counter/${key}` as Address);
 
-async function start(setup: Record<string, unknown> = {}, begin = plan): Promise<Started> {
+const entry = new URL("./counter_worker.ts", import.meta.url);
+
+async function start(
+  setup: Record<string, unknown> = {},
+  begin = plan,
+  begun?: BegunThreads,
+): Promise<Started> {
   const telemetry = new TelemetryRecorder();
   const home = new Node({
     name: "main",
@@ -45,7 +52,8 @@ async function start(setup: Record<string, unknown> = {}, begin = plan): Promise
   const threads = await startWorkerThreads({
     home,
     names: ["worker-1", "worker-2"],
-    entry: new URL("./counter_worker.ts", import.meta.url),
+    entry,
+    begun,
     placement: placementOf(begin),
     setup,
     onCrashed: (name, cause) => crashes.push(`${name}: ${cause.message}`),
@@ -72,6 +80,39 @@ Deno.test("actors in worker threads answer, keep order, and ask each other direc
   const path: Address[] = ["counter/1", "counter/2"];
   assert.equal(await counter.ask({ kind: "relay", path }, { budgetMs }), 3);
   assert.deepEqual(await stop(started), {});
+});
+
+Deno.test("threads that were begun before are used, and the others are made or ended", async () => {
+  const begun = new BegunThreads(entry, ["worker-2", "worker-3"]);
+  const started = await start({}, plan, begun);
+  assert.equal(await started.counter(1).ask({ kind: "getCount" }, { budgetMs }), 2);
+  assert.equal(begun.take("worker-2"), undefined);
+  begun[Symbol.dispose]();
+  assert.equal(await started.counter(0).ask({ kind: "getCount" }, { budgetMs }), 1);
+  assert.deepEqual(await stop(started), {});
+});
+
+Deno.test("a thread whose module fails before it is used is made again, and then reported", async () => {
+  const missing = new URL("./no_such_worker.ts", import.meta.url);
+  const begun = new BegunThreads(missing, ["worker-1"]);
+  const home = new Node({
+    name: "main",
+    clock: new DenoClock(),
+    random: new DenoRandom(),
+    telemetry: new TelemetryRecorder(),
+  });
+  const starting = startWorkerThreads({
+    home,
+    names: ["worker-1"],
+    entry: missing,
+    begun,
+    placement: [],
+    setup: {},
+    onCrashed: () => {},
+    onFailure: () => {},
+  });
+  await assert.rejects(starting, /worker worker-1 crashed: .*no_such_worker/);
+  begun[Symbol.dispose]();
 });
 
 Deno.test("log fields cross threads unchanged, lists included", async () => {
