@@ -6,32 +6,57 @@ import type { Counter, Histogram } from "../../mesh/ports/telemetry.ts";
 import type { InferenceBatch, InferenceSession } from "../../kernels/dense/inference_session.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import { ModelInputs } from "../../kernels/embedding/model_inputs.ts";
-import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
+import type { FeatureIds } from "../../kernels/embedding/options.ts";
+import { RankingInputs } from "../../kernels/embedding/ranking_inputs.ts";
+import { BatchMerger, type FeatureBatch } from "../../kernels/features/feature_batch.ts";
+import { RankingMerger } from "../../kernels/features/ranking_batch.ts";
 import type { ServingReplicaMessage } from "../serving_replica/protocol.ts";
 import type { ScorerOptions } from "./options.ts";
 import type { ScorerMessage } from "./protocol.ts";
 import { ReplicaClient } from "./replica_client.ts";
 
 /** The model's inputs for some rows. */
-export type PooledRows = Required<InferenceBatch>;
+export type PooledRows = Required<Omit<InferenceBatch, "shared">>;
 
-/** The result of a pass: a batch with the model's outputs. Valid until the next pass. */
-export interface PassResult {
-  readonly batch: FeatureBatch;
+/** The ids of rows, and whether they have learned rows. */
+export interface FoundLists {
+  /** List (row, i) begins at `[row · slots + i]` and ends at the next. */
+  readonly listOffsets: Uint32Array;
+  /** Lists of each row. */
   readonly slots: number;
   /** 1 for a distinct id that has a row, `[unique]`. */
   readonly found: Uint8Array;
   /** Index of each id among the distinct ids, `[ids]`. */
   readonly inverse: Uint32Array;
+}
+
+/** The model's outputs, and lists of {@link ForwardPass.listedSlots}; valid until the next pass. */
+export interface ScoredLists extends FoundLists {
+  /** `[rows, tasks]` */
+  readonly outputs: Float32Array;
+}
+
+/** Pooled rows with the model's outputs. Valid until the next pass. */
+export interface PassResult {
   readonly pooled: PooledRows;
   /** `[rows, tasks]` */
   readonly outputs: Float32Array;
+}
+
+/** Slots that all rows of a ranking share, where the session takes them once a ranking. */
+interface RankingForm {
+  readonly merger: RankingMerger;
+  readonly inputs: RankingInputs;
 }
 
 export class ForwardPass {
   readonly #session: InferenceSession;
   readonly #kernel: BatchKernel;
   readonly #inputs: ModelInputs;
+  readonly #merger: BatchMerger;
+  readonly #byRanking: RankingForm | undefined;
+  /** Slots of the lists in {@link ScoredLists}, in order. */
+  readonly listedSlots: readonly number[];
   readonly #context: ActorContext<ScorerMessage>;
   readonly #classes: number;
   #replicas: ReplicaClient;
@@ -52,12 +77,17 @@ export class ForwardPass {
     this.#shards = replicas.length;
     this.#slots = schema.slots.length;
     this.#kernel = BatchKernel.create(layout.classes);
-    this.#inputs = new ModelInputs({
-      layout,
-      sparseInputs: session.model.sparseInputs,
-      historyInputs: session.model.historyInputs,
-      combiners: schema.slots.map((slot) => slot.pooling),
-    });
+    const { sparseInputs, historyInputs } = session.model;
+    const combiners = schema.slots.map((slot) => slot.pooling);
+    const pooling = { layout, sparseInputs, combiners };
+    this.#inputs = new ModelInputs({ ...pooling, historyInputs });
+    const shape = { slots: schema.slots.length, denseWidth: schema.denseWidth };
+    this.#merger = new BatchMerger(shape);
+    if (session.sharedSlots.length > 0) {
+      const merger = new RankingMerger(shape, session.sharedSlots);
+      this.#byRanking = { merger, inputs: new RankingInputs(pooling, merger.slots) };
+    }
+    this.listedSlots = this.#byRanking?.merger.slots.own ?? [...combiners.keys()];
     this.#replicas = this.#clientOf(replicas);
     this.#rows = context.telemetry.counter("cairn_scorer_rows_total", {
       help: "Candidates scored.",
@@ -84,16 +114,39 @@ export class ForwardPass {
   }
 
   /**
-   * Scores a batch.
+   * Scores the rows of several requests in one pass, request after request. The session decides
+   * whether the slots that all rows of a request share are computed once.
+   *
+   * @throws {Error} When no replica of a shard answers within the budget.
+   */
+  async score(requests: readonly FeatureBatch[], lookup: AskOptions): Promise<ScoredLists> {
+    if (this.#byRanking === undefined) {
+      const batch = this.#merger.merge(requests);
+      const { pooled, ...lists } = await this.#pool(batch, lookup);
+      return { ...lists, outputs: await this.#predict(pooled) };
+    }
+    const { merger, inputs } = this.#byRanking;
+    const batch = merger.merge(requests);
+    const { embeddings, grouped, found } = await this.#lookup(batch.ids, lookup);
+    const pooled = inputs.pool(embeddings, grouped, batch);
+    const outputs = await this.#predict({ rows: batch.rows, ...pooled, dense: batch.dense });
+    return {
+      listOffsets: batch.own.listOffsets,
+      slots: this.listedSlots.length,
+      found,
+      inverse: grouped.inverse,
+      outputs,
+    };
+  }
+
+  /**
+   * Scores a batch and keeps its pooled rows.
    *
    * @throws {Error} When no replica of a shard answers within the budget.
    */
   async run(batch: FeatureBatch, lookup: AskOptions): Promise<PassResult> {
-    const looked = await this.pool(batch, lookup);
-    const outputs = await this.#session.predict(looked.pooled);
-    this.#rows.add(batch.rows);
-    this.#batchRows.record(batch.rows);
-    return { ...looked, outputs };
+    const pooled = await this.pool(batch, lookup);
+    return { pooled, outputs: await this.#predict(pooled) };
   }
 
   /**
@@ -101,17 +154,38 @@ export class ForwardPass {
    *
    * @throws {Error} When no replica of a shard answers within the budget.
    */
-  async pool(batch: FeatureBatch, lookup: AskOptions): Promise<Omit<PassResult, "outputs">> {
-    const grouped = this.#kernel.uniqueView(batch.ids, this.#shards);
-    this.#areReplicasUp = false;
-    const { rows: embeddings, found } = await this.#replicas.lookup(grouped, lookup);
-    this.#areReplicasUp = true;
+  async pool(batch: FeatureBatch, lookup: AskOptions): Promise<PooledRows> {
+    return (await this.#pool(batch, lookup)).pooled;
+  }
+
+  async #pool(
+    batch: FeatureBatch,
+    lookup: AskOptions,
+  ): Promise<FoundLists & { readonly pooled: PooledRows }> {
+    const { embeddings, grouped, found } = await this.#lookup(batch.ids, lookup);
     const pooled = {
       rows: batch.rows,
       ...this.#inputs.pool(embeddings, grouped, batch),
       dense: batch.dense,
     };
-    return { batch, slots: this.#slots, pooled, found, inverse: grouped.inverse };
+    const { listOffsets } = batch;
+    return { pooled, listOffsets, slots: this.#slots, found, inverse: grouped.inverse };
+  }
+
+  /** The rows of ids, and the distinct ones among these. */
+  async #lookup(ids: FeatureIds, lookup: AskOptions) {
+    const grouped = this.#kernel.uniqueView(ids, this.#shards);
+    this.#areReplicasUp = false;
+    const { rows: embeddings, found } = await this.#replicas.lookup(grouped, lookup);
+    this.#areReplicasUp = true;
+    return { embeddings, grouped, found };
+  }
+
+  async #predict(batch: InferenceBatch): Promise<Float32Array<ArrayBuffer>> {
+    const outputs = await this.#session.predict(batch);
+    this.#rows.add(batch.rows);
+    this.#batchRows.record(batch.rows);
+    return outputs;
   }
 
   /** Whether every shard has a replica that answers: by the last lookup, or by asking them. */

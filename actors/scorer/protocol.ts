@@ -5,7 +5,10 @@ import type { Address, Request } from "../../mesh/runtime/actor.ts";
 import type { DenseWeights } from "../../kernels/dense/weights.ts";
 import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
 
-/** Asks for the scores of some rows. */
+/**
+ * Asks for the scores of the rows of one ranking: the ids of user, context and time are the same in
+ * all rows (`FeatureColumns.sharedSlots`).
+ */
 export interface Score extends Request<Scores> {
   readonly kind: "score";
   readonly features: FeatureBatch;

@@ -16,7 +16,7 @@ import {
   type SlotDefinition,
 } from "../../kernels/features/schema.ts";
 import { present } from "../../structures/invariant.ts";
-import type { PassResult } from "./forward_pass.ts";
+import type { FoundLists, ScoredLists } from "./forward_pass.ts";
 import type { ScorerOptions } from "./options.ts";
 import type { Scores } from "./protocol.ts";
 
@@ -24,16 +24,22 @@ import type { Scores } from "./protocol.ts";
 export class RowScores {
   readonly combined: CombinedScore;
   readonly #tasks: readonly TaskOptions[];
-  readonly #itemColumns: readonly number[];
+  /** Lists of a row that are of its item alone. */
+  readonly #itemLists: readonly number[];
 
-  constructor(tasks: readonly TaskOptions[], { scoreWeights, schema }: ScorerOptions) {
+  /** @param listedSlots Slots of the lists in {@link ScoredLists}, in order. */
+  constructor(
+    tasks: readonly TaskOptions[],
+    { scoreWeights, schema }: ScorerOptions,
+    listedSlots: readonly number[],
+  ) {
     this.combined = new CombinedScore(tasks, scoreWeights);
     this.#tasks = tasks;
-    this.#itemColumns = itemColumns(schema);
+    this.#itemLists = itemColumns(schema).map((column) => listedSlots.indexOf(column));
   }
 
   /** The scores of `rows` rows of a forward pass, from `firstRow` on. */
-  of(result: PassResult, firstRow: number, rows: number): ScoreArrays {
+  of(result: ScoredLists, firstRow: number, rows: number): ScoreArrays {
     const tasks = this.#tasks;
     const answer = allocateScores(rows, tasks.length, this.combined.isPrediction);
     const { scores, predictions, cold } = answer;
@@ -43,7 +49,7 @@ export class RowScores {
         predictions[i * tasks.length + task] = prediction(tasks[task], output);
       }
       if (scores !== predictions) scores[i] = this.combined.of(predictions, i);
-      cold[i] = Number(isCold(result, row, this.#itemColumns));
+      cold[i] = Number(isCold(result, row, this.#itemLists));
     }
     return answer;
   }
@@ -113,18 +119,15 @@ export function itemColumns(schema: FeatureSchema): number[] {
   return schema.slots.flatMap((slot, column) => ofItem(slot) ? [column] : []);
 }
 
-/** Whether the item of a row is cold. @param columns Of {@link itemColumns}. */
+/** Whether the item of a row is cold. @param lists Lists of the row that are of its item alone. */
 export function isCold(
-  { batch: { listOffsets }, slots, found, inverse }: Pick<
-    PassResult,
-    "batch" | "slots" | "found" | "inverse"
-  >,
+  { listOffsets, slots, found, inverse }: FoundLists,
   row: number,
-  columns: readonly number[],
+  lists: readonly number[],
 ): boolean {
-  for (const column of columns) {
-    const end = listOffsets[row * slots + column + 1];
-    for (let id = listOffsets[row * slots + column]; id < end; id++) {
+  for (const list of lists) {
+    const end = listOffsets[row * slots + list + 1];
+    for (let id = listOffsets[row * slots + list]; id < end; id++) {
       if (found[inverse[id]] === 1) return false;
     }
   }

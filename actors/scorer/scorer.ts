@@ -11,9 +11,8 @@ import type { ActorContext, AskOptions, Behavior } from "../../mesh/runtime/acto
 import { OverloadedError } from "../../mesh/runtime/errors.ts";
 import type { InferenceSession } from "../../kernels/dense/inference_session.ts";
 import { RowScores } from "./row_scores.ts";
-import { ForwardPass, type PassResult } from "./forward_pass.ts";
+import { ForwardPass, type PassResult, type ScoredLists } from "./forward_pass.ts";
 import { contributions, leaveSlotsOut } from "./explain.ts";
-import { BatchMerger } from "../../kernels/features/feature_batch.ts";
 import type { ParameterSyncMessage } from "../parameter_sync/protocol.ts";
 import type { ScorerOptions } from "./options.ts";
 import {
@@ -49,7 +48,6 @@ export class Scorer implements Behavior<ScorerMessage> {
   readonly #context: ActorContext<ScorerMessage>;
   readonly #options: ScorerOptions;
   readonly #session: InferenceSession;
-  readonly #merger: BatchMerger;
   readonly #pass: ForwardPass;
   readonly #scores: RowScores;
   readonly #vectors: RetrievalVectors;
@@ -76,10 +74,8 @@ export class Scorer implements Behavior<ScorerMessage> {
     this.#options = options;
     this.#sharding = options.sharding;
     this.#session = session;
-    const { slots, denseWidth } = options.schema;
-    this.#merger = new BatchMerger({ slots: slots.length, denseWidth });
     this.#pass = new ForwardPass(context, options, session);
-    this.#scores = new RowScores(session.model.tasks, options);
+    this.#scores = new RowScores(session.model.tasks, options, this.#pass.listedSlots);
     this.#vectors = new RetrievalVectors(options.schema, session.model);
     this.#slotNames = options.schema.slots.map((slot) => slot.name);
     const { parameterSync } = options;
@@ -182,7 +178,7 @@ export class Scorer implements Behavior<ScorerMessage> {
   async #embed(request: Embed): Promise<void> {
     const budgetMs = Math.min(this.#options.lookupBudgetMs, this.#context.remainingMs(request));
     try {
-      const { pooled } = await this.#pass.pool(request.features, { budgetMs });
+      const pooled = await this.#pass.pool(request.features, { budgetMs });
       const embedded = this.#vectors.of(pooled, request.of);
       this.#context.reply(request, embedded, [embedded.vectors.buffer]);
     } catch (error) {
@@ -196,8 +192,8 @@ export class Scorer implements Behavior<ScorerMessage> {
     if (taken.length === 0) return;
     this.#passesBeforeExplanation--;
     try {
-      const batch = this.#merger.merge(taken.map(({ request }) => request.features));
-      this.#answer(taken, await this.#pass.run(batch, this.#lookupOptions(taken)));
+      const requests = taken.map(({ request }) => request.features);
+      this.#answer(taken, await this.#pass.score(requests, this.#lookupOptions(taken)));
     } catch (error) {
       for (const { request } of taken) this.#context.replyError(request, error as Error);
     }
@@ -240,7 +236,7 @@ export class Scorer implements Behavior<ScorerMessage> {
   }
 
   /** Answers each request with the scores of its rows. */
-  #answer(taken: readonly Waiting<Score>[], result: PassResult): void {
+  #answer(taken: readonly Waiting<Score>[], result: ScoredLists): void {
     const { modelVersion, learnedThroughMs } = this.#status();
     let firstRow = 0;
     for (const { request } of taken) {

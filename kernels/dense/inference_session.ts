@@ -2,7 +2,12 @@
  * The serving interface: batches in, logits out; new weights take effect at the next call.
  * `OnnxInference` (sessions/compiled_inference.ts) implements it.
  */
-import { compileInference, inferenceModel } from "./inference_graph.ts";
+import {
+  compileByRanking,
+  compileInference,
+  type InferenceGraph,
+  inferenceModel,
+} from "./inference_graph.ts";
 import { initialWeights } from "./initial_weights.ts";
 import type { Model } from "./models/model.ts";
 import type { TaskOptions } from "./models/options.ts";
@@ -14,11 +19,25 @@ import type { DenseWeights } from "./weights.ts";
 
 export { exportOnnx } from "./inference_graph.ts";
 
+/** The part of a batch that all rows of a ranking share. */
+export interface SharedInputs {
+  readonly rankings: number;
+  /** As {@link InferenceBatch.sparse}, of the shared slots. Shape `[rankings, Σ dims]` each. */
+  readonly sparse: Readonly<Record<string, Float32Array<ArrayBuffer>>>;
+  /** Number of each row's ranking. Shape `[rows]`. */
+  readonly rankingOfRow: Float32Array<ArrayBuffer>;
+}
+
 /** Examples to score. All arrays are row-major. */
 export interface InferenceBatch {
   readonly rows: number;
-  /** Pooled rows by slice, the slots' vectors concatenated. Shape `[rows, Σ dims]` each. */
+  /**
+   * Pooled rows by slice, the slots' vectors concatenated. Shape `[rows, Σ dims]` each; where there
+   * is {@link shared}, of the slots that are not shared.
+   */
   readonly sparse: Readonly<Record<string, Float32Array<ArrayBuffer>>>;
+  /** Only for a session with {@link InferenceSession.sharedSlots}. */
+  readonly shared?: SharedInputs;
   /** By the names of the model's `historyInputs`; absent = the model has none. */
   readonly histories?: Readonly<Record<string, HistoryArrays>>;
   /** Shape `[rows, denseWidth]`. */
@@ -32,6 +51,8 @@ export interface InferenceSession {
   readonly provider: string;
   /** Version of the weights in use. */
   readonly version: number;
+  /** Slots that `InferenceBatch.shared` may have once a ranking; empty = none. */
+  readonly sharedSlots: readonly number[];
   /**
    * Raw outputs, shape `[rows, tasks]`: logits of binary tasks, values of squared-error tasks (see
    * {@link prediction}). The array belongs to the session and is valid until its next call.
@@ -54,6 +75,11 @@ export interface InferenceSessionOptions {
   readonly threads: number;
   /** Seeds the untrained weights; a trainer with the same seed starts with the same weights. */
   readonly seed: number;
+  /**
+   * Slots that are the same in all rows of a ranking. On the CPU the session then has a second
+   * graph for the rows of rankings, if the model allows it. Default: none.
+   */
+  readonly sharedSlots?: readonly number[];
 }
 
 /**
@@ -73,11 +99,21 @@ export async function createInferenceSession(
   model: Model,
   options: InferenceSessionOptions,
 ): Promise<InferenceSession> {
-  const { provider, threads, seed } = options;
-  const compiled = compileInference(model, { sumsAreProducts: provider === "cpu" });
+  const { provider, threads, seed, sharedSlots = [] } = options;
+  const form = { sumsAreProducts: provider === "cpu" };
+  const compiled = compileInference(model, form);
   const weights = initialWeights(compiled.graph.parameters, seed);
   if (provider === "reference") return new ReferenceInference(compiled, weights);
-  const session = await createOnnxSession(inferenceModel(compiled), { device: provider, threads });
-  const ort = await onnxRuntime();
-  return new OnnxInference({ compiled, weights, session, device: provider, ort });
+  const settings = { device: provider, threads, packsConstants: !form.sumsAreProducts };
+  const opened = async (graph: InferenceGraph) => {
+    return { graph, session: await createOnnxSession(inferenceModel(graph), settings) };
+  };
+  const byRanking = provider === "cpu" ? compileByRanking(model, form, sharedSlots) : undefined;
+  return new OnnxInference({
+    weights,
+    whole: await opened(compiled),
+    ...(byRanking && { byRanking: { ...await opened(byRanking), sharedSlots } }),
+    device: provider,
+    ort: await onnxRuntime(),
+  });
 }

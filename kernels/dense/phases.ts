@@ -3,6 +3,7 @@
  */
 import type { Graph } from "./graph/graph.ts";
 import { ROWS, staticDim } from "./graph/shape.ts";
+import { sumOfParts } from "./graph/shared_columns.ts";
 import type { ParameterValue, Value } from "./graph/value.ts";
 import type { Phase } from "./models/model.ts";
 
@@ -37,8 +38,9 @@ export function servingPhase(g: Graph, { sumsAreProducts }: ServingForm): Phase 
     slotSum: (vectors) => {
       const [slots, dim] = slotsAndDim(vectors);
       const isProduct = sumsAreProducts && slots * dim ** 2 <= PRODUCT_TERMS_MAX;
-      return isProduct ? slotSumByProduct(g, vectors) : slotSum(g, vectors);
+      return isProduct ? slotSumByProduct(g, vectors) : servingSlotSum(g, vectors);
     },
+    squareSum: (vectors) => g.reduceSum(g.square(flattened(g, vectors)), [1]),
     moments: (z, mean, variance) => {
       const running = runningMoments(g, z, mean, variance);
       return {
@@ -76,6 +78,7 @@ export function trainingPhase(g: Graph, inverseRows: Value): TrainingPhase {
     dropoutMasks,
     statisticChanges,
     slotSum: (vectors) => slotSum(g, vectors),
+    squareSum: (vectors) => g.reduceSum(g.square(vectors), [1, 2]),
     dropout(hidden, rate) {
       if (rate === 0) return hidden;
       const width = staticDim(hidden.shape[1]);
@@ -105,14 +108,31 @@ function slotsAndDim({ shape }: Value): readonly [slots: number, dim: number] {
   return [staticDim(shape[1]), staticDim(shape[2])];
 }
 
+/** `[rows, slots, dim]` to `[rows, slots · dim]`. */
+function flattened(g: Graph, vectors: Value): Value {
+  const [slots, dim] = slotsAndDim(vectors);
+  return g.reshape(vectors, [vectors.shape[0], slots * dim]);
+}
+
+/** As {@link slotSum}, with the slots that the rows of a ranking share added up once. */
+function servingSlotSum(g: Graph, vectors: Value): Value {
+  const [rows] = vectors.shape;
+  const [, dim] = slotsAndDim(vectors);
+  const divided = sumOfParts(g, flattened(g, vectors), (part) => {
+    const [count, width] = part.shape;
+    const slots = g.reshape(part, [count, staticDim(width) / dim, dim]);
+    return g.reshape(slotSum(g, slots), [count, dim]);
+  });
+  return divided === undefined ? slotSum(g, vectors) : g.reshape(divided, [rows, 1, dim]);
+}
+
 function slotSumByProduct(g: Graph, vectors: Value): Value {
   const [rows] = vectors.shape;
   const [slots, dim] = slotsAndDim(vectors);
   // An identity matrix for each slot, one below the other.
   const isAdded = (i: number) => Math.floor(i / dim) % dim === i % dim;
   const ones = Array.from({ length: slots * dim * dim }, (_, i) => isAdded(i) ? 1 : 0);
-  const joined = g.reshape(vectors, [rows, slots * dim]);
-  const sum = g.matMul(joined, g.constant(ones, [slots * dim, dim]));
+  const sum = g.matMul(flattened(g, vectors), g.constant(ones, [slots * dim, dim]));
   return g.reshape(sum, [rows, 1, dim]);
 }
 

@@ -9,7 +9,7 @@ import { ROWS } from "./graph/shape.ts";
 import type { ParameterValue, Value } from "./graph/value.ts";
 import { batchLoss, comparesLists } from "./losses.ts";
 import { columnsOf } from "./models/columns.ts";
-import type { GraphInputs, Model, Phase } from "./models/model.ts";
+import type { GraphInputs, Model, Phase, SparseInput } from "./models/model.ts";
 import { pooledWidth } from "./models/sparse_inputs.ts";
 import { clipByGlobalNorm } from "./optimizers/clip_by_global_norm.ts";
 import type { DenseOptimizerOptions } from "./optimizers/options.ts";
@@ -220,8 +220,20 @@ function stateOf(optimizer: DenseOptimizerOptions): TrainingGraph["state"] {
 
 const matrixShape = ({ blocks }: WeightLayout) => [blocks, BLOCK_WIDTH];
 
-/** The graph inputs that a model reads. */
-export function graphInputs(g: Graph, model: Model, phase: Phase): GraphInputs {
+/** An input's pooled rows, `[rows, Σ dims]`, in a graph. */
+export type PooledValue = (input: SparseInput) => Value;
+
+/**
+ * The graph inputs that a model reads.
+ *
+ * @param pooled Default: an input of the slice's name.
+ */
+export function graphInputs(
+  g: Graph,
+  model: Model,
+  phase: Phase,
+  pooled: PooledValue = (input) => g.input(input.slice, [ROWS, pooledWidth(input)]),
+): GraphInputs {
   const { denseWidth } = model.sizes;
   const histories = model.historyInputs.map(({ name, lengthMax, dim }) => {
     const entries = g.input(name, [ROWS, lengthMax, dim]);
@@ -230,16 +242,14 @@ export function graphInputs(g: Graph, model: Model, phase: Phase): GraphInputs {
   });
   return {
     sparse: Object.fromEntries(
-      model.sparseInputs.map((input) => [
-        input.slice,
-        g.input(input.slice, [ROWS, pooledWidth(input)]),
-      ]),
+      model.sparseInputs.map((input) => [input.slice, pooled(input)] as const),
     ),
     histories: Object.fromEntries(histories),
     dense: denseWidth > 0 ? g.input(trainingNames.dense, [ROWS, denseWidth]) : undefined,
     columns: columnsOf(model),
     dropout: phase.dropout,
     slotSum: phase.slotSum,
+    squareSum: phase.squareSum,
     moments: phase.moments,
   };
 }

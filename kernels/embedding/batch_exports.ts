@@ -16,9 +16,11 @@ export interface BatchExports extends KernelExports {
   readonly batch_classes: () => number;
   readonly batch_unique: (length: number, shards: number) => number;
   readonly batch_unique_result: (which: number) => number;
-  readonly batch_pool_plan: (words: number) => number;
+  readonly batch_pool_plan: (plan: number, words: number) => number;
   readonly batch_pool: (
+    plan: number,
     rowFloats: number,
+    pooledStart: number,
     pooledFloats: number,
     ids: number,
     lists: number,

@@ -5,7 +5,7 @@
 import bytes from "./kernel.wasm" with { type: "bytes" };
 
 /** The version of ABI.md that this program uses. */
-const ABI_VERSION = 8;
+const ABI_VERSION = 9;
 
 /** Exports as in ABI.md; each returns a number. */
 export interface KernelExports extends Record<string, unknown> {

@@ -36,6 +36,33 @@ export interface ModelInputsOptions {
   readonly learns?: boolean;
 }
 
+/**
+ * The blocks that pool each slice of some slots, whose lists a batch has in this order.
+ *
+ * @throws {Error} When the model needs a slice that rows do not have, or of another dim.
+ */
+export function sliceBlocks(
+  { layout, sparseInputs, combiners }: Pick<
+    ModelInputsOptions,
+    "layout" | "sparseInputs" | "combiners"
+  >,
+  slots: readonly number[],
+): PoolBlock[] {
+  return sparseInputs.map(({ slice, dims }) => ({
+    parts: slots.flatMap((column, slot) => {
+      const dim = dims[column];
+      if (dim === 0) return [];
+      return [{
+        slot,
+        combiner: combiners[column],
+        entries: 1,
+        column: floatOf(layout, { column, slice, dim }),
+        dim,
+      }];
+    }),
+  }));
+}
+
 /** The inputs of one batch at a time. */
 export class ModelInputs {
   readonly #pooling: PoolKernel;
@@ -45,25 +72,13 @@ export class ModelInputs {
 
   /** @throws {Error} When the model needs a slice that rows do not have, or of another dim. */
   constructor(
-    { layout, sparseInputs, historyInputs = [], combiners, learns }: ModelInputsOptions,
+    { layout, sparseInputs, historyInputs = [], combiners, learns = false }: ModelInputsOptions,
   ) {
     const { classes, classByColumn } = layout;
     this.#slots = combiners.length;
     this.#slices = sparseInputs.map(({ slice }) => slice);
     this.#histories = historyInputs;
-    const pooled = sparseInputs.map(({ slice, dims }): PoolBlock => ({
-      parts: combiners.flatMap((combiner, slot) => {
-        const dim = dims[slot];
-        if (dim === 0) return [];
-        return [{
-          slot,
-          combiner,
-          entries: 1,
-          column: floatOf(layout, { column: slot, slice, dim }),
-          dim,
-        }];
-      }),
-    }));
+    const pooled = sliceBlocks({ layout, sparseInputs, combiners }, [...combiners.keys()]);
     const histories = historyInputs.map(({ slot, lengthMax, dim }): PoolBlock => {
       const column = floatOf(layout, { column: slot, slice: EMBEDDINGS, dim });
       return { parts: [{ slot, combiner: "each", entries: lengthMax, column, dim }] };
@@ -72,7 +87,7 @@ export class ModelInputs {
       widths: classes.map(widthOf),
       classByColumn,
       blocks: [...pooled, ...histories],
-    }, learns);
+    }, { learns });
   }
 
   /**

@@ -21,29 +21,48 @@ export interface PoolBatch {
   readonly listOffsets: Uint32Array;
 }
 
-/** Pools by one plan, one batch at a time. */
+/** A plan in the kernel. */
+interface PlannedPooling {
+  readonly slots: number;
+  /** Floats of one example, by block. */
+  readonly strides: readonly number[];
+  readonly width: number;
+}
+
+/** Pools by one plan, or by two over the same rows, one batch at a time. */
 export class PoolKernel {
   readonly #kernel: BatchExports;
-  readonly #slots: number;
-  /** Floats of one example, by block. */
-  readonly #strides: readonly number[];
+  readonly #plans: readonly PlannedPooling[];
   readonly #learns: boolean;
   #examples = 0;
   #rowFloats = 0;
 
   /**
-   * @param learns Whether {@link gradientBlocks} will be called.
+   * @param options.learns Whether {@link gradientBlocks} will be called.
+   * @param options.shared The plan of lists that several examples share; see {@link poolBoth}.
    * @throws {RangeError} When a part does not lie inside its slot's rows.
    */
-  constructor(plan: PoolPlan, learns = false) {
+  constructor(
+    plan: PoolPlan,
+    { learns = false, shared }: { readonly learns?: boolean; readonly shared?: PoolPlan } = {},
+  ) {
     this.#learns = learns;
     this.#kernel = instantiateKernel<BatchExports>();
-    this.#slots = plan.classByColumn.length;
-    this.#strides = plan.blocks.map(strideOf);
+    const plans = shared === undefined ? [plan] : [plan, shared];
+    this.#plans = plans.map((each, number) => this.#planned(each, number));
+  }
+
+  #planned(plan: PoolPlan, number: number): PlannedPooling {
     const words = encodePoolPlan(plan);
     const address = reserveBuffer("plan pooling", this.#kernel.batch_plan, words.length);
     new Uint32Array(this.#kernel.memory.buffer, address, words.length).set(words);
-    requireAccepted("plan pooling", this.#kernel.batch_pool_plan(words.length));
+    requireAccepted("plan pooling", this.#kernel.batch_pool_plan(number, words.length));
+    const strides = plan.blocks.map(strideOf);
+    return {
+      slots: plan.classByColumn.length,
+      strides,
+      width: strides.reduce((sum, stride) => sum + stride, 0),
+    };
   }
 
   /**
@@ -54,37 +73,73 @@ export class PoolKernel {
    * @throws {RangeError} When shapes, offsets or indices do not fit.
    */
   pool(rows: readonly Float32Array[], batch: PoolBatch): Float32Array<ArrayBuffer>[] {
+    const [blocks] = this.#pool(rows, [batch]);
+    return blocks;
+  }
+
+  /**
+   * As {@link pool}, of two batches over the same distinct ids: `own` by the first plan, `shared`
+   * by the second.
+   *
+   * @returns The inputs of each; the kernel's memory, valid until the next call.
+   */
+  poolBoth(
+    rows: readonly Float32Array[],
+    { own, shared }: Readonly<Record<"own" | "shared", PoolBatch>>,
+  ): Record<"own" | "shared", Float32Array<ArrayBuffer>[]> {
+    const [ofOwn, ofShared] = this.#pool(rows, [own, shared]);
+    return { own: ofOwn, shared: ofShared };
+  }
+
+  /** Pools each batch by the plan of its number; their inputs lie one behind the other. */
+  #pool(
+    rows: readonly Float32Array[],
+    batches: readonly PoolBatch[],
+  ): Float32Array<ArrayBuffer>[][] {
     const kernel = this.#kernel;
     const action = "pool rows";
-    const { groupStarts, inverse, listOffsets } = batch;
     const rowFloats = rows.reduce((sum, { length }) => sum + length, 0);
-    const lists = Math.max(0, listOffsets.length - 1);
-    const examples = Math.floor(lists / this.#slots);
-    const inputFloats = examples * this.#width();
+    let inputFloats = 0;
+    const sizes = batches.map(({ listOffsets }, number) => {
+      const { slots, width } = this.#plans[number];
+      const lists = Math.max(0, listOffsets.length - 1);
+      const examples = Math.floor(lists / slots);
+      const start = inputFloats;
+      inputFloats += examples * width;
+      return { lists, examples, start, floats: examples * width };
+    });
+    const longest = (field: "inverse" | "listOffsets" | "groupStarts") =>
+      batches.reduce((length, batch) => Math.max(length, batch[field].length), 0);
     const rowsAt = reserveBuffer(action, kernel.batch_rows, rowFloats);
     const inputsAt = reserveBuffer(action, kernel.batch_pooled, inputFloats);
     // Reserved now, since a later reservation would move the pooled inputs.
     if (this.#learns) reserveBuffer(action, kernel.batch_gradients, inputFloats);
-    const inverseAt = reserveBuffer(action, kernel.batch_inverse, inverse.length);
-    const offsetsAt = reserveBuffer(action, kernel.batch_offsets, listOffsets.length);
-    const groupsAt = reserveBuffer(action, kernel.batch_groups, groupStarts.length);
-    const { buffer } = kernel.memory;
+    const inverseAt = reserveBuffer(action, kernel.batch_inverse, longest("inverse"));
+    const offsetsAt = reserveBuffer(action, kernel.batch_offsets, longest("listOffsets"));
+    const groupsAt = reserveBuffer(action, kernel.batch_groups, longest("groupStarts"));
     let at = rowsAt;
     for (const piece of rows) {
-      new Float32Array(buffer, at, piece.length).set(piece);
+      new Float32Array(kernel.memory.buffer, at, piece.length).set(piece);
       at += piece.byteLength;
     }
-    new Uint32Array(buffer, inverseAt, inverse.length).set(inverse);
-    new Uint32Array(buffer, offsetsAt, listOffsets.length).set(listOffsets);
-    new Uint32Array(buffer, groupsAt, groupStarts.length).set(groupStarts);
-    const groups = Math.max(0, groupStarts.length - 1);
-    requireAccepted(
-      action,
-      kernel.batch_pool(rowFloats, inputFloats, inverse.length, lists, groups),
-    );
-    this.#examples = examples;
+    batches.forEach(({ inverse, listOffsets, groupStarts }, number) => {
+      const { lists, start, floats } = sizes[number];
+      // The call before may have grown the memory, which ends all views of it.
+      const { buffer } = kernel.memory;
+      new Uint32Array(buffer, inverseAt, inverse.length).set(inverse);
+      new Uint32Array(buffer, offsetsAt, listOffsets.length).set(listOffsets);
+      new Uint32Array(buffer, groupsAt, groupStarts.length).set(groupStarts);
+      const groups = Math.max(0, groupStarts.length - 1);
+      requireAccepted(
+        action,
+        kernel.batch_pool(number, rowFloats, start, floats, inverse.length, lists, groups),
+      );
+    });
+    this.#examples = sizes[0].examples;
     this.#rowFloats = rowFloats;
-    return this.#blocks(inputsAt);
+    return sizes.map(({ examples, start }, number) =>
+      this.#blocks(inputsAt + 4 * start, number, examples)
+    );
   }
 
   /**
@@ -94,8 +149,9 @@ export class PoolKernel {
    * @returns By block, `[examples, stride]`; valid until the next call.
    */
   gradientBlocks(): Float32Array<ArrayBuffer>[] {
-    const floats = this.#examples * this.#width();
-    return this.#blocks(reserveBuffer("keep gradients", this.#kernel.batch_gradients, floats));
+    const floats = this.#examples * this.#plans[0].width;
+    const address = reserveBuffer("keep gradients", this.#kernel.batch_gradients, floats);
+    return this.#blocks(address, 0, this.#examples);
   }
 
   /**
@@ -108,8 +164,9 @@ export class PoolKernel {
   gradients(gradients: readonly Float32Array[]): Float32Array<ArrayBuffer> {
     const kernel = this.#kernel;
     const action = "return pooled gradients";
-    const floats = this.#examples * this.#width();
-    const blocks = this.#blocks(reserveBuffer(action, kernel.batch_gradients, floats));
+    const floats = this.#examples * this.#plans[0].width;
+    const address = reserveBuffer(action, kernel.batch_gradients, floats);
+    const blocks = this.#blocks(address, 0, this.#examples);
     blocks.forEach((block, number) => {
       const { buffer, byteOffset, length } = gradients[number];
       if (length !== block.length) {
@@ -125,15 +182,12 @@ export class PoolKernel {
     return new Float32Array(kernel.memory.buffer as ArrayBuffer, rowsAt, this.#rowFloats);
   }
 
-  #width(): number {
-    return this.#strides.reduce((sum, stride) => sum + stride, 0);
-  }
-
-  #blocks(address: number): Float32Array<ArrayBuffer>[] {
+  /** The blocks of a plan's inputs that begin at an address. */
+  #blocks(address: number, plan: number, examples: number): Float32Array<ArrayBuffer>[] {
     const buffer = this.#kernel.memory.buffer as ArrayBuffer;
     let at = address;
-    return this.#strides.map((stride) => {
-      const block = new Float32Array(buffer, at, this.#examples * stride);
+    return this.#plans[plan].strides.map((stride) => {
+      const block = new Float32Array(buffer, at, examples * stride);
       at += block.byteLength;
       return block;
     });

@@ -51,9 +51,8 @@ export class FeatureExtractor {
   }
 
   /** Slots whose ids are the same in all rows of a request. */
-  get sharedSlots(): number[] {
-    const { sharedBase, sharedCrosses } = this.#columns;
-    return [...sharedBase, ...sharedCrosses].map(({ column }) => column);
+  get sharedSlots(): readonly number[] {
+    return this.#columns.sharedSlots;
   }
 
   /** Ids of the items whose stored attributes {@link extract} would read. */

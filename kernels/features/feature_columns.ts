@@ -55,6 +55,8 @@ export class FeatureColumns {
   readonly sharedBase: readonly BaseColumn<AttributeSlot | TimeSlot>[];
   readonly sharedCrosses: readonly CrossColumn[];
   readonly sharedDense: readonly DenseColumn[];
+  /** {@link sharedBase}, then {@link sharedCrosses}. */
+  readonly sharedSlots: readonly number[];
   /** Columns that depend on the item alone. */
   readonly itemBase: readonly BaseColumn<AttributeSlot>[];
   readonly itemCrosses: readonly CrossColumn[];
@@ -104,6 +106,7 @@ export class FeatureColumns {
     this.sharedBase = sharedBase;
     this.itemBase = itemBase;
     this.sharedCrosses = crosses.filter((cross) => itemParts(cross) === 0);
+    this.sharedSlots = [...sharedBase, ...this.sharedCrosses].map(({ column }) => column);
     this.itemCrosses = crosses.filter((cross) => itemParts(cross) === cross.parts.length);
     this.mixedCrosses = crosses.filter((cross) =>
       itemParts(cross) > 0 && itemParts(cross) < cross.parts.length

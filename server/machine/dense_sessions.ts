@@ -7,6 +7,7 @@ import {
   createInferenceSession,
   type InferenceSession,
 } from "../../kernels/dense/inference_session.ts";
+import { FeatureColumns } from "../../kernels/features/feature_columns.ts";
 import { createModel } from "../../kernels/dense/models/create_model.ts";
 import { requireDevice } from "../../kernels/dense/sessions/onnx_runtime.ts";
 import { chooseProvider } from "../../kernels/dense/sessions/providers.ts";
@@ -34,11 +35,14 @@ export function machineSessions(
   telemetry: Telemetry,
 ): DenseSessions {
   const tell = (line: string) => telemetry.log("info", line);
-  const { placement, trainer } = configuration;
+  const { placement, trainer, features } = configuration;
   // Messages to a thread pay only where the next batch is prepared during a step.
   const ownThread = placement.kind === "workers" && trainer.pipelined;
   return {
-    openInference: () => openInferenceSession(configuration, tell),
+    openInference: () => {
+      const { sharedSlots } = new FeatureColumns(features.schema);
+      return openInferenceSession(configuration, { sharedSlots, tell });
+    },
     openTraining: () => openTrainingSession(configuration, { ownThread, tell }),
   };
 }
@@ -71,13 +75,21 @@ export async function openTrainingSession(
   });
 }
 
-/** A serving session that begins with the same untrained weights. */
+/**
+ * A serving session that begins with the same untrained weights.
+ *
+ * @param options.sharedSlots See `InferenceSessionOptions`. Default: none.
+ */
 export async function openInferenceSession(
   configured: DenseModelParts,
-  tell = tellStderr,
+  { sharedSlots = [], tell = tellStderr }: {
+    readonly sharedSlots?: readonly number[];
+    readonly tell?: Tell;
+  } = {},
 ): Promise<InferenceSession> {
   const parts = await placed(configured, "serves", tell);
-  return createInferenceSession(createModel(parts.model, parts.modelSizes), parts.session);
+  const model = createModel(parts.model, parts.modelSizes);
+  return createInferenceSession(model, { ...parts.session, sharedSlots });
 }
 
 async function placed(

@@ -21,7 +21,7 @@ export interface Interference {
   ): ReturnType<typeof defineEmbeddingShard>;
   trainingSession?(session: TrainingSession): TrainingSession;
   trainer?(definition: ReturnType<typeof defineTrainer>): ReturnType<typeof defineTrainer>;
-  inferenceSession?(session: InferenceSession): InferenceSession;
+  inferenceSession?(session: InferenceSession): InferenceSession | Promise<InferenceSession>;
 }
 
 /** The logs and blobs that outlive a process. */

@@ -4,28 +4,54 @@
  *
  * The methods simplify where it costs one line: a broadcast moves behind elementwise ops (so that
  * the gradient of a sum stays small until it meets a full-sized operand), nested factors fold, a
- * transpose becomes a flag of the matrix product that uses it, and a slice of a product becomes a
- * smaller product.
+ * transpose becomes a flag of the matrix product that uses it, a slice of a product becomes a
+ * smaller product, and products and sums over columns that rows share are divided.
  */
-import { present } from "../../../structures/invariant.ts";
+import { invariant, present } from "../../../structures/invariant.ts";
 import type { OpAttributes, OpName } from "../ops/op.ts";
 import { ruleOf } from "../ops/table.ts";
 import { type Axis, axisSize } from "./axis.ts";
+import { addToChain, scaleChain, subtractChain, sumAsProduct } from "./row_sums.ts";
 import {
   broadcastShapes,
   sameShape,
   type Shape,
   ShapeError,
+  staticDim,
   staticSize,
   stretchedAxes,
 } from "./shape.ts";
-import type { InputValue, ParameterInitializer, ParameterValue, Value } from "./value.ts";
+import {
+  appendColumns,
+  mapParts,
+  pickedRows,
+  productOfParts,
+  sumOfParts,
+} from "./shared_columns.ts";
+import { uniformFactor, untransposed } from "./operands.ts";
+import type {
+  InputValue,
+  ParameterInitializer,
+  ParameterRows,
+  ParameterValue,
+  Value,
+} from "./value.ts";
 
 export class Graph {
   readonly #inputs: InputValue[] = [];
   readonly #parameters: ParameterValue[] = [];
   readonly #statistics: ParameterValue[] = [];
+  readonly #parameterRows: ParameterRows[] = [];
+  readonly #sumsAreProducts: boolean;
   #nextId = 0;
+
+  /**
+   * @param options.sumsAreProducts Whether sums over columns are products with a column of ones;
+   *   see row_sums.ts. Default: false.
+   */
+  constructor({ sumsAreProducts = false }: { readonly sumsAreProducts?: boolean } = {}) {
+    this.#sumsAreProducts = sumsAreProducts;
+  }
 
   get inputs(): readonly InputValue[] {
     return this.#inputs;
@@ -49,9 +75,13 @@ export class Graph {
     return [...this.#parameters, ...this.#statistics];
   }
 
+  /** Rows of parameters that are inputs of their own; not among {@link inputs}. */
+  get parameterRows(): readonly ParameterRows[] {
+    return this.#parameterRows;
+  }
+
   input(name: string, shape: Shape): Value {
-    this.#refuseTwice(name);
-    const value: InputValue = { id: this.#nextId++, op: "Input", name, shape };
+    const value = this.#newInput(name, shape);
     this.#inputs.push(value);
     return value;
   }
@@ -91,8 +121,10 @@ export class Graph {
     return { id: this.#nextId++, op: "Constant", shape, data: values };
   }
 
-  add = (a: Value, b: Value) => this.#apply("Add", [a, b], {});
-  subtract = (a: Value, b: Value) => this.#apply("Subtract", [a, b], {});
+  add = (a: Value, b: Value): Value =>
+    this.#asProduct(() => addToChain(this, a, b)) ?? this.#apply("Add", [a, b], {});
+  subtract = (a: Value, b: Value): Value =>
+    this.#asProduct(() => subtractChain(this, a, b)) ?? this.#apply("Subtract", [a, b], {});
   divide = (a: Value, b: Value) => this.#apply("Divide", [a, b], {});
   minimum = (a: Value, b: Value) => this.#apply("Minimum", [a, b], {});
 
@@ -107,11 +139,18 @@ export class Graph {
   scale(x: Value, factor: number): Value {
     if (factor === 1) return x;
     if (x.op === "Scale") return this.scale(x.inputs[0], factor * x.attributes.factor);
-    return this.#apply("Scale", [x], { factor });
+    return this.#asProduct(() => scaleChain(this, x, factor)) ??
+      this.#apply("Scale", [x], { factor });
+  }
+
+  /** A form for sums as products, where this graph has these. */
+  #asProduct(form: () => Value | undefined): Value | undefined {
+    return this.#sumsAreProducts ? form() : undefined;
   }
 
   shift = (x: Value, offset: number) => this.#apply("Shift", [x], { offset });
-  square = (x: Value) => this.#apply("Square", [x], {});
+  square = (x: Value): Value =>
+    mapParts(this, x, (part) => this.square(part)) ?? this.#apply("Square", [x], {});
   squareRoot = (x: Value) => this.#apply("SquareRoot", [x], {});
   exp = (x: Value) => this.#apply("Exp", [x], {});
   log = (x: Value) => this.#apply("Log", [x], {});
@@ -127,18 +166,24 @@ export class Graph {
 
   matMul(a: Value, b: Value): Value {
     const left = untransposed(a), right = untransposed(b);
-    return this.#apply("MatMul", [left ?? a, right ?? b], {
+    return productOfParts(this, a, b) ?? this.#apply("MatMul", [left ?? a, right ?? b], {
       transposeA: left !== undefined,
       transposeB: right !== undefined,
     });
   }
 
   /** `X · W + b` */
-  linear = (x: Value, w: Value, b: Value) => this.#apply("Linear", [x, w, b], {});
+  linear = (x: Value, w: Value, b: Value): Value =>
+    productOfParts(this, x, w, b) ?? this.#apply("Linear", [x, w, b], {});
 
   /** Sums over `axes`, which remain with size 1. */
   reduceSum(x: Value, axes: readonly number[]): Value {
-    return axes.length === 0 ? x : this.#apply("ReduceSum", [x], { axes });
+    if (axes.length === 0) return x;
+    const ofColumns = axes.length === 1 && axes[0] === 1
+      ? sumOfParts(this, x, (part) => this.reduceSum(part, axes))
+      : undefined;
+    return ofColumns ?? this.#asProduct(() => sumAsProduct(this, x, axes)) ??
+      this.#apply("ReduceSum", [x], { axes });
   }
 
   /** Sums the squares over `axes`, which remain with size 1. */
@@ -175,7 +220,12 @@ export class Graph {
   }
 
   concat(inputs: readonly Value[], axis: number): Value {
-    return inputs.length === 1 ? inputs[0] : this.#apply("Concat", inputs, { axis });
+    if (inputs.length === 1) return inputs[0];
+    const [first, second] = inputs;
+    const appended = inputs.length === 2 && axis === 1
+      ? appendColumns(this, first, second)
+      : undefined;
+    return appended ?? this.#apply("Concat", inputs, { axis });
   }
 
   slice(x: Value, axis: number, start: number, end: number): Value {
@@ -195,6 +245,24 @@ export class Graph {
 
   selectColumns = (x: Value, indices: readonly number[]) =>
     this.#apply("SelectColumns", [x], { indices });
+
+  /** Row `index[i]` of x for each i; without a gradient. */
+  gatherRows = (x: Value, index: Value) => this.#apply("GatherRows", [x, index], {});
+
+  /**
+   * Rows of a constant, or of a parameter: those are an input that the session cuts from the
+   * weights, named for the parameter and `part`.
+   */
+  selectRows(matrix: Value, part: string, rows: readonly number[]): Value {
+    const shape = [rows.length, staticDim(matrix.shape[1])];
+    if (matrix.op === "Constant") {
+      return this.constant([...pickedRows(matrix.data, shape[1], rows)], shape);
+    }
+    invariant(matrix.op === "Parameter", "rows are selected of a constant or of a parameter");
+    const input = this.#newInput(`${matrix.name}/${part}`, shape);
+    this.#parameterRows.push({ input, of: matrix.name, rows });
+    return input;
+  }
 
   #apply<Name extends OpName>(
     op: Name,
@@ -216,6 +284,11 @@ export class Graph {
     } as unknown as Value;
   }
 
+  #newInput(name: string, shape: Shape): InputValue {
+    this.#refuseTwice(name);
+    return { id: this.#nextId++, op: "Input", name, shape };
+  }
+
   #keep(list: ParameterValue[], parameter: Omit<ParameterValue, "id" | "op">): ParameterValue {
     this.#refuseTwice(parameter.name);
     staticSize(parameter.shape);
@@ -225,25 +298,10 @@ export class Graph {
   }
 
   #refuseTwice(name: string): void {
-    const taken = [...this.#inputs, ...this.parameters].some((value) => value.name === name);
+    const rows = this.#parameterRows.map(({ input }) => input);
+    const taken = [...this.#inputs, ...rows, ...this.parameters].some((value) =>
+      value.name === name
+    );
     if (taken) throw new ShapeError(`The graph already has an input or parameter "${name}".`);
   }
-}
-
-/**
- * The number that a constant repeats, directly or through a broadcast; undefined for other values.
- */
-function uniformFactor(value: Value): number | undefined {
-  const source = value.op === "BroadcastTo" ? value.inputs[0] : value;
-  return source.op === "Constant" && source.data.length === 1 ? source.data[0] : undefined;
-}
-
-/** The operand of a transpose of the last two axes; undefined for other values. */
-function untransposed(value: Value): Value | undefined {
-  if (value.op !== "Transpose") return undefined;
-  const rank = value.shape.length;
-  const swapsLast = value.attributes.permutation.every((from, axis) =>
-    from === (axis < rank - 2 ? axis : 2 * rank - 3 - axis)
-  );
-  return swapsLast ? value.inputs[0] : undefined;
 }

@@ -12,6 +12,8 @@ export type Shape = readonly Dim[];
 
 /** The number of examples in a batch. */
 export const ROWS = "rows";
+/** The number of rankings whose rows are in a batch. */
+export const RANKINGS = "rankings";
 
 /**
  * The shapes of operands do not fit together: a mistake in a model's definition or in its sizes.

@@ -38,6 +38,14 @@ export interface ParameterValue extends ValueBase {
   readonly axes: readonly Axis[];
 }
 
+/** Rows of a parameter as an input of the graph, which the session cuts when weights are loaded. */
+export interface ParameterRows {
+  readonly input: InputValue;
+  /** Name of the parameter. */
+  readonly of: string;
+  readonly rows: readonly number[];
+}
+
 export interface ConstantValue extends ValueBase {
   readonly op: "Constant";
   readonly data: Float64Array;

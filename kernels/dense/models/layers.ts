@@ -134,13 +134,11 @@ export function firstOrderSum(g: Graph, inputs: GraphInputs): Value {
  */
 export function pairwiseInteractions(
   g: Graph,
-  { slotSum }: Pick<GraphInputs, "slotSum">,
+  { slotSum, squareSum }: Pick<GraphInputs, "slotSum" | "squareSum">,
   embeddings: Value,
 ): Value {
   const sum = slotSum(embeddings); // Σ_i e_i, [rows, 1, dim]
-  const squareOfSum = g.reduceSum(g.square(sum), [1, 2]); // |Σ_i e_i|², [rows, 1, 1]
-  const sumOfSquares = g.reduceSum(g.square(embeddings), [1, 2]); // Σ_i |e_i|², [rows, 1, 1]
-  const pairs = g.subtract(squareOfSum, sumOfSquares);
+  const pairs = g.subtract(squareSum(sum), squareSum(embeddings)); // |Σ_i e_i|² - Σ_i |e_i|²
   return g.reshape(g.scale(pairs, 0.5), [embeddings.shape[0], 1]);
 }
 

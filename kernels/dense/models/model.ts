@@ -45,6 +45,8 @@ export interface Phase {
   dropout(hidden: Value, rate: number): Value;
   /** The sum of the slots' vectors: `[rows, slots, dim]` to `[rows, 1, dim]`. */
   slotSum(vectors: Value): Value;
+  /** The sum of each row's squares: `[rows, n, dim]` to `[rows, 1, 1]` or `[rows, 1]`. */
+  squareSum(vectors: Value): Value;
   /**
    * The moments of each column of `z`, shape `[rows, width]`: the batch's in training, the running
    * ones in serving.

@@ -2,7 +2,7 @@
  * Ops whose results combine several elements: matrix products, sums, greatest values and softmax.
  */
 import { present } from "../../../structures/invariant.ts";
-import { formatShape, type Shape, ShapeError } from "../graph/shape.ts";
+import { formatShape, sameShape, type Shape, ShapeError } from "../graph/shape.ts";
 import type { OpTable, ReferenceTensor } from "./op.ts";
 import { broadcastStrides, offsetsOf, product } from "./strides.ts";
 
@@ -69,26 +69,30 @@ export const algebraOps: Pick<OpTable, AlgebraName> = {
   },
   Linear: {
     shape: ([x, w, b]) => {
-      if (x.length !== 2 || w.length !== 2 || x[1] !== w[0] || b.length !== 1 || b[0] !== w[1]) {
+      const shape = [x[0], w[1]];
+      const fits = x.length === 2 && w.length === 2 && x[1] === w[0] &&
+        (sameShape(b, shape) || sameShape(b, [w[1]]));
+      if (!fits) {
         throw new ShapeError(
           `A linear layer cannot take X ${formatShape(x)}, W ${formatShape(w)}, b ${
             formatShape(b)
           }.`,
         );
       }
-      return [x[0], w[1]];
+      return shape;
     },
     gradient: ({ inputs: [x, w] }, dY, g) => [
       g.matMul(dY, g.transposeLast(w)), // dX = dY · Wᵀ
       g.matMul(g.transposeLast(x), dY), // dW = Xᵀ · dY
-      dY, // db = Σ over rows of dY
+      dY, // db = dY, for b of shape [out] summed over the rows by the walk
     ],
     evaluate: ([x, w, b], _attributes, [rows, columns]) => {
       const inner = w.shape[0];
       const y = new Float64Array(rows * columns);
       for (let row = 0; row < rows; row++) {
         const out = y.subarray(row * columns, (row + 1) * columns);
-        out.set(b.data);
+        const first = b.shape.length === 1 ? 0 : row * columns;
+        out.set(b.data.subarray(first, first + columns));
         for (let k = 0; k < inner; k++) {
           const factor = x.data[row * inner + k];
           for (let column = 0; column < columns; column++) {

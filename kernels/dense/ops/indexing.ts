@@ -1,10 +1,10 @@
 /**
- * Ops that select elements by constant indices.
+ * Ops that select columns by constant indices, and rows by indices that are an input.
  */
 import { formatShape, ShapeError, staticDim } from "../graph/shape.ts";
 import type { OpTable } from "./op.ts";
 
-export const indexingOps: Pick<OpTable, "SelectColumns"> = {
+export const indexingOps: Pick<OpTable, "SelectColumns" | "GatherRows"> = {
   SelectColumns: {
     shape: ([x], { indices }) => {
       const fits = x.length === 2 && indices.every((column) => column < staticDim(x[1])) &&
@@ -34,6 +34,25 @@ export const indexingOps: Pick<OpTable, "SelectColumns"> = {
       const source = indices.includes(-1) ? emit.node("Pad", [x, emit.integers([0, 0, 0, 1])]) : x;
       const columns = indices.map((column) => column < 0 ? width : column);
       emit.result("Gather", [source, emit.integers(columns)], { axis: 1 });
+    },
+  },
+  GatherRows: {
+    shape: ([x, index]) => {
+      if (x.length === 2 && index.length === 1) return [index[0], x[1]];
+      throw new ShapeError(`Cannot gather rows ${formatShape(index)} of ${formatShape(x)}.`);
+    },
+    gradient: () => [undefined, undefined],
+    evaluate: ([x, index], _attributes, [rows, width]) => {
+      const y = new Float64Array(rows * width);
+      for (let row = 0; row < rows; row++) {
+        const from = index.data[row] * width;
+        y.set(x.data.subarray(from, from + width), row * width);
+      }
+      return y;
+    },
+    encode: (_y, [x, index], emit) => {
+      const indices = emit.node("Cast", [index], { to: "int64" });
+      emit.result("Gather", [x, indices], { axis: 0 });
     },
   },
 };

@@ -41,7 +41,7 @@ export interface OpAttributes {
   LastAxisMax: None;
   /** `A · B` over the last two axes; leading axes must be equal. */
   MatMul: { readonly transposeA: boolean; readonly transposeB: boolean };
-  /** `X · W + b`, X of shape [n, in], W [in, out], b [out]. */
+  /** `X · W + b`, X of shape [n, in], W [in, out], b [out] or [n, out]. */
   Linear: None;
   /** Sums over `axes`, which remain with size 1. */
   ReduceSum: { readonly axes: readonly number[] };
@@ -58,6 +58,11 @@ export interface OpAttributes {
   Pad: { readonly axis: number; readonly before: number; readonly after: number };
   /** Columns of a matrix by distinct constant indices; -1 gives zeros. */
   SelectColumns: { readonly indices: readonly number[] };
+  /**
+   * Row `index[i]` of x for each i, of inputs (x, index): x of shape [n, width], index [rows] of
+   * whole numbers from 0 to n - 1. Only serving graphs have it, so it has no gradient.
+   */
+  GatherRows: None;
 }
 
 export type OpName = keyof OpAttributes;

@@ -5,7 +5,8 @@
 import type { InferenceSession as OnnxSession, Tensor } from "onnxruntime-node";
 import { Evaluator } from "../graph/evaluate.ts";
 import { resolveShape } from "../graph/shape.ts";
-import type { InferenceGraph } from "../inference_graph.ts";
+import { pickedRows } from "../graph/shared_columns.ts";
+import { type InferenceGraph, rankingNames } from "../inference_graph.ts";
 import type { InferenceBatch, InferenceSession } from "../inference_session.ts";
 import type { Model } from "../models/model.ts";
 import { historyFeeds } from "../history_arrays.ts";
@@ -17,6 +18,7 @@ abstract class CompiledInference implements InferenceSession {
   protected readonly compiled: InferenceGraph;
   protected weights: DenseWeights;
   abstract readonly provider: string;
+  abstract readonly sharedSlots: readonly number[];
 
   constructor(compiled: InferenceGraph, weights: DenseWeights) {
     this.compiled = compiled;
@@ -40,17 +42,25 @@ abstract class CompiledInference implements InferenceSession {
   abstract close(): Promise<void>;
 
   protected feeds(batch: InferenceBatch): Record<string, Float32Array<ArrayBuffer>> {
-    return {
+    const feeds: Record<string, Float32Array<ArrayBuffer>> = {
       ...batch.sparse,
       ...historyFeeds(batch.histories),
       [trainingNames.dense]: batch.dense,
     };
+    if (batch.shared === undefined) return feeds;
+    const { sparse, rankingOfRow } = batch.shared;
+    for (const [slice, array] of Object.entries(sparse)) {
+      feeds[rankingNames.sharedOf(slice)] = array;
+    }
+    feeds[rankingNames.rankingOfRow] = rankingOfRow;
+    return feeds;
   }
 }
 
 /** Serves with the reference evaluator. */
 export class ReferenceInference extends CompiledInference {
   readonly provider = "reference";
+  readonly sharedSlots = [];
   #evaluator: Evaluator | undefined;
 
   predict(batch: InferenceBatch): Promise<Float32Array<ArrayBuffer>> {
@@ -66,11 +76,19 @@ export class ReferenceInference extends CompiledInference {
   }
 }
 
+/** A serving graph in ONNX Runtime. */
+export interface OpenedGraph {
+  readonly graph: InferenceGraph;
+  readonly session: OnnxSession;
+}
+
 /** The parts of a serving session in ONNX Runtime. */
 export interface OnnxInferenceParts {
-  readonly compiled: InferenceGraph;
   readonly weights: DenseWeights;
-  readonly session: OnnxSession;
+  /** Takes batches with all slots of each row. */
+  readonly whole: OpenedGraph;
+  /** Takes batches with shared inputs; absent = such batches are refused. */
+  readonly byRanking?: OpenedGraph & { readonly sharedSlots: readonly number[] };
   readonly device: Device;
   readonly ort: OnnxRuntime;
 }
@@ -78,44 +96,84 @@ export interface OnnxInferenceParts {
 /** Serves with ONNX Runtime. */
 export class OnnxInference extends CompiledInference {
   readonly provider: Device;
-  readonly #session: OnnxSession;
-  readonly #ort: OnnxRuntime;
-  #weightTensors: Record<string, Tensor> = {};
+  readonly sharedSlots: readonly number[];
+  readonly #whole: OnnxGraph;
+  readonly #byRanking: OnnxGraph | undefined;
   #outputs = new Float32Array(0);
 
-  constructor({ compiled, weights, session, device, ort }: OnnxInferenceParts) {
-    super(compiled, weights);
+  constructor({ weights, whole, byRanking, device, ort }: OnnxInferenceParts) {
+    super(whole.graph, weights);
     this.provider = device;
-    this.#session = session;
-    this.#ort = ort;
+    this.sharedSlots = byRanking?.sharedSlots ?? [];
+    this.#whole = new OnnxGraph(whole, ort);
+    this.#byRanking = byRanking && new OnnxGraph(byRanking, ort);
     this.load(weights);
   }
 
   override load(weights: DenseWeights): void {
     super.load(weights);
-    this.#weightTensors = Object.fromEntries(
-      Object.entries(weights.parameters).map(([name, { data, shape }]) =>
-        [name, float32Tensor(this.#ort, data, shape)] as const
-      ),
-    );
+    this.#whole.load(weights);
+    this.#byRanking?.load(weights);
   }
 
   async predict(batch: InferenceBatch): Promise<Float32Array<ArrayBuffer>> {
-    const { graph, logits } = this.compiled;
-    const { rows } = batch;
-    const arrays = this.feeds(batch);
-    const feeds: Record<string, Tensor> = { ...this.#weightTensors };
-    for (const { name, shape } of graph.inputs) {
-      feeds[name] = float32Tensor(this.#ort, arrays[name], resolveShape(shape, { rows }));
-    }
-    const floats = rows * this.model.sizes.tasks;
+    const graph = batch.shared === undefined ? this.#whole : this.#byRanking;
+    if (graph === undefined) throw new Error("This session takes no inputs that rows share.");
+    const floats = batch.rows * this.model.sizes.tasks;
     if (this.#outputs.length < floats) this.#outputs = new Float32Array(2 * floats);
     const out = this.#outputs.subarray(0, floats);
-    const shape = resolveShape(logits.shape, { rows });
-    await this.#session.run(feeds, {
-      [trainingNames.logits]: float32Tensor(this.#ort, out, shape),
-    });
+    const rankings = batch.shared?.rankings ?? 0;
+    await graph.run(this.feeds(batch), { rows: batch.rows, rankings }, out);
     return out;
+  }
+
+  async close(): Promise<void> {
+    await this.#whole.close();
+    await this.#byRanking?.close();
+  }
+}
+
+/** One graph of a session, with the tensors of its weights. */
+class OnnxGraph {
+  readonly #graph: InferenceGraph;
+  readonly #session: OnnxSession;
+  readonly #ort: OnnxRuntime;
+  #weightTensors: Record<string, Tensor> = {};
+
+  constructor({ graph, session }: OpenedGraph, ort: OnnxRuntime) {
+    this.#graph = graph;
+    this.#session = session;
+    this.#ort = ort;
+  }
+
+  load({ parameters }: DenseWeights): void {
+    const tensors: Record<string, Tensor> = {};
+    for (const [name, { data, shape }] of Object.entries(parameters)) {
+      if (!this.#session.inputNames.includes(name)) continue; // its rows are read instead
+      tensors[name] = float32Tensor(this.#ort, data, shape);
+    }
+    for (const { input, of, rows } of this.#graph.graph.parameterRows) {
+      const { data, shape: [, width] } = parameters[of];
+      const picked = pickedRows(data, width, rows);
+      tensors[input.name] = float32Tensor(this.#ort, picked, [rows.length, width]);
+    }
+    this.#weightTensors = tensors;
+  }
+
+  /** Runs the graph on arrays by the names of its inputs; writes the logits to `out`. */
+  async run(
+    arrays: Readonly<Record<string, Float32Array<ArrayBuffer>>>,
+    sizes: Readonly<Record<string, number>>,
+    out: Float32Array<ArrayBuffer>,
+  ): Promise<void> {
+    const { graph, logits } = this.#graph;
+    const feeds: Record<string, Tensor> = { ...this.#weightTensors };
+    for (const { name, shape } of graph.inputs) {
+      feeds[name] = float32Tensor(this.#ort, arrays[name], resolveShape(shape, sizes));
+    }
+    await this.#session.run(feeds, {
+      [trainingNames.logits]: float32Tensor(this.#ort, out, resolveShape(logits.shape, sizes)),
+    });
   }
 
   close(): Promise<void> {

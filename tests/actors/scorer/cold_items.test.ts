@@ -42,15 +42,14 @@ Deno.test("an item's own columns are those that need neither user nor context", 
 
 Deno.test("an item is cold until one of its own ids has a row, whatever the user's have", () => {
   // Row 0 has ids 0 (user), 1 (item), 2 (cross), 3 (hour), 4 and 5 (tags).
-  const batch = {
-    rows: 1,
-    ids: new BigUint64Array(6),
-    listOffsets: Uint32Array.of(0, 1, 2, 3, 4, 6),
-    dense: new Float32Array(0),
-  };
+  const listOffsets = Uint32Array.of(0, 1, 2, 3, 4, 6);
   const inverse = Uint32Array.of(0, 1, 2, 3, 4, 5);
   const cold = (found: number[]) =>
-    isCold({ batch, slots: 5, found: Uint8Array.from(found), inverse }, 0, itemColumns(SCHEMA));
+    isCold(
+      { listOffsets, slots: 5, found: Uint8Array.from(found), inverse },
+      0,
+      itemColumns(SCHEMA),
+    );
   assert.ok(cold([1, 0, 1, 1, 0, 0]));
   assert.ok(!cold([0, 1, 0, 0, 0, 0]));
   assert.ok(!cold([0, 0, 0, 0, 0, 1]));

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { ScorerOptions } from "../../../actors/scorer/definition.ts";
 import type { ChangeReplicas, ScorerMessage } from "../../../actors/scorer/protocol.ts";
+import { createInferenceSession } from "../../../kernels/dense/inference_session.ts";
 import type { FeatureBatch } from "../../../kernels/features/feature_batch.ts";
 import type { Address } from "../../../mesh/runtime/actor.ts";
 import { altered } from "../altered.ts";
@@ -36,6 +37,42 @@ Deno.test("requests that wait together share one pass, with the scores that each
   assert.deepEqual(together.map(({ items }) => items), alone);
   assert.ok(new Set(alone.flat().map(({ score }) => score)).size > ITEMS.length);
   await loop.stop();
+});
+
+Deno.test("a session that takes shared slots once a ranking gives the scores and cold items of whole rows", async () => {
+  const sharedSlots = [0];
+  let passes = 0;
+  const expected = await trained();
+  const loop = await trained({
+    interference: {
+      inferenceSession: async ({ model }) => {
+        const options = { provider: "cpu", threads: 1, seed: 5, sharedSlots } as const;
+        const session = await createInferenceSession(model, options);
+        return altered(session, {
+          predict(batch) {
+            if (batch.shared !== undefined) passes++;
+            return session.predict(batch);
+          },
+        });
+      },
+    },
+  });
+  const requests = [["u", ["a", "new", "c"]], ["v", ["d"]], ["stranger", ["b", "a"]]] as const;
+  const rankAll = (loop: Loop) =>
+    loop.mesh.settle(
+      Promise.all(requests.map(([user, items]) => loop.requestRanking(user, [...items]))),
+    );
+  const rounded = (rankings: Awaited<ReturnType<typeof rankAll>>) =>
+    rankings.map(({ items }) =>
+      items.map((item) => ({ ...item, score: item.score.toFixed(4), predictions: undefined }))
+    );
+  passes = 0;
+  assert.deepEqual(rounded(await rankAll(loop)), rounded(await rankAll(expected)));
+  assert.equal(passes, 1);
+  await loop.rank("u", ITEMS, { explain: true });
+  assert.equal(passes, 2, "an explanation is made of whole rows");
+  await loop.stop();
+  await expected.stop();
 });
 
 Deno.test("a pass stays within `batchRowsMax`, except for a single larger request", async () => {

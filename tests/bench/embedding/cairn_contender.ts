@@ -34,7 +34,9 @@ export function adagradTable(dim: number): TableOptions {
 /** One slot, whose rows are `dim` wide. */
 function poolingOf(dim: number): PoolKernel {
   const part = { slot: 0, combiner: "sum", entries: 1, column: 0, dim } as const;
-  return new PoolKernel({ widths: [dim], classByColumn: [0], blocks: [{ parts: [part] }] }, true);
+  return new PoolKernel({ widths: [dim], classByColumn: [0], blocks: [{ parts: [part] }] }, {
+    learns: true,
+  });
 }
 
 /** Runs `work` and returns its core time, nanoseconds. */

@@ -166,7 +166,8 @@ Deno.test("the gradient adds each id's share to its row, and 0 to columns that w
 
 Deno.test("gradients written into the kernel's arrays need no copy, and leave the pooled inputs unchanged", () => {
   fc.assert(fc.property(cases, (each) => {
-    const kernel = new PoolKernel(each.plan), learning = new PoolKernel(each.plan, true);
+    const kernel = new PoolKernel(each.plan),
+      learning = new PoolKernel(each.plan, { learns: true });
     const rows = each.floats(each.rowFloats);
     const gradients = emptyBlocks(each).map(({ length }) => each.floats(length));
     const expected = kernel.pool([rows], each).map((block) => block.slice());

@@ -18,7 +18,7 @@ Deno.test("auto names the chosen device and the reasons against others, and uses
   const tell = (line: string) => void lines.push(line);
   const configuration = await configured("auto");
   const trainer = await openTrainingSession(configuration, { ownThread: true, tell });
-  const server = await openInferenceSession(configuration, tell);
+  const server = await openInferenceSession(configuration, { tell });
   await Promise.all([trainer.close(), server.close()]);
 
   const [trains, serves] = lines;

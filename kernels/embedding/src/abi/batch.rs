@@ -17,6 +17,9 @@ use crate::memory::is_available;
 /// Upper bound of the memory for a word of a pooling plan, decoded and while it is decoded.
 const PLAN_BYTES: usize = 32;
 
+/// Pooling plans of one instance, which read the same rows.
+const PLANS: usize = 2;
+
 #[derive(Default)]
 struct Buffers {
     ids: Vec<u64>,
@@ -30,7 +33,7 @@ struct Buffers {
     rows: Vec<f32>,
     pooled: Vec<f32>,
     gradients: Vec<f32>,
-    pooling: Option<Pooling>,
+    poolings: [Option<Pooling>; PLANS],
     unique: Unique,
     /// Number of classes of rows, minus one.
     further_classes: u8,
@@ -154,18 +157,21 @@ pub extern "C" fn batch_unique_result(which: usize) -> usize {
     with(|buffers| buffers.grouped.get(which).copied().unwrap_or(0))
 }
 
-/// Decodes the plan of all later poolings from the first `words` plan words; see
-/// `PoolPlan::decode`.
+/// Decodes a plan of later poolings from the first `words` plan words; see `PoolPlan::decode`. An
+/// instance has the plans 0 and 1.
 #[no_mangle]
-pub extern "C" fn batch_pool_plan(words: usize) -> i32 {
+pub extern "C" fn batch_pool_plan(plan: usize, words: usize) -> i32 {
     with(|buffers| {
+        if plan >= PLANS {
+            return REFUSED_PLAN;
+        }
         let Some(words) = buffers.plan.get(..words) else { return REFUSED_LENGTH };
         if !is_available(PLAN_BYTES.saturating_mul(words.len())) {
             return REFUSED_MEMORY;
         }
         match PoolPlan::decode(words) {
-            Some(plan) => {
-                buffers.pooling = Some(Pooling::new(plan));
+            Some(decoded) => {
+                buffers.poolings[plan] = Some(Pooling::new(decoded));
                 0
             }
             None => REFUSED_PLAN,
@@ -173,25 +179,28 @@ pub extern "C" fn batch_pool_plan(words: usize) -> i32 {
     })
 }
 
-/// Pools the first `row_floats` of `rows` into the first `pooled_floats` of `pooled`. The batch has
-/// `ids` ids in `lists` lists, one for each slot of each example; its distinct ids are in `groups`
-/// groups.
+/// Pools the first `row_floats` of `rows` by a plan into `pooled_floats` of `pooled`, from
+/// `pooled_start` on. The batch has `ids` ids in `lists` lists, one for each slot of each example;
+/// its distinct ids are in `groups` groups.
 #[no_mangle]
 pub extern "C" fn batch_pool(
+    plan: usize,
     row_floats: usize,
+    pooled_start: usize,
     pooled_floats: usize,
     ids: usize,
     lists: usize,
     groups: usize,
 ) -> i32 {
     with(|buffers| {
-        let Buffers { pooling, rows, pooled, inverse, offsets, group_starts, .. } = buffers;
-        let Some(pooling) = pooling else { return REFUSED_PLAN };
+        let Buffers { poolings, rows, pooled, inverse, offsets, group_starts, .. } = buffers;
+        let Some(Some(pooling)) = poolings.get_mut(plan) else { return REFUSED_PLAN };
         if lists >= offsets.len() || groups >= group_starts.len() {
             return REFUSED_LENGTH;
         }
+        let pooled = pooled.get_mut(pooled_start..).and_then(|from| from.get_mut(..pooled_floats));
         let (Some(rows), Some(pooled), Some(inverse)) =
-            (rows.get(..row_floats), pooled.get_mut(..pooled_floats), inverse.get(..ids))
+            (rows.get(..row_floats), pooled, inverse.get(..ids))
         else {
             return REFUSED_LENGTH;
         };
@@ -204,12 +213,12 @@ pub extern "C" fn batch_pool(
     })
 }
 
-/// Computes the gradient of the last `batch_pool` from the first `pooled_floats` of `gradients`
-/// into the first `row_floats` of `rows`.
+/// Computes the gradient of the last `batch_pool` of plan 0 from the first `pooled_floats` of
+/// `gradients` into the first `row_floats` of `rows`.
 #[no_mangle]
 pub extern "C" fn batch_pool_gradient(pooled_floats: usize, row_floats: usize) -> i32 {
     with(|buffers| {
-        let Buffers { pooling, rows, gradients, .. } = buffers;
+        let Buffers { poolings: [pooling, ..], rows, gradients, .. } = buffers;
         let Some(pooling) = pooling else { return REFUSED_PLAN };
         match (gradients.get(..pooled_floats), rows.get_mut(..row_floats)) {
             (Some(gradients), Some(rows)) => status(pooling.gradient(gradients, rows)),

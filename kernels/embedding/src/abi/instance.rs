@@ -9,7 +9,7 @@ use crate::serving_table::ServingTable;
 use crate::table::EmbeddingTable;
 
 /// Increased by every incompatible change of an export; the host refuses other versions.
-const VERSION: u32 = 8;
+const VERSION: u32 = 9;
 
 /// Upper bound of the memory for the small parts of a table, each allocated by itself. Rows, index
 /// and options come on top.

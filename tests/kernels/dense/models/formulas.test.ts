@@ -2,12 +2,12 @@
  * Compares every model's logits with its paper's formula, written for one example with plain loops.
  */
 import assert from "node:assert/strict";
-import { compileInference } from "../../../../kernels/dense/inference_graph.ts";
+import { compileByRanking, compileInference } from "../../../../kernels/dense/inference_graph.ts";
 import { evaluate } from "../../../../kernels/dense/graph/evaluate.ts";
 import { resolveShape, staticSize } from "../../../../kernels/dense/graph/shape.ts";
 import { createModel } from "../../../../kernels/dense/models/create_model.ts";
 import type { ModelKind, ModelOptions } from "../../../../kernels/dense/models/options.ts";
-import { topologicalOrder } from "../../../../kernels/dense/graph/value.ts";
+import { topologicalOrder, type Value } from "../../../../kernels/dense/graph/value.ts";
 import { numbers } from "../finite_differences.ts";
 
 type Vector = readonly number[];
@@ -228,4 +228,19 @@ Deno.test("slots are added up by a product only where it has few terms", () => {
   assert.equal(products(20, 16), 1);
   assert.equal(products(20, 32), 0);
   assert.equal(products(100, 16), 0);
+});
+
+Deno.test("with sums as products, what is added to a logit is part of a product", () => {
+  const sizes = { slots: 9, denseWidth: 1, tasks: 1 };
+  const model = createModel({ kind: "deepFm", embeddingDim: 16, hidden: [8] }, sizes);
+  const opsOf = (logits: Value | undefined) => {
+    assert.ok(logits !== undefined);
+    const ofRows = topologicalOrder([logits]).filter(({ shape }) => shape[0] === "rows");
+    const ops: string[] = ofRows.map(({ op }) => op);
+    return ["ReduceSum", "Scale", "Subtract", "Add"].filter((op) => ops.includes(op));
+  };
+  const form = { sumsAreProducts: true };
+  assert.deepEqual(opsOf(compileInference(model, form).logits), []);
+  // The tower's logit, to the sums of its ranking.
+  assert.deepEqual(opsOf(compileByRanking(model, form, [0])?.logits), ["Add"]);
 });

@@ -84,7 +84,10 @@ const CASES: { readonly [Name in OpName]: readonly OpCase[] } = {
     },
     { shapes: [["rows", 3, 2]], build: (g, [x]) => g.matMul(x, g.transposeLast(x)) },
   ],
-  Linear: [{ shapes: [rows, [3, 2], [2]], build: (g, [x, w, b]) => g.linear(x, w, b) }],
+  Linear: [
+    { shapes: [rows, [3, 2], [2]], build: (g, [x, w, b]) => g.linear(x, w, b) },
+    { shapes: [rows, [3, 2], ["rows", 2]], build: (g, [x, w, b]) => g.linear(x, w, b) },
+  ],
   ReduceSum: [
     { shapes: [["rows", 2, 3]], build: (g, [x]) => g.reduceSum(x, [0]) },
     { shapes: [["rows", 2, 3]], build: (g, [x]) => g.reduceSum(x, [1, 2]) },
@@ -110,6 +113,13 @@ const CASES: { readonly [Name in OpName]: readonly OpCase[] } = {
   Pad: [{ shapes: [["rows", 2, 2]], build: (g, [x]) => g.pad(x, 1, 1, 2) }],
   SelectColumns: [
     { shapes: [["rows", 4]], build: (g, [x]) => g.selectColumns(x, [3, -1, 0]) },
+  ],
+  GatherRows: [
+    {
+      shapes: [[2, 3], [4, 3]],
+      build: (g, [x, y]) => g.multiply(g.gatherRows(x, g.constant([1, 0, 1, 1], [4])), y),
+      constantInputs: [0],
+    },
   ],
 };
 
