@@ -29,6 +29,7 @@ body { margin: 0; background: var(--ground); color: var(--ink);
 main { padding: 28px 24px 60px; }
 h1 { font-size: 24px; margin: 0 0 4px; } h2 { font-size: 17px; margin: 28px 0 8px; }
 p { margin: 2px 0; color: var(--muted); } p.bad { color: var(--bad); font-weight: 600; }
+a { color: inherit; }
 ol { margin: 0; padding-left: 24px; font-variant-numeric: tabular-nums; }
 .wide { overflow-x: auto; background: var(--card); border: 1px solid var(--line); border-radius: 10px; }
 svg { display: block; } svg text { font: 12px system-ui, "DejaVu Sans", sans-serif; fill: var(--ink);
@@ -49,7 +50,8 @@ export function runPage(plan: RunPlan, outcome: RunOutcome): string {
   const { kind, checker, message, atMs, virtualMs, traceHash, world } = outcome;
   const verdict = kind === "passed"
     ? "<p>Every promise held.</p>"
-    : `<p class="bad">${escapeHtml(`${kind} at ${seconds(atMs)}: ${checker}: ${message}`)}</p>`;
+    : `<p class="bad">${escapeHtml(`${kind} at ${seconds(atMs)}: ${checker}: ${message}`)} (` +
+      `<a href="#broken">the events before it</a>)</p>`;
   const events = world.trace.events().filter((event) => event.kind !== "callback");
   const faults = plan.faults.map((fault) => `<li>${escapeHtml(describeFault(fault))}</li>`).join(
     "",
@@ -142,7 +144,7 @@ function ladder(events: readonly TraceEvent[], failed: boolean): string {
   const end = HEAD_HEIGHT + events.length * ROW_HEIGHT;
   const broken = failed
     ? `<line class="broken" x1="0" x2="${width}" y1="${end}" y2="${end}"/>` +
-      `<text class="broken-text" x="4" y="${end + 16}">the promise is broken</text>`
+      `<text id="broken" class="broken-text" x="4" y="${end + 16}">the promise is broken</text>`
     : "";
   return `<svg width="${width}" height="${height}" role="img" aria-label="Messages between actors">${
     hosts.join("") + heads.join("")

@@ -105,6 +105,8 @@ Deno.test("the failing run of one's own actors is drawn, and else the last run",
   const page = await failing.page();
   assert.match(page, /correctness at .*each addition counts once: the total is/);
   assert.match(page, /answers add/);
+  assert.match(page, /<a href="#broken">/);
+  assert.match(page, /answers add[^]*id="broken"/, "the link leads to the end of the events");
   assert.equal(page.match(/<li>/g)?.length, failing.failure?.faults.length);
   assert.match(await (await bank(true)).page(), /Every promise held/);
 });
