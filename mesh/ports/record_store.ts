@@ -5,6 +5,8 @@
  * pure function, so the same rules run over memory, over Redis and in the simulation.
  */
 
+import { invariant } from "../../structures/invariant.ts";
+
 /** A value that JSON can hold. */
 export type Json =
   | string
@@ -14,6 +16,23 @@ export type Json =
   | readonly Json[]
   | { readonly [name: string]: Json };
 
+/**
+ * Begins the keys of records apart, which a transaction over all records leaves out unless it
+ * declares them: nothing is decided from them, so frequent looks need not read them.
+ */
+export const APART_PREFIX = "apart/";
+
+/** Whether a key is that of a record apart. */
+export function isApart(key: string): boolean {
+  return key.startsWith(APART_PREFIX);
+}
+
+/** Checks that a transaction has declared a key that it reads. */
+export function requireDeclared(key: string, { keys, apart = [] }: TransactOptions): void {
+  const isDeclared = keys?.includes(key) || apart.includes(key) || (!keys && !isApart(key));
+  invariant(isDeclared, "a transaction declares the keys that it reads");
+}
+
 /** The records as one transaction sees them. */
 export interface RecordView {
   /** The store's wall time, ms since the Unix epoch: it judges the leases of all processes. */
@@ -22,7 +41,7 @@ export interface RecordView {
   readonly revision: number;
   /** The record; undefined where there is none. */
   get(key: string): Json | undefined;
-  /** The records whose keys begin with `prefix`, ascending by key. */
+  /** The records whose keys begin with `prefix`, ascending by key; none apart. */
   entries(prefix: string): readonly (readonly [key: string, value: Json])[];
   /** Writes a record, raises the revision and wakes the watchers. */
   set(key: string, value: Json): void;
@@ -45,8 +64,13 @@ export type RecordRule<R> = (records: RecordView) => R;
 
 /** Options of {@link RecordStore.transact}. */
 export interface TransactOptions {
-  /** The keys that the rule reads, which spares reading all records; default: all records. */
+  /**
+   * The keys that the rule reads, which spares reading all records; default: all records but those
+   * apart.
+   */
   readonly keys?: readonly string[];
+  /** The keys of records apart that the rule reads besides. */
+  readonly apart?: readonly string[];
   /**
    * Whether to wait until writes that watchers are told of survive the end of the store's process;
    * default true.

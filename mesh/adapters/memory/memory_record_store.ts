@@ -2,12 +2,14 @@
  * Records in memory: for one process, for tests and for the simulation.
  */
 import type { Clock } from "../../ports/clock.ts";
-import type {
-  Json,
-  RecordRule,
-  RecordStore,
-  RecordView,
-  TransactOptions,
+import {
+  isApart,
+  type Json,
+  type RecordRule,
+  type RecordStore,
+  type RecordView,
+  requireDeclared,
+  type TransactOptions,
 } from "../../ports/record_store.ts";
 import { invariant } from "../../../structures/invariant.ts";
 import { Listeners } from "../../runtime/listeners.ts";
@@ -23,7 +25,7 @@ export class MemoryRecordStore implements RecordStore {
     this.#clock = clock;
   }
 
-  transact<R>(rule: RecordRule<R>, { keys }: TransactOptions = {}): Promise<R> {
+  transact<R>(rule: RecordRule<R>, options: TransactOptions = {}): Promise<R> {
     const written = new Map<string, string | undefined>();
     let revisions = 0;
     const read = (key: string): Json | undefined => {
@@ -34,13 +36,14 @@ export class MemoryRecordStore implements RecordStore {
       nowMs: this.#clock.nowMs(),
       revision: this.#revision,
       get: (key) => {
-        invariant(!keys || keys.includes(key), "a transaction declares the keys that it reads");
+        requireDeclared(key, options);
         return read(key);
       },
       entries: (prefix) => {
-        invariant(!keys, "a transaction that lists records declares no keys");
+        invariant(!options.keys, "a transaction that lists records declares no keys");
         const all = new Set([...this.#records.keys(), ...written.keys()]);
-        return [...all].filter((key) => key.startsWith(prefix)).sort().flatMap((key) => {
+        const found = [...all].filter((key) => key.startsWith(prefix) && !isApart(key));
+        return found.sort().flatMap((key) => {
           const value = read(key);
           return value === undefined ? [] : [[key, value] as const];
         });

@@ -10,80 +10,30 @@
  */
 import { RECOVERY_STEP } from "../../ports/coordination.ts";
 import {
-  type Json,
+  isApart,
   type RecordRule,
   RecordsLostError,
   type RecordStore,
   RecordStoreUnavailableError,
-  type RecordView,
   type TransactOptions,
 } from "../../ports/record_store.ts";
-import { invariant } from "../../../structures/invariant.ts";
 import { Listeners } from "../../runtime/listeners.ts";
 import { NotDurableError } from "./durability_barrier.ts";
 import { type RedisConnection, RedisUnavailableError } from "./redis_connection.ts";
-import { RedisScript } from "./redis_script.ts";
+import { type ReadRecords, RecordAttempt } from "./record_attempt.ts";
+import { readScript, REVISION, writeScript } from "./record_scripts.ts";
 import type { RedisServer } from "./redis_server.ts";
-import { RUN_CHECK, type ServerRun } from "./server_runs.ts";
+import type { ServerRun } from "./server_runs.ts";
 
-/** Field of the revision, which no record's key can be. */
-const REVISION = "#revision";
 /** Transactions that may come between before a transaction gives up. */
 const CONFLICTS_MAX = 100;
 /** Longest wait of one read of the change stream, ms. */
 const BLOCK_MS = 5_000;
 
-/** Returns the time, the revision and all fields, or those of ARGV. */
-const readScript = new RedisScript<[now: string, revision: string | null, (string | null)[]]>(`
-local t = redis.call('TIME')
-local now = string.format('%d', t[1] * 1000 + math.floor(t[2] / 1000))
-local revision = redis.call('HGET', KEYS[1], '${REVISION}')
-if #ARGV == 0 then return {now, revision, redis.call('HGETALL', KEYS[1])} end
-return {now, revision, redis.call('HMGET', KEYS[1], unpack(ARGV))}
-`);
-
-/**
- * KEYS: runs, records, changes. ARGV: run id, expected revision or '', revisions to add, number of
- * compared fields, then for each the field, '1' or '0' for its presence, and its value; then the
- * same for each written field. Returns the new revision, or DIFFERS where a compared field does.
- *
- * Also on a server whose memory is full: the records are few, and hosts that cannot renew their
- * leases stand still, so that the logs would never be trimmed.
- */
-const writeScript = new RedisScript<["OK", string] | ["DIFFERS"] | ["RUN"]>(`#!lua flags=allow-oom
-${RUN_CHECK}
-local records, changes = KEYS[2], KEYS[3]
-if ARGV[2] ~= '' and (redis.call('HGET', records, '${REVISION}') or '0') ~= ARGV[2] then
-  return {'DIFFERS'}
-end
-local at = 5
-for _ = 1, tonumber(ARGV[4]) do
-  local found = redis.call('HGET', records, ARGV[at])
-  if ARGV[at + 1] == '1' then
-    if found ~= ARGV[at + 2] then return {'DIFFERS'} end
-  elseif found then
-    return {'DIFFERS'}
-  end
-  at = at + 3
-end
-while at <= #ARGV do
-  if ARGV[at + 1] == '1' then
-    redis.call('HSET', records, ARGV[at], ARGV[at + 2])
-  else
-    redis.call('HDEL', records, ARGV[at])
-  end
-  at = at + 3
-end
-local steps = tonumber(ARGV[3])
-if steps == 0 then return {'OK', redis.call('HGET', records, '${REVISION}') or '0'} end
-local revision = string.format('%d', redis.call('HINCRBY', records, '${REVISION}', steps))
-redis.call('XADD', changes, 'MAXLEN', 1, '0-' .. revision, 'r', '')
-return {'OK', revision}
-`);
-
 export class RedisRecordStore implements RecordStore {
   readonly #server: RedisServer;
   readonly #records: string;
+  readonly #apart: string;
   readonly #changes: string;
   readonly #woken = new Listeners<[failure?: Error]>();
   #waits = 0;
@@ -98,6 +48,7 @@ export class RedisRecordStore implements RecordStore {
   constructor(server: RedisServer) {
     this.#server = server;
     this.#records = server.key("records");
+    this.#apart = server.key("records:apart");
     this.#changes = server.key("changes");
   }
 
@@ -105,8 +56,8 @@ export class RedisRecordStore implements RecordStore {
     return await this.#available(async () => {
       for (let tries = 0; tries < CONFLICTS_MAX; tries++) {
         const runId = await this.#checkedRun();
-        const read = await this.#read(options.keys);
-        const attempt = new Attempt(read, options.keys);
+        const read = await this.#read(options);
+        const attempt = new RecordAttempt(read, options);
         const result = rule(attempt.view);
         const revision = await this.#write(attempt, runId);
         if (revision === undefined) continue;
@@ -152,21 +103,25 @@ export class RedisRecordStore implements RecordStore {
     return Promise.resolve();
   }
 
-  async #read(keys: readonly string[] | undefined): Promise<ReadRecords> {
+  async #read({ keys, apart = [] }: TransactOptions): Promise<ReadRecords> {
     // A change may be heard of while the reply is on its way.
     const seenBefore = this.#seen;
-    const [now, revision, found] = await readScript.run(
+    const declared = keys?.filter((key) => !isApart(key));
+    const declaredApart = [...(keys ?? []).filter(isApart), ...apart];
+    const [now, revision, found, foundApart] = await readScript.run(
       this.#server.commands,
-      [this.#records],
-      keys ?? [],
+      [this.#records, this.#apart],
+      [declared ? 0 : 1, declared?.length ?? 0, ...declared ?? [], ...declaredApart],
     );
     const fields = new Map<string, string>();
-    if (keys) {
-      keys.forEach((key, i) => {
-        const text = found[i];
+    const add = (names: readonly string[], texts: readonly (string | null)[]) =>
+      names.forEach((key, i) => {
+        const text = texts[i];
         if (text !== null) fields.set(key, text);
       });
-    } else {
+    add(declaredApart, foundApart);
+    if (declared) add(declared, found);
+    else {
       for (let i = 0; i < found.length; i += 2) {
         if (found[i] !== REVISION) fields.set(String(found[i]), String(found[i + 1]));
       }
@@ -179,12 +134,12 @@ export class RedisRecordStore implements RecordStore {
   }
 
   /** Undefined where another transaction came between. */
-  async #write(attempt: Attempt, runId: string): Promise<number | undefined> {
+  async #write(attempt: RecordAttempt, runId: string): Promise<number | undefined> {
     if (!attempt.isWriting) return attempt.view.revision;
     const { commands, runs } = this.#server;
     const [outcome, revision] = await writeScript.run(
       commands,
-      [runs.key, this.#records, this.#changes],
+      [runs.key, this.#records, this.#changes, this.#apart],
       [runId, ...attempt.arguments()],
     );
     if (outcome === "RUN") runs.leave();
@@ -255,87 +210,5 @@ export class RedisRecordStore implements RecordStore {
 
   #unavailable(cause: Error): RecordStoreUnavailableError {
     return new RecordStoreUnavailableError(`the Redis at ${this.#server.url}`, cause);
-  }
-}
-
-interface ReadRecords {
-  readonly nowMs: number;
-  readonly revision: number;
-  /** Texts by key; all records, or the declared keys that exist. */
-  readonly fields: ReadonlyMap<string, string>;
-}
-
-/** One run of a rule over records that were read, and the keys that it has read and written. */
-class Attempt {
-  readonly view: RecordView;
-  readonly #read: ReadRecords;
-  readonly #compared = new Set<string>();
-  readonly #written = new Map<string, string | undefined>();
-  #listed = false;
-  #steps = 0;
-
-  constructor(read: ReadRecords, keys: readonly string[] | undefined) {
-    this.#read = read;
-    const value = (key: string): Json | undefined => {
-      const text = this.#written.has(key) ? this.#written.get(key) : read.fields.get(key);
-      return text === undefined ? undefined : JSON.parse(text);
-    };
-    const change = (key: string, text: string | undefined) => {
-      invariant(key !== REVISION, "a record has another key than the revision");
-      this.#written.set(key, text);
-    };
-    this.view = {
-      nowMs: read.nowMs,
-      revision: read.revision,
-      get: (key) => {
-        invariant(!keys || keys.includes(key), "a transaction declares the keys that it reads");
-        this.#compared.add(key);
-        return value(key);
-      },
-      entries: (prefix) => {
-        invariant(!keys, "a transaction that lists records declares no keys");
-        this.#listed = true;
-        const all = new Set([...read.fields.keys(), ...this.#written.keys()]);
-        return [...all].filter((key) => key.startsWith(prefix)).sort().flatMap((key) => {
-          this.#compared.add(key);
-          const present = value(key);
-          return present === undefined ? [] : [[key, present] as const];
-        });
-      },
-      set: (key, value) => {
-        change(key, JSON.stringify(value));
-        this.#steps = Math.max(1, this.#steps);
-      },
-      setQuietly: (key, value) => change(key, JSON.stringify(value)),
-      delete: (key) => {
-        change(key, undefined);
-        this.#steps = Math.max(1, this.#steps);
-      },
-      skipRevisions: (steps) => void (this.#steps += steps),
-    };
-  }
-
-  get isWriting(): boolean {
-    return this.#written.size > 0 || this.isTold;
-  }
-
-  /** Whether watchers are told of the writes. */
-  get isTold(): boolean {
-    return this.#steps > 0;
-  }
-
-  /** The arguments of the write script. */
-  arguments(): (string | number)[] {
-    const entry = (
-      key: string,
-      text: string | undefined,
-    ) => [key, text === undefined ? 0 : 1, text ?? ""];
-    return [
-      this.#listed ? this.#read.revision : "",
-      this.#steps,
-      this.#compared.size,
-      ...[...this.#compared].flatMap((key) => entry(key, this.#read.fields.get(key))),
-      ...[...this.#written].flatMap(([key, text]) => entry(key, text)),
-    ];
   }
 }

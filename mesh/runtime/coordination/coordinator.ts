@@ -137,7 +137,9 @@ export class Coordinator implements Coordination {
   }
 
   place(command: PlaceCommand): Promise<ReadonlyMap<PlacedKey, Placement>> {
-    return this.#store.transact((view) => place(view, command));
+    return this.#store.transact((view) => place(view, command), {
+      apart: command.changes.map(({ key }) => recordKeys.history(key)),
+    });
   }
 
   publishManifest(offer: ManifestOffer): Promise<ManifestRecord> {

@@ -14,7 +14,7 @@ import type {
 } from "../../ports/coordination.ts";
 import type { PlacementHistory } from "../../ports/placement_history.ts";
 import type { ReshardRecord } from "../../ports/resharding.ts";
-import type { Json, RecordView } from "../../ports/record_store.ts";
+import { APART_PREFIX, type Json, type RecordView } from "../../ports/record_store.ts";
 
 /** Keys of single records; hosts, placements and their histories have one key each. */
 export const recordKeys = {
@@ -26,7 +26,7 @@ export const recordKeys = {
   plan: "plan",
   reshard: "reshard",
   host: (host: string) => `${HOST_PREFIX}${host}`,
-  history: (key: PlacedKey) => `history/${key}`,
+  history: (key: PlacedKey) => `${APART_PREFIX}history/${key}`,
 } as const;
 
 /** Prefix of the hosts' keys. */

@@ -13,6 +13,7 @@ import { documentsContract } from "./documents_contract.ts";
 import { hostsContract } from "./hosts_contract.ts";
 import { movesContract } from "./moves_contract.ts";
 import { placementsContract } from "./placements_contract.ts";
+import { recordsApartContract } from "./records_apart_contract.ts";
 import { reshardContract } from "./reshard_contract.ts";
 import { watchesContract } from "./watches_contract.ts";
 
@@ -24,6 +25,7 @@ export function coordinationContract(adapter: string, open: OpenCoordination): v
   movesContract(test);
   documentsContract(test);
   watchesContract(test);
+  recordsApartContract(test);
   reshardContract((name, body) =>
     test(name, ({ mesh, brief }) =>
       body({
