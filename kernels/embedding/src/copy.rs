@@ -1,6 +1,53 @@
-//! Copies of a row's weights, four floats an instruction. The compiler would turn a plain copy into
-//! `memory.copy`, a call into the host that takes longer than copying sixteen floats. The usual
-//! dims have a copy without loops.
+//! Copies of rows' weights, four floats an instruction. The compiler would turn a plain copy into
+//! `memory.copy`, a call into the host that takes longer than copying sixteen floats.
+
+use crate::row_starts::{is_no_row, NO_ROW_BYTES};
+
+/// Copies the floats that begin `offset` bytes into each row to `out`, shape `[starts, width]`.
+/// The result is unspecified where an id has no row. The usual dims have copies without loops.
+///
+/// # Safety
+///
+/// Each of `starts` begins a row that holds `width` floats behind its first `offset` bytes, which
+/// are a multiple of 4, or is `no_row()`.
+#[inline(never)]
+pub unsafe fn copy_rows(starts: &[*const u8], offset: usize, width: usize, out: &mut [f32]) {
+    assert!(out.len() == starts.len() * width && offset <= OFFSET_MAX);
+    // SAFETY: the caller's promise.
+    unsafe {
+        match width {
+            8 => copy_each::<8>(starts, offset, out),
+            16 => copy_each::<16>(starts, offset, out),
+            64 => copy_each::<64>(starts, offset, out),
+            _ => {
+                for (&start, out) in starts.iter().zip(out.chunks_exact_mut(width)) {
+                    if !is_no_row(start) {
+                        let floats = start.add(offset).cast();
+                        copy_floats(std::slice::from_raw_parts(floats, width), out);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Upper bound of the offset of a row's weights.
+const OFFSET_MAX: usize = 64;
+
+/// As `copy_rows`, of width `DIM`. The stand-in for no row is copied as a row is.
+///
+/// # Safety
+///
+/// As for `copy_rows`; the offset is at most `OFFSET_MAX`.
+#[inline(always)]
+unsafe fn copy_each<const DIM: usize>(starts: &[*const u8], offset: usize, out: &mut [f32]) {
+    const { assert!(OFFSET_MAX + 4 * DIM <= NO_ROW_BYTES) }
+    for (&start, out) in starts.iter().zip(out.chunks_exact_mut(DIM)) {
+        // SAFETY: the caller's promise, and `NO_ROW` is long enough.
+        let floats = unsafe { std::slice::from_raw_parts(start.add(offset).cast(), DIM) };
+        copy_floats(floats, out);
+    }
+}
 
 /// Copies `from` to `to`, which have the same length.
 #[cfg(target_arch = "wasm32")]
@@ -11,12 +58,6 @@ pub fn copy_floats(from: &[f32], to: &mut [f32]) {
     let (mut at, length) = (0, from.len());
     // SAFETY: each copies inside both slices, which have `length` floats.
     unsafe {
-        match length {
-            8 => return copy_quads::<2>(source, target),
-            16 => return copy_quads::<4>(source, target),
-            64 => return copy_quads::<16>(source, target),
-            _ => (),
-        }
         while at + 16 <= length {
             copy_quads::<4>(source.add(at), target.add(at));
             at += 16;
@@ -53,3 +94,6 @@ unsafe fn copy_quads<const QUADS: usize>(source: *const f32, target: *mut f32) {
 pub fn copy_floats(from: &[f32], to: &mut [f32]) {
     to.copy_from_slice(from);
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,8 +9,11 @@ const WIDE_BYTES: usize = 4 * LINE_BYTES + 7;
 /// of wider rows.
 const TOUCH_BYTES_MAX: usize = 640;
 
+/// Bytes of the stand-in for a missing row that may be read.
+pub const NO_ROW_BYTES: usize = TOUCH_BYTES_MAX;
+
 /// The stand-in for a missing row, so that touching rows needs no branch.
-static NO_ROW: [u64; TOUCH_BYTES_MAX / 8 + 1] = [0; TOUCH_BYTES_MAX / 8 + 1];
+static NO_ROW: [u64; NO_ROW_BYTES / 8 + 1] = [0; NO_ROW_BYTES / 8 + 1];
 
 /// The address of the stand-in for a missing row.
 #[inline(always)]

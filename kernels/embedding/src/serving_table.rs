@@ -1,9 +1,10 @@
 //! The serving table: weights only, stored as float32, float16 or int8 with a scale a row, read as
 //! float32.
 
-use crate::copy::copy_floats;
+use crate::copy::{copy_floats, copy_rows};
 use crate::page::{Bitmap, PageLayout, Row, KEY_BYTES};
 use crate::quantization::{fp16, int8};
+use crate::row_starts::is_no_row;
 use crate::row_store::RowStore;
 use crate::search::PASS;
 
@@ -105,14 +106,17 @@ impl ServingTable {
         assert!(out.len() == ids.len() * width && found.len() == ids.len());
         let precision = self.precision;
         found.fill(1);
-        let mut answers = out.chunks_exact_mut(width).zip(found);
-        self.store.read(ids, usize::MAX, false, |start| {
+        let mut answers = out.chunks_mut(PASS * width).zip(found.chunks_mut(PASS));
+        self.store.read(ids, usize::MAX, false, |starts, absent| {
             let Some((out, found)) = answers.next() else { return };
-            if start.is_null() {
+            read_rows(precision, width, starts, out);
+            if absent == 0 {
+                return;
+            }
+            let answers = out.chunks_exact_mut(width).zip(found);
+            for ((out, found), _) in answers.zip(starts).filter(|(_, &start)| is_no_row(start)) {
                 *found = 0;
                 out.fill(0.0);
-            } else {
-                read(precision, start, out);
             }
         });
     }
@@ -242,26 +246,25 @@ impl ServingTable {
     }
 }
 
-/// Decodes the weights of a row.
+/// Decodes the weights of rows. The result is unspecified where an id has no row.
 #[inline(always)]
-fn read(precision: Precision, start: *const u8, out: &mut [f32]) {
-    let width = out.len();
-    // SAFETY: payloads begin 8 bytes into a row, rows at multiples of 4 bytes, and hold `width`
-    // weights as `new` laid out.
-    unsafe {
-        let payload = start.add(KEY_BYTES);
-        match precision {
-            Precision::Fp32 => copy_floats(std::slice::from_raw_parts(payload.cast(), width), out),
-            Precision::Fp16 => {
-                fp16::decode_row(std::slice::from_raw_parts(payload.cast(), width), out)
-            }
-            Precision::Int8 => {
-                let scale = payload.cast::<f32>().read();
-                int8::decode_row(
-                    std::slice::from_raw_parts(payload.add(4).cast(), width),
-                    scale,
-                    out,
-                )
+fn read_rows(precision: Precision, width: usize, starts: &[*const u8], out: &mut [f32]) {
+    if precision == Precision::Fp32 {
+        // SAFETY: payloads begin 8 bytes into a row and hold `width` weights as `new` laid out.
+        return unsafe { copy_rows(starts, KEY_BYTES, width, out) };
+    }
+    for (&start, out) in starts.iter().zip(out.chunks_exact_mut(width)) {
+        if is_no_row(start) {
+            continue;
+        }
+        // SAFETY: as above; rows lie at multiples of 4 bytes, and a scale precedes int8 weights.
+        unsafe {
+            let payload = start.add(KEY_BYTES);
+            if precision == Precision::Fp16 {
+                fp16::decode_row(std::slice::from_raw_parts(payload.cast(), width), out);
+            } else {
+                let weights = std::slice::from_raw_parts(payload.add(4).cast(), width);
+                int8::decode_row(weights, payload.cast::<f32>().read(), out);
             }
         }
     }

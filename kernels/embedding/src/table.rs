@@ -3,10 +3,11 @@
 
 use crate::admission::{admitted_by_chance, admitted_share, AdmissionCounter};
 use crate::changes::Changes;
-use crate::copy::copy_floats;
+use crate::copy::{copy_floats, copy_rows};
 use crate::optimizers::all_finite;
 use crate::page::{Bitmap, PageLayout, Row, KEY_BYTES};
 use crate::policy::{Admission, AtLimit, TableOptions};
+use crate::row_starts::is_no_row;
 use crate::row_store::RowStore;
 use crate::search::PASS;
 use crate::snapshot::Snapshot;
@@ -141,29 +142,32 @@ impl EmbeddingTable {
         let mut absent = 0;
         let EmbeddingTable { options, store, clock_seconds, .. } = self;
         let expires = options.anything_expires();
-        let is_current = |id: u64, start: *const u8| {
-            // SAFETY: the stamp follows the key.
-            let stamp = || unsafe { start.add(KEY_BYTES).cast::<u32>().read_unaligned() };
-            !(start.is_null() || expires && options.has_expired(id, stamp(), *clock_seconds))
-        };
         found.fill(1);
-        let mut answers = ids.iter().zip(out.chunks_exact_mut(width)).zip(found);
+        let passes = ids.chunks(PASS).zip(out.chunks_mut(PASS * width));
+        let mut answers = passes.zip(found.chunks_mut(PASS));
         let bytes = ROW_HEADER_BYTES + width * 4;
-        store.read(ids, bytes, missing == Missing::Initial, |start| {
-            let Some(((&id, out), found)) = answers.next() else { return };
-            if is_current(id, start) {
-                // SAFETY: the weights follow key and stamp, at a multiple of 4 bytes as rows do.
-                let weights = unsafe { start.add(ROW_HEADER_BYTES).cast::<f32>() };
-                // SAFETY: a row holds at least `width` floats, any bits are floats, and there is no
-                // writer meanwhile.
-                copy_floats(unsafe { std::slice::from_raw_parts(weights, width) }, out);
+        store.read(ids, bytes, missing == Missing::Initial, |starts, without_row| {
+            let Some(((ids, out), found)) = answers.next() else { return };
+            // SAFETY: a row holds at least `width` floats behind key and stamp, and there is no
+            // writer meanwhile.
+            unsafe { copy_rows(starts, ROW_HEADER_BYTES, width, out) };
+            if without_row == 0 && !expires {
                 return;
             }
-            *found = 0;
-            absent += 1;
-            match missing {
-                Missing::Zeros => out.fill(0.0),
-                Missing::Initial => options.initial_weights(id, out),
+            let answers = ids.iter().zip(out.chunks_exact_mut(width)).zip(found);
+            for (((&id, out), found), &start) in answers.zip(starts) {
+                // SAFETY: the stamp follows the key.
+                let stamp = || unsafe { start.add(KEY_BYTES).cast::<u32>().read_unaligned() };
+                let has_expired = || expires && options.has_expired(id, stamp(), *clock_seconds);
+                if !is_no_row(start) && !has_expired() {
+                    continue;
+                }
+                *found = 0;
+                absent += 1;
+                match missing {
+                    Missing::Zeros => out.fill(0.0),
+                    Missing::Initial => options.initial_weights(id, out),
+                }
             }
         });
         self.counts.lookups += ids.len() as f64;

@@ -1,7 +1,7 @@
 use super::*;
 use crate::mixing::mix64;
 use crate::page::{PageLayout, Row};
-use crate::row_starts::{is_no_row, is_row_of};
+use crate::row_starts::{is_no_row, is_row_of, no_row};
 use crate::row_store::RowStore;
 use crate::search::PASS;
 use std::collections::HashMap;
@@ -31,13 +31,19 @@ fn assert_found(store: &mut RowStore, model: &HashMap<u64, u64>, ids: &[u64]) {
         found.extend_from_slice(&rows[..pass.len()]);
     }
     let mut starts = Vec::new();
-    store.read(ids, usize::MAX, false, |start| starts.push(start));
+    let mut absent = 0;
+    store.read(ids, usize::MAX, false, |found, without_row| {
+        starts.extend_from_slice(found);
+        absent += without_row;
+    });
     assert_eq!(starts.len(), ids.len());
+    assert_eq!(absent, ids.iter().filter(|id| !model.contains_key(id)).count());
     for ((row, start), &id) in found.iter().zip(&starts).zip(ids) {
         let truth = store.find(id);
         assert_eq!(row.exists(), model.contains_key(&id), "id {id}");
         assert_eq!((row.start, row.handle), (truth.start, truth.handle));
-        assert_eq!(*start, truth.start.cast_const());
+        let expected = if truth.exists() { truth.start.cast_const() } else { no_row() };
+        assert_eq!(*start, expected);
         if let Some(&version) = model.get(&id) {
             assert_eq!(row.key(), id);
             assert_eq!(store.slab.payload(row)[..], mark_of(id, version));
@@ -99,12 +105,12 @@ fn it_pauses_while_no_id_returns_and_is_asked_again_later() {
     for chunk in 0..512 {
         let ids: Vec<u64> = (0..CHUNK as u64).map(|i| (chunk * CHUNK as u64 + i) % rows).collect();
         asked += u32::from(store.memo.is_active());
-        store.read(&ids, 16, false, |_| ());
+        store.read(&ids, 16, false, |_, _| ());
     }
     assert!((10..40).contains(&asked), "asked {asked} times");
     let same: Vec<u64> = (0..PASS as u64).collect();
     for _ in 0..=PAUSE_MAX + 2 {
-        store.read(&same, 16, false, |_| ());
+        store.read(&same, 16, false, |_, _| ());
     }
     assert!(store.memo.is_active() && store.memo.recall(&same, |_, _, _| ()) == Some(0));
 }
@@ -122,22 +128,21 @@ fn two_ids_that_match_the_same_word_each_get_their_own_row() {
     let other = folded ^ folded >> 32;
     assert!(is_of(word(product, not_looked_for(), 0), product_of(other)) && other != 7);
     let same = [7; PASS];
-    store.read(&same, 16, false, |_| ());
+    store.read(&same, 16, false, |_, _| ());
     let mut seen = Vec::new();
-    store.read(&[other, 7], 16, false, |start| seen.push(start));
-    assert_eq!(seen, [std::ptr::null(), store.find(7).start.cast_const()]);
+    store.read(&[other, 7], 16, false, |found, absent| {
+        seen.extend_from_slice(found);
+        assert_eq!(absent, 1);
+    });
+    assert_eq!(seen, [no_row(), store.find(7).start.cast_const()]);
     store.insert(other).unwrap();
     for _ in 0..2 {
         for id in [7, other] {
-            store.read(&[id], 16, false, |start| {
-                assert!(!start.is_null());
-                // SAFETY: a row begins with its key.
-                assert_eq!(unsafe { start.cast::<u64>().read_unaligned() }, id);
-            });
+            store.read(&[id], 16, false, |found, _| assert!(is_row_of(found[0], id)));
         }
     }
     store.remove(7);
-    store.read(&[7], 16, false, |start| assert!(start.is_null()));
+    store.read(&[7], 16, false, |found, _| assert_eq!(found, [no_row()]));
 }
 
 #[test]
