@@ -49,6 +49,8 @@ export class ExamplePartitions {
   readonly decidedInAllBefore: number;
   /** Records before this offset were decided in at least one partition when the joiner started. */
   readonly decidedInAnyBefore: number;
+  /** Whether the newest chunk of a partition ended in the middle of a moment's examples. */
+  readonly isSplit: boolean;
 
   private constructor(partitions: readonly ExamplePartition[], layout: PartitionLayout) {
     this.#partitions = partitions;
@@ -60,6 +62,7 @@ export class ExamplePartitions {
     this.decidedInAllBefore = hindmost.eventOffset;
     this.positives = hindmost.positives;
     this.early = hindmost.early;
+    this.isSplit = starts.some(({ rowsAfter }) => rowsAfter > 0);
     this.decidedInAnyBefore = Math.max(...starts.map(({ eventOffset }) => eventOffset));
   }
 

@@ -95,7 +95,8 @@ export class Joiner implements Behavior<JoinerMessage> {
       openFrom: examples.openFrom,
       positives: examples.positives,
       early: examples.early,
-      wallMs: context.clock.nowMs(),
+      // A split moment must be decided as before; a later start corrects the data clock.
+      wallMs: examples.isSplit ? Infinity : context.clock.nowMs(),
       endOffset,
     });
     this.#eventOffset = examples.start.offset;

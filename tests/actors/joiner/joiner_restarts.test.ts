@@ -248,3 +248,34 @@ Deno.test("a joiner that restarts after a chunk ended inside of an impression go
   assert.deepEqual(await world.names(), items.map((item) => `r1/${item}=0`));
   await world.mesh.stop();
 });
+
+Deno.test("a chunk that ended inside of an impression is gone on with, also after the wall clock was set back", async () => {
+  const items = ["a", "b", "c"];
+  const world = new JoinerWorld(joinerOptions({ batchRows: 2, lingerMs: 50 }));
+  const { clock } = world.mesh;
+  await world.start();
+  const show = async (ranking: string, shown: string[]) => {
+    const nowMs = clock.nowMs();
+    await world.post(
+      impression({ ranking, items: shown, atMs: nowMs, acceptedAtMs: nowMs }),
+    );
+  };
+  await show("r1", items);
+  const day = 24 * 3_600_000;
+  clock.stepWall(day);
+  await show("ahead", ["a"]); // closes r1
+  assert.deepEqual(await world.names(), ["r1/a=0", "r1/b=0"]);
+  clock.stepWall(-day);
+  await world.restart();
+  await show("after1", ["a"]);
+  await world.mesh.advance(61_000);
+  await show("after2", ["a"]); // the joiner starts anew and corrects its data clock
+  await world.mesh.advance(3_000);
+  await show("after3", ["a"]);
+  await world.mesh.advance(100);
+  assert.deepEqual(
+    await world.names(),
+    ["r1/a", "r1/b", "r1/c", "ahead/a", "after1/a", "after2/a"].map((name) => `${name}=0`),
+  );
+  await world.mesh.stop();
+});
