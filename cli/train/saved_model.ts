@@ -9,6 +9,7 @@ import { DenoClock } from "../../mesh/adapters/deno/deno_clock.ts";
 import { SqliteProfileStore } from "../../mesh/adapters/embedded/sqlite_profile_store.ts";
 import type { DatasetProfiles } from "../../offline/datasets/profiles.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
+import { profileKinds } from "../../mesh/ports/profile_store.ts";
 import type { ConfigurationOverrides } from "../configuration_overrides.ts";
 import { usageError } from "../errors.ts";
 import { configurationText } from "../load_configuration.ts";
@@ -53,7 +54,7 @@ export async function openSavedModel(
         clock: new DenoClock(),
       });
       try {
-        for (const kind of ["user", "item"] as const) {
+        for (const kind of profileKinds) {
           const entries = [...profiles[kind]];
           for (let at = 0; at < entries.length; at += PROFILES_PER_COMMIT) {
             const some = entries.slice(at, at + PROFILES_PER_COMMIT);

@@ -3,7 +3,10 @@
  */
 
 /** The kinds of profiles. */
-export type ProfileKind = "user" | "item";
+export const profileKinds = ["user", "item"] as const;
+
+/** A profile is of a user or of an item. */
+export type ProfileKind = (typeof profileKinds)[number];
 
 /** The value of an attribute. A list gives a list feature; a number may be bucketed. */
 export type AttributeValue = string | number | boolean | readonly string[] | null;

@@ -13,12 +13,13 @@
 import { DatabaseSync } from "node:sqlite";
 import { present } from "../../../structures/invariant.ts";
 import type { Clock, Timer } from "../../ports/clock.ts";
-import type {
-  Attributes,
-  Profile,
-  ProfileKind,
-  ProfilePage,
-  ProfileStore,
+import {
+  type Attributes,
+  type Profile,
+  type ProfileKind,
+  profileKinds,
+  type ProfilePage,
+  type ProfileStore,
 } from "../../ports/profile_store.ts";
 import { Listeners } from "../../runtime/listeners.ts";
 import { DamagedFileError } from "./checked_json.ts";
@@ -166,7 +167,7 @@ export class SqliteProfileStore implements ProfileStore {
   #make(): void {
     this.#run("BEGIN IMMEDIATE");
     this.#run(`PRAGMA user_version = ${FORMAT}`);
-    for (const kind of ["user", "item"] as const) this.#run(profileTableSql(kind));
+    for (const kind of profileKinds) this.#run(profileTableSql(kind));
     this.#run("COMMIT");
   }
 

@@ -2,6 +2,7 @@
  * Verifies a file of profiles without changing it, for `cairn data verify`.
  */
 import { DatabaseSync } from "node:sqlite";
+import { profileKinds } from "../../ports/profile_store.ts";
 import { reasonOf } from "../../runtime/errors.ts";
 import { verifyRows } from "./profile_table.ts";
 import { readFileIfAny } from "./small_file.ts";
@@ -21,7 +22,7 @@ export function verifyProfiles(path: string): string[] {
     try {
       const pages = database.prepare("PRAGMA quick_check(1)").get();
       if (pages?.quick_check !== "ok") problems.push(`${path}: ${pages?.quick_check}`);
-      else for (const kind of ["user", "item"] as const) verifyRows(database, kind);
+      else for (const kind of profileKinds) verifyRows(database, kind);
     } finally {
       database.close();
     }

@@ -4,13 +4,14 @@
  * change (a gap in the numbers, another run of the server), all that was derived from profiles is
  * dropped.
  */
-import type { Profile, ProfileKind } from "../../ports/profile_store.ts";
+import { type Profile, type ProfileKind, profileKinds } from "../../ports/profile_store.ts";
 import { Listeners } from "../../runtime/listeners.ts";
 import { LateWaits } from "./late_waits.ts";
 import { ProfileCache } from "./profile_cache.ts";
 import { parseProfile, readScript } from "./profile_scripts.ts";
 import type { RedisConnection } from "./redis_connection.ts";
 import type { RedisServer } from "./redis_server.ts";
+import { UnreadProfiles } from "./unread_profiles.ts";
 
 /** Keys of all processes of a mesh. */
 export interface ProfileKeys {
@@ -58,19 +59,12 @@ interface Kind {
   readonly listeners: Listeners<[id: string | undefined]>;
   wanted: Wanted | undefined;
   count: number;
-  /** Ids that were served as absent without having been read, or because the read was late. */
-  readonly unread: Set<string>;
 }
 
-const kinds: readonly ProfileKind[] = ["user", "item"];
 /** Ids of one read. */
 const IDS_MAX = 1_000;
 /** Longest wait of one read of the changes, ms. */
 const BLOCK_MS = 5_000;
-/** Time for which a profile that came late may be absent, ms. */
-const ABSENT_MS = 1_000;
-/** Ids that are remembered as unread. */
-const UNREAD_MAX = 10_000;
 /** Changes of one read. */
 const CHANGES_MAX = 1_000;
 /** Pause after a failure, ms. */
@@ -85,8 +79,7 @@ export class FollowedProfiles {
   readonly #kinds: Readonly<Record<ProfileKind, Kind>>;
   readonly #following: RedisConnection;
   readonly #waits: LateWaits;
-  /** Ends the absence of unread profiles. */
-  #telling: ReturnType<typeof setTimeout> | undefined;
+  readonly #unread: UnreadProfiles;
   /** Number of the newest change that was followed. */
   #followed = 0;
   #followedRun = "";
@@ -103,11 +96,15 @@ export class FollowedProfiles {
       listeners: new Listeners(),
       wanted: undefined,
       count: 0,
-      unread: new Set(),
     });
     this.#kinds = { user: kindOf(keys.user), item: kindOf(keys.item) };
     this.#following = server.waitingConnection();
     this.#waits = new LateWaits(loadBudgetMs);
+    this.#unread = new UnreadProfiles({
+      reads: server.reads,
+      onReadable: (kind, id) => this.#kinds[kind].listeners.tell(id),
+      onTooMany: () => this.#startAnew(this.#followed),
+    });
   }
 
   /**
@@ -135,7 +132,7 @@ export class FollowedProfiles {
     const reads = new Set(missing.map((id) => this.#want(kind, id)));
     await new Promise<void>((resolve) => {
       const wait = this.#waits.begin(() => {
-        this.#unread(kind, missing.filter((id) => !cache.has(id)));
+        this.#unread.add(kind, missing.filter((id) => !cache.has(id)));
         resolve();
       });
       void Promise.all(reads).then(() => {
@@ -149,7 +146,7 @@ export class FollowedProfiles {
   get(kind: ProfileKind, id: string): Profile | undefined {
     const entry = this.#kinds[kind].cache.get(id);
     // It was not loaded, or was changed or evicted since.
-    if (entry === undefined) this.#unread(kind, [id]);
+    if (entry === undefined) this.#unread.add(kind, [id]);
     return entry?.profile;
   }
 
@@ -183,7 +180,7 @@ export class FollowedProfiles {
 
   close(): void {
     this.#isClosed = true;
-    clearTimeout(this.#telling);
+    this.#unread.close();
     this.#following.close();
     this.#waits.close();
   }
@@ -195,7 +192,7 @@ export class FollowedProfiles {
       const ids = new Set<string>();
       const read = Promise.resolve().then(async () => {
         if (entry.wanted?.ids === ids) entry.wanted = undefined;
-        await this.#read(kind, [...ids]).catch(() => this.#unread(kind, ids));
+        await this.#read(kind, [...ids]).catch(() => this.#unread.add(kind, ids));
       });
       entry.wanted = { ids, read };
     }
@@ -227,58 +224,22 @@ export class FollowedProfiles {
     const before = this.#followed;
     const [number, ...counts] = await Promise.all([
       this.#following.send<string | null>(["GET", this.#keys.number]),
-      ...kinds.map((kind) => this.#following.send<number>(["HLEN", this.#kinds[kind].key])),
+      ...profileKinds.map((kind) => this.#following.send<number>(["HLEN", this.#kinds[kind].key])),
     ]);
     const isOtherRun = this.#followedRun !== this.#following.runId;
     const newest = Number(number ?? 0);
-    kinds.forEach((kind, i) => this.#kinds[kind].count = counts[i]);
+    profileKinds.forEach((kind, i) => this.#kinds[kind].count = counts[i]);
     if (this.#followedRun === "") this.#followed = newest;
     else if (isOtherRun || newest < before) this.#startAnew(newest);
     this.#followedRun = this.#following.runId;
   }
 
-  /** Remembers ids that are served as absent; too many of them make everything old. */
-  #unread(kind: ProfileKind, ids: Iterable<string>): void {
-    const { unread } = this.#kinds[kind];
-    for (const id of ids) unread.add(id);
-    if (unread.size > UNREAD_MAX) this.#startAnew(this.#followed);
-    if (unread.size > 0) this.#tellLater();
-  }
-
-  /** Tells of the unread ids when the server has answered a command behind their reads. */
-  #tellLater(): void {
-    if (this.#telling !== undefined || this.#isClosed) return;
-    this.#telling = setTimeout(() => {
-      this.#server.reads.send(["PING"]).then(
-        () => {
-          this.#telling = undefined;
-          this.#tellUnread();
-        },
-        () => {
-          this.#telling = undefined;
-          this.#tellLater();
-        },
-      );
-    }, ABSENT_MS);
-    Deno.unrefTimer(Number(this.#telling));
-  }
-
-  /** Has values that were derived from absent profiles dropped, now that reads answer again. */
-  #tellUnread(): void {
-    for (const kind of kinds) {
-      const { unread, listeners } = this.#kinds[kind];
-      const ids = [...unread];
-      unread.clear();
-      for (const id of ids) listeners.tell(id);
-    }
-  }
-
   /** Drops all that was read: changes may have been missed. */
   #startAnew(number: number): void {
     this.#followed = number;
-    for (const kind of kinds) {
+    this.#unread.clear();
+    for (const kind of profileKinds) {
       const { cache, listeners } = this.#kinds[kind];
-      this.#kinds[kind].unread.clear();
       cache.clear(number);
       listeners.tell(undefined);
     }

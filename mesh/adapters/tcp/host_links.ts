@@ -17,6 +17,7 @@ import { MalformedFrameError } from "./encoded_value.ts";
 import { accept, connectTo, type Handshaken } from "./handshake.ts";
 import { type HostIdentity, NODES_MAX, type Purpose, purposes } from "./host_identity.ts";
 import { LinkReport } from "./link_report.ts";
+import { LinkWatch, type WatchedLink } from "./link_watch.ts";
 import type { HostAddress, Listener, Network, Socket } from "./network.ts";
 
 /** A channel between a node of this host and a node of another one. */
@@ -58,18 +59,11 @@ const HANDSHAKE_MS = 5_000;
 const CONNECT_MS = 5_000;
 /** Handshakes of other hosts at a time; a host makes two. */
 const HANDSHAKES_MAX = 256;
-/** Pause between two readings of the queues, ms. */
-const WATCH_MS = 1_000;
-/** Time in which a running host that connects with this one has done so, in readings. */
-const LOOKS_TO_CONNECT = 15;
 /** Delay before the second attempt to connect, ms; it doubles with each failure. */
 const BACKOFF_MS = 100;
 const BACKOFF_MS_MAX = 5_000;
 
-interface Established {
-  readonly connection: Connection;
-  /** Frames and bytes that were counted at the last look. */
-  counted: Connection["queued"];
+interface Established extends WatchedLink {
   readonly channels: ReadonlyMap<number, Channel>;
   readonly ended: PromiseWithResolvers<void>;
 }
@@ -81,7 +75,7 @@ export class HostLinks {
   readonly #established = new Map<string, Established>();
   readonly #sleeping = new Set<() => void>();
   readonly #report: LinkReport;
-  #watching: Timer | undefined;
+  readonly #watch: LinkWatch;
   #handshakes = 0;
   #stopped = false;
 
@@ -89,7 +83,13 @@ export class HostLinks {
     this.#options = options;
     this.#listener = listener;
     this.#report = new LinkReport(options.telemetry, options.peers.keys());
-    this.#watch();
+    this.#watch = new LinkWatch({
+      own: options.own.host,
+      peers: [...options.peers.keys()],
+      clock: options.clock,
+      report: this.#report,
+      linkOf: (host, purpose) => this.#established.get(keyOf(host, purpose)),
+    });
   }
 
   /**
@@ -135,7 +135,7 @@ export class HostLinks {
   async close(): Promise<void> {
     if (this.#stopped) return;
     this.#stopped = true;
-    this.#watching?.cancel();
+    this.#watch.stop();
     this.#listener.close();
     for (const wake of this.#sleeping) wake();
     const reason = `host ${this.#options.own.host} stops`;
@@ -300,43 +300,6 @@ export class HostLinks {
     const established = this.#established.get(key);
     this.#established.delete(key);
     for (const channel of established?.channels.values() ?? []) channel.end(cause);
-  }
-
-  /** Reads the queues now and then. */
-  #watch(looks = 0): void {
-    this.#watching = this.#options.clock.schedule(WATCH_MS, () => {
-      for (const host of this.#options.peers.keys()) {
-        let unsentBytes = 0;
-        for (const purpose of purposes) {
-          const established = this.#established.get(keyOf(host, purpose));
-          if (established === undefined) continue;
-          const { counted, connection: { queued } } = established;
-          unsentBytes += established.connection.unsentBytes;
-          this.#report.sent(host, purpose, counted, queued);
-          established.counted = queued;
-        }
-        this.#report.unsent(host, unsentBytes);
-      }
-      if (looks === LOOKS_TO_CONNECT) this.#noteSilent();
-      this.#watch(looks + 1);
-    });
-  }
-
-  /**
-   * Notes the hosts that should have connected with this one and never did. They have no error to
-   * log: a host that runs with an older file does not know this one.
-   */
-  #noteSilent(): void {
-    const { own, peers } = this.#options;
-    for (const host of peers.keys()) {
-      const isExpected = host < own.host && !this.#established.has(keyOf(host, "messages"));
-      if (!isExpected || this.#report.reasonOf(host) !== undefined) {
-        continue;
-      }
-      const reason = `host ${host} has not connected; start it, or restart it with the file that ` +
-        `lists ${own.host} under mesh.hosts`;
-      this.#report.notLinked(host, reason);
-    }
   }
 
   #sleep(delayMs: number): Promise<void> {
