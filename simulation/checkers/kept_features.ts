@@ -6,7 +6,9 @@
  *
  * A keeper reads records before they are durable, so an answer waits until its records are. Between
  * several partitions the order is that in which the keeper finds their records, and only the keeper
- * knows it: such a log is not checked. Neither is a log whose tail a fail-over of Redis has lost.
+ * knows it: such a log is not checked. Where a fail-over of Redis has lost the log's tail, keepers
+ * that had begun before are not checked any more, and those that begin afterwards must not have the
+ * lost records.
  */
 import { KeptState } from "../../actors/feature_keeper/kept_state.ts";
 import type { FeatureKeeperOptions } from "../../actors/feature_keeper/options.ts";
@@ -35,7 +37,7 @@ export function keptFeatures(context: CheckerContext): Checker {
   /** By host and address: a keeper that moves ends after the next one has begun. */
   const keepers = new Map<string, Incarnation>();
   let answers = 0;
-  /** Whether all records so far are of one partition, and none was lost. */
+  /** Whether all records so far are of one partition. */
   let hasOrder = true;
   const advance = (keeper: Incarnation) => {
     while (keeper.waiting.length > 0) {
@@ -50,8 +52,10 @@ export function keptFeatures(context: CheckerContext): Checker {
     processDied(host) {
       for (const [actor, keeper] of keepers) if (keeper.host === host) keepers.delete(actor);
     },
-    tailLost(name) {
-      if (name === "events") hasOrder = false;
+    tailLost(name, partition, endOffset) {
+      if (name !== "events" || partition !== 0) return;
+      log.length = Math.min(log.length, endOffset);
+      keepers.clear();
     },
     began(actor, host, options) {
       if (!actor.startsWith("feature_keeper/")) return;
