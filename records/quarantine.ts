@@ -217,3 +217,13 @@ export function withLostFrom(quarantine: Quarantine, sequence: number): Quaranti
     })),
   };
 }
+
+/** The number of a refused row in words: `17`. */
+export function rowText({ row, isLost }: Pick<RefusedRow, "row" | "isLost">): string {
+  return isLost ? `${row} (lost by the log since)` : String(row);
+}
+
+/** The rows of a stretch in words: `17 to 20`. */
+export function stretchText({ from, to }: Pick<SkippedStretch, "from" | "to">): string {
+  return from < to ? `${from} to ${to - 1}` : `from ${from} on (lost by the log since)`;
+}

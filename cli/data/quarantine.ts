@@ -3,7 +3,7 @@
  */
 import { counted } from "../../structures/counted.ts";
 import { openExistingBlobs } from "../../offline/data_directory/existing_stores.ts";
-import { readQuarantines } from "../../records/quarantine.ts";
+import { readQuarantines, rowText, stretchText } from "../../records/quarantine.ts";
 import type { Output } from "../command_line.ts";
 import type { DataFlags } from "./command.ts";
 
@@ -18,20 +18,19 @@ export async function quarantineCommand(
       output.out(`${JSON.stringify({ trainer, ...quarantine })}\n`);
       continue;
     }
-    for (const { row, isLost, refusedAtMs, labels, dense, ids, reason } of quarantine.rows) {
+    for (const row of quarantine.rows) {
+      const { refusedAtMs, labels, dense, ids, reason } = row;
       output.out(
-        `${trainer}  row ${row}${isLost ? " (lost by the log since)" : ""}  refused ${
-          new Date(refusedAtMs).toISOString()
-        }  ` +
+        `${trainer}  row ${rowText(row)}  refused ${new Date(refusedAtMs).toISOString()}  ` +
           `labels ${labels.join(" ")}  dense ${dense.join(" ")}  ids ${
             ids.join(" ")
           }\n  ${reason}\n`,
       );
     }
-    for (const { from, to, skippedAtMs, reason } of quarantine.skipped) {
+    for (const stretch of quarantine.skipped) {
       output.out(
-        `${trainer}  ${from < to ? `rows ${from} to ${to - 1}` : "lost rows"}  passed over ` +
-          `${new Date(skippedAtMs).toISOString()}\n  ${reason}\n`,
+        `${trainer}  rows ${stretchText(stretch)}  passed over ` +
+          `${new Date(stretch.skippedAtMs).toISOString()}\n  ${stretch.reason}\n`,
       );
     }
     const { rows, rowsRefused } = quarantine;

@@ -3,7 +3,7 @@
  */
 import { reasonOf } from "../../mesh/runtime/errors.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
-import { readQuarantines } from "../../records/quarantine.ts";
+import { readQuarantines, rowText, stretchText } from "../../records/quarantine.ts";
 import {
   listPinned,
   readManifests,
@@ -57,17 +57,17 @@ export async function storesSeen(blobs: BlobStore): Promise<StoresSeen> {
     readQuarantines(blobs).catch<never[]>(note),
   ]);
   const putAside = quarantines.flatMap(({ trainer, quarantine: { rows, skipped } }) => [
-    ...rows.slice(-ROWS_SHOWN).map(({ row, refusedAtMs, reason }) => ({
+    ...rows.slice(-ROWS_SHOWN).map((refused) => ({
       trainer,
-      atMs: refusedAtMs,
-      rows: String(row),
-      reason,
+      atMs: refused.refusedAtMs,
+      rows: rowText(refused),
+      reason: refused.reason,
     })),
-    ...skipped.slice(-ROWS_SHOWN).map(({ from, to, skippedAtMs, reason }) => ({
+    ...skipped.slice(-ROWS_SHOWN).map((stretch) => ({
       trainer,
-      atMs: skippedAtMs,
-      rows: `${from} to ${to - 1}`,
-      reason,
+      atMs: stretch.skippedAtMs,
+      rows: stretchText(stretch),
+      reason: stretch.reason,
     })),
   ]);
   return {

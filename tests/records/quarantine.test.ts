@@ -4,6 +4,8 @@ import {
   IDS_MAX,
   type RefusedRow,
   ROWS_MAX,
+  rowText,
+  stretchText,
   withLostFrom,
   withRefused,
 } from "../../records/quarantine.ts";
@@ -39,4 +41,11 @@ Deno.test("rows that the log has lost are marked, and rows with their numbers ar
   const again = withRefused(after, [refused(3, 1), refused(7, 1)]);
   assert.deepEqual(again.rows.map(({ row }) => row), [3, 7, 7]);
   assert.equal(again.rowsRefused, 3);
+  assert.deepEqual(after.rows.map(rowText), ["3", "7 (lost by the log since)"]);
+  const stretch = { from: 4, to: 9, skippedAtMs: 0, reason: "exploded", version: 1 };
+  const { skipped } = withLostFrom({ ...before, skipped: [stretch] }, 2);
+  assert.deepEqual([stretch, ...skipped].map(stretchText), [
+    "4 to 8",
+    "from 4 on (lost by the log since)",
+  ]);
 });
