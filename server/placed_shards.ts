@@ -24,11 +24,13 @@ import {
   type HostDuty,
   type HostStep,
   hostStep,
+  isSameDuty,
 } from "../mesh/placement/host_duties.ts";
 import { reasonOf } from "../mesh/runtime/errors.ts";
 import type { Address } from "../mesh/runtime/actor.ts";
 import type { Mesh } from "../mesh/runtime/mesh.ts";
 import { present } from "../structures/invariant.ts";
+import { CopyFailures } from "./copy_failures.ts";
 import type { Pauses } from "./pauses.ts";
 import { addresses } from "./addresses.ts";
 
@@ -43,8 +45,8 @@ export interface PlacedShardsOptions {
   readonly pauses: Pauses;
   /** This host is to own a shard whose rows it does not have: the process must stop. */
   readonly onRejoin: (error: Error) => void;
-  /** A copy is verified, while its owner stands still: the store is to be told at once. */
-  readonly onVerified: () => void;
+  /** A step is due at once: the owner of a verified copy stands still, or a duty has changed. */
+  readonly onDue: () => void;
 }
 
 const COPY_ROWS_MAX = 4_096;
@@ -57,8 +59,6 @@ const FREEZE_LOOK_MS = 5;
 const FREEZE_LOOKS = 4;
 /** Time after which a verified copy is void if its owner does not say that it is frozen, ms. */
 const UNCONFIRMED_MS = 3_000;
-/** Pause before a copy that failed begins anew: twice as long after each failure in a row, ms. */
-const COPY_PAUSE_MS = { first: 500, max: 30_000 };
 /** Time in which the others learn of a move before the old owner's messages fail, ms. */
 const HANDOVER_MS = 20;
 const BUDGET = { budgetMs: 5_000 };
@@ -66,6 +66,13 @@ const BUDGET = { budgetMs: 5_000 };
 interface Copy {
   readonly epoch: number;
   verifiedAtMs: number | undefined;
+}
+
+interface Step {
+  readonly duty: HostDuty | undefined;
+  readonly task: Promise<void>;
+  /** A look has found another duty meanwhile. */
+  isOutdated: boolean;
 }
 
 interface Rows {
@@ -85,10 +92,9 @@ export class PlacedShards {
   readonly #pauses: Pauses;
   readonly #rows = new Map<number, Rows>();
   readonly #copies = new Map<number, Copy>();
-  /** Copies that have failed in a row, by shard, and when the next one may begin. */
-  readonly #failed = new Map<number, { readonly count: number; readonly untilMs: number }>();
-  /** Steps under way; the next look leaves their shards alone. */
-  readonly #busy = new Map<number, Promise<void>>();
+  readonly #failures: CopyFailures;
+  /** Steps under way, and the duties that they serve; looks leave their shards alone. */
+  readonly #busy = new Map<number, Step>();
   #stopped = false;
 
   constructor(options: PlacedShardsOptions) {
@@ -96,6 +102,7 @@ export class PlacedShards {
     this.#run = options.run;
     this.#telemetry = options.mesh.home.telemetry;
     this.#pauses = options.pauses;
+    this.#failures = new CopyFailures(options.mesh.home.clock);
   }
 
   /** The shards whose rows are here, and the addresses of their actors. */
@@ -110,7 +117,7 @@ export class PlacedShards {
   /** Begins no further step; resolves when the steps under way are done. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    await Promise.allSettled(this.#busy.values());
+    await Promise.allSettled(Array.from(this.#busy.values(), ({ task }) => task));
   }
 
   get #nowMs(): number {
@@ -132,15 +139,24 @@ export class PlacedShards {
     for (const shard of numbers) {
       const duty = duties.get(`shard/${shard}`);
       moves ||= duty?.kind === "give" || duty?.kind === "learn";
-      if (this.#busy.has(shard)) continue;
-      const task = this.#fulfilOne(shard, duty, sharding).catch((error) =>
-        this.#telemetry.log("warn", `placing shard ${shard} failed and is tried again`, {
-          reason: reasonOf(error),
-        })
-      ).finally(() => this.#busy.delete(shard));
-      this.#busy.set(shard, task);
+      const underway = this.#busy.get(shard);
+      if (underway !== undefined) underway.isOutdated ||= !isSameDuty(underway.duty, duty);
+      else this.#begin(shard, duty, sharding);
     }
     return moves;
+  }
+
+  #begin(shard: number, duty: HostDuty | undefined, sharding: number): void {
+    const task = this.#fulfilOne(shard, duty, sharding).catch((error) =>
+      this.#telemetry.log("warn", `placing shard ${shard} failed and is tried again`, {
+        reason: reasonOf(error),
+      })
+    ).finally(() => {
+      this.#busy.delete(shard);
+      if (step.isOutdated) this.#options.onDue();
+    });
+    const step: Step = { duty, task, isOutdated: false };
+    this.#busy.set(shard, step);
   }
 
   async #fulfilOne(
@@ -148,7 +164,7 @@ export class PlacedShards {
     duty: HostDuty | undefined,
     sharding: number,
   ): Promise<void> {
-    if (duty?.kind !== "learn") this.#failed.delete(shard);
+    if (duty?.kind !== "learn") this.#failures.end(shard);
     if (duty?.kind === "give") await this.#reportFrozen(shard, duty);
     if (duty?.kind === "own") await this.#findFrozen(shard, duty.placement.epoch);
     if (duty?.kind === "restore") return await this.#restore(shard, duty, sharding);
@@ -175,7 +191,7 @@ export class PlacedShards {
   async #othersFreed(sharding: number): Promise<void> {
     await Promise.resolve(); // the tasks of all shards have begun
     const others = [...this.#rows].filter(([, rows]) => rows.sharding !== sharding);
-    await Promise.allSettled(others.map(([shard]) => this.#busy.get(shard)));
+    await Promise.allSettled(others.map(([shard]) => this.#busy.get(shard)?.task));
   }
 
   #holding(shard: number): Holding | undefined {
@@ -206,11 +222,10 @@ export class PlacedShards {
       case "reportActive":
         await this.#report(shard, step.placement, { state: "active", owner: this.#run });
         return;
-      case "reportVerified": {
-        const { placement } = step;
-        if (placement.state !== "moving") return;
-        await this.#report(shard, placement, { ...placement, phase: "verified" });
-        return;
+      case "takeOver": {
+        const reason = `${this.#run.host} has verified its copy`;
+        await this.#report(shard, step.placement, { state: "active", owner: this.#run }, reason);
+        return; // it is promoted by the next look, whose view has the new epoch
       }
       case "abortMove": {
         const owner = this.#run;
@@ -222,7 +237,7 @@ export class PlacedShards {
       case "endGiving":
         return await this.#endGiving(shard);
       case "startCopy":
-        if (this.#nowMs < (this.#failed.get(shard)?.untilMs ?? 0)) return;
+        if (this.#failures.isPausing(shard)) return;
         return await this.#copy(shard, step.placement.epoch, sharding);
       case "promote": {
         await this.#makeShard(shard, step.epoch, sharding);
@@ -351,7 +366,7 @@ export class PlacedShards {
     const copy: Copy = { epoch, verifiedAtMs: undefined };
     this.#copies.set(shard, copy);
     this.#follow(shard, copy).catch(async (error) => {
-      const pauseMs = this.#pauseAfterFailure(shard);
+      const pauseMs = this.#failures.add(shard);
       this.#telemetry.log("warn", `the copy of shard ${shard} failed and begins anew`, {
         reason: reasonOf(error),
         pauseMs,
@@ -360,15 +375,6 @@ export class PlacedShards {
       this.#copies.delete(shard);
       await mesh.end(copyAddress(shard), 0).catch(() => {});
     });
-  }
-
-  /** Notes a failed copy; the pause before the next one, ms. */
-  #pauseAfterFailure(shard: number): number {
-    const { count } = this.#failed.get(shard) ?? { count: 0 };
-    const pauseMs = Math.min(COPY_PAUSE_MS.first * 2 ** count, COPY_PAUSE_MS.max);
-    const untilMs = this.#nowMs + pauseMs;
-    this.#failed.set(shard, { count: count + 1, untilMs });
-    return pauseMs;
   }
 
   async #follow(shard: number, copy: Copy): Promise<void> {
@@ -380,8 +386,8 @@ export class PlacedShards {
       if (state === "following" && behindRows <= BEHIND_ROWS_MAX) {
         await actor.ask({ kind: "verifyCopy" }, { budgetMs: 4 * BUDGET.budgetMs });
         copy.verifiedAtMs = this.#nowMs;
-        this.#failed.delete(shard);
-        this.#options.onVerified();
+        this.#failures.end(shard);
+        this.#options.onDue();
         return;
       }
       await this.#pauses.pause(FOLLOW_MS);

@@ -120,7 +120,7 @@ export class PlacementAgent {
       nodeOf: (shard) => nodeOf(host, `shard/${shard}`, description.trainerThreads),
       pauses,
       onRejoin: (error) => this.#leaveFor(error),
-      onVerified: () => this.#lookAgain.resolve(),
+      onDue: () => this.#lookAgain.resolve(),
     });
     this.#partitions = new PlacedPartitions({ mesh, coordination, run, actorsOf });
     const { clock, telemetry } = mesh.home;

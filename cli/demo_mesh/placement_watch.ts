@@ -99,7 +99,7 @@ export class PlacementWatch {
 }
 
 function isFrozen(placement: Placement): boolean {
-  return placement.state === "moving" && placement.phase !== "filling";
+  return placement.state === "moving" && placement.phase === "frozen";
 }
 
 function describe(counts: ReadonlyMap<string, number>): string {

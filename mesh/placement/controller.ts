@@ -5,14 +5,13 @@
  *
  * It removes hosts whose lease has expired, restores their shards and partitions on other hosts
  * (and raises the generation where shards were lost), gives parts that a host does not restore in
- * time to others, commits moves that are verified, aborts those that cannot end or take too long,
+ * time to others, aborts moves that cannot end or take too long,
  * and begins the moves that a drain, the operator's plan or the balance of the hosts asks for.
  *
  * It has no effects: the caller sends the steps to the store, in order, and observes again. Every
  * step names the state that it was decided from, so a step that comes late changes nothing.
  */
 import {
-  type HostRun,
   type MeshView,
   parsePlacedKey,
   type PlacedKey,
@@ -105,8 +104,8 @@ export class Controller {
     const removals = this.#removals(view);
     // Placements are decided from the state without these hosts.
     if (removals.length > 0) return removals;
-    const ends = this.#endsOfMoves(view);
-    if (ends.length > 0) return ends;
+    const aborts = this.#abortsOfMoves(view);
+    if (aborts.length > 0) return aborts;
     const restores = kinds.flatMap((kind) => this.#restores(view, kind));
     if (restores.length > 0) return restores;
     const overdue = this.#overdueRestores(view);
@@ -160,34 +159,27 @@ export class Controller {
     return nowMs < present(this.#patientUntilMs, "a view was observed");
   }
 
-  /** Commits and aborts of moves, one command each: they have nothing to do with each other. */
-  #endsOfMoves(view: MeshView): ControllerStep[] {
+  /** Aborts of moves, one command each: they have nothing to do with each other. */
+  #abortsOfMoves(view: MeshView): ControllerStep[] {
     const plan = activePlan(view);
     return [...view.placements].flatMap(([key, placement]): ControllerStep[] => {
       if (placement.state !== "moving") return [];
       const { owner, target, phase } = placement;
-      const end = (to: HostRun, reason: string): ControllerStep[] => [
-        place(
-          [{ key, expected: placement, next: { state: "active", owner: to }, reason }],
-          reason,
-        ),
+      if (!isLive(view, owner)) return [];
+      const abort = (reason: string): ControllerStep[] => [
+        place([{ key, expected: placement, next: { state: "active", owner }, reason }], reason),
       ];
-      const hasOwner = isLive(view, owner);
-      if (isLive(view, target) && phase === "verified") {
-        return end(target, `${target.host} has verified its copy of ${key}`);
-      }
-      if (!hasOwner) return [];
       if (!isLive(view, target)) {
-        return end(owner, `${target.host} is gone, so ${key} stays on ${owner.host}`);
+        return abort(`${target.host} is gone, so ${key} stays on ${owner.host}`);
       }
       if (plan?.state === "cancelled" && isMoveOf(plan, key, placement)) {
-        return end(owner, `the plan was cancelled, so ${key} stays on ${owner.host}`);
+        return abort(`the plan was cancelled, so ${key} stays on ${owner.host}`);
       }
       const { sinceMs } = present(this.#seen.get(key), "moves are remembered");
       const { frozenMsMax, fillingMsMax } = this.#options;
       const limitMs = phase === "frozen" ? frozenMsMax : fillingMsMax;
       if (view.nowMs - sinceMs < limitMs) return [];
-      return end(owner, `${key} was ${phase} for ${limitMs} ms: its move to ${target.host} ends`);
+      return abort(`${key} was ${phase} for ${limitMs} ms: its move to ${target.host} ends`);
     });
   }
 

@@ -1,8 +1,12 @@
 /**
  * Runs the controller on a host: takes or keeps its lease, reads the mesh's state, and makes the
  * steps that the controller decides. Every host runs it; at any moment one of them holds the lease.
+ *
+ * The lease is prolonged when half of it has passed, not in each round: a round may end the freeze
+ * of a shard, and a renewal is a sync of the store's disk. Each step names the epoch of the lease,
+ * so a host that has lost it unnoticed changes nothing.
  */
-import type { Coordination, HostRun } from "../ports/coordination.ts";
+import type { Coordination, HostRun, MeshView } from "../ports/coordination.ts";
 import {
   PlacementConflictError,
   PlanConflictError,
@@ -28,6 +32,9 @@ export type ControllerRound =
   /** The store went back to an older state: nothing moves until an operator decides. */
   | { readonly kind: "lost"; readonly error: RecordsLostError };
 
+/** Share of the lease's length that must be left for a round without a renewal. */
+const LEFT_SHARE_MIN = 1 / 2;
+
 export class ControllerRounds {
   readonly #coordination: Coordination;
   readonly #run: HostRun;
@@ -48,25 +55,19 @@ export class ControllerRounds {
    */
   async round(): Promise<ControllerRound> {
     try {
+      const held = await this.#viewWhileHeld();
+      if (held !== undefined) return await this.#control(held.view, held.epoch);
       const turn = await this.#coordination.acquireControl(this.#run);
       if (turn.kind === "standby") {
         this.#epoch = undefined;
         return turn;
       }
-      const { control } = turn;
-      if (control.epoch !== this.#epoch) {
-        this.#epoch = control.epoch;
+      const { epoch } = turn.control;
+      if (epoch !== this.#epoch) {
+        this.#epoch = epoch;
         this.#controller = new Controller(this.#options);
       }
-      const view = await this.#coordination.read();
-      const steps = this.#controller.observe(view);
-      const made: ControllerStep[] = [];
-      for (const step of steps) {
-        if (await this.#make(step, control.epoch)) made.push(step);
-      }
-      const moves = steps.length > 0 ||
-        [...view.placements.values()].some(({ state }) => state !== "active");
-      return { kind: "controls", epoch: control.epoch, made, moves };
+      return await this.#control(await this.#coordination.read(), epoch);
     } catch (error) {
       if (error instanceof StaleControllerError) {
         this.#epoch = undefined;
@@ -77,6 +78,29 @@ export class ControllerRounds {
       this.#controller.lostContact();
       return { kind: "away", error };
     }
+  }
+
+  /** The mesh's state, where this run holds the lease for long enough; undefined where not. */
+  async #viewWhileHeld(): Promise<{ view: MeshView; epoch: number } | undefined> {
+    const epoch = this.#epoch;
+    if (epoch === undefined) return undefined;
+    const view = await this.#coordination.read();
+    // A run that was removed or replaced is told by the renewal.
+    const isHost = view.hosts.get(this.#run.host)?.incarnation === this.#run.incarnation;
+    if (!isHost || view.control?.epoch !== epoch) return undefined;
+    const leftMs = view.control.expiresMs - view.nowMs;
+    return leftMs < LEFT_SHARE_MIN * this.#options.patienceMs ? undefined : { view, epoch };
+  }
+
+  async #control(view: MeshView, epoch: number): Promise<ControllerRound> {
+    const steps = this.#controller.observe(view);
+    const made: ControllerStep[] = [];
+    for (const step of steps) {
+      if (await this.#make(step, epoch)) made.push(step);
+    }
+    const moves = steps.length > 0 ||
+      [...view.placements.values()].some(({ state }) => state !== "active");
+    return { kind: "controls", epoch, made, moves };
   }
 
   /** Whether the step was made; false where the state has changed since it was decided. */

@@ -6,7 +6,7 @@ import type { HostRun, MeshView, MovePhase, PlacedKey, Placement } from "../port
 
 /**
  * Time after which a freeze is to end, ms. The owner then asks the store to abort its move: the
- * same compare-and-set as the controller's commit, so one of the two takes effect. The bound holds
+ * same compare-and-set as the target's commit, so one of the two takes effect. The bound holds
  * without a controller.
  */
 export const FROZEN_MS_MAX = 2_000;
@@ -62,6 +62,13 @@ function isSame(a: HostRun, b: HostRun): boolean {
   return a.host === b.host && a.incarnation === b.incarnation;
 }
 
+/** Whether two duties for one shard ask for the same step of a host that holds the same. */
+export function isSameDuty(a: HostDuty | undefined, b: HostDuty | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  const phaseOf = (duty: HostDuty) => "phase" in duty ? duty.phase : undefined;
+  return a.kind === b.kind && a.placement.epoch === b.placement.epoch && phaseOf(a) === phaseOf(b);
+}
+
 /** The part of a shard that a host holds in memory: never more than one. */
 export type Holding =
   /** Rows under an epoch; `givesTo` is the target of a copy that was begun. */
@@ -89,8 +96,8 @@ export type HostStep =
   /** Ends the copy of a move that was aborted: the owner goes on. */
   | { readonly kind: "endGiving" }
   | { readonly kind: "startCopy"; readonly placement: Placement; readonly owner: HostRun }
-  /** Tells the store that the copy is verified. */
-  | { readonly kind: "reportVerified"; readonly placement: Placement }
+  /** Asks the store to make this host the owner: its copy is verified. */
+  | { readonly kind: "takeOver"; readonly placement: Placement }
   /** Makes the verified copy the rows of the new epoch. */
   | { readonly kind: "promote"; readonly epoch: number }
   /**
@@ -130,14 +137,12 @@ export function hostStep(duty: HostDuty | undefined, holding: Holding | undefine
       return { kind: "rejoin", reason: `it has no rows of epoch ${epoch}` };
     }
     case "learn":
-      // The move is committed soon, whatever has happened to the mesh since.
-      if (duty.phase === "verified") return nothing;
       if (holding === undefined) return { kind: "startCopy", placement, owner: duty.owner };
       if (holding.kind === "rows" || holding.epoch !== epoch) return { kind: "drop" };
       // Only while the owner says that it is frozen: a copy that was verified for an earlier,
       // aborted move between the same hosts lacks the updates since.
       return holding.verified && duty.phase === "frozen"
-        ? { kind: "reportVerified", placement }
+        ? { kind: "takeOver", placement }
         : nothing;
   }
 }

@@ -129,10 +129,8 @@ function placementView(view: MeshView, placement: Placement): ShardPlacement {
       return { kind: placement.state, epoch, owner: nameOf(view, placement.owner) };
     case "moving": {
       const owner = nameOf(view, placement.owner);
-      // Its copy cannot be completed, unless the target has verified it.
-      if (!isLive(view, placement.owner) && placement.phase !== "verified") {
-        return { kind: "active", epoch, owner };
-      }
+      // Its copy cannot be completed.
+      if (!isLive(view, placement.owner)) return { kind: "active", epoch, owner };
       return { kind: "moving", epoch, owner, target: nameOf(view, placement.target) };
     }
   }

@@ -101,7 +101,7 @@ export function parsePlacedKey(
 }
 
 /** Steps of a live move, in order. */
-export type MovePhase = "filling" | "frozen" | "verified";
+export type MovePhase = "filling" | "frozen";
 
 /** The owner of a shard or a partition, and the step at which it is. */
 export type Ownership =
@@ -110,7 +110,7 @@ export type Ownership =
   /** The owner reads the newest manifest and replays; it says itself when it is done. */
   | { readonly state: "restoring"; readonly owner: HostRun }
   | { readonly state: "active"; readonly owner: HostRun }
-  /** The owner serves on while the target fills; `frozen` and `verified` end with a new owner. */
+  /** The owner serves on while the target fills; `frozen` ends when the target has taken over. */
   | {
     readonly state: "moving";
     readonly owner: HostRun;

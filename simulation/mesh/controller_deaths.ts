@@ -1,24 +1,28 @@
 /**
- * Deaths of the controller's host that wait for the freeze of a shard: no other moment of a move
- * leaves an owner waiting for a controller.
+ * Deaths of the controller's host that wait for the freeze of a shard. The target of the move is
+ * cut off from the store meanwhile: so the owner must end the freeze, and the target comes late.
  */
 import type { ControlRecord, Placement } from "../../mesh/ports/coordination.ts";
 import { recordKeys } from "../../mesh/runtime/coordination/record_keys.ts";
 import type { KillController } from "../plan/mesh_fault.ts";
 import type { SimulatedRedis } from "./simulated_redis.ts";
 
+/** The parts of a fault, for its time. */
+export interface FreezeFaults {
+  /** The process of the host dies, and starts again. */
+  die(host: string, fault: KillController): void;
+  /** The host does not reach the store. */
+  cutOff(host: string, fault: KillController): void;
+}
+
 export class ControllerDeaths {
   readonly #redis: Pick<SimulatedRedis, "transact">;
-  readonly #die: (host: string, fault: KillController) => void;
+  readonly #effects: FreezeFaults;
   readonly #waiting: KillController[] = [];
 
-  /** @param die The process of a host dies, and starts again after the fault's time. */
-  constructor(
-    redis: Pick<SimulatedRedis, "transact">,
-    die: (host: string, fault: KillController) => void,
-  ) {
+  constructor(redis: Pick<SimulatedRedis, "transact">, effects: FreezeFaults) {
     this.#redis = redis;
-    this.#die = die;
+    this.#effects = effects;
   }
 
   /** Waits for the next freeze. */
@@ -31,9 +35,10 @@ export class ControllerDeaths {
     if (after.state !== "moving" || after.phase !== "frozen") return;
     const fault = this.#waiting.shift();
     if (fault === undefined) return;
+    this.#effects.cutOff(after.target.host, fault);
     this.#redis.transact((view) => view.get(recordKeys.control) as ControlRecord | undefined)
       .then((control) => {
-        if (control !== undefined) this.#die(control.holder.host, fault);
+        if (control !== undefined) this.#effects.die(control.holder.host, fault);
       });
   }
 

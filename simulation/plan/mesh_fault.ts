@@ -14,7 +14,10 @@ export interface KillHost extends Moment {
   readonly downMs: number;
 }
 
-/** The host that controls the mesh dies when a shard is next frozen for its move. */
+/**
+ * The host that controls the mesh dies when a shard is next frozen for its move, and the target of
+ * the move is cut off from Redis for as long.
+ */
 export interface KillController extends Moment {
   readonly kind: "killController";
   readonly power: boolean;
@@ -139,7 +142,9 @@ export function wordsOfMeshFault(fault: MeshFault, seconds: (ms: number) => stri
     case "killController":
       return `${
         fault.power ? "cut the power of" : "kill"
-      } the controller's host at the next freeze, start it again after ${seconds(fault.downMs)}`;
+      } the controller's host at the next freeze and cut the target off from Redis, for ${
+        seconds(fault.downMs)
+      }`;
     case "restartHost": {
       const paths = Object.keys(fault.configuration);
       const changed = paths.length > 0 ? ` with another ${paths.join(", ")}` : "";

@@ -36,10 +36,8 @@ export const meshPlants: readonly Plant[] = [
     name: "copy-becomes-owner-early",
     edits: [{
       file: "mesh/placement/host_duties.ts",
-      find: '      if (duty.phase === "verified") return nothing;\n',
-      replace: '      if (duty.phase === "verified") {\n' +
-        '        return holding?.kind === "copy"\n' +
-        '          ? { kind: "promote", epoch: epoch + 1 }\n          : nothing;\n      }\n',
+      find: '? { kind: "takeOver", placement }',
+      replace: '? { kind: "promote", epoch: epoch + 1 }',
     }],
     seenBy: ["aborted-moves", "one-owner-per-epoch"],
     scenario: "drain-under-load",

@@ -348,7 +348,7 @@ export const meshScenarios: readonly Scenario[] = [
   {
     ...mesh,
     name: "controller-dies-in-freeze",
-    description: "hosts are drained, and the controller dies while a shard is frozen",
+    description: "hosts are drained; in a freeze the controller dies and the target is cut off",
     clients: 6,
     families: [],
     // Long enough to see that the freeze does not wait for its end.

@@ -16,6 +16,7 @@ import type { ServingReplicaMessage } from "../../actors/serving_replica/protoco
 import { ShardClient } from "../../actors/trainer/shard_client.ts";
 import { MemoryBlobStore } from "../../mesh/adapters/memory/memory_blob_store.ts";
 import { MemoryRecordStore } from "../../mesh/adapters/memory/memory_record_store.ts";
+import { StaleControllerError } from "../../mesh/ports/coordination_errors.ts";
 import { type RecordStore, RecordStoreUnavailableError } from "../../mesh/ports/record_store.ts";
 import { Coordinator } from "../../mesh/runtime/coordination/coordinator.ts";
 import { Mesh } from "../../mesh/runtime/mesh.ts";
@@ -287,7 +288,7 @@ Deno.test("an owner that crashes while it is frozen applies nothing until its mo
 
 for (const crashes of [false, true]) {
   const crashed = crashes ? " and the owner crashes" : "";
-  Deno.test(`a freeze ends after two seconds when no host controls the mesh${crashed}`, async () => {
+  Deno.test(`a freeze ends after two seconds without a controller and a target${crashed}`, async () => {
     const world = new World(11);
     await world.start();
     const { simulated, coordination } = world;
@@ -301,10 +302,13 @@ for (const crashes of [false, true]) {
       assert.ok(i < 2_000, "it was never frozen");
       await simulated.advance(1);
     }
-    const control = coordination.acquireControl.bind(coordination);
-    coordination.acquireControl = () => Promise.resolve({ kind: "standby", leftMs: 60_000 });
+    const place = coordination.place.bind(coordination);
+    coordination.place = (command) =>
+      "host" in command.by && command.by.host === owner
+        ? place(command)
+        : Promise.reject(new RecordStoreUnavailableError("the store", new Error("it is away")));
     await simulated.advance(1_000);
-    assert.ok(await isFrozen(), "the mesh has a controller");
+    assert.ok(await isFrozen(), "another host has ended the move");
     if (crashes) {
       const badCursor = { class: 99, row: 0, moves: 0 };
       shard.ask({ kind: "exportRows", rowsMax: 1, cursor: badCursor }, BUDGET).catch(() => {});
@@ -317,7 +321,7 @@ for (const crashes of [false, true]) {
       owner,
       "the store has ended the move",
     );
-    coordination.acquireControl = control;
+    coordination.place = place;
     await simulated.advance(60_000);
     await world.hasLeft(owner);
     await simulated.settle(learning, 600_000);
@@ -328,6 +332,64 @@ for (const crashes of [false, true]) {
     assert.deepEqual(end.digests, unmoved([400]).copySource().end().digests);
   });
 }
+
+Deno.test("a move that has begun ends without a controller", async () => {
+  const world = new World(13);
+  await world.start();
+  const { simulated, coordination } = world;
+  const learning = world.learn(0, 100);
+  const owner = await world.drainOwner();
+  const isMoving = async () =>
+    (await coordination.read()).placements.get("shard/0")?.state === "moving";
+  for (let i = 0; !await isMoving(); i++) {
+    assert.ok(i < 5_000, "no move was begun");
+    await simulated.advance(1);
+  }
+  const place = coordination.place.bind(coordination);
+  coordination.place = (command) =>
+    "controllerEpoch" in command.by
+      ? Promise.reject(new StaleControllerError(command.by.controllerEpoch, undefined))
+      : place(command);
+  await world.hasLeft(owner);
+  await simulated.settle(learning, 600_000);
+  assert.deepEqual(world.gone, []);
+  const { end, marks } = await world.handover();
+  assert.deepEqual(marks, [["trainer/0", 100]]);
+  assert.deepEqual(end.digests, unmoved([100]).copySource().end().digests);
+});
+
+Deno.test("a host that hears late of its own report takes the shard at once after that", async () => {
+  const world = new World(12);
+  await world.start();
+  const { simulated, coordination } = world;
+  await simulated.settle(world.learn(0, 20), 60_000);
+  const place = coordination.place.bind(coordination);
+  const LATE_MS = 100;
+  coordination.place = async (command) => {
+    const [{ next }] = command.changes;
+    const placed = await place(command);
+    const takesOver = "host" in command.by && next.state === "active";
+    if (takesOver) await simulated.clock.delay(LATE_MS);
+    return placed;
+  };
+  const owner = await world.drainOwner();
+  const next = world.meshes.get(owner === "a" ? "b" : "a");
+  assert.ok(next);
+  const isCommitted = async () => {
+    const placement = (await coordination.read()).placements.get("shard/0");
+    return placement?.state === "active" && placement.owner.host !== owner;
+  };
+  for (let i = 0; !await isCommitted(); i++) {
+    assert.ok(i < 5_000, "the move was not committed");
+    await simulated.advance(1);
+  }
+  await simulated.advance(LATE_MS + 20);
+  const shard = next.home.actorRef<EmbeddingShardMessage>(SHARD);
+  const { incarnation } = await simulated.settle(
+    shard.ask({ kind: "getIncarnation" }, { budgetMs: 20 }),
+  );
+  assert.notEqual(incarnation, "");
+});
 
 Deno.test("a host forgets the verified copy of a move that was given up", async () => {
   const world = new World(10);

@@ -40,7 +40,7 @@ import {
   renewHost,
   setHostState,
 } from "./host_rules.ts";
-import { place } from "./placement_rules.ts";
+import { keysOfPlace, place } from "./placement_rules.ts";
 import { placedKeys, recordKeys, records } from "./record_keys.ts";
 import { askReshard, beginReshard, cancelReshard } from "./reshard_rules.ts";
 
@@ -137,9 +137,7 @@ export class Coordinator implements Coordination {
   }
 
   place(command: PlaceCommand): Promise<ReadonlyMap<PlacedKey, Placement>> {
-    return this.#store.transact((view) => place(view, command), {
-      apart: command.changes.map(({ key }) => recordKeys.history(key)),
-    });
+    return this.#store.transact((view) => place(view, command), { keys: keysOfPlace(command) });
   }
 
   publishManifest(offer: ManifestOffer): Promise<ManifestRecord> {

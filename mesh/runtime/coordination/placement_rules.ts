@@ -2,7 +2,7 @@
  * Rules for the owners of shards and partitions: which change is allowed, for which host, and when
  * it mints an epoch. Pure functions over the mesh's records.
  *
- *     unassigned ─▶ restoring ─▶ active ─▶ moving (filling ▶ frozen ▶ verified) ─▶ active
+ *     unassigned ─▶ restoring ─▶ active ─▶ moving (filling ▶ frozen) ─▶ active
  *                                   ▲                        │ aborted
  *                                   └────────────────────────┘
  *
@@ -33,7 +33,24 @@ import {
 } from "./record_keys.ts";
 import { invariant, present } from "../../../structures/invariant.ts";
 
-const phases: readonly MovePhase[] = ["filling", "frozen", "verified"];
+const phases: readonly MovePhase[] = ["filling", "frozen"];
+
+/** The keys of the records that {@link place} reads for a command. */
+export function keysOfPlace({ by, changes }: PlaceCommand): string[] {
+  const decider = "controllerEpoch" in by ? recordKeys.control : recordKeys.host(by.host);
+  const parties = changes.flatMap((
+    { expected, next },
+  ) => [...partiesOf(expected), ...partiesOf(next)]);
+  return [
+    ...new Set([
+      recordKeys.identity,
+      recordKeys.counts,
+      decider,
+      ...parties.map(({ host }) => recordKeys.host(host)),
+      ...changes.flatMap(({ key }) => [key, recordKeys.history(key)]),
+    ]),
+  ];
+}
 
 /** Makes the changes of a command; see {@link Coordination.place}. */
 export function place(view: RecordView, command: PlaceCommand): Map<PlacedKey, Placement> {
@@ -101,8 +118,7 @@ function reasonAgainst(from: Ownership, to: Ownership): string | undefined {
       }
       if (from.state === "unassigned") return "an owner restores before it is active";
       if (isSameRun(from.owner, to.owner)) return undefined;
-      if (!isSameRun(from.target, to.owner)) return "only the target of the move may take over";
-      return from.phase === "verified" ? undefined : "the target has not verified its copy";
+      return "only the target of the move may take over";
     case "moving":
       if (from.state === "active") {
         if (!isSameRun(from.owner, to.owner)) return "a move begins at the owner";
@@ -121,14 +137,18 @@ function reasonAgainst(from: Ownership, to: Ownership): string | undefined {
 
 /** The reason that forbids a report of progress by a host; undefined where it is allowed. */
 function reasonAgainstReport(from: Ownership, to: Ownership, by: HostRun): string | undefined {
+  if (from.state === "moving" && to.state === "active" && isSameRun(by, from.target)) {
+    if (!isSameRun(to.owner, by)) return "only the owner aborts its own move";
+    return from.phase === "filling" ? `"${from.owner.host}" is not frozen` : undefined;
+  }
   const why = reasonAgainst(from, to);
   if (why !== undefined) return why;
   if (from.state === "restoring" && to.state === "active") {
     return isSameRun(by, from.owner) ? undefined : "only the owner says that it is restored";
   }
   if (from.state === "moving" && to.state === "moving") {
-    const reporter = to.phase === "frozen" ? from.owner : from.target;
-    return isSameRun(by, reporter) ? undefined : `"${reporter.host}" says when it is ${to.phase}`;
+    const { owner } = from;
+    return isSameRun(by, owner) ? undefined : `"${owner.host}" says when it is ${to.phase}`;
   }
   if (from.state === "moving" && to.state === "active" && isSameRun(from.owner, to.owner)) {
     return isSameRun(by, from.owner) ? undefined : "only the owner aborts its own move";

@@ -2,7 +2,7 @@
  * Moves of shards between live hosts, and their history, over every record store.
  */
 import assert from "node:assert/strict";
-import type { HostRun, Placement } from "../../../mesh/ports/coordination.ts";
+import type { HostRun, Ownership, Placement } from "../../../mesh/ports/coordination.ts";
 import {
   a,
   activate,
@@ -20,21 +20,21 @@ export function movesContract(test: ContractTest): void {
     await activate(mesh, epoch, "shard/0", a);
     const move = { state: "moving", owner: run(a), target: run(b) } as const;
     const filling = await change(mesh, epoch, "shard/0", { ...move, phase: "filling" });
+    const report = async (by: HostRun, expected: Placement, next: Ownership) =>
+      (await mesh.place({ by, changes: [{ key: "shard/0", expected, next }] })).get("shard/0")!;
+    const taken = { state: "active", owner: run(b) } as const;
+    await assert.rejects(report(b, filling, { ...move, phase: "frozen" }), /"a" says when it is/);
+    await assert.rejects(report(b, filling, taken), /"a" is not frozen/);
+    const frozen = await report(a, filling, { ...move, phase: "frozen" });
+    assert.deepEqual([filling.epoch, frozen.epoch], [1, 1]);
+    await assert.rejects(report(a, frozen, taken), /only the target of the move may take over/);
     await assert.rejects(
-      change(mesh, epoch, "shard/0", { state: "active", owner: b }),
-      /the target has not verified its copy/,
+      change(mesh, epoch, "shard/0", taken),
+      /only the target of the move may take over/,
     );
-    const report = async (by: HostRun, expected: Placement, phase: "frozen" | "verified") =>
-      (await mesh.place({
-        by,
-        changes: [{ key: "shard/0", expected, next: { ...move, phase } }],
-      })).get("shard/0")!;
-    await assert.rejects(report(b, filling, "frozen"), /"a" says when it is frozen/);
-    const frozen = await report(a, filling, "frozen");
-    const verified = await report(b, frozen, "verified");
-    assert.deepEqual([filling.epoch, frozen.epoch, verified.epoch], [1, 1, 1]);
-    const moved = await change(mesh, epoch, "shard/0", { state: "active", owner: b });
-    assert.deepEqual(moved, { state: "active", owner: run(b), epoch: 2 });
+    const moved = await report(b, frozen, taken);
+    assert.deepEqual(moved, { ...taken, epoch: 2 });
+    assert.deepEqual(await report(b, frozen, taken), moved, "the same report again");
   });
 
   test("an aborted move leaves owner and epoch as they were", async ({ mesh }) => {
@@ -47,7 +47,7 @@ export function movesContract(test: ContractTest): void {
     assert.deepEqual(await change(mesh, epoch, "shard/0", { state: "active", owner: a }), before);
   });
 
-  test("an owner aborts its own move, and an abort and a commit exclude each other", async ({ mesh }) => {
+  test("an owner aborts its own move, and an abort and a takeover exclude each other", async ({ mesh }) => {
     for (const each of [a, b]) await mesh.join(each);
     const epoch = await control(mesh, a);
     const before = await activate(mesh, epoch, "shard/0", a);
@@ -60,19 +60,14 @@ export function movesContract(test: ContractTest): void {
     for (let i = 0; i < 8; i++) {
       const filling = await change(mesh, epoch, "shard/0", { ...move, phase: "filling" });
       await assert.rejects(abort(run(b), filling), /only the owner aborts its own move/);
-      await change(mesh, epoch, "shard/0", { ...move, phase: "frozen" });
-      const verified = await change(mesh, epoch, "shard/0", { ...move, phase: "verified" });
-      const commit = () =>
+      const frozen = await change(mesh, epoch, "shard/0", { ...move, phase: "frozen" });
+      const takeOver = () =>
         mesh.place({
-          by: { controllerEpoch: epoch },
-          changes: [{
-            key: "shard/0",
-            expected: verified,
-            next: { state: "active", owner: run(b) },
-          }],
+          by: run(b),
+          changes: [{ key: "shard/0", expected: frozen, next: { state: "active", owner: run(b) } }],
         });
       const [first, second] = await Promise.allSettled(
-        i % 2 === 0 ? [abort(run(a), verified), commit()] : [commit(), abort(run(a), verified)],
+        i % 2 === 0 ? [abort(run(a), frozen), takeOver()] : [takeOver(), abort(run(a), frozen)],
       );
       const outcomes = [first, second].map((each) =>
         each.status === "fulfilled" ? "made" : each.reason.name

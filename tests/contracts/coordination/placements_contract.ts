@@ -151,8 +151,9 @@ export function placementsContract(test: ContractTest): void {
             return await to({ state: "moving", owner: one, target: two, phase: "filling" });
           }
           if (expected.state !== "moving") return;
-          const phase = expected.phase === "filling" ? "frozen" : "verified";
-          await to({ ...expected, phase });
+          if (expected.phase === "filling") return await to({ ...expected, phase: "frozen" });
+          const next = { state: "active", owner: expected.target } as const;
+          await coordination.place({ by: expected.target, changes: [{ key, expected, next }] });
         };
         // Pairs of commands run at the same time.
         for (let i = 0; i < commands.length; i += 2) {

@@ -91,10 +91,12 @@ Deno.test("after the store was away every host has one lease's time to come back
   assert.equal(at(80_000)[0].kind, "removeHost");
 });
 
-Deno.test("a verified move is committed, also where its owner is gone", () => {
-  const placements = { "shard/0": moving("a", "b", "verified") };
-  assert.deepEqual(placesOf(stepsOf({ placements })), { "shard/0": "b" });
-  assert.deepEqual(placesOf(stepsOf({ hosts: [hostRecord("b")], placements })), { "shard/0": "b" });
+Deno.test("a move under way is left to its hosts: the target takes over by itself", () => {
+  const controller = new Controller(options);
+  const at = (nowMs: number, phase: MovePhase) =>
+    controller.observe(meshView({ placements: { "shard/0": moving("a", "b", phase) }, nowMs }));
+  for (let nowMs = 0; nowMs < 5_000; nowMs += 100) assert.deepEqual(at(nowMs, "filling"), []);
+  assert.deepEqual(at(5_000, "frozen"), []);
 });
 
 Deno.test("a move whose target is gone is aborted, and one whose owner is gone is restored", () => {
@@ -283,15 +285,15 @@ Deno.test("a move to a host that is gone or draining is left out of a plan", () 
   assert.equal(done.kind, "writePlan");
 });
 
-Deno.test("a cancelled plan ends its moves, and leaves those that are verified and others'", () => {
+Deno.test("a cancelled plan ends its moves, and leaves those of others", () => {
   const hosts = ["a", "b", "c"].map((name) => hostRecord(name));
   const placements = {
     "shard/0": moving("a", "b", "filling"),
-    "shard/1": moving("a", "b", "verified"),
+    "shard/1": moving("a", "b", "frozen"),
     "shard/2": moving("a", "c", "filling"),
   };
   const steps = stepsOf({ plan: plan({ state: "cancelled" }), hosts, placements });
-  assert.deepEqual(placesOf(steps), { "shard/0": "a", "shard/1": "b" });
+  assert.deepEqual(placesOf(steps), { "shard/0": "a", "shard/1": "a" });
 });
 
 Deno.test("a plan of shards that the mesh has no more moves none of those in their place", () => {

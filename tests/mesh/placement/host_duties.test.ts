@@ -10,7 +10,7 @@ import {
 import { meshView } from "./mesh_view.ts";
 
 const [a, b] = ["a", "b"].map((host) => ({ host, incarnation: `${host}-1` }));
-const moving = (phase: "filling" | "frozen" | "verified", epoch = 3): Placement => ({
+const moving = (phase: "filling" | "frozen", epoch = 3): Placement => ({
   state: "moving",
   owner: a,
   target: b,
@@ -62,7 +62,7 @@ Deno.test("an owner that is frozen for too long asks the store to abort its move
     frozen: rows(3, b, FROZEN_MS_MAX - 1),
     late: rows(3, b, FROZEN_MS_MAX),
   };
-  for (const phase of ["filling", "frozen", "verified"] as const) {
+  for (const phase of ["filling", "frozen"] as const) {
     assert.equal(step(moving(phase), frozen, a), "nothing");
     assert.equal(step(moving(phase), late, a), "abortMove");
   }
@@ -70,12 +70,12 @@ Deno.test("an owner that is frozen for too long asks the store to abort its move
   assert.equal(step({ state: "active", owner: b, epoch: 4 }, late, a), "drop", "it was committed");
 });
 
-Deno.test("a target copies, reports its verified copy, and takes over the next epoch", () => {
+Deno.test("a target copies, takes the shard over by its verified copy, and promotes it then", () => {
   assert.equal(step(moving("filling"), undefined), "startCopy");
   assert.equal(step(moving("filling"), copy(3, false)), "nothing");
-  assert.equal(step(moving("frozen"), copy(3, true)), "reportVerified");
+  assert.equal(step(moving("frozen"), copy(3, true)), "takeOver");
   assert.equal(step(moving("filling"), copy(3, true)), "nothing", "of an aborted move, perhaps");
-  assert.equal(step(moving("verified"), copy(3, true)), "nothing");
+  assert.equal(step(moving("frozen"), copy(3, false)), "nothing");
   assert.equal(step({ state: "active", owner: b, epoch: 4 }, copy(3, true)), "promote");
 });
 

@@ -4,7 +4,6 @@
 import type {
   HostRun,
   MeshView,
-  Ownership,
   PlacedKey,
   PlacementChange,
 } from "../../../mesh/ports/coordination.ts";
@@ -154,15 +153,10 @@ export class HostProcess extends Process {
         this.#restore(shard, step.epoch);
         return false;
       case "reportActive":
-      case "reportVerified": {
-        const { placement } = step;
-        const next = step.kind === "reportActive"
-          ? { state: "active", owner: this.run } as const
-          : { ...placement, phase: "verified" } as const;
-        mesh.place({
-          by: this.run,
-          changes: [{ key, expected: placement, next: next as Ownership }],
-        }).catch(() => {});
+      case "takeOver": {
+        const next = { state: "active", owner: this.run } as const;
+        mesh.place({ by: this.run, changes: [{ key, expected: step.placement, next }] })
+          .catch(() => {});
         return false;
       }
       case "abortMove": {
@@ -247,7 +241,7 @@ export class HostProcess extends Process {
     const has = this.#shards.get(shard);
     const duty = this.#duties.get(`shard/${shard}`);
     const isTarget = duty?.kind === "give" && duty.target.incarnation === target.incarnation;
-    if (has === undefined || has.epoch !== epoch || !isTarget || duty.phase === "verified") {
+    if (has === undefined || has.epoch !== epoch || !isTarget) {
       throw new Refused("absent");
     }
     // The target has dropped its earlier copy.

@@ -1,0 +1,215 @@
+/**
+ * Measures for how long a shard that moves takes no gradients, step by step: hosts of the demo's
+ * mesh are drained and filled again under the demo's audience, with Redis and with Valkey.
+ *
+ *     deno task bench:freezes [--server redis-server,valkey-server] [--drains 6] [--rate 40] [--json]
+ *
+ * Steps as the store shows them: frozen, the target's copy verified, the new owner committed.
+ * `frozenMs` is the whole freeze as its owner measures it, until its actor is ended.
+ */
+import { parseArgs } from "node:util";
+import { HostProcesses } from "../../../cli/demo_mesh/host_processes.ts";
+import { allHosts, demoHosts, meshFile } from "../../../cli/demo_mesh/mesh_file.ts";
+import { ClickAudit } from "../../../cli/demo_mesh/click_audit.ts";
+import { Gateways } from "../../../cli/demo_mesh/gateways.ts";
+import { Shoppers } from "../../../cli/demo_mesh/shoppers.ts";
+import { Audience, demoAudience } from "../../../cli/demo/audience.ts";
+import { bundledFile } from "../../../cli/options.ts";
+import { parseConfiguration } from "../../../configuration/configuration.ts";
+import { FeatureHasher } from "../../../kernels/embedding/feature_hasher.ts";
+import { LocalServer, type ServerProgram } from "../../../mesh/adapters/redis/local_server.ts";
+import type {
+  Coordination,
+  MeshView,
+  PlacedKey,
+  Placement,
+} from "../../../mesh/ports/coordination.ts";
+import { SeededRandom } from "../../../mesh/simulation/seeded_random.ts";
+import { openCoordination } from "../../../server/machine/redis_coordination.ts";
+
+/** Monotonic ms at which a reader of the store saw the steps of a move. */
+interface Steps {
+  frozen?: number;
+
+  committed?: number;
+}
+
+/** Time for a drain, ms. */
+const CHANGE_MS_MAX = 60_000;
+const WATCH_MS = 500;
+
+/** Follows the moves of all shards in the store, as soon as it tells of a change. */
+class Moves {
+  readonly #store: Coordination;
+  readonly #open = new Map<PlacedKey, Steps>();
+  readonly done: Steps[] = [];
+  aborted = 0;
+  view: MeshView | undefined;
+  #closed = false;
+  readonly #following: Promise<void>;
+
+  constructor(store: Coordination) {
+    this.#store = store;
+    this.#following = this.#follow();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#following;
+  }
+
+  async #follow(): Promise<void> {
+    while (!this.#closed) {
+      const view = await this.#store.read();
+      const atMs = performance.now();
+      for (const [key, placement] of view.placements) {
+        if (key.startsWith("shard/")) this.#see(key, placement, atMs);
+      }
+      this.view = view;
+      await this.#store.watch(view.revision, WATCH_MS);
+    }
+  }
+
+  #see(key: PlacedKey, placement: Placement, atMs: number): void {
+    if (placement.state === "moving") {
+      const steps = this.#open.get(key) ?? {};
+      this.#open.set(key, steps);
+      if (placement.phase !== "filling") steps.frozen ??= atMs;
+      return;
+    }
+    const steps = this.#open.get(key);
+    this.#open.delete(key);
+    if (steps === undefined) return;
+    const before = this.view?.placements.get(key);
+    if (before?.state !== "moving" || placement.state !== "active") return;
+    if (placement.owner.host !== before.target.host) return void this.aborted++;
+    steps.committed = atMs;
+    this.done.push(steps);
+  }
+}
+
+async function until(condition: () => boolean, complaint: string): Promise<void> {
+  const endsMs = performance.now() + CHANGE_MS_MAX;
+  while (!condition()) {
+    if (performance.now() > endsMs) throw new Error(complaint);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/** Shards of each host; undefined while one moves. */
+function shardsByHost(view: MeshView | undefined): Map<string, number> | undefined {
+  const counts = new Map<string, number>();
+  for (const [key, placement] of view?.placements ?? []) {
+    if (!key.startsWith("shard/")) continue;
+    if (placement.state !== "active") return undefined;
+    counts.set(placement.owner.host, (counts.get(placement.owner.host) ?? 0) + 1);
+  }
+  return counts.size === 0 ? undefined : counts;
+}
+
+/** Freezes that owners have measured, by their bucket's upper bound, ms. */
+async function frozenMs(ports: readonly number[]): Promise<{ sum: number; count: number }> {
+  let sum = 0, count = 0;
+  for (const port of ports) {
+    const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    for (const line of text.split("\n")) {
+      const value = Number(line.slice(line.lastIndexOf(" ")));
+      if (line.startsWith("cairn_shard_frozen_ms_sum")) sum += value;
+      if (line.startsWith("cairn_shard_frozen_ms_count")) count += value;
+    }
+  }
+  return { sum, count };
+}
+
+function summary(values: readonly number[]) {
+  const sorted = [...values].sort((a, b) => a - b);
+  const at = (share: number) =>
+    Math.round(10 * sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]) / 10;
+  return { p50: at(0.5), p90: at(0.9), max: at(1) };
+}
+
+async function measure(program: ServerProgram, drains: number, rate: number) {
+  await using cleanup = new AsyncDisposableStack();
+  const folder = Deno.makeTempDirSync({ prefix: "cairn-bench-" });
+  cleanup.defer(() => Deno.removeSync(folder, { recursive: true }));
+  Deno.mkdirSync(`${folder}/redis`);
+  const server = await LocalServer.start({ program, directory: `${folder}/redis` });
+  cleanup.defer(() => server.kill());
+  if (Deno.env.has("CAIRN_SHOW")) console.error(`${program} ${server.pid} ${folder}`);
+  const { text, ports } = meshFile(
+    Deno.readTextFileSync(bundledFile("examples/demo.yaml")),
+    server.url,
+  );
+  const file = `${folder}/mesh.yaml`;
+  Deno.writeTextFileSync(file, text);
+  const hosts = new HostProcesses(file, folder);
+  cleanup.defer(() => hosts.killAll());
+  await hosts.start(...allHosts);
+  const configuration = parseConfiguration(text, file);
+  const { coordination, close } = await openCoordination(configuration);
+  cleanup.defer(close);
+  const gateways = new Gateways(
+    new Map(demoHosts.serving.map((host) => [host, ports.get(host) ?? 0])),
+    () => {},
+  );
+  cleanup.defer(() => gateways.close());
+  const shoppers = new Shoppers({
+    gateways,
+    audience: new Audience(demoAudience, new SeededRandom(1)),
+    audit: new ClickAudit(configuration.features.schema, FeatureHasher.create()),
+    rate,
+    runId: crypto.randomUUID(),
+  });
+  await shoppers.introduce();
+  const visits = shoppers.run();
+  await new Promise((resolve) => setTimeout(resolve, 3_000));
+  const moves = new Moves(coordination);
+  const tables = [...demoHosts.tables, ...demoHosts.joining];
+  const owners = tables.map((host) => ports.get(host) ?? 0);
+  const before = await frozenMs(owners);
+  for (let drain = 0; drain < drains; drain++) {
+    const host = tables[drain % tables.length];
+    const held = () => shardsByHost(moves.view)?.get(host) ?? 0;
+    const isSettled = () => shardsByHost(moves.view) !== undefined;
+    await coordination.setHostState(host, "draining");
+    await until(() => isSettled() && held() === 0, `${host} was not drained`);
+    await coordination.setHostState(host, "up");
+    await until(() => isSettled() && held() > 0, `${host} has not got shards again`);
+  }
+  const after = await frozenMs(owners);
+  await moves.close();
+  shoppers.stop();
+  await visits;
+  const of = (from: keyof Steps, to: keyof Steps) =>
+    summary(moves.done.map((steps) => (steps[to] ?? NaN) - (steps[from] ?? NaN)).filter(isFinite));
+  return {
+    bench: "freezes",
+    server: program,
+    moves: moves.done.length,
+    aborted: moves.aborted,
+    frozenToCommittedMs: of("frozen", "committed"),
+    ownerMeanMs: Math.round(10 * (after.sum - before.sum) / (after.count - before.count)) / 10,
+    ownerFreezes: after.count - before.count,
+  };
+}
+
+if (import.meta.main) {
+  const { values: flags } = parseArgs({
+    options: {
+      server: { type: "string", default: "redis-server,valkey-server" },
+      drains: { type: "string", default: "6" },
+      rate: { type: "string", default: "40" },
+      turns: { type: "string", default: "1" },
+    },
+  });
+  for (let turn = 0; turn < Number(flags.turns); turn++) {
+    for (const program of flags.server.split(",")) {
+      const figures = await measure(
+        program as ServerProgram,
+        Number(flags.drains),
+        Number(flags.rate),
+      );
+      console.log(JSON.stringify(figures));
+    }
+  }
+}
