@@ -1,17 +1,21 @@
 /**
- * Measures for how long a shard that moves takes no gradients, step by step: hosts of the demo's
- * mesh are drained and filled again under the demo's audience, with Redis and with Valkey.
+ * Measures for how long a shard that moves takes no gradients: hosts of the demo's mesh are drained
+ * and filled again under the demo's audience, with Redis and with Valkey in turns.
  *
- *     deno task bench:freezes [--server redis-server,valkey-server] [--drains 6] [--rate 40] [--json]
+ *     deno task bench:freezes [--server redis-server,valkey-server] [--turns 1] [--drains 6]
+ *         [--rate 40]
  *
- * Steps as the store shows them: frozen, the target's copy verified, the new owner committed.
- * `frozenMs` is the whole freeze as its owner measures it, until its actor is ended.
+ * `storeMs` is the freeze as the store shows it, from the owner's report to the new owner, for a
+ * reader that the store tells of each change. `ownerMeanMs` is the mean of `cairn_shard_frozen_ms`,
+ * until the actor of the old owner has ended. `CAIRN_SHOW` prints the process and the folder of the
+ * server.
  */
 import { parseArgs } from "node:util";
 import { HostProcesses } from "../../../cli/demo_mesh/host_processes.ts";
 import { allHosts, demoHosts, meshFile } from "../../../cli/demo_mesh/mesh_file.ts";
 import { ClickAudit } from "../../../cli/demo_mesh/click_audit.ts";
 import { Gateways } from "../../../cli/demo_mesh/gateways.ts";
+import { ReservedPorts } from "../../../cli/demo_mesh/reserved_ports.ts";
 import { Shoppers } from "../../../cli/demo_mesh/shoppers.ts";
 import { Audience, demoAudience } from "../../../cli/demo/audience.ts";
 import { bundledFile } from "../../../cli/options.ts";
@@ -27,13 +31,6 @@ import type {
 import { SeededRandom } from "../../../mesh/simulation/seeded_random.ts";
 import { openCoordination } from "../../../server/machine/redis_coordination.ts";
 
-/** Monotonic ms at which a reader of the store saw the steps of a move. */
-interface Steps {
-  frozen?: number;
-
-  committed?: number;
-}
-
 /** Time for a drain, ms. */
 const CHANGE_MS_MAX = 60_000;
 const WATCH_MS = 500;
@@ -41,8 +38,10 @@ const WATCH_MS = 500;
 /** Follows the moves of all shards in the store, as soon as it tells of a change. */
 class Moves {
   readonly #store: Coordination;
-  readonly #open = new Map<PlacedKey, Steps>();
-  readonly done: Steps[] = [];
+  /** Monotonic ms since which a shard is frozen. */
+  readonly #frozenAtMs = new Map<PlacedKey, number>();
+  /** Length of the freezes that ended with a new owner, ms. */
+  readonly freezesMs: number[] = [];
   aborted = 0;
   view: MeshView | undefined;
   #closed = false;
@@ -71,20 +70,16 @@ class Moves {
   }
 
   #see(key: PlacedKey, placement: Placement, atMs: number): void {
+    const frozenAtMs = this.#frozenAtMs.get(key);
     if (placement.state === "moving") {
-      const steps = this.#open.get(key) ?? {};
-      this.#open.set(key, steps);
-      if (placement.phase !== "filling") steps.frozen ??= atMs;
+      if (placement.phase === "frozen") this.#frozenAtMs.set(key, frozenAtMs ?? atMs);
       return;
     }
-    const steps = this.#open.get(key);
-    this.#open.delete(key);
-    if (steps === undefined) return;
+    this.#frozenAtMs.delete(key);
     const before = this.view?.placements.get(key);
     if (before?.state !== "moving" || placement.state !== "active") return;
-    if (placement.owner.host !== before.target.host) return void this.aborted++;
-    steps.committed = atMs;
-    this.done.push(steps);
+    if (placement.owner.host !== before.target.host) this.aborted++;
+    else if (frozenAtMs !== undefined) this.freezesMs.push(atMs - frozenAtMs);
   }
 }
 
@@ -107,7 +102,7 @@ function shardsByHost(view: MeshView | undefined): Map<string, number> | undefin
   return counts.size === 0 ? undefined : counts;
 }
 
-/** Freezes that owners have measured, by their bucket's upper bound, ms. */
+/** Sum, ms, and number of the freezes that owners have measured. */
 async function frozenMs(ports: readonly number[]): Promise<{ sum: number; count: number }> {
   let sum = 0, count = 0;
   for (const port of ports) {
@@ -136,10 +131,10 @@ async function measure(program: ServerProgram, drains: number, rate: number) {
   const server = await LocalServer.start({ program, directory: `${folder}/redis` });
   cleanup.defer(() => server.kill());
   if (Deno.env.has("CAIRN_SHOW")) console.error(`${program} ${server.pid} ${folder}`);
-  const { text, ports } = meshFile(
-    Deno.readTextFileSync(bundledFile("examples/demo.yaml")),
-    server.url,
-  );
+  const reserved = ReservedPorts.take(2 * allHosts.length);
+  cleanup.defer(() => reserved.release());
+  const demo = Deno.readTextFileSync(bundledFile("examples/demo.yaml"));
+  const { text, ports } = meshFile(demo, server.url, reserved.ports);
   const file = `${folder}/mesh.yaml`;
   Deno.writeTextFileSync(file, text);
   const hosts = new HostProcesses(file, folder);
@@ -180,14 +175,12 @@ async function measure(program: ServerProgram, drains: number, rate: number) {
   await moves.close();
   shoppers.stop();
   await visits;
-  const of = (from: keyof Steps, to: keyof Steps) =>
-    summary(moves.done.map((steps) => (steps[to] ?? NaN) - (steps[from] ?? NaN)).filter(isFinite));
   return {
     bench: "freezes",
     server: program,
-    moves: moves.done.length,
+    moves: moves.freezesMs.length,
     aborted: moves.aborted,
-    frozenToCommittedMs: of("frozen", "committed"),
+    storeMs: summary(moves.freezesMs),
     ownerMeanMs: Math.round(10 * (after.sum - before.sum) / (after.count - before.count)) / 10,
     ownerFreezes: after.count - before.count,
   };
