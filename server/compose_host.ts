@@ -73,6 +73,7 @@ export async function composeHost(
         };
       }
       const { mesh, stop } = started;
+      await started.made;
       const metricsText = async () => environment.metrics.render(await mesh.metrics());
       const pages = hostPages(environment, metricsText);
       return {

@@ -51,7 +51,11 @@ export type GatewayEnvironment = Pick<Environment, "home" | "metrics" | "failing
   readonly host?: string;
 };
 
-/** Opens the gateway; its ranker is the one of this process. */
+/**
+ * Opens the gateway while the actors are made. Its ranker is the one of this process.
+ *
+ * @throws {Error} When an actor cannot be made, or the logs cannot be read.
+ */
 export async function openGateway(
   environment: GatewayEnvironment,
   started: StartedActors,
@@ -139,6 +143,10 @@ export async function openGateway(
     labels: actionLabels(configuration.joiner, configuration.featureKeeper?.features ?? []),
     metricsText,
     ...(console && { console }),
+  });
+  await started.made.catch(async (error) => {
+    await recall.stop();
+    throw error;
   });
   console?.start();
   markWriter?.start();

@@ -34,9 +34,9 @@ export function planOf(configuration: CairnConfiguration): PlannedActor[] {
   const serving = layout.with("serving");
 
   const plan: PlannedActor[] = [];
-  const add = <O>(address: Address, node: string, options: O, asksNone = false) => {
+  const add = <O>(address: Address, node: string, options: O, needsNone = false) => {
     const [kind, key] = address.split("/");
-    plan.push({ kind, key, node, options, ...(asksNone && { asksNone }) });
+    plan.push({ kind, key, node, options, ...(needsNone && { needsNone }) });
   };
   for (const shard of shards) {
     add<EmbeddingShardOptions>(shardAddresses[shard], layout.shard(shard), {
@@ -75,7 +75,7 @@ export function planOf(configuration: CairnConfiguration): PlannedActor[] {
       partitions: own,
       joiners: own.map((partition) => addresses.joiner(partition % partitions.events)),
       shards: shardAddresses,
-    });
+    }, true);
   }
   const { featureKeeper } = configuration;
   const keeperShards = numbersBelow(featureKeeper?.shards ?? 0);

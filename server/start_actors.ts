@@ -7,7 +7,7 @@ import { counted } from "../structures/counted.ts";
 import { invariant } from "../structures/invariant.ts";
 import type { SnapshotterMessage } from "../actors/snapshotter/protocol.ts";
 import type { CairnConfiguration } from "../configuration/configuration.ts";
-import { Mesh, type MeshPart, placementOf } from "../mesh/runtime/mesh.ts";
+import { Mesh, type MeshPart, type MeshStartOptions, placementOf } from "../mesh/runtime/mesh.ts";
 import type { AnyDefinition } from "../mesh/runtime/node_actor.ts";
 import type { Environment, HostEnvironment, PlacementEnvironment } from "./environment.ts";
 import { HostSharding } from "./host_sharding.ts";
@@ -37,6 +37,8 @@ export interface RunningHost {
 /** The actors of a process. */
 export interface StartedActors {
   readonly mesh: Mesh;
+  /** Resolves when the actors are made; rejects when one cannot be. */
+  readonly made: Promise<void>;
   /** With the present numbers of shards and trainers, where a coordination store changes it. */
   configuration(): CairnConfiguration;
   /** Reads the coordination store; absent = nothing is placed by one. */
@@ -74,8 +76,8 @@ const SPAWN_RETRY_MS = 500;
 const LAST_SNAPSHOT_BUDGET_MS = 20_000;
 
 /**
- * Starts the nodes and the actors of a process, then runs `work` on them. The start has no time
- * limit; its progress is logged.
+ * Starts the nodes and the actors of a process, and runs `work` on them while the actors are made.
+ * The start has no time limit; its progress is logged.
  *
  * @throws {Error} When a part cannot start, or from `work`; then everything that had started is
  * stopped and the environment is closed.
@@ -126,24 +128,30 @@ export async function withActors<T>(
       : options.configuration;
     const all = planOf(configuration);
     const plan = all.filter(({ kind }) => placement === undefined || !placedKinds.has(kind));
+    let othersBegun: Promise<void> | undefined;
     if (nodes.length > 0 || part !== undefined) {
       progress.enter(`starting ${counted(nodes.length, "thread")}`);
-      await environment.startNodes({ nodes, placement: placementOf(plan) });
+      othersBegun = environment.startNodes({ nodes, placement: placementOf(plan) });
     }
-    const starting = mesh.start(plan, ({ kind, key }, index, count) => {
+    const onSpawn: MeshStartOptions["onSpawn"] = ({ kind, key }, index, count) => {
       progress.enter(`making ${kind}/${key}, actor ${index + 1} of ${count}`);
+    };
+    const starting = mesh.start(plan, { onSpawn, othersBegun });
+    const made = starting.then(() => {
+      takesSnapshots = configuration.storage.kind !== "memory" &&
+        plan.some(({ kind, node }) =>
+          kind === "snapshotter" && (part?.nodes.includes(node) ?? true)
+        );
+      progress.enter("opening the gateway");
     });
-    starting.catch(() => {}); // it is awaited below
+    made.catch(() => {}); // `work` awaits it
+    await othersBegun;
     if (placement !== undefined && opened !== undefined) {
       const started = starting;
       placing = await startPlacement({ configuration, mesh, placement, opened, started, fence });
     }
-    await starting;
-    takesSnapshots = configuration.storage.kind !== "memory" &&
-      plan.some(({ kind, node }) => kind === "snapshotter" && (part?.nodes.includes(node) ?? true));
-    progress.enter("opening the gateway");
     const { view: meshView, configuration: present = () => configuration } = placing ?? {};
-    return await work({ mesh, stop, configuration: present, ...(meshView && { meshView }) });
+    return await work({ mesh, made, stop, configuration: present, ...(meshView && { meshView }) });
   } catch (error) {
     await stop();
     throw error;

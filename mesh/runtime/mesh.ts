@@ -24,10 +24,25 @@ export interface PlannedActor {
   /** The name of its node. */
   readonly node: string;
   /**
-   * Whether it asks no other actor while it is made. Then it is made at the same time as the actors
-   * before it, which may take long to load their rows.
+   * Whether it needs no other actor while it is made: it asks none, or asks again until they are
+   * there. Then it is made at the same time as the actors before it, which may take long to load
+   * their rows.
    */
-  readonly asksNone?: boolean;
+  readonly needsNone?: boolean;
+}
+
+/** How a mesh starts; see {@link Mesh.start}. */
+export interface MeshStartOptions {
+  /**
+   * Called before each actor is made, with the number of actors before it in the plan and of all
+   * actors that this process makes.
+   */
+  readonly onSpawn?: (actor: PlannedActor, index: number, count: number) => void;
+  /**
+   * Resolves when the other nodes of this process can make actors; those of the home node are made
+   * meanwhile. Default: they can.
+   */
+  readonly othersBegun?: Promise<unknown> | undefined;
 }
 
 /** The home node of a mesh and its definitions. */
@@ -112,35 +127,40 @@ export class Mesh {
 
   /**
    * Makes the actors in the plan's order; those of one kind that follow each other are made at the
-   * same time, and so are those that ask no other. While another actor is made it may ask the
+   * same time, and so are those that need no other. While another actor is made it may ask the
    * actors of the kinds before it.
    *
-   * @param onSpawn Called before each actor is made, with the number of actors before it and of all
-   * actors that this process makes.
+   * @throws {Error} `othersBegun` has rejected, and an actor belongs to another node.
    * @throws {ActorFailedError} An actor cannot be made; the actors before it run on until {@link
    * stop}. Where other processes run a part of the plan, it is made again until {@link stop}.
    */
   async start(
     plan: readonly PlannedActor[],
-    onSpawn: (actor: PlannedActor, index: number, count: number) => void = () => {},
+    { onSpawn = () => {}, othersBegun }: MeshStartOptions = {},
   ): Promise<void> {
     await this.home.spawn(defineNodeActor(this.home, this.#composition), this.home.name, undefined);
     this.home.setPlacement(placementOf(plan));
     const own = plan.filter(({ node }) => this.#part?.nodes.includes(node) ?? true);
+    const make = async (actor: PlannedActor, index: number) => {
+      if (actor.node !== this.home.name) await othersBegun;
+      onSpawn(actor, index, own.length);
+      this.#nodes.add(actor.node);
+      await this.#spawn(actor);
+    };
     for (let begin = 0, end = 0; begin < own.length; begin = end) {
-      const first = own[begin];
-      while (end < own.length && (own[end].kind === first.kind || own[end].asksNone)) {
-        onSpawn(own[end], end, own.length);
-        this.#nodes.add(own[end].node);
-        end++;
-      }
-      await this.#spawnAll(own.slice(begin, end));
+      const { kind } = own[begin];
+      while (end < own.length && (own[end].kind === kind || own[end].needsNone)) end++;
+      const from = begin;
+      await this.#spawnAll(own.slice(begin, end), (actor, i) => make(actor, from + i));
     }
   }
 
   /** @throws {ActorFailedError} The first that cannot be made, after the others are. */
-  async #spawnAll(actors: readonly PlannedActor[]): Promise<void> {
-    const outcomes = await Promise.allSettled(actors.map((actor) => this.#spawn(actor)));
+  async #spawnAll(
+    actors: readonly PlannedActor[],
+    make: (actor: PlannedActor, index: number) => Promise<void>,
+  ): Promise<void> {
+    const outcomes = await Promise.allSettled(actors.map(make));
     actors.forEach((actor, index) => {
       if (outcomes[index].status !== "fulfilled") return;
       this.#started.push({ address: addressOf(actor), node: actor.node });

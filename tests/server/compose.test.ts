@@ -160,3 +160,38 @@ Deno.test("an environment whose nodes do not start is closed, and the error says
   assert.equal(await world.settle(failure), "no threads left");
   assert.equal(timesClosed(), 1);
 });
+
+Deno.test("where an actor cannot be made, the log is read no further and all is closed", async () => {
+  const world = new SimulatedMesh({ seed: 1 });
+  const { configuration, environment, timesClosed } = simulatedEnvironment(world, movies);
+  const { stores } = environment;
+  let read = 0;
+  class SlowLog extends MemoryEventLog {
+    override async read(partition: number, from: number, count: number) {
+      await world.clock.delay(10);
+      read++;
+      return await super.read(partition, from, count);
+    }
+  }
+  const eventLog = new SlowLog({ partitions: 1 });
+  await world.settle(
+    eventLog.append(0, Array.from({ length: 4_096 }, () => Uint8Array.of(1))),
+  );
+  const blobs: BlobStore = {
+    put: (name, bytes) => stores.blobs.put(name, bytes),
+    get: (name) => stores.blobs.get(name),
+    delete: (name) => stores.blobs.delete(name),
+    async list() {
+      await world.clock.delay(100);
+      throw new Error("no such bucket");
+    },
+  };
+  const failing = { ...environment, stores: { ...stores, eventLog, blobs } };
+  const failure = compose(configuration, failing).then(() => undefined, (error) => error.message);
+  assert.match(String(await world.settle(failure)), /embedding_shard.*no such bucket/);
+  assert.equal(timesClosed(), 1);
+  const before = read;
+  assert.ok(before > 0, "reading began while the actors were made");
+  await world.advance(10_000);
+  assert.equal(read, before);
+});

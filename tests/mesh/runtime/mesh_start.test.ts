@@ -26,11 +26,11 @@ function meshWithSlowActor({ fails = false } = {}) {
   const definitions = ["loads", "serves", "learns"].map(define);
   const mesh = new Mesh({ home: world.node(), composition: { definitions } });
   const actor = (kind: string): PlannedActor => ({ kind, key: "0", options: {}, node: "main" });
-  const plan = [actor("loads"), { ...actor("serves"), asksNone: true }, actor("learns")];
+  const plan = [actor("loads"), { ...actor("serves"), needsNone: true }, actor("learns")];
   return { world, mesh, plan, made };
 }
 
-Deno.test("an actor that asks none is made while the actors before it load, others after", async () => {
+Deno.test("an actor that needs none is made while the actors before it load, others after", async () => {
   const { world, mesh, plan, made } = meshWithSlowActor();
   const started = mesh.start(plan);
   await world.advance(LOAD_MS / 2);
@@ -44,6 +44,24 @@ Deno.test("a start fails with the actor that cannot load, and makes no actor aft
   const { world, mesh, plan, made } = meshWithSlowActor({ fails: true });
   const started = mesh.start(plan);
   await assert.rejects(world.settle(started), /damaged/);
+  assert.deepEqual(made, ["serves"]);
+  assert.deepEqual(await world.settle(mesh.stop()), {});
+});
+
+Deno.test("the home node makes its actors while the other nodes begin", async () => {
+  const { world, mesh, plan, made } = meshWithSlowActor();
+  const spawned: string[] = [];
+  const others = Promise.withResolvers<void>();
+  const elsewhere = plan.map((each) => each.kind === "loads" ? { ...each, node: "other" } : each);
+  const started = mesh.start(elsewhere, {
+    othersBegun: others.promise,
+    onSpawn: ({ kind }, index, count) => spawned.push(`${kind} ${index} of ${count}`),
+  });
+  await world.advance(1_000);
+  assert.deepEqual(made, ["serves"]);
+  assert.deepEqual(spawned, ["serves 1 of 3"]);
+  others.reject(new Error("no threads left"));
+  await assert.rejects(world.settle(started), /no threads left/);
   assert.deepEqual(made, ["serves"]);
   assert.deepEqual(await world.settle(mesh.stop()), {});
 });
