@@ -40,12 +40,12 @@ export class NegativeSampling {
 
   /** The ranking's key for {@link keeps}. */
   keyOf(rankingId: string): number {
-    return fnv1a(rankingId, this.#seed ^ FNV_OFFSET_BASIS);
+    return mix(fnv1a(rankingId, this.#seed ^ FNV_OFFSET_BASIS));
   }
 
   /** Whether the negative example in this row of the ranking becomes one. */
   keeps(key: number, row: number): boolean {
-    return mix(mix(key) + Math.imul(row, GOLDEN_RATIO)) < this.#threshold;
+    return mix(key + Math.imul(row, GOLDEN_RATIO)) < this.#threshold;
   }
 }
 

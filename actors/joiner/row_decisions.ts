@@ -112,7 +112,8 @@ export class RowDecisions {
     const actions = this.#actions.get(impression.address);
     const ranking = { impression, actions, rows };
     const onlyShown = impression.awaitsShown || actions?.isReported === true;
-    for (let row = 0; row < rows.rows; row++) {
+    const rowCount = rows.rows;
+    for (let row = 0; row < rowCount; row++) {
       if (actions?.decided[row] === 1) continue;
       if (onlyShown && actions?.shown[row] !== 1) this.#rowExamples.count("rowsNotShown");
       else this.#rowExamples.emit(ranking, row, out);

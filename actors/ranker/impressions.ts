@@ -87,10 +87,10 @@ export class Impressions {
    * so that an action that was accepted as durable makes its impression durable too.
    */
   async log(impression: Impression): Promise<boolean> {
-    const { rankingId, candidates, rows } = impression;
-    const items = Array.from(rows, (row) => candidates[row]);
+    const { rankingId } = impression;
+    const others = this.#sharedRankings;
     // Both at once: a store on another machine takes them in one turn.
-    const shared = this.#sharedRankings?.remember(rankingId, items);
+    const shared = others?.remember(rankingId, itemsOf(impression));
     let isLogged = true;
     const partition = eventPartition(rankingId, this.#eventLog.partitions);
     try {
@@ -100,7 +100,7 @@ export class Impressions {
       isLogged = false;
       // Not waited for: the store is away too, and an answer without it is right.
       const remember = (mark: string) =>
-        void this.#sharedRankings?.remember(rankingId, [...items, { id: mark }]);
+        void others?.remember(rankingId, [...itemsOf(impression), { id: mark }]);
       remember(UNLOGGED_ITEM);
       if (error instanceof LateAppendError) {
         error.outcome.then(() => remember(LOGGED_LATE_ITEM), () => this.#unlogged.add(1));
@@ -109,4 +109,9 @@ export class Impressions {
     await shared;
     return isLogged;
   }
+}
+
+/** The items that a ranking shows. */
+function itemsOf({ candidates, rows }: ServedRanking): { readonly id: string }[] {
+  return Array.from(rows, (row) => candidates[row]);
 }

@@ -47,8 +47,11 @@ const rate = options.rate === undefined ? undefined : Number(options.rate);
 const COMPARED_CANDIDATES = 100;
 /** Busy processes beside the servers, in one comparison after another. */
 const NEIGHBOURS = [0, 2];
-/** Time for each contender before the comparison, in which code is compiled, s. */
-const WARM_UP_SECONDS = 10;
+/**
+ * Time for each contender before the comparison, in which code is compiled, s. Cairn's helper
+ * threads take three times as long in the first ten seconds as after twenty.
+ */
+const WARM_UP_SECONDS = 20;
 
 const client = new LoadClient(items);
 const contenders: Contender[] = [];
