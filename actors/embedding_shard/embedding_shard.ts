@@ -29,7 +29,7 @@ import type { RestoredShard } from "./shard_restore.ts";
 import { ShardSnapshots } from "./shard_snapshots.ts";
 import { Sources } from "./sources.ts";
 
-/** As many as a trainer has batches in flight. */
+/** As many as two trainers have batches in flight. */
 const SPARE_BUFFERS = 4;
 
 /** Rows of a delta that is handed over with the shard. */

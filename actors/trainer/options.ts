@@ -29,9 +29,9 @@ export interface TrainerOptions {
   /** Rows of a batch at most. The joiner writes chunks of as many rows. */
   readonly batchRows: number;
   /**
-   * Looks up and pools the next batch during the dense step of this one: two batches in flight, or
-   * up to four small ones of 1,024 rows together. Faster where shards and the dense step run in
-   * other threads. The rows of a batch then lack the gradients of the other batches in flight.
+   * Looks up and pools the next batch during the dense step of this one. Faster where shards and
+   * the dense step run in other threads. The rows of a batch then lack the gradients of the batch
+   * before it.
    */
   readonly pipelined: boolean;
   /** Log records read at a time. */

@@ -22,7 +22,7 @@ import { RepeatedAsks, type RepeatedAsksOptions, type Repeating } from "./repeat
 import { ShardOpenings } from "./shard_openings.ts";
 
 /** Spare buffers per shard: as many as there are batches in flight. */
-const SPARES_PER_SHARD = 4;
+const SPARES_PER_SHARD = 2;
 
 /** Rows that a shard visits for one page of ids. */
 const LISTED_ROWS_MAX = 8_192;

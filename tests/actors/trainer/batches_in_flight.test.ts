@@ -77,6 +77,26 @@ async function learnThreeBatches(faults: Faults): Promise<Loop> {
   return loop;
 }
 
+Deno.test("rows are looked up when the gradients of all batches but one are sent, however small the batches", async () => {
+  const messages: string[] = [];
+  const loop = await learnThreeBatches({
+    step: (_number, take) => take(),
+    reaches: ({ kind }) => {
+      if (kind === "lookup" || kind === "applyGradients") messages.push(kind);
+      return true;
+    },
+  });
+  assert.deepEqual(messages, [
+    "lookup",
+    "lookup",
+    "applyGradients",
+    "lookup",
+    "applyGradients",
+    "applyGradients",
+  ]);
+  await loop.stop();
+});
+
 Deno.test("a batch whose step fails while a cut waits for it is learned after the restart", async () => {
   const applied: number[] = [];
   const loop = await learnThreeBatches({
