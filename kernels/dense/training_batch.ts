@@ -92,6 +92,30 @@ export function allocateBatch(
   };
 }
 
+/** Floats of a cache line, at whose multiples the arrays of {@link allocateInOneBuffer} begin. */
+const LINE_FLOATS = 16;
+
+/**
+ * As {@link allocateBatch}, with all arrays in one buffer: a message that moves them to another
+ * thread hands over one buffer instead of eight.
+ */
+export function allocateInOneBuffer(model: Model, rows: number): TrainingBatch {
+  const rounded = (length: number) => Math.ceil(length / LINE_FLOATS) * LINE_FLOATS;
+  const none = new Float32Array(0);
+  let floats = 0;
+  allocateBatch(model, rows, (length) => {
+    floats += rounded(length);
+    return none;
+  });
+  const memory = new Float32Array(floats);
+  let next = 0;
+  return allocateBatch(model, rows, (length) => {
+    const array = memory.subarray(next, next + length);
+    next += rounded(length);
+    return array;
+  });
+}
+
 /**
  * Checks that a batch's arrays have the model's widths. Without this check, cutting a wrong array
  * into parts would train rows on the numbers of others.
@@ -170,7 +194,7 @@ export function copyResults(source: TrainingResults, target: TrainingResults): v
   for (const [name, array] of Object.entries(source.gradients)) target.gradients[name].set(array);
 }
 
-/** All buffers of a batch: the list of transferables when it moves to another thread. */
+/** The distinct buffers of a batch: the transferables of a message that moves it to a thread. */
 export function buffersOf(batch: TrainingBatch): ArrayBuffer[] {
   const { sparse, histories = {}, dense, labels, logSampleRate, lists, results } = batch;
   const arrays = [
@@ -182,5 +206,5 @@ export function buffersOf(batch: TrainingBatch): ArrayBuffer[] {
     ...(lists === undefined ? [] : [lists]),
     ...(results === undefined ? [] : [results.logits, ...Object.values(results.gradients)]),
   ];
-  return arrays.map(({ buffer }) => buffer);
+  return [...new Set(arrays.map(({ buffer }) => buffer))];
 }

@@ -15,6 +15,7 @@ import { normalizesBatches } from "../../../kernels/dense/models/options.ts";
 import { ordinaryMemory } from "../../../kernels/dense/sessions/host_memory.ts";
 import {
   allocateBatch,
+  allocateInOneBuffer,
   buffersOf,
   copyInputs,
   copyResults,
@@ -148,7 +149,9 @@ export class ThreadedSession implements TrainingSession {
   ): Promise<number> {
     const { rows } = part;
     const spare = this.#spare[r].pop();
-    const batch = spare !== undefined && spare.rows >= rows ? spare : this.allocateBatch(rows);
+    const batch = spare !== undefined && spare.rows >= rows
+      ? spare
+      : allocateInOneBuffer(this.model, rows);
     copyInputs(part, viewOfRows(batch, 0, rows));
     try {
       const step: Step = { kind: "step", batch, rows, ...position };

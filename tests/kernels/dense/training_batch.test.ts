@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import {
   allocateBatch,
+  allocateInOneBuffer,
   buffersOf,
   copyInputs,
   copyResults,
@@ -12,6 +13,7 @@ import {
   viewOfRows,
 } from "../../../kernels/dense/training_batch.ts";
 import { createTrainingSession } from "../../../kernels/dense/training_session.ts";
+import { present } from "../../../structures/invariant.ts";
 import { EXAMPLE_OPTIONS, exampleBatch, exampleModel } from "./models/example_models.ts";
 
 const model = exampleModel(EXAMPLE_OPTIONS.wideAndDeep);
@@ -45,6 +47,25 @@ Deno.test("a part of a batch is a view of its memory, and copying into it change
   await session.close();
 });
 
+Deno.test("a batch in one buffer moves to another thread with it, and none of its arrays overlap", () => {
+  const batch = allocateInOneBuffer(model, 5);
+  requireWidths(model, batch);
+  const [buffer, ...others] = buffersOf(batch);
+  assert.deepEqual(others, []);
+  copyInputs(exampleBatch(model, 5, 4), batch);
+  const results = present(batch.results, "an allocated batch has arrays for results");
+  for (const array of [results.logits, ...Object.values(results.gradients)]) array.fill(7);
+  const moved = structuredClone(batch, { transfer: [buffer] });
+  assert.equal(buffer.byteLength, 0);
+  const { sparse, histories, dense, labels } = exampleBatch(model, 5, 4);
+  assert.deepEqual({ sparse: moved.sparse, histories: moved.histories }, { sparse, histories });
+  assert.deepEqual([moved.dense, moved.labels], [dense, labels]);
+  assert.deepEqual(buffersOf(moved).length, 1);
+  for (const { byteOffset } of [moved.dense, moved.labels, ...Object.values(moved.sparse)]) {
+    assert.equal(byteOffset % 64, 0, "begins a cache line");
+  }
+});
+
 Deno.test("an array that does not fit the model's widths is refused, naming the array", () => {
   const batch = {
     ...exampleBatch(model, 4),
@@ -71,7 +92,7 @@ Deno.test("an array that does not fit the model's widths is refused, naming the 
   }
 });
 
-Deno.test("passes of 512 rows give the loss and gradients of the whole batch", async () => {
+Deno.test("two passes give the loss and gradients of the whole batch", async () => {
   const deep = exampleModel({ ...EXAMPLE_OPTIONS.deepFm, dropout: 0.25 });
   const settings = {
     optimizer: { kind: "adagrad", learningRate: 0.1 },
