@@ -8,6 +8,8 @@ use crate::tags::BUCKET_CELLS;
 pub const HANDLES_MAX: u32 = 1 << HANDLE_BITS;
 /// Bits of a handle.
 pub const HANDLE_BITS: u32 = 26;
+/// Bits of a hash hint.
+const HINT_BITS: u32 = 32 - HANDLE_BITS;
 /// Splits of a subtable that one hash hint serves.
 const HINT_SPLITS: u8 = 4;
 /// The top bit of an entry, which the first of those splits reads.
@@ -102,7 +104,7 @@ pub fn set_top_bits_scalar(
 /// least three remain to tell ids with the same tag apart.
 #[inline(always)]
 pub fn hash_hint_of(hash: u64, depth: u8) -> u8 {
-    (hash >> (58 - depth / HINT_SPLITS * HINT_SPLITS)) as u8 & 63
+    (hash << (depth / HINT_SPLITS * HINT_SPLITS) >> (64 - HINT_BITS)) as u8
 }
 
 #[cfg(test)]

@@ -268,7 +268,7 @@ impl Choice {
     /// bit of the hash that follows the subtable's.
     #[inline(always)]
     pub fn first(hash: u64, depth: u8) -> Choice {
-        let next_bit = (hash >> (63 - depth)) as u32 & 1;
+        let next_bit = (hash << depth >> 63) as u32;
         Choice {
             group: (hash >> 8) as u32 % GROUPS as u32,
             choice_byte: hash as u32 & 127 | next_bit << 7,
