@@ -155,7 +155,20 @@ export async function startSmallMesh(yaml: string): Promise<SmallMesh> {
     onFatal: (error) => problems.push(`fatal: ${error.message}`),
   });
   await waitReady(mesh);
-  return { mesh, client: new Client(mesh.fetch), problems };
+  const client = new Client(mesh.fetch);
+  await waitLoaded(client);
+  return { mesh, client, problems };
+}
+
+/** Resolves when rankings use all rows that the shards have loaded; they are answered before. */
+async function waitLoaded(client: Client): Promise<void> {
+  const deadlineMs = performance.now() + 60_000;
+  for (;;) {
+    const health = await client.text("/health/ready");
+    if (!health.includes('"rows-loading"')) return;
+    assert.ok(performance.now() < deadlineMs, health);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
 }
 
 export function scoreOf(ranking: Ranking, item: string): number {
