@@ -18,9 +18,9 @@ export interface DropoutMask {
 /** How a serving graph computes. */
 export interface ServingForm {
   /**
-   * Whether sums over slots are products with a matrix of zeros and ones, up to
-   * {@link PRODUCT_TERMS_MAX}. On the CPU ONNX Runtime takes down to half as long for them; CUDA
-   * would round them to TF32.
+   * Whether sums over columns are products with a column of ones (graph/row_sums.ts), and sums over
+   * slots products with a matrix of zeros and ones, up to {@link PRODUCT_TERMS_MAX}. On the CPU
+   * ONNX Runtime takes down to half as long for them; CUDA would round them to TF32.
    */
   readonly sumsAreProducts: boolean;
 }

@@ -21,13 +21,7 @@ import {
   staticSize,
   stretchedAxes,
 } from "./shape.ts";
-import {
-  appendColumns,
-  mapParts,
-  pickedRows,
-  productOfParts,
-  sumOfParts,
-} from "./shared_columns.ts";
+import { joinBehind, mapParts, pickedRows, productOfParts, sumOfParts } from "./shared_columns.ts";
 import { uniformFactor, untransposed } from "./operands.ts";
 import type {
   InputValue,
@@ -42,13 +36,12 @@ export class Graph {
   readonly #parameters: ParameterValue[] = [];
   readonly #statistics: ParameterValue[] = [];
   readonly #parameterRows: ParameterRows[] = [];
+  /** Names of inputs and parameters. */
+  readonly #names = new Set<string>();
   readonly #sumsAreProducts: boolean;
   #nextId = 0;
 
-  /**
-   * @param options.sumsAreProducts Whether sums over columns are products with a column of ones;
-   *   see row_sums.ts. Default: false.
-   */
+  /** @param options.sumsAreProducts See row_sums.ts. Default: false. */
   constructor({ sumsAreProducts = false }: { readonly sumsAreProducts?: boolean } = {}) {
     this.#sumsAreProducts = sumsAreProducts;
   }
@@ -221,11 +214,7 @@ export class Graph {
 
   concat(inputs: readonly Value[], axis: number): Value {
     if (inputs.length === 1) return inputs[0];
-    const [first, second] = inputs;
-    const appended = inputs.length === 2 && axis === 1
-      ? appendColumns(this, first, second)
-      : undefined;
-    return appended ?? this.#apply("Concat", inputs, { axis });
+    return joinBehind(this, inputs, axis) ?? this.#apply("Concat", inputs, { axis });
   }
 
   slice(x: Value, axis: number, start: number, end: number): Value {
@@ -285,23 +274,20 @@ export class Graph {
   }
 
   #newInput(name: string, shape: Shape): InputValue {
-    this.#refuseTwice(name);
+    this.#takeName(name);
     return { id: this.#nextId++, op: "Input", name, shape };
   }
 
   #keep(list: ParameterValue[], parameter: Omit<ParameterValue, "id" | "op">): ParameterValue {
-    this.#refuseTwice(parameter.name);
+    this.#takeName(parameter.name);
     staticSize(parameter.shape);
     const value: ParameterValue = { ...parameter, id: this.#nextId++, op: "Parameter" };
     list.push(value);
     return value;
   }
 
-  #refuseTwice(name: string): void {
-    const rows = this.#parameterRows.map(({ input }) => input);
-    const taken = [...this.#inputs, ...rows, ...this.parameters].some((value) =>
-      value.name === name
-    );
-    if (taken) throw new ShapeError(`The graph already has an input or parameter "${name}".`);
+  #takeName(name: string): void {
+    if (!this.#names.has(name)) this.#names.add(name);
+    else throw new ShapeError(`The graph already has an input or parameter "${name}".`);
   }
 }

@@ -24,7 +24,10 @@ export function addToChain(g: Graph, a: Value, b: Value): Value | undefined {
   return offsetBy(g, a, b) ?? offsetBy(g, b, a) ?? added(g, a, b) ?? added(g, b, a);
 }
 
-/** A linear layer with a further offset that is the same for all rows. */
+/**
+ * A linear layer with a further offset that is the same for all rows. It takes the place of the
+ * layer, so a model that also reads the layer without this offset would compute both.
+ */
 function offsetBy(g: Graph, layer: Value, offset: Value): Value | undefined {
   if (layer.op !== "Linear") return undefined;
   const [x, w, b] = layer.inputs;
@@ -32,6 +35,7 @@ function offsetBy(g: Graph, layer: Value, offset: Value): Value | undefined {
   return isSame ? g.linear(x, w, g.add(b, offset)) : undefined;
 }
 
+/** A chain with a further term; undefined where `chain` is none, or the sum is wider. */
 function added(g: Graph, chain: Value, term: Value): Value | undefined {
   if (!sameShape(broadcastShapes(chain.shape, term.shape), chain.shape)) return undefined;
   if (chain.op === "GatherRows") {

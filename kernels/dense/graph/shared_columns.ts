@@ -68,9 +68,10 @@ export function sumOfParts(g: Graph, x: Value, sum: (part: Value) => Value): Val
   return parts && g.add(sum(parts.own), g.gatherRows(sum(parts.shared), parts.index));
 }
 
-/** The matrix with further columns of each row behind its own. */
-export function appendColumns(g: Graph, x: Value, more: Value): Value | undefined {
-  const parts = sharedColumnsOf(x);
+/** A matrix of both kinds of columns, with further columns of each row behind; else undefined. */
+export function joinBehind(g: Graph, inputs: readonly Value[], axis: number): Value | undefined {
+  const [x, more] = inputs;
+  const parts = inputs.length === 2 && axis === 1 ? sharedColumnsOf(x) : undefined;
   if (parts === undefined) return undefined;
   const [before, added] = [parts.own, more].map(({ shape }) => staticDim(shape[1]));
   return joinColumns(g, {

@@ -255,3 +255,19 @@ Deno.test("a session without shared slots refuses shared inputs", async () => {
   );
   await session.close();
 });
+
+Deno.test("no form of a serving graph multiplies by a matrix of weights twice", () => {
+  const form = { sumsAreProducts: true };
+  for (const [name, options] of Object.entries(EXAMPLES)) {
+    const model = exampleModel(options);
+    const graphs = [compileInference(model, form), compileByRanking(model, form, [0, 3])];
+    for (const graph of graphs.filter((each) => each !== undefined)) {
+      const matrices = topologicalOrder([graph.logits]).flatMap((value) =>
+        value.op === "Linear" || value.op === "MatMul" ? [value.inputs[1]] : []
+      );
+      const weights = matrices.filter(({ op }) => op === "Parameter" || op === "Input");
+      assert.ok(weights.length > 0 || options.kind === "factorizationMachine", name);
+      assert.equal(new Set(weights).size, weights.length, name);
+    }
+  }
+});
