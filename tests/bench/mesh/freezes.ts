@@ -79,7 +79,7 @@ class Moves {
     const before = this.view?.placements.get(key);
     if (before?.state !== "moving" || placement.state !== "active") return;
     if (placement.owner.host !== before.target.host) this.aborted++;
-    else if (frozenAtMs !== undefined) this.freezesMs.push(atMs - frozenAtMs);
+    else this.freezesMs.push(atMs - (frozenAtMs ?? atMs)); // 0: it ended before it was read
   }
 }
 
