@@ -12,7 +12,6 @@ import type {
   Recommend,
   RecommendSimilar,
 } from "../../actors/ranker/protocol.ts";
-import { defineSnapshotter } from "../../actors/snapshotter/definition.ts";
 import type { TrainerMessage } from "../../actors/trainer/protocol.ts";
 import { MemoryBlobStore } from "../../mesh/adapters/memory/memory_blob_store.ts";
 import { MemoryEventLog } from "../../mesh/adapters/memory/memory_event_log.ts";
@@ -26,6 +25,7 @@ import { decodeExamples, type ExampleChunk } from "../../records/example_chunk.t
 import { altered } from "./altered.ts";
 import { startActors, startReplica } from "./loop_actors.ts";
 import type { LoopOptions } from "./loop_options.ts";
+import { takeSnapshot } from "./loop_snapshot.ts";
 
 const BUDGET = { budgetMs: 5_000 };
 
@@ -145,29 +145,9 @@ export class Loop {
     return await Loop.start({ ...options, shards, storage });
   }
 
-  /** Takes a snapshot, with a snapshotter of its own. Older snapshots stay. */
-  async snapshot(): Promise<void> {
-    const { blobs, exampleLog, trainers } = this;
-    const shards = Array.from(
-      { length: this.shards },
-      (_, shard): Address => `embedding_shard/${shard}`,
-    );
-    const node = this.mesh.node();
-    const snapshotter = await this.mesh.settle(
-      node.spawn(defineSnapshotter({ blobs, exampleLog }), 0, {
-        trainers,
-        dealing: 0,
-        shards,
-        intervalMs: 3_600_000,
-        spreadMs: 0,
-        snapshotsRetained: 1_000,
-        incrementsMax: 3,
-        incrementsShare: 1,
-        budgetMs: 5_000,
-      }),
-    );
-    await this.mesh.settle(snapshotter.ask({ kind: "takeSnapshot" }, { budgetMs: 10_000 }));
-    await this.mesh.settle(node.stopActor("snapshotter/0", 0));
+  /** Takes a snapshot. Older snapshots stay. */
+  snapshot(): Promise<void> {
+    return takeSnapshot(this);
   }
 
   async startReplica(shard: number): Promise<void> {
