@@ -140,7 +140,7 @@ export const eventPlants: readonly Plant[] = [
     name: "sampling-by-arrival",
     edits: [{
       file: "actors/joiner/negative_sampling.ts",
-      find: "return mix(mix(key) + Math.imul(row, GOLDEN_RATIO)) < this.#threshold;",
+      find: "return mix(key + Math.imul(row, GOLDEN_RATIO)) < this.#threshold;",
       replace: "void key;\n    void row;\n    const self = this as unknown as { n?: number };\n" +
         "    self.n = (self.n ?? 0) + 1;\n    return mix(self.n) < this.#threshold;",
     }],
