@@ -27,6 +27,8 @@ const SERVE_FLAGS =
 /** Bytes of a row in a training and a serving table together, for the check of the memory. */
 const ROW_BYTES_ROUGH = 320;
 const POLL_MS = 10;
+/** Pause between two looks at the rows of all replicas, for which a server asks each thread, ms. */
+const ROWS_POLL_MS = 100;
 
 if (options.fill !== undefined) {
   const filled = await fill(options.fill, Number(options.rows), Number(options.percent) / 100);
@@ -99,15 +101,7 @@ async function start(directory: string, rows: number): Promise<Started> {
     await until(async () => await statusOf(rank()) === 200);
     const firstRankingSeconds = seconds();
     const firstRankingCoreSeconds = coreSecondsOf(server.pid);
-    await until(async () => {
-      const answer = await fetch(`${url}/health/ready`).catch(() => undefined);
-      if (answer?.status !== 200) {
-        await answer?.body?.cancel();
-        return false;
-      }
-      const { warnings } = await answer.json();
-      return !warnings.some(({ kind }: { kind: string }) => kind === "rows-loading");
-    });
+    await until(async () => await rowsServed(url) >= rows, ROWS_POLL_MS);
     const startSeconds = seconds();
     return {
       startSeconds,
@@ -122,14 +116,21 @@ async function start(directory: string, rows: number): Promise<Started> {
   }
 }
 
+/** Rows of all replicas, by the metrics: a busy shard tells no health check that it loads. */
+async function rowsServed(url: string): Promise<number> {
+  const text = await fetch(`${url}/metrics`).then((answer) => answer.text(), () => "");
+  const counts = [...text.matchAll(/^cairn_replica_rows\{.*\} (\S+)$/gm)];
+  return counts.reduce((sum, [, count]) => sum + Number(count), 0);
+}
+
 async function statusOf(response: Promise<Response>): Promise<number | undefined> {
   const answer = await response.catch(() => undefined);
   await answer?.body?.cancel();
   return answer?.status;
 }
 
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  while (!await holds()) await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+async function until(holds: () => Promise<boolean>, pollMs = POLL_MS): Promise<void> {
+  while (!await holds()) await new Promise((resolve) => setTimeout(resolve, pollMs));
 }
 
 /** Seconds that the threads of a process were on a core; ticks of the kernel are 10 ms. */
