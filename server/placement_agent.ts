@@ -189,10 +189,12 @@ export class PlacementAgent {
 
   /** Longest time to the next round of the controller, ms. */
   #controllerLookMs(round: ControllerRound): number {
-    // The end of another host's lease, unless it is given up or prolonged until then.
-    if (round.kind === "standby") return Math.max(LOOK_MS, round.leftMs);
+    const { ttlMs } = this.#options;
+    // The end of another host's lease, unless it is given up or prolonged until then. No longer
+    // than a lease: more seems to be left where the store's clock was set back.
+    if (round.kind === "standby") return Math.max(LOOK_MS, Math.min(round.leftMs, ttlMs));
     if (round.kind !== "controls" || round.moves) return LOOK_MS;
-    return Math.max(LOOK_MS, this.#options.ttlMs / QUIET_LOOKS.controller);
+    return Math.max(LOOK_MS, ttlMs / QUIET_LOOKS.controller);
   }
 
   /** Longest time to the next look at this host's duties, ms. */

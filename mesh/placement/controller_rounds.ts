@@ -88,8 +88,10 @@ export class ControllerRounds {
     // A run that was removed or replaced is told by the renewal.
     const isHost = view.hosts.get(this.#run.host)?.incarnation === this.#run.incarnation;
     if (!isHost || view.control?.epoch !== epoch) return undefined;
-    const leftMs = view.control.expiresMs - view.nowMs;
-    return leftMs < LEFT_SHARE_MIN * this.#options.patienceMs ? undefined : { view, epoch };
+    const leftShare = (view.control.expiresMs - view.nowMs) / this.#options.patienceMs;
+    // More than a whole lease is left where the store's clock was set back: were this host to die,
+    // no other one could control the mesh for as long.
+    return leftShare < LEFT_SHARE_MIN || leftShare > 1 ? undefined : { view, epoch };
   }
 
   async #control(view: MeshView, epoch: number): Promise<ControllerRound> {

@@ -65,8 +65,14 @@ function isSame(a: HostRun, b: HostRun): boolean {
 /** Whether two duties for one shard ask for the same step of a host that holds the same. */
 export function isSameDuty(a: HostDuty | undefined, b: HostDuty | undefined): boolean {
   if (a === undefined || b === undefined) return a === b;
-  const phaseOf = (duty: HostDuty) => "phase" in duty ? duty.phase : undefined;
-  return a.kind === b.kind && a.placement.epoch === b.placement.epoch && phaseOf(a) === phaseOf(b);
+  if (a.kind !== b.kind || a.placement.epoch !== b.placement.epoch) return false;
+  if (a.kind === "give" && b.kind === "give") {
+    return a.phase === b.phase && isSame(a.target, b.target);
+  }
+  if (a.kind === "learn" && b.kind === "learn") {
+    return a.phase === b.phase && isSame(a.owner, b.owner);
+  }
+  return true;
 }
 
 /** The part of a shard that a host holds in memory: never more than one. */

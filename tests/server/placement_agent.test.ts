@@ -158,6 +158,20 @@ Deno.test("a host that stands by takes the controller's lease over when it ends,
   await simulated.stop();
 });
 
+Deno.test("a host that stands by takes over within two leases after the store's clock was set back", async () => {
+  const { simulated, coordination, agent } = await startHost(8, 10_000);
+  const other = { host: "z", incarnation: "z-1" };
+  await coordination.join({ ...description, ...other });
+  await coordination.acquireControl(other);
+  simulated.clock.stepWall(-3_600_000);
+  await simulated.settle(agent.start());
+  await coordination.acquireControl(other);
+  await simulated.advance(20_000);
+  assert.equal((await coordination.read()).control?.holder.host, "a");
+  await simulated.settle(agent.stop());
+  await simulated.stop();
+});
+
 Deno.test("the controller waits between its looks while a node is slow to take placements", async () => {
   const { simulated, mesh, coordination, agent } = await startHost(2);
   mesh.place = () => simulated.clock.delay(20_000);

@@ -95,3 +95,17 @@ Deno.test("a controller that was removed from the mesh is told at its next round
   await coordination.join(host("a", "a-2"));
   await assert.rejects(rounds.round(), HostGoneError);
 });
+
+Deno.test("a controller renews its lease at once after the store's clock was set back", async () => {
+  const { clock, coordination, rounds } = await newMesh();
+  await rounds.round();
+  clock.stepWall(-3_600_000);
+  await rounds.round();
+  const { control, nowMs } = await coordination.read();
+  assert.ok(control !== undefined);
+  assert.equal(
+    control.expiresMs - nowMs,
+    LEASE_MS,
+    "a dead controller blocks others for one lease",
+  );
+});

@@ -6,6 +6,7 @@ import {
   type Holding,
   type HostDuty,
   hostStep,
+  isSameDuty,
 } from "../../../mesh/placement/host_duties.ts";
 import { meshView } from "./mesh_view.ts";
 
@@ -55,6 +56,18 @@ Deno.test("the owner of an aborted move goes on when the store says so, and not 
     target: { host: "c", incarnation: "c-1" },
   } as Placement;
   assert.equal(step(toOther, rows(3, b), a), "endGiving");
+});
+
+Deno.test("duties differ where they ask for another step, also by another party of the move", () => {
+  const toOther = { ...moving("filling"), target: { host: "b", incarnation: "b-2" } } as Placement;
+  const fromOther = { ...moving("filling"), owner: { host: "c", incarnation: "c-1" } } as Placement;
+  assert.ok(isSameDuty(dutyOf(moving("filling")), dutyOf(moving("filling"))));
+  assert.ok(isSameDuty(undefined, undefined));
+  for (const other of [moving("frozen"), moving("filling", 4), toOther]) {
+    assert.ok(!isSameDuty(dutyOf(moving("filling"), a), dutyOf(other, a)));
+  }
+  assert.ok(!isSameDuty(dutyOf(moving("filling")), dutyOf(fromOther)));
+  assert.ok(!isSameDuty(dutyOf(moving("filling")), undefined));
 });
 
 Deno.test("an owner that is frozen for too long asks the store to abort its move, in any phase", () => {
