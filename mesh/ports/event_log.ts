@@ -66,9 +66,27 @@ export type OnceOutcome =
  */
 export const ACCEPTANCE_STEP_MS = 1 / 1024;
 
+/** The partitions of a log that takes records of another partitioning. */
+export interface LogExtent {
+  /** Partitions before it are sealed: they take no record any more. */
+  readonly firstPartition: number;
+  /** Number of all partitions, sealed ones included. */
+  readonly partitions: number;
+}
+
 /** A log of one or more partitions. */
 export interface EventLog {
+  /** Number of all partitions, sealed ones included. Grows by {@link extend}. */
   readonly partitions: number;
+  /** The first partition that takes records: those before it are sealed. */
+  readonly firstPartition: number;
+  /**
+   * Adds partitions and seals those before `firstPartition`, in one durable step over all of them:
+   * no record comes to a sealed partition after one has come to a new one. Acceptance times of
+   * {@link appendOnce} go on above those of the sealed partitions. Neither number goes back; the
+   * same extent again changes nothing. Absent where the log keeps its partitions.
+   */
+  extend?(extent: LogExtent): Promise<void>;
   /**
    * Appends in order; resolves with the offset of the first record.
    *
@@ -80,6 +98,7 @@ export interface EventLog {
    * @throws {LateAppendError} When a `written` append takes long; it may be made later.
    * @throws {StaleWriterError} When another writer has claimed the partition; nothing was appended.
    * @throws {LogOffsetError} When the partition ends elsewhere; nothing was appended.
+   * @throws {SealedPartitionError} When the partition is sealed; nothing was appended.
    */
   append(
     partition: number,
@@ -259,6 +278,20 @@ export class StaleWriterError extends Error {
       `Partition ${partition} of ${log} belongs to the writer of epoch ${present}, and the append came ${
         epoch === undefined ? "without an epoch" : `in epoch ${epoch}`
       }; its writer must stop.`,
+    );
+  }
+}
+
+/**
+ * The partition is sealed: its records belong to a partition of the present partitioning, which
+ * the log knows by now.
+ */
+export class SealedPartitionError extends Error {
+  override readonly name = "SealedPartitionError";
+  constructor(readonly log: string, readonly partition: number, readonly extent: LogExtent) {
+    super(
+      `Partition ${partition} of ${log} is sealed: records go to the partitions ` +
+        `${extent.firstPartition} to ${extent.partitions - 1}.`,
     );
   }
 }

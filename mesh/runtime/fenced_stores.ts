@@ -13,9 +13,16 @@ type Fence = Pick<ActorContext<Message>, "fence">;
 /** A log whose appends, commits and trims end with the incarnation. */
 export function fencedEventLog(log: EventLog, context: Fence): EventLog {
   const roll = log.roll?.bind(log);
+  const extend = log.extend?.bind(log);
   return {
     ...(roll && { roll: (partition) => context.fence(() => roll(partition)) }),
-    partitions: log.partitions,
+    ...(extend && { extend: (extent) => context.fence(() => extend(extent)) }),
+    get partitions() {
+      return log.partitions;
+    },
+    get firstPartition() {
+      return log.firstPartition;
+    },
     append: (
       partition: number,
       records: readonly Uint8Array[],

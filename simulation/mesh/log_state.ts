@@ -5,10 +5,12 @@ import {
   ACCEPTANCE_STEP_MS,
   type AppendFence,
   checkFence,
+  type LogExtent,
   LogFullError,
   type LogRecord,
   type OnceRecord,
   partitionOf,
+  SealedPartitionError,
   StaleWriterError,
 } from "../../mesh/ports/event_log.ts";
 import type { Clock } from "../../mesh/ports/clock.ts";
@@ -80,6 +82,7 @@ export class LogState {
   readonly #clock: Clock;
   readonly #idsRetainedMs: number;
   readonly #isFull: () => boolean;
+  #firstPartition = 0;
   #bytes = 0;
 
   constructor(options: LogStateOptions) {
@@ -90,18 +93,31 @@ export class LogState {
     this.#observer = observer;
     this.#idsRetainedMs = idsRetainedMs;
     this.#isFull = isFull;
-    this.#partitions = Array.from({ length: partitions }, () => ({
-      firstOffset: 0,
-      records: [],
-      last: undefined,
-      epoch: 0,
-      acceptedAtMs: -1,
-      listeners: new Listeners<[isUrgent: boolean]>(),
-    }));
+    this.#partitions = Array.from({ length: partitions }, () => emptyPartition());
   }
 
   get partitions(): number {
     return this.#partitions.length;
+  }
+
+  get firstPartition(): number {
+    return this.#firstPartition;
+  }
+
+  /** Adds partitions, and seals those before the first; returns the extent, which never shrinks. */
+  extend({ firstPartition, partitions }: LogExtent): LogExtent {
+    const first = this.#firstPartition;
+    const acceptedAtMs = Math.max(...this.#partitions.map((each) => each.acceptedAtMs));
+    while (this.#partitions.length < partitions) {
+      this.#partitions.push(emptyPartition(acceptedAtMs));
+    }
+    if (firstPartition > first) {
+      this.#firstPartition = firstPartition;
+      // New partitions stay, empty: a stream of the server has no beginning.
+      this.#journal.add(() => this.#firstPartition = first);
+    }
+    for (const { listeners } of this.#partitions) listeners.tell(true);
+    return { firstPartition: this.#firstPartition, partitions: this.#partitions.length };
   }
 
   get bytes(): number {
@@ -139,6 +155,8 @@ export class LogState {
     bytesMax: number,
   ): AppendResult {
     const target = partitionOf(this.#partitions, partition);
+    const sealed = this.#sealOf(partition);
+    if (sealed !== undefined) return sealed;
     const endOffset = endOf(target);
     const refused = checkFence(
       { log: this.#name, partition, epoch: target.epoch, endOffset },
@@ -167,6 +185,8 @@ export class LogState {
     bytesMax: number,
   ): readonly AppendedId[] | Error {
     const target = partitionOf(this.#partitions, partition);
+    const sealed = this.#sealOf(partition);
+    if (sealed !== undefined) return sealed;
     if (target.epoch !== 0) {
       return new StaleWriterError(this.#name, partition, undefined, target.epoch);
     }
@@ -286,6 +306,12 @@ export class LogState {
     this.#partitions.forEach((partition, i) => ends.set(`${this.#name}/${i}`, endOf(partition)));
   }
 
+  #sealOf(partition: number): SealedPartitionError | undefined {
+    if (partition >= this.#firstPartition) return undefined;
+    const { firstPartition, partitions } = this;
+    return new SealedPartitionError(this.#name, partition, { firstPartition, partitions });
+  }
+
   /** A fail-over does not bring expired ids back: it goes back in state, not in time. */
   #forgetIds(): void {
     const nowMs = this.#clock.monotonicMs();
@@ -312,6 +338,17 @@ export class LogState {
     this.#observer.appended(this.#name, partition, records, first);
     target.listeners.tell(isUrgent);
   }
+}
+
+function emptyPartition(acceptedAtMs = -1): Partition {
+  return {
+    firstOffset: 0,
+    records: [],
+    last: undefined,
+    epoch: 0,
+    acceptedAtMs,
+    listeners: new Listeners<[isUrgent: boolean]>(),
+  };
 }
 
 function endOf({ firstOffset, records }: Partition): number {

@@ -3,12 +3,14 @@
  * batches of a writer are numbered and sent again until their time is up; a process that knows of
  * records which the server has lost refuses from then on.
  */
+import { KnownPartitions } from "../../mesh/adapters/redis/known_partitions.ts";
 import { logBudgets } from "../../mesh/adapters/redis/log_budgets.ts";
 import {
   type AppendFence,
   type AppendUntil,
   type EventLog,
   LateAppendError,
+  type LogExtent,
   LogFullError,
   type LogReader,
   type LogRecord,
@@ -17,7 +19,7 @@ import {
   type LogUsage,
   type OnceOutcome,
   type OnceRecord,
-  partitionOf,
+  SealedPartitionError,
 } from "../../mesh/ports/event_log.ts";
 import { Listeners } from "../../mesh/runtime/listeners.ts";
 import { LogAppends } from "./log_appends.ts";
@@ -44,10 +46,9 @@ interface Partition {
 }
 
 export class SimulatedEventLog implements EventLog {
-  readonly partitions: number;
   readonly #options: SimulatedEventLogOptions;
   readonly #state: LogState;
-  readonly #partitions: readonly Partition[];
+  readonly #known = new KnownPartitions((partition) => this.#newPartition(partition));
   readonly #removals: (() => void)[] = [];
   #run: number;
   #lost: LogTailLostError | undefined;
@@ -57,39 +58,18 @@ export class SimulatedEventLog implements EventLog {
   private constructor(options: SimulatedEventLogOptions) {
     const { link, name, partitions } = options;
     this.#options = options;
-    this.partitions = partitions;
     this.#state = link.server.log(name, partitions);
     this.#run = link.server.run.number;
-    this.#partitions = Array.from({ length: partitions }, (_, partition): Partition => {
-      this.#removals.push(this.#state.onAppended(partition, (isUrgent) => {
-        if (!link.isReachable) return;
-        const waitMs = isUrgent ? 0 : logBudgets.lazyMs;
-        link.clock.schedule(waitMs + link.nextLatencyMs(), () => {
-          this.#tell(partition, this.#state.endOffset(partition));
-        });
-      }));
-      link.onBack(() => this.#tell(partition, undefined));
-      const appends = new LogAppends({
-        clock: link.clock,
-        send: (sequence, batch) =>
-          this.#command(
-            () =>
-              this.#state.append(
-                partition,
-                options.writer,
-                sequence,
-                batch,
-                options.bytesMax,
-              ),
-            true,
-          ),
-        onAppended: (end) => this.#knows(partition, end),
-        onRefusal: (refusal) => this.#refusal = refusal,
-        unavailable: (cause) => this.#unavailable(cause),
-        late: (cause, outcome) => new LateAppendError(this.#inWords, cause, outcome),
-      });
-      return { appends, listeners: new Listeners<[]>(), toldTo: undefined, durable: 0 };
-    });
+    const { firstPartition, partitions: present } = this.#state;
+    this.#known.adopt({ firstPartition, partitions: present });
+  }
+
+  get partitions(): number {
+    return this.#known.extent.partitions;
+  }
+
+  get firstPartition(): number {
+    return this.#known.extent.firstPartition;
   }
 
   /**
@@ -114,7 +94,7 @@ export class SimulatedEventLog implements EventLog {
     until: AppendUntil = "durable",
     fence?: AppendFence,
   ): Promise<number> {
-    const { appends } = partitionOf(this.#partitions, partition);
+    const { appends } = this.#known.of(partition);
     const refused = this.#reasonToRefuse();
     if (refused !== undefined) return Promise.reject(this.#refusal = refused);
     return appends.append(records.map((record) => record.slice()), until, fence);
@@ -124,7 +104,7 @@ export class SimulatedEventLog implements EventLog {
     partition: number,
     records: readonly OnceRecord[],
   ): Promise<OnceOutcome[]> {
-    partitionOf(this.#partitions, partition);
+    this.#known.of(partition);
     const refused = this.#reasonToRefuse();
     if (refused !== undefined) throw this.#refusal = refused;
     const { writer, bytesMax } = this.#options;
@@ -137,6 +117,10 @@ export class SimulatedEventLog implements EventLog {
       this.#state.appendOnce(partition, sent, bytesMax),
       this.#state.endOffset(partition),
     ], true);
+    if (outcome instanceof SealedPartitionError) {
+      this.#known.adopt(outcome.extent);
+      throw outcome;
+    }
     if (outcome instanceof Error) throw this.#refusal = outcome;
     this.#refusal = undefined;
     this.#knows(partition, end);
@@ -145,6 +129,10 @@ export class SimulatedEventLog implements EventLog {
         ? { kind: "appended", acceptedAtMs }
         : { kind: "earlier", isSame: content === records[i].content, acceptedAtMs }
     );
+  }
+
+  async extend(extent: LogExtent): Promise<void> {
+    this.#known.adopt(await this.#again(() => this.#state.extend(extent), true));
   }
 
   async claim(partition: number, epoch: number): Promise<number> {
@@ -163,7 +151,7 @@ export class SimulatedEventLog implements EventLog {
     recordsMax: number,
     reader?: LogReader,
   ): Promise<LogRecord[]> {
-    const target = partitionOf(this.#partitions, partition);
+    const target = this.#known.of(partition);
     const read = await this.#again(() => this.#state.read(partition, fromOffset, recordsMax));
     const { toldTo = Infinity } = target;
     const records = reader === "follower" && fromOffset <= toldTo
@@ -175,26 +163,26 @@ export class SimulatedEventLog implements EventLog {
   }
 
   async endOffset(partition: number): Promise<number> {
-    partitionOf(this.#partitions, partition);
+    this.#known.of(partition);
     return await this.#again(() => this.#state.endOffset(partition));
   }
 
   onAppended(partition: number, listener: () => void): () => void {
-    return partitionOf(this.#partitions, partition).listeners.add(listener);
+    return this.#known.of(partition).listeners.add(listener);
   }
 
   async commitOffset(consumer: string, partition: number, offset: number): Promise<void> {
-    partitionOf(this.#partitions, partition);
+    this.#known.of(partition);
     await this.#again(() => this.#state.commit(consumer, partition, offset), true);
   }
 
   async committedOffset(consumer: string, partition: number): Promise<number> {
-    partitionOf(this.#partitions, partition);
+    this.#known.of(partition);
     return await this.#again(() => this.#state.committed(consumer, partition));
   }
 
   async trim(partition: number, offset: number): Promise<void> {
-    partitionOf(this.#partitions, partition);
+    this.#known.of(partition);
     await this.#again(() => this.#state.trim(partition, offset));
     if (this.#refusal instanceof LogFullError) this.#refusal = undefined;
   }
@@ -212,14 +200,42 @@ export class SimulatedEventLog implements EventLog {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#partitions.map(({ appends }) => appends.close()));
+    await Promise.all(this.#known.all.map(({ appends }) => appends.close()));
     for (const remove of this.#removals) remove();
+  }
+
+  #newPartition(partition: number): Partition {
+    const { link, writer, bytesMax } = this.#options;
+    this.#removals.push(this.#state.onAppended(partition, (isUrgent) => {
+      if (!link.isReachable) return;
+      const waitMs = isUrgent ? 0 : logBudgets.lazyMs;
+      link.clock.schedule(waitMs + link.nextLatencyMs(), () => {
+        this.#tell(partition, this.#state.endOffset(partition));
+      });
+    }));
+    link.onBack(() => this.#tell(partition, undefined));
+    const appends = new LogAppends({
+      clock: link.clock,
+      send: (sequence, batch) =>
+        this.#command(
+          () => this.#state.append(partition, writer, sequence, batch, bytesMax),
+          true,
+        ),
+      onAppended: (end) => this.#knows(partition, end),
+      onRefusal: (refusal) => {
+        if (refusal instanceof SealedPartitionError) this.#known.adopt(refusal.extent);
+        else this.#refusal = refusal;
+      },
+      unavailable: (cause) => this.#unavailable(cause),
+      late: (cause, outcome) => new LateAppendError(this.#inWords, cause, outcome),
+    });
+    return { appends, listeners: new Listeners<[]>(), toldTo: undefined, durable: 0 };
   }
 
   /** Tells the followers of a partition that they may read, up to an offset or everything. */
   #tell(partition: number, endOffset: number | undefined): void {
-    this.#partitions[partition].toldTo = endOffset;
-    this.#partitions[partition].listeners.tell();
+    this.#known.of(partition).toldTo = endOffset;
+    this.#known.of(partition).listeners.tell();
   }
 
   #reasonToRefuse(): Error | undefined {
@@ -260,7 +276,7 @@ export class SimulatedEventLog implements EventLog {
   #checkRuns(): void {
     const { link, name } = this.#options;
     for (const { number, ends } of link.server.runsAfter(this.#run)) {
-      this.#partitions.forEach(({ durable }, partition) => {
+      this.#known.all.forEach(({ durable }, partition) => {
         const end = ends.get(`${name}/${partition}`) ?? 0;
         if (end < durable) this.#tailLost(partition, durable, end);
       });
@@ -273,7 +289,7 @@ export class SimulatedEventLog implements EventLog {
   }
 
   #knows(partition: number, end: number): void {
-    const target = this.#partitions[partition];
+    const target = this.#known.of(partition);
     target.durable = Math.max(target.durable, end);
   }
 

@@ -7,6 +7,7 @@ import {
   type EventLog,
   LogFullError,
   LogOffsetError,
+  SealedPartitionError,
   StaleWriterError,
 } from "../../mesh/ports/event_log.ts";
 
@@ -366,6 +367,40 @@ export function eventLogContract(
       new DataView(bytes.buffer, bytes.byteOffset).getFloat64(1)
     );
     assert.deepEqual(times, [newestMs, nextMs, nextMs + ACCEPTANCE_STEP_MS, newestMs + 1]);
+  });
+
+  test("a log that is extended seals its earlier partitions, and they can still be read", async (under) => {
+    const { log } = under;
+    if (!log.extend) return;
+    await log.append(0, words("a"));
+    await log.append(1, words("x"));
+    await log.extend({ firstPartition: 2, partitions: 5 });
+    assert.deepEqual([log.firstPartition, log.partitions], [2, 5]);
+    const sealed = await log.append(1, words("y")).catch((error) => error);
+    assert.ok(sealed instanceof SealedPartitionError, String(sealed));
+    assert.match(sealed.message, /is sealed: records go to the partitions 2 to 4/);
+    assert.equal(await log.append(4, words("b")), 0);
+    assert.deepEqual(await readAll(log, 0), ["0:a"]);
+    assert.equal(await log.endOffset(1), 1);
+    // Neither number goes back, and the same extent changes nothing.
+    await log.extend({ firstPartition: 0, partitions: 2 });
+    await log.extend({ firstPartition: 2, partitions: 5 });
+    assert.deepEqual([log.firstPartition, log.partitions], [2, 5]);
+    await log.trim(0, 1);
+    assert.deepEqual(await readAll(log, 0), []);
+  });
+
+  test("acceptance times go on above those of sealed partitions, and ids are known there", async ({ log }) => {
+    if (!log.appendOnce || !log.extend) return;
+    await log.appendOnce(0, [once("a", "a", 1_000)]);
+    await log.appendOnce(1, [once("b", "b", 2_000)]);
+    await log.extend({ firstPartition: 2, partitions: 3 });
+    await assert.rejects(log.appendOnce(0, [once("c", "c", 3_000)]), SealedPartitionError);
+    assert.deepEqual(await log.appendOnce(2, [once("c", "c", 1_500), once("a", "a", 1_600)]), [
+      appendedAt(2_000 + ACCEPTANCE_STEP_MS),
+      earlierAt(1_000),
+    ]);
+    assert.equal(log.refusal(), undefined);
   });
 
   test("records, offsets and trims outlive a restart", async (under) => {

@@ -76,6 +76,7 @@ const END_INTERVAL_MS = 1_000;
 
 export class EmbeddedEventLog implements EventLog {
   readonly partitions: number;
+  readonly firstPartition = 0;
   readonly #options: EmbeddedEventLogOptions;
   readonly #bytesMax: number;
   readonly #partitions: LogPartition[] = [];

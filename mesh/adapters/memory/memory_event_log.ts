@@ -7,10 +7,12 @@ import {
   type AppendUntil,
   checkFence,
   type EventLog,
+  type LogExtent,
   LogFullError,
   type LogRecord,
   type LogUsage,
   partitionOf,
+  SealedPartitionError,
   StaleWriterError,
 } from "../../ports/event_log.ts";
 import { Listeners } from "../../runtime/listeners.ts";
@@ -33,10 +35,11 @@ interface Partition {
 }
 
 export class MemoryEventLog implements EventLog {
-  readonly partitions: number;
   readonly #name: string;
   readonly #bytesMax: number;
   readonly #partitions: Partition[];
+  partitions: number;
+  firstPartition = 0;
   readonly #committed = new Map<string, number>();
   #bytes = 0;
   #refusal: LogFullError | undefined;
@@ -45,13 +48,14 @@ export class MemoryEventLog implements EventLog {
     this.partitions = options.partitions;
     this.#name = options.name ?? "memory";
     this.#bytesMax = options.bytesMax ?? Infinity;
-    this.#partitions = Array.from({ length: options.partitions }, () => ({
-      firstOffset: 0,
-      records: [],
-      epoch: 0,
-      listeners: new Listeners(),
-      notifying: false,
-    }));
+    this.#partitions = Array.from({ length: options.partitions }, emptyPartition);
+  }
+
+  extend({ firstPartition, partitions }: LogExtent): Promise<void> {
+    while (this.#partitions.length < partitions) this.#partitions.push(emptyPartition());
+    this.partitions = this.#partitions.length;
+    this.firstPartition = Math.max(this.firstPartition, firstPartition);
+    return Promise.resolve();
   }
 
   /** Records in memory count as durable at once. */
@@ -62,6 +66,9 @@ export class MemoryEventLog implements EventLog {
     fence?: AppendFence,
   ): Promise<number> {
     const target = this.#partition(partition);
+    if (partition < this.firstPartition) {
+      return Promise.reject(new SealedPartitionError(this.#name, partition, this));
+    }
     const first = target.firstOffset + target.records.length;
     const at = { log: `the log "${this.#name}"`, partition, epoch: target.epoch, endOffset: first };
     const stale = checkFence(at, fence);
@@ -157,4 +164,8 @@ export class MemoryEventLog implements EventLog {
       partition.listeners.tell();
     });
   }
+}
+
+function emptyPartition(): Partition {
+  return { firstOffset: 0, records: [], epoch: 0, listeners: new Listeners(), notifying: false };
 }

@@ -7,10 +7,11 @@ import {
   type AppendUntil,
   LogFullError,
   LogOffsetError,
+  SealedPartitionError,
   StaleWriterError,
 } from "../../ports/event_log.ts";
 import type { LateWait } from "./late_waits.ts";
-import type { AppendReply } from "./log_scripts.ts";
+import { type AppendReply, extentOf } from "./log_scripts.ts";
 
 /** Records that one caller appends, until the caller is answered. */
 export interface Append {
@@ -71,6 +72,8 @@ export function refusalOf(
       return new LogFullError(log, present, bytesMax);
     case "STALE":
       return new StaleWriterError(log, partition, fence?.epoch, present);
+    case "SEALED":
+      return new SealedPartitionError(log, partition, extentOf(reply));
     case "OFFSET":
       return new LogOffsetError(log, partition, fence?.expectedOffset ?? 0, present);
     default:

@@ -15,7 +15,6 @@ export interface LogCommandsOptions {
   readonly name: string;
   /** Name of the log in error messages. */
   readonly inWords: string;
-  readonly partitions: number;
   /** Time within which a failed command is made again, ms. */
   readonly budgetMs: number;
 }
@@ -23,13 +22,12 @@ export interface LogCommandsOptions {
 export class LogCommands {
   readonly #options: LogCommandsOptions;
   /** By partition: records before this offset are known to be durable. */
-  readonly #durable: number[];
+  readonly #durable = new Map<number, number>();
   #run: ServerRun | undefined;
   #lost: LogTailLostError | undefined;
 
   constructor(options: LogCommandsOptions) {
     this.#options = options;
-    this.#durable = Array.from({ length: options.partitions }, () => 0);
   }
 
   /** The reason why the log refuses for ever; undefined where it does not. */
@@ -39,12 +37,12 @@ export class LogCommands {
 
   /** The offset before which a partition's records are known to be durable. */
   durableEnd(partition: number): number {
-    return this.#durable[partition];
+    return this.#durable.get(partition) ?? 0;
   }
 
   /** Records before `endOffset` are durable. */
   durableTo(partition: number, endOffset: number): void {
-    this.#durable[partition] = Math.max(this.#durable[partition], endOffset);
+    this.#durable.set(partition, Math.max(this.durableEnd(partition), endOffset));
   }
 
   /**
@@ -95,10 +93,10 @@ export class LogCommands {
     const before = this.#run;
     if (before && before.note !== run.note) {
       const ends = await runs.lowestEnds(before);
-      this.#durable.forEach((durable, partition) => {
+      for (const [partition, durable] of this.#durable) {
         const end = ends.get(`${name}/${partition}`) ?? Infinity;
         if (end < durable) this.tailLost(partition, durable, end);
-      });
+      }
     }
     this.#run = run;
     return run.id;

@@ -4,7 +4,7 @@
  * Keys of the log `events` of a mesh, all with the mesh's hash tag:
  *
  *     …:log:events           hash: next:p, total:p, freed:p, floor:p, epoch:p, accepted:p, bytes,
- *                            partitions
+ *                            partitions, first (partitions before it are sealed)
  *     …:log:events:p         stream of partition p
  *     …:log:events:offsets   hash: `p consumer` → committed offset
  *     …:log:events:writer:w  hash: p → `sequence offset` of the last append of writer w
@@ -15,12 +15,21 @@
  * before it in the partition. So ids ascend, offsets are dense, and a trim knows how many bytes it
  * frees.
  */
-import { ACCEPTANCE_STEP_MS } from "../../ports/event_log.ts";
+import { ACCEPTANCE_STEP_MS, type LogExtent } from "../../ports/event_log.ts";
 import { RUN_CHECK } from "./server_runs.ts";
 import { RedisScript } from "./redis_script.ts";
 
 /** Time after which the server forgets a writer that has ended, s. */
 const WRITER_TTL_S = 24 * 3_600;
+
+/**
+ * Lua that refuses records for a sealed partition; `log` is the log's hash, `p` the partition. A
+ * batch that was appended before, and is sent again, is answered first.
+ */
+const SEAL_CHECK = `
+local extent = redis.call('HMGET', log, 'first', 'partitions')
+if tonumber(p) < tonumber(extent[1] or '0') then return {'SEALED', extent[1], extent[2]} end
+`;
 
 /** Lua that tells readers of an append for which they should not wait; `urgent` is the stream. */
 const TELL_URGENT = `redis.call('XADD', urgent, 'MAXLEN', 1, '*', 'u', '')`;
@@ -35,7 +44,11 @@ export type AppendReply =
   | ["RUN"]
   | ["STALE", epoch: string]
   | ["OFFSET", endOffset: string]
+  | SealedReply
   | ["FULL", bytes: string];
+
+/** The partition is sealed; the extent of the log. */
+export type SealedReply = ["SEALED", first: string, partitions: string];
 
 /**
  * KEYS: runs, log, stream, writer, urgent. ARGV: run id, partition, sequence of this writer, limit
@@ -56,6 +69,7 @@ if last then
   if tonumber(s) == sequence then return {'OK', offset, string.format('%d', held)} end
   if tonumber(s) > sequence then return {'EARLIER'} end
 end
+${SEAL_CHECK}
 if epoch ~= ARGV[5] then return {'STALE', epoch} end
 if ARGV[6] ~= '' and tonumber(ARGV[6]) ~= first then return {'OFFSET', string.format('%d', first)} end
 local bytes = 0
@@ -92,10 +106,12 @@ export const appendOnceScript = new RedisScript<
   | ["OK", bytes: string, endOffset: string, values: string[]]
   | ["RUN"]
   | ["STALE", epoch: string]
+  | SealedReply
   | ["FULL", bytes: string]
 >(`#!lua
 ${RUN_CHECK}
 local log, stream, urgent, p, prefix = KEYS[2], KEYS[3], KEYS[4], ARGV[2], ARGV[5]
+${SEAL_CHECK}
 local m = redis.call('HMGET', log, 'next:' .. p, 'total:' .. p, 'epoch:' .. p, 'bytes',
   'accepted:' .. p)
 local next, total = tonumber(m[1] or '0'), tonumber(m[2] or '0')
@@ -131,13 +147,46 @@ return {'OK', string.format('%d', held), string.format('%d', next), values}
 `);
 
 /**
- * KEYS: log. ARGV: number of partitions of a new log. Returns that of the log. Also on a server
- * whose memory is full, which a process that starts may trim.
+ * KEYS: log. ARGV: number of partitions of a new log. Returns the extent of the log. Also on a
+ * server whose memory is full, which a process that starts may trim.
  */
-export const openScript = new RedisScript<string>(`#!lua flags=allow-oom
+export const openScript = new RedisScript<[first: string, partitions: string]>(
+  `#!lua flags=allow-oom
 redis.call('HSETNX', KEYS[1], 'partitions', ARGV[1])
-return redis.call('HGET', KEYS[1], 'partitions')
-`);
+return {redis.call('HGET', KEYS[1], 'first') or '0', redis.call('HGET', KEYS[1], 'partitions')}
+`,
+);
+
+/**
+ * KEYS: runs, log, urgent. ARGV: run id, first partition that takes records, number of partitions.
+ * Acceptance times of the new partitions ascend above those of all partitions before. Returns the
+ * extent of the log, which never shrinks.
+ */
+export const extendScript = new RedisScript<["OK", first: string, partitions: string] | ["RUN"]>(
+  `#!lua flags=allow-oom
+${RUN_CHECK}
+local log, urgent = KEYS[2], KEYS[3]
+local extent = redis.call('HMGET', log, 'first', 'partitions')
+local before, count = tonumber(extent[1] or '0'), tonumber(extent[2])
+local first, partitions = math.max(before, tonumber(ARGV[2])), math.max(count, tonumber(ARGV[3]))
+if first == before and partitions == count then
+  return {'OK', string.format('%d', first), string.format('%d', partitions)}
+end
+local newest = -1
+for p = 0, count - 1 do
+  newest = math.max(newest, tonumber(redis.call('HGET', log, 'accepted:' .. p) or '-1'))
+end
+if newest >= 0 then
+  for p = count, partitions - 1 do
+    redis.call('HSET', log, 'accepted:' .. p, string.format('%.17g', newest))
+  end
+end
+redis.call('HSET', log, 'first', string.format('%d', first), 'partitions',
+  string.format('%d', partitions))
+${TELL_URGENT}
+return {'OK', string.format('%d', first), string.format('%d', partitions)}
+`,
+);
 
 /**
  * KEYS: runs, log. ARGV: run id, partition, epoch. Returns the end of the partition. Also on a
@@ -201,6 +250,13 @@ ${RUN_CHECK}
 redis.call('HSET', KEYS[2], ARGV[2], ARGV[3])
 return {'OK'}
 `);
+
+/** The extent of a log, of which a script has told. */
+export function extentOf(
+  [, first, partitions]: readonly [string, first: string, partitions: string],
+): LogExtent {
+  return { firstPartition: Number(first), partitions: Number(partitions) };
+}
 
 /** The id of the record with this offset, or of the one before it where `b` is left out. */
 export function idOf(offset: number): string {

@@ -20,7 +20,6 @@ import { recordsOf, type StreamEntry } from "./stream_entries.ts";
 /** The parts of a log that its watcher uses. */
 export interface WatcherParts {
   readonly server: RedisServer;
-  readonly partitions: number;
   readonly keys: LogKeys;
   /** Time after which records that are not urgent are read, ms. */
   readonly lazyMs: number;
@@ -56,7 +55,8 @@ const FIRST_ID = "0-0";
 
 export class LogWatcher {
   readonly #parts: WatcherParts;
-  readonly #partitions: WatchedPartition[];
+  /** The partitions that have had listeners. */
+  readonly #partitions = new Map<number, WatchedPartition>();
   readonly #connection: RedisConnection;
   /** Whether the reads go on where they were; false after each new connection. */
   #isFollowing = false;
@@ -79,18 +79,11 @@ export class LogWatcher {
     this.#parts = parts;
     this.#connection = parts.server.waitingConnection();
     this.#connection.onReady(() => this.#isFollowing = false);
-    this.#partitions = Array.from({ length: parts.partitions }, () => ({
-      listeners: new Listeners<[]>(),
-      tail: new LogTail({ recordsMax: RECORDS_MAX, bytesMax: TAIL_BYTES_MAX }),
-      count: 0,
-      toldTo: -1,
-      isBehind: false,
-    }));
   }
 
   /** Adds a listener; returns a function that removes it. */
   add(partition: number, listener: () => void): () => void {
-    const watched = this.#partitions[partition];
+    const watched = this.#watchedOf(partition);
     const remove = watched.listeners.add(listener);
     if (watched.count++ === 0) watched.toldTo = -1;
     if (!this.#isRunning) void this.#run();
@@ -114,7 +107,7 @@ export class LogWatcher {
     recordsMax: number,
     runId: string,
   ): LogRecord[] | undefined {
-    const watched = this.#partitions[partition];
+    const watched = this.#watchedOf(partition);
     if (watched.count === 0 || runId !== this.#runId) return undefined;
     const records = watched.tail.read(fromOffset, recordsMax);
     watched.isBehind = records === undefined && fromOffset < watched.toldTo;
@@ -125,7 +118,7 @@ export class LogWatcher {
   close(): void {
     this.#isClosed = true;
     this.#connection.close();
-    for (const { listeners, tail } of this.#partitions) {
+    for (const { listeners, tail } of this.#partitions.values()) {
       listeners.clear();
       tail.clear();
     }
@@ -136,7 +129,7 @@ export class LogWatcher {
     const connection = this.#connection;
     for (;;) {
       this.#isOutdated = false;
-      const watched = [...this.#partitions.keys()].filter((p) => this.#partitions[p].count > 0);
+      const watched = [...this.#partitions.keys()].filter((p) => this.#watchedOf(p).count > 0);
       if (watched.length === 0 || this.#isClosed) break;
       try {
         await connection.connect();
@@ -158,7 +151,7 @@ export class LogWatcher {
     this.#isFollowing = true;
     this.#runId = this.#connection.runId;
     this.#urgentId = FIRST_ID;
-    for (const partition of this.#partitions) {
+    for (const partition of this.#partitions.values()) {
       partition.toldTo = -1;
       partition.tail.clear();
     }
@@ -168,13 +161,13 @@ export class LogWatcher {
   /** Goes on at the ends of partitions whose readers are not there yet. */
   async #look(watched: readonly number[]): Promise<void> {
     const asked = watched.filter((p) => {
-      const { toldTo, isBehind } = this.#partitions[p];
+      const { toldTo, isBehind } = this.#watchedOf(p);
       return toldTo < 0 || isBehind;
     });
     if (asked.length === 0) return;
     const ends = await this.#parts.endsOf(asked);
     asked.forEach((p, i) => {
-      const partition = this.#partitions[p];
+      const partition = this.#watchedOf(p);
       const isNew = ends[i] > Math.max(0, partition.toldTo);
       partition.toldTo = Math.max(partition.toldTo, ends[i]);
       partition.tail.clear(); // it may lack the records before the end
@@ -190,13 +183,13 @@ export class LogWatcher {
     const isUrgent = await this.#read(streams, BLOCK_MS, brought);
     const isLazy = !isUrgent && !leftSome && brought.size > 0;
     if (isLazy) await this.#read([], this.#parts.lazyMs, brought);
-    const following = streams.filter(([, p]) => !this.#partitions[p].isBehind);
+    const following = streams.filter(([, p]) => !this.#watchedOf(p).isBehind);
     // Where a partition is behind, the read has brought one record of each.
     const isShort = following.length < streams.length;
     if ((isLazy || isShort) && following.length > 0) {
       await this.#read(following, undefined, brought);
     }
-    for (const p of brought) this.#partitions[p].listeners.tell();
+    for (const p of brought) this.#watchedOf(p).listeners.tell();
   }
 
   /**
@@ -212,15 +205,15 @@ export class LogWatcher {
   ): Promise<boolean> {
     const { urgent } = this.#parts.keys;
     // A partition with a new listener is looked at before it is read.
-    const read = streams.filter(([, p]) => this.#partitions[p].toldTo >= 0);
+    const read = streams.filter(([, p]) => this.#watchedOf(p).toldTo >= 0);
     const fitting = Math.floor(TAIL_BYTES_MAX / this.#recordBytes);
-    const isBehind = read.some(([, p]) => this.#partitions[p].isBehind);
+    const isBehind = read.some(([, p]) => this.#watchedOf(p).isBehind);
     const count = isBehind ? 1 : Math.max(1, Math.min(RECORDS_MAX, fitting));
     const reply = await this.#connection.sendForBytes<StreamReply>([
       ...["XREAD", "COUNT", count],
       ...(waitMs === undefined ? [] : ["BLOCK", waitMs]),
       ...["STREAMS", urgent, ...read.map(([key]) => key)],
-      ...[this.#urgentId, ...read.map(([, p]) => idBefore(this.#partitions[p].toldTo))],
+      ...[this.#urgentId, ...read.map(([, p]) => idBefore(this.#watchedOf(p).toldTo))],
     ], waitMs ?? 0);
     const partitions = new Map(read);
     if (read.length > 0) this.#leftSome = false;
@@ -244,11 +237,26 @@ export class LogWatcher {
   #bring(partition: number, records: readonly LogRecord[]): void {
     const last = records.at(-1);
     if (last === undefined) return;
-    const { tail } = this.#partitions[partition];
-    this.#partitions[partition].toldTo = last.offset + 1;
+    const { tail } = this.#watchedOf(partition);
+    this.#watchedOf(partition).toldTo = last.offset + 1;
     tail.add(records);
     const bytes = records.reduce((sum, record) => sum + record.bytes.byteLength, 0);
     this.#recordBytes = Math.max(1, bytes / records.length);
+  }
+
+  #watchedOf(partition: number): WatchedPartition {
+    let watched = this.#partitions.get(partition);
+    if (watched === undefined) {
+      watched = {
+        listeners: new Listeners<[]>(),
+        tail: new LogTail({ recordsMax: RECORDS_MAX, bytesMax: TAIL_BYTES_MAX }),
+        count: 0,
+        toldTo: -1,
+        isBehind: false,
+      };
+      this.#partitions.set(partition, watched);
+    }
+    return watched;
   }
 
   /** Ends the present wait, so that the next one has the new partition. */

@@ -10,6 +10,7 @@ import {
   type AppendFence,
   type AppendUntil,
   type EventLog,
+  type LogExtent,
   LogFullError,
   type LogReader,
   type LogRecord,
@@ -17,7 +18,7 @@ import {
   type LogUsage,
   type OnceOutcome,
   type OnceRecord,
-  partitionOf,
+  SealedPartitionError,
   StaleWriterError,
 } from "../../ports/event_log.ts";
 import { fullMemory } from "./full_memory.ts";
@@ -26,6 +27,8 @@ import {
   appendOnceScript,
   claimScript,
   commitScript,
+  extendScript,
+  extentOf,
   openScript,
   rollScript,
   trimScript,
@@ -33,43 +36,13 @@ import {
 import { logBudgets } from "./log_budgets.ts";
 import { type LogKeys, logKeys } from "./log_keys.ts";
 import { LogCommands } from "./log_commands.ts";
+import { KnownPartitions } from "./known_partitions.ts";
 import { LogPages } from "./log_pages.ts";
 import { LogWatcher } from "./log_watcher.ts";
+import { LogPartitionsError, type RedisEventLogOptions } from "./redis_log_options.ts";
 import { OnceArguments } from "./once_arguments.ts";
 import { RedisUnavailableError } from "./redis_connection.ts";
 import type { RedisServer } from "./redis_server.ts";
-
-/** Options of {@link RedisEventLog.open}. */
-export interface RedisEventLogOptions {
-  readonly server: RedisServer;
-  /** For example `events`. */
-  readonly name: string;
-  readonly partitions: number;
-  /** Bytes of records before appends fail. */
-  readonly bytesMax: number;
-  /** A fresh uuid of this process: the name under which its appends are numbered. */
-  readonly writer: string;
-  /** Time within which a failed command is made again, ms; default in log_budgets.ts. */
-  readonly budgetMs?: number;
-  /** Time for which ids of `appendOnce` are retained, ms; default in log_budgets.ts. */
-  readonly idsRetainedMs?: number;
-  /** Longest wait of an append that need not be durable, ms; default in log_budgets.ts. */
-  readonly writtenBudgetMs?: number;
-  /** Time without a connection until appends are refused at once, ms; default in log_budgets.ts. */
-  readonly awayAfterMs?: number;
-  /** Time until listeners are told of `written` records, ms; default in log_budgets.ts. */
-  readonly lazyMs?: number;
-}
-
-/** A log keeps the number of partitions that it was made with. */
-export class LogPartitionsError extends Error {
-  override readonly name = "LogPartitionsError";
-  constructor(readonly log: string, readonly found: number, readonly asked: number) {
-    super(
-      `${log} has ${found} partitions, not ${asked}; open it with ${found}, or give the mesh another name.`,
-    );
-  }
-}
 
 interface Partition {
   readonly stream: string;
@@ -81,11 +54,10 @@ interface Partition {
 const USAGE_AGE_MS = 1_000;
 
 export class RedisEventLog implements EventLog {
-  readonly partitions: number;
   readonly #options: RedisEventLogOptions;
   readonly #awayAfterMs: number;
   readonly #keys: LogKeys;
-  readonly #partitions: readonly Partition[];
+  readonly #known = new KnownPartitions((partition) => this.#newPartition(partition));
   readonly #commands: LogCommands;
   readonly #watcher: LogWatcher;
   #bytes = 0;
@@ -95,39 +67,26 @@ export class RedisEventLog implements EventLog {
   #onceSent = 0;
 
   private constructor(options: RedisEventLogOptions) {
-    const { server, name, partitions, writer, bytesMax } = options;
+    const { server, name, writer } = options;
     this.#options = options;
     this.#awayAfterMs = options.awayAfterMs ?? logBudgets.awayAfterMs;
-    this.partitions = partitions;
     const budgetMs = options.budgetMs ?? logBudgets.commandMs;
-    const inWords = this.#inWords;
-    this.#commands = new LogCommands({ server, name, inWords, partitions, budgetMs });
+    this.#commands = new LogCommands({ server, name, inWords: this.#inWords, budgetMs });
     const keys = this.#keys = logKeys(server.key(`log:${name}`), writer);
     this.#watcher = new LogWatcher({
       server,
-      partitions,
       keys,
       lazyMs: options.lazyMs ?? logBudgets.lazyMs,
       endsOf: (asked) => this.#endsOf(asked),
     });
-    this.#partitions = Array.from({ length: partitions }, (_, partition): Partition => ({
-      stream: keys.streamOf(partition),
-      appender: new LogAppender({
-        server,
-        log: inWords,
-        partition,
-        keys,
-        bytesMax,
-        budgetMs,
-        writtenBudgetMs: options.writtenBudgetMs ?? logBudgets.writtenMs,
-        awayAfterMs: this.#awayAfterMs,
-        checkedRun: () => this.#commands.checkedRun(),
-        onBytes: (bytes) => this.#held(bytes),
-        onDurable: (endOffset) => this.#commands.durableTo(partition, endOffset),
-        onRefusal: (refusal) => this.#refusal = refusal,
-      }),
-      pages: new LogPages(server, keys.streamOf(partition)),
-    }));
+  }
+
+  get partitions(): number {
+    return this.#known.extent.partitions;
+  }
+
+  get firstPartition(): number {
+    return this.#known.extent.firstPartition;
   }
 
   /**
@@ -182,6 +141,11 @@ export class RedisEventLog implements EventLog {
       if (reply[0] === "STALE") {
         throw new StaleWriterError(this.#inWords, partition, undefined, Number(reply[1]));
       }
+      if (reply[0] === "SEALED") {
+        const extent = extentOf(reply);
+        this.#known.adopt(extent);
+        throw new SealedPartitionError(this.#inWords, partition, extent);
+      }
       if (reply[0] === "FULL") throw new LogFullError(this.#inWords, Number(reply[1]), bytesMax);
       const [, held, end, values] = reply;
       // Also an earlier record is durable when its repetition is answered.
@@ -191,7 +155,26 @@ export class RedisEventLog implements EventLog {
       this.#commands.durableTo(partition, Number(end));
       return values.map((value, i) => sent[i].outcomeOf(value));
     }).catch((error) => {
+      // The caller sends the records to another partition.
+      if (error instanceof SealedPartitionError) throw error;
       throw this.#refused(fullMemory(error, this.#inWords, this.#server) ?? error);
+    });
+  }
+
+  async extend({ firstPartition, partitions }: LogExtent): Promise<void> {
+    await this.#commands.again(async () => {
+      const { commands, runs, barrier } = this.#server;
+      const reply = await this.#commands.atomic((runId) =>
+        extendScript.run(commands, [runs.key, this.#keys.log, this.#keys.urgent], [
+          runId,
+          firstPartition,
+          partitions,
+        ])
+      );
+      const extent = extentOf(reply);
+      await runs.registerLog(this.#options.name, extent.partitions);
+      await barrier.pass(await this.#commands.checkedRun());
+      this.#known.adopt(extent);
     });
   }
 
@@ -326,7 +309,7 @@ export class RedisEventLog implements EventLog {
 
   async close(): Promise<void> {
     this.#watcher.close();
-    await Promise.all(this.#partitions.map(({ appender }) => appender.close()));
+    await Promise.all(this.#known.all.map(({ appender }) => appender.close()));
   }
 
   get #server(): RedisServer {
@@ -339,12 +322,16 @@ export class RedisEventLog implements EventLog {
 
   async #open(): Promise<void> {
     const { commands, runs } = this.#server;
-    const { name, partitions } = this.#options;
-    const found = Number(await openScript.run(commands, [this.#keys.log], [partitions]));
-    if (found !== partitions) throw new LogPartitionsError(this.#inWords, found, partitions);
-    await runs.registerLog(name, partitions);
+    const { name, partitions, keepsPartitions = false } = this.#options;
+    const [first, total] = await openScript.run(commands, [this.#keys.log], [partitions]);
+    const extent = { firstPartition: Number(first), partitions: Number(total) };
+    if (!keepsPartitions && (extent.firstPartition > 0 || extent.partitions !== partitions)) {
+      throw new LogPartitionsError(this.#inWords, extent.partitions, partitions);
+    }
+    this.#known.adopt(extent);
+    await runs.registerLog(name, extent.partitions);
     await this.#commands.checkedRun();
-    const ends = await this.#endsOf([...this.#partitions.keys()]);
+    const ends = await this.#endsOf(Array.from({ length: extent.partitions }, (_, p) => p));
     const offsets = await commands.send<string[]>(["HGETALL", this.#keys.offsets]);
     for (let i = 0; i < offsets.length; i += 2) {
       const partition = Number.parseInt(offsets[i]);
@@ -387,7 +374,31 @@ export class RedisEventLog implements EventLog {
     if (isLess && this.#refusal instanceof LogFullError) this.#refusal = undefined;
   }
 
+  #newPartition(partition: number): Partition {
+    const { server, bytesMax, budgetMs, writtenBudgetMs } = this.#options;
+    const stream = this.#keys.streamOf(partition);
+    const appender = new LogAppender({
+      server,
+      log: this.#inWords,
+      partition,
+      keys: this.#keys,
+      bytesMax,
+      budgetMs: budgetMs ?? logBudgets.commandMs,
+      writtenBudgetMs: writtenBudgetMs ?? logBudgets.writtenMs,
+      awayAfterMs: this.#awayAfterMs,
+      checkedRun: () => this.#commands.checkedRun(),
+      onBytes: (bytes) => this.#held(bytes),
+      onDurable: (endOffset) => this.#commands.durableTo(partition, endOffset),
+      onRefusal: (refusal) => {
+        // The caller sends the records to another partition.
+        if (refusal instanceof SealedPartitionError) this.#known.adopt(refusal.extent);
+        else this.#refusal = refusal;
+      },
+    });
+    return { stream, appender, pages: new LogPages(server, stream) };
+  }
+
   #partition(partition: number): Partition {
-    return partitionOf(this.#partitions, partition);
+    return this.#known.of(partition);
   }
 }

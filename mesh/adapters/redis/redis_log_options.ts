@@ -1,0 +1,42 @@
+/**
+ * The options with which a log in Redis is opened, and the error where its partitions are others.
+ */
+import type { RedisServer } from "./redis_server.ts";
+
+/** Options of `RedisEventLog.open`. */
+export interface RedisEventLogOptions {
+  readonly server: RedisServer;
+  /** For example `events`. */
+  readonly name: string;
+  /** Partitions of a log that is not there yet. */
+  readonly partitions: number;
+  /**
+   * Whether a log that is there keeps its own number of partitions, which a mesh changes. Default:
+   * another number than `partitions` is refused.
+   */
+  readonly keepsPartitions?: boolean;
+  /** Bytes of records before appends fail. */
+  readonly bytesMax: number;
+  /** A fresh uuid of this process: the name under which its appends are numbered. */
+  readonly writer: string;
+  /** Time within which a failed command is made again, ms; default in log_budgets.ts. */
+  readonly budgetMs?: number;
+  /** Time for which ids of `appendOnce` are retained, ms; default in log_budgets.ts. */
+  readonly idsRetainedMs?: number;
+  /** Longest wait of an append that need not be durable, ms; default in log_budgets.ts. */
+  readonly writtenBudgetMs?: number;
+  /** Time without a connection until appends are refused at once, ms; default in log_budgets.ts. */
+  readonly awayAfterMs?: number;
+  /** Time until listeners are told of `written` records, ms; default in log_budgets.ts. */
+  readonly lazyMs?: number;
+}
+
+/** The log has another number of partitions, and its opener cannot take that number. */
+export class LogPartitionsError extends Error {
+  override readonly name = "LogPartitionsError";
+  constructor(readonly log: string, readonly found: number, readonly asked: number) {
+    super(
+      `${log} has ${found} partitions, not ${asked}; open it with ${found}, or give the mesh another name.`,
+    );
+  }
+}
