@@ -61,6 +61,8 @@ export interface ExampleChunk {
    * cut. A chunk that has it has no rows.
    */
   readonly forget?: readonly Forgotten[];
+  /** Whether the partition ends with this chunk: later examples are in a later partitioning. */
+  readonly ended?: true;
   /** Where a joiner resumes if this is its newest chunk; absent in chunks of offline training. */
   readonly resume?: JoinerPosition;
 }

@@ -12,6 +12,9 @@ import type { ActionRecord } from "./event_record.ts";
  *                  │ decided           │ open               │ rowsAfter examples
  *                  │ impressions, for  │ impressions,       │ of these records are
  *                  │ late labels       │ among decided ones │ in the example log
+ *
+ * Impressions that were open when an earlier partitioning ended are carried over to the joiners of
+ * the next one. They have the offsets below 0, and are rebuilt from the logs of that partitioning.
  */
 export interface JoinerPosition {
   /** Examples that were decided by records before this offset are in the example log. */

@@ -3,14 +3,15 @@
  */
 import type { ActorDefinition } from "../../mesh/runtime/actor.ts";
 import { fencedEventLog } from "../../mesh/runtime/fenced_stores.ts";
-import { Joiner, type JoinerDependencies } from "./joiner.ts";
+import { Joiner } from "./joiner.ts";
+import type { JoinerLogs } from "./opened_joiner.ts";
 import type { JoinerOptions } from "./options.ts";
 import type { JoinerMessage } from "./protocol.ts";
 
-export type { JoinerDependencies, JoinerOptions };
+export type { JoinerLogs, JoinerOptions };
 
 export function defineJoiner(
-  dependencies: JoinerDependencies,
+  dependencies: JoinerLogs,
 ): ActorDefinition<JoinerMessage, JoinerOptions> {
   return {
     kind: "joiner",

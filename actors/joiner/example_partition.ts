@@ -15,26 +15,13 @@ import type { Clock } from "../../mesh/ports/clock.ts";
 import { ACCEPTANCE_STEP_MS, type AppendFence, type EventLog } from "../../mesh/ports/event_log.ts";
 import type { TraceContext } from "../../mesh/ports/tracing.ts";
 import { TraceLinks } from "../../mesh/runtime/trace_links.ts";
-import {
-  decodeExamples,
-  encodeExamples,
-  type ExampleChunk,
-  nextRowOf,
-} from "../../records/example_chunk.ts";
+import { encodeExamples, type ExampleChunk, nextRowOf } from "../../records/example_chunk.ts";
 import type { Forgotten } from "../../records/forgotten.ts";
 import type { JoinerPosition } from "../../records/joiner_position.ts";
 import { invariant } from "../../structures/invariant.ts";
+import { beginOf, type ClaimedPartition } from "./claimed_partition.ts";
 import { ExampleChunkBuilder } from "./example_chunk_builder.ts";
 import type { JoinMoment } from "./join_moment.ts";
-import type { JoinerOptions } from "./options.ts";
-
-/** The position before anything was written. */
-const BEGINNING: JoinerPosition = {
-  eventOffset: 0,
-  replayOffset: 0,
-  replayClockMs: 0,
-  rowsAfter: 0,
-};
 
 /** When a chunk is finished. */
 export interface ChunkLimits {
@@ -43,9 +30,11 @@ export interface ChunkLimits {
   readonly lingerMs: number;
 }
 
-interface OpenedPartition {
-  readonly fence: AppendFence;
-  readonly last: ExampleChunk | undefined;
+/** The parts of a partition that all partitions of a joiner share. */
+export interface ExamplePartitionParts {
+  readonly log: EventLog;
+  readonly shape: ExampleShape;
+  readonly limits: ChunkLimits;
   readonly clock: Pick<Clock, "nowMs">;
 }
 
@@ -91,15 +80,20 @@ export class ExamplePartition {
   #dropped = 0;
   /** Whether the newest chunk is full, so that a trainer waits for the chunk after it. */
   #isAwaited: boolean;
+  /** Whether the newest finished chunk is the last one of the partition. */
+  #isEnded: boolean;
   /** When the next chunk is finished at the latest, on the monotonic clock. */
   #dueAtMs: number | undefined;
 
-  private constructor(
-    log: EventLog,
-    partition: number,
-    shape: ExampleShape,
-    limits: ChunkLimits,
-    { fence, last, clock }: OpenedPartition,
+  /**
+   * Continues after the newest chunk of the partition, or at the beginning of an empty one.
+   *
+   * @param beginning The position in an empty partition.
+   */
+  constructor(
+    { log, shape, limits, clock }: ExamplePartitionParts,
+    { partition, fence, last }: ClaimedPartition,
+    beginning: JoinerPosition,
   ) {
     this.#log = log;
     this.#fence = fence;
@@ -109,35 +103,12 @@ export class ExamplePartition {
     this.#nextRowWritten = nextRow;
     this.#builder = new ExampleChunkBuilder(shape, nextRow);
     // A chunk of offline training has no position: no event was read yet.
-    this.start = this.#finished = this.#written = last?.resume ?? BEGINNING;
+    this.start = this.#finished = this.#written = last?.resume ?? beginning;
     this.#acceptedAtMs = last?.acceptedAtMs ?? 0;
     this.#orderedAtMs = last?.orderedAtMs ?? 0;
     this.#clock = clock;
     this.#isAwaited = last !== undefined && last.rows >= limits.batchRows;
-  }
-
-  /**
-   * Continues after the newest chunk of the partition, or at the beginning of an empty one. With a
-   * tenure, no earlier writer can append any more, so that the newest chunk stays the newest. One
-   * process that runs all parts goes on in the epoch of the mesh that had the log before, if any.
-   *
-   * @throws {StaleWriterError} Another joiner has the partition under a later epoch.
-   * @throws {Error} When the newest chunk was trimmed.
-   */
-  static async open(
-    log: EventLog,
-    partition: number,
-    shape: ExampleShape,
-    limits: ChunkLimits & Pick<JoinerOptions, "tenure">,
-    clock: Pick<Clock, "nowMs">,
-  ): Promise<ExamplePartition> {
-    const epoch = limits.tenure ?? await log.claimedEpoch(partition);
-    const expectedOffset = epoch === 0
-      ? await log.endOffset(partition)
-      : await log.claim(partition, epoch);
-    const last = await newestChunk(log, partition, expectedOffset);
-    const fence = { epoch, expectedOffset };
-    return new ExamplePartition(log, partition, shape, limits, { fence, last, clock });
+    this.#isEnded = last?.ended === true;
   }
 
   /** Traces of the chunks that were finished since the last call. */
@@ -215,7 +186,7 @@ export class ExamplePartition {
    * @param offset The trainer has read all chunks before it.
    */
   reach(offset: number, orderedAtMs: number): void {
-    if (this.#fence.expectedOffset > offset || this.rowsWaiting > 0) return;
+    if (this.#isEnded || this.#fence.expectedOffset > offset || this.rowsWaiting > 0) return;
     this.#awaitedMs = Math.max(this.#awaitedMs ?? 0, orderedAtMs);
   }
 
@@ -225,6 +196,7 @@ export class ExamplePartition {
    * full one.
    */
   endTurn(moment: JoinMoment, nowMs: number): void {
+    if (this.#isEnded) return;
     const { batchRows, lingerMs } = this.#limits;
     const carriesMark = moment.acceptedAtMs > this.#acceptedAtMs;
     const isWanted = carriesMark || this.#awaitedMs !== undefined ||
@@ -241,6 +213,7 @@ export class ExamplePartition {
   /** Finishes the chunk. Without rows it still carries the acceptance mark and the position on. */
   finishChunk(moment: JoinMoment): void {
     const { start } = this;
+    if (this.#isEnded) return;
     if (moment.eventOffset < start.eventOffset) {
       invariant(this.rows === 0, "rows read again for another partition are not written again");
       return;
@@ -248,6 +221,19 @@ export class ExamplePartition {
     // The start's position remains the right one until its first examples are decided again.
     const isStart = this.#moment === undefined && moment.eventOffset === start.eventOffset;
     if (isStart && start.rowsAfter > 0) return;
+    this.#finish(moment, 0);
+  }
+
+  /** Whether {@link end} was called, in this incarnation or before, and its chunk not dropped. */
+  get isEnded(): boolean {
+    return this.#isEnded;
+  }
+
+  /** Finishes the last chunk of the partition, without rows. `moment` is behind all records. */
+  end(moment: JoinMoment): void {
+    if (this.#isEnded) return;
+    if (this.rows > 0 || this.#forgetsDropped.length > 0) this.#finish(moment, 0);
+    this.#isEnded = true;
     this.#finish(moment, 0);
   }
 
@@ -268,7 +254,8 @@ export class ExamplePartition {
     const chunk = this.#builder.finish(this.#acceptedAtMs, resume);
     this.#traces.addAll(chunk.traces);
     const orderedAtMs = this.#nextOrder();
-    this.#waiting.push(encodeExamples({ ...chunk, ...acceptedBeforeMs, orderedAtMs }));
+    const ended = this.#isEnded ? { ended: true } as const : {};
+    this.#waiting.push(encodeExamples({ ...chunk, ...acceptedBeforeMs, orderedAtMs, ...ended }));
     this.#dueAtMs = undefined;
     if (this.#forgetsDropped.length === 0) return;
     this.#finishForget(this.#forgetsDropped, moment.acceptedAtMs, resume);
@@ -366,33 +353,11 @@ export class ExamplePartition {
     invariant(rows >= 0 && (rows === 0 || this.#waiting.length > 0), "waiting rows are in chunks");
     this.#forgetsDropped = [...this.#forgetsDropped, ...this.#forgetsWaiting.flat()];
     this.#forgetsWaiting = [];
+    // The last chunk is dropped with the others, and has to be finished again.
+    if (this.#waiting.length > 0) this.#isEnded = false;
     this.#waiting = [];
     this.#written = this.#finished;
     this.#builder.renumber(this.#nextRowWritten);
     return rows;
   }
-}
-
-/** The point from which reading rebuilds everything open or retained at the position. */
-export function beginOf(
-  { retained, openFrom, replayOffset, replayClockMs }: JoinerPosition,
-): NonNullable<JoinerPosition["retained"]> {
-  const open = openFrom ?? { offset: replayOffset, clockMs: replayClockMs };
-  return retained !== undefined && retained.offset < open.offset ? retained : open;
-}
-
-async function newestChunk(
-  log: EventLog,
-  partition: number,
-  end: number,
-): Promise<ExampleChunk | undefined> {
-  if (end === 0) return undefined;
-  const [record] = await log.read(partition, end - 1, 1);
-  if (record === undefined) {
-    throw new Error(
-      `Cannot resume joining: partition ${partition} of the example log ends at offset ${end} and ` +
-        `its last record was trimmed, so the joiner's position is lost. Never trim the last record.`,
-    );
-  }
-  return decodeExamples(record.bytes);
 }

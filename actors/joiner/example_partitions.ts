@@ -4,66 +4,49 @@
  *
  * With E partitions of the event log, joiner j writes the partitions j, j + E, j + 2E, …: a ranking
  * whose id has the hash h lies in partition h mod E of the event log, and its examples in partition
- * h mod X of the example log, where X is a multiple of E.
+ * h mod X of the example log, where X is a multiple of E. In a later partitioning the numbers are
+ * those behind the partitions before.
  */
 import type { ExampleShape } from "../../kernels/features/feature_batch.ts";
 import type { Clock } from "../../mesh/ports/clock.ts";
 import { type EventLog, isRefusal } from "../../mesh/ports/event_log.ts";
+import type { Partitioning } from "../../mesh/ports/partitioning.ts";
 import type { TraceContext } from "../../mesh/ports/tracing.ts";
 import { partitionOfFingerprint } from "../../records/event_record.ts";
 import type { Forgotten } from "../../records/forgotten.ts";
 import type { JoinerPosition } from "../../records/joiner_position.ts";
 import { invariant } from "../../structures/invariant.ts";
 import type { ExampleChunkBuilder } from "./example_chunk_builder.ts";
-import { beginOf, type ChunkLimits, ExamplePartition } from "./example_partition.ts";
+import { BEGINNING, beginOf, claimPartition } from "./claimed_partition.ts";
+import { type ChunkLimits, ExamplePartition } from "./example_partition.ts";
 import type { JoinMoment } from "./join_moment.ts";
+import { type JoinStart, joinStartOf } from "./join_start.ts";
 import type { ImpressionHeader } from "./held_impressions.ts";
 import type { JoinerOptions } from "./options.ts";
-
-interface PartitionLayout {
-  /** Partitions of the example log, of all joiners. */
-  readonly examples: number;
-  readonly eventPartitions: number;
-}
 
 export interface ExamplePartitionsParts {
   readonly log: EventLog;
   readonly shape: ExampleShape;
-  /** Number of partitions of the event log. */
-  readonly eventPartitions: number;
+  /** The partitioning to which the joiner's partition belongs. */
+  readonly partitioning: Partitioning;
   readonly clock: Pick<Clock, "nowMs">;
+  /**
+   * The position before the first chunk, with what is carried over from an earlier partitioning;
+   * absent where there is none. Called where a position is that one, or refers to it.
+   */
+  readonly beginning?: (() => Promise<JoinerPosition>) | undefined;
 }
 
 export class ExamplePartitions {
   readonly #partitions: readonly ExamplePartition[];
-  readonly #layout: PartitionLayout;
-  /** Where the joiner begins to read. */
-  readonly start: NonNullable<JoinerPosition["retained"]>;
-  /** Impressions before this offset were decided by records before {@link decidedInAllBefore}. */
-  readonly openFrom: number;
-  /** Positive labels before {@link decidedInAllBefore}. */
-  readonly positives: JoinerPosition["positives"];
-  /** Actions that were held before {@link decidedInAllBefore}. */
-  readonly early: JoinerPosition["early"];
-  /** Records before this offset were decided in all partitions when the joiner started. */
-  readonly decidedInAllBefore: number;
-  /** Records before this offset were decided in at least one partition when the joiner started. */
-  readonly decidedInAnyBefore: number;
-  /** Whether the newest chunk of a partition ended in the middle of a moment's examples. */
-  readonly isSplit: boolean;
+  readonly #partitioning: Partitioning;
+  /** Where the joiner begins. */
+  readonly start: JoinStart;
 
-  private constructor(partitions: readonly ExamplePartition[], layout: PartitionLayout) {
+  private constructor(partitions: readonly ExamplePartition[], partitioning: Partitioning) {
     this.#partitions = partitions;
-    this.#layout = layout;
-    const starts = partitions.map(({ start }) => start);
-    this.start = starts.map(beginOf).reduce((a, b) => b.offset < a.offset ? b : a);
-    const hindmost = starts.reduce((a, b) => isBehind(b, a) ? b : a);
-    this.openFrom = openOffsetOf(hindmost);
-    this.decidedInAllBefore = hindmost.eventOffset;
-    this.positives = hindmost.positives;
-    this.early = hindmost.early;
-    this.isSplit = starts.some(({ rowsAfter }) => rowsAfter > 0);
-    this.decidedInAnyBefore = Math.max(...starts.map(({ eventOffset }) => eventOffset));
+    this.#partitioning = partitioning;
+    this.start = joinStartOf(partitions.map(({ start }) => start));
   }
 
   /**
@@ -73,16 +56,22 @@ export class ExamplePartitions {
    * @throws {Error} When a partition's newest chunk was trimmed.
    */
   static async open(
-    { log, shape, eventPartitions, clock }: ExamplePartitionsParts,
+    { log, shape, partitioning, clock, beginning }: ExamplePartitionsParts,
     limits: ChunkLimits & Pick<JoinerOptions, "tenure" | "partition">,
   ): Promise<ExamplePartitions> {
-    const { partitions: examples } = log;
-    invariant(examples % eventPartitions === 0, "each joiner has as many example partitions");
-    const partitions = Array.from({ length: examples / eventPartitions }, (_, i) => {
-      const partition = limits.partition + i * eventPartitions;
-      return ExamplePartition.open(log, partition, shape, limits, clock);
+    const own = examplePartitionsOf(partitioning, limits.partition);
+    const claimed = await Promise.all(
+      own.map((partition) => claimPartition(log, partition, limits.tenure)),
+    );
+    const isCarried = claimed.some(({ last }) => {
+      return last?.resume === undefined || beginOf(last.resume).offset < 0;
     });
-    return new ExamplePartitions(await Promise.all(partitions), { examples, eventPartitions });
+    const begin = isCarried && beginning !== undefined ? await beginning() : BEGINNING;
+    const parts = { log, shape, limits, clock };
+    return new ExamplePartitions(
+      claimed.map((each) => new ExamplePartition(parts, each, begin)),
+      partitioning,
+    );
   }
 
   /** Traces of the chunks that were finished since the last call. */
@@ -123,14 +112,15 @@ export class ExamplePartitions {
     isLate: boolean,
     moment: JoinMoment,
   ): ExampleChunkBuilder | undefined {
-    const { examples, eventPartitions } = this.#layout;
-    const own = Math.floor(partitionOfFingerprint(fingerprint, examples) / eventPartitions);
+    const { events, examples } = this.#partitioning;
+    const own = Math.floor(partitionOfFingerprint(fingerprint, examples.count) / events.count);
     return this.#partitions[own].builderFor(isLate ? undefined : offset, moment);
   }
 
   /** Has a partition reach an order, see {@link ExamplePartition.reach}. */
   reach(partition: number, offset: number, orderedAtMs: number): void {
-    const own = Math.floor(partition / this.#layout.eventPartitions);
+    const { events, examples } = this.#partitioning;
+    const own = Math.floor((partition - examples.first) / events.count);
     this.#partitions[own]?.reach(offset, orderedAtMs);
   }
 
@@ -171,6 +161,16 @@ export class ExamplePartitions {
     for (const partition of this.#partitions) partition.forget(forget, moment);
   }
 
+  /** Finishes the last chunk of every partition, see {@link ExamplePartition.end}. */
+  end(moment: JoinMoment): void {
+    for (const partition of this.#partitions) partition.end(moment);
+  }
+
+  /** Whether every partition has its last chunk, which may wait. */
+  get isEnded(): boolean {
+    return this.#partitions.every(({ isEnded }) => isEnded);
+  }
+
   /** Drops the finished chunks, see {@link ExamplePartition.drop}. */
   drop(): number {
     return this.#partitions.reduce((rows, partition) => rows + partition.drop(), 0);
@@ -196,16 +196,13 @@ export class ExamplePartitions {
   }
 }
 
-/** Offset of the oldest impression that was open at the position. */
-function openOffsetOf({ openFrom, replayOffset }: JoinerPosition): number {
-  return openFrom?.offset ?? replayOffset;
-}
-
-/**
- * Whether a position is before another one. A record that closes several impressions has several
- * positions of one event offset.
- */
-function isBehind(one: JoinerPosition, other: JoinerPosition): boolean {
-  return one.eventOffset < other.eventOffset ||
-    (one.eventOffset === other.eventOffset && openOffsetOf(one) < openOffsetOf(other));
+/** The partitions of the example log that the joiner of an event partition writes, ascending. */
+export function examplePartitionsOf(
+  { events, examples }: Partitioning,
+  partition: number,
+): number[] {
+  const { count } = events;
+  invariant(examples.count % count === 0, "each joiner has as many example partitions");
+  const first = examples.first + partition - events.first;
+  return Array.from({ length: examples.count / count }, (_, i) => first + i * count);
 }

@@ -140,6 +140,19 @@ export class HeldImpressions {
     return found;
   }
 
+  /** The impressions in the order of the log, each valid until the next change. */
+  *all(): Iterable<HeldImpression> {
+    for (let address = this.#oldest; address !== NONE; address = this.#double(address, NEWER)) {
+      yield this.#read(address);
+    }
+  }
+
+  /** A copy of the rows of an impression. */
+  rowsOf({ memory, begin }: HeldImpression): Uint8Array {
+    const rowsBytes = memory.words[begin / 4 - HEADER_BYTES / 4 + ROWS_BYTES];
+    return memory.bytes.slice(begin, begin + rowsBytes);
+  }
+
   /** Adds an impression behind all others. */
   add(header: ImpressionHeader, rows: Uint8Array): void {
     invariant(!this.#addresses.has(header.fingerprint), "an impression is held once");

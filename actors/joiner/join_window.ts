@@ -28,7 +28,7 @@ import { EarlyActions } from "./early_actions.ts";
 import type { JoinerOptions } from "./options.ts";
 import { type HeldImpression, type HeldImpressions, impressionBytes } from "./held_impressions.ts";
 import { type ReplayPoint, replayPointOf } from "./replay_point.ts";
-import { RowDecisions } from "./row_decisions.ts";
+import { type CarriedImpression, RowDecisions } from "./row_decisions.ts";
 import { type ExampleOutput, type JoinCounts, RowExamples } from "./row_examples.ts";
 import { BEGINNING, type WindowStart } from "./window_start.ts";
 
@@ -105,6 +105,30 @@ export class JoinWindow {
   observe(record: EventRecord, offset: number): void {
     this.#clock.observe(record, offset);
     this.#rowExamples.beginRecord(this.#isReread(offset));
+  }
+
+  /**
+   * The held impressions when every record has been read again, to be carried to other windows;
+   * this one is not used any more.
+   */
+  carried(): Iterable<CarriedImpression> {
+    for (;;) {
+      const { oldestUndecided } = this.#held;
+      if (oldestUndecided === undefined || !this.#wasDecided(oldestUndecided)) break;
+      this.#decisions.decide(oldestUndecided);
+    }
+    return this.#decisions.carried();
+  }
+
+  /** The actions that wait for their ranking. */
+  get waiting(): readonly EarlyAction[] {
+    const held = this.#early.moment?.actions() ?? [];
+    return held.filter(({ rankingOffset }) => rankingOffset === undefined);
+  }
+
+  /** Holds a carried impression, before the first record is observed. */
+  hold(impression: CarriedImpression, offset: number): void {
+    this.#decisions.hold(impression, offset);
   }
 
   /** Whether the record was joined before the restart, and is read to rebuild the window. */

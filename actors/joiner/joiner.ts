@@ -12,8 +12,10 @@ import { ACCEPTANCE_STEP_MS, type EventLog, type LogRecord } from "../../mesh/po
 import { decodeEvent, type EventRecord } from "../../records/event_record.ts";
 import { areRowsOf } from "../../records/impression_rows.ts";
 import { signatureOf } from "../../records/forgotten.ts";
+import { holdCarried } from "./carry_over.ts";
 import { ClockLead } from "./clock_lead.ts";
-import { ExamplePartitions } from "./example_partitions.ts";
+import { EarlierRelease } from "./earlier_release.ts";
+import type { ExamplePartitions } from "./example_partitions.ts";
 import { ExampleWriter, isNearlyFull } from "./example_writer.ts";
 import type { JoinMoment } from "./join_moment.ts";
 import { JoinWindow } from "./join_window.ts";
@@ -21,13 +23,8 @@ import { type ExampleOutput } from "./row_examples.ts";
 import { JoinerMetrics } from "./joiner_metrics.ts";
 import { NextTurn } from "./next_turn.ts";
 import type { JoinerOptions } from "./options.ts";
-import { PositionLostError } from "./position_lost_error.ts";
+import { type JoinerLogs, type OpenedJoiner, openJoiner } from "./opened_joiner.ts";
 import type { JoinerMessage } from "./protocol.ts";
-
-export interface JoinerDependencies {
-  readonly eventLog: EventLog;
-  readonly exampleLog: EventLog;
-}
 
 const CONSUMER = "joiner";
 /** Interval at which the replay offset is committed and the event log trimmed, ms. */
@@ -70,6 +67,10 @@ export class Joiner implements Behavior<JoinerMessage> {
   #trimmedBefore = 0;
   /** Records before this offset need not be retained for other readers, see `ReleaseRecord`. */
   #releasedBefore = 0;
+  /** End of the partition, where it is sealed; Infinity otherwise. */
+  readonly #endOffset: number;
+  /** Has earlier partitions trimmed; undefined where this one is an earlier one itself. */
+  readonly #release: EarlierRelease | undefined;
   /** Whether the host's lease holds; the joiner stands still otherwise. */
   #isLeased = true;
   /** When the turn ends, on the monotonic clock. */
@@ -79,8 +80,7 @@ export class Joiner implements Behavior<JoinerMessage> {
     context: ActorContext<JoinerMessage>,
     options: JoinerOptions,
     eventLog: EventLog,
-    examples: ExamplePartitions,
-    endOffset: number,
+    { examples, endOffset, carryOver, isLast }: OpenedJoiner,
   ) {
     this.#context = context;
     this.#options = options;
@@ -89,17 +89,26 @@ export class Joiner implements Behavior<JoinerMessage> {
     this.#writer = new ExampleWriter(examples, eventLog, context);
     const { partition, clockSkewMsMax } = options;
     this.#clockLead = new ClockLead(context.clock, context.telemetry, clockSkewMsMax, partition);
+    this.#endOffset = isLast ? Infinity : endOffset;
+    const { begin, decidedInAllBefore, openFrom, positives, early, isSplit } = examples.start;
     this.#window = new JoinWindow(options, {
-      clockMs: examples.start.clockMs,
-      rereadBefore: examples.decidedInAllBefore,
-      openFrom: examples.openFrom,
-      positives: examples.positives,
-      early: examples.early,
+      clockMs: carryOver?.clockMs ?? begin.clockMs,
+      rereadBefore: decidedInAllBefore,
+      openFrom,
+      positives,
+      early,
       // A split moment must be decided as before; a later start corrects the data clock.
-      wallMs: examples.isSplit ? Infinity : context.clock.nowMs(),
+      wallMs: isSplit ? Infinity : context.clock.nowMs(),
       endOffset,
     });
-    this.#eventOffset = examples.start.offset;
+    if (carryOver !== undefined && !examples.isEnded) {
+      holdCarried(this.#window, carryOver, begin.offset);
+      // A partition without events tells that none of before is missing.
+      this.#acceptedAtMs = carryOver.acceptedAtMs;
+    }
+    // Nothing of an ended partition is read again.
+    this.#eventOffset = examples.isEnded ? endOffset : Math.max(0, begin.offset);
+    this.#release = isLast ? new EarlierRelease(eventLog, options) : undefined;
     this.#moment = this.#momentAt(this.#eventOffset);
     this.#committedAtMs = context.clock.monotonicMs();
     this.#metrics = new JoinerMetrics(context.telemetry, this.#window.counts, partition);
@@ -111,29 +120,9 @@ export class Joiner implements Behavior<JoinerMessage> {
   static async start(
     context: ActorContext<JoinerMessage>,
     options: JoinerOptions,
-    { eventLog, exampleLog }: JoinerDependencies,
+    logs: JoinerLogs,
   ): Promise<Joiner> {
-    const { slots, denseWidth, tasks } = options;
-    const shape = { slots, denseWidth, tasks: tasks.length };
-    const { partitions: eventPartitions } = eventLog;
-    const parts = { log: exampleLog, shape, eventPartitions, clock: context.clock };
-    const examples = await ExamplePartitions.open(parts, options);
-    const endOffset = await eventLog.endOffset(options.partition);
-    if (examples.decidedInAnyBefore > endOffset) {
-      throw new PositionLostError(options.partition, examples.decidedInAnyBefore, endOffset);
-    }
-    const { offset: replayOffset } = examples.start;
-    const [oldest] = await eventLog.read(options.partition, replayOffset, 1);
-    const beginOffset = oldest?.offset ?? endOffset;
-    if (beginOffset > replayOffset) {
-      context.telemetry.log(
-        "warn",
-        `the event log events/${options.partition} begins at offset ${beginOffset}, and open ` +
-          `rankings need it from offset ${replayOffset}: the records before were trimmed while ` +
-          "examples were dropped, or files are lost. Events on those rankings are not learned.",
-      );
-    }
-    return new Joiner(context, options, eventLog, examples, endOffset);
+    return new Joiner(context, options, logs.eventLog, await openJoiner(context, options, logs));
   }
 
   async receive(message: JoinerMessage): Promise<void> {
@@ -175,7 +164,7 @@ export class Joiner implements Behavior<JoinerMessage> {
 
   /** One turn: when it ends, the decided examples are in the example log or wait for it. */
   async #join(): Promise<void> {
-    if (!await this.#write()) return;
+    if (!await this.#write() || this.#examples.isEnded) return;
     const { partition, recordsPerTurn } = this.#options;
     if (this.#unjoined.length === 0) {
       this.#unjoined = await this.#eventLog.read(
@@ -199,8 +188,11 @@ export class Joiner implements Behavior<JoinerMessage> {
       this.#momentAt(this.#eventOffset),
       this.#context.clock.monotonicMs(),
     );
+    // A sealed partition: no record comes any more.
+    if (this.#eventOffset >= this.#endOffset) this.#examples.end(this.#momentAt(this.#eventOffset));
     await this.#write();
     await this.#commit();
+    await this.#releaseEarlier();
     if (this.#unjoined.length > 0 || this.#logHasMore) this.#nextTurn.now();
     else await this.#drain();
     const { dueAtMs } = this.#examples;
@@ -275,7 +267,7 @@ export class Joiner implements Behavior<JoinerMessage> {
         cause,
       });
     }
-    if (offset >= this.#examples.decidedInAllBefore) {
+    if (offset >= this.#examples.start.decidedInAllBefore) {
       this.#recordsInvalid++;
       this.#metrics.addInvalid();
     }
@@ -304,7 +296,7 @@ export class Joiner implements Behavior<JoinerMessage> {
    */
   async #commit(): Promise<void> {
     if (this.#examples.chunksWaitingMax > 0) return;
-    if (this.#eventOffset < this.#examples.decidedInAnyBefore) return;
+    if (this.#eventOffset < this.#examples.start.decidedInAnyBefore) return;
     const { retained, replayOffset } = this.#window.replayPoint(this.#eventOffset);
     const neededFrom = retained?.offset ?? replayOffset;
     const nearlyFull = isNearlyFull(this.#eventLog);
@@ -336,13 +328,27 @@ export class Joiner implements Behavior<JoinerMessage> {
     }
   }
 
+  /** Has the partitions of earlier partitionings trimmed when nothing of them is needed here. */
+  async #releaseEarlier(): Promise<void> {
+    if (this.#release === undefined || this.#release.isDone) return;
+    const isNeeded = this.#examples.retainedOffset < 0 ||
+      this.#releasedBefore === 0 && this.#eventOffset <= this.#options.recordsRetained &&
+        !isNearlyFull(this.#eventLog);
+    if (isNeeded || this.#eventOffset === 0) return;
+    try {
+      await this.#release.release();
+    } catch (cause) {
+      this.#context.telemetry.log("warn", "cannot trim partitions that were sealed", { cause });
+    }
+  }
+
   /**
    * Closes the oldest impressions early if the event log is nearly full. A full log refuses
    * appends, so that no record would come to move the data clock, and no window would ever close.
    */
   async #drain(): Promise<void> {
     if (this.#examples.chunksWaitingMax > 0) return;
-    if (this.#eventOffset < this.#examples.decidedInAnyBefore) return;
+    if (this.#eventOffset < this.#examples.start.decidedInAnyBefore) return;
     if (!isNearlyFull(this.#eventLog) || this.#window.impressionsHeld === 0) return;
     const { retained, replayOffset } = this.#window.replayPoint(this.#eventOffset);
     const needed = this.#eventOffset - (retained?.offset ?? replayOffset);

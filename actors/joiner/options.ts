@@ -2,6 +2,8 @@
  * The joiner's configuration, as plain data.
  */
 
+import type { PartitionCounts } from "../../mesh/ports/partitioning.ts";
+
 /** A rule that turns an action into a label. The first matching rule of a task decides. */
 export interface LabelRule {
   /** Name of the action: `click`, `rating`, … */
@@ -36,6 +38,11 @@ export interface JoinerOptions {
    * one process runs all parts: no other joiner can write there.
    */
   readonly tenure?: number;
+  /**
+   * The partitionings of the logs, oldest first. Absent = the logs have one, of all their
+   * partitions.
+   */
+  readonly partitionings?: readonly PartitionCounts[];
   readonly slots: number;
   readonly denseWidth: number;
   /** How long an impression waits for actions, on the data clock, ms. */

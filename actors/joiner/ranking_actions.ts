@@ -63,6 +63,13 @@ export class ActionsByImpression {
     return actions;
   }
 
+  /** Gives an impression without actions those that it had in another window. */
+  put(address: RecordAddress, actions: RankingActions): void {
+    invariant(!this.#byAddress.has(address), "a carried impression has its actions once");
+    this.#byAddress.set(address, actions);
+    this.#bytes += bytesOf(actions);
+  }
+
   /** Remembers the id of an action; it is new. */
   addEventId({ eventIds }: RankingActions, eventId: string): void {
     const before = eventIds.bytes;

@@ -5,16 +5,27 @@
  * An action with a final label makes its row's example at once. The other rows wait until the
  * window closes, or the impression's room is needed.
  */
+import type { TraceContext } from "../../mesh/ports/tracing.ts";
 import type { Fingerprint } from "../../structures/fingerprint.ts";
+import { present } from "../../structures/invariant.ts";
 import type { EarlyAction } from "../../records/joiner_position.ts";
 import { ImpressionRowsReader } from "../../records/impression_rows_reader.ts";
 import type { DataClock } from "./data_clock.ts";
 import { DroppedRankings } from "./dropped_rankings.ts";
-import { type HeldImpression, HeldImpressions } from "./held_impressions.ts";
+import { type HeldImpression, HeldImpressions, type ImpressionHeader } from "./held_impressions.ts";
 import { LabelRules } from "./label_rules.ts";
 import type { JoinerOptions } from "./options.ts";
-import { ActionsByImpression } from "./ranking_actions.ts";
+import { ActionsByImpression, type RankingActions } from "./ranking_actions.ts";
 import type { ExampleOutput, RowExamples } from "./row_examples.ts";
+
+/** A held impression on its way to the window of another partition. */
+export interface CarriedImpression {
+  readonly header: Omit<ImpressionHeader, "offset">;
+  readonly isDecided: boolean;
+  readonly rows: Uint8Array;
+  readonly actions: RankingActions | undefined;
+  readonly trace: TraceContext | undefined;
+}
 
 export class RowDecisions {
   readonly held = new HeldImpressions((from, to) => this.#actions.move(from, to));
@@ -47,6 +58,29 @@ export class RowDecisions {
   /** Whether a ranking was held, and is not any more. */
   wasDropped(ranking: Fingerprint): boolean {
     return this.#dropped.has(ranking);
+  }
+
+  /** The held impressions, to be carried to other windows; this one is not used any more. */
+  *carried(): Iterable<CarriedImpression> {
+    for (const impression of this.held.all()) {
+      const { offset, address, isDecided, memory: _memory, begin: _begin, ...header } = impression;
+      yield {
+        header,
+        isDecided,
+        rows: this.held.rowsOf(impression),
+        actions: this.#actions.get(address),
+        trace: this.#rowExamples.traces.get(offset),
+      };
+    }
+  }
+
+  /** Holds an impression of another window as one whose record lies at `offset`. */
+  hold({ header, isDecided, rows, actions, trace }: CarriedImpression, offset: number): void {
+    this.held.add({ ...header, offset }, rows);
+    const held = present(this.held.find(header.fingerprint), "a carried impression is held");
+    if (isDecided) this.held.decide(held);
+    if (actions !== undefined) this.#actions.put(held.address, actions);
+    this.#rowExamples.traces.add(offset, trace);
   }
 
   /** Marks the rows of reported items as shown. */
