@@ -67,7 +67,12 @@ export class ExampleReader {
     this.#parts = parts;
     this.#batches = new ChunkBatches(options, starts);
     this.#queues = starts.map(({ partition, start = BEGINNING }) =>
-      new PartitionQueue(parts.log, partition, start.offset)
+      new PartitionQueue(
+        parts.log,
+        partition,
+        start.offset,
+        partition < (options.partitionedFrom?.present ?? 0),
+      )
     );
   }
 
@@ -152,8 +157,12 @@ export class ExampleReader {
     const settled = [...progresses].map(([partition, progress]) => {
       return { partition, ...this.settled(partition, progress) };
     });
+    const open = settled.filter((each) => !this.#queueOf(each.partition).isOver(each));
     return {
-      learnedThroughMs: Math.min(...settled.map((each) => each.learnedThroughMs)),
+      // The other partitions hold back nothing, unless no partition is left.
+      learnedThroughMs: open.length > 0
+        ? Math.min(...open.map((each) => each.learnedThroughMs))
+        : Math.max(...settled.map((each) => each.learnedThroughMs)),
       offsets: settled.map(({ partition, offset }) => ({ partition, offset })),
     };
   }
@@ -172,7 +181,7 @@ export class ExampleReader {
     const order = orderOf(next.read.chunk);
     const orderedAtMs = Math.max(...this.#queues.map((queue) => queue.orderedAtMs));
     return this.#queues
-      .filter((queue) => queue.head === undefined && queue.orderedAtMs < order)
+      .filter((queue) => queue.head === undefined && !queue.hasPassed(order))
       .map(({ partition, nextOffset }) => ({ partition, offset: nextOffset, orderedAtMs }));
   }
 
@@ -223,7 +232,7 @@ export class ExampleReader {
   #isTurnOf({ read }: { readonly read: ReadChunk }): boolean {
     const order = orderOf(read.chunk);
     return this.#queues.length === 1 ||
-      this.#queues.every(({ head, orderedAtMs }) => head !== undefined || orderedAtMs >= order);
+      this.#queues.every((queue) => queue.head !== undefined || queue.hasPassed(order));
   }
 
   #add(partition: number, { chunk, offset }: ReadChunk): void {

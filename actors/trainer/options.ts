@@ -22,6 +22,16 @@ export interface TrainerOptions {
   /** The partitions of the example log that it reads, ascending; at least one. */
   readonly partitions: readonly number[];
   /**
+   * Where partitionings begin, in a mesh that has changed its number of partitions. Absent = the
+   * example log has had one partitioning.
+   */
+  readonly partitionedFrom?: {
+    /** First partition of the second partitioning: older snapshots lack those from it on. */
+    readonly second: number;
+    /** First partition of the present partitioning: those before it end, or have ended. */
+    readonly present: number;
+  };
+  /**
    * The joiner that writes each of these partitions, in their order. With one partition it is not
    * asked.
    */

@@ -27,11 +27,17 @@ export class PartitionQueue {
   #orderedAtMs = -Infinity;
   /** Whether the log may have chunks from `#nextOffset` on. */
   #mayHaveMore = true;
+  /** Whether the last chunk of the partition was read, now or before the trainer began. */
+  #isEnded = false;
+  /** Whether the chunk before the first one to read may be the last one. */
+  #mayBeEnded: boolean;
   /** The furthest position that was told. */
   #settled: SettledPosition = { offset: 0, learnedThroughMs: 0 };
 
-  constructor(log: EventLog, partition: number, offset: number) {
+  /** @param mayBeEnded Whether the partition is one of an earlier partitioning. */
+  constructor(log: EventLog, partition: number, offset: number, mayBeEnded = false) {
     this.#log = log;
+    this.#mayBeEnded = mayBeEnded && offset > 0;
     this.partition = partition;
     this.#nextOffset = offset;
   }
@@ -66,6 +72,16 @@ export class PartitionQueue {
     return this.#orderedAtMs;
   }
 
+  /** Whether no chunk of a lower order, or of the same one, can come any more. */
+  hasPassed(orderedAtMs: number): boolean {
+    return this.#isEnded || this.#orderedAtMs >= orderedAtMs;
+  }
+
+  /** Whether the partition has ended, and all of it is settled at this position. */
+  isOver({ offset }: SettledPosition): boolean {
+    return this.#isEnded && offset >= this.#nextOffset;
+  }
+
   /** Notes that chunks were appended. */
   appended(): void {
     this.#mayHaveMore = true;
@@ -74,6 +90,7 @@ export class PartitionQueue {
   /** Reads the next chunks, up to `chunksMax`. */
   async read(chunksMax: number): Promise<void> {
     this.#mayHaveMore = false; // an append meanwhile may be missed by this read
+    if (this.#mayBeEnded) await this.#lookForEnd();
     const records = await this.#log.read(this.partition, this.#nextOffset, chunksMax, "follower")
       .catch((error) => {
         this.#mayHaveMore = true;
@@ -86,9 +103,18 @@ export class PartitionQueue {
       this.#chunks.push({ offset, chunk });
       this.#rows += chunk.rows;
       if (hasRows(chunk)) this.#chunksWithRows++;
+      if (chunk.ended === true) this.#isEnded = true;
       this.#orderedAtMs = Math.max(this.#orderedAtMs, orderOf(chunk));
     }
     if (records.length === chunksMax) this.#mayHaveMore = true;
+  }
+
+  /** Reads whether the partition ended before the first chunk to read. */
+  async #lookForEnd(): Promise<void> {
+    const [before] = await this.#log.read(this.partition, this.#nextOffset - 1, 1);
+    const isBefore = before?.offset === this.#nextOffset - 1;
+    if (isBefore && decodeExamples(before.bytes).ended === true) this.#isEnded = true;
+    this.#mayBeEnded = false;
   }
 
   /** Takes the next chunk; one waits. */

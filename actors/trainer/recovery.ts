@@ -34,7 +34,10 @@ const UNTRIED_BATCHES_MAX = 20;
 const SAVE_PAUSE_MS = 10_000;
 
 export interface RecoveryParts {
-  readonly options: Pick<TrainerOptions, "name" | "partitions" | keyof ExampleShape>;
+  readonly options: Pick<
+    TrainerOptions,
+    "name" | "partitions" | "partitionedFrom" | keyof ExampleShape
+  >;
   readonly telemetry: Telemetry;
   readonly clock: Clock;
   readonly blobs: BlobStore;
@@ -186,11 +189,12 @@ export class Recovery {
     now: Progresses,
     why: Pick<SkippedStretch, "reason" | "version">,
   ): Promise<readonly TrainerPart[] | undefined | "refused"> {
-    const { options: { name, partitions }, blobs, telemetry } = this.#parts;
+    const { options: { name, partitions, partitionedFrom }, blobs, telemetry } = this.#parts;
     if (!this.#refusals.mayGoBack) return undefined;
     try {
       const refusedAt = (partition: number) => this.#refusals.skippedOf(partition).at(-1)?.from;
-      const parts = await partsToGoBackTo(blobs, partitions, refusedAt);
+      const added = partitionedFrom?.second;
+      const parts = await partsToGoBackTo(blobs, partitions, refusedAt, added);
       if (parts === undefined) return undefined;
       const stretches = parts.map(({ partition, sequence: from }) => {
         const { sequence: to } = present(now.get(partition), "a part is of an own partition");

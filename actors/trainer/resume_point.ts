@@ -27,7 +27,10 @@ import type { AppliedSequences } from "./shard_client.ts";
 
 /** The snapshot that a trainer begins from. */
 export interface ResumePoint {
-  /** A part of each partition, in their order. */
+  /**
+   * A part of each partition, in their order; without those that a later partitioning has added:
+   * their trainer begins at their beginning.
+   */
   readonly parts: readonly TrainerPart[];
   readonly state: TrainerState;
 }
@@ -39,23 +42,28 @@ export interface ResumePoint {
  * means of theirs.
  *
  * @param applied The sequences of the shards, of the partitions that are wanted.
+ * @param addedFrom First partition that a later partitioning has added to the log.
  * @throws {Error} When a shard is behind all snapshots: the rows it lacks cannot be learned again.
  */
 export async function findResumePoint(
   blobs: BlobStore,
   applied: AppliedSequences,
+  addedFrom = Infinity,
 ): Promise<ResumePoint | undefined> {
   const manifests = await readManifests(blobs);
   if (manifests.length === 0) return undefined;
   const partitions = [...applied.keys()];
-  const all = manifests.map((manifest) => partsOf(manifest, partitions));
+  const all = manifests.map((manifest) => {
+    return { manifest, parts: partsOf(manifest, partitions, addedFrom) };
+  });
   const lowest = new Map([...applied].map(([partition, byShard]) => {
     return [partition, Math.min(...byShard)] as const;
   }));
   const behind = (part: TrainerPart) => part.sequence > (lowest.get(part.partition) ?? 0);
-  const parts = all.find((each) => !each.some(behind));
-  if (parts === undefined) {
-    const part = present(present(all.at(-1), "there are snapshots").find(behind), "one is behind");
+  const found = all.find(({ parts }) => !parts.some(behind));
+  if (found === undefined) {
+    const oldest = present(all.at(-1), "there are snapshots");
+    const part = present(oldest.parts.find(behind), "one is behind");
     throw new Error(
       `Cannot resume training: a shard has learned ${
         lowest.get(part.partition)
@@ -64,7 +72,9 @@ export async function findResumePoint(
         "whole mesh: then all parts begin from one snapshot.",
     );
   }
-  return { parts, state: await readState(blobs, parts) };
+  const { parts, manifest } = found;
+  // A trainer of added partitions alone begins with the mean of all models.
+  return { parts, state: await readState(blobs, parts.length > 0 ? parts : manifest.trainers) };
 }
 
 /**
@@ -75,10 +85,12 @@ export async function findResumePoint(
 function partsOf(
   { name, trainers }: SnapshotManifest,
   partitions: readonly number[],
+  addedFrom = Infinity,
 ): readonly TrainerPart[] {
-  return partitions.map((partition) => {
+  return partitions.flatMap((partition) => {
     const part = trainers.find(({ source }) => source === gradientSource(partition));
-    if (part !== undefined) return part;
+    if (part !== undefined) return [part];
+    if (partition >= addedFrom) return [];
     throw new Error(
       `Cannot resume training: ${name} is of ${trainers.length} partitions and partition ` +
         `${partition} is not among them. Set trainer.partitions back, or begin with an empty data ` +
@@ -155,15 +167,16 @@ export async function partsToGoBackTo(
   blobs: BlobStore,
   partitions: readonly number[],
   refusedAt: (partition: number) => number | undefined,
+  addedFrom = Infinity,
 ): Promise<readonly TrainerPart[] | undefined> {
   const [newest, older] = await readManifests(blobs);
   if (newest === undefined) return undefined;
-  const parts = partsOf(newest, partitions);
+  const parts = partsOf(newest, partitions, addedFrom);
   const isRefused = parts.every(({ partition, sequence }) => sequence === refusedAt(partition));
   if (!isRefused || older === undefined) return parts;
   if ((await listPinned(blobs)).includes(newest.name)) return parts;
   await blobs.delete(manifestName(newest.name));
-  return partsOf(older, partitions);
+  return partsOf(older, partitions, addedFrom);
 }
 
 /**

@@ -145,6 +145,9 @@ export class Trainer implements Behavior<TrainerMessage> {
     options: TrainerOptions,
     dependencies: TrainerDependencies,
   ): Promise<Trainer> {
+    // The log may have been opened before some of these partitions were added.
+    const partitions = 1 + Math.max(...options.partitions);
+    await dependencies.exampleLog.extend?.({ firstPartition: 0, partitions });
     const session = await dependencies.createSession();
     try {
       const trainer = new Trainer(context, options, dependencies, session);

@@ -23,7 +23,7 @@ import type { AppliedSequences, ShardClient } from "./shard_client.ts";
 
 export interface StartParts {
   readonly context: ActorContext<TrainerMessage>;
-  readonly options: Pick<TrainerOptions, "name" | "partitions">;
+  readonly options: Pick<TrainerOptions, "name" | "partitions" | "partitionedFrom">;
   readonly blobs: BlobStore;
   readonly exampleLog: EventLog;
   /** Before its first step. */
@@ -58,9 +58,9 @@ export async function areShardsLoading(
  * @returns False without a snapshot.
  */
 export async function serveNewest(parts: StartParts): Promise<boolean> {
-  const { context, blobs, session, options: { name, partitions } } = parts;
+  const { context, blobs, session, options: { name, partitions, partitionedFrom } } = parts;
   const all = new Map(partitions.map((partition) => [partition, [Infinity]]));
-  const newest = await findResumePoint(blobs, all);
+  const newest = await findResumePoint(blobs, all, partitionedFrom?.second);
   if (newest === undefined) return false;
   await restoreModel(session, newest.state.model);
   context.telemetry.log(
@@ -99,8 +99,8 @@ async function restoreNewest(
   { refusals, recovery }: { readonly refusals: Refusals; readonly recovery: Recovery },
 ): Promise<Progresses> {
   const { context: { telemetry }, blobs, exampleLog, session } = parts;
-  const { name, partitions } = parts.options;
-  const resume = await findResumePoint(blobs, applied);
+  const { name, partitions, partitionedFrom } = parts.options;
+  const resume = await findResumePoint(blobs, applied, partitionedFrom?.second);
   if (resume === undefined) {
     for (const partition of partitions) {
       await warnOfTrimmed(telemetry, name, exampleLog, partition);
