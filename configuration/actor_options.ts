@@ -67,6 +67,15 @@ export function actorOptionsOf(
     sharding: 0,
     shardMemory,
     partitions,
+    earlierPartitions: [],
+    joinerBounds: {
+      impressionsMax: joiner.impressionsMax,
+      impressionsBytesMax: joiner.impressionsBytesMax,
+      // A restarted gateway reads these records back, see LogRecall.
+      recordsRetained: file.storage.kind === "memory"
+        ? 0
+        : gatewayOptions.eventsRememberedMax + gatewayOptions.rankingsRememberedMax,
+    },
     trainerCount: trainer.count,
     dealing: 0,
     placement: file.placement,
@@ -101,8 +110,6 @@ export function actorOptionsOf(
       denseWidth: schema.denseWidth,
       windowMs: joiner.window,
       clockSkewMsMax: joiner.clockSkewMax,
-      impressionsMax: Math.ceil(joiner.impressionsMax / partitions.events),
-      impressionsBytesMax: Math.ceil(joiner.impressionsBytesMax / partitions.events),
       actionsPerImpressionMax: joiner.actionsPerImpressionMax,
       // In the order of the model's tasks: label column t belongs to task t.
       tasks: model.tasks.map((task) => ({
@@ -116,11 +123,6 @@ export function actorOptionsOf(
           ? "logOdds"
           : "weight",
       },
-      // A restarted gateway reads these records back, see LogRecall.
-      recordsRetained: file.storage.kind === "memory" ? 0 : Math.ceil(
-        (gatewayOptions.eventsRememberedMax + gatewayOptions.rankingsRememberedMax) /
-          partitions.events,
-      ),
       recordsPerTurn: joiner.recordsPerTurn,
       batchRows: trainer.batchRows,
       lingerMs: trainer.linger,

@@ -39,7 +39,8 @@ import {
 import { type CairnFile, cairnSchema, sections } from "./schema.ts";
 import type { NetworkAddress } from "./addresses.ts";
 import type { Role } from "./sections/hosts.ts";
-import type { LogPartitions } from "./partitions.ts";
+import type { PartitionCounts } from "../mesh/ports/partitioning.ts";
+import type { JoinerBounds } from "./partitions.ts";
 import type { ShardMemory } from "./sharding.ts";
 import type { PlacementSection, StorageSection } from "./sections/mesh.ts";
 
@@ -65,7 +66,12 @@ export interface CairnConfiguration {
   readonly sharding: number;
   /** Memory of all shards; the limits of each shard are derived from it. */
   readonly shardMemory: ShardMemory;
-  readonly partitions: LogPartitions;
+  /** Partitions of the logs in the present partitioning. */
+  readonly partitions: PartitionCounts;
+  /** The partitionings before it, oldest first; empty = the partitioning of the file. */
+  readonly earlierPartitions: readonly PartitionCounts[];
+  /** Bounds that the joiners of a partitioning share. */
+  readonly joinerBounds: JoinerBounds;
   /** Trainers, each with a dense model, among which the partitions of the example log are dealt. */
   readonly trainerCount: number;
   /** Number of the division of partitions among the trainers; 0 = the division of the file. */
@@ -75,10 +81,10 @@ export interface CairnConfiguration {
   readonly mesh?: MeshOptions;
   readonly embeddingShard: Omit<EmbeddingShardOptions, "shard">;
   readonly servingReplica: Omit<ServingReplicaOptions, "shard" | "sync">;
-  readonly joiner: Omit<JoinerOptions, "partition">;
+  readonly joiner: Omit<JoinerOptions, "partition" | "partitionings" | keyof JoinerBounds>;
   readonly trainer: Omit<
     TrainerOptions,
-    "trainer" | "name" | "dealing" | "partitions" | "joiners" | "shards"
+    "trainer" | "name" | "dealing" | "partitions" | "partitionedFrom" | "joiners" | "shards"
   >;
   readonly sync: Pick<
     ParameterSyncOptions,
@@ -91,7 +97,7 @@ export interface CairnConfiguration {
   >;
   readonly ranker: Omit<RankerOptions, "scorer" | "retriever" | "keepers">;
   /** Absent where no features are kept. */
-  readonly featureKeeper?: Omit<FeatureKeeperOptions, "shard">;
+  readonly featureKeeper?: Omit<FeatureKeeperOptions, "shard" | "extent">;
   /** Absent where `recommend.enabled` is false. */
   readonly retriever?: Omit<RetrieverOptions, "scorer">;
   readonly scorer: Omit<ScorerOptions, "replicas" | "sharding" | "sync">;

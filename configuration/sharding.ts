@@ -2,6 +2,9 @@
  * The options that depend on the numbers of shards and trainers. A mesh with a coordination store
  * changes these numbers while it runs, so the options are derived again.
  */
+import { type MeshIdentity, partitionCountsOf } from "../mesh/ports/coordination.ts";
+import type { PartitionCounts } from "../mesh/ports/partitioning.ts";
+import { present } from "../structures/invariant.ts";
 import type { CairnConfiguration } from "./configuration.ts";
 import { rowClassesOf } from "./row_classes.ts";
 import type { CairnFile } from "./schema.ts";
@@ -18,7 +21,10 @@ export interface ShardMemory {
   readonly classes: number;
 }
 
-/** The divisions of the feature ids among shards, and of the partitions among trainers. */
+/**
+ * The divisions of the feature ids among shards, of the partitions among trainers, and of the
+ * rankings among partitions.
+ */
 export interface Divisions {
   /** Number of the sharding; another one after each change of the number of shards. */
   readonly sharding: number;
@@ -26,6 +32,14 @@ export interface Divisions {
   /** Number of the dealing; another one after each change of the number of trainers. */
   readonly dealing: number;
   readonly trainers: number;
+  /** The partitionings, oldest first; the last one is the present one. */
+  readonly partitionings: readonly PartitionCounts[];
+}
+
+/** The divisions of a mesh. */
+export function divisionsOf(identity: MeshIdentity): Divisions {
+  const { sharding, shards, dealing, trainers } = identity;
+  return { sharding, shards, dealing, trainers, partitionings: partitionCountsOf(identity) };
 }
 
 export function shardMemoryOf(
@@ -57,7 +71,7 @@ export function bytesPerShard(
 /** The configuration with other divisions among shards and trainers. */
 export function withDivisions(
   configuration: CairnConfiguration,
-  { sharding, shards, dealing, trainers }: Divisions,
+  { sharding, shards, dealing, trainers, partitionings }: Divisions,
 ): CairnConfiguration {
   const { embeddingShard, servingReplica, shardMemory } = configuration;
   const bytes = bytesPerShard(shardMemory, shards);
@@ -68,6 +82,8 @@ export function withDivisions(
     sharding,
     trainerCount: trainers,
     dealing,
+    partitions: present(partitionings.at(-1), "a mesh has a partitioning"),
+    earlierPartitions: partitionings.slice(0, -1),
     embeddingShard: { ...embeddingShard, shards, tables },
     servingReplica: { ...servingReplica, bytesMax: bytes.serving },
   };

@@ -57,9 +57,9 @@ export class HealthWarnings {
   }
 
   async #joining(budgetMs: number): Promise<Warning[]> {
-    const { exampleLog, joiners = [] } = this.#parts;
+    const { exampleLog, joiners = () => [] } = this.#parts;
     const statuses = await answered(
-      joiners.map((joiner) => joiner.ask({ kind: "getStatus" }, { budgetMs })),
+      joiners().map((joiner) => joiner.ask({ kind: "getStatus" }, { budgetMs })),
     );
     const dropped = sum(statuses.map(({ examplesDropped }) => examplesDropped));
     const refusal = exampleLog?.refusal();

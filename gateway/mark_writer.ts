@@ -9,7 +9,7 @@
  * one with events at shorter intervals gets none.
  */
 import type { Clock, Timer } from "../mesh/ports/clock.ts";
-import { type EventLog, isRefusal } from "../mesh/ports/event_log.ts";
+import { type EventLog, isRefusal, SealedPartitionError } from "../mesh/ports/event_log.ts";
 import type { Telemetry } from "../mesh/ports/telemetry.ts";
 import { encodeStampable, type MarkRecord } from "../records/event_record.ts";
 import type { AcceptanceClock } from "./memory/acceptance_clock.ts";
@@ -33,16 +33,14 @@ export interface MarkWriterParts {
 export class MarkWriter {
   readonly #parts: MarkWriterParts;
   /** By partition, the acceptance time of the newest event or mark of this gateway. */
-  readonly #marked: Float64Array;
+  readonly #marked: number[] = [];
   /**
    * By partition, when this gateway first had an event that is newer than `#marked`, on the
    * monotonic clock, ms; Infinity where it has none.
    */
-  readonly #behindSinceMs: Float64Array;
+  readonly #behindSinceMs: number[] = [];
   /** By partition, when its newest record of this gateway came, on the monotonic clock, ms. */
-  readonly #recordedAtMs: Float64Array;
-  /** Time between a record of a partition and a mark, ms. */
-  readonly #markMs: number;
+  readonly #recordedAtMs: number[] = [];
   /** Acceptance time of the newest event, ms. */
   #acceptedAtMs = 0;
   /** Newest time of an event or a ranking, on the data clock, ms. */
@@ -53,16 +51,11 @@ export class MarkWriter {
 
   constructor(parts: MarkWriterParts) {
     this.#parts = parts;
-    const { partitions } = parts.eventLog;
-    this.#marked = new Float64Array(partitions);
-    this.#behindSinceMs = new Float64Array(partitions).fill(Infinity);
-    this.#recordedAtMs = new Float64Array(partitions).fill(-Infinity);
-    const markMs = 1_000 * partitions / MARKS_PER_SECOND;
-    this.#markMs = Math.min(MARK_MS_MAX, Math.max(MARK_MS_MIN, markMs));
   }
 
   /** Marks all partitions of a log that holds events: a stop may have come before their marks. */
   start(): void {
+    if (this.#open.length === 1) return;
     this.#awaitMarks(this.#parts.acceptanceClock.lastMs);
     this.#markLater();
   }
@@ -77,10 +70,29 @@ export class MarkWriter {
     partition: number,
     { acceptedAtMs, atMs }: { readonly acceptedAtMs: number; readonly atMs: number },
   ): void {
+    if (this.#open.length === 1) return;
     this.#reached(partition, acceptedAtMs);
     this.#awaitMarks(acceptedAtMs);
     this.ranked(atMs);
     this.#markLater();
+  }
+
+  /** The partitions that take records; all that the log has by now are known here. */
+  get #open(): number[] {
+    const { firstPartition, partitions } = this.#parts.eventLog;
+    while (this.#marked.length < partitions) {
+      this.#marked.push(0);
+      this.#behindSinceMs.push(Infinity);
+      this.#recordedAtMs.push(-Infinity);
+    }
+    return Array.from({ length: partitions - firstPartition }, (_, i) => firstPartition + i);
+  }
+
+  /** Time between a record of a partition and a mark, ms. */
+  get #markMs(): number {
+    const { firstPartition, partitions } = this.#parts.eventLog;
+    const markMs = 1_000 * (partitions - firstPartition) / MARKS_PER_SECOND;
+    return Math.min(MARK_MS_MAX, Math.max(MARK_MS_MIN, markMs));
   }
 
   /** Resolves when no mark is being appended any more. */
@@ -104,8 +116,10 @@ export class MarkWriter {
     if (acceptedAtMs <= this.#acceptedAtMs) return;
     this.#acceptedAtMs = acceptedAtMs;
     const nowMs = this.#parts.clock.monotonicMs();
-    for (const [partition, marked] of this.#marked.entries()) {
-      if (marked >= acceptedAtMs || this.#behindSinceMs[partition] < Infinity) continue;
+    for (const partition of this.#open) {
+      if (this.#marked[partition] >= acceptedAtMs || this.#behindSinceMs[partition] < Infinity) {
+        continue;
+      }
       this.#behindSinceMs[partition] = nowMs;
     }
   }
@@ -114,7 +128,7 @@ export class MarkWriter {
   #markLater(pauseMs = 0): void {
     if (this.#stopped || this.#timer !== undefined || this.#marking !== undefined) return;
     const { clock } = this.#parts;
-    const dueAtMs = Math.min(...this.#marked.keys().map((partition) => this.#dueAtMs(partition)));
+    const dueAtMs = Math.min(...this.#open.map((partition) => this.#dueAtMs(partition)));
     if (dueAtMs === Infinity) return;
     this.#timer = clock.schedule(Math.max(pauseMs, dueAtMs - clock.monotonicMs()), () => {
       this.#timer = undefined;
@@ -127,10 +141,18 @@ export class MarkWriter {
   /** Marks the partitions that are due; false where the log refuses one of them. */
   async #markDue(): Promise<boolean> {
     const nowMs = this.#parts.clock.monotonicMs();
-    const due = [...this.#marked.keys()].filter((partition) => this.#dueAtMs(partition) <= nowMs);
+    const due = this.#open.filter((partition) => this.#dueAtMs(partition) <= nowMs);
     const outcomes = await Promise.allSettled(due.map((each) => this.#mark(each)));
     const failures = outcomes.flatMap((each) => each.status === "rejected" ? [each.reason] : []);
-    const cause = failures.find((error) => !isRefusal(error));
+    // No mark of a sealed partition is awaited, and those of the new ones are due.
+    if (failures.some((error) => error instanceof SealedPartitionError)) {
+      const newestMs = this.#acceptedAtMs;
+      this.#acceptedAtMs = 0;
+      this.#awaitMarks(newestMs);
+    }
+    const cause = failures.find((error) =>
+      !isRefusal(error) && !(error instanceof SealedPartitionError)
+    );
     if (cause !== undefined) {
       this.#parts.telemetry.log("warn", "cannot mark partitions of the event log", { cause });
     }

@@ -50,7 +50,7 @@ export interface GatewayParts {
   /** `/health/ready` asks whether it takes examples; absent = this mesh does not train. */
   readonly exampleLog?: EventLog;
   /** `/health/ready` asks whether they have a warning; absent = this mesh does not train. */
-  readonly joiners?: readonly ActorRef<JoinerMessage>[];
+  readonly joiners?: () => readonly ActorRef<JoinerMessage>[];
   /** `/health/ready` asks whether they left rows out; absent = it does not ask. */
   readonly replicas?: () => readonly ActorRef<ServingReplicaMessage>[];
   /** `/health/ready` asks whether they still load rows; absent = it does not ask. */

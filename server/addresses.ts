@@ -2,6 +2,8 @@
  * The addresses of the actors that a configuration asks for.
  */
 import type { CairnConfiguration } from "../configuration/configuration.ts";
+import { partitionCountsOf } from "../configuration/partitions.ts";
+import { presentPartitioning } from "../mesh/ports/partitioning.ts";
 import { parsePlacedKey, type PlacedKey } from "../mesh/ports/coordination.ts";
 import type { Address } from "../mesh/runtime/actor.ts";
 
@@ -54,12 +56,16 @@ export function placedAddress(key: PlacedKey, sharding: number): Address {
  */
 export function keepersWith(
   key: PlacedKey,
-  { featureKeeper, partitions }: Pick<CairnConfiguration, "featureKeeper" | "partitions">,
+  { featureKeeper, ...configuration }: Pick<
+    CairnConfiguration,
+    "featureKeeper" | "partitions" | "earlierPartitions"
+  >,
 ): Address[] {
   const { kind, number } = parsePlacedKey(key);
   if (kind !== "events") return [];
+  const { events } = presentPartitioning(partitionCountsOf(configuration));
   return Array.from({ length: featureKeeper?.shards ?? 0 }, (_, keeper) => keeper)
-    .filter((keeper) => keeper % partitions.events === number)
+    .filter((keeper) => events.first + keeper % events.count === number)
     .map(addresses.featureKeeper);
 }
 

@@ -56,7 +56,15 @@ export async function composeHost(
   const fence = environment.placement && new SnapshotFence();
   const definitions = hostDefinitions(roles, stores, dense, fence);
   return await withActors(
-    { configuration, environment, definitions, host, onStep, ...(fence && { fence }) },
+    {
+      configuration,
+      environment,
+      definitions,
+      host,
+      onStep,
+      ...(fence && { fence }),
+      logs: stores,
+    },
     async (started) => {
       if (roles.includes("serving")) {
         const gateway = { ...environment, stores: requireStores(stores) };

@@ -1,6 +1,6 @@
 /**
- * A host's part in a change of the number of shards or trainers: it follows the sharding and the
- * dealing of the mesh, as the coordination store names them.
+ * A host's part in a change of the number of shards, trainers or partitions: it follows the
+ * sharding, the dealing and the partitioning of the mesh, as the coordination store names them.
  *
  * The new shards and trainers are made by {@link PlacedShards} and {@link PlacedPartitions}, since
  * their epochs change. Here the other actors are carried over. After a change of the shards a
@@ -8,18 +8,25 @@
  * host with the role `sync` makes parameter sync and the snapshotter anew. After a change of the
  * trainers that host makes the snapshotter anew; parameter sync learns of them by their answers.
  * Each step is tried again until it succeeds, and a process that starts meanwhile begins with the
- * present divisions.
+ * present divisions. After a change of the partitions every host gives its logs the new ones.
  */
 import type { EmbeddingShardOptions } from "../actors/embedding_shard/options.ts";
 import type { ScorerMessage } from "../actors/scorer/protocol.ts";
 import type { CairnConfiguration } from "../configuration/configuration.ts";
-import { withDivisions } from "../configuration/sharding.ts";
+import { divisionsOf, withDivisions } from "../configuration/sharding.ts";
 import type { MeshView } from "../mesh/ports/coordination.ts";
 import { SERVED_SHARDING } from "../mesh/ports/reshard_progress.ts";
 import type { Address } from "../mesh/runtime/actor.ts";
 import { reasonOf } from "../mesh/runtime/errors.ts";
 import type { Mesh, PlannedActor } from "../mesh/runtime/mesh.ts";
 import { present } from "../structures/invariant.ts";
+import { partitionCountsOf } from "../configuration/partitions.ts";
+import {
+  type PartitionCounts,
+  partitionTotals,
+  presentPartitioning,
+} from "../mesh/ports/partitioning.ts";
+import type { EventLog } from "../mesh/ports/event_log.ts";
 import { addresses } from "./addresses.ts";
 import { processesOf } from "./layout.ts";
 import { planOf } from "./plan.ts";
@@ -31,6 +38,14 @@ export interface HostShardingOptions {
   readonly host: string;
   /** Resolves when the actors that this process began with are there. */
   readonly started: Promise<unknown>;
+  /** The logs of this process; undefined or empty where it has none. */
+  readonly logs?: HostLogs | undefined;
+}
+
+/** The logs that a host has. */
+export interface HostLogs {
+  readonly eventLog?: EventLog | undefined;
+  readonly exampleLog?: EventLog | undefined;
 }
 
 /** The shards as a host makes them. */
@@ -50,6 +65,8 @@ export class HostSharding {
   #plan: readonly PlannedActor[];
   /** The sharding whose actors are made here. */
   #made: number;
+  /** The number of partitionings that the logs here have. */
+  #extended: number;
   /** The dealing that the snapshotter here is made for. */
   #madeDealing: number;
   /** The sharding whose replicas the scorer uses. */
@@ -66,6 +83,7 @@ export class HostSharding {
     this.#configuration = configuration;
     this.#plan = planOf(configuration);
     this.#made = this.#served = configuration.sharding;
+    this.#extended = partitionCountsOf(configuration).length;
     this.#madeDealing = configuration.dealing;
     const own = processesOf(configuration).find((each) => each.host === host);
     const { roles } = present(own, "a host is in the configuration of its mesh");
@@ -88,8 +106,13 @@ export class HostSharding {
   /** Whether a step towards the present divisions is left. */
   get isChanging(): boolean {
     const { sharding, dealing } = this.#configuration;
-    return this.#made !== sharding || this.#serves && this.#served !== sharding ||
+    return this.#made !== sharding || this.#extended !== this.#partitionings.length ||
+      this.#serves && this.#served !== sharding ||
       this.#syncs && this.#madeDealing !== dealing;
+  }
+
+  get #partitionings(): readonly PartitionCounts[] {
+    return partitionCountsOf(this.#configuration);
   }
 
   /** The actor at an address of the present divisions. */
@@ -108,7 +131,7 @@ export class HostSharding {
     const { sharding: sharded, dealing: dealt } = this.#configuration;
     // Both only grow.
     if (identity.sharding > sharded || identity.dealing > dealt) {
-      this.#configuration = withDivisions(this.#configuration, identity);
+      this.#configuration = withDivisions(this.#configuration, divisionsOf(identity));
       this.#plan = planOf(this.#configuration);
     }
     const { sharding } = this.#configuration;
@@ -131,9 +154,19 @@ export class HostSharding {
   }
 
   async #step(sharding: number): Promise<void> {
+    if (this.#extended !== this.#partitionings.length) await this.#followPartitioning();
     if (this.#made !== sharding) await this.#make();
     if (this.#syncs) await this.#followDealing();
     if (this.#serves && this.#made === this.#configuration.sharding) await this.#endOld();
+  }
+
+  async #followPartitioning(): Promise<void> {
+    const { length } = this.#partitionings;
+    const { partitions: { events, examples } } = this.#configuration;
+    await extendLogs(this.#configuration, this.#options.logs);
+    this.#extended = length;
+    const { telemetry } = this.#options.mesh.home;
+    telemetry.log("info", `following partitioning ${length - 1}`, { events, examples });
   }
 
   async #make(): Promise<void> {
@@ -194,6 +227,44 @@ export class HostSharding {
     for (const address of this.#old) await mesh.end(address, 0);
     this.#old = [];
     this.#served = sharding;
+  }
+}
+
+/**
+ * Gives the logs of a process the partitions of the mesh, and seals those before. Every host does
+ * the same, also when it starts: its writers then know the partitions, and the joiners can end.
+ *
+ * @throws {UnknownPartitionsError} A log has partitions that the mesh does not know: its host was
+ * started with another file than the one that made the mesh.
+ */
+export async function extendLogs(
+  configuration: CairnConfiguration,
+  { eventLog, exampleLog }: HostLogs = {},
+): Promise<void> {
+  const partitionings = partitionCountsOf(configuration);
+  const { events, examples } = partitionTotals(partitionings);
+  const { first } = presentPartitioning(partitionings).events;
+  requireAtMost(eventLog, "joiner.partitions", events);
+  requireAtMost(exampleLog, "trainer.partitions", examples);
+  // The examples first: a record in a new partition then has partitions for its examples.
+  await exampleLog?.extend?.({ firstPartition: 0, partitions: examples });
+  await eventLog?.extend?.({ firstPartition: first, partitions: events });
+}
+
+function requireAtMost(log: EventLog | undefined, key: string, partitions: number): void {
+  if (log === undefined || log.partitions <= partitions) return;
+  throw new UnknownPartitionsError(key, log.partitions, partitions);
+}
+
+/** A log has partitions that the mesh does not know. */
+export class UnknownPartitionsError extends Error {
+  override readonly name = "UnknownPartitionsError";
+  constructor(key: string, found: number, known: number) {
+    super(
+      `The log has ${found} partitions, and the mesh knows ${known}: hosts with different ${key} ` +
+        "began it at the same moment. Delete the keys of the mesh from the Redis server, or give it " +
+        "another mesh.id, and start all hosts with one file.",
+    );
   }
 }
 

@@ -22,19 +22,34 @@ export type JoinedCounts = Pick<
 >;
 
 export interface JoinersStatus extends JoinedCounts {
-  /** Next offset of each partition of the event log. */
-  readonly offsets: readonly number[];
+  /** Next offset by partition of the event log. */
+  readonly offsets: ReadonlyMap<number, number>;
   /** The latest of the joiners' data clocks, ms. */
   readonly dataClockMs: number;
 }
 
+/** A joiner and the partition of the event log that it reads. */
+export interface JoinerOf {
+  readonly partition: number;
+  readonly actor: ActorRef<JoinerMessage>;
+}
+
 export class Joiners {
-  /** @param all The joiners, indexed by partition. */
-  constructor(readonly all: readonly ActorRef<JoinerMessage>[]) {}
+  readonly #actors: () => readonly JoinerOf[];
+
+  /** @param actors The present joiners, ascending by partition. */
+  constructor(actors: () => readonly JoinerOf[]) {
+    this.#actors = actors;
+  }
+
+  get all(): readonly ActorRef<JoinerMessage>[] {
+    return this.#actors().map(({ actor }) => actor);
+  }
 
   async status(budgetMs = ASK_BUDGET_MS): Promise<JoinersStatus> {
+    const actors = this.#actors();
     const each = await Promise.all(
-      this.all.map((joiner) => joiner.ask({ kind: "getStatus" }, { budgetMs })),
+      actors.map(({ actor }) => actor.ask({ kind: "getStatus" }, { budgetMs })),
     );
     const sum = (count: keyof JoinedCounts) => each.reduce((total, one) => total + one[count], 0);
     return {
@@ -48,13 +63,18 @@ export class Joiners {
       examplesEmitted: sum("examplesEmitted"),
       examplesWaiting: sum("examplesWaiting"),
       impressionsOpen: sum("impressionsOpen"),
-      offsets: each.map(({ offset }) => offset),
+      offsets: new Map(each.map(({ offset }, i) => [actors[i].partition, offset])),
       dataClockMs: Math.max(...each.map((status) => status.dataClockMs)),
     };
   }
 }
 
 /** Records that are not read yet, over all partitions. */
-export function behind(ends: readonly number[], offsets: readonly number[]): number {
-  return ends.reduce((sum, end, partition) => sum + Math.max(0, end - offsets[partition]), 0);
+export function behind(
+  ends: readonly number[],
+  offsets: ReadonlyMap<number, number>,
+): number {
+  return ends.reduce((sum, end, partition) => {
+    return sum + Math.max(0, end - (offsets.get(partition) ?? end));
+  }, 0);
 }

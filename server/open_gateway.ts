@@ -17,7 +17,9 @@ import { GatewayMemory } from "../gateway/memory/gateway_memory.ts";
 import { recallFromLogs } from "../gateway/memory/log_recall.ts";
 import { StoredItems } from "../gateway/memory/stored_items.ts";
 import { createProfileCheck } from "../kernels/features/profile_check.ts";
-import type { MeshView } from "../mesh/ports/coordination.ts";
+import { partitionCountsOf } from "../configuration/partitions.ts";
+import { joinedPartitions, type MeshView } from "../mesh/ports/coordination.ts";
+import { numbersOf, presentPartitioning } from "../mesh/ports/partitioning.ts";
 import type { ActorRef } from "../mesh/runtime/actor.ts";
 import { actionLabels } from "./action_labels.ts";
 import { consoleSources } from "./console_sources.ts";
@@ -66,13 +68,13 @@ export async function openGateway(
   const { clock, random, telemetry } = home;
   for (const warning of configuration.warnings) telemetry.log("warn", warning);
   const ranker = mesh.actorRef<RankerMessage>(addresses.ranker(host));
-  const { partitions } = configuration;
-  const joiners = new Joiners(
-    Array.from(
-      { length: partitions.events },
-      (_, partition) => mesh.actorRef<JoinerMessage>(addresses.joiner(partition)),
-    ),
+  const joiners = new Joiners(() =>
+    numbersOf(joinedPartitions(partitionCountsOf(started.configuration()))).map((partition) => ({
+      partition,
+      actor: mesh.actorRef<JoinerMessage>(addresses.joiner(partition)),
+    }))
   );
+  const present = () => presentPartitioning(partitionCountsOf(started.configuration()));
   const trainers = new Trainers(() => trainersOf(started));
   const metricsText = async () => metrics.render(await mesh.metrics());
   const { values } = metrics;
@@ -96,7 +98,8 @@ export async function openGateway(
     clock,
     telemetry,
   });
-  const markWriter = stores.eventLog.partitions > 1
+  // A log that grows may get more partitions than one.
+  const markWriter = stores.eventLog.partitions > 1 || stores.eventLog.extend !== undefined
     ? new MarkWriter({ eventLog: stores.eventLog, acceptanceClock, clock, telemetry })
     : undefined;
   const erasures = new Erasures({
@@ -104,7 +107,12 @@ export async function openGateway(
     memory,
     ...activity,
     forgetElsewhere: (user) => others.forget(user),
-    trainers: Array.from({ length: partitions.examples }, (_, i) => gradientSource(i)),
+    get trainers() {
+      return numbersOf(present().examples).map(gradientSource);
+    },
+    get firstExamplePartition() {
+      return present().examples.first;
+    },
     keepers: Array.from(
       { length: configuration.featureKeeper?.shards ?? 0 },
       (_, i) => mesh.actorRef<FeatureKeeperMessage>(addresses.featureKeeper(i)),
@@ -123,7 +131,7 @@ export async function openGateway(
     trainers: () => trainers.all,
     eventLog: stores.eventLog,
     exampleLog: stores.exampleLog,
-    joiners: joiners.all,
+    joiners: () => joiners.all,
     replicas: () => replicasOf(started, host),
     shards: () => shardsOf(started),
     failingParts: () => environment.failingParts?.() ?? [],

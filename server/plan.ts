@@ -17,6 +17,14 @@ import type { StorageSection } from "../configuration/sections/mesh.ts";
 import type { Address } from "../mesh/runtime/actor.ts";
 import type { PlannedActor } from "../mesh/runtime/mesh.ts";
 import { numbersBelow } from "../structures/numbers_below.ts";
+import { boundsPerJoiner, partitionCountsOf } from "../configuration/partitions.ts";
+import {
+  eventsOfExamples,
+  numbersOf,
+  partitioningsOf,
+  partitionTotals,
+  presentPartitioning,
+} from "../mesh/ports/partitioning.ts";
 import { addresses } from "./addresses.ts";
 import { homeNodeOf, Layout } from "./layout.ts";
 
@@ -25,7 +33,10 @@ import { homeNodeOf, Layout } from "./layout.ts";
  * they read.
  */
 export function planOf(configuration: CairnConfiguration): PlannedActor[] {
-  const { shardCount, sharding, partitions, trainerCount, dealing, storage } = configuration;
+  const { shardCount, sharding, trainerCount, dealing, storage } = configuration;
+  const partitionings = partitionCountsOf(configuration);
+  const present = presentPartitioning(partitionings);
+  const totals = partitionTotals(partitionings);
   const layout = new Layout(configuration);
   const shards = numbersBelow(shardCount);
   const shardAddresses = shards.map((shard) => addresses.embeddingShard(shard, sharding));
@@ -73,7 +84,10 @@ export function planOf(configuration: CairnConfiguration): PlannedActor[] {
       name: address,
       dealing: { number: dealing, trainers: trainerAddresses },
       partitions: own,
-      joiners: own.map((partition) => addresses.joiner(partition % partitions.events)),
+      ...(partitionings.length > 1 && {
+        partitionedFrom: { second: partitionings[0].examples, present: present.examples.first },
+      }),
+      joiners: own.map((partition) => addresses.joiner(eventsOfExamples(partitionings, partition))),
       shards: shardAddresses,
     }, true);
   }
@@ -85,6 +99,7 @@ export function planOf(configuration: CairnConfiguration): PlannedActor[] {
       add<FeatureKeeperOptions>(addresses.featureKeeper(shard), layout.home("joiner"), {
         ...featureKeeper,
         shard,
+        extent: { firstPartition: present.events.first, partitions: totals.events },
       });
     }
   }
@@ -115,34 +130,41 @@ export function planOf(configuration: CairnConfiguration): PlannedActor[] {
     trainers: trainerAddresses,
     scorers: serving.map(({ host }) => addresses.scorer(host)),
   });
-  for (const partition of numbersBelow(partitions.events)) {
-    add<JoinerOptions>(addresses.joiner(partition), layout.joiner(partition), {
-      ...configuration.joiner,
-      partition,
-    });
+  for (const { events } of partitioningsOf(partitionings).slice(-2)) {
+    for (const partition of numbersOf(events)) {
+      add<JoinerOptions>(addresses.joiner(partition), layout.joiner(partition), {
+        ...configuration.joiner,
+        ...boundsPerJoiner(configuration.joinerBounds, events.count),
+        partition,
+        partitionings,
+      });
+    }
   }
   add<SnapshotterOptions>(addresses.snapshotter, layout.home("sync"), {
     trainers: trainerAddresses,
     dealing,
+    partitions: totals.examples,
     shards: shardAddresses,
     ...snapshotsOf(storage),
   });
   return plan;
 }
 
-/** The partitions of the example log that a trainer reads, ascending. */
+/** The partitions of the example log that a trainer reads, ended ones included, ascending. */
 export function partitionsOfTrainer(
-  { partitions, trainerCount }: Pick<CairnConfiguration, "partitions" | "trainerCount">,
+  { trainerCount, ...configuration }: Pick<
+    CairnConfiguration,
+    "partitions" | "earlierPartitions" | "trainerCount"
+  >,
   trainer: number,
 ): number[] {
-  return numbersBelow(partitions.examples).filter((partition) =>
-    partition % trainerCount === trainer
-  );
+  const { examples } = partitionTotals(partitionCountsOf(configuration));
+  return numbersBelow(examples).filter((partition) => partition % trainerCount === trainer);
 }
 
 function snapshotsOf(
   storage: StorageSection,
-): Omit<SnapshotterOptions, "trainers" | "dealing" | "shards"> {
+): Omit<SnapshotterOptions, "trainers" | "dealing" | "partitions" | "shards"> {
   if (storage.kind === "memory") {
     const none = { spreadMs: 0, snapshotsRetained: 0, incrementsMax: 0, incrementsShare: 0 };
     return { ...none, intervalMs: 1_000, budgetMs: 1_000 };

@@ -1,6 +1,6 @@
 /**
- * Carries out a change of the number of shards or trainers that an operator has asked for, on the
- * host with the role `sync`: takes a snapshot, and begins the new division from it.
+ * Carries out a change of the number of shards, trainers or partitions that an operator has asked
+ * for, on the host with the role `sync`: takes a snapshot, and begins the new division from it.
  *
  * The trainers learn until the store names the new division; the new ones go on at the snapshot.
  * The time until they do is measured.
@@ -37,7 +37,7 @@ export class Resharding {
     this.#options = options;
     this.#pause = options.telemetry.gauge("cairn_reshard_pause_ms", {
       help:
-        "Time for which training stood still at the last change of the number of shards or trainers, ms.",
+        "Time for which training stood still at the last change of the number of shards, trainers or partitions, ms.",
     });
   }
 
@@ -70,8 +70,8 @@ export class Resharding {
     const { parts, division } = begun.change;
     const { sharding, dealing } = view.identity;
     if ((parts === "shards" ? sharding : dealing) !== division) return;
-    const { shards, trainers } = restoringIn(view);
-    if (shards + trainers > 0) return;
+    const { shards, trainers, joiners } = restoringIn(view);
+    if (shards + trainers + (parts === "partitions" ? joiners : 0) > 0) return;
     this.#begun = undefined;
     const pauseMs = Math.round(this.#options.clock.monotonicMs() - begun.atMs);
     this.#pause.set(pauseMs);

@@ -1,7 +1,7 @@
 /**
  * Starts the nodes and the actors of one process, and stops them again.
  */
-import { withDivisions } from "../configuration/sharding.ts";
+import { divisionsOf, withDivisions } from "../configuration/sharding.ts";
 import type { Coordination, MeshIdentity, MeshView } from "../mesh/ports/coordination.ts";
 import { counted } from "../structures/counted.ts";
 import { invariant } from "../structures/invariant.ts";
@@ -10,7 +10,7 @@ import type { CairnConfiguration } from "../configuration/configuration.ts";
 import { Mesh, type MeshPart, type MeshStartOptions, placementOf } from "../mesh/runtime/mesh.ts";
 import type { AnyDefinition } from "../mesh/runtime/node_actor.ts";
 import type { Environment, HostEnvironment, PlacementEnvironment } from "./environment.ts";
-import { HostSharding } from "./host_sharding.ts";
+import { extendLogs, type HostLogs, HostSharding } from "./host_sharding.ts";
 import { nodeMetrics } from "./node_metrics.ts";
 import { PlacementAgent } from "./placement_agent.ts";
 import { addresses, keepersWith, placedAddress, placedKinds } from "./addresses.ts";
@@ -54,6 +54,8 @@ export interface StartOptions {
   readonly definitions: readonly AnyDefinition[];
   /** The host that this process is; undefined = the only process. */
   readonly host?: string;
+  /** The logs of a host that has them; they are given the partitions of the mesh. */
+  readonly logs?: HostLogs;
   /** Takes the coordination store, under which snapshots are published. Default: there is none. */
   readonly fence?: SnapshotFence;
   /** Takes the current step of the start, in words. */
@@ -86,7 +88,7 @@ export async function withActors<T>(
   options: StartOptions,
   work: (started: StartedActors) => Promise<T>,
 ): Promise<T> {
-  const { environment, definitions, host, fence, onStep } = options;
+  const { environment, definitions, host, fence, logs, onStep } = options;
   const { home, metrics } = environment;
   const nodes = nodesOf(options.configuration, host);
   const part: MeshPart | undefined = host === undefined
@@ -124,8 +126,9 @@ export async function withActors<T>(
     if (placement !== undefined) progress.enter("joining the mesh");
     const opened = placement && (open = await openPlacement(placement));
     const configuration = opened
-      ? withDivisions(options.configuration, opened.identity)
+      ? withDivisions(options.configuration, divisionsOf(opened.identity))
       : options.configuration;
+    if (opened !== undefined) await extendLogs(configuration, logs);
     const all = planOf(configuration);
     const plan = all.filter(({ kind }) => placement === undefined || !placedKinds.has(kind));
     let othersBegun: Promise<void> | undefined;
@@ -148,7 +151,15 @@ export async function withActors<T>(
     await othersBegun;
     if (placement !== undefined && opened !== undefined) {
       const started = starting;
-      placing = await startPlacement({ configuration, mesh, placement, opened, started, fence });
+      placing = await startPlacement({
+        configuration,
+        mesh,
+        placement,
+        opened,
+        started,
+        fence,
+        logs,
+      });
     }
     const { view: meshView, configuration: present = () => configuration } = placing ?? {};
     return await work({ mesh, made, stop, configuration: present, ...(meshView && { meshView }) });
@@ -195,15 +206,17 @@ interface PlacementStart {
   readonly started: Promise<unknown>;
   /** Takes the store, where snapshots are published to it. */
   readonly fence: SnapshotFence | undefined;
+  readonly logs: HostLogs | undefined;
 }
 
 /** Lets the coordination store give shards and partitions to this host. */
 async function startPlacement(
-  { configuration, mesh, placement, opened: { coordination }, started, fence }: PlacementStart,
+  { configuration, mesh, placement, opened: { coordination }, started, fence, logs }:
+    PlacementStart,
 ): Promise<Placing> {
   const { description, ttlMs, controller, onGone } = placement;
   const { host: own, roles } = description;
-  const sharding = new HostSharding({ mesh, configuration, host: own, started });
+  const sharding = new HostSharding({ mesh, configuration, host: own, started, logs });
   const agent = new PlacementAgent({
     mesh,
     coordination,
@@ -214,11 +227,11 @@ async function startPlacement(
     sharding,
     takeSnapshot: roles.includes("sync") ? () => takeSnapshot(mesh, configuration) : undefined,
     nodeOf: (host, key, threads) => placedNode(configuration, host, key, threads),
-    followersOf: (key) => keepersWith(key, configuration),
+    followersOf: (key) => keepersWith(key, sharding.configuration),
     actorsOf(key, tenure) {
       const address = placedAddress(key, sharding.shards.sharding);
       const node = placedNode(configuration, own, key, description.trainerThreads);
-      return [address, ...keepersWith(key, configuration)].map((each) => {
+      return [address, ...keepersWith(key, sharding.configuration)].map((each) => {
         const { kind, key: name, options } = sharding.actorAt(each);
         return { kind, key: name, node, options: { ...options as object, tenure } };
       });
@@ -236,7 +249,7 @@ async function startPlacement(
   };
 }
 
-/** Puts all that is learned into a snapshot, for a change of the number of shards or trainers. */
+/** Puts all that is learned into a snapshot, for a change of the number of parts. */
 async function takeSnapshot(mesh: Mesh, { storage }: CairnConfiguration): Promise<void> {
   const snapshotter = mesh.actorRef<SnapshotterMessage>(addresses.snapshotter);
   invariant(storage.kind === "directory", "a mesh with a coordination store keeps snapshots");

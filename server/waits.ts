@@ -109,7 +109,7 @@ export async function waitLearned(running: RunningMesh, budgetMs = 60_000): Prom
     const ends = await endOffsets(exampleLog);
     const { offsets, diverged } = await trainers.status();
     if (diverged !== undefined) throw new Error(diverged);
-    const untrained = behind(ends, offsets);
+    const untrained = behind(ends, new Map(offsets.entries()));
     return untrained === 0 || `${untrained} chunks of examples are not trained on`;
   });
 }

@@ -97,6 +97,7 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
     dependencies: FeatureKeeperDependencies,
   ): Promise<FeatureKeeper> {
     const { eventLog, blobs } = dependencies;
+    if (options.extent !== undefined) await eventLog.extend?.(options.extent);
     const checkpoints = new Checkpoints(blobs, options);
     const state = new KeptState(options);
     const kernel = BatchKernel.create();
@@ -108,7 +109,7 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
       });
       if (saved !== undefined && await hasRecordsBefore(eventLog, kernel, saved)) {
         for (const _ of state.restoring(saved.parts, saved.records)) await nextTurn(context);
-        begin = saved;
+        begin = { ...saved, offsets: begin.offsets.map((_, i) => saved.offsets[i] ?? 0) };
       } else if (saved !== undefined) {
         checkpoints.replaceFound();
         context.telemetry.log(

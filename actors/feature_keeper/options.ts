@@ -2,6 +2,7 @@
  * The feature keeper's configuration, as plain data: the features that it keeps, and its bounds.
  */
 
+import type { LogExtent } from "../../mesh/ports/event_log.ts";
 import type { SlotColumn } from "../../kernels/features/values_of_items.ts";
 
 /** Events that a feature counts. */
@@ -116,6 +117,8 @@ export interface FeatureKeeperOptions {
    * where no coordination store places it.
    */
   readonly tenure?: number;
+  /** The partitions of the event log; absent where the log keeps those that it has. */
+  readonly extent?: LogExtent;
   /** Least time between checkpoints, ms; 0 = none, where the log does not outlive the process. */
   readonly checkpointMs: number;
 }

@@ -61,7 +61,8 @@ export async function hasRecordsBefore(
   { offsets, lastRecords }: ReadEnd,
 ): Promise<boolean> {
   const ends = await endOffsets(log);
-  if (offsets.length !== ends.length) return false;
+  // Partitions may have been added since.
+  if (offsets.length > ends.length) return false;
   for (const [partition, offset] of offsets.entries()) {
     if (offset > ends[partition]) return false;
     const expected = lastRecords?.[partition] ?? null;

@@ -2,7 +2,12 @@
  * Makes the impressions of rankings, appends them to the event log, and makes their items known to
  * the other gateways.
  */
-import { type EventLog, isServerLost, LateAppendError } from "../../mesh/ports/event_log.ts";
+import {
+  type EventLog,
+  isServerLost,
+  LateAppendError,
+  SealedPartitionError,
+} from "../../mesh/ports/event_log.ts";
 import type { Clock } from "../../mesh/ports/clock.ts";
 import type { Counter, Telemetry } from "../../mesh/ports/telemetry.ts";
 import {
@@ -11,7 +16,8 @@ import {
   UNLOGGED_ITEM,
 } from "../../mesh/ports/shared_rankings.ts";
 import { isSampled, type TraceContext } from "../../mesh/ports/tracing.ts";
-import { encodeEvent, eventPartition, type MovedItem } from "../../records/event_record.ts";
+import { encodeEvent, type MovedItem } from "../../records/event_record.ts";
+import { appendToRanking } from "../../records/ranking_partition.ts";
 import {
   type ImpressionRowsOptions,
   ImpressionRowsWriter,
@@ -92,9 +98,9 @@ export class Impressions {
     // Both at once: a store on another machine takes them in one turn.
     const shared = others?.remember(rankingId, itemsOf(impression));
     let isLogged = true;
-    const partition = eventPartition(rankingId, this.#eventLog.partitions);
+    const bytes = this.encode(impression);
     try {
-      await this.#eventLog.append(partition, [this.encode(impression)], "written");
+      await this.#append(rankingId, bytes);
     } catch (error) {
       if (!isServerLost(error)) throw error;
       isLogged = false;
@@ -103,11 +109,34 @@ export class Impressions {
         void others?.remember(rankingId, [...itemsOf(impression), { id: mark }]);
       remember(UNLOGGED_ITEM);
       if (error instanceof LateAppendError) {
-        error.outcome.then(() => remember(LOGGED_LATE_ITEM), () => this.#unlogged.add(1));
+        this.#late(error, rankingId, bytes)
+          .then(() => remember(LOGGED_LATE_ITEM), () => this.#unlogged.add(1));
       } else this.#unlogged.add(1);
     }
     await shared;
     return isLogged;
+  }
+
+  #append(rankingId: string, bytes: Uint8Array): Promise<number> {
+    const log = this.#eventLog;
+    return appendToRanking(
+      log,
+      rankingId,
+      (partition) => log.append(partition, [bytes], "written"),
+    );
+  }
+
+  /** The outcome of an append that took long, also where its partition was sealed meanwhile. */
+  async #late({ outcome }: LateAppendError, rankingId: string, bytes: Uint8Array): Promise<void> {
+    try {
+      await outcome;
+    } catch (error) {
+      if (!(error instanceof SealedPartitionError)) throw error;
+      await this.#append(rankingId, bytes).catch((again) => {
+        if (!(again instanceof LateAppendError)) throw again;
+        return this.#late(again, rankingId, bytes);
+      });
+    }
   }
 }
 

@@ -21,6 +21,12 @@ export class ExampleTrimmer {
     for (const { partition, offset } of retained.flatMap(({ trainers }) => trainers)) {
       floors.set(partition, Math.min(offset, floors.get(partition) ?? Infinity));
     }
+    // A snapshot from before a partition was added goes on at its beginning.
+    for (const partition of floors.keys()) {
+      const hasPart = ({ trainers }: SnapshotManifest) =>
+        trainers.some((part) => part.partition === partition);
+      if (!retained.every(hasPart)) floors.delete(partition);
+    }
     // The chunk before a cut stays: a restore compares it with the snapshot's.
     for (const [partition, offset] of floors) await this.trim(partition, offset - 1);
   }

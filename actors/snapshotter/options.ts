@@ -6,6 +6,8 @@ export interface SnapshotterOptions {
   readonly trainers: readonly Address[];
   /** Number of that dealing. */
   readonly dealing: number;
+  /** Number of all partitions of the example log: a snapshot has a part of each. */
+  readonly partitions: number;
   /** Embedding shards, by shard number. */
   readonly shards: readonly Address[];
   /**

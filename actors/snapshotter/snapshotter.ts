@@ -247,7 +247,7 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
       ),
     );
     invariant(
-      trainers.length === this.#stores.exampleLog.partitions &&
+      trainers.length === this.#options.partitions &&
         trainers.every(({ checkpoint }) => checkpoint.name.startsWith(`${name}/`)) &&
         parts.every(({ header, shard }, i) => header.name.startsWith(`${name}/`) && shard === i),
       "all parts of a snapshot belong to one cut",

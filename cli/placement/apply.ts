@@ -1,7 +1,6 @@
 /**
  * The work of `cairn apply`, `cairn cancel` and `cairn rollback`.
  */
-import { refusedChanges } from "../../mesh/placement/fixed_counts.ts";
 import { movesOf, planMesh } from "../../mesh/placement/mesh_plan.ts";
 import {
   decodePlan,
@@ -14,12 +13,11 @@ import {
   type PlannedMove,
   reversed,
 } from "../../mesh/placement/plan_document.ts";
-import { planDealing } from "../../mesh/placement/reshard_plan.ts";
+import { planDealing, planPartitioning } from "../../mesh/placement/reshard_plan.ts";
 import { reshardStep } from "../../mesh/ports/reshard_progress.ts";
 import type { MeshView } from "../../mesh/ports/coordination.ts";
 import { PlanConflictError } from "../../mesh/ports/coordination_errors.ts";
 import { type ReshardRecord, ReshardRefusedError } from "../../mesh/ports/resharding.ts";
-import { meshSettingsOf } from "../../server/machine/mesh_settings.ts";
 import { counted } from "../../structures/counted.ts";
 import { present } from "../../structures/invariant.ts";
 import type { Output } from "../command_line.ts";
@@ -27,14 +25,20 @@ import { CommandError } from "../errors.ts";
 import type { ApplyFlags, PlacementFlags } from "./command.ts";
 import { type MeshStore, withMeshStore } from "./mesh_store.ts";
 import { countedParts, partName } from "./part_names.ts";
-import { changeText, dealingLines, stepText, waitForReshard } from "./reshard.ts";
+import {
+  changeText,
+  dealingLines,
+  partitioningLines,
+  stepText,
+  waitForReshard,
+} from "./reshard.ts";
 
 /** Pause between two looks at the store while a command waits, ms. */
 const LOOK_MS = 1_000;
 
 /**
- * Moves parts as `cairn plan` shows, and changes the number of trainers where that of the
- * configuration is another one.
+ * Moves parts as `cairn plan` shows, and changes the number of partitions or of trainers where that
+ * of the configuration is another one.
  *
  * @throws {CommandError} The mesh is at another version, changed meanwhile, or cannot take the
  * configuration.
@@ -47,27 +51,85 @@ export async function applyCommand(flags: ApplyFlags, output: Output): Promise<v
         `The mesh is at version ${view.version}, not ${flags.ifVersion}: look at cairn plan again.`,
       );
     }
-    requireSameCounts(store, view);
     const plan = planMesh(view, Infinity);
-    const reshard = await changeTrainers(store, view);
-    // The new trainers are given to the hosts evenly.
+    const reshard = await changePartitions(store, view) ?? await changeTrainers(store, view);
+    // The new trainers and joiners are given to the hosts evenly.
     if (reshard !== undefined) plan.delete("trainer");
+    if (reshard?.parts === "partitions") plan.delete("events");
     if (reshard !== undefined && !flags.json) {
-      for (const line of dealingLines(planDealing(view, reshard.to))) output.out(line);
+      for (const line of reshardedLines(view, reshard)) output.out(line);
     }
     try {
       await write(store, view, { moves: movesOf(plan), reshard }, flags, output);
     } catch (error) {
       if (reshard === undefined || !(error instanceof PlanConflictError)) throw error;
-      throw new CommandError(`${error.message} The number of trainers changes all the same.`);
+      throw new CommandError(
+        `${error.message} The number of ${reshard.parts} changes all the same.`,
+      );
     }
   });
 }
 
-/** @throws {CommandError} The configuration has another number of partitions than the mesh. */
-function requireSameCounts({ configuration }: MeshStore, { identity }: MeshView): void {
-  const [refused] = refusedChanges(identity, meshSettingsOf(configuration));
-  if (refused !== undefined) throw new CommandError(`Nothing is applied: ${refused.reason}.`);
+function reshardedLines(view: MeshView, reshard: ReshardRecord): string[] {
+  const { parts, to, examples = to } = reshard;
+  return parts === "partitions"
+    ? partitioningLines(planPartitioning(view, { events: to, examples }))
+    : dealingLines(planDealing(view, to));
+}
+
+/**
+ * Asks for the partitions of the configuration; undefined where the mesh has them.
+ *
+ * @throws {CommandError} The mesh cannot change them now.
+ */
+async function changePartitions(
+  { configuration: { partitions, trainerCount }, coordination }: MeshStore,
+  view: MeshView,
+): Promise<ReshardRecord | undefined> {
+  const { identity, version, reshard } = view;
+  const { events, examples } = partitions;
+  const isSame = events === identity.eventPartitions && examples === identity.examplePartitions;
+  if (isSame) {
+    if (reshard?.state !== "asked" || reshard.parts !== "partitions") return undefined;
+    throw new CommandError(
+      `Nothing is applied: ${changeText(reshard)} is asked for, and joiner.partitions is ` +
+        `${events}: end the change by cairn cancel, or wait for it.`,
+    );
+  }
+  if (trainerCount !== identity.trainers) {
+    throw new CommandError(
+      `Nothing is applied: the file has other partitions than the mesh, and another trainer.count. ` +
+        `Set trainer.count to ${identity.trainers} and apply the partitions, or set ` +
+        `joiner.partitions to ${identity.eventPartitions} and trainer.partitions to ` +
+        `${identity.examplePartitions} and apply the trainers; then the other change.`,
+    );
+  }
+  requireDone(view);
+  return await asked(
+    coordination.askReshard({ parts: "partitions", to: events, examples, version }),
+  );
+}
+
+/** @throws {CommandError} The change before is not done. */
+function requireDone(view: MeshView): void {
+  const { reshard } = view;
+  const step = reshardStep(view);
+  if (reshard !== undefined && (step?.kind === "restoring" || step?.kind === "serving")) {
+    throw new CommandError(
+      `Nothing is applied: ${changeText(reshard)} is not done (${stepText(step)}): wait until ` +
+        "cairn status says that it is.",
+    );
+  }
+}
+
+/** @throws {CommandError} The mesh cannot change the number now. */
+async function asked(answer: Promise<ReshardRecord>): Promise<ReshardRecord> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof ReshardRefusedError) throw new CommandError(error.message);
+    throw error;
+  }
 }
 
 /**
@@ -87,25 +149,15 @@ async function changeTrainers(
         "end the change by cairn cancel, or wait for it.",
     );
   }
-  const step = reshardStep(view);
-  if (reshard !== undefined && (step?.kind === "restoring" || step?.kind === "serving")) {
-    throw new CommandError(
-      `Nothing is applied: ${changeText(reshard)} is not done (${stepText(step)}): wait until ` +
-        "cairn status says that it is.",
-    );
-  }
-  try {
-    return await coordination.askReshard({ parts: "trainers", to, version });
-  } catch (error) {
-    if (error instanceof ReshardRefusedError) throw new CommandError(error.message);
-    throw error;
-  }
+  requireDone(view);
+  return await asked(coordination.askReshard({ parts: "trainers", to, version }));
 }
 
 /**
  * Writes the reverse of the last plan, for the parts that it has moved.
  *
- * @throws {CommandError} There is no plan, or the number of shards or trainers has changed since.
+ * @throws {CommandError} There is no plan, or the number of shards, trainers or partitions has
+ * changed since.
  */
 export async function rollbackCommand(flags: ApplyFlags, output: Output): Promise<void> {
   await withMeshStore(flags, async (store) => {
@@ -128,9 +180,11 @@ function requirePlanIsLast({ reshard, plan }: MeshView): void {
   if (reshard === undefined || reshard.state === "cancelled") return;
   if (reshard.planBefore < (plan?.edition ?? 0)) return;
   const { state, parts, from } = reshard;
-  const back = parts === "shards"
-    ? `cairn reshard --shards ${from}`
-    : `trainer.count: ${from} and cairn apply`;
+  const back = {
+    shards: `cairn reshard --shards ${from}`,
+    trainers: `trainer.count: ${from} and cairn apply`,
+    partitions: `joiner.partitions: ${from} and cairn apply`,
+  }[parts];
   throw new CommandError(
     `Nothing is moved back: the last command is ${changeText(reshard)}, which moves no part. ` +
       `${state === "asked" ? "cairn cancel ends it" : `${back} goes back`}.`,
@@ -138,8 +192,8 @@ function requirePlanIsLast({ reshard, plan }: MeshView): void {
 }
 
 /**
- * Ends the change of the number of shards or trainers where one is asked for, otherwise the plan of
- * moves.
+ * Ends the change of the number of shards, trainers or partitions where one is asked for, otherwise
+ * the plan of moves.
  *
  * @throws {CommandError} There is neither, or it has ended.
  */
@@ -195,7 +249,7 @@ function planIn(view: MeshView): PlanDocument {
 /** The steps of a command at the store. */
 interface Changes {
   readonly moves: readonly PlannedMove[];
-  /** A change of the number of trainers that was asked for. */
+  /** A change of the number of trainers or partitions that was asked for. */
   readonly reshard?: ReshardRecord | undefined;
 }
 

@@ -131,7 +131,7 @@ export function placementCommands(output: Output): Command[] {
       }),
     command(
       "cancel",
-      "end the plan, or the change of the number of shards or trainers, that has not begun",
+      "end the plan, or the change of the number of shards, trainers or partitions, that has not begun",
     )
       .action(async (flags: PlacementFlags) => {
         const { cancelCommand } = await import("./apply.ts");

@@ -5,7 +5,7 @@
 import { sizeText } from "../../mesh/placement/byte_sizes.ts";
 import { planKind } from "../../mesh/placement/mesh_plan.ts";
 import {
-  countOf,
+  rangeOf,
   type ReaderKey,
   reportedPosition,
   shardViews,
@@ -14,11 +14,18 @@ import type { ShardDecision } from "../../mesh/placement/placement_plan.ts";
 import {
   type MeshView,
   parsePlacedKey,
+  partitionCountsOf,
   type PlacedKey,
   type Placement,
 } from "../../mesh/ports/coordination.ts";
 import { describe } from "../../mesh/ports/coordination_errors.ts";
 import type { LastMove, PlacementHistory } from "../../mesh/ports/placement_history.ts";
+import {
+  endOf,
+  isIn,
+  partitionTotals,
+  presentPartitioning,
+} from "../../mesh/ports/partitioning.ts";
 import { partitionsOfTrainer } from "../../server/plan.ts";
 import { counted } from "../../structures/counted.ts";
 import { present } from "../../structures/invariant.ts";
@@ -70,22 +77,27 @@ export async function explainCommand(
   await withMeshStore(flags, async (store) => {
     const view = await store.read();
     const { featureKeeper } = store.configuration;
-    const count = noun === KEEPER ? featureKeeper?.shards ?? 0 : countOf(view, kind);
-    if (number >= count) {
-      const parts = count === 0 ? "none" : `0 to ${count - 1}`;
+    const range = noun === KEEPER
+      ? { first: 0, count: featureKeeper?.shards ?? 0 }
+      : rangeOf(view, kind);
+    if (!isIn(range, number)) {
+      const parts = range.count === 0 ? "none" : `${range.first} to ${endOf(range) - 1}`;
       throw usageError(`There is no ${noun} ${number}: the mesh has ${parts}.`);
     }
-    const placed = noun === KEEPER ? number % view.identity.eventPartitions : number;
+    const { events } = presentPartitioning(partitionCountsOf(view.identity));
+    const placed = noun === KEEPER ? events.first + number % events.count : number;
     const key: PlacedKey = `${kind}/${placed}`;
     const placement = present(view.placements.get(key), "the store has every part");
     const { movesMax } = present(store.configuration.mesh, "a store belongs to a mesh");
-    const { rows, bytes } = shardViews(view, kind)[placed];
+    const views = shardViews(view, kind);
+    const index = views.findIndex(({ shard }) => shard === placed);
+    const { rows, bytes } = views[index];
     const reads = await readingOf(store, view, key, noun === KEEPER ? `keeper/${number}` : key);
     const explained: Explained = {
       key,
       placement,
       history: await store.coordination.history(key),
-      decision: planKind(view, kind, movesMax).shards[placed],
+      decision: planKind(view, kind, movesMax).shards[index],
       ...(kind === "shard" ? { size: { rows, bytes } } : {}),
       ...(reads && { reads }),
       ...(noun === KEEPER && { keeper: number }),
@@ -104,17 +116,21 @@ async function readingOf(
 ): Promise<Reading | undefined> {
   const { kind, number } = parsePlacedKey(key);
   if (kind === "shard") return undefined;
-  const { eventPartitions: events, examplePartitions: examples, trainers } = view.identity;
-  const counts = { events, examples };
+  const partitionings = partitionCountsOf(view.identity);
+  const totals = partitionTotals(partitionings);
   const log = kind === "events" ? "events" : "examples";
   const partitions = reader !== key
-    ? numbersBelow(events)
+    ? numbersBelow(totals.events)
     : kind === "events"
     ? [number]
-    : partitionsOfTrainer({ partitions: counts, trainerCount: trainers }, number);
+    : partitionsOfTrainer({
+      partitions: partitionings[partitionings.length - 1],
+      earlierPartitions: partitionings.slice(0, -1),
+      trainerCount: view.identity.trainers,
+    }, number);
   const position = reportedPosition(view, key, reader);
   if (position === undefined) return { log, partitions };
-  const ends = await logEnds(log, partitions, counts);
+  const ends = await logEnds(log, partitions, totals);
   const end = ends.reduce((sum, each) => sum + each, 0);
   return { log, partitions, behind: Math.max(0, end - position) };
 }

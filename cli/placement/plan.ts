@@ -1,23 +1,27 @@
 /**
  * The work of `cairn plan`.
  */
-import { refusedChanges } from "../../mesh/placement/fixed_counts.ts";
 import { decisionsOf, type PartDecision, planMesh } from "../../mesh/placement/mesh_plan.ts";
 import { estimateMoves } from "../../mesh/placement/move_time.ts";
-import { planDealing, planReshard } from "../../mesh/placement/reshard_plan.ts";
+import { planDealing, planPartitioning, planReshard } from "../../mesh/placement/reshard_plan.ts";
 import type { MeshView } from "../../mesh/ports/coordination.ts";
 import type { CountedParts, ReshardRecord } from "../../mesh/ports/resharding.ts";
 import { snapshotAtMs } from "../../records/snapshot_manifest.ts";
-import { meshSettingsOf } from "../../server/machine/mesh_settings.ts";
 import { counted } from "../../structures/counted.ts";
 import { present } from "../../structures/invariant.ts";
 import type { Output } from "../command_line.ts";
-import { CommandError, CommandExit, exitCodes } from "../errors.ts";
+import { CommandExit } from "../errors.ts";
 import type { PlacementFlags } from "./command.ts";
 import { withMeshStore } from "./mesh_store.ts";
 import { countedParts } from "./part_names.ts";
 import { planLines } from "./plan_lines.ts";
-import { changeText, dealingLines, reshardLines, RESTORED_BYTES_PER_SECOND } from "./reshard.ts";
+import {
+  changeText,
+  dealingLines,
+  partitioningLines,
+  reshardLines,
+  RESTORED_BYTES_PER_SECOND,
+} from "./reshard.ts";
 
 /** Exit code of a plan with changes. */
 export const CHANGES = 2;
@@ -27,18 +31,23 @@ export async function planCommand(flags: PlacementFlags, output: Output): Promis
   await withMeshStore(flags, async ({ configuration, read }) => {
     const view = await read();
     const { movesMax } = present(configuration.mesh, "a store belongs to a mesh");
-    const { shardCount, servingReplica, trainerCount } = configuration;
+    const { shardCount, servingReplica, trainerCount, partitions } = configuration;
     const asked = view.reshard?.state === "asked" ? view.reshard : undefined;
     const dealing = trainerCount === view.identity.trainers
       ? undefined
       : planDealing(view, trainerCount);
+    const { identity: { eventPartitions, examplePartitions } } = view;
+    const partitioning = partitions.events === eventPartitions &&
+        partitions.examples === examplePartitions
+      ? undefined
+      : planPartitioning(view, partitions);
     const plan = planMesh(view, movesMax);
-    // Trainers that are given up do not move.
-    if (dealing !== undefined) plan.delete("trainer");
+    // Trainers and joiners that are given up do not move.
+    if (dealing !== undefined || partitioning !== undefined) plan.delete("trainer");
+    if (partitioning !== undefined) plan.delete("events");
     const decisions = decisionsOf(plan);
     const estimatedMs = estimateMoves(decisions, movesMax);
     const relearnedMs = relearned(view, decisions);
-    const refused = refusedChanges(view.identity, meshSettingsOf(configuration));
     const reshard = shardCount === view.identity.shards
       ? undefined
       : planReshard(view, shardCount, RESTORED_BYTES_PER_SECOND);
@@ -51,11 +60,11 @@ export async function planCommand(flags: PlacementFlags, output: Output): Promis
         mesh: identity.mesh,
         estimatedMs,
         ...(relearnedMs !== undefined && { relearnedMs }),
-        refused,
         ...plan.get("shard"),
         readers: decisions.filter(({ key }) => !key.startsWith("shard/")).map(readerOf),
         ...(reshard && { reshard: { ...reshard, servingBytes } }),
         ...(dealing && { trainers: dealing }),
+        ...(partitioning && { partitions: partitioning }),
         ...(asked && { asked }),
       };
       output.out(`${JSON.stringify(result)}\n`);
@@ -65,10 +74,9 @@ export async function planCommand(flags: PlacementFlags, output: Output): Promis
         for (const line of reshardLines(reshard, servingBytes)) output.out(line);
       }
       if (dealing !== undefined) { for (const line of dealingLines(dealing)) output.out(line); }
-      for (const { reason } of refused) output.out(`refused: ${reason}\n`);
-    }
-    if (refused.length > 0) {
-      throw new CommandError("the running mesh cannot take this configuration", exitCodes.failed);
+      if (partitioning !== undefined) {
+        for (const line of partitioningLines(partitioning)) output.out(line);
+      }
     }
     if (asked !== undefined) {
       output.err(
@@ -86,6 +94,12 @@ export async function planCommand(flags: PlacementFlags, output: Output): Promis
       output.err(
         `trainer.count is ${to}, and the mesh has ${counted(from, "trainer")}: cairn apply ` +
           "changes it\n",
+      );
+    }
+    if (partitioning !== undefined && !isAskedFor(asked, "partitions", partitions.events)) {
+      output.err(
+        `joiner.partitions is ${partitions.events} and trainer.partitions ${partitions.examples}, ` +
+          `and the mesh has ${eventPartitions} and ${examplePartitions}: cairn apply changes them\n`,
       );
     }
     const keysOf = (...kinds: readonly PartDecision["decision"]["kind"][]) =>
@@ -116,7 +130,7 @@ export async function planCommand(flags: PlacementFlags, output: Output): Promis
       output.err(`${countedParts(stuck)} cannot move until a host has the role and room\n`);
     }
     const restless = moved.length + restored.length + underway.length + stuck.length;
-    const changes = asked ?? reshard ?? dealing;
+    const changes = asked ?? reshard ?? dealing ?? partitioning;
     if (restless === 0 && changes === undefined) return;
     throw new CommandExit(CHANGES);
   });

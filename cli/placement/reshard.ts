@@ -1,10 +1,11 @@
 /**
  * The work of `cairn reshard`: another number of shards, while the mesh serves. The lines about a
- * change of trainers, which `cairn apply` makes, are here too.
+ * change of trainers or partitions, which `cairn apply` makes, are here too.
  */
 import { sizeText } from "../../mesh/placement/byte_sizes.ts";
 import {
   type DealingPlan,
+  type PartitioningPlan,
   planReshard,
   type ReshardPlan,
 } from "../../mesh/placement/reshard_plan.ts";
@@ -92,8 +93,23 @@ export function dealingLines({ from, to, hosts, unplaced }: DealingPlan): string
   ];
 }
 
+/** A planned change of the partitions in words. */
+export function partitioningLines({ from, to, hosts, unplaced }: PartitioningPlan): string[] {
+  return [
+    `${from.events} -> ${to.events} partitions of the event log, ${from.examples} -> ` +
+    `${to.examples} of the example log\n`,
+    ...hosts.map(({ host, before, after }) => `${host}  ${before} -> ${after} joiners\n`),
+    ...(unplaced > 0 ? ["no host that is up has the role joiner\n"] : []),
+    "a snapshot is taken, then the joiners before read their partitions to the end and the new ones " +
+    "take over their open rankings; learning stands still meanwhile, rankings and events go on\n",
+  ];
+}
+
 /** A change of a number of parts in words. */
-export function changeText({ from, to, parts }: ReshardRecord): string {
+export function changeText({ from, to, parts, examples }: ReshardRecord): string {
+  if (parts === "partitions") {
+    return `a change from ${from} to ${to} partitions (${examples} of the example log)`;
+  }
   return `a change from ${from} to ${to} ${parts}`;
 }
 
@@ -102,10 +118,16 @@ export function stepText(step: ReshardStep): string {
   switch (step.kind) {
     case "snapshotting":
       return "a snapshot is taken";
-    case "restoring":
-      return step.shards > 0
-        ? `${counted(step.shards, "shard")} and ${counted(step.trainers, "trainer")} are made`
-        : `${counted(step.trainers, "trainer")} ${step.trainers > 1 ? "are" : "is"} made`;
+    case "restoring": {
+      const { shards, joiners, trainers } = step;
+      const made = [
+        ...(shards > 0 ? [counted(shards, "shard")] : []),
+        ...(joiners > 0 ? [counted(joiners, "joiner")] : []),
+        ...(trainers > 0 || shards > 0 ? [counted(trainers, "trainer")] : []),
+      ];
+      const isOne = shards + joiners + trainers === 1;
+      return `${made.join(" and ")} ${isOne ? "is" : "are"} made`;
+    }
     case "serving":
       return `${step.hosts.join(", ")} still ${
         step.hosts.length > 1 ? "serve" : "serves"

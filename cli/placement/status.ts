@@ -52,6 +52,7 @@ export async function statusCommand(flags: PlacementFlags, output: Output): Prom
         plan,
         shards: identity.shards,
         trainers: identity.trainers,
+        partitions: { events: identity.eventPartitions, examples: identity.examplePartitions },
         reshard: reshard && { ...reshard, step },
       };
       return output.out(`${JSON.stringify(result)}\n`);

@@ -60,7 +60,7 @@ export function plannedConfiguration(configuration: CairnConfiguration): Planned
     windowSeconds: joiner.windowMs / 1000,
     negativeShare: joiner.negativeSampling.rate,
     tablesBytesMax: bytesMax * configuration.shardCount,
-    openBytesMax: joiner.impressionsBytesMax * configuration.partitions.events,
+    openBytesMax: configuration.joinerBounds.impressionsBytesMax,
     logBytesMax: storage.kind === "directory" ? storage.logBytesMax : 0,
     snapshotsRetained: storage.kind === "directory" ? storage.snapshots.retained : 0,
     cachesBytesMax: features.itemCacheBytesMax,

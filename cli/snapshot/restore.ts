@@ -30,7 +30,11 @@ export async function restoreCommand(
   const target = await openExistingBlobs(folder);
   const lock = openDataDirectory(folder);
   try {
-    const { exampleLog, close } = await openRestoredExamples(folder, target, config);
+    const { exampleLog, partitionsGrow, close } = await openRestoredExamples(
+      folder,
+      target,
+      config,
+    );
     try {
       const name = await namedSnapshot(source ?? target, from ?? folder, snapshot);
       const restored = await restoreSnapshot({
@@ -39,6 +43,7 @@ export async function restoreCommand(
         snapshot: name,
         examples,
         exampleLog,
+        partitionsGrow,
         nowMs: Date.now(),
       });
       const { rowsToLearn, rowsSkipped } = restored;

@@ -16,6 +16,8 @@ import { loadConfiguration } from "../load_configuration.ts";
 export interface RestoredExamples {
   /** Undefined where no server has used the directory. */
   readonly exampleLog: EventLog | undefined;
+  /** Whether the log may have got more partitions since a snapshot. */
+  readonly partitionsGrow: boolean;
   close(): Promise<void>;
 }
 
@@ -33,7 +35,7 @@ export async function openRestoredExamples(
   if (config !== undefined) return await openOnRedis(config);
   const log = await openExistingExamples(folder);
   if (log === undefined) await requireLogHere(folder, target);
-  return { exampleLog: log, close: async () => await log?.close() };
+  return { exampleLog: log, partitionsGrow: false, close: async () => await log?.close() };
 }
 
 /**
@@ -59,11 +61,12 @@ async function openOnRedis(config: string): Promise<RestoredExamples> {
     );
   }
   if (mesh !== undefined) await requireStopped(configuration);
-  return await openRedisExamples(redisStorageOf(storage.redis, mesh?.id ?? "cairn", {
+  const opened = await openRedisExamples(redisStorageOf(storage.redis, mesh?.id ?? "cairn", {
     logBytesMax: storage.logBytesMax,
     partitions,
     knownMs: 0,
   }));
+  return { ...opened, partitionsGrow: mesh !== undefined };
 }
 
 /** @throws {CommandError} When a host of the mesh has a lease. */

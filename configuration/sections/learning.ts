@@ -29,7 +29,7 @@ const rule = z.strictObject({
 
 export const joinerSection = z.strictObject({
   partitions: z.int().min(1).max(1024).default(1).describe(
-    "Partitions of the event log. Each has a joiner, and the hosts with the role joiner share them out. The rankings, their events and the memory for open rankings are divided among them. Cannot change after the first start on a data directory.",
+    "Partitions of the event log. Each has a joiner, and the hosts with the role joiner share them out. The rankings, their events and the memory for open rankings are divided among them. Cannot change after the first start on a data directory; in a mesh with storage.redis, cairn apply changes it.",
   ),
   window: duration("1s", "90d").default(30 * 60_000)
     .describe(
@@ -66,7 +66,7 @@ export const trainerSection = z.strictObject({
     "Trainers, each with its own thread and dense model. The partitions of the example log are dealt to them. Trainers share the embeddings and average their dense weights.",
   ),
   partitions: z.int().min(1).max(1024).optional().describe(
-    "Partitions of the example log, at least as many as trainers, and a multiple of joiner.partitions. The most trainers that there can ever be: cannot change after the first start on a data directory. Default: trainer.count, rounded up to a multiple of joiner.partitions.",
+    "Partitions of the example log, at least as many as trainers, and a multiple of joiner.partitions. The most trainers that there can be. Cannot change after the first start on a data directory; in a mesh with storage.redis, cairn apply changes it. Default: trainer.count, rounded up to a multiple of joiner.partitions.",
   ),
   averageInterval: duration("10ms", "1d").default(1000).describe(
     "Pause between averagings of dense weights, with several trainers.",

@@ -2,12 +2,12 @@
  * Finds rankings in the event log, newest first: what a user got, and what happened then. The log
  * keeps the newest rankings, each at least until its examples are in the example log.
  */
+import { presentPartition } from "../../records/ranking_partition.ts";
 import type { Clock } from "../../mesh/ports/clock.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
 import {
   type ActionRecord,
   decodeEvent,
-  eventPartition,
   type EventRecord,
   type ImpressionRecord,
   type ShownRecord,
@@ -60,8 +60,11 @@ export class LogSearch {
 
   /** The ranking of this id, if the log has it. */
   async ofId(rankingId: string): Promise<FoundRankings> {
-    const partition = eventPartition(rankingId, this.#log.partitions);
-    return await this.#search([partition], 1, (record) => record.rankingId === rankingId);
+    const { firstPartition } = this.#log;
+    // A ranking from before a change of the partitions is in some sealed one.
+    const sealed = Array.from({ length: firstPartition }, (_, i) => i);
+    const partitions = [presentPartition(rankingId, this.#log), ...sealed];
+    return await this.#search(partitions, 1, (record) => record.rankingId === rankingId);
   }
 
   async #search(

@@ -3,7 +3,7 @@
  */
 import type { ErasurePass, ErasureRequest } from "../../records/erasure.ts";
 import { decodeEvent, encodeEvent, type EventRecord } from "../../records/event_record.ts";
-import { endOffsets } from "../../mesh/ports/event_log.ts";
+import { endOffsets, SealedPartitionError } from "../../mesh/ports/event_log.ts";
 import { carryEvents } from "../memory/carried_events.ts";
 import type { ErasureParts } from "./erasure_parts.ts";
 
@@ -14,7 +14,10 @@ export class ErasureLog {
     this.#parts = parts;
   }
 
-  /** Appends the record of a pass to every partition; resolves with its offsets. */
+  /**
+   * Appends the record of a pass to every partition that takes records; resolves with its offsets,
+   * and those of the last records of sealed partitions.
+   */
   forget(erasureId: string, pass: ErasurePass, user: string): Promise<number[]> {
     const { clock, memory } = this.#parts;
     const acceptedAtMs = memory.acceptanceClock.nextMs();
@@ -31,10 +34,14 @@ export class ErasureLog {
   /** The user of an erasure, from its first record; undefined where that is trimmed. */
   async readUser({ erasureId, firstAt }: ErasureRequest): Promise<string | undefined> {
     const { eventLog } = this.#parts;
-    const [record] = await eventLog.read(0, firstAt[0], 1);
-    if (record === undefined || record.offset !== firstAt[0]) return undefined;
-    const forget = decodeEvent(record.bytes);
-    return forget.kind === "forget" && forget.erasureId === erasureId ? forget.user : undefined;
+    // Partitions that were sealed before it do not have the record.
+    for (const [partition, offset] of firstAt.entries()) {
+      const [record] = await eventLog.read(partition, Math.max(0, offset), 1);
+      if (record === undefined || record.offset !== offset) continue;
+      const forget = decodeEvent(record.bytes);
+      if (forget.kind === "forget" && forget.erasureId === erasureId) return forget.user;
+    }
+    return undefined;
   }
 
   /**
@@ -45,7 +52,8 @@ export class ErasureLog {
    */
   async release(keptFrom: () => Promise<readonly (readonly number[])[]>): Promise<void> {
     const { eventLog, memory, clock } = this.#parts;
-    for (let partition = 0; partition < eventLog.partitions; partition++) {
+    const { firstPartition } = eventLog;
+    for (let partition = firstPartition; partition < eventLog.partitions; partition++) {
       await eventLog.roll?.(partition);
     }
     const ends = await endOffsets(eventLog);
@@ -66,15 +74,30 @@ export class ErasureLog {
   async #append(record: EventRecord): Promise<number[]> {
     const { eventLog } = this.#parts;
     const bytes = encodeEvent(record);
-    const offsets: number[] = [];
-    for (let partition = 0; partition < eventLog.partitions; partition++) {
-      offsets.push(await eventLog.append(partition, [bytes]));
+    for (;;) {
+      try {
+        const offsets: number[] = [];
+        for (let partition = 0; partition < eventLog.partitions; partition++) {
+          const isSealed = partition < eventLog.firstPartition;
+          offsets.push(
+            isSealed
+              ? await eventLog.endOffset(partition) - 1
+              : await eventLog.append(partition, [bytes]),
+          );
+        }
+        return offsets;
+      } catch (error) {
+        // The log knows the present partitions: all of them get the record.
+        if (!(error instanceof SealedPartitionError)) throw error;
+      }
     }
-    return offsets;
   }
 }
 
 /** By partition, the lowest of several offsets. */
 function lowest(offsets: readonly (readonly number[])[]): number[] {
-  return offsets[0].map((_, partition) => Math.min(...offsets.map((each) => each[partition])));
+  return offsets[0].map((_, partition) => {
+    // One that was written before the partition was added keeps nothing of it.
+    return Math.min(...offsets.map((each) => each[partition] ?? Infinity));
+  });
 }

@@ -24,8 +24,13 @@ export interface ErasureParts {
   readonly activity?: Activity;
   /** Has the other gateways that answer forget a user; absent where there are none. */
   readonly forgetElsewhere?: (user: string) => Promise<void>;
-  /** The source of the gradients of each partition of the example log, in their order. */
+  /**
+   * The source of the gradients of each partition of the example log in the present partitioning,
+   * in their order.
+   */
   readonly trainers: readonly string[];
+  /** Number of the first of them: those before it have ended. Default 0. */
+  readonly firstExamplePartition?: number;
   readonly keepers: readonly ActorRef<FeatureKeeperMessage>[];
   readonly parameterSync: ActorRef<ParameterSyncMessage>;
   readonly clock: Clock;

@@ -96,17 +96,25 @@ export function readTrainers(
 
 /** The partitions of the logs that hold records of the user. */
 async function logHolds(
-  { eventLog, exampleLog }: ErasureParts,
+  { eventLog, exampleLog, firstExamplePartition = 0 }: ErasureParts,
   { firstAt, secondAt }: ErasureRequest,
   trainers: ErasureState["trainers"],
 ): Promise<ErasureHold[]> {
   const holds: ErasureHold[] = [];
   const last = secondAt ?? firstAt;
   for (let partition = 0; partition < eventLog.partitions; partition++) {
-    if (await storedFrom(eventLog, partition) > last[partition]) continue;
+    // A partition that was added since has no records of the user from before.
+    if (await storedFrom(eventLog, partition) > (last[partition] ?? -1)) continue;
     holds.push({ kind: "eventLog", partition });
   }
-  for (const [partition, [, second]] of trainers.entries()) {
+  for (let partition = 0; partition < firstExamplePartition; partition++) {
+    // The last chunk of an ended partition has no rows.
+    const isGone = await storedFrom(exampleLog, partition) >=
+      await exampleLog.endOffset(partition) - 1;
+    if (!isGone) holds.push({ kind: "exampleLog", partition });
+  }
+  for (const [i, [, second]] of trainers.entries()) {
+    const partition = firstExamplePartition + i;
     const isGone = second !== undefined && await storedFrom(exampleLog, partition) > second.offset;
     if (!isGone) holds.push({ kind: "exampleLog", partition });
   }

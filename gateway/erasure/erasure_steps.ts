@@ -104,9 +104,10 @@ export class ErasureSteps {
   }
 
   /** Id of the last erasure of the user that began after this one; undefined where none did. */
-  async laterErasure(user: string, { firstAt }: ErasureRequest): Promise<string | undefined> {
-    await this.#firstRecords.readFrom(firstAt[0]);
-    for (const erasureId of this.#firstRecords.after(user, firstAt[0])) {
+  async laterErasure(user: string, request: ErasureRequest): Promise<string | undefined> {
+    const offset = this.#firstRecords.offsetOf(request);
+    await this.#firstRecords.readFrom(Math.max(0, offset));
+    for (const erasureId of this.#firstRecords.after(user, offset)) {
       // An erasure that failed before its receipt was written has no second pass.
       const later = await readErasureRequest(this.#parts.blobs, erasureId);
       if (later !== undefined) return erasureId;

@@ -201,7 +201,7 @@ export class Erasures {
   }
 
   #dropFirstRecords(): void {
-    const waiting = this.#waiting.map(({ request }) => request.firstAt[0]);
+    const waiting = this.#waiting.map(({ request }) => this.#firstRecords.offsetOf(request));
     if (waiting.length === 0) this.#firstRecords.clear();
     else this.#firstRecords.dropBefore(Math.min(...waiting));
   }

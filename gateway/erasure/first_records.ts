@@ -7,12 +7,11 @@
  * one is complete. The log decides, so it does not matter which gateways took the erasures.
  */
 import type { EventLog } from "../../mesh/ports/event_log.ts";
+import type { ErasureRequest } from "../../records/erasure.ts";
 import { decodeEvent, type EventRecord } from "../../records/event_record.ts";
 
 /** Records that are read at once. */
 const READ_RECORDS = 256;
-/** Every partition has the records of all erasures. */
-const PARTITION = 0;
 
 interface FirstRecord {
   readonly erasureId: string;
@@ -23,6 +22,8 @@ interface FirstRecord {
 export class FirstRecords {
   readonly #log: EventLog;
   readonly #byUser = new Map<string, FirstRecord[]>();
+  /** The partition that is read: each that takes records has the records of all erasures. */
+  #partition = 0;
   /** Offset of the oldest record that was read. */
   #from = Infinity;
   #next = 0;
@@ -31,14 +32,23 @@ export class FirstRecords {
     this.#log = log;
   }
 
+  /**
+   * Offset of an erasure's first record in the partition that is read; -1 where the partition was
+   * added since.
+   */
+  offsetOf({ firstAt }: Pick<ErasureRequest, "firstAt">): number {
+    return firstAt[this.#log.firstPartition] ?? -1;
+  }
+
   /** Reads on to the end of the log, and from `offset` at the latest. */
   async readFrom(offset: number): Promise<void> {
-    if (offset < this.#from) {
+    if (offset < this.#from || this.#partition !== this.#log.firstPartition) {
+      this.#partition = this.#log.firstPartition;
       this.#byUser.clear();
       this.#from = this.#next = offset;
     }
     for (;;) {
-      const records = await this.#log.read(PARTITION, this.#next, READ_RECORDS);
+      const records = await this.#log.read(this.#partition, this.#next, READ_RECORDS);
       for (const { offset, bytes } of records) {
         this.#note(offset, bytes);
         this.#next = offset + 1;

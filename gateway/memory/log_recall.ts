@@ -152,6 +152,15 @@ class LogRecall {
     }
   }
 
+  /** Whether a user was erased behind the records of a partition that are read now. */
+  #isForgotten(user: string, partition: number): boolean {
+    const fingerprint = fingerprintOf(user);
+    // The record of an erasure that came after a partition was sealed is in the others.
+    return partition < this.#source.eventLog.firstPartition
+      ? this.#forgotten.some((forgotten) => forgotten?.has(fingerprint))
+      : this.#forgotten[partition].has(fingerprint);
+  }
+
   #recall(record: Recalled, partition: number): void {
     const { acceptanceClock, events, items, rankings, userRankings } = this.#memory;
     const forgotten = this.#forgotten[partition] ??= new FingerprintMap();
@@ -177,7 +186,7 @@ class LogRecall {
         return;
       case "impression": {
         const { rankingId, atMs, user, shown } = record;
-        if (forgotten.has(fingerprintOf(user))) return;
+        if (this.#isForgotten(user, partition)) return;
         userRankings.recallOlder(user, { rankingId, atMs });
         this.#roomFor.rankings = rankings.recallOlder(rankingId, shown);
         return;

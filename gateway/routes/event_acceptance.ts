@@ -2,14 +2,10 @@
  * Accepts events: validates the fields, looks for a duplicate, checks time and ranking, and appends
  * to the event log. Events of one request that belong to one partition are appended together.
  */
-import {
-  type ActionRecord,
-  encodeEvent,
-  encodeStampable,
-  eventPartition,
-} from "../../records/event_record.ts";
+import { type ActionRecord, encodeEvent, encodeStampable } from "../../records/event_record.ts";
+import { presentPartition } from "../../records/ranking_partition.ts";
 import { contentText } from "../memory/recent_events.ts";
-import type { OnceRecord } from "../../mesh/ports/event_log.ts";
+import { type OnceRecord, SealedPartitionError } from "../../mesh/ports/event_log.ts";
 import type { FieldErrorBudget } from "../parsing/field_errors.ts";
 import { validateEntry } from "../parsing/validation.ts";
 import { TimestampParser } from "../parsing/timestamps.ts";
@@ -109,7 +105,7 @@ export class EventAcceptance {
     if (attribution !== undefined && needsRanking(attribution)) {
       this.#appendLater(attribution, recordNow, outcome);
     } else {
-      const partition = eventPartition(rankingId, eventLog.partitions);
+      const partition = presentPartition(rankingId, eventLog);
       const added = Object.assign(outcome, { record: recordNow() });
       const group = pending.get(partition);
       if (group === undefined) pending.set(partition, [added]);
@@ -139,12 +135,12 @@ export class EventAcceptance {
     outcome: Omit<NewEvent, "record">,
   ): void {
     const { accepted } = outcome;
-    const partition = eventPartition(attribution.rankingId, this.#parts.eventLog.partitions);
     const append = async () => {
       const made = attribution.kind === "made"
         ? { impression: await attribution.impression }
         : await attribution.logged;
       const added = Object.assign(outcome, { record: recordNow() }, made);
+      const partition = presentPartition(attribution.rankingId, this.#parts.eventLog);
       await this.#append(partition, [added]);
     };
     const appended = append().catch(accepted.reject).then(async () => {
@@ -188,7 +184,19 @@ export class EventAcceptance {
     return this.#unranked.unloggedOf(user, item);
   }
 
+  /** Appends events of one partition, or of the partitions that have its rankings by now. */
   async #append(partition: number, group: readonly NewEvent[]): Promise<void> {
+    try {
+      await this.#appendTo(partition, group);
+    } catch (error) {
+      if (!(error instanceof SealedPartitionError)) throw error;
+      // The refused append has taken nothing, and the log knows the present partitions.
+      const { eventLog } = this.#parts;
+      this.append(Map.groupBy(group, ({ record }) => presentPartition(record.rankingId, eventLog)));
+    }
+  }
+
+  async #appendTo(partition: number, group: readonly NewEvent[]): Promise<void> {
     const { eventLog, memory } = this.#parts;
     if (eventLog.appendOnce === undefined) {
       const records = group.flatMap(({ impression, record }) => {

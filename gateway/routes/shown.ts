@@ -2,7 +2,8 @@
  * `POST /v1/shown`: a report of the items of a ranking that were really shown. It is durable before
  * it is answered, and may be sent again: the reports of a ranking add up.
  */
-import { encodeEvent, eventPartition, type ShownRecord } from "../../records/event_record.ts";
+import { encodeEvent, type ShownRecord } from "../../records/event_record.ts";
+import { appendToRanking } from "../../records/ranking_partition.ts";
 import type { Endpoint, GatewayContext } from "../endpoint.ts";
 import { withinDeadline } from "../middleware/deadline.ts";
 import { FieldErrors } from "../parsing/field_errors.ts";
@@ -35,11 +36,14 @@ export function shownEndpoint(parts: GatewayParts): Endpoint {
       atMs,
       acceptedAtMs: clock.nowMs(),
     };
-    const partition = eventPartition(rankingId, eventLog.partitions);
     await withinDeadline(
       context,
       clock,
-      eventLog.append(partition, [encodeEvent(record)]),
+      appendToRanking(
+        eventLog,
+        rankingId,
+        (partition) => eventLog.append(partition, [encodeEvent(record)]),
+      ),
       "The event log did not confirm in time, so whether the report was taken is unknown. Send it " +
         "again: a report that comes twice counts once.",
     );

@@ -11,6 +11,7 @@
  * It has no effects: the caller sends the steps to the store, in order, and observes again. Every
  * step names the state that it was decided from, so a step that comes late changes nothing.
  */
+import { numbersOf } from "../ports/partitioning.ts";
 import {
   type MeshView,
   parsePlacedKey,
@@ -20,11 +21,11 @@ import {
 } from "../ports/coordination.ts";
 import { present } from "../../structures/invariant.ts";
 import {
-  countOf,
   hostViews,
   isLive,
   type PartSize,
   placementOf,
+  rangeOf,
   reportedSize,
   rolesOf,
   shardViews,
@@ -305,9 +306,8 @@ function isOpen(view: MeshView, move: PlannedMove): boolean {
 
 /** Moves of a kind that may begin now. A reader that changes its host is restored there at once. */
 function movesLeft(view: MeshView, kind: PlacedKind, movesMax: number): number {
-  const underway = Array.from(
-    { length: countOf(view, kind) },
-    (_, number) => placementOf(view, `${kind}/${number}`),
+  const underway = numbersOf(rangeOf(view, kind)).map((number) =>
+    placementOf(view, `${kind}/${number}`)
   ).filter(({ state }) => state === (kind === "shard" ? "moving" : "restoring"));
   return Math.max(0, movesMax - underway.length);
 }

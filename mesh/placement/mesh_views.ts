@@ -1,7 +1,16 @@
 /**
  * The state of a mesh, from the coordination store, as the planner sees it.
  */
-import type { HostRun, MeshView, PlacedKey, PlacedKind, Placement } from "../ports/coordination.ts";
+import {
+  type HostRun,
+  joinedPartitions,
+  type MeshView,
+  partitionCountsOf,
+  type PlacedKey,
+  type PlacedKind,
+  type Placement,
+} from "../ports/coordination.ts";
+import { numbersOf, type PartitionRange } from "../ports/partitioning.ts";
 import { present } from "../../structures/invariant.ts";
 import type { HostView, ShardPlacement, ShardView } from "./views.ts";
 
@@ -65,15 +74,15 @@ export function hostViews(view: MeshView, kind: PlacedKind): HostView[] {
   }));
 }
 
-/** Number of shards, event partitions or trainers of the mesh. */
-export function countOf({ identity }: MeshView, kind: PlacedKind): number {
+/** The numbers of the mesh's shards, joined partitions of the event log, or trainers. */
+export function rangeOf({ identity }: MeshView, kind: PlacedKind): PartitionRange {
   switch (kind) {
     case "shard":
-      return identity.shards;
+      return { first: 0, count: identity.shards };
     case "events":
-      return identity.eventPartitions;
+      return joinedPartitions(partitionCountsOf(identity));
     case "trainer":
-      return identity.trainers;
+      return { first: 0, count: identity.trainers };
   }
 }
 
@@ -92,7 +101,7 @@ export function shardViews(
   kind: PlacedKind,
   sizes: ReadonlyMap<PlacedKey, PartSize> = new Map(),
 ): ShardView[] {
-  return Array.from({ length: countOf(view, kind) }, (_, shard) => {
+  return numbersOf(rangeOf(view, kind)).map((shard) => {
     const key: PlacedKey = `${kind}/${shard}`;
     const placement = placementOf(view, key);
     const size = reportedSize(view, key) ?? sizes.get(key) ?? { rows: 0, bytes: 0 };

@@ -1,9 +1,10 @@
 /**
- * The effects that a change of the number of shards or trainers would have, as a function of the
- * mesh's state: the parts on each host and, for shards, the bytes that are read and the pause of
- * training.
+ * The effects that a change of the number of shards, trainers or partitions would have, as a
+ * function of the mesh's state: the parts on each host and, for shards, the bytes that are read and
+ * the pause of training.
  */
 import type { MeshView, PlacedKind } from "../ports/coordination.ts";
+import type { PartitionCounts } from "../ports/partitioning.ts";
 import { hostViews, shardViews } from "./mesh_views.ts";
 import { moveMs } from "./move_time.ts";
 import { changesOf } from "./placement_plan.ts";
@@ -79,6 +80,27 @@ export function planDealing(view: MeshView, to: number): DealingPlan {
     bytes: 0,
   }));
   return { from: view.identity.trainers, to, ...givenAnew(view, "trainer", after) };
+}
+
+export interface PartitioningPlan {
+  readonly from: PartitionCounts;
+  readonly to: PartitionCounts;
+  /** Joiners of each host that may have joiners, before and after. */
+  readonly hosts: readonly PartsOfHost[];
+  /** Joiners that no host can take. */
+  readonly unplaced: number;
+}
+
+/** The joiners of each host after a change of the partitions, when those before have ended. */
+export function planPartitioning(view: MeshView, to: PartitionCounts): PartitioningPlan {
+  const { eventPartitions: events, examplePartitions: examples } = view.identity;
+  const after = Array.from({ length: to.events }, (_, shard): ShardView => ({
+    shard,
+    placement: { kind: "unassigned", epoch: 0 },
+    rows: 0,
+    bytes: 0,
+  }));
+  return { from: { events, examples }, to, ...givenAnew(view, "events", after) };
 }
 
 /** Parts of one host, before and after. */

@@ -8,12 +8,13 @@
  * No method relies on a clock for safety: clocks only decide when a lease may be taken over.
  */
 import type { PlacementHistory } from "./placement_history.ts";
+import { type PartitionCounts, partitioningsOf, type PartitionRange } from "./partitioning.ts";
 import type { Json } from "./record_store.ts";
 import type { ReshardRecord, ReshardRequest } from "./resharding.ts";
 
 /**
- * Numbers with which a mesh is created. {@link Coordination.askReshard} changes `shards` and
- * `trainers`; the others are fixed from then on.
+ * Numbers with which a mesh is created. {@link Coordination.askReshard} changes all of them, and
+ * the schema is fixed from then on.
  */
 export interface MeshSettings {
   /** Logical shards of the training table. */
@@ -34,8 +35,32 @@ export interface MeshIdentity extends MeshSettings {
   readonly protocol: number;
   /** Number of the division of ids among shards; grows with each change of `shards`. */
   readonly sharding: number;
-  /** Number of the division of partitions among trainers; grows with each change of `trainers`. */
+  /**
+   * Number of the division of partitions among trainers; grows with each change of `trainers` and
+   * of the partitions.
+   */
   readonly dealing: number;
+  /** The partitionings before that of `eventPartitions` and `examplePartitions`, oldest first. */
+  readonly earlierPartitions: readonly PartitionCounts[];
+}
+
+/** The partitionings of a mesh, oldest first. */
+export function partitionCountsOf(
+  { earlierPartitions, eventPartitions, examplePartitions }: Pick<
+    MeshIdentity,
+    "earlierPartitions" | "eventPartitions" | "examplePartitions"
+  >,
+): readonly PartitionCounts[] {
+  return [...earlierPartitions, { events: eventPartitions, examples: examplePartitions }];
+}
+
+/**
+ * The partitions of the event log that have a joiner: those of the present partitioning, and of the
+ * one before, whose joiners read them to their ends. Earlier ones have ended.
+ */
+export function joinedPartitions(counts: readonly PartitionCounts[]): PartitionRange {
+  const last = partitioningsOf(counts).slice(-2).map(({ events }) => events);
+  return { first: last[0].first, count: last.reduce((sum, { count }) => sum + count, 0) };
 }
 
 /** One run of a host's process. */
@@ -193,7 +218,7 @@ export interface MeshView {
   readonly placements: ReadonlyMap<PlacedKey, Placement>;
   readonly manifest: ManifestRecord | undefined;
   readonly plan: PlanRecord | undefined;
-  /** The last change of the number of shards or trainers. */
+  /** The last change of the number of shards, trainers or partitions. */
   readonly reshard: ReshardRecord | undefined;
 }
 
@@ -212,7 +237,7 @@ export interface HostLease {
 export interface Coordination {
   /**
    * Creates the mesh with these settings, or compares them with those of the mesh that exists. The
-   * numbers of shards and of trainers are not compared: the mesh keeps its own.
+   * numbers of parts are not compared: the mesh keeps its own.
    *
    * @throws {MeshMismatchError} The mesh was created with other settings.
    */
@@ -291,8 +316,8 @@ export interface Coordination {
     document: Json,
   ): Promise<PlanRecord>;
   /**
-   * Asks for another number of shards or of trainers. The same request again is answered as the
-   * first one.
+   * Asks for another number of shards, of trainers or of partitions. The same request again is
+   * answered as the first one.
    *
    * @throws {ReshardRefusedError} The mesh cannot change it now.
    * @throws {PlanConflictError} The mesh is at another version.
@@ -308,7 +333,8 @@ export interface Coordination {
    * Begins the sharding or the dealing that was asked for. A sharding gives all shards up, to be
    * restored in the new number from the newest snapshot, ends the epochs of all trainers, and
    * raises the generation. A dealing gives all trainers up, in the new number: they go on at the
-   * newest snapshot, and the shards keep their rows and marks.
+   * newest snapshot, and the shards keep their rows and marks. A partitioning does the same with
+   * the trainers, and gives all joiners the next epoch: those of the partitions before end them.
    *
    * @param run The host with the role `sync`, which has taken a snapshot since the request.
    * @throws {HostGoneError} The host was removed or replaced.

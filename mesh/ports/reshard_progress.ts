@@ -1,5 +1,6 @@
 /**
- * How far a change of the number of shards or trainers has come, as a function of the mesh's state.
+ * How far a change of the number of shards, trainers or partitions has come, as a function of the
+ * mesh's state.
  */
 import type { MeshView } from "./coordination.ts";
 
@@ -10,8 +11,13 @@ export const SERVED_SHARDING = "served.sharding";
 export type ReshardStep =
   /** The host with the role `sync` takes a snapshot. */
   | { readonly kind: "snapshotting" }
-  /** Training stands still: shards are read from the snapshot, or trainers begin. */
-  | { readonly kind: "restoring"; readonly shards: number; readonly trainers: number }
+  /** Training stands still: shards are read from the snapshot, or trainers and joiners begin. */
+  | {
+    readonly kind: "restoring";
+    readonly shards: number;
+    readonly trainers: number;
+    readonly joiners: number;
+  }
   /** The new shards learn. These serving hosts still rank by the rows of the old ones. */
   | { readonly kind: "serving"; readonly hosts: readonly string[] }
   | { readonly kind: "done" }
@@ -29,9 +35,10 @@ export function reshardStep(
   const restoring = restoringIn(view);
   // Shards that are restored elsewhere have nothing to do with a change of trainers.
   const shards = reshard.parts === "shards" ? restoring.shards : 0;
+  const joiners = reshard.parts === "partitions" ? restoring.joiners : 0;
   const { trainers } = restoring;
-  if (shards + trainers > 0) return { kind: "restoring", shards, trainers };
-  if (reshard.parts === "trainers") return { kind: "done" };
+  if (shards + trainers + joiners > 0) return { kind: "restoring", shards, trainers, joiners };
+  if (reshard.parts !== "shards") return { kind: "done" };
   const hosts = [...view.hosts.values()]
     .filter(({ roles, load }) =>
       roles.includes("serving") && (load[SERVED_SHARDING] ?? -1) < sharding
@@ -40,15 +47,16 @@ export function reshardStep(
   return hosts.length > 0 ? { kind: "serving", hosts } : { kind: "done" };
 }
 
-/** Shards that no host has yet, and trainers that do not read yet. */
+/** Shards that no host has yet, and trainers and joiners that do not read yet. */
 export function restoringIn(
   { placements }: Pick<MeshView, "placements">,
-): { readonly shards: number; readonly trainers: number } {
-  let [shards, trainers] = [0, 0];
+): { readonly shards: number; readonly trainers: number; readonly joiners: number } {
+  let [shards, trainers, joiners] = [0, 0, 0];
   for (const [key, { state }] of placements) {
     if (state !== "restoring" && state !== "unassigned") continue;
     if (key.startsWith("shard/")) shards++;
     if (key.startsWith("trainer/")) trainers++;
+    if (key.startsWith("events/")) joiners++;
   }
-  return { shards, trainers };
+  return { shards, trainers, joiners };
 }

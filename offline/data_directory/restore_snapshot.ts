@@ -49,6 +49,11 @@ export interface SnapshotRestore {
   readonly examples: ExamplesAfter;
   /** The target's example log; undefined where no server has used the directory. */
   readonly exampleLog: EventLog | undefined;
+  /**
+   * Whether partitions may have been added to the log since the snapshot: they are learned from
+   * their beginnings.
+   */
+  readonly partitionsGrow?: boolean;
   /** Wall time, ms. */
   readonly nowMs: number;
 }
@@ -115,7 +120,7 @@ export async function restoreSnapshot(restore: SnapshotRestore): Promise<Restore
   const skipped = ranges.map(({ end }, partition) =>
     restore.examples === "learn" || !isOwn(restore)
       ? 0
-      : end.sequence - manifest.trainers[partition].sequence
+      : end.sequence - (manifest.trainers[partition]?.sequence ?? 0)
   );
   return { name, rowsToLearn: sum(rows), rowsSkipped: sum(skipped) };
 }
@@ -134,7 +139,8 @@ async function cutsOf(
   if (exampleLog === undefined) return cutsWithoutLog(restore, manifest);
   if (examples === "skip") return ranges.map(({ end }) => end);
   if (!isOwn(restore)) return ranges.map(({ begin }) => begin);
-  if (manifest.trainers.length !== ranges.length) {
+  const added = ranges.slice(manifest.trainers.length);
+  if (manifest.trainers.length > ranges.length || added.length > 0 && !restore.partitionsGrow) {
     throw new RestoreError(
       `${manifest.name} is of ${manifest.trainers.length} trainers, and the example log has ` +
         `${ranges.length} partitions: its positions are not of this log. Skip the examples instead.`,
@@ -157,7 +163,13 @@ async function cutsOf(
       `Cannot learn again from ${manifest.name}: ${problem}. Skip the examples instead.`,
     );
   }
-  return manifest.trainers;
+  if (added.every(({ begin }) => begin.offset === 0)) {
+    return [...manifest.trainers, ...added.map(() => LOG_BEGIN)];
+  }
+  throw new RestoreError(
+    `Cannot learn again from ${manifest.name}: partitions were added to the example log since, and ` +
+      "their first rows are trimmed. Skip the examples instead.",
+  );
 }
 
 /** The positions where no example log is: none was made yet, or it was lost and deleted. */

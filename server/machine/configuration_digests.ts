@@ -25,9 +25,9 @@ export function configurationDigests(
     ...(!hasPlacement(configuration) && {
       "shards.count": digest(configuration.shardCount),
       "trainer.count": digest(configuration.trainerCount),
+      "joiner.partitions": digest(configuration.partitions.events),
+      "trainer.partitions": digest(configuration.partitions.examples),
     }),
-    "joiner.partitions": digest(configuration.partitions.events),
-    "trainer.partitions": digest(configuration.partitions.examples),
     placement: digest(configuration.placement),
     "mesh.hosts": digest(mesh?.hosts.map(({ name, roles }) => [name, roles])),
   };

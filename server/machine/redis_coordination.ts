@@ -9,7 +9,7 @@ import { RedisServer } from "../../mesh/adapters/redis/redis_server.ts";
 import { PROTOCOLS } from "../../mesh/adapters/tcp/host_identity.ts";
 import type { Coordination } from "../../mesh/ports/coordination.ts";
 import { Coordinator } from "../../mesh/runtime/coordination/coordinator.ts";
-import type { LogPartitions } from "../../configuration/partitions.ts";
+import type { PartitionCounts } from "../../mesh/ports/partitioning.ts";
 import { readRedisLogEnds, redisStorageOf } from "./redis_storage.ts";
 
 /** The configuration has no coordination store; the message says what to set. */
@@ -25,9 +25,9 @@ export interface OpenedCoordination {
    * @param of The numbers of partitions of the mesh's logs.
    */
   logEnds(
-    log: keyof LogPartitions,
+    log: keyof PartitionCounts,
     partitions: readonly number[],
-    of: LogPartitions,
+    of: PartitionCounts,
   ): Promise<number[]>;
   close(): Promise<void>;
 }

@@ -2,8 +2,9 @@
  * Opens the stores of `storage.redis`: logs and profiles on a server that several processes share.
  */
 import type { RedisSection } from "../../configuration/sections/redis.ts";
-import type { LogPartitions } from "../../configuration/partitions.ts";
-import { LogPartitionsError, RedisEventLog } from "../../mesh/adapters/redis/redis_event_log.ts";
+import type { PartitionCounts } from "../../mesh/ports/partitioning.ts";
+import { RedisEventLog } from "../../mesh/adapters/redis/redis_event_log.ts";
+import { LogPartitionsError } from "../../mesh/adapters/redis/redis_log_options.ts";
 import { RedisUnavailableError } from "../../mesh/adapters/redis/redis_connection.ts";
 import { RedisProfileStore } from "../../mesh/adapters/redis/redis_profile_store.ts";
 import { RedisServer, type RedisServerOptions } from "../../mesh/adapters/redis/redis_server.ts";
@@ -25,7 +26,7 @@ export interface RedisStorage {
   readonly server: RedisServerOptions;
   readonly logBytesMax: number;
   /** Partitions of the event log and of the example log. */
-  readonly partitions: LogPartitions;
+  readonly partitions: PartitionCounts;
   readonly profilesCacheBytesMax: number;
   /** Time for which gateways know rankings and event ids of each other, ms. */
   readonly knownMs: number;
@@ -136,11 +137,13 @@ export async function openRedisStores(
     );
   }
   const writer = crypto.randomUUID();
-  const openLog = (name: keyof LogPartitions, key: string) =>
+  const openLog = (name: keyof PartitionCounts, key: string) =>
     RedisEventLog.open({
       server,
       name,
       partitions: storage.partitions[name],
+      // A mesh keeps its number, whatever the files of its hosts say.
+      keepsPartitions: !isOnlyProcess,
       bytesMax: storage.logBytesMax,
       writer,
       idsRetainedMs: storage.knownMs,
@@ -166,7 +169,10 @@ export async function openRedisStores(
   return { eventLog, exampleLog, profiles, sharedRankings, close: () => all.disposeAsync() };
 }
 
-/** Opens the example log alone, as a thread does that trains. */
+/**
+ * Opens the example log alone, as a thread does that trains, with the partitions that it has by
+ * now.
+ */
 export async function openRedisExampleLog(storage: RedisStorage): Promise<EventLog> {
   return await openExamples(await openServer(storage), storage);
 }
@@ -205,7 +211,7 @@ export async function openRedisExamples(
  */
 export async function readRedisLogEnds(
   storage: RedisStorage,
-  name: keyof LogPartitions,
+  name: keyof PartitionCounts,
   partitions: readonly number[],
 ): Promise<number[]> {
   const server = await openServer(storage);
@@ -230,12 +236,13 @@ function openExamples(server: RedisServer, storage: RedisStorage): Promise<Redis
 function openLog(
   server: RedisServer,
   { partitions, logBytesMax }: RedisStorage,
-  name: keyof LogPartitions,
+  name: keyof PartitionCounts,
 ): Promise<RedisEventLog> {
   return RedisEventLog.open({
     server,
     name,
     partitions: partitions[name],
+    keepsPartitions: true,
     bytesMax: logBytesMax,
     writer: crypto.randomUUID(),
   });
@@ -267,8 +274,9 @@ function partitionsError(error: unknown, key: string): unknown {
   if (!(error instanceof LogPartitionsError)) return error;
   const { log, found, asked } = error;
   return new RedisStorageError(
-    `${key} is ${asked}, and the log ${log} was made with ${found}: a ranking stays in its partition, so ` +
-      `their number stays. Set ${key} to ${found}, or storage.redis.name to another name.`,
+    `${key} is ${asked}, and the log ${log} has ${found}: a ranking stays in its partition, so one ` +
+      `process keeps their number. Set ${key} to ${found}, or storage.redis.name to another name; a ` +
+      "mesh whose number of partitions was changed goes on as a mesh, by cairn node.",
     { cause: error },
   );
 }

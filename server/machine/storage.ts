@@ -12,7 +12,7 @@ import {
 import { makeDirectory } from "../../mesh/adapters/embedded/durable_directory.ts";
 import { EmbeddedEventLog } from "../../mesh/adapters/embedded/embedded_event_log.ts";
 import { createLogEnds, SharedLogEnds } from "../../mesh/adapters/embedded/log_ends.ts";
-import type { LogPartitions } from "../../configuration/partitions.ts";
+import type { PartitionCounts } from "../../mesh/ports/partitioning.ts";
 import { PartitionCountError } from "../../mesh/adapters/embedded/log_header.ts";
 import { writeInThread } from "../../mesh/adapters/embedded/profile_thread.ts";
 import { SqliteProfileStore } from "../../mesh/adapters/embedded/sqlite_profile_store.ts";
@@ -48,7 +48,7 @@ export interface OpenStorageOptions {
   /** Whether another process may get events on rankings of this one. Default true. */
   readonly sharesRankings?: boolean;
   /** Partitions of the event log and of the example log. */
-  readonly partitions: LogPartitions;
+  readonly partitions: PartitionCounts;
   /**
    * Whether other threads read the stores. Logs in memory cannot be shared, so `memory` then means
    * a temporary directory that is removed when the mesh stops.
@@ -94,7 +94,7 @@ export async function openBlobStorage(
 }
 
 function openMemory(
-  partitions: LogPartitions,
+  partitions: PartitionCounts,
   { logBytesMax: bytesMax, profilesBytesMax }: StorageSection,
 ): MeshStorage {
   const eventLog = new MemoryEventLog({ name: "events", partitions: partitions.events, bytesMax });

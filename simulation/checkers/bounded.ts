@@ -7,6 +7,9 @@
  *
  * A mailbox holds its capacity of each of three priorities, and as many asks that wait for room.
  */
+import type { JoinerOptions } from "../../actors/joiner/options.ts";
+import type { Address } from "../../mesh/runtime/actor.ts";
+import { boundsPerJoiner } from "../../configuration/partitions.ts";
 import type { JoinerStatus } from "../../actors/joiner/protocol.ts";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import type { MailboxState } from "../world/process_nodes.ts";
@@ -34,6 +37,7 @@ export function bounded(
   { configuration, logBytes, mailboxes, isNarrow }: BoundedParts,
 ): CheckerFactory {
   let messages = 0;
+  const joiners = new Map<Address, JoinerOptions>();
   return (context) => ({
     name: "bounded",
     durable(log) {
@@ -42,6 +46,9 @@ export function bounded(
       if (bytes > logBytesMax) {
         context.fail(`the log ${log} holds ${bytes} of ${logBytesMax} bytes`);
       }
+    },
+    began(actor, _host, options) {
+      if (actor.startsWith("joiner/")) joiners.set(actor, options as JoinerOptions);
     },
     handles() {
       const looksAtAll = ++messages % MESSAGES_PER_LOOK === 0;
@@ -54,7 +61,9 @@ export function bounded(
     answers(actor, request, value) {
       if (!actor.startsWith("joiner/") || request.kind !== "getStatus") return;
       const { impressionsOpen } = value as JoinerStatus;
-      const { impressionsMax } = configuration().joiner;
+      const { joinerBounds, partitions } = configuration();
+      const { impressionsMax } = joiners.get(actor) ??
+        boundsPerJoiner(joinerBounds, partitions.events);
       if (impressionsOpen > impressionsMax) {
         context.fail(`${actor} holds ${impressionsOpen} of ${impressionsMax} impressions`);
       }

@@ -16,6 +16,7 @@
  * drops examples because the event log is nearly full. This file and the joiner have only the label
  * rules in common.
  */
+import { type PartitionCounts, presentPartitioning } from "../../mesh/ports/partitioning.ts";
 import { LabelRules } from "../../actors/joiner/label_rules.ts";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import {
@@ -60,18 +61,23 @@ interface Actions {
   acceptedAtMs: number;
 }
 
-/** @param configuration Its joiner must stay the same during the run. */
+/**
+ * @param configuration Its joiner must stay the same during the run.
+ * @param world Has the partitionings, oldest first, where they may change.
+ */
 export function earlyActions(
   { joiner, partitions }: Pick<CairnConfiguration, "joiner" | "partitions">,
+  world?: { readonly partitionings: readonly PartitionCounts[] },
 ): CheckerFactory {
-  return (context) => new EarlyActionsChecker(context, new LabelRules(joiner.tasks), partitions);
+  const partitionings = () => world?.partitionings ?? [partitions];
+  return (context) => new EarlyActionsChecker(context, new LabelRules(joiner.tasks), partitionings);
 }
 
 class EarlyActionsChecker implements Checker {
   readonly name = "early-actions";
   readonly #context: CheckerContext;
   readonly #rules: LabelRules;
-  readonly #partitions: CairnConfiguration["partitions"];
+  readonly #partitionings: () => readonly PartitionCounts[];
   /** By partition of the event log. */
   readonly #actions = new Map<number, Actions>();
   /** Rankings that the log has. */
@@ -87,11 +93,11 @@ class EarlyActionsChecker implements Checker {
   constructor(
     context: CheckerContext,
     rules: LabelRules,
-    partitions: CairnConfiguration["partitions"],
+    partitionings: () => readonly PartitionCounts[],
   ) {
     this.#context = context;
     this.#rules = rules;
-    this.#partitions = partitions;
+    this.#partitionings = partitionings;
   }
 
   durable(log: string, partition: number, records: readonly Uint8Array[], first: number): void {
@@ -101,7 +107,7 @@ class EarlyActionsChecker implements Checker {
       return;
     }
     if (log !== "events") return;
-    const actions = this.#actions.get(partition) ?? { count: 0, acceptedAtMs: 0 };
+    const actions = this.#actions.get(partition) ?? this.#nextActions();
     this.#actions.set(partition, actions);
     decodedEvents(records).forEach((record, i) => {
       if (record.kind === "action" || record.kind === "mark" || record.kind === "release") {
@@ -119,6 +125,15 @@ class EarlyActionsChecker implements Checker {
 
   logged(line: string): void {
     this.#gaveUp ||= line.includes("the joiner drops examples");
+  }
+
+  /** The actions of a new partition, whose joiner takes over those that wait in others. */
+  #nextActions(): Actions {
+    const before = [...this.#actions.values()];
+    return {
+      count: Math.max(0, ...before.map(({ count }) => count)),
+      acceptedAtMs: Math.max(0, ...before.map(({ acceptedAtMs }) => acceptedAtMs)),
+    };
   }
 
   #takeAction(record: ActionRecord, number: number): void {
@@ -141,7 +156,8 @@ class EarlyActionsChecker implements Checker {
     this.#waiting.delete(rankingId);
     if (waiting === undefined || isAgain) return;
     const keys = keysOf(record);
-    const partition = eventPartition(rankingId, this.#partitions.examples);
+    const { first, count } = presentPartitioning(this.#partitionings()).examples;
+    const partition = first + eventPartition(rankingId, count);
     const owed = this.#owed.get(partition) ?? [];
     this.#owed.set(partition, owed);
     for (const item of new Set(waiting.map((each) => each.record.item))) {

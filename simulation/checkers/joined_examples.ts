@@ -10,6 +10,17 @@
  * clock steps back (a joiner that starts afterwards bounds its data clock by it), or a fail-over of
  * Redis loses records. At the end of a run, rows that were decided just now may be on their way.
  */
+import { carryOverOf, endedPartition, holdCarried } from "../../actors/joiner/carry_over.ts";
+import { BEGINNING } from "../../actors/joiner/window_start.ts";
+import {
+  isIn,
+  numbersOf,
+  type PartitionCounts,
+  partitioningsOf,
+} from "../../mesh/ports/partitioning.ts";
+import type { Fingerprint } from "../../structures/fingerprint.ts";
+import { present } from "../../structures/invariant.ts";
+import { boundsPerJoiner } from "../../configuration/partitions.ts";
 import { ExampleChunkBuilder } from "../../actors/joiner/example_chunk_builder.ts";
 import { JoinWindow } from "../../actors/joiner/join_window.ts";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
@@ -24,40 +35,78 @@ interface Expected {
   readonly digests: number[];
   /** When the newest row was decided, ms. */
   decidedAtMs: number;
+  /** Rows that the log has. */
+  written: number;
 }
 
 /** Longest time from a decision to the write of a row, besides `trainer.linger`, ms. */
 const WRITE_MS_MAX = 1_000;
 
-/** @param configuration Its joiner must stay the same during the run. */
-export function joinedExamples(configuration: CairnConfiguration): CheckerFactory {
-  return (context) => create(configuration, context);
+/**
+ * @param configuration Its joiner must stay the same during the run.
+ * @param world Has the partitionings, oldest first, where they may change.
+ */
+export function joinedExamples(
+  configuration: CairnConfiguration,
+  world?: { readonly partitionings: readonly PartitionCounts[] },
+): CheckerFactory {
+  return (context) => create(configuration, context, world);
 }
 
 function create(
-  { joiner, partitions }: CairnConfiguration,
+  { joiner, joinerBounds, partitions }: CairnConfiguration,
   context: CheckerContext,
+  world: { readonly partitionings: readonly PartitionCounts[] } | undefined,
 ): Checker {
   const { slots, denseWidth, tasks } = joiner;
   const shape = { slots, denseWidth, tasks: tasks.length };
-  const windows = Array.from(
-    { length: partitions.events },
-    (_, partition) => new JoinWindow({ ...joiner, partition }),
-  );
-  const expected: Expected[] = Array.from(
-    { length: partitions.examples },
-    () => ({ builder: new ExampleChunkBuilder(shape, 0), digests: [], decidedAtMs: -Infinity }),
-  );
-  const written = expected.map(() => 0);
-  const output = ({ fingerprint }: { readonly fingerprint: { low: number; high: number } }) =>
-    expected[partitionOfFingerprint(fingerprint, partitions.examples)].builder;
+  let partitionings: readonly PartitionCounts[] = [partitions];
+  const windows: JoinWindow[] = [];
+  const expected: Expected[] = [];
+  /** The windows of the newest partitioning, which take over those of the one before. */
+  const open = (): void => {
+    const all = partitioningsOf(partitionings);
+    for (const [number, { events, examples }] of all.entries()) {
+      if (events.first < windows.length) continue;
+      const before = all[number - 1];
+      const ended = before &&
+        numbersOf(before.events).map((each) => endedPartition(windows[each], 0));
+      for (const partition of numbersOf(events)) {
+        const options = { ...joiner, ...boundsPerJoiner(joinerBounds, events.count), partition };
+        const taken = ended && carryOverOf(ended, events, partition);
+        const window = new JoinWindow(options, { ...BEGINNING, openFrom: -Infinity, ...taken });
+        if (taken !== undefined) holdCarried(window, taken, -Infinity);
+        windows.push(window);
+      }
+      for (const _ of numbersOf(examples)) {
+        const builder = new ExampleChunkBuilder(shape, 0);
+        expected.push({ builder, digests: [], decidedAtMs: -Infinity, written: 0 });
+      }
+    }
+  };
+  open();
+  const outputOf = (partition: number) => {
+    const own = present(
+      partitioningsOf(partitionings).find(({ events }) => isIn(events, partition)),
+      "a partition is in a partitioning",
+    );
+    const { first, count } = own.examples;
+    return ({ fingerprint }: { readonly fingerprint: Fingerprint }) =>
+      expected[first + partitionOfFingerprint(fingerprint, count)].builder;
+  };
   let gaveUp = false;
   return {
     name: "joined-examples",
     durable(log, partition, records, firstOffset) {
       if (gaveUp) return;
       if (log === "events") {
+        // The first record of a partition comes when those before are sealed.
+        if (partition >= windows.length) {
+          partitionings = world?.partitionings ?? partitionings;
+          open();
+        }
         const window = windows[partition];
+        const output = outputOf(partition);
         decodedEvents(records).forEach((record, i) => {
           const offset = firstOffset + i;
           window.observe(record, offset);
@@ -72,7 +121,10 @@ function create(
         return;
       }
       if (log !== "examples") return;
-      const { digests } = expected[partition];
+      const own = expected[partition];
+      // Its joiner has begun, and no record came yet: nothing is decided there.
+      if (own === undefined) return;
+      const { digests } = own;
       for (const chunk of decodedChunks(records)) {
         for (const digest of digestsOfRows(chunk)) {
           const wanted = digests.shift();
@@ -80,10 +132,10 @@ function create(
             const is = wanted === undefined
               ? "is not decided by the log"
               : "differs from the log's";
-            context.fail(`row ${written[partition]} of example partition ${partition} ${is}`);
+            context.fail(`row ${own.written} of example partition ${partition} ${is}`);
             return;
           }
-          written[partition]++;
+          own.written++;
         }
       }
     },

@@ -46,6 +46,8 @@ export function promptFreshness(
   return (context) => {
     /** The fewest trainers of the run, each of which had the most partitions. */
     let trainers = trainerCount;
+    /** The most partitions of the example log that were not ended at a time. */
+    let { examples } = partitions;
     let calmFromMs = 0;
     let toldMs = 0;
     let waiting: { readonly acceptedAtMs: number; readonly decidedMs: number }[] = [];
@@ -55,6 +57,9 @@ export function promptFreshness(
       fault(fault) {
         if (fault.kind === "reshardMesh" && fault.parts === "trainers") {
           trainers = Math.min(trainers, fault.to);
+        }
+        if (fault.kind === "reshardMesh" && fault.parts === "partitions") {
+          examples = Math.max(examples, fault.to * Math.ceil(trainerCount / fault.to));
         }
         calmFromMs = context.nowMs() + FAULT_FREE_MS;
         waiting = [];
@@ -79,7 +84,7 @@ export function promptFreshness(
       },
       atEnd() {
         const slowest = tookMs.sort((a, b) => a - b)[Math.floor(QUANTILE * tookMs.length)] ?? 0;
-        const boundMs = messagesMs + STEP_MS * Math.ceil(partitions.examples / trainers);
+        const boundMs = messagesMs + STEP_MS * Math.ceil(examples / trainers);
         if (slowest <= boundMs || !keepsUp) return;
         context.fail(
           `1 of 100 examples was served ${slowest.toFixed(0)} ms after it was decided; the bound ` +

@@ -7,7 +7,13 @@ import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import { MemoryProfileStore } from "../../mesh/adapters/memory/memory_profile_store.ts";
 import type { ActorRef, Address, Message } from "../../mesh/runtime/actor.ts";
 import { reasonOf } from "../../mesh/runtime/errors.ts";
-import type { Coordination } from "../../mesh/ports/coordination.ts";
+import {
+  type Coordination,
+  type MeshIdentity,
+  partitionCountsOf,
+} from "../../mesh/ports/coordination.ts";
+import type { PartitionCounts } from "../../mesh/ports/partitioning.ts";
+import { records } from "../../mesh/runtime/coordination/record_keys.ts";
 import { ReshardRefusedError } from "../../mesh/ports/resharding.ts";
 import { InvariantError, present } from "../../structures/invariant.ts";
 import type { CheckerFactory } from "../checkers/checker.ts";
@@ -147,6 +153,16 @@ export class MeshWorld extends World {
     return log === "events" ? events : examples;
   }
 
+  /** The partitionings of the logs, oldest first, as the coordination store has them. */
+  get partitionings(): readonly PartitionCounts[] {
+    let found: readonly PartitionCounts[] | undefined;
+    void this.redis.transact((view) => {
+      const identity = records.identity(view);
+      found = identity && partitionCountsOf(identity);
+    });
+    return found ?? [this.#configuration.partitions];
+  }
+
   // ---- processes
 
   override start(): void {
@@ -232,11 +248,28 @@ export class MeshWorld extends World {
     }
   }
 
+  async #ask(
+    mesh: Coordination,
+    identity: MeshIdentity,
+    { parts, to }: Pick<ReshardMesh, "parts" | "to">,
+  ): Promise<void> {
+    if (parts === "partitions") {
+      // Each joiner keeps at least as many partitions of examples as there are trainers.
+      const examples = to * Math.ceil(identity.trainers / to);
+      if (identity.eventPartitions === to) return;
+      await mesh.askReshard({ parts, to, examples });
+      return;
+    }
+    const most = parts === "shards" ? Infinity : identity.examplePartitions;
+    if (identity[parts] !== Math.min(to, most)) {
+      await mesh.askReshard({ parts, to: Math.min(to, most) });
+    }
+  }
+
   #reshard({ parts, to: asked, cancelMs }: ReshardMesh): void {
     this.#operator.run(async (mesh) => {
       const { identity } = await mesh.read();
-      const to = parts === "shards" ? asked : Math.min(asked, identity.examplePartitions);
-      if (identity[parts] !== to) await mesh.askReshard({ parts, to });
+      await this.#ask(mesh, identity, { parts, to: asked });
     });
     if (cancelMs === undefined) return;
     this.clock.schedule(cancelMs, () =>

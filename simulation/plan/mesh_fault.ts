@@ -104,8 +104,8 @@ export interface DrainHost extends Episode {
 }
 
 /**
- * The operator asks for another number of shards or of trainers, and ends the change if it has not
- * begun.
+ * The operator asks for another number of shards, trainers or partitions, and ends the change if it
+ * has not begun.
  */
 export interface ReshardMesh extends Moment {
   readonly kind: "reshardMesh";

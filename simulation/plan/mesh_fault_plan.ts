@@ -9,6 +9,8 @@ import { chosen, whole } from "./draws.ts";
 const SHARDS_MAX = 9;
 /** Most trainers of a drawn change of their number. */
 const TRAINERS_MAX = 4;
+/** Most partitions of a drawn change of their number. */
+const PARTITIONS_MAX = 4;
 
 /** A fault of a family. Its length is log-uniform: some outlast a lease, most do not. */
 export function meshFault(
@@ -48,9 +50,12 @@ export function meshFault(
     case "drains":
       return { kind: "drainHost", atMs, host, forMs };
     case "reshards": {
-      const change = stream.nextFloat() < 0.5
+      const draw = stream.nextFloat();
+      const change = draw < 0.4
         ? { parts: "shards", to: whole(stream, 1, SHARDS_MAX) } as const
-        : { parts: "trainers", to: whole(stream, 1, TRAINERS_MAX) } as const;
+        : draw < 0.7
+        ? { parts: "trainers", to: whole(stream, 1, TRAINERS_MAX) } as const
+        : { parts: "partitions", to: whole(stream, 1, PARTITIONS_MAX) } as const;
       if (stream.nextFloat() < 0.8) return { kind: "reshardMesh", atMs, ...change };
       return { kind: "reshardMesh", atMs, ...change, cancelMs: whole(stream, 1, 500) };
     }

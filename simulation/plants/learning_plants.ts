@@ -63,8 +63,8 @@ export const learningPlants: readonly Plant[] = [
     name: "chunks-as-they-come",
     edits: [{
       file: "actors/trainer/example_reader.ts",
-      find: "head !== undefined || orderedAtMs >= order);",
-      replace: "head !== undefined || orderedAtMs >= order || true);",
+      find: "queue.head !== undefined || queue.hasPassed(order));",
+      replace: "queue.head !== undefined || queue.hasPassed(order) || true);",
     }],
     seenBy: ["ordered-partitions"],
     scenario: "several-partitions",

@@ -127,7 +127,7 @@ export const meshPlants: readonly Plant[] = [
     name: "erased-too-early",
     edits: [{
       file: "gateway/erasure/erasure_state.ts",
-      find: "    if (await storedFrom(eventLog, partition) > last[partition]) continue;\n",
+      find: "    if (await storedFrom(eventLog, partition) > (last[partition] ?? -1)) continue;\n",
       replace: "    if (last.length > 0) continue;\n",
     }],
     seenBy: ["erased-users"],
@@ -151,10 +151,30 @@ export const meshPlants: readonly Plant[] = [
     name: "dealing-in-old-epochs",
     edits: [{
       file: "mesh/runtime/coordination/reshard_rules.ts",
-      find: "epoch: 1 + Math.max(0, ...epochs) };\n",
-      replace: "epoch: Math.min(...epochs) };\n",
+      find: "  return 1 + Math.max(0, ...epochs);\n",
+      replace: "  return Math.min(...epochs);\n",
     }],
     seenBy: ["ascending-epochs", "one-owner-per-epoch", "liveness", "supervision"],
     scenario: "live-trainers",
+  },
+  {
+    name: "open-rankings-left-behind",
+    edits: [{
+      file: "actors/joiner/carry_over.ts",
+      find: "    if (offset >= fromOffset) window.hold(impression, offset);\n",
+      replace: "    if (offset > fromOffset) window.hold(impression, offset);\n",
+    }],
+    seenBy: ["joined-examples"],
+    scenario: "live-partitions",
+  },
+  {
+    name: "partition-ends-unread",
+    edits: [{
+      file: "actors/joiner/joiner.ts",
+      find: "    if (this.#eventOffset >= this.#endOffset) this.#examples.end(",
+      replace: "    if (this.#endOffset < Infinity) this.#examples.end(",
+    }],
+    seenBy: ["joined-examples", "early-actions", "held-invariants", "liveness"],
+    scenario: "live-partitions",
   },
 ];

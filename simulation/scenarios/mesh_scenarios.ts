@@ -326,6 +326,25 @@ export const meshScenarios: readonly Scenario[] = [
   },
   {
     ...mesh,
+    name: "live-partitions",
+    description: "the number of partitions changes while hosts are killed, paused and cut off",
+    families: [],
+    values: { "joiner.partitions": 2 },
+    faults: (random, configuration, forMs) => {
+      const isQuiet = random.nextFloat() < 0.2;
+      const hosts = hostsOf(configuration);
+      // Half of the strikes hit a host that joins.
+      const joining = hostsFor("joiner", configuration);
+      return moments(forMs, 4).flatMap((atMs): Fault[] => {
+        const to = chosen(random, [1, 2, 3, 4]);
+        const change = changeOf({ parts: "partitions", to }, random, atMs);
+        if (isQuiet) return [change];
+        return [change, strikeAfter(atMs, random, random.nextFloat() < 0.5 ? joining : hosts)];
+      });
+    },
+  },
+  {
+    ...mesh,
     name: "trainers-on-slow-links",
     description: "more trainers begin on hosts whose links to shards are slow",
     clients: 6,

@@ -12,6 +12,7 @@ export async function takeSnapshot({ mesh, blobs, exampleLog, trainers, shards }
     node.spawn(defineSnapshotter({ blobs, exampleLog }), 0, {
       trainers,
       dealing: 0,
+      partitions: exampleLog.partitions,
       shards: numbersBelow(shards).map((shard): Address => `embedding_shard/${shard}`),
       intervalMs: 3_600_000,
       spreadMs: 0,

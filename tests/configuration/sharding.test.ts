@@ -21,9 +21,17 @@ Deno.test("a sharding has the limits of a file with its number of shards", () =>
         shards,
         dealing: 3,
         trainers: 2,
+        partitionings: [{ events: 1, examples: 2 }, { events: 3, examples: 3 }],
       });
       const { warnings: __, ...asWritten } = written(shards, serving);
-      assert.deepEqual(changed, { ...asWritten, sharding: 5, dealing: 3, trainerCount: 2 });
+      assert.deepEqual(changed, {
+        ...asWritten,
+        sharding: 5,
+        dealing: 3,
+        trainerCount: 2,
+        partitions: { events: 3, examples: 3 },
+        earlierPartitions: [{ events: 1, examples: 2 }],
+      });
     }
   }
 });

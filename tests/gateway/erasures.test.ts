@@ -200,11 +200,11 @@ Deno.test("an erasure whose record is trimmed before its second pass is logged, 
   const first = await erasureFixture();
   const { request: { erasureId } } = await first.erasures.erase("ann");
   await first.erasures.stop();
-  await first.eventLog.trim(0, 1);
+  for (const partition of [0, 1]) await first.eventLog.trim(partition, 1);
   const second = new Erasures(first);
   await second.start();
   await first.pass(20);
-  assert.deepEqual(await first.kinds(1), ["forget"]);
+  assert.deepEqual(await first.kinds(1), []);
   assert.equal((await second.read(erasureId))?.request.secondAt, undefined);
   const lines = first.telemetry.lines.filter(({ message }) => message.includes(erasureId));
   assert.equal(lines.length, 1);

@@ -121,16 +121,16 @@ Deno.test("a full example log is a warning until it takes examples again", async
 
 Deno.test("the joiner's warning is one of the server's, and a joiner that fails has none", async () => {
   const held = healthOf({
-    joiners: [joiner(() => ({ warning: "No window ends.", examplesDropped: 0 }))],
+    joiners: () => [joiner(() => ({ warning: "No window ends.", examplesDropped: 0 }))],
   });
   assert.deepEqual(await held.warnings(), ["examples-held : No window ends."]);
-  assert.deepEqual(await healthOf({ joiners: [joiner(failed)] }).warnings(), []);
+  assert.deepEqual(await healthOf({ joiners: () => [joiner(failed)] }).warnings(), []);
 });
 
 Deno.test("losses are warnings with their number until ten minutes after the last one", async () => {
   let [dropped, refused] = [0, 0];
   const { warnings, clock } = healthOf({
-    joiners: [joiner(() => ({ warning: undefined, examplesDropped: dropped }))],
+    joiners: () => [joiner(() => ({ warning: undefined, examplesDropped: dropped }))],
     trainers: () => [
       trainer(() => ({ rowsRefused: refused })),
       trainer(() => ({ rowsRefused: 1 })),

@@ -18,13 +18,14 @@ export interface LearningHostsOptions {
   readonly lease?: string;
   /** Partitions of the event log, each with a joiner. */
   readonly joiners?: number;
+  readonly trainers?: number;
 }
 
 /** Runs a test with the processes, over a Redis or Valkey server of its own. */
 export async function withLearningHosts(
   program: ServerProgram,
   run: (world: LearningHosts) => Promise<void>,
-  { lease = "10s", joiners = 2 }: LearningHostsOptions = {},
+  { lease = "10s", joiners = 2, trainers = 2 }: LearningHostsOptions = {},
 ): Promise<void> {
   await withHostsOnRedis({
     program,
@@ -35,7 +36,7 @@ export async function withLearningHosts(
       tables: "shards",
     },
     placement: "in one thread",
-    trainers: 2,
+    trainers,
     snapshots: "1h",
     mesh: ["balance: false", "heartbeat: 300ms", "silence: 10s", `lease: ${lease}`],
     change: (small) =>

@@ -92,7 +92,13 @@ Deno.test("a host makes new replicas beside the old ones, and ends these when th
   );
   assert.deepEqual(sharding.shards, {
     sharding: 1,
-    shard: withDivisions(configuration, { sharding: 1, shards: 2, dealing: 0, trainers: 1 })
+    shard: withDivisions(configuration, {
+      sharding: 1,
+      shards: 2,
+      dealing: 0,
+      trainers: 1,
+      partitionings: [configuration.partitions],
+    })
       .embeddingShard,
   });
   assert.ok(sharding.isChanging);

@@ -35,7 +35,13 @@ Deno.test("a host has threads for its share of the trainers in its file, whateve
 
 Deno.test("a trainer is in a thread that its host has, by the host's own number", () => {
   const one = parse(1, "in worker threads");
-  const grown = withDivisions(one, { sharding: 0, shards: 4, dealing: 1, trainers: 4 });
+  const grown = withDivisions(one, {
+    sharding: 0,
+    shards: 4,
+    dealing: 1,
+    trainers: 4,
+    partitionings: [one.partitions],
+  });
   for (const configuration of [one, grown, parse(4, "in worker threads")]) {
     const nodes = (threads: number) =>
       ([0, 1, 2, 3] as const).map((trainer) =>
@@ -52,7 +58,13 @@ Deno.test("a trainer is in a thread that its host has, by the host's own number"
 
 Deno.test("the nodes of a host whose file has other trainers are those that it describes", () => {
   const one = parse(1, "in worker threads");
-  const grown = withDivisions(one, { sharding: 0, shards: 4, dealing: 1, trainers: 4 });
+  const grown = withDivisions(one, {
+    sharding: 0,
+    shards: 4,
+    dealing: 1,
+    trainers: 4,
+    partitionings: [one.partitions],
+  });
   const names = (configuration: typeof one, threads?: number) =>
     nodesOf(configuration, "learn-2", threads).map(({ name }) => name);
   assert.deepEqual(names(grown, trainerThreadsOf(one, "learn-2")), names(one));

@@ -21,13 +21,6 @@ import type { Json, RecordView } from "../../ports/record_store.ts";
 import { present } from "../../../structures/invariant.ts";
 import { json, placedKeys, recordKeys, records } from "./record_keys.ts";
 
-/** The settings that no mesh changes, by their names in the configuration. */
-const settingNames: Readonly<Record<Exclude<keyof MeshSettings, "shards" | "trainers">, string>> = {
-  eventPartitions: "joiner.partitions",
-  examplePartitions: "trainer.partitions",
-  schema: "features, model or embeddings of digest",
-};
-
 /** Creates the mesh or compares its settings; see {@link Coordination.open}. */
 export function openMesh(
   view: RecordView,
@@ -45,17 +38,16 @@ export function openMesh(
       schema,
       sharding: 0,
       dealing: 0,
+      earlierPartitions: [],
       ...created,
     };
     view.set(recordKeys.identity, json(identity));
     return identity;
   }
-  for (
-    const [name, setting] of Object.entries(settingNames) as [keyof typeof settingNames, string][]
-  ) {
-    if (found[name] !== settings[name]) {
-      throw new MeshMismatchError(setting, String(found[name]), String(settings[name]));
-    }
+  // The mesh keeps its own numbers of parts, whatever the files of its hosts say.
+  if (found.schema !== settings.schema) {
+    const setting = "features, model or embeddings of digest";
+    throw new MeshMismatchError(setting, found.schema, settings.schema);
   }
   return found;
 }
@@ -147,7 +139,7 @@ export function acceptLoss(view: RecordView): void {
   }
   const current = new Set(placedKeys(identity));
   // The parts of an earlier division keep their epochs for a later one.
-  const earlier = ["shard/", "trainer/"].flatMap((prefix) => view.entries(prefix))
+  const earlier = ["shard/", "trainer/", "events/"].flatMap((prefix) => view.entries(prefix))
     .map(([key]) => key as PlacedKey);
   for (const key of new Set([...current, ...earlier])) {
     const { epoch }: Placement = records.placement(view, key);

@@ -1,6 +1,7 @@
 /**
  * Names and forms of the records of {@link Coordination} in a {@link RecordStore}.
  */
+import { joinedPartitions, partitionCountsOf } from "../../ports/coordination.ts";
 import type {
   ControlRecord,
   HostRecord,
@@ -12,6 +13,7 @@ import type {
   Placement,
   PlanRecord,
 } from "../../ports/coordination.ts";
+import { numbersOf, type PartitionRange } from "../../ports/partitioning.ts";
 import type { PlacementHistory } from "../../ports/placement_history.ts";
 import type { ReshardRecord } from "../../ports/resharding.ts";
 import { APART_PREFIX, type Json, type RecordView } from "../../ports/record_store.ts";
@@ -42,13 +44,15 @@ export interface Counts {
 export const records = {
   /**
    * A mesh that was created before shardings and dealings had numbers is in the first ones, and one
-   * whose number of trainers is not known had one for each partition.
+   * whose number of trainers is not known had one for each partition. One that knows no earlier
+   * partitionings had none.
    */
   identity: (view: RecordView): MeshIdentity | undefined => {
     const found = view.get(recordKeys.identity) as MeshIdentity | undefined;
     if (found === undefined) return undefined;
     const { sharding = 0, dealing = 0, trainers = found.examplePartitions } = found;
-    return { ...found, sharding, dealing, trainers };
+    const { earlierPartitions = [] } = found;
+    return { ...found, sharding, dealing, trainers, earlierPartitions };
   },
   control: (view: RecordView) => view.get(recordKeys.control) as ControlRecord | undefined,
   counts: (view: RecordView) =>
@@ -83,13 +87,13 @@ export function runOf({ host, incarnation }: HostRun): HostRun {
 
 /** The keys of all shards and partitions of a mesh. */
 export function placedKeys(identity: MeshIdentity): PlacedKey[] {
-  const counts: Record<PlacedKind, number> = {
-    shard: identity.shards,
-    events: identity.eventPartitions,
-    trainer: identity.trainers,
+  const ranges: Record<PlacedKind, PartitionRange> = {
+    shard: { first: 0, count: identity.shards },
+    events: joinedPartitions(partitionCountsOf(identity)),
+    trainer: { first: 0, count: identity.trainers },
   };
-  return (Object.entries(counts) as [PlacedKind, number][]).flatMap(([kind, count]) =>
-    Array.from({ length: count }, (_, index): PlacedKey => `${kind}/${index}`)
+  return (Object.entries(ranges) as [PlacedKind, PartitionRange][]).flatMap(([kind, range]) =>
+    numbersOf(range).map((number): PlacedKey => `${kind}/${number}`)
   );
 }
 

@@ -1,6 +1,6 @@
 /**
- * Rules for a change of the number of shards or of trainers: pure functions over the mesh's
- * records.
+ * Rules for a change of the number of shards, of trainers or of partitions: pure functions over the
+ * mesh's records.
  *
  * Between two shardings nothing is owned by two hosts: the step that begins the new one takes every
  * shard from its owner and gives each trainer the next epoch. The rows are those of the newest
@@ -10,17 +10,23 @@
  * all trainers before. So whatever trainer had a partition, shards take nothing more of it once the
  * present one has opened its stream. The controller gives the new trainers to hosts, and each goes
  * on at the newest snapshot that all shards have reached.
+ *
+ * The step that begins a partitioning begins a dealing too, with as many trainers. It gives every
+ * joiner the next epoch, so that each is made anew: those of the partitions before end them, and
+ * the controller gives the new ones to hosts.
  */
 import type {
   HostRecord,
   HostRun,
   MeshIdentity,
   PlacedKey,
+  PlacedKind,
   Placement,
 } from "../../ports/coordination.ts";
 import { describe, PlanConflictError } from "../../ports/coordination_errors.ts";
 import {
   type CountedParts,
+  PARTITIONS_MAX,
   type ReshardRecord,
   ReshardRefusedError,
   type ReshardRequest,
@@ -36,12 +42,14 @@ import { isSameRun, json, placedKeys, raiseCounts, recordKeys, records } from ".
 /** Asks for another number of parts; see {@link Coordination.askReshard}. */
 export function askReshard(
   view: RecordView,
-  { parts, to, version }: ReshardRequest,
+  { parts, to, examples, version }: ReshardRequest,
 ): ReshardRecord {
   const identity = identityOf(view);
   const before = records.reshard(view);
   const isAsked = before?.state === "asked";
-  if (isAsked && before.parts === parts && before.to === to) return before;
+  if (isAsked && before.parts === parts && before.to === to && before.examples === examples) {
+    return before;
+  }
   const counts = records.counts(view);
   if (version !== undefined && version !== counts.version) {
     throw new PlanConflictError(`the mesh is at version ${counts.version}, not ${version}`);
@@ -49,13 +57,15 @@ export function askReshard(
   const refusal = isAsked
     ? `a change to ${before.to} ${before.parts} is under way already; wait for it, or end it by ` +
       "cairn cancel"
-    : reasonAgainst(view, identity, { parts, to }) ?? reasonToWait(view, identity, before);
+    : reasonAgainst(view, identity, { parts, to, examples }) ??
+      reasonToWait(view, identity, before);
   if (refusal !== undefined) throw new ReshardRefusedError(refusal, parts);
   const record: ReshardRecord = {
     parts,
     division: divisionOf(identity, parts) + 1,
-    from: identity[parts],
+    from: parts === "partitions" ? identity.eventPartitions : identity[parts],
     to,
+    ...(examples !== undefined && { examples }),
     state: "asked",
     planBefore: records.plan(view)?.edition ?? 0,
   };
@@ -70,9 +80,11 @@ export function cancelReshard(view: RecordView): ReshardRecord {
   if (before === undefined) throw new ReshardRefusedError("no change was asked for");
   const { parts, from, to } = before;
   if (before.state === "begun") {
-    const back = parts === "shards"
-      ? `cairn reshard --shards ${from}`
-      : `cairn apply with trainer.count: ${from}`;
+    const back = {
+      shards: `cairn reshard --shards ${from}`,
+      trainers: `cairn apply with trainer.count: ${from}`,
+      partitions: `cairn apply with joiner.partitions: ${from}`,
+    }[parts];
     throw new ReshardRefusedError(
       `the change from ${from} to ${to} ${parts} has begun and is carried to its end; ` +
         `${back} goes back afterwards`,
@@ -101,13 +113,22 @@ export function beginReshard(
   if (!isSame || asked.state !== "asked") {
     throw new ReshardRefusedError(`the change ${division} is not asked for any more`, parts);
   }
-  const next = parts === "shards"
-    ? beginSharding(view, identity, asked)
-    : beginDealing(view, identity, asked);
+  const next = begun(view, identity, asked);
   view.set(recordKeys.identity, json(next));
   view.set(recordKeys.reshard, json({ ...asked, state: "begun" }));
   raiseCounts(view, { rewind: parts === "shards" });
   return next;
+}
+
+function begun(view: RecordView, identity: MeshIdentity, asked: ReshardRecord): MeshIdentity {
+  switch (asked.parts) {
+    case "shards":
+      return beginSharding(view, identity, asked);
+    case "trainers":
+      return beginDealing(view, identity, asked);
+    case "partitions":
+      return beginPartitioning(view, identity, asked);
+  }
 }
 
 function beginSharding(
@@ -141,15 +162,48 @@ function beginSharding(
 function beginDealing(
   view: RecordView,
   identity: MeshIdentity,
-  { from, to, division }: ReshardRecord,
+  { from, to, division }: Pick<ReshardRecord, "from" | "to" | "division">,
 ): MeshIdentity {
-  // Also those of earlier dealings: a partition may have been any trainer's.
-  const epochs = view.entries("trainer/").map(([key]) =>
-    records.placement(view, key as PlacedKey).epoch
-  );
-  const given: Placement = { state: "unassigned", epoch: 1 + Math.max(0, ...epochs) };
+  // Also above those of earlier dealings: a partition may have been any trainer's.
+  const given: Placement = { state: "unassigned", epoch: nextEpoch(view, "trainer") };
   for (const key of trainerKeys(Math.max(from, to))) view.set(key, json(given));
   return { ...identity, trainers: to, dealing: division };
+}
+
+function beginPartitioning(
+  view: RecordView,
+  identity: MeshIdentity,
+  { to, examples, division }: ReshardRecord,
+): MeshIdentity {
+  const { trainers, eventPartitions, examplePartitions, earlierPartitions } = identity;
+  const next: MeshIdentity = {
+    ...beginDealing(view, identity, { from: trainers, to: trainers, division }),
+    eventPartitions: to,
+    examplePartitions: present(examples, "a partitioning has partitions of examples"),
+    earlierPartitions: [
+      ...earlierPartitions,
+      { events: eventPartitions, examples: examplePartitions },
+    ],
+  };
+  // A keeper follows another joiner now, and its checkpoints are written under that one's epoch.
+  const epoch = nextEpoch(view, "events");
+  for (const key of placedKeys(next)) {
+    if (!key.startsWith("events/")) continue;
+    const before = records.placement(view, key);
+    const given: Placement = before.state === "unassigned"
+      ? { state: "unassigned", epoch }
+      : { state: "restoring", owner: before.owner, epoch };
+    view.set(key, json(given));
+  }
+  return next;
+}
+
+/** An epoch above those of all parts of a kind, in any division. */
+function nextEpoch(view: RecordView, kind: PlacedKind): number {
+  const epochs = view.entries(`${kind}/`).map(([key]) =>
+    records.placement(view, key as PlacedKey).epoch
+  );
+  return 1 + Math.max(0, ...epochs);
 }
 
 function divisionOf({ sharding, dealing }: MeshIdentity, parts: CountedParts): number {
@@ -172,8 +226,9 @@ function shardKeys(shards: number): PlacedKey[] {
 function reasonAgainst(
   view: RecordView,
   identity: MeshIdentity,
-  { parts, to }: Pick<ReshardRequest, "parts" | "to">,
+  { parts, to, examples }: Pick<ReshardRequest, "parts" | "to" | "examples">,
 ): string | undefined {
+  if (parts === "partitions") return reasonAgainstPartitions(view, identity, { to, examples });
   const [least, most] = parts === "shards"
     ? [SHARDS_MIN, SHARDS_MAX]
     : [1, identity.examplePartitions];
@@ -218,6 +273,39 @@ function reasonToWait(
     : "not every part of it is there";
   return `the change from ${before.from} to ${before.to} ${before.parts} has begun and is not done ` +
     `(${left}); wait until cairn status says that it is`;
+}
+
+function reasonAgainstPartitions(
+  view: RecordView,
+  identity: MeshIdentity,
+  { to, examples = 0 }: Pick<ReshardRequest, "to" | "examples">,
+): string | undefined {
+  const { eventPartitions, examplePartitions, trainers } = identity;
+  const isCount = (count: number) =>
+    Number.isInteger(count) && count >= 1 && count <= PARTITIONS_MAX;
+  if (!isCount(to) || !isCount(examples) || examples % to !== 0) {
+    return `found ${to} partitions of the event log and ${examples} of the example log, expected ` +
+      `numbers from 1 to ${PARTITIONS_MAX} of which the second is a multiple of the first`;
+  }
+  if (to === eventPartitions && examples === examplePartitions) {
+    return "the mesh has these partitions already";
+  }
+  if (trainers > examples) {
+    return `the mesh has ${trainers} trainers, and each needs a partition of the example log: ` +
+      `lower trainer.count to ${examples} or less first`;
+  }
+  const hosts = records.hosts(view);
+  for (const role of ["sync", "joiner", "trainer"]) {
+    if (hosts.some(({ roles, state }) => roles.includes(role) && state === "up")) continue;
+    return `no host with the role ${role} is up and not draining; start one, or end a drain by ` +
+      "cairn undrain";
+  }
+  for (const key of placedKeys(identity).filter((each) => each.startsWith("events/"))) {
+    const placement = records.placement(view, key);
+    if (placement.state === "active") continue;
+    return `${key} is ${describe(placement)}; wait until cairn status shows every joiner active`;
+  }
+  return undefined;
 }
 
 /** A change of shards takes all of them from their owners, so none may be on its way. */

@@ -29,6 +29,7 @@ async function start(bounds: { incrementsMax?: number; incrementsShare?: number 
     loop.mesh.node().spawn(defineSnapshotter({ blobs, exampleLog }), 0, {
       trainers: loop.trainers,
       dealing: 0,
+      partitions: exampleLog.partitions,
       shards: ["embedding_shard/0", "embedding_shard/1"],
       intervalMs: 3_600_000,
       spreadMs: 0,

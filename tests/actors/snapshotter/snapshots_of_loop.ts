@@ -103,6 +103,7 @@ export async function start(
       {
         trainers: loop.trainers,
         dealing: 0,
+        partitions: exampleLog.partitions,
         shards: Array.from({ length: SHARDS }, (_, shard) => `embedding_shard/${shard}` as const),
         intervalMs,
         spreadMs,

@@ -84,15 +84,11 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a change that a running mesh cannot take, and a mesh without a store, say what to do",
+  name: "a mesh without a store, and one process, say what to do",
   ignore,
   fn: () =>
     withWorld(async (world) => {
       await world.join();
-      world.write(["partitions: 2", "partitions: 3"]);
-      const refused = await world.run("plan");
-      assert.equal(refused.code, 1);
-      assert.match(refused.out, /^refused: joiner.partitions is fixed when a mesh is created/m);
       world.write([`, redis: { url: "${world.redis}" }`, ""]);
       const alone = await world.run("plan");
       assert.equal(alone.code, 1);

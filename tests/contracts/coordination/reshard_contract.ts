@@ -329,6 +329,97 @@ export function reshardContract(test: Test, host: (name: string) => HostDescript
     }
   });
 
+  test("other partitions end the joiners before, in later epochs, and deal the trainers anew", async (given) => {
+    const epoch = await ready(given);
+    const { mesh } = given;
+    const joins: HostDescription = { ...host("j"), roles: ["joiner", "trainer"] };
+    await mesh.join(joins);
+    const change = { parts: "partitions", to: 3, examples: 6 } as const;
+    assert.match(
+      await refusal(mesh.askReshard(change)),
+      /events\/0 is unassigned.*every joiner active/,
+    );
+    for (const key of ["events/0", "events/1"] as const) await given.activate(epoch, key, joins);
+    const asked = await mesh.askReshard(change);
+    const { division } = asked;
+    assert.deepEqual(asked, { ...change, division: 1, from: 2, state: "asked", planBefore: 0 });
+    assert.deepEqual(await mesh.askReshard(change), asked, "it may be sent twice");
+    assert.match(
+      await refusal(mesh.askReshard({ ...change, examples: 3 })),
+      /a change to 3 partitions is under way already/,
+    );
+    await mesh.beginReshard(a, asked);
+    const { identity, placements, generation } = await mesh.read();
+    assert.deepEqual(await mesh.beginReshard(a, asked), identity, "it may be sent twice");
+    assert.deepEqual(
+      [identity.eventPartitions, identity.examplePartitions, identity.dealing],
+      [3, 6, division],
+    );
+    assert.deepEqual(identity.earlierPartitions, [{ events: 2, examples: 2 }]);
+    assert.equal(generation, (await mesh.read()).generation);
+    const events = [...placements].filter(([key]) => key.startsWith("events/"));
+    assert.deepEqual(
+      events.map(([key, { state, epoch }]) => [key, state, epoch]),
+      [
+        ["events/0", "restoring", 2],
+        ["events/1", "restoring", 2],
+        ["events/2", "unassigned", 2],
+        ["events/3", "unassigned", 2],
+        ["events/4", "unassigned", 2],
+      ],
+    );
+    assert.deepEqual(placements.get("trainer/0"), { state: "unassigned", epoch: 2 });
+    assert.equal(placements.get("shard/0")?.state, "active", "the shards keep their rows");
+    assert.match(await refusal(mesh.cancelReshard()), /has begun and is carried to its end/);
+  });
+
+  test("joiners of partitions that ended twice before have no place any more", async (given) => {
+    const epoch = await ready(given);
+    const { mesh } = given;
+    const joins: HostDescription = { ...host("j"), roles: ["joiner", "trainer"] };
+    await mesh.join(joins);
+    for (const key of ["events/0", "events/1"] as const) await given.activate(epoch, key, joins);
+    for (const to of [2, 1]) {
+      const examples = 2 * to;
+      await mesh.beginReshard(a, await mesh.askReshard({ parts: "partitions", to, examples }));
+      for (const [key, { state }] of (await mesh.read()).placements) {
+        if (state === "active") continue;
+        if (state === "unassigned") await given.activate(epoch, key, joins);
+        else {await mesh.place({
+            by: joins,
+            changes: [{
+              key,
+              expected: present((await mesh.read()).placements.get(key), "it is placed"),
+              next: {
+                state: "active",
+                owner: { host: joins.host, incarnation: joins.incarnation },
+              },
+            }],
+          });}
+      }
+    }
+    const { placements } = await mesh.read();
+    assert.deepEqual(
+      [...placements.keys()].filter((key) => key.startsWith("events/")),
+      ["events/2", "events/3", "events/4"],
+    );
+  });
+
+  test("other partitions are refused with the remedy", async (given) => {
+    await ready(given);
+    const { mesh } = given;
+    const ask = (to: number, examples: number) =>
+      refusal(mesh.askReshard({ parts: "partitions", to, examples }));
+    assert.match(await ask(2, 2), /the mesh has these partitions already/);
+    assert.match(await ask(2, 3), /expected numbers from 1 to 1024 of which the second is a mult/);
+    assert.match(await ask(0, 0), /expected numbers from 1 to 1024/);
+    assert.match(
+      await ask(1, 1),
+      /the mesh has 2 trainers.*lower trainer.count to 1 or less first/,
+    );
+    assert.match(await ask(4, 4), /no host with the role joiner is up/);
+  });
+
   test("whatever numbers follow each other, epochs of a shard only grow", async (given) => {
     await ready(given);
     const { mesh } = given;

@@ -44,6 +44,7 @@ function view(
       examplePartitions: 0,
       trainers: 0,
       dealing: 0,
+      earlierPartitions: [],
       schema: "s",
       sharding: 0,
     },

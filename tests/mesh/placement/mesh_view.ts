@@ -53,6 +53,7 @@ export function meshView(parts: ViewParts = {}): MeshView {
       schema: "s",
       sharding: parts.sharding ?? 0,
       dealing: parts.dealing ?? 0,
+      earlierPartitions: [],
     },
     nowMs: parts.nowMs ?? 100_000,
     revision: 1,

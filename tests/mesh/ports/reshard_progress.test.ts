@@ -40,6 +40,7 @@ Deno.test("training stands still until every shard and every trainer is there", 
     kind: "restoring",
     shards: 2,
     trainers: 1,
+    joiners: 0,
   });
 });
 
@@ -60,6 +61,6 @@ Deno.test("a change of trainers is done when each of them reads, whatever shards
       placements: { "shard/0": restoring, "trainer/0": trainer },
       hosts: [serving("e1")],
     }));
-  assert.deepEqual(at(restoring), { kind: "restoring", shards: 0, trainers: 1 });
+  assert.deepEqual(at(restoring), { kind: "restoring", shards: 0, trainers: 1, joiners: 0 });
   assert.deepEqual(at(active), { kind: "done" });
 });

@@ -1,0 +1,108 @@
+/**
+ * Other numbers of partitions: planned, applied, explained, given up and refused.
+ */
+import assert from "node:assert/strict";
+import { ignore, withWorld } from "./joined_hosts.ts";
+
+const three = ["--set", "joiner.partitions=3"];
+
+Deno.test({
+  name: "other partitions are planned, applied with the moves of shards, shown, and given up",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join();
+      const plan = await world.run("plan", ...three);
+      assert.equal(plan.code, 2);
+      assert.match(
+        plan.out,
+        /^2 -> 3 partitions of the event log, 2 -> 3 of the example log\nlearn-1 {2}2 -> 2 joiners\nlea/m,
+      );
+      assert.match(
+        plan.out,
+        /^a snapshot is taken, then the joiners before read their partitions/m,
+      );
+      assert.match(
+        plan.err,
+        /^joiner.partitions is 3 and trainer.partitions 3, and the mesh has 2 and 2: cairn apply/m,
+      );
+      assert.match(plan.err, /^2 shards would move, /m, "joiners and trainers are given anew");
+      const { partitions } = JSON.parse((await world.run("plan", "--json", ...three)).out);
+      assert.deepEqual(partitions.to, { events: 3, examples: 3 });
+
+      const applied = await world.run("apply", ...three);
+      assert.equal(applied.code, 0, applied.err);
+      assert.match(applied.out, /^2 -> 3 partitions [^]*^2 shards move, at most 2 of a kind/m);
+      const status = await world.run("status");
+      assert.match(status.out, /^2 -> 3 partitions: a snapshot is taken$/m);
+      const other = await world.run("apply", "--set", "joiner.partitions=4");
+      assert.match(other.err, /a change to 3 partitions is under way already; wait for it, or end/);
+      const back = await world.run("apply");
+      assert.match(
+        back.err,
+        /Nothing is applied: a change from 2 to 3 partitions \(3 of the example log\) is asked for/,
+      );
+      const cancelled = await world.run("cancel");
+      assert.match(cancelled.out, /number of partitions ends; the mesh keeps 2$/m);
+      assert.match((await world.run("status")).out, /^2 -> 3 partitions: cancelled$/m);
+    }),
+});
+
+Deno.test({
+  name: "after a change the joiners before and the new ones are explained by their numbers",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join();
+      assert.equal((await world.run("apply", ...three)).code, 0);
+      await world.begin("partitions");
+      const status = JSON.parse((await world.run("status", "--json")).out);
+      assert.deepEqual(status.partitions, { events: 3, examples: 3 });
+      assert.deepEqual(status.reshard.step, {
+        kind: "restoring",
+        shards: 0,
+        trainers: 2,
+        joiners: 5,
+      });
+      assert.match(
+        (await world.run("status")).out,
+        /^2 -> 3 partitions: 5 joiners and 2 trainers are made$/m,
+      );
+      assert.match(
+        (await world.run("explain", "joiner", "1")).out,
+        /^joiner 1 is .*learn-1/m,
+      );
+      assert.match((await world.run("explain", "joiner", "4")).out, /^joiner 4 is unassigned/m);
+      assert.match((await world.run("explain", "trainer", "1")).out, /^reads partitions 1, 3 of/m);
+      const none = await world.run("explain", "joiner", "5");
+      assert.match(none.err, /There is no joiner 5: the mesh has 0 to 4/);
+      const plan = await world.run("plan", ...three);
+      assert.doesNotMatch(plan.err, /cairn apply changes them/);
+    }),
+});
+
+Deno.test({
+  name: "partitions that a mesh cannot take say what to do",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join();
+      const both = await world.run(
+        ...["apply", "--set", "joiner.partitions=1", "--set", "trainer.partitions=1"],
+        ...["--set", "trainer.count=1"],
+      );
+      assert.equal(both.code, 1);
+      assert.match(
+        both.err,
+        /Nothing is applied: .* Set trainer.count to 2 and apply the partitions/,
+      );
+      assert.equal((await world.run("apply", ...three)).code, 0);
+      await world.begin("partitions");
+      const again = await world.run("apply", "--set", "joiner.partitions=2");
+      assert.equal(again.code, 1);
+      assert.match(
+        again.err,
+        /is not done \(5 joiners and 2 trainers are made\): wait until cairn status/,
+      );
+    }),
+});

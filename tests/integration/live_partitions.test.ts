@@ -1,0 +1,96 @@
+/**
+ * Goal: a mesh of real processes goes to more partitions and to fewer while users rank and act,
+ * also where a host that joins and trains is killed in the middle: no request fails, scores are
+ * never older than those before, and every event is one example that is learned. Method: real
+ * processes over loopback sockets with a real Redis or Valkey server; the real commands.
+ */
+import assert from "node:assert/strict";
+import { installedProgram } from "../../mesh/adapters/redis/local_server.ts";
+import { usersOfExamples, visits } from "./counted_visits.ts";
+import { type LearningHosts, withLearningHosts } from "./learning_hosts.ts";
+
+const program = installedProgram();
+const ignore = program === undefined;
+
+async function statusOf(cairn: LearningHosts["cairn"]) {
+  return JSON.parse((await cairn("status", "--json")).out);
+}
+
+/** A plan is written for one version of the mesh, which changes until all parts are placed. */
+async function allPlaced(cairn: LearningHosts["cairn"]): Promise<void> {
+  const deadlineMs = performance.now() + 60_000;
+  while ((await statusOf(cairn)).restless.length > 0) {
+    assert.ok(performance.now() < deadlineMs, "all parts are placed");
+    await new Promise((end) => setTimeout(end, 50));
+  }
+}
+
+Deno.test({
+  name: "a plan shows other partitions, and apply changes them from 1 to 3 and to 2 under traffic",
+  ignore,
+  async fn() {
+    await withLearningHosts(program ?? "redis-server", async ({ client, redis, cairn }) => {
+      const visiting = visits(client, { isMonotonic: true });
+      await allPlaced(cairn);
+      let before = 1;
+      for (const partitions of [3, 2]) {
+        const file = ["--set", `joiner.partitions=${partitions}`];
+        const plan = await cairn("plan", ...file);
+        assert.equal(plan.code, 2, plan.err);
+        assert.match(plan.out, new RegExp(`^${before} -> ${partitions} partitions`, "m"));
+        assert.match(
+          plan.err,
+          new RegExp(`^joiner.partitions is ${partitions} .* cairn apply`, "m"),
+        );
+        const applied = await cairn("apply", "--wait", ...file);
+        assert.equal(applied.code, 0, applied.err);
+        assert.match(applied.err, /^done$/m);
+        const status = await cairn("status");
+        assert.match(status.out, new RegExp(`^${before} -> ${partitions} partitions: done$`, "m"));
+        const accepted = visiting.accepted;
+        while (visiting.accepted < accepted + 20) await new Promise((end) => setTimeout(end, 20));
+        before = partitions;
+      }
+      const { accepted, newestMs } = await visiting.stop();
+      await client.rankFresh("user-0", ["left", "right"], newestMs);
+      const users = await usersOfExamples(redis.url);
+      assert.equal(users.length, accepted, "examples");
+      assert.equal(new Set(users).size, accepted, "users of examples");
+    }, { joiners: 1, trainers: 1 });
+  },
+});
+
+Deno.test({
+  name: "a mesh has the new partitions although a host that joins is killed meanwhile",
+  ignore,
+  async fn() {
+    await withLearningHosts(program ?? "redis-server", async (world) => {
+      const { client, redis, processes, cairn } = world;
+      const visiting = visits(client);
+      await allPlaced(cairn);
+      const applied = await cairn("apply", "--set", "joiner.partitions=3");
+      assert.equal(applied.code, 0, applied.err);
+      const deadlineMs = performance.now() + 120_000;
+      while ((await statusOf(cairn)).reshard.state !== "begun") {
+        assert.ok(performance.now() < deadlineMs, "the change begins");
+        await new Promise((end) => setTimeout(end, 20));
+      }
+      await processes.of("learn-1").kill("SIGKILL");
+      for (;;) {
+        const { restless, reshard, partitions } = await statusOf(cairn);
+        const learns = restless.length === 0 && reshard.step.kind === "done";
+        if (learns && !(await cairn("status")).out.includes("silent")) {
+          assert.deepEqual(partitions, { events: 3, examples: 3 });
+          break;
+        }
+        assert.ok(performance.now() < deadlineMs, JSON.stringify({ restless, reshard }));
+        await new Promise((end) => setTimeout(end, 100));
+      }
+      const { accepted, newestMs } = await visiting.stop();
+      await client.rankFresh("user-0", ["left", "right"], newestMs);
+      const users = await usersOfExamples(redis.url);
+      assert.equal(users.length, accepted, "examples");
+      assert.equal(new Set(users).size, accepted, "users of examples");
+    }, { lease: "4s" });
+  },
+});
