@@ -17,8 +17,8 @@ export type Json =
   | { readonly [name: string]: Json };
 
 /**
- * Begins the keys of records apart, which a transaction over all records leaves out unless it
- * declares them: nothing is decided from them, so frequent looks need not read them.
+ * Begins the keys of records apart, which a transaction over all records leaves out: nothing is
+ * decided from them, so frequent looks need not read them.
  */
 export const APART_PREFIX = "apart/";
 
@@ -28,8 +28,8 @@ export function isApart(key: string): boolean {
 }
 
 /** Checks that a transaction has declared a key that it reads. */
-export function requireDeclared(key: string, { keys, apart = [] }: TransactOptions): void {
-  const isDeclared = keys?.includes(key) || apart.includes(key) || (!keys && !isApart(key));
+export function requireDeclared(key: string, { keys }: TransactOptions): void {
+  const isDeclared = keys ? keys.includes(key) : !isApart(key);
   invariant(isDeclared, "a transaction declares the keys that it reads");
 }
 
@@ -69,8 +69,6 @@ export interface TransactOptions {
    * apart.
    */
   readonly keys?: readonly string[];
-  /** The keys of records apart that the rule reads besides. */
-  readonly apart?: readonly string[];
   /**
    * Whether to wait until writes that watchers are told of survive the end of the store's process;
    * default true.

@@ -15,7 +15,7 @@ import { REVISION } from "./record_scripts.ts";
 export interface ReadRecords {
   readonly nowMs: number;
   readonly revision: number;
-  /** Texts by key: all records, or the declared ones that exist, and the declared ones apart. */
+  /** Texts by key: all records but those apart, or the declared ones that exist. */
   readonly fields: ReadonlyMap<string, string>;
 }
 

@@ -103,11 +103,11 @@ export class RedisRecordStore implements RecordStore {
     return Promise.resolve();
   }
 
-  async #read({ keys, apart = [] }: TransactOptions): Promise<ReadRecords> {
+  async #read({ keys }: TransactOptions): Promise<ReadRecords> {
     // A change may be heard of while the reply is on its way.
     const seenBefore = this.#seen;
     const declared = keys?.filter((key) => !isApart(key));
-    const declaredApart = [...(keys ?? []).filter(isApart), ...apart];
+    const declaredApart = (keys ?? []).filter(isApart);
     const [now, revision, found, foundApart] = await readScript.run(
       this.#server.commands,
       [this.#records, this.#apart],
