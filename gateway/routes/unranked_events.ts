@@ -114,9 +114,10 @@ export class UnrankedEvents {
     });
   }
 
-  /** Whether the log has a ranking, or may still take it. */
+  /** Whether the log has a ranking, or may still take it: a late event counts by the present time. */
   #isLearned({ rankingId, atMs: shownAtMs }: UserRanking, atMs: number): boolean {
-    return atMs - shownAtMs < LATE_MS_MAX || !isUnlogged(rankingId, this.#parts);
+    const nowMs = Math.max(atMs, this.#parts.clock.nowMs());
+    return nowMs - shownAtMs < LATE_MS_MAX || !isUnlogged(rankingId, this.#parts);
   }
 
   /** The newest ranking that showed the item, or that was made of an earlier event on it. */

@@ -88,6 +88,17 @@ Deno.test("an event of a user passes over a ranking that the log has not taken f
   assert.equal(kinds.filter((kind) => kind === "impression").length, 1, "that of the made one");
 });
 
+Deno.test("an event that arrives late is not left on an unlogged ranking by its early timestamp", async () => {
+  const { post, rank, clock } = withAbsentLog({ purchase: true });
+  await rank("r", ["a"]);
+  const timestamp = clock.nowMs() + 3_000;
+  await clock.advance(30_000);
+  const event = { eventId: "e-1", user: "u", item: "a", action: "purchase", timestamp };
+  const { events: [taken] } = await json(post("/v1/events", event));
+  assert.deepEqual([taken.rankingId, taken.unlogged], [undefined, undefined]);
+  assert.match(taken.note, /^The event log does not have the ranking/);
+});
+
 Deno.test("an event that no ranking may be made of goes to an unlogged ranking, and says so", async () => {
   const { post, rank, clock } = withAbsentLog({ purchase: true });
   await rank("r", ["a"]);
