@@ -22,7 +22,7 @@ import type { Progress } from "./example_batch.ts";
 export interface QuarantineStores {
   readonly blobs: BlobStore;
   /** The log whose rows the quarantine names. */
-  readonly exampleLog: Pick<EventLog, "read">;
+  readonly exampleLog: Pick<EventLog, "read" | "endOffset">;
   readonly kernel: BatchKernel;
 }
 
@@ -135,7 +135,11 @@ export class SourceQuarantine {
   async giveUpLost(sequence: number): Promise<boolean> {
     const { end } = this.#quarantine;
     if (end === undefined || end.sequence <= sequence) return false;
-    if (await this.#lastChunkAt(end) === end.lastChunk) return false;
+    const lastChunk = await this.#lastChunkAt(end);
+    if (lastChunk === end.lastChunk) return false;
+    // A chunk that was trimmed, as one process without snapshots does, is never read again.
+    const logEnd = await this.#stores.exampleLog.endOffset(this.#partition);
+    if (lastChunk === undefined && end.offset <= logEnd) return false;
     this.#quarantine = withLostFrom(this.#quarantine, sequence);
     return true;
   }

@@ -114,7 +114,7 @@ export class UnrankedEvents {
     });
   }
 
-  /** Whether the log has a ranking, or may still take it: a late event counts by the present time. */
+  /** Whether the log has a ranking, or may still take it now, whatever the time of the event. */
   #isLearned({ rankingId, atMs: shownAtMs }: UserRanking, atMs: number): boolean {
     const nowMs = Math.max(atMs, this.#parts.clock.nowMs());
     return nowMs - shownAtMs < LATE_MS_MAX || !isUnlogged(rankingId, this.#parts);

@@ -137,6 +137,18 @@ Deno.test("a stretch of rows that the log has lost ends before those that took t
   assert.deepEqual(await at(replaced, 6), [[], [[2, 6]]], "a snapshot reaches beyond");
 });
 
+Deno.test("rows that the log has trimmed after they were learned are not lost", async () => {
+  const blobs = new MemoryBlobStore();
+  const log = await logOf(0, 1, 0, 1, 0, 1);
+  const first = await open(blobs, { partitions }, log);
+  const passed = new Map([[0, { from: 2, to: 4, reason: "exploded", version: 7 }]]);
+  await first.skip(passed, new Map([[0, progress(4)]]));
+  await log.trim(0, 4);
+  const opened = await open(blobs, { partitions }, log);
+  assert.deepEqual(await opened.giveUpLost(new Map()), [], "there is no snapshot");
+  assert.deepEqual(opened.skippedOf(0).map(({ from, to }) => [from, to]), [[2, 4]]);
+});
+
 Deno.test("a version stays given up when the log has lost the rows of its stretch", async () => {
   const blobs = new MemoryBlobStore();
   const first = await open(blobs, { partitions }, await logOf(0, 1));
