@@ -161,7 +161,7 @@ export async function startSmallMesh(yaml: string): Promise<SmallMesh> {
 }
 
 /** Resolves when rankings use all rows that the shards have loaded; they are answered before. */
-async function waitLoaded(client: Client): Promise<void> {
+export async function waitLoaded(client: Client): Promise<void> {
   const deadlineMs = performance.now() + 60_000;
   for (;;) {
     const health = await client.text("/health/ready");

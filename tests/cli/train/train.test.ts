@@ -4,6 +4,7 @@ import { loadConfiguration } from "../../../cli/load_configuration.ts";
 import { startMesh } from "../../../server/machine/start_mesh.ts";
 import { DirectoryBlobStore } from "../../../mesh/adapters/embedded/directory_blob_store.ts";
 import { deviceAvailable } from "../../kernels/dense/sessions/device_available.ts";
+import { Client, waitLoaded } from "../../integration/small_mesh.ts";
 import { writeSmallDataset } from "../small_dataset.ts";
 import { runCaptured } from "../captured_command.ts";
 import { TrainingPass } from "../../../offline/training/training_pass.ts";
@@ -184,6 +185,7 @@ Deno.test("what is saved is the best epoch, to the bit, and a server begins from
     const mesh = await startMesh(await loadConfiguration(config));
     try {
       await waitReady(mesh);
+      await waitLoaded(new Client(mesh.fetch));
       const request = new Request("http://localhost/v1/rank", {
         method: "POST",
         headers: { "content-type": "application/json" },
