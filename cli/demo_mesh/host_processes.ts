@@ -3,6 +3,7 @@
  */
 import metadata from "../../deno.json" with { type: "json" };
 import { present } from "../../structures/invariant.ts";
+import { CommandError } from "../errors.ts";
 
 /** `deno run` with the flags of the tasks. */
 const run = metadata.tasks.tuned.split(" ").slice(1);
@@ -12,8 +13,17 @@ interface HostProcess {
   readonly child: Deno.ChildProcess;
   /** Resolves when the host is ready; rejects when it ends before. */
   readonly ready: Promise<void>;
-  readonly ended: Promise<Deno.CommandStatus>;
+  readonly ended: Promise<EndedHost>;
 }
+
+interface EndedHost {
+  readonly status: Deno.CommandStatus;
+  /** Everything that it has logged. */
+  readonly said: string;
+}
+
+/** Characters of a log that an error shows. */
+const SHOWN_MAX = 1_000;
 
 export class HostProcesses {
   readonly #configuration: string;
@@ -34,12 +44,24 @@ export class HostProcesses {
     await Promise.all(started.map(({ ready }) => ready));
   }
 
-  /** Ends a host; resolves when its process has ended. */
+  /**
+   * Ends a host; resolves when its process has ended.
+   *
+   * @throws {CommandError} It has ended by itself before, with the end of its log.
+   */
   async end(host: string, signal: "SIGKILL" | "SIGTERM"): Promise<Deno.CommandStatus> {
     const { child, ended } = present(this.#running.get(host), "the host runs");
     this.#running.delete(host);
-    child.kill(signal);
-    return await ended;
+    try {
+      child.kill(signal);
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error; // the process is gone
+      const { status: { code }, said } = await ended;
+      throw new CommandError(
+        `Host ${host} has ended by itself with exit code ${code}: ${said.slice(-SHOWN_MAX)}`,
+      );
+    }
+    return (await ended).status;
   }
 
   /** Ends all hosts at once, apart from those that have ended by themselves. */
@@ -65,8 +87,8 @@ export class HostProcesses {
       (text) => /\b(Host \S+ runs|Cairn serves)/.test(text) && resolve(),
     );
     const ended = Promise.all([child.status, read]).then(([status, said]) => {
-      reject(new Error(`Host ${host} has ended: ${said.slice(-1000)}`));
-      return status;
+      reject(new CommandError(`Host ${host} has ended: ${said.slice(-SHOWN_MAX)}`));
+      return { status, said };
     });
     const process = { child, ready, ended };
     this.#running.set(host, process);
