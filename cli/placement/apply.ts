@@ -176,9 +176,11 @@ export async function rollbackCommand(flags: ApplyFlags, output: Output): Promis
 }
 
 /** @throws {CommandError} The newest command changed a number and moved nothing. */
-function requirePlanIsLast({ reshard, plan }: MeshView): void {
+function requirePlanIsLast(view: MeshView): void {
+  const { reshard, plan } = view;
   if (reshard === undefined || reshard.state === "cancelled") return;
-  if (reshard.planBefore < (plan?.edition ?? 0)) return;
+  // Not the newest edition: the controller writes one at the end of a plan.
+  if (plan !== undefined && reshard.planBefore < planIn(view).firstEdition) return;
   const { state, parts, from } = reshard;
   const back = {
     shards: `cairn reshard --shards ${from}`,
@@ -268,9 +270,17 @@ async function write(
   }
   const { movesMax } = present(store.configuration.mesh, "a store belongs to a mesh");
   const { sharding, dealing } = view.identity;
-  const plan = newPlan({ sharding, dealing, moves, movesMax: maxMoves ?? movesMax });
+  const before = view.plan?.edition ?? 0;
+  const firstEdition = before + 1;
+  const plan = newPlan({
+    firstEdition,
+    sharding,
+    dealing,
+    moves,
+    movesMax: maxMoves ?? movesMax,
+  });
   const { edition } = await store.coordination.writePlan(
-    { edition: view.plan?.edition ?? 0, version: view.version },
+    { edition: before, version: view.version },
     encodePlan(plan),
   );
   output.out(

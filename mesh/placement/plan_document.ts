@@ -12,12 +12,14 @@ export interface PlannedMove {
   readonly to: string;
 }
 
-/** Format 2 did not say to which dealing the moves of trainers belong. */
-const FORMAT = 3;
+/** Format 3 did not say with which edition the plan began. */
+const FORMAT = 4;
 
 export interface PlanDocument {
   readonly format: typeof FORMAT;
   readonly state: "active" | "cancelled" | "done";
+  /** The edition that the operator's command wrote; the plan's end has a later one. */
+  readonly firstEdition: number;
   /** The division of the ids among shards to which the moves of shards belong. */
   readonly sharding: number;
   /** The division of the partitions among trainers to which the moves of trainers belong. */
@@ -34,11 +36,12 @@ export function newPlan(plan: Omit<PlanDocument, "format" | "state">): PlanDocum
 
 /** The document as the store takes it. */
 export function encodePlan(
-  { format, state, sharding, dealing, moves, movesMax }: PlanDocument,
+  { format, state, firstEdition, sharding, dealing, moves, movesMax }: PlanDocument,
 ): Json {
   return {
     format,
     state,
+    firstEdition,
     sharding,
     dealing,
     moves: moves.map(({ key, from, to }) => ({ key, from, to })),

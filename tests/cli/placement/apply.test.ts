@@ -69,6 +69,8 @@ Deno.test({
         asked.err,
         /Nothing is moved back: the last command is a change from 2 to 1 trainers, which moves no part. cairn cancel ends it/,
       );
+      await world.endPlan();
+      assert.match((await world.run("rollback")).err, /Nothing is moved back: the last command is/);
       await world.begin("trainers");
       assert.match(
         (await world.run("rollback")).err,

@@ -14,6 +14,7 @@ import { meshSettingsOf } from "../../../server/machine/mesh_settings.ts";
 import { openCoordination } from "../../../server/machine/redis_coordination.ts";
 import { openRedisStores, redisStorageOf } from "../../../server/machine/redis_storage.ts";
 import type { EventLog } from "../../../mesh/ports/event_log.ts";
+import { decodePlan, encodePlan } from "../../../mesh/placement/plan_document.ts";
 import { present } from "../../../structures/invariant.ts";
 import { smallConfiguration } from "../../integration/small_mesh.ts";
 import { runCaptured, type Said } from "../captured_command.ts";
@@ -114,6 +115,17 @@ export class World {
     const configuration = parseConfiguration(Deno.readTextFileSync(this.file), this.file);
     const { coordination, close } = await openCoordination(configuration);
     await coordination.beginReshard(runOf("learn-1"), { parts, division: 1 });
+    await close();
+  }
+
+  /** The controller sees that the plan's moves are made. */
+  async endPlan(): Promise<void> {
+    const configuration = parseConfiguration(Deno.readTextFileSync(this.file), this.file);
+    const { coordination, close } = await openCoordination(configuration);
+    const { plan, identity } = await coordination.read();
+    const { edition, document } = present(plan, "a plan was applied");
+    const done = { ...decodePlan(document, identity), state: "done" } as const;
+    await coordination.writePlan({ edition }, encodePlan(done));
     await close();
   }
 

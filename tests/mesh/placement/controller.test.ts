@@ -195,7 +195,8 @@ Deno.test("hosts are evened out only where that is asked for", () => {
 });
 
 const plan = (changes: Partial<PlanDocument> = {}): PlanDocument => ({
-  format: 3,
+  format: 4,
+  firstEdition: 7,
   state: "active",
   sharding: 0,
   dealing: 0,

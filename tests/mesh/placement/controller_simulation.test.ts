@@ -43,7 +43,13 @@ async function writePlan(world: PlacementWorld, admin: Coordination, to: string)
   await admin.writePlan(
     { edition },
     encodePlan(
-      newPlan({ sharding: identity.sharding, dealing: identity.dealing, moves, movesMax: 2 }),
+      newPlan({
+        firstEdition: edition + 1,
+        sharding: identity.sharding,
+        dealing: identity.dealing,
+        moves,
+        movesMax: 2,
+      }),
     ),
   );
   for (const { key } of moves) if (!key.startsWith("shard/")) world.plannedReaders++;
