@@ -19,7 +19,7 @@ import { StoredItems } from "../gateway/memory/stored_items.ts";
 import { createProfileCheck } from "../kernels/features/profile_check.ts";
 import { partitionCountsOf } from "../configuration/partitions.ts";
 import { joinedPartitions, type MeshView } from "../mesh/ports/coordination.ts";
-import { numbersOf, presentPartitioning } from "../mesh/ports/partitioning.ts";
+import { numbersOf } from "../mesh/ports/partitioning.ts";
 import type { ActorRef } from "../mesh/runtime/actor.ts";
 import { actionLabels } from "./action_labels.ts";
 import { consoleSources } from "./console_sources.ts";
@@ -29,7 +29,6 @@ import { Joiners } from "./joiners.ts";
 import { OtherGateways, shareGateway } from "./other_gateways.ts";
 import { addresses } from "./addresses.ts";
 import type { RunningHost, StartedActors } from "./start_actors.ts";
-import { gradientSource } from "../records/gradient_source.ts";
 import { Trainers } from "./trainers.ts";
 
 /** A mesh at work, with its HTTP API. */
@@ -74,7 +73,6 @@ export async function openGateway(
       actor: mesh.actorRef<JoinerMessage>(addresses.joiner(partition)),
     }))
   );
-  const present = () => presentPartitioning(partitionCountsOf(started.configuration()));
   const trainers = new Trainers(() => trainersOf(started));
   const metricsText = async () => metrics.render(await mesh.metrics());
   const { values } = metrics;
@@ -107,12 +105,7 @@ export async function openGateway(
     memory,
     ...activity,
     forgetElsewhere: (user) => others.forget(user),
-    get trainers() {
-      return numbersOf(present().examples).map(gradientSource);
-    },
-    get firstExamplePartition() {
-      return present().examples.first;
-    },
+    partitionings: () => partitionCountsOf(started.configuration()),
     keepers: Array.from(
       { length: configuration.featureKeeper?.shards ?? 0 },
       (_, i) => mesh.actorRef<FeatureKeeperMessage>(addresses.featureKeeper(i)),

@@ -6,6 +6,7 @@ import type { ParameterSyncMessage } from "../../actors/parameter_sync/protocol.
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { Clock } from "../../mesh/ports/clock.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
+import type { PartitionCounts } from "../../mesh/ports/partitioning.ts";
 import type { ProfileStore } from "../../mesh/ports/profile_store.ts";
 import type { Random } from "../../mesh/ports/random.ts";
 import type { Telemetry } from "../../mesh/ports/telemetry.ts";
@@ -24,13 +25,8 @@ export interface ErasureParts {
   readonly activity?: Activity;
   /** Has the other gateways that answer forget a user; absent where there are none. */
   readonly forgetElsewhere?: (user: string) => Promise<void>;
-  /**
-   * The source of the gradients of each partition of the example log in the present partitioning,
-   * in their order.
-   */
-  readonly trainers: readonly string[];
-  /** Number of the first of them: those before it have ended. Default 0. */
-  readonly firstExamplePartition?: number;
+  /** The partitionings of the logs, oldest first, which grow while the gateway runs. */
+  readonly partitionings: () => readonly PartitionCounts[];
   readonly keepers: readonly ActorRef<FeatureKeeperMessage>[];
   readonly parameterSync: ActorRef<ParameterSyncMessage>;
   readonly clock: Clock;

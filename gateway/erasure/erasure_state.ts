@@ -16,6 +16,14 @@ import {
   type StoredSnapshot,
 } from "../../records/snapshot_manifest.ts";
 import { chainOf, cutOf } from "../../records/snapshot_parts.ts";
+import {
+  endOf,
+  numbersOf,
+  partitioningsOf,
+  type PartitionRange,
+} from "../../mesh/ports/partitioning.ts";
+import { gradientSource } from "../../records/gradient_source.ts";
+import { present } from "../../structures/invariant.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
 import type { ErasureParts } from "./erasure_parts.ts";
 
@@ -29,6 +37,8 @@ export type ErasureHold =
 
 export interface ErasureState {
   readonly request: ErasureRequest;
+  /** The source of the gradients of each part of `trainers`. */
+  readonly sources: readonly string[];
   /** By trainer, both passes; the second is undefined before the trainer has come to it. */
   readonly trainers: readonly (readonly (TrainerErasure | undefined)[])[];
   /** By keeper: whether its state and its checkpoint are without the user. */
@@ -70,6 +80,7 @@ export async function readState(
   const stored = await listStored(blobs);
   return {
     request,
+    sources: numbersOf(learningOf(parts, request)).map(gradientSource),
     trainers,
     keepers: forgotten,
     holds: [
@@ -80,13 +91,15 @@ export async function readState(
   };
 }
 
-/** Reads the trainers' parts of an erasure, one for each partition. */
+/** Reads the trainers' parts of an erasure, one for each partition that has its last records. */
 export function readTrainers(
-  { blobs, trainers }: Pick<ErasureParts, "blobs" | "trainers">,
-  { erasureId }: Pick<ErasureRequest, "erasureId">,
+  parts: Pick<ErasureParts, "blobs" | "partitionings">,
+  request: ErasureRequest,
 ): Promise<ErasureState["trainers"]> {
+  const { blobs } = parts;
+  const { erasureId } = request;
   return Promise.all(
-    trainers.map((source) =>
+    numbersOf(learningOf(parts, request)).map(gradientSource).map((source) =>
       Promise.all(
         ([1, 2] as const).map((pass) => readTrainerErasure(blobs, erasureId, pass, source)),
       )
@@ -94,12 +107,29 @@ export function readTrainers(
   );
 }
 
+/**
+ * The partitions of the example log that get the last records of an erasure: those of the
+ * partitioning in which its gateway appended them.
+ */
+function learningOf(
+  { partitionings }: Pick<ErasureParts, "partitionings">,
+  { firstAt, secondAt }: ErasureRequest,
+): PartitionRange {
+  const all = partitioningsOf(partitionings());
+  const { length } = secondAt ?? firstAt;
+  const own = all.find(({ events }) => endOf(events) === length) ?? all.at(-1);
+  return present(own, "a log has a partitioning").examples;
+}
+
 /** The partitions of the logs that hold records of the user. */
 async function logHolds(
-  { eventLog, exampleLog, firstExamplePartition = 0 }: ErasureParts,
-  { firstAt, secondAt }: ErasureRequest,
+  parts: ErasureParts,
+  request: ErasureRequest,
   trainers: ErasureState["trainers"],
 ): Promise<ErasureHold[]> {
+  const { eventLog, exampleLog } = parts;
+  const { firstAt, secondAt } = request;
+  const { first: firstExamplePartition } = learningOf(parts, request);
   const holds: ErasureHold[] = [];
   const last = secondAt ?? firstAt;
   for (let partition = 0; partition < eventLog.partitions; partition++) {

@@ -55,11 +55,6 @@ export class Erasures {
     this.#metrics = new ErasureMetrics(parts.telemetry);
   }
 
-  /** Sources of gradients, one for each partition, in the order of their parts in a state. */
-  get trainers(): readonly string[] {
-    return this.#parts.trainers;
-  }
-
   /** Continues the unfinished erasures of this host; the only process continues those of all. */
   async start(): Promise<void> {
     const { blobs, host } = this.#parts;
@@ -248,9 +243,9 @@ export class Erasures {
     const { request } = following;
     const { erasureId, byMs } = request;
     if (following.isOverdue || this.#parts.clock.nowMs() < byMs) return;
-    const { holds, trainers } = await readState(this.#parts, request);
+    const { holds, sources, trainers } = await readState(this.#parts, request);
     following.isOverdue = true;
-    const waiting = this.#parts.trainers.filter((_, i) => trainers[i][1] === undefined);
+    const waiting = sources.filter((_, i) => trainers[i][1] === undefined);
     this.#parts.telemetry.log("warn", `the erasure ${erasureId} is overdue`, { holds, waiting });
   }
 }

@@ -31,7 +31,7 @@ export async function eraseUser(
     "The logs did not confirm in time, so whether the erasure began is unknown. Send it again: " +
       "an erasure that comes twice has no further effect.",
   );
-  const answer = answerOf(state, erasures.trainers);
+  const answer = answerOf(state);
   const response = TextResponse.json(answer, 202);
   TextResponse.addHeader(response, "location", `/v1/erasures/${answer.erasureId}`);
   return response;
@@ -55,16 +55,15 @@ export function erasureEndpoint({ erasures }: GatewayParts): Endpoint {
       const { id } = validate(erasurePathSchema, { id: context.req.param("id") });
       const state = await erasures?.read(id);
       if (state !== undefined) {
-        return TextResponse.json(answerOf(state, erasures?.trainers ?? []));
+        return TextResponse.json(answerOf(state));
       }
       throw new ProblemError("unknown-erasure", `There is no erasure "${id}".`);
     },
   };
 }
 
-/** @param sources Names of the trainers. */
-function answerOf(state: ErasureState, sources: readonly string[]): ErasureAnswer {
-  const { request, trainers, keepers, holds } = state;
+function answerOf(state: ErasureState): ErasureAnswer {
+  const { request, sources, trainers, keepers, holds } = state;
   const { erasureId, requestedAtMs, byMs, completedAtMs } = request;
   const forgotten = isForgotten(state);
   const isSecond = request.secondAt !== undefined;

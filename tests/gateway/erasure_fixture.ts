@@ -31,7 +31,7 @@ export async function erasureFixture(more: Partial<ErasureParts> = {}) {
   const telemetry = new TelemetryRecorder();
   const parts: ErasureParts = {
     ...{ eventLog, exampleLog, blobs, profiles, memory, clock, telemetry },
-    trainers: [SOURCE],
+    partitionings: () => [{ events: 2, examples: 1 }],
     keepers: [],
     parameterSync: { ask: () => Promise.resolve(sync) } as never,
     random: new SeededRandom(3),
