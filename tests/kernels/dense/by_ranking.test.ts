@@ -38,7 +38,7 @@ interface Case {
   readonly model: Model;
   readonly sharedSlots: readonly number[];
   readonly sumsAreProducts: boolean;
-  /** Rows of each ranking. */
+  /** Rows of each ranking; 0 where no candidate is left. */
   readonly rowsOf: readonly number[];
 }
 
@@ -82,18 +82,19 @@ const cases: fc.Arbitrary<Case> = fc.record({
   dim: fc.constantFrom(1, 3, 16, 48),
   dims: fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 7, maxLength: 7 }),
   denseWidth: fc.constantFrom(0, 1, 3),
+  tasks: fc.integer({ min: 1, max: 3 }),
   normalization: fc.constantFrom(...NORMALIZATIONS),
   sumsAreProducts: fc.boolean(),
-  rowsOf: fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1, maxLength: 4 }),
-}).map(({ kind, isShared, dim, dims, denseWidth, normalization, sumsAreProducts, rowsOf }) => {
+  rowsOf: fc.array(fc.nat(5), { minLength: 1, maxLength: 4 }),
+}).map(({ kind, isShared, dim, dims, denseWidth, tasks, normalization, ...form }) => {
   const slotDims = dims.slice(0, isShared.length);
   const model = createModel(optionsOf(kind, { dim, slotDims, normalization }), {
     slots: isShared.length,
     denseWidth,
-    tasks: 1,
+    tasks,
   });
   const sharedSlots = isShared.flatMap((shared, slot) => shared ? [slot] : []);
-  return { model, sharedSlots, sumsAreProducts, rowsOf };
+  return { model, sharedSlots, ...form };
 });
 
 /** The same rows in both forms. */
@@ -118,10 +119,12 @@ function batchesOf(
     });
     whole[slice] = values;
     own[slice] = values.filter((_, at) => !isShared[at % width]);
-    shared[slice] = values.filter((_, at) => {
-      const row = Math.floor(at / width);
-      return isShared[at % width] && rankingOfRow.indexOf(rankingOfRow[row]) === row;
-    });
+    shared[slice] = Float32Array.from(rowsOf.flatMap((rows, ranking) => {
+      const first = rankingOfRow.indexOf(ranking) * width;
+      return slotOf.flatMap((_, column) =>
+        isShared[column] ? [rows === 0 ? 0 : values[first + column]] : []
+      );
+    }));
   });
   const dense = Float32Array.from(numbers(rows * model.sizes.denseWidth, 3));
   return {
