@@ -8,15 +8,16 @@
  * several partitions the order is that in which the keeper finds their records, and only the keeper
  * knows it: such a log is not checked. Where a fail-over of Redis has lost the log's tail, keepers
  * that had begun before are not checked any more, and those that begin afterwards must not have the
- * lost records.
+ * lost records. They may lack the oldest ones: a keeper whose checkpoint is of lost records begins
+ * anew with those that were not trimmed.
  */
 import { KeptState } from "../../actors/feature_keeper/kept_state.ts";
 import type { FeatureKeeperOptions } from "../../actors/feature_keeper/options.ts";
 import type { KeptValues, ReadKept } from "../../actors/feature_keeper/protocol.ts";
 import type { Checker, CheckerContext } from "./checker.ts";
 
-/** Answers that wait at most; a keeper is far ahead of the disk then, and the oldest is let go. */
-const WAITING_MAX = 1_000;
+/** Answers of an incarnation that are compared at the end of a run: the newest. */
+const ANSWERS_MAX = 1_000;
 
 /** An answer as text, so that the values that were transferred are compared too. */
 interface Answer {
@@ -24,12 +25,11 @@ interface Answer {
   readonly text: string;
 }
 
-/** One incarnation of a keeper, and the prefix of the log that its last answer had. */
+/** One incarnation of a keeper, with its answers. */
 interface Incarnation {
   readonly host: string | undefined;
-  readonly state: KeptState;
-  read: number;
-  waiting: Answer[];
+  readonly options: FeatureKeeperOptions;
+  readonly answers: Answer[];
 }
 
 export function keptFeatures(context: CheckerContext): Checker {
@@ -39,28 +39,39 @@ export function keptFeatures(context: CheckerContext): Checker {
   let answers = 0;
   /** Whether all records so far are of one partition. */
   let hasOrder = true;
-  const advance = (keeper: Incarnation) => {
-    while (keeper.waiting.length > 0) {
-      const [{ request, text }] = keeper.waiting;
-      if (textOf(read(keeper.state, request)) === text) keeper.waiting.shift();
-      else if (keeper.read < log.length) keeper.state.take(log[keeper.read++]);
-      else return;
-    }
+  /** Records before this offset were trimmed, and a later fail-over may have brought some back. */
+  let trimmedBefore = 0;
+  let hasLost = false;
+  /** The first answer that the records from an offset on do not give after those before it. */
+  const wrongFrom = (begin: number, { options, answers }: Incarnation): Answer | undefined => {
+    const state = new KeptState(options);
+    let next = begin;
+    return answers.find(({ request, text }) => {
+      while (textOf(read(state, request)) !== text) {
+        if (next >= log.length) return true;
+        state.take(log[next++]);
+      }
+      return false;
+    });
   };
   return {
     name: "kept-features",
     processDied(host) {
       for (const [actor, keeper] of keepers) if (keeper.host === host) keepers.delete(actor);
     },
+    trimmed(name, partition, offset) {
+      if (name === "events" && partition === 0) trimmedBefore = Math.max(trimmedBefore, offset);
+    },
     tailLost(name, partition, endOffset) {
       if (name !== "events" || partition !== 0) return;
       log.length = Math.min(log.length, endOffset);
+      hasLost = true;
       keepers.clear();
     },
     began(actor, host, options) {
       if (!actor.startsWith("feature_keeper/")) return;
-      const state = new KeptState(options as FeatureKeeperOptions);
-      keepers.set(`${host} ${actor}`, { host, state, read: 0, waiting: [] });
+      const keeper = { host, options: options as FeatureKeeperOptions, answers: [] };
+      keepers.set(`${host} ${actor}`, keeper);
     },
     durable(name, partition, records, firstOffset) {
       if (name !== "events") return;
@@ -72,15 +83,16 @@ export function keptFeatures(context: CheckerContext): Checker {
       const keeper = keepers.get(`${host} ${actor}`);
       if (!hasOrder || keeper === undefined || request.kind !== "readKept") return;
       answers++;
-      keeper.waiting.push({ request: request as ReadKept, text: textOf(value as KeptValues) });
-      if (keeper.waiting.length > WAITING_MAX) keeper.waiting.shift();
+      keeper.answers.push({ request: request as ReadKept, text: textOf(value as KeptValues) });
+      if (keeper.answers.length > ANSWERS_MAX) keeper.answers.shift();
     },
     atEnd() {
       if (!hasOrder) return;
       for (const [actor, keeper] of keepers) {
-        advance(keeper);
-        const [first] = keeper.waiting;
+        const first = wrongFrom(0, keeper);
         if (first === undefined) continue;
+        const begins = Array.from({ length: hasLost ? trimmedBefore : 0 }, (_, i) => i + 1);
+        if (begins.some((begin) => wrongFrom(begin, keeper) === undefined)) continue;
         const { user, atMs } = first.request;
         context.fail(
           `${actor} answered ${first.text} for "${user}" at ${atMs}, which no prefix of the log's ` +

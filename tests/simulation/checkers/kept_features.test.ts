@@ -43,6 +43,7 @@ function afterLoss() {
   checker.tailLost?.("events", 0, 1);
   append(other, 1);
   return {
+    checker,
     begin,
     answer,
     failures() {
@@ -68,6 +69,16 @@ Deno.test("a keeper that begins after a fail-over has the records that replaced 
   answer(first);
   answer(first, other);
   assert.deepEqual(failures(), []);
+});
+
+Deno.test("a keeper that begins anew after a fail-over may lack trimmed records, and no others", () => {
+  for (const [trimmedTo, isWrong] of [[0, true], [1, false]] as const) {
+    const { checker, begin, answer, failures } = afterLoss();
+    if (trimmedTo > 0) checker.trimmed?.("events", 0, trimmedTo);
+    begin();
+    answer(other);
+    assert.equal(failures().length > 0, isWrong);
+  }
 });
 
 Deno.test("a keeper that began before a fail-over is not checked any more", () => {
