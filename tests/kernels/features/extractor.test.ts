@@ -186,6 +186,19 @@ Deno.test("a row does not depend on the others", () => {
   }));
 });
 
+Deno.test("all rows of a request have the same ids in the shared slots, which are those without an item", () => {
+  const extractor = new FeatureExtractor(fullSchema, hasher);
+  const { sharedSlots } = extractor;
+  const names = sharedSlots.map((slot) => fullSchema.slots[slot].name);
+  assert.deepEqual(names.sort(), ["device", "hour", "user", "user_device"]);
+  fc.assert(fc.property(requestArbitrary, (request) => {
+    const rows = rowsOf(extractor.extract(request), slots);
+    for (const { ids } of rows) {
+      for (const slot of sharedSlots) assert.deepEqual(ids[slot], rows[0].ids[slot]);
+    }
+  }));
+});
+
 Deno.test("a cached item gives the same row as an uncached one", () => {
   // The stored attributes depend on the id.
   const storedRequests = fc.tuple(requestArbitrary, requestArbitrary).map((requests) =>
