@@ -16,7 +16,6 @@ import { CommandError } from "../errors.ts";
 import { FreshnessTracker } from "../load/freshness.ts";
 import { bundledFile } from "../options.ts";
 import { ClickAudit } from "./click_audit.ts";
-import type { Coordination } from "../../mesh/ports/coordination.ts";
 import { openCoordination } from "../../server/machine/redis_coordination.ts";
 import type { DemoMeshFlags } from "./command.ts";
 import { LogFollower } from "./log_follower.ts";
@@ -111,7 +110,7 @@ export async function demoMesh(flags: DemoMeshFlags, output: Output): Promise<vo
   });
   await shoppers.introduce();
   const visits = shoppers.run();
-  const scene = { flags, output, hosts, server, gateways, shoppers, coordination, watch };
+  const scene = { flags, output, hosts, server, gateways, shoppers, watch };
   const story = tell(scene);
   const { quiet, ...counts } = await Promise.race([
     story,
@@ -149,7 +148,6 @@ interface Scene {
   readonly server: LocalServer;
   readonly gateways: Gateways;
   readonly shoppers: Shoppers;
-  readonly coordination: Coordination;
   readonly watch: PlacementWatch;
 }
 
@@ -196,7 +194,7 @@ async function tell(scene: Scene) {
 }
 
 /** A host joins and gets shards; another one is drained, and gets some again. */
-async function moveShards({ output, hosts, coordination, watch }: Scene): Promise<void> {
+async function moveShards({ output, hosts, watch }: Scene): Promise<void> {
   const [joining] = demoHosts.joining;
   const [drained] = demoHosts.tables;
   const isEven = (shards: ReadonlyMap<string, number>) =>
@@ -205,9 +203,9 @@ async function moveShards({ output, hosts, coordination, watch }: Scene): Promis
   await hosts.start(joining);
   await watch.until(`${joining} has not got shards`, isEven);
   output.err(`drain ${drained}\n`);
-  await coordination.setHostState(drained, "draining");
+  await watch.setHostState(drained, "draining");
   await watch.until(`${drained} was not drained`, (shards) => (shards.get(drained) ?? 0) === 0);
-  await coordination.setHostState(drained, "up");
+  await watch.setHostState(drained, "up");
   await watch.until(`${drained} has not got shards again`, isEven);
 }
 

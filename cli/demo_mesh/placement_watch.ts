@@ -2,7 +2,13 @@
  * Follows the owners of the shards in the coordination store: counts live moves, and measures for
  * how long a moving shard took no gradients, from outside and so a little too long.
  */
-import type { Coordination, MeshView, Placement } from "../../mesh/ports/coordination.ts";
+import type {
+  Coordination,
+  HostRecord,
+  MeshView,
+  Placement,
+} from "../../mesh/ports/coordination.ts";
+import { RecordStoreUnavailableError } from "../../mesh/ports/record_store.ts";
 import { CommandError } from "../errors.ts";
 
 /** Pause between two looks, ms: the error of a measured freeze. */
@@ -58,6 +64,24 @@ export class PlacementWatch {
       if (performance.now() > endsMs) {
         const found = counts === undefined ? "some are not active" : describe(counts);
         throw new CommandError(`${what} within ${CHANGE_MS_MAX / 1_000} seconds: ${found}.`);
+      }
+      await pause(POLL_MS);
+    }
+  }
+
+  /**
+   * Begins or ends a drain, again while the server is slow or away.
+   *
+   * @throws {RecordStoreUnavailableError} The server was away for the time of a change.
+   */
+  async setHostState(host: string, state: HostRecord["state"]): Promise<void> {
+    const endsMs = performance.now() + CHANGE_MS_MAX;
+    for (;;) {
+      try {
+        return await this.#store.setHostState(host, state);
+      } catch (error) {
+        const isAway = error instanceof RecordStoreUnavailableError;
+        if (!isAway || performance.now() > endsMs) throw error;
       }
       await pause(POLL_MS);
     }
