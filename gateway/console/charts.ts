@@ -112,8 +112,8 @@ export const charts: readonly Chart[] = [
     unit: "AUC",
     help: "By task, the mean of all trainers; each example is scored before its training step.",
     awaits: (validation) =>
-      `${validatedExamples(validation)}, with positives and negatives of a task; tasks with ` +
-      "values as labels have no AUC",
+      `${validatedExamples(validation)}; a task needs positives and negatives, and one with ` +
+      "values as labels has no AUC",
     point: ({ now }) => pointOf(now.meanBy("task", "cairn_trainer_auc")),
   },
   {
@@ -122,7 +122,7 @@ export const charts: readonly Chart[] = [
     title: "Calibration",
     unit: "count",
     help: "By task: mean prediction divided by the mean label; 1 is right.",
-    awaits: (validation) => `${validatedExamples(validation)}, with positives of a task`,
+    awaits: (validation) => `${validatedExamples(validation)}; a task needs positives`,
     point: ({ now }) => pointOf(now.meanBy("task", "cairn_trainer_calibration")),
   },
   {

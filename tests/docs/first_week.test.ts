@@ -34,3 +34,11 @@ Deno.test({
     assert.ok(last.modelVersion > 0 && last.items.every(({ cold }: { cold: boolean }) => !cold));
   },
 });
+
+Deno.test("no command in the background gives a variable its default: the session would not see it", () => {
+  const commands = fencesOf(guide).flatMap(({ text }) =>
+    text.replaceAll("\\\n", " ").split("\n").filter((line) => / & \w+=\$!$/.test(line))
+  );
+  assert.ok(commands.length >= 4, `${commands.length} commands in the background`);
+  for (const command of commands) assert.doesNotMatch(command, /\$\{\w+:?=/);
+});

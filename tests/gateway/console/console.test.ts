@@ -82,8 +82,8 @@ Deno.test("a viewer gets the history, then the newest requests, then each sample
   const charts: { id: string; awaits?: string }[] = history.data.charts;
   assert.equal(
     charts.find(({ id }) => id === "auc")?.awaits,
-    "a trainer publishes this after 1000 examples of the task clicked, with positives and " +
-      "negatives of a task; tasks with values as labels have no AUC",
+    "a trainer publishes this after 1000 examples of the task clicked; a task needs positives " +
+      "and negatives, and one with values as labels has no AUC",
   );
 
   await post("/v1/rank", { user: "ann", rankingId: "r-1", candidates: [{ id: "a" }] });
