@@ -244,7 +244,7 @@ function describeFigures(figures: ImportFigures, { config, set }: ImportFlags): 
   }: ${n(figures.examples)} examples are learned, ${n(figures.windowsOpen)} windows are open.\n` +
     Object.entries(figures.tasks).map(([task, quality]) => `${describeTask(task, quality)}\n`)
       .join("") +
-    `Start the server with: deno task cairn serve --config ${config}${changes}\n`;
+    `Start the server with: cairn serve --config ${config}${changes}\n`;
 }
 
 /** The quality of a task, by examples that were scored before they were learned. */

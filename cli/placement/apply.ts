@@ -183,13 +183,13 @@ function requirePlanIsLast(view: MeshView): void {
   if (plan !== undefined && reshard.planBefore < planIn(view).firstEdition) return;
   const { state, parts, from } = reshard;
   const back = {
-    shards: `cairn reshard --shards ${from}`,
-    trainers: `trainer.count: ${from} and cairn apply`,
-    partitions: `joiner.partitions: ${from} and cairn apply`,
+    shards: `Run cairn reshard --shards ${from}`,
+    trainers: `Set trainer.count to ${from} and run cairn apply`,
+    partitions: `Set joiner.partitions to ${from} and run cairn apply`,
   }[parts];
   throw new CommandError(
     `Nothing is moved back: the last command is ${changeText(reshard)}, which moves no part. ` +
-      `${state === "asked" ? "cairn cancel ends it" : `${back} goes back`}.`,
+      `${state === "asked" ? "cairn cancel ends it" : `${back} to go back`}.`,
   );
 }
 

@@ -36,7 +36,7 @@ export async function drainCommand(
       flags.json
         ? `${JSON.stringify({ host, state, shards: before, unplaced: stuck })}\n`
         : state === "up"
-        ? `${host} may have shards again\n`
+        ? `${host} is not draining any more: it may get shards, joiners and trainers of its roles\n`
         : `${host} is draining: ${drained(before, stuck.length)}\n`,
     );
     for (const { shard, reason } of stuck) output.err(`shard ${shard} cannot leave: ${reason}\n`);

@@ -5,6 +5,7 @@ import { sizeText } from "../../mesh/placement/byte_sizes.ts";
 import { decisionsOf, type MeshPlan, type PartDecision } from "../../mesh/placement/mesh_plan.ts";
 import type { HostChange } from "../../mesh/placement/placement_plan.ts";
 import type { PlacedKind } from "../../mesh/ports/coordination.ts";
+import { counted } from "../../structures/counted.ts";
 import { present } from "../../structures/invariant.ts";
 import { countedParts, partName } from "./part_names.ts";
 
@@ -20,10 +21,19 @@ export function planLines(plan: MeshPlan, version: number): string[] {
       plan.get(kind)?.hosts.map((each) => readerHostLine(kind, each)) ?? []
     ),
     ...restless.map(decisionLine),
-    `${countedParts(stays.map(({ key }) => key)) || "no part"} of ${
-      countedParts(decisions.map(({ key }) => key))
-    } ${stays.length > 1 ? "stay" : "stays"} (version ${version})\n`,
+    staysLine(stays, decisions, version),
   ];
+}
+
+function staysLine(
+  stays: readonly PartDecision[],
+  all: readonly PartDecision[],
+  version: number,
+): string {
+  const [staying, parts] = [stays, all].map((each) => countedParts(each.map(({ key }) => key)));
+  const which = stays.length === all.length ? "" : ` of ${parts}`;
+  const verb = stays.length > 1 ? "stay" : "stays";
+  return `${staying || "no part"}${which} ${verb} (version ${version})\n`;
 }
 
 function shardHostLine(each: HostChange): string {
@@ -32,19 +42,19 @@ function shardHostLine(each: HostChange): string {
     ? sizeText(bytesBefore)
     : `${sizeText(bytesBefore)} -> ${sizeText(bytesAfter)}`;
   const over = bytesAfter > capacityBytes ? "  over its capacity" : "";
-  return `${host}  ${state}  ${change(shardsBefore, shardsAfter)} shards  ${sizes} of ${
+  return `${host}  ${state}  ${change(shardsBefore, shardsAfter, "shard")}  ${sizes} of ${
     sizeText(capacityBytes)
   }${over}\n`;
 }
 
 function readerHostLine(kind: PlacedKind, each: HostChange): string {
   const { host, state, shardsBefore, shardsAfter } = each;
-  const parts = kind === "events" ? "joiners" : "trainers";
-  return `${host}  ${state}  ${change(shardsBefore, shardsAfter)} ${parts}\n`;
+  const part = kind === "events" ? "joiner" : "trainer";
+  return `${host}  ${state}  ${change(shardsBefore, shardsAfter, part)}\n`;
 }
 
-function change(before: number, after: number): string {
-  return before === after ? `${before}` : `${before} -> ${after}`;
+function change(before: number, after: number, part: string): string {
+  return `${before === after ? "" : `${before} -> `}${counted(after, part)}`;
 }
 
 /** One decision as a line: the part, its way, the size of a shard and the reason. */

@@ -120,13 +120,13 @@ export function stepText(step: ReshardStep): string {
       return "a snapshot is taken";
     case "restoring": {
       const { shards, joiners, trainers } = step;
-      const made = [
+      const waiting = [
         ...(shards > 0 ? [counted(shards, "shard")] : []),
         ...(joiners > 0 ? [counted(joiners, "joiner")] : []),
         ...(trainers > 0 || shards > 0 ? [counted(trainers, "trainer")] : []),
       ];
       const isOne = shards + joiners + trainers === 1;
-      return `${made.join(" and ")} ${isOne ? "is" : "are"} made`;
+      return `${waiting.join(" and ")} ${isOne ? "is" : "are"} not ready yet`;
     }
     case "serving":
       return `${step.hosts.join(", ")} still ${

@@ -106,7 +106,9 @@ export async function train(flags: TrainFlags, output: Output): Promise<void> {
       // Training that fails may have stored the best epoch before.
       const config = await saved.close();
       if (config === undefined) return;
-      output.err(`The model is in ${folder}: deno task cairn serve --config ${config}\n`);
+      output.err(
+        `The model is in ${folder}. Start a server with: cairn serve --config ${config}\n`,
+      );
     });
   };
   const results = [await trained(configuration, flags.save)];

@@ -249,7 +249,7 @@ Deno.test("the command that starts the server repeats the changes to the configu
     const args = importing(folder, "--set=trainer.batchRows=32").filter((arg) => arg !== "--json");
     const { code, out, err } = await runCaptured(...args);
     assert.equal(code, 0, err);
-    const command = `deno task cairn serve --config ${config} ` +
+    const command = `cairn serve --config ${config} ` +
       `--set 'storage={ kind: directory, path: ${folder}/data }' --set 'trainer.batchRows=32'`;
     assert.ok(out.endsWith(`Start the server with: ${command}\n`), out);
   });

@@ -74,7 +74,7 @@ Deno.test({
       await world.begin("trainers");
       assert.match(
         (await world.run("rollback")).err,
-        /moves no part. trainer.count: 2 and cairn apply goes back/,
+        /moves no part. Set trainer.count to 2 and run cairn apply to go back/,
       );
     }),
 });

@@ -34,7 +34,7 @@ Deno.test({
         plan.out,
         /^joiner [01] {2}moves learn-1 -> learn-2: there are 2 joiners on learn-1 and 0 joiners on /m,
       );
-      assert.match(plan.out, /^learn-1 {2}up {2}2 -> 1 trainers$/m);
+      assert.match(plan.out, /^learn-1 {2}up {2}2 -> 1 trainer$/m);
       assert.match(
         plan.out,
         /^2 shards, 1 joiner and 1 trainer of 4 shards, 2 joiners and 2 trainers stay \(version/m,
@@ -68,7 +68,7 @@ Deno.test({
       await world.move({ "trainer/1": "learn-2" });
       const even = await world.run("plan");
       assert.deepEqual([even.code, even.err], [0, ""]);
-      assert.match(even.out, /^4 shards, 2 joiners and 2 trainers of .* stay \(version/m);
+      assert.match(even.out, /^4 shards, 2 joiners and 2 trainers stay \(version/m);
       assert.equal((await world.run("apply")).out, "there is nothing to move\n");
 
       await world.run("drain", "learn-1");
