@@ -167,14 +167,4 @@ export const meshPlants: readonly Plant[] = [
     seenBy: ["joined-examples"],
     scenario: "live-partitions",
   },
-  {
-    name: "partition-ends-unread",
-    edits: [{
-      file: "actors/joiner/joiner.ts",
-      find: "    if (this.#eventOffset >= this.#endOffset) this.#examples.end(",
-      replace: "    if (this.#endOffset < Infinity) this.#examples.end(",
-    }],
-    seenBy: ["joined-examples", "early-actions", "held-invariants", "liveness"],
-    scenario: "live-partitions",
-  },
 ];
