@@ -66,7 +66,7 @@ Deno.test({
       });
       assert.match(
         (await world.run("status")).out,
-        /^2 -> 3 partitions: 5 joiners and 2 trainers are made$/m,
+        /^2 -> 3 partitions: 5 joiners and 2 trainers are not ready yet$/m,
       );
       assert.match(
         (await world.run("explain", "joiner", "1")).out,
@@ -102,7 +102,7 @@ Deno.test({
       assert.equal(again.code, 1);
       assert.match(
         again.err,
-        /is not done \(5 joiners and 2 trainers are made\): wait until cairn status/,
+        /is not done \(5 joiners and 2 trainers are not ready yet\): wait until cairn status/,
       );
     }),
 });
