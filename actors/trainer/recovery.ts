@@ -11,14 +11,13 @@ import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { Clock } from "../../mesh/ports/clock.ts";
 import type { Telemetry } from "../../mesh/ports/telemetry.ts";
 import type { SkippedStretch } from "../../records/quarantine.ts";
-import type { TrainerPart } from "../../records/snapshot_parts.ts";
 import type { BatchJudgement } from "../../records/trainer_state.ts";
 import type { BatchPipeline, RefusedBatch } from "./batch_pipeline.ts";
 import { bisect, type RefusedPart } from "./bisection.ts";
 import type { TrainerOptions } from "./options.ts";
 import { decodeReference, encodeReference, referenceOf } from "./reference_batch.ts";
 import type { Refusals } from "./refusals.ts";
-import { partsToGoBackTo } from "./resume_point.ts";
+import { type WayBack, wayBackOf } from "./resume_point.ts";
 import type { ShardClient } from "./shard_client.ts";
 import type { TrainerMetrics } from "./trainer_metrics.ts";
 import { type ExampleBatch, type Progresses, rangeOf } from "./example_batch.ts";
@@ -159,18 +158,18 @@ export class Recovery {
   async goBack(now: Progresses, error: Error): Promise<string | undefined> {
     const { options: { name }, session, shards, metrics } = this.#parts;
     const { version } = await session.weights();
-    const parts = await this.#noteWayBack(now, { reason: error.message, version });
-    if (parts === "refused") return undefined;
-    if (parts === undefined) {
+    const way = await this.#noteWayBack(now, { reason: error.message, version });
+    if (way === "refused") return undefined;
+    if (way === undefined) {
       return `${name} has stopped training: its model refuses most examples, and there is no ` +
         `snapshot to go back to, or it went back too often. Serving continues with the last ` +
         `accepted weights. ${error.message}`;
     }
     metrics.wentBack();
     await shards.goBack();
-    const rows = parts.map(({ partition, sequence }) =>
+    const rows = way.map(({ partition, sequence }) =>
       `${sequence} to ${
-        present(now.get(partition), "a part is of an own partition").sequence
+        present(now.get(partition), "a trainer goes back in its own partitions").sequence
       } of ` +
       `partition ${partition}`
     );
@@ -183,25 +182,28 @@ export class Recovery {
   /**
    * Records the stretches from the snapshot to go back to, so that they are passed over.
    *
-   * @returns The trainer's parts of that snapshot; undefined where none may be gone back to.
+   * @returns Where they begin; undefined where the trainer may go back to no snapshot.
    */
   async #noteWayBack(
     now: Progresses,
     why: Pick<SkippedStretch, "reason" | "version">,
-  ): Promise<readonly TrainerPart[] | undefined | "refused"> {
+  ): Promise<readonly WayBack[] | undefined | "refused"> {
     const { options: { name, partitions, partitionedFrom }, blobs, telemetry } = this.#parts;
     if (!this.#refusals.mayGoBack) return undefined;
     try {
       const refusedAt = (partition: number) => this.#refusals.skippedOf(partition).at(-1)?.from;
       const added = partitionedFrom?.second;
-      const parts = await partsToGoBackTo(blobs, partitions, refusedAt, added);
-      if (parts === undefined) return undefined;
-      const stretches = parts.map(({ partition, sequence: from }) => {
-        const { sequence: to } = present(now.get(partition), "a part is of an own partition");
+      const way = await wayBackOf(blobs, partitions, refusedAt, added);
+      if (way === undefined) return undefined;
+      const stretches = way.map(({ partition, sequence: from }) => {
+        const { sequence: to } = present(
+          now.get(partition),
+          "a trainer goes back in its own partitions",
+        );
         return [partition, { ...why, from, to }] as const;
       });
       await this.#refusals.skip(new Map(stretches), now);
-      return parts;
+      return way;
     } catch (cause) {
       const message = `${name} learns nothing until the blob store takes the record of its way ` +
         "back to a snapshot";

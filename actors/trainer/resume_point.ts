@@ -156,27 +156,38 @@ export async function requireExamples(
   throw new ExamplesLostError(part, "the log has other examples there: those learned were lost");
 }
 
+/** Where a trainer goes on in a partition after its return to a snapshot. */
+export type WayBack = Pick<TrainerPart, "partition" | "sequence">;
+
 /**
- * The trainer's parts of the snapshot to go back to; undefined without any.
+ * Where the trainer goes on in the snapshot to go back to, by partition in their order; undefined
+ * without a snapshot. A partition that was added since is learned from its beginning.
  *
  * @param refusedAt By partition, the sequence of the snapshot that the trainer went back to last.
  *   If that is still the newest one, it has the broken model itself: it is removed where there is
  *   an older one, unless it is pinned.
  */
-export async function partsToGoBackTo(
+export async function wayBackOf(
   blobs: BlobStore,
   partitions: readonly number[],
   refusedAt: (partition: number) => number | undefined,
   addedFrom = Infinity,
-): Promise<readonly TrainerPart[] | undefined> {
+): Promise<readonly WayBack[] | undefined> {
   const [newest, older] = await readManifests(blobs);
   if (newest === undefined) return undefined;
-  const parts = partsOf(newest, partitions, addedFrom);
-  const isRefused = parts.every(({ partition, sequence }) => sequence === refusedAt(partition));
-  if (!isRefused || older === undefined) return parts;
-  if ((await listPinned(blobs)).includes(newest.name)) return parts;
+  const wayTo = (manifest: SnapshotManifest) => {
+    const parts = partsOf(manifest, partitions, addedFrom);
+    return partitions.map((partition): WayBack => {
+      const part = parts.find((each) => each.partition === partition);
+      return { partition, sequence: part?.sequence ?? 0 };
+    });
+  };
+  const way = wayTo(newest);
+  const isRefused = way.every(({ partition, sequence }) => sequence === refusedAt(partition));
+  if (!isRefused || older === undefined) return way;
+  if ((await listPinned(blobs)).includes(newest.name)) return way;
   await blobs.delete(manifestName(newest.name));
-  return partsOf(older, partitions, addedFrom);
+  return wayTo(older);
 }
 
 /**
