@@ -7,6 +7,7 @@ import { reshardStep } from "../../mesh/ports/reshard_progress.ts";
 import { decodePlan, isPlan } from "../../mesh/placement/plan_document.ts";
 import { ownerOf } from "../../mesh/placement/views.ts";
 import { describe } from "../../mesh/ports/coordination_errors.ts";
+import { counted } from "../../structures/counted.ts";
 import type { Output } from "../command_line.ts";
 import type { PlacementFlags } from "./command.ts";
 import { readersOn, withMeshStore } from "./mesh_store.ts";
@@ -64,8 +65,10 @@ export async function statusCommand(flags: PlacementFlags, output: Output): Prom
     );
     for (const each of hosts) {
       output.out(
-        `${each.host}  ${each.state}  ${each.roles.join(", ")}  ${each.shards} shards  ` +
-          `${each.rows.toLocaleString("en")} rows  ${sizeText(each.bytes)}  ${each.address}` +
+        `${each.host}  ${each.state}  ${each.roles.join(", ")}  ${
+          counted(each.shards, "shard")
+        }  ` +
+          `${counted(each.rows, "row")}  ${sizeText(each.bytes)}  ${each.address}` +
           `${each.partitions.map((key) => `  ${partName(key)}`).join("")}\n`,
       );
     }
@@ -77,7 +80,7 @@ export async function statusCommand(flags: PlacementFlags, output: Output): Prom
       output.out(`${from} -> ${to} ${parts}: ${stepText(step)}\n`);
     }
     if (plan !== undefined) {
-      output.out(`last plan: ${plan.state}, ${plan.moves.length} moves\n`);
+      output.out(`last plan: ${plan.state}, ${counted(plan.moves.length, "move")}\n`);
     }
   });
 }
