@@ -28,7 +28,7 @@ export class EarlierRelease {
     return this.#isDone;
   }
 
-  /** Lets go of the earlier partitions. The own partition has a record. */
+  /** Lets go of the earlier partitions. A restart needs nothing of them. */
   async release(): Promise<void> {
     const { partition, partitionings = [] } = this.#options;
     const { events } = presentPartitioning(partitionings);

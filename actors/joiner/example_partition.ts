@@ -136,6 +136,11 @@ export class ExamplePartition {
     return beginOf(this.#written).offset;
   }
 
+  /** Whether the partition has a chunk, or its first ones were dropped. */
+  get isBegun(): boolean {
+    return this.#fence.expectedOffset > 0 || this.#written !== this.start;
+  }
+
   /** When {@link endTurn} would finish the unfinished chunk, on the monotonic clock, ms. */
   get dueAtMs(): number {
     return this.#dueAtMs ?? Infinity;

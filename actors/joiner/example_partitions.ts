@@ -106,6 +106,11 @@ export class ExamplePartitions {
     return Math.min(...this.#partitions.map(({ retainedOffset }) => retainedOffset));
   }
 
+  /** Whether every partition has begun, see {@link ExamplePartition.isBegun}. */
+  get areBegun(): boolean {
+    return this.#partitions.every(({ isBegun }) => isBegun);
+  }
+
   /** The builder for the impression's next example, see {@link ExamplePartition.builderFor}. */
   builderFor(
     { fingerprint, offset }: ImpressionHeader,

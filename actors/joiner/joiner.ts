@@ -331,10 +331,17 @@ export class Joiner implements Behavior<JoinerMessage> {
   /** Has the partitions of earlier partitionings trimmed when nothing of them is needed here. */
   async #releaseEarlier(): Promise<void> {
     if (this.#release === undefined || this.#release.isDone) return;
-    const isNeeded = this.#examples.retainedOffset < 0 ||
-      this.#releasedBefore === 0 && this.#eventOffset <= this.#options.recordsRetained &&
-        !isNearlyFull(this.#eventLog);
-    if (isNeeded || this.#eventOffset === 0) return;
+    // Where the log is full, no record comes that would begin another turn.
+    this.#nextTurn.within(COMMIT_INTERVAL_MS);
+    if (this.#examples.retainedOffset < 0) return;
+    const isForOthers = this.#eventOffset === 0 ||
+      this.#releasedBefore === 0 && this.#eventOffset <= this.#options.recordsRetained;
+    if (isForOthers && !isNearlyFull(this.#eventLog)) return;
+    if (!this.#examples.areBegun) {
+      // Without a position, a restart would take over from the earlier partitions again.
+      this.#examples.finishEmpty(this.#momentAt(this.#eventOffset));
+      if (!await this.#write()) return;
+    }
     try {
       await this.#release.release();
     } catch (cause) {

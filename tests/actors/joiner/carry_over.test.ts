@@ -6,6 +6,7 @@ import fc from "fast-check";
 import { defineJoiner } from "../../../actors/joiner/definition.ts";
 import type { JoinerOptions } from "../../../actors/joiner/options.ts";
 import { MemoryEventLog } from "../../../mesh/adapters/memory/memory_event_log.ts";
+import { LogFullError } from "../../../mesh/ports/event_log.ts";
 import {
   numbersOf,
   type PartitionCounts,
@@ -19,14 +20,15 @@ import { action, impression, joinerOptions, readExamples } from "./records.ts";
 
 class World {
   readonly mesh = new SimulatedMesh({ seed: 1 });
-  readonly eventLog = new MemoryEventLog({ partitions: 1 });
+  readonly eventLog: MemoryEventLog;
   readonly exampleLog: MemoryEventLog;
   readonly #options: Partial<JoinerOptions>;
   #counts: readonly PartitionCounts[];
   readonly #running = new Set<number>();
 
-  constructor(options: Partial<JoinerOptions> = {}, examples = 1) {
+  constructor(options: Partial<JoinerOptions> = {}, examples = 1, eventBytesMax = Infinity) {
     this.#options = options;
+    this.eventLog = new MemoryEventLog({ partitions: 1, bytesMax: eventBytesMax });
     this.#counts = [{ events: 1, examples }];
     this.exampleLog = new MemoryEventLog({ partitions: examples });
   }
@@ -171,6 +173,27 @@ Deno.test("sealed partitions are trimmed when no window of theirs is open", asyn
   await world.mesh.advance(2_000);
   assert.deepEqual(await world.eventLog.read(0, 0, 10), []);
   assert.equal((await world.examples()).size, 2);
+  await world.mesh.stop();
+});
+
+Deno.test("an event log that sealed partitions fill takes records again", async () => {
+  const bytesMax = 8_192;
+  const world = new World({}, 1, bytesMax);
+  // The joiner lags, so that nothing is trimmed before the change.
+  let rankings = 0;
+  await assert.rejects(async () => {
+    for (;; rankings++) await world.post(`r${rankings}`, shown(`r${rankings}`, 1_000));
+  }, LogFullError);
+  await world.repartition({ events: 3, examples: 6 });
+  await world.mesh.settle(world.start(0));
+  // The first tries of the new joiners may have waited in vain.
+  for (const partition of world.present) await world.restart(partition);
+  await world.mesh.advance(5_000);
+  assert.equal(world.eventLog.usage().bytes, 0);
+  await world.mark(5_000);
+  const examples = await world.examples();
+  assert.equal(examples.size, 2 * rankings);
+  for (const labels of examples.values()) assert.deepEqual(labels, [0]);
   await world.mesh.stop();
 });
 
