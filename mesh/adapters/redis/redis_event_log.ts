@@ -110,14 +110,14 @@ export class RedisEventLog implements EventLog {
   ): Promise<number> {
     // The caller may change its bytes after the call.
     const copies = records.map((record) => record.slice());
-    return this.#partition(partition).appender.append(copies, until, fence);
+    return this.#known.of(partition).appender.append(copies, until, fence);
   }
 
   async appendOnce(
     partition: number,
     records: readonly OnceRecord[],
   ): Promise<OnceOutcome[]> {
-    const { stream } = this.#partition(partition);
+    const { stream } = this.#known.of(partition);
     const { commands, runs, barrier } = this.#server;
     const { bytesMax, idsRetainedMs = logBudgets.idsRetainedMs, writer } = this.#options;
     if (commands.downMs > this.#awayAfterMs) {
@@ -179,7 +179,7 @@ export class RedisEventLog implements EventLog {
   }
 
   async claim(partition: number, epoch: number): Promise<number> {
-    this.#partition(partition);
+    this.#known.of(partition);
     return await this.#commands.again(async () => {
       const reply = await this.#commands.atomic((runId) =>
         claimScript.run(this.#server.commands, [this.#server.runs.key, this.#keys.log], [
@@ -197,7 +197,7 @@ export class RedisEventLog implements EventLog {
   }
 
   async claimedEpoch(partition: number): Promise<number> {
-    this.#partition(partition);
+    this.#known.of(partition);
     return await this.#commands.again(async () => {
       await this.#commands.checkedRun();
       const command = ["HGET", this.#keys.log, `epoch:${partition}`];
@@ -211,7 +211,7 @@ export class RedisEventLog implements EventLog {
     recordsMax: number,
     reader?: LogReader,
   ): Promise<LogRecord[]> {
-    const target = this.#partition(partition);
+    const target = this.#known.of(partition);
     return await this.#commands.again(async () => {
       const runId = await this.#commands.checkedRun();
       const tail = reader === "follower"
@@ -228,7 +228,7 @@ export class RedisEventLog implements EventLog {
   }
 
   async endOffset(partition: number): Promise<number> {
-    this.#partition(partition);
+    this.#known.of(partition);
     return await this.#commands.again(async () => {
       await this.#commands.checkedRun();
       const [end] = await this.#endsOf([partition]);
@@ -237,12 +237,12 @@ export class RedisEventLog implements EventLog {
   }
 
   onAppended(partition: number, listener: () => void): () => void {
-    this.#partition(partition);
+    this.#known.of(partition);
     return this.#watcher.add(partition, listener);
   }
 
   async commitOffset(consumer: string, partition: number, offset: number): Promise<void> {
-    this.#partition(partition);
+    this.#known.of(partition);
     await this.#commands.again(async () => {
       const { runs, commands, barrier } = this.#server;
       await this.#commands.atomic((runId) =>
@@ -257,7 +257,7 @@ export class RedisEventLog implements EventLog {
   }
 
   async committedOffset(consumer: string, partition: number): Promise<number> {
-    this.#partition(partition);
+    this.#known.of(partition);
     return await this.#commands.again(async () => {
       const field = `${partition} ${consumer}`;
       return Number(
@@ -267,7 +267,7 @@ export class RedisEventLog implements EventLog {
   }
 
   async trim(partition: number, offset: number): Promise<void> {
-    const { stream } = this.#partition(partition);
+    const { stream } = this.#known.of(partition);
     await this.#commands.again(async () => {
       const { runs, commands } = this.#server;
       const [, bytes] = await this.#commands.atomic((runId) =>
@@ -278,7 +278,7 @@ export class RedisEventLog implements EventLog {
   }
 
   async roll(partition: number): Promise<void> {
-    const { stream } = this.#partition(partition);
+    const { stream } = this.#known.of(partition);
     await this.#commands.again(async () => {
       const { runs, commands } = this.#server;
       await this.#commands.atomic((runId) =>
@@ -396,9 +396,5 @@ export class RedisEventLog implements EventLog {
       },
     });
     return { stream, appender, pages: new LogPages(server, stream) };
-  }
-
-  #partition(partition: number): Partition {
-    return this.#known.of(partition);
   }
 }
