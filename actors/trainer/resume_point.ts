@@ -25,6 +25,20 @@ import { NO_JUDGEMENT, type TrainerState } from "../../records/trainer_state.ts"
 import { present } from "../../structures/invariant.ts";
 import type { AppliedSequences } from "./shard_client.ts";
 
+/**
+ * A shard has learned less than every snapshot: it began without one, and the first was published
+ * afterwards.
+ */
+export class ShardBehindError extends Error {
+  override readonly name = "ShardBehindError";
+  constructor({ partition, sequence }: TrainerPart, learned: number) {
+    super(
+      `Cannot resume training: a shard has learned ${learned} rows of partition ${partition}, and ` +
+        `the oldest snapshot begins after ${sequence}. All shards restart from the newest snapshot.`,
+    );
+  }
+}
+
 /** The snapshot that a trainer begins from. */
 export interface ResumePoint {
   /**
@@ -43,7 +57,8 @@ export interface ResumePoint {
  *
  * @param applied The sequences of the shards, of the partitions that are wanted.
  * @param addedFrom First partition that a later partitioning has added to the log.
- * @throws {Error} When a shard is behind all snapshots: the rows it lacks cannot be learned again.
+ * @throws {ShardBehindError} When a shard is behind all snapshots: the rows it lacks cannot be
+ * learned again.
  */
 export async function findResumePoint(
   blobs: BlobStore,
@@ -64,13 +79,7 @@ export async function findResumePoint(
   if (found === undefined) {
     const oldest = present(all.at(-1), "there are snapshots");
     const part = present(oldest.parts.find(behind), "one is behind");
-    throw new Error(
-      `Cannot resume training: a shard has learned ${
-        lowest.get(part.partition)
-      } rows of partition ` +
-        `${part.partition}, and the oldest snapshot begins after ${part.sequence}. Restart the ` +
-        "whole mesh: then all parts begin from one snapshot.",
-    );
+    throw new ShardBehindError(part, lowest.get(part.partition) ?? 0);
   }
   const { parts, manifest } = found;
   // A trainer of added partitions alone begins with the mean of all models.

@@ -37,6 +37,7 @@ import {
   serveNewest,
   type StartParts,
 } from "./trainer_start.ts";
+import { ShardBehindError } from "./resume_point.ts";
 import { TrainerProgress } from "./trainer_progress.ts";
 import { WeightExchange } from "./weight_exchange.ts";
 
@@ -335,7 +336,11 @@ export class Trainer implements Behavior<TrainerMessage> {
     const refusals = await Refusals.open(stores, this.#context.clock, this.#options);
     this.#recovery = this.#recoveryWith(refusals);
     const parts = { refusals, recovery: this.#recovery };
-    const cut = await resumeModel(this.#startParts, applied, parts);
+    const cut = await resumeModel(this.#startParts, applied, parts).catch(async (error) => {
+      // This trainer restarts after them.
+      if (error instanceof ShardBehindError) await this.#shards.goBack();
+      throw error;
+    });
     this.#progress.start(cut, applied);
     this.#reader = this.#readFrom(partitionStarts(cut, applied, refusals));
     this.#flights = new Flights(this.#reader, this.#pipeline);
