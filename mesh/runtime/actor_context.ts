@@ -141,7 +141,11 @@ export class CellContext implements ActorContext<Message>, AskSender {
   }
 
   settlesWithin(promise: Promise<unknown>, waitMs: number): Promise<boolean> {
-    if (!this.isCurrent) return Promise.reject(this.#endedWhilePaused());
+    if (!this.isCurrent) {
+      // As of a wait that has begun: a failure that no code handles would end the process.
+      promise.catch(() => {});
+      return Promise.reject(this.#endedWhilePaused());
+    }
     return new Promise((resolve, reject) => {
       const finish = (settled: boolean) => {
         if (!this.#pauses.delete(pause)) return;
