@@ -177,7 +177,7 @@ export async function rollbackCommand(flags: ApplyFlags, output: Output): Promis
 
 /** @throws {CommandError} The newest command changed a number and moved nothing. */
 function requirePlanIsLast(view: MeshView): void {
-  const { reshard, plan } = view;
+  const { reshard, plan, identity } = view;
   if (reshard === undefined || reshard.state === "cancelled") return;
   // Not the newest edition: the controller writes one at the end of a plan.
   if (plan !== undefined && reshard.planBefore < planIn(view).firstEdition) return;
@@ -185,7 +185,9 @@ function requirePlanIsLast(view: MeshView): void {
   const back = {
     shards: `Run cairn reshard --shards ${from}`,
     trainers: `Set trainer.count to ${from} and run cairn apply`,
-    partitions: `Set joiner.partitions to ${from} and run cairn apply`,
+    partitions: `Set joiner.partitions to ${from} and trainer.partitions to ${
+      identity.earlierPartitions.at(-1)?.examples
+    }, and run cairn apply`,
   }[parts];
   throw new CommandError(
     `Nothing is moved back: the last command is ${changeText(reshard)}, which moves no part. ` +

@@ -272,11 +272,18 @@ async function openServer({ server }: RedisStorage): Promise<RedisServer> {
  */
 function partitionsError(error: unknown, key: string): unknown {
   if (!(error instanceof LogPartitionsError)) return error;
-  const { log, found, asked } = error;
+  const { log, found, asked, isSealed } = error;
+  if (isSealed) {
+    return new RedisStorageError(
+      `A mesh has changed the number of partitions of the log ${log}, and one process cannot go on ` +
+        "with them. Start the hosts of the mesh by cairn node, or set storage.redis.name to another " +
+        "name.",
+      { cause: error },
+    );
+  }
   return new RedisStorageError(
     `${key} is ${asked}, and the log ${log} has ${found}: a ranking stays in its partition, so one ` +
-      `process keeps their number. Set ${key} to ${found}, or storage.redis.name to another name; a ` +
-      "mesh whose number of partitions was changed goes on as a mesh, by cairn node.",
+      `process keeps their number. Set ${key} to ${found}, or storage.redis.name to another name.`,
     { cause: error },
   );
 }

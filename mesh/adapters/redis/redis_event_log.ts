@@ -325,8 +325,9 @@ export class RedisEventLog implements EventLog {
     const { name, partitions, keepsPartitions = false } = this.#options;
     const [first, total] = await openScript.run(commands, [this.#keys.log], [partitions]);
     const extent = { firstPartition: Number(first), partitions: Number(total) };
-    if (!keepsPartitions && (extent.firstPartition > 0 || extent.partitions !== partitions)) {
-      throw new LogPartitionsError(this.#inWords, extent.partitions, partitions);
+    const isSealed = extent.firstPartition > 0;
+    if (!keepsPartitions && (isSealed || extent.partitions !== partitions)) {
+      throw new LogPartitionsError(this.#inWords, extent.partitions, partitions, isSealed);
     }
     this.#known.adopt(extent);
     await runs.registerLog(name, extent.partitions);

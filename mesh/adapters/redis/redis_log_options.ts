@@ -34,7 +34,13 @@ export interface RedisEventLogOptions {
 /** The log has another number of partitions, and its opener cannot take that number. */
 export class LogPartitionsError extends Error {
   override readonly name = "LogPartitionsError";
-  constructor(readonly log: string, readonly found: number, readonly asked: number) {
+  /** @param isSealed Whether a mesh has changed their number, and sealed the first ones. */
+  constructor(
+    readonly log: string,
+    readonly found: number,
+    readonly asked: number,
+    readonly isSealed: boolean,
+  ) {
     super(
       `${log} has ${found} partitions, not ${asked}; open it with ${found}, or give the mesh another name.`,
     );

@@ -82,6 +82,27 @@ Deno.test({
 });
 
 Deno.test({
+  name: "rollback names both numbers of partitions to go back to",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join();
+      const { moves } = JSON.parse((await world.run("apply", "--json")).out);
+      await world.move(Object.fromEntries(
+        moves.map(({ key, to }: { key: string; to: string }) => [key, to]),
+      ));
+      const applied = await world.run("apply", ...three);
+      assert.equal(applied.code, 0, applied.err);
+      await world.endPlan();
+      await world.begin("partitions");
+      assert.match(
+        (await world.run("rollback")).err,
+        /Set joiner.partitions to 2 and trainer.partitions to 2, and run cairn apply to go back/,
+      );
+    }),
+});
+
+Deno.test({
   name: "partitions that a mesh cannot take say what to do",
   ignore,
   fn: () =>
