@@ -97,11 +97,17 @@ async function changePartitions(
     );
   }
   if (trainerCount !== identity.trainers) {
+    const { trainers, eventPartitions, examplePartitions } = identity;
+    // Each trainer needs a partition, before the second change too.
+    const remedy = trainers <= examples
+      ? `Set trainer.count to ${trainers}, joiner.partitions to ${events} and trainer.partitions to ` +
+        `${examples}, and apply; then set trainer.count to ${trainerCount}, and apply again`
+      : `Set trainer.count to ${trainerCount}, joiner.partitions to ${eventPartitions} and ` +
+        `trainer.partitions to ${examplePartitions}, and apply; then set joiner.partitions to ` +
+        `${events} and trainer.partitions to ${examples}, and apply again`;
     throw new CommandError(
-      `Nothing is applied: the file has other partitions than the mesh, and another trainer.count. ` +
-        `Set trainer.count to ${identity.trainers} and apply the partitions, or set ` +
-        `joiner.partitions to ${identity.eventPartitions} and trainer.partitions to ` +
-        `${identity.examplePartitions} and apply the trainers; then the other change.`,
+      "Nothing is applied: the file has other partitions than the mesh, and another trainer.count. " +
+        `${remedy}.`,
     );
   }
   requireDone(view);

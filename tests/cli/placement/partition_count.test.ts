@@ -115,7 +115,15 @@ Deno.test({
       assert.equal(both.code, 1);
       assert.match(
         both.err,
-        /Nothing is applied: .* Set trainer.count to 2 and apply the partitions/,
+        /Set trainer.count to 1, joiner.partitions to 2 and trainer.partitions to 2, and apply; then set joiner.partitions to 1 and/,
+        "two trainers cannot share one partition",
+      );
+      // Without trainer.partitions the number of partitions follows that of the trainers.
+      const more = await world.run("apply", "--set", "trainer.count=4");
+      assert.equal(more.code, 1);
+      assert.match(
+        more.err,
+        /Set trainer.count to 2, joiner.partitions to 2 and trainer.partitions to 4, and apply; then set trainer.count to 4, and/,
       );
       assert.equal((await world.run("apply", ...three)).code, 0);
       await world.begin("partitions");
