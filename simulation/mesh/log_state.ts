@@ -113,6 +113,8 @@ export class LogState {
     }
     if (firstPartition > first) {
       this.#firstPartition = firstPartition;
+      // A seal that a fail-over has lost, and that is made again, finds partitions from before.
+      for (const each of this.#partitions.slice(firstPartition)) each.acceptedAtMs = acceptedAtMs;
       // New partitions stay, empty: a stream of the server has no beginning.
       this.#journal.add(() => this.#firstPartition = first);
     }

@@ -159,8 +159,9 @@ return {redis.call('HGET', KEYS[1], 'first') or '0', redis.call('HGET', KEYS[1],
 
 /**
  * KEYS: runs, log, urgent. ARGV: run id, first partition that takes records, number of partitions.
- * Acceptance times of the new partitions ascend above those of all partitions before. Returns the
- * extent of the log, which never shrinks.
+ * Acceptance times of the new partitions ascend above those of all partitions, also of new ones
+ * that took records before a fail-over lost the seal. Returns the extent of the log, which never
+ * shrinks.
  */
 export const extendScript = new RedisScript<["OK", first: string, partitions: string] | ["RUN"]>(
   `#!lua flags=allow-oom
@@ -173,7 +174,7 @@ if first == before and partitions == count then
   return {'OK', string.format('%d', first), string.format('%d', partitions)}
 end
 local newest = -1
-for p = 0, count - 1 do
+for p = 0, partitions - 1 do
   newest = math.max(newest, tonumber(redis.call('HGET', log, 'accepted:' .. p) or '-1'))
 end
 if newest >= 0 then
