@@ -262,8 +262,9 @@ export class UnknownPartitionsError extends Error {
   constructor(key: string, found: number, known: number) {
     super(
       `The log has ${found} partitions, and the mesh knows ${known}: hosts with different ${key} ` +
-        "began it at the same moment. Delete the keys of the mesh from the Redis server, or give it " +
-        "another mesh.id, and start all hosts with one file.",
+        "began the mesh at the same moment, or its partitions were changed just now. Start this host " +
+        "again. If it ends in the same way and the mesh has no data that you need, give it another " +
+        "mesh.id and start all hosts with one file.",
     );
   }
 }
