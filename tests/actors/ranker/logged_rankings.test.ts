@@ -93,7 +93,7 @@ Deno.test("a ranking is answered while the log's server is away or has lost reco
   assert.deepEqual([slow.items.length, slow.unlogged], [1, true]);
   assert.deepEqual(shared.at(-1), ["slow", ["a", UNLOGGED_ITEM]]);
   outcome.resolve(7);
-  await outcome.promise;
+  await loop.mesh.advance(1);
   assert.deepEqual(shared.at(-1), ["slow", ["a", LOGGED_LATE_ITEM]]);
   failure.error = new LogUnavailableError("events", "Mend it.", new Error("disk I/O error"));
   await assert.rejects(loop.rank("u", ["a", "b"]), /disk I\/O error/);

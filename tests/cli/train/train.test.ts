@@ -264,7 +264,7 @@ Deno.test("training that fails leaves nothing in the folder that it was to be sa
     await assert.rejects(Deno.stat(`${dataset.folder}/model`), Deno.errors.NotFound);
     const again = await train(...parameters);
     assert.equal(again.code, 0, again.err);
-    assert.match(again.err, /The model is in .*model: .*serve --config .*model\/cairn\.yaml/);
+    assert.match(again.err, /The model is in .*model\. .*serve --config .*model\/cairn\.yaml/);
   } finally {
     await dataset.remove();
   }
