@@ -154,7 +154,7 @@ export const embeddingsSection = z.strictObject({
     .describe("Interval between searches of a part of the table for expired rows."),
   evictionBucketsMax: z.int().min(1).max(1_000_000).default(4096)
     .describe("Buckets per search, which bounds its pause."),
-  loadWait: duration("0ms", "7d").default(100).describe(
+  loadWait: duration("0ms", "7d").default(500).describe(
     "Time that a start waits for the rows of the snapshot. After that it ranks with the rows that are loaded, absent " +
       "rows at their initial values, and learns when all are there.",
   ),
