@@ -1,6 +1,7 @@
 /**
  * A mesh of real processes over a real Redis or Valkey server, with two hosts that join and train.
  */
+import assert from "node:assert/strict";
 import type { ServerProgram } from "../../mesh/adapters/redis/local_server.ts";
 import { type HostsOnRedis, withHostsOnRedis } from "./hosts_on_redis.ts";
 import type { Client } from "./small_mesh.ts";
@@ -46,4 +47,18 @@ export async function withLearningHosts(
         // The example log is read at the end, so no snapshot may trim it.
         .replace("spread: 0ms", "spread: 0ms, retained: 9"),
   }, ({ clients: [client], ...hosts }) => run({ client, ...hosts }));
+}
+
+/** The answer of `cairn status --json`. */
+export async function statusOf(cairn: LearningHosts["cairn"]) {
+  return JSON.parse((await cairn("status", "--json")).out);
+}
+
+/** A plan is written for one version of the mesh, which changes until all parts are placed. */
+export async function allPlaced(cairn: LearningHosts["cairn"]): Promise<void> {
+  const deadlineMs = performance.now() + 60_000;
+  while ((await statusOf(cairn)).restless.length > 0) {
+    assert.ok(performance.now() < deadlineMs, "all parts are placed");
+    await new Promise((end) => setTimeout(end, 50));
+  }
 }

@@ -7,23 +7,10 @@
 import assert from "node:assert/strict";
 import { installedProgram } from "../../mesh/adapters/redis/local_server.ts";
 import { usersOfExamples, visits } from "./counted_visits.ts";
-import { type LearningHosts, withLearningHosts } from "./learning_hosts.ts";
+import { allPlaced, statusOf, withLearningHosts } from "./learning_hosts.ts";
 
 const program = installedProgram();
 const ignore = program === undefined;
-
-async function statusOf(cairn: LearningHosts["cairn"]) {
-  return JSON.parse((await cairn("status", "--json")).out);
-}
-
-/** A plan is written for one version of the mesh, which changes until all parts are placed. */
-async function allPlaced(cairn: LearningHosts["cairn"]): Promise<void> {
-  const deadlineMs = performance.now() + 60_000;
-  while ((await statusOf(cairn)).restless.length > 0) {
-    assert.ok(performance.now() < deadlineMs, "all parts are placed");
-    await new Promise((end) => setTimeout(end, 50));
-  }
-}
 
 Deno.test({
   name: "a plan shows other partitions, and apply changes them from 1 to 3 and to 2 under traffic",

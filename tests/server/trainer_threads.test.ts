@@ -33,15 +33,20 @@ Deno.test("a host has threads for its share of the trainers in its file, whateve
   assert.deepEqual(names, ["learn-2:trainer-0", "learn-2:trainer-1"]);
 });
 
-Deno.test("a trainer is in a thread that its host has, by the host's own number", () => {
-  const one = parse(1, "in worker threads");
-  const grown = withDivisions(one, {
+/** The configuration in a mesh that has gone to four trainers. */
+function withFourTrainers(one: ReturnType<typeof parse>) {
+  return withDivisions(one, {
     sharding: 0,
     shards: 4,
     dealing: 1,
     trainers: 4,
     partitionings: [one.partitions],
   });
+}
+
+Deno.test("a trainer is in a thread that its host has, by the host's own number", () => {
+  const one = parse(1, "in worker threads");
+  const grown = withFourTrainers(one);
   for (const configuration of [one, grown, parse(4, "in worker threads")]) {
     const nodes = (threads: number) =>
       ([0, 1, 2, 3] as const).map((trainer) =>
@@ -58,13 +63,7 @@ Deno.test("a trainer is in a thread that its host has, by the host's own number"
 
 Deno.test("the nodes of a host whose file has other trainers are those that it describes", () => {
   const one = parse(1, "in worker threads");
-  const grown = withDivisions(one, {
-    sharding: 0,
-    shards: 4,
-    dealing: 1,
-    trainers: 4,
-    partitionings: [one.partitions],
-  });
+  const grown = withFourTrainers(one);
   const names = (configuration: typeof one, threads?: number) =>
     nodesOf(configuration, "learn-2", threads).map(({ name }) => name);
   assert.deepEqual(names(grown, trainerThreadsOf(one, "learn-2")), names(one));

@@ -3,6 +3,7 @@
  * pass.
  */
 import assert from "node:assert/strict";
+import { recommending } from "../../simulation/plan/knobs.ts";
 import { drawRunPlan, type RunPlan } from "../../simulation/plan/run_plan.ts";
 import { run } from "../../simulation/run.ts";
 import { shippedScenarios } from "../../simulation/scenarios/shipped.ts";
@@ -210,15 +211,7 @@ const found: readonly Found[] = [{
       "joiner.partitions": 2,
       "sync.rowsInterval": "10ms",
       "storage.snapshots.interval": "1s",
-      recommend: {
-        enabled: true,
-        itemsMax: 1_000,
-        sources: ["model", "recent", "popular", "history"],
-        recentBy: "price",
-        popularBy: "clicks_minute",
-        historyBy: "recent",
-      },
-      model: { kind: "factorizationMachine", embeddingDim: 4, tasks: ["bought"] },
+      ...recommending,
     },
     faults: [
       { kind: "crashActor", atMs: 5_162, actor: "embedding_shard/0" },

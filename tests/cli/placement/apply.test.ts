@@ -56,10 +56,7 @@ Deno.test({
   fn: () =>
     withWorld(async (world) => {
       await world.join();
-      const { moves } = JSON.parse((await world.run("apply", "--json")).out);
-      await world.move(Object.fromEntries(
-        moves.map(({ key, to }: { key: string; to: string }) => [key, to]),
-      ));
+      await world.applyMoves();
       const applied = await world.run("apply", "--set", "trainer.count=1");
       assert.match(applied.out, /^2 -> 1 trainers\n/);
       assert.doesNotMatch(applied.out, /at a time/, "no part moves");

@@ -145,6 +145,14 @@ export class World {
     await close();
   }
 
+  /** Applies the file's plan, and has all of its moves made. */
+  async applyMoves(): Promise<void> {
+    const { moves } = JSON.parse((await this.run("apply", "--json")).out);
+    await this.move(Object.fromEntries(
+      moves.map(({ key, to }: { key: string; to: string }) => [key, to]),
+    ));
+  }
+
   /** Gives parts to other hosts, which report that they are active unless a move only begins. */
   async move(
     to: Readonly<Record<string, string>>,

@@ -87,10 +87,7 @@ Deno.test({
   fn: () =>
     withWorld(async (world) => {
       await world.join();
-      const { moves } = JSON.parse((await world.run("apply", "--json")).out);
-      await world.move(Object.fromEntries(
-        moves.map(({ key, to }: { key: string; to: string }) => [key, to]),
-      ));
+      await world.applyMoves();
       const applied = await world.run("apply", ...three);
       assert.equal(applied.code, 0, applied.err);
       await world.endPlan();
