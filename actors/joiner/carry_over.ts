@@ -3,103 +3,57 @@
  *
  * When a partitioning ends, its joiners read their sealed partitions to the end and write a last
  * chunk, without closing any window. A joiner of the next partitioning rebuilds these windows, as a
- * restart would, and holds the impressions whose rankings are its own. They get the offsets below 0
- * in the order in which their windows close. So nothing is handed over by messages: the state is a
+ * restart would, and holds the impressions whose rankings are its own. They get offsets below 0 in
+ * the order in which their windows close. So nothing is handed over by messages: the state is a
  * function of the logs, and the joiner's position says how much of it is still needed.
+ *
+ * The offsets count all impressions that the rebuilt windows have read, from the last one back. So
+ * a position means the same after a change of the label rules or of `joiner.lateLabels`, which
+ * decides how many of them a rebuilt window still holds.
  */
-import type { ActorContext } from "../../mesh/runtime/actor.ts";
-import type { EventLog } from "../../mesh/ports/event_log.ts";
-import {
-  isIn,
-  numbersOf,
-  type PartitionCounts,
-  type Partitioning,
-  partitioningsOf,
-  type PartitionRange,
-} from "../../mesh/ports/partitioning.ts";
-import {
-  decodeEvent,
-  type EventRecord,
-  partitionOfFingerprint,
-} from "../../records/event_record.ts";
-import { areRowsOf } from "../../records/impression_rows.ts";
+import type { PartitionRange } from "../../mesh/ports/partitioning.ts";
+import { partitionOfFingerprint } from "../../records/event_record.ts";
 import type { EarlyAction, JoinerPosition, PositiveCounts } from "../../records/joiner_position.ts";
 import { type Fingerprint, fingerprintOf } from "../../structures/fingerprint.ts";
-import { BEGINNING, newestChunk } from "./claimed_partition.ts";
-import { examplePartitionsOf } from "./example_partitions.ts";
-import { joinStartOf } from "./join_start.ts";
-import { JoinWindow } from "./join_window.ts";
-import type { JoinerOptions } from "./options.ts";
+import type { JoinWindow } from "./join_window.ts";
+import { numberAmong, OfferedImpressions } from "./offered_impressions.ts";
 import type { CarriedImpression } from "./row_decisions.ts";
-
-/** Longest wait for the joiners of the partitioning before, and the pause between two looks, ms. */
-const [ENDED_WAIT_MS, ENDED_RETRY_MS] = [5_000, 50];
 
 /** The state of a partition that has ended. */
 export interface EndedPartition {
   /** Its held impressions, in the order of the log. */
   readonly held: readonly CarriedImpression[];
+  /** All impressions that its window has read. */
+  readonly offered: OfferedImpressions;
   /** Actions that wait for their ranking. */
   readonly waiting: readonly EarlyAction[];
   readonly clockMs: number;
   readonly acceptedAtMs: number;
+  /** The highest order of its example partitions, ms: that of a last chunk. */
+  readonly orderedAtMs: number;
   readonly positives: PositiveCounts | undefined;
 }
 
 /** The state that a joiner takes over from the partitioning before its own. */
 export interface CarryOver {
-  /** The first has the offset `-impressions.length`, the last -1. */
+  /** Held impressions of the joiner's rankings, with ascending offsets below 0. */
   readonly impressions: readonly CarriedImpression[];
+  /**
+   * The data clock at each impression of the ended partitions, held or not, ms, ascending. The
+   * first has the offset `-openedAtMs.length`, the last -1.
+   */
+  readonly openedAtMs: Float64Array;
   /** The latest data clock of the ended partitions, ms. */
   readonly clockMs: number;
   /** All actions that were accepted up to this time are in the ended partitions, ms. */
   readonly acceptedAtMs: number;
+  /**
+   * The highest order of the ended partitions, ms. The joiner's own chunks come behind it, whatever
+   * the clock of its host.
+   */
+  readonly orderedAtMs: number;
   readonly early: readonly EarlyAction[];
   readonly positives: PositiveCounts | undefined;
-}
-
-export interface CarryOverLogs {
-  readonly eventLog: EventLog;
-  readonly exampleLog: EventLog;
-}
-
-/** A joiner of the partitioning before has not written its last chunk. */
-export class NotEndedError extends Error {
-  override readonly name = "NotEndedError";
-  constructor(readonly partition: number) {
-    super(
-      `The joiner of partition ${partition} of the event log has not read it to its end: the ` +
-        "joiners of the next partitioning begin when it has.",
-    );
-  }
-}
-
-/** The partitionings with these counts up to the one of an event partition, oldest first. */
-export function partitioningsUpTo(
-  counts: readonly PartitionCounts[],
-  partition: number,
-): Partitioning[] {
-  const all = partitioningsOf(counts);
-  return all.slice(0, 1 + all.findIndex(({ events }) => isIn(events, partition)));
-}
-
-/**
- * Reads what the joiner of `options.partition` takes over; undefined in the first partitioning.
- *
- * @throws {NotEndedError} A joiner of the partitioning before has records to read.
- */
-export async function readCarryOver(
-  logs: CarryOverLogs,
-  options: JoinerOptions,
-): Promise<CarryOver | undefined> {
-  const partitionings = partitioningsUpTo(options.partitionings ?? [], options.partition);
-  const [own, before] = [partitionings.at(-1), partitionings.at(-2)];
-  if (own === undefined || before === undefined) return undefined;
-  const ended: EndedPartition[] = [];
-  for (const partition of numbersOf(before.events)) {
-    ended.push(await rebuildWindow(logs, { ...options, partition }, before));
-  }
-  return carryOverOf(ended, own.events, options.partition);
 }
 
 /** The state that the joiner of a partition takes over from partitions that have ended. */
@@ -110,10 +64,14 @@ export function carryOverOf(
 ): CarryOver {
   const isOwn = (fingerprint: Fingerprint) =>
     first + partitionOfFingerprint(fingerprint, count) === partition;
-  const impressions = ended.flatMap(({ held }) => held)
-    .filter(({ header }) => isOwn(header.fingerprint))
-    // Stable, so that impressions of one moment stay in the order of the partitions.
-    .sort((a, b) => a.header.openedAtMs - b.header.openedAtMs);
+  const offered = ended.map((each) => each.offered);
+  const openedAtMs = Float64Array.from(offered.flatMap((each) => each.openedAtMs)).sort();
+  const impressions = ended.flatMap(({ held }, i) =>
+    held.filter(({ header }) => isOwn(header.fingerprint)).map(({ header, ...impression }) => {
+      const offset = numberAmong(offered, i, header) - openedAtMs.length;
+      return { ...impression, header: { ...header, offset } };
+    })
+  ).sort((a, b) => a.header.offset - b.header.offset);
   const early = ended.flatMap(({ waiting }) => waiting)
     .filter(({ rankingId }) => isOwn(fingerprintOf(rankingId)))
     .sort((a, b) => a.acceptedAtMs - b.acceptedAtMs);
@@ -122,40 +80,44 @@ export function carryOverOf(
     counts.reduce((sum, each) => sum + each[of], 0) / count;
   return {
     impressions,
+    openedAtMs,
     clockMs: Math.max(...ended.map(({ clockMs }) => clockMs)),
     acceptedAtMs: Math.max(...ended.map(({ acceptedAtMs }) => acceptedAtMs)),
+    orderedAtMs: Math.max(...ended.map(({ orderedAtMs }) => orderedAtMs)),
     early,
     positives: counts.length > 0 ? { inTime: share("inTime"), late: share("late") } : undefined,
   };
 }
 
-/** The state of a window whose partition has ended; the window is not used any more. */
-export function endedPartition(window: JoinWindow, acceptedAtMs: number): EndedPartition {
+/**
+ * The state of a window whose partition has ended; the window is not used any more.
+ *
+ * @param last The last chunk of the partition, by its acceptance mark and order.
+ * @param offered All impressions that it has read; default: those that it holds.
+ */
+export function endedPartition(
+  window: JoinWindow,
+  { acceptedAtMs, orderedAtMs }: Pick<EndedPartition, "acceptedAtMs" | "orderedAtMs">,
+  offered?: OfferedImpressions,
+): EndedPartition {
   const { clockMs, waiting } = window;
   const { positives } = window.replayPoint(0);
-  return { held: [...window.carried()], waiting, clockMs, acceptedAtMs, positives };
+  const held = [...window.carried()];
+  return {
+    held,
+    offered: offered ?? offeredOf(held),
+    waiting,
+    clockMs,
+    acceptedAtMs,
+    orderedAtMs,
+    positives,
+  };
 }
 
-/**
- * {@link readCarryOver}, as soon as the joiners of the partitioning before have ended.
- *
- * @throws {NotEndedError} They have not for {@link ENDED_WAIT_MS}: the joiner is made anew.
- */
-export async function awaitCarryOver(
-  context: Pick<ActorContext<never>, "clock" | "pause">,
-  logs: CarryOverLogs,
-  options: JoinerOptions,
-): Promise<CarryOver | undefined> {
-  const { clock } = context;
-  const untilMs = clock.monotonicMs() + ENDED_WAIT_MS;
-  for (;;) {
-    try {
-      return await readCarryOver(logs, options);
-    } catch (error) {
-      if (!(error instanceof NotEndedError) || clock.monotonicMs() >= untilMs) throw error;
-      await context.pause(ENDED_RETRY_MS);
-    }
-  }
+function offeredOf(held: readonly CarriedImpression[]): OfferedImpressions {
+  const offered = new OfferedImpressions();
+  for (const { header } of held) offered.add(header.offset, header.openedAtMs);
+  return offered;
 }
 
 /** The position of a joiner that has taken over, before its first chunk. */
@@ -164,7 +126,7 @@ export function beginningWith(
 ): JoinerPosition {
   return {
     eventOffset: 0,
-    replayOffset: 0 - impressions.length,
+    replayOffset: impressions[0]?.header.offset ?? 0,
     replayClockMs: clockMs,
     rowsAfter: 0,
     ...(positives && { positives }),
@@ -178,74 +140,7 @@ export function holdCarried(
   { impressions }: CarryOver,
   fromOffset: number,
 ): void {
-  impressions.forEach((impression, i) => {
-    const offset = i - impressions.length;
-    if (offset >= fromOffset) window.hold(impression, offset);
-  });
-}
-
-/** The window of a joiner that has read its sealed partition to the end. */
-async function rebuildWindow(
-  logs: CarryOverLogs,
-  options: JoinerOptions,
-  partitioning: Partitioning,
-): Promise<EndedPartition> {
-  const { eventLog, exampleLog } = logs;
-  const { partition } = options;
-  const lastChunks = await Promise.all(
-    examplePartitionsOf(partitioning, partition).map(async (each) => {
-      const last = await newestChunk(exampleLog, each, await exampleLog.endOffset(each));
-      if (last?.ended !== true) throw new NotEndedError(partition);
-      return last;
-    }),
-  );
-  const start = joinStartOf(lastChunks.map(({ resume }) => resume ?? BEGINNING));
-  const acceptedAtMs = Math.max(...lastChunks.map((each) => each.acceptedAtMs));
-  const endOffset = await eventLog.endOffset(partition);
-  const earlier = start.begin.offset < 0 ? await readCarryOver(logs, options) : undefined;
-  const window = new JoinWindow(options, {
-    clockMs: earlier?.clockMs ?? start.begin.clockMs,
-    rereadBefore: endOffset,
-    openFrom: start.openFrom,
-    positives: start.positives,
-    early: start.early,
-    // The same at each rebuild, whatever the clock of its host.
-    wallMs: Infinity,
-    endOffset,
-  });
-  if (earlier !== undefined) holdCarried(window, earlier, start.begin.offset);
-  await readAgain(window, eventLog, options, { from: Math.max(0, start.begin.offset), endOffset });
-  return endedPartition(window, acceptedAtMs);
-}
-
-async function readAgain(
-  window: JoinWindow,
-  eventLog: EventLog,
-  options: JoinerOptions,
-  { from, endOffset }: { readonly from: number; readonly endOffset: number },
-): Promise<void> {
-  const none = () => undefined;
-  for (let next = from; next < endOffset;) {
-    const records = await eventLog.read(options.partition, next, options.recordsPerTurn);
-    if (records.length === 0) return;
-    for (const { offset, bytes } of records) {
-      next = offset + 1;
-      const record = decoded(bytes, options);
-      if (record === undefined) continue;
-      window.observe(record, offset);
-      while (window.closeNext(record, offset, none));
-      window.accept(record, offset, none);
-    }
+  for (const impression of impressions) {
+    if (impression.header.offset >= fromOffset) window.hold(impression);
   }
-}
-
-/** The record; undefined where the joiner has skipped it. */
-function decoded(bytes: Uint8Array, options: JoinerOptions): EventRecord | undefined {
-  try {
-    const record = decodeEvent(bytes);
-    if (record.kind !== "impression" || areRowsOf(options, record.shown)) return record;
-  } catch {
-    return undefined;
-  }
-  return undefined;
 }

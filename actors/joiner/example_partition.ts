@@ -30,6 +30,13 @@ export interface ChunkLimits {
   readonly lingerMs: number;
 }
 
+/** The state of a partition before its first chunk. */
+export interface Beginning {
+  readonly position: JoinerPosition;
+  /** Its first chunk has a higher order, ms. */
+  readonly orderedAtMs: number;
+}
+
 /** The parts of a partition that all partitions of a joiner share. */
 export interface ExamplePartitionParts {
   readonly log: EventLog;
@@ -88,12 +95,12 @@ export class ExamplePartition {
   /**
    * Continues after the newest chunk of the partition, or at the beginning of an empty one.
    *
-   * @param beginning The position in an empty partition.
+   * @param beginning The state of an empty partition.
    */
   constructor(
     { log, shape, limits, clock }: ExamplePartitionParts,
     { partition, fence, last }: ClaimedPartition,
-    beginning: JoinerPosition,
+    beginning: Beginning,
   ) {
     this.#log = log;
     this.#fence = fence;
@@ -103,9 +110,9 @@ export class ExamplePartition {
     this.#nextRowWritten = nextRow;
     this.#builder = new ExampleChunkBuilder(shape, nextRow);
     // A chunk of offline training has no position: no event was read yet.
-    this.start = this.#finished = this.#written = last?.resume ?? beginning;
+    this.start = this.#finished = this.#written = last?.resume ?? beginning.position;
     this.#acceptedAtMs = last?.acceptedAtMs ?? 0;
-    this.#orderedAtMs = last?.orderedAtMs ?? 0;
+    this.#orderedAtMs = last?.orderedAtMs ?? beginning.orderedAtMs;
     this.#clock = clock;
     this.#isAwaited = last !== undefined && last.rows >= limits.batchRows;
     this.#isEnded = last?.ended === true;

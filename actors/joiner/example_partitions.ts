@@ -14,15 +14,17 @@ import type { Partitioning } from "../../mesh/ports/partitioning.ts";
 import type { TraceContext } from "../../mesh/ports/tracing.ts";
 import { partitionOfFingerprint } from "../../records/event_record.ts";
 import type { Forgotten } from "../../records/forgotten.ts";
-import type { JoinerPosition } from "../../records/joiner_position.ts";
 import { invariant } from "../../structures/invariant.ts";
 import type { ExampleChunkBuilder } from "./example_chunk_builder.ts";
 import { BEGINNING, beginOf, claimPartition } from "./claimed_partition.ts";
-import { type ChunkLimits, ExamplePartition } from "./example_partition.ts";
+import { type Beginning, type ChunkLimits, ExamplePartition } from "./example_partition.ts";
 import type { JoinMoment } from "./join_moment.ts";
 import { type JoinStart, joinStartOf } from "./join_start.ts";
 import type { ImpressionHeader } from "./held_impressions.ts";
 import type { JoinerOptions } from "./options.ts";
+
+/** The state before the first chunk of all. */
+const FIRST: Beginning = { position: BEGINNING, orderedAtMs: 0 };
 
 export interface ExamplePartitionsParts {
   readonly log: EventLog;
@@ -31,10 +33,10 @@ export interface ExamplePartitionsParts {
   readonly partitioning: Partitioning;
   readonly clock: Pick<Clock, "nowMs">;
   /**
-   * The position before the first chunk, with what is carried over from an earlier partitioning;
+   * The state before the first chunk, with what is carried over from an earlier partitioning;
    * absent where there is none. Called where a position is that one, or refers to it.
    */
-  readonly beginning?: (() => Promise<JoinerPosition>) | undefined;
+  readonly beginning?: (() => Promise<Beginning>) | undefined;
 }
 
 export class ExamplePartitions {
@@ -66,7 +68,7 @@ export class ExamplePartitions {
     const isCarried = claimed.some(({ last }) => {
       return last?.resume === undefined || beginOf(last.resume).offset < 0;
     });
-    const begin = isCarried && beginning !== undefined ? await beginning() : BEGINNING;
+    const begin = isCarried && beginning !== undefined ? await beginning() : FIRST;
     const parts = { log, shape, limits, clock };
     return new ExamplePartitions(
       claimed.map((each) => new ExamplePartition(parts, each, begin)),

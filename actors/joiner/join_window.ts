@@ -127,8 +127,8 @@ export class JoinWindow {
   }
 
   /** Holds a carried impression, before the first record is observed. */
-  hold(impression: CarriedImpression, offset: number): void {
-    this.#decisions.hold(impression, offset);
+  hold(impression: CarriedImpression): void {
+    this.#decisions.hold(impression);
   }
 
   /** Whether the record was joined before the restart, and is read to rebuild the window. */

@@ -11,11 +11,12 @@ import {
   presentPartitioning,
 } from "../../mesh/ports/partitioning.ts";
 import { present } from "../../structures/invariant.ts";
-import { awaitCarryOver, beginningWith, type CarryOver, partitioningsUpTo } from "./carry_over.ts";
+import { beginningWith, type CarryOver } from "./carry_over.ts";
 import { ExamplePartitions } from "./example_partitions.ts";
 import type { JoinerOptions } from "./options.ts";
 import { PositionLostError } from "./position_lost_error.ts";
 import type { JoinerMessage } from "./protocol.ts";
+import { awaitCarryOver, partitioningsUpTo } from "./read_carry_over.ts";
 
 export interface JoinerLogs {
   readonly eventLog: EventLog;
@@ -62,7 +63,7 @@ export async function openJoiner(
       beginning: async () => {
         const taken = await awaitCarryOver(context, logs, options);
         carryOver = present(taken, "there is an earlier partitioning");
-        return beginningWith(carryOver);
+        return { position: beginningWith(carryOver), orderedAtMs: carryOver.orderedAtMs };
       },
     }),
   }, options);

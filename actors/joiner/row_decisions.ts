@@ -20,7 +20,8 @@ import type { ExampleOutput, RowExamples } from "./row_examples.ts";
 
 /** A held impression on its way to the window of another partition. */
 export interface CarriedImpression {
-  readonly header: Omit<ImpressionHeader, "offset">;
+  /** Its offset is that of the window which it leaves, then that of the one which takes it. */
+  readonly header: ImpressionHeader;
   readonly isDecided: boolean;
   readonly rows: Uint8Array;
   readonly actions: RankingActions | undefined;
@@ -63,24 +64,24 @@ export class RowDecisions {
   /** The held impressions, to be carried to other windows; this one is not used any more. */
   *carried(): Iterable<CarriedImpression> {
     for (const impression of this.held.all()) {
-      const { offset, address, isDecided, memory: _memory, begin: _begin, ...header } = impression;
+      const { address, isDecided, memory: _memory, begin: _begin, ...header } = impression;
       yield {
         header,
         isDecided,
         rows: this.held.rowsOf(impression),
         actions: this.#actions.get(address),
-        trace: this.#rowExamples.traces.get(offset),
+        trace: this.#rowExamples.traces.get(header.offset),
       };
     }
   }
 
-  /** Holds an impression of another window as one whose record lies at `offset`. */
-  hold({ header, isDecided, rows, actions, trace }: CarriedImpression, offset: number): void {
-    this.held.add({ ...header, offset }, rows);
+  /** Holds an impression of another window. */
+  hold({ header, isDecided, rows, actions, trace }: CarriedImpression): void {
+    this.held.add(header, rows);
     const held = present(this.held.find(header.fingerprint), "a carried impression is held");
     if (isDecided) this.held.decide(held);
     if (actions !== undefined) this.#actions.put(held.address, actions);
-    this.#rowExamples.traces.add(offset, trace);
+    this.#rowExamples.traces.add(header.offset, trace);
   }
 
   /** Marks the rows of reported items as shown. */

@@ -70,7 +70,9 @@ function create(
       if (events.first < windows.length) continue;
       const before = all[number - 1];
       const ended = before &&
-        numbersOf(before.events).map((each) => endedPartition(windows[each], 0));
+        numbersOf(before.events).map((each) =>
+          endedPartition(windows[each], { acceptedAtMs: 0, orderedAtMs: 0 })
+        );
       for (const partition of numbersOf(events)) {
         const options = { ...joiner, ...boundsPerJoiner(joinerBounds, events.count), partition };
         const taken = ended && carryOverOf(ended, events, partition);

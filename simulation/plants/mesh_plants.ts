@@ -161,8 +161,8 @@ export const meshPlants: readonly Plant[] = [
     name: "open-rankings-left-behind",
     edits: [{
       file: "actors/joiner/carry_over.ts",
-      find: "    if (offset >= fromOffset) window.hold(impression, offset);\n",
-      replace: "    if (offset > fromOffset) window.hold(impression, offset);\n",
+      find: "    if (impression.header.offset >= fromOffset) window.hold(impression);\n",
+      replace: "    if (impression.header.offset > fromOffset) window.hold(impression);\n",
     }],
     seenBy: ["joined-examples"],
     scenario: "live-partitions",

@@ -22,7 +22,7 @@ class World {
   readonly mesh = new SimulatedMesh({ seed: 1 });
   readonly eventLog: MemoryEventLog;
   readonly exampleLog: MemoryEventLog;
-  readonly #options: Partial<JoinerOptions>;
+  #options: Partial<JoinerOptions>;
   #counts: readonly PartitionCounts[];
   readonly #running = new Set<number>();
 
@@ -58,6 +58,13 @@ class World {
     await this.mesh.settle(this.start(partition));
   }
 
+  /** Restarts the joiners with another time for late labels, ms; 0 = none is awaited. */
+  async awaitLateLabels(lateMs: number): Promise<void> {
+    const [task] = joinerOptions().tasks;
+    this.#options = { ...this.#options, tasks: [{ ...task, lateMs }] };
+    for (const partition of [...this.#running]) await this.restart(partition);
+  }
+
   /** Another partitioning: the joiners before are made anew, and those of the new one begin. */
   async repartition(counts: PartitionCounts): Promise<void> {
     const before = [...this.#running];
@@ -84,6 +91,12 @@ class World {
       ]);
     }
     await this.mesh.advance(10);
+  }
+
+  /** The orders of the chunks in a partition of the example log, ms. */
+  async orders(partition: number): Promise<number[]> {
+    const records = await this.exampleLog.read(partition, 0, 1e6);
+    return records.map(({ bytes }) => decodeExamples(bytes).orderedAtMs ?? 0);
   }
 
   async examples(): Promise<Map<string, number[]>> {
@@ -160,6 +173,54 @@ Deno.test("the new joiners wait for a joiner that has not read its partition to 
   await world.mesh.stop();
 });
 
+Deno.test("a new partition's chunks come behind those of the ended ones where its clock is behind", async () => {
+  const world = new World({}, 2);
+  await world.mesh.settle(world.start(0));
+  for (let i = 0; i < 10; i++) {
+    const bought = action({ ranking: `r${i}`, item: "a", action: "buy", atMs: 1_010 });
+    await world.post(`r${i}`, shown(`r${i}`, 1_000), bought);
+  }
+  world.mesh.clock.stepWall(-60_000);
+  await world.repartition({ events: 2, examples: 2 });
+  await world.mark(5_000);
+  const ended = [...await world.orders(0), ...await world.orders(1)];
+  const begun = [...await world.orders(2), ...await world.orders(3)];
+  assert.ok(begun.length > 0);
+  assert.ok(
+    Math.min(...begun) > Math.max(...ended),
+    `${Math.min(...begun)} after ${Math.max(...ended)}`,
+  );
+  await world.mesh.stop();
+});
+
+for (const [before, after] of [[10_000, 0], [0, 10_000]]) {
+  const change = before > 0 ? "late labels are not awaited any more" : "late labels are awaited";
+  Deno.test(`carried rankings are learned once where ${change} from a restart on`, async () => {
+    const world = new World();
+    await world.mesh.settle(world.start(0));
+    await world.awaitLateLabels(before);
+    await world.post("closed", shown("closed", 1_000));
+    await world.post("open", shown("open", 1_500));
+    await world.post("decided", shown("decided", 1_500));
+    for (const item of ["a", "b"]) {
+      await world.post("decided", action({ ranking: "decided", item, action: "buy", atMs: 1_500 }));
+    }
+    await world.post("newest", shown("newest", 1_500));
+    await world.repartition({ events: 1, examples: 1 });
+    await world.mark(2_100);
+    assert.deepEqual((await world.examples()).get("closed/a"), [0]);
+    assert.equal((await world.examples()).get("open/a"), undefined);
+    await world.awaitLateLabels(after);
+    await world.mark(5_000);
+    assert.deepEqual([...await world.examples()].sort(), [
+      ...["closed/a", "closed/b"].map((name) => [name, [0]]),
+      ...["decided/a", "decided/b"].map((name) => [name, [1]]),
+      ...["newest/a", "newest/b", "open/a", "open/b"].map((name) => [name, [0]]),
+    ]);
+    await world.mesh.stop();
+  });
+}
+
 Deno.test("sealed partitions are trimmed when no window of theirs is open", async () => {
   const world = new World();
   await world.mesh.settle(world.start(0));
@@ -202,6 +263,7 @@ type Step =
   | { readonly kind: "click"; readonly ranking: number }
   | { readonly kind: "restart"; readonly joiner: number }
   | { readonly kind: "mark"; readonly ms: number }
+  | { readonly kind: "lateLabels"; readonly lateMs: number }
   | { readonly kind: "repartition"; readonly events: number; readonly share: number };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -222,6 +284,13 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({ kind: fc.constant("restart" as const), joiner: fc.nat(10) }),
   },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant("mark" as const), ms: fc.nat(700) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant("lateLabels" as const),
+      lateMs: fc.constantFrom(0, 3_000),
+    }),
+  },
   {
     weight: 2,
     arbitrary: fc.record({
@@ -271,6 +340,9 @@ Deno.test("through any partitionings and restarts each row is one example with i
           }
           case "restart":
             await world.restart(world.present[each.joiner % world.present.length]);
+            break;
+          case "lateLabels":
+            await world.awaitLateLabels(each.lateMs);
             break;
           case "mark":
             nowMs += each.ms;
