@@ -13,6 +13,7 @@
  * after its begin.
  */
 import { type RedisConnection, RedisUnavailableError } from "./redis_connection.ts";
+import { PRESENT_RUN } from "./server_runs.ts";
 
 /** Options of {@link DurabilityBarrier}. */
 export interface BarrierOptions {
@@ -50,11 +51,14 @@ export class NotDurableError extends Error {
 }
 
 /**
- * The write of a round, also on a server whose memory is full. Sent whole: a script that the server
- * does not know by its digest would fail, and the WAITAOF behind it would confirm nothing.
+ * The write of a round, also on a server whose memory is full; returns the id of the server's run.
+ * Sent whole: a script that the server does not know by its digest would fail, and the WAITAOF
+ * behind it would confirm nothing.
  */
 const WRITE_SCRIPT = `#!lua flags=allow-oom
+${PRESENT_RUN}
 redis.call('SET', KEYS[1], '1')
+return run
 `;
 
 export class DurabilityBarrier {
@@ -103,11 +107,10 @@ export class DurabilityBarrier {
 
   async #sync(): Promise<string> {
     const { connection, key, replicas, waitMs } = this.#options;
-    const { runId } = connection;
     // Not of the answer: a process that was paused reads it long after the settings were read.
     const beganAtMs = performance.now();
-    const [, found, syncsAlways] = await Promise.all([
-      connection.send(["EVAL", WRITE_SCRIPT, 1, key]),
+    const [runId, found, syncsAlways] = await Promise.all([
+      connection.send<string>(["EVAL", WRITE_SCRIPT, 1, key]),
       connection.send<[number, number]>(["WAITAOF", 1, replicas, waitMs], waitMs),
       replicas === 0 && this.#syncsAlways(),
     ]);

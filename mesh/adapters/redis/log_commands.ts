@@ -73,8 +73,30 @@ export class LogCommands {
   async atomic<Reply extends readonly [string, ...unknown[]]>(
     script: (runId: string) => Promise<Reply>,
   ): Promise<Exclude<Reply, readonly ["RUN"]>> {
-    const reply = await script(await this.checkedRun());
-    if (reply[0] !== "RUN") return reply as Exclude<Reply, readonly ["RUN"]>;
+    return (await this.#attempt(script)).reply;
+  }
+
+  /**
+   * Runs a script as {@link atomic} does, and resolves when its writes are durable under the run
+   * that it had.
+   *
+   * @throws {NotDurableError} They are not in time.
+   * @throws {RedisUnavailableError} Another run has begun, which may lack them.
+   */
+  async durable<Reply extends readonly [string, ...unknown[]]>(
+    script: (runId: string) => Promise<Reply>,
+  ): Promise<Exclude<Reply, readonly ["RUN"]>> {
+    const { reply, runId } = await this.#attempt(script);
+    await this.#options.server.barrier.pass(runId);
+    return reply;
+  }
+
+  async #attempt<Reply extends readonly [string, ...unknown[]]>(
+    script: (runId: string) => Promise<Reply>,
+  ): Promise<{ readonly reply: Exclude<Reply, readonly ["RUN"]>; readonly runId: string }> {
+    const runId = await this.checkedRun();
+    const reply = await script(runId);
+    if (reply[0] !== "RUN") return { reply: reply as Exclude<Reply, readonly ["RUN"]>, runId };
     const { server: { runs, url } } = this.#options;
     runs.leave();
     throw new RedisUnavailableError(url, false, new Error("the server was restarted meanwhile"));

@@ -158,7 +158,8 @@ return {redis.call('HGET', KEYS[1], 'first') or '0', redis.call('HGET', KEYS[1],
 );
 
 /**
- * KEYS: runs, log, urgent. ARGV: run id, first partition that takes records, number of partitions.
+ * KEYS: runs, log, urgent. ARGV: run id, first partition that takes records, number of partitions,
+ * name of the log, whose new partitions have their ends noted from then on.
  * Acceptance times of the new partitions ascend above those of all partitions, also of new ones
  * that took records before a fail-over lost the seal. Returns the extent of the log, which never
  * shrinks.
@@ -170,6 +171,7 @@ local log, urgent = KEYS[2], KEYS[3]
 local extent = redis.call('HMGET', log, 'first', 'partitions')
 local before, count = tonumber(extent[1] or '0'), tonumber(extent[2])
 local first, partitions = math.max(before, tonumber(ARGV[2])), math.max(count, tonumber(ARGV[3]))
+redis.call('HSET', KEYS[1], 'log:' .. ARGV[4], string.format('%d', partitions))
 if first == before and partitions == count then
   return {'OK', string.format('%d', first), string.format('%d', partitions)}
 end

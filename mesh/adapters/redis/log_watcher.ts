@@ -58,7 +58,10 @@ export class LogWatcher {
   /** The partitions that have had listeners. */
   readonly #partitions = new Map<number, WatchedPartition>();
   readonly #connection: RedisConnection;
-  /** Whether the reads go on where they were; false after each new connection. */
+  /**
+   * Whether the reads go on where they were; false after each new connection, and where the process
+   * has entered another run of the server.
+   */
   #isFollowing = false;
   /** The server's number of the connection, by which its wait is ended. */
   #clientId: number | undefined;
@@ -108,7 +111,11 @@ export class LogWatcher {
     runId: string,
   ): LogRecord[] | undefined {
     const watched = this.#watchedOf(partition);
-    if (watched.count === 0 || runId !== this.#runId) return undefined;
+    if (watched.count === 0) return undefined;
+    if (runId !== this.#runId) {
+      this.#isFollowing = false;
+      return undefined;
+    }
     const records = watched.tail.read(fromOffset, recordsMax);
     watched.isBehind = records === undefined && fromOffset < watched.toldTo;
     return records;
@@ -146,8 +153,9 @@ export class LogWatcher {
     this.#isRunning = false;
   }
 
-  /** Begins with a new connection: records may have come, or be lost, while there was none. */
+  /** Begins anew: records may have come, or be lost, since the reads before. */
   async #begin(): Promise<void> {
+    await this.#connection.readReport();
     this.#isFollowing = true;
     this.#runId = this.#connection.runId;
     this.#urgentId = FIRST_ID;

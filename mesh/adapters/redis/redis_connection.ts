@@ -122,16 +122,29 @@ export class RedisConnection {
   }
 
   /**
-   * Identity of the server's process: it differs after each restart and failover, which may have
-   * lost writes.
+   * Identity of the server's run, by the report that was read last: its replication id. It differs
+   * after each start of the server's process and each promotion, which may have lost writes, also
+   * where the same process is the primary again.
    */
   get runId(): string {
-    return this.#report.get("run_id") ?? "";
+    return this.#report.get("master_replid") ?? "";
   }
 
-  /** The server's report when the connection was made. */
+  /** The server's report when the connection was made, or {@link readReport} was called. */
   get report(): ServerReport {
     return this.#report;
+  }
+
+  /**
+   * Reads the report again: the replication id changes too when the server gets its first replica,
+   * and some time after it has lost the last one.
+   *
+   * @throws {RedisUnavailableError} There is no connection, or it broke on the way.
+   */
+  async readReport(): Promise<void> {
+    const client = this.#client;
+    const report = parseReport(await this.send<string>(["INFO", ...reportSections]));
+    if (client === this.#client) this.#report = report;
   }
 
   /** Whether commands are being taken. */

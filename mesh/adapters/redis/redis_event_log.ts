@@ -163,25 +163,23 @@ export class RedisEventLog implements EventLog {
 
   async extend({ firstPartition, partitions }: LogExtent): Promise<void> {
     await this.#commands.again(async () => {
-      const { commands, runs, barrier } = this.#server;
-      const reply = await this.#commands.atomic((runId) =>
+      const { commands, runs } = this.#server;
+      const reply = await this.#commands.durable((runId) =>
         extendScript.run(commands, [runs.key, this.#keys.log, this.#keys.urgent], [
           runId,
           firstPartition,
           partitions,
+          this.#options.name,
         ])
       );
-      const extent = extentOf(reply);
-      await runs.registerLog(this.#options.name, extent.partitions);
-      await barrier.pass(await this.#commands.checkedRun());
-      this.#known.adopt(extent);
+      this.#known.adopt(extentOf(reply));
     });
   }
 
   async claim(partition: number, epoch: number): Promise<number> {
     this.#known.of(partition);
     return await this.#commands.again(async () => {
-      const reply = await this.#commands.atomic((runId) =>
+      const reply = await this.#commands.durable((runId) =>
         claimScript.run(this.#server.commands, [this.#server.runs.key, this.#keys.log], [
           runId,
           partition,
@@ -191,7 +189,6 @@ export class RedisEventLog implements EventLog {
       if (reply[0] === "STALE") {
         throw new StaleWriterError(this.#inWords, partition, epoch, Number(reply[1]));
       }
-      await this.#server.barrier.pass(await this.#commands.checkedRun());
       return Number(reply[1]);
     });
   }
@@ -244,15 +241,14 @@ export class RedisEventLog implements EventLog {
   async commitOffset(consumer: string, partition: number, offset: number): Promise<void> {
     this.#known.of(partition);
     await this.#commands.again(async () => {
-      const { runs, commands, barrier } = this.#server;
-      await this.#commands.atomic((runId) =>
+      const { runs, commands } = this.#server;
+      await this.#commands.durable((runId) =>
         commitScript.run(commands, [runs.key, this.#keys.offsets], [
           runId,
           `${partition} ${consumer}`,
           offset,
         ])
       );
-      await barrier.pass(await this.#commands.checkedRun());
     });
   }
 
@@ -353,6 +349,7 @@ export class RedisEventLog implements EventLog {
     const records = await pages.read(fromOffset, recordsMax);
     const { reads, url } = this.#server;
     if (reads.runId === runId) return records;
+    await reads.readReport();
     throw new RedisUnavailableError(url, false, new Error("the server was restarted meanwhile"));
   }
 

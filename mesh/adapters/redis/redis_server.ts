@@ -50,6 +50,7 @@ export class RedisServer {
     this.facts = facts;
     this.#connections = [commands, reads, syncing];
     this.runs = new ServerRuns(commands, this.key(""));
+    for (const each of [reads, syncing]) this.runs.compareWith(each);
     this.barrier = new DurabilityBarrier({
       connection: syncing,
       key: this.key("synced"),
@@ -72,10 +73,11 @@ export class RedisServer {
     ];
     const [commands] = connections;
     try {
-      await connectWithin(commands, options.openBudgetMs ?? OPEN_BUDGET_MS);
+      const untilMs = performance.now() + (options.openBudgetMs ?? OPEN_BUDGET_MS);
+      await connectUntil(commands, untilMs);
       const fsync = await appendfsyncOf(commands);
       const facts = checkServer(commands.url, commands.report, options.replicas ?? 0, fsync);
-      await Promise.all(connections.map((each) => each.connect()));
+      await Promise.all(connections.map((each) => connectUntil(each, untilMs)));
       return new RedisServer(options, connections, facts);
     } catch (error) {
       for (const each of connections) each.close();
@@ -97,6 +99,7 @@ export class RedisServer {
   waitingConnection(): RedisConnection {
     const connection = connectionFor(this.#options, "wait");
     this.#connections.push(connection);
+    this.runs.compareWith(connection);
     return connection;
   }
 
@@ -115,8 +118,7 @@ function connectionFor(options: RedisServerOptions, use: string): RedisConnectio
 }
 
 /** Connects, again while the server is not there. */
-async function connectWithin(connection: RedisConnection, budgetMs: number): Promise<void> {
-  const untilMs = performance.now() + budgetMs;
+async function connectUntil(connection: RedisConnection, untilMs: number): Promise<void> {
   for (;;) {
     try {
       return await connection.connect();

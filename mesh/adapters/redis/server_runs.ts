@@ -1,10 +1,16 @@
 /**
- * Runs of the server's process, numbered, with the ends of all stores at the start of each.
+ * Runs of the server as a primary, numbered, with the ends of all stores at the start of each.
  *
  * A restart or a failover may lose the newest writes, and other processes may write again before
  * this one looks: comparing ends would then find nothing. So every write names the run that its
  * writer has entered, and is refused under another one; the first process that enters a run notes
  * the ends before anything is written in it. Each store compares its known ends with these notes.
+ *
+ * A run has the server's replication id, which the scripts read themselves. The server takes a new
+ * one at each start of its process and at each promotion. The `run_id` would not do: it names the
+ * process, which may have been a replica meanwhile, and then lacks the writes that the primary
+ * between did not have. A server that gets its first replica takes a new id too: that run has lost
+ * nothing.
  */
 import { present } from "../../../structures/invariant.ts";
 import { RedisScript } from "./redis_script.ts";
@@ -12,7 +18,7 @@ import type { RedisConnection } from "./redis_connection.ts";
 
 /** A run of the server, as a process has entered it. */
 export interface ServerRun {
-  /** The server's `run_id`. */
+  /** The server's replication id, `master_replid`. */
   readonly id: string;
   /** Name of the note of the ends at its start; a run whose note was lost is entered anew. */
   readonly note: string;
@@ -23,11 +29,16 @@ export interface ServerRun {
 /** Runs whose notes are retained. */
 const NOTES_MAX = 256;
 
+/** Lua that reads the id of the server's run into `run`. */
+export const PRESENT_RUN = `
+local run = string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)')
+`;
+
 /**
- * KEYS: runs. ARGV: run id, prefix of the mesh's keys, name of a new note. Returns the names of the
- * retained notes, that of the present run last. Fields of runs: `current`, `count`, `at:n` (the
- * ends at the start of run n, as JSON), `note:n` (the name of that note), `log:name` (number of
- * partitions).
+ * KEYS: runs. ARGV: prefix of the mesh's keys, name of a new note. Returns the id of the present
+ * run and the names of the retained notes, that of the present run last. Fields of runs: `run` (the
+ * id that was entered last), `count`, `at:n` (the ends at the start of run n, as JSON), `note:n`
+ * (the name of that note), `log:name` (number of partitions).
  *
  * A fail-over may lose notes, and another run then gets their numbers; so notes are compared by
  * name.
@@ -36,9 +47,10 @@ const NOTES_MAX = 256;
  * connect again, and those that trim the logs make room.
  */
 const enterScript = new RedisScript<string[]>(`#!lua flags=allow-oom
-local runs, prefix = KEYS[1], ARGV[2]
+${PRESENT_RUN}
+local runs, prefix = KEYS[1], ARGV[1]
 local count = tonumber(redis.call('HGET', runs, 'count') or '0')
-if redis.call('HGET', runs, 'current') ~= ARGV[1] then
+if redis.call('HGET', runs, 'run') ~= run then
   local ends = { records = tonumber(redis.call('HGET', prefix .. 'records', '#revision') or '0') }
   local fields = redis.call('HGETALL', runs)
   for i = 1, #fields, 2 do
@@ -50,15 +62,15 @@ if redis.call('HGET', runs, 'current') ~= ARGV[1] then
     end
   end
   count = count + 1
-  redis.call('HSET', runs, 'current', ARGV[1], 'count', count, 'at:' .. count, cjson.encode(ends),
-    'note:' .. count, ARGV[3])
+  redis.call('HSET', runs, 'run', run, 'count', count, 'at:' .. count, cjson.encode(ends),
+    'note:' .. count, ARGV[2])
   redis.call('HDEL', runs, 'at:' .. (count - ${NOTES_MAX}), 'note:' .. (count - ${NOTES_MAX}))
 end
-local names = {}
+local reply = { run }
 for n = math.max(1, count - ${NOTES_MAX} + 1), count do
-  table.insert(names, redis.call('HGET', runs, 'note:' .. n) or tostring(n))
+  table.insert(reply, redis.call('HGET', runs, 'note:' .. n) or tostring(n))
 end
-return names
+return reply
 `);
 
 /** KEYS: runs. Returns the name and the ends of each retained note. */
@@ -72,14 +84,19 @@ end
 return notes
 `);
 
-/** KEYS: runs. ARGV: field, number of partitions. */
+/** KEYS: runs. ARGV: field, number of partitions, which another process may have raised by now. */
 const registerScript = new RedisScript<number>(`#!lua flags=allow-oom
-return redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+local known = tonumber(redis.call('HGET', KEYS[1], ARGV[1]) or '0')
+return redis.call('HSET', KEYS[1], ARGV[1], math.max(known, tonumber(ARGV[2])))
 `);
 
-/** Lua that refuses a script under another run: `KEYS[1]` is runs, `ARGV[1]` the run's id. */
+/**
+ * Lua that refuses a script under another run, or under one that no process has entered yet:
+ * `KEYS[1]` is runs, `ARGV[1]` the run's id.
+ */
 export const RUN_CHECK = `
-if redis.call('HGET', KEYS[1], 'current') ~= ARGV[1] then return {'RUN'} end
+${PRESENT_RUN}
+if run ~= ARGV[1] or redis.call('HGET', KEYS[1], 'run') ~= run then return {'RUN'} end
 `;
 
 export class ServerRuns {
@@ -94,8 +111,15 @@ export class ServerRuns {
     this.#connection = connection;
     this.#prefix = prefix;
     this.key = `${prefix}runs`;
-    // The server of a new connection may have other notes, also where its process is the same.
+    // The server of a new connection may have other notes, also where its run is the same.
     connection.onReady(() => this.leave());
+  }
+
+  /** Has the run entered anew when another connection of the process finds another one. */
+  compareWith(connection: RedisConnection): void {
+    connection.onReady(() => {
+      if (connection.runId !== this.#entered?.id) this.leave();
+    });
   }
 
   /**
@@ -104,15 +128,14 @@ export class ServerRuns {
    * @throws {RedisUnavailableError} The server does not answer.
    */
   async current(): Promise<ServerRun> {
-    const { runId } = this.#connection;
-    if (this.#entered?.id === runId && this.#connection.isReady) return this.#entered;
-    const names = await enterScript.run(
+    if (this.#entered !== undefined && this.#connection.isReady) return this.#entered;
+    const [id, ...names] = await enterScript.run(
       this.#connection,
       [this.key],
-      [runId, this.#prefix, crypto.randomUUID()],
+      [this.#prefix, crypto.randomUUID()],
     );
     const note = present(names.at(-1), "a run that was entered has a note");
-    return this.#entered = { id: runId, note, known: new Set(names) };
+    return this.#entered = { id, note, known: new Set(names) };
   }
 
   /** Forgets the run, after the server said that another one is current. */

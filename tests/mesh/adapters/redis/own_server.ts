@@ -80,7 +80,19 @@ async function withWorld(
     for (const log of logs) await log.close();
     for (const server of servers) server.close();
     await local.kill();
-    await Deno.remove(directory, { recursive: true });
+    await removeAll(directory);
+  }
+}
+
+/** Removes a directory into which a process that rewrites the server's file may still write. */
+async function removeAll(directory: string): Promise<void> {
+  for (let tries = 0;; tries++) {
+    try {
+      return await Deno.remove(directory, { recursive: true });
+    } catch (error) {
+      if (tries === 100) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
   }
 }
 

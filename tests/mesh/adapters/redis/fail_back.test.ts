@@ -1,0 +1,170 @@
+/**
+ * Goal: writes that a fail-over has lost are found also where the same server process is the
+ * primary again, and a server that gets a replica is not taken for one that has lost writes.
+ * Method: two real servers, of which each is the other's replica in turn.
+ */
+import assert from "node:assert/strict";
+import { freePorts } from "../../../../cli/demo_mesh/free_ports.ts";
+import { LocalServer, type ServerProgram } from "../../../../mesh/adapters/redis/local_server.ts";
+import { RedisConnection } from "../../../../mesh/adapters/redis/redis_connection.ts";
+import { RedisRecordStore } from "../../../../mesh/adapters/redis/redis_record_store.ts";
+import { LogTailLostError } from "../../../../mesh/ports/event_log.ts";
+import { RecordsLostError } from "../../../../mesh/ports/record_store.ts";
+import { testsOf, text, texts, type World } from "./own_server.ts";
+import { withPrograms } from "./servers.ts";
+
+/** Longest wait for a replica to be in step, ms. */
+const IN_STEP_MS = 20_000;
+/** A replica is sent the data at once. */
+const quick = { "repl-diskless-sync-delay": "0" };
+
+/** The server of a test and a second one, each of which may be the other's replica. */
+class Pair {
+  readonly first: RedisConnection;
+  readonly second: RedisConnection;
+  readonly #ports: readonly [first: number, second: number];
+
+  constructor(urls: readonly [string, string], ports: readonly [number, number]) {
+    [this.first, this.second] = urls.map((url) => new RedisConnection({ url }));
+    this.#ports = ports;
+  }
+
+  /** Makes a server the other one's replica; resolves when it has that one's data. */
+  async follow(replica: RedisConnection): Promise<void> {
+    const primary = replica === this.first ? this.second : this.first;
+    const [port] = replica === this.first ? this.#ports.toReversed() : this.#ports;
+    await replica.send(["REPLICAOF", "127.0.0.1", port]);
+    const endsMs = performance.now() + IN_STEP_MS;
+    for (;;) {
+      await replica.readReport();
+      if (replica.report.get("master_link_status") === "up" && await inStep(primary)) return;
+      assert.ok(performance.now() < endsMs, "the replica is not in step");
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+
+  async promote(replica: RedisConnection): Promise<void> {
+    await replica.send(["REPLICAOF", "NO", "ONE"]);
+  }
+
+  /**
+   * The second server becomes the primary and lacks what `lost` writes; then the first one is its
+   * replica, and the primary again.
+   *
+   * @param endsConnections Whether connections end with the demotion, as a sentinel ends them.
+   */
+  async failBack(lost: () => Promise<unknown>, endsConnections: boolean): Promise<void> {
+    await this.promote(this.second);
+    await lost();
+    await this.follow(this.first);
+    if (endsConnections) await this.first.send(["CLIENT", "KILL", "TYPE", "normal"]);
+    await this.promote(this.first);
+  }
+}
+
+/** Whether every replica of a server has all of its writes. */
+async function inStep(primary: RedisConnection): Promise<boolean> {
+  await primary.send(["SET", "in step", "1"]);
+  return await primary.send<number>(["WAIT", 1, 100], 100) === 1;
+}
+
+withPrograms((program: ServerProgram) => {
+  const [port, secondPort] = freePorts(2);
+  const declare = testsOf(program);
+  const test = (name: string, body: (world: World, pair: Pair) => Promise<void>) =>
+    declare(name, async (world) => {
+      const directory = `${world.directory}/second`;
+      await Deno.mkdir(directory);
+      const settings = { port: String(secondPort), ...quick };
+      const second = await LocalServer.start({ program, directory, settings });
+      const pair = new Pair([world.local.url, second.url], [port, secondPort]);
+      try {
+        await Promise.all([pair.first.connect(), pair.second.connect()]);
+        await body(world, pair);
+      } finally {
+        pair.first.close();
+        pair.second.close();
+        await second.kill();
+      }
+    }, { port: String(port), ...quick });
+
+  for (const endsConnections of [true, false]) {
+    const how = endsConnections ? "" : " and connections have lasted";
+    test(
+      `a log notices lost records where its server is the primary again${how}`,
+      async (world, pair) => {
+        const log = await world.log(await world.open());
+        for (let i = 0; i < 10; i++) await log.append(0, [text(`${i}`)]);
+        await pair.follow(pair.second);
+        await pair.failBack(async () => {
+          for (let i = 10; i < 20; i++) await log.append(0, [text(`${i}`)]);
+        }, endsConnections);
+        const other = await world.log(await world.open());
+        for (let i = 0; i < 50; i++) await other.append(0, [text(`new ${i}`)]);
+        const error = await log.append(0, [text("20")]).catch((error) => error);
+        assert.ok(error instanceof LogTailLostError, String(error));
+        assert.deepEqual([error.known, error.found], [20, 10]);
+        assert.equal((await texts(other)).length, 60, "it has appended nothing");
+      },
+    );
+
+    test(
+      `a log's own append finds lost records, as the first one behind them${how}`,
+      async (world, pair) => {
+        const log = await world.log(await world.open());
+        await log.append(0, [text("a")]);
+        await pair.follow(pair.second);
+        await pair.failBack(() => log.append(0, [text("b")]), endsConnections);
+        const error = await log.append(0, [text("c")]).catch((error) => error);
+        assert.ok(error instanceof LogTailLostError, String(error));
+        assert.deepEqual([error.known, error.found], [2, 1]);
+      },
+    );
+  }
+
+  test(
+    "lost records of the mesh are noticed where their server is the primary again",
+    async (world, pair) => {
+      const write = (store: RedisRecordStore, key: string) =>
+        store.transact((view) => view.set(key, 1), { keys: [key] });
+      const store = new RedisRecordStore(await world.open());
+      await write(store, "a");
+      await pair.follow(pair.second);
+      await pair.failBack(() => write(store, "b"), true);
+      const other = new RedisRecordStore(await world.open());
+      for (const key of ["c", "d", "e"]) await write(other, key);
+      let error: unknown;
+      // The connections of the store are made anew meanwhile.
+      for (let i = 0; i < 100 && !(error instanceof RecordsLostError); i++) {
+        error = await write(store, "f").then(() => undefined, (error) => error);
+        if (error === undefined) break;
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      assert.ok(error instanceof RecordsLostError, String(error));
+      for (const each of [store, other]) await each.close();
+    },
+  );
+
+  test("logs and records go on where their server gets its first replica", async (world, pair) => {
+    const server = await world.open();
+    const log = await world.log(server);
+    const store = new RedisRecordStore(server);
+    const followed: string[] = [];
+    const remove = log.onAppended(0, () => {});
+    await log.append(0, [text("a")]);
+    const { runId } = server.commands;
+    await pair.follow(pair.second);
+    await server.commands.readReport();
+    assert.notEqual(server.commands.runId, runId, "the replication id is another one");
+    for (const record of ["b", "c"]) await log.append(0, [text(record)]);
+    assert.deepEqual(await texts(log), ["a", "b", "c"]);
+    for (const { bytes } of await log.read(0, 0, 10, "follower")) {
+      followed.push(new TextDecoder().decode(bytes));
+    }
+    assert.deepEqual(followed, ["a", "b", "c"]);
+    await store.transact((view) => view.set("k", 1), { keys: ["k"] });
+    assert.equal(await store.transact((view) => view.get("k"), { keys: ["k"] }), 1);
+    remove();
+    await store.close();
+  });
+});
