@@ -2,7 +2,8 @@
  * Rankings of all gateways in Redis: the hashes of their items under a key each, which expires. A
  * ranking that could not be written is held here and written when the server answers again. Until
  * then its own gateway accepts its events; the others ask for them again, as long as the server was
- * away a moment ago, and later refuse them as unknown.
+ * away a moment ago, and later refuse them as unknown. A gateway that has just started asks for
+ * them again too: it does not know whether the server was away.
  */
 import { fnv1a } from "../../../structures/fnv1a.ts";
 import { LogUnavailableError } from "../../ports/event_log.ts";
@@ -20,6 +21,12 @@ export interface SharedRankingsOptions {
   readonly server: RedisServer;
   /** Time for which a ranking is retained, ms. */
   readonly retainedMs: number;
+  /**
+   * Time after a connection within which other gateways may still write the rankings that they
+   * hold, ms; 0 = there are no others. Default 3000: they connect again and try at most one and a
+   * half seconds later.
+   */
+  readonly sharingMs?: number;
 }
 
 /** Rankings of other gateways that are held here. */
@@ -30,10 +37,7 @@ const REMEMBER_MS = 100;
 const RETRY_MS = 500;
 /** Rankings that wait to be written; the oldest ones make room. */
 const UNSHARED_MAX = 10_000;
-/**
- * Time after a new connection within which other gateways may still write the rankings that they
- * hold, ms: they connect again and try at most one and a half seconds later.
- */
+/** Default of {@link SharedRankingsOptions.sharingMs}. */
 const SHARING_MS = 3_000;
 /** Rankings of one attempt. */
 const BATCH_MAX = 500;
@@ -47,11 +51,11 @@ export class RedisSharedRankings implements SharedRankings {
   readonly #waits = new LateWaits(REMEMBER_MS);
   #retry: ReturnType<typeof setTimeout> | undefined;
   #givenUp = 0;
-  /** When the connection was made anew, on the monotonic clock, ms. */
-  #connectedAtMs = -Infinity;
+  /** When the connection was made, on the monotonic clock, ms. */
+  #connectedAtMs = performance.now();
   readonly #unsubscribe: () => void;
 
-  /** @param options The server's first connection is there. */
+  /** @param options The server's first connection was made just now. */
   constructor(options: SharedRankingsOptions) {
     this.#options = options;
     this.#unsubscribe = options.server.commands.onReady(() => {
@@ -101,7 +105,7 @@ export class RedisSharedRankings implements SharedRankings {
       this.check(id, UNLOGGED_ITEM) !== "item-not-shown"
     );
     if (ids.length === 0) return;
-    const { server } = this.#options;
+    const { server, sharingMs = SHARING_MS } = this.#options;
     const found = await server.commands.sendForBytes<(Uint8Array | null)[]>(
       ["MGET", ...ids.map((id) => this.#key(id))],
     ).catch((error) => {
@@ -122,11 +126,12 @@ export class RedisSharedRankings implements SharedRankings {
       this.#loaded.delete(id);
     }
     const isMissing = ids.some((id) => !this.#loaded.get(id)?.length && !this.#unshared.has(id));
-    if (!isMissing || performance.now() - this.#connectedAtMs > SHARING_MS) return;
+    if (!isMissing || performance.now() - this.#connectedAtMs >= sharingMs) return;
     throw new LogUnavailableError(
       `the rankings at ${server.url}`,
-      "Send the events again: gateways still write the rankings that they made meanwhile.",
-      new Error("Redis was away a moment ago"),
+      "Send the events again in some seconds: other hosts may still write the rankings that they " +
+        "made while Redis was away.",
+      new Error("the connection to Redis was made a moment ago"),
       true,
     );
   }

@@ -7,6 +7,7 @@ import { LocalServer, type ServerProgram } from "../../../../mesh/adapters/redis
 import { RedisProfileStore } from "../../../../mesh/adapters/redis/redis_profile_store.ts";
 import { RedisServer } from "../../../../mesh/adapters/redis/redis_server.ts";
 import { RedisSharedRankings } from "../../../../mesh/adapters/redis/redis_shared_rankings.ts";
+import { LogUnavailableError } from "../../../../mesh/ports/event_log.ts";
 import { ProfileStoreUnavailableError } from "../../../../mesh/ports/profile_store.ts";
 import { eventually } from "../../../integration/mesh_process.ts";
 import { withPrograms } from "./servers.ts";
@@ -60,7 +61,8 @@ withPrograms((program: ServerProgram) => {
   });
 
   test("a ranking that a full server refuses is shared when it has room", async ({ server }) => {
-    const rankings = [0, 1].map(() => new RedisSharedRankings({ server, retainedMs: 60_000 }));
+    const options = { server, retainedMs: 60_000, sharingMs: 0 };
+    const rankings = [0, 1].map(() => new RedisSharedRankings(options));
     const [own, other] = rankings;
     await server.commands.send(["CONFIG", "SET", "maxmemory", "1kb"]);
     await own.remember("r", [{ id: "a" }]);
@@ -72,6 +74,20 @@ withPrograms((program: ServerProgram) => {
     await other.load(["r"]);
     assert.deepEqual([other.check("r", "a"), other.check("r", "b")], ["shown", "item-not-shown"]);
     for (const each of rankings) each.close();
+  });
+
+  test("a gateway that has just started asks for events on unknown rankings again", async ({ server }) => {
+    const started = new RedisSharedRankings({ server, retainedMs: 60_000, sharingMs: Infinity });
+    const settled = new RedisSharedRankings({ server, retainedMs: 60_000, sharingMs: 0 });
+    await started.remember("known", [{ id: "a" }]);
+    await started.load(["known"]);
+    assert.equal(started.check("known", "a"), "shown");
+    const error = await started.load(["known", "other"]).catch((error) => error);
+    assert.ok(error instanceof LogUnavailableError, String(error));
+    assert.match(error.message, /Send the events again/);
+    await settled.load(["other"]);
+    assert.equal(settled.check("other", "a"), "unknown-ranking");
+    for (const each of [started, settled]) each.close();
   });
 
   test("a ranking that waits to be shared does not replace what is remembered of it later", async ({ server }) => {
