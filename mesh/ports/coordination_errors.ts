@@ -33,6 +33,19 @@ export class ProtocolMismatchError extends Error {
   }
 }
 
+/**
+ * Compares a host with its mesh.
+ *
+ * @throws {ProtocolMismatchError} It does not speak the protocol of the mesh.
+ */
+export function requireProtocol(
+  { protocol }: { readonly protocol: number },
+  protocols: readonly [min: number, max: number],
+): void {
+  const [min, max] = protocols;
+  if (protocol < min || protocol > max) throw new ProtocolMismatchError(protocol, protocols);
+}
+
 /** A host's lease has ended: it was removed, or another process with its name took its part. */
 export class HostGoneError extends Error {
   override readonly name = "HostGoneError";

@@ -106,7 +106,7 @@ async function startHosts(
         capacityBytes: 1e9,
         trainerThreads: 0,
         version: "1",
-        protocols: [1, 1],
+        protocols: [1, 2],
       },
       sharding: fixedSharding(),
       nodeOf: (host) => host,

@@ -8,8 +8,11 @@ export interface ProtocolRange {
   readonly max: number;
 }
 
-/** Raised with each change of frames, handshake or messages that an older host cannot read. */
-export const PROTOCOLS: ProtocolRange = { min: 1, max: 1 };
+/**
+ * Raised with each change of frames, handshake, messages or records that an older host cannot read.
+ * `max` is at least that of a host that knows changed partitions, see `PARTITIONS_PROTOCOL`.
+ */
+export const PROTOCOLS: ProtocolRange = { min: 1, max: 2 };
 
 /** The load of a connection: messages, or transfers that must not delay messages. */
 export type Purpose = "messages" | "bulk";

@@ -11,7 +11,7 @@ import type {
 } from "../../ports/coordination.ts";
 import {
   HostGoneError,
-  ProtocolMismatchError,
+  requireProtocol,
   StaleControllerError,
   UnknownHostError,
 } from "../../ports/coordination_errors.ts";
@@ -33,11 +33,8 @@ export function joinHost(
   description: HostDescription,
   { hostTtlMs }: LeaseOptions,
 ): HostLease {
-  const { protocol } = present(records.identity(view), "a mesh is opened before hosts join it");
-  const [min, max] = description.protocols;
-  if (protocol < min || protocol > max) {
-    throw new ProtocolMismatchError(protocol, description.protocols);
-  }
+  const identity = present(records.identity(view), "a mesh is opened before hosts join it");
+  requireProtocol(identity, description.protocols);
   const { host } = description;
   const before = records.host(view, host);
   const record: HostRecord = {

@@ -13,7 +13,8 @@
  *
  * The step that begins a partitioning begins a dealing too, with as many trainers. It gives every
  * joiner the next epoch, so that each is made anew: those of the partitions before end them, and
- * the controller gives the new ones to hosts.
+ * the controller gives the new ones to hosts. It raises the protocol of the mesh, so that no host
+ * joins that would append to sealed partitions, or read the positions of the new joiners wrongly.
  */
 import type {
   HostRecord,
@@ -27,6 +28,7 @@ import { describe, PlanConflictError } from "../../ports/coordination_errors.ts"
 import {
   type CountedParts,
   PARTITIONS_MAX,
+  PARTITIONS_PROTOCOL,
   type ReshardRecord,
   ReshardRefusedError,
   type ReshardRequest,
@@ -175,9 +177,13 @@ function beginPartitioning(
   identity: MeshIdentity,
   { to, examples, division }: ReshardRecord,
 ): MeshIdentity {
-  const { trainers, eventPartitions, examplePartitions, earlierPartitions } = identity;
+  // A host of an older build may have joined since the request.
+  const refusal = reasonOfOlderHost(records.hosts(view));
+  if (refusal !== undefined) throw new ReshardRefusedError(refusal, "partitions");
+  const { trainers, eventPartitions, examplePartitions, earlierPartitions, protocol } = identity;
   const next: MeshIdentity = {
     ...beginDealing(view, identity, { from: trainers, to: trainers, division }),
+    protocol: Math.max(protocol, PARTITIONS_PROTOCOL),
     eventPartitions: to,
     examplePartitions: present(examples, "a partitioning has partitions of examples"),
     earlierPartitions: [
@@ -295,6 +301,8 @@ function reasonAgainstPartitions(
       `lower trainer.count to ${examples} or less first`;
   }
   const hosts = records.hosts(view);
+  const older = reasonOfOlderHost(hosts);
+  if (older !== undefined) return older;
   for (const role of ["sync", "joiner", "trainer"]) {
     if (hosts.some(({ roles, state }) => roles.includes(role) && state === "up")) continue;
     return `no host with the role ${role} is up and not draining; start one, or end a drain by ` +
@@ -306,6 +314,15 @@ function reasonAgainstPartitions(
     return `${key} is ${describe(placement)}; wait until cairn status shows every joiner active`;
   }
   return undefined;
+}
+
+/** Why a host stands against other partitions: it knows none; undefined where all know them. */
+function reasonOfOlderHost(hosts: readonly HostRecord[]): string | undefined {
+  const older = hosts.filter(({ protocols: [, max] }) => max < PARTITIONS_PROTOCOL)
+    .map(({ host }) => host);
+  if (older.length === 0) return undefined;
+  return `${older.sort().join(", ")} ${older.length > 1 ? "run" : "runs"} a build that knows no ` +
+    `change of partitions (it speaks no protocol ${PARTITIONS_PROTOCOL}); upgrade every host first`;
 }
 
 /** A change of shards takes all of them from their owners, so none may be on its way. */

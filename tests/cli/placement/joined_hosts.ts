@@ -79,7 +79,7 @@ export class World {
         capacityBytes: 2 ** 30,
         trainerThreads: 0,
         version: "1",
-        protocols: [1, 1],
+        protocols: [1, 2],
       };
       await coordination.join(description);
     }

@@ -14,10 +14,11 @@ import { RECOVERY_STEP } from "../../../mesh/ports/coordination.ts";
 import {
   HostGoneError,
   PlanConflictError,
+  ProtocolMismatchError,
   StaleManifestError,
 } from "../../../mesh/ports/coordination_errors.ts";
 import { SERVED_SHARDING } from "../../../mesh/ports/reshard_progress.ts";
-import { ReshardRefusedError } from "../../../mesh/ports/resharding.ts";
+import { PARTITIONS_PROTOCOL, ReshardRefusedError } from "../../../mesh/ports/resharding.ts";
 import { present } from "../../../structures/invariant.ts";
 
 /** A mesh of four shards and two partitions of examples, and ways to change it. */
@@ -418,6 +419,29 @@ export function reshardContract(test: Test, host: (name: string) => HostDescript
       /the mesh has 2 trainers.*lower trainer.count to 1 or less first/,
     );
     assert.match(await ask(4, 4), /no host with the role joiner is up/);
+  });
+
+  test("a host that knows no other partitions stands against them, and is refused behind them", async (given) => {
+    const epoch = await ready(given);
+    const { mesh } = given;
+    const joins: HostDescription = { ...host("j"), roles: ["joiner", "trainer"] };
+    const older: HostDescription = { ...host("old"), protocols: [1, 1] };
+    await mesh.join(joins);
+    for (const key of ["events/0", "events/1"] as const) await given.activate(epoch, key, joins);
+    const change = { parts: "partitions", to: 3, examples: 3 } as const;
+    await mesh.join(older);
+    assert.match(
+      await refusal(mesh.askReshard(change)),
+      /old runs a build.*upgrade every host first/,
+    );
+    await mesh.leave(older);
+    const asked = await mesh.askReshard(change);
+    await mesh.join(older);
+    assert.match(await refusal(mesh.beginReshard(a, asked)), /old runs a build/);
+    await mesh.leave(older);
+    assert.equal((await mesh.beginReshard(a, asked)).protocol, PARTITIONS_PROTOCOL);
+    await assert.rejects(mesh.join(older), ProtocolMismatchError);
+    await mesh.join({ ...older, protocols: [1, 2] });
   });
 
   test("whatever numbers follow each other, epochs of a shard only grow", async (given) => {
