@@ -3,6 +3,7 @@
  */
 import { divisionsOf, withDivisions } from "../configuration/sharding.ts";
 import type { Coordination, MeshIdentity, MeshView } from "../mesh/ports/coordination.ts";
+import { requireProtocol } from "../mesh/ports/coordination_errors.ts";
 import { counted } from "../structures/counted.ts";
 import { invariant } from "../structures/invariant.ts";
 import type { SnapshotterMessage } from "../actors/snapshotter/protocol.ts";
@@ -15,6 +16,7 @@ import { nodeMetrics } from "./node_metrics.ts";
 import { PlacementAgent } from "./placement_agent.ts";
 import { addresses, keepersWith, placedAddress, placedKinds } from "./addresses.ts";
 import { nodesOf, placedNode } from "./layout.ts";
+import { openStores, type OpenStoresOptions } from "./open_stores.ts";
 import { planOf } from "./plan.ts";
 import type { SnapshotFence } from "./snapshot_fence.ts";
 import { StartProgress } from "./start_progress.ts";
@@ -124,17 +126,21 @@ export async function withActors<T>(
   try {
     const { placement } = environment;
     if (placement !== undefined) progress.enter("joining the mesh");
-    const opened = placement && (open = await openPlacement(placement));
+    const { clock, telemetry } = home;
+    const waiting = { clock, telemetry, onStep: (step: string) => progress.enter(step) };
+    const opened = placement &&
+      (open = await openStores(() => openPlacement(placement), waiting));
     const configuration = opened
       ? withDivisions(options.configuration, divisionsOf(opened.identity))
       : options.configuration;
-    if (opened !== undefined) await extendLogs(configuration, logs);
+    if (opened !== undefined) await openStores(() => extendLogs(configuration, logs), waiting);
     const all = planOf(configuration);
     const plan = all.filter(({ kind }) => placement === undefined || !placedKinds.has(kind));
     let othersBegun: Promise<void> | undefined;
     if (nodes.length > 0 || part !== undefined) {
       progress.enter(`starting ${counted(nodes.length, "thread")}`);
-      othersBegun = environment.startNodes({ nodes, placement: placementOf(plan) });
+      const protocol = opened?.identity.protocol;
+      othersBegun = environment.startNodes({ nodes, placement: placementOf(plan), protocol });
     }
     const onSpawn: MeshStartOptions["onSpawn"] = ({ kind, key }, index, count) => {
       progress.enter(`making ${kind}/${key}, actor ${index + 1} of ${count}`);
@@ -159,6 +165,7 @@ export async function withActors<T>(
         started,
         fence,
         logs,
+        waiting,
       });
     }
     const { view: meshView, configuration: present = () => configuration } = placing ?? {};
@@ -185,11 +192,19 @@ interface OpenedPlacement {
   close(): Promise<void>;
 }
 
-/** @throws {MeshMismatchError} The mesh was created with other settings. */
-async function openPlacement({ open, settings }: PlacementEnvironment): Promise<OpenedPlacement> {
+/**
+ * @throws {MeshMismatchError} The mesh was created with other settings.
+ * @throws {ProtocolMismatchError} It speaks another protocol.
+ */
+async function openPlacement(
+  { open, settings, description: { protocols } }: PlacementEnvironment,
+): Promise<OpenedPlacement> {
   const { coordination, close } = await open();
   try {
-    return { coordination, identity: await coordination.open(settings), close };
+    const identity = await coordination.open(settings);
+    // Before this host appends to a log, or links with another one.
+    requireProtocol(identity, protocols);
+    return { coordination, identity, close };
   } catch (error) {
     await close();
     throw error;
@@ -207,11 +222,12 @@ interface PlacementStart {
   /** Takes the store, where snapshots are published to it. */
   readonly fence: SnapshotFence | undefined;
   readonly logs: HostLogs | undefined;
+  readonly waiting: OpenStoresOptions;
 }
 
 /** Lets the coordination store give shards and partitions to this host. */
 async function startPlacement(
-  { configuration, mesh, placement, opened: { coordination }, started, fence, logs }:
+  { configuration, mesh, placement, opened: { coordination }, started, fence, logs, waiting }:
     PlacementStart,
 ): Promise<Placing> {
   const { description, ttlMs, controller, onGone } = placement;
@@ -237,7 +253,7 @@ async function startPlacement(
       });
     },
   });
-  await agent.start();
+  await openStores(() => agent.start(), waiting);
   fence?.attach(coordination);
   return {
     view: () => coordination.read(),

@@ -100,6 +100,7 @@ export interface RecordStore {
 /** The store of the mesh's records does not answer. */
 export class RecordStoreUnavailableError extends Error {
   override readonly name = "RecordStoreUnavailableError";
+  readonly isAway = true;
   constructor(readonly store: string, cause: unknown) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     super(

@@ -16,6 +16,9 @@ import type { SharedRankings } from "../../mesh/ports/shared_rankings.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
 import type { ProfileStore } from "../../mesh/ports/profile_store.ts";
 
+/** Time within which a start expects the server, before it says that it waits for it, ms. */
+const START_BUDGET_MS = 2_000;
+
 /** The server cannot be used; the operator can do something about it. */
 export class RedisStorageError extends Error {
   override readonly name = "RedisStorageError";
@@ -123,7 +126,7 @@ export async function openRedisStores(
 ): Promise<RedisStores> {
   await using opened = new AsyncDisposableStack();
   const server = opened.adopt(
-    await openServer(storage),
+    await openServer({ server: { openBudgetMs: START_BUDGET_MS, ...storage.server } }),
     (server) => Promise.resolve(server.close()),
   );
   if (isOnlyProcess) await requireNoHosts(server);
@@ -162,7 +165,11 @@ export async function openRedisStores(
     close,
   );
   const sharedRankings = opened.adopt(
-    new RedisSharedRankings({ server, retainedMs: storage.knownMs }),
+    new RedisSharedRankings({
+      server,
+      retainedMs: storage.knownMs,
+      ...(isOnlyProcess && { sharingMs: 0 }),
+    }),
     (rankings) => rankings.close(),
   );
   const all = opened.move();
@@ -248,7 +255,7 @@ function openLog(
   });
 }
 
-async function openServer({ server }: RedisStorage): Promise<RedisServer> {
+async function openServer({ server }: Pick<RedisStorage, "server">): Promise<RedisServer> {
   try {
     return await RedisServer.open(server);
   } catch (error) {

@@ -1,8 +1,15 @@
 /**
- * Opening the stores on a full disk.
+ * Opening the stores on a full disk, and before their server answers.
  */
 import assert from "node:assert/strict";
 import { parseConfiguration } from "../../configuration/configuration.ts";
+import { LocalServer } from "../../mesh/adapters/redis/local_server.ts";
+import { RedisUnavailableError } from "../../mesh/adapters/redis/redis_connection.ts";
+import { isAway } from "../../mesh/ports/away.ts";
+import { RecordStoreUnavailableError } from "../../mesh/ports/record_store.ts";
+import { openRedisStores } from "../../server/machine/redis_storage.ts";
+import { withPrograms } from "../mesh/adapters/redis/servers.ts";
+import { DenoClock } from "../../mesh/adapters/deno/deno_clock.ts";
 import { ProfileErrors } from "../../mesh/adapters/embedded/profile_errors.ts";
 import { isDiskFull } from "../../mesh/ports/files.ts";
 import { TelemetryRecorder } from "../../mesh/simulation/telemetry_recorder.ts";
@@ -76,4 +83,51 @@ Deno.test("a server that starts on a full disk waits, and starts when there is s
     Deno.mkdirSync = mkdirSync;
     Deno.removeSync(directory, { recursive: true });
   }
+});
+
+Deno.test("a server is away unless its answer names something to correct", () => {
+  const ofRedis = (reason: string) =>
+    new RedisUnavailableError("redis://localhost", false, new Error(reason));
+  for (const reason of ["ECONNREFUSED", "LOADING: the server loads its data", "no answer"]) {
+    assert.ok(isAway(new Error("outer", { cause: ofRedis(reason) })), reason);
+  }
+  assert.ok(isAway(new RecordStoreUnavailableError("the Redis", new Error("no answer"))));
+  for (const reason of ["WRONGPASS invalid username-password pair", "self-signed certificate"]) {
+    assert.ok(!isAway(ofRedis(reason)), reason);
+  }
+  for (const other of [new Error("other"), "text", undefined]) assert.ok(!isAway(other));
+});
+
+withPrograms((program) => {
+  Deno.test(`${program}: a start waits for its server, and says so`, async () => {
+    const directory = await Deno.makeTempDir({ prefix: "cairn-redis-" });
+    const clock = new DenoClock();
+    const [telemetry, said] = [new TelemetryRecorder(), Promise.withResolvers<string>()];
+    const local = await LocalServer.start({ program, directory });
+    try {
+      await local.kill();
+      const storage = {
+        server: { url: local.url, mesh: "m", openBudgetMs: 50 },
+        logBytesMax: 1e6,
+        partitions: { events: 1, examples: 1 },
+        profilesCacheBytesMax: 1e6,
+        knownMs: 1_000,
+      };
+      const opening = openStores(
+        () => openRedisStores(storage, { isOnlyProcess: true, onWarning: () => {} }),
+        { clock, telemetry, onStep: said.resolve },
+      );
+      assert.equal(await said.promise, "waiting for the Redis server");
+      await local.start();
+      const stores = await opening;
+      assert.equal(await stores.eventLog.append(0, [Uint8Array.of(1)]), 0);
+      await stores.close();
+      const [{ message }] = telemetry.lines;
+      assert.match(message, /the start waits for the Redis server: .*Cannot reach the Redis at/);
+      assert.match(message, /Start it, or correct storage\.redis/);
+    } finally {
+      await local.kill();
+      await Deno.remove(directory, { recursive: true });
+    }
+  });
 });

@@ -14,8 +14,16 @@ import { setImmediate } from "node:timers";
 import { ErrorReply, RESP_TYPES } from "@redis/client";
 import { Listeners } from "../../runtime/listeners.ts";
 import { CommandDeadlines } from "./command_deadlines.ts";
-import { type Client, destroy, newClient, type RedisTls, within } from "./redis_client.ts";
+import {
+  type Client,
+  destroy,
+  newClient,
+  type RedisTls,
+  remedyOf,
+  within,
+} from "./redis_client.ts";
 import { primaryUrl, type SentinelOptions } from "./sentinels.ts";
+import { UnsafeRedisError } from "./server_check.ts";
 
 /** Where and how to connect. */
 export interface RedisOptions {
@@ -49,9 +57,12 @@ export type RedisArgument = string | number | Uint8Array;
 /** The server does not answer, or refuses everything for now. */
 export class RedisUnavailableError extends Error {
   override readonly name = "RedisUnavailableError";
+  /** Whether it may answer later, without another configuration. */
+  readonly isAway: boolean;
   /** @param sent Whether the server may have run the command. */
   constructor(readonly url: string, readonly sent: boolean, cause: unknown) {
     super(cause instanceof Error ? cause.message || cause.name : String(cause), { cause });
+    this.isAway = remedyOf(this) === undefined && !(cause instanceof UnsafeRedisError);
   }
 }
 
