@@ -11,10 +11,7 @@ import { requireBegin } from "../../mesh/adapters/embedded/partition_begin.ts";
 import { decodeHeader, decodeRecords } from "../../mesh/adapters/embedded/segment_block.ts";
 import { SegmentBlocks } from "../../mesh/adapters/embedded/segment_blocks.ts";
 import { listSegments, type SegmentFile } from "../../mesh/adapters/embedded/segment_files.ts";
-import {
-  type DurableEvidence,
-  recoverPartition,
-} from "../../mesh/adapters/embedded/segment_recovery.ts";
+import { type DurableEvidence, judgeEnd } from "../../mesh/adapters/embedded/segment_recovery.ts";
 import { reasonOf } from "../../mesh/runtime/errors.ts";
 import { isFolder } from "./existing_stores.ts";
 import type { Findings } from "./findings.ts";
@@ -71,7 +68,7 @@ function verifyPartition(
     const { position, endOffset, bytes } = verifySegment(segment, decode, findings);
     const next = segments.at(i + 1);
     if (next === undefined) {
-      verifyTail(folder, segment, evidence, findings);
+      verifyTail(segment, evidence, findings);
     } else if (position < bytes) {
       findings.problems.push(`${segment.path} has a damaged block at byte ${position}`);
     } else if (endOffset !== next.firstOffset) {
@@ -114,25 +111,20 @@ function verifySegment(
   }
 }
 
-/** Judges the newest segment's end as the next start will: on a copy, which that may cut off. */
+/** Judges the newest segment's end as the next start will. */
 function verifyTail(
-  folder: string,
-  { path }: SegmentFile,
+  segment: SegmentFile,
   evidence: DurableEvidence | undefined,
   findings: Findings,
 ): void {
-  const copy = Deno.makeTempDirSync({ prefix: "cairn-verify-" });
   try {
-    Deno.copyFileSync(path, `${copy}/${path.slice(path.lastIndexOf("/") + 1)}`);
-    const { torn } = recoverPartition(copy, evidence);
-    if (torn === undefined || torn.savedAt === undefined) return;
+    const { position, tail } = judgeEnd(segment, evidence);
+    if (tail.every((byte) => byte === 0)) return;
     findings.notes.push(
-      `${path}: ${torn.bytes} bytes from byte ${torn.position} on were never durable; the next ` +
-        "start cuts them off",
+      `${segment.path}: ${tail.byteLength} bytes from byte ${position} on were never durable; the ` +
+        "next start cuts them off",
     );
   } catch (error) {
-    findings.problems.push(reasonOf(error).replaceAll(copy, folder));
-  } finally {
-    Deno.removeSync(copy, { recursive: true });
+    findings.problems.push(reasonOf(error));
   }
 }

@@ -206,8 +206,8 @@ export class EmbeddedEventLog implements EventLog {
   }
 
   /**
-   * Removes whole segments, and their truncated tails; a segment that also holds
-   * newer records stays until these are trimmed. The partition's beginning moves before segments
+   * Removes whole segments, and the truncated tails before them; a segment that also holds newer
+   * records stays until these are trimmed. The partition's beginning moves before segments
    * are removed. The floor is written after that, because a full disk may have no room for it.
    */
   async trim(partition: number, offset: number): Promise<void> {
@@ -219,10 +219,13 @@ export class EmbeddedEventLog implements EventLog {
     const kept = Math.max(0, segments.findLastIndex(({ firstOffset }) => firstOffset <= floor));
     if (kept > 0) await target.begin.moveTo(segments[kept].firstOffset);
     target.floor = Math.max(floor, target.floor);
+    // First: a segment tells that records of before are stored.
+    if (segments.length > 0) {
+      await removeTornTails(target.directory, segments[kept].firstOffset, this.#files);
+    }
     for (const segment of segments.slice(0, kept)) {
       const bytes = bytesOf([segment], this.#files);
       await this.#files.remove(segment.path);
-      await removeTornTails(target.directory, segment, this.#files);
       target.bytesBefore -= bytes;
       invariant(
         target.bytesBefore + (target.writer?.bytes ?? 0) >= 0,

@@ -10,7 +10,7 @@ import { durableEvidence } from "./durable_evidence.ts";
 import type { EmbeddedEventLogOptions } from "./embedded_event_log.ts";
 import type { LogEnds } from "./log_ends.ts";
 import { PartitionBegin } from "./partition_begin.ts";
-import { listSegments, type SegmentFile } from "./segment_files.ts";
+import { listSegments, listTornTails, type SegmentFile } from "./segment_files.ts";
 import { SegmentReader } from "./segment_reader.ts";
 import { SegmentWriter } from "./segment_writer.ts";
 import { SyncedEnd } from "./synced_end.ts";
@@ -99,15 +99,18 @@ export async function closeLogPartition(
   reader.close();
 }
 
-/** Removes the truncated tails of a segment that is gone. */
+/**
+ * Removes the truncated tails of segments before an offset. Such a segment may be gone: an opening
+ * removes a newest segment that its truncation left empty.
+ */
 export async function removeTornTails(
   directory: string,
-  { path }: SegmentFile,
+  beforeOffset: number,
   files: Files,
 ): Promise<void> {
-  const torn = [...files.readDirSync(directory)].map(({ name }) => `${directory}/${name}`)
-    .filter((other) => other.startsWith(path) && other.endsWith(".torn"));
-  for (const each of torn) await files.remove(each);
+  for (const { path, firstOffset } of listTornTails(directory, files)) {
+    if (firstOffset < beforeOffset) await files.remove(path);
+  }
 }
 
 /** Bytes of segments on disk. */

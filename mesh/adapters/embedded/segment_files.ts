@@ -10,6 +10,7 @@ export interface SegmentFile {
 }
 
 const SUFFIX = ".segment";
+const TORN_SUFFIX = ".torn";
 
 export function segmentPath(directory: string, firstOffset: number): string {
   return `${directory}/${String(firstOffset).padStart(16, "0")}${SUFFIX}`;
@@ -24,6 +25,21 @@ export function listSegments(directory: string, files: Files = denoFiles): Segme
     segments.push({ path: `${directory}/${entry.name}`, firstOffset });
   }
   return segments.sort((a, b) => a.firstOffset - b.firstOffset);
+}
+
+/** The path of a segment's tail that is truncated at a byte. */
+export function tornTailPath(segment: string, position: number): string {
+  return `${segment}.${position}${TORN_SUFFIX}`;
+}
+
+/** Truncated tails, each with the first offset of its segment. */
+export function listTornTails(directory: string, files: Files): SegmentFile[] {
+  const names = [...files.readDirSync(directory)].map(({ name }) => name)
+    .filter((name) => name.endsWith(TORN_SUFFIX));
+  return names.map((name) => ({
+    path: `${directory}/${name}`,
+    firstOffset: Number(name.slice(0, name.indexOf("."))),
+  }));
 }
 
 /** Fills `bytes` from `position` of the file; returns how many there were before its end. */

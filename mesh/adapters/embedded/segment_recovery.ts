@@ -15,7 +15,7 @@ import { denoFiles } from "../deno/deno_files.ts";
 import { syncDirectory } from "./durable_directory.ts";
 import { BLOCK_HEADER_BYTES, decodeHeader, isIntact, LogCorruptError } from "./segment_block.ts";
 import { SegmentBlocks } from "./segment_blocks.ts";
-import { listSegments, segmentPath } from "./segment_files.ts";
+import { listSegments, type SegmentFile, segmentPath, tornTailPath } from "./segment_files.ts";
 
 /** A tail that was truncated. */
 export interface TornTail {
@@ -76,36 +76,51 @@ export function recoverPartition(
     file.syncDataSync();
     syncDirectory(directory, files);
     files.dropCachedPages(path);
-    const intact = readIntactPart(path, last.firstOffset, files);
-    const { position, endOffset } = intact;
-    const bytes = file.statSync().size - position;
-    if (evidence !== undefined && evidence.offset > endOffset) {
-      const fault = bytes === 0 ? "the end is missing" : "a damaged block";
-      throw new LogCorruptError(
-        path,
-        position,
-        `${fault} (by ${evidence.path}, records up to ${evidence.offset} were durable)`,
-      );
-    }
-    if (bytes === 0) return { path, ...intact, torn: undefined };
-    const tail = readTail({ path, position, bytes }, files);
-    const later = durablePast(tail, endOffset);
-    if (later !== undefined) {
-      throw new LogCorruptError(
-        path,
-        position,
-        `a damaged block (by the block at byte ${
-          position + later.at
-        }, records up to ${later.durableOffset} were durable)`,
-      );
-    }
-    const savedAt = keepTail(`${path}.${position}.torn`, tail, files);
+    const { tail, ...intact } = judgeEnd(last, evidence, files);
+    if (tail.byteLength === 0) return { path, ...intact, torn: undefined };
+    const { position } = intact;
+    const savedAt = keepTail(tornTailPath(path, position), tail, files);
     file.truncateSync(position);
     file.syncDataSync();
-    return { path, ...intact, torn: { path, position, bytes, savedAt } };
+    return { path, ...intact, torn: { path, position, bytes: tail.byteLength, savedAt } };
   } finally {
     file.close();
   }
+}
+
+/**
+ * Finds the end of the newest segment, and changes nothing.
+ *
+ * @returns Its intact part, and the torn bytes behind it.
+ * @throws {LogCorruptError} A block that was durable is damaged or missing.
+ */
+export function judgeEnd(
+  { path, firstOffset }: SegmentFile,
+  evidence?: DurableEvidence,
+  files: Files = denoFiles,
+): IntactPart & { readonly tail: Uint8Array } {
+  const intact = readIntactPart(path, firstOffset, files);
+  const { position, endOffset } = intact;
+  const bytes = files.statSync(path).size - position;
+  if (evidence !== undefined && evidence.offset > endOffset) {
+    const fault = bytes === 0 ? "the end is missing" : "a damaged block";
+    throw new LogCorruptError(
+      path,
+      position,
+      `${fault} (by ${evidence.path}, records up to ${evidence.offset} were durable)`,
+    );
+  }
+  if (bytes === 0) return { ...intact, tail: new Uint8Array() };
+  const tail = readTail({ path, position, bytes }, files);
+  const later = durablePast(tail, endOffset);
+  if (later === undefined) return { ...intact, tail };
+  throw new LogCorruptError(
+    path,
+    position,
+    `a damaged block (by the block at byte ${
+      position + later.at
+    }, records up to ${later.durableOffset} were durable)`,
+  );
 }
 
 /** Reads blocks from the beginning of a segment up to the first that is not intact. */

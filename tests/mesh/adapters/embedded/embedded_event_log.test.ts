@@ -259,6 +259,34 @@ Deno.test("a trim removes the torn tails of the segments that it removes", async
   });
 });
 
+Deno.test("a trim removes the torn tail of a segment that was removed because nothing was left of it", async () => {
+  await withDirectory(async (directory) => {
+    let log = await open(directory, { durability: "process" });
+    await log.append(0, [text("a")]);
+    await log.roll(0);
+    await log.close();
+    const [, { path }] = listSegments(`${directory}/0`);
+    Deno.writeFileSync(path, text("an erased user, in a block that is not whole"));
+    const tornTails = () =>
+      [...Deno.readDirSync(`${directory}/0`)].filter(({ name }) => name.endsWith(".torn"));
+    for (let opening = 0; opening < 2; opening++) {
+      log = await open(directory, { durability: "process" });
+      await log.close();
+    }
+    assert.equal(listSegments(`${directory}/0`).length, 1, "it was empty");
+    assert.equal(tornTails().length, 1);
+    log = await open(directory, { durability: "process" });
+    await log.append(0, [text("b")]);
+    await log.roll(0);
+    await log.append(0, [text("c")]);
+    await log.trim(0, 1);
+    assert.equal(tornTails().length, 1, "its records were not trimmed");
+    await log.trim(0, 2);
+    assert.equal(tornTails().length, 0);
+    await log.close();
+  });
+});
+
 Deno.test("a log that rolled and was closed without a record goes on at its end", async () => {
   await withDirectory(async (directory) => {
     let log = await open(directory);
