@@ -78,8 +78,10 @@ export interface ProfileStore {
    */
   delete(kind: ProfileKind, id: string): Promise<boolean>;
   /**
-   * Removes the ids of deleted profiles from the store's own records of past changes. Absent where
-   * a store has no such records.
+   * Removes deleted profiles and their ids from the store's own records of past changes. Absent
+   * where a store has no such records.
+   *
+   * @throws {Error} The records are in use, or the store is away: try again later.
    */
   dropChanges?(): Promise<void>;
   /**

@@ -2,7 +2,7 @@
  * A writer of profiles in a thread of its own: the sync of a commit takes milliseconds, and moving
  * the write-ahead log tens of them, in which the calling thread answers requests.
  *
- * The thread starts with the first commit. If it fails, its commits fail, and the next one starts
+ * The thread starts with the first request. If it fails, its commits fail, and the next one starts
  * another thread.
  */
 import { present } from "../../../structures/invariant.ts";
@@ -52,7 +52,8 @@ class ProfileThread implements ProfileCommits {
   }
 
   async moveLog(): Promise<void> {
-    if (this.#thread !== undefined) await ask(this.#thread, { kind: "moveLog" });
+    this.#thread ??= this.#start();
+    await ask(this.#thread, { kind: "moveLog" });
   }
 
   async close(): Promise<void> {

@@ -41,7 +41,11 @@ export interface ProfileCommits {
    * @throws {Error} With SQLite's `errcode`, where it refused a statement.
    */
   commit(writes: readonly ProfileWrite[], nowMs: number): Promise<ProfileChange[]>;
-  /** Moves the write-ahead log into the database. A failure leaves it in place. */
+  /**
+   * Moves the write-ahead log into the database, and empties its file.
+   *
+   * @throws {Error} The log stays: another connection reads, or the disk takes no write.
+   */
   moveLog(): Promise<void>;
   close(): Promise<void>;
 }
@@ -78,9 +82,10 @@ export class ProfileWriter {
   }
 
   moveLog(): void {
-    try {
-      this.#run("PRAGMA wal_checkpoint(TRUNCATE)");
-    } catch { /* the next commit has it tried again */ }
+    const outcome = this.#database.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get();
+    if (outcome?.busy !== 0) {
+      throw new Error("The write-ahead log of the profiles stays: another connection reads them.");
+    }
   }
 
   close(): void {

@@ -8,7 +8,8 @@
  *
  * Nothing is read unverified: the write-ahead log is checked before SQLite reads it, the pages and
  * all rows at the opening, and each row when it is read. A quiet store moves its write-ahead log
- * into the database, so that rows' checksums stand for all profiles.
+ * into the database, so that rows' checksums stand for all profiles. It moves the log of a process
+ * that was killed too, and for an erasure that of a busy store.
  */
 import { DatabaseSync } from "node:sqlite";
 import { present } from "../../../structures/invariant.ts";
@@ -76,6 +77,7 @@ export class SqliteProfileStore implements ProfileStore {
   /** The commits under way, until no write waits. */
   #committing: Promise<void> | undefined;
   #checkpoint: Timer | undefined;
+  #isClosed = false;
 
   /**
    * Opens the store, or makes it, and verifies it.
@@ -86,12 +88,13 @@ export class SqliteProfileStore implements ProfileStore {
     this.#clock = clock;
     const writerOptions = { path, ...(bytesMax !== undefined && { bytesMax }) };
     this.#errors = new ProfileErrors(writerOptions);
-    checkWriteAheadLog(path);
+    const logBytes = checkedLogBytes(path);
     this.#database = this.#errors.named(() => new DatabaseSync(path));
     try {
       this.#profiles = this.#errors.named(() => this.#open());
       this.#writer = this.#errors.named(() => openWriter(writerOptions));
       this.#errors.isVerified = true;
+      if (logBytes > 0) this.#moveLogLater();
     } catch (error) {
       this.#database.close();
       throw error;
@@ -143,8 +146,18 @@ export class SqliteProfileStore implements ProfileStore {
     return this.#profiles[kind].count;
   }
 
+  /** Moves the write-ahead log into the database: it has the profiles from before their deletes. */
+  async dropChanges(): Promise<void> {
+    try {
+      await this.#writer.moveLog();
+    } catch (error) {
+      throw this.#errors.nameOf(error);
+    }
+  }
+
   async close(): Promise<void> {
     while (this.#pending.length > 0 || this.#committing) await this.#commit();
+    this.#isClosed = true;
     this.#checkpoint?.cancel();
     this.#database.close();
     await this.#writer.close();
@@ -209,10 +222,18 @@ export class SqliteProfileStore implements ProfileStore {
     }
     // In the turn that finds no write, so that the next write begins anew.
     this.#committing = undefined;
+    this.#moveLogLater();
+  }
+
+  /** Moves the write-ahead log when no write has come for a while, and again where that fails. */
+  #moveLogLater(): void {
+    if (this.#isClosed) return;
     this.#checkpoint?.cancel();
     this.#checkpoint = this.#clock.schedule(CHECKPOINT_DELAY_MS, () => {
       this.#checkpoint = undefined;
-      this.#writer.moveLog().catch(() => {}); // the next commit has it tried again
+      this.#writer.moveLog().catch(() => {
+        if (this.#checkpoint === undefined) this.#moveLogLater();
+      });
     });
   }
 
@@ -241,11 +262,16 @@ export class SqliteProfileStore implements ProfileStore {
   }
 }
 
-function checkWriteAheadLog(path: string): void {
+/**
+ * Bytes of the write-ahead log, after a check of its frames.
+ *
+ * @throws {DamagedFileError}
+ */
+function checkedLogBytes(path: string): number {
   const wal = `${path}-wal`;
   const bytes = readFileIfAny(wal);
   const at = bytes === undefined ? undefined : findWalDamage(bytes);
-  if (at === undefined) return;
+  if (at === undefined) return bytes?.byteLength ?? 0;
   throw new DamagedFileError(
     wal,
     `a damaged frame at byte ${at} would drop the writes behind it`,

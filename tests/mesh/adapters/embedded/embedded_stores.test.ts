@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
 import { DenoClock } from "../../../../mesh/adapters/deno/deno_clock.ts";
 import { DirectoryBlobStore } from "../../../../mesh/adapters/embedded/directory_blob_store.ts";
 import { EmbeddedEventLog } from "../../../../mesh/adapters/embedded/embedded_event_log.ts";
@@ -8,6 +9,7 @@ import { VirtualClock } from "../../../../mesh/simulation/virtual_clock.ts";
 import { blobStoreContract } from "../../../contracts/blob_store_contract.ts";
 import { eventLogContract } from "../../../contracts/event_log_contract.ts";
 import { profileStoreContract } from "../../../contracts/profile_store_contract.ts";
+import { runUntilKilled } from "./killed_process.ts";
 
 const dispose = (directory: string) => Deno.remove(directory, { recursive: true });
 
@@ -69,12 +71,85 @@ Deno.test("a deleted or replaced profile leaves no text in the files", async () 
   await clock.settle(store.delete("user", "ann"));
   await clock.settle(store.put("user", "bob", { street: "Largo" }));
   await store.close();
-  const files = [...Deno.readDirSync(directory)].map(({ name }) =>
-    new TextDecoder("latin1").decode(Deno.readFileSync(`${directory}/${name}`))
-  );
-  const text = files.join();
+  const text = textsIn(directory);
   assert.match(text, /Largo/);
   assert.doesNotMatch(text, /Flores|Carmo/);
+  await dispose(directory);
+});
+
+/** The text of the files of a profile store. */
+function textsIn(directory: string): string {
+  return [...Deno.readDirSync(directory)].map(({ name }) =>
+    new TextDecoder("latin1").decode(Deno.readFileSync(`${directory}/${name}`))
+  ).join();
+}
+
+Deno.test("a profile that a killed process deleted leaves the files a second after the next start", async () => {
+  const directory = Deno.makeTempDirSync();
+  await runUntilKilled((root) => `
+    import { DenoClock } from "${root}mesh/adapters/deno/deno_clock.ts";
+    import { SqliteProfileStore } from
+      "${root}mesh/adapters/embedded/sqlite_profile_store.ts";
+    const store = new SqliteProfileStore({
+      path: "${directory}/profiles.db",
+      clock: new DenoClock(),
+    });
+    await store.put("user", "ann", { street: "Rua das Flores" });
+    await store.delete("user", "ann");
+    console.log("deleted");
+  `);
+  assert.match(textsIn(directory), /Flores/, "it is in the write-ahead log");
+  const clock = new VirtualClock();
+  const store = new SqliteProfileStore({ path: `${directory}/profiles.db`, clock });
+  assert.equal(store.get("user", "ann"), undefined);
+  await clock.advance(1_000);
+  assert.doesNotMatch(textsIn(directory), /Flores/);
+  await store.close();
+  await dispose(directory);
+});
+
+Deno.test("deleted profiles leave the files of a busy store when its changes are dropped", async () => {
+  const directory = Deno.makeTempDirSync();
+  const clock = new VirtualClock();
+  const path = `${directory}/profiles.db`;
+  const store = new SqliteProfileStore({ path, clock });
+  await clock.settle(store.put("user", "ann", { street: "Rua das Flores" }));
+  await clock.settle(store.delete("user", "ann"));
+  for (let i = 0; i < 5; i++) {
+    await clock.settle(store.put("user", `user-${i}`, { i }));
+    await clock.advance(500);
+  }
+  assert.match(textsIn(directory), /Flores/);
+  using reader = new DatabaseSync(path, { readOnly: true });
+  reader.exec("BEGIN");
+  reader.prepare("SELECT count(*) FROM user_profile").get();
+  await clock.settle(store.put("user", "bob", {}));
+  await assert.rejects(store.dropChanges(), /another connection reads them/);
+  assert.match(textsIn(directory), /Flores/);
+  reader.exec("ROLLBACK");
+  await store.dropChanges();
+  assert.doesNotMatch(textsIn(directory), /Flores/);
+  await clock.settle(store.close());
+  await dispose(directory);
+});
+
+Deno.test("a log of changes that a reader holds is moved when the reader has ended, without a write", async () => {
+  const directory = Deno.makeTempDirSync();
+  const clock = new VirtualClock();
+  const path = `${directory}/profiles.db`;
+  const store = new SqliteProfileStore({ path, clock });
+  await clock.settle(store.put("user", "ann", { street: "Rua das Flores" }));
+  using reader = new DatabaseSync(path, { readOnly: true });
+  reader.exec("BEGIN");
+  reader.prepare("SELECT count(*) FROM user_profile").get();
+  await clock.settle(store.delete("user", "ann"));
+  await clock.advance(5_000);
+  assert.match(textsIn(directory), /Flores/);
+  reader.exec("ROLLBACK");
+  await clock.advance(2_000);
+  assert.doesNotMatch(textsIn(directory), /Flores/);
+  await clock.settle(store.close());
+  await clock.advance(5_000);
   await dispose(directory);
 });
 
