@@ -17,6 +17,7 @@ import { PartitionCountError } from "../../mesh/adapters/embedded/log_header.ts"
 import { writeInThread } from "../../mesh/adapters/embedded/profile_thread.ts";
 import { SqliteProfileStore } from "../../mesh/adapters/embedded/sqlite_profile_store.ts";
 import type { S3Options } from "../../mesh/adapters/s3/s3_blob_store.ts";
+import { makeTemporaryDirectory } from "../../mesh/adapters/embedded/temporary_directory.ts";
 import type { TornTail } from "../../mesh/adapters/embedded/segment_recovery.ts";
 import type { MeshStores } from "../environment.ts";
 import { MemoryBlobStore } from "../../mesh/adapters/memory/memory_blob_store.ts";
@@ -71,7 +72,7 @@ export async function openStorage(options: OpenStorageOptions): Promise<MeshStor
       : await openDirectory(storage.path, options, "disk");
   }
   if (!manyThreads) return openMemory(partitions, storage);
-  const path = Deno.makeTempDirSync({ prefix: "cairn-" });
+  const path = makeTemporaryDirectory(new DenoClock().nowMs());
   const opened = await openDirectory(path, options, "process");
   return {
     ...opened,

@@ -1,0 +1,36 @@
+/**
+ * Data directories below the system's temporary one, which end with their process. A process that
+ * is killed leaves its directory; the next process removes directories without a lock.
+ */
+import { dirname } from "node:path";
+import { isNotFound } from "../../ports/files.ts";
+
+const PREFIX = "cairn-memory-";
+/** Age from which a directory without a lock is abandoned, ms: a new one is locked at once. */
+const ABANDONED_MS = 60_000;
+
+/** A directory that {@link openDataDirectory} locks; removes abandoned ones. */
+export function makeTemporaryDirectory(nowMs: number): string {
+  const path = Deno.makeTempDirSync({ prefix: PREFIX });
+  removeAbandoned(dirname(path), nowMs);
+  return path;
+}
+
+function removeAbandoned(parent: string, nowMs: number): void {
+  for (const { name, isDirectory } of Deno.readDirSync(parent)) {
+    if (!isDirectory || !name.startsWith(PREFIX)) continue;
+    try {
+      removeUnlocked(`${parent}/${name}`, nowMs);
+    } catch (error) {
+      // Another user's, or another process has removed it.
+      if (!isNotFound(error) && !(error instanceof Deno.errors.PermissionDenied)) throw error;
+    }
+  }
+}
+
+function removeUnlocked(path: string, nowMs: number): void {
+  using lock = Deno.openSync(`${path}/lock`, { read: true, write: true });
+  const { mtime } = lock.statSync();
+  if (mtime === null || nowMs - mtime.getTime() < ABANDONED_MS) return;
+  if (lock.tryLockSync(true)) Deno.removeSync(path, { recursive: true });
+}
