@@ -5,7 +5,7 @@
  *     erasures/{id}/request.json      written by the gateway before it answers
  *     erasures/{id}/trainer-0-1.json  written by trainer/0 when it has removed rows, in pass 1 or 2
  */
-import { BlobDamagedError, type BlobStore } from "../mesh/ports/blob_store.ts";
+import { BlobDamagedError, type BlobStore, deleteAllUnfinished } from "../mesh/ports/blob_store.ts";
 
 /** Times that an erasure goes through the logs; see `ErasureRequest.secondAt`. */
 export type ErasurePass = 1 | 2;
@@ -109,6 +109,11 @@ export async function listErasures(blobs: BlobStore): Promise<string[]> {
   const names = await blobs.list(PREFIX);
   return names.filter((name) => name.endsWith(REQUEST))
     .map((name) => name.slice(PREFIX.length, -REQUEST.length));
+}
+
+/** Deletes the bytes of unfinished puts of an erasure's records. None of them may be under way. */
+export async function deleteUnfinishedOf(blobs: BlobStore, erasureId: string): Promise<void> {
+  await deleteAllUnfinished(blobs, `${PREFIX}${erasureId}/`);
 }
 
 /** The name of a trainer's part in the blob store. */

@@ -14,7 +14,7 @@
  * chain that lead to its cut, also those under the prefixes of earlier snapshots, and a blob stays
  * as long as a retained or pinned manifest names it.
  */
-import { BlobDamagedError, type BlobStore } from "../mesh/ports/blob_store.ts";
+import { BlobDamagedError, type BlobStore, deleteAllUnfinished } from "../mesh/ports/blob_store.ts";
 import {
   chainOf,
   type ShardPart,
@@ -154,19 +154,28 @@ export interface StoredSnapshot {
   readonly manifest: SnapshotManifest | undefined;
   /** Names of its blobs besides the manifest. */
   readonly parts: readonly string[];
+  /** Names of the parts of which unfinished puts have stored bytes. */
+  readonly unfinishedParts: readonly string[];
 }
 
-/** All that is stored of snapshots, the newest first, from one list of the store. */
+/** All that is stored of snapshots, the newest first. */
 export async function listStored(blobs: BlobStore): Promise<StoredSnapshot[]> {
-  const byName = Map.groupBy(await listSnapshotBlobs(blobs), nameOf);
-  const stored = [...byName].map(async ([name, all]) => ({
-    name,
-    pinned: all.includes(name + pinSuffix),
-    finished: all.includes(manifestName(name)),
-    manifest: await readManifest(blobs, name).catch(() => undefined),
-    parts: all.filter((blob) => !isManifest(blob) && blob !== name + pinSuffix),
+  // Listed first: a put that ends between the two lists is in both.
+  const unfinished = Map.groupBy(await blobs.listUnfinished(prefix), nameOf);
+  const finished = Map.groupBy(await listSnapshotBlobs(blobs), nameOf);
+  const names = [...new Set([...finished.keys(), ...unfinished.keys()])].sort().reverse();
+  return await Promise.all(names.map(async (name) => {
+    const all = finished.get(name) ?? [];
+    const isPart = (blob: string) => !isManifest(blob) && blob !== name + pinSuffix;
+    return {
+      name,
+      pinned: all.includes(name + pinSuffix),
+      finished: all.includes(manifestName(name)),
+      manifest: await readManifest(blobs, name).catch(() => undefined),
+      parts: all.filter(isPart),
+      unfinishedParts: (unfinished.get(name) ?? []).filter(isPart),
+    };
   }));
-  return (await Promise.all(stored)).reverse();
 }
 
 /** Names of the pinned snapshots. */
@@ -180,8 +189,8 @@ function pinnedAmong(names: readonly string[]): string[] {
 }
 
 /**
- * Deletes the blobs of all snapshots except those that `retained` and the pinned ones name. None
- * may be under way.
+ * Deletes the blobs of all snapshots except those that `retained` and the pinned ones name, and the
+ * bytes of unfinished puts. No snapshot may be under way.
  *
  * @throws {Error} When the store does not give a pinned manifest; nothing is deleted then.
  */
@@ -202,6 +211,7 @@ export async function keepSnapshots(
   // Manifests first: a snapshot whose parts are being deleted must not look finished.
   names.sort((a, b) => Number(isManifest(b)) - Number(isManifest(a)));
   for (const name of names) await blobs.delete(name);
+  await deleteAllUnfinished(blobs, prefix);
 }
 
 /**

@@ -12,6 +12,7 @@
  */
 import { decode, encode } from "@msgpack/msgpack";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
+import { keeperFolder } from "../../records/keeper_checkpoints.ts";
 import type { SavedPart } from "./kept_tables.ts";
 import type { KeptFeature } from "./options.ts";
 import type { ReadEnd } from "./read_positions.ts";
@@ -54,6 +55,8 @@ export class Checkpoints {
   #useless: ReadonlySet<number> = new Set();
   /** A state of other features, or of another number of keepers, is of no use. */
   readonly #shape: string;
+  /** The checkpoint that the last read returned. */
+  #read: { readonly tenure: number; readonly index: Index } | undefined;
   /** The checkpoint that is written. */
   #number = 0;
   #parts = 0;
@@ -68,7 +71,7 @@ export class Checkpoints {
     },
   ) {
     this.#blobs = blobs;
-    this.#folder = `keeper/${shard}/`;
+    this.#folder = keeperFolder(shard);
     this.#tenure = tenure ?? 0;
     this.#hasTenure = tenure !== undefined;
     this.#shape = JSON.stringify([FORMAT, shards, features]);
@@ -89,7 +92,21 @@ export class Checkpoints {
   async finish(end: CheckpointEnd): Promise<void> {
     const index: Index = { ...end, shape: this.#shape, number: this.#number, parts: this.#parts };
     await this.#blobs.put(this.#indexName(this.#tenure), encode(index));
-    await this.#deleteOthers(index.number);
+    await this.#deleteOthers(index);
+  }
+
+  /**
+   * Whether more is stored than the checkpoint that {@link read} returned: parts of the one before,
+   * or of one that was not finished, may hold users whom the returned one lacks. They go with the
+   * next checkpoint. Not earlier, since an owner of before may be about to finish one.
+   */
+  async hasLeftovers(): Promise<boolean> {
+    if (this.#read === undefined || this.#read.tenure > this.#tenure) return false;
+    const { tenure, index } = this.#read;
+    const own = this.#namesOf(tenure, index);
+    const others = (await this.#blobs.list(this.#folder)).filter((name) => !own.has(name));
+    const names = [...others, ...await this.#blobs.listUnfinished(this.#folder)];
+    return names.some((name) => this.#tenureOf(name) <= this.#tenure);
   }
 
   /**
@@ -121,12 +138,14 @@ export class Checkpoints {
     this.#found = new Set(names.map((name) => this.#tenureOf(name)));
     const tenures = names.filter((name) => name.endsWith("/index"))
       .map((name) => this.#tenureOf(name));
+    this.#read = undefined;
     if (tenures.length === 0) return undefined;
     const tenure = Math.max(...tenures);
     if (!this.#hasTenure) this.#tenure = tenure;
     const bytes = await this.#blobs.get(this.#indexName(tenure));
     if (bytes === undefined) return undefined;
-    const { shape, number, parts: count, ...end } = decode(bytes) as Index;
+    const index = decode(bytes) as Index;
+    const { shape, number, parts: count, ...end } = index;
     // Also where the parts are of no use: a new checkpoint does not write over them.
     this.#number = number ?? 0;
     if (shape !== this.#shape) {
@@ -140,22 +159,38 @@ export class Checkpoints {
       if (part === undefined) throw new Error(`The blob ${name} is missing`);
       parts.push(decode(part) as SavedPart);
     }
+    this.#read = { tenure, index };
     return { ...end, parts };
   }
 
   /**
-   * Deletes the parts of checkpoints but this one and the one that is being written. Checkpoints of
-   * later tenures stay: then this keeper is an owner of before.
+   * Deletes all blobs but those of a checkpoint and of the one that is being written, and the bytes
+   * of unfinished puts. Blobs of later tenures stay: then this keeper is an owner of before.
    */
-  async #deleteOthers(number: number): Promise<void> {
-    const kept = [number, this.#number].map((each) => `${this.#folderOf(this.#tenure)}${each}/`);
-    const index = this.#indexName(this.#tenure);
-    for (const name of await this.#blobs.list(this.#folder)) {
-      if (name === index || kept.some((prefix) => name.startsWith(prefix))) continue;
+  async #deleteOthers(index: Index): Promise<void> {
+    const own = this.#namesOf(this.#tenure, index);
+    const writing = `${this.#folderOf(this.#tenure)}${this.#number}/`;
+    const isBeingWritten = (name: string) =>
+      this.#number !== index.number &&
+      (name.startsWith(writing) || name === this.#indexName(this.#tenure));
+    const isLater = (name: string) => {
       const tenure = this.#tenureOf(name);
-      if (tenure <= this.#tenure || this.#useless.has(tenure)) await this.#blobs.delete(name);
+      return tenure > this.#tenure && !this.#useless.has(tenure);
+    };
+    const stays = (name: string) => isBeingWritten(name) || isLater(name);
+    for (const name of await this.#blobs.list(this.#folder)) {
+      if (!own.has(name) && !stays(name)) await this.#blobs.delete(name);
+    }
+    for (const name of await this.#blobs.listUnfinished(this.#folder)) {
+      if (!stays(name)) await this.#blobs.deleteUnfinished(name);
     }
     this.#useless = new Set();
+  }
+
+  /** Names of the blobs of a checkpoint. */
+  #namesOf(tenure: number, { number, parts }: Index): ReadonlySet<string> {
+    const names = Array.from({ length: parts }, (_, i) => this.#partName(tenure, number, i));
+    return new Set([this.#indexName(tenure), ...names]);
   }
 
   /** The tenure under which a blob was written. */

@@ -39,12 +39,14 @@ export class CheckpointWriter {
 
   constructor(
     context: ActorContext<FeatureKeeperMessage>,
-    { checkpoints, state, positions, intervalMs }: {
+    { checkpoints, state, positions, intervalMs, isClean }: {
       readonly checkpoints: Checkpoints;
       readonly state: KeptState;
       /** The positions of the state, at first those of the checkpoint that it was restored from. */
       readonly positions: ReadPositions;
       readonly intervalMs: number;
+      /** Whether the store has no other blobs of the keeper than the restored checkpoint. */
+      readonly isClean: boolean;
     },
   ) {
     this.#context = context;
@@ -52,9 +54,11 @@ export class CheckpointWriter {
     this.#state = state;
     this.#positions = positions;
     this.#intervalMs = intervalMs;
-    this.#written = state.records;
-    this.#offsets = [...positions.offsets];
-    this.#nextAtMs = context.clock.monotonicMs() + intervalMs;
+    // Other blobs go with the next checkpoint, which is due at once.
+    this.#written = isClean ? state.records : -1;
+    this.#offsets = positions.offsets.map((offset) => isClean ? offset : 0);
+    this.#nextAtMs = isClean ? context.clock.monotonicMs() + intervalMs : 0;
+    this.#isHurried = !isClean;
   }
 
   /** Offsets of the last complete checkpoint, by partition. */

@@ -54,10 +54,11 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
     context: ActorContext<FeatureKeeperMessage>,
     options: FeatureKeeperOptions,
     { eventLog }: FeatureKeeperDependencies,
-    { checkpoints, state, positions }: {
+    { checkpoints, state, positions, isClean }: {
       readonly checkpoints: Checkpoints;
       readonly state: KeptState;
       readonly positions: ReadPositions;
+      readonly isClean: boolean;
     },
   ) {
     this.#context = context;
@@ -67,7 +68,7 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
     this.#positions = positions;
     const { checkpointMs: intervalMs } = options;
     this.#writer = intervalMs > 0
-      ? new CheckpointWriter(context, { checkpoints, state, positions, intervalMs })
+      ? new CheckpointWriter(context, { checkpoints, state, positions, intervalMs, isClean })
       : undefined;
     this.#told = { ...state.dropped };
     this.#tops = new TopSearches(context, state);
@@ -101,6 +102,7 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
     const checkpoints = new Checkpoints(blobs, options);
     const state = new KeptState(options);
     const kernel = BatchKernel.create();
+    let isClean = true;
     let begin: ReadEnd = { offsets: Array.from({ length: eventLog.partitions }, () => 0) };
     if (options.checkpointMs > 0) {
       const saved = await checkpoints.read().catch((cause) => {
@@ -110,6 +112,7 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
       if (saved !== undefined && await hasRecordsBefore(eventLog, kernel, saved)) {
         for (const _ of state.restoring(saved.parts, saved.records)) await nextTurn(context);
         begin = { ...saved, offsets: begin.offsets.map((_, i) => saved.offsets[i] ?? 0) };
+        isClean = !await checkpoints.hasLeftovers().catch(() => true);
       } else if (saved !== undefined) {
         checkpoints.replaceFound();
         context.telemetry.log(
@@ -119,7 +122,9 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
       }
     }
     const positions = new ReadPositions(kernel, begin);
-    return new FeatureKeeper(context, options, dependencies, { checkpoints, state, positions });
+    return new FeatureKeeper(context, options, dependencies, {
+      ...{ checkpoints, state, positions, isClean },
+    });
   }
 
   async receive(message: FeatureKeeperMessage): Promise<void> {

@@ -154,12 +154,13 @@ async function logHolds(
 /**
  * The snapshots that hold rows of the user. A finished one is without them where its own cut and
  * those of the members that it continues lie behind the removals. Other blobs below its prefix, and
- * those of a prefix without a manifest, prove nothing by themselves:
+ * those of a prefix without a manifest, and bytes of unfinished puts prove nothing by themselves:
  *
  *     behind the newest finished snapshot    being written now, by actors that go on from finished
  *                                            snapshots, which have to be without the user as well
  *     before it                              left by deletes that failed or that a power failure
- *                                            took back: a hold, until the snapshotter deletes them
+ *                                            took back, or by a process that was killed in a put: a
+ *                                            hold, until the snapshotter deletes them
  */
 function snapshotHolds(
   stored: readonly StoredSnapshot[],
@@ -173,7 +174,7 @@ function snapshotHolds(
   const provenFrom = cleanFrom ?? stored.find(({ finished }) => finished)?.name;
   const isLeft = (snapshot: StoredSnapshot) =>
     (provenFrom === undefined || snapshot.name < provenFrom || snapshot.finished) &&
-    snapshot.parts.some((blob) => !parts.has(blob));
+    (snapshot.unfinishedParts.length > 0 || snapshot.parts.some((blob) => !parts.has(blob)));
   return stored
     .filter((snapshot) => snapshot.finished && !names.has(snapshot.name) || isLeft(snapshot))
     .map(({ name, pinned }) => ({ kind: "snapshot", name, pinned }));

@@ -8,11 +8,13 @@
  * A step that fails is tried again: an erasure repeats every part of it without harm.
  */
 import {
+  deleteUnfinishedOf,
   type ErasureRequest,
   progressOf,
   readErasureRequest,
   writeErasureRequest,
 } from "../../records/erasure.ts";
+import { deleteCheckpointsFrom } from "../../records/keeper_checkpoints.ts";
 import type { ErasureLog } from "./erasure_log.ts";
 import { areLearned, BUDGET_MS, isForgotten, readState, readTrainers } from "./erasure_state.ts";
 import type { FirstRecords } from "./first_records.ts";
@@ -60,6 +62,7 @@ export class ErasureSteps {
     if (!isForgotten(state)) return "waits";
     if (state.holds.length === 0) {
       const { oldest: cleanFrom } = state;
+      await deleteUnfinishedOf(this.#parts.blobs, request.erasureId);
       const completedAtMs = clock.nowMs();
       return await this.#complete(following, {
         ...request,
@@ -137,7 +140,7 @@ export class ErasureSteps {
 
   /** Notes that the replicas are without the rows, when sync has carried all removals. */
   async #confirmServed(following: Following): Promise<void> {
-    const { parameterSync, clock } = this.#parts;
+    const { parameterSync, clock, blobs, keepers } = this.#parts;
     const trainers = await readTrainers(this.#parts, following.request);
     if (!areLearned(trainers)) return;
     const { roundsComplete } = await parameterSync.ask(
@@ -147,6 +150,7 @@ export class ErasureSteps {
     // A sync that restarts counts from 0.
     following.roundsBefore = Math.min(following.roundsBefore ?? Infinity, roundsComplete);
     if (roundsComplete < following.roundsBefore + ROUNDS) return;
+    await deleteCheckpointsFrom(blobs, keepers.length);
     await this.#store(following, { ...following.request, servedAtMs: clock.nowMs() });
   }
 

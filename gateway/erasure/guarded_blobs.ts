@@ -27,5 +27,7 @@ export function guardedBlobs(blobs: BlobStore): BlobStore {
     get: (name) => guarded(blobs.get(name)),
     list: (prefix) => guarded(blobs.list(prefix)),
     delete: (name) => guarded(blobs.delete(name)),
+    listUnfinished: (prefix) => guarded(blobs.listUnfinished(prefix)),
+    deleteUnfinished: (name) => guarded(blobs.deleteUnfinished(name)),
   };
 }

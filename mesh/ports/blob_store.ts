@@ -18,6 +18,24 @@ export interface BlobStore {
   list(prefix: string): Promise<string[]>;
   /** Deletes a blob, if there is one. Resolves when the deletion is durable. */
   delete(name: string): Promise<void>;
+  /**
+   * Names, ascending, of the blobs of which bytes are stored by an unfinished put: a put in
+   * progress, or the put of a process that was killed. {@link list} does not show it.
+   */
+  listUnfinished(prefix: string): Promise<string[]>;
+  /**
+   * Deletes the bytes of unfinished puts of a blob, and leaves the blob as it is. A put in progress
+   * fails by that. Resolves when the deletion is durable.
+   */
+  deleteUnfinished(name: string): Promise<void>;
+}
+
+/** Deletes the bytes of all unfinished puts below a prefix. */
+export async function deleteAllUnfinished(
+  blobs: Pick<BlobStore, "listUnfinished" | "deleteUnfinished">,
+  prefix: string,
+): Promise<void> {
+  for (const name of await blobs.listUnfinished(prefix)) await blobs.deleteUnfinished(name);
 }
 
 /** A blob's stored bytes are not the ones that were put. */

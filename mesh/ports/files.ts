@@ -69,7 +69,7 @@ export interface PageRelease {
  * `ENOSPC`).
  */
 export interface Files {
-  /** In the names of temporary files: tells apart the processes that use a directory. */
+  /** Tells apart the threads that write to a directory, in names of temporary files. No dots. */
   readonly user: string;
   /** Opens a file. @throws {Error} Named `NotFound`, where it is missing and not to be made. */
   openSync(path: string, options: OpenFileOptions): OpenFile;

@@ -52,5 +52,7 @@ export function fencedBlobStore(store: BlobStore, context: Fence): BlobStore {
     get: (name) => store.get(name),
     list: (prefix) => store.list(prefix),
     delete: (name) => context.fence(() => store.delete(name)),
+    listUnfinished: (prefix) => store.listUnfinished(prefix),
+    deleteUnfinished: (name) => context.fence(() => store.deleteUnfinished(name)),
   };
 }

@@ -48,6 +48,14 @@ export function blobStoreContract(adapter: string, open: () => Promise<BlobStore
     assert.deepEqual(await store.list(""), []);
   });
 
+  test("a blob that was put is not unfinished, and stays when unfinished puts are deleted", async (store) => {
+    await store.put("a/b", bytes(1));
+    await store.put("a/b", bytes(2));
+    assert.deepEqual(await store.listUnfinished(""), []);
+    for (const name of ["a/b", "a", "none"]) await store.deleteUnfinished(name);
+    assert.deepEqual(await store.get("a/b"), bytes(2));
+  });
+
   test("empty and large blobs survive, and the caller keeps its bytes", async (store) => {
     const large = new Uint8Array(3_000_000).map((_, i) => i % 253);
     const copy = large.slice();

@@ -4,7 +4,6 @@
 import { Erasures } from "../../gateway/erasure/erasures.ts";
 import type { ErasureParts } from "../../gateway/erasure/erasure_parts.ts";
 import { GatewayMemory } from "../../gateway/memory/gateway_memory.ts";
-import { MemoryBlobStore } from "../../mesh/adapters/memory/memory_blob_store.ts";
 import { MemoryEventLog } from "../../mesh/adapters/memory/memory_event_log.ts";
 import { MemoryProfileStore } from "../../mesh/adapters/memory/memory_profile_store.ts";
 import { SeededRandom } from "../../mesh/simulation/seeded_random.ts";
@@ -14,6 +13,7 @@ import { writeTrainerErasure } from "../../records/erasure.ts";
 import { decodeEvent } from "../../records/event_record.ts";
 import { FORMAT, writeManifest } from "../../records/snapshot_manifest.ts";
 import type { ShardPart } from "../../records/snapshot_parts.ts";
+import { UnfinishedBlobStore } from "../unfinished_blob_store.ts";
 import { fixtureOptions, gatewayFixture, json, startMs } from "./fixture.ts";
 
 /** Name of the trainer. */
@@ -25,7 +25,7 @@ export async function erasureFixture(more: Partial<ErasureParts> = {}) {
   const clock = new VirtualClock({ startMs });
   const eventLog = new MemoryEventLog({ name: "events", partitions: 2 });
   const exampleLog = new MemoryEventLog({ name: "examples", partitions: 1 });
-  const [blobs, profiles] = [new MemoryBlobStore(), new MemoryProfileStore(clock)];
+  const [blobs, profiles] = [new UnfinishedBlobStore(), new MemoryProfileStore(clock)];
   const sync = { roundsComplete: 7 };
   const memory = new GatewayMemory(clock, fixtureOptions);
   const telemetry = new TelemetryRecorder();

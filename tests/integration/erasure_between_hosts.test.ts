@@ -2,7 +2,8 @@
  * Goal: an erasure that one gateway of a mesh takes leaves no trace on any host, replica, file or
  * Redis server when its receipt says `erased`, and that is before the stated time. Method: real
  * processes and a real server; the shards lie on other hosts than the gateways, and one of these
- * hosts is killed while the erasure is under way.
+ * hosts is killed while the erasure is under way. The shared directory has files such as killed
+ * hosts leave.
  */
 import assert from "node:assert/strict";
 import { installedProgram, LocalServer } from "../../mesh/adapters/redis/local_server.ts";
@@ -124,6 +125,25 @@ async function tracesIn(directory: string): Promise<string[]> {
   return found;
 }
 
+/** Files as hosts leave them that are killed while they put blobs, all with the user's id. */
+async function leaveUnfinishedPuts(data: string): Promise<string[]> {
+  const snapshots = `${data}/blobs/snapshots`;
+  const names = Array.from(Deno.readDirSync(snapshots), ({ name }) => name).sort();
+  const newest = names.at(-1);
+  const left = [
+    `${snapshots}/000000000000007/shard-0/chunk-00000.7-5eed5eed-0.tmp`,
+    `${snapshots}/${newest}/shard-1/chunk-00009.7-5eed5eed-1.tmp`,
+    `${data}/blobs/keeper/0/t1/77/0.7-5eed5eed-2.tmp`,
+    `${data}/blobs/keeper/0/t1/77/1`,
+    `${data}/blobs/keeper/5/t1/1/0.7-5eed5eed-3.tmp`,
+  ];
+  for (const path of left) {
+    await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true });
+    await Deno.writeTextFile(path, `${USER} `.repeat(1_000));
+  }
+  return left;
+}
+
 /** The configuration with a kept history in the model, and a short time for requests. */
 function withKeptHistory(small: string): string {
   return small
@@ -171,6 +191,9 @@ Deno.test({
       const before = await dumped();
       assert.ok(before.some((trace) => trace.includes("/redis/")), "Redis has the id");
       assert.ok((await two.activity()).includes(USER), "the console has the id");
+      const left = await leaveUnfinishedPuts(`${folder}/data`);
+      const traces = await tracesIn(`${folder}/data`);
+      for (const path of left) assert.ok(traces.includes(`${path}: text`), path);
 
       const { status, body } = await one.send("DELETE", `/v1/users/${USER}?forget=true`);
       assert.equal(status, 202, JSON.stringify(body));

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import {
   FORMAT,
   keepSnapshots,
+  listStored,
   manifestName,
   pinSnapshot,
   readManifests,
@@ -9,6 +10,7 @@ import {
   writeManifest,
 } from "../../records/snapshot_manifest.ts";
 import { MemoryBlobStore } from "../../mesh/adapters/memory/memory_blob_store.ts";
+import { UnfinishedBlobStore } from "../unfinished_blob_store.ts";
 
 const names = ["snapshots/000000000000001", "snapshots/000000000000002"] as const;
 
@@ -87,4 +89,21 @@ Deno.test("nothing is deleted while a pinned snapshot's chain cannot be read", a
   const before = await blobs.list("");
   await assert.rejects(keepSnapshots(blobs, kept), /no answer/);
   assert.deepEqual(await blobs.list(""), before);
+});
+
+Deno.test("the bytes of unfinished puts are told, and go when older snapshots are deleted", async () => {
+  const blobs = new UnfinishedBlobStore();
+  const [first, second] = names;
+  await writeManifest(blobs, manifest(first));
+  blobs.killIn(`${first}/pinned`);
+  for (const part of ["trainer/0", "manifest.json"]) blobs.killIn(`${second}/${part}`);
+  blobs.killIn("keeper/0/index");
+  const stored = await listStored(blobs);
+  assert.deepEqual(stored.map(({ name, unfinishedParts }) => [name, unfinishedParts]), [
+    [second, [`${second}/trainer/0`]],
+    [first, []],
+  ]);
+  await keepSnapshots(blobs, [manifest(first)]);
+  assert.deepEqual(await blobs.listUnfinished(""), ["keeper/0/index"], "of no snapshot");
+  assert.deepEqual(await blobs.list(""), [manifestName(first)]);
 });

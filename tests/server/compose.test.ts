@@ -129,6 +129,8 @@ Deno.test("a start takes as long as it needs, and says how far it is", async () 
     put: (name, bytes) => blobs.put(name, bytes),
     get: (name) => blobs.get(name),
     delete: (name) => blobs.delete(name),
+    listUnfinished: (prefix) => blobs.listUnfinished(prefix),
+    deleteUnfinished: (name) => blobs.deleteUnfinished(name),
     async list(prefix) {
       await world.clock.delay(300_000);
       return await blobs.list(prefix);
@@ -181,6 +183,8 @@ Deno.test("where an actor cannot be made, the log is read no further and all is 
     put: (name, bytes) => stores.blobs.put(name, bytes),
     get: (name) => stores.blobs.get(name),
     delete: (name) => stores.blobs.delete(name),
+    listUnfinished: (prefix) => stores.blobs.listUnfinished(prefix),
+    deleteUnfinished: (name) => stores.blobs.deleteUnfinished(name),
     async list() {
       await world.clock.delay(100);
       throw new Error("no such bucket");

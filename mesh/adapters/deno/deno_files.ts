@@ -3,10 +3,12 @@
  */
 import type { Files } from "../../ports/files.ts";
 import { dropCachedPages, PageCacheRelease } from "../linux/page_cache.ts";
+import { DenoRandom } from "./deno_random.ts";
 
 /** Files of the machine. Open files are those of Deno themselves. */
 export const denoFiles: Files = {
-  user: String(Deno.pid),
+  // Processes in several containers may have the same id, and so may one that is started again.
+  user: `${Deno.pid}-${new DenoRandom().uuid().slice(0, 8)}`,
   openSync: (path, options) => Deno.openSync(path, options),
   open: (path, options) => Deno.open(path, options),
   readFile: (path) => Deno.readFile(path),

@@ -11,7 +11,7 @@ import { BlobDamagedError, type BlobStore } from "../../ports/blob_store.ts";
 import { type DirectoryEntry, type Files, isNotFound } from "../../ports/files.ts";
 import { denoFiles } from "../deno/deno_files.ts";
 import { makeDirectory, syncDirectory, syncDirectoryAsync } from "./durable_directory.ts";
-import { replaceFile, TEMPORARY_SUFFIX } from "./small_file.ts";
+import { isTemporary, replaceFile, targetOfTemporary } from "./small_file.ts";
 
 const MAGIC = new TextEncoder().encode("CRNB");
 const FOOTER_BYTES = 8;
@@ -72,32 +72,60 @@ export class DirectoryBlobStore implements BlobStore {
   }
 
   list(prefix: string): Promise<string[]> {
-    const names: string[] = [];
-    const walk = (folder: string) => {
-      for (const entry of this.#entries(`${this.#directory}/${folder}`)) {
-        const name = folder + entry.name;
-        if (entry.isDirectory) walk(`${name}/`);
-        else if (!name.endsWith(TEMPORARY_SUFFIX)) {
-          const decoded = name.split("/").map(decodeURIComponent).join("/");
-          if (decoded.startsWith(prefix)) names.push(decoded);
-        }
-      }
-    };
-    walk("");
-    return Promise.resolve(names.sort());
+    return Promise.try(() => this.#names(prefix, (path) => isTemporary(path) ? undefined : path));
   }
 
   /** Deletes a blob, and folders that are empty then. */
   async delete(name: string): Promise<void> {
+    await this.#remove([this.#path(name)]);
+  }
+
+  listUnfinished(prefix: string): Promise<string[]> {
+    return Promise.try(() => [...new Set(this.#names(prefix, targetOfTemporary))]);
+  }
+
+  async deleteUnfinished(name: string): Promise<void> {
     const path = this.#path(name);
-    try {
-      await this.#files.remove(path);
-    } catch (error) {
-      if (isNotFound(error)) return;
-      throw error;
+    const folder = folderOf(path);
+    const paths = this.#entries(folder).map((entry) => `${folder}/${entry.name}`);
+    await this.#remove(paths.filter((each) => targetOfTemporary(each) === path));
+  }
+
+  /**
+   * Names of the blobs below a prefix, ascending.
+   *
+   * @param blobOf Path of the blob to which a file belongs; undefined = the file is passed over.
+   */
+  #names(prefix: string, blobOf: (path: string) => string | undefined): string[] {
+    const names: string[] = [];
+    const walk = (folder: string) => {
+      for (const entry of this.#entries(`${this.#directory}/${folder}`)) {
+        const path = folder + entry.name;
+        if (entry.isDirectory) walk(`${path}/`);
+        else {
+          const name = blobOf(path)?.split("/").map(decodeURIComponent).join("/");
+          if (name?.startsWith(prefix)) names.push(name);
+        }
+      }
+    };
+    walk("");
+    return names.sort();
+  }
+
+  /** Removes files of one folder, and folders that are empty then. */
+  async #remove(paths: readonly string[]): Promise<void> {
+    let folder: string | undefined;
+    for (const path of paths) {
+      try {
+        await this.#files.remove(path);
+        folder = folderOf(path);
+      } catch (error) {
+        if (!isNotFound(error)) throw error;
+      }
     }
+    if (folder === undefined) return;
     // If the deletion of a folder is durable, so are those of its entries.
-    await syncDirectoryAsync(this.#removeEmpty(folderOf(path)), this.#files);
+    await syncDirectoryAsync(this.#removeEmpty(folder), this.#files);
   }
 
   /** Removes a folder and its parents as far as they are empty. Returns the first that stays. */

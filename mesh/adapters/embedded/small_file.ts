@@ -14,8 +14,20 @@ let temporaries = 0;
 /** Ends the names of files that are being written. */
 export const TEMPORARY_SUFFIX = ".tmp";
 
+/** Whether a path is that of a temporary file. */
+export function isTemporary(path: string): boolean {
+  return path.endsWith(TEMPORARY_SUFFIX);
+}
+
+/** The path that {@link replaceFile} would give a temporary file; undefined for other files. */
+export function targetOfTemporary(path: string): string | undefined {
+  return /^(.+)\.[^./]+\.tmp$/.exec(path)?.[1];
+}
+
 /**
  * Replaces the file by one with these bytes, one part after another. Resolves when it is durable.
+ *
+ * @throws {Error} The bytes cannot be written, or the temporary file was removed meanwhile.
  */
 export async function replaceFile(
   path: string,
@@ -36,7 +48,11 @@ export async function replaceFile(
     } finally {
       file.close();
     }
-    await files.rename(temporary, path);
+    await files.rename(temporary, path).catch((cause) => {
+      if (!isNotFound(cause)) throw cause;
+      const reason = "its temporary file was removed before it was complete";
+      throw new Error(`Cannot write ${path}: ${reason}. Write it again.`, { cause });
+    });
   } catch (error) {
     await files.remove(temporary).catch(() => {});
     throw error;
@@ -62,6 +78,6 @@ export function removeTemporaries(directory: string, files: Files = denoFiles): 
   for (const entry of files.readDirSync(directory)) {
     const path = `${directory}/${entry.name}`;
     if (entry.isDirectory) removeTemporaries(path, files);
-    else if (entry.isFile && entry.name.endsWith(TEMPORARY_SUFFIX)) files.removeSync(path);
+    else if (entry.isFile && isTemporary(entry.name)) files.removeSync(path);
   }
 }

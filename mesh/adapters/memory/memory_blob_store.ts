@@ -25,4 +25,13 @@ export class MemoryBlobStore implements BlobStore {
     this.#blobs.delete(name);
     return Promise.resolve();
   }
+
+  /** None: a put is finished at once. */
+  listUnfinished(_prefix: string): Promise<string[]> {
+    return Promise.resolve([]);
+  }
+
+  deleteUnfinished(_name: string): Promise<void> {
+    return Promise.resolve();
+  }
 }

@@ -116,6 +116,15 @@ export class S3BlobStore implements BlobStore {
     await response.body?.cancel();
   }
 
+  /** None: an object is put by one request, of which the store keeps nothing before its end. */
+  listUnfinished(_prefix: string): Promise<string[]> {
+    return Promise.resolve([]);
+  }
+
+  deleteUnfinished(_name: string): Promise<void> {
+    return Promise.resolve();
+  }
+
   #urlOf(name: string): string {
     const key = this.#options.prefix + name;
     if (name === "" || key.split("/").some((part) => part === "." || part === "..")) {

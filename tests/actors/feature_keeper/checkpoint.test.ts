@@ -5,6 +5,7 @@ import type { SavedPart } from "../../../actors/feature_keeper/kept_tables.ts";
 import type { KeptFeature } from "../../../actors/feature_keeper/options.ts";
 import { MemoryBlobStore } from "../../../mesh/adapters/memory/memory_blob_store.ts";
 import { DirectoryBlobStore } from "../../../mesh/adapters/embedded/directory_blob_store.ts";
+import { UnfinishedBlobStore } from "../../unfinished_blob_store.ts";
 
 const features: KeptFeature[] = [
   { kind: "history", name: "seen", of: { action: "shown" }, last: 20 },
@@ -140,4 +141,47 @@ Deno.test("a checkpoint that is replaced while it is read is read again", async 
   };
   const present = new Checkpoints(blobs, { ...keeper, tenure: 2 });
   assert.deepEqual((await present.read())?.parts, [part("b")]);
+});
+
+Deno.test("a checkpoint deletes what killed keepers left of longer checkpoints, of its own number too", async () => {
+  const blobs = new UnfinishedBlobStore();
+  await write(new Checkpoints(blobs, { ...keeper, tenure: 4 }), "a", 1);
+  for (const left of ["t4/2/0", "t4/2/1", "t5/2/0", "t5/2/1"]) {
+    await blobs.put(`keeper/0/${left}`, new Uint8Array(1));
+    blobs.killIn(`keeper/0/${left}`);
+  }
+  blobs.killIn("keeper/0/t4/index");
+  for (const name of ["keeper/0/t6/2/1", "keeper/1/t5/2/0"]) blobs.killIn(name);
+  const checkpoints = new Checkpoints(blobs, { ...keeper, tenure: 5 });
+  assert.equal(await checkpoints.hasLeftovers(), false, "nothing was read");
+  assert.deepEqual((await checkpoints.read())?.parts, [part("a")]);
+  assert.equal(await checkpoints.hasLeftovers(), true);
+  await write(checkpoints, "b", 2);
+  assert.deepEqual(await blobs.list("keeper/"), ["keeper/0/t5/2/0", "keeper/0/t5/index"]);
+  const unfinished = await blobs.listUnfinished("keeper/");
+  assert.deepEqual(unfinished, ["keeper/0/t6/2/1", "keeper/1/t5/2/0"], "those of other owners");
+  const last = new Checkpoints(blobs, { ...keeper, tenure: 5 });
+  await last.read();
+  assert.equal(await last.hasLeftovers(), false);
+});
+
+Deno.test("an owner of before has no leftovers beside the checkpoint of a later one", async () => {
+  const blobs = new MemoryBlobStore();
+  await write(new Checkpoints(blobs, { ...keeper, tenure: 7 }), "a", 1);
+  await blobs.put("keeper/0/t7/2/0", new Uint8Array(1));
+  const former = new Checkpoints(blobs, { ...keeper, tenure: 6 });
+  await former.read();
+  assert.equal(await former.hasLeftovers(), false, "the later one is writing");
+});
+
+Deno.test("a part that is being written is kept while the checkpoint before it is finished", async () => {
+  const blobs = new UnfinishedBlobStore();
+  const checkpoints = new Checkpoints(blobs, keeper);
+  checkpoints.begin();
+  await checkpoints.writePart(part("a"));
+  const finished = checkpoints.finish({ offsets: [1], records: 1 });
+  checkpoints.begin();
+  for (const name of ["keeper/0/1/0", "keeper/0/2/0", "keeper/0/index"]) blobs.killIn(name);
+  await finished;
+  assert.deepEqual(await blobs.listUnfinished(""), ["keeper/0/2/0", "keeper/0/index"]);
 });

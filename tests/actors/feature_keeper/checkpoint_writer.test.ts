@@ -41,7 +41,9 @@ function slowWriter() {
   }) as unknown as KeptState;
   const checkpoints = new Checkpoints(blobs, keeper);
   const positions = new ReadPositions(BatchKernel.create(), { offsets: [0] });
-  const writer = new CheckpointWriter(context, { checkpoints, state, positions, intervalMs: 1 });
+  const writer = new CheckpointWriter(context, {
+    ...{ checkpoints, state, positions, intervalMs: 1, isClean: true },
+  });
   [records.records, nowMs] = [3, 1];
   return {
     blobs,

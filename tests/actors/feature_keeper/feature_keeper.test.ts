@@ -14,11 +14,14 @@ const items = ["a", "b", "c", "d"];
 const ids = (ranking: Ranking) => ranking.items.map(({ id }) => id);
 const day = 86_400_000;
 
+function wholeStatusOf(loop: Loop) {
+  const keeper = loop.mesh.node().actorRef<FeatureKeeperMessage>("feature_keeper/0");
+  return loop.mesh.settle(keeper.ask({ kind: "getStatus" }, { budgetMs: 1_000 }));
+}
+
 /** A keeper's status without the offsets of its checkpoint. */
 async function statusOf(loop: Loop) {
-  const keeper = loop.mesh.node().actorRef<FeatureKeeperMessage>("feature_keeper/0");
-  const asked = keeper.ask({ kind: "getStatus" }, { budgetMs: 1_000 });
-  const { saved: _, ...status } = await loop.mesh.settle(asked);
+  const { saved: _, ...status } = await wholeStatusOf(loop);
   return status;
 }
 
@@ -65,6 +68,23 @@ Deno.test("a keeper that restarts continues from its checkpoint", async () => {
   await loop.restart("feature_keeper/0");
   await loop.mesh.advance(100);
   assert.deepEqual(await statusOf(loop), before);
+  await loop.stop();
+});
+
+Deno.test("a keeper that finds parts of another checkpoint saves at once, and deletes them", async () => {
+  const loop = await Loop.start({ kept: { features } });
+  for (const user of ["ann", "bob"]) {
+    await loop.rank(user, ["a", "b"]);
+    await loop.mesh.advance(2_200);
+  }
+  const { saved } = await wholeStatusOf(loop);
+  assert.deepEqual(saved, [2]);
+  await loop.blobs.put("keeper/0/9/0", new Uint8Array(3));
+  await loop.restart("feature_keeper/0");
+  await loop.mesh.advance(100);
+  assert.deepEqual((await wholeStatusOf(loop)).saved, saved);
+  const names = await loop.blobs.list("keeper/");
+  assert.ok(!names.includes("keeper/0/9/0"), `${names}`);
   await loop.stop();
 });
 
