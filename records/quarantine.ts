@@ -86,9 +86,14 @@ export interface StoredQuarantine {
   readonly tenure: number;
 }
 
+/** A trainer as the names of blobs have it: `trainer-0`. */
+function nameInBlobs(source: string): string {
+  return source.replaceAll("/", "-");
+}
+
 /** The name of a trainer's quarantine in the blob store. */
 function nameOf(source: string, tenure: number): string {
-  const name = `${PREFIX}${source.replaceAll("/", "-")}`;
+  const name = `${PREFIX}${nameInBlobs(source)}`;
   return tenure === 0 ? `${name}${SUFFIX}` : `${name}@${tenure}${SUFFIX}`;
 }
 
@@ -100,9 +105,9 @@ function partsOfName(name: string): { readonly trainer: string; readonly tenure:
 
 /** The tenures of a trainer's blobs, ascending. */
 async function tenuresOf(blobs: BlobStore, source: string): Promise<number[]> {
-  const names = await blobs.list(`${PREFIX}${source.replaceAll("/", "-")}`);
+  const names = await blobs.list(`${PREFIX}${nameInBlobs(source)}`);
   return names.map(partsOfName)
-    .filter(({ trainer }) => trainer === source.replaceAll("/", "-"))
+    .filter(({ trainer }) => trainer === nameInBlobs(source))
     .map(({ tenure }) => tenure).sort((a, b) => a - b);
 }
 
@@ -128,12 +133,30 @@ export async function takeOverQuarantine(
   tenure?: number,
 ): Promise<StoredQuarantine> {
   const found = await readStored(blobs, source, tenure);
-  if (tenure === undefined || found.tenure === tenure) return found;
-  await writeQuarantine(blobs, source, found.quarantine, tenure);
+  const own = tenure ?? found.tenure;
+  if (found.tenure !== own) await writeQuarantine(blobs, source, found.quarantine, own);
+  // Also where the write is an earlier incarnation's, which may have ended before the deletes.
+  await deleteEarlierQuarantines(blobs, source, own);
+  return { ...found, tenure: own };
+}
+
+/**
+ * Deletes the blobs of a trainer's earlier tenures, and the bytes of unfinished puts of these and
+ * the present one.
+ */
+export async function deleteEarlierQuarantines(
+  blobs: BlobStore,
+  source: string,
+  tenure: number,
+): Promise<void> {
   for (const earlier of await tenuresOf(blobs, source)) {
     if (earlier < tenure) await blobs.delete(nameOf(source, earlier));
   }
-  return { ...found, tenure };
+  for (const name of await blobs.listUnfinished(`${PREFIX}${nameInBlobs(source)}`)) {
+    const unfinished = partsOfName(name);
+    if (unfinished.trainer !== nameInBlobs(source) || unfinished.tenure > tenure) continue;
+    await blobs.deleteUnfinished(name);
+  }
 }
 
 async function readStored(

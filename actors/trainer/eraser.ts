@@ -136,7 +136,7 @@ export class Eraser {
     if (quarantined === undefined) {
       const ids = userSlots.ids.map((slot) => featureIdOf(slot, signature));
       return this.#write(erasureId, async () => {
-        underWay.quarantined = await recovery.erase(partition, ids);
+        underWay.quarantined = await recovery.erase(ids);
       });
     }
     const isLast = recorded === count - 1;

@@ -104,14 +104,14 @@ export class Recovery {
   }
 
   /**
-   * Drops the rows of erased ids from a partition's quarantine, and the reference that has some.
+   * Drops the rows of erased ids from the quarantines, and the reference that has some.
    *
-   * @returns Rows of the quarantine that were deleted.
+   * @returns Rows of the quarantines that were deleted.
    */
-  async erase(partition: number, ids: readonly bigint[]): Promise<number> {
+  async erase(ids: readonly bigint[]): Promise<number> {
     const erased = new Set(ids);
     if (this.#accepted?.features.ids.some((id) => erased.has(id))) this.#accepted = undefined;
-    return await this.#refusals.erase(partition, erased);
+    return await this.#refusals.erase(erased);
   }
 
   /** Learns from a refused batch without the rows that cause the refusal, which are recorded. */

@@ -126,13 +126,16 @@ export class Refusals {
   }
 
   /**
-   * Deletes the recorded rows of a partition that have an erased id.
+   * Deletes the recorded rows that have an erased id, of all partitions: no erasure comes to the
+   * ended ones.
    *
    * @returns How many they were.
-   * @throws {Error} When the quarantine cannot be written.
+   * @throws {Error} When a quarantine cannot be written.
    */
-  async erase(partition: number, ids: ReadonlySet<bigint>): Promise<number> {
-    return await this.#of(partition).erase(ids);
+  async erase(ids: ReadonlySet<bigint>): Promise<number> {
+    let erased = 0;
+    for (const quarantine of this.#quarantines.values()) erased += await quarantine.erase(ids);
+    return erased;
   }
 
   /** Notes a batch that was learned whole. */

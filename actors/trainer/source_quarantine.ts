@@ -7,6 +7,7 @@ import type { EventLog } from "../../mesh/ports/event_log.ts";
 import { gradientSource } from "../../records/gradient_source.ts";
 import { lastChunkOf } from "../../records/last_record.ts";
 import {
+  deleteEarlierQuarantines,
   EMPTY_QUARANTINE,
   type Quarantine,
   type RefusedRow,
@@ -86,15 +87,20 @@ export class SourceQuarantine {
   }
 
   /**
-   * Deletes the recorded rows that have an erased id.
+   * Deletes the recorded rows that have an erased id, and the quarantines of earlier tenures: a
+   * trainer that was paused may have written one since the present trainer began.
    *
    * @returns How many they were.
    * @throws {Error} When the quarantine cannot be written.
    */
   async erase(ids: ReadonlySet<bigint>): Promise<number> {
+    const { blobs } = this.#stores;
+    await deleteEarlierQuarantines(blobs, gradientSource(this.#partition), this.#tenure);
     const { rows } = this.#quarantine;
-    const kept = rows.filter((row) => !row.ids.some((id) => ids.has(BigInt(id))));
-    if (kept.length === rows.length) return 0;
+    const isErased = (row: RefusedRow) => row.ids.some((id) => ids.has(BigInt(id)));
+    const kept = rows.filter((row) => !isErased(row));
+    // The store may have a row that was dropped since for a newer one.
+    if (kept.length === rows.length && !this.#stored.rows.some(isErased)) return 0;
     await this.#store({ ...this.#quarantine, rows: kept });
     return rows.length - kept.length;
   }

@@ -4,14 +4,21 @@
  */
 import assert from "node:assert/strict";
 import { ExampleChunkBuilder } from "../../../actors/joiner/example_chunk_builder.ts";
+import type { ExampleBatch } from "../../../actors/trainer/example_batch.ts";
 import { Refusals } from "../../../actors/trainer/refusals.ts";
 import { BatchKernel } from "../../../kernels/embedding/batch_kernel.ts";
 import { MemoryEventLog } from "../../../mesh/adapters/memory/memory_event_log.ts";
 import { MemoryBlobStore } from "../../../mesh/adapters/memory/memory_blob_store.ts";
+import { UnfinishedBlobStore } from "../../unfinished_blob_store.ts";
 import { VirtualClock } from "../../../mesh/simulation/virtual_clock.ts";
 import type { TrainingCheckpoint } from "../../../kernels/dense/training_session.ts";
 import { encodeExamples } from "../../../records/example_chunk.ts";
-import { listQuarantines, readQuarantine } from "../../../records/quarantine.ts";
+import {
+  listQuarantines,
+  type Quarantine,
+  readQuarantine,
+  ROWS_MAX,
+} from "../../../records/quarantine.ts";
 
 const source = "trainer/0";
 const partitions = [0];
@@ -158,4 +165,76 @@ Deno.test("a version stays given up when the log has lost the rows of its stretc
   assert.deepEqual(await opened.giveUpLost(new Map()), [0]);
   const checkpoint = { step: 3, versionBefore: 0 } as unknown as TrainingCheckpoint;
   assert.equal(opened.aboveGivenUp(checkpoint).versionBefore, 5, "3 steps later it is version 8");
+});
+
+Deno.test("a trainer deletes what earlier incarnations have left of its quarantine, also in its tenure", async () => {
+  const blobs = new UnfinishedBlobStore();
+  await open(blobs, { partitions, tenure: 5 });
+  const left = ["trainer-0", "trainer-0@4", "trainer-0@5"].map((name) => `quarantine/${name}.json`);
+  const others = ["trainer-0@6", "trainer-00", "trainer-1"].map((name) =>
+    `quarantine/${name}.json`
+  );
+  for (const name of [...left, ...others]) blobs.killIn(name);
+  await blobs.put(left[1], new TextEncoder().encode("{}"));
+  await open(blobs, { partitions, tenure: 5 });
+  assert.deepEqual(await blobs.list(""), ["quarantine/trainer-0@5.json"]);
+  assert.deepEqual(await blobs.listUnfinished(""), others.sort());
+});
+
+/** A refused batch of one row, the `sequence`-th of its partition. */
+function refusedBatch(partition: number, sequence: number, id: bigint) {
+  const position = { offset: 0, sequence, learnedThroughMs: 0 };
+  const batch = {
+    ...{ partition, sequence, atMs: 0, before: position, after: position, passed: new Map() },
+    features: {
+      ...{ rows: 1, ids: BigUint64Array.of(id), listOffsets: Uint32Array.of(0, 1) },
+      dense: new Float32Array(),
+    },
+    ...{ labels: Float32Array.of(1), logSampleRate: new Float32Array(1), endsFlight: false },
+    servedPredictions: new Float32Array(1),
+  } as ExampleBatch;
+  return [batch, [{ part: batch, error: new Error("the loss is not finite") }]] as const;
+}
+
+/** Ids of the rows of each stored quarantine. */
+async function storedIds(blobs: MemoryBlobStore): Promise<Record<string, string[]>> {
+  const stored: Record<string, string[]> = {};
+  for (const name of await blobs.list("quarantine/")) {
+    const { rows } = JSON.parse(new TextDecoder().decode(await blobs.get(name))) as Quarantine;
+    stored[name.slice("quarantine/".length)] = rows.flatMap(({ ids }) => ids);
+  }
+  return stored;
+}
+
+Deno.test("an erasure deletes rows of all partitions, and the quarantines of earlier tenures", async () => {
+  const blobs = new MemoryBlobStore();
+  const both = { partitions: [0, 1] };
+  const log = new MemoryEventLog({ partitions: 2 });
+  const paused = await open(blobs, { ...both, tenure: 2 }, log);
+  const present = await open(blobs, { ...both, tenure: 3 }, log);
+  for (const trainer of [paused, present]) {
+    for (const partition of both.partitions) {
+      trainer.record(...refusedBatch(partition, 1, 7n));
+      trainer.record(...refusedBatch(partition, 2, 8n));
+    }
+    await trainer.save();
+  }
+  assert.equal(Object.keys(await storedIds(blobs)).length, 4);
+  assert.equal(await present.erase(new Set([7n])), 2);
+  assert.deepEqual(await storedIds(blobs), {
+    "trainer-0@3.json": ["8"],
+    "trainer-1@3.json": ["8"],
+  });
+  assert.equal(await present.erase(new Set([7n])), 0);
+});
+
+Deno.test("an erasure deletes a row that the store alone has", async () => {
+  const blobs = new MemoryBlobStore();
+  const trainer = await open(blobs, { partitions });
+  trainer.record(...refusedBatch(0, 1, 7n));
+  await trainer.save();
+  for (let row = 0; row < ROWS_MAX; row++) trainer.record(...refusedBatch(0, 2 + row, 8n));
+  assert.deepEqual(await storedIds(blobs), { "trainer-0.json": ["7"] });
+  await trainer.erase(new Set([7n]));
+  assert.deepEqual(await storedIds(blobs), { "trainer-0.json": Array(ROWS_MAX).fill("8") });
 });
