@@ -1,6 +1,6 @@
 /**
- * The bucket, or the shared directory, of a simulated mesh: a blob is there as a whole or not at
- * all, and outlives every process.
+ * The shared directory of a simulated mesh: a blob is there as a whole or not at all, and outlives
+ * every process. So do the bytes of a put whose process dies before its end.
  */
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { BlobObserver } from "../disk/blob_witness.ts";
@@ -13,6 +13,8 @@ const MANIFEST = "/manifest.json";
 
 export class SharedBlobs {
   readonly #blobs = new Map<string, Uint8Array>();
+  /** The puts that have not ended: name and bytes. */
+  readonly #unfinished = new Set<readonly [name: string, bytes: Uint8Array]>();
   readonly #observer: BlobObserver;
   #refused = false;
 
@@ -25,9 +27,10 @@ export class SharedBlobs {
     this.#refused = refused;
   }
 
-  /** Name and content of each blob. */
-  contents(): Iterable<readonly [string, Uint8Array]> {
-    return this.#blobs;
+  /** Name and content of each blob, and those of unfinished puts. */
+  *contents(): Iterable<readonly [string, Uint8Array]> {
+    yield* this.#blobs;
+    for (const [name, bytes] of this.#unfinished) yield [`an unfinished put of ${name}`, bytes];
   }
 
   /**
@@ -49,8 +52,9 @@ export class SharedBlobs {
       });
     return {
       put: (name, bytes) => {
-        const copy = bytes.slice();
-        return after(() => this.#put(name, copy));
+        const put = [name, bytes.slice()] as const;
+        if (!this.#refused) this.#unfinished.add(put);
+        return after(() => this.#finish(put));
       },
       get: (name) => after(() => this.#blobs.get(name)?.slice()),
       list: (prefix) =>
@@ -58,6 +62,11 @@ export class SharedBlobs {
       delete: (name) =>
         after(() => {
           if (this.#blobs.delete(name)) this.#observer.blobDeleted?.(name);
+        }),
+      listUnfinished: (prefix) => after(() => this.#unfinishedBelow(prefix)),
+      deleteUnfinished: (name) =>
+        after(() => {
+          for (const put of this.#unfinished) if (put[0] === name) this.#unfinished.delete(put);
         }),
     };
   }
@@ -89,8 +98,16 @@ export class SharedBlobs {
     }
   }
 
-  #put(name: string, bytes: Uint8Array): void {
+  #unfinishedBelow(prefix: string): string[] {
+    const names = [...this.#unfinished].map(([name]) => name);
+    return [...new Set(names)].filter((name) => name.startsWith(prefix)).sort();
+  }
+
+  #finish(put: readonly [name: string, bytes: Uint8Array]): void {
+    const [name, bytes] = put;
+    const isWhole = this.#unfinished.delete(put);
     if (this.#refused) throw new Error(`cannot write ${name}: no space left on the volume`);
+    if (!isWhole) throw new Error(`cannot write ${name}: its bytes were deleted meanwhile`);
     this.#blobs.set(name, bytes);
     this.#observer.blobStored?.(name, bytes);
   }

@@ -181,6 +181,22 @@ export const meshScenarios: readonly Scenario[] = [
   },
   {
     ...mesh,
+    name: "erased-rows-in-puts",
+    description: "hosts with shards are killed while they write snapshots and visitors are erased",
+    families: [],
+    workload: (world, client) => visitShop(world, client, { erased: 0.1 }),
+    values: { "joiner.window": "1s", "storage.snapshots.interval": "1s" },
+    faults: (random, configuration, forMs) =>
+      moments(forMs, 6).map((atMs): Fault => ({
+        kind: "killHost",
+        atMs,
+        host: chosen(random, hostsFor("shards", configuration)),
+        power: random.nextFloat() < 0.5,
+        downMs: 500 + Math.floor(random.nextFloat() * 2_000),
+      })),
+  },
+  {
+    ...mesh,
     name: "partition",
     description: "hosts are cut off from each other and from Redis, one way too, or stand still",
     families: ["partitions"],
