@@ -108,7 +108,7 @@ export class PassesBackend implements TrainingBackend {
     if (rows === 0) this.#sum.fill(0);
     let loss = 0;
     for (let from = 0; from < rows; from += rowsMax) {
-      await this.#pass(from, Math.min(from + rowsMax, rows), feeds, results);
+      await this.#pass(from, Math.min(from + rowsMax, rows), rows, feeds, results);
       loss += results[trainingNames.loss][0];
     }
     this.#sum[this.#sum.length - 1] = loss;
@@ -168,7 +168,13 @@ export class PassesBackend implements TrainingBackend {
    * Runs rows `[from, to)`: writes their results, and adds their gradient of the weights to the sum
    * of the passes before.
    */
-  async #pass(from: number, to: number, feeds: HostArrays, results: HostArrays): Promise<void> {
+  async #pass(
+    from: number,
+    to: number,
+    rows: number,
+    feeds: HostArrays,
+    results: HostArrays,
+  ): Promise<void> {
     const { weights, gradientBefore, gradientSum } = trainingNames;
     const isFirst = from === 0;
     const { graph, outputs } = isFirst ? this.#passes.first : this.#passes.later;
@@ -176,6 +182,9 @@ export class PassesBackend implements TrainingBackend {
     const part = (array: Float32Array<ArrayBuffer>, symbolic: Shape) => {
       const shape = resolveShape(symbolic, { rows: to - from });
       if (symbolic[0] !== ROWS) return float32Tensor(this.#ort, array, shape);
+      if (symbolic[1] === ROWS) {
+        return float32Tensor(this.#ort, diagonalBlock(array, rows, from, to), shape);
+      }
       const width = staticSize(shape.slice(1));
       return float32Tensor(this.#ort, array.subarray(from * width, to * width), shape);
     };
@@ -243,4 +252,20 @@ export class PassesBackend implements TrainingBackend {
       this.#stateShape,
     );
   }
+}
+
+/** Rows and columns `[from, to)` of a square matrix. */
+function diagonalBlock(
+  matrix: Float32Array<ArrayBuffer>,
+  size: number,
+  from: number,
+  to: number,
+): Float32Array<ArrayBuffer> {
+  const width = to - from;
+  if (width === size) return matrix;
+  const block = new Float32Array(width * width);
+  for (let row = from; row < to; row++) {
+    block.set(matrix.subarray(row * size + from, row * size + to), (row - from) * width);
+  }
+  return block;
 }

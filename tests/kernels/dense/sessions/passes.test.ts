@@ -43,6 +43,30 @@ Deno.test("a batch in several passes gives what the reference gives in one", asy
   await Promise.all([found.close(), expected.close()]);
 });
 
+Deno.test("a batch that compares the rows of lists gives in several passes what the reference gives in one", async () => {
+  const ranked = exampleModel({
+    ...EXAMPLE_OPTIONS.wideAndDeep,
+    tasks: [{ loss: "binaryCrossEntropy", listWeight: 1 }],
+  });
+  const rows = 1_500;
+  const batch = {
+    ...exampleBatch(ranked, rows),
+    // No list of both passes.
+    lists: Float32Array.from({ length: rows }, (_, row) => row < 1_024 ? row >> 3 : row >> 2),
+  };
+  const [found, expected] = [
+    await createTrainingSession(ranked, { ...options, provider: "cpu" }),
+    await createTrainingSession(ranked, { ...options, provider: "reference" }),
+  ];
+  const [step, wanted] = [await found.step(batch), await expected.step(batch)];
+  assertClose([step.loss], [wanted.loss]);
+  for (const [name, gradient] of Object.entries(wanted.gradients)) {
+    assertClose(step.gradients[name], gradient);
+  }
+  await assertSameState(found, expected);
+  await Promise.all([found.close(), expected.close()]);
+});
+
 Deno.test("replicas that share batches of several passes have equal bits, and what one session has alone", async () => {
   const alone = await createTrainingSession(model, { ...options, provider: "cpu" });
   const groups = replicaGroups(3);
