@@ -79,7 +79,9 @@ export const trainerSection = z.strictObject({
     .describe(
       "Device of the dense model's steps; auto = CUDA if it works, else the CPU (the log says which).",
     ),
-  threads: z.int().min(1).max(256).default(1).describe("Threads per step of the dense model."),
+  threads: z.int().min(1).max(256).default(1).describe(
+    "Threads per step of the dense model. In a pipelined trainer on the CPU they share batches of more than 512 examples.",
+  ),
   chunksPerRead: z.int().min(1).max(100_000).default(64)
     .describe("Chunks of examples per read."),
   rowsWaitingMax: z.int().min(1).max(100_000_000).default(65_536)

@@ -32,18 +32,16 @@ export interface TrainingBatch {
    * step overwrites.
    */
   readonly results?: TrainingResults;
-  /** Set when these rows are one model replica's part of a larger batch. */
+  /** Set when these rows are a part of a larger batch that several threads share. */
   readonly share?: BatchShare;
 }
 
-/** One model replica's part of a batch. */
+/** The rows of a batch that a part of it has. */
 export interface BatchShare {
   /** Index of the part's first row in the whole batch. */
   readonly firstRow: number;
   /** Rows of the whole batch. */
   readonly rowsInAll: number;
-  /** Mean weight of the whole batch's examples, so that all replicas judge the loss alike. */
-  readonly meanCount: number;
 }
 
 /** A step's results per row. */

@@ -55,8 +55,8 @@ export const trainingNames = {
    * weight for ever, without any sign in the weights.
    */
   stepSquares: "step_squares",
-  /** Gradient of all weights over one model replica's rows, as a matrix in their layout. */
-  gradientOfReplica: (replica: number) => `gradient/replica/${replica}`,
+  /** Gradients of all weights over the rows of each part of a batch, one row a part. */
+  gradientsOfParts: "gradients_of_parts",
   gradientBefore: "gradient_before",
   gradientSum: "gradient_sum",
   presentIn: (history: string) => `${history}/present`,
@@ -89,29 +89,23 @@ export interface TrainingPasses {
   readonly first: PassGraph;
   /** As `first`, with the gradient added to the sum of earlier passes. */
   readonly later: PassGraph;
-  /** The next state, from the present one and the gradients of all model replicas. */
+  /** The next state, from the present one and the gradients of any number of parts. */
   readonly update: Pick<TrainingGraph, "graph" | "outputs">;
 }
 
-/**
- * Compiles the step of {@link compileTraining} into the graphs of its passes.
- *
- * @param replicas Model replicas that share a batch, ≥ 1.
- */
-export function compilePasses(compiled: TrainingGraph, replicas = 1): TrainingPasses {
+/** Compiles the step of {@link compileTraining} into the graphs of its passes. */
+export function compilePasses(compiled: TrainingGraph): TrainingPasses {
   const { model, optimizer, layout } = compiled;
-  const { gradientBefore, gradientSum, gradientOfReplica } = trainingNames;
+  const { gradientBefore, gradientSum, gradientsOfParts } = trainingNames;
   const pass = (sum: (g: Graph, gradient: Value) => Value): PassGraph => {
     const graph = new Graph();
     const { gradient, results, parameters } = backward(graph, model);
     return { graph, parameters, outputs: { ...results, [gradientSum]: sum(graph, gradient) } };
   };
   const graph = new Graph();
-  const gradients = Array.from(
-    { length: replicas },
-    (_, replica) => graph.input(gradientOfReplica(replica), matrixShape(layout)),
-  );
-  const whole = gradients.reduce((sum, next) => graph.add(sum, next));
+  // The symbol of rows counts parts here.
+  const gradients = graph.input(gradientsOfParts, [ROWS, layout.blocks * BLOCK_WIDTH]);
+  const whole = graph.reshape(graph.reduceSum(gradients, [0]), matrixShape(layout));
   return {
     first: pass((_, gradient) => gradient),
     later: pass((g, gradient) => g.add(g.input(gradientBefore, matrixShape(layout)), gradient)),

@@ -14,11 +14,12 @@ import type { LearningRateSchedule } from "./optimizers/learning_rate.ts";
 import type { DenseOptimizerOptions } from "./optimizers/options.ts";
 import { CompiledTrainingSession } from "./sessions/compiled_training_session.ts";
 import type { HostMemory } from "./sessions/host_memory.ts";
-import type { ReplicaGroup } from "./sessions/passes_backend.ts";
-import { createBackend, type Provider } from "./sessions/providers.ts";
+import { ProviderUnavailableError } from "./sessions/onnx_runtime.ts";
+import { PartsTrainingSession } from "./sessions/parts_training_session.ts";
+import { createBackend, createPartsBackend, type Provider } from "./sessions/providers.ts";
 import type { StateVectors } from "./sessions/training_backend.ts";
 import type { TrainingBatch, TrainingResults } from "./training_batch.ts";
-import { compileTraining, trainingNames } from "./training_graph.ts";
+import { compileTraining, type TrainingGraph, trainingNames } from "./training_graph.ts";
 import { type DenseWeights, packWeights } from "./weights.ts";
 
 export {
@@ -95,11 +96,6 @@ export interface TrainingSessionOptions {
   readonly divergence?: DivergenceOptions;
   /** Allocates the arrays that are copied to a device. Default: ordinary memory. */
   readonly memory?: HostMemory;
-  /**
-   * Model replicas on the CPU: several sessions that take the same steps, each on its part of every
-   * batch ({@link TrainingBatch.share}). Absent = this is the only one.
-   */
-  readonly replicas?: ReplicaGroup;
 }
 
 /**
@@ -112,16 +108,37 @@ export async function createTrainingSession(
   options: TrainingSessionOptions,
 ): Promise<TrainingSession> {
   const compiled = compileTraining(model, options.optimizer);
-  const first: StateVectors = {
-    [trainingNames.weights]: packWeights(
-      initialWeights(compiled.parameters, options.seed),
-      compiled.layout,
-    ),
-  };
-  for (const [name, value] of Object.entries(compiled.state)) {
-    if (value !== undefined) first[name] = first[trainingNames.weights].slice().fill(value);
-  }
   const backend = await createBackend(compiled, options.provider, options);
-  await backend.writeState(first);
+  await backend.writeState(firstState(compiled, options.seed));
   return new CompiledTrainingSession(compiled, backend, options);
+}
+
+/**
+ * A session with untrained weights, whose steps several threads of the CPU can share.
+ *
+ * @throws {ProviderUnavailableError} When the provider is another, or the CPU is not available.
+ */
+export async function createPartsSession(
+  model: Model,
+  options: TrainingSessionOptions,
+): Promise<PartsTrainingSession> {
+  const { provider } = options;
+  if (provider !== "cpu") {
+    throw new ProviderUnavailableError(
+      `Cannot run the dense model on "${provider}" in several threads; choose provider "cpu", or one thread.`,
+    );
+  }
+  const compiled = compileTraining(model, options.optimizer);
+  const backend = await createPartsBackend(compiled);
+  await backend.writeState(firstState(compiled, options.seed));
+  return new PartsTrainingSession(compiled, backend, options);
+}
+
+function firstState(compiled: TrainingGraph, seed: number): StateVectors {
+  const weights = packWeights(initialWeights(compiled.parameters, seed), compiled.layout);
+  const first: StateVectors = { [trainingNames.weights]: weights };
+  for (const [name, value] of Object.entries(compiled.state)) {
+    if (value !== undefined) first[name] = weights.slice().fill(value);
+  }
+  return first;
 }

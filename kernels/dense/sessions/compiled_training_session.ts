@@ -9,15 +9,10 @@ import {
   requireWhole,
   type TrainingCheckpoint,
 } from "../checkpoint.ts";
-import { divergedAt, LossWatch } from "../divergence.ts";
-import { fillDropoutMask } from "../dropout.ts";
-import { resolveShape, staticSize } from "../graph/shape.ts";
-import { listMatrix } from "../lists.ts";
+import { divergedAt, type Divergence, LossWatch } from "../divergence.ts";
 import { meanCount } from "../losses.ts";
 import type { Model } from "../models/model.ts";
 import { learningRateAt } from "../optimizers/learning_rate.ts";
-import { optimizerRule } from "../optimizers/rules.ts";
-import { historyFeeds } from "../history_arrays.ts";
 import { allocateBatch } from "../training_batch.ts";
 import { type TrainingGraph, trainingNames } from "../training_graph.ts";
 import type {
@@ -28,7 +23,8 @@ import type {
 } from "../training_session.ts";
 import { type DenseWeights, packWeights, unpackWeights } from "../weights.ts";
 import { type HostMemory, ordinaryMemory } from "./host_memory.ts";
-import type { TrainingBackend } from "./training_backend.ts";
+import { BatchFeeds, optimizerScalars, resultArrays } from "./step_feeds.ts";
+import type { HostArrays, TrainingBackend } from "./training_backend.ts";
 
 /** See {@link TrainingSession}. */
 export class CompiledTrainingSession implements TrainingSession {
@@ -38,7 +34,7 @@ export class CompiledTrainingSession implements TrainingSession {
   readonly #lossWatch: LossWatch;
   /** Names of the inputs whose gradients the caller gets: slices and histories. */
   readonly #embedded: readonly string[];
-  readonly #masks: Record<string, Float32Array<ArrayBuffer>> = {};
+  protected readonly feeds: BatchFeeds;
   readonly #memory: HostMemory;
   readonly #allocated: Float32Array<ArrayBuffer>[] = [];
   #steps = 0;
@@ -55,6 +51,7 @@ export class CompiledTrainingSession implements TrainingSession {
     this.#backend = backend;
     this.#options = options;
     this.#memory = options.memory ?? ordinaryMemory;
+    this.feeds = new BatchFeeds(compiled, options.seed);
     this.#lossWatch = new LossWatch(options.divergence, compiled.model.tasks);
     const { sparseInputs, historyInputs } = compiled.model;
     this.#embedded = [
@@ -72,8 +69,7 @@ export class CompiledTrainingSession implements TrainingSession {
   }
 
   step(batch: TrainingBatch): Promise<TrainingStep> {
-    // Read now, not when the step starts: replicas start a step at different times and need the
-    // same scale.
+    // Read now: a scale that is set while the step waits is for later steps.
     const scale = this.#learningRateScale;
     const step = this.#last.then(() => this.#step(batch, scale));
     this.#last = step;
@@ -85,24 +81,12 @@ export class CompiledTrainingSession implements TrainingSession {
   }
 
   async #step(batch: TrainingBatch, scale: number): Promise<TrainingStep> {
-    const t = this.#steps + 1;
-    const { optimizer, learningRateSchedule } = this.#options;
-    const learningRate = scale * learningRateAt(optimizer.learningRate, t, learningRateSchedule);
-    const feeds = this.#feeds(batch, t, learningRate);
-    const results = await this.#backend.run(batch.rows, feeds, this.#into(batch));
-
+    const feeds = { ...this.feeds.of(batch, this.nextStep), ...this.scalars(scale) };
+    const results = await this.#backend.run(batch.rows, feeds, resultArrays(batch));
     const loss = results[trainingNames.loss][0];
-    const counts = () => batch.share?.meanCount ?? meanCount(this.model.tasks, batch.logSampleRate);
-    const reason = this.#lossWatch.refuse(loss, counts) ??
-      (Number.isFinite(results[trainingNames.stepSquares][0])
-        ? undefined
-        : "the gradient or the new weights are not finite");
-    if (reason !== undefined) {
-      throw divergedAt({ step: t, loss, learningRate, reason }, batch);
-    }
-    this.#backend.commit();
-    this.#lossWatch.accept(loss);
-    this.#steps = t;
+    const counts = () => meanCount(this.model.tasks, batch.logSampleRate);
+    const divergence = this.endsWith(loss, { results, scale, counts });
+    if (divergence !== undefined) throw divergedAt(divergence, batch);
     return {
       loss,
       logits: results[trainingNames.logits],
@@ -110,6 +94,53 @@ export class CompiledTrainingSession implements TrainingSession {
         this.#embedded.map((name) => [name, results[trainingNames.gradientOf(name)]] as const),
       ),
     };
+  }
+
+  /** Number of the next step, from 1. */
+  get nextStep(): number {
+    return this.#steps + 1;
+  }
+
+  /** The optimizer's inputs for the next step. */
+  protected scalars(learningRateScale: number): HostArrays {
+    const learningRate = this.#learningRate(learningRateScale);
+    return optimizerScalars(this.#options.optimizer, learningRate, this.nextStep);
+  }
+
+  /**
+   * Makes the next state of the backend the present one where loss and state are sound.
+   *
+   * @returns The divergence otherwise; nothing has changed then.
+   */
+  protected endsWith(
+    loss: number,
+    { results, scale, counts }: {
+      readonly results: HostArrays;
+      readonly scale: number;
+      /** Gives the mean weight of the batch's examples. */
+      readonly counts: () => number;
+    },
+  ): Divergence | undefined {
+    const isFinite = Number.isFinite(results[trainingNames.stepSquares][0]);
+    const reason = this.#lossWatch.refuse(loss, counts) ??
+      (isFinite ? undefined : "the gradient or the new weights are not finite");
+    if (reason !== undefined) {
+      return { step: this.nextStep, loss, learningRate: this.#learningRate(scale), reason };
+    }
+    this.#backend.commit();
+    this.#lossWatch.accept(loss);
+    this.#steps++;
+    return undefined;
+  }
+
+  #learningRate(scale: number): number {
+    const { optimizer, learningRateSchedule } = this.#options;
+    return scale * learningRateAt(optimizer.learningRate, this.nextStep, learningRateSchedule);
+  }
+
+  /** The scale for steps that are requested now. */
+  get learningRateScale(): number {
+    return this.#learningRateScale;
   }
 
   setLearningRateScale(scale: number): Promise<void> {
@@ -176,55 +207,5 @@ export class CompiledTrainingSession implements TrainingSession {
       shape: shape as readonly number[],
       axes,
     }));
-  }
-
-  #into({ results }: TrainingBatch): Record<string, Float32Array<ArrayBuffer>> {
-    if (results === undefined) return {};
-    const { logits, gradientOf } = trainingNames;
-    const gradients = Object.entries(results.gradients).map(([name, array]) =>
-      [gradientOf(name), array] as const
-    );
-    return { [logits]: results.logits, ...Object.fromEntries(gradients) };
-  }
-
-  #feeds(batch: TrainingBatch, t: number, learningRate: number) {
-    const { optimizer, graph, dropoutMasks } = this.#compiled;
-    const rule = optimizerRule(optimizer.kind);
-    const { rowsInAll, firstRow } = batch.share ?? { rowsInAll: batch.rows, firstRow: 0 };
-    const feeds: Record<string, Float32Array<ArrayBuffer>> = {
-      ...batch.sparse,
-      ...historyFeeds(batch.histories),
-      [trainingNames.dense]: batch.dense,
-      [trainingNames.labels]: batch.labels,
-      [trainingNames.logSampleRate]: batch.logSampleRate,
-      [trainingNames.inverseRows]: Float32Array.of(1 / rowsInAll),
-    };
-    for (const [name, value] of Object.entries(rule.scalars(optimizer, learningRate, t))) {
-      feeds[name] = Float32Array.of(value);
-    }
-    for (const [index, { name, width, rate }] of dropoutMasks.entries()) {
-      if (this.#masks[name]?.length !== batch.rows * width) {
-        this.#masks[name] = new Float32Array(batch.rows * width);
-      }
-      fillDropoutMask(this.#masks[name], rate, [this.#options.seed, t, index], firstRow * width);
-      feeds[name] = this.#masks[name];
-    }
-    if (batch.lists !== undefined) {
-      const matrix = new Float32Array(batch.rows ** 2);
-      listMatrix(batch.lists, matrix);
-      feeds[trainingNames.listMatrix] = matrix;
-    }
-    for (const { name, shape } of graph.inputs) {
-      if (name in this.#compiled.state) continue;
-      const size = staticSize(resolveShape(shape, { rows: batch.rows }));
-      if (feeds[name]?.length !== size) {
-        throw new RangeError(
-          `Cannot train on ${batch.rows} rows: "${name}" has ${
-            feeds[name]?.length
-          } values and shape [${shape}] needs ${size}.`,
-        );
-      }
-    }
-    return feeds;
   }
 }

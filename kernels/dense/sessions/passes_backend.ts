@@ -3,15 +3,12 @@
  * cache; one pass over a large batch would read and write memory for every node (matrix products of
  * 4,096 rows ran at 77 GFLOP/s, of 512 at 104).
  *
- * A batch of one pass and without other replicas takes its whole step in one run: the gradient of
- * the weights then stays inside the runtime (5.8 instead of 6.2 ms for 512 rows).
+ * A batch of one pass takes its whole step in one run: the gradient of the weights then stays
+ * inside the runtime (5.8 instead of 6.2 ms for 512 rows).
  *
- * Several model replicas can share a batch: each runs passes over its own rows, their gradients are
- * summed, and each computes the same next state from the sum. A step then uses several cores
- * without a barrier after each node.
- *
- * @see Li et al., "PyTorch Distributed: Experiences on Accelerating Data Parallel Training", VLDB
- *   2020
+ * Several threads can share a step: each runs passes over parts of the batch
+ * ({@link PartsBackend}), and one of them computes the next state from the gradients of all parts.
+ * A step then uses several cores without a barrier after each node.
  */
 import type { InferenceSession, Tensor } from "onnxruntime-node";
 import { resolveShape, ROWS, type Shape, staticSize } from "../graph/shape.ts";
@@ -20,20 +17,9 @@ import { type TrainingGraph, trainingNames, type TrainingPasses } from "../train
 import { runInPlace } from "./in_place_outputs.ts";
 import { float32Tensor, type OnnxRuntime } from "./onnx_runtime.ts";
 import { StateBuffers } from "./state_buffers.ts";
-import type { HostArrays, StateVectors, TrainingBackend } from "./training_backend.ts";
+import type { HostArrays, PartsBackend, StateVectors } from "./training_backend.ts";
 
-/** The model replicas that share every batch, as one of them sees them. */
-export interface ReplicaGroup {
-  /** Number of replicas, ≥ 1. */
-  readonly count: number;
-  /**
-   * Sends a copy of `values` to all other replicas.
-   *
-   * @returns The arrays of all replicas in their order, `values` among them; valid until the next
-   *   call.
-   */
-  exchange(values: Float32Array<ArrayBuffer>): Promise<readonly Float32Array<ArrayBuffer>[]>;
-}
+type Floats = Float32Array<ArrayBuffer>;
 
 /** Graphs of a step: all of it, and those of {@link TrainingPasses}. */
 export type StepGraph = "whole" | keyof TrainingPasses;
@@ -47,14 +33,22 @@ export interface PassesBackendParts {
   readonly passes: TrainingPasses;
   /** Most rows of one pass. */
   readonly rowsMax: number;
-  /** Absent = this is the only replica. */
-  readonly replicas?: ReplicaGroup | undefined;
 }
 
 /** Inputs or outputs of one run, by name. */
 type Tensors = Record<string, Tensor>;
 
-export class PassesBackend implements TrainingBackend {
+/** One run of the graph of a pass. */
+interface Pass {
+  /** Rows `[from, to)` of the arrays. */
+  readonly from: number;
+  readonly to: number;
+  /** Receives the gradient of the weights, plus `before` where that is given. */
+  readonly gradient: Floats;
+  readonly before?: Floats;
+}
+
+export class PassesBackend implements PartsBackend {
   readonly provider = "cpu";
   readonly #ort: OnnxRuntime;
   readonly #open: PassesBackendParts["open"];
@@ -62,59 +56,55 @@ export class PassesBackend implements TrainingBackend {
   readonly #compiled: TrainingGraph;
   readonly #passes: TrainingPasses;
   readonly #rowsMax: number;
-  readonly #replicas: ReplicaGroup | undefined;
   readonly #stateShape: readonly number[];
+  /** Elements of a matrix of the state. */
+  readonly #size: number;
   readonly #state: StateBuffers;
-  /**
-   * The gradient of all weights followed by the loss: the array that replicas exchange. A later
-   * pass reads `#sumBefore` and writes `#sum`; the two are swapped before it.
-   */
-  #sum: Float32Array<ArrayBuffer>;
-  #sumBefore: Float32Array<ArrayBuffer>;
+  /** Gradients of a step's parts, one behind the other. */
+  #gradients: Floats;
+  /** The sum of gradients that a later pass reads while it writes the next sum. */
+  #sumBefore: Floats | undefined;
   /**
    * Arrays for outputs that the caller gave no array for; allocated anew when the number of rows
    * changes.
    */
-  readonly #outputs: Record<string, Float32Array<ArrayBuffer>> = {};
+  readonly #outputs: Record<string, Floats> = {};
 
-  constructor({ ort, open, compiled, passes, rowsMax, replicas }: PassesBackendParts) {
+  constructor({ ort, open, compiled, passes, rowsMax }: PassesBackendParts) {
     this.#ort = ort;
     this.#open = open;
     this.#compiled = compiled;
     this.#passes = passes;
     this.#rowsMax = rowsMax;
-    this.#replicas = replicas;
     this.#stateShape = [compiled.layout.blocks, BLOCK_WIDTH];
-    const size = staticSize(this.#stateShape);
+    this.#size = staticSize(this.#stateShape);
     this.#state = new StateBuffers(compiled, (length) => new Float32Array(length));
-    this.#sum = new Float32Array(size + 1);
-    this.#sumBefore = new Float32Array(size + 1);
+    this.#gradients = new Float32Array(0);
   }
 
-  /** Opens the sessions that the smallest batch needs, so that a graph is refused before a step. */
-  async prepare(): Promise<void> {
-    const graphs = this.#replicas === undefined ? ["whole"] as const : ["first", "update"] as const;
+  /** Opens sessions before the first step, so that a graph is refused before it. */
+  async prepare(graphs: readonly StepGraph[] = ["whole"]): Promise<void> {
     await Promise.all(graphs.map((graph) => this.#session(graph)));
   }
 
   async run(rows: number, feeds: HostArrays, into: HostArrays): Promise<HostArrays> {
     const rowsMax = this.#rowsMax;
     const results = this.#results(rows, into);
-    if (this.#replicas === undefined && rows <= rowsMax) {
+    if (rows <= rowsMax) {
       await this.#wholeStep(rows, feeds, results);
       return results;
     }
-    // A small batch may leave the last of several replicas without rows.
-    if (rows === 0) this.#sum.fill(0);
+    let [sum] = this.gradientsOfParts(1);
+    let before = this.#sumBefore ??= new Float32Array(this.#size);
     let loss = 0;
     for (let from = 0; from < rows; from += rowsMax) {
-      await this.#pass(from, Math.min(from + rowsMax, rows), rows, feeds, results);
+      [sum, before] = [before, sum];
+      const pass = { from, to: Math.min(from + rowsMax, rows), gradient: sum };
+      await this.#pass(from === 0 ? pass : { ...pass, before }, rows, feeds, results);
       loss += results[trainingNames.loss][0];
     }
-    this.#sum[this.#sum.length - 1] = loss;
-    const sums = await this.#replicas?.exchange(this.#sum) ?? [this.#sum];
-    results[trainingNames.loss][0] = sums.reduce((all, sum) => all + sum[sum.length - 1], 0);
-    await this.#update(sums, feeds, results);
+    results[trainingNames.loss][0] = loss;
+    await this.#update(sum, feeds, results);
     return results;
   }
 
@@ -129,6 +119,40 @@ export class PassesBackend implements TrainingBackend {
   writeState(vectors: Readonly<StateVectors>): Promise<void> {
     this.#state.write(vectors);
     return Promise.resolve();
+  }
+
+  get weights(): Floats {
+    return this.#state.present[trainingNames.weights];
+  }
+
+  useWeights(weights: Floats): void {
+    this.#state.replace(trainingNames.weights, weights);
+  }
+
+  gradientsOfParts(parts: number): readonly Floats[] {
+    const size = this.#size;
+    if (this.#gradients.length < parts * size) this.#gradients = new Float32Array(parts * size);
+    return Array.from(
+      { length: parts },
+      (_, part) => this.#gradients.subarray(part * size, (part + 1) * size),
+    );
+  }
+
+  async runPart(
+    rows: number,
+    feeds: HostArrays,
+    into: HostArrays,
+    gradient: Floats,
+  ): Promise<HostArrays> {
+    const results = this.#results(rows, into);
+    await this.#pass({ from: 0, to: rows, gradient }, rows, feeds, results);
+    return results;
+  }
+
+  async endStep(parts: number, scalars: HostArrays): Promise<HostArrays> {
+    const results = { [trainingNames.stepSquares]: this.#own(trainingNames.stepSquares, 1) };
+    await this.#update(this.#gradients.subarray(0, parts * this.#size), scalars, results);
+    return results;
   }
 
   async close(): Promise<void> {
@@ -165,21 +189,19 @@ export class PassesBackend implements TrainingBackend {
   }
 
   /**
-   * Runs rows `[from, to)`: writes their results, and adds their gradient of the weights to the sum
-   * of the passes before.
+   * Runs some rows of a batch: writes their results and their gradient of the weights.
+   *
+   * @param rows Rows of the arrays.
    */
   async #pass(
-    from: number,
-    to: number,
+    { from, to, gradient, before }: Pass,
     rows: number,
     feeds: HostArrays,
     results: HostArrays,
   ): Promise<void> {
     const { weights, gradientBefore, gradientSum } = trainingNames;
-    const isFirst = from === 0;
-    const { graph, outputs } = isFirst ? this.#passes.first : this.#passes.later;
-    const session = await this.#session(isFirst ? "first" : "later");
-    const part = (array: Float32Array<ArrayBuffer>, symbolic: Shape) => {
+    const { graph, outputs } = before === undefined ? this.#passes.first : this.#passes.later;
+    const part = (array: Floats, symbolic: Shape) => {
       const shape = resolveShape(symbolic, { rows: to - from });
       if (symbolic[0] !== ROWS) return float32Tensor(this.#ort, array, shape);
       if (symbolic[1] === ROWS) {
@@ -188,32 +210,25 @@ export class PassesBackend implements TrainingBackend {
       const width = staticSize(shape.slice(1));
       return float32Tensor(this.#ort, array.subarray(from * width, to * width), shape);
     };
-    const tensors: Tensors = { [weights]: this.#stateTensor(this.#state.present[weights]) };
-    if (!isFirst) {
-      [this.#sum, this.#sumBefore] = [this.#sumBefore, this.#sum];
-      tensors[gradientBefore] = this.#stateTensor(this.#sumBefore);
-    }
+    const tensors: Tensors = { [weights]: this.#stateTensor(this.weights) };
+    if (before !== undefined) tensors[gradientBefore] = this.#stateTensor(before);
     for (const { name, shape } of graph.inputs) {
       if (!(name in tensors)) tensors[name] = part(feeds[name], shape);
     }
-    const fetches: Tensors = { [gradientSum]: this.#stateTensor(this.#sum) };
+    const fetches: Tensors = { [gradientSum]: this.#stateTensor(gradient) };
     for (const [name, { shape }] of Object.entries(outputs)) {
       if (name !== gradientSum) fetches[name] = part(results[name], shape);
     }
+    const session = await this.#session(before === undefined ? "first" : "later");
     await runInPlace(session, tensors, fetches);
   }
 
-  /** @param sums Gradients of all replicas, in their order. */
-  async #update(
-    sums: readonly Float32Array<ArrayBuffer>[],
-    feeds: HostArrays,
-    results: HostArrays,
-  ): Promise<void> {
-    const { gradientOfReplica, stepSquares, next } = trainingNames;
+  /** @param gradients Gradient of each part, one behind the other. */
+  async #update(gradients: Floats, feeds: HostArrays, results: HostArrays): Promise<void> {
+    const { gradientsOfParts, stepSquares, next } = trainingNames;
     const tensors = this.#stateTensors(this.#state.present, (name) => name);
-    for (const [replica, sum] of sums.entries()) {
-      tensors[gradientOfReplica(replica)] = this.#stateTensor(sum);
-    }
+    const parts = gradients.length / this.#size;
+    tensors[gradientsOfParts] = float32Tensor(this.#ort, gradients, [parts, this.#size]);
     for (const { name, shape } of this.#passes.update.graph.inputs) {
       tensors[name] ??= float32Tensor(this.#ort, feeds[name], shape);
     }
@@ -223,8 +238,8 @@ export class PassesBackend implements TrainingBackend {
   }
 
   /** The arrays for outputs: the caller's, or the backend's own. */
-  #results(rows: number, into: HostArrays): Record<string, Float32Array<ArrayBuffer>> {
-    const results: Record<string, Float32Array<ArrayBuffer>> = {};
+  #results(rows: number, into: HostArrays): Record<string, Floats> {
+    const results: Record<string, Floats> = {};
     const { gradientSum, stepSquares } = trainingNames;
     for (const [name, { shape }] of Object.entries(this.#passes.first.outputs)) {
       if (name === gradientSum) continue;
@@ -234,7 +249,7 @@ export class PassesBackend implements TrainingBackend {
     return results;
   }
 
-  #own(name: string, size: number): Float32Array<ArrayBuffer> {
+  #own(name: string, size: number): Floats {
     if (this.#outputs[name]?.length !== size) this.#outputs[name] = new Float32Array(size);
     return this.#outputs[name];
   }
@@ -245,22 +260,13 @@ export class PassesBackend implements TrainingBackend {
     );
   }
 
-  #stateTensor(array: Float32Array<ArrayBuffer>): Tensor {
-    return float32Tensor(
-      this.#ort,
-      array.subarray(0, staticSize(this.#stateShape)),
-      this.#stateShape,
-    );
+  #stateTensor(array: Floats): Tensor {
+    return float32Tensor(this.#ort, array, this.#stateShape);
   }
 }
 
 /** Rows and columns `[from, to)` of a square matrix. */
-function diagonalBlock(
-  matrix: Float32Array<ArrayBuffer>,
-  size: number,
-  from: number,
-  to: number,
-): Float32Array<ArrayBuffer> {
+function diagonalBlock(matrix: Floats, size: number, from: number, to: number): Floats {
   const width = to - from;
   if (width === size) return matrix;
   const block = new Float32Array(width * width);

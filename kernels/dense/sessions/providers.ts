@@ -16,9 +16,9 @@ import {
   ProviderUnavailableError,
   requireDevice,
 } from "./onnx_runtime.ts";
-import { PassesBackend, type ReplicaGroup, type StepGraph } from "./passes_backend.ts";
+import { PassesBackend, type StepGraph } from "./passes_backend.ts";
 import { ReferenceBackend } from "./reference_backend.ts";
-import type { TrainingBackend } from "./training_backend.ts";
+import type { PartsBackend, TrainingBackend } from "./training_backend.ts";
 import { passModels, trainingModel } from "./training_model.ts";
 
 /** Runtimes of sessions; "reference" is plain TypeScript with the same bits on every machine. */
@@ -40,8 +40,6 @@ export interface BackendOptions {
   /** Threads of one run on the CPU, ≥ 1. */
   readonly threads: number;
   readonly memory?: HostMemory | undefined;
-  /** The model replicas that share every batch on the CPU; absent = there is only one. */
-  readonly replicas?: ReplicaGroup | undefined;
 }
 
 /** The result of choosing a provider. */
@@ -80,24 +78,13 @@ export async function chooseProvider<P extends Provider>(
 export async function createBackend(
   compiled: TrainingGraph,
   provider: Provider,
-  { threads, memory = ordinaryMemory, replicas }: BackendOptions,
+  { threads, memory = ordinaryMemory }: BackendOptions,
 ): Promise<TrainingBackend> {
   switch (provider) {
     case "reference":
       return new ReferenceBackend(compiled);
     case "cpu": {
-      const passes = compilePasses(compiled, replicas?.count);
-      const models = { whole: trainingModel(compiled), ...passModels(compiled, passes) };
-      const open = (graph: StepGraph) =>
-        createOnnxSession(
-          { ...models[graph], sequenceOutput: SEQUENCE_OUTPUT },
-          { device: provider, threads },
-        );
-      const { blocks, learnedBlocks } = compiled.layout;
-      // Batch statistics need all rows of the batch in one pass.
-      const rowsMax = learnedBlocks < blocks ? Infinity : threads * PASS_ROWS;
-      const ort = await onnxRuntime();
-      const backend = new PassesBackend({ ort, open, compiled, passes, rowsMax, replicas });
+      const backend = await passesBackend(compiled, threads);
       await backend.prepare();
       return backend;
     }
@@ -118,4 +105,29 @@ export async function createBackend(
     default:
       return provider satisfies never;
   }
+}
+
+/**
+ * A backend on the CPU whose steps several threads can share.
+ *
+ * @throws {ProviderUnavailableError} When the CPU is not available to ONNX Runtime.
+ */
+export async function createPartsBackend(compiled: TrainingGraph): Promise<PartsBackend> {
+  const backend = await passesBackend(compiled, 1);
+  await backend.prepare(["first", "update"]);
+  return backend;
+}
+
+async function passesBackend(compiled: TrainingGraph, threads: number): Promise<PassesBackend> {
+  const passes = compilePasses(compiled);
+  const models = { whole: trainingModel(compiled), ...passModels(compiled, passes) };
+  const open = (graph: StepGraph) =>
+    createOnnxSession(
+      { ...models[graph], sequenceOutput: SEQUENCE_OUTPUT },
+      { device: "cpu", threads },
+    );
+  const { blocks, learnedBlocks } = compiled.layout;
+  // Batch statistics need all rows of the batch in one pass.
+  const rowsMax = learnedBlocks < blocks ? Infinity : threads * PASS_ROWS;
+  return new PassesBackend({ ort: await onnxRuntime(), open, compiled, passes, rowsMax });
 }

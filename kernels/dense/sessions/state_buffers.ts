@@ -51,6 +51,13 @@ export class StateBuffers {
     }
   }
 
+  /** Takes `vector`, not a copy of it, as a matrix of the present state. */
+  replace(name: string, vector: Float32Array<ArrayBuffer>): void {
+    const { length } = present(this.#present[name], "a replaced matrix is part of the state");
+    invariant(length === vector.length, "a matrix that replaces another has its size");
+    this.#present[name] = vector;
+  }
+
   /** Calls `free` with every matrix. */
   free(free: (vector: Float32Array<ArrayBuffer>) => void): void {
     for (const vectors of [this.#present, this.#next]) {

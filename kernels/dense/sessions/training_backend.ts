@@ -30,3 +30,32 @@ export interface TrainingBackend {
   writeState(vectors: Readonly<StateVectors>): Promise<void>;
   close(): Promise<void>;
 }
+
+/** A backend whose steps several threads can share. */
+export interface PartsBackend extends TrainingBackend {
+  /** The present weights; the next step but one writes into this array. */
+  readonly weights: Float32Array<ArrayBuffer>;
+  /** Takes an array as the present weights, for {@link runPart}; it is read until the next call. */
+  useWeights(weights: Float32Array<ArrayBuffer>): void;
+  /** Arrays for the gradients of a step's parts, in their order; valid until the next call. */
+  gradientsOfParts(parts: number): readonly Float32Array<ArrayBuffer>[];
+  /**
+   * Runs the rows of one part, up to the gradient of the weights.
+   *
+   * @param gradient Receives the gradient, in the layout of the weights.
+   * @returns As {@link run}; the loss is the sum over these rows divided by those of the batch.
+   */
+  runPart(
+    rows: number,
+    feeds: HostArrays,
+    into: HostArrays,
+    gradient: Float32Array<ArrayBuffer>,
+  ): Promise<HostArrays>;
+  /**
+   * Computes the next state from the gradients of parts `[0, parts)`; see {@link commit}.
+   *
+   * @param scalars The optimizer's inputs for this step, by name.
+   * @returns The sum of squares that tells whether the state is finite.
+   */
+  endStep(parts: number, scalars: HostArrays): Promise<HostArrays>;
+}

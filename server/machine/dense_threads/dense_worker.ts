@@ -1,31 +1,55 @@
 /**
- * A thread that runs a replica of the dense model: a session that is asked by message.
+ * A thread of the dense step, which is asked by message.
  */
 import { DivergenceError } from "../../../kernels/dense/divergence.ts";
 import { createModel } from "../../../kernels/dense/models/create_model.ts";
-import { buffersOf, viewOfRows } from "../../../kernels/dense/training_batch.ts";
 import {
+  buffersOf,
+  type TrainingBatch,
+  viewOfRows,
+} from "../../../kernels/dense/training_batch.ts";
+import {
+  createPartsSession,
   createTrainingSession,
   type TrainingSession,
 } from "../../../kernels/dense/training_session.ts";
-import { portReplicaGroup } from "./port_replica_group.ts";
-import type { Answer, Failure, Open, Order, Question, Step, Stepped } from "./protocol.ts";
+import { present } from "../../../structures/invariant.ts";
+import { Helper } from "./helper.ts";
+import { Leader } from "./leader.ts";
+import { StepTurns } from "./step_turns.ts";
+import type {
+  Answer,
+  Failure,
+  Open,
+  Order,
+  Part,
+  Question,
+  SharedStep,
+  Stepped,
+  WholeStep,
+} from "./protocol.ts";
 
 const scope = self as unknown as {
   onmessage: (event: MessageEvent<Order>) => void;
   postMessage(answer: Answer, transfer?: Transferable[]): void;
 };
+
 let session: TrainingSession;
-/** The newest step that failed. */
-let failed: { readonly number: number; readonly error: unknown } | undefined;
+let steps: Steps;
+
+/** Answers the questions about steps that a thread of its role gets. */
+interface Steps {
+  step?(step: WholeStep): Promise<Stepped>;
+  sharedStep?(step: SharedStep): Promise<number>;
+  part?(part: Part): Promise<TrainingBatch>;
+}
 
 scope.onmessage = async ({ data: order }) => {
   try {
     if (order.kind === "open") return await open(order);
     const { id, question } = order;
     const answer = await answerTo(question);
-    const transfer = question.kind === "step" ? buffersOf((answer as Stepped).batch) : [];
-    scope.postMessage({ kind: "answer", id, answer }, transfer);
+    scope.postMessage({ kind: "answer", id, answer }, arraysOf(question, answer));
   } catch (error) {
     const failure = failureOf(error);
     if (order.kind === "open") return scope.postMessage({ kind: "failure", failure });
@@ -33,19 +57,48 @@ scope.onmessage = async ({ data: order }) => {
   }
 };
 
-async function open({ parts, replica, ports }: Open): Promise<void> {
-  const { model, modelSizes, session: options } = parts;
-  session = await createTrainingSession(createModel(model, modelSizes), {
-    ...options,
-    ...(ports.length > 0 && { threads: 1, replicas: portReplicaGroup(replica, ports) }),
-  });
+async function open({ parts, role }: Open): Promise<void> {
+  const model = createModel(parts.model, parts.modelSizes);
+  switch (role.kind) {
+    case "alone": {
+      const alone = await createTrainingSession(model, parts.session);
+      [session, steps] = [alone, stepsAlone(alone)];
+      break;
+    }
+    case "leader": {
+      const parted = await createPartsSession(model, parts.session);
+      [session, steps] = [parted, new Leader(parted, role.ports)];
+      break;
+    }
+    case "helper": {
+      const parted = await createPartsSession(model, parts.session);
+      [session, steps] = [parted, new Helper(parted, role.port)];
+      break;
+    }
+  }
   scope.postMessage({ kind: "opened" });
 }
 
+function stepsAlone(alone: TrainingSession): Steps {
+  const turns = new StepTurns();
+  return {
+    step: ({ batch, rows, ...number }) =>
+      turns.run(number, async () => {
+        const { loss } = await alone.step(viewOfRows(batch, 0, rows));
+        return { loss, batch };
+      }),
+  };
+}
+
 function answerTo(question: Question): Promise<unknown> {
+  const asked = "the question fits the role of the thread";
   switch (question.kind) {
     case "step":
-      return step(question);
+      return present(steps.step?.(question), asked);
+    case "sharedStep":
+      return present(steps.sharedStep?.(question), asked);
+    case "part":
+      return present(steps.part?.(question), asked);
     case "weights":
       return session.weights();
     case "load":
@@ -61,15 +114,10 @@ function answerTo(question: Question): Promise<unknown> {
   }
 }
 
-async function step({ batch, rows, share, number, waits }: Step): Promise<Stepped> {
-  try {
-    if (waits && failed?.number === number - 1) throw failed.error;
-    const { loss } = await session.step({ ...viewOfRows(batch, 0, rows), share });
-    return { loss, batch };
-  } catch (error) {
-    failed = { number, error };
-    throw error;
-  }
+/** The buffers that go back with an answer. */
+function arraysOf(question: Question, answer: unknown): ArrayBuffer[] {
+  if (question.kind === "step") return buffersOf((answer as Stepped).batch);
+  return question.kind === "part" ? buffersOf(answer as TrainingBatch) : [];
 }
 
 function failureOf(error: unknown): Failure {

@@ -1,7 +1,15 @@
 /**
  * The asking side of a thread that runs a replica of the dense model.
  */
-import type { Answer, AnswerTo, Failure, Order, PlacedModelParts, Question } from "./protocol.ts";
+import type {
+  Answer,
+  AnswerTo,
+  Failure,
+  Order,
+  PlacedModelParts,
+  Question,
+  ThreadRole,
+} from "./protocol.ts";
 
 /**
  * An error that a model replica threw in its thread, with the name and message that it had there.
@@ -25,7 +33,8 @@ export class ReplicaThread {
   #asked = 0;
   #gone: Error | undefined;
 
-  constructor(parts: PlacedModelParts, replica: number, ports: readonly MessagePort[]) {
+  /** @param replica Number of the replica, from 0. */
+  constructor(parts: PlacedModelParts, replica: number, role: ThreadRole) {
     const entry = new URL("./dense_worker.ts", import.meta.url);
     this.#worker = new Worker(entry, { type: "module", name: `dense-step-${replica}` });
     this.#worker.onmessage = ({ data }: MessageEvent<Answer>) => this.#receive(data);
@@ -34,8 +43,8 @@ export class ReplicaThread {
       this.end(new Error(`A thread of the dense step crashed: ${event.message}`));
     };
     const { model, modelSizes, session } = parts;
-    const order: Order = { kind: "open", parts: { model, modelSizes, session }, replica, ports };
-    this.#worker.postMessage(order, [...ports]);
+    const order: Order = { kind: "open", parts: { model, modelSizes, session }, role };
+    this.#worker.postMessage(order, portsOf(role));
   }
 
   /** @throws {ReplicaError} As `createTrainingSession` does. */
@@ -80,5 +89,16 @@ export class ReplicaThread {
     const asker = this.#askers.get(id);
     this.#askers.delete(id);
     return asker;
+  }
+}
+
+function portsOf(role: ThreadRole): MessagePort[] {
+  switch (role.kind) {
+    case "alone":
+      return [];
+    case "leader":
+      return [...role.ports];
+    case "helper":
+      return [role.port];
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The messages between a trainer and a thread that runs a model replica.
+ * The messages between a trainer and the threads that run its dense step, and between these.
  */
 import type { CairnConfiguration } from "../../../configuration/configuration.ts";
 import type { Divergence } from "../../../kernels/dense/divergence.ts";
@@ -16,26 +16,62 @@ export type PlacedModelParts = DenseModelParts & {
   readonly session: { readonly provider: Provider };
 };
 
+/**
+ * The use of a thread: alone, it runs whole steps; otherwise the leader has the state of the model,
+ * and helpers run parts of its steps.
+ */
+export type ThreadRole =
+  | { readonly kind: "alone" }
+  /** With a port to each helper. */
+  | { readonly kind: "leader"; readonly ports: readonly MessagePort[] }
+  /** With a port to the leader. */
+  | { readonly kind: "helper"; readonly port: MessagePort };
+
 /** The first message to a thread. */
 export interface Open {
   readonly kind: "open";
   readonly parts: PlacedModelParts;
-  /** From 0. */
-  readonly replica: number;
-  /** To the other replicas, in their order. */
-  readonly ports: readonly MessagePort[];
+  readonly role: ThreadRole;
 }
 
-/** A replica's part of a step. Its arrays come back with the answer. */
-export interface Step {
+/** The number of a step, and what it depends on. */
+export interface StepNumber {
+  /** Ascending from 1, divergent steps included. */
+  readonly number: number;
+  /** Requested before the previous step was done: when that step fails, this step fails too. */
+  readonly waits: boolean;
+}
+
+/** A step of one batch in one thread. Its arrays come back with the answer. */
+export interface WholeStep extends StepNumber {
   readonly kind: "step";
   /** Arrays whose first `rows` rows are filled. */
   readonly batch: TrainingBatch;
   readonly rows: number;
-  readonly share: BatchShare;
+}
+
+/** A step whose parts follow, some to the leader and some to helpers. */
+export interface SharedStep extends StepNumber {
+  readonly kind: "sharedStep";
+  /** Number of parts, ≥ 1. */
+  readonly parts: number;
+  /** Rows of the batch. */
+  readonly rows: number;
+  /** Mean weight of the batch's examples. */
+  readonly meanCount: number;
+}
+
+/** A part of a shared step. Its arrays come back with the answer. */
+export interface Part {
+  readonly kind: "part";
+  /** Number of the step. */
   readonly number: number;
-  /** Requested before the previous step was done: when that step fails, this step fails too. */
-  readonly waits: boolean;
+  /** Index among the parts of the step. */
+  readonly index: number;
+  /** Arrays whose first `rows` rows are filled. */
+  readonly batch: TrainingBatch;
+  readonly rows: number;
+  readonly share: BatchShare;
 }
 
 export interface Stepped {
@@ -43,9 +79,11 @@ export interface Stepped {
   readonly batch: TrainingBatch;
 }
 
-/** The questions to a model replica, each with its answer. */
+/** The questions to a thread, each with its answer. */
 export interface Questions {
-  step: { readonly question: Step; readonly answer: Stepped };
+  step: { readonly question: WholeStep; readonly answer: Stepped };
+  sharedStep: { readonly question: SharedStep; readonly answer: number };
+  part: { readonly question: Part; readonly answer: TrainingBatch };
   weights: { readonly question: { readonly kind: "weights" }; readonly answer: DenseWeights };
   load: {
     readonly question: { readonly kind: "load"; readonly weights: DenseWeights };
@@ -87,3 +125,27 @@ export type Answer =
   | { readonly kind: "answer"; readonly id: number; readonly answer: unknown }
   /** Without an id: the session could not be opened. */
   | { readonly kind: "failure"; readonly id?: number; readonly failure: Failure };
+
+type Floats = Float32Array<ArrayBuffer>;
+
+/** From the leader to a helper. */
+export type LeaderMessage =
+  /** A shared step begins. */
+  | {
+    readonly kind: "begun";
+    readonly number: number;
+    /** Steps of the model with this one; differs from `number` after a restore. */
+    readonly step: number;
+    readonly weights: Floats;
+    /** Arrays for further gradients. */
+    readonly spare: readonly Floats[];
+  }
+  /** The parts of a step shall not run. */
+  | { readonly kind: "dropped"; readonly number: number };
+
+/** From a helper to the leader: a part has run. */
+export interface HelperMessage {
+  readonly index: number;
+  readonly loss: number;
+  readonly gradient: Floats;
+}

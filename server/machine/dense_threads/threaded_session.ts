@@ -3,10 +3,11 @@
  * Runtime's binding stops the thread that calls it for the length of a step; a trainer whose steps
  * run elsewhere meanwhile pools the next batch and sends the last one's gradients.
  *
- * Each thread holds a replica of the model and takes its share of every batch's rows; they sum
- * their gradients and make the same next weights from them
- * (kernels/dense/sessions/passes_backend.ts).
+ * Each thread has a replica of the model. Several threads share a step: its parts go to the threads
+ * as these become free (part_dealer.ts), and the first thread, the leader, sums the gradients in
+ * the order of the parts and computes the next weights (leader.ts).
  */
+import { partsOf } from "../../../kernels/dense/batch_parts.ts";
 import { divergedAt } from "../../../kernels/dense/divergence.ts";
 import { meanCount } from "../../../kernels/dense/losses.ts";
 import { createModel } from "../../../kernels/dense/models/create_model.ts";
@@ -29,24 +30,29 @@ import type {
   TrainingStep,
 } from "../../../kernels/dense/training_session.ts";
 import type { DenseWeights } from "../../../kernels/dense/weights.ts";
-import type { PlacedModelParts, Question, Step } from "./protocol.ts";
+import type { PlacedModelParts, StepNumber, ThreadRole, WholeStep } from "./protocol.ts";
 import { ReplicaError, ReplicaThread } from "./model_replica.ts";
+import { PartDealer } from "./part_dealer.ts";
 import { present } from "../../../structures/invariant.ts";
 
 export class ThreadedSession implements TrainingSession {
   readonly model: Model;
   readonly provider = "cpu";
+  /** The leader first. */
   readonly #replicas: readonly ReplicaThread[];
-  /** By replica, arrays that travel with its share of a batch and have come back. */
-  readonly #spare: TrainingBatch[][];
-  /** Steps asked for, and those of them that every replica has answered. */
+  readonly #leader: ReplicaThread;
+  readonly #dealer: PartDealer;
+  /** Arrays that travel with whole batches and have come back. */
+  readonly #spare: TrainingBatch[] = [];
+  /** Steps asked for, and those of them that are done. */
   #asked = 0;
   #answered = 0;
 
   private constructor(model: Model, replicas: readonly ReplicaThread[]) {
     this.model = model;
     this.#replicas = replicas;
-    this.#spare = replicas.map(() => []);
+    this.#leader = present(replicas[0], "a session has a thread");
+    this.#dealer = new PartDealer(model, replicas);
   }
 
   /**
@@ -57,15 +63,7 @@ export class ThreadedSession implements TrainingSession {
    */
   static async open(parts: PlacedModelParts): Promise<ThreadedSession> {
     const count = normalizesBatches(parts.model) ? 1 : Math.max(1, parts.session.threads);
-    const ports: MessagePort[][] = Array.from({ length: count }, () => []);
-    for (let i = 0; i < count; i++) {
-      for (let j = i + 1; j < count; j++) {
-        const { port1, port2 } = new MessageChannel();
-        ports[i].push(port1);
-        ports[j].push(port2);
-      }
-    }
-    const replicas = ports.map((own, replica) => new ReplicaThread(parts, replica, own));
+    const replicas = rolesOf(count).map((role, r) => new ReplicaThread(parts, r, role));
     try {
       await Promise.all(replicas.map((replica) => replica.opened()));
     } catch (error) {
@@ -77,34 +75,32 @@ export class ThreadedSession implements TrainingSession {
 
   async step(batch: TrainingBatch): Promise<TrainingStep> {
     requireWidths(this.model, batch);
-    const rowsEach = Math.ceil(batch.rows / this.#replicas.length);
     const results = batch.results ?? present(
       this.allocateBatch(batch.rows).results,
       "an allocated batch has arrays for results",
     );
-    const whole: TrainingBatch = { ...batch, results };
+    const whole = { ...batch, results };
     const waits = this.#answered < this.#asked;
-    const number = ++this.#asked;
-    const counted = meanCount(this.model.tasks, batch.logSampleRate);
-    const losses = await Promise.allSettled(this.#replicas.map(async (_replica, r) => {
-      const firstRow = Math.min(batch.rows, r * rowsEach);
-      const part = viewOfRows(whole, firstRow, Math.min(rowsEach, batch.rows - firstRow));
-      const share = { firstRow, rowsInAll: batch.rows, meanCount: counted };
-      return await this.#stepPart(r, part, { share, number, waits });
-    }));
-    this.#answered++;
-    const [first] = losses;
-    if (first.status === "fulfilled") {
-      return { loss: first.value, logits: results.logits, gradients: results.gradients };
+    const number = { number: ++this.#asked, waits };
+    const firstRows = this.#replicas.length > 1 ? partsOf(batch, this.#replicas.length) : [];
+    try {
+      const loss = firstRows.length > 1
+        ? await this.#shareStep(number, whole, firstRows)
+        : await this.#stepWhole(number, whole);
+      return { loss, logits: results.logits, gradients: results.gradients };
+    } catch (error) {
+      const divergence = error instanceof ReplicaError ? error.failure.divergence : undefined;
+      if (divergence !== undefined) throw divergedAt(divergence, batch);
+      // The other threads may wait for messages that do not come.
+      for (const replica of this.#replicas) replica.end(error as Error);
+      throw error;
+    } finally {
+      this.#answered++;
     }
-    // All replicas diverge at once, each knowing its own rows only.
-    const { reason } = first;
-    const divergence = reason instanceof ReplicaError ? reason.failure.divergence : undefined;
-    throw divergence === undefined ? reason : divergedAt(divergence, batch);
   }
 
   setLearningRateScale(scale: number): Promise<void> {
-    return this.#tellAll({ kind: "scaleLearningRate", scale });
+    return this.#leader.ask({ kind: "scaleLearningRate", scale });
   }
 
   allocateBatch(rows: number): TrainingBatch {
@@ -112,62 +108,77 @@ export class ThreadedSession implements TrainingSession {
   }
 
   weights(): Promise<DenseWeights> {
-    return this.#replicas[0].ask({ kind: "weights" });
+    return this.#leader.ask({ kind: "weights" });
   }
 
   load(weights: DenseWeights): Promise<void> {
-    return this.#tellAll({ kind: "load", weights });
+    return this.#leader.ask({ kind: "load", weights });
   }
 
   checkpoint(): Promise<TrainingCheckpoint> {
-    return this.#replicas[0].ask({ kind: "checkpoint" });
+    return this.#leader.ask({ kind: "checkpoint" });
   }
 
   restore(checkpoint: TrainingCheckpoint): Promise<void> {
-    return this.#tellAll({ kind: "restore", checkpoint });
+    return this.#leader.ask({ kind: "restore", checkpoint });
   }
 
   async close(): Promise<void> {
     // Where a thread has crashed there is nothing left to close.
-    await this.#tellAll({ kind: "close" }).catch(() => {});
+    await Promise.allSettled(this.#replicas.map((replica) => replica.ask({ kind: "close" })));
     const closed = new Error("The session of the dense step is closed.");
     for (const replica of this.#replicas) replica.end(closed);
   }
 
-  async #tellAll(question: Question): Promise<void> {
-    await Promise.all(this.#replicas.map((replica) => replica.ask(question)));
-  }
-
-  /**
-   * Has a replica take its share of a batch, in arrays of its own, and resolves with the loss of
-   * the whole.
-   */
-  async #stepPart(
-    r: number,
-    part: TrainingBatch,
-    position: Pick<Step, "share" | "number" | "waits">,
-  ): Promise<number> {
-    const { rows } = part;
-    const spare = this.#spare[r].pop();
+  /** Runs a batch in the leader, in arrays of its own. */
+  async #stepWhole(number: StepNumber, whole: TrainingBatch): Promise<number> {
+    const { rows } = whole;
+    const spare = this.#spare.pop();
     const batch = spare !== undefined && spare.rows >= rows
       ? spare
       : allocateInOneBuffer(this.model, rows);
-    copyInputs(part, viewOfRows(batch, 0, rows));
-    try {
-      const step: Step = { kind: "step", batch, rows, ...position };
-      const { loss, batch: returned } = await this.#replicas[r].ask(step, buffersOf(batch));
-      const results = present(
-        viewOfRows(returned, 0, rows).results,
-        "a replica returns its results",
-      );
-      copyResults(results, present(part.results, "a part of a batch has arrays for results"));
-      this.#spare[r].push(returned);
-      return loss;
-    } catch (error) {
-      // But for a divergence, which all share, the other replicas wait for one that does not come.
-      const shared = error instanceof ReplicaError && error.failure.divergence !== undefined;
-      if (!shared) { for (const replica of this.#replicas) replica.end(error as Error); }
-      throw error;
-    }
+    copyInputs(whole, viewOfRows(batch, 0, rows));
+    const step: WholeStep = { kind: "step", ...number, batch, rows };
+    const { loss, batch: returned } = await this.#leader.ask(step, buffersOf(batch));
+    const { results } = viewOfRows(returned, 0, rows);
+    copyResults(
+      present(results, "a thread returns its results"),
+      present(whole.results, "a batch in a step has arrays for results"),
+    );
+    this.#spare.push(returned);
+    return loss;
   }
+
+  async #shareStep(
+    { number, waits }: StepNumber,
+    whole: TrainingBatch,
+    firstRows: readonly number[],
+  ): Promise<number> {
+    const stepped = this.#leader.ask({
+      kind: "sharedStep",
+      number,
+      waits,
+      parts: firstRows.length,
+      rows: whole.rows,
+      meanCount: meanCount(this.model.tasks, whole.logSampleRate),
+    });
+    stepped.catch(() => this.#dealer.drop(number));
+    // The arrays of the batch are in use until no part is with a thread.
+    const [dealt] = await Promise.allSettled([
+      this.#dealer.deal({ number, batch: whole, firstRows }),
+      stepped,
+    ]);
+    if (dealt.status === "rejected") throw dealt.reason;
+    return await stepped;
+  }
+}
+
+/** The roles of so many threads. */
+function rolesOf(count: number): ThreadRole[] {
+  if (count === 1) return [{ kind: "alone" }];
+  const channels = Array.from({ length: count - 1 }, () => new MessageChannel());
+  return [
+    { kind: "leader", ports: channels.map(({ port1 }) => port1) },
+    ...channels.map(({ port2 }): ThreadRole => ({ kind: "helper", port: port2 })),
+  ];
 }

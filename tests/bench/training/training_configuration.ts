@@ -20,7 +20,7 @@ const SIZES: Readonly<Record<string, string>> = {
 
 /**
  * @param model A model kind of the configuration, e.g. `deepFm`.
- * @param threads Model replicas of the dense step.
+ * @param threads Threads of the dense step.
  */
 export function trainingConfiguration(
   model: string,

@@ -6,10 +6,10 @@
  *         [--threads 1,2] [--ids 4000000] [--seconds 8]
  *
  * A trainer in one worker thread and an embedding shard in another consume an example log; the
- * table contains every id before timing starts. `--threads` lists numbers of model replicas, each
- * measured in turn: a second one pays where the dense step takes longer than all other parts
- * together. PyTorch (nn.Embedding with sparse gradients, Adagrad) runs before and after, with as
- * many threads as cores, waiting passively and actively. Of both the best figure counts.
+ * table contains every id before timing starts. `--threads` lists numbers of dense threads, each
+ * measured in turn: a second one pays where the first is busy all the time and a core is not.
+ * PyTorch (nn.Embedding with sparse gradients, Adagrad) runs before and after, with as many threads
+ * as cores, waiting passively and actively. Of both the best figure counts.
  */
 import process from "node:process";
 import { parseArgs } from "node:util";
@@ -94,7 +94,7 @@ function report(
   console.log(
     options.json
       ? JSON.stringify(line)
-      : `${model} batch ${batch}: ${examplesPerSecond} examples/s, ${coreMicros} core µs each, ${threads} model replicas${peerText}`,
+      : `${model} batch ${batch}: ${examplesPerSecond} examples/s, ${coreMicros} core µs each, ${threads} dense threads${peerText}`,
   );
 }
 
@@ -121,11 +121,11 @@ interface Measured {
   readonly examplesPerSecond: number;
   /** Core time of the whole process per example, µs. */
   readonly coreMicros: number;
-  /** Model replicas. */
+  /** Dense threads. */
   readonly threads: number;
 }
 
-/** The fastest number of model replicas. */
+/** The fastest number of dense threads. */
 async function measureBest(model: string, batchRows: number): Promise<Measured> {
   const all: Measured[] = [];
   for (const threads of threadCounts) all.push(await measure(model, batchRows, threads));

@@ -47,7 +47,7 @@ Deno.test({
         const compiled = compileTraining(model, optimizer);
         const graphs = {
           step: trainingModel(compiled),
-          ...passModels(compiled, compilePasses(compiled, 2)),
+          ...passModels(compiled, compilePasses(compiled)),
         };
         for (const [part, graph] of Object.entries(graphs)) {
           paths.push(await write(`${name} ${optimizer.kind} ${part}`, encodeModel(graph)));

@@ -1,15 +1,13 @@
 /**
- * Batches of more rows than one pass of the CPU takes, alone and shared by model replicas.
+ * Batches of more rows than one pass of the CPU takes, and batches in parts.
  */
 import assert from "node:assert/strict";
 import type { InferenceSession } from "onnxruntime-node";
 import { onnxRuntime } from "../../../../kernels/dense/sessions/onnx_runtime.ts";
+import { PassesBackend } from "../../../../kernels/dense/sessions/passes_backend.ts";
+import { allocateBatch, viewOfRows } from "../../../../kernels/dense/training_batch.ts";
 import {
-  PassesBackend,
-  type ReplicaGroup,
-} from "../../../../kernels/dense/sessions/passes_backend.ts";
-import { type TrainingBatch, viewOfRows } from "../../../../kernels/dense/training_batch.ts";
-import {
+  createPartsSession,
   createTrainingSession,
   type TrainingSession,
 } from "../../../../kernels/dense/training_session.ts";
@@ -67,29 +65,29 @@ Deno.test("a batch that compares the rows of lists gives in several passes what 
   await Promise.all([found.close(), expected.close()]);
 });
 
-Deno.test("replicas that share batches of several passes have equal bits, and what one session has alone", async () => {
+Deno.test("a step in parts gives what a step of the whole batch gives", async () => {
   const alone = await createTrainingSession(model, { ...options, provider: "cpu" });
-  const groups = replicaGroups(3);
-  const replicas = await Promise.all(
-    groups.map((group) =>
-      createTrainingSession(model, { ...options, provider: "cpu", replicas: group })
-    ),
-  );
-  for (const [i, rows] of [3_300, 2, 1_300].entries()) {
-    const batch = exampleBatch(model, rows, i);
+  const shared = await createPartsSession(model, { ...options, provider: "cpu" });
+  for (const [i, firstRows] of [[0, 100, 900], [0, 1], [0]].entries()) {
+    const batch = exampleBatch(model, 1_000, i);
     const expected = await alone.step(batch);
-    const losses = await Promise.all(
-      replicas.map(async (session, r) => (await session.step(shareOf(batch, r, 3))).loss),
-    );
-    for (const loss of losses) {
-      assertClose([loss], [expected.loss]);
-      assert.equal(loss, losses[0]);
+    const gradients = shared.gradientsOfParts(firstRows.length);
+    const losses: number[] = [];
+    for (const [part, firstRow] of firstRows.entries()) {
+      const rows = (firstRows[part + 1] ?? batch.rows) - firstRow;
+      const results = allocateBatch(model, rows, (n) => new Float32Array(n)).results!;
+      const view = viewOfRows(batch, firstRow, rows);
+      const given = { ...view, results, share: { firstRow, rowsInAll: batch.rows } };
+      losses.push((await shared.runPart(given, shared.nextStep, gradients[part])).loss);
+      assertClose(results.logits, expected.logits.subarray(firstRow, firstRow + rows));
     }
+    const { rows } = batch;
+    const loss = await shared.endStep({ losses, rows, meanCount: 1, learningRateScale: 1 });
+    assertClose([loss], [expected.loss]);
   }
-  const [first, ...others] = await Promise.all(replicas.map((session) => session.checkpoint()));
-  for (const other of others) assert.deepEqual(other.vectors, first.vectors);
-  await assertSameState(replicas[0], alone);
-  await Promise.all([alone, ...replicas].map((session) => session.close()));
+  await assertSameState(shared, alone);
+  assert.equal((await shared.weights()).version, 3);
+  await Promise.all([alone.close(), shared.close()]);
 });
 
 Deno.test("a session that could not be opened is opened again when it is needed", async () => {
@@ -111,33 +109,6 @@ Deno.test("a session that could not be opened is opened again when it is needed"
   await backend.close();
   assert.equal(released, 1);
 });
-
-/** The rows of replica `r`; the last replicas may have none. */
-function shareOf(batch: TrainingBatch, r: number, count: number): TrainingBatch {
-  const each = Math.ceil(batch.rows / count);
-  const firstRow = Math.min(batch.rows, r * each);
-  const part = viewOfRows(batch, firstRow, Math.min(each, batch.rows - firstRow));
-  return { ...part, share: { firstRow, rowsInAll: batch.rows, meanCount: 1 } };
-}
-
-/** Groups of one thread, whose replicas exchange copies as those of several threads do. */
-function replicaGroups(count: number): ReplicaGroup[] {
-  let waiting: { values: Float32Array<ArrayBuffer>; r: number }[] = [];
-  let all = Promise.withResolvers<Float32Array<ArrayBuffer>[]>();
-  return Array.from({ length: count }, (_, r) => ({
-    count,
-    async exchange(values) {
-      waiting.push({ values: values.slice(), r });
-      const round = all;
-      if (waiting.length === count) {
-        round.resolve(waiting.sort((a, b) => a.r - b.r).map(({ values }) => values));
-        waiting = [];
-        all = Promise.withResolvers();
-      }
-      return await round.promise;
-    },
-  }));
-}
 
 async function assertSameState(found: TrainingSession, expected: TrainingSession): Promise<void> {
   const { vectors } = await found.checkpoint();

@@ -76,14 +76,14 @@ Deno.test("a batch that does not fit the model is refused by its name, and the s
   await session.close();
 });
 
-Deno.test("three replicas learn together what one session learns alone, whether or not all of them get rows", async () => {
+Deno.test("three threads learn together what one session learns alone, from batches of several parts and of one", async () => {
   const three = { ...parts, session: { ...parts.session, threads: 3 } };
   const [alone, together, again] = [
     await createTrainingSession(model, parts.session),
     await ThreadedSession.open(three),
     await ThreadedSession.open(three),
   ];
-  const sizes = [13, 2, 1, 7];
+  const sizes = [1_300, 2, 1_600, 700];
   const repeated = sizes.map((rows, i) => again.step(batchOf(i, rows)));
   for (const [i, rows] of sizes.entries()) {
     const expected = await alone.step(exampleBatch(model, rows, i));
@@ -112,27 +112,28 @@ function assertClose(found: Float32Array, expected: Float32Array): void {
   }
 }
 
-Deno.test("steps that wait behind one that diverges fail with it in all replicas, and the weights stay", async () => {
+Deno.test("steps that wait behind one that diverges fail with it, parts in both threads included, and the weights stay", async () => {
+  const rows = 1_400;
   const two = { ...parts, session: { ...parts.session, threads: 2 } };
   const session = await ThreadedSession.open(two);
-  await session.step(exampleBatch(model, 4, 1));
+  await session.step(exampleBatch(model, rows, 1));
   const before = await session.checkpoint();
-  const broken = exampleBatch(model, 4, 2);
-  broken.dense[0] = NaN; // in the share of one of them
-  const steps = [session.step(broken), session.step(exampleBatch(model, 4, 3))];
+  const broken = exampleBatch(model, rows, 2);
+  broken.dense[0] = NaN;
+  const steps = [session.step(broken), session.step(exampleBatch(model, rows, 3))];
   for (const step of await Promise.allSettled(steps)) {
     assert.ok(step.status === "rejected");
     assert.equal(step.reason.name, "DivergenceError");
     assert.match(step.reason.message, /step 2: the loss is not finite/);
   }
-  await assert.rejects(session.step(broken), /of 4 rows .*dense mean .* 1 not finite/);
+  await assert.rejects(session.step(broken), /of 1400 rows .*dense mean .* 1 not finite/);
   assert.deepEqual(await session.checkpoint(), before);
-  await session.step(exampleBatch(model, 4, 3));
+  await session.step(exampleBatch(model, rows, 3));
   assert.equal((await session.weights()).version, 2);
   await session.close();
 });
 
-Deno.test("the first loss of several tasks is judged by the counts of the whole batch, in whichever replica", async () => {
+Deno.test("the first loss of several tasks is judged by the counts of the whole batch, not of a part", async () => {
   const binary = { loss: "binaryCrossEntropy" } as const;
   const options = { ...EXAMPLE_OPTIONS.mmoe, tasks: [binary, binary] };
   const whole = exampleModel(options);
@@ -141,14 +142,14 @@ Deno.test("the first loss of several tasks is judged by the counts of the whole 
     modelSizes: whole.sizes,
     session: { ...parts.session, threads: 2 },
   });
-  const batch = exampleBatch(whole, 8);
-  batch.logSampleRate.fill(0, 0, 4).fill(Math.log(1e-4), 4);
+  const batch = exampleBatch(whole, 1_100);
+  batch.logSampleRate.fill(0, 0, 600).fill(Math.log(1e-4), 600);
   const { loss } = await session.step(batch);
   assert.ok(
     loss > 2_000 * Math.LN2,
-    "too much for examples that count 1, as those of one replica do",
+    "too much for examples that count 1, as those of the first part do",
   );
-  const exploded = exampleBatch(whole, 8);
+  const exploded = exampleBatch(whole, 1_100);
   exploded.sparse.embeddings.fill(1e9);
   const other = await ThreadedSession.open({
     model: options,
