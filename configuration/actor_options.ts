@@ -94,7 +94,7 @@ export function actorOptionsOf(
       ),
       evictionIntervalMs: embeddings.evictionInterval,
       evictionBucketsMax: embeddings.evictionBucketsMax,
-      loadWaitMs: embeddings.loadWait,
+      awaitedBytesMax: embeddings.awaitedBytesMax,
       shards: file.shards.count,
       snapshotChunkRows: file.storage.kind === "directory"
         ? file.storage.snapshots.chunkRows
@@ -138,7 +138,6 @@ export function actorOptionsOf(
       pipelined: trainer.pipelined,
       chunksPerRead: trainer.chunksPerRead,
       rowsWaitingMax: trainer.rowsWaitingMax,
-      loadWaitMs: file.embeddings.loadWait,
       shardBudgetMs: trainer.shardBudget,
       shardAttemptsMax: trainer.shardAttemptsMax,
       userSlots: userSlotsOf(schema, outlivesOf(rowClassesOf(file))),

@@ -141,8 +141,6 @@ export class PlacementAgent {
     const rounds = new ControllerRounds(coordination, this.#run, {
       ...defaultControllerOptions,
       patienceMs: ttlMs,
-      // A start waits so long for the rows of its snapshot.
-      restoringMsMax: defaultControllerOptions.restoringMsMax + sharding.shards.shard.loadWaitMs,
       ...controller,
     });
     let seen = 0;

@@ -1,7 +1,7 @@
 /**
- * Loads the rows of the newest snapshot at a shard's start. While a long load goes on, the shard
- * serves the rows that it has: deltas and pages carry loaded rows to the replicas, and messages of
- * trainers wait until all are there.
+ * Loads the rows of the newest snapshot at a shard's start. While a large snapshot is loaded, the
+ * shard serves the rows that it has: deltas and pages carry loaded rows to the replicas, and
+ * messages of trainers wait until all are there.
  */
 import type { ActorContext } from "../../mesh/runtime/actor.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
@@ -9,7 +9,7 @@ import { ClassTables } from "../../kernels/embedding/class_tables.ts";
 import type { EmbeddingShardOptions } from "./options.ts";
 import type { EmbeddingShardMessage } from "./protocol.ts";
 import { LoadProgress } from "./load_progress.ts";
-import { type RestoredShard, restoreNewest } from "./shard_restore.ts";
+import { findNewest, type RestoredShard, restoreFrom } from "./shard_restore.ts";
 import { WaitingMessages } from "./waiting_messages.ts";
 
 type Context = ActorContext<EmbeddingShardMessage>;
@@ -62,8 +62,10 @@ export class Loading {
 }
 
 /**
- * Makes a shard's tables and loads the rows of the newest snapshot. After `loadWaitMs` the shard
- * begins to serve, and the load goes on.
+ * Makes a shard's tables and loads the rows of the newest snapshot. With a snapshot of more than
+ * `awaitedBytesMax` the shard begins to serve at once, and the load goes on. The size decides, and
+ * no time: however slow the store or the machine is, no ranking uses initial values in place of
+ * the rows of a small table.
  */
 export async function loadRows(
   context: Context,
@@ -71,14 +73,15 @@ export async function loadRows(
   blobs: BlobStore,
 ): Promise<{ readonly tables: ClassTables; readonly loaded: RestoredShard | Loading }> {
   const tables = ClassTables.create(options.tables);
-  // Deltas carry the rows that are loaded from now on, if replicas are to have them before the
-  // end of the load.
-  tables.deltas.take(0, 1);
+  const newest = await findNewest(blobs);
+  if (newest === undefined) return { tables, loaded: { tables, marks: [] } };
   const progress = new LoadProgress(() => context.isCurrent);
-  const restoring = restoreNewest(tables, options, blobs, context.telemetry, progress);
-  if (!await context.settlesWithin(restoring, options.loadWaitMs)) {
-    return { tables, loaded: new Loading(context, options, restoring, progress) };
+  const parts = { tables, options, blobs, telemetry: context.telemetry, progress };
+  if (newest.bytes <= options.awaitedBytesMax) {
+    return { tables, loaded: await restoreFrom(newest, parts) };
   }
-  tables.deltas.end();
-  return { tables, loaded: await restoring };
+  // Deltas carry the rows that are loaded from now on.
+  tables.deltas.take(0, 1);
+  const restoring = restoreFrom(newest, parts);
+  return { tables, loaded: new Loading(context, options, restoring, progress) };
 }

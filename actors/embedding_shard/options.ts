@@ -18,8 +18,11 @@ export interface EmbeddingShardOptions {
   readonly evictionIntervalMs: number;
   /** Buckets of each class examined per search; bounds the search's pause. */
   readonly evictionBucketsMax: number;
-  /** Time that a start waits for the rows of a snapshot before it serves those loaded, ms. */
-  readonly loadWaitMs: number;
+  /**
+   * Size of a snapshot's rows, of all shards, up to which a start waits for its own rows before it
+   * serves any, bytes.
+   */
+  readonly awaitedBytesMax: number;
   /** Rows of a snapshot written in one turn; bounds the turn's pause. */
   readonly snapshotChunkRows: number;
 }

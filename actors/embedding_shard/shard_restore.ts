@@ -7,7 +7,11 @@ import type { Telemetry } from "../../mesh/ports/telemetry.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import type { ClassTables } from "../../kernels/embedding/class_tables.ts";
 import type { ClassRestoreReport } from "../../kernels/embedding/class_restore.ts";
-import { readManifests, sequenceOf } from "../../records/snapshot_manifest.ts";
+import {
+  readManifests,
+  sequenceOf,
+  type SnapshotManifest,
+} from "../../records/snapshot_manifest.ts";
 import {
   chainOf,
   decodePart,
@@ -16,6 +20,7 @@ import {
   readPart,
   type ShardHeader,
   type ShardMember,
+  type ShardPart,
   SnapshotError,
 } from "../../records/snapshot_parts.ts";
 import type { EmbeddingShardOptions } from "./options.ts";
@@ -34,21 +39,55 @@ export interface RestoredShard {
   readonly snapshot?: string;
 }
 
+/** The newest snapshot, before any of its rows is read. */
+export interface NewestSnapshot {
+  readonly manifest: SnapshotManifest;
+  /** Size of the rows of all shards, bytes. */
+  readonly bytes: number;
+}
+
+/** @returns Undefined without a snapshot. */
+export async function findNewest(blobs: BlobStore): Promise<NewestSnapshot | undefined> {
+  const [manifest] = await readManifests(blobs);
+  return manifest && { manifest, bytes: bytesOf(manifest.shards) };
+}
+
 /**
- * Restores the rows that this shard owns. Without a snapshot the tables stay empty.
+ * Restores the rows that this shard owns from the newest snapshot. Without one the tables stay
+ * empty.
  *
- * @param progress Told of the bytes to read and of those that were read.
  * @throws {SnapshotError} When a part is missing or damaged, or the rows do not fit.
  */
 export async function restoreNewest(
   tables: ClassTables,
-  { shard, shards, slotNames }: EmbeddingShardOptions,
+  options: EmbeddingShardOptions,
   blobs: BlobStore,
   telemetry: Telemetry,
-  progress: LoadProgress = new LoadProgress(),
 ): Promise<RestoredShard> {
-  const [manifest] = await readManifests(blobs);
-  if (manifest === undefined) return { tables, marks: [] };
+  const newest = await findNewest(blobs);
+  if (newest === undefined) return { tables, marks: [] };
+  return await restoreFrom(newest, { tables, options, blobs, telemetry });
+}
+
+export interface RestoreParts {
+  readonly tables: ClassTables;
+  readonly options: EmbeddingShardOptions;
+  readonly blobs: BlobStore;
+  readonly telemetry: Telemetry;
+  /** Told of the bytes to read and of those that were read. */
+  readonly progress?: LoadProgress;
+}
+
+/**
+ * Restores the rows that this shard owns.
+ *
+ * @throws {SnapshotError} When a part is missing or damaged, or the rows do not fit.
+ */
+export async function restoreFrom(
+  { manifest }: NewestSnapshot,
+  { tables, options, blobs, telemetry, progress = new LoadProgress() }: RestoreParts,
+): Promise<RestoredShard> {
+  const { shard, shards, slotNames } = options;
   const sameShards = manifest.shards.length === shards;
   const selection = { shard, shards, counters: sameShards };
   const restore = new ShardRestore(tables, blobs, selection, progress);
@@ -57,9 +96,7 @@ export async function restoreNewest(
   const parts = manifest.shards.filter((part) =>
     sharesIds({ shard: part.shard, shards: stored }, { shard, shards })
   );
-  progress.begin(
-    parts.flatMap(chainOf).reduce((sum, member) => sum + memberBytes(member), 0),
-  );
+  progress.begin(bytesOf(parts));
   for (const part of parts) {
     for (const member of chainOf(part)) {
       const { report, header } = await restore.take(member);
@@ -95,6 +132,10 @@ export async function restoreNewest(
   if (!isExact) return { tables, marks: trainers };
   tables.snapshots.settle();
   return { tables, marks: trainers, snapshot: name };
+}
+
+function bytesOf(parts: readonly ShardPart[]): number {
+  return parts.flatMap(chainOf).reduce((sum, member) => sum + memberBytes(member), 0);
 }
 
 /** A shard, and the number of shards among which the ids are divided. */

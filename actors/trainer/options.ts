@@ -50,11 +50,6 @@ export interface TrainerOptions {
   readonly rowsWaitingMax: number;
   /** Embedding shards, by shard number. */
   readonly shards: readonly Address[];
-  /**
-   * Time that a start waits for the shards, ms. After it the trainer serves the weights of the
-   * newest snapshot, and learns when the shards have their rows.
-   */
-  readonly loadWaitMs: number;
   /** Least budget of one message to a shard, ms. It grows with the time that the shard takes. */
   readonly shardBudgetMs: number;
   /**

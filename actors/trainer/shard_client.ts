@@ -144,13 +144,19 @@ export class ShardClient {
     return new Map(all);
   }
 
-  /** Whether a shard still loads its rows; a shard that does not answer is not counted. */
-  async areLoading(): Promise<boolean> {
-    const { budgetMs } = this;
-    const answers = await Promise.allSettled(
-      this.#shards.map((shard) => shard.ask({ kind: "getStatistics" }, { budgetMs })),
-    );
-    return answers.some((answer) => answer.status === "fulfilled" && answer.value.loadedShare < 1);
+  /**
+   * Whether a shard serves while it loads its rows. Resolves at the first shard that does, or when
+   * all have answered, however slow they are.
+   *
+   * @throws {Error} When a shard cannot be reached.
+   */
+  areLoading(): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      this.#askAll(async (shard, _, budgetMs) => {
+        const { loadedShare } = await shard.ask({ kind: "getStatistics" }, { budgetMs });
+        if (loadedShare < 1) resolve(true);
+      }, { isStart: true }).then(() => resolve(false), reject);
+    });
   }
 
   /**

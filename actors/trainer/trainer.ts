@@ -30,13 +30,7 @@ import { type AppliedSequences, ShardClient } from "./shard_client.ts";
 import { SnapshotCuts, type TrainerAtCut } from "./snapshot_cuts.ts";
 import { TaskValidation } from "./task_validation.ts";
 import { TrainerMetrics } from "./trainer_metrics.ts";
-import {
-  areShardsLoading,
-  partitionStarts,
-  resumeModel,
-  serveNewest,
-  type StartParts,
-} from "./trainer_start.ts";
+import { partitionStarts, resumeModel, serveNewest, type StartParts } from "./trainer_start.ts";
 import { ShardBehindError } from "./resume_point.ts";
 import { TrainerProgress } from "./trainer_progress.ts";
 import { WeightExchange } from "./weight_exchange.ts";
@@ -304,18 +298,11 @@ export class Trainer implements Behavior<TrainerMessage> {
     await this.#pipeline.drain();
   }
 
-  /**
-   * Waits for the shards a moment; shards that still load their rows are waited for later. They
-   * have been waited for at their own start.
-   */
+  /** Waits for the shards; later for shards that serve while they load their rows. */
   async #begin(): Promise<void> {
+    const serves = await this.#shards.areLoading() && await serveNewest(this.#startParts);
     const applied = this.#shards.open();
-    const wait = { context: this.#context, loadWaitMs: this.#options.loadWaitMs };
-    if (!await areShardsLoading(this.#shards, applied, wait)) {
-      return await this.#resume(await applied);
-    }
-    // Without a snapshot the shards load nothing, and there are no weights to serve.
-    if (!await serveNewest(this.#startParts)) return await this.#resume(await applied);
+    if (!serves) return await this.#resume(await applied);
     this.#state = { kind: "waitingForShards", applied };
     const tell = () => void this.#context.schedule(0, { kind: "shardsOpened" });
     applied.then(tell, tell);

@@ -1,6 +1,5 @@
 /**
- * The start of a trainer: whether it waits for its shards, and the snapshot from which its dense
- * model and its progress begin.
+ * The start of a trainer: the snapshot from which its dense model and its progress begin.
  */
 import type { TrainingSession } from "../../kernels/dense/training_session.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
@@ -19,7 +18,7 @@ import {
   warnOfDifferences,
   warnOfTrimmed,
 } from "./resume_point.ts";
-import type { AppliedSequences, ShardClient } from "./shard_client.ts";
+import type { AppliedSequences } from "./shard_client.ts";
 
 export interface StartParts {
   readonly context: ActorContext<TrainerMessage>;
@@ -31,31 +30,9 @@ export interface StartParts {
 }
 
 /**
- * Whether a shard still loads its rows, or has not answered within `loadWaitMs`.
- *
- * @param applied The high-water marks of all shards; settled when all shards have answered.
- */
-export async function areShardsLoading(
-  shards: ShardClient,
-  applied: Promise<AppliedSequences>,
-  { context, loadWaitMs }: {
-    readonly context: ActorContext<TrainerMessage>;
-    readonly loadWaitMs: number;
-  },
-): Promise<boolean> {
-  let areLoading = false;
-  const known = shards.areLoading().then((are) => {
-    areLoading = are;
-    return are ? undefined : applied;
-  });
-  const isSettled = await context.settlesWithin(Promise.race([applied, known]), loadWaitMs);
-  return !isSettled || areLoading;
-}
-
-/**
  * Restores the weights of the newest snapshot, to be served while the shards load their rows.
  *
- * @returns False without a snapshot.
+ * @returns False without a snapshot of these partitions.
  */
 export async function serveNewest(parts: StartParts): Promise<boolean> {
   const { context, blobs, session, options: { name, partitions, partitionedFrom } } = parts;

@@ -154,9 +154,11 @@ export const embeddingsSection = z.strictObject({
     .describe("Interval between searches of a part of the table for expired rows."),
   evictionBucketsMax: z.int().min(1).max(1_000_000).default(4096)
     .describe("Buckets per search, which bounds its pause."),
-  loadWait: duration("0ms", "7d").default(500).describe(
-    "Time that a start waits for the rows of the snapshot. After that it ranks with the rows that are loaded, absent " +
-      "rows at their initial values, and learns when all are there.",
+  awaitedBytesMax: size("0B", "256MiB").default(32 * 2 ** 20).describe(
+    "Size of the newest snapshot's rows up to which a start waits for all of them, however long they take. With more " +
+      "it ranks at once with the rows that are loaded, absent rows at their initial values, and learns when all are " +
+      "there. The default is some 200,000 rows of 17 weights, which load in a third of a second on an idle machine; " +
+      "with the maximum a bucket that gives 4 MiB a second still lets a host restore a shard in a minute.",
   ),
   serving: z.strictObject({
     precision: z.enum(["fp32", "fp16", "int8"]).default("fp32")

@@ -120,13 +120,6 @@ export interface ActorContext<M extends Message> {
    * @throws {ActorFailedError} This incarnation has ended.
    */
   pause(delayMs: number): Promise<void>;
-  /**
-   * Whether a promise settles within `waitMs`; a handler that waits for it handles no other message
-   * meanwhile. The outcome of the promise is left to the caller.
-   *
-   * @throws {ActorFailedError} This incarnation has ended.
-   */
-  settlesWithin(promise: Promise<unknown>, waitMs: number): Promise<boolean>;
 }
 
 /** An actor's behaviour: made by its definition, driven by the runtime. */

@@ -140,30 +140,6 @@ export class CellContext implements ActorContext<Message>, AskSender {
     });
   }
 
-  settlesWithin(promise: Promise<unknown>, waitMs: number): Promise<boolean> {
-    if (!this.isCurrent) {
-      // As of a wait that has begun: a failure that no code handles would end the process.
-      promise.catch(() => {});
-      return Promise.reject(this.#endedWhilePaused());
-    }
-    return new Promise((resolve, reject) => {
-      const finish = (settled: boolean) => {
-        if (!this.#pauses.delete(pause)) return;
-        timer.cancel();
-        resolve(settled);
-      };
-      const timer = this.clock.schedule(waitMs, () => finish(false));
-      const pause = {
-        end: () => {
-          timer.cancel();
-          reject(this.#endedWhilePaused());
-        },
-      };
-      this.#pauses.add(pause);
-      promise.then(() => finish(true), () => finish(true));
-    });
-  }
-
   /** The incarnation has ended: its pauses end. */
   endPauses(): void {
     for (const pause of this.#pauses) pause.end();

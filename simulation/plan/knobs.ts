@@ -65,7 +65,7 @@ export const swarmKnobs: readonly Knob[] = [
     values: [undefined, undefined, { kind: "threshold", threshold: 2 }],
   },
   { path: "embeddings.expiry", values: [undefined, undefined, "4s"] },
-  { path: "embeddings.loadWait", values: ["0ms", "500ms"] },
+  { path: "embeddings.awaitedBytesMax", values: ["0B", undefined] },
   { path: "embeddings.evictionInterval", values: ["100ms", "1s"] },
   {
     path: "recommend",

@@ -164,6 +164,5 @@ function observedContext<M extends Message>(
       return context.schedule(delayMs, message);
     },
     pause: (delayMs) => context.pause(delayMs),
-    settlesWithin: (promise, waitMs) => context.settlesWithin(promise, waitMs),
   };
 }

@@ -82,7 +82,7 @@ async function startShards({ options, shards, blobs, start }: LoopParts): Promis
       slotNames: Object.fromEntries(SCHEMA.slots.map(({ name, number }) => [number, name])),
       evictionIntervalMs: 1_000,
       evictionBucketsMax: 1_024,
-      loadWaitMs: 500,
+      awaitedBytesMax: options.awaitedBytesMax ?? Infinity,
       snapshotChunkRows: 64,
     });
     await startReplica(start, shard);
@@ -117,7 +117,6 @@ async function startTrainers(parts: LoopParts): Promise<void> {
       chunksPerRead: 64,
       rowsWaitingMax: 4_096,
       shards: shardsOf(parts),
-      loadWaitMs: 500,
       shardBudgetMs: 1_000,
       shardAttemptsMax: 3,
       tasks: 1,

@@ -39,6 +39,8 @@ export interface LoopOptions {
   readonly storage?: LoopStorage;
   readonly interference?: Interference;
   readonly shards?: number;
+  /** Size of a snapshot up to which shards wait for their rows, bytes; default: any. */
+  readonly awaitedBytesMax?: number;
   readonly trainers?: number;
   /** Partitions of the example log; default: one for each trainer. */
   readonly partitions?: number;

@@ -44,6 +44,11 @@ testOneProblem([
     '2:25 embeddings.bytesMax: found "3 Gigs", expected a size from 1MiB to 1TiB',
   ],
   [
+    "a snapshot whose rows a start would wait for too long",
+    `${slots}\nembeddings: { awaitedBytesMax: 1GiB }`,
+    '2:32 embeddings.awaitedBytesMax: found "1GiB", expected a size from 0B to 256MiB',
+  ],
+  [
     "a misspelt choice",
     `${slots}\nembeddings: { atLimit: rejekt }`,
     '2:24 embeddings.atLimit: found "rejekt", expected one of reject, ' +

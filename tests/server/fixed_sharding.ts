@@ -5,7 +5,7 @@ import type { FollowedSharding } from "../../server/placement_agent.ts";
 /** @param shard The options of its shards; none where no shard is made. */
 export function fixedSharding(shard: Partial<EmbeddingShardOptions> = {}): FollowedSharding {
   return {
-    shards: { sharding: 0, shard: { loadWaitMs: 0, ...shard } as EmbeddingShardOptions },
+    shards: { sharding: 0, shard: shard as EmbeddingShardOptions },
     isChanging: false,
     follow() {},
     figures: () => ({}),

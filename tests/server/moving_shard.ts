@@ -33,7 +33,7 @@ export const options: EmbeddingShardOptions = {
   slotNames: { 1: "user", 2: "item" },
   evictionIntervalMs: 50,
   evictionBucketsMax: 16,
-  loadWaitMs: 500,
+  awaitedBytesMax: Infinity,
   snapshotChunkRows: 64,
 };
 

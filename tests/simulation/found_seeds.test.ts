@@ -139,7 +139,6 @@ const found: readonly Found[] = [{
       "storage.snapshots.chunkRows": 1,
       "storage.snapshots.increments": 2,
       "storage.snapshots.incrementsShare": 4,
-      "embeddings.loadWait": "500ms",
       "embeddings.evictionInterval": "1s",
     },
     faults: [

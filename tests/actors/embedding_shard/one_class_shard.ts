@@ -32,7 +32,7 @@ export function oneClassShard(
     slotNames: {},
     evictionIntervalMs: 1_000,
     evictionBucketsMax: 1_024,
-    loadWaitMs: 500,
+    awaitedBytesMax: Infinity,
     snapshotChunkRows,
   };
 }

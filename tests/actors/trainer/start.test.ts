@@ -9,7 +9,7 @@ import { createTrainingSession } from "../../../kernels/dense/training_session.t
 import { MemoryBlobStore } from "../../../mesh/adapters/memory/memory_blob_store.ts";
 import { MemoryEventLog } from "../../../mesh/adapters/memory/memory_event_log.ts";
 import type { EventLog } from "../../../mesh/ports/event_log.ts";
-import type { ActorDefinition } from "../../../mesh/runtime/actor.ts";
+import type { ActorDefinition, ReplyOf } from "../../../mesh/runtime/actor.ts";
 import { SimulatedMesh } from "../../../mesh/simulation/simulated_mesh.ts";
 import { altered } from "../altered.ts";
 import { Loop } from "../loop.ts";
@@ -34,7 +34,6 @@ const TRAINER: TrainerOptions = {
   chunksPerRead: 8,
   rowsWaitingMax: 64,
   shards: ["embedding_shard/0"],
-  loadWaitMs: 500,
   shardBudgetMs: 50,
   shardAttemptsMax: 2,
   userSlots: { ids: [], crosses: [] },
@@ -83,7 +82,7 @@ function countingTrainer() {
   return { definition, open };
 }
 
-/** A shard that is only opened. */
+/** A shard that has its rows and is only opened. */
 const openedShard: ActorDefinition<EmbeddingShardMessage, undefined> = {
   kind: "embedding_shard",
   mailbox: { capacity: 16, overflow: "reject" },
@@ -93,6 +92,9 @@ const openedShard: ActorDefinition<EmbeddingShardMessage, undefined> = {
     let epoch = 0;
     return {
       receive(message) {
+        if (message.kind === "getStatistics") {
+          return context.reply(message, { loadedShare: 1 } as ReplyOf<typeof message>);
+        }
         if (message.kind !== "openSource") return;
         context.reply(message, { sequence: 0, incarnation: "first", epoch: ++epoch });
       },

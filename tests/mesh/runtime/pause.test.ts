@@ -65,24 +65,3 @@ Deno.test("the end of an incarnation ends its pauses", async () => {
   assert.equal(errors.length, 2);
   await mesh.stop();
 });
-
-Deno.test("after the end of an incarnation, its wait for a promise handles the outcome", async () => {
-  const mesh = new SimulatedMesh({ seed: 1 });
-  const node = mesh.node();
-  const definition: ActorDefinition<Wait, undefined> = {
-    ...pausingActor().definition,
-    async create(context) {
-      await context.pause(3_600_000).catch(() => {});
-      await context.settlesWithin(Promise.reject(new Error("a planned failure")), 100);
-      return { receive() {} };
-    },
-  };
-  const failed = assert.rejects(
-    node.spawn(definition, 0, undefined),
-    /restarted or stopped while it paused/,
-  );
-  await mesh.advance(10);
-  await mesh.settle(node.stopActor("pausing/0", 0));
-  await mesh.settle(failed);
-  await mesh.stop();
-});
