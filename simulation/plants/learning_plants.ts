@@ -31,9 +31,9 @@ export const learningPlants: readonly Plant[] = [
   {
     name: "cut-without-settle",
     edits: [{
-      file: "actors/trainer/trainer.ts",
+      file: "actors/trainer/learning.ts",
       find:
-        "    while (!this.#pipeline.isEmpty) await this.#learnOldest();\n    await this.#pipeline.drain();",
+        "    while (!this.pipeline.isEmpty) await this.#learnOldest();\n    await this.pipeline.drain();",
       replace: "",
     }],
     seenBy: ["held-invariants", "exactly-once", "supervision"],
