@@ -5,6 +5,7 @@
  */
 import assert from "node:assert/strict";
 import type { ServerProgram } from "../../../../mesh/adapters/redis/local_server.ts";
+import type { RedisEventLog } from "../../../../mesh/adapters/redis/redis_event_log.ts";
 import { RedisRecordStore } from "../../../../mesh/adapters/redis/redis_record_store.ts";
 import { RECOVERY_STEP } from "../../../../mesh/ports/coordination.ts";
 import { LogTailLostError } from "../../../../mesh/ports/event_log.ts";
@@ -18,40 +19,57 @@ import { withPrograms } from "./servers.ts";
 const write = (store: RedisRecordStore, key: string) =>
   store.transact((view) => view.set(key, 1), { keys: [key] });
 
+/** A world of Redis servers, as {@link testsOf} gives it to a test. */
+type World = Parameters<Parameters<ReturnType<typeof testsOf>>[1]>[0];
+
+/**
+ * A log that has appended 20 records, the last 10 of which its server has lost, and another log of
+ * the same server that has appended 50 since.
+ *
+ * @param beforeLost Runs when the data that come back have been copied; the log that goes on.
+ */
+async function logsAfterRestore(
+  world: World,
+  beforeLost: (early: RedisEventLog) => Promise<RedisEventLog>,
+) {
+  const early = await world.log(await world.open());
+  for (let i = 0; i < 10; i++) await early.append(0, [text(`${i}`)]);
+  const restore = await world.copyData();
+  const first = await beforeLost(early);
+  for (let i = 10; i < 20; i++) await first.append(0, [text(`${i}`)]);
+  await restore();
+  const second = await world.log(await world.open());
+  for (let i = 0; i < 50; i++) await second.append(0, [text(`new ${i}`)]);
+  return { first, second };
+}
+
+/** The error with which a log refuses an append after its server has lost 10 of 20 records. */
+async function refusedAppend(log: RedisEventLog): Promise<LogTailLostError> {
+  const error = await log.append(0, [text("20")]).catch((error) => error);
+  assert.ok(error instanceof LogTailLostError, String(error));
+  assert.deepEqual([error.known, error.found], [20, 10]);
+  return error;
+}
+
 withPrograms((program: ServerProgram) => {
   const test = testsOf(program);
 
   test("a log restored from an old copy is refused, also when others have filled it again", async (world) => {
-    const first = await world.log(await world.open());
-    for (let i = 0; i < 10; i++) await first.append(0, [text(`${i}`)]);
-    const restore = await world.copyData();
-    for (let i = 10; i < 20; i++) await first.append(0, [text(`${i}`)]);
-    await restore();
-    const second = await world.log(await world.open());
-    for (let i = 0; i < 50; i++) await second.append(0, [text(`new ${i}`)]);
-    const error = await first.append(0, [text("20")]).catch((error) => error);
-    assert.ok(error instanceof LogTailLostError, String(error));
-    assert.deepEqual([error.known, error.found], [20, 10]);
+    const { first } = await logsAfterRestore(world, (log) => Promise.resolve(log));
+    const error = await refusedAppend(first);
     assert.match(error.message, /has lost 10\. Nothing is written until/);
     await assert.rejects(first.read(0, 0, 1), LogTailLostError);
     assert.equal(first.refusal(), error);
   });
 
   test("a log is refused also where the note of its process's run was lost with the records", async (world) => {
-    const early = await world.log(await world.open());
-    for (let i = 0; i < 10; i++) await early.append(0, [text(`${i}`)]);
-    const restore = await world.copyData();
-    await world.local.kill();
-    await world.local.start();
-    // The second run is entered after the copy: the third one gets its number.
-    const first = await world.log(await world.open());
-    for (let i = 10; i < 20; i++) await first.append(0, [text(`${i}`)]);
-    await restore();
-    const second = await world.log(await world.open());
-    for (let i = 0; i < 50; i++) await second.append(0, [text(`new ${i}`)]);
-    const error = await first.append(0, [text("20")]).catch((error) => error);
-    assert.ok(error instanceof LogTailLostError, String(error));
-    assert.deepEqual([error.known, error.found], [20, 10]);
+    const { first, second } = await logsAfterRestore(world, async () => {
+      await world.local.kill();
+      await world.local.start();
+      // The second run is entered after the copy: the third one gets its number.
+      return await world.log(await world.open());
+    });
+    await refusedAppend(first);
     assert.equal((await texts(second)).length, 60, "it has appended nothing");
   });
 
