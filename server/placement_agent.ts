@@ -162,7 +162,7 @@ export class PlacementAgent {
         const round = await rounds.round();
         if (round.kind === "controls") {
           for (const step of round.made) {
-            if (step.kind !== "writePlan") this.#telemetry.log("info", `placement: ${step.reason}`);
+            if ("reason" in step) this.#telemetry.log("info", `placement: ${step.reason}`);
           }
         }
         if (round.kind === "lost") throw round.error;

@@ -6,7 +6,7 @@
  * The time until they do is measured.
  */
 import type { Coordination, HostRun, MeshView } from "../mesh/ports/coordination.ts";
-import type { ReshardRecord } from "../mesh/ports/resharding.ts";
+import { changeWords, type ReshardRecord } from "../mesh/ports/resharding.ts";
 import type { Clock } from "../mesh/ports/clock.ts";
 import type { Gauge, Telemetry } from "../mesh/ports/telemetry.ts";
 import { restoringIn } from "../mesh/ports/reshard_progress.ts";
@@ -55,12 +55,12 @@ export class Resharding {
 
   async #begin(change: ReshardRecord): Promise<void> {
     const { coordination, run, clock, telemetry, takeSnapshot } = this.#options;
-    const { parts, division, from, to } = change;
+    const { division } = change;
     await takeSnapshot();
     const atMs = clock.monotonicMs();
     await coordination.beginReshard(run, change);
     this.#begun = { change, atMs };
-    telemetry.log("info", `the mesh goes from ${from} to ${to} ${parts}`, { division });
+    telemetry.log("info", `the mesh goes ${changeWords(change)}`, { division });
   }
 
   /** Reports the pause of training once all shards and trainers of the new division are there. */
@@ -78,12 +78,12 @@ export class Resharding {
     this.#options.telemetry.log("info", `training goes on with the new ${parts}`, { pauseMs });
   }
 
-  #log(reason: string, { parts, to }: ReshardRecord): void {
+  #log(reason: string, change: ReshardRecord): void {
     if (reason === this.#logged) return;
     this.#logged = reason;
     this.#options.telemetry.log(
       "warn",
-      `the change to ${to} ${parts} has not begun; it is tried again while it is asked for`,
+      `the change ${changeWords(change)} has not begun; it is tried again while it is asked for`,
       { reason },
     );
   }

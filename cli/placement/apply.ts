@@ -17,7 +17,14 @@ import { planDealing, planPartitioning } from "../../mesh/placement/reshard_plan
 import { reshardStep } from "../../mesh/ports/reshard_progress.ts";
 import type { MeshView } from "../../mesh/ports/coordination.ts";
 import { PlanConflictError } from "../../mesh/ports/coordination_errors.ts";
-import { type ReshardRecord, ReshardRefusedError } from "../../mesh/ports/resharding.ts";
+import {
+  changedNumbers,
+  changeWords,
+  type CountedParts,
+  type ReshardRecord,
+  ReshardRefusedError,
+  wayBack,
+} from "../../mesh/ports/resharding.ts";
 import { counted } from "../../structures/counted.ts";
 import { present } from "../../structures/invariant.ts";
 import type { Output } from "../command_line.ts";
@@ -25,20 +32,14 @@ import { CommandError } from "../errors.ts";
 import type { ApplyFlags, PlacementFlags } from "./command.ts";
 import { type MeshStore, withMeshStore } from "./mesh_store.ts";
 import { countedParts, partName } from "./part_names.ts";
-import {
-  changeText,
-  dealingLines,
-  partitioningLines,
-  stepText,
-  waitForReshard,
-} from "./reshard.ts";
+import { dealingLines, partitioningLines, stepText, waitForReshard } from "./reshard.ts";
 
 /** Pause between two looks at the store while a command waits, ms. */
 const LOOK_MS = 1_000;
 
 /**
- * Moves parts as `cairn plan` shows, and changes the number of partitions or of trainers where that
- * of the configuration is another one.
+ * Moves parts as `cairn plan` shows, and changes the numbers of partitions and of trainers where
+ * those of the configuration are others.
  *
  * @throws {CommandError} The mesh is at another version, changed meanwhile, or cannot take the
  * configuration.
@@ -64,21 +65,24 @@ export async function applyCommand(flags: ApplyFlags, output: Output): Promise<v
     } catch (error) {
       if (reshard === undefined || !(error instanceof PlanConflictError)) throw error;
       throw new CommandError(
-        `${error.message} The number of ${reshard.parts} changes all the same.`,
+        `${error.message} The change ${changeWords(reshard)} is made all the same.`,
       );
     }
   });
 }
 
 function reshardedLines(view: MeshView, reshard: ReshardRecord): string[] {
-  const { parts, to, examples = to } = reshard;
-  return parts === "partitions"
-    ? partitioningLines(planPartitioning(view, { events: to, examples }))
-    : dealingLines(planDealing(view, to));
+  const { parts, to, examples, trainers } = reshard;
+  if (parts !== "partitions") return dealingLines(planDealing(view, to));
+  return [
+    ...partitioningLines(planPartitioning(view, { events: to, examples: examples?.to ?? to })),
+    ...(trainers ? dealingLines(planDealing(view, trainers.to)) : []),
+  ];
 }
 
 /**
- * Asks for the partitions of the configuration; undefined where the mesh has them.
+ * Asks for the partitions of the configuration, and for its number of trainers with them; undefined
+ * where the mesh has the partitions.
  *
  * @throws {CommandError} The mesh cannot change them now.
  */
@@ -86,33 +90,37 @@ async function changePartitions(
   { configuration: { partitions, trainerCount }, coordination }: MeshStore,
   view: MeshView,
 ): Promise<ReshardRecord | undefined> {
-  const { identity, version, reshard } = view;
+  const { identity, version } = view;
   const { events, examples } = partitions;
-  const isSame = events === identity.eventPartitions && examples === identity.examplePartitions;
-  if (isSame) {
-    if (reshard?.state !== "asked" || reshard.parts !== "partitions") return undefined;
-    throw new CommandError(
-      `Nothing is applied: ${changeText(reshard)} is asked for, and joiner.partitions is ` +
-        `${events}: end the change by cairn cancel, or wait for it.`,
-    );
-  }
-  if (trainerCount !== identity.trainers) {
-    const { trainers, eventPartitions, examplePartitions } = identity;
-    // Each trainer needs a partition, before the second change too.
-    const remedy = trainers <= examples
-      ? `Set trainer.count to ${trainers}, joiner.partitions to ${events} and trainer.partitions to ` +
-        `${examples}, and apply; then set trainer.count to ${trainerCount}, and apply again`
-      : `Set trainer.count to ${trainerCount}, joiner.partitions to ${eventPartitions} and ` +
-        `trainer.partitions to ${examplePartitions}, and apply; then set joiner.partitions to ` +
-        `${events} and trainer.partitions to ${examples}, and apply again`;
-    throw new CommandError(
-      "Nothing is applied: the file has other partitions than the mesh, and another trainer.count. " +
-        `${remedy}.`,
-    );
+  if (events === identity.eventPartitions && examples === identity.examplePartitions) {
+    refuseAsked(view, "partitions", {
+      "joiner.partitions": events,
+      "trainer.partitions": examples,
+    });
+    return undefined;
   }
   requireDone(view);
-  return await asked(
-    coordination.askReshard({ parts: "partitions", to: events, examples, version }),
+  return await asked(coordination.askReshard({
+    parts: "partitions",
+    to: events,
+    examples,
+    ...(trainerCount !== identity.trainers && { trainers: trainerCount }),
+    version,
+  }));
+}
+
+/** @throws {CommandError} A change is asked for to numbers that the file does not have. */
+function refuseAsked(
+  { reshard }: MeshView,
+  parts: CountedParts,
+  numbers: Readonly<Record<string, number>>,
+): void {
+  if (reshard?.state !== "asked" || reshard.parts !== parts) return;
+  const found = Object.entries(numbers).map(([key, number]) => `${key} is ${number}`);
+  throw new CommandError(
+    `Nothing is applied: a change ${changeWords(reshard)} is asked for, and ${
+      found.join(" and ")
+    }: end the change by cairn cancel, or wait for it.`,
   );
 }
 
@@ -122,8 +130,8 @@ function requireDone(view: MeshView): void {
   const step = reshardStep(view);
   if (reshard !== undefined && (step?.kind === "restoring" || step?.kind === "serving")) {
     throw new CommandError(
-      `Nothing is applied: ${changeText(reshard)} is not done (${stepText(step)}): wait until ` +
-        "cairn status says that it is.",
+      `Nothing is applied: the change ${changeWords(reshard)} is not done (${stepText(step)}): ` +
+        "wait until cairn status says that it is.",
     );
   }
 }
@@ -147,13 +155,10 @@ async function changeTrainers(
   { configuration: { trainerCount: to }, coordination }: MeshStore,
   view: MeshView,
 ): Promise<ReshardRecord | undefined> {
-  const { identity, version, reshard } = view;
+  const { identity, version } = view;
   if (to === identity.trainers) {
-    if (reshard?.state !== "asked" || reshard.parts !== "trainers") return undefined;
-    throw new CommandError(
-      `Nothing is applied: ${changeText(reshard)} is asked for, and trainer.count is ${to}: ` +
-        "end the change by cairn cancel, or wait for it.",
-    );
+    refuseAsked(view, "trainers", { "trainer.count": to });
+    return undefined;
   }
   requireDone(view);
   return await asked(coordination.askReshard({ parts: "trainers", to, version }));
@@ -183,21 +188,16 @@ export async function rollbackCommand(flags: ApplyFlags, output: Output): Promis
 
 /** @throws {CommandError} The newest command changed a number and moved nothing. */
 function requirePlanIsLast(view: MeshView): void {
-  const { reshard, plan, identity } = view;
+  const { reshard, plan } = view;
   if (reshard === undefined || reshard.state === "cancelled") return;
   // Not the newest edition: the controller writes one at the end of a plan.
   if (plan !== undefined && reshard.planBefore < planIn(view).firstEdition) return;
-  const { state, parts, from } = reshard;
-  const back = {
-    shards: `Run cairn reshard --shards ${from}`,
-    trainers: `Set trainer.count to ${from} and run cairn apply`,
-    partitions: `Set joiner.partitions to ${from} and trainer.partitions to ${
-      identity.earlierPartitions.at(-1)?.examples
-    }, and run cairn apply`,
-  }[parts];
+  const remedy = reshard.state === "asked"
+    ? "cairn cancel ends it"
+    : `to go back, ${wayBack(reshard)}`;
   throw new CommandError(
-    `Nothing is moved back: the last command is ${changeText(reshard)}, which moves no part. ` +
-      `${state === "asked" ? "cairn cancel ends it" : `${back} to go back`}.`,
+    `Nothing is moved back: the last command is a change ${changeWords(reshard)}, which moves no ` +
+      `part; ${remedy}.`,
   );
 }
 
@@ -211,10 +211,11 @@ export async function cancelCommand(flags: PlacementFlags, output: Output): Prom
   await withMeshStore(flags, async ({ coordination, read }) => {
     const view = await read();
     if (view.reshard?.state === "asked") {
-      const { from, parts } = await coordination.cancelReshard().catch((error: Error) => {
+      const change = await coordination.cancelReshard().catch((error: Error) => {
         throw new CommandError(error.message);
       });
-      const cancelled = `the change of the number of ${parts} ends; the mesh keeps ${from}\n`;
+      const kept = changedNumbers(change).map(({ from, noun }) => `${from} ${noun}`).join(" and ");
+      const cancelled = `the change ${changeWords(change)} ends; the mesh keeps ${kept}\n`;
       output.out(flags.json ? '{"cancelled":true}\n' : cancelled);
       if (hasActivePlan(view)) {
         output.err("the plan of moves goes on: another cairn cancel ends it\n");

@@ -5,7 +5,7 @@ import { decisionsOf, type PartDecision, planMesh } from "../../mesh/placement/m
 import { estimateMoves } from "../../mesh/placement/move_time.ts";
 import { planDealing, planPartitioning, planReshard } from "../../mesh/placement/reshard_plan.ts";
 import type { MeshView } from "../../mesh/ports/coordination.ts";
-import type { CountedParts, ReshardRecord } from "../../mesh/ports/resharding.ts";
+import { changeWords, type CountedParts, type ReshardRecord } from "../../mesh/ports/resharding.ts";
 import { snapshotAtMs } from "../../records/snapshot_manifest.ts";
 import { counted } from "../../structures/counted.ts";
 import { present } from "../../structures/invariant.ts";
@@ -16,7 +16,6 @@ import { withMeshStore } from "./mesh_store.ts";
 import { countedParts } from "./part_names.ts";
 import { planLines } from "./plan_lines.ts";
 import {
-  changeText,
   dealingLines,
   partitioningLines,
   reshardLines,
@@ -80,23 +79,26 @@ export async function planCommand(flags: PlacementFlags, output: Output): Promis
     }
     if (asked !== undefined) {
       output.err(
-        `${changeText(asked)} is asked for, and begins after a snapshot; cairn cancel ends it\n`,
+        `a change ${changeWords(asked)} is asked for, and begins after a snapshot; cairn cancel ` +
+          "ends it\n",
       );
     }
-    if (reshard !== undefined && !isAskedFor(asked, "shards", reshard.to)) {
+    if (reshard !== undefined && !gives(asked, "shards", reshard.to)) {
       const { from, to } = reshard;
       output.err(
         `shards.count is ${to}, and the mesh has ${from} shards: cairn reshard changes it\n`,
       );
     }
-    if (dealing !== undefined && !isAskedFor(asked, "trainers", dealing.to)) {
+    if (dealing !== undefined && !gives(asked, "trainers", dealing.to)) {
       const { from, to } = dealing;
       output.err(
         `trainer.count is ${to}, and the mesh has ${counted(from, "trainer")}: cairn apply ` +
           "changes it\n",
       );
     }
-    if (partitioning !== undefined && !isAskedFor(asked, "partitions", partitions.events)) {
+    const areAskedFor = gives(asked, "partitions", partitions.events) &&
+      asked?.examples?.to === partitions.examples;
+    if (partitioning !== undefined && !areAskedFor) {
       output.err(
         `joiner.partitions is ${partitions.events} and trainer.partitions ${partitions.examples}, ` +
           `and the mesh has ${eventPartitions} and ${examplePartitions}: cairn apply changes them\n`,
@@ -137,8 +139,9 @@ export async function planCommand(flags: PlacementFlags, output: Output): Promis
 }
 
 /** Whether the change that the mesh is asked for gives this number of parts. */
-function isAskedFor(asked: ReshardRecord | undefined, parts: CountedParts, to: number): boolean {
-  return asked?.parts === parts && asked.to === to;
+function gives(asked: ReshardRecord | undefined, parts: CountedParts, to: number): boolean {
+  if (asked?.parts === parts) return asked.to === to;
+  return parts === "trainers" && asked?.trainers?.to === to;
 }
 
 /** Age of the newest snapshot, ms, where a trainer would go back to it; undefined otherwise. */

@@ -10,7 +10,7 @@ import {
   type ReshardPlan,
 } from "../../mesh/placement/reshard_plan.ts";
 import { type ReshardStep, reshardStep } from "../../mesh/ports/reshard_progress.ts";
-import { type ReshardRecord, ReshardRefusedError } from "../../mesh/ports/resharding.ts";
+import { changedNumbers, ReshardRefusedError } from "../../mesh/ports/resharding.ts";
 import { counted } from "../../structures/counted.ts";
 import { present } from "../../structures/invariant.ts";
 import type { Output } from "../command_line.ts";
@@ -95,9 +95,14 @@ export function dealingLines({ from, to, hosts, unplaced }: DealingPlan): string
 
 /** A planned change of the partitions in words. */
 export function partitioningLines({ from, to, hosts, unplaced }: PartitioningPlan): string[] {
+  const change = {
+    parts: "partitions",
+    from: from.events,
+    to: to.events,
+    examples: { from: from.examples, to: to.examples },
+  } as const;
   return [
-    `${from.events} -> ${to.events} partitions of the event log, ${from.examples} -> ` +
-    `${to.examples} of the example log\n`,
+    `${numbersText(change)}\n`,
     ...hosts.map(({ host, before, after }) => `${host}  ${before} -> ${after} joiners\n`),
     ...(unplaced > 0 ? ["no host that is up has the role joiner\n"] : []),
     "a snapshot is taken, then the joiners before read their partitions to the end and the new ones " +
@@ -105,12 +110,9 @@ export function partitioningLines({ from, to, hosts, unplaced }: PartitioningPla
   ];
 }
 
-/** A change of a number of parts in words. */
-export function changeText({ from, to, parts, examples }: ReshardRecord): string {
-  if (parts === "partitions") {
-    return `a change from ${from} to ${to} partitions (${examples} of the example log)`;
-  }
-  return `a change from ${from} to ${to} ${parts}`;
+/** The numbers before and after a change, for example `1 -> 2 trainers`. */
+export function numbersText(change: Parameters<typeof changedNumbers>[0]): string {
+  return changedNumbers(change).map(({ from, to, noun }) => `${from} -> ${to} ${noun}`).join(", ");
 }
 
 /** The step of a change in words. */

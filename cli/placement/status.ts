@@ -12,7 +12,7 @@ import type { Output } from "../command_line.ts";
 import type { PlacementFlags } from "./command.ts";
 import { readersOn, withMeshStore } from "./mesh_store.ts";
 import { partName } from "./part_names.ts";
-import { stepText } from "./reshard.ts";
+import { numbersText, stepText } from "./reshard.ts";
 
 export async function statusCommand(flags: PlacementFlags, output: Output): Promise<void> {
   await withMeshStore(flags, async ({ read }) => {
@@ -76,8 +76,7 @@ export async function statusCommand(flags: PlacementFlags, output: Output): Prom
       output.out(`${partName(key)} is ${describe(placement)}\n`);
     }
     if (reshard !== undefined && step !== undefined) {
-      const { from, to, parts } = reshard;
-      output.out(`${from} -> ${to} ${parts}: ${stepText(step)}\n`);
+      output.out(`${numbersText(reshard)}: ${stepText(step)}\n`);
     }
     if (plan !== undefined) {
       output.out(`last plan: ${plan.state}, ${counted(plan.moves.length, "move")}\n`);

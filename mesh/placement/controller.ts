@@ -19,6 +19,7 @@ import {
   type PlacedKind,
   type Placement,
 } from "../ports/coordination.ts";
+import { reshardStep } from "../ports/reshard_progress.ts";
 import { present } from "../../structures/invariant.ts";
 import {
   hostViews,
@@ -111,6 +112,11 @@ export class Controller {
     if (restores.length > 0) return restores;
     const overdue = this.#overdueRestores(view);
     if (overdue.length > 0) return overdue;
+    const { reshard } = view;
+    if (reshard?.state === "begun" && reshardStep(view)?.kind === "done") {
+      const { parts, division } = reshard;
+      return [{ kind: "endReshard", change: { parts, division } }];
+    }
     // The shards that would move are given up soon.
     if (view.reshard?.parts === "shards" && view.reshard.state === "asked") return [];
     return [...this.#plannedMoves(view), ...kinds.flatMap((kind) => this.#moves(view, kind))]

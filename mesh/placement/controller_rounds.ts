@@ -116,6 +116,9 @@ export class ControllerRounds {
           await this.#coordination.place({ by: { controllerEpoch }, changes, rewind });
           return true;
         }
+        case "endReshard":
+          await this.#coordination.endReshard(controllerEpoch, step.change);
+          return true;
         case "writePlan":
           await this.#coordination.writePlan({ edition: step.edition }, step.document);
           return true;

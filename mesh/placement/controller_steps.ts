@@ -9,6 +9,7 @@ import type {
   PlacementChange,
 } from "../ports/coordination.ts";
 import type { Json } from "../ports/record_store.ts";
+import type { ReshardRecord } from "../ports/resharding.ts";
 import { present } from "../../structures/invariant.ts";
 import { placementOf } from "./mesh_views.ts";
 
@@ -22,6 +23,8 @@ export type ControllerStep =
     readonly rewind: boolean;
     readonly reason: string;
   }
+  /** Notes that a change of a number of parts is done. */
+  | { readonly kind: "endReshard"; readonly change: Pick<ReshardRecord, "parts" | "division"> }
   /** Notes that the operator's plan has ended. */
   | { readonly kind: "writePlan"; readonly edition: number; readonly document: Json };
 

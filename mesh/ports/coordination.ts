@@ -344,6 +344,16 @@ export interface Coordination {
     run: HostRun,
     change: Pick<ReshardRecord, "parts" | "division">,
   ): Promise<MeshIdentity>;
+  /**
+   * Records that a change has come to its end. Without effect where it has not, or where another
+   * one was asked for since.
+   *
+   * @throws {StaleControllerError} Another host is the controller.
+   */
+  endReshard(
+    controllerEpoch: number,
+    change: Pick<ReshardRecord, "parts" | "division">,
+  ): Promise<void>;
   /** Raises the protocol that the mesh speaks, once every host can. Never lowers it. */
   raiseProtocol(protocol: number): Promise<MeshIdentity>;
   /**

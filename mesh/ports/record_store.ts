@@ -27,10 +27,13 @@ export function isApart(key: string): boolean {
   return key.startsWith(APART_PREFIX);
 }
 
-/** Checks that a transaction has declared a key that it reads. */
-export function requireDeclared(key: string, { keys }: TransactOptions): void {
-  const isDeclared = keys ? keys.includes(key) : !isApart(key);
-  invariant(isDeclared, "a transaction declares the keys that it reads");
+/** Makes the check that a transaction has declared a key that it reads. */
+export function declarationCheck({ keys }: TransactOptions): (key: string) => void {
+  const declared = keys && new Set(keys);
+  return (key) => {
+    const isDeclared = declared ? declared.has(key) : !isApart(key);
+    invariant(isDeclared, "a transaction declares the keys that it reads");
+  };
 }
 
 /** The records as one transaction sees them. */

@@ -29,9 +29,8 @@ export function reshardStep(
 ): ReshardStep | undefined {
   const { reshard, identity: { sharding } } = view;
   if (reshard === undefined) return undefined;
-  if (reshard.state !== "begun") {
-    return { kind: reshard.state === "asked" ? "snapshotting" : "cancelled" };
-  }
+  if (reshard.state === "asked") return { kind: "snapshotting" };
+  if (reshard.state !== "begun") return { kind: reshard.state };
   const restoring = restoringIn(view);
   // Shards that are restored elsewhere have nothing to do with a change of trainers.
   const shards = reshard.parts === "shards" ? restoring.shards : 0;

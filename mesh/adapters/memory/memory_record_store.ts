@@ -3,12 +3,12 @@
  */
 import type { Clock } from "../../ports/clock.ts";
 import {
+  declarationCheck,
   isApart,
   type Json,
   type RecordRule,
   type RecordStore,
   type RecordView,
-  requireDeclared,
   type TransactOptions,
 } from "../../ports/record_store.ts";
 import { invariant } from "../../../structures/invariant.ts";
@@ -32,11 +32,12 @@ export class MemoryRecordStore implements RecordStore {
       const text = written.has(key) ? written.get(key) : this.#records.get(key);
       return text === undefined ? undefined : JSON.parse(text);
     };
+    const requireDeclared = declarationCheck(options);
     const view: RecordView = {
       nowMs: this.#clock.nowMs(),
       revision: this.#revision,
       get: (key) => {
-        requireDeclared(key, options);
+        requireDeclared(key);
         return read(key);
       },
       entries: (prefix) => {

@@ -2,10 +2,10 @@
  * One run of a rule over records that were read, with the keys that it has read and written.
  */
 import {
+  declarationCheck,
   isApart,
   type Json,
   type RecordView,
-  requireDeclared,
   type TransactOptions,
 } from "../../ports/record_store.ts";
 import { invariant } from "../../../structures/invariant.ts";
@@ -29,6 +29,7 @@ export class RecordAttempt {
 
   constructor(read: ReadRecords, options: TransactOptions) {
     this.#read = read;
+    const requireDeclared = declarationCheck(options);
     const value = (key: string): Json | undefined => {
       const text = this.#written.has(key) ? this.#written.get(key) : read.fields.get(key);
       return text === undefined ? undefined : JSON.parse(text);
@@ -41,7 +42,7 @@ export class RecordAttempt {
       nowMs: read.nowMs,
       revision: read.revision,
       get: (key) => {
-        requireDeclared(key, options);
+        requireDeclared(key);
         this.#compared.add(key);
         return value(key);
       },

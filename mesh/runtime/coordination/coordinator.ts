@@ -42,7 +42,7 @@ import {
 } from "./host_rules.ts";
 import { keysOfPlace, place } from "./placement_rules.ts";
 import { placedKeys, recordKeys, records } from "./record_keys.ts";
-import { askReshard, beginReshard, cancelReshard } from "./reshard_rules.ts";
+import { askReshard, beginReshard, cancelReshard, endReshard } from "./reshard_rules.ts";
 
 /** Options of {@link Coordinator}. */
 export interface CoordinatorOptions extends LeaseOptions {
@@ -168,6 +168,13 @@ export class Coordinator implements Coordination {
     change: Pick<ReshardRecord, "parts" | "division">,
   ): Promise<MeshIdentity> {
     return this.#store.transact((view) => beginReshard(view, run, change));
+  }
+
+  endReshard(
+    controllerEpoch: number,
+    change: Pick<ReshardRecord, "parts" | "division">,
+  ): Promise<void> {
+    return this.#store.transact((view) => endReshard(view, controllerEpoch, change));
   }
 
   raiseProtocol(protocol: number): Promise<MeshIdentity> {

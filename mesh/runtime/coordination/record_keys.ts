@@ -59,7 +59,11 @@ export const records = {
     (view.get(recordKeys.counts) as Counts | undefined) ?? { version: 0, generation: 0 },
   manifest: (view: RecordView) => view.get(recordKeys.manifest) as ManifestRecord | undefined,
   plan: (view: RecordView) => view.get(recordKeys.plan) as PlanRecord | undefined,
-  reshard: (view: RecordView) => view.get(recordKeys.reshard) as ReshardRecord | undefined,
+  /** A change that does not know the plan before it counts as the first command of its mesh. */
+  reshard: (view: RecordView): ReshardRecord | undefined => {
+    const found = view.get(recordKeys.reshard) as ReshardRecord | undefined;
+    return found && { ...found, planBefore: found.planBefore ?? 0 };
+  },
   host: (view: RecordView, host: string) =>
     view.get(recordKeys.host(host)) as HostRecord | undefined,
   hosts: (view: RecordView): HostRecord[] =>

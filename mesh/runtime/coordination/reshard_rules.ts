@@ -11,10 +11,11 @@
  * present one has opened its stream. The controller gives the new trainers to hosts, and each goes
  * on at the newest snapshot that all shards have reached.
  *
- * The step that begins a partitioning begins a dealing too, with as many trainers. It gives every
- * joiner the next epoch, so that each is made anew: those of the partitions before end them, and
- * the controller gives the new ones to hosts. It raises the protocol of the mesh, so that no host
- * joins that would append to sealed partitions, or read the positions of the new joiners wrongly.
+ * The step that begins a partitioning begins a dealing too, of as many trainers, or of another
+ * number that was asked for with it. It gives every joiner the next epoch, so that each is made
+ * anew: those of the partitions before end them, and the controller gives the new ones to hosts. It
+ * raises the protocol of the mesh, so that no host joins that would append to sealed partitions, or
+ * read the positions of the new joiners wrongly.
  */
 import type {
   HostRecord,
@@ -26,6 +27,7 @@ import type {
 } from "../../ports/coordination.ts";
 import { describe, PlanConflictError } from "../../ports/coordination_errors.ts";
 import {
+  changeWords,
   type CountedParts,
   PARTITIONS_MAX,
   PARTITIONS_PROTOCOL,
@@ -34,40 +36,39 @@ import {
   type ReshardRequest,
   SHARDS_MAX,
   SHARDS_MIN,
+  wayBack,
 } from "../../ports/resharding.ts";
 import type { RecordView } from "../../ports/record_store.ts";
-import { reshardStep } from "../../ports/reshard_progress.ts";
+import { type ReshardStep, reshardStep } from "../../ports/reshard_progress.ts";
 import { present } from "../../../structures/invariant.ts";
-import { liveRun } from "./host_rules.ts";
+import { checkController, liveRun } from "./host_rules.ts";
 import { isSameRun, json, placedKeys, raiseCounts, recordKeys, records } from "./record_keys.ts";
 
 /** Asks for another number of parts; see {@link Coordination.askReshard}. */
 export function askReshard(
   view: RecordView,
-  { parts, to, examples, version }: ReshardRequest,
+  { version, ...request }: ReshardRequest,
 ): ReshardRecord {
   const identity = identityOf(view);
   const before = records.reshard(view);
   const isAsked = before?.state === "asked";
-  if (isAsked && before.parts === parts && before.to === to && before.examples === examples) {
-    return before;
-  }
+  if (isAsked && isAskedFor(before, request)) return before;
   const counts = records.counts(view);
   if (version !== undefined && version !== counts.version) {
     throw new PlanConflictError(`the mesh is at version ${counts.version}, not ${version}`);
   }
   const refusal = isAsked
-    ? `a change to ${before.to} ${before.parts} is under way already; wait for it, or end it by ` +
-      "cairn cancel"
-    : reasonAgainst(view, identity, { parts, to, examples }) ??
-      reasonToWait(view, identity, before);
+    ? `a change ${changeWords(before)} is under way already; wait for it, or end it by cairn cancel`
+    : reasonAgainst(view, identity, request) ?? reasonToWait(view, identity, before);
+  const { parts, to, examples, trainers } = request;
   if (refusal !== undefined) throw new ReshardRefusedError(refusal, parts);
   const record: ReshardRecord = {
     parts,
     division: divisionOf(identity, parts) + 1,
     from: parts === "partitions" ? identity.eventPartitions : identity[parts],
     to,
-    ...(examples !== undefined && { examples }),
+    ...(examples !== undefined && { examples: { from: identity.examplePartitions, to: examples } }),
+    ...(trainers !== undefined && { trainers: { from: identity.trainers, to: trainers } }),
     state: "asked",
     planBefore: records.plan(view)?.edition ?? 0,
   };
@@ -75,22 +76,25 @@ export function askReshard(
   return record;
 }
 
+/** Whether a change that is asked for is that of a request. */
+function isAskedFor(
+  { parts, to, examples, trainers }: ReshardRecord,
+  request: Omit<ReshardRequest, "version">,
+): boolean {
+  return parts === request.parts && to === request.to && examples?.to === request.examples &&
+    trainers?.to === request.trainers;
+}
+
 /** Ends a change that has not begun; see {@link Coordination.cancelReshard}. */
 export function cancelReshard(view: RecordView): ReshardRecord {
   const before = records.reshard(view);
   if (before?.state === "cancelled") return before;
   if (before === undefined) throw new ReshardRefusedError("no change was asked for");
-  const { parts, from, to } = before;
-  if (before.state === "begun") {
-    const back = {
-      shards: `cairn reshard --shards ${from}`,
-      trainers: `cairn apply with trainer.count: ${from}`,
-      partitions: `cairn apply with joiner.partitions: ${from}`,
-    }[parts];
+  if (before.state !== "asked") {
+    const reached = before.state === "done" ? "is done" : "has begun and is carried to its end";
     throw new ReshardRefusedError(
-      `the change from ${from} to ${to} ${parts} has begun and is carried to its end; ` +
-        `${back} goes back afterwards`,
-      parts,
+      `the change ${changeWords(before)} ${reached}; to go back, ${wayBack(before)}`,
+      before.parts,
     );
   }
   const record: ReshardRecord = { ...before, state: "cancelled" };
@@ -109,9 +113,8 @@ export function beginReshard(
   const asked = records.reshard(view);
   const isSame = asked?.parts === parts && asked.division === division;
   // The answer to an earlier sending was lost.
-  if (isSame && asked.state === "begun" && divisionOf(identity, parts) === division) {
-    return identity;
-  }
+  const hasBegun = asked?.state === "begun" || asked?.state === "done";
+  if (isSame && hasBegun && divisionOf(identity, parts) === division) return identity;
   if (!isSame || asked.state !== "asked") {
     throw new ReshardRefusedError(`the change ${division} is not asked for any more`, parts);
   }
@@ -120,6 +123,19 @@ export function beginReshard(
   view.set(recordKeys.reshard, json({ ...asked, state: "begun" }));
   raiseCounts(view, { rewind: parts === "shards" });
   return next;
+}
+
+/** Records that a change is done; see {@link Coordination.endReshard}. */
+export function endReshard(
+  view: RecordView,
+  controllerEpoch: number,
+  { parts, division }: Pick<ReshardRecord, "parts" | "division">,
+): void {
+  checkController(view, controllerEpoch);
+  const begun = records.reshard(view);
+  if (begun?.parts !== parts || begun.division !== division || begun.state !== "begun") return;
+  if (stepOf(view, identityOf(view), begun)?.kind !== "done") return;
+  view.set(recordKeys.reshard, json({ ...begun, state: "done" }));
 }
 
 function begun(view: RecordView, identity: MeshIdentity, asked: ReshardRecord): MeshIdentity {
@@ -175,17 +191,21 @@ function beginDealing(
 function beginPartitioning(
   view: RecordView,
   identity: MeshIdentity,
-  { to, examples, division }: ReshardRecord,
+  { to, examples, trainers, division }: ReshardRecord,
 ): MeshIdentity {
   // A host of an older build may have joined since the request.
   const refusal = reasonOfOlderHost(records.hosts(view));
   if (refusal !== undefined) throw new ReshardRefusedError(refusal, "partitions");
-  const { trainers, eventPartitions, examplePartitions, earlierPartitions, protocol } = identity;
+  const { eventPartitions, examplePartitions, earlierPartitions, protocol } = identity;
   const next: MeshIdentity = {
-    ...beginDealing(view, identity, { from: trainers, to: trainers, division }),
+    ...beginDealing(view, identity, {
+      from: identity.trainers,
+      to: trainers?.to ?? identity.trainers,
+      division,
+    }),
     protocol: Math.max(protocol, PARTITIONS_PROTOCOL),
     eventPartitions: to,
-    examplePartitions: present(examples, "a partitioning has partitions of examples"),
+    examplePartitions: present(examples, "a partitioning has partitions of examples").to,
     earlierPartitions: [
       ...earlierPartitions,
       { events: eventPartitions, examples: examplePartitions },
@@ -232,9 +252,10 @@ function shardKeys(shards: number): PlacedKey[] {
 function reasonAgainst(
   view: RecordView,
   identity: MeshIdentity,
-  { parts, to, examples }: Pick<ReshardRequest, "parts" | "to" | "examples">,
+  request: Omit<ReshardRequest, "version">,
 ): string | undefined {
-  if (parts === "partitions") return reasonAgainstPartitions(view, identity, { to, examples });
+  const { parts, to } = request;
+  if (parts === "partitions") return reasonAgainstPartitions(view, identity, request);
   const [least, most] = parts === "shards"
     ? [SHARDS_MIN, SHARDS_MAX]
     : [1, identity.examplePartitions];
@@ -265,28 +286,38 @@ function reasonToWait(
   identity: MeshIdentity,
   before: ReshardRecord | undefined,
 ): string | undefined {
-  const step = reshardStep({
-    reshard: before,
-    identity,
-    placements: new Map(placedKeys(identity).map((key) => [key, records.placement(view, key)])),
-    hosts: new Map(records.hosts(view).map((host) => [host.host, host])),
-  });
+  const step = stepOf(view, identity, before);
   if (before === undefined || step?.kind !== "restoring" && step?.kind !== "serving") {
     return undefined;
   }
   const left = step.kind === "serving"
     ? `${step.hosts.join(", ")} ${step.hosts.length > 1 ? "have" : "has"} not changed over`
     : "not every part of it is there";
-  return `the change from ${before.from} to ${before.to} ${before.parts} has begun and is not done ` +
-    `(${left}); wait until cairn status says that it is`;
+  return `the change ${
+    changeWords(before)
+  } has begun and is not done (${left}); wait until cairn ` +
+    "status says that it is";
+}
+
+function stepOf(
+  view: RecordView,
+  identity: MeshIdentity,
+  reshard: ReshardRecord | undefined,
+): ReshardStep | undefined {
+  return reshardStep({
+    reshard,
+    identity,
+    placements: new Map(placedKeys(identity).map((key) => [key, records.placement(view, key)])),
+    hosts: new Map(records.hosts(view).map((host) => [host.host, host])),
+  });
 }
 
 function reasonAgainstPartitions(
   view: RecordView,
   identity: MeshIdentity,
-  { to, examples = 0 }: Pick<ReshardRequest, "to" | "examples">,
+  { to, examples = 0, trainers = identity.trainers }: Omit<ReshardRequest, "version">,
 ): string | undefined {
-  const { eventPartitions, examplePartitions, trainers } = identity;
+  const { eventPartitions, examplePartitions } = identity;
   const isCount = (count: number) =>
     Number.isInteger(count) && count >= 1 && count <= PARTITIONS_MAX;
   if (!isCount(to) || !isCount(examples) || examples % to !== 0) {
@@ -296,9 +327,12 @@ function reasonAgainstPartitions(
   if (to === eventPartitions && examples === examplePartitions) {
     return "the mesh has these partitions already";
   }
+  if (!Number.isInteger(trainers) || trainers < 1) {
+    return `found ${trainers} trainers, expected a whole number from 1 on`;
+  }
   if (trainers > examples) {
-    return `the mesh has ${trainers} trainers, and each needs a partition of the example log: ` +
-      `lower trainer.count to ${examples} or less first`;
+    return `each of ${trainers} trainers needs a partition of the example log, found ${examples}: ` +
+      "lower trainer.count, or raise trainer.partitions";
   }
   const hosts = records.hosts(view);
   const older = reasonOfOlderHost(hosts);

@@ -71,7 +71,7 @@ Deno.test({
       await world.begin("trainers");
       assert.match(
         (await world.run("rollback")).err,
-        /moves no part. Set trainer.count to 2 and run cairn apply to go back/,
+        /moves no part; to go back, set trainer.count to 2 and run cairn apply/,
       );
     }),
 });

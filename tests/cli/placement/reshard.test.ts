@@ -30,8 +30,11 @@ Deno.test({
       assert.match((await world.run("status")).out, /^4 -> 8 shards: a snapshot is taken$/m);
       const other = await world.run("reshard", "--shards", "6");
       assert.equal(other.code, 1);
-      assert.match(other.err, /a change to 8 shards is under way already; wait for it, or end it/);
-      assert.match((await world.run("cancel")).out, /ends; the mesh keeps 4$/m);
+      assert.match(
+        other.err,
+        /a change from 4 to 8 shards is under way already; wait for it, or end/,
+      );
+      assert.match((await world.run("cancel")).out, /ends; the mesh keeps 4 shards$/m);
       assert.match((await world.run("status")).out, /^4 -> 8 shards: cancelled$/m);
     }),
 });

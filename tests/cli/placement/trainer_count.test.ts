@@ -37,7 +37,7 @@ Deno.test({
       const other = await world.run("reshard", "--shards", "6");
       assert.match(
         other.err,
-        /a change to 1 trainers is under way already; wait for it, or end it/,
+        /a change from 2 to 1 trainers is under way already; wait for it, or end it/,
       );
       const again = await world.run("plan", ...one);
       assert.match(
@@ -46,7 +46,10 @@ Deno.test({
       );
       assert.doesNotMatch(again.err, /cairn apply changes it/);
       const cancelled = await world.run("cancel");
-      assert.match(cancelled.out, /number of trainers ends; the mesh keeps 2$/m);
+      assert.match(
+        cancelled.out,
+        /^the change from 2 to 1 trainers ends; the mesh keeps 2 trainers$/m,
+      );
       assert.match(cancelled.err, /^the plan of moves goes on: another cairn cancel ends it$/m);
       assert.match(
         (await world.run("status")).out,
@@ -77,7 +80,10 @@ Deno.test({
         applied.err,
         /Nothing is applied: a change from 2 to 1 trainers is asked for, and trainer.count is 2/,
       );
-      assert.match((await world.run("cancel")).out, /number of trainers ends; the mesh keeps 2$/m);
+      assert.match(
+        (await world.run("cancel")).out,
+        /^the change from 2 to 1 trainers ends; the mesh keeps 2 trainers$/m,
+      );
       assert.equal((await world.run("apply")).code, 0);
     }),
 });
@@ -94,7 +100,7 @@ Deno.test({
       assert.equal(applied.code, 1);
       assert.match(
         applied.err,
-        /Nothing is applied: a change from 4 to 8 shards is not done \(8 shards and 2 trainers are /,
+        /Nothing is applied: the change from 4 to 8 shards is not done \(8 shards and 2 trainers are /,
       );
       assert.match((await world.run("status")).out, /^4 -> 8 shards: 8 shards and 2 trainers are/m);
     }),

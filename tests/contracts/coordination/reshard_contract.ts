@@ -15,10 +15,15 @@ import {
   HostGoneError,
   PlanConflictError,
   ProtocolMismatchError,
+  StaleControllerError,
   StaleManifestError,
 } from "../../../mesh/ports/coordination_errors.ts";
-import { SERVED_SHARDING } from "../../../mesh/ports/reshard_progress.ts";
-import { PARTITIONS_PROTOCOL, ReshardRefusedError } from "../../../mesh/ports/resharding.ts";
+import { reshardStep, SERVED_SHARDING } from "../../../mesh/ports/reshard_progress.ts";
+import {
+  PARTITIONS_PROTOCOL,
+  type ReshardRecord,
+  ReshardRefusedError,
+} from "../../../mesh/ports/resharding.ts";
 import { present } from "../../../structures/invariant.ts";
 
 /** A mesh of four shards and two partitions of examples, and ways to change it. */
@@ -40,6 +45,16 @@ export function reshardContract(test: Test, host: (name: string) => HostDescript
     const epoch = await control(a);
     for (const key of keys) await activate(epoch, key, a);
     return epoch;
+  };
+  /** Has every part that waits for its owner begin on a host. */
+  const settle = async ({ mesh, control, activate }: ReshardGiven, owner: HostDescription) => {
+    const epoch = await control(a);
+    for (const [key, expected] of (await mesh.read()).placements) {
+      if (expected.state === "unassigned") await activate(epoch, key, owner);
+      if (expected.state !== "restoring") continue;
+      const next = { state: "active", owner: expected.owner } as const;
+      await mesh.place({ by: expected.owner, changes: [{ key, expected, next }] });
+    }
   };
   const refusal = async (asked: Promise<unknown>) => {
     const error = await asked.then(() => undefined, (error) => error);
@@ -107,7 +122,10 @@ export function reshardContract(test: Test, host: (name: string) => HostDescript
     assert.equal((await mesh.read()).identity.shards, 4);
     await mesh.askReshard({ parts: "shards", to: 3 });
     await mesh.beginReshard(a, { parts: "shards", division: 1 });
-    assert.match(await refusal(mesh.cancelReshard()), /has begun.*cairn reshard --shards 4 goes/);
+    assert.match(
+      await refusal(mesh.cancelReshard()),
+      /has begun.*to go back, run cairn reshard --shards 4/,
+    );
   });
 
   test("a change that the mesh cannot make is refused with the remedy", async (given) => {
@@ -271,14 +289,14 @@ export function reshardContract(test: Test, host: (name: string) => HostDescript
     const asked = await mesh.askReshard({ parts: "trainers", to: 1 });
     assert.match(
       await refusal(mesh.askReshard({ parts: "shards", to: 2 })),
-      /a change to 1 trainers is under way already/,
+      /a change from 2 to 1 trainers is under way already/,
     );
     const stale = { parts: "shards", division: 1 } as const;
     assert.match(await refusal(mesh.beginReshard(a, stale)), /not asked for any more/);
     await mesh.beginReshard(a, asked);
     assert.match(
       await refusal(mesh.cancelReshard()),
-      /cairn apply with trainer.count: 2 goes back/,
+      /to go back, set trainer.count to 2 and run cairn apply/,
     );
   });
 
@@ -343,11 +361,13 @@ export function reshardContract(test: Test, host: (name: string) => HostDescript
     for (const key of ["events/0", "events/1"] as const) await given.activate(epoch, key, joins);
     const asked = await mesh.askReshard(change);
     const { division } = asked;
-    assert.deepEqual(asked, { ...change, division: 1, from: 2, state: "asked", planBefore: 0 });
+    const examples = { from: 2, to: 6 };
+    const record = { ...change, examples, division: 1, from: 2, state: "asked", planBefore: 0 };
+    assert.deepEqual(asked, record);
     assert.deepEqual(await mesh.askReshard(change), asked, "it may be sent twice");
     assert.match(
       await refusal(mesh.askReshard({ ...change, examples: 3 })),
-      /a change to 3 partitions is under way already/,
+      /from 2 to 3 partitions of the event log and from 2 to 6 partitions of the ex.* is under way/,
     );
     await mesh.beginReshard(a, asked);
     const { identity, placements, generation } = await mesh.read();
@@ -383,21 +403,7 @@ export function reshardContract(test: Test, host: (name: string) => HostDescript
     for (const to of [2, 1]) {
       const examples = 2 * to;
       await mesh.beginReshard(a, await mesh.askReshard({ parts: "partitions", to, examples }));
-      for (const [key, { state }] of (await mesh.read()).placements) {
-        if (state === "active") continue;
-        if (state === "unassigned") await given.activate(epoch, key, joins);
-        else {await mesh.place({
-            by: joins,
-            changes: [{
-              key,
-              expected: present((await mesh.read()).placements.get(key), "it is placed"),
-              next: {
-                state: "active",
-                owner: { host: joins.host, incarnation: joins.incarnation },
-              },
-            }],
-          });}
-      }
+      await settle(given, joins);
     }
     const { placements } = await mesh.read();
     assert.deepEqual(
@@ -416,9 +422,76 @@ export function reshardContract(test: Test, host: (name: string) => HostDescript
     assert.match(await ask(0, 0), /expected numbers from 1 to 1024/);
     assert.match(
       await ask(1, 1),
-      /the mesh has 2 trainers.*lower trainer.count to 1 or less first/,
+      /each of 2 trainers needs a partition of the example log, found 1: lower trainer.count, or/,
     );
     assert.match(await ask(4, 4), /no host with the role joiner is up/);
+    for (const trainers of [0, 1.5, NaN]) {
+      assert.match(
+        await refusal(mesh.askReshard({ parts: "partitions", to: 4, examples: 4, trainers })),
+        /found .* trainers, expected a whole number from 1 on/,
+      );
+    }
+  });
+
+  test("partitions and trainers change in one step", async (given) => {
+    const epoch = await ready(given);
+    const { mesh } = given;
+    const joins: HostDescription = { ...host("j"), roles: ["joiner", "trainer"] };
+    await mesh.join(joins);
+    for (const key of ["events/0", "events/1"] as const) await given.activate(epoch, key, joins);
+    for (const trainers of [4, 1]) {
+      const { identity: before } = await mesh.read();
+      // The partitions of the event log stay as many: those of the examples alone change.
+      const change = { parts: "partitions", to: 2, examples: 2 * trainers, trainers } as const;
+      const asked = await mesh.askReshard(change);
+      assert.deepEqual(asked.trainers, { from: before.trainers, to: trainers });
+      assert.deepEqual(await mesh.askReshard(change), asked, "it may be sent twice");
+      assert.match(
+        await refusal(mesh.askReshard({ ...change, trainers: 2 })),
+        new RegExp(`from ${before.trainers} to ${trainers} trainers is under way`),
+      );
+      const identity = await mesh.beginReshard(a, asked);
+      assert.deepEqual(
+        [identity.examplePartitions, identity.trainers, identity.dealing],
+        [2 * trainers, trainers, before.dealing + 1],
+      );
+      const { placements } = await mesh.read();
+      const dealt = [...placements].filter(([key]) => key.startsWith("trainer/"));
+      assert.equal(dealt.length, trainers);
+      assert.ok(dealt.every(([, { state }]) => state === "unassigned"));
+      await settle(given, joins);
+    }
+  });
+
+  test("a change that was seen at its end is done, whatever is restored afterwards", async (given) => {
+    await ready(given);
+    const { mesh, control, activate } = given;
+    const asked = await mesh.askReshard({ parts: "trainers", to: 1 });
+    const stateAfterEnd = async (change: Pick<ReshardRecord, "parts" | "division"> = asked) => {
+      await mesh.endReshard(await control(a), change);
+      return (await mesh.read()).reshard?.state;
+    };
+    assert.equal(await stateAfterEnd(), "asked");
+    await mesh.beginReshard(a, asked);
+    assert.equal(await stateAfterEnd(), "begun", "its trainer is not there");
+    await activate(await control(a), "trainer/0", a);
+    assert.equal(await stateAfterEnd({ parts: "trainers", division: 2 }), "begun");
+    await assert.rejects(mesh.endReshard(1_000, asked), StaleControllerError);
+    assert.equal(await stateAfterEnd(), "done");
+    assert.equal(await stateAfterEnd(), "done", "it may be sent twice");
+    const { identity } = await mesh.read();
+    assert.deepEqual(await mesh.beginReshard(a, asked), identity, "an answer that comes late");
+    assert.match(
+      await refusal(mesh.cancelReshard()),
+      /from 2 to 1 trainers is done; to go back, set/,
+    );
+    const expected = present((await mesh.read()).placements.get("trainer/0"), "it was placed");
+    await mesh.place({
+      by: { controllerEpoch: await control(a) },
+      changes: [{ key: "trainer/0", expected, next: { state: "restoring", owner: a } }],
+    });
+    assert.deepEqual(reshardStep(await mesh.read()), { kind: "done" });
+    assert.equal((await mesh.askReshard({ parts: "trainers", to: 2 })).division, 2);
   });
 
   test("a host that knows no other partitions stands against them, and is refused behind them", async (given) => {

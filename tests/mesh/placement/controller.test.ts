@@ -339,6 +339,23 @@ Deno.test("shards move while a change of the number of trainers is asked for", (
   assert.deepEqual(placesOf(steps), { "shard/0": "a>b" });
 });
 
+Deno.test("the end of a change of a number is recorded once all its parts are there", () => {
+  const reshard = {
+    parts: "trainers",
+    division: 1,
+    from: 1,
+    to: 2,
+    state: "begun",
+    planBefore: 0,
+  } as const;
+  const placements = { "shard/0": active("a"), "trainer/0": active("a"), "trainer/1": active("b") };
+  const end = { kind: "endReshard", change: { parts: "trainers", division: 1 } };
+  assert.deepEqual(stepsOf({ placements, reshard }), [end]);
+  assert.deepEqual(stepsOf({ placements, reshard: { ...reshard, state: "done" } }), []);
+  const lost = { ...placements, "trainer/1": { state: "unassigned", epoch: 2 } as const };
+  assert.ok(!stepsOf({ placements: lost, reshard }).some(({ kind }) => kind === "endReshard"));
+});
+
 Deno.test("a plan of an earlier dealing moves no trainer", () => {
   const moves = [{ key: "trainer/0", from: "a", to: "b" }] as const;
   const placements = { "trainer/0": active("a") };
