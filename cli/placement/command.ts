@@ -41,8 +41,8 @@ number would change or is asked to, 1 an error or a change that a running mesh c
 mesh.balance the hosts make these moves by themselves.`;
 
 const applyHelp = `
-Where trainer.count of the configuration is another one than the mesh has, the number of trainers
-changes too. The hosts carry all out, also when this command has ended: see cairn status. cairn
+Where trainer.count, joiner.partitions or trainer.partitions of the configuration is another one than
+the mesh has, that number changes too, all three in one step. The hosts carry all out, also when this command has ended: see cairn status. cairn
 cancel ends a change of the number that has not begun, and then the plan; cairn rollback moves back
 what the last plan has moved, and changes no number.`;
 
@@ -110,8 +110,11 @@ export function placementCommands(output: Output): Command[] {
       "say where a shard, joiner, trainer or keeper is, its last move, and why it stays or moves",
     )
       .addArgument(new Argument("<part>", "shard, joiner, trainer or keeper"))
-      .addArgument(new Argument("<number>", "its number, from 0").argParser(wholeNumber(0, 1023)))
-      .action(async (part: string, number: number, flags: PlacementFlags) => {
+      .addArgument(
+        new Argument("[number]", "its number, from 0; all of them without")
+          .argParser(wholeNumber(0, 1023)),
+      )
+      .action(async (part: string, number: number | undefined, flags: PlacementFlags) => {
         const { explainCommand } = await import("./explain.ts");
         await explainCommand(part, number, flags, output);
       }),

@@ -16,6 +16,7 @@ import {
   parsePlacedKey,
   partitionCountsOf,
   type PlacedKey,
+  type PlacedKind,
   type Placement,
 } from "../../mesh/ports/coordination.ts";
 import { describe } from "../../mesh/ports/coordination_errors.ts";
@@ -23,6 +24,7 @@ import type { LastMove, PlacementHistory } from "../../mesh/ports/placement_hist
 import {
   endOf,
   isIn,
+  numbersOf,
   partitionTotals,
   presentPartitioning,
 } from "../../mesh/ports/partitioning.ts";
@@ -34,7 +36,7 @@ import type { Output } from "../command_line.ts";
 import { usageError } from "../errors.ts";
 import type { PlacementFlags } from "./command.ts";
 import { type MeshStore, withMeshStore } from "./mesh_store.ts";
-import { kindCalled, partName, partNouns } from "./part_names.ts";
+import { kindCalled, partName } from "./part_names.ts";
 import { decisionLine } from "./plan_lines.ts";
 
 /** The noun of a feature keeper, which no host is given by itself: it follows a joiner. */
@@ -62,17 +64,23 @@ interface Reading {
   readonly behind?: number;
 }
 
-/** @throws {CommandError} The mesh has no such part. */
+/**
+ * @param number Undefined for all parts that are called so.
+ * @throws {CommandError} The mesh has no such part.
+ */
 export async function explainCommand(
   noun: string,
-  number: number,
+  number: number | undefined,
   flags: PlacementFlags,
   output: Output,
 ): Promise<void> {
   const kind = noun === KEEPER ? "events" : kindCalled(noun);
   if (kind === undefined) {
-    const nouns = [...partNouns, KEEPER].join(", ");
-    throw usageError(`There is no part "${noun}": type ${nouns} and its number.`);
+    throw usageError(
+      `There is no part "${noun}": type shard (of the embedding tables), joiner (of the event log), ` +
+        "trainer (of the example log) or keeper (of the kept features), with a number or alone " +
+        "for all of them.",
+    );
   }
   await withMeshStore(flags, async (store) => {
     const view = await store.read();
@@ -80,31 +88,52 @@ export async function explainCommand(
     const range = noun === KEEPER
       ? { first: 0, count: featureKeeper?.shards ?? 0 }
       : rangeOf(view, kind);
-    if (!isIn(range, number)) {
+    if (range.count === 0 || (number !== undefined && !isIn(range, number))) {
       const parts = range.count === 0 ? "none" : `${range.first} to ${endOf(range) - 1}`;
-      throw usageError(`There is no ${noun} ${number}: the mesh has ${parts}.`);
+      throw usageError(
+        `There is no ${noun} ${number ?? ""}`.trimEnd() + `: the mesh has ${parts}.`,
+      );
     }
-    const { events } = presentPartitioning(partitionCountsOf(view.identity));
+    const numbers = number === undefined ? numbersOf(range) : [number];
+    const explained = await explainedParts(store, view, noun, kind, numbers);
+    if (flags.json) {
+      const documents = explained.map((each, i) => documentOf(noun, numbers[i], each));
+      return output.out(`${JSON.stringify(number === undefined ? documents : documents[0])}\n`);
+    }
+    for (const each of explained) {
+      for (const line of linesOf(each, view.nowMs)) output.out(line);
+    }
+  });
+}
+
+/** Explains parts of one kind. @param noun As the operator calls them. */
+async function explainedParts(
+  store: MeshStore,
+  view: MeshView,
+  noun: string,
+  kind: PlacedKind,
+  numbers: readonly number[],
+): Promise<Explained[]> {
+  const { events } = presentPartitioning(partitionCountsOf(view.identity));
+  const { movesMax } = present(store.configuration.mesh, "a store belongs to a mesh");
+  const views = shardViews(view, kind);
+  const decisions = planKind(view, kind, movesMax).shards;
+  return await Promise.all(numbers.map(async (number): Promise<Explained> => {
     const placed = noun === KEEPER ? events.first + number % events.count : number;
     const key: PlacedKey = `${kind}/${placed}`;
-    const placement = present(view.placements.get(key), "the store has every part");
-    const { movesMax } = present(store.configuration.mesh, "a store belongs to a mesh");
-    const views = shardViews(view, kind);
     const index = views.findIndex(({ shard }) => shard === placed);
     const { rows, bytes } = views[index];
     const reads = await readingOf(store, view, key, noun === KEEPER ? `keeper/${number}` : key);
-    const explained: Explained = {
+    return {
       key,
-      placement,
+      placement: present(view.placements.get(key), "the store has every part"),
       history: await store.coordination.history(key),
-      decision: planKind(view, kind, movesMax).shards[index],
+      decision: decisions[index],
       ...(kind === "shard" ? { size: { rows, bytes } } : {}),
       ...(reads && { reads }),
       ...(noun === KEEPER && { keeper: number }),
     };
-    if (flags.json) return output.out(`${JSON.stringify(documentOf(noun, number, explained))}\n`);
-    for (const line of linesOf(explained, view.nowMs)) output.out(line);
-  });
+  }));
 }
 
 /** The partitions that a joiner or a trainer reads, and how far it is; undefined for a shard. */

@@ -16,9 +16,6 @@ export function kindCalled(noun: string): PlacedKind | undefined {
   return (Object.keys(nouns) as PlacedKind[]).find((kind) => nouns[kind] === noun);
 }
 
-/** The words for parts, as an operator types them. */
-export const partNouns: readonly string[] = Object.values(nouns);
-
 /** A part by its noun and number, for example `joiner 3`. */
 export function partName(key: PlacedKey): string {
   const { kind, number } = parsePlacedKey(key);

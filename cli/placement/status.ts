@@ -1,6 +1,7 @@
 /**
  * The work of `cairn status`.
  */
+import { formatAddress } from "../../configuration/addresses.ts";
 import { sizeText } from "../../mesh/placement/byte_sizes.ts";
 import { shardViews } from "../../mesh/placement/mesh_views.ts";
 import { reshardStep } from "../../mesh/ports/reshard_progress.ts";
@@ -8,6 +9,7 @@ import { decodePlan, isPlan } from "../../mesh/placement/plan_document.ts";
 import { ownerOf } from "../../mesh/placement/views.ts";
 import { describe } from "../../mesh/ports/coordination_errors.ts";
 import { counted } from "../../structures/counted.ts";
+import { present } from "../../structures/invariant.ts";
 import type { Output } from "../command_line.ts";
 import type { PlacementFlags } from "./command.ts";
 import { readersOn, withMeshStore } from "./mesh_store.ts";
@@ -15,8 +17,10 @@ import { partName } from "./part_names.ts";
 import { numbersText, stepText } from "./reshard.ts";
 
 export async function statusCommand(flags: PlacementFlags, output: Output): Promise<void> {
-  await withMeshStore(flags, async ({ read }) => {
+  await withMeshStore(flags, async ({ configuration, read }) => {
     const view = await read();
+    const listed = present(configuration.mesh, "a store belongs to a mesh").hosts;
+    const absent = listed.filter(({ name }) => !view.hosts.has(name));
     const shards = shardViews(view, "shard");
     const hosts = [...view.hosts.values()].map((each) => {
       const owned = shards.filter(({ placement }) => ownerOf(placement) === each.host);
@@ -49,6 +53,9 @@ export async function statusCommand(flags: PlacementFlags, output: Output): Prom
         generation,
         controller,
         hosts,
+        absent: absent.map(({ name, roles, address }) => {
+          return { host: name, roles, address: formatAddress(address) };
+        }),
         restless,
         plan,
         shards: identity.shards,
@@ -71,6 +78,9 @@ export async function statusCommand(flags: PlacementFlags, output: Output): Prom
           `${counted(each.rows, "row")}  ${sizeText(each.bytes)}  ${each.address}` +
           `${each.partitions.map((key) => `  ${partName(key)}`).join("")}\n`,
       );
+    }
+    for (const { name, roles, address } of absent) {
+      output.out(`not up: ${name}  ${roles.join(", ")}  ${formatAddress(address)}\n`);
     }
     for (const { key, placement } of restless) {
       output.out(`${partName(key)} is ${describe(placement)}\n`);

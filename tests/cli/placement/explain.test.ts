@@ -65,12 +65,61 @@ Deno.test({
       assert.match(await refused("joiner", "2"), /no joiner 2: the mesh has 0 to 1/);
       assert.match(
         await refused("scorer", "0"),
-        /no part "scorer": type shard, joiner, trainer, keeper/,
+        /no part "scorer": type shard \(of the embedding tables\), joiner \(of the event log\), tr/,
+      );
+      const tables = await world.run("explain", "tables");
+      assert.equal(tables.code, 2);
+      assert.match(
+        tables.err,
+        /no part "tables": type shard .*, with a number or alone for all of/,
       );
       assert.match(await refused("shard", "x"), /whole number/);
 
       assert.equal((await world.run("recover", "--accept-loss")).code, 0);
       const given = await world.run("explain", "shard", "3");
       assert.match(given.out, /^shard 3 is unassigned in epoch \d+, with /);
+    }),
+});
+
+Deno.test({
+  name: "all parts of a kind are explained where no number is typed",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join();
+      const shards = await world.run("explain", "shard");
+      assert.equal(shards.code, 0, shards.err);
+      assert.deepEqual(
+        shards.out.match(/^shard \d is active/gm),
+        [0, 1, 2, 3].map((shard) => `shard ${shard} is active`),
+      );
+      const joiners = JSON.parse((await world.run("explain", "joiner", "--json")).out);
+      assert.deepEqual(
+        joiners.map(({ part, number }: { part: string; number: number }) => [part, number]),
+        [["joiner", 0], ["joiner", 1]],
+      );
+      assert.match(
+        (await world.run("explain", "keeper")).err,
+        /There is no keeper: the mesh has none/,
+      );
+    }),
+});
+
+Deno.test({
+  name: "status names the hosts of the file that are not up",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join();
+      const { out } = await world.run("status");
+      assert.match(out, /^not up: edge {2}serving, joiner, trainer, sync {2}127.0.0.1:7401$/m);
+      assert.doesNotMatch(out, /not up: tables/);
+      assert.doesNotMatch(out, /^edge/m);
+      const { absent } = JSON.parse((await world.run("status", "--json")).out);
+      assert.deepEqual(absent, [{
+        host: "edge",
+        roles: ["serving", "joiner", "trainer", "sync"],
+        address: "127.0.0.1:7401",
+      }]);
     }),
 });
