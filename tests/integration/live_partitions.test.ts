@@ -13,15 +13,17 @@ const program = installedProgram();
 const ignore = program === undefined;
 
 Deno.test({
-  name: "a plan shows other partitions, and apply changes them from 1 to 3 and to 2 under traffic",
+  name:
+    "a plan shows other partitions, and apply changes them from 1 to 3, and to 2 with another trainer",
   ignore,
   async fn() {
     await withLearningHosts(program ?? "redis-server", async ({ client, redis, cairn }) => {
       const visiting = visits(client, { isMonotonic: true });
       await allPlaced(cairn);
       let before = 1;
-      for (const partitions of [3, 2]) {
-        const file = ["--set", `joiner.partitions=${partitions}`];
+      for (const [partitions, trainers] of [[3, 1], [2, 2]]) {
+        const file = ["--set", `joiner.partitions=${partitions}`, "--set"];
+        file.push(`trainer.count=${trainers}`);
         const plan = await cairn("plan", ...file);
         assert.equal(plan.code, 2, plan.err);
         assert.match(plan.out, new RegExp(`^${before} -> ${partitions} partitions`, "m"));
@@ -33,7 +35,9 @@ Deno.test({
         assert.equal(applied.code, 0, applied.err);
         assert.match(applied.err, /^done$/m);
         const status = await cairn("status");
-        assert.match(status.out, new RegExp(`^${before} -> ${partitions} partitions: done$`, "m"));
+        const change = `^${before} -> ${partitions} partitions of the event log.*: done$`;
+        assert.match(status.out, new RegExp(change, "m"));
+        assert.equal((await statusOf(cairn)).trainers, trainers);
         const accepted = visiting.accepted;
         while (visiting.accepted < accepted + 20) await new Promise((end) => setTimeout(end, 20));
         before = partitions;
