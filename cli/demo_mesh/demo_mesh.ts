@@ -18,6 +18,7 @@ import { bundledFile } from "../options.ts";
 import { ClickAudit } from "./click_audit.ts";
 import { openCoordination } from "../../server/machine/redis_coordination.ts";
 import type { DemoMeshFlags } from "./command.ts";
+import { recordFailure } from "./failure_record.ts";
 import { LogFollower } from "./log_follower.ts";
 import { Gateways } from "./gateways.ts";
 import { HostProcesses } from "./host_processes.ts";
@@ -63,11 +64,38 @@ const LEARNED_MS_MAX = 60_000;
 export async function demoMesh(flags: DemoMeshFlags, output: Output): Promise<void> {
   requireInstalled(flags.server);
   const folder = await Deno.makeTempDir({ prefix: "cairn-mesh-" });
+  const beganMs = performance.now();
+  const steps = new Steps(output);
+  try {
+    await demoIn(folder, flags, steps);
+  } catch (error) {
+    const atMs = performance.now() - beganMs;
+    const failure = { error, step: steps.last, atMs, load: Deno.loadavg() };
+    output.err(`${await recordFailure(folder, failure)}\n`);
+    throw error;
+  }
+  if (flags.keep === true) output.err(`Configuration, data and logs are in ${folder}\n`);
+  else await Deno.remove(folder, { recursive: true });
+}
+
+/** The steps of the demo, as they are said. */
+class Steps {
+  readonly output: Output;
+  last = "";
+
+  constructor(output: Output) {
+    this.output = output;
+  }
+
+  say(step: string): void {
+    this.last = step;
+    this.output.err(`${step}\n`);
+  }
+}
+
+async function demoIn(folder: string, flags: DemoMeshFlags, steps: Steps): Promise<void> {
+  const { output } = steps;
   await using cleanup = new AsyncDisposableStack();
-  cleanup.defer(async () => {
-    if (flags.keep === true) output.err(`Configuration, data and logs are in ${folder}\n`);
-    else await Deno.remove(folder, { recursive: true });
-  });
   await Deno.mkdir(`${folder}/redis`);
   const server = await LocalServer.start({ program: flags.server, directory: `${folder}/redis` });
   cleanup.defer(() => server.kill());
@@ -79,7 +107,7 @@ export async function demoMesh(flags: DemoMeshFlags, output: Output): Promise<vo
   await Deno.writeTextFile(file, text);
   const hosts = new HostProcesses(file, folder);
   cleanup.defer(() => hosts.killAll());
-  output.err(`Starting ${flags.server} and the hosts ${allHosts.join(", ")}\n`);
+  steps.say(`Starting ${flags.server} and the hosts ${allHosts.join(", ")}`);
   const [joining] = demoHosts.joining;
   await hosts.start(...allHosts.filter((host) => host !== joining));
 
@@ -110,12 +138,13 @@ export async function demoMesh(flags: DemoMeshFlags, output: Output): Promise<vo
   });
   await shoppers.introduce();
   const visits = shoppers.run();
-  const scene = { flags, output, hosts, server, gateways, shoppers, watch };
+  const scene = { flags, steps, hosts, server, gateways, shoppers, watch };
   const story = tell(scene);
   const { quiet, ...counts } = await Promise.race([
     story,
     visits.then(() => story), // a visit that failed ends the demo
   ]);
+  steps.say("waiting until everything is learned");
   shoppers.stop();
   await visits;
   await untilLearned(shoppers);
@@ -143,7 +172,7 @@ export async function demoMesh(flags: DemoMeshFlags, output: Output): Promise<vo
 
 interface Scene {
   readonly flags: DemoMeshFlags;
-  readonly output: Output;
+  readonly steps: Steps;
   readonly hosts: HostProcesses;
   readonly server: LocalServer;
   readonly gateways: Gateways;
@@ -153,9 +182,8 @@ interface Scene {
 
 /** The quiet time, the kills and the restarts. */
 async function tell(scene: Scene) {
-  const { flags, output, hosts, server, gateways, shoppers } = scene;
-  const say = (text: string) => output.err(`${text}\n`);
-  say(`${flags.seconds} quiet seconds`);
+  const { flags, steps, hosts, server, gateways, shoppers } = scene;
+  steps.say(`${flags.seconds} quiet seconds`);
   await pause(2_000); // the first rankings find cold caches
   gateways.rankMs = new Samples();
   shoppers.freshness = new FreshnessTracker();
@@ -168,20 +196,20 @@ async function tell(scene: Scene) {
   const { tables, learning, leading, serving } = demoHosts;
   const killed = [tables[0], learning[0], leading[0], serving[0]];
   for (const host of killed) {
-    say(`kill -9 ${host}`);
+    steps.say(`kill -9 ${host}`);
     gateways.killed(host);
     await hosts.end(host, "SIGKILL");
     await pause(SETTLE_MS); // the others go on without it
     await hosts.start(host);
     await pause(SETTLE_MS);
   }
-  say(`kill -9 ${flags.server}`);
+  steps.say(`kill -9 ${flags.server}`);
   await server.kill();
   await server.start();
   await pause(SETTLE_MS);
   let restarts = 0;
   for (const host of flags.short === true ? [] : allHosts) {
-    say(`restart ${host}`);
+    steps.say(`restart ${host}`);
     await gateways.leaveOut(host);
     const { code } = await hosts.end(host, "SIGTERM");
     if (code !== 0) throw new CommandError(`Host ${host} has stopped with exit code ${code}.`);
@@ -194,15 +222,15 @@ async function tell(scene: Scene) {
 }
 
 /** A host joins and gets shards; another one is drained, and gets some again. */
-async function moveShards({ output, hosts, watch }: Scene): Promise<void> {
+async function moveShards({ steps, hosts, watch }: Scene): Promise<void> {
   const [joining] = demoHosts.joining;
   const [drained] = demoHosts.tables;
   const isEven = (shards: ReadonlyMap<string, number>) =>
     [...demoHosts.tables, joining].every((host) => (shards.get(host) ?? 0) > 0);
-  output.err(`${joining} joins\n`);
+  steps.say(`${joining} joins`);
   await hosts.start(joining);
   await watch.until(`${joining} has not got shards`, isEven);
-  output.err(`drain ${drained}\n`);
+  steps.say(`drain ${drained}`);
   await watch.setHostState(drained, "draining");
   await watch.until(`${drained} was not drained`, (shards) => (shards.get(drained) ?? 0) === 0);
   await watch.setHostState(drained, "up");
