@@ -15,6 +15,8 @@ await withServers((server) => {
   const test = (
     name: string,
     body: (gateways: ReturnType<typeof gatewayFixture>[]) => Promise<void>,
+    /** By default the gateways have been connected for long. */
+    sharingMs = 0,
   ) =>
     Deno.test(`${server.program}: ${name}`, async () => {
       const mesh = newMesh();
@@ -28,7 +30,8 @@ await withServers((server) => {
           writer: `gateway-${seed}`,
           budgetMs: 20_000,
         });
-        const sharedRankings = new RedisSharedRankings({ server: redis, retainedMs: 60_000 });
+        const options = { server: redis, retainedMs: 60_000, sharingMs };
+        const sharedRankings = new RedisSharedRankings(options);
         const gateway = gatewayFixture({ eventLog, sharedRankings });
         const close = async () => {
           await eventLog.close();
@@ -54,6 +57,19 @@ await withServers((server) => {
     const late = await two.post("/v1/events", { ...click, eventId: "e3", rankingId: "none" });
     assert.equal((await json(late)).accepted, 1, "it was answered meanwhile");
   });
+
+  test(
+    "a gateway that has just started has an event on an unknown ranking sent again",
+    async ([one, two]) => {
+      const early = await two.post("/v1/events", { ...click, rankingId: "none" });
+      assert.deepEqual([early.status, early.headers.has("retry-after")], [503, true]);
+      assert.equal((await json(early)).type, "/problems/unavailable");
+      await one.rank("none", ["a"]);
+      const again = await two.post("/v1/events", { ...click, rankingId: "none" });
+      assert.equal((await json(again)).accepted, 1);
+    },
+    Infinity,
+  );
 
   test("an event on an unlogged ranking of the other gateway says so", async ([one, two]) => {
     const { ranker } = one;
@@ -101,21 +117,25 @@ await withServers((server) => {
     assert.equal((await json(unknown)).type, "/problems/unknown-ranking");
   });
 
-  test("a ranking that could not be shared is shared when the server answers again", async ([one, two]) => {
-    await server.local.kill();
-    await one.rank("away", ["a", "b"]);
-    await server.local.start();
-    const event = { ...click, rankingId: "away" };
-    const endsMs = performance.now() + 20_000;
-    for (;;) {
-      const answer = await json(two.post("/v1/events", event));
-      if (answer.accepted === 1) break;
-      // A refusal for good would lose the event.
-      assert.equal(answer.type, "/problems/unavailable");
-      assert.ok(performance.now() < endsMs, JSON.stringify(answer));
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  });
+  test(
+    "a ranking that could not be shared is shared when the server answers again",
+    async ([one, two]) => {
+      await server.local.kill();
+      await one.rank("away", ["a", "b"]);
+      await server.local.start();
+      const event = { ...click, rankingId: "away" };
+      const endsMs = performance.now() + 20_000;
+      for (;;) {
+        const answer = await json(two.post("/v1/events", event));
+        if (answer.accepted === 1) break;
+        // A refusal for good would lose the event.
+        assert.equal(answer.type, "/problems/unavailable");
+        assert.ok(performance.now() < endsMs, JSON.stringify(answer));
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    },
+    3_000,
+  );
 
   test("acceptance times ascend in the log, also where the clock of one gateway is behind", async ([one, two]) => {
     await one.rank("r", ["a", "b"]);
