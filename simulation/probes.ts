@@ -2,6 +2,7 @@
  * Probes: rare paths that some run of a campaign should have taken. A campaign that never takes one
  * tests less than it seems to.
  */
+import { PASSES, type PassForm } from "./world/counted_sessions.ts";
 import type { World } from "./world/world.ts";
 
 /** A rare path. */
@@ -30,6 +31,8 @@ const counter = (
 const outcome = (name: string, value: string): Probe =>
   counter(name, "cairn_joiner_outcomes_total", { outcome: value });
 
+const passOf = (name: string, form: PassForm): Probe => counter(name, PASSES, { form });
+
 /** The probes of every campaign. */
 export const probes: readonly Probe[] = [
   counter("a replica missed a delta and was filled", "cairn_sync_gaps_total"),
@@ -47,6 +50,10 @@ export const probes: readonly Probe[] = [
   outcome("a report of shown items came in time", "reportsMatched"),
   outcome("a report of shown items came after its ranking was decided", "reportsLate"),
   outcome("an item that was not shown gave no example", "rowsNotShown"),
+  passOf("a ranking was scored with its shared slots computed once", "oneRanking"),
+  passOf("several rankings shared a pass", "severalRankings"),
+  passOf("rankings were scored by whole rows", "whole"),
+  passOf("attention read the history of a user", "histories"),
   outcome("a window closed", "impressionsClosed"),
   outcome("an example was made", "examplesEmitted"),
   {

@@ -76,8 +76,9 @@ export interface InferenceSessionOptions {
   /** Seeds the untrained weights; a trainer with the same seed starts with the same weights. */
   readonly seed: number;
   /**
-   * Slots that are the same in all rows of a ranking. On the CPU the session then has a second
-   * graph for the rows of rankings, if the model allows it. Default: none.
+   * Slots that are the same in all rows of a ranking. On the CPU and on the reference provider the
+   * session then has a second graph for the rows of rankings, if the model allows it. Default:
+   * none.
    */
   readonly sharedSlots?: readonly number[];
 }
@@ -103,12 +104,19 @@ export async function createInferenceSession(
   const form = { sumsAreProducts: provider === "cpu" };
   const compiled = compileInference(model, form);
   const weights = initialWeights(compiled.graph.parameters, seed);
-  if (provider === "reference") return new ReferenceInference(compiled, weights);
+  const isDivided = provider === "cpu" || provider === "reference";
+  const byRanking = isDivided ? compileByRanking(model, form, sharedSlots) : undefined;
+  if (provider === "reference") {
+    return new ReferenceInference(
+      compiled,
+      weights,
+      byRanking && { graph: byRanking, sharedSlots },
+    );
+  }
   const settings = { device: provider, threads, packsConstants: !form.sumsAreProducts };
   const opened = async (graph: InferenceGraph) => {
     return { graph, session: await createOnnxSession(inferenceModel(graph), settings) };
   };
-  const byRanking = provider === "cpu" ? compileByRanking(model, form, sharedSlots) : undefined;
   return new OnnxInference({
     weights,
     whole: await opened(compiled),

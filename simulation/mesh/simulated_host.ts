@@ -16,7 +16,7 @@ import type { HostEnvironment, MeshStores } from "../../server/environment.ts";
 import { openHostLinks } from "../../server/machine/open_host_links.ts";
 import { placementEnvironment } from "../../server/machine/placement_environment.ts";
 import { homeNodeOf } from "../../server/layout.ts";
-import { referenceSessions } from "../../server/reference_sessions.ts";
+import { countedSessions } from "../world/counted_sessions.ts";
 import { present } from "../../structures/invariant.ts";
 import { KeyedHash } from "../keyed_hash.ts";
 import type { PendingAsk } from "../world/observed.ts";
@@ -159,7 +159,7 @@ export class SimulatedHost {
       host,
       home,
       stores,
-      dense: referenceSessions(configuration),
+      dense: countedSessions(configuration, this.#options.telemetry),
       metrics: { snapshot: () => Promise.resolve(undefined), render: () => Promise.resolve("") },
       observe: (definition) => this.#nodes.observed(definition, home.name),
       startNodes: async (request) => {
@@ -226,7 +226,7 @@ export class SimulatedHost {
 
   async #definitionsIn(node: string) {
     const resources = await this.#openSharedStores(node);
-    const dense = referenceSessions(this.#options.configuration);
+    const dense = countedSessions(this.#options.configuration, this.#options.telemetry);
     return computingDefinitions({ ...resources, dense });
   }
 

@@ -17,7 +17,7 @@ import type { RunningMesh } from "../../server/compose.ts";
 import type { Environment, MeshStores } from "../../server/environment.ts";
 import { openStores } from "../../server/open_stores.ts";
 import { homeNode } from "../../server/layout.ts";
-import { referenceSessions } from "../../server/reference_sessions.ts";
+import { countedSessions } from "./counted_sessions.ts";
 import { DATA_DIRECTORY, type MachineDisk } from "../disk/machine_disk.ts";
 import { SimulatedFiles } from "../disk/simulated_files.ts";
 import { SimulatedLogEnds, SimulatedLogMemory } from "../disk/simulated_log_ends.ts";
@@ -151,7 +151,7 @@ export class SimulatedProcess {
   async #environment(): Promise<Environment> {
     const { configuration } = this.#options;
     const home = this.#nodes.add(homeNode);
-    const dense = referenceSessions(configuration);
+    const dense = countedSessions(configuration, this.#options.telemetry);
     return {
       home,
       stores: await openStores(() => this.#openStores(), home),
@@ -242,7 +242,7 @@ export class SimulatedProcess {
 
   async #definitionsIn(node: string): Promise<readonly AnyDefinition[]> {
     const { exampleLog, blobs } = await this.#openSharedStores(node);
-    const dense = referenceSessions(this.#options.configuration);
+    const dense = countedSessions(this.#options.configuration, this.#options.telemetry);
     return this.#options.program.definitions({ exampleLog, blobs, dense });
   }
 }

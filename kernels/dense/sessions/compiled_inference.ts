@@ -14,6 +14,8 @@ import { trainingNames } from "../training_graph.ts";
 import { type DenseWeights, requireWeights } from "../weights.ts";
 import { type Device, float32Tensor, type OnnxRuntime } from "./onnx_runtime.ts";
 
+const NO_SHARED_INPUTS = "This session takes no inputs that rows share.";
+
 abstract class CompiledInference implements InferenceSession {
   protected readonly compiled: InferenceGraph;
   protected weights: DenseWeights;
@@ -57,22 +59,73 @@ abstract class CompiledInference implements InferenceSession {
   }
 }
 
+/** A graph for batches with shared inputs, and the slots that rows share. */
+export interface RankingGraph {
+  readonly graph: InferenceGraph;
+  readonly sharedSlots: readonly number[];
+}
+
 /** Serves with the reference evaluator. */
 export class ReferenceInference extends CompiledInference {
   readonly provider = "reference";
-  readonly sharedSlots = [];
-  #evaluator: Evaluator | undefined;
+  readonly sharedSlots: readonly number[];
+  readonly #whole: EvaluatedGraph;
+  readonly #byRanking: EvaluatedGraph | undefined;
+
+  /** @param byRanking Absent = batches with shared inputs are refused. */
+  constructor(whole: InferenceGraph, weights: DenseWeights, byRanking?: RankingGraph) {
+    super(whole, weights);
+    this.sharedSlots = byRanking?.sharedSlots ?? [];
+    this.#whole = new EvaluatedGraph(whole);
+    this.#byRanking = byRanking && new EvaluatedGraph(byRanking.graph);
+    this.load(weights);
+  }
+
+  override load(weights: DenseWeights): void {
+    super.load(weights);
+    this.#whole.load(weights);
+    this.#byRanking?.load(weights);
+  }
 
   predict(batch: InferenceBatch): Promise<Float32Array<ArrayBuffer>> {
-    const feeds: Record<string, Float32Array> = this.feeds(batch);
-    for (const [name, { data }] of Object.entries(this.weights.parameters)) feeds[name] = data;
-    this.#evaluator ??= new Evaluator([this.compiled.logits]);
-    const [logits] = this.#evaluator.evaluate(feeds, { rows: batch.rows });
-    return Promise.resolve(new Float32Array(logits.data));
+    const graph = batch.shared === undefined ? this.#whole : this.#byRanking;
+    if (graph === undefined) return Promise.reject(new Error(NO_SHARED_INPUTS));
+    const rankings = batch.shared?.rankings ?? 0;
+    return Promise.resolve(graph.run(this.feeds(batch), { rows: batch.rows, rankings }));
   }
 
   close(): Promise<void> {
     return Promise.resolve();
+  }
+}
+
+/** One graph of a session with the reference evaluator, with the arrays of its weights. */
+class EvaluatedGraph {
+  readonly #graph: InferenceGraph;
+  #evaluator: Evaluator | undefined;
+  #weights: Readonly<Record<string, Float32Array>> = {};
+
+  constructor(graph: InferenceGraph) {
+    this.#graph = graph;
+  }
+
+  load({ parameters }: DenseWeights): void {
+    const arrays: Record<string, Float32Array> = {};
+    for (const [name, { data }] of Object.entries(parameters)) arrays[name] = data;
+    for (const { input, of, rows } of this.#graph.graph.parameterRows) {
+      const { data, shape: [, width] } = parameters[of];
+      arrays[input.name] = pickedRows(data, width, rows);
+    }
+    this.#weights = arrays;
+  }
+
+  run(
+    arrays: Readonly<Record<string, Float32Array>>,
+    sizes: Readonly<Record<string, number>>,
+  ): Float32Array<ArrayBuffer> {
+    this.#evaluator ??= new Evaluator([this.#graph.logits]);
+    const [logits] = this.#evaluator.evaluate({ ...arrays, ...this.#weights }, sizes);
+    return new Float32Array(logits.data);
   }
 }
 
@@ -118,7 +171,7 @@ export class OnnxInference extends CompiledInference {
 
   async predict(batch: InferenceBatch): Promise<Float32Array<ArrayBuffer>> {
     const graph = batch.shared === undefined ? this.#whole : this.#byRanking;
-    if (graph === undefined) throw new Error("This session takes no inputs that rows share.");
+    if (graph === undefined) throw new Error(NO_SHARED_INPUTS);
     const floats = batch.rows * this.model.sizes.tasks;
     if (this.#outputs.length < floats) this.#outputs = new Float32Array(2 * floats);
     const out = this.#outputs.subarray(0, floats);

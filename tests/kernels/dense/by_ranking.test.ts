@@ -179,11 +179,17 @@ Deno.test("rows of rankings get the logits of whole rows, for random models and 
   }));
 });
 
-Deno.test("a session on the CPU gives rows of rankings the logits of whole rows, up to rounding", async () => {
+/** Sessions that have a form by ranking, and the rounding of their sums. */
+const DIVIDED_PROVIDERS = fc.constantFrom(
+  { provider: "cpu", rounding: 1e-4 } as const,
+  { provider: "reference", rounding: 1e-6 } as const,
+);
+
+Deno.test("a session on the CPU or the reference provider gives rows of rankings the logits of whole rows, up to rounding", async () => {
   await fc.assert(
-    fc.asyncProperty(cases, fc.nat(), async (each, seed) => {
+    fc.asyncProperty(cases, fc.nat(), DIVIDED_PROVIDERS, async (each, seed, divided) => {
       const { model, sharedSlots } = each;
-      const options = { provider: "cpu", threads: 1, seed, sharedSlots } as const;
+      const options = { provider: divided.provider, threads: 1, seed, sharedSlots };
       const session = await createInferenceSession(model, options);
       try {
         assert.deepEqual(session.sharedSlots, sharedSlots);
@@ -191,39 +197,43 @@ Deno.test("a session on the CPU gives rows of rankings the logits of whole rows,
         const expected = (await session.predict(whole)).slice();
         const found = await session.predict(byRanking);
         found.forEach((logit, i) =>
-          assert.ok(Math.abs(logit - expected[i]) <= 1e-4 * Math.max(1, Math.abs(logit)))
+          assert.ok(
+            Math.abs(logit - expected[i]) <= divided.rounding * Math.max(1, Math.abs(logit)),
+          )
         );
       } finally {
         await session.close();
       }
     }),
-    { numRuns: 25 },
+    { numRuns: 40 },
   );
 });
 
-Deno.test("new weights take effect in both forms of a session", async () => {
-  const model = exampleModel(EXAMPLES.deepFm);
-  const each = { model, sharedSlots: [0, 3], sumsAreProducts: true, rowsOf: [2, 3] };
-  const options = { provider: "cpu", threads: 1, sharedSlots: each.sharedSlots } as const;
-  const session = await createInferenceSession(model, { ...options, seed: 1 });
-  const { whole, byRanking } = batchesOf(each);
-  const before = (await session.predict(byRanking)).slice();
-  const { graph } = compileInference(model, each);
-  session.load({
-    version: 5,
-    parameters: Object.fromEntries(graph.parameters.map(({ name, shape }, i) => {
-      const data = Float32Array.from(numbers(staticSize(shape), 90 + i));
-      return [name, { shape: shape as number[], data }] as const;
-    })),
+for (const provider of ["cpu", "reference"] as const) {
+  Deno.test(`new weights take effect in both forms of a session on the provider ${provider}`, async () => {
+    const model = exampleModel(EXAMPLES.deepFm);
+    const each = { model, sharedSlots: [0, 3], sumsAreProducts: true, rowsOf: [2, 3] };
+    const options = { provider, threads: 1, sharedSlots: each.sharedSlots };
+    const session = await createInferenceSession(model, { ...options, seed: 1 });
+    const { whole, byRanking } = batchesOf(each);
+    const before = (await session.predict(byRanking)).slice();
+    const { graph } = compileInference(model, each);
+    session.load({
+      version: 5,
+      parameters: Object.fromEntries(graph.parameters.map(({ name, shape }, i) => {
+        const data = Float32Array.from(numbers(staticSize(shape), 90 + i));
+        return [name, { shape: shape as number[], data }] as const;
+      })),
+    });
+    const expected = (await session.predict(whole)).slice();
+    const found = (await session.predict(byRanking)).slice();
+    await session.close();
+    found.forEach((logit, i) => {
+      assert.ok(Math.abs(logit - expected[i]) <= 1e-5 * Math.max(1, Math.abs(logit)));
+      assert.notEqual(logit, before[i]);
+    });
   });
-  const expected = (await session.predict(whole)).slice();
-  const found = (await session.predict(byRanking)).slice();
-  await session.close();
-  found.forEach((logit, i) => {
-    assert.ok(Math.abs(logit - expected[i]) <= 1e-5 * Math.max(1, Math.abs(logit)));
-    assert.notEqual(logit, before[i]);
-  });
-});
+}
 
 Deno.test("models that combine their slots otherwise, and slots of one kind, have no form by ranking", () => {
   const form = { sumsAreProducts: true };
@@ -250,13 +260,15 @@ Deno.test("no op of a divided graph reads all columns of a row", () => {
 Deno.test("a session without shared slots refuses shared inputs", async () => {
   const model = exampleModel(EXAMPLES.deepFm);
   const each = { model, sharedSlots: [0], sumsAreProducts: true, rowsOf: [2] };
-  const session = await createInferenceSession(model, { provider: "cpu", threads: 1, seed: 1 });
-  assert.deepEqual(session.sharedSlots, []);
-  await assert.rejects(
-    session.predict(batchesOf(each).byRanking),
-    /takes no inputs that rows share/,
-  );
-  await session.close();
+  for (const provider of ["cpu", "reference"] as const) {
+    const session = await createInferenceSession(model, { provider, threads: 1, seed: 1 });
+    assert.deepEqual(session.sharedSlots, []);
+    await assert.rejects(
+      session.predict(batchesOf(each).byRanking),
+      /takes no inputs that rows share/,
+    );
+    await session.close();
+  }
 });
 
 Deno.test("no form of a serving graph multiplies by a matrix of weights twice", () => {
