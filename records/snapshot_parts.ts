@@ -186,8 +186,14 @@ export function encodePart(value: unknown): Uint8Array {
 
 /** The value that {@link encodePart} encoded. */
 export function decodePart<T>(bytes: Uint8Array): T {
-  return untagFloats(decode(bytes)) as T;
+  return untagFloats(decode(bytes, WITHOUT_KEY_CACHE)) as T;
 }
+
+/**
+ * Names of weights stay out of the cache of keys that speeds up the reading of records: all decoders
+ * of the thread share it, and where it has 16 keys of a length it replaces one of them at random.
+ */
+const WITHOUT_KEY_CACHE = { keyDecoder: null };
 
 const floatsTag = "float32";
 

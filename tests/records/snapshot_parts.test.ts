@@ -27,3 +27,14 @@ Deno.test("a field of a part that is undefined is absent when it is read", () =>
   const written = { present: 1, absent: undefined, inside: { absent: undefined } };
   assert.deepEqual(decodePart(encodePart(written)), { present: 1, inside: {} });
 });
+
+Deno.test("a part with many names of one length takes no place of the keys of records", (t) => {
+  const part = Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`weight${100 + i}`, i]));
+  const random = Math.random;
+  Math.random = () => assert.fail(`${t.name}: a key was replaced at random`);
+  try {
+    assert.deepEqual(decodePart(encodePart(part)), part);
+  } finally {
+    Math.random = random;
+  }
+});
