@@ -5,7 +5,9 @@
  *         version(o') ≥ version(m) + batches that t has learned between o and o'
  *         where that is none:  weights(o') = weights(m), bit by bit
  *     ∀ mean:  each weight lies between the least and the greatest of the newest offers of each
- *              trainer, from each of the two hosts that offered last
+ *              trainer, from each of the two hosts that offered last; a running variance of
+ *              batch normalisation is greater by the variance of the offers' means, which is at
+ *              most ¼ · (greatest mean − least mean)²
  *
  * A batch is learned when a shard has answered its gradients. An incarnation begins with neither
  * offer nor mean of its own; a mean may still have the newest offer of the incarnation before. In a
@@ -15,6 +17,7 @@
 import type { ApplyGradients } from "../../actors/embedding_shard/protocol.ts";
 import type { TrainerOptions } from "../../actors/trainer/options.ts";
 import type { AdoptMean, WeightOffer } from "../../actors/trainer/protocol.ts";
+import { meanOfVariance } from "../../kernels/dense/models/normalization.ts";
 import type { DenseWeights } from "../../kernels/dense/weights.ts";
 import type { Address } from "../../mesh/runtime/actor.ts";
 import { messageCopy } from "../world/message_copy.ts";
@@ -126,12 +129,20 @@ function problemOf({ adopted, learned }: Averaged, next: DenseWeights): string |
 /** A parameter of the mean with a weight outside the offers'; undefined where there is none. */
 function outlierOf(mean: DenseWeights, offers: readonly DenseWeights[]): string | undefined {
   for (const [name, { data }] of Object.entries(mean.parameters)) {
+    const running = meanOfVariance(name);
     const isOut = data.some((weight, i) => {
-      const offered = offers.map(({ parameters }) => parameters[name].data[i]);
-      const slack = ROUNDING * Math.max(...offered.map(Math.abs), 1e-30);
-      return weight < Math.min(...offered) - slack || weight > Math.max(...offered) + slack;
+      const offered = (of: string) => offers.map(({ parameters }) => parameters[of].data[i]);
+      const weights = offered(name);
+      const apart = running === undefined ? 0 : spreadOf(offered(running));
+      const slack = ROUNDING * Math.max(...weights.map(Math.abs), apart ** 2, 1e-30);
+      return weight < Math.min(...weights) - slack ||
+        weight > Math.max(...weights) + apart ** 2 / 4 + slack;
     });
     if (isOut) return name;
   }
   return undefined;
+}
+
+function spreadOf(values: readonly number[]): number {
+  return Math.max(...values) - Math.min(...values);
 }

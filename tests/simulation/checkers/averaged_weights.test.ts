@@ -19,7 +19,7 @@ function watch() {
   return {
     failures,
     began,
-    offered(trainer: number, host: string, weight: number) {
+    offered(trainer: number, host: string, weight: number | Weights) {
       const offer = { kind: "offerWeights" } as OfferWeights;
       const value = { weights: weightsOf(weight), examples: 1 };
       checker.answers?.(`trainer/${trainer}`, offer, value, host);
@@ -36,15 +36,26 @@ function watch() {
       const message = { kind: "adoptMean", mean: weightsOf(weight), offered: 1 };
       checker.answers?.(`trainer/${trainer}`, message, { adopted: true }, host);
     },
-    averaged(weight: number) {
+    averaged(weight: number | Weights) {
       const message = { kind: "adoptMean", mean: weightsOf(weight), offered: 1 };
       checker.handles?.("trainer/1", message, "learn-1");
     },
   };
 }
 
-function weightsOf(weight: number): DenseWeights {
-  return { version: 1, parameters: { bias: { shape: [1], data: Float32Array.of(weight) } } };
+type Weights = Readonly<Record<string, number>>;
+
+/** Weights of version 1; a number is the bias. */
+function weightsOf(weights: number | Weights): DenseWeights {
+  const named = typeof weights === "number" ? { bias: weights } : weights;
+  return {
+    version: 1,
+    parameters: Object.fromEntries(
+      Object.entries(named).map(([name, weight]) =>
+        [name, { shape: [1], data: Float32Array.of(weight) }] as const
+      ),
+    ),
+  };
 }
 
 Deno.test("a mean outside the offers breaks the promise", () => {
@@ -55,6 +66,16 @@ Deno.test("a mean outside the offers breaks the promise", () => {
   assert.deepEqual(failures, []);
   averaged(4);
   assert.deepEqual(failures, ["the mean's bias is not between the offers'"]);
+});
+
+Deno.test("a running variance is greater than the offers' by the variance of their means", () => {
+  const { failures, offered, averaged } = watch();
+  offered(0, "learn-1", { mean0: 1, variance0: 2 });
+  offered(1, "learn-1", { mean0: 5, variance0: 2 });
+  averaged({ mean0: 3, variance0: 6 });
+  assert.deepEqual(failures, []);
+  averaged({ mean0: 3, variance0: 6.1 });
+  assert.deepEqual(failures, ["the mean's variance0 is not between the offers'"]);
 });
 
 Deno.test("a mean may have the offer of a trainer that has begun on another host meanwhile", () => {
