@@ -24,6 +24,7 @@ import { ownTimers } from "./own_timers.ts";
 import { promptAsks } from "./prompt_asks.ts";
 import { promptFreshness } from "./prompt_freshness.ts";
 import { recommendedItems } from "./recommended_items.ts";
+import { ruledRankings } from "./ruled_rankings.ts";
 import { reproducedScores } from "./reproduced_scores.ts";
 import { servedRows } from "./served_rows.ts";
 import { shownItems } from "./shown_items.ts";
@@ -57,6 +58,7 @@ export function allCheckers(world: ProcessWorld): CheckerFactory[] {
     erasedUsers(serving, () => world.disk.contents()),
     reproducedScores(serving),
     recommendedItems(serving),
+    ruledRankings(configuration, serving),
     drawnItems(configuration),
     statedAnswers(configuration),
     supervision,

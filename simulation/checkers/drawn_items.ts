@@ -15,7 +15,7 @@ import type { NewItems } from "../../rules/rule_set.ts";
 import type { CheckerFactory } from "./checker.ts";
 import { decodedEvents } from "./decoded_records.ts";
 
-/** @param configuration All requests have the rules of its default scenario. */
+/** @param configuration Only the rules of its default scenario are about new items. */
 export function drawnItems(configuration: () => CairnConfiguration): CheckerFactory {
   return (context) => ({
     name: "drawn-items",

@@ -3,8 +3,8 @@
  *
  *     ∀ answer:        its status is documented; no problem of the kind "internal-error"
  *     ∀ answer ≥ 500:  a fault is active, or ended less than RECOVERY_MS ago
- *     ∀ ranking:       its scores are finite numbers, best first but for the items that a rule
- *                      about new items may move
+ *     ∀ ranking:       its scores are finite numbers; without rules of the request best first, but
+ *                      for the items that a rule about new items may move
  */
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import type { NewItems } from "../../rules/rule_set.ts";
@@ -35,7 +35,7 @@ const STATUSES: readonly number[] = [
 const rankings: readonly string[] = ["/v1/rank", "/v1/recommend"];
 const STATUSES_IN_FAULTS: readonly number[] = [503, 504];
 
-/** @param configuration All requests have the rules of its default scenario. */
+/** @param configuration Requests without rules have those of its default scenario. */
 export function statedAnswers(configuration: () => CairnConfiguration): CheckerFactory {
   return (context) => checkerOf(context, configuration);
 }
@@ -53,16 +53,16 @@ function checkerOf(
     actorGone() {
       wellFromMs = Math.max(wellFromMs, context.nowMs() + RECOVERY_MS);
     },
-    replied({ method, path, status, body }) {
+    replied({ method, path, status, body, requestBody }) {
       const request = `${method} ${path}`;
       if (status === 0 || STATUSES.includes(status)) {
         if (status !== 200 || !rankings.includes(path)) return;
         const { scenario, scenarios } = configuration().gateway;
-        checkRanking(
-          body,
-          scenario === undefined ? undefined : scenarios[scenario].newItems,
-          context,
-        );
+        const scores = scoresOf(body, context);
+        const { rules } = requestBody as { readonly rules?: unknown };
+        if (rules !== undefined) return;
+        const newItems = scenario === undefined ? undefined : scenarios[scenario].newItems;
+        checkOrder(scores, newItems, context);
         return;
       }
       const detail = (body as { readonly detail?: string } | undefined)?.detail ?? "";
@@ -79,15 +79,19 @@ function lengthMs(fault: Fault): number {
   return ("forMs" in fault ? fault.forMs : 0) + ("downMs" in fault ? fault.downMs : 0);
 }
 
-function checkRanking(
-  body: unknown,
-  newItems: NewItems | undefined,
-  context: CheckerContext,
-): void {
+function scoresOf(body: unknown, context: CheckerContext): number[] {
   const { items } = body as { readonly items: readonly { readonly score: number }[] };
   const scores = items.map(({ score }) => score);
   const wrong = scores.find((score) => !Number.isFinite(score));
   if (wrong !== undefined) context.fail(`a score is ${wrong}`);
+  return scores;
+}
+
+function checkOrder(
+  scores: readonly number[],
+  newItems: NewItems | undefined,
+  context: CheckerContext,
+): void {
   const { share, top = scores.length } = newItems ?? { share: 0 };
   const movedMax = newItems === undefined
     ? 0

@@ -27,6 +27,7 @@ import { orderedPartitions } from "../checkers/ordered_partitions.ts";
 import { promptAsks } from "../checkers/prompt_asks.ts";
 import { promptFreshness } from "../checkers/prompt_freshness.ts";
 import { recommendedItems } from "../checkers/recommended_items.ts";
+import { ruledRankings } from "../checkers/ruled_rankings.ts";
 import { reproducedScores } from "../checkers/reproduced_scores.ts";
 import { firstServedDifference } from "../checkers/served_rows.ts";
 import type { Serving } from "../checkers/serving.ts";
@@ -81,6 +82,7 @@ export function meshCheckers(world: MeshWorld): CheckerFactory[] {
     admittedRows(() => serving()[0]?.mesh),
     reproducedScores(serving),
     recommendedItems(serving),
+    ruledRankings(configuration, serving),
     promptFreshness(world.configuration, world.latencies),
     keptFeatures,
     ownTimers,

@@ -3,17 +3,24 @@
  * take a run through paths that a production configuration reaches once a month.
  */
 import type { RandomStream } from "../../mesh/ports/random.ts";
+import { servingKnobs } from "./serving_knobs.ts";
 
 /** Values by the path of their key. */
 export type Values = Readonly<Record<string, unknown>>;
 
-/** One key and the values that it may take. */
-export interface Knob {
+/** One key and the values that it may take; undefined leaves it as it is. */
+export interface KeyKnob {
   readonly path: string;
   readonly values: readonly unknown[];
-  /** Further values that are set wherever a value of the knob is, by path. */
-  readonly needs?: Values;
 }
+
+/** Sets of values, one of which is drawn; undefined leaves all as they are. */
+export interface SetKnob {
+  readonly sets: readonly (Values | undefined)[];
+}
+
+/** A draw of one or several values. */
+export type Knob = KeyKnob | SetKnob;
 
 /** Values with which the shop recommends items: every source, and a model with dot products. */
 export const recommending = {
@@ -67,19 +74,20 @@ export const swarmKnobs: readonly Knob[] = [
   { path: "embeddings.expiry", values: [undefined, undefined, "4s"] },
   { path: "embeddings.awaitedBytesMax", values: ["0B", undefined] },
   { path: "embeddings.evictionInterval", values: ["100ms", "1s"] },
-  {
-    path: "recommend",
-    values: [undefined, undefined, recommending.recommend],
-    needs: { model: recommending.model },
-  },
+  { sets: [undefined, undefined, recommending] },
+  ...servingKnobs,
 ];
 
-/** One value of each knob. A knob whose value is undefined is left as it is. */
+/** One draw of each knob. A set of which an earlier knob has drawn a key is left out. */
 export function drawKnobs(stream: RandomStream, knobs: readonly Knob[]): Values {
   const values: Record<string, unknown> = {};
-  for (const { path, values: choices, needs } of knobs) {
-    const value = choices[Math.floor(stream.nextFloat() * choices.length)];
-    if (value !== undefined) Object.assign(values, { [path]: value }, needs);
+  for (const knob of knobs) {
+    const sets = "sets" in knob ? knob.sets : knob.values.map((value) => {
+      return value === undefined ? undefined : { [knob.path]: value };
+    });
+    const drawn = sets[Math.floor(stream.nextFloat() * sets.length)] ?? {};
+    if (Object.keys(drawn).some((path) => path in values)) continue;
+    Object.assign(values, drawn);
   }
   return values;
 }

@@ -61,6 +61,26 @@ export const servingPlants: readonly Plant[] = [
     scenario: "swarm",
   },
   {
+    name: "one-user-for-all",
+    edits: [{
+      file: "kernels/features/ranking_batch.ts",
+      find: "ranking.fill(i, row, row + batches[i].rows);",
+      replace: "ranking.fill(0, row, row + batches[i].rows);",
+    }],
+    seenBy: ["reproduced-scores"],
+    scenario: "quiet",
+  },
+  {
+    name: "excluded-shown",
+    edits: [{
+      file: "actors/ranker/ranking_rules.ts",
+      find: "times[i] > atMs - withinMs",
+      replace: "times[i] > atMs - withinMs / 1_000_000",
+    }],
+    seenBy: ["ruled-rankings"],
+    scenario: "quiet",
+  },
+  {
     name: "missing-tombstone",
     edits: [{
       file: replica,

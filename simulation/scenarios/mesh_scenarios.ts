@@ -6,6 +6,7 @@ import type { RandomStream } from "../../mesh/ports/random.ts";
 import { addresses } from "../../server/addresses.ts";
 import { chosen } from "../plan/draws.ts";
 import { type Knob, recommending } from "../plan/knobs.ts";
+import { servingKnobs } from "../plan/serving_knobs.ts";
 import type { Fault } from "../plan/fault.ts";
 import type { ReshardMesh } from "../plan/mesh_fault.ts";
 import { meshShop, sixHosts, twoHosts } from "./mesh_shop.ts";
@@ -29,11 +30,8 @@ const meshKnobs: readonly Knob[] = [
   { path: "ranker.scenario", values: [undefined, "fresh"] },
   { path: "embeddings.expiry", values: [undefined, undefined, "4s"] },
   { path: "embeddings.evictionInterval", values: ["100ms", "1s"] },
-  {
-    path: "recommend",
-    values: [undefined, undefined, recommending.recommend],
-    needs: { model: recommending.model },
-  },
+  { sets: [undefined, undefined, recommending] },
+  ...servingKnobs,
 ];
 
 const mesh = {

@@ -1,6 +1,7 @@
 /**
  * The shop that scenarios share: its configuration and its visitors.
  */
+import { ruledRequest } from "./shop_rules.ts";
 import { Visitor, type VisitorRanking } from "../world/visitor.ts";
 import type { World } from "../world/world.ts";
 
@@ -29,6 +30,7 @@ kept:
   valuesMax: 3
   features:
     recent: { kind: history, action: click, last: 5 }
+    seen: { kind: history, action: shown, last: 10 }
     clicks_minute: { kind: count, by: item, of: click, window: 1m }
     shown_minute: { kind: count, by: item, of: shown, window: 1m }
     clicks_now: { kind: count, by: user, of: click, session: 1m }
@@ -42,6 +44,7 @@ kept:
 scenarios:
   fresh:
     newItems: { when: shown_minute < 3, share: 0.3, top: 4 }
+  plain: {}
 trainer: { batchRows: 8, linger: 20ms }
 shards: { count: 2 }
 storage: { kind: directory, path: simulated }
@@ -110,8 +113,13 @@ export async function visitShop(
 ): Promise<void> {
   const visitor = new Visitor(world, client);
   const { random } = visitor;
+  const ofRules = world.random(`visitor/${client}/rules`);
   while (world.running) {
-    const ranking = await visitor.rank(candidates(visitor), requestExtras(visitor));
+    const ruled = ruledRequest(ofRules, candidates(visitor));
+    const ranking = await visitor.rank(ruled.candidates, {
+      ...requestExtras(visitor),
+      ...ruled.more,
+    });
     if (ranking !== undefined) {
       if (random.nextFloat() < REPORTED) void reportShown(visitor, ranking);
       await actOn(visitor, ranking, repeated);

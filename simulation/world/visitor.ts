@@ -6,6 +6,12 @@ import type { RandomStream } from "../../mesh/ports/random.ts";
 import { Client, type Reply } from "./client.ts";
 import type { World } from "./world.ts";
 
+/** An item to rank, perhaps with attributes of its own for the request. */
+export interface Candidate {
+  readonly id: string;
+  readonly fields?: Readonly<Record<string, unknown>>;
+}
+
 /** A ranking as the visitor got it. */
 export interface VisitorRanking {
   readonly rankingId: string;
@@ -74,10 +80,10 @@ export class Visitor {
 
   /** Asks for a ranking; undefined where the server did not give one. */
   async rank(
-    items: readonly string[],
+    items: readonly (string | Candidate)[],
     more: Readonly<Record<string, unknown>> = {},
   ): Promise<VisitorRanking | undefined> {
-    const candidates = items.map((id) => ({ id }));
+    const candidates = items.map((item) => typeof item === "string" ? { id: item } : item);
     return await this.#ranking("/v1/rank", { candidates, ...more });
   }
 

@@ -1,0 +1,84 @@
+/**
+ * The item that each user clicked last, by the answers of the clients, and whether a ranking that
+ * excludes clicked items leaves it out.
+ */
+import type { Reply } from "../world/client.ts";
+import type { Serving } from "./serving.ts";
+
+/** Time for a feature keeper to read the last events, ms. */
+const READ_MS_MAX = 10_000;
+const PAUSE_MS = 250;
+/** Longer than a run, s. */
+const WITHIN_S = 86_400;
+
+export class LastClicks {
+  readonly #itemOf = new Map<string, string>();
+  readonly #userOf = new Map<string, string>();
+  readonly #eventIds = new Set<string>();
+
+  /** Forgets all clicks: a fail-over of Redis may have lost them. */
+  clear(): void {
+    this.#itemOf.clear();
+  }
+
+  /** Takes an answer that a client got. Clients send an event again until it is answered. */
+  take({ method, path, status, requestBody, body }: Reply): void {
+    if (method === "DELETE" && path.startsWith("/v1/users/")) {
+      this.#itemOf.delete(path.slice("/v1/users/".length).split("?")[0]);
+    }
+    if (status === 0 || status >= 300 || method !== "POST") return;
+    if (path === "/v1/rank" || path === "/v1/recommend") {
+      const { rankingId } = body as { readonly rankingId: string };
+      this.#userOf.set(rankingId, (requestBody as { readonly user: string }).user);
+    }
+    if (path !== "/v1/events") return;
+    const { events } = body as { readonly events: readonly { readonly status: string }[] };
+    const event = requestBody as {
+      readonly eventId: string;
+      readonly rankingId?: string;
+      readonly user?: string;
+      readonly item: string;
+      readonly action: string;
+    };
+    if (this.#eventIds.has(event.eventId)) return;
+    this.#eventIds.add(event.eventId);
+    const user = event.user ?? this.#userOf.get(event.rankingId ?? "");
+    if (event.action !== "click" || user === undefined) return;
+    if (events.some(({ status }) => status === "accepted" || status === "duplicate")) {
+      this.#itemOf.set(user, event.item);
+    }
+  }
+
+  /** The first item that a ranking shows although its user clicked it last, in words. */
+  async firstShown({ mesh }: Serving): Promise<string | undefined> {
+    const { clock } = mesh.mesh.home;
+    const endsMs = clock.monotonicMs() + READ_MS_MAX;
+    for (const [user, item] of this.#itemOf) {
+      const isShown = async () => {
+        const response = await mesh.fetch(
+          new Request("http://simulated/v1/rank", {
+            method: "POST",
+            headers: { "content-type": "application/json" },
+            body: JSON.stringify({
+              user,
+              candidates: [{ id: item }, { id: "other" }],
+              learn: false,
+              scenario: "plain",
+              rules: { exclude: [{ what: "click", withinSeconds: WITHIN_S }] },
+            }),
+          }),
+        );
+        if (response.status !== 200) return true;
+        const { items } = await response.json() as { items: { id: string }[] };
+        return items.some(({ id }) => id === item);
+      };
+      while (await isShown()) {
+        if (clock.monotonicMs() >= endsMs) {
+          return `${user} clicked ${item} last, and a ranking that excludes clicks shows it`;
+        }
+        await new Promise<void>((resolve) => void clock.schedule(PAUSE_MS, resolve));
+      }
+    }
+    return undefined;
+  }
+}
