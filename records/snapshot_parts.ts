@@ -190,8 +190,8 @@ export function decodePart<T>(bytes: Uint8Array): T {
 }
 
 /**
- * Names of weights stay out of the cache of keys that speeds up the reading of records: all decoders
- * of the thread share it, and where it has 16 keys of a length it replaces one of them at random.
+ * Names of weights stay out of the cache of keys that speeds up the reading of records. All
+ * decoders of the thread share it; where it has 16 keys of a length, it replaces one at random.
  */
 const WITHOUT_KEY_CACHE = { keyDecoder: null };
 

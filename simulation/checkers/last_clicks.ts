@@ -15,10 +15,14 @@ export class LastClicks {
   readonly #itemOf = new Map<string, string>();
   readonly #userOf = new Map<string, string>();
   readonly #eventIds = new Set<string>();
+  #hasEnded = false;
 
-  /** Forgets all clicks: a fail-over of Redis may have lost them. */
-  clear(): void {
-    this.#itemOf.clear();
+  /**
+   * Ends the promise for this run. A fail-over of Redis loses clicks, some of which are answered
+   * afterwards, and a keeper that knew lost records begins anew with those that were not trimmed.
+   */
+  end(): void {
+    this.#hasEnded = true;
   }
 
   /** Takes an answer that a client got. Clients send an event again until it is answered. */
@@ -51,6 +55,7 @@ export class LastClicks {
 
   /** The first item that a ranking shows although its user clicked it last, in words. */
   async firstShown({ mesh }: Serving): Promise<string | undefined> {
+    if (this.#hasEnded) return undefined;
     const { clock } = mesh.mesh.home;
     const endsMs = clock.monotonicMs() + READ_MS_MAX;
     for (const [user, item] of this.#itemOf) {

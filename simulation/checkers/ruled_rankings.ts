@@ -7,7 +7,8 @@
  *         without rotation, diversity and pin:  score · factors of its boosts falls
  *         with a cap of one of each tag, without pin, i among the first `top`:
  *             item i has a tag of an item before it  ⇒  so has each item behind it
- *     at the end:  the item that a user clicked last is not in a ranking that excludes clicks
+ *     at the end:  the item that a user clicked last is not in a ranking that excludes clicks,
+ *                  unless Redis has failed over
  *
  * The last promise goes through the log: the event is accepted, a feature keeper reads it, and a
  * ranker asks the keeper.
@@ -53,7 +54,7 @@ export function ruledRankings(
     const clicks = new LastClicks();
     return {
       name: "ruled-rankings",
-      redisLost: () => clicks.clear(),
+      redisLost: () => clicks.end(),
       replied(reply) {
         clicks.take(reply);
         const { path, status, requestBody, body } = reply;
