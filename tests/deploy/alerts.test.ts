@@ -7,7 +7,10 @@
  */
 import assert from "node:assert/strict";
 import { parse } from "yaml";
+import { registerRankingMetrics } from "../../mesh/adapters/prometheus/log_metrics.ts";
 import { PrometheusTelemetry } from "../../mesh/adapters/prometheus/prometheus_telemetry.ts";
+import type { SharedRankings } from "../../mesh/ports/shared_rankings.ts";
+import { Resharding, type ReshardingOptions } from "../../server/resharding.ts";
 import { waitLearned } from "../../server/waits.ts";
 import { smallConfiguration, startSmallMesh } from "../integration/small_mesh.ts";
 import { openHost } from "../mesh/adapters/tcp/two_hosts.ts";
@@ -24,11 +27,20 @@ const url = (path: string) => new URL(`../../${path}`, import.meta.url);
 const fileText = (path: string) => Deno.readTextFileSync(url(path));
 const rules: readonly Rule[] = parse(fileText("deploy/prometheus/alerts.yaml")).groups[0].rules;
 
+interface Panel {
+  readonly id: number;
+  readonly title: string;
+  readonly gridPos: { readonly x: number; readonly y: number };
+  readonly targets?: readonly { readonly expr: string; readonly legendFormat: string }[];
+}
+
+const panels: readonly Panel[] = JSON.parse(fileText("deploy/grafana/cairn.json")).panels;
+
 /** All queries of the files in deploy/, by where they stand. */
 function* queries(): Generator<readonly [where: string, query: string]> {
   for (const { alert, expr } of rules) yield [alert, expr];
-  for (const panel of JSON.parse(fileText("deploy/grafana/cairn.json")).panels) {
-    for (const { expr } of panel.targets ?? []) yield [`panel "${panel.title}"`, expr];
+  for (const { title, targets = [] } of panels) {
+    for (const { expr } of targets) yield [`panel "${title}"`, expr];
   }
 }
 
@@ -40,16 +52,18 @@ async function exported(): Promise<Map<string, Set<string>>> {
     await client.post([{ eventId: "e1", rankingId, item: "a", action: "click" }]);
     await waitLearned(mesh);
     const text = await (await mesh.fetch(new Request("http://cairn/metrics"))).text();
-    return seriesOf(`${text}\n${await exportedOfLinks()}`);
+    return seriesOf(`${text}\n${await exportedOfHosts()}`);
   } finally {
     await mesh.stop();
   }
 }
 
-/** Metrics of the links, which the hosts of a mesh alone export. */
-async function exportedOfLinks(): Promise<string> {
+/** Metrics of links, changes and shared rankings, which the hosts of a mesh alone export. */
+async function exportedOfHosts(): Promise<string> {
   const telemetry = new PrometheusTelemetry({ logLevelMin: "error", writeLog: () => {} });
   const { links } = openHost("b", { telemetry });
+  new Resharding({ telemetry } as Partial<ReshardingOptions> as ReshardingOptions);
+  registerRankingMetrics(telemetry, { unshared: 0, givenUp: 0 } as SharedRankings);
   try {
     return await telemetry.registry.metrics();
   } finally {
@@ -82,7 +96,7 @@ Deno.test("alerts and dashboards ask for exported metrics and labels", async () 
       assert.ok(labels, `${where} asks for ${name}, which no server exports`);
       asked++;
       if (labels.size === 0) continue;
-      const known = new Set([...labels, "job", "le"]);
+      const known = new Set([...labels, "job", "instance", "le"]);
       for (const [, label] of matchers.matchAll(/(\w+)(?:=|!=|=~|!~)"/g)) {
         assert.ok(known.has(label), `${where}: ${name} has no label ${label}`);
       }
@@ -92,6 +106,41 @@ Deno.test("alerts and dashboards ask for exported metrics and labels", async () 
     }
   }
   assert.ok(asked > 60, `${asked} metrics are asked for`);
+});
+
+/** The labels that tell the series of a query's result apart, where several hosts are scraped. */
+function resultLabels(query: string, series: ReadonlyMap<string, ReadonlySet<string>>): string[] {
+  const inner = /^histogram_quantile\([\d.]+, (.*)\)$/.exec(query)?.[1] ?? query;
+  const [, aggregation, by] = /^(sum|max|min|avg)(?: by \(([\w, ]+)\))? ?\(/.exec(inner) ?? [];
+  if (aggregation !== undefined) {
+    return (by?.split(/, */) ?? []).filter((label) => label !== "le" || inner === query);
+  }
+  const [name] = /\b(?:cairn|process)_\w+/.exec(inner) ?? [];
+  assert.ok(name, `no metric in ${query}`);
+  return [...series.get(name) ?? [], "instance"];
+}
+
+Deno.test("a panel names each of its series differently, also over several hosts", async () => {
+  const series = await exported();
+  assert.deepEqual(resultLabels("rate(process_cpu_seconds_total[5m])", series), ["instance"]);
+  assert.deepEqual(resultLabels("topk(8, cairn_log_bytes)", series), ["log", "instance"]);
+  assert.deepEqual(resultLabels("histogram_quantile(0.5, sum by (le, a) (b))", series), ["a"]);
+  for (const { title, targets = [] } of panels) {
+    const legends = targets.map(({ legendFormat }) => legendFormat);
+    assert.equal(new Set(legends).size, legends.length, title);
+    for (const { expr, legendFormat } of targets) {
+      const named = [...legendFormat.matchAll(/\{\{(\w+)\}\}/g)].map(([, label]) => label);
+      const labels = resultLabels(expr, series).filter((label) => !expr.includes(`${label}="`));
+      assert.deepEqual(named.toSorted(), labels.toSorted(), `panel "${title}": ${expr}`);
+    }
+  }
+});
+
+Deno.test("the panels of the dashboard have ids and places of their own", () => {
+  const ids = panels.map(({ id }) => id);
+  assert.equal(new Set(ids).size, ids.length);
+  const places = panels.map(({ gridPos: { x, y } }) => `${x},${y}`);
+  assert.equal(new Set(places).size, places.length);
 });
 
 Deno.test("every alert has a severity, a case below and a paragraph in the runbook", () => {
