@@ -14,7 +14,7 @@ import {
   reversed,
 } from "../../mesh/placement/plan_document.ts";
 import { planDealing, planPartitioning } from "../../mesh/placement/reshard_plan.ts";
-import { reshardStep } from "../../mesh/ports/reshard_progress.ts";
+import { reshardStep, stepText } from "../../mesh/ports/reshard_progress.ts";
 import type { MeshView } from "../../mesh/ports/coordination.ts";
 import { PlanConflictError } from "../../mesh/ports/coordination_errors.ts";
 import {
@@ -32,7 +32,7 @@ import { CommandError } from "../errors.ts";
 import type { ApplyFlags, PlacementFlags } from "./command.ts";
 import { type MeshStore, withMeshStore } from "./mesh_store.ts";
 import { countedParts, partName } from "./part_names.ts";
-import { dealingLines, partitioningLines, stepText, waitForReshard } from "./reshard.ts";
+import { dealingLines, partitioningLines, waitForReshard } from "./reshard.ts";
 
 /** Pause between two looks at the store while a command waits, ms. */
 const LOOK_MS = 1_000;

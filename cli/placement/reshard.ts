@@ -9,9 +9,8 @@ import {
   planReshard,
   type ReshardPlan,
 } from "../../mesh/placement/reshard_plan.ts";
-import { type ReshardStep, reshardStep } from "../../mesh/ports/reshard_progress.ts";
-import { changedNumbers, ReshardRefusedError } from "../../mesh/ports/resharding.ts";
-import { counted } from "../../structures/counted.ts";
+import { reshardStep, stepText } from "../../mesh/ports/reshard_progress.ts";
+import { numbersText, ReshardRefusedError } from "../../mesh/ports/resharding.ts";
 import { present } from "../../structures/invariant.ts";
 import type { Output } from "../command_line.ts";
 import { CommandError } from "../errors.ts";
@@ -108,36 +107,6 @@ export function partitioningLines({ from, to, hosts, unplaced }: PartitioningPla
     "a snapshot is taken, then the joiners before read their partitions to the end and the new ones " +
     "take over their open rankings; learning stands still meanwhile, rankings and events go on\n",
   ];
-}
-
-/** The numbers before and after a change, for example `1 -> 2 trainers`. */
-export function numbersText(change: Parameters<typeof changedNumbers>[0]): string {
-  return changedNumbers(change).map(({ from, to, noun }) => `${from} -> ${to} ${noun}`).join(", ");
-}
-
-/** The step of a change in words. */
-export function stepText(step: ReshardStep): string {
-  switch (step.kind) {
-    case "snapshotting":
-      return "a snapshot is taken";
-    case "restoring": {
-      const { shards, joiners, trainers } = step;
-      const waiting = [
-        ...(shards > 0 ? [counted(shards, "shard")] : []),
-        ...(joiners > 0 ? [counted(joiners, "joiner")] : []),
-        ...(trainers > 0 || shards > 0 ? [counted(trainers, "trainer")] : []),
-      ];
-      const isOne = shards + joiners + trainers === 1;
-      return `${waiting.join(" and ")} ${isOne ? "is" : "are"} not ready yet`;
-    }
-    case "serving":
-      return `${step.hosts.join(", ")} still ${
-        step.hosts.length > 1 ? "serve" : "serves"
-      } the shards before, until the new ones have learned as much`;
-    case "done":
-    case "cancelled":
-      return step.kind;
-  }
 }
 
 /**

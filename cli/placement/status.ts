@@ -4,17 +4,17 @@
 import { formatAddress } from "../../configuration/addresses.ts";
 import { sizeText } from "../../mesh/placement/byte_sizes.ts";
 import { shardViews } from "../../mesh/placement/mesh_views.ts";
-import { reshardStep } from "../../mesh/ports/reshard_progress.ts";
+import { reshardStep, stepText } from "../../mesh/ports/reshard_progress.ts";
 import { decodePlan, isPlan } from "../../mesh/placement/plan_document.ts";
 import { ownerOf } from "../../mesh/placement/views.ts";
 import { describe } from "../../mesh/ports/coordination_errors.ts";
+import { numbersText } from "../../mesh/ports/resharding.ts";
 import { counted } from "../../structures/counted.ts";
 import { present } from "../../structures/invariant.ts";
 import type { Output } from "../command_line.ts";
 import type { PlacementFlags } from "./command.ts";
 import { readersOn, withMeshStore } from "./mesh_store.ts";
 import { partName } from "./part_names.ts";
-import { numbersText, stepText } from "./reshard.ts";
 
 export async function statusCommand(flags: PlacementFlags, output: Output): Promise<void> {
   await withMeshStore(flags, async ({ configuration, read }) => {

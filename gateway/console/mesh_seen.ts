@@ -3,7 +3,15 @@
  * the hosts, the coordination store has their leases and the owners of the parts, and metrics have
  * the load of the hosts.
  */
-import type { HostRecord, MeshView, Placement } from "../../mesh/ports/coordination.ts";
+import {
+  type HostRecord,
+  type MeshView,
+  parsePlacedKey,
+  type Placement,
+} from "../../mesh/ports/coordination.ts";
+import { describe } from "../../mesh/ports/coordination_errors.ts";
+import { reshardStep, stepText } from "../../mesh/ports/reshard_progress.ts";
+import { numbersText } from "../../mesh/ports/resharding.ts";
 import type { MetricInterval } from "./metric_reading.ts";
 import type { ConfiguredHost, ConsoleSources } from "./sources.ts";
 
@@ -25,6 +33,9 @@ export interface HostSeen {
   readonly isController: boolean;
   /** Number of shards that it owns. */
   readonly shards: number;
+  /** Numbers of the joiners and trainers that it has; undefined where no store deals them. */
+  readonly joiners: readonly number[] | undefined;
+  readonly trainers: readonly number[] | undefined;
   readonly residentBytes: number | undefined;
   readonly cores: number | undefined;
   /** Restarts of its actors since its process began. */
@@ -72,6 +83,10 @@ export type LeasesSeen =
 
 export interface MeshSeen {
   readonly leases: LeasesSeen;
+  /** The change of a number of parts that is under way, with its step, in words. */
+  readonly change: string | undefined;
+  /** The joiners and trainers that do not read, each with the reason, in words. */
+  readonly notReading: readonly string[];
   readonly hosts: readonly HostSeen[];
   readonly shards: readonly ShardSeen[];
 }
@@ -96,6 +111,10 @@ export function meshSeen(
   const shards = shardsSeen(moment, sources.hosts);
   return {
     leases: leasesSeen(sources, moment.view),
+    change: changeSeen(moment.view),
+    notReading: readersSeen(moment.view)
+      .filter(({ placement }) => placement.state !== "active")
+      .map(({ kind, number, placement }) => `${kind} ${number} is ${describe(placement)}`),
     hosts: hostsSeen(sources, moment, shards),
     shards,
   };
@@ -120,6 +139,32 @@ function leasesSeen(
   };
 }
 
+function changeSeen(view: MeshMoment["view"]): string | undefined {
+  if (view === undefined || view instanceof Error) return undefined;
+  const { reshard } = view;
+  const step = reshardStep(view);
+  if (reshard === undefined || step === undefined) return undefined;
+  if (step.kind === "done" || step.kind === "cancelled") return undefined;
+  return `${numbersText(reshard)}: ${stepText(step)}`;
+}
+
+/** A joiner or a trainer, which reads logs, and the place that the store gives it. */
+interface ReaderSeen {
+  readonly kind: "joiner" | "trainer";
+  readonly number: number;
+  readonly placement: Placement;
+}
+
+/** In the order of their numbers. */
+function readersSeen(view: MeshMoment["view"]): ReaderSeen[] {
+  const placements = view === undefined || view instanceof Error ? [] : view.placements;
+  return [...placements].flatMap(([key, placement]): ReaderSeen[] => {
+    const { kind, number } = parsePlacedKey(key);
+    if (kind === "shard") return [];
+    return [{ kind: kind === "events" ? "joiner" : kind, number, placement }];
+  }).sort((a, b) => a.number - b.number);
+}
+
 function hostsSeen(
   { host: own, hosts, links }: Pick<ConsoleSources, "host" | "hosts" | "links">,
   { interval, view, answeredAtMs, failures }: MeshMoment,
@@ -134,6 +179,13 @@ function hostsSeen(
   const began = now?.by("host", "process_start_time_seconds");
   const restarts = now?.by("host", "cairn_actor_restarts_total");
   const cores = interval?.rates("host", "process_cpu_seconds_total");
+  const readers = readersSeen(view);
+  const numbersOn = (host: string, kind: ReaderSeen["kind"]) =>
+    store &&
+    readers.filter((each) =>
+      each.kind === kind && each.placement.state !== "unassigned" &&
+      each.placement.owner.host === host
+    ).map(({ number }) => number);
   return hosts.map(({ host, roles, address }) => {
     const record = store?.hosts.get(host);
     const unlinked = host !== own && reasons.has(host);
@@ -147,6 +199,8 @@ function hostsSeen(
       leaseMs: store && record && Math.max(0, record.expiresMs - store.nowMs),
       isController: store?.control?.holder.host === host,
       shards: shards.filter((shard) => shard.host === host).length,
+      joiners: numbersOn(host, "joiner"),
+      trainers: numbersOn(host, "trainer"),
       residentBytes: resident?.get(host),
       cores: cores?.get(host),
       restarts: restarts?.get(host),

@@ -2,6 +2,7 @@
  * How far a change of the number of shards, trainers or partitions has come, as a function of the
  * mesh's state.
  */
+import { counted } from "../../structures/counted.ts";
 import type { MeshView } from "./coordination.ts";
 
 /** Name of the figure with which a serving host reports the sharding that its scorer uses. */
@@ -44,6 +45,31 @@ export function reshardStep(
     )
     .map(({ host }) => host);
   return hosts.length > 0 ? { kind: "serving", hosts } : { kind: "done" };
+}
+
+/** The step of a change in words, for operators. */
+export function stepText(step: ReshardStep): string {
+  switch (step.kind) {
+    case "snapshotting":
+      return "a snapshot is taken";
+    case "restoring": {
+      const { shards, joiners, trainers } = step;
+      const waiting = [
+        ...(shards > 0 ? [counted(shards, "shard")] : []),
+        ...(joiners > 0 ? [counted(joiners, "joiner")] : []),
+        ...(trainers > 0 || shards > 0 ? [counted(trainers, "trainer")] : []),
+      ];
+      const isOne = shards + joiners + trainers === 1;
+      return `${waiting.join(" and ")} ${isOne ? "is" : "are"} not ready yet`;
+    }
+    case "serving":
+      return `${step.hosts.join(", ")} still ${
+        step.hosts.length > 1 ? "serve" : "serves"
+      } the shards before, until the new ones have learned as much`;
+    case "done":
+    case "cancelled":
+      return step.kind;
+  }
 }
 
 /** Shards that no host has yet, and trainers and joiners that do not read yet. */

@@ -70,6 +70,11 @@ export function changedNumbers(
   return changes.filter((change) => change.from !== change.to);
 }
 
+/** The numbers before and after a change, for example `1 -> 2 trainers`. */
+export function numbersText(change: Parameters<typeof changedNumbers>[0]): string {
+  return changedNumbers(change).map(({ from, to, noun }) => `${from} -> ${to} ${noun}`).join(", ");
+}
+
 /** A change in words, for example `from 1 to 2 trainers`. */
 export function changeWords(change: Parameters<typeof changedNumbers>[0]): string {
   return changedNumbers(change).map(({ from, to, noun }) => `from ${from} to ${to} ${noun}`)

@@ -8,8 +8,13 @@ const THIS_PROCESS = "this process";
 const row = (...cells) => element("tr", {}, ...cells);
 const optional = (value, format) => value === undefined ? "–" : format(value);
 
-export function showMesh({ leases, hosts, shards, atMs }) {
+const numbersText = (numbers) => numbers.length === 0 ? "–" : numbers.join(", ");
+
+export function showMesh({ leases, change, notReading, hosts, shards, atMs }) {
   find("#leases").textContent = leasesText(leases);
+  const waiting = [...(change === undefined ? [] : [change]), ...notReading];
+  find("#changing").hidden = waiting.length === 0;
+  find("#changing").replaceChildren(...waiting.map((text) => element("li", {}, text)));
   fillTable(
     "#hosts",
     hosts.map((host) =>
@@ -19,6 +24,8 @@ export function showMesh({ leases, hosts, shards, atMs }) {
         cell(host.roles.join(", ")),
         cell(leaseText(host)),
         cell(whole.format(host.shards)),
+        cell(optional(host.joiners, numbersText)),
+        cell(optional(host.trainers, numbersText)),
         cell(optional(host.residentBytes, formatBytes)),
         cell(optional(host.cores, short.format)),
         cell(optional(host.restarts, whole.format), host.restarts > 0 ? "bad" : ""),

@@ -189,6 +189,54 @@ Deno.test("a shard has owner, epoch and the move in progress, with the figures o
   assert.deepEqual(hosts.map(({ shards }) => shards), [0, 1, 1, 0, 0]);
 });
 
+Deno.test("joiners and trainers are at their hosts, and those that do not read are listed", () => {
+  const [a, b] = ["a", "b"].map((host) => ({ host, incarnation: `${host}-1` }));
+  const { hosts, notReading } = seen({
+    store: view([record("a"), record("b")], {
+      "events/10": { state: "active", owner: a, epoch: 1 },
+      "events/2": { state: "active", owner: a, epoch: 4 },
+      "trainer/0": { state: "restoring", owner: b, epoch: 2 },
+      "trainer/1": { state: "unassigned", epoch: 3 },
+      "shard/0": { state: "unassigned", epoch: 0 },
+    }),
+  });
+  assert.deepEqual(hosts.slice(1, 3).map(({ joiners, trainers }) => [joiners, trainers]), [
+    [[2, 10], []],
+    [[], [0]],
+  ]);
+  assert.deepEqual(notReading, [
+    'trainer 0 is restoring on "b" in epoch 2',
+    "trainer 1 is unassigned in epoch 3",
+  ]);
+});
+
+Deno.test("a change of a number of parts is shown with its step until it is done", () => {
+  const owner = { host: "a", incarnation: "a-1" };
+  const change = (state: "asked" | "begun" | "cancelled", placed: Placement) =>
+    seen({
+      store: {
+        ...view([record("a")], { "trainer/0": placed }),
+        reshard: { parts: "trainers", division: 1, from: 1, to: 2, state, planBefore: 0 },
+      },
+    }).change;
+  const active: Placement = { state: "active", owner, epoch: 2 };
+  assert.equal(change("asked", active), "1 -> 2 trainers: a snapshot is taken");
+  assert.equal(
+    change("begun", { ...active, state: "restoring" }),
+    "1 -> 2 trainers: 1 trainer is not ready yet",
+  );
+  assert.equal(change("begun", active), undefined);
+  assert.equal(change("cancelled", active), undefined);
+});
+
+Deno.test("without a store no joiners and trainers are placed, and none is said to wait", () => {
+  for (const store of [undefined, new Error("the server is away")]) {
+    const { hosts, notReading, change } = seen({ ...(store && { store }) });
+    assert.deepEqual(hosts.map(({ joiners }) => joiners), Array(5).fill(undefined));
+    assert.deepEqual([notReading, change], [[], undefined]);
+  }
+});
+
 Deno.test("while the store is away, shards are where its last answer has them", () => {
   const owner = { host: "a", incarnation: "a-1" };
   const lastView = view([record("a")], { "shard/0": { state: "active", owner, epoch: 4 } });
