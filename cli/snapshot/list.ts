@@ -39,7 +39,7 @@ export async function listCommand(
         bytes: snapshotBytes(manifest),
         bytesWritten: bytesWritten(manifest),
         members: chainLength(manifest),
-        trainers: manifest.trainers.length,
+        partitions: manifest.trainers.length,
         shards: manifest.shards.length,
         pinned: isPinned,
       };

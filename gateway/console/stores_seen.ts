@@ -20,7 +20,8 @@ export interface SnapshotSeen {
   readonly atMs: number;
   readonly rowsLearned: number;
   readonly bytes: number;
-  readonly trainers: number;
+  /** Number of the example log's partitions. */
+  readonly partitions: number;
   readonly shards: number;
   readonly isPinned: boolean;
 }
@@ -76,7 +77,7 @@ export async function storesSeen(blobs: BlobStore): Promise<StoresSeen> {
       atMs: manifest.atMs,
       rowsLearned: sequenceOf(manifest),
       bytes: snapshotBytes(manifest),
-      trainers: manifest.trainers.length,
+      partitions: manifest.trainers.length,
       shards: manifest.shards.length,
       isPinned: pinned.includes(manifest.name),
     })),

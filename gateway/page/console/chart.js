@@ -8,6 +8,9 @@ const { uPlot } = globalThis;
 
 const SERIES_COLORS = 6;
 
+/** Distances between the marks of an axis of bytes: powers of two, whose labels are round. */
+const BYTE_STEPS = Array.from({ length: 51 }, (_, exponent) => 2 ** exponent);
+
 /** A canvas needs a colour that it can read: CSS resolves light-dark() on an element. */
 function resolved(name) {
   const probe = element("span");
@@ -105,6 +108,7 @@ export class Chart {
           },
           {
             ...axis,
+            ...(this.description.unit === "bytes" && { incrs: BYTE_STEPS }),
             ticks: { show: false },
             size: 64,
             values: (_, values) => values.map((value) => format(value)),

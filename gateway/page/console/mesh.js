@@ -8,8 +8,6 @@ const THIS_PROCESS = "this process";
 const row = (...cells) => element("tr", {}, ...cells);
 const optional = (value, format) => value === undefined ? "–" : format(value);
 
-const numbersText = (numbers) => numbers.length === 0 ? "–" : numbers.join(", ");
-
 export function showMesh({ leases, change, notReading, hosts, shards, atMs }) {
   find("#leases").textContent = leasesText(leases);
   const waiting = [...(change === undefined ? [] : [change]), ...notReading];
@@ -24,8 +22,7 @@ export function showMesh({ leases, change, notReading, hosts, shards, atMs }) {
         cell(host.roles.join(", ")),
         cell(leaseText(host)),
         cell(whole.format(host.shards)),
-        cell(optional(host.joiners, numbersText)),
-        cell(optional(host.trainers, numbersText)),
+        cell(readersText(host)),
         cell(optional(host.residentBytes, formatBytes)),
         cell(optional(host.cores, short.format)),
         cell(optional(host.restarts, whole.format), host.restarts > 0 ? "bad" : ""),
@@ -76,6 +73,15 @@ function leasesText(leases) {
 function leaseText({ leaseMs, isController }) {
   if (leaseMs === undefined) return "–";
   return `${leaseMs === 0 ? "ended" : formatMs(leaseMs)}${isController ? ", controller" : ""}`;
+}
+
+/** For example `joiner 0, trainer 1`. */
+function readersText({ joiners = [], trainers = [] }) {
+  const names = [
+    ...joiners.map((number) => `joiner ${number}`),
+    ...trainers.map((number) => `trainer ${number}`),
+  ];
+  return names.join(", ") || "–";
 }
 
 function stateCell({ state, reason, answeredAtMs }) {
@@ -130,7 +136,7 @@ export function showStores({ snapshots, putAside, putAsideCount, failures }) {
         cell(new Date(snapshot.atMs).toLocaleString()),
         cell(whole.format(snapshot.rowsLearned)),
         cell(formatBytes(snapshot.bytes)),
-        cell(whole.format(snapshot.trainers)),
+        cell(whole.format(snapshot.partitions)),
         cell(whole.format(snapshot.shards)),
       )
     ),
