@@ -14,6 +14,9 @@ import { CommandError } from "../errors.ts";
 import { loadConfiguration } from "../load_configuration.ts";
 import type { PlacementFlags } from "./command.ts";
 
+/** A command says after this time that the store does not answer, ms; hosts wait for longer. */
+const OPEN_BUDGET_MS = 3_000;
+
 /** The store of a mesh, and the configuration that names it. */
 export interface MeshStore {
   readonly configuration: CairnConfiguration;
@@ -34,11 +37,10 @@ export async function withMeshStore<T>(
 ): Promise<T> {
   const overrides = { assignments: set };
   const configuration = await loadConfiguration(config, overrides, { serves: false });
-  const { coordination, logEnds, close } = await openCoordination(configuration).catch(
-    (error: Error) => {
+  const { coordination, logEnds, close } = await openCoordination(configuration, OPEN_BUDGET_MS)
+    .catch((error: Error) => {
       throw new CommandError(error.message);
-    },
-  );
+    });
   try {
     return await work({
       configuration,

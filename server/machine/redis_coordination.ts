@@ -5,12 +5,11 @@
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import { DenoRandom } from "../../mesh/adapters/deno/deno_random.ts";
 import { RedisRecordStore } from "../../mesh/adapters/redis/redis_record_store.ts";
-import { RedisServer } from "../../mesh/adapters/redis/redis_server.ts";
 import { PROTOCOLS } from "../../mesh/adapters/tcp/host_identity.ts";
 import type { Coordination } from "../../mesh/ports/coordination.ts";
 import { Coordinator } from "../../mesh/runtime/coordination/coordinator.ts";
 import type { PartitionCounts } from "../../mesh/ports/partitioning.ts";
-import { readRedisLogEnds, redisStorageOf } from "./redis_storage.ts";
+import { openServer, readRedisLogEnds, redisStorageOf } from "./redis_storage.ts";
 
 /** The configuration has no coordination store; the message says what to set. */
 export class NoCoordinationError extends Error {
@@ -35,11 +34,13 @@ export interface OpenedCoordination {
 /**
  * Connects to the store.
  *
+ * @param openBudgetMs Time for which a server that does not answer is tried again.
  * @throws {NoCoordinationError} There is none.
- * @throws {RedisUnavailableError} The server does not answer.
+ * @throws {RedisStorageError} The server does not answer.
  */
 export async function openCoordination(
   configuration: CairnConfiguration,
+  openBudgetMs?: number,
 ): Promise<OpenedCoordination> {
   const { mesh, storage } = configuration;
   if (mesh === undefined) {
@@ -57,7 +58,9 @@ export async function openCoordination(
   }
   const sizes = { logBytesMax: 0, partitions: { events: 1, examples: 1 }, knownMs: 0 };
   const redis = redisStorageOf(storage.redis, mesh.id, sizes);
-  const server = await RedisServer.open(redis.server);
+  const server = await openServer({
+    server: { ...redis.server, ...(openBudgetMs !== undefined && { openBudgetMs }) },
+  });
   const store = new RedisRecordStore(server);
   const coordination = new Coordinator({
     store,

@@ -255,14 +255,19 @@ function openLog(
   });
 }
 
-async function openServer({ server }: Pick<RedisStorage, "server">): Promise<RedisServer> {
+/**
+ * Connects to the server.
+ *
+ * @throws {RedisStorageError} It does not answer; the message says what to do.
+ */
+export async function openServer({ server }: Pick<RedisStorage, "server">): Promise<RedisServer> {
   try {
     return await RedisServer.open(server);
   } catch (error) {
     if (!(error instanceof RedisUnavailableError)) throw error;
     const remedy = remedyOf(error);
     throw new RedisStorageError(
-      `Cannot reach the Redis at ${error.url}: ${error.message}. ${
+      `Cannot reach the Redis at ${error.url}: ${error.message.replace(/\.$/, "")}. ${
         remedy === undefined
           ? "Start it, or correct storage.redis"
           : `${remedy[0].toUpperCase()}${remedy.slice(1)}`

@@ -166,6 +166,20 @@ for (
   });
 }
 
+Deno.test("commands for a mesh whose Redis is away name its address and what to do", async () => {
+  const config = new URL("../../examples/mesh.yaml", import.meta.url).pathname;
+  const redis = 'storage.redis={ url: "redis://127.0.0.1:9" }';
+  for (const command of ["status", "plan"]) {
+    const { code, err } = await runCaptured(command, "--config", config, "--set", redis);
+    assert.equal(code, 1);
+    assert.match(
+      err,
+      /^error: Cannot reach the Redis at redis:\/\/127\.0\.0\.1:9: connect ECONNREFUSED [\d.:]+\. Start it, or correct storage\.redis\.$/m,
+    );
+    assert.doesNotMatch(err, /--debug/);
+  }
+});
+
 Deno.test("deno task takes paths of the caller's folder, and model export needs no API key", async () => {
   const folder = await Deno.makeTempDir({ prefix: "cairn-caller-" });
   try {
