@@ -12,12 +12,12 @@ import type { FeatureKeeperMessage } from "../actors/feature_keeper/protocol.ts"
 import type { JoinerMessage } from "../actors/joiner/protocol.ts";
 import type { TrainerMessage } from "../actors/trainer/protocol.ts";
 import type { Coordination, HostRun, MeshView, PlacedKey } from "../mesh/ports/coordination.ts";
-import { PlacementConflictError } from "../mesh/ports/coordination_errors.ts";
 import type { ReaderKey } from "../mesh/placement/mesh_views.ts";
 import { dutiesOf, type HostDuty } from "../mesh/placement/host_duties.ts";
 import type { Address } from "../mesh/runtime/actor.ts";
 import { reasonOf } from "../mesh/runtime/errors.ts";
 import type { Mesh, PlannedActor } from "../mesh/runtime/mesh.ts";
+import { reportPlacement } from "./report_placement.ts";
 
 export interface PlacedPartitionsOptions {
   readonly mesh: Mesh;
@@ -142,11 +142,7 @@ export class PlacedPartitions {
   async #reportActive(key: PlacedKey, { placement }: HostDuty): Promise<void> {
     const { coordination, run } = this.#options;
     const next = { state: "active", owner: run } as const;
-    try {
-      await coordination.place({ by: run, changes: [{ key, expected: placement, next }] });
-    } catch (error) {
-      if (!(error instanceof PlacementConflictError)) throw error;
-    }
+    await reportPlacement(coordination, run, { key, expected: placement, next });
   }
 
   #tellLease(address: Address): void {

@@ -5,17 +5,14 @@
 import type { EmbeddingShardOptions } from "../actors/embedding_shard/options.ts";
 import type { ShardsOptions } from "./host_sharding.ts";
 import type { EmbeddingShardMessage } from "../actors/embedding_shard/protocol.ts";
-import type { ShardCopyMessage } from "../actors/embedding_shard/copy_protocol.ts";
+import type { GivingState, ShardCopyMessage } from "../actors/embedding_shard/copy_protocol.ts";
 import type { ShardCopyActorOptions } from "../actors/embedding_shard/shard_copy.ts";
 import type {
   Coordination,
   HostRun,
   MeshView,
-  Ownership,
-  PlacedKey,
-  Placement,
+  PlacementChange,
 } from "../mesh/ports/coordination.ts";
-import { PlacementConflictError } from "../mesh/ports/coordination_errors.ts";
 import type { Telemetry } from "../mesh/ports/telemetry.ts";
 import {
   dutiesOf,
@@ -25,6 +22,7 @@ import {
   type HostStep,
   hostStep,
   isSameDuty,
+  isSameRun,
 } from "../mesh/placement/host_duties.ts";
 import { reasonOf } from "../mesh/runtime/errors.ts";
 import type { Address } from "../mesh/runtime/actor.ts";
@@ -32,6 +30,8 @@ import type { Mesh } from "../mesh/runtime/mesh.ts";
 import { present } from "../structures/invariant.ts";
 import { CopyFailures } from "./copy_failures.ts";
 import type { Pauses } from "./pauses.ts";
+import { reportPlacement } from "./report_placement.ts";
+import { verifyCopy } from "./verify_copy.ts";
 import { addresses } from "./addresses.ts";
 
 export interface PlacedShardsOptions {
@@ -50,18 +50,17 @@ export interface PlacedShardsOptions {
 }
 
 const COPY_ROWS_MAX = 4_096;
-/** Rows that a copy may be behind when its owner is frozen. */
-const BEHIND_ROWS_MAX = 2_048;
-/** Time between two looks at the progress of a copy, ms. */
+/** Time between two changes of an owner that a copy takes, ms. */
 const FOLLOW_MS = 20;
-/** Time between two looks of an owner at whether it is frozen, in a row of so many, ms. */
-const FREEZE_LOOK_MS = 5;
-const FREEZE_LOOKS = 4;
 /** Time after which a verified copy is void if its owner does not say that it is frozen, ms. */
 const UNCONFIRMED_MS = 3_000;
+/** Pause before a shard that has crashed is asked again to tell of its freeze, ms. */
+const AWAIT_RETRY_MS = 20;
 /** Time in which the others learn of a move before the old owner's messages fail, ms. */
 const HANDOVER_MS = 20;
 const BUDGET = { budgetMs: 5_000 };
+
+type GiveDuty = HostDuty & { readonly kind: "give" };
 
 interface Copy {
   readonly epoch: number;
@@ -81,6 +80,8 @@ interface Rows {
   givesTo: HostRun | undefined;
   /** When it was frozen for a copy, on the host's monotonic clock, ms; undefined = it is not. */
   frozenSinceMs: number | undefined;
+  /** Whether the shard is asked to tell of its freeze. */
+  awaitsFreeze: boolean;
   /** At the last look it was frozen, although the store knew of no move. */
   isFrozenAlone: boolean;
 }
@@ -129,21 +130,18 @@ export class PlacedShards {
       .actorRef<EmbeddingShardMessage>(addresses.embeddingShard(shard, sharding));
   }
 
-  /** Makes the next step for each shard; whether a shard of this host is being moved. */
-  fulfil(view: MeshView): boolean {
+  /** Makes the next step for each shard. */
+  fulfil(view: MeshView): void {
     const duties = dutiesOf(view, this.#run);
     const { sharding, shards: count } = view.identity;
-    let moves = false;
     // Rows of another sharding go first: their epochs have ended.
     const numbers = new Set([...Array(count).keys(), ...this.#rows.keys(), ...this.#copies.keys()]);
     for (const shard of numbers) {
       const duty = duties.get(`shard/${shard}`);
-      moves ||= duty?.kind === "give" || duty?.kind === "learn";
       const underway = this.#busy.get(shard);
       if (underway !== undefined) underway.isOutdated ||= !isSameDuty(underway.duty, duty);
       else this.#begin(shard, duty, sharding);
     }
-    return moves;
   }
 
   #begin(shard: number, duty: HostDuty | undefined, sharding: number): void {
@@ -212,25 +210,26 @@ export class PlacedShards {
     step: Exclude<HostStep, { kind: "nothing" }>,
     sharding: number,
   ): Promise<void> {
+    const next = { state: "active", owner: this.#run } as const;
     switch (step.kind) {
       case "drop":
-        return await this.#drop(shard);
+        await this.#drop(shard);
+        return this.#options.onDue();
       case "restore":
         await this.#drop(shard);
         await this.#makeShard(shard, step.epoch, sharding);
         return;
       case "reportActive":
-        await this.#report(shard, step.placement, { state: "active", owner: this.#run });
+        await this.#report(shard, { expected: step.placement, next });
         return;
       case "takeOver": {
         const reason = `${this.#run.host} has verified its copy`;
-        await this.#report(shard, step.placement, { state: "active", owner: this.#run }, reason);
+        await this.#report(shard, { expected: step.placement, next, reason });
         return; // it is promoted by the next look, whose view has the new epoch
       }
       case "abortMove": {
-        const owner = this.#run;
         const reason = `it was frozen for more than ${FROZEN_MS_MAX} ms`;
-        if (!await this.#report(shard, step.placement, { state: "active", owner }, reason)) return;
+        if (!await this.#report(shard, { expected: step.placement, next, reason })) return;
         this.#telemetry.log("info", `the move of shard ${shard} ends: ${reason}`);
         return await this.#endGiving(shard);
       }
@@ -271,6 +270,7 @@ export class PlacedShards {
       sharding,
       givesTo: undefined,
       frozenSinceMs: undefined,
+      awaitsFreeze: false,
       isFrozenAlone: false,
     });
   }
@@ -287,52 +287,55 @@ export class PlacedShards {
   }
 
   /** Whether the store has made the change; false where the placement was another one. */
-  async #report(
-    shard: number,
-    expected: Placement,
-    next: Ownership,
-    reason?: string,
-  ): Promise<boolean> {
-    const key: PlacedKey = `shard/${shard}`;
-    try {
-      await this.#options.coordination.place({
-        by: this.#run,
-        changes: [{ key, expected, next, ...(reason !== undefined && { reason }) }],
-      });
-      return true;
-    } catch (error) {
-      if (!(error instanceof PlacementConflictError)) throw error;
-      return false;
-    }
+  #report(shard: number, change: Omit<PlacementChange, "key">): Promise<boolean> {
+    const { coordination } = this.#options;
+    return reportPlacement(coordination, this.#run, { key: `shard/${shard}`, ...change });
   }
 
   /** Notes the copy that reads the shard, and tells the store that the shard is frozen for it. */
-  async #reportFrozen(shard: number, duty: HostDuty & { kind: "give" }): Promise<void> {
+  async #reportFrozen(shard: number, duty: GiveDuty): Promise<void> {
     const rows = this.#rows.get(shard);
     if (rows === undefined || rows.epoch !== duty.placement.epoch) return;
     // Before the copy begins, and after a crash, too: an aborted move is then ended in any case.
-    rows.givesTo = duty.target;
-    const giving = await this.#givingOnceFrozen(shard, rows);
-    // Counted on from before a crash of the shard.
-    rows.frozenSinceMs = giving?.isFrozen
-      ? rows.frozenSinceMs ?? this.#nowMs - giving.frozenForMs
-      : undefined;
-    const { placement } = duty;
-    if (!giving?.isFrozen || placement.state !== "moving" || placement.phase !== "filling") return;
-    await this.#report(shard, placement, { ...placement, phase: "frozen" });
+    const { givesTo } = rows;
+    if (givesTo === undefined || !isSameRun(givesTo, duty.target)) rows.givesTo = duty.target;
+    const giving = await this.#shard(shard, rows).ask({ kind: "getGiving" }, BUDGET);
+    if (giving?.isFrozen) await this.#frozen(shard, rows, duty, giving);
+    else {
+      rows.frozenSinceMs = undefined;
+      if (!rows.awaitsFreeze) void this.#awaitFreeze(shard, rows, duty);
+    }
   }
 
-  /**
-   * Reads how far the owner's part in a copy is, again for a moment until it is frozen: a frozen
-   * owner stands still until the store knows, and reads of the shard cost less than looks at the
-   * store.
-   */
-  async #givingOnceFrozen(shard: number, rows: Rows) {
-    for (let look = 1;; look++) {
-      const giving = await this.#shard(shard, rows).ask({ kind: "getGiving" }, BUDGET);
-      if (giving === undefined || giving.isFrozen || look === FREEZE_LOOKS) return giving;
-      await this.#pauses.pause(FREEZE_LOOK_MS);
+  /** Has the shard tell of its freeze: a frozen owner stands still until the store knows. */
+  async #awaitFreeze(shard: number, rows: Rows, duty: GiveDuty): Promise<void> {
+    rows.awaitsFreeze = true;
+    const { givesTo } = rows;
+    const isTold = await this.#shard(shard, rows).ask({ kind: "awaitFreeze" }, BUDGET).then(
+      (giving) => {
+        const isPresent = this.#rows.get(shard) === rows && rows.givesTo === givesTo;
+        return isPresent && giving?.isFrozen && this.#frozen(shard, rows, duty, giving);
+      },
+    ).catch(() => this.#pauses.pause(AWAIT_RETRY_MS));
+    rows.awaitsFreeze = false;
+    if (isTold !== true) this.#options.onDue();
+  }
+
+  /** Tells the store that the shard is frozen; false where the move is another one by now. */
+  async #frozen(
+    shard: number,
+    rows: Rows,
+    { placement }: GiveDuty,
+    { frozenForMs }: GivingState,
+  ): Promise<boolean> {
+    if (rows.frozenSinceMs === undefined) {
+      rows.frozenSinceMs = this.#nowMs - frozenForMs;
+      // One ms more: a timer may be early.
+      void this.#pauses.pause(FROZEN_MS_MAX - frozenForMs + 1).then(this.#options.onDue);
     }
+    if (placement.state !== "moving" || placement.phase !== "filling") return true;
+    const next = { ...placement, phase: "frozen" } as const;
+    return await this.#report(shard, { expected: placement, next });
   }
 
   /**
@@ -374,24 +377,19 @@ export class PlacedShards {
       if (this.#copies.get(shard) !== copy) return;
       this.#copies.delete(shard);
       await mesh.end(copyAddress(shard), 0).catch(() => {});
+      await this.#pauses.pause(pauseMs);
+      this.#options.onDue();
     });
   }
 
   async #follow(shard: number, copy: Copy): Promise<void> {
     const { mesh } = this.#options;
     const actor = mesh.actorRef<ShardCopyMessage>(copyAddress(shard));
-    while (this.#copies.get(shard) === copy && !this.#stopped) {
-      const { state, behindRows, reason } = await actor.ask({ kind: "getCopyProgress" }, BUDGET);
-      if (state === "failed") throw new Error(reason);
-      if (state === "following" && behindRows <= BEHIND_ROWS_MAX) {
-        await actor.ask({ kind: "verifyCopy" }, { budgetMs: 4 * BUDGET.budgetMs });
-        copy.verifiedAtMs = this.#nowMs;
-        this.#failures.end(shard);
-        this.#options.onDue();
-        return;
-      }
-      await this.#pauses.pause(FOLLOW_MS);
-    }
+    const isWanted = () => this.#copies.get(shard) === copy && !this.#stopped;
+    if (!await verifyCopy(actor, { pauses: this.#pauses, isWanted, ...BUDGET })) return;
+    copy.verifiedAtMs = this.#nowMs;
+    this.#failures.end(shard);
+    this.#options.onDue();
   }
 }
 

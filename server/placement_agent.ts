@@ -78,8 +78,6 @@ const QUIET_LOOKS = { controller: 10, owner: 2 };
  * owner may come later than the end of its move.
  */
 const SETTLING_MS = 5_000;
-/** The same while a shard moves: the freeze of an owner is no change of the store. */
-const LOOK_MOVING_MS = 20;
 /** Longest wait of a stop for the steps under way, ms. */
 const STOP_MS = 2_000;
 /** Longest wait for the sizes of shards and the positions of readers, ms. */
@@ -175,11 +173,8 @@ export class PlacementAgent {
         this.#resharding?.follow(view);
         await this.#placeOwners(view);
         this.#partitions.fulfil(view);
-        const moves = this.#shards.fulfil(view);
-        const changed = coordination.watch(
-          view.revision,
-          moves ? LOOK_MOVING_MS : this.#lookMs(view),
-        );
+        this.#shards.fulfil(view);
+        const changed = coordination.watch(view.revision, this.#lookMs(view));
         await Promise.race([changed, this.#lookAgain.promise]);
       }),
     ];

@@ -101,6 +101,14 @@ export interface GetGiving extends Request<GivingState | undefined> {
   readonly kind: "getGiving";
 }
 
+/**
+ * Asks for the owner's part in a copy once it is frozen, which may be after the ask's budget. The
+ * shard holds one such ask: a later one has it answered with the present state.
+ */
+export interface AwaitFreeze extends Request<GivingState | undefined> {
+  readonly kind: "awaitFreeze";
+}
+
 /** The messages of a copy that has begun. */
 export type CopyRequest = CopyRows | GetCopyChanges | FinishCopy;
 
@@ -109,7 +117,8 @@ export type GivingMessage =
   | BeginCopy
   | CopyRequest
   | AbandonCopy
-  | GetGiving;
+  | GetGiving
+  | AwaitFreeze;
 
 /** The copy is not the one that was begun last: it has to begin anew. */
 export class CopyLostError extends Error {

@@ -22,6 +22,7 @@ export function defineEmbeddingShard(
         case "rowsLoaded":
         case "abandonCopy":
         case "getGiving":
+        case "awaitFreeze":
           return "control";
         // One queue for training: a lookup, a cut or an opening must not overtake the gradients
         // sent before it.

@@ -186,6 +186,7 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
       case "finishCopy":
       case "abandonCopy":
       case "getGiving":
+      case "awaitFreeze":
         return this.#moves.answer(message);
       default:
         message satisfies never;

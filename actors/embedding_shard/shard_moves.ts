@@ -5,7 +5,7 @@
 import type { ActorContext } from "../../mesh/runtime/actor.ts";
 import type { ClassTables } from "../../kernels/embedding/class_tables.ts";
 import { present } from "../../structures/invariant.ts";
-import type { GivingMessage, ShardHandover } from "./copy_protocol.ts";
+import type { AwaitFreeze, GivingMessage, ShardHandover } from "./copy_protocol.ts";
 import { ShardMovingError } from "./copy_protocol.ts";
 import { Giving, refuseCopy } from "./giving.ts";
 import type { MovedShards } from "./moved_shards.ts";
@@ -32,6 +32,8 @@ export class ShardMoves {
   readonly #parts: ShardMovesParts;
   /** The move that is under way. */
   #giving: Giving | undefined;
+  /** Answered when the shard is frozen. */
+  #awaiting: AwaitFreeze | undefined;
 
   constructor(parts: ShardMovesParts) {
     this.#parts = parts;
@@ -74,6 +76,11 @@ export class ShardMoves {
         return context.reply(message, undefined);
       case "getGiving":
         return context.reply(message, giving?.state);
+      case "awaitFreeze":
+        this.#answerAwaiting();
+        this.#awaiting = message;
+        if (giving?.isFrozen === true) this.#answerAwaiting();
+        return;
       default:
         message satisfies never;
     }
@@ -90,8 +97,15 @@ export class ShardMoves {
       const { copy } = present(this.#giving, "a frozen shard moves");
       moved.give(shard, copy, tenure);
       onFrozen();
+      this.#answerAwaiting();
     };
     this.#giving = new Giving(copy, source, { context, shard, onFrozen: freeze, handOver });
+  }
+
+  #answerAwaiting(): void {
+    const awaiting = this.#awaiting;
+    this.#awaiting = undefined;
+    if (awaiting !== undefined) this.#parts.context.reply(awaiting, this.#giving?.state);
   }
 
   /** The shard stays here: messages that have waited are handled now. */

@@ -44,7 +44,7 @@ export function dutiesOf(view: MeshView, run: HostRun): Map<PlacedKey, HostDuty>
 
 function dutyIn(placement: Placement, run: HostRun): HostDuty | undefined {
   if (placement.state === "unassigned") return undefined;
-  const owns = isSame(placement.owner, run);
+  const owns = isSameRun(placement.owner, run);
   switch (placement.state) {
     case "restoring":
       return owns ? { kind: "restore", placement } : undefined;
@@ -53,12 +53,13 @@ function dutyIn(placement: Placement, run: HostRun): HostDuty | undefined {
     case "moving": {
       const { owner, target, phase } = placement;
       if (owns) return { kind: "give", placement, target, phase };
-      return isSame(target, run) ? { kind: "learn", placement, owner, phase } : undefined;
+      return isSameRun(target, run) ? { kind: "learn", placement, owner, phase } : undefined;
     }
   }
 }
 
-function isSame(a: HostRun, b: HostRun): boolean {
+/** Whether two runs of hosts are the same one. */
+export function isSameRun(a: HostRun, b: HostRun): boolean {
   return a.host === b.host && a.incarnation === b.incarnation;
 }
 
@@ -67,10 +68,10 @@ export function isSameDuty(a: HostDuty | undefined, b: HostDuty | undefined): bo
   if (a === undefined || b === undefined) return a === b;
   if (a.kind !== b.kind || a.placement.epoch !== b.placement.epoch) return false;
   if (a.kind === "give" && b.kind === "give") {
-    return a.phase === b.phase && isSame(a.target, b.target);
+    return a.phase === b.phase && isSameRun(a.target, b.target);
   }
   if (a.kind === "learn" && b.kind === "learn") {
-    return a.phase === b.phase && isSame(a.owner, b.owner);
+    return a.phase === b.phase && isSameRun(a.owner, b.owner);
   }
   return true;
 }
@@ -134,7 +135,7 @@ export function hostStep(duty: HostDuty | undefined, holding: Holding | undefine
         const target = duty.kind === "give" ? duty.target : undefined;
         const { givesTo } = holding;
         if (givesTo === undefined) return nothing;
-        if (target === undefined || !isSame(givesTo, target)) return { kind: "endGiving" };
+        if (target === undefined || !isSameRun(givesTo, target)) return { kind: "endGiving" };
         return holding.frozenForMs < FROZEN_MS_MAX ? nothing : { kind: "abortMove", placement };
       }
       if (holding?.kind === "copy" && holding.verified && holding.epoch === epoch - 1) {

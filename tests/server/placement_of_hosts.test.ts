@@ -152,6 +152,23 @@ class World {
     return host;
   }
 
+  /** Has the store refuse the reports of the target of a move, and, if told so, the controller. */
+  refuseTarget(owner: string): { controllerToo(): void; end(): void } {
+    const { coordination } = this;
+    const place = coordination.place.bind(coordination);
+    const away = () =>
+      Promise.reject(new RecordStoreUnavailableError("the store", new Error("it is away")));
+    let isControlled = true;
+    coordination.place = (command) => {
+      const isTaken = "host" in command.by ? command.by.host === owner : isControlled;
+      return isTaken ? place(command) : away();
+    };
+    return {
+      controllerToo: () => void (isControlled = false),
+      end: () => void (coordination.place = place),
+    };
+  }
+
   /** A replica on the trainer's host, with rounds of parameter sync until `stop` is called. */
   async replica() {
     const { simulated } = this;
@@ -259,6 +276,28 @@ Deno.test("replicas continue a moved shard's deltas at its new owner and reload 
   assert.deepEqual(end.digests, unmoved([600, 200]).copySource().end().digests);
 });
 
+Deno.test("the store knows of a freeze at once, and the owner is not asked for it again and again", async () => {
+  const world = new World(13);
+  await world.start();
+  const { simulated, coordination } = world;
+  await simulated.settle(world.learn(0, 30), 60_000);
+  await world.drainOwner();
+  world.handled.length = 0;
+  const phase = async () => {
+    const placement = (await coordination.read()).placements.get("shard/0");
+    return placement?.state === "moving" ? placement.phase : "moved";
+  };
+  let frozenForMs = 0;
+  for (let i = 0; frozenForMs === 0 || await phase() === "filling"; i++) {
+    assert.ok(i < 2_000, "it was never frozen");
+    if (world.handled.includes("finishCopy")) frozenForMs++;
+    await simulated.advance(1);
+  }
+  assert.ok(frozenForMs <= 2, `the store knew ${frozenForMs} ms after the freeze`);
+  const asks = world.handled.filter((kind) => kind === "getGiving").length;
+  assert.ok(asks <= 4, `the owner was asked ${asks} times`);
+});
+
 Deno.test("an owner that crashes while it is frozen applies nothing until its move has ended", async () => {
   const world = new World(9);
   await world.start();
@@ -267,12 +306,14 @@ Deno.test("an owner that crashes while it is frozen applies nothing until its mo
   const shard = world.trainer.actorRef<EmbeddingShardMessage>(SHARD);
   const { incarnation } = await simulated.settle(shard.ask({ kind: "getIncarnation" }, BUDGET));
   const owner = await world.drainOwner();
+  const refusals = world.refuseTarget(owner);
   for (let i = 0; !world.isStoreAway; i++) {
     assert.ok(i < 2_000, "it was never frozen");
     await simulated.advance(1);
     const giving = await simulated.settle(shard.ask({ kind: "getGiving" }, BUDGET), 1_000);
     world.isStoreAway = giving?.isFrozen === true;
   }
+  refusals.end();
   const badCursor = { class: 99, row: 0, moves: 0 };
   shard.ask({ kind: "exportRows", rowsMax: 1, cursor: badCursor }, BUDGET).catch(() => {});
   await simulated.advance(500);
@@ -298,15 +339,12 @@ for (const crashes of [false, true]) {
     const isFrozen = async () =>
       (await simulated.settle(shard.ask({ kind: "getGiving" }, BUDGET), 1_000))?.isFrozen === true;
     const owner = await world.drainOwner();
+    const refusals = world.refuseTarget(owner);
     for (let i = 0; !await isFrozen(); i++) {
       assert.ok(i < 2_000, "it was never frozen");
       await simulated.advance(1);
     }
-    const place = coordination.place.bind(coordination);
-    coordination.place = (command) =>
-      "host" in command.by && command.by.host === owner
-        ? place(command)
-        : Promise.reject(new RecordStoreUnavailableError("the store", new Error("it is away")));
+    refusals.controllerToo();
     await simulated.advance(1_000);
     assert.ok(await isFrozen(), "another host has ended the move");
     if (crashes) {
@@ -321,7 +359,7 @@ for (const crashes of [false, true]) {
       owner,
       "the store has ended the move",
     );
-    coordination.place = place;
+    refusals.end();
     await simulated.advance(60_000);
     await world.hasLeft(owner);
     await simulated.settle(learning, 600_000);

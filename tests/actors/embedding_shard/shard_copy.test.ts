@@ -1,11 +1,13 @@
 /**
  * Goal: a host that joins copies a shard as soon as it is linked with the owner, without a failure
- * before. Method: an owner and a copy on two nodes under virtual time, which are linked late.
+ * before, and the owner tells of its freeze. Method: an owner and a copy on two nodes under virtual
+ * time, which are linked late.
  */
 import assert from "node:assert/strict";
 import { defineShardCopy } from "../../../actors/embedding_shard/copy_definition.ts";
 import type { ShardCopyMessage } from "../../../actors/embedding_shard/copy_protocol.ts";
 import { defineEmbeddingShard } from "../../../actors/embedding_shard/definition.ts";
+import type { EmbeddingShardMessage } from "../../../actors/embedding_shard/protocol.ts";
 import { MovedShards } from "../../../actors/embedding_shard/moved_shards.ts";
 import { MemoryBlobStore } from "../../../mesh/adapters/memory/memory_blob_store.ts";
 import { Mesh } from "../../../mesh/runtime/mesh.ts";
@@ -43,6 +45,8 @@ async function unlinkedCopy() {
   return {
     simulated,
     link: () => simulated.link(old, joined),
+    owner: old.actorRef<EmbeddingShardMessage>(SHARD),
+    verify: () => simulated.settle(ref.ask({ kind: "verifyCopy" }, { budgetMs: 1_000 })),
     progress: () => simulated.settle(ref.ask({ kind: "getCopyProgress" }, { budgetMs: 1_000 })),
   };
 }
@@ -64,4 +68,28 @@ Deno.test("a copy whose owner cannot be reached for 15 s fails, and says why", a
   const { state, reason } = await progress();
   assert.equal(state, "failed");
   assert.match(reason ?? "", /embedding_shard\/0 failed: new has no link to old/);
+});
+
+Deno.test("an owner tells of its freeze: to the last ask before, and to asks that come later", async () => {
+  const { simulated, link, owner, verify } = await unlinkedCopy();
+  link();
+  await simulated.advance(1_000);
+  const answers: string[] = [];
+  const wait = (name: string) =>
+    owner.ask({ kind: "awaitFreeze" }, { budgetMs: 5_000 }).then((giving) =>
+      void answers.push(`${name} ${giving?.isFrozen}`)
+    );
+  const asks = [wait("first"), wait("second")];
+  await simulated.advance(500);
+  assert.deepEqual(answers, ["first false"]);
+  await verify();
+  await simulated.settle(Promise.all([...asks, wait("third")]));
+  assert.deepEqual(answers, ["first false", "second true", "third true"]);
+});
+
+Deno.test("an owner that no copy reads answers no ask for its freeze", async () => {
+  const { simulated, owner } = await unlinkedCopy();
+  const outcome = owner.ask({ kind: "awaitFreeze" }, { budgetMs: 1_000 })
+    .then(() => "frozen", ({ name }) => name);
+  assert.equal(await simulated.settle(outcome, 2_000), "AskTimeoutError");
 });
