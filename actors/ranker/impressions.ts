@@ -1,6 +1,6 @@
 /**
- * Makes the impressions of rankings, appends them to the event log, and makes their items known to
- * the other gateways.
+ * Makes the impressions of rankings, and appends them to the event log, which makes their items
+ * known to the other gateways.
  */
 import {
   type EventLog,
@@ -12,6 +12,7 @@ import type { Clock } from "../../mesh/ports/clock.ts";
 import type { Counter, Telemetry } from "../../mesh/ports/telemetry.ts";
 import {
   LOGGED_LATE_ITEM,
+  type RankingRecord,
   type SharedRankings,
   UNLOGGED_ITEM,
 } from "../../mesh/ports/shared_rankings.ts";
@@ -85,56 +86,55 @@ export class Impressions {
   }
 
   /**
-   * Resolves when the log has the impression, or its server is away or slow: then false, and the
-   * ranking is not learned from, unless the log takes it later. By then the other gateways can find
-   * its items, as far as {@link SharedRankings.remember} promises that.
+   * Resolves when the log has the impression, and the other gateways know its items; or when the
+   * log's server is away or slow: then false, and the ranking is not learned from, unless the log
+   * takes it later. The other gateways then know it as far as {@link SharedRankings.remember}
+   * promises that.
    *
    * The append need not be durable: the impression lies before its actions in the same partition,
    * so that an action that was accepted as durable makes its impression durable too.
    */
   async log(impression: Impression): Promise<boolean> {
     const { rankingId } = impression;
-    const others = this.#sharedRankings;
-    // Both at once: a store on another machine takes them in one turn.
-    const shared = others?.remember(rankingId, itemsOf(impression));
-    let isLogged = true;
     const bytes = this.encode(impression);
+    const items = this.#sharedRankings === undefined ? [] : itemsOf(impression);
+    const ranking = { rankingId, items, bytes };
     try {
-      await this.#append(rankingId, bytes);
+      await this.#append(ranking);
+      return true;
     } catch (error) {
       if (!isServerLost(error)) throw error;
-      isLogged = false;
       // Not waited for: the store is away too, and an answer without it is right.
       const remember = (mark: string) =>
-        void others?.remember(rankingId, [...itemsOf(impression), { id: mark }]);
+        void this.#sharedRankings?.remember(rankingId, [...items, { id: mark }]);
       remember(UNLOGGED_ITEM);
       if (error instanceof LateAppendError) {
-        this.#late(error, rankingId, bytes)
+        this.#late(error, ranking)
           .then(() => remember(LOGGED_LATE_ITEM), () => this.#unlogged.add(1));
       } else this.#unlogged.add(1);
+      return false;
     }
-    await shared;
-    return isLogged;
   }
 
-  #append(rankingId: string, bytes: Uint8Array): Promise<number> {
-    const log = this.#eventLog;
+  #append(ranking: RankingRecord): Promise<number> {
+    const [log, others] = [this.#eventLog, this.#sharedRankings];
     return appendToRanking(
       log,
-      rankingId,
-      (partition) => log.append(partition, [bytes], "written"),
+      ranking.rankingId,
+      (partition) =>
+        others?.append(partition, ranking) ?? log.append(partition, [ranking.bytes], "written"),
     );
   }
 
   /** The outcome of an append that took long, also where its partition was sealed meanwhile. */
-  async #late({ outcome }: LateAppendError, rankingId: string, bytes: Uint8Array): Promise<void> {
+  async #late({ outcome }: LateAppendError, ranking: RankingRecord): Promise<void> {
     try {
       await outcome;
     } catch (error) {
       if (!(error instanceof SealedPartitionError)) throw error;
-      await this.#append(rankingId, bytes).catch((again) => {
+      await this.#append(ranking).catch((again) => {
         if (!(again instanceof LateAppendError)) throw again;
-        return this.#late(again, rankingId, bytes);
+        return this.#late(again, ranking);
       });
     }
   }

@@ -14,12 +14,29 @@ export const UNLOGGED_ITEM = "\0unlogged";
 /** The item in its place after the event log has taken the ranking later. */
 export const LOGGED_LATE_ITEM = "\0logged";
 
+/** A ranking as the event log gets it. */
+export interface RankingRecord {
+  readonly rankingId: string;
+  /** The items that it shows. */
+  readonly items: readonly { readonly id: string }[];
+  /** The record of the event log. */
+  readonly bytes: Uint8Array;
+}
+
 /** Rankings by id, stored as long as the joiner may hold them. */
 export interface SharedRankings {
   /**
-   * Remembers the items that a ranking showed. Resolves when other gateways can find it, or cannot
-   * because the store is away: it never fails, as a ranking is answered in both cases. A ranking
-   * that they cannot find yet is written as soon as the store answers.
+   * Appends a ranking to a partition of the event log, as `written`. The step that appends it also
+   * makes its items known to the other gateways, so that they know each ranking of the log.
+   *
+   * @returns Its offset.
+   * @throws As `EventLog.append` does.
+   */
+  append(partition: number, ranking: RankingRecord): Promise<number>;
+  /**
+   * Replaces the items of a ranking that the event log did not take, or took later. Resolves when
+   * other gateways can find it, or cannot because the store is away: it never fails. A ranking that
+   * they cannot find yet is written as soon as the store answers.
    */
   remember(rankingId: string, items: readonly { readonly id: string }[]): Promise<void>;
   /**

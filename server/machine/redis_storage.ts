@@ -167,6 +167,7 @@ export async function openRedisStores(
   const sharedRankings = opened.adopt(
     new RedisSharedRankings({
       server,
+      eventLog,
       retainedMs: storage.knownMs,
       ...(isOnlyProcess && { sharingMs: 0 }),
     }),

@@ -45,12 +45,14 @@ export class LogAppends {
     records: readonly Uint8Array[],
     until: AppendUntil,
     fence: AppendFence | undefined,
+    alsoDo?: () => void,
   ): Promise<number> {
     const { clock, onRefusal, late } = this.#options;
     const { promise: outcome, resolve, reject } = Promise.withResolvers<number>();
     const append: Append = {
       records,
       fence,
+      alsoDo,
       isUrgent: until === "durable",
       untilMs: clock.monotonicMs() + logBudgets.commandMs,
       timer: undefined,

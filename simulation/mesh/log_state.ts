@@ -42,6 +42,8 @@ export interface LogAppend {
   readonly isUrgent: boolean;
   readonly records: readonly Uint8Array[];
   readonly fence: AppendFence | undefined;
+  /** A further change of the server, made in the step of the append. */
+  readonly alsoDo?: (() => void) | undefined;
 }
 
 /** The first offset of an append, or the reason against it. */
@@ -153,7 +155,7 @@ export class LogState {
 
   #appendOne(
     partition: number,
-    { records, fence, isUrgent }: LogAppend,
+    { records, fence, isUrgent, alsoDo }: LogAppend,
     bytesMax: number,
   ): AppendResult {
     const target = partitionOf(this.#partitions, partition);
@@ -168,6 +170,7 @@ export class LogState {
     const full = this.#full(records, bytesMax);
     if (full !== undefined) return full;
     this.#add(partition, records, isUrgent);
+    alsoDo?.();
     return endOffset;
   }
 

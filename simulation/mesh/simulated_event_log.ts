@@ -94,10 +94,25 @@ export class SimulatedEventLog implements EventLog {
     until: AppendUntil = "durable",
     fence?: AppendFence,
   ): Promise<number> {
+    return this.#append(
+      partition,
+      (appends) => appends.append(records.map((record) => record.slice()), until, fence),
+    );
+  }
+
+  /** Appends a record as `written`, and changes the server in the same step. */
+  appendWith(partition: number, record: Uint8Array, alsoDo: () => void): Promise<number> {
+    return this.#append(
+      partition,
+      (appends) => appends.append([record.slice()], "written", undefined, alsoDo),
+    );
+  }
+
+  #append(partition: number, begin: (to: LogAppends) => Promise<number>): Promise<number> {
     const { appends } = this.#known.of(partition);
     const refused = this.#reasonToRefuse();
     if (refused !== undefined) return Promise.reject(this.#refusal = refused);
-    return appends.append(records.map((record) => record.slice()), until, fence);
+    return begin(appends);
   }
 
   async appendOnce(

@@ -202,7 +202,8 @@ export class SimulatedHost {
     const link = this.#redisLink(node);
     const eventLog = await this.#openLog(link, "events", configuration.partitions.events);
     const { exampleLog, blobs } = await this.#openSharedStores(node);
-    return { eventLog, exampleLog, blobs, profiles, sharedRankings: new SimulatedRankings(link) };
+    const sharedRankings = new SimulatedRankings(link, eventLog);
+    return { eventLog, exampleLog, blobs, profiles, sharedRankings };
   }
 
   async #openSharedStores(node: string): Promise<Pick<MeshStores, "exampleLog" | "blobs">> {

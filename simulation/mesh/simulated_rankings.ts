@@ -4,37 +4,45 @@
 import { LogUnavailableError } from "../../mesh/ports/event_log.ts";
 import {
   type RankingLookup,
+  type RankingRecord,
   type SharedRankings,
   UNLOGGED_ITEM,
 } from "../../mesh/ports/shared_rankings.ts";
 import { fnv1a } from "../../structures/fnv1a.ts";
 import type { RedisLink } from "./redis_link.ts";
+import type { SimulatedEventLog } from "./simulated_event_log.ts";
 import type { RememberedRanking } from "./simulated_redis.ts";
-
-/** Longest wait of a ranking until it is remembered, ms. */
-const REMEMBER_MS = 100;
 
 export class SimulatedRankings implements SharedRankings {
   readonly givenUp = 0;
   readonly #link: RedisLink;
+  readonly #eventLog: SimulatedEventLog;
   readonly #loaded = new Map<string, RememberedRanking>();
   /** Rankings that could not be written; written when the server answers again. */
   readonly #unshared = new Map<string, RememberedRanking>();
 
-  constructor(link: RedisLink) {
+  /** @param eventLog Reaches the server by the same link. */
+  constructor(link: RedisLink, eventLog: SimulatedEventLog) {
     this.#link = link;
+    this.#eventLog = eventLog;
     link.onBack(() => {
       for (const [id, items] of this.#unshared) void this.#write(id, items);
     });
   }
 
+  append(partition: number, { rankingId, items, bytes }: RankingRecord): Promise<number> {
+    const { server } = this.#link;
+    const hashes = hashesOf(items);
+    return this.#eventLog.appendWith(
+      partition,
+      bytes,
+      () => server.rememberRanking(rankingId, hashes),
+    );
+  }
+
   async remember(id: string, items: readonly { readonly id: string }[]): Promise<void> {
-    const { clock } = this.#link;
-    const written = this.#write(id, items.map((item) => fnv1a(item.id)));
-    const late = Promise.withResolvers<void>();
-    const timer = clock.schedule(REMEMBER_MS, late.resolve);
-    await Promise.race([written, late.promise]);
-    timer.cancel();
+    this.#unshared.delete(id);
+    await this.#write(id, hashesOf(items));
   }
 
   async load(ids: readonly string[]): Promise<void> {
@@ -75,4 +83,8 @@ export class SimulatedRankings implements SharedRankings {
       this.#unshared.set(id, items);
     }
   }
+}
+
+function hashesOf(items: readonly { readonly id: string }[]): RememberedRanking {
+  return items.map(({ id }) => fnv1a(id));
 }

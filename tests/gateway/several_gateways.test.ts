@@ -30,7 +30,7 @@ await withServers((server) => {
           writer: `gateway-${seed}`,
           budgetMs: 20_000,
         });
-        const options = { server: redis, retainedMs: 60_000, sharingMs };
+        const options = { server: redis, eventLog, retainedMs: 60_000, sharingMs };
         const sharedRankings = new RedisSharedRankings(options);
         const gateway = gatewayFixture({ eventLog, sharedRankings });
         const close = async () => {

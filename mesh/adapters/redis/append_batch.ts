@@ -13,12 +13,21 @@ import {
 import type { LateWait } from "./late_waits.ts";
 import { type AppendReply, extentOf } from "./log_scripts.ts";
 
+/** A value that the server stores under a key of its own, in the step of an append. */
+export interface AttachedValue {
+  readonly key: string;
+  readonly bytes: Uint8Array;
+  /** Time until it expires, ms. */
+  readonly retainedMs: number;
+}
+
 /** Records that one caller appends, until the caller is answered. */
 export interface Append {
   readonly records: readonly Uint8Array[];
   readonly bytes: number;
   readonly until: AppendUntil;
   readonly fence: AppendFence | undefined;
+  readonly attached: AttachedValue | undefined;
   /** End of its time on the monotonic clock, ms. */
   readonly untilMs: number;
   isSettled: boolean;

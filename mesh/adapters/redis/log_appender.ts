@@ -13,7 +13,13 @@ import {
   LateAppendError,
   LogUnavailableError,
 } from "../../ports/event_log.ts";
-import { type Append, type Batch, fittingCount, refusalOf } from "./append_batch.ts";
+import {
+  type Append,
+  type AttachedValue,
+  type Batch,
+  fittingCount,
+  refusalOf,
+} from "./append_batch.ts";
 import { NotDurableError } from "./durability_barrier.ts";
 import { fullMemory } from "./full_memory.ts";
 import type { LogKeys } from "./log_keys.ts";
@@ -76,6 +82,7 @@ export class LogAppender {
     records: readonly Uint8Array[],
     until: AppendUntil,
     fence: AppendFence | undefined,
+    attached?: AttachedValue,
   ): Promise<number> {
     const bytes = records.reduce((sum, record) => sum + record.byteLength, 0);
     const refused = this.#reasonToRefuse(bytes);
@@ -91,6 +98,7 @@ export class LogAppender {
       bytes,
       until,
       fence,
+      attached,
       untilMs,
       isSettled: false,
       wait: undefined,
@@ -206,6 +214,7 @@ export class LogAppender {
   async #run(batch: Batch, runId: string): Promise<AppendReply> {
     const { server, keys, partition, bytesMax } = this.#parts;
     const { fence } = batch.appends[0];
+    const attached = batch.appends.flatMap(({ attached }) => attached ?? []);
     const reply = await appendScript.run(
       server.commands,
       [server.runs.key, keys.log, keys.streamOf(partition), keys.writer, keys.urgent],
@@ -217,6 +226,8 @@ export class LogAppender {
         fence?.epoch ?? 0,
         fence?.expectedOffset ?? "",
         batch.appends.some(({ until }) => until === "durable") ? "1" : "",
+        attached.length,
+        ...attached.flatMap(({ key, retainedMs, bytes }) => [key, Math.ceil(retainedMs), bytes]),
         ...batch.appends.flatMap(({ records }) => records),
       ],
     );

@@ -52,7 +52,8 @@ export type SealedReply = ["SEALED", first: string, partitions: string];
 
 /**
  * KEYS: runs, log, stream, writer, urgent. ARGV: run id, partition, sequence of this writer, limit
- * of bytes, epoch or 0, expected offset or '', '1' where it is urgent, records.
+ * of bytes, epoch or 0, expected offset or '', '1' where it is urgent, number of attached values,
+ * key, time to keep it in ms and bytes of each attached value, records.
  *
  * The script refuses as a whole on a server whose memory is full: its default flags deny it then.
  */
@@ -72,11 +73,12 @@ end
 ${SEAL_CHECK}
 if epoch ~= ARGV[5] then return {'STALE', epoch} end
 if ARGV[6] ~= '' and tonumber(ARGV[6]) ~= first then return {'OFFSET', string.format('%d', first)} end
-local bytes = 0
-for i = 8, #ARGV do bytes = bytes + #ARGV[i] end
+local bytes, begin = 0, 9 + 3 * tonumber(ARGV[8])
+for i = begin, #ARGV do bytes = bytes + #ARGV[i] end
 if held + bytes > tonumber(ARGV[4]) then return {'FULL', string.format('%d', held)} end
+for i = 9, begin - 1, 3 do redis.call('SET', ARGV[i], ARGV[i + 2], 'PX', ARGV[i + 1]) end
 local next = first
-for i = 8, #ARGV do
+for i = begin, #ARGV do
   redis.call('XADD', stream, string.format('%d-%d', next + 1, total), 'r', ARGV[i])
   next = next + 1
   total = total + #ARGV[i]

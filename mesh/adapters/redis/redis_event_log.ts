@@ -21,6 +21,7 @@ import {
   SealedPartitionError,
   StaleWriterError,
 } from "../../ports/event_log.ts";
+import { type AttachedValue, refusalOf } from "./append_batch.ts";
 import { fullMemory } from "./full_memory.ts";
 import { LogAppender } from "./log_appender.ts";
 import {
@@ -113,6 +114,12 @@ export class RedisEventLog implements EventLog {
     return this.#known.of(partition).appender.append(copies, until, fence);
   }
 
+  /** Appends a record as `written`, and has the server store a value in the same step. */
+  appendWith(partition: number, record: Uint8Array, attached: AttachedValue): Promise<number> {
+    const { appender } = this.#known.of(partition);
+    return appender.append([record.slice()], "written", undefined, attached);
+  }
+
   async appendOnce(
     partition: number,
     records: readonly OnceRecord[],
@@ -138,15 +145,11 @@ export class RedisEventLog implements EventLog {
           ...sent.flatMap((each) => each.values),
         ])
       );
-      if (reply[0] === "STALE") {
-        throw new StaleWriterError(this.#inWords, partition, undefined, Number(reply[1]));
+      if (reply[0] !== "OK") {
+        const refusal = refusalOf(reply, undefined, { log: this.#inWords, partition, bytesMax });
+        if (refusal instanceof SealedPartitionError) this.#known.adopt(refusal.extent);
+        throw refusal;
       }
-      if (reply[0] === "SEALED") {
-        const extent = extentOf(reply);
-        this.#known.adopt(extent);
-        throw new SealedPartitionError(this.#inWords, partition, extent);
-      }
-      if (reply[0] === "FULL") throw new LogFullError(this.#inWords, Number(reply[1]), bytesMax);
       const [, held, end, values] = reply;
       // Also an earlier record is durable when its repetition is answered.
       await barrier.pass(runId);

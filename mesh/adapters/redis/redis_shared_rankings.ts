@@ -1,24 +1,30 @@
 /**
- * Rankings of all gateways in Redis: the hashes of their items under a key each, which expires. A
- * ranking that could not be written is held here and written when the server answers again. Until
- * then its own gateway accepts its events; the others ask for them again, as long as the server was
- * away a moment ago, and later refuse them as unknown. A gateway that has just started asks for
- * them again too: it does not know whether the server was away.
+ * Rankings of all gateways in Redis: the hashes of their items under a key each, which expires. The
+ * script that appends a ranking to the event log writes its key too.
+ *
+ * A ranking that the log did not take, and whose key could not be written, is held here and written
+ * when the server answers again. Until then its own gateway accepts its events; the others ask for
+ * them again, as long as the server was away a moment ago, and later refuse them as unknown. A
+ * gateway that has just started asks for them again too: it does not know whether the server was
+ * away.
  */
 import { fnv1a } from "../../../structures/fnv1a.ts";
 import { LogUnavailableError } from "../../ports/event_log.ts";
 import {
   type RankingLookup,
+  type RankingRecord,
   type SharedRankings,
   UNLOGGED_ITEM,
 } from "../../ports/shared_rankings.ts";
-import { LateWaits } from "./late_waits.ts";
 import { RedisUnavailableError } from "./redis_connection.ts";
+import type { RedisEventLog } from "./redis_event_log.ts";
 import type { RedisServer } from "./redis_server.ts";
 
 /** Options of {@link RedisSharedRankings}. */
 export interface SharedRankingsOptions {
   readonly server: RedisServer;
+  /** The event log on that server. */
+  readonly eventLog: RedisEventLog;
   /** Time for which a ranking is retained, ms. */
   readonly retainedMs: number;
   /**
@@ -31,8 +37,6 @@ export interface SharedRankingsOptions {
 
 /** Rankings of other gateways that are held here. */
 const LOADED_MAX = 10_000;
-/** Longest wait of a ranking until it is remembered, ms. */
-const REMEMBER_MS = 100;
 /** Pause between two attempts to write the rankings that could not be written, ms. */
 const RETRY_MS = 500;
 /** Rankings that wait to be written; the oldest ones make room. */
@@ -48,7 +52,6 @@ export class RedisSharedRankings implements SharedRankings {
   readonly #loaded = new Map<string, Uint32Array>();
   /** Bytes and end of rankings that could not be written, oldest first. */
   readonly #unshared = new Map<string, { readonly bytes: Uint8Array; readonly untilMs: number }>();
-  readonly #waits = new LateWaits(REMEMBER_MS);
   #retry: ReturnType<typeof setTimeout> | undefined;
   #givenUp = 0;
   /** When the connection was made, on the monotonic clock, ms. */
@@ -63,24 +66,23 @@ export class RedisSharedRankings implements SharedRankings {
     });
   }
 
+  append(partition: number, { rankingId, items, bytes }: RankingRecord): Promise<number> {
+    const { eventLog, retainedMs } = this.#options;
+    const attached = { key: this.#key(rankingId), bytes: hashesOf(items), retainedMs };
+    return eventLog.appendWith(partition, bytes, attached);
+  }
+
   async remember(rankingId: string, items: readonly { readonly id: string }[]): Promise<void> {
     const { retainedMs } = this.#options;
-    const hashes = Uint32Array.from(items, ({ id }) => fnv1a(id) >>> 0);
-    const bytes = new Uint8Array(hashes.buffer);
+    const bytes = hashesOf(items);
     // An earlier attempt for the same ranking may wait, or fail only now: it must not come last.
     this.#unshared.delete(rankingId);
-    await new Promise<void>((resolve) => {
-      const wait = this.#waits.begin(resolve);
-      this.#write(rankingId, bytes, retainedMs)
-        .then(
-          () => void this.#unshared.delete(rankingId),
-          () => this.#keep(rankingId, bytes, performance.now() + retainedMs),
-        )
-        .finally(() => {
-          this.#waits.end(wait);
-          resolve();
-        });
-    });
+    try {
+      await this.#write(rankingId, bytes, retainedMs);
+      this.#unshared.delete(rankingId);
+    } catch {
+      this.#keep(rankingId, bytes, performance.now() + retainedMs);
+    }
   }
 
   get unshared(): number {
@@ -93,7 +95,6 @@ export class RedisSharedRankings implements SharedRankings {
 
   close(): void {
     this.#unsubscribe();
-    this.#waits.close();
     clearTimeout(this.#retry);
     this.#retry = undefined;
     this.#unshared.clear();
@@ -181,4 +182,9 @@ export class RedisSharedRankings implements SharedRankings {
   #key(rankingId: string): string {
     return this.#options.server.key(`ranking:${rankingId}`);
   }
+}
+
+/** The hashes of items as they are stored, 4 bytes each. */
+function hashesOf(items: readonly { readonly id: string }[]): Uint8Array {
+  return new Uint8Array(Uint32Array.from(items, ({ id }) => fnv1a(id) >>> 0).buffer);
 }

@@ -12,7 +12,7 @@ Deno.test("joiners of a mesh wait while the example log is full, and every examp
   const scenario = present(meshScenarios.find(({ name }) => name === "mesh-quiet"), "it ships");
   const full = { kind: "refuseAppends", atMs: 7_000, forMs: 3_000 } as const;
   const { kind, message, world } = await run({
-    ...drawRunPlan({ seed: 3, scenario }),
+    ...drawRunPlan({ seed: 1, scenario }),
     faults: [{ ...full, log: "events" }, { ...full, log: "examples" }],
   }, scenario);
   assert.deepEqual([kind, message], ["passed", undefined]);

@@ -223,8 +223,13 @@ Deno.test("the server tells of the placements of every kind", async () => {
 Deno.test("rankings are found by other gateways, also those made while the server was away", async () => {
   const server = new Server();
   const { clock, redis } = server;
-  const [own, other] = [new SimulatedRankings(server.link()), new SimulatedRankings(server.link())];
-  await clock.settle(own.remember("r1", [{ id: "x" }]));
+  const open = async () => {
+    const link = server.link();
+    return new SimulatedRankings(link, await server.open(undefined, { link }));
+  };
+  const [own, other] = [await clock.settle(open()), await clock.settle(open())];
+  const ranking = { rankingId: "r1", items: [{ id: "x" }], bytes: text("r1") };
+  assert.equal(await clock.settle(own.append(1, ranking)), 0);
   await clock.settle(other.load(["r1"]));
   assert.equal(other.check("r1", "x"), "shown");
   assert.equal(other.check("r1", "y"), "item-not-shown");
@@ -235,6 +240,25 @@ Deno.test("rankings are found by other gateways, also those made while the serve
   await clock.advance(500);
   await clock.settle(other.load(["r2"]));
   assert.equal(other.check("r2", "x"), "shown");
+});
+
+Deno.test("a fail-over that loses a ranking of the log loses it for the other gateways too", async () => {
+  const server = new Server();
+  const { clock, redis } = server;
+  const link = server.link();
+  const rankings = new SimulatedRankings(
+    link,
+    await clock.settle(server.open(undefined, { link })),
+  );
+  const append = (rankingId: string) =>
+    clock.settle(rankings.append(0, { rankingId, items: [{ id: "x" }], bytes: text(rankingId) }));
+  await append("kept");
+  await clock.advance(1_000);
+  await append("lost");
+  redis.stop();
+  assert.ok(redis.start(500) > 0);
+  assert.deepEqual(server.lost, ["events/0 1"]);
+  assert.deepEqual(["kept", "lost"].map((id) => redis.ranking(id)?.length), [1, undefined]);
 });
 
 Deno.test("nothing passes a cut, and a command that was sent before it may have run", async () => {

@@ -1,13 +1,11 @@
 /**
- * Profiles and shared rankings on a real server that is full, or restored from an old copy.
+ * Profiles on a real server that is full, or restored from an old copy.
  */
 import assert from "node:assert/strict";
 import { isDeepStrictEqual } from "node:util";
 import { LocalServer, type ServerProgram } from "../../../../mesh/adapters/redis/local_server.ts";
 import { RedisProfileStore } from "../../../../mesh/adapters/redis/redis_profile_store.ts";
 import { RedisServer } from "../../../../mesh/adapters/redis/redis_server.ts";
-import { RedisSharedRankings } from "../../../../mesh/adapters/redis/redis_shared_rankings.ts";
-import { LogUnavailableError } from "../../../../mesh/ports/event_log.ts";
 import { ProfileStoreUnavailableError } from "../../../../mesh/ports/profile_store.ts";
 import { eventually } from "../../../integration/mesh_process.ts";
 import { withPrograms } from "./servers.ts";
@@ -58,49 +56,6 @@ withPrograms((program: ServerProgram) => {
     await server.commands.send(["CONFIG", "SET", "maxmemory", "0"]);
     assert.equal((await store.put("user", "bob", { age: 8 })).version, 1);
     assert.equal(store.count("user"), 1);
-  });
-
-  test("a ranking that a full server refuses is shared when it has room", async ({ server }) => {
-    const options = { server, retainedMs: 60_000, sharingMs: 0 };
-    const rankings = [0, 1].map(() => new RedisSharedRankings(options));
-    const [own, other] = rankings;
-    await server.commands.send(["CONFIG", "SET", "maxmemory", "1kb"]);
-    await own.remember("r", [{ id: "a" }]);
-    assert.equal(own.unshared, 1);
-    await other.load(["r"]);
-    assert.equal(other.check("r", "a"), "unknown-ranking");
-    await server.commands.send(["CONFIG", "SET", "maxmemory", "0"]);
-    assert.ok(await eventually(() => Promise.resolve(own.unshared === 0)));
-    await other.load(["r"]);
-    assert.deepEqual([other.check("r", "a"), other.check("r", "b")], ["shown", "item-not-shown"]);
-    for (const each of rankings) each.close();
-  });
-
-  test("a gateway that has just started asks for events on unknown rankings again", async ({ server }) => {
-    const started = new RedisSharedRankings({ server, retainedMs: 60_000, sharingMs: Infinity });
-    const settled = new RedisSharedRankings({ server, retainedMs: 60_000, sharingMs: 0 });
-    await started.remember("known", [{ id: "a" }]);
-    await started.load(["known"]);
-    assert.equal(started.check("known", "a"), "shown");
-    const error = await started.load(["known", "other"]).catch((error) => error);
-    assert.ok(error instanceof LogUnavailableError, String(error));
-    assert.match(error.message, /Send the events again/);
-    await settled.load(["other"]);
-    assert.equal(settled.check("other", "a"), "unknown-ranking");
-    for (const each of [started, settled]) each.close();
-  });
-
-  test("a ranking that waits to be shared does not replace what is remembered of it later", async ({ server }) => {
-    const rankings = [0, 1].map(() => new RedisSharedRankings({ server, retainedMs: 60_000 }));
-    const [own, other] = rankings;
-    await server.commands.send(["CONFIG", "SET", "maxmemory", "1kb"]);
-    for (const ranking of ["r", "last"]) await own.remember(ranking, [{ id: "a" }]);
-    await server.commands.send(["CONFIG", "SET", "maxmemory", "0"]);
-    await own.remember("r", [{ id: "a" }, { id: "b" }]);
-    assert.ok(await eventually(() => Promise.resolve(own.unshared === 0)));
-    await other.load(["r", "last"]);
-    assert.deepEqual([other.check("r", "b"), other.check("last", "a")], ["shown", "shown"]);
-    for (const each of rankings) each.close();
   });
 
   test("an id that was read without being loaded is told as changed, so that its absence does not stay", async ({ store }) => {

@@ -1,0 +1,154 @@
+/**
+ * Rankings that gateways share on a real server: one step logs a ranking and makes it known.
+ */
+import assert from "node:assert/strict";
+import { LocalServer, type ServerProgram } from "../../../../mesh/adapters/redis/local_server.ts";
+import { RedisEventLog } from "../../../../mesh/adapters/redis/redis_event_log.ts";
+import { RedisServer } from "../../../../mesh/adapters/redis/redis_server.ts";
+import { RedisSharedRankings } from "../../../../mesh/adapters/redis/redis_shared_rankings.ts";
+import { LogFullError, LogUnavailableError } from "../../../../mesh/ports/event_log.ts";
+import type { RankingRecord } from "../../../../mesh/ports/shared_rankings.ts";
+import { eventually } from "../../../integration/mesh_process.ts";
+import { withPrograms } from "./servers.ts";
+
+/** A gateway's view of the server. */
+interface Gateway {
+  readonly eventLog: RedisEventLog;
+  readonly rankings: RedisSharedRankings;
+}
+
+interface World {
+  readonly server: RedisServer;
+  readonly own: Gateway;
+  readonly other: Gateway;
+}
+
+const RETAINED_MS = 60_000;
+const BYTES_MAX = 1_000;
+
+function ranking(rankingId: string, items: readonly string[], bytes = 8): RankingRecord {
+  return { rankingId, items: items.map((id) => ({ id })), bytes: new Uint8Array(bytes) };
+}
+
+withPrograms((program: ServerProgram) => {
+  const test = (name: string, body: (world: World) => Promise<void>) =>
+    Deno.test(`${program}: ${name}`, async () => {
+      const directory = await Deno.makeTempDir({ prefix: "cairn-redis-" });
+      const local = await LocalServer.start({ program, directory });
+      const server = await RedisServer.open({ url: local.url, mesh: "m", deadlineMs: 5_000 });
+      const gateway = async (): Promise<Gateway> => {
+        const eventLog = await RedisEventLog.open({
+          server,
+          name: "events",
+          partitions: 2,
+          bytesMax: BYTES_MAX,
+          writer: crypto.randomUUID(),
+        });
+        const rankings = new RedisSharedRankings({
+          server,
+          eventLog,
+          retainedMs: RETAINED_MS,
+          sharingMs: 0,
+        });
+        return { eventLog, rankings };
+      };
+      const [own, other] = [await gateway(), await gateway()];
+      try {
+        await body({ server, own, other });
+      } finally {
+        for (const { eventLog, rankings } of [own, other]) {
+          rankings.close();
+          await eventLog.close();
+        }
+        server.close();
+        await local.kill();
+        await Deno.remove(directory, { recursive: true });
+      }
+    });
+
+  test("the step that logs rankings makes them known, each until it expires", async ({ server, own, other }) => {
+    const ids = ["r1", "r2", "r3"];
+    const action = own.eventLog.append(1, [new Uint8Array(4)]);
+    const offsets = await Promise.all(ids.map((id) => own.rankings.append(1, ranking(id, [id]))));
+    assert.deepEqual(offsets, [1, 2, 3]);
+    assert.equal(await action, 0);
+    const records = await other.eventLog.read(1, 0, 10);
+    assert.deepEqual(records.map(({ bytes }) => bytes.length), [4, 8, 8, 8]);
+    await other.rankings.load(ids);
+    for (const id of ids) {
+      assert.deepEqual(
+        [other.rankings.check(id, id), other.rankings.check(id, "z")],
+        ["shown", "item-not-shown"],
+      );
+      const leftMs = await server.commands.send<number>(["PTTL", server.key(`ranking:${id}`)]);
+      assert.ok(leftMs > RETAINED_MS - 10_000 && leftMs <= RETAINED_MS, String(leftMs));
+    }
+  });
+
+  test("a ranking that the full log refuses is not known", async ({ own, other }) => {
+    await assert.rejects(
+      own.rankings.append(0, ranking("r", ["a"], BYTES_MAX + 1)),
+      (error) => error instanceof LogFullError,
+    );
+    await other.rankings.load(["r"]);
+    assert.equal(other.rankings.check("r", "a"), "unknown-ranking");
+    assert.equal(await own.rankings.append(0, ranking("r", ["a"])), 0);
+    await other.rankings.load(["r"]);
+    assert.equal(other.rankings.check("r", "a"), "shown");
+  });
+
+  test("a server without memory takes neither a ranking nor its items", async ({ server, own, other }) => {
+    await server.commands.send(["CONFIG", "SET", "maxmemory", "1kb"]);
+    await assert.rejects(own.rankings.append(0, ranking("r", ["a"])), /maxmemory/);
+    assert.equal(await own.eventLog.endOffset(0), 0);
+    await other.rankings.load(["r"]);
+    assert.equal(other.rankings.check("r", "a"), "unknown-ranking");
+  });
+
+  test("a gateway that has just started asks for events on unknown rankings again", async ({ server, own, other }) => {
+    const { eventLog } = own;
+    const started = new RedisSharedRankings({
+      server,
+      eventLog,
+      retainedMs: RETAINED_MS,
+      sharingMs: Infinity,
+    });
+    await own.rankings.append(0, ranking("known", ["a"]));
+    await started.load(["known"]);
+    assert.equal(started.check("known", "a"), "shown");
+    const error = await started.load(["known", "other"]).catch((error) => error);
+    assert.ok(error instanceof LogUnavailableError, String(error));
+    assert.match(error.message, /Send the events again/);
+    await other.rankings.load(["other"]);
+    assert.equal(other.rankings.check("other", "a"), "unknown-ranking");
+    started.close();
+  });
+
+  test("items that a full server refuses are shared when it has room", async ({ server, own, other }) => {
+    await server.commands.send(["CONFIG", "SET", "maxmemory", "1kb"]);
+    await own.rankings.remember("r", [{ id: "a" }]);
+    assert.equal(own.rankings.unshared, 1);
+    await other.rankings.load(["r"]);
+    assert.equal(other.rankings.check("r", "a"), "unknown-ranking");
+    await server.commands.send(["CONFIG", "SET", "maxmemory", "0"]);
+    assert.ok(await eventually(() => Promise.resolve(own.rankings.unshared === 0)));
+    await other.rankings.load(["r"]);
+    assert.deepEqual(
+      [other.rankings.check("r", "a"), other.rankings.check("r", "b")],
+      ["shown", "item-not-shown"],
+    );
+  });
+
+  test("items that wait to be shared do not replace those that come later", async ({ server, own, other }) => {
+    await server.commands.send(["CONFIG", "SET", "maxmemory", "1kb"]);
+    for (const id of ["r", "last"]) await own.rankings.remember(id, [{ id: "a" }]);
+    await server.commands.send(["CONFIG", "SET", "maxmemory", "0"]);
+    await own.rankings.remember("r", [{ id: "a" }, { id: "b" }]);
+    assert.ok(await eventually(() => Promise.resolve(own.rankings.unshared === 0)));
+    await other.rankings.load(["r", "last"]);
+    assert.deepEqual(
+      [other.rankings.check("r", "b"), other.rankings.check("last", "a")],
+      ["shown", "shown"],
+    );
+  });
+});
