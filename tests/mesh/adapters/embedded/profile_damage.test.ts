@@ -3,6 +3,7 @@
  * last transaction before a kill may be dropped, as after a power failure.
  */
 import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";
 import { SqliteProfileStore } from "../../../../mesh/adapters/embedded/sqlite_profile_store.ts";
 import { verifyProfiles } from "../../../../mesh/adapters/embedded/verify_profiles.ts";
@@ -156,5 +157,43 @@ Deno.test("verifying names the damaged file, and changes none", async () => {
   wal[wal.length >> 1] ^= 1;
   writeFiles(directory, new Map([...killed, ["profiles.db-wal", wal]]));
   assert.match(verifyProfiles(path)[0], /profiles\.db-wal: a damaged frame at byte \d+/);
+  Deno.removeSync(directory, { recursive: true });
+});
+
+Deno.test("a start refuses a damaged profile wherever it stands among many", async () => {
+  const directory = Deno.makeTempDirSync({ prefix: "cairn-profiles-" });
+  const path = `${directory}/profiles.db`;
+  const clock = new VirtualClock();
+  const many = 700;
+  const store = new SqliteProfileStore({ path, clock });
+  await clock.settle(Promise.all(
+    Array.from({ length: many }, (_, i) => store.put("item", `m${1_000 + i}`, { i })),
+  ));
+  await store.close();
+  const files = readFiles(directory);
+  const damages = [
+    `UPDATE item_profile SET attributes = '{"i":-1}' WHERE id = ?`,
+    "UPDATE item_profile SET version = version + 1 WHERE id = ?",
+    "UPDATE item_profile SET id = CAST(id AS BLOB) WHERE id = ?",
+  ];
+  await fc.assert(
+    fc.asyncProperty(fc.nat(many - 1), fc.constantFrom(...damages), async (i, sql) => {
+      writeFiles(directory, files);
+      const id = `m${1_000 + i}`;
+      const database = new DatabaseSync(path);
+      database.prepare(sql).run(id);
+      database.close();
+      assert.throws(
+        () => new SqliteProfileStore({ path, clock }),
+        /the profile of item .* does not/,
+      );
+      assert.equal(verifyProfiles(path).length, 1);
+      writeFiles(directory, files);
+      const whole = new SqliteProfileStore({ path, clock });
+      assert.equal(whole.count("item"), many);
+      await whole.close();
+    }),
+    { numRuns: 20 },
+  );
   Deno.removeSync(directory, { recursive: true });
 });
