@@ -73,6 +73,8 @@ interface Started {
   readonly firstRankingSeconds: number;
   /** Core time of the process until then: comparable where other work has the cores. */
   readonly firstRankingCoreSeconds: number;
+  /** Whether the items of the first ranking had their rows, and no initial values. */
+  readonly firstRankingHasRows: boolean;
   /** Core time of the process until all rows are loaded. */
   readonly startCoreSeconds: number;
   readonly rssBytesPerRow: number;
@@ -98,7 +100,8 @@ async function start(directory: string, rows: number): Promise<Started> {
         headers: { "content-type": "application/json" },
         body: JSON.stringify({ user: "u1", candidates: [{ id: "i1" }, { id: "i2" }] }),
       });
-    await until(async () => await statusOf(rank()) === 200);
+    let first: Ranking | undefined;
+    await until(async () => (first = await rankingOf(rank())) !== undefined);
     const firstRankingSeconds = seconds();
     const firstRankingCoreSeconds = coreSecondsOf(server.pid);
     await until(async () => await rowsServed(url) >= rows, ROWS_POLL_MS);
@@ -107,6 +110,7 @@ async function start(directory: string, rows: number): Promise<Started> {
       startSeconds,
       firstRankingSeconds,
       firstRankingCoreSeconds,
+      firstRankingHasRows: first?.items.every(({ cold }) => !cold) === true,
       startCoreSeconds: coreSecondsOf(server.pid),
       rssBytesPerRow: Math.round(rssOf(server.pid) / rows),
     };
@@ -123,10 +127,16 @@ async function rowsServed(url: string): Promise<number> {
   return counts.reduce((sum, [, count]) => sum + Number(count), 0);
 }
 
-async function statusOf(response: Promise<Response>): Promise<number | undefined> {
+interface Ranking {
+  readonly items: readonly { readonly cold: boolean }[];
+}
+
+/** Undefined where the server does not rank yet. */
+async function rankingOf(response: Promise<Response>): Promise<Ranking | undefined> {
   const answer = await response.catch(() => undefined);
+  if (answer?.status === 200) return await answer.json();
   await answer?.body?.cancel();
-  return answer?.status;
+  return undefined;
 }
 
 async function until(holds: () => Promise<boolean>, pollMs = POLL_MS): Promise<void> {
@@ -151,7 +161,8 @@ function described(line: { readonly rows: number } & Filled & Started): string {
     `${
       line.snapshotBytesFull.toLocaleString("en")
     } bytes, after ${options.percent} % of the rows ` +
-    `changed ${share} % of them; first ranking after ${line.firstRankingSeconds} s, all rows after ` +
+    `changed ${share} % of them; first ranking after ${line.firstRankingSeconds} s ` +
+    `${line.firstRankingHasRows ? "by its rows" : "by initial values"}, all rows after ` +
     `${line.startSeconds} s; ${line.coreMicrosPerRanking} us of core time a ranking; ` +
     `${line.bytesPerRow.toFixed(0)} bytes a row`;
 }
