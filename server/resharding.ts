@@ -2,6 +2,8 @@
  * Carries out a change of the number of shards, trainers or partitions that an operator has asked
  * for, on the host with the role `sync`: takes a snapshot, and begins the new division from it.
  *
+ * A change with an override begins without a snapshot, of which some trainer gives no part.
+ *
  * The trainers learn until the store names the new division; the new ones go on at the snapshot.
  * The time until they do is measured.
  */
@@ -30,6 +32,8 @@ export class Resharding {
   #task: Promise<void> | undefined;
   #retryAtMs = -Infinity;
   #logged = "";
+  /** Resolved, with the reason, when the operator overrides the snapshot that is being taken. */
+  #overridden = Promise.withResolvers<string>();
   /** The change that was begun here, and when; until its trainers learn. */
   #begun: { readonly change: ReshardRecord; readonly atMs: number } | undefined;
 
@@ -45,7 +49,9 @@ export class Resharding {
   follow(view: MeshView): void {
     this.#measure(view);
     const { reshard } = view;
-    if (reshard?.state !== "asked" || this.#task !== undefined) return;
+    if (reshard?.state !== "asked") return;
+    if (reshard.override !== undefined) this.#overridden.resolve(reshard.override);
+    if (this.#task !== undefined) return;
     if (this.#options.clock.monotonicMs() < this.#retryAtMs) return;
     this.#task = this.#begin(reshard).then(() => void (this.#logged = ""), (error) => {
       this.#retryAtMs = this.#options.clock.monotonicMs() + RETRY_MS;
@@ -54,13 +60,27 @@ export class Resharding {
   }
 
   async #begin(change: ReshardRecord): Promise<void> {
-    const { coordination, run, clock, telemetry, takeSnapshot } = this.#options;
+    const { coordination, run, clock, telemetry } = this.#options;
     const { division } = change;
-    await takeSnapshot();
+    await this.#takeSnapshot(change);
     const atMs = clock.monotonicMs();
     await coordination.beginReshard(run, change);
     this.#begun = { change, atMs };
     telemetry.log("info", `the mesh goes ${changeWords(change)}`, { division });
+  }
+
+  /** Resolves when there is a snapshot, or the operator does without. */
+  async #takeSnapshot({ override }: ReshardRecord): Promise<void> {
+    const { telemetry, takeSnapshot } = this.#options;
+    let reason = override;
+    if (reason === undefined) {
+      this.#overridden = Promise.withResolvers();
+      const taken = takeSnapshot().then(() => undefined);
+      taken.catch(() => {}); // it may fail after the override
+      reason = await Promise.race([taken, this.#overridden.promise]);
+    }
+    if (reason === undefined) return;
+    telemetry.log("warn", "a change begins without a snapshot, as the operator asks", { reason });
   }
 
   /** Reports the pause of training once all shards and trainers of the new division are there. */

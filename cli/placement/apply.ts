@@ -14,7 +14,7 @@ import {
   reversed,
 } from "../../mesh/placement/plan_document.ts";
 import { planDealing, planPartitioning } from "../../mesh/placement/reshard_plan.ts";
-import { reshardStep, stepText } from "../../mesh/ports/reshard_progress.ts";
+import { type ReshardStep, reshardStep, stepText } from "../../mesh/ports/reshard_progress.ts";
 import type { MeshView } from "../../mesh/ports/coordination.ts";
 import { PlanConflictError } from "../../mesh/ports/coordination_errors.ts";
 import {
@@ -53,7 +53,8 @@ export async function applyCommand(flags: ApplyFlags, output: Output): Promise<v
       );
     }
     const plan = planMesh(view, Infinity);
-    const reshard = await changePartitions(store, view) ?? await changeTrainers(store, view);
+    const reshard = await changePartitions(store, view, flags) ??
+      await changeTrainers(store, view, flags);
     // The new trainers and joiners are given to the hosts evenly.
     if (reshard !== undefined) plan.delete("trainer");
     if (reshard?.parts === "partitions") plan.delete("events");
@@ -89,6 +90,7 @@ function reshardedLines(view: MeshView, reshard: ReshardRecord): string[] {
 async function changePartitions(
   { configuration: { partitions, trainerCount }, coordination }: MeshStore,
   view: MeshView,
+  { override }: ApplyFlags,
 ): Promise<ReshardRecord | undefined> {
   const { identity, version } = view;
   const { events, examples } = partitions;
@@ -98,6 +100,13 @@ async function changePartitions(
       "trainer.partitions": examples,
     });
     return undefined;
+  }
+  if (override !== undefined) {
+    const { eventPartitions, examplePartitions } = identity;
+    throw new CommandError(
+      "Nothing is applied: --override changes trainer.count alone. Set joiner.partitions to " +
+        `${eventPartitions} and trainer.partitions to ${examplePartitions}, as the mesh has them.`,
+    );
   }
   requireDone(view);
   return await asked(coordination.askReshard({
@@ -131,9 +140,23 @@ function requireDone(view: MeshView): void {
   if (reshard !== undefined && (step?.kind === "restoring" || step?.kind === "serving")) {
     throw new CommandError(
       `Nothing is applied: the change ${changeWords(reshard)} is not done (${stepText(step)}): ` +
-        "wait until cairn status says that it is.",
+        `wait until cairn status says that it is${wayOut(step)}.`,
     );
   }
+}
+
+/** The ways out where parts do not begin, to follow "wait …". */
+function wayOut(step: ReshardStep): string {
+  if (step.kind !== "restoring") return "";
+  const ways = [
+    ...(step.shards + step.joiners > 0
+      ? ["give the parts that cannot begin to another host by cairn drain"]
+      : []),
+    ...(step.trainers > 0
+      ? ["where trainers cannot begin, apply another trainer.count with --override REASON"]
+      : []),
+  ];
+  return ways.map((way) => `; or ${way}`).join("");
 }
 
 /** @throws {CommandError} The mesh cannot change the number now. */
@@ -154,14 +177,19 @@ async function asked(answer: Promise<ReshardRecord>): Promise<ReshardRecord> {
 async function changeTrainers(
   { configuration: { trainerCount: to }, coordination }: MeshStore,
   view: MeshView,
+  { override }: ApplyFlags,
 ): Promise<ReshardRecord | undefined> {
   const { identity, version } = view;
   if (to === identity.trainers) {
     refuseAsked(view, "trainers", { "trainer.count": to });
-    return undefined;
+    if (override === undefined) return undefined;
+    throw new CommandError(
+      `Nothing is applied: the mesh has ${to} trainers already, and --override is for another ` +
+        "trainer.count.",
+    );
   }
-  requireDone(view);
-  return await asked(coordination.askReshard({ parts: "trainers", to, version }));
+  if (override === undefined) requireDone(view);
+  return await asked(coordination.askReshard({ parts: "trainers", to, version, override }));
 }
 
 /**

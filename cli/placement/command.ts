@@ -2,7 +2,7 @@
  * The commands for the operator of a mesh of several hosts: which host has which shard, and
  * changes of that while the mesh serves.
  */
-import { Argument, Command } from "commander";
+import { Argument, Command, InvalidArgumentError } from "commander";
 import { SHARDS_MAX, SHARDS_MIN } from "../../mesh/ports/resharding.ts";
 import type { Output } from "../command_line.ts";
 import { configOption, jsonOption, setOption, wholeNumber } from "../options.ts";
@@ -18,6 +18,8 @@ export interface PlacementFlags {
 export interface ApplyFlags extends PlacementFlags {
   readonly maxMoves?: number;
   readonly ifVersion?: number;
+  /** Reason why trainer.count changes without a snapshot and before an earlier change is done. */
+  readonly override?: string;
   readonly wait?: true;
 }
 
@@ -42,9 +44,13 @@ mesh.balance the hosts make these moves by themselves.`;
 
 const applyHelp = `
 Where trainer.count, joiner.partitions or trainer.partitions of the configuration is another one than
-the mesh has, that number changes too, all three in one step. The hosts carry all out, also when this command has ended: see cairn status. cairn
-cancel ends a change of the number that has not begun, and then the plan; cairn rollback moves back
-what the last plan has moved, and changes no number.`;
+the mesh has, that number changes too, all three in one step. The hosts carry all out, also when this
+command has ended: see cairn status. cairn cancel ends a change of the number that has not begun, and
+then the plan; cairn rollback moves back what the last plan has moved, and changes no number.
+
+A change begins with a snapshot, and waits until the change before is done. Where a trainer cannot
+begin, neither comes: --override changes trainer.count at once. The new trainers go on at the newest
+snapshot, and no example is lost or learned twice.`;
 
 const reshardHelp = `
 Without --shards the number is that of shards.count in the configuration. The hosts carry the change
@@ -53,6 +59,12 @@ begin; afterwards another cairn reshard goes back.`;
 
 const drainHelp = `
 With --wait, exit code 1 when shards, joiners or trainers are left that no other host can take.`;
+
+/** @throws {InvalidArgumentError} There is no text. */
+function statedReason(text: string): string {
+  if (text.trim() === "") throw new InvalidArgumentError("Say why, for those who read the logs.");
+  return text.trim();
+}
 
 /** The commands; their work is loaded when one runs. */
 export function placementCommands(output: Output): Command[] {
@@ -80,6 +92,11 @@ export function placementCommands(output: Output): Command[] {
         "--if-version <n>",
         "refuse unless the mesh is at this version",
         wholeNumber(0, 2 ** 50),
+      )
+      .option(
+        "--override <reason>",
+        "change trainer.count without a snapshot, although the change before is not done",
+        statedReason,
       )
       .option("--wait", wait)
       .addHelpText("after", applyHelp)

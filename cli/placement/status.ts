@@ -86,7 +86,13 @@ export async function statusCommand(flags: PlacementFlags, output: Output): Prom
       output.out(`${partName(key)} is ${describe(placement)}\n`);
     }
     if (reshard !== undefined && step !== undefined) {
-      output.out(`${numbersText(reshard)}: ${stepText(step)}\n`);
+      const { override } = reshard;
+      const text = override === undefined
+        ? stepText(step)
+        : `${
+          step.kind === "snapshotting" ? "begins" : stepText(step)
+        }, without a snapshot (${override})`;
+      output.out(`${numbersText(reshard)}: ${text}\n`);
     }
     if (plan !== undefined) {
       output.out(`last plan: ${plan.state}, ${counted(plan.moves.length, "move")}\n`);

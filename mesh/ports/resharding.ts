@@ -6,7 +6,9 @@
  *       └────▶ cancelled
  *
  * It begins when the host with the role sync has taken a snapshot, unless the operator has ended it
- * before. It is done when all parts are there, and every serving host uses the new ones.
+ * before. A change of trainers with an override begins at once: its trainers go on at the newest
+ * snapshot that there is, as after the loss of their hosts. A change is done when all parts are
+ * there, and every serving host uses the new ones.
  *
  * A sharding is one division of the feature ids among shards, a dealing one of the partitions of
  * the example log among trainers. Both are numbered from 0, and the step to `begun` makes the next
@@ -40,6 +42,8 @@ export interface ReshardRecord {
   readonly examples?: NumberChange;
   /** Trainers, where a change of `partitions` changes their number too. */
   readonly trainers?: NumberChange;
+  /** See {@link ReshardRequest.override}. */
+  readonly override?: string;
   readonly state: "asked" | "begun" | "done" | "cancelled";
   /** Edition of the last plan of moves when the change was asked for; 0 = there was none. */
   readonly planBefore: number;
@@ -53,6 +57,11 @@ export interface ReshardRequest {
   readonly examples?: number | undefined;
   /** Trainers, for `partitions` where their number changes too. */
   readonly trainers?: number | undefined;
+  /**
+   * For `trainers`, the reason of the operator why the change begins without a snapshot, and
+   * although the change before is not done: some trainer cannot begin, so that neither would end.
+   */
+  readonly override?: string | undefined;
   /** The version of the mesh that the request was decided from; undefined = any. */
   readonly version?: number | undefined;
 }

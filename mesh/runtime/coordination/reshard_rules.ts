@@ -52,15 +52,24 @@ export function askReshard(
   const identity = identityOf(view);
   const before = records.reshard(view);
   const isAsked = before?.state === "asked";
-  if (isAsked && isAskedFor(before, request)) return before;
+  const { parts, to, examples, trainers, override } = request;
+  if (override !== undefined && parts !== "trainers") {
+    throw new ReshardRefusedError("an override is for the number of trainers alone", parts);
+  }
+  if (isAsked && isAskedFor(before, request)) {
+    if (override === undefined || override === before.override) return before;
+    const overridden: ReshardRecord = { ...before, override };
+    view.set(recordKeys.reshard, json(overridden));
+    return overridden;
+  }
   const counts = records.counts(view);
   if (version !== undefined && version !== counts.version) {
     throw new PlanConflictError(`the mesh is at version ${counts.version}, not ${version}`);
   }
   const refusal = isAsked
     ? `a change ${changeWords(before)} is under way already; wait for it, or end it by cairn cancel`
-    : reasonAgainst(view, identity, request) ?? reasonToWait(view, identity, before);
-  const { parts, to, examples, trainers } = request;
+    : reasonAgainst(view, identity, request) ??
+      (override === undefined ? reasonToWait(view, identity, before) : undefined);
   if (refusal !== undefined) throw new ReshardRefusedError(refusal, parts);
   const record: ReshardRecord = {
     parts,
@@ -69,6 +78,7 @@ export function askReshard(
     to,
     ...(examples !== undefined && { examples: { from: identity.examplePartitions, to: examples } }),
     ...(trainers !== undefined && { trainers: { from: identity.trainers, to: trainers } }),
+    ...(override !== undefined && { override }),
     state: "asked",
     planBefore: records.plan(view)?.edition ?? 0,
   };

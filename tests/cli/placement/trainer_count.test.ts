@@ -102,7 +102,44 @@ Deno.test({
         applied.err,
         /Nothing is applied: the change from 4 to 8 shards is not done \(8 shards and 2 trainers are /,
       );
+      assert.match(
+        applied.err,
+        /; or give the parts .* by cairn drain; or where trainers cannot .* --override REASON\.$/m,
+      );
       assert.match((await world.run("status")).out, /^4 -> 8 shards: 8 shards and 2 trainers are/m);
+    }),
+});
+
+Deno.test({
+  name: "an override changes the trainers although the change before is not done",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join();
+      assert.equal((await world.run("apply", "--set", "trainer.count=1")).code, 0);
+      await world.begin("trainers");
+      const back = ["apply", "--set", "trainer.count=2"];
+      assert.match((await world.run(...back)).err, /\(1 trainer is not ready yet\): wait/);
+      assert.equal((await world.run(...back, "--override", " ")).code, 2);
+      const applied = await world.run(...back, "--override", "trainer 0 has no memory");
+      assert.equal(applied.code, 0, applied.err);
+      assert.match(
+        (await world.run("status")).out,
+        /^1 -> 2 trainers: begins, without a snapshot \(trainer 0 has no memory\)$/m,
+      );
+      const same = await world.run("apply", "--set", "trainer.count=1", "--override", "x");
+      assert.match(same.err, /a change from 1 to 2 trainers is asked for, and trainer.count is 1/);
+      await world.run("cancel");
+      const again = await world.run("apply", "--set", "trainer.count=1", "--override", "x");
+      assert.match(
+        again.err,
+        /has 1 trainers already, and --override is for another trainer.count/,
+      );
+      const partitions = ["--set", "trainer.partitions=4", "--override", "x"];
+      assert.match(
+        (await world.run("apply", ...partitions)).err,
+        /--override changes trainer.count alone. Set joiner.partitions to 2 and trainer.partitions/,
+      );
     }),
 });
 

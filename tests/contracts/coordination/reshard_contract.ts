@@ -494,6 +494,32 @@ export function reshardContract(test: Test, host: (name: string) => HostDescript
     assert.equal((await mesh.askReshard({ parts: "trainers", to: 2 })).division, 2);
   });
 
+  test("an override changes the trainers before the change before is done, in later epochs", async (given) => {
+    await ready(given);
+    const { mesh } = given;
+    await mesh.beginReshard(a, await mesh.askReshard({ parts: "trainers", to: 1 }));
+    const before = (await mesh.read()).placements.get("trainer/0");
+    const change = { parts: "trainers", to: 2 } as const;
+    assert.match(
+      await refusal(mesh.askReshard(change)),
+      /from 2 to 1 trainers has begun and is not/,
+    );
+    const asked = await mesh.askReshard({ ...change, override: "it has no memory" });
+    assert.deepEqual([asked.state, asked.override], ["asked", "it has no memory"]);
+    assert.deepEqual(await mesh.askReshard(change), asked, "it stays overridden");
+    await mesh.beginReshard(a, asked);
+    const { identity, placements } = await mesh.read();
+    assert.equal(identity.trainers, 2);
+    for (const key of ["trainer/0", "trainer/1"] as const) {
+      assert.ok((placements.get(key)?.epoch ?? 0) > (before?.epoch ?? 0));
+    }
+    const shards = { parts: "shards", to: 8, override: "it has no memory" } as const;
+    assert.match(
+      await refusal(mesh.askReshard(shards)),
+      /an override is for the number of trainers/,
+    );
+  });
+
   test("a host that knows no other partitions stands against them, and is refused behind them", async (given) => {
     const epoch = await ready(given);
     const { mesh } = given;

@@ -1,0 +1,78 @@
+/** The begin of a change of a number, on the host that takes its snapshot. */
+import assert from "node:assert/strict";
+import { MemoryRecordStore } from "../../mesh/adapters/memory/memory_record_store.ts";
+import type { PlacedKey } from "../../mesh/ports/coordination.ts";
+import { Coordinator } from "../../mesh/runtime/coordination/coordinator.ts";
+import { SimulatedMesh } from "../../mesh/simulation/simulated_mesh.ts";
+import { Resharding } from "../../server/resharding.ts";
+
+const HOUR_MS = 3_600_000;
+const run = { host: "a", incarnation: "a-1" };
+
+/** A mesh of three trainers, of which the first one alone has begun. */
+async function world(takeSnapshot: () => Promise<void>) {
+  const { clock, telemetry, random } = new SimulatedMesh({ seed: 1 });
+  const store = new MemoryRecordStore(clock);
+  const leases = { hostTtlMs: HOUR_MS, controlTtlMs: HOUR_MS };
+  const coordination = new Coordinator({ store, random, protocol: 1, ...leases });
+  await coordination.open({
+    shards: 0,
+    eventPartitions: 1,
+    examplePartitions: 4,
+    trainers: 3,
+    schema: "s",
+  });
+  await coordination.join({
+    ...run,
+    address: "a",
+    roles: ["trainer", "joiner", "sync"],
+    capacityBytes: 1,
+    trainerThreads: 0,
+    version: "1",
+    protocols: [1, 2],
+  });
+  const resharding = new Resharding({ coordination, run, clock, telemetry, takeSnapshot });
+  const follow = async () => {
+    resharding.follow(await coordination.read());
+    await clock.advance(10);
+  };
+  return { coordination, telemetry, follow };
+}
+
+Deno.test("a change begins when its snapshot is there", async () => {
+  const snapshot = Promise.withResolvers<void>();
+  const { coordination, follow } = await world(() => snapshot.promise);
+  await coordination.askReshard({ parts: "trainers", to: 1 });
+  await follow();
+  assert.equal((await coordination.read()).identity.trainers, 3);
+  snapshot.resolve();
+  await follow();
+  assert.equal((await coordination.read()).identity.trainers, 1);
+});
+
+Deno.test("a change with an override begins while a snapshot waits for a trainer, with its reason", async () => {
+  let snapshots = 0;
+  const { coordination, telemetry, follow } = await world(() => {
+    snapshots++;
+    return new Promise(() => {});
+  });
+  await coordination.askReshard({ parts: "trainers", to: 1 });
+  await follow();
+  assert.equal(snapshots, 1);
+  await coordination.askReshard({ parts: "trainers", to: 1, override: "trainer 2 has no memory" });
+  await follow();
+  const { identity, reshard, placements } = await coordination.read();
+  assert.deepEqual([identity.trainers, reshard?.state], [1, "begun"]);
+  assert.deepEqual(placements.get("trainer/0" satisfies PlacedKey), {
+    state: "unassigned",
+    epoch: 1,
+  });
+  const [{ message, fields }] = telemetry.lines.filter(({ level }) => level === "warn");
+  assert.match(message, /begins without a snapshot, as the operator asks/);
+  assert.deepEqual(fields, { reason: "trainer 2 has no memory" });
+
+  await coordination.askReshard({ parts: "trainers", to: 2, override: "trainer 0 has none" });
+  await follow();
+  assert.equal((await coordination.read()).identity.trainers, 2, "though the one before waits");
+  assert.equal(snapshots, 1, "no further one is begun");
+});
