@@ -251,7 +251,7 @@ export class MeshWorld extends World {
   async #ask(
     mesh: Coordination,
     identity: MeshIdentity,
-    { parts, to }: Pick<ReshardMesh, "parts" | "to">,
+    { parts, to, overrides }: Pick<ReshardMesh, "parts" | "to" | "overrides">,
   ): Promise<void> {
     if (parts === "partitions") {
       // Each joiner keeps at least as many partitions of examples as there are trainers.
@@ -262,14 +262,15 @@ export class MeshWorld extends World {
     }
     const most = parts === "shards" ? Infinity : identity.examplePartitions;
     if (identity[parts] !== Math.min(to, most)) {
-      await mesh.askReshard({ parts, to: Math.min(to, most) });
+      const override = overrides && { override: "a trainer cannot begin" };
+      await mesh.askReshard({ parts, to: Math.min(to, most), ...override });
     }
   }
 
-  #reshard({ parts, to: asked, cancelMs }: ReshardMesh): void {
+  #reshard({ cancelMs, ...change }: ReshardMesh): void {
     this.#operator.run(async (mesh) => {
       const { identity } = await mesh.read();
-      await this.#ask(mesh, identity, { parts, to: asked });
+      await this.#ask(mesh, identity, change);
     });
     if (cancelMs === undefined) return;
     this.clock.schedule(cancelMs, () =>

@@ -114,6 +114,8 @@ export interface ReshardMesh extends Moment {
   readonly to: number;
   /** Time until the operator ends it, ms; undefined = never. */
   readonly cancelMs?: number;
+  /** Whether it begins without a snapshot, although a change before is not done; for `trainers`. */
+  readonly overrides?: true;
 }
 
 /** Any fault of a mesh of several hosts. */
@@ -179,9 +181,10 @@ export function wordsOfMeshFault(fault: MeshFault, seconds: (ms: number) => stri
     case "drainHost":
       return `drain host ${fault.host}, undrain it after ${seconds(fault.forMs)}`;
     case "reshardMesh": {
-      const { parts, to, cancelMs } = fault;
+      const { parts, to, cancelMs, overrides } = fault;
+      const how = overrides ? " without a snapshot" : "";
       const ends = cancelMs === undefined ? "" : `, and give it up after ${seconds(cancelMs)}`;
-      return `change the mesh to ${to} ${parts}${ends}`;
+      return `change the mesh to ${to} ${parts}${how}${ends}`;
     }
     default:
       return fault satisfies never;

@@ -72,7 +72,7 @@ function hostsFor(role: string, { mesh: section }: CairnConfiguration): string[]
 
 /** A change of a number of parts; one of five is given up soon. */
 function changeOf(
-  change: Pick<ReshardMesh, "parts" | "to">,
+  change: Pick<ReshardMesh, "parts" | "to" | "overrides">,
   random: RandomStream,
   atMs: number,
 ): Fault {
@@ -333,7 +333,8 @@ export const meshScenarios: readonly Scenario[] = [
       const learning = hostsFor("trainer", configuration);
       return moments(forMs, 4).flatMap((atMs): Fault[] => {
         const to = chosen(random, [1, 2, 3, 4]);
-        const change = changeOf({ parts: "trainers", to }, random, atMs);
+        const overrides = random.nextFloat() < 0.3 ? { overrides: true } as const : {};
+        const change = changeOf({ parts: "trainers", to, ...overrides }, random, atMs);
         if (isQuiet) return [change];
         return [change, strikeAfter(atMs, random, random.nextFloat() < 0.5 ? learning : hosts)];
       });

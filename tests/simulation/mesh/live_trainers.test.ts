@@ -35,3 +35,11 @@ Deno.test("shards and trainers change one after the other", () =>
     { kind: "reshardMesh", atMs: 4_050, parts: "shards", to: 6 },
     { kind: "reshardMesh", atMs: 9_000, parts: "trainers", to: 3 },
   ], ["trainer/2", "embedding_shard/5#1"]));
+
+Deno.test("an override changes trainers before those of the change before have begun", () =>
+  assertPromisesKept(fourPartitions, [
+    { kind: "reshardMesh", atMs: 4_000, parts: "trainers", to: 3 },
+    { kind: "pauseHost", atMs: 4_050, host: "learn-2", forMs: 6_000 },
+    { kind: "reshardMesh", atMs: 4_500, parts: "trainers", to: 1, overrides: true },
+    { kind: "reshardMesh", atMs: 4_700, parts: "trainers", to: 4, overrides: true },
+  ], ["trainer/2", "trainer/3"]));
