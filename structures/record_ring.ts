@@ -42,11 +42,17 @@ export class RecordRing {
   #tail = 1;
   /** Words from tail to head: tells an empty ring from a full one. */
   #filled = 0;
+  #wordsWritten = 1;
 
   /** @param wordsMax Length of the array, words of 4 bytes; at most 2^30. */
   constructor(wordsMax: number, owner: RecordRingOwner) {
     this.words = new Uint32Array(wordsMax);
     this.#owner = owner;
+  }
+
+  /** Words from the array's beginning that have been written; later ones take no memory yet. */
+  get wordsWritten(): number {
+    return this.#wordsWritten;
   }
 
   /**
@@ -128,6 +134,7 @@ export class RecordRing {
     const position = this.#head;
     this.words[position] = size;
     this.#head += size;
+    this.#wordsWritten = Math.max(this.#wordsWritten, this.#head);
     this.#filled += size;
     return position;
   }

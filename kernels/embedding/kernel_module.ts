@@ -2,6 +2,7 @@
  * The compiled kernel: one WebAssembly module a thread, one instance a table or set of batch
  * buffers. Importing the bytes makes instantiation synchronous and free of file access.
  */
+import { addLargeMemory } from "../../structures/large_memories.ts";
 import bytes from "./kernel.wasm" with { type: "bytes" };
 
 /** The version of ABI.md that this program uses. */
@@ -14,15 +15,6 @@ export interface KernelExports extends Record<string, unknown> {
 }
 
 let compiled: WebAssembly.Module | undefined;
-/** Memories of this thread's instances; the collector may take them. */
-let memories: WeakRef<WebAssembly.Memory>[] = [];
-
-/** The memories of this thread's instances. */
-export function kernelMemories(): WebAssembly.Memory[] {
-  memories = memories.filter((memory) => memory.deref() !== undefined);
-  return memories.flatMap((memory) => memory.deref() ?? []);
-}
-
 /**
  * A fresh instance with a memory of its own.
  *
@@ -38,6 +30,6 @@ export function instantiateKernel<Exports extends KernelExports>(): Exports {
         `${ABI_VERSION}; rebuild it by scripts/build_kernel.ts`,
     );
   }
-  memories.push(new WeakRef(exports.memory));
+  addLargeMemory(exports.memory);
   return exports;
 }

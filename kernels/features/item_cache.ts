@@ -10,6 +10,7 @@
  * The address of a record or payload is its first index in {@link ItemCache.words}.
  */
 import { invariant } from "../../structures/invariant.ts";
+import { addLargeMemory, type LargeMemory } from "../../structures/large_memories.ts";
 import { RecordRing } from "../../structures/record_ring.ts";
 import { utf8BytesPerUnit, writeUtf8 } from "../../structures/utf8.ts";
 import { murmur3, type WordsHash } from "./murmur3.ts";
@@ -21,6 +22,8 @@ const BYTES_PER_CELL = 32;
 const CELL_BYTES = 8;
 /** Smaller caches hold nothing. */
 const CACHE_BYTES_MIN = 4096;
+/** Items, as a share of the cells, with which each page of the index has been written. */
+const ITEMS_PER_CELL_SPREAD = 1 / 64;
 /** Ids that need more probes are not cached: ids made to collide would slow down every request. */
 const PROBES_MAX = 256;
 
@@ -37,6 +40,8 @@ export class ItemCache {
   readonly #mask: number;
   readonly #itemsMax: number;
   #items = 0;
+  /** Records and index, for as long as the cache lives. */
+  readonly #memories: readonly LargeMemory[];
   /** Ids being looked up: UTF-8, zeros up to a whole word. */
   #keys = new Uint32Array(64);
   #keysUtf8 = new Uint8Array(this.#keys.buffer);
@@ -68,6 +73,27 @@ export class ItemCache {
     });
     this.words = this.#ring.words;
     this.floats = new Float32Array(this.words.buffer);
+    this.#memories = this.#largeMemories();
+    this.#memories.forEach(addLargeMemory);
+  }
+
+  #largeMemories(): LargeMemory[] {
+    const [ring, index] = [this.#ring, this.#index];
+    const isSpread = () => this.#items >= index.length / 2 * ITEMS_PER_CELL_SPREAD;
+    return [
+      {
+        buffer: ring.words.buffer,
+        get usedBytes() {
+          return 4 * ring.wordsWritten;
+        },
+      },
+      {
+        buffer: index.buffer,
+        get usedBytes() {
+          return isSpread() ? index.byteLength : 0;
+        },
+      },
+    ];
   }
 
   /** Items in the cache. */

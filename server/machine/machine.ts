@@ -9,7 +9,6 @@ import { DenoClock } from "../../mesh/adapters/deno/deno_clock.ts";
 import { DenoRandom } from "../../mesh/adapters/deno/deno_random.ts";
 import type { BegunThreads } from "../../mesh/adapters/deno/begun_threads.ts";
 import { startWorkerThreads, type WorkerThreads } from "../../mesh/adapters/deno/worker_threads.ts";
-import { kernelMemories } from "../../kernels/embedding/kernel_module.ts";
 import { BackgroundThreads } from "../../mesh/adapters/linux/background_threads.ts";
 import { HugePages } from "../../mesh/adapters/linux/huge_pages.ts";
 import type { LogLine } from "../../mesh/adapters/prometheus/log_lines.ts";
@@ -30,6 +29,7 @@ import { reasonOf } from "../../mesh/runtime/errors.ts";
 import { Node } from "../../mesh/runtime/node.ts";
 import { RecentSpans } from "../../mesh/runtime/recent_spans.ts";
 import { present } from "../../structures/invariant.ts";
+import { largeMemories } from "../../structures/large_memories.ts";
 import { denoNetwork } from "../../mesh/adapters/tcp/deno_network.ts";
 import type { HostLinks } from "../../mesh/adapters/tcp/host_links.ts";
 import { hostOf } from "../compose_host.ts";
@@ -206,7 +206,7 @@ async function openProcess<S extends MeshStorage | BlobStorage>(
   });
   const storage = await openStores(() => open(telemetry), { clock, telemetry, onStep });
   const background = BackgroundThreads.start(home.clock);
-  const hugePages = HugePages.start(home.clock, kernelMemories);
+  const hugePages = HugePages.start(home.clock, largeMemories);
   let threads: WorkerThreads | undefined;
   return {
     home,

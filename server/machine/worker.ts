@@ -3,10 +3,10 @@
  * shards, or a trainer.
  */
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
-import { kernelMemories } from "../../kernels/embedding/kernel_module.ts";
 import { runWorkerThread } from "../../mesh/adapters/deno/run_worker_thread.ts";
 import { HugePages } from "../../mesh/adapters/linux/huge_pages.ts";
 import { PrometheusTelemetry } from "../../mesh/adapters/prometheus/prometheus_telemetry.ts";
+import { largeMemories } from "../../structures/large_memories.ts";
 import { computingDefinitions } from "../computing_definitions.ts";
 import { nodeMetrics } from "../node_metrics.ts";
 import { machineSessions } from "./dense_sessions.ts";
@@ -26,7 +26,7 @@ runWorkerThread<WorkerSetup>({
     }),
   async compose({ node, setup: { configuration, storage } }) {
     const telemetry = node.telemetry as PrometheusTelemetry;
-    HugePages.start(node.clock, kernelMemories);
+    HugePages.start(node.clock, largeMemories);
     return {
       definitions: computingDefinitions({
         ...await openSharedStorage(storage),

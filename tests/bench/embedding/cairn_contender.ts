@@ -4,11 +4,11 @@
  */
 import { BatchKernel } from "../../../kernels/embedding/batch_kernel.ts";
 import { EmbeddingTable } from "../../../kernels/embedding/embedding_table.ts";
-import { kernelMemories } from "../../../kernels/embedding/kernel_module.ts";
 import type { FeatureIds, TableOptions } from "../../../kernels/embedding/options.ts";
 import { PoolKernel } from "../../../kernels/embedding/pool_kernel.ts";
 import { ServingTable } from "../../../kernels/embedding/serving_table.ts";
 import { HugePages } from "../../../mesh/adapters/linux/huge_pages.ts";
+import { largeMemories } from "../../../structures/large_memories.ts";
 import type { Contender, Slice } from "./contender.ts";
 import { coreNanoseconds } from "./core_time.ts";
 import { type Distribution, fillRows, type Sequences } from "./sequences.ts";
@@ -65,7 +65,7 @@ export class CairnContender implements Contender {
 
   constructor(sequences: Sequences, hugePages: boolean) {
     this.#sequences = sequences;
-    this.#hugePages = hugePages ? HugePages.open(kernelMemories) : undefined;
+    this.#hugePages = hugePages ? HugePages.open(largeMemories) : undefined;
     if (hugePages && this.#hugePages === undefined) throw new Error("There are no huge pages here");
   }
 

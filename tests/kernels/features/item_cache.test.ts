@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ItemCache } from "../../../kernels/features/item_cache.ts";
 import type { WordsHash } from "../../../kernels/features/murmur3.ts";
+import { largeMemories } from "../../../structures/large_memories.ts";
 
 /** Writes a payload that begins with its own length. */
 function keep(cache: ItemCache, id: string, payload: readonly number[]): boolean {
@@ -132,4 +133,23 @@ Deno.test("a payload larger than a sixteenth of the cache is not kept, nor any w
   assert.equal(none.insert("a", 1), 0);
   assert.equal(none.find("a"), 0);
   none.delete("a");
+});
+
+Deno.test("its memories are listed for its thread, each with the part that has been written", () => {
+  const before = largeMemories();
+  const cache = new ItemCache(1 << 20);
+  const memories = largeMemories().filter((each) => !before.includes(each));
+  const [ring, index] = memories;
+  assert.equal(memories.length, 2);
+  const bytes = ring.buffer.byteLength + index.buffer.byteLength;
+  assert.ok(bytes <= 1 << 20 && bytes > (1 << 20) - 8, `${bytes}`);
+  const used = () => [ring.usedBytes, index.usedBytes];
+  assert.deepEqual(used(), [4, 0]);
+  keep(cache, "item", [1, 2]);
+  assert.deepEqual(used(), [4 + 4 * (3 + 1 + 3), 0]);
+  for (let i = 0; i < 1_000; i++) keep(cache, `item-${i}`, [i]);
+  assert.deepEqual(index.usedBytes, index.buffer.byteLength);
+  for (let i = 0; i < 100_000; i++) keep(cache, `item-${i}`, [i]);
+  cache.clear();
+  assert.ok((ring.usedBytes ?? 0) > 0.9 * ring.buffer.byteLength);
 });

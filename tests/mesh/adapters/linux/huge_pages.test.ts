@@ -35,10 +35,12 @@ async function canCollapse(): Promise<boolean> {
   return hugeBytes() > before;
 }
 
+const ignore = !await canCollapse();
+
 Deno.test({
   name:
     "a large memory is moved into huge pages chunk by chunk, and later the part that it grew by",
-  ignore: !await canCollapse(),
+  ignore,
   async fn() {
     const memory = touchedMemory(40 * MiB);
     const pages = HugePages.open(() => [memory]);
@@ -52,6 +54,21 @@ Deno.test({
 
     memory.grow(8 * MiB / PAGE_BYTES);
     assert.equal(await collapseAll(pages), 4);
+  },
+});
+
+Deno.test({
+  name: "only the part of a memory that has been written is moved",
+  ignore,
+  async fn() {
+    const memory = { buffer: new ArrayBuffer(64 * MiB), usedBytes: 0 };
+    new Uint8Array(memory.buffer, 0, 16 * MiB).fill(7);
+    const pages = HugePages.open(() => [memory]);
+    assert.ok(pages !== undefined);
+    assert.equal(await pages.collapseNext(), "idle");
+    memory.usedBytes = 16 * MiB;
+    const chunks = await collapseAll(pages);
+    assert.ok(chunks === 7 || chunks === 8, `${chunks} chunks`); // by the alignment
   },
 });
 
