@@ -73,9 +73,17 @@ export class RecentMap<K, V> {
     (this.#generationOf(key) ?? this.#newest()).set(key, value);
   }
 
+  /**
+   * Adds an entry without looking for its key, which takes a cache miss or two a generation. Where
+   * the key is held, the new value hides the earlier one.
+   */
+  add(key: K, value: V): void {
+    this.#newest().set(key, value);
+  }
+
   /** Forgets a key. */
   delete(key: K): void {
-    this.#generationOf(key)?.delete(key);
+    for (const generation of this.#generations) generation.delete(key);
   }
 
   /** Searches the newest first: recent keys are asked for most. */

@@ -55,7 +55,11 @@ export class RecentRankings {
     this.#reserved.delete(rankingId);
   }
 
-  /** @param atMs Time of the ranking on the data clock, ms. */
+  /**
+   * Remembers a new ranking.
+   *
+   * @param atMs Its time on the data clock, ms.
+   */
   remember(rankingId: string, items: readonly { readonly id: string }[], atMs: number): void {
     invariant(items.length > 0, "a ranking shows at least one item");
     const words = TIME_WORDS + items.length;
@@ -63,7 +67,7 @@ export class RecentRankings {
     time[0] = atMs;
     this.#hashes.set(timeWords);
     for (let i = 0; i < items.length; i++) this.#hashes[TIME_WORDS + i] = hashOf(items[i].id);
-    this.#shown.set(fingerprintOf(rankingId), this.#hashes.subarray(0, words));
+    this.#shown.add(fingerprintOf(rankingId), this.#hashes.subarray(0, words));
   }
 
   /** Forgets a ranking that the log does not have. */

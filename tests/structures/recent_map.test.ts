@@ -35,6 +35,19 @@ Deno.test("an entry that is set again keeps its age, and one that is deleted is 
   assert.deepEqual(["b", "c", "d"].map((key) => map.has(key)), [true, false, true]);
 });
 
+Deno.test("an added entry is the newest; it hides an earlier one of its key, and both are deleted", () => {
+  const map = new RecentMap<string, string>(3);
+  for (const key of ["a", "b"]) map.set(key, "first");
+  map.add("a", "second");
+  assert.equal(map.get("a"), "second");
+  map.add("c", "first");
+  map.add("d", "first");
+  assert.deepEqual(["a", "b", "c", "d"].map((key) => map.has(key)), [true, false, true, true]);
+  map.add("c", "second");
+  map.delete("c");
+  assert.ok(!map.has("c"));
+});
+
 Deno.test("a bound of zero remembers nothing", () => {
   const map = new RecentMap<string, number>(0);
   map.set("a", 1);
