@@ -106,10 +106,7 @@ export class PartDealer {
     const firstRow = firstRows[index];
     const rows = (firstRows[index + 1] ?? whole.rows) - firstRow;
     const view = viewOfRows(whole, firstRow, rows);
-    const spare = this.#spare.pop();
-    const batch = spare !== undefined && spare.rows >= rows
-      ? spare
-      : allocateInOneBuffer(this.#model, rows);
+    const batch = this.#arraysFor(step);
     copyInputs(view, viewOfRows(batch, 0, rows));
     const share = { firstRow, rowsInAll: whole.rows };
     const part: Part = { kind: "part", number, index, batch, rows, share };
@@ -127,6 +124,16 @@ export class PartDealer {
     step.out--;
     this.#dealOut();
     this.#endIfDone(step);
+  }
+
+  /** Arrays that are large enough for every part of a step, so that all its parts can use them. */
+  #arraysFor({ batch, firstRows }: OpenStep): TrainingBatch {
+    const spare = this.#spare.pop();
+    const sizes = firstRows.map((first, part) => (firstRows[part + 1] ?? batch.rows) - first);
+    const rows = Math.max(...sizes);
+    return spare !== undefined && spare.rows >= rows
+      ? spare
+      : allocateInOneBuffer(this.#model, rows);
   }
 
   #endIfDone(step: OpenStep): void {

@@ -64,18 +64,22 @@ const python = options["no-pytorch"] ? undefined : await findTorch();
 for (const model of options.model.split(",")) {
   const peerRun = async () => model === "deepFm" ? await runPytorch() : [];
   const before = await peerRun();
-  const ours: Measured[] = [];
-  for (const batch of batches) ours.push(await measureBest(model, batch));
+  const ours: Measured[][] = [];
+  for (const batch of batches) ours.push(await measureAll(model, batch));
   const peers = [...before, ...await peerRun()];
   for (const [i, batch] of batches.entries()) report(model, batch, ours[i], peers);
 }
 
+/** @param ours For each number of dense threads; the fastest counts. */
 function report(
   model: string,
   batch: number,
-  { examplesPerSecond, coreMicros, threads }: Measured,
+  ours: readonly Measured[],
   peers: readonly PytorchResult[],
 ): void {
+  const { examplesPerSecond, coreMicros, threads } = ours.reduce((best, next) =>
+    next.examplesPerSecond > best.examplesPerSecond ? next : best
+  );
   const rates = peers.filter((peer) => peer.batch === batch).map((peer) => peer.examplesPerSecond);
   const pytorch = rates.length > 0 ? Math.max(...rates) : null;
   const line = {
@@ -86,6 +90,7 @@ function report(
     examplesPerSecond,
     threads,
     coreMicros,
+    byThreads: Object.fromEntries(ours.map((each) => [each.threads, each.examplesPerSecond])),
     pytorch,
     ratio: pytorch === null ? null : Number((examplesPerSecond / pytorch).toFixed(2)),
     pytorchVersion: peers[0]?.version ?? null,
@@ -125,11 +130,11 @@ interface Measured {
   readonly threads: number;
 }
 
-/** The fastest number of dense threads. */
-async function measureBest(model: string, batchRows: number): Promise<Measured> {
+/** The steady state with each number of dense threads. */
+async function measureAll(model: string, batchRows: number): Promise<Measured[]> {
   const all: Measured[] = [];
   for (const threads of threadCounts) all.push(await measure(model, batchRows, threads));
-  return all.reduce((best, next) => next.examplesPerSecond > best.examplesPerSecond ? next : best);
+  return all;
 }
 
 /** The steady state. */

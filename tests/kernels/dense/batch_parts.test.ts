@@ -10,13 +10,27 @@ function sizesOf(firstRows: readonly number[], rows: number): number[] {
   return firstRows.map((first, part) => (firstRows[part + 1] ?? rows) - first);
 }
 
-Deno.test("parts are three a thread, of 512 to 1,024 rows, and at most 64", () => {
-  assert.deepEqual(sizesOf(partsOf({ rows: 4_096 }, 2), 4_096), [683, 683, 683, 683, 683, 681]);
-  assert.deepEqual(sizesOf(partsOf({ rows: 512 }, 2), 512), [512]);
-  assert.deepEqual(sizesOf(partsOf({ rows: 1_100 }, 8), 1_100), [512, 512, 76]);
-  assert.deepEqual(sizesOf(partsOf({ rows: 16_384 }, 2), 16_384), new Array(16).fill(1_024));
-  assert.deepEqual(sizesOf(partsOf({ rows: 131_072 }, 2), 131_072), new Array(64).fill(2_048));
+Deno.test("parts become smaller, from at most 1,024 rows to at least 384", () => {
+  const sizes = (rows: number, threads: number) => sizesOf(partsOf({ rows }, threads), rows);
+  assert.deepEqual(sizes(4_096, 2), [1_024, 1_024, 683, 455, 384, 526]);
+  assert.deepEqual(sizes(1_024, 2), [384, 384, 256]);
+  assert.deepEqual(sizes(1_100, 8), [384, 384, 332]);
+  assert.deepEqual(sizes(5_000, 4), [834, 695, 579, 482, 402, 384, 384, 384, 384, 472]);
+});
+
+Deno.test("a batch of at most 512 rows is one part, and a batch without rows none", () => {
+  assert.deepEqual(partsOf({ rows: 512 }, 2), [0]);
+  assert.deepEqual(partsOf({ rows: 1 }, 8), [0]);
   assert.deepEqual(partsOf({ rows: 0 }, 2), []);
+});
+
+Deno.test("there are at most 64 parts", () => {
+  fc.assert(fc.property(fc.integer({ min: 1, max: 1_000_000 }), fc.integer({ min: 1, max: 64 }), (
+    rows,
+    threads,
+  ) => {
+    assert.ok(partsOf({ rows }, threads).length <= 64);
+  }));
 });
 
 Deno.test("parts follow each other from the first row, and none is empty", () => {
@@ -39,12 +53,12 @@ Deno.test("a list is cut only where it is longer than a part", () => {
     const rows = lists.length;
     const firstRows = partsOf({ rows, lists }, 4);
     assert.equal(sizesOf(firstRows, rows).reduce((sum, size) => sum + size), rows);
-    const partRows = Math.min(1_024, Math.max(512, Math.ceil(rows / 12)));
     for (const [part, first] of firstRows.entries()) {
       const size = sizesOf(firstRows, rows)[part];
-      assert.ok(size > 0 && size <= partRows);
+      assert.ok(size > 0 && size <= 1_024);
       if (first === 0 || lists[first] !== lists[first - 1]) continue;
-      assert.ok(lengths[lists[first]] > partRows, "only a list longer than a part is cut");
+      const before = first - firstRows[part - 1];
+      assert.ok(lengths[lists[first]] > before, "only a list longer than a part is cut");
     }
   }));
 });

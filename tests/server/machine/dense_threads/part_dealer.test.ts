@@ -93,6 +93,21 @@ Deno.test("a part says which rows of the batch it has", async () => {
   await done;
 });
 
+Deno.test("parts of any size use the arrays of earlier parts", async () => {
+  const thread = new FakeThread();
+  const dealer = new PartDealer(model, [thread]);
+  const arrays = new Set<TrainingBatch>();
+  for (let number = 1; number <= 3; number++) {
+    const done = dealer.deal({ number, batch: batchOf(12), firstRows: [0, 6, 10, 11] });
+    for (let part = 0; part < 4; part++) {
+      arrays.add(thread.parts[0].batch);
+      await thread.answer();
+    }
+    await done;
+  }
+  assert.equal(arrays.size, 2, "as many as are with the thread at once");
+});
+
 Deno.test("of a step that is dropped no further part is dealt, and it is done when its parts are back", async () => {
   const thread = new FakeThread();
   const dealer = new PartDealer(model, [thread]);
