@@ -38,13 +38,15 @@ export function withReading(readings, reading) {
 
 /**
  * Rankings a second and median freshness between the oldest and the newest reading, and the age of
- * the newest snapshot. A figure is undefined where nothing was measured.
+ * the newest snapshot. A figure is undefined where nothing was measured. `learns` says whether this
+ * process carries what is learned and takes snapshots; in a mesh another host does.
  */
 export function healthFigures(readings) {
   const [oldest, newest] = [readings[0], readings.at(-1)];
   const seconds = (newest.atMs - oldest.atMs) / 1000;
   const { snapshotAtMs } = newest;
   return {
+    learns: newest.freshness.size > 0,
     rankingsPerSecond: seconds > 0 ? (newest.rankings - oldest.rankings) / seconds : undefined,
     freshnessMs: medianMs(oldest.freshness, newest.freshness),
     snapshotAgeMs: snapshotAtMs === undefined ? undefined : newest.atMs - snapshotAtMs,
@@ -70,14 +72,16 @@ function medianMs(before, now) {
 const short = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
 
 /** Name, value and explanation of each figure, as text. */
-export function healthTexts({ rankingsPerSecond, freshnessMs, snapshotAgeMs }) {
+export function healthTexts({ learns, rankingsPerSecond, freshnessMs, snapshotAgeMs }) {
   const none = "–";
+  const rankings = [
+    "Rankings",
+    rankingsPerSecond === undefined ? none : `${short.format(rankingsPerSecond)}/s`,
+    "Answered rankings a second, over the last minute.",
+  ];
+  if (!learns) return [rankings];
   return [
-    [
-      "Rankings",
-      rankingsPerSecond === undefined ? none : `${short.format(rankingsPerSecond)}/s`,
-      "Answered rankings a second, over the last minute.",
-    ],
+    rankings,
     [
       "Freshness",
       freshnessMs === undefined ? none : span(freshnessMs),

@@ -102,6 +102,7 @@ Deno.test("figures of health are rates and medians of the last minute", () => {
     readingOf(metricsText(1_000, [900, 0], "cairn_snapshot_timestamp_seconds 0"), 0),
   );
   assert.deepEqual(healthFigures(readings), {
+    learns: true,
     rankingsPerSecond: undefined,
     freshnessMs: undefined,
     snapshotAgeMs: undefined,
@@ -109,7 +110,7 @@ Deno.test("figures of health are rates and medians of the last minute", () => {
   const snapshot = "cairn_snapshot_timestamp_seconds 4";
   readings = withReading(readings, readingOf(metricsText(1_100, [900, 10], snapshot), 10_000));
   const { freshnessMs, ...others } = healthFigures(readings);
-  assert.deepEqual(others, { rankingsPerSecond: 10, snapshotAgeMs: 6_000 });
+  assert.deepEqual(others, { learns: true, rankingsPerSecond: 10, snapshotAgeMs: 6_000 });
   assert.ok(Math.abs(freshnessMs! - 75) < 1e-9, `${freshnessMs}`);
   // The first reading is older than a minute.
   readings = withReading(readings, readingOf(metricsText(1_100, [900, 10]), 65_000));
@@ -126,6 +127,7 @@ Deno.test("after a restart of the server its figures begin anew", () => {
 
 Deno.test("figures of health are written with units, and none as a dash", () => {
   const noFigures = {
+    learns: true,
     rankingsPerSecond: undefined,
     freshnessMs: undefined,
     snapshotAgeMs: undefined,
@@ -141,6 +143,12 @@ Deno.test("figures of health are written with units, and none as a dash", () => 
     values({ rankingsPerSecond: 0, freshnessMs: 1_500, snapshotAgeMs: -4 }),
     ["0/s", "1.5 s", "0 s ago"],
   );
+});
+
+Deno.test("a host of a mesh that only serves shows no freshness and no snapshots", () => {
+  const text = 'cairn_http_request_seconds_count{route="/v1/rank",status="200"} 7';
+  const figures = healthFigures(withReading([], readingOf(text, 0)));
+  assert.deepEqual(healthTexts(figures).map(([name]: string[]) => name), ["Rankings"]);
 });
 
 Deno.test("a table of fields walks into lists of objects and follows references", () => {
