@@ -5,12 +5,12 @@ import { counted } from "../../structures/counted.ts";
 import { planKind } from "../../mesh/placement/mesh_plan.ts";
 import { ownerOf } from "../../mesh/placement/views.ts";
 import { rolesOf, shardViews } from "../../mesh/placement/mesh_views.ts";
-import { type MeshView, parsePlacedKey } from "../../mesh/ports/coordination.ts";
+import { type MeshView, parsePlacedKey, type PlacedKey } from "../../mesh/ports/coordination.ts";
 import { CommandError } from "../errors.ts";
 import type { Output } from "../command_line.ts";
 import type { DrainFlags } from "./command.ts";
 import { readersOn, withMeshStore } from "./mesh_store.ts";
-import { partName } from "./part_names.ts";
+import { countedParts, partName } from "./part_names.ts";
 
 /** Pause between two looks at the store while the command waits, ms. */
 const LOOK_MS = 1_000;
@@ -30,14 +30,14 @@ export async function drainCommand(
   await withMeshStore(flags, async ({ coordination, read }) => {
     await coordination.setHostState(host, state);
     let view = await read();
-    const before = shardsOn(view, host);
+    const before = shardsOn(view, host).length;
     const stuck = shardsThatStay(view, host);
     output.out(
       flags.json
         ? `${JSON.stringify({ host, state, shards: before, unplaced: stuck })}\n`
         : state === "up"
         ? `${host} is not draining any more: it may get shards, joiners and trainers of its roles\n`
-        : `${host} is draining: ${drained(before, stuck.length)}\n`,
+        : `${host} is draining: ${drained(view, host, stuck.length)}\n`,
     );
     for (const { shard, reason } of stuck) output.err(`shard ${shard} cannot leave: ${reason}\n`);
     for (const { key, role } of state === "up" ? [] : readersThatStay(view, host)) {
@@ -51,7 +51,7 @@ export async function drainCommand(
     while (partsThatLeave(view, host) > 0) {
       await coordination.watch(view.revision, LOOK_MS);
       view = await read();
-      const left = shardsOn(view, host);
+      const left = shardsOn(view, host).length;
       if (left !== shown) output.err(`${counted(left, "shard")} left on ${host}\n`);
       shown = left;
     }
@@ -82,9 +82,18 @@ function requireEmpty(view: MeshView, host: string): void {
   );
 }
 
-function drained(shards: number, stuck: number): string {
-  if (stuck === 0) return `${shards} shards leave it`;
-  return `${shards - stuck} of ${shards} shards can leave it; start another host with shards`;
+function drained(view: MeshView, host: string, stuck: number): string {
+  const shards = shardsOn(view, host).length;
+  if (stuck > 0) {
+    return `${shards - stuck} of ${shards} shards can leave it; start another host with shards`;
+  }
+  const stay = new Set(readersThatStay(view, host).map(({ key }) => key));
+  const leaving = [
+    ...shardsOn(view, host),
+    ...readersOn(view, host).filter((key) => !stay.has(key)),
+  ];
+  if (leaving.length === 0) return "nothing leaves it";
+  return `${countedParts(leaving)} ${leaving.length === 1 ? "leaves" : "leave"} it`;
 }
 
 /** Shards that no other host can take. */
@@ -107,9 +116,10 @@ function readersThatStay(view: MeshView, host: string) {
 
 function partsThatLeave(view: MeshView, host: string): number {
   const readers = readersOn(view, host).length - readersThatStay(view, host).length;
-  return shardsOn(view, host) - shardsThatStay(view, host).length + readers;
+  return shardsOn(view, host).length - shardsThatStay(view, host).length + readers;
 }
 
-function shardsOn(view: MeshView, host: string): number {
-  return shardViews(view, "shard").filter(({ placement }) => ownerOf(placement) === host).length;
+function shardsOn(view: MeshView, host: string): PlacedKey[] {
+  return shardViews(view, "shard").filter(({ placement }) => ownerOf(placement) === host)
+    .map(({ shard }) => `shard/${shard}` as const);
 }

@@ -45,7 +45,13 @@ Deno.test({
   fn: () =>
     withWorld(async (world) => {
       await world.join();
-      await world.run("drain", "learn-2");
+      assert.match(
+        (await world.run("drain", "learn-1")).out,
+        /^learn-1 is draining: (\d joiners? and )?\d (joiner|trainer)s? leaves? it$/m,
+      );
+      await world.run("undrain", "learn-1");
+      const idle = await world.run("drain", "learn-2");
+      assert.equal(idle.out, "learn-2 is draining: nothing leaves it\n");
       const partitions = await world.run("drain", "learn-1", "--wait");
       assert.equal(partitions.code, 1);
       assert.match(
