@@ -155,14 +155,14 @@ interface ReaderSeen {
   readonly placement: Placement;
 }
 
-/** In the order of their numbers. */
+/** Joiners first, in the order of their numbers. */
 function readersSeen(view: MeshMoment["view"]): ReaderSeen[] {
   const placements = view === undefined || view instanceof Error ? [] : view.placements;
   return [...placements].flatMap(([key, placement]): ReaderSeen[] => {
     const { kind, number } = parsePlacedKey(key);
     if (kind === "shard") return [];
     return [{ kind: kind === "events" ? "joiner" : kind, number, placement }];
-  }).sort((a, b) => a.number - b.number);
+  }).sort((a, b) => a.kind.localeCompare(b.kind) || a.number - b.number);
 }
 
 function hostsSeen(
