@@ -131,11 +131,14 @@ export class HealthWarnings {
   }
 
   #away(): Warning[] {
-    const { links = () => [] } = this.#parts;
+    const { links = () => [], movesParts = false } = this.#parts;
+    const meanwhile = movesParts
+      ? "Other hosts with its roles take its shards, joiners and trainers over after mesh.lease."
+      : "What it does is not done until it is back.";
     return links().filter(({ isLinked }) => !isLinked).map(({ host, reason }) => ({
       kind: "host-away",
-      detail: `Host ${host} cannot be reached; what it does is not done, and goes on when it is ` +
-        `back: ${reason ?? "no attempt has ended yet"}. Start it again, or see its log.`,
+      detail: `Host ${host} cannot be reached: ${reason ?? "no attempt has ended yet"}. Start it ` +
+        `again, or see its log. ${meanwhile}`,
     }));
   }
 

@@ -63,6 +63,8 @@ export interface GatewayParts {
     readonly isLinked: boolean;
     readonly reason: string | undefined;
   }[];
+  /** Whether other hosts take the parts of a lost one. Absent = they do not. */
+  readonly movesParts?: boolean;
   readonly profiles: ProfileStore;
   /** Makes stored items known as negatives. Absent = only items of events are. */
   readonly storedItems?: Pick<StoredItems, "begin">;

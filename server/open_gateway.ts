@@ -129,6 +129,7 @@ export async function openGateway(
     shards: () => shardsOf(started),
     failingParts: () => environment.failingParts?.() ?? [],
     links: () => environment.links?.() ?? [],
+    movesParts: meshView !== undefined,
     profiles: stores.profiles,
     storedItems,
     ...(stores.sharedRankings && { sharedRankings: stores.sharedRankings }),

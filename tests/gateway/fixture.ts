@@ -158,6 +158,7 @@ export interface FixtureParts {
   readonly shards?: GatewayParts["shards"];
   readonly failingParts?: GatewayParts["failingParts"];
   readonly links?: GatewayParts["links"];
+  readonly movesParts?: boolean;
   readonly metricsText?: GatewayParts["metricsText"];
   readonly attributes?: GatewayParts["attributes"];
   readonly console?: GatewayParts["console"];
@@ -195,6 +196,7 @@ export function gatewayFixture(parts: FixtureParts = {}) {
     ...(parts.shards && { shards: parts.shards }),
     ...(parts.failingParts && { failingParts: parts.failingParts }),
     ...(parts.links && { links: parts.links }),
+    ...(parts.movesParts && { movesParts: parts.movesParts }),
     ...(parts.attributes && { attributes: parts.attributes }),
     ...(parts.console && { console: parts.console }),
     ...(parts.tracing && { tracing: parts.tracing }),

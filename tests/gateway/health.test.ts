@@ -175,7 +175,19 @@ Deno.test("a host that cannot be reached is a warning with its reason", async ()
   });
   const found = await warnings();
   assert.equal(found.length, 1);
-  assert.match(found[0], /^host-away : Host learn cannot be reached; .*sent nothing for 5000 ms\./);
+  assert.match(found[0], /^host-away : Host learn cannot be reached: .*sent nothing for 5000 ms\./);
+  assert.match(found[0], /What it does is not done until it is back\.$/);
+});
+
+Deno.test("where a store places parts, the warning of a lost host says that others take them", async () => {
+  const { warnings } = healthOf({
+    movesParts: true,
+    links: () => [{ host: "learn", isLinked: false, reason: undefined }],
+  });
+  assert.match(
+    (await warnings())[0],
+    /take its shards, joiners and trainers over after mesh\.lease/,
+  );
 });
 
 Deno.test("rankings that are not read back yet are a warning", async () => {
