@@ -169,7 +169,11 @@ export function parseBody({ bytes, text }: BodyText): unknown {
   try {
     value = parseJson(text);
   } catch (error) {
-    throw malformedJson(text.trim() === "" ? "the body is empty" : (error as Error).message);
+    throw malformedJson(
+      text.trim() === ""
+        ? "the body is empty"
+        : `${(error as Error).message}; JSON has no NaN, no comments and no comma before ] or }`,
+    );
   }
   if (countKeys(value) !== keys) {
     const key = JSON.stringify(repeatedKey(text) ?? "");
