@@ -193,7 +193,7 @@ interface OpenedPlacement {
 }
 
 /**
- * @throws {MeshMismatchError} The mesh was created with other settings.
+ * @throws {MeshMismatchError} Hosts of the mesh run with other settings.
  * @throws {ProtocolMismatchError} It speaks another protocol.
  */
 async function openPlacement(

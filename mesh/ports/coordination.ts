@@ -237,9 +237,10 @@ export interface HostLease {
 export interface Coordination {
   /**
    * Creates the mesh with these settings, or compares them with those of the mesh that exists. The
-   * numbers of parts are not compared: the mesh keeps its own.
+   * numbers of parts are not compared: the mesh keeps its own. Another schema becomes that of the
+   * mesh where no host runs.
    *
-   * @throws {MeshMismatchError} The mesh was created with other settings.
+   * @throws {MeshMismatchError} Hosts run with another schema.
    */
   open(settings: MeshSettings): Promise<MeshIdentity>;
   /** The whole state at one moment. */

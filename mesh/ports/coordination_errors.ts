@@ -13,9 +13,14 @@ import type {
 /** The mesh was created with other settings. */
 export class MeshMismatchError extends Error {
   override readonly name = "MeshMismatchError";
-  constructor(readonly setting: string, readonly found: string, readonly asked: string) {
+  /** @param running Hosts that run with the settings of the mesh. */
+  constructor(readonly running: readonly string[]) {
+    const names = running.join(", ");
     super(
-      `This mesh was created with ${setting} ${found}, and the configuration asks for ${asked}. Set ${found}, or give the new mesh a name of its own.`,
+      `The sections features, model and embeddings of this file are not those of the mesh, of which ` +
+        `${names} ${running.length > 1 ? "run" : "runs"}. Start this host with the file of the ` +
+        `others; or, to change these sections, stop all hosts and start them with the new file. A ` +
+        `host that was killed counts as running for mesh.lease.`,
     );
   }
 }

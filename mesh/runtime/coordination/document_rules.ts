@@ -48,11 +48,13 @@ export function openMesh(
     return identity;
   }
   // The mesh keeps its own numbers of parts, whatever the files of its hosts say.
-  if (found.schema !== settings.schema) {
-    const setting = "features, model or embeddings of digest";
-    throw new MeshMismatchError(setting, found.schema, settings.schema);
-  }
-  return found;
+  if (found.schema === settings.schema) return found;
+  const running = records.hosts(view).filter(({ expiresMs }) => expiresMs > view.nowMs);
+  if (running.length > 0) throw new MeshMismatchError(running.map(({ host }) => host));
+  // As one process that is restarted: the rows of the snapshot are read into the new schema.
+  const changed: MeshIdentity = { ...found, schema: settings.schema };
+  view.set(recordKeys.identity, json(changed));
+  return changed;
 }
 
 /** Raises the protocol; see {@link Coordination.raiseProtocol}. */

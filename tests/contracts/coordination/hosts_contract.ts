@@ -19,15 +19,34 @@ import {
 } from "./coordination_under_test.ts";
 
 export function hostsContract(test: ContractTest): void {
-  test("a mesh is created once, and other settings are refused by name", async ({ mesh, another }) => {
+  test("a mesh is created once, and another schema is refused while a host runs", async ({ mesh, another }) => {
     const first = await mesh.open(settings);
     const other = await another();
     assert.deepEqual(await other.open({ ...settings }), first);
+    await mesh.join(a);
+    await mesh.join(b);
     const refused = await other.open({ ...settings, schema: "s2" }).catch((error) => error);
     assert.ok(refused instanceof MeshMismatchError);
-    assert.match(refused.message, /created with features.* s1?, and the configuration asks for s2/);
+    assert.match(
+      refused.message,
+      /features, model and embeddings .* of which a, b run\..*stop all/,
+    );
+    assert.deepEqual((await mesh.read()).identity, first);
     // The mesh keeps its own numbers of parts, whatever the files of its hosts say.
     assert.deepEqual(await other.open({ ...settings, eventPartitions: 8, trainers: 1 }), first);
+  });
+
+  test("a mesh whose hosts have stopped or are lost takes another schema", async ({ mesh, brief, another }) => {
+    const first = await mesh.open(settings);
+    await mesh.join(a);
+    await mesh.leave(a);
+    await brief.join(b);
+    const other = await another();
+    const changed = await other.open({ ...settings, schema: "s2" });
+    assert.deepEqual(changed, { ...first, schema: "s2" });
+    assert.deepEqual((await mesh.read()).identity, changed);
+    await other.join(a);
+    await assert.rejects(mesh.open(settings), MeshMismatchError);
   });
 
   test("a new mesh has every shard and partition, without an owner", async ({ mesh }) => {
