@@ -89,14 +89,14 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     if (kind !== "passed") break;
   }
   const lastPlan = last && drawRunPlan({ ...options, seed: last.seed });
-  const isMesh = lastPlan !== undefined && isOfMesh(lastPlan);
+  const world = lastPlan !== undefined && isOfMesh(lastPlan) ? "mesh" : "process";
   return {
     ...total,
     failure: last === undefined || lastPlan === undefined || last.kind === "passed"
       ? undefined
       : await shrunkFailure(options, lastPlan, last),
     probesMissed: probes
-      .filter((probe) => !seen.has(probe.name) && (isMesh || !probe.isOfMesh))
+      .filter(({ name, only = world }) => !seen.has(name) && only === world)
       .map(({ name }) => name),
     lastPlan,
     traceHash: last?.traceHash ?? "",

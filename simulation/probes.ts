@@ -8,8 +8,8 @@ import type { World } from "./world/world.ts";
 /** A rare path. */
 export interface Probe {
   readonly name: string;
-  /** Whether only meshes of several hosts can take it. */
-  readonly isOfMesh?: boolean;
+  /** The only kind of world that can take it: a mesh of several hosts, or one process. */
+  readonly only?: "mesh" | "process";
   /** Whether the run has taken it. */
   seen(world: World): boolean;
 }
@@ -50,6 +50,7 @@ export const probes: readonly Probe[] = [
   outcome("a report of shown items came in time", "reportsMatched"),
   outcome("a report of shown items came after its ranking was decided", "reportsLate"),
   outcome("an item that was not shown gave no example", "rowsNotShown"),
+  { ...line("a row that no model can learn was put aside", /put examples aside/), only: "process" },
   passOf("a ranking was scored with its shared slots computed once", "oneRanking"),
   passOf("several rankings shared a pass", "severalRankings"),
   passOf("rankings were scored by whole rows", "whole"),
@@ -58,6 +59,6 @@ export const probes: readonly Probe[] = [
   outcome("an example was made", "examplesEmitted"),
   {
     ...outcome("an action came to the joiner before its ranking", "actionsEarly"),
-    isOfMesh: true,
+    only: "mesh",
   },
 ];

@@ -25,6 +25,7 @@ import { promptAsks } from "./prompt_asks.ts";
 import { promptFreshness } from "./prompt_freshness.ts";
 import { recommendedItems } from "./recommended_items.ts";
 import { ruledRankings } from "./ruled_rankings.ts";
+import { refusedRows } from "./refused_rows.ts";
 import { reproducedScores } from "./reproduced_scores.ts";
 import { servedRows } from "./served_rows.ts";
 import { shownItems } from "./shown_items.ts";
@@ -58,6 +59,7 @@ export function allCheckers(world: ProcessWorld): CheckerFactory[] {
     erasedUsers(serving, () => world.disk.contents()),
     reproducedScores(serving),
     recommendedItems(serving),
+    refusedRows(running),
     ruledRankings(configuration, serving),
     drawnItems(configuration),
     statedAnswers(configuration),

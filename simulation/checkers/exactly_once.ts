@@ -3,7 +3,8 @@
  *
  *     ∀ shard incarnation, source:  applied sequences ascend
  *     ∀ applied gradients (m, s]:   their ids, with multiplicity, are those ids of the rows
- *                                   m … s-1 of the source's partition that the shard owns
+ *                                   m … s-1 of the source's partition that the shard owns;
+ *                                   rows whose labels no model can learn may be left out
  *     ∀ cut of a snapshot:          each shard stands at the sequence that the cut names
  *
  * m is the sequence applied before, or the mark with which the incarnation began. A shard therefore
@@ -27,7 +28,7 @@ import { shardAt } from "../../server/addresses.ts";
 import { present } from "../../structures/invariant.ts";
 import type { Checker, CheckerContext } from "./checker.ts";
 import { decodedChunks } from "./decoded_records.ts";
-import { idsOfRows } from "./example_rows.ts";
+import { idsOfRows, refusableRows } from "./example_rows.ts";
 import { gradientSource } from "../../records/gradient_source.ts";
 
 const SHARD = "embedding_shard/";
@@ -40,8 +41,7 @@ class ExactlyOnce implements Checker {
   readonly name = "exactly-once";
   readonly #context: CheckerContext;
   readonly #kernel = BatchKernel.create();
-  /** Ids of each row, by source. */
-  readonly #rows = new Map<string, BigUint64Array[]>();
+  readonly #rows = new Map<string, LoggedRow[]>();
   /** Sources before a fail-over of Redis, of which processes that are alive may have read. */
   readonly #lost: LostTail[] = [];
   /** Hosts whose process is alive, in a mesh of several. */
@@ -86,9 +86,10 @@ class ExactlyOnce implements Checker {
     this.#firstRows.set(source, firstRows);
     for (const chunk of decodedChunks(records)) {
       firstRows.push(rows.length);
-      rows.push(...idsOfRows(chunk));
+      const refusable = refusableRows(chunk);
+      rows.push(...idsOfRows(chunk).map((ids, row) => ({ ids, isRefusable: refusable[row] })));
       // Its number has no examples.
-      if (chunk.forget !== undefined) rows.push(new BigUint64Array());
+      if (chunk.forget !== undefined) rows.push({ ids: new BigUint64Array(), isRefusable: false });
     }
   }
 
@@ -169,25 +170,27 @@ class ExactlyOnce implements Checker {
 
   /** Whether none of the rows has an id of the shard. */
   #owesNone(actor: Address, rows: RowRange): boolean {
-    return this.#owed(actor, rows).some(({ size }) => size === 0);
+    return this.#owed(actor, rows).some(({ least }) => least.size === 0);
   }
 
   /**
-   * Occurrences of the shard's ids in rows of a source: as the log is now, then as it was before
+   * Occurrences of the shard's ids in rows of a source, as the log is now, then as it was before
    * each fail-over that a reader has not got over.
    */
-  #owed(actor: Address, { source, from, to }: RowRange): Map<bigint, number>[] {
+  #owed(actor: Address, { source, from, to }: RowRange): Owed[] {
     const shard = shardAt(actor);
     const shards = present(this.#shards.get(actor), "a shard begins before it answers");
     const before = this.#lost.filter((tail) => tail.source === source).map(({ rows }) => rows);
     return [this.#rows.get(source) ?? [], ...before].map((rows) => {
-      const owed = new Map<bigint, number>();
-      for (const ids of rows.slice(from, to)) {
+      const least = new Map<bigint, number>();
+      const refusable = new Map<bigint, number>();
+      for (const { ids, isRefusable } of rows.slice(from, to)) {
+        const owed = isRefusable ? refusable : least;
         for (const id of ids) {
           if (this.#ownerOf(id, shards) === shard) owed.set(id, (owed.get(id) ?? 0) + 1);
         }
       }
-      return owed;
+      return { least, refusable };
     });
   }
 
@@ -204,11 +207,25 @@ class ExactlyOnce implements Checker {
   }
 }
 
+/** A row of the example log. */
+interface LoggedRow {
+  readonly ids: BigUint64Array;
+  /** Whether the training step may refuse it. */
+  readonly isRefusable: boolean;
+}
+
+/** Occurrences of ids in rows. */
+interface Owed {
+  /** In rows that must be learned. */
+  readonly least: ReadonlyMap<bigint, number>;
+  /** In rows that may be put aside. */
+  readonly refusable: ReadonlyMap<bigint, number>;
+}
+
 /** A source as it was before a fail-over of Redis lost its last rows. */
 interface LostTail {
   readonly source: string;
-  /** Ids of each row. */
-  readonly rows: readonly BigUint64Array[];
+  readonly rows: readonly LoggedRow[];
   /** Hosts whose process ran at the loss and is alive. */
   readonly readers: Set<string>;
 }
@@ -220,19 +237,23 @@ interface RowRange {
   readonly to: number;
 }
 
-/** How gradients differ from the ids that a shard is owed; undefined where they are those. */
+/** How gradients differ from the ids that a shard is owed; undefined where they do not. */
 function differenceOf(
   { ids, counts }: Pick<ApplyGradients, "ids" | "counts">,
-  owed: Map<bigint, number>,
+  { least, refusable }: Owed,
 ): string | undefined {
+  const lacking = new Set(least.keys());
+  const named = new Set<bigint>();
   for (const [i, id] of ids.entries()) {
-    const count = owed.get(id) ?? 0;
-    if (count !== counts[i]) {
+    const count = least.get(id) ?? 0;
+    const isOutside = counts[i] < count || counts[i] > count + (refusable.get(id) ?? 0);
+    if (isOutside || named.has(id)) {
       return `with ${counts[i]} occurrences of id ${id.toString(16)}; the log has ${count}`;
     }
-    owed.delete(id);
+    named.add(id);
+    lacking.delete(id);
   }
-  return owed.size > 0 ? `without ${owed.size} of their ids` : undefined;
+  return lacking.size > 0 ? `without ${lacking.size} of their ids` : undefined;
 }
 
 /** The row at which a shard stands. */

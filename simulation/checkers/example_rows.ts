@@ -15,6 +15,20 @@ export function idsOfRows({ rows, ids, listOffsets }: ExampleChunk): BigUint64Ar
   );
 }
 
+/** The square of a label beyond this exceeds the greatest float32. */
+const LABEL_MAX = 1e19;
+
+/** For each row of a chunk, whether it has a label that no model can learn. */
+export function refusableRows({ rows, labels }: ExampleChunk): boolean[] {
+  const values = new Float32Array(labels.slice().buffer);
+  const tasks = values.length / rows;
+  return Array.from(
+    { length: rows },
+    (_, row) =>
+      values.subarray(row * tasks, (row + 1) * tasks).some((label) => Math.abs(label) > LABEL_MAX),
+  );
+}
+
 /**
  * A digest of each row: its lists, dense values, labels, sample rate and served prediction, bit by
  * bit.

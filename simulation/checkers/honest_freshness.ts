@@ -19,10 +19,11 @@ import type {
 import type { ChangeReplicas, ScorerMessage, SetFreshness } from "../../actors/scorer/protocol.ts";
 import type { ServingReplicaMessage } from "../../actors/serving_replica/protocol.ts";
 import type { Address, Message } from "../../mesh/runtime/actor.ts";
-import { nextRowOf } from "../../records/example_chunk.ts";
+import { type ExampleChunk, nextRowOf } from "../../records/example_chunk.ts";
 import { gradientSource } from "../../records/gradient_source.ts";
 import type { Checker, CheckerContext } from "./checker.ts";
 import { decodedChunks } from "./decoded_records.ts";
+import { refusableRows } from "./example_rows.ts";
 
 const SHARD = "embedding_shard/";
 const REPLICA = "serving_replica/";
@@ -30,7 +31,7 @@ const REPLICA = "serving_replica/";
 /** A chunk of examples, as freshness sees it. */
 interface Decided {
   readonly acceptedAtMs: number;
-  /** Sequence behind its last row. */
+  /** Sequence behind the last row up to its end that shards hear of. */
   readonly end: number;
 }
 
@@ -99,9 +100,7 @@ class HonestFreshness implements Checker {
     const chunks = this.#chunks.get(source) ?? [];
     this.#chunks.set(source, chunks);
     for (const chunk of decodedChunks(records)) {
-      // Shards hear of rows and of erasures alone.
-      const isEmpty = chunk.rows === 0 && !chunk.forget?.length;
-      const end = isEmpty ? chunks.at(-1)?.end ?? 0 : nextRowOf(chunk);
+      const end = learnableEnd(chunk) ?? chunks.at(-1)?.end ?? 0;
       chunks.push({ acceptedAtMs: chunk.acceptedAtMs, end });
     }
   }
@@ -265,6 +264,16 @@ class HonestFreshness implements Checker {
     }
     return incarnation;
   }
+}
+
+/**
+ * The sequence behind a chunk's last row that a model can learn, or behind its erasures; undefined
+ * where shards hear nothing of it.
+ */
+function learnableEnd(chunk: ExampleChunk): number | undefined {
+  if (chunk.forget?.length) return nextRowOf(chunk);
+  const last = refusableRows(chunk).lastIndexOf(false);
+  return last < 0 ? undefined : chunk.firstRow + last + 1;
 }
 
 /** The shard of `embedding_shard/3#1` or `serving_replica/3#1@edge`, with its sharding. */

@@ -35,6 +35,16 @@ export const recommending = {
   model: { kind: "factorizationMachine", embeddingDim: 4, tasks: ["bought"] },
 } satisfies Values;
 
+/** Values with which the shop predicts what purchases are worth; some are too large to learn. */
+export const paying = {
+  model: {
+    kind: "logisticRegression",
+    tasks: ["bought", "paid"],
+    taskLosses: { paid: "squaredError" },
+  },
+  "joiner.tasks.paid": [{ action: "purchase", label: "value" }],
+} satisfies Values;
+
 /** The knobs of a swarm. */
 export const swarmKnobs: readonly Knob[] = [
   { path: "shards.count", values: [1, 2, 3, 4] },
@@ -76,11 +86,19 @@ export const swarmKnobs: readonly Knob[] = [
   { path: "embeddings.evictionInterval", values: ["100ms", "1s"] },
   { sets: [undefined, undefined, recommending] },
   ...servingKnobs,
+  { sets: [undefined, undefined, undefined, paying] },
 ];
 
-/** One draw of each knob. A set of which an earlier knob has drawn a key is left out. */
-export function drawKnobs(stream: RandomStream, knobs: readonly Knob[]): Values {
-  const values: Record<string, unknown> = {};
+/**
+ * One draw of each knob, and the values of the scenario. A set with a key of the scenario or of an
+ * earlier draw is left out.
+ */
+export function drawKnobs(
+  stream: RandomStream,
+  knobs: readonly Knob[],
+  ofScenario: Values = {},
+): Values {
+  const values: Record<string, unknown> = { ...ofScenario };
   for (const knob of knobs) {
     const sets = "sets" in knob ? knob.sets : knob.values.map((value) => {
       return value === undefined ? undefined : { [knob.path]: value };

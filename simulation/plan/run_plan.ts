@@ -81,7 +81,7 @@ export function drawRunPlan(options: DrawOptions): RunPlan {
   const { seed, scenario } = options;
   const random = new SeededRandom(seed);
   const configuration = options.configuration ?? scenario.configuration;
-  const values = { ...drawKnobs(random.stream("knobs"), scenario.knobs), ...scenario.values };
+  const values = drawKnobs(random.stream("knobs"), scenario.knobs, scenario.values);
   const forMs = options.forMs ?? scenario.forMs;
   const checked = configurationOf(configuration, values);
   const families = options.families ?? scenario.families;

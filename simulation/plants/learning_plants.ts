@@ -125,4 +125,14 @@ export const learningPlants: readonly Plant[] = [
     seenBy: ["liveness", "erased-users"],
     scenario: "erasures",
   },
+  {
+    name: "refusals-unrecorded",
+    edits: [{
+      file: "actors/trainer/refusals.ts",
+      find: "return this.#of(batch.partition).add(rows, batch.after);",
+      replace: "return this.#of(batch.partition).add([], batch.after);",
+    }],
+    seenBy: ["refused-rows"],
+    scenario: "refused-examples",
+  },
 ];

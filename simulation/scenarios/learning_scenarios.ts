@@ -4,6 +4,7 @@
 import { homeNode } from "../../server/layout.ts";
 import { chosen } from "../plan/draws.ts";
 import type { Fault } from "../plan/fault.ts";
+import { paying } from "../plan/knobs.ts";
 import { moments, shardsOf, shop } from "./process_shop.ts";
 import type { Scenario } from "./scenario.ts";
 
@@ -155,5 +156,12 @@ export const learningScenarios: readonly Scenario[] = [
         return [kill, slow, start, stall, crash];
       });
     },
+  },
+  {
+    ...shop,
+    name: "refused-examples",
+    description: "values that no model can learn come in bursts, while actors crash",
+    families: ["actors", "process"],
+    values: paying,
   },
 ];

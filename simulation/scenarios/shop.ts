@@ -97,6 +97,20 @@ const RANKED_MEANWHILE = 0.5;
 /** Pause between two visits, ms. */
 const PAUSE_MS_MAX = 400;
 
+/** Period of the values' course, ms; its last part has values that no model can learn. */
+const VALUES_PERIOD_MS = 4_000;
+const WRONG_VALUES_MS = 600;
+/** Its square exceeds the greatest float32. */
+const WRONG_VALUE = 1e30;
+
+/** The value of an action, in a shop whose model predicts the values of purchases. */
+function valueOf({ configuration }: World, action: string, atMs: number): number | undefined {
+  const isPredicted = configuration.model.tasks?.some(({ loss }) => loss === "squaredError");
+  if (action !== "purchase" || !isPredicted) return undefined;
+  const isWrong = atMs % VALUES_PERIOD_MS >= VALUES_PERIOD_MS - WRONG_VALUES_MS;
+  return isWrong ? WRONG_VALUE : 1 + atMs % 7;
+}
+
 /** How often a visitor does the less usual things. */
 export interface VisitShares {
   /** Share of visits after which the visitor asks to be erased. */
@@ -111,7 +125,7 @@ export async function visitShop(
   client: string,
   { erased = ERASED, repeated = REPEATED }: VisitShares = {},
 ): Promise<void> {
-  const visitor = new Visitor(world, client);
+  const visitor = new Visitor(world, client, (action, atMs) => valueOf(world, action, atMs));
   const { random } = visitor;
   const ofRules = world.random(`visitor/${client}/rules`);
   while (world.running) {

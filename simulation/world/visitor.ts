@@ -29,6 +29,9 @@ interface SentEvent {
   readonly value?: number;
 }
 
+/** The value that an action has at a time, ms of virtual time; undefined: none. */
+export type ActionValues = (action: string, atMs: number) => number | undefined;
+
 /** Events that {@link Visitor.repeat} chooses among. */
 const REPEATED_MAX = 256;
 /** Sends of one event at most. */
@@ -43,8 +46,15 @@ export class Visitor {
   /** How often the visitor was erased: it comes back under another id. */
   #erased = 0;
   readonly #sent: SentEvent[] = [];
+  readonly #values: ActionValues;
 
-  constructor(readonly world: World, readonly name: string) {
+  /** @param values The values of actions that {@link act} is given none for. Default: none. */
+  constructor(
+    readonly world: World,
+    readonly name: string,
+    values: ActionValues = () => undefined,
+  ) {
+    this.#values = values;
     this.#client = new Client(world, name);
     this.random = world.random(`visitor/${name}`);
   }
@@ -119,7 +129,7 @@ export class Visitor {
     ranking: VisitorRanking | undefined,
     item: string,
     action: string,
-    value?: number,
+    value = this.#values(action, this.world.clock.monotonicMs()),
   ): Promise<Reply | undefined> {
     const event: SentEvent = {
       eventId: `${this.name}-${this.#events++}`,

@@ -23,8 +23,8 @@ function watch() {
       checker.answers?.(SHARD, { kind: "openSource", source } as never, answer, "table");
     },
     /** A chunk of one row with one id becomes durable. */
-    logs(id: bigint) {
-      checker.durable?.("examples", 0, [chunkOf(id, rows)], rows++);
+    logs(id: bigint, label = 0) {
+      checker.durable?.("examples", 0, [chunkOf(id, rows, label)], rows++);
     },
     loses(endOffset: number) {
       rows = endOffset;
@@ -44,7 +44,7 @@ function watch() {
   };
 }
 
-function chunkOf(id: bigint, firstRow: number): Uint8Array {
+function chunkOf(id: bigint, firstRow: number, label: number): Uint8Array {
   const none = new Uint8Array();
   return encodeExamples({
     firstRow,
@@ -52,7 +52,7 @@ function chunkOf(id: bigint, firstRow: number): Uint8Array {
     ids: new Uint8Array(BigUint64Array.of(id).buffer),
     listOffsets: new Uint8Array(Uint32Array.of(0, 1).buffer),
     dense: none,
-    labels: new Uint8Array(4),
+    labels: new Uint8Array(Float32Array.of(label).buffer),
     logSampleRate: new Uint8Array(4),
     servedPredictions: new Uint8Array(4),
     atMs: 0,
@@ -71,6 +71,23 @@ Deno.test("gradients of other ids than the log has, twice or too few, break the 
     applies("a", 2, 7n, 8n);
     assert.equal(failures.length, 2);
   }
+});
+
+Deno.test("a row that no model can learn may be left out of gradients, and no other row", () => {
+  for (const ids of [[7n], [7n, 8n]]) {
+    const { failures, opens, logs, applies } = watch();
+    opens("a");
+    logs(7n);
+    logs(8n, 1e30);
+    applies("a", 2, ...ids);
+    assert.deepEqual(failures, [], ids.join());
+  }
+  const { failures, opens, logs, applies } = watch();
+  opens("a");
+  logs(7n);
+  logs(8n, 1e30);
+  applies("a", 2, 8n);
+  assert.equal(failures.length, 1);
 });
 
 Deno.test("a shard may apply rows that a fail-over lost while their readers are alive", () => {
