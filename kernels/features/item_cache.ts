@@ -40,7 +40,7 @@ export class ItemCache {
   readonly #mask: number;
   readonly #itemsMax: number;
   #items = 0;
-  /** Records and index, for as long as the cache lives. */
+  /** Records and index, as listed for this thread; the list refers to them weakly. */
   readonly #memories: readonly LargeMemory[];
   /** Ids being looked up: UTF-8, zeros up to a whole word. */
   #keys = new Uint32Array(64);
