@@ -212,6 +212,10 @@ export class MeshWorld extends World {
         else this.#processes.known(fault.host).slowRedis = slow;
         return;
       }
+      case "slowBlobs":
+        this.blobs.putExtraMs = fault.latencyMs;
+        this.clock.schedule(fault.forMs, () => this.blobs.putExtraMs = 0);
+        return;
       case "stepHostClock":
         this.#processes.known(fault.host).clockAheadMs += fault.byMs;
         return;
@@ -296,6 +300,7 @@ export class MeshWorld extends World {
     this.network.heal();
     this.#controllerDeaths.clear();
     this.blobs.refusesWrites = false;
+    this.blobs.putExtraMs = 0;
     this.redis.takeAppends();
     this.#slowRedis = NOT_SLOW;
     for (const known of this.#processes.all) {

@@ -17,6 +17,8 @@ export class SharedBlobs {
   readonly #unfinished = new Set<readonly [name: string, bytes: Uint8Array]>();
   readonly #observer: BlobObserver;
   #refused = false;
+  /** Time that each put takes besides its latency, ms. */
+  putExtraMs = 0;
 
   constructor(observer: BlobObserver) {
     this.#observer = observer;
@@ -40,9 +42,9 @@ export class SharedBlobs {
    */
   for(clock: NodeClock, latency: KeyedHash, latencyMs: number): BlobStore {
     let drawn = 0;
-    const after = <R>(operation: () => R): Promise<R> =>
+    const after = <R>(operation: () => R, extraMs = 0): Promise<R> =>
       new Promise((resolve, reject) => {
-        clock.schedule(latency.exponential(drawn++) * latencyMs, () => {
+        clock.schedule(latency.exponential(drawn++) * latencyMs + extraMs, () => {
           try {
             resolve(operation());
           } catch (error) {
@@ -54,7 +56,7 @@ export class SharedBlobs {
       put: (name, bytes) => {
         const put = [name, bytes.slice()] as const;
         if (!this.#refused) this.#unfinished.add(put);
-        return after(() => this.#finish(put));
+        return after(() => this.#finish(put), this.putExtraMs);
       },
       get: (name) => after(() => this.#blobs.get(name)?.slice()),
       list: (prefix) =>

@@ -77,6 +77,12 @@ export interface SlowRedis extends Episode {
   readonly latencyMs: number;
 }
 
+/** Each put of a blob takes this much longer, so that a process may die in it. */
+export interface SlowBlobs extends Episode {
+  readonly kind: "slowBlobs";
+  readonly latencyMs: number;
+}
+
 /** The wall clock of a host steps, back where `byMs` is negative. Durations stay as they are. */
 export interface StepHostClock extends Moment {
   readonly kind: "stepHostClock";
@@ -129,6 +135,7 @@ export type MeshFault =
   | CutRedis
   | StopRedis
   | SlowRedis
+  | SlowBlobs
   | StepHostClock
   | FailOverRedis
   | DrainHost
@@ -170,6 +177,8 @@ export function wordsOfMeshFault(fault: MeshFault, seconds: (ms: number) => stri
       return `delay Redis by ${fault.latencyMs} ms for ${fault.host ?? "all hosts"}, for ${
         seconds(fault.forMs)
       }`;
+    case "slowBlobs":
+      return `delay each put of a blob by ${fault.latencyMs} ms for ${seconds(fault.forMs)}`;
     case "stepHostClock":
       return `step the wall clock of ${fault.host} by ${fault.byMs > 0 ? "+" : ""}${
         seconds(fault.byMs)

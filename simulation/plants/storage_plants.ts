@@ -77,4 +77,18 @@ export const storagePlants: readonly Plant[] = [
     seenBy: ["accepted-events", "log-offsets", "joined-examples", "supervision"],
     scenario: "bad-disk",
   },
+  {
+    name: "unfinished-puts-stay",
+    edits: [{
+      file: "records/snapshot_manifest.ts",
+      find: "  await deleteAllUnfinished(blobs, prefix);\n",
+      replace: '  await deleteAllUnfinished(blobs, "none/");\n',
+    }, {
+      file: "gateway/erasure/erasure_state.ts",
+      find: "(snapshot.unfinishedParts.length > 0 ||",
+      replace: "(snapshot.unfinishedParts.length < 0 ||",
+    }],
+    seenBy: ["erased-users"],
+    scenario: "erased-rows-in-puts",
+  },
 ];

@@ -49,6 +49,9 @@ const START_MS = 4_000;
 /** Most by which clocks of serving hosts differ, ms; production asks for less than 10 s. */
 const CLOCKS_APART_MS_MAX = 3_000;
 
+/** Time of a put where hosts are to die in it, ms. */
+const PUT_MS = 500;
+
 /** Length of a lease in {@link meshShop}, ms. */
 const LEASE_MS = 3_000;
 
@@ -183,15 +186,24 @@ export const meshScenarios: readonly Scenario[] = [
     description: "hosts with shards are killed while they write snapshots and visitors are erased",
     families: [],
     workload: (world, client) => visitShop(world, client, { erased: 0.1 }),
-    values: { "joiner.window": "1s", "storage.snapshots.interval": "1s" },
-    faults: (random, configuration, forMs) =>
-      moments(forMs, 6).map((atMs): Fault => ({
+    values: {
+      "joiner.window": "1s",
+      "storage.snapshots.interval": "1s",
+      // All rows of a shard, in so many puts that hosts mostly die in one of them.
+      "storage.snapshots.increments": 0,
+      "storage.snapshots.chunkRows": 4,
+    },
+    forMs: 32_000,
+    faults: (random, configuration, forMs) => [
+      { kind: "slowBlobs", atMs: 0, forMs, latencyMs: PUT_MS },
+      ...moments(forMs, 4).map((atMs): Fault => ({
         kind: "killHost",
-        atMs,
+        atMs: atMs + Math.floor(random.nextFloat() * 3_000),
         host: chosen(random, hostsFor("shards", configuration)),
         power: random.nextFloat() < 0.5,
         downMs: 500 + Math.floor(random.nextFloat() * 2_000),
       })),
+    ],
   },
   {
     ...mesh,
