@@ -11,6 +11,7 @@ import type {
   Coordination,
   HostRun,
   MeshView,
+  Placement,
   PlacementChange,
 } from "../mesh/ports/coordination.ts";
 import type { Telemetry } from "../mesh/ports/telemetry.ts";
@@ -31,6 +32,7 @@ import { present } from "../structures/invariant.ts";
 import { CopyFailures } from "./copy_failures.ts";
 import type { Pauses } from "./pauses.ts";
 import { reportPlacement } from "./report_placement.ts";
+import type { Copy, Rows, Step } from "./shard_steps.ts";
 import { verifyCopy } from "./verify_copy.ts";
 import { addresses } from "./addresses.ts";
 
@@ -61,30 +63,6 @@ const HANDOVER_MS = 20;
 const BUDGET = { budgetMs: 5_000 };
 
 type GiveDuty = HostDuty & { readonly kind: "give" };
-
-interface Copy {
-  readonly epoch: number;
-  verifiedAtMs: number | undefined;
-}
-
-interface Step {
-  readonly duty: HostDuty | undefined;
-  readonly task: Promise<void>;
-  /** A look has found another duty meanwhile. */
-  isOutdated: boolean;
-}
-
-interface Rows {
-  readonly epoch: number;
-  readonly sharding: number;
-  givesTo: HostRun | undefined;
-  /** When it was frozen for a copy, on the host's monotonic clock, ms; undefined = it is not. */
-  frozenSinceMs: number | undefined;
-  /** Whether the shard is asked to tell of its freeze. */
-  awaitsFreeze: boolean;
-  /** At the last look it was frozen, although the store knew of no move. */
-  isFrozenAlone: boolean;
-}
 
 export class PlacedShards {
   readonly #options: PlacedShardsOptions;
@@ -222,11 +200,9 @@ export class PlacedShards {
       case "reportActive":
         await this.#report(shard, { expected: step.placement, next });
         return;
-      case "takeOver": {
-        const reason = `${this.#run.host} has verified its copy`;
-        await this.#report(shard, { expected: step.placement, next, reason });
-        return; // it is promoted by the next look, whose view has the new epoch
-      }
+      case "takeOver":
+        // It is promoted by the next look, whose view has the new epoch.
+        return await this.#takeOver(shard, step.placement);
       case "abortMove": {
         const reason = `it was frozen for more than ${FROZEN_MS_MAX} ms`;
         if (!await this.#report(shard, { expected: step.placement, next, reason })) return;
@@ -237,7 +213,7 @@ export class PlacedShards {
         return await this.#endGiving(shard);
       case "startCopy":
         if (this.#failures.isPausing(shard)) return;
-        return await this.#copy(shard, step.placement.epoch, sharding);
+        return await this.#copy(shard, step.placement, sharding);
       case "promote": {
         await this.#makeShard(shard, step.epoch, sharding);
         this.#copies.delete(shard);
@@ -351,7 +327,7 @@ export class PlacedShards {
   }
 
   /** Begins a copy, and follows it in the background. */
-  async #copy(shard: number, epoch: number, sharding: number): Promise<void> {
+  async #copy(shard: number, placement: Placement, sharding: number): Promise<void> {
     const { mesh, nodeOf } = this.#options;
     const { shard: { tables } } = this.#options.shards();
     const node = nodeOf(shard);
@@ -366,9 +342,9 @@ export class PlacedShards {
     };
     await mesh.spawn({ kind: "shard_copy", key: String(shard), node, options });
     await mesh.place([[copyAddress(shard), node]]);
-    const copy: Copy = { epoch, verifiedAtMs: undefined };
+    const copy: Copy = { epoch: placement.epoch, verifiedAtMs: undefined };
     this.#copies.set(shard, copy);
-    this.#follow(shard, copy).catch(async (error) => {
+    this.#follow(shard, copy, placement).catch(async (error) => {
       const pauseMs = this.#failures.add(shard);
       this.#telemetry.log("warn", `the copy of shard ${shard} failed and begins anew`, {
         reason: reasonOf(error),
@@ -382,14 +358,25 @@ export class PlacedShards {
     });
   }
 
-  async #follow(shard: number, copy: Copy): Promise<void> {
+  async #follow(shard: number, copy: Copy, placement: Placement): Promise<void> {
     const { mesh } = this.#options;
     const actor = mesh.actorRef<ShardCopyMessage>(copyAddress(shard));
     const isWanted = () => this.#copies.get(shard) === copy && !this.#stopped;
     if (!await verifyCopy(actor, { pauses: this.#pauses, isWanted, ...BUDGET })) return;
     copy.verifiedAtMs = this.#nowMs;
     this.#failures.end(shard);
+    // The owner is frozen, and most often the store knows: no look need find that out.
+    if (placement.state === "moving" && isWanted()) {
+      const frozen = { ...placement, phase: "frozen" } as const;
+      await this.#takeOver(shard, frozen).catch(() => {}); // the next look does it again
+    }
     this.#options.onDue();
+  }
+
+  async #takeOver(shard: number, expected: Placement): Promise<void> {
+    const next = { state: "active", owner: this.#run } as const;
+    const reason = `${this.#run.host} has verified its copy`;
+    await this.#report(shard, { expected, next, reason });
   }
 }
 
