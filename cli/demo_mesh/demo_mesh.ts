@@ -35,6 +35,8 @@ export interface DemoMeshSummary {
   /** Processes that were killed, the Redis server included. */
   readonly kills: number;
   readonly restarts: number;
+  /** Hosts that did not run for longer than their lease, and were started again. */
+  readonly rejoined: number;
   /** Clicks that gateways accepted on rankings that are in the event log. */
   readonly accepted: number;
   /** Clicks on rankings that were answered without the log: nothing is learned from them. */
@@ -105,11 +107,17 @@ async function demoIn(folder: string, flags: DemoMeshFlags, steps: Steps): Promi
   const { text, ports } = meshFile(demo, server.url, reserved.ports);
   const file = `${folder}/mesh.yaml`;
   await Deno.writeTextFile(file, text);
-  const hosts = new HostProcesses(file, folder);
+  const hosts = new HostProcesses({
+    configuration: file,
+    folder,
+    onRejoined: (host) =>
+      output.err(`${host} did not run for longer than its lease, and is started again\n`),
+  });
   cleanup.defer(() => hosts.killAll());
   steps.say(`Starting ${flags.server} and the hosts ${allHosts.join(", ")}`);
   const [joining] = demoHosts.joining;
-  await hosts.start(...allHosts.filter((host) => host !== joining));
+  const first = hosts.start(...allHosts.filter((host) => host !== joining));
+  await Promise.race([first, hosts.failure]);
 
   const configuration = parseConfiguration(text, file);
   const { features, partitions } = configuration;
@@ -143,6 +151,7 @@ async function demoIn(folder: string, flags: DemoMeshFlags, steps: Steps): Promi
   const { quiet, ...counts } = await Promise.race([
     story,
     visits.then(() => story), // a visit that failed ends the demo
+    hosts.failure,
   ]);
   steps.say("waiting until everything is learned");
   shoppers.stop();
@@ -153,6 +162,7 @@ async function demoIn(folder: string, flags: DemoMeshFlags, steps: Steps): Promi
   const summary: DemoMeshSummary = {
     hosts: allHosts.length,
     moves: watch.moves,
+    rejoined: hosts.rejoined,
     ...counts,
     ...audit.result(),
     refused: shoppers.refused,

@@ -1,5 +1,8 @@
 /**
- * The hosts of the demo's mesh as processes of their own.
+ * The hosts of the demo's mesh as processes of their own, and the platform that starts them again.
+ *
+ * A host that did not run for longer than its lease, as under a high load, ends by itself, and is
+ * started again. Any other host that ends by itself fails the demo.
  */
 import metadata from "../../deno.json" with { type: "json" };
 import { present } from "../../structures/invariant.ts";
@@ -24,18 +27,43 @@ interface EndedHost {
 
 /** Characters of a log that an error shows. */
 const SHOWN_MAX = 1_000;
+/** The last words of a host that may join again. */
+const MAY_JOIN_AGAIN = /its lease expired\. The process must stop; it may join again\./;
+/** Hosts that are started again; more of them show a defect. */
+const REJOINED_MAX = 5;
+
+export interface HostProcessesOptions {
+  /** Path of the file of all hosts. */
+  readonly configuration: string;
+  /** Takes the logs of the hosts, a file for each start. */
+  readonly folder: string;
+  /** Takes the name of each host that is started again. */
+  readonly onRejoined?: (host: string) => void;
+  /** The command of a host and its arguments; default: `cairn node`. */
+  readonly commandOf?: (host: string) => readonly string[];
+}
 
 export class HostProcesses {
-  readonly #configuration: string;
-  readonly #folder: string;
+  readonly #options: HostProcessesOptions;
   readonly #running = new Map<string, HostProcess>();
   /** Starts of each host, for the names of their logs. */
   readonly #starts = new Map<string, number>();
+  readonly #failure = Promise.withResolvers<never>();
+  #rejoined = 0;
 
-  /** @param folder Takes the logs of the hosts, a file for each start. */
-  constructor(configuration: string, folder: string) {
-    this.#configuration = configuration;
-    this.#folder = folder;
+  constructor(options: HostProcessesOptions) {
+    this.#options = options;
+    this.#failure.promise.catch(() => {}); // the demo may wait for something else then
+  }
+
+  /** Rejects when a host has ended by itself and is not started again; never resolves. */
+  get failure(): Promise<never> {
+    return this.#failure.promise;
+  }
+
+  /** Hosts that lost their lease and were started again. */
+  get rejoined(): number {
+    return this.#rejoined;
   }
 
   /** Starts hosts together and waits until they are ready. */
@@ -56,10 +84,8 @@ export class HostProcesses {
       child.kill(signal);
     } catch (error) {
       if (!(error instanceof TypeError)) throw error; // the process is gone
-      const { status: { code }, said } = await ended;
-      throw new CommandError(
-        `Host ${host} has ended by itself with exit code ${code}: ${said.slice(-SHOWN_MAX)}`,
-      );
+      const { status, said } = await ended;
+      throw endedByItself(host, status, said);
     }
     return (await ended).status;
   }
@@ -72,8 +98,11 @@ export class HostProcesses {
   #start(host: string): HostProcess {
     const starts = (this.#starts.get(host) ?? 0) + 1;
     this.#starts.set(host, starts);
-    const child = new Deno.Command(Deno.execPath(), {
-      args: [...run, main, "node", "--host", host, "--config", this.#configuration],
+    const { configuration, folder, onRejoined, commandOf } = this.#options;
+    const [program, ...args] = commandOf?.(host) ??
+      [Deno.execPath(), ...run, main, "node", "--host", host, "--config", configuration];
+    const child = new Deno.Command(program, {
+      args,
       stdin: "null",
       stdout: "null",
       stderr: "piped",
@@ -83,17 +112,32 @@ export class HostProcesses {
     ready.catch(() => {});
     const read = readLines(
       child.stderr,
-      `${this.#folder}/${host}-${starts}.log`,
+      `${folder}/${host}-${starts}.log`,
       (text) => /\b(Host \S+ runs|Cairn serves)/.test(text) && resolve(),
     );
     const ended = Promise.all([child.status, read]).then(([status, said]) => {
-      reject(new CommandError(`Host ${host} has ended: ${said.slice(-SHOWN_MAX)}`));
+      const isExpected = this.#running.get(host) !== process;
+      if (!isExpected && MAY_JOIN_AGAIN.test(said) && this.#rejoined < REJOINED_MAX) {
+        this.#rejoined++;
+        onRejoined?.(host);
+        this.#start(host).ready.then(resolve, reject);
+      } else {
+        const error = endedByItself(host, status, said);
+        reject(error);
+        if (!isExpected) this.#failure.reject(error);
+      }
       return { status, said };
     });
-    const process = { child, ready, ended };
+    const process: HostProcess = { child, ready, ended };
     this.#running.set(host, process);
     return process;
   }
+}
+
+function endedByItself(host: string, { code }: Deno.CommandStatus, said: string): CommandError {
+  return new CommandError(
+    `Host ${host} has ended by itself with exit code ${code}: ${said.slice(-SHOWN_MAX)}`,
+  );
 }
 
 /** Copies a stream to a file; resolves with its text at the end. */

@@ -137,7 +137,7 @@ async function measure(program: ServerProgram, drains: number, rate: number) {
   const { text, ports } = meshFile(demo, server.url, reserved.ports);
   const file = `${folder}/mesh.yaml`;
   Deno.writeTextFileSync(file, text);
-  const hosts = new HostProcesses(file, folder);
+  const hosts = new HostProcesses({ configuration: file, folder });
   cleanup.defer(() => hosts.killAll());
   await hosts.start(...allHosts);
   const configuration = parseConfiguration(text, file);
