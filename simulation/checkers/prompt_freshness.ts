@@ -59,7 +59,9 @@ export function promptFreshness(
           trainers = Math.min(trainers, fault.to);
         }
         if (fault.kind === "reshardMesh" && fault.parts === "partitions") {
-          examples = Math.max(examples, fault.to * Math.ceil(trainerCount / fault.to));
+          const most = Math.max(trainerCount, fault.trainers ?? 0);
+          examples = Math.max(examples, fault.to * Math.ceil(most / fault.to));
+          trainers = Math.min(trainers, fault.trainers ?? trainers);
         }
         calmFromMs = context.nowMs() + FAULT_FREE_MS;
         waiting = [];

@@ -255,13 +255,13 @@ export class MeshWorld extends World {
   async #ask(
     mesh: Coordination,
     identity: MeshIdentity,
-    { parts, to, overrides }: Pick<ReshardMesh, "parts" | "to" | "overrides">,
+    { parts, to, trainers, overrides }: Omit<ReshardMesh, "kind" | "atMs" | "cancelMs">,
   ): Promise<void> {
     if (parts === "partitions") {
       // Each joiner keeps at least as many partitions of examples as there are trainers.
-      const examples = to * Math.ceil(identity.trainers / to);
+      const examples = to * Math.ceil((trainers ?? identity.trainers) / to);
       if (identity.eventPartitions === to) return;
-      await mesh.askReshard({ parts, to, examples });
+      await mesh.askReshard({ parts, to, examples, trainers });
       return;
     }
     const most = parts === "shards" ? Infinity : identity.examplePartitions;

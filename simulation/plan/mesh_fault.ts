@@ -118,6 +118,8 @@ export interface ReshardMesh extends Moment {
   readonly parts: CountedParts;
   /** Trainers are at most as many as the partitions of the example log. */
   readonly to: number;
+  /** Trainers after a change of `partitions`; undefined = as many as before. */
+  readonly trainers?: number;
   /** Time until the operator ends it, ms; undefined = never. */
   readonly cancelMs?: number;
   /** Whether it begins without a snapshot, although a change before is not done; for `trainers`. */
@@ -190,10 +192,11 @@ export function wordsOfMeshFault(fault: MeshFault, seconds: (ms: number) => stri
     case "drainHost":
       return `drain host ${fault.host}, undrain it after ${seconds(fault.forMs)}`;
     case "reshardMesh": {
-      const { parts, to, cancelMs, overrides } = fault;
+      const { parts, to, trainers, cancelMs, overrides } = fault;
+      const dealt = trainers === undefined ? "" : ` and ${trainers} trainers`;
       const how = overrides ? " without a snapshot" : "";
       const ends = cancelMs === undefined ? "" : `, and give it up after ${seconds(cancelMs)}`;
-      return `change the mesh to ${to} ${parts}${how}${ends}`;
+      return `change the mesh to ${to} ${parts}${dealt}${how}${ends}`;
     }
     default:
       return fault satisfies never;

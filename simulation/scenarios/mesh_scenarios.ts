@@ -75,7 +75,7 @@ function hostsFor(role: string, { mesh: section }: CairnConfiguration): string[]
 
 /** A change of a number of parts; one of five is given up soon. */
 function changeOf(
-  change: Pick<ReshardMesh, "parts" | "to" | "overrides">,
+  change: Omit<ReshardMesh, "kind" | "atMs" | "cancelMs">,
   random: RandomStream,
   atMs: number,
 ): Fault {
@@ -355,7 +355,8 @@ export const meshScenarios: readonly Scenario[] = [
   {
     ...mesh,
     name: "live-partitions",
-    description: "the number of partitions changes while hosts are killed, paused and cut off",
+    description:
+      "partitions change, some with the trainers, while hosts are killed, paused and cut off",
     families: [],
     values: { "joiner.partitions": 2 },
     faults: (random, configuration, forMs) => {
@@ -365,7 +366,9 @@ export const meshScenarios: readonly Scenario[] = [
       const joining = hostsFor("joiner", configuration);
       return moments(forMs, 4).flatMap((atMs): Fault[] => {
         const to = chosen(random, [1, 2, 3, 4]);
-        const change = changeOf({ parts: "partitions", to }, random, atMs);
+        const trainers = chosen(random, [undefined, undefined, 1, 2, 3]);
+        const dealt = trainers === undefined ? {} : { trainers };
+        const change = changeOf({ parts: "partitions", to, ...dealt }, random, atMs);
         if (isQuiet) return [change];
         return [change, strikeAfter(atMs, random, random.nextFloat() < 0.5 ? joining : hosts)];
       });

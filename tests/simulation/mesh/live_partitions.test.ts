@@ -50,6 +50,13 @@ Deno.test("a mesh changes its partitions although Redis is away in the middle", 
     { kind: "reshardMesh", atMs: 10_000, parts: "partitions", to: 2 },
   ], ["joiner/4"]));
 
+Deno.test("a mesh changes partitions and trainers in one step although a host that learns dies in the middle", () =>
+  changes([
+    { kind: "reshardMesh", atMs: 4_000, parts: "partitions", to: 3, trainers: 3 },
+    { kind: "killHost", atMs: 4_150, host: "learn-1", power: true, downMs: 5_000 },
+    { kind: "reshardMesh", atMs: 10_000, parts: "partitions", to: 2, trainers: 1 },
+  ], ["joiner/4", "trainer/2"]));
+
 Deno.test("partitions, shards and trainers change one after the other", () =>
   changes([
     { kind: "reshardMesh", atMs: 3_000, parts: "partitions", to: 4 },
