@@ -18,7 +18,7 @@ import type { Scenario } from "../../simulation/scenarios/scenario.ts";
 import { shippedScenarios } from "../../simulation/scenarios/shipped.ts";
 import { formatSeed, parseSeed, SEED_END, SeedError } from "../../simulation/seed.ts";
 import type { Output } from "../command_line.ts";
-import { CommandError } from "../errors.ts";
+import { CommandError, CommandExit } from "../errors.ts";
 import { Progress, stderrTarget } from "../progress.ts";
 import { plants } from "../../simulation/plants/plants.ts";
 import { runPlanted } from "./planted.ts";
@@ -117,10 +117,9 @@ async function simulatePlanted(
   }, output);
   if (code === 0) throw new CommandError(`the planted bug ${name} was not found`, PLANT_NOT_FOUND);
   const isFound = Object.values<number>(EXIT_CODES).includes(code);
-  throw new CommandError(
-    isFound ? `the planted bug ${name} was found` : `the bug ${name} could not be planted`,
-    code,
-  );
+  if (!isFound) throw new CommandError(`the bug ${name} could not be planted`, code);
+  output.err(`the planted bug ${name} was found\n`);
+  throw new CommandExit(code);
 }
 
 /** Runs the plan in a file. */

@@ -57,6 +57,7 @@ Deno.test("a planted bug is found with the task's permissions, and its plan lies
     const { code, last, err } = await simulate(folder, ...args);
     assert.equal(code, 129, err);
     assert.deepEqual(last, { violation: "stated-answers", seed: 1, faults: 0, seedsTried: 1 });
+    assert.match(err, /^the planted bug scores-ascending was found$/m);
     const plans = [...Deno.readDirSync(`${folder}/simulated`)].map(({ name }) => name);
     assert.deepEqual(plans, ["0x1"], "the copy of the source is removed");
   } finally {
