@@ -269,6 +269,7 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
       incarnation: this.#incarnation,
       ...(isLoading && { isLoading }),
     }, buffers);
+    this.#figures.showDue(() => this.#tables.statistics());
   }
 
   #exportRows(message: ExportRows): void {

@@ -12,6 +12,9 @@ const ENTRIES_MAX = 16;
 /** Interval at which the entries per bucket are counted, ms. Counting visits all buckets. */
 const BUCKETS_INTERVAL_MS = 60_000;
 
+/** Interval at which the figures are shown while deltas are taken, ms: half a console's sample. */
+const FIGURES_INTERVAL_MS = 2_500;
+
 /** Outcomes of updates, as the tables count them. */
 const OUTCOMES = ["admitted", "filtered", "updated", "evicted", "rejected"] as const;
 
@@ -32,6 +35,7 @@ export class ShardFigures {
   readonly #frozenMs: Histogram;
   #before: ClassTablesStatistics;
   #bucketsShownMs = -Infinity;
+  #shownMs = -Infinity;
 
   /**
    * @param restored Statistics after the restore: rows of a snapshot do not count as updates.
@@ -99,8 +103,14 @@ export class ShardFigures {
     this.show(restored);
   }
 
+  /** Shows the figures, if the interval is over: rates by their counters would have gaps else. */
+  showDue(statistics: () => ClassTablesStatistics): void {
+    if (this.#clock.monotonicMs() - this.#shownMs >= FIGURES_INTERVAL_MS) this.show(statistics());
+  }
+
   /** Updates the gauges, and adds the work since the last call to the counters. */
   show(statistics: ClassTablesStatistics): void {
+    this.#shownMs = this.#clock.monotonicMs();
     const shard = this.#shard;
     statistics.classes.forEach(({ rows, bytes }, number) => {
       const labels = { shard, class: String(number) };

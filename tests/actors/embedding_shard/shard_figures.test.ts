@@ -60,6 +60,27 @@ Deno.test("a shard shows rows and memory of each class, and how many updates its
   assert.ok(updates("rejected") > 1000);
 });
 
+Deno.test("figures that are due every 2.5 s are read no more often", async () => {
+  const telemetry = new TelemetryRecorder();
+  const clock = new VirtualClock();
+  const tables = ClassTables.create({
+    seed: 1,
+    classes: [CLASS],
+    bytesMax: 4 << 20,
+    atLimit: "reject",
+  });
+  const figures = new ShardFigures({ telemetry, clock }, 3, tables.statistics(), 4 << 20);
+  let reads = 0;
+  for (let elapsedMs = 0; elapsedMs < 10_000; elapsedMs += 100) {
+    await clock.advance(100);
+    figures.showDue(() => {
+      reads++;
+      return tables.statistics();
+    });
+  }
+  assert.equal(reads, 4);
+});
+
 Deno.test("a shard shows its load, what waits for replicas, and how many ids were looked up in vain", () => {
   const telemetry = new TelemetryRecorder();
   const tables = ClassTables.create({
