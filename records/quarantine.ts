@@ -135,7 +135,7 @@ export async function takeOverQuarantine(
   const found = await readStored(blobs, source, tenure);
   const own = tenure ?? found.tenure;
   if (found.tenure !== own) await writeQuarantine(blobs, source, found.quarantine, own);
-  // Also where the write is an earlier incarnation's, which may have ended before the deletes.
+  // Also where an earlier incarnation has made the blob: it may have ended before the deletes.
   await deleteEarlierQuarantines(blobs, source, own);
   return { ...found, tenure: own };
 }

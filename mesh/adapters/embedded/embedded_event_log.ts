@@ -219,7 +219,7 @@ export class EmbeddedEventLog implements EventLog {
     const kept = Math.max(0, segments.findLastIndex(({ firstOffset }) => firstOffset <= floor));
     if (kept > 0) await target.begin.moveTo(segments[kept].firstOffset);
     target.floor = Math.max(floor, target.floor);
-    // First: a segment tells that records of before are stored.
+    // Before the segments: as long as one is left, receipts say that the log holds old records.
     if (segments.length > 0) {
       await removeTornTails(target.directory, segments[kept].firstOffset, this.#files);
     }
