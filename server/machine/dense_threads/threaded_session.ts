@@ -8,7 +8,7 @@
  * the order of the parts and computes the next weights (leader.ts).
  */
 import { partsOf } from "../../../kernels/dense/batch_parts.ts";
-import { divergedAt } from "../../../kernels/dense/divergence.ts";
+import { divergedAt, type Divergence } from "../../../kernels/dense/divergence.ts";
 import { meanCount } from "../../../kernels/dense/losses.ts";
 import { createModel } from "../../../kernels/dense/models/create_model.ts";
 import type { Model } from "../../../kernels/dense/models/model.ts";
@@ -89,10 +89,9 @@ export class ThreadedSession implements TrainingSession {
         : await this.#stepWhole(number, whole);
       return { loss, logits: results.logits, gradients: results.gradients };
     } catch (error) {
-      const divergence = error instanceof ReplicaError ? error.failure.divergence : undefined;
+      const divergence = divergenceOf(error);
       if (divergence !== undefined) throw divergedAt(divergence, batch);
-      // The other threads may wait for messages that do not come.
-      for (const replica of this.#replicas) replica.end(error as Error);
+      this.#end(error as Error);
       throw error;
     } finally {
       this.#answered++;
@@ -127,7 +126,7 @@ export class ThreadedSession implements TrainingSession {
     // Where a thread has crashed there is nothing left to close.
     await Promise.allSettled(this.#replicas.map((replica) => replica.ask({ kind: "close" })));
     const closed = new Error("The session of the dense step is closed.");
-    for (const replica of this.#replicas) replica.end(closed);
+    this.#end(closed);
   }
 
   /** Runs a batch in the leader, in arrays of its own. */
@@ -162,7 +161,10 @@ export class ThreadedSession implements TrainingSession {
       rows: whole.rows,
       meanCount: meanCount(this.model.tasks, whole.logSampleRate),
     });
-    stepped.catch(() => this.#dealer.drop(number));
+    stepped.catch((error) => {
+      this.#dealer.drop(number);
+      if (divergenceOf(error) === undefined) this.#end(error);
+    });
     // The arrays of the batch are in use until no part is with a thread.
     const [dealt] = await Promise.allSettled([
       this.#dealer.deal({ number, batch: whole, firstRows }),
@@ -171,6 +173,15 @@ export class ThreadedSession implements TrainingSession {
     if (dealt.status === "rejected") throw dealt.reason;
     return await stepped;
   }
+
+  /** Ends all threads: when one has failed, the others may wait for messages that do not come. */
+  #end(error: Error): void {
+    for (const replica of this.#replicas) replica.end(error);
+  }
+}
+
+function divergenceOf(error: unknown): Divergence | undefined {
+  return error instanceof ReplicaError ? error.failure.divergence : undefined;
 }
 
 /** The roles of so many threads. */
