@@ -128,8 +128,13 @@ async function tracesIn(directory: string): Promise<string[]> {
 /** Files as hosts leave them that are killed while they put blobs, all with the user's id. */
 async function leaveUnfinishedPuts(data: string): Promise<string[]> {
   const snapshots = `${data}/blobs/snapshots`;
-  const names = Array.from(Deno.readDirSync(snapshots), ({ name }) => name).sort();
-  const newest = names.at(-1);
+  let newest: string | undefined;
+  await until("a first snapshot", async () => {
+    const names = await Array.fromAsync(Deno.readDir(snapshots), ({ name }) => name)
+      .catch(() => []);
+    newest = names.sort().at(-1);
+    return newest !== undefined;
+  });
   const left = [
     `${snapshots}/000000000000007/shard-0/chunk-00000.7-5eed5eed-0.tmp`,
     `${snapshots}/${newest}/shard-1/chunk-00009.7-5eed5eed-1.tmp`,
