@@ -100,13 +100,16 @@ async function lastingDifference(
 ): Promise<string | undefined> {
   const { clock } = serving.mesh.mesh.home;
   const endsMs = clock.monotonicMs() + AGREE_MS_MAX;
-  let open = [...requests];
+  const all = [...requests];
+  let open = all;
   for (;;) {
-    const scores = await scoresOf(serving, open, newest);
+    // All of them, so that each shares its pass with the same others again.
+    const scores = await scoresOf(serving, all, newest);
     const differing: FeatureBatch[] = [];
     let difference: string | undefined;
-    for (const [i, features] of open.entries()) {
-      const found = await differenceOf(serving, features, scores[i], newest());
+    for (const features of open) {
+      const scored = scores[all.indexOf(features)];
+      const found = await differenceOf(serving, features, scored, newest());
       if (found === undefined) continue;
       differing.push(features);
       difference ??= found;

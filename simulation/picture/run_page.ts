@@ -17,6 +17,8 @@ const LANE_WIDTH = 136;
 const TIME_WIDTH = 78;
 const ROW_HEIGHT = 18;
 const HEAD_HEIGHT = 64;
+/** Rows between two lines with the names of the lanes. */
+const NAMES_EVERY = 40;
 const LINE_WIDTH = 1_000;
 
 const style = `
@@ -38,6 +40,8 @@ svg { display: block; } svg text { font: 12px system-ui, "DejaVu Sans", sans-ser
 .message { stroke: var(--message); stroke-width: 1.3; fill: none; } .head { fill: var(--message); }
 .host { fill: var(--ground); stroke: var(--line); } .host-name { font-weight: 600 !important; }
 .event { fill: var(--message); } .fault { fill: var(--fault); } .broken { stroke: var(--bad); stroke-width: 2; }
+.fault-line { stroke: var(--fault); stroke-width: 1.5; stroke-dasharray: 6 4; }
+.fault-text { fill: var(--fault) !important; font-weight: 600; } .name { fill: var(--muted) !important; }
 .broken-text { fill: var(--bad) !important; font-weight: 600; }
 code { font: 13px ui-monospace, monospace; overflow-wrap: anywhere; }
 `;
@@ -53,9 +57,8 @@ export function runPage(plan: RunPlan, outcome: RunOutcome): string {
     : `<p class="bad">${escapeHtml(`${kind} at ${seconds(atMs)}: ${checker}: ${message}`)} (` +
       `<a href="#broken">the events before it</a>)</p>`;
   const events = world.trace.events().filter((event) => event.kind !== "callback");
-  const faults = plan.faults.map((fault) => `<li>${escapeHtml(describeFault(fault))}</li>`).join(
-    "",
-  );
+  const shown = events.slice(-LADDER_EVENTS_MAX);
+  const faults = plan.faults.map((fault) => `<li>${faultItem(fault, shown)}</li>`).join("");
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>Simulated run ${formatSeed(plan.seed)}</title><style>${style}</style></head><body><main>
@@ -70,12 +73,27 @@ ${verdict}
 ${faults === "" ? "<p>None.</p>" : `<ol>${faults}</ol>`}
 <h2>The last ${Math.min(events.length, LADDER_EVENTS_MAX)} events</h2>
 <p>Time runs down, in ms of virtual time. A dot is a message handled, or an operation of a log; an
-arrow comes from the sender. Further actors are to the right; those of one host stand together.</p>
-<div class="wide">${ladder(events.slice(-LADDER_EVENTS_MAX), kind !== "passed")}</div>
+arrow comes from the sender; a dashed line is a fault. Further actors are to the right; those of one
+host stand together.</p>
+<div class="wide">${ladder(shown, kind !== "passed")}</div>
 <h2>Configuration</h2>
 <p><code>${escapeHtml(JSON.stringify(plan.values))}</code></p>
 </main></body></html>
 `;
+}
+
+/** A fault in words, with a link to its line in the ladder. */
+function faultItem(fault: Fault, shown: readonly TraceEvent[]): string {
+  const words = describeFault(fault);
+  const index = shown.findIndex((event) => isFault(event) && event.text === words);
+  return index < 0
+    ? `${escapeHtml(words)} (before the events below, or not at all)`
+    : `<a href="#event-${index}">${escapeHtml(words)}</a>`;
+}
+
+/** Whether the event is a fault that strikes. */
+function isFault({ at, text }: TraceEvent): boolean {
+  return at === "world" && text !== undefined;
 }
 
 function timeLine(
@@ -113,13 +131,17 @@ function ladder(events: readonly TraceEvent[], failed: boolean): string {
   const lanes = all.map(({ name }) => name);
   const center = (lane: string) => TIME_WIDTH + (lanes.indexOf(lane) + 0.5) * LANE_WIDTH;
   const width = TIME_WIDTH + lanes.length * LANE_WIDTH + 240;
-  const height = HEAD_HEIGHT + (events.length + 2) * ROW_HEIGHT;
-  const heads = all.map(({ name, label }) => {
+  const end = yOf(events.length);
+  const height = end + 3 * ROW_HEIGHT;
+  const namesAt = (y: number, style: string) =>
+    all.map(({ name, label }) =>
+      `<text class="${style}" x="${center(name)}" y="${y}" text-anchor="middle">${
+        escapeHtml(label.replace("/", " "))
+      }</text>`
+    ).join("");
+  const tracks = all.map(({ name }) => {
     const x = center(name);
-    return `<text x="${x}" y="34" text-anchor="middle">${
-      escapeHtml(label.replace("/", " "))
-    }</text>` +
-      `<line class="lane" x1="${x}" x2="${x}" y1="42" y2="${height}"/>`;
+    return `<line class="lane" x1="${x}" x2="${x}" y1="42" y2="${height}"/>`;
   });
   const hosts = groups.flatMap(({ host, lanes }) => {
     if (host === undefined) return [];
@@ -131,24 +153,36 @@ function ladder(events: readonly TraceEvent[], failed: boolean): string {
     ];
   });
   const rows = events.map((event, i) => {
-    const y = HEAD_HEIGHT + i * ROW_HEIGHT;
+    const y = yOf(i);
     const x = center(event.at);
+    const names = i > 0 && i % NAMES_EVERY === 0 ? namesAt(y - ROW_HEIGHT + 4, "name") : "";
     const label = `${event.kind}${event.detail === 0 ? "" : ` ${event.detail}`}`;
     const from = event.from !== undefined && lanes.includes(event.from) ? center(event.from) : x;
     const arrow = from === x ? "" : arrowTo(from, x, y);
-    return `<text class="time" x="4" y="${y + 4}">${event.atMs.toFixed(3)}</text>${arrow}` +
+    if (isFault(event)) {
+      return `${names}<line class="fault-line" x1="${TIME_WIDTH}" x2="${width}" y1="${y}" y2="${y}"/>` +
+        `<text id="event-${i}" class="time" x="4" y="${y + 4}">${event.atMs.toFixed(3)}</text>` +
+        `<text class="fault-text" x="${TIME_WIDTH}" y="${y + 4}">${
+          escapeHtml(event.text ?? "")
+        }</text>`;
+    }
+    return `${names}<text class="time" x="4" y="${y + 4}">${event.atMs.toFixed(3)}</text>${arrow}` +
       `<circle class="event" cx="${x}" cy="${y}" r="3"><title>${
         escapeHtml(event.text ?? label)
       }</title></circle><text x="${x + 7}" y="${y + 4}">${escapeHtml(label)}</text>`;
   });
-  const end = HEAD_HEIGHT + events.length * ROW_HEIGHT;
   const broken = failed
     ? `<line class="broken" x1="0" x2="${width}" y1="${end}" y2="${end}"/>` +
       `<text id="broken" class="broken-text" x="4" y="${end + 16}">the promise is broken</text>`
     : "";
   return `<svg width="${width}" height="${height}" role="img" aria-label="Messages between actors">${
-    hosts.join("") + heads.join("")
+    hosts.join("") + tracks.join("") + namesAt(34, "") + namesAt(end + 2.4 * ROW_HEIGHT, "name")
   }${rows.join("")}${broken}</svg>`;
+}
+
+/** The height of a row; the names of the lanes take a row behind every {@link NAMES_EVERY}. */
+function yOf(row: number): number {
+  return HEAD_HEIGHT + (row + Math.floor(row / NAMES_EVERY)) * ROW_HEIGHT;
 }
 
 function arrowTo(from: number, to: number, y: number): string {

@@ -1,0 +1,31 @@
+import assert from "node:assert/strict";
+import { PICTURE_EVENTS_MAX, runPage } from "../../../simulation/picture/run_page.ts";
+import { drawRunPlan } from "../../../simulation/plan/run_plan.ts";
+import { run } from "../../../simulation/run.ts";
+import { shippedScenarios } from "../../../simulation/scenarios/shipped.ts";
+import { present } from "../../../structures/invariant.ts";
+
+const scenario = present(shippedScenarios.find(({ name }) => name === "quiet"), "it ships");
+
+/** The page of a run of four seconds with a crash at these times, ms. */
+async function pageWithCrashesAt(times: readonly number[]): Promise<string> {
+  const drawn = drawRunPlan({ seed: 1, scenario, families: [], forMs: 4_000 });
+  const faults = times.map((atMs) => ({ kind: "crashActor", atMs, actor: "joiner/0" } as const));
+  const plan = { ...drawn, values: {}, clients: drawn.clients.slice(0, 1), faults, healMs: 1 };
+  return runPage(plan, await run(plan, scenario, PICTURE_EVENTS_MAX));
+}
+
+Deno.test("a fault of the last events has a line among them, to which the list of faults links", async () => {
+  const page = await pageWithCrashesAt([100, 3_990]);
+  const [, index] = page.match(/<li><a href="#event-(\d+)"> *3\.990s crash joiner\/0<\/a>/) ?? [];
+  assert.ok(index !== undefined);
+  assert.match(page, new RegExp(`<text id="event-${index}" class="time"[^>]*>3990.000<`));
+  assert.match(page, /class="fault-text"[^>]*> *3\.990s crash joiner\/0</);
+  assert.match(page, /<li> *0\.100s crash joiner\/0 \(before the events below, or not at all\)/);
+});
+
+Deno.test("the names of the lanes stand above, below and between the events", async () => {
+  const page = await pageWithCrashesAt([]);
+  const names = page.match(/>joiner 0<\/text>/g) ?? [];
+  assert.ok(names.length >= 10, `${names.length} times`);
+});
