@@ -133,11 +133,12 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
   }
 
   /**
-   * Schedules the next round at a multiple of its interval, so that rounds of one interval share a
-   * wake-up of the thread. The pause is at least half of the interval.
+   * Schedules the next round at a common moment, a multiple of its interval on the wall clock, so
+   * that rounds of one interval share a wake-up of the thread. The pause is at least half of the
+   * interval.
    */
   #scheduleNext(intervalMs: number, message: SyncRows | SyncDense | AverageDense): void {
-    const nowMs = this.#context.clock.monotonicMs();
+    const nowMs = this.#context.clock.nowMs();
     const atMs = intervalMs * Math.ceil(nowMs / intervalMs + 0.5);
     this.#context.schedule(atMs - nowMs, message);
   }

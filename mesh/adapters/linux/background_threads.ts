@@ -10,6 +10,7 @@
  */
 import { getPriority, setPriority } from "node:os";
 import type { Clock, Timer } from "../../ports/clock.ts";
+import { untilNextMoment } from "../../runtime/common_moments.ts";
 import { type Libc, openLibc } from "./libc.ts";
 import { nextSchedulingClass, type SchedulingClass, type ThreadTimes } from "./scheduling_class.ts";
 import {
@@ -73,10 +74,12 @@ export class BackgroundThreads {
   /** Samples the threads once a second until it is stopped, which gives them nice 10. */
   watch(clock: Clock): { stop(): void } {
     let timer: Timer;
-    const sample = () => {
-      if (this.adjust()) timer = clock.schedule(SAMPLE_INTERVAL_MS, sample);
+    const sampleLater = () => {
+      timer = clock.schedule(untilNextMoment(clock, SAMPLE_INTERVAL_MS), () => {
+        if (this.adjust()) sampleLater();
+      });
     };
-    timer = clock.schedule(SAMPLE_INTERVAL_MS, sample);
+    sampleLater();
     return {
       stop: () => {
         timer.cancel();

@@ -6,6 +6,7 @@
  * window of unsent bytes waits.
  */
 import type { Clock, Timer } from "../../ports/clock.ts";
+import { untilNextMoment } from "../../runtime/common_moments.ts";
 import type { ByteStream } from "./byte_stream.ts";
 import { type EncodedValue, MalformedFrameError } from "./encoded_value.ts";
 import { emptyFrame, type Frame, frameTypes, textFrame } from "./frame.ts";
@@ -191,16 +192,14 @@ export class Connection {
   }
 
   /**
-   * Looks at multiples of one period, or when the silence of the peer would end the connection. So
-   * one wake-up of the thread serves all connections: an idle host has little else to do.
+   * Looks at the common moments, or when the silence of the peer would end the connection. So one
+   * wake-up of the thread serves all connections, and takes the heartbeats of their peers.
    */
   #schedule(): void {
     const { heartbeatMs, silenceMs } = this.#limits;
     const nowMs = this.#clock.monotonicMs();
-    const periodMs = LOOK_SHARE * heartbeatMs;
-    // A timer may fire a part of a millisecond early: the look is not repeated then.
-    const lookMs = periodMs * (Math.floor((nowMs + 1) / periodMs) + 1);
-    const delayMs = Math.max(1, Math.min(lookMs, this.#receivedMs + silenceMs) - nowMs);
+    const lookMs = untilNextMoment(this.#clock, LOOK_SHARE * heartbeatMs);
+    const delayMs = Math.max(1, Math.min(lookMs, this.#receivedMs + silenceMs - nowMs));
     this.#timerDueMs = nowMs + delayMs;
     this.#timer = this.#clock.schedule(delayMs, () => this.#tick());
   }

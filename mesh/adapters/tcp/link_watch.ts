@@ -3,6 +3,7 @@
  * connected and never did.
  */
 import type { Clock, Timer } from "../../ports/clock.ts";
+import { untilNextMoment } from "../../runtime/common_moments.ts";
 import type { Connection } from "./connection.ts";
 import { type Purpose, purposes } from "./host_identity.ts";
 import type { LinkReport } from "./link_report.ts";
@@ -44,7 +45,8 @@ export class LinkWatch {
   }
 
   #lookLater(looks: number): void {
-    this.#timer = this.#options.clock.schedule(WATCH_MS, () => {
+    const { clock } = this.#options;
+    this.#timer = clock.schedule(untilNextMoment(clock, WATCH_MS), () => {
       for (const host of this.#options.peers) this.#look(host);
       if (looks === LOOKS_TO_CONNECT) this.#noteSilent();
       this.#lookLater(looks + 1);

@@ -43,7 +43,7 @@ const program = `
     await until("nice");
     for (const thread of others) thread.terminate();
     await until("idle");
-    threads.watch({ schedule: () => ({ cancel() {} }) }).stop();
+    threads.watch({ nowMs: () => 0, schedule: () => ({ cancel() {} }) }).stop();
     await until("nice");
   } else result.policies.push(policies());
   console.log(JSON.stringify(result));

@@ -93,7 +93,7 @@ Deno.test("all connections of a process look after their peers at the same momen
     monotonicMs: () => clock.monotonicMs(),
     schedule: (delayMs, callback) =>
       clock.schedule(delayMs, () => {
-        firedAtMs.add(clock.monotonicMs());
+        firedAtMs.add(Math.round(clock.monotonicMs()));
         callback();
       }),
   };
