@@ -13,8 +13,8 @@ import type { Json } from "./record_store.ts";
 import type { ReshardRecord, ReshardRequest } from "./resharding.ts";
 
 /**
- * Numbers with which a mesh is created. {@link Coordination.askReshard} changes all of them, and
- * the schema is fixed from then on.
+ * Numbers and schema with which a mesh is created. {@link Coordination.askReshard} changes the
+ * numbers; the schema changes where no host runs.
  */
 export interface MeshSettings {
   /** Logical shards of the training table. */
@@ -81,6 +81,8 @@ export interface HostDescription extends HostRun {
   readonly capacityBytes: number;
   /** Threads for the trainers that it is given; 0 = they are in its home thread. */
   readonly trainerThreads: number;
+  /** Fingerprint as in {@link MeshSettings.schema}. */
+  readonly schema: string;
   /** Version of the program. */
   readonly version: string;
   /** Protocols that it can speak, inclusive. */
@@ -238,7 +240,8 @@ export interface Coordination {
   /**
    * Creates the mesh with these settings, or compares them with those of the mesh that exists. The
    * numbers of parts are not compared: the mesh keeps its own. Another schema becomes that of the
-   * mesh where no host runs.
+   * mesh where no host runs: hosts whose lease has expired are removed then, so that none of them
+   * goes on with the schema before.
    *
    * @throws {MeshMismatchError} Hosts run with another schema.
    */
@@ -252,8 +255,10 @@ export interface Coordination {
 
   /**
    * Registers this run of a host. It replaces an earlier run of the same host, whose shards and
-   * partitions are restored.
+   * partitions are restored. The schema is compared as by {@link open}: a host of another one may
+   * have opened the mesh since.
    *
+   * @throws {MeshMismatchError} Other hosts run with another schema.
    * @throws {ProtocolMismatchError} It cannot speak the mesh's protocol.
    */
   join(host: HostDescription): Promise<HostLease>;

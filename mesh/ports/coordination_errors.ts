@@ -10,7 +10,7 @@ import type {
   Placement,
 } from "./coordination.ts";
 
-/** The mesh was created with other settings. */
+/** Hosts run with other features, another model or other embeddings. */
 export class MeshMismatchError extends Error {
   override readonly name = "MeshMismatchError";
   /** @param running Hosts that run with the settings of the mesh. */

@@ -21,8 +21,9 @@ export function placementEnvironment(
 ): PlacementEnvironment {
   const { embeddingShard, shardCount } = configuration;
   const { leaseMs, balance, movesMax } = present(configuration.mesh, "hosts belong to a mesh");
+  const settings = meshSettingsOf(configuration);
   return {
-    settings: meshSettingsOf(configuration),
+    settings,
     description: {
       host: name,
       incarnation: random.uuid("host/placement"),
@@ -30,6 +31,7 @@ export function placementEnvironment(
       roles,
       trainerThreads: trainerThreadsOf(configuration, name),
       capacityBytes: capacityBytes ?? embeddingShard.tables.bytesMax * shardCount,
+      schema: settings.schema,
       version: `protocol ${PROTOCOLS.max}`,
       protocols: [PROTOCOLS.min, PROTOCOLS.max],
     },

@@ -105,6 +105,7 @@ async function startHosts(
         roles: ["joiner", "trainer"],
         capacityBytes: 1e9,
         trainerThreads: 0,
+        schema: "s",
         version: "1",
         protocols: [1, 2],
       },

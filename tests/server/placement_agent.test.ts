@@ -34,6 +34,7 @@ const description: HostDescription = {
   roles: ["shards"],
   capacityBytes: 1e9,
   trainerThreads: 0,
+  schema: "s",
   version: "1",
   protocols: [1, 1],
 };

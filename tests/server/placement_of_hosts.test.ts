@@ -109,6 +109,7 @@ class World {
           roles: home === this.trainer ? ["trainer"] : ["shards"],
           capacityBytes: 1e9,
           trainerThreads: 0,
+          schema: "s",
           version: "1",
           protocols: [1, 1],
         },

@@ -28,6 +28,7 @@ async function world(takeSnapshot: () => Promise<void>) {
     roles: ["trainer", "joiner", "sync"],
     capacityBytes: 1,
     trainerThreads: 0,
+    schema: "s",
     version: "1",
     protocols: [1, 2],
   });

@@ -99,9 +99,7 @@ export class Coordinator implements Coordination {
   }
 
   join(host: HostDescription): Promise<HostLease> {
-    return this.#store.transact((view) => joinHost(view, host, this.#options), {
-      keys: [recordKeys.identity, ...leaseKeys(host)],
-    });
+    return this.#store.transact((view) => joinHost(view, host, this.#options));
   }
 
   renew(run: HostRun, load?: Readonly<Record<string, number>>): Promise<HostLease> {

@@ -12,13 +12,10 @@ import {
   type PlanRecord,
   RECOVERY_STEP,
 } from "../../ports/coordination.ts";
-import {
-  MeshMismatchError,
-  PlanConflictError,
-  StaleManifestError,
-} from "../../ports/coordination_errors.ts";
+import { PlanConflictError, StaleManifestError } from "../../ports/coordination_errors.ts";
 import type { Json, RecordView } from "../../ports/record_store.ts";
 import { present } from "../../../structures/invariant.ts";
+import { agreeOnSchema } from "./host_rules.ts";
 import { json, placedKeys, recordKeys, records } from "./record_keys.ts";
 
 /** Creates the mesh or compares its settings; see {@link Coordination.open}. */
@@ -48,13 +45,7 @@ export function openMesh(
     return identity;
   }
   // The mesh keeps its own numbers of parts, whatever the files of its hosts say.
-  if (found.schema === settings.schema) return found;
-  const running = records.hosts(view).filter(({ expiresMs }) => expiresMs > view.nowMs);
-  if (running.length > 0) throw new MeshMismatchError(running.map(({ host }) => host));
-  // As one process that is restarted: the rows of the snapshot are read into the new schema.
-  const changed: MeshIdentity = { ...found, schema: settings.schema };
-  view.set(recordKeys.identity, json(changed));
-  return changed;
+  return agreeOnSchema(view, found, settings.schema);
 }
 
 /** Raises the protocol; see {@link Coordination.raiseProtocol}. */

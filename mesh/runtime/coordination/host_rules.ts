@@ -8,9 +8,11 @@ import type {
   HostLease,
   HostRecord,
   HostRun,
+  MeshIdentity,
 } from "../../ports/coordination.ts";
 import {
   HostGoneError,
+  MeshMismatchError,
   requireProtocol,
   StaleControllerError,
   UnknownHostError,
@@ -35,7 +37,8 @@ export function joinHost(
 ): HostLease {
   const identity = present(records.identity(view), "a mesh is opened before hosts join it");
   requireProtocol(identity, description.protocols);
-  const { host } = description;
+  const { host, schema } = description;
+  agreeOnSchema(view, identity, schema, host);
   const before = records.host(view, host);
   const record: HostRecord = {
     ...description,
@@ -47,6 +50,30 @@ export function joinHost(
   if (before && !isSameRun(before, description)) endControlOf(view, before);
   if (!before || !isSameRun(before, description)) raiseCounts(view);
   return leaseOf(view, record, hostTtlMs);
+}
+
+/**
+ * Compares a schema with that of the mesh, or makes it that of the mesh where no host runs.
+ *
+ * @param own A host whose lease does not count: it is replaced.
+ * @throws {MeshMismatchError} Other hosts run.
+ */
+export function agreeOnSchema(
+  view: RecordView,
+  identity: MeshIdentity,
+  schema: string,
+  own?: string,
+): MeshIdentity {
+  if (identity.schema === schema) return identity;
+  const hosts = records.hosts(view);
+  const running = hosts.filter(({ host, expiresMs }) => host !== own && expiresMs > view.nowMs);
+  if (running.length > 0) throw new MeshMismatchError(running.map(({ host }) => host));
+  // As one process that is restarted: the rows of the snapshot are read into the new schema. A host
+  // that was cut off until its lease had expired must not go on with the schema before.
+  for (const each of hosts) leaveHost(view, each);
+  const changed: MeshIdentity = { ...identity, schema };
+  view.set(recordKeys.identity, json(changed));
+  return changed;
 }
 
 /** Prolongs a lease; see {@link Coordination.renew}. */

@@ -70,7 +70,8 @@ export class World {
   async join(): Promise<void> {
     const configuration = parseConfiguration(Deno.readTextFileSync(this.file), this.file);
     const { coordination, close } = await openCoordination(configuration);
-    await coordination.open(meshSettingsOf(configuration));
+    const settings = meshSettingsOf(configuration);
+    await coordination.open(settings);
     for (const host of ["tables-1", "tables-2", "learn-1", "learn-2"]) {
       const description: HostDescription = {
         ...runOf(host),
@@ -78,6 +79,7 @@ export class World {
         roles: host.startsWith("learn") ? ["joiner", "trainer", "sync"] : ["shards"],
         capacityBytes: 2 ** 30,
         trainerThreads: 0,
+        schema: settings.schema,
         version: "1",
         protocols: [1, 2],
       };

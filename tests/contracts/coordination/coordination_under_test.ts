@@ -57,6 +57,7 @@ export const host = (name: string, incarnation = `${name}-1`): HostDescription =
   roles: ["shards"],
   capacityBytes: 1e9,
   trainerThreads: 0,
+  schema: "s1",
   version: "1.0.0",
   protocols: [1, 2],
 });

@@ -45,8 +45,42 @@ export function hostsContract(test: ContractTest): void {
     const changed = await other.open({ ...settings, schema: "s2" });
     assert.deepEqual(changed, { ...first, schema: "s2" });
     assert.deepEqual((await mesh.read()).identity, changed);
-    await other.join(a);
+    await other.join({ ...a, schema: "s2" });
     await assert.rejects(mesh.open(settings), MeshMismatchError);
+  });
+
+  test("a host that opened the mesh before another schema came does not join beside it", async ({ mesh, another }) => {
+    const other = await another();
+    await other.open({ ...settings, schema: "s2" });
+    await other.join({ ...b, schema: "s2" });
+    const refused = await mesh.join(a).catch((error) => error);
+    assert.ok(refused instanceof MeshMismatchError);
+    assert.match(refused.message, /of which b runs\./);
+    const view = await mesh.read();
+    assert.deepEqual([[...view.hosts.keys()], view.identity.schema], [["b"], "s2"]);
+  });
+
+  test("of two hosts that open a mesh with two schemas, the first one to join decides", async ({ mesh, another }) => {
+    const other = await another();
+    await other.open({ ...settings, schema: "s2" });
+    await mesh.join(a);
+    assert.equal((await mesh.read()).identity.schema, settings.schema);
+    await assert.rejects(other.join({ ...b, schema: "s2" }), MeshMismatchError);
+    // The only host, started again with the other file while its lease runs.
+    await other.join({ ...host("a", "a-2"), schema: "s2" });
+    await assert.rejects(mesh.renew(a), HostGoneError);
+    assert.equal((await mesh.read()).identity.schema, "s2");
+  });
+
+  test("a host whose lease expired before another schema came is not a host any more", async ({ mesh, brief, another }) => {
+    await brief.join(a);
+    await control(brief, a);
+    const { version } = await mesh.read();
+    const other = await another();
+    await other.open({ ...settings, schema: "s2" });
+    await assert.rejects(mesh.renew(a), HostGoneError);
+    await assert.rejects(mesh.acquireControl(a), HostGoneError);
+    assert.ok((await mesh.read()).version > version, "its shards are given to others");
   });
 
   test("a new mesh has every shard and partition, without an owner", async ({ mesh }) => {

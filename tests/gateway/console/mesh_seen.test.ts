@@ -22,6 +22,7 @@ function record(host: string, changes: Partial<HostRecord> = {}): HostRecord {
     roles: ["shards"],
     capacityBytes: 1,
     trainerThreads: 0,
+    schema: "s",
     version: "1",
     protocols: [1, 1],
     state: "up",

@@ -18,6 +18,7 @@ function host(name: string, incarnation = `${name}-1`): HostDescription {
     roles: ["shards"],
     capacityBytes: 1e9,
     trainerThreads: 0,
+    schema: "s",
     version: "1",
     protocols: [1, 1],
   };

@@ -16,6 +16,7 @@ export function hostRecord(host: string, changes: Partial<HostRecord> = {}): Hos
     roles: ["shards", "trainer", "joiner"],
     capacityBytes: 2 ** 30,
     trainerThreads: 0,
+    schema: "s",
     version: "1",
     protocols: [1, 1],
     state: "up",

@@ -37,6 +37,7 @@ export function descriptionOf(run: HostRun): HostDescription {
     roles: ["shards", "trainer", "joiner"],
     capacityBytes: 2 ** 30,
     trainerThreads: 0,
+    schema: "s",
     version: "1",
     protocols: [1, 1],
   };

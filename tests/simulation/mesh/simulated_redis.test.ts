@@ -174,6 +174,7 @@ Deno.test("records that went back are noticed until an operator accepts the loss
     capacityBytes: 1,
     trainerThreads: 0,
     version: "1",
+    schema: "s",
     protocols: [1, 1] as const,
   };
   await clock.advance(1_000);
@@ -204,6 +205,7 @@ Deno.test("the server tells of the placements of every kind", async () => {
     capacityBytes: 1,
     trainerThreads: 0,
     version: "1",
+    schema: "s",
     protocols: [1, 1] as const,
   }));
   const turn = await clock.settle(mesh.acquireControl(run));
