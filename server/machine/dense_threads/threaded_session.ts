@@ -161,20 +161,21 @@ export class ThreadedSession implements TrainingSession {
       rows: whole.rows,
       meanCount: meanCount(this.model.tasks, whole.logSampleRate),
     });
-    stepped.catch((error) => {
-      this.#dealer.drop(number);
-      if (divergenceOf(error) === undefined) this.#end(error);
-    });
+    const dealt = this.#dealer.deal({ number, batch: whole, firstRows });
+    for (const outcome of [stepped, dealt]) {
+      outcome.catch((error) => {
+        this.#dealer.drop(number);
+        // The leader would wait for the parts of a helper that has failed, and helpers for weights.
+        if (divergenceOf(error) === undefined) this.#end(error);
+      });
+    }
     // The arrays of the batch are in use until no part is with a thread.
-    const [dealt] = await Promise.allSettled([
-      this.#dealer.deal({ number, batch: whole, firstRows }),
-      stepped,
-    ]);
-    if (dealt.status === "rejected") throw dealt.reason;
+    const [parts] = await Promise.allSettled([dealt, stepped]);
+    if (parts.status === "rejected") throw parts.reason;
     return await stepped;
   }
 
-  /** Ends all threads: when one has failed, the others may wait for messages that do not come. */
+  /** Ends all threads; what was asked of them fails with `error`. */
   #end(error: Error): void {
     for (const replica of this.#replicas) replica.end(error);
   }
