@@ -26,6 +26,8 @@ export interface BarrierOptions {
   readonly waitMs: number;
   /** Time from its begin for which the settings of a round hold, ms; default 1000. */
   readonly settingsMs?: number;
+  /** Called when a round was made under another run than the one that was asked for. */
+  onOtherRun(): void;
 }
 
 /** Default of {@link BarrierOptions.settingsMs}. */
@@ -85,7 +87,8 @@ export class DurabilityBarrier {
     if (runId === this.#syncingRun && performance.now() < this.#syncingUntilMs) return;
     const synced = await this.#round();
     if (synced === runId) return;
-    const { url } = this.#options.connection;
+    const { connection: { url }, onOtherRun } = this.#options;
+    onOtherRun();
     throw new RedisUnavailableError(url, true, new Error("the server was restarted meanwhile"));
   }
 

@@ -56,6 +56,8 @@ export class RedisServer {
       key: this.key("synced"),
       replicas: options.replicas ?? 0,
       waitMs: options.durableWaitMs ?? 5_000,
+      // A process that only reads is told of another run by nothing else.
+      onOtherRun: () => this.runs.leave(),
     });
   }
 

@@ -109,7 +109,15 @@ function barrierOf(
   { connection }: World,
   { replicas = 0, waitMs = 5_000, settingsMs = HOLDS_MS } = {},
 ): DurabilityBarrier {
-  return new DurabilityBarrier({ connection, key: "synced", replicas, waitMs, settingsMs });
+  const onOtherRun = () => {};
+  return new DurabilityBarrier({
+    connection,
+    key: "synced",
+    replicas,
+    waitMs,
+    settingsMs,
+    onOtherRun,
+  });
 }
 
 /** Waits for the disk that the server was asked for since its start. */

@@ -145,6 +145,31 @@ withPrograms((program: ServerProgram) => {
     },
   );
 
+  test(
+    "a process that only reads goes on where its server gets its first replica",
+    async (world, pair) => {
+      const [writer, reader] = [
+        await world.log(await world.open()),
+        await world.log(
+          await world.open(),
+          { budgetMs: 2_000 },
+        ),
+      ];
+      const store = new RedisRecordStore(await world.open());
+      const other = new RedisRecordStore(await world.open());
+      const read = () => store.transact((view) => view.get("k"), { keys: ["k"] });
+      await writer.append(0, [text("a")]);
+      await read();
+      await pair.follow(pair.second);
+      await writer.append(0, [text("b")]);
+      assert.deepEqual(await texts(reader), ["a", "b"]);
+      await other.transact((view) => view.set("k", 1), { keys: ["k"] });
+      await read().catch(() => {}); // may find the other run
+      assert.equal(await read(), 1);
+      for (const each of [store, other]) await each.close();
+    },
+  );
+
   test("logs and records go on where their server gets its first replica", async (world, pair) => {
     const server = await world.open();
     const log = await world.log(server);
