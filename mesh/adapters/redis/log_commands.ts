@@ -114,11 +114,11 @@ export class LogCommands {
     const run = await runs.current();
     const before = this.#run;
     if (before && before.note !== run.note) {
-      const ends = await runs.lowestEnds(before);
-      for (const [partition, durable] of this.#durable) {
-        const end = ends.get(`${name}/${partition}`) ?? Infinity;
-        if (end < durable) this.tailLost(partition, durable, end);
-      }
+      const known = [...this.#durable];
+      const ends = await runs.lowestEnds(before, known.map(([p]) => `${name}/${p}`));
+      known.forEach(([partition, durable], i) => {
+        if (ends[i] < durable) this.tailLost(partition, durable, ends[i]);
+      });
     }
     this.#run = run;
     return run.id;

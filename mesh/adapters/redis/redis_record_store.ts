@@ -151,7 +151,7 @@ export class RedisRecordStore implements RecordStore {
     const { runs } = this.#server;
     const run = await runs.current();
     if (this.#run && run.note !== this.#run.note) {
-      const lowest = (await runs.lowestEnds(this.#run)).get("records") ?? Infinity;
+      const [lowest] = await runs.lowestEnds(this.#run, ["records"]);
       if (lowest < this.#durable && !await this.#isAccepted(lowest)) {
         throw new RecordsLostError(this.#server.url, this.#durable, lowest);
       }

@@ -144,18 +144,21 @@ export class ServerRuns {
   }
 
   /**
-   * The lowest end of each store at the starts of the runs that were not known in `run`, by the
-   * store's name: `records`, or a log's name and partition, `events/0`.
+   * The lowest end of each store at the starts of the runs that were not known in `run`; Infinity
+   * where there is no such run. A run whose note does not name a store began without it, so the
+   * store's end was 0.
+   *
+   * @param stores Stores that existed in `run`: `records`, or a log's name and partition,
+   *   `events/0`.
    */
-  async lowestEnds(run: ServerRun): Promise<ReadonlyMap<string, number>> {
-    const lowest = new Map<string, number>();
+  async lowestEnds(run: ServerRun, stores: readonly string[]): Promise<number[]> {
+    const lowest = stores.map(() => Infinity);
     const notes = await notesScript.run(this.#connection, [this.key], []);
     for (let i = 0; i < notes.length; i += 2) {
-      const [name, ends] = [notes[i], notes[i + 1]];
-      if (name === null || ends === null || run.known.has(name)) continue;
-      for (const [store, end] of Object.entries(JSON.parse(ends) as Record<string, number>)) {
-        lowest.set(store, Math.min(end, lowest.get(store) ?? Infinity));
-      }
+      const [name, text] = [notes[i], notes[i + 1]];
+      if (name === null || text === null || run.known.has(name)) continue;
+      const ends = JSON.parse(text) as Record<string, number>;
+      stores.forEach((store, at) => lowest[at] = Math.min(lowest[at], ends[store] ?? 0));
     }
     return lowest;
   }

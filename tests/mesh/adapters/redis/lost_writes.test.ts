@@ -73,6 +73,31 @@ withPrograms((program: ServerProgram) => {
     assert.equal((await texts(second)).length, 60, "it has appended nothing");
   });
 
+  test("a log is refused where its server has lost all that it had", async (world) => {
+    const log = await world.log(await world.open());
+    for (let i = 0; i < 20; i++) await log.append(0, [text(`${i}`)]);
+    await world.local.kill();
+    await Deno.remove(`${world.directory}/appendonlydir`, { recursive: true });
+    await world.local.start();
+    const other = await world.log(await world.open());
+    for (let i = 0; i < 50; i++) await other.append(0, [text(`new ${i}`)]);
+    const error = await log.append(0, [text("20")]).catch((error) => error);
+    assert.ok(error instanceof LogTailLostError, String(error));
+    assert.deepEqual([error.known, error.found], [20, 0]);
+  });
+
+  test("a log is refused where new partitions are lost with their records", async (world) => {
+    const log = await world.log(await world.open());
+    await log.append(0, [text("a")]);
+    const restore = await world.copyData();
+    await log.extend({ firstPartition: 1, partitions: 2 });
+    await log.append(1, [text("b")]);
+    await restore();
+    const error = await log.append(1, [text("c")]).catch((error) => error);
+    assert.ok(error instanceof LogTailLostError, String(error));
+    assert.deepEqual([error.partition, error.known, error.found], [1, 1, 0]);
+  });
+
   test("restarts that lose nothing are passed, however many runs a process has not seen", async (world) => {
     const quiet = await world.log(await world.open());
     await quiet.append(0, [text("a")]);
