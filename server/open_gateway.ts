@@ -42,6 +42,8 @@ export interface RunningMesh extends RunningHost {
   /** Undefined where storage is memory: there is nothing to resume from. */
   readonly snapshotter: ActorRef<SnapshotterMessage> | undefined;
   readonly stores: MeshStores;
+  /** Reads the coordination store; absent = nothing is placed by one. */
+  readonly meshView?: () => Promise<MeshView>;
 }
 
 /** The parts of an environment that a gateway uses. */
@@ -168,6 +170,7 @@ export async function openGateway(
       : mesh.actorRef<SnapshotterMessage>(addresses.snapshotter),
     mesh,
     stores,
+    ...(meshView && { meshView }),
     metricsText,
     async stop() {
       console?.stop();

@@ -9,6 +9,7 @@ import { endOffsets } from "../mesh/ports/event_log.ts";
 import { numbersBelow } from "../structures/numbers_below.ts";
 import { behind } from "./joiners.ts";
 import { addresses } from "./addresses.ts";
+import { missingRoles } from "./missing_roles.ts";
 import { StartProgress } from "./start_progress.ts";
 
 const POLL_MS = 20;
@@ -38,7 +39,7 @@ export async function waitUntilReady(
   progress.enter("filling the serving replicas");
   try {
     for (let polls = 1; !ended && !await canRank(running); polls++) {
-      if (polls % POLLS_PER_COUNT === 0) progress.enter(await replicaRows(running));
+      if (polls % POLLS_PER_COUNT === 0) progress.enter(await fillingStep(running));
       await new Promise<void>((resolve) => clock.schedule(POLL_MS, resolve));
     }
   } finally {
@@ -49,6 +50,13 @@ export async function waitUntilReady(
 async function canRank({ ranker }: RunningMesh): Promise<boolean> {
   const budget = { budgetMs: ASK_BUDGET_MS };
   return await ranker.ask({ kind: "getStatus" }, budget).then(({ ready }) => ready, () => false);
+}
+
+/** The state of the replicas, or the hosts to start so that they can be filled, in words. */
+async function fillingStep(running: RunningMesh): Promise<string> {
+  const { meshView, configuration: { mesh } } = running;
+  const view = await meshView?.().catch(() => undefined);
+  return view && mesh && missingRoles(view, mesh.hosts) || await replicaRows(running);
 }
 
 /** The rows that serving replicas hold and those that shards hold, in words. */

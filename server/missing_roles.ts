@@ -1,0 +1,25 @@
+/**
+ * The roles without which no host of a mesh can rank, and the hosts to start for them.
+ */
+import type { HostOptions } from "../configuration/configuration.ts";
+import type { MeshView } from "../mesh/ports/coordination.ts";
+
+/** Roles of the hosts that have the rows and the dense model, and carry them to serving. */
+const NEEDED_ROLES = ["shards", "trainer", "sync"] as const;
+
+/**
+ * Names each needed role that no running host has, and the hosts of the file that have it;
+ * undefined where none is missing.
+ */
+export function missingRoles(
+  { hosts, nowMs }: Pick<MeshView, "hosts" | "nowMs">,
+  configured: readonly Pick<HostOptions, "name" | "roles">[],
+): string | undefined {
+  const running = [...hosts.values()].filter(({ expiresMs }) => expiresMs > nowMs);
+  const missing = NEEDED_ROLES.filter((role) => !running.some(({ roles }) => roles.includes(role)));
+  if (missing.length === 0) return undefined;
+  return missing.map((role) => {
+    const names = configured.filter(({ roles }) => roles.includes(role)).map(({ name }) => name);
+    return `no host with the role ${role} is up: start ${names.join(" or ")}`;
+  }).join("; ");
+}
