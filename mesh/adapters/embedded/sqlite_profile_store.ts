@@ -25,7 +25,7 @@ import {
 import { Listeners } from "../../runtime/listeners.ts";
 import { DamagedFileError } from "./checked_json.ts";
 import { ProfileErrors } from "./profile_errors.ts";
-import { ProfileTable, profileTableSql, verifyRows } from "./profile_table.ts";
+import { findPageDamage, ProfileTable, profileTableSql, verifyRows } from "./profile_table.ts";
 import {
   type ProfileChange,
   type ProfileCommits,
@@ -171,8 +171,8 @@ export class SqliteProfileStore implements ProfileStore {
     else if (user_version !== FORMAT) {
       throw this.#errors.damaged(`it has format ${user_version}, and this build reads ${FORMAT}`);
     } else if (tables !== TABLES) throw this.#errors.damaged(`it has the tables ${tables}`);
-    const { quick_check } = this.#row("PRAGMA quick_check(1)");
-    if (String(quick_check) !== "ok") throw this.#errors.damaged(String(quick_check));
+    const damage = findPageDamage(this.#database);
+    if (damage !== undefined) throw this.#errors.damaged(damage);
     return { user: this.#openKind("user"), item: this.#openKind("item") };
   }
 

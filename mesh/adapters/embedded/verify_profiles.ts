@@ -4,7 +4,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { profileKinds } from "../../ports/profile_store.ts";
 import { reasonOf } from "../../runtime/errors.ts";
-import { verifyRows } from "./profile_table.ts";
+import { findPageDamage, verifyRows } from "./profile_table.ts";
 import { readFileIfAny } from "./small_file.ts";
 import { findWalDamage } from "./wal_check.ts";
 
@@ -20,8 +20,8 @@ export function verifyProfiles(path: string): string[] {
   try {
     const database = new DatabaseSync(path, { readOnly: true });
     try {
-      const pages = database.prepare("PRAGMA quick_check(1)").get();
-      if (pages?.quick_check !== "ok") problems.push(`${path}: ${pages?.quick_check}`);
+      const damage = findPageDamage(database);
+      if (damage !== undefined) problems.push(`${path}: ${damage}`);
       else for (const kind of profileKinds) verifyRows(database, kind);
     } finally {
       database.close();

@@ -9,6 +9,7 @@ import { SqliteProfileStore } from "../../../../mesh/adapters/embedded/sqlite_pr
 import { verifyProfiles } from "../../../../mesh/adapters/embedded/verify_profiles.ts";
 import { ProfileStoreUnavailableError } from "../../../../mesh/ports/profile_store.ts";
 import { VirtualClock } from "../../../../mesh/simulation/virtual_clock.ts";
+import { present } from "../../../../structures/invariant.ts";
 
 const COMMITS = 12;
 const PROFILES_PER_COMMIT = 3;
@@ -195,5 +196,52 @@ Deno.test("a start refuses a damaged profile wherever it stands among many", asy
     }),
     { numRuns: 20 },
   );
+  Deno.removeSync(directory, { recursive: true });
+});
+
+Deno.test("a start refuses a damaged key that leads to other pages, and pages that are mixed up", async () => {
+  const directory = Deno.makeTempDirSync({ prefix: "cairn-profiles-" });
+  const path = `${directory}/profiles.db`;
+  const clock = new VirtualClock();
+  const many = 700;
+  const store = new SqliteProfileStore({ path, clock });
+  await clock.settle(Promise.all(
+    Array.from({ length: many }, (_, i) => store.put("item", `m${1_000 + i}`, { i })),
+  ));
+  await store.close();
+  const whole = Deno.readFileSync(path);
+  const pageBytes = 4_096;
+  const pages = Array.from({ length: whole.length / pageBytes }, (_, page) => page);
+  const typeOf = (page: number) => whole[page * pageBytes]; // 2 = inner, 10 = leaf of an index tree
+  const inner = present(pages.find((page) => page > 0 && typeOf(page) === 2), "items fill pages");
+  const leaves = pages.filter((page) => page > inner && typeOf(page) === 10);
+  assert.ok(leaves.length > 5);
+  const isFound = (damage: (bytes: Uint8Array) => void) => {
+    const bytes = whole.slice();
+    damage(bytes);
+    writeFiles(directory, new Map([["profiles.db", bytes]]));
+    if (verifyProfiles(path).length === 0) return false;
+    assert.throws(() => new SqliteProfileStore({ path, clock }), /Cannot read .*profiles\.db/);
+    return true;
+  };
+  assert.ok(!isFound(() => {}));
+  const text = new TextDecoder("latin1").decode(whole);
+  const end = (inner + 1) * pageBytes;
+  let keys = 0;
+  for (let at = text.indexOf("m1", inner * pageBytes); at >= 0 && at < end; keys++) {
+    for (let digit = 1; digit <= 4; digit++) {
+      for (const bit of [0, 1, 2]) {
+        assert.ok(isFound((bytes) => bytes[at + digit] ^= 1 << bit), `${text.slice(at, at + 5)}`);
+      }
+    }
+    at = text.indexOf("m1", at + 1);
+  }
+  assert.ok(keys > 3);
+  for (const from of leaves.slice(1, 4)) {
+    const page = whole.slice(from * pageBytes, (from + 1) * pageBytes);
+    for (const to of leaves.filter((leaf) => leaf !== from)) {
+      assert.ok(isFound((bytes) => bytes.set(page, to * pageBytes)), `page ${from} at ${to}`);
+    }
+  }
   Deno.removeSync(directory, { recursive: true });
 });
