@@ -5,6 +5,7 @@
  *
  * @see Polychronopoulos and Kuck, "Guided Self-Scheduling", IEEE Transactions on Computers, 1987
  */
+import { endBetweenLists } from "./lists.ts";
 import type { TrainingBatch } from "./training_batch.ts";
 
 /** A batch up to this size is one part: two of 256 rows take a third more core time than one. */
@@ -37,15 +38,7 @@ export function partsOf(
     const remaining = rows - first;
     const guided = Math.ceil(remaining / (REMAINING_PER_THREAD * threads));
     const size = remaining <= 1.5 * least ? remaining : Math.min(most, Math.max(least, guided));
-    const end = first + size;
-    first = lists === undefined ? end : endBetweenLists(lists, first, end);
+    first = endBetweenLists(lists, first, first + size);
   }
   return firstRows;
-}
-
-/** The last row in `(first, end]` that begins a list, or the end of the batch; else `end`. */
-function endBetweenLists(lists: Float32Array, first: number, end: number): number {
-  if (end >= lists.length) return lists.length;
-  for (let row = end; row > first; row--) if (lists[row] !== lists[row - 1]) return row;
-  return end;
 }

@@ -21,15 +21,18 @@ export function numberLists(
 }
 
 /**
- * The matrix of a batch's lists, `[rows, rows]`: 1 where two rows are of one list, else 0.
+ * The end of rows from `first` on that are trained together: `end`, or where it is inside a list,
+ * the list's first row. Only a list that begins at `first` or before is cut.
  *
- * @param lists From {@link numberLists}; equal numbers are one list.
+ * @param lists Number of each row's list; undefined = rows are not compared.
+ * @param end At most the number of rows.
  */
-export function listMatrix(lists: Float32Array, out: Float32Array<ArrayBuffer>): void {
-  const rows = lists.length;
-  for (let row = 0; row < rows; row++) {
-    for (let other = 0; other < rows; other++) {
-      out[row * rows + other] = lists[row] === lists[other] ? 1 : 0;
-    }
-  }
+export function endBetweenLists(
+  lists: Float32Array | undefined,
+  first: number,
+  end: number,
+): number {
+  if (lists === undefined) return end;
+  for (let row = end; row > first; row--) if (lists[row] !== lists[row - 1]) return row;
+  return end;
 }

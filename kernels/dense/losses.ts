@@ -20,8 +20,8 @@ export interface LossInputs {
   readonly logSampleRate: Value;
   /** 1 / rows. Shape `[1]`. */
   readonly inverseRows: Value;
-  /** 1 where two rows are of one list, else 0. Shape `[rows, rows]`; absent = no list loss. */
-  readonly listMatrix?: Value | undefined;
+  /** Number of each row's list, whole. Shape `[rows, 1]`; absent = no list loss. */
+  readonly lists?: Value | undefined;
 }
 
 /** Beyond all logits of a sound model; finite as float32, since 0 · ∞ is not a number. */
@@ -96,12 +96,14 @@ export function batchLoss(
   const total = perTask.reduce((sum, next) => g.add(sum, next));
   const counted = byLogOdds ? total : g.multiply(total, g.exp(g.scale(logSampleRate, -1)));
   const pointwise = g.reduceSum(g.multiply(counted, inverseRows), [0, 1]);
-  const { listMatrix } = inputs;
-  if (listMatrix === undefined) return pointwise;
+  const { lists } = inputs;
+  if (lists === undefined) return pointwise;
+  // 1 where two rows are of one list, else 0. Shape `[rows, rows]`.
+  const matrix = isZero(g, g.square(g.subtract(lists, g.transposeLast(lists))));
   return tasks.reduce((sum, { listWeight = 0 }, index) => {
     if (listWeight === 0) return sum;
     const column = (value: Value) => g.slice(value, 1, index, index + 1);
-    const ofTask = listLoss(g, column(inputs.logits), column(labels), listMatrix);
+    const ofTask = listLoss(g, column(inputs.logits), column(labels), matrix);
     const mean = g.reduceSum(g.multiply(ofTask, inverseRows), [0, 1]);
     return g.add(sum, g.scale(mean, listWeight));
   }, pointwise);
@@ -110,6 +112,11 @@ export function batchLoss(
 /** Whether a task compares the rows of a list. */
 export function comparesLists(tasks: readonly Pick<TaskOptions, "listWeight">[]): boolean {
   return tasks.some(({ listWeight = 0 }) => listWeight > 0);
+}
+
+/** 1 where a whole number that is not negative is 0, else 0. */
+function isZero(g: Graph, count: Value): Value {
+  return g.shift(g.scale(g.minimum(count, g.constant(1)), -1), 1);
 }
 
 /**
@@ -124,20 +131,19 @@ export function comparesLists(tasks: readonly Pick<TaskOptions, "listWeight">[])
  */
 function listLoss(g: Graph, logit: Value, label: Value, matrix: Value): Value {
   const one = g.constant(1);
-  const isNone = (count: Value) => g.shift(g.scale(g.minimum(count, one), -1), 1);
   const positive = g.relu(label);
   // 0 for the label -1 of an example that says nothing about the task.
   const known = g.minimum(g.relu(g.shift(label, 1)), one);
   const positives = g.matMul(matrix, positive);
   const length = g.matMul(matrix, known);
   // A list without positives is divided by 1: its shares are 0 all the same.
-  const share = g.multiply(g.divide(positive, g.add(positives, isNone(positives))), length);
+  const share = g.multiply(g.divide(positive, g.add(positives, isZero(g, positives))), length);
   // Each logit less the greatest of its list, so that no exponential exceeds 1.
   const reach = g.shift(g.scale(matrix, 2 * BEYOND_LOGITS), -BEYOND_LOGITS);
   const compared = g.add(g.multiply(logit, known), g.scale(g.shift(known, -1), BEYOND_LOGITS));
   const greatest = g.lastAxisMax(g.minimum(g.transposeLast(compared), reach));
   const relative = g.multiply(g.subtract(logit, greatest), known);
   const sum = g.matMul(matrix, g.multiply(g.exp(relative), known));
-  const logSum = g.log(g.add(sum, isNone(length)));
+  const logSum = g.log(g.add(sum, isZero(g, length)));
   return g.multiply(share, g.subtract(logSum, relative));
 }

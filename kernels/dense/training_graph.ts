@@ -46,7 +46,7 @@ export const trainingNames = {
   dense: "dense",
   logSampleRate: "log_sample_rate",
   inverseRows: "inverse_rows",
-  listMatrix: "list_matrix",
+  lists: "lists",
   loss: "loss",
   logits: "logits",
   /**
@@ -130,7 +130,7 @@ function backward(g: Graph, model: Model) {
     labels: g.input(names.labels, [ROWS, sizes.tasks]),
     logSampleRate: g.input(names.logSampleRate, [ROWS, 1]),
     inverseRows,
-    listMatrix: comparesLists(tasks) ? g.input(names.listMatrix, [ROWS, ROWS]) : undefined,
+    lists: comparesLists(tasks) ? g.input(names.lists, [ROWS, 1]) : undefined,
   }, tasks);
 
   const { learned, parameters } = g;

@@ -12,6 +12,7 @@
  */
 import type { InferenceSession, Tensor } from "onnxruntime-node";
 import { resolveShape, ROWS, type Shape, staticSize } from "../graph/shape.ts";
+import { endBetweenLists } from "../lists.ts";
 import { BLOCK_WIDTH } from "../weight_layout.ts";
 import { type TrainingGraph, trainingNames, type TrainingPasses } from "../training_graph.ts";
 import { runInPlace } from "./in_place_outputs.ts";
@@ -97,10 +98,11 @@ export class PassesBackend implements PartsBackend {
     let [sum] = this.gradientsOfParts(1);
     let before = this.#sumBefore ??= new Float32Array(this.#size);
     let loss = 0;
-    for (let from = 0; from < rows; from += rowsMax) {
+    for (let from = 0, to; from < rows; from = to) {
+      to = endBetweenLists(feeds[trainingNames.lists], from, Math.min(from + rowsMax, rows));
       [sum, before] = [before, sum];
-      const pass = { from, to: Math.min(from + rowsMax, rows), gradient: sum };
-      await this.#pass(from === 0 ? pass : { ...pass, before }, rows, feeds, results);
+      const pass = { from, to, gradient: sum };
+      await this.#pass(from === 0 ? pass : { ...pass, before }, feeds, results);
       loss += results[trainingNames.loss][0];
     }
     results[trainingNames.loss][0] = loss;
@@ -145,7 +147,7 @@ export class PassesBackend implements PartsBackend {
     gradient: Floats,
   ): Promise<HostArrays> {
     const results = this.#results(rows, into);
-    await this.#pass({ from: 0, to: rows, gradient }, rows, feeds, results);
+    await this.#pass({ from: 0, to: rows, gradient }, feeds, results);
     return results;
   }
 
@@ -188,14 +190,9 @@ export class PassesBackend implements PartsBackend {
     await runInPlace(await this.#session("whole"), tensors, fetches);
   }
 
-  /**
-   * Runs some rows of a batch: writes their results and their gradient of the weights.
-   *
-   * @param rows Rows of the arrays.
-   */
+  /** Runs some rows of a batch: writes their results and their gradient of the weights. */
   async #pass(
     { from, to, gradient, before }: Pass,
-    rows: number,
     feeds: HostArrays,
     results: HostArrays,
   ): Promise<void> {
@@ -204,9 +201,6 @@ export class PassesBackend implements PartsBackend {
     const part = (array: Floats, symbolic: Shape) => {
       const shape = resolveShape(symbolic, { rows: to - from });
       if (symbolic[0] !== ROWS) return float32Tensor(this.#ort, array, shape);
-      if (symbolic[1] === ROWS) {
-        return float32Tensor(this.#ort, diagonalBlock(array, rows, from, to), shape);
-      }
       const width = staticSize(shape.slice(1));
       return float32Tensor(this.#ort, array.subarray(from * width, to * width), shape);
     };
@@ -263,15 +257,4 @@ export class PassesBackend implements PartsBackend {
   #stateTensor(array: Floats): Tensor {
     return float32Tensor(this.#ort, array, this.#stateShape);
   }
-}
-
-/** Rows and columns `[from, to)` of a square matrix. */
-function diagonalBlock(matrix: Floats, size: number, from: number, to: number): Floats {
-  const width = to - from;
-  if (width === size) return matrix;
-  const block = new Float32Array(width * width);
-  for (let row = from; row < to; row++) {
-    block.set(matrix.subarray(row * size + from, row * size + to), (row - from) * width);
-  }
-  return block;
 }

@@ -4,7 +4,6 @@
 import { fillDropoutMask } from "../dropout.ts";
 import { resolveShape, staticSize } from "../graph/shape.ts";
 import { historyFeeds } from "../history_arrays.ts";
-import { listMatrix } from "../lists.ts";
 import type { DenseOptimizerOptions } from "../optimizers/options.ts";
 import { optimizerRule } from "../optimizers/rules.ts";
 import type { TrainingBatch } from "../training_batch.ts";
@@ -46,11 +45,7 @@ export class BatchFeeds {
       fillDropoutMask(this.#masks[name], rate, [this.#seed, step, index], firstRow * width);
       feeds[name] = this.#masks[name];
     }
-    if (batch.lists !== undefined) {
-      const matrix = new Float32Array(rows ** 2);
-      listMatrix(batch.lists, matrix);
-      feeds[trainingNames.listMatrix] = matrix;
-    }
+    if (batch.lists !== undefined) feeds[trainingNames.lists] = batch.lists;
     this.#requireSizes(rows, feeds);
     return feeds;
   }

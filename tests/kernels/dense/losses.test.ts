@@ -4,7 +4,7 @@ import { evaluate } from "../../../kernels/dense/graph/evaluate.ts";
 import { gradients } from "../../../kernels/dense/graph/gradients.ts";
 import { Graph } from "../../../kernels/dense/graph/graph.ts";
 import type { InputValue } from "../../../kernels/dense/graph/value.ts";
-import { listMatrix, numberLists } from "../../../kernels/dense/lists.ts";
+import { numberLists } from "../../../kernels/dense/lists.ts";
 import { batchLoss } from "../../../kernels/dense/losses.ts";
 import type { TaskOptions } from "../../../kernels/dense/models/options.ts";
 import { createOnnxSession, onnxRuntime } from "../../../kernels/dense/sessions/onnx_runtime.ts";
@@ -75,16 +75,14 @@ function listBatch(
     labels: g.input("labels", ["rows", 1]),
     logSampleRate: g.input("log_sample_rate", ["rows", 1]),
     inverseRows: g.input("inverse_rows", [1]),
-    listMatrix: listWeight > 0 ? g.input("list_matrix", ["rows", "rows"]) : undefined,
+    lists: listWeight > 0 ? g.input("lists", ["rows", 1]) : undefined,
   }, tasks);
-  const matrix = new Float32Array(rows * rows);
-  listMatrix(Float32Array.from(lists), matrix);
   const feeds: Feeds = {
     logits: Float64Array.from(logits),
     labels: Float64Array.from(labels),
     log_sample_rate: new Float64Array(rows),
     inverse_rows: Float64Array.of(1 / rows),
-    ...(listWeight > 0 && { list_matrix: Float64Array.from(matrix) }),
+    ...(listWeight > 0 && { lists: Float64Array.from(lists) }),
   };
   return { g, logit, loss, feeds, symbols: { rows } };
 }
@@ -140,7 +138,7 @@ Deno.test("the list loss of large logits is finite, in float32 too", async () =>
       outputs: { loss, gradient },
       parameters: { kind: "inputs" },
     }, { device: "cpu", threads: 1 });
-    const dims: Readonly<Record<string, number[]>> = { inverse_rows: [1], list_matrix: [3, 3] };
+    const dims: Readonly<Record<string, number[]>> = { inverse_rows: [1] };
     const tensors = Object.fromEntries(
       Object.entries(feeds).map(([name, data]) => {
         return [name, new ort.Tensor("float32", Float32Array.from(data), dims[name] ?? [3, 1])];
