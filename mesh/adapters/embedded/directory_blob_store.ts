@@ -92,7 +92,8 @@ export class DirectoryBlobStore implements BlobStore {
   }
 
   /**
-   * Names of the blobs below a prefix, ascending.
+   * Names of the blobs below a prefix, ascending. Reads no folders of other names: the read of a
+   * folder of a network volume holds up the thread.
    *
    * @param blobOf Path of the blob to which a file belongs; undefined = the file is passed over.
    */
@@ -101,11 +102,12 @@ export class DirectoryBlobStore implements BlobStore {
     const walk = (folder: string) => {
       for (const entry of this.#entries(`${this.#directory}/${folder}`)) {
         const path = folder + entry.name;
-        if (entry.isDirectory) walk(`${path}/`);
-        else {
-          const name = blobOf(path)?.split("/").map(decodeURIComponent).join("/");
-          if (name?.startsWith(prefix)) names.push(name);
-        }
+        const decoded = (entry.isDirectory ? `${path}/` : blobOf(path))
+          ?.split("/").map(decodeURIComponent).join("/");
+        if (decoded === undefined) continue;
+        if (!entry.isDirectory) {
+          if (decoded.startsWith(prefix)) names.push(decoded);
+        } else if (decoded.startsWith(prefix) || prefix.startsWith(decoded)) walk(`${path}/`);
       }
     };
     walk("");

@@ -119,3 +119,32 @@ Deno.test("unfinished puts of names that begin alike are apart", () =>
     const outcomes = await Promise.allSettled(puts);
     assert.ok(outcomes.every(({ status }) => status === "rejected"));
   }));
+
+Deno.test("lists read only the folders that have names of their prefix", () =>
+  withDirectory(async (directory) => {
+    const read: string[] = [];
+    const readDirSync: Files["readDirSync"] = (path) => {
+      read.push(path.slice(directory.length));
+      return denoFiles.readDirSync(path);
+    };
+    const store = new DirectoryBlobStore(directory, { ...denoFiles, readDirSync });
+    const names = ["quarantine/trainer-0", "snapshots/1/shard-0/chunk", "snapshots/ü 2/shard-0/x"];
+    for (const name of names) await store.put(name, secret);
+    for (const list of [store.list, store.listUnfinished]) {
+      for (
+        const [prefix, foldersRead] of [
+          ["quarantine/trainer-0", 2],
+          ["snapshots/ü 2/", 4],
+          ["snap", 6],
+          ["none/", 1],
+          ["", 7],
+        ] as const
+      ) {
+        read.length = 0;
+        const found = await list.call(store, prefix);
+        const expected = list === store.list ? names.filter((each) => each.startsWith(prefix)) : [];
+        assert.deepEqual(found, expected);
+        assert.equal(read.length, foldersRead, `${prefix}: ${read.join(" ")}`);
+      }
+    }
+  }));
