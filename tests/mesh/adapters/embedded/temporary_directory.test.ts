@@ -22,17 +22,22 @@ Deno.test("the temporary data of a killed process is removed by the next one, an
       setInterval(() => {}, 1_000);
     `);
     Deno.mkdirSync(`${parent}/cairn-memory-without-a-lock`);
+    Deno.mkdirSync(`${parent}/cairn-memory-with-a-folder/lock`, { recursive: true });
     Deno.mkdirSync(`${parent}/other`);
     const lock = Deno.makeTempDirSync({ prefix: "cairn-memory-" });
     Deno.writeTextFileSync(`${lock}/lock`, "");
-    assert.equal(names().length, 5);
+    assert.equal(names().length, 6);
     const soon = makeTemporaryDirectory(Date.now());
-    assert.equal(names().length, 6, "a directory may be locked a moment after it is made");
+    assert.equal(names().length, 7, "a directory may be locked a moment after it is made");
     Deno.removeSync(soon);
     const next = makeTemporaryDirectory(Date.now() + 3_600_000);
-    const left = ["cairn-memory-without-a-lock", "other", running, next].map((path) =>
-      path.slice(path.lastIndexOf("/") + 1)
-    );
+    const left = [
+      "cairn-memory-with-a-folder",
+      "cairn-memory-without-a-lock",
+      "other",
+      running,
+      next,
+    ].map((path) => path.slice(path.lastIndexOf("/") + 1));
     assert.deepEqual(names().sort(), left.sort());
     held.release();
   } finally {
