@@ -5,73 +5,16 @@ import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import type { RandomStream } from "../../mesh/ports/random.ts";
 import { addresses } from "../../server/addresses.ts";
 import { chosen } from "../plan/draws.ts";
-import { type Knob, recommending } from "../plan/knobs.ts";
-import { servingKnobs } from "../plan/serving_knobs.ts";
 import type { Fault } from "../plan/fault.ts";
 import type { ReshardMesh } from "../plan/mesh_fault.ts";
-import { meshShop, sixHosts, twoHosts } from "./mesh_shop.ts";
+import { hostsFor, hostsOf, mesh, meshShop, moments, START_MS, twoHosts } from "./mesh_shop.ts";
 import type { Scenario } from "./scenario.ts";
-import { visitShop } from "./shop.ts";
-
-/** Settings that the runs of a mesh draw. */
-const meshKnobs: readonly Knob[] = [
-  { path: "trainer.count", values: [1, 2] },
-  { path: "joiner.partitions", values: [1, 2, 4] },
-  { path: "trainer.batchRows", values: [2, 8, 32] },
-  { path: "sync.rowsInterval", values: ["50ms", "300ms"] },
-  { path: "storage.snapshots.interval", values: ["2s", "5s"] },
-  {
-    path: "placement",
-    values: [{ kind: "singleThread" }, { kind: "singleThread" }, {
-      kind: "workers",
-      shardThreads: 1,
-    }],
-  },
-  { path: "ranker.scenario", values: [undefined, "fresh"] },
-  { path: "embeddings.expiry", values: [undefined, undefined, "4s"] },
-  { path: "embeddings.evictionInterval", values: ["100ms", "1s"] },
-  { sets: [undefined, undefined, recommending] },
-  ...servingKnobs,
-];
-
-const mesh = {
-  configuration: meshShop(sixHosts),
-  knobs: meshKnobs,
-  clients: 3,
-  workload: visitShop,
-  forMs: 15_000,
-  healMs: 60_000,
-} as const;
-
-/** Time in which the hosts find each other before the first fault, ms. */
-const START_MS = 4_000;
 
 /** Most by which clocks of serving hosts differ, ms; production asks for less than 10 s. */
 const CLOCKS_APART_MS_MAX = 3_000;
 
-/** Time of a put where hosts are to die in it, ms. */
-const PUT_MS = 500;
-
 /** Length of a lease in {@link meshShop}, ms. */
 const LEASE_MS = 3_000;
-
-/** Moments between which faults strike, evenly spread. */
-function moments(forMs: number, count: number): number[] {
-  return Array.from(
-    { length: count },
-    (_, i) => Math.round(START_MS + i * (forMs - START_MS) / count),
-  );
-}
-
-function hostsOf({ mesh: section }: CairnConfiguration): string[] {
-  return section?.hosts.map(({ name }) => name) ?? [];
-}
-
-/** Names of the hosts with a role. */
-function hostsFor(role: string, { mesh: section }: CairnConfiguration): string[] {
-  const hosts = section?.hosts ?? [];
-  return hosts.flatMap(({ name, roles }) => roles.some((each) => each === role) ? [name] : []);
-}
 
 /** A change of a number of parts; one of five is given up soon. */
 function changeOf(
@@ -162,48 +105,6 @@ export const meshScenarios: readonly Scenario[] = [
         power: random.nextFloat() < 0.5,
         downMs: Math.round(200 + random.nextFloat() * 5_000),
       })),
-  },
-  {
-    ...mesh,
-    name: "erasing-hosts-die",
-    description: "serving hosts are killed while visitors are erased, and one is away for long",
-    families: [],
-    workload: (world, client) => visitShop(world, client, { erased: 0.1 }),
-    values: { "joiner.window": "1s", "storage.snapshots.interval": "1s" },
-    forMs: 62_000,
-    faults: (random) =>
-      [["edge-1", 8_000], ["edge-2", 8_000], ["edge-1", 38_000]].map(([host, downMs], i) => ({
-        kind: "killHost",
-        atMs: START_MS + i * 9_000 + Math.floor(random.nextFloat() * 1_000),
-        host,
-        power: random.nextFloat() < 0.5,
-        downMs,
-      } as Fault)),
-  },
-  {
-    ...mesh,
-    name: "erased-rows-in-puts",
-    description: "hosts with shards are killed while they write snapshots and visitors are erased",
-    families: [],
-    workload: (world, client) => visitShop(world, client, { erased: 0.1 }),
-    values: {
-      "joiner.window": "1s",
-      "storage.snapshots.interval": "1s",
-      // All rows of a shard, in so many puts that hosts mostly die in one of them.
-      "storage.snapshots.increments": 0,
-      "storage.snapshots.chunkRows": 4,
-    },
-    forMs: 32_000,
-    faults: (random, configuration, forMs) => [
-      { kind: "slowBlobs", atMs: 0, forMs, latencyMs: PUT_MS },
-      ...moments(forMs, 4).map((atMs): Fault => ({
-        kind: "killHost",
-        atMs: atMs + Math.floor(random.nextFloat() * 3_000),
-        host: chosen(random, hostsFor("shards", configuration)),
-        power: random.nextFloat() < 0.5,
-        downMs: 500 + Math.floor(random.nextFloat() * 2_000),
-      })),
-    ],
   },
   {
     ...mesh,

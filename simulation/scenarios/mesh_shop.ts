@@ -1,7 +1,10 @@
 /**
  * The shop on several hosts, for the scenarios of a mesh.
  */
-import { shopConfiguration } from "./shop.ts";
+import type { CairnConfiguration } from "../../configuration/configuration.ts";
+import { type Knob, recommending } from "../plan/knobs.ts";
+import { servingKnobs } from "../plan/serving_knobs.ts";
+import { shopConfiguration, visitShop } from "./shop.ts";
 
 /** Roles of each host, by its name. */
 export type HostRoles = Readonly<Record<string, readonly string[]>>;
@@ -48,3 +51,56 @@ export const sixHosts: HostRoles = {
   "table-1": ["shards"],
   "table-2": ["shards"],
 };
+
+/** Settings that the runs of a mesh draw. */
+const meshKnobs: readonly Knob[] = [
+  { path: "trainer.count", values: [1, 2] },
+  { path: "joiner.partitions", values: [1, 2, 4] },
+  { path: "trainer.batchRows", values: [2, 8, 32] },
+  { path: "sync.rowsInterval", values: ["50ms", "300ms"] },
+  { path: "storage.snapshots.interval", values: ["2s", "5s"] },
+  {
+    path: "placement",
+    values: [{ kind: "singleThread" }, { kind: "singleThread" }, {
+      kind: "workers",
+      shardThreads: 1,
+    }],
+  },
+  { path: "ranker.scenario", values: [undefined, "fresh"] },
+  { path: "embeddings.expiry", values: [undefined, undefined, "4s"] },
+  { path: "embeddings.evictionInterval", values: ["100ms", "1s"] },
+  { sets: [undefined, undefined, recommending] },
+  ...servingKnobs,
+];
+
+/** A shop on six hosts with three visitors, without faults of its own. */
+export const mesh = {
+  configuration: meshShop(sixHosts),
+  knobs: meshKnobs,
+  clients: 3,
+  workload: visitShop,
+  forMs: 15_000,
+  healMs: 60_000,
+} as const;
+
+/** Time in which the hosts find each other before the first fault, ms. */
+export const START_MS = 4_000;
+
+/** Moments between which faults strike, evenly spread. */
+export function moments(forMs: number, count: number): number[] {
+  return Array.from(
+    { length: count },
+    (_, i) => Math.round(START_MS + i * (forMs - START_MS) / count),
+  );
+}
+
+/** Names of all hosts. */
+export function hostsOf({ mesh: section }: CairnConfiguration): string[] {
+  return section?.hosts.map(({ name }) => name) ?? [];
+}
+
+/** Names of the hosts with a role. */
+export function hostsFor(role: string, { mesh: section }: CairnConfiguration): string[] {
+  const hosts = section?.hosts ?? [];
+  return hosts.flatMap(({ name, roles }) => roles.some((each) => each === role) ? [name] : []);
+}

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import type { Fault } from "../../../simulation/plan/fault.ts";
 import { drawRunPlan } from "../../../simulation/plan/run_plan.ts";
 import { run } from "../../../simulation/run.ts";
+import { meshErasureScenarios } from "../../../simulation/scenarios/mesh_erasure_scenarios.ts";
 import { meshScenarios } from "../../../simulation/scenarios/mesh_scenarios.ts";
 import { meshShop, sixHosts, twoHosts } from "../../../simulation/scenarios/mesh_shop.ts";
 import { visitShop } from "../../../simulation/scenarios/shop.ts";
@@ -94,7 +95,7 @@ Deno.test("hosts that begin between a fail-over and its acceptance bring no snap
 
 Deno.test("erasures of a host that stays away are taken over, and no trace of an erased user is left", async () => {
   const scenario = present(
-    meshScenarios.find(({ name }) => name === "erasing-hosts-die"),
+    meshErasureScenarios.find(({ name }) => name === "erasing-hosts-die"),
     "it ships",
   );
   const { kind, message, world } = await run(drawRunPlan({ seed: 1, scenario }), scenario);

@@ -1,0 +1,56 @@
+/**
+ * The scenarios of several hosts in which visitors are erased.
+ */
+import type { Fault } from "../plan/fault.ts";
+import { chosen } from "../plan/draws.ts";
+import { hostsFor, mesh, moments, START_MS } from "./mesh_shop.ts";
+import type { Scenario } from "./scenario.ts";
+import { visitShop } from "./shop.ts";
+
+/** Time of a put where hosts are to die in it, ms. */
+const PUT_MS = 500;
+
+export const meshErasureScenarios: readonly Scenario[] = [
+  {
+    ...mesh,
+    name: "erasing-hosts-die",
+    description: "serving hosts are killed while visitors are erased, and one is away for long",
+    families: [],
+    workload: (world, client) => visitShop(world, client, { erased: 0.1 }),
+    values: { "joiner.window": "1s", "storage.snapshots.interval": "1s" },
+    forMs: 62_000,
+    faults: (random) =>
+      [["edge-1", 8_000], ["edge-2", 8_000], ["edge-1", 38_000]].map(([host, downMs], i) => ({
+        kind: "killHost",
+        atMs: START_MS + i * 9_000 + Math.floor(random.nextFloat() * 1_000),
+        host,
+        power: random.nextFloat() < 0.5,
+        downMs,
+      } as Fault)),
+  },
+  {
+    ...mesh,
+    name: "erased-rows-in-puts",
+    description: "hosts with shards are killed while they write snapshots and visitors are erased",
+    families: [],
+    workload: (world, client) => visitShop(world, client, { erased: 0.1 }),
+    values: {
+      "joiner.window": "1s",
+      "storage.snapshots.interval": "1s",
+      // All rows of a shard, in so many puts that hosts mostly die in one of them.
+      "storage.snapshots.increments": 0,
+      "storage.snapshots.chunkRows": 4,
+    },
+    forMs: 32_000,
+    faults: (random, configuration, forMs) => [
+      { kind: "slowBlobs", atMs: 0, forMs, latencyMs: PUT_MS },
+      ...moments(forMs, 4).map((atMs): Fault => ({
+        kind: "killHost",
+        atMs: atMs + Math.floor(random.nextFloat() * 3_000),
+        host: chosen(random, hostsFor("shards", configuration)),
+        power: random.nextFloat() < 0.5,
+        downMs: 500 + Math.floor(random.nextFloat() * 2_000),
+      })),
+    ],
+  },
+];
