@@ -182,7 +182,13 @@ export async function openRedisStores(
  * now.
  */
 export async function openRedisExampleLog(storage: RedisStorage): Promise<EventLog> {
-  return await openExamples(await openServer(storage), storage);
+  const server = await openServer({ server: { openBudgetMs: START_BUDGET_MS, ...storage.server } });
+  try {
+    return await openExamples(server, storage);
+  } catch (error) {
+    server.close();
+    throw error;
+  }
 }
 
 /**

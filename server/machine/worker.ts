@@ -9,6 +9,7 @@ import { PrometheusTelemetry } from "../../mesh/adapters/prometheus/prometheus_t
 import { largeMemories } from "../../structures/large_memories.ts";
 import { computingDefinitions } from "../computing_definitions.ts";
 import { nodeMetrics } from "../node_metrics.ts";
+import { openStores } from "../open_stores.ts";
 import { machineSessions } from "./dense_sessions.ts";
 import { openSharedStorage, type SharedStorage } from "./shared_storage.ts";
 
@@ -27,9 +28,13 @@ runWorkerThread<WorkerSetup>({
   async compose({ node, setup: { configuration, storage } }) {
     const telemetry = node.telemetry as PrometheusTelemetry;
     HugePages.start(node.clock, largeMemories);
+    const stores = await openStores(() => openSharedStorage(storage), {
+      clock: node.clock,
+      telemetry,
+    });
     return {
       definitions: computingDefinitions({
-        ...await openSharedStorage(storage),
+        ...stores,
         dense: machineSessions(configuration, telemetry),
       }),
       metrics: nodeMetrics(node, telemetry),

@@ -4,10 +4,13 @@
 import assert from "node:assert/strict";
 import { parseConfiguration } from "../../configuration/configuration.ts";
 import { LocalServer } from "../../mesh/adapters/redis/local_server.ts";
-import { RedisUnavailableError } from "../../mesh/adapters/redis/redis_connection.ts";
+import {
+  RedisConnection,
+  RedisUnavailableError,
+} from "../../mesh/adapters/redis/redis_connection.ts";
 import { isAway } from "../../mesh/ports/away.ts";
 import { RecordStoreUnavailableError } from "../../mesh/ports/record_store.ts";
-import { openRedisStores } from "../../server/machine/redis_storage.ts";
+import { openRedisExampleLog, openRedisStores } from "../../server/machine/redis_storage.ts";
 import { withPrograms } from "../mesh/adapters/redis/servers.ts";
 import { DenoClock } from "../../mesh/adapters/deno/deno_clock.ts";
 import { ProfileErrors } from "../../mesh/adapters/embedded/profile_errors.ts";
@@ -126,6 +129,31 @@ withPrograms((program) => {
       assert.match(message, /the start waits for the Redis server: .*Cannot reach the Redis at/);
       assert.match(message, /Start it, or correct storage\.redis/);
     } finally {
+      await local.kill();
+      await Deno.remove(directory, { recursive: true });
+    }
+  });
+
+  Deno.test(`${program}: a thread that cannot open its log leaves no connection`, async () => {
+    const directory = await Deno.makeTempDir({ prefix: "cairn-redis-" });
+    const local = await LocalServer.start({ program, directory });
+    const connection = new RedisConnection({ url: local.url });
+    try {
+      await connection.connect();
+      await connection.send(["SET", "{cairn:m}:log:examples", "no hash"]);
+      const storage = {
+        server: { url: local.url, mesh: "m" },
+        logBytesMax: 1e6,
+        partitions: { events: 1, examples: 1 },
+        profilesCacheBytesMax: 1e6,
+        knownMs: 1_000,
+      };
+      await assert.rejects(openRedisExampleLog(storage), /WRONGTYPE/);
+      const others = async () =>
+        (await connection.send<string>(["CLIENT", "LIST"])).match(/name=cairn/g);
+      while (await others() !== null) await new Promise((resolve) => setTimeout(resolve, 5));
+    } finally {
+      connection.close();
       await local.kill();
       await Deno.remove(directory, { recursive: true });
     }
