@@ -137,7 +137,12 @@ async function measure(program: ServerProgram, drains: number, rate: number) {
   const { text, ports } = meshFile(demo, server.url, reserved.ports);
   const file = `${folder}/mesh.yaml`;
   Deno.writeTextFileSync(file, text);
-  const hosts = new HostProcesses({ configuration: file, folder });
+  const hosts = new HostProcesses({
+    configuration: file,
+    folder,
+    onRejoined: (host) =>
+      console.error(`${host} did not run for longer than its lease, and is started again`),
+  });
   cleanup.defer(() => hosts.killAll());
   await hosts.start(...allHosts);
   const configuration = parseConfiguration(text, file);
@@ -162,15 +167,19 @@ async function measure(program: ServerProgram, drains: number, rate: number) {
   const tables = [...demoHosts.tables, ...demoHosts.joining];
   const owners = tables.map((host) => ports.get(host) ?? 0);
   const before = await frozenMs(owners);
-  for (let drain = 0; drain < drains; drain++) {
-    const host = tables[drain % tables.length];
-    const held = () => shardsByHost(moves.view)?.get(host) ?? 0;
-    const isSettled = () => shardsByHost(moves.view) !== undefined;
-    await coordination.setHostState(host, "draining");
-    await until(() => isSettled() && held() === 0, `${host} was not drained`);
-    await coordination.setHostState(host, "up");
-    await until(() => isSettled() && held() > 0, `${host} has not got shards again`);
-  }
+  const drainAll = async () => {
+    for (let drain = 0; drain < drains; drain++) {
+      const host = tables[drain % tables.length];
+      const held = () => shardsByHost(moves.view)?.get(host) ?? 0;
+      const isSettled = () => shardsByHost(moves.view) !== undefined;
+      await coordination.setHostState(host, "draining");
+      await until(() => isSettled() && held() === 0, `${host} was not drained`);
+      await coordination.setHostState(host, "up");
+      await until(() => isSettled() && held() > 0, `${host} has not got shards again`);
+    }
+  };
+  // A host that does not come back, or a visit that is given up, ends the measurement.
+  await Promise.race([drainAll(), visits, hosts.failure]);
   const after = await frozenMs(owners);
   await moves.close();
   shoppers.stop();
