@@ -63,6 +63,7 @@ export class Joiner implements Behavior<JoinerMessage> {
   /** No action that was accepted up to this time is still to be taken in, ms. */
   #acceptedAtMs = 0;
   #recordsInvalid = 0;
+  #hasToldOfOtherRows = false;
   #committedAtMs: number;
   #trimmedBefore = 0;
   /** Records before this offset need not be retained for other readers, see `ReleaseRecord`. */
@@ -261,6 +262,7 @@ export class Joiner implements Behavior<JoinerMessage> {
       const record = decodeEvent(bytes);
       // The record may have been written under an earlier configuration.
       if (record.kind !== "impression" || areRowsOf(this.#options, record.shown)) return record;
+      this.#tellOfOtherRows(offset);
     } catch (cause) {
       this.#context.telemetry.log("warn", "skipped an event record that cannot be decoded", {
         offset,
@@ -272,6 +274,14 @@ export class Joiner implements Behavior<JoinerMessage> {
       this.#metrics.addInvalid();
     }
     return undefined;
+  }
+
+  /** Logs once, however many there are. */
+  #tellOfOtherRows(offset: number): void {
+    if (this.#hasToldOfOtherRows) return;
+    this.#hasToldOfOtherRows = true;
+    const message = "skipped rankings of another schema; their events count as actionsUnmatched";
+    this.#context.telemetry.log("warn", message, { offset });
   }
 
   /**

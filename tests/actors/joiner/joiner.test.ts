@@ -61,6 +61,23 @@ Deno.test("a record that cannot be decoded is counted and skipped", async () => 
   await world.mesh.stop();
 });
 
+Deno.test("rankings of another schema are counted, and one line warns of them", async () => {
+  const world = new JoinerWorld();
+  const joiner = await world.start();
+  const earlier = ["r0", "r1"].map((ranking) => {
+    const record = impression({ ranking, items: ["a"], atMs: 0 });
+    return { ...record, shown: record.shown.subarray(1) };
+  });
+  await world.post(...earlier, action({ ranking: "r1", item: "a", action: "buy", atMs: 1 }));
+  const status = await world.mesh.settle(joiner.ask({ kind: "getStatus" }, { budgetMs: 100 }));
+  assert.deepEqual([status.recordsInvalid, status.actionsUnmatched], [2, 1]);
+  const warnings = world.mesh.telemetry.lines.filter(({ level }) => level === "warn");
+  assert.deepEqual(warnings.map(({ message, fields }) => [message, fields?.offset]), [
+    ["skipped rankings of another schema; their events count as actionsUnmatched", 0],
+  ]);
+  await world.mesh.stop();
+});
+
 /** Chunks of one row, of which 8 take 4 ms: a turn ends before many windows are closed. */
 function slowWorld(): JoinerWorld {
   const world = new JoinerWorld(joinerOptions({ batchRows: 1, recordsRetained: 1_000 }));
