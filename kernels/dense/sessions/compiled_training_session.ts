@@ -139,7 +139,7 @@ export class CompiledTrainingSession implements TrainingSession {
   }
 
   /** The scale for steps that are requested now. */
-  get learningRateScale(): number {
+  protected get learningRateScale(): number {
     return this.#learningRateScale;
   }
 

@@ -29,15 +29,12 @@ export interface StepParts {
   readonly rows: number;
   /** Mean weight of the batch's examples; see `meanCount` in losses.ts. */
   readonly meanCount: number;
-  /** Scale of the learning rate when the step was requested. */
-  readonly learningRateScale: number;
 }
 
 /** See {@link PartsTrainingSession}. */
 export interface PartsSession extends TrainingSession {
   /** Number of the next step, from 1. */
   readonly nextStep: number;
-  readonly learningRateScale: number;
   /** The matrix of weights of the next step, until it ends. */
   readonly weightMatrix: Floats;
   /** Takes an array, not a copy of it, as the weights for {@link runPart}. */
@@ -53,7 +50,8 @@ export interface PartsSession extends TrainingSession {
    */
   runPart(batch: TrainingBatch, step: number, gradient: Floats): Promise<PartOutcome>;
   /**
-   * Ends the step whose gradients are in {@link gradientsOfParts}.
+   * Ends the step whose gradients are in {@link gradientsOfParts}, with the present scale of the
+   * learning rate.
    *
    * @returns The loss of the batch.
    * @throws {DivergenceError} As `step` does, without a description of the batch.
@@ -87,8 +85,8 @@ export class PartsTrainingSession extends CompiledTrainingSession implements Par
     return { loss: results[trainingNames.loss][0], gradient };
   }
 
-  async endStep({ losses, rows, meanCount, learningRateScale }: StepParts): Promise<number> {
-    const scale = learningRateScale;
+  async endStep({ losses, rows, meanCount }: StepParts): Promise<number> {
+    const scale = this.learningRateScale;
     const results = await this.#backend.endStep(losses.length, this.scalars(scale));
     const loss = losses.reduce((sum, next) => sum + next, 0);
     const divergence = this.endsWith(loss, { results, scale, counts: () => meanCount });

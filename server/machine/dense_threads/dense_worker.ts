@@ -84,6 +84,7 @@ function stepsAlone(alone: TrainingSession): Steps {
   return {
     step: ({ batch, rows, ...number }) =>
       turns.run(number, async () => {
+        await alone.setLearningRateScale(number.learningRateScale);
         const { loss } = await alone.step(viewOfRows(batch, 0, rows));
         return { loss, batch };
       }),
@@ -103,8 +104,6 @@ function answerTo(question: Question): Promise<unknown> {
       return session.weights();
     case "load":
       return session.load(question.weights);
-    case "scaleLearningRate":
-      return session.setLearningRateScale(question.scale);
     case "checkpoint":
       return session.checkpoint();
     case "restore":

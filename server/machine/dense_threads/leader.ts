@@ -66,8 +66,7 @@ export class Leader {
    * @throws {DivergenceError} When the step is refused, or waited for one that was.
    */
   sharedStep(step: SharedStep): Promise<number> {
-    const { learningRateScale } = this.#session;
-    return this.#inTurn(step, () => this.#share(step, learningRateScale));
+    return this.#inTurn(step, () => this.#share(step));
   }
 
   /** Resolves with the part's arrays when it has run, or its step has failed before. */
@@ -79,7 +78,10 @@ export class Leader {
 
   async #inTurn<T>(number: StepNumber, run: () => Promise<T>): Promise<T> {
     try {
-      return await this.#turns.run(number, run);
+      return await this.#turns.run(number, async () => {
+        await this.#session.setLearningRateScale(number.learningRateScale);
+        return await run();
+      });
     } catch (error) {
       for (const { port } of this.#helpers) {
         port.postMessage({ kind: "dropped", number: number.number } satisfies LeaderMessage);
@@ -90,10 +92,7 @@ export class Leader {
     }
   }
 
-  async #share(
-    { number, parts, rows, meanCount }: SharedStep,
-    learningRateScale: number,
-  ): Promise<number> {
+  async #share({ number, parts, rows, meanCount }: SharedStep): Promise<number> {
     const session = this.#session;
     for (const helper of this.#helpers) this.#begin(helper, number);
     const running: RunningStep = {
@@ -109,7 +108,7 @@ export class Leader {
       else await this.#run(waiting, running);
     }
     this.#running = undefined;
-    return await session.endStep({ losses: running.losses, rows, meanCount, learningRateScale });
+    return await session.endStep({ losses: running.losses, rows, meanCount });
   }
 
   /** Sends the weights, and all other arrays that the helper needs no longer here. */

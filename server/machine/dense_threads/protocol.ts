@@ -40,6 +40,8 @@ export interface StepNumber {
   readonly number: number;
   /** Requested before the previous step was done: when that step fails, this step fails too. */
   readonly waits: boolean;
+  /** Scale of the learning rate when the step was requested. */
+  readonly learningRateScale: number;
 }
 
 /** A step of one batch in one thread. Its arrays come back with the answer. */
@@ -87,10 +89,6 @@ export interface Questions {
   weights: { readonly question: { readonly kind: "weights" }; readonly answer: DenseWeights };
   load: {
     readonly question: { readonly kind: "load"; readonly weights: DenseWeights };
-    readonly answer: void;
-  };
-  scaleLearningRate: {
-    readonly question: { readonly kind: "scaleLearningRate"; readonly scale: number };
     readonly answer: void;
   };
   checkpoint: {

@@ -47,6 +47,7 @@ export class ThreadedSession implements TrainingSession {
   /** Steps asked for, and those of them that are done. */
   #asked = 0;
   #answered = 0;
+  #learningRateScale = 1;
 
   private constructor(model: Model, replicas: readonly ReplicaThread[]) {
     this.model = model;
@@ -81,7 +82,8 @@ export class ThreadedSession implements TrainingSession {
     );
     const whole = { ...batch, results };
     const waits = this.#answered < this.#asked;
-    const number = { number: ++this.#asked, waits };
+    const learningRateScale = this.#learningRateScale;
+    const number = { number: ++this.#asked, waits, learningRateScale };
     const firstRows = this.#replicas.length > 1 ? partsOf(batch, this.#replicas.length) : [];
     try {
       const loss = firstRows.length > 1
@@ -99,7 +101,8 @@ export class ThreadedSession implements TrainingSession {
   }
 
   setLearningRateScale(scale: number): Promise<void> {
-    return this.#leader.ask({ kind: "scaleLearningRate", scale });
+    this.#learningRateScale = scale;
+    return Promise.resolve();
   }
 
   allocateBatch(rows: number): TrainingBatch {
@@ -149,14 +152,14 @@ export class ThreadedSession implements TrainingSession {
   }
 
   async #shareStep(
-    { number, waits }: StepNumber,
+    step: StepNumber,
     whole: TrainingBatch,
     firstRows: readonly number[],
   ): Promise<number> {
+    const { number } = step;
     const stepped = this.#leader.ask({
       kind: "sharedStep",
-      number,
-      waits,
+      ...step,
       parts: firstRows.length,
       rows: whole.rows,
       meanCount: meanCount(this.model.tasks, whole.logSampleRate),

@@ -5,7 +5,11 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Helper } from "../../../../server/machine/dense_threads/helper.ts";
 import { Leader } from "../../../../server/machine/dense_threads/leader.ts";
-import type { Part, SharedStep } from "../../../../server/machine/dense_threads/protocol.ts";
+import type {
+  Part,
+  SharedStep,
+  StepNumber,
+} from "../../../../server/machine/dense_threads/protocol.ts";
 import {
   allocateBatch,
   type TrainingBatch,
@@ -58,7 +62,7 @@ class Threads {
 
   /** Takes a step whose part i runs in the thread `threads[i]`, 0 for the leader. */
   async step(
-    step: Pick<SharedStep, "number" | "waits">,
+    step: StepNumber,
     batch: TrainingBatch,
     threads: readonly number[],
   ): Promise<{ loss: number; parts: TrainingBatch[] }> {
@@ -103,7 +107,7 @@ Deno.test("whichever threads run the parts, losses, results, weights and state h
     fc.asyncProperty(dealings, async (dealings) => {
       const [shared, alone] = [await Threads.open(2), await Threads.open(0)];
       for (const [i, dealing] of dealings.entries()) {
-        const number = { number: i + 1, waits: false };
+        const number = { number: i + 1, waits: false, learningRateScale: 1 };
         const batch = exampleBatch(model, ROWS, i);
         const found = await shared.step(number, batch, dealing);
         const expected = await alone.step(number, batch, new Array<number>(PARTS).fill(0));
@@ -124,10 +128,18 @@ Deno.test("parts may arrive before their step begins, and whole batches between 
     kind: "step",
     number: 1,
     waits: false,
+    learningRateScale: 1,
     batch: exampleBatch(model, 8, 2),
     rows: 8,
   });
-  const shared = { kind: "sharedStep", number: 2, waits: true, parts: 2, rows: ROWS } as const;
+  const shared = {
+    kind: "sharedStep",
+    number: 2,
+    waits: true,
+    learningRateScale: 1,
+    parts: 2,
+    rows: ROWS,
+  } as const;
   const loss = threads.leader.sharedStep({ ...shared, meanCount: 1 });
   const late = threads.leader.part(partOf(batch, 2, 1, 2));
   assert.ok(Number.isFinite((await whole).loss));
@@ -141,19 +153,26 @@ Deno.test("parts may arrive before their step begins, and whole batches between 
 
 Deno.test("a step that waits behind one that diverges fails, its parts return unrun, and the next one runs", async () => {
   const threads = await Threads.open(1);
-  await threads.step({ number: 1, waits: false }, exampleBatch(model, ROWS, 1), [0, 1]);
+  await threads.step(
+    { number: 1, waits: false, learningRateScale: 1 },
+    exampleBatch(model, ROWS, 1),
+    [0, 1],
+  );
   const before = await threads.checkpoint();
   const broken = exampleBatch(model, ROWS, 2);
   broken.dense[0] = NaN;
   const steps = [
-    threads.step({ number: 2, waits: false }, broken, [1, 0]),
-    threads.step({ number: 3, waits: true }, exampleBatch(model, ROWS, 3), [1, 0]),
+    threads.step({ number: 2, waits: false, learningRateScale: 1 }, broken, [1, 0]),
+    threads.step({ number: 3, waits: true, learningRateScale: 1 }, exampleBatch(model, ROWS, 3), [
+      1,
+      0,
+    ]),
   ];
   for (const step of steps) await assert.rejects(step, { name: "DivergenceError" });
   const late = await threads.helpers[0].part(partOf(exampleBatch(model, ROWS, 3), 3, 2, 4));
   assert.ok(late.results!.logits.every((logit) => logit === 0), "it has not run");
   assert.deepEqual(await threads.checkpoint(), before);
-  const next = { number: 4, waits: false };
+  const next = { number: 4, waits: false, learningRateScale: 1 };
   await threads.step(next, exampleBatch(model, ROWS, 4), [1, 1, 0, 1]);
   assert.equal((await threads.checkpoint()).step, 2);
   await threads.close();
@@ -162,7 +181,14 @@ Deno.test("a step that waits behind one that diverges fails, its parts return un
 Deno.test("a part that cannot run fails with its step", async () => {
   const threads = await Threads.open(0);
   const batch = { ...exampleBatch(model, ROWS, 1), dense: new Float32Array(ROWS) };
-  const shared = { kind: "sharedStep", number: 1, waits: false, parts: 1, rows: ROWS } as const;
+  const shared = {
+    kind: "sharedStep",
+    number: 1,
+    waits: false,
+    learningRateScale: 1,
+    parts: 1,
+    rows: ROWS,
+  } as const;
   const step = assert.rejects(
     threads.leader.sharedStep({ ...shared, meanCount: 1 }),
     /"dense" has 40 values/,

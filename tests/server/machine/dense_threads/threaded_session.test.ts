@@ -191,3 +191,18 @@ Deno.test("a batch that is normalised over its rows stays whole, however many th
   assert.ok(Math.abs(weights.parameters.mean0.data[0]) > 1e-6);
   await Promise.all([here.close(), there.close()]);
 });
+
+Deno.test("a scale of the learning rate is for steps that are requested after it, not for those that wait", async () => {
+  for (const threads of [1, 2]) {
+    const settings = { ...parts, session: { ...parts.session, threads } };
+    const here = await createTrainingSession(model, parts.session);
+    const there = await ThreadedSession.open(settings);
+    for (const session of [here, there]) {
+      const waiting = [1, 2, 3].map((seed) => session.step(batchOf(seed, 300)));
+      await session.setLearningRateScale(0.5);
+      await Promise.all([...waiting, session.step(batchOf(4, 300))]);
+    }
+    assert.deepEqual(await there.weights(), await here.weights(), `${threads} threads`);
+    await Promise.all([here.close(), there.close()]);
+  }
+});
