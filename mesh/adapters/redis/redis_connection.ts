@@ -150,12 +150,20 @@ export class RedisConnection {
    * Reads the report again: the replication id changes too when the server gets its first replica,
    * and some time after it has lost the last one.
    *
-   * @throws {RedisUnavailableError} There is no connection, or it broke on the way.
+   * @throws {RedisUnavailableError} There is no connection, it broke on the way, or the server is
+   *   refused now, as a replica is: then the connection is made anew.
    */
   async readReport(): Promise<void> {
     const client = this.#client;
     const report = parseReport(await this.send<string>(["INFO", ...reportSections]));
-    if (client === this.#client) this.#report = report;
+    if (client !== this.#client) return;
+    try {
+      this.#options.check?.(report);
+    } catch (error) {
+      this.#drop(error);
+      throw new RedisUnavailableError(this.url, false, error);
+    }
+    this.#report = report;
   }
 
   /** Whether commands are being taken. */

@@ -6,7 +6,10 @@
 import assert from "node:assert/strict";
 import { freePorts } from "../../../../cli/demo_mesh/free_ports.ts";
 import { LocalServer, type ServerProgram } from "../../../../mesh/adapters/redis/local_server.ts";
-import { RedisConnection } from "../../../../mesh/adapters/redis/redis_connection.ts";
+import {
+  RedisConnection,
+  RedisUnavailableError,
+} from "../../../../mesh/adapters/redis/redis_connection.ts";
 import { RedisRecordStore } from "../../../../mesh/adapters/redis/redis_record_store.ts";
 import { LogTailLostError } from "../../../../mesh/ports/event_log.ts";
 import { RecordsLostError } from "../../../../mesh/ports/record_store.ts";
@@ -167,6 +170,17 @@ withPrograms((program: ServerProgram) => {
       await read().catch(() => {}); // may find the other run
       assert.equal(await read(), 1);
       for (const each of [store, other]) await each.close();
+    },
+  );
+
+  test(
+    "a connection whose server has become a replica is not read from any more",
+    async (world, pair) => {
+      const server = await world.open();
+      await pair.follow(pair.first);
+      await assert.rejects(server.reads.readReport(), RedisUnavailableError);
+      assert.equal(server.reads.isReady, false);
+      await pair.promote(pair.first);
     },
   );
 
