@@ -3,8 +3,14 @@
  * most part.
  */
 import type { TrainingCheckpoint } from "../../kernels/dense/training_session.ts";
+import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { Clock } from "../../mesh/ports/clock.ts";
-import type { RefusedRow, SkippedStretch } from "../../records/quarantine.ts";
+import { gradientSource } from "../../records/gradient_source.ts";
+import {
+  deleteEarlierQuarantines,
+  type RefusedRow,
+  type SkippedStretch,
+} from "../../records/quarantine.ts";
 import type { BatchJudgement } from "../../records/trainer_state.ts";
 import { present } from "../../structures/invariant.ts";
 import type { RefusedPart } from "./bisection.ts";
@@ -21,13 +27,19 @@ const GOING_BACK_MAX = 3;
 const GOING_BACK_PERIOD_MS = 24 * 3_600_000;
 
 export class Refusals {
+  readonly #blobs: BlobStore;
   readonly #clock: Clock;
   readonly #quarantines: ReadonlyMap<number, SourceQuarantine>;
   /** For each of the last batches, whether most of its rows were refused; newest last. */
   #mostlyRefused: readonly boolean[] = [];
   #refusedInARow = 0;
 
-  private constructor(clock: Clock, quarantines: ReadonlyMap<number, SourceQuarantine>) {
+  private constructor(
+    { blobs }: QuarantineStores,
+    clock: Clock,
+    quarantines: ReadonlyMap<number, SourceQuarantine>,
+  ) {
+    this.#blobs = blobs;
     this.#clock = clock;
     this.#quarantines = quarantines;
   }
@@ -46,7 +58,7 @@ export class Refusals {
       const quarantine = await SourceQuarantine.open(stores, partition, tenure);
       return [partition, quarantine] as const;
     });
-    return new Refusals(clock, new Map(await Promise.all(opened)));
+    return new Refusals(stores, clock, new Map(await Promise.all(opened)));
   }
 
   /** Quarantines that are not read yet. */
@@ -58,7 +70,7 @@ export class Refusals {
     const all = partitions.map((partition) => {
       return [partition, SourceQuarantine.empty(stores, partition)] as const;
     });
-    return new Refusals(clock, new Map(all));
+    return new Refusals(stores, clock, new Map(all));
   }
 
   /**
@@ -127,12 +139,17 @@ export class Refusals {
 
   /**
    * Deletes the recorded rows that have an erased id, of all partitions: no erasure comes to the
-   * ended ones.
+   * ended ones. Deletes the quarantines of earlier tenures too: a trainer that was paused may have
+   * written one since the present trainer began.
    *
-   * @returns How many they were.
+   * @returns How many rows they were.
    * @throws {Error} When a quarantine cannot be written.
    */
   async erase(ids: ReadonlySet<bigint>): Promise<number> {
+    const tenures = [...this.#quarantines].map(([partition, { tenure }]) =>
+      [gradientSource(partition), tenure] as const
+    );
+    await deleteEarlierQuarantines(this.#blobs, new Map(tenures));
     let erased = 0;
     for (const quarantine of this.#quarantines.values()) erased += await quarantine.erase(ids);
     return erased;

@@ -7,7 +7,6 @@ import type { EventLog } from "../../mesh/ports/event_log.ts";
 import { gradientSource } from "../../records/gradient_source.ts";
 import { lastChunkOf } from "../../records/last_record.ts";
 import {
-  deleteEarlierQuarantines,
   EMPTY_QUARANTINE,
   type Quarantine,
   type RefusedRow,
@@ -30,7 +29,8 @@ export interface QuarantineStores {
 export class SourceQuarantine {
   readonly #stores: QuarantineStores;
   readonly #partition: number;
-  readonly #tenure: number;
+  /** Tenure under which it is written. */
+  readonly tenure: number;
   #quarantine: Quarantine;
   /** The quarantine that the blob store has. */
   #stored: Quarantine;
@@ -45,7 +45,7 @@ export class SourceQuarantine {
   ) {
     this.#stores = stores;
     this.#partition = partition;
-    this.#tenure = tenure;
+    this.tenure = tenure;
     this.#quarantine = this.#stored = quarantine;
   }
 
@@ -87,15 +87,12 @@ export class SourceQuarantine {
   }
 
   /**
-   * Deletes the recorded rows that have an erased id, and the quarantines of earlier tenures: a
-   * trainer that was paused may have written one since the present trainer began.
+   * Deletes the recorded rows that have an erased id.
    *
    * @returns How many they were.
    * @throws {Error} When the quarantine cannot be written.
    */
   async erase(ids: ReadonlySet<bigint>): Promise<number> {
-    const { blobs } = this.#stores;
-    await deleteEarlierQuarantines(blobs, gradientSource(this.#partition), this.#tenure);
     const { rows } = this.#quarantine;
     const isErased = (row: RefusedRow) => row.ids.some((id) => ids.has(BigInt(id)));
     const kept = rows.filter((row) => !isErased(row));
@@ -167,7 +164,7 @@ export class SourceQuarantine {
       this.#stores.blobs,
       gradientSource(this.#partition),
       stored,
-      this.#tenure,
+      this.tenure,
     );
     this.#quarantine = this.#stored = stored;
   }

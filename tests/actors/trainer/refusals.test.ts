@@ -238,3 +238,16 @@ Deno.test("an erasure deletes a row that the store alone has", async () => {
   await trainer.erase(new Set([7n]));
   assert.deepEqual(await storedIds(blobs), { "trainer-0.json": Array(ROWS_MAX).fill("8") });
 });
+
+Deno.test("an erasure lists the store once for the quarantines of all partitions", async () => {
+  const blobs = new MemoryBlobStore();
+  const all = { partitions: [0, 1, 2, 3], tenure: 3 };
+  const trainer = await open(blobs, all, new MemoryEventLog({ partitions: 4 }));
+  const lists: string[] = [];
+  const list = blobs.list.bind(blobs);
+  const listUnfinished = blobs.listUnfinished.bind(blobs);
+  blobs.list = (prefix) => (lists.push("list"), list(prefix));
+  blobs.listUnfinished = (prefix) => (lists.push("unfinished"), listUnfinished(prefix));
+  await trainer.erase(new Set([7n]));
+  assert.deepEqual(lists, ["list", "unfinished"]);
+});
