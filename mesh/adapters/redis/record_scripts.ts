@@ -11,28 +11,33 @@ import { RUN_CHECK } from "./server_runs.ts";
 export const REVISION = "#revision";
 
 /** Fields and values in turn, or the values of the fields that were asked for. */
-type ReadReply = [
-  now: string,
-  revision: string | null,
-  records: (string | null)[],
-  apart: (string | null)[],
-];
+type ReadReply =
+  | [
+    "OK",
+    now: string,
+    revision: string | null,
+    records: (string | null)[],
+    apart: (string | null)[],
+  ]
+  | ["RUN"];
 
 /**
- * KEYS: records, records apart. ARGV: '1' for all records, number of fields of records, these, and
- * the fields of records apart. Returns the time, the revision and the records.
+ * KEYS: runs, records, records apart. ARGV: run id, '1' for all records, number of fields of
+ * records, these, and the fields of records apart. Returns the time, the revision and the records.
+ * Under another run they may be others, of revisions that the reader knows to be durable.
  */
 export const readScript = new RedisScript<ReadReply>(`
+${RUN_CHECK}
 local t = redis.call('TIME')
 local now = string.format('%d', t[1] * 1000 + math.floor(t[2] / 1000))
-local revision = redis.call('HGET', KEYS[1], '${REVISION}')
-local count = tonumber(ARGV[2])
+local revision = redis.call('HGET', KEYS[2], '${REVISION}')
+local count = tonumber(ARGV[3])
 local found = {}
-if ARGV[1] == '1' then found = redis.call('HGETALL', KEYS[1])
-elseif count > 0 then found = redis.call('HMGET', KEYS[1], unpack(ARGV, 3, count + 2)) end
+if ARGV[2] == '1' then found = redis.call('HGETALL', KEYS[2])
+elseif count > 0 then found = redis.call('HMGET', KEYS[2], unpack(ARGV, 4, count + 3)) end
 local apart = {}
-if #ARGV > count + 2 then apart = redis.call('HMGET', KEYS[2], unpack(ARGV, count + 3)) end
-return {now, revision, found, apart}
+if #ARGV > count + 3 then apart = redis.call('HMGET', KEYS[3], unpack(ARGV, count + 4)) end
+return {'OK', now, revision, found, apart}
 `);
 
 /**

@@ -56,7 +56,8 @@ export class RedisRecordStore implements RecordStore {
     return await this.#available(async () => {
       for (let tries = 0; tries < CONFLICTS_MAX; tries++) {
         const runId = await this.#checkedRun();
-        const read = await this.#read(options);
+        const read = await this.#read(options, runId);
+        if (read === undefined) continue;
         const attempt = new RecordAttempt(read, options);
         const result = rule(attempt.view);
         const revision = await this.#write(attempt, runId);
@@ -103,16 +104,23 @@ export class RedisRecordStore implements RecordStore {
     return Promise.resolve();
   }
 
-  async #read({ keys }: TransactOptions): Promise<ReadRecords> {
+  /** Undefined where another run of the server has begun. */
+  async #read({ keys }: TransactOptions, runId: string): Promise<ReadRecords | undefined> {
     // A change may be heard of while the reply is on its way.
     const seenBefore = this.#seen;
     const declared = keys?.filter((key) => !isApart(key));
     const declaredApart = (keys ?? []).filter(isApart);
-    const [now, revision, found, foundApart] = await readScript.run(
-      this.#server.commands,
-      [this.#records, this.#apart],
-      [declared ? 0 : 1, declared?.length ?? 0, ...declared ?? [], ...declaredApart],
+    const { commands, runs } = this.#server;
+    const reply = await readScript.run(
+      commands,
+      [runs.key, this.#records, this.#apart],
+      [runId, declared ? 0 : 1, declared?.length ?? 0, ...declared ?? [], ...declaredApart],
     );
+    if (reply[0] === "RUN") {
+      runs.leave();
+      return undefined;
+    }
+    const [, now, revision, found, foundApart] = reply;
     const fields = new Map<string, string>();
     const add = (names: readonly string[], texts: readonly (string | null)[]) =>
       names.forEach((key, i) => {

@@ -2,9 +2,10 @@
  * Runs of the server as a primary, numbered, with the ends of all stores at the start of each.
  *
  * A restart or a failover may lose the newest writes, and other processes may write again before
- * this one looks: comparing ends would then find nothing. So every write names the run that its
- * writer has entered, and is refused under another one; the first process that enters a run notes
- * the ends before anything is written in it. Each store compares its known ends with these notes.
+ * this one looks: comparing ends would then find nothing. So every write, and every read of the
+ * mesh's records, names the run that its process has entered, and is refused under another one; the
+ * first process that enters a run notes the ends before anything is written in it. Each store
+ * compares its known ends with these notes.
  *
  * A run has the server's replication id, which the scripts read themselves. The server takes a new
  * one at each start of its process and at each promotion. The `run_id` would not do: it names the
