@@ -9,6 +9,7 @@ import { RedisSharedRankings } from "../../../../mesh/adapters/redis/redis_share
 import { LogFullError, LogUnavailableError } from "../../../../mesh/ports/event_log.ts";
 import type { RankingRecord } from "../../../../mesh/ports/shared_rankings.ts";
 import { eventually } from "../../../integration/mesh_process.ts";
+import { testsOf, text, texts } from "./own_server.ts";
 import { withPrograms } from "./servers.ts";
 
 /** A gateway's view of the server. */
@@ -151,4 +152,30 @@ withPrograms((program: ServerProgram) => {
       ["shown", "shown"],
     );
   });
+
+  testsOf(program)(
+    "a ranking that is lost with an event before it is durable comes back with it, and is known",
+    async (world) => {
+      const server = await world.open();
+      const eventLog = await world.log(server);
+      const rankings = new RedisSharedRankings({
+        server,
+        eventLog,
+        retainedMs: RETAINED_MS,
+        sharingMs: 0,
+      });
+      await eventLog.append(0, [text("before")]);
+      const restore = await world.copyData();
+      await server.commands.send(["CONFIG", "SET", "appendfsync", "no"]); // nothing becomes durable
+      const event = eventLog.append(0, [text("event")]);
+      assert.equal(await rankings.append(0, ranking("r", ["a"])), 2);
+      await restore();
+      assert.equal(await event, 1);
+      assert.equal((await texts(eventLog)).length, 3);
+      await rankings.load(["r"]);
+      assert.equal(rankings.check("r", "a"), "shown");
+      rankings.close();
+    },
+    { appendfsync: "everysec" },
+  );
 });
