@@ -14,6 +14,8 @@ const WITHIN_S = 86_400;
 export class LastClicks {
   readonly #itemOf = new Map<string, string>();
   readonly #userOf = new Map<string, string>();
+  /** Rankings that were answered before the log had them. */
+  readonly #unlogged = new Set<string>();
   readonly #eventIds = new Set<string>();
   #hasEnded = false;
 
@@ -32,8 +34,9 @@ export class LastClicks {
     }
     if (status === 0 || status >= 300 || method !== "POST") return;
     if (path === "/v1/rank" || path === "/v1/recommend") {
-      const { rankingId } = body as { readonly rankingId: string };
+      const { rankingId, unlogged } = body as { rankingId: string; unlogged?: boolean };
       this.#userOf.set(rankingId, (requestBody as { readonly user: string }).user);
+      if (unlogged === true) this.#unlogged.add(rankingId);
     }
     if (path !== "/v1/events") return;
     const { events } = body as { readonly events: readonly { readonly status: string }[] };
@@ -48,7 +51,9 @@ export class LastClicks {
     this.#eventIds.add(event.eventId);
     const user = event.user ?? this.#userOf.get(event.rankingId ?? "");
     if (event.action !== "click" || user === undefined) return;
-    if (events.some(({ status }) => status === "accepted" || status === "duplicate")) {
+    // A keeper does not know the user of a click that the log has before its ranking.
+    if (this.#unlogged.has(event.rankingId ?? "")) this.#itemOf.delete(user);
+    else if (events.some(({ status }) => status === "accepted" || status === "duplicate")) {
       this.#itemOf.set(user, event.item);
     }
   }
