@@ -120,6 +120,7 @@ export async function openGateway(
     ...(host !== undefined && { host }),
     ...(meshView && { hostsServing: async () => hostsServing(await meshView()) }),
   });
+  const syncHost = configuration.mesh?.hosts.find(({ roles }) => roles.includes("sync"));
   const app = createGateway({
     erasures,
     ranker,
@@ -132,6 +133,7 @@ export async function openGateway(
     failingParts: () => environment.failingParts?.() ?? [],
     links: () => environment.links?.() ?? [],
     movesParts: meshView !== undefined,
+    ...(syncHost && { syncHost: syncHost.name }),
     profiles: stores.profiles,
     storedItems,
     ...(stores.sharedRankings && { sharedRankings: stores.sharedRankings }),

@@ -182,12 +182,15 @@ Deno.test("a host that cannot be reached is a warning with its reason", async ()
 Deno.test("where a store places parts, the warning of a lost host says that others take them", async () => {
   const { warnings } = healthOf({
     movesParts: true,
-    links: () => [{ host: "learn", isLinked: false, reason: undefined }],
+    syncHost: "sync",
+    links: () => ["learn", "sync"].map((host) => ({ host, isLinked: false, reason: undefined })),
   });
-  assert.match(
-    (await warnings())[0],
-    /take its shards, joiners and trainers over after mesh\.lease/,
-  );
+  const [learn, sync] = await warnings();
+  for (const each of [learn, sync]) {
+    assert.match(each, /take its shards, joiners and trainers over after mesh\.lease\.$/);
+  }
+  assert.match(sync, /no snapshot is taken, until it is back/);
+  assert.doesNotMatch(learn, /until it is back/);
 });
 
 Deno.test("rankings that are not read back yet are a warning", async () => {
