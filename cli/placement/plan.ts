@@ -79,8 +79,9 @@ export async function planCommand(flags: PlacementFlags, output: Output): Promis
     }
     if (asked !== undefined) {
       output.err(
-        `a change ${changeWords(asked)} is asked for, and begins after a snapshot; cairn cancel ` +
-          "ends it\n",
+        `a change ${changeWords(asked)} is asked for, and begins ${
+          asked.override === undefined ? "after" : "without"
+        } a snapshot; cairn cancel ends it\n`,
       );
     }
     if (reshard !== undefined && !gives(asked, "shards", reshard.to)) {

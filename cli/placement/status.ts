@@ -87,7 +87,7 @@ export async function statusCommand(flags: PlacementFlags, output: Output): Prom
     }
     if (reshard !== undefined && step !== undefined) {
       const { override } = reshard;
-      const text = override === undefined
+      const text = override === undefined || step.kind === "cancelled"
         ? stepText(step)
         : `${
           step.kind === "snapshotting" ? "begins" : stepText(step)

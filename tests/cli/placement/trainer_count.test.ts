@@ -127,9 +127,14 @@ Deno.test({
         (await world.run("status")).out,
         /^1 -> 2 trainers: begins, without a snapshot \(trainer 0 has no memory\)$/m,
       );
+      assert.match(
+        (await world.run("plan")).err,
+        /from 1 to 2 trainers is asked for, and begins without a snapshot; cairn cancel ends it/,
+      );
       const same = await world.run("apply", "--set", "trainer.count=1", "--override", "x");
       assert.match(same.err, /a change from 1 to 2 trainers is asked for, and trainer.count is 1/);
       await world.run("cancel");
+      assert.match((await world.run("status")).out, /^1 -> 2 trainers: cancelled$/m);
       const again = await world.run("apply", "--set", "trainer.count=1", "--override", "x");
       assert.match(
         again.err,
