@@ -37,9 +37,8 @@ export const meshErasureScenarios: readonly Scenario[] = [
     values: {
       "joiner.window": "1s",
       "storage.snapshots.interval": "1s",
-      // All rows of a shard, in so many puts that hosts mostly die in one of them.
+      // A put has all rows of a shard, and hosts mostly die in one.
       "storage.snapshots.increments": 0,
-      "storage.snapshots.chunkRows": 4,
     },
     forMs: 32_000,
     faults: (random, configuration, forMs) => [
