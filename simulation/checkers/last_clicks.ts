@@ -35,7 +35,9 @@ export class LastClicks {
     if (status === 0 || status >= 300 || method !== "POST") return;
     if (path === "/v1/rank" || path === "/v1/recommend") {
       const { rankingId, unlogged } = body as { rankingId: string; unlogged?: boolean };
-      this.#userOf.set(rankingId, (requestBody as { readonly user: string }).user);
+      const { user, learn } = requestBody as { user: string; learn?: boolean };
+      if (learn === false) return; // the log never has it
+      this.#userOf.set(rankingId, user);
       if (unlogged === true) this.#unlogged.add(rankingId);
     }
     if (path !== "/v1/events") return;
