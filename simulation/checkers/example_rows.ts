@@ -93,3 +93,53 @@ function mixed(digest: number, word: number): number {
   const high = Math.imul(Math.floor(digest / 2 ** 32) ^ (word >>> 7), 0x85ebca6b) & 0x1fffff;
   return (high ^ (low >>> 11)) * 2 ** 32 + low;
 }
+
+/** A row of a chunk, by its index. */
+export interface ChunkRow {
+  readonly chunk: ExampleChunk;
+  readonly index: number;
+}
+
+/** The first difference of a row from the one that is wanted, in words; undefined = none. */
+export function rowDifference(found: ChunkRow, wanted: ChunkRow): string | undefined {
+  const [is, must] = [found, wanted].map(partsOfRow);
+  for (const [name, value] of must) {
+    const other = is.get(name);
+    if (other !== value) return `has ${name} ${other ?? "none"}; by the log it is ${value}`;
+  }
+  const more = [...is.keys()].find((name) => !must.has(name));
+  return more && `has ${more} ${is.get(more)}, which it has not by the log`;
+}
+
+/** The lists and numbers of a row as text, by name. */
+function partsOfRow({ chunk, index }: ChunkRow): ReadonlyMap<string, string> {
+  const { rows } = chunk;
+  const parts = new Map<string, string>();
+  const offsets = wordsOf(chunk.listOffsets);
+  const lists = (offsets.length - 1) / rows;
+  const ids = new BigUint64Array(chunk.ids.slice().buffer);
+  for (let list = 0; list < lists; list++) {
+    const [from, to] = [offsets[index * lists + list], offsets[index * lists + list + 1]];
+    const texts = Array.from(ids.subarray(from, to), (id) => id.toString(16));
+    parts.set(`list ${list}`, `[${texts.join(" ")}]`);
+  }
+  const columns = {
+    "dense value": chunk.dense,
+    "label": chunk.labels,
+    "ln(sample rate)": chunk.logSampleRate,
+    "served prediction": chunk.servedPredictions,
+  };
+  for (const [name, bytes] of Object.entries(columns)) {
+    const values = new Float32Array(bytes.slice().buffer);
+    const width = values.length / rows;
+    for (let i = 0; i < width; i++) {
+      parts.set(width === 1 ? name : `${name} ${i}`, textOf(values[index * width + i]));
+    }
+  }
+  return parts;
+}
+
+/** A float as text; -0 differs from 0. */
+function textOf(value: number): string {
+  return Object.is(value, -0) ? "-0" : String(value);
+}

@@ -27,16 +27,20 @@ import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import { partitionOfFingerprint } from "../../records/event_record.ts";
 import type { Checker, CheckerContext, CheckerFactory } from "./checker.ts";
 import { decodedChunks, decodedEvents } from "./decoded_records.ts";
-import { digestsOfRows } from "./example_rows.ts";
+import { type ChunkRow, digestsOfRows, rowDifference } from "./example_rows.ts";
 
 /** Rows of one partition: those that the reference decided and the joiner has not written. */
 interface Expected {
   readonly builder: ExampleChunkBuilder;
-  readonly digests: number[];
+  readonly rows: ExpectedRow[];
   /** When the newest row was decided, ms. */
   decidedAtMs: number;
   /** Rows that the log has. */
   written: number;
+}
+
+interface ExpectedRow extends ChunkRow {
+  readonly digest: number;
 }
 
 /** Longest time from a decision to the write of a row, besides `trainer.linger`, ms. */
@@ -82,7 +86,7 @@ function create(
       }
       for (const _ of numbersOf(examples)) {
         const builder = new ExampleChunkBuilder(shape, 0);
-        expected.push({ builder, digests: [], decidedAtMs: -Infinity, written: 0 });
+        expected.push({ builder, rows: [], decidedAtMs: -Infinity, written: 0 });
       }
     }
   };
@@ -118,7 +122,9 @@ function create(
         gaveUp ||= window.counts.impressionsClosedEarly > 0;
         for (const each of expected) {
           if (each.builder.rows > 0) each.decidedAtMs = context.nowMs();
-          each.digests.push(...digestsOfRows(each.builder.finish(0)));
+          const chunk = each.builder.finish(0);
+          const digests = digestsOfRows(chunk);
+          each.rows.push(...digests.map((digest, index) => ({ digest, chunk, index })));
         }
         return;
       }
@@ -126,14 +132,13 @@ function create(
       const own = expected[partition];
       // Its joiner has begun, and no record came yet: nothing is decided there.
       if (own === undefined) return;
-      const { digests } = own;
       for (const chunk of decodedChunks(records)) {
-        for (const digest of digestsOfRows(chunk)) {
-          const wanted = digests.shift();
-          if (wanted !== digest) {
+        for (const [index, digest] of digestsOfRows(chunk).entries()) {
+          const wanted = own.rows.shift();
+          if (wanted?.digest !== digest) {
             const is = wanted === undefined
               ? "is not decided by the log"
-              : "differs from the log's";
+              : rowDifference({ chunk, index }, wanted) ?? "has other bits than the log's";
             context.fail(`row ${own.written} of example partition ${partition} ${is}`);
             return;
           }
@@ -149,11 +154,11 @@ function create(
     },
     atEnd() {
       if (gaveUp) return;
-      expected.forEach(({ digests, decidedAtMs }, partition) => {
+      expected.forEach(({ rows, decidedAtMs }, partition) => {
         const writtenByMs = decidedAtMs + joiner.lingerMs + WRITE_MS_MAX;
-        if (digests.length > 0 && context.nowMs() > writtenByMs) {
+        if (rows.length > 0 && context.nowMs() > writtenByMs) {
           context.fail(
-            `${digests.length} examples of partition ${partition} were decided and never written`,
+            `${rows.length} examples of partition ${partition} were decided and never written`,
           );
         }
       });

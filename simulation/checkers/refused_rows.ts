@@ -1,11 +1,13 @@
 /**
  * Rows that no model can learn are put aside and recorded, and no others.
  *
- *     at the end, ∀ partition p:
- *         rows(quarantine(p)) = rows of p with a label whose square is no float32,
- *                               without those of erased ids, and the newest 200 of them
+ *     at the end, ∀ partition p, with R = rows of p with a label whose square is no float32:
+ *         rows(quarantine(p)) ⊆ R, each once, and none that an erasure behind it names
+ *         each of the newest 200 of R that no erasure names is in rows(quarantine(p))
  *
- * A row may be refused by several incarnations of a trainer: it is recorded once.
+ * A row may be refused by several incarnations of a trainer: it is recorded once. A row may have an
+ * id whose erasure is before it, of a ranking that was under way: a trainer of several partitions
+ * may come to the erasure in another one later.
  */
 import { readQuarantine, ROWS_MAX } from "../../records/quarantine.ts";
 import { gradientSource } from "../../records/gradient_source.ts";
@@ -20,25 +22,41 @@ const PAUSE_MS = 500;
 /** Bits of a feature id that an erasure names. */
 const SIGNATURE_BITS = 48;
 
+/** One partition of the example log. */
+interface Partition {
+  /** Ids of each row that must be refused, by number. */
+  readonly refusable: Map<number, BigUint64Array>;
+  /** Number of the newest erasure, by signature. */
+  readonly erasures: Map<number, number>;
+}
+
 /** @param running The process at the end of the run. */
-export function refusedRows(running: () => RunningMesh | undefined): CheckerFactory {
+export function refusedRows(
+  running: () => Pick<RunningMesh, "stores" | "mesh"> | undefined,
+): CheckerFactory {
   return (context) => {
-    /** Ids of each row that must be refused, by partition and number. */
-    const refusable = new Map<number, Map<number, BigUint64Array>>();
-    const erased = new Set<number>();
-    const isErased = (id: bigint) => erased.has(Number(BigInt.asUintN(SIGNATURE_BITS, id)));
-    const differenceIn = async ({ stores }: RunningMesh): Promise<string | undefined> => {
-      for (const [partition, rows] of refusable) {
+    const partitions = new Map<number, Partition>();
+    const isErased = (id: bigint) =>
+      partitions.values().some(({ erasures }) => erasures.has(signatureIn(id)));
+    const differenceIn = async (
+      { stores }: Pick<RunningMesh, "stores">,
+    ): Promise<string | undefined> => {
+      for (const [partition, { refusable, erasures }] of partitions) {
         const source = gradientSource(partition);
         const { rows: recorded } = await readQuarantine(stores.blobs, source);
         const found = recorded.map(({ row }) => row);
         const twice = found.find((row, i) => found.indexOf(row) < i);
         if (twice !== undefined) return `row ${twice} of ${source} is recorded twice`;
-        const sound = found.find((row) => !rows.has(row));
+        const sound = found.find((row) => !refusable.has(row));
         if (sound !== undefined) return `row ${sound} of ${source} was refused, and is sound`;
-        const due = [...rows].filter(([, ids]) => !ids.some(isErased))
-          .map(([row]) => row).slice(-ROWS_MAX);
-        const missing = due.find((row) => !found.includes(row));
+        const erased = found.find((row) =>
+          refusable.get(row)?.some((id) => (erasures.get(signatureIn(id)) ?? row) > row)
+        );
+        if (erased !== undefined) {
+          return `row ${erased} of ${source} has an id that was erased, and is still recorded`;
+        }
+        const [missing] = [...refusable].slice(-ROWS_MAX)
+          .find(([row, ids]) => !found.includes(row) && !ids.some(isErased)) ?? [];
         if (missing !== undefined) return `row ${missing} of ${source} is in no quarantine`;
       }
       return undefined;
@@ -47,14 +65,15 @@ export function refusedRows(running: () => RunningMesh | undefined): CheckerFact
       name: "refused-rows",
       durable(log, partition, records) {
         if (log !== "examples") return;
-        const rows = refusable.get(partition) ?? new Map<number, BigUint64Array>();
-        refusable.set(partition, rows);
+        const { refusable, erasures } = partitions.get(partition) ??
+          { refusable: new Map<number, BigUint64Array>(), erasures: new Map<number, number>() };
+        partitions.set(partition, { refusable, erasures });
         for (const chunk of decodedChunks(records)) {
           const ids = idsOfRows(chunk);
           refusableRows(chunk).forEach((isRefusable, i) => {
-            if (isRefusable) rows.set(chunk.firstRow + i, ids[i]);
+            if (isRefusable) refusable.set(chunk.firstRow + i, ids[i]);
           });
-          for (const { signature } of chunk.forget ?? []) erased.add(signature);
+          for (const { signature } of chunk.forget ?? []) erasures.set(signature, chunk.firstRow);
         }
       },
       async atEnd() {
@@ -71,4 +90,9 @@ export function refusedRows(running: () => RunningMesh | undefined): CheckerFact
       },
     };
   };
+}
+
+/** The signature that an erasure of the id's user would have. */
+function signatureIn(id: bigint): number {
+  return Number(BigInt.asUintN(SIGNATURE_BITS, id));
 }
