@@ -60,13 +60,16 @@ export class LastClicks {
     }
   }
 
-  /** The first item that a ranking shows although its user clicked it last, in words. */
+  /**
+   * The first item that a ranking shows although its user clicked it last, or that no ranking
+   * answers for, in words.
+   */
   async firstShown({ mesh }: Serving): Promise<string | undefined> {
     if (this.#hasEnded) return undefined;
     const { clock } = mesh.mesh.home;
     const endsMs = clock.monotonicMs() + READ_MS_MAX;
     for (const [user, item] of this.#itemOf) {
-      const isShown = async () => {
+      const problem = async () => {
         const response = await mesh.fetch(
           new Request("http://simulated/v1/rank", {
             method: "POST",
@@ -80,13 +83,15 @@ export class LastClicks {
             }),
           }),
         );
-        if (response.status !== 200) return true;
-        const { items } = await response.json() as { items: { id: string }[] };
-        return items.some(({ id }) => id === item);
+        const body = await response.json() as { items: { id: string }[] };
+        if (response.status !== 200) return `is answered ${response.status}`;
+        return body.items.some(({ id }) => id === item) ? "shows it" : undefined;
       };
-      while (await isShown()) {
+      for (;;) {
+        const found = await problem();
+        if (found === undefined) break;
         if (clock.monotonicMs() >= endsMs) {
-          return `${user} clicked ${item} last, and a ranking that excludes clicks shows it`;
+          return `${user} clicked ${item} last, and a ranking that excludes clicks ${found}`;
         }
         await new Promise<void>((resolve) => void clock.schedule(PAUSE_MS, resolve));
       }

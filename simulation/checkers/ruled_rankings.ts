@@ -2,8 +2,8 @@
  * Rules of a request hold in its answer.
  *
  *     ∀ ranking with rules, F = the candidates that meet the filter, by their fields:
- *         items ⊆ F, each once;  without exclude and limit, items = F
- *         the pinned item of F is at its position, or last
+ *         items ⊆ F, each once, at most `limit`;  without exclude, as many as there are
+ *         the pinned item is at its position in the order that the limit cuts, or last in it
  *         without rotation, diversity and pin:  score · factors of its boosts falls
  *         with a cap of one of each tag, without pin, i among the first `top`:
  *             item i has a tag of an item before it  ⇒  so has each item behind it
@@ -77,7 +77,7 @@ export function ruledRankings(
 
 /** The promise that an answer breaks, in words. */
 function problemOf(
-  { candidates, limit, rules }: Ruled,
+  { candidates, limit = Infinity, rules }: Ruled,
   items: readonly RankedItem[],
   types: AttributeTypes,
 ): string | undefined {
@@ -93,17 +93,29 @@ function problemOf(
   const fields = items.flatMap(({ id }) => left.get(id) ?? []);
   if (fields.length < items.length) return `has an item that its filter ${filter} leaves out`;
   if (new Set(items.map(({ id }) => id)).size < items.length) return "has an item twice";
-  const isWhole = rules.exclude === undefined && limit === undefined;
-  if (isWhole && items.length < left.size) return `has ${items.length} of ${left.size} items`;
+  if (items.length > limit) return `has ${items.length} items, above its limit ${limit}`;
+  const isWhole = rules.exclude === undefined;
+  const count = Math.min(left.size, limit);
+  if (isWhole && items.length < count) return `has ${items.length} of ${count} items`;
+  /** Items in the order that the limit cuts; undefined where the excluded ones are unknown. */
+  const ordered = isWhole ? left.size : items.length < limit ? items.length : undefined;
   for (const { item, position } of pin) {
     const index = items.findIndex(({ id }) => id === item);
+    const isDue = isWhole && left.has(item) && Math.min(position, left.size) <= items.length;
+    if (index < 0 && isDue) return `lacks ${item}, which is pinned to ${position}`;
     const isLast = index === items.length - 1;
-    if (index >= 0 && index !== position - 1 && !(index < position && isLast)) {
+    const isRight = ordered === undefined
+      ? index === position - 1 || index < position && isLast
+      : index === Math.min(position, ordered) - 1;
+    if (index >= 0 && !isRight) {
       return `has ${item} at ${index + 1}, which is pinned to ${position}`;
     }
   }
   if (pin.length > 0) return undefined;
-  if (diversity !== undefined) return crowdedPosition(fields, diversity.top);
+  if (diversity !== undefined) {
+    for (const { id } of items) left.delete(id);
+    return crowdedPosition(fields, diversity.top, isWhole ? [...left.values()] : []);
+  }
   if (rules.rotation !== undefined) return undefined;
   const boosts = boost.map(({ when, factor }) => ({ holds: conditionOf(when), factor }));
   const scores = items.map(({ score }, i) =>
@@ -116,13 +128,21 @@ function problemOf(
 /** Scores are ordered as floats: products of them may differ by rounding. */
 const ROUNDING = 1 + 1e-6;
 
-/** A position whose item has a tag of an item before it, where an item behind it has none. */
-function crowdedPosition(items: readonly Fields[], top: number): string | undefined {
+/**
+ * A position whose item has a tag of an item before it, where an item behind it has none.
+ *
+ * @param cut Items behind all others, which the limit has cut off.
+ */
+function crowdedPosition(
+  items: readonly Fields[],
+  top: number,
+  cut: readonly Fields[],
+): string | undefined {
   for (let i = 0; i < Math.min(top, items.length); i++) {
     const before = new Set(items.slice(0, i).flatMap(({ tags }) => tags));
     const repeats = ({ tags }: Fields) => tags.some((tag) => before.has(tag));
     if (!repeats(items[i])) continue;
-    const behind = items.findIndex((item, j) => j > i && !repeats(item));
+    const behind = [...items, ...cut].findIndex((item, j) => j > i && !repeats(item));
     return behind < 0 ? undefined : `has item ${behind + 1} behind item ${i + 1}, against its cap`;
   }
   return undefined;

@@ -45,6 +45,8 @@ Deno.test("an item that the filter leaves out is not ranked, and all others are"
   assert.match(refused(rules, "aa") ?? "", /an item twice/);
   assert.match(refused(rules, "a") ?? "", /has 1 of 2 items/);
   assert.equal(refused(rules, "a", { limit: 1 }), undefined);
+  assert.match(refused(rules, "ab", { limit: 1 }) ?? "", /has 2 items, above its limit 1/);
+  assert.match(refused({}, "abc", { limit: 4 }) ?? "", /has 3 of 4 items/);
   assert.equal(refused({ ...rules, exclude: [] }, "a"), undefined);
 });
 
@@ -55,6 +57,16 @@ Deno.test("a pinned item is at its position, or last", () => {
   assert.equal(refused({ ...pin(4), exclude: [] }, "adc"), undefined);
   assert.match(refused(pin(2), "abcd") ?? "", /has c at 3, which is pinned to 2/);
   assert.match(refused(pin(3), "acbd") ?? "", /has c at 2, which is pinned to 3/);
+});
+
+Deno.test("a limit cuts the order in which items are pinned", () => {
+  const pin = (position: number) => ({ pin: [{ item: "c", position }] });
+  assert.equal(refused(pin(2), "ac", { limit: 2 }), undefined);
+  assert.equal(refused(pin(4), "ab", { limit: 2 }), undefined);
+  assert.match(refused(pin(2), "ab", { limit: 2 }) ?? "", /lacks c, which is pinned to 2/);
+  assert.match(refused(pin(4), "ac", { limit: 2 }) ?? "", /has c at 2, which is pinned to 4/);
+  // One of the others may be excluded: then the order has three items, and c is the last.
+  assert.equal(refused({ ...pin(4), exclude: [] }, "abc", { limit: 3 }), undefined);
 });
 
 Deno.test("items are in the order of their boosted scores", () => {
@@ -72,4 +84,6 @@ Deno.test("an item with a tag of an item before it comes behind the items withou
   assert.equal(refused(cap, "acdb"), undefined);
   assert.equal(refused({ ...cap, filter: '"red" in tags' }, "ab"), undefined);
   assert.match(refused(cap, "abcd") ?? "", /has item 3 behind item 2, against its cap/);
+  assert.equal(refused(cap, "ac", { limit: 2 }), undefined);
+  assert.match(refused(cap, "ab", { limit: 2 }) ?? "", /has item 3 behind item 2/);
 });
