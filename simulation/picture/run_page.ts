@@ -171,9 +171,13 @@ function ladder(events: readonly TraceEvent[], failed: boolean): string {
         escapeHtml(event.text ?? label)
       }</title></circle><text x="${x + 7}" y="${y + 4}">${escapeHtml(label)}</text>`;
   });
+  // At the lane of the last event, so that the link shows this lane where it is far to the right.
+  const last = events.at(-1)?.at;
+  const brokenX = last === undefined ? 4 : center(last);
   const broken = failed
     ? `<line class="broken" x1="0" x2="${width}" y1="${end}" y2="${end}"/>` +
-      `<text id="broken" class="broken-text" x="4" y="${end + 16}">the promise is broken</text>`
+      `<text id="broken" class="broken-text" x="${brokenX}" y="${end + 16}">` +
+      "the promise is broken</text>"
     : "";
   return `<svg width="${width}" height="${height}" role="img" aria-label="Messages between actors">${
     hosts.join("") + tracks.join("") + namesAt(34, "") + namesAt(end + 2.4 * ROW_HEIGHT, "name")

@@ -29,3 +29,14 @@ Deno.test("the names of the lanes stand above, below and between the events", as
   const names = page.match(/>joiner 0<\/text>/g) ?? [];
   assert.ok(names.length >= 10, `${names.length} times`);
 });
+
+Deno.test("the link to the broken promise leads to the lane of the last event", async () => {
+  const drawn = drawRunPlan({ seed: 1, scenario, families: [], forMs: 4_000 });
+  const plan = { ...drawn, values: {}, clients: drawn.clients.slice(0, 1), faults: [], healMs: 1 };
+  const result = await run(plan, scenario, PICTURE_EVENTS_MAX);
+  const broken = { kind: "correctness", checker: "c", message: "m", atMs: 4_000 } as const;
+  const page = runPage(plan, { ...result, ...broken });
+  const x = Number(page.match(/<text id="broken"[^>]* x="([\d.]+)"/)?.[1]);
+  const circles = [...page.matchAll(/<circle class="event" cx="([\d.]+)"/g)];
+  assert.equal(x, Number(circles.at(-1)?.[1]));
+});
