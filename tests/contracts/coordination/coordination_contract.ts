@@ -11,10 +11,13 @@ import {
 } from "./coordination_under_test.ts";
 import { documentsContract } from "./documents_contract.ts";
 import { hostsContract } from "./hosts_contract.ts";
+import { livePartitionsContract } from "./live_partitions_contract.ts";
+import { liveTrainersContract } from "./live_trainers_contract.ts";
 import { movesContract } from "./moves_contract.ts";
 import { placementsContract } from "./placements_contract.ts";
 import { recordsApartContract } from "./records_apart_contract.ts";
 import { reshardContract } from "./reshard_contract.ts";
+import type { ReshardTest } from "./reshard_given.ts";
 import { watchesContract } from "./watches_contract.ts";
 
 export function coordinationContract(adapter: string, open: OpenCoordination): void {
@@ -26,12 +29,15 @@ export function coordinationContract(adapter: string, open: OpenCoordination): v
   documentsContract(test);
   watchesContract(test);
   recordsApartContract(test);
-  reshardContract((name, body) =>
+  const reshardTest: ReshardTest = (name, body) =>
     test(name, ({ mesh, brief }) =>
       body({
         mesh,
         brief,
         control: (by) => control(mesh, by),
         activate: (epoch, key, owner) => activate(mesh, epoch, key, owner),
-      })), host);
+      }));
+  reshardContract(reshardTest, host);
+  liveTrainersContract(reshardTest, host);
+  livePartitionsContract(reshardTest, host);
 }
