@@ -161,7 +161,8 @@ Deno.test("verifying names the damaged file, and changes none", async () => {
   Deno.removeSync(directory, { recursive: true });
 });
 
-Deno.test("a start refuses a damaged profile wherever it stands among many", async () => {
+/** A closed store whose items fill several pages: `m1000` and so on. */
+async function closedStoreOfMany() {
   const directory = Deno.makeTempDirSync({ prefix: "cairn-profiles-" });
   const path = `${directory}/profiles.db`;
   const clock = new VirtualClock();
@@ -171,6 +172,11 @@ Deno.test("a start refuses a damaged profile wherever it stands among many", asy
     Array.from({ length: many }, (_, i) => store.put("item", `m${1_000 + i}`, { i })),
   ));
   await store.close();
+  return { directory, path, clock, many };
+}
+
+Deno.test("a start refuses a damaged profile wherever it stands among many", async () => {
+  const { directory, path, clock, many } = await closedStoreOfMany();
   const files = readFiles(directory);
   const damages = [
     `UPDATE item_profile SET attributes = '{"i":-1}' WHERE id = ?`,
@@ -200,15 +206,7 @@ Deno.test("a start refuses a damaged profile wherever it stands among many", asy
 });
 
 Deno.test("a start refuses a damaged key that leads to other pages, and pages that are mixed up", async () => {
-  const directory = Deno.makeTempDirSync({ prefix: "cairn-profiles-" });
-  const path = `${directory}/profiles.db`;
-  const clock = new VirtualClock();
-  const many = 700;
-  const store = new SqliteProfileStore({ path, clock });
-  await clock.settle(Promise.all(
-    Array.from({ length: many }, (_, i) => store.put("item", `m${1_000 + i}`, { i })),
-  ));
-  await store.close();
+  const { directory, path, clock } = await closedStoreOfMany();
   const whole = Deno.readFileSync(path);
   const pageBytes = 4_096;
   const pages = Array.from({ length: whole.length / pageBytes }, (_, page) => page);

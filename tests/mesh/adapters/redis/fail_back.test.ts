@@ -71,6 +71,22 @@ async function inStep(primary: RedisConnection): Promise<boolean> {
   return await primary.send<number>(["WAIT", 1, 100], 100) === 1;
 }
 
+const write = (store: RedisRecordStore, key: string): Promise<unknown> =>
+  store.transact((view) => view.set(key, 1), { keys: [key] });
+
+/** A store whose record "b" is lost, with its server the primary again. */
+async function storeAfterFailBack(
+  world: World,
+  pair: Pair,
+  endsConnections: boolean,
+): Promise<RedisRecordStore> {
+  const store = new RedisRecordStore(await world.open());
+  await write(store, "a");
+  await pair.follow(pair.second);
+  await pair.failBack(() => write(store, "b"), endsConnections);
+  return store;
+}
+
 withPrograms((program: ServerProgram) => {
   const [port, secondPort] = freePorts(2);
   const declare = testsOf(program);
@@ -128,12 +144,7 @@ withPrograms((program: ServerProgram) => {
   test(
     "lost records of the mesh are noticed where their server is the primary again",
     async (world, pair) => {
-      const write = (store: RedisRecordStore, key: string) =>
-        store.transact((view) => view.set(key, 1), { keys: [key] });
-      const store = new RedisRecordStore(await world.open());
-      await write(store, "a");
-      await pair.follow(pair.second);
-      await pair.failBack(() => write(store, "b"), true);
+      const store = await storeAfterFailBack(world, pair, true);
       const other = new RedisRecordStore(await world.open());
       for (const key of ["c", "d", "e"]) await write(other, key);
       let error: unknown;
@@ -186,12 +197,7 @@ withPrograms((program: ServerProgram) => {
   test(
     "records of another history are not read where their server is the primary again",
     async (world, pair) => {
-      const write = (store: RedisRecordStore, key: string) =>
-        store.transact((view) => view.set(key, 1), { keys: [key] });
-      const store = new RedisRecordStore(await world.open());
-      await write(store, "a");
-      await pair.follow(pair.second);
-      await pair.failBack(() => write(store, "b"), false);
+      const store = await storeAfterFailBack(world, pair, false);
       const other = new RedisRecordStore(await world.open());
       await write(other, "c");
       const read = store.transact((view) => view.get("b"), { keys: ["b"] });
