@@ -8,9 +8,16 @@ const PREFIX = "cairn-memory-";
 /** Age from which a directory without a lock is abandoned, ms: a new one is locked at once. */
 const ABANDONED_MS = 60_000;
 
-/** A directory that {@link openDataDirectory} locks; removes abandoned ones. */
-export function makeTemporaryDirectory(nowMs: number): string {
-  const path = Deno.makeTempDirSync({ prefix: PREFIX });
+/**
+ * A directory that {@link openDataDirectory} locks; removes abandoned ones beside it.
+ *
+ * @param parent The system's temporary directory by default.
+ */
+export function makeTemporaryDirectory(nowMs: number, parent?: string): string {
+  const path = Deno.makeTempDirSync({
+    prefix: PREFIX,
+    ...(parent !== undefined && { dir: parent }),
+  });
   removeAbandoned(dirname(path), nowMs);
   return path;
 }
