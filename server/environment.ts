@@ -108,8 +108,6 @@ export interface NodesRequest {
   readonly nodes: readonly PlannedNode[];
   /** The node of each actor, by address: every node must know it. */
   readonly placement: readonly (readonly [Address, string])[];
-  /** The protocol of the mesh: no host of a lower one is linked. Default: any that both speak. */
-  readonly protocol?: number | undefined;
 }
 
 /** The stores that the home node writes. */

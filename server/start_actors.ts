@@ -139,8 +139,7 @@ export async function withActors<T>(
     let othersBegun: Promise<void> | undefined;
     if (nodes.length > 0 || part !== undefined) {
       progress.enter(`starting ${counted(nodes.length, "thread")}`);
-      const protocol = opened?.identity.protocol;
-      othersBegun = environment.startNodes({ nodes, placement: placementOf(plan), protocol });
+      othersBegun = environment.startNodes({ nodes, placement: placementOf(plan) });
     }
     const onSpawn: MeshStartOptions["onSpawn"] = ({ kind, key }, index, count) => {
       progress.enter(`making ${kind}/${key}, actor ${index + 1} of ${count}`);

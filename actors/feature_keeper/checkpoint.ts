@@ -147,7 +147,7 @@ export class Checkpoints {
     const index = decode(bytes) as Index;
     const { shape, number, parts: count, ...end } = index;
     // Also where the parts are of no use: a new checkpoint does not write over them.
-    this.#number = number ?? 0;
+    this.#number = number;
     if (shape !== this.#shape) {
       this.replaceFound();
       return undefined;

@@ -103,7 +103,10 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
     const state = new KeptState(options);
     const kernel = BatchKernel.create();
     let isClean = true;
-    let begin: ReadEnd = { offsets: Array.from({ length: eventLog.partitions }, () => 0) };
+    let begin: ReadEnd = {
+      offsets: Array.from({ length: eventLog.partitions }, () => 0),
+      lastRecords: [],
+    };
     if (options.checkpointMs > 0) {
       const saved = await checkpoints.read().catch((cause) => {
         context.telemetry.log("warn", "the kept features begin anew from the event log", { cause });

@@ -10,8 +10,8 @@ import type { OrderedRecord } from "./ordered_reader.ts";
 /** The end of the records that were read, by partition of the event log. */
 export interface ReadEnd {
   readonly offsets: readonly number[];
-  /** CRC-32C of the newest record; null before the first. Absent in older checkpoints. */
-  readonly lastRecords?: readonly (number | null)[];
+  /** CRC-32C of the newest record; null before the first. */
+  readonly lastRecords: readonly (number | null)[];
 }
 
 export class ReadPositions {
@@ -24,7 +24,7 @@ export class ReadPositions {
   constructor(kernel: BatchKernel, { offsets, lastRecords }: ReadEnd) {
     this.#kernel = kernel;
     this.#offsets = [...offsets];
-    this.#newest = offsets.map((_, partition) => lastRecords?.[partition] ?? null);
+    this.#newest = offsets.map((_, partition) => lastRecords[partition] ?? null);
   }
 
   /** The offset after the newest record, by partition. */
@@ -65,7 +65,7 @@ export async function hasRecordsBefore(
   if (offsets.length > ends.length) return false;
   for (const [partition, offset] of offsets.entries()) {
     if (offset > ends[partition]) return false;
-    const expected = lastRecords?.[partition] ?? null;
+    const expected = lastRecords[partition];
     if (expected === null) continue;
     const found = await lastRecordOf(log, kernel, { partition, offset });
     if (found !== undefined && found !== expected) return false;

@@ -12,7 +12,6 @@ export interface PlannedMove {
   readonly to: string;
 }
 
-/** Format 3 did not say with which edition the plan began. */
 const FORMAT = 4;
 
 export interface PlanDocument {

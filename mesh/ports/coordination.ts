@@ -31,7 +31,7 @@ export interface MeshSettings {
 export interface MeshIdentity extends MeshSettings {
   /** Minted when the mesh was created. */
   readonly mesh: string;
-  /** The protocol that all hosts speak now; raised when each of them can. */
+  /** The protocol that all hosts speak: that of the program which created the mesh. */
   readonly protocol: number;
   /** Number of the division of ids among shards; grows with each change of `shards`. */
   readonly sharding: number;
@@ -360,8 +360,6 @@ export interface Coordination {
     controllerEpoch: number,
     change: Pick<ReshardRecord, "parts" | "division">,
   ): Promise<void>;
-  /** Raises the protocol that the mesh speaks, once every host can. Never lowers it. */
-  raiseProtocol(protocol: number): Promise<MeshIdentity>;
   /**
    * For an operator whose store was restored from old data: raises every epoch, the version, the
    * revision and the generation by {@link RECOVERY_STEP}, which is more than can have been lost,

@@ -110,12 +110,6 @@ export const SHARDS_MAX = 1_024;
 /** Greatest number of partitions of each log. */
 export const PARTITIONS_MAX = 1_024;
 
-/**
- * The protocol of the hosts that know changed partitions: that an append may be refused by a seal,
- * and the offsets of carried impressions. Older hosts are refused from the first change on.
- */
-export const PARTITIONS_PROTOCOL = 2;
-
 /** The mesh cannot change the number now; the message says what to do. */
 export class ReshardRefusedError extends Error {
   override readonly name = "ReshardRefusedError";

@@ -12,7 +12,7 @@ import { present } from "../../structures/invariant.ts";
 import type { NodesRequest } from "../environment.ts";
 import { configurationDigests } from "./configuration_digests.ts";
 
-export interface HostToLink extends Pick<NodesRequest, "nodes" | "protocol"> {
+export interface HostToLink extends Pick<NodesRequest, "nodes"> {
   readonly configuration: CairnConfiguration;
   readonly host: HostOptions;
   /** The node of this thread. */
@@ -28,7 +28,7 @@ export interface HostToLink extends Pick<NodesRequest, "nodes" | "protocol"> {
  * @throws {Error} The host's address cannot be listened on.
  */
 export function openHostLinks(
-  { configuration, host, home, nodes, protocol, network, onWorkerChannel }: HostToLink,
+  { configuration, host, home, nodes, network, onWorkerChannel }: HostToLink,
 ): HostLinks {
   const mesh = present(configuration.mesh, "a host belongs to a mesh");
   const { clock, random, telemetry } = home;
@@ -44,7 +44,7 @@ export function openHostLinks(
       mesh: id,
       host: host.name,
       incarnation: random.uuid("host/incarnation"),
-      protocols: { ...PROTOCOLS, min: Math.max(PROTOCOLS.min, protocol ?? 0) },
+      protocols: PROTOCOLS,
       configuration: configurationDigests(configuration),
       nodes: [home.name, ...nodes.map(({ name }) => name)],
     },

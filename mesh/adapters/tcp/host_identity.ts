@@ -10,9 +10,8 @@ export interface ProtocolRange {
 
 /**
  * Raised with each change of frames, handshake, messages or records that an older host cannot read.
- * `max` is at least that of a host that knows changed partitions, see `PARTITIONS_PROTOCOL`.
  */
-export const PROTOCOLS: ProtocolRange = { min: 1, max: 2 };
+export const PROTOCOLS: ProtocolRange = { min: 1, max: 1 };
 
 /** The load of a connection: messages, or transfers that must not delay messages. */
 export type Purpose = "messages" | "bulk";

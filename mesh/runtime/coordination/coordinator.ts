@@ -23,13 +23,7 @@ import type { ReshardRecord, ReshardRequest } from "../../ports/resharding.ts";
 import type { Random } from "../../ports/random.ts";
 import type { Json, RecordStore } from "../../ports/record_store.ts";
 import { present } from "../../../structures/invariant.ts";
-import {
-  acceptLoss,
-  openMesh,
-  publishManifest,
-  raiseProtocol,
-  writePlan,
-} from "./document_rules.ts";
+import { acceptLoss, openMesh, publishManifest, writePlan } from "./document_rules.ts";
 import {
   acquireControl,
   joinHost,
@@ -49,7 +43,7 @@ export interface CoordinatorOptions extends LeaseOptions {
   readonly store: RecordStore;
   /** Mints the identity of a new mesh. */
   readonly random: Random;
-  /** The protocol that a new mesh begins with. */
+  /** The protocol of a mesh that is new. */
   readonly protocol: number;
 }
 
@@ -173,12 +167,6 @@ export class Coordinator implements Coordination {
     change: Pick<ReshardRecord, "parts" | "division">,
   ): Promise<void> {
     return this.#store.transact((view) => endReshard(view, controllerEpoch, change));
-  }
-
-  raiseProtocol(protocol: number): Promise<MeshIdentity> {
-    return this.#store.transact((view) => raiseProtocol(view, protocol), {
-      keys: [recordKeys.identity],
-    });
   }
 
   acceptLoss(): Promise<void> {

@@ -25,9 +25,6 @@ export function openMesh(
   created: { readonly mesh: string; readonly protocol: number },
 ): MeshIdentity {
   const found = records.identity(view);
-  // Histories of moves among the records, where builds before records apart kept them: each look
-  // at all records would read them.
-  for (const [key] of view.entries("history/")) view.delete(key);
   if (!found) {
     const { shards, eventPartitions, examplePartitions, trainers, schema } = settings;
     const identity: MeshIdentity = {
@@ -46,15 +43,6 @@ export function openMesh(
   }
   // The mesh keeps its own numbers of parts, whatever the files of its hosts say.
   return agreeOnSchema(view, found, settings.schema);
-}
-
-/** Raises the protocol; see {@link Coordination.raiseProtocol}. */
-export function raiseProtocol(view: RecordView, protocol: number): MeshIdentity {
-  const found = present(records.identity(view), "a mesh is opened before its protocol is raised");
-  if (found.protocol >= protocol) return found;
-  const raised: MeshIdentity = { ...found, protocol };
-  view.set(recordKeys.identity, json(raised));
-  return raised;
 }
 
 /** Makes a snapshot the newest one; see {@link Coordination.publishManifest}. */

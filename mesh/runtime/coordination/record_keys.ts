@@ -42,28 +42,13 @@ export interface Counts {
 
 /** The records of coordination, typed. The store holds JSON that only these functions write. */
 export const records = {
-  /**
-   * A mesh that was created before shardings and dealings had numbers is in the first ones, and one
-   * whose number of trainers is not known had one for each partition. One that knows no earlier
-   * partitionings had none.
-   */
-  identity: (view: RecordView): MeshIdentity | undefined => {
-    const found = view.get(recordKeys.identity) as MeshIdentity | undefined;
-    if (found === undefined) return undefined;
-    const { sharding = 0, dealing = 0, trainers = found.examplePartitions } = found;
-    const { earlierPartitions = [] } = found;
-    return { ...found, sharding, dealing, trainers, earlierPartitions };
-  },
+  identity: (view: RecordView) => view.get(recordKeys.identity) as MeshIdentity | undefined,
   control: (view: RecordView) => view.get(recordKeys.control) as ControlRecord | undefined,
   counts: (view: RecordView) =>
     (view.get(recordKeys.counts) as Counts | undefined) ?? { version: 0, generation: 0 },
   manifest: (view: RecordView) => view.get(recordKeys.manifest) as ManifestRecord | undefined,
   plan: (view: RecordView) => view.get(recordKeys.plan) as PlanRecord | undefined,
-  /** A change that does not know the plan before it counts as the first command of its mesh. */
-  reshard: (view: RecordView): ReshardRecord | undefined => {
-    const found = view.get(recordKeys.reshard) as ReshardRecord | undefined;
-    return found && { ...found, planBefore: found.planBefore ?? 0 };
-  },
+  reshard: (view: RecordView) => view.get(recordKeys.reshard) as ReshardRecord | undefined,
   host: (view: RecordView, host: string) =>
     view.get(recordKeys.host(host)) as HostRecord | undefined,
   hosts: (view: RecordView): HostRecord[] =>

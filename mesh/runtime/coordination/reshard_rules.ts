@@ -13,9 +13,7 @@
  *
  * The step that begins a partitioning begins a dealing too, of as many trainers, or of another
  * number that was asked for with it. It gives every joiner the next epoch, so that each is made
- * anew: those of the partitions before end them, and the controller gives the new ones to hosts. It
- * raises the protocol of the mesh, so that no host joins that would append to sealed partitions, or
- * read the positions of the new joiners wrongly.
+ * anew: those of the partitions before end them, and the controller gives the new ones to hosts.
  */
 import type {
   HostRecord,
@@ -30,7 +28,6 @@ import {
   changeWords,
   type CountedParts,
   PARTITIONS_MAX,
-  PARTITIONS_PROTOCOL,
   type ReshardRecord,
   ReshardRefusedError,
   type ReshardRequest,
@@ -203,17 +200,13 @@ function beginPartitioning(
   identity: MeshIdentity,
   { to, examples, trainers, division }: ReshardRecord,
 ): MeshIdentity {
-  // A host of an older build may have joined since the request.
-  const refusal = reasonOfOlderHost(records.hosts(view));
-  if (refusal !== undefined) throw new ReshardRefusedError(refusal, "partitions");
-  const { eventPartitions, examplePartitions, earlierPartitions, protocol } = identity;
+  const { eventPartitions, examplePartitions, earlierPartitions } = identity;
   const next: MeshIdentity = {
     ...beginDealing(view, identity, {
       from: identity.trainers,
       to: trainers?.to ?? identity.trainers,
       division,
     }),
-    protocol: Math.max(protocol, PARTITIONS_PROTOCOL),
     eventPartitions: to,
     examplePartitions: present(examples, "a partitioning has partitions of examples").to,
     earlierPartitions: [
@@ -345,8 +338,6 @@ function reasonAgainstPartitions(
       "lower trainer.count, or raise trainer.partitions";
   }
   const hosts = records.hosts(view);
-  const older = reasonOfOlderHost(hosts);
-  if (older !== undefined) return older;
   for (const role of ["sync", "joiner", "trainer"]) {
     if (hosts.some(({ roles, state }) => roles.includes(role) && state === "up")) continue;
     return `no host with the role ${role} is up and not draining; start one, or end a drain by ` +
@@ -358,15 +349,6 @@ function reasonAgainstPartitions(
     return `${key} is ${describe(placement)}; wait until cairn status shows every joiner active`;
   }
   return undefined;
-}
-
-/** Why a host stands against other partitions: it knows none; undefined where all know them. */
-function reasonOfOlderHost(hosts: readonly HostRecord[]): string | undefined {
-  const older = hosts.filter(({ protocols: [, max] }) => max < PARTITIONS_PROTOCOL)
-    .map(({ host }) => host);
-  if (older.length === 0) return undefined;
-  return `${older.sort().join(", ")} ${older.length > 1 ? "run" : "runs"} a build that knows no ` +
-    `change of partitions (it speaks no protocol ${PARTITIONS_PROTOCOL}); upgrade every host first`;
 }
 
 /** A change of shards takes all of them from their owners, so none may be on its way. */

@@ -26,9 +26,9 @@ Deno.test("a checkpoint in files replaces the one before it when it is whole", a
         const last = await new Checkpoints(blobs, keeper).read();
         assert.deepEqual(last?.parts, [part("a"), part("b")], "the new one is not whole yet");
       }
-      await checkpoints.finish({ offsets: [i], records: i });
+      await checkpoints.finish({ offsets: [i], lastRecords: [i], records: i });
       const last = await new Checkpoints(blobs, keeper).read();
-      assert.deepEqual(last, { offsets: [i], records: i, parts: keys.map(part) });
+      assert.deepEqual(last, { offsets: [i], lastRecords: [i], records: i, parts: keys.map(part) });
     }
     assert.deepEqual(await blobs.list("keeper/"), ["keeper/0/2/0", "keeper/0/index"]);
 
@@ -46,13 +46,13 @@ Deno.test("a checkpoint that begins while one is finished deletes no part of it"
   const checkpoints = new Checkpoints(blobs, keeper);
   checkpoints.begin();
   await checkpoints.writePart(part("a"));
-  const finished = checkpoints.finish({ offsets: [1], records: 1 });
+  const finished = checkpoints.finish({ offsets: [1], lastRecords: [1], records: 1 });
   checkpoints.begin();
   await checkpoints.writePart(part("b"));
   await finished;
   const last = await new Checkpoints(blobs, keeper).read();
   assert.deepEqual(last?.parts, [part("a")], "the process may end before the next is finished");
-  await checkpoints.finish({ offsets: [2], records: 2 });
+  await checkpoints.finish({ offsets: [2], lastRecords: [2], records: 2 });
   assert.deepEqual((await new Checkpoints(blobs, keeper).read())?.parts, [part("b")]);
 });
 
@@ -60,7 +60,7 @@ Deno.test("a checkpoint that begins while one is finished deletes no part of it"
 async function write(checkpoints: Checkpoints, key: string, at: number): Promise<void> {
   checkpoints.begin();
   await checkpoints.writePart(part(key));
-  await checkpoints.finish({ offsets: [at], records: at });
+  await checkpoints.finish({ offsets: [at], lastRecords: [at], records: at });
 }
 
 Deno.test("an owner of before replaces nothing of a later tenure, which is the one that is read", async () => {
@@ -179,7 +179,7 @@ Deno.test("a part that is being written is kept while the checkpoint before it i
   const checkpoints = new Checkpoints(blobs, keeper);
   checkpoints.begin();
   await checkpoints.writePart(part("a"));
-  const finished = checkpoints.finish({ offsets: [1], records: 1 });
+  const finished = checkpoints.finish({ offsets: [1], lastRecords: [1], records: 1 });
   checkpoints.begin();
   for (const name of ["keeper/0/1/0", "keeper/0/2/0", "keeper/0/index"]) blobs.killIn(name);
   await finished;

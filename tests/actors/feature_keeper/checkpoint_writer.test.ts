@@ -40,7 +40,7 @@ function slowWriter() {
     endSave() {},
   }) as unknown as KeptState;
   const checkpoints = new Checkpoints(blobs, keeper);
-  const positions = new ReadPositions(BatchKernel.create(), { offsets: [0] });
+  const positions = new ReadPositions(BatchKernel.create(), { offsets: [0], lastRecords: [null] });
   const writer = new CheckpointWriter(context, {
     ...{ checkpoints, state, positions, intervalMs: 1, isClean: true },
   });

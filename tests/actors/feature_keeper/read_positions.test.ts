@@ -22,7 +22,10 @@ async function logOf(...partitions: readonly (readonly string[])[]): Promise<Mem
 
 /** The end of a reader that has taken all records of a log. */
 async function endOf(log: MemoryEventLog, begin?: ReadEnd): Promise<ReadEnd> {
-  const from = begin ?? { offsets: Array.from({ length: log.partitions }, () => 0) };
+  const from = begin ?? {
+    offsets: Array.from({ length: log.partitions }, () => 0),
+    lastRecords: [],
+  };
   const positions = new ReadPositions(kernel, from);
   for (const [partition, offset] of from.offsets.entries()) {
     for (const each of await log.read(partition, offset, 1_000)) {
@@ -51,13 +54,12 @@ Deno.test("a position that took no further record has the checksum that it began
   await log.append(1, [record("c")]);
   const later = await endOf(log, end);
   assert.deepEqual(later.offsets, [1, 2]);
-  assert.equal(later.lastRecords?.[0], end.lastRecords?.[0]);
-  assert.notEqual(later.lastRecords?.[1], end.lastRecords?.[1]);
+  assert.equal(later.lastRecords[0], end.lastRecords[0]);
+  assert.notEqual(later.lastRecords[1], end.lastRecords[1]);
 });
 
-Deno.test("a record that was trimmed, and a checkpoint without checksums, are not compared", async () => {
+Deno.test("a record that was trimmed is not compared", async () => {
   const log = await logOf(["a", "x", "c"]);
-  assert.equal(await hasRecordsBefore(log, kernel, { offsets: [2] }), true);
   const end = await endOf(await logOf(["a", "b"]));
   assert.equal(await hasRecordsBefore(log, kernel, end), false);
   await log.trim(0, 2);

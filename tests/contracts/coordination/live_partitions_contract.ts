@@ -1,8 +1,6 @@
 /** The promises of a change of the partitions of both logs over every record store. */
 import assert from "node:assert/strict";
 import type { HostDescription } from "../../../mesh/ports/coordination.ts";
-import { ProtocolMismatchError } from "../../../mesh/ports/coordination_errors.ts";
-import { PARTITIONS_PROTOCOL } from "../../../mesh/ports/resharding.ts";
 import { hostOf, ready, refusal, type ReshardTest, settle } from "./reshard_given.ts";
 
 export function livePartitionsContract(
@@ -124,28 +122,5 @@ export function livePartitionsContract(
       assert.ok(dealt.every(([, { state }]) => state === "unassigned"));
       await settle(given, a, joins);
     }
-  });
-
-  test("a host that knows no other partitions stands against them, and is refused behind them", async (given) => {
-    const epoch = await ready(given, a);
-    const { mesh } = given;
-    const joins: HostDescription = { ...host("j"), roles: ["joiner", "trainer"] };
-    const older: HostDescription = { ...host("old"), protocols: [1, 1] };
-    await mesh.join(joins);
-    for (const key of ["events/0", "events/1"] as const) await given.activate(epoch, key, joins);
-    const change = { parts: "partitions", to: 3, examples: 3 } as const;
-    await mesh.join(older);
-    assert.match(
-      await refusal(mesh.askReshard(change)),
-      /old runs a build.*upgrade every host first/,
-    );
-    await mesh.leave(older);
-    const asked = await mesh.askReshard(change);
-    await mesh.join(older);
-    assert.match(await refusal(mesh.beginReshard(a, asked)), /old runs a build/);
-    await mesh.leave(older);
-    assert.equal((await mesh.beginReshard(a, asked)).protocol, PARTITIONS_PROTOCOL);
-    await assert.rejects(mesh.join(older), ProtocolMismatchError);
-    await mesh.join({ ...older, protocols: [1, 2] });
   });
 }

@@ -3,7 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { APART_PREFIX, type Json } from "../../../mesh/ports/record_store.ts";
-import { activate, type ContractTest, control, host, settings } from "./coordination_under_test.ts";
+import { activate, type ContractTest, control, host } from "./coordination_under_test.ts";
 
 const KEY = `${APART_PREFIX}note`;
 
@@ -49,21 +49,5 @@ export function recordsApartContract(test: ContractTest): void {
     const records = await store();
     const keys = await records.transact((view) => view.entries("").map(([key]) => key));
     assert.ok(keys.includes("shard/0") && !keys.some((key) => key.includes("history")), `${keys}`);
-  });
-
-  test("histories that an earlier build kept among the records go at the next opening", async ({ mesh, store }) => {
-    const records = await store();
-    await records.transact((view) => view.set("history/shard/0", { sinceMs: 1 }));
-    const { mesh: id } = await mesh.open(settings);
-    const keys = await records.transact((view) => view.entries("").map(([key]) => key));
-    assert.ok(!keys.some((key) => key.startsWith("history/")), `${keys}`);
-    assert.equal((await mesh.read()).identity.mesh, id);
-  });
-
-  test("a change of a number whose record names no plan before it comes before every plan", async ({ mesh, store }) => {
-    const records = await store();
-    const change = { parts: "trainers", division: 1, from: 1, to: 2, state: "cancelled" };
-    await records.transact((view) => view.set("reshard", change));
-    assert.equal((await mesh.read()).reshard?.planBefore, 0);
   });
 }

@@ -51,7 +51,7 @@ Deno.test("a host without the secret learns nothing of the configuration", async
 
 Deno.test("protocols without a common version are refused", async () => {
   await refusedWith(
-    "host a speaks protocol 3 to 4, and host b 1 to 2; upgrade the older host, one release at a time",
+    "host a speaks protocol 3 to 4, and host b 1; upgrade the older host, one release at a time",
     { identity: { protocols: { min: 3, max: 4 } } },
   );
 });
