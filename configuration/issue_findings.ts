@@ -9,7 +9,7 @@ import type { Finding } from "./problems.ts";
 import { schemaAt, valueAt } from "./schema_paths.ts";
 import { hidden, type Secrets } from "./secrets.ts";
 import { spellingAdvice } from "./spelling_advice.ts";
-import { nearest } from "./suggestions.ts";
+import { misspeltName } from "../structures/nearest_name.ts";
 import { unitAdvice } from "./units.ts";
 
 /**
@@ -26,7 +26,7 @@ export function explainIssue(
   if (issue.code === "unrecognized_keys") {
     const known = keysOf(schemaAt(path, value));
     return issue.keys.map((key) => {
-      const near = nearest(key, known);
+      const near = misspeltName(key, known);
       const elsewhere = pathsWithSameKey([...path, key]);
       const instead = near !== undefined
         ? `did you mean "${near}"?`
@@ -46,7 +46,7 @@ export function explainIssue(
     ? `a key of ${issue.issues[0]?.message ?? "another form"}`
     : expectation(node) ?? issue.message;
   const choices = choicesOf(node);
-  const near = typeof found === "string" ? nearest(found, choices) : undefined;
+  const near = typeof found === "string" ? misspeltName(found, choices) : undefined;
   const instead = near !== undefined
     ? `; did you mean "${near}"?`
     : node?.range !== undefined && !secrets.hides(path)

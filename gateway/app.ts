@@ -31,6 +31,7 @@ import { RankingCalls } from "./routes/ranking_calls.ts";
 import { recommendEndpoints } from "./routes/recommend.ts";
 import { shownEndpoint } from "./routes/shown.ts";
 import { TextResponse } from "./text_response.ts";
+import { meantName } from "../structures/nearest_name.ts";
 
 export function createGateway(parts: GatewayParts): Hono<GatewayEnv> {
   const { clock, options, telemetry } = parts;
@@ -157,20 +158,25 @@ class Pipeline {
   }
 }
 
+/** A list of alternatives in words: "GET, PUT or DELETE". */
+const alternatives = new Intl.ListFormat("en-GB", { type: "disjunction" });
+
 /** The problem of a request that no endpoint matches: an unknown path, or a wrong method. */
 function unmatchedProblem(context: GatewayContext, endpoints: readonly Endpoint[]): ProblemError {
   const { method, path } = context.req;
   const matching = endpoints.filter((endpoint) => pathPattern(endpoint.path).test(path));
   if (matching.length === 0) {
+    const meant = meantName(path, endpoints.map((endpoint) => endpoint.path));
+    const instead = meant === undefined ? "" : ` Did you mean ${meant}?`;
     return new ProblemError(
       "unknown-path",
-      `There is nothing at ${path}. See /openapi.json for the paths of this server.`,
+      `There is nothing at ${path}.${instead} See /openapi.json for the paths of this server.`,
     );
   }
   const allowed = matching.map((endpoint) => endpoint.method.toUpperCase());
   return new ProblemError(
     "method-not-allowed",
-    `${path} does not take ${method}; send ${allowed.join(" or ")}.`,
+    `${path} does not take ${method}; send ${alternatives.format(allowed)}.`,
     { headers: { allow: allowed.join(", ") } },
   );
 }

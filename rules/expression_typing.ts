@@ -3,6 +3,7 @@
  * rules have, and against the types of the attributes.
  */
 import type { Expression as Node } from "acorn";
+import { meantName } from "../structures/nearest_name.ts";
 import { type AttributeOwner, type AttributeTypes, valuesOf } from "./attribute_types.ts";
 import {
   type Arithmetic,
@@ -11,7 +12,6 @@ import {
   ExpressionError,
   type ExpressionType,
 } from "./expression.ts";
-import { nearest } from "./nearest.ts";
 
 /** Lengths of time in ms, by the function that makes them. */
 const durations: Readonly<Record<string, number>> = {
@@ -266,7 +266,7 @@ function literal(value: string | number | boolean, type: ExpressionType): Typed 
 
 /** The name that was probably meant, or all known names. */
 function knownNames(name: string, known: readonly string[]): string {
-  const near = nearest(name.slice(0, 128), known);
+  const near = meantName(name, known);
   if (near !== undefined) return `did you mean ${near}?`;
   return known.length === 0 ? "none is." : `known: ${known.slice(0, 20).join(", ")}.`;
 }

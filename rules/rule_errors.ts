@@ -2,9 +2,9 @@
  * Checks rules: conditions that cannot be parsed or typed, unknown attributes, and pins that
  * contradict each other. The configuration checks scenarios with it, the gateway requests.
  */
+import { meantName } from "../structures/nearest_name.ts";
 import type { AttributeTypes } from "./attribute_types.ts";
 import { ExpressionError } from "./expression.ts";
-import { nearest } from "./nearest.ts";
 import { parseCondition } from "./parse_expression.ts";
 import type { RuleSet } from "./rule_set.ts";
 
@@ -54,7 +54,7 @@ export function ruleErrors(rules: RuleSet, { types, histories }: RuleSources): R
   const { diversity, pin = [] } = rules;
   if (diversity?.kind === "cap" && !Object.hasOwn(types.item, diversity.by)) {
     const known = Object.keys(types.item);
-    const near = nearest(diversity.by, known);
+    const near = meantName(diversity.by, known);
     const instead = near !== undefined
       ? `did you mean ${near}?`
       : known.length > 0

@@ -3,7 +3,7 @@
  */
 import type { ConfigurationPath, Finding } from "../problems.ts";
 import type { CairnFile } from "../schema.ts";
-import { nearest } from "../suggestions.ts";
+import { misspeltName } from "../../structures/nearest_name.ts";
 
 /** Limits of the machine, or of the container, that the configuration is for. */
 export interface HostLimits {
@@ -23,7 +23,7 @@ export function unknownName(
   what: string,
   known: readonly string[],
 ): Finding {
-  const near = nearest(name, known);
+  const near = misspeltName(name, known);
   const instead = near !== undefined
     ? `did you mean "${near}"?`
     : known.length > 0

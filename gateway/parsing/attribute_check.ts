@@ -10,7 +10,7 @@ export const LIST_ENTRIES_MAX = 1000;
 
 const namePattern = /^[^\p{Cc}\p{Cs}]{1,128}$/u;
 
-const sendAttributes = "send an object of attribute names and values";
+const sendAttributes = 'send an object of attribute names and values, like {"category": "kitchen"}';
 const sendCount = `send at most ${ATTRIBUTES_MAX} attributes`;
 const sendName = "send attribute names of 1 to 128 characters, other than __proto__";
 const sendValue = "send text, a finite number, true, false, null, or a list of texts";

@@ -4,6 +4,7 @@
  */
 import type { z } from "zod";
 import type { FieldError } from "../problems.ts";
+import { unknownFieldCorrection } from "../schemas/registry.ts";
 import { attributeIssues } from "./attribute_check.ts";
 
 /** Errors listed in one answer. */
@@ -50,8 +51,8 @@ export class FieldErrors {
       if (issue.code === "unrecognized_keys") {
         for (const key of issue.keys) {
           if (this.isFull) return;
-          const found = `is an unknown field; ${issue.message}`;
-          this.add([...base, ...issue.path, key], found);
+          const correction = unknownFieldCorrection(key, issue.message);
+          this.add([...base, ...issue.path, key], `is an unknown field; ${correction}`);
         }
       } else {
         if (this.isFull) return;
@@ -71,8 +72,12 @@ export class FieldErrors {
     }
   }
 
+  /** Adds an error; one that repeats the last one is left out, as of two bounds with one text. */
   add(path: readonly PropertyKey[], detail: string): void {
-    if (this.#errors.length < this.#max) this.#errors.push({ pointer: pointerOf(path), detail });
+    const pointer = pointerOf(path);
+    const last = this.#errors.at(-1);
+    if (last?.pointer === pointer && last.detail === detail) return;
+    if (this.#errors.length < this.#max) this.#errors.push({ pointer, detail });
     else this.#hasMore = true;
   }
 

@@ -8,9 +8,9 @@ import {
   type AttributeTypes,
   wrongAttribute,
 } from "../../rules/attribute_types.ts";
-import { nearest } from "../../rules/nearest.ts";
 import { ruleErrors } from "../../rules/rule_errors.ts";
 import { mergedRules, type RuleSet } from "../../rules/rule_set.ts";
+import { meantName } from "../../structures/nearest_name.ts";
 import { sendDeclared } from "../attributes/attribute_types.ts";
 import type { GatewayOptions } from "../options.ts";
 import type { RequestRules } from "../schemas/rules.ts";
@@ -88,7 +88,7 @@ function scenarioOf(
   const instead = known.length === 0
     ? "leave it out; cairn.yaml has no scenarios"
     : `send one of cairn.yaml: ${known.slice(0, 20).join(", ")}`;
-  const near = nearest(name, known);
+  const near = meantName(name, known);
   const meant = near === undefined ? "" : ` (did you mean ${near}?)`;
   errors.add(["scenario"], `${describe(name)}; ${instead}${meant}`);
   return {};

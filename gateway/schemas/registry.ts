@@ -5,7 +5,7 @@
  * Every message of every schema completes the sentence "/field is …; send …".
  */
 import { z } from "zod";
-import { editDistance } from "../../structures/edit_distance.ts";
+import { meantName } from "../../structures/nearest_name.ts";
 
 /** Schemas with their names under `components.schemas`. */
 export const namedSchemas = z.registry<{ id: string }>();
@@ -17,27 +17,24 @@ export const namedSchemas = z.registry<{ id: string }>();
  */
 export function fields<Shape extends z.ZodRawShape>(shape: Shape, name: string) {
   const known = Object.keys(shape);
+  const sendOnly = `send only ${known.join(", ")}`;
+  knownFields.set(sendOnly, known);
   return z.strictObject(shape, {
     error: (issue) =>
-      issue.code === "unrecognized_keys"
-        ? `send only ${known.join(", ")}${suggestion((issue.keys as string[])[0], known)}`
-        : `send ${name} as a JSON object`,
+      issue.code === "unrecognized_keys" ? sendOnly : `send ${name} as a JSON object`,
   });
 }
 
-/** The known name that `unknown` resembles, as a question; empty when there is none. */
-function suggestion(unknown: string, known: readonly string[]): string {
-  const wanted = letters(unknown);
-  const near = known.find((name) => letters(name) === wanted) ??
-    known.find((name) => wanted.length > 2 && isNear(letters(name), wanted));
-  return near === undefined ? "" : ` (did you mean ${near}?)`;
-}
+/** The known fields of a schema by its correction, which is all that an issue has of the schema. */
+const knownFields = new Map<string, readonly string[]>();
 
-/** The lengths are compared first: the client's text may be long. */
-function isNear(name: string, wanted: string): boolean {
-  return Math.abs(name.length - wanted.length) <= 2 && editDistance(name, wanted) <= 2;
-}
-
-function letters(name: string): string {
-  return name.toLowerCase().replaceAll(/[^a-z0-9]/g, "");
+/**
+ * The correction for one unknown field. An issue lists all unknown fields of an object; few of them
+ * are answered.
+ *
+ * @param sendOnly Message of the issue.
+ */
+export function unknownFieldCorrection(name: string, sendOnly: string): string {
+  const meant = meantName(name, knownFields.get(sendOnly) ?? []);
+  return meant === undefined ? sendOnly : `${sendOnly} (did you mean ${meant}?)`;
 }

@@ -1,7 +1,6 @@
-/** Durations and sizes with units, and suggestions for misspelt words. */
+/** Durations and sizes with units. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { nearest } from "../../configuration/suggestions.ts";
 import {
   formatBytes,
   formatDuration,
@@ -34,12 +33,4 @@ Deno.test("formatted durations and sizes parse to the same value", () => {
   }));
   assert.equal(formatDuration(1_800_000), "30m");
   assert.equal(formatBytes(2 ** 29), "512MiB");
-});
-
-Deno.test("a misspelt word gets a suggestion, an unrelated word none", () => {
-  const words = ["batchRows", "linger", "provider", "threads"];
-  assert.equal(nearest("batch-rows", words), "batchRows");
-  assert.equal(nearest("lingre", words), "linger");
-  assert.equal(nearest("thread", words), "threads");
-  assert.equal(nearest("window", words), undefined);
 });

@@ -39,6 +39,19 @@ export const events: readonly BadInput[] = [
     detail: /itemId is an unknown field.*did you mean item\?/,
   },
   {
+    name: "an event of which several fields have other names",
+    path: "/v1/events",
+    body: { eventId: "e", ranking: "known", itemId: "a", action: "click" },
+    status: 422,
+    type: "invalid-request",
+    detail: /item is missing.*and 2 more/,
+    errors: [
+      "#/item is missing; send text of 1 to 256 characters without control characters",
+      "#/ranking is an unknown field; send only eventId, rankingId, user, item, action, value, timestamp (did you mean rankingId?)",
+      "#/itemId is an unknown field; send only eventId, rankingId, user, item, action, value, timestamp (did you mean item?)",
+    ],
+  },
+  {
     name: "a value past the range of float32",
     path: "/v1/events",
     body: { ...goodEvent, value: 1e39 },

@@ -9,7 +9,23 @@ export const pathsAndKeys: readonly BadInput[] = [
     path: "/v2/rank",
     status: 404,
     type: "unknown-path",
-    detail: /nothing at \/v2\/rank/,
+    detail: /nothing at \/v2\/rank\. Did you mean \/v1\/rank\? See \/openapi\.json/,
+  },
+  {
+    name: "a path without its version",
+    path: "/rank",
+    body: goodRank,
+    status: 404,
+    type: "unknown-path",
+    detail: /nothing at \/rank\. Did you mean \/v1\/rank\?/,
+  },
+  {
+    name: "a path that is like no other",
+    method: "GET",
+    path: "/favicon.ico",
+    status: 404,
+    type: "unknown-path",
+    detail: /nothing at \/favicon\.ico\. See \/openapi\.json/,
   },
   {
     name: "an item without an id",
@@ -34,7 +50,7 @@ export const pathsAndKeys: readonly BadInput[] = [
     path: "/v1/items/a%20b",
     status: 405,
     type: "method-not-allowed",
-    detail: /send PUT or PATCH or GET or DELETE/,
+    detail: /send PUT, PATCH, GET or DELETE/,
     answerHeaders: { allow: "PUT, PATCH, GET, DELETE" },
   },
   {

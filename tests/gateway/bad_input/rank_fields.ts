@@ -89,6 +89,14 @@ export const rankFields: readonly BadInput[] = [
     errors: ['#/candidates/2/id repeats candidate 0, "a"; send each item once'],
   },
   {
+    name: "a limit beyond all whole numbers, which breaks two bounds",
+    body: { ...goodRank, limit: 1e99 },
+    status: 422,
+    type: "invalid-request",
+    detail: /^#\/limit is 1e\+99; send a whole number from 1 to 500\.$/,
+    errors: ["#/limit is 1e+99; send a whole number from 1 to 500"],
+  },
+  {
     name: "a field that is misspelt",
     body: { ...goodRank, userfields: {} },
     status: 422,
