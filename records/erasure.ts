@@ -52,7 +52,7 @@ export interface ErasureRequest {
   /** Offset of the erasure's record in the event log, by partition. */
   readonly firstAt: readonly number[];
   /**
-   * The same of the record of pass 2. It is written when every request of before pass 1 has ended:
+   * The same of the record of pass 2, written when every request from before pass 1 has ended:
    * a ranking that was under way then may have been logged behind the first record.
    */
   readonly secondAt?: readonly number[];

@@ -10,14 +10,14 @@ export type WaitingState = "loading" | "frozen";
 
 /**
  * Handling of a message: held until the state ends, refused so that the asker asks again, sent
- * again by the shard's own timer, or handled as ever.
+ * again by the shard's own timer, or handled as usual.
  */
 type Handling = "waits" | "refused" | "again" | "handled";
 
 /** Messages that wait, at most: several of each trainer. */
 const WAITING_MAX = 4_096;
 
-/** All kinds that are not handled as ever in both states. */
+/** All kinds that are not handled as usual in both states. */
 const handlings: Readonly<
   Partial<Record<EmbeddingShardMessage["kind"], Readonly<Record<WaitingState, Handling>>>>
 > = {

@@ -5,7 +5,7 @@
  * parts of the newest checkpoint.
  *
  * In a mesh a keeper moves between hosts. Each tenure has a folder of its own, and a reader takes
- * the checkpoint of the newest tenure, so that an owner of before replaces nothing that came later:
+ * the checkpoint of the newest tenure, so that a former owner replaces nothing that came later:
  *
  *     keeper/0/index       keeper/0/3/0       without a coordination store
  *     keeper/0/t7/index    keeper/0/t7/3/0    under tenure 7
@@ -98,7 +98,7 @@ export class Checkpoints {
   /**
    * Whether more is stored than the checkpoint that {@link read} returned: parts of the one before,
    * or of one that was not finished, may hold users whom the returned one lacks. They go with the
-   * next checkpoint. Not earlier, since an owner of before may be about to finish one.
+   * next checkpoint. Not earlier, since a former owner may be about to finish one.
    */
   async hasLeftovers(): Promise<boolean> {
     if (this.#read === undefined || this.#read.tenure > this.#tenure) return false;
@@ -119,7 +119,7 @@ export class Checkpoints {
       try {
         return await this.#readNewest();
       } catch (error) {
-        // An owner of before has perhaps replaced it meanwhile.
+        // A former owner has perhaps replaced it meanwhile.
         if (attempts === READS_MAX) throw error;
       }
     }
@@ -165,7 +165,7 @@ export class Checkpoints {
 
   /**
    * Deletes all blobs but those of a checkpoint and of the one that is being written, and the bytes
-   * of unfinished puts. Blobs of later tenures stay: then this keeper is an owner of before.
+   * of unfinished puts. Blobs of later tenures stay: then this keeper is a former owner.
    */
   async #deleteOthers(index: Index): Promise<void> {
     const own = this.#namesOf(this.#tenure, index);

@@ -104,7 +104,7 @@ export class Joiner implements Behavior<JoinerMessage> {
     });
     if (carryOver !== undefined && !examples.isEnded) {
       holdCarried(this.#window, carryOver, begin.offset);
-      // A partition without events tells that none of before is missing.
+      // A partition without events tells that no earlier event is missing.
       this.#acceptedAtMs = carryOver.acceptedAtMs;
     }
     // Nothing of an ended partition is read again.

@@ -34,7 +34,7 @@ export interface ShardRound {
   readonly gaps: number;
   /** Why replicas could not be brought up to date, by replica. */
   readonly failures: ReadonlyMap<number, Error>;
-  /** By replica, in the order of the serving hosts: whether it has all rows of before the round. */
+  /** By replica, in the order of serving hosts: whether it has all changes before the round. */
   readonly complete: readonly boolean[];
   /** Whether the shard still loads rows, which come as deltas. */
   readonly isLoading: boolean;

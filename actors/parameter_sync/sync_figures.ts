@@ -60,7 +60,7 @@ export class SyncFigures {
     this.#gapsFound.add(gaps);
   }
 
-  /** @param isComplete Whether all replicas have all rows of before the round. */
+  /** @param isComplete Whether all replicas have all changes before the round. */
   roundEnded(tookMs: number, isComplete: boolean): void {
     this.#roundMs.record(tookMs);
     if (!isComplete) return;

@@ -1,6 +1,6 @@
 /**
  * The state of an erasure: the parts that have dropped the user, and the logs and snapshots that
- * still hold records of before. Read anew for each answer, so that it states the present.
+ * still hold earlier records. Read anew for each answer, so that it states the present.
  */
 import {
   type ErasureRequest,

@@ -5,8 +5,8 @@
  * An erasure goes through the log twice. A ranking that is under way when it begins may be logged
  * behind the first record; when every such request has ended, a second record erases that too. Of
  * several erasures of one user that wait for it, the last one appends it for all of them.
- * Then the logs are released at intervals, until the records of before are trimmed and snapshots
- * of before are replaced.
+ * Then the logs are released at intervals, until the earlier records are trimmed and the earlier
+ * snapshots replaced.
  *
  * Everything that a restart needs is in the blob store, without the user's id: that is in the log
  * until its records are trimmed.
@@ -170,7 +170,7 @@ export class Erasures {
       for (const request of await this.#abandoned.look()) {
         if (this.#stopped) return;
         await this.#adopt(request);
-        const from = request.host ?? "the one process of before";
+        const from = request.host ?? "the single process that ran before the mesh";
         telemetry.log("info", `the erasure ${request.erasureId} was taken over from ${from}`);
       }
     } catch (error) {

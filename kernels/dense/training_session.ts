@@ -50,7 +50,7 @@ export interface TrainingSession {
    *
    * @throws {DivergenceError} When the loss is not finite or exploded, or when the new weights or
    *   the squares of their gradient are not finite. The batch is refused as if it had not been
-   *   given: weights, optimizer state, statistics, step count and dropout are those of before, and
+   *   given: weights, optimizer state, statistics, step count and dropout are unchanged, and
    *   the next step may have a part of its rows. Its result arrays hold no meaningful numbers.
    */
   step(batch: TrainingBatch): Promise<TrainingStep>;

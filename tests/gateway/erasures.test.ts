@@ -320,7 +320,7 @@ Deno.test("blobs of a deleted snapshot that a power failure brought back hold th
   await erasures.stop();
 });
 
-Deno.test("a snapshot that continues one of before holds the user, whose manifest may be deleted", async () => {
+Deno.test("a snapshot that continues an earlier one holds the user, whose manifest may be deleted", async () => {
   const { erasures, blobs, snapshot, eraseBesidesSnapshots, receipt } = await erasureFixture();
   const erasureId = await eraseBesidesSnapshots();
   await snapshot(2, 12, [continued(FIRST, SECOND)]);

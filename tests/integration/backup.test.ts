@@ -1,6 +1,6 @@
 /**
  * Goal: a data directory is copied while its server answers, and a server that starts from the copy
- * in another folder has every event of before, each learned once, and the stored attributes.
+ * in another folder has every earlier event, each learned once, and the stored attributes.
  *
  * Method: real processes; segments and snapshots are small and frequent, so that the server trims
  * and deletes while the backup copies.
@@ -121,7 +121,7 @@ Deno.test("a backup of a running server starts elsewhere with all that was accep
         const response = await fetch(`${second.url}/v1/items/${id}`);
         assert.equal(response.status, 200, await response.text());
       }
-      // The newest events of before are known: sent again, they are duplicates.
+      // The newest earlier events are known: sent again, they are duplicates.
       const again = await second.client.post(before.slice(-100));
       assert.deepEqual(new Set(again.map(({ status }) => status)), new Set(["duplicate"]));
       // It ranks and learns on.

@@ -93,7 +93,7 @@ async function until(what: string, isTrue: () => Promise<boolean>, msMax = 90_00
   }
 }
 
-/** Has the server write its append-only file anew, without the commands of before. */
+/** Has the server write its append-only file anew, without the earlier commands. */
 async function rewrite({ url }: LocalServer): Promise<void> {
   using connection = await Deno.connect({ transport: "unix", path: url.slice("unix://".length) });
   const ask = async (command: string) => {

@@ -63,7 +63,7 @@ async function write(checkpoints: Checkpoints, key: string, at: number): Promise
   await checkpoints.finish({ offsets: [at], lastRecords: [at], records: at });
 }
 
-Deno.test("an owner of before replaces nothing of a later tenure, which is the one that is read", async () => {
+Deno.test("a former owner replaces nothing of a later tenure, which is the one that is read", async () => {
   const blobs = new MemoryBlobStore();
   const [former, present] = [6, 7].map((tenure) => new Checkpoints(blobs, { ...keeper, tenure }));
   await write(former, "a", 1);
@@ -111,7 +111,7 @@ Deno.test("a checkpoint of other features, under a later tenure, is replaced", a
   assert.deepEqual((await later.read())?.parts, [part("a")]);
 });
 
-Deno.test("an owner of before that replaces the checkpoints of another log keeps those of later owners", async () => {
+Deno.test("a former owner that replaces the checkpoints of another log keeps those of later owners", async () => {
   const blobs = new MemoryBlobStore();
   await write(new Checkpoints(blobs, { ...keeper, tenure: 9 }), "other log", 100);
   const former = new Checkpoints(blobs, { ...keeper, tenure: 1 });
@@ -165,7 +165,7 @@ Deno.test("a checkpoint deletes what killed keepers left of longer checkpoints, 
   assert.equal(await last.hasLeftovers(), false);
 });
 
-Deno.test("an owner of before has no leftovers beside the checkpoint of a later one", async () => {
+Deno.test("a former owner has no leftovers beside the checkpoint of a later one", async () => {
   const blobs = new MemoryBlobStore();
   await write(new Checkpoints(blobs, { ...keeper, tenure: 7 }), "a", 1);
   await blobs.put("keeper/0/t7/2/0", new Uint8Array(1));

@@ -138,7 +138,7 @@ Deno.test("a clock that is set neither hastens nor delays the second pass and th
     const { erasures, clock, eventLog, kinds, pass, learn, sync } = await erasureFixture();
     const erasureId = await erase(erasures, "ann");
     clock.stepWall(byMs);
-    // A request of before may take gateway.deadline, 1 s, and end within a second.
+    // An earlier request may take gateway.deadline, 1 s, and end within a second.
     await pass(1);
     assert.deepEqual(await passesIn(eventLog), [[erasureId, 1]]);
     await pass(2);

@@ -98,7 +98,7 @@ fn a_forgotten_id_begins_at_zero_and_others_keep_their_counts() {
         counter.add(mix64(id), 1 + id as u32 % 7);
         reference.add(mix64(id), 1 + id as u32 % 7);
     }
-    // A snapshot that began before has the counts of before.
+    // A snapshot that began before has the earlier counts.
     assert!(counter.begin_snapshot(false));
     let newest = counter.newest();
     for id in (0..9000_u64).step_by(10) {
