@@ -7,12 +7,13 @@ import type { ShardsOptions } from "./host_sharding.ts";
 import type { EmbeddingShardMessage } from "../actors/embedding_shard/protocol.ts";
 import type { GivingState, ShardCopyMessage } from "../actors/embedding_shard/copy_protocol.ts";
 import type { ShardCopyActorOptions } from "../actors/embedding_shard/shard_copy.ts";
-import type {
-  Coordination,
-  HostRun,
-  MeshView,
-  Placement,
-  PlacementChange,
+import {
+  type Coordination,
+  type HostRun,
+  isSameRun,
+  type MeshView,
+  type Placement,
+  type PlacementChange,
 } from "../mesh/ports/coordination.ts";
 import type { Telemetry } from "../mesh/ports/telemetry.ts";
 import {
@@ -23,7 +24,6 @@ import {
   type HostStep,
   hostStep,
   isSameDuty,
-  isSameRun,
 } from "../mesh/placement/host_duties.ts";
 import { reasonOf } from "../mesh/runtime/errors.ts";
 import type { Address } from "../mesh/runtime/actor.ts";

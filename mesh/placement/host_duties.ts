@@ -2,7 +2,14 @@
  * The duties of a host towards shards and partitions, from the mesh's state: a function, so that a
  * host that missed any number of changes does the same as one that saw each of them.
  */
-import type { HostRun, MeshView, MovePhase, PlacedKey, Placement } from "../ports/coordination.ts";
+import {
+  type HostRun,
+  isSameRun,
+  type MeshView,
+  type MovePhase,
+  type PlacedKey,
+  type Placement,
+} from "../ports/coordination.ts";
 
 /**
  * Time after which a freeze is to end, ms. The owner then asks the store to abort its move: the
@@ -56,11 +63,6 @@ function dutyIn(placement: Placement, run: HostRun): HostDuty | undefined {
       return isSameRun(target, run) ? { kind: "learn", placement, owner, phase } : undefined;
     }
   }
-}
-
-/** Whether two runs of hosts are the same one. */
-export function isSameRun(a: HostRun, b: HostRun): boolean {
-  return a.host === b.host && a.incarnation === b.incarnation;
 }
 
 /** Whether two duties for one shard ask for the same step of a host that holds the same. */

@@ -71,6 +71,11 @@ export interface HostRun {
   readonly incarnation: string;
 }
 
+/** Whether two runs are the same process. */
+export function isSameRun(a: HostRun, b: HostRun): boolean {
+  return a.host === b.host && a.incarnation === b.incarnation;
+}
+
 /** A host as it describes itself. */
 export interface HostDescription extends HostRun {
   /** Where other hosts reach it, for example `tcp://10.0.0.7:7400`. */

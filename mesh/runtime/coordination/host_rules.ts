@@ -1,14 +1,15 @@
 /**
  * Rules for the leases of hosts and of the controller: pure functions over the mesh's records.
  */
-import type {
-  ControlRecord,
-  ControlTurn,
-  HostDescription,
-  HostLease,
-  HostRecord,
-  HostRun,
-  MeshIdentity,
+import {
+  type ControlRecord,
+  type ControlTurn,
+  type HostDescription,
+  type HostLease,
+  type HostRecord,
+  type HostRun,
+  isSameRun,
+  type MeshIdentity,
 } from "../../ports/coordination.ts";
 import {
   HostGoneError,
@@ -19,7 +20,7 @@ import {
 } from "../../ports/coordination_errors.ts";
 import type { RecordView } from "../../ports/record_store.ts";
 import { present } from "../../../structures/invariant.ts";
-import { isSameRun, json, raiseCounts, recordKeys, records, runOf } from "./record_keys.ts";
+import { json, raiseCounts, recordKeys, records, runOf } from "./record_keys.ts";
 
 /** Lengths of the leases. */
 export interface LeaseOptions {

@@ -9,28 +9,21 @@
  * From any state an owner that is lost is replaced by `restoring` on another host, or given up to
  * `unassigned`.
  */
-import type {
-  HostRun,
-  MovePhase,
-  Ownership,
-  PlaceCommand,
-  PlacedKey,
-  Placement,
-  PlacementChange,
+import {
+  type HostRun,
+  isSameRun,
+  type MovePhase,
+  type Ownership,
+  type PlaceCommand,
+  type PlacedKey,
+  type Placement,
+  type PlacementChange,
 } from "../../ports/coordination.ts";
 import { IllegalPlacementError, PlacementConflictError } from "../../ports/coordination_errors.ts";
 import type { RecordView } from "../../ports/record_store.ts";
 import { checkController, liveRun } from "./host_rules.ts";
 import { historyAfter } from "./placement_history_rules.ts";
-import {
-  isSameRun,
-  json,
-  placedKeys,
-  raiseCounts,
-  recordKeys,
-  records,
-  runOf,
-} from "./record_keys.ts";
+import { json, placedKeys, raiseCounts, recordKeys, records, runOf } from "./record_keys.ts";
 import { invariant, present } from "../../../structures/invariant.ts";
 
 const phases: readonly MovePhase[] = ["filling", "frozen"];

@@ -64,11 +64,6 @@ export function json(record: object): Json {
   return record as unknown as Json;
 }
 
-/** Whether two runs are the same process. */
-export function isSameRun(a: HostRun, b: HostRun): boolean {
-  return a.host === b.host && a.incarnation === b.incarnation;
-}
-
 /** The run of a host without its description. */
 export function runOf({ host, incarnation }: HostRun): HostRun {
   return { host, incarnation };

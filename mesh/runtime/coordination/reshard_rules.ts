@@ -15,13 +15,14 @@
  * number that was asked for with it. It gives every joiner the next epoch, so that each is made
  * anew: those of the partitions before end them, and the controller gives the new ones to hosts.
  */
-import type {
-  HostRecord,
-  HostRun,
-  MeshIdentity,
-  PlacedKey,
-  PlacedKind,
-  Placement,
+import {
+  type HostRecord,
+  type HostRun,
+  isSameRun,
+  type MeshIdentity,
+  type PlacedKey,
+  type PlacedKind,
+  type Placement,
 } from "../../ports/coordination.ts";
 import { describe, PlanConflictError } from "../../ports/coordination_errors.ts";
 import {
@@ -39,7 +40,7 @@ import type { RecordView } from "../../ports/record_store.ts";
 import { type ReshardStep, reshardStep } from "../../ports/reshard_progress.ts";
 import { present } from "../../../structures/invariant.ts";
 import { checkController, liveRun } from "./host_rules.ts";
-import { isSameRun, json, placedKeys, raiseCounts, recordKeys, records } from "./record_keys.ts";
+import { json, placedKeys, raiseCounts, recordKeys, records } from "./record_keys.ts";
 
 /** Asks for another number of parts; see {@link Coordination.askReshard}. */
 export function askReshard(
