@@ -59,14 +59,16 @@ export class Resharding {
     }).finally(() => this.#task = undefined);
   }
 
-  async #begin(change: ReshardRecord): Promise<void> {
+  async #begin(asked: ReshardRecord): Promise<void> {
     const { coordination, run, clock, telemetry } = this.#options;
-    const { division } = change;
-    await this.#takeSnapshot(change);
+    await this.#takeSnapshot(asked);
+    // The operator may have cancelled the change meanwhile, and asked for another one.
+    const { reshard: change } = await coordination.read();
+    if (change?.state !== "asked") return;
     const atMs = clock.monotonicMs();
     await coordination.beginReshard(run, change);
     this.#begun = { change, atMs };
-    telemetry.log("info", `the mesh goes ${changeWords(change)}`, { division });
+    telemetry.log("info", `the mesh goes ${changeWords(change)}`, { division: change.division });
   }
 
   /** Resolves when there is a snapshot, or the operator does without. */

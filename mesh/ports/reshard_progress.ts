@@ -57,7 +57,7 @@ export function stepText(step: ReshardStep): string {
       const waiting = [
         ...(shards > 0 ? [counted(shards, "shard")] : []),
         ...(joiners > 0 ? [counted(joiners, "joiner")] : []),
-        ...(trainers > 0 || shards > 0 ? [counted(trainers, "trainer")] : []),
+        ...(trainers > 0 ? [counted(trainers, "trainer")] : []),
       ];
       const isOne = shards + joiners + trainers === 1;
       return `${waiting.join(" and ")} ${isOne ? "is" : "are"} not ready yet`;

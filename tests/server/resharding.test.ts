@@ -77,3 +77,27 @@ Deno.test("a change with an override begins while a snapshot waits for a trainer
   assert.equal((await coordination.read()).identity.trainers, 2, "though the one before waits");
   assert.equal(snapshots, 1, "no further one is begun");
 });
+
+Deno.test("a change that takes the place of a cancelled one is the one that begins and is logged", async () => {
+  const { coordination, telemetry, follow } = await world(() => new Promise(() => {}));
+  await coordination.askReshard({ parts: "trainers", to: 1 });
+  await follow();
+  await coordination.cancelReshard();
+  await coordination.askReshard({ parts: "trainers", to: 2, override: "trainer 2 has no memory" });
+  await follow();
+  assert.equal((await coordination.read()).identity.trainers, 2);
+  const messages = telemetry.lines.map(({ message }) => message);
+  assert.ok(messages.includes("the mesh goes from 3 to 2 trainers"), messages.join("\n"));
+});
+
+Deno.test("a change that is cancelled while its snapshot is taken does not begin, and nothing is said", async () => {
+  const snapshot = Promise.withResolvers<void>();
+  const { coordination, telemetry, follow } = await world(() => snapshot.promise);
+  await coordination.askReshard({ parts: "trainers", to: 1 });
+  await follow();
+  await coordination.cancelReshard();
+  snapshot.resolve();
+  await follow();
+  assert.equal((await coordination.read()).identity.trainers, 3);
+  assert.deepEqual(telemetry.lines, []);
+});

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { reshardStep, SERVED_SHARDING } from "../../../mesh/ports/reshard_progress.ts";
+import { reshardStep, SERVED_SHARDING, stepText } from "../../../mesh/ports/reshard_progress.ts";
 import type { Placement } from "../../../mesh/ports/coordination.ts";
 import type { ReshardRecord } from "../../../mesh/ports/resharding.ts";
 import { hostRecord, meshView } from "../placement/mesh_view.ts";
@@ -63,4 +63,12 @@ Deno.test("a change of trainers is done when each of them reads, whatever shards
     }));
   assert.deepEqual(at(restoring), { kind: "restoring", shards: 0, trainers: 1, joiners: 0 });
   assert.deepEqual(at(active), { kind: "done" });
+});
+
+Deno.test("the words for a step name only the parts that are not ready", () => {
+  const text = (shards: number, trainers: number, joiners: number) =>
+    stepText({ kind: "restoring", shards, trainers, joiners });
+  assert.equal(text(2, 1, 0), "2 shards and 1 trainer are not ready yet");
+  assert.equal(text(1, 0, 0), "1 shard is not ready yet");
+  assert.equal(text(0, 2, 1), "1 joiner and 2 trainers are not ready yet");
 });
