@@ -2,8 +2,9 @@
  * One partition of the example log, as the joiner writes it for one trainer.
  *
  * A chunk is a training batch: it is finished at exactly `batchRows` rows, or when its oldest row
- * has waited `lingerMs`. The batches of a trainer are thereby part of the log, and a replay trains
- * on the same ones.
+ * has waited `lingerMs` and the trainer has taken the chunks with rows before. So a trainer that is
+ * behind gets large batches, and however long it was, few. The batches of a trainer are thereby
+ * part of the log, and a replay trains on the same ones.
  *
  * Every chunk says how far into the event log its partition reaches: a {@link JoinMoment}, and the
  * number of examples of that moment that this chunk and earlier ones have (`rowsAfter`). A crash
@@ -23,10 +24,16 @@ import { beginOf, type ClaimedPartition } from "./claimed_partition.ts";
 import { ExampleChunkBuilder } from "./example_chunk_builder.ts";
 import type { JoinMoment } from "./join_moment.ts";
 
+/**
+ * Longest further wait for a trainer that is behind, ms. It passes where the trainer is away or its
+ * message was lost, so it bounds a delay in the one case and the number of chunks in the other.
+ */
+const BEHIND_MS_MAX = 500;
+
 /** When a chunk is finished. */
 export interface ChunkLimits {
   readonly batchRows: number;
-  /** Longest wait of a row for its chunk to fill, ms. */
+  /** Longest wait of a row for its chunk to fill, where the trainer is not behind, ms. */
   readonly lingerMs: number;
 }
 
@@ -89,7 +96,11 @@ export class ExamplePartition {
   #isAwaited: boolean;
   /** Whether the newest finished chunk is the last one of the partition. */
   #isEnded: boolean;
-  /** When the next chunk is finished at the latest, on the monotonic clock. */
+  /** Offset behind the newest finished chunk with rows. */
+  #rowsBefore = 0;
+  /** The trainer has taken all chunks before this offset, as far as it has told. */
+  #takenBefore = 0;
+  /** When the next chunk has waited `lingerMs`, on the monotonic clock. */
   #dueAtMs: number | undefined;
 
   /**
@@ -150,7 +161,8 @@ export class ExamplePartition {
 
   /** When {@link endTurn} would finish the unfinished chunk, on the monotonic clock, ms. */
   get dueAtMs(): number {
-    return this.#dueAtMs ?? Infinity;
+    if (this.#dueAtMs === undefined) return Infinity;
+    return this.#isTrainerBehind ? this.#dueAtMs + BEHIND_MS_MAX : this.#dueAtMs;
   }
 
   /**
@@ -202,6 +214,16 @@ export class ExamplePartition {
     this.#awaitedMs = Math.max(this.#awaitedMs ?? 0, orderedAtMs);
   }
 
+  /** The trainer has taken all chunks before an offset. Rows need not wait for it any more. */
+  taken(offset: number): void {
+    this.#takenBefore = Math.max(this.#takenBefore, offset);
+  }
+
+  /** Whether a chunk with rows waits for the trainer: another one would be a batch of its own. */
+  get #isTrainerBehind(): boolean {
+    return this.#takenBefore < this.#rowsBefore;
+  }
+
   /**
    * Finishes a chunk that is full or has waited long enough. Without rows, an empty chunk carries
    * a later acceptance mark or a later order, or ends the wait of a trainer for the chunk after a
@@ -219,7 +241,7 @@ export class ExamplePartition {
     const isRead = moment.eventOffset >= this.start.eventOffset;
     if (this.rows === 0 && !(this.#isAwaited && isRead)) return;
     this.#dueAtMs ??= nowMs + lingerMs;
-    if (this.rows >= batchRows || nowMs >= this.#dueAtMs) this.finishChunk(moment);
+    if (this.rows >= batchRows || nowMs >= this.dueAtMs) this.finishChunk(moment);
   }
 
   /** Finishes the chunk. Without rows it still carries the acceptance mark and the position on. */
@@ -268,6 +290,7 @@ export class ExamplePartition {
     const orderedAtMs = this.#nextOrder();
     const ended = this.#isEnded ? { ended: true } as const : {};
     this.#waiting.push(encodeExamples({ ...chunk, ...acceptedBeforeMs, orderedAtMs, ...ended }));
+    if (chunk.rows > 0) this.#rowsBefore = this.#fence.expectedOffset + this.#waiting.length;
     this.#dueAtMs = undefined;
     if (this.#forgetsDropped.length === 0) return;
     this.#finishForget(this.#forgetsDropped, moment.acceptedAtMs, resume);
@@ -368,6 +391,7 @@ export class ExamplePartition {
     // The last chunk is dropped with the others, and has to be finished again.
     if (this.#waiting.length > 0) this.#isEnded = false;
     this.#waiting = [];
+    this.#rowsBefore = Math.min(this.#rowsBefore, this.#fence.expectedOffset);
     this.#written = this.#finished;
     this.#builder.renumber(this.#nextRowWritten);
     return rows;

@@ -126,9 +126,18 @@ export class ExamplePartitions {
 
   /** Has a partition reach an order, see {@link ExamplePartition.reach}. */
   reach(partition: number, offset: number, orderedAtMs: number): void {
+    this.#own(partition)?.reach(offset, orderedAtMs);
+  }
+
+  /** Notes that a trainer has taken chunks, see {@link ExamplePartition.taken}. */
+  taken(partition: number, offset: number): void {
+    this.#own(partition)?.taken(offset);
+  }
+
+  /** The partition of this number; undefined where it is of another partitioning. */
+  #own(partition: number): ExamplePartition | undefined {
     const { events, examples } = this.#partitioning;
-    const own = Math.floor((partition - examples.first) / events.count);
-    this.#partitions[own]?.reach(offset, orderedAtMs);
+    return this.#partitions[Math.floor((partition - examples.first) / events.count)];
   }
 
   /** Finishes the full chunks. */

@@ -139,6 +139,9 @@ export class Joiner implements Behavior<JoinerMessage> {
       case "reach":
         this.#examples.reach(message.partition, message.offset, message.orderedAtMs);
         return this.#nextTurn.now();
+      case "chunksTaken":
+        this.#examples.taken(message.partition, message.offset);
+        return this.#awaitDueChunk();
       case "getStatus":
         return this.#context.reply(message, {
           ...this.#window.counts,
@@ -196,10 +199,15 @@ export class Joiner implements Behavior<JoinerMessage> {
     await this.#releaseEarlier();
     if (this.#unjoined.length > 0 || this.#logHasMore) this.#nextTurn.now();
     else await this.#drain();
-    const { dueAtMs } = this.#examples;
-    if (dueAtMs < Infinity) this.#nextTurn.within(dueAtMs - this.#context.clock.monotonicMs());
+    this.#awaitDueChunk();
     this.#metrics.report(this.#window);
     this.#clockLead.check(this.#window.clockMs);
+  }
+
+  /** Has a turn come when the next chunk that is not full is to be finished. */
+  #awaitDueChunk(): void {
+    const { dueAtMs } = this.#examples;
+    if (dueAtMs < Infinity) this.#nextTurn.within(dueAtMs - this.#context.clock.monotonicMs());
   }
 
   /**

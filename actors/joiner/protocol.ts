@@ -98,5 +98,17 @@ export interface Reach {
   readonly orderedAtMs: number;
 }
 
+/**
+ * Tells that a trainer has taken all chunks of a partition that it has read. Until then the joiner
+ * gathers rows in one chunk, see {@link ExamplePartition}. A message that is lost delays a chunk.
+ */
+export interface ChunksTaken {
+  readonly kind: "chunksTaken";
+  /** A partition of the example log. */
+  readonly partition: number;
+  /** The trainer has taken all chunks before it. */
+  readonly offset: number;
+}
+
 /** All that a joiner understands. */
-export type JoinerMessage = EventsAppended | GetJoinerStatus | SetLeased | Reach;
+export type JoinerMessage = EventsAppended | GetJoinerStatus | SetLeased | Reach | ChunksTaken;

@@ -102,6 +102,11 @@ export class ChunkBatches {
     return next !== undefined && "forget" in next;
   }
 
+  /** Whether batches or erasures of a partition wait. */
+  hasAnyOf(partition: number): boolean {
+    return this.#batches.some((each) => each.partition === partition);
+  }
+
   /** Rows waiting. */
   get rows(): number {
     return this.#rows;

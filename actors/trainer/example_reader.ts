@@ -42,6 +42,12 @@ export interface LackingPartition {
   readonly orderedAtMs: number;
 }
 
+/** A partition whose chunks before `offset` are all read and taken. */
+export interface DrainedPartition {
+  readonly partition: number;
+  readonly offset: number;
+}
+
 /** Chunks of another schema in a row, the first at `offset`. */
 interface SkippedChunks {
   chunks: number;
@@ -54,6 +60,8 @@ export class ExampleReader {
   readonly #parts: ExampleReaderParts;
   readonly #batches: ChunkBatches;
   readonly #queues: readonly PartitionQueue[];
+  /** The partitions of which rows were read, until {@link drained} gives them. */
+  readonly #filled = new Set<number>();
   /** By partition, the chunks skipped in a row that are not logged. */
   readonly #skipped = new Map<number, SkippedChunks>();
 
@@ -114,6 +122,20 @@ export class ExampleReader {
   /** The next batch; undefined when none waits. */
   take(): ExampleBatch | undefined {
     return this.#batches.take();
+  }
+
+  /**
+   * The partitions of which rows were read since they were given here last, and of which nothing
+   * waits any more.
+   */
+  drained(): DrainedPartition[] {
+    const drained = [...this.#filled].filter((partition) =>
+      !this.#batches.hasAnyOf(partition) && !this.#queueOf(partition).hasRows
+    );
+    return drained.map((partition) => {
+      this.#filled.delete(partition);
+      return { partition, offset: this.#queueOf(partition).nextOffset };
+    });
   }
 
   /** Gives batches back that were taken last; they are the next ones again. */
@@ -237,6 +259,7 @@ export class ExampleReader {
 
   #add(partition: number, { chunk, offset }: ReadChunk): void {
     const { rows } = chunk;
+    if (rows > 0) this.#filled.add(partition);
     if (this.#batches.add(partition, chunk, offset)) {
       if (rows > 0) this.#logSkipped(partition);
       return;

@@ -3,10 +3,8 @@
  * are asked for empty chunks when the trainer has waited for some time.
  */
 import type { ActorContext } from "../../mesh/runtime/actor.ts";
-import { present } from "../../structures/invariant.ts";
-import type { JoinerMessage } from "../joiner/protocol.ts";
 import type { LackingPartition } from "./example_reader.ts";
-import type { TrainerOptions } from "./options.ts";
+import type { PartitionJoiners } from "./partition_joiners.ts";
 import type { TrainerMessage } from "./protocol.ts";
 
 /** Wait, ms. A shorter one makes examples fresher and appends more empty chunks. */
@@ -14,16 +12,13 @@ const REACH_MS = 50;
 
 export class LackingPartitions {
   readonly #context: ActorContext<TrainerMessage>;
-  readonly #options: Pick<TrainerOptions, "partitions" | "joiners">;
+  readonly #joiners: PartitionJoiners;
   /** Whether `reachDue` is scheduled. */
   #isDue = false;
 
-  constructor(
-    context: ActorContext<TrainerMessage>,
-    options: Pick<TrainerOptions, "partitions" | "joiners">,
-  ) {
+  constructor(context: ActorContext<TrainerMessage>, joiners: PartitionJoiners) {
     this.#context = context;
-    this.#options = options;
+    this.#joiners = joiners;
   }
 
   /** Has the trainer look again when it has waited, if partitions are lacking. */
@@ -36,14 +31,7 @@ export class LackingPartitions {
   /** Asks the joiners of the partitions that are still lacking, and waits for them. */
   reach(lacking: readonly LackingPartition[]): void {
     this.#isDue = false;
-    const { partitions, joiners } = this.#options;
-    for (const each of lacking) {
-      const joiner = present(
-        joiners[partitions.indexOf(each.partition)],
-        "partitions have joiners",
-      );
-      this.#context.actorRef<JoinerMessage>(joiner).tell({ kind: "reach", ...each });
-    }
+    for (const each of lacking) this.#joiners.tell(each.partition, { kind: "reach", ...each });
     this.await(lacking);
   }
 }

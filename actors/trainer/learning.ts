@@ -17,6 +17,7 @@ import { ExampleReader, type LackingPartition } from "./example_reader.ts";
 import { Flights } from "./flights.ts";
 import type { TrainerOptions } from "./options.ts";
 import type { TrainerMessage } from "./protocol.ts";
+import type { PartitionJoiners } from "./partition_joiners.ts";
 import { Recovery } from "./recovery.ts";
 import { Refusals } from "./refusals.ts";
 import { ShardBehindError } from "./resume_point.ts";
@@ -35,6 +36,7 @@ export interface LearningParts {
   readonly kernel: BatchKernel;
   readonly session: TrainingSession;
   readonly shards: ShardClient;
+  readonly joiners: PartitionJoiners;
   readonly metrics: TrainerMetrics;
   readonly validation: TaskValidation;
 }
@@ -154,12 +156,16 @@ export class Learning {
   }
 
   /**
-   * Reads ahead, begins batches, learns from at most one, and erases.
+   * Reads ahead, begins batches, tells the joiners whose chunks are all begun, learns from at most
+   * one batch, and erases.
    *
    * @returns Whether all chunks of the log are read.
    */
   async turn(): Promise<boolean> {
     const caughtUp = await this.#flights.begin();
+    for (const drained of this.#reader.drained()) {
+      this.#parts.joiners.tell(drained.partition, { kind: "chunksTaken", ...drained });
+    }
     if (this.#flights.mustLearn) {
       await this.#learnOldest();
       if (this.#stopped !== undefined) return caughtUp;

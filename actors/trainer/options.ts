@@ -31,10 +31,7 @@ export interface TrainerOptions {
     /** First partition of the present partitioning: those before it end, or have ended. */
     readonly present: number;
   };
-  /**
-   * The joiner that writes each of these partitions, in their order. With one partition it is not
-   * asked.
-   */
+  /** The joiner that writes each of these partitions, in their order. */
   readonly joiners: readonly Address[];
   /** Rows of a batch at most. The joiner writes chunks of as many rows. */
   readonly batchRows: number;

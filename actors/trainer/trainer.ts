@@ -17,6 +17,7 @@ import { LackingPartitions } from "./lacking_partitions.ts";
 import { Learning } from "./learning.ts";
 import type { TrainerOptions } from "./options.ts";
 import type { AdoptMean, Cut, OfferWeights, TrainerMessage, TrainerStatus } from "./protocol.ts";
+import { PartitionJoiners } from "./partition_joiners.ts";
 import { type AppliedSequences, ShardClient } from "./shard_client.ts";
 import { SnapshotCuts } from "./snapshot_cuts.ts";
 import { TaskValidation } from "./task_validation.ts";
@@ -87,13 +88,14 @@ export class Trainer implements Behavior<TrainerMessage> {
     const validation = new TaskValidation(tasks, options.validationBins, telemetry, labels);
     const metrics = new TrainerMetrics(telemetry, labels);
     const stores = { blobs, exampleLog };
+    const joiners = new PartitionJoiners(context, options);
     const parts = { options, context, ...stores, kernel, shards, session, metrics, validation };
-    const learning = new Learning(parts);
+    const learning = new Learning({ ...parts, joiners });
     this.#shards = shards;
     this.#validation = validation;
     this.#learning = learning;
     this.#exchange = new WeightExchange(session);
-    this.#waits = new LackingPartitions(context, options);
+    this.#waits = new LackingPartitions(context, joiners);
     this.#cuts = new SnapshotCuts({ ...parts, pipeline: learning.pipeline }, () => learning.atCut);
   }
 

@@ -73,7 +73,7 @@ export const trainerSection = z.strictObject({
   ),
   batchRows: z.int().min(1).max(1_000_000).default(256).describe("Examples per training step."),
   linger: duration("0ms", "1h").default(20).describe(
-    "Maximum waiting time of an example in the joiner until its batch is finished, even if the batch is not full.",
+    "Maximum waiting time of an example in the joiner until its batch is finished, even if the batch is not full. While the trainer is behind, up to half a second longer, so that it gets fewer, larger batches.",
   ),
   provider: z.enum(["cpu", "webgpu", "cuda", "auto"]).default("cpu")
     .describe(

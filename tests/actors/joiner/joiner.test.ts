@@ -172,6 +172,48 @@ Deno.test("a chunk that is not full waits for more rows until the linger is over
   await world.mesh.stop();
 });
 
+/** A world whose trainer is behind, in which one example after another is decided. */
+async function behindWorld(batchRows: number) {
+  const world = new JoinerWorld(joinerOptions({ batchRows, lingerMs: 10 }));
+  world.trainerTakes = false;
+  await world.start();
+  let examples = 0;
+  const decide = async (count: number) => {
+    for (let i = 0; i < count; i++) {
+      const ranking = `r${examples++}`;
+      await world.post(
+        impression({ ranking, items: ["a"], atMs: 0 }),
+        action({ ranking, item: "a", action: "buy", atMs: 0, acceptedAtMs: examples }),
+      );
+      await world.mesh.advance(20);
+    }
+  };
+  const rows = async () => (await world.chunks()).map(({ rows }) => rows);
+  return { world, decide, rows };
+}
+
+Deno.test("while the trainer is behind, chunks that are not full wait longer than the linger", async () => {
+  const { world, decide, rows } = await behindWorld(8);
+  await decide(17);
+  assert.deepEqual(await rows(), [1, 8, 8], "the first one waited for no other");
+  await decide(3);
+  assert.deepEqual(await rows(), [1, 8, 8]);
+  await world.take();
+  await world.mesh.advance(0);
+  assert.deepEqual(await rows(), [1, 8, 8, 3], "at once when the trainer has taken the others");
+  await world.take();
+  await decide(1);
+  assert.deepEqual(await rows(), [1, 8, 8, 3, 1], "it is not behind any more");
+  await world.mesh.stop();
+});
+
+Deno.test("a trainer that is away gets a chunk now and then, however short the linger", async () => {
+  const { world, decide, rows } = await behindWorld(1_000);
+  await decide(100); // 2.1 s
+  assert.deepEqual(await rows(), [1, 25, 25, 25]);
+  await world.mesh.stop();
+});
+
 Deno.test("only events and marks raise the acceptance mark: the log orders no other record's time", async () => {
   const world = new JoinerWorld();
   await world.start();

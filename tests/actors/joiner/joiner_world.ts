@@ -2,6 +2,7 @@
  * A joiner in virtual time, over logs in memory.
  */
 import { defineJoiner } from "../../../actors/joiner/definition.ts";
+import type { JoinerMessage } from "../../../actors/joiner/protocol.ts";
 import type { JoinerOptions } from "../../../actors/joiner/options.ts";
 import { encodeEvent, type EventRecord } from "../../../records/event_record.ts";
 import { decodeExamples, type ExampleChunk } from "../../../records/example_chunk.ts";
@@ -18,6 +19,8 @@ export class JoinerWorld {
   options: JoinerOptions;
   /** While set, appends to this partition of the example log fail, and the joiner crashes. */
   failingPartition: number | undefined;
+  /** Whether a trainer takes each chunk when it is appended. */
+  trainerTakes = true;
   /** Runs before an append of a joiner reaches the log, with the joiner's tenure. */
   beforeAppend: ((tenure: number | undefined) => Promise<void>) | undefined;
 
@@ -40,11 +43,19 @@ export class JoinerWorld {
           throw new Error("appends to this partition fail");
         }
         await this.beforeAppend?.(options.tenure);
-        return await this.exampleLog.append(partition, ...rest);
+        const appended = await this.exampleLog.append(partition, ...rest);
+        if (this.trainerTakes) await this.take(node, partition);
+        return appended;
       },
     });
     const definition = defineJoiner({ eventLog: this.eventLog, exampleLog });
     return this.mesh.settle(node.spawn(definition, 0, options));
+  }
+
+  /** Tells the joiner that all chunks of a partition are taken. */
+  async take(node = this.mesh.node(), partition = 0): Promise<void> {
+    const offset = await this.exampleLog.endOffset(partition);
+    node.actorRef<JoinerMessage>("joiner/0").tell({ kind: "chunksTaken", partition, offset });
   }
 
   async stopJoiner(): Promise<void> {
