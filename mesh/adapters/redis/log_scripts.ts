@@ -23,12 +23,11 @@ import { RedisScript } from "./redis_script.ts";
 const WRITER_TTL_S = 24 * 3_600;
 
 /**
- * Lua that refuses records for a sealed partition; `log` is the log's hash, `p` the partition. A
- * batch that was appended before, and is sent again, is answered first.
+ * Lua that refuses records for a sealed partition `p`; `m` begins with `first` and `partitions` of
+ * the log. A batch that was appended before, and is sent again, is answered first.
  */
 const SEAL_CHECK = `
-local extent = redis.call('HMGET', log, 'first', 'partitions')
-if tonumber(p) < tonumber(extent[1] or '0') then return {'SEALED', extent[1], extent[2]} end
+if tonumber(p) < tonumber(m[1] or '0') then return {'SEALED', m[1], m[2]} end
 `;
 
 /** Lua that tells readers of an append for which they should not wait; `urgent` is the stream. */
@@ -61,9 +60,10 @@ export const appendScript = new RedisScript<AppendReply>(`#!lua
 ${RUN_CHECK}
 local log, stream, writer, urgent, p = KEYS[2], KEYS[3], KEYS[4], KEYS[5], ARGV[2]
 local sequence = tonumber(ARGV[3])
-local m = redis.call('HMGET', log, 'next:' .. p, 'total:' .. p, 'epoch:' .. p, 'bytes')
-local first, total = tonumber(m[1] or '0'), tonumber(m[2] or '0')
-local epoch, held = m[3] or '0', tonumber(m[4] or '0')
+local m = redis.call('HMGET', log, 'first', 'partitions', 'next:' .. p, 'total:' .. p,
+  'epoch:' .. p, 'bytes')
+local first, total = tonumber(m[3] or '0'), tonumber(m[4] or '0')
+local epoch, held = m[5] or '0', tonumber(m[6] or '0')
 local last = redis.call('HGET', writer, p)
 if last then
   local s, offset = string.match(last, '^(%d+) (%d+)$')
@@ -113,12 +113,12 @@ export const appendOnceScript = new RedisScript<
 >(`#!lua
 ${RUN_CHECK}
 local log, stream, urgent, p, prefix = KEYS[2], KEYS[3], KEYS[4], ARGV[2], ARGV[5]
+local m = redis.call('HMGET', log, 'first', 'partitions', 'next:' .. p, 'total:' .. p,
+  'epoch:' .. p, 'bytes', 'accepted:' .. p)
 ${SEAL_CHECK}
-local m = redis.call('HMGET', log, 'next:' .. p, 'total:' .. p, 'epoch:' .. p, 'bytes',
-  'accepted:' .. p)
-local next, total = tonumber(m[1] or '0'), tonumber(m[2] or '0')
-local held, newest = tonumber(m[4] or '0'), tonumber(m[5] or '-1')
-if (m[3] or '0') ~= '0' then return {'STALE', m[3]} end
+local next, total = tonumber(m[3] or '0'), tonumber(m[4] or '0')
+local held, newest = tonumber(m[6] or '0'), tonumber(m[7] or '-1')
+if (m[5] or '0') ~= '0' then return {'STALE', m[5]} end
 local bytes = 0
 for i = 11, #ARGV, 6 do bytes = bytes + #ARGV[i] end
 if held + bytes > tonumber(ARGV[3]) then return {'FULL', string.format('%d', held)} end

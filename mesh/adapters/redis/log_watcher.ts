@@ -6,7 +6,9 @@
  * A read after each append would cost its process and the server a turn for each ranking. So there
  * are pauses of {@link PACE_MS} between reads, and records that were appended as `written`, such as
  * rankings, are read {@link WatcherParts.lazyMs} after the first of them, or with the next urgent
- * append: a durable append adds an entry to a stream on which the read waits meanwhile.
+ * append: a durable append adds an entry to a stream on which the read waits meanwhile. The wait
+ * and the read behind it leave together, so that this process takes one turn for both, and while
+ * each such read brings records, the next wait begins at once.
  */
 import { Listeners } from "../../runtime/listeners.ts";
 import type { LogRecord } from "../../ports/event_log.ts";
@@ -71,6 +73,8 @@ export class LogWatcher {
   #urgentId = FIRST_ID;
   /** Whether the last read left records, of which some may be urgent. */
   #leftSome = false;
+  /** Whether records came during the last wait, so that the next one needs no record to begin. */
+  #isSteady = false;
   /** Mean size of the records that were brought last, bytes. */
   #recordBytes = TAIL_BYTES_MAX / RECORDS_MAX;
   #isRunning = false;
@@ -157,6 +161,7 @@ export class LogWatcher {
   async #begin(): Promise<void> {
     await this.#connection.readReport();
     this.#isFollowing = true;
+    this.#isSteady = false;
     this.#runId = this.#connection.runId;
     this.#urgentId = FIRST_ID;
     for (const partition of this.#partitions.values()) {
@@ -185,30 +190,37 @@ export class LogWatcher {
 
   /** Waits for records, and for a while for further ones where none is urgent. */
   async #follow(watched: readonly number[]): Promise<void> {
-    const brought = new Set<number>();
+    const [brought, further] = [new Set<number>(), new Set<number>()];
     const streams = watched.map((p) => [this.#parts.keys.streamOf(p), p] as const);
-    const leftSome = this.#leftSome;
-    const isUrgent = await this.#read(streams, BLOCK_MS, brought);
-    const isLazy = !isUrgent && !leftSome && brought.size > 0;
-    if (isLazy) await this.#read([], this.#parts.lazyMs, brought);
+    let isLazy = this.#isSteady;
+    if (!isLazy) {
+      const leftSome = this.#leftSome;
+      const isUrgent = await this.#read(streams, { blockMs: BLOCK_MS }, brought);
+      isLazy = !isUrgent && !leftSome && brought.size > 0;
+    }
     const following = streams.filter(([, p]) => !this.#watchedOf(p).isBehind);
     // Where a partition is behind, the read has brought one record of each.
     const isShort = following.length < streams.length;
-    if ((isLazy || isShort) && following.length > 0) {
-      await this.#read(following, undefined, brought);
-    }
-    for (const p of brought) this.#watchedOf(p).listeners.tell();
+    const { lazyMs } = this.#parts;
+    await Promise.all([
+      isLazy && this.#read([], { blockMs: lazyMs }, further),
+      (isLazy || isShort) && following.length > 0 &&
+      this.#read(following, { behindMs: isLazy ? lazyMs : 0 }, further),
+    ]);
+    this.#isSteady = isLazy && !isShort && !this.#leftSome && further.size > 0;
+    for (const p of brought.union(further)) this.#watchedOf(p).listeners.tell();
   }
 
   /**
    * Reads the entries behind those that were read before, and adds their partitions to `brought`.
    *
-   * @param waitMs How long to wait where there are none; undefined = not at all.
+   * @param wait How long to wait where there are none, default not at all, or how long a read that
+   * was sent before may wait, ms.
    * @returns Whether an urgent append was among them.
    */
   async #read(
     streams: readonly (readonly [key: string, partition: number])[],
-    waitMs: number | undefined,
+    { blockMs, behindMs = 0 }: { readonly blockMs?: number; readonly behindMs?: number },
     brought: Set<number>,
   ): Promise<boolean> {
     const { urgent } = this.#parts.keys;
@@ -219,10 +231,10 @@ export class LogWatcher {
     const count = isBehind ? 1 : Math.max(1, Math.min(RECORDS_MAX, fitting));
     const reply = await this.#connection.sendForBytes<StreamReply>([
       ...["XREAD", "COUNT", count],
-      ...(waitMs === undefined ? [] : ["BLOCK", waitMs]),
+      ...(blockMs === undefined ? [] : ["BLOCK", blockMs]),
       ...["STREAMS", urgent, ...read.map(([key]) => key)],
       ...[this.#urgentId, ...read.map(([, p]) => idBefore(this.#watchedOf(p).toldTo))],
-    ], waitMs ?? 0);
+    ], blockMs ?? behindMs);
     const partitions = new Map(read);
     if (read.length > 0) this.#leftSome = false;
     let isUrgent = false;

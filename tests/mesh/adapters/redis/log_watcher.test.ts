@@ -66,6 +66,19 @@ await withServers((server) => {
     assert.ok(reads <= 3 * waits, `${reads} reads in ${waits} waits`);
   });
 
+  test("while written records come, no read waits for the first of them", 150, async (world) => {
+    world.follow(0);
+    await world.append(1);
+    await world.untilRead(0, 1);
+    const before = await world.calls("xread");
+    for (let wait = 1; wait <= 7; wait++) {
+      for (let i = 0; i < 3; i++) await world.append(1, "written");
+      await world.untilRead(0, 1 + 3 * wait);
+    }
+    const reads = await world.calls("xread") - before;
+    assert.ok(reads < 3 * 7, `${reads} reads for 7 waits`);
+  });
+
   test(
     "a follower that is behind catches up by pages, and follows again",
     NEVER_MS,
@@ -166,6 +179,7 @@ class World {
         bytesMax: 2 ** 30,
         writer: crypto.randomUUID(),
         lazyMs,
+        writtenBudgetMs: 20_000,
       })
     ));
     return new World(reader, writer, servers);
@@ -222,6 +236,10 @@ class World {
   }
 
   async close(): Promise<void> {
+    for (const follower of this.#followers.values()) {
+      follower.isHeld = true;
+      await follower.reading;
+    }
     await this.#reader.close();
     await this.writer.close();
     for (const server of this.#servers) server.close();
