@@ -9,14 +9,15 @@ export function findTorch(): Promise<string | undefined> {
 }
 
 /**
- * Ways for OpenMP's threads to wait for each other. Debian's PyTorch multiplies in OpenBLAS, which
- * has its own threads; spinning OpenMP threads take their cores, and a training step takes up to
- * ten times as long. A build with one pool of threads may be faster with spinning threads. So a
- * peer on several threads runs with both, and its better figure counts.
+ * Environments of a peer on several threads; its best figure counts. Debian's PyTorch multiplies in
+ * OpenBLAS, which has threads of its own besides those of OpenMP: on some machines the two pools
+ * take each other's cores, and a training step takes up to ten times as long. With one thread in
+ * OpenBLAS the products are not shared, and spinning OpenMP threads pay.
  */
-export const WAIT_POLICIES: readonly Readonly<Record<string, string>>[] = [
+export const PEER_ENVIRONMENTS: readonly Readonly<Record<string, string>>[] = [
   { OMP_WAIT_POLICY: "passive" },
-  { OMP_WAIT_POLICY: "active" },
+  { OMP_WAIT_POLICY: "passive", OPENBLAS_NUM_THREADS: "1" },
+  { OMP_WAIT_POLICY: "active", OPENBLAS_NUM_THREADS: "1" },
 ];
 
 /**

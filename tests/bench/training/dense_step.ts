@@ -19,7 +19,7 @@ import {
   type TrainingSession,
 } from "../../../kernels/dense/training_session.ts";
 import { PageLockedMemory } from "../../../mesh/adapters/cuda/page_locked_memory.ts";
-import { findTorch, runTorch, WAIT_POLICIES } from "../torch_python.ts";
+import { findTorch, PEER_ENVIRONMENTS, runTorch } from "../torch_python.ts";
 
 const SLOTS = 26, DIM = 16, DENSE_WIDTH = 13, HIDDEN = [256, 128];
 
@@ -148,11 +148,11 @@ async function runPytorch(): Promise<Map<number, PytorchLine>> {
     const python = await findTorch();
     if (python === undefined) throw new Error("no Python here can import torch");
     const best = new Map<number, PytorchLine>();
-    for (const policy of device === "cpu" ? WAIT_POLICIES : [{}]) {
+    for (const environment of device === "cpu" ? PEER_ENVIRONMENTS : [{}]) {
       const output = await runTorch(python, args, {
-        ...policy,
         OMP_NUM_THREADS: options.threads,
         OPENBLAS_NUM_THREADS: options.threads,
+        ...environment,
       });
       for (const line of output.split("\n").map((line) => JSON.parse(line))) {
         if (line.ms < (best.get(line.batch)?.ms ?? Infinity)) best.set(line.batch, line);

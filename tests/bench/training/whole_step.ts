@@ -9,7 +9,7 @@
  * table contains every id before timing starts. `--threads` lists numbers of dense threads, each
  * measured in turn: a second one pays where the first is busy all the time and a core is not.
  * PyTorch (nn.Embedding with sparse gradients, Adagrad) runs before and after, with as many threads
- * as cores, waiting passively and actively. Of both the best figure counts.
+ * as cores, in several environments; its best figure counts. A line names the processor.
  */
 import process from "node:process";
 import { parseArgs } from "node:util";
@@ -29,7 +29,8 @@ import { PrometheusTelemetry } from "../../../mesh/adapters/prometheus/prometheu
 import type { ActorRef } from "../../../mesh/runtime/actor.ts";
 import { Mesh, placementOf } from "../../../mesh/runtime/mesh.ts";
 import { Node } from "../../../mesh/runtime/node.ts";
-import { findTorch, runTorch, WAIT_POLICIES } from "../torch_python.ts";
+import { processorName } from "../embedding/core_time.ts";
+import { findTorch, PEER_ENVIRONMENTS, runTorch } from "../torch_python.ts";
 import { trainingConfiguration } from "./training_configuration.ts";
 import { idsPerSlot, SLOTS, writeFeatureId, ZipfBatches } from "./zipf_batches.ts";
 
@@ -94,6 +95,7 @@ function report(
     pytorch,
     ratio: pytorch === null ? null : Number((examplesPerSecond / pytorch).toFixed(2)),
     pytorchVersion: peers[0]?.version ?? null,
+    processor: processorName(),
   };
   const peerText = pytorch === null ? "" : `; PyTorch ${pytorch} (${line.ratio} x)`;
   console.log(
@@ -109,14 +111,14 @@ interface PytorchResult {
   readonly version: string;
 }
 
-/** Best figures by batch size and kind of waiting; empty if no Python here can import torch. */
+/** Figures by batch size and environment; empty if no Python here can import torch. */
 async function runPytorch(): Promise<PytorchResult[]> {
   if (python === undefined) return [];
   const script = new URL("./torch_deepfm.py", import.meta.url).pathname;
   const args = [script, batches.join(), ids, seconds / 2].map(String);
   const results: PytorchResult[] = [];
-  for (const policy of WAIT_POLICIES) {
-    const output = await runTorch(python, args, policy);
+  for (const environment of PEER_ENVIRONMENTS) {
+    const output = await runTorch(python, args, environment);
     results.push(...output.split("\n").map((line) => JSON.parse(line)));
   }
   return results;
