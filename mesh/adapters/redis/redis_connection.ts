@@ -103,6 +103,7 @@ export class RedisConnection {
   readonly #options: RedisOptions;
   readonly #deadlineMs: number;
   readonly #ready = new Listeners<[]>();
+  readonly #ended = new Listeners<[]>();
   /** Deadlines of the commands on the way. */
   readonly #deadlines: CommandDeadlines;
   /** Commands of the next flight. */
@@ -196,6 +197,11 @@ export class RedisConnection {
     return this.#ready.add(listener);
   }
 
+  /** Calls `listener` when the connection is closed. */
+  onClosed(listener: () => void): void {
+    this.#ended.add(listener);
+  }
+
   /**
    * Sends a command; text in the reply comes as strings.
    *
@@ -216,6 +222,7 @@ export class RedisConnection {
     this.#closed = true;
     clearTimeout(this.#retry);
     this.#drop(new Error("the connection was closed"));
+    this.#ended.tell();
   }
 
   #send(

@@ -37,7 +37,8 @@ export class RedisServer {
   readonly runs: ServerRuns;
   readonly facts: ServerFacts;
   readonly #options: RedisServerOptions;
-  readonly #connections: RedisConnection[];
+  /** Those that are not closed. */
+  readonly #connections: Set<RedisConnection>;
 
   private constructor(
     options: RedisServerOptions,
@@ -48,7 +49,7 @@ export class RedisServer {
     this.commands = commands;
     this.reads = reads;
     this.facts = facts;
-    this.#connections = [commands, reads, syncing];
+    this.#connections = new Set([commands, reads, syncing]);
     this.runs = new ServerRuns(commands, this.key(""));
     for (const each of [reads, syncing]) this.runs.compareWith(each);
     this.barrier = new DurabilityBarrier({
@@ -100,9 +101,15 @@ export class RedisServer {
   /** A connection on which one reader waits; the reader closes it. */
   waitingConnection(): RedisConnection {
     const connection = connectionFor(this.#options, "wait");
-    this.#connections.push(connection);
+    this.#connections.add(connection);
+    connection.onClosed(() => this.#connections.delete(connection));
     this.runs.compareWith(connection);
     return connection;
+  }
+
+  /** Connections that are not closed. */
+  get connections(): number {
+    return this.#connections.size;
   }
 
   /** Closes all connections. */

@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { RedisRecordStore } from "../../../../mesh/adapters/redis/redis_record_store.ts";
 import { coordinationContract } from "../../../contracts/coordination/coordination_contract.ts";
 import { newMesh, withServers } from "./servers.ts";
@@ -48,6 +49,29 @@ await withServers((server) => {
       isWriting = false;
       for (const each of [reader, writer]) await each.close();
       for (const each of [one, two]) each.close();
+    }
+  });
+
+  Deno.test(`${server.program} record store: the connection of a watch that has ended is forgotten`, async () => {
+    const redis = await server.connect();
+    const store = new RedisRecordStore(redis);
+    try {
+      const before = redis.connections;
+      let revision = 0;
+      for (let i = 0; i < 3; i++) {
+        const watched = store.watch(revision, 10_000);
+        await store.transact((view) => view.set("a", i));
+        revision = await watched;
+        // The read that goes on behind the watch ends with the next change.
+        await store.transact((view) => view.set("a", -i));
+      }
+      for (let i = 0; i < 1_000 && redis.connections > before; i++) {
+        await store.transact((view) => view.set("b", i));
+      }
+      assert.equal(redis.connections, before);
+    } finally {
+      await store.close();
+      redis.close();
     }
   });
 });
