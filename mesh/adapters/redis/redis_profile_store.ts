@@ -44,6 +44,8 @@ export interface RedisProfileStoreOptions {
 const LOAD_BUDGET_MS = 100;
 const FULL_REMEDY = "Nothing was written. Raise its maxmemory, or delete profiles.";
 const REMEDY = "Whether it was written is unknown. Send it again when Redis answers.";
+/** Runs of the server that one change may meet. */
+const RUNS_MAX = 3;
 
 export class RedisProfileStore implements ProfileStore {
   readonly isLocal = false;
@@ -124,59 +126,57 @@ export class RedisProfileStore implements ProfileStore {
     const { writer, changesRetained = CHANGES_RETAINED } = this.#options;
     const key = this.#keys[kind];
     const json = JSON.stringify(attributes);
-    return await this.#write(kind, id, async (runId) => {
-      const reply = await putScript.run(this.#server.commands, this.#writeKeys(key), [
-        runId,
-        id,
-        json,
-        kind,
-        writer,
-        changesRetained,
-        expected,
-      ]);
-      if (reply[0] === "RUN") return undefined;
+    return await this.#write(kind, id, async () => {
+      const { reply, runId } = await this.#underRun((runId) =>
+        putScript.run(this.#server.commands, this.#writeKeys(key), [
+          runId,
+          id,
+          json,
+          kind,
+          writer,
+          changesRetained,
+          expected,
+        ])
+      );
       if (reply[0] === "OTHER") {
         const [, number, text] = reply;
         const profile = text === null ? undefined : parseProfile(id, text);
         const bytes = text?.length ?? 0;
         const count = this.#followed.count(kind);
-        return { result: undefined, profile, bytes, number, count };
+        return { runId, result: undefined, profile, bytes, number, count };
       }
       const [, version, at, number, count] = reply;
       const profile = { id, attributes: JSON.parse(json), updatedAtMs: Number(at), version };
-      return { result: profile, profile, bytes: json.length, number, count };
+      return { runId, result: profile, profile, bytes: json.length, number, count };
     });
   }
 
   async delete(kind: ProfileKind, id: string): Promise<boolean> {
     const { writer, changesRetained = CHANGES_RETAINED } = this.#options;
     const key = this.#keys[kind];
-    return await this.#write(kind, id, async (runId) => {
-      const reply = await deleteScript.run(this.#server.commands, this.#writeKeys(key), [
-        runId,
-        id,
-        kind,
-        writer,
-        changesRetained,
-      ]);
-      if (reply[0] === "RUN") return undefined;
-      const [, existed, number, count] = reply;
-      return { result: existed === 1, profile: undefined, bytes: 0, number, count };
+    return await this.#write(kind, id, async () => {
+      const { reply: [, existed, number, count], runId } = await this.#underRun((runId) =>
+        deleteScript.run(this.#server.commands, this.#writeKeys(key), [
+          runId,
+          id,
+          kind,
+          writer,
+          changesRetained,
+        ])
+      );
+      return { runId, result: existed === 1, profile: undefined, bytes: 0, number, count };
     });
   }
 
   async dropChanges(): Promise<void> {
-    const { commands, runs } = this.#server;
     try {
-      const current = await runs.current();
-      const [outcome] = await dropChangesScript.run(
-        commands,
-        this.#writeKeys(this.#keys.item),
-        [current.id, this.#options.writer],
+      await this.#underRun((runId) =>
+        dropChangesScript.run(
+          this.#server.commands,
+          this.#writeKeys(this.#keys.item),
+          [runId, this.#options.writer],
+        )
       );
-      if (outcome === "OK") return;
-      runs.leave();
-      throw new Error("the server was restarted meanwhile");
     } catch (error) {
       throw translated(this.#server, error);
     }
@@ -216,18 +216,13 @@ export class RedisProfileStore implements ProfileStore {
   async #write<Result>(
     kind: ProfileKind,
     id: string,
-    run: (runId: string) => Promise<WrittenProfile & { readonly result: Result } | undefined>,
+    run: () => Promise<WrittenProfile & { readonly result: Result; readonly runId: string }>,
   ): Promise<Result> {
     let number: number | undefined;
     try {
-      const current = await this.#server.runs.current();
-      const written = await run(current.id);
-      if (!written) {
-        this.#server.runs.leave();
-        throw new Error("the server was restarted meanwhile");
-      }
+      const written = await run();
       number = written.number;
-      await this.#server.barrier.pass(current.id);
+      await this.#server.barrier.pass(written.runId);
       this.#followed.wrote(kind, id, written);
       return written.result;
     } catch (error) {
@@ -236,14 +231,33 @@ export class RedisProfileStore implements ProfileStore {
       throw translated(this.#server, error);
     }
   }
+
+  /**
+   * Runs a script under the present run of the server: it changes nothing under another one, so it
+   * is run again then.
+   */
+  async #underRun<Reply extends readonly [string, ...unknown[]]>(
+    script: (runId: string) => Promise<Reply>,
+  ): Promise<{ readonly reply: Exclude<Reply, readonly ["RUN"]>; readonly runId: string }> {
+    const { runs, url } = this.#server;
+    for (let attempts = 0; attempts < RUNS_MAX; attempts++) {
+      const { id: runId } = await runs.current();
+      const reply = await script(runId);
+      if (reply[0] !== "RUN") return { reply: reply as Exclude<Reply, readonly ["RUN"]>, runId };
+      runs.leave();
+    }
+    throw new RedisUnavailableError(
+      url,
+      false,
+      new Error("the server is restarted again and again"),
+    );
+  }
 }
 
 /** The error of the port, where the server is away, full or slow. */
 function translated(server: RedisServer, error: unknown): unknown {
-  const message = error instanceof Error ? error.message : "";
   const isFull = isOfFullMemory(error);
-  const isPassing = error instanceof RedisUnavailableError || error instanceof NotDurableError ||
-    message.includes("restarted meanwhile");
+  const isPassing = error instanceof RedisUnavailableError || error instanceof NotDurableError;
   if (!isPassing && !isFull) return error;
   const remedy = isFull ? FULL_REMEDY : REMEDY;
   return new ProfileStoreUnavailableError(`the Redis at ${server.url}`, error, remedy);

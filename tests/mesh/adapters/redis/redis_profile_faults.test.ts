@@ -18,10 +18,14 @@ interface World {
 }
 
 withPrograms((program: ServerProgram) => {
-  const test = (name: string, body: (world: World) => Promise<void>) =>
+  const test = (
+    name: string,
+    body: (world: World) => Promise<void>,
+    settings: Readonly<Record<string, string>> = {},
+  ) =>
     Deno.test(`${program}: ${name}`, async () => {
       const directory = await Deno.makeTempDir({ prefix: "cairn-redis-" });
-      const local = await LocalServer.start({ program, directory });
+      const local = await LocalServer.start({ program, directory, settings });
       const server = await RedisServer.open({ url: local.url, mesh: "m", deadlineMs: 5_000 });
       const store = await RedisProfileStore.open({
         server,
@@ -57,6 +61,29 @@ withPrograms((program: ServerProgram) => {
     assert.equal((await store.put("user", "bob", { age: 8 })).version, 1);
     assert.equal(store.count("user"), 1);
   });
+
+  test(
+    "a profile is written, deleted and forgotten under a run that has begun unnoticed",
+    async ({ server, store }) => {
+      // As after a fail-over behind an address that keeps its connections.
+      const beginRun = async () => {
+        const { id } = await server.runs.current();
+        await server.commands.send(["DEBUG", "CHANGE-REPL-ID"]);
+        return id;
+      };
+      const before = await beginRun();
+      assert.equal((await store.put("user", "ann", { age: 7 })).version, 1);
+      assert.notEqual((await server.runs.current()).id, before);
+      await beginRun();
+      const [ann] = store.getMany("user", ["ann"]);
+      assert.equal((await store.replace("user", ann!, { age: 8 }))?.version, 2);
+      await beginRun();
+      assert.equal(await store.delete("user", "ann"), true);
+      await beginRun();
+      await store.dropChanges();
+    },
+    { "enable-debug-command": "yes" },
+  );
 
   test("an id that was read without being loaded is told as changed, so that its absence does not stay", async ({ store }) => {
     await store.put("item", "a", { n: 1 });
