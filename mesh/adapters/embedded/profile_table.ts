@@ -82,7 +82,7 @@ export class ProfileTable {
   write({ id, attributes, updatedAtMs, version }: Profile): void {
     const text = JSON.stringify(attributes);
     const row = { attributes: text, updated_at_ms: updatedAtMs, version };
-    this.#upsert.run(id, text, updatedAtMs, version, checksumOf(id, row));
+    this.#upsert.run(id, text, updatedAtMs, version, checksumOf(this.#kind, id, row));
   }
 
   delete(id: string): void {
@@ -149,7 +149,9 @@ export function verifyRows(database: DatabaseSync, kind: ProfileKind): number {
 function verify(kind: ProfileKind, id: string, row: Row): void {
   // A damaged row may have a blob of the same bytes in place of a text.
   const isText = typeof id === "string" && typeof row.attributes === "string";
-  if (!isText || row.checksum !== checksumOf(id, row)) throw new ProfileRowError(kind, String(id));
+  if (!isText || row.checksum !== checksumOf(kind, id, row)) {
+    throw new ProfileRowError(kind, String(id));
+  }
 }
 
 /** A row holds other values than were written. */
@@ -163,13 +165,19 @@ export class ProfileRowError extends Error {
 const time = new Float64Array(1);
 const timeWords = new Uint32Array(time.buffer);
 
-/** CRC-32 of id and attributes, with the numbers mixed in: a text of all would be copied first. */
+/** Checksums begin with the kind: a row that damage put into the other table is found. */
+const seeds: Readonly<Record<ProfileKind, number>> = { user: crc32("user"), item: crc32("item") };
+
+/**
+ * CRC-32 of kind, id and attributes, with the numbers mixed in: a text of all would be copied first.
+ */
 function checksumOf(
+  kind: ProfileKind,
   id: string,
   { attributes, updated_at_ms, version }: Omit<Row, "checksum">,
 ): number {
   time[0] = updated_at_ms;
   const numbers = timeWords[0] ^ Math.imul(timeWords[1], 0x85ebca6b) ^
     Math.imul(version, 0x9e3779b1);
-  return crc32(attributes, (crc32(id) ^ numbers) >>> 0);
+  return crc32(attributes, (crc32(id, seeds[kind]) ^ numbers) >>> 0);
 }

@@ -58,7 +58,7 @@ interface Profiles {
 }
 
 /** Version of the tables, in the file's `user_version`. */
-const FORMAT = 2;
+const FORMAT = 3;
 /** Names of the tables, in the order in which they are made. */
 const TABLES = "user_profile,item_profile";
 /** Writes of one transaction; further ones wait for the next. */

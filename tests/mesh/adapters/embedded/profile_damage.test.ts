@@ -243,3 +243,17 @@ Deno.test("a start refuses a damaged key that leads to other pages, and pages th
   }
   Deno.removeSync(directory, { recursive: true });
 });
+
+Deno.test("a whole row in the table of the other kind does not match its checksum", async () => {
+  const directory = Deno.makeTempDirSync({ prefix: "cairn-profiles-" });
+  await writeProfiles(directory);
+  const database = new DatabaseSync(`${directory}/profiles.db`);
+  database.exec("INSERT INTO item_profile SELECT * FROM user_profile");
+  database.close();
+  const clock = new VirtualClock();
+  assert.throws(
+    () => new SqliteProfileStore({ path: `${directory}/profiles.db`, clock }),
+    /item "user-0-0" does not match its checksum/,
+  );
+  Deno.removeSync(directory, { recursive: true });
+});
