@@ -169,7 +169,8 @@ const timeWords = new Uint32Array(time.buffer);
 const seeds: Readonly<Record<ProfileKind, number>> = { user: crc32("user"), item: crc32("item") };
 
 /**
- * CRC-32 of kind, id and attributes, with the numbers mixed in: a text of all would be copied first.
+ * CRC-32 of kind, id and attributes, with the numbers mixed in: a text of all of them would be
+ * copied first.
  */
 function checksumOf(
   kind: ProfileKind,

@@ -37,7 +37,7 @@ export class RedisServer {
   readonly runs: ServerRuns;
   readonly facts: ServerFacts;
   readonly #options: RedisServerOptions;
-  /** Those that are not closed. */
+  /** Connections that are not closed. */
   readonly #connections: Set<RedisConnection>;
 
   private constructor(
