@@ -6,6 +6,8 @@
  *   reproduce nothing. Such code belongs behind a port of the mesh. Only the rooms in {@link
  *   exemptRooms} may reach the machine directly.
  * - Prose ({@link proseRules}): comments in plain English, at most 100 columns wide.
+ * - `no-shared-state`: all test files are workers of one process, so a test that changes the
+ *   environment, the working directory or the umask changes those of the tests beside it.
  * - `no-non-null-assertion`: production code states a promise with `invariant` or `present` instead
  *   of `!`.
  *
@@ -56,6 +58,18 @@ export const bans: Readonly<Record<string, Ban>> = {
     instead: "reach the host through a port of mesh/ports/, implemented in mesh/adapters/",
   },
 };
+
+/** Changes of state that all test files share. */
+const sharedState: Ban = {
+  names: [
+    ...["Deno.env.set", "Deno.env.delete", "Deno.chdir", "Deno.umask"],
+    ...["process.env", "process.chdir", "process.umask"],
+  ],
+  instead: "pass the value to the code under test, or to a process that the test starts",
+};
+
+/** Rooms of `tests/` whose programs have a process of their own. */
+const ownProcesses: readonly string[] = ["tests/bench/", "tests/soak/"];
 
 /** Node's built-in modules that touch nothing outside the process. */
 const pureNodeModules: readonly string[] = [
@@ -236,6 +250,21 @@ function proseRule({ find, instead }: ProseRule): Deno.lint.Rule {
   };
 }
 
+const noSharedState: Deno.lint.Rule = {
+  create(context) {
+    const { filename } = context;
+    if (!isIn(["tests/"], filename) || isIn(ownProcesses, filename)) return {};
+    return {
+      MemberExpression(node: AnyNode) {
+        const path = dottedPath(node);
+        if (path === undefined || !isBanned(sharedState, path)) return;
+        const message = `${path} changes what all test files share: ${sharedState.instead}.`;
+        context.report({ node, message });
+      },
+    };
+  },
+};
+
 const noNonNullAssertion: Deno.lint.Rule = {
   create(context) {
     if (isIn(roomsWithAssertions, context.filename)) return {};
@@ -259,6 +288,7 @@ const plugin: Deno.lint.Plugin = {
       Object.entries(bans).map(([name, ban]) => [name, ambientRule(name, ban)]),
     ),
     ...Object.fromEntries(proseRules.map((rule) => [rule.name, proseRule(rule)])),
+    "no-shared-state": noSharedState,
     "no-non-null-assertion": noNonNullAssertion,
   },
 };

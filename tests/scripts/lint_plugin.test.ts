@@ -146,3 +146,13 @@ Deno.test("a non-null assertion is refused in production rooms and allowed in te
   assert.deepEqual(findings("scripts/x.ts", source), ["cairn/no-non-null-assertion"]);
   assert.deepEqual(findings("tests/x.test.ts", source), []);
 });
+
+Deno.test("a test may read the environment and change nothing that other test files share", () => {
+  const rules = (path: string, source: string) =>
+    Deno.lint.runPlugin(plugin, `${root}${path}`, source).map(({ id }) => id);
+  for (const change of ['Deno.env.set("A", "1")', 'Deno.chdir("/")', "Deno.umask(0)"]) {
+    assert.deepEqual(rules("tests/cli/x.test.ts", `${change};`), ["cairn/no-shared-state"]);
+    assert.deepEqual(rules("tests/bench/x.ts", `${change};`), []);
+  }
+  assert.deepEqual(rules("tests/cli/x.test.ts", 'Deno.env.get("A"); Deno.cwd();'), []);
+});

@@ -83,7 +83,9 @@ Deno.test("keys chosen to share their low bits are found as fast as others", () 
     for (const key of keys) assert.ok(map.has(key));
     return performance.now() - start;
   };
+  // The least of three: other tests of the process may take the core meanwhile.
+  const leastMs = (keys: readonly Fingerprint[]) => Math.min(...[0, 1, 2].map(() => fillMs(keys)));
   fillMs(random);
   // One home for all would take 20,000 probes for each key: some hundred times as long.
-  assert.ok(fillMs(chosen) < 20 * fillMs(random) + 20);
+  assert.ok(leastMs(chosen) < 20 * leastMs(random) + 20);
 });

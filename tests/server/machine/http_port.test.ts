@@ -6,7 +6,9 @@ import assert from "node:assert/strict";
 import { HttpPort } from "../../../server/machine/http_port.ts";
 
 const DRAIN_MS = 300;
-const open = () => HttpPort.open({ host: "127.0.0.1", port: 0, drainMs: DRAIN_MS });
+/** A drain time that no test waits for, and a bound that a loaded machine keeps. */
+const [LONG_DRAIN_MS, SOON_MS] = [120_000, 60_000];
+const open = (drainMs = DRAIN_MS) => HttpPort.open({ host: "127.0.0.1", port: 0, drainMs });
 
 /** Reads the body by chunks, as the gateway does; a body that cannot be read is a 400. */
 async function echo({ body }: Request): Promise<Response> {
@@ -60,8 +62,8 @@ function observed(handler: typeof echo) {
 }
 
 /** A port whose handler reads a request that is half sent. */
-async function portWithRequest() {
-  const port = await open();
+async function portWithRequest(drainMs = LONG_DRAIN_MS) {
+  const port = await open(drainMs);
   const { begun, handler } = observed(echo);
   port.serve(handler);
   const client = await halfSent(port.url);
@@ -109,17 +111,17 @@ Deno.test("new requests at the stop are answered 503 with Retry-After", async ()
 });
 
 Deno.test("a body that never ends holds the stop up for the drain time, and its client gets 503", async () => {
-  const { port, client } = await portWithRequest();
+  const { port, client } = await portWithRequest(DRAIN_MS);
   const beganMs = performance.now();
   const [answer] = await Promise.all([client.answer("}"), port.close()]);
   assert.match(answer, /^HTTP\/1\.1 503 /);
   assert.match(answer, /retry-after: 1/);
   assert.match(answer, /The server is stopping/);
-  assert.ok(performance.now() - beganMs < DRAIN_MS + 2_000);
+  assert.ok(performance.now() - beganMs < SOON_MS);
 });
 
 Deno.test("an idle connection does not hold the stop up", async () => {
-  const port = await open();
+  const port = await open(LONG_DRAIN_MS);
   port.serve(() => new Response("hello"));
   const { hostname, port: number } = new URL(port.url);
   const connection = await Deno.connect({ hostname, port: Number(number) });
@@ -127,7 +129,7 @@ Deno.test("an idle connection does not hold the stop up", async () => {
   await connection.read(new Uint8Array(4_096));
   const beganMs = performance.now();
   await port.close();
-  assert.ok(performance.now() - beganMs < 500);
+  assert.ok(performance.now() - beganMs < SOON_MS);
   connection.close();
 });
 
@@ -137,5 +139,5 @@ Deno.test("an abort cuts all connections at once", async () => {
   port.abort();
   assert.doesNotMatch(await client.answer("}"), / 200 /);
   await port.close();
-  assert.ok(performance.now() - beganMs < 2_000);
+  assert.ok(performance.now() - beganMs < SOON_MS);
 });
