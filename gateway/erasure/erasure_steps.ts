@@ -150,6 +150,10 @@ export class ErasureSteps {
     // A sync that restarts counts from 0.
     following.roundsBefore = Math.min(following.roundsBefore ?? Infinity, roundsComplete);
     if (roundsComplete < following.roundsBefore + ROUNDS) return;
+    // Where a host runs another number of keepers, some of these do not answer.
+    await Promise.all(
+      keepers.map((keeper) => keeper.ask({ kind: "getStatus" }, { budgetMs: BUDGET_MS })),
+    );
     await deleteCheckpointsFrom(blobs, keepers.length);
     await this.#store(following, { ...following.request, servedAtMs: clock.nowMs() });
   }

@@ -11,6 +11,7 @@ export function configurationDigests(
   configuration: CairnConfiguration,
 ): Readonly<Record<string, string>> {
   const { features, model, session, embeddingShard, servingReplica, joiner, mesh } = configuration;
+  const { featureKeeper } = configuration;
   const { bytesMax: _, servedPrecision, ...tables } = embeddingShard.tables;
   return {
     features: digest(features.schema),
@@ -21,6 +22,7 @@ export function configurationDigests(
       "embeddings.serving.precision": digest(servedPrecision),
     }),
     "joiner.tasks": digest(joiner.tasks),
+    "kept.shards": digest(featureKeeper?.shards),
     // A coordination store has these numbers, whatever the files of the hosts say.
     ...(!hasPlacement(configuration) && {
       "shards.count": digest(configuration.shardCount),

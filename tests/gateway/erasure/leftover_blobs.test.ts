@@ -57,6 +57,26 @@ Deno.test("checkpoints of keepers that no longer exist are deleted before the us
   await erasures.stop();
 });
 
+Deno.test("no checkpoint of a keeper is deleted before each keeper of the gateway's file has answered", async () => {
+  let answers = false;
+  const keepers = [{
+    ask: () =>
+      answers ? Promise.resolve({ saved: [9, 9] }) : Promise.reject(new Error("unreachable")),
+  }];
+  const { erasures, blobs, pass, eraseLearned, receipt } = await erasureFixture({
+    keepers: keepers as never,
+  });
+  await blobs.put("keeper/1/t7/index", new Uint8Array(3));
+  const erasureId = await eraseLearned();
+  await pass(4);
+  assert.deepEqual(await blobs.list("keeper/"), ["keeper/1/t7/index"]);
+  assert.equal((await receipt(erasureId))[0], "erasing");
+  answers = true;
+  await pass(4);
+  assert.deepEqual(await blobs.list("keeper/"), []);
+  await erasures.stop();
+});
+
 Deno.test("the bytes of a receipt's unfinished puts go when the erasure is complete", async () => {
   const { erasures, blobs, snapshot, eraseBesidesSnapshots, pass } = await erasureFixture();
   const erasureId = await eraseBesidesSnapshots();

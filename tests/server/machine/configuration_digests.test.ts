@@ -13,3 +13,12 @@ Deno.test("a restart may change the precision of serving of a mesh, and hosts of
   const different = Object.keys(other).filter((section) => one[section] !== other[section]);
   assert.deepEqual(different, ["embeddings.serving.precision"]);
 });
+
+Deno.test("hosts of two numbers of feature keepers do not link", () => {
+  const exact = servedIn("fp32");
+  const keepers = (shards: number) =>
+    configurationDigests({ ...exact, featureKeeper: { shards } as never });
+  const [one, two] = [keepers(1), keepers(2)];
+  const different = Object.keys(two).filter((section) => one[section] !== two[section]);
+  assert.deepEqual(different, ["kept.shards"]);
+});
