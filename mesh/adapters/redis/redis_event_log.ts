@@ -22,12 +22,12 @@ import {
   StaleWriterError,
 } from "../../ports/event_log.ts";
 import { type AttachedValue, refusalOf } from "./append_batch.ts";
+import { ConsumerOffsets } from "./consumer_offsets.ts";
 import { fullMemory } from "./full_memory.ts";
 import { LogAppender } from "./log_appender.ts";
 import {
   appendOnceScript,
   claimScript,
-  commitScript,
   extendScript,
   extentOf,
   openScript,
@@ -60,6 +60,7 @@ export class RedisEventLog implements EventLog {
   readonly #keys: LogKeys;
   readonly #known = new KnownPartitions((partition) => this.#newPartition(partition));
   readonly #commands: LogCommands;
+  readonly #offsets: ConsumerOffsets;
   readonly #watcher: LogWatcher;
   #bytes = 0;
   #usageReadMs = -Infinity;
@@ -74,6 +75,7 @@ export class RedisEventLog implements EventLog {
     const budgetMs = options.budgetMs ?? logBudgets.commandMs;
     this.#commands = new LogCommands({ server, name, inWords: this.#inWords, budgetMs });
     const keys = this.#keys = logKeys(server.key(`log:${name}`), writer);
+    this.#offsets = new ConsumerOffsets(server, this.#commands, keys.offsets);
     this.#watcher = new LogWatcher({
       server,
       keys,
@@ -243,26 +245,12 @@ export class RedisEventLog implements EventLog {
 
   async commitOffset(consumer: string, partition: number, offset: number): Promise<void> {
     this.#known.of(partition);
-    await this.#commands.again(async () => {
-      const { runs, commands } = this.#server;
-      await this.#commands.durable((runId) =>
-        commitScript.run(commands, [runs.key, this.#keys.offsets], [
-          runId,
-          `${partition} ${consumer}`,
-          offset,
-        ])
-      );
-    });
+    await this.#offsets.commit(consumer, partition, offset);
   }
 
   async committedOffset(consumer: string, partition: number): Promise<number> {
     this.#known.of(partition);
-    return await this.#commands.again(async () => {
-      const field = `${partition} ${consumer}`;
-      return Number(
-        await this.#server.commands.send<string | null>(["HGET", this.#keys.offsets, field]) ?? 0,
-      );
-    });
+    return await this.#offsets.committed(consumer, partition);
   }
 
   async trim(partition: number, offset: number): Promise<void> {
@@ -332,14 +320,7 @@ export class RedisEventLog implements EventLog {
     await runs.registerLog(name, extent.partitions);
     await this.#commands.checkedRun();
     const ends = await this.#endsOf(Array.from({ length: extent.partitions }, (_, p) => p));
-    const offsets = await commands.send<string[]>(["HGETALL", this.#keys.offsets]);
-    for (let i = 0; i < offsets.length; i += 2) {
-      const partition = Number.parseInt(offsets[i]);
-      const committed = Number(offsets[i + 1]);
-      if (committed > (ends[partition] ?? 0)) {
-        this.#commands.tailLost(partition, committed, ends[partition]);
-      }
-    }
+    await this.#offsets.check(ends);
     this.#held(Number(await commands.send(["HGET", this.#keys.log, "bytes"]) ?? 0));
   }
 
