@@ -16,6 +16,7 @@ import { nodeMetrics } from "./node_metrics.ts";
 import { PlacementAgent } from "./placement_agent.ts";
 import { addresses, keepersWith, placedAddress, placedKinds } from "./addresses.ts";
 import { nodesOf, placedNode } from "./layout.ts";
+import { openMesh } from "./open_mesh.ts";
 import { openStores, type OpenStoresOptions } from "./open_stores.ts";
 import { planOf } from "./plan.ts";
 import type { SnapshotFence } from "./snapshot_fence.ts";
@@ -129,7 +130,7 @@ export async function withActors<T>(
     const { clock, telemetry } = home;
     const waiting = { clock, telemetry, onStep: (step: string) => progress.enter(step) };
     const opened = placement &&
-      (open = await openStores(() => openPlacement(placement), waiting));
+      (open = await openStores(() => openPlacement(placement, waiting), waiting));
     const configuration = opened
       ? withDivisions(options.configuration, divisionsOf(opened.identity))
       : options.configuration;
@@ -197,10 +198,11 @@ interface OpenedPlacement {
  */
 async function openPlacement(
   { open, settings, description: { protocols } }: PlacementEnvironment,
+  waiting: OpenStoresOptions,
 ): Promise<OpenedPlacement> {
   const { coordination, close } = await open();
   try {
-    const identity = await coordination.open(settings);
+    const identity = await openMesh(coordination, settings, waiting);
     // Before this host appends to a log, or links with another one.
     requireProtocol(identity, protocols);
     return { coordination, identity, close };

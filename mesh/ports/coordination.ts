@@ -248,9 +248,12 @@ export interface Coordination {
    * mesh where no host runs: hosts whose lease has expired are removed then, so that none of them
    * goes on with the schema before.
    *
+   * @param silent Hosts that {@link SilentHostsError} named a lease ago: they are given up unless
+   * they have renewed their leases since.
    * @throws {MeshMismatchError} Hosts run with another schema.
+   * @throws {SilentHostsError} Leases of hosts with another schema have expired.
    */
-  open(settings: MeshSettings): Promise<MeshIdentity>;
+  open(settings: MeshSettings, silent?: readonly HostRecord[]): Promise<MeshIdentity>;
   /** The whole state at one moment. */
   read(): Promise<MeshView>;
   /** The past of a shard, a joiner or a trainer; empty where the store remembers none. */

@@ -25,6 +25,24 @@ export class MeshMismatchError extends Error {
   }
 }
 
+/**
+ * Hosts of a mesh with another schema have neither renewed their leases in time nor left. They are
+ * given up where they have not come back after a further lease.
+ */
+export class SilentHostsError extends Error {
+  override readonly name = "SilentHostsError";
+  /** @param waitMs Time that they have to come back. */
+  constructor(readonly hosts: readonly HostRecord[], readonly waitMs: number) {
+    super(
+      `The sections features, model and embeddings of this file are not those of the mesh, whose ` +
+        `hosts ${
+          hosts.map(({ host }) => host).join(", ")
+        } were killed or are cut off. Where they ` +
+        `do not come back within mesh.lease, the mesh takes the sections of this file.`,
+    );
+  }
+}
+
 /** A host cannot speak the protocol of the mesh. */
 export class ProtocolMismatchError extends Error {
   override readonly name = "ProtocolMismatchError";

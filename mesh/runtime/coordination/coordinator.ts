@@ -56,10 +56,10 @@ export class Coordinator implements Coordination {
     this.#options = options;
   }
 
-  open(settings: MeshSettings): Promise<MeshIdentity> {
-    const { random, protocol } = this.#options;
+  open(settings: MeshSettings, silent: readonly HostRecord[] = []): Promise<MeshIdentity> {
+    const { random, protocol, hostTtlMs } = this.#options;
     const created = { mesh: random.uuid("mesh"), protocol };
-    return this.#store.transact((view) => openMesh(view, settings, created));
+    return this.#store.transact((view) => openMesh(view, settings, created, { silent, hostTtlMs }));
   }
 
   read(): Promise<MeshView> {

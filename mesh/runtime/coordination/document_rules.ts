@@ -3,6 +3,7 @@
  * over the mesh's records.
  */
 import {
+  type HostRecord,
   type ManifestOffer,
   type ManifestRecord,
   type MeshIdentity,
@@ -15,7 +16,7 @@ import {
 import { PlanConflictError, StaleManifestError } from "../../ports/coordination_errors.ts";
 import type { Json, RecordView } from "../../ports/record_store.ts";
 import { present } from "../../../structures/invariant.ts";
-import { agreeOnSchema } from "./host_rules.ts";
+import { agreeOnSchema, requireSilent } from "./host_rules.ts";
 import { json, placedKeys, recordKeys, records } from "./record_keys.ts";
 
 /** Creates the mesh or compares its settings; see {@link Coordination.open}. */
@@ -23,6 +24,7 @@ export function openMesh(
   view: RecordView,
   settings: MeshSettings,
   created: { readonly mesh: string; readonly protocol: number },
+  { silent, hostTtlMs }: { readonly silent: readonly HostRecord[]; readonly hostTtlMs: number },
 ): MeshIdentity {
   const found = records.identity(view);
   if (!found) {
@@ -42,6 +44,7 @@ export function openMesh(
     return identity;
   }
   // The mesh keeps its own numbers of parts, whatever the files of its hosts say.
+  if (found.schema !== settings.schema) requireSilent(view, silent, hostTtlMs);
   return agreeOnSchema(view, found, settings.schema);
 }
 

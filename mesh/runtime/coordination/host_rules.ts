@@ -15,6 +15,7 @@ import {
   HostGoneError,
   MeshMismatchError,
   requireProtocol,
+  SilentHostsError,
   StaleControllerError,
   UnknownHostError,
 } from "../../ports/coordination_errors.ts";
@@ -75,6 +76,22 @@ export function agreeOnSchema(
   const changed: MeshIdentity = { ...identity, schema };
   view.set(recordKeys.identity, json(changed));
   return changed;
+}
+
+/**
+ * Requires that hosts whose leases have expired were silent before, and are still.
+ *
+ * @throws {SilentHostsError} One was not seen before, or has renewed its lease since.
+ */
+export function requireSilent(
+  view: RecordView,
+  silent: readonly HostRecord[],
+  hostTtlMs: number,
+): void {
+  const expired = records.hosts(view).filter(({ expiresMs }) => expiresMs <= view.nowMs);
+  const isStillSilent = (host: HostRecord) =>
+    silent.some((before) => isSameRun(before, host) && before.expiresMs === host.expiresMs);
+  if (!expired.every(isStillSilent)) throw new SilentHostsError(expired, hostTtlMs);
 }
 
 /** Prolongs a lease; see {@link Coordination.renew}. */

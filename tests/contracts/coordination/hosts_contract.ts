@@ -2,10 +2,12 @@
  * Creation of a mesh, and its hosts' leases and drains, over every record store.
  */
 import assert from "node:assert/strict";
+import type { Coordination } from "../../../mesh/ports/coordination.ts";
 import {
   HostGoneError,
   MeshMismatchError,
   ProtocolMismatchError,
+  SilentHostsError,
   UnknownHostError,
 } from "../../../mesh/ports/coordination_errors.ts";
 import {
@@ -17,6 +19,14 @@ import {
   HOUR_MS,
   settings,
 } from "./coordination_under_test.ts";
+
+/** The refusal of another schema for hosts that are silent. */
+async function silence(mesh: Coordination): Promise<SilentHostsError> {
+  const error = await mesh.open({ ...settings, schema: "s2" }).catch((error) => error);
+  assert.ok(error instanceof SilentHostsError, String(error));
+  assert.equal(error.waitMs, HOUR_MS);
+  return error;
+}
 
 export function hostsContract(test: ContractTest): void {
   test("a mesh is created once, and another schema is refused while a host runs", async ({ mesh, another }) => {
@@ -42,11 +52,22 @@ export function hostsContract(test: ContractTest): void {
     await mesh.leave(a);
     await brief.join(b);
     const other = await another();
-    const changed = await other.open({ ...settings, schema: "s2" });
+    const { hosts } = await silence(other);
+    assert.deepEqual(hosts.map((each) => each.host), ["b"]);
+    const changed = await other.open({ ...settings, schema: "s2" }, hosts);
     assert.deepEqual(changed, { ...first, schema: "s2" });
     assert.deepEqual((await mesh.read()).identity, changed);
     await other.join({ ...a, schema: "s2" });
     await assert.rejects(mesh.open(settings), MeshMismatchError);
+  });
+
+  test("a host that comes back while another schema waits for it keeps the mesh", async ({ mesh, brief, another }) => {
+    await brief.join(a);
+    const other = await another();
+    const { hosts } = await silence(other);
+    await mesh.renew(a);
+    await assert.rejects(other.open({ ...settings, schema: "s2" }, hosts), MeshMismatchError);
+    assert.equal((await mesh.read()).identity.schema, settings.schema);
   });
 
   test("a host that opened the mesh before another schema came does not join beside it", async ({ mesh, another }) => {
@@ -77,7 +98,7 @@ export function hostsContract(test: ContractTest): void {
     await control(brief, a);
     const { version } = await mesh.read();
     const other = await another();
-    await other.open({ ...settings, schema: "s2" });
+    await other.open({ ...settings, schema: "s2" }, (await silence(other)).hosts);
     await assert.rejects(mesh.renew(a), HostGoneError);
     await assert.rejects(mesh.acquireControl(a), HostGoneError);
     assert.ok((await mesh.read()).version > version, "its shards are given to others");

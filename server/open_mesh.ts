@@ -1,0 +1,32 @@
+/**
+ * Opens the mesh of a host that starts. Hosts of another schema whose leases have expired get the
+ * time of one more lease to come back, as after every absence of the store: they may have been cut
+ * off from it, and are not to lose their mesh to a file that was started a moment earlier.
+ */
+import type { Coordination, MeshIdentity, MeshSettings } from "../mesh/ports/coordination.ts";
+import { SilentHostsError } from "../mesh/ports/coordination_errors.ts";
+import type { OpenStoresOptions } from "./open_stores.ts";
+
+/**
+ * @throws {MeshMismatchError} Hosts run with another schema.
+ * @throws {RecordStoreUnavailableError} The store does not answer.
+ */
+export async function openMesh(
+  coordination: Coordination,
+  settings: MeshSettings,
+  { clock, telemetry, onStep }: OpenStoresOptions,
+): Promise<MeshIdentity> {
+  let silent: SilentHostsError | undefined;
+  for (;;) {
+    try {
+      return await coordination.open(settings, silent?.hosts);
+    } catch (error) {
+      if (!(error instanceof SilentHostsError)) throw error;
+      silent = error;
+    }
+    const { message, waitMs } = silent;
+    onStep?.("waiting for the hosts of the mesh, which has other features, model or embeddings");
+    telemetry.log("warn", message, { waitMs });
+    await new Promise<void>((resolve) => void clock.schedule(waitMs, resolve));
+  }
+}

@@ -1,0 +1,54 @@
+/** The start of a host whose file has another schema than the mesh. */
+import assert from "node:assert/strict";
+import { MemoryRecordStore } from "../../mesh/adapters/memory/memory_record_store.ts";
+import { MeshMismatchError } from "../../mesh/ports/coordination_errors.ts";
+import { Coordinator } from "../../mesh/runtime/coordination/coordinator.ts";
+import { SimulatedMesh } from "../../mesh/simulation/simulated_mesh.ts";
+import { openMesh } from "../../server/open_mesh.ts";
+
+const LEASE_MS = 10_000;
+const counts = { shards: 1, eventPartitions: 1, examplePartitions: 1, trainers: 1 };
+const run = { host: "a", incarnation: "a-1" };
+
+/** A mesh whose host has been cut off for a minute, and the start of one with another schema. */
+async function world() {
+  const { clock, telemetry, random } = new SimulatedMesh({ seed: 1 });
+  const coordination = new Coordinator({
+    ...{ store: new MemoryRecordStore(clock), random, protocol: 1 },
+    ...{ hostTtlMs: LEASE_MS, controlTtlMs: LEASE_MS },
+  });
+  await coordination.open({ ...counts, schema: "s1" });
+  await coordination.join({
+    ...run,
+    address: "a",
+    roles: [],
+    capacityBytes: 1,
+    trainerThreads: 0,
+    schema: "s1",
+    version: "1",
+    protocols: [1, 1],
+  });
+  await clock.advance(60_000);
+  const opened = openMesh(coordination, { ...counts, schema: "s2" }, { clock, telemetry });
+  opened.catch(() => {});
+  return { clock, telemetry, coordination, opened };
+}
+
+Deno.test("a wrong file that starts after a long absence of the store does not win the mesh", async () => {
+  const { clock, telemetry, coordination, opened } = await world();
+  await clock.advance(1_000);
+  assert.match(telemetry.lines[0].message, /hosts a were killed or are cut off/);
+  await coordination.renew(run);
+  await clock.advance(LEASE_MS);
+  await assert.rejects(opened, MeshMismatchError);
+  assert.equal((await coordination.read()).identity.schema, "s1");
+});
+
+Deno.test("another file takes the mesh over when its hosts were silent for a further lease", async () => {
+  const { clock, coordination, opened } = await world();
+  await clock.advance(LEASE_MS - 1);
+  assert.equal((await coordination.read()).identity.schema, "s1");
+  await clock.advance(1);
+  assert.equal((await opened).schema, "s2");
+  assert.equal((await coordination.read()).hosts.size, 0);
+});
