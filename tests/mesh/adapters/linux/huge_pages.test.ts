@@ -72,6 +72,18 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "the memory of a shard of a hundred thousand rows is moved too",
+  ignore,
+  async fn() {
+    const memory = touchedMemory(8 * MiB);
+    const pages = HugePages.open(() => [memory]);
+    assert.ok(pages !== undefined);
+    const chunks = await collapseAll(pages);
+    assert.ok(chunks === 3 || chunks === 4, `${chunks} chunks`); // by the alignment
+  },
+});
+
 Deno.test("small memories are left alone", async () => {
   const memory = touchedMemory(1 * MiB);
   assert.equal(await HugePages.open(() => [memory])?.collapseNext() ?? "idle", "idle");
