@@ -34,16 +34,27 @@ const PAUSE_PER_CHUNK = 10;
 /** Pause while no memory has a chunk left, ms. */
 const IDLE_INTERVAL_MS = 1_000;
 /**
- * Chunks refused in a row after which no more are tried: the kernel is too old or has no memory.
+ * Chunks refused before the first that is moved, after which no more are tried: the kernel is too
+ * old.
  */
 const REFUSALS_MAX = 8;
+
+/** How far a memory has been moved. */
+interface Progress {
+  /** Address of the first chunk that was not tried. */
+  next: number;
+  /** Chunks that were refused: they have not been written yet, or the system is out of memory. */
+  readonly refused: number[];
+  /** Number of these that are tried again before the next idle interval. */
+  retries: number;
+}
 
 /** Collapses the memories of one thread. */
 export class HugePages {
   readonly #madvise: Libc["madvise"];
   readonly #memories: () => Iterable<LargeMemory>;
-  /** Address up to which each memory has been advised. */
-  readonly #advised = new WeakMap<LargeMemory, number>();
+  readonly #progress = new WeakMap<LargeMemory, Progress>();
+  /** Chunks refused so far; none counts once a chunk was moved. */
   #refusals = 0;
 
   private constructor(libc: Libc, memories: () => Iterable<LargeMemory>) {
@@ -87,29 +98,52 @@ export class HugePages {
   /**
    * Collapses the next chunk that lies wholly in a memory.
    *
-   * @returns "idle" where none is left, "unavailable" after too many refusals in a row.
+   * @returns "idle" where none is left; chunks that were refused are tried again after that.
+   * "unavailable" after too many refusals and no success.
    */
   async collapseNext(): Promise<"done" | "idle" | "unavailable"> {
     if (this.#refusals >= REFUSALS_MAX) return "unavailable";
     for (const memory of this.#memories()) {
-      const address = this.#nextChunk(memory);
+      const { buffer, usedBytes = buffer.byteLength } = memory;
+      if (buffer.byteLength < MEMORY_BYTES_MIN) continue;
+      const begin = addressOf(buffer);
+      const progress = this.#progressOf(memory, begin);
+      const address = nextChunk(progress, begin + usedBytes);
       if (address === undefined) continue;
-      this.#advised.set(memory, address + HUGE_PAGE_BYTES);
       const status = await this.#madvise(BigInt(address), BigInt(HUGE_PAGE_BYTES), MADV_COLLAPSE);
-      this.#refusals = status === 0 ? 0 : this.#refusals + 1;
+      if (status === 0) this.#refusals = -Infinity;
+      else {
+        this.#refusals++;
+        progress.refused.push(address);
+      }
       return "done";
+    }
+    for (const memory of this.#memories()) {
+      const progress = this.#progress.get(memory);
+      if (progress !== undefined) progress.retries = progress.refused.length;
     }
     return "idle";
   }
 
-  /** A chunk that has not been written has no pages, and would be refused. */
-  #nextChunk(memory: LargeMemory): number | undefined {
-    const { buffer, usedBytes = buffer.byteLength } = memory;
-    if (buffer.byteLength < MEMORY_BYTES_MIN) return undefined;
-    const begin = addressOf(buffer);
-    const next = this.#advised.get(memory) ?? roundUp(begin);
-    return next + HUGE_PAGE_BYTES <= begin + usedBytes ? next : undefined;
+  #progressOf(memory: LargeMemory, begin: number): Progress {
+    const known = this.#progress.get(memory);
+    if (known !== undefined) return known;
+    const progress = { next: roundUp(begin), refused: [], retries: 0 };
+    this.#progress.set(memory, progress);
+    return progress;
   }
+}
+
+/** A chunk that was not tried and ends at `end` or before, else a refused one. */
+function nextChunk(progress: Progress, end: number): number | undefined {
+  const address = progress.next;
+  if (address + HUGE_PAGE_BYTES <= end) {
+    progress.next += HUGE_PAGE_BYTES;
+    return address;
+  }
+  if (progress.retries === 0) return undefined;
+  progress.retries--;
+  return progress.refused.shift();
 }
 
 function areAllowed(): boolean {

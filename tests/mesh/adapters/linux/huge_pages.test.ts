@@ -84,6 +84,24 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "a part that was refused, since it was not written, is moved later",
+  ignore,
+  async fn() {
+    const memories = [touchedMemory(8 * MiB), { buffer: new ArrayBuffer(40 * MiB) }];
+    const pages = HugePages.open(() => memories);
+    assert.ok(pages !== undefined);
+    const before = hugeBytes();
+    assert.ok(await collapseAll(pages) >= 22); // refusals of the part that was not written too
+    assert.ok(hugeBytes() - before <= 8 * MiB);
+
+    new Uint8Array(memories[1].buffer).fill(7);
+    await collapseAll(pages);
+    assert.ok(hugeBytes() - before >= 40 * MiB);
+    assert.equal(await pages.collapseNext(), "idle");
+  },
+});
+
 Deno.test("small memories are left alone", async () => {
   const memory = touchedMemory(1 * MiB);
   assert.equal(await HugePages.open(() => [memory])?.collapseNext() ?? "idle", "idle");
