@@ -5,6 +5,7 @@
  */
 import { decode, Encoder } from "@msgpack/msgpack";
 import { type Fingerprint, fingerprintOf } from "../structures/fingerprint.ts";
+import { MemorySlab } from "../structures/memory_slab.ts";
 import { NumberMemory } from "../structures/number_memory.ts";
 import type { ErasurePass } from "./erasure.ts";
 import { areRows } from "./impression_rows.ts";
@@ -150,9 +151,12 @@ export type EventRecord =
 /** Used for all records: a new encoder allocates its buffer, half the cost of a small record. */
 const encoder = new Encoder({ ignoreUndefined: true });
 
+/** Memory of encoded records, which a log has written a moment later. */
+const slab = new MemorySlab();
+
 /** The record as bytes for the event log. */
 export function encodeEvent(record: EventRecord): Uint8Array {
-  return encoder.encode(record);
+  return slab.copyOf(encoder.encodeSharedRef(record));
 }
 
 /**

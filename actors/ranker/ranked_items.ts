@@ -2,6 +2,7 @@
  * The order of a ranking's rows, and its items in that order.
  */
 import { present } from "../../structures/invariant.ts";
+import { MemorySlab } from "../../structures/memory_slab.ts";
 import type { MovedItem } from "../../records/event_record.ts";
 import type { MovedNewItem } from "../../rules/new_item_positions.ts";
 import type { Scores } from "../scorer/protocol.ts";
@@ -14,6 +15,7 @@ const ROWS_MAX = 2 ** 20;
 const float = new Float32Array(1);
 const bits = new Uint32Array(float.buffer);
 let keyMemory = new Float64Array(0);
+const slab = new MemorySlab();
 
 /**
  * Row indices by score, best first; equal scores keep the caller's order, and NaN comes last.
@@ -36,7 +38,7 @@ export function orderByScore(scores: Float32Array): Uint32Array {
     keys[row] = rank * ROWS_MAX + row;
   }
   keys.sort();
-  const order = new Uint32Array(rows);
+  const order = slab.words(rows);
   for (let i = 0; i < rows; i++) order[i] = keys[i] % ROWS_MAX;
   return order;
 }

@@ -41,7 +41,7 @@ export class FeatureHasher {
    * @param slots Slot of each text, at most 32,767, shape `[texts]`.
    * @param utf8 The bytes of all texts.
    * @param offsets Text i is `utf8[offsets[i] .. offsets[i + 1]]`, shape `[texts + 1]`.
-   * @returns Feature ids, shape `[texts]`.
+   * @returns Feature ids, shape `[texts]`; the kernel's memory, valid until the next call.
    * @throws {RangeError} When a slot or an offset is out of range.
    * @see Yann Collet, "XXH64 digest algorithm", 2014
    */
@@ -63,6 +63,6 @@ export class FeatureHasher {
     new Uint8Array(memory, bytesAt, utf8.length).set(utf8);
     new Uint32Array(memory, offsetsAt, offsets.length).set(offsets);
     requireAccepted(action, kernel.batch_hash(slots.length));
-    return new BigUint64Array(kernel.memory.buffer, idsAt, slots.length).slice();
+    return new BigUint64Array(kernel.memory.buffer as ArrayBuffer, idsAt, slots.length);
   }
 }

@@ -91,6 +91,6 @@ export function* crossIds(
       new Uint16Array(count).fill(slot),
       new Uint8Array(words.buffer),
       Uint32Array.from({ length: count + 1 }, (_, i) => 8 * parts.length * i),
-    );
+    ).slice();
   }
 }

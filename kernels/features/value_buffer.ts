@@ -11,7 +11,7 @@ export interface ValueHasher {
    * @param slots Slot number of each value, shape `[n]`.
    * @param utf8 The bytes of all values.
    * @param offsets Value i is `utf8[offsets[i] .. offsets[i + 1]]`, shape `[n + 1]`.
-   * @returns Ids, shape `[n]`.
+   * @returns Ids, shape `[n]`, valid until the next call.
    */
   hash(slots: Uint16Array, utf8: Uint8Array, offsets: Uint32Array): FeatureIds;
 }
