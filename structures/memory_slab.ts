@@ -1,10 +1,10 @@
 /**
  * Memory for arrays that live for a moment, cut from one buffer after another.
  *
- * V8 takes four blocks from `malloc` for each array of more than 64 bytes, and a helper thread frees
- * them after a collection. With one buffer for many arrays that is rare. A buffer is freed with the
- * last of its arrays, so an array that is kept keeps all of it; and it must not be transferred to
- * another thread, which would take the other arrays along.
+ * V8 takes four blocks from `malloc` for each array of more than 64 bytes, and a helper thread
+ * frees them after a collection. With one buffer for many arrays that is rare. A buffer is freed
+ * with the last of its arrays, so an array that is kept keeps all of it; and it must not be sent to
+ * another thread or host, which would take the other arrays along.
  */
 
 const SLAB_BYTES = 64 * 1024;

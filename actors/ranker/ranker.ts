@@ -334,7 +334,8 @@ export class Ranker implements Behavior<RankerMessage> {
         predictions: predictions.fill(NaN),
         rows: candidates.map((_, row) => row),
       });
-      this.#context.reply(request, impression);
+      // A message to another host takes all of an array's buffer, which other records share.
+      this.#context.reply(request, impression.slice());
     } catch (error) {
       this.#context.replyError(request, error instanceof Error ? error : new Error(String(error)));
     }
