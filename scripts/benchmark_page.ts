@@ -11,21 +11,42 @@ export interface Markers {
 }
 
 /**
- * Replaces the text between the markers.
+ * Replaces the text between the markers. Where the page lacks them, they are put before the line
+ * `before`.
  *
- * @throws {Error} When the page has no such markers.
+ * @throws {Error} When the page has neither.
  */
-export async function replaceSection({ begin, end }: Markers, section: string): Promise<void> {
-  const page = await Deno.readTextFile(PAGE);
+export async function replaceSection(
+  { begin, end }: Markers,
+  section: string,
+  before?: string,
+): Promise<void> {
+  await Deno.writeTextFile(
+    PAGE,
+    withSection(await Deno.readTextFile(PAGE), { begin, end }, section, before),
+  );
+}
+
+/** The page with another text between the markers; see {@link replaceSection}. */
+export function withSection(
+  page: string,
+  { begin, end }: Markers,
+  section: string,
+  before?: string,
+): string {
+  const text = `${begin}\n\n${section}\n${end}`;
   const from = page.indexOf(begin);
   const to = page.indexOf(end);
-  if (from < 0 || to < from) {
+  if (from >= 0 && to >= from) return page.slice(0, from) + text + page.slice(to + end.length);
+  const at = before === undefined ? -1 : page.indexOf(before);
+  if (at < 0) {
     throw new Error(
-      `docs/performance/benchmarks.md has lost its markers; put back\n${begin}\n${end}`,
+      `docs/performance/benchmarks.md has lost its markers; put back\n${
+        before ?? `${begin}\n${end}`
+      }`,
     );
   }
-  const text = `${begin}\n\n${section}\n${end}`;
-  await Deno.writeTextFile(PAGE, page.slice(0, from) + text + page.slice(to + end.length));
+  return `${page.slice(0, at)}${text}\n\n${page.slice(at)}`;
 }
 
 /** Processor, cores and Deno version of this machine. */

@@ -1,19 +1,17 @@
 /**
- * Turns the lines of `deno task bench:embedding --json` into the embedding part of
- * docs/performance/benchmarks.md and its chart.
+ * Turns the lines of `deno task bench:embedding --json` into the section of
+ * docs/performance/benchmarks.md about this machine's kind of processor, and its chart.
  *
  *     deno run -A scripts/report_embedding_bench.ts <lines.jsonl> […]
  *
- * Where two files measured the same shape, the later file wins. Only the text between the two
- * markers is replaced.
+ * Run it on the machine that measured. Where two files measured the same shape, the later file
+ * wins. Sections of other processors stay as they are.
  */
+import { processorName } from "../tests/bench/embedding/core_time.ts";
 import { machine, replaceSection } from "./benchmark_page.ts";
 
-const CHART = new URL("../docs/performance/embedding_lookup.svg", import.meta.url);
-const MARKERS = {
-  begin: "<!-- embedding: begin, written by scripts/report_embedding_bench.ts -->",
-  end: "<!-- embedding: end -->",
-};
+/** Sections of processors that the page does not have yet come before this line. */
+const LAST_LINE = "<!-- embedding: end -->";
 const CONTENDERS = ["ours", "libcuckoo", "phmap", "absl", "torch"] as const;
 const COLOURS = { ours: "#b8432f", libcuckoo: "#8a9ba8", phmap: "#4f6d7a", absl: "#b9c4cc" };
 
@@ -63,7 +61,7 @@ function rateTable(lines: readonly Line[], bench: string): string {
     return `| ${[...shape, ...columns.map((name) => rate(line[name])), ratio].join(" | ")} |`;
   });
   if (rows.length === 0) return "";
-  return `### ${bench}, million ids per second of core time
+  return `#### ${bench}, million ids per second of core time
 
 | keys | dim | rows | ids | batch | pages | ${
     columns.map((name) => name === "ours" ? "Cairn" : name).join(" | ")
@@ -86,7 +84,7 @@ function sizeTable(lines: readonly Line[]): string {
     `${line.batch} a call: the longest call took **${Number(line.pauseMsMax).toFixed(1)} ms**, ` +
     `99.9 % of calls at most ${Number(line.pauseMsP999).toFixed(1)} ms.`
   );
-  return `### Memory and growth
+  return `#### Memory and growth
 
 | keys | dim | bytes a key besides its row's floats | load |
 | --: | --: | --: | --: |
@@ -132,19 +130,20 @@ ${legend.join("\n")}
 }
 
 const lines = await readLines(Deno.args);
+const processor = processorName();
+const other = lines.find((line) => line.processor !== undefined && line.processor !== processor);
+if (other !== undefined) {
+  throw new Error(`Cannot report: measured on ${other.processor}, this machine has ${processor}`);
+}
+/** The processor's name without trade marks. */
+const name = processor.replaceAll(/\((R|TM)\)/g, "").replace(/ Processor$/, "");
+const chartFile = `embedding_lookup_${name.toLowerCase().replaceAll(/[^a-z0-9]+/g, "_")}.svg`;
 const date = new Date().toISOString().slice(0, 10);
-const section = `## Embedding kernel
+const section = `### The kernel on ${name}
 
-Measured ${date} on ${await machine()}, by \`deno task bench:embedding --json\`. One thread each; all
-ids are hits; native peers are compiled with \`g++ -O3 -march=native\`. All contenders get the same keys,
-rows and batches in one run, and their answers are compared before anything is timed. They take turns,
-and the best slice of each counts, so ratios are steadier than rates. Times are core time of the
-contender's thread, and Cairn's include every copy into and out of the WASM memory. With pages of 2 MiB,
-Cairn's tables are collapsed after insertion, and the peers' allocator asks for huge pages. \`serving\` rows hold weights (\`ServingTable\`, fp32), \`training\` rows
-weights and Adagrad's state (\`EmbeddingTable\`). \`dedupe\` sums the gradients of equal ids and applies
-Adagrad, counted in ids before summing. [The kernel](kernel.md) explains the figures.
+Measured ${date} on ${await machine()}.
 
-![Lookups compared with native hash maps](embedding_lookup.svg)
+![Lookups compared with native hash maps on ${name}](${chartFile})
 
 ${
   ["lookup", "insert", "update", "dedupe"].map((bench) => rateTable(lines, bench)).filter(Boolean)
@@ -152,5 +151,12 @@ ${
 }
 ${sizeTable(lines)}
 `;
-await replaceSection(MARKERS, section);
-await Deno.writeTextFile(CHART, chart(lines));
+const markers = {
+  begin: `<!-- embedding on ${name}: begin, written by scripts/report_embedding_bench.ts -->`,
+  end: `<!-- embedding on ${name}: end -->`,
+};
+await replaceSection(markers, section, LAST_LINE);
+await Deno.writeTextFile(
+  new URL(`../docs/performance/${chartFile}`, import.meta.url),
+  chart(lines),
+);

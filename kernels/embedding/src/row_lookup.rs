@@ -10,7 +10,7 @@ use crate::page::Row;
 use crate::row_memo::CHUNK;
 use crate::row_starts::{is_no_row, is_row_of, no_row};
 use crate::row_store::RowStore;
-use crate::search::PASS;
+use crate::search::{read_pass, PASS};
 
 /// Candidate rows of a chunk: the address of each row's first byte or of the stand-in for no row,
 /// and handles if they are needed. Once verified, a candidate is the row of its id, or none.
@@ -55,28 +55,30 @@ impl RowStore {
         }
     }
 
-    /// Calls `read` for each `PASS` ids in order, with the addresses of their rows (`no_row()` for
-    /// an id without one) and the number of ids without a row. The caller reads the first `bytes`
-    /// of each row. With `learns` the rows are remembered for an update.
+    /// Calls `read` for some ids at a time in order, with the index of the first, the addresses of
+    /// their rows (`no_row()` for an id without one) and the number of ids without a row. The
+    /// caller reads the first `bytes` of each row. With `learns` the rows are remembered for an
+    /// update.
     #[inline(always)]
     pub fn read(
         &mut self,
         ids: &[u64],
         bytes: usize,
         learns: bool,
-        mut read: impl FnMut(&[*const u8], usize),
+        mut read: impl FnMut(usize, &[*const u8], usize),
     ) {
         let bytes = bytes.min(self.layout.stride);
         let remembers = learns && self.recent.begin(ids, self.removals, self.memory.bytes_max());
-        for ids in ids.chunks(CHUNK) {
+        let pass = read_pass(bytes);
+        for (chunk, ids) in ids.chunks(CHUNK).enumerate() {
             let unknown = self.look_for_chunk(ids, remembers);
             let mut remembered = 0;
-            for first in (0..ids.len()).step_by(PASS) {
-                let end = ids.len().min(first + PASS);
+            for first in (0..ids.len()).step_by(pass) {
+                let end = ids.len().min(first + pass);
                 self.fetch(first, end, bytes);
                 let absent = self.verify(first, &ids[first..end]);
                 remembered = self.remember(remembered, unknown, end);
-                read(&self.candidates.starts[first..end], absent);
+                read(chunk * CHUNK + first, &self.candidates.starts[first..end], absent);
             }
         }
     }

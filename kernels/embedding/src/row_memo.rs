@@ -6,8 +6,8 @@
 //! A direct-mapped cache:
 //!
 //! ```text
-//! recall(id):         word = words[top 15 bits of product(id)]
-//!                     if word's check bits == the next 8 bits of product(id): address, handle
+//! recall(id):         word = words[top 15 to 17 bits of product(id)]
+//!                     if word's check bits == 8 further bits of product(id): address, handle
 //!                     else unknown
 //! remember(id, row):  words[...] = check bits, address and handle of row
 //! remove(id):         words[...] = nothing, if the check bits are the id's
@@ -28,25 +28,31 @@
 //! 3. **512 ids at once.** The unknown ids of a chunk fill passes of the search: 20.3 → 19.5 ns.
 //! 4. **No branch on known or unknown,** which would be mispredicted: each id is written to the
 //!    list of unknown ids, whose length then grows by 0 or 1.
-//! 5. **Pauses.** If fewer than a quarter of a chunk's ids are known, the memo is not asked for 1,
+//! 5. **Words by the number of rows.** Twice as many words know 4 % more of Zipf ids, and cost half
+//!    a byte to a byte a key, where rows are four times as many.
+//! 6. **Pauses.** If fewer than a quarter of a chunk's ids are known, the memo is not asked for 1,
 //!    then 3, 7, … 31 chunks, so that uniform ids do not pay for it. Results do not depend on that.
 //!
 //! # Example
 //!
 //! ```text
 //! product(42) = 0xf519_f86e_e238_5b72
-//! index  0x7a8c   the top 15 bits
-//! check  0xfc     the next 8 bits
+//! index  0x7a8c   the top 15 bits, in a memo of 2^15 words
+//! check  0xf0     the 8 bits after the top 17
 //! ```
 //!
 //! If row 42 begins at address 0x0012_3450 and has handle 9, word 0x7a8c holds 0x0012_3450 in its
-//! low half, with check bits 0b00 in the two lowest, and 9 | 0b111111 << 26 in its high half.
+//! low half, with check bits 0b00 in the two lowest, and 9 | 0b111100 << 26 in its high half.
 
 use crate::entry::{HANDLES_MAX, HANDLE_BITS};
 use crate::row_starts::not_looked_for;
 
-/// 256 kB of words with 32-bit addresses. Twice as many make lookups at most 2 % faster.
-const ENTRIES: usize = 1 << 15;
+/// Words of the smallest memo, as a power of two: 256 kB with 32-bit addresses.
+const BITS_MIN: u32 = 15;
+/// Words of the largest memo: 1 MB, which the second-level cache still holds.
+const BITS_MAX: u32 = 17;
+/// The smallest memo serves this many rows at most, as a power of two.
+const SMALLEST_ROWS_BITS: u32 = 19;
 /// Maximum length of a pause, chunks.
 const PAUSE_MAX: u32 = 31;
 /// The memo pauses after a chunk of which fewer than one id in `WORTH_ONE_IN` is known.
@@ -67,8 +73,10 @@ const CHECK: Word = 3 | 63 << (usize::BITS + HANDLE_BITS);
 
 /// The memo, and the unknown ids of the last chunk.
 pub struct RowMemo {
-    /// Empty until `begin`.
+    /// Empty until the first `resize`, then a power of two of them.
     words: Vec<Word>,
+    /// 64 minus that power.
+    shift: u32,
     unknown_ids: [u64; CHUNK],
     unknown: [u16; CHUNK],
     /// Chunks left of the current pause, and the length of the next one.
@@ -85,15 +93,11 @@ fn product_of(id: u64) -> u64 {
     (id ^ (id >> 32)).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
-#[inline(always)]
-fn word_of(product: u64) -> usize {
-    (product >> (64 - ENTRIES.trailing_zeros())) as usize
-}
-
-/// The eight bits of the product after those that choose the word, at the check bits' positions.
+/// The eight bits of the product after those that choose a word of the largest memo, at the check
+/// bits' positions.
 #[inline(always)]
 fn check_of(product: u64) -> Word {
-    let bits = product >> (56 - ENTRIES.trailing_zeros());
+    let bits = product >> (56 - BITS_MAX);
     Word::from(bits >> 2 & 63) << (usize::BITS + HANDLE_BITS) | Word::from(bits & 3)
 }
 
@@ -116,15 +120,13 @@ fn nothing() -> Word {
 
 impl RowMemo {
     /// Rows of a table from which on the memo pays; fewer are in cache anyway.
-    pub const ROWS_MIN: usize = 2 * ENTRIES;
+    pub const ROWS_MIN: usize = 2 << BITS_MIN;
 
-    /// Bytes of the words.
-    pub const BYTES: usize = ENTRIES * size_of::<Word>();
-
-    /// A memo that is empty and inactive until `begin`.
+    /// A memo that is empty and inactive until `resize`.
     pub fn new() -> RowMemo {
         RowMemo {
             words: Vec::new(),
+            shift: 64 - BITS_MIN,
             unknown_ids: [0; CHUNK],
             unknown: [0; CHUNK],
             pause: 0,
@@ -132,31 +134,55 @@ impl RowMemo {
         }
     }
 
-    /// Allocates the words; false if there is no memory for them.
+    /// Number of words for a table of so many rows.
+    pub fn words_for(rows: usize) -> usize {
+        if rows < RowMemo::ROWS_MIN {
+            return 0;
+        }
+        let doublings = (rows.ilog2() + 2).saturating_sub(SMALLEST_ROWS_BITS) / 2;
+        1 << (BITS_MIN + doublings).min(BITS_MAX)
+    }
+
+    /// Number of words.
+    pub fn words(&self) -> usize {
+        self.words.len()
+    }
+
+    /// Bytes of so many words.
+    pub fn bytes_of(words: usize) -> usize {
+        words * size_of::<Word>()
+    }
+
+    /// Forgets all, and has `words` words from now on, a power of two; false if there is no memory
+    /// for them, then nothing changes.
     #[must_use]
-    pub fn begin(&mut self) -> bool {
-        if self.words.try_reserve_exact(ENTRIES).is_err() {
+    pub fn resize(&mut self, words: usize) -> bool {
+        let mut empty = Vec::new();
+        if empty.try_reserve_exact(words).is_err() {
             return false;
         }
-        self.words.resize(ENTRIES, nothing());
+        empty.resize(words, nothing());
+        self.words = empty;
+        self.shift = 64 - words.trailing_zeros();
         true
     }
 
-    /// Whether `begin` succeeded.
-    pub fn has_begun(&self) -> bool {
-        !self.words.is_empty()
+    /// The index of a product's word.
+    #[inline(always)]
+    fn word_of(&self, product: u64) -> usize {
+        (product >> self.shift) as usize
     }
-
     /// Whether the next chunk asks the memo.
     pub fn is_active(&self) -> bool {
-        self.has_begun() && self.pause == 0
+        !self.words.is_empty() && self.pause == 0
     }
 
     /// Remembers the row of an id, which begins at `start`.
     #[inline(always)]
     pub fn remember(&mut self, id: u64, start: *const u8, handle: u32) {
         let product = product_of(id);
-        if let Some(known) = self.words.get_mut(word_of(product)) {
+        let at = self.word_of(product);
+        if let Some(known) = self.words.get_mut(at) {
             *known = word(product, start, handle);
         }
     }
@@ -165,7 +191,7 @@ impl RowMemo {
     #[inline]
     pub fn remove(&mut self, id: u64) {
         let product = product_of(id);
-        let at = word_of(product);
+        let at = self.word_of(product);
         if let Some(word) = self.words.get_mut(at).filter(|word| is_of(**word, product)) {
             *word = nothing();
         }
@@ -184,12 +210,13 @@ impl RowMemo {
             self.pause = self.pause.saturating_sub(1);
             return None;
         }
-        let words: &[Word; ENTRIES] = self.words[..].try_into().ok()?;
+        let (words, shift) = (&self.words[..], self.shift);
         let ids = &ids[..ids.len().min(CHUNK)];
         let mut unknown = 0;
         for (at, &id) in ids.iter().enumerate() {
             let product = product_of(id);
-            let word = words[word_of(product)];
+            // SAFETY: there are `2^(64 - shift)` words.
+            let word = unsafe { *words.get_unchecked((product >> shift) as usize) };
             let handle = (word >> usize::BITS) as u32 & (HANDLES_MAX - 1);
             answer(at, (word as usize & !3) as *const u8, handle);
             // Without a branch, which would be mispredicted: the next id overwrites this one unless

@@ -40,6 +40,8 @@ pub struct RowStore {
     searched_at: (u64, u64),
     /// Addresses of rows found recently.
     pub memo: Box<RowMemo>,
+    /// Number of rows at which the memo's size is looked at again.
+    memo_due_at: usize,
     /// Rows of the last lookups of ids that will be updated.
     pub recent: RecentLookups,
     pub(crate) candidates: Box<Candidates>,
@@ -63,6 +65,7 @@ impl RowStore {
             search: Box::new(Search::new()),
             searched_at: (0, 0),
             memo: Box::new(RowMemo::new()),
+            memo_due_at: RowMemo::ROWS_MIN,
             recent: RecentLookups::new(),
             candidates: Box::new(Candidates::new()),
             removals: 0,
@@ -208,19 +211,27 @@ impl RowStore {
         self.index.displacement(|handle| mix64(self.slab.row(handle).key()))
     }
 
-    /// Starts the memo once there are enough rows, if the limit allows it.
+    /// Starts the memo once there are enough rows, and makes it larger with them, as far as the
+    /// limit allows.
     #[inline(always)]
     fn keep_memo(&mut self) {
-        if self.rows() >= RowMemo::ROWS_MIN && !self.memo.has_begun() {
-            self.begin_memo();
+        if self.rows() >= self.memo_due_at {
+            self.resize_memo();
         }
     }
 
     #[cold]
-    fn begin_memo(&mut self) {
-        let affordable = self.memory.bytes_max() / RowMemo::BYTES >= MEMO_SHARE;
-        if affordable && self.memory.claim(RowMemo::BYTES) && !self.memo.begin() {
-            self.memory.release(RowMemo::BYTES);
+    #[inline(never)]
+    fn resize_memo(&mut self) {
+        self.memo_due_at = self.rows() + self.rows() / 8;
+        let words = [self.memo.words(), RowMemo::words_for(self.rows())];
+        let [before, bytes] = words.map(RowMemo::bytes_of);
+        if bytes <= before || self.memory.bytes_max() / bytes < MEMO_SHARE {
+            return;
+        }
+        if self.memory.claim(bytes) {
+            let resized = self.memo.resize(words[1]);
+            self.memory.release(if resized { before } else { bytes });
         }
     }
 }

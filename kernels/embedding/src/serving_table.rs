@@ -6,7 +6,7 @@ use crate::page::{Bitmap, PageLayout, Row, KEY_BYTES};
 use crate::quantization::{fp16, int8};
 use crate::row_starts::is_no_row;
 use crate::row_store::RowStore;
-use crate::search::PASS;
+use crate::search::WRITTEN_PASS;
 
 /// Stale rows that a fill evicts for one new row. The first frees memory for the row, but perhaps
 /// not a cell that its entry can reach.
@@ -106,14 +106,13 @@ impl ServingTable {
         assert!(out.len() == ids.len() * width && found.len() == ids.len());
         let precision = self.precision;
         found.fill(1);
-        let mut answers = out.chunks_mut(PASS * width).zip(found.chunks_mut(PASS));
-        self.store.read(ids, usize::MAX, false, |starts, absent| {
-            let Some((out, found)) = answers.next() else { return };
+        self.store.read(ids, usize::MAX, false, |first, starts, absent| {
+            let out = &mut out[first * width..][..starts.len() * width];
             read_rows(precision, width, starts, out);
             if absent == 0 {
                 return;
             }
-            let answers = out.chunks_exact_mut(width).zip(found);
+            let answers = out.chunks_exact_mut(width).zip(&mut found[first..]);
             for ((out, found), _) in answers.zip(starts).filter(|(_, &start)| is_no_row(start)) {
                 *found = 0;
                 out.fill(0.0);
@@ -147,7 +146,7 @@ impl ServingTable {
         mut write: impl FnMut(&mut ServingTable, &Row, usize),
     ) -> usize {
         let mut left_out = 0;
-        for (pass, ids) in ids.chunks(PASS).enumerate() {
+        for (pass, ids) in ids.chunks(WRITTEN_PASS).enumerate() {
             self.store.search_to_insert(ids);
             for (at, &id) in ids.iter().enumerate() {
                 let mut row = self.store.found_at(at, id);
@@ -159,7 +158,7 @@ impl ServingTable {
                     };
                     row = new;
                 }
-                write(self, &row, pass * PASS + at);
+                write(self, &row, pass * WRITTEN_PASS + at);
             }
         }
         left_out

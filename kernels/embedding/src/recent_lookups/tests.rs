@@ -40,7 +40,7 @@ fn an_update_finds_the_rows_of_the_lookup_of_its_ids() {
     let mut store = store_of(100_000);
     for first in [0_u64, 50_000, 99_000] {
         let ids: Vec<u64> = (first..first + 3_000).map(mix64).collect();
-        store.read(&ids, usize::MAX, true, |_, _| ());
+        store.read(&ids, usize::MAX, true, |_, _, _| ());
         assert_truth(&mut store, &ids, true);
     }
 }
@@ -49,13 +49,13 @@ fn an_update_finds_the_rows_of_the_lookup_of_its_ids() {
 fn a_lookup_is_recognised_by_length_first_and_last_id_and_a_wrong_guess_is_searched() {
     let mut store = store_of(10_000);
     let ids: Vec<u64> = (0..1_000).map(mix64).collect();
-    store.read(&ids, usize::MAX, true, |_, _| ());
+    store.read(&ids, usize::MAX, true, |_, _, _| ());
     let mut others = ids.clone();
     others[1..999].reverse();
     assert_truth(&mut store, &others, true);
     assert_truth(&mut store, &ids[1..], false);
     assert_truth(&mut store, &ids[..999], false);
-    store.read(&ids[1..], usize::MAX, false, |_, _| ());
+    store.read(&ids[1..], usize::MAX, false, |_, _, _| ());
     assert_truth(&mut store, &ids[1..], false);
 }
 
@@ -63,7 +63,7 @@ fn a_lookup_is_recognised_by_length_first_and_last_id_and_a_wrong_guess_is_searc
 fn ids_inserted_after_the_lookup_are_found() {
     let mut store = store_of(2_000);
     let ids: Vec<u64> = (1_500..3_000).map(mix64).collect();
-    store.read(&ids, usize::MAX, true, |_, _| ());
+    store.read(&ids, usize::MAX, true, |_, _, _| ());
     for id in 2_000..2_900 {
         store.insert(mix64(id)).unwrap();
     }
@@ -74,11 +74,11 @@ fn ids_inserted_after_the_lookup_are_found() {
 fn a_removal_makes_all_lookups_forgotten() {
     let mut store = store_of(5_000);
     let ids: Vec<u64> = (0..500).map(mix64).collect();
-    store.read(&ids, usize::MAX, true, |_, _| ());
+    store.read(&ids, usize::MAX, true, |_, _, _| ());
     assert!(store.remove(ids[7]));
     store.insert(mix64(9_999)).unwrap(); // takes the handle
     assert_truth(&mut store, &ids, false);
-    store.read(&ids, usize::MAX, true, |_, _| ());
+    store.read(&ids, usize::MAX, true, |_, _, _| ());
     assert_truth(&mut store, &ids, true);
 }
 
@@ -88,7 +88,7 @@ fn the_last_four_lookups_are_remembered() {
     let batches: Vec<Vec<u64>> =
         (0..5).map(|batch| (batch * 500..batch * 500 + 400).map(mix64).collect()).collect();
     for ids in &batches {
-        store.read(ids, usize::MAX, true, |_, _| ());
+        store.read(ids, usize::MAX, true, |_, _, _| ());
     }
     for (batch, ids) in batches.iter().enumerate() {
         assert_truth(&mut store, ids, batch > 0);

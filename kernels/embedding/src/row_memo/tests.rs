@@ -32,7 +32,7 @@ fn assert_found(store: &mut RowStore, model: &HashMap<u64, u64>, ids: &[u64]) {
     }
     let mut starts = Vec::new();
     let mut absent = 0;
-    store.read(ids, usize::MAX, false, |found, without_row| {
+    store.read(ids, usize::MAX, false, |_, found, without_row| {
         starts.extend_from_slice(found);
         absent += without_row;
     });
@@ -54,8 +54,8 @@ fn assert_found(store: &mut RowStore, model: &HashMap<u64, u64>, ids: &[u64]) {
 #[test]
 fn the_example_above_is_true() {
     let product = product_of(42);
-    assert_eq!((product, word_of(product)), (0xf519_f86e_e238_5b72, 0x7a8c));
-    let expected = 0x0012_3450 | Word::from(9 | 0b11_1111_u64 << HANDLE_BITS) << usize::BITS;
+    assert_eq!((product, RowMemo::new().word_of(product)), (0xf519_f86e_e238_5b72, 0x7a8c));
+    let expected = 0x0012_3450 | Word::from(9 | 0b11_1100_u64 << HANDLE_BITS) << usize::BITS;
     assert_eq!(word(product, 0x0012_3450 as *const u8, 9), expected);
 }
 
@@ -105,12 +105,12 @@ fn it_pauses_while_no_id_returns_and_is_asked_again_later() {
     for chunk in 0..512 {
         let ids: Vec<u64> = (0..CHUNK as u64).map(|i| (chunk * CHUNK as u64 + i) % rows).collect();
         asked += u32::from(store.memo.is_active());
-        store.read(&ids, 16, false, |_, _| ());
+        store.read(&ids, 16, false, |_, _, _| ());
     }
     assert!((10..40).contains(&asked), "asked {asked} times");
     let same: Vec<u64> = (0..PASS as u64).collect();
     for _ in 0..=PAUSE_MAX + 2 {
-        store.read(&same, 16, false, |_, _| ());
+        store.read(&same, 16, false, |_, _, _| ());
     }
     assert!(store.memo.is_active() && store.memo.recall(&same, |_, _, _| ()) == Some(0));
 }
@@ -128,9 +128,9 @@ fn two_ids_that_match_the_same_word_each_get_their_own_row() {
     let other = folded ^ folded >> 32;
     assert!(is_of(word(product, not_looked_for(), 0), product_of(other)) && other != 7);
     let same = [7; PASS];
-    store.read(&same, 16, false, |_, _| ());
+    store.read(&same, 16, false, |_, _, _| ());
     let mut seen = Vec::new();
-    store.read(&[other, 7], 16, false, |found, absent| {
+    store.read(&[other, 7], 16, false, |_, found, absent| {
         seen.extend_from_slice(found);
         assert_eq!(absent, 1);
     });
@@ -138,21 +138,48 @@ fn two_ids_that_match_the_same_word_each_get_their_own_row() {
     store.insert(other).unwrap();
     for _ in 0..2 {
         for id in [7, other] {
-            store.read(&[id], 16, false, |found, _| assert!(is_row_of(found[0], id)));
+            store.read(&[id], 16, false, |_, found, _| assert!(is_row_of(found[0], id)));
         }
     }
     store.remove(7);
-    store.read(&[7], 16, false, |found, _| assert_eq!(found, [no_row()]));
+    store.read(&[7], 16, false, |_, found, _| assert_eq!(found, [no_row()]));
 }
 
 #[test]
 fn an_empty_memo_has_the_row_of_no_id() {
     let mut memo = RowMemo::new();
     assert_eq!(memo.recall(&[0, 1], |_, _, _| ()), None);
-    assert!(memo.begin());
+    assert!(memo.resize(1 << BITS_MIN));
     let ids: Vec<u64> = (0..100).chain([u64::MAX, 1 << 63]).collect();
     let unknown = memo.recall(&ids, |at, start, _| {
         assert!(!is_row_of(start, ids[at]) && !is_no_row(start));
     });
     assert!(unknown > Some(ids.len() * 9 / 10));
+}
+
+#[test]
+fn it_has_more_words_for_more_rows() {
+    let words = |rows: usize| RowMemo::words_for(rows);
+    assert_eq!([0, RowMemo::ROWS_MIN - 1].map(words), [0; 2]);
+    assert_eq!([RowMemo::ROWS_MIN, (1 << 19) - 1].map(words), [1 << 15; 2]);
+    assert_eq!([1 << 19, (1 << 21) - 1].map(words), [1 << 16; 2]);
+    assert_eq!([1 << 21, 1 << 26].map(words), [1 << 17; 2]);
+}
+
+#[test]
+fn a_larger_memo_forgets_and_then_knows_the_same_rows() {
+    let (mut store, _) = filled(RowMemo::ROWS_MIN as u64);
+    let ids: Vec<u64> = (0..PASS as u64).collect();
+    for words in [1 << 15, 1 << 16, 1 << 17] {
+        assert!(store.memo.resize(words) && store.memo.words() == words);
+        assert_ne!(store.memo.recall(&ids, |_, _, _| ()), Some(0));
+        for _ in 0..=PAUSE_MAX {
+            store.read(&ids, 16, false, |_, found, _| {
+                assert!(found.iter().zip(&ids).all(|(&start, &id)| is_row_of(start, id)));
+            });
+        }
+        assert_eq!(store.memo.recall(&ids, |_, _, _| ()), Some(0));
+        store.memo.remove(7);
+        assert_eq!(store.memo.recall(&[7], |_, _, _| ()), Some(1));
+    }
 }

@@ -61,6 +61,30 @@ fn every_dim_and_number_of_ids_gives_the_bits_of_sums_in_order() {
 }
 
 #[test]
+fn every_dim_gives_the_bits_of_gradients_added_in_order() {
+    const EXAMPLES: usize = 40;
+    const IDS: usize = 7;
+    for dim in [1, 2, 16, 20] {
+        let inverse: Vec<u32> = (0..EXAMPLES as u32).map(|example| example * 3 % 7).collect();
+        let offsets: Vec<u32> = (0..=EXAMPLES as u32).collect();
+        let batch = PoolBatch { groups: &[0, IDS as u32], inverse: &inverse, offsets: &offsets };
+        let mut pooling = one_slot(dim as u32, 0, 1);
+        let mut inputs = vec![0.0; EXAMPLES * dim];
+        pooling.pool(&batch, &vec![0.0; IDS * dim], &mut inputs).unwrap();
+        let gradients: Vec<f32> =
+            (0..EXAMPLES * dim).map(|i| 1.0 / (i as f32 + 1.5) - 0.2).collect();
+        let mut sums = vec![f32::NAN; IDS * dim];
+        pooling.gradient(&gradients, &mut sums).unwrap();
+        for (at, sum) in sums.iter().enumerate() {
+            let (id, column) = ((at / dim) as u32, at % dim);
+            let of_id = inverse.iter().zip(gradients.chunks_exact(dim)).filter(|(&i, _)| i == id);
+            let expected = of_id.fold(0.0, |sum, (_, gradient)| sum + gradient[column]);
+            assert_eq!(sum.to_bits(), expected.to_bits(), "dim {dim}");
+        }
+    }
+}
+
+#[test]
 fn the_gradient_returns_each_id_its_share() {
     let batch = PoolBatch { groups: &[0, 2], inverse: &[0, 1, 0, 1], offsets: &[0, 4] };
     for (code, expected) in [(0, [2.0, 2.0]), (1, [0.5, 0.5]), (2, [1.0, 1.0]), (3, [1.0, 0.0])] {
