@@ -186,5 +186,7 @@ export class RedisSharedRankings implements SharedRankings {
 
 /** The hashes of items as they are stored, 4 bytes each. */
 function hashesOf(items: readonly { readonly id: string }[]): Uint8Array {
-  return new Uint8Array(Uint32Array.from(items, ({ id }) => fnv1a(id) >>> 0).buffer);
+  const hashes = new Uint32Array(items.length);
+  for (let i = 0; i < items.length; i++) hashes[i] = fnv1a(items[i].id);
+  return new Uint8Array(hashes.buffer);
 }
