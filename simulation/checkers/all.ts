@@ -42,7 +42,7 @@ export function allCheckers(world: ProcessWorld): CheckerFactory[] {
   return [
     logOffsets,
     acceptedEvents(configuration),
-    ascendingAcceptance,
+    ascendingAcceptance(world),
     exampleChunks,
     joinedExamples(world.configuration),
     earlyActions(world.configuration),

@@ -1,15 +1,26 @@
 /**
- * Acceptance times ascend in the order of a partition of the event log, over restarts and steps of
- * the wall clock.
+ * Acceptance times ascend in the order of a partition of the event log, over restarts, steps of
+ * wall clocks and clocks that differ. A clock that is behind follows the others in the smallest
+ * steps, and does not drive them forward.
  *
  *     ∀ events or marks a before b in a partition:  acceptedAtMs(a) < acceptedAtMs(b)
+ *     ∀ event or mark a:  acceptedAtMs(a) ≤ latest + n · ACCEPTANCE_STEP_MS
  *
- * The records that a fail-over of Redis has lost are in no partition any more.
+ * `latest` is the latest time that a clock has shown until a is durable, and n the number of events
+ * and marks until then. The records that a fail-over of Redis has lost are in no partition any
+ * more.
  */
-import type { Checker, CheckerContext } from "./checker.ts";
+import { ACCEPTANCE_STEP_MS } from "../../mesh/ports/event_log.ts";
+import type { Checker, CheckerContext, CheckerFactory } from "./checker.ts";
 import { decodedEvents } from "./decoded_records.ts";
 
-export function ascendingAcceptance(context: CheckerContext): Checker {
+/** @param world Has the latest time that any of its wall clocks has shown, ms. */
+export function ascendingAcceptance(world: { readonly latestWallMs: number }): CheckerFactory {
+  return (context) => create(context, world);
+}
+
+function create(context: CheckerContext, world: { readonly latestWallMs: number }): Checker {
+  let count = 0;
   /** The events and marks of each partition, the newest last. */
   const accepted = new Map<number, { readonly offset: number; readonly atMs: number }[]>();
   return {
@@ -30,6 +41,13 @@ export function ascendingAcceptance(context: CheckerContext): Checker {
           );
         }
         earlier.push({ offset, atMs });
+        const aheadMs = atMs - world.latestWallMs;
+        if (aheadMs > ++count * ACCEPTANCE_STEP_MS) {
+          context.fail(
+            `the ${kind} at offset ${offset} of partition ${partition} was accepted ${aheadMs} ms ` +
+              `later than any clock has shown, and ${count} events and marks were accepted`,
+          );
+        }
       });
     },
     tailLost(log, partition, endOffset) {

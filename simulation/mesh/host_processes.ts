@@ -6,6 +6,7 @@ import type { Address } from "../../mesh/runtime/actor.ts";
 import { reasonOf } from "../../mesh/runtime/errors.ts";
 import type { CheckersByHook } from "../checkers/checkers_by_hook.ts";
 import type { WorldOptions } from "../world/world.ts";
+import { HostWallClock } from "./host_wall_clock.ts";
 import { type KnownHost, newKnownHost } from "./known_host.ts";
 import type { MeshWorld } from "./mesh_world.ts";
 import { SimulatedHost } from "./simulated_host.ts";
@@ -43,7 +44,8 @@ export class HostProcesses {
   known(host: string): KnownHost {
     let known = this.#hosts.get(host);
     if (known === undefined) {
-      known = newKnownHost(host);
+      const { options: { clocks }, world } = this.#parts;
+      known = newKnownHost(host, new HostWallClock(world.clock, clocks?.[host]));
       this.#hosts.set(host, known);
     }
     return known;
@@ -76,7 +78,7 @@ export class HostProcesses {
         const own = world.clock.monotonicMs() < untilMs ? latencyMs : 0;
         return own + this.#parts.redisExtraMs();
       },
-      clockAheadMs: () => known.clockAheadMs,
+      clockAheadMs: () => known.wallClock.aheadMs,
       isCutFromRedis: () => world.clock.monotonicMs() < known.cutFromRedisUntilMs,
       turnMessagesMax,
       ...(priorityChanges !== undefined && { priorityChanges }),

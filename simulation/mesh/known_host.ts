@@ -1,6 +1,7 @@
 /**
  * A host of a simulated mesh over all its incarnations.
  */
+import type { HostWallClock } from "./host_wall_clock.ts";
 import type { SimulatedHost } from "./simulated_host.ts";
 
 /** A latency that lasts until a time. */
@@ -20,11 +21,10 @@ export interface KnownHost {
   isRestarting: boolean;
   cutFromRedisUntilMs: number;
   slowRedis: SlowUntil;
-  /** By how much its wall clock is ahead of the others', ms. */
-  clockAheadMs: number;
+  readonly wallClock: HostWallClock;
 }
 
-export function newKnownHost(name: string): KnownHost {
+export function newKnownHost(name: string, wallClock: HostWallClock): KnownHost {
   return {
     name,
     current: undefined,
@@ -32,6 +32,6 @@ export function newKnownHost(name: string): KnownHost {
     isRestarting: false,
     cutFromRedisUntilMs: 0,
     slowRedis: NOT_SLOW,
-    clockAheadMs: 0,
+    wallClock,
   };
 }

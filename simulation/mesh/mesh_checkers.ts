@@ -70,7 +70,7 @@ export function meshCheckers(world: MeshWorld): CheckerFactory[] {
     abortedMoves,
     servedByHosts(world),
     wholeShardings(() => servingOf(world).map(({ mesh }) => mesh)),
-    ascendingAcceptance,
+    ascendingAcceptance(world),
     promptAsks,
     erasedUsers(serving, () => world.contents()),
     bounded({

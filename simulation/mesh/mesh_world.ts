@@ -18,12 +18,15 @@ import { ReshardRefusedError } from "../../mesh/ports/resharding.ts";
 import { InvariantError, present } from "../../structures/invariant.ts";
 import type { CheckerFactory } from "../checkers/checker.ts";
 import type { Fault, Interrupt } from "../plan/fault.ts";
+import { REDIS_CLOCK } from "../plan/host_clocks.ts";
 import type { ReshardMesh } from "../plan/mesh_fault.ts";
 import type { MailboxState } from "../world/process_nodes.ts";
+import { NodeClock } from "../world/node_clock.ts";
 import type { PendingAsk } from "../world/observed.ts";
 import { type Exchange, World, type WorldOptions } from "../world/world.ts";
 import { ControllerDeaths } from "./controller_deaths.ts";
 import { HostProcesses } from "./host_processes.ts";
+import { HostWallClock } from "./host_wall_clock.ts";
 import { NOT_SLOW } from "./known_host.ts";
 import { MeshOperator } from "./mesh_operator.ts";
 import { refThroughAnyHost } from "./ref_through_any_host.ts";
@@ -46,6 +49,7 @@ export class MeshWorld extends World {
   readonly #processes: HostProcesses;
   readonly #operator: MeshOperator;
   readonly #controllerDeaths: ControllerDeaths;
+  readonly #redisClock: HostWallClock;
   #configuration: CairnConfiguration;
   #slowRedis = NOT_SLOW;
 
@@ -57,8 +61,10 @@ export class MeshWorld extends World {
     const { seed, linkMs, idsRetainedMs } = options;
     this.network = new SimulatedNetwork({ seed, clock: this.clock, latencyMs: linkMs });
     const { durable: appended, trimmed } = this.logChanges("redis");
+    const { clocks } = options;
+    this.#redisClock = new HostWallClock(this.clock, clocks?.[REDIS_CLOCK]);
     this.redis = new SimulatedRedis({
-      clock: this.clock,
+      clock: new NodeClock(this.clock, () => {}, () => this.#redisClock.aheadMs),
       observer: {
         appended,
         trimmed,
@@ -115,6 +121,11 @@ export class MeshWorld extends World {
   /** The process of a host; undefined while it is down. */
   processOf(host: string): SimulatedHost | undefined {
     return this.#processes.processOf(host);
+  }
+
+  /** The latest time that a wall clock of any host has shown, ms. */
+  get latestWallMs(): number {
+    return Math.max(...this.#processes.all.map(({ wallClock }) => wallClock.latestMs));
   }
 
   /** Why the mesh is not whole, in words; undefined where every host has started. */
@@ -217,7 +228,8 @@ export class MeshWorld extends World {
         this.clock.schedule(fault.forMs, () => this.blobs.putExtraMs = 0);
         return;
       case "stepHostClock":
-        this.#processes.known(fault.host).clockAheadMs += fault.byMs;
+        if (fault.host === REDIS_CLOCK) this.#redisClock.stepTo(fault.toMs);
+        else this.#processes.known(fault.host).wallClock.stepTo(fault.toMs);
         return;
       case "failOverRedis":
         return this.#stopRedis(fault.lostMs, fault.downMs, fault.noticedMs);
@@ -237,9 +249,6 @@ export class MeshWorld extends World {
         return this.stall(fault.node, fault.forMs);
       case "interrupt":
         this.witness.interrupt(fault);
-        return;
-      case "stepClock":
-        this.clock.stepWall(fault.byMs);
         return;
       case "refuseAppends":
         return this.redis.refuseAppends(fault.log, fault.forMs);
@@ -303,10 +312,11 @@ export class MeshWorld extends World {
     this.blobs.putExtraMs = 0;
     this.redis.takeAppends();
     this.#slowRedis = NOT_SLOW;
+    this.#redisClock.heal();
     for (const known of this.#processes.all) {
       known.cutFromRedisUntilMs = 0;
       known.slowRedis = NOT_SLOW;
-      known.clockAheadMs = 0;
+      known.wallClock.heal();
       known.current?.wake();
       this.#processes.startIfDown(known);
     }

@@ -13,6 +13,7 @@ import type { Fault, FaultFamily } from "./fault.ts";
 import { faultFamilies } from "./fault.ts";
 import { meshFault } from "./mesh_fault_plan.ts";
 import { chosen, logUniform, whole } from "./draws.ts";
+import { drawAheadMs, REDIS_CLOCK } from "./host_clocks.ts";
 
 /** The parts of a world that faults can strike. */
 export interface FaultTargets {
@@ -60,9 +61,6 @@ const sharedFamilies: readonly FaultFamily[] = [
   "disk",
   "clock",
 ];
-/** Longest step of a host's clock, ms: clocks of a mesh may differ by less than 10 s. */
-const HOST_CLOCK_MS_MAX = 4_000;
-
 /** Mean time between two faults of a family, ms: log-uniform between these. */
 const BETWEEN_MS_MIN = 1_500;
 const BETWEEN_MS_MAX = 30_000;
@@ -138,11 +136,12 @@ function draw(
     case "io":
       return ioFault(stream, atMs);
     case "clock": {
-      const byMs = whole(stream, 10, hosts.length > 0 ? HOST_CLOCK_MS_MAX : 3_600_000) *
-        (stream.nextFloat() < 0.5 ? -1 : 1);
-      return hosts.length > 0
-        ? { kind: "stepHostClock", atMs, host: chosen(stream, hosts), byMs }
-        : { kind: "stepClock", atMs, byMs };
+      if (hosts.length > 0) {
+        const host = chosen(stream, [...hosts, REDIS_CLOCK]);
+        return { kind: "stepHostClock", atMs, host, toMs: drawAheadMs(stream) };
+      }
+      const byMs = whole(stream, 10, 3_600_000) * (stream.nextFloat() < 0.5 ? -1 : 1);
+      return { kind: "stepClock", atMs, byMs };
     }
     case "reconfigure":
       if (reconfigurations.length === 0) return undefined;

@@ -83,11 +83,16 @@ export interface SlowBlobs extends Episode {
   readonly latencyMs: number;
 }
 
-/** The wall clock of a host steps, back where `byMs` is negative. Durations stay as they are. */
+/**
+ * The wall clock of a host, or of the Redis server, steps; it drifts on from there. Durations stay
+ * as they are.
+ */
 export interface StepHostClock extends Moment {
   readonly kind: "stepHostClock";
+  /** The host, or {@link REDIS_CLOCK}. */
   readonly host: string;
-  readonly byMs: number;
+  /** Lead over the true time afterwards, ms: several steps stay within the bounds of a mesh. */
+  readonly toMs: number;
 }
 
 /**
@@ -182,9 +187,9 @@ export function wordsOfMeshFault(fault: MeshFault, seconds: (ms: number) => stri
     case "slowBlobs":
       return `delay each put of a blob by ${fault.latencyMs} ms for ${seconds(fault.forMs)}`;
     case "stepHostClock":
-      return `step the wall clock of ${fault.host} by ${fault.byMs > 0 ? "+" : ""}${
-        seconds(fault.byMs)
-      }`;
+      return `step the wall clock of ${fault.host} to ${fault.toMs > 0 ? "+" : ""}${
+        seconds(fault.toMs)
+      } from the true time`;
     case "failOverRedis":
       return `fail Redis over to its state of ${seconds(fault.lostMs)} before, after ${
         seconds(fault.downMs)

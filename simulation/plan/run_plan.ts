@@ -10,6 +10,7 @@ import { planOf } from "../../server/plan.ts";
 import type { Scenario } from "../scenarios/scenario.ts";
 import type { Fault, FaultFamily } from "./fault.ts";
 import { drawFaultPlan } from "./fault_plan.ts";
+import { drawHostClocks, type HostClocks, REDIS_CLOCK } from "./host_clocks.ts";
 import { drawKnobs, type Values } from "./knobs.ts";
 
 /** A run as data. */
@@ -43,6 +44,8 @@ export interface RunPlan {
   readonly shardMailboxMax?: number;
   /** Time for which Redis retains the ids of events, ms; undefined: as in production. */
   readonly idsRetainedMs?: number;
+  /** Wall clocks of a mesh's hosts; undefined: all have the true time. */
+  readonly clocks?: HostClocks;
   /** A segment of a log that would grow past this is followed by a new one, bytes. */
   readonly segmentBytesMax: number;
 }
@@ -76,6 +79,9 @@ const moments: Readonly<Record<string, readonly string[]>> = {
   scorer: ["loadDenseWeights", "setFreshness"],
 };
 
+/** Share of the seeds of a mesh whose hosts have wall clocks of their own. */
+const CLOCKS_APART_SHARE = 0.75;
+
 /** Draws a run from a seed. */
 export function drawRunPlan(options: DrawOptions): RunPlan {
   const { seed, scenario } = options;
@@ -85,6 +91,7 @@ export function drawRunPlan(options: DrawOptions): RunPlan {
   const forMs = options.forMs ?? scenario.forMs;
   const checked = configurationOf(configuration, values);
   const families = options.families ?? scenario.families;
+  const hosts = checked.mesh?.hosts.map(({ name }) => name) ?? [];
   const drawn = families?.length === 0 ? [] : drawFaultPlan({
     seed,
     forMs,
@@ -99,7 +106,7 @@ export function drawRunPlan(options: DrawOptions): RunPlan {
         return messages === undefined ? [] : [{ node, actor: `${kind}/${key}`, messages }];
       }),
       reconfigurations: reconfigurationsOf(checked),
-      hosts: checked.mesh?.hosts.map(({ name }) => name) ?? [],
+      hosts,
     },
     ...(families !== undefined && { families }),
   });
@@ -109,6 +116,10 @@ export function drawRunPlan(options: DrawOptions): RunPlan {
   const priorityChanges = [undefined, undefined, 1, 3][Math.floor(schedule.nextFloat() * 4)];
   const shardMailboxMax = scenario.shardMailboxMax ??
     [undefined, undefined, 1, 4][Math.floor(schedule.nextFloat() * 4)];
+  const ofClocks = random.stream("clocks");
+  const clocks = hosts.length > 0 && ofClocks.nextFloat() < CLOCKS_APART_SHARE
+    ? drawHostClocks(ofClocks, [...hosts, REDIS_CLOCK])
+    : undefined;
   const idsRetainedMs = checked.mesh === undefined
     ? undefined
     : [undefined, undefined, 500, 2_000][Math.floor(random.stream("ids").nextFloat() * 4)];
@@ -128,6 +139,7 @@ export function drawRunPlan(options: DrawOptions): RunPlan {
     ...(priorityChanges !== undefined && { priorityChanges }),
     ...(shardMailboxMax !== undefined && { shardMailboxMax }),
     ...(idsRetainedMs !== undefined && { idsRetainedMs }),
+    ...(clocks !== undefined && { clocks }),
     segmentBytesMax: [2 ** 12, 2 ** 16, 2 ** 20][Math.floor(times.nextFloat() * 3)],
   };
 }

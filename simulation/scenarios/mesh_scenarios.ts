@@ -6,12 +6,10 @@ import type { RandomStream } from "../../mesh/ports/random.ts";
 import { addresses } from "../../server/addresses.ts";
 import { chosen } from "../plan/draws.ts";
 import type { Fault } from "../plan/fault.ts";
+import { CLOCK_AHEAD_MS_MAX } from "../plan/host_clocks.ts";
 import type { ReshardMesh } from "../plan/mesh_fault.ts";
 import { hostsFor, hostsOf, mesh, meshShop, moments, START_MS, twoHosts } from "./mesh_shop.ts";
 import type { Scenario } from "./scenario.ts";
-
-/** Most by which clocks of serving hosts differ, ms; production asks for less than 10 s. */
-const CLOCKS_APART_MS_MAX = 3_000;
 
 /** Length of a lease in {@link meshShop}, ms. */
 const LEASE_MS = 3_000;
@@ -130,9 +128,9 @@ export const meshScenarios: readonly Scenario[] = [
     values: { "gateway.unknownRankings": "accept" },
     faults: (random, configuration, forMs) => {
       const serving = hostsFor("serving", configuration);
-      const byMs = Math.round((random.nextFloat() - 0.5) * 2 * CLOCKS_APART_MS_MAX);
+      const toMs = Math.round((random.nextFloat() - 0.5) * 2 * CLOCK_AHEAD_MS_MAX);
       return [
-        { kind: "stepHostClock", atMs: START_MS, host: chosen(random, serving), byMs },
+        { kind: "stepHostClock", atMs: START_MS, host: chosen(random, serving), toMs },
         ...moments(forMs, 4).map((atMs): Fault => ({
           kind: "slowRedis",
           atMs,

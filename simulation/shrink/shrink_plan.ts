@@ -83,12 +83,22 @@ async function redraw(search: SmallerPlans): Promise<void> {
   }
 }
 
-/** Leaves the order of turns to the threads, ids to production's time, values to the scenario. */
+/**
+ * Leaves the order of turns to the threads, ids to production's time, clocks to the true time and
+ * values to the scenario.
+ */
 async function simplifyKnobs(search: SmallerPlans): Promise<void> {
   const { priorityChanges: _changes, ...inOrder } = search.plan;
   await search.triesWhole(inOrder);
   const { idsRetainedMs: _ids, ...withAllIds } = search.plan;
   await search.triesWhole(withAllIds);
+  const { clocks, ...inTime } = search.plan;
+  if (clocks !== undefined && await search.triesWhole(inTime) !== true) {
+    await minimize(
+      Object.entries(clocks),
+      (entries) => search.tries({ clocks: Object.fromEntries(entries) }),
+    );
+  }
   await search.tries({ linkMs: 0, syncMs: 0.1, turnMessagesMax: 1024, segmentBytesMax: 2 ** 20 });
   await minimize(
     Object.entries(search.plan.values),

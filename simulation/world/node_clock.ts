@@ -1,6 +1,6 @@
 /**
  * A thread's clock in a simulated world: virtual time that can be stalled, and revoked when the
- * process dies.
+ * process dies. As in production, its monotonic time differs from that of any other thread.
  */
 import type { Clock, Timer } from "../../mesh/ports/clock.ts";
 import type { VirtualClock } from "../../mesh/simulation/virtual_clock.ts";
@@ -16,6 +16,7 @@ export class NodeClock implements Clock {
   readonly #base: VirtualClock;
   readonly #callbackRan: () => void;
   readonly #aheadMs: () => number;
+  readonly #originMs: number;
   readonly #held: Held[] = [];
   #stalledUntilMs = 0;
   /** Time of all stalls that have begun, ms. */
@@ -25,11 +26,19 @@ export class NodeClock implements Clock {
   /**
    * @param callbackRan Told of each callback, which is an event of the run.
    * @param aheadMs By how much the machine's wall clock is ahead of `base`, ms.
+   * @param originMs Monotonic time at the beginning of `base`, ms. It is not negative: then a time
+   * is at most as precise as in `base`, so that waiting until a time comes to its end.
    */
-  constructor(base: VirtualClock, callbackRan: () => void, aheadMs: () => number = () => 0) {
+  constructor(
+    base: VirtualClock,
+    callbackRan: () => void,
+    aheadMs: () => number = () => 0,
+    originMs = 0,
+  ) {
     this.#base = base;
     this.#callbackRan = callbackRan;
     this.#aheadMs = aheadMs;
+    this.#originMs = originMs;
   }
 
   nowMs(): number {
@@ -37,7 +46,7 @@ export class NodeClock implements Clock {
   }
 
   monotonicMs(): number {
-    return this.#base.monotonicMs();
+    return this.#base.monotonicMs() + this.#originMs;
   }
 
   /**

@@ -47,7 +47,8 @@ export interface PendingAsk {
   readonly from: Address;
   readonly to: Address;
   readonly request: Message;
-  readonly dueAtMs: number;
+  /** Time since the ask should have ended, ms; negative before. */
+  overdueMs(): number;
   /** Whether the asker lives. */
   isCurrent(): boolean;
 }
@@ -124,7 +125,7 @@ function observedContext<M extends Message>(
         from: actor,
         to: ref.address,
         request: request as Message,
-        dueAtMs,
+        overdueMs: () => clock.monotonicMs() - dueAtMs,
         isCurrent: () => context.isCurrent,
       };
       asks.add(pending);

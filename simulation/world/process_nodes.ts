@@ -60,6 +60,9 @@ interface Mailbox {
   readonly isNarrow: boolean;
 }
 
+/** Monotonic times of threads differ by less, ms. */
+const ORIGIN_MS_END = 4_096;
+
 export class ProcessNodes {
   readonly #options: ProcessNodesOptions;
   readonly #clocks = new Map<string, NodeClock>();
@@ -77,7 +80,8 @@ export class ProcessNodes {
   add(name: string): Node {
     const { clock, telemetry, seed, incarnation, turnMessagesMax, callbackRan } = this.#options;
     const { priorityChanges, isHealed = () => false, clockAheadMs } = this.#options;
-    const nodeClock = new NodeClock(clock, callbackRan, clockAheadMs);
+    const originMs = new KeyedHash(seed, `origin/${name}`).uint32(incarnation) % ORIGIN_MS_END;
+    const nodeClock = new NodeClock(clock, callbackRan, clockAheadMs, originMs);
     this.#clocks.set(name, nodeClock);
     const key = new KeyedHash(seed, `node/${name}`);
     const node = new Node({
@@ -209,9 +213,7 @@ export class ProcessNodes {
 
   /** Asks of actors that live and that should have ended so long ago. */
   overdueAsks(lateMs: number): PendingAsk[] {
-    const [clock] = this.#clocks.values();
-    const nowMs = clock?.monotonicMs() ?? 0;
-    return [...this.#asks].filter((ask) => ask.dueAtMs + lateMs < nowMs && ask.isCurrent());
+    return [...this.#asks].filter((ask) => ask.overdueMs() > lateMs && ask.isCurrent());
   }
 
   #link(left: Node, right: Node): void {

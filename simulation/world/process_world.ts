@@ -38,6 +38,8 @@ export class ProcessWorld extends World {
   #restartsDue = 0;
   #slowDisk = { untilMs: 0, latencyMs: 0 };
   #isRestarting = false;
+  /** The latest time that the wall clock has shown before a step back, ms. */
+  #shownMs = -Infinity;
 
   constructor(options: ProcessWorldOptions) {
     super(options);
@@ -64,6 +66,11 @@ export class ProcessWorld extends World {
   /** Whether the process is being stopped, or is down, and starts again in a moment. */
   get isRestarting(): boolean {
     return this.#isRestarting;
+  }
+
+  /** The latest time that the wall clock has shown, ms. */
+  get latestWallMs(): number {
+    return Math.max(this.#shownMs, this.clock.nowMs());
   }
 
   override kill(): void {
@@ -221,6 +228,7 @@ export class ProcessWorld extends World {
         this.disk.faults[fault.area].flipsNextRead = true;
         return;
       case "stepClock":
+        this.#shownMs = this.latestWallMs;
         this.clock.stepWall(fault.byMs);
         return;
       default:

@@ -14,6 +14,7 @@ import { LATE_MS } from "../checkers/prompt_asks.ts";
 import type { BlobObserver } from "../disk/blob_witness.ts";
 import type { LogObserver } from "../disk/log_witness.ts";
 import { describeFault, type Fault, type Interrupt } from "../plan/fault.ts";
+import type { HostClocks } from "../plan/host_clocks.ts";
 import { Trace } from "../trace/trace.ts";
 import type { Reply } from "./client.ts";
 import { ActorWitness } from "./actor_witness.ts";
@@ -41,6 +42,8 @@ export interface WorldOptions {
   readonly shardMailboxMax?: number;
   /** Time for which Redis retains the ids of events, ms; undefined: as in production. */
   readonly idsRetainedMs?: number;
+  /** Wall clocks of a mesh's hosts; undefined: all have the true time. */
+  readonly clocks?: HostClocks;
 }
 
 /** A promise that did not hold. */
@@ -221,9 +224,8 @@ export abstract class World {
 
   /** After the last event: the promises about the end of a run. */
   async checkEnd(): Promise<void> {
-    const nowMs = this.clock.monotonicMs();
     for (const ask of this.overdueAsks(LATE_MS)) {
-      this.witness.askLate(ask.from, ask.to, ask.request, nowMs - ask.dueAtMs);
+      this.witness.askLate(ask.from, ask.to, ask.request, ask.overdueMs());
     }
     for (const checker of this.checkers.atEnd) await checker.atEnd();
   }
