@@ -13,6 +13,7 @@ import { describeFault } from "../simulation/plan/fault.ts";
 import { plants } from "../simulation/plants/plants.ts";
 import { shippedScenarios } from "../simulation/scenarios/shipped.ts";
 import { formatSeed, parseSeed } from "../simulation/seed.ts";
+import { shrinkFailure } from "../simulation/shrink/shrink_failure.ts";
 
 /** Seeds of a scenario. */
 interface Share {
@@ -32,6 +33,7 @@ const shares: readonly Share[] = [
 const CORRECTNESS = 129;
 const canaries = ["double-apply", "marks-left-behind"];
 const SHRINK_RUNS_MAX = 60;
+const SHRINK_MS_MAX = 60_000;
 
 const output = {
   out: (text: string) => console.log(text.trimEnd()),
@@ -75,18 +77,20 @@ async function isClean({ scenario: name, ...share }: Share): Promise<boolean> {
     scenario,
     seeds: [...fixed, ...await commitSeeds(share.commitSeeds)],
     doubleEvery: share.doubleEvery,
-    shrinkRunsMax: SHRINK_RUNS_MAX,
-    shrinkMsMax: 60_000,
-    nowMs: () => performance.now(),
     runSeed: (task) => workers.run(task),
     atATime: 2 * threads,
   }).finally(() => workers.close());
   console.log(`simulation, ${name}: ${counted(seedsTried, "seed")}, ${counted(events, "event")}`);
   if (failure === undefined) return true;
-  const { kind, checker, message, seed, shrunk } = failure;
-  console.error(`${kind}: ${checker}: ${message}`);
+  // Before shrinking, which a limit of the caller may end.
+  console.error(`${failure.kind}: ${failure.checker}: ${failure.message}`);
+  console.error(`  deno task simulate --seed ${formatSeed(failure.seed)} --scenario ${name}`);
+  const { shrunk } = await shrinkFailure(failure, scenario, {
+    runsMax: SHRINK_RUNS_MAX,
+    msMax: SHRINK_MS_MAX,
+    nowMs: () => performance.now(),
+  });
   for (const fault of shrunk.faults) console.error(`  ${describeFault(fault)}`);
-  console.error(`  deno task simulate --seed ${formatSeed(seed)} --scenario ${name}`);
   return false;
 }
 

@@ -40,27 +40,33 @@ if (import.meta.main) {
     const { runCampaign }: typeof import("../simulation/campaign.ts") = await import(
       `${tree}/simulation/campaign.ts`
     );
+    const { shrinkFailure }: typeof import("../simulation/shrink/shrink_failure.ts") = await import(
+      `${tree}/simulation/shrink/shrink_failure.ts`
+    );
     const { shippedScenarios }: typeof import("../simulation/scenarios/shipped.ts") = await import(
       `${tree}/simulation/scenarios/shipped.ts`
     );
     const scenario = shippedScenarios.find((each) => each.name === plant.scenario);
     if (scenario === undefined) throw new Error(`there is no scenario ${plant.scenario}`);
     for (const start of starts.map(Number)) {
-      const shrinks = start === SHRUNK_START;
       const { failure, seedsTried } = await runCampaign({
         scenario,
         seeds: Array.from({ length: SEEDS_MAX }, (_, i) => start + i),
         doubleEvery: 0,
-        shrinkRunsMax: shrinks ? SHRINK_RUNS_MAX : 0,
-        shrinkMsMax: SHRINK_MS_MAX,
-        nowMs: () => performance.now(),
       });
+      const shrunk = start === SHRUNK_START && failure !== undefined
+        ? await shrinkFailure(failure, scenario, {
+          runsMax: SHRINK_RUNS_MAX,
+          msMax: SHRINK_MS_MAX,
+          nowMs: () => performance.now(),
+        })
+        : undefined;
       const measured: Measured = {
         plant: name,
         start,
         violation: failure?.checker ?? null,
         seedsTried,
-        ...shrinks && { faults: failure?.shrunk.faults.length },
+        ...(shrunk !== undefined && { faults: shrunk.shrunk.faults.length }),
         seconds: Math.round((performance.now() - beganMs) / 1_000),
       };
       const line = JSON.stringify(measured);

@@ -1,25 +1,24 @@
 /**
  * Many seeds of one scenario: runs each, checks a share of them for determinism by running them
- * twice, and stops at the first failure, which it shrinks.
+ * twice, and stops at the first failure.
  */
-import { configurationOf, drawRunPlan, type RunPlan } from "./plan/run_plan.ts";
-import { probes } from "./probes.ts";
-import { run } from "./run.ts";
+import { drawRunPlan, type RunPlan } from "./plan/run_plan.ts";
+import { missedProbes } from "./probes.ts";
 import type { RunOutcome } from "./run_world.ts";
 import { runSeed, type SeedOptions, type SeedResult, type SeedTask } from "./seed_run.ts";
-import { shrinkPlan } from "./shrink/shrink_plan.ts";
 
-/** A failure, shrunk. */
+/** A failure; see `shrinkFailure`. */
 export interface Failure {
   readonly seed: number;
   readonly kind: "correctness" | "liveness" | "crash" | "nondeterminism";
   readonly checker: string;
   readonly message: string;
-  /** The plan as drawn, and after shrinking. */
   readonly plan: RunPlan;
+  /** The smallest plan that is known to fail; as drawn, until it is shrunk. */
   readonly shrunk: RunPlan;
-  /** Virtual time of the failure in the shrunk run, ms. */
+  /** Virtual time of the failure in the run of `shrunk`, ms. */
   readonly atMs: number;
+  /** Runs that looked for a smaller plan. */
   readonly shrinkRuns: number;
 }
 
@@ -32,7 +31,7 @@ export interface CampaignResult {
   readonly virtualMs: number;
   readonly faults: number;
   readonly failure: Failure | undefined;
-  /** Names of probes that no run has seen. */
+  /** Names of probes that no run has seen and that a run of the scenario can see. */
   readonly probesMissed: readonly string[];
   /** The plan of the last seed as drawn; undefined where no seed was tried. */
   readonly lastPlan: RunPlan | undefined;
@@ -50,10 +49,6 @@ export interface CampaignOptions extends SeedOptions {
   readonly atATime?: number;
   /** One seed in so many runs twice; 0 = none. */
   readonly doubleEvery: number;
-  readonly shrinkRunsMax: number;
-  readonly shrinkMsMax: number;
-  /** Real time, ms. */
-  readonly nowMs: () => number;
   /** Ends the campaign before the next seed. */
   readonly stopped?: () => boolean;
   readonly onSeed?: (progress: SeedProgress) => void;
@@ -89,23 +84,15 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     if (kind !== "passed") break;
   }
   const lastPlan = last && drawRunPlan({ ...options, seed: last.seed });
-  const world = lastPlan !== undefined && isOfMesh(lastPlan) ? "mesh" : "process";
   return {
     ...total,
     failure: last === undefined || lastPlan === undefined || last.kind === "passed"
       ? undefined
-      : await shrunkFailure(options, lastPlan, last),
-    probesMissed: probes
-      .filter(({ name, only = world }) => !seen.has(name) && only === world)
-      .map(({ name }) => name),
+      : failureOf(lastPlan, { ...last, kind: last.kind }),
+    probesMissed: missedProbes(seen, options),
     lastPlan,
     traceHash: last?.traceHash ?? "",
   };
-}
-
-/** Whether the world of a plan has several hosts. */
-function isOfMesh({ configuration, values }: RunPlan): boolean {
-  return configurationOf(configuration, values).mesh !== undefined;
 }
 
 /** The results in the order of the seeds. */
@@ -132,30 +119,9 @@ async function* resultsOf(options: CampaignOptions): AsyncIterable<SeedResult> {
   }
 }
 
-async function shrunkFailure(
-  { scenario, shrinkRunsMax, shrinkMsMax, nowMs }: CampaignOptions,
+function failureOf(
   plan: RunPlan,
-  outcome: SeedResult,
-): Promise<Failure> {
-  if (outcome.kind === "nondeterminism") {
-    const { kind, checker, message, atMs } = outcome;
-    return { seed: plan.seed, kind, checker, message, plan, shrunk: plan, atMs, shrinkRuns: 0 };
-  }
-  const shrunk = await shrinkPlan(plan, outcome, {
-    runsMax: shrinkRunsMax,
-    msMax: shrinkMsMax,
-    nowMs,
-    run: (candidate) => run(candidate, scenario),
-  });
-  const { kind, checker = "", message = "", atMs } = shrunk.outcome;
-  return {
-    seed: plan.seed,
-    kind: kind === "passed" ? "crash" : kind,
-    checker,
-    message,
-    plan,
-    shrunk: shrunk.plan,
-    atMs,
-    shrinkRuns: shrunk.runs,
-  };
+  { kind, checker, message, atMs }: SeedResult & { readonly kind: Failure["kind"] },
+): Failure {
+  return { seed: plan.seed, kind, checker, message, plan, shrunk: plan, atMs, shrinkRuns: 0 };
 }

@@ -17,6 +17,8 @@ import type { SeedTask } from "../../simulation/seed_run.ts";
 import type { Scenario } from "../../simulation/scenarios/scenario.ts";
 import { shippedScenarios } from "../../simulation/scenarios/shipped.ts";
 import { formatSeed, parseSeed, SEED_END, SeedError } from "../../simulation/seed.ts";
+import { describeClocks } from "../../simulation/plan/host_clocks.ts";
+import { shrinkFailure } from "../../simulation/shrink/shrink_failure.ts";
 import type { Output } from "../command_line.ts";
 import { CommandError, CommandExit } from "../errors.ts";
 import { Progress, stderrTarget } from "../progress.ts";
@@ -68,19 +70,17 @@ export async function simulate(flags: SimulateFlags, output: Output): Promise<vo
       atATime: 2 * threads,
     }),
     doubleEvery: DOUBLE_EVERY,
-    shrinkRunsMax: flags.shrink,
-    shrinkMsMax: SHRINK_MS_MAX,
-    nowMs: () => performance.now(),
     stopped: () => performance.now() >= endsMs,
     onSeed: ({ seedsTried, events }) => progress.update(seedsTried, counted(events, "event")),
   }).finally(() => workers?.close());
   progress.finish();
   const seconds = (performance.now() - startedMs) / 1_000;
-  const { failure } = result;
-  if (failure !== undefined) await writeFailure(flags, failure, output);
+  const failure = result.failure && await shrunkAndWritten(flags, result.failure, scenario, output);
   await writePictures(flags, failure?.shrunk ?? result.lastPlan, scenario);
   output.err(summaryOf(result, seconds));
-  if (flags.json === true) output.out(`${JSON.stringify(jsonOf(flags, result, seconds))}\n`);
+  if (flags.json === true) {
+    output.out(`${JSON.stringify(jsonOf(flags, { ...result, failure }, seconds))}\n`);
+  }
   if (failure !== undefined) {
     throw new CommandError(`${failure.checker}: ${failure.message}`, EXIT_CODES[failure.kind]);
   }
@@ -201,32 +201,78 @@ async function readText(path: string): Promise<string> {
   });
 }
 
-async function writeFailure(
+/**
+ * Shrinks a failure. It is written and told before, so that it is not lost where something ends the
+ * process; SIGINT and SIGTERM end the shrinking alone.
+ */
+async function shrunkAndWritten(
   flags: SimulateFlags,
-  failure: Failure,
+  found: Failure,
+  scenario: Scenario,
   output: Output,
-): Promise<void> {
-  const folder = `${flags.out}/${formatSeed(failure.seed)}`;
+): Promise<Failure> {
+  const { kind, checker, message, seed, plan } = found;
+  const folder = `${flags.out}/${formatSeed(seed)}`;
   await Deno.mkdir(folder, { recursive: true });
-  for (const [name, plan] of [["plan", failure.plan], ["shrunk", failure.shrunk]] as const) {
-    await Deno.writeTextFile(`${folder}/${name}.json`, JSON.stringify(plan, undefined, 1) + "\n");
-  }
-  const { kind, checker, message, plan, shrunk, atMs, shrinkRuns } = failure;
-  // Without its plant the plan would pass.
-  const plant = flags.planted === undefined ? "" : ` --plant ${flags.planted}`;
+  const write = (name: string, written: RunPlan) =>
+    Deno.writeTextFile(`${folder}/${name}.json`, JSON.stringify(written, undefined, 1) + "\n");
+  await write("plan", plan);
+  await write("shrunk", plan);
   output.err([
     "",
     `${kind.toUpperCase()} (${EXIT_CODES[kind]}) ${checker}: ${message}`,
-    `  seed ${formatSeed(failure.seed)}, scenario ${plan.scenario}, Deno ${Deno.version.deno}`,
+    `  seed ${formatSeed(seed)}, scenario ${plan.scenario}, Deno ${Deno.version.deno}`,
+    `  ${folder}/plan.json has the plan; shrinking it, for ${SHRINK_MS_MAX / 60_000} minutes at ` +
+    "most or until Ctrl-C",
+    "",
+  ].join("\n"));
+  const failure = await untilSignal((isEnded) =>
+    shrinkFailure(found, scenario, {
+      runsMax: flags.shrink,
+      msMax: SHRINK_MS_MAX,
+      nowMs: () => performance.now(),
+      isEnded,
+    })
+  );
+  const { shrunk, atMs, shrinkRuns } = failure;
+  await write("shrunk", shrunk);
+  const clocks = describeClocks(shrunk.clocks);
+  // Without its plant the plan would pass.
+  const plant = flags.planted === undefined ? "" : ` --plant ${flags.planted}`;
+  output.err([
+    ...(failure.message === message ? [] : [`  after shrinking: ${failure.message}`]),
     `  ${plan.faults.length} → ${counted(shrunk.faults.length, "fault")}, ` +
     `${plan.clients.length} → ${counted(shrunk.clients.length, "client")} in ${
       counted(shrinkRuns, "run")
     }`,
+    ...(clocks === undefined ? [] : [`  ${clocks}`]),
     ...shrunk.faults.map((fault) => `  ${describeFault(fault)}`),
     `  ${`${(atMs / 1_000).toFixed(3)}s`.padStart(8)} the promise is broken`,
     `  deno task simulate${plant} --replay ${folder}/shrunk.json --html trace.html`,
     "",
   ].join("\n"));
+  return failure;
+}
+
+/** Signals that end a command. */
+const ENDING: readonly Deno.Signal[] = ["SIGINT", "SIGTERM"];
+
+/** Lets `use` know of the first signal that asks the process to end; it ends by a second one. */
+async function untilSignal<T>(use: (isAsked: () => boolean) => Promise<T>): Promise<T> {
+  let isAsked = false;
+  const release = () => {
+    for (const signal of ENDING) Deno.removeSignalListener(signal, ask);
+  };
+  const ask = () => {
+    isAsked = true;
+    release();
+  };
+  for (const signal of ENDING) Deno.addSignalListener(signal, ask);
+  try {
+    return await use(() => isAsked);
+  } finally {
+    release();
+  }
 }
 
 /** Draws the run of a plan; undefined where no seed was tried. */

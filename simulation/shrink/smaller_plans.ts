@@ -13,6 +13,8 @@ export interface SearchOptions {
   /** Real time at most, ms. */
   readonly msMax: number;
   readonly nowMs: () => number;
+  /** Ends the search before the next run. Default: nothing does. */
+  readonly isEnded?: () => boolean;
   readonly run: (plan: RunPlan) => Promise<RunOutcome>;
 }
 
@@ -64,8 +66,8 @@ export class SmallerPlans {
   async triesWhole(candidate: RunPlan): Promise<boolean | undefined> {
     const key = JSON.stringify(candidate);
     if (this.#passed.has(key)) return false;
-    const { runsMax, nowMs } = this.#options;
-    if (this.#runs >= runsMax || nowMs() >= this.#endsMs) return undefined;
+    const { runsMax, nowMs, isEnded = () => false } = this.#options;
+    if (this.#runs >= runsMax || nowMs() >= this.#endsMs || isEnded()) return undefined;
     this.#runs++;
     const outcome = await this.#outcomeOf(candidate);
     if (outcome?.kind !== this.#first.kind || outcome.checker !== this.#first.checker) {

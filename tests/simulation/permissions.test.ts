@@ -7,14 +7,21 @@ import metadata from "../../deno.json" with { type: "json" };
 
 const root = new URL("../../", import.meta.url);
 
-/** Runs the task's own command line as if it were called from the folder. */
-async function simulate(folder: string, ...args: readonly string[]) {
+/** The task's own command line, as if it were called from the folder. */
+function command(folder: string, args: readonly string[]): Deno.Command {
   const task = metadata.tasks.simulate.replaceAll("$INIT_CWD", folder).split(" ");
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+  return new Deno.Command(Deno.execPath(), {
     args: [...task.slice(1, 2), "--no-check", ...task.slice(2), ...args],
     cwd: root,
     env: { INIT_CWD: folder, NO_COLOR: "1" },
-  }).output();
+    stdout: "piped",
+    stderr: "piped",
+  });
+}
+
+/** Runs the command line. */
+async function simulate(folder: string, ...args: readonly string[]) {
+  const { code, stdout, stderr } = await command(folder, args).output();
   const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
   return { code, out, err, last: JSON.parse(out.trimEnd().split("\n").at(-1) || "null") };
 }
@@ -50,6 +57,51 @@ Deno.test("a seed runs with the task's permissions, twice with one hash, and dra
   }
 });
 
+/** A scenario that breaks its promise by twelve crashes, none of which can be left out. */
+const needsAllFaults = `
+import { shippedScenarios } from "${new URL("simulation/scenarios/shipped.ts", root)}";
+const crashes = Array.from({ length: 12 }, (_, i) => i);
+export const scenario = {
+  ...shippedScenarios.find(({ name }) => name === "quiet"),
+  name: "needs-all-faults",
+  forMs: 1_000,
+  faults: () => crashes.map((i) => ({ kind: "crashActor", atMs: 400 + i, actor: "joiner/0" })),
+  checkers: [({ fail }) => {
+    let left = crashes.length;
+    return { name: "twelve", fault: () => void (--left === 0 && fail("twelve crashes")) };
+  }],
+};
+`;
+
+Deno.test("a broken promise is told and written before shrinking, which a signal ends", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(`${folder}/all.ts`, needsAllFaults);
+    const args = ["--seed", "3", "--scenario", `${folder}/all.ts`, "--workers", "1", "--json"];
+    const child = command(folder, args).spawn();
+    let err = "";
+    const decoder = new TextDecoder();
+    for await (const bytes of child.stderr) {
+      const before = err;
+      err += decoder.decode(bytes, { stream: true });
+      if (before.includes("shrinking it") || !err.includes("shrinking it")) continue;
+      assert.match(err, /^CORRECTNESS \(129\) twelve: twelve crashes$/m);
+      const plan = JSON.parse(await Deno.readTextFile(`${folder}/simulated/0x3/plan.json`));
+      assert.equal(plan.faults.length, 12);
+      child.kill("SIGTERM");
+    }
+    const [{ code }, out] = await Promise.all([child.status, new Response(child.stdout).text()]);
+    assert.equal(code, 129, err);
+    assert.match(err, /^ {2}12 → 12 faults, .* in \d+ runs?$/m);
+    const { violation, faults } = JSON.parse(out.trimEnd().split("\n").at(-1) ?? "null");
+    assert.deepEqual([violation, faults], ["twelve", 12]);
+    const shrunk = JSON.parse(await Deno.readTextFile(`${folder}/simulated/0x3/shrunk.json`));
+    assert.equal(shrunk.faults.length, 12);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 Deno.test("a planted bug is found with the task's permissions, and its plan lies in the folder", async () => {
   const folder = await Deno.makeTempDir();
   try {
@@ -75,22 +127,12 @@ Deno.test("many seeds end with the tried ones, the violation, the probes missed 
       Object.keys(last),
       ["seedsTried", "violation", "probesMissed", "seedsPerMinute"],
     );
-    const { code: usage, err } = await simulateWrong(folder);
+    const { code: usage, err } = await simulate(folder, "--faults", "gremlins");
     assert.equal(usage, 1, err);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
 });
-
-async function simulateWrong(folder: string): Promise<{ code: number; err: string }> {
-  const task = metadata.tasks.simulate.replaceAll("$INIT_CWD", folder).split(" ").slice(1);
-  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: [...task.slice(0, 1), "--no-check", ...task.slice(1), "--faults", "gremlins"],
-    cwd: root,
-    env: { INIT_CWD: folder, NO_COLOR: "1" },
-  }).output();
-  return { code, err: new TextDecoder().decode(stderr) };
-}
 
 Deno.test("a path where the task may not read or write is refused before a run, with what to do", async () => {
   const folder = await Deno.makeTempDir();
