@@ -4,6 +4,7 @@
  */
 import { counted } from "../../structures/counted.ts";
 import { describeFault, type Fault } from "../plan/fault.ts";
+import { describeClocks } from "../plan/host_clocks.ts";
 import type { RunPlan } from "../plan/run_plan.ts";
 import type { RunOutcome } from "../run_world.ts";
 import { formatSeed } from "../seed.ts";
@@ -59,6 +60,7 @@ export function runPage(plan: RunPlan, outcome: RunOutcome): string {
   const events = world.trace.events().filter((event) => event.kind !== "callback");
   const shown = events.slice(-LADDER_EVENTS_MAX);
   const faults = plan.faults.map((fault) => `<li>${faultItem(fault, shown)}</li>`).join("");
+  const clocks = describeClocks(plan.clocks);
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>Simulated run ${formatSeed(plan.seed)}</title><style>${style}</style></head><body><main>
@@ -77,6 +79,7 @@ arrow comes from the sender; a dashed line is a fault. Further actors are to the
 host stand together.</p>
 <div class="wide">${ladder(shown, kind !== "passed")}</div>
 <h2>Configuration</h2>
+${clocks === undefined ? "" : `<p>${escapeHtml(clocks)}</p>`}
 <p><code>${escapeHtml(JSON.stringify(plan.values))}</code></p>
 </main></body></html>
 `;
@@ -132,12 +135,23 @@ function ladder(events: readonly TraceEvent[], failed: boolean): string {
   const center = (lane: string) => TIME_WIDTH + (lanes.indexOf(lane) + 0.5) * LANE_WIDTH;
   const width = TIME_WIDTH + lanes.length * LANE_WIDTH + 240;
   const end = yOf(events.length);
-  const height = end + 3 * ROW_HEIGHT;
+  const height = end + 4 * ROW_HEIGHT;
   const namesAt = (y: number, style: string) =>
     all.map(({ name, label }) =>
       `<text class="${style}" x="${center(name)}" y="${y}" text-anchor="middle">${
         escapeHtml(label.replace("/", " "))
       }</text>`
+    ).join("");
+  // Far from the head, where the names of the hosts are out of sight.
+  const hostsAt = (y: number) =>
+    groups.flatMap(({ host, lanes }) =>
+      host === undefined
+        ? []
+        : lanes.filter(({ label }) => label !== host).map(({ name }) =>
+          `<text class="name" x="${center(name)}" y="${y}" text-anchor="middle">${
+            escapeHtml(host)
+          }</text>`
+        )
     ).join("");
   const tracks = all.map(({ name }) => {
     const x = center(name);
@@ -155,7 +169,9 @@ function ladder(events: readonly TraceEvent[], failed: boolean): string {
   const rows = events.map((event, i) => {
     const y = yOf(i);
     const x = center(event.at);
-    const names = i > 0 && i % NAMES_EVERY === 0 ? namesAt(y - ROW_HEIGHT + 4, "name") : "";
+    const names = i > 0 && i % NAMES_EVERY === 0
+      ? hostsAt(y - 2 * ROW_HEIGHT + 7) + namesAt(y - ROW_HEIGHT + 4, "name")
+      : "";
     const label = `${event.kind}${event.detail === 0 ? "" : ` ${event.detail}`}`;
     const from = event.from !== undefined && lanes.includes(event.from) ? center(event.from) : x;
     const arrow = from === x ? "" : arrowTo(from, x, y);
@@ -180,13 +196,17 @@ function ladder(events: readonly TraceEvent[], failed: boolean): string {
       "the promise is broken</text>"
     : "";
   return `<svg width="${width}" height="${height}" role="img" aria-label="Messages between actors">${
-    hosts.join("") + tracks.join("") + namesAt(34, "") + namesAt(end + 2.4 * ROW_HEIGHT, "name")
+    hosts.join("") + tracks.join("") + namesAt(34, "") + hostsAt(end + 2.2 * ROW_HEIGHT) +
+    namesAt(end + 3 * ROW_HEIGHT, "name")
   }${rows.join("")}${broken}</svg>`;
 }
 
-/** The height of a row; the names of the lanes take a row behind every {@link NAMES_EVERY}. */
+/**
+ * The height of a row; the names of the lanes, and of their hosts, take two rows behind every
+ * {@link NAMES_EVERY}.
+ */
 function yOf(row: number): number {
-  return HEAD_HEIGHT + (row + Math.floor(row / NAMES_EVERY)) * ROW_HEIGHT;
+  return HEAD_HEIGHT + (row + 2 * Math.floor(row / NAMES_EVERY)) * ROW_HEIGHT;
 }
 
 function arrowTo(from: number, to: number, y: number): string {

@@ -40,3 +40,17 @@ Deno.test("the link to the broken promise leads to the lane of the last event", 
   const circles = [...page.matchAll(/<circle class="event" cx="([\d.]+)"/g)];
   assert.equal(x, Number(circles.at(-1)?.[1]));
 });
+
+Deno.test("in a mesh the names between the events say their host", async () => {
+  const mesh = present(shippedScenarios.find(({ name }) => name === "mesh-quiet"), "it ships");
+  const plan = drawRunPlan({ seed: 1, scenario: mesh, forMs: 2_000 });
+  const page = runPage(plan, await run({ ...plan, healMs: 1 }, mesh, PICTURE_EVENTS_MAX));
+  const texts = [...page.matchAll(/<text class="name" x="([\d.]+)" y="([\d.]+)"[^>]*>([^<]*)</g)]
+    .map(([, x, y, name]) => ({ x, y: Number(y), name }));
+  const shards = texts.filter(({ name }) => name === "embedding_shard 1");
+  assert.ok(shards.length >= 2, "between the events, and below");
+  for (const { x, y } of shards) {
+    const above = texts.filter((each) => each.x === x && each.y < y && y - each.y < 18);
+    assert.deepEqual(above.map(({ name }) => name.replace(/\d/, "n")), ["table-n"]);
+  }
+});
