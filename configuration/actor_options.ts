@@ -25,6 +25,8 @@ import {
   taskOptionsOf,
 } from "./model_options.ts";
 
+/** Clocks of the hosts of a mesh are less than this apart, ms; docs/mesh.md asks for it. */
+const CLOCKS_APART_MS_MAX = 10_000;
 /** Bound of the items that a ranking with `explain` explains, best first. */
 const EXPLAINED_ITEMS_MAX = 20;
 /** Bound of the items left out by rules that an answer with `explain` lists. */
@@ -110,6 +112,7 @@ export function actorOptionsOf(
       denseWidth: schema.denseWidth,
       windowMs: joiner.window,
       clockSkewMsMax: joiner.clockSkewMax,
+      clocksApartMsMax: file.mesh === undefined ? 0 : CLOCKS_APART_MS_MAX,
       actionsPerImpressionMax: joiner.actionsPerImpressionMax,
       // In the order of the model's tasks: label column t belongs to task t.
       tasks: model.tasks.map((task) => ({

@@ -1,8 +1,9 @@
 /**
  * Watches how far the data clock is ahead of the wall clock.
  *
- * Events are accepted by the wall clock, so a lead beyond `clockSkewMsMax` means that the wall
- * clock was ahead for a while and was set back. Windows end by the data clock: until the wall
+ * Events are accepted by the wall clocks of the gateways, so a lead beyond `clockSkewMsMax`, and
+ * beyond the difference of the hosts' clocks, means that a wall clock was ahead for a while and was
+ * set back. Windows end by the data clock: until the wall
  * catches up, no window would end and nothing would be learned from negatives.
  */
 import type { Clock } from "../../mesh/ports/clock.ts";
@@ -32,15 +33,18 @@ export class ClockLead {
   #sinceMs: number | undefined;
   #leadMs = 0;
 
-  /** @param partition The joiner's partition. */
+  /**
+   * @param leadMsMax `clockSkewMsMax` plus `clocksApartMsMax`.
+   * @param partition The joiner's partition.
+   */
   constructor(clock: Clock, telemetry: Telemetry, leadMsMax: number, partition: number) {
     this.#labels = { joiner: String(partition) };
     this.#clock = clock;
     this.#telemetry = telemetry;
     this.#leadMsMax = leadMsMax;
     this.#gauge = telemetry.gauge("cairn_joiner_clock_lead_ms", {
-      help: "Lead of the data clock over the wall clock, ms; more than joiner.clockSkewMax after " +
-        "the wall clock was set back.",
+      help: "Lead of the data clock over the wall clock, ms; more than joiner.clockSkewMax, or " +
+        "10 s more in a mesh, after the wall clock was set back.",
       labelNames: ["joiner"],
     });
   }

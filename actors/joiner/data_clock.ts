@@ -10,8 +10,8 @@ export interface ClockStart {
   /** Data time before the first record, ms. */
   readonly clockMs: number;
   /**
-   * Wall time, ms, and the end of the log then: no record before the end was accepted later.
-   * Infinity leaves the times of the log as they are.
+   * The latest wall time that any host may show, ms, and the end of the log then: no record before
+   * the end was accepted later. Infinity leaves the times of the log as they are.
    */
   readonly wallMs: number;
   readonly endOffset: number;

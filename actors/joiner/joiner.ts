@@ -88,8 +88,9 @@ export class Joiner implements Behavior<JoinerMessage> {
     this.#eventLog = eventLog;
     this.#examples = examples;
     this.#writer = new ExampleWriter(examples, eventLog, context);
-    const { partition, clockSkewMsMax } = options;
-    this.#clockLead = new ClockLead(context.clock, context.telemetry, clockSkewMsMax, partition);
+    const { partition, clockSkewMsMax, clocksApartMsMax } = options;
+    const leadMsMax = clockSkewMsMax + clocksApartMsMax;
+    this.#clockLead = new ClockLead(context.clock, context.telemetry, leadMsMax, partition);
     this.#endOffset = isLast ? Infinity : endOffset;
     const { begin, decidedInAllBefore, openFrom, positives, early, isSplit } = examples.start;
     this.#window = new JoinWindow(options, {
@@ -99,7 +100,7 @@ export class Joiner implements Behavior<JoinerMessage> {
       positives,
       early,
       // A split moment must be decided as before; a later start corrects the data clock.
-      wallMs: isSplit ? Infinity : context.clock.nowMs(),
+      wallMs: isSplit ? Infinity : context.clock.nowMs() + clocksApartMsMax,
       endOffset,
     });
     if (carryOver !== undefined && !examples.isEnded) {

@@ -49,6 +49,8 @@ export interface JoinerOptions {
   readonly windowMs: number;
   /** How far an event's time may move the data clock beyond the wall time of its acceptance, ms. */
   readonly clockSkewMsMax: number;
+  /** How far the clocks of hosts that append events may be ahead of the joiner's, ms. */
+  readonly clocksApartMsMax: number;
   /** Bound of the held impressions; one more closes the oldest early. */
   readonly impressionsMax: number;
   /** Bound of the memory of held impressions, bytes; one more closes the oldest early. */

@@ -71,6 +71,7 @@ const meshKnobs: readonly Knob[] = [
   { path: "embeddings.evictionInterval", values: ["100ms", "1s"] },
   { sets: [undefined, undefined, recommending] },
   ...servingKnobs,
+  { path: "joiner.clockSkewMax", values: [undefined, undefined, "0ms"] },
 ];
 
 /** A shop on six hosts with three visitors, without faults of its own. */

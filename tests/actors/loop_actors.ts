@@ -136,6 +136,7 @@ async function startJoiner({ options, eventLog, exampleLog, start }: LoopParts):
     partition: 0,
     windowMs: 10_000,
     clockSkewMsMax: 1_000,
+    clocksApartMsMax: 0,
     impressionsMax: 10_000,
     impressionsBytesMax: 1 << 28,
     actionsPerImpressionMax: 100,

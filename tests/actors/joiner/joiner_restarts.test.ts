@@ -139,6 +139,29 @@ Deno.test("after the wall clock was set back, the data clock follows it and wind
   await world.mesh.stop();
 });
 
+Deno.test("a joiner that starts anew on a host whose clock is behind decides by the log", async () => {
+  const gatewayAheadMs = 9_000;
+  const world = new JoinerWorld(joinerOptions({ clockSkewMsMax: 0, clocksApartMsMax: 10_000 }));
+  const { clock } = world.mesh;
+  const joiner = await world.start();
+  const show = async (ranking: string) => {
+    const atMs = clock.nowMs() + gatewayAheadMs;
+    await world.post(impression({ ranking, items: ["a"], atMs, acceptedAtMs: atMs }));
+  };
+  await show("r1");
+  await world.mesh.advance(500);
+  await show("r2");
+  await world.restart();
+  await world.mesh.advance(600);
+  await show("r3"); // closes r1, whose window of 1 s is over, and not r2
+  assert.deepEqual(await world.names(), ["r1/a=0"]);
+  await world.mesh.advance(61_000);
+  await show("r4");
+  const status = await world.mesh.settle(joiner.ask({ kind: "getStatus" }, { budgetMs: 100 }));
+  assert.equal(status.warning, undefined);
+  await world.mesh.stop();
+});
+
 const step = fc.record({
   impression: fc.boolean(),
   again: fc.boolean(),

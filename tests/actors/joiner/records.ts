@@ -14,6 +14,7 @@ export function joinerOptions(changes: Partial<JoinerOptions> = {}): JoinerOptio
     denseWidth: 1,
     windowMs: 1_000,
     clockSkewMsMax: 100,
+    clocksApartMsMax: 0,
     impressionsMax: 1_000,
     impressionsBytesMax: 1 << 24,
     actionsPerImpressionMax: 100,
