@@ -32,7 +32,7 @@ import { CommandError } from "../errors.ts";
 import type { ApplyFlags, PlacementFlags } from "./command.ts";
 import { type MeshStore, withMeshStore } from "./mesh_store.ts";
 import { countedParts, partName } from "./part_names.ts";
-import { dealingLines, partitioningLines, waitForReshard } from "./reshard.ts";
+import { dealingLines, otherShardCount, partitioningLines, waitForReshard } from "./reshard.ts";
 
 /** Pause between two looks at the store while a command waits, ms. */
 const LOOK_MS = 1_000;
@@ -51,6 +51,10 @@ export async function applyCommand(flags: ApplyFlags, output: Output): Promise<v
       throw new CommandError(
         `The mesh is at version ${view.version}, not ${flags.ifVersion}: look at cairn plan again.`,
       );
+    }
+    const { shardCount } = store.configuration;
+    if (shardCount !== view.identity.shards) {
+      output.err(otherShardCount(shardCount, view.identity.shards));
     }
     const plan = planMesh(view, Infinity);
     const reshard = await changePartitions(store, view, flags) ??

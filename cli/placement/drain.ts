@@ -39,7 +39,11 @@ export async function drainCommand(
         ? `${host} is not draining any more: it may get shards, joiners and trainers of its roles\n`
         : `${host} is draining: ${drained(view, host, stuck.length)}\n`,
     );
-    for (const { shard, reason } of stuck) output.err(`shard ${shard} cannot leave: ${reason}\n`);
+    for (const [reason, shards] of Map.groupBy(stuck, ({ reason }) => reason)) {
+      const noun = shards.length === 1 ? "shard" : "shards";
+      const numbers = shards.map(({ shard }) => shard).join(", ");
+      output.err(`${noun} ${numbers} cannot leave: ${reason}\n`);
+    }
     for (const { key, role } of state === "up" ? [] : readersThatStay(view, host)) {
       output.err(
         `${partName(key)} cannot leave: no other host that is up has the role ${role}; its work ` +

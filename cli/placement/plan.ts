@@ -17,6 +17,7 @@ import { countedParts } from "./part_names.ts";
 import { planLines } from "./plan_lines.ts";
 import {
   dealingLines,
+  otherShardCount,
   partitioningLines,
   reshardLines,
   RESTORED_BYTES_PER_SECOND,
@@ -85,10 +86,7 @@ export async function planCommand(flags: PlacementFlags, output: Output): Promis
       );
     }
     if (reshard !== undefined && !gives(asked, "shards", reshard.to)) {
-      const { from, to } = reshard;
-      output.err(
-        `shards.count is ${to}, and the mesh has ${from} shards: cairn reshard changes it\n`,
-      );
+      output.err(otherShardCount(reshard.to, reshard.from));
     }
     if (dealing !== undefined && !gives(asked, "trainers", dealing.to)) {
       const { from, to } = dealing;

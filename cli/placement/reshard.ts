@@ -20,6 +20,11 @@ import { type MeshStore, withMeshStore } from "./mesh_store.ts";
 /** Pause between two looks at the store while the command waits, ms. */
 const LOOK_MS = 1_000;
 
+/** The line about a configuration with another number of shards than the mesh has. */
+export function otherShardCount(to: number, from: number): string {
+  return `shards.count is ${to}, and the mesh has ${from} shards: cairn reshard changes it\n`;
+}
+
 /** Bytes of rows that a host restores a second, on a machine of two busy cores. */
 export const RESTORED_BYTES_PER_SECOND = 40 * 2 ** 20;
 

@@ -4,11 +4,13 @@
 import { formatAddress } from "../../configuration/addresses.ts";
 import { sizeText } from "../../mesh/placement/byte_sizes.ts";
 import { shardViews } from "../../mesh/placement/mesh_views.ts";
+import type { PlacedKey } from "../../mesh/ports/coordination.ts";
 import { reshardStep, stepText } from "../../mesh/ports/reshard_progress.ts";
 import { decodePlan, isPlan } from "../../mesh/placement/plan_document.ts";
 import { ownerOf } from "../../mesh/placement/views.ts";
 import { describe } from "../../mesh/ports/coordination_errors.ts";
 import { numbersText } from "../../mesh/ports/resharding.ts";
+import { alignedRows } from "../../structures/aligned_rows.ts";
 import { counted } from "../../structures/counted.ts";
 import { present } from "../../structures/invariant.ts";
 import type { Output } from "../command_line.ts";
@@ -45,8 +47,8 @@ export async function statusCommand(flags: PlacementFlags, output: Output): Prom
     const { reshard } = view;
     const step = reshardStep(view);
     const controller = view.control?.holder.host;
+    const { version, generation, identity } = view;
     if (flags.json) {
-      const { version, generation, identity } = view;
       const result = {
         mesh: identity.mesh,
         version,
@@ -65,20 +67,9 @@ export async function statusCommand(flags: PlacementFlags, output: Output): Prom
       };
       return output.out(`${JSON.stringify(result)}\n`);
     }
-    output.out(
-      `version ${view.version}, generation ${view.generation}, controller ${
-        controller ?? "none"
-      }\n`,
-    );
-    for (const each of hosts) {
-      output.out(
-        `${each.host}  ${each.state}  ${each.roles.join(", ")}  ${
-          counted(each.shards, "shard")
-        }  ` +
-          `${counted(each.rows, "row")}  ${sizeText(each.bytes)}  ${each.address}` +
-          `${each.partitions.map((key) => `  ${partName(key)}`).join("")}\n`,
-      );
-    }
+    const deciding = controller === undefined ? "no host decides" : `${controller} decides`;
+    output.out(`version ${version}; ${deciding} what moves\n`);
+    for (const line of hostLines(hosts)) output.out(`${line}\n`);
     for (const { name, roles, address } of absent) {
       output.out(`not up: ${name}  ${roles.join(", ")}  ${formatAddress(address)}\n`);
     }
@@ -98,4 +89,34 @@ export async function statusCommand(flags: PlacementFlags, output: Output): Prom
       output.out(`last plan: ${plan.state}, ${counted(plan.moves.length, "move")}\n`);
     }
   });
+}
+
+interface HostFigures {
+  readonly host: string;
+  readonly state: string;
+  readonly roles: readonly string[];
+  readonly address: string;
+  readonly shards: number;
+  readonly partitions: readonly PlacedKey[];
+  readonly rows: number;
+  readonly bytes: number;
+}
+
+/** The table of hosts; a host without the role of a column leaves it empty. */
+function hostLines(hosts: readonly HostFigures[]): string[] {
+  const header = ["host", "state", "roles", "address", "shards", "rows", "memory", "reads"];
+  const rows = hosts.map((each) => {
+    const hasShards = each.shards > 0 || each.roles.includes("shards");
+    return [
+      each.host,
+      each.state,
+      each.roles.join(", "),
+      each.address,
+      ...(hasShards
+        ? [`${each.shards}`, each.rows.toLocaleString("en"), sizeText(each.bytes)]
+        : ["", "", ""]),
+      each.partitions.map(partName).join(", "),
+    ];
+  });
+  return alignedRows([header, ...rows]);
 }

@@ -56,7 +56,7 @@ function readerWords(reader: "joiner" | "trainer", start: string): PlacementWord
     noHost: `no other host that is up has the role ${reader}`,
     noRoom: () => `no host has room for another ${reader}`,
     restoring: `it is being started, and goes on ${start}`,
-    even: () => `after the plan each host has as many ${parts}`,
+    even: () => `after the plan the ${parts} are shared out evenly`,
     indivisible: `no move makes the numbers of ${parts} more even`,
   };
 }

@@ -221,16 +221,22 @@ export function checkFence(
   return new LogOffsetError(log, partition, fence.expectedOffset, endOffset);
 }
 
-/** The log has reached the size that its configuration allows. */
+/** The log has reached the size that its configuration or its server allows. */
 export class LogFullError extends Error {
   override readonly name = "LogFullError";
-  constructor(
-    readonly log: string,
-    readonly bytes: number,
-    readonly bytesMax: number,
-    remedy = "raise storage.logBytesMax or let its consumers catch up",
-  ) {
-    super(`The log "${log}" holds ${bytes} bytes and its limit is ${bytesMax}; ${remedy}.`);
+
+  /** @param reason End of a sentence that begins with the log: what is full, and the remedy. */
+  constructor(readonly log: string, reason: string) {
+    super(`The log "${log}" ${reason}.`);
+  }
+
+  /** The error of a log that has reached its `bytesMax`. */
+  static atLimit(log: string, bytes: number, bytesMax: number): LogFullError {
+    return new LogFullError(
+      log,
+      `holds ${bytes} bytes and its limit is ${bytesMax}; raise storage.logBytesMax or let its ` +
+        "consumers catch up",
+    );
   }
 }
 

@@ -65,7 +65,7 @@ export function stepText(step: ReshardStep): string {
     case "serving":
       return `${step.hosts.join(", ")} still ${
         step.hosts.length > 1 ? "serve" : "serves"
-      } the shards before, until the new ones have learned as much`;
+      } the former shards, until the new ones have learned as much`;
     case "done":
     case "cancelled":
       return step.kind;

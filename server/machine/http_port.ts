@@ -22,6 +22,8 @@ export interface HttpPortOptions {
   readonly host: string;
   /** 0 = any free port. */
   readonly port: number;
+  /** Where an operator chooses the port, for the error of one that is taken. */
+  readonly setting: string;
   /** Time that requests in progress have to end when the port closes, ms. */
   readonly drainMs: number;
 }
@@ -66,7 +68,7 @@ export class HttpPort {
    *
    * @throws {ListenError} When the address is taken or not this machine's.
    */
-  static async open({ host, port, drainMs }: HttpPortOptions): Promise<HttpPort> {
+  static async open({ host, port, setting, drainMs }: HttpPortOptions): Promise<HttpPort> {
     const opened = new HttpPort(drainMs);
     try {
       opened.#server = await HttpServer.listen(
@@ -84,7 +86,7 @@ export class HttpPort {
       return opened;
     } catch (cause) {
       const reason = (cause as { readonly code?: unknown }).code === "EADDRINUSE"
-        ? "another program listens there; choose another by --port (0 = any free one)"
+        ? `another program listens there; end it, or choose another port by ${setting}`
         : cause instanceof Error
         ? cause.message
         : String(cause);

@@ -26,7 +26,11 @@ export async function withHost<T>(
   return await withProcess(
     {
       configuration,
-      http: http && { host: http.hostname, port: http.port },
+      http: http && {
+        host: http.hostname,
+        port: http.port,
+        setting: `mesh.hosts.${name}.http`,
+      },
       start: async (machine) =>
         await composeHost(
           configuration,

@@ -6,7 +6,7 @@ import { jsonLine, terminalLine } from "../../mesh/adapters/prometheus/log_lines
 import type { LogLevel } from "../../mesh/ports/telemetry.ts";
 import type { ComposeOptions } from "../compose.ts";
 import type { RunningHost } from "../start_actors.ts";
-import { HttpPort } from "./http_port.ts";
+import { HttpPort, type HttpPortOptions } from "./http_port.ts";
 import type { MachineOptions } from "./machine.ts";
 
 /** A process that answers HTTP. */
@@ -32,7 +32,7 @@ export interface ServerOptions {
 export interface ProcessToRun<H extends RunningHost> {
   readonly configuration: CairnConfiguration;
   /** Undefined = no HTTP server. */
-  readonly http: { readonly host: string; readonly port: number } | undefined;
+  readonly http: Omit<HttpPortOptions, "drainMs"> | undefined;
   start(options: MachineOptions & ComposeOptions): Promise<H>;
   /** Resolves when requests can be passed on, or `until` settles. */
   ready(

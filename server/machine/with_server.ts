@@ -35,7 +35,7 @@ export async function withServer<T>(
   return await withProcess(
     {
       configuration,
-      http: configuration.http,
+      http: { ...configuration.http, setting: "--port (0 = any free one)" },
       start: (machine) => startMesh(configuration, machine),
       ready: waitUntilReady,
     },

@@ -177,7 +177,7 @@ export class LogState {
   /** The refusal of records for which there is no room. */
   #full(records: readonly Uint8Array[], bytesMax: number): LogFullError | undefined {
     const isRoom = !this.#isFull() && this.#bytes + sizeOf(records) <= bytesMax;
-    return isRoom ? undefined : new LogFullError(this.#name, this.#bytes, bytesMax);
+    return isRoom ? undefined : LogFullError.atLimit(this.#name, this.#bytes, bytesMax);
   }
 
   /**

@@ -115,7 +115,7 @@ Deno.test("a pinned snapshot has no time in the receipt, and nothing is released
 Deno.test("an erasure that the log refuses is a problem, and begins with the next try", async () => {
   const { erasures, gateway, eventLog, kinds } = await erasureFixture();
   const append = eventLog.append.bind(eventLog);
-  eventLog.append = () => Promise.reject(new LogFullError("events", 2, 1));
+  eventLog.append = () => Promise.reject(LogFullError.atLimit("events", 2, 1));
   const remove = () => gateway.app.request("/v1/users/ann?forget=true", { method: "DELETE" });
   const refused = await remove();
   assert.equal(refused.status, 503);

@@ -154,7 +154,7 @@ export class EmbeddedEventLog implements EventLog {
     }
     const { bytes } = this.usage();
     if (bytes + blockBytes(records) > this.#bytesMax) {
-      this.#full = new LogFullError(this.#options.directory, bytes, this.#bytesMax);
+      this.#full = LogFullError.atLimit(this.#options.directory, bytes, this.#bytesMax);
       return Promise.reject(this.#full);
     }
     this.#full = undefined;

@@ -75,7 +75,7 @@ export class MemoryEventLog implements EventLog {
     if (stale) return Promise.reject(stale);
     const bytes = records.reduce((sum, record) => sum + record.byteLength, 0);
     if (this.#bytes + bytes > this.#bytesMax) {
-      this.#refusal = new LogFullError(this.#name, this.#bytes, this.#bytesMax);
+      this.#refusal = LogFullError.atLimit(this.#name, this.#bytes, this.#bytesMax);
       return Promise.reject(this.#refusal);
     }
     this.#refusal = undefined;

@@ -78,7 +78,7 @@ export function refusalOf(
   const present = Number(reply[1]);
   switch (reply[0]) {
     case "FULL":
-      return new LogFullError(log, present, bytesMax);
+      return LogFullError.atLimit(log, present, bytesMax);
     case "STALE":
       return new StaleWriterError(log, partition, fence?.epoch, present);
     case "SEALED":

@@ -13,11 +13,12 @@ export function isOfFullMemory(error: unknown): boolean {
 export function fullMemory(
   error: unknown,
   log: string,
-  { facts, url }: Pick<RedisServer, "facts" | "url">,
+  { url }: Pick<RedisServer, "url">,
 ): LogFullError | undefined {
   if (!isOfFullMemory(error)) return undefined;
-  const { maxmemoryBytes } = facts;
-  const remedy =
-    `that is the maxmemory of the Redis at ${url}: raise it or let the consumers of its logs catch up`;
-  return new LogFullError(log, maxmemoryBytes, maxmemoryBytes, remedy);
+  return new LogFullError(
+    log,
+    `takes no records: the memory of the Redis at ${url} is full; raise its maxmemory, or let the ` +
+      "consumers of its logs catch up",
+  );
 }

@@ -37,7 +37,7 @@ const mesh = await startMesh(configuration, {
   },
 });
 const { http, gateway } = mesh.configuration;
-const port = await HttpPort.open({ ...http, drainMs: gateway.deadlineMs });
+const port = await HttpPort.open({ ...http, setting: "--port", drainMs: gateway.deadlineMs });
 port.serve(mesh.fetch);
 await waitReady(mesh);
 await learnItems(mesh, itemCount);

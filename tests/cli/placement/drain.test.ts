@@ -27,6 +27,10 @@ Deno.test({
         stuck.out,
         "tables-1 is draining: 0 of 4 shards can leave it; start another host with shards\n",
       );
+      assert.equal(
+        stuck.err,
+        "shards 0, 1, 2, 3 cannot leave: tables-1 is draining, and no host is up that may own shards\n",
+      );
       assert.match(
         (await world.run("plan")).err,
         /^4 shards cannot move until a host has the role and room$/m,

@@ -115,6 +115,13 @@ Deno.test({
       assert.match(out, /^not up: edge {2}serving, joiner, trainer, sync {2}127.0.0.1:7401$/m);
       assert.doesNotMatch(out, /not up: tables/);
       assert.doesNotMatch(out, /^edge/m);
+      assert.match(out, /^version \d+; (no host|[\w-]+) decides what moves$/m);
+      assert.match(out, /^host +state +roles +address +shards +rows +memory +reads$/m);
+      assert.match(
+        out,
+        /^learn-2 +up +\S.*:\d+$/m,
+        "no columns of shards for a host without the role",
+      );
       const { absent } = JSON.parse((await world.run("status", "--json")).out);
       assert.deepEqual(absent, [{
         host: "edge",

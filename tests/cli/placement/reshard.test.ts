@@ -20,6 +20,12 @@ Deno.test({
       assert.match(plan.out, /^tables-2 {2}0 -> 4 shards$/m);
       assert.match(plan.out, /^training stands still for about 1 s; rankings go on, and each /m);
       assert.match(plan.err, /shards.count is 8, and the mesh has 4 shards: cairn reshard changes/);
+      const apply = await world.run("apply");
+      assert.match(
+        apply.err,
+        /^shards.count is 8, and the mesh has 4 shards: cairn reshard changes/,
+      );
+      await world.run("cancel");
       const planned = JSON.parse((await world.run("plan", "--json")).out).reshard;
       assert.deepEqual([planned.from, planned.to, planned.unplaced], [4, 8, 0]);
 

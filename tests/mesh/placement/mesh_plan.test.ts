@@ -34,7 +34,7 @@ Deno.test("joiners and trainers are evened out by their number, each kind alone"
     { key: "events/0", from: "a", to: "b" },
   ]);
   assert.match(reasonOf({ placements }, "events/0"), /2 joiners on a and 0 joiners on b/);
-  assert.match(reasonOf({ placements }, "trainer/0"), /each host has as many trainers/);
+  assert.match(reasonOf({ placements }, "trainer/0"), /the trainers are shared out evenly/);
 });
 
 Deno.test("a joiner or trainer leaves a draining host, with a reason in its own words", () => {

@@ -8,7 +8,20 @@ import { HttpPort } from "../../../server/machine/http_port.ts";
 const DRAIN_MS = 300;
 /** A drain time that no test waits for, and a bound that a loaded machine keeps. */
 const [LONG_DRAIN_MS, SOON_MS] = [120_000, 60_000];
-const open = (drainMs = DRAIN_MS) => HttpPort.open({ host: "127.0.0.1", port: 0, drainMs });
+const open = (drainMs = DRAIN_MS, port = 0) =>
+  HttpPort.open({ host: "127.0.0.1", port, setting: "mesh.hosts.a.http", drainMs });
+
+Deno.test("a port that is taken is refused with the place where another one is chosen", async () => {
+  const port = await open();
+  try {
+    await assert.rejects(
+      open(DRAIN_MS, Number(new URL(port.url).port)),
+      /another program listens there; end it, or choose another port by mesh\.hosts\.a\.http\.$/,
+    );
+  } finally {
+    await port.close();
+  }
+});
 
 /** Reads the body by chunks, as the gateway does; a body that cannot be read is a 400. */
 async function echo({ body }: Request): Promise<Response> {
