@@ -18,7 +18,7 @@ export class TopSearch {
   readonly #count: number;
   /** Candidates; beyond twice `#count` they are cut to the greatest ones. */
   #found: Found[] = [];
-  /** The result has no item of a value at most this great. */
+  /** Items of at most this value are not in the result. */
   #least: number;
 
   /** @param least The value of an item without events. */

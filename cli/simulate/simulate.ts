@@ -298,11 +298,16 @@ async function writePictures(
 function summaryOf(result: CampaignResult, seconds: number): string {
   const { seedsTried, events, eventsRun, virtualMs, faults, probesMissed, failure } = result;
   const virtualS = virtualMs / 1_000;
+  const rate = Math.round(eventsRun / seconds);
+  // Otherwise events, seconds and rate contradict each other.
+  const repeated = eventsRun > events
+    ? ` (${eventsRun.toLocaleString("en")} with the second runs of seeds)`
+    : "";
   return [
     ...(failure === undefined ? ["no promise was broken"] : []),
     `${counted(seedsTried, "seed")}, ${counted(faults, "fault")}, ` +
     `${Math.round(virtualS)} virtual seconds in ${seconds.toFixed(1)} s`,
-    `${events} trace events, ${Math.round(eventsRun / seconds)} a second`,
+    `${counted(events, "trace event")}${repeated}, ${rate.toLocaleString("en")} a second`,
     probesMissed.length === 0
       ? "every rare path was taken"
       : `rare paths not taken: ${probesMissed.join("; ")}`,

@@ -15,8 +15,8 @@ export const servingRestarts: RestartPolicy = {
 };
 
 /**
- * For actors without which requests are answered all the same, with less: they come back at once,
- * and are restarted as often as needed.
+ * For actors that requests can do without: a request gets less, and is answered. They come back at
+ * once, and are restarted as often as needed.
  */
 export const helpingRestarts: RestartPolicy = { ...servingRestarts, goesOn: true };
 

@@ -13,7 +13,11 @@ Deno.test("the page and the trace of a campaign show its last run", async () => 
     assert.equal(code, 0);
     const page = await Deno.readTextFile(html);
     assert.match(page, /<h1>Simulated run 0x12<\/h1>/);
-    const { out } = await runCaptured("simulate", "--seed", "0x12", ...faultless);
+    const { out, err } = await runCaptured("simulate", "--seed", "0x12", ...faultless);
+    assert.match(
+      err,
+      /[\d,]+ trace events \([\d,]+ with the second runs of seeds\), [\d,]+ a second/,
+    );
     assert.ok(page.includes(JSON.parse(out).traceHash), "the page is of the run with its seed");
     assert.ok(JSON.parse(await Deno.readTextFile(perfetto)).traceEvents.length > 0);
   } finally {
