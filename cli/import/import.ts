@@ -28,6 +28,9 @@ import { RefusedRows } from "./refused_rows.ts";
 import { addPresetProfiles, describeSources, type ImportSource, openSources } from "./sources.ts";
 import { writeVisits, type WrittenFigures } from "./write_visits.ts";
 
+/** The action of events in files without a column for it. */
+const DEFAULT_ACTION = "rating";
+
 /** Sampled negatives per item of an event, where the history has none of its own. */
 const NEGATIVES_DEFAULT = 4;
 
@@ -72,11 +75,10 @@ export async function runImport(flags: ImportFlags, output: Output): Promise<Imp
     (history.events > 0 && needsNegatives(shares) ? NEGATIVES_DEFAULT : 0);
   const { uniformShare } = configuration.gateway.eventsWithoutRanking;
   output.err(describeHistory(history, shares, refused, flags, { negatives, uniformShare }));
-  if (flags.dryRun !== true && history.events > 0 && shares.positive === 0) {
-    throw usageError(
-      `By the label rules of ${flags.config} no event is positive, so there is nothing to rank by. ` +
-        "Change joiner.tasks, or say which values are positive: --label-at-least <value>.",
-    );
+  if (history.events > 0 && shares.positive === 0) {
+    const error = usageError(noPositive(flags, tasks));
+    if (flags.dryRun !== true) throw error;
+    output.err(`${error.message}\n`);
   }
   const key = keyOf(sources, flags, { negatives, uniformShare }, configuration.joiner);
   const visits = new Visits(history, {
@@ -131,7 +133,7 @@ async function readSource(
   const added = await readHistory(history, rows.rows(), {
     content,
     mapping,
-    action: flags.action ?? "rating",
+    action: flags.action ?? DEFAULT_ACTION,
     latestMs: Date.now() + timestampAheadMsMax,
     untilMs,
     valueRanges: valueBounds,
@@ -153,7 +155,7 @@ function requireDirectory({ storage }: CairnConfiguration, config: string): void
   );
 }
 
-function overridesOf({ set, action = "rating", labelAtLeast }: ImportFlags) {
+function overridesOf({ set, action = DEFAULT_ACTION, labelAtLeast }: ImportFlags) {
   return {
     assignments: set,
     ...(labelAtLeast !== undefined && { positive: { action, atLeast: labelAtLeast } }),
@@ -204,8 +206,8 @@ function describeHistory(
   ];
   if (events > 0) {
     lines.push(
-      `By the label rules ${n(positive)} events are positive, ${n(negative)} negative, and ` +
-        `${n(ignored)} are read by no rule.`,
+      `By the label rules: ${counted(positive, "positive event")}, ${n(negative)} negative, ` +
+        `${n(ignored)} that no rule reads.`,
     );
   }
   if (negatives > 0) {
@@ -216,32 +218,47 @@ function describeHistory(
         `visit had shown ${seen} items (--seen); scores keep that base rate until live rankings ` +
         "correct it.",
     );
-  } else if (events > 0 && positive === events - ignored) {
+  } else if (positive > 0 && positive === events - ignored) {
     lines.push("All events are positive and no negatives are sampled: the model cannot learn.");
   }
-  if (refused.total > 0) lines.push(`${n(refused.total)} rows are refused:`);
+  if (refused.total > 0) lines.push(`${counted(refused.total, "refused row")}:`);
   return lines.join("\n") + "\n" + refused.describe();
 }
 
+/** Says why no event is positive: most often the action has another name. */
+function noPositive(
+  { config, action }: ImportFlags,
+  tasks: CairnConfiguration["joiner"]["tasks"],
+): string {
+  const read = new Set(tasks.flatMap(({ rules }) => rules.map((rule) => rule.action)));
+  const named = action ?? DEFAULT_ACTION;
+  return `By the label rules of ${config} no event is positive, so there is nothing to rank by. ` +
+    `They read ${
+      [...read].join(", ")
+    }; an event without a column for its action is ${named} here. ` +
+    "Name another action by --action, change joiner.tasks, or say which values are positive: " +
+    "--label-at-least <value>.";
+}
+
 function describeVisits({ orphans, attributed, ignored, unmatched }: VisitCounts): string {
-  const n = (count: number) => count.toLocaleString("en");
   const lines = [
-    [orphans, "events name a ranking that no file holds, or an item that it did not show"],
-    [attributed, "events were matched to the newest ranking that showed the item to the user"],
-    [ignored, "events are read by no label rule, and nothing is learned from them"],
-    [unmatched, "events only take something back (a return), without a purchase in the window"],
+    [orphans, "with a ranking that no file holds, or an item that it did not show"],
+    [attributed, "matched to the newest ranking that showed the item to the user"],
+    [ignored, "that no label rule reads; nothing is learned from them"],
+    [unmatched, "that only take something back (a return), without a purchase in the window"],
   ] as const;
-  return lines.filter(([count]) => count > 0).map(([count, text]) => `${n(count)} ${text}.\n`)
-    .join("");
+  return lines.filter(([count]) => count > 0)
+    .map(([count, text]) => `${counted(count, "event")} ${text}\n`).join("");
 }
 
 /** The server needs the `--set` of the import: without them it may start from another directory. */
 function describeFigures(figures: ImportFigures, { config, set }: ImportFlags): string {
   const changes = set.map((each) => ` --set '${each.replaceAll("'", "'\\''")}'`).join("");
-  const n = (count: number) => count.toLocaleString("en");
   return `Imported ${counted(figures.imported, "row")} in ${figures.seconds} s${
     figures.resumed ? ", going on where an import had stopped" : ""
-  }: ${n(figures.examples)} examples are learned, ${n(figures.windowsOpen)} windows are open.\n` +
+  }: learned ${counted(figures.examples, "example")}, and ${
+    counted(figures.windowsOpen, "window")
+  } open.\n` +
     Object.entries(figures.tasks).map(([task, quality]) => `${describeTask(task, quality)}\n`)
       .join("") +
     `Start the server with: cairn serve --config ${config}${changes}\n`;

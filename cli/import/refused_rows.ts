@@ -6,6 +6,9 @@ import type { Cell } from "../../offline/import/file_rows.ts";
 /** Rows written at a time. */
 const ROWS_PER_WRITE = 1_000;
 
+/** A value in a reason: a quoted text, or a number that is not a part of a date. */
+const VALUE = /"(?:[^"\\]|\\.)*"|(?<![\w:-])-?\d+(?:\.\d+)?(?![\w:-])/g;
+
 export class RefusedRows {
   readonly #file: Deno.FsFile | undefined;
   readonly #counts = new Map<string, number>();
@@ -27,8 +30,7 @@ export class RefusedRows {
     row: { readonly line: number; readonly reason: string; readonly cells: readonly Cell[] },
   ): void {
     this.total++;
-    // Reasons differ in the values that they quote.
-    const kind = row.reason.replaceAll(/"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?/g, "…");
+    const kind = row.reason.replaceAll(VALUE, "…");
     this.#counts.set(kind, (this.#counts.get(kind) ?? 0) + 1);
     if (this.#file === undefined) return;
     const { line, reason, cells } = row;

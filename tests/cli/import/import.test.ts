@@ -120,6 +120,10 @@ Deno.test("a dry run writes nothing and says what it would read", async () => {
     assert.equal(code, 0, err);
     assert.equal(figuresOf(out).imported, lines.length);
     assert.match(err, /StockCode +the item +\(by its name\)/);
+    const misnamed = await runCaptured(...importing(folder, "--dry-run", "--action=buy"));
+    assert.equal(misnamed.code, 0, misnamed.err);
+    assert.match(misnamed.err, /no event is positive.*They read purchase; .* is buy here/s);
+    assert.doesNotMatch(misnamed.err, /All events are positive/);
     assert.deepEqual((await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name), [
       "orders.csv",
     ]);
