@@ -104,8 +104,9 @@ export const problems = {
   "unknown-ranking": {
     status: 422,
     title: "The gateway does not remember this ranking",
-    remedy: "Send the rankingId of an answer of POST /v1/rank, while the gateway remembers it " +
-      "(gateway.rankingsRememberedMax). With several gateways and no storage.redis, set gateway.unknownRankings to accept.",
+    remedy:
+      "Send the rankingId of an answer that was not made with learn: false, while the gateway " +
+      "remembers it (gateway.rankingsRememberedMax). With several gateways and no storage.redis, set gateway.unknownRankings to accept.",
   },
   "item-not-shown": {
     status: 422,

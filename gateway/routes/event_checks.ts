@@ -80,7 +80,7 @@ export function requireShown(
     ? "is not a ranking that this gateway remembers"
     : "was not shown by that ranking";
   const send = unknown
-    ? "send the rankingId of a recent answer of POST /v1/rank"
+    ? "send the rankingId of a recent answer that was not made with learn: false"
     : `send an item that ranking "${rankingId}" showed`;
   throw new ProblemError(
     shown,

@@ -11,7 +11,7 @@ export const events: readonly BadInput[] = [
     detail: /rankingId "never" is not a ranking that this gateway remembers/,
     errors: [
       '#/rankingId is "never", which is not a ranking that this gateway remembers; ' +
-      "send the rankingId of a recent answer of POST /v1/rank",
+      "send the rankingId of a recent answer that was not made with learn: false",
     ],
   },
   {
