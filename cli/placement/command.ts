@@ -48,8 +48,8 @@ the mesh has, that number changes too, all three in one step. The hosts carry al
 command has ended: see cairn status. cairn cancel ends a change of the number that has not begun, and
 then the plan; cairn rollback moves back what the last plan has moved, and changes no number.
 
-A change begins with a snapshot, and waits until the change before is done. Where a trainer cannot
-begin, neither comes: --override changes trainer.count at once. The new trainers go on at the newest
+A change begins with a snapshot, and waits until an earlier change is done. Where a trainer cannot
+begin, neither happens: --override changes trainer.count at once. The new trainers go on at the newest
 snapshot, and no example is lost or learned twice.`;
 
 const reshardHelp = `
@@ -95,7 +95,7 @@ export function placementCommands(output: Output): Command[] {
       )
       .option(
         "--override <reason>",
-        "change trainer.count without a snapshot, although the change before is not done",
+        "change trainer.count without a snapshot, although an earlier change is not done",
         statedReason,
       )
       .option("--wait", wait)

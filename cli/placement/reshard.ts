@@ -109,7 +109,7 @@ export function partitioningLines({ from, to, hosts, unplaced }: PartitioningPla
     `${numbersText(change)}\n`,
     ...hosts.map(({ host, before, after }) => `${host}  ${before} -> ${after} joiners\n`),
     ...(unplaced > 0 ? ["no host that is up has the role joiner\n"] : []),
-    "a snapshot is taken, then the joiners before read their partitions to the end and the new ones " +
+    "a snapshot is taken, then the former joiners read their partitions to the end and the new ones " +
     "take over their open rankings; learning stands still meanwhile, rankings and events go on\n",
   ];
 }

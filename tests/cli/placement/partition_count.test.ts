@@ -20,7 +20,7 @@ Deno.test({
       );
       assert.match(
         plan.out,
-        /^a snapshot is taken, then the joiners before read their partitions/m,
+        /^a snapshot is taken, then the former joiners read their partitions/m,
       );
       assert.match(
         plan.err,

@@ -111,7 +111,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "an override changes the trainers although the change before is not done",
+  name: "an override changes the trainers although an earlier change is not done",
   ignore,
   fn: () =>
     withWorld(async (world) => {
