@@ -251,7 +251,7 @@ export interface Coordination {
    * @param silent Hosts that {@link SilentHostsError} named a lease ago: they are given up unless
    * they have renewed their leases since.
    * @throws {MeshMismatchError} Hosts run with another schema.
-   * @throws {SilentHostsError} Leases of hosts with another schema have expired.
+   * @throws {SilentHostsError} Leases of hosts with another schema have expired, and no host runs.
    */
   open(settings: MeshSettings, silent?: readonly HostRecord[]): Promise<MeshIdentity>;
   /** The whole state at one moment. */

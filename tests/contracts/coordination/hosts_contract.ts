@@ -70,6 +70,13 @@ export function hostsContract(test: ContractTest): void {
     assert.equal((await mesh.read()).identity.schema, settings.schema);
   });
 
+  test("another schema waits for no silent host where another host runs", async ({ mesh, brief, another }) => {
+    await mesh.join(a);
+    await brief.join(b);
+    const other = await another();
+    await assert.rejects(other.open({ ...settings, schema: "s2" }), MeshMismatchError);
+  });
+
   test("a host that opened the mesh before another schema came does not join beside it", async ({ mesh, another }) => {
     const other = await another();
     await other.open({ ...settings, schema: "s2" });
