@@ -38,6 +38,11 @@ const IDLE_INTERVAL_MS = 1_000;
  * old.
  */
 const REFUSALS_MAX = 8;
+/**
+ * Idle intervals at most until refused chunks are tried again: where the system is out of memory,
+ * each try searches for it.
+ */
+const RETRY_IDLES_MAX = 64;
 
 /** How far a memory has been moved. */
 interface Progress {
@@ -56,6 +61,10 @@ export class HugePages {
   readonly #progress = new WeakMap<LargeMemory, Progress>();
   /** Chunks refused so far; none counts once a chunk was moved. */
   #refusals = 0;
+  /** Idle intervals until refused chunks are tried again. */
+  #idlesLeft = 1;
+  /** These after the next tries; doubled with them, until a chunk is moved. */
+  #retryIdles = 1;
 
   private constructor(libc: Libc, memories: () => Iterable<LargeMemory>) {
     this.#madvise = libc.madvise;
@@ -98,8 +107,8 @@ export class HugePages {
   /**
    * Collapses the next chunk that lies wholly in a memory.
    *
-   * @returns "idle" where none is left; chunks that were refused are tried again after that.
-   * "unavailable" after too many refusals and no success.
+   * @returns "idle" where none is left; chunks that were refused are tried again after that, more
+   * rarely after each time in vain. "unavailable" after too many refusals and no success.
    */
   async collapseNext(): Promise<"done" | "idle" | "unavailable"> {
     if (this.#refusals >= REFUSALS_MAX) return "unavailable";
@@ -111,18 +120,27 @@ export class HugePages {
       const address = nextChunk(progress, begin + usedBytes);
       if (address === undefined) continue;
       const status = await this.#madvise(BigInt(address), BigInt(HUGE_PAGE_BYTES), MADV_COLLAPSE);
-      if (status === 0) this.#refusals = -Infinity;
-      else {
+      if (status === 0) {
+        this.#refusals = -Infinity;
+        this.#idlesLeft = this.#retryIdles = 1;
+      } else {
         this.#refusals++;
         progress.refused.push(address);
       }
       return "done";
     }
+    if (--this.#idlesLeft === 0) this.#retry();
+    return "idle";
+  }
+
+  /** Has all refused chunks tried again. */
+  #retry(): void {
+    this.#idlesLeft = this.#retryIdles;
+    this.#retryIdles = Math.min(2 * this.#retryIdles, RETRY_IDLES_MAX);
     for (const memory of this.#memories()) {
       const progress = this.#progress.get(memory);
       if (progress !== undefined) progress.retries = progress.refused.length;
     }
-    return "idle";
   }
 
   #progressOf(memory: LargeMemory, begin: number): Progress {

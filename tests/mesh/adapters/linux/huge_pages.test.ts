@@ -102,6 +102,22 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "parts that stay refused are tried more and more rarely",
+  ignore,
+  async fn() {
+    const memories = [touchedMemory(8 * MiB), { buffer: new ArrayBuffer(40 * MiB) }];
+    const pages = HugePages.open(() => memories);
+    assert.ok(pages !== undefined);
+    await collapseAll(pages);
+    const tries: number[] = [];
+    for (let idles = 1; idles < 64; idles++) {
+      if (await collapseAll(pages) > 0) tries.push(idles);
+    }
+    assert.deepEqual(tries, [1, 2, 4, 8, 16, 32]);
+  },
+});
+
 Deno.test("small memories are left alone", async () => {
   const memory = touchedMemory(1 * MiB);
   assert.equal(await HugePages.open(() => [memory])?.collapseNext() ?? "idle", "idle");
