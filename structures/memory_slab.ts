@@ -4,7 +4,7 @@
  * V8 takes four blocks from `malloc` for each array of more than 64 bytes, and a helper thread
  * frees them after a collection. With one buffer for many arrays that is rare. A buffer is freed
  * with the last of its arrays, so an array that is kept keeps all of it; and it must not be sent to
- * another thread or host, which would take the other arrays along.
+ * another thread, which would take the other arrays along.
  */
 
 const SLAB_BYTES = 64 * 1024;

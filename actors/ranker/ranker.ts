@@ -334,7 +334,7 @@ export class Ranker implements Behavior<RankerMessage> {
         predictions: predictions.fill(NaN),
         rows: candidates.map((_, row) => row),
       });
-      // A message to another host takes all of an array's buffer, which other records share.
+      // A message to another thread takes all of an array's buffer, which other records share.
       this.#context.reply(request, impression.slice());
     } catch (error) {
       this.#context.replyError(request, error instanceof Error ? error : new Error(String(error)));
