@@ -146,9 +146,8 @@ step](training_step.md) explains the figures.
 
 ### DeepFM by batch size
 
-The peer is PyTorch with sparse embeddings and Adagrad on as many threads in the same run: the better
-of threads that wait passively and threads that spin, without DeepFM's first-order weights, which Cairn
-computes.
+The peer is PyTorch with sparse embeddings and Adagrad on as many threads in the same run, in the best
+of several environments, without DeepFM's first-order weights, which Cairn computes.
 
 ${batchTable(byBatch)}
 

@@ -9,7 +9,8 @@
  * table contains every id before timing starts. `--threads` lists numbers of dense threads, each
  * measured in turn: a second one pays where the first is busy all the time and a core is not.
  * PyTorch (nn.Embedding with sparse gradients, Adagrad) runs before and after, with as many threads
- * as cores, in several environments; its best figure counts. A line names the processor.
+ * as cores, in several environments and with huge pages, as Cairn has them; its best figure counts.
+ * A line names the processor.
  */
 import process from "node:process";
 import { parseArgs } from "node:util";
@@ -60,6 +61,8 @@ const WARM_UP_ROWS = 65_536;
  */
 const AHEAD_ROWS_MIN = 12_288;
 const AHEAD_BATCHES_MIN = 8;
+/** By this, the peer's `malloc` asks for huge pages, into which Cairn moves its tables. */
+const HUGE_PAGES = { GLIBC_TUNABLES: "glibc.malloc.hugetlb=1" };
 
 const python = options["no-pytorch"] ? undefined : await findTorch();
 for (const model of options.model.split(",")) {
@@ -118,7 +121,7 @@ async function runPytorch(): Promise<PytorchResult[]> {
   const args = [script, batches.join(), ids, seconds / 2].map(String);
   const results: PytorchResult[] = [];
   for (const environment of PEER_ENVIRONMENTS) {
-    const output = await runTorch(python, args, environment);
+    const output = await runTorch(python, args, { ...environment, ...HUGE_PAGES });
     results.push(...output.split("\n").map((line) => JSON.parse(line)));
   }
   return results;
