@@ -14,14 +14,19 @@ export const eventSchema = fields({
   eventId: idSchema(
     "Your own id for this event, such as a UUID. The same event sent again counts once; another " +
       "event under the same eventId is refused.",
+    "e-1",
   ),
-  rankingId: idSchema("The rankingId of the answer that contained the item.").optional(),
+  rankingId: idSchema("The rankingId of the answer that contained the item.", "r-1").optional(),
   user: idSchema(
     "The user of an event that names no ranking. It goes to the newest ranking that showed the item " +
       "to the user, or is learned from with sampled negatives (gateway.eventsWithoutRanking).",
+    "user-7",
   ).optional(),
-  item: idSchema("The item: with a rankingId, one that the ranking showed."),
-  action: idSchema("The action: click, purchase, rating, … The label rules give it a meaning."),
+  item: idSchema("The item: with a rankingId, one that the ranking showed.", "item-1"),
+  action: idSchema(
+    "The action: click, purchase, rating, … The label rules give it a meaning.",
+    "click",
+  ),
   value: z.number("send a finite number").refine(isFloat32, sendFloat32).optional().meta({
     description: "Strength of the action, if it has one: a rating, a price, seconds watched.",
   }),

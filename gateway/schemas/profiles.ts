@@ -8,7 +8,7 @@ import { fields, namedSchemas } from "./registry.ts";
 import { attributesSchema, profileIdSchema, timestampSchema } from "./values.ts";
 
 export const profilePathSchema = z.strictObject({
-  id: profileIdSchema("The id, percent-encoded in a URL."),
+  id: profileIdSchema("The id, percent-encoded in a URL.", "item-1"),
 });
 
 export const profileRequestSchema = fields(
@@ -45,7 +45,7 @@ export const storedProfileSchema = z.strictObject({ ...profileSchema.shape, note
   .register(namedSchemas, { id: "StoredProfile" });
 
 export const profileEntrySchema = fields({
-  id: profileIdSchema("The item or user that the attributes describe."),
+  id: profileIdSchema("The item or user that the attributes describe.", "item-1"),
   attributes: attributesSchema,
 }, 'a profile like {"id": "item-1", "attributes": {"year": 1994}}')
   .register(namedSchemas, { id: "ProfileEntry" });

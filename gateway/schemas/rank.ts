@@ -15,14 +15,14 @@ const sendCandidates =
 const sendShown = `send a list of 1 to ${CANDIDATES_MAX} ids of candidates, each once`;
 
 export const candidateSchema = fields({
-  id: idSchema("The item. An item without stored attributes is ranked too."),
+  id: idSchema("The item. An item without stored attributes is ranked too.", "item-1"),
   fields: attributesSchema.optional().meta({
     description: "Attributes that override the item's stored ones for this request.",
   }),
 }, 'a candidate like {"id": "item-1"}');
 
 export const rankRequestSchema = fields({
-  user: idSchema("The user for whom the candidates are ordered."),
+  user: idSchema("The user for whom the candidates are ordered.", "user-7"),
   candidates: z.array(candidateSchema, sendCandidates).min(1, sendCandidates).max(
     CANDIDATES_MAX,
     sendCandidates,
@@ -50,7 +50,7 @@ export const rankRequestSchema = fields({
       "and comparisons. Events on it are refused. Default true.",
   }),
   awaitShown: awaitShownSchema.optional(),
-  shown: z.array(idSchema("A candidate."), sendShown).min(1, sendShown).max(
+  shown: z.array(idSchema("A candidate.", "item-1"), sendShown).min(1, sendShown).max(
     CANDIDATES_MAX,
     sendShown,
   ).optional().meta({
@@ -63,7 +63,7 @@ export const rankRequestSchema = fields({
       "diversity, rotation and newItems of `rules` replace theirs. Absent = ranker.scenario of " +
       "cairn.yaml, if it names one.",
   }),
-  rankingId: idSchema("Your own id for this ranking, never used before. Absent = a new one.")
+  rankingId: idSchema("Your own id for this ranking, never used before. Absent = a new one.", "r-1")
     .optional(),
 }, "a ranking request").meta({
   examples: [{

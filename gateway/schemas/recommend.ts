@@ -43,7 +43,7 @@ const shared = {
   explain: z.boolean("send true or false").optional().meta({
     description: "Adds contributions of feature slots, moves by rules and removed items.",
   }),
-  rankingId: idSchema("Your own id for this ranking, never used before. Absent = a new one.")
+  rankingId: idSchema("Your own id for this ranking, never used before. Absent = a new one.", "r-1")
     .optional(),
 };
 
@@ -51,7 +51,7 @@ const sources = ["model", "recent", "popular", "trending", "history"] as const;
 const sendSources = 'send a list of sources, such as ["model", "recent"]';
 
 export const recommendRequestSchema = fields({
-  user: idSchema("The user for whom items are recommended."),
+  user: idSchema("The user for whom items are recommended.", "user-7"),
   sources: z.array(z.enum(sources, sendSources), sendSources)
     .min(1, sendSources)
     .max(sources.length, sendSources).optional().meta({
@@ -67,8 +67,9 @@ export const recommendRequestSchema = fields({
 export type RecommendRequest = z.infer<typeof recommendRequestSchema>;
 
 export const similarRequestSchema = fields({
-  item: idSchema("The item to which others are similar; its attributes are stored."),
-  user: idSchema("The user for whom the items are scored. Absent = an unknown user.").optional(),
+  item: idSchema("The item to which others are similar; its attributes are stored.", "item-1"),
+  user: idSchema("The user for whom the items are scored. Absent = an unknown user.", "user-7")
+    .optional(),
   orderBy: z.enum(["similarity", "score"], 'send "similarity" or "score"').optional().meta({
     description:
       "Order of the items before the rules: by similarity, or by the model's score for " +

@@ -55,7 +55,7 @@ const rotationSchema = fields({
 const sendPosition = `send a whole number from 1 to ${CANDIDATES_MAX}`;
 
 const pinSchema = fields({
-  item: idSchema("The item. Without it among the candidates, the pin has no effect."),
+  item: idSchema("The item. Without it among the candidates, the pin has no effect.", "item-1"),
   position: z.int(sendPosition).min(1, sendPosition).max(CANDIDATES_MAX, sendPosition).meta({
     description: "Position in the answer, from 1.",
   }),

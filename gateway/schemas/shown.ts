@@ -16,8 +16,8 @@ export const awaitShownSchema = z.boolean("send true or false").meta({
 });
 
 export const shownRequestSchema = fields({
-  rankingId: idSchema("The rankingId of the answer that contained the items."),
-  items: z.array(idSchema("An item of the ranking."), sendItems).min(1, sendItems).max(
+  rankingId: idSchema("The rankingId of the answer that contained the items.", "r-1"),
+  items: z.array(idSchema("An item of the ranking.", "item-1"), sendItems).min(1, sendItems).max(
     CANDIDATES_MAX,
     sendItems,
   ).meta({

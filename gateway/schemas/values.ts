@@ -15,18 +15,18 @@ import { namedSchemas } from "./registry.ts";
 /** Largest finite float32. */
 const FLOAT32_MAX = 3.4028234663852886e38;
 
-const sendId = `send text of 1 to ${ID_CHARACTERS_MAX} characters without control characters`;
-
-/** An id that a client chooses. */
-export function idSchema(description: string) {
-  return z.string(sendId).regex(idPattern, sendId).meta({ description });
+/** An id that a client chooses. @param example Shown in the API's description and in errors. */
+export function idSchema(description: string, example: string) {
+  const send = `send text of 1 to ${ID_CHARACTERS_MAX} characters without control characters, ` +
+    `like ${JSON.stringify(example)}`;
+  return z.string(send).regex(idPattern, send).meta({ description, examples: [example] });
 }
 
 const sendProfileId = "send an id other than . and .., which URLs cannot address";
 
 /** An id of a stored profile: URLs resolve `.` and `..` away, percent-encoded or not. */
-export function profileIdSchema(description: string) {
-  return idSchema(description).refine((id) => id !== "." && id !== "..", sendProfileId);
+export function profileIdSchema(description: string, example: string) {
+  return idSchema(description, example).refine((id) => id !== "." && id !== "..", sendProfileId);
 }
 
 const sendTimestamp =

@@ -46,7 +46,7 @@ export const events: readonly BadInput[] = [
     type: "invalid-request",
     detail: /item is missing.*and 2 more/,
     errors: [
-      "#/item is missing; send text of 1 to 256 characters without control characters",
+      '#/item is missing; send text of 1 to 256 characters without control characters, like "item-1"',
       "#/ranking is an unknown field; send only eventId, rankingId, user, item, action, value, timestamp (did you mean rankingId?)",
       "#/itemId is an unknown field; send only eventId, rankingId, user, item, action, value, timestamp (did you mean item?)",
     ],

@@ -17,7 +17,7 @@ export const rankFields: readonly BadInput[] = [
     type: "invalid-request",
     detail: /and 1 more/,
     errors: [
-      "#/user is missing; send text of 1 to 256 characters without control characters",
+      '#/user is missing; send text of 1 to 256 characters without control characters, like "user-7"',
       '#/candidates is missing; send a list of 1 to 500 candidates, each like {"id": "item-1"}',
     ],
   },

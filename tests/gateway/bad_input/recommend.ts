@@ -10,7 +10,7 @@ export const recommend: readonly BadInput[] = [
     "a recommendation for no user",
     "/v1/recommend",
     {},
-    "#/user is missing; send text of 1 to 256 characters without control characters",
+    '#/user is missing; send text of 1 to 256 characters without control characters, like "user-7"',
   ),
   wrong(
     "a recommendation with candidates of the client",
@@ -55,7 +55,7 @@ export const recommend: readonly BadInput[] = [
     "items similar to none",
     "/v1/similar",
     { user: "u" },
-    "#/item is missing; send text of 1 to 256 characters without control characters",
+    '#/item is missing; send text of 1 to 256 characters without control characters, like "item-1"',
   ),
   wrong(
     "similar items in an unknown order",

@@ -47,7 +47,7 @@ export const shown: readonly BadInput[] = [
     body: { ...goodReport, items: [{ id: "a" }] },
     status: 422,
     type: "invalid-request",
-    detail: /items\/0 is an object; send text of 1 to 256 characters/,
+    detail: /items\/0 is an object; send text of 1 to 256 characters .*, like "item-1"/,
   },
   {
     name: "a report with the word of an event",
