@@ -259,6 +259,7 @@ export type ProblemKind =
   | "unknown-item"
   | "unknown-user"
   | "unknown-erasure"
+  | "ranking-not-kept"
   | "recommend-off"
   | "method-not-allowed"
   | "body-timeout"

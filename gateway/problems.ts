@@ -53,6 +53,12 @@ export const problems = {
     title: "There is no erasure of this id",
     remedy: "Send the erasureId of the answer to DELETE /v1/users/{id}?forget=true.",
   },
+  "ranking-not-kept": {
+    status: 404,
+    title: "Neither the event log nor the newest rankings have this ranking",
+    remedy: "Check the id, or look for the ranking among those of its user, with " +
+      "GET /console/rankings?user=USER. Old rankings leave the log when it is trimmed.",
+  },
   "recommend-off": {
     status: 404,
     title: "This server does not look for candidates",

@@ -2,26 +2,26 @@
  * Endpoints of the console that answer what a user got, and why: from the event log and the spans
  * of all hosts.
  */
-import { z } from "zod";
 import type { Console } from "../console/console.ts";
-import { LogSearch } from "../console/log_search.ts";
+import { type FoundRankings, LogSearch } from "../console/log_search.ts";
 import { actionsOf, rankingStory } from "../console/ranking_story.ts";
 import type { Endpoint } from "../endpoint.ts";
 import { readQuery } from "../parsing/query.ts";
 import { validate } from "../parsing/validation.ts";
 import type { GatewayParts } from "../parts.ts";
 import { ProblemError } from "../problems.ts";
+import { fields } from "../schemas/registry.ts";
+import { idSchema } from "../schemas/values.ts";
 import { TextResponse } from "../text_response.ts";
 import { itemsShown } from "../../records/event_record.ts";
 
 /** Rankings of a user that are listed. */
 const RANKINGS_MAX = 20;
 
-const id = z.string().min(1).max(256);
-const userQuery = z.strictObject({
-  user: id.optional().meta({ description: "The user whose newest rankings are listed." }),
-});
-const rankingPath = z.strictObject({ rankingId: id });
+const userQuery = fields({
+  user: idSchema("The user whose newest rankings are listed.", "user-7"),
+}, "a query");
+const rankingPath = fields({ rankingId: idSchema("The ranking.", "r-1") }, "a path");
 
 /** Both search the log; one search at a time, so that viewers cannot slow rankings down. */
 export function rankingStoryEndpoints(
@@ -58,9 +58,6 @@ export function rankingStoryEndpoints(
       problems: ["invalid-request", "malformed-request", "unavailable"],
       async handle(context) {
         const { user } = readQuery(context, userQuery);
-        if (user === undefined) {
-          throw new ProblemError("invalid-request", "Send a user: /console/rankings?user=ann.");
-        }
         const found = await alone(() => search.ofUser(user, RANKINGS_MAX));
         return TextResponse.json({
           recordsRead: found.recordsRead,
@@ -85,11 +82,11 @@ export function rankingStoryEndpoints(
       parameters: rankingPath,
       answers: {
         200: {
-          description: "Items with contributions, steps, and spans; null where it is not known.",
+          description: "Items with contributions, steps, and spans.",
           contentType: "application/json",
         },
       },
-      problems: ["invalid-request", "malformed-request", "unavailable"],
+      problems: ["ranking-not-kept", "invalid-request", "malformed-request", "unavailable"],
       async handle(context) {
         const { rankingId } = validate(rankingPath, {
           rankingId: lastSegment(context.req.url),
@@ -97,10 +94,20 @@ export function rankingStoryEndpoints(
         const found = await alone(() => search.ofId(rankingId));
         const activity = await console.mergedActivity();
         const story = await rankingStory(console.sources, { rankingId, found, activity });
-        return TextResponse.json(story ?? null);
+        if (story === undefined) throw notKept(rankingId, found);
+        return TextResponse.json(story);
       },
     },
   ];
+}
+
+function notKept(rankingId: string, { isPartial, recordsRead }: FoundRankings): ProblemError {
+  const read = isPartial ? `the newest ${recordsRead} records of the event log` : "the event log";
+  return new ProblemError(
+    "ranking-not-kept",
+    `Neither ${read} nor the newest rankings have a ranking "${rankingId}". Check the id, or ` +
+      "search the log for the rankings of its user: GET /console/rankings?user=user-7.",
+  );
 }
 
 /** The path's last part, decoded here because the router passes a wrong encoding on undecoded. */

@@ -23,10 +23,19 @@ export async function follow(rankingId) {
   find("#rankingNote").textContent = "Reading …";
   for (const table of ["#steps", "#items", "#spans"]) fillTable(table, [], "Reading …");
   while (view.followed === rankingId) {
-    const { value, problem } = await read(`/console/rankings/${encodeURIComponent(rankingId)}`);
+    const { value, problem, isFinal } = await read(
+      `/console/rankings/${encodeURIComponent(rankingId)}`,
+    );
     if (view.followed !== rankingId) return;
-    if (problem !== undefined) find("#rankingNote").textContent = problem;
-    else showStory(rankingId, value);
+    if (problem === undefined) showStory(rankingId, value);
+    else {
+      find("#rankingNote").textContent = problem;
+      if (isFinal) {
+        for (const table of ["#steps", "#items", "#spans"]) {
+          fillTable(table, [], "Nothing is known.");
+        }
+      }
+    }
     await new Promise((resolve) => setTimeout(resolve, REFRESH_MS));
   }
 }
@@ -39,7 +48,10 @@ export async function searchLog(user) {
   note.textContent = "Searching …";
   fillTable("#foundRankings", [], "Searching …");
   const { value, problem } = await read(`/console/rankings?user=${encodeURIComponent(user)}`);
-  if (problem !== undefined) return void (note.textContent = problem);
+  if (problem !== undefined) {
+    note.textContent = problem;
+    return fillTable("#foundRankings", [], "Nothing was searched.");
+  }
   const { rankings, recordsRead, isPartial } = value;
   note.textContent = `${whole.format(recordsRead)} records read for user "${user}"` +
     (isPartial
@@ -69,23 +81,20 @@ export function rankingButton(rankingId) {
   return button;
 }
 
+/** The answer, or the problem; it is final where the same request gets it again. */
 async function read(path) {
   try {
     const response = await fetch(path, { headers: keyHeaders() });
     const value = await response.json();
-    return response.ok ? { value } : { problem: value.detail ?? response.statusText };
+    if (response.ok) return { value };
+    const isFinal = response.status < 500 && response.status !== 429;
+    return { problem: value.detail ?? response.statusText, isFinal };
   } catch {
     return { problem: "The server does not answer." };
   }
 }
 
 function showStory(rankingId, story) {
-  if (story === null) {
-    find("#rankingNote").textContent =
-      "Neither the event log nor the newest rankings have it any more.";
-    for (const table of ["#steps", "#items", "#spans"]) fillTable(table, [], "Nothing is known.");
-    return;
-  }
   find("#ranking h3").textContent = `Ranking ${rankingId} for ${story.user}`;
   find("#rankingNote").textContent = story.isTraced
     ? "Followed through every actor and host."

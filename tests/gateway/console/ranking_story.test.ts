@@ -166,9 +166,49 @@ Deno.test("the way of a ranking follows links from the join to the sync, over al
   assert.equal(body.isTraced, true);
 });
 
-Deno.test("a ranking that nothing knows is null", async () => {
+Deno.test("a ranking that nothing knows is a 404, which says where to look", async () => {
+  const { append, get } = storyFixture();
+  const { status, body } = await get("/console/rankings/none");
+  assert.deepEqual([status, body.type], [404, "/problems/ranking-not-kept"]);
+  assert.equal(
+    body.detail,
+    'Neither the event log nor the newest rankings have a ranking "none". Check the id, or search ' +
+      "the log for the rankings of its user: GET /console/rankings?user=user-7.",
+  );
+  await append(shown("r", "ann"));
+  const { status: found, body: ofUser } = await get("/console/rankings?user=nobody");
+  assert.deepEqual([found, ofUser.rankings], [200, []], "a search that finds nothing succeeds");
+});
+
+Deno.test("a log that is not read to its beginning may still have the ranking", async () => {
+  const { append, get, eventLog, clock } = storyFixture();
+  for (let i = 0; i < 300; i++) await append(shown(`r-${i}`, "bob"));
+  const read = eventLog.read.bind(eventLog);
+  eventLog.read = async (...args) => {
+    await clock.advance(1_500);
+    return await read(...args);
+  };
+  const { status, body } = await get("/console/rankings/none");
+  assert.equal(status, 404);
+  assert.match(body.detail, /^Neither the newest \d+ records of the event log nor the newest ran/);
+});
+
+Deno.test("a wrong query of the console says what to send", async () => {
   const { get } = storyFixture();
-  assert.equal((await get("/console/rankings/none")).body, null);
+  const detailOf = async (path: string) => (await get(path)).body.detail;
+  assert.match(await detailOf("/console/rankings"), /^#\/user is missing; send text of 1 to 256/);
+  assert.match(
+    await detailOf("/console/rankings?user="),
+    /^#\/user is the text ""; send text of 1/,
+  );
+  assert.match(
+    await detailOf("/console/rankings?user=ann&usr=bob"),
+    /^#\/usr is an unknown field; send only user \(did you mean user\?\)/,
+  );
+  assert.match(
+    await detailOf(`/console/rankings/${"r".repeat(257)}`),
+    /^#\/rankingId is a text of 257 characters .*; send text of 1 to 256 characters/,
+  );
 });
 
 Deno.test("one search runs at a time", async () => {
