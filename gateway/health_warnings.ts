@@ -32,6 +32,7 @@ export class HealthWarnings {
       ...this.#refusing(),
       ...this.#failing(),
       ...this.#away(),
+      ...this.#unlisted(),
       ...answers.flat(),
       ...this.#recalling(),
     ];
@@ -141,6 +142,11 @@ export class HealthWarnings {
       detail: `Host ${host} cannot be reached: ${reason ?? "no attempt has ended yet"}. Start it ` +
         `again, or see its log. ${host === syncHost ? `${unsynced} ` : ""}${meanwhile}`,
     }));
+  }
+
+  #unlisted(): Warning[] {
+    const { unlistedHosts = () => [] } = this.#parts;
+    return unlistedHosts().map((detail) => ({ kind: "host-unlisted", detail }));
   }
 
   #recalling(): Warning[] {

@@ -63,6 +63,8 @@ export interface GatewayParts {
     readonly isLinked: boolean;
     readonly reason: string | undefined;
   }[];
+  /** A warning of each host of the mesh that this host's file does not list. Absent = none. */
+  readonly unlistedHosts?: () => readonly string[];
   /** Whether other hosts take the parts of a lost one. Absent = they do not. */
   readonly movesParts?: boolean;
   /** The host that carries what is learned to serving, which no other host does for it. */

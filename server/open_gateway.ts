@@ -30,6 +30,7 @@ import { OtherGateways, shareGateway } from "./other_gateways.ts";
 import { addresses } from "./addresses.ts";
 import type { RunningHost, StartedActors } from "./start_actors.ts";
 import { Trainers } from "./trainers.ts";
+import { unlistedHostText } from "./unlisted_hosts.ts";
 
 /** A mesh at work, with its HTTP API. */
 export interface RunningMesh extends RunningHost {
@@ -133,6 +134,7 @@ export async function openGateway(
     failingParts: () => environment.failingParts?.() ?? [],
     links: () => environment.links?.() ?? [],
     movesParts: meshView !== undefined,
+    unlistedHosts: () => (started.unlistedHosts?.() ?? []).map(unlistedHostText),
     ...(syncHost && { syncHost: syncHost.name }),
     profiles: stores.profiles,
     storedItems,

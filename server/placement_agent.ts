@@ -30,11 +30,14 @@ import { placedAddress } from "./addresses.ts";
 import { readerFigures } from "./reader_figures.ts";
 import { Resharding } from "./resharding.ts";
 import { shardSizes } from "./shard_sizes.ts";
+import { UnlistedHosts } from "./unlisted_hosts.ts";
 
 export interface PlacementAgentOptions {
   readonly mesh: Mesh;
   readonly coordination: Coordination;
   readonly description: HostDescription;
+  /** Names of the hosts in this host's file. */
+  readonly listedHosts: readonly string[];
   /** The divisions of the mesh, which this host follows. */
   readonly sharding: FollowedSharding;
   /** Takes a snapshot; present on the host with the role `sync`. */
@@ -91,6 +94,7 @@ export class PlacementAgent {
   readonly #shards: PlacedShards;
   readonly #partitions: PlacedPartitions;
   readonly #resharding: Resharding | undefined;
+  readonly #unlisted: UnlistedHosts;
   /** The node of each owner's actor, as this process was told last. */
   readonly #placed = new Map<Address, string>();
   /** End of the lease on the own monotonic clock, ms; infinite before this host has joined. */
@@ -122,6 +126,7 @@ export class PlacementAgent {
     });
     this.#partitions = new PlacedPartitions({ mesh, coordination, run, actorsOf });
     const { clock, telemetry } = mesh.home;
+    this.#unlisted = new UnlistedHosts(options.listedHosts, telemetry);
     this.#resharding = takeSnapshot &&
       new Resharding({ coordination, run, clock, telemetry, takeSnapshot });
   }
@@ -169,6 +174,7 @@ export class PlacementAgent {
       this.#loop("placing shards and partitions", async () => {
         this.#lookAgain = Promise.withResolvers();
         const view = await coordination.read();
+        this.#unlisted.look(view);
         sharding.follow(view);
         this.#resharding?.follow(view);
         await this.#placeOwners(view);
@@ -178,6 +184,11 @@ export class PlacementAgent {
         await Promise.race([changed, this.#lookAgain.promise]);
       }),
     ];
+  }
+
+  /** Names of the hosts of the mesh that this host's file does not list. */
+  get unlistedHosts(): readonly string[] {
+    return this.#unlisted.present;
   }
 
   /** Longest time to the next round of the controller, ms. */

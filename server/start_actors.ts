@@ -5,7 +5,7 @@ import { divisionsOf, withDivisions } from "../configuration/sharding.ts";
 import type { Coordination, MeshIdentity, MeshView } from "../mesh/ports/coordination.ts";
 import { requireProtocol } from "../mesh/ports/coordination_errors.ts";
 import { counted } from "../structures/counted.ts";
-import { invariant } from "../structures/invariant.ts";
+import { invariant, present } from "../structures/invariant.ts";
 import type { SnapshotterMessage } from "../actors/snapshotter/protocol.ts";
 import type { CairnConfiguration } from "../configuration/configuration.ts";
 import { Mesh, type MeshPart, type MeshStartOptions, placementOf } from "../mesh/runtime/mesh.ts";
@@ -46,6 +46,8 @@ export interface StartedActors {
   configuration(): CairnConfiguration;
   /** Reads the coordination store; absent = nothing is placed by one. */
   readonly meshView?: () => Promise<MeshView>;
+  /** Names of the hosts of the mesh that this host's file does not list. */
+  readonly unlistedHosts?: () => readonly string[];
   /** Idempotent. */
   stop(): Promise<void>;
 }
@@ -168,8 +170,13 @@ export async function withActors<T>(
         waiting,
       });
     }
-    const { view: meshView, configuration: present = () => configuration } = placing ?? {};
-    return await work({ mesh, made, stop, configuration: present, ...(meshView && { meshView }) });
+    return await work({
+      mesh,
+      made,
+      stop,
+      configuration: placing?.configuration ?? (() => configuration),
+      ...(placing && { meshView: placing.view, unlistedHosts: placing.unlistedHosts }),
+    });
   } catch (error) {
     await stop();
     throw error;
@@ -180,8 +187,9 @@ export async function withActors<T>(
 
 /** The placement of shards at work. */
 interface Placing {
-  view(): Promise<MeshView>;
-  configuration(): CairnConfiguration;
+  readonly view: () => Promise<MeshView>;
+  readonly unlistedHosts: () => readonly string[];
+  readonly configuration: () => CairnConfiguration;
   stop(): Promise<void>;
 }
 
@@ -238,6 +246,9 @@ async function startPlacement(
     mesh,
     coordination,
     description,
+    listedHosts: present(configuration.mesh, "a mesh places the parts").hosts.map(({ name }) =>
+      name
+    ),
     ttlMs,
     controller,
     onGone: (error) => onGone(error),
@@ -258,6 +269,7 @@ async function startPlacement(
   fence?.attach(coordination);
   return {
     view: () => coordination.read(),
+    unlistedHosts: () => agent.unlistedHosts,
     configuration: () => sharding.configuration,
     async stop() {
       fence?.attach(undefined);

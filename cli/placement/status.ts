@@ -23,6 +23,9 @@ export async function statusCommand(flags: PlacementFlags, output: Output): Prom
     const view = await read();
     const listed = present(configuration.mesh, "a store belongs to a mesh").hosts;
     const absent = listed.filter(({ name }) => !view.hosts.has(name));
+    const unlisted = [...view.hosts.keys()].filter((host) =>
+      !listed.some(({ name }) => name === host)
+    );
     const shards = shardViews(view, "shard");
     const hosts = [...view.hosts.values()].map((each) => {
       const owned = shards.filter(({ placement }) => ownerOf(placement) === each.host);
@@ -58,6 +61,7 @@ export async function statusCommand(flags: PlacementFlags, output: Output): Prom
         absent: absent.map(({ name, roles, address }) => {
           return { host: name, roles, address: formatAddress(address) };
         }),
+        unlisted,
         restless,
         plan,
         shards: identity.shards,
@@ -70,6 +74,14 @@ export async function statusCommand(flags: PlacementFlags, output: Output): Prom
     const deciding = controller === undefined ? "no host decides" : `${controller} decides`;
     output.out(`version ${version}; ${deciding} what moves\n`);
     for (const line of hostLines(hosts)) output.out(`${line}\n`);
+    if (unlisted.length > 0) {
+      output.out(
+        `not in this file: ${
+          unlisted.join(", ")
+        }; hosts that run with it have no link with them: ` +
+          "list them in mesh.hosts, and restart every host\n",
+      );
+    }
     for (const { name, roles, address } of absent) {
       output.out(`not up: ${name}  ${roles.join(", ")}  ${formatAddress(address)}\n`);
     }

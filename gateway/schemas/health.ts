@@ -13,6 +13,7 @@ const warningSchema = z.strictObject({
     "events-refused",
     "part-failing",
     "host-away",
+    "host-unlisted",
     "training-stopped",
     "rows-put-aside",
     "examples-held",

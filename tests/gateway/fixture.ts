@@ -159,6 +159,7 @@ export interface FixtureParts {
   readonly failingParts?: GatewayParts["failingParts"];
   readonly links?: GatewayParts["links"];
   readonly movesParts?: boolean;
+  readonly unlistedHosts?: GatewayParts["unlistedHosts"];
   readonly syncHost?: string;
   readonly metricsText?: GatewayParts["metricsText"];
   readonly attributes?: GatewayParts["attributes"];
@@ -198,6 +199,7 @@ export function gatewayFixture(parts: FixtureParts = {}) {
     ...(parts.failingParts && { failingParts: parts.failingParts }),
     ...(parts.links && { links: parts.links }),
     ...(parts.movesParts && { movesParts: parts.movesParts }),
+    ...(parts.unlistedHosts && { unlistedHosts: parts.unlistedHosts }),
     ...(parts.syncHost && { syncHost: parts.syncHost }),
     ...(parts.attributes && { attributes: parts.attributes }),
     ...(parts.console && { console: parts.console }),

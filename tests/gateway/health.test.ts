@@ -179,6 +179,11 @@ Deno.test("a host that cannot be reached is a warning with its reason", async ()
   assert.match(found[0], /What it does is not done until it is back\.$/);
 });
 
+Deno.test("a host of the mesh that the file does not list is a warning", async () => {
+  const { warnings } = healthOf({ unlistedHosts: () => ["Host tables-2 is not listed."] });
+  assert.deepEqual(await warnings(), ["host-unlisted : Host tables-2 is not listed."]);
+});
+
 Deno.test("where a store places parts, the warning of a lost host says that others take them", async () => {
   const { warnings } = healthOf({
     movesParts: true,

@@ -109,6 +109,7 @@ async function startHosts(
         version: "1",
         protocols: [1, 2],
       },
+      listedHosts: ["a", "b"],
       sharding: fixedSharding(),
       nodeOf: (host) => host,
       followersOf,

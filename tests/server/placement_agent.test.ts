@@ -93,6 +93,7 @@ async function startHost(
     mesh,
     coordination,
     description,
+    listedHosts: ["a", "b"],
     sharding: fixedSharding(),
     nodeOf: () => "main",
     actorsOf: () => assert.fail("no partition is placed"),
@@ -114,6 +115,29 @@ Deno.test("a host whose shard answers nothing renews its lease in time", async (
   }
   assert.equal(await placed(), "active");
   assert.deepEqual(gone, []);
+  await simulated.settle(agent.stop());
+  await simulated.stop();
+});
+
+Deno.test("a host warns once of each host that its file does not list", async () => {
+  const { simulated, coordination, agent } = await startHost(9);
+  const texts = () => simulated.telemetry.lines.map(({ message }) => message);
+  const unlisted = () => texts().filter((text) => text.includes("does not list it"));
+  await simulated.settle(agent.start());
+  await coordination.join({ ...description, host: "b", incarnation: "b-1" });
+  await simulated.advance(1_000);
+  assert.deepEqual([unlisted(), agent.unlistedHosts], [[], []]);
+  const late = { host: "z", incarnation: "z-1" };
+  await coordination.join({ ...description, ...late });
+  await simulated.advance(1_000);
+  assert.deepEqual(agent.unlistedHosts, ["z"]);
+  await coordination.leave(late);
+  await simulated.advance(1_000);
+  assert.deepEqual(agent.unlistedHosts, []);
+  await coordination.join({ ...description, ...late, incarnation: "z-2" });
+  await simulated.advance(1_000);
+  assert.equal(unlisted().length, 1);
+  assert.match(unlisted()[0], /^Host z has joined the mesh, .* List it in the file of every host/);
   await simulated.settle(agent.stop());
   await simulated.stop();
 });

@@ -113,6 +113,7 @@ class World {
           version: "1",
           protocols: [1, 1],
         },
+        listedHosts: nodes.map(({ name }) => name),
         sharding: fixedSharding(options),
         nodeOf: (host) => host,
         actorsOf: () => assert.fail("no partition is placed"),

@@ -106,6 +106,28 @@ Deno.test({
 });
 
 Deno.test({
+  name: "status names the hosts of the mesh that the file does not list",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join();
+      const { out } = await world.run("status");
+      assert.match(
+        out,
+        /^not in this file: learn-1, learn-2; .* list them in mesh\.hosts, and restart/m,
+      );
+      const { unlisted } = JSON.parse((await world.run("status", "--json")).out);
+      assert.deepEqual(unlisted, ["learn-1", "learn-2"]);
+      const edge = '    edge: { address: "127.0.0.1:7401"';
+      const learning = [1, 2].map((i) =>
+        `    learn-${i}: { address: "127.0.0.1:${7_410 + i}", roles: [joiner, trainer] }\n`
+      );
+      world.write([edge, learning.join("") + edge]);
+      assert.doesNotMatch((await world.run("status")).out, /not in this file/);
+    }),
+});
+
+Deno.test({
   name: "status names the hosts of the file that are not up",
   ignore,
   fn: () =>
