@@ -23,6 +23,7 @@ import type { Address } from "../mesh/runtime/actor.ts";
 import { reasonOf } from "../mesh/runtime/errors.ts";
 import type { Mesh, PlannedActor } from "../mesh/runtime/mesh.ts";
 import type { ShardsOptions } from "./host_sharding.ts";
+import { leaseEndText } from "./lease_end_text.ts";
 import { Pauses } from "./pauses.ts";
 import { PlacedPartitions } from "./placed_partitions.ts";
 import { PlacedShards } from "./placed_shards.ts";
@@ -270,15 +271,8 @@ export class PlacementAgent {
     if (!isLeased || !this.#isLeased) this.#partitions.setLeased(isLeased);
     if (isLeased === this.#isLeased) return;
     this.#isLeased = isLeased;
-    const { host } = this.#run;
-    if (isLeased) this.#telemetry.log("info", `the lease of host ${host} is renewed: it goes on`);
-    else {
-      this.#telemetry.log(
-        "warn",
-        `the lease of host ${host} has ended and the Redis server does not answer: its joiners and ` +
-          "trainers stand still until it does",
-      );
-    }
+    if (!isLeased) this.#telemetry.log("warn", leaseEndText(this.#options.description));
+    else this.#telemetry.log("info", `the lease of host ${this.#run.host} is renewed`);
   }
 
   /** Sizes of the shards and positions of the readers of this host. */

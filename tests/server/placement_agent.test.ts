@@ -142,6 +142,24 @@ Deno.test("a host warns once of each host that its file does not list", async ()
   await simulated.stop();
 });
 
+Deno.test("a host without joiners and trainers says that its shards go on without a lease", async () => {
+  const { simulated, coordination, agent } = await startHost(10);
+  await simulated.settle(agent.start());
+  const renew = coordination.renew.bind(coordination);
+  coordination.renew = () => Promise.reject(new Error("the server is away"));
+  await simulated.advance(1.5 * LEASE_MS);
+  coordination.renew = renew;
+  await simulated.advance(LEASE_MS);
+  const leases = simulated.telemetry.lines.map(({ message }) => message)
+    .filter((text) => text.startsWith("the lease of host a"));
+  assert.deepEqual(leases.slice(0, 1), [
+    "the lease of host a has ended and the Redis server does not answer: until it does, its " +
+    "shards go on",
+  ]);
+  await simulated.settle(agent.stop());
+  await simulated.stop();
+});
+
 Deno.test("hosts on which nothing moves look at the store rarely, and at once when it changes", async () => {
   const { simulated, coordination, agent } = await startHost(6, 10_000);
   const read = coordination.read.bind(coordination);

@@ -1,0 +1,23 @@
+/**
+ * The warning of a host that cannot renew its lease: what its parts do meanwhile.
+ */
+import { type Role, roles } from "../configuration/sections/hosts.ts";
+import type { HostDescription } from "../mesh/ports/coordination.ts";
+
+const meanwhile: Readonly<Record<Role, string>> = {
+  serving: "rankings go on",
+  shards: "its shards go on",
+  trainer: "its trainers stand still",
+  joiner: "its joiners stand still",
+  sync: "it publishes no snapshot",
+};
+
+const list = new Intl.ListFormat("en-GB", { type: "conjunction" });
+
+export function leaseEndText(
+  { host, roles: own }: Pick<HostDescription, "host" | "roles">,
+): string {
+  const parts = roles.filter((role) => own.includes(role)).map((role) => meanwhile[role]);
+  return `the lease of host ${host} has ended and the Redis server does not answer: until it does, ` +
+    list.format(parts);
+}
