@@ -9,8 +9,8 @@
  *
  * A server with `appendfsync always` syncs before it answers, so that everything that was answered
  * or read is on its disk (aof.c: "acknowledged or observed writes are synced on disk"). Each round
- * reads this setting too, and where replicas are not asked for no round is needed for a second
- * after its begin.
+ * reads this setting too, and where replicas are not asked for a write needs no round for a second
+ * after its begin, and a read a look at the server's run alone.
  */
 import { type RedisConnection, RedisUnavailableError } from "./redis_connection.ts";
 import { PRESENT_RUN } from "./server_runs.ts";
@@ -63,6 +63,9 @@ redis.call('SET', KEYS[1], '1')
 return run
 `;
 
+/** Returns the id of the server's run. */
+const RUN_SCRIPT = `${PRESENT_RUN}return run`;
+
 export class DurabilityBarrier {
   readonly #options: BarrierOptions;
   #running: Promise<string> | undefined;
@@ -84,12 +87,29 @@ export class DurabilityBarrier {
    * @throws {RedisUnavailableError} The server does not answer, or has another run.
    */
   async pass(runId: string): Promise<void> {
-    if (runId === this.#syncingRun && performance.now() < this.#syncingUntilMs) return;
+    if (runId === this.#syncingRun && this.#settingsHold) return;
+    await this.passRead(runId);
+  }
+
+  /**
+   * Resolves when everything that was read before this call is durable. An answer to a read does
+   * not say under which run it was: one that has lost nothing may have begun, with the same
+   * connections, where the server got its first replica.
+   *
+   * @param runId The run of the server before the read.
+   * @throws {NotDurableError} The disks have not confirmed in time.
+   * @throws {RedisUnavailableError} The server does not answer, or has another run.
+   */
+  async passRead(runId: string): Promise<void> {
     const synced = await this.#round();
     if (synced === runId) return;
     const { connection: { url }, onOtherRun } = this.#options;
     onOtherRun();
     throw new RedisUnavailableError(url, true, new Error("the server was restarted meanwhile"));
+  }
+
+  get #settingsHold(): boolean {
+    return this.#syncingRun !== undefined && performance.now() < this.#syncingUntilMs;
   }
 
   /** A round that begins from now on; resolves with the run of the server. */
@@ -110,6 +130,10 @@ export class DurabilityBarrier {
 
   async #sync(): Promise<string> {
     const { connection, key, replicas, waitMs } = this.#options;
+    if (this.#settingsHold) {
+      const present = await connection.send<string>(["EVAL", RUN_SCRIPT, 0]);
+      if (present === this.#syncingRun) return present;
+    }
     // Not of the answer: a process that was paused reads it long after the settings were read.
     const beganAtMs = performance.now();
     const [runId, found, syncsAlways] = await Promise.all([

@@ -222,7 +222,7 @@ export class RedisEventLog implements EventLog {
       const records = tail ?? await this.#readPages(target, fromOffset, recordsMax, runId);
       const last = records.at(-1);
       if (last && last.offset >= this.#commands.durableEnd(partition)) {
-        await this.#server.barrier.pass(runId);
+        await this.#server.barrier.passRead(runId);
         this.#commands.durableTo(partition, last.offset + 1);
       }
       return records;

@@ -21,7 +21,8 @@ withPrograms((program) => {
   const test = (name: string, body: (world: World) => Promise<void>) =>
     Deno.test(`${program}: ${name}`, async () => {
       const directory = await Deno.makeTempDir({ prefix: "cairn-redis-" });
-      const local = await LocalServer.start({ program, directory });
+      const settings = { "enable-debug-command": "yes" };
+      const local = await LocalServer.start({ program, directory, settings });
       const connection = new RedisConnection({ url: local.url });
       try {
         await connection.connect();
@@ -96,7 +97,20 @@ withPrograms((program) => {
     await barrier.pass(runId);
     await barrier.pass(connection.runId);
     await assert.rejects(barrier.pass(runId), RedisUnavailableError);
-    assert.equal(await syncsOf(world), 2);
+    assert.equal(await syncsOf(world), 1);
+  });
+
+  test("what was read is not passed where another run has begun unnoticed", async (world) => {
+    const barrier = barrierOf(world);
+    const { runId } = world.connection;
+    await barrier.passRead(runId);
+    await barrier.passRead(runId);
+    assert.equal(await syncsOf(world), 1, "a look at the run is enough");
+    await world.connection.send(["DEBUG", "CHANGE-REPL-ID"]);
+    await barrier.pass(runId); // a write that was answered under the earlier run
+    await assert.rejects(barrier.passRead(runId), RedisUnavailableError);
+    await world.connection.readReport();
+    await barrier.passRead(world.connection.runId);
   });
 });
 

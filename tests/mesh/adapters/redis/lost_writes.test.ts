@@ -111,6 +111,24 @@ withPrograms((program: ServerProgram) => {
     assert.deepEqual(await texts(quiet), ["a", "b", "c", "d", "e"]);
   });
 
+  test(
+    "a process that has read records of a run that began unnoticed takes none for lost",
+    async (world) => {
+      const reader = await world.log(await world.open());
+      const server = await world.open();
+      const writer = await world.log(server);
+      await writer.append(0, [text("a")]);
+      assert.deepEqual(await texts(reader), ["a"]);
+      // As where the server gets its first replica: the connections stay.
+      await server.commands.send(["DEBUG", "CHANGE-REPL-ID"]);
+      await writer.append(0, [text("b")]);
+      assert.deepEqual(await texts(reader), ["a", "b"]);
+      await reader.commitOffset("consumer", 0, 2);
+      assert.deepEqual(await texts(reader), ["a", "b"]);
+    },
+    { "enable-debug-command": "yes" },
+  );
+
   test("records restored from an old copy are refused by the processes that saw newer ones", async (world) => {
     const server = await world.open();
     const store = new RedisRecordStore(server);
