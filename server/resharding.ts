@@ -61,18 +61,19 @@ export class Resharding {
 
   async #begin(asked: ReshardRecord): Promise<void> {
     const { coordination, run, clock, telemetry } = this.#options;
-    await this.#takeSnapshot(asked);
+    const hasSnapshot = await this.#takeSnapshot(asked);
     // The operator may have cancelled the change meanwhile, and asked for another one.
     const { reshard: change } = await coordination.read();
     if (change?.state !== "asked") return;
+    if (!hasSnapshot && change.override === undefined) return; // the next look takes one
     const atMs = clock.monotonicMs();
     await coordination.beginReshard(run, change);
     this.#begun = { change, atMs };
     telemetry.log("info", `the mesh goes ${changeWords(change)}`, { division: change.division });
   }
 
-  /** Resolves when there is a snapshot, or the operator does without. */
-  async #takeSnapshot({ override }: ReshardRecord): Promise<void> {
+  /** Resolves when there is a snapshot, or false where the operator does without. */
+  async #takeSnapshot({ override }: ReshardRecord): Promise<boolean> {
     const { telemetry, takeSnapshot } = this.#options;
     let reason = override;
     if (reason === undefined) {
@@ -81,8 +82,9 @@ export class Resharding {
       taken.catch(() => {}); // it may fail after the override
       reason = await Promise.race([taken, this.#overridden.promise]);
     }
-    if (reason === undefined) return;
+    if (reason === undefined) return true;
     telemetry.log("warn", "a change begins without a snapshot, as the operator asks", { reason });
+    return false;
   }
 
   /** Reports the pause of training once all shards and trainers of the new division are there. */

@@ -1,7 +1,7 @@
 /** The begin of a change of a number, on the host that takes its snapshot. */
 import assert from "node:assert/strict";
 import { MemoryRecordStore } from "../../mesh/adapters/memory/memory_record_store.ts";
-import type { PlacedKey } from "../../mesh/ports/coordination.ts";
+import type { MeshView, PlacedKey } from "../../mesh/ports/coordination.ts";
 import { Coordinator } from "../../mesh/runtime/coordination/coordinator.ts";
 import { SimulatedMesh } from "../../mesh/simulation/simulated_mesh.ts";
 import { Resharding } from "../../server/resharding.ts";
@@ -33,8 +33,8 @@ async function world(takeSnapshot: () => Promise<void>) {
     protocols: [1, 2],
   });
   const resharding = new Resharding({ coordination, run, clock, telemetry, takeSnapshot });
-  const follow = async () => {
-    resharding.follow(await coordination.read());
+  const follow = async (view?: MeshView) => {
+    resharding.follow(view ?? await coordination.read());
     await clock.advance(10);
   };
   return { coordination, telemetry, follow };
@@ -100,4 +100,15 @@ Deno.test("a change that is cancelled while its snapshot is taken does not begin
   await follow();
   assert.equal((await coordination.read()).identity.trainers, 3);
   assert.deepEqual(telemetry.lines, []);
+});
+
+Deno.test("a change waits for its snapshot though it took the place of one that was to do without", async () => {
+  const { coordination, follow } = await world(() => new Promise(() => {}));
+  await coordination.askReshard({ parts: "trainers", to: 1, override: "trainer 2 has no memory" });
+  const view = await coordination.read();
+  await coordination.cancelReshard();
+  await coordination.askReshard({ parts: "trainers", to: 2 });
+  await follow(view);
+  await follow();
+  assert.equal((await coordination.read()).identity.trainers, 3);
 });
