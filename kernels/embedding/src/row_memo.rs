@@ -51,7 +51,7 @@ use crate::row_starts::not_looked_for;
 const BITS_MIN: u32 = 15;
 /// Words of the largest memo: 1 MB, which the second-level cache still holds.
 const BITS_MAX: u32 = 17;
-/// The smallest memo serves this many rows at most, as a power of two.
+/// The smallest memo serves fewer rows than this, as a power of two.
 const SMALLEST_ROWS_BITS: u32 = 19;
 /// Maximum length of a pause, chunks.
 const PAUSE_MAX: u32 = 31;
@@ -172,6 +172,7 @@ impl RowMemo {
     fn word_of(&self, product: u64) -> usize {
         (product >> self.shift) as usize
     }
+
     /// Whether the next chunk asks the memo.
     pub fn is_active(&self) -> bool {
         !self.words.is_empty() && self.pause == 0

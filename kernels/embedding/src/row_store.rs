@@ -87,8 +87,9 @@ impl RowStore {
         View { index: self.index.view(), slab: self.slab.view() }
     }
 
-    /// Searches for up to `PASS` ids whose absent ones will be inserted, and fetches the cache
-    /// lines that insertion reads and writes. `found_at` gives the results; the memo is not asked.
+    /// Searches for up to `WRITTEN_PASS` ids whose absent ones will be inserted, and fetches the
+    /// cache lines that insertion reads and writes. `found_at` gives the results; the memo is not
+    /// asked.
     #[inline]
     pub fn search_to_insert(&mut self, ids: &[u64]) {
         self.keep_memo();

@@ -96,7 +96,7 @@ pub struct View {
 }
 
 /// Bits of the filter of a pass's insertions: one id in 64 is taken for inserted by mistake.
-const INSERTED_BITS: usize = 32 * PASS;
+const INSERTED_BITS: usize = 32 * WRITTEN_PASS;
 static NO_ENTRY: Entry = Entry::NONE;
 
 /// The data that stages hand to one another, an element an id.

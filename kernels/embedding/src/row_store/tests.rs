@@ -1,5 +1,5 @@
 use super::*;
-use crate::search::PASS;
+use crate::search::{PASS, WRITTEN_PASS};
 
 fn store(bytes_max: usize) -> RowStore {
     RowStore::new(PageLayout::new(8 + 4 + 16, 3, true), bytes_max).unwrap()
@@ -45,7 +45,8 @@ fn a_pass_inserts_each_absent_id_once() {
     let mut known = std::collections::HashSet::new();
     for pass in 0..2000_u64 {
         // A third of each pass is known already, and some ids occur twice.
-        let ids: Vec<u64> = (0..PASS as u64).map(|at| mix64(pass * 64 + at % 100)).collect();
+        let ids: Vec<u64> =
+            (0..WRITTEN_PASS as u64).map(|at| mix64(pass * 64 + at % 100)).collect();
         store.search_to_insert(&ids);
         for (at, &id) in ids.iter().enumerate() {
             let row = store.found_at(at, id);
