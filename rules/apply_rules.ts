@@ -130,6 +130,8 @@ function raisedNewItems(
     return Math.max(0, Math.min(shown - taken, free.length));
   };
   const positions = freeOf(top);
+  const capped = diversity?.kind === "cap" ? freeOf(diversity.top ?? rows.length) : 0;
+  const ownCapped = new Set(free.subarray(0, capped));
   const raised = withNewItems({
     rows: free,
     ids,
@@ -140,15 +142,17 @@ function raisedNewItems(
     mayMove: (row) => rotated?.[row] !== 1,
     fits: (row, first, moved) => {
       if (diversity?.kind !== "cap") return true;
-      const capped = freeOf(diversity.top ?? rows.length);
       const head = new Set([row, ...first.slice(0, capped), ...moved]);
       // The cap may be on more positions: items behind the first ones are there too.
       const behind = free.filter((each) => !head.has(each)).slice(
         0,
         Math.max(0, capped - positions),
       );
-      head.delete(row);
-      return fitsCap(row, [...head, ...behind], diversity, attributes);
+      const all = [...head, ...behind];
+      // The item that makes room lets others up, which need room too.
+      return all.filter((each) => each === row || !ownCapped.has(each)).every((each) =>
+        fitsCap(each, all.filter((other) => other !== each), diversity, attributes)
+      );
     },
   });
   const next = raised.rows.values();

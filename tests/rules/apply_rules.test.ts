@@ -156,6 +156,19 @@ Deno.test("a raised new item breaks no cap on more positions than new items have
   }));
 });
 
+Deno.test("a raised new item lets no item up that the cap has no room for", () => {
+  const brands = ["y", "x", "z", "x", "z"];
+  const attributes = items.attributes?.map((each, i) => ({ ...each, brand: brands[i] })) ?? [];
+  for (let i = 0; i < 50; i++) {
+    const { order, shown } = apply({
+      newItems: { ...fresh, share: 1, top: 4 },
+      diversity: { kind: "cap", by: "brand", max: 1, top: 3 },
+    }, { attributes, limit: 4, rankingId: `r${i}` });
+    const first = [...order.rows.subarray(0, 3)].map((row) => brands[row]);
+    assert.equal(new Set(first).size, 3, shown);
+  }
+});
+
 Deno.test("new items that were just shown, filtered or excluded are not raised", () => {
   const all = { newItems: { ...fresh, share: 1 } };
   const rotation = { withinMs: 1, penalty: 0.9 };
