@@ -35,7 +35,8 @@ lost = []
 cairn = Cairn(
     url,
     backoff=0.01,
-    flush_interval=0.01,
+    # Never over here: a thread that waits for the processor between two events would split a batch.
+    flush_interval=3600,
     batch_events_max=3,
     on_lost=lambda events, error: lost.append((events, error)),
 )

@@ -22,7 +22,8 @@ const lost: { ids: (string | undefined)[]; kind: string }[] = [];
 const cairn = new Cairn({
   url,
   backoffMs: 10,
-  flushMs: 10,
+  // Never over here: only a full batch, a flush and the close send events.
+  flushMs: 3_600_000,
   batchEventsMax: 3,
   onLost: ({ events, error }) =>
     lost.push({
