@@ -613,8 +613,15 @@ class EventQueue {
 
   #lose(events: readonly CairnEvent[], error: LostEvents["error"]): void {
     const { onLost } = this.#sender.options;
-    if (onLost) onLost({ events, error });
-    else console.error(`Cairn: ${events.length} events were not accepted.`, error);
+    if (onLost === undefined) {
+      console.error(`Cairn: ${events.length} events were not accepted.`, error);
+      return;
+    }
+    try {
+      onLost({ events, error });
+    } catch (failure) { // A callback must not end the sending.
+      console.error("Cairn: onLost failed.", failure);
+    }
   }
 }
 

@@ -161,6 +161,29 @@ Deno.test("a full queue, a closed client and an event that is no JSON are refuse
   assert.deepEqual(bodies, [[click(1), click(2)]]);
 });
 
+Deno.test("a callback for lost events that throws does not end the sending", async () => {
+  const failures: unknown[] = [];
+  const failure = new Error("callback");
+  const { error } = console;
+  console.error = (...line: unknown[]) => void failures.push(line[1]);
+  const { cairn, bodies } = scripted(() => problem("unauthorized", 401), {
+    batchEventsMax: 1,
+    onLost: () => {
+      throw failure;
+    },
+  });
+  try {
+    cairn.track(click(1));
+    await cairn.flush();
+    cairn.track(click(2));
+    await cairn.close();
+  } finally {
+    console.error = error;
+  }
+  assert.deepEqual(bodies, [[click(1)], [click(2)]]);
+  assert.deepEqual(failures, [failure, failure]);
+});
+
 Deno.test("tracked events are sent again more often than other requests", async () => {
   const lost: LostEvents[] = [];
   const { cairn, bodies } = scripted(() => problem("not-ready", 503), {
