@@ -1,8 +1,12 @@
 /**
  * The work that a healed mesh of several hosts still has to do.
  */
+import { movesOf, planMesh } from "../../mesh/placement/mesh_plan.ts";
+import type { PlannedMove } from "../../mesh/placement/plan_document.ts";
+import type { MeshView } from "../../mesh/ports/coordination.ts";
 import { reshardStep } from "../../mesh/ports/reshard_progress.ts";
 import { reasonOf } from "../../mesh/runtime/errors.ts";
+import { present } from "../../structures/invariant.ts";
 import { type LogsAtRest, pendingOf } from "../liveness.ts";
 import type { MeshWorld } from "./mesh_world.ts";
 
@@ -12,7 +16,7 @@ const STEADY_MS = 1_000;
 /**
  * The pending work in words; undefined when there is none.
  *
- *     every host has started;  every shard and partition is active;
+ *     every host has started;  every shard and partition is active, and none is to move;
  *     every serving host uses the replicas of the present sharding;
  *     seen from every serving host: the logs are read, everything learned is served
  */
@@ -31,6 +35,8 @@ export async function pendingInMesh(world: MeshWorld): Promise<string | undefine
     for (const [key, { state, epoch }] of placements) {
       if (state !== "active") return `${key} is ${state} in epoch ${epoch}`;
     }
+    const moves = nextMoves(world, view);
+    if (moves.length > 0) return `${moves[0].key} is to move to ${moves[0].to}`;
     const logs = logsAtRest(world);
     for (const host of world.hosts) {
       const serving = world.processOf(host)?.composed?.serving;
@@ -42,6 +48,12 @@ export async function pendingInMesh(world: MeshWorld): Promise<string | undefine
   } catch (error) {
     return `no answer: ${reasonOf(error)}`;
   }
+}
+
+/** The moves that the controller begins next, to even out the hosts. */
+function nextMoves({ configuration }: MeshWorld, view: MeshView): PlannedMove[] {
+  const { balance, movesMax } = present(configuration.mesh, "a mesh has hosts");
+  return balance ? movesOf(planMesh(view, movesMax)) : [];
 }
 
 function logsAtRest({ redis, configuration }: MeshWorld): LogsAtRest {

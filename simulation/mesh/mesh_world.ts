@@ -52,6 +52,8 @@ export class MeshWorld extends World {
   readonly #redisClock: HostWallClock;
   #configuration: CairnConfiguration;
   #slowRedis = NOT_SLOW;
+  /** Hosts that the operator drains, until the end of their drains. */
+  readonly #draining = new Set<string>();
 
   constructor(options: MeshWorldOptions) {
     super(options);
@@ -234,11 +236,9 @@ export class MeshWorld extends World {
       case "failOverRedis":
         return this.#stopRedis(fault.lostMs, fault.downMs, fault.noticedMs);
       case "drainHost":
-        this.#operator.run((mesh) => mesh.setHostState(fault.host, "draining"));
-        this.clock.schedule(
-          fault.forMs,
-          () => this.#operator.run((mesh) => mesh.setHostState(fault.host, "up")),
-        );
+        this.#draining.add(fault.host);
+        this.#setHostState(fault.host);
+        this.clock.schedule(fault.forMs, () => this.#undrain(fault.host));
         return;
       case "reshardMesh":
         return this.#reshard(fault);
@@ -278,6 +278,22 @@ export class MeshWorld extends World {
       const override = overrides && { override: "a trainer cannot begin" };
       await mesh.askReshard({ parts, to: Math.min(to, most), ...override });
     }
+  }
+
+  #undrain(host: string): void {
+    if (this.#draining.delete(host)) this.#setHostState(host);
+  }
+
+  /** The last command may overtake one before it, which then sets the state anew. */
+  #setHostState(host: string): void {
+    const wanted = () => this.#draining.has(host) ? "draining" : "up";
+    this.#operator.run(async (mesh) => {
+      let state: "draining" | "up";
+      do {
+        state = wanted();
+        await mesh.setHostState(host, state);
+      } while (state !== wanted());
+    });
   }
 
   #reshard({ cancelMs, ...change }: ReshardMesh): void {
@@ -320,6 +336,7 @@ export class MeshWorld extends World {
       known.current?.wake();
       this.#processes.startIfDown(known);
     }
+    for (const host of this.#draining) this.#undrain(host);
   }
 
   #stopRedis(lostMs: number, downMs: number, noticedMs?: number): void {

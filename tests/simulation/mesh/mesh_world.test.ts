@@ -3,6 +3,7 @@
  */
 import assert from "node:assert/strict";
 import type { Fault } from "../../../simulation/plan/fault.ts";
+import type { MeshWorld } from "../../../simulation/mesh/mesh_world.ts";
 import { drawRunPlan } from "../../../simulation/plan/run_plan.ts";
 import { run } from "../../../simulation/run.ts";
 import { meshErasureScenarios } from "../../../simulation/scenarios/mesh_erasure_scenarios.ts";
@@ -57,6 +58,26 @@ Deno.test("a fault that no host can have is named", async () => {
     shrinkRunsMax: 0,
   });
   assert.match(simulation.failure?.message ?? "", /killProcess strikes one process/);
+});
+
+Deno.test("a drain that outlasts a run ends when the world heals, and the end finds the shards spread", async () => {
+  const draining: Fault = { kind: "drainHost", atMs: 3_000, host: "table-1", forMs: 30_000 };
+  const drawn = drawRunPlan({ seed: 2, scenario: swarm, families: [], forMs: 6_000 });
+  let found: string[] = [];
+  const outcome = await run({ ...drawn, faults: [draining] }, {
+    ...swarm,
+    // Asked last before the checks of the end.
+    async pending(world) {
+      const { hosts, placements } = await (world as MeshWorld).coordination().read();
+      const owners = [...placements].flatMap(([key, placement]) =>
+        key.startsWith("shard/") && placement.state === "active" ? placement.owner.host : []
+      );
+      found = [...new Set(owners)].sort().map((host) => `${host} is ${hosts.get(host)?.state}`);
+      return undefined;
+    },
+  });
+  assert.deepEqual([outcome.kind, outcome.message], ["passed", undefined]);
+  assert.deepEqual(found, ["table-1 is up", "table-2 is up"]);
 });
 
 Deno.test("a fail-over that loses the mesh itself is one that its hosts make anew", async () => {
