@@ -218,22 +218,24 @@ async function shrunkAndWritten(
     Deno.writeTextFile(`${folder}/${name}.json`, JSON.stringify(written, undefined, 1) + "\n");
   await write("plan", plan);
   await write("shrunk", plan);
-  output.err([
+  const told = [
     "",
     `${kind.toUpperCase()} (${EXIT_CODES[kind]}) ${checker}: ${message}`,
     `  seed ${formatSeed(seed)}, scenario ${plan.scenario}, Deno ${Deno.version.deno}`,
     `  ${folder}/plan.json has the plan; shrinking it, for ${SHRINK_MS_MAX / 60_000} minutes at ` +
     "most or until Ctrl-C",
     "",
-  ].join("\n"));
-  const failure = await untilSignal((isEnded) =>
-    shrinkFailure(found, scenario, {
+  ].join("\n");
+  const failure = await untilSignal((isEnded) => {
+    // Told behind the listener: a caller that reads it may send a signal at once.
+    output.err(told);
+    return shrinkFailure(found, scenario, {
       runsMax: flags.shrink,
       msMax: SHRINK_MS_MAX,
       nowMs: () => performance.now(),
       isEnded,
-    })
-  );
+    });
+  });
   const { shrunk, atMs, shrinkRuns } = failure;
   await write("shrunk", shrunk);
   const clocks = describeClocks(shrunk.clocks);
