@@ -66,20 +66,19 @@ export class HugePages {
   /** These after the next tries; doubled with them, until a chunk is moved. */
   #retryIdles = 1;
 
-  private constructor(libc: Libc, memories: () => Iterable<LargeMemory>) {
-    this.#madvise = libc.madvise;
+  /** @param memories The memories of this thread, asked again for every chunk. */
+  constructor(madvise: Libc["madvise"], memories: () => Iterable<LargeMemory>) {
+    this.#madvise = madvise;
     this.#memories = memories;
   }
 
   /**
    * Undefined where huge pages cannot be had: the system is not Linux, or its administrator wrote
    * `never` into `/sys/kernel/mm/transparent_hugepage/enabled`.
-   *
-   * @param memories The memories of this thread, asked again for every chunk.
    */
   static open(memories: () => Iterable<LargeMemory>): HugePages | undefined {
     const libc = openLibc();
-    return libc !== undefined && areAllowed() ? new HugePages(libc, memories) : undefined;
+    return libc !== undefined && areAllowed() ? new HugePages(libc.madvise, memories) : undefined;
   }
 
   /** Collapses chunk after chunk, with pauses, until it is stopped. */
