@@ -76,11 +76,12 @@ export function drawFaultPlan(options: FaultPlanOptions): Fault[] {
     const coin = stream.nextFloat() < 0.5;
     if (!(options.families?.includes(family) ?? coin)) continue;
     const betweenMs = logUniform(stream, BETWEEN_MS_MIN, BETWEEN_MS_MAX);
-    let atMs = 0;
+    let drawnMs = 0;
     for (let count = 0; count < FAULTS_MAX; count++) {
-      atMs += -Math.log(1 - stream.nextFloat()) * betweenMs;
+      drawnMs += -Math.log(1 - stream.nextFloat()) * betweenMs;
+      const atMs = Math.round(drawnMs);
       if (atMs >= options.forMs) break;
-      const fault = draw(family, stream, Math.round(atMs), options.targets);
+      const fault = draw(family, stream, atMs, options.targets);
       if (fault !== undefined) faults.push(fault);
     }
   }
