@@ -1,11 +1,22 @@
 import assert from "node:assert/strict";
 import { runCaptured } from "../captured_command.ts";
 
+/** Two virtual seconds of the default scenario. */
+const shortScenario = `
+import { shippedScenarios } from "${
+  import.meta.resolve("../../../simulation/scenarios/shipped.ts")
+}";
+export const scenario = { ...shippedScenarios[0], name: "short", forMs: 2_000 };
+`;
+
 Deno.test("the page and the trace of a campaign show its last run", async () => {
   const folder = await Deno.makeTempDir();
   try {
     const [html, perfetto] = [`${folder}/run.html`, `${folder}/run.json`];
-    const faultless = ["--minutes", "1", "--faults", "none", "--json", "--out", folder];
+    await Deno.writeTextFile(`${folder}/short.ts`, shortScenario);
+    const faultless = [
+      ...["--scenario", `${folder}/short.ts`, "--faults", "none", "--json", "--out", folder],
+    ];
     const { code } = await runCaptured(
       ...["simulate", "--seed", "0x11", "--seeds", "2", ...faultless],
       ...["--html", html, "--perfetto", perfetto],
