@@ -5,6 +5,8 @@
  *     deno task ok                  all checks
  *     deno task ok lint layers      these two
  *
+ * Checks whose verdict does not depend on the machine's load run side by side, the others alone.
+ *
  * A check whose tool is missing (the Rust compiler) is skipped with a line that says so; with
  * `CI=true` it fails. A check that the machine forbids (no mounts) exits with 77 and is skipped.
  */
@@ -19,16 +21,18 @@ interface Check {
   readonly needs?: readonly string[];
   /** Format of the test counts; absent = the check counts as one. */
   readonly counts?: "junit" | "cargo";
+  /** It uses real time or all cores, so no other check runs meanwhile. */
+  readonly alone?: boolean;
 }
 
 const deno = Deno.execPath();
 
-/** In the order in which they run: quick checks first. */
+/** In the order in which they start: quick checks first. */
 const checks: readonly Check[] = [
-  { name: "lockfile", command: [deno, "install", "--frozen"] },
+  { name: "lockfile", command: [deno, "install", "--frozen"], alone: true },
+  { name: "types", command: [deno, "check", "main.ts", ...rooms, "scripts", "tests"] },
   { name: "format", command: [deno, "fmt", "--check"] },
   { name: "lint", command: [deno, "lint"] },
-  { name: "types", command: [deno, "check", "main.ts", ...rooms, "scripts", "tests"] },
   { name: "layers", command: [deno, "run", "-A", "scripts/check_layers.ts"] },
   { name: "docs", command: [deno, "run", "-A", "scripts/check_docs.ts"] },
   { name: "prose", command: [deno, "run", "-A", "scripts/check_prose.ts"] },
@@ -55,28 +59,33 @@ const checks: readonly Check[] = [
     command: [deno, "test", "-A", "--doc", "--no-check", ...rooms],
     counts: "junit",
   },
-  { name: "tests", command: [deno, "task", "test"], counts: "junit" },
+  {
+    name: "image",
+    command: [deno, "run", "-A", "scripts/check_image.ts"],
+    needs: ["buildah", "mmdebstrap"],
+  },
   { name: "simulation", command: [deno, "run", "-A", "scripts/check_simulation.ts"] },
+  { name: "tests", command: [deno, "task", "test"], counts: "junit", alone: true },
   // Exits with 1 when the rankings did not get better.
-  { name: "demo", command: [deno, "task", "demo", "--seconds", "30"] },
+  { name: "demo", command: [deno, "task", "demo", "--seconds", "30"], alone: true },
   // Exits with 1 when a click was lost or learned twice.
   {
     name: "mesh",
     command: [deno, "task", "demo:mesh", "--short", "--json", "--seconds", "5"],
     needs: ["redis-server"],
+    alone: true,
   },
   {
     name: "mesh-valkey",
     command: [deno, "task", "demo:mesh", "--short", "--json", "--seconds", "5", "--server"]
       .concat("valkey-server"),
     needs: ["valkey-server"],
-  },
-  {
-    name: "image",
-    command: [deno, "run", "-A", "scripts/check_image.ts"],
-    needs: ["buildah", "mmdebstrap"],
+    alone: true,
   },
 ];
+
+/** A type check takes 2 GiB. */
+const CHECKS_AT_A_TIME = 2;
 
 const root = new URL("../", import.meta.url).pathname;
 const strict = Deno.env.get("CI") === "true";
@@ -92,8 +101,13 @@ async function has(program: string): Promise<boolean> {
   return false;
 }
 
-/** Runs the command and passes its output through; resolves with exit code and output. */
-async function runCommand(command: readonly string[]): Promise<{ code: number; text: string }> {
+type Writer = (bytes: Uint8Array) => void;
+
+/** Runs the command and writes its output as it comes; resolves with exit code and output. */
+async function runCommand(
+  command: readonly string[],
+  write: Writer,
+): Promise<{ code: number; text: string }> {
   const [program, ...args] = command;
   const child = new Deno.Command(program, {
     args,
@@ -103,31 +117,31 @@ async function runCommand(command: readonly string[]): Promise<{ code: number; t
     stdout: "piped",
     stderr: "piped",
   }).spawn();
-  const decoder = new TextDecoder();
   let text = "";
-  const pass = async (from: ReadableStream<Uint8Array>, to: typeof Deno.stdout) => {
+  const pass = async (from: ReadableStream<Uint8Array>) => {
+    const decoder = new TextDecoder();
     for await (const bytes of from) {
       text += decoder.decode(bytes, { stream: true });
-      for (let written = 0; written < bytes.length;) {
-        written += await to.write(bytes.subarray(written));
-      }
+      write(bytes);
     }
   };
-  await Promise.all([pass(child.stdout, Deno.stdout), pass(child.stderr, Deno.stderr)]);
+  await Promise.all([pass(child.stdout), pass(child.stderr)]);
   return { code: (await child.status).code, text };
 }
 
-async function runCheck(check: Check): Promise<Counts> {
+async function runCheck(check: Check, write: Writer): Promise<Counts> {
   const missing: string[] = [];
   for (const program of check.needs ?? []) if (!await has(program)) missing.push(program);
   if (missing.length > 0) {
-    console.log(`${check.name}: needs ${missing.join(", ")}, which is not on the path`);
+    const line = `${check.name}: needs ${missing.join(", ")}, which is not on the path\n`;
+    write(new TextEncoder().encode(line));
     return strict ? { ...noCounts, failed: 1 } : { ...noCounts, skipped: 1 };
   }
   const report = check.counts === "junit" ? await Deno.makeTempFile({ suffix: ".xml" }) : undefined;
   try {
     const { code, text } = await runCommand(
       report === undefined ? check.command : [...check.command, `--junit-path=${report}`],
+      write,
     );
     if (check.counts === undefined) {
       if (code === SKIPPED) return { ...noCounts, skipped: 1 };
@@ -157,21 +171,43 @@ if (unknown.length > 0) {
   Deno.exit(2);
 }
 
-const lines: string[] = [];
+function writeOut(bytes: Uint8Array): void {
+  for (let written = 0; written < bytes.length;) {
+    written += Deno.stdout.writeSync(bytes.subarray(written));
+  }
+}
+
+const lines = new Map<Check, string>();
 let total = noCounts;
-for (const check of wanted) {
-  console.log(`\n── ${check.name}`);
+
+/** Runs the check; its output appears as it comes when it runs alone, and at its end otherwise. */
+async function runAndTell(check: Check): Promise<void> {
   const startedAtMs = performance.now();
-  const counts = await runCheck(check);
+  const kept: Uint8Array[] = [];
+  if (check.alone) console.log(`\n── ${check.name}`);
+  const counts = await runCheck(check, check.alone ? writeOut : (bytes) => kept.push(bytes));
+  if (!check.alone) console.log(`\n── ${check.name}`);
+  for (const bytes of kept) writeOut(bytes);
   total = sumCounts(total, counts);
   const seconds = ((performance.now() - startedAtMs) / 1000).toFixed(1);
   const verdict = counts.failed > 0 ? "FAILED" : counts.passed > 0 ? "ok" : "skipped";
-  lines.push(
+  lines.set(
+    check,
     `${check.name.padEnd(10)} ${verdict.padEnd(8)} ${counts.passed} passed, ` +
       `${counts.failed} failed, ${counts.skipped} skipped (${seconds} s)`,
   );
 }
-console.log(`\n── summary\n${lines.join("\n")}\n`);
+
+const running = new Set<Promise<void>>();
+for (const check of wanted) {
+  const besideMax = check.alone ? 0 : CHECKS_AT_A_TIME - 1;
+  while (running.size > besideMax) await Promise.race(running);
+  const run = runAndTell(check).finally(() => running.delete(run));
+  running.add(run);
+  if (check.alone) await run;
+}
+await Promise.all(running);
+console.log(`\n── summary\n${wanted.map((check) => lines.get(check)).join("\n")}\n`);
 console.log(
   `${total.passed} passed, ${total.failed} failed` +
     (total.skipped > 0 ? `, ${total.skipped} skipped` : ""),
