@@ -6,7 +6,6 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { EmbeddingTable } from "../../../kernels/embedding/embedding_table.ts";
 
-const RUNS = Number(Deno.env.get("CAIRN_RUNS") ?? 25);
 const WIDTH = 3;
 /** Updates come this much later, so that rows expire between a lookup and its update. */
 const SECONDS = 20;
@@ -126,6 +125,6 @@ Deno.test("updates give the same rows whether or not a lookup of their ids came 
       const { lookups: _a, missing: _b, bytes: _c, ...expectedCounts } = other.statistics();
       assert.deepEqual(counts, expectedCounts);
     }),
-    { numRuns: RUNS },
+    { numRuns: 25 },
   );
 });

@@ -2,8 +2,6 @@
  * Random sequences of everything that a training table does, against a plain Map: no row may be
  * wrong, missing or left over, a replica fed by deltas must equal its source although deltas and
  * acknowledgements are lost, and a snapshot must be the table as it was when it began.
- *
- * CAIRN_RUNS multiplies the number of sequences.
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
@@ -24,7 +22,6 @@ type Operation =
   | { kind: "beginSnapshot" }
   | { kind: "nextChunk"; rowsMax: number };
 
-const RUNS = Number(Deno.env.get("CAIRN_RUNS") ?? 1);
 const checksums = BatchKernel.create();
 
 /** Ids of the universe: spread over slots, with 0, the high bit and all ones among them. */
@@ -240,7 +237,7 @@ function compare(options: TableOptions, universe: number, numRuns: number): void
       for (const operation of sequence) world.run(operation);
       world.finish();
     }),
-    { numRuns: numRuns * RUNS },
+    { numRuns },
   );
 }
 
@@ -280,7 +277,7 @@ Deno.test("at the memory limit rows are evicted, none is wrong and every replica
         assert.deepEqual(sorted(world.replica), sorted(world.held(world.table)));
       },
     ),
-    { numRuns: 60 * RUNS },
+    { numRuns: 60 },
   );
 });
 
@@ -332,7 +329,7 @@ Deno.test("weights do not depend on when expired rows are evicted", () => {
       update(all, 1, false); // which shows the state of the optimizer, too
       assert.deepEqual(lookUp(swept), lookUp(unswept));
     }),
-    { numRuns: 60 * RUNS },
+    { numRuns: 60 },
   );
 });
 
