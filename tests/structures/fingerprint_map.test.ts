@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { type CellSecret, cellShift, homeCell } from "../../structures/cell_secret.ts";
 import { type Fingerprint, fingerprintOf } from "../../structures/fingerprint.ts";
 import { FingerprintMap } from "../../structures/fingerprint_map.ts";
+import { FingerprintTable } from "../../structures/fingerprint_table.ts";
 
 /** Takes a key's home from the top bits of its low word. */
 const lowWordOnly = { low: 1, high: 0 };
@@ -73,19 +75,39 @@ Deno.test("fingerprints never change, because partitions of the logs are chosen 
   });
 });
 
-Deno.test("keys chosen to share their low bits are found as fast as others", () => {
-  const random = Array.from({ length: 20_000 }, (_, i) => fingerprintOf(`id-${i}`));
-  const chosen = random.map(({ high }, i) => ({ low: i << 16 >>> 0, high: high & 0xff }));
-  const fillMs = (keys: readonly Fingerprint[]) => {
-    const start = performance.now();
-    const map = new FingerprintMap();
-    keys.forEach((key, i) => map.set(key, i));
-    for (const key of keys) assert.ok(map.has(key));
-    return performance.now() - start;
+/** Secrets with nothing in common but that their words are odd. */
+const someSecrets = Array.from({ length: 20 }, (_, i) => {
+  const { low, high } = fingerprintOf(`secret-${i}`);
+  return { low: (low | 1) >>> 0, high: (high | 1) >>> 0 };
+});
+
+Deno.test("the secret of a table chooses the cell of a key", () => {
+  const key = fingerprintOf("ranking-1");
+  for (const secret of someSecrets) {
+    const table = new FingerprintTable(1_024, secret);
+    table.set(key, 1);
+    const other = new FingerprintTable(1_024, secret);
+    let cell = 0;
+    for (table.move(cell, other); other.size === 0;) table.move(++cell, other);
+    assert.equal(cell, homeCell(secret, key.low, key.high, cellShift(1_024)));
+  }
+});
+
+Deno.test("keys chosen to share their low bits do not share homes more often than the bound", () => {
+  const chosen = Array.from({ length: 20_000 }, (_, i) => ({
+    low: i << 16 >>> 0,
+    high: fingerprintOf(`id-${i}`).high & 0xff,
+  }));
+  const cells = 32_768;
+  const pairsOf = (secret: CellSecret) => {
+    const keys = new Uint32Array(cells);
+    let pairs = 0;
+    for (const { low, high } of chosen) {
+      pairs += keys[homeCell(secret, low, high, cellShift(cells))]++;
+    }
+    return pairs;
   };
-  // The least of three: other tests of the process may take the core meanwhile.
-  const leastMs = (keys: readonly Fingerprint[]) => Math.min(...[0, 1, 2].map(() => fillMs(keys)));
-  fillMs(random);
-  // One home for all would take 20,000 probes for each key: some hundred times as long.
-  assert.ok(leastMs(chosen) < 20 * leastMs(random) + 20);
+  const mean = someSecrets.reduce((sum, secret) => sum + pairsOf(secret), 0) / someSecrets.length;
+  // Two keys share a home with a probability of at most 2 / cells.
+  assert.ok(mean <= 20_000 * 19_999 / 2 * 2 / cells, `${mean} pairs`);
 });
