@@ -158,7 +158,8 @@ class Container {
         ...["sh", "-c", '! touch /app/file 2>/dev/null && cd /data && exec "$@"', "sh"],
         ...this.#configuration.Entrypoint,
         ...this.#configuration.Cmd,
-        ...["--port", String(PORT)],
+        // A busy machine is slow, not wrong.
+        ...["--port", String(PORT), "--set", "gateway.deadline=30s"],
       ]),
       stdin: "null",
       stdout: "piped",

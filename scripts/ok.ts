@@ -37,6 +37,12 @@ const checks: readonly Check[] = [
   { name: "docs", command: [deno, "run", "-A", "scripts/check_docs.ts"] },
   { name: "prose", command: [deno, "run", "-A", "scripts/check_prose.ts"] },
   {
+    // Beside compilers, each of which takes one core.
+    name: "image",
+    command: [deno, "run", "-A", "scripts/check_image.ts"],
+    needs: ["buildah", "mmdebstrap"],
+  },
+  {
     name: "kernel",
     command: [deno, "run", "-A", "scripts/build_kernel.ts", "--check"],
     needs: ["rustc"],
@@ -58,11 +64,6 @@ const checks: readonly Check[] = [
     // errors in this project.
     command: [deno, "test", "-A", "--doc", "--no-check", ...rooms],
     counts: "junit",
-  },
-  {
-    name: "image",
-    command: [deno, "run", "-A", "scripts/check_image.ts"],
-    needs: ["buildah", "mmdebstrap"],
   },
   { name: "simulation", command: [deno, "run", "-A", "scripts/check_simulation.ts"] },
   { name: "tests", command: [deno, "task", "test"], counts: "junit", alone: true },
