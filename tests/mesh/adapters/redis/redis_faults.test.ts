@@ -41,12 +41,15 @@ withPrograms((program: ServerProgram) => {
   test("a ranking that was answered before its append is in the log all the same", async (world) => {
     const server = await world.open();
     const log = await world.log(server, { writtenBudgetMs: 50 });
-    await server.commands.send(["CLIENT", "PAUSE", 300, "WRITE"]);
+    // The connection of the paused appends is read no further.
+    const { commands } = await world.open();
+    await commands.send(["CLIENT", "PAUSE", 600_000, "WRITE"]);
     // The second one waits for the first.
     const appends = [log.append(0, [text("a")], "written")];
     await new Promise((resolve) => setTimeout(resolve, 5));
     appends.push(log.append(0, [text("b")], "written"));
     const failures = await Promise.all(appends.map((each) => each.catch((error) => error)));
+    await commands.send(["CLIENT", "UNPAUSE"]);
     for (const failure of failures) assert.ok(failure instanceof LateAppendError, `${failure}`);
     assert.deepEqual(await Promise.all(failures.map(({ outcome }) => outcome)), [0, 1]);
     assert.deepEqual(await texts(log), ["a", "b"]);
