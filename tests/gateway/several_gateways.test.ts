@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { RedisEventLog } from "../../mesh/adapters/redis/redis_event_log.ts";
 import { RedisSharedRankings } from "../../mesh/adapters/redis/redis_shared_rankings.ts";
 import { LOGGED_LATE_ITEM } from "../../mesh/ports/shared_rankings.ts";
-import { newMesh, withServers } from "../mesh/adapters/redis/servers.ts";
+import { newMesh, patientBudgets, withServers } from "../mesh/adapters/redis/servers.ts";
 import { gatewayFixture, json } from "./fixture.ts";
 
 const click = { eventId: "e1", rankingId: "r", item: "a", action: "click" };
@@ -28,7 +28,7 @@ await withServers((server) => {
           partitions: 2,
           bytesMax: 2 ** 24,
           writer: `gateway-${seed}`,
-          budgetMs: 20_000,
+          ...patientBudgets,
         });
         const options = { server: redis, eventLog, retainedMs: 60_000, sharingMs };
         const sharedRankings = new RedisSharedRankings(options);

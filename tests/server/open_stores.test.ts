@@ -11,7 +11,7 @@ import {
 import { isAway } from "../../mesh/ports/away.ts";
 import { RecordStoreUnavailableError } from "../../mesh/ports/record_store.ts";
 import { openRedisExampleLog, openRedisStores } from "../../server/machine/redis_storage.ts";
-import { withPrograms } from "../mesh/adapters/redis/servers.ts";
+import { PATIENT_MS, withPrograms } from "../mesh/adapters/redis/servers.ts";
 import { DenoClock } from "../../mesh/adapters/deno/deno_clock.ts";
 import { ProfileErrors } from "../../mesh/adapters/embedded/profile_errors.ts";
 import { isDiskFull } from "../../mesh/ports/files.ts";
@@ -137,12 +137,12 @@ withPrograms((program) => {
   Deno.test(`${program}: a thread that cannot open its log leaves no connection`, async () => {
     const directory = await Deno.makeTempDir({ prefix: "cairn-redis-" });
     const local = await LocalServer.start({ program, directory });
-    const connection = new RedisConnection({ url: local.url });
+    const connection = new RedisConnection({ url: local.url, deadlineMs: PATIENT_MS });
     try {
       await connection.connect();
       await connection.send(["SET", "{cairn:m}:log:examples", "no hash"]);
       const storage = {
-        server: { url: local.url, mesh: "m" },
+        server: { url: local.url, mesh: "m", deadlineMs: PATIENT_MS },
         logBytesMax: 1e6,
         partitions: { events: 1, examples: 1 },
         profilesCacheBytesMax: 1e6,

@@ -12,7 +12,7 @@ import {
   RedisUnavailableError,
 } from "../../../../mesh/adapters/redis/redis_connection.ts";
 import { LocalServer } from "../../../../mesh/adapters/redis/local_server.ts";
-import { withPrograms } from "./servers.ts";
+import { PATIENT_MS, withPrograms } from "./servers.ts";
 
 /** The settings of the last round hold for the whole test. */
 const HOLDS_MS = 60_000;
@@ -23,7 +23,7 @@ withPrograms((program) => {
       const directory = await Deno.makeTempDir({ prefix: "cairn-redis-" });
       const settings = { "enable-debug-command": "yes" };
       const local = await LocalServer.start({ program, directory, settings });
-      const connection = new RedisConnection({ url: local.url });
+      const connection = new RedisConnection({ url: local.url, deadlineMs: PATIENT_MS });
       try {
         await connection.connect();
         await body({ local, connection });

@@ -14,7 +14,7 @@ import { RedisRecordStore } from "../../../../mesh/adapters/redis/redis_record_s
 import { LogTailLostError } from "../../../../mesh/ports/event_log.ts";
 import { RecordsLostError } from "../../../../mesh/ports/record_store.ts";
 import { testsOf, text, texts, type World } from "./own_server.ts";
-import { withPrograms } from "./servers.ts";
+import { PATIENT_MS, withPrograms } from "./servers.ts";
 
 /** Longest wait for a replica to be in step, ms. */
 const IN_STEP_MS = 20_000;
@@ -28,7 +28,9 @@ class Pair {
   readonly #ports: readonly [first: number, second: number];
 
   constructor(urls: readonly [string, string], ports: readonly [number, number]) {
-    [this.first, this.second] = urls.map((url) => new RedisConnection({ url }));
+    [this.first, this.second] = urls.map((url) =>
+      new RedisConnection({ url, deadlineMs: PATIENT_MS })
+    );
     this.#ports = ports;
   }
 
@@ -164,10 +166,7 @@ withPrograms((program: ServerProgram) => {
     async (world, pair) => {
       const [writer, reader] = [
         await world.log(await world.open()),
-        await world.log(
-          await world.open(),
-          { budgetMs: 2_000 },
-        ),
+        await world.log(await world.open()),
       ];
       const store = new RedisRecordStore(await world.open());
       const other = new RedisRecordStore(await world.open());

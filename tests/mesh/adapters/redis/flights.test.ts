@@ -8,7 +8,7 @@ import {
   RedisConnection,
   RedisUnavailableError,
 } from "../../../../mesh/adapters/redis/redis_connection.ts";
-import { withServers } from "./servers.ts";
+import { PATIENT_MS, withServers } from "./servers.ts";
 
 await withServers(({ program, local }) => {
   const test = (name: string, body: (world: World) => Promise<void>) =>
@@ -96,6 +96,7 @@ class World {
     });
     this.connection = new RedisConnection({
       url: `redis://127.0.0.1:${port}`,
+      deadlineMs: PATIENT_MS,
       sharesFlights: true,
     });
   }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { RedisEventLog } from "../../../../mesh/adapters/redis/redis_event_log.ts";
-import { newMesh, withServers } from "./servers.ts";
+import { newMesh, patientBudgets, withServers } from "./servers.ts";
 
 const once = (id: string, acceptedAtMs: number) => ({
   id,
@@ -19,6 +19,7 @@ await withServers((server) => {
       partitions: 1,
       bytesMax: 2 ** 20,
       writer: crypto.randomUUID(),
+      ...patientBudgets,
     });
     await log.appendOnce(0, [once("a", 1_000)]);
     await log.extend({ firstPartition: 1, partitions: 2 });

@@ -5,6 +5,7 @@ import {
   RedisServer,
   type RedisServerOptions,
 } from "../../../../mesh/adapters/redis/redis_server.ts";
+import { PATIENT_MS } from "./servers.ts";
 
 interface LogBudgets {
   readonly budgetMs?: number;
@@ -54,13 +55,13 @@ async function withWorld(
         const server = await RedisServer.open({
           url: local.url,
           mesh: "faults",
-          deadlineMs: 5_000,
+          deadlineMs: PATIENT_MS,
           ...options,
         });
         servers.push(server);
         return server;
       },
-      async log(server, { budgetMs = 20_000, writtenBudgetMs = budgetMs } = {}) {
+      async log(server, { budgetMs = PATIENT_MS, writtenBudgetMs = budgetMs } = {}) {
         const log = await RedisEventLog.open({
           server,
           name: "events",

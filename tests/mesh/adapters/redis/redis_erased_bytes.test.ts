@@ -7,7 +7,7 @@ import { RedisEventLog } from "../../../../mesh/adapters/redis/redis_event_log.t
 import { RedisProfileStore } from "../../../../mesh/adapters/redis/redis_profile_store.ts";
 import type { RedisServer } from "../../../../mesh/adapters/redis/redis_server.ts";
 import { holdsBytes } from "../../../../structures/byte_search.ts";
-import { newMesh, withServers } from "./servers.ts";
+import { newMesh, PATIENT_MS, patientBudgets, withServers } from "./servers.ts";
 
 const text = (value: string) => new TextEncoder().encode(value);
 const SECRET = text("ann.the-erased-visitor@example.org");
@@ -27,6 +27,7 @@ await withServers((server) => {
       partitions: 1,
       bytesMax: 2 ** 24,
       writer: crypto.randomUUID(),
+      ...patientBudgets,
     });
 
   Deno.test(`${server.program}: a trim leaves no bytes of the records before a roll`, async () => {
@@ -79,7 +80,7 @@ await withServers((server) => {
         server: redis,
         writer: crypto.randomUUID(),
         cacheBytesMax: 2 ** 20,
-        loadBudgetMs: 2_000,
+        loadBudgetMs: PATIENT_MS,
       });
       return { redis, store };
     }));

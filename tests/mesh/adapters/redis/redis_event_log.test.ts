@@ -1,6 +1,6 @@
 import { RedisEventLog } from "../../../../mesh/adapters/redis/redis_event_log.ts";
 import { eventLogContract } from "../../../contracts/event_log_contract.ts";
-import { newMesh, withServers } from "./servers.ts";
+import { newMesh, patientBudgets, withServers } from "./servers.ts";
 
 await withServers((server) => {
   eventLogContract(`${server.program} event log`, async ({ bytesMax = 2 ** 30, ...options }) => {
@@ -12,6 +12,7 @@ await withServers((server) => {
         name: "events",
         bytesMax,
         ...options,
+        ...patientBudgets,
         writer: crypto.randomUUID(),
       });
       const close = async () => {

@@ -8,7 +8,7 @@ import { RedisProfileStore } from "../../../../mesh/adapters/redis/redis_profile
 import { RedisServer } from "../../../../mesh/adapters/redis/redis_server.ts";
 import { ProfileStoreUnavailableError } from "../../../../mesh/ports/profile_store.ts";
 import { eventually } from "../../../integration/mesh_process.ts";
-import { withPrograms } from "./servers.ts";
+import { PATIENT_MS, withPrograms } from "./servers.ts";
 
 interface World {
   readonly local: LocalServer;
@@ -26,12 +26,12 @@ withPrograms((program: ServerProgram) => {
     Deno.test(`${program}: ${name}`, async () => {
       const directory = await Deno.makeTempDir({ prefix: "cairn-redis-" });
       const local = await LocalServer.start({ program, directory, settings });
-      const server = await RedisServer.open({ url: local.url, mesh: "m", deadlineMs: 5_000 });
+      const server = await RedisServer.open({ url: local.url, mesh: "m", deadlineMs: PATIENT_MS });
       const store = await RedisProfileStore.open({
         server,
         writer: crypto.randomUUID(),
         cacheBytesMax: 2 ** 20,
-        loadBudgetMs: 5_000,
+        loadBudgetMs: PATIENT_MS,
       });
       try {
         await body({ local, directory, server, store });

@@ -9,7 +9,7 @@ import {
   ProfileStoreUnavailableError,
 } from "../../../../mesh/ports/profile_store.ts";
 import { profileStoreContract } from "../../../contracts/profile_store_contract.ts";
-import { newMesh, type TestServer, withServers } from "./servers.ts";
+import { newMesh, PATIENT_MS, type TestServer, withServers } from "./servers.ts";
 
 interface Opened {
   readonly store: RedisProfileStore;
@@ -22,12 +22,12 @@ async function open(
   mesh: string,
   options: Partial<RedisProfileStoreOptions> = {},
 ): Promise<Opened> {
-  const redis = await server.connect({ mesh, deadlineMs: 1_000 });
+  const redis = await server.connect({ mesh });
   const store = await RedisProfileStore.open({
     server: redis,
     writer: crypto.randomUUID(),
     cacheBytesMax: 2 ** 24,
-    loadBudgetMs: 2_000,
+    loadBudgetMs: PATIENT_MS,
     ...options,
   });
   const close = async () => {

@@ -10,7 +10,7 @@ import { LogFullError, LogUnavailableError } from "../../../../mesh/ports/event_
 import type { RankingRecord } from "../../../../mesh/ports/shared_rankings.ts";
 import { eventually } from "../../../integration/mesh_process.ts";
 import { testsOf, text, texts } from "./own_server.ts";
-import { withPrograms } from "./servers.ts";
+import { PATIENT_MS, patientBudgets, withPrograms } from "./servers.ts";
 
 /** A gateway's view of the server. */
 interface Gateway {
@@ -36,7 +36,7 @@ withPrograms((program: ServerProgram) => {
     Deno.test(`${program}: ${name}`, async () => {
       const directory = await Deno.makeTempDir({ prefix: "cairn-redis-" });
       const local = await LocalServer.start({ program, directory });
-      const server = await RedisServer.open({ url: local.url, mesh: "m", deadlineMs: 5_000 });
+      const server = await RedisServer.open({ url: local.url, mesh: "m", deadlineMs: PATIENT_MS });
       const gateway = async (): Promise<Gateway> => {
         const eventLog = await RedisEventLog.open({
           server,
@@ -44,6 +44,7 @@ withPrograms((program: ServerProgram) => {
           partitions: 2,
           bytesMax: BYTES_MAX,
           writer: crypto.randomUUID(),
+          ...patientBudgets,
         });
         const rankings = new RedisSharedRankings({
           server,

@@ -14,6 +14,16 @@ import {
 const programs: readonly ServerProgram[] = ["redis-server", "valkey-server"];
 let meshes = 0;
 
+/** Time for a command where no test waits for it to pass, ms: servers of busy machines are slow. */
+export const PATIENT_MS = 20_000;
+
+/** Budgets of a log for the same tests. */
+export const patientBudgets = {
+  budgetMs: PATIENT_MS,
+  writtenBudgetMs: PATIENT_MS,
+  awayAfterMs: PATIENT_MS,
+} as const;
+
 /** A server under test. */
 export interface TestServer {
   readonly program: ServerProgram;
@@ -39,7 +49,13 @@ export async function withServers(declare: (server: TestServer) => void): Promis
     declare({
       program,
       local,
-      connect: (options = {}) => RedisServer.open({ url: local.url, mesh: newMesh(), ...options }),
+      connect: (options = {}) =>
+        RedisServer.open({
+          url: local.url,
+          mesh: newMesh(),
+          deadlineMs: PATIENT_MS,
+          ...options,
+        }),
     });
   }
 }
