@@ -8,7 +8,8 @@ import { counterDefinition } from "../../runtime/counter_actor.ts";
 
 interface CounterSetup {
   readonly failWith?: string;
-  readonly throwAfterMs?: number;
+  /** The thread crashes when the number is not 0 any more. */
+  readonly crashGate?: Int32Array;
   readonly mailbox?: MailboxOptions;
   readonly logs?: Record<string, unknown>;
 }
@@ -18,10 +19,11 @@ runWorkerThread<CounterSetup>({
   compose({ node, setup }) {
     if (setup.logs) node.telemetry.log("warn", "begins", setup.logs);
     if (setup.failWith) throw new Error(setup.failWith);
-    if (setup.throwAfterMs !== undefined) {
-      setTimeout(() => {
-        throw new Error("a bug outside every handler");
-      }, setup.throwAfterMs);
+    const { crashGate } = setup;
+    if (crashGate !== undefined) {
+      setInterval(() => {
+        if (Atomics.load(crashGate, 0) !== 0) throw new Error("a bug outside every handler");
+      }, 1);
     }
     return { definitions: [counterDefinition(setup.mailbox ? { mailbox: setup.mailbox } : {})] };
   },

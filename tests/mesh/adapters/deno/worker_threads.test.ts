@@ -192,9 +192,12 @@ Deno.test("a worker that cannot compose fails the start with its reason", async 
 });
 
 Deno.test("asks to a worker whose thread crashes fail at once and name the thread", async () => {
-  const started = await start({ throwAfterMs: 150 });
-  const error = await started.counter(0).ask({ kind: "answerLater" }, { budgetMs: 20_000 })
+  const crashGate = new Int32Array(new SharedArrayBuffer(4));
+  const started = await start({ crashGate });
+  const answer = started.counter(0).ask({ kind: "answerLater" }, { budgetMs: 20_000 })
     .catch((reason) => reason);
+  Atomics.store(crashGate, 0, 1);
+  const error = await answer;
   assert.ok(error instanceof ActorFailedError);
   assert.match(error.message, /worker-1 is gone: worker worker-1 crashed: .*a bug outside every/);
   assert.match(started.crashes[0], /^worker-[12]: worker worker-[12] crashed/);
