@@ -84,13 +84,21 @@ async function until<T>(attempt: () => Promise<T>, msMax = 20_000): Promise<T> {
   }
 }
 
+async function answer(port: number, command: string): Promise<string> {
+  using connection = await Deno.connect({ port });
+  await connection.write(new TextEncoder().encode(`${command}\r\n`));
+  const reply = new Uint8Array(4_096);
+  return new TextDecoder().decode(reply.subarray(0, await connection.read(reply) ?? 0));
+}
+
+/** Fails until the primary has a replica. */
+async function hasReplica(port: number): Promise<void> {
+  assert.match(await answer(port, "INFO replication"), /state=online/);
+}
+
 /** Fails until the sentinel has found the replica. */
 async function knowsReplica(port: number): Promise<void> {
-  using connection = await Deno.connect({ port });
-  await connection.write(new TextEncoder().encode("SENTINEL REPLICAS shop\r\n"));
-  const reply = new Uint8Array(4_096);
-  const text = new TextDecoder().decode(reply.subarray(0, await connection.read(reply) ?? 0));
-  assert.match(text, /^\*1\r\n[^]*slave-priority/);
+  assert.match(await answer(port, "SENTINEL REPLICAS shop"), /^\*1\r\n[^]*slave-priority/);
 }
 
 withPrograms((program) => {
@@ -148,10 +156,14 @@ mesh: { id: shop, hosts: { one: { address: "127.0.0.1:7400", roles: [serving, sh
 
   test("a failover of sentinels is followed, and appends go on at the new primary", async (scene) => {
     const [one, two, watcher, unused] = freePorts(4);
-    scene.start("one", program, ["--port", String(one), ...durable]);
+    // A replica that comes is given the data at once.
+    const prompt = ["--repl-diskless-sync-delay", "0"];
+    scene.start("one", program, ["--port", String(one), ...durable, ...prompt]);
     scene.start("two", program, [
       ...["--port", String(two), ...durable, "--replicaof", `127.0.0.1 ${one}`],
     ]);
+    // A sentinel asks for replicas when it starts, and again 10 s later.
+    await until(() => hasReplica(one));
     const file = `${scene.folder}/sentinel.conf`;
     Deno.writeTextFileSync(
       file,
