@@ -150,10 +150,9 @@ export function actorOptionsOf(
       rowsIntervalMs: sync.rowsInterval,
       denseIntervalMs: sync.denseInterval,
       averageIntervalMs: trainer.averageInterval,
-      deltaRowsMax: sync.rowsMax,
-      deltasPerRoundMax: sync.deltasPerRoundMax,
       budgetMs: sync.budget,
     },
+    rowFeed: { retryMs: sync.rowsInterval, rowsMax: sync.rowsMax, budgetMs: sync.budget },
     ranker: {
       schema,
       taskNames: model.tasks,

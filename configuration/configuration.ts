@@ -8,6 +8,7 @@ import type { JoinerOptions } from "../actors/joiner/options.ts";
 import type { ParameterSyncOptions } from "../actors/parameter_sync/options.ts";
 import type { RankerOptions } from "../actors/ranker/options.ts";
 import type { RetrieverOptions } from "../actors/retriever/options.ts";
+import type { RowFeedOptions } from "../actors/row_feed/options.ts";
 import type { ScorerOptions } from "../actors/scorer/options.ts";
 import type { ServingReplicaOptions } from "../actors/serving_replica/options.ts";
 import type { TrainerOptions } from "../actors/trainer/options.ts";
@@ -91,10 +92,9 @@ export interface CairnConfiguration {
     | "rowsIntervalMs"
     | "denseIntervalMs"
     | "averageIntervalMs"
-    | "deltaRowsMax"
-    | "deltasPerRoundMax"
     | "budgetMs"
   >;
+  readonly rowFeed: Pick<RowFeedOptions, "retryMs" | "rowsMax" | "budgetMs">;
   readonly ranker: Omit<RankerOptions, "scorer" | "retriever" | "keepers">;
   /** Absent where no features are kept. */
   readonly featureKeeper?: Omit<FeatureKeeperOptions, "shard" | "extent">;

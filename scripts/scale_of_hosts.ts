@@ -30,6 +30,7 @@ const roleOfKind: Readonly<Record<string, string>> = {
   shard_copy: "shards",
   trainer: "trainer",
   joiner: "joiner",
+  row_feed: "serving",
   parameter_sync: "sync",
   snapshotter: "sync",
 };

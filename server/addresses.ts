@@ -16,6 +16,7 @@ export const addresses = {
   scorer: (host?: string): Address => `scorer/${host ?? 0}`,
   joiner: (partition: number): Address => `joiner/${partition}`,
   parameterSync: "parameter_sync/0",
+  rowFeed: (host?: string): Address => `row_feed/${host ?? 0}`,
   snapshotter: "snapshotter/0",
   trainer: (trainer: number): Address => `trainer/${trainer}`,
   embeddingShard: (shard: number, sharding: number): Address =>

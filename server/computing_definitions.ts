@@ -6,6 +6,7 @@ import { defineShardCopy } from "../actors/embedding_shard/copy_definition.ts";
 import { defineEmbeddingShard } from "../actors/embedding_shard/definition.ts";
 import { MovedShards } from "../actors/embedding_shard/moved_shards.ts";
 import { defineRetriever } from "../actors/retriever/definition.ts";
+import { defineRowFeed } from "../actors/row_feed/definition.ts";
 import { defineScorer } from "../actors/scorer/definition.ts";
 import { defineServingReplica } from "../actors/serving_replica/definition.ts";
 import { defineTrainer } from "../actors/trainer/definition.ts";
@@ -23,8 +24,8 @@ export interface ComputingResources {
 }
 
 /**
- * The actors that any node can host: serving replicas, retrievers, scorers, embedding shards and
- * their copies, and trainers.
+ * The actors that any node can host: serving replicas, row feeds, retrievers, scorers, embedding
+ * shards and their copies, and trainers.
  */
 export function computingDefinitions(
   { exampleLog, blobs, dense }: ComputingResources,
@@ -32,6 +33,7 @@ export function computingDefinitions(
   const moved = new MovedShards();
   return [
     defineServingReplica(),
+    defineRowFeed(),
     defineRetriever(),
     defineScorer({ createSession: () => dense.openInference() }),
     defineEmbeddingShard({ blobs, moved }),

@@ -4,8 +4,9 @@
  *
  * The new shards and trainers are made by {@link PlacedShards} and {@link PlacedPartitions}, since
  * their epochs change. Here the other actors are carried over. After a change of the shards a
- * serving host makes the new replicas, and ends the old ones when its scorer uses the new ones; the
- * host with the role `sync` makes parameter sync and the snapshotter anew. After a change of the
+ * serving host makes the new replicas and a row feed that fills them, and ends the old ones when
+ * its scorer uses the new ones; the host with the role `sync` makes parameter sync and the
+ * snapshotter anew. After a change of the
  * trainers that host makes the snapshotter anew; parameter sync learns of them by their answers.
  * Each step is tried again until it succeeds, and a process that starts meanwhile begins with the
  * present divisions. After a change of the partitions every host gives its logs the new ones.
@@ -175,7 +176,10 @@ export class HostSharding {
     const plan = this.#plan;
     const replicas = plan.filter(({ kind }) => kind === "serving_replica");
     await mesh.place(replicas.map((actor): [Address, string] => [addressOf(actor), actor.node]));
-    if (this.#serves) await this.#makeReplicas(sharding, replicas);
+    if (this.#serves) {
+      await this.#makeReplicas(sharding, replicas);
+      await this.#remake(addresses.rowFeed(this.#options.host));
+    }
     if (this.#syncs) {
       await this.#remake(addresses.parameterSync);
       await this.#remake(addresses.snapshotter);

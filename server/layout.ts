@@ -3,8 +3,8 @@
  *
  *     main        gateway, ranker, joiners, parameter sync, snapshotter, catalogue,
  *                 feature keepers
- *     serving     scorer, serving replicas, retriever; they are in `main` where
- *                 `scoringThread` is so
+ *     serving     scorer, serving replicas, row feed, retriever; they are in `main`
+ *                 where `scoringThread` is so
  *     trainer-0…n one trainer each, which reads every n-th partition of the example log
  *     shards-1…n  embedding shards, dealt round robin
  *

@@ -4,8 +4,8 @@
 import type { FeatureKeeperMessage } from "../actors/feature_keeper/protocol.ts";
 import type { EmbeddingShardMessage } from "../actors/embedding_shard/protocol.ts";
 import type { JoinerMessage } from "../actors/joiner/protocol.ts";
-import type { ParameterSyncMessage } from "../actors/parameter_sync/protocol.ts";
 import type { RankerMessage } from "../actors/ranker/protocol.ts";
+import type { RowFeedMessage } from "../actors/row_feed/protocol.ts";
 import type { ServingReplicaMessage } from "../actors/serving_replica/protocol.ts";
 import type { SnapshotterMessage } from "../actors/snapshotter/protocol.ts";
 import type { TrainerMessage } from "../actors/trainer/protocol.ts";
@@ -28,6 +28,7 @@ import { knownAttributes } from "./known_attributes.ts";
 import { Joiners } from "./joiners.ts";
 import { OtherGateways, shareGateway } from "./other_gateways.ts";
 import { addresses } from "./addresses.ts";
+import { processesOf } from "./layout.ts";
 import type { RunningHost, StartedActors } from "./start_actors.ts";
 import { Trainers } from "./trainers.ts";
 import { unlistedHostText } from "./unlisted_hosts.ts";
@@ -39,7 +40,8 @@ export interface RunningMesh extends RunningHost {
   readonly ranker: ActorRef<RankerMessage>;
   readonly joiners: Joiners;
   readonly trainers: Trainers;
-  readonly parameterSync: ActorRef<ParameterSyncMessage>;
+  /** The feed of the replicas here. */
+  readonly rowFeed: ActorRef<RowFeedMessage>;
   /** Undefined where storage is memory: there is nothing to resume from. */
   readonly snapshotter: ActorRef<SnapshotterMessage> | undefined;
   readonly stores: MeshStores;
@@ -113,7 +115,9 @@ export async function openGateway(
       { length: configuration.featureKeeper?.shards ?? 0 },
       (_, i) => mesh.actorRef<FeatureKeeperMessage>(addresses.featureKeeper(i)),
     ),
-    parameterSync: mesh.actorRef<ParameterSyncMessage>(addresses.parameterSync),
+    rowFeeds: processesOf(configuration)
+      .filter(({ roles }) => roles.includes("serving"))
+      .map((each) => mesh.actorRef<RowFeedMessage>(addresses.rowFeed(each.host))),
     clock,
     random,
     telemetry,
@@ -168,7 +172,7 @@ export async function openGateway(
     ranker,
     joiners,
     trainers,
-    parameterSync: mesh.actorRef<ParameterSyncMessage>(addresses.parameterSync),
+    rowFeed: mesh.actorRef<RowFeedMessage>(addresses.rowFeed(host)),
     snapshotter: configuration.storage.kind === "memory"
       ? undefined
       : mesh.actorRef<SnapshotterMessage>(addresses.snapshotter),

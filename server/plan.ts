@@ -8,6 +8,7 @@ import type { ParameterSyncOptions } from "../actors/parameter_sync/options.ts";
 import type { RankerOptions } from "../actors/ranker/options.ts";
 import type { CatalogueOptions } from "../actors/catalogue/options.ts";
 import type { RetrieverOptions } from "../actors/retriever/options.ts";
+import type { RowFeedOptions } from "../actors/row_feed/options.ts";
 import type { ScorerOptions } from "../actors/scorer/options.ts";
 import type { ServingReplicaOptions } from "../actors/serving_replica/options.ts";
 import type { SnapshotterOptions } from "../actors/snapshotter/options.ts";
@@ -61,7 +62,7 @@ export function planOf(configuration: CairnConfiguration): PlannedActor[] {
       const options = {
         ...configuration.servingReplica,
         shard,
-        parameterSync: addresses.parameterSync,
+        rowFeed: addresses.rowFeed(host),
       };
       add<ServingReplicaOptions>(address, layout.serving(host), options, true);
     }
@@ -70,10 +71,20 @@ export function planOf(configuration: CairnConfiguration): PlannedActor[] {
     const options = {
       ...configuration.scorer,
       parameterSync: addresses.parameterSync,
+      rowFeed: addresses.rowFeed(host),
       sharding,
       replicas: shards.map((shard) => [addresses.servingReplica(shard, sharding, host)]),
     };
     add<ScorerOptions>(addresses.scorer(host), layout.serving(host), options, true);
+    add<RowFeedOptions>(addresses.rowFeed(host), layout.serving(host), {
+      ...configuration.rowFeed,
+      sharding,
+      replicas: shards.map((shard) => ({
+        replica: addresses.servingReplica(shard, sharding, host),
+        shard: shardAddresses[shard],
+      })),
+      scorer: addresses.scorer(host),
+    }, true);
   }
   for (const trainer of trainers) {
     const address = addresses.trainer(trainer);
@@ -122,11 +133,7 @@ export function planOf(configuration: CairnConfiguration): PlannedActor[] {
   }
   add<ParameterSyncOptions>(addresses.parameterSync, layout.home("sync"), {
     ...configuration.sync,
-    sharding,
     shards: shardAddresses,
-    replicas: shards.map((shard) =>
-      serving.map(({ host }) => addresses.servingReplica(shard, sharding, host))
-    ),
     trainers: trainerAddresses,
     scorers: serving.map(({ host }) => addresses.scorer(host)),
   });

@@ -91,7 +91,7 @@ export async function pendingOf(
     const replica = mesh.actorRef<ServingReplicaMessage>(address);
     await replica.ask({ kind: "getStatistics" }, BUDGET);
   }
-  const { learnedThroughMs } = await running.parameterSync.ask({ kind: "getStatus" }, BUDGET);
+  const { learnedThroughMs } = await running.rowFeed.ask({ kind: "getStatus" }, BUDGET);
   if (learnedThroughMs < decidedMs) {
     return `learnedThroughMs is ${learnedThroughMs}, decided through ${decidedMs}`;
   }

@@ -114,7 +114,7 @@ export const probes: readonly Probe[] = [
     (run) => !isMesh(run) || isStruck(run),
   ),
   line("a shard was restored from a snapshot", /embedding_shard\/# begins from/, isStruck),
-  line("a replica was behind", /replicas of .* are not up to date/, isStruck),
+  line("a replica was behind", /serving_replica\/.* is not up to date/, isStruck),
   line("a user was erased and found nowhere", /the erasure .* is complete/),
   outcome(
     "an action came twice to the joiner",

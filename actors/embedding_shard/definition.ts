@@ -35,7 +35,9 @@ export function defineEmbeddingShard(
         case "goBack":
         case "finishCopy":
           return "read";
-        case "takeDelta":
+        case "takeDeltas":
+        case "learned":
+        case "takerWaited":
         case "exportRows":
         case "evictExpired":
         case "writeSnapshot":

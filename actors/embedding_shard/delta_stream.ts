@@ -1,14 +1,16 @@
 /**
- * A shard's stream of deltas. It gives the deltas of its tables one after another, keeps each until
- * it is acknowledged, and can be handed over to another host: the deltas that wait go along, and
- * the new owner continues the same lineage, so that no replica reloads a row.
+ * A shard's stream of deltas, for any number of takers. It is a log of the newest deltas, bounded
+ * in number and bytes: each taker reads from the position that it names, so the stream knows no
+ * taker and waits for none, and one that is too far behind is told that it has missed deltas.
+ *
+ * It can be handed over to another host: the newest deltas go along, and the new owner continues
+ * the same lineage, so that no replica reloads a row.
  */
 import type { ClassTables } from "../../kernels/embedding/class_tables.ts";
 import type { FeatureIds } from "../../kernels/embedding/options.ts";
 import type { ServedWeights } from "../../kernels/embedding/served_weights.ts";
 import type { TraceContext } from "../../mesh/ports/tracing.ts";
 import { TraceLinks } from "../../mesh/runtime/trace_links.ts";
-import { invariant } from "../../structures/invariant.ts";
 
 /**
  * A position in a stream of deltas. The deltas of a lineage are numbered without gaps. A new
@@ -42,66 +44,105 @@ export interface ClassChanges {
   readonly checksum: number;
 }
 
+/** A delta that the stream holds for takers that do not have it yet. */
+export interface HeldDelta {
+  readonly delta: Delta;
+  readonly bytes: number;
+  /** The mark of the rows at this delta's position; see {@link TakenDeltas.learnedThroughMs}. */
+  learnedThroughMs: number | undefined;
+}
+
 /** A lineage that another owner began. */
 export interface HandedDeltas {
   readonly lineage: string;
-  /** Sequence of the newest acknowledged delta. */
-  readonly acknowledged: number;
-  /** Sequence of the newest delta that was given. */
-  readonly given: number;
-  /** The deltas after the acknowledged one, without gaps. */
-  readonly waiting: readonly Delta[];
+  /** Sequence of the newest delta. */
+  readonly newest: number;
+  /** The newest deltas, without gaps. */
+  readonly held: readonly HeldDelta[];
+  readonly learnedThroughMs: number | undefined;
 }
 
-export interface TakenDelta {
-  /** Undefined where nothing is new. Its buffers are the taker's. */
-  readonly delta?: Delta;
+/** News for a taker, which stands at `position` when it has applied them. */
+export interface TakenDeltas {
+  /** The deltas that follow the taker's position, without gaps. They are not the taker's own. */
+  readonly deltas: readonly Delta[];
   readonly position: DeltaPosition;
-  /** The delta was given before: rows that changed since may be in the next one alone. */
-  readonly repeated: boolean;
   /**
-   * The deltas after this position bring every row to a replica without rows. Present only where
-   * none of them was given yet, and the taker does not know the lineage.
+   * All events accepted up to this time, ms since the Unix epoch, are learned in the rows at
+   * `position`; undefined before the first mark of this incarnation.
    */
-  readonly bringsAllRows?: true;
+  readonly learnedThroughMs: number | undefined;
+  /** No delta follows the taker's position: it has to be filled, and goes on at `position`. */
+  readonly missed?: boolean;
+  /** With `missed`: the deltas after `position` bring every row to a replica without rows. */
+  readonly bringsAllRows?: boolean;
 }
 
-/** Deltas that wait at a handover, at most; with more, the new owner begins a lineage. */
-const HANDED_DELTAS_MAX = 64;
+/** Bounds of one answer, and of one delta. */
+export interface TakeOptions {
+  /** Bounds rows, and tombstones, of each class of a delta, and the deltas of an answer. */
+  readonly rowsMax: number;
+  readonly isLoading: boolean;
+}
+
+/** Deltas that are held, at most; with more at a handover, the new owner begins a lineage. */
+const HELD_DELTAS_MAX = 64;
+
+/** Deltas older than a handover that go along, bytes at most: the shard is frozen meanwhile. */
+const HANDED_BYTES_MAX = 2 ** 21;
+
+export interface DeltaStreamOptions {
+  readonly shard: number;
+  /** Unique among all owners of the shard. */
+  readonly name: string;
+  /** Bound of the deltas that are held; the newest one is held whatever its size. */
+  readonly heldBytesMax: number;
+}
 
 export class DeltaStream {
   readonly #tables: ClassTables;
   readonly #shard: number;
   /** Prefix of the lineages that this owner begins. */
   readonly #name: string;
+  readonly #heldBytesMax: number;
   /** Number of the tables' lineage that {@link #lineage} names. */
   #tableLineage: number;
   #lineage: string;
   /** Sequence of the delta before the tables' first one of this lineage. */
   #before: number;
-  /** Deltas that were taken from the tables, or came from another owner; not acknowledged. */
-  #waiting: Delta[];
-  #acknowledged: number;
-  #given: number;
+  /** The newest deltas, without gaps. */
+  #held: HeldDelta[];
+  #heldBytes: number;
+  /** Sequence of the newest delta. */
+  #newest: number;
+  /** The mark of the rows at the newest delta. */
+  #learnedThroughMs: number | undefined;
+  /** Whether the newest delta had all changes of the tables. */
+  #isDrained = false;
   /** The lineage that began before the first row was loaded; undefined where none did. */
   readonly #lineageOfLoad: string | undefined;
   /** Whether loaded rows may wait to be given. */
   #owesLoadedRows: boolean;
   readonly #traces = new TraceLinks();
 
-  /** @param name Unique among all owners of the shard. */
-  constructor(tables: ClassTables, shard: number, name: string, handed?: HandedDeltas) {
+  /** @param handed The stream of the owner before; undefined where a lineage begins. */
+  constructor(
+    tables: ClassTables,
+    { shard, name, heldBytesMax }: DeltaStreamOptions,
+    handed?: HandedDeltas,
+  ) {
     this.#tables = tables;
     this.#shard = shard;
     this.#name = name;
+    this.#heldBytesMax = heldBytesMax;
     // Records changes from now on.
     if (handed !== undefined) tables.deltas.take(0, 1);
     this.#tableLineage = tables.deltas.position.lineage;
     this.#lineage = handed?.lineage ?? `${name}/${this.#tableLineage}`;
-    this.#waiting = [...handed?.waiting ?? []];
-    this.#acknowledged = handed?.acknowledged ?? 0;
-    this.#given = handed?.given ?? 0;
-    this.#before = this.#acknowledged + this.#waiting.length;
+    this.#held = handed?.held.map((each) => ({ ...each })) ?? [];
+    this.#heldBytes = this.#held.reduce((sum, { bytes }) => sum + bytes, 0);
+    this.#newest = this.#before = handed?.newest ?? 0;
+    this.#learnedThroughMs = handed?.learnedThroughMs;
     this.#owesLoadedRows = handed === undefined && this.#tableLineage > 0;
     this.#lineageOfLoad = this.#owesLoadedRows ? this.#lineage : undefined;
   }
@@ -116,104 +157,121 @@ export class DeltaStream {
     this.#traces.add(context);
   }
 
-  /** Position of the newest delta that was given. */
+  /** Position of the newest delta. Rows that are exported now have its changes, or newer ones. */
   get position(): DeltaPosition {
-    return { lineage: this.#lineage, sequence: this.#given };
+    return { lineage: this.#lineage, sequence: this.#newest };
+  }
+
+  /** Whether the newest delta had all changes of the tables when it was sealed. */
+  get isDrained(): boolean {
+    return this.#isDrained;
   }
 
   /**
-   * The next delta, for a taker that may not know the lineage. While the shard loads, and until its
-   * first delta is given, such a taker gets the position alone: the loaded rows are in the deltas
-   * that follow.
+   * Makes a delta of the changes since the one before, if there are any.
+   *
+   * @returns Whether no more changes wait.
    */
-  answer(
-    acknowledged: DeltaPosition | undefined,
-    { rowsMax, isLoading }: { readonly rowsMax: number; readonly isLoading: boolean },
-  ): TakenDelta {
-    const bringsAllRows = this.#lineage === this.#lineageOfLoad && this.#given === 0;
-    if ((isLoading || bringsAllRows) && acknowledged?.lineage !== this.#lineage) {
-      const { position } = this;
-      return { position, repeated: false, ...(bringsAllRows && { bringsAllRows }) };
-    }
-    const taken = this.take(acknowledged, rowsMax);
-    const isLast = !isLoading && !taken.repeated && !isFull(taken.delta, rowsMax);
-    if (isLast) this.#owesLoadedRows = false;
-    return taken;
-  }
-
-  /**
-   * @param acknowledged Position of the newest delta that the taker has applied; undefined where it
-   * does not know.
-   * @param rowsMax Bounds rows, and tombstones, of each class.
-   */
-  take(acknowledged: DeltaPosition | undefined, rowsMax: number): TakenDelta {
-    // A taker that has restarted does not know its last acknowledgement.
-    if (acknowledged?.lineage === this.#lineage) {
-      this.#acknowledged = Math.max(this.#acknowledged, acknowledged.sequence);
-    }
-    while (this.#waiting.length > 0 && this.#waiting[0].sequence <= this.#acknowledged) {
-      this.#waiting.shift();
-    }
-    const [waiting] = this.#waiting;
-    if (waiting !== undefined) {
-      invariant(waiting.sequence === this.#acknowledged + 1, "deltas that wait have no gaps");
-      const repeated = waiting.sequence <= this.#given;
-      this.#given = Math.max(this.#given, waiting.sequence);
-      return { delta: copied(waiting), position: this.position, repeated };
-    }
-    const before = this.#given;
+  seal({ rowsMax, isLoading }: TakeOptions): boolean {
     const delta = this.#takeFromTables(rowsMax);
-    const repeated = delta !== undefined && delta.sequence === before;
-    invariant(
-      delta === undefined || delta.sequence === this.#acknowledged + 1,
-      "a delta follows the acknowledged one",
-    );
-    if (delta === undefined) return { position: this.position, repeated };
-    this.#given = delta.sequence;
-    return { delta, position: this.position, repeated };
+    if (delta !== undefined) this.#hold(delta);
+    this.#isDrained = !isFull(delta, rowsMax);
+    if (this.#isDrained && !isLoading) this.#owesLoadedRows = false;
+    return this.#isDrained;
+  }
+
+  /** The rows at the newest delta have learned all events up to this time, ms. It never falls. */
+  learned(throughMs: number): void {
+    this.#learnedThroughMs = Math.max(this.#learnedThroughMs ?? 0, throughMs);
+    const newest = this.#held.at(-1);
+    if (newest !== undefined) newest.learnedThroughMs = this.#learnedThroughMs;
+  }
+
+  /**
+   * The deltas after a position, as many as `rowsMax` allows, and at least the next one.
+   *
+   * @param position The taker's; undefined where it has no rows, or none that it may keep.
+   */
+  after(position: DeltaPosition | undefined, rowsMax: number): TakenDeltas {
+    if (this.#tableLineage === 0) this.#takeFromTables(1); // records changes from now on
+    const oldest = this.#newest - this.#held.length;
+    const isKnown = position?.lineage === this.#lineage && position.sequence >= oldest &&
+      position.sequence <= this.#newest;
+    if (!isKnown) {
+      const bringsAllRows = this.#lineage === this.#lineageOfLoad && oldest === 0;
+      return {
+        deltas: [],
+        position: bringsAllRows ? { lineage: this.#lineage, sequence: 0 } : this.position,
+        learnedThroughMs: undefined,
+        missed: true,
+        ...(bringsAllRows && { bringsAllRows }),
+      };
+    }
+    const deltas: Delta[] = [];
+    let learnedThroughMs = this.#learnedThroughMs;
+    let changes = 0;
+    for (const held of this.#held.slice(position.sequence - oldest)) {
+      changes += changesOf(held.delta);
+      if (deltas.length > 0 && changes > rowsMax) break;
+      deltas.push(held.delta);
+      learnedThroughMs = held.learnedThroughMs;
+    }
+    const sequence = position.sequence + deltas.length;
+    return { deltas, position: { lineage: this.#lineage, sequence }, learnedThroughMs };
   }
 
   /**
    * The stream as another owner continues it; undefined where it has to begin a lineage. The caller
-   * takes no delta and makes no change between this call and the end of the handover. If the
+   * seals no delta and makes no change between this call and the end of the handover. If the
    * handover is given up, this stream goes on as before.
    */
   handOver(rowsMax: number): HandedDeltas | undefined {
     if (this.#tables.deltas.position.lineage === 0) return undefined;
-    const lineage = this.#lineage;
-    for (;;) {
-      if (this.#waiting.length > HANDED_DELTAS_MAX) return undefined;
-      const last = this.#waiting.at(-1)?.sequence ?? this.#acknowledged;
-      const delta = this.#takeFromTables(rowsMax, last);
-      if (this.#lineage !== lineage) return undefined;
-      if (delta === undefined) break;
-      this.#waiting.push(delta);
+    const { lineage, sequence } = this.position;
+    for (let sealed = 0; !this.seal({ rowsMax, isLoading: false }); sealed++) {
+      if (sealed >= HELD_DELTAS_MAX) return undefined;
     }
-    return {
-      lineage,
-      acknowledged: this.#acknowledged,
-      given: this.#given,
-      waiting: this.#waiting.map(copied),
-    };
+    if (this.#lineage !== lineage) return undefined;
+    const held: HeldDelta[] = [];
+    let bytes = 0;
+    for (const each of this.#held.toReversed()) {
+      bytes += each.bytes;
+      if (each.delta.sequence <= sequence && bytes > HANDED_BYTES_MAX) break;
+      held.unshift({ ...each });
+    }
+    return { lineage, newest: this.#newest, held, learnedThroughMs: this.#learnedThroughMs };
   }
 
-  /** The tables' delta after `acknowledged`; begins a lineage where the tables do. */
-  #takeFromTables(rowsMax: number, acknowledged = this.#acknowledged): Delta | undefined {
-    const delta = this.#tables.deltas.take(Math.max(0, acknowledged - this.#before), rowsMax);
+  #hold(delta: Delta): void {
+    const bytes = bytesOf(delta);
+    this.#newest = delta.sequence;
+    this.#held.push({ delta, bytes, learnedThroughMs: this.#learnedThroughMs });
+    this.#heldBytes += bytes;
+    while (
+      this.#held.length > HELD_DELTAS_MAX ||
+      this.#held.length > 1 && this.#heldBytes > this.#heldBytesMax
+    ) {
+      this.#heldBytes -= this.#held.shift()?.bytes ?? 0;
+    }
+  }
+
+  /** The tables' next delta; begins a lineage where the tables do. */
+  #takeFromTables(rowsMax: number): Delta | undefined {
+    // Acknowledged at once: this stream holds it.
+    const delta = this.#tables.deltas.take(this.#newest - this.#before, rowsMax);
     const { lineage } = this.#tables.deltas.position;
     if (lineage !== this.#tableLineage) {
       this.#tableLineage = lineage;
       this.#lineage = `${this.#name}/${lineage}`;
-      this.#waiting = [];
-      this.#acknowledged = this.#given = this.#before = 0;
+      this.#held = [];
+      this.#heldBytes = this.#newest = this.#before = 0;
     }
     if (delta === undefined) return undefined;
-    const sequence = this.#before + delta.sequence;
     const traces = this.#traces.take();
     return {
       shard: this.#shard,
       lineage: this.#lineage,
-      sequence,
+      sequence: this.#before + delta.sequence,
       classes: delta.classes,
       ...(traces && { traces }),
     };
@@ -227,25 +285,20 @@ function isFull(delta: Delta | undefined, rowsMax: number): boolean {
   ) ?? false;
 }
 
-/** The buffers of a delta, which move with it. */
-export function buffersOf({ classes }: Delta): ArrayBuffer[] {
-  return classes.flatMap((changes) =>
-    changes === undefined
-      ? []
-      : [changes.ids.buffer, changes.rows.buffer, changes.tombstones.buffer]
+function changesOf({ classes }: Delta): number {
+  return classes.reduce(
+    (sum, changes) => sum + (changes?.ids.length ?? 0) + (changes?.tombstones.length ?? 0),
+    0,
   );
 }
 
-function copied(delta: Delta): Delta {
-  return {
-    ...delta,
-    classes: delta.classes.map((changes) =>
-      changes && {
-        ids: changes.ids.slice(),
-        rows: changes.rows.slice(),
-        tombstones: changes.tombstones.slice(),
-        checksum: changes.checksum,
-      }
-    ),
-  };
+function bytesOf({ classes }: Delta): number {
+  return classes.reduce(
+    (sum, changes) =>
+      sum +
+      (changes === undefined
+        ? 0
+        : changes.ids.byteLength + changes.rows.byteLength + changes.tombstones.byteLength),
+    0,
+  );
 }

@@ -17,9 +17,9 @@ import {
   type OpenSource,
   type RemoveRows,
   type SourceOpening,
-  type TakeDelta,
 } from "./protocol.ts";
-import { buffersOf, DeltaStream } from "./delta_stream.ts";
+import { DeltaStream } from "./delta_stream.ts";
+import { DeltaTakers } from "./delta_takers.ts";
 import type { MovedShard, MovedShards } from "./moved_shards.ts";
 import { listIds, removeRows } from "./removed_rows.ts";
 import { ShardFigures } from "./shard_figures.ts";
@@ -34,6 +34,9 @@ const SPARE_BUFFERS = 4;
 
 /** Rows of a delta that is handed over with the shard. */
 const HANDED_ROWS_MAX = 8_192;
+
+/** Share of the memory limit of the tables that deltas may take which takers do not have yet. */
+const HELD_DELTAS_SHARE = 1 / 32;
 
 export interface EmbeddingShardDependencies {
   readonly blobs: BlobStore;
@@ -51,6 +54,7 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
   /** How often the shard has moved since its incarnation began. */
   readonly #movedTimes: number;
   readonly #deltas: DeltaStream;
+  readonly #takers: DeltaTakers;
   /** Rows that are being loaded. */
   #loading: Loading | undefined;
   readonly #moves: ShardMoves;
@@ -73,7 +77,17 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
     this.#movedTimes = moves;
     this.#sources = new Sources(shard, incarnation, start);
     this.#snapshots = new ShardSnapshots({ context, tables, blobs, options });
-    this.#deltas = new DeltaStream(tables, shard, `${incarnation}/${moves}`, deltas);
+    this.#deltas = new DeltaStream(tables, {
+      shard,
+      name: `${incarnation}/${moves}`,
+      heldBytesMax: options.tables.bytesMax * HELD_DELTAS_SHARE,
+    }, deltas);
+    this.#takers = new DeltaTakers({
+      context,
+      deltas: this.#deltas,
+      incarnation,
+      isLoading: () => this.#loading !== undefined,
+    });
     this.#figures = new ShardFigures(context, shard, tables.statistics(), options.tables.bytesMax);
     this.#moves = new ShardMoves({
       context,
@@ -82,7 +96,10 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
       moved,
       figures: this.#figures,
       incarnation,
-      onFrozen: () => this.#snapshots.abandon(),
+      onFrozen: () => {
+        this.#snapshots.abandon();
+        this.#takers.releaseAll();
+      },
       handOver: () => ({
         incarnation,
         moves: moves + 1,
@@ -161,8 +178,13 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
         return this.#rowsLoaded();
       case "getIncarnation":
         return this.#context.reply(message, { incarnation: this.#incarnation });
-      case "takeDelta":
-        return this.#takeDelta(message);
+      case "takeDeltas":
+        this.#takers.take(message);
+        return this.#figures.showDue(() => this.#tables.statistics());
+      case "learned":
+        return this.#takers.learned(message);
+      case "takerWaited":
+        return this.#takers.waited(message.taker);
       case "exportRows":
         return this.#exportRows(message);
       case "evictExpired":
@@ -257,19 +279,6 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
     const isOther = message.opening.incarnation !== this.#incarnation;
     if (isOther) return this.#context.reply(message, undefined);
     throw new Error("a trainer gave up the updates since the newest snapshot");
-  }
-
-  #takeDelta(message: TakeDelta): void {
-    const { acknowledged, rowsMax } = message;
-    const isLoading = this.#loading !== undefined;
-    const taken = this.#deltas.answer(acknowledged, { rowsMax, isLoading });
-    const buffers = taken.delta === undefined ? [] : buffersOf(taken.delta);
-    this.#context.reply(message, {
-      ...taken,
-      incarnation: this.#incarnation,
-      ...(isLoading && { isLoading }),
-    }, buffers);
-    this.#figures.showDue(() => this.#tables.statistics());
   }
 
   #exportRows(message: ExportRows): void {

@@ -8,7 +8,7 @@ import type { SnapshotKind } from "../../kernels/embedding/table_snapshot.ts";
 import type { ShardMember } from "../../records/snapshot_parts.ts";
 import type { SnapshotBase } from "../snapshotter/protocol.ts";
 import type { GivingMessage } from "./copy_protocol.ts";
-import type { Delta, DeltaPosition, TakenDelta } from "./delta_stream.ts";
+import type { Delta, DeltaPosition, TakenDeltas } from "./delta_stream.ts";
 
 export type { Delta, DeltaPosition };
 
@@ -139,22 +139,48 @@ export interface GetIncarnation extends Request<{ readonly incarnation: string }
 }
 
 /**
- * Takes the next delta, if there is one. The shard keeps a delta until a later call acknowledges
- * it, and gives the same delta again where the call does not.
+ * Takes the deltas after a position. Any number of takers may ask, each from its own position, and
+ * as often as it likes. A taker that has all news is answered when there is more, or after a while.
  */
-export interface TakeDelta extends
+export interface TakeDeltas extends
   Request<
-    TakenDelta & {
+    TakenDeltas & {
       readonly incarnation: string;
       /** The shard still loads its rows; absent where it has all of them. */
       readonly isLoading?: boolean;
+      /**
+       * With these deltas the taker has all rows as they were at a moment after the answer before.
+       */
+      readonly complete?: boolean;
     }
   > {
-  readonly kind: "takeDelta";
-  /** Position of the newest delta that the taker has applied; undefined where it does not know. */
-  readonly acknowledged: DeltaPosition | undefined;
-  /** Rows of each class at most. */
+  readonly kind: "takeDeltas";
+  /** Name of the taker. Its earlier question is answered without news where it still waits. */
+  readonly taker: string;
+  /** Position of the newest delta that the taker has applied; undefined where it has no rows. */
+  readonly position: DeltaPosition | undefined;
+  /** The mark that the taker knows; absent where it knows none of this incarnation. */
+  readonly learnedThroughMs?: number | undefined;
+  /** Rows of each class in a delta at most, and in all deltas of the answer after the first. */
   readonly rowsMax: number;
+}
+
+/**
+ * Told by parameter sync: the trainers have learned all events accepted up to this time, and have
+ * applied that to the incarnation of the shard that they name. It is time for the next deltas.
+ */
+export interface Learned {
+  readonly kind: "learned";
+  /** ms since the Unix epoch. */
+  readonly throughMs: number;
+  /** Undefined where the trainers do not agree on one; then the time claims nothing. */
+  readonly incarnation: string | undefined;
+}
+
+/** A question of a taker has waited for long; the shard's own timer. */
+export interface TakerWaited {
+  readonly kind: "takerWaited";
+  readonly taker: string;
 }
 
 /** Position of the next page; it means nothing to the tables of another owner. */
@@ -195,7 +221,7 @@ export interface ShardStatistics {
   readonly shard: number;
   /** Share of the snapshot's bytes that are loaded, 0 to 1. */
   readonly loadedShare: number;
-  /** Whether loaded rows wait to be given to the serving replicas as deltas. */
+  /** Whether loaded rows wait to be given to a serving host as deltas. */
   readonly owesLoadedRows: boolean;
   readonly rows: number;
   readonly load: number;
@@ -285,7 +311,9 @@ export type EmbeddingShardMessage =
   | WriteSnapshot
   | AbandonSnapshot
   | WriteSnapshotChunk
-  | TakeDelta
+  | TakeDeltas
+  | Learned
+  | TakerWaited
   | ExportRows
   | EvictExpired
   | GetShardStatistics

@@ -7,9 +7,9 @@
  * partition once.
  */
 import type { ActorContext, ActorRef } from "../../mesh/runtime/actor.ts";
+import type { LimitedWarnings } from "../../mesh/runtime/limited_warnings.ts";
 import { invariant } from "../../structures/invariant.ts";
 import type { Dealing, TrainerMessage, TrainerStatus } from "../trainer/protocol.ts";
-import type { LimitedWarnings } from "./limited_warnings.ts";
 import type { ParameterSyncMessage } from "./protocol.ts";
 
 export interface AcceptanceMarksParts {
@@ -47,11 +47,10 @@ export class AcceptanceMarks {
     return this.#changes;
   }
 
-  /** Whether all marks are of these incarnations of the shards. */
-  areOf(incarnations: readonly (string | undefined)[]): boolean {
-    return this.#statuses.every((status) =>
-      incarnations.every((incarnation, shard) => incarnation === status?.incarnations[shard])
-    );
+  /** The incarnation of a shard that all marks are of; undefined where trainers name others. */
+  incarnationOf(shard: number): string | undefined {
+    const [incarnation, ...others] = this.#statuses.map((status) => status?.incarnations[shard]);
+    return others.every((other) => other === incarnation) ? incarnation : undefined;
   }
 
   /** Reads the marks. The last one of a trainer that does not answer remains true. */

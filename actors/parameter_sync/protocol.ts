@@ -1,12 +1,12 @@
 /**
- * The messages of parameter sync, which carries rows from the shards to the serving replicas, and
- * dense weights from the trainers to the scorers.
+ * The messages of parameter sync, which carries what the trainers have learned: their acceptance
+ * marks to the shards, and their dense weights to the scorers.
  */
 import type { Request } from "../../mesh/runtime/actor.ts";
 
-/** One round: take deltas, apply them on the replicas, acknowledge. Sync's own timer. */
-export interface SyncRows {
-  readonly kind: "syncRows";
+/** Tells the shards the acceptance marks of the trainers. Sync's own timer. */
+export interface TellMarks {
+  readonly kind: "tellMarks";
 }
 
 /** Carries new dense weights to the scorers. Sync's own timer. */
@@ -20,30 +20,19 @@ export interface AverageDense {
 }
 
 /**
- * A scorer or a replica has started: it needs weights or rows before it can serve. Parameter sync
- * carries them in its next round, also where it is not told.
+ * A scorer has started: it needs weights before it can serve. Parameter sync carries them in its
+ * next round, also where it is not told.
  */
 export interface ServingStarted {
   readonly kind: "servingStarted";
 }
 
-/** The freshness of the served rows, and the work of sync since its start. */
+/** The state of parameter sync. */
 export interface SyncStatus {
-  /**
-   * Every decided event accepted up to this wall time is served by all serving hosts. Falls to 0
-   * when a shard restarts and when sync itself restarts, until all trainers have reported their
-   * marks.
-   */
+  /** Every decided event accepted up to this wall time is learned, ms; 0 where that is unknown. */
   readonly learnedThroughMs: number;
-  readonly deltas: number;
-  readonly rows: number;
-  readonly bytes: number;
-  readonly gaps: number;
+  /** Version of the dense weights that were carried last. */
   readonly denseVersion: number;
-  /** Rounds in which every serving host got all changes. */
-  readonly roundsComplete: number;
-  /** Last acknowledged sequence by shard; 0 before the first. */
-  readonly sequences: readonly number[];
 }
 
 /** Asks for {@link SyncStatus}. */
@@ -53,7 +42,7 @@ export interface GetSyncStatus extends Request<SyncStatus> {
 
 /** The protocol of parameter sync. */
 export type ParameterSyncMessage =
-  | SyncRows
+  | TellMarks
   | SyncDense
   | AverageDense
   | ServingStarted

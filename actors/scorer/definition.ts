@@ -21,6 +21,7 @@ export function defineScorer(
         case "getStatus":
         case "loadDenseWeights":
         case "setFreshness":
+        case "getModel":
         case "changeReplicas":
           return "control";
         case "score":

@@ -12,9 +12,11 @@ export interface ScorerOptions {
   /** Replicas by shard. The scorer uses one per shard and changes to the next when it fails. */
   readonly replicas: readonly (readonly Address[])[];
   /**
-   * Parameter sync, told of each start; without it, sync notices the start at its next full round.
+   * Parameter sync and the row feed of this host, told of each start; without that, they notice it
+   * within a second.
    */
   readonly parameterSync?: Address;
+  readonly rowFeed?: Address;
   /** Budget of a lookup, ms; the request's remaining budget if that is less. */
   readonly lookupBudgetMs: number;
   /** Bound of the rows of a forward pass that waiting requests share. */

@@ -67,11 +67,11 @@ export interface LoadDenseWeights extends Request<{ readonly version: number }> 
 }
 
 /**
- * Sent by parameter sync: the replicas of this sharding reflect all events accepted up to
- * `learnedThroughMs`, which may decrease after a shard restart. Changes nothing where the scorer
- * uses the replicas of another sharding.
+ * Sent by the row feed of this host: the replicas of this sharding reflect all events accepted up
+ * to `learnedThroughMs`, which may decrease after a shard restart. Changes nothing where the scorer
+ * uses the replicas of another sharding. Answers with the sharding whose replicas the scorer uses.
  */
-export interface SetFreshness extends Request<ServedModel> {
+export interface SetFreshness extends Request<{ readonly sharding: number }> {
   readonly kind: "setFreshness";
   readonly sharding: number;
   readonly learnedThroughMs: number;
@@ -91,10 +91,13 @@ export interface ChangeReplicas extends Request<{ readonly sharding: number }> {
   readonly learnedThroughMs: number;
 }
 
-/** The model that a scorer has. */
+/** Asks for the {@link ServedModel}. */
+export interface GetModel extends Request<ServedModel> {
+  readonly kind: "getModel";
+}
+
+/** The dense model that a scorer has. */
 export interface ServedModel {
-  /** The sharding whose replicas it uses. */
-  readonly sharding: number;
   /** False after a start, until {@link LoadDenseWeights}; meanwhile nothing is scored. */
   readonly weightsLoaded: boolean;
   readonly modelVersion: number;
@@ -109,7 +112,7 @@ export interface ScorerStatus {
 }
 
 /** Asks for {@link ScorerStatus}, and for the sharding whose replicas the scorer uses. */
-export interface GetScorerStatus extends Request<ScorerStatus & Pick<ServedModel, "sharding">> {
+export interface GetScorerStatus extends Request<ScorerStatus & { readonly sharding: number }> {
   readonly kind: "getStatus";
 }
 
@@ -138,6 +141,7 @@ export type ScorerMessage =
   | Embed
   | LoadDenseWeights
   | SetFreshness
+  | GetModel
   | ChangeReplicas
   | GetScorerStatus
   | ScoreWaiting

@@ -14,6 +14,7 @@ import { RowScores } from "./row_scores.ts";
 import { ForwardPass, type PassResult, type ScoredLists } from "./forward_pass.ts";
 import { contributions, leaveSlotsOut } from "./explain.ts";
 import type { ParameterSyncMessage } from "../parameter_sync/protocol.ts";
+import type { RowFeedMessage } from "../row_feed/protocol.ts";
 import type { ScorerOptions } from "./options.ts";
 import {
   type ChangeReplicas,
@@ -78,7 +79,9 @@ export class Scorer implements Behavior<ScorerMessage> {
     this.#scores = new RowScores(session.model.tasks, options, this.#pass.listedSlots);
     this.#vectors = new RetrievalVectors(options.schema, session.model);
     this.#slotNames = options.schema.slots.map((slot) => slot.name);
-    const { parameterSync } = options;
+    const { parameterSync, rowFeed } = options;
+    const started = { kind: "servingStarted", part: context.self.address } as const;
+    if (rowFeed !== undefined) context.actorRef<RowFeedMessage>(rowFeed).tell(started);
     if (parameterSync === undefined) return;
     context.actorRef<ParameterSyncMessage>(parameterSync).tell({ kind: "servingStarted" });
   }
@@ -114,8 +117,9 @@ export class Scorer implements Behavior<ScorerMessage> {
       }
       case "setFreshness":
         if (message.sharding === this.#sharding) this.#learnedThroughMs = message.learnedThroughMs;
+        return this.#context.reply(message, { sharding: this.#sharding });
+      case "getModel":
         return this.#context.reply(message, {
-          sharding: this.#sharding,
           weightsLoaded: this.#weightsLoaded,
           modelVersion: this.#modelVersion,
         });

@@ -13,7 +13,7 @@ export function defineServingReplica(): ActorDefinition<
   return {
     kind: "serving_replica",
     mailbox: { capacity: 4_096, overflow: "reject" },
-    // A restarted replica is empty; parameter sync finds the gap and fills it.
+    // A restarted replica is empty; the row feed finds the gap and fills it.
     restart: servingRestarts,
     priorityOf: (message) => {
       switch (message.kind) {

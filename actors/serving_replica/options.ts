@@ -5,10 +5,8 @@ import type { Address } from "../../mesh/runtime/actor.ts";
 export interface ServingReplicaOptions {
   /** The training shard whose rows it serves, from 0. */
   readonly shard: number;
-  /**
-   * Parameter sync, told of each start; without it, sync notices the start at its next full round.
-   */
-  readonly parameterSync?: Address;
+  /** The row feed of its host, told of each start; without it, the feed notices a bit later. */
+  readonly rowFeed?: Address;
   /** Weights per row, by class: the sum of its slices' dims. */
   readonly widths: readonly number[];
   readonly precision: Precision;

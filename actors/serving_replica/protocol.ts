@@ -85,7 +85,7 @@ export class ReplicaNotCurrentError extends Error {
   override readonly name = "ReplicaNotCurrentError";
   constructor(shard: number) {
     super(
-      `The serving replica of shard ${shard} waits for its rows from parameter sync; try again in a moment.`,
+      `The serving replica of shard ${shard} waits for its rows from the row feed; try again in a moment.`,
     );
   }
 }

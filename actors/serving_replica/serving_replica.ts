@@ -1,6 +1,6 @@
 /**
  * A serving replica's behaviour: one shard's read-only weights, updated by numbered deltas. A delta
- * that does not follow the last one is refused, and parameter sync then fills the replica with all
+ * that does not follow the last one is refused, and the row feed then fills the replica with all
  * rows. During a fill the replica serves its earlier rows.
  */
 import type { ActorContext, Behavior } from "../../mesh/runtime/actor.ts";
@@ -10,7 +10,7 @@ import { ClassServingTables } from "../../kernels/embedding/serving_table.ts";
 import type { FeatureIds } from "../../kernels/embedding/options.ts";
 import type { ServedWeights } from "../../kernels/embedding/served_weights.ts";
 import type { DeltaPosition } from "../embedding_shard/protocol.ts";
-import type { ParameterSyncMessage } from "../parameter_sync/protocol.ts";
+import type { RowFeedMessage } from "../row_feed/protocol.ts";
 import type { ServingReplicaOptions } from "./options.ts";
 import {
   type ApplyDelta,
@@ -66,9 +66,10 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
       help: "New rows left out because the replica is at its memory limit.",
       labelNames,
     });
-    const { parameterSync } = options;
-    if (parameterSync === undefined) return;
-    context.actorRef<ParameterSyncMessage>(parameterSync).tell({ kind: "servingStarted" });
+    const { rowFeed } = options;
+    if (rowFeed === undefined) return;
+    const started = { kind: "servingStarted", part: context.self.address } as const;
+    context.actorRef<RowFeedMessage>(rowFeed).tell(started);
   }
 
   receive(message: ServingReplicaMessage): void {

@@ -34,8 +34,6 @@ export const syncSection = z.strictObject({
   denseInterval: duration("1ms", "7d").default(100)
     .describe("Pause between transfers of dense weights to the scorers."),
   rowsMax: z.int().min(1).max(1_000_000).default(8192).describe("Maximum of rows in a delta."),
-  deltasPerRoundMax: z.int().min(1).max(10_000).default(16)
-    .describe("Maximum of deltas per shard and round."),
   budget: duration("10ms", "10m").default(5000).describe("Time limit of a message of a round."),
 }).describe("Transfer of learned rows and weights to serving.");
 

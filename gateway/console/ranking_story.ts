@@ -217,7 +217,7 @@ const stepOfSpan: Readonly<Record<string, readonly [StoryStepKind, string]>> = {
   "joiner write examples": ["example", "examples decided and written to the example log"],
   "trainer step": ["training", "training step"],
   "embedding_shard applyGradients": ["rows", "gradients applied to the rows of a shard"],
-  "parameter_sync carry rows": ["sync", "changed rows carried to serving"],
+  "row_feed carry rows": ["sync", "changed rows carried to serving"],
   "serving_replica applyDelta": ["sync", "rows taken over by a serving replica"],
 };
 

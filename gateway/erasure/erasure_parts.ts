@@ -2,7 +2,7 @@
  * The parts of a server that an erasure goes through, as the gateway sees them.
  */
 import type { FeatureKeeperMessage } from "../../actors/feature_keeper/protocol.ts";
-import type { ParameterSyncMessage } from "../../actors/parameter_sync/protocol.ts";
+import type { RowFeedMessage } from "../../actors/row_feed/protocol.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { Clock } from "../../mesh/ports/clock.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
@@ -28,7 +28,8 @@ export interface ErasureParts {
   /** The partitionings of the logs, oldest first, which grow while the gateway runs. */
   readonly partitionings: () => readonly PartitionCounts[];
   readonly keepers: readonly ActorRef<FeatureKeeperMessage>[];
-  readonly parameterSync: ActorRef<ParameterSyncMessage>;
+  /** One on each serving host. */
+  readonly rowFeeds: readonly ActorRef<RowFeedMessage>[];
   readonly clock: Clock;
   readonly random: Random;
   readonly telemetry: Telemetry;

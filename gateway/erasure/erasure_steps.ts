@@ -21,8 +21,11 @@ import type { FirstRecords } from "./first_records.ts";
 import type { Following } from "./following.ts";
 import type { ErasureParts } from "./erasure_parts.ts";
 
-/** A round of parameter sync that was under way, and one that began after a removal. */
-const ROUNDS = 2;
+/**
+ * Rounds of a row feed: the first may have been under way at a removal, the rows of the second may
+ * be of a moment before it, those of the third are not.
+ */
+const ROUNDS = 3;
 
 /** `releases`: the logs are to be released for the erasure. */
 export type StepOutcome = "waits" | "releases" | "complete";
@@ -138,18 +141,20 @@ export class ErasureSteps {
     return "complete";
   }
 
-  /** Notes that the replicas are without the rows, when sync has carried all removals. */
+  /** Notes that the replicas are without the rows, when every feed has carried all removals. */
   async #confirmServed(following: Following): Promise<void> {
-    const { parameterSync, clock, blobs, keepers } = this.#parts;
+    const { rowFeeds, clock, blobs, keepers } = this.#parts;
     const trainers = await readTrainers(this.#parts, following.request);
     if (!areLearned(trainers)) return;
-    const { roundsComplete } = await parameterSync.ask(
-      { kind: "getStatus" },
-      { budgetMs: BUDGET_MS },
-    );
-    // A sync that restarts counts from 0.
-    following.roundsBefore = Math.min(following.roundsBefore ?? Infinity, roundsComplete);
-    if (roundsComplete < following.roundsBefore + ROUNDS) return;
+    const rounds = await Promise.all(rowFeeds.map(async (feed) => {
+      const status = await feed.ask({ kind: "getStatus" }, { budgetMs: BUDGET_MS });
+      return status.roundsComplete;
+    }));
+    // A feed that restarts counts from 0.
+    const before = following.roundsBefore ?? rounds;
+    const roundsBefore = rounds.map((complete, i) => Math.min(before[i], complete));
+    following.roundsBefore = roundsBefore;
+    if (rounds.some((complete, i) => complete < roundsBefore[i] + ROUNDS)) return;
     // Where a host runs another number of keepers, some of these do not answer.
     await Promise.all(
       keepers.map((keeper) => keeper.ask({ kind: "getStatus" }, { budgetMs: BUDGET_MS })),

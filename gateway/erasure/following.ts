@@ -13,8 +13,8 @@ export interface Following {
   user: string | undefined;
   /** Monotonic time by which all requests that began before the erasure have ended, ms. */
   readonly passesAgainFromMs: number;
-  /** Complete rounds of sync when the trainers had removed the rows. */
-  roundsBefore: number | undefined;
+  /** Complete rounds of each row feed when the trainers had removed the rows. */
+  roundsBefore: readonly number[] | undefined;
   /** Monotonic time at which logs and snapshots were looked through last, ms. */
   lookedAtMs: number;
   isOverdue: boolean;

@@ -57,7 +57,7 @@ export function ascendingEpochs(context: CheckerContext): Checker {
     answers(actor, request, value, host) {
       if (actor.startsWith("embedding_shard/")) {
         const { kind } = request as EmbeddingShardMessage;
-        if (kind !== "takeDelta" && kind !== "exportRows") return;
+        if (kind !== "takeDeltas" && kind !== "exportRows") return;
         const { position } = value as { readonly position: DeltaPosition };
         const epoch = epochs.of(actor, host ?? "");
         if (epoch !== undefined) lineages.set(position.lineage, epoch);

@@ -12,13 +12,14 @@
  * a mesh a scorer speaks of the replicas of its host, and an incarnation moves with its shard.
  */
 import type {
-  Delta,
   DeltaPosition,
   EmbeddingShardMessage,
+  TakeDeltas,
 } from "../../actors/embedding_shard/protocol.ts";
+import type { ShardHandover } from "../../actors/embedding_shard/copy_protocol.ts";
 import type { ChangeReplicas, ScorerMessage, SetFreshness } from "../../actors/scorer/protocol.ts";
 import type { ServingReplicaMessage } from "../../actors/serving_replica/protocol.ts";
-import type { Address, Message } from "../../mesh/runtime/actor.ts";
+import type { Address, Message, ReplyOf } from "../../mesh/runtime/actor.ts";
 import { type ExampleChunk, nextRowOf } from "../../records/example_chunk.ts";
 import { gradientSource } from "../../records/gradient_source.ts";
 import type { Checker, CheckerContext } from "./checker.ts";
@@ -179,31 +180,36 @@ class HonestFreshness implements Checker {
         shard.steps.push({ source, sequence, version: ++shard.version });
         return this.#noteLearned(source, sequence);
       }
-      case "takeDelta": {
-        const { delta, position, incarnation, bringsAllRows = false } = value as {
-          readonly delta?: Delta;
-          readonly position: DeltaPosition;
-          readonly incarnation: string;
-          readonly bringsAllRows?: boolean;
-        };
+      case "takeDeltas": {
+        const { deltas, position, incarnation, complete = false } = value as ReplyOf<TakeDeltas>;
         const shard = this.#named(actor, incarnation);
         this.#present.set(key, shard);
         this.#byLineage.set(position.lineage, shard);
-        const cutOff = delta?.classes.some((changes) =>
-          changes !== undefined &&
-          changes.ids.length + changes.tombstones.length >= message.rowsMax
-        ) ?? false;
-        const at = keyOf(position);
-        if (bringsAllRows) return; // a replica at this position has no row
-        if (delta === undefined) {
-          this.#versionAt.set(at, shard.version); // nothing has changed since that position
-          for (const replica of this.#replicas.values()) {
-            if (replica.position === at) replica.served = shard.version;
-          }
-        } else if (!cutOff && !this.#versionAt.has(at)) {
-          // A delta that is given again brings the rows that it brought the first time.
-          this.#versionAt.set(at, shard.version);
+        for (const delta of deltas) {
+          const cutOff = delta.classes.some((changes) =>
+            changes !== undefined &&
+            changes.ids.length + changes.tombstones.length >= message.rowsMax
+          );
+          const at = keyOf(delta);
+          // A delta brings every taker the rows that it brought the first one.
+          if (!cutOff && !this.#versionAt.has(at)) this.#versionAt.set(at, shard.version);
         }
+        if (deltas.length > 0 || !complete) return;
+        const at = keyOf(position);
+        this.#versionAt.set(at, shard.version); // nothing has changed since that position
+        for (const replica of this.#replicas.values()) {
+          if (replica.position === at) replica.served = shard.version;
+        }
+        return;
+      }
+      case "finishCopy": {
+        const shard = this.#present.get(key);
+        const { handover } = value as { readonly handover?: ShardHandover };
+        const newest = handover?.deltas?.held.at(-1)?.delta;
+        if (shard === undefined || newest === undefined) return;
+        // The last delta that was made for the handover has all changes.
+        const at = keyOf(newest);
+        if (!this.#versionAt.has(at)) this.#versionAt.set(at, shard.version);
         return;
       }
       case "exportRows": {

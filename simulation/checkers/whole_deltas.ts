@@ -1,26 +1,29 @@
 /**
- * Deltas have no gaps and leave nothing out.
+ * Deltas have no gaps, are the same for every taker, and leave nothing out.
  *
- *     ∀ deltas d, d' of one lineage, d' the next that the shard gives:
- *         d'.sequence = d.sequence + 1, and d was acknowledged; or
- *         d' = d is given again, with the same ids and tombstones
- *     ∀ answer without a delta, in the lineage of the one before:
- *         every id that gradients have changed since was in a delta, as a row or a tombstone
+ *     ∀ answer to a taker at position p:  it has missed deltas and has to read all rows; or
+ *         the deltas are those of p's lineage that follow p, one after another
+ *     ∀ delta d of a lineage:  every taker gets it with the same ids and tombstones
+ *     ∀ answer that is complete, without deltas or with one that was made just now:
+ *         every id that gradients have changed since the taker read all rows was in a delta that it
+ *         was given, as a row or a tombstone
  *
- * The second part holds where every id gets a row at once and rows do not expire.
+ * The last part holds where every id gets a row at once and rows do not expire. A delta is made
+ * when it is given for the first time, or for a handover.
  *
- * A lineage goes with the shard when it moves to another host: the new owner has the deltas that
- * the old one had given, and owes the changes that the old one owed at the handover.
+ * A lineage goes with the shard when it moves to another host: the new owner owes each taker what
+ * the old one owed at the handover.
  */
 import type {
   ApplyGradients,
   Delta,
   DeltaPosition,
   EmbeddingShardMessage,
+  TakeDeltas,
 } from "../../actors/embedding_shard/protocol.ts";
 import type { ShardHandover } from "../../actors/embedding_shard/copy_protocol.ts";
-import type { HandedDeltas } from "../../actors/embedding_shard/delta_stream.ts";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
+import type { ReplyOf } from "../../mesh/runtime/actor.ts";
 import type { Checker, CheckerContext, CheckerFactory } from "./checker.ts";
 
 const SHARD = "embedding_shard/";
@@ -28,19 +31,11 @@ const SHARD = "embedding_shard/";
 /** One incarnation of a shard on one host. */
 interface Given {
   lineage: string | undefined;
-  sequence: number;
-  acknowledged: number;
-  /** Keys of the newest delta. */
-  keys: string;
-  /** Ids that changed and were in no delta since. */
-  readonly changed: Set<bigint>;
+  /** By taker, ids that changed and were in no delta that it was given. */
+  readonly owed: Map<string, Set<bigint>>;
 }
 
-interface Answer {
-  readonly delta?: Delta;
-  readonly position: DeltaPosition;
-  readonly bringsAllRows?: boolean;
-}
+type Answer = ReplyOf<TakeDeltas>;
 
 /** @param configuration That of the process that runs. */
 export function wholeDeltas(configuration: () => CairnConfiguration): CheckerFactory {
@@ -52,13 +47,12 @@ function create(configuration: () => CairnConfiguration, context: CheckerContext
   const shards = new Map<string, Given>();
   /** The newest handover of each actor. */
   const handovers = new Map<string, Given>();
+  /** Ids and tombstones by lineage and sequence. */
+  const keysAt = new Map<string, string>();
   const of = (actor: string, host: string | undefined) => {
     const key = `${host} ${actor}`;
     let shard = shards.get(key);
-    if (shard === undefined) {
-      shard = { lineage: undefined, sequence: 0, acknowledged: 0, keys: "", changed: new Set() };
-      shards.set(key, shard);
-    }
+    if (shard === undefined) shards.set(key, shard = { lineage: undefined, owed: new Map() });
     return shard;
   };
   return {
@@ -73,88 +67,86 @@ function create(configuration: () => CairnConfiguration, context: CheckerContext
       const shard = of(actor, host);
       if (message.kind === "finishCopy") {
         const { handover } = value as { readonly handover?: ShardHandover };
-        if (handover?.deltas) handovers.set(actor, handed(shard, handover.deltas));
+        if (handover?.deltas === undefined) return;
+        const owed = new Map([...shard.owed].map(([taker, ids]) => [taker, new Set(ids)]));
+        handovers.set(actor, { lineage: handover.deltas.lineage, owed });
+        for (const { delta } of handover.deltas.held) keysAt.set(keyOf(delta), keysOf(delta));
       }
       if (message.kind === "applyGradients") {
         if ((value as { readonly applied: boolean }).applied) noteChanged(shard, message);
         return;
       }
-      if (message.kind !== "takeDelta") return;
+      if (message.kind !== "takeDeltas") return;
       const answer = value as Answer;
       const from = handovers.get(actor);
-      if (shard.lineage === undefined && from?.lineage === answer.position.lineage) {
-        continueFrom(shard, from);
-      }
-      const { acknowledged } = message;
-      if (acknowledged !== undefined && acknowledged.lineage === shard.lineage) {
-        shard.acknowledged = Math.max(shard.acknowledged, acknowledged.sequence);
-      }
-      const problem = take(shard, answer, rowsStay(configuration()));
-      if (problem !== undefined) context.fail(`${actor} ${problem}`);
+      const { lineage } = answer.position;
+      if (shard.lineage === undefined && from?.lineage === lineage) continueFrom(shard, from);
+      shard.lineage = lineage;
+      const newest = answer.deltas.at(-1);
+      const isNow = newest === undefined || !keysAt.has(keyOf(newest));
+      const problem = faultOf(message, answer) ?? otherKeys(answer.deltas, keysAt) ??
+        leftOut(shard, message, answer, isNow && rowsStay(configuration()));
+      if (problem !== undefined) context.fail(`${actor} ${problem} to ${message.taker}`);
     },
   };
 }
 
-/** The state of a shard at its handover. */
-function handed(
-  { changed }: Given,
-  { lineage, given, acknowledged, waiting }: HandedDeltas,
-): Given {
-  const newest = waiting.find(({ sequence }) => sequence === given);
-  return {
-    lineage,
-    sequence: given,
-    acknowledged,
-    keys: newest === undefined ? "" : keysOf(newest),
-    changed: new Set(changed),
-  };
-}
-
 /** The new owner goes on; it may have applied gradients already. */
-function continueFrom(shard: Given, { changed, ...others }: Given): void {
-  Object.assign(shard, others);
-  for (const id of changed) shard.changed.add(id);
+function continueFrom(shard: Given, { owed }: Given): void {
+  for (const [taker, before] of owed) {
+    shard.owed.set(taker, new Set([...before, ...shard.owed.get(taker) ?? []]));
+  }
 }
 
-function noteChanged({ changed }: Given, { ids }: ApplyGradients): void {
-  for (const id of ids) changed.add(id);
+function noteChanged({ owed }: Given, { ids }: ApplyGradients): void {
+  for (const changed of owed.values()) for (const id of ids) changed.add(id);
 }
 
-/** Notes an answer; returns its fault, if it has one. */
-function take(
-  shard: Given,
-  { delta, position, bringsAllRows = false }: Answer,
-  rowsStay: boolean,
+/** The fault in the order of the deltas, if there is one. */
+function faultOf({ position }: TakeDeltas, answer: Answer): string | undefined {
+  const { deltas, missed = false } = answer;
+  if (missed) return deltas.length === 0 ? undefined : "gave deltas and says that some are missed";
+  let at = position?.sequence ?? NaN;
+  for (const { lineage, sequence } of deltas) {
+    if (lineage === position?.lineage && sequence === ++at) continue;
+    return `gave delta ${sequence} of ${lineage} behind ${position?.sequence} of ` +
+      `${position?.lineage}`;
+  }
+  const isThere = answer.position.lineage === position?.lineage &&
+    answer.position.sequence === at;
+  return isThere ? undefined : `gave deltas up to ${at}, and says ${answer.position.sequence}`;
+}
+
+function otherKeys(deltas: readonly Delta[], keysAt: Map<string, string>): string | undefined {
+  for (const delta of deltas) {
+    const at = keyOf(delta);
+    const keys = keysOf(delta);
+    if ((keysAt.get(at) ?? keys) !== keys) return `gave delta ${delta.sequence} with other ids`;
+    keysAt.set(at, keys);
+  }
+  return undefined;
+}
+
+function leftOut(
+  { owed }: Given,
+  { taker }: TakeDeltas,
+  { deltas, missed = false, complete = false }: Answer,
+  isExact: boolean,
 ): string | undefined {
-  const { lineage, sequence } = position;
-  if (lineage !== shard.lineage) {
-    // All rows are read anew.
-    Object.assign(shard, { lineage, sequence: 0, acknowledged: 0, keys: "" });
-    shard.changed.clear();
+  const changed = missed ? new Set<bigint>() : owed.get(taker) ?? new Set();
+  owed.set(taker, changed);
+  for (const { classes } of deltas) {
+    for (const changes of classes) {
+      for (const id of changes?.ids ?? []) changed.delete(id);
+      for (const id of changes?.tombstones ?? []) changed.delete(id);
+    }
   }
-  if (delta === undefined) {
-    if (sequence !== shard.sequence) return `has no delta, and stands at ${sequence}`;
-    if (bringsAllRows) return undefined;
-    const left = shard.changed.size;
-    return rowsStay && left > 0 ? `has no delta, and ${left} changed ids were in none` : undefined;
-  }
-  const keys = keysOf(delta);
-  for (const changes of delta.classes) {
-    for (const id of changes?.ids ?? []) shard.changed.delete(id);
-    for (const id of changes?.tombstones ?? []) shard.changed.delete(id);
-  }
-  if (sequence === shard.sequence) {
-    if (shard.acknowledged >= sequence) return `gave delta ${sequence} after its acknowledgement`;
-    return keys === shard.keys ? undefined : `gave delta ${sequence} again with other ids`;
-  }
-  if (sequence !== shard.sequence + 1) {
-    return `gave delta ${sequence} after delta ${shard.sequence}`;
-  }
-  const before = shard.sequence;
-  shard.sequence = sequence;
-  shard.keys = keys;
-  if (shard.acknowledged >= before) return undefined;
-  return `gave delta ${sequence} before delta ${before} was acknowledged`;
+  if (!complete || !isExact || changed.size === 0) return undefined;
+  return `gave an answer as complete, and ${changed.size} changed ids were in no delta`;
+}
+
+function keyOf({ lineage, sequence }: DeltaPosition): string {
+  return `${lineage} ${sequence}`;
 }
 
 function keysOf({ classes }: Delta): string {

@@ -56,7 +56,7 @@ class WholeShardings implements Checker {
       if (message.position !== undefined) this.#filled.add(actor);
     }
     if (actor.startsWith("embedding_shard/")) {
-      if ((request as EmbeddingShardMessage).kind !== "takeDelta") return;
+      if ((request as EmbeddingShardMessage).kind !== "takeDeltas") return;
       if ((value as { readonly isLoading?: boolean }).isLoading) this.#loading.add(actor);
       else this.#loading.delete(actor);
     }

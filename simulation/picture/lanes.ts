@@ -29,6 +29,7 @@ const LANE_ORDER = [
   "retriever",
   "scorer",
   "serving_replica",
+  "row_feed",
   "log/events",
   "joiner",
   "log/examples",

@@ -70,7 +70,6 @@ export const swarmKnobs: readonly Knob[] = [
   { path: "joiner.recordsPerTurn", values: [1, 4, 256] },
   { path: "sync.rowsInterval", values: ["10ms", "100ms", "300ms"] },
   { path: "sync.rowsMax", values: [4, 64, 8192] },
-  { path: "sync.deltasPerRoundMax", values: [1, 16] },
   { path: "sync.budget", values: ["100ms", "5s"] },
   { path: "storage.snapshots.interval", values: ["1s", "3s", "10s"] },
   { path: "storage.snapshots.spread", values: ["0ms", "1s"] },

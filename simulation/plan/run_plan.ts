@@ -69,7 +69,7 @@ const moments: Readonly<Record<string, readonly string[]>> = {
     "openSource",
     "beginSnapshot",
     "writeSnapshot",
-    "takeDelta",
+    "takeDeltas",
     "exportRows",
   ],
   serving_replica: ["applyDelta", "loadRows"],

@@ -80,16 +80,6 @@ export const learningPlants: readonly Plant[] = [
     scenario: "several-trainers",
   },
   {
-    name: "forget-touched-early",
-    edits: [{
-      file: "kernels/embedding/class_deltas.ts",
-      find: "const again = acknowledged < this.#given;",
-      replace: "const again = false;",
-    }],
-    seenBy: ["held-invariants", "whole-deltas", "honest-freshness", "served-rows"],
-    scenario: "interrupts",
-  },
-  {
     // The kernel's queue of removed ids holds 2^18; here two of one delta overflow it.
     name: "lineage-continued",
     edits: [{

@@ -116,9 +116,9 @@ export const meshPlants: readonly Plant[] = [
   {
     name: "replicas-offered-half",
     edits: [{
-      file: "actors/parameter_sync/parameter_sync.ts",
-      find: "        if (served.sharding < sharding && this.#whole.has(i)) await",
-      replace: "        if (served.sharding < sharding) await",
+      file: "actors/row_feed/row_feed.ts",
+      find: "    if (this.#feeds.some((feed) => feed.learnedThroughMs === undefined)) return;\n",
+      replace: "",
     }],
     seenBy: ["whole-shardings"],
     scenario: "live-reshard",

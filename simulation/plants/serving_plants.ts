@@ -1,12 +1,14 @@
 /**
- * Bugs to plant of serving replicas and of the sync that follows the shards.
+ * Bugs to plant of serving replicas, and of the deltas and marks that the shards give them.
  */
 import type { Plant } from "./plant.ts";
 
 const replica = "actors/serving_replica/serving_replica.ts";
-const sync = "actors/parameter_sync/parameter_sync.ts";
 const acceptanceMarks = "actors/parameter_sync/acceptance_marks.ts";
-const shardSync = "actors/parameter_sync/shard_sync.ts";
+const deltaStream = "actors/embedding_shard/delta_stream.ts";
+const deltaTakers = "actors/embedding_shard/delta_takers.ts";
+const rowFeed = "actors/row_feed/row_feed.ts";
+const replicaFeed = "actors/row_feed/replica_feed.ts";
 
 /** See {@link Plant}. */
 export const servingPlants: readonly Plant[] = [
@@ -97,21 +99,69 @@ export const servingPlants: readonly Plant[] = [
       find: 'if (sequence !== this.#position.sequence + 1) return answer("gap");',
       replace: "this.#position = { lineage, sequence: sequence - 1 };",
     }, {
-      file: shardSync,
-      find: "        round.failures.set(i, error as Error);\n        this.#behind.add(i);",
-      replace: "        round.failures.set(i, error as Error);",
+      file: replicaFeed,
+      find: "    for (const delta of deltas) {\n",
+      replace: "    for (const delta of deltas) {\n      this.#position = delta;\n",
     }],
     seenBy: ["served-rows", "honest-freshness"],
     scenario: "interrupts",
   },
   {
-    name: "early-freshness",
+    name: "mark-before-drained",
     edits: [{
-      file: sync,
-      find: "const incarnations = this.#shards.map(",
-      replace: "await this.#acceptanceMarks.read();\n    const incarnations = this.#shards.map(",
+      file: deltaTakers,
+      find: "    if (deltas.seal({ rowsMax, isLoading: isLoading() })) {\n",
+      replace: "    if (deltas.seal({ rowsMax, isLoading: isLoading() }) || this.#mark) {\n",
     }],
     seenBy: ["honest-freshness"],
+    scenario: "swarm",
+  },
+  {
+    name: "mark-of-newest",
+    edits: [{
+      file: deltaStream,
+      find: "      learnedThroughMs = held.learnedThroughMs;\n",
+      replace: "",
+    }],
+    seenBy: ["honest-freshness"],
+    scenario: "mesh-swarm",
+  },
+  {
+    name: "mark-of-best-replica",
+    edits: [{
+      file: rowFeed,
+      find: "return Math.min(...this.#feeds",
+      replace: "return Math.max(...this.#feeds",
+    }],
+    seenBy: ["honest-freshness"],
+    scenario: "swarm",
+  },
+  {
+    name: "slow-taker-skipped",
+    edits: [{
+      file: deltaStream,
+      find: " && position.sequence >= oldest &&",
+      replace: " &&",
+    }, {
+      file: deltaStream,
+      find: "this.#held.slice(position.sequence - oldest)",
+      replace: "this.#held.slice(Math.max(0, position.sequence - oldest))",
+    }, {
+      file: deltaStream,
+      find: "const HELD_DELTAS_MAX = 64;",
+      replace: "const HELD_DELTAS_MAX = 1;",
+    }],
+    seenBy: ["whole-deltas"],
+    scenario: "mesh-swarm",
+  },
+  {
+    name: "delta-sealed-unheld",
+    edits: [{
+      file: deltaStream,
+      find: "    if (delta !== undefined) this.#hold(delta);\n",
+      replace: "    if (delta !== undefined && delta.sequence % 8 > 0) this.#hold(delta);\n",
+    }],
+    seenBy: ["whole-deltas", "served-rows", "honest-freshness", "supervision"],
     scenario: "swarm",
   },
   {
@@ -125,14 +175,16 @@ export const servingPlants: readonly Plant[] = [
     scenario: "swarm",
   },
   {
-    name: "behind-forgotten",
+    name: "missed-forgotten",
     edits: [{
-      file: shardSync,
-      find: "        round.failures.set(i, error as Error);\n        this.#behind.add(i);",
-      replace: "        round.failures.set(i, error as Error);",
+      file: replicaFeed,
+      find: "if (taken.missed === true) await this.#begin(taken, step);",
+      replace: "if (taken.missed === true && this.#position === undefined) {\n" +
+        "      await this.#begin(taken, step);\n" +
+        "    } else if (taken.missed === true) this.#goOnAt(taken.position);",
     }],
-    seenBy: ["served-rows", "honest-freshness"],
-    scenario: "slow-threads",
+    seenBy: ["served-rows", "honest-freshness", "liveness"],
+    scenario: "swarm",
   },
   {
     name: "keep-old-rows",
@@ -143,15 +195,5 @@ export const servingPlants: readonly Plant[] = [
     }],
     seenBy: ["served-rows", "supervision", "liveness"],
     scenario: "ageing",
-  },
-  {
-    name: "repeated-delta-completes",
-    edits: [{
-      file: shardSync,
-      find: "drained = !repeated;",
-      replace: "void repeated;\n      drained = true;",
-    }],
-    seenBy: ["honest-freshness"],
-    scenario: "swarm",
   },
 ];

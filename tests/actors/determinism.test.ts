@@ -23,7 +23,7 @@ async function runTrace(seed: number): Promise<string> {
     await loop.mesh.advance(13);
   }
   await loop.mesh.advance(500);
-  trace.push(await loop.trainerStatus(), await loop.joinerStatus(), await loop.syncStatus());
+  trace.push(await loop.trainerStatus(), await loop.joinerStatus(), await loop.feedStatus());
   trace.push(await loop.rank("user-1", ["item-1", "item-2"]));
   await loop.stop();
   return JSON.stringify(trace);

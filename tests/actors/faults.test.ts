@@ -15,6 +15,7 @@ const RESTARTABLE: readonly Address[] = [
   "trainer/0",
   "trainer/1",
   "parameter_sync/0",
+  "row_feed/0",
   "ranker/0",
   "scorer/0",
   "serving_replica/0",
@@ -79,7 +80,7 @@ Deno.test("whatever actor restarts at whatever moment, no click is lost and repl
         assert.equal(offset, chunks.length);
       }
       assert.equal(rows, clicked, "each click is one example");
-      assert.equal((await loop.syncStatus()).learnedThroughMs, lastAcceptedAtMs);
+      assert.equal((await loop.feedStatus()).learnedThroughMs, lastAcceptedAtMs);
       await assertServedAsLearned(loop);
       await loop.stop();
     }),

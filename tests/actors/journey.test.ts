@@ -55,9 +55,8 @@ Deno.test("clicks on rankings make later rankings better, with the whole loop in
   const trainer = await loop.trainerStatus();
   assert.equal(trainer.examples, joiner.examplesEmitted);
   assert.equal(trainer.diverged, undefined);
-  const sync = await loop.syncStatus();
-  assert.equal(sync.gaps, 0);
-  assert.ok(sync.denseVersion > 0);
+  assert.equal((await loop.feedStatus()).gaps, 0);
+  assert.ok(loop.mesh.telemetry.value("cairn_sync_dense_version") > 0);
   await loop.stop();
 });
 
@@ -136,6 +135,6 @@ Deno.test("actions that decide no example still move the trainer's offset and th
   const { offset, learnedThroughMs } = await loop.trainerStatus();
   assert.equal(offset, await loop.exampleLog.endOffset(0));
   assert.equal(learnedThroughMs, acceptedAtMs);
-  assert.equal((await loop.syncStatus()).learnedThroughMs, acceptedAtMs);
+  assert.equal((await loop.feedStatus()).learnedThroughMs, acceptedAtMs);
   await loop.stop();
 });

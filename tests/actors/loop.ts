@@ -4,7 +4,6 @@
  * found here.
  */
 import type { JoinerMessage } from "../../actors/joiner/protocol.ts";
-import type { ParameterSyncMessage } from "../../actors/parameter_sync/protocol.ts";
 import type {
   Rank,
   RankerMessage,
@@ -12,6 +11,7 @@ import type {
   Recommend,
   RecommendSimilar,
 } from "../../actors/ranker/protocol.ts";
+import type { RowFeedMessage } from "../../actors/row_feed/protocol.ts";
 import type { TrainerMessage } from "../../actors/trainer/protocol.ts";
 import { MemoryBlobStore } from "../../mesh/adapters/memory/memory_blob_store.ts";
 import { MemoryEventLog } from "../../mesh/adapters/memory/memory_event_log.ts";
@@ -62,7 +62,7 @@ export class Loop {
   static async start(options: LoopOptions = {}): Promise<Loop> {
     const loop = new Loop(options);
     await loop.#spawn();
-    await loop.mesh.advance(100); // parameter sync tells the replicas that they are current
+    await loop.mesh.advance(100); // the row feed fills the replicas
     return loop;
   }
 
@@ -196,9 +196,9 @@ export class Loop {
     return this.mesh.settle(ranker.ask({ kind: "getStatus" }, BUDGET));
   }
 
-  syncStatus() {
-    const sync = this.#ref<ParameterSyncMessage>("parameter_sync/0");
-    return this.mesh.settle(sync.ask({ kind: "getStatus" }, BUDGET));
+  feedStatus() {
+    const feed = this.#ref<RowFeedMessage>("row_feed/0");
+    return this.mesh.settle(feed.ask({ kind: "getStatus" }, BUDGET));
   }
 
   /** Sends a request; virtual time has to pass until it is answered. */

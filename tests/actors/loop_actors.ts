@@ -9,6 +9,7 @@ import { defineJoiner } from "../../actors/joiner/definition.ts";
 import { defineParameterSync } from "../../actors/parameter_sync/definition.ts";
 import { defineRanker } from "../../actors/ranker/definition.ts";
 import { defineRetriever } from "../../actors/retriever/definition.ts";
+import { defineRowFeed } from "../../actors/row_feed/definition.ts";
 import { defineScorer } from "../../actors/scorer/definition.ts";
 import { defineServingReplica } from "../../actors/serving_replica/definition.ts";
 import { defineTrainer } from "../../actors/trainer/definition.ts";
@@ -52,6 +53,7 @@ export async function startActors(parts: LoopParts): Promise<void> {
   await startKeeper(parts);
   await startRetriever(parts);
   await startRanker(parts);
+  await startRowFeed(parts);
   await startParameterSync(parts);
 }
 
@@ -59,7 +61,7 @@ export async function startActors(parts: LoopParts): Promise<void> {
 export async function startReplica(start: StartActor, shard: number): Promise<void> {
   await start(defineServingReplica(), shard, {
     shard,
-    parameterSync: "parameter_sync/0",
+    rowFeed: "row_feed/0",
     widths: [1 + DIM],
     precision: "fp32",
     bytesMax: 64 << 20,
@@ -167,6 +169,7 @@ async function startScorer(parts: LoopParts): Promise<void> {
     sharding: 0,
     replicas: replicasOf(parts),
     parameterSync: "parameter_sync/0",
+    rowFeed: "row_feed/0",
     lookupBudgetMs: 1_000,
     batchRowsMax: 1_024,
     requestsWaitingMax: 256,
@@ -228,19 +231,27 @@ async function startRanker({ options, eventLog, profiles, start }: LoopParts): P
   });
 }
 
+async function startRowFeed(parts: LoopParts): Promise<void> {
+  const replicas = replicasOf(parts).flat();
+  await parts.start(defineRowFeed(), 0, {
+    sharding: 0,
+    replicas: shardsOf(parts).map((shard, i) => ({ shard, replica: replicas[i] })),
+    scorer: "scorer/0",
+    retryMs: 50,
+    rowsMax: 4_096,
+    budgetMs: 1_000,
+  });
+}
+
 async function startParameterSync(parts: LoopParts): Promise<void> {
   const { trainers, start } = parts;
   await start(defineParameterSync(), 0, {
-    sharding: 0,
     shards: shardsOf(parts),
-    replicas: replicasOf(parts),
     trainers,
     scorers: ["scorer/0"],
     rowsIntervalMs: 50,
     denseIntervalMs: 200,
     averageIntervalMs: 200,
-    deltaRowsMax: 4_096,
-    deltasPerRoundMax: 8,
     budgetMs: 1_000,
   });
 }

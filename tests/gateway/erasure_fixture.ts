@@ -26,14 +26,14 @@ export async function erasureFixture(more: Partial<ErasureParts> = {}) {
   const eventLog = new MemoryEventLog({ name: "events", partitions: 2 });
   const exampleLog = new MemoryEventLog({ name: "examples", partitions: 1 });
   const [blobs, profiles] = [new UnfinishedBlobStore(), new MemoryProfileStore(clock)];
-  const sync = { roundsComplete: 7 };
+  const feed = { roundsComplete: 7 };
   const memory = new GatewayMemory(clock, fixtureOptions);
   const telemetry = new TelemetryRecorder();
   const parts: ErasureParts = {
     ...{ eventLog, exampleLog, blobs, profiles, memory, clock, telemetry },
     partitionings: () => [{ events: 2, examples: 1 }],
     keepers: [],
-    parameterSync: { ask: () => Promise.resolve(sync) } as never,
+    rowFeeds: [{ ask: () => Promise.resolve(feed) } as never],
     random: new SeededRandom(3),
     options: fixtureOptions,
     ...more,
@@ -83,7 +83,7 @@ export async function erasureFixture(more: Partial<ErasureParts> = {}) {
     await learn(erasureId, 1);
     await learn(erasureId, 2);
     await pass(1);
-    sync.roundsComplete += 2;
+    feed.roundsComplete += 3;
     return erasureId;
   };
   /** Erases a user from everything but the snapshots; resolves with the id of the receipt. */
@@ -100,7 +100,7 @@ export async function erasureFixture(more: Partial<ErasureParts> = {}) {
     return [status, ...holds.map(({ name }: { name: string }) => name)];
   };
   return {
-    ...{ ...parts, sync, telemetry, eventLog, exampleLog, blobs, clock },
+    ...{ ...parts, feed, telemetry, eventLog, exampleLog, blobs, clock },
     eraseLearned,
     eraseBesidesSnapshots,
     receipt,

@@ -123,7 +123,7 @@ Deno.test({
       assert.match(attributes.get("cairn.node") ?? "", /^tables:/);
       assert.ok(attributes.has("cairn.queued_ms"));
       // The context of the update travels back with the delta, and on to both serving hosts.
-      const carried = await find("learn", "parameter_sync carry rows", linksTo(applied));
+      const carried = await find("learn", "row_feed carry rows", linksTo(applied));
       for (const host of ["edge-1", "edge-2"]) {
         const taken = await find(
           host,

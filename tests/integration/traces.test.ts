@@ -59,7 +59,7 @@ Deno.test("a collector gets a ranking's spans and those of its learning, linked"
       span.name === "embedding_shard applyGradients" && span.parentSpanId === step.spanId
     );
     const sync = await collector.find((span) =>
-      span.name === "parameter_sync carry rows" && linksTo(applied)(span)
+      span.name === "row_feed carry rows" && linksTo(applied)(span)
     );
     const carried = await collector.find(named("serving_replica applyDelta"));
     assert.equal(carried.traceId, sync.traceId);

@@ -56,7 +56,7 @@ async function start() {
     },
   });
   const home = simulated.node("edge:main");
-  const kinds = ["serving_replica", "scorer", "parameter_sync", "snapshotter"];
+  const kinds = ["serving_replica", "row_feed", "scorer", "parameter_sync", "snapshotter"];
   const mesh = new Mesh({
     home,
     composition: { definitions: kinds.map(scripted) },
@@ -88,7 +88,7 @@ Deno.test("a host makes new replicas beside the old ones, and ends these when th
   assert.deepEqual(replicas(), [...before, ...after].toSorted());
   assert.deepEqual(
     state.made.filter((address) => !address.startsWith("serving")),
-    ["parameter_sync/0", "snapshotter/0"],
+    ["row_feed/edge", "parameter_sync/0", "snapshotter/0"],
   );
   assert.deepEqual(sharding.shards, {
     sharding: 1,
@@ -160,7 +160,7 @@ Deno.test("after a change of trainers only the snapshotter is made anew", async 
   await follow(1, 2, 2, 1);
   assert.deepEqual(
     state.made.filter((address) => !address.startsWith("serving")),
-    ["snapshotter/0", "parameter_sync/0", "snapshotter/0"],
+    ["snapshotter/0", "row_feed/edge", "parameter_sync/0", "snapshotter/0"],
     "a change of both makes each once",
   );
   await simulated.settle(mesh.stop());

@@ -10,7 +10,7 @@ import type { FinishCopy, ShardCopyMessage } from "../../actors/embedding_shard/
 import { defineEmbeddingShard } from "../../actors/embedding_shard/definition.ts";
 import { MovedShards } from "../../actors/embedding_shard/moved_shards.ts";
 import type { EmbeddingShardMessage } from "../../actors/embedding_shard/protocol.ts";
-import { ShardSync } from "../../actors/parameter_sync/shard_sync.ts";
+import { ReplicaFeed } from "../../actors/row_feed/replica_feed.ts";
 import { defineServingReplica } from "../../actors/serving_replica/definition.ts";
 import type { ServingReplicaMessage } from "../../actors/serving_replica/protocol.ts";
 import { ShardClient } from "../../actors/trainer/shard_client.ts";
@@ -171,7 +171,7 @@ class World {
     };
   }
 
-  /** A replica on the trainer's host, with rounds of parameter sync until `stop` is called. */
+  /** A replica on the trainer's host, which is fed until `stop` is called. */
   async replica() {
     const { simulated } = this;
     const mesh = this.meshes.get("trainer");
@@ -183,17 +183,19 @@ class World {
     await simulated.settle(mesh.place([[REPLICA, "trainer"]]));
     const shard = this.trainer.actorRef<EmbeddingShardMessage>(SHARD);
     const replica = this.trainer.actorRef<ServingReplicaMessage>(REPLICA);
-    const sync = new ShardSync(shard, [replica], {
-      deltaRowsMax: 200,
-      deltasPerRoundMax: 8,
+    const feed = new ReplicaFeed({
+      shard,
+      replica,
+      taker: "row_feed/trainer",
+      rowsMax: 200,
       budgetMs: 1_000,
+      lowered: () => Promise.resolve(),
     });
-    const { incarnation } = await simulated.settle(shard.ask({ kind: "getIncarnation" }, BUDGET));
-    sync.follow(incarnation);
     let stopped = false;
     (async () => {
       while (!stopped) {
-        await sync.round().catch(() => {});
+        shard.tell({ kind: "learned", throughMs: 0, incarnation: undefined });
+        await feed.step().catch(() => {});
         await simulated.clock.delay(15);
       }
     })();

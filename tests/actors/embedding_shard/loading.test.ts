@@ -33,7 +33,7 @@ async function learned({ awaitedBytesMax = 0 } = {}) {
 
 /** A loop whose shard restarts from its snapshot. */
 async function restarted(
-  { damages = false, withoutSync = false, awaitedBytesMax = 0 } = {},
+  { damages = false, withoutFeed = false, awaitedBytesMax = 0 } = {},
 ) {
   const { loop, visit } = await learned({ awaitedBytesMax });
   const shard = loop.mesh.node().actorRef<EmbeddingShardMessage>("embedding_shard/0");
@@ -50,7 +50,7 @@ async function restarted(
     await clock.delay((1 + Number(chunk)) * CHUNK_MS);
     return damages && Number(chunk) > 0 ? bytes?.subarray(1) : bytes;
   };
-  if (withoutSync) await loop.mesh.settle(loop.mesh.node().stopActor("parameter_sync/0", 0));
+  if (withoutFeed) await loop.mesh.settle(loop.mesh.node().stopActor("row_feed/0", 0));
   await loop.restart("embedding_shard/0");
   return { loop, rows, shard, held, served, visit };
 }
@@ -60,7 +60,7 @@ Deno.test("empty replicas get the rows that are loaded, and rankings go on", asy
   await loop.restart("serving_replica/0");
   const atOnce = await held();
   assert.deepEqual([atOnce.rows, atOnce.loadedShare], [0, 0]);
-  await loop.mesh.advance(CHUNK_MS);
+  await loop.mesh.advance(CHUNK_MS + 200);
   const { rows: first, loadedShare } = await held();
   assert.ok(first > 0 && first < rows, `${first}`);
   assert.ok(loadedShare > 0 && loadedShare < 1);
@@ -72,21 +72,20 @@ Deno.test("empty replicas get the rows that are loaded, and rankings go on", asy
   await loop.stop();
 });
 
-Deno.test("an empty replica serves at once where the load ended before parameter sync looked", async () => {
-  const { loop, rows, held, served } = await restarted({ withoutSync: true });
+Deno.test("an empty replica serves at once where the load ended before its feed looked", async () => {
+  const { loop, rows, held, served } = await restarted({ withoutFeed: true });
   await loop.mesh.advance(60 * CHUNK_MS);
   await loop.restart("serving_replica/0");
   const { loadedShare, owesLoadedRows } = await held();
   assert.deepEqual([loadedShare, owesLoadedRows], [1, true]);
-  await loop.restart("parameter_sync/0");
-  const sizes: number[] = [];
-  while ((await held()).owesLoadedRows) {
-    const { position, rows } = await served();
-    if (position !== undefined) sizes.push(rows);
-    await loop.mesh.advance(1);
-  }
-  assert.equal(sizes[0], 0, "lookups are answered before a row is there");
-  await loop.mesh.advance(500);
+  await loop.restart("row_feed/0");
+  await loop.mesh.advance(1_000);
+  assert.equal((await held()).owesLoadedRows, false);
+  assert.equal(
+    (await loop.feedStatus()).deltas,
+    1,
+    "the replica began empty; no fill kept it waiting",
+  );
   assert.equal((await served()).rows, (await held()).rows);
   assert.ok((await served()).rows >= rows);
   await loop.stop();
@@ -102,7 +101,7 @@ Deno.test("a replica with rows serves them until its shard has all, and then tak
   await loop.mesh.advance(20 * CHUNK_MS);
   assert.equal((await served()).rows, (await held()).rows);
   const { position } = await loop.mesh.settle(
-    shard.ask({ kind: "takeDelta", acknowledged: undefined, rowsMax: 1 }, BUDGET),
+    shard.ask({ kind: "takeDeltas", taker: "test", position: undefined, rowsMax: 1 }, BUDGET),
   );
   assert.notEqual(position.lineage, before?.lineage);
   assert.equal((await served()).position?.lineage, position.lineage);
@@ -183,7 +182,7 @@ Deno.test("a shard waits for the rows of a small snapshot, however long they tak
 });
 
 Deno.test("the first ranking after a start from a small snapshot uses its rows, however slow the store", async () => {
-  const { loop } = await restarted({ awaitedBytesMax: Infinity, withoutSync: true });
+  const { loop } = await restarted({ awaitedBytesMax: Infinity, withoutFeed: true });
   const rank = async () => {
     const { items } = await loop.rank("user-1", Array.from({ length: 9 }, (_, i) => `item-${i}`));
     return items.map(({ id, score, cold }) => ({ id, score, cold }));
@@ -191,7 +190,7 @@ Deno.test("the first ranking after a start from a small snapshot uses its rows, 
   const before = await rank(); // by the rows that the replica had before
   assert.ok(before.every(({ cold }) => !cold));
   await loop.restart("serving_replica/0");
-  await loop.restart("parameter_sync/0");
+  await loop.restart("row_feed/0");
   let first: typeof before | undefined;
   while (first === undefined) { // the scorer refuses rankings until its replica is current
     first = await rank().catch(() => undefined);

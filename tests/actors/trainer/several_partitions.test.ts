@@ -212,7 +212,7 @@ Deno.test("a joiner that is away for a while delays the trainer, and nothing is 
   const acceptedAtMs = await visit(loop, 10, 20);
   await loop.mesh.advance(2_000);
   assert.deepEqual(learnedRows(loop), await rowsOf(loop));
-  assert.equal((await loop.syncStatus()).learnedThroughMs, acceptedAtMs);
+  assert.equal((await loop.feedStatus()).learnedThroughMs, acceptedAtMs);
   await loop.stop();
 });
 
@@ -244,7 +244,7 @@ Deno.test("another number of trainers goes on where the earlier ones stopped, an
     const acceptedAtMs = await visit(loop, visits + 10, visits += 20);
     await loop.mesh.advance(3_000);
     assert.deepEqual(learnedRows(loop), await rowsOf(loop));
-    assert.equal((await loop.syncStatus()).learnedThroughMs, acceptedAtMs);
+    assert.equal((await loop.feedStatus()).learnedThroughMs, acceptedAtMs);
     await loop.snapshot();
     const { modelVersion } = await loop.rankerStatus();
     assert.ok(modelVersion > version, "the served weights are newer than those before");

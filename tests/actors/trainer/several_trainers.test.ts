@@ -29,7 +29,7 @@ Deno.test("two trainers learn each example of one stream once, and both end with
   const weights = await loop.denseWeights(0);
   assert.deepEqual(await loop.denseWeights(1), weights);
   assert.equal((await loop.rankerStatus()).modelVersion, weights.version);
-  assert.equal((await loop.syncStatus()).learnedThroughMs, acceptedAtMs);
+  assert.equal((await loop.feedStatus()).learnedThroughMs, acceptedAtMs);
   await loop.stop();
 });
 
@@ -43,7 +43,7 @@ Deno.test("a trainer whose partition is empty does not hold back the freshness m
     examples.push((await loop.trainerStatus(partition)).examples);
   }
   assert.deepEqual(examples.toSorted(), [0, 0, 1]);
-  assert.equal((await loop.syncStatus()).learnedThroughMs, acceptedAtMs);
+  assert.equal((await loop.feedStatus()).learnedThroughMs, acceptedAtMs);
   await loop.stop();
 });
 
@@ -64,11 +64,11 @@ Deno.test("while a trainer is stopped the mark does not move and the others lear
     without.modelVersion > before.modelVersion,
     "the mean is made without the stopped trainer",
   );
-  assert.ok((await loop.syncStatus()).learnedThroughMs < acceptedAtMs);
+  assert.ok((await loop.feedStatus()).learnedThroughMs < acceptedAtMs);
 
   await loop.restart("trainer/1");
   await loop.mesh.advance(3_000);
-  assert.equal((await loop.syncStatus()).learnedThroughMs, acceptedAtMs);
+  assert.equal((await loop.feedStatus()).learnedThroughMs, acceptedAtMs);
   const weights = await loop.denseWeights(0);
   assert.deepEqual(await loop.denseWeights(1), weights);
   const after = await loop.rankerStatus();

@@ -137,7 +137,7 @@ Deno.test("the way of a ranking follows links from the join to the sync, over al
     span("joiner write examples", join, 20, [request]),
     span("trainer step", step, 30, [request]),
     span("embedding_shard applyGradients", step, 31, []),
-    span("parameter_sync carry rows", sync, 40, [step]),
+    span("row_feed carry rows", sync, 40, [step]),
     span("serving_replica applyDelta", sync, 41, []),
     span("trainer step", trace("9"), 50, [trace("8")]),
   ];

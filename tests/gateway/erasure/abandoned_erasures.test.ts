@@ -81,7 +81,7 @@ Deno.test("a host that comes back while its erasure is taken over leaves the sec
 });
 
 Deno.test("an erasure that has passed the log twice is gone on with as it is", async () => {
-  const { erasures, gateway, erasureId, passes, leave, pass, blobs, learn, sync, ...parts } =
+  const { erasures, gateway, erasureId, passes, leave, pass, blobs, learn, feed, ...parts } =
     await abandoned();
   await pass(4);
   await erasures.stop();
@@ -90,7 +90,7 @@ Deno.test("an erasure that has passed the log twice is gone on with as it is", a
   await three.start();
   for (const which of [1, 2] as const) await learn(erasureId, which);
   await pass(35);
-  sync.roundsComplete += 2;
+  feed.roundsComplete += 3;
   for (const partition of [0, 1]) await parts.eventLog.trim(partition, 2);
   await parts.exampleLog.trim(0, 2);
   await pass(10);
@@ -102,7 +102,7 @@ Deno.test("an erasure that has passed the log twice is gone on with as it is", a
 });
 
 Deno.test("a release keeps the record of another gateway's erasure, whose host may be gone", async () => {
-  const { erasures, gateway, erasureId, leave, pass, blobs, learn, sync, eventLog } =
+  const { erasures, gateway, erasureId, leave, pass, blobs, learn, feed, eventLog } =
     await abandoned();
   await erasures.stop();
   const three = gateway("three", 5);
@@ -111,7 +111,7 @@ Deno.test("a release keeps the record of another gateway's erasure, whose host m
   await pass(4);
   for (const which of [1, 2] as const) await learn(request.erasureId, which);
   await pass(1);
-  sync.roundsComplete += 2;
+  feed.roundsComplete += 3;
   await pass(6);
   const records = (await eventLog.read(0, 0, 100)).map(({ bytes }) => decodeEvent(bytes));
   const release = records.find((record) => record.kind === "release");
@@ -232,7 +232,7 @@ Deno.test("a complete receipt is read once, also where a look fails in between",
 });
 
 Deno.test("a release keeps the records of erasures that another gateway begins while it is prepared", async () => {
-  const { erasures, gateway, pass, blobs, learn, sync, eventLog } = await abandoned();
+  const { erasures, gateway, pass, blobs, learn, feed, eventLog } = await abandoned();
   await pass(4);
   await erasures.stop();
   const [two, three] = [gateway("two", 5), gateway("three", 6)];
@@ -241,7 +241,7 @@ Deno.test("a release keeps the records of erasures that another gateway begins w
   await pass(4);
   for (const which of [1, 2] as const) await learn(request.erasureId, which);
   await pass(1);
-  sync.roundsComplete += 2;
+  feed.roundsComplete += 3;
   const list = blobs.list.bind(blobs);
   let begun = 0;
   blobs.list = async (prefix) => {

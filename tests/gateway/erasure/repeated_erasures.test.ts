@@ -32,7 +32,7 @@ function refuseReceipts(blobs: BlobStore): () => void {
 }
 
 Deno.test("of several erasures of one user the last passes the log again, and the receipts of all follow it", async () => {
-  const { erasures, pass, learn, sync, ...parts } = await erasureFixture();
+  const { erasures, pass, learn, feed, ...parts } = await erasureFixture();
   const { eventLog, exampleLog, telemetry, gateway } = parts;
   const ids: string[] = [];
   for (let i = 0; i < 3; i++) {
@@ -53,7 +53,7 @@ Deno.test("of several erasures of one user the last passes the log again, and th
   assert.deepEqual(await statuses(), ["erasing", "erasing", "erasing"]);
   for (const id of [last, other]) for (const which of [1, 2] as const) await learn(id, which);
   await pass(1);
-  sync.roundsComplete += 2;
+  feed.roundsComplete += 3;
   await pass(2);
   assert.deepEqual(await statuses(), ["expiring", "expiring", "expiring"]);
   for (const partition of [0, 1]) {
@@ -135,7 +135,7 @@ Deno.test("an erasure goes on by itself when the receipt of the one that continu
 
 Deno.test("a clock that is set neither hastens nor delays the second pass and the releases", async () => {
   for (const byMs of [3_600_000, -3_600_000]) {
-    const { erasures, clock, eventLog, kinds, pass, learn, sync } = await erasureFixture();
+    const { erasures, clock, eventLog, kinds, pass, learn, feed } = await erasureFixture();
     const erasureId = await erase(erasures, "ann");
     clock.stepWall(byMs);
     // An earlier request may take gateway.deadline, 1 s, and end within a second.
@@ -145,7 +145,7 @@ Deno.test("a clock that is set neither hastens nor delays the second pass and th
     assert.deepEqual(await passesIn(eventLog), [[erasureId, 1], [erasureId, 2]]);
     for (const which of [1, 2] as const) await learn(erasureId, which);
     await pass(1);
-    sync.roundsComplete += 2;
+    feed.roundsComplete += 3;
     await pass(7);
     const releases = async () => (await kinds()).filter((kind) => kind === "release").length;
     const before = await releases();

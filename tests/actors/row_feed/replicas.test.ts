@@ -24,14 +24,13 @@ Deno.test("a restarted replica is filled, and serves the same scores as before",
   for (let i = 0; i < 30; i++) await visit(loop, i);
   await loop.mesh.advance(1_000);
   const before = await scores(loop);
-  const { gaps } = await loop.syncStatus();
+  const { gaps } = await loop.feedStatus();
   assert.equal(gaps, 0);
 
   await loop.restart("serving_replica/1");
-  await assert.rejects(scores(loop), { name: "ReplicaNotCurrentError" });
-  await loop.mesh.advance(1_000);
+  await loop.mesh.advance(10);
   assert.deepEqual(await scores(loop), before);
-  assert.equal((await loop.syncStatus()).gaps, 1);
+  assert.equal((await loop.feedStatus()).gaps, 1);
   await loop.stop();
 });
 
@@ -51,7 +50,7 @@ Deno.test("an empty replica refuses a delta that does not follow, and is filled"
   await steady.act((await steady.rank("user-0", ["item-0"])).rankingId, "item-0", "click");
   await steady.mesh.advance(1_000);
   assert.deepEqual(await scores(loop), await scores(steady));
-  assert.ok((await loop.syncStatus()).gaps >= 2);
+  assert.ok((await loop.feedStatus()).gaps >= 2);
   await loop.stop();
   await steady.stop();
 });
@@ -60,15 +59,15 @@ Deno.test("the freshness mark does not move while a replica is stopped, and move
   const loop = await Loop.start();
   for (let i = 0; i < 5; i++) await visit(loop, i);
   await loop.stopReplica(0);
-  const { learnedThroughMs } = await loop.syncStatus();
+  const { learnedThroughMs } = await loop.feedStatus();
   const { rankingId } = await loop.rank("user-0", ["item-0"]).catch(() => ({ rankingId: "none" }));
   assert.equal(rankingId, "none", "a ranking without rows must fail, not guess");
   const acceptedAtMs = await loop.act("unknown", "item-0", "click");
   await loop.mesh.advance(3_000);
-  assert.equal((await loop.syncStatus()).learnedThroughMs, learnedThroughMs);
+  assert.equal((await loop.feedStatus()).learnedThroughMs, learnedThroughMs);
   await loop.startReplica(0);
   await loop.mesh.advance(3_000);
-  assert.equal((await loop.syncStatus()).learnedThroughMs, acceptedAtMs);
+  assert.equal((await loop.feedStatus()).learnedThroughMs, acceptedAtMs);
   await loop.stop();
 });
 
@@ -110,7 +109,7 @@ Deno.test("after a shard's restart its replica drops the lost rows, and freshnes
   let ms = 0; // while no trainer learns, a round a second looks at the shards
   for (; (await found()).includes(1) && ms <= 1_100; ms += 10) await loop.mesh.advance(10);
   assert.ok(ms <= 1_100, "the lost rows are served for longer than a second");
-  assert.equal((await loop.syncStatus()).learnedThroughMs, 0);
+  assert.equal((await loop.feedStatus()).learnedThroughMs, 0);
   assert.equal((await loop.rank("user-0", ["item-0"])).learnedThroughMs, 0);
   await loop.mesh.advance(5_000);
   assert.deepEqual(await found(), [0, 0]);

@@ -2,8 +2,8 @@
  * Warnings about parts that fail again and again: rounds follow each other by milliseconds, and a
  * host may be away for hours.
  */
-import type { Clock } from "../../mesh/ports/clock.ts";
-import type { Telemetry } from "../../mesh/ports/telemetry.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Telemetry } from "../ports/telemetry.ts";
 
 /** Time between two warnings about one subject, ms. */
 const INTERVAL_MS = 10_000;

@@ -1,0 +1,212 @@
+/**
+ * Goal: the shards are told what the trainers have learned, and scorers that start get weights.
+ * Method: parameter sync over a shard, two trainers and two scorers that answer by a script.
+ */
+import assert from "node:assert/strict";
+import type { Learned } from "../../../actors/embedding_shard/protocol.ts";
+import { defineParameterSync } from "../../../actors/parameter_sync/definition.ts";
+import type { ParameterSyncMessage } from "../../../actors/parameter_sync/protocol.ts";
+import type { Dealing } from "../../../actors/trainer/protocol.ts";
+import { SimulatedMesh } from "../../../mesh/simulation/simulated_mesh.ts";
+import { scripted } from "../scripted.ts";
+
+const alone: Dealing = { number: 0, trainers: ["trainer/0"] };
+const both: Dealing = { number: 1, trainers: ["trainer/0", "trainer/1"] };
+
+async function start() {
+  const mesh = new SimulatedMesh({ seed: 1 });
+  const node = mesh.node();
+  const state = {
+    learnedThroughMs: 100,
+    /** Incarnation of the shard, as each trainer names it. */
+    incarnations: ["first", "first"],
+    /** Marks that the shard was told. */
+    marks: [] as Pick<Learned, "throughMs" | "incarnation">[],
+    /** Scorers that do not answer. */
+    away: new Set<number>(),
+    /** Messages to the scorers. */
+    asked: 0,
+    /** Questions for dense weights. */
+    weightsAsked: 0,
+    weightsLoaded: true,
+    /** Questions for the status, and for an offer of weights, by trainer. */
+    trainersAsked: [0, 0],
+    offered: [0, 0],
+    /** The acceptance mark of the second trainer. */
+    learnedByOtherMs: 0,
+    /** By trainer. */
+    dealings: [alone, alone] as Dealing[],
+  };
+  await mesh.settle(node.spawn(
+    scripted("embedding_shard", (message) => {
+      const { throughMs, incarnation } = message as unknown as Learned;
+      state.marks.push({ throughMs, incarnation });
+    }),
+    0,
+    undefined,
+  ));
+  for (const trainer of [0, 1]) {
+    await mesh.settle(node.spawn(
+      scripted("trainer", ({ kind }) => {
+        const { learnedThroughMs, incarnations, dealings } = state;
+        if (kind === "getStatus") {
+          state.trainersAsked[trainer]++;
+          const dealing = dealings[trainer];
+          const learned = trainer === 0 ? learnedThroughMs : state.learnedByOtherMs;
+          return {
+            learnedThroughMs: learned,
+            incarnations: [incarnations[trainer]],
+            offsets: [],
+            dealing,
+          };
+        }
+        if (kind === "offerWeights") {
+          state.offered[trainer]++;
+          throw new Error("offers nothing");
+        }
+        state.weightsAsked++;
+        return { weights: { version: 1 } };
+      }),
+      trainer,
+      undefined,
+    ));
+  }
+  for (const host of [0, 1]) {
+    await mesh.settle(node.spawn(
+      scripted("scorer", ({ kind }) => {
+        state.asked++;
+        if (state.away.has(host)) throw new Error(`host ${host} is away`);
+        if (kind === "loadDenseWeights") {
+          state.weightsLoaded = true;
+          return { version: 1 };
+        }
+        return { weightsLoaded: state.weightsLoaded, modelVersion: 1 };
+      }),
+      host,
+      undefined,
+    ));
+  }
+  await mesh.settle(node.spawn(defineParameterSync(), 0, {
+    shards: ["embedding_shard/0"],
+    trainers: ["trainer/0"],
+    scorers: ["scorer/0", "scorer/1"],
+    rowsIntervalMs: 10,
+    denseIntervalMs: 10,
+    averageIntervalMs: 10,
+    budgetMs: 100,
+  }));
+  await mesh.advance(100);
+  return { mesh, state };
+}
+
+const first = (throughMs: number) => ({ throughMs, incarnation: "first" });
+
+Deno.test("shards are told a mark that has risen at once, and otherwise once a second", async () => {
+  const { mesh, state } = await start();
+  assert.deepEqual(state.marks.at(-1), first(100));
+  state.marks = [];
+  await mesh.advance(10_000);
+  const idle = state.marks.length;
+  assert.ok(idle >= 9 && idle <= 11, `${idle} marks in 10 s`);
+  for (let i = 0; i < 10; i++) {
+    state.learnedThroughMs++;
+    await mesh.advance(30);
+    assert.deepEqual(state.marks.at(-1), first(state.learnedThroughMs));
+  }
+  await mesh.stop();
+});
+
+Deno.test("a mark is of the incarnation that all trainers name, or of none", async () => {
+  const { mesh, state } = await start();
+  state.dealings = [both, both];
+  state.learnedByOtherMs = 200;
+  await mesh.advance(100);
+  assert.deepEqual(state.marks.at(-1), first(100));
+  state.incarnations = ["second", "first"];
+  await mesh.advance(100);
+  assert.deepEqual(state.marks.at(-1), { throughMs: 100, incarnation: undefined });
+  state.incarnations = ["second", "second"];
+  await mesh.advance(100);
+  assert.deepEqual(state.marks.at(-1), { throughMs: 100, incarnation: "second" });
+  await mesh.stop();
+});
+
+Deno.test("marks rise again when all trainers of a later dealing have told theirs", async () => {
+  const { mesh, state } = await start();
+  assert.deepEqual(state.trainersAsked[1], 0);
+  state.dealings[0] = both;
+  state.learnedThroughMs = 300;
+  await mesh.advance(100);
+  assert.ok(state.trainersAsked[1] > 0, "the first trainer has named the second one");
+  const { throughMs, incarnation } = state.marks.at(-1)!;
+  assert.deepEqual([throughMs, incarnation], [0, undefined], "the second is of the dealing before");
+  state.dealings[1] = both;
+  state.learnedByOtherMs = 200;
+  await mesh.advance(100);
+  assert.deepEqual(state.marks.at(-1), first(200), "the lower one of both counts");
+  assert.ok(state.offered.every((count) => count > 5), "and both are averaged");
+  await mesh.stop();
+});
+
+Deno.test("a trainer that a later dealing has not does not hold marks back, and is not averaged", async () => {
+  const { mesh, state } = await start();
+  state.dealings = [both, both];
+  state.learnedThroughMs = 300;
+  state.learnedByOtherMs = 250;
+  await mesh.advance(100);
+  assert.deepEqual(state.marks.at(-1), first(250));
+  state.dealings[0] = { number: 2, trainers: ["trainer/0"] };
+  await mesh.advance(50);
+  assert.deepEqual(state.marks.at(-1), first(300));
+  const before = [...state.trainersAsked];
+  state.offered = [0, 0];
+  await mesh.advance(1_000);
+  assert.equal(state.trainersAsked[1], before[1]);
+  assert.deepEqual(state.offered, [0, 0]);
+  state.dealings = [{ ...both, number: 3 }, { ...both, number: 3 }];
+  state.learnedThroughMs = state.learnedByOtherMs = 400;
+  await mesh.advance(1_000);
+  assert.deepEqual(state.marks.at(-1), first(400));
+  assert.ok(state.offered[0] > 50 && state.offered[0] <= 101, "one series of rounds");
+  await mesh.stop();
+});
+
+Deno.test("while no trainer learns, scorers are asked once a second and weights not at all", async () => {
+  const { mesh, state } = await start();
+  await mesh.advance(1_000);
+  state.asked = state.weightsAsked = 0;
+  await mesh.advance(10_000);
+  assert.ok(state.asked >= 18 && state.asked <= 22, `${state.asked} messages to two scorers`);
+  assert.equal(state.weightsAsked, 0);
+  state.learnedThroughMs++;
+  await mesh.advance(30);
+  assert.equal(state.weightsAsked, 1, "the weights are new where the trainer has learned");
+  await mesh.stop();
+});
+
+Deno.test("a scorer that starts gets weights in the next round", async () => {
+  const { mesh, state } = await start();
+  await mesh.advance(1_500);
+  state.weightsLoaded = false;
+  mesh.node().actorRef<ParameterSyncMessage>("parameter_sync/0").tell({ kind: "servingStarted" });
+  await mesh.advance(30);
+  assert.equal(state.weightsLoaded, true);
+  state.weightsLoaded = false; // and its message was lost
+  await mesh.advance(1_100);
+  assert.equal(state.weightsLoaded, true);
+  await mesh.stop();
+});
+
+Deno.test("a scorer that stays away is named in the log every ten seconds, and holds no mark back", async () => {
+  const { mesh, state } = await start();
+  state.away.add(1);
+  await mesh.advance(25_000);
+  const lines = mesh.telemetry.lines.filter(({ level }) => level === "warn");
+  const scorers = lines.filter(({ message }) => message.startsWith("scorer/1 does not get"));
+  assert.equal(scorers.length, 3);
+  assert.ok(lines.length <= 6, lines.map(({ message }) => message).join("\n"));
+  state.learnedThroughMs = 200;
+  await mesh.advance(30);
+  assert.deepEqual(state.marks.at(-1), first(200));
+  await mesh.stop();
+});
