@@ -113,6 +113,17 @@ export class HealthWarnings {
     }];
   }
 
+  /** The warning of shards whose rows rankings lack. */
+  shardsAway(count: number): Warning[] {
+    if (count === 0) return [];
+    return [{
+      kind: "replicas-away",
+      detail: `No serving replica of ${count} ${count === 1 ? "shard" : "shards"} answers. ` +
+        "Rankings go on without the rows of these: items are cold, and learnedThroughMs is 0. " +
+        "See the warning host-away, or the log of the serving hosts.",
+    }];
+  }
+
   #refusing(): Warning[] {
     const refusal = this.#parts.eventLog.refusal();
     if (refusal === undefined || !isServerLost(refusal)) return [];

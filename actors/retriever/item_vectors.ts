@@ -11,7 +11,7 @@ import { CandidateIndex } from "../../kernels/embedding/candidate_index.ts";
 import { FeatureHasher } from "../../kernels/embedding/feature_hasher.ts";
 import { FeatureExtractor } from "../../kernels/features/extractor.ts";
 import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
-import type { ScorerMessage } from "../scorer/protocol.ts";
+import type { Embedded, ScorerMessage } from "../scorer/protocol.ts";
 import { Bitmap } from "./bitmap.ts";
 import type { HeldItems, ItemIndex } from "./held_items.ts";
 import type { RetrieverOptions } from "./options.ts";
@@ -106,8 +106,11 @@ export class ItemVectors {
     of: "items" | "users",
     budgetMs: number,
   ): Promise<Float32Array<ArrayBuffer>> {
-    const { vectors } = await this.#scorer.ask({ kind: "embed", features, of }, { budgetMs });
-    return vectors;
+    return (await this.#embed(features, of, budgetMs)).vectors;
+  }
+
+  async #embed(features: FeatureBatch, of: "items" | "users", budgetMs: number): Promise<Embedded> {
+    return await this.#scorer.ask({ kind: "embed", features, of }, { budgetMs });
   }
 
   #markEmbedded(index: ItemIndex, value: boolean): void {
@@ -136,7 +139,7 @@ export class ItemVectors {
         this.#continueIn(this.#changed.size > 0 || !sweeps ? 0 : pauseMs);
       },
       () => {
-        // The scorer may have no weights yet, or the replicas no rows.
+        // The scorer may have no weights yet, or the replicas no rows, or none may answer.
         if (!sweeps) { for (const index of indices) this.#changed.add(index); }
         this.#continueIn(RETRY_MS);
       },
@@ -173,7 +176,8 @@ export class ItemVectors {
     const { batch, items } = this.featuresOf(indices);
     if (items.length === 0) return;
     const ids = items.map((index) => this.#items.idOf(index));
-    const vectors = await this.embed(batch, "items", EMBED_BUDGET_MS);
+    const { vectors, shardsAway } = await this.#embed(batch, "items", EMBED_BUDGET_MS);
+    if (shardsAway > 0) throw new Error(`${shardsAway} shards are away`); // the vectors would stay
     this.#index.write(items, vectors);
     items.forEach((index, i) => {
       // The item may have been deleted meanwhile, and another have got its index.

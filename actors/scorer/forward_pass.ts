@@ -7,6 +7,7 @@ import type { InferenceBatch, InferenceSession } from "../../kernels/dense/infer
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import { ModelInputs } from "../../kernels/embedding/model_inputs.ts";
 import type { FeatureIds } from "../../kernels/embedding/options.ts";
+import type { RowClass } from "../../kernels/embedding/row_classes.ts";
 import { RankingInputs } from "../../kernels/embedding/ranking_inputs.ts";
 import { BatchMerger, type FeatureBatch } from "../../kernels/features/feature_batch.ts";
 import { RankingMerger } from "../../kernels/features/ranking_batch.ts";
@@ -30,10 +31,20 @@ export interface FoundLists {
   readonly inverse: Uint32Array;
 }
 
+interface LookedUp extends FoundLists {
+  /** Shards of which no replica answered: their ids are not found. */
+  readonly shardsAway: number;
+}
+
 /** The model's outputs, and lists of {@link ForwardPass.listedSlots}; valid until the next pass. */
-export interface ScoredLists extends FoundLists {
+export interface ScoredLists extends LookedUp {
   /** `[rows, tasks]` */
   readonly outputs: Float32Array;
+}
+
+/** The first half of a pass. Valid until the next pass. */
+export interface PooledLists extends LookedUp {
+  readonly pooled: PooledRows;
 }
 
 /** Pooled rows with the model's outputs. Valid until the next pass. */
@@ -58,13 +69,13 @@ export class ForwardPass {
   /** Slots of the lists in {@link ScoredLists}, in order. */
   readonly listedSlots: readonly number[];
   readonly #context: ActorContext<ScorerMessage>;
-  readonly #classes: number;
+  readonly #classes: readonly RowClass[];
   #replicas: ReplicaClient;
   #shards: number;
   readonly #slots: number;
   readonly #rows: Counter;
   readonly #batchRows: Histogram;
-  #areReplicasUp = false;
+  readonly #lookupsAway: Counter;
 
   constructor(
     context: ActorContext<ScorerMessage>,
@@ -73,7 +84,7 @@ export class ForwardPass {
   ) {
     this.#context = context;
     this.#session = session;
-    this.#classes = layout.classes.length;
+    this.#classes = layout.classes;
     this.#shards = replicas.length;
     this.#slots = schema.slots.length;
     this.#kernel = BatchKernel.create(layout.classes);
@@ -88,9 +99,12 @@ export class ForwardPass {
       this.#byRanking = { merger, inputs: new RankingInputs(pooling, merger.slots) };
     }
     this.listedSlots = this.#byRanking?.merger.slots.own ?? [...combiners.keys()];
-    this.#replicas = this.#clientOf(replicas);
+    this.#replicas = this.#clientOf(replicas, false);
     this.#rows = context.telemetry.counter("cairn_scorer_rows_total", {
       help: "Candidates scored.",
+    });
+    this.#lookupsAway = context.telemetry.counter("cairn_scorer_lookups_away_total", {
+      help: "Lookups in a shard that no replica answered, so that its ids counted as absent.",
     });
     this.#batchRows = context.telemetry.histogram("cairn_scorer_batch_rows", {
       help: "Candidates that shared one forward pass.",
@@ -98,42 +112,44 @@ export class ForwardPass {
     });
   }
 
-  /** Looks rows up in these replicas from the next pass on; by shard. */
+  /** Looks rows up in these replicas, which have all rows, from the next pass on; by shard. */
   useReplicas(replicas: ScorerOptions["replicas"]): void {
-    this.#replicas = this.#clientOf(replicas);
+    this.#replicas = this.#clientOf(replicas, true);
     this.#shards = replicas.length;
   }
 
-  #clientOf(replicas: ScorerOptions["replicas"]): ReplicaClient {
-    return new ReplicaClient(
-      replicas.map((each) =>
+  #clientOf(replicas: ScorerOptions["replicas"], areFilled: boolean): ReplicaClient {
+    return new ReplicaClient({
+      replicas: replicas.map((each) =>
         each.map((address) => this.#context.actorRef<ServingReplicaMessage>(address))
       ),
-      this.#classes,
-    );
+      classes: this.#classes,
+      clock: this.#context.clock,
+      areFilled,
+    });
   }
 
   /**
    * Scores the rows of several requests in one pass, request after request. The session decides
    * whether the slots that all rows of a request share are computed once.
    *
-   * @throws {Error} When no replica of a shard answers within the budget.
+   * @throws {Error} When a shard has never answered, and does not within the budget.
    */
   async score(requests: readonly FeatureBatch[], lookup: AskOptions): Promise<ScoredLists> {
     if (this.#byRanking === undefined) {
       const batch = this.#merger.merge(requests);
-      const { pooled, ...lists } = await this.#pool(batch, lookup);
+      const { pooled, ...lists } = await this.pool(batch, lookup);
       return { ...lists, outputs: await this.#predict(pooled) };
     }
     const { merger, inputs } = this.#byRanking;
     const batch = merger.merge(requests);
-    const { embeddings, grouped, found } = await this.#lookup(batch.ids, lookup);
+    const { embeddings, grouped, ...lists } = await this.#lookup(batch.ids, lookup);
     const pooled = inputs.pool(embeddings, grouped, batch);
     const outputs = await this.#predict({ rows: batch.rows, ...pooled, dense: batch.dense });
     return {
       listOffsets: batch.own.listOffsets,
       slots: this.listedSlots.length,
-      found,
+      ...lists,
       inverse: grouped.inverse,
       outputs,
     };
@@ -142,43 +158,35 @@ export class ForwardPass {
   /**
    * Scores a batch and keeps its pooled rows.
    *
-   * @throws {Error} When no replica of a shard answers within the budget.
+   * @throws {Error} When a shard has never answered, and does not within the budget.
    */
   async run(batch: FeatureBatch, lookup: AskOptions): Promise<PassResult> {
-    const pooled = await this.pool(batch, lookup);
+    const { pooled } = await this.pool(batch, lookup);
     return { pooled, outputs: await this.#predict(pooled) };
   }
 
   /**
    * The first half of a pass: looks up and pools a batch, without the dense model.
    *
-   * @throws {Error} When no replica of a shard answers within the budget.
+   * @throws {Error} When a shard has never answered, and does not within the budget.
    */
-  async pool(batch: FeatureBatch, lookup: AskOptions): Promise<PooledRows> {
-    return (await this.#pool(batch, lookup)).pooled;
-  }
-
-  async #pool(
-    batch: FeatureBatch,
-    lookup: AskOptions,
-  ): Promise<FoundLists & { readonly pooled: PooledRows }> {
-    const { embeddings, grouped, found } = await this.#lookup(batch.ids, lookup);
+  async pool(batch: FeatureBatch, lookup: AskOptions): Promise<PooledLists> {
+    const { embeddings, grouped, ...lists } = await this.#lookup(batch.ids, lookup);
     const pooled = {
       rows: batch.rows,
       ...this.#inputs.pool(embeddings, grouped, batch),
       dense: batch.dense,
     };
     const { listOffsets } = batch;
-    return { pooled, listOffsets, slots: this.#slots, found, inverse: grouped.inverse };
+    return { pooled, listOffsets, slots: this.#slots, ...lists, inverse: grouped.inverse };
   }
 
   /** The rows of ids, and the distinct ones among these. */
   async #lookup(ids: FeatureIds, lookup: AskOptions) {
     const grouped = this.#kernel.uniqueView(ids, this.#shards);
-    this.#areReplicasUp = false;
-    const { rows: embeddings, found } = await this.#replicas.lookup(grouped, lookup);
-    this.#areReplicasUp = true;
-    return { embeddings, grouped, found };
+    const { rows: embeddings, ...lists } = await this.#replicas.lookup(grouped, lookup);
+    if (lists.shardsAway > 0) this.#lookupsAway.add(lists.shardsAway);
+    return { embeddings, grouped, ...lists };
   }
 
   async #predict(batch: InferenceBatch): Promise<Float32Array<ArrayBuffer>> {
@@ -188,13 +196,18 @@ export class ForwardPass {
     return outputs;
   }
 
-  /** Whether every shard has a replica that answers: by the last lookup, or by asking them. */
-  async probeReplicas(budgetMs: number): Promise<boolean> {
-    return this.#areReplicasUp ||= await this.#replicas.probe(budgetMs);
+  /** Asks the shards that have not answered yet, or not the last time. */
+  async probeReplicas(budgetMs: number): Promise<void> {
+    await this.#replicas.probe(budgetMs);
   }
 
-  /** Whether the last lookup or probe succeeded. */
-  get areReplicasUp(): boolean {
-    return this.#areReplicasUp;
+  /** Whether every shard has answered once, so that passes go on without those that are away. */
+  get canLookUp(): boolean {
+    return this.#replicas.wereFilled;
+  }
+
+  /** Shards of which no replica answered the last lookup or probe. */
+  get shardsAway(): number {
+    return this.#replicas.shardsAway;
   }
 }

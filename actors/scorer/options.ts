@@ -17,7 +17,7 @@ export interface ScorerOptions {
    */
   readonly parameterSync?: Address;
   readonly rowFeed?: Address;
-  /** Budget of a lookup, ms; the request's remaining budget if that is less. */
+  /** Budget of a lookup, ms; half of the request's remaining budget if that is less. */
   readonly lookupBudgetMs: number;
   /** Bound of the rows of a forward pass that waiting requests share. */
   readonly batchRowsMax: number;

@@ -14,8 +14,20 @@ export interface Score extends Request<Scores> {
   readonly features: FeatureBatch;
 }
 
+/** The rows that scores rest on. */
+export interface Freshness {
+  /**
+   * These scores reflect every decided event accepted up to this wall time
+   * (`ActionRecord.acceptedAtMs`), ms since the Unix epoch; 0 before the first, and while a shard
+   * is away.
+   */
+  readonly learnedThroughMs: number;
+  /** Shards of which no replica answered: their rows count as absent. */
+  readonly shardsAway: number;
+}
+
 /** The answer to {@link Score}, with the model and the freshness behind it. */
-export interface Scores {
+export interface Scores extends Freshness {
   /** Ranking scores: the weighted sums of the predictions. `[rows]` */
   readonly scores: Float32Array<ArrayBuffer>;
   /** Probability of a positive label, in (0, 1), or the label's value. `[rows, tasks]` */
@@ -24,11 +36,6 @@ export interface Scores {
   readonly cold: Uint8Array<ArrayBuffer>;
   /** Version of the dense weights, from 0 (untrained). */
   readonly modelVersion: number;
-  /**
-   * These scores reflect every decided event accepted up to this wall time
-   * (`ActionRecord.acceptedAtMs`), ms since the Unix epoch; 0 before the first.
-   */
-  readonly learnedThroughMs: number;
 }
 
 /**
@@ -54,7 +61,7 @@ export interface Embed extends Request<Embedded> {
 }
 
 /** The answer to {@link Embed}. */
-export interface Embedded {
+export interface Embedded extends Pick<Freshness, "shardsAway"> {
   readonly dim: number;
   /** Each vector is followed by its bias; `[rows, dim + 1]`. */
   readonly vectors: Float32Array<ArrayBuffer>;
@@ -104,11 +111,10 @@ export interface ServedModel {
 }
 
 /** Readiness of the scorer, and the model that it serves. */
-export interface ScorerStatus {
-  /** Dense weights were loaded since the start, and the replicas answer. */
+export interface ScorerStatus extends Freshness {
+  /** Since the start dense weights were loaded, and a replica of each shard has answered. */
   readonly ready: boolean;
   readonly modelVersion: number;
-  readonly learnedThroughMs: number;
 }
 
 /** Asks for {@link ScorerStatus}, and for the sharding whose replicas the scorer uses. */

@@ -1,14 +1,21 @@
 /**
- * The scorer's side of the serving replicas: asks one replica of each shard, and another one when
+ * The scorer's side of the serving replicas: asks one replica of each shard, and the next one when
  * it fails.
+ *
+ * A ranking never waits for rows longer than its lookup's budget, which all replicas of a shard
+ * share. Where none of them answers in time, the shard's ids count as absent.
  */
 import type { ActorRef, AskOptions } from "../../mesh/runtime/actor.ts";
+import type { Clock } from "../../mesh/ports/clock.ts";
 import type { UniqueIds } from "../../kernels/embedding/batch_kernel.ts";
 import type { ServedRows } from "../../kernels/embedding/serving_table.ts";
-import type { ClassIds } from "../../kernels/embedding/row_classes.ts";
+import { type ClassIds, type RowClass, widthOf } from "../../kernels/embedding/row_classes.ts";
 import { ShardFanOut } from "../../kernels/embedding/shard_fan_out.ts";
 import type { Recycled } from "../../structures/buffer_pool.ts";
-import type { ServingReplicaMessage } from "../serving_replica/protocol.ts";
+import type { ReplicaLookup, ServingReplicaMessage } from "../serving_replica/protocol.ts";
+
+/** Time for which a replica that failed comes behind the others of its shard, ms. */
+const PASSED_OVER_MS = 1_000;
 
 /** The result of a lookup; valid until the next one. */
 export interface FoundRows {
@@ -16,46 +23,75 @@ export interface FoundRows {
   readonly rows: readonly Float32Array<ArrayBuffer>[];
   /** 1 where the id has a row, `[unique]`. */
   readonly found: Uint8Array<ArrayBuffer>;
+  /** Shards of which no replica answered: their rows are zeros, and not found. */
+  readonly shardsAway: number;
 }
 
-type ShardIds = ClassIds & { readonly starts: Uint32Array<ArrayBuffer> };
+export interface ReplicaClientOptions {
+  /** By shard, in the order in which they are asked. */
+  readonly replicas: readonly (readonly ActorRef<ServingReplicaMessage>[])[];
+  readonly classes: readonly Pick<RowClass, "slices">[];
+  readonly clock: Clock;
+  /** Whether every shard is known to have rows; otherwise each has to answer once. */
+  readonly areFilled?: boolean;
+}
 
-/** Memory that one shard's lookups reuse, so that they leave no garbage. */
-interface ShardMemory {
+interface Replica {
+  readonly ref: ActorRef<ServingReplicaMessage>;
+  /** When it last failed, monotonic ms; -1 since it answered. */
+  failedAtMs: number;
+}
+
+/** A shard's replicas, and the memory that its lookups reuse, so that they leave no garbage. */
+interface Shard {
+  readonly replicas: readonly Replica[];
+  /** A replica has answered once: the shard's rows were there. */
+  wasFilled: boolean;
+  /** No replica has answered the last ask. */
+  isAway: boolean;
   /** The requested ids. A replica that timed out may still read them; its answer is ignored. */
   ids: BigUint64Array<ArrayBuffer>;
   /** The last answer, into which the next one is written. */
   spare: Recycled<ServedRows>;
 }
 
+type LookupMemory = ClassIds & Pick<ReplicaLookup, "starts" | "spare">;
+
 export class ReplicaClient {
-  readonly #replicas: readonly (readonly ActorRef<ServingReplicaMessage>[])[];
-  readonly #classes: number;
+  readonly #shards: readonly Shard[];
+  readonly #widths: readonly number[];
+  readonly #clock: Clock;
   readonly #fanOut: ShardFanOut;
-  /** Index of the replica in use, by shard. */
-  readonly #chosen: number[];
-  readonly #memory: readonly ShardMemory[];
   #found = new Uint8Array(0);
 
-  /**
-   * @param replicas By shard.
-   * @param classes Classes of rows.
-   */
-  constructor(
-    replicas: readonly (readonly ActorRef<ServingReplicaMessage>[])[],
-    classes: number,
-  ) {
-    this.#replicas = replicas;
-    this.#classes = classes;
-    this.#fanOut = new ShardFanOut(replicas.length, classes);
-    this.#chosen = replicas.map(() => 0);
-    this.#memory = replicas.map(() => ({ ids: new BigUint64Array(0), spare: undefined }));
+  constructor({ replicas, classes, clock, areFilled = false }: ReplicaClientOptions) {
+    this.#shards = replicas.map((refs) => ({
+      replicas: refs.map((ref) => ({ ref, failedAtMs: -1 })),
+      wasFilled: areFilled,
+      isAway: false,
+      ids: new BigUint64Array(0),
+      spare: undefined,
+    }));
+    this.#widths = classes.map(widthOf);
+    this.#clock = clock;
+    this.#fanOut = new ShardFanOut(replicas.length, classes.length);
+  }
+
+  /** Whether every shard has answered once, so that lookups go on without those that are away. */
+  get wereFilled(): boolean {
+    return this.#shards.every(({ wasFilled }) => wasFilled);
+  }
+
+  /** Shards of which no replica answered the last lookup or probe. */
+  get shardsAway(): number {
+    return this.#shards.reduce((away, { isAway }) => away + Number(isAway), 0);
   }
 
   /**
    * Rows of distinct ids that are grouped by shard and class.
    *
-   * @throws {Error} When no replica of a shard answers in time: the last replica's error.
+   * @throws {Error} When no replica answers in time of a shard that has not answered before: the
+   * last replica's error.
    */
   async lookup(
     { uniqueIds, groupStarts }: Pick<UniqueIds, "uniqueIds" | "groupStarts">,
@@ -64,47 +100,87 @@ export class ReplicaClient {
     const unique = uniqueIds.length;
     if (this.#found.length < unique) this.#found = new Uint8Array(2 * unique);
     const found = this.#found.subarray(0, unique);
-    const rows = await this.#fanOut.ask(groupStarts, async ({ shard, from, to, starts }) => {
-      const memory = this.#memory[shard];
+    let shardsAway = 0;
+    const rows = await this.#fanOut.ask(groupStarts, async (range) => {
+      const { from, to, starts } = range;
+      const shard = this.#shards[range.shard];
       const count = to - from;
-      if (memory.ids.length < count) memory.ids = new BigUint64Array(2 * count);
-      const ids = memory.ids.subarray(0, count);
+      if (shard.ids.length < count) shard.ids = new BigUint64Array(2 * count);
+      const ids = shard.ids.subarray(0, count);
       ids.set(uniqueIds.subarray(from, to));
-      const answer = await this.#ask(shard, { ids, starts }, options);
-      found.set(answer.found, from);
-      return answer.rows;
+      try {
+        const { spare } = shard;
+        shard.spare = undefined;
+        const answer = await this.#ask(shard, { ids, starts, spare }, options);
+        shard.spare = answer;
+        found.set(answer.found, from);
+        return answer.rows;
+      } catch (error) {
+        if (!shard.wasFilled) throw error;
+        shardsAway++;
+        found.fill(0, from, to);
+        return this.#zeros(starts);
+      }
     });
-    return { rows, found };
+    return { rows, found, shardsAway };
   }
 
-  /** Whether a replica of every shard answers. */
-  async probe(budgetMs: number): Promise<boolean> {
-    try {
-      const nothing = { ids: new BigUint64Array(0), starts: new Uint32Array(this.#classes + 1) };
-      await Promise.all(this.#replicas.map((_, shard) => this.#ask(shard, nothing, { budgetMs })));
-      return true;
-    } catch {
-      return false;
-    }
+  #zeros(starts: Uint32Array): Float32Array<ArrayBuffer> {
+    const floats = this.#widths.map((width, rowClass) =>
+      width * (starts[rowClass + 1] - starts[rowClass])
+    );
+    return new Float32Array(floats.reduce((sum, each) => sum + each, 0));
   }
 
-  async #ask(shard: number, { ids, starts }: ShardIds, options: AskOptions): Promise<ServedRows> {
-    const replicas = this.#replicas[shard];
-    const memory = this.#memory[shard];
-    for (let attempts = 1;; attempts++) {
-      const replica = replicas[this.#chosen[shard]];
-      const { spare } = memory;
-      memory.spare = undefined;
+  /** Asks the shards that have not answered yet, or not the last time; also during a lookup. */
+  async probe(budgetMs: number): Promise<void> {
+    const nothing = {
+      ids: new BigUint64Array(0),
+      starts: new Uint32Array(this.#widths.length + 1),
+      spare: undefined,
+    };
+    const asked = this.#shards.filter(({ wasFilled, isAway }) => isAway || !wasFilled);
+    await Promise.allSettled(asked.map((shard) => this.#ask(shard, nothing, { budgetMs })));
+  }
+
+  /** Each replica but the last gets half of the time that is left, and the first one the memory. */
+  async #ask(
+    shard: Shard,
+    { ids, starts, spare: last }: LookupMemory,
+    { budgetMs, ...options }: AskOptions,
+  ): Promise<ServedRows> {
+    const deadlineMs = this.#clock.monotonicMs() + budgetMs;
+    const order = this.#orderOf(shard);
+    for (let i = 0;; i++) {
+      const leftMs = Math.max(0, deadlineMs - this.#clock.monotonicMs());
+      const isLast = i === order.length - 1 || leftMs === 0;
+      const replica = order[i];
+      const spare = i === 0 ? last : undefined;
       const transfer = spare && [spare.rows.buffer, spare.found.buffer];
       try {
-        return memory.spare = await replica.ask(
-          { kind: "lookup", ids, starts, spare },
-          { ...options, ...(transfer && { transfer }) },
-        );
+        const answer = await replica.ref.ask({ kind: "lookup", ids, starts, spare }, {
+          ...options,
+          budgetMs: isLast ? leftMs : leftMs / 2,
+          ...(transfer && { transfer }),
+        });
+        replica.failedAtMs = -1;
+        shard.wasFilled = true;
+        shard.isAway = false;
+        return answer;
       } catch (error) {
-        this.#chosen[shard] = (this.#chosen[shard] + 1) % replicas.length;
-        if (attempts >= replicas.length) throw error;
+        replica.failedAtMs = this.#clock.monotonicMs();
+        if (!isLast) continue;
+        shard.isAway = true;
+        throw error;
       }
     }
+  }
+
+  /** The replicas of a shard, those that failed a moment ago last. */
+  #orderOf({ replicas }: Shard): readonly Replica[] {
+    const sinceMs = this.#clock.monotonicMs() - PASSED_OVER_MS;
+    if (replicas[0].failedAtMs <= sinceMs || replicas[0].failedAtMs < 0) return replicas;
+    const passedOver = ({ failedAtMs }: Replica) => failedAtMs > sinceMs ? failedAtMs : -1;
+    return replicas.toSorted((a, b) => passedOver(a) - passedOver(b));
   }
 }

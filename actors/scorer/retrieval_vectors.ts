@@ -52,7 +52,10 @@ export class RetrievalVectors {
   }
 
   /** The vectors of pooled rows, each followed by its bias. */
-  of({ rows, sparse }: Pick<PooledRows, "rows" | "sparse">, side: Side): Embedded {
+  of(
+    { rows, sparse }: Pick<PooledRows, "rows" | "sparse">,
+    side: Side,
+  ): Pick<Embedded, "dim" | "vectors"> {
     const { dim } = this;
     const { embeddings = none, first_order: weights = none } = sparse;
     const vectors = new Float32Array(rows * (dim + 1));

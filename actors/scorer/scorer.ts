@@ -21,6 +21,8 @@ import {
   type Embed,
   type Explain,
   type Explanation,
+  type Freshness,
+  type GetScorerStatus,
   NoWeightsError,
   type Score,
   type ScorerMessage,
@@ -127,8 +129,7 @@ export class Scorer implements Behavior<ScorerMessage> {
         this.#changeReplicas(message);
         return this.#context.reply(message, { sharding: this.#sharding });
       case "getStatus":
-        await this.#pass.probeReplicas(PROBE_BUDGET_MS);
-        return this.#context.reply(message, { ...this.#status(), sharding: this.#sharding });
+        return void this.#tellStatus(message);
       default:
         message satisfies never;
     }
@@ -138,12 +139,24 @@ export class Scorer implements Behavior<ScorerMessage> {
     await this.#session.close();
   }
 
+  /** Asks the replicas while passes go on, in half of the asker's time. */
+  async #tellStatus(message: GetScorerStatus): Promise<void> {
+    const budgetMs = Math.min(PROBE_BUDGET_MS, this.#context.remainingMs(message) / 2);
+    await this.#pass.probeReplicas(budgetMs);
+    this.#context.reply(message, { ...this.#status(), sharding: this.#sharding });
+  }
+
   #status(): ScorerStatus {
     return {
-      ready: this.#weightsLoaded && this.#pass.areReplicasUp,
+      ready: this.#weightsLoaded && this.#pass.canLookUp,
       modelVersion: this.#modelVersion,
-      learnedThroughMs: this.#learnedThroughMs,
+      ...this.#freshnessOf(this.#pass),
     };
+  }
+
+  /** Rows that no replica gave may be those of the newest events, so nothing is claimed. */
+  #freshnessOf({ shardsAway }: { readonly shardsAway: number }): Freshness {
+    return { shardsAway, learnedThroughMs: shardsAway > 0 ? 0 : this.#learnedThroughMs };
   }
 
   #changeReplicas({ sharding, replicas, learnedThroughMs }: ChangeReplicas): void {
@@ -180,11 +193,12 @@ export class Scorer implements Behavior<ScorerMessage> {
 
   /** Embeds in its own turn, between the passes over requests to score. */
   async #embed(request: Embed): Promise<void> {
-    const budgetMs = Math.min(this.#options.lookupBudgetMs, this.#context.remainingMs(request));
+    const remainingMs = this.#context.remainingMs(request);
+    const budgetMs = Math.min(this.#options.lookupBudgetMs, remainingMs / 2);
     try {
-      const pooled = await this.#pass.pool(request.features, { budgetMs });
+      const { pooled, shardsAway } = await this.#pass.pool(request.features, { budgetMs });
       const embedded = this.#vectors.of(pooled, request.of);
-      this.#context.reply(request, embedded, [embedded.vectors.buffer]);
+      this.#context.reply(request, { ...embedded, shardsAway }, [embedded.vectors.buffer]);
     } catch (error) {
       this.#context.replyError(request, error as Error);
     }
@@ -221,14 +235,14 @@ export class Scorer implements Behavior<ScorerMessage> {
   }
 
   /**
-   * Uses the longest remaining budget of the merged requests; those with less time out
-   * individually.
+   * Uses half of the longest remaining budget of the merged requests, so that these can be answered
+   * without the rows of a shard that is silent; those with less time out individually.
    */
   #lookupOptions(taken: readonly Waiting<Score | Explain>[]): AskOptions {
     const deadlineMs = Math.max(...taken.map(({ deadlineMs }) => deadlineMs));
     const remainingMs = Math.max(0, deadlineMs - this.#context.clock.monotonicMs());
     return {
-      budgetMs: Math.min(this.#options.lookupBudgetMs, remainingMs),
+      budgetMs: Math.min(this.#options.lookupBudgetMs, remainingMs / 2),
       // A pass for several requests is traced as the first one's.
       trace: this.#context.traceOf(taken[0].request),
     };
@@ -241,13 +255,13 @@ export class Scorer implements Behavior<ScorerMessage> {
 
   /** Answers each request with the scores of its rows. */
   #answer(taken: readonly Waiting<Score>[], result: ScoredLists): void {
-    const { modelVersion, learnedThroughMs } = this.#status();
+    const answer = { modelVersion: this.#modelVersion, ...this.#freshnessOf(result) };
     let firstRow = 0;
     for (const { request } of taken) {
       const { rows } = request.features;
       const { buffer, ...arrays } = this.#scores.of(result, firstRow, rows);
       firstRow += rows;
-      this.#context.reply(request, { ...arrays, modelVersion, learnedThroughMs }, [buffer]);
+      this.#context.reply(request, { ...arrays, ...answer }, [buffer]);
     }
   }
 

@@ -96,7 +96,7 @@ async function readyAnswer(
   warnings: HealthWarnings,
 ): Promise<ReadyAnswer> {
   const current = warnings.current(READY_BUDGET_MS);
-  const { modelVersion, learnedThroughMs } = await readiness.check(READY_BUDGET_MS)
+  const { modelVersion, learnedThroughMs, shardsAway } = await readiness.check(READY_BUDGET_MS)
     .catch((error) => {
       if (error instanceof ProblemError) throw error;
       throw new ProblemError("not-ready", `The ranker does not answer: ${error.message}`, {
@@ -105,7 +105,12 @@ async function readyAnswer(
     });
   requireLog(parts);
   parts.memory.acceptanceClock.resumeAfter(learnedThroughMs);
-  return { status: "ready", modelVersion, learnedThroughMs, warnings: await current };
+  return {
+    status: "ready",
+    modelVersion,
+    learnedThroughMs,
+    warnings: [...warnings.shardsAway(shardsAway), ...await current],
+  };
 }
 
 /**

@@ -18,6 +18,7 @@ const warningSchema = z.strictObject({
     "rows-put-aside",
     "examples-held",
     "examples-dropped",
+    "replicas-away",
     "rows-not-served",
     "rows-loading",
     "rankings-unread",

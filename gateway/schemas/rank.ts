@@ -85,7 +85,8 @@ export const rankingSchema = z.strictObject({
   }),
   learnedThroughMs: z.number().min(0).meta({
     description: "Freshness: these scores have learned from every decided event whose " +
-      "acceptedAtMs is at most this (wall time, ms, fractional; 0 = none yet). An event that is " +
+      "acceptedAtMs is at most this (wall time, ms, fractional; 0 = none yet, or learned rows could " +
+      "not be read just now). An event that is " +
       "not final is decided when the window of its ranking closes.",
   }),
   items: z.array(z.strictObject({
@@ -101,7 +102,8 @@ export const rankingSchema = z.strictObject({
         "positive label, or its label's value.",
     }),
     cold: z.boolean().meta({
-      description: "Nothing is learned about this item yet; its score depends on user and context.",
+      description:
+        "Nothing that is learned about this item is there; its score depends on user and context.",
     }),
     sources: z.array(z.enum(["model", "recent", "popular", "trending", "history", "new"]))
       .optional().meta({

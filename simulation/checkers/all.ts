@@ -4,6 +4,7 @@
 import type { ProcessWorld } from "../world/process_world.ts";
 import { acceptedEvents } from "./accepted_events.ts";
 import { admittedRows } from "./admitted_rows.ts";
+import { answeredLookups } from "./answered_lookups.ts";
 import { ascendingAcceptance } from "./ascending_acceptance.ts";
 import { bounded } from "./bounded.ts";
 import { averagedWeights } from "./averaged_weights.ts";
@@ -53,6 +54,7 @@ export function allCheckers(world: ProcessWorld): CheckerFactory[] {
     wholeDeltas(configuration),
     wholeSnapshots,
     honestFreshness,
+    answeredLookups,
     promptFreshness(world.configuration, world.latencies),
     servedRows(running),
     admittedRows(running),

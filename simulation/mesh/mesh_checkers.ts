@@ -4,6 +4,7 @@
 import { abortedMoves } from "../checkers/aborted_moves.ts";
 import { acceptedEvents } from "../checkers/accepted_events.ts";
 import { admittedRows } from "../checkers/admitted_rows.ts";
+import { answeredLookups } from "../checkers/answered_lookups.ts";
 import { ascendingAcceptance } from "../checkers/ascending_acceptance.ts";
 import { ascendingEpochs } from "../checkers/ascending_epochs.ts";
 import { averagedWeights } from "../checkers/averaged_weights.ts";
@@ -58,6 +59,7 @@ export function meshCheckers(world: MeshWorld): CheckerFactory[] {
     wholeDeltas(configuration),
     wholeSnapshots,
     honestFreshness,
+    answeredLookups,
     statedAnswers(configuration),
     drawnItems(configuration),
     supervision,

@@ -187,6 +187,16 @@ export const servingPlants: readonly Plant[] = [
     scenario: "swarm",
   },
   {
+    name: "passed-over-is-away",
+    edits: [{
+      file: "actors/scorer/replica_client.ts",
+      find: "replicas.toSorted((a, b) => passedOver(a) - passedOver(b));",
+      replace: "replicas.filter((each) => passedOver(each) < 0);",
+    }],
+    seenBy: ["answered-lookups"],
+    scenario: "interrupts",
+  },
+  {
     name: "keep-old-rows",
     edits: [{
       file: replica,

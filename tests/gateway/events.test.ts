@@ -220,7 +220,7 @@ Deno.test("with unknownRankings: accept, the joiner decides", async () => {
 Deno.test("events are taken while the ranker is not ready", async () => {
   const { post, rank, ranker } = gatewayFixture();
   await rank("r", ["a"]);
-  ranker.status = { ready: false, modelVersion: 0, learnedThroughMs: 0 };
+  ranker.status = { ready: false, modelVersion: 0, learnedThroughMs: 0, shardsAway: 0 };
   assert.equal((await post("/v1/events", click)).status, 200);
 });
 

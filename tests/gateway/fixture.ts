@@ -78,7 +78,12 @@ export class ScriptedRanker implements ActorRef<RankerMessage> {
   /** Told of each ranking by request, as the real ranker tells them. */
   sharedRankings: GatewayParts["sharedRankings"];
   statusAsked = 0;
-  status: ScorerStatus = { ready: true, modelVersion: 3, learnedThroughMs: startMs - 500 };
+  status: ScorerStatus = {
+    ready: true,
+    modelVersion: 3,
+    learnedThroughMs: startMs - 500,
+    shardsAway: 0,
+  };
   script: (rank: Rank) => Ranking | Promise<Ranking> = (rank) => this.inOrder(rank);
 
   readonly described: DescribeItems[] = [];

@@ -81,13 +81,13 @@ Deno.test("while the server with the event log is away, the gateway is ready to 
 
 Deno.test("a live server that cannot rank is not ready", async () => {
   const { app, clock, ranker } = gatewayFixture();
-  ranker.status = { ready: false, modelVersion: 0, learnedThroughMs: 0 };
+  ranker.status = { ready: false, modelVersion: 0, learnedThroughMs: 0, shardsAway: 0 };
   assert.deepEqual(await json(app.request("/health/live")), { status: "live" });
   const notReady = await app.request("/health/ready");
   assert.equal(notReady.status, 503);
   assert.equal(notReady.headers.get("retry-after"), "1");
   assert.equal((await json(notReady)).type, "/problems/not-ready");
-  ranker.status = { ready: true, modelVersion: 4, learnedThroughMs: startMs };
+  ranker.status = { ready: true, modelVersion: 4, learnedThroughMs: startMs, shardsAway: 0 };
   await clock.advance(1000);
   assert.deepEqual(await json(app.request("/health/ready")), {
     status: "ready",
@@ -145,6 +145,14 @@ Deno.test("losses are warnings with their number until ten minutes after the las
   assert.match(both[1], /^examples-dropped 7: The joiners have dropped 7 examples/);
   [dropped, refused] = [0, 0];
   assert.equal((await warnings()).length, 1, "the joiner has restarted: nothing is lost since");
+});
+
+Deno.test("shards without a replica that answers are a warning while rankings go on without their rows", async () => {
+  const { warnings, ranker } = healthOf({});
+  ranker.status = { ...ranker.status, shardsAway: 2, learnedThroughMs: 0 };
+  assert.match((await warnings())[0], /^replicas-away : No serving replica of 2 shards answers\./);
+  ranker.status = { ...ranker.status, shardsAway: 0 };
+  assert.deepEqual(await warnings(), []);
 });
 
 Deno.test("serving tables at their limit are a warning while rows are left out", async () => {

@@ -140,7 +140,12 @@ Deno.test("a score that is not finite is a 503, never null", async () => {
 
 Deno.test("events are accepted after the time through which an answered ranking has learned", async () => {
   const { post, ranker, rank } = gatewayFixture();
-  ranker.status = { ready: true, modelVersion: 1, learnedThroughMs: startMs + 3_600_000 };
+  ranker.status = {
+    ready: true,
+    modelVersion: 1,
+    learnedThroughMs: startMs + 3_600_000,
+    shardsAway: 0,
+  };
   await rank("r", ["a"]);
   const answer = await json(
     post("/v1/events", { eventId: "e", rankingId: "r", item: "a", action: "click" }),
@@ -150,12 +155,12 @@ Deno.test("events are accepted after the time through which an answered ranking 
 
 Deno.test("while the ranker is not ready, a ranking is answered 503 with Retry-After, and the next asks again", async () => {
   const { post, ranker } = gatewayFixture();
-  ranker.status = { ready: false, modelVersion: 0, learnedThroughMs: 0 };
+  ranker.status = { ready: false, modelVersion: 0, learnedThroughMs: 0, shardsAway: 0 };
   const refused = await post("/v1/rank", three);
   assert.equal(refused.status, 503);
   assert.equal(refused.headers.get("retry-after"), "1");
   assert.equal((await json(refused)).type, "/problems/not-ready");
-  ranker.status = { ready: true, modelVersion: 1, learnedThroughMs: 0 };
+  ranker.status = { ready: true, modelVersion: 1, learnedThroughMs: 0, shardsAway: 0 };
   assert.equal((await post("/v1/rank", three)).status, 200);
   assert.equal((await post("/v1/rank", three)).status, 200);
   assert.equal(ranker.statusAsked, 2, "a ready ranker is not asked for its status again");

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { decodeEvent, itemsShown } from "../../../records/event_record.ts";
 import type { KeptFeature } from "../../../actors/feature_keeper/options.ts";
 import type { Ranking } from "../../../actors/ranker/protocol.ts";
+import type { RetrieverMessage } from "../../../actors/retriever/protocol.ts";
 import { Loop } from "../loop.ts";
 import type { LoopOptions } from "../loop_options.ts";
 
@@ -237,5 +238,22 @@ Deno.test("a kept history is a source, and moves the search towards items like i
   assert.deepEqual(ids(again).sort(), ["i3", "i9"], "an item that is not stored is left out");
   assert.deepEqual(again.items[0].sources, ["history"]);
   assert.deepEqual(ids(await loop.recommend({ user: "bob", sources: ["history"] })), []);
+  await loop.stop();
+});
+
+Deno.test("a new item waits for its vector while no replica of a shard answers", async () => {
+  const loop = await shop();
+  const retriever = loop.mesh.node().actorRef<RetrieverMessage>("retriever/0");
+  const embedded = async () =>
+    (await loop.mesh.settle(retriever.ask({ kind: "getState" }, { budgetMs: 1_000 }))).embedded;
+  await loop.stopReplica(0);
+  await loop.stopReplica(1);
+  await loop.profiles.put("item", "new", { tags: ["red"], price: 1 });
+  await loop.mesh.advance(3_000);
+  assert.equal(await embedded(), 40, "a vector without its rows would stay");
+  await loop.startReplica(0);
+  await loop.startReplica(1);
+  await loop.mesh.advance(3_000);
+  assert.equal(await embedded(), 41);
   await loop.stop();
 });

@@ -1,5 +1,5 @@
 /**
- * Lookups that share their memory, one after another, where some of them fail.
+ * Lookups that share their memory and their budget, one after another, where some replicas fail.
  */
 import assert from "node:assert/strict";
 import { ReplicaClient } from "../../../actors/scorer/replica_client.ts";
@@ -8,7 +8,8 @@ import type {
   ServingReplicaMessage,
 } from "../../../actors/serving_replica/protocol.ts";
 import type { ServedRows } from "../../../kernels/embedding/serving_table.ts";
-import type { ActorRef } from "../../../mesh/runtime/actor.ts";
+import type { ActorRef, AskOptions } from "../../../mesh/runtime/actor.ts";
+import { VirtualClock } from "../../../mesh/simulation/virtual_clock.ts";
 
 const GROUPED = {
   uniqueIds: BigUint64Array.of(1n, 2n, 3n, 4n),
@@ -16,13 +17,57 @@ const GROUPED = {
 };
 const BUDGET = { budgetMs: 100 };
 
+type Answer = (lookup: ReplicaLookup, options: AskOptions) => Promise<ServedRows>;
+
 /** A replica that answers lookups as `answer` says. */
-function replica(answer: (lookup: ReplicaLookup) => Promise<ServedRows>) {
+function replica(answer: Answer) {
   return { ask: answer } as unknown as ActorRef<ServingReplicaMessage>;
 }
 
+/** A client of rows of one weight. */
+function clientOf(
+  replicas: readonly ActorRef<ServingReplicaMessage>[][],
+  clock = new VirtualClock(),
+) {
+  return new ReplicaClient({ replicas, classes: [{ slices: [{ name: "w", dim: 1 }] }], clock });
+}
+
+/** Replicas that note their asks and fail as a test says. */
+class Replicas {
+  readonly clock = new VirtualClock();
+  /** `replica: budget` of each ask, ms. */
+  readonly asked: string[] = [];
+  readonly #failing = new Map<number, "silent" | "refusing">();
+
+  set(index: number, state: "silent" | "refusing" | "answering"): void {
+    if (state === "answering") this.#failing.delete(index);
+    else this.#failing.set(index, state);
+  }
+
+  at(index: number): ActorRef<ServingReplicaMessage> {
+    return replica(async (lookup, { budgetMs }) => {
+      this.asked.push(`${index}: ${budgetMs}`);
+      const state = this.#failing.get(index);
+      if (state === "silent") await this.clock.delay(budgetMs);
+      if (state !== undefined) throw new Error(`replica ${index} is ${state}`);
+      return rowsOf(lookup, index);
+    });
+  }
+
+  /** Looks up while virtual time passes; the rows of the first shard, and what was asked. */
+  async lookup(client: ReplicaClient) {
+    this.asked.length = 0;
+    const looked = client.lookup(GROUPED, BUDGET);
+    looked.catch(() => {});
+    await this.clock.advance(BUDGET.budgetMs);
+    const { rows, found, shardsAway } = await looked;
+    return { row: [...rows[0]], found: [...found], shardsAway, asked: [...this.asked] };
+  }
+}
+
 /** Rows of one weight, in the memory of the last answer, as a serving table makes them. */
-function rowsOf({ ids, spare }: ReplicaLookup, weight: number): ServedRows {
+function rowsOf({ ids, spare: last }: ReplicaLookup, weight: number): ServedRows {
+  const spare = last?.found.length === ids.length ? last : undefined;
   const rows = spare?.rows ?? new Float32Array(ids.length);
   const found = spare?.found ?? new Uint8Array(ids.length);
   return { rows: rows.fill(weight), found: found.fill(1) };
@@ -39,7 +84,7 @@ Deno.test("a lookup that failed leaves the next one alone, however late its othe
   const second = replica((lookup) =>
     failing ? Promise.reject(new Error("not current")) : slow.promise.then(() => rowsOf(lookup, 2))
   );
-  const client = new ReplicaClient([[hanging, other], [second]], 1);
+  const client = clientOf([[hanging, other], [second]]);
   const first = client.lookup(GROUPED, BUDGET);
   let ended = false;
   const failed = assert.rejects(first, /not current/).then(() => ended = true);
@@ -55,4 +100,56 @@ Deno.test("a lookup that failed leaves the next one alone, however late its othe
   assert.deepEqual(found, Uint8Array.of(1, 1, 1, 1));
   assert.equal(rows.length, 2);
   assert.deepEqual(rows[1], Float32Array.of(2, 2));
+});
+
+Deno.test("a silent replica leaves half of the budget to the next one, and comes behind it for a second", async () => {
+  const replicas = new Replicas();
+  const client = clientOf([[0, 1, 2].map((i) => replicas.at(i)), [replicas.at(3)]], replicas.clock);
+  replicas.set(0, "silent");
+  const first = await replicas.lookup(client);
+  assert.deepEqual(first.asked, ["0: 50", "3: 100", "1: 25"]);
+  assert.deepEqual([first.row, first.shardsAway], [[1, 1], 0]);
+
+  replicas.set(1, "refusing");
+  const second = await replicas.lookup(client);
+  assert.deepEqual(second.asked, ["1: 50", "3: 100", "2: 50"], "the silent one is not waited for");
+  assert.deepEqual([second.row, second.shardsAway], [[2, 2], 0]);
+
+  replicas.set(0, "answering");
+  await replicas.clock.advance(1_000);
+  assert.deepEqual((await replicas.lookup(client)).asked, ["0: 50", "3: 100"]);
+});
+
+Deno.test("replicas that all failed a moment ago are asked again, the one that failed first before the others", async () => {
+  const replicas = new Replicas();
+  const client = clientOf([[0, 1].map((i) => replicas.at(i)), [replicas.at(3)]], replicas.clock);
+  await replicas.lookup(client);
+  replicas.set(0, "silent");
+  replicas.set(1, "silent");
+  assert.equal((await replicas.lookup(client)).shardsAway, 1);
+  replicas.set(1, "answering");
+  const { asked, row, shardsAway } = await replicas.lookup(client);
+  assert.deepEqual(asked, ["0: 50", "3: 100", "1: 50"]);
+  assert.deepEqual([row, shardsAway], [[1, 1], 0]);
+});
+
+Deno.test("ids of a shard without a replica that answers are absent, once the shard has answered", async () => {
+  const replicas = new Replicas();
+  const client = clientOf([[replicas.at(2)], [replicas.at(3)]], replicas.clock);
+  replicas.set(2, "refusing");
+  await assert.rejects(replicas.lookup(client), /replica 2 is refusing/);
+  await client.probe(BUDGET.budgetMs);
+  assert.equal(client.wereFilled, false);
+  replicas.set(2, "answering");
+  await client.probe(BUDGET.budgetMs);
+  assert.deepEqual([client.wereFilled, client.shardsAway], [true, 0]);
+  assert.deepEqual((await replicas.lookup(client)).found, [1, 1, 1, 1]);
+
+  replicas.set(2, "silent");
+  const { row, found, shardsAway } = await replicas.lookup(client);
+  assert.deepEqual({ row, found, shardsAway }, { row: [0, 0], found: [0, 0, 1, 1], shardsAway: 1 });
+  assert.equal(client.shardsAway, 1);
+  replicas.set(2, "answering");
+  await client.probe(BUDGET.budgetMs);
+  assert.equal(client.shardsAway, 0, "a probe tells without traffic");
 });

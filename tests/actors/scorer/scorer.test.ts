@@ -3,7 +3,9 @@ import type { ScorerOptions } from "../../../actors/scorer/definition.ts";
 import type { ChangeReplicas, ScorerMessage } from "../../../actors/scorer/protocol.ts";
 import { createInferenceSession } from "../../../kernels/dense/inference_session.ts";
 import type { FeatureBatch } from "../../../kernels/features/feature_batch.ts";
-import type { Address } from "../../../mesh/runtime/actor.ts";
+import { defineServingReplica } from "../../../actors/serving_replica/definition.ts";
+import type { ServingReplicaMessage } from "../../../actors/serving_replica/protocol.ts";
+import type { ActorDefinition, Address } from "../../../mesh/runtime/actor.ts";
 import { altered } from "../altered.ts";
 import { Loop } from "../loop.ts";
 
@@ -97,6 +99,7 @@ Deno.test("answers say which dense weights scored them and how fresh the rows we
     ready: true,
     modelVersion,
     learnedThroughMs,
+    shardsAway: 0,
   });
   await loop.stop();
 });
@@ -158,19 +161,62 @@ async function observedPredictionr(options: Partial<ScorerOptions>) {
   return { loop, passes, ask };
 }
 
-Deno.test("an explanation whose lookup fails is refused, and the scorer goes on with its weights", async () => {
+Deno.test("rankings and explanations go on without replicas: items are cold, and no freshness is claimed", async () => {
   const loop = await trained();
-  const { modelVersion } = await loop.rank("u", ITEMS);
+  const { modelVersion, learnedThroughMs } = await loop.rank("u", ITEMS);
   await loop.stopReplica(0);
   await loop.stopReplica(1);
-  for (let i = 0; i < 20; i++) await assert.rejects(loop.rank("u", ITEMS, { explain: true }));
-  const scorer = loop.mesh.node().actorRef<ScorerMessage>("scorer/0");
-  for (let i = 0; i < 20; i++) {
-    const request = { kind: "explain", features: features(3) } as const;
-    await assert.rejects(loop.mesh.settle(scorer.ask(request, { budgetMs: 10 })));
+  for (const explain of [false, true]) {
+    const ranking = await loop.rank("u", ITEMS, { explain });
+    assert.deepEqual([ranking.modelVersion, ranking.learnedThroughMs], [modelVersion, 0]);
+    assert.deepEqual(ranking.items.map(({ cold }) => cold), ITEMS.map(() => true));
   }
-  const status = await loop.mesh.settle(scorer.ask({ kind: "getStatus" }, { budgetMs: 5_000 }));
-  assert.equal(status.modelVersion, modelVersion);
+  const scorer = loop.mesh.node().actorRef<ScorerMessage>("scorer/0");
+  const embed = { kind: "embed", features: features(3), of: "items" } as const;
+  const { shardsAway, vectors } = await loop.mesh.settle(scorer.ask(embed, { budgetMs: 100 }));
+  assert.equal(shardsAway, 2);
+  assert.ok(vectors.every((each) => each === 0));
+  const away = await loop.rankerStatus();
+  assert.deepEqual(away, { ready: true, modelVersion, learnedThroughMs: 0, shardsAway: 2 });
+
+  await loop.startReplica(0);
+  await loop.startReplica(1);
+  await loop.mesh.advance(1_000);
+  assert.equal((await loop.rankerStatus()).shardsAway, 0);
+  assert.equal((await loop.rank("u", ITEMS)).learnedThroughMs, learnedThroughMs);
+  await loop.stop();
+});
+
+Deno.test("while a replica is silent, scores and the status come in half of their askers' time", async () => {
+  const loop = await trained();
+  await loop.stopReplica(0);
+  const silent: ActorDefinition<ServingReplicaMessage, undefined> = {
+    ...defineServingReplica(),
+    create: () => ({ receive() {} }),
+  };
+  await loop.mesh.settle(loop.mesh.node().spawn(silent, 0, undefined));
+  await loop.rank("u", ITEMS);
+  const scorer = loop.mesh.node().actorRef<ScorerMessage>("scorer/0");
+  const status = scorer.ask({ kind: "getStatus" }, { budgetMs: 500 });
+  const request = { kind: "score", features: features(3) } as const;
+  // The status asks the replica too, and no pass waits for it.
+  const scores = scorer.ask(request, { budgetMs: 200 });
+  assert.equal((await loop.mesh.settle(scores)).shardsAway, 1);
+  const { ready, shardsAway } = await loop.mesh.settle(status);
+  assert.deepEqual({ ready, shardsAway }, { ready: true, shardsAway: 1 });
+  await loop.stop();
+});
+
+Deno.test("a scorer that restarts while a replica is away refuses rankings until all have answered", async () => {
+  const loop = await trained();
+  await loop.stopReplica(0);
+  await loop.restart("scorer/0");
+  await loop.mesh.advance(1_000);
+  assert.equal((await loop.rankerStatus()).ready, false);
+  await assert.rejects(loop.rank("u", ITEMS), /serving_replica\/0/);
+  await loop.startReplica(0);
+  await loop.mesh.advance(1_000);
+  assert.equal((await loop.rankerStatus()).ready, true);
   await loop.stop();
 });
 
@@ -281,6 +327,7 @@ Deno.test("a scorer asks as many shards as the replicas that it was given last",
   };
   await loop.mesh.settle(scorer.ask(message, { budgetMs: 1_000 }));
   const many = Array.from({ length: 40 }, (_, i) => `many-${i}`);
-  await assert.rejects(loop.rank("u", many), /serving_replica\/9/);
+  assert.equal((await loop.rank("u", many)).learnedThroughMs, 0, "its rows are not there");
+  assert.equal((await loop.rankerStatus()).shardsAway, 1, "serving_replica/9 is not there");
   await loop.stop();
 });

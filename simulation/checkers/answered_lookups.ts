@@ -1,0 +1,157 @@
+/**
+ * A ranking has the rows of every shard while a replica of it can be reached.
+ *
+ *     ∀ scores that are answered at t without the rows of n shards, looked up since t - budget:
+ *         n shards or more have no replica that the scorer knows and that since then
+ *         was filled, and whose host and its link with the scorer's host were undisturbed
+ *
+ * A host is disturbed while it or one of its threads stands still; a link while one of its hosts
+ * starts or stands still, while it is cut or slow, and until it is made again.
+ */
+import type { ChangeReplicas, Scores } from "../../actors/scorer/protocol.ts";
+import type { ScorerOptions } from "../../actors/scorer/options.ts";
+import type { LoadRows } from "../../actors/serving_replica/protocol.ts";
+import type { Address, Message } from "../../mesh/runtime/actor.ts";
+import { present } from "../../structures/invariant.ts";
+import type { Fault } from "../plan/fault.ts";
+import type { Checker, CheckerContext } from "./checker.ts";
+
+const SCORER = "scorer/";
+const REPLICA = "serving_replica/";
+/** A thread that goes on handles its messages and timers, ms. */
+const AWAKE_MS = 200;
+/** Syncs that a thread may wait for one after another. */
+const SYNCS = 5;
+/** A link is noticed to be lost, and made again, ms. */
+const LINKED_MS = 15_000;
+
+export function answeredLookups(context: CheckerContext): Checker {
+  return new AnsweredLookups(context);
+}
+
+class AnsweredLookups implements Checker {
+  readonly name = "answered-lookups";
+  readonly #context: CheckerContext;
+  readonly #scorers = new Map<Address, Pick<ScorerOptions, "replicas" | "lookupBudgetMs">>();
+  /** When each replica got its rows, ms. */
+  readonly #filledAtMs = new Map<Address, number>();
+  /** Replicas that are to crash, until they begin again. */
+  readonly #crashing = new Set<Address>();
+  /** Until when hosts are disturbed, ms. */
+  readonly #hosts = new Map<string, number>();
+  /** Until when links are, ms: all of a host's by its name, one by both names. */
+  readonly #links = new Map<string, number>();
+
+  constructor(context: CheckerContext) {
+    this.#context = context;
+  }
+
+  processBegan(host?: string): void {
+    this.#lose(host);
+    this.#disturb(this.#links, host ?? "", LINKED_MS);
+  }
+
+  processDied(host?: string): void {
+    this.#lose(host);
+  }
+
+  began(actor: Address, _host?: string, options?: unknown): void {
+    if (actor.startsWith(SCORER)) this.#scorers.set(actor, options as ScorerOptions);
+    if (!actor.startsWith(REPLICA)) return;
+    this.#filledAtMs.delete(actor);
+    this.#crashing.delete(actor);
+  }
+
+  answers(actor: Address, request: Message, value: unknown, host?: string): void {
+    if (actor.startsWith(REPLICA) && request.kind === "loadRows") {
+      const isLast = (request as LoadRows).position !== undefined;
+      if (isLast && !this.#filledAtMs.has(actor)) {
+        this.#filledAtMs.set(actor, this.#context.nowMs());
+      }
+    }
+    if (!actor.startsWith(SCORER)) return;
+    if (request.kind === "changeReplicas") {
+      const { sharding, replicas } = request as ChangeReplicas;
+      if (sharding !== (value as { readonly sharding: number }).sharding) return;
+      this.#scorers.set(actor, { ...this.#optionsOf(actor), replicas });
+    }
+    if (request.kind === "score") this.#scored(actor, value as Scores, host);
+  }
+
+  #scored(scorer: Address, { shardsAway }: Scores, host = ""): void {
+    if (shardsAway === 0) return;
+    const { replicas, lookupBudgetMs } = this.#optionsOf(scorer);
+    const sinceMs = this.#context.nowMs() - lookupBudgetMs - AWAKE_MS;
+    const unreachable = replicas.filter((ofShard) =>
+      !ofShard.some((replica) => this.#isReachable(host, replica, sinceMs))
+    );
+    if (unreachable.length >= shardsAway) return;
+    this.#context.fail(
+      `${scorer} answered without the rows of ${shardsAway} shards, and ` +
+        `${
+          replicas.length - unreachable.length
+        } of ${replicas.length} shards had a replica in reach`,
+    );
+  }
+
+  #isReachable(from: string, replica: Address, sinceMs: number): boolean {
+    if (this.#crashing.has(replica)) return false;
+    if ((this.#filledAtMs.get(replica) ?? Infinity) >= sinceMs) return false;
+    const to = hostOf(replica);
+    const undisturbed = (untilMs: Map<string, number>, key: string) =>
+      (untilMs.get(key) ?? -Infinity) < sinceMs;
+    if (!undisturbed(this.#hosts, from) || !undisturbed(this.#hosts, to)) return false;
+    return from === to || [from, to, `${from} ${to}`].every((key) => undisturbed(this.#links, key));
+  }
+
+  fault(fault: Fault): void {
+    switch (fault.kind) {
+      case "crashActor":
+        return void this.#crashing.add(fault.actor as Address);
+      case "interrupt":
+        this.#crashing.add(fault.actor as Address);
+        return this.#disturb(this.#hosts, hostOfNode(fault.node), fault.forMs);
+      case "stallNode":
+      case "slowLinks":
+        return this.#disturb(this.#hosts, hostOfNode(fault.node), fault.forMs);
+      case "slowDisk": // a thread stands still while it waits for a sync
+        return this.#disturb(this.#hosts, "", fault.forMs + SYNCS * fault.latencyMs);
+      case "pauseHost":
+        this.#disturb(this.#hosts, fault.host, fault.forMs);
+        return this.#disturb(this.#links, fault.host, fault.forMs + LINKED_MS);
+      case "cutHosts":
+      case "slowHosts":
+        this.#disturb(this.#links, `${fault.from} ${fault.to}`, fault.forMs + LINKED_MS);
+        return this.#disturb(this.#links, `${fault.to} ${fault.from}`, fault.forMs + LINKED_MS);
+      case "restartHost":
+        return this.#lose(fault.host);
+      case "restartProcess":
+        return this.#lose(undefined);
+    }
+  }
+
+  /** The replicas of a process end. */
+  #lose(host = ""): void {
+    for (const replica of this.#filledAtMs.keys()) {
+      if (hostOf(replica) === host) this.#filledAtMs.delete(replica);
+    }
+  }
+
+  #disturb(untilMs: Map<string, number>, key: string, forMs: number): void {
+    untilMs.set(key, Math.max(this.#context.nowMs() + forMs, untilMs.get(key) ?? 0));
+  }
+
+  #optionsOf(scorer: Address) {
+    return present(this.#scorers.get(scorer), "a scorer begins before it answers");
+  }
+}
+
+/** The host in `serving_replica/3@edge`; "" where one process is all. */
+function hostOf(actor: Address): string {
+  return actor.split("@")[1] ?? "";
+}
+
+/** The host in `edge:serving`; "" where one process is all. */
+function hostOfNode(node: string): string {
+  return node.includes(":") ? node.split(":")[0] : "";
+}
