@@ -22,6 +22,8 @@ interface Attribute {
 
 /** Spans kept; a benchmark sends more and reads none. */
 const SPANS_MAX = 10_000;
+/** Longest wait for a span, ms. */
+const PATIENCE_MS = 60_000;
 
 export class Collector {
   readonly spans: CollectedSpan[] = [];
@@ -72,12 +74,21 @@ export class Collector {
     };
   }
 
-  /** The first span that `accepts`, waiting for it. */
+  /** The first span that `accepts`; waits for it, and fails with what came where none does. */
   async find(accepts: (span: CollectedSpan) => boolean): Promise<CollectedSpan> {
-    for (;;) {
-      const span = this.spans.find(accepts);
-      if (span !== undefined) return span;
-      await this.#arrived.promise;
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => {
+      const names = new Set(this.spans.map(({ service, name }) => `${service}: ${name}`));
+      reject(new Error(`no such span came in ${PATIENCE_MS} ms, among ${[...names].join(", ")}`));
+    }, PATIENCE_MS);
+    try {
+      for (;;) {
+        const span = this.spans.find(accepts);
+        if (span !== undefined) return span;
+        await Promise.race([this.#arrived.promise, late]);
+      }
+    } finally {
+      clearTimeout(timer);
     }
   }
 

@@ -122,9 +122,9 @@ Deno.test({
       assert.match(attributes.get("cairn.actor") ?? "", /^embedding_shard\/\d$/);
       assert.match(attributes.get("cairn.node") ?? "", /^tables:/);
       assert.ok(attributes.has("cairn.queued_ms"));
-      // The context of the update travels back with the delta, and on to both serving hosts.
-      const carried = await find("learn", "row_feed carry rows", linksTo(applied));
+      // The context of the update travels with the delta to both serving hosts.
       for (const host of ["edge-1", "edge-2"]) {
+        const carried = await find(host, "row_feed carry rows", linksTo(applied));
         const taken = await find(
           host,
           "serving_replica applyDelta",
