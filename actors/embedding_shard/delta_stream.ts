@@ -85,8 +85,14 @@ export interface TakeOptions {
   readonly isLoading: boolean;
 }
 
-/** Deltas that are held, at most; with more at a handover, the new owner begins a lineage. */
-const HELD_DELTAS_MAX = 64;
+/**
+ * Deltas that are held, at most. A replica that is filled goes on at those since its fill began; a
+ * fill can take a minute, and marks come every 100 ms.
+ */
+const HELD_DELTAS_MAX = 1_024;
+
+/** Deltas that a handover makes, at most; with more, the new owner begins a lineage. */
+const SEALED_AT_HANDOVER_MAX = 64;
 
 /** Deltas older than a handover that go along, bytes at most: the shard is frozen meanwhile. */
 const HANDED_BYTES_MAX = 2 ** 21;
@@ -229,7 +235,7 @@ export class DeltaStream {
     if (this.#tables.deltas.position.lineage === 0) return undefined;
     const { lineage, sequence } = this.position;
     for (let sealed = 0; !this.seal({ rowsMax, isLoading: false }); sealed++) {
-      if (sealed >= HELD_DELTAS_MAX) return undefined;
+      if (sealed >= SEALED_AT_HANDOVER_MAX) return undefined;
     }
     if (this.#lineage !== lineage) return undefined;
     const held: HeldDelta[] = [];

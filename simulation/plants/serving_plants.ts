@@ -148,7 +148,7 @@ export const servingPlants: readonly Plant[] = [
       replace: "this.#held.slice(Math.max(0, position.sequence - oldest))",
     }, {
       file: deltaStream,
-      find: "const HELD_DELTAS_MAX = 64;",
+      find: "const HELD_DELTAS_MAX = 1_024;",
       replace: "const HELD_DELTAS_MAX = 1;",
     }],
     seenBy: ["whole-deltas"],

@@ -94,19 +94,19 @@ Deno.test("an answer has as many deltas as it has room for, and at least one", (
 
 Deno.test("a taker behind the oldest delta, of another lineage or of none has missed deltas", () => {
   const { tables, stream, position } = begun();
-  for (let i = 0; i < 70; i++) {
+  for (let i = 0; i < 1_030; i++) {
     learn(tables, i, 1);
     stream.seal(TAKE);
   }
-  const newest = { ...position, sequence: 70 };
+  const newest = { ...position, sequence: 1_030 };
   const missed = { deltas: [], position: newest, learnedThroughMs: undefined, missed: true };
   for (const at of [position, { ...position, sequence: 5 }, undefined]) {
     assert.deepEqual(stream.after(at, 10), missed);
   }
-  assert.deepEqual(stream.after({ lineage: "other", sequence: 70 }, 10), missed);
-  assert.deepEqual(stream.after({ ...position, sequence: 71 }, 10), missed, "of a later owner");
-  const held = stream.after({ ...position, sequence: 6 }, 100);
-  assert.equal(held.deltas.length, 64);
+  assert.deepEqual(stream.after({ lineage: "other", sequence: 1_030 }, 10), missed);
+  assert.deepEqual(stream.after({ ...position, sequence: 1_031 }, 10), missed, "of a later owner");
+  const held = stream.after({ ...position, sequence: 6 }, 2_000);
+  assert.equal(held.deltas.length, 1_024);
 });
 
 Deno.test("deltas that are held have a bound in bytes; the newest one stays", () => {
@@ -158,7 +158,7 @@ Deno.test("deltas recorded from before the first row bring all rows to a taker w
   assert.deepEqual([late.bringsAllRows, late.position.sequence], [true, 0], "all are held");
   const { deltas } = stream.after(late.position, 100);
   assert.deepEqual(rowsOf(deltas), [[1, 10], [2, 10], [3, 5]]);
-  for (let i = 0; i < 70; i++) {
+  for (let i = 0; i < 1_030; i++) {
     learn(tables, i, 1);
     stream.seal(TAKE);
   }

@@ -212,6 +212,26 @@ Deno.test("a host that fills its replica holds back its own mark alone", async (
   await mesh.stop();
 });
 
+Deno.test("a host goes on at the deltas since its fill began, after a fill of a minute", async () => {
+  const { mesh, shard, tell, last, status } = await start({ rows: 1_000 });
+  const node = mesh.node();
+  await mesh.settle(node.stopActor("serving_replica/0@1", 0));
+  const { pages } = shard;
+  shard.pageMs = 4_000; // 16 pages
+  await mesh.settle(node.spawn(defineServingReplica(), "0@1", {
+    ...{ shard: 0, rowFeed: "row_feed/1" as const, widths: [1], precision: "fp32" as const },
+    bytesMax: 16 << 20,
+  }));
+  for (let i = 1; i <= 650; i++) {
+    shard.learn(0, 10);
+    tell(100 + i);
+    await mesh.advance(100);
+  }
+  assert.deepEqual(last(), [750, 750]);
+  assert.deepEqual([shard.pages - pages, (await status(1)).gaps], [16, 1], "one fill");
+  await mesh.stop();
+});
+
 Deno.test("a host takes rows of a restarted shard only after its scorer has lowered the mark", async () => {
   const { mesh, shard, away, restart, replica, tell, last } = await start({ rows: 10 });
   tell(100);
