@@ -22,10 +22,10 @@ import type { Following } from "./following.ts";
 import type { ErasureParts } from "./erasure_parts.ts";
 
 /**
- * Rounds of a row feed: the first may have been under way at a removal, the rows of the second may
- * be of a moment before it, those of the third are not.
+ * Rounds of a row feed. At a removal the first may have been under way, and the rows of the second
+ * too; the third may bring a delta that was made before, for another host. The fourth does not.
  */
-const ROUNDS = 3;
+const ROUNDS = 4;
 
 /** `releases`: the logs are to be released for the erasure. */
 export type StepOutcome = "waits" | "releases" | "complete";

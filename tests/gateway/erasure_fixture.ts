@@ -83,7 +83,7 @@ export async function erasureFixture(more: Partial<ErasureParts> = {}) {
     await learn(erasureId, 1);
     await learn(erasureId, 2);
     await pass(1);
-    feed.roundsComplete += 3;
+    feed.roundsComplete += 4;
     return erasureId;
   };
   /** Erases a user from everything but the snapshots; resolves with the id of the receipt. */

@@ -6,7 +6,10 @@
 import assert from "node:assert/strict";
 import { DeltaTakers } from "../../../actors/embedding_shard/delta_takers.ts";
 import { DeltaStream } from "../../../actors/embedding_shard/delta_stream.ts";
-import type { EmbeddingShardMessage } from "../../../actors/embedding_shard/protocol.ts";
+import type {
+  DeltaPosition,
+  EmbeddingShardMessage,
+} from "../../../actors/embedding_shard/protocol.ts";
 import { defineRowFeed } from "../../../actors/row_feed/definition.ts";
 import type { RowFeedMessage } from "../../../actors/row_feed/protocol.ts";
 import type { ChangeReplicas, SetFreshness } from "../../../actors/scorer/protocol.ts";
@@ -24,6 +27,7 @@ const HOSTS = [0, 1] as const;
 class Shard {
   tables = tablesOf();
   incarnation = "first";
+  shard = 0;
   isLoading = false;
   /** Pages of fills, and how long each takes, ms. */
   pages = 0;
@@ -37,7 +41,7 @@ class Shard {
     create: (context) => {
       const { tables, incarnation } = this;
       const name = `${incarnation}/0`;
-      const deltas = new DeltaStream(tables, { shard: 0, name, heldBytesMax: 2 ** 20 });
+      const deltas = new DeltaStream(tables, { shard: this.shard, name, heldBytesMax: 2 ** 20 });
       const isLoading = () => this.isLoading;
       const takers = new DeltaTakers({ context, deltas, incarnation, isLoading });
       return {
@@ -406,6 +410,100 @@ Deno.test("rounds count when every replica has all rows of a moment after the ro
   assert.equal((await status(0)).roundsComplete, before + 1);
   await mesh.advance(600);
   assert.equal((await status(0)).roundsComplete, before + 2, "a second without changes");
+  await mesh.stop();
+});
+
+Deno.test("the fourth round after a removal has been without the row, the third may have it", async () => {
+  const mesh = new SimulatedMesh({ seed: 1 });
+  const node = mesh.node();
+  const shards = [new Shard(), new Shard()];
+  /** Ends the wait of a replica that applies a delta. */
+  let release: (() => void) | undefined;
+  const served = new Set<bigint>();
+  let isSlow = false;
+  const replicas = shards.map((): ActorDefinition<ServingReplicaMessage, undefined> => {
+    let position: DeltaPosition | undefined;
+    return {
+      kind: "serving_replica",
+      mailbox: { capacity: 64, overflow: "reject" },
+      restart: { restartsMax: 0, periodMs: 60_000, backoffMs: 1, backoffMsMax: 1 },
+      priorityOf: () => "read",
+      create: (context) => ({
+        receive(message) {
+          if (message.kind === "getPosition") return context.reply(message, { position });
+          if (message.kind === "loadRows") {
+            position = message.position;
+            return context.reply(message, undefined);
+          }
+          if (message.kind !== "applyDelta") return;
+          const { delta } = message;
+          const apply = () => {
+            position = delta;
+            const [changes] = delta.classes;
+            for (const id of changes?.ids ?? []) served.add(id);
+            for (const id of changes?.tombstones ?? []) served.delete(id);
+            context.reply(message, { status: "applied" });
+          };
+          if (isSlow && delta.shard === 0) release = apply;
+          else apply();
+        },
+      }),
+    };
+  });
+  await mesh.settle(node.spawn(scripted("scorer", () => ({ sharding: 0 })), 0, undefined));
+  for (const index of [0, 1]) {
+    shards[index].shard = index;
+    await mesh.settle(node.spawn(shards[index].definition, index, undefined));
+    await mesh.settle(node.spawn(replicas[index], index, undefined));
+  }
+  await mesh.settle(node.spawn(defineRowFeed(), 0, {
+    sharding: 0,
+    replicas: ([0, 1] as const).map((index) => ({
+      shard: `embedding_shard/${index}` as const,
+      replica: `serving_replica/${index}` as const,
+    })),
+    ...{ scorer: "scorer/0" as const, retryMs: 10, rowsMax: 64, budgetMs: 5_000 },
+  }));
+  const refs = ([0, 1] as const).map((index) =>
+    node.actorRef<EmbeddingShardMessage>(`embedding_shard/${index}`)
+  );
+  let mark = 0;
+  /** Both shards are told a mark; the changes of one of them go into a delta. */
+  const change = async (index: number, id: number) => {
+    shards[index].learn(id, 1);
+    refs[index].tell({ kind: "learned", throughMs: ++mark, incarnation: "first" });
+    await mesh.advance(1);
+  };
+  const rounds = async () => {
+    const feed = node.actorRef<RowFeedMessage>("row_feed/0");
+    return (await mesh.settle(feed.ask({ kind: "getStatus" }, BUDGET))).roundsComplete;
+  };
+  await mesh.advance(1);
+  for (const index of [0, 1, 0]) await change(index, 1); // a round, and half of the next one
+  isSlow = true;
+  await change(0, 2); // under way at the removal
+  const { position } = await mesh.settle(refs[0].ask({
+    ...{ kind: "takeDeltas", taker: "another host", position: undefined, rowsMax: 64 },
+  }, BUDGET));
+  const other = refs[0].ask(
+    { kind: "takeDeltas", taker: "another host", position, learnedThroughMs: mark, rowsMax: 64 },
+    { budgetMs: 5_000 },
+  );
+  await change(0, 7); // in a delta of before the removal
+  await mesh.settle(other);
+  shards[0].tables.remove({ ids: BigUint64Array.of(7n), starts: Uint32Array.of(0, 1) });
+  const before = await rounds();
+  await change(1, 1);
+  for (let i = 0; i < 2; i++) {
+    release?.();
+    await mesh.advance(1);
+    await change(1, 1);
+  }
+  isSlow = false;
+  assert.deepEqual([await rounds() - before, served.has(7n)], [3, true]);
+  await mesh.advance(1_100);
+  await change(1, 1);
+  assert.deepEqual([await rounds() - before >= 4, served.has(7n)], [true, false]);
   await mesh.stop();
 });
 

@@ -90,7 +90,7 @@ Deno.test("an erasure that has passed the log twice is gone on with as it is", a
   await three.start();
   for (const which of [1, 2] as const) await learn(erasureId, which);
   await pass(35);
-  feed.roundsComplete += 3;
+  feed.roundsComplete += 4;
   for (const partition of [0, 1]) await parts.eventLog.trim(partition, 2);
   await parts.exampleLog.trim(0, 2);
   await pass(10);
@@ -111,7 +111,7 @@ Deno.test("a release keeps the record of another gateway's erasure, whose host m
   await pass(4);
   for (const which of [1, 2] as const) await learn(request.erasureId, which);
   await pass(1);
-  feed.roundsComplete += 3;
+  feed.roundsComplete += 4;
   await pass(6);
   const records = (await eventLog.read(0, 0, 100)).map(({ bytes }) => decodeEvent(bytes));
   const release = records.find((record) => record.kind === "release");
@@ -241,7 +241,7 @@ Deno.test("a release keeps the records of erasures that another gateway begins w
   await pass(4);
   for (const which of [1, 2] as const) await learn(request.erasureId, which);
   await pass(1);
-  feed.roundsComplete += 3;
+  feed.roundsComplete += 4;
   const list = blobs.list.bind(blobs);
   let begun = 0;
   blobs.list = async (prefix) => {

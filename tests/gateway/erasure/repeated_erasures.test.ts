@@ -53,7 +53,7 @@ Deno.test("of several erasures of one user the last passes the log again, and th
   assert.deepEqual(await statuses(), ["erasing", "erasing", "erasing"]);
   for (const id of [last, other]) for (const which of [1, 2] as const) await learn(id, which);
   await pass(1);
-  feed.roundsComplete += 3;
+  feed.roundsComplete += 4;
   await pass(2);
   assert.deepEqual(await statuses(), ["expiring", "expiring", "expiring"]);
   for (const partition of [0, 1]) {
@@ -145,7 +145,7 @@ Deno.test("a clock that is set neither hastens nor delays the second pass and th
     assert.deepEqual(await passesIn(eventLog), [[erasureId, 1], [erasureId, 2]]);
     for (const which of [1, 2] as const) await learn(erasureId, which);
     await pass(1);
-    feed.roundsComplete += 3;
+    feed.roundsComplete += 4;
     await pass(7);
     const releases = async () => (await kinds()).filter((kind) => kind === "release").length;
     const before = await releases();
