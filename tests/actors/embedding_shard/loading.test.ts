@@ -189,8 +189,9 @@ Deno.test("the first ranking after a start from a small snapshot uses its rows, 
   };
   const before = await rank(); // by the rows that the replica had before
   assert.ok(before.every(({ cold }) => !cold));
-  await loop.restart("serving_replica/0");
-  await loop.restart("row_feed/0");
+  for (const actor of ["serving_replica/0", "row_feed/0", "scorer/0"] as const) {
+    await loop.restart(actor);
+  }
   let first: typeof before | undefined;
   while (first === undefined) { // the scorer refuses rankings until its replica is current
     first = await rank().catch(() => undefined);
