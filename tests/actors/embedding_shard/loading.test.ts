@@ -193,7 +193,7 @@ Deno.test("the first ranking after a start from a small snapshot uses its rows, 
     await loop.restart(actor);
   }
   let first: typeof before | undefined;
-  while (first === undefined) { // the scorer refuses rankings until its replica is current
+  while (first === undefined) { // a scorer that starts refuses rankings until its replica has rows
     first = await rank().catch(() => undefined);
     await loop.mesh.advance(1);
   }
