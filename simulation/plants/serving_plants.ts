@@ -117,16 +117,6 @@ export const servingPlants: readonly Plant[] = [
     scenario: "swarm",
   },
   {
-    name: "mark-of-newest",
-    edits: [{
-      file: deltaStream,
-      find: "      learnedThroughMs = held.learnedThroughMs;\n",
-      replace: "",
-    }],
-    seenBy: ["honest-freshness"],
-    scenario: "mesh-swarm",
-  },
-  {
     name: "mark-of-best-replica",
     edits: [{
       file: rowFeed,
