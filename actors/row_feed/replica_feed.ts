@@ -16,7 +16,7 @@ import type {
   ShardCursor,
   TakeDeltas,
 } from "../embedding_shard/protocol.ts";
-import type { ServingReplicaMessage } from "../serving_replica/protocol.ts";
+import type { ReplicaPosition, ServingReplicaMessage } from "../serving_replica/protocol.ts";
 
 export interface ReplicaFeedParts {
   readonly shard: ActorRef<EmbeddingShardMessage>;
@@ -94,7 +94,7 @@ export class ReplicaFeed {
       ...{ isComplete: false, hasRisen: false, waits: false },
     };
     if (!this.#isPositionKnown) {
-      this.#position = await this.#askPosition();
+      await this.#readPosition();
       this.#isPositionKnown = true;
     }
     const taken = await this.#take();
@@ -181,14 +181,20 @@ export class ReplicaFeed {
     }
   }
 
-  async #askPosition(): Promise<DeltaPosition | undefined> {
+  async #askPosition(): Promise<ReplicaPosition> {
     const { replica, budgetMs } = this.#parts;
-    return (await replica.ask({ kind: "getPosition" }, { budgetMs })).position;
+    return await replica.ask({ kind: "getPosition" }, { budgetMs });
+  }
+
+  async #readPosition(): Promise<void> {
+    const { position, lacksRows = false } = await this.#askPosition();
+    this.#position = position;
+    this.#lacksRows = lacksRows;
   }
 
   /** Whether the replica still has the position that the feed knows. */
   async #holds(): Promise<boolean> {
-    const position = await this.#askPosition();
+    const { position } = await this.#askPosition();
     const { lineage, sequence } = this.#position ?? {};
     if (position?.lineage === lineage && position?.sequence === sequence) return true;
     this.#isPositionKnown = false;
@@ -202,7 +208,7 @@ export class ReplicaFeed {
   ): Promise<void> {
     if (!isLoading && !bringsAllRows) return await this.#fill(position, step);
     // The replica may have got or lost rows since the feed asked.
-    this.#position = await this.#askPosition();
+    await this.#readPosition();
     if (this.#position === undefined) await this.#beginEmpty(position, bringsAllRows);
     else if (isLoading) step.waits = true;
     else await this.#fill(position, step);
@@ -218,6 +224,7 @@ export class ReplicaFeed {
       rows: new Float32Array(0),
       first: true,
       position,
+      lacksRows: !bringsAllRows,
     }, { budgetMs });
     this.#goOnAt(position);
     this.#lacksRows = !bringsAllRows;

@@ -49,10 +49,20 @@ export interface LoadRows extends Request<void> {
   readonly first: boolean;
   /** On the last page: the position that the next delta follows. */
   readonly position?: DeltaPosition;
+  /** With `position`: the shard has rows that neither the pages nor the next deltas bring. */
+  readonly lacksRows?: boolean;
 }
 
-/** Asks for the replica's position; undefined before its first fill. */
-export interface GetPosition extends Request<{ readonly position: DeltaPosition | undefined }> {
+/** Where the deltas of a replica go on. */
+export interface ReplicaPosition {
+  /** Undefined before the first fill. */
+  readonly position: DeltaPosition | undefined;
+  /** The last fill left rows out, see {@link LoadRows}. */
+  readonly lacksRows?: boolean;
+}
+
+/** Asks for the {@link ReplicaPosition}. */
+export interface GetPosition extends Request<ReplicaPosition> {
   readonly kind: "getPosition";
 }
 

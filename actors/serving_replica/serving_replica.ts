@@ -28,6 +28,8 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
   readonly #kernel = BatchKernel.create();
   /** All rows are of this moment or, during a fill, newer. Undefined before the first fill. */
   #position: DeltaPosition | undefined;
+  /** Whether the last fill left rows out. */
+  #lacksRows = false;
   /** True between the first and the last page of a fill. Deltas are refused then. */
   #filling = false;
   readonly #labels: { readonly shard: string };
@@ -91,7 +93,10 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
         });
       }
       case "getPosition":
-        return this.#context.reply(message, { position: this.#position });
+        return this.#context.reply(message, {
+          position: this.#position,
+          ...(this.#lacksRows && { lacksRows: true }),
+        });
       default:
         message satisfies never;
     }
@@ -146,6 +151,7 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
       this.#tables.endFill();
       this.#rows.set(this.#tables.statistics().rows, this.#labels);
       this.#position = message.position;
+      this.#lacksRows = message.lacksRows === true;
       this.#filling = false;
     }
     this.#context.reply(message, undefined);

@@ -353,6 +353,33 @@ Deno.test("a replica with rows keeps them while its shard loads, an empty one be
   await mesh.stop();
 });
 
+Deno.test("a replica that began empty in a load is filled, also by a feed that has restarted", async () => {
+  const { mesh, shard, restart, replica, tell, last } = await start();
+  const node = mesh.node();
+  shard.isLoading = true;
+  await restart("second");
+  shard.learn(0, 30);
+  await mesh.settle(node.stopActor("serving_replica/0@1", 0));
+  await mesh.settle(node.spawn(defineServingReplica(), "0@1", {
+    ...{ shard: 0, rowFeed: "row_feed/1" as const, widths: [1], precision: "fp32" as const },
+    bytesMax: 16 << 20,
+  }));
+  await mesh.advance(200);
+  assert.deepEqual([(await replica(1)).rows, (await replica(1)).position?.sequence], [0, 0]);
+  await mesh.settle(node.stopActor("row_feed/1", 0));
+  await mesh.settle(node.spawn(defineRowFeed(), 1, {
+    sharding: 0,
+    replicas: [{ shard: "embedding_shard/0", replica: "serving_replica/0@1" }],
+    ...{ scorer: "scorer/1" as const, retryMs: 10, rowsMax: 64, budgetMs: 5_000 },
+  }));
+  shard.isLoading = false;
+  tell(100);
+  await mesh.advance(2_000);
+  assert.equal((await replica(1)).rows, 30);
+  assert.deepEqual(last(), [100, 100]);
+  await mesh.stop();
+});
+
 Deno.test("a replica that begins empty beside its mark lowers it until the rows are there", async () => {
   const { mesh, shard, restart, replica, tell, marks } = await start({ rows: 100 });
   await restart("second");
