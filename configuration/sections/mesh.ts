@@ -30,11 +30,13 @@ export const placementSection = z.discriminatedUnion("kind", [
 
 export const syncSection = z.strictObject({
   rowsInterval: duration("1ms", "1d").default(100)
-    .describe("Pause between rounds that send learned rows to the serving replicas."),
+    .describe(
+      "Pause between two looks at what the trainers have learned, after which the serving replicas get the learned rows. They get rows once a second in any case.",
+    ),
   denseInterval: duration("1ms", "7d").default(100)
     .describe("Pause between transfers of dense weights to the scorers."),
   rowsMax: z.int().min(1).max(1_000_000).default(8192).describe("Maximum of rows in a delta."),
-  budget: duration("10ms", "10m").default(5000).describe("Time limit of a message of a round."),
+  budget: duration("10ms", "10m").default(5000).describe("Time limit of a message."),
 }).describe("Transfer of learned rows and weights to serving.");
 
 export const storageSection = z.discriminatedUnion("kind", [
