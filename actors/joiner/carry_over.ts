@@ -11,6 +11,7 @@
  * a position means the same after a change of the label rules or of `joiner.lateLabels`, which
  * decides how many of them a rebuilt window still holds.
  */
+import { ACCEPTANCE_STEP_MS } from "../../mesh/ports/event_log.ts";
 import type { PartitionRange } from "../../mesh/ports/partitioning.ts";
 import { partitionOfFingerprint } from "../../records/event_record.ts";
 import type { EarlyAction, JoinerPosition, PositiveCounts } from "../../records/joiner_position.ts";
@@ -45,7 +46,10 @@ export interface CarryOver {
   readonly openedAtMs: Float64Array;
   /** The latest data clock of the ended partitions, ms. */
   readonly clockMs: number;
-  /** All actions that were accepted up to this time are in the ended partitions, ms. */
+  /**
+   * All actions that were accepted up to this time are in the ended partitions, ms. It lies above
+   * every acceptance mark of theirs: one that is served claims nothing that this joiner decides.
+   */
   readonly acceptedAtMs: number;
   /**
    * The highest order of the ended partitions, ms. The joiner's own chunks come behind it, whatever
@@ -82,7 +86,8 @@ export function carryOverOf(
     impressions,
     openedAtMs,
     clockMs: Math.max(...ended.map(({ clockMs }) => clockMs)),
-    acceptedAtMs: Math.max(...ended.map(({ acceptedAtMs }) => acceptedAtMs)),
+    // Below the times of records in the new partitions, also where the ended ones have none.
+    acceptedAtMs: Math.max(...ended.map((each) => each.acceptedAtMs)) + ACCEPTANCE_STEP_MS / 4,
     orderedAtMs: Math.max(...ended.map(({ orderedAtMs }) => orderedAtMs)),
     early,
     positives: counts.length > 0 ? { inTime: share("inTime"), late: share("late") } : undefined,

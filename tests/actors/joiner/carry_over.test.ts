@@ -99,6 +99,12 @@ class World {
     return records.map(({ bytes }) => decodeExamples(bytes).orderedAtMs ?? 0);
   }
 
+  /** The acceptance marks of the chunks in a partition of the example log, ms. */
+  async acceptanceMarks(partition: number): Promise<number[]> {
+    const records = await this.exampleLog.read(partition, 0, 1e6);
+    return records.map(({ bytes }) => decodeExamples(bytes).acceptedAtMs);
+  }
+
   async examples(): Promise<Map<string, number[]>> {
     const labels = new Map<string, number[]>();
     for (let partition = 0; partition < this.exampleLog.partitions; partition++) {
@@ -129,6 +135,28 @@ Deno.test("an action finds its ranking in the partition that took it over", asyn
     assert.deepEqual(examples.get(`r${i}/a`), [1]);
     assert.deepEqual(examples.get(`r${i}/b`), [0]);
   }
+  await world.mesh.stop();
+});
+
+Deno.test("no acceptance mark of an ended partition claims what the next partitioning decides", async () => {
+  const world = new World();
+  await world.mesh.settle(world.start(0));
+  await world.repartition({ events: 2, examples: 2 });
+  for (let i = 0; i < 10; i++) await world.post(`r${i}`, shown(`r${i}`, 1_000));
+  // One partition is ahead of the other, whose windows end when the next joiner takes them over.
+  const mark = encodeEvent({ kind: "mark", atMs: 5_000, acceptedAtMs: 5_000 });
+  await world.eventLog.append(world.present[0], [mark]);
+  await world.mesh.advance(10);
+  await world.repartition({ events: 1, examples: 1 });
+  await world.mesh.advance(1_000);
+
+  const [ended, next] = [[1, 2], [3]].map((numbers) =>
+    numbers.map((n) => world.acceptanceMarks(n))
+  );
+  const latest = Math.max(...(await Promise.all(ended)).flat());
+  const later = (await Promise.all(next)).flat();
+  assert.equal(latest, 5_000);
+  assert.ok(later.length > 0 && later.every((mark) => mark > latest), `${later} behind ${latest}`);
   await world.mesh.stop();
 });
 
