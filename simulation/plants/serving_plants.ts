@@ -165,18 +165,6 @@ export const servingPlants: readonly Plant[] = [
     scenario: "swarm",
   },
   {
-    name: "missed-forgotten",
-    edits: [{
-      file: replicaFeed,
-      find: "if (taken.missed === true) await this.#begin(taken, step);",
-      replace: "if (taken.missed === true && this.#position === undefined) {\n" +
-        "      await this.#begin(taken, step);\n" +
-        "    } else if (taken.missed === true) this.#goOnAt(taken.position);",
-    }],
-    seenBy: ["served-rows", "honest-freshness", "liveness"],
-    scenario: "swarm",
-  },
-  {
     name: "passed-over-is-away",
     edits: [{
       file: "actors/scorer/replica_client.ts",
