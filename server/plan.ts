@@ -76,15 +76,6 @@ export function planOf(configuration: CairnConfiguration): PlannedActor[] {
       replicas: shards.map((shard) => [addresses.servingReplica(shard, sharding, host)]),
     };
     add<ScorerOptions>(addresses.scorer(host), layout.serving(host), options, true);
-    add<RowFeedOptions>(addresses.rowFeed(host), layout.serving(host), {
-      ...configuration.rowFeed,
-      sharding,
-      replicas: shards.map((shard) => ({
-        replica: addresses.servingReplica(shard, sharding, host),
-        shard: shardAddresses[shard],
-      })),
-      scorer: addresses.scorer(host),
-    }, true);
   }
   for (const trainer of trainers) {
     const address = addresses.trainer(trainer);
@@ -130,6 +121,18 @@ export function planOf(configuration: CairnConfiguration): PlannedActor[] {
       const options = { retriever: addresses.retriever(host) };
       add<CatalogueOptions>(addresses.catalogue(host), homeNodeOf(host), options);
     }
+  }
+  // Behind the shards: a feed asks those of this process at once.
+  for (const { host } of serving) {
+    add<RowFeedOptions>(addresses.rowFeed(host), layout.serving(host), {
+      ...configuration.rowFeed,
+      sharding,
+      replicas: shards.map((shard) => ({
+        replica: addresses.servingReplica(shard, sharding, host),
+        shard: shardAddresses[shard],
+      })),
+      scorer: addresses.scorer(host),
+    });
   }
   add<ParameterSyncOptions>(addresses.parameterSync, layout.home("sync"), {
     ...configuration.sync,
