@@ -79,8 +79,10 @@ for (const [placement, trainers] of meshes) {
       assert.ok(success, "told to stop, it ends in good order");
 
       const again = await startProcess(path);
-      const before = await again.metric("cairn_trainer_rows_learned");
-      assert.equal(before, accepted.length, "the last snapshot holds everything");
+      await eventually(
+        async () => await again.metric("cairn_trainer_rows_learned") === accepted.length,
+        "the last snapshot does not hold everything",
+      );
       const [{ status }] = await again.client.post(accepted.slice(-1));
       assert.equal(status, "duplicate");
       assert.equal(await again.metric("cairn_trainer_examples_total"), 0, "nothing to learn again");
