@@ -101,6 +101,14 @@ async function start({ sharding = 0, rows = 0 } = {}) {
   const marks: number[][] = [[], []];
   const offers: Pick<ChangeReplicas, "replicas" | "learnedThroughMs">[][] = [[], []];
   const served = [0, 0];
+  const startReplica = (host: number) =>
+    mesh.settle(node.spawn(defineServingReplica(), `0@${host}`, {
+      shard: 0,
+      rowFeed: `row_feed/${host}`,
+      widths: [1],
+      precision: "fp32",
+      bytesMax: 16 << 20,
+    }));
   await mesh.settle(node.spawn(shard.definition, 0, undefined));
   for (const host of HOSTS) {
     await mesh.settle(node.spawn(
@@ -116,13 +124,7 @@ async function start({ sharding = 0, rows = 0 } = {}) {
       host,
       undefined,
     ));
-    await mesh.settle(node.spawn(defineServingReplica(), `0@${host}`, {
-      shard: 0,
-      rowFeed: `row_feed/${host}`,
-      widths: [1],
-      precision: "fp32",
-      bytesMax: 16 << 20,
-    }));
+    await startReplica(host);
     await mesh.settle(node.spawn(defineRowFeed(), host, {
       sharding,
       replicas: [{ shard: "embedding_shard/0", replica: `serving_replica/0@${host}` }],
@@ -152,7 +154,20 @@ async function start({ sharding = 0, rows = 0 } = {}) {
   };
   const last = () => marks.map((each) => each.at(-1));
   await mesh.advance(10);
-  return { mesh, shard, away, marks, offers, served, status, replica, tell, restart, last };
+  return {
+    mesh,
+    shard,
+    away,
+    marks,
+    offers,
+    served,
+    status,
+    replica,
+    startReplica,
+    tell,
+    restart,
+    last,
+  };
 }
 
 Deno.test("each host gets changed rows with the mark that they are of", async () => {
@@ -170,7 +185,7 @@ Deno.test("each host gets changed rows with the mark that they are of", async ()
 });
 
 Deno.test("a replica that stands still holds back its own host alone", async () => {
-  const { mesh, shard, replica, tell, last } = await start();
+  const { mesh, shard, replica, tell, last, startReplica } = await start();
   tell(100);
   await mesh.advance(1);
   const node = mesh.node();
@@ -182,10 +197,7 @@ Deno.test("a replica that stands still holds back its own host alone", async () 
     assert.equal(last()[0], 100 + i);
   }
   assert.equal(last()[1], 100);
-  await mesh.settle(node.spawn(defineServingReplica(), "0@1", {
-    ...{ shard: 0, rowFeed: "row_feed/1" as const, widths: [1], precision: "fp32" as const },
-    bytesMax: 16 << 20,
-  }));
+  await startReplica(1);
   await mesh.advance(50);
   assert.deepEqual(last(), [120, 120]);
   assert.equal((await replica(1)).rows, 200);
@@ -193,16 +205,13 @@ Deno.test("a replica that stands still holds back its own host alone", async () 
 });
 
 Deno.test("a host that fills its replica holds back its own mark alone", async () => {
-  const { mesh, shard, status, tell, last, replica } = await start({ rows: 1_000 });
+  const { mesh, shard, status, tell, last, replica, startReplica } = await start({ rows: 1_000 });
   tell(100);
   await mesh.advance(1);
   shard.pageMs = 100; // 16 pages
   const node = mesh.node();
   await mesh.settle(node.stopActor("serving_replica/0@1", 0));
-  await mesh.settle(node.spawn(defineServingReplica(), "0@1", {
-    ...{ shard: 0, rowFeed: "row_feed/1" as const, widths: [1], precision: "fp32" as const },
-    bytesMax: 16 << 20,
-  }));
+  await startReplica(1);
   for (let i = 1; i <= 10; i++) {
     shard.learn(0, 10);
     tell(100 + i);
@@ -217,15 +226,12 @@ Deno.test("a host that fills its replica holds back its own mark alone", async (
 });
 
 Deno.test("a host goes on at the deltas since its fill began, after a fill of a minute", async () => {
-  const { mesh, shard, tell, last, status } = await start({ rows: 1_000 });
+  const { mesh, shard, tell, last, status, startReplica } = await start({ rows: 1_000 });
   const node = mesh.node();
   await mesh.settle(node.stopActor("serving_replica/0@1", 0));
   const { pages } = shard;
   shard.pageMs = 4_000; // 16 pages
-  await mesh.settle(node.spawn(defineServingReplica(), "0@1", {
-    ...{ shard: 0, rowFeed: "row_feed/1" as const, widths: [1], precision: "fp32" as const },
-    bytesMax: 16 << 20,
-  }));
+  await startReplica(1);
   for (let i = 1; i <= 650; i++) {
     shard.learn(0, 10);
     tell(100 + i);
@@ -329,18 +335,13 @@ Deno.test("a feed that restarts goes on at its replica's position, without a fil
 });
 
 Deno.test("a replica with rows keeps them while its shard loads, an empty one begins without", async () => {
-  const { mesh, shard, restart, replica } = await start({ rows: 100 });
+  const { mesh, shard, restart, replica, startReplica } = await start({ rows: 100 });
   shard.isLoading = true;
   await restart("second");
   await mesh.advance(500);
   assert.equal((await replica(0)).rows, 100);
   await mesh.settle(mesh.node().stopActor("serving_replica/0@1", 0));
-  await mesh.settle(
-    mesh.node().spawn(defineServingReplica(), "0@1", {
-      ...{ shard: 0, rowFeed: "row_feed/1" as const, widths: [1], precision: "fp32" as const },
-      bytesMax: 16 << 20,
-    }),
-  );
+  await startReplica(1);
   await mesh.advance(10);
   assert.deepEqual([(await replica(1)).rows, (await replica(1)).position?.sequence], [0, 0]);
   shard.learn(0, 30);
@@ -354,16 +355,13 @@ Deno.test("a replica with rows keeps them while its shard loads, an empty one be
 });
 
 Deno.test("a replica that began empty in a load is filled, also by a feed that has restarted", async () => {
-  const { mesh, shard, restart, replica, tell, last } = await start();
+  const { mesh, shard, restart, replica, tell, last, startReplica } = await start();
   const node = mesh.node();
   shard.isLoading = true;
   await restart("second");
   shard.learn(0, 30);
   await mesh.settle(node.stopActor("serving_replica/0@1", 0));
-  await mesh.settle(node.spawn(defineServingReplica(), "0@1", {
-    ...{ shard: 0, rowFeed: "row_feed/1" as const, widths: [1], precision: "fp32" as const },
-    bytesMax: 16 << 20,
-  }));
+  await startReplica(1);
   await mesh.advance(200);
   assert.deepEqual([(await replica(1)).rows, (await replica(1)).position?.sequence], [0, 0]);
   await mesh.settle(node.stopActor("row_feed/1", 0));
@@ -381,7 +379,7 @@ Deno.test("a replica that began empty in a load is filled, also by a feed that h
 });
 
 Deno.test("a replica that begins empty beside its mark lowers it until the rows are there", async () => {
-  const { mesh, shard, restart, replica, tell, marks } = await start({ rows: 100 });
+  const { mesh, shard, restart, replica, tell, marks, startReplica } = await start({ rows: 100 });
   await restart("second");
   shard.tables.deltas.take(0, 1); // as a load that ends before the first delta
   await mesh.settle(mesh.node().stopActor("embedding_shard/0", 0));
@@ -393,12 +391,7 @@ Deno.test("a replica that begins empty beside its mark lowers it until the rows 
   assert.equal(marks[1].at(-1), 100);
   const before = marks[1].length;
   await mesh.settle(mesh.node().stopActor("serving_replica/0@1", 0));
-  await mesh.settle(
-    mesh.node().spawn(defineServingReplica(), "0@1", {
-      ...{ shard: 0, rowFeed: "row_feed/1" as const, widths: [1], precision: "fp32" as const },
-      bytesMax: 16 << 20,
-    }),
-  );
+  await startReplica(1);
   await mesh.advance(20);
   assert.deepEqual(marks[1].slice(before), [0, 100]);
   assert.equal((await replica(1)).rows, 30);
