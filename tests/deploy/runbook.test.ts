@@ -8,22 +8,15 @@
 import assert from "node:assert/strict";
 import { buildCommandLine } from "../../cli/command_line.ts";
 import { fencesOf, has, runFences } from "../docs/shell_session.ts";
-import { freePort } from "../integration/host_process.ts";
+import { freePort, freePorts } from "../free_ports.ts";
 
 const root = new URL("../../", import.meta.url).pathname;
 const runbook = Deno.readTextFileSync(`${root}docs/runbook.md`);
 
-async function consecutivePorts(): Promise<number> {
-  for (;;) {
-    const first = freePort();
-    try {
-      const listeners = [1, 2].map((i) => Deno.listen({ hostname: "127.0.0.1", port: first + i }));
-      for (const listener of listeners) listener.close();
-      return first;
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, 1));
-    }
-  }
+/** The first of three ports in a row. */
+function consecutivePorts(): number {
+  const [first, second, third] = freePorts(3);
+  return second === first + 1 && third === first + 2 ? first : consecutivePorts();
 }
 
 Deno.test({
@@ -34,7 +27,7 @@ Deno.test({
     assert.ok(run.length >= 12, `${run.length} fences`);
     const out = await runFences(run, {
       REDIS_PORT: String(freePort()),
-      LINKS: String(await consecutivePorts()),
+      LINKS: String(consecutivePorts()),
     });
     // The session did something: it ranked, restored and moved shards.
     for (const expected of [/"rankingId":"r-1"/, /"accepted":1/, /verified; snapshot \d{15}/]) {

@@ -3,7 +3,7 @@
  * around it says.
  */
 import assert from "node:assert/strict";
-import { freePort } from "../integration/host_process.ts";
+import { freePort } from "../free_ports.ts";
 import { fencesOf, has, runFences } from "./shell_session.ts";
 
 const guide = await Deno.readTextFile(new URL("../../docs/first_week.md", import.meta.url));

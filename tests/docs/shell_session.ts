@@ -2,7 +2,7 @@
  * Runs the shell fences of a document as one session in an empty folder, with `cairn` on the path.
  */
 import assert from "node:assert/strict";
-import { freePort } from "../integration/host_process.ts";
+import { freePort } from "../free_ports.ts";
 
 const root = new URL("../../", import.meta.url).pathname;
 

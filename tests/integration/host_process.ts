@@ -1,15 +1,9 @@
 /**
  * The hosts of a mesh as processes of their own, `cairn node`, which tests can kill.
  */
-import { freePorts } from "../../cli/demo_mesh/free_ports.ts";
 import { Client } from "./small_mesh.ts";
 
 const main = new URL("../../main.ts", import.meta.url).pathname;
-
-/** A port of this machine that is free now; for several, see {@link freePorts}. */
-export function freePort(): number {
-  return freePorts(1)[0];
-}
 
 export class HostProcess {
   readonly #process: Deno.ChildProcess;

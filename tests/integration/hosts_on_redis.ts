@@ -1,7 +1,7 @@
 /**
  * A mesh of real processes over a real Redis or Valkey server, with the commands of its operator.
  */
-import { freePorts } from "../../cli/demo_mesh/free_ports.ts";
+import { freePorts } from "../free_ports.ts";
 import { parseConfiguration } from "../../configuration/configuration.ts";
 import { LocalServer, type LocalServerOptions } from "../../mesh/adapters/redis/local_server.ts";
 import type { Coordination } from "../../mesh/ports/coordination.ts";

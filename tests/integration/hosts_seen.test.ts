@@ -5,7 +5,7 @@
  * Method: four real processes and a Redis server; this test is the collector and the browser.
  */
 import assert from "node:assert/strict";
-import { freePorts } from "../../cli/demo_mesh/free_ports.ts";
+import { freePorts } from "../free_ports.ts";
 import { isInstalled, LocalServer } from "../../mesh/adapters/redis/local_server.ts";
 import { type CollectedSpan, Collector } from "./collector.ts";
 import { HostProcesses } from "./host_process.ts";

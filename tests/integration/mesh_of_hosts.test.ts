@@ -4,7 +4,7 @@
  * other.
  */
 import assert from "node:assert/strict";
-import { freePorts } from "../../cli/demo_mesh/free_ports.ts";
+import { freePorts } from "../free_ports.ts";
 import { isInstalled, LocalServer } from "../../mesh/adapters/redis/local_server.ts";
 import { clientOn, HostProcesses } from "./host_process.ts";
 import { type Client, scoreOf, smallConfiguration } from "./small_mesh.ts";

@@ -3,7 +3,7 @@
  * one process is refused while a host runs. Method: real processes and a real Redis server.
  */
 import assert from "node:assert/strict";
-import { freePorts } from "../../cli/demo_mesh/free_ports.ts";
+import { freePorts } from "../free_ports.ts";
 import { isInstalled, LocalServer } from "../../mesh/adapters/redis/local_server.ts";
 import { clientOn, HostProcesses } from "./host_process.ts";
 import { eventually, MeshProcess, NotReadyError } from "./mesh_process.ts";

@@ -9,7 +9,7 @@
  * these snapshots; it is asked for a ranking from its first moment on.
  */
 import { parseArgs } from "node:util";
-import { freePorts } from "../../../cli/demo_mesh/free_ports.ts";
+import { freePorts } from "../../free_ports.ts";
 import { processorName } from "../embedding/core_time.ts";
 import { configurationText, fill, type Filled } from "./fill.ts";
 

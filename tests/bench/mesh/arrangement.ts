@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import metadata from "../../../deno.json" with { type: "json" };
 import type { LocalServer } from "../../../mesh/adapters/redis/local_server.ts";
-import { freePorts } from "../../../cli/demo_mesh/free_ports.ts";
+import { freePorts } from "../../free_ports.ts";
 import { present } from "../../../structures/invariant.ts";
 import { coreTimeOf } from "../ranking/processes.ts";
 

@@ -3,7 +3,7 @@
  * team would build by itself, and bare Hono.
  */
 import project from "../../../deno.json" with { type: "json" };
-import { freePorts } from "../../../cli/demo_mesh/free_ports.ts";
+import { freePorts } from "../../free_ports.ts";
 import { findPython } from "../python.ts";
 
 /** A server at work. */

@@ -11,8 +11,8 @@ Deno.test("two programs have no port in common, although none listens on them", 
 Deno.test("a port that another program listens on is not given", () => {
   const first = ReservedPorts.take(2);
   const [port] = first.ports;
-  first.release();
   const listener = Deno.listen({ hostname: "127.0.0.1", port });
+  first.release();
   const second = ReservedPorts.take(40);
   assert.ok(!second.ports.includes(port));
   assert.equal(new Set(second.ports).size, 40);

@@ -4,7 +4,7 @@
  * Method: two real servers, of which each is the other's replica in turn.
  */
 import assert from "node:assert/strict";
-import { freePorts } from "../../../../cli/demo_mesh/free_ports.ts";
+import { freePorts } from "../../../free_ports.ts";
 import { LocalServer, type ServerProgram } from "../../../../mesh/adapters/redis/local_server.ts";
 import {
   RedisConnection,

@@ -9,7 +9,7 @@ import { RedisServer } from "../../../../mesh/adapters/redis/redis_server.ts";
 import { parseConfiguration } from "../../../../configuration/configuration.ts";
 import { openCoordination } from "../../../../server/machine/redis_coordination.ts";
 import { openRedisStores, redisStorageOf } from "../../../../server/machine/redis_storage.ts";
-import { freePorts } from "../../../../cli/demo_mesh/free_ports.ts";
+import { freePorts } from "../../../free_ports.ts";
 import { withPrograms } from "./servers.ts";
 
 /** Processes and files of one test. */
