@@ -17,12 +17,17 @@ interface Opened {
   close(): Promise<void>;
 }
 
+interface OpenOptions extends Partial<RedisProfileStoreOptions> {
+  /** Of each command; default {@link PATIENT_MS}. */
+  readonly deadlineMs?: number;
+}
+
 async function open(
   server: TestServer,
   mesh: string,
-  options: Partial<RedisProfileStoreOptions> = {},
+  { deadlineMs = PATIENT_MS, ...options }: OpenOptions = {},
 ): Promise<Opened> {
-  const redis = await server.connect({ mesh });
+  const redis = await server.connect({ mesh, deadlineMs });
   const store = await RedisProfileStore.open({
     server: redis,
     writer: crypto.randomUUID(),
@@ -67,7 +72,7 @@ await withServers((server) => {
   const test = (
     name: string,
     body: (one: Opened, two: Opened) => Promise<void>,
-    options: Partial<RedisProfileStoreOptions> = {},
+    options: OpenOptions = {},
   ) =>
     Deno.test(`${server.program} profile store: ${name}`, async () => {
       const mesh = newMesh();
@@ -194,6 +199,6 @@ await withServers((server) => {
       await two.store.load("item", ["b"]);
       assert.deepEqual(two.store.get("item", "b")?.attributes, { year: 1 });
     },
-    { loadBudgetMs: 50 },
+    { loadBudgetMs: 50, deadlineMs: 2_000 },
   );
 });
