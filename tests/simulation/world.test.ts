@@ -13,10 +13,10 @@ for (const scenario of shippedScenarios) {
     const { failure, seedsTried } = await runCampaign({
       doubleEvery: 0,
       scenario: { ...scenario, forMs: Math.min(scenario.forMs, 8_000) },
-      seeds: [1, 2],
+      seeds: [1],
     });
     assert.equal(failure, undefined);
-    assert.equal(seedsTried, 2);
+    assert.equal(seedsTried, 1);
   });
 }
 
