@@ -27,6 +27,8 @@ import {
 
 /** Clocks of the hosts of a mesh are less than this apart, ms; docs/mesh.md asks for it. */
 const CLOCKS_APART_MS_MAX = 10_000;
+/** Longest pause of a row feed after a failure, ms: `sync.rowsInterval` may be a day. */
+const FEED_RETRY_MS_MAX = 1_000;
 /** Bound of the items that a ranking with `explain` explains, best first. */
 const EXPLAINED_ITEMS_MAX = 20;
 /** Bound of the items left out by rules that an answer with `explain` lists. */
@@ -152,7 +154,11 @@ export function actorOptionsOf(
       averageIntervalMs: trainer.averageInterval,
       budgetMs: sync.budget,
     },
-    rowFeed: { retryMs: sync.rowsInterval, rowsMax: sync.rowsMax, budgetMs: sync.budget },
+    rowFeed: {
+      retryMs: Math.min(sync.rowsInterval, FEED_RETRY_MS_MAX),
+      rowsMax: sync.rowsMax,
+      budgetMs: sync.budget,
+    },
     ranker: {
       schema,
       taskNames: model.tasks,

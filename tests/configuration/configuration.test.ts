@@ -69,6 +69,12 @@ joiner:
   ]);
 });
 
+Deno.test("a row feed tries again after a second at the latest, however rarely rows are synced", () => {
+  const feedOf = (interval: string) =>
+    parseConfiguration(`${minimal}\nsync: { rowsInterval: ${interval} }\n`, "c").rowFeed.retryMs;
+  assert.deepEqual(["20ms", "1s", "1d"].map(feedOf), [20, 1_000, 1_000]);
+});
+
 Deno.test("a JSON file is accepted as YAML", () => {
   const json = JSON.stringify({ features: { slots: { user: { kind: "id", source: "user" } } } });
   assert.deepEqual(parseConfiguration(json, "c"), parseConfiguration(minimal, "c"));
