@@ -8,8 +8,8 @@
  */
 import type { ActorContext, ActorRef } from "../../mesh/runtime/actor.ts";
 import type { LimitedWarnings } from "../../mesh/runtime/limited_warnings.ts";
-import { invariant } from "../../structures/invariant.ts";
-import type { Dealing, TrainerMessage, TrainerStatus } from "../trainer/protocol.ts";
+import { invariant, present } from "../../structures/invariant.ts";
+import type { AcceptanceMark, Dealing, TrainerMessage } from "../trainer/protocol.ts";
 import type { ParameterSyncMessage } from "./protocol.ts";
 
 export interface AcceptanceMarksParts {
@@ -18,12 +18,16 @@ export interface AcceptanceMarksParts {
   readonly warnings: LimitedWarnings;
 }
 
+/** A trainer's mark with its scope. */
+type KnownMark = Required<AcceptanceMark>;
+
 export class AcceptanceMarks {
   readonly #parts: AcceptanceMarksParts;
   /** Number of the dealing of {@link #trainers}; undefined before a trainer has answered. */
   #dealing: number | undefined;
   #trainers: readonly ActorRef<TrainerMessage>[] = [];
-  #statuses: (TrainerStatus | undefined)[] = [];
+  /** By trainer; undefined before its first answer. */
+  #marks: (KnownMark | undefined)[] = [];
   #changes = 0;
 
   /** @param trainers At least one of each later dealing. */
@@ -39,7 +43,7 @@ export class AcceptanceMarks {
 
   /** Every decided event accepted up to this wall time is learned, ms; 0 before the first read. */
   get learnedThroughMs(): number {
-    return Math.min(...this.#statuses.map((status) => status?.learnedThroughMs ?? 0));
+    return Math.min(...this.#marks.map((mark) => mark?.learnedThroughMs ?? 0));
   }
 
   /** Grows whenever a read finds that a trainer has learned, or has begun anew. */
@@ -49,7 +53,7 @@ export class AcceptanceMarks {
 
   /** The incarnation of a shard that all marks are of; undefined where trainers name others. */
   incarnationOf(shard: number): string | undefined {
-    const [incarnation, ...others] = this.#statuses.map((status) => status?.incarnations[shard]);
+    const [incarnation, ...others] = this.#marks.map((mark) => mark?.scope.incarnations[shard]);
     return others.every((other) => other === incarnation) ? incarnation : undefined;
   }
 
@@ -57,23 +61,26 @@ export class AcceptanceMarks {
   async read(): Promise<void> {
     const { budgetMs, warnings } = this.#parts;
     const asked = this.#trainers;
-    const answers = await Promise.all(asked.map(async (trainer) => {
+    // Another read may change the marks before the answers of this one come.
+    const known = [...this.#marks];
+    const answers = await Promise.all(asked.map(async (trainer, i) => {
       try {
-        return await trainer.ask({ kind: "getStatus" }, { budgetMs });
+        const scope = known[i]?.scope.id;
+        return await trainer.ask({ kind: "getAcceptanceMark", scope }, { budgetMs });
       } catch (error) {
-        const cannot =
-          `cannot read the status of ${trainer.address}, and freshness does not advance`;
+        const cannot = `cannot read the mark of ${trainer.address}, and freshness does not advance`;
         warnings.warn(cannot, error);
         return undefined;
       }
     }));
-    for (const status of answers) if (status !== undefined) this.#follow(status.dealing);
+    const marks = answers.map((answer, i) => answer && withScope(answer, known[i]));
+    for (const mark of marks) if (mark !== undefined) this.#follow(mark.scope.dealing);
     if (this.#trainers !== asked) return; // the next read asks all trainers of the newer dealing
-    answers.forEach((status, i) => {
+    marks.forEach((mark, i) => {
       // A trainer of an earlier dealing has other partitions, and is about to end.
-      if (status === undefined || status.dealing.number !== this.#dealing) return;
-      if (!isSame(status, this.#statuses[i])) this.#changes++;
-      this.#statuses[i] = status;
+      if (mark === undefined || mark.scope.dealing.number !== this.#dealing) return;
+      if (!isSame(mark, this.#marks[i])) this.#changes++;
+      this.#marks[i] = mark;
     });
   }
 
@@ -89,16 +96,18 @@ export class AcceptanceMarks {
   #take(trainers: Dealing["trainers"]): void {
     invariant(trainers.length > 0, "a mesh that learns has a trainer");
     this.#trainers = trainers.map((address) => this.#parts.context.actorRef(address));
-    this.#statuses = trainers.map(() => undefined);
+    this.#marks = trainers.map(() => undefined);
     this.#changes++;
   }
 }
 
-/** Whether the trainer has learned nothing between two statuses. */
-function isSame(now: TrainerStatus, before: TrainerStatus | undefined): boolean {
-  return before !== undefined && now.steps === before.steps &&
-    now.offsets.every(({ offset }, i) => offset === before.offsets[i]?.offset) &&
-    now.learnedThroughMs === before.learnedThroughMs &&
-    now.incarnations.length === before.incarnations.length &&
-    now.incarnations.every((incarnation, shard) => incarnation === before.incarnations[shard]);
+function withScope(mark: AcceptanceMark, before: KnownMark | undefined): KnownMark {
+  const scope = mark.scope ?? before?.scope;
+  return { ...mark, scope: present(scope, "a trainer leaves out only what the asker knows") };
+}
+
+/** Whether the trainer has learned nothing between two answers. */
+function isSame(now: KnownMark, before: KnownMark | undefined): boolean {
+  return now.scope.id === before?.scope.id && now.progress === before.progress &&
+    now.learnedThroughMs === before.learnedThroughMs;
 }

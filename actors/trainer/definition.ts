@@ -22,6 +22,7 @@ export function defineTrainer(
     priorityOf: (message) => {
       switch (message.kind) {
         case "getStatus":
+        case "getAcceptanceMark":
         case "setLeased":
           return "control";
         case "getProgressiveValidation":

@@ -55,10 +55,6 @@ export interface TrainerStatus {
   /** Mean loss of the last step. */
   readonly loss: number;
   readonly learnedThroughMs: number;
-  /** Incarnations of the shards that have learned that, by shard. */
-  readonly incarnations: readonly string[];
-  /** The division by which it has its partitions: parameter sync follows the newest one. */
-  readonly dealing: Dealing;
   /** Rows that steps refused and that were put aside, since the start. */
   readonly rowsRefused: number;
   /** Offset in each of its partitions of the example log before which all is learned. */
@@ -70,6 +66,32 @@ export interface TrainerStatus {
 /** Asks for {@link TrainerStatus}. */
 export interface GetTrainerStatus extends Request<TrainerStatus> {
   readonly kind: "getStatus";
+}
+
+/** The shards and partitions that an acceptance mark is of: another one after each start. */
+export interface MarkScope {
+  /** No other scope has the same id. */
+  readonly id: string;
+  /** Incarnations of the shards that have learned what the mark says, by shard; empty before. */
+  readonly incarnations: readonly string[];
+  /** The division by which it has its partitions: parameter sync follows the newest one. */
+  readonly dealing: Dealing;
+}
+
+/** The acceptance mark of a trainer. */
+export interface AcceptanceMark {
+  readonly learnedThroughMs: number;
+  /** Grows with all that is learned or passed over. */
+  readonly progress: number;
+  /** Left out where the asker knows it: it is as large as many marks. */
+  readonly scope?: MarkScope;
+}
+
+/** Asks for the {@link AcceptanceMark}. */
+export interface GetAcceptanceMark extends Request<AcceptanceMark> {
+  readonly kind: "getAcceptanceMark";
+  /** Id of the scope that the trainer has told last; undefined before the first. */
+  readonly scope: string | undefined;
 }
 
 /** Asks for {@link ProgressiveValidation}. */
@@ -182,6 +204,7 @@ export type TrainerMessage =
   | CutWaits
   | StoreRetryDue
   | GetTrainerStatus
+  | GetAcceptanceMark
   | GetProgressiveValidation
   | GetDenseWeights
   | OfferWeights

@@ -94,9 +94,9 @@ export class ShardClient {
     this.#buffers = new BufferPool(SPARES_PER_SHARD * shards.length);
   }
 
-  /** The incarnations of the shards at {@link open}, by shard. */
+  /** Incarnations of the shards at {@link open}, by shard; the same array until the next one. */
   get incarnations(): readonly string[] {
-    return this.#openings.ofAny.map(({ incarnation }) => incarnation);
+    return this.#openings.incarnations;
   }
 
   /** Budget with which the slowest shard answers, ms. */

@@ -12,6 +12,7 @@ export class ShardOpenings {
   readonly #partitions: readonly number[];
   /** By partition and shard. */
   readonly #openings = new Map<number, readonly SourceOpening[]>();
+  #incarnations: readonly string[] = [];
 
   constructor(partitions: readonly number[]) {
     this.#partitions = partitions;
@@ -23,6 +24,8 @@ export class ShardOpenings {
       partition,
       openings.map(({ incarnation, epoch }) => ({ incarnation, epoch })),
     );
+    if (partition !== this.#partitions[0]) return;
+    this.#incarnations = openings.map(({ incarnation }) => incarnation);
   }
 
   /** The streams of a partition, by shard. */
@@ -33,6 +36,11 @@ export class ShardOpenings {
   /** The streams of one partition, empty before; those of others are of the same incarnations. */
   get ofAny(): readonly SourceOpening[] {
     return this.#openings.get(this.#partitions[0]) ?? [];
+  }
+
+  /** The incarnations of {@link ofAny}, by shard; the same array until the next {@link set}. */
+  get incarnations(): readonly string[] {
+    return this.#incarnations;
   }
 
   /** A shard that has opened two partitions in different incarnations. */
@@ -52,7 +60,7 @@ export class ShardOpenings {
 
   /** The first shard that has another incarnation than its streams; -1 where none has. */
   #restartedIn(shards: readonly Incarnated[]): number {
-    const before = this.ofAny;
-    return shards.findIndex(({ incarnation }, s) => incarnation !== before[s].incarnation);
+    const before = this.#incarnations;
+    return shards.findIndex(({ incarnation }, s) => incarnation !== before[s]);
   }
 }

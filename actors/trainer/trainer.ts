@@ -16,7 +16,14 @@ import type { LackingPartition } from "./example_reader.ts";
 import { LackingPartitions } from "./lacking_partitions.ts";
 import { Learning } from "./learning.ts";
 import type { TrainerOptions } from "./options.ts";
-import type { AdoptMean, Cut, OfferWeights, TrainerMessage, TrainerStatus } from "./protocol.ts";
+import type {
+  AdoptMean,
+  Cut,
+  MarkScope,
+  OfferWeights,
+  TrainerMessage,
+  TrainerStatus,
+} from "./protocol.ts";
 import { PartitionJoiners } from "./partition_joiners.ts";
 import { type AppliedSequences, ShardClient } from "./shard_client.ts";
 import { SnapshotCuts } from "./snapshot_cuts.ts";
@@ -55,6 +62,8 @@ export class Trainer implements Behavior<TrainerMessage> {
   readonly #validation: TaskValidation;
   readonly #cuts: SnapshotCuts;
   readonly #waits: LackingPartitions;
+  /** Undefined until it is asked for. */
+  #scope: MarkScope | undefined;
   #state: TrainerState = { kind: "learning" };
   /** Whether the host's lease holds; the trainer stands still otherwise. */
   #isLeased = true;
@@ -149,6 +158,15 @@ export class Trainer implements Behavior<TrainerMessage> {
         return await this.#turn();
       case "getStatus":
         return this.#context.reply(message, this.#status());
+      case "getAcceptanceMark": {
+        const { learnedAt, progress } = this.#learning;
+        const scope = this.#markScope();
+        return this.#context.reply(message, {
+          learnedThroughMs: learnedAt.learnedThroughMs,
+          progress: progress.changes,
+          ...(message.scope === scope.id ? {} : { scope }),
+        });
+      }
       case "getProgressiveValidation":
         return this.#context.reply(message, this.#validation.read());
       case "getDenseWeights": {
@@ -184,11 +202,18 @@ export class Trainer implements Behavior<TrainerMessage> {
       examples,
       loss,
       ...learnedAt,
-      incarnations: this.#shards.incarnations,
-      dealing: this.#options.dealing,
       rowsRefused,
       ...(stopped?.kind === "diverged" ? { diverged: stopped.reason } : {}),
     };
+  }
+
+  #markScope(): MarkScope {
+    const { incarnations } = this.#shards;
+    if (incarnations !== this.#scope?.incarnations) {
+      const { dealing } = this.#options;
+      this.#scope = { id: this.#context.random.uuid(), incarnations, dealing };
+    }
+    return this.#scope;
   }
 
   /** Learns from at most one batch, and makes the cuts that wait for a moment between batches. */

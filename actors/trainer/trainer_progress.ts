@@ -13,6 +13,7 @@ export class TrainerProgress {
   readonly #now: Map<number, Progress>;
   /** By partition, the rows that a shard had applied when this trainer started. */
   #learnedBefore: ReadonlyMap<number, number> = new Map();
+  #changes = 0;
   #steps = 0;
   #examples = 0;
   #loss = 0;
@@ -33,6 +34,11 @@ export class TrainerProgress {
   /** All before it is learned, put aside or passed over. */
   of(partition: number): Progress {
     return present(this.#now.get(partition), "a trainer reads its own partitions");
+  }
+
+  /** Grows whenever it moves. */
+  get changes(): number {
+    return this.#changes;
   }
 
   /** Batches learned since the start. */
@@ -58,6 +64,7 @@ export class TrainerProgress {
    */
   start(cut: Progresses, applied: AppliedSequences): void {
     for (const [partition, progress] of cut) this.#now.set(partition, progress);
+    this.#changes++;
     this.#learnedBefore = new Map(
       [...applied].map(([partition, byShard]) => [partition, Math.max(...byShard)]),
     );
@@ -107,6 +114,7 @@ export class TrainerProgress {
       "a trainer reads its log forwards",
     );
     this.#now.set(partition, progress);
+    if (progress.sequence > sequence || progress.offset > offset) this.#changes++;
     this.#metrics.learnedUpTo(partition, progress.sequence);
   }
 }

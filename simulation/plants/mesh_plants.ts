@@ -141,8 +141,9 @@ export const meshPlants: readonly Plant[] = [
       replace: "    if (number >= 0) return;\n",
     }, {
       file: "actors/parameter_sync/acceptance_marks.ts",
-      find: "      if (status === undefined || status.dealing.number !== this.#dealing) return;\n",
-      replace: "      if (status === undefined) return;\n",
+      find:
+        "      if (mark === undefined || mark.scope.dealing.number !== this.#dealing) return;\n",
+      replace: "      if (mark === undefined) return;\n",
     }],
     seenBy: ["honest-freshness"],
     scenario: "trainers-on-slow-links",

@@ -165,6 +165,16 @@ export const servingPlants: readonly Plant[] = [
     scenario: "swarm",
   },
   {
+    name: "scope-kept",
+    edits: [{
+      file: "actors/trainer/trainer.ts",
+      find: "...(message.scope === scope.id ? {} : { scope }),",
+      replace: "...(message.scope !== undefined ? {} : { scope }),",
+    }],
+    seenBy: ["liveness"],
+    scenario: "swarm",
+  },
+  {
     name: "passed-over-is-away",
     edits: [{
       file: "actors/scorer/replica_client.ts",

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import type { Learned } from "../../../actors/embedding_shard/protocol.ts";
 import { defineParameterSync } from "../../../actors/parameter_sync/definition.ts";
 import type { ParameterSyncMessage } from "../../../actors/parameter_sync/protocol.ts";
-import type { Dealing } from "../../../actors/trainer/protocol.ts";
+import type { Dealing, GetAcceptanceMark } from "../../../actors/trainer/protocol.ts";
 import { SimulatedMesh } from "../../../mesh/simulation/simulated_mesh.ts";
 import { scripted } from "../scripted.ts";
 
@@ -29,9 +29,11 @@ async function start() {
     /** Questions for dense weights. */
     weightsAsked: 0,
     weightsLoaded: true,
-    /** Questions for the status, and for an offer of weights, by trainer. */
+    /** Questions for the mark, and for an offer of weights, by trainer. */
     trainersAsked: [0, 0],
     offered: [0, 0],
+    /** Answers with a scope, by trainer. */
+    scopesTold: [0, 0],
     /** The acceptance mark of the second trainer. */
     learnedByOtherMs: 0,
     /** By trainer. */
@@ -47,17 +49,20 @@ async function start() {
   ));
   for (const trainer of [0, 1]) {
     await mesh.settle(node.spawn(
-      scripted("trainer", ({ kind }) => {
+      scripted("trainer", (message) => {
+        const { kind } = message;
         const { learnedThroughMs, incarnations, dealings } = state;
-        if (kind === "getStatus") {
+        if (kind === "getAcceptanceMark") {
           state.trainersAsked[trainer]++;
+          const incarnation = incarnations[trainer];
           const dealing = dealings[trainer];
-          const learned = trainer === 0 ? learnedThroughMs : state.learnedByOtherMs;
+          const id = `${incarnation} ${dealing.number}`;
+          const isKnown = (message as GetAcceptanceMark).scope === id;
+          if (!isKnown) state.scopesTold[trainer]++;
           return {
-            learnedThroughMs: learned,
-            incarnations: [incarnations[trainer]],
-            offsets: [],
-            dealing,
+            learnedThroughMs: trainer === 0 ? learnedThroughMs : state.learnedByOtherMs,
+            progress: 1,
+            ...(isKnown ? {} : { scope: { id, incarnations: [incarnation], dealing } }),
           };
         }
         if (kind === "offerWeights") {
@@ -127,6 +132,18 @@ Deno.test("a mark is of the incarnation that all trainers name, or of none", asy
   assert.deepEqual(state.marks.at(-1), { throughMs: 100, incarnation: undefined });
   state.incarnations = ["second", "second"];
   await mesh.advance(100);
+  assert.deepEqual(state.marks.at(-1), { throughMs: 100, incarnation: "second" });
+  await mesh.stop();
+});
+
+Deno.test("a trainer tells the scope of its mark when it is another one, and not each time", async () => {
+  const { mesh, state } = await start();
+  await mesh.advance(1_000);
+  assert.ok(state.trainersAsked[0] > 50);
+  assert.deepEqual(state.scopesTold, [1, 0]);
+  state.incarnations[0] = "second";
+  await mesh.advance(1_000);
+  assert.deepEqual(state.scopesTold, [2, 0]);
   assert.deepEqual(state.marks.at(-1), { throughMs: 100, incarnation: "second" });
   await mesh.stop();
 });

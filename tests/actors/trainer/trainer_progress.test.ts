@@ -41,6 +41,16 @@ Deno.test("progress that goes back, and a row that is learned twice, break an in
   assert.equal(progress.steps, 0);
 });
 
+Deno.test("the changes of a progress grow when it moves, and not when it is told where it is", () => {
+  const { progress } = progressWithRows();
+  progress.start(CUT, new Map([[0, [10]]]));
+  const { changes } = progress;
+  progress.advance(progress.now);
+  assert.equal(progress.changes, changes);
+  progress.learned(learned(12));
+  assert.equal(progress.changes, changes + 1);
+});
+
 Deno.test("without a snapshot the progress begins at the log's beginning", () => {
   const { progress } = progressWithRows();
   progress.start(new Map(), new Map([[0, [0, 0]]]));
