@@ -3,6 +3,8 @@
  * liveness failure.
  */
 import type { EmbeddingShardMessage } from "../actors/embedding_shard/protocol.ts";
+import type { ParameterSyncMessage } from "../actors/parameter_sync/protocol.ts";
+import type { ScorerMessage } from "../actors/scorer/protocol.ts";
 import type { ServingReplicaMessage } from "../actors/serving_replica/protocol.ts";
 import { reasonOf } from "../mesh/runtime/errors.ts";
 import type { RunningMesh } from "../server/compose.ts";
@@ -94,6 +96,13 @@ export async function pendingOf(
   const { learnedThroughMs } = await running.rowFeed.ask({ kind: "getStatus" }, BUDGET);
   if (learnedThroughMs < decidedMs) {
     return `learnedThroughMs is ${learnedThroughMs}, decided through ${decidedMs}`;
+  }
+  const sync = mesh.actorRef<ParameterSyncMessage>(addresses.parameterSync);
+  const { denseVersion } = await sync.ask({ kind: "getStatus" }, BUDGET);
+  const scorer = mesh.actorRef<ScorerMessage>(addresses.scorer(host));
+  const { modelVersion } = await scorer.ask({ kind: "getModel" }, BUDGET);
+  if (modelVersion < denseVersion) {
+    return `${scorer.address} serves dense weights ${modelVersion}, not ${denseVersion}`;
   }
   const acceptedMs = await newestAccepted(running.stores.eventLog);
   if (learnedThroughMs < acceptedMs) {

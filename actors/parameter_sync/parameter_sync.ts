@@ -9,9 +9,9 @@
  * that all trainers name: one that has restarted takes it for nothing. Dense weights are synced
  * separately and not covered; every answer names their version.
  *
- * While no trainer learns, a round ends after their status was read, and every `QUIET_MS` it goes
+ * While no trainer learns, a round ends after their marks were read, and every `QUIET_MS` it goes
  * on to shards and scorers, which may have moved or restarted. A scorer that starts asks for its
- * weights.
+ * weights. No round waits for a scorer.
  */
 import type { ActorContext, ActorRef, Behavior } from "../../mesh/runtime/actor.ts";
 import { LimitedWarnings } from "../../mesh/runtime/limited_warnings.ts";
@@ -30,6 +30,7 @@ import type {
   TellMarks,
 } from "./protocol.ts";
 import { WeightAveraging } from "./weight_averaging.ts";
+import { WeightTransfers } from "./weight_transfers.ts";
 
 /** Longest time between two rounds to all shards and scorers, ms. */
 const QUIET_MS = 1_000;
@@ -45,12 +46,8 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
   #averaging: WeightAveraging | undefined;
   /** Whether a round of averaging is scheduled. */
   #averages = false;
-  readonly #scorers: readonly ActorRef<ScorerMessage>[];
-  /** The dense version that each scorer serves; -1 = unknown. */
-  readonly #scorerVersions: number[];
-  /** The newest weights from the trainers, for a scorer that restarts while they are away. */
-  #carried: DenseWeights | undefined;
-  /** {@link AcceptanceMarks.changes} when these weights were asked for. */
+  readonly #transfers: WeightTransfers;
+  /** {@link AcceptanceMarks.changes} when the weights carried last were asked for. */
   #carriedAt = -1;
   readonly #warnings: LimitedWarnings;
   readonly #denseServed: Gauge;
@@ -69,10 +66,10 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
     this.#context = context;
     this.#options = options;
     this.#shards = options.shards.map((address) => context.actorRef(address));
-    this.#scorers = options.scorers.map((address) => context.actorRef<ScorerMessage>(address));
-    this.#scorerVersions = options.scorers.map(() => -1);
     this.#warnings = new LimitedWarnings(context.clock, context.telemetry);
     const { budgetMs } = options;
+    const scorers = options.scorers.map((address) => context.actorRef<ScorerMessage>(address));
+    this.#transfers = new WeightTransfers(scorers, { budgetMs, warnings: this.#warnings });
     const marksParts = { context, budgetMs, warnings: this.#warnings };
     this.#acceptanceMarks = new AcceptanceMarks(options.trainers, marksParts);
     this.#trainers = this.#acceptanceMarks.trainers;
@@ -80,9 +77,9 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
       ? new WeightAveraging(this.#trainers, budgetMs)
       : undefined;
     this.#denseServed = context.telemetry.gauge("cairn_sync_dense_version", {
-      help: "Version of the dense weights that the scorers serve.",
+      help: "Version of the dense weights that the scorers are given.",
     });
-    // Marks last: freshness must not precede the first learned dense weights.
+    // Weights first: a scorer answers nothing before it has them.
     this.#beginAveraging();
     context.schedule(0, { kind: "syncDense" });
     context.schedule(0, { kind: "tellMarks" });
@@ -135,7 +132,7 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
     const beganMs = this.#context.clock.monotonicMs();
     const isDue = this.#scorerStarted || beganMs - this.#roundAtMs >= QUIET_MS;
     // Before anything that can wait for trainers: a scorer that restarted needs weights.
-    if (isDue || !this.#knowsScorers) await this.#checkScorers();
+    this.#transfers.check({ all: isDue });
     await this.#readAcceptanceMarks();
     const { changes, learnedThroughMs: throughMs } = this.#acceptanceMarks;
     if (!isDue && changes === this.#toldAt) return;
@@ -148,28 +145,6 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
     });
   }
 
-  /** Whether every scorer has weights. */
-  get #knowsScorers(): boolean {
-    return this.#scorerVersions.every((version) => version >= 0);
-  }
-
-  /** Gives the newest weights to scorers without any. */
-  async #checkScorers(): Promise<void> {
-    const { budgetMs } = this.#options;
-    await Promise.all(this.#scorers.map(async (scorer, i) => {
-      try {
-        const { weightsLoaded, modelVersion } = await scorer.ask({ kind: "getModel" }, {
-          budgetMs,
-        });
-        this.#scorerVersions[i] = weightsLoaded ? modelVersion : -1;
-        if (!weightsLoaded && this.#carried !== undefined) await this.#loadDense(i, this.#carried);
-      } catch (error) {
-        this.#scorerVersions[i] = -1;
-        this.#warnings.warn(`${scorer.address} does not get weights`, error);
-      }
-    }));
-  }
-
   /** Reads the acceptance marks, and averages the trainers of a later dealing from then on. */
   async #readAcceptanceMarks(): Promise<void> {
     await this.#acceptanceMarks.read();
@@ -177,7 +152,7 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
     if (trainers === this.#trainers) return;
     this.#trainers = trainers;
     this.#averaging = trainers.length > 1
-      ? new WeightAveraging(trainers, this.#options.budgetMs, this.#carried)
+      ? new WeightAveraging(trainers, this.#options.budgetMs, this.#transfers.newest)
       : undefined;
     this.#beginAveraging();
   }
@@ -203,7 +178,8 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
     // The rounds of rows read the marks, unless they are rarer.
     if (rowsIntervalMs > denseIntervalMs) await this.#readAcceptanceMarks();
     const { changes } = this.#acceptanceMarks;
-    if (this.#carried !== undefined && this.#carriedAt === changes) return this.#carried;
+    const { newest } = this.#transfers;
+    if (newest !== undefined && this.#carriedAt === changes) return newest;
     const message = { kind: "getDenseWeights" } as const;
     const { weights } = await trainer.ask(message, { budgetMs, bulk: true });
     this.#carriedAt = changes;
@@ -213,22 +189,9 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
   async #syncDense(): Promise<void> {
     const weights = await this.#denseWeights();
     if (weights === undefined) return;
-    this.#carried = weights;
-    await Promise.all(this.#scorers.map(async ({ address }, i) => {
-      if (this.#scorerVersions[i] >= weights.version) return;
-      await this.#loadDense(i, weights).catch((error) => {
-        this.#warnings.warn(`${address} does not get weights`, error);
-      });
-    }));
+    this.#transfers.carry(weights);
     this.#denseVersion = weights.version;
     this.#denseServed.set(weights.version);
-  }
-
-  async #loadDense(scorer: number, weights: DenseWeights): Promise<void> {
-    const { budgetMs } = this.#options;
-    const message = { kind: "loadDenseWeights", weights } as const;
-    const { version } = await this.#scorers[scorer].ask(message, { budgetMs, bulk: true });
-    this.#scorerVersions[scorer] = version;
   }
 
   /** Work that fails is retried at the next interval. */

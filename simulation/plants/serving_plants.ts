@@ -165,6 +165,19 @@ export const servingPlants: readonly Plant[] = [
     scenario: "swarm",
   },
   {
+    name: "failed-transfer-stays",
+    edits: [{
+      file: "actors/parameter_sync/weight_transfers.ts",
+      find: "      this.#versions[scorer] = version;\n    } catch (error) {\n" +
+        "      this.#failed(scorer, error);\n    } finally {\n" +
+        "      this.#underWay.delete(scorer);\n    }",
+      replace: "      this.#versions[scorer] = version;\n      this.#underWay.delete(scorer);\n" +
+        "    } catch (error) {\n      this.#failed(scorer, error);\n    }",
+    }],
+    seenBy: ["liveness"],
+    scenario: "swarm",
+  },
+  {
     name: "scope-kept",
     edits: [{
       file: "actors/trainer/trainer.ts",

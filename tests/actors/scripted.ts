@@ -3,6 +3,9 @@
  */
 import type { ActorDefinition, Message } from "../../mesh/runtime/actor.ts";
 
+/** In place of an answer: the actor stands still, and its asker waits in vain. */
+export const NO_ANSWER = Symbol("no answer");
+
 /** An actor that answers each message by a function; an error is the answer too. */
 export function scripted(
   kind: string,
@@ -16,7 +19,8 @@ export function scripted(
     create: (context) => ({
       receive(message) {
         try {
-          context.reply(message, answer(message) as never);
+          const answered = answer(message);
+          if (answered !== NO_ANSWER) context.reply(message, answered as never);
         } catch (error) {
           context.replyError(message, error as Error);
         }

@@ -6,12 +6,15 @@ import assert from "node:assert/strict";
 import type { Learned } from "../../../actors/embedding_shard/protocol.ts";
 import { defineParameterSync } from "../../../actors/parameter_sync/definition.ts";
 import type { ParameterSyncMessage } from "../../../actors/parameter_sync/protocol.ts";
+import type { LoadDenseWeights } from "../../../actors/scorer/protocol.ts";
 import type { Dealing, GetAcceptanceMark } from "../../../actors/trainer/protocol.ts";
 import { SimulatedMesh } from "../../../mesh/simulation/simulated_mesh.ts";
-import { scripted } from "../scripted.ts";
+import { NO_ANSWER, scripted } from "../scripted.ts";
 
 const alone: Dealing = { number: 0, trainers: ["trainer/0"] };
 const both: Dealing = { number: 1, trainers: ["trainer/0", "trainer/1"] };
+
+const BUDGET_MS = 1_000;
 
 async function start() {
   const mesh = new SimulatedMesh({ seed: 1 });
@@ -22,8 +25,12 @@ async function start() {
     incarnations: ["first", "first"],
     /** Marks that the shard was told. */
     marks: [] as Pick<Learned, "throughMs" | "incarnation">[],
-    /** Scorers that do not answer. */
+    /** Scorers that answer with an error, and that do not answer. */
     away: new Set<number>(),
+    still: new Set<number>(),
+    /** Versions of dense weights that each scorer was given, and of those that trainers have. */
+    given: [[], []] as number[][],
+    version: 1,
     /** Messages to the scorers. */
     asked: 0,
     /** Questions for dense weights. */
@@ -70,7 +77,7 @@ async function start() {
           throw new Error("offers nothing");
         }
         state.weightsAsked++;
-        return { weights: { version: 1 } };
+        return { weights: { version: state.version } };
       }),
       trainer,
       undefined,
@@ -78,14 +85,19 @@ async function start() {
   }
   for (const host of [0, 1]) {
     await mesh.settle(node.spawn(
-      scripted("scorer", ({ kind }) => {
+      scripted("scorer", (message) => {
         state.asked++;
         if (state.away.has(host)) throw new Error(`host ${host} is away`);
-        if (kind === "loadDenseWeights") {
+        if (message.kind === "loadDenseWeights") {
+          const { version } = (message as LoadDenseWeights).weights;
+          state.given[host].push(version);
+          if (state.still.has(host)) return NO_ANSWER;
           state.weightsLoaded = true;
-          return { version: 1 };
+          return { version };
         }
-        return { weightsLoaded: state.weightsLoaded, modelVersion: 1 };
+        if (state.still.has(host)) return NO_ANSWER;
+        const modelVersion = state.given[host].at(-1) ?? 0;
+        return { weightsLoaded: state.weightsLoaded, modelVersion };
       }),
       host,
       undefined,
@@ -98,7 +110,7 @@ async function start() {
     rowsIntervalMs: 10,
     denseIntervalMs: 10,
     averageIntervalMs: 10,
-    budgetMs: 100,
+    budgetMs: BUDGET_MS,
   }));
   await mesh.advance(100);
   return { mesh, state };
@@ -225,5 +237,22 @@ Deno.test("a scorer that stays away is named in the log every ten seconds, and h
   state.learnedThroughMs = 200;
   await mesh.advance(30);
   assert.deepEqual(state.marks.at(-1), first(200));
+  await mesh.stop();
+});
+
+Deno.test("a scorer that stands still holds back no mark, and no weights of another one", async () => {
+  const { mesh, state } = await start();
+  state.still.add(1);
+  for (let ms = 0; ms < 3 * BUDGET_MS; ms += 20) {
+    state.learnedThroughMs++;
+    state.version++;
+    await mesh.advance(20);
+    assert.deepEqual(state.marks.at(-1), first(state.learnedThroughMs));
+    assert.equal(state.given[0].at(-1), state.version);
+  }
+  assert.ok(state.given[1].length <= 5, "it has one transfer at a time");
+  state.still.clear();
+  await mesh.advance(BUDGET_MS);
+  assert.equal(state.given[1].at(-1), state.version);
   await mesh.stop();
 });
