@@ -18,7 +18,7 @@ interface Opened {
 }
 
 interface OpenOptions extends Partial<RedisProfileStoreOptions> {
-  /** Of each command; default {@link PATIENT_MS}. */
+  /** Deadline of each command, ms; default {@link PATIENT_MS}. */
   readonly deadlineMs?: number;
 }
 
