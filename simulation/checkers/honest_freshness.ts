@@ -228,8 +228,12 @@ class HonestFreshness implements Checker {
 
   #onReplica(actor: Address, message: ServingReplicaMessage, value: unknown): void {
     if (message.kind === "loadRows" && message.position !== undefined) {
-      const shard = this.#byLineage.get(message.position.lineage);
-      if (shard !== undefined) this.#serves(actor, shard, message.position, shard.exported);
+      const { position, lacksRows = false } = message;
+      const shard = this.#byLineage.get(position.lineage);
+      if (shard === undefined) return;
+      // A replica may begin empty where deltas bring all rows; nothing is exported then.
+      const begun = lacksRows ? 0 : this.#versionAt.get(keyOf(position)) ?? 0;
+      this.#serves(actor, shard, position, Math.max(shard.exported, begun));
     }
     if (message.kind !== "applyDelta") return;
     if ((value as { readonly status: string }).status !== "applied") return;
