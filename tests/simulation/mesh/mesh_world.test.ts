@@ -119,7 +119,16 @@ Deno.test("erasures of a host that stays away are taken over, and no trace of an
     meshErasureScenarios.find(({ name }) => name === "erasing-hosts-die"),
     "it ships",
   );
-  const { kind, message, world } = await run(drawRunPlan({ seed: 1, scenario }), scenario);
+  const drawn = drawRunPlan({ seed: 1, scenario });
+  // Away for longer than erasures wait for a host, and back long before the end of the run.
+  const away = {
+    kind: "killHost",
+    atMs: 5_000,
+    host: "edge-1",
+    power: true,
+    downMs: 38_000,
+  } as const;
+  const { kind, message, world } = await run({ ...drawn, faults: [away] }, scenario);
   assert.deepEqual([kind, message], ["passed", undefined]);
   assert.ok(world.telemetry.lines(/the erasure .* was taken over from edge-#/) > 0);
   assert.ok(world.telemetry.lines(/the erasure .* is complete/) > 0);
