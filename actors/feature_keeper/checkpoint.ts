@@ -164,25 +164,20 @@ export class Checkpoints {
   }
 
   /**
-   * Deletes all blobs but those of a checkpoint and of the one that is being written, and the bytes
-   * of unfinished puts. Blobs of later tenures stay: then this keeper is a former owner.
+   * Deletes all blobs but those of a checkpoint, and the bytes of unfinished puts. Blobs of later
+   * tenures stay: then this keeper is a former owner. No checkpoint may begin meanwhile.
    */
   async #deleteOthers(index: Index): Promise<void> {
     const own = this.#namesOf(this.#tenure, index);
-    const writing = `${this.#folderOf(this.#tenure)}${this.#number}/`;
-    const isBeingWritten = (name: string) =>
-      this.#number !== index.number &&
-      (name.startsWith(writing) || name === this.#indexName(this.#tenure));
     const isLater = (name: string) => {
       const tenure = this.#tenureOf(name);
       return tenure > this.#tenure && !this.#useless.has(tenure);
     };
-    const stays = (name: string) => isBeingWritten(name) || isLater(name);
     for (const name of await this.#blobs.list(this.#folder)) {
-      if (!own.has(name) && !stays(name)) await this.#blobs.delete(name);
+      if (!own.has(name) && !isLater(name)) await this.#blobs.delete(name);
     }
     for (const name of await this.#blobs.listUnfinished(this.#folder)) {
-      if (!stays(name)) await this.#blobs.deleteUnfinished(name);
+      if (!isLater(name)) await this.#blobs.deleteUnfinished(name);
     }
     this.#useless = new Set();
   }

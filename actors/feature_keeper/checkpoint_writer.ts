@@ -35,6 +35,8 @@ export class CheckpointWriter {
   #isLeased = true;
   /** Whether a part is being written, or the message that asks for the next one is on its way. */
   #isUnderway = false;
+  /** Ends when the store has taken the last part, or has deleted what a checkpoint replaces. */
+  #stored: Promise<void> = Promise.resolve();
   #stopped = false;
 
   constructor(
@@ -102,7 +104,7 @@ export class CheckpointWriter {
       : this.#checkpoints.writePart(part);
     // The time of the turn; the store works while the keeper answers.
     const tookMs = clock.monotonicMs() - beganAtMs;
-    written.then(() => {
+    this.#stored = written.then(() => {
       if (part === undefined) {
         this.#written = end.records;
         this.#offsets = end.offsets;
@@ -121,6 +123,8 @@ export class CheckpointWriter {
   /** Writes a whole checkpoint, unless the last one has every record. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    // Otherwise the deletion of the checkpoint before could take parts of the last one.
+    await this.#stored;
     if (!this.#hasNews) return;
     try {
       const end = this.#begin();

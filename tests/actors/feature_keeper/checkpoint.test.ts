@@ -41,21 +41,6 @@ Deno.test("a checkpoint in files replaces the one before it when it is whole", a
   }
 });
 
-Deno.test("a checkpoint that begins while one is finished deletes no part of it", async () => {
-  const blobs = new MemoryBlobStore();
-  const checkpoints = new Checkpoints(blobs, keeper);
-  checkpoints.begin();
-  await checkpoints.writePart(part("a"));
-  const finished = checkpoints.finish({ offsets: [1], lastRecords: [1], records: 1 });
-  checkpoints.begin();
-  await checkpoints.writePart(part("b"));
-  await finished;
-  const last = await new Checkpoints(blobs, keeper).read();
-  assert.deepEqual(last?.parts, [part("a")], "the process may end before the next is finished");
-  await checkpoints.finish({ offsets: [2], lastRecords: [2], records: 2 });
-  assert.deepEqual((await new Checkpoints(blobs, keeper).read())?.parts, [part("b")]);
-});
-
 /** Writes a whole checkpoint with one part. */
 async function write(checkpoints: Checkpoints, key: string, at: number): Promise<void> {
   checkpoints.begin();
@@ -172,16 +157,4 @@ Deno.test("a former owner has no leftovers beside the checkpoint of a later one"
   const former = new Checkpoints(blobs, { ...keeper, tenure: 6 });
   await former.read();
   assert.equal(await former.hasLeftovers(), false, "the later one is writing");
-});
-
-Deno.test("a part that is being written is kept while the checkpoint before it is finished", async () => {
-  const blobs = new UnfinishedBlobStore();
-  const checkpoints = new Checkpoints(blobs, keeper);
-  checkpoints.begin();
-  await checkpoints.writePart(part("a"));
-  const finished = checkpoints.finish({ offsets: [1], lastRecords: [1], records: 1 });
-  checkpoints.begin();
-  for (const name of ["keeper/0/1/0", "keeper/0/2/0", "keeper/0/index"]) blobs.killIn(name);
-  await finished;
-  assert.deepEqual(await blobs.listUnfinished(""), ["keeper/0/2/0", "keeper/0/index"]);
 });

@@ -26,6 +26,13 @@ function slowWriter() {
     await new Promise<void>((release) => held.push({ name, release }));
     await put(name, bytes);
   };
+  const list = blobs.list.bind(blobs);
+  const lists: (() => void)[] = [];
+  const slow = { holdsLists: false };
+  blobs.list = async (prefix) => {
+    if (slow.holdsLists) await new Promise<void>((release) => lists.push(release));
+    return await list(prefix);
+  };
   let [messages, nowMs] = [0, 0];
   const context = {
     clock: { monotonicMs: () => nowMs },
@@ -49,6 +56,13 @@ function slowWriter() {
     blobs,
     held,
     writer,
+    records,
+    /** Whether the store waits before it lists blobs, until {@link releaseList}. */
+    slow,
+    async releaseList() {
+      lists.shift()?.();
+      await settle();
+    },
     async release() {
       held.shift()?.release();
       await settle();
@@ -86,5 +100,27 @@ Deno.test("parts are written one after the other, also where the lease ends and 
   assert.deepEqual(names(), ["index"]);
   await release();
   const saved = await new Checkpoints(blobs, keeper).read();
+  assert.deepEqual(saved?.parts, keys.map(partOf));
+});
+
+Deno.test("the last checkpoint loses nothing to the deletion that goes with the one before", async () => {
+  const { blobs, held, writer, records, release, deliver, slow, releaseList } = slowWriter();
+  const writeAll = async () => {
+    for (; held.length > 0; await deliver()) await release();
+  };
+  writer.beginIfDue();
+  slow.holdsLists = true;
+  await writeAll();
+  records.records++;
+  const stopped = writer.stop();
+  // The store goes on with all that it holds, and with the deletion last.
+  for (let i = 0; i < 3; i++) {
+    await writeAll();
+    await releaseList();
+  }
+  await stopped;
+  slow.holdsLists = false;
+  const saved = await new Checkpoints(blobs, keeper).read();
+  assert.equal(saved?.records, 4);
   assert.deepEqual(saved?.parts, keys.map(partOf));
 });
