@@ -57,15 +57,13 @@ export class AcceptanceMarks {
     return others.every((other) => other === incarnation) ? incarnation : undefined;
   }
 
-  /** Reads the marks. The last one of a trainer that does not answer remains true. */
+  /** Reads the marks, one read at a time. A trainer's last mark remains true until it answers. */
   async read(): Promise<void> {
     const { budgetMs, warnings } = this.#parts;
     const asked = this.#trainers;
-    // Another read may change the marks before the answers of this one come.
-    const known = [...this.#marks];
     const answers = await Promise.all(asked.map(async (trainer, i) => {
       try {
-        const scope = known[i]?.scope.id;
+        const scope = this.#marks[i]?.scope.id;
         return await trainer.ask({ kind: "getAcceptanceMark", scope }, { budgetMs });
       } catch (error) {
         const cannot = `cannot read the mark of ${trainer.address}, and freshness does not advance`;
@@ -73,7 +71,7 @@ export class AcceptanceMarks {
         return undefined;
       }
     }));
-    const marks = answers.map((answer, i) => answer && withScope(answer, known[i]));
+    const marks = answers.map((answer, i) => answer && withScope(answer, this.#marks[i]));
     for (const mark of marks) if (mark !== undefined) this.#follow(mark.scope.dealing);
     if (this.#trainers !== asked) return; // the next read asks all trainers of the newer dealing
     marks.forEach((mark, i) => {

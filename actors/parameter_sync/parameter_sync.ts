@@ -50,14 +50,12 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
   /** {@link AcceptanceMarks.changes} when the weights carried last were asked for. */
   #carriedAt = -1;
   readonly #warnings: LimitedWarnings;
-  readonly #denseServed: Gauge;
+  readonly #denseCarried: Gauge;
   #denseVersion = 0;
   /** When the last round to all parts began, on the monotonic clock, ms. */
   #roundAtMs = -Infinity;
   /** {@link AcceptanceMarks.changes} when the shards were told the marks. */
   #toldAt = -1;
-  /** A scorer has started since the last round to all parts. */
-  #scorerStarted = false;
 
   constructor(
     context: ActorContext<ParameterSyncMessage>,
@@ -69,14 +67,14 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
     this.#warnings = new LimitedWarnings(context.clock, context.telemetry);
     const { budgetMs } = options;
     const scorers = options.scorers.map((address) => context.actorRef<ScorerMessage>(address));
-    this.#transfers = new WeightTransfers(scorers, { budgetMs, warnings: this.#warnings });
-    const marksParts = { context, budgetMs, warnings: this.#warnings };
-    this.#acceptanceMarks = new AcceptanceMarks(options.trainers, marksParts);
+    const parts = { context, budgetMs, warnings: this.#warnings };
+    this.#transfers = new WeightTransfers(scorers, parts);
+    this.#acceptanceMarks = new AcceptanceMarks(options.trainers, parts);
     this.#trainers = this.#acceptanceMarks.trainers;
     this.#averaging = this.#trainers.length > 1
       ? new WeightAveraging(this.#trainers, budgetMs)
       : undefined;
-    this.#denseServed = context.telemetry.gauge("cairn_sync_dense_version", {
+    this.#denseCarried = context.telemetry.gauge("cairn_sync_dense_version", {
       help: "Version of the dense weights that the scorers are given.",
     });
     // Weights first: a scorer answers nothing before it has them.
@@ -103,8 +101,7 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
         this.#scheduleNext(this.#options.denseIntervalMs, message);
         return;
       case "servingStarted":
-        this.#scorerStarted = true;
-        return;
+        return this.#transfers.check({ all: true });
       case "getStatus":
         return this.#context.reply(message, this.#status());
       default:
@@ -130,14 +127,13 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
 
   async #tellMarks(): Promise<void> {
     const beganMs = this.#context.clock.monotonicMs();
-    const isDue = this.#scorerStarted || beganMs - this.#roundAtMs >= QUIET_MS;
+    const isDue = beganMs - this.#roundAtMs >= QUIET_MS;
     // Before anything that can wait for trainers: a scorer that restarted needs weights.
     this.#transfers.check({ all: isDue });
     await this.#readAcceptanceMarks();
     const { changes, learnedThroughMs: throughMs } = this.#acceptanceMarks;
     if (!isDue && changes === this.#toldAt) return;
     this.#roundAtMs = beganMs;
-    this.#scorerStarted = false;
     this.#toldAt = changes;
     this.#shards.forEach((shard, number) => {
       const incarnation = this.#acceptanceMarks.incarnationOf(number);
@@ -152,7 +148,7 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
     if (trainers === this.#trainers) return;
     this.#trainers = trainers;
     this.#averaging = trainers.length > 1
-      ? new WeightAveraging(trainers, this.#options.budgetMs, this.#transfers.newest)
+      ? new WeightAveraging(trainers, this.#options.budgetMs, this.#transfers.carried)
       : undefined;
     this.#beginAveraging();
   }
@@ -178,8 +174,8 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
     // The rounds of rows read the marks, unless they are rarer.
     if (rowsIntervalMs > denseIntervalMs) await this.#readAcceptanceMarks();
     const { changes } = this.#acceptanceMarks;
-    const { newest } = this.#transfers;
-    if (newest !== undefined && this.#carriedAt === changes) return newest;
+    const { carried } = this.#transfers;
+    if (carried !== undefined && this.#carriedAt === changes) return carried;
     const message = { kind: "getDenseWeights" } as const;
     const { weights } = await trainer.ask(message, { budgetMs, bulk: true });
     this.#carriedAt = changes;
@@ -191,7 +187,7 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
     if (weights === undefined) return;
     this.#transfers.carry(weights);
     this.#denseVersion = weights.version;
-    this.#denseServed.set(weights.version);
+    this.#denseCarried.set(weights.version);
   }
 
   /** Work that fails is retried at the next interval. */

@@ -5,11 +5,13 @@
  * still holds back no other.
  */
 import type { DenseWeights } from "../../kernels/dense/weights.ts";
-import type { ActorRef } from "../../mesh/runtime/actor.ts";
+import type { ActorContext, ActorRef } from "../../mesh/runtime/actor.ts";
 import type { LimitedWarnings } from "../../mesh/runtime/limited_warnings.ts";
 import type { ScorerMessage } from "../scorer/protocol.ts";
+import type { ParameterSyncMessage } from "./protocol.ts";
 
 export interface WeightTransfersParts {
+  readonly context: Pick<ActorContext<ParameterSyncMessage>, "isCurrent">;
   /** Budget of a question and of a transfer, ms. */
   readonly budgetMs: number;
   readonly warnings: LimitedWarnings;
@@ -24,8 +26,8 @@ export class WeightTransfers {
   readonly #asked = new Set<number>();
   /** Scorers to which a transfer is under way. */
   readonly #underWay = new Set<number>();
-  /** The newest weights, for a scorer that restarts while the trainers are away. */
-  #newest: DenseWeights | undefined;
+  /** Carried last; kept for a scorer that restarts, or has older ones, while trainers are away. */
+  #carried: DenseWeights | undefined;
 
   constructor(scorers: readonly ActorRef<ScorerMessage>[], parts: WeightTransfersParts) {
     this.#scorers = scorers;
@@ -34,13 +36,13 @@ export class WeightTransfers {
   }
 
   /** The weights that were carried last. */
-  get newest(): DenseWeights | undefined {
-    return this.#newest;
+  get carried(): DenseWeights | undefined {
+    return this.#carried;
   }
 
   /** Begins to carry weights to the scorers that have older ones. */
   carry(weights: DenseWeights): void {
-    this.#newest = weights;
+    this.#carried = weights;
     for (const scorer of this.#scorers.keys()) {
       if (this.#versions[scorer] >= weights.version || this.#underWay.has(scorer)) continue;
       this.#underWay.add(scorer);
@@ -63,7 +65,7 @@ export class WeightTransfers {
       const { weightsLoaded, modelVersion } = await this.#scorers[scorer]
         .ask({ kind: "getModel" }, { budgetMs });
       this.#versions[scorer] = weightsLoaded ? modelVersion : -1;
-      if (!weightsLoaded && this.#newest !== undefined) this.carry(this.#newest);
+      if (this.#carried !== undefined) this.carry(this.#carried);
     } catch (error) {
       this.#failed(scorer, error);
     } finally {
@@ -85,6 +87,7 @@ export class WeightTransfers {
   }
 
   #failed(scorer: number, error: unknown): void {
+    if (!this.#parts.context.isCurrent) return;
     this.#versions[scorer] = -1;
     const { address } = this.#scorers[scorer];
     this.#parts.warnings.warn(`${address} does not get weights`, error);

@@ -16,7 +16,7 @@ const both: Dealing = { number: 1, trainers: ["trainer/0", "trainer/1"] };
 
 const BUDGET_MS = 1_000;
 
-async function start() {
+async function start({ rowsIntervalMs = 10 } = {}) {
   const mesh = new SimulatedMesh({ seed: 1 });
   const node = mesh.node();
   const state = {
@@ -36,6 +36,8 @@ async function start() {
     /** Questions for dense weights. */
     weightsAsked: 0,
     weightsLoaded: true,
+    /** Whether questions for dense weights get no answer. */
+    weightsAway: false,
     /** Questions for the mark, and for an offer of weights, by trainer. */
     trainersAsked: [0, 0],
     offered: [0, 0],
@@ -77,6 +79,7 @@ async function start() {
           throw new Error("offers nothing");
         }
         state.weightsAsked++;
+        if (state.weightsAway) return NO_ANSWER;
         return { weights: { version: state.version } };
       }),
       trainer,
@@ -107,7 +110,7 @@ async function start() {
     shards: ["embedding_shard/0"],
     trainers: ["trainer/0"],
     scorers: ["scorer/0", "scorer/1"],
-    rowsIntervalMs: 10,
+    rowsIntervalMs,
     denseIntervalMs: 10,
     averageIntervalMs: 10,
     budgetMs: BUDGET_MS,
@@ -213,14 +216,20 @@ Deno.test("while no trainer learns, scorers are asked once a second and weights 
   await mesh.stop();
 });
 
-Deno.test("a scorer that starts gets weights in the next round", async () => {
-  const { mesh, state } = await start();
+Deno.test("a scorer that starts gets weights at once, however rare the rounds are", async () => {
+  const { mesh, state } = await start({ rowsIntervalMs: 86_400_000 });
   await mesh.advance(1_500);
   state.weightsLoaded = false;
   mesh.node().actorRef<ParameterSyncMessage>("parameter_sync/0").tell({ kind: "servingStarted" });
-  await mesh.advance(30);
+  await mesh.advance(5);
   assert.equal(state.weightsLoaded, true);
-  state.weightsLoaded = false; // and its message was lost
+  await mesh.stop();
+});
+
+Deno.test("a scorer whose start sync does not hear of gets weights within a second", async () => {
+  const { mesh, state } = await start();
+  await mesh.advance(1_500);
+  state.weightsLoaded = false;
   await mesh.advance(1_100);
   assert.equal(state.weightsLoaded, true);
   await mesh.stop();
@@ -255,4 +264,32 @@ Deno.test("a scorer that stands still holds back no mark, and no weights of anot
   await mesh.advance(BUDGET_MS);
   assert.equal(state.given[1].at(-1), state.version);
   await mesh.stop();
+});
+
+Deno.test("a scorer that stood still gets the weights of the others while the trainers are away", async () => {
+  const { mesh, state } = await start();
+  state.still.add(1);
+  for (let i = 0; i < 3; i++) {
+    state.learnedThroughMs++;
+    state.version++;
+    await mesh.advance(50);
+  }
+  assert.deepEqual([state.given[0].at(-1), state.given[1].at(-1)], [4, 2]);
+  state.weightsAway = true;
+  state.learnedThroughMs++;
+  state.still.clear();
+  await mesh.advance(3 * BUDGET_MS);
+  assert.equal(state.given[1].at(-1), 4);
+  await mesh.stop();
+});
+
+Deno.test("sync that stops says nothing of scorers that have not answered", async () => {
+  const { mesh, state } = await start();
+  state.still.add(1);
+  state.learnedThroughMs++;
+  state.version++;
+  await mesh.advance(50);
+  await mesh.stop();
+  const warnings = mesh.telemetry.lines.filter(({ level }) => level === "warn");
+  assert.deepEqual(warnings.map(({ message }) => message), []);
 });
