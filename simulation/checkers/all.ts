@@ -55,7 +55,7 @@ export function allCheckers(world: ProcessWorld): CheckerFactory[] {
     wholeSnapshots,
     honestFreshness,
     answeredLookups,
-    promptFreshness(world.configuration, world.latencies),
+    promptFreshness(world.configuration, world),
     servedRows(running),
     admittedRows(running),
     erasedUsers(serving, () => world.disk.contents()),

@@ -4,9 +4,10 @@
  *
  *     ∀ chunk that is durable at t, where no fault struck until then or since FAULT_FREE_MS:
  *         some scorer is told learnedThroughMs ≥ its acceptedAtMs before t + bound, for 99 % of all
- *     bound = 2 · rowsInterval + linger + trips · link + SYNCS · sync + STEP_MS · partitions
+ *     bound = 2 · rowsInterval + linger + trips · link + SYNCS · sync + STEP_MS · partitions + again
  *     trips = ROUND_TRIPS, and there and back for every rowsMax of ROWS_CHANGED_MAX rows
  *     partitions = partitions of the example log that one trainer reads
+ *     again = REFUSED_MS where the queues of shards are narrow, which refuse marks, and 0 elsewhere
  *
  * An example is not measured if its mark was served before t: several chunks may have one mark, and
  * a feed does not repeat a mark promptly.
@@ -21,6 +22,8 @@ const ROUND_TRIPS = 40;
 const SYNCS = 10;
 /** Several chunks of a partition may wait for their trainer, ms. */
 const STEP_MS = 1_000;
+/** A mark that a full queue refuses comes again after a second, and twice in a row at most, ms. */
+const REFUSED_MS = 2_000;
 /** A start, and a restart of every part after a fault, ms. */
 const FAULT_FREE_MS = 30_000;
 const QUANTILE = 0.99;
@@ -33,13 +36,20 @@ export interface RunLatencies {
   readonly syncMs: number;
 }
 
+export interface PromptFreshnessParts {
+  readonly latencies: RunLatencies;
+  /** Whether mailboxes are smaller than in production. */
+  readonly isNarrow: boolean;
+}
+
 /** @param configuration At the first start. */
 export function promptFreshness(
   { sync, rowFeed, joiner, partitions, trainerCount }: CairnConfiguration,
-  { linkMs, syncMs }: RunLatencies,
+  { latencies: { linkMs, syncMs }, isNarrow }: PromptFreshnessParts,
 ): CheckerFactory {
   const trips = ROUND_TRIPS + 2 * ROWS_CHANGED_MAX / rowFeed.rowsMax;
-  const messagesMs = 2 * sync.rowsIntervalMs + joiner.lingerMs + trips * linkMs + SYNCS * syncMs;
+  const messagesMs = 2 * sync.rowsIntervalMs + joiner.lingerMs + trips * linkMs + SYNCS * syncMs +
+    (isNarrow ? REFUSED_MS : 0);
   return (context) => {
     /** The fewest trainers of the run, each of which had the most partitions. */
     let trainers = trainerCount;

@@ -85,7 +85,7 @@ export function meshCheckers(world: MeshWorld): CheckerFactory[] {
     reproducedScores(serving),
     recommendedItems(serving),
     ruledRankings(configuration, serving),
-    promptFreshness(world.configuration, world.latencies),
+    promptFreshness(world.configuration, world),
     keptFeatures,
     ownTimers,
     averagedWeights,

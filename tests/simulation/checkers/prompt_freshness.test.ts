@@ -6,10 +6,11 @@ import { promptFreshness } from "../../../simulation/checkers/prompt_freshness.t
 import { shopConfiguration } from "../../../simulation/scenarios/shop.ts";
 
 /** A checker, its clock, and the promises that it has seen broken. */
-function watch() {
+function watch({ isNarrow = false } = {}) {
   const state = { nowMs: 0, failures: [] as string[] };
   const configuration = parseConfiguration(shopConfiguration, "shop.yaml");
-  const checker = promptFreshness(configuration, { linkMs: 0, syncMs: 0 })({
+  const parts = { latencies: { linkMs: 0, syncMs: 0 }, isNarrow };
+  const checker = promptFreshness(configuration, parts)({
     nowMs: () => state.nowMs,
     fail: (message) => void state.failures.push(message),
   });
@@ -60,4 +61,15 @@ Deno.test("an example under a mark that was served before is not measured by its
   told(100);
   end();
   assert.deepEqual(state.failures, []);
+});
+
+Deno.test("where the queues of shards are narrow, marks may be refused twice and not longer", () => {
+  for (const [lateMs, failures] of [[2_900, 0], [10_000, 1]]) {
+    const { state, decided, told, end } = watch({ isNarrow: true });
+    decided(100);
+    state.nowMs = lateMs;
+    told(100);
+    end();
+    assert.equal(state.failures.length, failures);
+  }
 });
