@@ -3,10 +3,13 @@
  * Deno, Node and Python, with the same findings.
  */
 import assert from "node:assert/strict";
+import { freePort } from "../free_ports.ts";
 import { MeshProcess } from "../integration/mesh_process.ts";
 import { recommendations, smallConfiguration } from "../integration/small_mesh.ts";
 import { FaultyProxy } from "./faulty_proxy.ts";
 
+/** Nothing listens there. */
+const nowhere = `http://127.0.0.1:${freePort()}`;
 const here = new URL("./", import.meta.url).pathname;
 const clients = new URL("../../clients/", import.meta.url).pathname;
 
@@ -53,14 +56,6 @@ async function isInstalled(command: string): Promise<boolean> {
   return success;
 }
 
-/** A port of this machine on which nothing listens. */
-function nowhere(): string {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
-  return `http://127.0.0.1:${port}`;
-}
-
 Deno.test("both clients do the same in Deno, Node and Python behind a failing network", async (t) => {
   const folder = Deno.makeTempDirSync();
   Deno.writeTextFileSync(
@@ -73,7 +68,7 @@ Deno.test("both clients do the same in Deno, Node and Python behind a failing ne
   /** Runs a scenario, and compares its findings and its requests. */
   async function compare(prefix: string, command: string, args: readonly string[]) {
     proxy.seen.length = 0;
-    const text = await run(command, [...args, proxy.url, prefix, nowhere()]);
+    const text = await run(command, [...args, proxy.url, prefix, nowhere]);
     assert.deepEqual(JSON.parse(text), expected);
     // The ranking is lost after it was logged, then known, then asked for without logging it.
     assert.deepEqual(proxy.seen.filter((request) => request.includes("/v1/rank")).slice(0, 6), [

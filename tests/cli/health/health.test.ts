@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { freePort } from "../../free_ports.ts";
 import { runCaptured } from "../captured_command.ts";
 
 /** Serves one fixed answer by path and gives its address to `use`. */
@@ -41,10 +42,7 @@ Deno.test("a server that restores is live and not ready", async () => {
 });
 
 Deno.test("no server gives exit code 1, and an address that is none exit code 2", async () => {
-  const closed = Deno.listen({ port: 0, hostname: "127.0.0.1" });
-  const { port } = closed.addr;
-  closed.close();
-  const { code, err } = await runCaptured("health", "--url", `http://127.0.0.1:${port}`);
+  const { code, err } = await runCaptured("health", "--url", `http://127.0.0.1:${freePort()}`);
   assert.equal(code, 1);
   assert.match(err, /does not answer/);
   const wrong = await runCaptured("health", "--url", "shop");

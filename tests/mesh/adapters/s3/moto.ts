@@ -3,6 +3,7 @@
  * runs.
  */
 import { AwsClient } from "aws4fetch";
+import { freePort } from "../../../free_ports.ts";
 
 const MOTO = "/usr/bin/moto_server";
 /** Keys that moto accepts. */
@@ -18,9 +19,7 @@ function isInstalled(): boolean {
 
 /** Starts moto on a free port. */
 async function startMoto(): Promise<{ endpoint: string; stop(): void }> {
-  const free = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = free.addr as Deno.NetAddr;
-  free.close();
+  const port = freePort();
   const process = new Deno.Command(MOTO, {
     args: ["-H", "127.0.0.1", "-p", `${port}`],
     stdin: "null",
