@@ -4,7 +4,8 @@
  *
  *     ∀ chunk that is durable at t, where no fault struck until then or since FAULT_FREE_MS:
  *         some scorer is told learnedThroughMs ≥ its acceptedAtMs before t + bound, for 99 % of all
- *     bound = 2 · rowsInterval + linger + trips · link + SYNCS · sync + STEP_MS · partitions + again
+ *     bound = 2 · rowsInterval + linger + trips · link + SYNCS · sync + STEP_MS · partitions
+ *             + again
  *     trips = ROUND_TRIPS, and there and back for every rowsMax of ROWS_CHANGED_MAX rows
  *     partitions = partitions of the example log that one trainer reads
  *     again = REFUSED_MS where the queues of shards are narrow, which refuse marks, and 0 elsewhere
