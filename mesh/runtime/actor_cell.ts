@@ -97,8 +97,8 @@ export class ActorCell implements AskReceiver {
   }
 
   get hasWork(): boolean {
-    return !this.#busy && this.#mailbox.length > 0 &&
-      (this.state === "running" || this.state === "stopping");
+    // One that stops has no behaviour any more where it has crashed.
+    return !this.#busy && this.#mailbox.length > 0 && this.#behavior !== undefined;
   }
 
   statistics(): ActorStatistics {

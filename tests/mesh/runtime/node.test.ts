@@ -329,6 +329,22 @@ Deno.test("a stop handles waiting messages and then refuses new ones", async () 
   assert.match(refused.message, /counter\/0 failed: there is no such actor on main/);
 });
 
+Deno.test("an actor that crashes while it stops handles no further message, and refuses those that wait", async () => {
+  const mesh = new SimulatedMesh({ seed: 1 });
+  const node = mesh.node();
+  const handled: string[] = [];
+  const counter = await node.spawn(counterDefinition(), 0, {
+    start: 1,
+    onHandled: (kind) => handled.push(kind),
+  });
+  counter.tell({ kind: "crash" });
+  counter.tell({ kind: "add", amount: 1 });
+  const asked = counter.ask({ kind: "answerLater" }, { budgetMs }).catch((error) => error);
+  await mesh.settle(node.stop(1_000));
+  assert.deepEqual(handled, ["crash"]);
+  assert.match((await asked).message, /counter\/0 failed: it has stopped/);
+});
+
 Deno.test("a failing create fails the spawn with its reason, and leaves the address free", async () => {
   const mesh = new SimulatedMesh({ seed: 1 });
   let fail = true;
