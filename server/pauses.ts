@@ -11,7 +11,7 @@ export class Pauses {
     this.#clock = clock;
   }
 
-  /** Resolves after `ms`, or when {@link endAll} is called. */
+  /** Resolves after `ms`, at once where that is over, or when {@link endAll} is called. */
   pause(ms: number): Promise<void> {
     return new Promise((resolve) => {
       const end = () => {
@@ -19,7 +19,7 @@ export class Pauses {
         this.#ends.delete(end);
         resolve();
       };
-      const timer = this.#clock.schedule(ms, end);
+      const timer = this.#clock.schedule(Math.max(0, ms), end);
       this.#ends.add(end);
     });
   }
