@@ -77,6 +77,9 @@ export async function withHostsOnRedis(
     for (const host of Object.keys(roles)) {
       console.error(`---- ${host}\n${processes.of(host).said.slice(-6_000)}`);
     }
+    // A part that has no host, or moves, tells why events do not come through.
+    const status = await runCaptured("status", "--json", "--config", file).catch((away) => away);
+    console.error(`---- status\n${status.out ?? status}`);
     throw error;
   }
 }
