@@ -48,7 +48,7 @@ export async function runFences(
     `"${root}deno.json" "${root}main.ts" "$@"\n`;
   await Deno.mkdir(`${folder}/bin`);
   await Deno.writeTextFile(`${folder}/bin/cairn`, cairn, { mode: 0o755 });
-  await Deno.mkdir(`${folder}/work`);
+  await Deno.mkdir(`${folder}/session`);
   const run = fences.filter(({ skipped }) => skipped === undefined);
   const script = [
     // As in a terminal: a failing command ends the session, an ended server does not.
@@ -62,7 +62,7 @@ export async function runFences(
   try {
     const shell = new Deno.Command("timeout", {
       args: ["240", "bash", "-c", script],
-      cwd: `${folder}/work`,
+      cwd: `${folder}/session`,
       stdin: "null",
       env: {
         PATH: `${folder}/bin:${Deno.env.get("PATH")}`,
@@ -74,9 +74,9 @@ export async function runFences(
     const { code, stdout, stderr } = await shell.output();
     const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
     const logs: string[] = [];
-    for await (const { name } of Deno.readDir(`${folder}/work`)) {
+    for await (const { name } of Deno.readDir(`${folder}/session`)) {
       if (!name.endsWith(".log")) continue;
-      const text = await Deno.readTextFile(`${folder}/work/${name}`);
+      const text = await Deno.readTextFile(`${folder}/session/${name}`);
       logs.push(`${name}:\n${text.slice(-1500)}`);
     }
     assert.ok(
