@@ -146,10 +146,11 @@ export class PlacedPartitions {
   }
 
   #tellLease(address: Address): void {
-    const actor = this.#options.mesh.actorRef<
-      JoinerMessage | TrainerMessage | FeatureKeeperMessage
-    >(address);
-    actor.tell({ kind: "setLeased", isLeased: this.#isLeased });
+    // By its address another host's actor would be told, once that host has the partition.
+    this.#options.mesh.tellOwn<JoinerMessage | TrainerMessage | FeatureKeeperMessage>(
+      address,
+      { kind: "setLeased", isLeased: this.#isLeased },
+    );
   }
 
   /** Logs a failure once for as long as it is the same. */

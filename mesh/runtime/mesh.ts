@@ -274,6 +274,15 @@ export class Mesh {
     return this.home.actorRef<M>(address);
   }
 
+  /**
+   * Tells an actor that this process has made and not ended, also where messages to its address go
+   * to another process by now.
+   */
+  tellOwn<M extends Message>(address: Address, message: M): void {
+    const node = this.nodeOf(address);
+    if (node !== undefined) this.#node(node).tell({ kind: "deliver", address, message });
+  }
+
   /** The counters of each node's actors. */
   async statistics(budgetMs = 1_000): Promise<({ readonly node: string } & NodeStatistics)[]> {
     const nodes = [...this.#nodes];

@@ -33,6 +33,13 @@ export interface PlaceActors extends Request<void> {
   readonly placement: readonly (readonly [address: Address, node: string])[];
 }
 
+/** Hands a message to an actor of this node, wherever others of its address are. */
+export interface DeliverHere {
+  readonly kind: "deliver";
+  readonly address: Address;
+  readonly message: Message;
+}
+
 export interface NodeStatistics {
   readonly actors: readonly ActorStatistics[];
   readonly deadLetters: number;
@@ -59,6 +66,7 @@ export type NodeMessage =
   | SpawnActor
   | StopActor
   | PlaceActors
+  | DeliverHere
   | GetNodeStatistics
   | GetNodeMetrics
   | GetNodeSpans;
@@ -115,6 +123,8 @@ export function defineNodeActor(
           case "place":
             node.setPlacement(message.placement);
             return context.reply(message, undefined);
+          case "deliver":
+            return node.receiveTell(message.address, message.message);
           case "getStatistics":
             return context.reply(message, {
               actors: node.statistics(),

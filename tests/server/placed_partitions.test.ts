@@ -23,10 +23,15 @@ interface Crash {
   readonly kind: "crash";
 }
 
-/** The kinds of placed actors, with notes of their starts, ends and leases. */
+/**
+ * The kinds of placed actors, with notes of their starts, ends and leases.
+ *
+ * @param end Resolves when an actor of a host that has been told to end is gone.
+ */
 function observed(
   kind: string,
   note: (text: string) => void,
+  end: (host: string) => Promise<void>,
 ): ActorDefinition<SetLeased | Crash, { readonly host: string; readonly tenure: number }> {
   return {
     kind,
@@ -42,7 +47,10 @@ function observed(
           if (message.kind !== "setLeased") return; // its host asks for its position
           note(`${name} ${message.isLeased ? "goes on" : "stands still"}`);
         },
-        stop: () => note(`${name} ends`),
+        stop() {
+          note(`${name} ends`);
+          return end(host);
+        },
       };
     },
   };
@@ -56,6 +64,7 @@ function followersOf(key: PlacedKey): readonly Address[] {
 async function startHosts(
   seed: number,
   change: (host: string, coordination: Coordinator) => void = () => {},
+  end: (host: string) => Promise<void> = () => Promise.resolve(),
 ) {
   const simulated = new SimulatedMesh({ seed, linkLatencyMs: 1 });
   const memory = new MemoryRecordStore(simulated.clock);
@@ -90,7 +99,7 @@ async function startHosts(
     await simulated.settle(coordination.open(settings));
     admin = new Coordinator({ store: memory, random, protocol: 1, ...leases });
     const definitions = ["joiner", "trainer", "feature_keeper"].map((kind) =>
-      observed(kind, (text) => void notes.push(text))
+      observed(kind, (text) => void notes.push(text), end)
     );
     const part = { nodes: [host], retryMs: 100 };
     const mesh = new Mesh({ home, composition: { definitions }, part });
@@ -176,6 +185,40 @@ Deno.test("a host that is cut off stands still before others have its partitions
   await simulated.advance(2_000);
   assert.equal(gone.length, 1);
   assert.match(gone[0], /was removed from the mesh, because its lease expired/);
+  await simulated.stop();
+});
+
+Deno.test("a host without a lease leaves the partitions alone that another one has by then", async () => {
+  let holding = "";
+  const isBack = Promise.withResolvers<void>();
+  const held = async (host: string) => {
+    if (host === holding) await isBack.promise;
+  };
+  const { simulated, notes, away, admin, gone } = await startHosts(8, (host, coordination) => {
+    const renew = coordination.renew.bind(coordination);
+    coordination.renew = async (...args) => {
+      await held(host);
+      return await renew(...args);
+    };
+  }, held);
+  await simulated.advance(3_000);
+  const owned = (await admin.read()).placements.get("events/0");
+  assert.ok(owned?.state === "active");
+  const { host } = owned.owner;
+  const other = host === "a" ? "b" : "a";
+  away.add(host);
+  await simulated.advance(LEASE_MS + 8_000);
+  const ofOther = `joiner/0 on ${other} in epoch ${owned.epoch + 1}`;
+  assert.ok(notes.includes(`${ofOther} starts`), `${notes}`);
+  // It reads where its partitions are before it hears that it was removed, and they end slowly.
+  holding = host;
+  away.delete(host);
+  await simulated.advance(2 * LEASE_MS);
+  assert.ok(notes.includes(`joiner/0 on ${host} in epoch ${owned.epoch} ends`), `${notes}`);
+  isBack.resolve();
+  await simulated.advance(LEASE_MS);
+  assert.equal(gone.length, 1);
+  assert.deepEqual(notes.filter((text) => text === `${ofOther} stands still`), []);
   await simulated.stop();
 });
 

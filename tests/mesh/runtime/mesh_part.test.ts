@@ -112,3 +112,30 @@ Deno.test("an actor whose node did not hear of its end is ended by the next try,
   assert.equal(thread.statistics().length, 1);
   await world.settle(mesh.stop());
 });
+
+Deno.test("a process tells its own actor also where the address belongs to another process by now", async () => {
+  const world = new SimulatedMesh({ seed: 1 });
+  const definition = counterDefinition();
+  const composition = { definitions: [definition] };
+  const [home, thread, other] = ["main", "left", "other"].map((name) => world.node(name));
+  for (const node of [thread, other]) {
+    world.link(home, node);
+    await world.settle(node.spawn(defineNodeActor(node, composition), node.name, undefined));
+  }
+  const mesh = new Mesh({ home, composition, part: { nodes: ["main", "left"], retryMs: 100 } });
+  await world.settle(mesh.start(plan.slice(0, 1)));
+  await world.settle(other.spawn(definition, "left", { start: 5 }));
+  await world.settle(mesh.place([["counter/left", "other"]]));
+  mesh.tellOwn<CounterMessage>("counter/left", { kind: "add", amount: 1 });
+  await world.advance(100);
+  const countOn = (node: typeof home) =>
+    world.settle(
+      node.actorRef<CounterMessage>("counter/left").ask({ kind: "getCount" }, { budgetMs: 100 }),
+    );
+  assert.deepEqual([await countOn(thread), await countOn(other)], [6, 5]);
+  await world.settle(mesh.end("counter/left", 0, true));
+  mesh.tellOwn<CounterMessage>("counter/left", { kind: "add", amount: 1 });
+  await world.advance(100);
+  assert.equal(await countOn(other), 5, "an actor that has ended is told nothing");
+  await world.settle(mesh.stop());
+});
