@@ -7,9 +7,10 @@
  *         ∀ shard: its replica has every row that gradients of s up to the end of c have changed
  *
  * A shard's version is the number of gradients that its incarnation applied. A delta that was not
- * cut off at `rowsMax` brings a replica to the version at which it was taken. After a shard's
- * restart its replica still serves the rows of the incarnation before, until it is loaded anew. In
- * a mesh a scorer speaks of the replicas of its host, and an incarnation moves with its shard.
+ * cut off at `rowsMax` brings a replica to the version at which it was taken, if the replica has
+ * all deltas before it; an older one brings the replica back. After a shard's restart its replica
+ * still serves the rows of the incarnation before, until it is loaded anew. In a mesh a scorer
+ * speaks of the replicas of its host, and an incarnation moves with its shard.
  */
 import type {
   DeltaPosition,
@@ -52,12 +53,13 @@ interface Incarnation {
   exported: number;
 }
 
-/** The rows of a replica; both fields are undefined before its first delta or load. */
+/** The rows of a replica, from its first delta or load. */
 interface Replica {
   incarnation: Incarnation | undefined;
   /** Version of the incarnation that it serves at least. */
   served: number | undefined;
-  position: string | undefined;
+  /** It has the rows of all deltas up to here, or newer ones. */
+  position: DeltaPosition;
 }
 
 export function honestFreshness(context: CheckerContext): Checker {
@@ -198,7 +200,7 @@ class HonestFreshness implements Checker {
         const at = keyOf(position);
         this.#versionAt.set(at, shard.version); // nothing has changed since that position
         for (const replica of this.#replicas.values()) {
-          if (replica.position === at) replica.served = shard.version;
+          if (keyOf(replica.position) === at) replica.served = shard.version;
         }
         return;
       }
@@ -239,8 +241,15 @@ class HonestFreshness implements Checker {
     if ((value as { readonly status: string }).status !== "applied") return;
     const { delta } = message;
     const shard = this.#byLineage.get(delta.lineage);
-    if (shard !== undefined) {
-      this.#serves(actor, shard, delta, this.#versionAt.get(keyOf(delta)));
+    if (shard === undefined) return;
+    const version = this.#versionAt.get(keyOf(delta));
+    const before = this.#replicas.get(actor);
+    if (before === undefined || follows(delta, before.position)) {
+      this.#serves(actor, shard, delta, version);
+    } else if (delta.sequence < before.position.sequence) {
+      const { lineage, sequence } = delta;
+      before.position = { lineage, sequence };
+      before.served = Math.min(before.served ?? 0, version ?? 0);
     }
   }
 
@@ -248,14 +257,14 @@ class HonestFreshness implements Checker {
   #serves(
     actor: Address,
     incarnation: Incarnation,
-    position: DeltaPosition,
+    { lineage, sequence }: DeltaPosition,
     version: number | undefined,
   ): void {
     const before = this.#replicas.get(actor);
     const served = before?.incarnation === incarnation ? before.served : undefined;
     this.#replicas.set(actor, {
       incarnation,
-      position: keyOf(position),
+      position: { lineage, sequence },
       served: version === undefined ? served : Math.max(served ?? 0, version),
     });
   }
@@ -321,6 +330,11 @@ function firstFrom(chunks: readonly Decided[], isEnough: (mark: number) => boole
     else low = middle + 1;
   }
   return low;
+}
+
+/** Whether a delta is the next one of its lineage, or of another lineage. */
+function follows(delta: DeltaPosition, { lineage, sequence }: DeltaPosition): boolean {
+  return delta.lineage !== lineage || delta.sequence === sequence + 1;
 }
 
 function keyOf({ lineage, sequence }: DeltaPosition): string {

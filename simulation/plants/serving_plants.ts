@@ -95,16 +95,17 @@ export const servingPlants: readonly Plant[] = [
   {
     name: "reorder-delta",
     edits: [{
-      file: replica,
-      find: 'if (sequence !== this.#position.sequence + 1) return answer("gap");',
-      replace: "this.#position = { lineage, sequence: sequence - 1 };",
-    }, {
       file: replicaFeed,
       find: "    for (const delta of deltas) {\n",
-      replace: "    for (const delta of deltas) {\n      this.#position = delta;\n",
+      replace: "    for (const delta of deltas.toReversed()) {\n",
+    }, {
+      file: replica,
+      find: '    if (sequence <= this.#position.sequence) return answer("duplicate");\n' +
+        '    if (sequence !== this.#position.sequence + 1) return answer("gap");\n',
+      replace: "",
     }],
-    seenBy: ["served-rows", "honest-freshness"],
-    scenario: "interrupts",
+    seenBy: ["honest-freshness"],
+    scenario: "drain-under-load",
   },
   {
     name: "mark-before-drained",

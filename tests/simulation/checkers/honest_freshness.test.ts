@@ -31,6 +31,7 @@ function watch() {
       ...{ deltas: [], position, incarnation, complete },
     });
   };
+  const delta = (sequence: number) => ({ lineage: "lineage", sequence, classes: [] });
   checker.durable?.("examples", 0, [chunk()], 0);
   applies(1);
   takes(0, true);
@@ -38,6 +39,17 @@ function watch() {
     failures,
     applies,
     takes,
+    /** The shard makes a delta of all that it has applied. */
+    seals(sequence: number) {
+      const deltas = [delta(sequence)];
+      const position = { lineage: "lineage", sequence };
+      answers(SHARD, { kind: "takeDeltas", rowsMax: 64 }, { deltas, position, incarnation });
+    },
+    carries(...sequences: readonly number[]) {
+      for (const sequence of sequences) {
+        answers(REPLICA, { kind: "applyDelta", delta: delta(sequence) }, { status: "applied" });
+      }
+    },
     beginsEmpty(lacksRows: boolean) {
       const position = { lineage: "lineage", sequence: 0 };
       answers(REPLICA, { kind: "loadRows", position, lacksRows }, {});
@@ -80,4 +92,30 @@ Deno.test("a replica that begins empty and lacks rows breaks a claim", () => {
   beginsEmpty(true);
   claims();
   assert.equal(failures.length, 1);
+});
+
+/** The claim is of the first row, which the second delta has, after these deltas. */
+function failuresAfter(...sequences: readonly number[]): string[] {
+  const { failures, seals, carries, beginsEmpty, applies, takes, claims } = watch();
+  beginsEmpty(true);
+  seals(1);
+  applies(1);
+  seals(2);
+  carries(...sequences);
+  takes(2, true);
+  claims();
+  return failures;
+}
+
+Deno.test("deltas in their order bring a replica the rows that are claimed", () => {
+  assert.deepEqual(failuresAfter(1, 2), []);
+});
+
+Deno.test("a delta that follows another one than the replica's breaks a claim", () => {
+  assert.equal(failuresAfter(2).length, 1);
+});
+
+Deno.test("an older delta after a newer one breaks a claim until the newer one comes again", () => {
+  assert.equal(failuresAfter(1, 2, 1).length, 1);
+  assert.deepEqual(failuresAfter(1, 2, 1, 2), []);
 });
