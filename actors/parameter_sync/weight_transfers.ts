@@ -1,18 +1,25 @@
 /**
- * Carries dense weights to the scorers, and looks which ones they have.
+ * Carries dense weights to the scorers, and looks which ones they have. Scorers get them over each
+ * other ({@link LoadDenseWeights}), those that were slow directly.
  *
- * Nothing waits for a scorer: each has one question and one transfer at a time, and one that stands
- * still holds back no other.
+ * Nothing waits for a scorer: each has one question and one transfer at a time. One that begins to
+ * stand still keeps newer weights from those that get them with it for {@link RELAY_MS_MAX}.
  */
 import type { DenseWeights } from "../../kernels/dense/weights.ts";
 import type { ActorContext, ActorRef } from "../../mesh/runtime/actor.ts";
+import { AskTimeoutError } from "../../mesh/runtime/errors.ts";
 import type { LimitedWarnings } from "../../mesh/runtime/limited_warnings.ts";
-import type { ScorerMessage } from "../scorer/protocol.ts";
+import { FAILED, NOT_REACHED, type ScorerMessage } from "../scorer/protocol.ts";
 import type { ParameterSyncMessage } from "./protocol.ts";
 
+/** Time in which weights go over the scorers, ms at most. */
+const RELAY_MS_MAX = 1_000;
+/** Time for which a scorer that was slow passes nothing on, ms. */
+const SLOW_MS = 30_000;
+
 export interface WeightTransfersParts {
-  readonly context: Pick<ActorContext<ParameterSyncMessage>, "isCurrent">;
-  /** Budget of a question and of a transfer, ms. */
+  readonly context: Pick<ActorContext<ParameterSyncMessage>, "clock" | "isCurrent">;
+  /** Budget of a question and of a direct transfer, ms. */
   readonly budgetMs: number;
   readonly warnings: LimitedWarnings;
 }
@@ -24,8 +31,12 @@ export class WeightTransfers {
   readonly #versions: number[];
   /** Scorers that have been asked for their version and have not answered yet. */
   readonly #asked = new Set<number>();
-  /** Scorers to which a transfer is under way. */
-  readonly #underWay = new Set<number>();
+  /** The transfer that is under way to a scorer: the scorers that get it. */
+  readonly #underWay = new Map<number, readonly number[]>();
+  /** Until when a scorer counts as slow, on the monotonic clock, ms. */
+  readonly #slowUntilMs: number[];
+  /** Relays that have begun. Each has another scorer first, so that all pass on equally much. */
+  #relays = 0;
   /** Carried last; kept for a scorer that restarts, or has older ones, while trainers are away. */
   #carried: DenseWeights | undefined;
 
@@ -33,6 +44,7 @@ export class WeightTransfers {
     this.#scorers = scorers;
     this.#parts = parts;
     this.#versions = scorers.map(() => -1);
+    this.#slowUntilMs = scorers.map(() => -Infinity);
   }
 
   /** The weights that were carried last. */
@@ -43,10 +55,15 @@ export class WeightTransfers {
   /** Begins to carry weights to the scorers that have older ones. */
   carry(weights: DenseWeights): void {
     this.#carried = weights;
-    for (const scorer of this.#scorers.keys()) {
-      if (this.#versions[scorer] >= weights.version || this.#underWay.has(scorer)) continue;
-      this.#underWay.add(scorer);
-      this.#send(scorer, weights);
+    const order = this.#scorers.map((_, i) => (i + this.#relays) % this.#scorers.length);
+    const behind = order.filter((scorer) =>
+      this.#versions[scorer] < weights.version && !this.#underWay.has(scorer)
+    );
+    const nowMs = this.#parts.context.clock.monotonicMs();
+    const slow = behind.filter((scorer) => nowMs < this.#slowUntilMs[scorer]);
+    const relayed = behind.filter((scorer) => nowMs >= this.#slowUntilMs[scorer]);
+    for (const scorers of [relayed, ...slow.map((scorer) => [scorer])]) {
+      if (scorers.length > 0) this.#send(scorers, weights);
     }
   }
 
@@ -64,6 +81,8 @@ export class WeightTransfers {
     try {
       const { weightsLoaded, modelVersion } = await this.#scorers[scorer]
         .ask({ kind: "getModel" }, { budgetMs });
+      // A transfer that is under way ends without one that has begun anew.
+      if (!weightsLoaded && this.#versions[scorer] >= 0) this.#underWay.delete(scorer);
       this.#versions[scorer] = weightsLoaded ? modelVersion : -1;
       if (this.#carried !== undefined) this.carry(this.#carried);
     } catch (error) {
@@ -73,16 +92,41 @@ export class WeightTransfers {
     }
   }
 
-  async #send(scorer: number, weights: DenseWeights): Promise<void> {
-    const { budgetMs } = this.#parts;
+  /** Sends weights to the first of these scorers, which passes them on to the others. */
+  async #send(scorers: readonly number[], weights: DenseWeights): Promise<void> {
+    for (const scorer of scorers) this.#underWay.set(scorer, scorers);
+    const [first, ...others] = scorers.map((scorer) => this.#scorers[scorer]);
+    const isRelay = others.length > 0;
+    if (isRelay) this.#relays++;
+    const message = {
+      kind: "loadDenseWeights",
+      weights,
+      passTo: others.map(({ address }) => address),
+    } as const;
+    const { budgetMs, context } = this.#parts;
+    const beganMs = context.clock.monotonicMs();
+    let versions: readonly number[];
     try {
-      const message = { kind: "loadDenseWeights", weights } as const;
-      const { version } = await this.#scorers[scorer].ask(message, { budgetMs, bulk: true });
-      this.#versions[scorer] = version;
+      ({ versions } = await first.ask(message, {
+        budgetMs: Math.min(budgetMs, isRelay ? RELAY_MS_MAX : Infinity),
+        bulk: true,
+      }));
     } catch (error) {
-      this.#failed(scorer, error);
-    } finally {
+      if (!isRelay) this.#failed(scorers[0], error);
+      // Where time was up, any of them may have been slow.
+      const isOver = error instanceof AskTimeoutError;
+      versions = scorers.map((_, i) => i === 0 || isOver ? FAILED : NOT_REACHED);
+    }
+    const nowMs = context.clock.monotonicMs();
+    const isLate = nowMs - beganMs > RELAY_MS_MAX;
+    for (const [i, scorer] of scorers.entries()) {
+      if (isLate || versions[i] === FAILED) this.#slowUntilMs[scorer] = nowMs + SLOW_MS;
+      if (this.#underWay.get(scorer) !== scorers) continue;
       this.#underWay.delete(scorer);
+      this.#versions[scorer] = Math.max(-1, versions[i]);
+    }
+    if (isRelay && this.#carried !== undefined && versions.some((version) => version < 0)) {
+      this.carry(this.#carried); // again, without those that failed
     }
   }
 

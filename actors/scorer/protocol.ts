@@ -67,10 +67,25 @@ export interface Embedded extends Pick<Freshness, "shardsAway"> {
   readonly vectors: Float32Array<ArrayBuffer>;
 }
 
-/** New dense weights from parameter sync; a version older than the served one is ignored. */
-export interface LoadDenseWeights extends Request<{ readonly version: number }> {
+/**
+ * New dense weights from parameter sync; a version older than the served one is ignored. They are
+ * passed on to `passTo` by weight_relay.ts, and the answer waits for these scorers.
+ */
+export interface LoadDenseWeights extends Request<WeightsLoaded> {
   readonly kind: "loadDenseWeights";
   readonly weights: DenseWeights;
+  readonly passTo: readonly Address[];
+}
+
+/** In place of a version: the scorer did not answer the one before it. */
+export const FAILED: number = -1;
+/** In place of a version: one that failed should have passed the weights on to this scorer. */
+export const NOT_REACHED: number = -2;
+
+/** The answer to {@link LoadDenseWeights}. */
+export interface WeightsLoaded {
+  /** Served by the scorer, then by each of `passTo`, or {@link FAILED} or {@link NOT_REACHED}. */
+  readonly versions: readonly number[];
 }
 
 /**

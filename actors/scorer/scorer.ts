@@ -9,6 +9,7 @@
  */
 import type { ActorContext, AskOptions, Behavior } from "../../mesh/runtime/actor.ts";
 import { OverloadedError } from "../../mesh/runtime/errors.ts";
+import type { DenseWeights } from "../../kernels/dense/weights.ts";
 import type { InferenceSession } from "../../kernels/dense/inference_session.ts";
 import { RowScores } from "./row_scores.ts";
 import { ForwardPass, type PassResult, type ScoredLists } from "./forward_pass.ts";
@@ -23,12 +24,14 @@ import {
   type Explanation,
   type Freshness,
   type GetScorerStatus,
+  type LoadDenseWeights,
   NoWeightsError,
   type Score,
   type ScorerMessage,
   type ScorerStatus,
 } from "./protocol.ts";
 import { RetrievalVectors } from "./retrieval_vectors.ts";
+import { passOn } from "./weight_relay.ts";
 
 export interface ScorerDependencies {
   createSession(): Promise<InferenceSession>;
@@ -108,15 +111,10 @@ export class Scorer implements Behavior<ScorerMessage> {
         return await this.#scoreWaiting();
       case "explainWaiting":
         return await this.#explainWaiting();
-      case "loadDenseWeights": {
-        const { version } = message.weights;
-        if (version >= this.#modelVersion) {
-          this.#session.load(message.weights);
-          this.#modelVersion = version;
-          this.#weightsLoaded = true;
-        }
-        return this.#context.reply(message, { version: this.#modelVersion });
-      }
+      case "loadDenseWeights":
+        this.#load(message.weights);
+        this.#passOn(message); // meanwhile rankings are scored
+        return;
       case "setFreshness":
         if (message.sharding === this.#sharding) this.#learnedThroughMs = message.learnedThroughMs;
         return this.#context.reply(message, { sharding: this.#sharding });
@@ -157,6 +155,22 @@ export class Scorer implements Behavior<ScorerMessage> {
   /** Rows that no replica gave may be those of the newest events, so nothing is claimed. */
   #freshnessOf({ shardsAway }: { readonly shardsAway: number }): Freshness {
     return { shardsAway, learnedThroughMs: shardsAway > 0 ? 0 : this.#learnedThroughMs };
+  }
+
+  #load(weights: DenseWeights): void {
+    if (weights.version < this.#modelVersion) return;
+    this.#session.load(weights);
+    this.#modelVersion = weights.version;
+    this.#weightsLoaded = true;
+  }
+
+  /** Passes weights on, and answers with what it serves itself and the others do. */
+  async #passOn(message: LoadDenseWeights): Promise<void> {
+    const served = this.#modelVersion;
+    const scorers = message.passTo.map((each) => this.#context.actorRef<ScorerMessage>(each));
+    const remainingMs = this.#context.remainingMs(message);
+    const versions = await passOn(message.weights, scorers, remainingMs);
+    this.#context.reply(message, { versions: [served, ...versions] });
   }
 
   #changeReplicas({ sharding, replicas, learnedThroughMs }: ChangeReplicas): void {

@@ -5,6 +5,7 @@ import type { Plant } from "./plant.ts";
 
 const replica = "actors/serving_replica/serving_replica.ts";
 const acceptanceMarks = "actors/parameter_sync/acceptance_marks.ts";
+const weightTransfers = "actors/parameter_sync/weight_transfers.ts";
 const deltaStream = "actors/embedding_shard/delta_stream.ts";
 const deltaTakers = "actors/embedding_shard/delta_takers.ts";
 const rowFeed = "actors/row_feed/row_feed.ts";
@@ -168,15 +169,22 @@ export const servingPlants: readonly Plant[] = [
   {
     name: "failed-transfer-stays",
     edits: [{
-      file: "actors/parameter_sync/weight_transfers.ts",
-      find: "      this.#versions[scorer] = version;\n    } catch (error) {\n" +
-        "      this.#failed(scorer, error);\n    } finally {\n" +
-        "      this.#underWay.delete(scorer);\n    }",
-      replace: "      this.#versions[scorer] = version;\n      this.#underWay.delete(scorer);\n" +
-        "    } catch (error) {\n      this.#failed(scorer, error);\n    }",
+      file: weightTransfers,
+      find: "      if (!isRelay) this.#failed(scorers[0], error);\n",
+      replace: "      if (!isRelay) return this.#failed(scorers[0], error);\n",
     }],
     seenBy: ["liveness"],
     scenario: "swarm",
+  },
+  {
+    name: "relay-forgets",
+    edits: [{
+      file: weightTransfers,
+      find: "      this.#underWay.delete(scorer);\n",
+      replace: "      if (!isRelay || versions[i] >= 0) this.#underWay.delete(scorer);\n",
+    }],
+    seenBy: ["liveness"],
+    scenario: "mesh-swarm",
   },
   {
     name: "scope-kept",

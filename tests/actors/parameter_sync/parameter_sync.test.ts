@@ -92,11 +92,11 @@ async function start({ rowsIntervalMs = 10 } = {}) {
         state.asked++;
         if (state.away.has(host)) throw new Error(`host ${host} is away`);
         if (message.kind === "loadDenseWeights") {
-          const { version } = (message as LoadDenseWeights).weights;
+          const { weights: { version }, passTo } = message as LoadDenseWeights;
           state.given[host].push(version);
           if (state.still.has(host)) return NO_ANSWER;
           state.weightsLoaded = true;
-          return { version };
+          return { versions: [version, ...passTo.map(() => -1)] };
         }
         if (state.still.has(host)) return NO_ANSWER;
         const modelVersion = state.given[host].at(-1) ?? 0;

@@ -324,6 +324,22 @@ Deno.test("the replicas of a later sharding are used where they have learned as 
   await loop.stop();
 });
 
+Deno.test("a scorer loads weights that it cannot pass on, and says which scorers lack them", async () => {
+  const loop = await trained();
+  const { version, parameters } = await loop.denseWeights();
+  const load = (version: number, passTo: readonly Address[]) => {
+    const scorer = loop.mesh.node().actorRef<ScorerMessage>("scorer/0");
+    const message = { kind: "loadDenseWeights", weights: { version, parameters }, passTo } as const;
+    return loop.mesh.settle(scorer.ask(message, { budgetMs: 1_000 }));
+  };
+  assert.deepEqual(await load(version + 2, ["scorer/8", "scorer/9"]), {
+    versions: [version + 2, -1, -1],
+  });
+  assert.deepEqual(await load(version + 1, ["scorer/8"]), { versions: [version + 2, -1] }, "older");
+  assert.equal((await loop.rank("u", ITEMS)).modelVersion, version + 2);
+  await loop.stop();
+});
+
 Deno.test("a scorer asks as many shards as the replicas that it was given last", async () => {
   const loop = await trained();
   const scorer = loop.mesh.node().actorRef<ScorerMessage>("scorer/0");
