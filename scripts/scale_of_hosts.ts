@@ -2,10 +2,11 @@
  * Measures, in the simulation, the messages and bytes that a host of each role handles for the same
  * load on more and more hosts, and writes them as a table and a chart.
  *
- *     deno run -A scripts/scale_of_hosts.ts [--json] [hosts…]
+ *     deno run -A scripts/scale_of_hosts.ts [--json] [--set key=value …] [hosts…]
  *
  * Counts are exact and the same on every machine: time is virtual.
  */
+import { parseArgs } from "node:util";
 import { configurationOf } from "../simulation/plan/run_plan.ts";
 import type { Checker } from "../simulation/checkers/checker.ts";
 import { MeshWorld } from "../simulation/mesh/mesh_world.ts";
@@ -70,8 +71,11 @@ function hostsOf(size: number): HostRoles {
   return hosts;
 }
 
-/** Runs the shop on so many hosts. */
-export async function measure(size: number): Promise<SizeFigures> {
+/** Runs the shop on so many hosts, with these settings by key. */
+export async function measure(
+  size: number,
+  settings: Readonly<Record<string, unknown>> = {},
+): Promise<SizeFigures> {
   const hosts = hostsOf(size);
   const configuration = configurationOf(meshShop(hosts, SHARDS), {
     "trainer.count": TRAINERS,
@@ -79,6 +83,7 @@ export async function measure(size: number): Promise<SizeFigures> {
     "mesh.heartbeat": "1s",
     "mesh.silence": "5s",
     "mesh.lease": "10s",
+    ...settings,
   });
   const messages = new Map<string, number>();
   let rankings = 0;
@@ -156,13 +161,21 @@ function add(counts: Map<string, number>, key: string): void {
 }
 
 if (import.meta.main) {
-  const asked = Deno.args.filter((arg) => /^\d+$/.test(arg)).map(Number);
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { json: { type: "boolean" }, set: { type: "string", multiple: true, default: [] } },
+  });
+  const settings = Object.fromEntries(values.set.map((each) => {
+    const [key, value] = each.split("=");
+    return [key, JSON.parse(value)];
+  }));
+  const asked = positionals.map(Number);
   const measured: SizeFigures[] = [];
   for (const size of asked.length > 0 ? asked : Object.keys(sizes).map(Number)) {
-    measured.push(await measure(size));
+    measured.push(await measure(size, settings));
     console.log(JSON.stringify(measured.at(-1)));
   }
-  if (!Deno.args.includes("--json")) {
+  if (!values.json) {
     const file = new URL("../docs/performance/hosts.svg", import.meta.url);
     await Deno.writeTextFile(file, rolesChart(measured));
   }
