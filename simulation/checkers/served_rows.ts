@@ -13,8 +13,11 @@ import type { Checker, CheckerFactory } from "./checker.ts";
 import { rowsOf } from "./shard_rows.ts";
 
 const BUDGET = { budgetMs: 10_000 };
-/** Comparisons, with pauses between them, of which one must find no difference. */
-const COMPARISONS_MAX = 4;
+/**
+ * Comparisons, with pauses between them, of which one must find no difference. A feed waits for its
+ * budget of 5 s where the shard that it has asked stops.
+ */
+const COMPARISONS_MAX = 12;
 const PAUSE_MS = 500;
 /** A window that ends after the last look at the pending work may still change rows, ms. */
 const DRAIN_MS_MAX = 30_000;
