@@ -8,6 +8,8 @@ import { visitShop } from "./shop.ts";
 
 /** Share of visits after which the visitor asks to be erased, where erasures are the point. */
 const ERASED_OFTEN = 0.1;
+/** The same over slow links, where many erasures that wait to be served delay each other. */
+const ERASED_NOW_AND_THEN = 0.05;
 /** Share of visits that end with an event that was sent before, where these are the point. */
 const REPEATED_OFTEN = 0.6;
 
@@ -61,7 +63,7 @@ export const erasureScenarios: readonly Scenario[] = [
     name: "erasures-while-clocks-step",
     description: "visitors are erased while they rank; scores are late and the wall clock steps",
     families: [],
-    workload: (world, client) => visitShop(world, client, { erased: ERASED_OFTEN }),
+    workload: (world, client) => visitShop(world, client, { erased: ERASED_NOW_AND_THEN }),
     values: {
       "joiner.window": "1s",
       "storage.snapshots.interval": "1s",
@@ -69,11 +71,11 @@ export const erasureScenarios: readonly Scenario[] = [
     },
     faults: (random, _configuration, forMs) =>
       moments(forMs, 6).flatMap((atMs): Fault[] => {
-        const latencyMs = 300 + Math.floor(random.nextFloat() * 500);
+        // Nearly the gateway's deadline: the ranking ends after the step that follows the erasure.
+        const latencyMs = 750 + Math.floor(random.nextFloat() * 200);
         return [
-          { kind: "slowLinks", atMs, node: "serving", latencyMs, forMs: 2_500 },
-          // Within the first pass of erasures that begin meanwhile.
-          ...[400, 900, 1_400, 1_900].map((afterMs): Fault => ({
+          { kind: "slowLinks", atMs, node: "serving", latencyMs, forMs: 1_500 },
+          ...[200, 400, 600, 800, 1_000, 1_200, 1_400, 1_600, 1_800].map((afterMs): Fault => ({
             kind: "stepClock",
             atMs: atMs + afterMs,
             byMs: 60_000,
