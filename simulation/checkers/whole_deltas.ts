@@ -8,6 +8,9 @@
  *         every id that gradients have changed since the taker read all rows was in a delta that it
  *         was given, as a row or a tombstone
  *
+ * A taker that has missed deltas reads all rows a moment later. It asks next at the position from
+ * which it has read them, and has the rows of all deltas up to there.
+ *
  * The last part holds where every id gets a row at once and rows do not expire. A delta is made
  * when it is given for the first time, or for a handover.
  *
@@ -19,6 +22,7 @@ import type {
   Delta,
   DeltaPosition,
   EmbeddingShardMessage,
+  ExportRows,
   TakeDeltas,
 } from "../../actors/embedding_shard/protocol.ts";
 import type { ShardHandover } from "../../actors/embedding_shard/copy_protocol.ts";
@@ -31,8 +35,12 @@ const SHARD = "embedding_shard/";
 /** One incarnation of a shard on one host. */
 interface Given {
   lineage: string | undefined;
-  /** By taker, ids that changed and were in no delta that it was given. */
-  readonly owed: Map<string, Set<bigint>>;
+  /** Sequence of the newest delta that was seen. */
+  sequence: number;
+  /** By taker, ids that changed and were in no delta that it was given, and the sequence then. */
+  readonly owed: Map<string, Map<bigint, number>>;
+  /** Takers that have missed deltas, and have not asked since. */
+  readonly reading: Set<string>;
 }
 
 type Answer = ReplyOf<TakeDeltas>;
@@ -52,7 +60,7 @@ function create(configuration: () => CairnConfiguration, context: CheckerContext
   const of = (actor: string, host: string | undefined) => {
     const key = `${host} ${actor}`;
     let shard = shards.get(key);
-    if (shard === undefined) shards.set(key, shard = { lineage: undefined, owed: new Map() });
+    if (shard === undefined) shards.set(key, shard = newGiven(undefined));
     return shard;
   };
   return {
@@ -68,9 +76,14 @@ function create(configuration: () => CairnConfiguration, context: CheckerContext
       if (message.kind === "finishCopy") {
         const { handover } = value as { readonly handover?: ShardHandover };
         if (handover?.deltas === undefined) return;
-        const owed = new Map([...shard.owed].map(([taker, ids]) => [taker, new Set(ids)]));
-        handovers.set(actor, { lineage: handover.deltas.lineage, owed });
+        const before = newGiven(handover.deltas.lineage);
+        continueFrom(before, shard);
+        handovers.set(actor, before);
         for (const { delta } of handover.deltas.held) keysAt.set(keyOf(delta), keysOf(delta));
+      }
+      if (message.kind === "exportRows") {
+        const { position } = value as ReplyOf<ExportRows>;
+        shard.sequence = Math.max(shard.sequence, position.sequence);
       }
       if (message.kind === "applyGradients") {
         if ((value as { readonly applied: boolean }).applied) noteChanged(shard, message);
@@ -91,15 +104,21 @@ function create(configuration: () => CairnConfiguration, context: CheckerContext
   };
 }
 
-/** The new owner goes on; it may have applied gradients already. */
-function continueFrom(shard: Given, { owed }: Given): void {
-  for (const [taker, before] of owed) {
-    shard.owed.set(taker, new Set([...before, ...shard.owed.get(taker) ?? []]));
-  }
+function newGiven(lineage: string | undefined): Given {
+  return { lineage, sequence: 0, owed: new Map(), reading: new Set() };
 }
 
-function noteChanged({ owed }: Given, { ids }: ApplyGradients): void {
-  for (const changed of owed.values()) for (const id of ids) changed.add(id);
+/** The new owner goes on; it may have applied gradients already. */
+function continueFrom(shard: Given, { sequence, owed, reading }: Given): void {
+  shard.sequence = Math.max(shard.sequence, sequence);
+  for (const [taker, before] of owed) {
+    shard.owed.set(taker, new Map([...before, ...shard.owed.get(taker) ?? []]));
+  }
+  for (const taker of reading) shard.reading.add(taker);
+}
+
+function noteChanged({ owed, sequence }: Given, { ids }: ApplyGradients): void {
+  for (const changed of owed.values()) for (const id of ids) changed.set(id, sequence);
 }
 
 /** The fault in the order of the deltas, if there is one. */
@@ -128,13 +147,19 @@ function otherKeys(deltas: readonly Delta[], keysAt: Map<string, string>): strin
 }
 
 function leftOut(
-  { owed }: Given,
-  { taker }: TakeDeltas,
-  { deltas, missed = false, complete = false }: Answer,
+  shard: Given,
+  { taker, position: from }: TakeDeltas,
+  { deltas, position, missed = false, complete = false }: Answer,
   isExact: boolean,
 ): string | undefined {
-  const changed = missed ? new Set<bigint>() : owed.get(taker) ?? new Set();
+  const { owed, reading } = shard;
+  const changed = missed ? new Map<bigint, number>() : owed.get(taker) ?? new Map();
   owed.set(taker, changed);
+  shard.sequence = Math.max(shard.sequence, position.sequence);
+  if (missed) reading.add(taker);
+  else if (reading.delete(taker)) {
+    for (const [id, sequence] of changed) if (sequence < (from?.sequence ?? 0)) changed.delete(id);
+  }
   for (const { classes } of deltas) {
     for (const changes of classes) {
       for (const id of changes?.ids ?? []) changed.delete(id);
