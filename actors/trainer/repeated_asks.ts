@@ -13,6 +13,8 @@ import { reasonOf } from "../../mesh/runtime/errors.ts";
 const BUDGET_MS_MAX = 60_000;
 /** Longest budget while the trainer runs, ms: a stop waits for the asks on their way. */
 const RUNNING_BUDGET_MS_MAX = 20_000;
+/** Time for which a start asks a receiver that is not there: a busy thread makes it late, ms. */
+const ABSENT_MS_MAX = 10_000;
 /** Delay before an ask is repeated, ms. */
 const STARTING_PAUSE_MS = 200;
 const RUNNING_PAUSE_MS = 100;
@@ -37,7 +39,10 @@ export interface RepeatedAsksOptions {
 
 /** How one ask is repeated. */
 export interface Repeating {
-  /** Waits longer between the asks, and says in the log that it is a start that waits. */
+  /**
+   * Waits longer between the asks, asks longer where they fail, and says in the log that it is a
+   * start that waits.
+   */
   readonly isStart?: boolean;
   /** Time left for all asks, ms. Default: no limit. */
   remainingMs?(): number;
@@ -68,7 +73,8 @@ export class RepeatedAsks {
    * mailbox full.
    *
    * @throws {Error} The error of the last ask: it is final, or one of `failuresMax` for another
-   * reason than slowness, or the asker or its time has ended.
+   * reason than slowness (at a start, after {@link ABSENT_MS_MAX}), or the asker or its time has
+   * ended.
    */
   async ask<R>(
     ask: (budgetMs: number) => Promise<R>,
@@ -92,7 +98,9 @@ export class RepeatedAsks {
         const isSlow = SLOW_ERRORS.has(name);
         if (!isSlow) failures++;
         const isOver = this.#isEnded || !context.isCurrent || (remainingMs?.() ?? 1) <= 0;
-        if (isOver || finalErrors.has(name) || failures >= failuresMax) throw error;
+        const isPatient = isStart && clock.monotonicMs() - beganMs < ABSENT_MS_MAX;
+        const isGivenUp = failures >= failuresMax && !isPatient;
+        if (isOver || finalErrors.has(name) || isGivenUp) throw error;
         loggedMs = this.#log(error, { isStart, beganMs, loggedMs });
         if (name === "AskTimeoutError") {
           budgetMs = Math.min(2 * budgetMs, Math.max(budgetMsMax, this.#options.budgetMs));

@@ -18,6 +18,25 @@ interface Found {
 }
 
 const found: readonly Found[] = [{
+  name: "a trainer starts although the thread of its shards makes them a second late",
+  scenario: "swarm",
+  seed: 0x990c7ff339d5,
+  shrunk: {
+    faults: [
+      { kind: "killProcess", atMs: 9_253, power: false, downMs: 632 },
+      { kind: "slowLinks", atMs: 9_507, node: "shards-1", latencyMs: 917, forMs: 389 },
+    ],
+    clients: [],
+    values: {
+      placement: { kind: "workers", shardThreads: 1 },
+      "storage.snapshots.interval": "3s",
+    },
+    forMs: 10_883,
+    linkMs: 0.02,
+    syncMs: 20,
+    turnMessagesMax: 1024,
+  },
+}, {
   name: "a paused host applies rows that a fail-over of Redis has lost",
   scenario: "mesh-swarm",
   seed: 0x7b4188ae7d39,

@@ -145,4 +145,16 @@ Deno.test("the budget doubles while asks time out, and follows the answers", asy
   assert.equal(failures, 2);
   await assert.rejects(clock.settle(asks.ask(failing(new TypeError("final")))), /final/);
   assert.equal(failures, 3, "a final error is not asked for again");
+
+  failures = 0;
+  const beganMs = clock.monotonicMs();
+  const late = () =>
+    clock.monotonicMs() < beganMs + 5_000
+      ? failing(new Error("there is no such actor"))()
+      : Promise.resolve("answer");
+  assert.equal(await clock.settle(asks.ask(late, { isStart: true })), "answer");
+  assert.ok(failures > 20, "a start waits for a receiver that is made late");
+  const absent = asks.ask(failing(new Error("gone")), { isStart: true });
+  await assert.rejects(clock.settle(absent), /gone/);
+  assert.ok(clock.monotonicMs() < beganMs + 5_000 + 11_000, "but not for long");
 });
