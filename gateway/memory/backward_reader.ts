@@ -2,7 +2,8 @@
  * Reads the event log from its end backwards, the newest record of all partitions first.
  *
  * A partition's records are in the order of the log. Between partitions acceptance times decide, so
- * that a memory that is full has the newest records of the whole log.
+ * that a memory that is full has the newest records of the whole log. A ranking has the time of the
+ * wall clock, which may have been set back: it counts as accepted with the records before it.
  */
 import { endOffsets, type EventLog, type LogRecord } from "../../mesh/ports/event_log.ts";
 import { MergedStreams } from "../../structures/merged_streams.ts";
@@ -11,6 +12,12 @@ import { MergedStreams } from "../../structures/merged_streams.ts";
 export interface BackwardRecord<T> {
   readonly partition: number;
   readonly record: T;
+}
+
+/** A record, and the newest acceptance time among it and those before it, ms. */
+interface Timed<T> {
+  readonly record: T;
+  readonly atMs: number;
 }
 
 export interface BackwardReaderOptions<T> {
@@ -23,7 +30,7 @@ export interface BackwardReaderOptions<T> {
 
 export class BackwardReader<T extends { readonly acceptedAtMs: number }> {
   readonly #options: BackwardReaderOptions<T>;
-  #records: MergedStreams<T> | undefined;
+  #records: MergedStreams<Timed<T>> | undefined;
   /** By partition, the offset before which nothing was read yet; 0 = all was read. */
   #unread: number[] = [];
 
@@ -35,19 +42,19 @@ export class BackwardReader<T extends { readonly acceptedAtMs: number }> {
   async next(): Promise<BackwardRecord<T> | undefined> {
     this.#records ??= await this.#open();
     const next = await this.#records.next();
-    return next && { partition: next.stream, record: next.entry };
+    return next && { partition: next.stream, record: next.entry.record };
   }
 
-  async #open(): Promise<MergedStreams<T>> {
+  async #open(): Promise<MergedStreams<Timed<T>>> {
     this.#unread = await endOffsets(this.#options.log);
     return new MergedStreams(
       this.#unread.map((_, partition) => () => this.#read(partition)),
-      (a, b) => a.acceptedAtMs > b.acceptedAtMs,
+      (a, b) => a.atMs > b.atMs,
     );
   }
 
   /** The records before those that were read, the newest first. */
-  async #read(partition: number): Promise<readonly T[]> {
+  async #read(partition: number): Promise<readonly Timed<T>[]> {
     const { log, recordsPerRead, decode } = this.#options;
     while (this.#unread[partition] > 0) {
       const before = this.#unread[partition];
@@ -57,8 +64,14 @@ export class BackwardReader<T extends { readonly acceptedAtMs: number }> {
       // Empty below the offset to which the log was trimmed.
       this.#unread[partition] = records.length === 0 ? 0 : from;
       const decoded = records.flatMap((record) => decode(record) ?? []);
-      if (decoded.length > 0) return decoded.reverse();
+      if (decoded.length > 0) return timed(decoded).reverse();
     }
     return [];
   }
+}
+
+/** @param records In the order of the log. */
+function timed<T extends { readonly acceptedAtMs: number }>(records: readonly T[]): Timed<T>[] {
+  let atMs = -Infinity;
+  return records.map((record) => ({ record, atMs: atMs = Math.max(atMs, record.acceptedAtMs) }));
 }

@@ -46,3 +46,10 @@ Deno.test("the order of a partition stays where acceptance times do not ascend",
   await log.append(1, [4, 6].map((time) => Uint8Array.of(time)));
   assert.deepEqual(await readAll(log, 2), [6, 5, 4, 3, 9]);
 });
+
+Deno.test("a record whose clock was set back holds back no newer records of its partition", async () => {
+  const log = new MemoryEventLog({ partitions: 2 });
+  await log.append(0, [10, 30, 50].map((time) => Uint8Array.of(time)));
+  await log.append(1, [20, 40, 60, 5].map((time) => Uint8Array.of(time)));
+  assert.deepEqual(await readAll(log, 8), [5, 60, 50, 40, 30, 20, 10]);
+});
