@@ -138,7 +138,7 @@ Deno.test("where a scorer in the middle is gone, those below it get the weights 
   carry(2);
   await mesh.advance(100);
   assert.deepEqual(versions, [2, 0, 2, 2, 2, 2, 2]);
-  assert.deepEqual(given, [1, 0, 1, 1, 1, 1, 1], "nobody is below the one that is gone");
+  assert.deepEqual(given, [1, 0, 1, 1, 1, 1, 1], "a scorer that is gone has no others below it");
   await mesh.stop();
 });
 
