@@ -109,6 +109,7 @@ export function actorOptionsOf(
       precision: embeddings.serving.precision,
       bytesMax: shardBytes.serving,
     },
+    servingReplicas: embeddings.serving.replicas,
     joiner: {
       slots: schema.slots.length,
       denseWidth: schema.denseWidth,

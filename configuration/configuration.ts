@@ -40,6 +40,7 @@ import {
 import { type CairnFile, cairnSchema, sections } from "./schema.ts";
 import type { NetworkAddress } from "./addresses.ts";
 import type { Role } from "./sections/hosts.ts";
+import type { ReplicaCount } from "../mesh/placement/replica_holders.ts";
 import type { PartitionCounts } from "../mesh/ports/partitioning.ts";
 import type { JoinerBounds } from "./partitions.ts";
 import type { ShardMemory } from "./sharding.ts";
@@ -82,6 +83,8 @@ export interface CairnConfiguration {
   readonly mesh?: MeshOptions;
   readonly embeddingShard: Omit<EmbeddingShardOptions, "shard">;
   readonly servingReplica: Omit<ServingReplicaOptions, "shard" | "sync">;
+  /** Serving hosts that hold a replica of each shard. */
+  readonly servingReplicas: ReplicaCount;
   readonly joiner: Omit<JoinerOptions, "partition" | "partitionings" | keyof JoinerBounds>;
   readonly trainer: Omit<
     TrainerOptions,

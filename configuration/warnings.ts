@@ -2,6 +2,7 @@
  * Warnings about settings that are valid but usually a mistake, with their remedies. They are
  * logged at start.
  */
+import { heldMax } from "../mesh/placement/replica_holders.ts";
 import type { HostLimits } from "./checks/check.ts";
 import { type ConfigurationPath, type Finding, formatPath } from "./problems.ts";
 import { keptOwnerOf } from "./feature_schema.ts";
@@ -97,6 +98,22 @@ function* keptOfAnotherOwner({ features, kept }: CairnFile): Iterable<Finding> {
   }
 }
 
+/** Rows that one serving host alone holds are away with it. */
+function* singleHolders({ embeddings, mesh }: CairnFile): Iterable<Finding> {
+  const hosts = servingHostsOf(mesh);
+  if (embeddings.serving.replicas !== 1 || hosts === 1) return;
+  yield {
+    path: ["embeddings", "serving", "replicas"],
+    message: "found 1: while one of the serving hosts is away, rankings of the others lack the " +
+      "rows that it holds; write 2 or more",
+  };
+}
+
+function servingHostsOf(mesh: CairnFile["mesh"]): number {
+  if (mesh === undefined) return 1;
+  return Object.values(mesh.hosts).filter(({ roles }) => roles.includes("serving")).length;
+}
+
 /** Bounds of memory that are each below the machine's memory, and together above it. */
 function* memoryTogether(file: CairnFile, host: HostLimits | undefined): Iterable<Finding> {
   if (host === undefined) return;
@@ -118,13 +135,15 @@ function* memoryTogether(file: CairnFile, host: HostLimits | undefined): Iterabl
 function memoryBounds(
   file: CairnFile,
 ): { readonly path: ConfigurationPath; readonly bytes: number }[] {
-  const { embeddings, features, gateway, joiner, kept, storage } = file;
+  const { embeddings, features, gateway, joiner, kept, mesh, shards, storage } = file;
+  const { serving } = embeddings;
+  const held = heldMax(servingHostsOf(mesh), shards.count, serving.replicas) / shards.count;
   return [
     // Copies of changed rows take up to a quarter more, and recent lookups up to 1/64.
     { path: ["embeddings", "bytesMax"], bytes: (1.25 + 1 / 64) * embeddings.bytesMax },
     {
       path: ["embeddings", "serving", "bytesMax"],
-      bytes: embeddings.serving.bytesMax ?? servingBytesNeeded(file),
+      bytes: held * (serving.bytesMax ?? servingBytesNeeded(file)),
     },
     { path: ["features", "itemCache"], bytes: features.itemCache },
     {
@@ -153,5 +172,6 @@ const warnings: readonly Warn[] = [
   earlyPositives,
   forgottenRankings,
   keptOfAnotherOwner,
+  singleHolders,
   memoryTogether,
 ];

@@ -74,6 +74,8 @@ export class HostSharding {
   #served: number;
   /** Replicas of earlier shardings. */
   #old: Address[] = [];
+  /** The sharding that all serving hosts use, or a later one. */
+  #servedByAll = 0;
   #isStarted = false;
   #task: Promise<void> | undefined;
   #logged = "";
@@ -108,7 +110,7 @@ export class HostSharding {
   get isChanging(): boolean {
     const { sharding, dealing } = this.#configuration;
     return this.#made !== sharding || this.#extended !== this.#partitionings.length ||
-      this.#serves && this.#served !== sharding ||
+      this.#serves && (this.#served !== sharding || this.#old.length > 0) ||
       this.#syncs && this.#madeDealing !== dealing;
   }
 
@@ -128,7 +130,11 @@ export class HostSharding {
   }
 
   /** Takes the divisions of the view, and begins the next step towards them. */
-  follow({ identity }: MeshView): void {
+  follow({ identity, hosts, nowMs }: MeshView): void {
+    const serving = [...hosts.values()].filter(({ roles, expiresMs }) =>
+      roles.includes("serving") && expiresMs > nowMs
+    );
+    this.#servedByAll = Math.min(...serving.map(({ load }) => load[SERVED_SHARDING] ?? -1));
     const { sharding: sharded, dealing: dealt } = this.#configuration;
     // Both only grow.
     if (identity.sharding > sharded || identity.dealing > dealt) {
@@ -222,15 +228,20 @@ export class HostSharding {
     });
   }
 
-  /** Ends the earlier replicas once the scorer uses the present ones. */
+  /**
+   * Ends the earlier replicas once the scorer uses the present ones: where hosts look up in each
+   * other's, once all scorers do.
+   */
   async #endOld(): Promise<void> {
     const { mesh, host } = this.#options;
     const scorer = mesh.actorRef<ScorerMessage>(addresses.scorer(host));
     const { sharding } = await scorer.ask({ kind: "getStatus" }, BUDGET);
     if (sharding !== this.#made) return;
+    this.#served = sharding;
+    const areAskedElsewhere = this.#configuration.servingReplicas !== "all";
+    if (areAskedElsewhere && this.#servedByAll < sharding) return;
     for (const address of this.#old) await mesh.end(address, 0);
     this.#old = [];
-    this.#served = sharding;
   }
 }
 

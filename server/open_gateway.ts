@@ -17,6 +17,7 @@ import { GatewayMemory } from "../gateway/memory/gateway_memory.ts";
 import { recallFromLogs } from "../gateway/memory/log_recall.ts";
 import { StoredItems } from "../gateway/memory/stored_items.ts";
 import { createProfileCheck } from "../kernels/features/profile_check.ts";
+import type { CairnConfiguration } from "../configuration/configuration.ts";
 import { partitionCountsOf } from "../configuration/partitions.ts";
 import { joinedPartitions, type MeshView } from "../mesh/ports/coordination.ts";
 import { numbersOf } from "../mesh/ports/partitioning.ts";
@@ -29,6 +30,7 @@ import { Joiners } from "./joiners.ts";
 import { OtherGateways, shareGateway } from "./other_gateways.ts";
 import { addresses } from "./addresses.ts";
 import { processesOf } from "./layout.ts";
+import { ServingReplicas } from "./serving_replicas.ts";
 import type { RunningHost, StartedActors } from "./start_actors.ts";
 import { Trainers } from "./trainers.ts";
 import { unlistedHostText } from "./unlisted_hosts.ts";
@@ -133,7 +135,7 @@ export async function openGateway(
     eventLog: stores.eventLog,
     exampleLog: stores.exampleLog,
     joiners: () => joiners.all,
-    replicas: () => replicasOf(started, host),
+    replicas: replicasOf(started, host),
     shards: () => shardsOf(started),
     failingParts: () => environment.failingParts?.() ?? [],
     links: () => environment.links?.() ?? [],
@@ -198,16 +200,20 @@ function hostsServing({ hosts, nowMs }: MeshView): string[] {
     .map(({ host }) => host);
 }
 
-/** The replicas of the shards on this host. */
+/** The replicas on this host; found anew when the divisions of the mesh change. */
 function replicasOf(
   { mesh, configuration }: StartedActors,
   host: string | undefined,
-): ActorRef<ServingReplicaMessage>[] {
-  const { shardCount, sharding } = configuration();
-  return Array.from(
-    { length: shardCount },
-    (_, shard) => mesh.actorRef(addresses.servingReplica(shard, sharding, host)),
-  );
+): () => readonly ActorRef<ServingReplicaMessage>[] {
+  let of: CairnConfiguration | undefined;
+  let held: readonly ActorRef<ServingReplicaMessage>[] = [];
+  return () => {
+    const present = configuration();
+    if (of === present) return held;
+    of = present;
+    held = new ServingReplicas(present).heldBy(host).map(({ replica }) => mesh.actorRef(replica));
+    return held;
+  };
 }
 
 function trainersOf({ mesh, configuration }: StartedActors): ActorRef<TrainerMessage>[] {

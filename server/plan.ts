@@ -28,6 +28,7 @@ import {
 } from "../mesh/ports/partitioning.ts";
 import { addresses } from "./addresses.ts";
 import { homeNodeOf, Layout } from "./layout.ts";
+import { ServingReplicas } from "./serving_replicas.ts";
 
 /**
  * The actors in start order. They stop in reverse order, so that readers end before the actors that
@@ -44,6 +45,7 @@ export function planOf(configuration: CairnConfiguration): PlannedActor[] {
   const trainers = numbersBelow(trainerCount);
   const trainerAddresses = trainers.map(addresses.trainer);
   const serving = layout.with("serving");
+  const replicas = new ServingReplicas(configuration);
 
   const plan: PlannedActor[] = [];
   const add = <O>(address: Address, node: string, options: O, needsNone = false) => {
@@ -57,14 +59,13 @@ export function planOf(configuration: CairnConfiguration): PlannedActor[] {
     });
   }
   for (const { host } of serving) {
-    for (const shard of shards) {
-      const address = addresses.servingReplica(shard, sharding, host);
+    for (const { shard, replica } of replicas.heldBy(host)) {
       const options = {
         ...configuration.servingReplica,
         shard,
         rowFeed: addresses.rowFeed(host),
       };
-      add<ServingReplicaOptions>(address, layout.serving(host), options, true);
+      add<ServingReplicaOptions>(replica, layout.serving(host), options, true);
     }
   }
   for (const { host } of serving) {
@@ -73,7 +74,7 @@ export function planOf(configuration: CairnConfiguration): PlannedActor[] {
       parameterSync: addresses.parameterSync,
       rowFeed: addresses.rowFeed(host),
       sharding,
-      replicas: shards.map((shard) => [addresses.servingReplica(shard, sharding, host)]),
+      replicas: replicas.askedBy(host),
     };
     add<ScorerOptions>(addresses.scorer(host), layout.serving(host), options, true);
   }
@@ -127,11 +128,12 @@ export function planOf(configuration: CairnConfiguration): PlannedActor[] {
     add<RowFeedOptions>(addresses.rowFeed(host), layout.serving(host), {
       ...configuration.rowFeed,
       sharding,
-      replicas: shards.map((shard) => ({
-        replica: addresses.servingReplica(shard, sharding, host),
+      replicas: replicas.heldBy(host).map(({ shard, replica }) => ({
+        replica,
         shard: shardAddresses[shard],
       })),
       scorer: addresses.scorer(host),
+      asked: replicas.askedBy(host),
     });
   }
   add<ParameterSyncOptions>(addresses.parameterSync, layout.home("sync"), {

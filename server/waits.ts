@@ -6,10 +6,10 @@ import type { EmbeddingShardMessage } from "../actors/embedding_shard/protocol.t
 import type { ServingReplicaMessage } from "../actors/serving_replica/protocol.ts";
 import type { RunningMesh } from "./compose.ts";
 import { endOffsets } from "../mesh/ports/event_log.ts";
-import { numbersBelow } from "../structures/numbers_below.ts";
 import { behind } from "./joiners.ts";
 import { addresses } from "./addresses.ts";
 import { missingRoles } from "./missing_roles.ts";
+import { ServingReplicas } from "./serving_replicas.ts";
 import { StartProgress } from "./start_progress.ts";
 
 const POLL_MS = 20;
@@ -59,24 +59,24 @@ async function fillingStep(running: RunningMesh): Promise<string> {
   return view && mesh && missingRoles(view, mesh.hosts) || await replicaRows(running);
 }
 
-/** The rows that serving replicas hold and those that shards hold, in words. */
+/** The rows that the serving replicas here hold and those that their shards hold, in words. */
 async function replicaRows({ mesh, configuration, host }: RunningMesh): Promise<string> {
   const budget = { budgetMs: ASK_BUDGET_MS };
   const sum = (counts: readonly { readonly rows: number }[]) =>
     counts.reduce((rows, count) => rows + count.rows, 0).toLocaleString("en");
-  const { shardCount, sharding } = configuration;
-  const shards = numbersBelow(shardCount);
+  const { sharding } = configuration;
+  const replicas = new ServingReplicas(configuration).heldBy(host);
   try {
     const [held, served] = await Promise.all([
       Promise.all(
-        shards.map((shard) =>
+        replicas.map(({ shard }) =>
           mesh.actorRef<EmbeddingShardMessage>(addresses.embeddingShard(shard, sharding))
             .ask({ kind: "getStatistics" }, budget)
         ),
       ),
       Promise.all(
-        shards.map((shard) =>
-          mesh.actorRef<ServingReplicaMessage>(addresses.servingReplica(shard, sharding, host))
+        replicas.map(({ replica }) =>
+          mesh.actorRef<ServingReplicaMessage>(replica)
             .ask({ kind: "getStatistics" }, budget)
         ),
       ),

@@ -9,6 +9,7 @@ import type { ServingReplicaMessage } from "../actors/serving_replica/protocol.t
 import { reasonOf } from "../mesh/runtime/errors.ts";
 import type { RunningMesh } from "../server/compose.ts";
 import { addresses } from "../server/addresses.ts";
+import { ServingReplicas } from "../server/serving_replicas.ts";
 import { endOffsets, type EventLog } from "../mesh/ports/event_log.ts";
 import { decodeEvent } from "../records/event_record.ts";
 import { decodeExamples, nextRowOf } from "../records/example_chunk.ts";
@@ -89,9 +90,10 @@ export async function pendingOf(
     const owner = mesh.actorRef<EmbeddingShardMessage>(addresses.embeddingShard(shard, sharding));
     const { touched } = await owner.ask({ kind: "getStatistics" }, BUDGET);
     if (touched > 0) return `${touched} rows of embedding_shard/${shard} are not served`;
-    const address = addresses.servingReplica(shard, sharding, host);
-    const replica = mesh.actorRef<ServingReplicaMessage>(address);
-    await replica.ask({ kind: "getStatistics" }, BUDGET);
+  }
+  for (const { replica } of new ServingReplicas(configuration).heldBy(host)) {
+    const held = mesh.actorRef<ServingReplicaMessage>(replica);
+    await held.ask({ kind: "getStatistics" }, BUDGET);
   }
   const { learnedThroughMs } = await running.rowFeed.ask({ kind: "getStatus" }, BUDGET);
   if (learnedThroughMs < decidedMs) {

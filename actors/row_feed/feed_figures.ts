@@ -17,7 +17,7 @@ export class FeedFigures {
   readonly #gapsFound: Counter;
   readonly #roundMs: Histogram;
   readonly #freshness: Histogram;
-  #totals: Totals = { deltas: 0, rows: 0, bytes: 0, gaps: 0, roundsComplete: 0 };
+  #totals: Totals;
   /** Replicas that had all rows of a moment in this round. */
   readonly #complete = new Set<number>();
   #roundBeganMs: number;
@@ -25,6 +25,8 @@ export class FeedFigures {
   constructor({ clock, telemetry }: { clock: Clock; telemetry: Telemetry }, replicas: number) {
     this.#clock = clock;
     this.#replicas = replicas;
+    const roundsComplete = replicas === 0 ? Infinity : 0;
+    this.#totals = { deltas: 0, rows: 0, bytes: 0, gaps: 0, roundsComplete };
     this.#roundBeganMs = clock.monotonicMs();
     this.#rowsSent = telemetry.counter("cairn_sync_rows_total", {
       help: "Changed rows carried to serving replicas.",

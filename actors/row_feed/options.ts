@@ -6,8 +6,9 @@ export interface RowFeedOptions {
   readonly sharding: number;
   /** The replicas of this serving host, each with its shard. */
   readonly replicas: readonly FedReplica[];
-  /** The scorer that looks up in these replicas. */
+  /** The scorer of this host, and the replicas that it asks, by shard, here and elsewhere. */
   readonly scorer: Address;
+  readonly asked: readonly (readonly Address[])[];
   /** Pause after a failure, ms. */
   readonly retryMs: number;
   /** Rows in one delta, in all deltas of an answer after the first, or in one page of a fill. */

@@ -8,9 +8,9 @@ export interface Begin {
   readonly kind: "begin";
 }
 
-/** Tells the scorer its mark again, which it may have lost; the feed's own timer. */
-export interface TellScorer {
-  readonly kind: "tellScorer";
+/** Offers the scorer the replicas of this sharding, where it uses earlier ones; its own timer. */
+export interface OfferReplicas {
+  readonly kind: "offerReplicas";
 }
 
 /**
@@ -26,14 +26,18 @@ export interface ServingStarted {
 export interface RowFeedStatus {
   /**
    * Every decided event accepted up to this wall time is served by this host, ms. Falls to 0 when a
-   * shard or the feed restarts, until all trainers have reported their marks.
+   * shard or the feed restarts, until all trainers have reported their marks. Infinity where the
+   * host holds no replica.
    */
   readonly learnedThroughMs: number;
   readonly deltas: number;
   readonly rows: number;
   readonly bytes: number;
   readonly gaps: number;
-  /** Rounds in which every replica got all rows of a moment after the round before. */
+  /**
+   * Rounds in which every replica got all rows of a moment after the round before; Infinity where
+   * the host holds none.
+   */
   readonly roundsComplete: number;
   /** Sequence of the newest delta in each replica; 0 before the first. */
   readonly sequences: readonly number[];
@@ -45,4 +49,4 @@ export interface GetRowFeedStatus extends Request<RowFeedStatus> {
 }
 
 /** The protocol of a row feed. */
-export type RowFeedMessage = Begin | TellScorer | ServingStarted | GetRowFeedStatus;
+export type RowFeedMessage = Begin | OfferReplicas | ServingStarted | GetRowFeedStatus;

@@ -26,11 +26,6 @@ export interface ReplicaFeedParts {
   readonly rowsMax: number;
   readonly budgetMs: number;
   readonly tracing?: Tracing;
-  /**
-   * Makes known that the replica has no mark any more. Its rows change when this has succeeded:
-   * those of another incarnation of the shard may know less.
-   */
-  readonly lowered: () => Promise<void>;
 }
 
 /** The outcome of a step. */
@@ -41,8 +36,6 @@ export interface FeedStep {
   gaps: number;
   /** Whether the replica has all rows of a moment after the step before. */
   isComplete: boolean;
-  /** Whether the replica's mark has risen. */
-  hasRisen: boolean;
   /** Whether the shard has nothing for the replica yet, and answers that at once. */
   waits: boolean;
 }
@@ -63,6 +56,8 @@ export class ReplicaFeed {
   /** The lineage that was followed last. */
   #lineage: string | undefined;
   #learnedThroughMs: number | undefined;
+  /** The mark that the replica has; absent where the feed does not know. */
+  #told: { readonly learnedThroughMs: number | undefined } | undefined;
   /** Ends the wait for the shard's answer. */
   #woken = Promise.withResolvers<undefined>();
 
@@ -83,6 +78,7 @@ export class ReplicaFeed {
   /** The replica has started. */
   replicaStarted(): void {
     this.#isPositionKnown = false;
+    this.#told = undefined;
     this.#woken.resolve(undefined);
     this.#woken = Promise.withResolvers();
   }
@@ -91,7 +87,7 @@ export class ReplicaFeed {
   async step(): Promise<FeedStep> {
     const step: FeedStep = {
       ...{ deltas: 0, rows: 0, bytes: 0, gaps: 0 },
-      ...{ isComplete: false, hasRisen: false, waits: false },
+      ...{ isComplete: false, waits: false },
     };
     if (!this.#isPositionKnown) {
       await this.#readPosition();
@@ -111,7 +107,19 @@ export class ReplicaFeed {
     ) {
       this.#raise(taken, step);
     }
+    await this.#tellMark();
     return step;
+  }
+
+  /** Gives the replica its mark where it may have another one. */
+  async #tellMark(): Promise<void> {
+    const learnedThroughMs = this.#learnedThroughMs;
+    if (this.#told !== undefined && this.#told.learnedThroughMs === learnedThroughMs) return;
+    const { replica, budgetMs } = this.#parts;
+    this.#told = undefined;
+    const told = { learnedThroughMs };
+    await replica.ask({ kind: "setMark", ...told }, { budgetMs });
+    this.#told = told;
   }
 
   /** Undefined where the replica has started meanwhile. */
@@ -133,17 +141,14 @@ export class ReplicaFeed {
   /** The rows that the replica gets next may know less than its mark says. */
   async #lower(): Promise<void> {
     this.#learnedThroughMs = undefined;
-    await this.#parts.lowered();
+    await this.#tellMark();
   }
 
   #raise({ learnedThroughMs, complete = false }: Taken, step: FeedStep): void {
     if (this.#lacksRows) return;
     step.isComplete = complete;
-    if (learnedThroughMs === undefined || learnedThroughMs <= (this.#learnedThroughMs ?? -1)) {
-      return;
-    }
-    this.#learnedThroughMs = learnedThroughMs;
-    step.hasRisen = true;
+    if (learnedThroughMs === undefined) return;
+    this.#learnedThroughMs = Math.max(learnedThroughMs, this.#learnedThroughMs ?? 0);
   }
 
   async #carry(deltas: readonly Delta[], step: FeedStep): Promise<boolean> {
@@ -198,6 +203,7 @@ export class ReplicaFeed {
     const { lineage, sequence } = this.#position ?? {};
     if (position?.lineage === lineage && position?.sequence === sequence) return true;
     this.#isPositionKnown = false;
+    this.#told = undefined;
     return false;
   }
 
@@ -216,7 +222,7 @@ export class ReplicaFeed {
 
   async #beginEmpty(position: DeltaPosition, bringsAllRows: boolean): Promise<void> {
     const { replica, budgetMs } = this.#parts;
-    if (this.#learnedThroughMs !== undefined) await this.#lower();
+    await this.#lower();
     await replica.ask({
       kind: "loadRows",
       class: 0,

@@ -1,14 +1,14 @@
 /**
  * A row feed's behaviour: it keeps the replicas of its serving host up to date, each from its own
- * position in the deltas of its shard, and tells the scorer how fresh they are. No other serving
+ * position in the deltas of its shard, and tells them how fresh they are. No other serving
  * host waits for it, and it waits for none.
  *
- * Freshness: a shard gives its acceptance mark with the rows that the mark is of. The mark of the
- * host is the lowest of its replicas. A replica has none, and the scorer is told 0, before it takes
- * rows of another incarnation of its shard.
+ * Freshness: a shard gives its acceptance mark with the rows that the mark is of, and the replica
+ * answers lookups with it. A replica has none before it takes rows of another incarnation of its
+ * shard.
  *
  * After a change of the number of shards the feed fills the new replicas beside the old ones, and
- * offers them to the scorer when each has a mark.
+ * offers the new ones to the scorer when those of this host have marks.
  */
 import type { ActorContext, ActorRef, Behavior } from "../../mesh/runtime/actor.ts";
 import { LimitedWarnings } from "../../mesh/runtime/limited_warnings.ts";
@@ -18,8 +18,10 @@ import type { RowFeedOptions } from "./options.ts";
 import type { RowFeedMessage } from "./protocol.ts";
 import { ReplicaFeed } from "./replica_feed.ts";
 
-/** Time between two marks that have not risen, ms. */
-const QUIET_MS = 1_000;
+/** Time between two offers of replicas that the scorer has taken, and may have lost, ms. */
+const OFFER_MS = 1_000;
+/** Time between two offers that the scorer has not taken yet, ms. */
+const OFFER_AGAIN_MS = 100;
 
 export class RowFeed implements Behavior<RowFeedMessage> {
   readonly #context: ActorContext<RowFeedMessage>;
@@ -28,8 +30,7 @@ export class RowFeed implements Behavior<RowFeedMessage> {
   readonly #scorer: ActorRef<ScorerMessage>;
   readonly #figures: FeedFigures;
   readonly #warnings: LimitedWarnings;
-  /** The mark that was sent to the scorer last; -1 where it may not have that. */
-  #told = -1;
+  #learnedBeforeMs = 0;
 
   constructor(context: ActorContext<RowFeedMessage>, options: RowFeedOptions) {
     this.#context = context;
@@ -43,7 +44,6 @@ export class RowFeed implements Behavior<RowFeedMessage> {
         rowsMax,
         budgetMs,
         tracing: context.tracing,
-        lowered: () => this.#tellScorer(),
       })
     );
     this.#scorer = context.actorRef<ScorerMessage>(options.scorer);
@@ -56,12 +56,11 @@ export class RowFeed implements Behavior<RowFeedMessage> {
     switch (message.kind) {
       case "begin":
         this.#feeds.forEach((_, index) => void this.#follow(index));
-        return this.receive({ kind: "tellScorer" });
-      case "tellScorer":
-        void this.#tryToTell();
-        return void this.#context.schedule(QUIET_MS, { kind: "tellScorer" });
+        return this.receive({ kind: "offerReplicas" });
+      case "offerReplicas":
+        return void this.#keepOffering();
       case "servingStarted": {
-        if (message.part === this.#scorer.address) return void this.#tryToTell();
+        if (message.part === this.#scorer.address) return void this.#offerReplicas();
         const { replicas } = this.#options;
         this.#feeds[replicas.findIndex(({ replica }) => replica === message.part)]
           ?.replicaStarted();
@@ -86,7 +85,7 @@ export class RowFeed implements Behavior<RowFeedMessage> {
       try {
         const step = await feed.step();
         this.#figures.count(index, step);
-        if (step.hasRisen && this.#learnedThroughMs > this.#told) void this.#tryToTell();
+        this.#noteFreshness();
         if (step.waits) await this.#context.pause(this.#options.retryMs);
       } catch (error) {
         if (!this.#context.isCurrent) return;
@@ -96,49 +95,43 @@ export class RowFeed implements Behavior<RowFeedMessage> {
     }
   }
 
+  #noteFreshness(): void {
+    const learnedThroughMs = this.#learnedThroughMs;
+    if (learnedThroughMs > this.#learnedBeforeMs) {
+      this.#figures.served(this.#context.clock.nowMs() - learnedThroughMs);
+    }
+    this.#learnedBeforeMs = learnedThroughMs;
+  }
+
   /** The acceptance mark that all replicas have reached; 0 where one has none. */
   get #learnedThroughMs(): number {
     return Math.min(...this.#feeds.map((feed) => feed.learnedThroughMs ?? 0));
   }
 
-  async #tryToTell(): Promise<void> {
-    try {
-      await this.#tellScorer();
-    } catch (error) {
-      if (!this.#context.isCurrent) return;
-      this.#warnings.warn(`${this.#scorer.address} does not get its mark`, error);
-    }
+  /** Offers the replicas again soon until the scorer has taken them. */
+  async #keepOffering(): Promise<void> {
+    const isTaken = await this.#offerReplicas();
+    if (!this.#context.isCurrent) return;
+    this.#context.schedule(isTaken ? OFFER_MS : OFFER_AGAIN_MS, { kind: "offerReplicas" });
   }
 
   /**
-   * Tells the scorer the mark of its replicas, and offers them where it uses those of an earlier
-   * sharding.
+   * Offers the scorer the replicas of this sharding; it takes them once.
+   *
+   * @returns Whether the scorer uses them.
    */
-  async #tellScorer(): Promise<void> {
-    const { budgetMs, sharding } = this.#options;
-    const learnedThroughMs = this.#learnedThroughMs;
-    const before = this.#told;
-    this.#told = learnedThroughMs;
+  async #offerReplicas(): Promise<boolean> {
+    const { budgetMs, sharding, asked: replicas } = this.#options;
+    // Without marks the scorer would refuse them.
+    if (this.#feeds.some((feed) => feed.learnedThroughMs === undefined)) return false;
     try {
-      const message = { kind: "setFreshness", sharding, learnedThroughMs } as const;
-      const served = await this.#scorer.ask(message, { budgetMs });
-      if (served.sharding < sharding) await this.#offerReplicas();
+      const offer = { kind: "changeReplicas", sharding, replicas } as const;
+      const used = await this.#scorer.ask(offer, { budgetMs });
+      return used.sharding >= sharding;
     } catch (error) {
-      this.#told = -1;
-      throw error;
+      if (!this.#context.isCurrent) return false;
+      this.#warnings.warn(`${this.#scorer.address} does not take other replicas`, error);
+      return false;
     }
-    if (learnedThroughMs <= Math.max(before, 0)) return;
-    this.#figures.served(this.#context.clock.nowMs() - learnedThroughMs);
-  }
-
-  async #offerReplicas(): Promise<void> {
-    if (this.#feeds.some((feed) => feed.learnedThroughMs === undefined)) return;
-    const { budgetMs, sharding, replicas } = this.#options;
-    await this.#scorer.ask({
-      kind: "changeReplicas",
-      sharding,
-      replicas: replicas.map(({ replica }) => [replica]),
-      learnedThroughMs: this.#learnedThroughMs,
-    }, { budgetMs });
   }
 }

@@ -20,9 +20,9 @@ export function defineScorer(
       switch (message.kind) {
         case "getStatus":
         case "loadDenseWeights":
-        case "setFreshness":
         case "getModel":
         case "changeReplicas":
+        case "takeOffer":
           return "control";
         case "score":
         case "explain":

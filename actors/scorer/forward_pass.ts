@@ -13,7 +13,7 @@ import { BatchMerger, type FeatureBatch } from "../../kernels/features/feature_b
 import { RankingMerger } from "../../kernels/features/ranking_batch.ts";
 import type { ServingReplicaMessage } from "../serving_replica/protocol.ts";
 import type { ScorerOptions } from "./options.ts";
-import type { ScorerMessage } from "./protocol.ts";
+import type { Freshness, ScorerMessage } from "./protocol.ts";
 import { ReplicaClient } from "./replica_client.ts";
 
 /** The model's inputs for some rows. */
@@ -31,10 +31,7 @@ export interface FoundLists {
   readonly inverse: Uint32Array;
 }
 
-interface LookedUp extends FoundLists {
-  /** Shards of which no replica answered: their ids are not found. */
-  readonly shardsAway: number;
-}
+interface LookedUp extends FoundLists, Freshness {}
 
 /** The model's outputs, and lists of {@link ForwardPass.listedSlots}; valid until the next pass. */
 export interface ScoredLists extends LookedUp {
@@ -71,7 +68,6 @@ export class ForwardPass {
   readonly #context: ActorContext<ScorerMessage>;
   readonly #classes: readonly RowClass[];
   #replicas: ReplicaClient;
-  #shards: number;
   readonly #slots: number;
   readonly #rows: Counter;
   readonly #batchRows: Histogram;
@@ -85,7 +81,6 @@ export class ForwardPass {
     this.#context = context;
     this.#session = session;
     this.#classes = layout.classes;
-    this.#shards = replicas.length;
     this.#slots = schema.slots.length;
     this.#kernel = BatchKernel.create(layout.classes);
     const { sparseInputs, historyInputs } = session.model;
@@ -99,7 +94,7 @@ export class ForwardPass {
       this.#byRanking = { merger, inputs: new RankingInputs(pooling, merger.slots) };
     }
     this.listedSlots = this.#byRanking?.merger.slots.own ?? [...combiners.keys()];
-    this.#replicas = this.#clientOf(replicas, false);
+    this.#replicas = this.#clientOf(replicas);
     this.#rows = context.telemetry.counter("cairn_scorer_rows_total", {
       help: "Candidates scored.",
     });
@@ -112,20 +107,35 @@ export class ForwardPass {
     });
   }
 
-  /** Looks rows up in these replicas, which have all rows, from the next pass on; by shard. */
-  useReplicas(replicas: ScorerOptions["replicas"]): void {
-    this.#replicas = this.#clientOf(replicas, true);
-    this.#shards = replicas.length;
+  /**
+   * Asks other replicas; undefined unless a replica of each shard has a mark, and they have learned
+   * all that lookups have shown.
+   *
+   * @param replicas By shard.
+   */
+  async ready(
+    replicas: ScorerOptions["replicas"],
+    budgetMs: number,
+  ): Promise<ReplicaClient | undefined> {
+    const offered = this.#clientOf(replicas);
+    await offered.probe(budgetMs);
+    const knowAll = offered.learnedThroughMs >= this.#replicas.newestMarkMs;
+    return offered.haveMarks && offered.shardsAway === 0 && knowAll ? offered : undefined;
   }
 
-  #clientOf(replicas: ScorerOptions["replicas"], areFilled: boolean): ReplicaClient {
+  /** Looks rows up in these replicas from the next pass on. */
+  useReplicas(replicas: ReplicaClient): void {
+    this.#replicas = replicas;
+  }
+
+  #clientOf(replicas: ScorerOptions["replicas"]): ReplicaClient {
     return new ReplicaClient({
+      scorer: this.#context.self.address,
       replicas: replicas.map((each) =>
         each.map((address) => this.#context.actorRef<ServingReplicaMessage>(address))
       ),
       classes: this.#classes,
       clock: this.#context.clock,
-      areFilled,
     });
   }
 
@@ -183,7 +193,7 @@ export class ForwardPass {
 
   /** The rows of ids, and the distinct ones among these. */
   async #lookup(ids: FeatureIds, lookup: AskOptions) {
-    const grouped = this.#kernel.uniqueView(ids, this.#shards);
+    const grouped = this.#kernel.uniqueView(ids, this.#replicas.shards);
     const { rows: embeddings, ...lists } = await this.#replicas.lookup(grouped, lookup);
     if (lists.shardsAway > 0) this.#lookupsAway.add(lists.shardsAway);
     return { embeddings, grouped, ...lists };
@@ -196,7 +206,7 @@ export class ForwardPass {
     return outputs;
   }
 
-  /** Asks the shards that have not answered yet, or not the last time. */
+  /** Asks shards for their marks, see {@link ReplicaClient.probe}. */
   async probeReplicas(budgetMs: number): Promise<void> {
     await this.#replicas.probe(budgetMs);
   }
@@ -206,8 +216,9 @@ export class ForwardPass {
     return this.#replicas.wereFilled;
   }
 
-  /** Shards of which no replica answered the last lookup or probe. */
-  get shardsAway(): number {
-    return this.#replicas.shardsAway;
+  /** The freshness of all shards, by their last answers. */
+  get freshness(): Freshness {
+    const { shardsAway, learnedThroughMs } = this.#replicas;
+    return { shardsAway, learnedThroughMs };
   }
 }

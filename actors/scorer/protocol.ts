@@ -89,28 +89,15 @@ export interface WeightsLoaded {
 }
 
 /**
- * Sent by the row feed of this host: the replicas of this sharding reflect all events accepted up
- * to `learnedThroughMs`, which may decrease after a shard restart. Changes nothing where the scorer
- * uses the replicas of another sharding. Answers with the sharding whose replicas the scorer uses.
- */
-export interface SetFreshness extends Request<{ readonly sharding: number }> {
-  readonly kind: "setFreshness";
-  readonly sharding: number;
-  readonly learnedThroughMs: number;
-}
-
-/**
- * Offers the replicas of a later sharding, which have all rows. The scorer takes them between two
- * passes, unless they have learned less than the ones in use: rankings never forget what they have
- * shown to know.
+ * Offers the replicas of a later sharding. The scorer takes them between two passes when each shard
+ * has one that is filled, and they have learned as much as the ones in use: rankings never forget
+ * what they have shown to know. Answers with the sharding whose replicas are used.
  */
 export interface ChangeReplicas extends Request<{ readonly sharding: number }> {
   readonly kind: "changeReplicas";
   readonly sharding: number;
-  /** By shard. */
+  /** By shard, in the order in which they are asked. */
   readonly replicas: readonly (readonly Address[])[];
-  /** The offered replicas reflect all events accepted up to this time, ms since the Unix epoch. */
-  readonly learnedThroughMs: number;
 }
 
 /** Asks for the {@link ServedModel}. */
@@ -137,6 +124,11 @@ export interface GetScorerStatus extends Request<ScorerStatus & { readonly shard
   readonly kind: "getStatus";
 }
 
+/** Uses the replicas of a later sharding from now on. The scorer sends it to itself. */
+export interface TakeOffer {
+  readonly kind: "takeOffer";
+}
+
 /** Scores the waiting requests. The scorer sends it to itself. */
 export interface ScoreWaiting {
   readonly kind: "scoreWaiting";
@@ -161,9 +153,9 @@ export type ScorerMessage =
   | Explain
   | Embed
   | LoadDenseWeights
-  | SetFreshness
   | GetModel
   | ChangeReplicas
+  | TakeOffer
   | GetScorerStatus
   | ScoreWaiting
   | ExplainWaiting;

@@ -5,14 +5,18 @@
  * A ranking never waits for rows longer than its lookup's budget, which all replicas of a shard
  * share. Where none of them answers in time, the shard's ids count as absent.
  */
-import type { ActorRef, AskOptions } from "../../mesh/runtime/actor.ts";
+import type { ActorRef, Address, AskOptions } from "../../mesh/runtime/actor.ts";
 import type { Clock } from "../../mesh/ports/clock.ts";
 import type { UniqueIds } from "../../kernels/embedding/batch_kernel.ts";
 import type { ServedRows } from "../../kernels/embedding/serving_table.ts";
 import { type ClassIds, type RowClass, widthOf } from "../../kernels/embedding/row_classes.ts";
 import { ShardFanOut } from "../../kernels/embedding/shard_fan_out.ts";
 import type { Recycled } from "../../structures/buffer_pool.ts";
-import type { ReplicaLookup, ServingReplicaMessage } from "../serving_replica/protocol.ts";
+import type {
+  LookedUpRows,
+  ReplicaLookup,
+  ServingReplicaMessage,
+} from "../serving_replica/protocol.ts";
 
 /** Time for which a replica that failed comes behind the others of its shard, ms. */
 const PASSED_OVER_MS = 1_000;
@@ -25,19 +29,26 @@ export interface FoundRows {
   readonly found: Uint8Array<ArrayBuffer>;
   /** Shards of which no replica answered: their rows are zeros, and not found. */
   readonly shardsAway: number;
+  /**
+   * The rows reflect all events accepted up to this time, ms since the Unix epoch: the lowest mark
+   * of the replicas that answered, 0 where one has none or a shard is away.
+   */
+  readonly learnedThroughMs: number;
 }
 
 export interface ReplicaClientOptions {
+  /** The scorer that asks. */
+  readonly scorer: Address;
   /** By shard, in the order in which they are asked. */
   readonly replicas: readonly (readonly ActorRef<ServingReplicaMessage>[])[];
   readonly classes: readonly Pick<RowClass, "slices">[];
   readonly clock: Clock;
-  /** Whether every shard is known to have rows; otherwise each has to answer once. */
-  readonly areFilled?: boolean;
 }
 
 interface Replica {
   readonly ref: ActorRef<ServingReplicaMessage>;
+  /** It is on the scorer's host. Between hosts the memory of an answer would be sent, not moved. */
+  readonly isHere: boolean;
   /** When it last failed, monotonic ms; -1 since it answered. */
   failedAtMs: number;
 }
@@ -49,6 +60,8 @@ interface Shard {
   wasFilled: boolean;
   /** No replica has answered the last ask. */
   isAway: boolean;
+  /** The mark of the last answer, ms; undefined where its replica had none. */
+  learnedThroughMs: number | undefined;
   /** The requested ids. A replica that timed out may still read them; its answer is ignored. */
   ids: BigUint64Array<ArrayBuffer>;
   /** The last answer, into which the next one is written. */
@@ -64,11 +77,16 @@ export class ReplicaClient {
   readonly #fanOut: ShardFanOut;
   #found = new Uint8Array(0);
 
-  constructor({ replicas, classes, clock, areFilled = false }: ReplicaClientOptions) {
+  constructor({ scorer, replicas, classes, clock }: ReplicaClientOptions) {
     this.#shards = replicas.map((refs) => ({
-      replicas: refs.map((ref) => ({ ref, failedAtMs: -1 })),
-      wasFilled: areFilled,
+      replicas: refs.map((ref) => ({
+        ref,
+        isHere: isOnHostOf(scorer, ref.address),
+        failedAtMs: -1,
+      })),
+      wasFilled: false,
       isAway: false,
+      learnedThroughMs: undefined,
       ids: new BigUint64Array(0),
       spare: undefined,
     }));
@@ -80,6 +98,25 @@ export class ReplicaClient {
   /** Whether every shard has answered once, so that lookups go on without those that are away. */
   get wereFilled(): boolean {
     return this.#shards.every(({ wasFilled }) => wasFilled);
+  }
+
+  get shards(): number {
+    return this.#shards.length;
+  }
+
+  /** The highest mark of the last answers, ms; 0 where none had one. */
+  get newestMarkMs(): number {
+    return Math.max(...this.#shards.map(({ learnedThroughMs = 0 }) => learnedThroughMs));
+  }
+
+  /** Whether the last answer of every shard had a mark. */
+  get haveMarks(): boolean {
+    return this.#shards.every(({ learnedThroughMs }) => learnedThroughMs !== undefined);
+  }
+
+  /** The lowest mark of the last answers of all shards, ms; 0 where a shard is away. */
+  get learnedThroughMs(): number {
+    return Math.min(...this.#shards.map(markOf));
   }
 
   /** Shards of which no replica answered the last lookup or probe. */
@@ -101,6 +138,7 @@ export class ReplicaClient {
     if (this.#found.length < unique) this.#found = new Uint8Array(2 * unique);
     const found = this.#found.subarray(0, unique);
     let shardsAway = 0;
+    let learnedThroughMs = Infinity;
     const rows = await this.#fanOut.ask(groupStarts, async (range) => {
       const { from, to, starts } = range;
       const shard = this.#shards[range.shard];
@@ -114,6 +152,7 @@ export class ReplicaClient {
         const answer = await this.#ask(shard, { ids, starts, spare }, options);
         shard.spare = answer;
         found.set(answer.found, from);
+        learnedThroughMs = Math.min(learnedThroughMs, answer.learnedThroughMs ?? 0);
         return answer.rows;
       } catch (error) {
         if (!shard.wasFilled) throw error;
@@ -122,7 +161,9 @@ export class ReplicaClient {
         return this.#zeros(starts);
       }
     });
-    return { rows, found, shardsAway };
+    if (shardsAway > 0) learnedThroughMs = 0; // their rows may be those of the newest events
+    if (learnedThroughMs === Infinity) ({ learnedThroughMs } = this); // there were no ids
+    return { rows, found, shardsAway, learnedThroughMs };
   }
 
   #zeros(starts: Uint32Array): Float32Array<ArrayBuffer> {
@@ -132,30 +173,38 @@ export class ReplicaClient {
     return new Float32Array(floats.reduce((sum, each) => sum + each, 0));
   }
 
-  /** Asks the shards that have not answered yet, or not the last time; also during a lookup. */
+  /**
+   * Asks shards without ids; also during a lookup. While some have never answered, these alone and
+   * those that are away: a start asks often. Afterwards all, for their marks.
+   */
   async probe(budgetMs: number): Promise<void> {
+    const asked = this.wereFilled
+      ? this.#shards
+      : this.#shards.filter(({ wasFilled, isAway }) => !wasFilled || isAway);
     const nothing = {
       ids: new BigUint64Array(0),
       starts: new Uint32Array(this.#widths.length + 1),
       spare: undefined,
     };
-    const asked = this.#shards.filter(({ wasFilled, isAway }) => isAway || !wasFilled);
     await Promise.allSettled(asked.map((shard) => this.#ask(shard, nothing, { budgetMs })));
   }
 
-  /** Each replica but the last gets half of the time that is left, and the first one the memory. */
+  /**
+   * Each replica but the last gets half of the time that is left, and the first one the memory, if
+   * it is here.
+   */
   async #ask(
     shard: Shard,
     { ids, starts, spare: last }: LookupMemory,
     { budgetMs, ...options }: AskOptions,
-  ): Promise<ServedRows> {
+  ): Promise<LookedUpRows> {
     const deadlineMs = this.#clock.monotonicMs() + budgetMs;
     const order = this.#orderOf(shard);
     for (let i = 0;; i++) {
       const leftMs = Math.max(0, deadlineMs - this.#clock.monotonicMs());
       const isLast = i === order.length - 1 || leftMs === 0;
       const replica = order[i];
-      const spare = i === 0 ? last : undefined;
+      const spare = i === 0 && replica.isHere ? last : undefined;
       const transfer = spare && [spare.rows.buffer, spare.found.buffer];
       try {
         const answer = await replica.ref.ask({ kind: "lookup", ids, starts, spare }, {
@@ -166,6 +215,7 @@ export class ReplicaClient {
         replica.failedAtMs = -1;
         shard.wasFilled = true;
         shard.isAway = false;
+        shard.learnedThroughMs = answer.learnedThroughMs;
         return answer;
       } catch (error) {
         replica.failedAtMs = this.#clock.monotonicMs();
@@ -183,4 +233,17 @@ export class ReplicaClient {
     const passedOver = ({ failedAtMs }: Replica) => failedAtMs > sinceMs ? failedAtMs : -1;
     return replicas.toSorted((a, b) => passedOver(a) - passedOver(b));
   }
+}
+
+/**
+ * Whether both are in one process, whose replicas name no host, or on one host, as `scorer/edge`
+ * and `serving_replica/3@edge`.
+ */
+function isOnHostOf(scorer: Address, replica: Address): boolean {
+  const host = replica.split("@")[1];
+  return host === undefined || scorer === `scorer/${host}`;
+}
+
+function markOf({ isAway, learnedThroughMs = 0 }: Shard): number {
+  return isAway ? 0 : learnedThroughMs;
 }

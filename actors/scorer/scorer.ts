@@ -17,12 +17,12 @@ import { contributions, leaveSlotsOut } from "./explain.ts";
 import type { ParameterSyncMessage } from "../parameter_sync/protocol.ts";
 import type { RowFeedMessage } from "../row_feed/protocol.ts";
 import type { ScorerOptions } from "./options.ts";
+import type { ReplicaClient } from "./replica_client.ts";
 import {
   type ChangeReplicas,
   type Embed,
   type Explain,
   type Explanation,
-  type Freshness,
   type GetScorerStatus,
   type LoadDenseWeights,
   NoWeightsError,
@@ -30,6 +30,7 @@ import {
   type ScorerMessage,
   type ScorerStatus,
 } from "./protocol.ts";
+import { present } from "../../structures/invariant.ts";
 import { RetrievalVectors } from "./retrieval_vectors.ts";
 import { passOn } from "./weight_relay.ts";
 
@@ -67,9 +68,10 @@ export class Scorer implements Behavior<ScorerMessage> {
   /** Dense weights have arrived since the start; before, the session has untrained ones. */
   #weightsLoaded = false;
   #modelVersion = 0;
-  #learnedThroughMs = 0;
   /** The sharding of the replicas in use. */
   #sharding: number;
+  /** Replicas of a later sharding, which are used from the next pass on. */
+  #offer: { readonly message: ChangeReplicas; readonly replicas: ReplicaClient } | undefined;
 
   private constructor(
     context: ActorContext<ScorerMessage>,
@@ -115,17 +117,15 @@ export class Scorer implements Behavior<ScorerMessage> {
         this.#load(message.weights);
         this.#passOn(message); // meanwhile rankings are scored
         return;
-      case "setFreshness":
-        if (message.sharding === this.#sharding) this.#learnedThroughMs = message.learnedThroughMs;
-        return this.#context.reply(message, { sharding: this.#sharding });
       case "getModel":
         return this.#context.reply(message, {
           weightsLoaded: this.#weightsLoaded,
           modelVersion: this.#modelVersion,
         });
       case "changeReplicas":
-        this.#changeReplicas(message);
-        return this.#context.reply(message, { sharding: this.#sharding });
+        return void this.#changeReplicas(message);
+      case "takeOffer":
+        return this.#takeOffer();
       case "getStatus":
         return void this.#tellStatus(message);
       default:
@@ -148,13 +148,8 @@ export class Scorer implements Behavior<ScorerMessage> {
     return {
       ready: this.#weightsLoaded && this.#pass.canLookUp,
       modelVersion: this.#modelVersion,
-      ...this.#freshnessOf(this.#pass),
+      ...this.#pass.freshness,
     };
-  }
-
-  /** Rows that no replica gave may be those of the newest events, so nothing is claimed. */
-  #freshnessOf({ shardsAway }: { readonly shardsAway: number }): Freshness {
-    return { shardsAway, learnedThroughMs: shardsAway > 0 ? 0 : this.#learnedThroughMs };
   }
 
   #load(weights: DenseWeights): void {
@@ -173,14 +168,30 @@ export class Scorer implements Behavior<ScorerMessage> {
     this.#context.reply(message, { versions: [served, ...versions] });
   }
 
-  #changeReplicas({ sharding, replicas, learnedThroughMs }: ChangeReplicas): void {
-    if (sharding <= this.#sharding || learnedThroughMs < this.#learnedThroughMs) return;
+  /** Passes go on while the offered replicas are asked. */
+  async #changeReplicas(message: ChangeReplicas): Promise<void> {
+    const { sharding, replicas } = message;
+    const offered = sharding > this.#sharding
+      ? await this.#pass.ready(replicas, PROBE_BUDGET_MS)
+      : undefined;
+    if (offered === undefined || this.#offer !== undefined) {
+      return this.#context.reply(message, { sharding: this.#sharding });
+    }
+    this.#offer = { message, replicas: offered };
+    this.#context.self.tell({ kind: "takeOffer" });
+  }
+
+  /** Between two passes: one that is under way looks up in the replicas that it began with. */
+  #takeOffer(): void {
+    const { message, replicas } = present(this.#offer, "the scorer has an offer that it takes");
+    const { sharding } = message;
+    this.#offer = undefined;
     this.#pass.useReplicas(replicas);
     this.#sharding = sharding;
-    this.#learnedThroughMs = learnedThroughMs;
+    this.#context.reply(message, { sharding });
     this.#context.telemetry.log("info", `${this.#context.self.address} uses other replicas`, {
       sharding,
-      shards: replicas.length,
+      shards: replicas.shards,
     });
   }
 
@@ -269,7 +280,8 @@ export class Scorer implements Behavior<ScorerMessage> {
 
   /** Answers each request with the scores of its rows. */
   #answer(taken: readonly Waiting<Score>[], result: ScoredLists): void {
-    const answer = { modelVersion: this.#modelVersion, ...this.#freshnessOf(result) };
+    const { shardsAway, learnedThroughMs } = result;
+    const answer = { modelVersion: this.#modelVersion, shardsAway, learnedThroughMs };
     let firstRow = 0;
     for (const { request } of taken) {
       const { rows } = request.features;

@@ -23,6 +23,7 @@ export function defineServingReplica(): ActorDefinition<
           return "read";
         case "applyDelta":
         case "loadRows":
+        case "setMark":
         case "getPosition":
           return "write";
       }

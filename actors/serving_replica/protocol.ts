@@ -8,11 +8,20 @@ import type { ServedWeights } from "../../kernels/embedding/served_weights.ts";
 import type { Recycled } from "../../structures/buffer_pool.ts";
 import type { Delta, DeltaPosition } from "../embedding_shard/protocol.ts";
 
+/** The answer to {@link ReplicaLookup}. */
+export interface LookedUpRows extends ServedRows {
+  /**
+   * The replica's rows reflect all events accepted up to this time, ms since the Unix epoch;
+   * undefined before the first mark of this incarnation of the shard.
+   */
+  readonly learnedThroughMs: number | undefined;
+}
+
 /**
  * Asks for the rows of `ids` as float32; absent ids give zeros and a 0 in `found`. Refused with
  * {@link ReplicaNotCurrentError} from the replica's start to the end of its first fill.
  */
-export interface ReplicaLookup extends Request<ServedRows> {
+export interface ReplicaLookup extends Request<LookedUpRows> {
   readonly kind: "lookup";
   /** Class after class; shape `[n]`. */
   readonly ids: FeatureIds;
@@ -53,6 +62,15 @@ export interface LoadRows extends Request<void> {
   readonly lacksRows?: boolean;
 }
 
+/**
+ * The mark of the replica's rows ({@link LookedUpRows.learnedThroughMs}), which holds for its
+ * position and later ones. It is taken back before rows come that may know less.
+ */
+export interface SetMark extends Request<void> {
+  readonly kind: "setMark";
+  readonly learnedThroughMs: number | undefined;
+}
+
 /** Where the deltas of a replica go on. */
 export interface ReplicaPosition {
   /** Undefined before the first fill. */
@@ -87,6 +105,7 @@ export type ServingReplicaMessage =
   | ReplicaLookup
   | ApplyDelta
   | LoadRows
+  | SetMark
   | GetPosition
   | GetReplicaStatistics;
 

@@ -30,6 +30,8 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
   #position: DeltaPosition | undefined;
   /** Whether the last fill left rows out. */
   #lacksRows = false;
+  /** The mark of the rows, ms; undefined before the first. */
+  #learnedThroughMs: number | undefined;
   /** True between the first and the last page of a fill. Deltas are refused then. */
   #filling = false;
   readonly #labels: { readonly shard: string };
@@ -82,6 +84,9 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
         return this.#applyDelta(message);
       case "loadRows":
         return this.#loadRows(message);
+      case "setMark":
+        this.#learnedThroughMs = message.learnedThroughMs;
+        return this.#context.reply(message, undefined);
       case "getStatistics": {
         const { rows, bytes } = this.#tables.statistics();
         return this.#context.reply(message, {
@@ -110,7 +115,8 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
     const { rows, found } = this.#tables.lookup(message, message.spare);
     this.#missing.add(this.#tables.missing - missingBefore, this.#labels);
     this.#lookups.add(message.ids.length, this.#labels);
-    this.#context.reply(message, { rows, found }, [rows.buffer, found.buffer]);
+    const answer = { rows, found, learnedThroughMs: this.#learnedThroughMs };
+    this.#context.reply(message, answer, [rows.buffer, found.buffer]);
   }
 
   #applyDelta(message: ApplyDelta): void {

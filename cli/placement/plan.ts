@@ -9,6 +9,7 @@ import { changeWords, type CountedParts, type ReshardRecord } from "../../mesh/p
 import { snapshotAtMs } from "../../records/snapshot_manifest.ts";
 import { counted } from "../../structures/counted.ts";
 import { present } from "../../structures/invariant.ts";
+import { servingBytesOf } from "../../server/serving_replicas.ts";
 import type { Output } from "../command_line.ts";
 import { CommandExit } from "../errors.ts";
 import type { PlacementFlags } from "./command.ts";
@@ -31,7 +32,7 @@ export async function planCommand(flags: PlacementFlags, output: Output): Promis
   await withMeshStore(flags, async ({ configuration, read }) => {
     const view = await read();
     const { movesMax } = present(configuration.mesh, "a store belongs to a mesh");
-    const { shardCount, servingReplica, trainerCount, partitions } = configuration;
+    const { shardCount, trainerCount, partitions } = configuration;
     const asked = view.reshard?.state === "asked" ? view.reshard : undefined;
     const dealing = trainerCount === view.identity.trainers
       ? undefined
@@ -51,7 +52,7 @@ export async function planCommand(flags: PlacementFlags, output: Output): Promis
     const reshard = shardCount === view.identity.shards
       ? undefined
       : planReshard(view, shardCount, RESTORED_BYTES_PER_SECOND);
-    const servingBytes = shardCount * servingReplica.bytesMax;
+    const servingBytes = servingBytesOf(configuration);
     if (flags.json) {
       const { version, generation, identity } = view;
       const result = {

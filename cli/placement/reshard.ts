@@ -12,6 +12,7 @@ import {
 import { reshardStep, stepText } from "../../mesh/ports/reshard_progress.ts";
 import { numbersText, ReshardRefusedError } from "../../mesh/ports/resharding.ts";
 import { present } from "../../structures/invariant.ts";
+import { servingBytesOf } from "../../server/serving_replicas.ts";
 import type { Output } from "../command_line.ts";
 import { CommandError } from "../errors.ts";
 import type { ReshardFlags } from "./command.ts";
@@ -42,7 +43,7 @@ export async function reshardCommand(flags: ReshardFlags, output: Output): Promi
     const view = await read();
     const to = configuration.shardCount;
     const plan = planReshard(view, to, RESTORED_BYTES_PER_SECOND);
-    const servingBytes = to * configuration.servingReplica.bytesMax;
+    const servingBytes = servingBytesOf(configuration);
     if (plan.unplaced > 0) {
       throw new CommandError(
         `${plan.unplaced} of ${to} shards would find no room: start another host with shards, or ` +

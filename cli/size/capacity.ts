@@ -40,6 +40,8 @@ export interface PlannedConfiguration {
   readonly logBytesMax: number;
   readonly snapshotsRetained: number;
   readonly cachesBytesMax: number;
+  /** Serving hosts that hold a row: all of them, or so many. */
+  readonly servingReplicas: "all" | number;
 }
 
 export interface Capacity {
@@ -126,7 +128,8 @@ export function capacityOf(
       events * measured.eventMicros) / 1e6,
     learning: examplesPerSecond * measured.exampleMicros / 1e6,
   };
-  const hosts = hostsFor({ memory, memoryBytes, cores }, host, measured);
+  const { servingReplicas } = planned;
+  const hosts = hostsFor({ memory, memoryBytes, cores, servingReplicas }, host, measured);
   const hostHours = hosts.all / (rankingsPerSecond * HOUR_SECONDS) * 1e6;
   return {
     rows,
@@ -152,7 +155,9 @@ export function capacityOf(
 }
 
 function hostsFor(
-  { memory, memoryBytes, cores }: Pick<Capacity, "memory" | "memoryBytes" | "cores">,
+  { memory, memoryBytes, cores, servingReplicas }:
+    & Pick<Capacity, "memory" | "memoryBytes" | "cores">
+    & Pick<PlannedConfiguration, "servingReplicas">,
   host: HostSize,
   { processBytes, workingBytes }: Coefficients,
 ): Capacity["hosts"] {
@@ -161,16 +166,22 @@ function hostsFor(
   if (cores.serving + cores.learning <= usableCores && memoryBytes <= usableBytes) {
     return { serving: 1, learning: 0, all: 1, isOneProcess: true };
   }
-  // Each serving host has all serving tables; training tables are dealt to the learning hosts.
-  const servingBytes = processBytes + workingBytes + memory["serving tables"] + memory.caches;
-  const serving = Math.max(1, Math.ceil(cores.serving / usableCores));
+  // Training tables are dealt to the learning hosts.
+  const tablesBytes = memory["serving tables"];
+  const roomForTables = usableBytes - processBytes - workingBytes - memory.caches;
+  const coresNeed = Math.max(1, Math.ceil(cores.serving / usableCores));
+  const serving = servingReplicas === "all"
+    ? coresNeed
+    : Math.max(coresNeed, Math.ceil(servingReplicas * tablesBytes / Math.max(1, roomForTables)));
+  // With fewer hosts than replicas each of them has all tables.
+  const share = servingReplicas === "all" ? 1 : Math.min(1, servingReplicas / serving);
   const forRows = usableBytes - processBytes - workingBytes;
   const learning = Math.max(
     1,
     Math.ceil(cores.learning / usableCores),
     Math.ceil((memory["training tables"] + memory["open rankings"]) / Math.max(1, forRows)),
   );
-  const fits = servingBytes <= usableBytes && forRows > 0;
+  const fits = share * tablesBytes <= roomForTables && forRows > 0;
   return {
     serving: fits ? serving : Infinity,
     learning: fits ? learning : Infinity,

@@ -64,6 +64,7 @@ export function plannedConfiguration(configuration: CairnConfiguration): Planned
     logBytesMax: storage.kind === "directory" ? storage.logBytesMax : 0,
     snapshotsRetained: storage.kind === "directory" ? storage.snapshots.retained : 0,
     cachesBytesMax: features.itemCacheBytesMax,
+    servingReplicas: configuration.servingReplicas,
   };
 }
 
@@ -98,6 +99,9 @@ function sheet(load: Load, capacity: Capacity, { hostCores, hostMemory }: SizeFl
 
 function hostsText({ serving, learning, all, isOneProcess }: Capacity["hosts"]): string {
   if (isOneProcess) return "1, one process";
-  if (!Number.isFinite(all)) return "none is large enough: the serving tables do not fit into one";
+  if (!Number.isFinite(all)) {
+    return "none is large enough: the serving tables do not fit into one; " +
+      "embeddings.serving.replicas spreads them";
+  }
   return `${all}, a mesh: ${serving} serving, ${learning} learning and keeping the tables`;
 }

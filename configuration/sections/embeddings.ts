@@ -166,7 +166,10 @@ export const embeddingsSection = z.strictObject({
         "Number format of served weights, in the serving tables and on the way to them.",
       ),
     bytesMax: size("1MiB", "1TiB").optional().describe(
-      "Memory of all serving tables of one serving replica of the model. Default: enough for every row that fits into embeddings.bytesMax, which is also the minimum.",
+      "Memory of the serving tables of all shards. A serving host takes its share of it: all of it, or that of the shards whose replicas it holds. Default: enough for every row that fits into embeddings.bytesMax, which is also the minimum.",
+    ),
+    replicas: z.union([z.literal("all"), z.int().min(1).max(64)]).default("all").describe(
+      "Serving hosts that hold the rows of a shard: all of them, so that no lookup leaves a host, or so many, and lookups go to them.",
     ),
   }).prefault({}).describe("The read-only tables that rankings use."),
 }).describe("First values, optimizers, admission and expiry of the learned rows.");

@@ -21,6 +21,9 @@ export function configurationDigests(
     ...(servedPrecision !== "fp32" && {
       "embeddings.serving.precision": digest(servedPrecision),
     }),
+    ...(configuration.servingReplicas !== "all" && {
+      "embeddings.serving.replicas": digest(configuration.servingReplicas),
+    }),
     "joiner.tasks": digest(joiner.tasks),
     "kept.shards": digest(featureKeeper?.shards),
     // A coordination store has these numbers, whatever the files of the hosts say.

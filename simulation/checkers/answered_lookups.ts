@@ -5,6 +5,8 @@
  *         n shards or more have no replica that the scorer knows and that since then
  *         was filled, and whose host and its link with the scorer's host were undisturbed
  *
+ * Scores of a process that has died reach no one.
+ *
  * A host is disturbed while it or one of its threads stands still; a link while one of its hosts
  * starts or stands still, while it is cut or slow, and until it is made again.
  */
@@ -22,8 +24,10 @@ const REPLICA = "serving_replica/";
 const AWAKE_MS = 200;
 /** Syncs that a thread may wait for one after another. */
 const SYNCS = 5;
-/** A link is noticed to be lost, and made again, ms. */
-const LINKED_MS = 15_000;
+/** The hosts of a world that begins find each other, ms. */
+const FOUND_MS = 3_000;
+/** A link is noticed to be lost, and made again, ms: hosts try every 5 seconds at least. */
+const LINKED_MS = 8_000;
 
 export function answeredLookups(context: CheckerContext): Checker {
   return new AnsweredLookups(context);
@@ -35,6 +39,8 @@ class AnsweredLookups implements Checker {
   readonly #scorers = new Map<Address, Pick<ScorerOptions, "replicas" | "lookupBudgetMs">>();
   /** When each replica got its rows, ms. */
   readonly #filledAtMs = new Map<Address, number>();
+  /** Hosts whose process has died, until it begins again. */
+  readonly #dead = new Set<string>();
   /** Replicas that are to crash, until they begin again. */
   readonly #crashing = new Set<Address>();
   /** Until when hosts are disturbed, ms. */
@@ -48,11 +54,14 @@ class AnsweredLookups implements Checker {
 
   processBegan(host?: string): void {
     this.#lose(host);
-    this.#disturb(this.#links, host ?? "", LINKED_MS);
+    this.#dead.delete(host ?? "");
+    const isFirst = !this.#links.has(host ?? "");
+    this.#disturb(this.#links, host ?? "", isFirst ? FOUND_MS : LINKED_MS);
   }
 
   processDied(host?: string): void {
     this.#lose(host);
+    this.#dead.add(host ?? "");
   }
 
   began(actor: Address, _host?: string, options?: unknown): void {
@@ -79,7 +88,7 @@ class AnsweredLookups implements Checker {
   }
 
   #scored(scorer: Address, { shardsAway }: Scores, host = ""): void {
-    if (shardsAway === 0) return;
+    if (shardsAway === 0 || this.#dead.has(host)) return;
     const { replicas, lookupBudgetMs } = this.#optionsOf(scorer);
     const sinceMs = this.#context.nowMs() - lookupBudgetMs - AWAKE_MS;
     const unreachable = replicas.filter((ofShard) =>

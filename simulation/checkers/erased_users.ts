@@ -16,6 +16,7 @@ import type { EmbeddingShardMessage } from "../../actors/embedding_shard/protoco
 import type { ForgetRecord } from "../../records/event_record.ts";
 import { featureIdOf, signatureOf } from "../../records/forgotten.ts";
 import { addresses } from "../../server/addresses.ts";
+import { ServingReplicas } from "../../server/serving_replicas.ts";
 import { holdsBytes } from "../../structures/byte_search.ts";
 import type { CheckerFactory } from "./checker.ts";
 import { decodedEvents } from "./decoded_records.ts";
@@ -144,7 +145,8 @@ async function rowOf({ mesh: { mesh, configuration }, host }: Serving, user: str
     for await (const page of rowsOf(mesh.actorRef<EmbeddingShardMessage>(owner))) {
       if (page.ids.some((id) => ids.has(id))) return owner;
     }
-    const address = addresses.servingReplica(shard, sharding, host);
+  }
+  for (const { replica: address } of new ServingReplicas(configuration).heldBy(host)) {
     const replica = mesh.actorRef<ServingReplicaMessage>(address);
     for (let rowClass = 0; rowClass < servingReplica.widths.length; rowClass++) {
       const starts = Uint32Array.from(

@@ -1,16 +1,17 @@
 /**
  * `learnedThroughMs` claims nothing that is not learned and served.
  *
- *     whenever a scorer is told W, ∀ source s:
+ *     whenever a replica is told W, or answers a lookup with it, ∀ source s:
  *         c = the first chunk of s with the largest acceptedAtMs ≤ W
  *         some incarnation of a shard has applied s up to the end of c, and
- *         ∀ shard: its replica has every row that gradients of s up to the end of c have changed
+ *         the replica has every row of its shard that gradients of s up to c's end have changed
+ *     ∀ scores with W, ∀ shard of the request's ids:  one of its replicas has a mark ≥ W
  *
  * A shard's version is the number of gradients that its incarnation applied. A delta that was not
  * cut off at `rowsMax` brings a replica to the version at which it was taken, if the replica has
  * all deltas before it; an older one brings the replica back. After a shard's restart its replica
- * still serves the rows of the incarnation before, until it is loaded anew. In a mesh a scorer
- * speaks of the replicas of its host, and an incarnation moves with its shard.
+ * still serves the rows of the incarnation before, until it is loaded anew. An incarnation moves
+ * with its shard.
  */
 import type {
   DeltaPosition,
@@ -18,17 +19,23 @@ import type {
   TakeDeltas,
 } from "../../actors/embedding_shard/protocol.ts";
 import type { ShardHandover } from "../../actors/embedding_shard/copy_protocol.ts";
-import type { ChangeReplicas, ScorerMessage, SetFreshness } from "../../actors/scorer/protocol.ts";
-import type { ServingReplicaMessage } from "../../actors/serving_replica/protocol.ts";
+import type { ScorerOptions } from "../../actors/scorer/options.ts";
+import type { ChangeReplicas, Score, ScorerMessage, Scores } from "../../actors/scorer/protocol.ts";
+import type { LookedUpRows, ServingReplicaMessage } from "../../actors/serving_replica/protocol.ts";
+import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import type { Address, Message, ReplyOf } from "../../mesh/runtime/actor.ts";
 import { type ExampleChunk, nextRowOf } from "../../records/example_chunk.ts";
 import { gradientSource } from "../../records/gradient_source.ts";
 import type { Checker, CheckerContext } from "./checker.ts";
 import { decodedChunks } from "./decoded_records.ts";
 import { refusableRows } from "./example_rows.ts";
+import { ReplicaMarks } from "./replica_marks.ts";
 
 const SHARD = "embedding_shard/";
 const REPLICA = "serving_replica/";
+const SCORER = "scorer/";
+/** Scores whose marks are compared with those of the replicas: one of so many. */
+const SCORES_PER_LOOK = 4;
 
 /** A chunk of examples, as freshness sees it. */
 interface Decided {
@@ -55,11 +62,11 @@ interface Incarnation {
 
 /** The rows of a replica, from its first delta or load. */
 interface Replica {
-  incarnation: Incarnation | undefined;
+  readonly incarnation: Incarnation | undefined;
   /** Version of the incarnation that it serves at least. */
   served: number | undefined;
   /** It has the rows of all deltas up to here, or newer ones. */
-  position: DeltaPosition;
+  readonly position: DeltaPosition;
 }
 
 export function honestFreshness(context: CheckerContext): Checker {
@@ -79,11 +86,19 @@ class HonestFreshness implements Checker {
   /** Version that a delta's position brings a replica to. */
   readonly #versionAt = new Map<string, number>();
   readonly #replicas = new Map<Address, Replica>();
+  readonly #marks: ReplicaMarks;
+  /** The claim of each replica that was looked at last. */
+  readonly #claims = new Map<Address, { readonly of: Replica | undefined; readonly ms: number }>();
+  /** By scorer, the replicas that it asks, by shard. */
+  readonly #asked = new Map<Address, ScorerOptions["replicas"]>();
+  readonly #kernel = BatchKernel.create();
+  #scored = 0;
   /** By source, the highest sequence that any incarnation of a shard has applied. */
   readonly #learned = new Map<string, number>();
 
   constructor(context: CheckerContext) {
     this.#context = context;
+    this.#marks = new ReplicaMarks(() => context.nowMs());
   }
 
   processBegan(host?: string): void {
@@ -92,7 +107,9 @@ class HonestFreshness implements Checker {
     }
   }
 
-  began(actor: Address, host?: string): void {
+  began(actor: Address, host?: string, options?: unknown): void {
+    this.#marks.began(actor);
+    if (actor.startsWith(SCORER)) this.#asked.set(actor, (options as ScorerOptions).replicas);
     if (actor.startsWith(REPLICA)) this.#replicas.delete(actor);
     if (actor.startsWith(SHARD)) this.#present.delete(`${host} ${actor}`);
   }
@@ -117,19 +134,40 @@ class HonestFreshness implements Checker {
       this.#onShard(actor, request as EmbeddingShardMessage, value, host);
     } else if (actor.startsWith(REPLICA)) {
       this.#onReplica(actor, request as ServingReplicaMessage, value);
-    } else if (actor.startsWith("scorer/")) {
-      const told = request as ScorerMessage;
-      if (told.kind !== "setFreshness" && told.kind !== "changeReplicas") return;
-      const { sharding } = value as { readonly sharding: number };
-      if (sharding === told.sharding) this.#claim(told, host);
+    } else if (actor.startsWith(SCORER)) {
+      this.#onScorer(actor, request as ScorerMessage, value);
     }
   }
 
-  /** A scorer with the replicas of a sharding says that they know all events until then. */
-  #claim(
-    { learnedThroughMs, sharding }: SetFreshness | ChangeReplicas,
-    host: string | undefined,
-  ): void {
+  #onScorer(scorer: Address, message: ScorerMessage, value: unknown): void {
+    if (message.kind === "changeReplicas") {
+      const used = value as ReplyOf<ChangeReplicas>;
+      if (used.sharding === message.sharding) this.#asked.set(scorer, message.replicas);
+    }
+    if (message.kind === "score" && this.#scored++ % SCORES_PER_LOOK === 0) {
+      this.#compare(scorer, message, (value as Scores).learnedThroughMs);
+    }
+  }
+
+  /** Scores claim no more than the replicas that were asked. */
+  #compare(scorer: Address, { features: { ids } }: Score, learnedThroughMs: number): void {
+    const asked = this.#asked.get(scorer) ?? [];
+    const { groupStarts } = this.#kernel.unique(ids, asked.length);
+    for (const [shard, replicas] of asked.entries()) {
+      if (groupStarts[shard] === groupStarts[shard + 1]) continue;
+      if (this.#marks.newestOf(replicas) >= learnedThroughMs) continue;
+      this.#context.fail(
+        `${scorer} claims ${learnedThroughMs}, and the mark of ${replicas.join(" or ")} is lower`,
+      );
+    }
+  }
+
+  /** A replica says that it knows all events until then. */
+  #claim(actor: Address, learnedThroughMs = 0): void {
+    const replica = this.#replicas.get(actor);
+    const last = this.#claims.get(actor);
+    if (last?.of === replica && last?.ms === learnedThroughMs) return;
+    this.#claims.set(actor, { of: replica, ms: learnedThroughMs });
     if (learnedThroughMs === 0) return; // claims nothing
     for (const [source, chunks] of this.#chunks) {
       const end = claimed(chunks, learnedThroughMs);
@@ -141,18 +179,16 @@ class HonestFreshness implements Checker {
             `has applied more than ${learned} rows`,
         );
       }
-      for (const [actor, { incarnation, served }] of this.#replicas) {
-        // A replica of an earlier incarnation has the rows that were learned then.
-        if (hostOf(actor) !== host || shardingOf(actor) !== sharding) continue;
-        if (incarnation !== this.#newest.get(shardOf(actor))) continue;
-        const needed = incarnation?.steps
-          .findLast((step) => step.source === source && step.sequence <= end);
-        if (needed === undefined || served === undefined || served >= needed.version) continue;
-        this.#context.fail(
-          `learnedThroughMs ${learnedThroughMs} claims row ${end - 1} of ${source}, which ` +
-            `${actor} does not serve yet`,
-        );
-      }
+      // A replica of an earlier incarnation has the rows that were learned then.
+      const { incarnation, served } = replica ?? {};
+      if (incarnation !== this.#newest.get(shardOf(actor))) continue;
+      const needed = incarnation?.steps
+        .findLast((step) => step.source === source && step.sequence <= end);
+      if (needed === undefined || served === undefined || served >= needed.version) continue;
+      this.#context.fail(
+        `learnedThroughMs ${learnedThroughMs} claims row ${end - 1} of ${source}, which ` +
+          `${actor} does not serve yet`,
+      );
     }
   }
 
@@ -229,6 +265,12 @@ class HonestFreshness implements Checker {
   }
 
   #onReplica(actor: Address, message: ServingReplicaMessage, value: unknown): void {
+    if (this.#marks.answers(actor, message) && message.kind === "setMark") {
+      return this.#claim(actor, message.learnedThroughMs);
+    }
+    if (message.kind === "lookup") {
+      return this.#claim(actor, (value as LookedUpRows).learnedThroughMs);
+    }
     if (message.kind === "loadRows" && message.position !== undefined) {
       const { position, lacksRows = false } = message;
       const shard = this.#byLineage.get(position.lineage);
@@ -248,8 +290,11 @@ class HonestFreshness implements Checker {
       this.#serves(actor, shard, delta, version);
     } else if (delta.sequence < before.position.sequence) {
       const { lineage, sequence } = delta;
-      before.position = { lineage, sequence };
-      before.served = Math.min(before.served ?? 0, version ?? 0);
+      this.#replicas.set(actor, {
+        ...before,
+        position: { lineage, sequence },
+        served: Math.min(before.served ?? 0, version ?? 0),
+      });
     }
   }
 
@@ -298,11 +343,6 @@ function learnableEnd(chunk: ExampleChunk): number | undefined {
 /** The shard of `embedding_shard/3#1` or `serving_replica/3#1@edge`, with its sharding. */
 function shardOf(actor: Address): string {
   return actor.slice(actor.indexOf("/") + 1).split("@")[0];
-}
-
-/** The sharding of `serving_replica/3#1@edge`; 0 of `serving_replica/3`. */
-function shardingOf(actor: Address): number {
-  return Number(shardOf(actor).split("#")[1] ?? 0);
 }
 
 /** The host in `serving_replica/3@edge`; undefined where one process is all. */

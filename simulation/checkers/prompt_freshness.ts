@@ -3,7 +3,7 @@
  * configuration.
  *
  *     ∀ chunk that is durable at t, where no fault struck until then or since FAULT_FREE_MS:
- *         some scorer is told learnedThroughMs ≥ its acceptedAtMs before t + bound, for 99 % of all
+ *         all replicas of some host have marks ≥ its acceptedAtMs before t + bound, for 99 %
  *     bound = 2 · rowsInterval + linger + trips · link + SYNCS · sync + STEP_MS · partitions
  *             + again
  *     trips = ROUND_TRIPS, and there and back for every rowsMax of ROWS_CHANGED_MAX rows
@@ -13,10 +13,10 @@
  * An example is not measured if its mark was served before t: several chunks may have one mark, and
  * a feed does not repeat a mark promptly.
  */
-import type { ScorerMessage } from "../../actors/scorer/protocol.ts";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import type { CheckerFactory } from "./checker.ts";
 import { decodedChunks } from "./decoded_records.ts";
+import { ReplicaMarks } from "./replica_marks.ts";
 
 /** Messages there and back between a chunk and its freshness: read, lookup, gradients, sync. */
 const ROUND_TRIPS = 40;
@@ -57,6 +57,7 @@ export function promptFreshness(
     /** The most partitions of the example log that were not ended at a time. */
     let { examples } = partitions;
     let calmFromMs = 0;
+    const marks = new ReplicaMarks(() => context.nowMs());
     let toldMs = 0;
     let waiting: { readonly acceptedAtMs: number; readonly decidedMs: number }[] = [];
     const tookMs: number[] = [];
@@ -81,13 +82,12 @@ export function promptFreshness(
           waiting.push({ acceptedAtMs, decidedMs: context.nowMs() });
         }
       },
-      handles(actor, message) {
-        if (!actor.startsWith("scorer/")) return;
-        const told = message as ScorerMessage;
-        if (told.kind !== "setFreshness") return;
-        toldMs = told.learnedThroughMs;
+      began: (actor) => marks.began(actor),
+      answers(actor, request) {
+        if (!marks.answers(actor, request)) return;
+        toldMs = marks.ofHost(actor);
         waiting = waiting.filter(({ acceptedAtMs, decidedMs }) => {
-          if (acceptedAtMs > told.learnedThroughMs) return true;
+          if (acceptedAtMs > toldMs) return true;
           tookMs.push(context.nowMs() - decidedMs);
           return false;
         });

@@ -8,6 +8,8 @@ import type { EmbeddingShardMessage } from "../../actors/embedding_shard/protoco
 import type { ServingReplicaMessage } from "../../actors/serving_replica/protocol.ts";
 import type { RunningMesh } from "../../server/compose.ts";
 import { addresses } from "../../server/addresses.ts";
+import { ServingReplicas } from "../../server/serving_replicas.ts";
+import type { Address } from "../../mesh/runtime/actor.ts";
 import { asServed } from "./as_served.ts";
 import type { Checker, CheckerFactory } from "./checker.ts";
 import { rowsOf } from "./shard_rows.ts";
@@ -44,12 +46,12 @@ export async function firstServedDifference(
   mesh: RunningMesh,
   host?: string,
 ): Promise<string | undefined> {
-  for (let shard = 0; shard < mesh.configuration.shardCount; shard++) {
-    let difference = await differenceOf(mesh, shard, host);
+  for (const { shard, replica } of new ServingReplicas(mesh.configuration).heldBy(host)) {
+    let difference = await differenceOf(mesh, shard, replica);
     // A row may expire on the shard, and on the replica a moment later, between two questions.
     for (let i = 1; i < COMPARISONS_MAX && difference !== undefined; i++) {
       await drained(mesh, shard);
-      difference = await differenceOf(mesh, shard, host);
+      difference = await differenceOf(mesh, shard, replica);
     }
     if (difference !== undefined) return difference;
   }
@@ -73,13 +75,11 @@ async function drained({ mesh, configuration }: RunningMesh, shard: number): Pro
 async function differenceOf(
   { mesh, configuration }: RunningMesh,
   shard: number,
-  host: string | undefined,
+  address: Address,
 ): Promise<string | undefined> {
   const { sharding } = configuration;
   const owner = mesh.actorRef<EmbeddingShardMessage>(addresses.embeddingShard(shard, sharding));
-  const replica = mesh.actorRef<ServingReplicaMessage>(
-    addresses.servingReplica(shard, sharding, host),
-  );
+  const replica = mesh.actorRef<ServingReplicaMessage>(address);
   const classes = configuration.embeddingShard.tables.classes.length;
   let rowsSeen = 0;
   for await (const page of rowsOf(owner)) {
@@ -91,13 +91,13 @@ async function differenceOf(
     const served = await replica.ask({ kind: "lookup", ids: page.ids, starts }, BUDGET);
     const missing = served.found.findIndex((found) => found !== 1);
     if (missing >= 0) {
-      return `serving_replica/${shard} lacks id ${page.ids[missing].toString(16)} of its shard`;
+      return `${address} lacks id ${page.ids[missing].toString(16)} of its shard`;
     }
     const expected = asServed({ ids: page.ids, starts }, page.rows, configuration.servingReplica);
     const different = served.rows.findIndex((weight, i) => !Object.is(weight, expected[i]));
-    if (different >= 0) return `a weight of serving_replica/${shard} differs from its shard's`;
+    if (different >= 0) return `a weight of ${address} differs from its shard's`;
   }
   const { rows } = await replica.ask({ kind: "getStatistics" }, BUDGET);
   if (rows === rowsSeen) return undefined;
-  return `serving_replica/${shard} holds ${rows} rows and its shard ${rowsSeen}`;
+  return `${address} holds ${rows} rows and its shard ${rowsSeen}`;
 }

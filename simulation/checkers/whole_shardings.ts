@@ -3,24 +3,19 @@
  *
  *     ∀ scorer that goes to the replicas of sharding k:
  *         each of them has been filled, and no shard of k still loads its rows
- *         learnedThroughMs of the scorer does not fall
+ *         together they have learned what the scorer's last scores had
  *     at the end, ∀ row:  it is in the shard that its id belongs to, and in no other
  */
 import type { EmbeddingShardMessage } from "../../actors/embedding_shard/protocol.ts";
-import type { ScorerMessage } from "../../actors/scorer/protocol.ts";
+import type { ScorerMessage, Scores } from "../../actors/scorer/protocol.ts";
 import type { ServingReplicaMessage } from "../../actors/serving_replica/protocol.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import type { Address, Message } from "../../mesh/runtime/actor.ts";
 import type { RunningMesh } from "../../server/compose.ts";
 import { addresses } from "../../server/addresses.ts";
 import type { Checker, CheckerContext, CheckerFactory } from "./checker.ts";
+import { ReplicaMarks } from "./replica_marks.ts";
 import { rowsOf } from "./shard_rows.ts";
-
-/** The model that a scorer serves. */
-interface Served {
-  sharding: number;
-  learnedThroughMs: number;
-}
 
 /** @param serving The serving processes at the end of the run. */
 export function wholeShardings(serving: () => readonly RunningMesh[]): CheckerFactory {
@@ -31,7 +26,11 @@ class WholeShardings implements Checker {
   readonly name = "whole-shardings";
   readonly #context: CheckerContext;
   readonly #serving: () => readonly RunningMesh[];
-  readonly #served = new Map<Address, Served>();
+  readonly #marks: ReplicaMarks;
+  /** The sharding whose replicas each scorer uses, as it has answered. */
+  readonly #shardings = new Map<Address, number>();
+  /** The mark of each scorer's last scores, ms. */
+  readonly #scoredMs = new Map<Address, number>();
   /** Replicas that have rows of a position, since they began. */
   readonly #filled = new Set<Address>();
   /** Shards that answered last that they still load their rows. */
@@ -40,15 +39,19 @@ class WholeShardings implements Checker {
   constructor(context: CheckerContext, serving: () => readonly RunningMesh[]) {
     this.#context = context;
     this.#serving = serving;
+    this.#marks = new ReplicaMarks(() => context.nowMs());
   }
 
   began(actor: Address): void {
-    this.#served.delete(actor);
+    this.#marks.began(actor);
+    this.#shardings.delete(actor);
+    this.#scoredMs.delete(actor);
     this.#filled.delete(actor);
     this.#loading.delete(actor);
   }
 
   answers(actor: Address, request: Message, value: unknown): void {
+    this.#marks.answers(actor, request);
     if (actor.startsWith("scorer/")) this.#told(actor, request as ScorerMessage, value);
     if (actor.startsWith("serving_replica/")) {
       const message = request as ServingReplicaMessage;
@@ -63,29 +66,32 @@ class WholeShardings implements Checker {
   }
 
   #told(scorer: Address, message: ScorerMessage, value: unknown): void {
-    if (message.kind !== "setFreshness" && message.kind !== "changeReplicas") return;
-    const { sharding } = value as { readonly sharding: number };
-    const before = this.#served.get(scorer);
-    if (message.sharding !== sharding) return;
-    const { learnedThroughMs } = message;
-    if (message.kind === "changeReplicas" && sharding !== before?.sharding) {
-      if (learnedThroughMs < (before?.learnedThroughMs ?? 0)) {
-        this.#context.fail(
-          `${scorer} went from ${before?.learnedThroughMs} to ${learnedThroughMs} with the ` +
-            `replicas of sharding ${sharding}`,
-        );
-      }
-      for (const replica of message.replicas.flat()) {
-        if (this.#filled.has(replica)) continue;
-        this.#context.fail(`${scorer} uses ${replica}, which was not filled`);
-      }
-      for (const shard of message.replicas.keys()) {
-        const owner = addresses.embeddingShard(shard, sharding);
-        if (!this.#loading.has(owner)) continue;
-        this.#context.fail(`${scorer} uses sharding ${sharding}, and ${owner} loads its rows`);
-      }
+    if (message.kind === "score") {
+      this.#scoredMs.set(scorer, (value as Scores).learnedThroughMs);
     }
-    this.#served.set(scorer, { sharding, learnedThroughMs });
+    if (message.kind !== "changeReplicas") return;
+    const { sharding } = value as { readonly sharding: number };
+    const before = this.#shardings.get(scorer);
+    this.#shardings.set(scorer, sharding);
+    // The first offer is of the replicas that the scorer began with.
+    if (message.sharding !== sharding || before === undefined || before === sharding) return;
+    const learnedMs = Math.min(
+      ...message.replicas.map((ofShard) => this.#marks.newestOf(ofShard)),
+    );
+    const scoredMs = this.#scoredMs.get(scorer) ?? 0;
+    if (learnedMs < scoredMs) {
+      this.#context.fail(
+        `${scorer} went from ${scoredMs} to ${learnedMs} with the replicas of sharding ${sharding}`,
+      );
+    }
+    for (const [shard, ofShard] of message.replicas.entries()) {
+      if (!ofShard.some((replica) => this.#filled.has(replica))) {
+        this.#context.fail(`${scorer} uses ${ofShard.join(" or ")}, and none was filled`);
+      }
+      const owner = addresses.embeddingShard(shard, sharding);
+      if (!this.#loading.has(owner)) continue;
+      this.#context.fail(`${scorer} uses sharding ${sharding}, and ${owner} loads its rows`);
+    }
   }
 
   async atEnd(): Promise<void> {

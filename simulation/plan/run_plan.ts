@@ -72,11 +72,11 @@ const moments: Readonly<Record<string, readonly string[]>> = {
     "takeDeltas",
     "exportRows",
   ],
-  serving_replica: ["applyDelta", "loadRows"],
+  serving_replica: ["applyDelta", "loadRows", "setMark"],
   trainer: ["examplesAppended", "cut", "adoptMean"],
   joiner: ["eventsAppended"],
   snapshotter: ["wake"],
-  scorer: ["loadDenseWeights", "setFreshness"],
+  scorer: ["loadDenseWeights", "changeReplicas"],
 };
 
 /** Share of the seeds of a mesh whose hosts have wall clocks of their own. */

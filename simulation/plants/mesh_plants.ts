@@ -105,10 +105,9 @@ export const meshPlants: readonly Plant[] = [
   {
     name: "replicas-taken-early",
     edits: [{
-      file: "actors/scorer/scorer.ts",
-      find:
-        "    if (sharding <= this.#sharding || learnedThroughMs < this.#learnedThroughMs) return;\n",
-      replace: "    if (sharding <= this.#sharding) return;\n",
+      file: "actors/scorer/forward_pass.ts",
+      find: "const knowAll = offered.learnedThroughMs >= this.#replicas.newestMarkMs;",
+      replace: "const knowAll = true;",
     }],
     seenBy: ["whole-shardings"],
     scenario: "live-reshard",
@@ -116,9 +115,10 @@ export const meshPlants: readonly Plant[] = [
   {
     name: "replicas-offered-half",
     edits: [{
-      file: "actors/row_feed/row_feed.ts",
-      find: "    if (this.#feeds.some((feed) => feed.learnedThroughMs === undefined)) return;\n",
-      replace: "",
+      file: "actors/scorer/forward_pass.ts",
+      find:
+        "return offered.haveMarks && offered.shardsAway === 0 && knowAll ? offered : undefined;",
+      replace: "return knowAll || !offered.haveMarks ? offered : undefined;",
     }],
     seenBy: ["whole-shardings"],
     scenario: "live-reshard",

@@ -4,11 +4,11 @@
 import type { Plant } from "./plant.ts";
 
 const replica = "actors/serving_replica/serving_replica.ts";
+const replicaClient = "actors/scorer/replica_client.ts";
 const acceptanceMarks = "actors/parameter_sync/acceptance_marks.ts";
 const weightTransfers = "actors/parameter_sync/weight_transfers.ts";
 const deltaStream = "actors/embedding_shard/delta_stream.ts";
 const deltaTakers = "actors/embedding_shard/delta_takers.ts";
-const rowFeed = "actors/row_feed/row_feed.ts";
 const replicaFeed = "actors/row_feed/replica_feed.ts";
 
 /** See {@link Plant}. */
@@ -119,14 +119,34 @@ export const servingPlants: readonly Plant[] = [
     scenario: "swarm",
   },
   {
-    name: "mark-of-best-replica",
+    name: "mark-of-one-shard",
     edits: [{
-      file: rowFeed,
-      find: "return Math.min(...this.#feeds",
-      replace: "return Math.max(...this.#feeds",
+      file: replicaClient,
+      find: "learnedThroughMs = Math.min(learnedThroughMs, answer.learnedThroughMs ?? 0);",
+      replace: "learnedThroughMs = answer.learnedThroughMs ?? 0;",
+    }],
+    seenBy: ["honest-freshness"],
+    scenario: "mesh-swarm",
+  },
+  {
+    name: "mark-kept-in-another-lineage",
+    edits: [{
+      file: replicaFeed,
+      find: "    this.#learnedThroughMs = undefined;\n    await this.#tellMark();\n",
+      replace: "",
     }],
     seenBy: ["honest-freshness"],
     scenario: "swarm",
+  },
+  {
+    name: "first-holder-only",
+    edits: [{
+      file: replicaClient,
+      find: "const isLast = i === order.length - 1 || leftMs === 0;",
+      replace: "const isLast = true;",
+    }],
+    seenBy: ["answered-lookups"],
+    scenario: "spread-serving",
   },
   {
     name: "slow-taker-skipped",
@@ -199,7 +219,7 @@ export const servingPlants: readonly Plant[] = [
   {
     name: "passed-over-is-away",
     edits: [{
-      file: "actors/scorer/replica_client.ts",
+      file: replicaClient,
       find: "replicas.toSorted((a, b) => passedOver(a) - passedOver(b));",
       replace: "replicas.filter((each) => passedOver(each) < 0);",
     }],

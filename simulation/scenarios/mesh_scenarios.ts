@@ -8,7 +8,16 @@ import { chosen } from "../plan/draws.ts";
 import type { Fault } from "../plan/fault.ts";
 import { CLOCK_AHEAD_MS_MAX } from "../plan/host_clocks.ts";
 import type { ReshardMesh } from "../plan/mesh_fault.ts";
-import { hostsFor, hostsOf, mesh, meshShop, moments, START_MS, twoHosts } from "./mesh_shop.ts";
+import {
+  hostsFor,
+  hostsOf,
+  mesh,
+  meshShop,
+  moments,
+  servingHosts,
+  START_MS,
+  twoHosts,
+} from "./mesh_shop.ts";
 import type { Scenario } from "./scenario.ts";
 
 /** Length of a lease in {@link meshShop}, ms. */
@@ -228,6 +237,26 @@ export const meshScenarios: readonly Scenario[] = [
           return [reshard, ...scorerCrashWhileFilled(random, configuration, atMs)];
         }
         return [reshard, strikeAfter(atMs, random, hostsOf(configuration))];
+      });
+    },
+  },
+  {
+    ...mesh,
+    name: "spread-serving",
+    description:
+      "four serving hosts, of which two hold each shard's rows, are killed, paused and cut off",
+    configuration: meshShop(servingHosts),
+    families: [],
+    values: { "embeddings.serving.replicas": 2 },
+    faults: (random, configuration, forMs) => {
+      const isQuiet = random.nextFloat() < 0.1;
+      const serving = hostsFor("serving", configuration);
+      return moments(forMs, 3).flatMap((atMs): Fault[] => {
+        const strike = strikeAfter(atMs, random, serving);
+        if (random.nextFloat() < 0.8) return isQuiet ? [] : [strike];
+        const to = chosen(random, [2, 3, 5, 8]);
+        const reshard = changeOf({ parts: "shards", to }, random, atMs);
+        return isQuiet ? [reshard] : [reshard, strike];
       });
     },
   },

@@ -52,6 +52,16 @@ export const sixHosts: HostRoles = {
   "table-2": ["shards"],
 };
 
+/** Six hosts of which four serve. */
+export const servingHosts: HostRoles = {
+  "edge-1": ["serving"],
+  "edge-2": ["serving"],
+  "edge-3": ["serving"],
+  "edge-4": ["serving"],
+  "learn": ["joiner", "trainer", "sync"],
+  "table": ["shards"],
+};
+
 /** Settings that the runs of a mesh draw. */
 const meshKnobs: readonly Knob[] = [
   { path: "trainer.count", values: [1, 2] },
@@ -72,6 +82,7 @@ const meshKnobs: readonly Knob[] = [
   { sets: [undefined, undefined, recommending] },
   ...servingKnobs,
   { path: "joiner.clockSkewMax", values: [undefined, undefined, "0ms"] },
+  { path: "embeddings.serving.replicas", values: [undefined, undefined, undefined, 1, 2] },
 ];
 
 /** A shop on six hosts with three visitors, without faults of its own. */

@@ -237,6 +237,7 @@ async function startRowFeed(parts: LoopParts): Promise<void> {
     sharding: 0,
     replicas: shardsOf(parts).map((shard, i) => ({ shard, replica: replicas[i] })),
     scorer: "scorer/0",
+    asked: replicasOf(parts),
     retryMs: 50,
     rowsMax: 4_096,
     budgetMs: 1_000,

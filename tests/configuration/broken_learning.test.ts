@@ -15,6 +15,16 @@ testOneProblem([
     "write at most 4",
   ],
   [
+    "no replica of served rows",
+    `${slots}\nembeddings: { serving: { replicas: 0 } }`,
+    "2:36 embeddings.serving.replicas: found 0, expected all or a whole number from 1 to 64",
+  ],
+  [
+    "more replicas of served rows than hosts can be",
+    `${slots}\nembeddings: { serving: { replicas: 65 } }`,
+    "2:36 embeddings.serving.replicas: found 65, expected all or a whole number from 1 to 64",
+  ],
+  [
     "no partitions",
     `${slots}\njoiner: { partitions: 0 }`,
     "2:23 joiner.partitions: found 0, expected a whole number from 1 to 1,024",

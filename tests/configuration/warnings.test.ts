@@ -68,6 +68,25 @@ kept: { features: { ctr: { kind: rate, ${kept}, of: click, window: 1h, prior: { 
   assert.deepEqual(file("user", "by: user"), []);
 });
 
+Deno.test("rows that one of several serving hosts alone holds are a warning", () => {
+  const file = (replicas: string, roles: string) =>
+    warningsOf(`embeddings: { serving: { replicas: ${replicas} } }
+storage: { kind: directory, path: data, redis: { url: "redis://localhost:1" } }
+mesh:
+  id: shop
+  secret: a secret of the shop
+  hosts:
+    edge-1: { address: "10.0.0.1:7400", roles: [serving, joiner, trainer, sync, shards] }
+    edge-2: { address: "10.0.0.2:7400", roles: [${roles}] }`);
+  assert.deepEqual(file("1", "serving"), [
+    "c.yaml:2:36 embeddings.serving.replicas: found 1: while one of the serving hosts is away, " +
+    "rankings of the others lack the rows that it holds; write 2 or more",
+  ]);
+  assert.deepEqual(file("2", "serving"), []);
+  assert.deepEqual(file("all", "serving"), []);
+  assert.deepEqual(file("1", "shards"), [], "one serving host has them all");
+});
+
 Deno.test("bounds of memory that exceed the machine's memory together are a warning", () => {
   const at = (memoryBytes: number) =>
     parseConfiguration(slots, "c.yaml", { memoryBytes, environment: () => undefined }).warnings;

@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { parseConfiguration } from "../../configuration/configuration.ts";
 import { withDivisions } from "../../configuration/sharding.ts";
+import type { MeshView } from "../../mesh/ports/coordination.ts";
 import { SERVED_SHARDING } from "../../mesh/ports/reshard_progress.ts";
 import type { AnyDefinition } from "../../mesh/runtime/node_actor.ts";
 import { Mesh } from "../../mesh/runtime/mesh.ts";
@@ -13,7 +14,8 @@ import { SimulatedMesh } from "../../mesh/simulation/simulated_mesh.ts";
 import { HostSharding } from "../../server/host_sharding.ts";
 import { planOf } from "../../server/plan.ts";
 import { smallConfiguration } from "../integration/small_mesh.ts";
-import { meshView } from "../mesh/placement/mesh_view.ts";
+import { hostRecord, meshView } from "../mesh/placement/mesh_view.ts";
+import { spreadConfiguration } from "./spread_hosts.ts";
 
 const configuration = parseConfiguration(
   `${
@@ -37,7 +39,7 @@ function viewOf(sharding: number, shards: number, dealing = 0, trainers = 1) {
   return { ...view, identity: { ...view.identity, shards, trainers } };
 }
 
-async function start() {
+async function start(of = configuration, host = "edge") {
   const simulated = new SimulatedMesh({ seed: 1 });
   const state = { served: 0, fails: 0, made: [] as string[] };
   const scripted = (kind: string): AnyDefinition => ({
@@ -55,24 +57,30 @@ async function start() {
       };
     },
   });
-  const home = simulated.node("edge:main");
+  const home = simulated.node(`${host}:main`);
   const kinds = ["serving_replica", "row_feed", "scorer", "parameter_sync", "snapshotter"];
   const mesh = new Mesh({
     home,
     composition: { definitions: kinds.map(scripted) },
     part: { nodes: [home.name], retryMs: 100 },
   });
-  const plan = planOf(configuration).filter(({ kind }) => kinds.includes(kind));
+  const plan = planOf(of).filter(({ kind, node }) =>
+    kinds.includes(kind) && node.startsWith(`${host}:`)
+  );
   const started = simulated.settle(mesh.start(plan));
   await started;
-  const sharding = new HostSharding({ mesh, configuration, host: "edge", started });
+  const sharding = new HostSharding({ mesh, configuration: of, host, started });
   await simulated.advance(1);
   const follow = async (...divisions: Parameters<typeof viewOf>) => {
     sharding.follow(viewOf(...divisions));
     await simulated.advance(100);
   };
+  const followView = async (view: MeshView) => {
+    sharding.follow(view);
+    await simulated.advance(100);
+  };
   const replicas = () => mesh.addressesOf("serving_replica").toSorted();
-  return { simulated, mesh, state, sharding, follow, replicas };
+  return { simulated, mesh, state, sharding, follow, followView, replicas };
 }
 
 const before = [0, 1, 2, 3].map((shard) => `serving_replica/${shard}@edge`);
@@ -109,6 +117,51 @@ Deno.test("a host makes new replicas beside the old ones, and ends these when th
   assert.deepEqual(replicas(), after);
   assert.equal(sharding.isChanging, false);
   assert.deepEqual(sharding.figures(), { [SERVED_SHARDING]: 1 });
+  await simulated.settle(mesh.stop());
+});
+
+/** A mesh of two shards in sharding 1, with what its serving hosts say that they use. */
+function servingView(served: Readonly<Record<string, number>>, silent: readonly string[] = []) {
+  const hosts = Object.entries(served).map(([host, sharding]) =>
+    hostRecord(host, {
+      roles: ["serving"],
+      load: { [SERVED_SHARDING]: sharding },
+      expiresMs: silent.includes(host) ? 1 : 1e9,
+    })
+  );
+  const view = meshView({ sharding: 1, hosts: [hostRecord("tables"), ...hosts] });
+  return { ...view, identity: { ...view.identity, shards: 2, trainers: 1 } };
+}
+
+Deno.test("where hosts look up in each other's replicas, these stay until all serving hosts left them", async () => {
+  const spread = await start(spreadConfiguration("2", 3), "edge-1");
+  const { simulated, mesh, state, sharding, followView, replicas } = spread;
+  const old = replicas();
+  assert.ok(old.length > 0 && old.length < 4);
+  await followView(servingView({ "edge-1": 0, "edge-2": 0, "edge-3": 0 }));
+  const both = replicas();
+  const present = both.filter((address) => address.includes("#1@edge-1"));
+  assert.deepEqual(both, [...old, ...present].toSorted());
+  state.served = 1;
+  await followView(servingView({ "edge-1": 0, "edge-2": 1, "edge-3": 0 }));
+  assert.deepEqual(sharding.figures(), { [SERVED_SHARDING]: 1 });
+  await followView(servingView({ "edge-1": 1, "edge-2": 1, "edge-3": 0 }));
+  assert.deepEqual(replicas(), both, "edge-3 still looks up in them");
+  assert.ok(sharding.isChanging);
+  await followView(servingView({ "edge-1": 1, "edge-2": 1, "edge-3": 1 }));
+  assert.deepEqual(replicas(), present);
+  assert.equal(sharding.isChanging, false);
+  await simulated.settle(mesh.stop());
+});
+
+Deno.test("a serving host without a lease holds up no end of earlier replicas", async () => {
+  const spread = await start(spreadConfiguration("2", 3), "edge-1");
+  const { simulated, mesh, state, followView, replicas } = spread;
+  const served = { "edge-1": 1, "edge-2": 1, "edge-3": 0 };
+  state.served = 1;
+  await followView(servingView(served));
+  await followView(servingView(served, ["edge-3"]));
+  assert.ok(replicas().every((address) => address.includes("#1@edge-1")), replicas().join());
   await simulated.settle(mesh.stop());
 });
 

@@ -189,7 +189,6 @@ class World {
       taker: "row_feed/trainer",
       rowsMax: 200,
       budgetMs: 1_000,
-      lowered: () => Promise.resolve(),
     });
     let stopped = false;
     (async () => {

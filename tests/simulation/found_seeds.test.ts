@@ -246,7 +246,7 @@ const found: readonly Found[] = [{
         atMs: 4_711,
         node: "serving",
         actor: "scorer/0",
-        message: "setFreshness",
+        message: "changeReplicas",
         effect: "stall",
         forMs: 403,
       },

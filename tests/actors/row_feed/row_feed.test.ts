@@ -1,7 +1,7 @@
 /**
  * Goal: each serving host has its own position and mark, and none waits for another. Method: row
- * feeds of two serving hosts over real shards' takers, and replicas and scorers that answer by a
- * script.
+ * feeds of two serving hosts over real shards' takers and real replicas, and scorers that answer by
+ * a script.
  */
 import assert from "node:assert/strict";
 import { DeltaTakers } from "../../../actors/embedding_shard/delta_takers.ts";
@@ -12,7 +12,7 @@ import type {
 } from "../../../actors/embedding_shard/protocol.ts";
 import { defineRowFeed } from "../../../actors/row_feed/definition.ts";
 import type { RowFeedMessage } from "../../../actors/row_feed/protocol.ts";
-import type { ChangeReplicas, SetFreshness } from "../../../actors/scorer/protocol.ts";
+import type { ChangeReplicas } from "../../../actors/scorer/protocol.ts";
 import { defineServingReplica } from "../../../actors/serving_replica/definition.ts";
 import type { ServingReplicaMessage } from "../../../actors/serving_replica/protocol.ts";
 import { ClassTables } from "../../../kernels/embedding/class_tables.ts";
@@ -95,31 +95,47 @@ async function start({ sharding = 0, rows = 0 } = {}) {
   const node = mesh.node();
   const shard = new Shard();
   shard.learn(0, rows);
-  /** Scorers that do not answer. */
+  /** Hosts whose scorers do not answer, and whose replicas take no marks. */
   const away = new Set<number>();
-  /** By host, marks that its scorer was told, offers, and the sharding that it uses. */
+  /** By host, marks that its replica was told, 0 = none, and offers to its scorer. */
   const marks: number[][] = [[], []];
-  const offers: Pick<ChangeReplicas, "replicas" | "learnedThroughMs">[][] = [[], []];
-  const served = [0, 0];
-  const startReplica = (host: number) =>
-    mesh.settle(node.spawn(defineServingReplica(), `0@${host}`, {
+  const offers: ChangeReplicas[][] = [[], []];
+  /** Hosts whose scorers go on with the replicas of sharding 0. */
+  const refusing = new Set<number>();
+  const replicaDefinition = (host: number): ReturnType<typeof defineServingReplica> => {
+    const definition = defineServingReplica();
+    return {
+      ...definition,
+      async create(context, options) {
+        const behavior = await definition.create(context, options);
+        return {
+          receive(message) {
+            if (message.kind === "setMark") {
+              if (away.has(host)) return context.replyError(message, new Error("it is away"));
+              marks[host].push(message.learnedThroughMs ?? 0);
+            }
+            return behavior.receive(message);
+          },
+        };
+      },
+    };
+  };
+  const startReplica = async (host: number) => {
+    await mesh.settle(node.spawn(replicaDefinition(host), `0@${host}`, {
       shard: 0,
       rowFeed: `row_feed/${host}`,
       widths: [1],
       precision: "fp32",
       bytesMax: 16 << 20,
     }));
+  };
   await mesh.settle(node.spawn(shard.definition, 0, undefined));
   for (const host of HOSTS) {
     await mesh.settle(node.spawn(
       scripted("scorer", (message) => {
         if (away.has(host)) throw new Error(`host ${host} is away`);
-        if (message.kind === "changeReplicas") {
-          const { replicas, learnedThroughMs } = message as ChangeReplicas;
-          offers[host].push({ replicas, learnedThroughMs });
-          served[host] = sharding;
-        } else marks[host].push((message as SetFreshness).learnedThroughMs);
-        return { sharding: served[host] };
+        offers[host].push(message as ChangeReplicas);
+        return { sharding: refusing.has(host) ? 0 : sharding };
       }),
       host,
       undefined,
@@ -129,6 +145,7 @@ async function start({ sharding = 0, rows = 0 } = {}) {
       sharding,
       replicas: [{ shard: "embedding_shard/0", replica: `serving_replica/0@${host}` }],
       scorer: `scorer/${host}`,
+      asked: [[`serving_replica/0@${host}`]],
       retryMs: 10,
       rowsMax: 64,
       budgetMs: 5_000,
@@ -155,17 +172,7 @@ async function start({ sharding = 0, rows = 0 } = {}) {
   const last = () => marks.map((each) => each.at(-1));
   await mesh.advance(10);
   return {
-    mesh,
-    shard,
-    away,
-    marks,
-    offers,
-    served,
-    status,
-    replica,
-    startReplica,
-    tell,
-    restart,
+    ...{ mesh, shard, away, marks, offers, refusing, status, replica, startReplica, tell, restart },
     last,
   };
 }
@@ -185,7 +192,7 @@ Deno.test("each host gets changed rows with the mark that they are of", async ()
 });
 
 Deno.test("a replica that stands still holds back its own host alone", async () => {
-  const { mesh, shard, replica, tell, last, startReplica } = await start();
+  const { mesh, shard, replica, startReplica, tell, last } = await start();
   tell(100);
   await mesh.advance(1);
   const node = mesh.node();
@@ -242,7 +249,7 @@ Deno.test("a host goes on at the deltas since its fill began, after a fill of a 
   await mesh.stop();
 });
 
-Deno.test("a host takes rows of a restarted shard only after its scorer has lowered the mark", async () => {
+Deno.test("a host takes rows of a restarted shard only after its replica has given the mark back", async () => {
   const { mesh, shard, away, restart, replica, tell, last } = await start({ rows: 10 });
   tell(100);
   await mesh.advance(1);
@@ -296,18 +303,17 @@ Deno.test("rows come within a second without a mark, and an idle host asks once 
   await mesh.stop();
 });
 
-Deno.test("a scorer is told a mark that has risen, and otherwise once a second", async () => {
-  const { mesh, marks, tell, last } = await start();
+Deno.test("a replica is told its mark when it rises, and again when it has started", async () => {
+  const { mesh, marks, startReplica, tell, last } = await start();
   tell(100);
   await mesh.advance(10);
   const told = marks[0].length;
   await mesh.advance(10_000);
-  const idle = marks[0].length - told;
-  assert.ok(idle >= 9 && idle <= 11, `${idle} marks in 10 s`);
-  mesh.node().actorRef<RowFeedMessage>("row_feed/0")
-    .tell({ kind: "servingStarted", part: "scorer/0" });
-  await mesh.advance(1);
-  assert.equal(marks[0].length, told + idle + 1, "it may have lost its mark");
+  assert.equal(marks[0].length, told);
+  await mesh.settle(mesh.node().stopActor("serving_replica/0@1", 0));
+  await startReplica(1);
+  await mesh.advance(20);
+  assert.equal(marks[0].length, told);
   assert.deepEqual(last(), [100, 100]);
   await mesh.stop();
 });
@@ -325,6 +331,7 @@ Deno.test("a feed that restarts goes on at its replica's position, without a fil
   await mesh.settle(node.spawn(defineRowFeed(), 0, {
     sharding: 0,
     replicas: [{ shard: "embedding_shard/0", replica: "serving_replica/0@0" }],
+    asked: [],
     ...{ scorer: "scorer/0" as const, retryMs: 10, rowsMax: 64, budgetMs: 5_000 },
   }));
   await mesh.advance(10);
@@ -368,6 +375,7 @@ Deno.test("a replica that began empty in a load is filled, also by a feed that h
   await mesh.settle(node.spawn(defineRowFeed(), 1, {
     sharding: 0,
     replicas: [{ shard: "embedding_shard/0", replica: "serving_replica/0@1" }],
+    asked: [],
     ...{ scorer: "scorer/1" as const, retryMs: 10, rowsMax: 64, budgetMs: 5_000 },
   }));
   shard.isLoading = false;
@@ -379,7 +387,7 @@ Deno.test("a replica that began empty in a load is filled, also by a feed that h
 });
 
 Deno.test("a replica that begins empty beside its mark lowers it until the rows are there", async () => {
-  const { mesh, shard, restart, replica, tell, marks, startReplica } = await start({ rows: 100 });
+  const { mesh, shard, restart, replica, startReplica, tell, marks } = await start({ rows: 100 });
   await restart("second");
   shard.tables.deltas.take(0, 1); // as a load that ends before the first delta
   await mesh.settle(mesh.node().stopActor("embedding_shard/0", 0));
@@ -398,22 +406,40 @@ Deno.test("a replica that begins empty beside its mark lowers it until the rows 
   await mesh.stop();
 });
 
-Deno.test("a scorer is offered the replicas of a later sharding when each has a mark, once", async () => {
-  const { mesh, offers, served, tell } = await start({ sharding: 3, rows: 10 });
+Deno.test("a scorer is offered the replicas that it is to ask when they have marks, soon again until it takes them", async () => {
+  const { mesh, offers, refusing, tell } = await start({ sharding: 3 });
+  refusing.add(1);
   await mesh.advance(3_000);
-  assert.deepEqual(
-    offers,
-    [[], []],
-    "the replicas are filled, and may know less than those in use",
-  );
+  assert.deepEqual(offers, [[], []]);
   tell(100);
-  await mesh.advance(1);
-  assert.deepEqual(served, [3, 3]);
+  await mesh.advance(1_050);
+  const [taken, refused] = offers.map(({ length }) => length);
+  assert.equal(taken, 1);
+  assert.ok(refused >= 9 && refused <= 11, `${refused} offers in a second`);
+  refusing.delete(1);
+  await mesh.advance(150);
+  const before = offers[1].length;
   await mesh.advance(3_000);
+  assert.equal(offers[1].length, before + 3);
+  await mesh.stop();
+});
+
+Deno.test("a scorer that has taken its replicas is offered them once a second, and at its start", async () => {
+  const { mesh, offers, tell } = await start({ sharding: 3 });
+  tell(100);
+  await mesh.advance(3_150);
   for (const host of HOSTS) {
-    const replicas = [[`serving_replica/0@${host}`]];
-    assert.deepEqual(offers[host], [{ replicas, learnedThroughMs: 100 }]);
+    const { sharding, replicas } = offers[host][0];
+    assert.deepEqual({ sharding, replicas }, {
+      sharding: 3,
+      replicas: [[`serving_replica/0@${host}`]],
+    });
+    assert.equal(offers[host].length, 4);
   }
+  mesh.node().actorRef<RowFeedMessage>("row_feed/0")
+    .tell({ kind: "servingStarted", part: "scorer/0" });
+  await mesh.advance(1);
+  assert.deepEqual(offers.map(({ length }) => length), [5, 4]);
   await mesh.stop();
 });
 
@@ -451,6 +477,7 @@ Deno.test("the fourth round after a removal has been without the row, the third 
       create: (context) => ({
         receive(message) {
           if (message.kind === "getPosition") return context.reply(message, { position });
+          if (message.kind === "setMark") return context.reply(message, undefined);
           if (message.kind === "loadRows") {
             position = message.position;
             return context.reply(message, undefined);
@@ -482,6 +509,7 @@ Deno.test("the fourth round after a removal has been without the row, the third 
       shard: `embedding_shard/${index}` as const,
       replica: `serving_replica/${index}` as const,
     })),
+    asked: [],
     ...{ scorer: "scorer/0" as const, retryMs: 10, rowsMax: 64, budgetMs: 5_000 },
   }));
   const refs = ([0, 1] as const).map((index) =>
@@ -527,8 +555,31 @@ Deno.test("the fourth round after a removal has been without the row, the third 
   await mesh.stop();
 });
 
+Deno.test("a host without replicas holds up no erasure, and offers its scorer those of other hosts", async () => {
+  const { mesh, offers } = await start();
+  const node = mesh.node();
+  await mesh.settle(node.stopActor("row_feed/1", 0));
+  offers[1].length = 0;
+  const asked = [["serving_replica/0@0", "serving_replica/0@2"]] as const;
+  await mesh.settle(node.spawn(defineRowFeed(), 1, {
+    ...{ sharding: 4, replicas: [], asked, scorer: "scorer/1" as const },
+    ...{ retryMs: 10, rowsMax: 64, budgetMs: 5_000 },
+  }));
+  await mesh.advance(1);
+  const { roundsComplete, learnedThroughMs, sequences } = await mesh.settle(
+    node.actorRef<RowFeedMessage>("row_feed/1").ask({ kind: "getStatus" }, BUDGET),
+  );
+  assert.deepEqual([roundsComplete, learnedThroughMs, sequences], [Infinity, Infinity, []]);
+  assert.deepEqual(offers[1].map(({ sharding, replicas }) => ({ sharding, replicas })), [
+    { sharding: 4, replicas: asked },
+  ]);
+  await mesh.stop();
+});
+
 Deno.test("a host that stays away is named in the log every ten seconds", async () => {
-  const { mesh, away } = await start();
+  const { mesh, away, tell } = await start();
+  tell(100);
+  await mesh.advance(1);
   away.add(1);
   await mesh.advance(25_000);
   const lines = mesh.telemetry.lines.filter(({ message }) => message.startsWith("scorer/1 does"));

@@ -20,8 +20,8 @@ const BUDGET = { budgetMs: 100 };
 type Answer = (lookup: ReplicaLookup, options: AskOptions) => Promise<ServedRows>;
 
 /** A replica that answers lookups as `answer` says. */
-function replica(answer: Answer) {
-  return { ask: answer } as unknown as ActorRef<ServingReplicaMessage>;
+function replica(answer: Answer, address = "serving_replica/0") {
+  return { ask: answer, address } as unknown as ActorRef<ServingReplicaMessage>;
 }
 
 /** A client of rows of one weight. */
@@ -29,7 +29,8 @@ function clientOf(
   replicas: readonly ActorRef<ServingReplicaMessage>[][],
   clock = new VirtualClock(),
 ) {
-  return new ReplicaClient({ replicas, classes: [{ slices: [{ name: "w", dim: 1 }] }], clock });
+  const classes = [{ slices: [{ name: "w", dim: 1 }] }];
+  return new ReplicaClient({ scorer: "scorer/edge", replicas, classes, clock });
 }
 
 /** Replicas that note their asks and fail as a test says. */
@@ -152,4 +153,37 @@ Deno.test("ids of a shard without a replica that answers are absent, once the sh
   replicas.set(2, "answering");
   await client.probe(BUDGET.budgetMs);
   assert.equal(client.shardsAway, 0, "a probe tells without traffic");
+});
+
+Deno.test("the memory of an answer goes back to a replica on the scorer's host, and to no other host", async () => {
+  for (const [address, isGiven] of [["@edge", true], ["", true], ["@edge-2", false]] as const) {
+    const given: boolean[] = [];
+    const asked = replica((lookup) => {
+      given.push(lookup.spare !== undefined);
+      return Promise.resolve(rowsOf({ ...lookup, spare: undefined }, 1));
+    }, `serving_replica/0${address}`);
+    const client = clientOf([[asked], [asked]]);
+    for (let i = 0; i < 2; i++) await client.lookup(GROUPED, BUDGET);
+    assert.deepEqual(given, [false, false, isGiven, isGiven], address);
+  }
+});
+
+Deno.test("a probe asks the shards that have never answered until all have, and then every one", async () => {
+  const replicas = new Replicas();
+  const client = clientOf([[replicas.at(0)], [replicas.at(1)]], replicas.clock);
+  const probed = async () => {
+    replicas.asked.length = 0;
+    await client.probe(100);
+    return replicas.asked.map((each) => each.split(":")[0]);
+  };
+  replicas.set(1, "refusing");
+  assert.deepEqual(await probed(), ["0", "1"]);
+  assert.deepEqual(await probed(), ["1"]);
+  assert.equal(client.wereFilled, false);
+  replicas.set(1, "answering");
+  assert.deepEqual(await probed(), ["1"]);
+  assert.deepEqual([client.wereFilled, client.shardsAway], [true, 0]);
+  replicas.set(0, "refusing");
+  assert.deepEqual(await probed(), ["0", "1"]);
+  assert.equal(client.shardsAway, 1);
 });

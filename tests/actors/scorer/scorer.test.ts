@@ -292,35 +292,64 @@ Deno.test("an explanation whose time is up makes no further pass", async () => {
   await loop.stop();
 });
 
-Deno.test("the replicas of a later sharding are used where they have learned as much, and freshness is theirs", async () => {
+/** A loop with a scorer, and replicas of another sharding that a test fills and offers to it. */
+async function withOffers() {
   const loop = await trained();
-  const { learnedThroughMs, items } = await loop.rank("u", ITEMS);
-  const scorer = loop.mesh.node().actorRef<ScorerMessage>("scorer/0");
   const budget = { budgetMs: 1_000 };
-  const replicas = Array.from(
-    { length: loop.shards },
-    (_, shard): Address[] => [`serving_replica/${shard}`],
-  );
-  const offer = async (sharding: number, throughMs: number) => {
-    const message = { kind: "changeReplicas", sharding, replicas, learnedThroughMs: throughMs };
-    return (await loop.mesh.settle(scorer.ask(message as ChangeReplicas, budget))).sharding;
+  const scorer = loop.mesh.node().actorRef<ScorerMessage>("scorer/0");
+  const replica = (key: number) =>
+    loop.mesh.node().actorRef<ServingReplicaMessage>(`serving_replica/${key}`);
+  return {
+    loop,
+    async offer(sharding: number, keys: readonly number[]): Promise<number> {
+      const replicas = keys.map((key): Address[] => [`serving_replica/${key}`]);
+      const message: ChangeReplicas = { kind: "changeReplicas", sharding, replicas };
+      return (await loop.mesh.settle(scorer.ask(message, budget))).sharding;
+    },
+    async fill(key: number): Promise<void> {
+      await loop.startReplica(key);
+      const rows = { class: 0, ids: new BigUint64Array(0), rows: new Float32Array(0) };
+      const position = { lineage: "another", sequence: 1 };
+      const page = { kind: "loadRows", ...rows, first: true, position } as const;
+      await loop.mesh.settle(replica(key).ask(page, budget));
+    },
+    mark: (key: number, learnedThroughMs: number | undefined) =>
+      loop.mesh.settle(replica(key).ask({ kind: "setMark", learnedThroughMs }, budget)),
   };
-  const tell = (sharding: number, throughMs: number) =>
-    loop.mesh.settle(
-      scorer.ask({ kind: "setFreshness", sharding, learnedThroughMs: throughMs }, budget),
-    );
-  const through = async () => (await loop.rankerStatus()).learnedThroughMs;
-  assert.equal(await offer(1, learnedThroughMs - 1), 0, "they have learned less");
-  assert.equal(await offer(0, learnedThroughMs + 1), 0, "they are of the same sharding");
-  assert.equal((await tell(1, learnedThroughMs + 5)).sharding, 0);
-  assert.equal(await through(), learnedThroughMs, "the mark is of other replicas");
-  assert.equal(await offer(2, learnedThroughMs), 2);
-  assert.deepEqual((await loop.rank("u", ITEMS)).items, items);
-  assert.equal(await offer(1, learnedThroughMs + 9), 2, "an earlier sharding comes late");
-  await tell(0, 1);
-  assert.equal(await through(), learnedThroughMs);
-  await tell(2, 7);
-  assert.equal(await through(), 7, "a shard of the present sharding was restarted");
+}
+
+Deno.test("the replicas of a later sharding are used when all have learned what was shown, and freshness is theirs", async () => {
+  const { loop, offer, fill, mark } = await withOffers();
+  const { learnedThroughMs } = await loop.rank("u", ITEMS);
+  await loop.startReplica(7);
+  await fill(8);
+  await mark(8, learnedThroughMs);
+  assert.equal(await offer(1, [7, 8]), 0, "one is not filled");
+  await fill(9);
+  assert.equal(await offer(1, [9, 8]), 0, "one has no mark");
+  await mark(9, learnedThroughMs - 1);
+  assert.equal(await offer(1, [9, 8]), 0, "one has learned less");
+  await mark(9, learnedThroughMs + 5);
+  assert.equal(await offer(0, [9, 8]), 0, "they are of the same sharding");
+  assert.equal(await offer(2, [9, 8]), 2);
+  assert.deepEqual(
+    (await loop.rank("u", ITEMS)).items.map(({ cold }) => cold),
+    ITEMS.map(() => true),
+  );
+  assert.equal(await offer(1, [0, 1]), 2, "an earlier sharding comes late");
+  await mark(8, 7);
+  assert.equal((await loop.rankerStatus()).learnedThroughMs, 7, "a shard was restarted");
+  await loop.stop();
+});
+
+Deno.test("scores claim the lowest mark of the replicas that they asked, and none where one has no mark", async () => {
+  const { loop, mark } = await withOffers();
+  const { learnedThroughMs } = await loop.rank("u", ITEMS);
+  const many = Array.from({ length: 40 }, (_, i) => `many-${i}`);
+  await mark(1, learnedThroughMs - 3);
+  assert.equal((await loop.rank("u", many)).learnedThroughMs, learnedThroughMs - 3);
+  await mark(0, undefined);
+  assert.equal((await loop.rank("u", many)).learnedThroughMs, 0);
   await loop.stop();
 });
 
@@ -341,17 +370,14 @@ Deno.test("a scorer loads weights that it cannot pass on, and says which scorers
 });
 
 Deno.test("a scorer asks as many shards as the replicas that it was given last", async () => {
-  const loop = await trained();
-  const scorer = loop.mesh.node().actorRef<ScorerMessage>("scorer/0");
-  const message: ChangeReplicas = {
-    kind: "changeReplicas",
-    sharding: 1,
-    replicas: [["serving_replica/0"], ["serving_replica/1"], ["serving_replica/9"]],
-    learnedThroughMs: Infinity,
-  };
-  await loop.mesh.settle(scorer.ask(message, { budgetMs: 1_000 }));
+  const { loop, offer, fill, mark } = await withOffers();
+  const { learnedThroughMs } = await loop.rank("u", ITEMS);
+  await fill(9);
+  await mark(9, learnedThroughMs);
+  assert.equal(await offer(1, [0, 1, 9]), 1);
+  await loop.stopReplica(9);
   const many = Array.from({ length: 40 }, (_, i) => `many-${i}`);
-  assert.equal((await loop.rank("u", many)).learnedThroughMs, 0, "its rows are not there");
-  assert.equal((await loop.rankerStatus()).shardsAway, 1, "serving_replica/9 is not there");
+  assert.equal((await loop.rank("u", many)).learnedThroughMs, 0);
+  assert.equal((await loop.rankerStatus()).shardsAway, 1);
   await loop.stop();
 });

@@ -9,17 +9,23 @@ const kernel = BatchKernel.create();
 /** A replica whose rows have one weight. */
 async function startReplica({ bytesMax = 1 << 20 } = {}) {
   const mesh = new SimulatedMesh({ seed: 1 });
-  const replica = await mesh.settle(
-    mesh.node().spawn(defineServingReplica(), 0, {
-      shard: 0,
-      widths: [1],
-      precision: "fp32",
-      bytesMax,
-    }),
-  );
+  const spawn = () =>
+    mesh.settle(
+      mesh.node().spawn(defineServingReplica(), 0, {
+        shard: 0,
+        widths: [1],
+        precision: "fp32",
+        bytesMax,
+      }),
+    );
+  const replica = await spawn();
   return {
     mesh,
     replica,
+    async restart() {
+      await mesh.settle(mesh.node().stopActor("serving_replica/0", 0));
+      await spawn();
+    },
     counted: (name: string) => mesh.telemetry.value(name, { shard: "0" }),
     /** One page of a fill: weights by id. */
     load(
@@ -44,6 +50,14 @@ async function startReplica({ bytesMax = 1 << 20 } = {}) {
       const classes = [{ ids, rows, tombstones, checksum }];
       const delta = { shard: 0, lineage, sequence, classes };
       return (await mesh.settle(replica.ask({ kind: "applyDelta", delta }, BUDGET))).status;
+    },
+    mark: (learnedThroughMs: number | undefined) =>
+      mesh.settle(replica.ask({ kind: "setMark", learnedThroughMs }, BUDGET)),
+    /** The mark that a lookup is answered with. */
+    async marked() {
+      const nothing = { ids: new BigUint64Array(0), starts: Uint32Array.of(0, 0) };
+      return (await mesh.settle(replica.ask({ kind: "lookup", ...nothing }, BUDGET)))
+        .learnedThroughMs;
     },
     /** The weights of ids 1 to 3; undefined where there is no row. */
     async weights() {
@@ -140,5 +154,30 @@ Deno.test("a replica at its memory limit leaves new rows out, counts them, and f
   const served = Object.keys(many).slice(0, 500).map(Number);
   assert.equal(await applyDelta(8, { 3: 33 }, { evicted: served }), "applied");
   assert.deepEqual(await weights(), [11, 20, 33], "an evicted row makes room for a new one");
+  await mesh.stop();
+});
+
+Deno.test("lookups are answered with the mark that the replica was given, until it is taken back", async () => {
+  const { mesh, load, applyDelta, mark, marked } = await startReplica();
+  await load({ 1: 10 }, { first: true, sequence: 1 });
+  assert.equal(await marked(), undefined);
+  await mark(500);
+  assert.equal(await marked(), 500);
+  await applyDelta(2, { 1: 11 });
+  assert.equal(await marked(), 500, "later rows know no less");
+  await mark(undefined);
+  assert.equal(await marked(), undefined);
+  await mark(300);
+  assert.equal(await marked(), 300);
+  await mesh.stop();
+});
+
+Deno.test("a replica that has restarted has lost its mark", async () => {
+  const { mesh, load, mark, marked, restart } = await startReplica();
+  await load({ 1: 10 }, { first: true, sequence: 1 });
+  await mark(500);
+  await restart();
+  await load({ 1: 10 }, { first: true, sequence: 1 });
+  assert.equal(await marked(), undefined);
   await mesh.stop();
 });

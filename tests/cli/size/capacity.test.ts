@@ -31,6 +31,7 @@ const planned: PlannedConfiguration = {
   logBytesMax: 1_000 * GIB,
   snapshotsRetained: 2,
   cachesBytesMax: 0,
+  servingReplicas: "all",
 };
 const host: HostSize = { cores: 8, memoryBytes: 32 * GIB, pricePerHour: 0.4 };
 
@@ -97,4 +98,15 @@ Deno.test("a larger load needs no less of anything", () => {
       assert.ok(b.hosts.all >= a.hosts.all);
     }),
   );
+});
+
+Deno.test("with some replicas of each row the serving hosts share the tables, and with all each has them", () => {
+  const items = 400_000_000; // 40 GB served
+  const large = { ...load, items, users: 0 };
+  const serving = (servingReplicas: "all" | number) =>
+    capacityOf(large, { ...planned, servingReplicas }, host, coefficients).hosts.serving;
+  assert.equal(serving("all"), Infinity);
+  const two = serving(2);
+  assert.ok(two >= 4 && two <= 6, `${two} hosts`);
+  assert.ok(serving(4) > two);
 });

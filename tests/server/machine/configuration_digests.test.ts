@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { configurationDigests } from "../../../server/machine/configuration_digests.ts";
 import { meshSettingsOf } from "../../../server/machine/mesh_settings.ts";
+import { spreadConfiguration } from "../spread_hosts.ts";
 import { servedIn } from "../../configuration/served_precision.ts";
 
 Deno.test("a restart may change the precision of serving of a mesh, and hosts of two do not link", () => {
@@ -21,4 +22,14 @@ Deno.test("hosts of two numbers of feature keepers do not link", () => {
   const [one, two] = [keepers(1), keepers(2)];
   const different = Object.keys(two).filter((section) => one[section] !== two[section]);
   assert.deepEqual(different, ["kept.shards"]);
+});
+
+Deno.test("a restart may change the number of replicas of a mesh, and hosts of two do not link", () => {
+  const [all, two, three] = ["all", "2", "3"].map((replicas) => spreadConfiguration(replicas, 3));
+  for (const [one, other] of [[all, two], [two, three]]) {
+    assert.deepEqual(meshSettingsOf(one), meshSettingsOf(other));
+    const [a, b] = [configurationDigests(one), configurationDigests(other)];
+    const different = Object.keys(b).filter((section) => a[section] !== b[section]);
+    assert.deepEqual(different, ["embeddings.serving.replicas"]);
+  }
 });

@@ -70,3 +70,11 @@ Deno.test("one disturbed replica of two excuses nothing, and a disturbance ends"
   assert.equal(ended.scored(1, 60_700), 0);
   assert.equal(ended.scored(1, 60_900), 1);
 });
+
+Deno.test("scores of a process that has died reach no one", () => {
+  const watched = watch();
+  watched.checker.processDied?.("a");
+  assert.equal(watched.scored(1), 0);
+  watched.checker.processBegan?.("a");
+  assert.equal(watched.scored(1, 80_000), 1);
+});

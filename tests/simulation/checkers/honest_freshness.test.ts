@@ -5,6 +5,7 @@ import { honestFreshness } from "../../../simulation/checkers/honest_freshness.t
 
 const SHARD = "embedding_shard/0";
 const REPLICA = "serving_replica/0";
+const SCORER = "scorer/0";
 const source = gradientSource(0);
 const incarnation = "incarnation";
 const MARK = 100;
@@ -17,7 +18,7 @@ function watch() {
   const failures: string[] = [];
   const checker = honestFreshness({ nowMs: () => 0, fail: (message) => failures.push(message) });
   const answers = (
-    actor: typeof SHARD | typeof REPLICA | "scorer/0",
+    actor: typeof SHARD | typeof REPLICA | typeof SCORER,
     message: object,
     value: object,
   ) => checker.answers?.(actor, message as never, value);
@@ -54,10 +55,12 @@ function watch() {
       const position = { lineage: "lineage", sequence: 0 };
       answers(REPLICA, { kind: "loadRows", position, lacksRows }, {});
     },
-    claims: () =>
-      answers("scorer/0", { kind: "setFreshness", sharding: 0, learnedThroughMs: MARK }, {
-        sharding: 0,
-      }),
+    scores(learnedThroughMs: number) {
+      checker.began?.(SCORER, undefined, { replicas: [[REPLICA]] });
+      const features = { ids: BigUint64Array.of(1n) };
+      answers(SCORER, { kind: "score", features }, { learnedThroughMs });
+    },
+    claims: () => answers(REPLICA, { kind: "setMark", learnedThroughMs: MARK }, {}),
   };
 }
 
@@ -118,4 +121,16 @@ Deno.test("a delta that follows another one than the replica's breaks a claim", 
 Deno.test("an older delta after a newer one breaks a claim until the newer one comes again", () => {
   assert.equal(failuresAfter(1, 2, 1).length, 1);
   assert.deepEqual(failuresAfter(1, 2, 1, 2), []);
+});
+
+Deno.test("scores break a promise that claim more than the replicas they were looked up in", () => {
+  const { failures, takes, beginsEmpty, claims, scores } = watch();
+  beginsEmpty(false);
+  takes(0, true);
+  claims();
+  scores(MARK);
+  assert.deepEqual(failures, []);
+  const other = watch();
+  other.scores(MARK);
+  assert.equal(other.failures.length, 1);
 });

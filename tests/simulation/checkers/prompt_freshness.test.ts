@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { SetFreshness } from "../../../actors/scorer/protocol.ts";
+import type { SetMark } from "../../../actors/serving_replica/protocol.ts";
 import { parseConfiguration } from "../../../configuration/configuration.ts";
 import { encodeExamples } from "../../../records/example_chunk.ts";
 import { promptFreshness } from "../../../simulation/checkers/prompt_freshness.ts";
@@ -20,8 +20,8 @@ function watch({ isNarrow = false } = {}) {
       checker.durable?.("examples", 0, [chunkOf(acceptedAtMs)], 0);
     },
     told(learnedThroughMs: number) {
-      const message: SetFreshness = { kind: "setFreshness", sharding: 0, learnedThroughMs };
-      checker.handles?.("scorer/0", message);
+      const message: SetMark = { kind: "setMark", learnedThroughMs };
+      checker.answers?.("serving_replica/0", message, undefined);
     },
     end: () => checker.atEnd?.(),
   };
