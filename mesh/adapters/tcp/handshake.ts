@@ -175,7 +175,8 @@ function requireSameConfiguration(own: HostIdentity, peer: string, { configurati
   if (clashing.length === 0) return;
   refuse(
     `hosts ${own.host} and ${peer} are configured differently in ${clashing.sort().join(", ")}; ` +
-      "start both with the same sections",
+      "start both with the same sections: until then they are not linked, and each goes on " +
+      "without the other's rows and parts",
   );
 }
 

@@ -58,7 +58,8 @@ Deno.test("protocols without a common version are refused", async () => {
 
 Deno.test("clashing sections of the configuration are refused by name", async () => {
   await refusedWith(
-    "hosts b and a are configured differently in model, shards; start both with the same sections",
+    "hosts b and a are configured differently in model, shards; start both with the same " +
+      "sections: until then they are not linked, and each goes on without the other's rows and parts",
     { identity: { configuration: { features: "f1", model: "m2", shards: "s1" } } },
   );
 });
