@@ -11,6 +11,7 @@ import type { Output } from "../command_line.ts";
 import type { DrainFlags } from "./command.ts";
 import { readersOn, withMeshStore } from "./mesh_store.ts";
 import { countedParts, partName } from "./part_names.ts";
+import { servedAloneLine, servedRows } from "./served_rows.ts";
 
 /** Pause between two looks at the store while the command waits, ms. */
 const LOOK_MS = 1_000;
@@ -27,14 +28,20 @@ export async function drainCommand(
   flags: DrainFlags,
   output: Output,
 ): Promise<void> {
-  await withMeshStore(flags, async ({ coordination, read }) => {
+  await withMeshStore(flags, async ({ configuration, coordination, read }) => {
     await coordination.setHostState(host, state);
     let view = await read();
     const before = shardsOn(view, host).length;
     const stuck = shardsThatStay(view, host);
+    const serving = servedRows(configuration, view).find((each) => each.host === host);
     output.out(
       flags.json
-        ? `${JSON.stringify({ host, state, shards: before, unplaced: stuck })}\n`
+        ? `${
+          JSON.stringify({
+            ...{ host, state, shards: before, unplaced: stuck },
+            ...(serving && { servesAlone: serving.alone }),
+          })
+        }\n`
         : state === "up"
         ? `${host} is not draining any more: it may get shards, joiners and trainers of its roles\n`
         : `${host} is draining: ${drained(view, host, stuck.length)}\n`,
@@ -50,6 +57,7 @@ export async function drainCommand(
           `waits in the logs while ${host} is stopped\n`,
       );
     }
+    if (serving !== undefined && state === "draining") output.err(servedAloneLine(serving));
     if (!flags.wait || state === "up") return;
     let shown = before;
     while (partsThatLeave(view, host) > 0) {

@@ -38,6 +38,7 @@ import type { PlacementFlags } from "./command.ts";
 import { type MeshStore, withMeshStore } from "./mesh_store.ts";
 import { kindCalled, partName } from "./part_names.ts";
 import { decisionLine } from "./plan_lines.ts";
+import { servedByLine, servedRows, type ServingHost } from "./served_rows.ts";
 
 /** The noun of a feature keeper, which no host is given by itself: it follows a joiner. */
 const KEEPER = "keeper";
@@ -50,6 +51,8 @@ interface Explained {
   readonly decision: ShardDecision;
   /** Present for a shard. */
   readonly size?: { readonly rows: number; readonly bytes: number };
+  /** The serving hosts of a shard's rows, where some of them hold these. */
+  readonly servedBy?: readonly ServingHost[];
   /** Present for a joiner, a trainer or a keeper. */
   readonly reads?: Reading;
   /** The number of a keeper; the other fields are those of the joiner that it follows. */
@@ -118,6 +121,7 @@ async function explainedParts(
   const { movesMax } = present(store.configuration.mesh, "a store belongs to a mesh");
   const views = shardViews(view, kind);
   const decisions = planKind(view, kind, movesMax).shards;
+  const serving = kind === "shard" ? servedRows(store.configuration, view) : [];
   return await Promise.all(numbers.map(async (number): Promise<Explained> => {
     const placed = noun === KEEPER ? events.first + number % events.count : number;
     const key: PlacedKey = `${kind}/${placed}`;
@@ -130,6 +134,8 @@ async function explainedParts(
       history: await store.coordination.history(key),
       decision: decisions[index],
       ...(kind === "shard" ? { size: { rows, bytes } } : {}),
+      ...(serving.length > 0 &&
+        { servedBy: serving.filter(({ shards }) => shards.includes(number)) }),
       ...(reads && { reads }),
       ...(noun === KEEPER && { keeper: number }),
     };
@@ -165,13 +171,19 @@ async function readingOf(
 }
 
 function documentOf(part: string, number: number, explained: Explained) {
-  const { key, placement, history, decision, size, reads, keeper } = explained;
+  const { key, placement, history, decision, size, servedBy, reads, keeper } = explained;
   const follows = keeper === undefined ? {} : { follows: partName(key) };
-  return { part, number, ...follows, placement, ...size, ...reads, ...history, decision };
+  const serving = servedBy?.map(({ host, state }) => ({ host, state }));
+  return {
+    ...{ part, number, ...follows, placement, ...size },
+    ...(serving && { servedBy: serving }),
+    ...{ ...reads, ...history, decision },
+  };
 }
 
 function linesOf(explained: Explained, nowMs: number): string[] {
-  const { key, placement, history: { sinceMs, last }, decision, size, reads, keeper } = explained;
+  const { key, placement, history: { sinceMs, last }, decision } = explained;
+  const { size, servedBy, reads, keeper } = explained;
   const sizes = size
     ? `, with ${size.rows.toLocaleString("en")} rows in ${sizeText(size.bytes)}`
     : "";
@@ -181,6 +193,7 @@ function linesOf(explained: Explained, nowMs: number): string[] {
   return [
     ...(keeper === undefined ? [] : [`keeper ${keeper} follows ${partName(key)}\n`]),
     `${partName(key)} is ${describe(placement)}${since}${sizes}\n`,
+    ...(servedBy ? [servedByLine(servedBy)] : []),
     ...(reads ? [readingLine(reads, keeper)] : []),
     ...(last ? [lastMoveLine(last, nowMs)] : []),
     decisionLine({ key, decision }),

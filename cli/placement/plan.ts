@@ -23,6 +23,7 @@ import {
   reshardLines,
   RESTORED_BYTES_PER_SECOND,
 } from "./reshard.ts";
+import { servedRows, servingHostLine } from "./served_rows.ts";
 
 /** Exit code of a plan with changes. */
 export const CHANGES = 2;
@@ -53,6 +54,7 @@ export async function planCommand(flags: PlacementFlags, output: Output): Promis
       ? undefined
       : planReshard(view, shardCount, RESTORED_BYTES_PER_SECOND);
     const servingBytes = servingBytesOf(configuration);
+    const serving = servedRows(configuration, view);
     if (flags.json) {
       const { version, generation, identity } = view;
       const result = {
@@ -62,6 +64,7 @@ export async function planCommand(flags: PlacementFlags, output: Output): Promis
         estimatedMs,
         ...(relearnedMs !== undefined && { relearnedMs }),
         ...plan.get("shard"),
+        ...(serving.length > 0 && { serving }),
         readers: decisions.filter(({ key }) => !key.startsWith("shard/")).map(readerOf),
         ...(reshard && { reshard: { ...reshard, servingBytes } }),
         ...(dealing && { trainers: dealing }),
@@ -70,6 +73,7 @@ export async function planCommand(flags: PlacementFlags, output: Output): Promis
       };
       output.out(`${JSON.stringify(result)}\n`);
     } else {
+      for (const host of serving) output.out(servingHostLine(host));
       for (const line of planLines(plan, view.version)) output.out(line);
       if (reshard !== undefined) {
         for (const line of reshardLines(reshard, servingBytes)) output.out(line);

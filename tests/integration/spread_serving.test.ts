@@ -55,13 +55,18 @@ async function heldBy(client: Client): Promise<string[]> {
     .map(([, shard]) => shard);
 }
 
-async function serve({ processes, clients }: HostsOnRedis): Promise<void> {
+async function serve({ processes, clients, cairn }: HostsOnRedis): Promise<void> {
   const [one, two, three] = clients;
   const first = await clickAll(one, "first");
   for (const client of clients) await knowsAll(client, first);
   const held = await Promise.all(clients.map(heldBy));
   assert.deepEqual(held.flat().toSorted(), ["0", "0", "1", "1", "2", "2", "3", "3"]);
   assert.ok(held.every(({ length }) => length <= 3), `${held}`);
+  assert.equal((await cairn("drain", "edge-2")).err, "", "two hosts hold each of its shards");
+  await cairn("undrain", "edge-2");
+  assert.match((await cairn("plan")).out, /^edge-2 {2}up {2}[123] serving replicas?$/m);
+  const explained = await cairn("explain", "shard", "0");
+  assert.match(explained.out, /^its rows are served by edge-\d, edge-\d$/m);
 
   await processes.of("edge-2").kill("SIGKILL");
   // Rankings go on from the first one after the kill.
@@ -72,6 +77,10 @@ async function serve({ processes, clients }: HostsOnRedis): Promise<void> {
   }
   const second = await clickAll(three, "second");
   for (const client of [one, three]) await knowsAll(client, second);
+  const alone = /^edge-1 alone serves the rows of shards? \d.*: while it is stopped,/m;
+  const isNamed = async () => alone.test((await cairn("drain", "edge-1")).err);
+  assert.ok(await eventually(isNamed), "edge-2 has no lease any more");
+  await cairn("undrain", "edge-1");
 
   await processes.start("edge-2");
   const third = await clickAll(two, "third");
