@@ -22,7 +22,21 @@ const layouts: Readonly<Record<number, Readonly<Record<string, readonly string[]
     learn: ["trainer", "joiner", "sync"],
     tables: ["shards"],
   },
+  6: {
+    "edge-1": ["serving"],
+    "edge-2": ["serving"],
+    "edge-3": ["serving"],
+    "edge-4": ["serving"],
+    learn: ["trainer", "joiner", "sync"],
+    tables: ["shards"],
+  },
 };
+
+/** Hosts, and serving hosts that hold each shard's rows, as `embeddings.serving.replicas`. */
+export interface Arrangement {
+  readonly hosts: number;
+  readonly replicas: string;
+}
 
 /** An arrangement whose gateways are ready. */
 export interface Running {
@@ -35,7 +49,12 @@ export interface Running {
   end(): Promise<void>;
 }
 
-function configuration(hosts: number, folder: string, redis: string, ports: readonly number[]) {
+function configuration(
+  { hosts, replicas }: Arrangement,
+  folder: string,
+  redis: string,
+  ports: readonly number[],
+) {
   const layout = Object.entries(layouts[hosts]);
   const [http, links] = [ports, ports.slice(layout.length)];
   const server = layout.length === 0 ? "" : `, redis: { url: "${redis}" }`;
@@ -54,6 +73,7 @@ features:
     user: { kind: id, source: user }
     item: { kind: id, source: item }
 model: { kind: deepFm, embeddingDim: 16, hidden: [64, 32], tasks: [click] }
+embeddings: { serving: { replicas: ${replicas} } }
 joiner: { window: 1h, tasks: { click: [{ action: click, label: positive, final: true }] } }
 shards: { count: 4 }
 placement: { kind: singleThread }
@@ -64,11 +84,16 @@ ${mesh}
 }
 
 /** Starts an arrangement, and waits until its gateways are ready. */
-export async function start(hosts: number, folder: string, redis: LocalServer): Promise<Running> {
+export async function start(
+  arrangement: Arrangement,
+  folder: string,
+  redis: LocalServer,
+): Promise<Running> {
+  const { hosts } = arrangement;
   const names = hosts === 1 ? ["process"] : Object.keys(layouts[hosts]);
   const http = freePorts(2 * names.length);
   const file = `${folder}/cairn.yaml`;
-  Deno.writeTextFileSync(file, configuration(hosts, folder, redis.url, http));
+  Deno.writeTextFileSync(file, configuration(arrangement, folder, redis.url, http));
   const children = names.map((name) => {
     const command = hosts === 1 ? ["serve"] : ["node", "--host", name];
     return new Deno.Command(Deno.execPath(), {
@@ -120,14 +145,24 @@ export async function sent({ ports, processes }: Running) {
   const totals = new Map<string, { bytes: number; frames: number }>();
   if (!processes.has("redis")) return totals;
   for (const [name, port] of ports) {
-    const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
-    const sum = (metric: string) =>
-      text.split("\n").filter((line) => line.startsWith(`${metric}{`))
-        .reduce((total, line) => total + Number(line.slice(line.lastIndexOf(" "))), 0);
     totals.set(name, {
-      bytes: sum("cairn_link_sent_bytes_total"),
-      frames: sum("cairn_link_sent_frames_total"),
+      bytes: await metricOf(port, "cairn_link_sent_bytes_total"),
+      frames: await metricOf(port, "cairn_link_sent_frames_total"),
     });
   }
   return totals;
+}
+
+/** Rows that each host serves. */
+export async function rowsServed({ ports }: Running): Promise<Map<string, number>> {
+  const rows = new Map<string, number>();
+  for (const [name, port] of ports) rows.set(name, await metricOf(port, "cairn_replica_rows"));
+  return rows;
+}
+
+/** The sum of a metric over its labels. */
+async function metricOf(port: number, metric: string): Promise<number> {
+  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+  return text.split("\n").filter((line) => line.startsWith(`${metric}{`))
+    .reduce((total, line) => total + Number(line.slice(line.lastIndexOf(" "))), 0);
 }

@@ -1,34 +1,32 @@
 /**
  * Measures the cost of distribution: the core time of all processes, Redis included, for each
- * ranking and each example, and the bytes between hosts, of one process and of meshes of two and
- * four hosts. All of them run side by side and get the same requests in turns; figures are medians
- * of the turns.
+ * ranking and each example, and the bytes between hosts, of one process and of meshes of hosts. All
+ * of them run side by side and get the same requests in turns; figures are medians of the turns.
  *
  *     deno task bench:mesh --json [--seconds 6] [--turns 5] [--clients 16] [--rate 150,half]
- *         [--hosts 1,2,4] [--warm 8000]
+ *         [--hosts 1,2,4] [--replicas all] [--warm 8000]
  *
  * Core time is read from /proc, so other work on the machine does not count. Work that waits
  * together shares turns and passes, so all arrangements get the same `--rate` of rankings a second.
  * There may be several rates, which take turns; `half` is half of the rate that the slowest
  * arrangement reaches. With `--rate 0` each client asks again at once, and faster arrangements
- * share more. The difference of two rates tells the cost of a second from that of a ranking.
- * Code is compiled while it is used: each gateway answers `--warm` rankings first.
- * `coreMicrosPerExample` is measured with rankings and events together, less the core time of the
- * rankings.
+ * share more. The difference of two rates tells the cost of a second from that of a ranking. With
+ * `--replicas all,2` each mesh runs with either number of `embeddings.serving.replicas`. Code is
+ * compiled while it is used: each gateway answers `--warm` rankings first. `coreMicrosPerExample`
+ * is measured with rankings and events together, less the core time of the rankings.
  */
 import assert from "node:assert/strict";
 import { parseArgs } from "node:util";
 import { installedProgram, LocalServer } from "../../../mesh/adapters/redis/local_server.ts";
-import { micros, type Running, sent, start } from "./arrangement.ts";
+import { type Arrangement, micros, rowsServed, type Running, sent, start } from "./arrangement.ts";
 
 const CANDIDATES = 100;
 const ITEMS = 2_000;
 const USERS = 1_000;
 
 /** Core time and bytes of one arrangement. */
-interface Figures {
+interface Figures extends Arrangement {
   readonly bench: "mesh";
-  readonly hosts: number;
   /** Rankings a second that were offered; 0 = each client asked again at once. */
   readonly rate: number;
   readonly coreMicrosPerRanking: number;
@@ -40,6 +38,8 @@ interface Figures {
   readonly sentPerRanking: Readonly<
     Record<string, { readonly bytes: number; readonly frames: number }>
   >;
+  /** Rows that each host serves, after the last turn. */
+  readonly rowsServed: Readonly<Record<string, number>>;
   readonly rankingsPerSecond: number;
   /** Core time of each process without requests, ms a second; it is part of that for a ranking. */
   readonly idleCoreMillisPerSecond: Readonly<Record<string, number>>;
@@ -165,10 +165,18 @@ async function turn(running: Running, requests: Load): Promise<Turn> {
   };
 }
 
+/** Figures of an arrangement that do not depend on the rate. */
+interface Measured {
+  readonly arrangement: Arrangement;
+  /** Core time of each process without requests, ms a second. */
+  readonly idle: ReadonlyMap<string, number>;
+  /** Rows that each host serves. */
+  readonly rows: ReadonlyMap<string, number>;
+}
+
 function figuresOf(
-  hosts: number,
+  { arrangement, idle, rows }: Measured,
   turns: readonly Turn[],
-  idle: ReadonlyMap<string, number>,
   { seconds, rate }: Load,
 ): Figures {
   const medians = (of: (turn: Turn) => ReadonlyMap<string, number>, digits = 0) =>
@@ -179,7 +187,7 @@ function figuresOf(
   const frames = medians(({ frames }) => frames, 2);
   return {
     bench: "mesh",
-    hosts,
+    ...arrangement,
     rate,
     coreMicrosPerRanking: Math.round(median(turns.map(({ perRanking }) => total(perRanking)))),
     coreMicrosPerExample: Math.round(median(turns.map(({ perExample }) => perExample))),
@@ -189,6 +197,7 @@ function figuresOf(
       Object.entries(medians(({ bytes }) => bytes))
         .map(([name, bytes]) => [name, { bytes, frames: frames[name] }]),
     ),
+    rowsServed: Object.fromEntries(rows),
     rankingsPerSecond: Math.round(median(turns.map(({ rankings }) => rankings)) / seconds),
     idleCoreMillisPerSecond: Object.fromEntries(
       [...idle].map(([name, value]) => [name, Number(value.toFixed(1))]),
@@ -206,6 +215,7 @@ if (import.meta.main) {
       rate: { type: "string", default: "150,half" },
       warm: { type: "string", default: "8000" },
       hosts: { type: "string", default: "1,2,4" },
+      replicas: { type: "string", default: "all" },
     },
   });
   const program = installedProgram();
@@ -216,15 +226,18 @@ if (import.meta.main) {
   const [seconds, clients] = [flags.seconds, flags.clients].map(Number);
   await using cleanup = new AsyncDisposableStack();
   const arrangements = [];
-  for (const hosts of flags.hosts.split(",").map(Number)) {
+  const asked = flags.hosts.split(",").map(Number).flatMap((hosts): Arrangement[] =>
+    (hosts === 1 ? ["all"] : flags.replicas.split(",")).map((replicas) => ({ hosts, replicas }))
+  );
+  for (const arrangement of asked) {
     const folder = Deno.makeTempDirSync({ prefix: "cairn-bench-" });
     cleanup.defer(() => Deno.removeSync(folder, { recursive: true }));
     const redis = await LocalServer.start({ program, directory: folder });
     cleanup.defer(() => redis.kill());
-    const running = await start(hosts, folder, redis);
+    const running = await start(arrangement, folder, redis);
     cleanup.defer(() => running.end());
     await warm(running, Number(flags.warm), clients);
-    arrangements.push({ hosts, running });
+    arrangements.push({ arrangement, running });
   }
   await pause(3_000);
   const before = arrangements.map(({ running }) => micros(running));
@@ -233,8 +246,8 @@ if (import.meta.main) {
     new Map([...less(micros(running), before[i])].map(([name, value]) => [name, value / 5_000]))
   );
   const rates: number[] = [];
-  for (const asked of flags.rate.split(",")) {
-    if (asked !== "half") rates.push(Number(asked));
+  for (const rate of flags.rate.split(",")) {
+    if (rate !== "half") rates.push(Number(rate));
     else {
       const reached: number[] = [];
       for (const { running: { gateways } } of arrangements) {
@@ -251,15 +264,17 @@ if (import.meta.main) {
       }
     }
   }
+  const rows = await Promise.all(arrangements.map(({ running }) => rowsServed(running)));
   for (const [at, rate] of rates.entries()) {
-    let alone: number | undefined;
-    arrangements.forEach(({ hosts }, i) => {
-      const figures = figuresOf(hosts, turns[i][at], idle[i], { seconds, clients, rate });
-      alone ??= figures.coreMicrosPerRanking;
-      const ratio = (figures.coreMicrosPerRanking / alone).toFixed(2);
+    let first: number | undefined;
+    arrangements.forEach(({ arrangement }, i) => {
+      const measured = { arrangement, idle: idle[i], rows: rows[i] };
+      const figures = figuresOf(measured, turns[i][at], { seconds, clients, rate });
+      first ??= figures.coreMicrosPerRanking;
+      const ratio = (figures.coreMicrosPerRanking / first).toFixed(2);
       if (flags.json) return console.log(JSON.stringify({ ...figures, ratio: Number(ratio) }));
       console.log(
-        `${hosts} hosts, ${rate}/s: ${figures.coreMicrosPerRanking} core us a ranking ` +
+        `${arrangement.hosts} hosts, replicas ${arrangement.replicas}, ${rate}/s: ${figures.coreMicrosPerRanking} core us a ranking ` +
           `(${ratio} x), ${figures.coreMicrosPerExample} an example, ` +
           `${figures.bytesBetweenHostsPerRanking} bytes between hosts`,
       );
