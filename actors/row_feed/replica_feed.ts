@@ -241,6 +241,7 @@ export class ReplicaFeed {
     const { shard, replica, rowsMax, budgetMs } = this.#parts;
     if (this.#lineage === lineage && !this.#lacksRows) step.gaps++;
     this.#needsFill = true;
+    this.#told = undefined; // a replica that has restarted has no mark
     let cursor: ShardCursor | undefined;
     let begins: DeltaPosition | undefined;
     for (let done = false; !done;) {

@@ -16,7 +16,7 @@ import type { ChangeReplicas } from "../../../actors/scorer/protocol.ts";
 import { defineServingReplica } from "../../../actors/serving_replica/definition.ts";
 import type { ServingReplicaMessage } from "../../../actors/serving_replica/protocol.ts";
 import { ClassTables } from "../../../kernels/embedding/class_tables.ts";
-import type { ActorDefinition } from "../../../mesh/runtime/actor.ts";
+import type { ActorDefinition, Address } from "../../../mesh/runtime/actor.ts";
 import { SimulatedMesh } from "../../../mesh/simulation/simulated_mesh.ts";
 import { scripted } from "../scripted.ts";
 
@@ -120,10 +120,11 @@ async function start({ sharding = 0, rows = 0 } = {}) {
       },
     };
   };
-  const startReplica = async (host: number) => {
+  /** @param rowFeed Hears that it has started. */
+  const startReplica = async (host: number, rowFeed: Address = `row_feed/${host}`) => {
     await mesh.settle(node.spawn(replicaDefinition(host), `0@${host}`, {
       shard: 0,
-      rowFeed: `row_feed/${host}`,
+      rowFeed,
       widths: [1],
       precision: "fp32",
       bytesMax: 16 << 20,
@@ -315,6 +316,20 @@ Deno.test("a replica is told its mark when it rises, and again when it has start
   await mesh.advance(20);
   assert.equal(marks[0].length, told);
   assert.deepEqual(last(), [100, 100]);
+  await mesh.stop();
+});
+
+Deno.test("a replica that is filled because it has restarted gets its mark again, whether or not its start was heard of", async () => {
+  const { mesh, shard, marks, startReplica, replica, tell } = await start({ rows: 10 });
+  tell(100);
+  await mesh.advance(10);
+  const told = marks[1].length;
+  await mesh.settle(mesh.node().stopActor("serving_replica/0@1", 0));
+  await startReplica(1, "row_feed/7");
+  shard.learn(10, 5);
+  await mesh.advance(3_000);
+  assert.equal((await replica(1)).rows, 15);
+  assert.deepEqual(marks[1].slice(told), [100]);
   await mesh.stop();
 });
 
