@@ -2,6 +2,7 @@
  * The capacity sheet: memory, disk, cores, hosts and cost of a load, as a pure function of the
  * load, the configuration's figures and measured coefficients.
  */
+import type { ReplicaCount } from "../../mesh/placement/replica_holders.ts";
 import type { Coefficients } from "./coefficients.ts";
 import type { RowMemory } from "./row_memory.ts";
 
@@ -41,7 +42,8 @@ export interface PlannedConfiguration {
   readonly snapshotsRetained: number;
   readonly cachesBytesMax: number;
   /** Serving hosts that hold a row: all of them, or so many. */
-  readonly servingReplicas: "all" | number;
+  readonly servingReplicas: ReplicaCount;
+  readonly shards: number;
 }
 
 export interface Capacity {
@@ -128,8 +130,7 @@ export function capacityOf(
       events * measured.eventMicros) / 1e6,
     learning: examplesPerSecond * measured.exampleMicros / 1e6,
   };
-  const { servingReplicas } = planned;
-  const hosts = hostsFor({ memory, memoryBytes, cores, servingReplicas }, host, measured);
+  const hosts = hostsFor({ memory, memoryBytes, cores, ...planned }, host, measured);
   const hostHours = hosts.all / (rankingsPerSecond * HOUR_SECONDS) * 1e6;
   return {
     rows,
@@ -155,9 +156,9 @@ export function capacityOf(
 }
 
 function hostsFor(
-  { memory, memoryBytes, cores, servingReplicas }:
+  { memory, memoryBytes, cores, servingReplicas, shards }:
     & Pick<Capacity, "memory" | "memoryBytes" | "cores">
-    & Pick<PlannedConfiguration, "servingReplicas">,
+    & Pick<PlannedConfiguration, "servingReplicas" | "shards">,
   host: HostSize,
   { processBytes, workingBytes }: Coefficients,
 ): Capacity["hosts"] {
@@ -167,21 +168,22 @@ function hostsFor(
     return { serving: 1, learning: 0, all: 1, isOneProcess: true };
   }
   // Training tables are dealt to the learning hosts.
-  const tablesBytes = memory["serving tables"];
   const roomForTables = usableBytes - processBytes - workingBytes - memory.caches;
+  // So many shards fit, and heldMax of the serving hosts may be no more.
+  const held = Math.max(0, Math.floor(roomForTables / (memory["serving tables"] / shards)));
   const coresNeed = Math.max(1, Math.ceil(cores.serving / usableCores));
-  const serving = servingReplicas === "all"
+  const serving = held >= shards
     ? coresNeed
-    : Math.max(coresNeed, Math.ceil(servingReplicas * tablesBytes / Math.max(1, roomForTables)));
-  // With fewer hosts than replicas each of them has all tables.
-  const share = servingReplicas === "all" ? 1 : Math.min(1, servingReplicas / serving);
+    : servingReplicas === "all"
+    ? Infinity
+    : Math.max(coresNeed, Math.ceil(shards * servingReplicas / held));
   const forRows = usableBytes - processBytes - workingBytes;
   const learning = Math.max(
     1,
     Math.ceil(cores.learning / usableCores),
     Math.ceil((memory["training tables"] + memory["open rankings"]) / Math.max(1, forRows)),
   );
-  const fits = share * tablesBytes <= roomForTables && forRows > 0;
+  const fits = serving < Infinity && forRows > 0;
   return {
     serving: fits ? serving : Infinity,
     learning: fits ? learning : Infinity,

@@ -65,6 +65,7 @@ export function plannedConfiguration(configuration: CairnConfiguration): Planned
     snapshotsRetained: storage.kind === "directory" ? storage.snapshots.retained : 0,
     cachesBytesMax: features.itemCacheBytesMax,
     servingReplicas: configuration.servingReplicas,
+    shards: configuration.shardCount,
   };
 }
 

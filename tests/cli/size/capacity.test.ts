@@ -32,6 +32,7 @@ const planned: PlannedConfiguration = {
   snapshotsRetained: 2,
   cachesBytesMax: 0,
   servingReplicas: "all",
+  shards: 1_000,
 };
 const host: HostSize = { cores: 8, memoryBytes: 32 * GIB, pricePerHour: 0.4 };
 
@@ -109,4 +110,15 @@ Deno.test("with some replicas of each row the serving hosts share the tables, an
   const two = serving(2);
   assert.ok(two >= 4 && two <= 6, `${two} hosts`);
   assert.ok(serving(4) > two);
+});
+
+Deno.test("a serving host holds whole shards, so few shards need more hosts than many", () => {
+  const serving = (items: number, shards: number) => {
+    const spread: PlannedConfiguration = { ...planned, servingReplicas: 2, shards };
+    return capacityOf({ ...load, items, users: 0 }, spread, host, coefficients).hosts.serving;
+  };
+  // The most items that three hosts hold when each has two thirds.
+  let items = 100_000_000;
+  while (serving(items + 1_000_000, 999) <= 3) items += 1_000_000;
+  assert.equal(serving(items, 4), 4, "each of three would hold three quarters");
 });
