@@ -38,6 +38,11 @@ export function shardAt(address: string): number {
   return Number.parseInt(address.slice(address.indexOf("/") + 1), 10);
 }
 
+/** The sharding of the shard at an address of {@link addresses}. */
+export function shardingAt(address: string): number {
+  return Number(address.split("@")[0].split("#")[1] ?? 0);
+}
+
 /** The actor that works on a shard or partition that the coordination store has placed. */
 export function placedAddress(key: PlacedKey, sharding: number): Address {
   const { kind, number } = parsePlacedKey(key);

@@ -28,7 +28,7 @@ import {
   presentPartitioning,
 } from "../mesh/ports/partitioning.ts";
 import type { EventLog } from "../mesh/ports/event_log.ts";
-import { addresses } from "./addresses.ts";
+import { addresses, shardingAt } from "./addresses.ts";
 import { processesOf } from "./layout.ts";
 import { planOf } from "./plan.ts";
 
@@ -216,6 +216,10 @@ export class HostSharding {
 
   async #makeReplicas(sharding: number, replicas: readonly PlannedActor[]): Promise<void> {
     const { mesh, host } = this.#options;
+    // Hosts that have not followed the change before this one hold up their end no longer.
+    if (this.#served === this.#made) {
+      await this.#end(this.#old.filter((address) => shardingAt(address) < this.#made));
+    }
     const own = replicas.filter(({ key }) => key.endsWith(`@${host}`));
     for (const replica of own) {
       if (mesh.nodeOf(addressOf(replica)) === undefined) await mesh.spawn(replica);
@@ -230,7 +234,7 @@ export class HostSharding {
 
   /**
    * Ends the earlier replicas once the scorer uses the present ones: where hosts look up in each
-   * other's, once all scorers do.
+   * other's, once all scorers do, or shards change in number again.
    */
   async #endOld(): Promise<void> {
     const { mesh, host } = this.#options;
@@ -240,8 +244,12 @@ export class HostSharding {
     this.#served = sharding;
     const areAskedElsewhere = this.#configuration.servingReplicas !== "all";
     if (areAskedElsewhere && this.#servedByAll < sharding) return;
-    for (const address of this.#old) await mesh.end(address, 0);
+    await this.#end(this.#old);
     this.#old = [];
+  }
+
+  async #end(replicas: readonly Address[]): Promise<void> {
+    for (const address of replicas) await this.#options.mesh.end(address, 0);
   }
 }
 

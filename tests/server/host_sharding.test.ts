@@ -11,6 +11,7 @@ import { SERVED_SHARDING } from "../../mesh/ports/reshard_progress.ts";
 import type { AnyDefinition } from "../../mesh/runtime/node_actor.ts";
 import { Mesh } from "../../mesh/runtime/mesh.ts";
 import { SimulatedMesh } from "../../mesh/simulation/simulated_mesh.ts";
+import { shardingAt } from "../../server/addresses.ts";
 import { HostSharding } from "../../server/host_sharding.ts";
 import { planOf } from "../../server/plan.ts";
 import { smallConfiguration } from "../integration/small_mesh.ts";
@@ -120,8 +121,14 @@ Deno.test("a host makes new replicas beside the old ones, and ends these when th
   await simulated.settle(mesh.stop());
 });
 
-/** A mesh of two shards in sharding 1, with what its serving hosts say that they use. */
-function servingView(served: Readonly<Record<string, number>>, silent: readonly string[] = []) {
+/** A mesh of two shards, with what its serving hosts say that they use. */
+function servingView(
+  served: Readonly<Record<string, number>>,
+  { silent = [], sharding: present = 1 }: {
+    readonly silent?: readonly string[];
+    readonly sharding?: number;
+  } = {},
+) {
   const hosts = Object.entries(served).map(([host, sharding]) =>
     hostRecord(host, {
       roles: ["serving"],
@@ -129,7 +136,7 @@ function servingView(served: Readonly<Record<string, number>>, silent: readonly 
       expiresMs: silent.includes(host) ? 1 : 1e9,
     })
   );
-  const view = meshView({ sharding: 1, hosts: [hostRecord("tables"), ...hosts] });
+  const view = meshView({ sharding: present, hosts: [hostRecord("tables"), ...hosts] });
   return { ...view, identity: { ...view.identity, shards: 2, trainers: 1 } };
 }
 
@@ -154,13 +161,28 @@ Deno.test("where hosts look up in each other's replicas, these stay until all se
   await simulated.settle(mesh.stop());
 });
 
+Deno.test("a serving host that lags by two changes of shards holds up no end of the first replicas", async () => {
+  const spread = await start(spreadConfiguration("2", 3), "edge-1");
+  const { simulated, mesh, state, followView, replicas } = spread;
+  const first = replicas();
+  const lagging = { "edge-1": 1, "edge-2": 1, "edge-3": 0 };
+  await followView(servingView(lagging));
+  await followView(servingView(lagging, { sharding: 2 }));
+  assert.ok(first.every((address) => replicas().includes(address)), "the own scorer uses them");
+  state.served = 2;
+  await followView(servingView({ ...lagging, "edge-1": 2 }, { sharding: 2 }));
+  await followView(servingView({ ...lagging, "edge-1": 2 }, { sharding: 3 }));
+  assert.deepEqual(new Set(replicas().map(shardingAt)), new Set([2, 3]));
+  await simulated.settle(mesh.stop());
+});
+
 Deno.test("a serving host without a lease holds up no end of earlier replicas", async () => {
   const spread = await start(spreadConfiguration("2", 3), "edge-1");
   const { simulated, mesh, state, followView, replicas } = spread;
   const served = { "edge-1": 1, "edge-2": 1, "edge-3": 0 };
   state.served = 1;
   await followView(servingView(served));
-  await followView(servingView(served, ["edge-3"]));
+  await followView(servingView(served, { silent: ["edge-3"] }));
   assert.ok(replicas().every((address) => address.includes("#1@edge-1")), replicas().join());
   await simulated.settle(mesh.stop());
 });
