@@ -109,7 +109,8 @@ export class ForwardPass {
 
   /**
    * Asks other replicas; undefined unless a replica of each shard has a mark, and they have learned
-   * all that lookups have shown.
+   * all that lookups have shown. Where those in use give no rows, others may lack shards that are
+   * away: a scorer that restarts after a change of shards begins with replicas that have ended.
    *
    * @param replicas By shard.
    */
@@ -120,7 +121,10 @@ export class ForwardPass {
     const offered = this.#clientOf(replicas);
     await offered.probe(budgetMs);
     const knowAll = offered.learnedThroughMs >= this.#replicas.newestMarkMs;
-    return offered.haveMarks && offered.shardsAway === 0 && knowAll ? offered : undefined;
+    const areWhole = offered.shardsAway === 0 && knowAll;
+    const areBetter = this.#replicas.shardsAnswering === 0 && offered.shardsAnswering > 0;
+    const isReady = offered.canLookUp && offered.haveMarks && (areWhole || areBetter);
+    return isReady ? offered : undefined;
   }
 
   /** Looks rows up in these replicas from the next pass on. */
@@ -143,7 +147,7 @@ export class ForwardPass {
    * Scores the rows of several requests in one pass, request after request. The session decides
    * whether the slots that all rows of a request share are computed once.
    *
-   * @throws {Error} When a shard has never answered, and does not within the budget.
+   * @throws {Error} When a shard that lookups wait for does not answer within the budget.
    */
   async score(requests: readonly FeatureBatch[], lookup: AskOptions): Promise<ScoredLists> {
     if (this.#byRanking === undefined) {
@@ -168,7 +172,7 @@ export class ForwardPass {
   /**
    * Scores a batch and keeps its pooled rows.
    *
-   * @throws {Error} When a shard has never answered, and does not within the budget.
+   * @throws {Error} When a shard that lookups wait for does not answer within the budget.
    */
   async run(batch: FeatureBatch, lookup: AskOptions): Promise<PassResult> {
     const { pooled } = await this.pool(batch, lookup);
@@ -178,7 +182,7 @@ export class ForwardPass {
   /**
    * The first half of a pass: looks up and pools a batch, without the dense model.
    *
-   * @throws {Error} When a shard has never answered, and does not within the budget.
+   * @throws {Error} When a shard that lookups wait for does not answer within the budget.
    */
   async pool(batch: FeatureBatch, lookup: AskOptions): Promise<PooledLists> {
     const { embeddings, grouped, ...lists } = await this.#lookup(batch.ids, lookup);
@@ -211,9 +215,9 @@ export class ForwardPass {
     await this.#replicas.probe(budgetMs);
   }
 
-  /** Whether every shard has answered once, so that passes go on without those that are away. */
+  /** Whether passes go on without shards that are away. */
   get canLookUp(): boolean {
-    return this.#replicas.wereFilled;
+    return this.#replicas.canLookUp;
   }
 
   /** The freshness of all shards, by their last answers. */

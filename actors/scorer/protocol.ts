@@ -90,8 +90,8 @@ export interface WeightsLoaded {
 
 /**
  * Offers the replicas of a later sharding. The scorer takes them between two passes when each shard
- * has one that is filled, and they have learned as much as the ones in use: rankings never forget
- * what they have shown to know. Answers with the sharding whose replicas are used.
+ * has one that is filled, and those that answer know all that rankings have shown to know, or when
+ * the ones in use give no rows. Answers with the sharding whose replicas are used.
  */
 export interface ChangeReplicas extends Request<{ readonly sharding: number }> {
   readonly kind: "changeReplicas";

@@ -3,7 +3,8 @@
  * it fails.
  *
  * A ranking never waits for rows longer than its lookup's budget, which all replicas of a shard
- * share. Where none of them answers in time, the shard's ids count as absent.
+ * share. Where none of them answers in time, the shard's ids count as absent. A start waits for the
+ * rows of this host's replicas, and not for those of hosts that are away.
  */
 import type { ActorRef, Address, AskOptions } from "../../mesh/runtime/actor.ts";
 import type { Clock } from "../../mesh/ports/clock.ts";
@@ -12,14 +13,17 @@ import type { ServedRows } from "../../kernels/embedding/serving_table.ts";
 import { type ClassIds, type RowClass, widthOf } from "../../kernels/embedding/row_classes.ts";
 import { ShardFanOut } from "../../kernels/embedding/shard_fan_out.ts";
 import type { Recycled } from "../../structures/buffer_pool.ts";
-import type {
-  LookedUpRows,
-  ReplicaLookup,
-  ServingReplicaMessage,
+import {
+  type LookedUpRows,
+  type ReplicaLookup,
+  ReplicaNotCurrentError,
+  type ServingReplicaMessage,
 } from "../serving_replica/protocol.ts";
 
 /** Time for which a replica that failed comes behind the others of its shard, ms. */
 const PASSED_OVER_MS = 1_000;
+/** Age of a mark that a probe asks for again, ms. */
+const MARK_MS_MAX = 1_000;
 
 /** The result of a lookup; valid until the next one. */
 export interface FoundRows {
@@ -56,10 +60,12 @@ interface Replica {
 /** A shard's replicas, and the memory that its lookups reuse, so that they leave no garbage. */
 interface Shard {
   readonly replicas: readonly Replica[];
-  /** A replica has answered once: the shard's rows were there. */
-  wasFilled: boolean;
+  /** Lookups fail without it: no replica has answered yet, and one is here or being filled. */
+  isAwaited: boolean;
   /** No replica has answered the last ask. */
   isAway: boolean;
+  /** When a replica answered last, monotonic ms. */
+  answeredAtMs: number;
   /** The mark of the last answer, ms; undefined where its replica had none. */
   learnedThroughMs: number | undefined;
   /** The requested ids. A replica that timed out may still read them; its answer is ignored. */
@@ -84,8 +90,9 @@ export class ReplicaClient {
         isHere: isOnHostOf(scorer, ref.address),
         failedAtMs: -1,
       })),
-      wasFilled: false,
+      isAwaited: true,
       isAway: false,
+      answeredAtMs: -Infinity,
       learnedThroughMs: undefined,
       ids: new BigUint64Array(0),
       spare: undefined,
@@ -95,9 +102,12 @@ export class ReplicaClient {
     this.#fanOut = new ShardFanOut(replicas.length, classes.length);
   }
 
-  /** Whether every shard has answered once, so that lookups go on without those that are away. */
-  get wereFilled(): boolean {
-    return this.#shards.every(({ wasFilled }) => wasFilled);
+  /**
+   * Whether lookups go on without shards that are away: every shard has answered once, or was away
+   * and has its replicas on other hosts.
+   */
+  get canLookUp(): boolean {
+    return this.#shards.every(({ isAwaited }) => !isAwaited);
   }
 
   get shards(): number {
@@ -109,9 +119,11 @@ export class ReplicaClient {
     return Math.max(...this.#shards.map(({ learnedThroughMs = 0 }) => learnedThroughMs));
   }
 
-  /** Whether the last answer of every shard had a mark. */
+  /** Whether the last answer of every shard that is not away had a mark. */
   get haveMarks(): boolean {
-    return this.#shards.every(({ learnedThroughMs }) => learnedThroughMs !== undefined);
+    return this.#shards.every(({ isAway, learnedThroughMs }) =>
+      isAway || learnedThroughMs !== undefined
+    );
   }
 
   /** The lowest mark of the last answers of all shards, ms; 0 where a shard is away. */
@@ -124,11 +136,16 @@ export class ReplicaClient {
     return this.#shards.reduce((away, { isAway }) => away + Number(isAway), 0);
   }
 
+  /** Shards of which a replica answered the last lookup or probe. */
+  get shardsAnswering(): number {
+    return this.#shards.filter(({ isAwaited, isAway }) => !isAwaited && !isAway).length;
+  }
+
   /**
    * Rows of distinct ids that are grouped by shard and class.
    *
-   * @throws {Error} When no replica answers in time of a shard that has not answered before: the
-   * last replica's error.
+   * @throws {Error} When no replica answers in time of a shard that lookups wait for: the last
+   * replica's error.
    */
   async lookup(
     { uniqueIds, groupStarts }: Pick<UniqueIds, "uniqueIds" | "groupStarts">,
@@ -155,7 +172,7 @@ export class ReplicaClient {
         learnedThroughMs = Math.min(learnedThroughMs, answer.learnedThroughMs ?? 0);
         return answer.rows;
       } catch (error) {
-        if (!shard.wasFilled) throw error;
+        if (shard.isAwaited) throw error;
         shardsAway++;
         found.fill(0, from, to);
         return this.#zeros(starts);
@@ -173,14 +190,12 @@ export class ReplicaClient {
     return new Float32Array(floats.reduce((sum, each) => sum + each, 0));
   }
 
-  /**
-   * Asks shards without ids; also during a lookup. While some have never answered, these alone and
-   * those that are away: a start asks often. Afterwards all, for their marks.
-   */
+  /** Asks the shards without an answer in the last second, without ids; also during a lookup. */
   async probe(budgetMs: number): Promise<void> {
-    const asked = this.wereFilled
-      ? this.#shards
-      : this.#shards.filter(({ wasFilled, isAway }) => !wasFilled || isAway);
+    const sinceMs = this.#clock.monotonicMs() - MARK_MS_MAX;
+    const asked = this.#shards.filter(({ isAway, answeredAtMs }) =>
+      isAway || answeredAtMs <= sinceMs
+    );
     const nothing = {
       ids: new BigUint64Array(0),
       starts: new Uint32Array(this.#widths.length + 1),
@@ -200,6 +215,7 @@ export class ReplicaClient {
   ): Promise<LookedUpRows> {
     const deadlineMs = this.#clock.monotonicMs() + budgetMs;
     const order = this.#orderOf(shard);
+    let isFilling = false;
     for (let i = 0;; i++) {
       const leftMs = Math.max(0, deadlineMs - this.#clock.monotonicMs());
       const isLast = i === order.length - 1 || leftMs === 0;
@@ -213,14 +229,16 @@ export class ReplicaClient {
           ...(transfer && { transfer }),
         });
         replica.failedAtMs = -1;
-        shard.wasFilled = true;
-        shard.isAway = false;
+        shard.isAwaited = shard.isAway = false;
+        shard.answeredAtMs = this.#clock.monotonicMs();
         shard.learnedThroughMs = answer.learnedThroughMs;
         return answer;
       } catch (error) {
         replica.failedAtMs = this.#clock.monotonicMs();
+        isFilling ||= (error as Error).name === ReplicaNotCurrentError.name;
         if (!isLast) continue;
         shard.isAway = true;
+        if (!isFilling && !order.some(({ isHere }) => isHere)) shard.isAwaited = false;
         throw error;
       }
     }

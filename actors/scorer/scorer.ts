@@ -30,7 +30,6 @@ import {
   type ScorerMessage,
   type ScorerStatus,
 } from "./protocol.ts";
-import { present } from "../../structures/invariant.ts";
 import { RetrievalVectors } from "./retrieval_vectors.ts";
 import { passOn } from "./weight_relay.ts";
 
@@ -174,7 +173,8 @@ export class Scorer implements Behavior<ScorerMessage> {
     const offered = sharding > this.#sharding
       ? await this.#pass.ready(replicas, PROBE_BUDGET_MS)
       : undefined;
-    if (offered === undefined || this.#offer !== undefined) {
+    // Another offer may have been taken meanwhile.
+    if (offered === undefined || this.#offer !== undefined || sharding <= this.#sharding) {
       return this.#context.reply(message, { sharding: this.#sharding });
     }
     this.#offer = { message, replicas: offered };
@@ -183,7 +183,8 @@ export class Scorer implements Behavior<ScorerMessage> {
 
   /** Between two passes: one that is under way looks up in the replicas that it began with. */
   #takeOffer(): void {
-    const { message, replicas } = present(this.#offer, "the scorer has an offer that it takes");
+    if (this.#offer === undefined) return; // an earlier incarnation had it
+    const { message, replicas } = this.#offer;
     const { sharding } = message;
     this.#offer = undefined;
     this.#pass.useReplicas(replicas);

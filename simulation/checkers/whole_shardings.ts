@@ -5,12 +5,16 @@
  *         each of them has been filled, and no shard of k still loads its rows
  *         together they have learned what the scorer's last scores had
  *     at the end, ∀ row:  it is in the shard that its id belongs to, and in no other
+ *
+ * A scorer whose last scores lacked rows, or that has given none since it began, may go without the
+ * shards that other hosts alone hold.
  */
 import type { EmbeddingShardMessage } from "../../actors/embedding_shard/protocol.ts";
-import type { ScorerMessage, Scores } from "../../actors/scorer/protocol.ts";
+import type { ScorerOptions } from "../../actors/scorer/options.ts";
+import type { ChangeReplicas, ScorerMessage, Scores } from "../../actors/scorer/protocol.ts";
 import type { ServingReplicaMessage } from "../../actors/serving_replica/protocol.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
-import type { Address, Message } from "../../mesh/runtime/actor.ts";
+import type { Address, Message, ReplyOf } from "../../mesh/runtime/actor.ts";
 import type { RunningMesh } from "../../server/compose.ts";
 import { addresses } from "../../server/addresses.ts";
 import type { Checker, CheckerContext, CheckerFactory } from "./checker.ts";
@@ -29,8 +33,8 @@ class WholeShardings implements Checker {
   readonly #marks: ReplicaMarks;
   /** The sharding whose replicas each scorer uses, as it has answered. */
   readonly #shardings = new Map<Address, number>();
-  /** The mark of each scorer's last scores, ms. */
-  readonly #scoredMs = new Map<Address, number>();
+  /** The last scores of each scorer since it began. */
+  readonly #scores = new Map<Address, Scores>();
   /** Replicas that have rows of a position, since they began. */
   readonly #filled = new Set<Address>();
   /** Shards that answered last that they still load their rows. */
@@ -42,10 +46,12 @@ class WholeShardings implements Checker {
     this.#marks = new ReplicaMarks(() => context.nowMs());
   }
 
-  began(actor: Address): void {
+  began(actor: Address, _host?: string, options?: unknown): void {
     this.#marks.began(actor);
-    this.#shardings.delete(actor);
-    this.#scoredMs.delete(actor);
+    if (actor.startsWith("scorer/")) {
+      this.#shardings.set(actor, (options as ScorerOptions).sharding);
+      this.#scores.delete(actor);
+    }
     this.#filled.delete(actor);
     this.#loading.delete(actor);
   }
@@ -66,25 +72,28 @@ class WholeShardings implements Checker {
   }
 
   #told(scorer: Address, message: ScorerMessage, value: unknown): void {
-    if (message.kind === "score") {
-      this.#scoredMs.set(scorer, (value as Scores).learnedThroughMs);
-    }
+    if (message.kind === "score") this.#scores.set(scorer, value as Scores);
     if (message.kind !== "changeReplicas") return;
-    const { sharding } = value as { readonly sharding: number };
+    const { sharding } = value as ReplyOf<ChangeReplicas>;
     const before = this.#shardings.get(scorer);
     this.#shardings.set(scorer, sharding);
-    // The first offer is of the replicas that the scorer began with.
-    if (message.sharding !== sharding || before === undefined || before === sharding) return;
-    const learnedMs = Math.min(
-      ...message.replicas.map((ofShard) => this.#marks.newestOf(ofShard)),
+    if (message.sharding === sharding && before !== sharding) this.#took(scorer, message);
+  }
+
+  #took(scorer: Address, { sharding, replicas }: ChangeReplicas): void {
+    const { shardsAway = Infinity, learnedThroughMs: scoredMs = 0 } = this.#scores.get(scorer) ??
+      {};
+    const host = scorer.split("/")[1];
+    const needed = [...replicas.entries()].filter(([, ofShard]) =>
+      shardsAway === 0 || ofShard.some((replica) => hostOf(replica) === host)
     );
-    const scoredMs = this.#scoredMs.get(scorer) ?? 0;
+    const learnedMs = Math.min(...needed.map(([, ofShard]) => this.#marks.newestOf(ofShard)));
     if (learnedMs < scoredMs) {
       this.#context.fail(
         `${scorer} went from ${scoredMs} to ${learnedMs} with the replicas of sharding ${sharding}`,
       );
     }
-    for (const [shard, ofShard] of message.replicas.entries()) {
+    for (const [shard, ofShard] of needed) {
       if (!ofShard.some((replica) => this.#filled.has(replica))) {
         this.#context.fail(`${scorer} uses ${ofShard.join(" or ")}, and none was filled`);
       }
@@ -115,4 +124,9 @@ class WholeShardings implements Checker {
       }
     }
   }
+}
+
+/** The host of a replica, as its scorer has it; "0" in one process. */
+function hostOf(replica: Address): string {
+  return replica.split("@")[1] ?? "0";
 }

@@ -116,9 +116,8 @@ export const meshPlants: readonly Plant[] = [
     name: "replicas-offered-half",
     edits: [{
       file: "actors/scorer/forward_pass.ts",
-      find:
-        "return offered.haveMarks && offered.shardsAway === 0 && knowAll ? offered : undefined;",
-      replace: "return knowAll || !offered.haveMarks ? offered : undefined;",
+      find: "return isReady ? offered : undefined;",
+      replace: "return knowAll || offered.shardsAway > 0 ? offered : undefined;",
     }],
     seenBy: ["whole-shardings"],
     scenario: "live-reshard",

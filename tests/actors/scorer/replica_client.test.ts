@@ -3,9 +3,10 @@
  */
 import assert from "node:assert/strict";
 import { ReplicaClient } from "../../../actors/scorer/replica_client.ts";
-import type {
-  ReplicaLookup,
-  ServingReplicaMessage,
+import {
+  type ReplicaLookup,
+  ReplicaNotCurrentError,
+  type ServingReplicaMessage,
 } from "../../../actors/serving_replica/protocol.ts";
 import type { ServedRows } from "../../../kernels/embedding/serving_table.ts";
 import type { ActorRef, AskOptions } from "../../../mesh/runtime/actor.ts";
@@ -140,10 +141,10 @@ Deno.test("ids of a shard without a replica that answers are absent, once the sh
   replicas.set(2, "refusing");
   await assert.rejects(replicas.lookup(client), /replica 2 is refusing/);
   await client.probe(BUDGET.budgetMs);
-  assert.equal(client.wereFilled, false);
+  assert.equal(client.canLookUp, false);
   replicas.set(2, "answering");
   await client.probe(BUDGET.budgetMs);
-  assert.deepEqual([client.wereFilled, client.shardsAway], [true, 0]);
+  assert.deepEqual([client.canLookUp, client.shardsAway], [true, 0]);
   assert.deepEqual((await replicas.lookup(client)).found, [1, 1, 1, 1]);
 
   replicas.set(2, "silent");
@@ -168,7 +169,7 @@ Deno.test("the memory of an answer goes back to a replica on the scorer's host, 
   }
 });
 
-Deno.test("a probe asks the shards that have never answered until all have, and then every one", async () => {
+Deno.test("a probe asks the shards without an answer in the last second", async () => {
   const replicas = new Replicas();
   const client = clientOf([[replicas.at(0)], [replicas.at(1)]], replicas.clock);
   const probed = async () => {
@@ -179,11 +180,43 @@ Deno.test("a probe asks the shards that have never answered until all have, and 
   replicas.set(1, "refusing");
   assert.deepEqual(await probed(), ["0", "1"]);
   assert.deepEqual(await probed(), ["1"]);
-  assert.equal(client.wereFilled, false);
+  assert.equal(client.canLookUp, false);
   replicas.set(1, "answering");
   assert.deepEqual(await probed(), ["1"]);
-  assert.deepEqual([client.wereFilled, client.shardsAway], [true, 0]);
+  assert.deepEqual([client.canLookUp, client.shardsAway], [true, 0]);
+  assert.deepEqual(await probed(), []);
+  await replicas.clock.advance(1_000);
   replicas.set(0, "refusing");
   assert.deepEqual(await probed(), ["0", "1"]);
   assert.equal(client.shardsAway, 1);
+});
+
+/** A scorer that begins, with a shard here and one whose two replicas are on other hosts. */
+function beginning(...elsewhere: readonly Error[]) {
+  const here = replica((lookup) => Promise.resolve(rowsOf(lookup, 1)), "serving_replica/0@edge");
+  const others = elsewhere.map((error, i) =>
+    replica(() => Promise.reject(error), `serving_replica/1@edge-${i + 2}`)
+  );
+  return clientOf([[here], others]);
+}
+
+Deno.test("a start does not wait for a shard that other hosts hold, and are away", async () => {
+  const away = new Error("there is no link");
+  const client = beginning(away, away);
+  assert.equal(client.canLookUp, false);
+  const { found, shardsAway, learnedThroughMs } = await client.lookup(GROUPED, BUDGET);
+  assert.deepEqual([[...found], shardsAway, learnedThroughMs], [[1, 1, 0, 0], 1, 0]);
+  assert.equal(client.canLookUp, true);
+  const probed = beginning(away, away);
+  await probed.probe(BUDGET.budgetMs);
+  assert.deepEqual([probed.canLookUp, probed.shardsAway, probed.shardsAnswering], [true, 1, 1]);
+});
+
+Deno.test("a start waits for a shard that one of the other hosts is filled with", async () => {
+  const [filled, away] = [new ReplicaNotCurrentError(1), new Error("there is no link")];
+  for (const errors of [[filled, away], [away, filled]]) {
+    const client = beginning(...errors);
+    await assert.rejects(client.lookup(GROUPED, BUDGET));
+    assert.equal(client.canLookUp, false);
+  }
 });

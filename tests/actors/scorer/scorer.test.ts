@@ -6,6 +6,7 @@ import type { FeatureBatch } from "../../../kernels/features/feature_batch.ts";
 import { defineServingReplica } from "../../../actors/serving_replica/definition.ts";
 import type { ServingReplicaMessage } from "../../../actors/serving_replica/protocol.ts";
 import type { ActorDefinition, Address } from "../../../mesh/runtime/actor.ts";
+import { present } from "../../../structures/invariant.ts";
 import { altered } from "../altered.ts";
 import { Loop } from "../loop.ts";
 
@@ -299,13 +300,17 @@ async function withOffers() {
   const scorer = loop.mesh.node().actorRef<ScorerMessage>("scorer/0");
   const replica = (key: number) =>
     loop.mesh.node().actorRef<ServingReplicaMessage>(`serving_replica/${key}`);
+  const send = async (sharding: number, keys: readonly (readonly (number | string)[])[]) => {
+    const replicas = keys.map((ofShard) => ofShard.map((key): Address => `serving_replica/${key}`));
+    const message: ChangeReplicas = { kind: "changeReplicas", sharding, replicas };
+    return (await scorer.ask(message, budget)).sharding;
+  };
   return {
     loop,
-    async offer(sharding: number, keys: readonly number[]): Promise<number> {
-      const replicas = keys.map((key): Address[] => [`serving_replica/${key}`]);
-      const message: ChangeReplicas = { kind: "changeReplicas", sharding, replicas };
-      return (await loop.mesh.settle(scorer.ask(message, budget))).sharding;
-    },
+    /** Offers one replica of each shard, or several; the sharding that the scorer uses then. */
+    offer: (sharding: number, keys: readonly (number | readonly (number | string)[])[]) =>
+      loop.mesh.settle(send(sharding, keys.map((key) => [key].flat()))),
+    send,
     async fill(key: number): Promise<void> {
       await loop.startReplica(key);
       const rows = { class: 0, ids: new BigUint64Array(0), rows: new Float32Array(0) };
@@ -338,7 +343,62 @@ Deno.test("the replicas of a later sharding are used when all have learned what 
   );
   assert.equal(await offer(1, [0, 1]), 2, "an earlier sharding comes late");
   await mark(8, 7);
+  await loop.mesh.advance(1_000);
   assert.equal((await loop.rankerStatus()).learnedThroughMs, 7, "a shard was restarted");
+  await loop.stop();
+});
+
+/** A serving replica that answers nothing. */
+const silent: ActorDefinition<ServingReplicaMessage, undefined> = {
+  kind: "serving_replica",
+  mailbox: { capacity: 8, overflow: "reject" },
+  restart: { restartsMax: 0, periodMs: 1_000, backoffMs: 1, backoffMsMax: 1 },
+  priorityOf: () => "read",
+  create: () => ({ receive() {} }),
+};
+
+Deno.test("an earlier offer whose replicas are slow does not replace a later one", async () => {
+  const { loop, send, offer, fill, mark } = await withOffers();
+  const { learnedThroughMs } = await loop.rank("u", ITEMS);
+  for (const key of [8, 9]) {
+    await fill(key);
+    await mark(key, learnedThroughMs);
+  }
+  await loop.mesh.settle(loop.mesh.node().spawn(silent, 7, undefined));
+  const slow = send(1, [[7, 8]]);
+  await loop.mesh.advance(20);
+  assert.equal(await offer(2, [9]), 2);
+  await loop.mesh.advance(1_000);
+  assert.equal(await slow, 2);
+  await loop.stop();
+});
+
+Deno.test("a scorer that restarts takes later replicas without a shard of hosts that are away", async () => {
+  const { loop, offer, fill, mark } = await withOffers();
+  for (const key of [8, 9]) {
+    await fill(key);
+    await mark(key, 5);
+  }
+  const away = ["10@edge-2", "10@edge-3"];
+  assert.equal(await offer(1, [8, 9, away]), 0, "those in use give rows");
+  for (const key of [0, 1]) await loop.stopReplica(key);
+  await loop.restart("scorer/0");
+  assert.equal(await offer(1, [8, away, 7]), 0, "one that is here has not begun");
+  assert.equal(await offer(1, [8, 9, away]), 1);
+  assert.equal((await loop.rankerStatus()).shardsAway, 1);
+  await loop.stop();
+});
+
+Deno.test("an offer that an earlier incarnation had is nothing to the next one", async () => {
+  const { loop } = await withOffers();
+  const scorer = loop.mesh.node().actorRef<ScorerMessage>("scorer/0");
+  scorer.tell({ kind: "takeOffer" });
+  await loop.mesh.advance(10);
+  const { restarts } = present(
+    loop.mesh.node().statistics().find(({ address }) => address === "scorer/0"),
+    "the scorer runs",
+  );
+  assert.equal(restarts, 0);
   await loop.stop();
 });
 
