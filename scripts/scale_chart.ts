@@ -1,55 +1,109 @@
 /**
- * A chart of the messages that a host of each role handles, over the number of hosts; both axes are
- * logarithmic.
+ * A chart of the messages and bytes that a host of each role handles, over the number of hosts; all
+ * axes are logarithmic.
  */
-import type { SizeFigures } from "./scale_of_hosts.ts";
+import type { RoleFigures, SizeFigures } from "./scale_of_hosts.ts";
 
 const WIDTH = 760;
-const HEIGHT = 360;
-const plot = { left: 70, right: WIDTH - 110, top: 24, bottom: HEIGHT - 48 };
+const HEIGHT = 660;
+const [LEFT, RIGHT] = [70, WIDTH - 110];
+const AXIS_Y = HEIGHT - 44;
 const colours = ["#2563c9", "#d9700b", "#16803c", "#8b3fc0", "#b3261e"];
+
+/** One figure of all roles, and where it is drawn. */
+interface Panel {
+  readonly title: string;
+  readonly top: number;
+  readonly bottom: number;
+  /** Undefined where it was not counted. */
+  readonly of: (figures: RoleFigures) => number | undefined;
+}
+
+const panels: readonly Panel[] = [
+  {
+    title: "messages a second, busiest host of a role",
+    top: 28,
+    bottom: 306,
+    of: ({ messages }) => messages,
+  },
+  {
+    title: "kB a second between this host and others",
+    top: 350,
+    bottom: AXIS_Y - 8,
+    of: ({ bytes }) => bytes && bytes / 1_000,
+  },
+];
+
+type At = readonly [x: number, y: number];
 
 /** The chart as a file of SVG. */
 export function rolesChart(measured: readonly SizeFigures[]): string {
-  const roles = Object.keys(measured[0].roles);
-  const values = measured.flatMap((size) => roles.map((role) => size.roles[role].messages));
-  const [low, high] = [Math.max(1, Math.min(...values)), Math.max(...values)].map(Math.log10);
   const sizes = measured.map(({ hosts }) => hosts);
   const last = Math.log2(Math.max(...sizes));
-  const x = (hosts: number) => plot.left + Math.log2(hosts) / last * (plot.right - plot.left);
-  const y = (value: number) =>
-    plot.bottom -
-    (Math.log10(Math.max(1, value)) - low) / (high - low) * (plot.bottom - plot.top);
-  const text = (at: readonly [number, number], anchor: string, content: string, fill = "#5d6878") =>
-    `<text x="${at[0].toFixed(1)}" y="${
-      at[1].toFixed(1)
-    }" text-anchor="${anchor}" fill="${fill}">` +
-    `${content}</text>`;
+  const x = (hosts: number) => LEFT + Math.log2(hosts) / last * (RIGHT - LEFT);
+  const labels = sizes.map((hosts) => text([x(hosts), AXIS_Y + 12], "middle", `${hosts}`));
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${HEIGHT}" ` +
+    `font-family="system-ui, sans-serif" font-size="12" role="img" ` +
+    `aria-label="Messages and bytes a second of the busiest host of each role, over the number ` +
+    `of hosts">` +
+    `<rect width="100%" height="100%" fill="#fff"/>` +
+    `${panels.map((panel) => drawn(panel, measured, x)).join("")}${labels.join("")}` +
+    `${text([(LEFT + RIGHT) / 2, HEIGHT - 8], "middle", "hosts, at the same load")}</svg>\n`;
+}
+
+function drawn(
+  { title, top, bottom, of }: Panel,
+  measured: readonly SizeFigures[],
+  x: (hosts: number) => number,
+): string {
+  const roles = Object.keys(measured[0].roles);
+  const curves = roles.map((role) =>
+    measured.flatMap(({ hosts, roles }) => {
+      const value = of(roles[role]);
+      return value ? [{ hosts, value }] : [];
+    })
+  );
+  const values = curves.flat().map(({ value }) => value);
+  const [low, high] = [Math.min(...values), Math.max(...values)].map(Math.log10);
+  const y = (value: number) => bottom - (Math.log10(value) - low) / (high - low) * (bottom - top);
   const decades = Array.from(
     { length: Math.floor(high) - Math.ceil(low) + 1 },
     (_, i) => 10 ** (Math.ceil(low) + i),
   );
   const grid = decades.map((value) =>
-    `<line x1="${plot.left}" x2="${plot.right}" y1="${y(value)}" y2="${y(value)}" ` +
-    `stroke="#dfe4ea"/>${text([plot.left - 8, y(value) + 4], "end", value.toLocaleString("en"))}`
+    `<line x1="${LEFT}" x2="${RIGHT}" y1="${y(value)}" y2="${y(value)}" stroke="#dfe4ea"/>` +
+    text([LEFT - 8, y(value) + 4], "end", value.toLocaleString("en"))
   );
-  const labels = sizes.map((hosts) => text([x(hosts), plot.bottom + 20], "middle", `${hosts}`));
-  const curves = roles.map((role, i) => {
-    const points = measured.map((size) => [x(size.hosts), y(size.roles[role].messages)] as const);
-    const path = points.map(([px, py]) => `${px.toFixed(1)},${py.toFixed(1)}`).join(" ");
+  const ends = apart(curves.map((curve) => y(curve.at(-1)?.value ?? 1)));
+  const lines = curves.map((curve, i) => {
+    const points = curve.map(({ hosts, value }) => [x(hosts), y(value)].map(rounded));
     const dots = points.map(([px, py]) =>
-      `<circle cx="${px.toFixed(1)}" cy="${py.toFixed(1)}" r="3.5" fill="${colours[i]}"/>`
+      `<circle cx="${px}" cy="${py}" r="3.5" fill="${colours[i]}"/>`
     );
-    const [endX, endY] = points[points.length - 1];
-    return `<polyline points="${path}" fill="none" stroke="${colours[i]}" stroke-width="2"/>` +
-      `${dots.join("")}${text([endX + 8, endY + 4], "start", role, colours[i])}`;
+    const endX = x(curve.at(-1)?.hosts ?? 1) + 8;
+    return `<polyline points="${points.join(" ")}" fill="none" stroke="${colours[i]}" ` +
+      `stroke-width="2"/>${dots.join("")}${
+        text([endX, ends[i] + 4], "start", roles[i], colours[i])
+      }`;
   });
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${HEIGHT}" ` +
-    `font-family="system-ui, sans-serif" font-size="12" role="img" ` +
-    `aria-label="Messages a second of the busiest host of each role, over the number of hosts">` +
-    `<rect width="100%" height="100%" fill="#fff"/>${grid.join("")}${labels.join("")}` +
-    `${curves.join("")}${text([plot.left, 14], "start", "messages a second, busiest host")}` +
-    `${
-      text([(plot.left + plot.right) / 2, HEIGHT - 8], "middle", "hosts, at the same load")
-    }</svg>\n`;
+  return `${grid.join("")}${lines.join("")}${text([LEFT, top - 12], "start", title)}`;
+}
+
+/** The heights of labels, moved so that none covers another. */
+function apart(heights: readonly number[]): number[] {
+  const moved = [...heights];
+  const order = moved.keys().toArray().sort((a, b) => heights[a] - heights[b]);
+  order.slice(1).forEach((label, i) => {
+    moved[label] = Math.max(moved[label], moved[order[i]] + 13);
+  });
+  return moved;
+}
+
+function text([x, y]: At, anchor: string, content: string, fill = "#5d6878"): string {
+  return `<text x="${rounded(x)}" y="${rounded(y)}" text-anchor="${anchor}" fill="${fill}">` +
+    `${content}</text>`;
+}
+
+function rounded(pixels: number): number {
+  return Math.round(pixels * 10) / 10;
 }

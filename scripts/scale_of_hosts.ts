@@ -16,8 +16,13 @@ import { present } from "../structures/invariant.ts";
 import { rolesChart } from "./scale_chart.ts";
 
 const SHARDS = 16;
-const TRAINERS = 16;
 const VISITORS = 16;
+/** What is fixed high, so that hosts can share it out, and what is not copied to all of them. */
+const divided: Readonly<Record<string, unknown>> = {
+  "trainer.count": 16,
+  "joiner.partitions": 16,
+  "embeddings.serving.replicas": 2,
+};
 /** Time until the hosts have found each other and have their parts, and for the measurement, ms. */
 const START_MS_MAX = 120_000;
 const SETTLE_MS = 3_000;
@@ -41,8 +46,8 @@ export const roles = ["serving", "shards", "trainer", "joiner", "sync"] as const
 const sizes: Readonly<Record<number, Partial<Record<typeof roles[number], number>>>> = {
   1: {},
   4: { serving: 1, shards: 1, trainer: 1 },
-  16: { serving: 6, shards: 4, trainer: 4, joiner: 1, sync: 1 },
-  64: { serving: 30, shards: 16, trainer: 16, joiner: 1, sync: 1 },
+  16: { serving: 6, shards: 4, trainer: 3, joiner: 2, sync: 1 },
+  64: { serving: 23, shards: 16, trainer: 16, joiner: 8, sync: 1 },
 };
 
 /** Figures of one role at one size, for the host that has the most; a second of virtual time. */
@@ -78,7 +83,7 @@ export async function measure(
 ): Promise<SizeFigures> {
   const hosts = hostsOf(size);
   const configuration = configurationOf(meshShop(hosts, SHARDS), {
-    "trainer.count": TRAINERS,
+    ...divided,
     "storage.snapshots.interval": "1h",
     "mesh.heartbeat": "1s",
     "mesh.silence": "5s",
