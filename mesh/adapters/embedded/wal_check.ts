@@ -37,12 +37,13 @@ export function findWalDamage(bytes: Uint8Array): number | undefined {
   if ((magic & ~1) !== MAGIC || !isStoredAt(view, 24, header)) return 0;
   const pageBytes = view.getUint32(8);
   const frameBytes = FRAME_HEADER_BYTES + pageBytes;
-  const isOfThisLog = (at: number) =>
-    view.getUint32(at + 8) === view.getUint32(16) && view.getUint32(at + 12) === view.getUint32(20);
+  const matchingSalts = (at: number) =>
+    Number(view.getUint32(at + 8) === view.getUint32(16)) +
+    Number(view.getUint32(at + 12) === view.getUint32(20));
 
   let chained = header;
   let at = HEADER_BYTES;
-  for (; at + frameBytes <= bytes.byteLength && isOfThisLog(at); at += frameBytes) {
+  for (; at + frameBytes <= bytes.byteLength && matchingSalts(at) === 2; at += frameBytes) {
     const head = checksum(view, { from: at, to: at + 8, littleEndian }, chained);
     const page = { from: at + FRAME_HEADER_BYTES, to: at + frameBytes, littleEndian };
     const next = checksum(view, page, head);
@@ -51,7 +52,7 @@ export function findWalDamage(bytes: Uint8Array): number | undefined {
   }
   let committed = false;
   for (let later = at; later + frameBytes <= bytes.byteLength; later += frameBytes) {
-    if (!isOfThisLog(later)) continue;
+    if (matchingSalts(later) === 0) continue; // left from the log before, which had two other salts
     if (committed) return at;
     committed = view.getUint32(later + 4) !== 0;
   }

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";
 import { SqliteProfileStore } from "../../../../mesh/adapters/embedded/sqlite_profile_store.ts";
+import { findWalDamage } from "../../../../mesh/adapters/embedded/wal_check.ts";
 import { verifyProfiles } from "../../../../mesh/adapters/embedded/verify_profiles.ts";
 import { ProfileStoreUnavailableError } from "../../../../mesh/ports/profile_store.ts";
 import { VirtualClock } from "../../../../mesh/simulation/virtual_clock.ts";
@@ -159,6 +160,31 @@ Deno.test("verifying names the damaged file, and changes none", async () => {
   writeFiles(directory, new Map([...killed, ["profiles.db-wal", wal]]));
   assert.match(verifyProfiles(path)[0], /profiles\.db-wal: a damaged frame at byte \d+/);
   Deno.removeSync(directory, { recursive: true });
+});
+
+Deno.test("a bit flipped in the header of a frame is damage, unless the last transaction has it", async () => {
+  const directory = Deno.makeTempDirSync({ prefix: "cairn-profiles-" });
+  const { killed } = await writeProfiles(directory);
+  Deno.removeSync(directory, { recursive: true });
+  const wal = present(killed.get("profiles.db-wal"), "a killed store leaves its log");
+  const [header, frame] = [32, 24 + 4_096];
+  const pages = (at: number) => new DataView(wal.buffer).getUint32(at + 4); // 0 = no commit yet
+  const starts = Array.from(
+    { length: (wal.length - header) / frame },
+    (_, i) => header + i * frame,
+  );
+  const commits = starts.filter((at) => pages(at) > 0);
+  assert.equal(commits.at(-1), starts.at(-1));
+  const synced = starts.filter((at) => at <= present(commits.at(-2), "several commits"));
+  assert.ok(synced.length >= COMMITS - 1);
+  for (const start of synced) {
+    for (let bit = 0; bit < 24 * 8; bit++) {
+      const at = start + (bit >> 3);
+      wal[at] ^= 1 << (bit & 7);
+      assert.equal(findWalDamage(wal), start, `bit ${bit} of the frame at ${start}`);
+      wal[at] ^= 1 << (bit & 7);
+    }
+  }
 });
 
 /** A closed store whose items fill several pages: `m1000` and so on. */
