@@ -17,7 +17,7 @@ import { rolesChart } from "./scale_chart.ts";
 
 const SHARDS = 16;
 const VISITORS = 16;
-/** What is fixed high, so that hosts can share it out, and what is not copied to all of them. */
+/** Settings by which the parts of a mesh are many, and hosts share them out. */
 const divided: Readonly<Record<string, unknown>> = {
   "trainer.count": 16,
   "joiner.partitions": 16,
