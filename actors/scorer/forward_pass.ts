@@ -108,9 +108,10 @@ export class ForwardPass {
   }
 
   /**
-   * Asks other replicas; undefined unless a replica of each shard has a mark, and they have learned
-   * all that lookups have shown. Where those in use give no rows, others may lack shards that are
-   * away: a scorer that restarts after a change of shards begins with replicas that have ended.
+   * Asks other replicas, and those in use; undefined unless a replica of each shard has a mark, and
+   * they have learned all that the last answers have shown. Where those in use give no rows, others
+   * may lack shards that are away: a scorer that restarts after a change of shards begins with
+   * replicas that have ended.
    *
    * @param replicas By shard.
    */
@@ -119,7 +120,7 @@ export class ForwardPass {
     budgetMs: number,
   ): Promise<ReplicaClient | undefined> {
     const offered = this.#clientOf(replicas);
-    await offered.probe(budgetMs);
+    await Promise.all([offered, this.#replicas].map((each) => each.probe(budgetMs)));
     const knowAll = offered.learnedThroughMs >= this.#replicas.newestMarkMs;
     const areWhole = offered.shardsAway === 0 && knowAll;
     const areBetter = this.#replicas.shardsAnswering === 0 && offered.shardsAnswering > 0;

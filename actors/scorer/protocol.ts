@@ -90,8 +90,8 @@ export interface WeightsLoaded {
 
 /**
  * Offers the replicas of a later sharding. The scorer takes them between two passes when each shard
- * has one that is filled, and those that answer know all that rankings have shown to know, or when
- * the ones in use give no rows. Answers with the sharding whose replicas are used.
+ * has one that is filled, and those that answer know all that the last answers of those in use have
+ * shown, or when these give no rows. Answers with the sharding whose replicas are used.
  */
 export interface ChangeReplicas extends Request<{ readonly sharding: number }> {
   readonly kind: "changeReplicas";
@@ -114,7 +114,10 @@ export interface ServedModel {
 
 /** Readiness of the scorer, and the model that it serves. */
 export interface ScorerStatus extends Freshness {
-  /** Since the start dense weights were loaded, and a replica of each shard has answered. */
+  /**
+   * Since the start dense weights were loaded, all replicas of this host have answered, and of each
+   * other shard one has, or all were away.
+   */
   readonly ready: boolean;
   readonly modelVersion: number;
 }

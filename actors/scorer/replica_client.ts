@@ -60,7 +60,10 @@ interface Replica {
 /** A shard's replicas, and the memory that its lookups reuse, so that they leave no garbage. */
 interface Shard {
   readonly replicas: readonly Replica[];
-  /** Lookups fail without it: no replica has answered yet, and one is here or being filled. */
+  /**
+   * A start waits for it, and lookups fail where no replica answers: this host's replica has not
+   * answered yet, or where it has none, no other one has and one is being filled.
+   */
   isAwaited: boolean;
   /** No replica has answered the last ask. */
   isAway: boolean;
@@ -103,8 +106,8 @@ export class ReplicaClient {
   }
 
   /**
-   * Whether lookups go on without shards that are away: every shard has answered once, or was away
-   * and has its replicas on other hosts.
+   * Whether lookups go on without shards that are away: every replica of this host has answered
+   * once, and every other shard has, or was away.
    */
   get canLookUp(): boolean {
     return this.#shards.every(({ isAwaited }) => !isAwaited);
@@ -138,7 +141,8 @@ export class ReplicaClient {
 
   /** Shards of which a replica answered the last lookup or probe. */
   get shardsAnswering(): number {
-    return this.#shards.filter(({ isAwaited, isAway }) => !isAwaited && !isAway).length;
+    return this.#shards.filter(({ isAway, answeredAtMs }) => !isAway && answeredAtMs > -Infinity)
+      .length;
   }
 
   /**
@@ -229,7 +233,9 @@ export class ReplicaClient {
           ...(transfer && { transfer }),
         });
         replica.failedAtMs = -1;
-        shard.isAwaited = shard.isAway = false;
+        shard.isAway = false;
+        // The first one is this host's, if it has one: when it is ready, the other may be stopped.
+        if (replica.isHere || !shard.replicas[0].isHere) shard.isAwaited = false;
         shard.answeredAtMs = this.#clock.monotonicMs();
         shard.learnedThroughMs = answer.learnedThroughMs;
         return answer;

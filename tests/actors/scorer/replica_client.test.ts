@@ -220,3 +220,21 @@ Deno.test("a start waits for a shard that one of the other hosts is filled with"
     assert.equal(client.canLookUp, false);
   }
 });
+
+Deno.test("a start waits for the replica of its own host, also where another holder answers", async () => {
+  let isFilled = false;
+  const own = replica(
+    (lookup) =>
+      isFilled ? Promise.resolve(rowsOf(lookup, 1)) : Promise.reject(new ReplicaNotCurrentError(1)),
+    "serving_replica/0@edge",
+  );
+  const other = replica((lookup) => Promise.resolve(rowsOf(lookup, 2)), "serving_replica/0@edge-2");
+  const clock = new VirtualClock();
+  const client = clientOf([[own, other], [own, other]], clock);
+  await client.probe(BUDGET.budgetMs);
+  assert.deepEqual([client.canLookUp, client.shardsAway, client.shardsAnswering], [false, 0, 2]);
+  isFilled = true;
+  await clock.advance(1_001);
+  await client.probe(BUDGET.budgetMs);
+  assert.equal(client.canLookUp, true);
+});

@@ -389,6 +389,18 @@ Deno.test("a scorer that restarts takes later replicas without a shard of hosts 
   await loop.stop();
 });
 
+Deno.test("a scorer that restarts keeps replicas that give all rows", async () => {
+  const { loop, offer, fill, mark } = await withOffers();
+  for (const key of [8, 9]) {
+    await fill(key);
+    await mark(key, 5);
+  }
+  await loop.restart("scorer/0");
+  const away = ["10@edge-2", "10@edge-3"];
+  assert.equal(await offer(1, [8, 9, away]), 0);
+  await loop.stop();
+});
+
 Deno.test("an offer that an earlier incarnation had is nothing to the next one", async () => {
   const { loop } = await withOffers();
   const scorer = loop.mesh.node().actorRef<ScorerMessage>("scorer/0");
