@@ -7,6 +7,10 @@
  * acceptance time. It also carries the data clock on, so that windows end there. A partition gets
  * its mark at once where it has had no record for an interval, and otherwise at the interval's end:
  * one with events at shorter intervals gets none.
+ *
+ * Where several gateways append to the log, the records of the others count too. The log knows
+ * them: it is asked for the marks that are due, and answers with the newest acceptance time of each
+ * partition. So all gateways together write as many marks as one would.
  */
 import type { Clock, Timer } from "../mesh/ports/clock.ts";
 import { type EventLog, isRefusal, SealedPartitionError } from "../mesh/ports/event_log.ts";
@@ -18,10 +22,12 @@ import type { AcceptanceClock } from "./memory/acceptance_clock.ts";
 const GATHER_MS = 5;
 /** Bounds of the time between a record of a partition and a mark, ms. */
 const [MARK_MS_MIN, MARK_MS_MAX] = [50, 100];
-/** Marks of all partitions that the time between them aims at. */
+/** Marks of all partitions that the time between them aims at, by all gateways. */
 const MARKS_PER_SECOND = 160;
 /** Pause before a log that refused marks is tried again, ms. */
 const REFUSED_RETRY_MS = 1_000;
+
+const NONE_WAITS = { acceptedAtMs: Infinity, sinceMs: Infinity };
 
 export interface MarkWriterParts {
   readonly eventLog: EventLog;
@@ -32,14 +38,14 @@ export interface MarkWriterParts {
 
 export class MarkWriter {
   readonly #parts: MarkWriterParts;
-  /** By partition, the acceptance time of the newest event or mark of this gateway. */
+  /** By partition, the newest acceptance time that this gateway knows of, ms. */
   readonly #marked: number[] = [];
   /**
-   * By partition, when this gateway first had an event that is newer than `#marked`, on the
-   * monotonic clock, ms; Infinity where it has none.
+   * By partition, the acceptance time of the oldest event of this gateway that is newer than
+   * `#marked`, ms, and its moment on the monotonic clock, ms; Infinity where there is none.
    */
-  readonly #behindSinceMs: number[] = [];
-  /** By partition, when its newest record of this gateway came, on the monotonic clock, ms. */
+  readonly #waiting: { readonly acceptedAtMs: number; readonly sinceMs: number }[] = [];
+  /** By partition, when its newest known record came, on the monotonic clock, ms. */
   readonly #recordedAtMs: number[] = [];
   /** Acceptance time of the newest event, ms. */
   #acceptedAtMs = 0;
@@ -71,7 +77,7 @@ export class MarkWriter {
     { acceptedAtMs, atMs }: { readonly acceptedAtMs: number; readonly atMs: number },
   ): void {
     if (this.#open.length === 1) return;
-    this.#reached(partition, acceptedAtMs);
+    this.#reached(partition, acceptedAtMs, this.#parts.clock.monotonicMs());
     this.#awaitMarks(acceptedAtMs);
     this.ranked(atMs);
     this.#markLater();
@@ -82,7 +88,7 @@ export class MarkWriter {
     const { firstPartition, partitions } = this.#parts.eventLog;
     while (this.#marked.length < partitions) {
       this.#marked.push(0);
-      this.#behindSinceMs.push(Infinity);
+      this.#waiting.push(NONE_WAITS);
       this.#recordedAtMs.push(-Infinity);
     }
     return Array.from({ length: partitions - firstPartition }, (_, i) => firstPartition + i);
@@ -102,25 +108,30 @@ export class MarkWriter {
     await this.#marking;
   }
 
-  /** Notes the newest acceptance time of a partition. */
-  #reached(partition: number, acceptedAtMs: number): void {
-    if (acceptedAtMs <= this.#marked[partition]) return;
-    this.#marked[partition] = acceptedAtMs;
-    const nowMs = this.#parts.clock.monotonicMs();
-    this.#recordedAtMs[partition] = nowMs;
-    this.#behindSinceMs[partition] = acceptedAtMs < this.#acceptedAtMs ? nowMs : Infinity;
+  /**
+   * Notes a record of a partition.
+   *
+   * @param recordedAtMs When it came, on the monotonic clock, ms.
+   */
+  #reached(partition: number, acceptedAtMs: number, recordedAtMs: number): void {
+    this.#recordedAtMs[partition] = Math.max(recordedAtMs, this.#recordedAtMs[partition]);
+    this.#marked[partition] = Math.max(acceptedAtMs, this.#marked[partition]);
+    if (acceptedAtMs < this.#waiting[partition].acceptedAtMs) return;
+    this.#waiting[partition] = acceptedAtMs < this.#acceptedAtMs
+      ? { acceptedAtMs, sinceMs: recordedAtMs }
+      : NONE_WAITS;
   }
 
   /** Notes the acceptance time that all partitions have to reach. */
   #awaitMarks(acceptedAtMs: number): void {
     if (acceptedAtMs <= this.#acceptedAtMs) return;
     this.#acceptedAtMs = acceptedAtMs;
-    const nowMs = this.#parts.clock.monotonicMs();
+    const sinceMs = this.#parts.clock.monotonicMs();
     for (const partition of this.#open) {
-      if (this.#marked[partition] >= acceptedAtMs || this.#behindSinceMs[partition] < Infinity) {
+      if (this.#marked[partition] >= acceptedAtMs || this.#waiting[partition] !== NONE_WAITS) {
         continue;
       }
-      this.#behindSinceMs[partition] = nowMs;
+      this.#waiting[partition] = { acceptedAtMs, sinceMs };
     }
   }
 
@@ -140,9 +151,14 @@ export class MarkWriter {
 
   /** Marks the partitions that are due; false where the log refuses one of them. */
   async #markDue(): Promise<boolean> {
-    const nowMs = this.#parts.clock.monotonicMs();
+    const { eventLog, clock } = this.#parts;
+    const nowMs = clock.monotonicMs();
     const due = this.#open.filter((partition) => this.#dueAtMs(partition) <= nowMs);
-    const outcomes = await Promise.allSettled(due.map((each) => this.#mark(each)));
+    const outcomes = await Promise.allSettled(
+      eventLog.mark === undefined
+        ? due.map((partition) => this.#mark(partition))
+        : [this.#markUnlessOthers(due)],
+    );
     const failures = outcomes.flatMap((each) => each.status === "rejected" ? [each.reason] : []);
     // No mark of a sealed partition is awaited, and those of the new ones are due.
     if (failures.some((error) => error instanceof SealedPartitionError)) {
@@ -162,24 +178,49 @@ export class MarkWriter {
   /** When a partition is to be marked, on the monotonic clock, ms; Infinity = not at all. */
   #dueAtMs(partition: number): number {
     return Math.max(
-      this.#behindSinceMs[partition] + GATHER_MS,
+      this.#waiting[partition].sinceMs + GATHER_MS,
       this.#recordedAtMs[partition] + this.#markMs,
     );
   }
 
   async #mark(partition: number): Promise<void> {
-    const { eventLog, acceptanceClock } = this.#parts;
+    const { eventLog, acceptanceClock, clock } = this.#parts;
     const acceptedAtMs = acceptanceClock.nextMs();
+    await eventLog.append(partition, [this.#encoded(acceptedAtMs)], "written");
+    this.#reached(partition, acceptedAtMs, clock.monotonicMs());
+  }
+
+  /** Marks the partitions that have had no record of any gateway for an interval. */
+  async #markUnlessOthers(partitions: readonly number[]): Promise<void> {
+    const { eventLog, acceptanceClock, clock } = this.#parts;
+    const markMs = this.#markMs;
+    const askedAtMs = clock.monotonicMs();
+    const asked = partitions.map((partition) => {
+      const { acceptedAtMs, sinceMs } = this.#waiting[partition];
+      // Acceptance times may be those of another gateway's clock; only their distances are used.
+      const nowMs = acceptedAtMs + (askedAtMs - sinceMs);
+      return { partition, nowMs, unlessAfterMs: nowMs - markMs };
+    });
+    const acceptedAtMs = acceptanceClock.nextMs();
+    const mark = { bytes: this.#encoded(acceptedAtMs), acceptedAtMs };
+    const newest = await eventLog.mark?.(asked, mark) ?? [];
+    const answeredAtMs = clock.monotonicMs();
+    newest.forEach((newestMs, i) => {
+      const { partition, nowMs } = asked[i];
+      const recordedAtMs = askedAtMs + (newestMs - nowMs);
+      // The next look comes after a pause, whatever the clocks say.
+      const earliestMs = answeredAtMs + GATHER_MS - markMs;
+      this.#reached(
+        partition,
+        newestMs,
+        Math.min(answeredAtMs, Math.max(earliestMs, recordedAtMs)),
+      );
+      acceptanceClock.resumeAfter(newestMs);
+    });
+  }
+
+  #encoded(acceptedAtMs: number): Uint8Array {
     const record: MarkRecord = { kind: "mark", atMs: this.#atMs, acceptedAtMs };
-    const bytes = encodeStampable(record);
-    let markedMs = acceptedAtMs;
-    if (eventLog.appendOnce === undefined) await eventLog.append(partition, [bytes], "written");
-    else {
-      const once = { bytes, content: "", acceptedAtMs, endsWithTime: true };
-      const [outcome] = await eventLog.appendOnce(partition, [once]);
-      markedMs = outcome.acceptedAtMs;
-      acceptanceClock.resumeAfter(markedMs);
-    }
-    this.#reached(partition, markedMs);
+    return encodeStampable(record);
   }
 }

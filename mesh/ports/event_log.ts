@@ -60,6 +60,20 @@ export type OnceOutcome =
   /** A record was appended under the id before. */
   | { readonly kind: "earlier"; readonly isSame: boolean; readonly acceptedAtMs: number };
 
+/** A record that {@link EventLog.mark} appends to partitions. */
+export interface LogMark {
+  /** End with the acceptance time as a big-endian float64, where the log writes that of each. */
+  readonly bytes: Uint8Array;
+  /** Wall time at which it was made, ms. The log raises it where it has later records. */
+  readonly acceptedAtMs: number;
+}
+
+/** A partition that is to be marked, unless it has a record that was accepted after this time. */
+export interface MarkedPartition {
+  readonly partition: number;
+  readonly unlessAfterMs: number;
+}
+
 /**
  * Least distance of two acceptance times of {@link EventLog.appendOnce}, ms. Exactly representable
  * in addition to today's epoch milliseconds (41 of 53 bits).
@@ -122,6 +136,14 @@ export interface EventLog {
     partition: number,
     records: readonly OnceRecord[],
   ): Promise<OnceOutcome[]>;
+  /**
+   * Appends a record durably to those of the partitions that have none of any process after their
+   * times, all in one step, and resolves with the newest acceptance time of each partition, ms.
+   * Present with {@link appendOnce}, among whose acceptance times the record's is the next one.
+   *
+   * @throws As {@link append}. Where one partition refuses, nothing was appended to any.
+   */
+  mark?(partitions: readonly MarkedPartition[], mark: LogMark): Promise<number[]>;
   /**
    * Makes `epoch` the only one whose appends the partition takes, durably, and resolves with the
    * end of the partition, which no earlier writer can move any more. The same epoch again changes

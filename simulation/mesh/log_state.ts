@@ -7,7 +7,9 @@ import {
   checkFence,
   type LogExtent,
   LogFullError,
+  type LogMark,
   type LogRecord,
+  type MarkedPartition,
   type OnceRecord,
   partitionOf,
   SealedPartitionError,
@@ -190,38 +192,68 @@ export class LogState {
     bytesMax: number,
   ): readonly AppendedId[] | Error {
     const target = partitionOf(this.#partitions, partition);
-    const sealed = this.#sealOf(partition);
-    if (sealed !== undefined) return sealed;
-    if (target.epoch !== 0) {
-      return new StaleWriterError(this.#name, partition, undefined, target.epoch);
-    }
+    const refused = this.#refusesOnce(partition);
+    if (refused !== undefined) return refused;
     const full = this.#full(records.map(({ bytes }) => bytes), bytesMax);
     if (full !== undefined) return full;
     this.#forgetIds();
     const expiresMs = this.#clock.monotonicMs() + this.#idsRetainedMs;
-    const { acceptedAtMs: newestMs } = target;
-    this.#journal.add(() => target.acceptedAtMs = newestMs);
     const added: Uint8Array[] = [];
     const kept = records.map(({ id, content, acceptedAtMs, token, bytes, endsWithTime }) => {
       const found = id === undefined ? undefined : this.#ids.get(id);
       if (found !== undefined) return found;
-      const atMs = acceptedAtMs > target.acceptedAtMs
-        ? acceptedAtMs
-        : target.acceptedAtMs + ACCEPTANCE_STEP_MS;
+      const atMs = this.#nextTime(target, acceptedAtMs);
       const entry = { content, acceptedAtMs: atMs, token, expiresMs };
       if (id !== undefined) {
         this.#ids.set(id, entry);
         this.#journal.add(() => this.#ids.delete(id));
       }
-      if (endsWithTime) {
-        new DataView(bytes.buffer, bytes.byteOffset).setFloat64(bytes.byteLength - 8, atMs);
-      }
-      added.push(bytes);
-      target.acceptedAtMs = atMs;
+      added.push(endsWithTime ? endingWith(bytes, atMs) : bytes);
       return entry;
     });
     this.#add(partition, added, true);
     return kept;
+  }
+
+  /**
+   * Appends a record to the partitions that have none after their times. Returns the newest
+   * acceptance time of each, ms.
+   */
+  mark(
+    partitions: readonly MarkedPartition[],
+    { bytes, acceptedAtMs }: LogMark,
+    bytesMax: number,
+  ): readonly number[] | Error {
+    for (const { partition } of partitions) {
+      const refused = this.#refusesOnce(partition);
+      if (refused !== undefined) return refused;
+    }
+    const due = partitions.filter(({ partition, unlessAfterMs }) =>
+      partitionOf(this.#partitions, partition).acceptedAtMs <= unlessAfterMs
+    );
+    const full = due.length > 0 && this.#full(due.map(() => bytes), bytesMax);
+    if (full) return full;
+    for (const { partition } of due) {
+      const target = partitionOf(this.#partitions, partition);
+      this.#add(partition, [endingWith(bytes, this.#nextTime(target, acceptedAtMs))], true);
+    }
+    return partitions.map(({ partition }) => partitionOf(this.#partitions, partition).acceptedAtMs);
+  }
+
+  /** The refusal of appends whose acceptance times the log gives. */
+  #refusesOnce(partition: number): SealedPartitionError | StaleWriterError | undefined {
+    const { epoch } = partitionOf(this.#partitions, partition);
+    return this.#sealOf(partition) ??
+      (epoch === 0 ? undefined : new StaleWriterError(this.#name, partition, undefined, epoch));
+  }
+
+  /** The acceptance time of the next record, above that of all before, ms. */
+  #nextTime(target: Partition, acceptedAtMs: number): number {
+    const { acceptedAtMs: newestMs } = target;
+    this.#journal.add(() => target.acceptedAtMs = newestMs);
+    return target.acceptedAtMs = acceptedAtMs > newestMs
+      ? acceptedAtMs
+      : newestMs + ACCEPTANCE_STEP_MS;
   }
 
   /** @throws {StaleWriterError} A later epoch has claimed the partition. */
@@ -354,6 +386,13 @@ function emptyPartition(acceptedAtMs = -1): Partition {
     acceptedAtMs,
     listeners: new Listeners<[isUrgent: boolean]>(),
   };
+}
+
+/** A copy of a record that ends with its acceptance time. */
+function endingWith(record: Uint8Array, acceptedAtMs: number): Uint8Array {
+  const bytes = record.slice();
+  new DataView(bytes.buffer).setFloat64(bytes.byteLength - 8, acceptedAtMs);
+  return bytes;
 }
 
 function endOf({ firstOffset, records }: Partition): number {

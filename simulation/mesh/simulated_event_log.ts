@@ -12,11 +12,13 @@ import {
   LateAppendError,
   type LogExtent,
   LogFullError,
+  type LogMark,
   type LogReader,
   type LogRecord,
   LogTailLostError,
   LogUnavailableError,
   type LogUsage,
+  type MarkedPartition,
   type OnceOutcome,
   type OnceRecord,
   SealedPartitionError,
@@ -144,6 +146,22 @@ export class SimulatedEventLog implements EventLog {
         ? { kind: "appended", acceptedAtMs }
         : { kind: "earlier", isSame: content === records[i].content, acceptedAtMs }
     );
+  }
+
+  async mark(partitions: readonly MarkedPartition[], mark: LogMark): Promise<number[]> {
+    const refused = this.#reasonToRefuse();
+    if (refused !== undefined) throw this.#refusal = refused;
+    const outcome = await this.#again(
+      () => this.#state.mark(partitions, mark, this.#options.bytesMax),
+      true,
+    );
+    if (outcome instanceof SealedPartitionError) {
+      this.#known.adopt(outcome.extent);
+      throw outcome;
+    }
+    if (outcome instanceof Error) throw this.#refusal = outcome;
+    this.#refusal = undefined;
+    return [...outcome];
   }
 
   async extend(extent: LogExtent): Promise<void> {

@@ -369,6 +369,46 @@ export function eventLogContract(
     assert.deepEqual(times, [newestMs, nextMs, nextMs + ACCEPTANCE_STEP_MS, newestMs + 1]);
   });
 
+  const markAt = (acceptedAtMs: number) => ({ bytes: new Uint8Array(9).fill(1), acceptedAtMs });
+
+  test("a mark comes to the partitions without a later record, with a time of its own in each", async ({ log }) => {
+    if (!log.mark) return;
+    await log.appendOnce?.(0, [once("a", "a", 50)]);
+    await log.appendOnce?.(1, [once("b", "b", 900)]);
+    const marked = [0, 1, 2].map((partition) => ({ partition, unlessAfterMs: 60 }));
+    assert.deepEqual(await log.mark(marked, markAt(70)), [70, 900, 70]);
+    assert.deepEqual(await log.mark(marked, markAt(71)), [70, 900, 70], "none is due");
+    const later = [{ partition: 0, unlessAfterMs: 70 }, { partition: 1, unlessAfterMs: 900 }];
+    assert.deepEqual(await log.mark(later, markAt(80)), [80, 900 + ACCEPTANCE_STEP_MS]);
+    const timesOf = async (partition: number) =>
+      (await log.read(partition, 0, 9)).filter(({ bytes }) => bytes.byteLength === 9)
+        .map(({ bytes }) => new DataView(bytes.buffer, bytes.byteOffset).getFloat64(1));
+    assert.deepEqual(await timesOf(0), [70, 80]);
+    assert.deepEqual(await timesOf(1), [900 + ACCEPTANCE_STEP_MS]);
+    assert.deepEqual(await timesOf(2), [70]);
+    assert.deepEqual(await log.appendOnce?.(2, [once("c", "c", 69)]), [
+      appendedAt(70 + ACCEPTANCE_STEP_MS),
+    ]);
+    assert.equal(log.usage().bytes, 3 * 3 + 4 * 9);
+  }, { partitions: 3 });
+
+  test("a log that has no room for all marks takes none of them", async ({ log }) => {
+    if (!log.mark) return;
+    const marked = [0, 1].map((partition) => ({ partition, unlessAfterMs: 60 }));
+    await assert.rejects(log.mark(marked, markAt(70)), LogFullError);
+    assert.deepEqual([await log.endOffset(0), await log.endOffset(1)], [0, 0]);
+    assert.deepEqual(await log.mark(marked.slice(1), markAt(70)), [70]);
+    assert.deepEqual(await log.mark(marked.slice(1), markAt(71)), [70], "it needs no room");
+  }, { partitions: 2, bytesMax: 17 });
+
+  test("marks are refused where one of their partitions is sealed", async ({ log }) => {
+    if (!log.mark) return;
+    await log.extend?.({ firstPartition: 1, partitions: 3 });
+    const marked = [2, 0].map((partition) => ({ partition, unlessAfterMs: 60 }));
+    await assert.rejects(log.mark(marked, markAt(70)), SealedPartitionError);
+    assert.equal(await log.endOffset(2), 0);
+  });
+
   test("a log that is extended seals its earlier partitions, and they can still be read", async (under) => {
     const { log } = under;
     if (!log.extend) return;

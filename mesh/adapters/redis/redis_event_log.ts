@@ -12,10 +12,12 @@ import {
   type EventLog,
   type LogExtent,
   LogFullError,
+  type LogMark,
   type LogReader,
   type LogRecord,
   LogUnavailableError,
   type LogUsage,
+  type MarkedPartition,
   type OnceOutcome,
   type OnceRecord,
   SealedPartitionError,
@@ -27,9 +29,11 @@ import { fullMemory } from "./full_memory.ts";
 import { LogAppender } from "./log_appender.ts";
 import {
   appendOnceScript,
+  type AppendReply,
   claimScript,
   extendScript,
   extentOf,
+  markScript,
   openScript,
   rollScript,
   trimScript,
@@ -129,9 +133,7 @@ export class RedisEventLog implements EventLog {
     const { stream } = this.#known.of(partition);
     const { commands, runs, barrier } = this.#server;
     const { bytesMax, idsRetainedMs = logBudgets.idsRetainedMs, writer } = this.#options;
-    if (commands.downMs > this.#awayAfterMs) {
-      throw this.#refused(this.#commands.unavailable(commands.failure));
-    }
+    this.#refuseWhereAway();
     const sent = records.map((record) =>
       new OnceArguments(record, `${writer}:${this.#onceSent++}`)
     );
@@ -147,11 +149,7 @@ export class RedisEventLog implements EventLog {
           ...sent.flatMap((each) => each.values),
         ])
       );
-      if (reply[0] !== "OK") {
-        const refusal = refusalOf(reply, undefined, { log: this.#inWords, partition, bytesMax });
-        if (refusal instanceof SealedPartitionError) this.#known.adopt(refusal.extent);
-        throw refusal;
-      }
+      if (reply[0] !== "OK") throw this.#refusalOf(reply, partition);
       const [, held, end, values] = reply;
       // Also an earlier record is durable when its repetition is answered.
       await barrier.pass(runId);
@@ -159,11 +157,53 @@ export class RedisEventLog implements EventLog {
       this.#held(Number(held));
       this.#commands.durableTo(partition, Number(end));
       return values.map((value, i) => sent[i].outcomeOf(value));
-    }).catch((error) => {
-      // The caller sends the records to another partition.
-      if (error instanceof SealedPartitionError) throw error;
-      throw this.#refused(fullMemory(error, this.#inWords, this.#server) ?? error);
-    });
+    }).catch((error) => this.#rethrow(error));
+  }
+
+  async mark(
+    partitions: readonly MarkedPartition[],
+    { bytes, acceptedAtMs }: LogMark,
+  ): Promise<number[]> {
+    const streams = partitions.map(({ partition }) => this.#known.of(partition).stream);
+    const { commands, runs } = this.#server;
+    const { bytesMax } = this.#options;
+    this.#refuseWhereAway();
+    return await this.#commands.again(async () => {
+      // Also a record that is there already is durable when it is answered.
+      const reply = await this.#commands.durable((run) =>
+        markScript.run(commands, [runs.key, this.#keys.log, this.#keys.urgent, ...streams], [
+          run,
+          bytesMax,
+          acceptedAtMs,
+          bytes,
+          ...partitions.flatMap(({ partition, unlessAfterMs }) => [partition, unlessAfterMs]),
+        ])
+      );
+      if (reply[0] !== "OK") throw this.#refusalOf(reply, partitions[0].partition);
+      this.#refusal = undefined;
+      this.#held(Number(reply[1]));
+      return reply[2].map(Number);
+    }).catch((error) => this.#rethrow(error));
+  }
+
+  #refuseWhereAway(): void {
+    const { commands } = this.#server;
+    if (commands.downMs <= this.#awayAfterMs) return;
+    throw this.#refused(this.#commands.unavailable(commands.failure));
+  }
+
+  /** The error of an append that the script has refused. */
+  #refusalOf(reply: AppendReply, partition: number): Error {
+    const { bytesMax } = this.#options;
+    const refusal = refusalOf(reply, undefined, { log: this.#inWords, partition, bytesMax });
+    if (refusal instanceof SealedPartitionError) this.#known.adopt(refusal.extent);
+    return refusal;
+  }
+
+  #rethrow(error: Error): never {
+    // The caller sends the records to another partition.
+    if (error instanceof SealedPartitionError) throw error;
+    throw this.#refused(fullMemory(error, this.#inWords, this.#server) ?? error);
   }
 
   async extend({ firstPartition, partitions }: LogExtent): Promise<void> {
