@@ -36,6 +36,7 @@ const roleOfKind: Readonly<Record<string, string>> = {
   shard_copy: "shards",
   trainer: "trainer",
   joiner: "joiner",
+  feature_keeper: "joiner",
   row_feed: "serving",
   parameter_sync: "sync",
   snapshotter: "sync",
