@@ -41,7 +41,9 @@ export class LastClicks {
       if (unlogged === true) this.#unlogged.add(rankingId);
     }
     if (path !== "/v1/events") return;
-    const { events } = body as { readonly events: readonly { readonly status: string }[] };
+    const { events } = body as {
+      readonly events: readonly { readonly status: string; readonly unlogged?: true }[];
+    };
     const event = requestBody as {
       readonly eventId: string;
       readonly rankingId?: string;
@@ -53,8 +55,11 @@ export class LastClicks {
     this.#eventIds.add(event.eventId);
     const user = event.user ?? this.#userOf.get(event.rankingId ?? "");
     if (event.action !== "click" || user === undefined) return;
-    // A keeper does not know the user of a click that the log has before its ranking.
-    if (this.#unlogged.has(event.rankingId ?? "")) this.#itemOf.delete(user);
+    // A keeper does not know the user of a click that the log has before its ranking, which may be
+    // one that the event did not name.
+    const isUnlogged = this.#unlogged.has(event.rankingId ?? "") ||
+      events.some(({ unlogged }) => unlogged);
+    if (isUnlogged) this.#itemOf.delete(user);
     else if (events.some(({ status }) => status === "accepted" || status === "duplicate")) {
       this.#itemOf.set(user, event.item);
     }

@@ -1,0 +1,31 @@
+import assert from "node:assert/strict";
+import { VirtualClock } from "../../../mesh/simulation/virtual_clock.ts";
+import { LastClicks } from "../../../simulation/checkers/last_clicks.ts";
+import type { Serving } from "../../../simulation/checkers/serving.ts";
+
+/** The alarm after one click of ann, where rankings show the item all the same. */
+async function alarmAfter(outcome: Readonly<Record<string, unknown>>): Promise<string | undefined> {
+  const clock = new VirtualClock();
+  const clicks = new LastClicks();
+  clicks.take({
+    client: "ann",
+    method: "POST",
+    path: "/v1/events",
+    requestBody: { eventId: "e1", user: "ann", item: "m1", action: "click" },
+    status: 200,
+    body: { events: [{ eventId: "e1", status: "accepted", ...outcome }] },
+  });
+  const fetch = () => Promise.resolve(Response.json({ items: [{ id: "m1" }, { id: "other" }] }));
+  const serving = { mesh: { mesh: { home: { clock } }, fetch } } as unknown as Serving;
+  const shown = clicks.firstShown(serving);
+  await clock.advance(11_000);
+  return await shown;
+}
+
+Deno.test("a click that a ranking forgets is told", async () => {
+  assert.match(await alarmAfter({ rankingId: "r1" }) ?? "", /ann clicked m1 last.* shows it/);
+});
+
+Deno.test("a click whose ranking the log lacks is not expected, also where it did not name it", async () => {
+  assert.equal(await alarmAfter({ rankingId: "r1", unlogged: true }), undefined);
+});
