@@ -371,26 +371,30 @@ export function eventLogContract(
 
   const markAt = (acceptedAtMs: number) => ({ bytes: new Uint8Array(9).fill(1), acceptedAtMs });
 
-  test("a mark comes to the partitions without a later record, with a time of its own in each", async ({ log }) => {
-    if (!log.mark) return;
-    await log.appendOnce?.(0, [once("a", "a", 50)]);
-    await log.appendOnce?.(1, [once("b", "b", 900)]);
-    const marked = [0, 1, 2].map((partition) => ({ partition, unlessAfterMs: 60 }));
-    assert.deepEqual(await log.mark(marked, markAt(70)), [70, 900, 70]);
-    assert.deepEqual(await log.mark(marked, markAt(71)), [70, 900, 70], "none is due");
-    const later = [{ partition: 0, unlessAfterMs: 70 }, { partition: 1, unlessAfterMs: 900 }];
-    assert.deepEqual(await log.mark(later, markAt(80)), [80, 900 + ACCEPTANCE_STEP_MS]);
-    const timesOf = async (partition: number) =>
-      (await log.read(partition, 0, 9)).filter(({ bytes }) => bytes.byteLength === 9)
-        .map(({ bytes }) => new DataView(bytes.buffer, bytes.byteOffset).getFloat64(1));
-    assert.deepEqual(await timesOf(0), [70, 80]);
-    assert.deepEqual(await timesOf(1), [900 + ACCEPTANCE_STEP_MS]);
-    assert.deepEqual(await timesOf(2), [70]);
-    assert.deepEqual(await log.appendOnce?.(2, [once("c", "c", 69)]), [
-      appendedAt(70 + ACCEPTANCE_STEP_MS),
-    ]);
-    assert.equal(log.usage().bytes, 3 * 3 + 4 * 9);
-  }, { partitions: 3 });
+  test(
+    "a mark comes to the partitions without a later record, with a time of its own in each",
+    async ({ log }) => {
+      if (!log.mark) return;
+      await log.appendOnce?.(0, [once("a", "a", 50)]);
+      await log.appendOnce?.(1, [once("b", "b", 900)]);
+      const marked = [0, 1, 2].map((partition) => ({ partition, unlessAfterMs: 60 }));
+      assert.deepEqual(await log.mark(marked, markAt(70)), [70, 900, 70]);
+      assert.deepEqual(await log.mark(marked, markAt(71)), [70, 900, 70], "none is due");
+      const later = [{ partition: 0, unlessAfterMs: 70 }, { partition: 1, unlessAfterMs: 900 }];
+      assert.deepEqual(await log.mark(later, markAt(80)), [80, 900 + ACCEPTANCE_STEP_MS]);
+      const timesOf = async (partition: number) =>
+        (await log.read(partition, 0, 9)).filter(({ bytes }) => bytes.byteLength === 9)
+          .map(({ bytes }) => new DataView(bytes.buffer, bytes.byteOffset).getFloat64(1));
+      assert.deepEqual(await timesOf(0), [70, 80]);
+      assert.deepEqual(await timesOf(1), [900 + ACCEPTANCE_STEP_MS]);
+      assert.deepEqual(await timesOf(2), [70]);
+      assert.deepEqual(await log.appendOnce?.(2, [once("c", "c", 69)]), [
+        appendedAt(70 + ACCEPTANCE_STEP_MS),
+      ]);
+      assert.equal(log.usage().bytes, 3 * 3 + 4 * 9);
+    },
+    { partitions: 3 },
+  );
 
   test("a log that has no room for all marks takes none of them", async ({ log }) => {
     if (!log.mark) return;
