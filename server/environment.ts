@@ -86,6 +86,8 @@ export interface PlacementEnvironment {
   readonly controller: Pick<ControllerOptions, "balances" | "movesMax">;
   /** Connects; the caller closes the connection. */
   open(): Promise<{ readonly coordination: Coordination; close(): Promise<void> }>;
+  /** Another host of the mesh has begun, and listens. */
+  onBegan(host: string): void;
   /** The host was removed from the mesh: the process must stop. */
   onGone(error: Error): void;
 }

@@ -55,6 +55,8 @@ export interface PlacementAgentOptions {
   /** Length of a host's lease, ms. */
   readonly ttlMs: number;
   readonly controller?: Partial<ControllerOptions>;
+  /** Another host has joined the mesh with a new process; default: nothing. */
+  readonly onBegan?: (host: string) => void;
   /** The host was removed from the mesh, or lost its shards: the process must stop. */
   readonly onGone: (error: Error) => void;
 }
@@ -96,6 +98,8 @@ export class PlacementAgent {
   readonly #partitions: PlacedPartitions;
   readonly #resharding: Resharding | undefined;
   readonly #unlisted: UnlistedHosts;
+  /** The process of each other host at the last look, by host. */
+  readonly #incarnations = new Map<string, string>();
   /** The node of each owner's actor, as this process was told last. */
   readonly #placed = new Map<Address, string>();
   /** End of the lease on the own monotonic clock, ms; infinite before this host has joined. */
@@ -175,6 +179,7 @@ export class PlacementAgent {
       this.#loop("placing shards and partitions", async () => {
         this.#lookAgain = Promise.withResolvers();
         const view = await coordination.read();
+        this.#noteBegun(view);
         this.#unlisted.look(view);
         sharding.follow(view);
         this.#resharding?.follow(view);
@@ -284,6 +289,15 @@ export class PlacementAgent {
       readerFigures(mesh, this.#partitions.running, budgetMs),
     ]);
     return { ...sizes, ...positions };
+  }
+
+  /** Tells the hosts that have joined since the last look. */
+  #noteBegun({ hosts }: MeshView): void {
+    for (const [host, { incarnation }] of hosts) {
+      if (host === this.#run.host || this.#incarnations.get(host) === incarnation) continue;
+      this.#incarnations.set(host, incarnation);
+      this.#options.onBegan?.(host);
+    }
   }
 
   /** Directs messages to the present owners, also to those that still restore. */

@@ -239,7 +239,7 @@ async function startPlacement(
   { configuration, mesh, placement, opened: { coordination }, started, fence, logs, waiting }:
     PlacementStart,
 ): Promise<Placing> {
-  const { description, ttlMs, controller, onGone } = placement;
+  const { description, ttlMs, controller } = placement;
   const { host: own, roles } = description;
   const sharding = new HostSharding({ mesh, configuration, host: own, started, logs });
   const agent = new PlacementAgent({
@@ -251,7 +251,8 @@ async function startPlacement(
     ),
     ttlMs,
     controller,
-    onGone: (error) => onGone(error),
+    onBegan: (host) => placement.onBegan(host),
+    onGone: (error) => placement.onGone(error),
     sharding,
     takeSnapshot: roles.includes("sync") ? () => takeSnapshot(mesh, configuration) : undefined,
     nodeOf: (host, key, threads) => placedNode(configuration, host, key, threads),

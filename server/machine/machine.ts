@@ -126,6 +126,7 @@ export async function openHostMachine(
             const { openCoordination } = await import("./redis_coordination.ts");
             return await openCoordination(configuration);
           },
+          onBegan: (host) => links?.hostBegan(host),
           onGone: options.onFatal ?? (() => {}),
         }),
       }),

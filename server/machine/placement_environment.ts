@@ -10,14 +10,14 @@ import { trainerThreadsOf } from "../layout.ts";
 import { meshSettingsOf } from "./mesh_settings.ts";
 
 /** The parts of the environment that a configuration does not say. */
-export interface PlacementParts extends Pick<PlacementEnvironment, "open" | "onGone"> {
+export interface PlacementParts extends Pick<PlacementEnvironment, "open" | "onBegan" | "onGone"> {
   readonly random: Random;
 }
 
 export function placementEnvironment(
   configuration: CairnConfiguration,
   { name, address, roles, capacityBytes }: HostOptions,
-  { random, open, onGone }: PlacementParts,
+  { random, ...parts }: PlacementParts,
 ): PlacementEnvironment {
   const { embeddingShard, shardCount } = configuration;
   const { leaseMs, balance, movesMax } = present(configuration.mesh, "hosts belong to a mesh");
@@ -37,7 +37,6 @@ export function placementEnvironment(
     },
     ttlMs: leaseMs,
     controller: { balances: balance, movesMax },
-    open,
-    onGone,
+    ...parts,
   };
 }

@@ -8,7 +8,8 @@
  * Scores of a process that has died reach no one.
  *
  * A host is disturbed while it or one of its threads stands still; a link while one of its hosts
- * starts or stands still, while it is cut or slow, and until it is made again.
+ * starts or stands still, while it is cut or slow, and until it is made again. A host that starts
+ * is seen in Redis, and linked at once.
  */
 import type { ChangeReplicas, Scores } from "../../actors/scorer/protocol.ts";
 import type { ScorerOptions } from "../../actors/scorer/options.ts";
@@ -26,6 +27,10 @@ const AWAKE_MS = 200;
 const SYNCS = 5;
 /** The hosts of a world that begins find each other, ms. */
 const FOUND_MS = 3_000;
+/** A process begins, joins the mesh and is linked, ms. */
+const BEGUN_MS = 500;
+/** The silence of a machine that died is noticed, ms. */
+const NOTICED_MS = 2_000;
 /** A link is noticed to be lost, and made again, ms: hosts try every 5 seconds at least. */
 const LINKED_MS = 8_000;
 
@@ -47,6 +52,8 @@ class AnsweredLookups implements Checker {
   readonly #hosts = new Map<string, number>();
   /** Until when links are, ms: all of a host's by its name, one by both names. */
   readonly #links = new Map<string, number>();
+  /** Until when a host that begins may not be seen in Redis, ms. */
+  #redisUntilMs = -Infinity;
 
   constructor(context: CheckerContext) {
     this.#context = context;
@@ -56,12 +63,14 @@ class AnsweredLookups implements Checker {
     this.#lose(host);
     this.#dead.delete(host ?? "");
     const isFirst = !this.#links.has(host ?? "");
-    this.#disturb(this.#links, host ?? "", isFirst ? FOUND_MS : LINKED_MS);
+    this.#disturb(this.#links, host ?? "", isFirst ? FOUND_MS : BEGUN_MS);
+    this.#disturbBegun(this.#redisUntilMs - this.#context.nowMs());
   }
 
   processDied(host?: string): void {
     this.#lose(host);
     this.#dead.add(host ?? "");
+    this.#disturb(this.#links, host ?? "", NOTICED_MS);
   }
 
   began(actor: Address, _host?: string, options?: unknown): void {
@@ -132,6 +141,12 @@ class AnsweredLookups implements Checker {
       case "slowHosts":
         this.#disturb(this.#links, `${fault.from} ${fault.to}`, fault.forMs + LINKED_MS);
         return this.#disturb(this.#links, `${fault.to} ${fault.from}`, fault.forMs + LINKED_MS);
+      case "cutRedis":
+      case "stopRedis":
+      case "slowRedis":
+        return this.#disturbRedis(fault.forMs);
+      case "failOverRedis":
+        return this.#disturbRedis(fault.downMs + LINKED_MS);
       case "restartHost":
         return this.#lose(fault.host);
       case "restartProcess":
@@ -143,6 +158,21 @@ class AnsweredLookups implements Checker {
   #lose(host = ""): void {
     for (const replica of this.#filledAtMs.keys()) {
       if (hostOf(replica) === host) this.#filledAtMs.delete(replica);
+    }
+  }
+
+  /** Hosts that begin meanwhile are linked as after a cut. */
+  #disturbRedis(forMs: number): void {
+    this.#redisUntilMs = Math.max(this.#context.nowMs() + forMs, this.#redisUntilMs);
+    this.#disturbBegun(forMs);
+  }
+
+  /** @param forMs Time for which Redis is disturbed yet; none where it is negative. */
+  #disturbBegun(forMs: number): void {
+    if (forMs < 0) return;
+    const nowMs = this.#context.nowMs();
+    for (const [link, untilMs] of this.#links) {
+      if (untilMs > nowMs) this.#disturb(this.#links, link, forMs + LINKED_MS);
     }
   }
 

@@ -186,6 +186,7 @@ export class SimulatedHost {
           });
           return Promise.resolve({ coordination, close: () => store.close() });
         },
+        onBegan: (began) => this.#links?.hostBegan(began),
         onGone,
       }),
       links: () => this.#links?.peers ?? [],

@@ -10,6 +10,7 @@ const weightTransfers = "actors/parameter_sync/weight_transfers.ts";
 const deltaStream = "actors/embedding_shard/delta_stream.ts";
 const deltaTakers = "actors/embedding_shard/delta_takers.ts";
 const replicaFeed = "actors/row_feed/replica_feed.ts";
+const placementAgent = "server/placement_agent.ts";
 
 /** See {@link Plant}. */
 export const servingPlants: readonly Plant[] = [
@@ -144,6 +145,16 @@ export const servingPlants: readonly Plant[] = [
       file: replicaClient,
       find: "const isLast = i === order.length - 1 || leftMs === 0;",
       replace: "const isLast = true;",
+    }],
+    seenBy: ["answered-lookups"],
+    scenario: "spread-serving",
+  },
+  {
+    name: "begun-host-waited-for",
+    edits: [{
+      file: placementAgent,
+      find: "      this.#options.onBegan?.(host);\n",
+      replace: "",
     }],
     seenBy: ["answered-lookups"],
     scenario: "spread-serving",

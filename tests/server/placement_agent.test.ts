@@ -89,6 +89,7 @@ async function startHost(
   });
   await simulated.settle(coordination.open(oneShard));
   const gone: Error[] = [];
+  const begun: string[] = [];
   const agent = new PlacementAgent({
     mesh,
     coordination,
@@ -98,9 +99,10 @@ async function startHost(
     nodeOf: () => "main",
     actorsOf: () => assert.fail("no partition is placed"),
     ttlMs: leaseMs,
+    onBegan: (host) => begun.push(host),
     onGone: (error) => gone.push(error),
   });
-  return { simulated, mesh, coordination, agent, gone };
+  return { simulated, mesh, coordination, agent, gone, begun };
 }
 
 Deno.test("a host whose shard answers nothing renews its lease in time", async () => {
@@ -138,6 +140,21 @@ Deno.test("a host warns once of each host that its file does not list", async ()
   await simulated.advance(1_000);
   assert.equal(unlisted().length, 1);
   assert.match(unlisted()[0], /^Host z has joined the mesh, .* List it in the file of every host/);
+  await simulated.settle(agent.stop());
+  await simulated.stop();
+});
+
+Deno.test("a host is told at once of each process that joins the mesh", async () => {
+  const { simulated, coordination, agent, begun } = await startHost(11);
+  await simulated.settle(agent.start());
+  for (const incarnation of ["b-1", "b-2"]) {
+    begun.length = 0;
+    await coordination.join({ ...description, host: "b", incarnation });
+    await simulated.advance(1);
+    assert.deepEqual(begun, ["b"]);
+  }
+  await simulated.advance(20_000);
+  assert.deepEqual(begun, ["b"], "once");
   await simulated.settle(agent.stop());
   await simulated.stop();
 });

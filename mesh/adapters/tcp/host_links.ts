@@ -1,7 +1,7 @@
 /**
  * The connections of one host with the other hosts of its mesh: two with each, one for messages and
  * one for bulk transfers. Of two hosts, the one whose name comes first connects; it tries again, at
- * growing intervals, as long as the process runs.
+ * growing intervals, as long as the process runs, and at once when it is told that the other began.
  *
  * Each connection has a channel for each pair of nodes. A connection that ends closes its channels;
  * the next one opens new ones.
@@ -73,7 +73,10 @@ export class HostLinks {
   readonly #listener: Listener;
   /** By purpose and host. */
   readonly #established = new Map<string, Established>();
-  readonly #sleeping = new Set<() => void>();
+  /** Ends each pause, by the host for which it is; undefined = for the listener. */
+  readonly #sleeping = new Map<() => void, string | undefined>();
+  /** How often each host has begun, as {@link hostBegan} was told. */
+  readonly #begun = new Map<string, number>();
   readonly #report: LinkReport;
   readonly #watch: LinkWatch;
   #handshakes = 0;
@@ -131,13 +134,19 @@ export class HostLinks {
     });
   }
 
+  /** A host has begun to listen: pauses before the next attempt to connect with it end. */
+  hostBegan(host: string): void {
+    this.#begun.set(host, (this.#begun.get(host) ?? 0) + 1);
+    for (const [wake, waitsFor] of this.#sleeping) if (waitsFor === host) wake();
+  }
+
   /** Closes all connections, with a goodbye. Idempotent. */
   async close(): Promise<void> {
     if (this.#stopped) return;
     this.#stopped = true;
     this.#watch.stop();
     this.#listener.close();
-    for (const wake of this.#sleeping) wake();
+    for (const wake of this.#sleeping.keys()) wake();
     const reason = `host ${this.#options.own.host} stops`;
     await Promise.all([...this.#established].map(async ([key, { connection, ended }]) => {
       this.#detach(key, new Error(reason));
@@ -151,6 +160,7 @@ export class HostLinks {
   async #keepConnected(host: string, purpose: Purpose): Promise<void> {
     let failures = 0;
     while (!this.#stopped) {
+      const begun = this.#begun.get(host);
       try {
         const established = await this.#connect(host, purpose);
         failures = 0;
@@ -159,8 +169,12 @@ export class HostLinks {
         if (!this.#stopped) this.#report.notLinked(host, messageOf(error));
       }
       if (this.#stopped) return;
-      const delayMs = Math.min(BACKOFF_MS * 2 ** failures++, BACKOFF_MS_MAX);
-      await this.#sleep(delayMs * (0.5 + this.#options.random.nextFloat() / 2));
+      const hasBegun = () => this.#begun.get(host) !== begun;
+      if (!hasBegun()) {
+        const delayMs = Math.min(BACKOFF_MS * 2 ** failures++, BACKOFF_MS_MAX);
+        await this.#sleep(delayMs * (0.5 + this.#options.random.nextFloat() / 2), host);
+      }
+      if (hasBegun()) failures = 0;
     }
   }
 
@@ -302,7 +316,7 @@ export class HostLinks {
     for (const channel of established?.channels.values() ?? []) channel.end(cause);
   }
 
-  #sleep(delayMs: number): Promise<void> {
+  #sleep(delayMs: number, host?: string): Promise<void> {
     return new Promise((resolve) => {
       const wake = () => {
         timer.cancel();
@@ -310,7 +324,7 @@ export class HostLinks {
         resolve();
       };
       const timer = this.#options.clock.schedule(delayMs, wake);
-      this.#sleeping.add(wake);
+      this.#sleeping.set(wake, host);
     });
   }
 }

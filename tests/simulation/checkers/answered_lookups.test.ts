@@ -78,3 +78,25 @@ Deno.test("scores of a process that has died reach no one", () => {
   watched.checker.processBegan?.("a");
   assert.equal(watched.scored(1, 80_000), 1);
 });
+
+Deno.test("a host that begins again is linked at once, unless Redis is disturbed", () => {
+  /** The scorer's host is down until 70 s. */
+  const begun = (downMs: number, ...faults: Fault[]) => {
+    const watched = watch();
+    for (const fault of faults) watched.fault(fault);
+    watched.checker.processBegan?.("a");
+    watched.scored(0, 70_000 - downMs);
+    watched.checker.processDied?.("a");
+    watched.scored(0, 70_000);
+    watched.checker.processBegan?.("a");
+    return watched;
+  };
+  const [soon, atOnce, unseen] = [
+    begun(5_000),
+    begun(0),
+    begun(5_000, { kind: "cutRedis", atMs: 60_000, host: "b", forMs: 11_000 }),
+  ];
+  assert.deepEqual([soon.scored(1, 71_000), soon.scored(1, 71_300)], [0, 1]);
+  assert.deepEqual([atOnce.scored(1, 72_600), atOnce.scored(1, 72_800)], [0, 1], "its silence");
+  assert.deepEqual([unseen.scored(1, 79_600), unseen.scored(1, 79_800)], [0, 1]);
+});

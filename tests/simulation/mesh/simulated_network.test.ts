@@ -4,11 +4,11 @@
 import assert from "node:assert/strict";
 import { HostLinks } from "../../../mesh/adapters/tcp/host_links.ts";
 import { PROTOCOLS } from "../../../mesh/adapters/tcp/host_identity.ts";
-import type { Network, Socket } from "../../../mesh/adapters/tcp/network.ts";
+import type { Socket } from "../../../mesh/adapters/tcp/network.ts";
 import { SeededRandom } from "../../../mesh/simulation/seeded_random.ts";
 import { TelemetryRecorder } from "../../../mesh/simulation/telemetry_recorder.ts";
 import { VirtualClock } from "../../../mesh/simulation/virtual_clock.ts";
-import { SimulatedNetwork } from "../../../simulation/mesh/simulated_network.ts";
+import { type NetworkUser, SimulatedNetwork } from "../../../simulation/mesh/simulated_network.ts";
 import { NodeClock } from "../../../simulation/world/node_clock.ts";
 
 const address = { hostname: "b", port: 7400 };
@@ -85,37 +85,38 @@ Deno.test("a host that is not there refuses at once, and one behind a cut not be
   assert.ok(clock.monotonicMs() - beganMs >= 1_000);
 });
 
+/** The links of a host with one other. */
+function open(user: NetworkUser, peer: string, network: SimulatedNetwork): HostLinks {
+  return HostLinks.open({
+    own: {
+      mesh: "m",
+      host: user.host,
+      incarnation: `${user.host}-1`,
+      protocols: PROTOCOLS,
+      configuration: {},
+      nodes: [`${user.host}:main`],
+    },
+    address: { hostname: user.host, port: 7400 },
+    peers: new Map([[peer, { hostname: peer, port: 7400 }]]),
+    secrets: ["a secret of both hosts"],
+    limits: {
+      heartbeatMs: 300,
+      silenceMs: 1_500,
+      frameBytesMax: 2 ** 20,
+      windowBytes: 2 ** 20,
+    },
+    network: network.for(user),
+    clock: user.clock,
+    random: new SeededRandom(1).stream(user.host),
+    telemetry: new TelemetryRecorder(),
+    onChannel: () => {},
+  });
+}
+
 Deno.test("production's links come, break in silence and come again", async () => {
   const { clock, network, a, b } = bound();
-  const open = (user: typeof a, peer: string, net: Network) => {
-    const telemetry = new TelemetryRecorder();
-    return HostLinks.open({
-      own: {
-        mesh: "m",
-        host: user.host,
-        incarnation: `${user.host}-1`,
-        protocols: PROTOCOLS,
-        configuration: {},
-        nodes: [`${user.host}:main`],
-      },
-      address: { hostname: user.host, port: 7400 },
-      peers: new Map([[peer, { hostname: peer, port: 7400 }]]),
-      secrets: ["a secret of both hosts"],
-      limits: {
-        heartbeatMs: 300,
-        silenceMs: 1_500,
-        frameBytesMax: 2 ** 20,
-        windowBytes: 2 ** 20,
-      },
-      network: net,
-      clock: user.clock,
-      random: new SeededRandom(1).stream(user.host),
-      telemetry,
-      onChannel: () => {},
-    });
-  };
-  const left = open(a, "b", network.for(a));
-  const right = open(b, "a", network.for(b));
+  const left = open(a, "b", network);
+  const right = open(b, "a", network);
   const linked = (isLinked: boolean) => () =>
     left.peers[0].isLinked === isLinked && right.peers[0].isLinked === isLinked;
   await clock.advanceUntil(linked(true), 5_000);
@@ -125,6 +126,20 @@ Deno.test("production's links come, break in silence and come again", async () =
   const { sent, received } = network.trafficOf("a");
   assert.ok(sent.bytes > 0 && received.bytes > 0);
   await clock.settle(Promise.all([left.close(), right.close()]));
+});
+
+Deno.test("a host that has begun is connected with at once, however long it was away", async () => {
+  // After a minute, and at several moments of the first attempt.
+  for (const awayMs of [60_000, 0, 0.5, 1, 1.5, 2, 2.5]) {
+    const { clock, network, a, b } = bound();
+    const left = open(a, "b", network);
+    await clock.advance(awayMs);
+    const right = open(b, "a", network);
+    left.hostBegan("b");
+    await clock.advance(30);
+    assert.deepEqual([left.peers[0].isLinked, right.peers[0].isLinked], [true, true], `${awayMs}`);
+    await clock.settle(Promise.all([left.close(), right.close()]));
+  }
 });
 
 /** A network whose methods can be taken apart. */
