@@ -16,7 +16,7 @@ import type { ScorerMessage } from "../actors/scorer/protocol.ts";
 import type { CairnConfiguration } from "../configuration/configuration.ts";
 import { divisionsOf, withDivisions } from "../configuration/sharding.ts";
 import type { MeshView } from "../mesh/ports/coordination.ts";
-import { SERVED_SHARDING } from "../mesh/ports/reshard_progress.ts";
+import { KEPT_SHARDING, SERVED_SHARDING } from "../mesh/ports/reshard_progress.ts";
 import type { Address } from "../mesh/runtime/actor.ts";
 import { reasonOf } from "../mesh/runtime/errors.ts";
 import type { Mesh, PlannedActor } from "../mesh/runtime/mesh.ts";
@@ -124,9 +124,11 @@ export class HostSharding {
     return present(actor, "the plan has each partition's actor");
   }
 
-  /** Figures for the coordination store: the sharding that is served here. */
+  /** Figures for the coordination store: the shardings that are served and kept here. */
   figures(): Readonly<Record<string, number>> {
-    return this.#serves ? { [SERVED_SHARDING]: this.#served } : {};
+    if (!this.#serves) return {};
+    const kept = Math.min(this.#made, ...this.#old.map(shardingAt));
+    return { [SERVED_SHARDING]: this.#served, [KEPT_SHARDING]: kept };
   }
 
   /** Takes the divisions of the view, and begins the next step towards them. */
@@ -216,10 +218,6 @@ export class HostSharding {
 
   async #makeReplicas(sharding: number, replicas: readonly PlannedActor[]): Promise<void> {
     const { mesh, host } = this.#options;
-    // Hosts that have not followed the change before this one hold up their end no longer.
-    if (this.#served === this.#made) {
-      await this.#end(this.#old.filter((address) => shardingAt(address) < this.#made));
-    }
     const own = replicas.filter(({ key }) => key.endsWith(`@${host}`));
     for (const replica of own) {
       if (mesh.nodeOf(addressOf(replica)) === undefined) await mesh.spawn(replica);
@@ -234,7 +232,7 @@ export class HostSharding {
 
   /**
    * Ends the earlier replicas once the scorer uses the present ones: where hosts look up in each
-   * other's, once all scorers do, or shards change in number again.
+   * other's, once all scorers do.
    */
   async #endOld(): Promise<void> {
     const { mesh, host } = this.#options;
@@ -244,12 +242,8 @@ export class HostSharding {
     this.#served = sharding;
     const areAskedElsewhere = this.#configuration.servingReplicas !== "all";
     if (areAskedElsewhere && this.#servedByAll < sharding) return;
-    await this.#end(this.#old);
+    for (const address of this.#old) await mesh.end(address, 0);
     this.#old = [];
-  }
-
-  async #end(replicas: readonly Address[]): Promise<void> {
-    for (const address of replicas) await this.#options.mesh.end(address, 0);
   }
 }
 

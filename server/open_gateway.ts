@@ -21,6 +21,7 @@ import type { CairnConfiguration } from "../configuration/configuration.ts";
 import { partitionCountsOf } from "../configuration/partitions.ts";
 import { joinedPartitions, type MeshView } from "../mesh/ports/coordination.ts";
 import { numbersOf } from "../mesh/ports/partitioning.ts";
+import { mayKeepEarlierReplicas } from "../mesh/ports/reshard_progress.ts";
 import type { ActorRef } from "../mesh/runtime/actor.ts";
 import { actionLabels } from "./action_labels.ts";
 import { consoleSources } from "./console_sources.ts";
@@ -107,6 +108,9 @@ export async function openGateway(
   const markWriter = stores.eventLog.partitions > 1 || stores.eventLog.extend !== undefined
     ? new MarkWriter({ eventLog: stores.eventLog, acceptanceClock, clock, telemetry })
     : undefined;
+  const serving = processesOf(configuration)
+    .filter(({ roles }) => roles.includes("serving"))
+    .map((each) => each.host);
   const erasures = new Erasures({
     ...stores,
     memory,
@@ -117,15 +121,17 @@ export async function openGateway(
       { length: configuration.featureKeeper?.shards ?? 0 },
       (_, i) => mesh.actorRef<FeatureKeeperMessage>(addresses.featureKeeper(i)),
     ),
-    rowFeeds: processesOf(configuration)
-      .filter(({ roles }) => roles.includes("serving"))
-      .map((each) => mesh.actorRef<RowFeedMessage>(addresses.rowFeed(each.host))),
+    rowFeeds: serving.map((each) => mesh.actorRef<RowFeedMessage>(addresses.rowFeed(each))),
     clock,
     random,
     telemetry,
     options: configuration.gateway,
     ...(host !== undefined && { host }),
-    ...(meshView && { hostsServing: async () => hostsServing(await meshView()) }),
+    ...(meshView && {
+      hostsServing: async () => hostsServing(await meshView()),
+      mayKeepEarlierReplicas: async () =>
+        mayKeepEarlierReplicas(await meshView(), serving.flatMap((each) => each ?? [])),
+    }),
   });
   const syncHost = configuration.mesh?.hosts.find(({ roles }) => roles.includes("sync"));
   const app = createGateway({

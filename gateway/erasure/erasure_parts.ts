@@ -30,6 +30,11 @@ export interface ErasureParts {
   readonly keepers: readonly ActorRef<FeatureKeeperMessage>[];
   /** One on each serving host. */
   readonly rowFeeds: readonly ActorRef<RowFeedMessage>[];
+  /**
+   * Whether a serving host may have replicas of an earlier sharding, to which no feed carries
+   * removals; absent where shards do not change in number.
+   */
+  readonly mayKeepEarlierReplicas?: () => Promise<boolean>;
   readonly clock: Clock;
   readonly random: Random;
   readonly telemetry: Telemetry;

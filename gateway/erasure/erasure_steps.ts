@@ -141,9 +141,12 @@ export class ErasureSteps {
     return "complete";
   }
 
-  /** Notes that the replicas are without the rows, when every feed has carried all removals. */
+  /**
+   * Notes that the replicas are without the rows, when every feed has carried all removals and
+   * those before a change of shards have ended.
+   */
   async #confirmServed(following: Following): Promise<void> {
-    const { rowFeeds, clock, blobs, keepers } = this.#parts;
+    const { rowFeeds, clock, blobs, keepers, mayKeepEarlierReplicas } = this.#parts;
     const trainers = await readTrainers(this.#parts, following.request);
     if (!areLearned(trainers)) return;
     const rounds = await Promise.all(rowFeeds.map(async (feed) => {
@@ -155,6 +158,7 @@ export class ErasureSteps {
     const roundsBefore = rounds.map((complete, i) => Math.min(before[i], complete));
     following.roundsBefore = roundsBefore;
     if (rounds.some((complete, i) => complete < roundsBefore[i] + ROUNDS)) return;
+    if (await mayKeepEarlierReplicas?.()) return;
     // Where a host runs another number of keepers, some of these do not answer.
     await Promise.all(
       keepers.map((keeper) => keeper.ask({ kind: "getStatus" }, { budgetMs: BUDGET_MS })),

@@ -7,6 +7,8 @@ import type { MeshView } from "./coordination.ts";
 
 /** Name of the figure with which a serving host reports the sharding that its scorer uses. */
 export const SERVED_SHARDING = "served.sharding";
+/** Name of the figure with which it reports the earliest sharding of which it has replicas. */
+export const KEPT_SHARDING = "kept.sharding";
 
 /** The steps of a change, in order. */
 export type ReshardStep =
@@ -84,4 +86,15 @@ export function restoringIn(
     if (key.startsWith("events/")) joiners++;
   }
   return { shards, trainers, joiners };
+}
+
+/**
+ * Whether one of these serving hosts may have replicas of an earlier sharding. One that is not in
+ * the view, or has reported nothing, may have them.
+ */
+export function mayKeepEarlierReplicas(
+  { identity: { sharding }, hosts }: Pick<MeshView, "identity" | "hosts">,
+  serving: readonly string[],
+): boolean {
+  return serving.some((host) => (hosts.get(host)?.load[KEPT_SHARDING] ?? -1) < sharding);
 }

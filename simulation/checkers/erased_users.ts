@@ -1,7 +1,8 @@
 /**
  * An erased user is found nowhere.
  *
- *     at the end, ∀ receipts:  status ≠ erasing  ⇒  no row of the user in any shard or replica
+ *     at the end, ∀ receipts:  status ≠ erasing  ⇒  no row of the user in any shard or replica,
+ *                                                   also where a replica of former shards is kept
  *                              status = erased   ⇒  no file has the id, as text or as hash
  *     ∀ erasures a, b of a user, where b began later in the log:
  *                              a does not pass the log again behind the second pass of b
@@ -11,12 +12,14 @@
  * the last request was answered: an erasure without an answer may be under way. A fail-over of
  * Redis that loses records ends the promise for the erasures before it.
  */
-import type { ServingReplicaMessage } from "../../actors/serving_replica/protocol.ts";
+import {
+  ReplicaNotCurrentError,
+  type ServingReplicaMessage,
+} from "../../actors/serving_replica/protocol.ts";
 import type { EmbeddingShardMessage } from "../../actors/embedding_shard/protocol.ts";
 import type { ForgetRecord } from "../../records/event_record.ts";
 import { featureIdOf, signatureOf } from "../../records/forgotten.ts";
 import { addresses } from "../../server/addresses.ts";
-import { ServingReplicas } from "../../server/serving_replicas.ts";
 import { holdsBytes } from "../../structures/byte_search.ts";
 import type { CheckerFactory } from "./checker.ts";
 import { decodedEvents } from "./decoded_records.ts";
@@ -136,8 +139,8 @@ async function problemOf(
   return undefined;
 }
 
-/** The table that has a row of the user; undefined where none has. */
-async function rowOf({ mesh: { mesh, configuration }, host }: Serving, user: string) {
+/** The table that has a row of the user, of the present sharding or kept; undefined = none. */
+async function rowOf({ mesh: { mesh, configuration } }: Serving, user: string) {
   const { shardCount, sharding, trainer: { userSlots }, servingReplica } = configuration;
   const ids = new Set(userSlots.ids.map((slot) => featureIdOf(slot, signatureOf(user))));
   for (let shard = 0; shard < shardCount; shard++) {
@@ -146,7 +149,7 @@ async function rowOf({ mesh: { mesh, configuration }, host }: Serving, user: str
       if (page.ids.some((id) => ids.has(id))) return owner;
     }
   }
-  for (const { replica: address } of new ServingReplicas(configuration).heldBy(host)) {
+  for (const address of mesh.addressesOf("serving_replica")) {
     const replica = mesh.actorRef<ServingReplicaMessage>(address);
     for (let rowClass = 0; rowClass < servingReplica.widths.length; rowClass++) {
       const starts = Uint32Array.from(
@@ -156,7 +159,10 @@ async function rowOf({ mesh: { mesh, configuration }, host }: Serving, user: str
       const { found } = await replica.ask(
         { kind: "lookup", ids: BigUint64Array.from(ids), starts },
         BUDGET,
-      );
+      ).catch((error: Error) => {
+        if (error.name !== ReplicaNotCurrentError.name) throw error;
+        return { found: new Uint8Array() }; // nor has anyone else rows of it
+      });
       if (found.includes(1)) return address;
     }
   }

@@ -1,5 +1,11 @@
 import assert from "node:assert/strict";
-import { reshardStep, SERVED_SHARDING, stepText } from "../../../mesh/ports/reshard_progress.ts";
+import {
+  KEPT_SHARDING,
+  mayKeepEarlierReplicas,
+  reshardStep,
+  SERVED_SHARDING,
+  stepText,
+} from "../../../mesh/ports/reshard_progress.ts";
 import type { Placement } from "../../../mesh/ports/coordination.ts";
 import type { ReshardRecord } from "../../../mesh/ports/resharding.ts";
 import { hostRecord, meshView } from "../placement/mesh_view.ts";
@@ -71,4 +77,15 @@ Deno.test("the words for a step name only the parts that are not ready", () => {
   assert.equal(text(2, 1, 0), "2 shards and 1 trainer are not ready yet");
   assert.equal(text(1, 0, 0), "1 shard is not ready yet");
   assert.equal(text(0, 2, 1), "1 joiner and 2 trainers are not ready yet");
+});
+
+Deno.test("a serving host that is not there, or has said nothing, may keep earlier replicas", () => {
+  const keeps = (host: string, sharding: number) =>
+    hostRecord(host, { roles: ["serving"], load: { [KEPT_SHARDING]: sharding } });
+  const may = (...hosts: ReturnType<typeof hostRecord>[]) =>
+    mayKeepEarlierReplicas(meshView({ sharding: 1, hosts }), ["a", "b"]);
+  assert.equal(may(keeps("a", 1), keeps("b", 1), serving("c")), false);
+  assert.equal(may(keeps("a", 1), keeps("b", 0)), true);
+  assert.equal(may(keeps("a", 1), serving("b", 1)), true);
+  assert.equal(may(keeps("a", 1)), true);
 });
