@@ -67,6 +67,8 @@ export interface Capacity {
     readonly all: number;
     /** Whether one process on one host does all of it. */
     readonly isOneProcess: boolean;
+    /** Why no host is large enough, with the remedy; absent where one is. */
+    readonly problem?: string;
   };
   /** Core hours and price of a million rankings; the price is absent without one of the host. */
   readonly perMillion: {
@@ -177,19 +179,23 @@ function hostsFor(
     : servingReplicas === "all"
     ? Infinity
     : Math.max(coresNeed, Math.ceil(shards * servingReplicas / held));
+  if (serving === Infinity) {
+    const problem = roomForTables <= 0
+      ? "a process and its caches leave no memory for tables; take larger hosts"
+      : held > 0
+      ? "the serving tables do not fit into one; embeddings.serving.replicas spreads them"
+      : `a shard of the serving tables does not fit into one; raise shards.count${
+        servingReplicas === "all" ? ", and spread them by embeddings.serving.replicas" : ""
+      }`;
+    return { serving, learning: Infinity, all: Infinity, isOneProcess: false, problem };
+  }
   const forRows = usableBytes - processBytes - workingBytes;
   const learning = Math.max(
     1,
     Math.ceil(cores.learning / usableCores),
-    Math.ceil((memory["training tables"] + memory["open rankings"]) / Math.max(1, forRows)),
+    Math.ceil((memory["training tables"] + memory["open rankings"]) / forRows),
   );
-  const fits = serving < Infinity && forRows > 0;
-  return {
-    serving: fits ? serving : Infinity,
-    learning: fits ? learning : Infinity,
-    all: fits ? serving + learning : Infinity,
-    isOneProcess: false,
-  };
+  return { serving, learning, all: serving + learning, isOneProcess: false };
 }
 
 function warningsOf(

@@ -98,11 +98,10 @@ function sheet(load: Load, capacity: Capacity, { hostCores, hostMemory }: SizeFl
     `${number(machineLoad)} (${command}).\n`;
 }
 
-function hostsText({ serving, learning, all, isOneProcess }: Capacity["hosts"]): string {
+function hostsText(
+  { serving, learning, all, isOneProcess, problem }: Capacity["hosts"],
+): string {
   if (isOneProcess) return "1, one process";
-  if (!Number.isFinite(all)) {
-    return "none is large enough: the serving tables do not fit into one; " +
-      "embeddings.serving.replicas spreads them";
-  }
+  if (problem !== undefined) return `none is large enough: ${problem}`;
   return `${all}, a mesh: ${serving} serving, ${learning} learning and keeping the tables`;
 }

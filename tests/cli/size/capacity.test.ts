@@ -112,6 +112,26 @@ Deno.test("with some replicas of each row the serving hosts share the tables, an
   assert.ok(serving(4) > two);
 });
 
+Deno.test("where no host is large enough, the remedy is one that helps", () => {
+  const problem = (
+    { items, caches = 0, ...more }: Partial<PlannedConfiguration> & {
+      readonly items: number;
+      readonly caches?: number;
+    },
+  ) => {
+    const configuration = { ...planned, cachesBytesMax: caches, ...more };
+    return capacityOf({ ...load, items, users: 0 }, configuration, host, coefficients).hosts
+      .problem;
+  };
+  const [items, replicas] = [400_000_000, 2]; // 40 GB served
+  assert.match(`${problem({ items, shards: 64 })}`, /one; embeddings\.serving\.replicas spreads/);
+  assert.match(`${problem({ items, shards: 1 })}`, /shards\.count, and spread them by embeddings/);
+  const spread = { items, servingReplicas: replicas };
+  assert.match(`${problem({ ...spread, shards: 1 })}`, /raise shards\.count$/);
+  assert.equal(problem({ ...spread, shards: 64 }), undefined);
+  assert.match(`${problem({ ...spread, shards: 64, caches: 1e12 })}`, /take larger hosts$/);
+});
+
 Deno.test("a serving host holds whole shards, so few shards need more hosts than many", () => {
   const serving = (items: number, shards: number) => {
     const spread: PlannedConfiguration = { ...planned, servingReplicas: 2, shards };
