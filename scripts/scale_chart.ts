@@ -39,7 +39,7 @@ type At = readonly [x: number, y: number];
 /** The chart as a file of SVG. */
 export function rolesChart(measured: readonly SizeFigures[]): string {
   const sizes = measured.map(({ hosts }) => hosts);
-  const last = Math.log2(Math.max(...sizes));
+  const last = Math.log2(Math.max(2, ...sizes));
   const x = (hosts: number) => LEFT + Math.log2(hosts) / last * (RIGHT - LEFT);
   const labels = sizes.map((hosts) => text([x(hosts), AXIS_Y + 12], "middle", `${hosts}`));
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${HEIGHT}" ` +
@@ -56,16 +56,19 @@ function drawn(
   measured: readonly SizeFigures[],
   x: (hosts: number) => number,
 ): string {
-  const roles = Object.keys(measured[0].roles);
-  const curves = roles.map((role) =>
-    measured.flatMap(({ hosts, roles }) => {
+  const curves = Object.keys(measured[0].roles).map((role, i) => ({
+    role,
+    colour: colours[i],
+    points: measured.flatMap(({ hosts, roles }) => {
       const value = of(roles[role]);
       return value ? [{ hosts, value }] : [];
-    })
-  );
-  const values = curves.flat().map(({ value }) => value);
+    }),
+  })).filter(({ points }) => points.length > 0);
+  if (curves.length === 0) return text([LEFT, top - 12], "start", `${title}: not counted`);
+  const values = curves.flatMap(({ points }) => points.map(({ value }) => value));
   const [low, high] = [Math.min(...values), Math.max(...values)].map(Math.log10);
-  const y = (value: number) => bottom - (Math.log10(value) - low) / (high - low) * (bottom - top);
+  const range = high - low || 1; // one value lies on the axis
+  const y = (value: number) => bottom - (Math.log10(value) - low) / range * (bottom - top);
   const decades = Array.from(
     { length: Math.floor(high) - Math.ceil(low) + 1 },
     (_, i) => 10 ** (Math.ceil(low) + i),
@@ -74,17 +77,18 @@ function drawn(
     `<line x1="${LEFT}" x2="${RIGHT}" y1="${y(value)}" y2="${y(value)}" stroke="#dfe4ea"/>` +
     text([LEFT - 8, y(value) + 4], "end", value.toLocaleString("en"))
   );
-  const ends = apart(curves.map((curve) => y(curve.at(-1)?.value ?? 1)));
-  const lines = curves.map((curve, i) => {
-    const points = curve.map(({ hosts, value }) => [x(hosts), y(value)].map(rounded));
+  const curvesAt = curves.map(({ points }) =>
+    points.map(({ hosts, value }) => [x(hosts), y(value)])
+  );
+  const ends = apart(curvesAt.map((points) => points[points.length - 1][1]));
+  const lines = curves.map(({ role, colour }, i) => {
+    const points = curvesAt[i].map((point) => point.map(rounded));
     const dots = points.map(([px, py]) =>
-      `<circle cx="${px}" cy="${py}" r="3.5" fill="${colours[i]}"/>`
+      `<circle cx="${px}" cy="${py}" r="3.5" fill="${colour}"/>`
     );
-    const endX = x(curve.at(-1)?.hosts ?? 1) + 8;
-    return `<polyline points="${points.join(" ")}" fill="none" stroke="${colours[i]}" ` +
-      `stroke-width="2"/>${dots.join("")}${
-        text([endX, ends[i] + 4], "start", roles[i], colours[i])
-      }`;
+    const endX = curvesAt[i][points.length - 1][0] + 8;
+    return `<polyline points="${points.join(" ")}" fill="none" stroke="${colour}" ` +
+      `stroke-width="2"/>${dots.join("")}${text([endX, ends[i] + 4], "start", role, colour)}`;
   });
   return `${grid.join("")}${lines.join("")}${text([LEFT, top - 12], "start", title)}`;
 }
