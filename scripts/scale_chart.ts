@@ -29,7 +29,7 @@ const panels: readonly Panel[] = [
   {
     title: "kB a second between this host and others",
     top: 350,
-    bottom: AXIS_Y - 8,
+    bottom: AXIS_Y - 24,
     of: ({ bytes }) => bytes && bytes / 1_000,
   },
 ];

@@ -26,6 +26,8 @@ export interface FeatureKeeperDependencies {
 
 /** Records that are read in one turn: a few milliseconds, between which requests are answered. */
 const RECORDS_PER_TURN = 64;
+/** Time from a record until the log is read, ms: records come several at a time. */
+const GATHER_MS = 5;
 /** Rankings that a step looks at for erased users: about a millisecond. */
 const RANKINGS_PER_STEP = 5_000;
 /** Greatest share of a keeper's time that these steps take. */
@@ -47,6 +49,10 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
   readonly #told: Record<TableName, number>;
   readonly #tops: TopSearches;
   #woken = false;
+  /** The timer of the next reading. */
+  #soon: { cancel(): void } | undefined;
+  /** Partitions with records that came since the log was read. */
+  readonly #appended = new Set<number>();
   #awaitsClearing = false;
   #isLeased = true;
 
@@ -87,7 +93,10 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
       help: "Records that the event log had removed before a keeper read them.",
     });
     this.#unsubscribe = offsets.map((_, partition) =>
-      eventLog.onAppended(partition, () => this.#wake())
+      eventLog.onAppended(partition, () => {
+        this.#appended.add(partition);
+        this.#wakeSoon();
+      })
     );
     this.#wake();
   }
@@ -170,6 +179,7 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
 
   async stop(): Promise<void> {
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
+    this.#soon?.cancel();
     if (this.#isLeased) await this.#writer?.stop();
   }
 
@@ -185,10 +195,18 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
     this.#context.self.tell({ kind: "readLog" });
   }
 
+  /** Has the log read in a moment, with the records that come until then. */
+  #wakeSoon(): void {
+    this.#soon ??= this.#context.schedule(GATHER_MS, { kind: "readLog" });
+  }
+
   async #readLog(): Promise<void> {
     this.#woken = false;
+    this.#soon?.cancel();
+    this.#soon = undefined;
     if (!this.#isLeased) return;
-    this.#reader.lookAgain();
+    this.#reader.lookAgain(this.#appended);
+    this.#appended.clear();
     let hasMore = true;
     for (let taken = 0; hasMore && taken < RECORDS_PER_TURN; taken++) {
       const record = await this.#reader.next();

@@ -66,9 +66,9 @@ export class OrderedReader {
     );
   }
 
-  /** Lets the reader look for records behind the ends that it has reached. */
-  lookAgain(): void {
-    for (const partition of this.#partitions) partition.isAtEnd = false;
+  /** Lets the reader look for records behind the ends that it has reached in these partitions. */
+  lookAgain(partitions: Iterable<number>): void {
+    for (const partition of partitions) this.#partitions[partition].isAtEnd = false;
   }
 
   /** The next record; undefined when all partitions are read to their ends. */

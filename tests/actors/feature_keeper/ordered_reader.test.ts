@@ -6,9 +6,9 @@ import { encodeEvent } from "../../../records/event_record.ts";
 
 const mark = (acceptedAtMs: number) => encodeEvent({ kind: "mark", atMs: 0, acceptedAtMs });
 
-async function readOn(reader: OrderedReader): Promise<number[]> {
+async function readOn(reader: OrderedReader, partitions = [0, 1, 2]): Promise<number[]> {
   const times: number[] = [];
-  reader.lookAgain();
+  reader.lookAgain(partitions);
   for (let next = await reader.next(); next !== undefined; next = await reader.next()) {
     times.push(next.acceptedAtMs);
   }
@@ -34,6 +34,24 @@ Deno.test("records that are there are read in the order of acceptance, whatever 
       },
     ),
   );
+});
+
+Deno.test("only the partitions that have news are read again", async () => {
+  const log = new MemoryEventLog({ partitions: 3 });
+  const { read } = log;
+  const asked: number[] = [];
+  log.read = (partition, ...parts) => {
+    asked.push(partition);
+    return read.call(log, partition, ...parts);
+  };
+  const reader = new OrderedReader(log, [0, 0, 0], 8);
+  await readOn(reader);
+  asked.length = 0;
+  await log.append(1, [mark(1)]);
+  await log.append(2, [mark(2)]);
+  assert.deepEqual(await readOn(reader, [1]), [1]);
+  assert.deepEqual(asked, [1]);
+  assert.deepEqual(await readOn(reader, [2]), [2]);
 });
 
 Deno.test("reading begins at the given offsets, and a record that cannot be decoded is passed on", async () => {
