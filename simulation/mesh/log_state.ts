@@ -87,6 +87,8 @@ export class LogState {
   readonly #idsRetainedMs: number;
   readonly #isFull: () => boolean;
   #firstPartition = 0;
+  /** Number of partitions that the log is known to have; others are left from a fail-over. */
+  #count: number;
   #bytes = 0;
 
   constructor(options: LogStateOptions) {
@@ -98,10 +100,11 @@ export class LogState {
     this.#idsRetainedMs = idsRetainedMs;
     this.#isFull = isFull;
     this.#partitions = Array.from({ length: partitions }, () => emptyPartition());
+    this.#count = partitions;
   }
 
   get partitions(): number {
-    return this.#partitions.length;
+    return this.#count;
   }
 
   get firstPartition(): number {
@@ -110,20 +113,18 @@ export class LogState {
 
   /** Adds partitions, and seals those before the first; returns the extent, which never shrinks. */
   extend({ firstPartition, partitions }: LogExtent): LogExtent {
-    const first = this.#firstPartition;
+    const [first, count] = [this.#firstPartition, this.#count];
     const acceptedAtMs = Math.max(...this.#partitions.map((each) => each.acceptedAtMs));
     while (this.#partitions.length < partitions) {
       this.#partitions.push(emptyPartition(acceptedAtMs));
     }
-    if (firstPartition > first) {
-      this.#firstPartition = firstPartition;
-      // A seal that a fail-over has lost, and that is made again, finds partitions from before.
-      for (const each of this.#partitions.slice(firstPartition)) each.acceptedAtMs = acceptedAtMs;
-      // New partitions stay, empty: a stream of the server has no beginning.
-      this.#journal.add(() => this.#firstPartition = first);
-    }
+    this.#firstPartition = Math.max(first, firstPartition);
+    this.#count = Math.max(count, partitions);
+    // An extension that a fail-over has lost, and that is made again, finds partitions from before.
+    for (const each of this.#partitions.slice(count, this.#count)) each.acceptedAtMs = acceptedAtMs;
+    this.#journal.add(() => [this.#firstPartition, this.#count] = [first, count]);
     for (const { listeners } of this.#partitions) listeners.tell(true);
-    return { firstPartition: this.#firstPartition, partitions: this.#partitions.length };
+    return { firstPartition: this.#firstPartition, partitions: this.#count };
   }
 
   get bytes(): number {

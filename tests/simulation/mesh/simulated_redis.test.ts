@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { logBudgets } from "../../../mesh/adapters/redis/log_budgets.ts";
+import { ACCEPTANCE_STEP_MS } from "../../../mesh/ports/event_log.ts";
 import { Coordinator } from "../../../mesh/runtime/coordination/coordinator.ts";
 import { SeededRandom } from "../../../mesh/simulation/seeded_random.ts";
 import { VirtualClock } from "../../../mesh/simulation/virtual_clock.ts";
@@ -242,6 +243,26 @@ Deno.test("rankings are found by other gateways, also those made while the serve
   await clock.advance(500);
   await clock.settle(other.load(["r2"]));
   assert.equal(other.check("r2", "x"), "shown");
+});
+
+Deno.test("a fail-over takes the new partitions of a log back, and the next ones go on above their times", async () => {
+  const server = new Server();
+  const { clock, redis } = server;
+  const mark = { bytes: new Uint8Array(8), acceptedAtMs: 7 };
+  const log = await clock.settle(server.open());
+  await clock.settle(log.mark([{ partition: 0, unlessAfterMs: 0 }], mark));
+  await clock.advance(1_000);
+  const extent = { firstPartition: 2, partitions: 5 };
+  await clock.settle(log.extend(extent));
+  await clock.settle(log.mark([{ partition: 3, unlessAfterMs: 7 }], mark));
+  redis.stop();
+  assert.ok(redis.start(500) > 0);
+  const later = await clock.settle(server.open());
+  assert.deepEqual([later.firstPartition, later.partitions], [0, 2]);
+  await clock.settle(later.extend(extent));
+  assert.deepEqual([later.firstPartition, later.partitions], [2, 5]);
+  const newest = await clock.settle(later.mark([{ partition: 3, unlessAfterMs: 7 }], mark));
+  assert.deepEqual(newest, [7 + ACCEPTANCE_STEP_MS]);
 });
 
 Deno.test("a fail-over that loses a ranking of the log loses it for the other gateways too", async () => {
