@@ -119,7 +119,8 @@ export class HealthWarnings {
     return [{
       kind: "replicas-away",
       detail: `No serving replica of ${count} ${count === 1 ? "shard" : "shards"} answers. ` +
-        "Rankings go on without the rows of these: items are cold, and learnedThroughMs is 0. " +
+        "Rankings and recommendations of new items go on without the rows of these: items are " +
+        "cold, and learnedThroughMs is 0. " +
         "See the warning host-away, or the log of the serving hosts.",
     }];
   }

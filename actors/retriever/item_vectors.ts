@@ -2,7 +2,8 @@
  * The vectors of a retriever's items, and searches among them.
  *
  * The vectors come from the scorer, which sums the embeddings of an item's features. A new or
- * changed item is embedded at once. As the model learns, all vectors are computed again, one chunk
+ * changed item is embedded at once; where shards are away, a new one without their rows, as it is
+ * ranked, until they are back. As the model learns, all vectors are computed again, one chunk
  * after another, in a share of the time; candidates are scored by the live model afterwards, so an
  * old vector costs a candidate at most.
  */
@@ -46,7 +47,7 @@ export class ItemVectors {
   readonly #index: CandidateIndex;
   /** Items whose vectors are computed. */
   readonly embedded = new Bitmap();
-  /** Items that are new or changed since they were embedded. */
+  /** Items that are new or changed since they were embedded, or were without some rows. */
   readonly #changed = new Set<ItemIndex>();
   #embeddedCount = 0;
   /** The next item of the sweep. */
@@ -139,7 +140,7 @@ export class ItemVectors {
         this.#continueIn(this.#changed.size > 0 || !sweeps ? 0 : pauseMs);
       },
       () => {
-        // The scorer may have no weights yet, or the replicas no rows, or none may answer.
+        // The scorer may have no weights yet, or the replicas no rows, or some do not answer.
         if (!sweeps) { for (const index of indices) this.#changed.add(index); }
         this.#continueIn(RETRY_MS);
       },
@@ -176,13 +177,19 @@ export class ItemVectors {
     const { batch, items } = this.featuresOf(indices);
     if (items.length === 0) return;
     const ids = items.map((index) => this.#items.idOf(index));
-    const { vectors, shardsAway } = await this.#embed(batch, "items", EMBED_BUDGET_MS);
-    if (shardsAway > 0) throw new Error(`${shardsAway} shards are away`); // the vectors would stay
-    this.#index.write(items, vectors);
+    const { dim, vectors, shardsAway } = await this.#embed(batch, "items", EMBED_BUDGET_MS);
+    const width = dim + 1;
+    if (shardsAway === 0) this.#index.write(items, vectors);
     items.forEach((index, i) => {
+      if (shardsAway > 0) {
+        // A vector that lacks rows is better than none, and worse than an earlier one.
+        if (this.embedded.has(index)) return;
+        this.#index.write([index], vectors.subarray(i * width, (i + 1) * width));
+      }
       // The item may have been deleted meanwhile, and another have got its index.
       if (this.#items.indexOf(ids[i]) === index) this.#markEmbedded(index, true);
     });
+    if (shardsAway > 0) throw new Error(`vectors lack the rows of ${shardsAway} shards`);
   }
 
   /** Features of items. An item whose attributes no feature can be made of is left out. */

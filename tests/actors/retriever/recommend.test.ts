@@ -241,19 +241,20 @@ Deno.test("a kept history is a source, and moves the search towards items like i
   await loop.stop();
 });
 
-Deno.test("a new item waits for its vector while no replica of a shard answers", async () => {
+Deno.test("a new item is recommended while no replica of a shard answers, and waits for its rows", async () => {
   const loop = await shop();
   const retriever = loop.mesh.node().actorRef<RetrieverMessage>("retriever/0");
-  const embedded = async () =>
-    (await loop.mesh.settle(retriever.ask({ kind: "getState" }, { budgetMs: 1_000 }))).embedded;
-  await loop.stopReplica(0);
-  await loop.stopReplica(1);
+  const state = async () => {
+    const asked = retriever.ask({ kind: "getState" }, { budgetMs: 1_000 });
+    const { embedded, waiting } = await loop.mesh.settle(asked);
+    return { embedded, waiting };
+  };
+  for (const key of [0, 1]) await loop.stopReplica(key);
   await loop.profiles.put("item", "new", { tags: ["red"], price: 1 });
   await loop.mesh.advance(3_000);
-  assert.equal(await embedded(), 40, "a vector without its rows would stay");
-  await loop.startReplica(0);
-  await loop.startReplica(1);
+  assert.deepEqual(await state(), { embedded: 41, waiting: 1 });
+  for (const key of [0, 1]) await loop.startReplica(key);
   await loop.mesh.advance(3_000);
-  assert.equal(await embedded(), 41);
+  assert.deepEqual(await state(), { embedded: 41, waiting: 0 });
   await loop.stop();
 });
