@@ -39,10 +39,10 @@ export interface MarkWriterParts {
 export class MarkWriter {
   readonly #parts: MarkWriterParts;
   /** By partition, the newest acceptance time that this gateway knows of, ms. */
-  readonly #marked: number[] = [];
+  readonly #newestMs: number[] = [];
   /**
    * By partition, the acceptance time of the oldest event of this gateway that is newer than
-   * `#marked`, ms, and its moment on the monotonic clock, ms; Infinity where there is none.
+   * `#newestMs`, ms, and its moment on the monotonic clock, ms; Infinity where there is none.
    */
   readonly #waiting: { readonly acceptedAtMs: number; readonly sinceMs: number }[] = [];
   /** By partition, when its newest known record came, on the monotonic clock, ms. */
@@ -86,8 +86,8 @@ export class MarkWriter {
   /** The partitions that take records; all that the log has by now are known here. */
   get #open(): number[] {
     const { firstPartition, partitions } = this.#parts.eventLog;
-    while (this.#marked.length < partitions) {
-      this.#marked.push(0);
+    while (this.#newestMs.length < partitions) {
+      this.#newestMs.push(0);
       this.#waiting.push(NONE_WAITS);
       this.#recordedAtMs.push(-Infinity);
     }
@@ -115,7 +115,7 @@ export class MarkWriter {
    */
   #reached(partition: number, acceptedAtMs: number, recordedAtMs: number): void {
     this.#recordedAtMs[partition] = Math.max(recordedAtMs, this.#recordedAtMs[partition]);
-    this.#marked[partition] = Math.max(acceptedAtMs, this.#marked[partition]);
+    this.#newestMs[partition] = Math.max(acceptedAtMs, this.#newestMs[partition]);
     if (acceptedAtMs < this.#waiting[partition].acceptedAtMs) return;
     this.#waiting[partition] = acceptedAtMs < this.#acceptedAtMs
       ? { acceptedAtMs, sinceMs: recordedAtMs }
@@ -128,7 +128,7 @@ export class MarkWriter {
     this.#acceptedAtMs = acceptedAtMs;
     const sinceMs = this.#parts.clock.monotonicMs();
     for (const partition of this.#open) {
-      if (this.#marked[partition] >= acceptedAtMs || this.#waiting[partition] !== NONE_WAITS) {
+      if (this.#newestMs[partition] >= acceptedAtMs || this.#waiting[partition] !== NONE_WAITS) {
         continue;
       }
       this.#waiting[partition] = { acceptedAtMs, sinceMs };
@@ -154,6 +154,7 @@ export class MarkWriter {
     const { eventLog, clock } = this.#parts;
     const nowMs = clock.monotonicMs();
     const due = this.#open.filter((partition) => this.#dueAtMs(partition) <= nowMs);
+    if (due.length === 0) return true; // records came meanwhile
     const outcomes = await Promise.allSettled(
       eventLog.mark === undefined
         ? due.map((partition) => this.#mark(partition))
@@ -198,16 +199,16 @@ export class MarkWriter {
     const asked = partitions.map((partition) => {
       const { acceptedAtMs, sinceMs } = this.#waiting[partition];
       // Acceptance times may be those of another gateway's clock; only their distances are used.
-      const nowMs = acceptedAtMs + (askedAtMs - sinceMs);
-      return { partition, nowMs, unlessAfterMs: nowMs - markMs };
+      const presentMs = acceptedAtMs + (askedAtMs - sinceMs);
+      return { partition, presentMs, unlessAfterMs: presentMs - markMs };
     });
     const acceptedAtMs = acceptanceClock.nextMs();
     const mark = { bytes: this.#encoded(acceptedAtMs), acceptedAtMs };
     const newest = await eventLog.mark?.(asked, mark) ?? [];
     const answeredAtMs = clock.monotonicMs();
     newest.forEach((newestMs, i) => {
-      const { partition, nowMs } = asked[i];
-      const recordedAtMs = askedAtMs + (newestMs - nowMs);
+      const { partition, presentMs } = asked[i];
+      const recordedAtMs = askedAtMs + (newestMs - presentMs);
       // The next look comes after a pause, whatever the clocks say.
       const earliestMs = answeredAtMs + GATHER_MS - markMs;
       this.#reached(

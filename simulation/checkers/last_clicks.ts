@@ -56,9 +56,11 @@ export class LastClicks {
     const user = event.user ?? this.#userOf.get(event.rankingId ?? "");
     if (event.action !== "click" || user === undefined) return;
     // A keeper does not know the user of a click that the log has before its ranking, which may be
-    // one that the event did not name.
+    // one that the event did not name, and that is not told to a click which is sent again.
     const isUnlogged = this.#unlogged.has(event.rankingId ?? "") ||
-      events.some(({ unlogged }) => unlogged);
+      events.some(({ unlogged, status }) =>
+        unlogged || event.rankingId === undefined && status === "duplicate"
+      );
     if (isUnlogged) this.#itemOf.delete(user);
     else if (events.some(({ status }) => status === "accepted" || status === "duplicate")) {
       this.#itemOf.set(user, event.item);

@@ -232,8 +232,8 @@ export class LogState {
     const due = partitions.filter(({ partition, unlessAfterMs }) =>
       partitionOf(this.#partitions, partition).acceptedAtMs <= unlessAfterMs
     );
-    const full = due.length > 0 && this.#full(due.map(() => bytes), bytesMax);
-    if (full) return full;
+    const full = this.#full(due.map(() => bytes), bytesMax);
+    if (full !== undefined) return full;
     for (const { partition } of due) {
       const target = partitionOf(this.#partitions, partition);
       this.#add(partition, [endingWith(bytes, this.#nextTime(target, acceptedAtMs))], true);

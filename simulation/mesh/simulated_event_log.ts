@@ -151,16 +151,16 @@ export class SimulatedEventLog implements EventLog {
   async mark(partitions: readonly MarkedPartition[], mark: LogMark): Promise<number[]> {
     const refused = this.#reasonToRefuse();
     if (refused !== undefined) throw this.#refusal = refused;
-    const outcome = await this.#again(
-      () => this.#state.mark(partitions, mark, this.#options.bytesMax),
-      true,
-    );
+    const [outcome, ends] = await this.#again(() => [
+      this.#state.mark(partitions, mark, this.#options.bytesMax),
+      partitions.map(({ partition }) => this.#state.endOffset(partition)),
+    ], true);
     if (outcome instanceof SealedPartitionError) {
       this.#known.adopt(outcome.extent);
       throw outcome;
     }
     if (outcome instanceof Error) throw this.#refusal = outcome;
-    this.#refusal = undefined;
+    partitions.forEach(({ partition }, i) => this.#knows(partition, ends[i]));
     return [...outcome];
   }
 

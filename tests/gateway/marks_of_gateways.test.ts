@@ -98,6 +98,15 @@ Deno.test("a partition with events of another gateway gets no marks", async () =
   assert.ok(state.endOffset(0) <= 1_002 && state.endOffset(1) <= 1_002);
 });
 
+Deno.test("the log is asked for no marks where a gateway has events in all partitions", async () => {
+  const { clock, gateways: [gateway], asks } = world([0], 4);
+  for (let i = 0; i < 3_000; i++) {
+    gateway.accept(i % 4);
+    await clock.advance(2);
+  }
+  assert.ok(asks() <= 2, `${asks()} asks`);
+});
+
 Deno.test("the last event is passed by all partitions, whatever the wall clocks say", async () => {
   const at = fc.record({
     gateway: fc.nat(2),

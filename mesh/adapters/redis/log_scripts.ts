@@ -153,10 +153,10 @@ return {'OK', string.format('%d', held), string.format('%d', next), values}
  *
  * KEYS: runs, log, urgent, stream of each partition. ARGV: run id, limit of bytes, acceptance time
  * of the record, its bytes, which end with that time, and for each partition its number and its
- * time. Returns the newest acceptance time of each partition.
+ * time. Returns the newest acceptance time and the end of each partition.
  */
 export const markScript = new RedisScript<
-  | ["OK", bytes: string, newest: string[]]
+  | ["OK", bytes: string, newest: string[], endOffsets: string[]]
   | ["RUN"]
   | ["STALE", epoch: string]
   | SealedReply
@@ -165,17 +165,18 @@ export const markScript = new RedisScript<
 ${RUN_CHECK}
 local log, urgent, record = KEYS[2], KEYS[3], ARGV[4]
 local m = redis.call('HMGET', log, 'first', 'partitions', 'bytes')
-local newest, due = {}, {}
+local newest, ends, due = {}, {}, {}
 for i = 5, #ARGV, 2 do
   local p = ARGV[i]
   ${SEAL_CHECK}
-  local of = redis.call('HMGET', log, 'epoch:' .. p, 'accepted:' .. p)
+  local of = redis.call('HMGET', log, 'epoch:' .. p, 'accepted:' .. p, 'next:' .. p)
   if (of[1] or '0') ~= '0' then return {'STALE', of[1]} end
   table.insert(newest, of[2] or '-1')
+  table.insert(ends, of[3] or '0')
   if tonumber(newest[#newest]) <= tonumber(ARGV[i + 1]) then table.insert(due, #newest) end
 end
 local held = tonumber(m[3] or '0')
-if #due == 0 then return {'OK', string.format('%d', held), newest} end
+if #due == 0 then return {'OK', string.format('%d', held), newest, ends} end
 held = held + #due * #record
 if held > tonumber(ARGV[2]) then return {'FULL', string.format('%d', held - #due * #record)} end
 for _, n in ipairs(due) do
@@ -183,16 +184,16 @@ for _, n in ipairs(due) do
   local before = tonumber(newest[n])
   if at <= before then at = before + ${ACCEPTANCE_STEP_MS} end
   newest[n] = string.format('%.17g', at)
-  local ends = redis.call('HMGET', log, 'next:' .. p, 'total:' .. p)
-  local next, total = tonumber(ends[1] or '0'), tonumber(ends[2] or '0')
-  redis.call('XADD', KEYS[3 + n], string.format('%d-%d', next + 1, total), 'r',
+  ends[n] = string.format('%d', tonumber(ends[n]) + 1)
+  local total = tonumber(redis.call('HGET', log, 'total:' .. p) or '0')
+  redis.call('XADD', KEYS[3 + n], ends[n] .. '-' .. string.format('%d', total), 'r',
     string.sub(record, 1, -9) .. struct.pack('>d', at))
-  redis.call('HSET', log, 'next:' .. p, string.format('%d', next + 1), 'total:' .. p,
+  redis.call('HSET', log, 'next:' .. p, ends[n], 'total:' .. p,
     string.format('%d', total + #record), 'accepted:' .. p, newest[n])
 end
 redis.call('HSET', log, 'bytes', string.format('%d', held))
 ${TELL_URGENT}
-return {'OK', string.format('%d', held), newest}
+return {'OK', string.format('%d', held), newest, ends}
 `);
 
 /**

@@ -125,6 +125,12 @@ export class LogWatcher {
     return records;
   }
 
+  /** Notes that a reader that follows a partition has read the stream up to this offset. */
+  readTo(partition: number, endOffset: number): void {
+    const watched = this.#watchedOf(partition);
+    if (endOffset >= watched.toldTo) watched.isBehind = false;
+  }
+
   /** Ends the wait; no listener is called any more. */
   close(): void {
     this.#isClosed = true;

@@ -180,9 +180,12 @@ export class RedisEventLog implements EventLog {
         ])
       );
       if (reply[0] !== "OK") throw this.#refusalOf(reply, partitions[0].partition);
-      this.#refusal = undefined;
-      this.#held(Number(reply[1]));
-      return reply[2].map(Number);
+      const [, held, newest, ends] = reply;
+      this.#held(Number(held));
+      partitions.forEach(({ partition }, i) =>
+        this.#commands.durableTo(partition, Number(ends[i]))
+      );
+      return newest.map(Number);
     }).catch((error) => this.#rethrow(error));
   }
 
@@ -261,6 +264,7 @@ export class RedisEventLog implements EventLog {
         : undefined;
       const records = tail ?? await this.#readPages(target, fromOffset, recordsMax, runId);
       const last = records.at(-1);
+      if (reader === "follower" && last) this.#watcher.readTo(partition, last.offset + 1);
       if (last && last.offset >= this.#commands.durableEnd(partition)) {
         await this.#server.barrier.passRead(runId);
         this.#commands.durableTo(partition, last.offset + 1);

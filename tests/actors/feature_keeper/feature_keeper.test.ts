@@ -4,6 +4,7 @@ import type { FeatureKeeperMessage } from "../../../actors/feature_keeper/protoc
 import type { KeptFeature } from "../../../actors/feature_keeper/options.ts";
 import type { Ranking } from "../../../actors/ranker/protocol.ts";
 import { MemoryEventLog } from "../../../mesh/adapters/memory/memory_event_log.ts";
+import { encodeEvent } from "../../../records/event_record.ts";
 import { Loop } from "../loop.ts";
 
 const features: KeptFeature[] = [
@@ -53,6 +54,29 @@ Deno.test("a rotation lowers what was just shown", async () => {
     rules: { rotation: { withinMs: day, penalty: 1 } },
   });
   assert.deepEqual(ids(ranking).slice(2).sort(), ["a", "b"]);
+  await loop.stop();
+});
+
+Deno.test("a record that comes while the keeper reads its partition is read too", async () => {
+  const loop = await Loop.start({ kept: { features } });
+  await loop.rank("ann", ["a"]);
+  await loop.mesh.advance(100);
+  const { eventLog } = loop;
+  const { read } = eventLog;
+  const keeperReads = 64; // at most, other than the joiner
+  let came = 0;
+  eventLog.read = async (partition, fromOffset, recordsMax) => {
+    const records = await read.call(eventLog, partition, fromOffset, recordsMax);
+    if (recordsMax === keeperReads && records.length > 0 && came === 0) {
+      came++;
+      await eventLog.append(partition, [encodeEvent({ kind: "mark", atMs: 0, acceptedAtMs: 0 })]);
+    }
+    return records;
+  };
+  await loop.rank("ann", ["b"]);
+  await loop.mesh.advance(1_000);
+  assert.equal(came, 1);
+  assert.deepEqual((await statusOf(loop)).offsets, [3]);
   await loop.stop();
 });
 

@@ -28,4 +28,5 @@ Deno.test("a click that a ranking forgets is told", async () => {
 
 Deno.test("a click whose ranking the log lacks is not expected, also where it did not name it", async () => {
   assert.equal(await alarmAfter({ rankingId: "r1", unlogged: true }), undefined);
+  assert.equal(await alarmAfter({ status: "duplicate" }), undefined);
 });

@@ -245,6 +245,31 @@ Deno.test("rankings are found by other gateways, also those made while the serve
   assert.equal(other.check("r2", "x"), "shown");
 });
 
+Deno.test("a mark that a fail-over has lost is noticed as a lost record is", async () => {
+  const server = new Server();
+  const { clock, redis } = server;
+  const log = await clock.settle(server.open());
+  await clock.settle(log.append(0, [text("a")]));
+  await clock.advance(1_000);
+  const mark = { bytes: new Uint8Array(8), acceptedAtMs: 7 };
+  await clock.settle(log.mark([{ partition: 1, unlessAfterMs: 0 }], mark));
+  redis.stop();
+  assert.ok(redis.start(500) > 0);
+  await assert.rejects(clock.settle(log.append(0, [text("b")])), { name: "LogTailLostError" });
+});
+
+Deno.test("marks that are not needed leave the refusal of a full log", async () => {
+  const server = new Server();
+  const { clock } = server;
+  const log = await clock.settle(server.open("writer", { bytesMax: 17 }));
+  const mark = { bytes: new Uint8Array(9), acceptedAtMs: 7 };
+  const marked = [{ partition: 0, unlessAfterMs: 0 }];
+  await clock.settle(log.mark(marked, mark));
+  await assert.rejects(clock.settle(log.append(1, [new Uint8Array(9)])), { name: "LogFullError" });
+  await clock.settle(log.mark(marked, mark));
+  assert.equal(log.refusal()?.name, "LogFullError");
+});
+
 Deno.test("a fail-over takes the new partitions of a log back, and the next ones go on above their times", async () => {
   const server = new Server();
   const { clock, redis } = server;
