@@ -123,6 +123,28 @@ await withServers((server) => {
     assert.ok(reads <= 60, `${reads} reads`);
   });
 
+  test("a reader that stops at the end of a partition is not behind", NEVER_MS, async (world) => {
+    world.follow(0);
+    world.follow(1);
+    world.hold(1);
+    await world.append(1);
+    await world.untilRead(0, 1);
+    const records = Array.from({ length: 100 }, () => new Uint8Array(10));
+    // More than wait for a follower.
+    for (let i = 0; i < 10; i++) await world.writer.append(1, records, "durable");
+    await world.append(1);
+    await world.untilRead(0, 2);
+    await world.readAgain(1, 0);
+    await world.readAgain(1, 1, 1_000);
+    const before = await world.calls("xread");
+    for (let i = 3; i <= 22; i++) {
+      await world.append(1);
+      await world.untilRead(0, i);
+    }
+    const reads = await world.calls("xread") - before;
+    assert.ok(reads <= 25, `${reads} reads`);
+  });
+
   test(
     "a partition that is followed while others are waited for is read at once",
     NEVER_MS,
@@ -204,9 +226,9 @@ class World {
     });
   }
 
-  /** Reads a record that a follower has read already. */
-  async readAgain(partition: number, offset: number): Promise<void> {
-    await this.#reader.read(partition, offset, 1, "follower");
+  /** Reads records beside a follower, as many as there are up to a bound. */
+  async readAgain(partition: number, offset: number, recordsMax = 1): Promise<void> {
+    await this.#reader.read(partition, offset, recordsMax, "follower");
   }
 
   /** Lets a follower read nothing. */
