@@ -29,6 +29,8 @@ const SYNCS = 5;
 const FOUND_MS = 3_000;
 /** A process begins, joins the mesh and is linked, ms. */
 const BEGUN_MS = 500;
+/** Hosts look at Redis again, and see who has begun meanwhile, ms. */
+const SEEN_MS = 2_000;
 /** The silence of a machine that died is noticed, ms. */
 const NOTICED_MS = 2_000;
 /** A link is noticed to be lost, and made again, ms: hosts try every 5 seconds at least. */
@@ -163,8 +165,9 @@ class AnsweredLookups implements Checker {
 
   /** Hosts that begin meanwhile are linked as after a cut. */
   #disturbRedis(forMs: number): void {
-    this.#redisUntilMs = Math.max(this.#context.nowMs() + forMs, this.#redisUntilMs);
-    this.#disturbBegun(forMs);
+    const untilMs = this.#context.nowMs() + forMs + SEEN_MS;
+    this.#redisUntilMs = Math.max(untilMs, this.#redisUntilMs);
+    this.#disturbBegun(forMs + SEEN_MS);
   }
 
   /** @param forMs Time for which Redis is disturbed yet; none where it is negative. */
