@@ -3,7 +3,7 @@
  *
  * The vectors come from the scorer, which sums the embeddings of an item's features. A new or
  * changed item is embedded at once; where shards are away, a new one without their rows, as it is
- * ranked, until they are back. As the model learns, all vectors are computed again, one chunk
+ * ranked, and again and again until they are back. As the model learns, all vectors are computed again, one chunk
  * after another, in a share of the time; candidates are scored by the live model afterwards, so an
  * old vector costs a candidate at most.
  */
@@ -47,8 +47,13 @@ export class ItemVectors {
   readonly #index: CandidateIndex;
   /** Items whose vectors are computed. */
   readonly embedded = new Bitmap();
-  /** Items that are new or changed since they were embedded, or were without some rows. */
+  /** Items that are new or changed since they were embedded. */
   readonly #changed = new Set<ItemIndex>();
+  /**
+   * Items that were embedded while shards were away, and the number of shards whose rows their
+   * vectors lack; 0 where they kept an earlier vector.
+   */
+  readonly #lacking = new Map<ItemIndex, number>();
   #embeddedCount = 0;
   /** The next item of the sweep. */
   #sweepAt = 0;
@@ -74,7 +79,7 @@ export class ItemVectors {
 
   /** Items that are new or changed and wait for their vectors. */
   get waiting(): number {
-    return this.#changed.size;
+    return this.#changed.size + this.#lacking.size;
   }
 
   /** An item is new, or its attributes changed. {@link embedChanged} embeds it. */
@@ -84,6 +89,7 @@ export class ItemVectors {
 
   deleted(index: ItemIndex): void {
     this.#changed.delete(index);
+    this.#lacking.delete(index);
     this.#markEmbedded(index, false);
   }
 
@@ -133,15 +139,19 @@ export class ItemVectors {
     if (indices.length === 0) return this.#refreshIn(SWEEP_MS_MIN);
     this.#refreshing = true;
     this.#embedItems(indices).then(
-      () => {
+      (shardsAway) => {
         const tookMs = clock.monotonicMs() - beganAtMs;
         const { refreshShare } = this.#options;
-        const pauseMs = Math.max(SWEEP_PAUSE_MS_MIN, tookMs * (1 / refreshShare - 1));
-        this.#continueIn(this.#changed.size > 0 || !sweeps ? 0 : pauseMs);
+        const pauseMsMin = shardsAway > 0 ? RETRY_MS : SWEEP_PAUSE_MS_MIN;
+        const pauseMs = Math.max(pauseMsMin, tookMs * (1 / refreshShare - 1));
+        const isUrgent = this.#changed.size > 0 || !sweeps && shardsAway === 0;
+        this.#continueIn(isUrgent ? 0 : pauseMs);
       },
       () => {
-        // The scorer may have no weights yet, or the replicas no rows, or some do not answer.
-        if (!sweeps) { for (const index of indices) this.#changed.add(index); }
+        // The scorer may have no weights yet, or the replicas no rows.
+        for (const index of sweeps ? [] : indices) {
+          if (this.#held.has(index) && !this.#lacking.has(index)) this.#changed.add(index);
+        }
         this.#continueIn(RETRY_MS);
       },
     );
@@ -152,7 +162,7 @@ export class ItemVectors {
     if (this.#context.isCurrent) this.#refreshIn(delayMs);
   }
 
-  /** Changed items first, then the items that the sweep has reached. */
+  /** Changed items first, then those that lack rows, then those that the sweep has reached. */
   #nextChunk(nowMs: number): { readonly indices: ItemIndex[]; readonly sweeps: boolean } {
     const indices: ItemIndex[] = [];
     for (const index of this.#changed) {
@@ -160,6 +170,7 @@ export class ItemVectors {
       indices.push(index);
       this.#changed.delete(index);
     }
+    if (indices.length === 0) indices.push(...this.#lacking.keys().take(CHUNK_ITEMS));
     if (indices.length > 0) return { indices, sweeps: false };
     if (this.#sweepAt >= this.#items.end) {
       if (nowMs < this.#sweepBeganAtMs + SWEEP_MS_MIN) return { indices, sweeps: true };
@@ -173,23 +184,31 @@ export class ItemVectors {
     return { indices, sweeps: true };
   }
 
-  async #embedItems(indices: readonly ItemIndex[]): Promise<void> {
+  /** Resolves with the number of shards whose rows were away. */
+  async #embedItems(indices: readonly ItemIndex[]): Promise<number> {
     const { batch, items } = this.featuresOf(indices);
-    if (items.length === 0) return;
+    if (items.length < indices.length) {
+      for (const index of indices) if (!items.includes(index)) this.#lacking.delete(index);
+    }
+    if (items.length === 0) return 0;
     const ids = items.map((index) => this.#items.idOf(index));
     const { dim, vectors, shardsAway } = await this.#embed(batch, "items", EMBED_BUDGET_MS);
     const width = dim + 1;
     if (shardsAway === 0) this.#index.write(items, vectors);
     items.forEach((index, i) => {
+      // The item may have been deleted meanwhile, and another have got its index.
+      if (this.#items.indexOf(ids[i]) !== index) return;
+      const lacks = this.embedded.has(index) ? this.#lacking.get(index) ?? 0 : Infinity;
+      this.#lacking.delete(index);
       if (shardsAway > 0) {
-        // A vector that lacks rows is better than none, and worse than an earlier one.
-        if (this.embedded.has(index)) return;
+        this.#lacking.set(index, Math.min(lacks, shardsAway));
+        // A vector that lacks rows is better than none, and worse than one that lacks fewer.
+        if (lacks < shardsAway) return;
         this.#index.write([index], vectors.subarray(i * width, (i + 1) * width));
       }
-      // The item may have been deleted meanwhile, and another have got its index.
-      if (this.#items.indexOf(ids[i]) === index) this.#markEmbedded(index, true);
+      this.#markEmbedded(index, true);
     });
-    if (shardsAway > 0) throw new Error(`vectors lack the rows of ${shardsAway} shards`);
+    return shardsAway;
   }
 
   /** Features of items. An item whose attributes no feature can be made of is left out. */

@@ -13,8 +13,8 @@ const schema: FeatureSchema = {
   keptOfItems: [],
 };
 
-/** Two items, and a scorer whose vectors of one number, and missing shards, can be set. */
-function twoItems() {
+/** Items, and a scorer whose vectors of one number, and missing shards, can be set. */
+function someItems(itemsMax = 10) {
   const clock = new VirtualClock();
   const scorer = { value: 1, shardsAway: 0 };
   const ask = ({ features: { rows } }: Embed): Promise<Embedded> => {
@@ -24,7 +24,7 @@ function twoItems() {
     );
     return Promise.resolve({ dim: 1, vectors, shardsAway: scorer.shardsAway });
   };
-  const items = new HeldItems(10, []);
+  const items = new HeldItems(itemsMax, []);
   const held = new Bitmap();
   const vectors: ItemVectors = new ItemVectors({
     context: {
@@ -33,7 +33,7 @@ function twoItems() {
       actorRef: () => ({ ask }),
       schedule: (delayMs: number) => clock.schedule(delayMs, () => vectors.refreshVectors()),
     } as never,
-    options: { scorer: "scorer/0", schema, dim: 1, itemsMax: 10, refreshShare: 1 } as never,
+    options: { scorer: "scorer/0", schema, dim: 1, itemsMax, refreshShare: 0.5 } as never,
     items,
     held,
   });
@@ -57,7 +57,7 @@ function twoItems() {
 }
 
 Deno.test("while a shard is away new items get vectors, others keep theirs, and all are made again", async () => {
-  const { clock, scorer, vectors, put, found } = twoItems();
+  const { clock, scorer, vectors, put, found } = someItems();
   put("a");
   await clock.advance(1_000);
   assert.deepEqual([found(), vectors.waiting], [[1], 0]);
@@ -69,5 +69,38 @@ Deno.test("while a shard is away new items get vectors, others keep theirs, and 
   Object.assign(scorer, { value: 30, shardsAway: 0 });
   await clock.advance(1_000);
   assert.deepEqual([found(), vectors.waiting], [[30, 30], 0]);
+  vectors.stop();
+});
+
+Deno.test("a vector that lacks rows gives way to one that lacks as many or fewer", async () => {
+  const { clock, scorer, vectors, put, found } = someItems();
+  const next = async (value: number, shardsAway: number) => {
+    Object.assign(scorer, { value, shardsAway });
+    await clock.advance(1_000);
+    return found();
+  };
+  Object.assign(scorer, { value: 1, shardsAway: 3 });
+  put("a");
+  assert.deepEqual(await next(2, 3), [2], "the model has learned");
+  assert.deepEqual(await next(3, 1), [3]);
+  assert.deepEqual(await next(4, 2), [3]);
+  assert.deepEqual([await next(5, 1), vectors.waiting], [[5], 1]);
+  assert.deepEqual([await next(6, 0), vectors.waiting], [[6], 0]);
+  vectors.stop();
+});
+
+Deno.test("a new item does not wait for those that lack rows", async () => {
+  const { clock, scorer, vectors, put } = someItems(3_000);
+  scorer.shardsAway = 1;
+  for (let i = 0; i < 2_000; i++) put(`item-${i}`);
+  await clock.advance(10);
+  assert.deepEqual([vectors.embeddedCount, vectors.waiting], [2_000, 2_000]);
+  await clock.advance(1_000);
+  put("new");
+  await clock.advance(10);
+  assert.deepEqual([vectors.embeddedCount, vectors.waiting], [2_001, 2_001]);
+  scorer.shardsAway = 0;
+  await clock.advance(1_000);
+  assert.equal(vectors.waiting, 0);
   vectors.stop();
 });
