@@ -3,9 +3,9 @@
  *
  * The vectors come from the scorer, which sums the embeddings of an item's features. A new or
  * changed item is embedded at once; where shards are away, a new one without their rows, as it is
- * ranked, and again and again until they are back. As the model learns, all vectors are computed again, one chunk
- * after another, in a share of the time; candidates are scored by the live model afterwards, so an
- * old vector costs a candidate at most.
+ * ranked, and again and again until they are back. As the model learns, all vectors are computed
+ * again, one chunk after another, in a share of the time; candidates are scored by the live model
+ * afterwards, so an old vector costs a candidate at most.
  */
 import type { ActorContext, ActorRef } from "../../mesh/runtime/actor.ts";
 import { CandidateIndex } from "../../kernels/embedding/candidate_index.ts";
