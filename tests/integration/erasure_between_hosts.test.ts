@@ -125,6 +125,10 @@ async function tracesIn(directory: string): Promise<string[]> {
   return found;
 }
 
+async function exists(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
+}
+
 /** Files as hosts leave them that are killed while they put blobs, all with the user's id. */
 async function leaveUnfinishedPuts(data: string): Promise<string[]> {
   const snapshots = `${data}/blobs/snapshots`;
@@ -198,7 +202,12 @@ Deno.test({
       assert.ok((await two.activity()).includes(USER), "the console has the id");
       const left = await leaveUnfinishedPuts(`${folder}/data`);
       const traces = await tracesIn(`${folder}/data`);
-      for (const path of left) assert.ok(traces.includes(`${path}: text`), path);
+      const found = left.filter((path) => traces.includes(`${path}: text`));
+      assert.ok(found.length > 0, `${traces}`);
+      for (const path of left) {
+        // A snapshot may have deleted a file of another one meanwhile.
+        if (await exists(path)) assert.ok(found.includes(path), path);
+      }
 
       const { status, body } = await one.send("DELETE", `/v1/users/${USER}?forget=true`);
       assert.equal(status, 202, JSON.stringify(body));
