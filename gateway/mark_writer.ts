@@ -27,6 +27,7 @@ const MARKS_PER_SECOND = 160;
 /** Pause before a log that refused marks is tried again, ms. */
 const REFUSED_RETRY_MS = 1_000;
 
+/** The place of an event that waits, where none does. */
 const NONE_WAITS = { acceptedAtMs: Infinity, sinceMs: Infinity };
 
 export interface MarkWriterParts {

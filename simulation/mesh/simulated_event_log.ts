@@ -134,11 +134,7 @@ export class SimulatedEventLog implements EventLog {
       this.#state.appendOnce(partition, sent, bytesMax),
       this.#state.endOffset(partition),
     ], true);
-    if (outcome instanceof SealedPartitionError) {
-      this.#known.adopt(outcome.extent);
-      throw outcome;
-    }
-    if (outcome instanceof Error) throw this.#refusal = outcome;
+    if (outcome instanceof Error) throw this.#refused(outcome);
     this.#refusal = undefined;
     this.#knows(partition, end);
     return outcome.map(({ content, acceptedAtMs, token }, i) =>
@@ -155,13 +151,16 @@ export class SimulatedEventLog implements EventLog {
       this.#state.mark(partitions, mark, this.#options.bytesMax),
       partitions.map(({ partition }) => this.#state.endOffset(partition)),
     ], true);
-    if (outcome instanceof SealedPartitionError) {
-      this.#known.adopt(outcome.extent);
-      throw outcome;
-    }
-    if (outcome instanceof Error) throw this.#refusal = outcome;
+    if (outcome instanceof Error) throw this.#refused(outcome);
     partitions.forEach(({ partition }, i) => this.#knows(partition, ends[i]));
     return [...outcome];
+  }
+
+  /** Notes why the log has refused an append; of a seal, the partitions that are open. */
+  #refused(error: Error): Error {
+    if (error instanceof SealedPartitionError) this.#known.adopt(error.extent);
+    else this.#refusal = error;
+    return error;
   }
 
   async extend(extent: LogExtent): Promise<void> {
@@ -256,8 +255,8 @@ export class SimulatedEventLog implements EventLog {
         ),
       onAppended: (end) => this.#knows(partition, end),
       onRefusal: (refusal) => {
-        if (refusal instanceof SealedPartitionError) this.#known.adopt(refusal.extent);
-        else this.#refusal = refusal;
+        if (refusal === undefined) this.#refusal = undefined;
+        else this.#refused(refusal);
       },
       unavailable: (cause) => this.#unavailable(cause),
       late: (cause, outcome) => new LateAppendError(this.#inWords, cause, outcome),

@@ -49,6 +49,9 @@ export type AppendReply =
 /** The partition is sealed; the extent of the log. */
 export type SealedReply = ["SEALED", first: string, partitions: string];
 
+/** The refusals of appends to which the log gives their acceptance times. */
+type TimedRefusal = ["RUN"] | ["STALE", epoch: string] | SealedReply | ["FULL", bytes: string];
+
 /**
  * KEYS: runs, log, stream, writer, urgent. ARGV: run id, partition, sequence of this writer, limit
  * of bytes, epoch or 0, expected offset or '', '1' where it is urgent, number of attached values,
@@ -106,10 +109,7 @@ return {'OK', string.format('%d', first), string.format('%d', held)}
  */
 export const appendOnceScript = new RedisScript<
   | ["OK", bytes: string, endOffset: string, values: string[]]
-  | ["RUN"]
-  | ["STALE", epoch: string]
-  | SealedReply
-  | ["FULL", bytes: string]
+  | TimedRefusal
 >(`#!lua
 ${RUN_CHECK}
 local log, stream, urgent, p, prefix = KEYS[2], KEYS[3], KEYS[4], ARGV[2], ARGV[5]
@@ -157,10 +157,7 @@ return {'OK', string.format('%d', held), string.format('%d', next), values}
  */
 export const markScript = new RedisScript<
   | ["OK", bytes: string, newest: string[], endOffsets: string[]]
-  | ["RUN"]
-  | ["STALE", epoch: string]
-  | SealedReply
-  | ["FULL", bytes: string]
+  | TimedRefusal
 >(`#!lua
 ${RUN_CHECK}
 local log, urgent, record = KEYS[2], KEYS[3], ARGV[4]
