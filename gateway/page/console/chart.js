@@ -11,6 +11,22 @@ const SERIES_COLORS = 6;
 /** Distances between the marks of an axis of bytes: powers of two, whose labels are round. */
 const BYTE_STEPS = Array.from({ length: 51 }, (_, exponent) => 2 ** exponent);
 
+/** Least time that an axis covers, s: the first samples would have one label for all marks. */
+const TIME_SPAN_MIN = 60;
+
+/** The times of an axis, s, for points from `first` to `last`. */
+export function timeRange(first, last) {
+  return [Math.min(first, last - TIME_SPAN_MIN), last];
+}
+
+/** Indices of values without a neighbour, which a line does not show. */
+export function lonePoints(values) {
+  const isAbsent = (value) => value === null || value === undefined;
+  return [...values.keys()].filter((i) =>
+    !isAbsent(values[i]) && isAbsent(values[i - 1]) && isAbsent(values[i + 1])
+  );
+}
+
 /** A canvas needs a colour that it can read: CSS resolves light-dark() on an element. */
 function resolved(name) {
   const probe = element("span");
@@ -97,7 +113,10 @@ export class Chart {
         height: 150,
         legend: { show: false },
         cursor: { points: { size: 5 }, drag: { setScale: false } },
-        scales: { y: { range: (_, low, high) => [Math.min(0, low), high > 0 ? high * 1.1 : 1] } },
+        scales: {
+          x: { range: (_, first, last) => timeRange(first, last) },
+          y: { range: (_, low, high) => [Math.min(0, low), high > 0 ? high * 1.1 : 1] },
+        },
         axes: [
           {
             ...axis,
@@ -121,7 +140,7 @@ export class Chart {
             stroke: resolved(`--series-${i % SERIES_COLORS}`),
             dash: i < SERIES_COLORS ? undefined : [4, 3],
             width: 1.5,
-            points: { show: this.history.timesMs.length < 3 },
+            points: { show: false, filter: (plot, line) => lonePoints(plot.data[line]) },
           })),
         ],
         hooks: { setCursor: [() => this.label()] },
