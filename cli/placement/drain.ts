@@ -77,6 +77,7 @@ function requireEmpty(view: MeshView, host: string): void {
   const readers = readersThatStay(view, host);
   if (shards + readers.length === 0) return;
   const roles = [...new Set(readers.map(({ role }) => role))];
+  const undrain = orUndrain(view, host, [...(shards > 0 ? ["shards"] : []), ...roles]);
   const needs = [
     ...(shards > 0 ? ["shards and room for them"] : []),
     ...(roles.length > 0 ? [`the ${roles.length > 1 ? "roles" : "role"} ${roles.join(", ")}`] : []),
@@ -90,14 +91,24 @@ function requireEmpty(view: MeshView, host: string): void {
     : `; or stop ${host} all the same: their work waits in the logs until it is back`;
   throw new CommandError(
     `${host} is not empty: ${kept.join(", ")} cannot leave. Start another host with ` +
-      `${needs.join(" and ")}, and run this command again${orStop}.`,
+      `${needs.join(" and ")}${undrain}, and run this command again${orStop}.`,
   );
+}
+
+/** The other way where hosts that are draining could take the parts, or nothing. */
+function orUndrain(view: MeshView, host: string, roles: readonly string[]): string {
+  const draining = [...view.hosts.values()]
+    .filter((each) => each.host !== host && each.state === "draining")
+    .filter((each) => roles.some((role) => each.roles.includes(role)))
+    .map((each) => each.host);
+  return draining.length === 0 ? "" : `, or undrain ${draining.join(" or ")}`;
 }
 
 function drained(view: MeshView, host: string, stuck: number): string {
   const shards = shardsOn(view, host).length;
   if (stuck > 0) {
-    return `${shards - stuck} of ${shards} shards can leave it; start another host with shards`;
+    return `${shards - stuck} of ${shards} shards can leave it; start another host with shards` +
+      orUndrain(view, host, ["shards"]);
   }
   const stay = new Set(readersThatStay(view, host).map(({ key }) => key));
   const leaving = [

@@ -25,7 +25,7 @@ Deno.test({
       const stuck = await world.run("drain", "tables-1");
       assert.equal(
         stuck.out,
-        "tables-1 is draining: 0 of 4 shards can leave it; start another host with shards\n",
+        "tables-1 is draining: 0 of 4 shards can leave it; start another host with shards, or undrain tables-2\n",
       );
       assert.equal(
         stuck.err,
@@ -60,14 +60,14 @@ Deno.test({
       assert.equal(partitions.code, 1);
       assert.match(
         partitions.err,
-        /learn-1 is not empty: [a-z]+ \d.* cannot leave\. Start another host with the roles (joiner, trainer|trainer, joiner), and run this command again; or stop learn-1 all the same/,
+        /learn-1 is not empty: [a-z]+ \d.* cannot leave\. Start another host with the roles (joiner, trainer|trainer, joiner), or undrain learn-2, and run this command again; or stop learn-1 all the same/,
       );
       await world.run("drain", "tables-2");
       const shards = await world.run("drain", "tables-1", "--wait");
       assert.equal(shards.code, 1);
       assert.match(
         shards.err,
-        /tables-1 is not empty: 4 shards cannot leave\. Start another host with shards and room for them, and run this command again\./,
+        /tables-1 is not empty: 4 shards cannot leave\. Start another host with shards and room for them, or undrain tables-2, and run this command again\./,
       );
       assert.equal((await world.run("drain", "tables-2", "--wait")).code, 0, "it has nothing");
     }),
