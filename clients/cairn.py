@@ -46,10 +46,10 @@ class CairnProblemError(CairnError):
     """
 
     def __init__(self, request, problem, attempts):
-        super().__init__(
-            f"{request} was answered {problem['status']} after {attempts} attempts: "
-            f"{problem.get('title')}: {problem.get('detail')}"
-        )
+        title, detail = problem.get("title", ""), problem.get("detail", "")
+        said = detail if detail.startswith(title) else f"{title}: {detail}"
+        after = f" after {attempts} attempts" if attempts > 1 else ""
+        super().__init__(f"{request} was answered {problem['status']}{after}: {said}")
         before, slash, kind = problem["type"].rpartition("/problems/")
         self.kind = kind if slash else "unknown"
         self.status = problem["status"]
@@ -61,7 +61,8 @@ class CairnUnreachableError(CairnError):
     """No answer came: the server cannot be reached, or every attempt timed out."""
 
     def __init__(self, request, attempts, cause):
-        super().__init__(f"{request} got no answer in {attempts} attempts: {cause}")
+        tried = f" in {attempts} attempts" if attempts > 1 else ""
+        super().__init__(f"{request} got no answer{tried}: {cause}")
         self.attempts = attempts
 
 
@@ -105,6 +106,8 @@ class Cairn:
         queue_events_max=10_000,
         on_lost=None,
     ):
+        if not url.lower().startswith(("http://", "https://")):
+            raise ValueError(f'url is "{url}"; begin it with http:// or https://')
         self._url = url.rstrip("/")
         self._api_key = api_key
         self._timeout = timeout
@@ -488,7 +491,7 @@ def _with_id(event):
 
 
 def _print_lost(events, error):
-    print(f"cairn: {len(events)} events were not accepted: {error}", file=sys.stderr)
+    print(f"cairn: events that were not accepted: {len(events)}: {error}", file=sys.stderr)
 
 
 def _problem_of(status, text):

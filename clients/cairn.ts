@@ -291,9 +291,10 @@ export class CairnProblemError extends Error {
   readonly attempts: number;
 
   constructor(request: string, problem: Problem, attempts: number) {
-    super(
-      `${request} was answered ${problem.status} after ${attempts} attempts: ${problem.title}: ${problem.detail}`,
-    );
+    const { status, title = "", detail = "" } = problem;
+    const said = detail.startsWith(title) ? detail : `${title}: ${detail}`;
+    const after = attempts > 1 ? ` after ${attempts} attempts` : "";
+    super(`${request} was answered ${status}${after}: ${said}`);
     const [, kind] = /\/problems\/([a-z-]+)$/.exec(problem.type) ?? [];
     this.kind = (kind ?? "unknown") as ProblemKind | "unknown";
     this.status = problem.status;
@@ -310,7 +311,8 @@ export class CairnUnreachableError extends Error {
 
   constructor(request: string, attempts: number, cause: unknown) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    super(`${request} got no answer in ${attempts} attempts: ${reason}`, { cause });
+    const tried = attempts > 1 ? ` in ${attempts} attempts` : "";
+    super(`${request} got no answer${tried}: ${reason}`, { cause });
     this.attempts = attempts;
   }
 }
@@ -328,7 +330,7 @@ export interface LostEvents {
 
 /** The server's address and the limits of batches and retries. */
 export interface CairnOptions {
-  /** Without a path: `http://localhost:8080`. */
+  /** As `http://localhost:8080`; in a browser also a path of the page's origin, or "" for its root. */
   url: string;
   /** One of `gateway.apiKeys`. Keep it out of browsers. */
   apiKey?: string;
@@ -399,6 +401,9 @@ class Sender {
 
   constructor(options: CairnOptions) {
     const given = Object.entries(options).filter(([, value]) => value !== undefined);
+    if (!/^(https?:\/\/|\/|$)/i.test(options.url)) {
+      throw new TypeError(`Cairn: url is "${options.url}"; begin it with http:// or https://`);
+    }
     this.options = { ...defaults, ...Object.fromEntries(given) } as CairnOptions & typeof defaults;
   }
 
@@ -614,7 +619,7 @@ class EventQueue {
   #lose(events: readonly CairnEvent[], error: LostEvents["error"]): void {
     const { onLost } = this.#sender.options;
     if (onLost === undefined) {
-      console.error(`Cairn: ${events.length} events were not accepted.`, error);
+      console.error(`Cairn: events that were not accepted: ${events.length}.`, error);
       return;
     }
     try {

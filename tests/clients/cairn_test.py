@@ -107,6 +107,20 @@ class ClientTest(unittest.TestCase):
                 Cairn(server.url).rank({"user": "u"})
             self.assertEqual(raised.exception.attempts, 1)
 
+    def test_an_address_without_http_is_refused_at_once(self):
+        with self.assertRaises(ValueError) as raised:
+            Cairn("localhost:8080")
+        self.assertEqual(
+            str(raised.exception), 'url is "localhost:8080"; begin it with http:// or https://'
+        )
+
+    def test_an_error_names_the_attempts_where_there_were_several(self):
+        for retries_max, text in [(0, "503: "), (1, "503 after 2 attempts: ")]:
+            with Server(problem("log-full", 503, {})) as server:
+                with self.assertRaises(CairnProblemError) as raised:
+                    Cairn(server.url, retries_max=retries_max, backoff=0.001).rank({"user": "u"})
+                self.assertIn(f"POST /v1/rank was answered {text}", str(raised.exception))
+
     def test_an_event_that_the_server_could_not_take_just_now_is_sent_again_alone(self):
         refused = []
 

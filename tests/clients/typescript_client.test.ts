@@ -119,6 +119,37 @@ Deno.test("a longer wait than allowed is not begun, and the problem is the error
   assert.equal(bodies.length, 1);
 });
 
+Deno.test("an address without http:// is refused at once, and a path of the page's origin is not", () => {
+  for (const url of ["localhost:8080", "10.0.0.5:8080", "shop.example", "ftp://shop.example"]) {
+    assert.throws(() => new Cairn({ url }), {
+      name: "TypeError",
+      message: `Cairn: url is "${url}"; begin it with http:// or https://`,
+    });
+  }
+  for (const url of ["http://10.0.0.5:8080", "https://shop.example/", "/cairn", ""]) {
+    new Cairn({ url });
+  }
+});
+
+Deno.test("an error names the attempts where there were several, and says nothing twice", async () => {
+  const messageOf = async (title: string, detail: string, status: number) => {
+    const { cairn } = scripted(() =>
+      Response.json({ type: "/problems/overloaded", status, title, detail }, { status })
+    );
+    return await delaysOf(() => cairn.rank({ user: "u", candidates: [] })).catch(({ message }) =>
+      message
+    );
+  };
+  assert.equal(
+    await messageOf("It is off", "It is off; set recommend.enabled.", 404),
+    "POST /v1/rank was answered 404: It is off; set recommend.enabled.",
+  );
+  assert.equal(
+    await messageOf("Too much", "Wait.", 503),
+    "POST /v1/rank was answered 503 after 6 attempts: Too much: Wait.",
+  );
+});
+
 Deno.test("a known ranking id is an error unless an earlier answer was lost", async () => {
   const { cairn, bodies } = scripted(() => problem("ranking-exists", 409));
   await assert.rejects(
