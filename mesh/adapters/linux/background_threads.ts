@@ -2,9 +2,9 @@
  * Schedules background threads so that foreground threads, which answer requests, never wait for
  * them, and still gives them a tenth of a saturated machine.
  *
- * A background thread has called `enterBackground`, was started by one that had, or belongs to V8.
- * Once a second the main thread samples their CPU times and moves all of them between `SCHED_IDLE`
- * and nice 10, see `scheduling_class.ts`.
+ * A background thread has called `enterBackground`, or was started by one that had. Once a second
+ * the main thread samples their CPU times and moves all of them between `SCHED_IDLE` and nice 10,
+ * see `scheduling_class.ts`.
  *
  * @see https://man7.org/linux/man-pages/man7/sched.7.html
  */
@@ -13,12 +13,7 @@ import type { Clock, Timer } from "../../ports/clock.ts";
 import { untilNextMoment } from "../../runtime/common_moments.ts";
 import { type Libc, openLibc } from "./libc.ts";
 import { nextSchedulingClass, type SchedulingClass, type ThreadTimes } from "./scheduling_class.ts";
-import {
-  BACKGROUND_NICE,
-  listThreads,
-  moveEngineToBackground,
-  TASKS_DIRECTORY,
-} from "./thread_priority.ts";
+import { BACKGROUND_NICE, listThreads, TASKS_DIRECTORY } from "./thread_priority.ts";
 
 /**
  * Time between two samples, ms: about the longest time that a background thread goes without a
@@ -44,14 +39,12 @@ export class BackgroundThreads {
   }
 
   /**
-   * Makes V8's helpers background threads and keeps all background threads in the right class until
-   * it is stopped. Call it once, in the main thread, before workers are started. Does nothing where
-   * the system is not Linux.
+   * Keeps all background threads in the right class until it is stopped. Call it once, in the main
+   * thread. Does nothing where {@link open} finds that they stay at nice 10.
    *
    * @returns `stop`, which gives the threads nice 10 for the work that is left.
    */
   static start(clock: Clock): { stop(): void } {
-    moveEngineToBackground();
     return BackgroundThreads.open()?.watch(clock) ?? { stop() {} };
   }
 

@@ -1,6 +1,7 @@
 /**
- * Lowers the priority of background threads (trainers, shards, V8's helpers), so that the threads
- * that answer requests run first when all cores are busy.
+ * Lowers the priority of background threads (trainers, shards), so that the threads that answer
+ * requests run first when all cores are busy. V8's helper threads are none of them: a thread that
+ * collects its garbage waits for them, and so would wait for a core as long as they do.
  *
  * On Linux only: elsewhere a priority belongs to the whole process. Without privileges a thread
  * cannot take a lowered priority back.
@@ -24,22 +25,7 @@ const isLinux = Deno.build.os === "linux";
  * Makes the calling thread a background thread, and with it the threads that it starts from now on.
  */
 export function enterBackground(): void {
-  if (isLinux) lowerPriority(0);
-}
-
-/**
- * Makes V8's own threads background threads. They help all threads to collect garbage; at ordinary
- * priority one of them takes a core for milliseconds from a thread that has a request to answer.
- */
-export function moveEngineToBackground(): void {
-  if (!isLinux) return;
-  for (const thread of listThreads()) {
-    try {
-      // "V8 DefaultWorker", truncated to 15 characters
-      const isEngine = Deno.readTextFileSync(`${TASKS_DIRECTORY}/${thread}/comm`).startsWith("V8 ");
-      if (isEngine) lowerPriority(thread);
-    } catch { /* the thread has ended */ }
-  }
+  if (isLinux) setPriority(0, Math.max(getPriority(0), BACKGROUND_NICE));
 }
 
 /** Numbers of the process's threads; empty where the system does not list them. */
@@ -49,9 +35,4 @@ export function listThreads(): number[] {
   } catch {
     return [];
   }
-}
-
-/** @param thread Its number in Linux; 0 = the calling thread. */
-function lowerPriority(thread: number): void {
-  setPriority(thread, Math.max(getPriority(thread), BACKGROUND_NICE));
 }
