@@ -17,8 +17,8 @@
  * twice: `ours` trains on its rankings as it serves; `paused` ranks, logs and joins without
  * training. The peer ranks and logs and learns nothing, so `paused` is the same work as the peer's,
  * and `paused` is what the peer and bare Hono are compared with. The open loop runs at half of the
- * peer's saturated rate. Where the peer's software is not installed, a line says what is missing,
- * and the others are compared.
+ * peer's saturated rate, for twice `--seconds`, since the p99 of a few seconds is chance. Where the
+ * peer's software is not installed, a line says what is missing, and the others are compared.
  */
 import { parseArgs } from "node:util";
 import { percentile } from "../../../offline/evaluation/samples.ts";
@@ -150,10 +150,10 @@ function comparisonInWords(line: Comparison): string {
   const each = (["ours", "paused", "peer", "bare"] as const).flatMap((name) => {
     const figures = line[name];
     if (figures === undefined) return [];
-    const { requestsPerSecond, coreMicros, p50Ms, p99Ms } = figures;
+    const { requestsPerSecond, coreMicros, p50Ms, p99Ms, p99MsOfTurns } = figures;
     return [
       `${name} ${requestsPerSecond} requests/s, ${coreMicros} us of core time, ` +
-      `p50 ${p50Ms} ms, p99 ${p99Ms} ms`,
+      `p50 ${p50Ms} ms, p99 ${p99Ms} ms (turns: ${p99MsOfTurns[0]} to ${p99MsOfTurns.at(-1)})`,
     ];
   });
   return `${line.neighbours} busy neighbours, latencies at ${line.ratePerSecond}/s: ` +
