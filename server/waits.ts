@@ -24,7 +24,11 @@ export interface WaitOptions {
   readonly until?: Promise<unknown>;
 }
 
-/** Resolves when the mesh can rank, however long that takes; logs the progress. */
+/**
+ * Resolves when the mesh can rank and every replica of this host has been filled, however long that
+ * takes; logs the progress. In a rolling restart the hosts whose replicas answer meanwhile are
+ * stopped next.
+ */
 export async function waitUntilReady(
   running: RunningMesh,
   { onStep, until }: WaitOptions = {},
@@ -38,7 +42,7 @@ export async function waitUntilReady(
   const progress = new StartProgress({ clock, telemetry, onStep });
   progress.enter("filling the serving replicas");
   try {
-    for (let polls = 1; !ended && !await canRank(running); polls++) {
+    for (let polls = 1; !ended && !(await canRank(running) && await areFilled(running)); polls++) {
       if (polls % POLLS_PER_COUNT === 0) progress.enter(await fillingStep(running));
       await new Promise<void>((resolve) => clock.schedule(POLL_MS, resolve));
     }
@@ -52,6 +56,19 @@ async function canRank({ ranker }: RunningMesh): Promise<boolean> {
   return await ranker.ask({ kind: "getStatus" }, budget).then(({ ready }) => ready, () => false);
 }
 
+async function areFilled(running: RunningMesh): Promise<boolean> {
+  const replicas = await Promise.all(replicaStatistics(running)).catch(() => undefined);
+  return replicas?.every(({ position }) => position !== undefined) ?? false;
+}
+
+/** The contents of the replicas of this host. */
+function replicaStatistics({ mesh, configuration, host }: RunningMesh) {
+  return new ServingReplicas(configuration).heldBy(host).map(({ replica }) =>
+    mesh.actorRef<ServingReplicaMessage>(replica)
+      .ask({ kind: "getStatistics" }, { budgetMs: ASK_BUDGET_MS })
+  );
+}
+
 /** The state of the replicas, or the hosts to start so that they can be filled, in words. */
 async function fillingStep(running: RunningMesh): Promise<string> {
   const { meshView, configuration: { mesh } } = running;
@@ -60,7 +77,8 @@ async function fillingStep(running: RunningMesh): Promise<string> {
 }
 
 /** The rows that the serving replicas here hold and those that their shards hold, in words. */
-async function replicaRows({ mesh, configuration, host }: RunningMesh): Promise<string> {
+async function replicaRows(running: RunningMesh): Promise<string> {
+  const { mesh, configuration, host } = running;
   const budget = { budgetMs: ASK_BUDGET_MS };
   const sum = (counts: readonly { readonly rows: number }[]) =>
     counts.reduce((rows, count) => rows + count.rows, 0).toLocaleString("en");
@@ -74,12 +92,7 @@ async function replicaRows({ mesh, configuration, host }: RunningMesh): Promise<
             .ask({ kind: "getStatistics" }, budget)
         ),
       ),
-      Promise.all(
-        replicas.map(({ replica }) =>
-          mesh.actorRef<ServingReplicaMessage>(replica)
-            .ask({ kind: "getStatistics" }, budget)
-        ),
-      ),
+      Promise.all(replicaStatistics(running)),
     ]);
     return `the serving replicas hold ${sum(served)} of ${sum(held)} rows`;
   } catch (error) {

@@ -115,8 +115,8 @@ export interface ServedModel {
 /** Readiness of the scorer, and the model that it serves. */
 export interface ScorerStatus extends Freshness {
   /**
-   * Since the start dense weights were loaded, all replicas of this host have answered, and of each
-   * other shard one has, or all were away.
+   * Since the scorer began dense weights were loaded, and a replica of each shard has answered, or
+   * all of them were on other hosts and away.
    */
   readonly ready: boolean;
   readonly modelVersion: number;

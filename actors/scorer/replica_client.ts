@@ -3,8 +3,8 @@
  * it fails.
  *
  * A ranking never waits for rows longer than its lookup's budget, which all replicas of a shard
- * share. Where none of them answers in time, the shard's ids count as absent. A start waits for the
- * rows of this host's replicas, and not for those of hosts that are away.
+ * share. Where none of them answers in time, the shard's ids count as absent. A scorer that begins
+ * waits for a replica of each shard, and not for those of hosts that are away.
  */
 import type { ActorRef, Address, AskOptions } from "../../mesh/runtime/actor.ts";
 import type { Clock } from "../../mesh/ports/clock.ts";
@@ -61,8 +61,8 @@ interface Replica {
 interface Shard {
   readonly replicas: readonly Replica[];
   /**
-   * A start waits for it, and lookups fail where no replica answers: this host's replica has not
-   * answered yet, or where it has none, no other one has and one is being filled.
+   * Lookups fail where no replica answers: none has answered since the scorer began, and one is on
+   * this host or is being filled.
    */
   isAwaited: boolean;
   /** No replica has answered the last ask. */
@@ -106,8 +106,8 @@ export class ReplicaClient {
   }
 
   /**
-   * Whether lookups go on without shards that are away: every replica of this host has answered
-   * once, and every other shard has, or was away.
+   * Whether lookups go on without shards that are away: each shard has answered once, or was away
+   * and has its replicas on other hosts.
    */
   get canLookUp(): boolean {
     return this.#shards.every(({ isAwaited }) => !isAwaited);
@@ -233,9 +233,7 @@ export class ReplicaClient {
           ...(transfer && { transfer }),
         });
         replica.failedAtMs = -1;
-        shard.isAway = false;
-        // The first one is this host's, if it has one: when it is ready, the other may be stopped.
-        if (replica.isHere || !shard.replicas[0].isHere) shard.isAwaited = false;
+        shard.isAwaited = shard.isAway = false;
         shard.answeredAtMs = this.#clock.monotonicMs();
         shard.learnedThroughMs = answer.learnedThroughMs;
         return answer;
