@@ -51,6 +51,13 @@ export function processesOf({ mesh }: CairnConfiguration): PlannedProcess[] {
     [{ host: undefined, roles }];
 }
 
+/** The hosts that serve; undefined = the only process. */
+export function servingHosts(configuration: CairnConfiguration): (string | undefined)[] {
+  return processesOf(configuration)
+    .filter(({ roles }) => roles.includes("serving"))
+    .map(({ host }) => host);
+}
+
 /**
  * The nodes of a process besides its home node.
  *

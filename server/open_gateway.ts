@@ -30,7 +30,7 @@ import { knownAttributes } from "./known_attributes.ts";
 import { Joiners } from "./joiners.ts";
 import { OtherGateways, shareGateway } from "./other_gateways.ts";
 import { addresses } from "./addresses.ts";
-import { processesOf } from "./layout.ts";
+import { servingHosts } from "./layout.ts";
 import { ServingReplicas } from "./serving_replicas.ts";
 import type { RunningHost, StartedActors } from "./start_actors.ts";
 import { Trainers } from "./trainers.ts";
@@ -108,9 +108,7 @@ export async function openGateway(
   const markWriter = stores.eventLog.partitions > 1 || stores.eventLog.extend !== undefined
     ? new MarkWriter({ eventLog: stores.eventLog, acceptanceClock, clock, telemetry })
     : undefined;
-  const serving = processesOf(configuration)
-    .filter(({ roles }) => roles.includes("serving"))
-    .map((each) => each.host);
+  const serving = servingHosts(configuration);
   const erasures = new Erasures({
     ...stores,
     memory,
@@ -130,7 +128,7 @@ export async function openGateway(
     ...(meshView && {
       hostsServing: async () => hostsServing(await meshView()),
       mayKeepEarlierReplicas: async () =>
-        mayKeepEarlierReplicas(await meshView(), serving.flatMap((each) => each ?? [])),
+        mayKeepEarlierReplicas(await meshView(), serving.filter((each) => each !== undefined)),
     }),
   });
   const syncHost = configuration.mesh?.hosts.find(({ roles }) => roles.includes("sync"));

@@ -5,7 +5,7 @@ import type { CairnConfiguration } from "../configuration/configuration.ts";
 import { heldMax, inAskingOrder, replicaHolders } from "../mesh/placement/replica_holders.ts";
 import type { Address } from "../mesh/runtime/actor.ts";
 import { addresses } from "./addresses.ts";
-import { processesOf } from "./layout.ts";
+import { servingHosts } from "./layout.ts";
 
 /** Stands for the only process among the names of hosts. */
 const ONLY = "";
@@ -19,9 +19,7 @@ export function servingBytesOf(configuration: CairnConfiguration): number {
 
 /** The names of the serving hosts; `""` for the only process. */
 export function servingHostNames(configuration: CairnConfiguration): string[] {
-  return processesOf(configuration)
-    .filter(({ roles }) => roles.includes("serving"))
-    .map(({ host }) => host ?? ONLY);
+  return servingHosts(configuration).map((host) => host ?? ONLY);
 }
 
 export class ServingReplicas {
