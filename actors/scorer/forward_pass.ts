@@ -109,9 +109,9 @@ export class ForwardPass {
 
   /**
    * Asks other replicas, and those in use; undefined unless a replica of each shard has a mark, and
-   * they have learned all that the last answers have shown. Where those in use give no rows, others
-   * may lack shards that are away: a scorer that restarts after a change of shards begins with
-   * replicas that have ended.
+   * they have learned all that the last answers have shown. A scorer that restarts after a change
+   * of shards begins with replicas of which some, or all, have ended: there others may lack shards
+   * that are away, where they give a greater share of the rows.
    *
    * @param replicas By shard.
    */
@@ -121,10 +121,11 @@ export class ForwardPass {
   ): Promise<ReplicaClient | undefined> {
     const offered = this.#clientOf(replicas);
     await Promise.all([offered, this.#replicas].map((each) => each.probe(budgetMs)));
-    const knowAll = offered.learnedThroughMs >= this.#replicas.newestMarkMs;
-    const areWhole = offered.shardsAway === 0 && knowAll;
-    const areBetter = this.#replicas.shardsAnswering === 0 && offered.shardsAnswering > 0;
-    const isReady = offered.canLookUp && offered.haveMarks && (areWhole || areBetter);
+    const inUse = this.#replicas;
+    const haveEnded = !inUse.haveAnswered || inUse.shareAnswering === 0;
+    const areBetter = haveEnded && offered.shareAnswering > inUse.shareAnswering;
+    const isReady = offered.canLookUp && offered.know(inUse.newestMarkMs) &&
+      (offered.shardsAway === 0 || areBetter);
     return isReady ? offered : undefined;
   }
 

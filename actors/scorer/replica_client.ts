@@ -122,10 +122,10 @@ export class ReplicaClient {
     return Math.max(...this.#shards.map(({ learnedThroughMs = 0 }) => learnedThroughMs));
   }
 
-  /** Whether the last answer of every shard that is not away had a mark. */
-  get haveMarks(): boolean {
-    return this.#shards.every(({ isAway, learnedThroughMs }) =>
-      isAway || learnedThroughMs !== undefined
+  /** Whether the last answer of every shard that is not away had this mark or a later one, ms. */
+  know(markMs: number): boolean {
+    return this.#shards.every(({ isAway, learnedThroughMs = -1 }) =>
+      isAway || learnedThroughMs >= markMs
     );
   }
 
@@ -139,10 +139,15 @@ export class ReplicaClient {
     return this.#shards.reduce((away, { isAway }) => away + Number(isAway), 0);
   }
 
-  /** Shards of which a replica answered the last lookup or probe. */
-  get shardsAnswering(): number {
-    return this.#shards.filter(({ isAway, answeredAtMs }) => !isAway && answeredAtMs > -Infinity)
-      .length;
+  /** Share of the shards of which a replica answered the last lookup or probe. */
+  get shareAnswering(): number {
+    const answer = this.#shards.filter((shard) => !shard.isAway && hasAnswered(shard));
+    return answer.length / this.#shards.length;
+  }
+
+  /** Whether a replica of each shard has answered since the scorer began. */
+  get haveAnswered(): boolean {
+    return this.#shards.every(hasAnswered);
   }
 
   /**
@@ -264,6 +269,10 @@ export class ReplicaClient {
 function isOnHostOf(scorer: Address, replica: Address): boolean {
   const host = replica.split("@")[1];
   return host === undefined || scorer === `scorer/${host}`;
+}
+
+function hasAnswered({ answeredAtMs }: Shard): boolean {
+  return answeredAtMs > -Infinity;
 }
 
 function markOf({ isAway, learnedThroughMs = 0 }: Shard): number {

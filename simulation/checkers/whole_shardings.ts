@@ -6,12 +6,17 @@
  *         together they have learned what the scorer's last scores had
  *     at the end, ∀ row:  it is in the shard that its id belongs to, and in no other
  *
- * A scorer whose last scores lacked rows, or that has given none since it began, may go without the
- * shards that other hosts alone hold.
+ * A scorer whose last scores lacked rows, or that has not said since it began that all shards
+ * answer, may go without the shards that other hosts alone hold.
  */
 import type { EmbeddingShardMessage } from "../../actors/embedding_shard/protocol.ts";
 import type { ScorerOptions } from "../../actors/scorer/options.ts";
-import type { ChangeReplicas, ScorerMessage, Scores } from "../../actors/scorer/protocol.ts";
+import type {
+  ChangeReplicas,
+  GetScorerStatus,
+  ScorerMessage,
+  Scores,
+} from "../../actors/scorer/protocol.ts";
 import type { ServingReplicaMessage } from "../../actors/serving_replica/protocol.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import type { Address, Message, ReplyOf } from "../../mesh/runtime/actor.ts";
@@ -35,6 +40,8 @@ class WholeShardings implements Checker {
   readonly #shardings = new Map<Address, number>();
   /** The last scores of each scorer since it began. */
   readonly #scores = new Map<Address, Scores>();
+  /** Scorers that have said that all shards in use answer. */
+  readonly #answered = new Set<Address>();
   /** Replicas that have rows of a position, since they began. */
   readonly #filled = new Set<Address>();
   /** Shards that answered last that they still load their rows. */
@@ -49,6 +56,7 @@ class WholeShardings implements Checker {
   began(actor: Address, _host?: string, options?: unknown): void {
     this.#marks.began(actor);
     if (actor.startsWith("scorer/")) {
+      this.#answered.delete(actor);
       this.#shardings.set(actor, (options as ScorerOptions).sharding);
       this.#scores.delete(actor);
     }
@@ -73,6 +81,10 @@ class WholeShardings implements Checker {
 
   #told(scorer: Address, message: ScorerMessage, value: unknown): void {
     if (message.kind === "score") this.#scores.set(scorer, value as Scores);
+    if (message.kind === "getStatus") {
+      const { ready, shardsAway } = value as ReplyOf<GetScorerStatus>;
+      if (ready && shardsAway === 0) this.#answered.add(scorer);
+    }
     if (message.kind !== "changeReplicas") return;
     const { sharding } = value as ReplyOf<ChangeReplicas>;
     const before = this.#shardings.get(scorer);
@@ -83,9 +95,10 @@ class WholeShardings implements Checker {
   #took(scorer: Address, { sharding, replicas }: ChangeReplicas): void {
     const { shardsAway = Infinity, learnedThroughMs: scoredMs = 0 } = this.#scores.get(scorer) ??
       {};
+    const isWhole = this.#answered.delete(scorer) && shardsAway === 0;
     const host = scorer.split("/")[1];
     const needed = [...replicas.entries()].filter(([, ofShard]) =>
-      shardsAway === 0 || ofShard.some((replica) => hostOf(replica) === host)
+      isWhole || ofShard.some((replica) => hostOf(replica) === host)
     );
     const learnedMs = Math.min(...needed.map(([, ofShard]) => this.#marks.newestOf(ofShard)));
     if (learnedMs < scoredMs) {

@@ -209,7 +209,7 @@ Deno.test("a scorer that begins does not wait for a shard that other hosts hold,
   assert.equal(client.canLookUp, true);
   const probed = beginning(away, away);
   await probed.probe(BUDGET.budgetMs);
-  assert.deepEqual([probed.canLookUp, probed.shardsAway, probed.shardsAnswering], [true, 1, 1]);
+  assert.deepEqual([probed.canLookUp, probed.shardsAway, probed.shareAnswering], [true, 1, 0.5]);
 });
 
 Deno.test("a scorer that begins waits for a shard that one of the other hosts is filled with", async () => {
@@ -227,8 +227,8 @@ Deno.test("a scorer that begins takes the rows of another holder while its own h
   const other = replica((lookup) => Promise.resolve(rowsOf(lookup, 2)), "serving_replica/0@edge-2");
   const client = clientOf([[own, other], [own, other]]);
   await client.probe(BUDGET.budgetMs);
-  assert.deepEqual([client.canLookUp, client.shardsAway, client.shardsAnswering], [true, 0, 2]);
+  assert.deepEqual([client.canLookUp, client.shardsAway, client.shareAnswering], [true, 0, 1]);
   const alone = clientOf([[own], [own, other]]);
   await alone.probe(BUDGET.budgetMs);
-  assert.deepEqual([alone.canLookUp, alone.shardsAnswering], [false, 1]);
+  assert.deepEqual([alone.canLookUp, alone.shareAnswering], [false, 0.5]);
 });

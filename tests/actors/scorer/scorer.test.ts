@@ -389,6 +389,26 @@ Deno.test("a scorer that restarts takes later replicas without a shard of hosts 
   await loop.stop();
 });
 
+Deno.test("a scorer that restarts takes later replicas that give more rows than those that have not ended", async () => {
+  const { loop, offer, fill, mark } = await withOffers();
+  const { learnedThroughMs } = await loop.rank("u", ITEMS);
+  for (const key of [8, 9]) {
+    await fill(key);
+    await mark(key, learnedThroughMs);
+  }
+  const away = ["10@edge-2", "10@edge-3"];
+  await loop.stopReplica(1);
+  await loop.mesh.advance(1_000);
+  assert.equal(await offer(1, [8, 9, away]), 0, "those in use have given all rows, and may again");
+  await loop.restart("scorer/0");
+  assert.equal(await offer(1, [8, away]), 0, "they give as few");
+  await mark(9, learnedThroughMs - 1);
+  assert.equal(await offer(1, [8, 9, away]), 0, "one has learned less");
+  await mark(9, learnedThroughMs);
+  assert.equal(await offer(1, [8, 9, away]), 1);
+  await loop.stop();
+});
+
 Deno.test("a scorer that restarts keeps replicas that give all rows", async () => {
   const { loop, offer, fill, mark } = await withOffers();
   for (const key of [8, 9]) {

@@ -22,6 +22,8 @@ function watch() {
     },
     scores: (learnedThroughMs: number, shardsAway = 0) =>
       answers(SCORER, { kind: "score" }, { learnedThroughMs, shardsAway }),
+    says: (shardsAway: number) =>
+      answers(SCORER, { kind: "getStatus" }, { ready: true, shardsAway }),
     takes: (replicas: readonly Address[]) =>
       answers(SCORER, {
         kind: "changeReplicas",
@@ -32,7 +34,8 @@ function watch() {
 }
 
 Deno.test("a scorer takes replicas that are filled and know what it has shown", () => {
-  const { failures, fills, scores, takes } = watch();
+  const { failures, fills, says, scores, takes } = watch();
+  says(0);
   scores(100);
   fills(HERE, 100);
   fills(ELSEWHERE, 100);
@@ -43,19 +46,21 @@ Deno.test("a scorer takes replicas that are filled and know what it has shown", 
 
 Deno.test("replicas that know less, or are not filled, break the promise", () => {
   const less = watch();
+  less.says(0);
   less.scores(100);
   less.fills(HERE, 100);
   less.fills(ELSEWHERE, 99);
   less.takes([HERE, ELSEWHERE]);
   assert.equal(less.failures.length, 1);
   const empty = watch();
+  empty.says(0);
   empty.scores(0);
   empty.fills(HERE, 100);
   empty.takes([HERE, ELSEWHERE]);
   assert.equal(empty.failures.length, 1);
 });
 
-Deno.test("a scorer that has given no rows needs the replicas of its own host alone", () => {
+Deno.test("a scorer that has not had all rows needs the replicas of its own host alone", () => {
   const began = watch();
   began.fills(HERE, 100);
   began.takes([HERE, ELSEWHERE]);
@@ -65,6 +70,12 @@ Deno.test("a scorer that has given no rows needs the replicas of its own host al
   lacking.fills(HERE, 100);
   lacking.takes([HERE, ELSEWHERE]);
   assert.deepEqual(lacking.failures, []);
+  const restarted = watch();
+  restarted.says(1);
+  restarted.scores(0);
+  restarted.fills(HERE, 100);
+  restarted.takes([HERE, ELSEWHERE]);
+  assert.deepEqual(restarted.failures, []);
   const unfilled = watch();
   unfilled.takes([HERE, ELSEWHERE]);
   assert.equal(unfilled.failures.length, 1);
