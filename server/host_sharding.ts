@@ -16,7 +16,7 @@ import type { ScorerMessage } from "../actors/scorer/protocol.ts";
 import type { CairnConfiguration } from "../configuration/configuration.ts";
 import { divisionsOf, withDivisions } from "../configuration/sharding.ts";
 import type { MeshView } from "../mesh/ports/coordination.ts";
-import { KEPT_SHARDING, SERVED_SHARDING } from "../mesh/ports/reshard_progress.ts";
+import { HELD_SHARDING, SERVED_SHARDING } from "../mesh/ports/reshard_progress.ts";
 import type { Address } from "../mesh/runtime/actor.ts";
 import { reasonOf } from "../mesh/runtime/errors.ts";
 import type { Mesh, PlannedActor } from "../mesh/runtime/mesh.ts";
@@ -124,11 +124,11 @@ export class HostSharding {
     return present(actor, "the plan has each partition's actor");
   }
 
-  /** Figures for the coordination store: the shardings that are served and kept here. */
+  /** Figures for the coordination store: the shardings that are served and held here. */
   figures(): Readonly<Record<string, number>> {
     if (!this.#serves) return {};
-    const kept = Math.min(this.#made, ...this.#old.map(shardingAt));
-    return { [SERVED_SHARDING]: this.#served, [KEPT_SHARDING]: kept };
+    const held = Math.min(this.#made, ...this.#old.map(shardingAt));
+    return { [SERVED_SHARDING]: this.#served, [HELD_SHARDING]: held };
   }
 
   /** Takes the divisions of the view, and begins the next step towards them. */

@@ -21,7 +21,7 @@ import type { CairnConfiguration } from "../configuration/configuration.ts";
 import { partitionCountsOf } from "../configuration/partitions.ts";
 import { joinedPartitions, type MeshView } from "../mesh/ports/coordination.ts";
 import { numbersOf } from "../mesh/ports/partitioning.ts";
-import { mayKeepEarlierReplicas } from "../mesh/ports/reshard_progress.ts";
+import { mayHoldEarlierReplicas } from "../mesh/ports/reshard_progress.ts";
 import type { ActorRef } from "../mesh/runtime/actor.ts";
 import { actionLabels } from "./action_labels.ts";
 import { consoleSources } from "./console_sources.ts";
@@ -127,8 +127,8 @@ export async function openGateway(
     ...(host !== undefined && { host }),
     ...(meshView && {
       hostsServing: async () => hostsServing(await meshView()),
-      mayKeepEarlierReplicas: async () =>
-        mayKeepEarlierReplicas(await meshView(), serving.filter((each) => each !== undefined)),
+      mayHoldEarlierReplicas: async () =>
+        mayHoldEarlierReplicas(await meshView(), serving.filter((each) => each !== undefined)),
     }),
   });
   const syncHost = configuration.mesh?.hosts.find(({ roles }) => roles.includes("sync"));

@@ -34,7 +34,7 @@ export interface ErasureParts {
    * Whether a serving host may have replicas of an earlier sharding, to which no feed carries
    * removals; absent where shards do not change in number.
    */
-  readonly mayKeepEarlierReplicas?: () => Promise<boolean>;
+  readonly mayHoldEarlierReplicas?: () => Promise<boolean>;
   readonly clock: Clock;
   readonly random: Random;
   readonly telemetry: Telemetry;

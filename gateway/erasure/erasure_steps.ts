@@ -146,7 +146,7 @@ export class ErasureSteps {
    * those before a change of shards have ended.
    */
   async #confirmServed(following: Following): Promise<void> {
-    const { rowFeeds, clock, blobs, keepers, mayKeepEarlierReplicas } = this.#parts;
+    const { rowFeeds, clock, blobs, keepers, mayHoldEarlierReplicas } = this.#parts;
     const trainers = await readTrainers(this.#parts, following.request);
     if (!areLearned(trainers)) return;
     const rounds = await Promise.all(rowFeeds.map(async (feed) => {
@@ -158,7 +158,7 @@ export class ErasureSteps {
     const roundsBefore = rounds.map((complete, i) => Math.min(before[i], complete));
     following.roundsBefore = roundsBefore;
     if (rounds.some((complete, i) => complete < roundsBefore[i] + ROUNDS)) return;
-    if (await mayKeepEarlierReplicas?.()) return;
+    if (await mayHoldEarlierReplicas?.()) return;
     // Where a host runs another number of keepers, some of these do not answer.
     await Promise.all(
       keepers.map((keeper) => keeper.ask({ kind: "getStatus" }, { budgetMs: BUDGET_MS })),

@@ -8,7 +8,7 @@ import type { MeshView } from "./coordination.ts";
 /** Name of the figure with which a serving host reports the sharding that its scorer uses. */
 export const SERVED_SHARDING = "served.sharding";
 /** Name of the figure with which it reports the earliest sharding of which it has replicas. */
-export const KEPT_SHARDING = "kept.sharding";
+export const HELD_SHARDING = "held.sharding";
 
 /** The steps of a change, in order. */
 export type ReshardStep =
@@ -92,9 +92,9 @@ export function restoringIn(
  * Whether one of these serving hosts may have replicas of an earlier sharding. One that is not in
  * the view, or has reported nothing, may have them.
  */
-export function mayKeepEarlierReplicas(
+export function mayHoldEarlierReplicas(
   { identity: { sharding }, hosts }: Pick<MeshView, "identity" | "hosts">,
   serving: readonly string[],
 ): boolean {
-  return serving.some((host) => (hosts.get(host)?.load[KEPT_SHARDING] ?? -1) < sharding);
+  return serving.some((host) => (hosts.get(host)?.load[HELD_SHARDING] ?? -1) < sharding);
 }

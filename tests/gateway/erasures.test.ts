@@ -66,15 +66,15 @@ Deno.test("an erasure passes the log twice, waits for feed, and is complete when
   await erasures.stop();
 });
 
-Deno.test("replicas of former shards hold up the end of an erasure, as long as a host keeps them", async () => {
-  const kept = { may: true };
-  const parts = await erasureFixture({ mayKeepEarlierReplicas: () => Promise.resolve(kept.may) });
+Deno.test("replicas of former shards hold up the end of an erasure, as long as a host has them", async () => {
+  const held = { may: true };
+  const parts = await erasureFixture({ mayHoldEarlierReplicas: () => Promise.resolve(held.may) });
   const { erasures, gateway, pass, eraseBesidesSnapshots } = parts;
   const path = `/v1/erasures/${await eraseBesidesSnapshots()}`;
   const serving = async () => (await json(gateway.app.request(path))).serving;
   await pass(5);
   assert.equal(await serving(), "waiting");
-  kept.may = false;
+  held.may = false;
   await pass(2);
   assert.equal(await serving(), "erased");
   await erasures.stop();

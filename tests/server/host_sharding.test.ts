@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { parseConfiguration } from "../../configuration/configuration.ts";
 import { withDivisions } from "../../configuration/sharding.ts";
 import type { MeshView } from "../../mesh/ports/coordination.ts";
-import { KEPT_SHARDING, SERVED_SHARDING } from "../../mesh/ports/reshard_progress.ts";
+import { HELD_SHARDING, SERVED_SHARDING } from "../../mesh/ports/reshard_progress.ts";
 import type { AnyDefinition } from "../../mesh/runtime/node_actor.ts";
 import { Mesh } from "../../mesh/runtime/mesh.ts";
 import { SimulatedMesh } from "../../mesh/simulation/simulated_mesh.ts";
@@ -83,8 +83,8 @@ async function start(of = configuration, host = "edge") {
   return { simulated, mesh, state, sharding, follow, followView, replicas };
 }
 
-function figures(served: number, kept: number) {
-  return { [SERVED_SHARDING]: served, [KEPT_SHARDING]: kept };
+function figures(served: number, held: number) {
+  return { [SERVED_SHARDING]: served, [HELD_SHARDING]: held };
 }
 
 const before = [0, 1, 2, 3].map((shard) => `serving_replica/${shard}@edge`);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import {
-  KEPT_SHARDING,
-  mayKeepEarlierReplicas,
+  HELD_SHARDING,
+  mayHoldEarlierReplicas,
   reshardStep,
   SERVED_SHARDING,
   stepText,
@@ -81,9 +81,9 @@ Deno.test("the words for a step name only the parts that are not ready", () => {
 
 Deno.test("a serving host that is not there, or has said nothing, may keep earlier replicas", () => {
   const keeps = (host: string, sharding: number) =>
-    hostRecord(host, { roles: ["serving"], load: { [KEPT_SHARDING]: sharding } });
+    hostRecord(host, { roles: ["serving"], load: { [HELD_SHARDING]: sharding } });
   const may = (...hosts: ReturnType<typeof hostRecord>[]) =>
-    mayKeepEarlierReplicas(meshView({ sharding: 1, hosts }), ["a", "b"]);
+    mayHoldEarlierReplicas(meshView({ sharding: 1, hosts }), ["a", "b"]);
   assert.equal(may(keeps("a", 1), keeps("b", 1), serving("c")), false);
   assert.equal(may(keeps("a", 1), keeps("b", 0)), true);
   assert.equal(may(keeps("a", 1), serving("b", 1)), true);
