@@ -27,8 +27,11 @@ import type { ErasureParts } from "./erasure_parts.ts";
  */
 const ROUNDS = 4;
 
-/** `releases`: the logs are to be released for the erasure. */
-export type StepOutcome = "waits" | "releases" | "complete";
+/**
+ * `learned`: the trainers have removed the rows, and serving is to be looked at. `releases`: the
+ * logs are to be released for the erasure.
+ */
+export type StepOutcome = "waits" | "learned" | "releases" | "complete";
 
 export class ErasureSteps {
   readonly #parts: ErasureParts;
@@ -55,8 +58,7 @@ export class ErasureSteps {
       return "waits";
     }
     if (request.servedAtMs === undefined) {
-      await this.#confirmServed(following);
-      return "waits";
+      return areLearned(await readTrainers(this.#parts, request)) ? "learned" : "waits";
     }
     const nowMs = clock.monotonicMs();
     if (nowMs < following.lookedAtMs + options.erasure.releaseMs) return "waits";
@@ -142,33 +144,40 @@ export class ErasureSteps {
   }
 
   /**
-   * Notes that the replicas are without the rows, when every feed has carried all removals and
-   * those before a change of shards have ended.
+   * Notes of erasures whose rows the trainers have removed that the replicas are without them, when
+   * every feed has carried all removals and the replicas before a change of shards have ended. The
+   * feeds are asked once for all, after the trainers: a slow serving host holds up one step.
    */
-  async #confirmServed(following: Following): Promise<void> {
+  async confirmServed(learned: readonly Following[]): Promise<void> {
+    if (learned.length === 0) return;
     const { rowFeeds, clock, blobs, keepers, mayHoldEarlierReplicas } = this.#parts;
-    const trainers = await readTrainers(this.#parts, following.request);
-    if (!areLearned(trainers)) return;
     const rounds = await Promise.all(rowFeeds.map(async (feed) => {
       const status = await feed.ask({ kind: "getStatus" }, { budgetMs: BUDGET_MS });
       return status.roundsComplete;
     }));
-    // A feed that restarts counts from 0.
-    const before = following.roundsBefore ?? rounds;
-    const roundsBefore = rounds.map((complete, i) => Math.min(before[i], complete));
-    following.roundsBefore = roundsBefore;
-    if (rounds.some((complete, i) => complete < roundsBefore[i] + ROUNDS)) return;
-    if (await mayHoldEarlierReplicas?.()) return;
+    const served = learned.filter((following) => areCarried(following, rounds));
+    if (served.length === 0 || await mayHoldEarlierReplicas?.()) return;
     // Where a host runs another number of keepers, some of these do not answer.
     await Promise.all(
       keepers.map((keeper) => keeper.ask({ kind: "getStatus" }, { budgetMs: BUDGET_MS })),
     );
     await deleteCheckpointsFrom(blobs, keepers.length);
-    await this.#store(following, { ...following.request, servedAtMs: clock.nowMs() });
+    for (const following of served) {
+      await this.#store(following, { ...following.request, servedAtMs: clock.nowMs() });
+    }
   }
 
   async #store(following: Following, request: ErasureRequest): Promise<void> {
     await writeErasureRequest(this.#parts.blobs, request);
     following.request = request;
   }
+}
+
+/** Whether every feed has done enough rounds since the trainers had removed the rows. */
+function areCarried(following: Following, rounds: readonly number[]): boolean {
+  // A feed that restarts counts from 0.
+  const before = following.roundsBefore ?? rounds;
+  const roundsBefore = rounds.map((complete, i) => Math.min(before[i], complete));
+  following.roundsBefore = roundsBefore;
+  return rounds.every((complete, i) => complete >= roundsBefore[i] + ROUNDS);
 }

@@ -139,12 +139,14 @@ export class Erasures {
 
   async #stepAll(): Promise<void> {
     let releases = false;
+    const learned: Following[] = [];
     this.#dropFirstRecords();
     for (const following of [...this.#following.values()]) {
       if (this.#stopped) return;
       try {
         const outcome = await this.#steps.take(following);
         releases ||= outcome === "releases";
+        if (outcome === "learned") learned.push(following);
         if (outcome === "complete") this.#following.delete(following.request.erasureId);
         else await this.#warnIfOverdue(following);
       } catch (error) {
@@ -152,6 +154,10 @@ export class Erasures {
         this.#parts.telemetry.log("warn", `the erasure ${erasureId} waits: ${reasonOf(error)}`);
       }
     }
+    await this.#steps.confirmServed(learned).catch((error) => {
+      const { telemetry } = this.#parts;
+      telemetry.log("warn", `erasures wait for the serving hosts: ${reasonOf(error)}`);
+    });
     await this.#takeOver();
     const requests = [...this.#following.values()].map(({ request }) => request);
     this.#metrics.report(requests, this.#parts.clock.nowMs());

@@ -80,6 +80,28 @@ Deno.test("replicas of former shards hold up the end of an erasure, as long as a
   await erasures.stop();
 });
 
+Deno.test("feeds are asked once for all erasures, and one that is slow holds up no second pass", async () => {
+  let asks = 0;
+  const silent = () => {
+    asks++;
+    return parts.clock.delay(1_000).then(() => Promise.reject(new Error("the host is slow")));
+  };
+  const parts = await erasureFixture({ rowFeeds: [{ ask: silent } as never] });
+  const { erasures, kinds, pass, learn } = parts;
+  const users = Array.from({ length: 8 }, (_, i) => `user-${i}`);
+  const erased = [];
+  for (const user of users) erased.push((await erasures.erase(user)).request.erasureId);
+  await pass(4);
+  for (const erasureId of erased) await learn(erasureId, 2);
+  await pass(2);
+  await erasures.erase("ann");
+  asks = 0;
+  await pass(6); // the deadline of requests in progress, a second, and a step that is under way
+  assert.equal((await kinds()).length, 2 * (users.length + 1));
+  assert.ok(asks <= 4, `${asks} in 6 seconds`);
+  await erasures.stop();
+});
+
 Deno.test("a gateway that restarts goes on with an erasure, and reads its user from the log", async () => {
   const first = await erasureFixture();
   const { request: { erasureId } } = await first.erasures.erase("ann");
