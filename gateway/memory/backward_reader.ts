@@ -3,7 +3,9 @@
  *
  * A partition's records are in the order of the log. Between partitions acceptance times decide, so
  * that a memory that is full has the newest records of the whole log. A ranking has the time of the
- * wall clock, which may have been set back: it counts as accepted with the records before it.
+ * wall clock, which may have been set back: it counts as accepted with the records before it. Of
+ * these only the ones of the same read are known, so rankings that fill a whole read may come as
+ * much later than those of other partitions as the clock was set back.
  */
 import { endOffsets, type EventLog, type LogRecord } from "../../mesh/ports/event_log.ts";
 import { MergedStreams } from "../../structures/merged_streams.ts";
@@ -14,7 +16,7 @@ export interface BackwardRecord<T> {
   readonly record: T;
 }
 
-/** A record, and the newest acceptance time among it and those before it, ms. */
+/** A record, and the newest acceptance time among it and those before it in its read, ms. */
 interface Timed<T> {
   readonly record: T;
   readonly atMs: number;
