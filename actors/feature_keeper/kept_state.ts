@@ -187,10 +187,14 @@ export class KeptState {
     this.#tables.dropBeyondBounds();
   }
 
-  /** Takes an action on an item in. */
-  takeAction({ eventId, rankingId, item, action, value, atMs }: {
+  /**
+   * Takes an action on an item in. Where its ranking is unknown, because it is logged later, was
+   * dropped or never made, the action counts for the user that it names.
+   */
+  takeAction({ eventId, rankingId, user, item, action, value, atMs }: {
     readonly eventId: string;
     readonly rankingId: string;
+    readonly user?: string;
     readonly item: string;
     readonly action: string;
     readonly value?: number;
@@ -200,7 +204,9 @@ export class KeptState {
     this.#records++;
     if (events.get(eventId) !== undefined) return;
     events.close(events.open(eventId, this.#records, () => true));
-    this.#count({ user: rankingUsers.userOf(rankingId) ?? "", item, action, value, atMs });
+    // A ranking of an erased user is known, as one of no user.
+    const actor = rankingUsers.userOf(rankingId) ?? user ?? "";
+    this.#count({ user: actor, item, action, value, atMs });
     this.#tables.dropBeyondBounds();
   }
 

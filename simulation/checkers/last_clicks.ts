@@ -55,12 +55,9 @@ export class LastClicks {
     this.#eventIds.add(event.eventId);
     const user = event.user ?? this.#userOf.get(event.rankingId ?? "");
     if (event.action !== "click" || user === undefined) return;
-    // A keeper does not know the user of a click that the log has before its ranking, which may be
-    // one that the event did not name, and that is not told to a click which is sent again.
-    const isUnlogged = this.#unlogged.has(event.rankingId ?? "") ||
-      events.some(({ unlogged, status }) =>
-        unlogged || event.rankingId === undefined && status === "duplicate"
-      );
+    // A keeper does not know the user of a click that names a ranking and is in the log before it.
+    const isUnlogged = event.rankingId !== undefined &&
+      (this.#unlogged.has(event.rankingId) || events.some(({ unlogged }) => unlogged));
     if (isUnlogged) this.#itemOf.delete(user);
     else if (events.some(({ status }) => status === "accepted" || status === "duplicate")) {
       this.#itemOf.set(user, event.item);

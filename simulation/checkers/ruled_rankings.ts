@@ -8,7 +8,8 @@
  *         with a cap of one of each tag, without pin, i among the first `top`:
  *             item i has a tag of an item before it  ⇒  so has each item behind it
  *     at the end:  the item that a user clicked last is not in a ranking that excludes clicks,
- *                  unless Redis has failed over, or the log lacked the click's ranking
+ *                  unless Redis has failed over, or the log lacked the ranking that the
+ *                  click names
  *
  * The last promise goes through the log: the event is accepted, a feature keeper reads it, and a
  * ranker asks the keeper.

@@ -156,6 +156,26 @@ Deno.test("an action on an unknown ranking counts for the item alone, and damage
   assert.equal(state.users, 0);
 });
 
+Deno.test("an action that names its user counts for it, whether or not its ranking is known", () => {
+  const state = new KeptState(options);
+  const click = (eventId: string, rankingId: string, item: string) => {
+    const record = { eventId, rankingId, user: "ann", item, action: "click" };
+    state.take(encodeEvent({ kind: "action", ...record, atMs: 1, acceptedAtMs: 1 }));
+  };
+  const clicked = () => state.read("ann", [], 9, { histories: [] }).user.recent ?? [];
+  click("e1", "none", "a");
+  assert.deepEqual(clicked(), ["a"]);
+  state.take(impression("r", "ann", ["b"], 2));
+  click("e2", "r", "b");
+  assert.deepEqual(clicked(), ["b", "a"]);
+  const forget = { kind: "forget", erasureId: "e", pass: 2, user: "ann" } as const;
+  state.take(encodeEvent({ ...forget, atMs: 3, acceptedAtMs: 3 }));
+  click("e3", "r", "c");
+  assert.deepEqual(clicked(), [], "its ranking is of no user any more");
+  click("e4", "other", "d");
+  assert.deepEqual(clicked(), ["d"], "who comes back is a new one");
+});
+
 Deno.test("beyond the bound of memory the key whose last record is the oldest is dropped", () => {
   const state = new KeptState({ ...options, bytesMax: 20_000 });
   for (let i = 0; i < 200; i++) {
