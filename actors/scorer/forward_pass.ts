@@ -122,10 +122,10 @@ export class ForwardPass {
     const offered = this.#clientOf(replicas);
     await Promise.all([offered, this.#replicas].map((each) => each.probe(budgetMs)));
     const inUse = this.#replicas;
+    const knowAll = offered.know(inUse.newestMarkMs);
     const haveEnded = !inUse.haveAnswered || inUse.shareAnswering === 0;
-    const areBetter = haveEnded && offered.shareAnswering > inUse.shareAnswering;
-    const isReady = offered.canLookUp && offered.know(inUse.newestMarkMs) &&
-      (offered.shardsAway === 0 || areBetter);
+    const giveMore = haveEnded && offered.shareAnswering > inUse.shareAnswering;
+    const isReady = offered.canLookUp && knowAll && (offered.shardsAway === 0 || giveMore);
     return isReady ? offered : undefined;
   }
 

@@ -106,8 +106,8 @@ export const meshPlants: readonly Plant[] = [
     name: "replicas-taken-early",
     edits: [{
       file: "actors/scorer/forward_pass.ts",
-      find: "const knowAll = offered.learnedThroughMs >= this.#replicas.newestMarkMs;",
-      replace: "const knowAll = true;",
+      find: "const knowAll = offered.know(inUse.newestMarkMs);",
+      replace: "const knowAll = offered.know(0);",
     }],
     seenBy: ["whole-shardings"],
     scenario: "live-reshard",
@@ -117,7 +117,7 @@ export const meshPlants: readonly Plant[] = [
     edits: [{
       file: "actors/scorer/forward_pass.ts",
       find: "return isReady ? offered : undefined;",
-      replace: "return knowAll || offered.shardsAway > 0 ? offered : undefined;",
+      replace: "return knowAll ? offered : undefined;",
     }],
     seenBy: ["whole-shardings"],
     scenario: "live-reshard",
