@@ -43,9 +43,14 @@ Deno.test("a start that waits for rows says which hosts to start", async () => {
   const yaml = await Deno.readTextFile(new URL("../../examples/mesh.yaml", import.meta.url));
   let hosts = [edge, learn];
   let ready = false;
-  const unreached = { ask: () => Promise.reject(new Error("there is no such actor on edge")) };
+  const part = {
+    ask: () =>
+      ready
+        ? Promise.resolve({ rows: 0, position: { lineage: "a", sequence: 1 } })
+        : Promise.reject(new Error("there is no such actor on edge")),
+  };
   const running = {
-    mesh: { home: { clock, telemetry }, actorRef: () => unreached },
+    mesh: { home: { clock, telemetry }, actorRef: () => part },
     configuration: parseConfiguration(yaml, "mesh.yaml"),
     ranker: { ask: () => Promise.resolve({ ready }) },
     host: "edge",
