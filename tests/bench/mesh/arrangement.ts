@@ -12,30 +12,43 @@ import { coreTimeOf } from "../ranking/processes.ts";
 const main = new URL("../../../main.ts", import.meta.url).pathname;
 const tuned = metadata.tasks.tuned.split(" ").slice(1);
 
-/** Roles by host; an empty map is one process with embedded stores. */
-const layouts: Readonly<Record<number, Readonly<Record<string, readonly string[]>>>> = {
-  1: {},
-  2: { edge: ["serving"], learn: ["shards", "trainer", "joiner", "sync"] },
-  4: {
-    "edge-1": ["serving"],
-    "edge-2": ["serving"],
-    learn: ["trainer", "joiner", "sync"],
-    tables: ["shards"],
-  },
-  6: {
+/** Roles by host. */
+type Layout = Readonly<Record<string, readonly string[]>>;
+
+/** Layouts by their number of hosts; one without hosts is one process with embedded stores. */
+const layouts: Readonly<Record<number, readonly Layout[]>> = {
+  1: [{}],
+  2: [{ edge: ["serving"], learn: ["shards", "trainer", "joiner", "sync"] }],
+  4: [
+    { edge: ["serving"], join: ["joiner", "sync"], learn: ["trainer"], tables: ["shards"] },
+    {
+      "edge-1": ["serving"],
+      "edge-2": ["serving"],
+      learn: ["trainer", "joiner", "sync"],
+      tables: ["shards"],
+    },
+  ],
+  6: [{
     "edge-1": ["serving"],
     "edge-2": ["serving"],
     "edge-3": ["serving"],
     "edge-4": ["serving"],
     learn: ["trainer", "joiner", "sync"],
     tables: ["shards"],
-  },
+  }],
 };
 
-/** Hosts, and serving hosts that hold each shard's rows, as `embeddings.serving.replicas`. */
+/** A layout, and serving hosts that hold each shard's rows, as `embeddings.serving.replicas`. */
 export interface Arrangement {
-  readonly hosts: number;
+  readonly layout: Layout;
   readonly replicas: string;
+}
+
+/** All arrangements of a number of hosts. */
+export function arrangementsOf(hosts: number, replicas: readonly string[]): Arrangement[] {
+  return layouts[hosts].flatMap((layout) =>
+    (hosts === 1 ? ["all"] : replicas).map((replicas) => ({ layout, replicas }))
+  );
 }
 
 /** An arrangement whose gateways are ready. */
@@ -50,19 +63,19 @@ export interface Running {
 }
 
 function configuration(
-  { hosts, replicas }: Arrangement,
+  { layout, replicas }: Arrangement,
   folder: string,
   redis: string,
   ports: readonly number[],
 ) {
-  const layout = Object.entries(layouts[hosts]);
-  const [http, links] = [ports, ports.slice(layout.length)];
-  const server = layout.length === 0 ? "" : `, redis: { url: "${redis}" }`;
-  const mesh = layout.length === 0 ? "" : `mesh:
+  const hosts = Object.entries(layout);
+  const [http, links] = [ports, ports.slice(hosts.length)];
+  const server = hosts.length === 0 ? "" : `, redis: { url: "${redis}" }`;
+  const mesh = hosts.length === 0 ? "" : `mesh:
   id: bench
   hosts:
 ${
-    layout.map(([name, roles], i) =>
+    hosts.map(([name, roles], i) =>
       `    ${name}: { address: "127.0.0.1:${links[i]}", roles: [${roles.join(", ")}], ` +
       `http: "127.0.0.1:${http[i]}" }`
     ).join("\n")
@@ -89,13 +102,15 @@ export async function start(
   folder: string,
   redis: LocalServer,
 ): Promise<Running> {
-  const { hosts } = arrangement;
-  const names = hosts === 1 ? ["process"] : Object.keys(layouts[hosts]);
+  const { layout } = arrangement;
+  const hosts = Object.keys(layout);
+  const isMesh = hosts.length > 0;
+  const names = isMesh ? hosts : ["process"];
   const http = freePorts(2 * names.length);
   const file = `${folder}/cairn.yaml`;
   Deno.writeTextFileSync(file, configuration(arrangement, folder, redis.url, http));
   const children = names.map((name) => {
-    const command = hosts === 1 ? ["serve"] : ["node", "--host", name];
+    const command = isMesh ? ["node", "--host", name] : ["serve"];
     return new Deno.Command(Deno.execPath(), {
       args: [...tuned, main, ...command, "--config", file],
       stdin: "null",
@@ -104,11 +119,11 @@ export async function start(
     }).spawn();
   });
   const ports = new Map(names.map((name, i) => [name, http[i]]));
-  const isServing = (name: string) => hosts === 1 || layouts[hosts][name].includes("serving");
+  const isServing = (name: string) => !isMesh || layout[name].includes("serving");
   const gateways = names.filter(isServing).map((name) => present(ports.get(name), "it has one"));
   for (const port of gateways) await untilReady(port);
   const own = names.map((name, i) => [name, children[i].pid] as const);
-  const server = hosts === 1 ? [] : [["redis", present(redis.pid, "it runs")] as const];
+  const server = isMesh ? [["redis", present(redis.pid, "it runs")] as const] : [];
   return {
     processes: new Map([...own, ...server]),
     gateways,

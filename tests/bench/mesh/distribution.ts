@@ -18,15 +18,27 @@
 import assert from "node:assert/strict";
 import { parseArgs } from "node:util";
 import { installedProgram, LocalServer } from "../../../mesh/adapters/redis/local_server.ts";
-import { type Arrangement, micros, rowsServed, type Running, sent, start } from "./arrangement.ts";
+import {
+  type Arrangement,
+  arrangementsOf,
+  micros,
+  rowsServed,
+  type Running,
+  sent,
+  start,
+} from "./arrangement.ts";
 
 const CANDIDATES = 100;
 const ITEMS = 2_000;
 const USERS = 1_000;
 
 /** Core time and bytes of one arrangement. */
-interface Figures extends Arrangement {
+interface Figures {
   readonly bench: "mesh";
+  readonly hosts: number;
+  readonly servingHosts: number;
+  /** As `embeddings.serving.replicas`. */
+  readonly replicas: string;
   /** Rankings a second that were offered; 0 = each client asked again at once. */
   readonly rate: number;
   readonly coreMicrosPerRanking: number;
@@ -168,6 +180,7 @@ async function turn(running: Running, requests: Load): Promise<Turn> {
 /** Figures of an arrangement that do not depend on the rate. */
 interface Measured {
   readonly arrangement: Arrangement;
+  readonly servingHosts: number;
   /** Core time of each process without requests, ms a second. */
   readonly idle: ReadonlyMap<string, number>;
   /** Rows that each host serves. */
@@ -175,7 +188,7 @@ interface Measured {
 }
 
 function figuresOf(
-  { arrangement, idle, rows }: Measured,
+  { arrangement, servingHosts, idle, rows }: Measured,
   turns: readonly Turn[],
   { seconds, rate }: Load,
 ): Figures {
@@ -187,7 +200,9 @@ function figuresOf(
   const frames = medians(({ frames }) => frames, 2);
   return {
     bench: "mesh",
-    ...arrangement,
+    hosts: Math.max(Object.keys(arrangement.layout).length, 1),
+    servingHosts,
+    replicas: arrangement.replicas,
     rate,
     coreMicrosPerRanking: Math.round(median(turns.map(({ perRanking }) => total(perRanking)))),
     coreMicrosPerExample: Math.round(median(turns.map(({ perExample }) => perExample))),
@@ -226,9 +241,8 @@ if (import.meta.main) {
   const [seconds, clients] = [flags.seconds, flags.clients].map(Number);
   await using cleanup = new AsyncDisposableStack();
   const arrangements = [];
-  const asked = flags.hosts.split(",").map(Number).flatMap((hosts): Arrangement[] =>
-    (hosts === 1 ? ["all"] : flags.replicas.split(",")).map((replicas) => ({ hosts, replicas }))
-  );
+  const asked = flags.hosts.split(",")
+    .flatMap((hosts) => arrangementsOf(Number(hosts), flags.replicas.split(",")));
   for (const arrangement of asked) {
     const folder = Deno.makeTempDirSync({ prefix: "cairn-bench-" });
     cleanup.defer(() => Deno.removeSync(folder, { recursive: true }));
@@ -267,14 +281,16 @@ if (import.meta.main) {
   const rows = await Promise.all(arrangements.map(({ running }) => rowsServed(running)));
   for (const [at, rate] of rates.entries()) {
     let first: number | undefined;
-    arrangements.forEach(({ arrangement }, i) => {
-      const measured = { arrangement, idle: idle[i], rows: rows[i] };
+    arrangements.forEach(({ arrangement, running }, i) => {
+      const servingHosts = running.gateways.length;
+      const measured = { arrangement, servingHosts, idle: idle[i], rows: rows[i] };
       const figures = figuresOf(measured, turns[i][at], { seconds, clients, rate });
       first ??= figures.coreMicrosPerRanking;
       const ratio = (figures.coreMicrosPerRanking / first).toFixed(2);
       if (flags.json) return console.log(JSON.stringify({ ...figures, ratio: Number(ratio) }));
       console.log(
-        `${arrangement.hosts} hosts, replicas ${arrangement.replicas}, ${rate}/s: ${figures.coreMicrosPerRanking} core us a ranking ` +
+        `${figures.hosts} hosts, ${servingHosts} of them serving, replicas ${figures.replicas}, ` +
+          `${rate}/s: ${figures.coreMicrosPerRanking} core us a ranking ` +
           `(${ratio} x), ${figures.coreMicrosPerExample} an example, ` +
           `${figures.bytesBetweenHostsPerRanking} bytes between hosts`,
       );
