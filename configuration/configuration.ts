@@ -88,7 +88,14 @@ export interface CairnConfiguration {
   readonly joiner: Omit<JoinerOptions, "partition" | "partitionings" | keyof JoinerBounds>;
   readonly trainer: Omit<
     TrainerOptions,
-    "trainer" | "name" | "dealing" | "partitions" | "partitionedFrom" | "joiners" | "shards"
+    | "trainer"
+    | "name"
+    | "dealing"
+    | "partitions"
+    | "partitionedFrom"
+    | "parameterSync"
+    | "joiners"
+    | "shards"
   >;
   readonly sync: Pick<
     ParameterSyncOptions,

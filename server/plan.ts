@@ -90,6 +90,7 @@ export function planOf(configuration: CairnConfiguration): PlannedActor[] {
       ...(partitionings.length > 1 && {
         partitionedFrom: { second: partitionings[0].examples, present: present.examples.first },
       }),
+      parameterSync: addresses.parameterSync,
       joiners: own.map((partition) => addresses.joiner(eventsOfExamples(partitionings, partition))),
       shards: shardAddresses,
     }, true);

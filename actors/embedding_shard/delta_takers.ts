@@ -1,12 +1,13 @@
 /**
  * The takers of a shard's deltas, one on each serving host. Each asks for the deltas after its
  * position, and is answered at once where the shard holds some. Where it has the newest one its
- * question waits: parameter sync sets the pace by its marks, and a wait ends after a second.
+ * question waits: parameter sync sets the pace by its marks, and a wait ends at the next second.
  *
  * A mark counts for the rows at the delta that had all changes of the tables when, or after, the
  * mark came: the trainers had applied what it claims before.
  */
 import type { ActorContext } from "../../mesh/runtime/actor.ts";
+import { untilNextMoment } from "../../mesh/runtime/common_moments.ts";
 import type { DeltaStream, TakenDeltas } from "./delta_stream.ts";
 import type { EmbeddingShardMessage, Learned, TakeDeltas } from "./protocol.ts";
 
@@ -56,7 +57,7 @@ export class DeltaTakers {
     this.#release(request.taker);
     if (this.#answerNews(request)) return;
     const waitMs = Math.min(
-      isLoading() ? LOADING_MS : QUIET_MS,
+      isLoading() ? LOADING_MS : untilNextMoment(context.clock, QUIET_MS),
       context.remainingMs(request) / 2,
     );
     const { taker } = request;

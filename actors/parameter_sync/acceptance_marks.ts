@@ -29,6 +29,7 @@ export class AcceptanceMarks {
   /** By trainer; undefined before its first answer. */
   #marks: (KnownMark | undefined)[] = [];
   #changes = 0;
+  #areNewest = false;
 
   /** @param trainers At least one of each later dealing. */
   constructor(trainers: Dealing["trainers"], parts: AcceptanceMarksParts) {
@@ -51,6 +52,14 @@ export class AcceptanceMarks {
     return this.#changes;
   }
 
+  /**
+   * Whether the last read has found all marks as they were known: then each trainer tells of its
+   * next one.
+   */
+  get areNewest(): boolean {
+    return this.#areNewest;
+  }
+
   /** The incarnation of a shard that all marks are of; undefined where trainers name others. */
   incarnationOf(shard: number): string | undefined {
     const [incarnation, ...others] = this.#marks.map((mark) => mark?.scope.incarnations[shard]);
@@ -61,10 +70,12 @@ export class AcceptanceMarks {
   async read(): Promise<void> {
     const { budgetMs, warnings } = this.#parts;
     const asked = this.#trainers;
+    this.#areNewest = false;
     const answers = await Promise.all(asked.map(async (trainer, i) => {
       try {
-        const scope = this.#marks[i]?.scope.id;
-        return await trainer.ask({ kind: "getAcceptanceMark", scope }, { budgetMs });
+        const mark = this.#marks[i];
+        const known = mark && { known: { ...mark, scope: mark.scope.id } };
+        return await trainer.ask({ kind: "getAcceptanceMark", ...known }, { budgetMs });
       } catch (error) {
         const cannot = `cannot read the mark of ${trainer.address}, and freshness does not advance`;
         warnings.warn(cannot, error);
@@ -74,6 +85,7 @@ export class AcceptanceMarks {
     const marks = answers.map((answer, i) => answer && withScope(answer, this.#marks[i]));
     for (const mark of marks) if (mark !== undefined) this.#follow(mark.scope.dealing);
     if (this.#trainers !== asked) return; // the next read asks all trainers of the newer dealing
+    this.#areNewest = marks.every((mark, i) => mark !== undefined && isSame(mark, this.#marks[i]));
     marks.forEach((mark, i) => {
       // A trainer of an earlier dealing has other partitions, and is about to end.
       if (mark === undefined || mark.scope.dealing.number !== this.#dealing) return;

@@ -9,9 +9,9 @@
  * that all trainers name: one that has restarted takes it for nothing. Dense weights are synced
  * separately and not covered; every answer names their version.
  *
- * While no trainer learns, a round ends after their marks were read, and every `QUIET_MS` it goes
- * on to shards and scorers, which may have moved or restarted. A scorer that starts asks for its
- * weights. No round waits for a scorer.
+ * While no trainer learns, a round comes once a second, for shards and scorers that have moved or
+ * restarted ({@link Rounds}). A trainer that learns again, and a scorer that starts, say so. No
+ * round waits for a scorer.
  */
 import type { ActorContext, ActorRef, Behavior } from "../../mesh/runtime/actor.ts";
 import { LimitedWarnings } from "../../mesh/runtime/limited_warnings.ts";
@@ -22,18 +22,13 @@ import type { ScorerMessage } from "../scorer/protocol.ts";
 import type { TrainerMessage } from "../trainer/protocol.ts";
 import { AcceptanceMarks } from "./acceptance_marks.ts";
 import type { ParameterSyncOptions } from "./options.ts";
-import type {
-  AverageDense,
-  ParameterSyncMessage,
-  SyncDense,
-  SyncStatus,
-  TellMarks,
-} from "./protocol.ts";
+import type { ParameterSyncMessage, SyncStatus } from "./protocol.ts";
+import { Rounds } from "./rounds.ts";
 import { WeightAveraging } from "./weight_averaging.ts";
 import { WeightTransfers } from "./weight_transfers.ts";
 
-/** Longest time between two rounds to all shards and scorers, ms. */
-const QUIET_MS = 1_000;
+/** Longest time between two rounds to all shards and scorers while trainers learn, ms. */
+const ALL_PARTS_MS = 1_000;
 
 export class ParameterSync implements Behavior<ParameterSyncMessage> {
   readonly #context: ActorContext<ParameterSyncMessage>;
@@ -52,6 +47,7 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
   readonly #warnings: LimitedWarnings;
   readonly #denseCarried: Gauge;
   #denseVersion = 0;
+  readonly #rounds: Rounds;
   /** When the last round to all parts began, on the monotonic clock, ms. */
   #roundAtMs = -Infinity;
   /** {@link AcceptanceMarks.changes} when the shards were told the marks. */
@@ -77,47 +73,44 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
     this.#denseCarried = context.telemetry.gauge("cairn_sync_dense_version", {
       help: "Version of the dense weights that the scorers are given.",
     });
+    this.#rounds = new Rounds(context, {
+      tellMarks: options.rowsIntervalMs,
+      syncDense: options.denseIntervalMs,
+      averageDense: options.averageIntervalMs,
+    });
     // Weights first: a scorer answers nothing before it has them.
     this.#beginAveraging();
-    context.schedule(0, { kind: "syncDense" });
-    context.schedule(0, { kind: "tellMarks" });
+    this.#rounds.begin("syncDense");
+    this.#rounds.begin("tellMarks");
   }
 
   async receive(message: ParameterSyncMessage): Promise<void> {
     switch (message.kind) {
       case "tellMarks":
         await this.#tellMarks();
-        this.#scheduleNext(this.#options.rowsIntervalMs, message);
-        return;
+        this.#rounds.areQuiet = this.#acceptanceMarks.areNewest && this.#transfers.areKnown;
+        return this.#rounds.next(message.kind);
       case "averageDense":
         // With one trainer the rounds end; a later dealing begins them again.
         this.#averages = this.#averaging !== undefined;
         if (this.#averaging === undefined) return;
         await this.#averageDense(this.#averaging);
-        this.#scheduleNext(this.#options.averageIntervalMs, message);
+        this.#rounds.next(message.kind);
+        if (this.#averaging.mean !== this.#transfers.carried) this.#rounds.hasten();
         return;
       case "syncDense":
         await this.#guarded("dense weights", () => this.#syncDense());
-        this.#scheduleNext(this.#options.denseIntervalMs, message);
-        return;
+        return this.#rounds.next(message.kind);
       case "servingStarted":
-        return this.#transfers.check({ all: true });
+        this.#transfers.check({ all: true });
+        return this.#rounds.hasten();
+      case "trainerLearned":
+        return this.#rounds.hasten();
       case "getStatus":
         return this.#context.reply(message, this.#status());
       default:
         message satisfies never;
     }
-  }
-
-  /**
-   * Schedules the next round at a common moment, a multiple of its interval on the wall clock, so
-   * that rounds of one interval share a wake-up of the thread. The pause is at least half of the
-   * interval.
-   */
-  #scheduleNext(intervalMs: number, message: TellMarks | SyncDense | AverageDense): void {
-    const nowMs = this.#context.clock.nowMs();
-    const atMs = intervalMs * Math.ceil(nowMs / intervalMs + 0.5);
-    this.#context.schedule(atMs - nowMs, message);
   }
 
   #status(): SyncStatus {
@@ -127,7 +120,7 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
 
   async #tellMarks(): Promise<void> {
     const beganMs = this.#context.clock.monotonicMs();
-    const isDue = beganMs - this.#roundAtMs >= QUIET_MS;
+    const isDue = this.#rounds.areQuiet || beganMs - this.#roundAtMs >= ALL_PARTS_MS;
     // Before anything that can wait for trainers: a scorer that restarted needs weights.
     this.#transfers.check({ all: isDue });
     await this.#readAcceptanceMarks();
@@ -157,7 +150,7 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
   #beginAveraging(): void {
     if (this.#averaging === undefined || this.#averages) return;
     this.#averages = true;
-    this.#context.schedule(0, { kind: "averageDense" });
+    this.#rounds.begin("averageDense");
   }
 
   async #averageDense(averaging: WeightAveraging): Promise<void> {

@@ -19,12 +19,23 @@ export interface AverageDense {
   readonly kind: "averageDense";
 }
 
+/** A round of parameter sync. */
+export type Round = TellMarks | SyncDense | AverageDense;
+
 /**
  * A scorer has started: it needs weights before it can serve. Parameter sync carries them in its
  * next round, also where it is not told.
  */
 export interface ServingStarted {
   readonly kind: "servingStarted";
+}
+
+/**
+ * A trainer whose mark parameter sync knew has another one. It asks in its next round, and in any
+ * case within a second.
+ */
+export interface TrainerLearned {
+  readonly kind: "trainerLearned";
 }
 
 /** The state of parameter sync. */
@@ -42,8 +53,7 @@ export interface GetSyncStatus extends Request<SyncStatus> {
 
 /** The protocol of parameter sync. */
 export type ParameterSyncMessage =
-  | TellMarks
-  | SyncDense
-  | AverageDense
+  | Round
   | ServingStarted
+  | TrainerLearned
   | GetSyncStatus;

@@ -52,6 +52,11 @@ export class WeightTransfers {
     return this.#carried;
   }
 
+  /** Whether the version of each scorer is known. */
+  get areKnown(): boolean {
+    return this.#versions.every((version) => version >= 0);
+  }
+
   /** Begins to carry weights to the scorers that have older ones. */
   carry(weights: DenseWeights): void {
     this.#carried = weights;

@@ -31,6 +31,8 @@ export interface TrainerOptions {
     /** First partition of the present partitioning: those before it end, or have ended. */
     readonly present: number;
   };
+  /** Told when the trainer has learned something and is not asked for it in each round. */
+  readonly parameterSync: Address;
   /** The joiner that writes each of these partitions, in their order. */
   readonly joiners: readonly Address[];
   /** Rows of a batch at most. The joiner writes chunks of as many rows. */

@@ -87,11 +87,17 @@ export interface AcceptanceMark {
   readonly scope?: MarkScope;
 }
 
-/** Asks for the {@link AcceptanceMark}. */
+/**
+ * Asks for the {@link AcceptanceMark}. The trainer tells parameter sync when it has another one
+ * than the asker knows.
+ */
 export interface GetAcceptanceMark extends Request<AcceptanceMark> {
   readonly kind: "getAcceptanceMark";
-  /** Id of the scope that the trainer has told last; undefined before the first. */
-  readonly scope: string | undefined;
+  /** The mark that the trainer has told last; undefined before the first. */
+  readonly known?: Pick<AcceptanceMark, "learnedThroughMs" | "progress"> & {
+    /** Id of its scope. */
+    readonly scope: string;
+  };
 }
 
 /** Asks for {@link ProgressiveValidation}. */

@@ -5,18 +5,22 @@
  * beginning: the dense model learns the rows after it again, and each shard ignores the gradients
  * that it has applied before.
  */
-import type { ActorContext, Behavior } from "../../mesh/runtime/actor.ts";
+import type { ActorContext, ActorRef, Behavior } from "../../mesh/runtime/actor.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
+import { untilNextMoment } from "../../mesh/runtime/common_moments.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import { widthOf } from "../../kernels/embedding/row_classes.ts";
 import type { TrainingSession } from "../../kernels/dense/training_session.ts";
 import type { EmbeddingShardMessage } from "../embedding_shard/protocol.ts";
+import type { ParameterSyncMessage } from "../parameter_sync/protocol.ts";
 import type { LackingPartition } from "./example_reader.ts";
 import { LackingPartitions } from "./lacking_partitions.ts";
 import { Learning } from "./learning.ts";
+import { MarkNews } from "./mark_news.ts";
 import type { TrainerOptions } from "./options.ts";
 import type {
+  AcceptanceMark,
   AdoptMean,
   Cut,
   MarkScope,
@@ -62,8 +66,10 @@ export class Trainer implements Behavior<TrainerMessage> {
   readonly #validation: TaskValidation;
   readonly #cuts: SnapshotCuts;
   readonly #waits: LackingPartitions;
+  readonly #sync: ActorRef<ParameterSyncMessage>;
   /** Undefined until it is asked for. */
   #scope: MarkScope | undefined;
+  readonly #markNews: MarkNews;
   #state: TrainerState = { kind: "learning" };
   /** Whether the host's lease holds; the trainer stands still otherwise. */
   #isLeased = true;
@@ -106,6 +112,8 @@ export class Trainer implements Behavior<TrainerMessage> {
     this.#exchange = new WeightExchange(session);
     this.#waits = new LackingPartitions(context, joiners);
     this.#cuts = new SnapshotCuts({ ...parts, pipeline: learning.pipeline }, () => learning.atCut);
+    this.#sync = context.actorRef<ParameterSyncMessage>(options.parameterSync);
+    this.#markNews = new MarkNews(this.#mark());
   }
 
   static async start(
@@ -128,6 +136,11 @@ export class Trainer implements Behavior<TrainerMessage> {
   }
 
   async receive(message: TrainerMessage): Promise<void> {
+    await this.#receive(message);
+    if (this.#markNews.hasCome(() => this.#mark())) this.#sync.tell({ kind: "trainerLearned" });
+  }
+
+  async #receive(message: TrainerMessage): Promise<void> {
     if (this.#state.kind === "waitingForShards" && isOfTraining(message)) {
       const { name } = this.#options;
       const error = new Error(`${name} waits for its shards, which still load their rows.`);
@@ -140,7 +153,7 @@ export class Trainer implements Behavior<TrainerMessage> {
         this.#woken = false;
         return await this.#turn();
       case "checkShards":
-        this.#context.schedule(SHARD_CHECK_MS, message);
+        this.#checkShardsLater();
         return await this.#shards.check();
       case "reachDue":
         return this.#waits.reach(this.#lacking);
@@ -158,15 +171,8 @@ export class Trainer implements Behavior<TrainerMessage> {
         return await this.#turn();
       case "getStatus":
         return this.#context.reply(message, this.#status());
-      case "getAcceptanceMark": {
-        const { learnedAt, progress } = this.#learning;
-        const scope = this.#markScope();
-        return this.#context.reply(message, {
-          learnedThroughMs: learnedAt.learnedThroughMs,
-          progress: progress.changes,
-          ...(message.scope === scope.id ? {} : { scope }),
-        });
-      }
+      case "getAcceptanceMark":
+        return this.#context.reply(message, this.#markNews.answer(message, this.#mark()));
       case "getProgressiveValidation":
         return this.#context.reply(message, this.#validation.read());
       case "getDenseWeights": {
@@ -205,6 +211,11 @@ export class Trainer implements Behavior<TrainerMessage> {
       rowsRefused,
       ...(stopped?.kind === "diverged" ? { diverged: stopped.reason } : {}),
     };
+  }
+
+  #mark(): Required<AcceptanceMark> {
+    const { learnedAt: { learnedThroughMs }, progress } = this.#learning;
+    return { learnedThroughMs, progress: progress.changes, scope: this.#markScope() };
   }
 
   #markScope(): MarkScope {
@@ -261,8 +272,13 @@ export class Trainer implements Behavior<TrainerMessage> {
 
   async #resume(applied: AppliedSequences): Promise<void> {
     await this.#learning.resume(applied, () => this.#wake());
-    this.#context.schedule(SHARD_CHECK_MS, { kind: "checkShards" });
+    this.#checkShardsLater();
     this.#wake();
+  }
+
+  #checkShardsLater(): void {
+    const delayMs = untilNextMoment(this.#context.clock, SHARD_CHECK_MS);
+    this.#context.schedule(delayMs, { kind: "checkShards" });
   }
 
   /** False where no such offer is open: the trainer was restarted since it made it. */

@@ -12,6 +12,7 @@
  * until its records are trimmed.
  */
 import type { Timer } from "../../mesh/ports/clock.ts";
+import { untilNextMoment } from "../../mesh/runtime/common_moments.ts";
 import { reasonOf } from "../../mesh/runtime/errors.ts";
 import {
   type ErasureRequest,
@@ -132,7 +133,8 @@ export class Erasures {
 
   #stepLater(): void {
     if (this.#stopped) return;
-    this.#timer = this.#parts.clock.schedule(STEP_MS, () => {
+    const { clock } = this.#parts;
+    this.#timer = clock.schedule(untilNextMoment(clock, STEP_MS), () => {
       this.#step = this.#stepAll().finally(() => this.#stepLater());
     });
   }

@@ -220,9 +220,9 @@ export const servingPlants: readonly Plant[] = [
   {
     name: "scope-kept",
     edits: [{
-      file: "actors/trainer/trainer.ts",
-      find: "...(message.scope === scope.id ? {} : { scope }),",
-      replace: "...(message.scope !== undefined ? {} : { scope }),",
+      file: "actors/trainer/mark_news.ts",
+      find: "const isScopeKnown = known?.scope === scope.id;",
+      replace: "const isScopeKnown = known !== undefined;",
     }],
     seenBy: ["liveness"],
     scenario: "swarm",

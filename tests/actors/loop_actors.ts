@@ -113,6 +113,7 @@ async function startTrainers(parts: LoopParts): Promise<void> {
       name,
       dealing: { number: 0, trainers },
       partitions: own,
+      parameterSync: "parameter_sync/0",
       joiners: own.map(() => "joiner/0" as const),
       batchRows: 32,
       pipelined: false,

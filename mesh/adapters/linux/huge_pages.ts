@@ -14,6 +14,7 @@
  * @see https://man7.org/linux/man-pages/man2/madvise.2.html
  */
 import type { Clock, Timer } from "../../ports/clock.ts";
+import { untilNextMoment } from "../../runtime/common_moments.ts";
 import type { LargeMemory } from "../../../structures/large_memories.ts";
 import { type Libc, openLibc } from "./libc.ts";
 
@@ -92,7 +93,8 @@ export class HugePages {
       if (stopped || outcome === "unavailable") return;
       const chunkMs = clock.monotonicMs() - begunMs;
       const pauseMs = Math.max(PAUSE_MS_MIN, PAUSE_PER_CHUNK * chunkMs);
-      timer = clock.schedule(outcome === "done" ? pauseMs : IDLE_INTERVAL_MS, next);
+      const idleMs = untilNextMoment(clock, IDLE_INTERVAL_MS);
+      timer = clock.schedule(outcome === "done" ? pauseMs : idleMs, next);
     };
     if (pages !== undefined) timer = clock.schedule(IDLE_INTERVAL_MS, next);
     return {

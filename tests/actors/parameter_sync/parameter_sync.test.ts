@@ -66,7 +66,7 @@ async function start({ rowsIntervalMs = 10 } = {}) {
           const incarnation = incarnations[trainer];
           const dealing = dealings[trainer];
           const id = `${incarnation} ${dealing.number}`;
-          const isKnown = (message as GetAcceptanceMark).scope === id;
+          const isKnown = (message as GetAcceptanceMark).known?.scope === id;
           if (!isKnown) state.scopesTold[trainer]++;
           return {
             learnedThroughMs: trainer === 0 ? learnedThroughMs : state.learnedByOtherMs,
@@ -116,20 +116,25 @@ async function start({ rowsIntervalMs = 10 } = {}) {
     budgetMs: BUDGET_MS,
   }));
   await mesh.advance(100);
-  return { mesh, state };
+  /** Changes what the trainers know; they tell parameter sync of it. */
+  const learn = (change: Partial<typeof state>) => {
+    Object.assign(state, change);
+    mesh.node().actorRef<ParameterSyncMessage>("parameter_sync/0").tell({ kind: "trainerLearned" });
+  };
+  return { mesh, state, learn };
 }
 
 const first = (throughMs: number) => ({ throughMs, incarnation: "first" });
 
 Deno.test("shards are told a mark that has risen at once, and otherwise once a second", async () => {
-  const { mesh, state } = await start();
+  const { mesh, state, learn } = await start();
   assert.deepEqual(state.marks.at(-1), first(100));
   state.marks = [];
   await mesh.advance(10_000);
   const idle = state.marks.length;
   assert.ok(idle >= 9 && idle <= 11, `${idle} marks in 10 s`);
   for (let i = 0; i < 10; i++) {
-    state.learnedThroughMs++;
+    learn({ learnedThroughMs: state.learnedThroughMs + 1 });
     await mesh.advance(30);
     assert.deepEqual(state.marks.at(-1), first(state.learnedThroughMs));
   }
@@ -137,26 +142,25 @@ Deno.test("shards are told a mark that has risen at once, and otherwise once a s
 });
 
 Deno.test("a mark is of the incarnation that all trainers name, or of none", async () => {
-  const { mesh, state } = await start();
-  state.dealings = [both, both];
-  state.learnedByOtherMs = 200;
+  const { mesh, state, learn } = await start();
+  learn({ dealings: [both, both], learnedByOtherMs: 200 });
   await mesh.advance(100);
   assert.deepEqual(state.marks.at(-1), first(100));
-  state.incarnations = ["second", "first"];
+  learn({ incarnations: ["second", "first"] });
   await mesh.advance(100);
   assert.deepEqual(state.marks.at(-1), { throughMs: 100, incarnation: undefined });
-  state.incarnations = ["second", "second"];
+  learn({ incarnations: ["second", "second"] });
   await mesh.advance(100);
   assert.deepEqual(state.marks.at(-1), { throughMs: 100, incarnation: "second" });
   await mesh.stop();
 });
 
 Deno.test("a trainer tells the scope of its mark when it is another one, and not each time", async () => {
-  const { mesh, state } = await start();
-  await mesh.advance(1_000);
-  assert.ok(state.trainersAsked[0] > 50);
+  const { mesh, state, learn } = await start();
+  await mesh.advance(10_000);
+  assert.ok(state.trainersAsked[0] >= 10);
   assert.deepEqual(state.scopesTold, [1, 0]);
-  state.incarnations[0] = "second";
+  learn({ incarnations: ["second", "first"] });
   await mesh.advance(1_000);
   assert.deepEqual(state.scopesTold, [2, 0]);
   assert.deepEqual(state.marks.at(-1), { throughMs: 100, incarnation: "second" });
@@ -164,10 +168,9 @@ Deno.test("a trainer tells the scope of its mark when it is another one, and not
 });
 
 Deno.test("marks rise again when all trainers of a later dealing have told theirs", async () => {
-  const { mesh, state } = await start();
+  const { mesh, state, learn } = await start();
   assert.deepEqual(state.trainersAsked[1], 0);
-  state.dealings[0] = both;
-  state.learnedThroughMs = 300;
+  learn({ dealings: [both, alone], learnedThroughMs: 300 });
   await mesh.advance(100);
   assert.ok(state.trainersAsked[1] > 0, "the first trainer has named the second one");
   const { throughMs, incarnation } = state.marks.at(-1)!;
@@ -181,13 +184,11 @@ Deno.test("marks rise again when all trainers of a later dealing have told their
 });
 
 Deno.test("a trainer that a later dealing has not does not hold marks back, and is not averaged", async () => {
-  const { mesh, state } = await start();
-  state.dealings = [both, both];
-  state.learnedThroughMs = 300;
-  state.learnedByOtherMs = 250;
+  const { mesh, state, learn } = await start();
+  learn({ dealings: [both, both], learnedThroughMs: 300, learnedByOtherMs: 250 });
   await mesh.advance(100);
   assert.deepEqual(state.marks.at(-1), first(250));
-  state.dealings[0] = { number: 2, trainers: ["trainer/0"] };
+  learn({ dealings: [{ number: 2, trainers: ["trainer/0"] }, both] });
   await mesh.advance(50);
   assert.deepEqual(state.marks.at(-1), first(300));
   const before = [...state.trainersAsked];
@@ -195,22 +196,48 @@ Deno.test("a trainer that a later dealing has not does not hold marks back, and 
   await mesh.advance(1_000);
   assert.equal(state.trainersAsked[1], before[1]);
   assert.deepEqual(state.offered, [0, 0]);
-  state.dealings = [{ ...both, number: 3 }, { ...both, number: 3 }];
-  state.learnedThroughMs = state.learnedByOtherMs = 400;
+  const third = { ...both, number: 3 };
+  learn({ dealings: [third, third], learnedThroughMs: 400, learnedByOtherMs: 400 });
   await mesh.advance(1_000);
   assert.deepEqual(state.marks.at(-1), first(400));
   assert.ok(state.offered[0] > 50 && state.offered[0] <= 101, "one series of rounds");
   await mesh.stop();
 });
 
-Deno.test("while no trainer learns, scorers are asked once a second and weights not at all", async () => {
+Deno.test("while no trainer learns they are asked once a second, and often from the next change on", async () => {
+  const { mesh, state, learn } = await start();
+  await mesh.advance(1_000);
+  state.trainersAsked = [0, 0];
+  await mesh.advance(10_000);
+  const [idle] = state.trainersAsked;
+  assert.ok(idle >= 9 && idle <= 11, `${idle} questions in 10 s`);
+  learn({ learnedThroughMs: 101 });
+  for (let ms = 0; ms < 1_000; ms += 10) {
+    await mesh.advance(10);
+    state.learnedThroughMs++; // a trainer that is asked often tells nothing
+  }
+  const learning = state.trainersAsked[0] - idle;
+  assert.ok(learning >= 99 && learning <= 101, `${learning} questions in 1 s`);
+  await mesh.stop();
+});
+
+Deno.test("a change that a trainer does not tell reaches the shards within a second", async () => {
   const { mesh, state } = await start();
+  await mesh.advance(1_000);
+  state.learnedThroughMs++; // the message was lost
+  await mesh.advance(1_000);
+  assert.deepEqual(state.marks.at(-1), first(101));
+  await mesh.stop();
+});
+
+Deno.test("while no trainer learns, scorers are asked once a second and weights not at all", async () => {
+  const { mesh, state, learn } = await start();
   await mesh.advance(1_000);
   state.asked = state.weightsAsked = 0;
   await mesh.advance(10_000);
   assert.ok(state.asked >= 18 && state.asked <= 22, `${state.asked} messages to two scorers`);
   assert.equal(state.weightsAsked, 0);
-  state.learnedThroughMs++;
+  learn({ learnedThroughMs: 101 });
   await mesh.advance(30);
   assert.equal(state.weightsAsked, 1, "the weights are new where the trainer has learned");
   await mesh.stop();
@@ -236,25 +263,24 @@ Deno.test("a scorer whose start sync does not hear of gets weights within a seco
 });
 
 Deno.test("a scorer that stays away is named in the log every ten seconds, and holds no mark back", async () => {
-  const { mesh, state } = await start();
+  const { mesh, state, learn } = await start();
   state.away.add(1);
   await mesh.advance(25_000);
   const lines = mesh.telemetry.lines.filter(({ level }) => level === "warn");
   const scorers = lines.filter(({ message }) => message.startsWith("scorer/1 does not get"));
   assert.equal(scorers.length, 3);
   assert.ok(lines.length <= 6, lines.map(({ message }) => message).join("\n"));
-  state.learnedThroughMs = 200;
+  learn({ learnedThroughMs: 200 });
   await mesh.advance(30);
   assert.deepEqual(state.marks.at(-1), first(200));
   await mesh.stop();
 });
 
 Deno.test("a scorer that stands still holds back no mark, and no weights of another one", async () => {
-  const { mesh, state } = await start();
+  const { mesh, state, learn } = await start();
   state.still.add(1);
   for (let ms = 0; ms < 3 * BUDGET_MS; ms += 20) {
-    state.learnedThroughMs++;
-    state.version++;
+    learn({ learnedThroughMs: state.learnedThroughMs + 1, version: state.version + 1 });
     await mesh.advance(20);
     assert.deepEqual(state.marks.at(-1), first(state.learnedThroughMs));
     assert.equal(state.given[0].at(-1), state.version);
@@ -267,16 +293,14 @@ Deno.test("a scorer that stands still holds back no mark, and no weights of anot
 });
 
 Deno.test("a scorer that stood still gets the weights of the others while the trainers are away", async () => {
-  const { mesh, state } = await start();
+  const { mesh, state, learn } = await start();
   state.still.add(1);
   for (let i = 0; i < 3; i++) {
-    state.learnedThroughMs++;
-    state.version++;
+    learn({ learnedThroughMs: state.learnedThroughMs + 1, version: state.version + 1 });
     await mesh.advance(50);
   }
   assert.deepEqual([state.given[0].at(-1), state.given[1].at(-1)], [4, 2]);
-  state.weightsAway = true;
-  state.learnedThroughMs++;
+  learn({ learnedThroughMs: state.learnedThroughMs + 1, weightsAway: true });
   state.still.clear();
   await mesh.advance(3 * BUDGET_MS);
   assert.equal(state.given[1].at(-1), 4);
@@ -284,10 +308,9 @@ Deno.test("a scorer that stood still gets the weights of the others while the tr
 });
 
 Deno.test("sync that stops says nothing of scorers that have not answered", async () => {
-  const { mesh, state } = await start();
+  const { mesh, state, learn } = await start();
   state.still.add(1);
-  state.learnedThroughMs++;
-  state.version++;
+  learn({ learnedThroughMs: 101, version: 2 });
   await mesh.advance(50);
   await mesh.stop();
   const warnings = mesh.telemetry.lines.filter(({ level }) => level === "warn");

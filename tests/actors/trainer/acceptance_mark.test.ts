@@ -2,12 +2,13 @@
  * The acceptance mark of a trainer, as parameter sync asks for it.
  */
 import assert from "node:assert/strict";
-import type { TrainerMessage } from "../../../actors/trainer/protocol.ts";
+import type { GetAcceptanceMark, TrainerMessage } from "../../../actors/trainer/protocol.ts";
 import { Loop } from "../loop.ts";
 
-function mark(loop: Loop, scope?: string) {
+function mark(loop: Loop, known?: GetAcceptanceMark["known"]) {
   const trainer = loop.mesh.node().actorRef<TrainerMessage>("trainer/0");
-  const asked = trainer.ask({ kind: "getAcceptanceMark", scope }, { budgetMs: 1_000 });
+  const question = { kind: "getAcceptanceMark", ...(known && { known }) } as const;
+  const asked = trainer.ask(question, { budgetMs: 1_000 });
   return loop.mesh.settle(asked);
 }
 
@@ -37,10 +38,11 @@ Deno.test("a trainer leaves out the scope that the asker names, and has another 
   const { scope, ...rest } = await mark(loop);
   assert.equal(scope?.incarnations.length, 2);
   assert.deepEqual(scope?.dealing, { number: 0, trainers: ["trainer/0"] });
-  assert.deepEqual(await mark(loop, scope?.id), rest);
+  const known = { ...rest, scope: scope.id };
+  assert.deepEqual(await mark(loop, known), rest);
   await loop.restart("trainer/0");
   await loop.mesh.advance(1_000);
-  const again = await mark(loop, scope?.id);
+  const again = await mark(loop, known);
   assert.notEqual(again.scope?.id, scope?.id);
   assert.deepEqual(again.scope?.incarnations, scope?.incarnations, "no shard was restarted");
   await loop.stop();

@@ -28,6 +28,7 @@ const TRAINER: TrainerOptions = {
   name: "trainer/0",
   dealing: { number: 0, trainers: ["trainer/0"] },
   partitions: [0],
+  parameterSync: "parameter_sync/0",
   joiners: ["joiner/0"],
   batchRows: 8,
   pipelined: false,
