@@ -55,6 +55,7 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
   readonly #movedTimes: number;
   readonly #deltas: DeltaStream;
   readonly #takers: DeltaTakers;
+  #isStopping = false;
   /** Rows that are being loaded. */
   #loading: Loading | undefined;
   readonly #moves: ShardMoves;
@@ -180,6 +181,7 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
         return this.#context.reply(message, { incarnation: this.#incarnation });
       case "takeDeltas":
         this.#takers.take(message);
+        if (this.#isStopping) this.#takers.releaseAll();
         return this.#figures.showDue(() => this.#tables.statistics());
       case "learned":
         return this.#takers.learned(message);
@@ -213,6 +215,11 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
       default:
         message satisfies never;
     }
+  }
+
+  beginStop(): void {
+    this.#isStopping = true;
+    this.#takers.releaseAll();
   }
 
   stop(): void {

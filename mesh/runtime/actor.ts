@@ -130,6 +130,11 @@ export interface Behavior<M extends Message> {
    * {@link ActorFailedError}.
    */
   receive(message: M): void | Promise<void>;
+  /**
+   * The actor stops once its waiting messages are handled: no reminder comes any more. Answers the
+   * requests that wait for one; the stop waits for others until their askers give up.
+   */
+  beginStop?(): void;
   /** Releases the actor's resources: it stops or restarts. */
   stop?(): void | Promise<void>;
 }

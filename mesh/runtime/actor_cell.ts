@@ -139,6 +139,7 @@ export class ActorCell implements AskReceiver {
     const runs = this.state === "running";
     this.state = "stopping";
     this.#timers.cancelAll();
+    if (runs) this.#beginStop();
     if (runs && !this.#idle) {
       await Promise.race([new Promise<void>((resolve) => this.#drained = resolve), deadline]);
     }
@@ -166,14 +167,26 @@ export class ActorCell implements AskReceiver {
     if (this.hasWork) this.#host.ready(this);
   }
 
+  #beginStop(): void {
+    try {
+      this.#behavior?.beginStop?.();
+    } catch (error) {
+      this.#unclean(error);
+    }
+  }
+
   async #release(behavior: Behavior<Message> | undefined): Promise<void> {
     try {
       await behavior?.stop?.();
     } catch (error) {
-      this.#host.telemetry.log("error", `${this.address} did not stop cleanly`, {
-        reason: reasonOf(error),
-      });
+      this.#unclean(error);
     }
+  }
+
+  #unclean(error: unknown): void {
+    this.#host.telemetry.log("error", `${this.address} did not stop cleanly`, {
+      reason: reasonOf(error),
+    });
   }
 
   #end(): void {

@@ -101,6 +101,7 @@ function observedBehavior<M extends Message>(
       observer.handles(actor, message, host);
       return behavior.receive(message);
     },
+    beginStop: () => behavior.beginStop?.(),
     stop: () => behavior.stop?.(),
   };
 }

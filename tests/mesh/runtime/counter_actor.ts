@@ -57,6 +57,8 @@ export interface CounterOptions {
   /** Called with the kind of each handled message. */
   readonly onHandled?: (kind: string) => void;
   readonly onStop?: () => void;
+  /** Called with an answer to the requests that are kept. */
+  readonly onBeginStop?: (answer: () => void) => void;
   readonly gate?: Promise<void>;
   readonly failCreate?: () => boolean;
 }
@@ -92,11 +94,7 @@ class Counter implements Behavior<CounterMessage> {
         return;
       case "release":
       case "tick":
-        for (const kept of this.#unanswered.splice(0)) {
-          const trace = this.context.traceOf(kept);
-          this.context.telemetry.log("debug", "answers later", { trace });
-          this.context.reply(kept, this.#count);
-        }
+        this.#answerKept();
         if (message.kind === "release") this.context.reply(message, this.#count);
         return;
       case "relay":
@@ -125,6 +123,18 @@ class Counter implements Behavior<CounterMessage> {
     } catch (error) {
       this.context.replyError(message, error as Error);
     }
+  }
+
+  #answerKept(): void {
+    for (const kept of this.#unanswered.splice(0)) {
+      const trace = this.context.traceOf(kept);
+      this.context.telemetry.log("debug", "answers later", { trace });
+      this.context.reply(kept, this.#count);
+    }
+  }
+
+  beginStop(): void {
+    this.options.onBeginStop?.(() => this.#answerKept());
   }
 
   stop(): void {

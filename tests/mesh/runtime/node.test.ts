@@ -329,6 +329,34 @@ Deno.test("a stop handles waiting messages and then refuses new ones", async () 
   assert.match(refused.message, /counter\/0 failed: there is no such actor on main/);
 });
 
+Deno.test("an actor that begins to stop answers the requests that wait for a reminder", async () => {
+  const mesh = new SimulatedMesh({ seed: 1 });
+  const node = mesh.node();
+  const onBeginStop = (answer: () => void) => answer();
+  const counter = await node.spawn(counterDefinition(), 0, { start: 0, onBeginStop });
+  const later = counter.ask({ kind: "answerLater" }, { budgetMs });
+  await mesh.advance(1);
+  const beganAtMs = mesh.clock.monotonicMs();
+  assert.equal(await mesh.settle(node.stopActor("counter/0", 1_000)), 0);
+  assert.equal(await later, 0);
+  assert.equal(mesh.clock.monotonicMs(), beganAtMs);
+});
+
+Deno.test("an actor that fails as it begins to stop is stopped all the same", async () => {
+  const mesh = new SimulatedMesh({ seed: 1 });
+  const node = mesh.node();
+  let stopped = 0;
+  await node.spawn(counterDefinition(), 0, {
+    start: 0,
+    onStop: () => stopped++,
+    onBeginStop: () => {
+      throw new Error("no answer");
+    },
+  });
+  assert.equal(await mesh.settle(node.stopActor("counter/0", 1_000)), 0);
+  assert.equal(stopped, 1);
+});
+
 Deno.test("an actor that crashes while it stops handles no further message, and refuses those that wait", async () => {
   const mesh = new SimulatedMesh({ seed: 1 });
   const node = mesh.node();
