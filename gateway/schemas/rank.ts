@@ -14,12 +14,16 @@ const sendCandidates =
 
 const sendShown = `send a list of 1 to ${CANDIDATES_MAX} ids of candidates, each once`;
 
-export const candidateSchema = fields({
-  id: idSchema("The item. An item without stored attributes is ranked too.", "item-1"),
-  fields: attributesSchema.optional().meta({
-    description: "Attributes that override the item's stored ones for this request.",
-  }),
-}, 'a candidate like {"id": "item-1"}');
+export const candidateSchema = fields(
+  {
+    id: idSchema("The item. An item without stored attributes is ranked too.", "item-1"),
+    fields: attributesSchema.optional().meta({
+      description: "Attributes that override the item's stored ones for this request.",
+    }),
+  },
+  'a candidate like {"id": "item-1"}',
+  "the item's attributes",
+);
 
 export const rankRequestSchema = fields({
   user: idSchema("The user for whom the candidates are ordered.", "user-7"),

@@ -14,10 +14,13 @@ export const namedSchemas = z.registry<{ id: string }>();
  * An object that takes exactly these fields.
  *
  * @param name The object in a message, such as "an event".
+ * @param last Content of the last field, where its name alone does not tell it.
  */
-export function fields<Shape extends z.ZodRawShape>(shape: Shape, name: string) {
+export function fields<Shape extends z.ZodRawShape>(shape: Shape, name: string, last?: string) {
   const known = Object.keys(shape);
-  const sendOnly = `send only ${known.join(", ")}`;
+  const sendOnly = `send only ${known.join(", ")}${
+    last === undefined ? "" : `, which has ${last}`
+  }`;
   knownFields.set(sendOnly, known);
   return z.strictObject(shape, {
     error: (issue) =>

@@ -108,6 +108,16 @@ export const rankFields: readonly BadInput[] = [
     ],
   },
   {
+    name: "an attribute beside the fields of a candidate",
+    body: { ...goodRank, candidates: [{ id: "a", year: 1994 }] },
+    status: 422,
+    type: "invalid-request",
+    detail: /candidates\/0\/year is an unknown field/,
+    errors: [
+      "#/candidates/0/year is an unknown field; send only id, fields, which has the item's attributes",
+    ],
+  },
+  {
     name: "an attribute that is an object",
     body: { ...goodRank, candidates: [{ id: "a", fields: { price: { eur: 3 } } }] },
     status: 422,
