@@ -1,7 +1,9 @@
 /**
- * The roles without which no host of a mesh can rank, and the hosts to start for them.
+ * The roles without which no host of a mesh can rank, the hosts to start for them, and the trainers
+ * that have not begun.
  */
 import type { HostOptions } from "../configuration/configuration.ts";
+import { shardViews } from "../mesh/placement/mesh_views.ts";
 import type { MeshView } from "../mesh/ports/coordination.ts";
 
 /** Roles of the hosts that have the rows and the dense model, and carry them to serving. */
@@ -22,4 +24,13 @@ export function missingRoles(
     const names = configured.filter(({ roles }) => roles.includes(role)).map(({ name }) => name);
     return `no host with the role ${role} is up: start ${names.join(" or ")}`;
   }).join("; ");
+}
+
+/** Names the trainers that have a host and have not begun there; undefined where all have. */
+export function trainersToBegin(view: MeshView): string | undefined {
+  const names = shardViews(view, "trainer").flatMap(({ shard, placement }) =>
+    placement.kind === "restoring" ? [`trainer ${shard} to begin on ${placement.owner}`] : []
+  );
+  if (names.length === 0) return undefined;
+  return `waiting for ${names.join(" and ")}; the host's log says why, where it does not`;
 }

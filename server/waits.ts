@@ -8,7 +8,7 @@ import type { RunningMesh } from "./compose.ts";
 import { endOffsets } from "../mesh/ports/event_log.ts";
 import { behind } from "./joiners.ts";
 import { addresses } from "./addresses.ts";
-import { missingRoles } from "./missing_roles.ts";
+import { missingRoles, trainersToBegin } from "./missing_roles.ts";
 import { ServingReplicas } from "./serving_replicas.ts";
 import { StartProgress } from "./start_progress.ts";
 
@@ -69,11 +69,18 @@ function replicaStatistics({ mesh, configuration, host }: RunningMesh) {
   );
 }
 
-/** The state of the replicas, or the hosts to start so that they can be filled, in words. */
+/**
+ * The state of the replicas and the trainers, or the hosts to start so that these can begin, in
+ * words.
+ */
 async function fillingStep(running: RunningMesh): Promise<string> {
   const { meshView, configuration: { mesh } } = running;
   const view = await meshView?.().catch(() => undefined);
-  return view && mesh && missingRoles(view, mesh.hosts) || await replicaRows(running);
+  const missing = view && mesh && missingRoles(view, mesh.hosts);
+  if (missing !== undefined) return missing;
+  const rows = await replicaRows(running);
+  const trainers = view && trainersToBegin(view);
+  return trainers === undefined ? rows : `${rows}; ${trainers}`;
 }
 
 /** The rows that the serving replicas here hold and those that their shards hold, in words. */

@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
 import { type HostOptions, parseConfiguration } from "../../configuration/configuration.ts";
-
 import { VirtualClock } from "../../mesh/simulation/virtual_clock.ts";
 import { TelemetryRecorder } from "../../mesh/simulation/telemetry_recorder.ts";
 import { missingRoles } from "../../server/missing_roles.ts";
 import type { RunningMesh } from "../../server/open_gateway.ts";
 import { waitUntilReady } from "../../server/waits.ts";
-import { hostRecord, meshView } from "../mesh/placement/mesh_view.ts";
+import { hostRecord, meshView, type ViewParts } from "../mesh/placement/mesh_view.ts";
 
 const configured: readonly Pick<HostOptions, "name" | "roles">[] = [
   { name: "edge", roles: ["serving"] },
@@ -37,11 +36,12 @@ Deno.test("a host whose lease has expired is not up", () => {
   assert.match(missingRoles(view, configured) ?? "", /^no host with the role shards is up/);
 });
 
-Deno.test("a start that waits for rows says which hosts to start", async () => {
+Deno.test("a start that waits for rows says which hosts to start, and for which trainers it waits", async () => {
   const clock = new VirtualClock();
   const telemetry = new TelemetryRecorder();
   const yaml = await Deno.readTextFile(new URL("../../examples/mesh.yaml", import.meta.url));
   let hosts = [edge, learn];
+  let placements: NonNullable<ViewParts["placements"]> = {};
   let ready = false;
   const part = {
     ask: () =>
@@ -54,12 +54,15 @@ Deno.test("a start that waits for rows says which hosts to start", async () => {
     configuration: parseConfiguration(yaml, "mesh.yaml"),
     ranker: { ask: () => Promise.resolve({ ready }) },
     host: "edge",
-    meshView: () => Promise.resolve(meshView({ hosts })),
+    meshView: () => Promise.resolve(meshView({ hosts, placements })),
   } as unknown as RunningMesh;
   const steps: string[] = [];
   const waiting = waitUntilReady(running, { onStep: (step) => steps.push(step) });
   await clock.advance(2_000);
   hosts = [edge, learn, hostRecord("tables", { roles: ["shards"] })];
+  await clock.advance(2_000);
+  const owner = { host: "learn", incarnation: "learn-1" };
+  placements = { "trainer/0": { state: "restoring", owner, epoch: 1 } };
   await clock.advance(2_000);
   ready = true;
   await clock.advance(100);
@@ -68,5 +71,7 @@ Deno.test("a start that waits for rows says which hosts to start", async () => {
     "filling the serving replicas",
     "no host with the role shards is up: start tables",
     "filling the serving replicas; Error: there is no such actor on edge",
+    "filling the serving replicas; Error: there is no such actor on edge; waiting for trainer 0 to " +
+    "begin on learn; the host's log says why, where it does not",
   ]);
 });
