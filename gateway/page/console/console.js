@@ -5,7 +5,7 @@
  */
 import { showActivity, takeActivity } from "./activity.js";
 import { Chart } from "./chart.js";
-import { element, find, keyHeaders } from "./elements.js";
+import { element, find, keyAdvice, keyHeaders } from "./elements.js";
 import { formats, formatTime } from "./format.js";
 import { showMesh, showParts, showStores } from "./mesh.js";
 import { searchLog } from "./story.js";
@@ -133,9 +133,9 @@ async function connect() {
         signal: stop.signal,
       });
       if (!response.ok) {
+        if (response.status === 401) return setState(keyAdvice(), "broken");
         const { detail = response.statusText } = await response.json().catch(() => ({}));
-        setState(response.status === 401 ? `Type an API key above. ${detail}` : detail, "broken");
-        if (response.status === 401) return;
+        setState(detail, "broken");
       } else {
         for await (const [event, data] of messages(response.body)) {
           if (mine !== connection) break;

@@ -27,3 +27,10 @@ export function keyHeaders() {
   const key = find("#key").value;
   return key === "" ? {} : { authorization: `Bearer ${key}` };
 }
+
+/** The answer to a reader whose key was refused: the server's own is for programs. */
+export function keyAdvice() {
+  return find("#key").value === ""
+    ? "Type one of the API keys that gateway.apiKeys lists."
+    : "The API key is not one that gateway.apiKeys lists.";
+}
