@@ -13,7 +13,10 @@ export interface ServingHost {
   readonly state: "up" | "draining" | "silent" | "not up";
   /** Shards whose rows it holds. */
   readonly shards: readonly number[];
-  /** The shards among these whose rows no other host holds that is up and stays so. */
+  /**
+   * The shards among these whose rows no other host holds that is up and stays so; where this host
+   * is not up, those that no host serves.
+   */
   readonly alone: readonly number[];
 }
 
@@ -28,12 +31,18 @@ export function servedRows(configuration: CairnConfiguration, view: MeshView): S
     shards: replicas.heldBy(host).map(({ shard }) => shard),
   }));
   return hosts.map((own) => {
-    const others = hosts.filter(({ host, state }) => host !== own.host && state === "up");
+    const others = hosts.filter(({ host, state }) =>
+      host !== own.host && (state === "up" || state === "draining" && !isServing(own))
+    );
     const elsewhere = new Set(others.flatMap(({ shards }) => shards));
     // Without another host there is none whose rankings would lack rows.
     const alone = others.length === 0 ? [] : own.shards.filter((shard) => !elsewhere.has(shard));
     return { ...own, alone };
   });
+}
+
+function isServing({ state }: Pick<ServingHost, "state">): boolean {
+  return state === "up" || state === "draining";
 }
 
 function stateOf({ hosts, nowMs }: MeshView, host: string): ServingHost["state"] {
@@ -44,7 +53,9 @@ function stateOf({ hosts, nowMs }: MeshView, host: string): ServingHost["state"]
 
 /** A serving host of a plan as a line. */
 export function servingHostLine({ host, state, shards, alone }: ServingHost): string {
-  const only = alone.length === 0 ? "" : `; it alone serves the rows of ${shardsText(alone)}`;
+  const only = alone.length === 0
+    ? ""
+    : `; ${isServing({ state }) ? "it alone" : "no host"} serves the rows of ${shardsText(alone)}`;
   return `${host}  ${state}  ${counted(shards.length, "serving replica")}${only}\n`;
 }
 

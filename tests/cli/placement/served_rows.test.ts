@@ -70,6 +70,20 @@ Deno.test("a serving host that is the last one up leaves no other one without ro
   assert.deepEqual(of("edge-1").alone, []);
 });
 
+Deno.test("of a host that is not up the rows are named that no host serves, a draining one included", () => {
+  const silent = { expiresMs: 1 };
+  const draining = served("2", { "edge-1": silent, "edge-2": { state: "draining" } });
+  assert.deepEqual(draining.of("edge-1").alone, []);
+  assert.ok(draining.of("edge-2").alone.length > 0, "what the silent host has too");
+  const both = served("2", { "edge-1": silent, "edge-2": silent });
+  const { shards, alone } = both.of("edge-1");
+  assert.deepEqual(alone, shards.filter((shard) => both.of("edge-2").shards.includes(shard)));
+  assert.match(
+    servingHostLine(both.of("edge-1")),
+    /^edge-1 {2}silent {2}[23] serving replicas; no host serves the rows of shards? [0-3](, [0-3])*\n$/,
+  );
+});
+
 Deno.test("a plan, an explanation and a drain say it in a line", () => {
   const host = { host: "edge-1", state: "up", shards: [0, 2, 3], alone: [2, 3] } as const;
   assert.equal(
