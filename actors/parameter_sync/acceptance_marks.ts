@@ -9,7 +9,12 @@
 import type { ActorContext, ActorRef } from "../../mesh/runtime/actor.ts";
 import type { LimitedWarnings } from "../../mesh/runtime/limited_warnings.ts";
 import { invariant, present } from "../../structures/invariant.ts";
-import type { AcceptanceMark, Dealing, TrainerMessage } from "../trainer/protocol.ts";
+import {
+  type AcceptanceMark,
+  type Dealing,
+  isSameMark,
+  type TrainerMessage,
+} from "../trainer/protocol.ts";
 import type { ParameterSyncMessage } from "./protocol.ts";
 
 export interface AcceptanceMarksParts {
@@ -85,11 +90,13 @@ export class AcceptanceMarks {
     const marks = answers.map((answer, i) => answer && withScope(answer, this.#marks[i]));
     for (const mark of marks) if (mark !== undefined) this.#follow(mark.scope.dealing);
     if (this.#trainers !== asked) return; // the next read asks all trainers of the newer dealing
-    this.#areNewest = marks.every((mark, i) => mark !== undefined && isSame(mark, this.#marks[i]));
+    this.#areNewest = marks.every((mark, i) =>
+      mark !== undefined && isSameMark(mark, this.#marks[i])
+    );
     marks.forEach((mark, i) => {
       // A trainer of an earlier dealing has other partitions, and is about to end.
       if (mark === undefined || mark.scope.dealing.number !== this.#dealing) return;
-      if (!isSame(mark, this.#marks[i])) this.#changes++;
+      if (!isSameMark(mark, this.#marks[i])) this.#changes++;
       this.#marks[i] = mark;
     });
   }
@@ -114,10 +121,4 @@ export class AcceptanceMarks {
 function withScope(mark: AcceptanceMark, before: KnownMark | undefined): KnownMark {
   const scope = mark.scope ?? before?.scope;
   return { ...mark, scope: present(scope, "a trainer leaves out only what the asker knows") };
-}
-
-/** Whether the trainer has learned nothing between two answers. */
-function isSame(now: KnownMark, before: KnownMark | undefined): boolean {
-  return now.scope.id === before?.scope.id && now.progress === before.progress &&
-    now.learnedThroughMs === before.learnedThroughMs;
 }

@@ -88,7 +88,6 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
     switch (message.kind) {
       case "tellMarks":
         await this.#tellMarks();
-        this.#rounds.areQuiet = this.#acceptanceMarks.areNewest && this.#transfers.areKnown;
         return this.#rounds.next(message.kind);
       case "averageDense":
         // With one trainer the rounds end; a later dealing begins them again.
@@ -137,6 +136,8 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
   /** Reads the acceptance marks, and averages the trainers of a later dealing from then on. */
   async #readAcceptanceMarks(): Promise<void> {
     await this.#acceptanceMarks.read();
+    if (this.#acceptanceMarks.areNewest && this.#transfers.areNewest) this.#rounds.calm();
+    else this.#rounds.hasten();
     const { trainers } = this.#acceptanceMarks;
     if (trainers === this.#trainers) return;
     this.#trainers = trainers;

@@ -31,8 +31,8 @@ export interface ServingStarted {
 }
 
 /**
- * A trainer whose mark parameter sync knew has another one. It asks in its next round, and in any
- * case within a second.
+ * A trainer whose mark parameter sync knew has another one. Parameter sync asks for it in its next
+ * round, within a second also where it is not told.
  */
 export interface TrainerLearned {
   readonly kind: "trainerLearned";

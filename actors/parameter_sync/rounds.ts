@@ -10,7 +10,7 @@ import type { ParameterSyncMessage, Round } from "./protocol.ts";
 /** Interval of quiet rounds, ms, unless their own one is longer. */
 const QUIET_MS = 1_000;
 /** Rounds that look for news. */
-const looking = ["tellMarks", "syncDense"] as const;
+const looking: ReadonlySet<Round["kind"]> = new Set(["tellMarks", "syncDense"]);
 
 export class Rounds {
   readonly #context: ActorContext<ParameterSyncMessage>;
@@ -31,9 +31,9 @@ export class Rounds {
     return this.#areQuiet;
   }
 
-  /** Whether there is nothing new, so that the next rounds are quiet. */
-  set areQuiet(areQuiet: boolean) {
-    this.#areQuiet = areQuiet;
+  /** There is nothing new: rounds that end from here on are followed by quiet ones. */
+  calm(): void {
+    this.#areQuiet = true;
   }
 
   /** Begins a round at once. */
@@ -45,7 +45,7 @@ export class Rounds {
   next(kind: Round["kind"]): void {
     const { clock } = this.#context;
     const intervalMs = this.#intervalsMs[kind];
-    const isQuiet = this.#areQuiet && looking.some((each) => each === kind);
+    const isQuiet = this.#areQuiet && looking.has(kind);
     if (isQuiet && intervalMs < QUIET_MS) return this.#in(untilNextMoment(clock, QUIET_MS), kind);
     const nowMs = clock.nowMs();
     this.#in(intervalMs * Math.ceil(nowMs / intervalMs + 0.5) - nowMs, kind);

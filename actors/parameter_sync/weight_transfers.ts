@@ -52,9 +52,10 @@ export class WeightTransfers {
     return this.#carried;
   }
 
-  /** Whether the version of each scorer is known. */
-  get areKnown(): boolean {
-    return this.#versions.every((version) => version >= 0);
+  /** Whether each scorer is known to have the weights that were carried last. */
+  get areNewest(): boolean {
+    const newest = this.#carried?.version ?? 0;
+    return this.#versions.every((version) => version >= newest);
   }
 
   /** Begins to carry weights to the scorers that have older ones. */

@@ -3,12 +3,12 @@
  * learns, parameter sync asks in each of its rounds and is told nothing. Where it knows the mark it
  * asks rarely, and is told of the first change.
  */
-import type { AcceptanceMark, GetAcceptanceMark } from "./protocol.ts";
+import { type AcceptanceMark, type GetAcceptanceMark, isSameMark } from "./protocol.ts";
 
 type Mark = Required<AcceptanceMark>;
 
 export class MarkNews {
-  /** The mark that parameter sync knows; undefined where it asks in its next round. */
+  /** The mark that an asker knows; undefined where parameter sync asks in its next round. */
   #known: Mark | undefined;
 
   /** @param first The mark before anything is learned: the first change is told. */
@@ -20,20 +20,15 @@ export class MarkNews {
   answer({ known }: GetAcceptanceMark, mark: Mark): AcceptanceMark {
     const { scope, ...rest } = mark;
     const isScopeKnown = known?.scope === scope.id;
-    const isKnown = isScopeKnown && known?.progress === mark.progress &&
-      known.learnedThroughMs === mark.learnedThroughMs;
-    this.#known = isKnown ? mark : undefined;
+    // A second asker, on a host that is cut off, may know less than the one that rests.
+    if (isScopeKnown && isSameMark(mark, { ...known, scope })) this.#known = mark;
     return isScopeKnown ? rest : mark;
   }
 
-  /** Whether parameter sync has to be told of another mark, which it is once. */
-  hasCome(newest: () => Mark): boolean {
-    if (this.#known === undefined) return false;
-    const { learnedThroughMs, progress, scope } = newest();
-    const known = this.#known;
-    const isSame = progress === known.progress && scope.id === known.scope.id &&
-      learnedThroughMs === known.learnedThroughMs;
-    if (!isSame) this.#known = undefined;
-    return !isSame;
+  /** Whether parameter sync has to be told of another mark; it is told once. */
+  take(newest: () => Mark): boolean {
+    if (this.#known === undefined || isSameMark(newest(), this.#known)) return false;
+    this.#known = undefined;
+    return true;
   }
 }

@@ -87,6 +87,15 @@ export interface AcceptanceMark {
   readonly scope?: MarkScope;
 }
 
+/** Whether a trainer has learned nothing, and has the same shards, in two marks. */
+export function isSameMark(
+  now: Required<AcceptanceMark>,
+  before: Required<AcceptanceMark> | undefined,
+): boolean {
+  return now.scope.id === before?.scope.id && now.progress === before.progress &&
+    now.learnedThroughMs === before.learnedThroughMs;
+}
+
 /**
  * Asks for the {@link AcceptanceMark}. The trainer tells parameter sync when it has another one
  * than the asker knows.

@@ -67,7 +67,7 @@ export class Trainer implements Behavior<TrainerMessage> {
   readonly #cuts: SnapshotCuts;
   readonly #waits: LackingPartitions;
   readonly #sync: ActorRef<ParameterSyncMessage>;
-  /** Undefined until it is asked for. */
+  /** Undefined before the first mark. */
   #scope: MarkScope | undefined;
   readonly #markNews: MarkNews;
   #state: TrainerState = { kind: "learning" };
@@ -137,7 +137,7 @@ export class Trainer implements Behavior<TrainerMessage> {
 
   async receive(message: TrainerMessage): Promise<void> {
     await this.#receive(message);
-    if (this.#markNews.hasCome(() => this.#mark())) this.#sync.tell({ kind: "trainerLearned" });
+    if (this.#markNews.take(() => this.#mark())) this.#sync.tell({ kind: "trainerLearned" });
   }
 
   async #receive(message: TrainerMessage): Promise<void> {

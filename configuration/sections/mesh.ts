@@ -31,7 +31,7 @@ export const placementSection = z.discriminatedUnion("kind", [
 export const syncSection = z.strictObject({
   rowsInterval: duration("1ms", "1d").default(100)
     .describe(
-      "Pause between two looks at what the trainers have learned, after which the serving replicas get the learned rows. They get rows once a second in any case.",
+      "Pause between two looks at what the trainers have learned, after which the serving replicas get the learned rows. While nothing is learned, a look comes once a second.",
     ),
   denseInterval: duration("1ms", "7d").default(100)
     .describe("Pause between transfers of dense weights to the scorers."),

@@ -12,7 +12,6 @@
  * until its records are trimmed.
  */
 import type { Timer } from "../../mesh/ports/clock.ts";
-import { untilNextMoment } from "../../mesh/runtime/common_moments.ts";
 import { reasonOf } from "../../mesh/runtime/errors.ts";
 import {
   type ErasureRequest,
@@ -133,8 +132,7 @@ export class Erasures {
 
   #stepLater(): void {
     if (this.#stopped) return;
-    const { clock } = this.#parts;
-    this.#timer = clock.schedule(untilNextMoment(clock, STEP_MS), () => {
+    this.#timer = this.#parts.clock.schedule(STEP_MS, () => {
       this.#step = this.#stepAll().finally(() => this.#stepLater());
     });
   }

@@ -16,7 +16,7 @@ const both: Dealing = { number: 1, trainers: ["trainer/0", "trainer/1"] };
 
 const BUDGET_MS = 1_000;
 
-async function start({ rowsIntervalMs = 10 } = {}) {
+async function start({ rowsIntervalMs = 10, transferMs = 0 } = {}) {
   const mesh = new SimulatedMesh({ seed: 1 });
   const node = mesh.node();
   const state = {
@@ -31,6 +31,8 @@ async function start({ rowsIntervalMs = 10 } = {}) {
     /** Versions of dense weights that each scorer was given, and of those that trainers have. */
     given: [[], []] as number[][],
     version: 1,
+    /** Versions that the scorers have, behind the transfers that are under way. */
+    served: [0, 0],
     /** Messages to the scorers. */
     asked: 0,
     /** Questions for dense weights. */
@@ -96,11 +98,16 @@ async function start({ rowsIntervalMs = 10 } = {}) {
           state.given[host].push(version);
           if (state.still.has(host)) return NO_ANSWER;
           state.weightsLoaded = true;
-          return { versions: [version, ...passTo.map(() => -1)] };
+          const loaded = () => {
+            state.served[host] = version;
+            return { versions: [version, ...passTo.map(() => -1)] };
+          };
+          if (transferMs === 0) return loaded();
+          return new Promise<void>((resolve) => void node.clock.schedule(transferMs, resolve))
+            .then(loaded);
         }
         if (state.still.has(host)) return NO_ANSWER;
-        const modelVersion = state.given[host].at(-1) ?? 0;
-        return { weightsLoaded: state.weightsLoaded, modelVersion };
+        return { weightsLoaded: state.weightsLoaded, modelVersion: state.served[host] };
       }),
       host,
       undefined,
@@ -240,6 +247,29 @@ Deno.test("while no trainer learns, scorers are asked once a second and weights 
   learn({ learnedThroughMs: 101 });
   await mesh.advance(30);
   assert.equal(state.weightsAsked, 1, "the weights are new where the trainer has learned");
+  await mesh.stop();
+});
+
+Deno.test("the last weights before a pause reach the scorers also where others were under way", async () => {
+  const { mesh, state, learn } = await start({ transferMs: 50 });
+  await mesh.advance(1_500);
+  learn({ learnedThroughMs: 101, version: 2 });
+  await mesh.advance(30);
+  learn({ learnedThroughMs: 102, version: 3 });
+  await mesh.advance(200);
+  assert.deepEqual(state.served, [3, 3]);
+  await mesh.stop();
+});
+
+Deno.test("news that a round of dense weights finds ends the quiet while rounds of marks are rare", async () => {
+  const { mesh, state } = await start({ rowsIntervalMs: 60_000 });
+  await mesh.advance(2_000);
+  state.weightsAsked = 0;
+  for (let i = 0; i < 200; i++) {
+    state.learnedThroughMs++; // the first message was lost; from then on there is news at each look
+    await mesh.advance(10);
+  }
+  assert.ok(state.weightsAsked > 90, `${state.weightsAsked} questions in 2 s`);
   await mesh.stop();
 });
 

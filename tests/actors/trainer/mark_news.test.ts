@@ -19,12 +19,19 @@ function ask(news: MarkNews, mark: Mark, known?: Mark): AcceptanceMark {
 
 Deno.test("the first change after a start is told, and the ones after it are asked for", () => {
   const news = new MarkNews(FIRST);
-  assert.equal(news.hasCome(() => FIRST), false);
+  assert.equal(news.take(() => FIRST), false);
   const second = { ...FIRST, progress: 1 };
-  assert.equal(news.hasCome(() => second), true);
-  assert.equal(news.hasCome(() => ({ ...FIRST, progress: 2 })), false, "it is told once");
+  assert.equal(news.take(() => second), true);
+  assert.equal(news.take(() => ({ ...FIRST, progress: 2 })), false, "it is told once");
   assert.deepEqual(ask(news, second), second);
-  assert.equal(news.hasCome(() => ({ ...FIRST, progress: 2 })), false, "it has just heard of news");
+  assert.equal(news.take(() => ({ ...FIRST, progress: 2 })), false, "it has just heard of news");
+});
+
+Deno.test("an asker that knows the mark is told of the next one although another asker does not", () => {
+  const news = new MarkNews(FIRST);
+  ask(news, FIRST, FIRST);
+  assert.deepEqual(ask(news, FIRST), FIRST);
+  assert.equal(news.take(() => ({ ...FIRST, progress: 1 })), true);
 });
 
 Deno.test("a change of any part of a mark is told where the asker knew it", () => {
@@ -38,8 +45,8 @@ Deno.test("a change of any part of a mark is told where the asker knew it", () =
     const news = new MarkNews(FIRST);
     const { scope: _, ...rest } = FIRST;
     assert.deepEqual(ask(news, FIRST, FIRST), rest, "without the scope that it knows");
-    assert.equal(news.hasCome(() => FIRST), false);
-    assert.equal(news.hasCome(() => changed), true);
+    assert.equal(news.take(() => FIRST), false);
+    assert.equal(news.take(() => changed), true);
   }
 });
 
@@ -54,7 +61,7 @@ Deno.test("an asker that asks again soon after news, and rarely else, misses no 
       for (const step of steps) {
         if (step === "learn") {
           mark = { ...mark, progress: mark.progress + 1 };
-          if (news.hasCome(() => mark)) asksSoon = true;
+          if (news.take(() => mark)) asksSoon = true;
         } else if (step === "restart") {
           known = undefined; // of parameter sync, which asks at once
           asksSoon = true;
