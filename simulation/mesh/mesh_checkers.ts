@@ -16,6 +16,7 @@ import { earlyActions } from "../checkers/early_actions.ts";
 import { erasedUsers } from "../checkers/erased_users.ts";
 import { exactlyOnce } from "../checkers/exactly_once.ts";
 import { exampleChunks } from "../checkers/example_chunks.ts";
+import { formerReplicas } from "../checkers/former_replicas.ts";
 import { heldInvariants } from "../checkers/held_invariants.ts";
 import { honestFreshness } from "../checkers/honest_freshness.ts";
 import { joinedExamples } from "../checkers/joined_examples.ts";
@@ -75,6 +76,7 @@ export function meshCheckers(world: MeshWorld): CheckerFactory[] {
     ascendingAcceptance(world),
     promptAsks,
     erasedUsers(serving, () => world.contents()),
+    formerReplicas(serving),
     bounded({
       configuration,
       logBytes: (log) => world.logBytes(log),

@@ -123,6 +123,17 @@ export const meshPlants: readonly Plant[] = [
     scenario: "live-reshard",
   },
   {
+    name: "former-replicas-forgotten",
+    edits: [{
+      file: "mesh/ports/reshard_progress.ts",
+      find:
+        "return serving.some((host) => (hosts.get(host)?.load[HELD_SHARDING] ?? -1) < sharding);",
+      replace: "return serving.some((host) => hosts.get(host) === undefined && sharding < 0);",
+    }],
+    seenBy: ["former-replicas"],
+    scenario: "erasures-while-resharded",
+  },
+  {
     name: "erased-too-early",
     edits: [{
       file: "gateway/erasure/erasure_state.ts",

@@ -52,4 +52,26 @@ export const meshErasureScenarios: readonly Scenario[] = [
       })),
     ],
   },
+  {
+    ...mesh,
+    name: "erasures-while-resharded",
+    description:
+      "the number of shards changes while visitors are erased, and learning stands still",
+    families: [],
+    workload: (world, client) => visitShop(world, client, { erased: 0.2 }),
+    values: { "joiner.window": "1s", "storage.snapshots.interval": "1s" },
+    forMs: 40_000,
+    faults: (random, _configuration, forMs) =>
+      moments(forMs, 3).flatMap((atMs): Fault[] => [
+        { kind: "reshardMesh", atMs, parts: "shards", to: chosen(random, [2, 3, 5, 8]) },
+        {
+          kind: "killHost",
+          // Scorers take the new replicas when these have learned as much.
+          atMs: atMs + 500 + Math.floor(random.nextFloat() * 1_500),
+          host: "learn-1",
+          power: random.nextFloat() < 0.5,
+          downMs: 8_000,
+        },
+      ]),
+  },
 ];
