@@ -12,6 +12,7 @@ import type { DrainFlags } from "./command.ts";
 import { readersOn, withMeshStore } from "./mesh_store.ts";
 import { countedParts, partName } from "./part_names.ts";
 import { servedAloneLine, servedRows } from "./served_rows.ts";
+import { orUndrain } from "./undrain_advice.ts";
 
 /** Pause between two looks at the store while the command waits, ms. */
 const LOOK_MS = 1_000;
@@ -95,15 +96,6 @@ function requireEmpty(view: MeshView, host: string): void {
   );
 }
 
-/** The other way where hosts that are draining could take the parts, or nothing. */
-function orUndrain(view: MeshView, host: string, roles: readonly string[]): string {
-  const draining = [...view.hosts.values()]
-    .filter((each) => each.host !== host && each.state === "draining")
-    .filter((each) => roles.some((role) => each.roles.includes(role)))
-    .map((each) => each.host);
-  return draining.length === 0 ? "" : `, or undrain ${draining.join(" or ")}`;
-}
-
 function drained(view: MeshView, host: string, stuck: number): string {
   const shards = shardsOn(view, host).length;
   if (stuck > 0) {
@@ -132,7 +124,8 @@ function readersThatStay(view: MeshView, host: string) {
     .map((key) => ({ key, role: rolesOf[parsePlacedKey(key).kind] }))
     .filter(({ role }) =>
       ![...view.hosts.values()].some((each) =>
-        each.host !== host && each.state === "up" && each.roles.includes(role)
+        each.host !== host && each.state === "up" && each.expiresMs > view.nowMs &&
+        each.roles.includes(role)
       )
     );
 }

@@ -34,6 +34,8 @@ function yamlOf(redis: string): string {
   return `${small}
 mesh:
   id: shop
+  # The hosts of a test do not renew their leases.
+  lease: 10m
   balance: false
   hosts:
     edge: { address: "127.0.0.1:7401", roles: [serving, joiner, trainer, sync] }
