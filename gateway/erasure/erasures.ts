@@ -154,9 +154,11 @@ export class Erasures {
         this.#parts.telemetry.log("warn", `the erasure ${erasureId} waits: ${reasonOf(error)}`);
       }
     }
+    if (this.#stopped) return;
     await this.#steps.confirmServed(learned).catch((error) => {
-      const { telemetry } = this.#parts;
-      telemetry.log("warn", `erasures wait for the serving hosts: ${reasonOf(error)}`);
+      const [{ request: { erasureId } }, ...others] = learned;
+      const which = others.length === 0 ? erasureId : `${erasureId} and ${others.length} more`;
+      this.#parts.telemetry.log("warn", `the erasure ${which} waits: ${reasonOf(error)}`);
     });
     await this.#takeOver();
     const requests = [...this.#following.values()].map(({ request }) => request);
