@@ -32,5 +32,8 @@ export function trainersToBegin(view: MeshView): string | undefined {
     placement.kind === "restoring" ? [`trainer ${shard} to begin on ${placement.owner}`] : []
   );
   if (names.length === 0) return undefined;
-  return `waiting for ${names.join(" and ")}; the host's log says why, where it does not`;
+  const reason = names.length === 1
+    ? "its log says why it cannot"
+    : "their logs say why they cannot";
+  return `waiting for ${names.join(" and ")}; ${reason}`;
 }

@@ -72,6 +72,6 @@ Deno.test("a start that waits for rows says which hosts to start, and for which 
     "no host with the role shards is up: start tables",
     "filling the serving replicas; Error: there is no such actor on edge",
     "filling the serving replicas; Error: there is no such actor on edge; waiting for trainer 0 to " +
-    "begin on learn; the host's log says why, where it does not",
+    "begin on learn; its log says why it cannot",
   ]);
 });
