@@ -47,9 +47,10 @@ class CairnProblemError(CairnError):
 
     def __init__(self, request, problem, attempts):
         title, detail = problem.get("title", ""), problem.get("detail", "")
-        said = detail if detail.startswith(title) else f"{title}: {detail}"
+        said = [detail] if detail.startswith(title) else [title, detail]
         after = f" after {attempts} attempts" if attempts > 1 else ""
-        super().__init__(f"{request} was answered {problem['status']}{after}: {said}")
+        answered = f"{request} was answered {problem['status']}{after}"
+        super().__init__(": ".join(part for part in [answered, *said] if part))
         before, slash, kind = problem["type"].rpartition("/problems/")
         self.kind = kind if slash else "unknown"
         self.status = problem["status"]

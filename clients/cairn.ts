@@ -292,9 +292,9 @@ export class CairnProblemError extends Error {
 
   constructor(request: string, problem: Problem, attempts: number) {
     const { status, title = "", detail = "" } = problem;
-    const said = detail.startsWith(title) ? detail : `${title}: ${detail}`;
+    const said = detail.startsWith(title) ? [detail] : [title, detail];
     const after = attempts > 1 ? ` after ${attempts} attempts` : "";
-    super(`${request} was answered ${status}${after}: ${said}`);
+    super([`${request} was answered ${status}${after}`, ...said].filter(Boolean).join(": "));
     const [, kind] = /\/problems\/([a-z-]+)$/.exec(problem.type) ?? [];
     this.kind = (kind ?? "unknown") as ProblemKind | "unknown";
     this.status = problem.status;

@@ -54,6 +54,11 @@ def accept_all(_path, events):
     return 200, {}, {"accepted": len(events), "duplicates": 0, "rejected": 0, "events": results}
 
 
+def titled(body):
+    problem = {"type": "about:blank", "status": 404, **body}
+    return lambda _path, _body: (404, {}, problem)
+
+
 def problem(kind, status, headers):
     body = {"type": f"/problems/{kind}", "title": "t", "status": status, "detail": "d"}
     return lambda _path, _body: (status, headers, body)
@@ -120,6 +125,13 @@ class ClientTest(unittest.TestCase):
                 with self.assertRaises(CairnProblemError) as raised:
                     Cairn(server.url, retries_max=retries_max, backoff=0.001).rank({"user": "u"})
                 self.assertIn(f"POST /v1/rank was answered {text}", str(raised.exception))
+
+    def test_an_error_without_a_detail_ends_in_its_title(self):
+        for body, text in [({"title": "Gone"}, "404: Gone"), ({}, "404")]:
+            with Server(titled(body)) as server:
+                with self.assertRaises(CairnProblemError) as raised:
+                    Cairn(server.url).rank({"user": "u"})
+                self.assertEqual(str(raised.exception), f"POST /v1/rank was answered {text}")
 
     def test_an_event_that_the_server_could_not_take_just_now_is_sent_again_alone(self):
         refused = []

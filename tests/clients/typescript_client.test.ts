@@ -132,7 +132,7 @@ Deno.test("an address without http:// is refused at once, and a path of the page
 });
 
 Deno.test("an error names the attempts where there were several, and says nothing twice", async () => {
-  const messageOf = async (title: string, detail: string, status: number) => {
+  const messageOf = async (title: string, detail: string | undefined, status: number) => {
     const { cairn } = scripted(() =>
       Response.json({ type: "/problems/overloaded", status, title, detail }, { status })
     );
@@ -148,6 +148,8 @@ Deno.test("an error names the attempts where there were several, and says nothin
     await messageOf("Too much", "Wait.", 503),
     "POST /v1/rank was answered 503 after 6 attempts: Too much: Wait.",
   );
+  assert.equal(await messageOf("Gone", undefined, 404), "POST /v1/rank was answered 404: Gone");
+  assert.equal(await messageOf("", "", 404), "POST /v1/rank was answered 404");
 });
 
 Deno.test("a known ranking id is an error unless an earlier answer was lost", async () => {
