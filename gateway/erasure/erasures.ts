@@ -3,10 +3,10 @@
  * which all other parts read, and follows it until nothing holds the user.
  *
  * An erasure goes through the log twice. A ranking that is under way when it begins may be logged
- * behind the first record; when every such request has ended, a second record erases that too. Of
- * several erasures of one user that wait for it, the last one appends it for all of them.
- * Then the logs are released at intervals, until the earlier records are trimmed and the earlier
- * snapshots replaced.
+ * behind the first record; when every such request has ended, and no gateway tries to append what
+ * it made, a second record erases that too. Of several erasures of one user that wait for it, the
+ * last one appends it for all of them. Then the logs are released at intervals, until the earlier
+ * records are trimmed and the earlier snapshots replaced.
  *
  * Everything that a restart needs is in the blob store, without the user's id: that is in the log
  * until its records are trimmed.
@@ -25,7 +25,7 @@ import { ErasureMetrics } from "./erasure_metrics.ts";
 import { ErasureLog } from "./erasure_log.ts";
 import { ErasureSteps } from "./erasure_steps.ts";
 import { FirstRecords } from "./first_records.ts";
-import { awaitsSecondPass, follow, type Following } from "./following.ts";
+import { awaitsSecondPass, betweenPassesMs, follow, type Following } from "./following.ts";
 import { guardedBlobs } from "./guarded_blobs.ts";
 import type { ErasureParts } from "./erasure_parts.ts";
 
@@ -107,7 +107,7 @@ export class Erasures {
         erasureId,
         ...(host !== undefined && { host }),
         requestedAtMs,
-        byMs: requestedAtMs + options.deadlineMs + options.erasure.retentionMs,
+        byMs: requestedAtMs + betweenPassesMs(this.#parts) + options.erasure.retentionMs,
         profileRemoved,
         rankingsForgotten,
         firstAt,

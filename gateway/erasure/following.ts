@@ -11,7 +11,7 @@ export interface Following {
   request: ErasureRequest;
   /** The user; undefined after a restart, until it is read from the log. */
   user: string | undefined;
-  /** Monotonic time by which all requests that began before the erasure have ended, ms. */
+  /** Monotonic time by which the records of all requests before the erasure are in the log, ms. */
   readonly passesAgainFromMs: number;
   /** Complete rounds of each row feed when the trainers had removed the rows. */
   roundsBefore: readonly number[] | undefined;
@@ -22,16 +22,24 @@ export interface Following {
   isLost: boolean;
 }
 
+/** Time after which a request that began before has ended, and its records are in the log, ms. */
+export function betweenPassesMs(
+  { options, eventLog }: Pick<ErasureParts, "options" | "eventLog">,
+): number {
+  const { appendMaxMs = 0 } = eventLog;
+  return options.deadlineMs + appendMaxMs + ENDING_MS;
+}
+
 /** An erasure that the gateway goes on with from now on. */
 export function follow(
-  { clock, options }: Pick<ErasureParts, "clock" | "options">,
+  parts: Pick<ErasureParts, "clock" | "options" | "eventLog">,
   request: ErasureRequest,
   user: string | undefined,
 ): Following {
   return {
     request,
     user,
-    passesAgainFromMs: clock.monotonicMs() + options.deadlineMs + ENDING_MS,
+    passesAgainFromMs: parts.clock.monotonicMs() + betweenPassesMs(parts),
     roundsBefore: undefined,
     lookedAtMs: -Infinity,
     isOverdue: false,

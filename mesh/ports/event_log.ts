@@ -95,6 +95,12 @@ export interface EventLog {
   /** The first partition that takes records: those before it are sealed. */
   readonly firstPartition: number;
   /**
+   * Longest time from the call of an append until its records are in the log, ms; later ones are
+   * given up. Absent where one process alone appends: there they are in before those of a later
+   * call.
+   */
+  readonly appendMaxMs?: number;
+  /**
    * Adds partitions and seals those before `firstPartition`, in one durable step over all of them:
    * no record comes to a sealed partition after one has come to a new one. Acceptance times of
    * {@link appendOnce} go on above those of the sealed partitions. Neither number goes back; the

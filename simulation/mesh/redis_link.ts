@@ -59,6 +59,11 @@ export class RedisLink {
     return this.#options.clock;
   }
 
+  /** An answer that takes longer counts as lost, ms. */
+  get deadlineMs(): number {
+    return this.#options.deadlineMs;
+  }
+
   /** Time since the server was last seen to answer, ms; 0 while it does. */
   get downMs(): number {
     return this.#downSinceMs === undefined ? 0 : this.clock.monotonicMs() - this.#downSinceMs;

@@ -48,6 +48,7 @@ interface Partition {
 }
 
 export class SimulatedEventLog implements EventLog {
+  readonly appendMaxMs: number;
   readonly #options: SimulatedEventLogOptions;
   readonly #state: LogState;
   readonly #known = new KnownPartitions((partition) => this.#newPartition(partition));
@@ -60,6 +61,7 @@ export class SimulatedEventLog implements EventLog {
   private constructor(options: SimulatedEventLogOptions) {
     const { link, name, partitions } = options;
     this.#options = options;
+    this.appendMaxMs = logBudgets.commandMs + link.deadlineMs;
     this.#state = link.server.log(name, partitions);
     this.#run = link.server.run.number;
     const { firstPartition, partitions: present } = this.#state;

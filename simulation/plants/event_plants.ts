@@ -60,8 +60,8 @@ export const eventPlants: readonly Plant[] = [
     name: "pass-by-the-wall-clock",
     edits: [{
       file: "gateway/erasure/following.ts",
-      find: "passesAgainFromMs: clock.monotonicMs() +",
-      replace: "passesAgainFromMs: clock.nowMs() +",
+      find: "passesAgainFromMs: parts.clock.monotonicMs() +",
+      replace: "passesAgainFromMs: parts.clock.nowMs() +",
     }, {
       file: "gateway/erasure/erasure_steps.ts",
       find: "clock.monotonicMs() >= following.passesAgainFromMs",

@@ -101,7 +101,8 @@ interface WaitingCommand {
 
 export class RedisConnection {
   readonly #options: RedisOptions;
-  readonly #deadlineMs: number;
+  /** Time within which a command must be answered, ms. */
+  readonly deadlineMs: number;
   readonly #ready = new Listeners<[]>();
   readonly #ended = new Listeners<[]>();
   /** Deadlines of the commands on the way. */
@@ -121,10 +122,10 @@ export class RedisConnection {
 
   constructor(options: RedisOptions) {
     this.#options = options;
-    this.#deadlineMs = options.deadlineMs ?? DEADLINE_MS;
+    this.deadlineMs = options.deadlineMs ?? DEADLINE_MS;
     this.#deadlines = new CommandDeadlines(
-      this.#deadlineMs,
-      () => this.#drop(new Error(`no answer within ${this.#deadlineMs} ms`)),
+      this.deadlineMs,
+      () => this.#drop(new Error(`no answer within ${this.deadlineMs} ms`)),
     );
   }
 
@@ -266,7 +267,7 @@ export class RedisConnection {
   ): Promise<unknown> {
     const client = this.#client;
     if (!client?.isReady) throw new RedisUnavailableError(this.url, false, this.#cause);
-    this.#deadlines.add(performance.now() + this.#deadlineMs + waitMs);
+    this.#deadlines.add(performance.now() + this.deadlineMs + waitMs);
     try {
       return await client.sendCommand(args.map(encoded), options);
     } catch (error) {
@@ -316,7 +317,7 @@ export class RedisConnection {
   /** A client of the server, or of the primary that the sentinels name now. */
   async #newClient(): Promise<Client> {
     const { url, username, password, name, sentinels, tls } = this.#options;
-    const deadlineMs = this.#deadlineMs;
+    const deadlineMs = this.deadlineMs;
     const address = sentinels === undefined
       ? url
       : await primaryUrl(url, sentinels, { tls, deadlineMs });
@@ -330,7 +331,7 @@ export class RedisConnection {
 
   async #reportOf(client: Client): Promise<ServerReport> {
     const text = await within(
-      this.#deadlineMs,
+      this.deadlineMs,
       (async () => {
         await client.connect();
         return await client.sendCommand(["INFO", ...reportSections], textual);

@@ -60,6 +60,7 @@ const USAGE_AGE_MS = 1_000;
 
 export class RedisEventLog implements EventLog {
   readonly #options: RedisEventLogOptions;
+  readonly appendMaxMs: number;
   readonly #awayAfterMs: number;
   readonly #keys: LogKeys;
   readonly #known = new KnownPartitions((partition) => this.#newPartition(partition));
@@ -77,6 +78,8 @@ export class RedisEventLog implements EventLog {
     this.#options = options;
     this.#awayAfterMs = options.awayAfterMs ?? logBudgets.awayAfterMs;
     const budgetMs = options.budgetMs ?? logBudgets.commandMs;
+    // The last attempt may be answered late, or the server carries it out without an answer.
+    this.appendMaxMs = budgetMs + server.commands.deadlineMs;
     this.#commands = new LogCommands({ server, name, inWords: this.#inWords, budgetMs });
     const keys = this.#keys = logKeys(server.key(`log:${name}`), writer);
     this.#offsets = new ConsumerOffsets(server, this.#commands, keys.offsets);

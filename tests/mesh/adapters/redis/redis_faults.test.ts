@@ -122,6 +122,7 @@ withPrograms((program: ServerProgram) => {
   test("a server that answers nothing is given up, and its appends go on when it is back", async (world) => {
     const server = await world.open({ deadlineMs: 500 });
     const log = await world.log(server, { budgetMs: 1_500 });
+    assert.equal(log.appendMaxMs, 2_000);
     await log.append(0, [text("before")]);
     world.local.pause();
     const refused = await log.append(0, [text("away")]).catch((error) => error);
