@@ -132,7 +132,9 @@ export interface Behavior<M extends Message> {
   receive(message: M): void | Promise<void>;
   /**
    * The actor stops once its waiting messages are handled: no reminder comes any more. Answers the
-   * requests that wait for one; the stop waits for others until their askers give up.
+   * requests that wait for one; the stop waits for others until their askers give up. It may run
+   * while the promise of a `receive` is pending. A throw is logged, and the actor handles its
+   * waiting messages all the same.
    */
   beginStop?(): void;
   /** Releases the actor's resources: it stops or restarts. */

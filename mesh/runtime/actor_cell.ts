@@ -40,6 +40,7 @@ export class ActorCell implements AskReceiver {
   readonly #timers: CellTimers;
   readonly #restarts: RestartHistory;
   #drained: (() => void) | undefined;
+  #stopping: Promise<number> | undefined;
 
   #handled = 0;
   #dropped = 0;
@@ -130,13 +131,18 @@ export class ActorCell implements AskReceiver {
 
   /**
    * Refuses new messages, handles the waiting ones until `deadline` settles, then releases the
-   * behaviour.
+   * behaviour. While it stops, a further call waits for the first one.
    *
    * @returns Messages and unanswered requests that were given up.
    */
-  async stop(deadline: Promise<void>): Promise<number> {
-    if (this.state === "stopped" || this.state === "stopping") return 0;
+  stop(deadline: Promise<void>): Promise<number> {
+    return this.#stopping ??= this.#stop(deadline);
+  }
+
+  async #stop(deadline: Promise<void>): Promise<number> {
+    if (this.state === "stopped") return 0;
     const runs = this.state === "running";
+    const behavior = this.#behavior; // released below, also if it crashes until then
     this.state = "stopping";
     this.#timers.cancelAll();
     if (runs) this.#beginStop();
@@ -144,7 +150,7 @@ export class ActorCell implements AskReceiver {
       await Promise.race([new Promise<void>((resolve) => this.#drained = resolve), deadline]);
     }
     const abandoned = this.#mailbox.length + this.#taken.waiting;
-    await this.#release(this.#behavior);
+    await this.#release(behavior);
     this.#end();
     return abandoned;
   }
@@ -363,6 +369,7 @@ export class ActorCell implements AskReceiver {
     const { trace } = this.#taken.handled ?? {};
     this.#failTaken(reasonOf(error), error);
     if (this.state === "stopping") {
+      this.#unclean(error);
       this.#drained?.();
       return;
     }

@@ -90,6 +90,7 @@ class World {
               this.handled.push(message.kind);
               return behavior.receive(message);
             },
+            beginStop: () => behavior.beginStop?.(),
             stop: () => behavior.stop?.(),
           };
         },

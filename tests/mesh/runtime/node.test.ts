@@ -357,6 +357,39 @@ Deno.test("an actor that fails as it begins to stop is stopped all the same", as
   assert.equal(stopped, 1);
 });
 
+Deno.test("an actor that crashes while it stops is released, and the log has the reason", async () => {
+  const mesh = new SimulatedMesh({ seed: 1 });
+  const node = mesh.node();
+  let stopped = 0;
+  const options = { start: 0, onStop: () => stopped++ };
+  const counter = await node.spawn(counterDefinition(), 0, options);
+  counter.tell({ kind: "crash" });
+  assert.equal(await mesh.settle(node.stopActor("counter/0", 1_000)), 0);
+  assert.equal(stopped, 1);
+  const [line] = mesh.telemetry.lines.filter(({ level }) => level === "error");
+  assert.equal(line.message, "counter/0 did not stop cleanly");
+  assert.match(String(line.fields.reason), /told to crash/);
+});
+
+Deno.test("a second stop ends with the first one, and the address is free after both", async () => {
+  const mesh = new SimulatedMesh({ seed: 1 });
+  const node = mesh.node();
+  const ends: string[] = [];
+  const options = { start: 0, onStop: () => void ends.push("released") };
+  const counter = await node.spawn(counterDefinition(), 0, options);
+  const later = counter.ask({ kind: "answerLater" }, { budgetMs: 200 }).catch(({ name }) => name);
+  await mesh.advance(1);
+  const first = node.stopActor("counter/0", 100).then((count) => void ends.push(`first ${count}`));
+  const second = node.stopActor("counter/0", 0).then((count) => void ends.push(`second ${count}`));
+  await mesh.advance(50);
+  assert.deepEqual(ends, []);
+  await assert.rejects(node.spawn(counterDefinition(), 0, { start: 0 }), /address is taken/);
+  await mesh.settle(Promise.all([first, second]));
+  assert.deepEqual(ends, ["released", "first 1", "second 1"]);
+  assert.equal(await later, "ActorFailedError");
+  await node.spawn(counterDefinition(), 0, { start: 0 });
+});
+
 Deno.test("an actor that crashes while it stops handles no further message, and refuses those that wait", async () => {
   const mesh = new SimulatedMesh({ seed: 1 });
   const node = mesh.node();
