@@ -103,7 +103,7 @@ export interface GetGiving extends Request<GivingState | undefined> {
 
 /**
  * Asks for the owner's part in a copy once it is frozen, which may be after the ask's budget. The
- * shard holds one such ask: a later one has it answered with the present state.
+ * shard holds one such ask: a later one, or a stop, has it answered with the present state.
  */
 export interface AwaitFreeze extends Request<GivingState | undefined> {
   readonly kind: "awaitFreeze";

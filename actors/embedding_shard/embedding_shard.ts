@@ -220,6 +220,9 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
   beginStop(): void {
     this.#isStopping = true;
     this.#takers.releaseAll();
+    this.#moves.beginStop();
+    this.#loading?.beginStop();
+    this.#snapshots.abandon();
   }
 
   stop(): void {

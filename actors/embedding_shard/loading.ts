@@ -29,6 +29,7 @@ export class Loading {
   readonly #options: EmbeddingShardOptions;
   readonly #progress: LoadProgress;
   readonly #waiting = new WaitingMessages("loading");
+  #isStopping = false;
 
   constructor(
     context: Context,
@@ -51,8 +52,18 @@ export class Loading {
   holdsBack(message: EmbeddingShardMessage): boolean {
     const { shard, evictionIntervalMs } = this.#options;
     const refusal = (doing: string) => new ShardLoadingError(shard, doing);
-    const parts = { context: this.#context, refusal, retryMs: evictionIntervalMs };
-    return this.#waiting.holdsBack(message, parts);
+    return this.#waiting.holdsBack(message, {
+      context: this.#context,
+      refusal,
+      retryMs: evictionIntervalMs,
+      isStopping: this.#isStopping,
+    });
+  }
+
+  /** The shard stops: nothing waits for its rows. */
+  beginStop(): void {
+    this.#isStopping = true;
+    for (const message of this.takeWaiting()) this.holdsBack(message);
   }
 
   /** Takes the messages that have waited, in their order. */

@@ -34,6 +34,7 @@ export class ShardMoves {
   #giving: Giving | undefined;
   /** Answered when the shard is frozen. */
   #awaiting: AwaitFreeze | undefined;
+  #isStopping = false;
 
   constructor(parts: ShardMovesParts) {
     this.#parts = parts;
@@ -48,8 +49,12 @@ export class ShardMoves {
     if (this.#giving?.isFrozen !== true) return false;
     const { context, options: { shard, evictionIntervalMs } } = this.#parts;
     const refusal = (doing: string) => new ShardMovingError(shard, doing);
-    const parts = { context, refusal, retryMs: evictionIntervalMs };
-    return this.#giving.waiting.holdsBack(message, parts);
+    return this.#giving.waiting.holdsBack(message, {
+      context,
+      refusal,
+      retryMs: evictionIntervalMs,
+      isStopping: this.#isStopping,
+    });
   }
 
   /** Answers a message about a copy. */
@@ -79,11 +84,18 @@ export class ShardMoves {
       case "awaitFreeze":
         this.#answerAwaiting();
         this.#awaiting = message;
-        if (giving?.isFrozen === true) this.#answerAwaiting();
+        if (giving?.isFrozen === true || this.#isStopping) this.#answerAwaiting();
         return;
       default:
         message satisfies never;
     }
+  }
+
+  /** The shard stops: nothing waits for a freeze, nor for the end of one. */
+  beginStop(): void {
+    this.#isStopping = true;
+    this.#answerAwaiting();
+    for (const message of this.#giving?.waiting.take() ?? []) this.holdsBack(message);
   }
 
   /** Ends the move of a stopping shard; a frozen shard stops because it has moved. */

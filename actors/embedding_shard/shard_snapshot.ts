@@ -112,9 +112,14 @@ export class ShardSnapshot {
     this.#writeLater();
   }
 
-  /** Ends the snapshot because another one replaces it. */
+  /** Ends the snapshot: it is given up, another one replaces it, or the shard moves or stops. */
   abandon(): void {
-    this.#fail(new Error(`The snapshot ${this.name} was replaced by another one.`));
+    this.#fail(
+      new Error(
+        `The snapshot ${this.name} was given up: another one was begun, or ` +
+          `embedding_shard/${this.#parts.options.shard} moves or stops.`,
+      ),
+    );
   }
 
   #writeLater(): void {

@@ -40,6 +40,8 @@ export interface WaitingParts {
   readonly refusal: (doing: string) => Error;
   /** Delay before a message of the shard's own timer is sent again, ms. */
   readonly retryMs: number;
+  /** The shard stops: what would wait is refused. */
+  readonly isStopping: boolean;
 }
 
 export class WaitingMessages {
@@ -55,10 +57,12 @@ export class WaitingMessages {
    *
    * @returns False if the message is handled now.
    */
-  holdsBack(message: EmbeddingShardMessage, { context, refusal, retryMs }: WaitingParts): boolean {
+  holdsBack(message: EmbeddingShardMessage, parts: WaitingParts): boolean {
+    const { context, refusal, retryMs, isStopping } = parts;
     switch (handlings[message.kind]?.[this.#state] ?? "handled") {
       case "waits":
-        if (this.#messages.length < WAITING_MAX) this.#messages.push(message);
+        if (isStopping) context.replyError(message, refusal(message.kind));
+        else if (this.#messages.length < WAITING_MAX) this.#messages.push(message);
         else context.replyError(message, refusal("hold more messages"));
         return true;
       case "refused":

@@ -158,6 +158,23 @@ Deno.test("what needs all rows waits or is refused while a shard loads", async (
   await loop.stop();
 });
 
+Deno.test("a shard that stops while it loads refuses at once what waits for its rows", async () => {
+  const { loop, shard } = await restarted();
+  const open = (source: string) =>
+    shard.ask({ kind: "openSource", source }, { budgetMs: 60_000 }).catch((error) => error.message);
+  const waiting = open("early");
+  await loop.mesh.advance(10);
+  const late = open("late");
+  const beganAtMs = loop.mesh.clock.monotonicMs();
+  const ended = loop.mesh.node().stopActor("embedding_shard/0", 5_000);
+  assert.equal(await loop.mesh.settle(ended), 0);
+  assert.equal(loop.mesh.clock.monotonicMs() - beganAtMs, 0);
+  for (const refusal of [await waiting, await late]) {
+    assert.match(refusal, /embedding_shard\/0 cannot openSource before its rows are loaded/);
+  }
+  await loop.stop();
+});
+
 Deno.test("a chunk that is found damaged while its shard serves is named in the log", async () => {
   const { loop } = await restarted({ damages: true });
   await loop.mesh.advance(120_000);

@@ -92,11 +92,22 @@ Deno.test("an order to abandon one snapshot does not end the next one", async ()
   // The cut has a higher priority than the order: it is handled first.
   shard.tell({ kind: "abandonSnapshot", snapshot: "s" });
   await mesh.settle(shard.ask({ kind: "beginSnapshot", snapshot: "t", marks: marks() }, BUDGET));
-  assert.match(await failure, /snapshot s was replaced/);
+  assert.match(await failure, /snapshot s was given up: another one was begun/);
   const { chunks } = await mesh.settle(
     shard.ask({ kind: "writeSnapshot", snapshot: "t", spreadMs: 0 }, BUDGET),
   );
   assert.equal(chunks.reduce((sum, { rows }) => sum + rows, 0), ROWS);
+});
+
+Deno.test("a shard stops at once while its snapshot is written", async () => {
+  const { mesh, snapshot } = await start();
+  const { part } = await snapshot();
+  const failure = part.catch((error) => error.message);
+  await mesh.advance(1_000);
+  const beganAtMs = mesh.clock.monotonicMs();
+  assert.equal(await mesh.settle(mesh.node().stopActor("embedding_shard/0", 5_000)), 0);
+  assert.equal(mesh.clock.monotonicMs() - beganAtMs, 0);
+  assert.match(await failure, /snapshot s was given up: .* embedding_shard\/0 moves or stops/);
 });
 
 Deno.test("a snapshot of many small chunks takes no longer than its spread", async () => {
