@@ -150,7 +150,7 @@ Deno.test("a wrong key and a server that is away are errors in words", async () 
   await onServer(async ({ flags }) => {
     const wrong = await runCaptured("items", "list", "--url", flags[1], "--api-key", "other");
     assert.equal(wrong.code, 1);
-    assert.match(wrong.err, /answered 401 after 1 attempts: The API key is missing or wrong/);
+    assert.match(wrong.err, /answered 401: The API key is missing or wrong/);
   });
   const noUrl = await runCaptured("items", "list", "--url", "localhost:1");
   assert.match(noUrl.err, /is not the address of a server/);
