@@ -81,7 +81,7 @@ Deno.test("a frozen shard stops at once, and refuses what waits for the end of i
   assert.deepEqual(await mesh.settle(learn(1)), { applied: true });
   await beginCopy();
   const { handover } = await mesh.settle(finishCopy());
-  assert.deepEqual(handover?.marks, [["test", 1]], "whoever is refused asks the next owner");
+  assert.deepEqual(handover?.marks, [["test", 1]], "a refused sender asks the next owner");
   const waiting = learn(2);
   const take = { kind: "takeDeltas", taker: "a", position: undefined, rowsMax: 10 } as const;
   const taking = shard.ask(take, BUDGET).catch(({ name }) => name);
