@@ -11,8 +11,7 @@ import type { ErasureAnswer } from "../../gateway/schemas/erasures.ts";
 import type { RunningMesh } from "../../server/compose.ts";
 import { addresses } from "../../server/addresses.ts";
 import { rowsOf } from "../../simulation/checkers/shard_rows.ts";
-import { holdsBytes } from "../../structures/byte_search.ts";
-import { tracesOf } from "../traces_of_id.ts";
+import { tracesIn, tracesOf } from "../traces_of_id.ts";
 import {
   type PlacementName,
   placements,
@@ -38,25 +37,6 @@ kept:
     clicked: { kind: history, action: click, last: 10 }
 model:`,
     );
-}
-
-/** Each file below a directory that has a trace of the user, with the trace. */
-async function tracesIn(directory: string, user: string): Promise<string[]> {
-  const found: string[] = [];
-  const walk = async (path: string): Promise<void> => {
-    for await (const { name, isDirectory } of Deno.readDir(path)) {
-      const child = `${path}/${name}`;
-      if (isDirectory) await walk(child);
-      else {
-        const bytes = await Deno.readFile(child).catch(() => new Uint8Array());
-        for (const [trace, wanted] of tracesOf(user)) {
-          if (holdsBytes(bytes, wanted)) found.push(`${child}: ${trace}`);
-        }
-      }
-    }
-  };
-  await walk(directory);
-  return found;
 }
 
 async function rowsIn({ mesh, configuration }: RunningMesh): Promise<Map<bigint, string>> {

@@ -7,8 +7,7 @@
  */
 import assert from "node:assert/strict";
 import { installedProgram, LocalServer } from "../../mesh/adapters/redis/local_server.ts";
-import { holdsBytes } from "../../structures/byte_search.ts";
-import { tracesOf } from "../traces_of_id.ts";
+import { entriesOf, tracesIn } from "../traces_of_id.ts";
 import { withHostsOnRedis } from "./hosts_on_redis.ts";
 
 const program = installedProgram();
@@ -110,21 +109,6 @@ async function rewrite({ url }: LocalServer): Promise<void> {
   );
 }
 
-/** Files below a directory that lead to the user. */
-async function tracesIn(directory: string): Promise<string[]> {
-  const found: string[] = [];
-  for await (const { name, isDirectory, isFile } of Deno.readDir(directory)) {
-    const path = `${directory}/${name}`;
-    if (isDirectory) found.push(...await tracesIn(path));
-    if (!isFile) continue;
-    const bytes = await Deno.readFile(path).catch(() => new Uint8Array());
-    for (const [trace, wanted] of tracesOf(USER)) {
-      if (holdsBytes(bytes, wanted)) found.push(`${path}: ${trace}`);
-    }
-  }
-  return found;
-}
-
 async function exists(path: string): Promise<boolean> {
   return await Deno.stat(path).then(() => true, () => false);
 }
@@ -134,8 +118,7 @@ async function leaveUnfinishedPuts(data: string): Promise<string[]> {
   const snapshots = `${data}/blobs/snapshots`;
   let newest: string | undefined;
   await until("a first snapshot", async () => {
-    const names = await Array.fromAsync(Deno.readDir(snapshots), ({ name }) => name)
-      .catch(() => []);
+    const names = (await entriesOf(snapshots)).map(({ name }) => name);
     newest = names.sort().at(-1);
     return newest !== undefined;
   });
@@ -195,13 +178,13 @@ Deno.test({
       }
       const dumped = async () => {
         await rewrite(redis);
-        return await tracesIn(folder);
+        return await tracesIn(folder, USER);
       };
       const before = await dumped();
       assert.ok(before.some((trace) => trace.includes("/redis/")), "Redis has the id");
       assert.ok((await two.activity()).includes(USER), "the console has the id");
       const left = await leaveUnfinishedPuts(`${folder}/data`);
-      const traces = await tracesIn(`${folder}/data`);
+      const traces = await tracesIn(`${folder}/data`, USER);
       const found = left.filter((path) => traces.includes(`${path}: text`));
       assert.ok(found.length > 0, `${traces}`);
       for (const path of left) {
