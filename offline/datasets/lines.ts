@@ -1,5 +1,6 @@
 /**
- * Reads a text file line by line, with line numbers; unpacks `.gz`.
+ * Reads a text file line by line, with line numbers. Unpacks gzip and reads UTF-16, both by the
+ * first bytes of the file.
  */
 import { DatasetError } from "./errors.ts";
 
@@ -8,6 +9,24 @@ const LINE_LENGTH_MAX = 4 * 1024 * 1024;
 
 /** The file's text in pieces, as it is read. */
 export async function* readText(file: string, encoding = "utf-8"): AsyncGenerator<string> {
+  const opened = await openFile(file);
+  let decoder: TextDecoder | undefined;
+  try {
+    const bytes = await isPacked(opened)
+      ? opened.readable.pipeThrough(new DecompressionStream("gzip"))
+      : opened.readable;
+    for await (const piece of bytes) {
+      decoder ??= new TextDecoder(utf16Of(piece) ?? encoding);
+      yield decoder.decode(piece, { stream: true });
+    }
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new DatasetError(file, undefined, reason, cause);
+  }
+  yield decoder?.decode() ?? "";
+}
+
+async function openFile(file: string): Promise<Deno.FsFile> {
   let opened: Deno.FsFile;
   try {
     opened = await Deno.open(file);
@@ -19,17 +38,31 @@ export async function* readText(file: string, encoding = "utf-8"): AsyncGenerato
       : String(cause);
     throw new DatasetError(file, undefined, reason, cause);
   }
-  const bytes = file.endsWith(".gz")
-    ? opened.readable.pipeThrough(new DecompressionStream("gzip"))
-    : opened.readable;
-  const decoder = new TextDecoder(encoding);
-  try {
-    for await (const piece of bytes) yield decoder.decode(piece, { stream: true });
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new DatasetError(file, undefined, reason, cause);
-  }
-  yield decoder.decode();
+  const { isFile, isDirectory } = await opened.stat();
+  if (isFile) return opened;
+  opened.close();
+  throw new DatasetError(
+    file,
+    undefined,
+    isDirectory
+      ? "it is a folder; name a file."
+      : "it is a pipe or a device. The file is read more than once: first its columns, then its " +
+        "rows. Write it to disk, and name that file.",
+  );
+}
+
+/** Whether the file begins as gzip does; leaves the file at its beginning. */
+async function isPacked(opened: Deno.FsFile): Promise<boolean> {
+  const start = new Uint8Array(2);
+  const read = await opened.read(start);
+  await opened.seek(0, Deno.SeekMode.Start);
+  return read === 2 && start[0] === 0x1f && start[1] === 0x8b;
+}
+
+/** The encoding by a byte order mark of UTF-16, as a spreadsheet's "Unicode text" has it. */
+function utf16Of([first, second]: Uint8Array): string | undefined {
+  if (first === 0xff && second === 0xfe) return "utf-16le";
+  return first === 0xfe && second === 0xff ? "utf-16be" : undefined;
 }
 
 /** Lines without their line ends, in groups, so that reading costs no promise per line. */

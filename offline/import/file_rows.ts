@@ -64,7 +64,16 @@ export async function openFileRows(file: string, format: FileFormat): Promise<Fi
 }
 
 async function csvHeader(file: string, format: FileFormat): Promise<readonly string[]> {
+  let broken: FileRow & { readonly reason?: string } | undefined;
   for await (const row of csvRows(file, { ...format, header: [] })) {
+    // Rows that the parser skipped come before the rows of the same piece of the file.
+    if ("reason" in row) {
+      broken ??= row;
+      continue;
+    }
+    if (broken !== undefined && broken.line < row.line) {
+      throw new DatasetError(file, broken.line, `the header is broken: ${broken.reason}.`);
+    }
     const names = row.cells.map((cell) => String(cell).trim());
     const twice = names.find((name, i) => name !== "" && names.indexOf(name) !== i);
     if (twice === undefined) return names;

@@ -4,7 +4,7 @@
  */
 import type { FeatureSchema, FeatureSource } from "../../kernels/features/schema.ts";
 import type { AttributeType as RuleType, AttributeTypes } from "../../rules/attribute_types.ts";
-import { plainName } from "../datasets/columns.ts";
+import { delimiterHint, plainName } from "../datasets/columns.ts";
 import { DatasetError, shown } from "../datasets/errors.ts";
 
 /** Content of a file. */
@@ -175,9 +175,17 @@ export function proposeMapping(input: MappingInput): MappedColumn[] {
       file,
       1,
       `no column is called like ${roleTexts[missing]} (its columns are ${columns.join(", ")}); ` +
-        `name it: --map '<column>=${missing}'.`,
+        `name it: --map '<column>=${missing}'.${delimiterHint(columns)}${headerHint(columns)}`,
     );
   }
+}
+
+/** Advice where a number among the names tells that the first line is a row; otherwise empty. */
+function headerHint(columns: readonly string[]): string {
+  const isNumber = (name: string) => name !== "" && Number.isFinite(Number(name));
+  return columns.some(isNumber)
+    ? " If the first line is values already, name the columns: --header user,item,time, and so on."
+    : "";
 }
 
 function proposedAttribute(

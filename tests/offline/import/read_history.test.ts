@@ -16,7 +16,7 @@ const LATEST_MS = Date.parse("2026-01-01T00:00:00Z");
 /** Reads a file with this text; `refused` has line and reason of each refused row. */
 async function read(
   name: string,
-  text: string,
+  text: string | Uint8Array<ArrayBuffer>,
   content: FileContent,
   { untilMs = Infinity, targets = {} }: {
     untilMs?: number;
@@ -168,4 +168,45 @@ Deno.test("items keep the attributes that features read", async () => {
     ["p1", { price: 2.5, words: ["red", "cup"] }],
     ["p2", {}],
   ]);
+});
+
+Deno.test("a broken row before the others does not hide the header, and is refused", async () => {
+  const text = 'user,item,time\nu,12" ruler,10\nu,b,20\n';
+  const { history, refused } = await read("e.csv", text, "events");
+  assert.equal(history.events, 1);
+  assert.deepEqual(refused.map(([line]) => line), [2]);
+  await assert.rejects(
+    read("e.csv", 'user,12" item,time\nu,b,20\n', "events"),
+    /e\.csv:1: the header is broken: Invalid Opening Quote.*\.$/,
+  );
+});
+
+Deno.test("a header in one piece, or of values, says which option reads it", async () => {
+  await assert.rejects(
+    read("e.csv", 'user;item;time\nu;"b";20\n', "events"),
+    /called like the user \(its columns are user;item;time\).*say --delimiter ';'\.$/,
+  );
+  await assert.rejects(read("e.csv", "u1,b,20\nu2,c,30\n", "events"), /name the columns: --header/);
+});
+
+Deno.test("gzip and UTF-16 are known by the first bytes, whatever the name of the file", async () => {
+  const text = "user,item,time\nä,浴室,10\n";
+  const utf16 = new Uint8Array(Uint16Array.from("\ufeff" + text, (c) => c.charCodeAt(0)).buffer);
+  const packed = await new Response(
+    new Blob([text]).stream().pipeThrough(new CompressionStream("gzip")),
+  ).bytes();
+  for (const bytes of [utf16, packed]) {
+    const { history, refused } = await read("e.csv", bytes, "events");
+    assert.deepEqual(refused, []);
+    assert.equal(history.event(0).user, "ä");
+    assert.equal(history.event(0).item, "浴室");
+  }
+});
+
+Deno.test("a folder, or a pipe that would lose its first rows, is refused", async () => {
+  await assert.rejects(openFileRows("/tmp", { kind: "csv" }), /\/tmp: it is a folder; name a file/);
+  await assert.rejects(
+    openFileRows("/dev/null", { kind: "csv" }),
+    /\/dev\/null: it is a pipe or a device\. .* Write it to disk/,
+  );
 });
