@@ -3,6 +3,7 @@
  * serve` then starts with a trained model.
  */
 import { Command, Option } from "commander";
+import type { DateOrder } from "../../offline/datasets/times.ts";
 import type { Output } from "../command_line.ts";
 import {
   configOption,
@@ -29,6 +30,7 @@ export interface ImportFlags {
   readonly split: readonly string[];
   readonly delimiter?: string;
   readonly header?: readonly string[];
+  readonly dates?: DateOrder;
   readonly until?: string;
   readonly negatives?: number;
   readonly seen: number;
@@ -101,6 +103,10 @@ export function importCommand(output: Output): Command {
     .addOption(
       new Option("--header <names>", "CSV: names of the columns of a file without a header")
         .argParser(namesOf),
+    )
+    .addOption(
+      new Option("--dates <order>", "the order of dates such as 12/1/2010 8:26")
+        .choices(["day/month/year", "month/day/year"]),
     )
     .option("--until <time>", "only events and rankings before this time")
     .addOption(

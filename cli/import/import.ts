@@ -5,7 +5,7 @@
 import { counted } from "../../structures/counted.ts";
 import { LabelRules } from "../../actors/joiner/label_rules.ts";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
-import { timeMsOf } from "../../offline/datasets/columns.ts";
+import { timeMsOf } from "../../offline/datasets/times.ts";
 import { History } from "../../offline/import/history.ts";
 import { readHistory } from "../../offline/import/read_history.ts";
 import {
@@ -53,7 +53,7 @@ export async function runImport(flags: ImportFlags, output: Output): Promise<Imp
   const configuration = await loadConfiguration(flags.config, overridesOf(flags), serves);
   if (flags.dryRun !== true) requireDirectory(configuration, flags.config);
   await requireReportFolder(flags.refused);
-  const untilMs = flags.until === undefined ? Infinity : timeMsOf(flags.until);
+  const untilMs = flags.until === undefined ? Infinity : timeMsOf(flags.until, flags.dates);
   if (Number.isNaN(untilMs)) throw usageError(`--until ${flags.until} is not a time.`);
 
   const sources = await openSources(flags, configuration);
@@ -75,8 +75,9 @@ export async function runImport(flags: ImportFlags, output: Output): Promise<Imp
     (history.events > 0 && needsNegatives(shares) ? NEGATIVES_DEFAULT : 0);
   const { uniformShare } = configuration.gateway.eventsWithoutRanking;
   output.err(describeHistory(history, shares, refused, flags, { negatives, uniformShare }));
-  if (history.events > 0 && shares.positive === 0) {
-    const error = usageError(noPositive(flags, tasks));
+  const isEmpty = holdsNothing(history);
+  if (isEmpty || history.events > 0 && shares.positive === 0) {
+    const error = usageError(isEmpty ? noRow(refused) : noPositive(flags, tasks));
     if (flags.dryRun !== true) throw error;
     output.err(`${error.message}\n`);
   }
@@ -134,6 +135,7 @@ async function readSource(
     content,
     mapping,
     action: flags.action ?? DEFAULT_ACTION,
+    ...(flags.dates !== undefined && { dateOrder: flags.dates }),
     latestMs: Date.now() + timestampAheadMsMax,
     untilMs,
     valueRanges: valueBounds,
@@ -172,14 +174,24 @@ function keyOf(
   sampling: NegativeOptions,
   { tasks, windowMs }: CairnConfiguration["joiner"],
 ): string {
-  const { action, labelAtLeast, until, seen } = flags;
+  const { action, labelAtLeast, dates, until, seen } = flags;
   const files = sources.map(({ file, bytes, mapping }) => ({
     file: file.split("/").at(-1),
     bytes,
     mapping: mapping.map(({ column, target }) => [column, target]),
   }));
   const { high, low } = fingerprintOf(
-    JSON.stringify({ files, action, labelAtLeast, until, seen, ...sampling, tasks, windowMs }),
+    JSON.stringify({
+      files,
+      action,
+      labelAtLeast,
+      dates,
+      until,
+      seen,
+      ...sampling,
+      tasks,
+      windowMs,
+    }),
   );
   return [high, low].map((word) => word.toString(16).padStart(8, "0")).join("");
 }
@@ -190,7 +202,7 @@ function countVisits(visits: Visits): WrittenFigures {
 }
 
 function describeHistory(
-  { events, rankings, profiles }: History,
+  { events, rankings, profiles, firstMs, lastMs }: History,
   { positive, negative, ignored }: LabelShares,
   refused: RefusedRows,
   { seen }: ImportFlags,
@@ -198,7 +210,9 @@ function describeHistory(
 ): string {
   const n = (count: number) => count.toLocaleString("en");
   const lines = [
-    `${counted(events, "event")}, ${counted(rankings.length, "ranking")}; ` +
+    `${counted(events, "event")}, ${counted(rankings.length, "ranking")}${
+      firstMs <= lastMs ? ` from ${dayOf(firstMs)} to ${dayOf(lastMs)}` : ""
+    }; ` +
     `${counted(profiles.item.size, "item")} and ${
       counted(profiles.user.size, "user")
     } in files of ` +
@@ -223,6 +237,21 @@ function describeHistory(
   }
   if (refused.total > 0) lines.push(`${counted(refused.total, "refused row")}:`);
   return lines.join("\n") + "\n" + refused.describe();
+}
+
+function holdsNothing({ events, rankings, profiles }: History): boolean {
+  return events + rankings.length + profiles.item.size + profiles.user.size === 0;
+}
+
+function noRow({ total }: RefusedRows): string {
+  return "There is nothing to import: " +
+    (total > 0
+      ? "every row was refused, for the reasons above."
+      : "the files have no rows, or none before --until.");
+}
+
+function dayOf(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 10);
 }
 
 /** Says why no event is positive: most often the action has another name. */

@@ -11,7 +11,8 @@ const VALUE = /"(?:[^"\\]|\\.)*"|(?<![\w:-])-?\d+(?:\.\d+)?(?![\w:-])/g;
 
 export class RefusedRows {
   readonly #file: Deno.FsFile | undefined;
-  readonly #counts = new Map<string, number>();
+  /** By the reason without its values: the number of rows, and the first of them. */
+  readonly #kinds = new Map<string, { rows: number; readonly first: string }>();
   #lines: string[] = [];
   total = 0;
 
@@ -30,8 +31,11 @@ export class RefusedRows {
     row: { readonly line: number; readonly reason: string; readonly cells: readonly Cell[] },
   ): void {
     this.total++;
-    const kind = row.reason.replaceAll(VALUE, "…");
-    this.#counts.set(kind, (this.#counts.get(kind) ?? 0) + 1);
+    const name = row.reason.replaceAll(VALUE, "…");
+    const kind = this.#kinds.get(name);
+    if (kind === undefined) {
+      this.#kinds.set(name, { rows: 1, first: `${file}:${row.line}: ${row.reason}` });
+    } else kind.rows++;
     if (this.#file === undefined) return;
     const { line, reason, cells } = row;
     const values = cells.length <= columns.length
@@ -41,10 +45,11 @@ export class RefusedRows {
     if (this.#lines.length >= ROWS_PER_WRITE) this.#write();
   }
 
-  /** The reasons with the numbers of their rows, the most frequent first. */
+  /** The reasons with the numbers of their rows, and a row of each; the most frequent first. */
   describe(): string {
-    return [...this.#counts].sort((a, b) => b[1] - a[1])
-      .map(([reason, rows]) => `  ${rows.toLocaleString("en").padStart(12)}  ${reason}\n`).join("");
+    return [...this.#kinds.values()].sort((a, b) => b.rows - a.rows).map(({ rows, first }) =>
+      `  ${rows.toLocaleString("en").padStart(12)}  ${rows > 1 ? "such as " : ""}${first}\n`
+    ).join("");
   }
 
   close(): void {

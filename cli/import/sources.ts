@@ -87,7 +87,7 @@ export async function addPresetProfiles(flags: ImportFlags, history: History): P
 /** The sources as text: each file, and the meaning of its columns. */
 export function describeSources(sources: readonly ImportSource[]): string {
   return sources.map(({ file, content, mapping }) =>
-    `${file}: ${content}\n${describeMapping(mapping)}`
+    `${file}: ${content}\n${describeMapping(content, mapping)}`
   ).join("");
 }
 

@@ -22,7 +22,20 @@ const usualNames: Readonly<Record<Role, readonly string[]>> = {
   user: ["user", "userid", "customer", "customerid", "visitor", "visitorid"],
   item: ["item", "itemid", "movie", "movieid", "product", "productid", "stockcode"],
   value: ["value", "rating", "label", "score"],
-  time: ["timestamp", "time", "datetime", "date", "at", "atms"],
+  time: [
+    "timestamp",
+    "time",
+    "datetime",
+    "date",
+    "at",
+    "atms",
+    "ts",
+    "created",
+    "createdat",
+    "eventtime",
+    "orderdate",
+    "invoicedate",
+  ],
   action: ["action", "event"],
 };
 
@@ -41,7 +54,9 @@ export function resolveColumns(
   const resolved: Partial<Record<Role, string>> = namedColumns(header, wanted, file);
   for (const role of Object.keys(usualNames) as Role[]) {
     const found = resolved[role] ??
-      header.find((column) => usualNames[role].includes(plainName(column)));
+      (role === "time"
+        ? timeColumn(header)
+        : header.find((column) => usualNames[role].includes(plainName(column))));
     if (found !== undefined) resolved[role] = found;
   }
   if (resolved.user === undefined && resolved.item === undefined) {
@@ -100,9 +115,31 @@ export function saysWhatWasDone(header: readonly string[]): boolean {
   return header.some((column) => usual.includes(plainName(column)));
 }
 
-/** The columns with a usual name of a time. */
+/** The columns with a usual name of a time; without one, those whose last word names a time. */
 export function timeColumns(header: readonly string[]): string[] {
-  return header.filter((column) => usualNames.time.includes(plainName(column)));
+  const usual = header.filter((column) => usualNames.time.includes(plainName(column)));
+  return usual.length > 0 ? usual : header.filter((column) => namesTime(wordsOf(column)));
+}
+
+/** The column of the time; undefined where none, or more than one, may be it. */
+export function timeColumn(header: readonly string[]): string | undefined {
+  const [first, ...others] = timeColumns(header);
+  if (first === undefined || others.length === 0) return first;
+  return usualNames.time.includes(plainName(first)) ? first : undefined;
+}
+
+/** Words that end the name of a time (`ordered_at`), and units that may follow it (`ts_ms`). */
+const timeWords = ["at", "time", "date", "datetime", "timestamp", "ts"];
+const timeUnits = ["s", "seconds", "ms", "millis", "us", "micros", "ns", "utc", "unix", "epoch"];
+
+function namesTime(words: readonly string[]): boolean {
+  const last = words.findLast((word) => !timeUnits.includes(word));
+  return words.length > 1 && last !== undefined && timeWords.includes(last);
+}
+
+/** The words of a name: `orderedAt`, `ordered_at` and `Ordered At` have the same two. */
+function wordsOf(column: string): string[] {
+  return column.replaceAll(/([a-z0-9])([A-Z])/g, "$1 $2").toLowerCase().split(/[^a-z0-9]+/);
 }
 
 /** The letters and digits of a name, in lower case. */
@@ -187,31 +224,4 @@ export function rowFields(
     (fields[source] ??= {})[attribute] = value;
   }
   return { ...fields, ...(action === undefined || action === "" ? {} : { action }) };
-}
-
-/**
- * Unix seconds, Unix ms (from 10^11 on: March 1973 as ms) or a date as ISO 8601; to ms. NaN for any
- * other text.
- */
-export function timeMsOf(text: string): number {
-  const number = Number(text);
-  if (text.trim() !== "" && Number.isFinite(number)) {
-    return Math.abs(number) < 1e11 ? number * 1000 : number;
-  }
-  // A time without a zone is UTC, so that a file means the same times on every machine.
-  const iso = /(?:Z|[+-]\d\d:?\d\d)$/.test(text) ? text : `${text.trim().replace(" ", "T")}Z`;
-  return Date.parse(/^\d{4}-\d\d-\d\dZ$/.test(iso) ? iso.slice(0, -1) : iso);
-}
-
-/** The time in a cell, ms. @throws {DatasetError} When it is none. */
-export function timeAt(text: string, file: string, line: number): number {
-  const ms = timeMsOf(text);
-  if (Number.isFinite(ms)) return ms;
-  throw new DatasetError(
-    file,
-    line,
-    `the time is ${
-      shown(text)
-    }, expected Unix seconds, Unix ms or a date such as 2024-05-01T12:00:00Z.`,
-  );
 }

@@ -12,12 +12,12 @@ import {
   namedColumns,
   resolveColumns,
   rowFields,
-  timeAt,
 } from "./columns.ts";
 import { ChunkBuilder, type Dataset, type InteractionChunk } from "./dataset.ts";
 import { DatasetError, numberAt, shown } from "./errors.ts";
 import { labelAt } from "./labelled_table.ts";
 import { readText } from "./lines.ts";
+import { timeAt } from "./times.ts";
 
 /** Layout of the table. */
 export interface CsvFormat {

@@ -3,10 +3,10 @@
  * "userAttributes": {…}, "itemAttributes": {…}, "context": {…}}`.
  */
 import { z } from "zod";
-import { timeAt } from "./columns.ts";
 import { ChunkBuilder, type Dataset, type InteractionChunk } from "./dataset.ts";
 import { DatasetError, shown } from "./errors.ts";
 import { readLines } from "./lines.ts";
+import { timeAt } from "./times.ts";
 
 const attributes = z.record(
   z.string(),

@@ -73,6 +73,8 @@ export class History {
   readonly #rankingsById = new Map<string, PastRanking>();
   readonly #texts = new Numbering();
   readonly #attributes = new AttributeSets();
+  /** Ids of events, by the numbers of their texts. */
+  readonly #eventIds = new Set<number>();
   readonly #columns: EventColumns = {
     user: [],
     item: [],
@@ -101,7 +103,9 @@ export class History {
     columns.atMs.push(event.atMs);
     columns.ranking.push(numberOf(event.ranking));
     columns.visit.push(numberOf(event.visit));
-    columns.eventId.push(numberOf(event.eventId));
+    const eventId = numberOf(event.eventId);
+    columns.eventId.push(eventId);
+    if (eventId !== NONE) this.#eventIds.add(eventId);
     columns.userFields.push(this.#attributes.of(event.userFields));
     columns.itemFields.push(this.#attributes.of(event.itemFields));
     columns.context.push(this.#attributes.of(event.context));
@@ -116,6 +120,11 @@ export class History {
 
   hasRanking(id: string): boolean {
     return this.#rankingsById.has(id);
+  }
+
+  /** Whether an event of this id was added. */
+  hasEvent(id: string): boolean {
+    return this.#eventIds.has(this.#texts.find(id) ?? NONE);
   }
 
   /** Whether the ranking showed the item. */
@@ -163,10 +172,17 @@ export class History {
 
   /** Time of the oldest event or ranking, ms; Infinity if there is none. */
   get firstMs(): number {
-    let firstMs = Infinity;
-    for (const atMs of this.#columns.atMs) firstMs = Math.min(firstMs, atMs);
-    for (const { atMs } of this.rankings) firstMs = Math.min(firstMs, atMs);
-    return firstMs;
+    return this.#extreme(Math.min, Infinity);
+  }
+
+  /** Time of the newest event or ranking, ms; -Infinity if there is none. */
+  get lastMs(): number {
+    return this.#extreme(Math.max, -Infinity);
+  }
+
+  #extreme(of: (a: number, b: number) => number, start: number): number {
+    const ofEvents = this.#columns.atMs.reduce((a, b) => of(a, b), start);
+    return this.rankings.reduce((extreme, { atMs }) => of(extreme, atMs), ofEvents);
   }
 
   /** Time of the event at an index, ms. */

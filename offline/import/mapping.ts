@@ -4,7 +4,7 @@
  */
 import type { FeatureSchema, FeatureSource } from "../../kernels/features/schema.ts";
 import type { AttributeType as RuleType, AttributeTypes } from "../../rules/attribute_types.ts";
-import { delimiterHint, plainName } from "../datasets/columns.ts";
+import { delimiterHint, plainName, timeColumn, timeColumns } from "../datasets/columns.ts";
 import { DatasetError, shown } from "../datasets/errors.ts";
 
 /** Content of a file. */
@@ -63,7 +63,21 @@ const sourcesOf: Readonly<Record<FileContent, readonly FeatureSource[]>> = {
   events: ["item", "user", "context"],
 };
 
-const users = ["user", "userid", "customer", "customerid", "visitor", "visitorid", "uid", "client"];
+const users = [
+  "user",
+  "userid",
+  "userpseudoid",
+  "customer",
+  "customerid",
+  "customerno",
+  "visitor",
+  "visitorid",
+  "uid",
+  "client",
+  "clientid",
+  "buyer",
+  "buyerid",
+];
 const items = [
   "item",
   "itemid",
@@ -72,32 +86,35 @@ const items = [
   "movieid",
   "product",
   "productid",
+  "productcode",
+  "productsku",
   "sku",
   "stockcode",
   "article",
   "articleid",
+  "articleno",
 ];
 
 /** Usual names, compared by their letters and digits, without case. */
-const usualNames: Readonly<Record<Role, readonly string[]>> = {
+const usualNames: Readonly<Record<Exclude<Role, "time">, readonly string[]>> = {
   id: ["id", ...users, ...items],
   user: users,
   item: items,
-  time: [
-    "timestamp",
-    "time",
-    "datetime",
-    "date",
-    "at",
-    "atms",
-    "createdat",
-    "orderdate",
-    "invoicedate",
-  ],
-  action: ["action", "event", "eventtype", "type"],
-  value: ["value", "rating", "score", "quantity", "qty", "amount"],
+  action: ["action", "event", "eventname", "eventtype", "feedbacktype", "interaction", "type"],
+  value: ["value", "eventvalue", "rating", "score", "quantity", "qty", "amount"],
   ranking: ["ranking", "rankingid", "recommendationid", "recommid", "impressionid"],
-  visit: ["visit", "visitid", "order", "orderid", "orderno", "invoice", "invoiceno", "basket"],
+  visit: [
+    "visit",
+    "visitid",
+    "order",
+    "orderid",
+    "orderno",
+    "ordernumber",
+    "invoice",
+    "invoiceno",
+    "basket",
+    "transactionid",
+  ],
   event: ["eventid"],
 };
 
@@ -151,9 +168,10 @@ export function proposeMapping(input: MappingInput): MappedColumn[] {
   }
   for (const role of rolesOf[content].all) {
     if (taken.has(role)) continue;
-    const column = columns.find((name) =>
-      !targets.has(name) && usualNames[role].includes(plainName(name))
-    );
+    const free = columns.filter((name) => !targets.has(name));
+    const column = role === "time"
+      ? timeColumn(free)
+      : free.find((name) => usualNames[role].includes(plainName(name)));
     if (column === undefined) continue;
     taken.add(role);
     targets.set(column, { target: { kind: "role", role }, because: "by its name" });
@@ -284,8 +302,20 @@ function isRead({ slots, dense }: FeatureSchema, name: string): boolean {
   );
 }
 
-/** The mapping as lines for a reader: column, meaning, reason. */
-export function describeMapping(mapping: readonly MappedColumn[]): string {
+/** Warns where a file of events or rankings has no column for their times; otherwise empty. */
+function describeMissingTime(content: FileContent, mapping: readonly MappedColumn[]): string {
+  const hasTime = mapping.some(({ target }) => target.kind === "role" && target.role === "time");
+  if (hasTime || !rolesOf[content].all.includes("time")) return "";
+  const unread = mapping.filter(({ target }) => target.kind === "ignored");
+  const likely = timeColumns(unread.map(({ column }) => column));
+  const which = likely.length > 0 ? `${likely.join(" or ")} may be it. ` : "";
+  return "  warning: no column is the time, so all rows are of one moment (1970-01-01) in the order " +
+    `of the file: windows, features of the time and counts mean nothing. ${which}Name it: ` +
+    `--map '${likely[0] ?? "<column>"}=time'.\n`;
+}
+
+/** The mapping as lines for a reader: column, meaning, reason; then a warning, if there is one. */
+export function describeMapping(content: FileContent, mapping: readonly MappedColumn[]): string {
   const rows = mapping.map(({ column, target, because }) => [
     column,
     target.kind === "role"
@@ -299,5 +329,5 @@ export function describeMapping(mapping: readonly MappedColumn[]): string {
   const widths = [0, 1].map((i) => Math.max(...rows.map((row) => row[i].length)));
   return rows.map(([column, meaning, because]) =>
     `  ${column.padEnd(widths[0])}  ${meaning.padEnd(widths[1])}  (${because})\n`
-  ).join("");
+  ).join("") + describeMissingTime(content, mapping);
 }

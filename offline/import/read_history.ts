@@ -5,8 +5,8 @@
 import type { FeatureAttributes } from "../../kernels/features/feature_request.ts";
 import type { FeatureSource } from "../../kernels/features/schema.ts";
 import { idPattern } from "../../records/client_ids.ts";
-import { timeMsOf } from "../datasets/columns.ts";
 import { shown } from "../datasets/errors.ts";
+import { type DateOrder, needsDateOrder, TIME_FORMS, timeMsOf } from "../datasets/times.ts";
 import type { Cell, FileRow } from "./file_rows.ts";
 import type { History, PastRanking } from "./history.ts";
 import type { FileContent, MappedColumn, Role } from "./mapping.ts";
@@ -22,6 +22,8 @@ export interface ReadHistoryOptions {
   readonly mapping: readonly MappedColumn[];
   /** The action of events of a file without a column of actions. */
   readonly action: string;
+  /** The order of day and month in dates that do not tell it; absent = such a row is refused. */
+  readonly dateOrder?: DateOrder;
   /** Latest time that an event or ranking may have, ms: it happened in the past. */
   readonly latestMs: number;
   /** Events and rankings from this time on are left out, ms. */
@@ -144,6 +146,9 @@ class RowReader {
     const ranking = this.#optionalId("ranking", cells);
     const visit = this.#optionalId("visit", cells);
     const eventId = this.#optionalId("event", cells);
+    if (eventId !== undefined && this.#history.hasEvent(eventId)) {
+      throw new RefusedError(`event ${shown(eventId)} was there before; an event counts once`);
+    }
     this.#history.addEvent({
       user,
       item,
@@ -209,11 +214,16 @@ class RowReader {
   #time(cells: readonly Cell[]): number {
     if (this.#columnOf.time === undefined) return 0;
     const cell = this.#cell("time", cells);
-    const atMs = timeMsOf(String(cell ?? ""));
+    const text = String(cell ?? "");
+    const atMs = timeMsOf(text, this.#options.dateOrder);
     if (Number.isNaN(atMs)) {
       throw new RefusedError(
-        `the time is ${shown(String(cell ?? ""))}, expected Unix seconds, Unix ms or a date ` +
-          "such as 2024-05-01T12:00:00Z",
+        `the time is ${shown(text)}, ${
+          this.#options.dateOrder === undefined && needsDateOrder(text)
+            ? "which may name the day or the month first: say --dates day/month/year or " +
+              "--dates month/day/year"
+            : `expected ${TIME_FORMS}`
+        }`,
       );
     }
     if (atMs > this.#options.latestMs) {

@@ -218,6 +218,23 @@ Deno.test("an import without a file, a directory or a known column says the cure
   });
 });
 
+Deno.test("an import of no row fails, and leaves no data directory", async () => {
+  await inFolder(async (folder) => {
+    const lines = smallShopLines({ invoices: 3 }).map((line) => line.replace("2024-", "24-"));
+    await Deno.writeTextFile(`${folder}/orders.csv`, [shopHeader, ...lines].join("\n"));
+    const refused = await runCaptured(...importing(folder));
+    assert.notEqual(refused.code, 0);
+    assert.match(refused.err, /such as .*orders\.csv:2: the time is "24-01-01T/);
+    assert.match(refused.err, /nothing to import: every row was refused/);
+    await Deno.writeTextFile(`${folder}/orders.csv`, `${shopHeader}\n`);
+    assert.match(
+      (await runCaptured(...importing(folder))).err,
+      /nothing to import: the files have/,
+    );
+    await assert.rejects(Deno.stat(`${folder}/data`), Deno.errors.NotFound);
+  });
+});
+
 Deno.test("a published dataset is imported with its movies, and ratings need no sampled negatives", async () => {
   const dataset = await writeSmallDataset(600);
   try {

@@ -76,11 +76,13 @@ Deno.test("a typed meaning precedes names, and frees the role for another column
 });
 
 Deno.test("the description has a line per column with its reason", () => {
-  const lines = describeMapping(map("events", ["user", "item", "x"], { x: "item.colour" }))
-    .trimEnd().split("\n");
-  assert.equal(lines.length, 3);
+  const lines = describeMapping(
+    "events",
+    map("events", ["user", "time", "item", "x"], { x: "item.colour" }),
+  ).trimEnd().split("\n");
+  assert.equal(lines.length, 4);
   assert.match(lines[0], /^ {2}user +the user +\(by its name\)$/);
-  assert.match(lines[2], /item\.colour +\(as --map says\)$/);
+  assert.match(lines[3], /item\.colour +\(as --map says\)$/);
 });
 
 Deno.test("a missing role and an unknown meaning are errors that say the cure", () => {
@@ -92,4 +94,31 @@ Deno.test("a missing role and an unknown meaning are errors that say the cure", 
   assert.throws(() => map("items", ["id", "x"], { x: "user.age" }), {
     message: /"user.age" is not a meaning of column "x" in a file of items; write one of id, item/,
   });
+});
+
+Deno.test("the time is found by the last word of a name, where it is the only one", () => {
+  for (const name of ["event_time", "Ordered At", "purchaseTs", "created_at_ms", "order-date"]) {
+    assert.deepEqual(meanings(map("events", ["user", "item", name])), ["user", "item", "time"]);
+  }
+  const columns = ["user", "item", "seat", "format", "update", "lifetime"];
+  assert.ok(!meanings(map("events", columns)).includes("time"));
+  assert.deepEqual(meanings(map("events", ["user", "item", "ship_date", "return_date"])), [
+    "user",
+    "item",
+    "ignored",
+    "ignored",
+  ]);
+  assert.equal(meanings(map("events", ["user", "item", "ship_date", "createdat"]))[3], "time");
+});
+
+Deno.test("a file of events without a time says so, and which column may be it", () => {
+  const describe = (content: FileContent, columns: string[]) =>
+    describeMapping(content, map(content, columns));
+  assert.match(
+    describe("events", ["user", "item", "ship_date", "return_date"]),
+    /warning: no column is the time.* ship_date or return_date may be it.*--map 'ship_date=time'/,
+  );
+  assert.match(describe("events", ["user", "item", "x"]), /warning: .*--map '<column>=time'/);
+  assert.ok(!describe("items", ["sku", "price"]).includes("warning"));
+  assert.ok(!describe("events", ["user", "item", "time"]).includes("warning"));
 });

@@ -210,3 +210,17 @@ Deno.test("a folder, or a pipe that would lose its first rows, is refused", asyn
     /\/dev\/null: it is a pipe or a device\. .* Write it to disk/,
   );
 });
+
+Deno.test("an event counts once; a date without an order of day and month names the option", async () => {
+  const text = "user,item,time,event_id\nu,a,10,e1\nu,b,20,e1\nu,c,30,\nu,d,40,\nu,e,1/2/2024,e2\n";
+  const { history, refused } = await read("e.csv", text, "events");
+  assert.equal(history.events, 3);
+  assert.deepEqual(refused, [
+    [3, 'event "e1" was there before; an event counts once'],
+    [
+      6,
+      'the time is "1/2/2024", which may name the day or the month first: ' +
+      "say --dates day/month/year or --dates month/day/year",
+    ],
+  ]);
+});

@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { type DateOrder, needsDateOrder, timeMsOf } from "../../../offline/datasets/times.ts";
+
+function iso(text: string, order?: DateOrder): string | undefined {
+  const ms = timeMsOf(text, order);
+  return Number.isNaN(ms) ? undefined : new Date(ms).toISOString();
+}
+
+Deno.test("Unix times are s, ms, µs or ns by their size", () => {
+  for (const text of ["1714550400", "1714550400000", "1714550400000000", "1714550400000000000"]) {
+    assert.equal(iso(text), "2024-05-01T08:00:00.000Z", text);
+  }
+  assert.equal(iso("1714550400.25"), "2024-05-01T08:00:00.250Z");
+  assert.equal(iso("10"), "1970-01-01T00:00:10.000Z");
+});
+
+Deno.test("dates are read as databases write them, without a zone as UTC", () => {
+  const times = {
+    "2024-05-01": "2024-05-01T00:00:00.000Z",
+    "20240501": "2024-05-01T00:00:00.000Z",
+    "20240501123000": "2024-05-01T12:30:00.000Z",
+    "2024-05-01 8:26": "2024-05-01T08:26:00.000Z",
+    "2024/05/01 08:26:10": "2024-05-01T08:26:10.000Z",
+    "2024-05-01T08:26:10.123456789Z": "2024-05-01T08:26:10.123Z",
+    "2024-05-01 08:26:10,5": "2024-05-01T08:26:10.500Z",
+    "2024-05-01 08:26:10.5+00": "2024-05-01T08:26:10.500Z", // PostgreSQL
+    "2024-05-01 08:26:10-07": "2024-05-01T15:26:10.000Z",
+    "2024-05-01 08:26:10 +0530": "2024-05-01T02:56:10.000Z",
+    "2024-05-01 08:26:10 UTC": "2024-05-01T08:26:10.000Z", // BigQuery
+    "01.05.2024 8:26": "2024-05-01T08:26:00.000Z",
+  };
+  for (const [text, time] of Object.entries(times)) assert.equal(iso(text), time, text);
+});
+
+Deno.test("a date whose year is last needs the order of day and month", () => {
+  assert.equal(iso("12/1/2010 8:26"), undefined);
+  assert.equal(iso("12/1/2010 8:26", "month/day/year"), "2010-12-01T08:26:00.000Z");
+  assert.equal(iso("12/1/2010 8:26", "day/month/year"), "2010-01-12T08:26:00.000Z");
+  assert.equal(iso("12/31/2010 12:05 AM", "month/day/year"), "2010-12-31T00:05:00.000Z");
+  assert.equal(iso("12/31/2010, 8:05:09 pm", "month/day/year"), "2010-12-31T20:05:09.000Z");
+  assert.equal(iso("12/31/2010", "day/month/year"), undefined);
+  assert.ok(needsDateOrder("12/1/2010 8:26") && needsDateOrder("12-31-2010"));
+});
+
+Deno.test("other texts are no times", () => {
+  for (
+    const text of ["", " ", "yesterday", "2024-13-01", "NaN", "1e400", "May 1, 2024", "5/2024"]
+  ) {
+    assert.equal(iso(text), undefined, text);
+    assert.ok(!needsDateOrder(text), text);
+  }
+});
