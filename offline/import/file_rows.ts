@@ -32,7 +32,7 @@ export interface FileRows {
 }
 
 /** Objects of a JSON Lines file from which its columns are known. */
-const COLUMN_ROWS = 1_000;
+const COLUMN_ROWS = 100_000;
 
 /**
  * The format by the name of the file: `.jsonl`, `.ndjson` and `.json` are JSON Lines, `.parquet` is
@@ -130,14 +130,17 @@ async function* csvRows(file: string, format: FileFormat, width = 0): AsyncGener
 async function jsonColumns(file: string): Promise<string[]> {
   const columns = new Set<string>();
   let rows = 0;
+  let isList = false;
   for await (const { cells, object } of jsonObjects(file)) {
     if (object !== undefined) { for (const key of Object.keys(object)) columns.add(key); }
+    isList ||= columns.size === 0 && String(cells?.[0]).trimStart().startsWith("[");
     if (cells === undefined && ++rows >= COLUMN_ROWS) break;
   }
-  if (columns.size === 0) {
-    throw new DatasetError(file, 1, "no line holds a JSON object with fields.");
-  }
-  return [...columns];
+  if (columns.size > 0) return [...columns];
+  const cure = isList
+    ? ` Is it a list? This writes an object on each line: jq -c '.[]' ${file} > lines.jsonl`
+    : "";
+  throw new DatasetError(file, 1, `no line holds a JSON object with fields.${cure}`);
 }
 
 async function* jsonRows(file: string, columns: readonly string[]): AsyncGenerator<FileRow> {

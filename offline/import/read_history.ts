@@ -179,8 +179,7 @@ class RowReader {
 
   #optionalId(role: Role, cells: readonly Cell[]): string | undefined {
     const cell = this.#cell(role, cells);
-    if (cell === undefined || cell === null || cell === "") return undefined;
-    return idOf(cell, role);
+    return isAbsent(cell) ? undefined : idOf(cell, role);
   }
 
   /** One item, or a list of items in JSON or between `|`. */
@@ -196,7 +195,7 @@ class RowReader {
 
   #value(action: string, cells: readonly Cell[]): number {
     const cell = this.#cell("value", cells);
-    if (cell === undefined || cell === null || cell === "") return NaN;
+    if (isAbsent(cell)) return NaN;
     const value = numberOf(cell);
     if (!Number.isFinite(Math.fround(value))) {
       throw new RefusedError(`the value is ${shown(String(cell))}, expected a number`);
@@ -237,9 +236,7 @@ class RowReader {
     const fields: Record<string, Record<string, FeatureAttributes[string]>> = {};
     for (const { column, index, target } of this.#attributes) {
       const cell = cells[index];
-      if (target.kind !== "attribute" || cell === undefined || cell === null || cell === "") {
-        continue;
-      }
+      if (target.kind !== "attribute" || isAbsent(cell)) continue;
       (fields[target.source] ??= {})[target.attribute] = attributeOf(cell, column, target);
     }
     return fields;
@@ -265,11 +262,31 @@ function attributeOf(
     }
     case "list": {
       const parts = Array.isArray(cell) ? cell.map(String) : String(cell).split(separator);
-      return parts.map((part) => part.trim()).filter((part) => part !== "");
+      const texts = parts.map((part) => part.trim()).filter((part) => part !== "");
+      return texts.map((text) => readable(text, `column ${column}`));
     }
     default:
-      return typeof cell === "object" ? JSON.stringify(cell) : String(cell);
+      return readable(
+        typeof cell === "object" ? JSON.stringify(cell) : String(cell),
+        `column ${column}`,
+      );
   }
+}
+
+/** Texts by which databases and data frames export that there is no value. */
+const nullTexts = new Set(["", "NULL", "null", "\\N", "None", "NaN", "nan", "<NA>"]);
+
+function isAbsent(cell: Cell): boolean {
+  return cell === undefined || cell === null || typeof cell === "string" && nullTexts.has(cell);
+}
+
+/** The text, which a file in another encoding would give another meaning than requests do. */
+function readable(text: string, what: string): string {
+  if (!text.includes("\ufffd")) return text;
+  throw new RefusedError(
+    `${what} is ${shown(text)}, whose bytes are not UTF-8; convert the file, for example by ` +
+      "iconv -f WINDOWS-1252 -t UTF-8",
+  );
 }
 
 function numberOf(cell: Cell): number {
@@ -285,7 +302,7 @@ function idOf(cell: Cell, role: string): string {
     ? cell.trim()
     : "";
   const id = /^\d+\.0+$/.test(text) ? text.slice(0, text.indexOf(".")) : text;
-  if (idPattern.test(id)) return id;
+  if (idPattern.test(id)) return readable(id, `the ${role}`);
   throw new RefusedError(
     `the ${role} is ${shown(JSON.stringify(cell))}, expected text of 1 to 256 characters ` +
       "without control characters",

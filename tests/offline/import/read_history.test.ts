@@ -224,3 +224,40 @@ Deno.test("an event counts once; a date without an order of day and month names 
     ],
   ]);
 });
+
+Deno.test("the texts of an absent value are no ids, no values and no attributes", async () => {
+  const text =
+    "user,item,time,qty,price,words\nu,a,10,NULL,nan,\\N\nNULL,b,20,1,2,x\nu,None,30,1,2,x\n";
+  const { history, refused } = await read("e.csv", text, "events");
+  assert.deepEqual(history.event(0), {
+    user: "u",
+    item: "a",
+    action: "purchase",
+    value: NaN,
+    atMs: 10_000,
+  });
+  assert.deepEqual(refused, [[3, "column user has no user"], [4, "column item has no item"]]);
+});
+
+Deno.test("text in another encoding is refused where it would be an id or an attribute", async () => {
+  const latin1 = (text: string) => Uint8Array.from(text, (char) => char.charCodeAt(0));
+  const text = "user,item,time,words,note\nu,Tür,10,a,x\nu,b,20,rot|grün,x\nu,c,30,a,für\n";
+  const { history, refused } = await read("e.csv", latin1(text), "events");
+  assert.equal(history.events, 1);
+  const cure = "whose bytes are not UTF-8; convert the file, for example by " +
+    "iconv -f WINDOWS-1252 -t UTF-8";
+  assert.deepEqual(refused, [
+    [2, `the item is "T\ufffdr", ${cure}`],
+    [3, `column words is "gr\ufffdn", ${cure}`],
+  ]);
+});
+
+Deno.test("a JSON list, or an object on several lines, is no JSON Lines", async () => {
+  const rows = [{ user: "u", item: "a" }, { user: "u", item: "b" }];
+  for (const text of [JSON.stringify(rows), JSON.stringify(rows, null, 2)]) {
+    await assert.rejects(
+      read("e.json", text, "events"),
+      /no line holds .* a list\? .*jq -c '\.\[\]'/,
+    );
+  }
+});
