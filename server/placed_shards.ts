@@ -362,7 +362,8 @@ export class PlacedShards {
     const { mesh } = this.#options;
     const actor = mesh.actorRef<ShardCopyMessage>(copyAddress(shard));
     const isWanted = () => this.#copies.get(shard) === copy && !this.#stopped;
-    if (!await verifyCopy(actor, { pauses: this.#pauses, isWanted, ...BUDGET })) return;
+    const wait = { clock: mesh.home.clock, pauses: this.#pauses, isWanted, ...BUDGET };
+    if (!await verifyCopy(actor, wait)) return;
     copy.verifiedAtMs = this.#nowMs;
     this.#failures.end(shard);
     // The owner is frozen, and most often the store knows: no look need find that out.
