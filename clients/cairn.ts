@@ -596,8 +596,9 @@ class EventQueue {
   }
 
   async #sendAll(): Promise<void> {
-    while (this.#waiting.length > 0) {
+    while (true) {
       const [batch] = batchesOf(this.#waiting, this.#sender.options);
+      if (batch === undefined) break;
       this.#waiting = this.#waiting.slice(batch.length);
       try {
         const { events: results } = await sendEvents(
@@ -605,9 +606,10 @@ class EventQueue {
           batch,
           this.#sender.options.trackRetriesMax,
         );
-        results.forEach((result, i) => {
-          if (result.status !== "rejected") return;
-          this.#lose([batch[i]], new CairnProblemError("POST /v1/events", result.problem, 1));
+        batch.forEach((event, i) => {
+          const result = results[i];
+          if (result?.status !== "rejected") return;
+          this.#lose([event], new CairnProblemError("POST /v1/events", result.problem, 1));
         });
       } catch (error) {
         this.#lose(batch, error as CairnProblemError | CairnUnreachableError);
@@ -696,13 +698,14 @@ export class Profiles {
    * @param writtenBefore Only profiles whose last write was before: stale ones.
    */
   async *list({ writtenBefore }: { writtenBefore?: Timestamp } = {}): AsyncGenerator<Profile> {
-    const query = writtenBefore === undefined ? {} : { writtenBefore: String(writtenBefore) };
-    let cursor: string | undefined;
-    do {
-      const page = await this.#page({ ...query, limit: "1000", ...(cursor && { cursor }) });
-      yield* page.profiles;
-      cursor = page.next;
-    } while (cursor !== undefined);
+    let query: Record<string, string> = { limit: "1000" };
+    if (writtenBefore !== undefined) query = { ...query, writtenBefore: String(writtenBefore) };
+    while (true) {
+      const { profiles, next } = await this.#page(query);
+      yield* profiles;
+      if (next === undefined) return;
+      query = { ...query, cursor: next };
+    }
   }
 
   #page(query: Record<string, string>): Promise<ProfilePage> {
@@ -790,16 +793,15 @@ async function sendBatch(
     retriesMax,
     accept: ({ type, ...problem }) => type === "/problems/no-event-accepted" ? problem : undefined,
   });
-  const again = results.flatMap((result, i) =>
-    result.status === "rejected" && statusesToRetry.includes(result.problem.status) ? [i] : []
+  const again = results.map((result) =>
+    result.status === "rejected" && statusesToRetry.includes(result.problem.status)
   );
-  if (again.length === 0 || attempt > retriesMax) return results;
+  if (!again.includes(true) || attempt > retriesMax) return results;
   const { backoffMs, backoffMsMax } = sender.options;
   await pause(Math.min(backoffMsMax, backoffMs * 2 ** (attempt - 1)));
-  const left = again.map((i) => batch[i]);
+  const left = batch.filter((_, i) => again[i]);
   const repeated = await sendBatch(sender, left, retriesMax, attempt + 1);
-  again.forEach((i, at) => results[i] = repeated[at]);
-  return results;
+  return results.map((result, i) => again[i] ? repeated.shift() ?? result : result);
 }
 
 /** Cuts a list into batches within both limits; an entry above the size limit is sent alone. */

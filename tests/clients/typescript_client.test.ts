@@ -283,3 +283,28 @@ Deno.test("the client's types are those of the schemas", async () => {
   }).output();
   assert.equal(code, 0, new TextDecoder().decode(stderr));
 });
+
+Deno.test("the client's types hold by the default compiler options, and by strict ones", async () => {
+  const strict = {
+    exactOptionalPropertyTypes: true,
+    noImplicitOverride: true,
+    noImplicitReturns: true,
+    noPropertyAccessFromIndexSignature: true,
+    noUncheckedIndexedAccess: true,
+    erasableSyntaxOnly: true,
+  };
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.copyFile(new URL("../../clients/cairn.ts", import.meta.url), `${folder}/cairn.ts`);
+    for (const compilerOptions of [{}, strict]) {
+      await Deno.writeTextFile(`${folder}/deno.json`, JSON.stringify({ compilerOptions }));
+      const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+        args: ["check", "--quiet", "cairn.ts"],
+        cwd: folder,
+      }).output();
+      assert.ok(success, new TextDecoder().decode(stderr));
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
