@@ -95,13 +95,16 @@ export function namedRoles(flags: DatasetFlags): InteractionColumns {
   });
 }
 
+/** The action of rows that name none. */
+export const DEFAULT_ACTION = "rating";
+
 /** The typed changes to the configuration. */
 export function typedOverrides(
   flags: DatasetFlags & { readonly set: readonly string[]; readonly l2?: number },
   model?: ConfigurationOverrides["model"],
   table?: LabelledTable & { readonly l2?: number },
 ): ConfigurationOverrides {
-  const { action = "rating", labelAtLeast: atLeast } = flags;
+  const { action = DEFAULT_ACTION, labelAtLeast: atLeast } = flags;
   return {
     assignments: flags.set,
     ...(model === undefined ? {} : { model }),

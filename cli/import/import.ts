@@ -18,6 +18,7 @@ import {
 } from "../../offline/import/visits.ts";
 import { fingerprintOf } from "../../structures/fingerprint.ts";
 import type { Output } from "../command_line.ts";
+import { DEFAULT_ACTION } from "../dataset_options.ts";
 import { usageError } from "../errors.ts";
 import { loadConfiguration } from "../load_configuration.ts";
 import type { TaskFigures } from "../load/task_figures.ts";
@@ -27,9 +28,6 @@ import type { ImportFlags } from "./command.ts";
 import { RefusedRows } from "./refused_rows.ts";
 import { addPresetProfiles, describeSources, type ImportSource, openSources } from "./sources.ts";
 import { writeVisits, type WrittenFigures } from "./write_visits.ts";
-
-/** The action of events in files without a column for it. */
-const DEFAULT_ACTION = "rating";
 
 /** Sampled negatives per item of an event, where the history has none of its own. */
 const NEGATIVES_DEFAULT = 4;

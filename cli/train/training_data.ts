@@ -39,10 +39,10 @@ export async function readData(
     throw usageError(`${flags.path} has too few examples (${rows}): nothing is left to train on.`);
   });
   const evaluation = flags.eval === undefined ? heldBack : (await examples(flags.eval))[0];
-  requireBothLabels(flags.path, training, configuration, table);
+  requireBothLabels(flags, training, configuration, table);
   if (flags.valid === undefined) return { training, evaluation, validation: undefined };
   const [validation] = await examples(flags.valid);
-  requireBothLabels(flags.valid, validation, configuration, table);
+  requireBothLabels({ ...flags, path: flags.valid }, validation, configuration, table);
   return { training, evaluation, validation };
 }
 

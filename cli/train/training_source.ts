@@ -4,7 +4,7 @@
  */
 import type { LabelRule } from "../../actors/joiner/options.ts";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
-import { namedRoles } from "../dataset_options.ts";
+import { DEFAULT_ACTION, namedRoles } from "../dataset_options.ts";
 import type { TrainFlags } from "./command.ts";
 import { delimiterHint, saysWhatWasDone, timeColumns } from "../../offline/datasets/columns.ts";
 import { readCsvStart } from "../../offline/datasets/csv.ts";
@@ -196,7 +196,7 @@ function describeRule({ action, atLeast, below, label }: LabelRule): string {
  * @throws {CommandError} When the first task's labels are all the same.
  */
 export function requireBothLabels(
-  path: string,
+  { path, action = DEFAULT_ACTION }: { readonly path: string; readonly action?: string },
   { rows, labels }: ExampleTable,
   { model, joiner }: CairnConfiguration,
   table: LabelledTable | undefined,
@@ -207,9 +207,16 @@ export function requireBothLabels(
   for (let row = 1; row < rows; row++) {
     if ((labels[row * tasks] === 1) !== positive) return;
   }
+  const read = new Set(joiner.tasks.flatMap(({ rules }) => rules.map((rule) => rule.action)));
   const advice = table === undefined
-    ? "do the label rules (joiner.tasks) suit its values? --label-at-least sets another bound, " +
-      "and --label-column names the label of a table of examples"
+    ? (positive
+      ? "where the file has only what was done, cairn import draws negatives. "
+      : `the label rules (joiner.tasks) read ${
+        [...read].join(", ")
+      }, and a row that names no action is ` +
+        `${action}: --action names another one. `) +
+      "Do the rules suit its values? --label-at-least sets another bound, and --label-column " +
+      "names the label of a table of examples"
     : `does the column ${table.label} suit? A value of 0.5 or more is positive unless label rules ` +
       "(joiner.tasks) are configured; --label-at-least sets another bound";
   throw usageError(

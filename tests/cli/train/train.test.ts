@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { bundledFile } from "../../../cli/options.ts";
 import { readManifests } from "../../../records/snapshot_manifest.ts";
 import { loadConfiguration } from "../../../cli/load_configuration.ts";
 import { startMesh } from "../../../server/machine/start_mesh.ts";
@@ -96,6 +97,34 @@ Deno.test("examples of one label only are refused before anything is trained, wi
     assert.match(err, /all 160 examples are negative, and it takes both; .*--label-at-least/);
   } finally {
     await dataset.remove();
+  }
+});
+
+Deno.test("a table of purchases says how its action is named, then how it gets negatives", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const rows = Array.from({ length: 20 }, (_, i) => `u${i % 4},p${i % 3},${1700000000 + i}`);
+    await Deno.writeTextFile(`${folder}/orders.csv`, ["user,item,time", ...rows].join("\n"));
+    const trainOn = (...more: string[]) =>
+      runCaptured(
+        "train",
+        "--dataset=csv",
+        `--path=${folder}/orders.csv`,
+        `--config=${bundledFile("examples/shop.yaml")}`,
+        ...more,
+      );
+    const unnamed = await trainOn();
+    assert.match(
+      unnamed.err,
+      /rules \(joiner\.tasks\) read purchase, .* is rating: --action names/,
+    );
+    const named = await trainOn(
+      "--action=purchase",
+      "--set=joiner.tasks={purchase: [{action: purchase, label: positive}]}",
+    );
+    assert.match(named.err, /all 16 examples are positive.*cairn import draws negatives/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
   }
 });
 
