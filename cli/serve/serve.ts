@@ -40,6 +40,13 @@ export async function serve(flags: ServeFlags, output: Output): Promise<void> {
       ];
       const where = pages.length === 0 ? "" : ` (${pages.join(", ")})`;
       notice(output, `Cairn serves on ${url}${where}. Ctrl-C stops it.`);
+      if (configuration.storage.kind === "memory") {
+        notice(
+          output,
+          "All data is in memory and ends with this process; storage: { kind: directory, path: data } " +
+            "in the configuration keeps it.",
+        );
+      }
       await stopping;
     },
   ).catch((error) => {

@@ -42,6 +42,7 @@ Deno.test("serve says where, answers, refuses a taken port in words, and ends cl
   }
   assert.equal(await first.ended, 0, first.said());
   assert.match(first.said(), /SIGTERM: finishing what is under way/);
+  assert.match(first.said(), /All data is in memory .*storage: \{ kind: directory, path: data \}/);
 });
 
 Deno.test("serve says which snapshot it begins from", async () => {
@@ -61,7 +62,7 @@ Deno.test("serve says which snapshot it begins from", async () => {
       assert.equal(await server.ended, 0, server.said());
       said.push(server.said());
     }
-    assert.doesNotMatch(said[0], /begins from/);
+    assert.doesNotMatch(said[0], /begins from|in memory/);
     assert.match(said[1], /embedding_shard\/0 begins from snapshots\/\d+/);
   } finally {
     await Deno.remove(folder, { recursive: true });
