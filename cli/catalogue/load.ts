@@ -38,16 +38,21 @@ export async function loadCommand(
     const parsed: { readonly line: Line; readonly entry: unknown }[] = [];
     for (const line of lines) {
       try {
-        parsed.push({ line, entry: entryOf(JSON.parse(line.text)) });
+        parsed.push({ line, entry: entryOf(JSON.parse(line.text, finite)) });
       } catch (error) {
-        refused.push({ ...line, reason: `is no JSON: ${(error as Error).message}` });
+        const like = `{"id": "${kind}-1", "attributes": {"name": "value"}}`;
+        refused.push({
+          ...line,
+          reason: `is no JSON such as ${like}: ${(error as Error).message}`,
+        });
       }
     }
     if (parsed.length === 0) return;
     const reasons = await catalogue.store(parsed.map(({ entry }) => entry));
     reasons.forEach((reason, i) => {
       if (reason === undefined) stored++;
-      else refused.push({ ...parsed[i].line, reason });
+      // The pointer of a request's list begins with the index of the entry.
+      else refused.push({ ...parsed[i].line, reason: reason.replace(/^#\/\d+[/ ]/, "") });
     });
   }
 
@@ -88,6 +93,12 @@ export async function loadCommand(
     `${counted(refused.length, "line")} of ${file} refused` +
       (flags.refused === undefined ? "; --refused <file> lists them." : `; see ${flags.refused}.`),
   );
+}
+
+/** Refuses a number that no float64 holds: it would be sent as null. */
+function finite(key: string, value: unknown): unknown {
+  if (typeof value !== "number" || Number.isFinite(value)) return value;
+  throw new RangeError(`the number of "${key}" is too large`);
 }
 
 /** The entry to store; an exported line also has the version and time of its last write. */

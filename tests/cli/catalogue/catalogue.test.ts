@@ -101,17 +101,21 @@ for (const [where, place] of Object.entries({ inDirectory, onServer })) {
           '{"id": "c", "attributes": {}, "colour": 1}',
           "[]",
           '{"id": "d", "attributes": {}, "version": 3, "updatedAtMs": 1}',
+          '{"id": "e", "attributes": {"price": 1e400}}',
         ].join("\r\n"),
       );
       const refusedFile = `${folder}/refused.jsonl`;
       const said = await runCaptured("items", "load", file, ...flags, "--refused", refusedFile);
       assert.equal(said.code, 1);
-      assert.equal(said.out, "2 items stored, 5 lines refused; 2 items in the catalogue\n");
-      assert.match(said.err, /items\.jsonl:2 is no JSON/);
+      assert.equal(said.out, "2 items stored, 6 lines refused; 2 items in the catalogue\n");
+      assert.match(said.err, /items\.jsonl:2 is no JSON such as \{"id": "item-1", "attributes": /);
+      assert.match(said.err, /items\.jsonl:5 id is 7; send text: "7"/);
       const refused = (await Deno.readTextFile(refusedFile)).trimEnd().split("\n")
         .map((line) => JSON.parse(line));
-      assert.deepEqual(refused.map(({ line }) => line), [2, 4, 5, 6, 7]);
-      assert.match(refused[1].reason, /nested is an object; send text/);
+      assert.deepEqual(refused.map(({ line }) => line), [2, 4, 5, 6, 7, 9]);
+      assert.match(refused[1].reason, /^attributes\/nested is an object; send text/);
+      assert.match(refused[4].reason, /^is a list/);
+      assert.match(refused[5].reason, /the number of "price" is too large/);
       assert.equal(refused[2].text, '{"id": 7, "attributes": {}}');
     });
   });
