@@ -36,6 +36,7 @@ export class DeltaTakers {
   #isOpen = false;
   /** The newest mark that no delta has yet. */
   #mark: number | undefined;
+  #isStopping = false;
 
   constructor(parts: DeltaTakersParts) {
     this.#parts = parts;
@@ -64,6 +65,7 @@ export class DeltaTakers {
     const timer = context.schedule(waitMs, { kind: "takerWaited", taker });
     this.#waiting.set(taker, { request, timer });
     if (this.#isOpen) this.#seal(request.rowsMax);
+    if (this.#isStopping) this.#release(taker);
   }
 
   /** The time of a waiting question is up: it gets the changes since the newest delta, or none. */
@@ -78,6 +80,12 @@ export class DeltaTakers {
   /** Answers the questions that wait, without news: no delta is sealed from here on. */
   releaseAll(): void {
     for (const taker of [...this.#waiting.keys()]) this.#release(taker);
+  }
+
+  /** The shard stops: no question waits any more. */
+  beginStop(): void {
+    this.#isStopping = true;
+    this.releaseAll();
   }
 
   #seal(rowsMax: number): void {

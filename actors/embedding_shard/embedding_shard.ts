@@ -55,7 +55,6 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
   readonly #movedTimes: number;
   readonly #deltas: DeltaStream;
   readonly #takers: DeltaTakers;
-  #isStopping = false;
   /** Rows that are being loaded. */
   #loading: Loading | undefined;
   readonly #moves: ShardMoves;
@@ -154,12 +153,14 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
     // A snapshot that cannot be read crashes the shard here.
     this.#beginFrom(await loading.restored);
     this.#loading = undefined;
-    for (const message of loading.takeWaiting()) await this.receive(message);
+    for (const message of loading.waiting.take()) await this.receive(message);
   }
 
   receive(message: EmbeddingShardMessage): void | Promise<void> {
     // Before all rows are loaded, and while the shard is frozen.
-    if (this.#loading?.holdsBack(message) === true || this.#moves.holdsBack(message)) return;
+    const isHeldBack = this.#loading?.waiting.holdsBack(message) === true ||
+      this.#moves.holdsBack(message);
+    if (isHeldBack) return;
     switch (message.kind) {
       case "lookup":
         return this.#lookup(message);
@@ -181,7 +182,6 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
         return this.#context.reply(message, { incarnation: this.#incarnation });
       case "takeDeltas":
         this.#takers.take(message);
-        if (this.#isStopping) this.#takers.releaseAll();
         return this.#figures.showDue(() => this.#tables.statistics());
       case "learned":
         return this.#takers.learned(message);
@@ -218,10 +218,9 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
   }
 
   beginStop(): void {
-    this.#isStopping = true;
-    this.#takers.releaseAll();
+    this.#takers.beginStop();
     this.#moves.beginStop();
-    this.#loading?.beginStop();
+    this.#loading?.waiting.beginStop();
     this.#snapshots.abandon();
   }
 

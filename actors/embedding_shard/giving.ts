@@ -1,6 +1,6 @@
 /**
  * The owner's side of a live move: answers the copy that reads the shard's rows, freezes the shard
- * for the last changes, and keeps the messages that wait meanwhile.
+ * for the last changes, and hands its state over.
  */
 import type { ActorContext } from "../../mesh/runtime/actor.ts";
 import type { CopySource } from "../../kernels/embedding/class_copy.ts";
@@ -11,7 +11,6 @@ import {
   type ShardHandover,
 } from "./copy_protocol.ts";
 import type { EmbeddingShardMessage } from "./protocol.ts";
-import { WaitingMessages } from "./waiting_messages.ts";
 
 export interface GivingParts {
   readonly context: ActorContext<EmbeddingShardMessage>;
@@ -24,7 +23,6 @@ export interface GivingParts {
 
 export class Giving {
   readonly copy: string;
-  readonly waiting = new WaitingMessages("frozen");
   readonly #parts: GivingParts;
   /** Undefined after a crash of the frozen shard: it only waits for the end of the move. */
   readonly #source: CopySource | undefined;

@@ -25,50 +25,28 @@ export class ShardLoadingError extends Error {
 /** A load under way. */
 export class Loading {
   readonly restored: Promise<RestoredShard>;
-  readonly #context: Context;
-  readonly #options: EmbeddingShardOptions;
   readonly #progress: LoadProgress;
-  readonly #waiting = new WaitingMessages("loading");
-  #isStopping = false;
+  /** Messages that are not handled before all rows are loaded. */
+  readonly waiting: WaitingMessages;
 
   constructor(
     context: Context,
-    options: EmbeddingShardOptions,
+    { shard, evictionIntervalMs }: EmbeddingShardOptions,
     restored: Promise<RestoredShard>,
     progress: LoadProgress,
   ) {
-    this.#context = context;
-    this.#options = options;
     this.restored = restored;
     this.#progress = progress;
+    this.waiting = new WaitingMessages("loading", {
+      context,
+      refusal: (doing) => new ShardLoadingError(shard, doing),
+      retryMs: evictionIntervalMs,
+    });
   }
 
   /** From 0 to 1. */
   get share(): number {
     return this.#progress.share;
-  }
-
-  /** Holds back a message that is not handled before all rows are loaded; false if it is. */
-  holdsBack(message: EmbeddingShardMessage): boolean {
-    const { shard, evictionIntervalMs } = this.#options;
-    const refusal = (doing: string) => new ShardLoadingError(shard, doing);
-    return this.#waiting.holdsBack(message, {
-      context: this.#context,
-      refusal,
-      retryMs: evictionIntervalMs,
-      isStopping: this.#isStopping,
-    });
-  }
-
-  /** The shard stops: nothing waits for its rows. */
-  beginStop(): void {
-    this.#isStopping = true;
-    for (const message of this.takeWaiting()) this.holdsBack(message);
-  }
-
-  /** Takes the messages that have waited, in their order. */
-  takeWaiting(): EmbeddingShardMessage[] {
-    return this.#waiting.take();
   }
 }
 

@@ -12,6 +12,7 @@ import type { MovedShards } from "./moved_shards.ts";
 import type { EmbeddingShardOptions } from "./options.ts";
 import type { EmbeddingShardMessage } from "./protocol.ts";
 import type { ShardFigures } from "./shard_figures.ts";
+import { WaitingMessages } from "./waiting_messages.ts";
 
 export interface ShardMovesParts {
   readonly context: ActorContext<EmbeddingShardMessage>;
@@ -34,11 +35,17 @@ export class ShardMoves {
   #giving: Giving | undefined;
   /** Answered when the shard is frozen. */
   #awaiting: AwaitFreeze | undefined;
-  #isStopping = false;
+  /** Messages to the frozen shard. */
+  readonly #waiting: WaitingMessages;
 
   constructor(parts: ShardMovesParts) {
     this.#parts = parts;
-    const { moved, options: { shard, tenure } } = parts;
+    const { context, moved, options: { shard, tenure, evictionIntervalMs } } = parts;
+    this.#waiting = new WaitingMessages("frozen", {
+      context,
+      refusal: (doing) => new ShardMovingError(shard, doing),
+      retryMs: evictionIntervalMs,
+    });
     // The shard handed itself over and crashed: the copy may be the owner by now.
     const copy = moved.givenTo(shard, tenure);
     if (copy !== undefined) this.#begin(copy, undefined);
@@ -46,15 +53,7 @@ export class ShardMoves {
 
   /** Holds back a message that a frozen shard does not handle; false if it is handled now. */
   holdsBack(message: EmbeddingShardMessage): boolean {
-    if (this.#giving?.isFrozen !== true) return false;
-    const { context, options: { shard, evictionIntervalMs } } = this.#parts;
-    const refusal = (doing: string) => new ShardMovingError(shard, doing);
-    return this.#giving.waiting.holdsBack(message, {
-      context,
-      refusal,
-      retryMs: evictionIntervalMs,
-      isStopping: this.#isStopping,
-    });
+    return this.#giving?.isFrozen === true && this.#waiting.holdsBack(message);
   }
 
   /** Answers a message about a copy. */
@@ -84,7 +83,7 @@ export class ShardMoves {
       case "awaitFreeze":
         this.#answerAwaiting();
         this.#awaiting = message;
-        if (giving?.isFrozen === true || this.#isStopping) this.#answerAwaiting();
+        if (giving?.isFrozen === true || this.#waiting.isStopping) this.#answerAwaiting();
         return;
       default:
         message satisfies never;
@@ -93,9 +92,8 @@ export class ShardMoves {
 
   /** The shard stops: nothing waits for a freeze, nor for the end of one. */
   beginStop(): void {
-    this.#isStopping = true;
     this.#answerAwaiting();
-    for (const message of this.#giving?.waiting.take() ?? []) this.holdsBack(message);
+    this.#waiting.beginStop();
   }
 
   /** Ends the move of a stopping shard; a frozen shard stops because it has moved. */
@@ -127,6 +125,6 @@ export class ShardMoves {
     this.#giving = undefined;
     giving.close();
     moved.settle(options.shard);
-    for (const message of giving.waiting.take()) receive(message);
+    for (const message of this.#waiting.take()) receive(message);
   }
 }

@@ -40,16 +40,22 @@ export interface WaitingParts {
   readonly refusal: (doing: string) => Error;
   /** Delay before a message of the shard's own timer is sent again, ms. */
   readonly retryMs: number;
-  /** The shard stops: what would wait is refused. */
-  readonly isStopping: boolean;
 }
 
 export class WaitingMessages {
   readonly #state: WaitingState;
+  readonly #parts: WaitingParts;
   readonly #messages: EmbeddingShardMessage[] = [];
+  #isStopping = false;
 
-  constructor(state: WaitingState) {
+  constructor(state: WaitingState, parts: WaitingParts) {
     this.#state = state;
+    this.#parts = parts;
+  }
+
+  /** Whether the shard stops, so that no message waits any more. */
+  get isStopping(): boolean {
+    return this.#isStopping;
   }
 
   /**
@@ -57,16 +63,16 @@ export class WaitingMessages {
    *
    * @returns False if the message is handled now.
    */
-  holdsBack(message: EmbeddingShardMessage, parts: WaitingParts): boolean {
-    const { context, refusal, retryMs, isStopping } = parts;
+  holdsBack(message: EmbeddingShardMessage): boolean {
+    const { context, retryMs } = this.#parts;
     switch (handlings[message.kind]?.[this.#state] ?? "handled") {
       case "waits":
-        if (isStopping) context.replyError(message, refusal(message.kind));
+        if (this.#isStopping) this.#refuse(message);
         else if (this.#messages.length < WAITING_MAX) this.#messages.push(message);
-        else context.replyError(message, refusal("hold more messages"));
+        else this.#refuse(message, "hold more messages");
         return true;
       case "refused":
-        context.replyError(message, refusal(message.kind));
+        this.#refuse(message);
         return true;
       case "again":
         context.schedule(retryMs, message);
@@ -79,5 +85,16 @@ export class WaitingMessages {
   /** Takes the messages that have waited, in their order. */
   take(): EmbeddingShardMessage[] {
     return this.#messages.splice(0);
+  }
+
+  /** The shard stops: refuses the messages that wait, and from now on all that would. */
+  beginStop(): void {
+    this.#isStopping = true;
+    for (const message of this.take()) this.#refuse(message);
+  }
+
+  #refuse(message: EmbeddingShardMessage, doing: string = message.kind): void {
+    const { context, refusal } = this.#parts;
+    context.replyError(message, refusal(doing));
   }
 }
