@@ -58,6 +58,11 @@ export function servingHosts(configuration: CairnConfiguration): (string | undef
     .map(({ host }) => host);
 }
 
+/** The hosts of a mesh that serve; none where one process is all there is. */
+export function servingHostsOfMesh(configuration: CairnConfiguration): string[] {
+  return servingHosts(configuration).filter((host) => host !== undefined);
+}
+
 /**
  * The nodes of a process besides its home node.
  *

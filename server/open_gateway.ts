@@ -30,7 +30,7 @@ import { knownAttributes } from "./known_attributes.ts";
 import { Joiners } from "./joiners.ts";
 import { OtherGateways, shareGateway } from "./other_gateways.ts";
 import { addresses } from "./addresses.ts";
-import { servingHosts } from "./layout.ts";
+import { servingHosts, servingHostsOfMesh } from "./layout.ts";
 import { ServingReplicas } from "./serving_replicas.ts";
 import type { RunningHost, StartedActors } from "./start_actors.ts";
 import { Trainers } from "./trainers.ts";
@@ -108,7 +108,6 @@ export async function openGateway(
   const markWriter = stores.eventLog.partitions > 1 || stores.eventLog.extend !== undefined
     ? new MarkWriter({ eventLog: stores.eventLog, acceptanceClock, clock, telemetry })
     : undefined;
-  const serving = servingHosts(configuration);
   const erasures = new Erasures({
     ...stores,
     memory,
@@ -119,7 +118,8 @@ export async function openGateway(
       { length: configuration.featureKeeper?.shards ?? 0 },
       (_, i) => mesh.actorRef<FeatureKeeperMessage>(addresses.featureKeeper(i)),
     ),
-    rowFeeds: serving.map((each) => mesh.actorRef<RowFeedMessage>(addresses.rowFeed(each))),
+    rowFeeds: servingHosts(configuration)
+      .map((each) => mesh.actorRef<RowFeedMessage>(addresses.rowFeed(each))),
     clock,
     random,
     telemetry,
@@ -128,7 +128,7 @@ export async function openGateway(
     ...(meshView && {
       hostsServing: async () => hostsServing(await meshView()),
       mayHoldEarlierReplicas: async () =>
-        mayHoldEarlierReplicas(await meshView(), serving.filter((each) => each !== undefined)),
+        mayHoldEarlierReplicas(await meshView(), servingHostsOfMesh(configuration)),
     }),
   });
   const syncHost = configuration.mesh?.hosts.find(({ roles }) => roles.includes("sync"));

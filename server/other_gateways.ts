@@ -10,7 +10,7 @@ import {
 } from "../gateway/gateway_actor.ts";
 import type { Address } from "../mesh/runtime/actor.ts";
 import type { Mesh } from "../mesh/runtime/mesh.ts";
-import { homeNodeOf, servingHosts } from "./layout.ts";
+import { homeNodeOf, servingHostsOfMesh } from "./layout.ts";
 
 /** Time that a gateway has to answer, ms. */
 const ASK_BUDGET_MS = 1_000;
@@ -22,7 +22,7 @@ export class OtherGateways {
   /** @param own This host; undefined = the only process. */
   constructor(configuration: CairnConfiguration, mesh: Mesh, own: string | undefined) {
     this.#mesh = mesh;
-    this.#hosts = hostsOf(configuration).filter((host) => host !== own);
+    this.#hosts = servingHostsOfMesh(configuration).filter((host) => host !== own);
   }
 
   /** The activities of the gateways that answer. */
@@ -63,13 +63,9 @@ export async function shareGateway(
   if (own === undefined) return;
   await mesh.home.spawn(defineGatewayActor(state), own, undefined);
   mesh.home.setPlacement(
-    hostsOf(configuration).map((host) => [gatewayAddress(host), homeNodeOf(host)] as const),
+    servingHostsOfMesh(configuration)
+      .map((host) => [gatewayAddress(host), homeNodeOf(host)] as const),
   );
-}
-
-/** The hosts of a mesh that serve. */
-function hostsOf(configuration: CairnConfiguration): string[] {
-  return servingHosts(configuration).filter((host) => host !== undefined);
 }
 
 function gatewayAddress(host: string): Address {
