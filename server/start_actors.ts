@@ -2,24 +2,26 @@
  * Starts the nodes and the actors of one process, and stops them again.
  */
 import { divisionsOf, withDivisions } from "../configuration/sharding.ts";
-import type { Coordination, MeshIdentity, MeshView } from "../mesh/ports/coordination.ts";
-import { requireProtocol } from "../mesh/ports/coordination_errors.ts";
+import type { MeshView } from "../mesh/ports/coordination.ts";
 import { counted } from "../structures/counted.ts";
-import { invariant, present } from "../structures/invariant.ts";
 import type { SnapshotterMessage } from "../actors/snapshotter/protocol.ts";
 import type { CairnConfiguration } from "../configuration/configuration.ts";
 import { Mesh, type MeshPart, type MeshStartOptions, placementOf } from "../mesh/runtime/mesh.ts";
 import type { AnyDefinition } from "../mesh/runtime/node_actor.ts";
-import type { Environment, HostEnvironment, PlacementEnvironment } from "./environment.ts";
-import { extendLogs, type HostLogs, HostSharding } from "./host_sharding.ts";
+import type { Environment, HostEnvironment } from "./environment.ts";
+import { extendLogs, type HostLogs } from "./host_sharding.ts";
 import { nodeMetrics } from "./node_metrics.ts";
-import { PlacementAgent } from "./placement_agent.ts";
-import { addresses, keepersWith, placedAddress, placedKinds } from "./addresses.ts";
-import { nodesOf, placedNode } from "./layout.ts";
-import { openMesh } from "./open_mesh.ts";
-import { openStores, type OpenStoresOptions } from "./open_stores.ts";
+import { addresses, placedKinds } from "./addresses.ts";
+import { nodesOf } from "./layout.ts";
+import { openStores } from "./open_stores.ts";
 import { planOf } from "./plan.ts";
 import type { SnapshotFence } from "./snapshot_fence.ts";
+import {
+  type OpenedPlacement,
+  openPlacement,
+  type Placing,
+  startPlacement,
+} from "./start_placement.ts";
 import { StartProgress } from "./start_progress.ts";
 
 /** One process at work. */
@@ -109,13 +111,13 @@ export async function withActors<T>(
     ...(part && { part }),
   });
   let takesSnapshots = false;
-  let open: OpenedPlacement | undefined;
+  let opened: OpenedPlacement | undefined;
   let placing: Placing | undefined;
   const stop = once(async () => {
     environment.beginStop?.();
     if (takesSnapshots) await takeLastSnapshot(mesh);
     await placing?.stop();
-    await open?.close();
+    await opened?.close();
     const abandoned = await mesh.stop();
     for (const [address, count] of Object.entries(abandoned)) {
       if (count < 0) home.telemetry.log("warn", `${address} did not end in time`);
@@ -128,15 +130,15 @@ export async function withActors<T>(
   const progress = new StartProgress({ clock: home.clock, telemetry: home.telemetry, onStep });
   try {
     const { placement } = environment;
-    if (placement !== undefined) progress.enter("joining the mesh");
     const { clock, telemetry } = home;
     const waiting = { clock, telemetry, onStep: (step: string) => progress.enter(step) };
-    const opened = placement &&
-      (open = await openStores(() => openPlacement(placement, waiting), waiting));
-    const configuration = opened
-      ? withDivisions(options.configuration, divisionsOf(opened.identity))
-      : options.configuration;
-    if (opened !== undefined) await openStores(() => extendLogs(configuration, logs), waiting);
+    let { configuration } = options;
+    if (placement !== undefined) {
+      progress.enter("joining the mesh");
+      opened = await openStores(() => openPlacement(placement, waiting), waiting);
+      configuration = withDivisions(configuration, divisionsOf(opened.identity));
+      await openStores(() => extendLogs(configuration, logs), waiting);
+    }
     const all = planOf(configuration);
     const plan = all.filter(({ kind }) => placement === undefined || !placedKinds.has(kind));
     let othersBegun: Promise<void> | undefined;
@@ -157,14 +159,12 @@ export async function withActors<T>(
     });
     made.catch(() => {}); // `work` awaits it
     await othersBegun;
-    if (placement !== undefined && opened !== undefined) {
-      const started = starting;
+    if (opened !== undefined) {
       placing = await startPlacement({
+        opened,
         configuration,
         mesh,
-        placement,
-        opened,
-        started,
+        started: starting,
         fence,
         logs,
         waiting,
@@ -183,107 +183,6 @@ export async function withActors<T>(
   } finally {
     progress.end();
   }
-}
-
-/** The placement of shards at work. */
-interface Placing {
-  readonly view: () => Promise<MeshView>;
-  readonly unlistedHosts: () => readonly string[];
-  readonly configuration: () => CairnConfiguration;
-  stop(): Promise<void>;
-}
-
-/** The store, and the mesh that it has. */
-interface OpenedPlacement {
-  readonly coordination: Coordination;
-  readonly identity: MeshIdentity;
-  close(): Promise<void>;
-}
-
-/**
- * @throws {MeshMismatchError} Hosts of the mesh run with other settings.
- * @throws {ProtocolMismatchError} It speaks another protocol.
- */
-async function openPlacement(
-  { open, settings, description: { protocols } }: PlacementEnvironment,
-  waiting: OpenStoresOptions,
-): Promise<OpenedPlacement> {
-  const { coordination, close } = await open();
-  try {
-    const identity = await openMesh(coordination, settings, waiting);
-    // Before this host appends to a log, or links with another one.
-    requireProtocol(identity, protocols);
-    return { coordination, identity, close };
-  } catch (error) {
-    await close();
-    throw error;
-  }
-}
-
-interface PlacementStart {
-  /** With the numbers of shards and trainers of the mesh. */
-  readonly configuration: CairnConfiguration;
-  readonly mesh: Mesh;
-  readonly placement: PlacementEnvironment;
-  readonly opened: OpenedPlacement;
-  /** Resolves when the actors that are not placed by the store are there. */
-  readonly started: Promise<unknown>;
-  /** Takes the store, where snapshots are published to it. */
-  readonly fence: SnapshotFence | undefined;
-  readonly logs: HostLogs | undefined;
-  readonly waiting: OpenStoresOptions;
-}
-
-/** Lets the coordination store give shards and partitions to this host. */
-async function startPlacement(
-  { configuration, mesh, placement, opened: { coordination }, started, fence, logs, waiting }:
-    PlacementStart,
-): Promise<Placing> {
-  const { description, ttlMs, controller } = placement;
-  const { host: own, roles } = description;
-  const sharding = new HostSharding({ mesh, configuration, host: own, started, logs });
-  const agent = new PlacementAgent({
-    mesh,
-    coordination,
-    description,
-    listedHosts: present(configuration.mesh, "a mesh places the parts").hosts.map(({ name }) =>
-      name
-    ),
-    ttlMs,
-    controller,
-    onBegan: (host) => placement.onBegan(host),
-    onGone: (error) => placement.onGone(error),
-    sharding,
-    takeSnapshot: roles.includes("sync") ? () => takeSnapshot(mesh, configuration) : undefined,
-    nodeOf: (host, key, threads) => placedNode(configuration, host, key, threads),
-    followersOf: (key) => keepersWith(key, sharding.configuration),
-    actorsOf(key, tenure) {
-      const address = placedAddress(key, sharding.shards.sharding);
-      const node = placedNode(configuration, own, key, description.trainerThreads);
-      return [address, ...keepersWith(key, sharding.configuration)].map((each) => {
-        const { kind, key: name, options } = sharding.actorAt(each);
-        return { kind, key: name, node, options: { ...options as object, tenure } };
-      });
-    },
-  });
-  await openStores(() => agent.start(), waiting);
-  fence?.attach(coordination);
-  return {
-    view: () => coordination.read(),
-    unlistedHosts: () => agent.unlistedHosts,
-    configuration: () => sharding.configuration,
-    async stop() {
-      fence?.attach(undefined);
-      await agent.stop();
-    },
-  };
-}
-
-/** Puts all that is learned into a snapshot, for a change of the number of parts. */
-async function takeSnapshot(mesh: Mesh, { storage }: CairnConfiguration): Promise<void> {
-  const snapshotter = mesh.actorRef<SnapshotterMessage>(addresses.snapshotter);
-  invariant(storage.kind === "directory", "a mesh with a coordination store keeps snapshots");
-  await snapshotter.ask({ kind: "takeSnapshot" }, { budgetMs: storage.snapshots.budget });
 }
 
 /** Taken when the mesh is told to stop, so that the next start has nothing to learn again. */

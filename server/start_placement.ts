@@ -1,0 +1,122 @@
+/**
+ * Starts the placement of shards, joiners and trainers by the coordination store: this host joins
+ * the mesh, and makes the actors that the store gives it.
+ */
+import type { SnapshotterMessage } from "../actors/snapshotter/protocol.ts";
+import type { CairnConfiguration } from "../configuration/configuration.ts";
+import type { Coordination, MeshIdentity, MeshView } from "../mesh/ports/coordination.ts";
+import { requireProtocol } from "../mesh/ports/coordination_errors.ts";
+import type { Mesh } from "../mesh/runtime/mesh.ts";
+import { invariant, present } from "../structures/invariant.ts";
+import { addresses, keepersWith, placedAddress } from "./addresses.ts";
+import type { PlacementEnvironment } from "./environment.ts";
+import { type HostLogs, HostSharding } from "./host_sharding.ts";
+import { placedNode } from "./layout.ts";
+import { openMesh } from "./open_mesh.ts";
+import { openStores, type OpenStoresOptions } from "./open_stores.ts";
+import { PlacementAgent } from "./placement_agent.ts";
+import type { SnapshotFence } from "./snapshot_fence.ts";
+
+/** The store, and the mesh that it has. */
+export interface OpenedPlacement {
+  readonly environment: PlacementEnvironment;
+  readonly coordination: Coordination;
+  readonly identity: MeshIdentity;
+  close(): Promise<void>;
+}
+
+/** The placement at work. */
+export interface Placing {
+  readonly view: () => Promise<MeshView>;
+  readonly unlistedHosts: () => readonly string[];
+  readonly configuration: () => CairnConfiguration;
+  stop(): Promise<void>;
+}
+
+/**
+ * Connects to the store, and makes the mesh or checks that this host fits it.
+ *
+ * @throws {MeshMismatchError} Hosts of the mesh run with other settings.
+ * @throws {ProtocolMismatchError} It speaks another protocol.
+ */
+export async function openPlacement(
+  environment: PlacementEnvironment,
+  waiting: OpenStoresOptions,
+): Promise<OpenedPlacement> {
+  const { settings, description: { protocols } } = environment;
+  const { coordination, close } = await environment.open();
+  try {
+    const identity = await openMesh(coordination, settings, waiting);
+    // Before this host appends to a log, or links with another one.
+    requireProtocol(identity, protocols);
+    return { environment, coordination, identity, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+export interface PlacementStart {
+  readonly opened: OpenedPlacement;
+  /** With the numbers of shards and trainers of the mesh. */
+  readonly configuration: CairnConfiguration;
+  readonly mesh: Mesh;
+  /** Resolves when the actors that are not placed by the store are there. */
+  readonly started: Promise<unknown>;
+  /** Takes the store, where snapshots are published to it. */
+  readonly fence: SnapshotFence | undefined;
+  readonly logs: HostLogs | undefined;
+  readonly waiting: OpenStoresOptions;
+}
+
+/** Lets the coordination store give shards and partitions to this host. */
+export async function startPlacement(
+  { opened, configuration, mesh, started, fence, logs, waiting }: PlacementStart,
+): Promise<Placing> {
+  const { environment, coordination } = opened;
+  const { description, ttlMs, controller } = environment;
+  const { host: own, roles } = description;
+  const sharding = new HostSharding({ mesh, configuration, host: own, started, logs });
+  const agent = new PlacementAgent({
+    mesh,
+    coordination,
+    description,
+    listedHosts: present(configuration.mesh, "a mesh places the parts").hosts.map(({ name }) =>
+      name
+    ),
+    ttlMs,
+    controller,
+    onBegan: (host) => environment.onBegan(host),
+    onGone: (error) => environment.onGone(error),
+    sharding,
+    takeSnapshot: roles.includes("sync") ? () => takeSnapshot(mesh, configuration) : undefined,
+    nodeOf: (host, key, threads) => placedNode(configuration, host, key, threads),
+    followersOf: (key) => keepersWith(key, sharding.configuration),
+    actorsOf(key, tenure) {
+      const address = placedAddress(key, sharding.shards.sharding);
+      const node = placedNode(configuration, own, key, description.trainerThreads);
+      return [address, ...keepersWith(key, sharding.configuration)].map((each) => {
+        const { kind, key: name, options } = sharding.actorAt(each);
+        return { kind, key: name, node, options: { ...options as object, tenure } };
+      });
+    },
+  });
+  await openStores(() => agent.start(), waiting);
+  fence?.attach(coordination);
+  return {
+    view: () => coordination.read(),
+    unlistedHosts: () => agent.unlistedHosts,
+    configuration: () => sharding.configuration,
+    async stop() {
+      fence?.attach(undefined);
+      await agent.stop();
+    },
+  };
+}
+
+/** Puts all that is learned into a snapshot, for a change of the number of parts. */
+async function takeSnapshot(mesh: Mesh, { storage }: CairnConfiguration): Promise<void> {
+  const snapshotter = mesh.actorRef<SnapshotterMessage>(addresses.snapshotter);
+  invariant(storage.kind === "directory", "a mesh with a coordination store keeps snapshots");
+  await snapshotter.ask({ kind: "takeSnapshot" }, { budgetMs: storage.snapshots.budget });
+}
