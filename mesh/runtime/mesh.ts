@@ -3,7 +3,6 @@
  * same plan with every `node` set to the same name is the single-threaded placement. Several
  * processes run one plan together: each makes the actors of its own nodes.
  */
-import type { Timer } from "../ports/clock.ts";
 import type { SpanSeen } from "../ports/tracing.ts";
 import type { ActorRef, Address, Message } from "./actor.ts";
 import { reasonOf } from "./errors.ts";
@@ -144,8 +143,7 @@ export class Mesh {
     const make = async (actor: PlannedActor, index: number) => {
       if (actor.node !== this.home.name) await othersBegun;
       onSpawn(actor, index, own.length);
-      this.#nodes.add(actor.node);
-      await this.#spawn(actor);
+      await this.#makePlanned(actor);
     };
     for (let begin = 0, end = 0; begin < own.length; begin = end) {
       const { kind } = own[begin];
@@ -168,22 +166,19 @@ export class Mesh {
     for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
   }
 
-  async #spawn(actor: PlannedActor): Promise<void> {
-    const { kind, key, options, node } = actor;
-    const { telemetry } = this.home;
-    for (let logged = "";;) {
+  /** Makes an actor; again until {@link stop} where it may need actors of other processes. */
+  async #makePlanned(actor: PlannedActor): Promise<void> {
+    let logged = "";
+    for (;;) {
       try {
-        return await this.#node(node).ask({ kind: "spawn", actorKind: kind, key, options }, {
-          budgetMs: this.#spawnBudgetMs,
-        });
+        return await this.#make(actor);
       } catch (error) {
         const part = this.#part;
         if (part === undefined || this.#stopping) throw error;
         const reason = reasonOf(error);
         if (reason !== logged) {
-          telemetry.log("warn", `cannot make ${addressOf(actor)} yet; it is tried again`, {
-            reason,
-          });
+          const message = `cannot make ${addressOf(actor)} yet; it is tried again`;
+          this.home.telemetry.log("warn", message, { reason });
         }
         logged = reason;
         await this.#pause(part.retryMs);
@@ -192,9 +187,17 @@ export class Mesh {
     }
   }
 
+  async #make({ kind, key, options, node }: PlannedActor): Promise<void> {
+    this.#nodes.add(node);
+    await this.#node(node).ask({ kind: "spawn", actorKind: kind, key, options }, {
+      budgetMs: this.#spawnBudgetMs,
+    });
+  }
+
+  /** Ends early when the mesh stops. */
   #pause(ms: number): Promise<void> {
     return new Promise((resolve) => {
-      const timer: Timer = this.home.clock.schedule(ms, resolve);
+      const timer = this.home.clock.schedule(ms, resolve);
       this.#endRetry = () => {
         timer.cancel();
         resolve();
@@ -260,13 +263,6 @@ export class Mesh {
   addressesOf(kind: string): Address[] {
     return this.#started.map(({ address }) => address)
       .filter((address) => address.startsWith(`${kind}/`));
-  }
-
-  async #make({ kind, key, options, node }: PlannedActor): Promise<void> {
-    this.#nodes.add(node);
-    await this.#node(node).ask({ kind: "spawn", actorKind: kind, key, options }, {
-      budgetMs: this.#spawnBudgetMs,
-    });
   }
 
   /** A handle to an actor of the plan, on any node. */
