@@ -10,8 +10,6 @@ export interface Series {
   readonly name: string;
   /** [x, y] by ascending x; points whose y is not finite are left out. */
   readonly points: readonly (readonly [number, number])[];
-  /** Drawn thin and dashed. */
-  readonly secondary?: boolean;
 }
 
 /** Labels and reference level of a chart. */
@@ -45,8 +43,7 @@ export function lineChart(series: readonly Series[], options: LineChartOptions):
       `${i === 0 ? "M" : "L"}${x.toPixels(px).toFixed(1)} ${y.toPixels(py).toFixed(1)}`
     ).join("");
     const [lastX, lastY] = one.points[one.points.length - 1];
-    const style = one.secondary ? "curve secondary" : "curve";
-    return `<g class="series-${index + 1}"><path class="${style}" d="${path}"/>` +
+    return `<g class="series-${index + 1}"><path class="curve" d="${path}"/>` +
       `<circle class="last" cx="${x.toPixels(lastX).toFixed(1)}" cy="${
         y.toPixels(lastY).toFixed(1)
       }" r="3.5"><title>${escapeHtml(one.name)}: ${shortNumber(lastY)}</title></circle></g>`;
@@ -59,8 +56,7 @@ export function lineChart(series: readonly Series[], options: LineChartOptions):
       (y.toPixels(options.reference.y) - 6).toFixed(1)
     }" text-anchor="end">${escapeHtml(options.reference.label)}</text></g>`;
   const legend = drawn.map((one, index) =>
-    `<li class="series-${index + 1}"><span class="swatch${one.secondary ? " secondary" : ""}">` +
-    `</span>${escapeHtml(one.name)}</li>`
+    `<li class="series-${index + 1}"><span class="swatch"></span>${escapeHtml(one.name)}</li>`
   );
   return `<ul class="legend">${legend.join("")}</ul>
 <svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${

@@ -70,7 +70,6 @@ svg text { font: 12px system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans
 .series-1 { --color: var(--series-1); } .series-2 { --color: var(--series-2); }
 .series-3 { --color: var(--series-3); } .series-4 { --color: var(--series-4); }
 .curve { fill: none; stroke: var(--color); stroke-width: 2; stroke-linejoin: round; }
-.curve.secondary { stroke-width: 1.4; stroke-dasharray: 5 4; }
 .last, .bar { fill: var(--color); }
 .mark line { stroke: var(--ink); stroke-dasharray: 2 3; } .mark text { fill: var(--ink); font-weight: 600; }
 .reference text { paint-order: stroke; stroke: var(--card); stroke-width: 5px; }
@@ -79,7 +78,6 @@ svg text { font: 12px system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans
   font-size: 13px; color: var(--muted); }
 .swatch { display: inline-block; width: 18px; height: 0; border-top: 3px solid var(--color);
   vertical-align: middle; margin-right: 7px; }
-.swatch.secondary { border-top: 2px dashed var(--color); }
 .table { overflow-x: auto; margin-top: 8px; }
 table { border-collapse: collapse; width: 100%; font-size: 13.5px;
   font-variant-numeric: tabular-nums; }

@@ -87,6 +87,3 @@ const scenario = z.strictObject({
 export const scenariosSection = z.record(z.string().min(1).max(128), scenario).describe(
   "Rules by name, for requests with this `scenario`. They apply in this order: exclude, filter, boost, rotation, diversity, newItems, pin.",
 );
-
-/** The scenarios of the file. */
-export type ScenariosSection = z.output<typeof scenariosSection>;

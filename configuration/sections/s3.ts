@@ -23,5 +23,3 @@ export const s3Section = z.strictObject({
 }).describe(
   "Snapshots in a bucket of an S3-compatible store instead of the data directory, for hosts that share no directory.",
 );
-
-export type S3Section = z.output<typeof s3Section>;

@@ -4,9 +4,6 @@ import type { InitializerOptions, SparseOptimizerOptions } from "./options.ts";
 /** `[rule, learning rate, weight decay, clip, …up to four parameters]`. */
 export const OPTIMIZER_WORDS = 8;
 
-/** `[kind, first parameter, second parameter]`. */
-export const INITIALIZER_WORDS = 3;
-
 type Kind = SparseOptimizerOptions["kind"];
 type Encoders = {
   readonly [K in Kind]: (
@@ -36,7 +33,7 @@ export function encodeOptimizer(options: SparseOptimizerOptions): Float32Array<A
   return words;
 }
 
-/** Shape `[INITIALIZER_WORDS]`. */
+/** `[kind, first parameter, second parameter]`. */
 export function encodeInitializer(options: InitializerOptions): Float32Array<ArrayBuffer> {
   switch (options.kind) {
     case "zeros":

@@ -28,13 +28,18 @@ import { UnsettledAsks } from "./unsettled_asks.ts";
  */
 const LINK_GRACE_MS = 50;
 
+/** Budget of an ask that names none (Infinity), ms. */
+const ASK_BUDGET_MS_DEFAULT = 60_000;
+
+/** Work before the event loop gets its turn, ms. */
+const TURN_MS_MAX = 4;
+
 export class Node implements CellHost {
   readonly name: string;
   readonly clock: Clock;
   readonly random: Random;
   readonly telemetry: Telemetry;
   readonly tracing: Tracing;
-  readonly #askBudgetMsDefault: number;
   readonly #copyMessages: boolean;
   readonly #onFailure: ((failure: ActorFailure) => void) | undefined;
 
@@ -52,13 +57,12 @@ export class Node implements CellHost {
     this.random = options.random;
     this.telemetry = options.telemetry;
     this.tracing = options.tracing ?? noTracing;
-    this.#askBudgetMsDefault = options.askBudgetMsDefault ?? 60_000;
     this.#copyMessages = options.copyMessages ?? false;
     this.#onFailure = options.onFailure;
     this.#turns = new TurnScheduler({
       clock: this.clock,
       messagesMax: options.turnMessagesMax ?? 1024,
-      msMax: options.turnMsMax ?? 4,
+      msMax: TURN_MS_MAX,
       onTurnEnd: this.#flushLinks,
       ...(options.turnQueue !== undefined && { queue: options.turnQueue }),
     });
@@ -173,11 +177,6 @@ export class Node implements CellHost {
     );
   }
 
-  /** Asks from outside the actors that have no answer yet. */
-  get asksFromOutside(): number {
-    return this.#asks.fromOutside;
-  }
-
   // ---- turns
 
   ready(cell: ActorCell): void {
@@ -229,7 +228,7 @@ export class Node implements CellHost {
       : resolved;
     return new Promise((resolve, reject) => {
       const given = options.budgetMs;
-      const budgetMs = given === Infinity ? this.#askBudgetMsDefault : Math.max(0, given);
+      const budgetMs = given === Infinity ? ASK_BUDGET_MS_DEFAULT : Math.max(0, given);
       const nowMs = this.clock.monotonicMs();
       const remote = target !== undefined && !(target instanceof ActorCell);
       const copies = this.#copyMessages;

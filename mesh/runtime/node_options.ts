@@ -18,10 +18,6 @@ export interface NodeOptions {
   readonly turnMessagesMax?: number;
   /** Order in which actors get their turns. Default: first come, first served. */
   readonly turnQueue?: TurnQueue;
-  /** Work, ms, before the event loop gets its turn. Default 4. */
-  readonly turnMsMax?: number;
-  /** Budget of an ask that names none (Infinity), ms. Default 60,000. */
-  readonly askBudgetMsDefault?: number;
   /**
    * Copies messages between actors of this node as a link would: tests then find shared or moved
    * buffers. Default false.

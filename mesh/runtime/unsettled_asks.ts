@@ -14,21 +14,14 @@ import type { NodeLink } from "./node_link.ts";
 export class UnsettledAsks {
   readonly #clock: Clock;
   readonly #wheel: DeadlineWheel;
-  #fromOutside = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
     this.#wheel = new DeadlineWheel(clock, (ask) => this.expire(ask));
   }
 
-  /** Asks of senders that are no actors. */
-  get fromOutside(): number {
-    return this.#fromOutside;
-  }
-
   add(ask: Ask): void {
-    if (ask.sender) ask.sender.askSent(ask.address);
-    else if (!ask.remoteChain) this.#fromOutside++;
+    ask.sender?.askSent(ask.address);
     this.#wheel.add(ask);
   }
 
@@ -84,8 +77,7 @@ export class UnsettledAsks {
     if (ask.settled) return false;
     ask.settled = true;
     this.#wheel.remove(ask);
-    if (ask.sender) ask.sender.askSettled();
-    else if (!ask.remoteChain) this.#fromOutside--;
+    ask.sender?.askSettled();
     return true;
   }
 }

@@ -10,11 +10,6 @@ import { createSimulatedLinkPair, type SimulatedLinkPair } from "./simulated_lin
 import { TelemetryRecorder } from "./telemetry_recorder.ts";
 import { VirtualClock } from "./virtual_clock.ts";
 
-interface SimulatedNode {
-  readonly node: Node;
-  readonly forgetWork: () => void;
-}
-
 export interface SimulatedMeshOptions {
   readonly seed: number;
   /** Wall time at the beginning, ms since the Unix epoch. */
@@ -52,7 +47,7 @@ export class SimulatedMesh {
   readonly random: SeededRandom;
   readonly telemetry = new TelemetryRecorder();
   readonly #linkLatencyMs: number;
-  readonly #nodes = new Map<string, SimulatedNode>();
+  readonly #nodes = new Map<string, Node>();
 
   constructor(options: SimulatedMeshOptions) {
     this.clock = new VirtualClock(
@@ -67,7 +62,7 @@ export class SimulatedMesh {
     name = "main",
     options: Partial<Omit<NodeOptions, "name" | "clock" | "random" | "telemetry">> = {},
   ): Node {
-    const existing = this.#nodes.get(name)?.node;
+    const existing = this.#nodes.get(name);
     if (existing) return existing;
     const node = new Node({
       copyMessages: true,
@@ -77,21 +72,12 @@ export class SimulatedMesh {
       random: this.random,
       telemetry: this.telemetry,
     });
-    const forgetWork = this.clock.addOutsideWork({
+    this.clock.addOutsideWork({
       inProgress: () => node.handlersWaitingOutside,
       describe: () => node.describeWaiting(),
     });
-    this.#nodes.set(name, { node, forgetWork });
+    this.#nodes.set(name, node);
     return node;
-  }
-
-  /**
-   * Forgets a node as if its thread had ended: a handler of it that never settles holds up the run
-   * no longer.
-   */
-  removeNode(name: string): void {
-    this.#nodes.get(name)?.forgetWork();
-    this.#nodes.delete(name);
   }
 
   /** Links two nodes. */
@@ -119,7 +105,7 @@ export class SimulatedMesh {
 
   /** Stops all nodes, newest first. */
   async stop(): Promise<void> {
-    for (const { node } of [...this.#nodes.values()].reverse()) {
+    for (const node of [...this.#nodes.values()].reverse()) {
       await this.settle(node.stop(1_000));
     }
   }

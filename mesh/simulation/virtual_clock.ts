@@ -46,7 +46,7 @@ interface Advance {
 
 export class VirtualClock implements Clock {
   readonly #events = new EventHeap();
-  readonly #outsideWork = new Set<OutsideWork>();
+  readonly #outsideWork: OutsideWork[] = [];
   readonly #outsideTurnsMax: number;
   #elapsedMs = 0;
   #wallOffsetMs: number;
@@ -101,14 +101,9 @@ export class VirtualClock implements Clock {
     this.#wallOffsetMs += ms;
   }
 
-  /**
-   * Adds a report of work that no event will end; `advance` waits while it has work in progress.
-   *
-   * @returns Removes the report.
-   */
-  addOutsideWork(work: OutsideWork): () => void {
-    this.#outsideWork.add(work);
-    return () => void this.#outsideWork.delete(work);
+  /** Adds a report of work that no event will end; `advance` waits while work is in progress. */
+  addOutsideWork(work: OutsideWork): void {
+    this.#outsideWork.push(work);
   }
 
   /**
@@ -221,7 +216,7 @@ export class VirtualClock implements Clock {
   }
 
   #stuck(): Error {
-    const names = [...this.#outsideWork].flatMap(({ describe }) => describe?.() ?? []);
+    const names = this.#outsideWork.flatMap(({ describe }) => describe?.() ?? []);
     return new Error(
       `The run is stuck at ${this.#elapsedMs} ms: no message, timer or work outside ends the wait of ${
         names.length === 0 ? "some work" : names.join(", ")
