@@ -112,7 +112,8 @@ export class Mesh {
   readonly #composition: NodeComposition;
   readonly #spawnBudgetMs: number;
   readonly #part: MeshPart | undefined;
-  #endRetry: (() => void) | undefined;
+  /** Each ends the pause of an actor that is to be made again. */
+  readonly #endPauses = new Set<() => void>();
   #stopping = false;
   readonly #nodes = new Set<string>();
   readonly #started: { readonly address: Address; readonly node: string }[] = [];
@@ -197,11 +198,13 @@ export class Mesh {
   /** Ends early when the mesh stops. */
   #pause(ms: number): Promise<void> {
     return new Promise((resolve) => {
-      const timer = this.home.clock.schedule(ms, resolve);
-      this.#endRetry = () => {
+      const end = () => {
         timer.cancel();
+        this.#endPauses.delete(end);
         resolve();
       };
+      const timer = this.home.clock.schedule(ms, end);
+      this.#endPauses.add(end);
     });
   }
 
@@ -326,7 +329,7 @@ export class Mesh {
    */
   async stop(drainMs = 5_000): Promise<Record<Address, number>> {
     this.#stopping = true;
-    this.#endRetry?.();
+    for (const end of this.#endPauses) end();
     const abandoned: Record<Address, number> = {};
     for (const { address, node } of this.#started.splice(0).reverse()) {
       try {

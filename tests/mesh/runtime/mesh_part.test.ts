@@ -86,11 +86,13 @@ Deno.test("an actor that cannot be made yet is made again until it can, or the m
     composition: { definitions: [definition] },
     part: { nodes: ["left"], retryMs: 100 },
   });
-  const starting = again.start(plan.slice(0, 1));
+  const starting = again.start(["one", "two"].map((key) => ({ ...plan[0], key })));
   starting.catch(() => {});
   await world.advance(250);
   await world.settle(again.stop());
+  const stoppedAtMs = world.clock.monotonicMs();
   await assert.rejects(world.settle(starting));
+  assert.equal(world.clock.monotonicMs(), stoppedAtMs, "no try is waited for");
 });
 
 Deno.test("an actor whose node did not hear of its end is ended by the next try, and made again", async () => {
