@@ -17,6 +17,7 @@ import {
 } from "../../mesh/ports/event_log.ts";
 import type { Clock } from "../../mesh/ports/clock.ts";
 import { Listeners } from "../../mesh/runtime/listeners.ts";
+import { type AppendedId, AppendedIds } from "./appended_ids.ts";
 import type { Journal } from "./journal.ts";
 
 /** Observes the logs of a server. */
@@ -64,15 +65,6 @@ export interface LogStateOptions {
   readonly isFull: () => boolean;
 }
 
-/** The content, time and writer of a record that was appended under an id. */
-interface AppendedId {
-  readonly content: string;
-  readonly acceptedAtMs: number;
-  readonly token: string;
-  /** The id is forgotten at this moment of the server's clock, ms. */
-  readonly expiresMs: number;
-}
-
 export class LogState {
   readonly #name: string;
   readonly #partitions: Partition[];
@@ -81,10 +73,7 @@ export class LogState {
   readonly #committed = new Map<string, number>();
   /** By `writer partition`, the newest batch and its results. */
   readonly #writers = new Map<string, { sequence: number; results: readonly AppendResult[] }>();
-  /** In the order in which they expire. */
-  readonly #ids = new Map<string, AppendedId>();
-  readonly #clock: Clock;
-  readonly #idsRetainedMs: number;
+  readonly #ids: AppendedIds;
   readonly #isFull: () => boolean;
   #firstPartition = 0;
   /** Number of partitions that the log is known to have; others are left from a fail-over. */
@@ -94,10 +83,9 @@ export class LogState {
   constructor(options: LogStateOptions) {
     const { name, partitions, clock, journal, observer, idsRetainedMs, isFull } = options;
     this.#name = name;
-    this.#clock = clock;
     this.#journal = journal;
     this.#observer = observer;
-    this.#idsRetainedMs = idsRetainedMs;
+    this.#ids = new AppendedIds(clock, journal, idsRetainedMs);
     this.#isFull = isFull;
     this.#partitions = Array.from({ length: partitions }, () => emptyPartition());
     this.#count = partitions;
@@ -197,18 +185,13 @@ export class LogState {
     if (refused !== undefined) return refused;
     const full = this.#full(records.map(({ bytes }) => bytes), bytesMax);
     if (full !== undefined) return full;
-    this.#forgetIds();
-    const expiresMs = this.#clock.monotonicMs() + this.#idsRetainedMs;
     const added: Uint8Array[] = [];
     const kept = records.map(({ id, content, acceptedAtMs, token, bytes, endsWithTime }) => {
-      const found = id === undefined ? undefined : this.#ids.get(id);
+      const found = this.#ids.find(id);
       if (found !== undefined) return found;
       const atMs = this.#nextTime(target, acceptedAtMs);
-      const entry = { content, acceptedAtMs: atMs, token, expiresMs };
-      if (id !== undefined) {
-        this.#ids.set(id, entry);
-        this.#journal.add(() => this.#ids.delete(id));
-      }
+      const entry = { content, acceptedAtMs: atMs, token };
+      this.#ids.add(id, entry);
       added.push(endsWithTime ? endingWith(bytes, atMs) : bytes);
       return entry;
     });
@@ -348,15 +331,6 @@ export class LogState {
     if (partition >= this.#firstPartition) return undefined;
     const { firstPartition, partitions } = this;
     return new SealedPartitionError(this.#name, partition, { firstPartition, partitions });
-  }
-
-  /** A fail-over does not bring expired ids back: it goes back in state, not in time. */
-  #forgetIds(): void {
-    const nowMs = this.#clock.monotonicMs();
-    for (const [id, { expiresMs }] of this.#ids) {
-      if (expiresMs > nowMs) return;
-      this.#ids.delete(id);
-    }
   }
 
   #add(partition: number, records: readonly Uint8Array[], isUrgent: boolean): void {

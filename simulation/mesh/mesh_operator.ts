@@ -4,11 +4,13 @@
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import { PROTOCOLS } from "../../mesh/adapters/tcp/host_identity.ts";
 import type { Coordination } from "../../mesh/ports/coordination.ts";
+import { ReshardRefusedError } from "../../mesh/ports/resharding.ts";
 import { Coordinator } from "../../mesh/runtime/coordination/coordinator.ts";
 import { SeededRandom } from "../../mesh/simulation/seeded_random.ts";
 import type { VirtualClock } from "../../mesh/simulation/virtual_clock.ts";
 import { present } from "../../structures/invariant.ts";
 import { KeyedHash } from "../keyed_hash.ts";
+import type { ReshardMesh } from "../plan/mesh_fault.ts";
 import { NodeClock } from "../world/node_clock.ts";
 import type { WorldOptions } from "../world/world.ts";
 import { RedisLink } from "./redis_link.ts";
@@ -36,6 +38,8 @@ export class MeshOperator {
   /** Commands under way: to accept losses, to begin and end drains. */
   #operations = 0;
   #links = 0;
+  /** Hosts that are drained, until the end of their drains. */
+  readonly #draining = new Set<string>();
 
   constructor(parts: MeshOperatorParts) {
     this.#parts = parts;
@@ -73,6 +77,41 @@ export class MeshOperator {
     attempt();
   }
 
+  /** Drains a host for a time. */
+  drain(host: string, forMs: number): void {
+    this.#draining.add(host);
+    this.#setHostState(host);
+    this.#parts.clock.schedule(forMs, () => this.#undrain(host));
+  }
+
+  /** Ends all drains now. */
+  endDrains(): void {
+    for (const host of this.#draining) this.#undrain(host);
+  }
+
+  #undrain(host: string): void {
+    if (this.#draining.delete(host)) this.#setHostState(host);
+  }
+
+  /** The last command may overtake one before it, which then sets the state anew. */
+  #setHostState(host: string): void {
+    const wanted = () => this.#draining.has(host) ? "draining" : "up";
+    this.run(async (mesh) => {
+      let state: "draining" | "up";
+      do {
+        state = wanted();
+        await mesh.setHostState(host, state);
+      } while (state !== wanted());
+    });
+  }
+
+  /** Asks for another number of parts, and takes that back after `cancelMs`, if it is given. */
+  reshard({ cancelMs, ...change }: ReshardMesh): void {
+    this.run((mesh) => askReshard(mesh, change));
+    if (cancelMs === undefined) return;
+    this.#parts.clock.schedule(cancelMs, () => this.run(cancelReshard));
+  }
+
   /** Ends all attempts: the world ends. */
   kill(): void {
     this.#clock.revoke();
@@ -102,4 +141,33 @@ export class MeshOperator {
       controlTtlMs: leaseMs,
     });
   }
+}
+
+/** Asks for a change that the mesh has room for, unless it has these numbers already. */
+async function askReshard(
+  mesh: Coordination,
+  { parts, to, trainers, overrides }: Omit<ReshardMesh, "cancelMs">,
+): Promise<void> {
+  const { identity } = await mesh.read();
+  if (parts === "partitions") {
+    // Each joiner keeps at least as many partitions of examples as there are trainers.
+    const examples = to * Math.ceil((trainers ?? identity.trainers) / to);
+    if (identity.eventPartitions === to) return;
+    await mesh.askReshard({ parts, to, examples, trainers });
+    return;
+  }
+  const most = parts === "shards" ? Infinity : identity.examplePartitions;
+  if (identity[parts] !== Math.min(to, most)) {
+    const override = overrides && { override: "a trainer cannot begin" };
+    await mesh.askReshard({ parts, to: Math.min(to, most), ...override });
+  }
+}
+
+/** Takes back a change that has not begun. */
+async function cancelReshard(mesh: Coordination): Promise<void> {
+  const { reshard } = await mesh.read();
+  if (reshard?.state !== "asked") return;
+  await mesh.cancelReshard().catch((error) => {
+    if (!(error instanceof ReshardRefusedError)) throw error; // it has begun meanwhile
+  });
 }

@@ -7,19 +7,13 @@ import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import { MemoryProfileStore } from "../../mesh/adapters/memory/memory_profile_store.ts";
 import type { ActorRef, Address, Message } from "../../mesh/runtime/actor.ts";
 import { reasonOf } from "../../mesh/runtime/errors.ts";
-import {
-  type Coordination,
-  type MeshIdentity,
-  partitionCountsOf,
-} from "../../mesh/ports/coordination.ts";
+import { type Coordination, partitionCountsOf } from "../../mesh/ports/coordination.ts";
 import type { PartitionCounts } from "../../mesh/ports/partitioning.ts";
 import { records } from "../../mesh/runtime/coordination/record_keys.ts";
-import { ReshardRefusedError } from "../../mesh/ports/resharding.ts";
 import { InvariantError, present } from "../../structures/invariant.ts";
 import type { CheckerFactory } from "../checkers/checker.ts";
 import type { Fault, Interrupt } from "../plan/fault.ts";
 import { REDIS_CLOCK } from "../plan/host_clocks.ts";
-import type { ReshardMesh } from "../plan/mesh_fault.ts";
 import type { MailboxState } from "../world/process_nodes.ts";
 import { NodeClock } from "../world/node_clock.ts";
 import type { PendingAsk } from "../world/observed.ts";
@@ -52,8 +46,6 @@ export class MeshWorld extends World {
   readonly #redisClock: HostWallClock;
   #configuration: CairnConfiguration;
   #slowRedis = NOT_SLOW;
-  /** Hosts that the operator drains, until the end of their drains. */
-  readonly #draining = new Set<string>();
 
   constructor(options: MeshWorldOptions) {
     super(options);
@@ -236,12 +228,9 @@ export class MeshWorld extends World {
       case "failOverRedis":
         return this.#stopRedis(fault.lostMs, fault.downMs, fault.noticedMs);
       case "drainHost":
-        this.#draining.add(fault.host);
-        this.#setHostState(fault.host);
-        this.clock.schedule(fault.forMs, () => this.#undrain(fault.host));
-        return;
+        return this.#operator.drain(fault.host, fault.forMs);
       case "reshardMesh":
-        return this.#reshard(fault);
+        return this.#operator.reshard(fault);
       case "crashActor":
         this.witness.crash(fault.actor as Address);
         return;
@@ -259,57 +248,6 @@ export class MeshWorld extends World {
       default:
         throw new Error(`${fault.kind} strikes one process, and this is a mesh of several hosts`);
     }
-  }
-
-  async #ask(
-    mesh: Coordination,
-    identity: MeshIdentity,
-    { parts, to, trainers, overrides }: Omit<ReshardMesh, "kind" | "atMs" | "cancelMs">,
-  ): Promise<void> {
-    if (parts === "partitions") {
-      // Each joiner keeps at least as many partitions of examples as there are trainers.
-      const examples = to * Math.ceil((trainers ?? identity.trainers) / to);
-      if (identity.eventPartitions === to) return;
-      await mesh.askReshard({ parts, to, examples, trainers });
-      return;
-    }
-    const most = parts === "shards" ? Infinity : identity.examplePartitions;
-    if (identity[parts] !== Math.min(to, most)) {
-      const override = overrides && { override: "a trainer cannot begin" };
-      await mesh.askReshard({ parts, to: Math.min(to, most), ...override });
-    }
-  }
-
-  #undrain(host: string): void {
-    if (this.#draining.delete(host)) this.#setHostState(host);
-  }
-
-  /** The last command may overtake one before it, which then sets the state anew. */
-  #setHostState(host: string): void {
-    const wanted = () => this.#draining.has(host) ? "draining" : "up";
-    this.#operator.run(async (mesh) => {
-      let state: "draining" | "up";
-      do {
-        state = wanted();
-        await mesh.setHostState(host, state);
-      } while (state !== wanted());
-    });
-  }
-
-  #reshard({ cancelMs, ...change }: ReshardMesh): void {
-    this.#operator.run(async (mesh) => {
-      const { identity } = await mesh.read();
-      await this.#ask(mesh, identity, change);
-    });
-    if (cancelMs === undefined) return;
-    this.clock.schedule(cancelMs, () =>
-      this.#operator.run(async (mesh) => {
-        const { reshard } = await mesh.read();
-        if (reshard?.state !== "asked") return;
-        await mesh.cancelReshard().catch((error) => {
-          if (!(error instanceof ReshardRefusedError)) throw error; // it has begun meanwhile
-        });
-      }));
   }
 
   protected override stall(node: string, forMs: number): void {
@@ -336,7 +274,7 @@ export class MeshWorld extends World {
       known.current?.wake();
       this.#processes.startIfDown(known);
     }
-    for (const host of this.#draining) this.#undrain(host);
+    this.#operator.endDrains();
   }
 
   #stopRedis(lostMs: number, downMs: number, noticedMs?: number): void {
