@@ -31,6 +31,11 @@ export const recordKeys = {
   history: (key: PlacedKey) => `${APART_PREFIX}history/${key}`,
 } as const;
 
+/** The keys of the placements of so many shards. */
+export function shardKeys(shards: number): PlacedKey[] {
+  return Array.from({ length: shards }, (_, shard): PlacedKey => `shard/${shard}`);
+}
+
 /** Prefix of the hosts' keys. */
 export const HOST_PREFIX = "host/";
 

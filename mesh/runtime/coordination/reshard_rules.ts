@@ -15,32 +15,28 @@
  * number that was asked for with it. It gives every joiner the next epoch, so that each is made
  * anew: those of the partitions before end them, and the controller gives the new ones to hosts.
  */
-import {
-  type HostRecord,
-  type HostRun,
-  isSameRun,
-  type MeshIdentity,
-  type PlacedKey,
-  type PlacedKind,
-  type Placement,
+import type {
+  HostRecord,
+  HostRun,
+  MeshIdentity,
+  PlacedKey,
+  PlacedKind,
+  Placement,
 } from "../../ports/coordination.ts";
-import { describe, PlanConflictError } from "../../ports/coordination_errors.ts";
+import { PlanConflictError } from "../../ports/coordination_errors.ts";
 import {
   changeWords,
   type CountedParts,
-  PARTITIONS_MAX,
   type ReshardRecord,
   ReshardRefusedError,
   type ReshardRequest,
-  SHARDS_MAX,
-  SHARDS_MIN,
   wayBack,
 } from "../../ports/resharding.ts";
 import type { RecordView } from "../../ports/record_store.ts";
-import { type ReshardStep, reshardStep } from "../../ports/reshard_progress.ts";
 import { present } from "../../../structures/invariant.ts";
 import { checkController, liveRun } from "./host_rules.ts";
-import { json, placedKeys, raiseCounts, recordKeys, records } from "./record_keys.ts";
+import { json, placedKeys, raiseCounts, recordKeys, records, shardKeys } from "./record_keys.ts";
+import { reasonAgainst, reshardStepOf } from "./reshard_refusals.ts";
 
 /** Asks for another number of parts; see {@link Coordination.askReshard}. */
 export function askReshard(
@@ -49,12 +45,11 @@ export function askReshard(
 ): ReshardRecord {
   const identity = identityOf(view);
   const before = records.reshard(view);
-  const isAsked = before?.state === "asked";
   const { parts, to, examples, trainers, override } = request;
   if (override !== undefined && parts !== "trainers") {
     throw new ReshardRefusedError("an override is for the number of trainers alone", parts);
   }
-  if (isAsked && isAskedFor(before, request)) {
+  if (before?.state === "asked" && isAskedFor(before, request)) {
     if (override === undefined || override === before.override) return before;
     const overridden: ReshardRecord = { ...before, override };
     view.set(recordKeys.reshard, json(overridden));
@@ -64,10 +59,7 @@ export function askReshard(
   if (version !== undefined && version !== counts.version) {
     throw new PlanConflictError(`the mesh is at version ${counts.version}, not ${version}`);
   }
-  const refusal = isAsked
-    ? `a change ${changeWords(before)} is under way already; wait for it, or end it by cairn cancel`
-    : reasonAgainst(view, identity, request) ??
-      (override === undefined ? reasonToWait(view, identity, before) : undefined);
+  const refusal = reasonAgainst(view, identity, request);
   if (refusal !== undefined) throw new ReshardRefusedError(refusal, parts);
   const record: ReshardRecord = {
     parts,
@@ -142,7 +134,7 @@ export function endReshard(
   checkController(view, controllerEpoch);
   const begun = records.reshard(view);
   if (begun?.parts !== parts || begun.division !== division || begun.state !== "begun") return;
-  if (stepOf(view, identityOf(view), begun)?.kind !== "done") return;
+  if (reshardStepOf(view, identityOf(view), begun)?.kind !== "done") return;
   view.set(recordKeys.reshard, json({ ...begun, state: "done" }));
 }
 
@@ -246,134 +238,4 @@ function identityOf(view: RecordView): MeshIdentity {
 
 function trainerKeys(trainers: number): PlacedKey[] {
   return Array.from({ length: trainers }, (_, trainer): PlacedKey => `trainer/${trainer}`);
-}
-
-function shardKeys(shards: number): PlacedKey[] {
-  return Array.from({ length: shards }, (_, shard): PlacedKey => `shard/${shard}`);
-}
-
-/** Why the number cannot change now, with the remedy; undefined where it can. */
-function reasonAgainst(
-  view: RecordView,
-  identity: MeshIdentity,
-  request: Omit<ReshardRequest, "version">,
-): string | undefined {
-  const { parts, to } = request;
-  if (parts === "partitions") return reasonAgainstPartitions(view, identity, request);
-  const [least, most] = parts === "shards"
-    ? [SHARDS_MIN, SHARDS_MAX]
-    : [1, identity.examplePartitions];
-  if (!Number.isInteger(to) || to < least || to > most) {
-    const why = parts === "shards" ? "" : ", the number of partitions that they share out";
-    return `found ${to}, expected a whole number from ${least} to ${most}${why}`;
-  }
-  if (to === identity[parts]) return `the mesh has ${to} ${parts} already`;
-  const hosts = records.hosts(view);
-  if (!hosts.some(({ roles }) => roles.includes("sync"))) {
-    return "the host with the role sync, which takes the snapshot, is not up; start it";
-  }
-  const role = parts === "shards" ? "shards" : "trainer";
-  if (!hosts.some(({ roles, state }) => roles.includes(role) && state === "up")) {
-    return `no host with the role ${role} is up and not draining; start another one, or end a ` +
-      "drain by cairn undrain";
-  }
-  return parts === "shards" ? reasonAgainstSharding(view, identity, hosts) : undefined;
-}
-
-/**
- * Why the change before stands against another one; undefined where it is done. Its steps are known
- * from its record alone, whose place the next one takes, and each division that a serving host has
- * not left yet costs it a set of replicas.
- */
-function reasonToWait(
-  view: RecordView,
-  identity: MeshIdentity,
-  before: ReshardRecord | undefined,
-): string | undefined {
-  const step = stepOf(view, identity, before);
-  if (before === undefined || step?.kind !== "restoring" && step?.kind !== "serving") {
-    return undefined;
-  }
-  const left = step.kind === "serving"
-    ? `${step.hosts.join(", ")} ${step.hosts.length > 1 ? "have" : "has"} not changed over`
-    : "not every part of it is there";
-  return `the change ${
-    changeWords(before)
-  } has begun and is not done (${left}); wait until cairn ` +
-    "status says that it is";
-}
-
-function stepOf(
-  view: RecordView,
-  identity: MeshIdentity,
-  reshard: ReshardRecord | undefined,
-): ReshardStep | undefined {
-  return reshardStep({
-    reshard,
-    identity,
-    placements: new Map(placedKeys(identity).map((key) => [key, records.placement(view, key)])),
-    hosts: new Map(records.hosts(view).map((host) => [host.host, host])),
-  });
-}
-
-function reasonAgainstPartitions(
-  view: RecordView,
-  identity: MeshIdentity,
-  { to, examples = 0, trainers = identity.trainers }: Omit<ReshardRequest, "version">,
-): string | undefined {
-  const { eventPartitions, examplePartitions } = identity;
-  const isCount = (count: number) =>
-    Number.isInteger(count) && count >= 1 && count <= PARTITIONS_MAX;
-  if (!isCount(to) || !isCount(examples) || examples % to !== 0) {
-    return `found ${to} partitions of the event log and ${examples} of the example log, expected ` +
-      `numbers from 1 to ${PARTITIONS_MAX} of which the second is a multiple of the first`;
-  }
-  if (to === eventPartitions && examples === examplePartitions) {
-    return "the mesh has these partitions already";
-  }
-  if (!Number.isInteger(trainers) || trainers < 1) {
-    return `found ${trainers} trainers, expected a whole number from 1 on`;
-  }
-  if (trainers > examples) {
-    return `each of ${trainers} trainers needs a partition of the example log, found ${examples}: ` +
-      "lower trainer.count, or raise trainer.partitions";
-  }
-  const hosts = records.hosts(view);
-  for (const role of ["sync", "joiner", "trainer"]) {
-    if (hosts.some(({ roles, state }) => roles.includes(role) && state === "up")) continue;
-    return `no host with the role ${role} is up and not draining; start one, or end a drain by ` +
-      "cairn undrain";
-  }
-  for (const key of placedKeys(identity).filter((each) => each.startsWith("events/"))) {
-    const placement = records.placement(view, key);
-    if (placement.state === "active") continue;
-    return `${key} is ${describe(placement)}; wait until cairn status shows every joiner active`;
-  }
-  return undefined;
-}
-
-/** A change of shards takes all of them from their owners, so none may be on its way. */
-function reasonAgainstSharding(
-  view: RecordView,
-  identity: MeshIdentity,
-  hosts: readonly HostRecord[],
-): string | undefined {
-  const silent = hosts.find(({ expiresMs }) => expiresMs <= view.nowMs);
-  if (silent !== undefined) {
-    return `host "${silent.host}" does not renew its lease; start it, or wait until its parts are ` +
-      "on other hosts";
-  }
-  for (const key of shardKeys(identity.shards)) {
-    const placement = records.placement(view, key);
-    const isOwned = placement.state === "active" &&
-      hosts.some((host) => isSameRun(host, placement.owner));
-    if (!isOwned) {
-      return `${key} is ${describe(placement)}; wait until cairn status shows every shard active`;
-    }
-  }
-  const plan = records.plan(view)?.document as { readonly state?: string } | undefined;
-  if (plan?.state === "active") {
-    return "a plan of moves is under way; wait for its end, or end it by cairn cancel";
-  }
-  return undefined;
 }
