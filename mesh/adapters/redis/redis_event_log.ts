@@ -23,17 +23,13 @@ import {
   SealedPartitionError,
   StaleWriterError,
 } from "../../ports/event_log.ts";
-import { type AttachedValue, refusalOf } from "./append_batch.ts";
+import type { AttachedValue } from "./append_batch.ts";
 import { ConsumerOffsets } from "./consumer_offsets.ts";
-import { fullMemory } from "./full_memory.ts";
 import { LogAppender } from "./log_appender.ts";
 import {
-  appendOnceScript,
-  type AppendReply,
   claimScript,
   extendScript,
   extentOf,
-  markScript,
   openScript,
   rollScript,
   trimScript,
@@ -45,9 +41,9 @@ import { KnownPartitions } from "./known_partitions.ts";
 import { LogPages } from "./log_pages.ts";
 import { LogWatcher } from "./log_watcher.ts";
 import { LogPartitionsError, type RedisEventLogOptions } from "./redis_log_options.ts";
-import { OnceArguments } from "./once_arguments.ts";
 import { RedisUnavailableError } from "./redis_connection.ts";
 import type { RedisServer } from "./redis_server.ts";
+import { SharedAppends } from "./shared_appends.ts";
 
 interface Partition {
   readonly stream: string;
@@ -61,22 +57,19 @@ const USAGE_AGE_MS = 1_000;
 export class RedisEventLog implements EventLog {
   readonly #options: RedisEventLogOptions;
   readonly appendMaxMs: number;
-  readonly #awayAfterMs: number;
   readonly #keys: LogKeys;
   readonly #known = new KnownPartitions((partition) => this.#newPartition(partition));
   readonly #commands: LogCommands;
   readonly #offsets: ConsumerOffsets;
   readonly #watcher: LogWatcher;
+  readonly #shared: SharedAppends;
   #bytes = 0;
   #usageReadMs = -Infinity;
   #refusal: Error | undefined;
-  /** Records sent by {@link appendOnce}, for their tokens. */
-  #onceSent = 0;
 
   private constructor(options: RedisEventLogOptions) {
-    const { server, name, writer } = options;
+    const { server, name, writer, bytesMax } = options;
     this.#options = options;
-    this.#awayAfterMs = options.awayAfterMs ?? logBudgets.awayAfterMs;
     const budgetMs = options.budgetMs ?? logBudgets.commandMs;
     // The last attempt may be answered late, or the server carries it out without an answer.
     this.appendMaxMs = budgetMs + server.commands.deadlineMs;
@@ -88,6 +81,19 @@ export class RedisEventLog implements EventLog {
       keys,
       lazyMs: options.lazyMs ?? logBudgets.lazyMs,
       endsOf: (asked) => this.#endsOf(asked),
+    });
+    this.#shared = new SharedAppends({
+      server,
+      commands: this.#commands,
+      log: this.#inWords,
+      keys,
+      writer,
+      bytesMax,
+      idsRetainedMs: options.idsRetainedMs ?? logBudgets.idsRetainedMs,
+      awayAfterMs: options.awayAfterMs ?? logBudgets.awayAfterMs,
+      streamOf: (partition) => this.#known.of(partition).stream,
+      onBytes: this.#held,
+      onRefusal: this.#refused,
     });
   }
 
@@ -129,87 +135,12 @@ export class RedisEventLog implements EventLog {
     return appender.append([record.slice()], "written", undefined, attached);
   }
 
-  async appendOnce(
-    partition: number,
-    records: readonly OnceRecord[],
-  ): Promise<OnceOutcome[]> {
-    const { stream } = this.#known.of(partition);
-    const { commands, runs, barrier } = this.#server;
-    const { bytesMax, idsRetainedMs = logBudgets.idsRetainedMs, writer } = this.#options;
-    this.#refuseWhereAway();
-    const sent = records.map((record) =>
-      new OnceArguments(record, `${writer}:${this.#onceSent++}`)
-    );
-    return await this.#commands.again(async () => {
-      const runId = await this.#commands.checkedRun();
-      const reply = await this.#commands.atomic((run) =>
-        appendOnceScript.run(commands, [runs.key, this.#keys.log, stream, this.#keys.urgent], [
-          run,
-          partition,
-          bytesMax,
-          idsRetainedMs,
-          `${this.#keys.log}:once:`,
-          ...sent.flatMap((each) => each.values),
-        ])
-      );
-      if (reply[0] !== "OK") throw this.#refusalOf(reply, partition);
-      const [, held, end, values] = reply;
-      // Also an earlier record is durable when its repetition is answered.
-      await barrier.pass(runId);
-      this.#refusal = undefined;
-      this.#held(Number(held));
-      this.#commands.durableTo(partition, Number(end));
-      return values.map((value, i) => sent[i].outcomeOf(value));
-    }).catch((error) => this.#rethrow(error));
+  appendOnce(partition: number, records: readonly OnceRecord[]): Promise<OnceOutcome[]> {
+    return this.#shared.appendOnce(partition, records);
   }
 
-  async mark(
-    partitions: readonly MarkedPartition[],
-    { bytes, acceptedAtMs }: LogMark,
-  ): Promise<number[]> {
-    const streams = partitions.map(({ partition }) => this.#known.of(partition).stream);
-    const { commands, runs } = this.#server;
-    const { bytesMax } = this.#options;
-    this.#refuseWhereAway();
-    return await this.#commands.again(async () => {
-      // Also a record that is there already is durable when it is answered.
-      const reply = await this.#commands.durable((run) =>
-        markScript.run(commands, [runs.key, this.#keys.log, this.#keys.urgent, ...streams], [
-          run,
-          bytesMax,
-          acceptedAtMs,
-          bytes,
-          ...partitions.flatMap(({ partition, unlessAfterMs }) => [partition, unlessAfterMs]),
-        ])
-      );
-      if (reply[0] !== "OK") throw this.#refusalOf(reply, partitions[0].partition);
-      const [, held, newest, ends] = reply;
-      this.#held(Number(held));
-      partitions.forEach(({ partition }, i) =>
-        this.#commands.durableTo(partition, Number(ends[i]))
-      );
-      return newest.map(Number);
-    }).catch((error) => this.#rethrow(error));
-  }
-
-  #refuseWhereAway(): void {
-    const { commands } = this.#server;
-    if (commands.downMs <= this.#awayAfterMs) return;
-    throw this.#refused(this.#commands.unavailable(commands.failure));
-  }
-
-  /** The error of an append that the script has refused. */
-  #refusalOf(reply: AppendReply, partition: number): Error {
-    const { bytesMax } = this.#options;
-    const refusal = refusalOf(reply, undefined, { log: this.#inWords, partition, bytesMax });
-    if (refusal instanceof SealedPartitionError) this.#known.adopt(refusal.extent);
-    return refusal;
-  }
-
-  #rethrow(error: Error): never {
-    // The caller sends the records to another partition.
-    if (error instanceof SealedPartitionError) throw error;
-    throw this.#refused(fullMemory(error, this.#inWords, this.#server) ?? error);
+  mark(partitions: readonly MarkedPartition[], mark: LogMark): Promise<number[]> {
+    return this.#shared.mark(partitions, mark);
   }
 
   async extend({ firstPartition, partitions }: LogExtent): Promise<void> {
@@ -392,19 +323,21 @@ export class RedisEventLog implements EventLog {
     return ends.map((end) => Number(end ?? 0));
   }
 
-  #refused(error: Error): Error {
-    return this.#refusal = error;
-  }
+  readonly #refused = (refusal: Error | undefined): void => {
+    // The caller sends the records to another partition.
+    if (refusal instanceof SealedPartitionError) this.#known.adopt(refusal.extent);
+    else this.#refusal = refusal;
+  };
 
-  #held(bytes: number): void {
+  readonly #held = (bytes: number): void => {
     this.#usageReadMs = performance.now();
     const isLess = bytes < this.#bytes;
     this.#bytes = bytes;
     if (isLess && this.#refusal instanceof LogFullError) this.#refusal = undefined;
-  }
+  };
 
   #newPartition(partition: number): Partition {
-    const { server, bytesMax, budgetMs, writtenBudgetMs } = this.#options;
+    const { server, bytesMax, budgetMs, writtenBudgetMs, awayAfterMs } = this.#options;
     const stream = this.#keys.streamOf(partition);
     const appender = new LogAppender({
       server,
@@ -414,15 +347,11 @@ export class RedisEventLog implements EventLog {
       bytesMax,
       budgetMs: budgetMs ?? logBudgets.commandMs,
       writtenBudgetMs: writtenBudgetMs ?? logBudgets.writtenMs,
-      awayAfterMs: this.#awayAfterMs,
+      awayAfterMs: awayAfterMs ?? logBudgets.awayAfterMs,
       checkedRun: () => this.#commands.checkedRun(),
-      onBytes: (bytes) => this.#held(bytes),
+      onBytes: this.#held,
       onDurable: (endOffset) => this.#commands.durableTo(partition, endOffset),
-      onRefusal: (refusal) => {
-        // The caller sends the records to another partition.
-        if (refusal instanceof SealedPartitionError) this.#known.adopt(refusal.extent);
-        else this.#refusal = refusal;
-      },
+      onRefusal: this.#refused,
     });
     return { stream, appender, pages: new LogPages(server, stream) };
   }
