@@ -3,13 +3,17 @@
  * sharding, the dealing and the partitioning of the mesh, as the coordination store names them.
  *
  * The new shards and trainers are made by {@link PlacedShards} and {@link PlacedPartitions}, since
- * their epochs change. Here the other actors are carried over. After a change of the shards a
- * serving host makes the new replicas and a row feed that fills them, and ends the old ones when
- * its scorer uses the new ones; the host with the role `sync` makes parameter sync and the
- * snapshotter anew. After a change of the
- * trainers that host makes the snapshotter anew; parameter sync learns of them by their answers.
+ * their epochs change. Here the other actors follow:
+ *
+ * - After a change of the shards a serving host makes the new replicas and a row feed that fills
+ *   them, and ends the old ones when its scorer uses the new ones. The host with the role `sync`
+ *   makes parameter sync and the snapshotter anew.
+ * - After a change of the trainers that host makes the snapshotter anew; parameter sync learns of
+ *   them by their answers.
+ * - After a change of the partitions every host gives its logs the new ones.
+ *
  * Each step is tried again until it succeeds, and a process that starts meanwhile begins with the
- * present divisions. After a change of the partitions every host gives its logs the new ones.
+ * present divisions.
  */
 import type { EmbeddingShardOptions } from "../actors/embedding_shard/options.ts";
 import type { ScorerMessage } from "../actors/scorer/protocol.ts";
@@ -65,7 +69,7 @@ export class HostSharding {
   #configuration: CairnConfiguration;
   #plan: readonly PlannedActor[];
   /** The sharding whose actors are made here. */
-  #made: number;
+  #madeSharding: number;
   /** The number of partitionings that the logs here have. */
   #extended: number;
   /** The dealing that the snapshotter here is made for. */
@@ -73,7 +77,7 @@ export class HostSharding {
   /** The sharding whose replicas the scorer uses. */
   #served: number;
   /** Replicas of earlier shardings. */
-  #old: Address[] = [];
+  #oldReplicas: Address[] = [];
   /** The sharding that all serving hosts use, or a later one. */
   #servedByAll = 0;
   #isStarted = false;
@@ -85,7 +89,7 @@ export class HostSharding {
     const { configuration, host } = options;
     this.#configuration = configuration;
     this.#plan = planOf(configuration);
-    this.#made = this.#served = configuration.sharding;
+    this.#madeSharding = this.#served = configuration.sharding;
     this.#extended = partitionCountsOf(configuration).length;
     this.#madeDealing = configuration.dealing;
     const own = processesOf(configuration).find((each) => each.host === host);
@@ -109,8 +113,8 @@ export class HostSharding {
   /** Whether a step towards the present divisions is left. */
   get isChanging(): boolean {
     const { sharding, dealing } = this.#configuration;
-    return this.#made !== sharding || this.#extended !== this.#partitionings.length ||
-      this.#serves && (this.#served !== sharding || this.#old.length > 0) ||
+    return this.#madeSharding !== sharding || this.#extended !== this.#partitionings.length ||
+      this.#serves && (this.#served !== sharding || this.#oldReplicas.length > 0) ||
       this.#syncs && this.#madeDealing !== dealing;
   }
 
@@ -127,7 +131,7 @@ export class HostSharding {
   /** Figures for the coordination store: the shardings that are served and held here. */
   figures(): Readonly<Record<string, number>> {
     if (!this.#serves) return {};
-    const held = Math.min(this.#made, ...this.#old.map(shardingAt));
+    const held = Math.min(this.#madeSharding, ...this.#oldReplicas.map(shardingAt));
     return { [SERVED_SHARDING]: this.#served, [HELD_SHARDING]: held };
   }
 
@@ -164,9 +168,11 @@ export class HostSharding {
 
   async #step(sharding: number): Promise<void> {
     if (this.#extended !== this.#partitionings.length) await this.#followPartitioning();
-    if (this.#made !== sharding) await this.#make();
+    if (this.#madeSharding !== sharding) await this.#followSharding();
     if (this.#syncs) await this.#followDealing();
-    if (this.#serves && this.#made === this.#configuration.sharding) await this.#endOld();
+    if (this.#serves && this.#madeSharding === this.#configuration.sharding) {
+      await this.#endOldReplicas();
+    }
   }
 
   async #followPartitioning(): Promise<void> {
@@ -178,7 +184,7 @@ export class HostSharding {
     telemetry.log("info", `following partitioning ${length - 1}`, { events, examples });
   }
 
-  async #make(): Promise<void> {
+  async #followSharding(): Promise<void> {
     const { mesh } = this.#options;
     const { sharding, dealing } = this.#configuration;
     const plan = this.#plan;
@@ -193,7 +199,7 @@ export class HostSharding {
       await this.#remake(addresses.snapshotter);
       this.#madeDealing = dealing;
     }
-    this.#made = sharding;
+    this.#madeSharding = sharding;
     mesh.home.telemetry.log("info", `following sharding ${sharding}`, {
       shards: this.#configuration.shardCount,
     });
@@ -223,7 +229,9 @@ export class HostSharding {
       if (mesh.nodeOf(addressOf(replica)) === undefined) await mesh.spawn(replica);
     }
     const current = new Set(own.map(addressOf));
-    this.#old = mesh.addressesOf("serving_replica").filter((address) => !current.has(address));
+    this.#oldReplicas = mesh.addressesOf("serving_replica").filter((address) =>
+      !current.has(address)
+    );
     mesh.home.telemetry.log("info", "serving replicas are made beside those in use", {
       sharding,
       replicas: own.length,
@@ -234,16 +242,16 @@ export class HostSharding {
    * Ends the earlier replicas once the scorer uses the present ones: where hosts look up in each
    * other's, once all scorers do.
    */
-  async #endOld(): Promise<void> {
+  async #endOldReplicas(): Promise<void> {
     const { mesh, host } = this.#options;
     const scorer = mesh.actorRef<ScorerMessage>(addresses.scorer(host));
     const { sharding } = await scorer.ask({ kind: "getStatus" }, BUDGET);
-    if (sharding !== this.#made) return;
+    if (sharding !== this.#madeSharding) return;
     this.#served = sharding;
     const areAskedElsewhere = this.#configuration.servingReplicas !== "all";
     if (areAskedElsewhere && this.#servedByAll < sharding) return;
-    for (const address of this.#old) await mesh.end(address, 0);
-    this.#old = [];
+    for (const address of this.#oldReplicas) await mesh.end(address, 0);
+    this.#oldReplicas = [];
   }
 }
 
