@@ -42,10 +42,7 @@ export class ActorCell implements AskReceiver {
   #drained: (() => void) | undefined;
   #stopping: Promise<number> | undefined;
 
-  #handled = 0;
-  #dropped = 0;
-  #rejected = 0;
-  #expired = 0;
+  readonly #counts = { handled: 0, dropped: 0, rejected: 0, expired: 0 };
 
   constructor(definition: AnyDefinition, address: Address, options: unknown, host: CellHost) {
     this.#definition = definition;
@@ -107,10 +104,7 @@ export class ActorCell implements AskReceiver {
       address: this.address,
       state: this.state,
       queued: this.queued,
-      handled: this.#handled,
-      dropped: this.#dropped,
-      rejected: this.#rejected,
-      expired: this.#expired,
+      ...this.#counts,
       restarts: this.#restarts.total,
     };
   }
@@ -170,7 +164,7 @@ export class ActorCell implements AskReceiver {
     }
     this.#behavior = behavior;
     this.state = "running";
-    if (this.hasWork) this.#host.ready(this);
+    this.#wake();
   }
 
   #beginStop(): void {
@@ -203,7 +197,7 @@ export class ActorCell implements AskReceiver {
     this.#failTaken("it has stopped");
     for (let mail = this.#mailbox.take(); mail; mail = this.#mailbox.take()) {
       if (mail instanceof Ask) this.#refuse(mail, "it has stopped");
-      else this.#dropped++;
+      else this.#counts.dropped++;
     }
   }
 
@@ -215,11 +209,12 @@ export class ActorCell implements AskReceiver {
 
   deliverTell(message: Message): void {
     if (this.state === "stopped" || this.state === "stopping") {
-      this.#dropped++;
+      this.#counts.dropped++;
       return;
     }
-    if (this.#mailbox.offer(message, this.priorityOf(message)) === "refused") this.#dropped++;
-    else if (!this.scheduled && this.hasWork) this.#host.ready(this);
+    if (this.#mailbox.offer(message, this.priorityOf(message)) === "refused") {
+      this.#counts.dropped++;
+    } else this.#wake();
   }
 
   deliverAsk(ask: Ask): void {
@@ -228,10 +223,15 @@ export class ActorCell implements AskReceiver {
     ask.receiver = this;
     const priority = this.priorityOf(ask.message);
     if (this.#mailbox.offer(ask, priority) === "refused") {
-      this.#rejected++;
+      this.#counts.rejected++;
       const waiting = this.#mailbox.lengthOf(priority);
       this.#host.settleError(ask, new OverloadedError(this.address, waiting, this.capacity));
-    } else if (!this.scheduled && this.hasWork) this.#host.ready(this);
+    } else this.#wake();
+  }
+
+  /** Asks the node for turns, if there is work. */
+  #wake(): void {
+    if (!this.scheduled && this.hasWork) this.#host.ready(this);
   }
 
   /** Handles up to `messagesMax` waiting messages, fewer when a handler has to be waited for. */
@@ -245,14 +245,14 @@ export class ActorCell implements AskReceiver {
       if (mail instanceof Ask) {
         const nowMs = this.#host.clock.monotonicMs();
         if (mail.settled || nowMs >= mail.deadlineMs) { // its asker gives it up, or has
-          this.#expired++;
+          this.#counts.expired++;
           this.#host.expire(mail);
           continue;
         }
         mail.startedAtMs = nowMs;
-        if (isSampled(mail.trace)) this.#beginSpan(mail, nowMs);
-        this.#taken.begin(message, mail);
-      } else this.#taken.begin(message, undefined);
+        if (isSampled(mail.trace)) mail.beginSpan(this.#host, nowMs);
+      }
+      this.#taken.begin(message, mail instanceof Ask ? mail : undefined);
       handled++;
       try {
         const result = behavior.receive(message);
@@ -268,23 +268,9 @@ export class ActorCell implements AskReceiver {
         this.#crash(error);
       }
     }
-    this.#handled += handled;
+    this.#counts.handled += handled;
     this.#noticeIdle();
     return handled;
-  }
-
-  /** The span begins when the ask was sent, as far as this node knows. */
-  #beginSpan(ask: Ask, nowMs: number): void {
-    const queuedMs = nowMs - ask.sentAtMs;
-    ask.span = this.#host.tracing.begin(`${this.#definition.kind} ${ask.message.kind}`, {
-      parent: ask.trace,
-      startedAtMs: this.#host.clock.nowMs() - queuedMs,
-      attributes: {
-        "cairn.actor": this.address,
-        "cairn.node": this.#host.name,
-        "cairn.queued_ms": queuedMs,
-      },
-    });
   }
 
   #handlerSettled(): void {
@@ -332,7 +318,7 @@ export class ActorCell implements AskReceiver {
     return this.#timers.schedule(delayMs, () => {
       if (context !== this.#context) return;
       this.#mailbox.force(new Reminder(message, context), this.priorityOf(message));
-      if (!this.scheduled && this.hasWork) this.#host.ready(this);
+      this.#wake();
     });
   }
 
@@ -385,18 +371,11 @@ export class ActorCell implements AskReceiver {
     this.#timers.cancelAll();
     const { address } = this;
     const nowMs = this.#host.clock.monotonicMs();
-    const isExceeded = this.#restarts.isExceeded(nowMs);
-    const delayMs = this.#restarts.next(nowMs);
-    const restarts = this.#restarts.recent(nowMs);
+    const { delayMs, isExceeded, restarts } = this.#restarts.next(nowMs);
     if (isExceeded) {
       if (delayMs === undefined) this.#end();
-      this.#host.escalate({
-        address,
-        node: this.#host.name,
-        error,
-        restarts,
-        ...(delayMs !== undefined && { restartsInMs: delayMs }),
-      });
+      const failure = { address, node: this.#host.name, error, restarts };
+      this.#host.escalate(delayMs === undefined ? failure : { ...failure, restartsInMs: delayMs });
     }
     if (delayMs === undefined) return;
     this.#host.telemetry.log("warn", `${address} crashed and restarts in ${delayMs} ms`, {

@@ -3,7 +3,8 @@
  * timeout's error.
  */
 import type { Address, Message, Priority } from "./actor.ts";
-import type { Span, TraceContext } from "../ports/tracing.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Span, TraceContext, Tracing } from "../ports/tracing.ts";
 import type { AskProgress } from "./errors.ts";
 
 /** The receiver of an ask, as far as a timeout's error describes it. */
@@ -30,6 +31,13 @@ export interface AskCarrier {
   forget(ask: Ask): void;
   /** Ignores the answer, and lets the other node drop the ask unless it is handled already. */
   withdraw(ask: Ask): void;
+}
+
+/** The node that handles an ask. */
+export interface HandlingNode {
+  readonly name: string;
+  readonly clock: Clock;
+  readonly tracing: Tracing;
 }
 
 /** The fields that an ask is made with. */
@@ -113,6 +121,24 @@ export class Ask {
     this.trace = origin.trace;
     this.onValue = origin.onValue;
     this.onError = origin.onError;
+  }
+
+  /**
+   * Begins the span of its handling, which counts from when the ask was sent, as far as this node
+   * knows.
+   */
+  beginSpan({ name, clock, tracing }: HandlingNode, nowMs: number): void {
+    const queuedMs = nowMs - this.sentAtMs;
+    const [kind] = this.address.split("/");
+    this.span = tracing.begin(`${kind} ${this.message.kind}`, {
+      parent: this.trace,
+      startedAtMs: clock.nowMs() - queuedMs,
+      attributes: {
+        "cairn.actor": this.address,
+        "cairn.node": name,
+        "cairn.queued_ms": queuedMs,
+      },
+    });
   }
 
   /** The trace of the asks and log lines of its handler. */

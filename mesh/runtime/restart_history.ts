@@ -3,6 +3,16 @@
  */
 import type { RestartPolicy } from "./actor.ts";
 
+/** The policy's decision after a crash. */
+export interface RestartDecision {
+  /** Undefined where the actor is not restarted. */
+  readonly delayMs: number | undefined;
+  /** Whether there were more crashes than the policy allows. */
+  readonly isExceeded: boolean;
+  /** Restarts within the policy's period, with this one. */
+  readonly restarts: number;
+}
+
 export class RestartHistory {
   readonly #policy: RestartPolicy;
   #timesMs: number[] = [];
@@ -17,27 +27,16 @@ export class RestartHistory {
     return this.#total;
   }
 
-  /** Restarts within the policy's period before `nowMs` (monotonic). */
-  recent(nowMs: number): number {
-    this.#timesMs = this.#timesMs.filter((atMs) => nowMs - atMs < this.#policy.periodMs);
-    return this.#timesMs.length;
-  }
-
-  /** Whether a further restart is one more than the policy allows. */
-  isExceeded(nowMs: number): boolean {
-    return this.recent(nowMs) >= this.#policy.restartsMax;
-  }
-
-  /** Notes a further restart; returns its delay in ms, or undefined when there is none. */
-  next(nowMs: number): number | undefined {
-    const { backoffMs, backoffMsMax, goesOn = false } = this.#policy;
-    const isExceeded = this.isExceeded(nowMs);
-    if (isExceeded && !goesOn) return undefined;
-    const delayMs = isExceeded
-      ? backoffMsMax
-      : Math.min(backoffMs * 2 ** this.recent(nowMs), backoffMsMax);
+  /** Decides on the restart after a crash at `nowMs` (monotonic), and notes it. */
+  next(nowMs: number): RestartDecision {
+    const { restartsMax, periodMs, backoffMs, backoffMsMax, goesOn = false } = this.#policy;
+    this.#timesMs = this.#timesMs.filter((atMs) => nowMs - atMs < periodMs);
+    const restarts = this.#timesMs.length;
+    const isExceeded = restarts >= restartsMax;
+    if (isExceeded && !goesOn) return { delayMs: undefined, isExceeded, restarts };
+    const delayMs = isExceeded ? backoffMsMax : Math.min(backoffMs * 2 ** restarts, backoffMsMax);
     this.#timesMs.push(nowMs);
     this.#total++;
-    return delayMs;
+    return { delayMs, isExceeded, restarts: restarts + 1 };
   }
 }
