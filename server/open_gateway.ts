@@ -12,6 +12,7 @@ import type { TrainerMessage } from "../actors/trainer/protocol.ts";
 import { createGateway } from "../gateway/app.ts";
 import { MarkWriter } from "../gateway/mark_writer.ts";
 import { Console } from "../gateway/console/console.ts";
+import type { ErasureParts } from "../gateway/erasure/erasure_parts.ts";
 import { Erasures } from "../gateway/erasure/erasures.ts";
 import { GatewayMemory } from "../gateway/memory/gateway_memory.ts";
 import { recallFromLogs } from "../gateway/memory/log_recall.ts";
@@ -108,29 +109,7 @@ export async function openGateway(
   const markWriter = stores.eventLog.partitions > 1 || stores.eventLog.extend !== undefined
     ? new MarkWriter({ eventLog: stores.eventLog, acceptanceClock, clock, telemetry })
     : undefined;
-  const erasures = new Erasures({
-    ...stores,
-    memory,
-    ...activity,
-    forgetElsewhere: (user) => others.forget(user),
-    partitionings: () => partitionCountsOf(started.configuration()),
-    keepers: Array.from(
-      { length: configuration.featureKeeper?.shards ?? 0 },
-      (_, i) => mesh.actorRef<FeatureKeeperMessage>(addresses.featureKeeper(i)),
-    ),
-    rowFeeds: servingHosts(configuration)
-      .map((each) => mesh.actorRef<RowFeedMessage>(addresses.rowFeed(each))),
-    clock,
-    random,
-    telemetry,
-    options: configuration.gateway,
-    ...(host !== undefined && { host }),
-    ...(meshView && {
-      hostsServing: async () => hostsServing(await meshView()),
-      mayHoldEarlierReplicas: async () =>
-        mayHoldEarlierReplicas(await meshView(), servingHostsOfMesh(configuration)),
-    }),
-  });
+  const erasures = erasuresOf(environment, started, { memory, others, ...activity });
   const syncHost = configuration.mesh?.hosts.find(({ roles }) => roles.includes("sync"));
   const app = createGateway({
     erasures,
@@ -195,6 +174,41 @@ export async function openGateway(
       await stop();
     },
   };
+}
+
+/** The erasures of users, which this gateway follows for as long as it runs. */
+function erasuresOf(
+  { home: { clock, random, telemetry }, stores, host }: GatewayEnvironment,
+  started: StartedActors,
+  { others, ...kept }: Pick<ErasureParts, "memory" | "activity"> & {
+    readonly others: OtherGateways;
+  },
+): Erasures {
+  const { mesh, meshView } = started;
+  const configuration = started.configuration();
+  return new Erasures({
+    ...stores,
+    ...kept,
+    forgetElsewhere: (user) => others.forget(user),
+    partitionings: () => partitionCountsOf(started.configuration()),
+    keepers: Array.from(
+      { length: configuration.featureKeeper?.shards ?? 0 },
+      (_, i) => mesh.actorRef<FeatureKeeperMessage>(addresses.featureKeeper(i)),
+    ),
+    rowFeeds: servingHosts(configuration).map((each) =>
+      mesh.actorRef<RowFeedMessage>(addresses.rowFeed(each))
+    ),
+    clock,
+    random,
+    telemetry,
+    options: configuration.gateway,
+    ...(host !== undefined && { host }),
+    ...(meshView && {
+      hostsServing: async () => hostsServing(await meshView()),
+      mayHoldEarlierReplicas: async () =>
+        mayHoldEarlierReplicas(await meshView(), servingHostsOfMesh(configuration)),
+    }),
+  });
 }
 
 /** The hosts whose gateways answer, by their leases. */
