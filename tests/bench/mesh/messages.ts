@@ -2,7 +2,7 @@
  * Measures messages: tells and asks within a thread and between threads, and appends to the
  * embedded event log. Each case checks the arrived messages before it prints its time.
  *
- *     deno run -A tests/bench/mesh/mesh_bench.ts
+ *     deno task bench:messages
  */
 import assert from "node:assert/strict";
 import { DenoClock } from "../../../mesh/adapters/deno/deno_clock.ts";

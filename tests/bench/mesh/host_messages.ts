@@ -3,7 +3,7 @@
  * tells, asks one after another and many at a time, and arrays that are moved. Each case checks the
  * answers before it prints its time.
  *
- *     deno run -A tests/bench/mesh/hosts_bench.ts
+ *     deno run -A tests/bench/mesh/host_messages.ts
  */
 import assert from "node:assert/strict";
 import { DenoClock } from "../../../mesh/adapters/deno/deno_clock.ts";
