@@ -14,21 +14,19 @@ import {
   reversed,
 } from "../../mesh/placement/plan_document.ts";
 import { planDealing, planPartitioning } from "../../mesh/placement/reshard_plan.ts";
-import { type ReshardStep, reshardStep, stepText } from "../../mesh/ports/reshard_progress.ts";
 import type { MeshView } from "../../mesh/ports/coordination.ts";
 import { PlanConflictError } from "../../mesh/ports/coordination_errors.ts";
 import {
   changedNumbers,
   changeWords,
-  type CountedParts,
   type ReshardRecord,
-  ReshardRefusedError,
   wayBack,
 } from "../../mesh/ports/resharding.ts";
 import { counted } from "../../structures/counted.ts";
 import { present } from "../../structures/invariant.ts";
 import type { Output } from "../command_line.ts";
 import { CommandError } from "../errors.ts";
+import { changeCounts } from "./change_counts.ts";
 import type { ApplyFlags, PlacementFlags } from "./command.ts";
 import { type MeshStore, withMeshStore } from "./mesh_store.ts";
 import { countedParts, partName } from "./part_names.ts";
@@ -57,8 +55,7 @@ export async function applyCommand(flags: ApplyFlags, output: Output): Promise<v
       output.err(otherShardCount(shardCount, view.identity.shards));
     }
     const plan = planMesh(view, Infinity);
-    const reshard = await changePartitions(store, view, flags) ??
-      await changeTrainers(store, view, flags);
+    const reshard = await changeCounts(store, view, flags);
     // The new trainers and joiners are given to the hosts evenly.
     if (reshard !== undefined) plan.delete("trainer");
     if (reshard?.parts === "partitions") plan.delete("events");
@@ -83,117 +80,6 @@ function reshardedLines(view: MeshView, reshard: ReshardRecord): string[] {
     ...partitioningLines(planPartitioning(view, { events: to, examples: examples?.to ?? to })),
     ...(trainers ? dealingLines(planDealing(view, trainers.to)) : []),
   ];
-}
-
-/**
- * Asks for the partitions of the configuration, and for its number of trainers with them; undefined
- * where the mesh has the partitions.
- *
- * @throws {CommandError} The mesh cannot change them now.
- */
-async function changePartitions(
-  { configuration: { partitions, trainerCount }, coordination }: MeshStore,
-  view: MeshView,
-  { override }: ApplyFlags,
-): Promise<ReshardRecord | undefined> {
-  const { identity, version } = view;
-  const { events, examples } = partitions;
-  if (events === identity.eventPartitions && examples === identity.examplePartitions) {
-    refuseAsked(view, "partitions", {
-      "joiner.partitions": events,
-      "trainer.partitions": examples,
-    });
-    return undefined;
-  }
-  if (override !== undefined) {
-    const { eventPartitions, examplePartitions } = identity;
-    throw new CommandError(
-      "Nothing is applied: --override changes trainer.count alone. Set joiner.partitions to " +
-        `${eventPartitions} and trainer.partitions to ${examplePartitions}, as the mesh has them.`,
-    );
-  }
-  requireDone(view);
-  return await asked(coordination.askReshard({
-    parts: "partitions",
-    to: events,
-    examples,
-    ...(trainerCount !== identity.trainers && { trainers: trainerCount }),
-    version,
-  }));
-}
-
-/** @throws {CommandError} A change is asked for to numbers that the file does not have. */
-function refuseAsked(
-  { reshard }: MeshView,
-  parts: CountedParts,
-  numbers: Readonly<Record<string, number>>,
-): void {
-  if (reshard?.state !== "asked" || reshard.parts !== parts) return;
-  const found = Object.entries(numbers).map(([key, number]) => `${key} is ${number}`);
-  throw new CommandError(
-    `Nothing is applied: a change ${changeWords(reshard)} is asked for, and ${
-      found.join(" and ")
-    }: end the change by cairn cancel, or wait for it.`,
-  );
-}
-
-/** @throws {CommandError} The change before is not done. */
-function requireDone(view: MeshView): void {
-  const { reshard } = view;
-  const step = reshardStep(view);
-  if (reshard !== undefined && (step?.kind === "restoring" || step?.kind === "serving")) {
-    throw new CommandError(
-      `Nothing is applied: the change ${changeWords(reshard)} is not done (${stepText(step)}): ` +
-        `wait until cairn status says that it is${wayOut(step)}.`,
-    );
-  }
-}
-
-/** The ways out where parts do not begin, to follow "wait …". */
-function wayOut(step: ReshardStep): string {
-  if (step.kind !== "restoring") return "";
-  const ways = [
-    ...(step.shards + step.joiners > 0
-      ? ["give the parts that cannot begin to another host by cairn drain"]
-      : []),
-    ...(step.trainers > 0
-      ? ["where trainers cannot begin, apply another trainer.count with --override REASON"]
-      : []),
-  ];
-  return ways.map((way) => `; or ${way}`).join("");
-}
-
-/** @throws {CommandError} The mesh cannot change the number now. */
-async function asked(answer: Promise<ReshardRecord>): Promise<ReshardRecord> {
-  try {
-    return await answer;
-  } catch (error) {
-    if (error instanceof ReshardRefusedError) throw new CommandError(error.message);
-    throw error;
-  }
-}
-
-/**
- * Asks for the number of trainers of the configuration; undefined where the mesh has it.
- *
- * @throws {CommandError} The mesh cannot change it now.
- */
-async function changeTrainers(
-  { configuration: { trainerCount: to }, coordination }: MeshStore,
-  view: MeshView,
-  { override }: ApplyFlags,
-): Promise<ReshardRecord | undefined> {
-  const { identity, version } = view;
-  if (to === identity.trainers) {
-    refuseAsked(view, "trainers", { "trainer.count": to });
-    if (override === undefined) return undefined;
-    throw new CommandError(
-      `Nothing is applied: the mesh has ${to} trainers already, and --override is for another ` +
-        "trainer.count.",
-    );
-  }
-  if (override === undefined) requireDone(view);
-  return await asked(coordination.askReshard({ parts: "trainers", to, version, override }));
 }
 
 /**
