@@ -5,8 +5,8 @@
 import { dirname } from "node:path";
 import { counted } from "../../structures/counted.ts";
 import { parseDurationMs } from "../../configuration/units.ts";
-import { type CampaignResult, type Failure, runCampaign } from "../../simulation/campaign.ts";
-import { describeFault, faultFamilies, type FaultFamily } from "../../simulation/plan/fault.ts";
+import { type CampaignResult, runCampaign } from "../../simulation/campaign.ts";
+import { faultFamilies, type FaultFamily } from "../../simulation/plan/fault.ts";
 import type { RunPlan } from "../../simulation/plan/run_plan.ts";
 import { requireAccess } from "./access.ts";
 import { perfettoTrace } from "./perfetto.ts";
@@ -16,25 +16,21 @@ import type { RunOutcome } from "../../simulation/run_world.ts";
 import type { SeedTask } from "../../simulation/seed_run.ts";
 import type { Scenario } from "../../simulation/scenarios/scenario.ts";
 import { shippedScenarios } from "../../simulation/scenarios/shipped.ts";
-import { formatSeed, parseSeed, SEED_END, SeedError } from "../../simulation/seed.ts";
-import { describeClocks } from "../../simulation/plan/host_clocks.ts";
-import { shrinkFailure } from "../../simulation/shrink/shrink_failure.ts";
+import { parseSeed, SEED_END, SeedError } from "../../simulation/seed.ts";
 import type { Output } from "../command_line.ts";
 import { CommandError, CommandExit } from "../errors.ts";
 import { Progress, stderrTarget } from "../progress.ts";
 import { plants } from "../../simulation/plants/plants.ts";
 import { runPlanted } from "./planted.ts";
+import { EXIT_CODES, reportFailure } from "./failure_report.ts";
 import { findScenario } from "./scenarios.ts";
 import { SeedWorkers } from "./seed_workers.ts";
 import type { SimulateFlags } from "./command.ts";
 
-/** Exit codes by the kind of failure. */
-const EXIT_CODES = { crash: 127, liveness: 128, correctness: 129, nondeterminism: 130 } as const;
 const USAGE = 1;
 const PLANT_NOT_FOUND = 2;
 /** One seed in so many runs twice. */
 const DOUBLE_EVERY = 20;
-const SHRINK_MS_MAX = 120_000;
 
 /** Runs as typed. @throws {CommandError} With the exit code of the failure. */
 export async function simulate(flags: SimulateFlags, output: Output): Promise<void> {
@@ -75,7 +71,7 @@ export async function simulate(flags: SimulateFlags, output: Output): Promise<vo
   }).finally(() => workers?.close());
   progress.finish();
   const seconds = (performance.now() - startedMs) / 1_000;
-  const failure = result.failure && await shrunkAndWritten(flags, result.failure, scenario, output);
+  const failure = result.failure && await reportFailure(flags, result.failure, scenario, output);
   await writePictures(flags, failure?.shrunk ?? result.lastPlan, scenario);
   output.err(summaryOf(result, seconds));
   if (flags.json === true) {
@@ -199,82 +195,6 @@ async function readText(path: string): Promise<string> {
   return await Deno.readTextFile(path).catch((cause) => {
     throw new CommandError(`Cannot read ${path}: ${(cause as Error).message}`, USAGE, cause);
   });
-}
-
-/**
- * Shrinks a failure. It is written and told before, so that it is not lost where something ends the
- * process; SIGINT and SIGTERM end the shrinking alone.
- */
-async function shrunkAndWritten(
-  flags: SimulateFlags,
-  found: Failure,
-  scenario: Scenario,
-  output: Output,
-): Promise<Failure> {
-  const { kind, checker, message, seed, plan } = found;
-  const folder = `${flags.out}/${formatSeed(seed)}`;
-  await Deno.mkdir(folder, { recursive: true });
-  const write = (name: string, written: RunPlan) =>
-    Deno.writeTextFile(`${folder}/${name}.json`, JSON.stringify(written, undefined, 1) + "\n");
-  await write("plan", plan);
-  await write("shrunk", plan);
-  const told = [
-    "",
-    `${kind.toUpperCase()} (${EXIT_CODES[kind]}) ${checker}: ${message}`,
-    `  seed ${formatSeed(seed)}, scenario ${plan.scenario}, Deno ${Deno.version.deno}`,
-    `  ${folder}/plan.json has the plan; shrinking it, for ${SHRINK_MS_MAX / 60_000} minutes at ` +
-    "most or until Ctrl-C",
-    "",
-  ].join("\n");
-  const failure = await untilSignal((isEnded) => {
-    // Told behind the listener: a caller that reads it may send a signal at once.
-    output.err(told);
-    return shrinkFailure(found, scenario, {
-      runsMax: flags.shrink,
-      msMax: SHRINK_MS_MAX,
-      nowMs: () => performance.now(),
-      isEnded,
-    });
-  });
-  const { shrunk, atMs, shrinkRuns } = failure;
-  await write("shrunk", shrunk);
-  const clocks = describeClocks(shrunk.clocks);
-  // Without its plant the plan would pass.
-  const plant = flags.planted === undefined ? "" : ` --plant ${flags.planted}`;
-  output.err([
-    ...(failure.message === message ? [] : [`  after shrinking: ${failure.message}`]),
-    `  ${plan.faults.length} → ${counted(shrunk.faults.length, "fault")}, ` +
-    `${plan.clients.length} → ${counted(shrunk.clients.length, "client")} in ${
-      counted(shrinkRuns, "run")
-    }`,
-    ...(clocks === undefined ? [] : [`  ${clocks}`]),
-    ...shrunk.faults.map((fault) => `  ${describeFault(fault)}`),
-    `  ${`${(atMs / 1_000).toFixed(3)}s`.padStart(8)} the promise is broken`,
-    `  deno task simulate${plant} --replay ${folder}/shrunk.json --html trace.html`,
-    "",
-  ].join("\n"));
-  return failure;
-}
-
-/** Signals that end a command. */
-const ENDING: readonly Deno.Signal[] = ["SIGINT", "SIGTERM"];
-
-/** Lets `use` know of the first signal that asks the process to end; it ends by a second one. */
-async function untilSignal<T>(use: (isAsked: () => boolean) => Promise<T>): Promise<T> {
-  let isAsked = false;
-  const release = () => {
-    for (const signal of ENDING) Deno.removeSignalListener(signal, ask);
-  };
-  const ask = () => {
-    isAsked = true;
-    release();
-  };
-  for (const signal of ENDING) Deno.addSignalListener(signal, ask);
-  try {
-    return await use(() => isAsked);
-  } finally {
-    release();
-  }
 }
 
 /** Draws the run of a plan; undefined where no seed was tried. */
