@@ -13,15 +13,16 @@
  */
 import type { ExampleShape } from "../../kernels/features/feature_batch.ts";
 import type { Clock } from "../../mesh/ports/clock.ts";
-import { ACCEPTANCE_STEP_MS, type AppendFence, type EventLog } from "../../mesh/ports/event_log.ts";
+import { ACCEPTANCE_STEP_MS, type EventLog } from "../../mesh/ports/event_log.ts";
 import type { TraceContext } from "../../mesh/ports/tracing.ts";
 import { TraceLinks } from "../../mesh/runtime/trace_links.ts";
-import { encodeExamples, type ExampleChunk, nextRowOf } from "../../records/example_chunk.ts";
+import type { ExampleChunk } from "../../records/example_chunk.ts";
 import type { Forgotten } from "../../records/forgotten.ts";
 import type { JoinerPosition } from "../../records/joiner_position.ts";
 import { invariant } from "../../structures/invariant.ts";
 import { beginOf, type ClaimedPartition } from "./claimed_partition.ts";
 import { ExampleChunkBuilder } from "./example_chunk_builder.ts";
+import { FinishedChunks } from "./finished_chunks.ts";
 import type { JoinMoment } from "./join_moment.ts";
 
 /**
@@ -53,27 +54,15 @@ export interface ExamplePartitionParts {
 }
 
 export class ExamplePartition {
-  readonly #log: EventLog;
-  readonly #partition: number;
   readonly #limits: ChunkLimits;
-  /** The epoch of this writer, 0 for the only process, and the end of the partition. */
-  #fence: AppendFence;
+  readonly #chunks: FinishedChunks;
   readonly #builder: ExampleChunkBuilder;
   /** Position of the newest chunk when the joiner started. */
   readonly start: JoinerPosition;
-  #waiting: Uint8Array[] = [];
-  /** Erasures of the finished chunks, a list for each chunk that has them. */
-  #forgetsWaiting: (readonly Forgotten[])[] = [];
   /** Erasures of dropped chunks, which go into the next one. */
   #forgetsDropped: readonly Forgotten[] = [];
   /** Traces of the chunks that were finished since {@link takeTraces}. */
   readonly #traces = new TraceLinks();
-  /** Position of the newest finished chunk. */
-  #finished: JoinerPosition;
-  /** Position of the newest written chunk, or dropped one. */
-  #written: JoinerPosition;
-  /** Number of the row after those of the newest written chunk. */
-  #nextRowWritten: number;
   /** The acceptance mark of the newest finished chunk, ms. */
   #acceptedAtMs: number;
   /** The acceptance mark before the first row of the unfinished chunk, ms. */
@@ -110,18 +99,15 @@ export class ExamplePartition {
    */
   constructor(
     { log, shape, limits, clock }: ExamplePartitionParts,
-    { partition, fence, last }: ClaimedPartition,
+    claimed: ClaimedPartition,
     beginning: Beginning,
   ) {
-    this.#log = log;
-    this.#fence = fence;
-    this.#partition = partition;
+    const { last } = claimed;
     this.#limits = limits;
-    const nextRow = last === undefined ? 0 : nextRowOf(last);
-    this.#nextRowWritten = nextRow;
-    this.#builder = new ExampleChunkBuilder(shape, nextRow);
     // A chunk of offline training has no position: no event was read yet.
-    this.start = this.#finished = this.#written = last?.resume ?? beginning.position;
+    this.start = last?.resume ?? beginning.position;
+    this.#chunks = new FinishedChunks(log, claimed, this.start);
+    this.#builder = new ExampleChunkBuilder(shape, this.#chunks.nextRow);
     this.#acceptedAtMs = last?.acceptedAtMs ?? 0;
     this.#orderedAtMs = last?.orderedAtMs ?? beginning.orderedAtMs;
     this.#clock = clock;
@@ -141,22 +127,22 @@ export class ExamplePartition {
 
   /** Rows that are not written, of finished chunks and of the unfinished one. */
   get rowsWaiting(): number {
-    return this.#builder.nextRow - this.#nextRowWritten;
+    return this.#builder.nextRow - this.#chunks.nextRowWritten;
   }
 
   /** Finished chunks that are not written. */
   get chunksWaiting(): number {
-    return this.#waiting.length;
+    return this.#chunks.length;
   }
 
   /** Offset from which a restart would read again for this partition. */
   get retainedOffset(): number {
-    return beginOf(this.#written).offset;
+    return beginOf(this.#chunks.written).offset;
   }
 
   /** Whether the partition has a chunk, or its first ones were dropped. */
   get isBegun(): boolean {
-    return this.#fence.expectedOffset > 0 || this.#written !== this.start;
+    return this.#chunks.writtenTo > 0 || this.#chunks.written !== this.start;
   }
 
   /** When {@link endTurn} would finish the unfinished chunk, on the monotonic clock, ms. */
@@ -210,7 +196,7 @@ export class ExamplePartition {
    * @param offset The trainer has read all chunks before it.
    */
   reach(offset: number, orderedAtMs: number): void {
-    if (this.#isEnded || this.#fence.expectedOffset > offset || this.rowsWaiting > 0) return;
+    if (this.#isEnded || this.#chunks.writtenTo > offset || this.rowsWaiting > 0) return;
     this.#awaitedMs = Math.max(this.#awaitedMs ?? 0, orderedAtMs);
   }
 
@@ -277,11 +263,11 @@ export class ExamplePartition {
    */
   forget(forget: readonly Forgotten[], moment: JoinMoment): void {
     if (moment.eventOffset <= this.start.eventOffset) return;
-    this.#finishForget(forget, moment.acceptedAtMs, this.#moveTo(moment, 0));
+    this.#finishForget(forget, moment.acceptedAtMs, this.#positionAt(moment, 0));
   }
 
   #finish(moment: JoinMoment, rowsAfter: number): void {
-    const resume = this.#moveTo(moment, rowsAfter);
+    const resume = this.#positionAt(moment, rowsAfter);
     const acceptedBeforeMs = this.#markBefore(moment);
     this.#acceptedAtMs = Math.max(this.#acceptedAtMs, moment.acceptedAtMs);
     this.#isAwaited = this.rows >= this.#limits.batchRows;
@@ -289,8 +275,8 @@ export class ExamplePartition {
     this.#traces.addAll(chunk.traces);
     const orderedAtMs = this.#nextOrder();
     const ended = this.#isEnded ? { ended: true } as const : {};
-    this.#waiting.push(encodeExamples({ ...chunk, ...acceptedBeforeMs, orderedAtMs, ...ended }));
-    if (chunk.rows > 0) this.#rowsBefore = this.#fence.expectedOffset + this.#waiting.length;
+    this.#chunks.add({ ...chunk, ...acceptedBeforeMs, orderedAtMs, ...ended });
+    if (chunk.rows > 0) this.#rowsBefore = this.#chunks.endOffset;
     this.#dueAtMs = undefined;
     if (this.#forgetsDropped.length === 0) return;
     this.#finishForget(this.#forgetsDropped, moment.acceptedAtMs, resume);
@@ -301,8 +287,7 @@ export class ExamplePartition {
     this.#acceptedAtMs = Math.max(this.#acceptedAtMs, acceptedAtMs);
     this.#isAwaited = false;
     const chunk = this.#builder.finishForget(forget, this.#acceptedAtMs, resume);
-    this.#waiting.push(encodeExamples({ ...chunk, orderedAtMs: this.#nextOrder() }));
-    this.#forgetsWaiting.push(forget);
+    this.#chunks.add({ ...chunk, orderedAtMs: this.#nextOrder() });
     this.#dueAtMs = undefined;
   }
 
@@ -321,8 +306,8 @@ export class ExamplePartition {
     return this.#orderedAtMs;
   }
 
-  /** Moves the position of the finished chunks. */
-  #moveTo({ eventOffset, ...replay }: JoinMoment, rowsAfter: number): JoinerPosition {
+  /** The position of a chunk that is finished now. */
+  #positionAt({ eventOffset, ...replay }: JoinMoment, rowsAfter: number): JoinerPosition {
     const { start } = this;
     // This partition is complete up to its start; keep that, even if another one needs an earlier
     // replay offset.
@@ -332,7 +317,13 @@ export class ExamplePartition {
     const openFrom = isBehind
       ? { offset: replay.replayOffset, clockMs: replay.replayClockMs }
       : undefined;
-    const resume = {
+    const { position } = this.#chunks;
+    invariant(replayOffset <= eventOffset, "reading again ends where it began");
+    invariant(
+      eventOffset >= position.eventOffset && replayOffset >= position.replayOffset,
+      "the joiner's position never goes back",
+    );
+    return {
       eventOffset,
       replayOffset,
       replayClockMs,
@@ -342,13 +333,6 @@ export class ExamplePartition {
       ...(positives && { positives }),
       ...(early && { early: early.actions() }),
     };
-    invariant(replayOffset <= eventOffset, "reading again ends where it began");
-    invariant(
-      eventOffset >= this.#finished.eventOffset && replayOffset >= this.#finished.replayOffset,
-      "the joiner's position never goes back",
-    );
-    this.#finished = resume;
-    return resume;
   }
 
   /**
@@ -360,20 +344,8 @@ export class ExamplePartition {
    * @throws {LogOffsetError} An append of which no answer came was made: the joiner must begin
    * anew at the newest chunk.
    */
-  async write(): Promise<number> {
-    const chunks = this.#waiting.length;
-    if (chunks === 0) return 0;
-    await this.#log.append(this.#partition, this.#waiting, "durable", this.#fence);
-    const { epoch, expectedOffset } = this.#fence;
-    this.#fence = { epoch, expectedOffset: expectedOffset + chunks };
-    this.#waiting = [];
-    const hasForget = this.#forgetsWaiting.length > 0;
-    this.#forgetsWaiting = [];
-    this.#written = this.#finished;
-    this.#nextRowWritten = this.#builder.nextRow - this.rows;
-    // The records that an erasure removes must not share a segment with later chunks.
-    if (hasForget) await this.#log.roll?.(this.#partition);
-    return chunks;
+  write(): Promise<number> {
+    return this.#chunks.write();
   }
 
   /**
@@ -383,17 +355,12 @@ export class ExamplePartition {
    * @returns The rows dropped.
    */
   drop(): number {
-    const numbers = this.#builder.nextRow - this.rows - this.#nextRowWritten;
-    const rows = numbers - this.#forgetsWaiting.length;
-    invariant(rows >= 0 && (rows === 0 || this.#waiting.length > 0), "waiting rows are in chunks");
-    this.#forgetsDropped = [...this.#forgetsDropped, ...this.#forgetsWaiting.flat()];
-    this.#forgetsWaiting = [];
     // The last chunk is dropped with the others, and has to be finished again.
-    if (this.#waiting.length > 0) this.#isEnded = false;
-    this.#waiting = [];
-    this.#rowsBefore = Math.min(this.#rowsBefore, this.#fence.expectedOffset);
-    this.#written = this.#finished;
-    this.#builder.renumber(this.#nextRowWritten);
+    if (this.#chunks.length > 0) this.#isEnded = false;
+    const { rows, forgets } = this.#chunks.drop();
+    this.#forgetsDropped = [...this.#forgetsDropped, ...forgets];
+    this.#rowsBefore = Math.min(this.#rowsBefore, this.#chunks.endOffset);
+    this.#builder.renumber(this.#chunks.nextRow);
     return rows;
   }
 }

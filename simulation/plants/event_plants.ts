@@ -128,7 +128,7 @@ export const eventPlants: readonly Plant[] = [
   {
     name: "forget-written",
     edits: [{
-      file: "actors/joiner/example_partition.ts",
+      file: "actors/joiner/finished_chunks.ts",
       find: '    await this.#log.append(this.#partition, this.#waiting, "durable", this.#fence);',
       replace:
         '    const chunksNow = this.#waiting;\n    this.#waiting = [];\n    await this.#log.append(this.#partition, chunksNow, "durable", this.#fence);',
