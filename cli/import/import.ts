@@ -20,6 +20,7 @@ import { fingerprintOf } from "../../structures/fingerprint.ts";
 import type { Output } from "../command_line.ts";
 import { DEFAULT_ACTION } from "../dataset_options.ts";
 import { usageError } from "../errors.ts";
+import { describeRules } from "../label_rules.ts";
 import { loadConfiguration } from "../load_configuration.ts";
 import type { TaskFigures } from "../load/task_figures.ts";
 import { Progress, stderrTarget } from "../progress.ts";
@@ -75,7 +76,7 @@ export async function runImport(flags: ImportFlags, output: Output): Promise<Imp
   output.err(describeHistory(history, shares, refused, flags, { negatives, uniformShare }));
   const isEmpty = holdsNothing(history);
   if (isEmpty || history.events > 0 && shares.positive === 0) {
-    const error = usageError(isEmpty ? noRow(refused) : noPositive(flags, tasks));
+    const error = usageError(isEmpty ? noRow(refused) : noPositive(flags, tasks, history));
     if (flags.dryRun !== true) throw error;
     output.err(`${error.message}\n`);
   }
@@ -252,19 +253,18 @@ function dayOf(ms: number): string {
   return new Date(ms).toISOString().slice(0, 10);
 }
 
-/** Says why no event is positive: most often the action has another name. */
+/** Says why no event is positive: the action has another name, or its value is missing. */
 function noPositive(
-  { config, action }: ImportFlags,
+  { config }: ImportFlags,
   tasks: CairnConfiguration["joiner"]["tasks"],
+  history: History,
 ): string {
-  const read = new Set(tasks.flatMap(({ rules }) => rules.map((rule) => rule.action)));
-  const named = action ?? DEFAULT_ACTION;
-  return `By the label rules of ${config} no event is positive, so there is nothing to rank by. ` +
-    `They read ${
-      [...read].join(", ")
-    }; an event without a column for its action is ${named} here. ` +
-    "Name another action by --action, change joiner.tasks, or say which values are positive: " +
-    "--label-at-least <value>.";
+  const { action, value } = history.event(0);
+  const first = `${action} ${Number.isNaN(value) ? "without a value" : `of ${value}`}`;
+  return `By the label rules of ${config} no event is positive, so there is nothing to rank by: ` +
+    `${describeRules(tasks)}. The first event is ${first}. Name the action by --action or the ` +
+    "column of the value by --map '<column>=value', change joiner.tasks, or say which values are " +
+    "positive: --label-at-least <value>.";
 }
 
 function describeVisits({ orphans, attributed, ignored, unmatched }: VisitCounts): string {

@@ -2,9 +2,9 @@
  * Finds out whether a file of `cairn train` holds interactions or a table of labelled examples, and
  * whether a model can learn from it.
  */
-import type { LabelRule } from "../../actors/joiner/options.ts";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import { DEFAULT_ACTION, namedRoles } from "../dataset_options.ts";
+import { describeRules } from "../label_rules.ts";
 import type { TrainFlags } from "./command.ts";
 import { delimiterHint, saysWhatWasDone, timeColumns } from "../../offline/datasets/columns.ts";
 import { readCsvStart } from "../../offline/datasets/csv.ts";
@@ -177,17 +177,7 @@ export function describeLabels(
   config: string,
   { joiner: { tasks } }: CairnConfiguration,
 ): string {
-  const rules = tasks.map(({ task, rules }) => `${task} is ${rules.map(describeRule).join(", ")}`);
-  return `${path}: interactions, features and labels of ${config}: ${rules.join("; ")}\n`;
-}
-
-function describeRule({ action, atLeast, below, label }: LabelRule): string {
-  const value = atLeast !== undefined
-    ? ` of ${atLeast} or more`
-    : below !== undefined
-    ? ` below ${below}`
-    : "";
-  return `${label === "value" ? "the value" : label} for ${action}${value}`;
+  return `${path}: interactions, features and labels of ${config}: ${describeRules(tasks)}\n`;
 }
 
 /**

@@ -122,8 +122,16 @@ Deno.test("a dry run writes nothing and says what it would read", async () => {
     assert.match(err, /StockCode +the item +\(by its name\)/);
     const misnamed = await runCaptured(...importing(folder, "--dry-run", "--action=buy"));
     assert.equal(misnamed.code, 0, misnamed.err);
-    assert.match(misnamed.err, /no event is positive.*They read purchase; .* is buy here/s);
+    assert.match(
+      misnamed.err,
+      /no event is positive.*positive for purchase of 1 or more.* first event is buy of \d+\./s,
+    );
     assert.doesNotMatch(misnamed.err, /All events are positive/);
+    const unvalued = await runCaptured(...importing(folder, "--dry-run", "--map=Quantity=ignore"));
+    assert.match(
+      unvalued.err,
+      /first event is purchase without a value\. .*--map '<column>=value'/s,
+    );
     assert.deepEqual((await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name), [
       "orders.csv",
     ]);
