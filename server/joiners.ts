@@ -14,6 +14,7 @@ export type JoinedCounts = Pick<
   | "actionsExcess"
   | "actionsIgnored"
   | "actionsLate"
+  | "actionsLearnedLate"
   | "actionsMatched"
   | "actionsUnmatched"
   | "examplesEmitted"
@@ -58,6 +59,7 @@ export class Joiners {
       actionsExcess: sum("actionsExcess"),
       actionsIgnored: sum("actionsIgnored"),
       actionsLate: sum("actionsLate"),
+      actionsLearnedLate: sum("actionsLearnedLate"),
       actionsMatched: sum("actionsMatched"),
       actionsUnmatched: sum("actionsUnmatched"),
       examplesEmitted: sum("examplesEmitted"),

@@ -36,12 +36,8 @@ export interface MeshCounts {
 
 /** The outcomes of a mesh in this process. */
 export function outcomesOf(joiner: JoinedCounts, trainers: TrainersStatus): MeshOutcomes {
-  // An early action is counted as unmatched, and judged when its ranking comes.
-  const unmatched = joiner.actionsUnmatched + joiner.actionsLate - joiner.actionsEarly;
   return {
-    judged: joiner.actionsMatched + joiner.actionsIgnored + unmatched + joiner.actionsDuplicate +
-      joiner.actionsExcess,
-    unmatched,
+    ...judgedActions((outcome) => joiner[outcome]),
     emitted: joiner.examplesEmitted,
     trained: trainers.examples,
     open: joiner.impressionsOpen,
@@ -55,15 +51,23 @@ export function outcomesFromMetrics(text: string): MeshOutcomes {
     return [...lines].reduce((sum, [, value]) => sum + Number(value), 0);
   };
   const joined = (outcome: string) => read(`cairn_joiner_outcomes_total\\{outcome="${outcome}"\\}`);
-  const unmatched = joined("actionsUnmatched") + joined("actionsLate") - joined("actionsEarly");
   return {
-    judged: joined("actionsMatched") + joined("actionsIgnored") + unmatched +
-      joined("actionsDuplicate") + joined("actionsExcess"),
-    unmatched,
+    ...judgedActions(joined),
     emitted: joined("examplesEmitted"),
     trained: read("cairn_trainer_examples_total\\{.*\\}"), // of all trainers
     open: read("cairn_joiner_impressions_open\\{.*\\}"),
   };
+}
+
+/** @param count Actions with an outcome. */
+function judgedActions(
+  count: (outcome: keyof JoinedCounts) => number,
+): Pick<MeshOutcomes, "judged" | "unmatched"> {
+  // An early action is counted as unmatched, and judged when its ranking comes.
+  const unmatched = count("actionsUnmatched") + count("actionsLate") - count("actionsEarly");
+  const judged = unmatched + count("actionsMatched") + count("actionsLearnedLate") +
+    count("actionsIgnored") + count("actionsDuplicate") + count("actionsExcess");
+  return { judged, unmatched };
 }
 
 /** The last line of `--json`. A figure that could not be had is null. */

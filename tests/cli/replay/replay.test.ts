@@ -196,6 +196,35 @@ Deno.test("attributes in the rows of a file are stored after the replay, the new
   }
 });
 
+Deno.test("an event that is learned from as a late label is not lost", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    // A window of a second between interactions hours apart: with pairs in flight at once, the
+    // events come after the windows of their rankings.
+    const rows = Array.from(
+      { length: 200 },
+      (_, i) => `u${i % 7},p${i % 5},1,${1_700_000_000 + 3_600 * i}`,
+    );
+    const file = `${folder}/events.csv`;
+    await Deno.writeTextFile(file, ["user,item,value,time", ...rows].join("\n"));
+    const { code, out, err } = await runCaptured(
+      "replay",
+      "--dataset=csv",
+      `--path=${file}`,
+      "--action=purchase",
+      `--config=${bundledFile("examples/shop.yaml")}`,
+      "--set=joiner.window=1s",
+      "--set=joiner.lateLabels={ purchase: 30d }",
+      "--json",
+    );
+    assert.equal(code, 0, err);
+    const figures = JSON.parse(out.trimEnd().split("\n").at(-1)!);
+    assert.equal(figures.lost, 0);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 Deno.test("a running server is named as the reason why figures of its trainer are unknown", () => {
   const outcomes = { judged: 0, unmatched: 0, emitted: 0, trained: 0, open: 0 };
   const notes = (servedAuc: number | null, labels: number[], open = 0) =>
@@ -268,13 +297,14 @@ Deno.test("metrics that a young server does not have yet count as zero", () => {
     'cairn_joiner_outcomes_total{outcome="examplesEmitted"} 20',
     'cairn_joiner_outcomes_total{outcome="actionsMatched"} 21',
     'cairn_joiner_outcomes_total{outcome="actionsLate"} 3',
+    'cairn_joiner_outcomes_total{outcome="actionsLearnedLate"} 4',
     'cairn_trainer_examples_total{trainer="0"} 12',
     'cairn_trainer_examples_total{trainer="1"} 7',
     'cairn_joiner_impressions_open{joiner="0"} 5',
     'cairn_joiner_impressions_open{joiner="1"} 2',
   ].join("\n");
   assert.deepEqual(outcomesFromMetrics(text), {
-    judged: 24,
+    judged: 28,
     unmatched: 3,
     emitted: 20,
     trained: 19,
