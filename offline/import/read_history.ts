@@ -182,15 +182,13 @@ class RowReader {
     return isAbsent(cell) ? undefined : idOf(cell, role);
   }
 
-  /** One item, or a list of items in JSON or between `|`. */
+  /** One item, or a list of items: of JSON, or between `|`. */
   #items(cells: readonly Cell[]): string[] {
     const cell = this.#cell("item", cells);
-    if (!Array.isArray(cell)) {
-      const texts = typeof cell === "string" && cell.includes("|") ? cell.split("|") : [cell];
-      return texts.map((text) => idOf(text ?? "", "item"));
-    }
-    if (cell.length === 0) throw new RefusedError("the list of items is empty");
-    return cell.map((item) => idOf(item, "item"));
+    const items = listOf(cell, "the item") ??
+      (typeof cell === "string" && cell.includes("|") ? cell.split("|") : [cell]);
+    if (items.length === 0) throw new RefusedError("the list of items is empty");
+    return items.map((item) => idOf(item ?? "", "item"));
   }
 
   #value(action: string, cells: readonly Cell[]): number {
@@ -261,8 +259,8 @@ function attributeOf(
       throw new RefusedError(`column ${column} is ${shown(String(cell))}, expected true or false`);
     }
     case "list": {
-      const parts = Array.isArray(cell) ? cell.map(String) : String(cell).split(separator);
-      const texts = parts.map((part) => part.trim()).filter((part) => part !== "");
+      const parts = listOf(cell, `column ${column}`) ?? String(cell).split(separator);
+      const texts = parts.map((part) => String(part).trim()).filter((part) => part !== "");
       return texts.map((text) => readable(text, `column ${column}`));
     }
     default:
@@ -278,6 +276,21 @@ const nullTexts = new Set(["", "NULL", "null", "\\N", "None", "NaN", "nan", "<NA
 
 function isAbsent(cell: Cell): boolean {
   return cell === undefined || cell === null || typeof cell === "string" && nullTexts.has(cell);
+}
+
+/** The list in a cell: of JSON Lines or Parquet, or written as JSON in a table; else undefined. */
+function listOf(cell: Cell, what: string): readonly Cell[] | undefined {
+  if (Array.isArray(cell)) return cell;
+  if (typeof cell !== "string" || !/^\s*\[.*\]\s*$/s.test(cell)) return undefined;
+  try {
+    return JSON.parse(cell);
+  } catch { /* another kind of list, or a text such as "[new] cup [red]" */ }
+  if (!/^\s*\[\s*['"]/.test(cell)) return undefined;
+  throw new RefusedError(
+    `${what} is ${
+      shown(cell)
+    }, which is no list of JSON; write ["a", "b"], or the values between |`,
+  );
 }
 
 /** The text, which a file in another encoding would give another meaning than requests do. */

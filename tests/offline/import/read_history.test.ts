@@ -261,3 +261,26 @@ Deno.test("a JSON list, or an object on several lines, is no JSON Lines", async 
     );
   }
 });
+
+Deno.test("a list in a table is JSON or has | between its values", async () => {
+  const text =
+    'ranking,user,items,time\nr1,u,"[""a"", 7]",10\nr2,u,a|b,20\nr3,u,"[\'a\', \'b\']",30\nr4,u,[],40\n';
+  const { history, refused } = await read("shown.csv", text, "impressions");
+  assert.deepEqual(history.rankings.map(({ items }) => items), [["a", "7"], ["a", "b"]]);
+  assert.deepEqual(refused, [
+    [
+      4,
+      'the item is "[\'a\', \'b\']", which is no list of JSON; write ["a", "b"], or the values between |',
+    ],
+    [5, "the list of items is empty"],
+  ]);
+  const items = await read(
+    "items.csv",
+    'sku,words\np1,"[""red"", ""cup""]"\np2,red|cup\n',
+    "items",
+  );
+  assert.deepEqual([...items.history.profiles.item.values()], [
+    { words: ["red", "cup"] },
+    { words: ["red", "cup"] },
+  ]);
+});
