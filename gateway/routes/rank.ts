@@ -13,6 +13,7 @@ import { TimestampParser } from "../parsing/timestamps.ts";
 import type { GatewayParts } from "../parts.ts";
 import { rankingSchema, type RankRequest, rankRequestSchema } from "../schemas/rank.ts";
 import { TextResponse } from "../text_response.ts";
+import { noteOnLeftOut } from "./empty_ranking_notes.ts";
 import { rankingBody, type RankingCalls, rankingProblems } from "./ranking_calls.ts";
 
 export function rankEndpoint(parts: GatewayParts, calls: RankingCalls): Endpoint {
@@ -27,8 +28,9 @@ export function rankEndpoint(parts: GatewayParts, calls: RankingCalls): Endpoint
     const ranking = await calls.ask(context, message).catch((error) => {
       throw rankProblem(error, request, parts.checkProfile);
     });
+    const note = attributes && noteOnAttributes(request, attributes);
     return TextResponse.json(
-      rankingBody(ranking, attributes && noteOnAttributes(request, attributes)),
+      rankingBody(ranking, note, () => noteOnLeftOut(request.candidates.length)),
     );
   }
 

@@ -114,8 +114,19 @@ export class RankingCalls {
   }
 }
 
-/** The body of an answer. */
-export function rankingBody(ranking: Ranking, note?: string) {
+/**
+ * The body of an answer.
+ *
+ * @param noteOnEmpty The note on an answer without items.
+ */
+export function rankingBody(
+  ranking: Ranking,
+  noteOnAttributes: string | undefined,
+  noteOnEmpty: () => string,
+) {
+  const note = ranking.items.length > 0
+    ? noteOnAttributes
+    : [noteOnEmpty(), noteOnAttributes ?? ""].join(" ").trimEnd();
   return {
     rankingId: ranking.rankingId,
     modelVersion: ranking.modelVersion,

@@ -20,6 +20,7 @@ import {
 } from "../schemas/recommend.ts";
 import { TextResponse } from "../text_response.ts";
 import { rankingSchema } from "../schemas/rank.ts";
+import { noteOnNothingFound } from "./empty_ranking_notes.ts";
 import { rankingBody, type RankingCalls, rankingProblems } from "./ranking_calls.ts";
 
 /** Items of an answer to a request without `limit`. */
@@ -65,8 +66,9 @@ export function recommendEndpoints(parts: GatewayParts, calls: RankingCalls): En
     const ranking = await calls.ask(context, message).catch((error) => {
       throw rankProblem(error, asRank, parts.checkProfile);
     });
+    const note = attributes && noteOnAttributes(asRank, attributes);
     return TextResponse.json(
-      rankingBody(ranking, attributes && noteOnAttributes(asRank, attributes)),
+      rankingBody(ranking, note, () => noteOnNothingFound(parts.profiles.count("item"))),
     );
   }
 

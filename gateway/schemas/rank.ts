@@ -142,6 +142,6 @@ export const rankingSchema = z.strictObject({
   }),
   note: z.string().optional().meta({
     description: "Attributes of context, userFields or the first candidate's fields that no " +
-      "feature reads.",
+      "feature reads; of an answer without items, what left it empty.",
   }),
 }).register(namedSchemas, { id: "Ranking" });

@@ -48,11 +48,12 @@ const shared = {
 };
 
 const sources = ["model", "recent", "popular", "trending", "history"] as const;
-const sendSources = 'send a list of sources, such as ["model", "recent"]';
+const sendSource = `send one of ${sources.join(", ")}`;
+const sendSources = `send a list such as ["model", "recent"], of ${sources.join(", ")}`;
 
 export const recommendRequestSchema = fields({
   user: idSchema("The user for whom items are recommended.", "user-7"),
-  sources: z.array(z.enum(sources, sendSources), sendSources)
+  sources: z.array(z.enum(sources, sendSource), sendSources)
     .min(1, sendSources)
     .max(sources.length, sendSources).optional().meta({
       description: "Sources of candidates: `model`, the inner products of the model's vectors; " +

@@ -75,6 +75,21 @@ Deno.test("recommendations that are off, and unknown items, have problems of the
   );
 });
 
+Deno.test("an empty answer says whether items are stored at all", async () => {
+  const { post, ranker } = gatewayFixture({ attributes: { item: {}, user: {}, context: {} } });
+  const { recommend } = ranker;
+  ranker.recommend = async (request) => ({ ...await recommend.call(ranker, request), items: [] });
+  const noteOf = async (change: Record<string, unknown> = {}) => {
+    const ranking = await json(await post("/v1/recommend", { user: "u", ...change }));
+    assert.ok(rankingSchema.safeParse(ranking).success);
+    return ranking.note;
+  };
+  assert.match(await noteOf(), /^No item is stored, .* PUT \/v1\/items\/\{id\} stores one/);
+  await (await post("/v1/items", [{ id: "a", attributes: {} }])).body?.cancel();
+  assert.match(await noteOf(), /^Of 1 stored item the sources found none/);
+  assert.match(await noteOf({ context: { nope: 1 } }), /stored\. No feature reads "nope"/);
+});
+
 Deno.test("an attribute of the wrong type is refused with its pointer", async () => {
   const { post, ranker } = gatewayFixture();
   ranker.recommend = () =>

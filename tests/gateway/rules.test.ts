@@ -58,6 +58,7 @@ Deno.test("a ranking whose items were all left out is answered, with the removed
   assert.equal(response.status, 200);
   const ranking = await json(response);
   assert.ok(rankingSchema.safeParse(ranking).success);
+  assert.match(ranking.note, /^The rules left out all 2 candidates, .*"explain": true/);
   assert.deepEqual(ranking.items, []);
   assert.deepEqual(ranking.removed, [{ id: "a", by: "filter" }]);
   const event = { eventId: "e", rankingId: ranking.rankingId, item: "a", action: "click" };

@@ -28,13 +28,13 @@ export const recommend: readonly BadInput[] = [
     "a recommendation from an unknown source",
     "/v1/recommend",
     { user: "u", sources: ["friends"] },
-    '#/sources/0 is the text "friends"; send a list of sources, such as ["model", "recent"]',
+    '#/sources/0 is the text "friends"; send one of model, recent, popular, trending, history',
   ),
   wrong(
     "a recommendation from no source",
     "/v1/recommend",
     { user: "u", sources: [] },
-    '#/sources is a list of 0 entries; send a list of sources, such as ["model", "recent"]',
+    '#/sources is a list of 0 entries; send a list such as ["model", "recent"], of model, recent, popular, trending, history',
   ),
   {
     ...wrong(
