@@ -112,12 +112,14 @@ export const problems = {
     title: "The gateway does not remember this ranking",
     remedy:
       "Send the rankingId of an answer that was not made with learn: false, while the gateway " +
-      "remembers it (gateway.rankingsRememberedMax). With several gateways and no storage.redis, set gateway.unknownRankings to accept.",
+      "remembers it (gateway.rankingsRememberedMax). An event on an older ranking names the user " +
+      "instead. With several gateways and no storage.redis, set gateway.unknownRankings to accept.",
   },
   "item-not-shown": {
     status: 422,
     title: "The ranking did not show this item",
-    remedy: "Send an item of the ranking's answer; candidates beyond `limit` were not shown.",
+    remedy: "Send an item of the ranking's answer; candidates beyond `limit` were not shown. An " +
+      "event on another item names the user instead of the ranking.",
   },
   "no-event-accepted": {
     status: 422,

@@ -80,8 +80,9 @@ export function requireShown(
     ? "is not a ranking that this gateway remembers"
     : "was not shown by that ranking";
   const send = unknown
-    ? "send the rankingId of a recent answer that was not made with learn: false"
-    : `send an item that ranking "${rankingId}" showed`;
+    ? "send the rankingId of a recent answer that was not made with learn: false, or the user " +
+      "instead of the rankingId"
+    : `send an item that ranking "${rankingId}" showed, or the user instead of the rankingId`;
   throw new ProblemError(
     shown,
     `Cannot accept event "${eventId}": ${field} "${value}" ${reason}.`,

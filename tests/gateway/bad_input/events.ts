@@ -11,7 +11,8 @@ export const events: readonly BadInput[] = [
     detail: /rankingId "never" is not a ranking that this gateway remembers/,
     errors: [
       '#/rankingId is "never", which is not a ranking that this gateway remembers; ' +
-      "send the rankingId of a recent answer that was not made with learn: false",
+      "send the rankingId of a recent answer that was not made with learn: false, or the user " +
+      "instead of the rankingId",
     ],
   },
   {
