@@ -1,10 +1,23 @@
 /**
  * The work of `cairn plan`.
  */
-import { decisionsOf, type PartDecision, planMesh } from "../../mesh/placement/mesh_plan.ts";
+import {
+  decisionsOf,
+  type MeshPlan,
+  type PartDecision,
+  planMesh,
+} from "../../mesh/placement/mesh_plan.ts";
 import { estimateMoves } from "../../mesh/placement/move_time.ts";
-import { planDealing, planPartitioning, planReshard } from "../../mesh/placement/reshard_plan.ts";
-import type { MeshView } from "../../mesh/ports/coordination.ts";
+import {
+  type DealingPlan,
+  type PartitioningPlan,
+  planDealing,
+  planPartitioning,
+  planReshard,
+  type ReshardPlan,
+} from "../../mesh/placement/reshard_plan.ts";
+import type { CairnConfiguration } from "../../configuration/configuration.ts";
+import type { MeshView, PlacedKey } from "../../mesh/ports/coordination.ts";
 import { changeWords, type CountedParts, type ReshardRecord } from "../../mesh/ports/resharding.ts";
 import { snapshotAtMs } from "../../records/snapshot_manifest.ts";
 import { counted } from "../../structures/counted.ts";
@@ -28,118 +41,166 @@ import { servedRows, servingHostLine } from "./served_rows.ts";
 /** Exit code of a plan with changes. */
 export const CHANGES = 2;
 
+/** The changes that a configuration and a mesh ask for. */
+interface Changes {
+  readonly view: MeshView;
+  readonly configuration: CairnConfiguration;
+  readonly plan: MeshPlan;
+  readonly decisions: readonly PartDecision[];
+  readonly estimatedMs: number;
+  /** Age of the newest snapshot, ms, where a trainer would go back to it; undefined otherwise. */
+  readonly relearnedMs: number | undefined;
+  /** Undefined where the mesh has the number already. */
+  readonly reshard: ReshardPlan | undefined;
+  readonly dealing: DealingPlan | undefined;
+  readonly partitioning: PartitioningPlan | undefined;
+  /** The change that was asked for and has not begun. */
+  readonly asked: ReshardRecord | undefined;
+}
+
 /** @throws {CommandExit} With exit code 2 where shards, joiners or trainers move or would move. */
 export async function planCommand(flags: PlacementFlags, output: Output): Promise<void> {
   await withMeshStore(flags, async ({ configuration, read }) => {
-    const view = await read();
-    const { movesMax } = present(configuration.mesh, "a store belongs to a mesh");
-    const { shardCount, trainerCount, partitions } = configuration;
-    const asked = view.reshard?.state === "asked" ? view.reshard : undefined;
-    const dealing = trainerCount === view.identity.trainers
-      ? undefined
-      : planDealing(view, trainerCount);
-    const { identity: { eventPartitions, examplePartitions } } = view;
-    const partitioning = partitions.events === eventPartitions &&
-        partitions.examples === examplePartitions
-      ? undefined
-      : planPartitioning(view, partitions);
-    const plan = planMesh(view, movesMax);
-    // Trainers and joiners that are given up do not move.
-    if (dealing !== undefined || partitioning !== undefined) plan.delete("trainer");
-    if (partitioning !== undefined) plan.delete("events");
-    const decisions = decisionsOf(plan);
-    const estimatedMs = estimateMoves(decisions, movesMax);
-    const relearnedMs = relearned(view, decisions);
-    const reshard = shardCount === view.identity.shards
-      ? undefined
-      : planReshard(view, shardCount, RESTORED_BYTES_PER_SECOND);
-    const servingBytes = servingBytesOf(configuration);
-    const serving = servedRows(configuration, view);
-    if (flags.json) {
-      const { version, generation, identity } = view;
-      const result = {
-        version,
-        generation,
-        mesh: identity.mesh,
-        estimatedMs,
-        ...(relearnedMs !== undefined && { relearnedMs }),
-        ...plan.get("shard"),
-        ...(serving.length > 0 && { serving }),
-        readers: decisions.filter(({ key }) => !key.startsWith("shard/")).map(readerOf),
-        ...(reshard && { reshard: { ...reshard, servingBytes } }),
-        ...(dealing && { trainers: dealing }),
-        ...(partitioning && { partitions: partitioning }),
-        ...(asked && { asked }),
-      };
-      output.out(`${JSON.stringify(result)}\n`);
-    } else {
-      for (const host of serving) output.out(servingHostLine(host));
-      for (const line of planLines(plan, view.version)) output.out(line);
-      if (reshard !== undefined) {
-        for (const line of reshardLines(reshard, servingBytes)) output.out(line);
-      }
-      if (dealing !== undefined) { for (const line of dealingLines(dealing)) output.out(line); }
-      if (partitioning !== undefined) {
-        for (const line of partitioningLines(partitioning)) output.out(line);
-      }
-    }
-    if (asked !== undefined) {
-      output.err(
-        `a change ${changeWords(asked)} is asked for, and begins ${
-          asked.override === undefined ? "after" : "without"
-        } a snapshot; cairn cancel ends it\n`,
-      );
-    }
-    if (reshard !== undefined && !gives(asked, "shards", reshard.to)) {
-      output.err(otherShardCount(reshard.to, reshard.from));
-    }
-    if (dealing !== undefined && !gives(asked, "trainers", dealing.to)) {
-      const { from, to } = dealing;
-      output.err(
-        `trainer.count is ${to}, and the mesh has ${counted(from, "trainer")}: cairn apply ` +
-          "changes it\n",
-      );
-    }
-    const areAskedFor = gives(asked, "partitions", partitions.events) &&
-      asked?.examples?.to === partitions.examples;
-    if (partitioning !== undefined && !areAskedFor) {
-      output.err(
-        `joiner.partitions is ${partitions.events} and trainer.partitions ${partitions.examples}, ` +
-          `and the mesh has ${eventPartitions} and ${examplePartitions}: cairn apply changes them\n`,
-      );
-    }
-    const keysOf = (...kinds: readonly PartDecision["decision"]["kind"][]) =>
-      decisions.filter(({ decision }) => kinds.includes(decision.kind)).map(({ key }) => key);
-    const moved = keysOf("moves", "waits");
-    const restored = keysOf("restores");
-    const underway = keysOf("underway");
-    const stuck = keysOf("unplaced");
-    if (moved.length > 0) {
-      const again = relearnedMs === undefined
-        ? ""
-        : `; a trainer learns again what came after the newest snapshot, ${
-          Math.ceil(relearnedMs / 1_000)
-        } s ago`;
-      output.err(
-        `${countedParts(moved)} would move, in about ${
-          Math.ceil(estimatedMs / 1_000)
-        } s; cairn apply moves ${moved.length > 1 ? "them" : "it"}${again}\n`,
-      );
-    }
-    if (restored.length > 0) {
-      output.err(`${countedParts(restored)} without a host: the hosts begin by themselves\n`);
-    }
-    if (underway.length > 0) {
-      output.err(`${countedParts(underway)} began to move or to restore before\n`);
-    }
-    if (stuck.length > 0) {
-      output.err(`${countedParts(stuck)} cannot move until a host has the role and room\n`);
-    }
-    const restless = moved.length + restored.length + underway.length + stuck.length;
-    const changes = asked ?? reshard ?? dealing ?? partitioning;
-    if (restless === 0 && changes === undefined) return;
-    throw new CommandExit(CHANGES);
+    const changes = changesOf(configuration, await read());
+    if (flags.json) output.out(`${JSON.stringify(jsonOf(changes))}\n`);
+    else for (const line of textOf(changes)) output.out(line);
+    for (const line of [...countNotes(changes), ...moveNotes(changes)]) output.err(line);
+    const { decisions, asked, reshard, dealing, partitioning } = changes;
+    const isMoving = decisions.some(({ decision }) => decision.kind !== "stays");
+    const counts = asked ?? reshard ?? dealing ?? partitioning;
+    if (isMoving || counts !== undefined) throw new CommandExit(CHANGES);
   });
+}
+
+function changesOf(configuration: CairnConfiguration, view: MeshView): Changes {
+  const { shardCount, trainerCount, partitions } = configuration;
+  const { movesMax } = present(configuration.mesh, "a store belongs to a mesh");
+  const { identity, reshard } = view;
+  const dealing = trainerCount === identity.trainers ? undefined : planDealing(view, trainerCount);
+  const arePartitioned = partitions.events === identity.eventPartitions &&
+    partitions.examples === identity.examplePartitions;
+  const partitioning = arePartitioned ? undefined : planPartitioning(view, partitions);
+  const plan = planMesh(view, movesMax);
+  // Trainers and joiners that are given up do not move.
+  if (dealing !== undefined || partitioning !== undefined) plan.delete("trainer");
+  if (partitioning !== undefined) plan.delete("events");
+  const decisions = decisionsOf(plan);
+  return {
+    view,
+    configuration,
+    plan,
+    decisions,
+    estimatedMs: estimateMoves(decisions, movesMax),
+    relearnedMs: relearned(view, decisions),
+    reshard: shardCount === identity.shards
+      ? undefined
+      : planReshard(view, shardCount, RESTORED_BYTES_PER_SECOND),
+    dealing,
+    partitioning,
+    asked: reshard?.state === "asked" ? reshard : undefined,
+  };
+}
+
+function jsonOf(changes: Changes): Record<string, unknown> {
+  const { view, configuration, plan, decisions, estimatedMs, relearnedMs } = changes;
+  const { reshard, dealing, partitioning, asked } = changes;
+  const serving = servedRows(configuration, view);
+  return {
+    version: view.version,
+    generation: view.generation,
+    mesh: view.identity.mesh,
+    estimatedMs,
+    ...(relearnedMs !== undefined && { relearnedMs }),
+    ...plan.get("shard"),
+    ...(serving.length > 0 && { serving }),
+    readers: decisions.filter(({ key }) => !key.startsWith("shard/")).map(readerOf),
+    ...(reshard && { reshard: { ...reshard, servingBytes: servingBytesOf(configuration) } }),
+    ...(dealing && { trainers: dealing }),
+    ...(partitioning && { partitions: partitioning }),
+    ...(asked && { asked }),
+  };
+}
+
+function textOf(changes: Changes): string[] {
+  const { view, configuration, plan, reshard, dealing, partitioning } = changes;
+  return [
+    ...servedRows(configuration, view).map(servingHostLine),
+    ...planLines(plan, view.version),
+    ...(reshard ? reshardLines(reshard, servingBytesOf(configuration)) : []),
+    ...(dealing ? dealingLines(dealing) : []),
+    ...(partitioning ? partitioningLines(partitioning) : []),
+  ];
+}
+
+/** Notes about the numbers of shards, trainers and partitions, with the command for each. */
+function countNotes(changes: Changes): string[] {
+  const { view, configuration, reshard, dealing, partitioning, asked } = changes;
+  const notes: string[] = [];
+  if (asked !== undefined) {
+    const order = asked.override === undefined ? "after" : "without";
+    notes.push(
+      `a change ${changeWords(asked)} is asked for, and begins ${order} a snapshot; ` +
+        "cairn cancel ends it\n",
+    );
+  }
+  if (reshard !== undefined && !gives(asked, "shards", reshard.to)) {
+    notes.push(otherShardCount(reshard.to, reshard.from));
+  }
+  if (dealing !== undefined && !gives(asked, "trainers", dealing.to)) {
+    notes.push(
+      `trainer.count is ${dealing.to}, and the mesh has ${counted(dealing.from, "trainer")}: ` +
+        "cairn apply changes it\n",
+    );
+  }
+  const { partitions } = configuration;
+  const areAskedFor = gives(asked, "partitions", partitions.events) &&
+    asked?.examples?.to === partitions.examples;
+  if (partitioning !== undefined && !areAskedFor) {
+    const { eventPartitions, examplePartitions } = view.identity;
+    notes.push(
+      `joiner.partitions is ${partitions.events} and trainer.partitions ${partitions.examples}, ` +
+        `and the mesh has ${eventPartitions} and ${examplePartitions}: cairn apply changes them\n`,
+    );
+  }
+  return notes;
+}
+
+/** Notes about the parts that move, and that would. */
+function moveNotes({ decisions, estimatedMs, relearnedMs }: Changes): string[] {
+  const notes: string[] = [];
+  const moved = keysOf(decisions, "moves", "waits");
+  if (moved.length > 0) {
+    const seconds = Math.ceil(estimatedMs / 1_000);
+    const again = relearnedMs === undefined
+      ? ""
+      : "; a trainer learns again what came after the newest snapshot, " +
+        `${Math.ceil(relearnedMs / 1_000)} s ago`;
+    notes.push(
+      `${countedParts(moved)} would move, in about ${seconds} s; ` +
+        `cairn apply moves ${moved.length > 1 ? "them" : "it"}${again}\n`,
+    );
+  }
+  const restored = keysOf(decisions, "restores");
+  if (restored.length > 0) {
+    notes.push(`${countedParts(restored)} without a host: the hosts begin by themselves\n`);
+  }
+  const underway = keysOf(decisions, "underway");
+  if (underway.length > 0) {
+    notes.push(`${countedParts(underway)} began to move or to restore before\n`);
+  }
+  const stuck = keysOf(decisions, "unplaced");
+  if (stuck.length > 0) {
+    notes.push(`${countedParts(stuck)} cannot move until a host has the role and room\n`);
+  }
+  return notes;
+}
+
+/** The parts of which these are the decisions. */
+function keysOf(
+  decisions: readonly PartDecision[],
+  ...kinds: readonly PartDecision["decision"]["kind"][]
+): PlacedKey[] {
+  return decisions.filter(({ decision }) => kinds.includes(decision.kind)).map(({ key }) => key);
 }
 
 /** Whether the change that the mesh is asked for gives this number of parts. */
@@ -148,7 +209,7 @@ function gives(asked: ReshardRecord | undefined, parts: CountedParts, to: number
   return parts === "trainers" && asked?.trainers?.to === to;
 }
 
-/** Age of the newest snapshot, ms, where a trainer would go back to it; undefined otherwise. */
+/** See {@link Changes.relearnedMs}. */
 function relearned(view: MeshView, decisions: readonly PartDecision[]): number | undefined {
   const isMoved = ({ key, decision: { kind } }: PartDecision) =>
     key.startsWith("trainer/") && (kind === "moves" || kind === "waits");
