@@ -2,19 +2,11 @@
  * `PUT`, `PATCH`, `GET` and `DELETE /v1/items/{id}` and `/v1/users/{id}`: the stored attributes of
  * one item or user.
  */
-import type { Attributes, Profile, ProfileKind } from "../../mesh/ports/profile_store.ts";
-import { TurnsByKey } from "../../structures/turns_by_key.ts";
-import { requireFeatures } from "../attributes/attribute_types.ts";
-import { noteOnProfiles } from "../attributes/known_attributes.ts";
-import type { Endpoint, GatewayContext } from "../endpoint.ts";
+import type { ProfileKind } from "../../mesh/ports/profile_store.ts";
+import type { Endpoint } from "../endpoint.ts";
 import type { FailureLog } from "../failure_log.ts";
-import { withinDeadline } from "../middleware/deadline.ts";
-import { readQuery } from "../parsing/query.ts";
-import { BodyReader } from "../parsing/request_body.ts";
-import { validate } from "../parsing/validation.ts";
 import type { GatewayParts } from "../parts.ts";
-import { ProblemError } from "../problems.ts";
-import { deleteUserQuerySchema, erasureSchema, noQuerySchema } from "../schemas/erasures.ts";
+import { deleteUserQuerySchema, erasureSchema } from "../schemas/erasures.ts";
 import {
   profilePatchSchema,
   profilePathSchema,
@@ -22,14 +14,9 @@ import {
   profileSchema,
   storedProfileSchema,
 } from "../schemas/profiles.ts";
-import { eraseUser } from "./erasures.ts";
-import { profileAnswer } from "./profile_answer.ts";
 import { profileListEndpoint } from "./profile_list.ts";
 import { profilePageEndpoints } from "./profile_pages.ts";
-import { TextResponse } from "../text_response.ts";
-
-/** Tries of a patch, each after another write of the same profile came first. */
-const PATCH_TRIES_MAX = 16;
+import { ProfileRequests } from "./profile_requests.ts";
 
 export function profileEndpoints(parts: GatewayParts, failures: FailureLog): Endpoint[] {
   return (["item", "user"] as const).flatMap((kind) => [
@@ -40,95 +27,9 @@ export function profileEndpoints(parts: GatewayParts, failures: FailureLog): End
 }
 
 function endpointsOf(kind: ProfileKind, parts: GatewayParts): Endpoint[] {
-  const { clock, options, profiles } = parts;
-  const body = new BodyReader(clock, options);
   const known = parts.attributes?.[kind];
   const Kind = kind === "item" ? "Item" : "User";
-  // Patches of this gateway do not overtake one another; those of other gateways may.
-  const patches = new TurnsByKey();
-
-  async function put(context: GatewayContext): Promise<Response> {
-    const id = idOf(context);
-    const { attributes } = await body.read(context, profileRequestSchema);
-    requireFeatures(parts, kind, attributes);
-    const profile = await withinDeadline(
-      context,
-      clock,
-      profiles.put(kind, id, attributes),
-      `The profile store did not confirm ${kind} "${id}" in time, so whether it was written is unknown. ` +
-        "Send it again: the last write counts.",
-    );
-    return stored(profile, attributes, profile.version === 1 ? 201 : 200);
-  }
-
-  async function patch(context: GatewayContext): Promise<Response> {
-    const id = idOf(context);
-    const { attributes: changes } = await body.read(context, profilePatchSchema);
-    const profile = await withinDeadline(
-      context,
-      clock,
-      patches.run(id, () => patched(id, changes)),
-      `The profile store did not confirm ${kind} "${id}" in time, so whether it was changed is unknown. ` +
-        "Send the patch again: it has the same effect twice.",
-    );
-    return stored(profile, changes, 200);
-  }
-
-  /** Applies changes to the profile as it is at the moment of the write. */
-  async function patched(id: string, changes: Attributes): Promise<Profile> {
-    for (let tries = 0; tries < PATCH_TRIES_MAX; tries++) {
-      const before = await read(id);
-      const attributes = mergePatch(before.attributes, changes);
-      validate(profileRequestSchema, { attributes });
-      requireFeatures(parts, kind, attributes);
-      const after = await profiles.replace(kind, before, attributes);
-      if (after !== undefined) return after;
-    }
-    throw new ProblemError(
-      "unavailable",
-      `Other writes of ${kind} "${id}" came first ${PATCH_TRIES_MAX} times. Nothing was changed.`,
-    );
-  }
-
-  /** The answer to a write; its note is about the attributes that the client sent. */
-  function stored(profile: Profile, sent: Attributes, status: number): Response {
-    const note = known && noteOnProfiles([sent], known);
-    return TextResponse.json(
-      { ...profileAnswer(profile), ...(note !== undefined && { note }) },
-      status,
-    );
-  }
-
-  async function get(context: GatewayContext): Promise<Response> {
-    return TextResponse.json(profileAnswer(await read(idOf(context))));
-  }
-
-  /** @throws {ProblemError} `unknown-item` or `unknown-user`. */
-  async function read(id: string): Promise<Profile> {
-    if (!profiles.isLocal) await profiles.load(kind, [id]);
-    const profile = profiles.get(kind, id);
-    if (profile !== undefined) return profile;
-    throw new ProblemError(
-      `unknown-${kind}`,
-      `No attributes are stored for ${kind} "${id}". Store them with PUT /v1/${kind}s/{id}; ` +
-        "rankings work without them.",
-    );
-  }
-
-  async function remove(context: GatewayContext): Promise<Response> {
-    const id = idOf(context);
-    const { forget } = readQuery(context, kind === "user" ? deleteUserQuerySchema : noQuerySchema);
-    if (forget === "true") return await eraseUser(parts, context, id);
-    await withinDeadline(
-      context,
-      clock,
-      profiles.delete(kind, id),
-      `The profile store did not confirm in time, so whether ${kind} "${id}" was deleted is ` +
-        "unknown. Send it again.",
-    );
-    return context.body(null, 204);
-  }
-
+  const requests = new ProfileRequests(kind, parts);
   const shared = {
     path: `/v1/${kind}s/{id}`,
     tag: "Profiles",
@@ -152,7 +53,7 @@ function endpointsOf(kind: ProfileKind, parts: GatewayParts): Endpoint[] {
         },
       },
       problems: ["unavailable", "deadline-exceeded"],
-      handle: put,
+      handle: (context) => requests.put(context),
     },
     {
       ...shared,
@@ -168,7 +69,7 @@ function endpointsOf(kind: ProfileKind, parts: GatewayParts): Endpoint[] {
         200: { description: "The profile after the change.", schema: storedProfileSchema },
       },
       problems: [`unknown-${kind}`, "unavailable", "deadline-exceeded"],
-      handle: patch,
+      handle: (context) => requests.patch(context),
     },
     {
       ...shared,
@@ -177,7 +78,7 @@ function endpointsOf(kind: ProfileKind, parts: GatewayParts): Endpoint[] {
       summary: `Read ${kind === "item" ? "an item's" : "a user's"} attributes`,
       answers: { 200: { description: "The stored attributes.", schema: profileSchema } },
       problems: [`unknown-${kind}`],
-      handle: get,
+      handle: (context) => requests.get(context),
     },
     {
       ...shared,
@@ -205,31 +106,7 @@ function endpointsOf(kind: ProfileKind, parts: GatewayParts): Endpoint[] {
         ...(kind === "user" ? ["log-full"] as const : []),
         "deadline-exceeded",
       ],
-      handle: remove,
+      handle: (context) => requests.remove(context),
     },
   ];
-}
-
-/** The attributes after a JSON merge patch; values of attributes are not merged. */
-function mergePatch(before: Attributes, changes: Attributes): Attributes {
-  const kept = Object.entries(before).filter(([name]) => !Object.hasOwn(changes, name));
-  const set = Object.entries(changes).filter(([, value]) => value !== null);
-  return Object.fromEntries([...kept, ...set]);
-}
-
-/** The path's last part, decoded here because the router passes a wrong encoding on undecoded. */
-function idOf(context: GatewayContext): string {
-  const [path] = context.req.url.split(/[?#]/, 1);
-  const encoded = path.slice(path.lastIndexOf("/") + 1);
-  let id: string;
-  try {
-    id = decodeURIComponent(encoded);
-  } catch {
-    throw new ProblemError(
-      "malformed-request",
-      `Cannot read the id "${encoded}": it is not percent-encoded UTF-8. ` +
-        "Encode it as encodeURIComponent does.",
-    );
-  }
-  return validate(profilePathSchema, { id }).id;
 }
