@@ -37,17 +37,23 @@ export interface MarkWriterParts {
   readonly telemetry: Telemetry;
 }
 
+/** The records of a partition, as far as this gateway knows them. */
+interface PartitionRecords {
+  /** The newest acceptance time, ms. */
+  newestMs: number;
+  /** When the newest record came, on the monotonic clock, ms. */
+  recordedAtMs: number;
+  /**
+   * The acceptance time of the oldest event of this gateway, in any partition, that is newer than
+   * `newestMs`, ms, and its moment on the monotonic clock, ms; Infinity where there is none.
+   */
+  waiting: { readonly acceptedAtMs: number; readonly sinceMs: number };
+}
+
 export class MarkWriter {
   readonly #parts: MarkWriterParts;
-  /** By partition, the newest acceptance time that this gateway knows of, ms. */
-  readonly #newestMs: number[] = [];
-  /**
-   * By partition, the acceptance time of the oldest event of this gateway that is newer than
-   * `#newestMs`, ms, and its moment on the monotonic clock, ms; Infinity where there is none.
-   */
-  readonly #waiting: { readonly acceptedAtMs: number; readonly sinceMs: number }[] = [];
-  /** By partition, when its newest known record came, on the monotonic clock, ms. */
-  readonly #recordedAtMs: number[] = [];
+  /** By partition. */
+  readonly #records: PartitionRecords[] = [];
   /** Acceptance time of the newest event, ms. */
   #acceptedAtMs = 0;
   /** Newest time of an event or a ranking, on the data clock, ms. */
@@ -87,10 +93,8 @@ export class MarkWriter {
   /** The partitions that take records; all that the log has by now are known here. */
   get #open(): number[] {
     const { firstPartition, partitions } = this.#parts.eventLog;
-    while (this.#newestMs.length < partitions) {
-      this.#newestMs.push(0);
-      this.#waiting.push(NONE_WAITS);
-      this.#recordedAtMs.push(-Infinity);
+    while (this.#records.length < partitions) {
+      this.#records.push({ newestMs: 0, recordedAtMs: -Infinity, waiting: NONE_WAITS });
     }
     return Array.from({ length: partitions - firstPartition }, (_, i) => firstPartition + i);
   }
@@ -115,10 +119,11 @@ export class MarkWriter {
    * @param recordedAtMs When it came, on the monotonic clock, ms.
    */
   #reached(partition: number, acceptedAtMs: number, recordedAtMs: number): void {
-    this.#recordedAtMs[partition] = Math.max(recordedAtMs, this.#recordedAtMs[partition]);
-    this.#newestMs[partition] = Math.max(acceptedAtMs, this.#newestMs[partition]);
-    if (acceptedAtMs < this.#waiting[partition].acceptedAtMs) return;
-    this.#waiting[partition] = acceptedAtMs < this.#acceptedAtMs
+    const records = this.#records[partition];
+    records.recordedAtMs = Math.max(recordedAtMs, records.recordedAtMs);
+    records.newestMs = Math.max(acceptedAtMs, records.newestMs);
+    if (acceptedAtMs < records.waiting.acceptedAtMs) return;
+    records.waiting = acceptedAtMs < this.#acceptedAtMs
       ? { acceptedAtMs, sinceMs: recordedAtMs }
       : NONE_WAITS;
   }
@@ -129,10 +134,9 @@ export class MarkWriter {
     this.#acceptedAtMs = acceptedAtMs;
     const sinceMs = this.#parts.clock.monotonicMs();
     for (const partition of this.#open) {
-      if (this.#newestMs[partition] >= acceptedAtMs || this.#waiting[partition] !== NONE_WAITS) {
-        continue;
-      }
-      this.#waiting[partition] = { acceptedAtMs, sinceMs };
+      const records = this.#records[partition];
+      if (records.newestMs >= acceptedAtMs || records.waiting !== NONE_WAITS) continue;
+      records.waiting = { acceptedAtMs, sinceMs };
     }
   }
 
@@ -179,10 +183,8 @@ export class MarkWriter {
 
   /** When a partition is to be marked, on the monotonic clock, ms; Infinity = not at all. */
   #dueAtMs(partition: number): number {
-    return Math.max(
-      this.#waiting[partition].sinceMs + GATHER_MS,
-      this.#recordedAtMs[partition] + this.#markMs,
-    );
+    const { waiting, recordedAtMs } = this.#records[partition];
+    return Math.max(waiting.sinceMs + GATHER_MS, recordedAtMs + this.#markMs);
   }
 
   async #mark(partition: number): Promise<void> {
@@ -198,7 +200,7 @@ export class MarkWriter {
     const markMs = this.#markMs;
     const askedAtMs = clock.monotonicMs();
     const asked = partitions.map((partition) => {
-      const { acceptedAtMs, sinceMs } = this.#waiting[partition];
+      const { acceptedAtMs, sinceMs } = this.#records[partition].waiting;
       // Acceptance times may be those of another gateway's clock; only their distances are used.
       const presentMs = acceptedAtMs + (askedAtMs - sinceMs);
       return { partition, presentMs, unlessAfterMs: presentMs - markMs };
