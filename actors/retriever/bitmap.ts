@@ -9,7 +9,7 @@ export class Bitmap {
   }
 
   has(number: number): boolean {
-    return ((this.#words[number >>> 5] ?? 0) >>> (number & 31) & 1) === 1;
+    return Bitmap.has(this.#words, number);
   }
 
   set(number: number, value: boolean): void {
@@ -17,6 +17,16 @@ export class Bitmap {
     const bit = 1 << (number & 31);
     if (value) this.#words[number >>> 5] |= bit;
     else this.#words[number >>> 5] &= ~bit;
+  }
+
+  /** Whether a mask, from {@link Bitmap.words}, has a number. */
+  static has(mask: Uint32Array, number: number): boolean {
+    return ((mask[number >>> 5] ?? 0) >>> (number & 31) & 1) === 1;
+  }
+
+  /** Takes a number out of a mask. */
+  static delete(mask: Uint32Array, number: number): void {
+    mask[number >>> 5] &= ~(1 << (number & 31));
   }
 
   /**

@@ -87,10 +87,9 @@ export class ItemFilters {
   narrow(mask: Uint32Array, rest: readonly Condition[], scope: FilterScope): void {
     const whole = { ...scope, item: nothing };
     for (let index = 0; index < this.#items.end; index++) {
-      const bit = 1 << (index & 31);
-      if ((mask[index >>> 5] & bit) === 0) continue;
+      if (!Bitmap.has(mask, index)) continue;
       whole.item = this.#items.attributesOf(index);
-      if (!rest.every((holds) => holds(whole))) mask[index >>> 5] &= ~bit;
+      if (!rest.every((holds) => holds(whole))) Bitmap.delete(mask, index);
     }
   }
 

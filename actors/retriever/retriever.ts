@@ -7,7 +7,7 @@ import type { Gauge } from "../../mesh/ports/telemetry.ts";
 import type { SearchOrder } from "../../kernels/embedding/candidate_index.ts";
 import { Bitmap } from "./bitmap.ts";
 import { HeldItems, type ItemIndex } from "./held_items.ts";
-import { type AppliedFilters, ItemFilters } from "./item_filters.ts";
+import { ItemFilters } from "./item_filters.ts";
 import { ItemVectors } from "./item_vectors.ts";
 import type { RetrieverOptions } from "./options.ts";
 import {
@@ -199,7 +199,7 @@ export class Retriever implements Behavior<RetrieverMessage> {
     without?: ItemIndex,
   ): { readonly indices: number[]; readonly scores: number[] } {
     const { mask, rest } = this.#filters.apply(request.filter, this.#vectors.embedded);
-    if (without !== undefined) mask[without >>> 5] &= ~(1 << (without & 31));
+    if (without !== undefined) Bitmap.delete(mask, without);
     const { count } = request;
     if (rest.length > 0) {
       const found = this.#vectors.search({ query, mask, order, count: OVERSAMPLING * count });
@@ -220,11 +220,11 @@ export class Retriever implements Behavior<RetrieverMessage> {
   }
 
   #newest(request: Retrieve): ItemIndex[] {
-    const filters: AppliedFilters = this.#filters.apply(request.filter, this.#held);
-    return this.#recent.newest(request.count, (index) => {
-      const isAllowed = (filters.mask[index >>> 5] >>> (index & 31) & 1) === 1;
-      return isAllowed && this.#filters.meets(index, filters.rest, request.scope);
-    });
+    const { mask, rest } = this.#filters.apply(request.filter, this.#held);
+    return this.#recent.newest(
+      request.count,
+      (index) => Bitmap.has(mask, index) && this.#filters.meets(index, rest, request.scope),
+    );
   }
 }
 
