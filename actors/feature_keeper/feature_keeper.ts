@@ -111,32 +111,12 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
     const checkpoints = new Checkpoints(blobs, options);
     const state = new KeptState(options);
     const kernel = BatchKernel.create();
-    let isClean = true;
-    let begin: ReadEnd = {
-      offsets: Array.from({ length: eventLog.partitions }, () => 0),
-      lastRecords: [],
-    };
-    if (options.checkpointMs > 0) {
-      const saved = await checkpoints.read().catch((cause) => {
-        context.telemetry.log("warn", "the kept features begin anew from the event log", { cause });
-        return undefined;
-      });
-      if (saved !== undefined && await hasRecordsBefore(eventLog, kernel, saved)) {
-        for (const _ of state.restoring(saved.parts, saved.records)) await nextTurn(context);
-        begin = { ...saved, offsets: begin.offsets.map((_, i) => saved.offsets[i] ?? 0) };
-        isClean = !await checkpoints.hasLeftovers().catch(() => true);
-      } else if (saved !== undefined) {
-        checkpoints.replaceFound();
-        context.telemetry.log(
-          "warn",
-          "the kept features begin anew: the event log lacks records of their checkpoint",
-        );
-      }
-    }
+    const { begin, isClean } = options.checkpointMs > 0
+      ? await restore(context, eventLog, { checkpoints, state, kernel })
+      : { begin: beginningOf(eventLog), isClean: true };
     const positions = new ReadPositions(kernel, begin);
-    return new FeatureKeeper(context, options, dependencies, {
-      ...{ checkpoints, state, positions, isClean },
-    });
+    const parts = { checkpoints, state, positions, isClean };
+    return new FeatureKeeper(context, options, dependencies, parts);
   }
 
   async receive(message: FeatureKeeperMessage): Promise<void> {
@@ -263,6 +243,44 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
       this.#dropped.add(news, { kind: name });
     }
   }
+}
+
+/**
+ * Continues a state from the newest checkpoint, if the log still has the records behind it.
+ *
+ * @returns Where to read on, and whether no other checkpoint is stored.
+ */
+async function restore(
+  context: ActorContext<FeatureKeeperMessage>,
+  eventLog: EventLog,
+  { checkpoints, state, kernel }: {
+    readonly checkpoints: Checkpoints;
+    readonly state: KeptState;
+    readonly kernel: BatchKernel;
+  },
+): Promise<{ readonly begin: ReadEnd; readonly isClean: boolean }> {
+  const { telemetry } = context;
+  const beginning = beginningOf(eventLog);
+  const saved = await checkpoints.read().catch((cause) => {
+    telemetry.log("warn", "the kept features begin anew from the event log", { cause });
+    return undefined;
+  });
+  if (saved === undefined) return { begin: beginning, isClean: true };
+  if (!await hasRecordsBefore(eventLog, kernel, saved)) {
+    checkpoints.replaceFound();
+    const message = "the kept features begin anew: the event log lacks records of their checkpoint";
+    telemetry.log("warn", message);
+    return { begin: beginning, isClean: true };
+  }
+  for (const _ of state.restoring(saved.parts, saved.records)) await nextTurn(context);
+  // The log may have got partitions since.
+  const offsets = beginning.offsets.map((_, partition) => saved.offsets[partition] ?? 0);
+  const isClean = !await checkpoints.hasLeftovers().catch(() => true);
+  return { begin: { ...saved, offsets }, isClean };
+}
+
+function beginningOf({ partitions }: EventLog): ReadEnd {
+  return { offsets: Array.from({ length: partitions }, () => 0), lastRecords: [] };
 }
 
 /** Lets other actors of the thread and its requests go on. */
