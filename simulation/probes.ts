@@ -1,7 +1,7 @@
 /**
  * Probes: rare paths that some run of a campaign should have taken. A campaign that never takes one
- * tests less than it seems to. A path that no run of a scenario can take, such as the read of a
- * history by a model that has none, says nothing about a campaign of it.
+ * tests less than it seems to. Paths that a scenario cannot take, such as the read of a history by
+ * a model that has none, are left out of its campaigns.
  */
 import type { CairnConfiguration } from "../configuration/configuration.ts";
 import { compileByRanking } from "../kernels/dense/inference_graph.ts";

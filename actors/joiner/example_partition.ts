@@ -3,8 +3,8 @@
  *
  * A chunk is a training batch: it is finished at exactly `batchRows` rows, or when its oldest row
  * has waited `lingerMs` and the trainer has taken the chunks with rows before. So a trainer that is
- * behind gets large batches, and however long it was, few. The batches of a trainer are thereby
- * part of the log, and a replay trains on the same ones.
+ * behind gets few and large batches. The batches of a trainer are thereby part of the log, and a
+ * replay trains on the same ones.
  *
  * Every chunk says how far into the event log its partition reaches: a {@link JoinMoment}, and the
  * number of examples of that moment that this chunk and earlier ones have (`rowsAfter`). A crash

@@ -89,10 +89,10 @@ export interface WeightsLoaded {
 }
 
 /**
- * Offers the replicas of a later sharding. The scorer takes them between two passes when those that
- * answer know all that the last answers of those in use have shown, and when each shard has one, or
- * at least a greater share of the shards than of those in use, of which some have ended. Answers
- * with the sharding whose replicas are used.
+ * Offers the replicas of a later sharding. The scorer takes them, between two passes, if they know
+ * all that the last answers of those in use have shown, and one of each shard answers. Where those
+ * in use have ended, it is enough that a greater share of the shards answers than of theirs.
+ * Answers with the sharding whose replicas are used.
  */
 export interface ChangeReplicas extends Request<{ readonly sharding: number }> {
   readonly kind: "changeReplicas";

@@ -1,6 +1,6 @@
 /**
- * Ports of this machine that no other program which asks here gets meanwhile, although nothing
- * listens on them yet, or not at the moment.
+ * Reserves ports of this machine, so that another program that reserves its ports here gets others,
+ * also while nothing listens on them.
  *
  * The ports are of a block whose first port this process listens on until the end: a second program
  * cannot, and takes the next block. The blocks lie below the range from which Linux chooses ports

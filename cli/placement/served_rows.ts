@@ -35,7 +35,7 @@ export function servedRows(configuration: CairnConfiguration, view: MeshView): S
       host !== own.host && (state === "up" || state === "draining" && !isServing(own))
     );
     const elsewhere = new Set(others.flatMap(({ shards }) => shards));
-    // Without another host there is none whose rankings would lack rows.
+    // The rankings of other hosts would lack the rows; a host by itself harms no other.
     const alone = others.length === 0 ? [] : own.shards.filter((shard) => !elsewhere.has(shard));
     return { ...own, alone };
   });

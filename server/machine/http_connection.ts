@@ -13,9 +13,9 @@ const PIPELINED_MAX = 16;
 
 /** Looks at a connection, one each interval, after which it is closed. */
 export interface LooksMax {
-  /** Without a change, while all its requests are answered. */
+  /** Without a change, after the client has taken the answers to all its requests. */
   readonly idle: number;
-  /** Without a change, while a request is not answered or the client has not taken the answer. */
+  /** Without a change, before that. */
   readonly answering: number;
   /** From its first byte, or from the connect, until the headers of a request are complete. */
   readonly headers: number;

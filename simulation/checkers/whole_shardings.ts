@@ -6,8 +6,8 @@
  *         together they have learned what the scorer's last scores had
  *     at the end, ∀ row:  it is in the shard that its id belongs to, and in no other
  *
- * A scorer whose last scores lacked rows, or that has not said since it began that all shards
- * answer, may go without the shards that other hosts alone hold.
+ * A scorer may go without the shards that other hosts alone hold, if its last scores lacked rows,
+ * or as long as it has not said that all shards answer.
  */
 import type { EmbeddingShardMessage } from "../../actors/embedding_shard/protocol.ts";
 import type { ScorerOptions } from "../../actors/scorer/options.ts";
