@@ -5,15 +5,11 @@
  * the commands on the way when a connection breaks fail with it: whether the server ran them is
  * unknown, and nothing is sent twice here. The connection has its own deadline, because a socket
  * whose peer has vanished may stay silent for hours.
- *
- * With {@link RedisOptions.sharesFlights}, commands that come while others are on the way wait for
- * their answers and then travel together. The server and this process then take one turn, and a
- * server that syncs each turn syncs once.
  */
-import { setImmediate } from "node:timers";
 import { ErrorReply, RESP_TYPES } from "@redis/client";
 import { Listeners } from "../../runtime/listeners.ts";
 import { CommandDeadlines } from "./command_deadlines.ts";
+import { CommandFlights } from "./command_flights.ts";
 import {
   type Client,
   destroy,
@@ -90,13 +86,12 @@ function parseReport(text: string): ServerReport {
 const binary = { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } };
 const textual = { typeMapping: {} };
 
-/** A command that waits for the answers of those on the way. */
-interface WaitingCommand {
+/** A command and the form of its reply. */
+interface Command {
   readonly args: readonly RedisArgument[];
+  /** Time that it may wait at the server, beyond the deadline, ms. */
   readonly waitMs: number;
   readonly options: typeof binary | typeof textual;
-  resolve(reply: unknown): void;
-  reject(error: unknown): void;
 }
 
 export class RedisConnection {
@@ -107,10 +102,7 @@ export class RedisConnection {
   readonly #ended = new Listeners<[]>();
   /** Deadlines of the commands on the way. */
   readonly #deadlines: CommandDeadlines;
-  /** Commands of the next flight. */
-  #waiting: WaitingCommand[] = [];
-  /** Whether the commands on the way are still to be written, so that others may join them. */
-  #isBoarding = false;
+  readonly #flights = new CommandFlights<Command>((command) => this.#sendNow(command));
   #client: Client | undefined;
   #report: ServerReport = new Map();
   #connecting: Promise<void> | undefined;
@@ -210,12 +202,12 @@ export class RedisConnection {
    * @throws {RedisUnavailableError} There is no connection, or it broke on the way.
    */
   send<Reply>(args: readonly RedisArgument[], waitMs = 0): Promise<Reply> {
-    return this.#send(args, waitMs, textual) as Promise<Reply>;
+    return this.#send({ args, waitMs, options: textual }) as Promise<Reply>;
   }
 
   /** Sends a command whose reply has bytes: views into a shared buffer, to be copied if held. */
   sendForBytes<Reply>(args: readonly RedisArgument[], waitMs = 0): Promise<Reply> {
-    return this.#send(args, waitMs, binary) as Promise<Reply>;
+    return this.#send({ args, waitMs, options: binary }) as Promise<Reply>;
   }
 
   /** Ends the connection; the commands on the way fail. Idempotent. */
@@ -226,45 +218,13 @@ export class RedisConnection {
     this.#ended.tell();
   }
 
-  #send(
-    args: readonly RedisArgument[],
-    waitMs: number,
-    options: typeof binary | typeof textual,
-  ): Promise<unknown> {
-    if (this.#options.sharesFlights && this.isReady) {
-      if (this.#deadlines.count > 0 && !this.#isBoarding) {
-        return new Promise((resolve, reject) => {
-          this.#waiting.push({ args, waitMs, options, resolve, reject });
-        });
-      }
-      this.#board();
-    }
-    return this.#sendNow(args, waitMs, options);
+  #send(command: Command): Promise<unknown> {
+    return this.#options.sharesFlights && this.isReady
+      ? this.#flights.send(command, this.#deadlines.count > 0)
+      : this.#sendNow(command);
   }
 
-  /** Lets the commands of this turn into the flight: the client writes at the turn's end. */
-  #board(): void {
-    if (this.#isBoarding) return;
-    this.#isBoarding = true;
-    setImmediate(() => this.#isBoarding = false);
-  }
-
-  /** Sends the commands that wait, after the last one on the way was answered. */
-  #sendWaiting(): void {
-    if (this.#waiting.length === 0) return;
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    this.#board();
-    for (const { args, waitMs, options, resolve, reject } of waiting) {
-      this.#sendNow(args, waitMs, options).then(resolve, reject);
-    }
-  }
-
-  async #sendNow(
-    args: readonly RedisArgument[],
-    waitMs: number,
-    options: typeof binary | typeof textual,
-  ): Promise<unknown> {
+  async #sendNow({ args, waitMs, options }: Command): Promise<unknown> {
     const client = this.#client;
     if (!client?.isReady) throw new RedisUnavailableError(this.url, false, this.#cause);
     this.#deadlines.add(performance.now() + this.deadlineMs + waitMs);
@@ -285,7 +245,7 @@ export class RedisConnection {
     } finally {
       if (client === this.#client && this.#deadlines.count > 0) {
         this.#deadlines.removeOldest();
-        if (this.#deadlines.count === 0) this.#sendWaiting();
+        if (this.#deadlines.count === 0) this.#flights.depart();
       }
     }
   }
@@ -354,7 +314,7 @@ export class RedisConnection {
     this.#deadlines.clear();
     if (client) destroy(client);
     // Without a connection they fail at once.
-    this.#sendWaiting();
+    this.#flights.depart();
     if (!this.#closed) this.#retryLater();
   }
 
