@@ -10,13 +10,13 @@ import { planOf } from "../../server/plan.ts";
 import type { Scenario } from "../scenarios/scenario.ts";
 import type { Fault, FaultFamily } from "./fault.ts";
 import { drawFaultPlan } from "./fault_plan.ts";
-import { drawHostClocks, type HostClocks, REDIS_CLOCK } from "./host_clocks.ts";
+import { drawHostClocks, REDIS_CLOCK } from "./host_clocks.ts";
 import { drawKnobs, type Values } from "./knobs.ts";
+import type { RunConditions } from "./run_conditions.ts";
 
 /** A run as data. */
-export interface RunPlan {
+export interface RunPlan extends RunConditions {
   readonly format: 1;
-  readonly seed: number;
   /** Name of the scenario, whose workload the clients run. */
   readonly scenario: string;
   /** `cairn.yaml` as text. */
@@ -29,23 +29,6 @@ export interface RunPlan {
   readonly forMs: number;
   /** After healing, everything must have come through within this long, ms. */
   readonly healMs: number;
-  /** Mean latency of a batch of messages between two threads, ms. */
-  readonly linkMs: number;
-  /** Mean latency of a sync, ms. */
-  readonly syncMs: number;
-  /** Messages that a thread handles before its event loop has a turn. */
-  readonly turnMessagesMax: number;
-  /**
-   * Changes of the actors' priorities in each period of their turns; undefined: first come, first
-   * served.
-   */
-  readonly priorityChanges?: number;
-  /** Asks that may wait at a shard of each priority; undefined: as in production. */
-  readonly shardMailboxMax?: number;
-  /** Time for which Redis retains the ids of events, ms; undefined: as in production. */
-  readonly idsRetainedMs?: number;
-  /** Wall clocks of a mesh's hosts; undefined: all have the true time. */
-  readonly clocks?: HostClocks;
   /** A segment of a log that would grow past this is followed by a new one, bytes. */
   readonly segmentBytesMax: number;
 }

@@ -10,6 +10,7 @@ import { SeededRandom } from "../../mesh/simulation/seeded_random.ts";
 import type { VirtualClock } from "../../mesh/simulation/virtual_clock.ts";
 import type { NodesRequest } from "../../server/environment.ts";
 import { KeyedHash } from "../keyed_hash.ts";
+import type { RunConditions } from "../plan/run_conditions.ts";
 import { SEED_END } from "../seed.ts";
 import { NodeClock } from "./node_clock.ts";
 import { type ActorObserver, observed, type PendingAsk } from "./observed.ts";
@@ -17,9 +18,14 @@ import { PriorityTurns } from "./priority_turns.ts";
 import { createWorldLink } from "./world_link.ts";
 import type { WorldTelemetry } from "./world_telemetry.ts";
 
+/** The conditions of a run that the threads of a process have to know. */
+type ThreadConditions = Pick<
+  RunConditions,
+  "seed" | "linkMs" | "turnMessagesMax" | "priorityChanges" | "shardMailboxMax"
+>;
+
 /** The surroundings of the threads of a process. */
-export interface ProcessNodesOptions {
-  readonly seed: number;
+export interface ProcessNodesOptions extends ThreadConditions {
   /** From 0. */
   readonly incarnation: number;
   /** The host of a mesh that the process is; undefined = the only process. */
@@ -29,13 +35,7 @@ export interface ProcessNodesOptions {
   readonly clockAheadMs?: () => number;
   readonly telemetry: WorldTelemetry;
   readonly observer: ActorObserver;
-  readonly linkMs: number;
   readonly linkExtraMs: (node: string) => number;
-  readonly turnMessagesMax: number;
-  /** Changes of the actors' priorities in a period; undefined: first come, first served. */
-  readonly priorityChanges?: number;
-  /** Asks that may wait at a shard of each priority; undefined: as in production. */
-  readonly shardMailboxMax?: number;
   /** Whether faults are over. Default: they are not. */
   readonly isHealed?: () => boolean;
   readonly callbackRan: () => void;

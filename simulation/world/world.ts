@@ -14,7 +14,7 @@ import { LATE_MS } from "../checkers/prompt_asks.ts";
 import type { BlobObserver } from "../disk/blob_witness.ts";
 import type { LogObserver } from "../disk/log_witness.ts";
 import { describeFault, type Fault, type Interrupt } from "../plan/fault.ts";
-import type { HostClocks } from "../plan/host_clocks.ts";
+import type { RunConditions } from "../plan/run_conditions.ts";
 import { Trace } from "../trace/trace.ts";
 import type { Reply } from "./client.ts";
 import { ActorWitness } from "./actor_witness.ts";
@@ -22,28 +22,13 @@ import type { PendingAsk } from "./observed.ts";
 import { WorldTelemetry } from "./world_telemetry.ts";
 
 /** The parts of any world. */
-export interface WorldOptions {
-  readonly seed: number;
+export interface WorldOptions extends RunConditions {
   /** The configuration at the first start. */
   readonly configuration: CairnConfiguration;
   /** The configuration with these values changed, by path. */
   readonly reconfigure: (values: Readonly<Record<string, unknown>>) => CairnConfiguration;
   /** Events that a report may list. */
   readonly traceEventsMax: number;
-  /** Mean latency of a batch of messages between two threads, ms. */
-  readonly linkMs: number;
-  /** Mean latency of a sync, ms. */
-  readonly syncMs: number;
-  /** Messages that a thread handles before its event loop has a turn. */
-  readonly turnMessagesMax: number;
-  /** Changes of the actors' priorities in a period; undefined: first come, first served. */
-  readonly priorityChanges?: number;
-  /** Asks that may wait at a shard of each priority; undefined: as in production. */
-  readonly shardMailboxMax?: number;
-  /** Time for which Redis retains the ids of events, ms; undefined: as in production. */
-  readonly idsRetainedMs?: number;
-  /** Wall clocks of a mesh's hosts; undefined: all have the true time. */
-  readonly clocks?: HostClocks;
 }
 
 /** A promise that did not hold. */
