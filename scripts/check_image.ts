@@ -8,6 +8,7 @@
  * Only Debian's packages are needed (buildah, mmdebstrap), no registry of images: the base images
  * are made here. Exit code 77 = this machine cannot build images, with the reason.
  */
+import { setTimeout as pause } from "node:timers/promises";
 import { join } from "node:path";
 import { SKIPPED } from "./skipped.ts";
 
@@ -237,7 +238,7 @@ async function ready(
     if (response?.status === 200) return;
     if (over) throw new Error(new TextDecoder().decode((await ended).stderr));
     check(performance.now() - startedAtMs < READY_MS_MAX, "the server does not get ready");
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await pause(100);
   }
 }
 
@@ -271,7 +272,7 @@ async function learn(url: string): Promise<void> {
     const { learnedThroughMs } = await send("/v1/rank", { user: "ann", candidates });
     if (learnedThroughMs >= acceptedAtMs) return;
     check(performance.now() - beganMs < READY_MS_MAX, "the click is never learned");
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await pause(100);
   }
 }
 

@@ -7,6 +7,7 @@
  * candidates; then with learning and clicks. Core time is the server's process alone, from /proc;
  * the client is this process. Disk is read from the logs' metrics and the profile file.
  */
+import { setTimeout as pause } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import project from "../deno.json" with { type: "json" };
 import type { Coefficients } from "../cli/size/coefficients.ts";
@@ -295,10 +296,6 @@ async function urlOf(stderr: ReadableStream<Uint8Array>): Promise<string> {
     found.reject(new Error(`the server has ended: ${said}`));
   })();
   return await found.promise;
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 function round(value: number): number {

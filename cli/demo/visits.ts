@@ -2,6 +2,7 @@
  * Sends the simulated audience to the real HTTP API: visits at a steady rate, each a rank request
  * and then its clicks posted as events.
  */
+import { setTimeout as pause } from "node:timers/promises";
 import { FreshnessTracker } from "../load/freshness.ts";
 import type { GatewayClient } from "../load/gateway_client.ts";
 import { Samples } from "../../offline/evaluation/samples.ts";
@@ -80,7 +81,7 @@ export class Visits {
         tickedAt = now;
         onTick?.(now);
       }
-      await new Promise((resolve) => setTimeout(resolve, 4));
+      await pause(4);
     }
     await Promise.all(underWay);
     if (failure !== undefined) throw failure;

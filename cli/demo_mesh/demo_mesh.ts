@@ -1,6 +1,7 @@
 /**
  * The work of `cairn demo-mesh`.
  */
+import { setTimeout as pause } from "node:timers/promises";
 import { parseConfiguration } from "../../configuration/configuration.ts";
 import { FeatureHasher } from "../../kernels/embedding/feature_hasher.ts";
 import {
@@ -289,8 +290,4 @@ ${summary.hosts} hosts, ${summary.kills} kills, ${summary.restarts} restarts.
   } meanwhile; ${summary.rankErrors} failed attempts
   freshness  p99 ${ms(summary.freshnessMsP99)} when quiet
 `;
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

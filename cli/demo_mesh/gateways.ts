@@ -2,6 +2,7 @@
  * The gateways of a mesh behind a balancer, as a client or a load balancer has it: a gateway that
  * fails is left out until its health page answers again, and the request goes to another one.
  */
+import { setTimeout as pause } from "node:timers/promises";
 import type { Ranking } from "../../actors/ranker/protocol.ts";
 import type { EventRequest, EventsAnswer } from "../../gateway/schemas/events.ts";
 import type { RankRequest } from "../../gateway/schemas/rank.ts";
@@ -165,8 +166,4 @@ async function post<T>(gateway: Gateway, path: string, body: unknown): Promise<T
   } finally {
     gateway.inFlight--;
   }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -1,6 +1,7 @@
 /**
  * Reads every record of a log while the mesh runs, before it is trimmed.
  */
+import { setTimeout as pause } from "node:timers/promises";
 import { RedisEventLog } from "../../mesh/adapters/redis/redis_event_log.ts";
 import { RedisServer } from "../../mesh/adapters/redis/redis_server.ts";
 import { CommandError } from "../errors.ts";
@@ -67,7 +68,7 @@ export class LogFollower {
       await this.#readAll().catch((error) => {
         if (error instanceof CommandError) throw error;
       });
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      await pause(POLL_MS);
     }
   }
 

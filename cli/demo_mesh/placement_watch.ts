@@ -2,6 +2,7 @@
  * Follows the owners of the shards in the coordination store: counts live moves, and measures for
  * how long a moving shard took no gradients, from outside and so a little too long.
  */
+import { setTimeout as pause } from "node:timers/promises";
 import type {
   Coordination,
   HostRecord,
@@ -128,8 +129,4 @@ function isFrozen(placement: Placement): boolean {
 
 function describe(counts: ReadonlyMap<string, number>): string {
   return [...counts].map(([host, shards]) => `${host} has ${shards}`).join(", ");
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

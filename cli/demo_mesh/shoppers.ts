@@ -2,6 +2,7 @@
  * The demo's audience as clients of the mesh: each visit is a ranking and the clicks on it, which
  * are sent until a gateway has accepted them.
  */
+import { setTimeout as pause } from "node:timers/promises";
 import type { Ranking } from "../../actors/ranker/protocol.ts";
 import type { EventsAnswer } from "../../gateway/schemas/events.ts";
 import type { Audience } from "../demo/audience.ts";
@@ -70,7 +71,7 @@ export class Shoppers {
       }
       // A backlog is not made up for: the machine has two cores.
       begun = Math.max(begun, Math.floor(seconds * rate) - IN_FLIGHT_MAX);
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      await pause(5);
     }
     await Promise.all(this.#underWay);
     if (this.#failure !== undefined) throw this.#failure;
@@ -98,7 +99,7 @@ export class Shoppers {
   async #visit(): Promise<void> {
     const { gateways, audience, audit, runId } = this.#options;
     const { shopper, ranking } = await this.#rank();
-    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    await pause(LOOK_MS);
     const products = new Map(audience.products.map(({ id }, at) => [id, at]));
     const shown = ranking.items.map(({ id }) => present(products.get(id), "a product is ranked"));
     const clicked = audience.click(shopper, shown);

@@ -2,6 +2,7 @@
  * Appends visits to the event log of a running mesh, as fast as joiners and trainers follow, and
  * ends with a snapshot of the model.
  */
+import { setTimeout as pause } from "node:timers/promises";
 import type { ProgressiveValidation } from "../../actors/trainer/protocol.ts";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import { AcceptanceClock } from "../../gateway/memory/acceptance_clock.ts";
@@ -265,8 +266,4 @@ class VisitWriter {
       await Promise.all(some.map((id) => profiles.put(kind, id, attributes.get(id) ?? {})));
     }
   }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -3,6 +3,7 @@
  * given, without the ids, batches and queues of `clients/cairn.ts`, and counts its retries, so that
  * a tool measures the server alone.
  */
+import { setTimeout as pause } from "node:timers/promises";
 import { PROFILES_PER_LIST_MAX } from "../../gateway/options.ts";
 import type { ProfilesAnswer } from "../../gateway/schemas/profiles.ts";
 import type { RecommendRequest } from "../../gateway/schemas/recommend.ts";
@@ -194,8 +195,4 @@ function problemText(answer: string): string {
     if (text.length > 0) return text.join(": ");
   } catch { /* not a problem document: shown as it is */ }
   return answer.slice(0, 500);
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

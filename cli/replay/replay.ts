@@ -2,6 +2,7 @@
  * The work of `cairn replay`: starts a mesh (or uses a running server), has the client's thread
  * send the dataset, and combines the figures of both sides.
  */
+import { setTimeout as pause } from "node:timers/promises";
 import { since } from "../../actors/trainer/progressive_validation.ts";
 import type { ProgressiveValidation } from "../../actors/trainer/protocol.ts";
 import type { Output } from "../command_line.ts";
@@ -93,7 +94,7 @@ async function replayThere(flags: ReplayFlags, url: string): Promise<ReplayResul
     tries < SETTLE_TRIES_MAX && lostEvents(measured.accepted, { before, after }) > 0;
     tries++
   ) {
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    await pause(POLL_MS);
     after = await metrics();
   }
   return { measured, counts: { before, after }, scores: undefined };

@@ -3,6 +3,7 @@
  * its item, then, after the answer, the user's action. Several such pairs are in flight at once;
  * each keeps its order, and pairs begin in the order of time.
  */
+import { setTimeout as pause } from "node:timers/promises";
 import { LabelRules } from "../../actors/joiner/label_rules.ts";
 import type { TaskLabels } from "../../actors/joiner/options.ts";
 import type { FeatureAttributes } from "../../kernels/features/feature_request.ts";
@@ -197,7 +198,7 @@ async function drain(
   while (freshness.waiting > 0 && performance.now() < endsAtMs) {
     const { learnedThroughMs } = await client.ready();
     freshness.answered(learnedThroughMs, performance.now());
-    await new Promise((resolve) => setTimeout(resolve, DRAIN_PAUSE_MS));
+    await pause(DRAIN_PAUSE_MS);
   }
 }
 

@@ -4,6 +4,7 @@
  * change (a gap in the numbers, another run of the server), all that was derived from profiles is
  * dropped.
  */
+import { setTimeout as pause } from "node:timers/promises";
 import { type Profile, type ProfileKind, profileKinds } from "../../ports/profile_store.ts";
 import { Listeners } from "../../runtime/listeners.ts";
 import { LateWaits } from "./late_waits.ts";
@@ -266,7 +267,7 @@ export class FollowedProfiles {
         );
         for (const change of reply?.[0][1] ?? []) this.#apply(change);
       } catch {
-        if (!this.#isClosed) await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+        if (!this.#isClosed) await pause(RETRY_MS);
       }
     }
   }

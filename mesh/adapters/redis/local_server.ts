@@ -2,6 +2,7 @@
  * A Redis or Valkey server that this process starts for itself: on a socket of the file system in a
  * directory of its own, never on a port. For the demo, tests and benchmarks.
  */
+import { setTimeout as pause } from "node:timers/promises";
 
 /** Programs that serve the protocol. */
 export type ServerProgram = "redis-server" | "valkey-server";
@@ -90,7 +91,7 @@ export class LocalServer {
           .catch(() => "");
         throw new Error(`${this.#options.program} did not start: ${log.slice(-500)}`);
       }
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      await pause(5);
     }
   }
 

@@ -7,6 +7,7 @@
  * connection was lost, until its time is up; batches whose durability was not confirmed are sent
  * again before a newer one, because a restart may have lost them.
  */
+import { setTimeout as pause } from "node:timers/promises";
 import {
   type AppendFence,
   type AppendUntil,
@@ -333,8 +334,4 @@ export class LogAppender {
       true,
     );
   }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

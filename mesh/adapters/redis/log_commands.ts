@@ -2,6 +2,7 @@
  * The commands of one log: made again while the server is away, and only under a run of the server
  * that began with every record that is known to be durable.
  */
+import { setTimeout as pause } from "node:timers/promises";
 import { LogTailLostError, LogUnavailableError } from "../../ports/event_log.ts";
 import { NotDurableError } from "./durability_barrier.ts";
 import { logBudgets } from "./log_budgets.ts";
@@ -61,7 +62,7 @@ export class LogCommands {
         if (!isPassing) throw error;
         if (performance.now() + logBudgets.retryMs > untilMs) throw this.unavailable(error);
       }
-      await new Promise((resolve) => setTimeout(resolve, logBudgets.retryMs));
+      await pause(logBudgets.retryMs);
     }
   }
 

@@ -10,6 +10,7 @@
  * and the read behind it leave together, so that this process takes one turn for both, and while
  * each such read brings records, the next wait begins at once.
  */
+import { setTimeout as pause } from "node:timers/promises";
 import { Listeners } from "../../runtime/listeners.ts";
 import type { LogRecord } from "../../ports/event_log.ts";
 import type { LogKeys } from "./log_keys.ts";
@@ -298,8 +299,4 @@ export class LogWatcher {
       await pause(PACE_MS);
     }
   }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -2,6 +2,7 @@
  * The server that all stores of a process share: connections for commands, long reads and
  * durability, and one for each reader that waits.
  */
+import { setTimeout as pause } from "node:timers/promises";
 import { DurabilityBarrier } from "./durability_barrier.ts";
 import {
   RedisConnection,
@@ -136,6 +137,6 @@ async function connectUntil(connection: RedisConnection, untilMs: number): Promi
       if (error.cause instanceof UnsafeRedisError) throw error.cause;
       if (performance.now() + RETRY_MS > untilMs) throw error;
     }
-    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    await pause(RETRY_MS);
   }
 }

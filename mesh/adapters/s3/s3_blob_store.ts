@@ -4,6 +4,7 @@
  * Each object carries the SHA-256 of its bytes: the store compares it when it takes the object, and
  * a reader compares it again. Failed requests are made again, because each of them can be.
  */
+import { setTimeout as pause } from "node:timers/promises";
 import { AwsClient } from "aws4fetch";
 import { BlobDamagedError, type BlobStore } from "../../ports/blob_store.ts";
 
@@ -146,7 +147,7 @@ export class S3BlobStore implements BlobStore {
     let failure: S3Error | undefined;
     for (let tries = 0; tries < TRIES; tries++) {
       if (tries > 0) {
-        await new Promise((resolve) => setTimeout(resolve, RETRY_MS * 2 ** (tries - 1)));
+        await pause(RETRY_MS * 2 ** (tries - 1));
       }
       try {
         const signal = AbortSignal.timeout(timeoutMs);
