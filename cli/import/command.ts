@@ -31,6 +31,7 @@ export interface ImportFlags {
   readonly delimiter?: string;
   readonly header?: readonly string[];
   readonly dates?: DateOrder;
+  readonly zone?: string;
   readonly until?: string;
   readonly negatives?: number;
   readonly seen: number;
@@ -108,6 +109,7 @@ export function importCommand(output: Output): Command {
       new Option("--dates <order>", "the order of dates such as 12/1/2010 8:26")
         .choices(["day/month/year", "month/day/year"]),
     )
+    .option("--zone <name>", "the zone of times without one, such as Europe/Berlin (UTC)")
     .option("--until <time>", "only events and rankings before this time")
     .addOption(
       new Option(

@@ -5,7 +5,7 @@
 import { counted } from "../../structures/counted.ts";
 import { LabelRules } from "../../actors/joiner/label_rules.ts";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
-import { timeMsOf } from "../../offline/datasets/times.ts";
+import { isZone, type TimeForms, timeMsOf } from "../../offline/datasets/times.ts";
 import { History } from "../../offline/import/history.ts";
 import { readHistory } from "../../offline/import/read_history.ts";
 import {
@@ -52,7 +52,8 @@ export async function runImport(flags: ImportFlags, output: Output): Promise<Imp
   const configuration = await loadConfiguration(flags.config, overridesOf(flags), serves);
   if (flags.dryRun !== true) requireDirectory(configuration, flags.config);
   await requireReportFolder(flags.refused);
-  const untilMs = flags.until === undefined ? Infinity : timeMsOf(flags.until, flags.dates);
+  const times = timesOf(flags);
+  const untilMs = flags.until === undefined ? Infinity : timeMsOf(flags.until, times);
   if (Number.isNaN(untilMs)) throw usageError(`--until ${flags.until} is not a time.`);
 
   const sources = await openSources(flags, configuration);
@@ -62,7 +63,7 @@ export async function runImport(flags: ImportFlags, output: Output): Promise<Imp
   try {
     await addPresetProfiles(flags, history);
     for (const source of sources) {
-      await readSource(source, { flags, configuration, history, refused, untilMs });
+      await readSource(source, { flags, configuration, history, refused, times, untilMs });
     }
   } finally {
     refused.close();
@@ -112,6 +113,15 @@ export async function runImport(flags: ImportFlags, output: Output): Promise<Imp
   return figures;
 }
 
+function timesOf({ dates, zone }: ImportFlags): TimeForms {
+  if (zone !== undefined && !isZone(zone)) {
+    throw usageError(
+      `--zone ${zone} is no time zone; write a name such as Europe/Berlin, or an offset such as +09:00.`,
+    );
+  }
+  return { ...(dates !== undefined && { order: dates }), ...(zone !== undefined && { zone }) };
+}
+
 /** How negatives are sampled. */
 type NegativeOptions = Pick<VisitOptions, "negatives" | "uniformShare">;
 
@@ -120,12 +130,13 @@ interface Reading {
   readonly configuration: CairnConfiguration;
   readonly history: History;
   readonly refused: RefusedRows;
+  readonly times: TimeForms;
   readonly untilMs: number;
 }
 
 async function readSource(
   { file, content, rows, mapping }: ImportSource,
-  { flags, configuration, history, refused, untilMs }: Reading,
+  { flags, configuration, history, refused, times, untilMs }: Reading,
 ): Promise<void> {
   const progress = new Progress(`reading ${file}`, undefined, stderrTarget());
   const { valueBounds, timestampAheadMsMax } = configuration.gateway;
@@ -134,7 +145,7 @@ async function readSource(
     content,
     mapping,
     action: flags.action ?? DEFAULT_ACTION,
-    ...(flags.dates !== undefined && { dateOrder: flags.dates }),
+    times,
     latestMs: Date.now() + timestampAheadMsMax,
     untilMs,
     valueRanges: valueBounds,
@@ -173,7 +184,7 @@ function keyOf(
   sampling: NegativeOptions,
   { tasks, windowMs }: CairnConfiguration["joiner"],
 ): string {
-  const { action, labelAtLeast, dates, until, seen } = flags;
+  const { action, labelAtLeast, dates, zone, until, seen } = flags;
   const files = sources.map(({ file, bytes, mapping }) => ({
     file: file.split("/").at(-1),
     bytes,
@@ -185,6 +196,7 @@ function keyOf(
       action,
       labelAtLeast,
       dates,
+      zone,
       until,
       seen,
       ...sampling,

@@ -6,6 +6,14 @@ import { DatasetError, shown } from "./errors.ts";
 /** The order in which dates such as 12/1/2010 name day and month. */
 export type DateOrder = "month/day/year" | "day/month/year";
 
+/** Facts that the texts of a file do not tell. */
+export interface TimeForms {
+  /** Absent = a date of which only the order of day and month is unknown is none. */
+  readonly order?: DateOrder;
+  /** The zone of times without one, such as Europe/Berlin or +09:00. Default UTC. */
+  readonly zone?: string;
+}
+
 /** The forms, for messages. */
 export const TIME_FORMS = "Unix seconds, Unix ms or a date such as 2024-05-01T12:00:00Z";
 
@@ -23,13 +31,17 @@ const YEAR_LAST =
 /**
  * A time in ms: of Unix s, ms, µs or ns, told by the size of the number; of a date as ISO 8601,
  * also without separators (20240501); or of a date whose year is last. A time without a zone is
- * UTC, so that a file means the same times on every machine. NaN for any other text, and for a date
- * whose day and month only `order` tells.
+ * UTC if `forms` has none, so that a file means the same times on every machine. NaN for any other
+ * text, and for a date whose day and month only `forms` tells.
  */
-export function timeMsOf(text: string, order?: DateOrder): number {
+export function timeMsOf(text: string, forms: TimeForms = {}): number {
   const trimmed = text.trim();
-  const dateMs = Date.parse(isoOf(trimmed, order) ?? "");
-  if (!Number.isNaN(dateMs)) return dateMs;
+  const date = dateOf(trimmed, forms.order);
+  const dateMs = Date.parse(date === undefined ? "" : date.iso + (date.zone ?? "Z"));
+  if (date !== undefined && !Number.isNaN(dateMs)) {
+    if (date.zone !== undefined || forms.zone === undefined) return dateMs;
+    return Temporal.PlainDateTime.from(date.iso).toZonedDateTime(forms.zone).epochMilliseconds;
+  }
   const number = trimmed === "" ? NaN : Number(trimmed);
   const size = Math.abs(number);
   if (!Number.isFinite(size)) return NaN;
@@ -41,14 +53,37 @@ export function timeMsOf(text: string, order?: DateOrder): number {
 export function needsDateOrder(text: string): boolean {
   const orders = ["day/month/year", "month/day/year"] as const;
   return Number.isNaN(timeMsOf(text)) &&
-    orders.some((order) => !Number.isNaN(timeMsOf(text, order)));
+    orders.some((order) => !Number.isNaN(timeMsOf(text, { order })));
 }
 
-function isoOf(text: string, order: DateOrder | undefined): string | undefined {
+/** Whether the text is a date whose zone it does not tell. */
+export function lacksZone(text: string, { order }: TimeForms): boolean {
+  const date = dateOf(text.trim(), order);
+  return date !== undefined && date.zone === undefined;
+}
+
+/** Whether Cairn knows the zone of this name. */
+export function isZone(name: string): boolean {
+  try {
+    Temporal.Instant.fromEpochMilliseconds(0).toZonedDateTimeISO(name);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A date and a time of day as ISO 8601; without a zone if the text has none. */
+interface LocalDate {
+  readonly iso: string;
+  readonly zone?: string;
+}
+
+function dateOf(text: string, order: DateOrder | undefined): LocalDate | undefined {
   const yearFirst = YEAR_FIRST.exec(text);
   if (yearFirst !== null) {
-    const [, year, , month, day, time = "0000", zone = "Z"] = yearFirst;
-    return `${year}-${month}-${day}T${clockOf(time)}${zoneOf(zone)}`;
+    const [, year, , month, day, time = "0000", zone] = yearFirst;
+    const iso = `${year}-${month}-${day}T${clockOf(time)}`;
+    return zone === undefined ? { iso } : { iso, zone: zoneOf(zone) };
   }
   const [, first, separator, second, year, hour = "0", minute = "00", seconds = "00", half] =
     YEAR_LAST.exec(text) ?? [];
@@ -61,7 +96,7 @@ function isoOf(text: string, order: DateOrder | undefined): string | undefined {
     ? Number(hour)
     : Number(hour) % 12 + (half.toLowerCase() === "p" ? 12 : 0);
   const two = (part: string | number) => String(part).padStart(2, "0");
-  return `${year}-${two(month)}-${two(day)}T${two(hours)}:${minute}:${seconds}Z`;
+  return { iso: `${year}-${two(month)}-${two(day)}T${two(hours)}:${minute}:${seconds}` };
 }
 
 /** `hh:mm:ss` and a fraction, of a time that may lack a digit of the hour, colons or seconds. */

@@ -6,7 +6,13 @@ import type { FeatureAttributes } from "../../kernels/features/feature_request.t
 import type { FeatureSource } from "../../kernels/features/schema.ts";
 import { idPattern } from "../../records/client_ids.ts";
 import { shown } from "../datasets/errors.ts";
-import { type DateOrder, needsDateOrder, TIME_FORMS, timeMsOf } from "../datasets/times.ts";
+import {
+  lacksZone,
+  needsDateOrder,
+  TIME_FORMS,
+  type TimeForms,
+  timeMsOf,
+} from "../datasets/times.ts";
 import type { Cell, FileRow } from "./file_rows.ts";
 import type { History, PastRanking } from "./history.ts";
 import type { FileContent, MappedColumn, Role } from "./mapping.ts";
@@ -22,8 +28,7 @@ export interface ReadHistoryOptions {
   readonly mapping: readonly MappedColumn[];
   /** The action of events of a file without a column of actions. */
   readonly action: string;
-  /** The order of day and month in dates that do not tell it; absent = such a row is refused. */
-  readonly dateOrder?: DateOrder;
+  readonly times: TimeForms;
   /** Latest time that an event or ranking may have, ms: it happened in the past. */
   readonly latestMs: number;
   /** Events and rankings from this time on are left out, ms. */
@@ -32,6 +37,9 @@ export interface ReadHistoryOptions {
   /** Takes a row that is not read. */
   readonly refuse: (line: number, reason: string, cells: readonly Cell[]) => void;
 }
+
+/** Local time is ahead of UTC by at most 14 h. */
+const ZONES_MS = 14 * 3_600_000;
 
 /** A row cannot be used. */
 class RefusedError extends Error {
@@ -212,19 +220,26 @@ class RowReader {
     if (this.#columnOf.time === undefined) return 0;
     const cell = this.#cell("time", cells);
     const text = String(cell ?? "");
-    const atMs = timeMsOf(text, this.#options.dateOrder);
+    const { times, latestMs } = this.#options;
+    const atMs = timeMsOf(text, times);
     if (Number.isNaN(atMs)) {
       throw new RefusedError(
         `the time is ${shown(text)}, ${
-          this.#options.dateOrder === undefined && needsDateOrder(text)
+          times.order === undefined && needsDateOrder(text)
             ? "which may name the day or the month first: say --dates day/month/year or " +
               "--dates month/day/year"
             : `expected ${TIME_FORMS}`
         }`,
       );
     }
-    if (atMs > this.#options.latestMs) {
-      throw new RefusedError(`the time ${shown(String(cell))} is in the future`);
+    if (atMs > latestMs) {
+      const isLocal = times.zone === undefined && atMs - latestMs < ZONES_MS &&
+        lacksZone(text, times);
+      throw new RefusedError(
+        `the time ${shown(text)} is in the future${
+          isLocal ? ", read as UTC: --zone names the zone of times without one" : ""
+        }`,
+      );
     }
     return atMs;
   }

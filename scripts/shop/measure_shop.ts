@@ -128,6 +128,7 @@ async function readOrders({ path, config, set }: ShopOptions): Promise<History> 
       typed: columns,
     }),
     action: "purchase",
+    times: {},
     latestMs: Date.now(),
     untilMs: Infinity,
     valueRanges: gateway.valueBounds,

@@ -1,8 +1,14 @@
 import assert from "node:assert/strict";
-import { type DateOrder, needsDateOrder, timeMsOf } from "../../../offline/datasets/times.ts";
+import {
+  isZone,
+  lacksZone,
+  needsDateOrder,
+  type TimeForms,
+  timeMsOf,
+} from "../../../offline/datasets/times.ts";
 
-function iso(text: string, order?: DateOrder): string | undefined {
-  const ms = timeMsOf(text, order);
+function iso(text: string, forms?: TimeForms): string | undefined {
+  const ms = timeMsOf(text, forms);
   return Number.isNaN(ms) ? undefined : new Date(ms).toISOString();
 }
 
@@ -34,11 +40,14 @@ Deno.test("dates are read as databases write them, without a zone as UTC", () =>
 
 Deno.test("a date whose year is last needs the order of day and month", () => {
   assert.equal(iso("12/1/2010 8:26"), undefined);
-  assert.equal(iso("12/1/2010 8:26", "month/day/year"), "2010-12-01T08:26:00.000Z");
-  assert.equal(iso("12/1/2010 8:26", "day/month/year"), "2010-01-12T08:26:00.000Z");
-  assert.equal(iso("12/31/2010 12:05 AM", "month/day/year"), "2010-12-31T00:05:00.000Z");
-  assert.equal(iso("12/31/2010, 8:05:09 pm", "month/day/year"), "2010-12-31T20:05:09.000Z");
-  assert.equal(iso("12/31/2010", "day/month/year"), undefined);
+  assert.equal(iso("12/1/2010 8:26", { order: "month/day/year" }), "2010-12-01T08:26:00.000Z");
+  assert.equal(iso("12/1/2010 8:26", { order: "day/month/year" }), "2010-01-12T08:26:00.000Z");
+  assert.equal(iso("12/31/2010 12:05 AM", { order: "month/day/year" }), "2010-12-31T00:05:00.000Z");
+  assert.equal(
+    iso("12/31/2010, 8:05:09 pm", { order: "month/day/year" }),
+    "2010-12-31T20:05:09.000Z",
+  );
+  assert.equal(iso("12/31/2010", { order: "day/month/year" }), undefined);
   assert.ok(needsDateOrder("12/1/2010 8:26") && needsDateOrder("12-31-2010"));
 });
 
@@ -49,4 +58,21 @@ Deno.test("other texts are no times", () => {
     assert.equal(iso(text), undefined, text);
     assert.ok(!needsDateOrder(text), text);
   }
+});
+
+Deno.test("times without a zone are of the zone that is named, others of their own", () => {
+  const zone = "Europe/Berlin";
+  assert.equal(iso("2024-07-01 08:26", { zone }), "2024-07-01T06:26:00.000Z");
+  assert.equal(iso("2024-01-01 08:26", { zone }), "2024-01-01T07:26:00.000Z");
+  assert.equal(iso("20240701", { zone: "+09:00" }), "2024-06-30T15:00:00.000Z");
+  assert.equal(
+    iso("7/1/2024 8:26", { zone, order: "month/day/year" }),
+    "2024-07-01T06:26:00.000Z",
+  );
+  for (const text of ["2024-07-01T06:26:00Z", "2024-07-01 02:26-04", "1719815160"]) {
+    assert.equal(iso(text, { zone }), "2024-07-01T06:26:00.000Z", text);
+    assert.ok(!lacksZone(text, {}), text);
+  }
+  assert.ok(lacksZone("2024-07-01 08:26", {}));
+  assert.ok(isZone(zone) && isZone("+09:00") && !isZone("Berlin"));
 });

@@ -45,6 +45,7 @@ async function read(
       content,
       mapping,
       action: "purchase",
+      times: {},
       latestMs: LATEST_MS,
       untilMs,
       valueRanges: { rating: { min: 1, max: 5 } },
@@ -97,6 +98,7 @@ Deno.test("a row that cannot be used is refused with its line, and the others ar
       ",a,2024-05-01,rating,3,1", // 2
       "u,a,yesterday,rating,3,1",
       "u,a,2027-01-01,rating,3,1",
+      "u,a,2026-01-01 08:00,rating,3,1",
       "u,a,2024-05-01,rating,9,1",
       "u,a,2024-05-01,rating,many,1",
       "u,a,2024-05-01,rating,3,cheap",
@@ -117,11 +119,16 @@ Deno.test("a row that cannot be used is refused with its line, and the others ar
     [4, 'the time "2027-01-01" is in the future'],
     [
       5,
+      'the time "2026-01-01 08:00" is in the future, read as UTC: ' +
+      "--zone names the zone of times without one",
+    ],
+    [
+      6,
       'the value 9 is outside the bounds of the action "rating" (1 to 5, by the label rules)',
     ],
-    [6, 'the value is "many", expected a number'],
-    [7, 'column price is "cheap", expected a number'],
-    [8, "the row has 3 cells, and there are 6 columns"],
+    [7, 'the value is "many", expected a number'],
+    [8, 'column price is "cheap", expected a number'],
+    [9, "the row has 3 cells, and there are 6 columns"],
   ]);
 });
 
