@@ -14,7 +14,7 @@ import { Progress, stderrTarget } from "../progress.ts";
 import { requireReportFolder } from "../report_file.ts";
 import { describeEpoch, describeResults, type NamedResult, summaryOf } from "./results.ts";
 import { openSavedModel, requireEmptyFolder } from "./saved_model.ts";
-import { readData, requireFiles } from "./training_data.ts";
+import { readData, requireFiles, type TrainingData } from "./training_data.ts";
 import { trainingReport } from "./training_report.ts";
 import {
   describeLabels,
@@ -29,6 +29,16 @@ import { TrainingPass } from "../../offline/training/training_pass.ts";
 
 /** Epochs of a training that a validation file ends. */
 const EPOCHS_MAX = 100;
+
+/** The inputs of a training, the same for the model and the one to compare with. */
+interface Training {
+  readonly flags: TrainFlags;
+  readonly source: TrainingSource;
+  readonly data: TrainingData;
+  /** The typed changes of the configuration. */
+  readonly typed: ConfigurationOverrides;
+  readonly output: Output;
+}
 
 /** Runs the command. */
 export async function train(flags: TrainFlags, output: Output): Promise<void> {
@@ -56,63 +66,9 @@ export async function train(flags: TrainFlags, output: Output): Promise<void> {
   }
   const { typed, configuration, rival } = await configurationsOf(flags, source, l2);
 
-  const run = async (pass: TrainingPass, blobs?: BlobStore): Promise<NamedResult> => {
-    const { training, evaluation, validation } = data;
-    // With a validation file training ends when it gets no better; this only bounds it.
-    const epochs = flags.epochs ?? (validation === undefined ? 1 : EPOCHS_MAX);
-    const model = pass.configuration.model.kind;
-    const total = validation === undefined ? training.rows * epochs : undefined;
-    const progress = new Progress(model, total, stderrTarget());
-    const result = await trainModel(pass, {
-      training,
-      evaluation,
-      ...(validation === undefined ? {} : { validation }),
-      ...(blobs === undefined ? {} : { blobs }),
-      shuffled: flags.shuffle ?? (source.table !== undefined && flags.timeColumn === undefined),
-      denseUpdates: flags.denseUpdates ?? source.table !== undefined,
-      epochs,
-      patience: flags.patience,
-      plateauFactor: flags.plateauFactor,
-      onProgress: (examples, epoch, loss) =>
-        progress.update(examples, `epoch ${epoch}  loss ${loss.toFixed(4)}`),
-      onEpoch: (epoch, isBest) => {
-        const text = describeEpoch(epoch, isBest);
-        if (text !== undefined) progress.note(`${model} ${text}`);
-      },
-    });
-    progress.finish(
-      result.examples * result.epochs.length,
-      `${Math.round(result.examplesPerSecond).toLocaleString("en")} examples/s`,
-    );
-    if (result.rowsWithoutRoom > 0) {
-      output.err(
-        `${model}: the embeddings were full, and ${
-          result.rowsWithoutRoom.toLocaleString("en")
-        } times a row was forgotten or not made; raise embeddings.bytesMax, by --set embeddings.bytesMax=2GiB for one\n`,
-      );
-    }
-    return { model, result };
-  };
-  // The model is let go of at the end: there is never room needed for two.
-  const trained = async (configuration: CairnConfiguration, folder?: string) => {
-    await using pass = await TrainingPass.create(configuration);
-    if (folder === undefined) return await run(pass);
-    const saved = await openSavedModel(folder, source.config, typed);
-    return await run(pass, saved.blobs).then(async (result) => {
-      const dataset = await openNamedDataset(flags, configuration, flags.path, source.table);
-      await saved.storeProfiles(await profilesOf(dataset));
-      return result;
-    }).finally(async () => {
-      // Training that fails may have stored the best epoch before.
-      const config = await saved.close();
-      if (config === undefined) return;
-      output.err(
-        `The model is in ${folder}. Start a server with: cairn serve --config ${config}\n`,
-      );
-    });
-  };
-  const results = [await trained(configuration, flags.save)];
-  if (rival !== undefined) results.push(await trained(rival));
+  const training = { flags, source, data, typed, output };
+  const results = [await trainedModel(training, configuration, flags.save)];
+  if (rival !== undefined) results.push(await trainedModel(training, rival));
 
   if (flags.report !== undefined) {
     await Deno.writeTextFile(flags.report, trainingReport(flags, results));
@@ -123,6 +79,79 @@ export async function train(flags: TrainFlags, output: Output): Promise<void> {
       ? JSON.stringify({ dataset: flags.dataset, models: results.map(summaryOf) }) + "\n"
       : describeResults(results),
   );
+}
+
+/**
+ * Trains one model, and lets it go at the end: no room is needed for two.
+ *
+ * @param folder Takes the trained model, with a configuration to serve it.
+ */
+async function trainedModel(
+  training: Training,
+  configuration: CairnConfiguration,
+  folder?: string,
+): Promise<NamedResult> {
+  const { flags, source, typed, output } = training;
+  await using pass = await TrainingPass.create(configuration);
+  if (folder === undefined) return await trainPass(training, pass);
+  const saved = await openSavedModel(folder, source.config, typed);
+  try {
+    const result = await trainPass(training, pass, saved.blobs);
+    const dataset = await openNamedDataset(flags, configuration, flags.path, source.table);
+    await saved.storeProfiles(await profilesOf(dataset));
+    return result;
+  } finally {
+    // Training that fails may have stored the best epoch before.
+    const config = await saved.close();
+    if (config !== undefined) {
+      output.err(
+        `The model is in ${folder}. Start a server with: cairn serve --config ${config}\n`,
+      );
+    }
+  }
+}
+
+/** Trains the model of a pass; its best epoch goes to `blobs`. */
+async function trainPass(
+  { flags, source, data, output }: Training,
+  pass: TrainingPass,
+  blobs?: BlobStore,
+): Promise<NamedResult> {
+  const { training, evaluation, validation } = data;
+  // With a validation file training ends when it gets no better; this only bounds it.
+  const epochs = flags.epochs ?? (validation === undefined ? 1 : EPOCHS_MAX);
+  const model = pass.configuration.model.kind;
+  const total = validation === undefined ? training.rows * epochs : undefined;
+  const progress = new Progress(model, total, stderrTarget());
+  const result = await trainModel(pass, {
+    training,
+    evaluation,
+    ...(validation === undefined ? {} : { validation }),
+    ...(blobs === undefined ? {} : { blobs }),
+    shuffled: flags.shuffle ?? (source.table !== undefined && flags.timeColumn === undefined),
+    denseUpdates: flags.denseUpdates ?? source.table !== undefined,
+    epochs,
+    patience: flags.patience,
+    plateauFactor: flags.plateauFactor,
+    onProgress: (examples, epoch, loss) =>
+      progress.update(examples, `epoch ${epoch}  loss ${loss.toFixed(4)}`),
+    onEpoch: (epoch, isBest) => {
+      const text = describeEpoch(epoch, isBest);
+      if (text !== undefined) progress.note(`${model} ${text}`);
+    },
+  });
+  progress.finish(
+    result.examples * result.epochs.length,
+    `${Math.round(result.examplesPerSecond).toLocaleString("en")} examples/s`,
+  );
+  if (result.rowsWithoutRoom > 0) {
+    output.err(
+      `${model}: the embeddings were full, and ${
+        result.rowsWithoutRoom.toLocaleString("en")
+      } times a row was forgotten or not made; raise embeddings.bytesMax, by --set embeddings.bytesMax=2GiB for one\n`,
+    );
+  }
+  return { model, result };
 }
 
 /**
