@@ -81,11 +81,14 @@ const users = [
 const items = [
   "item",
   "itemid",
+  "itemids",
   "items",
   "movie",
   "movieid",
   "product",
   "productid",
+  "productids",
+  "products",
   "productcode",
   "productsku",
   "sku",
@@ -96,8 +99,7 @@ const items = [
 ];
 
 /** Usual names, compared by their letters and digits, without case. */
-const usualNames: Readonly<Record<Exclude<Role, "time">, readonly string[]>> = {
-  id: ["id", ...users, ...items],
+const usualNames: Readonly<Record<Exclude<Role, "time" | "id">, readonly string[]>> = {
   user: users,
   item: items,
   action: ["action", "event", "eventname", "eventtype", "feedbacktype", "interaction", "type"],
@@ -117,6 +119,11 @@ const usualNames: Readonly<Record<Exclude<Role, "time">, readonly string[]>> = {
   ],
   event: ["eventid"],
 };
+
+/** The usual names of a role; the id of a file of items or users is also called like its owner. */
+function namesOf(role: Exclude<Role, "time">, content: FileContent): readonly string[] {
+  return role === "id" ? ["id", ...(content === "users" ? users : items)] : usualNames[role];
+}
 
 /** The content of a role's column, for messages. */
 const roleTexts: Readonly<Record<Role, string>> = {
@@ -171,7 +178,7 @@ export function proposeMapping(input: MappingInput): MappedColumn[] {
     const free = columns.filter((name) => !targets.has(name));
     const column = role === "time"
       ? timeColumn(free)
-      : free.find((name) => usualNames[role].includes(plainName(name)));
+      : free.find((name) => namesOf(role, content).includes(plainName(name)));
     if (column === undefined) continue;
     taken.add(role);
     targets.set(column, { target: { kind: "role", role }, because: "by its name" });

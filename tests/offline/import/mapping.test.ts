@@ -48,12 +48,14 @@ Deno.test("columns get roles and attributes by their names", () => {
     "item.price:number",
     "item.words:list",
   ]);
-  assert.deepEqual(meanings(map("impressions", ["ranking_id", "user", "items", "at"])), [
-    "ranking",
-    "user",
-    "item",
-    "time",
-  ]);
+  for (const items of ["items", "item_ids", "productIds"]) {
+    assert.deepEqual(meanings(map("impressions", ["ranking_id", "user", items, "at"])), [
+      "ranking",
+      "user",
+      "item",
+      "time",
+    ]);
+  }
 });
 
 Deno.test("attributes that only rules read keep their declared types", () => {
@@ -83,6 +85,13 @@ Deno.test("the description has a line per column with its reason", () => {
   assert.equal(lines.length, 4);
   assert.match(lines[0], /^ {2}user +the user +\(by its name\)$/);
   assert.match(lines[3], /item\.colour +\(as --map says\)$/);
+});
+
+Deno.test("the id of a file of users or items is not that of the other", () => {
+  assert.equal(meanings(map("users", ["customer_id", "country"]))[0], "id");
+  assert.equal(meanings(map("items", ["user", "sku"]))[1], "id");
+  assert.throws(() => map("users", ["product_id", "country"]), /called like the id/);
+  assert.throws(() => map("items", ["customer_id", "price"]), /called like the id/);
 });
 
 Deno.test("a missing role and an unknown meaning are errors that say the cure", () => {
