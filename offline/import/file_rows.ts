@@ -132,7 +132,7 @@ async function jsonColumns(file: string): Promise<string[]> {
   let rows = 0;
   let isList = false;
   for await (const { cells, object } of jsonObjects(file)) {
-    if (object !== undefined) { for (const key of Object.keys(object)) columns.add(key); }
+    for (const column of object?.keys() ?? []) columns.add(column);
     isList ||= columns.size === 0 && String(cells?.[0]).trimStart().startsWith("[");
     if (cells === undefined && ++rows >= COLUMN_ROWS) break;
   }
@@ -145,13 +145,16 @@ async function jsonColumns(file: string): Promise<string[]> {
 
 async function* jsonRows(file: string, columns: readonly string[]): AsyncGenerator<FileRow> {
   for await (const { line, object, cells } of jsonObjects(file)) {
-    if (object !== undefined) yield { line, cells: columns.map((column) => object[column]) };
+    if (object !== undefined) yield { line, cells: columns.map((column) => object.get(column)) };
     else yield { line, cells, reason: "the line is not a JSON object" };
   }
 }
 
+/** The fields of a line by column. */
+type JsonFields = ReadonlyMap<string, Cell>;
+
 type JsonLine =
-  | { readonly line: number; readonly object: Record<string, unknown>; readonly cells?: undefined }
+  | { readonly line: number; readonly object: JsonFields; readonly cells?: undefined }
   | { readonly line: number; readonly object?: undefined; readonly cells: readonly Cell[] };
 
 async function* jsonObjects(file: string): AsyncGenerator<JsonLine> {
@@ -166,12 +169,34 @@ async function* jsonObjects(file: string): AsyncGenerator<JsonLine> {
   }
 }
 
-function parsed(text: string): Record<string, unknown> | undefined {
+function parsed(text: string): JsonFields | undefined {
   try {
     const value: unknown = JSON.parse(text);
-    if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
-    return value as Record<string, unknown>;
+    if (!isObject(value)) return undefined;
+    const fields = new Map<string, Cell>();
+    addFields(value, "", fields);
+    return fields;
   } catch {
     return undefined;
   }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** A field of an object within the line is a column such as `properties.price`. */
+function addFields(object: Record<string, unknown>, path: string, to: Map<string, Cell>): void {
+  for (const [key, value] of Object.entries(object)) {
+    const plain = withoutType(value);
+    if (isObject(plain)) addFields(plain, `${path}${key}.`, to);
+    else to.set(path + key, plain);
+  }
+}
+
+/** The value of an object such as `{"$date": …}`, by which MongoDB's exports tell a type. */
+function withoutType(value: unknown): unknown {
+  if (!isObject(value)) return value;
+  const [[key, inner] = [""], ...others] = Object.entries(value);
+  return others.length === 0 && key.startsWith("$") ? withoutType(inner) : value;
 }

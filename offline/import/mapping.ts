@@ -120,6 +120,19 @@ const usualNames: Readonly<Record<Exclude<Role, "time" | "id">, readonly string[
   event: ["eventid"],
 };
 
+/** The column that is called like the role. */
+function columnOf(role: Role, content: FileContent, columns: string[]): string | undefined {
+  if (role === "time") return timeColumn(columns);
+  const usual = namesOf(role, content);
+  return columns.find((name) => usual.includes(plainName(name))) ??
+    columns.find((name) => usual.includes(plainName(lastPart(name))));
+}
+
+/** The name of a field within an object: `price` of `properties.price`. */
+function lastPart(column: string): string {
+  return column.slice(column.lastIndexOf(".") + 1);
+}
+
 /** The usual names of a role; the id of a file of items or users is also called like its owner. */
 function namesOf(role: Exclude<Role, "time">, content: FileContent): readonly string[] {
   return role === "id" ? ["id", ...(content === "users" ? users : items)] : usualNames[role];
@@ -176,9 +189,7 @@ export function proposeMapping(input: MappingInput): MappedColumn[] {
   for (const role of rolesOf[content].all) {
     if (taken.has(role)) continue;
     const free = columns.filter((name) => !targets.has(name));
-    const column = role === "time"
-      ? timeColumn(free)
-      : free.find((name) => namesOf(role, content).includes(plainName(name)));
+    const column = columnOf(role, content, free);
     if (column === undefined) continue;
     taken.add(role);
     targets.set(column, { target: { kind: "role", role }, because: "by its name" });
@@ -215,13 +226,18 @@ function headerHint(columns: readonly string[]): string {
 
 function proposedAttribute(
   column: string,
-  { content, schema }: MappingInput,
+  { content, columns, schema }: MappingInput,
   attributes: ReadonlyMap<string, AttributeType>,
 ): { target: Target; because: string } {
+  const isCalled = (attribute: string) => {
+    const name = plainName(attribute);
+    return name === plainName(column) ||
+      name === plainName(lastPart(column)) && !columns.some((other) => name === plainName(other));
+  };
   for (const source of sourcesOf[content]) {
     for (const [name, type] of attributes) {
       const attribute = name.slice(source.length + 1);
-      if (!name.startsWith(`${source}.`) || plainName(attribute) !== plainName(column)) continue;
+      if (!name.startsWith(`${source}.`) || !isCalled(attribute)) continue;
       return {
         target: { kind: "attribute", source, attribute, type, separator: LIST_SEPARATOR },
         because: `${isRead(schema, name) ? "the features" : "rules"} read ${name} as ${

@@ -291,3 +291,25 @@ Deno.test("a list in a table is JSON or has | between its values", async () => {
     { words: ["red", "cup"] },
   ]);
 });
+
+Deno.test("fields within objects are columns, and MongoDB's types are read as their values", async () => {
+  const lines = [
+    {
+      userId: "u",
+      sentAt: { $date: "2024-05-01T08:26:10Z" },
+      type: "track",
+      properties: { product_id: { $oid: "65f0" }, price: { $numberDecimal: "2.5" }, words: ["a"] },
+    },
+    { userId: "u", sentAt: { $date: { $numberLong: "1714551970000" } }, properties: {} },
+  ].map((line) => JSON.stringify(line)).join("\n");
+  const { history, refused } = await read("events.jsonl", lines, "events");
+  assert.deepEqual(history.event(0), {
+    user: "u",
+    item: "65f0",
+    action: "track",
+    value: NaN,
+    atMs: Date.parse("2024-05-01T08:26:10Z"),
+    itemFields: { price: 2.5, words: ["a"] },
+  });
+  assert.deepEqual(refused, [[2, "column properties.product_id has no item"]]);
+});
