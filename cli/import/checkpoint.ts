@@ -29,10 +29,7 @@ const FILE = "import.json";
  */
 export async function readCheckpoint(folder: string, key: string): Promise<Checkpoint | undefined> {
   const path = join(folder, FILE);
-  const text = await Deno.readTextFile(path).catch((error) => {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  });
+  const text = await readText(path);
   if (text === undefined) return undefined;
   const checkpoint = parsed(text);
   if (checkpoint === undefined) {
@@ -46,6 +43,21 @@ export async function readCheckpoint(folder: string, key: string): Promise<Check
     `Another import into ${folder} was interrupted. Run it again with the files and options that ` +
       "it had, or import into an empty data directory.",
   );
+}
+
+/** Whether an import into the data directory was interrupted, so that a part of it is there. */
+export async function isImportOpen(folder: string): Promise<boolean> {
+  const text = await readText(join(folder, FILE));
+  return text !== undefined && parsed(text)?.isComplete === false;
+}
+
+async function readText(path: string): Promise<string | undefined> {
+  try {
+    return await Deno.readTextFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
 }
 
 export async function writeCheckpoint(folder: string, checkpoint: Checkpoint): Promise<void> {

@@ -182,17 +182,25 @@ class VisitWriter {
 
   /**
    * Refuses an import, before it writes anything, whose times are before those of the log: they
-   * would not move the data clock, so no window would end.
+   * would not move the data clock, so no window would end. An import that goes on has its own
+   * events there, and no newer ones.
    */
   async #requireNewer(): Promise<void> {
-    const { firstMs: atMs } = this.#options.history;
-    if (this.#begun !== undefined || atMs === Infinity) return;
+    const { firstMs, lastMs } = this.#options.history;
+    if (firstMs === Infinity) return;
+    const isBegun = this.#begun !== undefined;
     const dataClockMs = await this.#dataClockMs();
-    if (dataClockMs <= atMs) return;
+    if (dataClockMs <= (isBegun ? lastMs : firstMs)) return;
+    const until = `${this.#folder} holds events up to ${new Date(dataClockMs).toISOString()}`;
     throw new CommandError(
-      `Cannot import events from ${new Date(atMs).toISOString()} on: ${this.#folder} holds ` +
-        `events up to ${new Date(dataClockMs).toISOString()}, and windows go by the time of the ` +
-        "newest event. Import history into an empty data directory, before live traffic.",
+      isBegun
+        ? `Cannot go on with the import: ${until}, after its last one: a server took requests ` +
+          "meanwhile. Import into an empty data directory, and start the server when it is complete."
+        : `Cannot import events from ${
+          new Date(firstMs).toISOString()
+        } on: ${until}, and windows ` +
+          "go by the time of the newest event. Import history into an empty data directory, before " +
+          "live traffic.",
     );
   }
 

@@ -5,6 +5,7 @@ import { beginThreads } from "../../server/machine/begin_threads.ts";
 import { stopSignal } from "../../server/machine/stop_signal.ts";
 import type { Output } from "../command_line.ts";
 import { usageError } from "../errors.ts";
+import { isImportOpen } from "../import/checkpoint.ts";
 import { loadConfiguration } from "../load_configuration.ts";
 import { notice } from "../notice.ts";
 import type { ServeFlags } from "./command.ts";
@@ -40,7 +41,15 @@ export async function serve(flags: ServeFlags, output: Output): Promise<void> {
       ];
       const where = pages.length === 0 ? "" : ` (${pages.join(", ")})`;
       notice(output, `Cairn serves on ${url}${where}. Ctrl-C stops it.`);
-      if (configuration.storage.kind === "memory") {
+      const { storage } = configuration;
+      if (storage.kind === "directory" && await isImportOpen(storage.path)) {
+        notice(
+          output,
+          `An import into ${storage.path} was interrupted, and only a part of the history is there. ` +
+            "Stop this server, and run the same import again; after requests it cannot go on.",
+        );
+      }
+      if (storage.kind === "memory") {
         notice(
           output,
           "All data is in memory and ends with this process; storage: { kind: directory, path: data } " +

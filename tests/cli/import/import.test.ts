@@ -181,6 +181,35 @@ Deno.test("an import that is killed goes on where it stopped, and another one is
   });
 });
 
+Deno.test("an import does not go on after live traffic, which its events would not move on", async () => {
+  await inFolder(async (folder) => {
+    const lines = smallShopLines({ invoices: 50 });
+    await Deno.writeTextFile(`${folder}/orders.csv`, [shopHeader, ...lines].join("\n"));
+    assert.equal((await runCaptured(...importing(folder))).code, 0);
+    const file = `${folder}/data/import.json`;
+    const complete = JSON.parse(await Deno.readTextFile(file));
+    const interrupt = () =>
+      Deno.writeTextFile(file, JSON.stringify({ ...complete, isComplete: false }));
+    await interrupt();
+    const resumed = await runCaptured(...importing(folder));
+    assert.equal(resumed.code, 0, resumed.err);
+    const configuration = await loadConfiguration(config, {
+      assignments: [`storage={ kind: directory, path: ${folder}/data }`, "gateway.port=0"],
+    });
+    await withServer(configuration, { writeLog: () => {} }, async ({ url }) => {
+      const client = new GatewayClient({ url, retriesMax: 5, retryDelayMsMax: 100 });
+      await client.rank({ user: "u", candidates: [{ id: "p1" }] });
+    });
+    await interrupt();
+    const { code, err } = await runCaptured(...importing(folder));
+    assert.equal(code, 1);
+    assert.match(
+      err,
+      /Cannot go on with the import: .* after its last one: a server took requests/,
+    );
+  });
+});
+
 Deno.test("an import of older events is refused each time, and changes no profile", async () => {
   await inFolder(async (folder) => {
     const lines = smallShopLines({ invoices: 50 });

@@ -45,11 +45,14 @@ Deno.test("serve says where, answers, refuses a taken port in words, and ends cl
   assert.match(first.said(), /All data is in memory .*storage: \{ kind: directory, path: data \}/);
 });
 
-Deno.test("serve says which snapshot it begins from", async () => {
+Deno.test("serve says which snapshot it begins from, and that an import is unfinished", async () => {
   const folder = await Deno.makeTempDir({ prefix: "cairn-serve-" });
   const storage = `--set=storage={ kind: directory, path: ${folder}/data }`;
   const said: string[] = [];
   try {
+    await Deno.mkdir(`${folder}/data`);
+    const open = { key: "k", visits: 7, offsets: [14], isComplete: false };
+    await Deno.writeTextFile(`${folder}/data/import.json`, JSON.stringify(open));
     for (let run = 0; run < 2; run++) {
       const server = await serving(0, storage, "--set=shards.count=1");
       const ranked = await fetch(`${server.url}/v1/rank`, {
@@ -61,8 +64,11 @@ Deno.test("serve says which snapshot it begins from", async () => {
       server.process.kill("SIGTERM");
       assert.equal(await server.ended, 0, server.said());
       said.push(server.said());
+      await Deno.remove(`${folder}/data/import.json`).catch(() => {});
     }
     assert.doesNotMatch(said[0], /begins from|in memory/);
+    assert.match(said[0], /An import into .*data was interrupted, .* run the same import again/);
+    assert.doesNotMatch(said[1], /interrupted/);
     assert.match(said[1], /embedding_shard\/0 begins from snapshots\/\d+/);
   } finally {
     await Deno.remove(folder, { recursive: true });
