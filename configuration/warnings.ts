@@ -100,7 +100,7 @@ function* keptOfAnotherOwner({ features, kept }: CairnFile): Iterable<Finding> {
 
 /** Rows that one serving host alone holds are away with it. */
 function* singleHolders({ embeddings, mesh }: CairnFile): Iterable<Finding> {
-  const hosts = servingHostsOf(mesh);
+  const hosts = servingHostCount(mesh);
   if (embeddings.serving.replicas !== 1 || hosts === 1) return;
   yield {
     path: ["embeddings", "serving", "replicas"],
@@ -109,7 +109,7 @@ function* singleHolders({ embeddings, mesh }: CairnFile): Iterable<Finding> {
   };
 }
 
-function servingHostsOf(mesh: CairnFile["mesh"]): number {
+function servingHostCount(mesh: CairnFile["mesh"]): number {
   if (mesh === undefined) return 1;
   return Object.values(mesh.hosts).filter(({ roles }) => roles.includes("serving")).length;
 }
@@ -137,7 +137,7 @@ function memoryBounds(
 ): { readonly path: ConfigurationPath; readonly bytes: number }[] {
   const { embeddings, features, gateway, joiner, kept, mesh, shards, storage } = file;
   const { serving } = embeddings;
-  const held = heldMax(servingHostsOf(mesh), shards.count, serving.replicas) / shards.count;
+  const held = heldMax(servingHostCount(mesh), shards.count, serving.replicas) / shards.count;
   return [
     // Copies of changed rows take up to a quarter more, and recent lookups up to 1/64.
     { path: ["embeddings", "bytesMax"], bytes: (1.25 + 1 / 64) * embeddings.bytesMax },

@@ -50,6 +50,8 @@ export interface RankerDependencies extends Pick<ImpressionsParts, "eventLog" | 
 /** Floats of the bias that follows each vector of `Embedded`. */
 const BIAS_FLOATS = 1;
 
+const noRows = new Uint32Array(0);
+
 /** When a request's asker gives up, monotonic ms, and the request's trace. */
 interface Deadline {
   readonly atMs: number;
@@ -284,7 +286,7 @@ export class Ranker implements Behavior<RankerMessage> {
     const items = request.explain && ruled !== undefined
       ? this.#rules.explained(explained, rows, ruled)
       : explained;
-    const logged = request.learn === false ? none : rowsOfShown(request) ?? rows;
+    const logged = request.learn === false ? noRows : rowsOfShown(request) ?? rows;
     let isLogged = true;
     if (logged.length > 0) {
       const { user, atMs, candidates, awaitShown: awaitsShown } = request;
@@ -390,5 +392,3 @@ export class Ranker implements Behavior<RankerMessage> {
     this.#context.replyError(request, error instanceof Error ? error : new Error(String(error)));
   }
 }
-
-const none = new Uint32Array(0);
