@@ -16,7 +16,7 @@ import {
 import { ChunkBuilder, type Dataset, type InteractionChunk } from "./dataset.ts";
 import { DatasetError, numberAt, shown } from "./errors.ts";
 import { labelAt } from "./labelled_table.ts";
-import { readText } from "./lines.ts";
+import { readText, requireFile } from "./lines.ts";
 import { timeAt } from "./times.ts";
 
 /** Layout of the table. */
@@ -157,6 +157,7 @@ export async function* readCsvRows(
   file: string,
   { delimiter = ",", header: named }: CsvFormat = {},
 ): AsyncGenerator<{ readonly line: number; readonly cells: readonly string[] }> {
+  await requireFile(file);
   const parser = parse({
     bom: true,
     delimiter,

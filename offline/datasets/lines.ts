@@ -12,7 +12,7 @@ export async function* readText(file: string, encoding = "utf-8"): AsyncGenerato
   const opened = await openFile(file);
   let decoder: TextDecoder | undefined;
   try {
-    const bytes = await isPacked(opened)
+    const bytes = await isPacked(opened, file)
       ? opened.readable.pipeThrough(new DecompressionStream("gzip"))
       : opened.readable;
     for await (const piece of bytes) {
@@ -38,9 +38,19 @@ async function openFile(file: string): Promise<Deno.FsFile> {
       : String(cause);
     throw new DatasetError(file, undefined, reason, cause);
   }
+  return opened;
+}
+
+/**
+ * Requires a file that can be read more than once: a pipe would lose what the first reader took.
+ *
+ * @throws {DatasetError} When it is none.
+ */
+export async function requireFile(file: string): Promise<void> {
+  const opened = await openFile(file);
   const { isFile, isDirectory } = await opened.stat();
-  if (isFile) return opened;
   opened.close();
+  if (isFile) return;
   throw new DatasetError(
     file,
     undefined,
@@ -51,8 +61,9 @@ async function openFile(file: string): Promise<Deno.FsFile> {
   );
 }
 
-/** Whether the file begins as gzip does; leaves the file at its beginning. */
-async function isPacked(opened: Deno.FsFile): Promise<boolean> {
+/** Whether a file begins as gzip does; leaves it at its beginning. A pipe is told by its name. */
+async function isPacked(opened: Deno.FsFile, file: string): Promise<boolean> {
+  if (!(await opened.stat()).isFile) return file.endsWith(".gz");
   const start = new Uint8Array(2);
   const read = await opened.read(start);
   await opened.seek(0, Deno.SeekMode.Start);

@@ -5,7 +5,7 @@
 import { Readable } from "node:stream";
 import { CsvError, parse } from "csv-parse";
 import { DatasetError } from "../datasets/errors.ts";
-import { readLines, readText } from "../datasets/lines.ts";
+import { readLines, readText, requireFile } from "../datasets/lines.ts";
 
 /** Layout of a file. */
 export interface FileFormat {
@@ -51,6 +51,7 @@ export function formatOf(file: string): FileFormat {
  * @throws {DatasetError} When the file cannot be read or has no columns.
  */
 export async function openFileRows(file: string, format: FileFormat): Promise<FileRows> {
+  await requireFile(file);
   if (format.kind === "parquet") {
     const { openParquetRows } = await import("./parquet_rows.ts");
     return await openParquetRows(file);
