@@ -57,6 +57,16 @@ export const eventPlants: readonly Plant[] = [
     scenario: "erasing-hosts-die",
   },
   {
+    name: "late-appends-not-waited-for",
+    edits: [{
+      file: "gateway/erasure/following.ts",
+      find: "const { appendMaxMs = 0 } = eventLog;",
+      replace: "const appendMaxMs = Math.min(0, eventLog.appendMaxMs ?? 0);",
+    }],
+    seenBy: ["erased-users"],
+    scenario: "erasures-and-late-appends",
+  },
+  {
     name: "pass-by-the-wall-clock",
     edits: [{
       file: "gateway/erasure/following.ts",

@@ -7,6 +7,9 @@ import { hostsFor, mesh, moments, START_MS } from "./mesh_shop.ts";
 import type { Scenario } from "./scenario.ts";
 import { visitShop } from "./shop.ts";
 
+/** Times for which a serving host is cut off from Redis, ms: shorter than an append is tried. */
+const CUT_MS_MIN = 2_500;
+const CUT_MS_MAX = 4_500;
 /** Time of a put where hosts are to die in it, ms. */
 const PUT_MS = 500;
 
@@ -27,6 +30,22 @@ export const meshErasureScenarios: readonly Scenario[] = [
         power: random.nextFloat() < 0.5,
         downMs,
       } as Fault)),
+  },
+  {
+    ...mesh,
+    name: "erasures-and-late-appends",
+    description: "visitors are erased while a serving host is cut off from Redis for some seconds",
+    families: [],
+    workload: (world, client) => visitShop(world, client, { erased: 0.2 }),
+    values: { "joiner.window": "1s", "storage.snapshots.interval": "1s" },
+    forMs: 32_000,
+    faults: (random, configuration, forMs) =>
+      moments(forMs, 4).map((atMs): Fault => ({
+        kind: "cutRedis",
+        atMs,
+        host: chosen(random, hostsFor("serving", configuration)),
+        forMs: Math.round(CUT_MS_MIN + random.nextFloat() * (CUT_MS_MAX - CUT_MS_MIN)),
+      })),
   },
   {
     ...mesh,
