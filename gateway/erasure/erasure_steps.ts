@@ -156,14 +156,17 @@ export class ErasureSteps {
       return status.roundsComplete;
     }));
     const served = learned.filter((following) => areCarried(following, rounds));
-    if (served.length === 0 || await mayHoldEarlierReplicas?.()) return;
+    if (served.length === 0) return;
     // Where a host runs another number of keepers, some of these do not answer.
     await Promise.all(
       keepers.map((keeper) => keeper.ask({ kind: "getStatus" }, { budgetMs: BUDGET_MS })),
     );
     await deleteCheckpointsFrom(blobs, keepers.length);
+    if (await mayHoldEarlierReplicas?.()) return;
+    // A receipt may be stored much later, where its host stands still or the store is slow.
+    const servedAtMs = clock.nowMs();
     for (const following of served) {
-      await this.#store(following, { ...following.request, servedAtMs: clock.nowMs() });
+      await this.#store(following, { ...following.request, servedAtMs });
     }
   }
 

@@ -76,7 +76,7 @@ export function meshCheckers(world: MeshWorld): CheckerFactory[] {
     ascendingAcceptance(world),
     promptAsks,
     erasedUsers(serving, () => world.contents()),
-    formerReplicas(serving),
+    formerReplicas(serving, (host) => world.wallMsOf(host)),
     bounded({
       configuration,
       logBytes: (log) => world.logBytes(log),

@@ -122,6 +122,11 @@ export class MeshWorld extends World {
     return Math.max(...this.#processes.all.map(({ wallClock }) => wallClock.latestMs));
   }
 
+  /** The time of a host's wall clock, ms. */
+  wallMsOf(host: string): number {
+    return this.clock.nowMs() + this.#processes.known(host).wallClock.aheadMs;
+  }
+
   /** Why the mesh is not whole, in words; undefined where every host has started. */
   get incomplete(): string | undefined {
     if (!this.redis.isUp) return "Redis is down";

@@ -78,6 +78,38 @@ Deno.test("replicas of former shards hold up the end of an erasure, as long as a
   await erasures.stop();
 });
 
+Deno.test("a receipt counts as served since the gateway looked at the hosts, however late it is stored", async () => {
+  let lookedAtMs: number | undefined;
+  let keeperMs = 0;
+  const slowKeeper = async () => {
+    if (keeperMs > 0) await parts.clock.delay(keeperMs);
+    return { saved: [] };
+  };
+  const parts = await erasureFixture({
+    keepers: [{ ask: slowKeeper } as never],
+    mayHoldEarlierReplicas: () => {
+      lookedAtMs = parts.clock.nowMs();
+      return Promise.resolve(false);
+    },
+  });
+  const { blobs, clock, erasures, pass } = parts;
+  const erasureId = await parts.eraseLearned();
+  keeperMs = 900;
+  const put = blobs.put.bind(blobs);
+  blobs.put = async (name, bytes) => {
+    await clock.delay(7_000);
+    await put(name, bytes);
+  };
+  await pass(12);
+  const request = await readErasureRequest(blobs, erasureId);
+  assert.ok(lookedAtMs !== undefined);
+  assert.equal(request?.servedAtMs, lookedAtMs);
+  keeperMs = 0;
+  const stopped = erasures.stop();
+  await pass(1); // a step may be under way
+  await stopped;
+});
+
 Deno.test("feeds are asked once for all erasures, and one that is slow holds up no second pass", async () => {
   let asks = 0;
   const silent = () => {
