@@ -29,6 +29,28 @@ export const learningPlants: readonly Plant[] = [
     scenario: "swarm",
   },
   {
+    // Parameter sync rests while nothing is learned, and then looks once a second.
+    name: "news-untold",
+    edits: [{
+      file: "actors/trainer/trainer.ts",
+      find: 'this.#sync.tell({ kind: "trainerLearned" });',
+      replace: "void this.#sync;",
+    }],
+    seenBy: ["prompt-freshness"],
+    scenario: "quiet",
+  },
+  {
+    // A feed that has all deltas waits until the next second, whatever is learned meanwhile.
+    name: "takers-unanswered",
+    edits: [{
+      file: "actors/embedding_shard/delta_takers.ts",
+      find: "if (waiting !== undefined) this.#seal(waiting.request.rowsMax);",
+      replace: "void waiting;",
+    }],
+    seenBy: ["prompt-freshness"],
+    scenario: "quiet",
+  },
+  {
     name: "cut-without-settle",
     edits: [{
       file: "actors/trainer/learning.ts",

@@ -23,6 +23,9 @@ function watch({ isNarrow = false } = {}) {
       const message: SetMark = { kind: "setMark", learnedThroughMs };
       checker.answers?.("serving_replica/0", message, undefined);
     },
+    struck() {
+      checker.fault?.({ kind: "stallNode", atMs: 0, node: "main", forMs: 1 });
+    },
     end: () => checker.atEnd?.(),
   };
 }
@@ -72,4 +75,46 @@ Deno.test("where the queues of shards are narrow, marks may be refused twice and
     end();
     assert.equal(state.failures.length, failures);
   }
+});
+
+/** Decides examples one after the other; each is served so much later. */
+function serveExamples(
+  { state, decided, told }: ReturnType<typeof watch>,
+  lateMs: number,
+): void {
+  for (let acceptedAtMs = 100; acceptedAtMs <= 2_000; acceptedAtMs += 100) {
+    decided(acceptedAtMs);
+    state.nowMs += lateMs;
+    told(acceptedAtMs);
+  }
+}
+
+Deno.test("at quiet moments, half of the examples are served without a wait for the next second", () => {
+  for (const [lateMs, failures] of [[150, 0], [600, 1]]) {
+    const run = watch();
+    serveExamples(run, lateMs);
+    run.end();
+    assert.equal(run.state.failures.length, failures, `${lateMs} ms`);
+  }
+});
+
+Deno.test("an example that waits for others came at no quiet moment", () => {
+  const run = watch();
+  run.decided(50); // is not served before the others are decided
+  for (let acceptedAtMs = 100; acceptedAtMs <= 2_000; acceptedAtMs += 100) {
+    run.decided(acceptedAtMs);
+    run.decided(acceptedAtMs + 50);
+    run.state.nowMs += 600;
+    run.told(acceptedAtMs);
+  }
+  run.end();
+  assert.deepEqual(run.state.failures, []);
+});
+
+Deno.test("in a run with faults, half of the examples may be served late", () => {
+  const run = watch();
+  serveExamples(run, 600);
+  run.struck();
+  run.end();
+  assert.deepEqual(run.state.failures, []);
 });
