@@ -142,7 +142,7 @@ export class PlacedShards {
   ): Promise<void> {
     if (duty?.kind !== "learn") this.#failures.end(shard);
     if (duty?.kind === "give") await this.#reportFrozen(shard, duty);
-    if (duty?.kind === "own") await this.#findFrozen(shard, duty.placement.epoch);
+    if (duty?.kind === "own") await this.#findForgotten(shard, duty.placement.epoch);
     if (duty?.kind === "restore") return await this.#restore(shard, duty, sharding);
     const step = hostStep(duty, this.#holding(shard));
     if (step.kind !== "nothing") return await this.#make(shard, step, sharding);
@@ -247,7 +247,7 @@ export class PlacedShards {
       givesTo: undefined,
       frozenSinceMs: undefined,
       awaitsFreeze: false,
-      isFrozenAlone: false,
+      givesUnasked: false,
     });
   }
 
@@ -315,15 +315,17 @@ export class PlacedShards {
   }
 
   /**
-   * Finds an owner that was frozen for a move of which this host saw nothing. It goes on only after
-   * a second look: the first one may be older than the move.
+   * Finds an owner that is copied, or frozen, for a move that the store does not know: one of which
+   * this host saw nothing, or one of the owner before, whose copy began anew here. The copy ends
+   * only after a second look: the first one may be older than the move.
    */
-  async #findFrozen(shard: number, epoch: number): Promise<void> {
+  async #findForgotten(shard: number, epoch: number): Promise<void> {
     const rows = this.#rows.get(shard);
     if (rows === undefined || rows.epoch !== epoch || rows.givesTo !== undefined) return;
     const giving = await this.#shard(shard, rows).ask({ kind: "getGiving" }, BUDGET);
-    if (rows.isFrozenAlone && giving?.isFrozen) rows.givesTo = { host: "", incarnation: "" };
-    rows.isFrozenAlone = giving?.isFrozen ?? false;
+    const gives = giving !== undefined;
+    if (rows.givesUnasked && gives) rows.givesTo = { host: "", incarnation: "" };
+    rows.givesUnasked = gives;
   }
 
   /** Begins a copy, and follows it in the background. */

@@ -466,3 +466,21 @@ Deno.test("a host forgets the verified copy of a move that was given up", async 
   );
   assert.deepEqual(handover?.marks, [], "the shard is the copy that was given up");
 });
+
+Deno.test("an owner ends a copy that no move asks for, and records no more changes for it", async () => {
+  const world = new World(11);
+  await world.start();
+  const { simulated } = world;
+  await simulated.settle(world.learn(0, 20), 60_000);
+  const placement = (await world.coordination.read()).placements.get("shard/0");
+  assert.ok(placement?.state === "active");
+  // As a copy of the owner before does that finds the restarted shard.
+  const shard = world.trainer.actorRef<EmbeddingShardMessage>(SHARD);
+  await simulated.settle(shard.ask({ kind: "beginCopy", copy: "of the owner before" }, BUDGET));
+  const giving = () => simulated.settle(shard.ask({ kind: "getGiving" }, BUDGET));
+  assert.equal((await giving())?.copy, "of the owner before");
+  await simulated.advance(LEASE_MS + 1_000);
+  assert.equal(await giving(), undefined);
+  const after = (await world.coordination.read()).placements.get("shard/0");
+  assert.deepEqual(after, placement, "the shard stays where it is");
+});
