@@ -144,15 +144,14 @@ export class HealthWarnings {
   }
 
   #away(): Warning[] {
-    const { links = () => [], movesParts = false, syncHost } = this.#parts;
+    const { links = () => [], movesParts = false } = this.#parts;
     const meanwhile = movesParts
       ? "Other hosts with its roles take its shards, joiners and trainers over after mesh.lease."
       : "What it does is not done until it is back.";
-    const unsynced = "No ranking gets what is learned, and no snapshot is taken, until it is back.";
     return links().filter(({ isLinked }) => !isLinked).map(({ host, reason }) => ({
       kind: "host-away",
       detail: `Host ${host} cannot be reached: ${reason ?? "no attempt has ended yet"}. Start it ` +
-        `again, or see its log. ${host === syncHost ? `${unsynced} ` : ""}${meanwhile}`,
+        `again, or see its log. ${meanwhile}`,
     }));
   }
 

@@ -67,8 +67,6 @@ export interface GatewayParts {
   readonly unlistedHosts?: () => readonly string[];
   /** Whether other hosts take the parts of a lost one. Absent = they do not. */
   readonly movesParts?: boolean;
-  /** The host that carries what is learned to serving, which no other host does for it. */
-  readonly syncHost?: string;
   readonly profiles: ProfileStore;
   /** Makes stored items known as negatives. Absent = only items of events are. */
   readonly storedItems?: Pick<StoredItems, "begin">;

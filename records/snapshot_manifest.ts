@@ -14,7 +14,7 @@
  * chain that lead to its cut, also those under the prefixes of earlier snapshots, and a blob stays
  * as long as a retained or pinned manifest names it.
  */
-import { BlobDamagedError, type BlobStore, deleteAllUnfinished } from "../mesh/ports/blob_store.ts";
+import { BlobDamagedError, type BlobStore } from "../mesh/ports/blob_store.ts";
 import {
   chainOf,
   type ShardPart,
@@ -189,16 +189,20 @@ function pinnedAmong(names: readonly string[]): string[] {
 }
 
 /**
- * Deletes the blobs of all snapshots except those that `retained` and the pinned ones name, and the
- * bytes of unfinished puts. No snapshot may be under way.
+ * Deletes the blobs of snapshots except those that `retained` and the pinned ones name, and the
+ * bytes of unfinished puts. Snapshots after the newest retained one stay: another snapshotter may
+ * be at work on them, and the next call deletes those that were given up.
  *
+ * @param retained Newest first.
  * @throws {Error} When the store does not give a pinned manifest; nothing is deleted then.
  */
 export async function keepSnapshots(
   blobs: BlobStore,
   retained: readonly SnapshotManifest[],
 ): Promise<void> {
-  const all = await listSnapshotBlobs(blobs);
+  const newest = retained[0]?.name;
+  const isLater = (blob: string) => newest === undefined || blob.slice(0, newest.length) > newest;
+  const all = (await listSnapshotBlobs(blobs)).filter((blob) => !isLater(blob));
   const pinned = pinnedAmong(all);
   const named = new Set(retained.flatMap(partsOf).map(({ name }) => name));
   for (const { name } of retained) named.add(manifestName(name));
@@ -211,7 +215,9 @@ export async function keepSnapshots(
   // Manifests first: a snapshot whose parts are being deleted must not look finished.
   names.sort((a, b) => Number(isManifest(b)) - Number(isManifest(a)));
   for (const name of names) await blobs.delete(name);
-  await deleteAllUnfinished(blobs, prefix);
+  for (const name of await blobs.listUnfinished(prefix)) {
+    if (!isLater(name)) await blobs.deleteUnfinished(name);
+  }
 }
 
 /**

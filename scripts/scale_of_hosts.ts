@@ -38,17 +38,17 @@ const roleOfKind: Readonly<Record<string, string>> = {
   joiner: "joiner",
   feature_keeper: "joiner",
   row_feed: "serving",
-  parameter_sync: "sync",
-  snapshotter: "sync",
+  parameter_sync: "trainer",
+  snapshotter: "trainer",
 };
-export const roles = ["serving", "shards", "trainer", "joiner", "sync"] as const;
+export const roles = ["serving", "shards", "trainer", "joiner"] as const;
 
 /** Hosts with a role, at each size. */
 const sizes: Readonly<Record<number, Partial<Record<typeof roles[number], number>>>> = {
   1: {},
-  4: { serving: 1, shards: 1, trainer: 1 },
-  16: { serving: 6, shards: 4, trainer: 3, joiner: 2, sync: 1 },
-  64: { serving: 23, shards: 16, trainer: 16, joiner: 8, sync: 1 },
+  4: { serving: 1, shards: 1, trainer: 1, joiner: 1 },
+  16: { serving: 6, shards: 4, trainer: 4, joiner: 2 },
+  64: { serving: 24, shards: 16, trainer: 16, joiner: 8 },
 };
 
 /** Figures of one role at one size, for the host that has the most; a second of virtual time. */
@@ -73,7 +73,6 @@ function hostsOf(size: number): HostRoles {
   for (const role of roles) {
     for (let i = 0; i < (counts[role] ?? 0); i++) hosts[`${role}-${i}`] = [role];
   }
-  if (counts.joiner === undefined) hosts.lead = ["joiner", "sync"];
   return hosts;
 }
 

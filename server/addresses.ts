@@ -43,6 +43,9 @@ export function shardingAt(address: string): number {
   return Number(address.split("@")[0].split("#")[1] ?? 0);
 }
 
+/** The trainer that is there in every dealing; its host takes the snapshots. */
+export const FIRST_TRAINER: PlacedKey = "trainer/0";
+
 /** The actor that works on a shard or partition that the coordination store has placed. */
 export function placedAddress(key: PlacedKey, sharding: number): Address {
   const { kind, number } = parsePlacedKey(key);
@@ -57,16 +60,18 @@ export function placedAddress(key: PlacedKey, sharding: number): Address {
 }
 
 /**
- * The feature keepers that run where the store has placed the joiner of a partition of the event
- * log: each follows one joiner to its hosts.
+ * The actors that run where the store has placed the actor of a key, and go with it to its hosts:
+ * each feature keeper follows the joiner of a partition of the event log, and parameter sync and
+ * the snapshotter follow the first trainer.
  */
-export function keepersWith(
+export function followersOf(
   key: PlacedKey,
   { featureKeeper, ...configuration }: Pick<
     CairnConfiguration,
     "featureKeeper" | "partitions" | "earlierPartitions"
   >,
 ): Address[] {
+  if (key === FIRST_TRAINER) return [addresses.parameterSync, addresses.snapshotter];
   const { kind, number } = parsePlacedKey(key);
   if (kind !== "events") return [];
   const { events } = presentPartitioning(partitionCountsOf(configuration));
@@ -81,4 +86,6 @@ export const placedKinds: ReadonlySet<string> = new Set([
   "joiner",
   "feature_keeper",
   "trainer",
+  "parameter_sync",
+  "snapshotter",
 ]);

@@ -6,10 +6,7 @@
  * their epochs change. Here the other actors follow:
  *
  * - After a change of the shards a serving host makes the new replicas and a row feed that fills
- *   them, and ends the old ones when its scorer uses the new ones. The host with the role `sync`
- *   makes parameter sync and the snapshotter anew.
- * - After a change of the trainers that host makes the snapshotter anew; parameter sync learns of
- *   them by their answers.
+ *   them, and ends the old ones when its scorer uses the new ones.
  * - After a change of the partitions every host gives its logs the new ones.
  *
  * Each step is tried again until it succeeds, and a process that starts meanwhile begins with the
@@ -65,15 +62,12 @@ const BUDGET = { budgetMs: 5_000 };
 export class HostSharding {
   readonly #options: HostShardingOptions;
   readonly #serves: boolean;
-  readonly #syncs: boolean;
   #configuration: CairnConfiguration;
   #plan: readonly PlannedActor[];
   /** The sharding whose actors are made here. */
   #madeSharding: number;
   /** The number of partitionings that the logs here have. */
   #extended: number;
-  /** The dealing that the snapshotter here is made for. */
-  #madeDealing: number;
   /** The sharding whose replicas the scorer uses. */
   #served: number;
   /** Replicas of earlier shardings. */
@@ -91,11 +85,9 @@ export class HostSharding {
     this.#plan = planOf(configuration);
     this.#madeSharding = this.#served = configuration.sharding;
     this.#extended = partitionCountsOf(configuration).length;
-    this.#madeDealing = configuration.dealing;
     const own = processesOf(configuration).find((each) => each.host === host);
     const { roles } = present(own, "a host is in the configuration of its mesh");
     this.#serves = roles.includes("serving");
-    this.#syncs = roles.includes("sync");
     options.started.then(() => this.#isStarted = true, () => {});
   }
 
@@ -112,10 +104,9 @@ export class HostSharding {
 
   /** Whether a step towards the present divisions is left. */
   get isChanging(): boolean {
-    const { sharding, dealing } = this.#configuration;
+    const { sharding } = this.#configuration;
     return this.#madeSharding !== sharding || this.#extended !== this.#partitionings.length ||
-      this.#serves && (this.#served !== sharding || this.#oldReplicas.length > 0) ||
-      this.#syncs && this.#madeDealing !== dealing;
+      this.#serves && (this.#served !== sharding || this.#oldReplicas.length > 0);
   }
 
   get #partitionings(): readonly PartitionCounts[] {
@@ -169,7 +160,6 @@ export class HostSharding {
   async #step(sharding: number): Promise<void> {
     if (this.#extended !== this.#partitionings.length) await this.#followPartitioning();
     if (this.#madeSharding !== sharding) await this.#followSharding();
-    if (this.#syncs) await this.#followDealing();
     if (this.#serves && this.#madeSharding === this.#configuration.sharding) {
       await this.#endOldReplicas();
     }
@@ -186,18 +176,13 @@ export class HostSharding {
 
   async #followSharding(): Promise<void> {
     const { mesh } = this.#options;
-    const { sharding, dealing } = this.#configuration;
+    const { sharding } = this.#configuration;
     const plan = this.#plan;
     const replicas = plan.filter(({ kind }) => kind === "serving_replica");
     await mesh.place(replicas.map((actor): [Address, string] => [addressOf(actor), actor.node]));
     if (this.#serves) {
       await this.#makeReplicas(sharding, replicas);
-      await this.#remake(addresses.rowFeed(this.#options.host));
-    }
-    if (this.#syncs) {
-      await this.#remake(addresses.parameterSync);
-      await this.#remake(addresses.snapshotter);
-      this.#madeDealing = dealing;
+      await this.#remakeFeed();
     }
     this.#madeSharding = sharding;
     mesh.home.telemetry.log("info", `following sharding ${sharding}`, {
@@ -205,18 +190,9 @@ export class HostSharding {
     });
   }
 
-  /** Makes the snapshotter anew, which has the present trainers make its cuts. */
-  async #followDealing(): Promise<void> {
-    const { dealing, trainerCount } = this.#configuration;
-    if (this.#madeDealing === dealing) return;
-    await this.#remake(addresses.snapshotter);
-    this.#madeDealing = dealing;
-    const { telemetry } = this.#options.mesh.home;
-    telemetry.log("info", `following dealing ${dealing}`, { trainers: trainerCount });
-  }
-
-  async #remake(address: Address): Promise<void> {
-    const { mesh } = this.#options;
+  async #remakeFeed(): Promise<void> {
+    const { mesh, host } = this.#options;
+    const address = addresses.rowFeed(host);
     const actor = this.actorAt(address);
     await mesh.end(address, 0);
     await mesh.spawn(actor);

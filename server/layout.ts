@@ -102,7 +102,7 @@ export class Layout {
     return this.#processes.filter(({ roles }) => roles.includes(role));
   }
 
-  /** The home node of the only process with the role. */
+  /** The home node of the first process with the role. */
   home(role: Role): string {
     return homeNodeOf(present(this.with(role)[0], "each role has a host").host);
   }

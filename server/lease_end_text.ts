@@ -7,9 +7,8 @@ import type { HostDescription } from "../mesh/ports/coordination.ts";
 const meanwhile: Readonly<Record<Role, string>> = {
   serving: "rankings go on",
   shards: "its shards go on",
-  trainer: "its trainers stand still",
+  trainer: "its trainers stand still and publish no snapshot",
   joiner: "its joiners stand still",
-  sync: "it publishes no snapshot",
 };
 
 const list = new Intl.ListFormat("en-GB", { type: "conjunction" });

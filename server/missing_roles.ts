@@ -6,8 +6,8 @@ import type { HostOptions } from "../configuration/configuration.ts";
 import { shardViews } from "../mesh/placement/mesh_views.ts";
 import type { MeshView } from "../mesh/ports/coordination.ts";
 
-/** Roles of the hosts that have the rows and the dense model, and carry them to serving. */
-const NEEDED_ROLES = ["shards", "trainer", "sync"] as const;
+/** Roles of the hosts that have the rows, and learn and carry what is learned to serving. */
+const NEEDED_ROLES = ["shards", "trainer"] as const;
 
 /**
  * Names each needed role that no running host has, and the hosts of the file that have it;

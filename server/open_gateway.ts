@@ -110,7 +110,6 @@ export async function openGateway(
     ? new MarkWriter({ eventLog: stores.eventLog, acceptanceClock, clock, telemetry })
     : undefined;
   const erasures = erasuresOf(environment, started, { memory, others, ...activity });
-  const syncHost = configuration.mesh?.hosts.find(({ roles }) => roles.includes("sync"));
   const app = createGateway({
     erasures,
     ranker,
@@ -124,7 +123,6 @@ export async function openGateway(
     links: () => environment.links?.() ?? [],
     movesParts: meshView !== undefined,
     unlistedHosts: () => (started.unlistedHosts?.() ?? []).map(unlistedHostText),
-    ...(syncHost && { syncHost: syncHost.name }),
     profiles: stores.profiles,
     storedItems,
     ...(stores.sharedRankings && { sharedRankings: stores.sharedRankings }),

@@ -1,22 +1,21 @@
 /**
  * A host's partitions of the logs: makes the joiner or the trainer of each partition that the
- * coordination store gives to this host, with the feature keepers that follow the joiner, and ends
- * them when the partition goes elsewhere.
+ * coordination store gives to this host, with the actors that follow it, and ends them when the
+ * partition goes elsewhere. Feature keepers follow joiners; parameter sync and the snapshotter
+ * follow the first trainer.
  *
  * Joiners and trainers work under the epoch of their placement, which fences their effects: the
  * example log takes appends of the newest epoch only, and shards open no stream of gradients for an
  * older one; keepers write their checkpoints under it. While the host's lease is not renewed they
  * stand still, since another host may have the partition soon.
  */
-import type { FeatureKeeperMessage } from "../actors/feature_keeper/protocol.ts";
-import type { JoinerMessage } from "../actors/joiner/protocol.ts";
-import type { TrainerMessage } from "../actors/trainer/protocol.ts";
 import type { Coordination, HostRun, MeshView, PlacedKey } from "../mesh/ports/coordination.ts";
 import type { ReaderKey } from "../mesh/placement/mesh_views.ts";
 import { dutiesOf, type HostDuty } from "../mesh/placement/host_duties.ts";
 import type { Address } from "../mesh/runtime/actor.ts";
 import { reasonOf } from "../mesh/runtime/errors.ts";
 import type { Mesh, PlannedActor } from "../mesh/runtime/mesh.ts";
+import type { SetLeased } from "../mesh/runtime/set_leased.ts";
 import { reportPlacement } from "./report_placement.ts";
 
 export interface PlacedPartitionsOptions {
@@ -56,13 +55,14 @@ export class PlacedPartitions {
   }
 
   /** The readers of logs that run here. */
-  get running(): ReadonlyMap<ReaderKey, Address> {
-    return new Map(
-      [...this.#running].map(([address, { key, leads }]) => [
-        leads ? key : `keeper/${Number(address.slice(address.indexOf("/") + 1))}`,
-        address,
-      ]),
-    );
+  get readers(): ReadonlyMap<ReaderKey, Address> {
+    const readers = new Map<ReaderKey, Address>();
+    for (const [address, { key, leads }] of this.#running) {
+      const [kind, number] = address.split("/");
+      if (leads) readers.set(key, address);
+      else if (kind === "feature_keeper") readers.set(`keeper/${Number(number)}`, address);
+    }
+    return readers;
   }
 
   /** Begins the next step for each partition. */
@@ -95,15 +95,15 @@ export class PlacedPartitions {
     return wanted;
   }
 
-  /** Lets all joiners and trainers of this host stand still, or go on. */
+  /** Lets all joiners and trainers of this host, and what follows them, stand still or go on. */
   setLeased(isLeased: boolean): void {
     this.#isLeased = isLeased;
     for (const address of this.#running.keys()) this.#tellLease(address);
   }
 
   /**
-   * Ends the actors that follow others, the feature keepers: with its end a keeper that has a lease
-   * writes its last checkpoint. One that takes longer than an end may take goes on with it.
+   * Ends the actors that follow others: with its end a feature keeper that has a lease writes its
+   * last checkpoint. One that takes longer than an end may take goes on with it.
    */
   async endFollowers(): Promise<void> {
     const followers = [...this.#running].filter(([, { leads }]) => !leads);
@@ -147,10 +147,10 @@ export class PlacedPartitions {
 
   #tellLease(address: Address): void {
     // By its address another host's actor would be told, once that host has the partition.
-    this.#options.mesh.tellOwn<JoinerMessage | TrainerMessage | FeatureKeeperMessage>(
-      address,
-      { kind: "setLeased", isLeased: this.#isLeased },
-    );
+    this.#options.mesh.tellOwn<SetLeased>(address, {
+      kind: "setLeased",
+      isLeased: this.#isLeased,
+    });
   }
 
   /** Logs a failure once for as long as it is the same. */

@@ -27,7 +27,7 @@ import { leaseEndText } from "./lease_end_text.ts";
 import { Pauses } from "./pauses.ts";
 import { PlacedPartitions } from "./placed_partitions.ts";
 import { PlacedShards } from "./placed_shards.ts";
-import { placedAddress } from "./addresses.ts";
+import { FIRST_TRAINER, placedAddress } from "./addresses.ts";
 import { readerFigures } from "./reader_figures.ts";
 import { Resharding } from "./resharding.ts";
 import { shardSizes } from "./shard_sizes.ts";
@@ -41,8 +41,8 @@ export interface PlacementAgentOptions {
   readonly listedHosts: readonly string[];
   /** The divisions of the mesh, which this host follows. */
   readonly sharding: FollowedSharding;
-  /** Takes a snapshot; present on the host with the role `sync`. */
-  readonly takeSnapshot?: (() => Promise<void>) | undefined;
+  /** Takes a snapshot, on the host of the first trainer. */
+  readonly takeSnapshot: () => Promise<void>;
   /** The node of a shard, a joiner or a trainer on a host that owns it and has these threads. */
   readonly nodeOf: (host: string, key: PlacedKey, trainerThreads: number) => string;
   /**
@@ -50,7 +50,9 @@ export interface PlacementAgentOptions {
    * that follow it.
    */
   readonly actorsOf: (key: PlacedKey, epoch: number) => readonly PlannedActor[];
-  /** Actors that are wherever the actor of a key is; default: none. */
+  /** The node of the actors that follow others on a host. */
+  readonly homeOf: (host: string) => string;
+  /** Actors that are on the host of a key's actor; default: none. */
   readonly followersOf?: (key: PlacedKey) => readonly Address[];
   /** Length of a host's lease, ms. */
   readonly ttlMs: number;
@@ -96,7 +98,7 @@ export class PlacementAgent {
   readonly #pauses: Pauses;
   readonly #shards: PlacedShards;
   readonly #partitions: PlacedPartitions;
-  readonly #resharding: Resharding | undefined;
+  readonly #resharding: Resharding;
   readonly #unlisted: UnlistedHosts;
   /** The process of each other host at the last look, by host. */
   readonly #incarnations = new Map<string, string>();
@@ -132,8 +134,7 @@ export class PlacementAgent {
     this.#partitions = new PlacedPartitions({ mesh, coordination, run, actorsOf });
     const { clock, telemetry } = mesh.home;
     this.#unlisted = new UnlistedHosts(options.listedHosts, telemetry);
-    this.#resharding = takeSnapshot &&
-      new Resharding({ coordination, run, clock, telemetry, takeSnapshot });
+    this.#resharding = new Resharding({ coordination, run, clock, telemetry, takeSnapshot });
   }
 
   /**
@@ -182,7 +183,7 @@ export class PlacementAgent {
         this.#noteBegun(view);
         this.#unlisted.look(view);
         sharding.follow(view);
-        this.#resharding?.follow(view);
+        this.#resharding.follow(view, dutiesOf(view, this.#run).has(FIRST_TRAINER));
         await this.#placeOwners(view);
         this.#partitions.fulfil(view);
         this.#shards.fulfil(view);
@@ -286,7 +287,7 @@ export class PlacementAgent {
     const budgetMs = Math.min(ttlMs / RENEWALS_PER_LEASE / 2, SIZES_MS);
     const [sizes, positions] = await Promise.all([
       shardSizes(mesh, this.#shards.held, budgetMs),
-      readerFigures(mesh, this.#partitions.running, budgetMs),
+      readerFigures(mesh, this.#partitions.readers, budgetMs),
     ]);
     return { ...sizes, ...positions };
   }
@@ -302,16 +303,19 @@ export class PlacementAgent {
 
   /** Directs messages to the present owners, also to those that still restore. */
   async #placeOwners(view: MeshView): Promise<void> {
-    const { mesh, nodeOf, followersOf } = this.#options;
+    const { mesh, nodeOf, homeOf, followersOf } = this.#options;
     const { sharding } = view.identity;
     const changed: [Address, string][] = [];
     for (const [key, placement] of view.placements) {
       if (placement.state === "unassigned") continue;
       const { host } = placement.owner;
       const node = nodeOf(host, key, view.hosts.get(host)?.trainerThreads ?? 0);
-      for (const address of [placedAddress(key, sharding), ...followersOf?.(key) ?? []]) {
-        if (this.#placed.get(address) !== node) changed.push([address, node]);
-      }
+      const followers = followersOf?.(key) ?? [];
+      const owned: [Address, string][] = [
+        [placedAddress(key, sharding), node],
+        ...followers.map((address): [Address, string] => [address, homeOf(host)]),
+      ];
+      changed.push(...owned.filter(([address, node]) => this.#placed.get(address) !== node));
     }
     if (changed.length === 0) return;
     await mesh.place(changed);

@@ -137,10 +137,11 @@ export function planOf(configuration: CairnConfiguration): PlannedActor[] {
       asked: replicas.askedBy(host),
     });
   }
-  add<ParameterSyncOptions>(addresses.parameterSync, layout.home("sync"), {
+  add<ParameterSyncOptions>(addresses.parameterSync, layout.home("trainer"), {
     ...configuration.sync,
     shards: shardAddresses,
     trainers: trainerAddresses,
+    dealing,
     scorers: serving.map(({ host }) => addresses.scorer(host)),
   });
   for (const { events } of partitioningsOf(partitionings).slice(-2)) {
@@ -153,7 +154,7 @@ export function planOf(configuration: CairnConfiguration): PlannedActor[] {
       });
     }
   }
-  add<SnapshotterOptions>(addresses.snapshotter, layout.home("sync"), {
+  add<SnapshotterOptions>(addresses.snapshotter, layout.home("trainer"), {
     trainers: trainerAddresses,
     dealing,
     partitions: totals.examples,

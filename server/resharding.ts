@@ -1,6 +1,6 @@
 /**
  * Carries out a change of the number of shards, trainers or partitions that an operator has asked
- * for, on the host with the role `sync`: takes a snapshot, and begins the new division from it.
+ * for, on the host of the first trainer: takes a snapshot, and begins the new division from it.
  *
  * A change with an override begins without a snapshot, of which some trainer gives no part.
  *
@@ -45,11 +45,15 @@ export class Resharding {
     });
   }
 
-  /** Begins the next step. */
-  follow(view: MeshView): void {
+  /**
+   * Begins the next step.
+   *
+   * @param leads Whether the first trainer is here. It may go elsewhere in the step that is made.
+   */
+  follow(view: MeshView, leads: boolean): void {
     this.#measure(view);
     const { reshard } = view;
-    if (reshard?.state !== "asked") return;
+    if (!leads || reshard?.state !== "asked") return;
     if (reshard.override !== undefined) this.#overridden.resolve(reshard.override);
     if (this.#task !== undefined) return;
     if (this.#options.clock.monotonicMs() < this.#retryAtMs) return;

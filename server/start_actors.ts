@@ -110,12 +110,14 @@ export async function withActors<T>(
     },
     ...(part && { part }),
   });
-  let takesSnapshots = false;
+  const takesSnapshots = () =>
+    options.configuration.storage.kind !== "memory" &&
+    mesh.nodeOf(addresses.snapshotter) !== undefined;
   let opened: OpenedPlacement | undefined;
   let placing: Placing | undefined;
   const stop = once(async () => {
     environment.beginStop?.();
-    if (takesSnapshots) await takeLastSnapshot(mesh);
+    if (takesSnapshots()) await takeLastSnapshot(mesh);
     await placing?.stop();
     await opened?.close();
     const abandoned = await mesh.stop();
@@ -151,10 +153,6 @@ export async function withActors<T>(
     };
     const starting = mesh.start(plan, { onSpawn, othersBegun });
     const made = starting.then(() => {
-      takesSnapshots = configuration.storage.kind !== "memory" &&
-        plan.some(({ kind, node }) =>
-          kind === "snapshotter" && (part?.nodes.includes(node) ?? true)
-        );
       progress.enter("opening the gateway");
     });
     made.catch(() => {}); // `work` awaits it

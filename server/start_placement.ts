@@ -6,12 +6,13 @@ import type { SnapshotterMessage } from "../actors/snapshotter/protocol.ts";
 import type { CairnConfiguration } from "../configuration/configuration.ts";
 import type { Coordination, MeshIdentity, MeshView } from "../mesh/ports/coordination.ts";
 import { requireProtocol } from "../mesh/ports/coordination_errors.ts";
+import type { Address } from "../mesh/runtime/actor.ts";
 import type { Mesh } from "../mesh/runtime/mesh.ts";
 import { invariant, present } from "../structures/invariant.ts";
-import { addresses, keepersWith, placedAddress } from "./addresses.ts";
+import { addresses, followersOf, placedAddress } from "./addresses.ts";
 import type { PlacementEnvironment } from "./environment.ts";
 import { type HostLogs, HostSharding } from "./host_sharding.ts";
-import { placedNode } from "./layout.ts";
+import { homeNodeOf, placedNode } from "./layout.ts";
 import { openMesh } from "./open_mesh.ts";
 import { openStores, type OpenStoresOptions } from "./open_stores.ts";
 import { PlacementAgent } from "./placement_agent.ts";
@@ -75,7 +76,7 @@ export async function startPlacement(
 ): Promise<Placing> {
   const { environment, coordination } = opened;
   const { description, ttlMs, controller } = environment;
-  const { host: own, roles } = description;
+  const { host: own } = description;
   const sharding = new HostSharding({ mesh, configuration, host: own, started, logs });
   const agent = new PlacementAgent({
     mesh,
@@ -89,16 +90,20 @@ export async function startPlacement(
     onBegan: (host) => environment.onBegan(host),
     onGone: (error) => environment.onGone(error),
     sharding,
-    takeSnapshot: roles.includes("sync") ? () => takeSnapshot(mesh, configuration) : undefined,
+    takeSnapshot: () => takeSnapshot(mesh, configuration),
     nodeOf: (host, key, threads) => placedNode(configuration, host, key, threads),
-    followersOf: (key) => keepersWith(key, sharding.configuration),
+    homeOf: homeNodeOf,
+    followersOf: (key) => followersOf(key, sharding.configuration),
     actorsOf(key, tenure) {
-      const address = placedAddress(key, sharding.shards.sharding);
-      const node = placedNode(configuration, own, key, description.trainerThreads);
-      return [address, ...keepersWith(key, sharding.configuration)].map((each) => {
-        const { kind, key: name, options } = sharding.actorAt(each);
+      const actorOn = (node: string, address: Address) => {
+        const { kind, key: name, options } = sharding.actorAt(address);
         return { kind, key: name, node, options: { ...options as object, tenure } };
-      });
+      };
+      const node = placedNode(configuration, own, key, description.trainerThreads);
+      return [
+        actorOn(node, placedAddress(key, sharding.shards.sharding)),
+        ...followersOf(key, sharding.configuration).map((each) => actorOn(homeNodeOf(own), each)),
+      ];
     },
   });
   await openStores(() => agent.start(), waiting);

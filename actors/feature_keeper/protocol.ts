@@ -3,6 +3,7 @@
  */
 import type { SlotValues } from "../../kernels/features/values_of_items.ts";
 import type { Request } from "../../mesh/runtime/actor.ts";
+import type { SetLeased } from "../../mesh/runtime/set_leased.ts";
 
 /** Asks for the features of a user and of items; ids of other keepers are passed over. */
 export interface ReadKept extends Request<KeptValues> {
@@ -74,15 +75,6 @@ export interface SearchTop {
 /** Clears the next rankings of erased users. The keeper sends it to itself. */
 export interface ClearErased {
   readonly kind: "clearErased";
-}
-
-/**
- * Whether the lease of the keeper's host holds. Without it the keeper reads no further and writes
- * no checkpoint: another one may have its place soon. It answers with the features that it has.
- */
-export interface SetLeased {
-  readonly kind: "setLeased";
-  readonly isLeased: boolean;
 }
 
 /** Asks how far the keeper has read. */

@@ -2,6 +2,7 @@
  * The messages that a joiner understands.
  */
 import type { Request } from "../../mesh/runtime/actor.ts";
+import type { SetLeased } from "../../mesh/runtime/set_leased.ts";
 
 /** New records may be readable in the event log. The joiner sends it to itself. */
 export interface EventsAppended {
@@ -72,15 +73,6 @@ export interface JoinerStatus {
 /** Asks for {@link JoinerStatus}. */
 export interface GetJoinerStatus extends Request<JoinerStatus> {
   readonly kind: "getStatus";
-}
-
-/**
- * Whether the lease of the joiner's host holds. Without it the joiner stands still: another one may
- * have its partition soon.
- */
-export interface SetLeased {
-  readonly kind: "setLeased";
-  readonly isLeased: boolean;
 }
 
 /**

@@ -19,7 +19,7 @@ export function defineParameterSync(): ActorDefinition<
       backoffMsMax: 5_000,
       goesOn: true,
     },
-    priorityOf: (message) => message.kind === "getStatus" ? "control" : "write",
+    priorityOf: ({ kind }) => kind === "getStatus" || kind === "setLeased" ? "control" : "write",
     create: (context, options) => new ParameterSync(context, options),
   };
 }

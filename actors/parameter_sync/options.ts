@@ -4,11 +4,10 @@ import type { Address } from "../../mesh/runtime/actor.ts";
 export interface ParameterSyncOptions {
   /** Embedding shards, by shard number. */
   readonly shards: readonly Address[];
-  /**
-   * All trainers at the start; those of a later dealing are learned from their answers. The dense
-   * weights of several trainers are averaged.
-   */
+  /** All trainers of the dealing. The dense weights of several trainers are averaged. */
   readonly trainers: readonly Address[];
+  /** Number of the dealing of the example log's partitions among the trainers. */
+  readonly dealing: number;
   /** One on each serving host. */
   readonly scorers: readonly Address[];
   /** Time between the beginnings of two rounds of marks, ms; the pause is at least half of it. */

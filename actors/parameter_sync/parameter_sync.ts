@@ -17,6 +17,7 @@ import type { ActorContext, ActorRef, Behavior } from "../../mesh/runtime/actor.
 import { LimitedWarnings } from "../../mesh/runtime/limited_warnings.ts";
 import type { Gauge } from "../../mesh/ports/telemetry.ts";
 import type { DenseWeights } from "../../kernels/dense/weights.ts";
+import { present } from "../../structures/invariant.ts";
 import type { EmbeddingShardMessage } from "../embedding_shard/protocol.ts";
 import type { ScorerMessage } from "../scorer/protocol.ts";
 import type { TrainerMessage } from "../trainer/protocol.ts";
@@ -35,12 +36,9 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
   readonly #options: ParameterSyncOptions;
   readonly #shards: readonly ActorRef<EmbeddingShardMessage>[];
   readonly #acceptanceMarks: AcceptanceMarks;
-  /** The trainers of the newest dealing, as {@link #acceptanceMarks} knows them. */
-  #trainers: readonly ActorRef<TrainerMessage>[];
+  readonly #trainers: readonly ActorRef<TrainerMessage>[];
   /** Undefined with one trainer, whose own weights are served. */
-  #averaging: WeightAveraging | undefined;
-  /** Whether a round of averaging is scheduled. */
-  #averages = false;
+  readonly #averaging: WeightAveraging | undefined;
   readonly #transfers: WeightTransfers;
   /** {@link AcceptanceMarks.changes} when the weights carried last were asked for. */
   #carriedAt = -1;
@@ -48,6 +46,7 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
   readonly #denseCarried: Gauge;
   #denseVersion = 0;
   readonly #rounds: Rounds;
+  #isLeased = true;
   /** When the last round to all parts began, on the monotonic clock, ms. */
   #roundAtMs = -Infinity;
   /** {@link AcceptanceMarks.changes} when the shards were told the marks. */
@@ -65,8 +64,8 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
     const scorers = options.scorers.map((address) => context.actorRef<ScorerMessage>(address));
     const parts = { context, budgetMs, warnings: this.#warnings };
     this.#transfers = new WeightTransfers(scorers, parts);
-    this.#acceptanceMarks = new AcceptanceMarks(options.trainers, parts);
-    this.#trainers = this.#acceptanceMarks.trainers;
+    this.#trainers = options.trainers.map((address) => context.actorRef(address));
+    this.#acceptanceMarks = new AcceptanceMarks(this.#trainers, options.dealing, parts);
     this.#averaging = this.#trainers.length > 1
       ? new WeightAveraging(this.#trainers, budgetMs)
       : undefined;
@@ -79,7 +78,7 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
       averageDense: options.averageIntervalMs,
     });
     // Weights first: a scorer answers nothing before it has them.
-    this.#beginAveraging();
+    if (this.#averaging !== undefined) this.#rounds.begin("averageDense");
     this.#rounds.begin("syncDense");
     this.#rounds.begin("tellMarks");
   }
@@ -90,13 +89,8 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
         await this.#tellMarks();
         return this.#rounds.next(message.kind);
       case "averageDense":
-        // With one trainer the rounds end; a later dealing begins them again.
-        this.#averages = this.#averaging !== undefined;
-        if (this.#averaging === undefined) return;
-        await this.#averageDense(this.#averaging);
-        this.#rounds.next(message.kind);
-        if (this.#averaging.mean !== this.#transfers.carried) this.#rounds.hasten();
-        return;
+        if (this.#isLeased) await this.#averageDense();
+        return this.#rounds.next(message.kind);
       case "syncDense":
         await this.#guarded("dense weights", () => this.#syncDense());
         return this.#rounds.next(message.kind);
@@ -105,6 +99,9 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
         return this.#rounds.hasten();
       case "trainerLearned":
         return this.#rounds.hasten();
+      case "setLeased":
+        this.#isLeased = message.isLeased;
+        return;
       case "getStatus":
         return this.#context.reply(message, this.#status());
       default:
@@ -122,6 +119,7 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
     const isDue = this.#rounds.areQuiet || beganMs - this.#roundAtMs >= ALL_PARTS_MS;
     // Before anything that can wait for trainers: a scorer that restarted needs weights.
     this.#transfers.check({ all: isDue });
+    if (!this.#isLeased) return;
     await this.#readAcceptanceMarks();
     const { changes, learnedThroughMs: throughMs } = this.#acceptanceMarks;
     if (!isDue && changes === this.#toldAt) return;
@@ -133,31 +131,23 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
     });
   }
 
-  /** Reads the acceptance marks, and averages the trainers of a later dealing from then on. */
   async #readAcceptanceMarks(): Promise<void> {
     await this.#acceptanceMarks.read();
     if (this.#acceptanceMarks.areNewest && this.#transfers.areNewest) this.#rounds.calm();
     else this.#rounds.hasten();
-    const { trainers } = this.#acceptanceMarks;
-    if (trainers === this.#trainers) return;
-    this.#trainers = trainers;
-    this.#averaging = trainers.length > 1
-      ? new WeightAveraging(trainers, this.#options.budgetMs, this.#transfers.carried)
-      : undefined;
-    this.#beginAveraging();
   }
 
-  /** Begins the rounds of averaging where there are several trainers, unless they are under way. */
-  #beginAveraging(): void {
-    if (this.#averaging === undefined || this.#averages) return;
-    this.#averages = true;
-    this.#rounds.begin("averageDense");
-  }
-
-  async #averageDense(averaging: WeightAveraging): Promise<void> {
-    for (const error of await averaging.round()) {
+  async #averageDense(): Promise<void> {
+    const averaging = present(this.#averaging, "only several trainers are averaged");
+    for (const error of await averaging.round(this.#transfers.served)) {
       this.#warnings.warn("a trainer was left out of a mean of dense weights", error);
     }
+    if (averaging.mean !== this.#transfers.carried) this.#rounds.hasten();
+  }
+
+  /** Another host may carry weights from here on; the gauge says what is carried. */
+  stop(): void {
+    this.#denseCarried.set(0);
   }
 
   /** The weights to serve; undefined before the first mean. */

@@ -3,6 +3,7 @@
  * marks to the shards, and their dense weights to the scorers.
  */
 import type { Request } from "../../mesh/runtime/actor.ts";
+import type { SetLeased } from "../../mesh/runtime/set_leased.ts";
 
 /** Tells the shards the acceptance marks of the trainers. Sync's own timer. */
 export interface TellMarks {
@@ -56,4 +57,5 @@ export type ParameterSyncMessage =
   | Round
   | ServingStarted
   | TrainerLearned
+  | SetLeased
   | GetSyncStatus;

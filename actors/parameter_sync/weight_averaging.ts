@@ -14,23 +14,26 @@ import { averageWeights, type DenseWeights } from "../../kernels/dense/weights.t
 import type { TrainerMessage, WeightOffer } from "../trainer/protocol.ts";
 
 /**
- * The next mean. Its version is the highest offered one, and above the last mean's.
+ * The next mean. Its version is the highest offered one, and above the last mean's. What is learned
+ * has a version above those that are served, so that scorers take it: trainers that went back to a
+ * snapshot offer earlier ones.
  *
  * @param offers At least one.
  * @param last The last mean; undefined before the first.
+ * @param served The highest version that a scorer is known to serve; -1 = none.
  * @returns Undefined where no trainer has learned since the last mean.
  */
 export function nextMean(
   offers: readonly WeightOffer[],
   last: DenseWeights | undefined,
+  served: number,
 ): DenseWeights | undefined {
   const all = offers.map(({ weights }) => weights);
   const examples = offers.map((offer) => offer.examples);
   const learned = examples.some((count) => count > 0);
-  if (last === undefined) return averageWeights(all, learned ? examples : undefined);
-  if (!learned) return undefined;
+  if (!learned) return last === undefined ? averageWeights(all) : undefined;
   const { version, parameters } = averageWeights(all, examples);
-  return { version: Math.max(version, last.version + 1), parameters };
+  return { version: Math.max(version, served + 1, (last?.version ?? -1) + 1), parameters };
 }
 
 export class WeightAveraging {
@@ -38,15 +41,9 @@ export class WeightAveraging {
   readonly #budgetMs: number;
   #mean: DenseWeights | undefined;
 
-  /** @param mean The last mean of the trainers before these; the next one has a later version. */
-  constructor(
-    trainers: readonly ActorRef<TrainerMessage>[],
-    budgetMs: number,
-    mean?: DenseWeights,
-  ) {
+  constructor(trainers: readonly ActorRef<TrainerMessage>[], budgetMs: number) {
     this.#trainers = trainers;
     this.#budgetMs = budgetMs;
-    this.#mean = mean;
   }
 
   /** The mean of the last round: the weights to serve. */
@@ -57,9 +54,10 @@ export class WeightAveraging {
   /**
    * Collects the weights, averages them and returns the mean to the trainers.
    *
+   * @param served The highest version that a scorer is known to serve; -1 = none.
    * @returns The errors of the trainers that were left out.
    */
-  async round(): Promise<readonly Error[]> {
+  async round(served: number): Promise<readonly Error[]> {
     const budgetMs = this.#budgetMs;
     const absent: Error[] = [];
     const asked = await Promise.all(this.#trainers.map(async (trainer) => {
@@ -72,7 +70,7 @@ export class WeightAveraging {
     }));
     const offers = asked.filter((offer) => offer !== undefined);
     if (offers.length === 0) return absent;
-    const mean = nextMean(offers, this.#mean);
+    const mean = nextMean(offers, this.#mean, served);
     if (mean === undefined) return absent;
     this.#mean = mean;
     await Promise.all(offers.map(async ({ trainer, weights }) => {

@@ -52,6 +52,11 @@ export class WeightTransfers {
     return this.#carried;
   }
 
+  /** The highest version that a scorer is known to serve; -1 = none. */
+  get served(): number {
+    return Math.max(-1, ...this.#versions);
+  }
+
   /** Whether each scorer is known to have the weights that were carried last. */
   get areNewest(): boolean {
     const newest = this.#carried?.version ?? 0;

@@ -19,7 +19,7 @@ export function defineSnapshotter(
       backoffMsMax: 30_000,
       goesOn: true,
     },
-    priorityOf: (message) => message.kind === "getStatus" ? "control" : "write",
+    priorityOf: ({ kind }) => kind === "getStatus" || kind === "setLeased" ? "control" : "write",
     create: (context, options) =>
       Snapshotter.start(context, options, {
         ...dependencies,

@@ -2,6 +2,7 @@
  * The messages that a snapshotter understands.
  */
 import type { Request } from "../../mesh/runtime/actor.ts";
+import type { SetLeased } from "../../mesh/runtime/set_leased.ts";
 
 /** A stored snapshot to which the next one may be an increment. */
 export interface SnapshotBase {
@@ -40,4 +41,8 @@ export interface GetSnapshotterStatus extends Request<SnapshotterStatus> {
 }
 
 /** The snapshotter's protocol. */
-export type SnapshotterMessage = WakeSnapshotter | TakeSnapshot | GetSnapshotterStatus;
+export type SnapshotterMessage =
+  | WakeSnapshotter
+  | TakeSnapshot
+  | SetLeased
+  | GetSnapshotterStatus;

@@ -66,6 +66,7 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
   #cancelling = false;
   /** Whether the last snapshot failed. The next one is not spread, since changes may outrun it. */
   #failedLast = false;
+  #isLeased = true;
   #taken = 0;
   #failed = 0;
 
@@ -111,7 +112,7 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
   async receive(message: SnapshotterMessage): Promise<void> {
     switch (message.kind) {
       case "wake":
-        await this.#takeWhenDue();
+        if (this.#isLeased) await this.#takeWhenDue();
         return this.#wakeLater();
       case "takeSnapshot": {
         try {
@@ -123,6 +124,9 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
           return this.#context.replyError(message, error as Error);
         }
       }
+      case "setLeased":
+        this.#isLeased = message.isLeased;
+        return;
       case "getStatus":
         return this.#context.reply(message, {
           taken: this.#taken,
@@ -134,6 +138,13 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
       default:
         message satisfies never;
     }
+  }
+
+  /** Another host may take the snapshots from here on: its gauges tell of them. */
+  stop(): void {
+    if (this.#spreadUnderWay !== undefined) this.#abandon(this.#spreadUnderWay.name);
+    this.#bytes.set(0);
+    this.#takenAt.set(0);
   }
 
   async #takeWhenDue(): Promise<void> {

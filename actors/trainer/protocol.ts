@@ -5,6 +5,7 @@ import type { DenseWeights } from "../../kernels/dense/weights.ts";
 import type { SourceOpening } from "../embedding_shard/protocol.ts";
 import type { SnapshotBase } from "../snapshotter/protocol.ts";
 import type { Address, Request } from "../../mesh/runtime/actor.ts";
+import type { SetLeased } from "../../mesh/runtime/set_leased.ts";
 import type { TrainerPart } from "../../records/snapshot_parts.ts";
 
 /** New chunks may be readable in the example log. The trainer sends it to itself. */
@@ -192,15 +193,6 @@ export interface ReachDue {
 /** Checks whether a shard was restarted while nothing was learned; the trainer's own timer. */
 export interface CheckShards {
   readonly kind: "checkShards";
-}
-
-/**
- * Whether the lease of the trainer's host holds. Without it the trainer learns nothing: another one
- * may have its partitions soon.
- */
-export interface SetLeased {
-  readonly kind: "setLeased";
-  readonly isLeased: boolean;
 }
 
 /** All shards have opened the trainer's stream, or one cannot; the trainer's own message. */

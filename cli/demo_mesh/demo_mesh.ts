@@ -204,8 +204,8 @@ async function tell(scene: Scene) {
   shoppers.freshness = new FreshnessTracker();
 
   await moveShards(scene);
-  const { tables, learning, leading, serving } = demoHosts;
-  const killed = [tables[0], learning[0], leading[0], serving[0]];
+  const { tables, learning, serving } = demoHosts;
+  const killed = [tables[0], ...learning, serving[0]];
   for (const host of killed) {
     steps.say(`kill -9 ${host}`);
     gateways.killed(host);

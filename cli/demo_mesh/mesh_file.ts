@@ -6,9 +6,7 @@ import { parseDocument } from "yaml";
 /** The hosts of the demo. */
 export const demoHosts = {
   serving: ["edge-1", "edge-2"],
-  /** The only host that syncs; it joins and trains too. */
-  leading: ["learn-1"],
-  learning: ["learn-2"],
+  learning: ["learn-1", "learn-2"],
   tables: ["tables-1", "tables-2"],
   /** Joins while the mesh runs, and gets shards from the others. */
   joining: ["tables-3"],
@@ -19,7 +17,6 @@ export const allHosts: readonly string[] = [
   ...demoHosts.tables,
   ...demoHosts.joining,
   ...demoHosts.learning,
-  ...demoHosts.leading,
   ...demoHosts.serving,
 ];
 
@@ -31,7 +28,6 @@ export interface MeshFile {
 
 const roles: Readonly<Record<keyof typeof demoHosts, readonly string[]>> = {
   serving: ["serving"],
-  leading: ["joiner", "trainer", "sync"],
   learning: ["joiner", "trainer"],
   tables: ["shards"],
   joining: ["shards"],

@@ -8,14 +8,14 @@ import { type Role, roles } from "../sections/hosts.ts";
 import type { Sections } from "./check.ts";
 
 /** Roles that read or write the logs. */
-const logRoles: readonly Role[] = ["serving", "trainer", "joiner", "sync"];
+const logRoles: readonly Role[] = ["serving", "trainer", "joiner"];
 
 /** Roles without a host, with too many, or with more hosts than parts. */
 export function* hostRoles({ mesh, shards, trainer, storage }: Sections): Iterable<Finding> {
   if (mesh === undefined) return;
   const isPlaced = storage?.kind === "directory" && storage.redis !== undefined;
   // With a store of placements, a further host takes over from one that is lost.
-  const singleRoles: readonly Role[] = isPlaced ? ["sync"] : ["joiner", "sync"];
+  const singleRoles: readonly Role[] = isPlaced ? [] : ["joiner"];
   const path = ["mesh", "hosts"];
   const hostsWith = (role: Role) =>
     Object.entries(mesh.hosts).filter(([, host]) => host.roles.includes(role)).map(([name]) =>

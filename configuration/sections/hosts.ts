@@ -6,7 +6,7 @@ import { parseAddress } from "../addresses.ts";
 import { duration, size } from "../units.ts";
 
 /** The parts of a mesh that a host can run. */
-export const roles = ["serving", "shards", "trainer", "joiner", "sync"] as const;
+export const roles = ["serving", "shards", "trainer", "joiner"] as const;
 
 export type Role = typeof roles[number];
 
@@ -32,7 +32,7 @@ const host = z.strictObject({
     "Address and port to listen on, where that is not `address`: in a container 0.0.0.0 and the port.",
   ),
   roles: z.array(z.enum(roles)).min(1).describe(
-    "Parts that it runs: serving (the HTTP API, ranking, and a copy of all rows), shards (the training table), trainer, joiner, sync (carries what is learned to serving, and takes snapshots).",
+    "Parts that it runs: serving (the HTTP API, ranking, and a copy of all rows), shards (the training table), trainer (the first one also carries what is learned to serving, and takes snapshots), joiner.",
   ),
   capacity: size("1MiB", "4TiB").optional().describe(
     "Memory for the shards that it is given, where the hosts have storage.redis. Default: enough for all shards.",

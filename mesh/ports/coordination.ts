@@ -350,7 +350,7 @@ export interface Coordination {
    * newest snapshot, and the shards keep their rows and marks. A partitioning does the same with
    * the trainers, and gives all joiners the next epoch: those of the partitions before end them.
    *
-   * @param run The host with the role `sync`, which has taken a snapshot since the request.
+   * @param run The host of the first trainer, which has taken a snapshot since the request.
    * @throws {HostGoneError} The host was removed or replaced.
    * @throws {ReshardRefusedError} The change is not asked for any more, or a shard moves.
    */

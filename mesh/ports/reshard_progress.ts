@@ -12,7 +12,7 @@ export const HELD_SHARDING = "held.sharding";
 
 /** The steps of a change, in order. */
 export type ReshardStep =
-  /** The host with the role `sync` takes a snapshot. */
+  /** The host of the first trainer takes a snapshot. */
   | { readonly kind: "snapshotting" }
   /** Training stands still: shards are read from the snapshot, or trainers and joiners begin. */
   | {

@@ -5,8 +5,8 @@
  *     asked ─▶ begun ─▶ done
  *       └────▶ cancelled
  *
- * It begins when the host with the role sync has taken a snapshot, unless the operator has ended it
- * before. A change of trainers with an override begins at once: its trainers go on at the newest
+ * It begins when the host of the first trainer has taken a snapshot, unless the operator has ended
+ * it before. A change of trainers with an override begins at once: its trainers go on at the newest
  * snapshot that there is, as after the loss of their hosts. A change is done when all parts are
  * there, and every serving host uses the new ones.
  *

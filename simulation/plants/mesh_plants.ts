@@ -144,21 +144,6 @@ export const meshPlants: readonly Plant[] = [
     scenario: "mesh-quiet",
   },
   {
-    name: "trainers-of-one-dealing-alone",
-    edits: [{
-      file: "actors/parameter_sync/acceptance_marks.ts",
-      find: "    if (number <= (this.#dealing ?? -1)) return;\n",
-      replace: "    if (number >= 0) return;\n",
-    }, {
-      file: "actors/parameter_sync/acceptance_marks.ts",
-      find:
-        "      if (mark === undefined || mark.scope.dealing.number !== this.#dealing) return;\n",
-      replace: "      if (mark === undefined) return;\n",
-    }],
-    seenBy: ["honest-freshness"],
-    scenario: "trainers-on-slow-links",
-  },
-  {
     name: "dealing-in-old-epochs",
     edits: [{
       file: "mesh/runtime/coordination/reshard_rules.ts",

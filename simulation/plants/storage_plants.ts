@@ -81,8 +81,8 @@ export const storagePlants: readonly Plant[] = [
     name: "unfinished-puts-stay",
     edits: [{
       file: "records/snapshot_manifest.ts",
-      find: "  await deleteAllUnfinished(blobs, prefix);\n",
-      replace: '  await deleteAllUnfinished(blobs, "none/");\n',
+      find: "    if (!isLater(name)) await blobs.deleteUnfinished(name);\n",
+      replace: '    if (name === "") await blobs.deleteUnfinished(name);\n',
     }, {
       file: "gateway/erasure/erasure_state.ts",
       find: "(snapshot.unfinishedParts.length > 0 ||",

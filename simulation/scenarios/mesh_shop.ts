@@ -38,7 +38,7 @@ ${lines.join("\n")}`,
 
 /** Two hosts: one serves and joins, both keep shards. */
 export const twoHosts: HostRoles = {
-  edge: ["serving", "joiner", "trainer", "sync", "shards"],
+  edge: ["serving", "joiner", "trainer", "shards"],
   table: ["shards"],
 };
 
@@ -46,7 +46,7 @@ export const twoHosts: HostRoles = {
 export const sixHosts: HostRoles = {
   "edge-1": ["serving"],
   "edge-2": ["serving"],
-  "learn-1": ["joiner", "trainer", "sync"],
+  "learn-1": ["joiner", "trainer"],
   "learn-2": ["joiner", "trainer"],
   "table-1": ["shards"],
   "table-2": ["shards"],
@@ -58,7 +58,7 @@ export const servingHosts: HostRoles = {
   "edge-2": ["serving"],
   "edge-3": ["serving"],
   "edge-4": ["serving"],
-  "learn": ["joiner", "trainer", "sync"],
+  "learn": ["joiner", "trainer"],
   "table": ["shards"],
 };
 

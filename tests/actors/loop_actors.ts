@@ -250,6 +250,7 @@ async function startParameterSync(parts: LoopParts): Promise<void> {
   await start(defineParameterSync(), 0, {
     shards: shardsOf(parts),
     trainers,
+    dealing: 0,
     scorers: ["scorer/0"],
     rowsIntervalMs: 50,
     denseIntervalMs: 200,

@@ -5,7 +5,7 @@ import { homeNodeOf, nodesOf, processesOf } from "../../server/layout.ts";
 import { planOf } from "../../server/plan.ts";
 
 const hosts = {
-  edge: '{ address: "10.0.0.1:7400", roles: [serving, joiner, trainer, sync] }',
+  edge: '{ address: "10.0.0.1:7400", roles: [serving, joiner, trainer] }',
   "tables-1": '{ address: "10.0.0.2:7400", roles: [shards] }',
   "tables-2": '{ address: "10.0.0.3:7400", roles: [shards] }',
 };
@@ -48,12 +48,12 @@ Deno.test("a mesh is read with its hosts, in the order of the file", () => {
 
 Deno.test("every part needs a host, and some parts exactly one", () => {
   refuses(
-    yaml({ edge: '{ address: "10.0.0.1:7400", roles: [serving, joiner, sync] }' }),
+    yaml({ edge: '{ address: "10.0.0.1:7400", roles: [serving, joiner] }' }),
     /mesh\.hosts: no host has the role trainer; add it to the roles of one/,
   );
   refuses(
-    yaml({ "tables-1": '{ address: "10.0.0.2:7400", roles: [shards, sync] }' }),
-    /edge and tables-1 have the role sync, of which a mesh has one/,
+    yaml({ "tables-1": '{ address: "10.0.0.2:7400", roles: [shards, joiner] }' }),
+    /edge and tables-1 have the role joiner, of which a mesh has one/,
   );
   refuses(
     yaml({}, "shards: { count: 1 }"),
@@ -112,13 +112,13 @@ Deno.test("storage that other hosts cannot reach is refused", () => {
   refuses(
     yaml({
       edge: '{ address: "10.0.0.1:7400", roles: [serving] }',
-      learn: '{ address: "10.0.0.4:7400", roles: [trainer, joiner, sync] }',
+      learn: '{ address: "10.0.0.4:7400", roles: [trainer, joiner] }',
     }),
     /found directory, whose logs one process reads and writes, but edge, learn have roles of/,
   );
   const apart = yaml({
     edge: '{ address: "10.0.0.1:7400", roles: [serving] }',
-    learn: '{ address: "10.0.0.4:7400", roles: [trainer, joiner, sync] }',
+    learn: '{ address: "10.0.0.4:7400", roles: [trainer, joiner] }',
   });
   parse(apart.replace("path: data }", 'path: data, redis: { url: "redis://10.0.0.9:6379" } }'));
 });
@@ -198,7 +198,7 @@ Deno.test("the hosts' parts together are the plan, each actor on a node of one h
 
 Deno.test("several serving hosts have a ranker, a scorer and all replicas each", () => {
   const configuration = parse(yaml({
-    edge: '{ address: "127.0.0.1:1", roles: [serving, joiner, trainer, sync] }',
+    edge: '{ address: "127.0.0.1:1", roles: [serving, joiner, trainer] }',
   }));
   const [edge, ...others] = configuration.mesh!.hosts;
   const twice = {

@@ -76,7 +76,7 @@ mesh:
   id: shop
   secret: a secret of the shop
   hosts:
-    edge-1: { address: "10.0.0.1:7400", roles: [serving, joiner, trainer, sync, shards] }
+    edge-1: { address: "10.0.0.1:7400", roles: [serving, joiner, trainer, shards] }
     edge-2: { address: "10.0.0.2:7400", roles: [${roles}] }`);
   assert.deepEqual(file("1", "serving"), [
     "c.yaml:2:36 embeddings.serving.replicas: found 1: while one of the serving hosts is away, " +

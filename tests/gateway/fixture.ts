@@ -165,7 +165,6 @@ export interface FixtureParts {
   readonly links?: GatewayParts["links"];
   readonly movesParts?: boolean;
   readonly unlistedHosts?: GatewayParts["unlistedHosts"];
-  readonly syncHost?: string;
   readonly metricsText?: GatewayParts["metricsText"];
   readonly attributes?: GatewayParts["attributes"];
   readonly console?: GatewayParts["console"];
@@ -205,7 +204,6 @@ export function gatewayFixture(parts: FixtureParts = {}) {
     ...(parts.links && { links: parts.links }),
     ...(parts.movesParts && { movesParts: parts.movesParts }),
     ...(parts.unlistedHosts && { unlistedHosts: parts.unlistedHosts }),
-    ...(parts.syncHost && { syncHost: parts.syncHost }),
     ...(parts.attributes && { attributes: parts.attributes }),
     ...(parts.console && { console: parts.console }),
     ...(parts.tracing && { tracing: parts.tracing }),

@@ -195,14 +195,10 @@ Deno.test("a host of the mesh that the file does not list is a warning", async (
 Deno.test("where a store places parts, the warning of a lost host says that others take them", async () => {
   const { warnings } = healthOf({
     movesParts: true,
-    syncHost: "sync",
-    links: () => ["learn", "sync"].map((host) => ({ host, isLinked: false, reason: undefined })),
+    links: () => [{ host: "learn", isLinked: false, reason: undefined }],
   });
-  const [learn, sync] = await warnings();
-  for (const each of [learn, sync]) {
-    assert.match(each, /take its shards, joiners and trainers over after mesh\.lease\.$/);
-  }
-  assert.match(sync, /no snapshot is taken, until it is back/);
+  const [learn] = await warnings();
+  assert.match(learn, /take its shards, joiners and trainers over after mesh\.lease\.$/);
   assert.doesNotMatch(learn, /until it is back/);
 });
 

@@ -156,7 +156,7 @@ Deno.test({
       // Uncompressed, so that the search finds ids in the file.
       settings: { rdbcompression: "no" },
       roles: {
-        "edge-1": "serving, joiner, trainer, sync",
+        "edge-1": "serving, joiner, trainer",
         "edge-2": "serving",
         "tables-1": "shards",
         "tables-2": "shards",

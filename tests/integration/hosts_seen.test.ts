@@ -14,7 +14,7 @@ import { smallConfiguration } from "./small_mesh.ts";
 const roles: Readonly<Record<string, string>> = {
   "edge-1": "serving",
   "edge-2": "serving",
-  learn: "joiner, trainer, sync",
+  learn: "joiner, trainer",
   tables: "shards",
 };
 const TRACE_ID = "0af7651916cd43dd8448eb211c80319c";

@@ -18,7 +18,7 @@ const kept = `kept:
 
 const hosts = {
   program: program ?? "redis-server",
-  roles: { edge: "serving, sync, shards, trainer", "learn-1": "joiner", "learn-2": "joiner" },
+  roles: { edge: "serving, shards, trainer", "learn-1": "joiner", "learn-2": "joiner" },
   placement: "in one thread",
   snapshots: "2s",
   mesh: ["heartbeat: 200ms", "silence: 3s", "lease: 4s"],

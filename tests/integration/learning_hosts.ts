@@ -31,7 +31,7 @@ export async function withLearningHosts(
   await withHostsOnRedis({
     program,
     roles: {
-      edge: "serving, sync",
+      edge: "serving",
       "learn-1": "joiner, trainer",
       "learn-2": "joiner, trainer",
       tables: "shards",

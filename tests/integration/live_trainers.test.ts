@@ -79,3 +79,29 @@ Deno.test({
     }, { lease });
   },
 });
+
+Deno.test({
+  name: "rankings get what is learned after the host that carried it to them is lost for good",
+  ignore,
+  async fn() {
+    await withLearningHosts(program ?? "redis-server", async (world) => {
+      const { client, redis, processes, store, cairn } = world;
+      const visiting = visits(client);
+      await allPlaced(cairn);
+      const carrierOf = async () => {
+        const placement = (await store.read()).placements.get("trainer/0");
+        return placement?.state === "active" ? placement.owner.host : undefined;
+      };
+      const carrier = await carrierOf();
+      assert.ok(carrier === "learn-1" || carrier === "learn-2", carrier);
+      await processes.of(carrier).kill("SIGKILL");
+      const before = visiting.accepted;
+      while (visiting.accepted < before + 20) await new Promise((end) => setTimeout(end, 20));
+      await assertEachLearnedOnce(visiting, client, redis.url);
+      assert.notEqual(await carrierOf(), carrier);
+      const other = carrier === "learn-1" ? "learn-2" : "learn-1";
+      const taken = await cairn("reshard", "--shards", "2", "--wait");
+      assert.equal(taken.code, 0, `${other} takes the snapshot: ${taken.err}`);
+    }, { lease: "4s" });
+  },
+});

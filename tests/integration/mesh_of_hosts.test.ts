@@ -106,7 +106,7 @@ Deno.test("hosts for serving, learning and tables heal after each other's kill",
 }, async () => {
   const directory = Deno.makeTempDirSync();
   const server = await LocalServer.start({ program: "redis-server", directory });
-  const roles = { edge: "serving", learn: "joiner, trainer, sync", tables: "shards" };
+  const roles = { edge: "serving", learn: "joiner, trainer", tables: "shards" };
   try {
     await withHosts({ roles, redis: server.url }, async (hosts) => {
       const { processes, client, tablesPort } = hosts;
@@ -127,7 +127,7 @@ Deno.test("hosts for serving, learning and tables heal after each other's kill",
 });
 
 Deno.test("a mesh whose logs are one host's files heals after a kill of a host with shards", async () => {
-  const roles = { edge: "serving, joiner, trainer, sync", tables: "shards", more: "shards" };
+  const roles = { edge: "serving, joiner, trainer", tables: "shards", more: "shards" };
   await withHosts({ roles }, async (hosts) => {
     await killAndHeal(hosts, "tables");
     await killEdge(hosts);

@@ -41,9 +41,7 @@ mesh:
   id: shop
   lease: 4s
   hosts:
-    edge: { address: "127.0.0.1:${
-      ports[0]
-    }", roles: [serving, joiner, sync], http: "127.0.0.1:${http}" }
+    edge: { address: "127.0.0.1:${ports[0]}", roles: [serving, joiner], http: "127.0.0.1:${http}" }
     tables: { address: "127.0.0.1:${ports[1]}", roles: [shards, trainer] }
 `;
     Deno.writeTextFileSync(`${folder}/mesh.yaml`, small("") + mesh);

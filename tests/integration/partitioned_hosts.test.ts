@@ -8,7 +8,7 @@ import { clientOn, HostProcesses } from "./host_process.ts";
 import { hasNamespaces, Namespaces } from "./network_namespaces.ts";
 import { type Client, smallConfiguration } from "./small_mesh.ts";
 
-const roles = { edge: "serving", learn: "joiner, trainer, sync", tables: "shards" } as const;
+const roles = { edge: "serving", learn: "joiner, trainer", tables: "shards" } as const;
 const HTTP_PORT = 8080;
 const LINK_PORT = 7400;
 const SILENCE_MS = 2_000;

@@ -27,7 +27,7 @@ kept:
 
 const hosts = {
   program: program ?? "redis-server",
-  roles: { "edge-1": "serving", "edge-2": "serving", learn: "joiner, trainer, sync, shards" },
+  roles: { "edge-1": "serving", "edge-2": "serving", learn: "joiner, trainer, shards" },
   placement: "in one thread",
   snapshots: "2s",
   mesh: ["heartbeat: 200ms", "silence: 3s", "lease: 4s"],

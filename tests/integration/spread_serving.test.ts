@@ -17,7 +17,7 @@ const hosts = {
     "edge-1": "serving",
     "edge-2": "serving",
     "edge-3": "serving",
-    learn: "joiner, trainer, sync, shards",
+    learn: "joiner, trainer, shards",
   },
   placement: "in one thread",
   snapshots: "2s",

@@ -26,7 +26,7 @@ Deno.test({
   async fn() {
     await withHostsOnRedis({
       program: program ?? "redis-server",
-      roles: { one: "serving, shards, trainer, joiner, sync" },
+      roles: { one: "serving, shards, trainer, joiner" },
       placement: "in one thread",
       snapshots: "1h",
       mesh: [],

@@ -20,7 +20,7 @@ export async function withTableHosts(
 ): Promise<void> {
   await withHostsOnRedis({
     program,
-    roles: { edge: "serving, joiner, trainer, sync", "tables-1": "shards", "tables-2": "shards" },
+    roles: { edge: "serving, joiner, trainer", "tables-1": "shards", "tables-2": "shards" },
     placement: "in worker threads",
     snapshots: "2s",
     mesh: ["heartbeat: 200ms", "silence: 3s", "lease: 4s"],

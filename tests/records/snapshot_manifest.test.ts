@@ -91,9 +91,10 @@ Deno.test("nothing is deleted while a pinned snapshot's chain cannot be read", a
   assert.deepEqual(await blobs.list(""), before);
 });
 
-Deno.test("the bytes of unfinished puts are told, and go when older snapshots are deleted", async () => {
+Deno.test("the bytes of unfinished puts are told, and go with the next snapshot", async () => {
   const blobs = new UnfinishedBlobStore();
   const [first, second] = names;
+  const third = "snapshots/000000000000003";
   await writeManifest(blobs, manifest(first));
   blobs.killIn(`${first}/pinned`);
   for (const part of ["trainer/0", "manifest.json"]) blobs.killIn(`${second}/${part}`);
@@ -104,6 +105,23 @@ Deno.test("the bytes of unfinished puts are told, and go when older snapshots ar
     [first, []],
   ]);
   await keepSnapshots(blobs, [manifest(first)]);
+  const later = [`${second}/manifest.json`, `${second}/trainer/0`];
+  assert.deepEqual(
+    (await blobs.listUnfinished("")).toSorted(),
+    ["keeper/0/index", ...later].toSorted(),
+    "the next snapshot may be on its way, from another host",
+  );
+  await writeManifest(blobs, manifest(third));
+  await keepSnapshots(blobs, [manifest(third)]);
   assert.deepEqual(await blobs.listUnfinished(""), ["keeper/0/index"], "of no snapshot");
-  assert.deepEqual(await blobs.list(""), [manifestName(first)]);
+  assert.deepEqual(await blobs.list(""), [manifestName(third)]);
+});
+
+Deno.test("the parts of a later snapshot stay: another host may write it", async () => {
+  const blobs = new MemoryBlobStore();
+  const [first, second] = names;
+  await writeManifest(blobs, manifest(first));
+  await blobs.put(`${second}/trainer/0`, new Uint8Array(1));
+  await keepSnapshots(blobs, [manifest(first)]);
+  assert.ok((await blobs.list("")).includes(`${second}/trainer/0`));
 });

@@ -9,12 +9,12 @@ import { hostRecord, meshView, type ViewParts } from "../mesh/placement/mesh_vie
 
 const configured: readonly Pick<HostOptions, "name" | "roles">[] = [
   { name: "edge", roles: ["serving"] },
-  { name: "learn", roles: ["joiner", "trainer", "sync"] },
+  { name: "learn", roles: ["joiner", "trainer"] },
   { name: "tables-1", roles: ["shards"] },
   { name: "tables-2", roles: ["shards"] },
 ];
 const edge = hostRecord("edge", { roles: ["serving"] });
-const learn = hostRecord("learn", { roles: ["joiner", "trainer", "sync"] });
+const learn = hostRecord("learn", { roles: ["joiner", "trainer"] });
 
 Deno.test("the hosts of a file that have a role which no running host has are named", () => {
   assert.equal(
@@ -24,8 +24,12 @@ Deno.test("the hosts of a file that have a role which no running host has are na
   const tables = hostRecord("tables-2", { roles: ["shards"] });
   assert.equal(
     missingRoles(meshView({ hosts: [edge, tables] }), configured),
-    "no host with the role trainer is up: start learn; " +
-      "no host with the role sync is up: start learn",
+    "no host with the role trainer is up: start learn",
+  );
+  assert.equal(
+    missingRoles(meshView({ hosts: [edge] }), configured),
+    "no host with the role shards is up: start tables-1 or tables-2; " +
+      "no host with the role trainer is up: start learn",
   );
   assert.equal(missingRoles(meshView({ hosts: [edge, learn, tables] }), configured), undefined);
 });

@@ -4,7 +4,7 @@
  * under virtual time with their records in memory, and actors that note their messages.
  */
 import assert from "node:assert/strict";
-import type { SetLeased } from "../../actors/trainer/protocol.ts";
+import type { SetLeased } from "../../mesh/runtime/set_leased.ts";
 import { MemoryRecordStore } from "../../mesh/adapters/memory/memory_record_store.ts";
 import type { PlacedKey } from "../../mesh/ports/coordination.ts";
 import { type RecordStore, RecordStoreUnavailableError } from "../../mesh/ports/record_store.ts";
@@ -120,6 +120,8 @@ async function startHosts(
       },
       listedHosts: ["a", "b"],
       sharding: fixedSharding(),
+      takeSnapshot: () => Promise.resolve(),
+      homeOf: (host) => host,
       nodeOf: (host) => host,
       followersOf,
       actorsOf: (key: PlacedKey, tenure: number) =>

@@ -96,6 +96,8 @@ async function startHost(
     description,
     listedHosts: ["a", "b"],
     sharding: fixedSharding(),
+    takeSnapshot: () => Promise.resolve(),
+    homeOf: (host) => host,
     nodeOf: () => "main",
     actorsOf: () => assert.fail("no partition is placed"),
     ttlMs: leaseMs,

@@ -116,6 +116,8 @@ class World {
         },
         listedHosts: nodes.map(({ name }) => name),
         sharding: fixedSharding(options),
+        takeSnapshot: () => Promise.resolve(),
+        homeOf: (host) => host,
         nodeOf: (host) => host,
         actorsOf: () => assert.fail("no partition is placed"),
         ttlMs: LEASE_MS,

@@ -25,7 +25,7 @@ async function world(takeSnapshot: () => Promise<void>) {
   await coordination.join({
     ...run,
     address: "a",
-    roles: ["trainer", "joiner", "sync"],
+    roles: ["trainer", "joiner"],
     capacityBytes: 1,
     trainerThreads: 0,
     schema: "s",
@@ -33,8 +33,8 @@ async function world(takeSnapshot: () => Promise<void>) {
     protocols: [1, 2],
   });
   const resharding = new Resharding({ coordination, run, clock, telemetry, takeSnapshot });
-  const follow = async (view?: MeshView) => {
-    resharding.follow(view ?? await coordination.read());
+  const follow = async (view?: MeshView, leads = true) => {
+    resharding.follow(view ?? await coordination.read(), leads);
     await clock.advance(10);
   };
   return { coordination, telemetry, follow };
@@ -49,6 +49,23 @@ Deno.test("a change begins when its snapshot is there", async () => {
   snapshot.resolve();
   await follow();
   assert.equal((await coordination.read()).identity.trainers, 1);
+});
+
+Deno.test("a host without the first trainer begins no change, and measures the one that it began", async () => {
+  const { coordination, telemetry, follow } = await world(() => Promise.resolve());
+  await coordination.askReshard({ parts: "trainers", to: 1 });
+  await follow(undefined, false);
+  assert.equal((await coordination.read()).identity.trainers, 3);
+  await follow();
+  const begun = await coordination.read();
+  assert.equal(begun.identity.trainers, 1);
+  const placement = {
+    state: "active",
+    epoch: 9,
+    owner: { host: "b", incarnation: "b-1" },
+  } as const;
+  await follow({ ...begun, placements: new Map([["trainer/0", placement]]) }, false);
+  assert.ok(telemetry.lines.some(({ message }) => message.startsWith("training goes on")));
 });
 
 Deno.test("a change with an override begins while a snapshot waits for a trainer, with its reason", async () => {

@@ -72,7 +72,7 @@ mesh:
   id: shop
   secret: a-secret-of-the-mesh
   hosts:
-    edge: { address: "10.0.0.1:7400", roles: [serving, joiner, trainer, sync, shards] }
+    edge: { address: "10.0.0.1:7400", roles: [serving, joiner, trainer, shards] }
 `;
   const configuration = parse("{ kind: workers }", mesh);
   const plans = [1, 2, 64].map((cores) => planOf(withScoringThread(configuration, cores)));

@@ -25,7 +25,7 @@ export function spreadConfiguration(
 mesh:
   id: shop
   hosts:
-${serving.join("")}    tables: { address: "127.0.0.1:7402", roles: [shards, joiner, trainer, sync] }
+${serving.join("")}    tables: { address: "127.0.0.1:7402", roles: [shards, joiner, trainer] }
 `,
     "mesh.yaml",
   );

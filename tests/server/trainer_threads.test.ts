@@ -15,7 +15,7 @@ function parse(trainers: number, threads: "in worker threads" | "in one thread")
 mesh:
   id: shop
   hosts:
-    edge: { address: "127.0.0.1:7401", roles: [serving, joiner, sync] }
+    edge: { address: "127.0.0.1:7401", roles: [serving, joiner] }
     learn-1: { address: "127.0.0.1:7402", roles: [trainer, shards] }
     learn-2: { address: "127.0.0.1:7403", roles: [trainer] }
 `,

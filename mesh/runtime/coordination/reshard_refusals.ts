@@ -49,8 +49,8 @@ function reasonAgainstNumber(
   }
   if (to === identity[parts]) return `the mesh has ${to} ${parts} already`;
   const hosts = records.hosts(view);
-  if (!hosts.some(({ roles }) => roles.includes("sync"))) {
-    return "the host with the role sync, which takes the snapshot, is not up; start it";
+  if (!hosts.some(({ roles }) => roles.includes("trainer"))) {
+    return "no host with the role trainer, which takes the snapshot, is up; start one";
   }
   const role = parts === "shards" ? "shards" : "trainer";
   if (!hosts.some(({ roles, state }) => roles.includes(role) && state === "up")) {
@@ -118,7 +118,7 @@ function reasonAgainstPartitions(
       "lower trainer.count, or raise trainer.partitions";
   }
   const hosts = records.hosts(view);
-  for (const role of ["sync", "joiner", "trainer"]) {
+  for (const role of ["joiner", "trainer"]) {
     if (hosts.some(({ roles, state }) => roles.includes(role) && state === "up")) continue;
     return `no host with the role ${role} is up and not draining; start one, or end a drain by ` +
       "cairn undrain";

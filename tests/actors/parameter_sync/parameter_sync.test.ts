@@ -16,7 +16,9 @@ const both: Dealing = { number: 1, trainers: ["trainer/0", "trainer/1"] };
 
 const BUDGET_MS = 1_000;
 
-async function start({ rowsIntervalMs = 10, transferMs = 0 } = {}) {
+async function start(
+  { rowsIntervalMs = 10, transferMs = 0, dealings = [alone, alone] } = {},
+) {
   const mesh = new SimulatedMesh({ seed: 1 });
   const node = mesh.node();
   const state = {
@@ -48,7 +50,7 @@ async function start({ rowsIntervalMs = 10, transferMs = 0 } = {}) {
     /** The acceptance mark of the second trainer. */
     learnedByOtherMs: 0,
     /** By trainer. */
-    dealings: [alone, alone] as Dealing[],
+    dealings: [...dealings],
   };
   await mesh.settle(node.spawn(
     scripted("embedding_shard", (message) => {
@@ -115,7 +117,8 @@ async function start({ rowsIntervalMs = 10, transferMs = 0 } = {}) {
   }
   await mesh.settle(node.spawn(defineParameterSync(), 0, {
     shards: ["embedding_shard/0"],
-    trainers: ["trainer/0"],
+    trainers: dealings[0].trainers,
+    dealing: dealings[0].number,
     scorers: ["scorer/0", "scorer/1"],
     rowsIntervalMs,
     denseIntervalMs: 10,
@@ -149,8 +152,8 @@ Deno.test("shards are told a mark that has risen at once, and otherwise once a s
 });
 
 Deno.test("a mark is of the incarnation that all trainers name, or of none", async () => {
-  const { mesh, state, learn } = await start();
-  learn({ dealings: [both, both], learnedByOtherMs: 200 });
+  const { mesh, state, learn } = await start({ dealings: [both, both] });
+  learn({ learnedByOtherMs: 200 });
   await mesh.advance(100);
   assert.deepEqual(state.marks.at(-1), first(100));
   learn({ incarnations: ["second", "first"] });
@@ -174,40 +177,35 @@ Deno.test("a trainer tells the scope of its mark when it is another one, and not
   await mesh.stop();
 });
 
-Deno.test("marks rise again when all trainers of a later dealing have told theirs", async () => {
-  const { mesh, state, learn } = await start();
-  assert.deepEqual(state.trainersAsked[1], 0);
-  learn({ dealings: [both, alone], learnedThroughMs: 300 });
+Deno.test("marks rise when all trainers of the dealing have told theirs", async () => {
+  const { mesh, state, learn } = await start({ dealings: [both, alone] });
+  learn({ learnedThroughMs: 300, learnedByOtherMs: 200 });
   await mesh.advance(100);
-  assert.ok(state.trainersAsked[1] > 0, "the first trainer has named the second one");
   const { throughMs, incarnation } = state.marks.at(-1)!;
   assert.deepEqual([throughMs, incarnation], [0, undefined], "the second is of the dealing before");
   state.dealings[1] = both;
-  state.learnedByOtherMs = 200;
   await mesh.advance(100);
   assert.deepEqual(state.marks.at(-1), first(200), "the lower one of both counts");
   assert.ok(state.offered.every((count) => count > 5), "and both are averaged");
   await mesh.stop();
 });
 
-Deno.test("a trainer that a later dealing has not does not hold marks back, and is not averaged", async () => {
-  const { mesh, state, learn } = await start();
-  learn({ dealings: [both, both], learnedThroughMs: 300, learnedByOtherMs: 250 });
+Deno.test("without a lease no mark is told and nothing is averaged, and scorers get their weights", async () => {
+  const { mesh, state, learn } = await start({ dealings: [both, both] });
+  learn({ learnedByOtherMs: 100 });
   await mesh.advance(100);
-  assert.deepEqual(state.marks.at(-1), first(250));
-  learn({ dealings: [{ number: 2, trainers: ["trainer/0"] }, both] });
-  await mesh.advance(50);
-  assert.deepEqual(state.marks.at(-1), first(300));
-  const before = [...state.trainersAsked];
+  assert.deepEqual(state.marks.at(-1), first(100));
+  const sync = mesh.node().actorRef<ParameterSyncMessage>("parameter_sync/0");
+  sync.tell({ kind: "setLeased", isLeased: false });
+  await mesh.advance(1);
   state.offered = [0, 0];
-  await mesh.advance(1_000);
-  assert.equal(state.trainersAsked[1], before[1]);
+  learn({ learnedThroughMs: 200, learnedByOtherMs: 200 });
+  await mesh.advance(2_000);
+  assert.deepEqual(state.marks.at(-1), first(100));
   assert.deepEqual(state.offered, [0, 0]);
-  const third = { ...both, number: 3 };
-  learn({ dealings: [third, third], learnedThroughMs: 400, learnedByOtherMs: 400 });
-  await mesh.advance(1_000);
-  assert.deepEqual(state.marks.at(-1), first(400));
-  assert.ok(state.offered[0] > 50 && state.offered[0] <= 101, "one series of rounds");
+  sync.tell({ kind: "setLeased", isLeased: true });
+  await mesh.advance(1_100);
+  assert.deepEqual(state.marks.at(-1), first(200));
   await mesh.stop();
 });
 

@@ -24,7 +24,7 @@ const offers = fc.array(offer, { minLength: 1, maxLength: 6 });
 
 Deno.test("every example has the same weight in the mean", () => {
   fc.assert(fc.property(offers, (offers) => {
-    const mean = nextMean(offers, weightsOf(0, [0, 0, 0]));
+    const mean = nextMean(offers, weightsOf(0, [0, 0, 0]), -1);
     const total = offers.reduce((sum, { examples }) => sum + examples, 0);
     if (total === 0) return assert.equal(mean, undefined);
     for (let i = 0; i < SIZE; i++) {
@@ -37,11 +37,17 @@ Deno.test("every example has the same weight in the mean", () => {
   }));
 });
 
-Deno.test("the version of a mean is at least every offer's, and above the last mean's", () => {
-  fc.assert(fc.property(offers, fc.nat(2_000), (offers, lastVersion) => {
-    const mean = nextMean(offers, weightsOf(lastVersion, [0, 0, 0]));
+Deno.test("the first mean with examples is above the served version, also where trainers went back", () => {
+  const weights = weightsOf(60, [1, 1, 1]);
+  assert.equal(nextMean([{ weights, examples: 5 }], undefined, 100)!.version, 101);
+  assert.equal(nextMean([{ weights, examples: 0 }], undefined, 100)!.version, 60);
+});
+
+Deno.test("the version of a mean is at least every offer's, and above the last mean's and the served one", () => {
+  fc.assert(fc.property(offers, fc.nat(2_000), fc.nat(2_000), (offers, lastVersion, served) => {
+    const mean = nextMean(offers, weightsOf(lastVersion, [0, 0, 0]), served);
     if (mean === undefined) return;
-    assert.ok(mean.version > lastVersion);
+    assert.ok(mean.version > lastVersion && mean.version > served);
     for (const { weights } of offers) assert.ok(mean.version >= weights.version);
   }));
 });
@@ -52,7 +58,7 @@ Deno.test("the first mean of equal weights without examples is these weights", (
       weights: weightsOf(0, data),
       examples: 0,
     }));
-    assert.deepEqual(nextMean(same, undefined), weightsOf(0, data));
+    assert.deepEqual(nextMean(same, undefined, -1), weightsOf(0, data));
   }));
 });
 
@@ -95,21 +101,21 @@ Deno.test("a trainer that does not answer is left out of the round, and its step
   const two = trainerOf({ weights: weightsOf(5, [4, 4, 4]), examples: 20 });
   const refs = [one, two] as unknown as ActorRef<TrainerMessage>[];
   const averaging = new WeightAveraging(refs, 1_000);
-  assert.deepEqual(await averaging.round(), []);
+  assert.deepEqual(await averaging.round(-1), []);
   assert.deepEqual(averaging.mean, weightsOf(5, [3, 3, 3]));
   assert.deepEqual([one.adopted, two.adopted], [averaging.mean, averaging.mean]);
 
-  assert.deepEqual(await averaging.round(), []);
+  assert.deepEqual(await averaging.round(-1), []);
   assert.equal(averaging.mean!.version, 5, "nothing was learned since");
 
   one.offer = { weights: weightsOf(7, [9, 9, 9]), examples: 30 };
   two.away = true;
   two.offer = { weights: weightsOf(6, [0, 0, 0]), examples: 30 };
-  assert.deepEqual((await averaging.round()).map(({ message }) => message), ["away"]);
+  assert.deepEqual((await averaging.round(-1)).map(({ message }) => message), ["away"]);
   assert.deepEqual(averaging.mean, weightsOf(7, [9, 9, 9]));
 
   two.away = false;
-  assert.deepEqual(await averaging.round(), []);
+  assert.deepEqual(await averaging.round(-1), []);
   assert.deepEqual(
     averaging.mean,
     weightsOf(8, [0, 0, 0]),

@@ -18,13 +18,13 @@ type Layout = Readonly<Record<string, readonly string[]>>;
 /** Layouts by their number of hosts; one without hosts is one process with embedded stores. */
 const layouts: Readonly<Record<number, readonly Layout[]>> = {
   1: [{}],
-  2: [{ edge: ["serving"], learn: ["shards", "trainer", "joiner", "sync"] }],
+  2: [{ edge: ["serving"], learn: ["shards", "trainer", "joiner"] }],
   4: [
-    { edge: ["serving"], join: ["joiner", "sync"], learn: ["trainer"], tables: ["shards"] },
+    { edge: ["serving"], join: ["joiner"], learn: ["trainer"], tables: ["shards"] },
     {
       "edge-1": ["serving"],
       "edge-2": ["serving"],
-      learn: ["trainer", "joiner", "sync"],
+      learn: ["trainer", "joiner"],
       tables: ["shards"],
     },
   ],
@@ -33,7 +33,7 @@ const layouts: Readonly<Record<number, readonly Layout[]>> = {
     "edge-2": ["serving"],
     "edge-3": ["serving"],
     "edge-4": ["serving"],
-    learn: ["trainer", "joiner", "sync"],
+    learn: ["trainer", "joiner"],
     tables: ["shards"],
   }],
 };

@@ -134,7 +134,7 @@ Deno.test({
     withWorld(async (world) => {
       await world.join();
       const { out } = await world.run("status");
-      assert.match(out, /^not up: edge {2}serving, joiner, trainer, sync {2}127.0.0.1:7401$/m);
+      assert.match(out, /^not up: edge {2}serving, joiner, trainer {2}127.0.0.1:7401$/m);
       assert.doesNotMatch(out, /not up: tables/);
       assert.doesNotMatch(out, /^edge/m);
       assert.match(out, /^version \d+; (no host|[\w-]+) decides what moves$/m);
@@ -147,7 +147,7 @@ Deno.test({
       const { absent } = JSON.parse((await world.run("status", "--json")).out);
       assert.deepEqual(absent, [{
         host: "edge",
-        roles: ["serving", "joiner", "trainer", "sync"],
+        roles: ["serving", "joiner", "trainer"],
         address: "127.0.0.1:7401",
       }]);
     }),

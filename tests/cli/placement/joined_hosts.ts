@@ -38,7 +38,7 @@ mesh:
   lease: 10m
   balance: false
   hosts:
-    edge: { address: "127.0.0.1:7401", roles: [serving, joiner, trainer, sync] }
+    edge: { address: "127.0.0.1:7401", roles: [serving, joiner, trainer] }
     tables-1: { address: "127.0.0.1:7402", roles: [shards], capacity: 1GiB }
     tables-2: { address: "127.0.0.1:7403", roles: [shards], capacity: 1GiB }
 `;
@@ -78,7 +78,7 @@ export class World {
       const description: HostDescription = {
         ...runOf(host),
         address: "127.0.0.1:1",
-        roles: host.startsWith("learn") ? ["joiner", "trainer", "sync"] : ["shards"],
+        roles: host.startsWith("learn") ? ["joiner", "trainer"] : ["shards"],
         capacityBytes: 2 ** 30,
         trainerThreads: 0,
         schema: settings.schema,
@@ -114,7 +114,7 @@ export class World {
     await close();
   }
 
-  /** The host with the role `sync` begins the first change that was asked for. */
+  /** The host of the first trainer begins the first change that was asked for. */
   async begin(parts: CountedParts): Promise<void> {
     const configuration = parseConfiguration(Deno.readTextFileSync(this.file), this.file);
     const { coordination, close } = await openCoordination(configuration);

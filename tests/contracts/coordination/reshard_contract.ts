@@ -83,7 +83,7 @@ export function reshardContract(
     const { mesh, activate } = given;
     assert.match(
       await refusal(mesh.askReshard({ parts: "shards", to: 2 })),
-      /role sync.* is not up; start it/,
+      /role trainer.* is up; start one/,
     );
     await mesh.join(a);
     assert.match(

@@ -24,7 +24,7 @@ const keys: readonly PlacedKey[] = ["shard/0", "shard/1", "shard/2", "shard/3", 
 /** A host that may have all placed parts but joiners. */
 export const hostOf = (host: (name: string) => HostDescription): HostDescription => ({
   ...host("a"),
-  roles: ["shards", "trainer", "sync"],
+  roles: ["shards", "trainer"],
 });
 
 /** Has all shards and a trainer begin on a host. Returns the controller's epoch. */

@@ -126,7 +126,7 @@ withPrograms((program) => {
 features: { slots: { user: { kind: id, source: user } } }
 model: { kind: logisticRegression, tasks: [click] }
 storage: { kind: directory, path: ${folder}/data, redis: { url: "rediss://127.0.0.1:${port}", ${redis} } }
-mesh: { id: shop, hosts: { one: { address: "127.0.0.1:7400", roles: [serving, shards, trainer, joiner, sync] } } }
+mesh: { id: shop, hosts: { one: { address: "127.0.0.1:7400", roles: [serving, shards, trainer, joiner] } } }
 `;
     const tls = `tls: { ca: ${folder}/ca.pem, cert: ${folder}/cert.pem, key: ${folder}/key.pem }`;
     const right = parseConfiguration(yaml(`password: secret, ${tls}`), "cairn.yaml");
