@@ -45,11 +45,12 @@ export interface OnceRecord {
   readonly bytes: Uint8Array;
   /** Two records of one id are the same if their contents are. */
   readonly content: string;
-  /** Wall time at which it was accepted, ms. The log raises it where it has later records. */
+  /** Wall time at which it was accepted, ms. */
   readonly acceptedAtMs: number;
   /**
-   * Whether `bytes` end with the acceptance time as a big-endian float64, where the log then writes
-   * the time that it gives.
+   * Whether `bytes` end with the acceptance time as a big-endian float64. The log raises it where
+   * it has a later one, and writes the time that it gives. Marks and such records alone are
+   * ordered: another one brings its partition to no acceptance time.
    */
   readonly endsWithTime: boolean;
 }

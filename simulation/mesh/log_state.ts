@@ -172,8 +172,8 @@ export class LogState {
   }
 
   /**
-   * Appends the records whose ids are new or forgotten, at times above all before. Returns the
-   * record under the id of each.
+   * Appends the records whose ids are new or forgotten, those that end with a time at one above all
+   * before. Returns the record under the id of each.
    */
   appendOnce(
     partition: number,
@@ -189,7 +189,7 @@ export class LogState {
     const kept = records.map(({ id, content, acceptedAtMs, token, bytes, endsWithTime }) => {
       const found = this.#ids.find(id);
       if (found !== undefined) return found;
-      const atMs = this.#nextTime(target, acceptedAtMs);
+      const atMs = endsWithTime ? this.#nextTime(target, acceptedAtMs) : acceptedAtMs;
       const entry = { content, acceptedAtMs: atMs, token };
       this.#ids.add(id, entry);
       added.push(endsWithTime ? endingWith(bytes, atMs) : bytes);

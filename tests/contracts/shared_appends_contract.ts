@@ -19,6 +19,13 @@ export function sharedAppendsContract(test: ContractTest): void {
     bytes: text(`${id}:${content}`),
     endsWithTime: false,
   });
+  /** A record that ends with its time. */
+  const at = (id: string, acceptedAtMs: number) => {
+    const bytes = new Uint8Array(9);
+    bytes[0] = id.charCodeAt(0);
+    new DataView(bytes.buffer).setFloat64(1, acceptedAtMs);
+    return { id, content: id, acceptedAtMs, bytes, endsWithTime: true };
+  };
   const appendedAt = (acceptedAtMs: number) => ({ kind: "appended", acceptedAtMs });
   const earlierAt = (acceptedAtMs: number, isSame = true) => ({
     kind: "earlier",
@@ -55,13 +62,14 @@ export function sharedAppendsContract(test: ContractTest): void {
     if (!log.appendOnce) return;
     await log.appendOnce(0, [once("a")]);
     assert.deepEqual(await log.appendOnce(1, [once("a", "a", 9)]), [earlierAt(7)]);
-    const { id: _, ...mark } = { ...once("mark", "", 5), endsWithTime: false };
-    assert.deepEqual(await log.appendOnce(1, [mark, mark]), [
+    const { id: _, ...other } = once("other", "", 5);
+    assert.deepEqual(await log.appendOnce(1, [other, other]), [appendedAt(5), appendedAt(5)]);
+    assert.deepEqual(await readAll(log, 1), ["0:other:", "1:other:"]);
+    const { id: __, ...timed } = at("t", 5);
+    assert.deepEqual(await log.appendOnce(1, [timed, timed]), [
       appendedAt(5),
       appendedAt(5 + ACCEPTANCE_STEP_MS),
     ]);
-    assert.deepEqual(await log.appendOnce(1, [mark]), [appendedAt(5 + 2 * ACCEPTANCE_STEP_MS)]);
-    assert.deepEqual(await readAll(log, 1), ["0:mark:", "1:mark:", "2:mark:"]);
   });
 
   test("a record is appended again once the log has forgotten its id", async ({ log }) => {
@@ -77,12 +85,6 @@ export function sharedAppendsContract(test: ContractTest): void {
 
   test("a record that was accepted before the newest one gets the next time, in its bytes too", async ({ log }) => {
     if (!log.appendOnce) return;
-    const at = (id: string, acceptedAtMs: number) => {
-      const bytes = new Uint8Array(9);
-      bytes[0] = id.charCodeAt(0);
-      new DataView(bytes.buffer).setFloat64(1, acceptedAtMs);
-      return { id, content: id, acceptedAtMs, bytes, endsWithTime: true };
-    };
     const newestMs = 1.7e12 + 0.7;
     const nextMs = newestMs + ACCEPTANCE_STEP_MS;
     await log.appendOnce(0, [at("a", newestMs)]);
@@ -104,23 +106,23 @@ export function sharedAppendsContract(test: ContractTest): void {
     "a mark comes to the partitions without a later record, with a time of its own in each",
     async ({ log }) => {
       if (!log.mark) return;
-      await log.appendOnce?.(0, [once("a", "a", 50)]);
-      await log.appendOnce?.(1, [once("b", "b", 900)]);
+      await log.appendOnce?.(0, [at("a", 50), once("without a time", "x", 65)]);
+      await log.appendOnce?.(1, [at("b", 900)]);
       const marked = [0, 1, 2].map((partition) => ({ partition, unlessAfterMs: 60 }));
       assert.deepEqual(await log.mark(marked, markAt(70)), [70, 900, 70]);
       assert.deepEqual(await log.mark(marked, markAt(71)), [70, 900, 70], "none is due");
       const later = [{ partition: 0, unlessAfterMs: 70 }, { partition: 1, unlessAfterMs: 900 }];
       assert.deepEqual(await log.mark(later, markAt(80)), [80, 900 + ACCEPTANCE_STEP_MS]);
       const timesOf = async (partition: number) =>
-        (await log.read(partition, 0, 9)).filter(({ bytes }) => bytes.byteLength === 9)
+        (await log.read(partition, 0, 9)).filter(({ bytes }) => bytes[0] === 1)
           .map(({ bytes }) => new DataView(bytes.buffer, bytes.byteOffset).getFloat64(1));
       assert.deepEqual(await timesOf(0), [70, 80]);
       assert.deepEqual(await timesOf(1), [900 + ACCEPTANCE_STEP_MS]);
       assert.deepEqual(await timesOf(2), [70]);
-      assert.deepEqual(await log.appendOnce?.(2, [once("c", "c", 69)]), [
+      assert.deepEqual(await log.appendOnce?.(2, [at("c", 69)]), [
         appendedAt(70 + ACCEPTANCE_STEP_MS),
       ]);
-      assert.equal(log.usage().bytes, 3 * 3 + 4 * 9);
+      assert.equal(log.usage().bytes, 3 * 9 + 4 * 9 + "without a time:x".length);
     },
     { partitions: 3 },
   );
@@ -144,11 +146,11 @@ export function sharedAppendsContract(test: ContractTest): void {
 
   test("acceptance times go on above those of sealed partitions, and ids are known there", async ({ log }) => {
     if (!log.appendOnce || !log.extend) return;
-    await log.appendOnce(0, [once("a", "a", 1_000)]);
-    await log.appendOnce(1, [once("b", "b", 2_000)]);
+    await log.appendOnce(0, [at("a", 1_000)]);
+    await log.appendOnce(1, [at("b", 2_000)]);
     await log.extend({ firstPartition: 2, partitions: 3 });
-    await assert.rejects(log.appendOnce(0, [once("c", "c", 3_000)]), SealedPartitionError);
-    assert.deepEqual(await log.appendOnce(2, [once("c", "c", 1_500), once("a", "a", 1_600)]), [
+    await assert.rejects(log.appendOnce(0, [at("c", 3_000)]), SealedPartitionError);
+    assert.deepEqual(await log.appendOnce(2, [at("c", 1_500), at("a", 1_600)]), [
       appendedAt(2_000 + ACCEPTANCE_STEP_MS),
       earlierAt(1_000),
     ]);

@@ -104,8 +104,8 @@ return {'OK', string.format('%d', first), string.format('%d', held)}
  * prefix of their keys, and for each record its id or '', its acceptance time, the digest of its
  * content, its token, '1' where its bytes end with the time, and its bytes.
  *
- * A new record whose time is not above `accepted:p` gets the next time. Returns for each record the
- * value under its id, `content time token`; the token tells whether it was stored now.
+ * A new record that ends with a time not above `accepted:p` gets the next time. Returns for each
+ * record the value under its id, `content time token`; the token tells whether it was stored now.
  */
 export const appendOnceScript = new RedisScript<
   | ["OK", bytes: string, endOffset: string, values: string[]]
@@ -129,9 +129,11 @@ for i = 6, #ARGV, 6 do
   local value = ARGV[i] ~= '' and redis.call('GET', key)
   if not value then
     local at, record = tonumber(ARGV[i + 1]), ARGV[i + 5]
-    if at <= newest then at = newest + ${ACCEPTANCE_STEP_MS} end
-    newest = at
-    if ARGV[i + 4] == '1' then record = string.sub(record, 1, -9) .. struct.pack('>d', at) end
+    if ARGV[i + 4] == '1' then
+      if at <= newest then at = newest + ${ACCEPTANCE_STEP_MS} end
+      newest = at
+      record = string.sub(record, 1, -9) .. struct.pack('>d', at)
+    end
     value = ARGV[i + 2] .. ' ' .. string.format('%.17g', at) .. ' ' .. ARGV[i + 3]
     if ARGV[i] ~= '' then redis.call('SET', key, value, 'PX', ARGV[4]) end
     redis.call('XADD', stream, string.format('%d-%d', next + 1, total), 'r', record)

@@ -4,10 +4,10 @@ import { newMesh, patientBudgets, withServers } from "./servers.ts";
 
 const once = (id: string, acceptedAtMs: number) => ({
   id,
-  bytes: new TextEncoder().encode(id),
+  bytes: new Uint8Array(8), // the time
   content: id,
   acceptedAtMs,
-  endsWithTime: false,
+  endsWithTime: true,
 });
 
 await withServers((server) => {
