@@ -57,6 +57,8 @@ export interface Checker {
   trimmed?(log: string, partition: number, offset: number): void;
   /** A log on Redis ends here since a fail-over, which lost the records behind. */
   tailLost?(log: string, partition: number, endOffset: number): void;
+  /** A log on Redis begins here since a fail-over, which brought trimmed records back. */
+  trimLost?(log: string, partition: number, firstOffset: number): void;
   /** Redis has failed over to an earlier state. */
   redisLost?(): void;
   /** The owner or the state of a shard or partition has changed. */

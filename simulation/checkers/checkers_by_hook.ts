@@ -23,6 +23,7 @@ export class CheckersByHook implements Record<Hook, readonly Checker[]> {
   readonly trimmed: Watching<"trimmed">[] = [];
   readonly startFailed: Watching<"startFailed">[] = [];
   readonly tailLost: Watching<"tailLost">[] = [];
+  readonly trimLost: Watching<"trimLost">[] = [];
   readonly redisLost: Watching<"redisLost">[] = [];
   readonly placed: Watching<"placed">[] = [];
   readonly blobStored: Watching<"blobStored">[] = [];

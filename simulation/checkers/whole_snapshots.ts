@@ -3,6 +3,9 @@
  *
  *     ∀ time, ∀ visible manifest:  all its parts are stored with the stated number of bytes
  *     ∀ time, ∀ partition p:       floor(p) ≤ offset(p) of the newest manifest
+ *
+ * A fail-over of Redis that loses a trim lowers the floor: a mesh that goes back behind its first
+ * snapshot learns the log from its beginning again.
  */
 import { partsOf, type SnapshotManifest } from "../../records/snapshot_manifest.ts";
 import type { Checker, CheckerContext } from "./checker.ts";
@@ -50,6 +53,9 @@ export function wholeSnapshots(context: CheckerContext): Checker {
       if (log !== "examples") return;
       floors.set(partition, offset);
       checkFloors();
+    },
+    trimLost(log, partition, firstOffset) {
+      if (log === "examples") floors.set(partition, firstOffset);
     },
   };
 }

@@ -26,6 +26,8 @@ export interface LogStateObserver {
   trimmed(log: string, partition: number, offset: number): void;
   /** A fail-over left this end. */
   tailLost(log: string, partition: number, endOffset: number): void;
+  /** A fail-over left this begin. */
+  trimLost(log: string, partition: number, firstOffset: number): void;
 }
 
 interface Partition {
@@ -310,6 +312,7 @@ export class LogState {
       target.records.unshift(...gone);
       target.firstOffset -= count;
       this.#bytes += sizeOf(gone);
+      this.#observer.trimLost(this.#name, partition, target.firstOffset);
     });
   }
 

@@ -66,6 +66,10 @@ export class MeshWorld extends World {
           this.note(`redis/${log}/${partition}`, "lost", end);
           for (const checker of this.checkers.tailLost) checker.tailLost(log, partition, end);
         },
+        trimLost: (log, partition, first) => {
+          this.note(`redis/${log}/${partition}`, "trim lost", first);
+          for (const checker of this.checkers.trimLost) checker.trimLost(log, partition, first);
+        },
       },
       onPlaced: (key, before, after) => {
         this.note(`placement/${key}`, "placed", after.epoch, after.state);

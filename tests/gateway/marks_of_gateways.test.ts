@@ -22,7 +22,7 @@ function world(aheadMs: readonly number[], partitions = 2) {
     partitions,
     clock,
     journal: new Journal(clock),
-    observer: { appended: () => {}, trimmed: () => {}, tailLost: () => {} },
+    observer: { appended: () => {}, trimmed: () => {}, tailLost: () => {}, trimLost: () => {} },
     idsRetainedMs: 1,
     isFull: () => false,
   });

@@ -24,6 +24,8 @@ const text = (value: string) => new TextEncoder().encode(value);
 class Server {
   readonly clock = new VirtualClock();
   readonly lost: string[] = [];
+  /** Begins of logs whose trims were lost. */
+  readonly begins: string[] = [];
   /** Placements whose changes the server has told of. */
   readonly placed: string[] = [];
   readonly redis: SimulatedRedis;
@@ -37,6 +39,7 @@ class Server {
         appended: () => {},
         trimmed: () => {},
         tailLost: (log, partition, end) => void this.lost.push(`${log}/${partition} ${end}`),
+        trimLost: (log, partition, first) => void this.begins.push(`${log}/${partition} ${first}`),
       },
       onPlaced: (key, _before, { state }) => void this.placed.push(`${key} ${state}`),
       idsRetainedMs,
@@ -120,6 +123,23 @@ Deno.test("a process that knew of records which a fail-over has lost refuses, an
   await assert.rejects(clock.settle(log.append(0, [text("c")])), { name: "LogTailLostError" });
   const later = await clock.settle(server.open());
   assert.equal(await clock.settle(later.append(0, [text("c")])), 1);
+});
+
+Deno.test("a fail-over brings the records back whose trim it has lost, and no others", async () => {
+  const server = new Server();
+  const { clock, redis } = server;
+  const log = await clock.settle(server.open());
+  await clock.settle(log.append(0, ["a", "b", "c", "d"].map(text)));
+  await clock.settle(log.trim(0, 1));
+  await clock.advance(1_000);
+  await clock.settle(log.trim(0, 2));
+  await clock.settle(log.trim(0, 3));
+  redis.stop();
+  assert.ok(redis.start(500) > 0);
+  assert.equal(server.begins.at(-1), "events/0 1");
+  const later = await clock.settle(server.open());
+  const [oldest] = await clock.settle(later.read(0, 0, 1));
+  assert.deepEqual(oldest, { offset: 1, bytes: text("b") });
 });
 
 Deno.test("a batch whose answer was lost is not appended twice", async () => {
