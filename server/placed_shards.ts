@@ -247,7 +247,7 @@ export class PlacedShards {
       givesTo: undefined,
       frozenSinceMs: undefined,
       awaitsFreeze: false,
-      givesUnasked: false,
+      unaskedCopy: undefined,
     });
   }
 
@@ -323,9 +323,11 @@ export class PlacedShards {
     const rows = this.#rows.get(shard);
     if (rows === undefined || rows.epoch !== epoch || rows.givesTo !== undefined) return;
     const giving = await this.#shard(shard, rows).ask({ kind: "getGiving" }, BUDGET);
-    const gives = giving !== undefined;
-    if (rows.givesUnasked && gives) rows.givesTo = { host: "", incarnation: "" };
-    rows.givesUnasked = gives;
+    const { copy } = giving ?? {};
+    if (copy !== undefined && copy === rows.unaskedCopy) {
+      await this.#shard(shard, rows).ask({ kind: "abandonCopy", copy }, BUDGET);
+    }
+    rows.unaskedCopy = copy;
   }
 
   /** Begins a copy, and follows it in the background. */

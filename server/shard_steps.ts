@@ -28,6 +28,6 @@ export interface Rows {
   frozenSinceMs: number | undefined;
   /** Whether the shard is asked to tell of its freeze. */
   awaitsFreeze: boolean;
-  /** At the last look it was copied, although the store knew of no move. */
-  givesUnasked: boolean;
+  /** The copy that it gave at the last look, although the store knew of no move. */
+  unaskedCopy: string | undefined;
 }

@@ -12,6 +12,7 @@ import {
   type ManifestOffer,
   type PlacedKey,
 } from "../mesh/ports/coordination.ts";
+import { FIRST_TRAINER } from "./addresses.ts";
 import type { SnapshotPublication, SnapshotPublisher } from "../actors/snapshotter/publisher.ts";
 
 export class SnapshotFence implements SnapshotPublisher {
@@ -22,12 +23,15 @@ export class SnapshotFence implements SnapshotPublisher {
     this.#coordination = coordination;
   }
 
-  async begin(): Promise<SnapshotPublication> {
+  async begin(tenure: number | undefined): Promise<SnapshotPublication> {
     const coordination = this.#coordination;
     if (coordination === undefined) {
       throw new Error("this host is not in contact with the Redis server of the mesh");
     }
     const { generation, placements, manifest } = await coordination.read();
+    if (tenure !== undefined && placements.get(FIRST_TRAINER)?.epoch !== tenure) {
+      throw new Error("another host takes the snapshots by now");
+    }
     const epochs: Partial<Record<PlacedKey, number>> = {};
     // A shard that moves while it serves keeps its rows, and a part of it stays right.
     for (const [key, { epoch }] of placements) if (key.startsWith("trainer/")) epochs[key] = epoch;

@@ -40,6 +40,8 @@ export class WeightAveraging {
   readonly #trainers: readonly ActorRef<TrainerMessage>[];
   readonly #budgetMs: number;
   #mean: DenseWeights | undefined;
+  /** Whether the mean has what was learned from examples. */
+  #isLearned = false;
 
   constructor(trainers: readonly ActorRef<TrainerMessage>[], budgetMs: number) {
     this.#trainers = trainers;
@@ -71,8 +73,12 @@ export class WeightAveraging {
     const offers = asked.filter((offer) => offer !== undefined);
     if (offers.length === 0) return absent;
     const mean = nextMean(offers, this.#mean, served);
-    if (mean === undefined) return absent;
+    if (mean === undefined) {
+      this.#raiseAbove(served);
+      return absent;
+    }
     this.#mean = mean;
+    this.#isLearned ||= offers.some(({ examples }) => examples > 0);
     await Promise.all(offers.map(async ({ trainer, weights }) => {
       try {
         const offered = weights.version;
@@ -82,5 +88,11 @@ export class WeightAveraging {
       }
     }));
     return absent;
+  }
+
+  /** Has scorers take a mean that was made before they told which version they serve. */
+  #raiseAbove(served: number): void {
+    if (!this.#isLearned || this.#mean === undefined || this.#mean.version >= served) return;
+    this.#mean = { ...this.#mean, version: served + 1 };
   }
 }

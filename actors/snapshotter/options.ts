@@ -2,6 +2,11 @@ import type { Address } from "../../mesh/runtime/actor.ts";
 
 /** Plain data: the parts of a snapshot, its interval, and how many are retained. */
 export interface SnapshotterOptions {
+  /**
+   * Epoch of the placement that it follows; absent where one process has all parts. No snapshot is
+   * begun under another one.
+   */
+  readonly tenure?: number;
   /** All trainers of one dealing, in their order. */
   readonly trainers: readonly Address[];
   /** Number of that dealing. */

@@ -6,9 +6,10 @@ export interface SnapshotPublisher {
   /**
    * Notes the owners before anything of a snapshot is written.
    *
-   * @throws {Error} The store does not answer.
+   * @param tenure The snapshotter's; see {@link SnapshotterOptions.tenure}.
+   * @throws {Error} The store does not answer, or has given the snapshotter's place to another one.
    */
-  begin(): Promise<SnapshotPublication>;
+  begin(tenure: number | undefined): Promise<SnapshotPublication>;
 }
 
 /** The right of one snapshot to become the newest. */

@@ -235,7 +235,7 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
     const chains = this.#newest?.shards ?? [];
     const enough = this.#exampleLogFull ? this.#retained[snapshotsRetained - 1] : this.#newest;
     const last = enough?.trainers.map(({ source, sequence }) => [source, sequence] as const);
-    const publication = await this.#stores.publisher?.begin();
+    const publication = await this.#stores.publisher?.begin(this.#options.tenure);
     const { parts: trainers } = await this.#context.actorRef<TrainerMessage>(trainer).ask({
       kind: "cut",
       snapshot: name,

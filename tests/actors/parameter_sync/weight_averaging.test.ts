@@ -123,3 +123,14 @@ Deno.test("a trainer that does not answer is left out of the round, and its step
   );
   assert.deepEqual(one.adopted, averaging.mean);
 });
+
+Deno.test("scorers get a learned mean that was made before they told which version they serve", async () => {
+  const trainers = [1, 2].map(() => trainerOf({ weights: weightsOf(60, [1, 1, 1]), examples: 5 }));
+  const averaging = new WeightAveraging(trainers as unknown as ActorRef<TrainerMessage>[], 1_000);
+  await averaging.round(-1);
+  assert.equal(averaging.mean!.version, 60);
+  await averaging.round(100);
+  assert.deepEqual(averaging.mean, weightsOf(101, [1, 1, 1]));
+  await averaging.round(101);
+  assert.equal(averaging.mean!.version, 101, "they have it");
+});
