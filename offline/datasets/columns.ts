@@ -17,25 +17,15 @@ export interface InteractionColumns {
 
 type Role = keyof InteractionColumns;
 
-/** Usual names, compared by their letters and digits, without case. */
+/**
+ * Usual names, compared by their letters and digits, without case. Of two columns with usual names,
+ * the one whose name comes first here has the role.
+ */
 const usualNames: Readonly<Record<Role, readonly string[]>> = {
-  user: ["user", "userid", "customer", "customerid", "visitor", "visitorid"],
-  item: ["item", "itemid", "movie", "movieid", "product", "productid", "stockcode"],
+  user: ["userid", "user", "customerid", "customer", "visitorid", "visitor"],
+  item: ["itemid", "item", "movieid", "movie", "productid", "product", "stockcode"],
   value: ["value", "rating", "label", "score"],
-  time: [
-    "timestamp",
-    "time",
-    "datetime",
-    "date",
-    "at",
-    "atms",
-    "ts",
-    "created",
-    "createdat",
-    "eventtime",
-    "orderdate",
-    "invoicedate",
-  ],
+  time: ["timestamp", "datetime", "time", "date", "atms", "at"],
   action: ["action", "event"],
 };
 
@@ -53,10 +43,7 @@ export function resolveColumns(
 ): ResolvedColumns {
   const resolved: Partial<Record<Role, string>> = namedColumns(header, wanted, file);
   for (const role of Object.keys(usualNames) as Role[]) {
-    const found = resolved[role] ??
-      (role === "time"
-        ? timeColumn(header)
-        : header.find((column) => usualNames[role].includes(plainName(column))));
+    const found = resolved[role] ?? columnCalled(usualNames[role], header);
     if (found !== undefined) resolved[role] = found;
   }
   if (resolved.user === undefined && resolved.item === undefined) {
@@ -115,31 +102,22 @@ export function saysWhatWasDone(header: readonly string[]): boolean {
   return header.some((column) => usual.includes(plainName(column)));
 }
 
-/** The columns with a usual name of a time; without one, those whose last word names a time. */
+/** The columns with a usual name of a time. */
 export function timeColumns(header: readonly string[]): string[] {
-  const usual = header.filter((column) => usualNames.time.includes(plainName(column)));
-  return usual.length > 0 ? usual : header.filter((column) => namesTime(wordsOf(column)));
+  return header.filter((column) => usualNames.time.includes(plainName(column)));
 }
 
-/** The column of the time; undefined where none, or more than one, may be it. */
-export function timeColumn(header: readonly string[]): string | undefined {
-  const [first, ...others] = timeColumns(header);
-  if (first === undefined || others.length === 0) return first;
-  return usualNames.time.includes(plainName(first)) ? first : undefined;
-}
-
-/** Words that end the name of a time (`ordered_at`), and units that may follow it (`ts_ms`). */
-const timeWords = ["at", "time", "date", "datetime", "timestamp", "ts"];
-const timeUnits = ["s", "seconds", "ms", "millis", "us", "micros", "ns", "utc", "unix", "epoch"];
-
-function namesTime(words: readonly string[]): boolean {
-  const last = words.findLast((word) => !timeUnits.includes(word));
-  return words.length > 1 && last !== undefined && timeWords.includes(last);
-}
-
-/** The words of a name: `orderedAt`, `ordered_at` and `Ordered At` have the same two. */
-function wordsOf(column: string): string[] {
-  return column.replaceAll(/([a-z0-9])([A-Z])/g, "$1 $2").toLowerCase().split(/[^a-z0-9]+/);
+/** The column with the first of these names, which are plain, that any column has. */
+export function columnCalled(
+  names: readonly string[],
+  columns: readonly string[],
+  nameOf: (column: string) => string = plainName,
+): string | undefined {
+  for (const name of names) {
+    const found = columns.find((column) => nameOf(column) === name);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 /** The letters and digits of a name, in lower case. */

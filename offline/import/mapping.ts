@@ -4,8 +4,9 @@
  */
 import type { FeatureSchema, FeatureSource } from "../../kernels/features/schema.ts";
 import type { AttributeType as RuleType, AttributeTypes } from "../../rules/attribute_types.ts";
-import { delimiterHint, plainName, timeColumn, timeColumns } from "../datasets/columns.ts";
+import { columnCalled, delimiterHint, plainName } from "../datasets/columns.ts";
 import { DatasetError, shown } from "../datasets/errors.ts";
+import { timeOfActions, timesByLastWord } from "./time_columns.ts";
 
 /** Content of a file. */
 export type FileContent = "items" | "users" | "impressions" | "events";
@@ -64,68 +65,94 @@ const sourcesOf: Readonly<Record<FileContent, readonly FeatureSource[]>> = {
 };
 
 const users = [
-  "user",
   "userid",
   "userpseudoid",
-  "customer",
+  "user",
   "customerid",
   "customerno",
-  "visitor",
+  "customer",
   "visitorid",
-  "uid",
-  "client",
-  "clientid",
-  "buyer",
+  "visitor",
   "buyerid",
+  "buyer",
+  "uid",
+  "clientid",
+  "client",
 ];
 const items = [
-  "item",
   "itemid",
-  "itemids",
-  "items",
-  "movie",
+  "item",
   "movieid",
-  "product",
+  "movie",
   "productid",
-  "productids",
-  "products",
   "productcode",
   "productsku",
+  "product",
   "sku",
   "stockcode",
-  "article",
   "articleid",
   "articleno",
+  "article",
 ];
+/** Names of the items of a ranking. */
+const lists = ["itemids", "items", "productids", "products"];
 
-/** Usual names, compared by their letters and digits, without case. */
-const usualNames: Readonly<Record<Exclude<Role, "time" | "id">, readonly string[]>> = {
+/**
+ * Usual names, compared by their letters and digits, without case. Of two columns with usual names,
+ * the one whose name comes first here has the role.
+ */
+const usualNames: Readonly<Record<Exclude<Role, "id">, readonly string[]>> = {
   user: users,
   item: items,
-  action: ["action", "event", "eventname", "eventtype", "feedbacktype", "interaction", "type"],
-  value: ["value", "eventvalue", "rating", "score", "quantity", "qty", "amount"],
-  ranking: ["ranking", "rankingid", "recommendationid", "recommid", "impressionid"],
+  time: [
+    "eventtime",
+    "timestamp",
+    "datetime",
+    "ts",
+    "orderdate",
+    "invoicedate",
+    "time",
+    "date",
+    "createdat",
+    "created",
+    "atms",
+    "at",
+  ],
+  action: ["action", "eventtype", "eventname", "event", "feedbacktype", "interaction", "type"],
+  value: ["eventvalue", "value", "rating", "score", "quantity", "qty", "amount"],
+  ranking: ["rankingid", "ranking", "recommendationid", "recommid", "impressionid"],
   visit: [
-    "visit",
     "visitid",
-    "order",
+    "visit",
     "orderid",
     "orderno",
     "ordernumber",
-    "invoice",
+    "order",
     "invoiceno",
+    "invoice",
     "basket",
     "transactionid",
   ],
   event: ["eventid"],
 };
 
+/** Roles of a field such as `properties.product_id`: `device.type` says no action. */
+const rolesOfFields: readonly Role[] = ["user", "item", "time", "event"];
+
 /** The column that is called like the role. */
 function columnOf(role: Role, content: FileContent, columns: string[]): string | undefined {
-  if (role === "time") return timeColumn(columns);
-  const usual = namesOf(role, content);
-  return columns.find((name) => usual.includes(plainName(name))) ??
-    columns.find((name) => usual.includes(plainName(lastPart(name))));
+  const names = namesOf(role, content);
+  const found = columnCalled(names, columns) ??
+    (role === "time" ? timeOfActions(columns) : undefined);
+  if (found !== undefined || !rolesOfFields.includes(role)) return found;
+  // The time of a user or an item is a property of it, such as when it was added.
+  const fields = role === "time" ? columns.filter((name) => !isOfUserOrItem(name)) : columns;
+  return columnCalled(names, fields, (name) => plainName(lastPart(name)));
+}
+
+function isOfUserOrItem(column: string): boolean {
+  const objects = column.split(".").slice(0, -1).map(plainName);
+  return objects.some((name) => users.includes(name) || items.includes(name));
 }
 
 /** The name of a field within an object: `price` of `properties.price`. */
@@ -134,7 +161,8 @@ function lastPart(column: string): string {
 }
 
 /** The usual names of a role; the id of a file of items or users is also called like its owner. */
-function namesOf(role: Exclude<Role, "time">, content: FileContent): readonly string[] {
+function namesOf(role: Role, content: FileContent): readonly string[] {
+  if (role === "item" && content === "impressions") return [...items, ...lists];
   return role === "id" ? ["id", ...(content === "users" ? users : items)] : usualNames[role];
 }
 
@@ -211,7 +239,10 @@ export function proposeMapping(input: MappingInput): MappedColumn[] {
       file,
       1,
       `no column is called like ${roleTexts[missing]} (its columns are ${columns.join(", ")}); ` +
-        `name it: --map '<column>=${missing}'.${delimiterHint(columns)}${headerHint(columns)}`,
+        `name it: --map '<column>=${missing}'.${delimiterHint(columns)}${headerHint(columns)}` +
+        (content === "events" && missing === "item" && columnCalled(lists, columns) !== undefined
+          ? " An event is of one item: write a row for each item."
+          : ""),
     );
   }
 }
@@ -226,24 +257,36 @@ function headerHint(columns: readonly string[]): string {
 
 function proposedAttribute(
   column: string,
-  { content, columns, schema }: MappingInput,
+  { content, columns, schema, typed }: MappingInput,
   attributes: ReadonlyMap<string, AttributeType>,
 ): { target: Target; because: string } {
-  const isCalled = (attribute: string) => {
-    const name = plainName(attribute);
-    return name === plainName(column) ||
-      name === plainName(lastPart(column)) && !columns.some((other) => name === plainName(other));
-  };
-  for (const source of sourcesOf[content]) {
-    for (const [name, type] of attributes) {
-      const attribute = name.slice(source.length + 1);
-      if (!name.startsWith(`${source}.`) || !isCalled(attribute)) continue;
-      return {
-        target: { kind: "attribute", source, attribute, type, separator: LIST_SEPARATOR },
-        because: `${isRead(schema, name) ? "the features" : "rules"} read ${name} as ${
-          typeTexts[type]
-        }`,
-      };
+  const last = plainName(lastPart(column));
+  const isOnly = columns.filter((other) => plainName(lastPart(other)) === last).length === 1;
+  const isTyped = (name: string) => [...typed.targets.values()].includes(name);
+  const [owner] = column.toLowerCase().split(".", 1);
+  const isOfOther = (source: FeatureSource) =>
+    owner !== source && /^(item|user|context)$/.test(owner) && column.includes(".");
+  // The whole path first, then the name, then the last part of the path.
+  const ways: ((source: FeatureSource, attribute: string) => boolean)[] = [
+    (source, attribute) =>
+      owner === source && plainName(column.slice(source.length + 1)) === plainName(attribute),
+    (_, attribute) => plainName(column) === plainName(attribute),
+    (source, attribute) =>
+      last === plainName(attribute) && isOnly && !isOfOther(source) &&
+      !isTyped(`${source}.${attribute}`),
+  ];
+  for (const isCalled of ways) {
+    for (const source of sourcesOf[content]) {
+      for (const [name, type] of attributes) {
+        const attribute = name.slice(source.length + 1);
+        if (!name.startsWith(`${source}.`) || !isCalled(source, attribute)) continue;
+        return {
+          target: { kind: "attribute", source, attribute, type, separator: LIST_SEPARATOR },
+          because: `${isRead(schema, name) ? "the features" : "rules"} read ${name} as ${
+            typeTexts[type]
+          }`,
+        };
+      }
     }
   }
   return {
@@ -330,7 +373,7 @@ function describeMissingTime(content: FileContent, mapping: readonly MappedColum
   const hasTime = mapping.some(({ target }) => target.kind === "role" && target.role === "time");
   if (hasTime || !rolesOf[content].all.includes("time")) return "";
   const unread = mapping.filter(({ target }) => target.kind === "ignored");
-  const likely = timeColumns(unread.map(({ column }) => column));
+  const likely = timesByLastWord(unread.map(({ column }) => column));
   const which = likely.length > 0 ? `${likely.join(" or ")} may be it. ` : "";
   return "  warning: no column is the time, so all rows are of one moment (1970-01-01) in the order " +
     `of the file: windows, features of the time and counts mean nothing. ${which}Name it: ` +

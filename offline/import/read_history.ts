@@ -145,6 +145,9 @@ class RowReader {
     const atMs = this.#time(cells);
     if (atMs >= this.#options.untilMs) return;
     const user = this.#id("user", cells);
+    if (listOf(this.#cell("item", cells), "the item") !== undefined) {
+      throw new RefusedError("the item is a list; write a row for each item");
+    }
     const item = this.#id("item", cells);
     const action = this.#columnOf.action === undefined
       ? this.#options.action

@@ -105,9 +105,15 @@ Deno.test("a missing role and an unknown meaning are errors that say the cure", 
   });
 });
 
-Deno.test("the time is found by the last word of a name, where it is the only one", () => {
-  for (const name of ["event_time", "Ordered At", "purchaseTs", "created_at_ms", "order-date"]) {
+Deno.test("the time is found by the last word of a name of an action, where it is the only one", () => {
+  const names = ["event_time", "Ordered At", "purchaseTs", "created_at_ms", "order-date"];
+  for (const name of [...names, "order_purchase_timestamp"]) {
     assert.deepEqual(meanings(map("events", ["user", "item", name])), ["user", "item", "time"]);
+  }
+  for (const name of ["birth_date", "release_date", "delivery_at", "item.created_at"]) {
+    const mapping = map("events", ["user", "item", name]);
+    assert.equal(meanings(mapping)[2], "ignored", name);
+    assert.match(describeMapping("events", mapping), new RegExp(`${name} may be it`));
   }
   const columns = ["user", "item", "seat", "format", "update", "lifetime"];
   assert.ok(!meanings(map("events", columns)).includes("time"));
@@ -118,6 +124,48 @@ Deno.test("the time is found by the last word of a name, where it is the only on
     "ignored",
   ]);
   assert.equal(meanings(map("events", ["user", "item", "ship_date", "createdat"]))[3], "time");
+});
+
+Deno.test("a field of an object is a user, item, time or event id, and never the action", () => {
+  const columns = ["device.type", "item.rating", "a.user_id", "b.sku", "c.timestamp", "d.event_id"];
+  assert.deepEqual(
+    meanings(map("events", columns)),
+    ["ignored", "ignored", "user", "item", "time", "event"],
+  );
+  assert.deepEqual(
+    meanings(map("events", ["p.user_id", "p.sku", "user", "item", "item.timestamp"])),
+    ["ignored", "ignored", "user", "item", "ignored"],
+  );
+});
+
+Deno.test("an attribute is found by its path, else by the last part of only one column", () => {
+  const attributesOf = (columns: string[], targets?: Record<string, string>) =>
+    meanings(map("events", ["user", "item", ...columns], targets)).slice(2);
+  assert.deepEqual(attributesOf(["shipping.price", "item.price"]), [
+    "ignored",
+    "item.price:number",
+  ]);
+  assert.deepEqual(attributesOf(["shipping.price"]), ["item.price:number"]);
+  assert.deepEqual(attributesOf(["shipping.price", "list.price"]), ["ignored", "ignored"]);
+  assert.deepEqual(attributesOf(["user.price"]), ["ignored"]);
+  assert.deepEqual(
+    attributesOf(["shipping.price", "cost"], { cost: "item.price" }),
+    ["ignored", "item.price:number"],
+  );
+});
+
+Deno.test("of two usual names, the more specific one has the role", () => {
+  assert.deepEqual(
+    meanings(map("events", ["type", "client", "at", "user_id", "item", "event_type", "timestamp"])),
+    ["ignored", "ignored", "ignored", "user", "item", "action", "time"],
+  );
+});
+
+Deno.test("lists of items are those of rankings; an event is of one item", () => {
+  assert.throws(
+    () => map("events", ["user", "item_ids", "at"]),
+    /called like the item .* write a row for each item\.$/,
+  );
 });
 
 Deno.test("a file of events without a time says so, and which column may be it", () => {

@@ -281,6 +281,8 @@ Deno.test("a list in a table is JSON or has | between its values", async () => {
     ],
     [5, "the list of items is empty"],
   ]);
+  const events = await read("e.csv", 'user,item,time\nu,"[""a"", 7]",10\n', "events");
+  assert.deepEqual(events.refused, [[2, "the item is a list; write a row for each item"]]);
   const items = await read(
     "items.csv",
     'sku,words\np1,"[""red"", ""cup""]"\np2,red|cup\n',
@@ -296,11 +298,11 @@ Deno.test("fields within objects are columns, and MongoDB's types are read as th
   const lines = [
     {
       userId: "u",
-      sentAt: { $date: "2024-05-01T08:26:10Z" },
+      occurredAt: { $date: "2024-05-01T08:26:10Z" },
       type: "track",
       properties: { product_id: { $oid: "65f0" }, price: { $numberDecimal: "2.5" }, words: ["a"] },
     },
-    { userId: "u", sentAt: { $date: { $numberLong: "1714551970000" } }, properties: {} },
+    { userId: "u", occurredAt: { $date: { $numberLong: "1714551970000" } }, properties: {} },
   ].map((line) => JSON.stringify(line)).join("\n");
   const { history, refused } = await read("events.jsonl", lines, "events");
   assert.deepEqual(history.event(0), {
