@@ -20,9 +20,12 @@ export const TIME_FORMS = "Unix seconds, Unix ms or a date such as 2024-05-01T12
 /** Numbers from here on are of the next unit: March 1973 as ms, µs and ns. */
 const [MS_FROM, MICROS_FROM, NANOS_FROM] = [1e11, 1e14, 1e17];
 
-/** A date, or a date and a time, with a zone or without. The year is first. */
+/**
+ * A date, or a date and a time, with a zone or without. The year is first; digits alone are a date
+ * only from 1900 to 2099, and a number otherwise.
+ */
 const YEAR_FIRST =
-  /^(\d{4})([-/.]?)(\d\d)\2(\d\d)(?:[T ]?(\d\d?:\d\d(?::\d\d(?:[.,]\d+)?)?|\d{4}(?:\d\d(?:[.,]\d+)?)?))?\s*(Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)?$/i;
+  /^((?:19|20)\d\d|\d{4}(?=[-/.]))([-/.]?)(0[1-9]|1[0-2])\2(0[1-9]|[12]\d|3[01])(?:[T ]?(\d\d?:\d\d(?::\d\d(?:[.,]\d+)?)?|\d{4}(?:\d\d(?:[.,]\d+)?)?))?\s*(Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)?$/i;
 
 /** A date as spreadsheets write it, such as 12/1/2010 8:26. */
 const YEAR_LAST =
@@ -37,16 +40,23 @@ const YEAR_LAST =
 export function timeMsOf(text: string, forms: TimeForms = {}): number {
   const trimmed = text.trim();
   const date = dateOf(trimmed, forms.order);
-  const dateMs = Date.parse(date === undefined ? "" : date.iso + (date.zone ?? "Z"));
-  if (date !== undefined && !Number.isNaN(dateMs)) {
-    if (date.zone !== undefined || forms.zone === undefined) return dateMs;
-    return Temporal.PlainDateTime.from(date.iso).toZonedDateTime(forms.zone).epochMilliseconds;
-  }
+  if (date !== undefined) return msOf(date, forms.zone);
   const number = trimmed === "" ? NaN : Number(trimmed);
   const size = Math.abs(number);
   if (!Number.isFinite(size)) return NaN;
   if (size < MS_FROM) return number * 1000;
   return size < MICROS_FROM ? number : size < NANOS_FROM ? number / 1e3 : number / 1e6;
+}
+
+/** NaN where there is no such day or time of day. */
+function msOf({ iso, zone }: LocalDate, zoneName: string | undefined): number {
+  // Date.parse reads February 30 as March 1.
+  if (new Date(iso.slice(0, 10)).getUTCDate() !== Number(iso.slice(8, 10))) return NaN;
+  const ms = Date.parse(iso + (zone ?? "Z"));
+  if (zone !== undefined || zoneName === undefined || Number.isNaN(ms)) return ms;
+  // By way of UTC, because Temporal reads fewer texts than Date.parse, such as no 24:00.
+  return Temporal.Instant.fromEpochMilliseconds(ms).toZonedDateTimeISO("UTC").toPlainDateTime()
+    .toZonedDateTime(zoneName).epochMilliseconds;
 }
 
 /** Whether only the order of day and month is missing to read the date. */

@@ -38,6 +38,28 @@ Deno.test("dates are read as databases write them, without a zone as UTC", () =>
   for (const [text, time] of Object.entries(times)) assert.equal(iso(text), time, text);
 });
 
+Deno.test("digits alone are a date where they begin with a year from 1900 to 2099", () => {
+  assert.equal(iso("20240501T0826"), "2024-05-01T08:26:00.000Z");
+  assert.equal(timeMsOf("17140501"), 17140501_000);
+  assert.equal(timeMsOf("20241301"), 20241301_000);
+  assert.equal(timeMsOf("171405011230"), 171405011230);
+  assert.equal(timeMsOf("17140501123000"), 17140501123000);
+});
+
+Deno.test("a day or a time of day that is none is refused, with a zone and without", () => {
+  for (const forms of [{}, { zone: "Europe/Berlin" }]) {
+    for (const text of ["2024-02-30", "20230229", "2024-05-01 25:00", "2024-05-01 08:26:60"]) {
+      assert.equal(iso(text, forms), undefined, text);
+    }
+    assert.equal(iso("30/2/2024", { ...forms, order: "day/month/year" }), undefined);
+    assert.equal(iso("2024-02-30T00:00:00Z", forms), undefined);
+    assert.equal(
+      iso("2024-04-30 24:00", forms),
+      iso("2024-05-01 00:00:00.0000000000", forms),
+    );
+  }
+});
+
 Deno.test("a date whose year is last needs the order of day and month", () => {
   assert.equal(iso("12/1/2010 8:26"), undefined);
   assert.equal(iso("12/1/2010 8:26", { order: "month/day/year" }), "2010-12-01T08:26:00.000Z");
