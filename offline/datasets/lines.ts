@@ -87,10 +87,14 @@ export async function* readLines(
     const lines = (rest + piece).split("\n");
     rest = lines.pop() ?? "";
     if (rest.length > LINE_LENGTH_MAX) {
+      const line = firstLine + lines.length;
+      const isList = line === 1 && rest.trimStart().startsWith("[");
       throw new DatasetError(
         file,
-        firstLine + lines.length,
-        `the line is longer than ${LINE_LENGTH_MAX} characters; is this a text file?`,
+        line,
+        `the line is longer than ${LINE_LENGTH_MAX} characters${
+          isList ? `.${listHint(file)}` : "; is this a text file?"
+        }`,
       );
     }
     if (lines.length === 0) continue;
@@ -98,6 +102,11 @@ export async function* readLines(
     firstLine += lines.length;
   }
   if (rest !== "") yield { firstLine, lines: [withoutReturn(rest)] };
+}
+
+/** The cure for a file that holds a list of JSON, and is no JSON Lines. */
+export function listHint(file: string): string {
+  return ` Is it a list? This writes an object on each line: jq -c '.[]' ${file} > lines.jsonl`;
 }
 
 function withoutReturn(line: string): string {

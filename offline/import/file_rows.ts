@@ -5,7 +5,7 @@
 import { Readable } from "node:stream";
 import { CsvError, parse } from "csv-parse";
 import { DatasetError } from "../datasets/errors.ts";
-import { readLines, readText, requireFile } from "../datasets/lines.ts";
+import { listHint, readLines, readText, requireFile } from "../datasets/lines.ts";
 
 /** Layout of a file. */
 export interface FileFormat {
@@ -138,9 +138,7 @@ async function jsonColumns(file: string): Promise<string[]> {
     if (cells === undefined && ++rows >= COLUMN_ROWS) break;
   }
   if (columns.size > 0) return [...columns];
-  const cure = isList
-    ? ` Is it a list? This writes an object on each line: jq -c '.[]' ${file} > lines.jsonl`
-    : "";
+  const cure = isList ? listHint(file) : "";
   throw new DatasetError(file, 1, `no line holds a JSON object with fields.${cure}`);
 }
 

@@ -199,7 +199,10 @@ class RowReader {
     const items = listOf(cell, "the item") ??
       (typeof cell === "string" && cell.includes("|") ? cell.split("|") : [cell]);
     if (items.length === 0) throw new RefusedError("the list of items is empty");
-    return items.map((item) => idOf(item ?? "", "item"));
+    if (items.some(isAbsent)) {
+      throw new RefusedError(`column ${this.#columnOf.item?.column} has no item`);
+    }
+    return items.map((item) => idOf(item, "item"));
   }
 
   #value(action: string, cells: readonly Cell[]): number {
@@ -293,7 +296,8 @@ function attributeOf(
 const nullTexts = new Set(["", "NULL", "null", "\\N", "None", "NaN", "nan", "<NA>"]);
 
 function isAbsent(cell: Cell): boolean {
-  return cell === undefined || cell === null || typeof cell === "string" && nullTexts.has(cell);
+  return cell === undefined || cell === null || Number.isNaN(cell) ||
+    typeof cell === "string" && nullTexts.has(cell);
 }
 
 /** The list in a cell: of JSON Lines or Parquet, or written as JSON in a table; else undefined. */

@@ -244,6 +244,48 @@ Deno.test("the texts of an absent value are no ids, no values and no attributes"
     atMs: 10_000,
   });
   assert.deepEqual(refused, [[3, "column user has no user"], [4, "column item has no item"]]);
+  const shown = await read(
+    "shown.csv",
+    "ranking,user,items,time\nr1,u,NULL,10\nr2,u,a|NULL,10\nr3,u,a|b,10\n",
+    "impressions",
+  );
+  assert.deepEqual(shown.history.rankings.map(({ items }) => items), [["a", "b"]]);
+  assert.deepEqual(shown.refused, [
+    [2, "column items has no item"],
+    [3, "column items has no item"],
+  ]);
+});
+
+Deno.test("a number that is NaN, as Parquet holds it, is no value and no id", async () => {
+  const typed = { targets: new Map(), separators: new Map() };
+  const columns = ["user", "item", "value"];
+  const mapping = proposeMapping({
+    file: "e.parquet",
+    content: "events",
+    columns,
+    schema,
+    declared,
+    typed,
+  });
+  async function* rows() {
+    yield { line: 1, cells: [7, "a", NaN] };
+    yield { line: 2, cells: [NaN, "a", 1] };
+    yield await Promise.resolve({ line: 3, cells: [7, NaN, 1] });
+  }
+  const history = new History();
+  const refused: string[] = [];
+  await readHistory(history, rows(), {
+    content: "events",
+    mapping,
+    action: "purchase",
+    times: {},
+    latestMs: LATEST_MS,
+    untilMs: Infinity,
+    valueRanges: {},
+    refuse: (_, reason) => refused.push(reason),
+  });
+  assert.equal(history.events, 1);
+  assert.deepEqual(refused, ["column user has no user", "column item has no item"]);
 });
 
 Deno.test("text in another encoding is refused where it would be an id or an attribute", async () => {
@@ -267,6 +309,8 @@ Deno.test("a JSON list, or an object on several lines, is no JSON Lines", async 
       /no line holds .* a list\? .*jq -c '\.\[\]'/,
     );
   }
+  const long = `[${" ".repeat(4 * 1024 * 1024)}{}]`;
+  await assert.rejects(read("e.json", long, "events"), /longer than .* a list\? .*jq -c '\.\[\]'/);
 });
 
 Deno.test("a list in a table is JSON or has | between its values", async () => {
