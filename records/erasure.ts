@@ -5,7 +5,11 @@
  *     erasures/{id}/request.json      written by the gateway before it answers
  *     erasures/{id}/trainer-0-1.json  written by trainer/0 when it has removed rows, in pass 1 or 2
  */
-import { BlobDamagedError, type BlobStore, deleteAllUnfinished } from "../mesh/ports/blob_store.ts";
+import {
+  BlobDamagedError,
+  type BlobStore,
+  deleteUnfinishedPuts,
+} from "../mesh/ports/blob_store.ts";
 
 /** Times that an erasure goes through the logs; see `ErasureRequest.secondAt`. */
 export type ErasurePass = 1 | 2;
@@ -113,7 +117,7 @@ export async function listErasures(blobs: BlobStore): Promise<string[]> {
 
 /** Deletes the bytes of unfinished puts of an erasure's records. None of them may be under way. */
 export async function deleteUnfinishedOf(blobs: BlobStore, erasureId: string): Promise<void> {
-  await deleteAllUnfinished(blobs, `${PREFIX}${erasureId}/`);
+  await deleteUnfinishedPuts(blobs, `${PREFIX}${erasureId}/`);
 }
 
 /** The name of a trainer's part in the blob store. */

@@ -1,7 +1,7 @@
 /**
  * The checkpoints of feature keepers in the blob store: each keeper has a folder for its number.
  */
-import type { BlobStore } from "../mesh/ports/blob_store.ts";
+import { type BlobStore, deleteUnfinishedPuts } from "../mesh/ports/blob_store.ts";
 
 const PREFIX = "keeper/";
 
@@ -14,7 +14,5 @@ export function keeperFolder(keeper: number): string {
 export async function deleteCheckpointsFrom(blobs: BlobStore, keepers: number): Promise<void> {
   const isGone = (name: string) => Number(name.slice(PREFIX.length).split("/")[0]) >= keepers;
   for (const name of (await blobs.list(PREFIX)).filter(isGone)) await blobs.delete(name);
-  for (const name of (await blobs.listUnfinished(PREFIX)).filter(isGone)) {
-    await blobs.deleteUnfinished(name);
-  }
+  await deleteUnfinishedPuts(blobs, PREFIX, isGone);
 }

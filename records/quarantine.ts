@@ -2,7 +2,7 @@
  * Examples that a trainer did not learn: single rows that the training step refused, and the
  * stretch of rows that it passed over when it went back to a snapshot. One JSON blob per trainer.
  */
-import type { BlobStore } from "../mesh/ports/blob_store.ts";
+import { type BlobStore, deleteUnfinishedPuts } from "../mesh/ports/blob_store.ts";
 
 /** A row whose loss was not finite or exploded. */
 export interface RefusedRow {
@@ -160,9 +160,7 @@ export async function deleteEarlierQuarantines(
   for (const name of await blobs.list(PREFIX)) {
     if ((ageOf(name) ?? 0) > 0) await blobs.delete(name);
   }
-  for (const name of await blobs.listUnfinished(PREFIX)) {
-    if ((ageOf(name) ?? -1) >= 0) await blobs.deleteUnfinished(name);
-  }
+  await deleteUnfinishedPuts(blobs, PREFIX, (name) => (ageOf(name) ?? -1) >= 0);
 }
 
 async function readStored(

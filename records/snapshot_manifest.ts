@@ -14,7 +14,11 @@
  * chain that lead to its cut, also those under the prefixes of earlier snapshots, and a blob stays
  * as long as a retained or pinned manifest names it.
  */
-import { BlobDamagedError, type BlobStore } from "../mesh/ports/blob_store.ts";
+import {
+  BlobDamagedError,
+  type BlobStore,
+  deleteUnfinishedPuts,
+} from "../mesh/ports/blob_store.ts";
 import {
   chainOf,
   type ShardPart,
@@ -215,9 +219,7 @@ export async function keepSnapshots(
   // Manifests first: a snapshot whose parts are being deleted must not look finished.
   names.sort((a, b) => Number(isManifest(b)) - Number(isManifest(a)));
   for (const name of names) await blobs.delete(name);
-  for (const name of await blobs.listUnfinished(prefix)) {
-    if (!isLater(name)) await blobs.deleteUnfinished(name);
-  }
+  await deleteUnfinishedPuts(blobs, prefix, (name) => !isLater(name));
 }
 
 /**

@@ -11,7 +11,7 @@
  *     keeper/0/t7/index    keeper/0/t7/3/0    under tenure 7
  */
 import { decode, encode } from "@msgpack/msgpack";
-import type { BlobStore } from "../../mesh/ports/blob_store.ts";
+import { type BlobStore, deleteUnfinishedPuts } from "../../mesh/ports/blob_store.ts";
 import { keeperFolder } from "../../records/keeper_checkpoints.ts";
 import type { SavedPart } from "./kept_tables.ts";
 import type { KeptFeature } from "./options.ts";
@@ -176,9 +176,7 @@ export class Checkpoints {
     for (const name of await this.#blobs.list(this.#folder)) {
       if (!own.has(name) && !isLater(name)) await this.#blobs.delete(name);
     }
-    for (const name of await this.#blobs.listUnfinished(this.#folder)) {
-      if (!isLater(name)) await this.#blobs.deleteUnfinished(name);
-    }
+    await deleteUnfinishedPuts(this.#blobs, this.#folder, (name) => !isLater(name));
     this.#useless = new Set();
   }
 

@@ -30,12 +30,14 @@ export interface BlobStore {
   deleteUnfinished(name: string): Promise<void>;
 }
 
-/** Deletes the bytes of all unfinished puts below a prefix. */
-export async function deleteAllUnfinished(
+/** Deletes the bytes of the unfinished puts below a prefix, or of `which` of them, by blob. */
+export async function deleteUnfinishedPuts(
   blobs: Pick<BlobStore, "listUnfinished" | "deleteUnfinished">,
   prefix: string,
+  which: (name: string) => boolean = () => true,
 ): Promise<void> {
-  for (const name of await blobs.listUnfinished(prefix)) await blobs.deleteUnfinished(name);
+  const names = await blobs.listUnfinished(prefix);
+  for (const name of names.filter(which)) await blobs.deleteUnfinished(name);
 }
 
 /** A blob's stored bytes are not the ones that were put. */

@@ -81,8 +81,8 @@ export const storagePlants: readonly Plant[] = [
     name: "unfinished-puts-stay",
     edits: [{
       file: "records/snapshot_manifest.ts",
-      find: "    if (!isLater(name)) await blobs.deleteUnfinished(name);\n",
-      replace: '    if (name === "") await blobs.deleteUnfinished(name);\n',
+      find: "  await deleteUnfinishedPuts(blobs, prefix, (name) => !isLater(name));\n",
+      replace: '  await deleteUnfinishedPuts(blobs, prefix, (name) => name === "");\n',
     }, {
       file: "gateway/erasure/erasure_state.ts",
       find: "(snapshot.unfinishedParts.length > 0 ||",

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { denoFiles } from "../../../../mesh/adapters/deno/deno_files.ts";
 import { DirectoryBlobStore } from "../../../../mesh/adapters/embedded/directory_blob_store.ts";
-import { deleteAllUnfinished } from "../../../../mesh/ports/blob_store.ts";
+import { deleteUnfinishedPuts } from "../../../../mesh/ports/blob_store.ts";
 import type { Files } from "../../../../mesh/ports/files.ts";
 import { holdsBytes } from "../../../../structures/byte_search.ts";
 import { runUntilKilled } from "./killed_process.ts";
@@ -86,7 +86,7 @@ Deno.test("a put in progress is unfinished, and fails when its bytes are deleted
     const put = store.put("keeper/0/index", secret).catch((error) => error.message);
     while (renames.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
     assert.deepEqual(await store.listUnfinished("keeper/"), ["keeper/0/index"]);
-    await deleteAllUnfinished(store, "keeper/");
+    await deleteUnfinishedPuts(store, "keeper/");
     renames[0]();
     assert.match(
       await put,
