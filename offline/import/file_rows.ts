@@ -3,7 +3,7 @@
  * be read is reported and does not end the reading: files of years always have some.
  */
 import { Readable } from "node:stream";
-import { CsvError, parse } from "csv-parse";
+import { parse } from "csv-parse";
 import { DatasetError } from "../datasets/errors.ts";
 import { listHint, readLines, readText, requireFile } from "../datasets/lines.ts";
 
@@ -75,7 +75,7 @@ async function csvHeader(file: string, format: FileFormat): Promise<readonly str
     if (broken !== undefined && broken.line < row.line) {
       throw new DatasetError(file, broken.line, `the header is broken: ${broken.reason}.`);
     }
-    const names = row.cells.map((cell) => String(cell).trim());
+    const names = row.cells.map(String);
     const twice = names.find((name, i) => name !== "" && names.indexOf(name) !== i);
     if (twice === undefined) return names;
     throw new DatasetError(file, 1, `two columns are called "${twice}"; name them by --header.`);
@@ -87,21 +87,27 @@ async function csvHeader(file: string, format: FileFormat): Promise<readonly str
 async function* csvRows(file: string, format: FileFormat, width = 0): AsyncGenerator<FileRow> {
   const { delimiter = ",", header, encoding } = format;
   const skipped: FileRow[] = [];
+  let brokenLine = -1;
   const parser = parse({
     bom: true,
     delimiter,
     info: true,
     // Files with such delimiters quote nothing, and a quote in them is part of a title.
     quote: delimiter === "::" || delimiter === "\t" ? null : '"',
+    // A header that is written apart from its rows may end in another way than they do.
+    record_delimiter: ["\r\n", "\n", "\r"],
     relax_column_count: true,
     skip_empty_lines: true,
     skip_records_with_error: true,
+    // Called for each fault of a row.
     on_skip(error) {
-      if (error === undefined) return undefined;
-      const { lines } = error as CsvError & { readonly lines?: number };
-      skipped.push({ line: lines ?? 0, cells: [], reason: error.message });
+      const { lines: line = 0 } = (error ?? {}) as { readonly lines?: number };
+      if (error === undefined || line === brokenLine) return undefined;
+      brokenLine = line;
+      skipped.push({ line, cells: [], reason: error.message });
       return undefined;
     },
+    trim: true,
   });
   const source = Readable.from(readText(file, encoding));
   source.on("error", (error) => parser.destroy(error));

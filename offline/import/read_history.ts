@@ -297,7 +297,7 @@ const nullTexts = new Set(["", "NULL", "null", "\\N", "None", "NaN", "nan", "<NA
 
 function isAbsent(cell: Cell): boolean {
   return cell === undefined || cell === null || Number.isNaN(cell) ||
-    typeof cell === "string" && nullTexts.has(cell);
+    typeof cell === "string" && nullTexts.has(cell.trim());
 }
 
 /** The list in a cell: of JSON Lines or Parquet, or written as JSON in a table; else undefined. */

@@ -218,6 +218,44 @@ Deno.test("a folder, or a pipe that would lose its first rows, is refused", asyn
   );
 });
 
+Deno.test("blanks around the cells of a table belong to no value", async () => {
+  const text =
+    'user, item, time, country\nu, "a", 10, UK\nNULL  ,b ,20 ,\nu,"NULL ",30,\nu,b,40, "UK" \n';
+  const { history, refused } = await read("e.csv", text, "events");
+  assert.deepEqual(
+    [0, 1].map((i) => history.event(i)),
+    ["a", "b"].map((item, i) => ({
+      user: "u",
+      item,
+      action: "purchase",
+      value: NaN,
+      atMs: [10_000, 40_000][i],
+      userFields: { country: "UK" },
+    })),
+  );
+  assert.deepEqual(refused, [[3, "column user has no user"], [4, "column item has no item"]]);
+  const shown = await read("s.csv", "ranking,user,items,time\nr,u,a | NULL,10\n", "impressions");
+  assert.deepEqual(shown.refused, [[2, "column items has no item"]]);
+});
+
+Deno.test("the header may end in another way than the rows", async () => {
+  for (const [first, others] of [["\r\n", "\n"], ["\n", "\r\n"], ["\r", "\r"]]) {
+    const text = [
+      "user,item,time,country",
+      ...["u,a,10,UK", 'u,"b\nc",20,UK', "u,d,30,UK", ""]
+        .join(others),
+    ].join("");
+    const { history } = await read("e.csv", text.replace("country", `country${first}`), "events");
+    assert.deepEqual([0, 1].map((i) => history.event(i).item), ["a", "d"]);
+    assert.deepEqual(history.event(0).userFields, { country: "UK" });
+  }
+});
+
+Deno.test("a row with several faults is refused once", async () => {
+  const { refused } = await read("e.csv", 'user,item,time\nu,3" x 4" mat,10\n', "events");
+  assert.deepEqual(refused.map(([line]) => line), [2]);
+});
+
 Deno.test("an event counts once; a date without an order of day and month names the option", async () => {
   const text = "user,item,time,event_id\nu,a,10,e1\nu,b,20,e1\nu,c,30,\nu,d,40,\nu,e,1/2/2024,e2\n";
   const { history, refused } = await read("e.csv", text, "events");
