@@ -2,6 +2,8 @@
  * Reads a text file line by line, with line numbers. Unpacks gzip and reads UTF-16, both by the
  * first bytes of the file.
  */
+import { Duplex } from "node:stream";
+import { createGunzip } from "node:zlib";
 import { DatasetError } from "./errors.ts";
 
 /** Longest line, characters: a longer one means that the file is not text. */
@@ -12,8 +14,9 @@ export async function* readText(file: string, encoding = "utf-8"): AsyncGenerato
   const opened = await openFile(file);
   let decoder: TextDecoder | undefined;
   try {
-    const bytes = await isPacked(opened, file)
-      ? opened.readable.pipeThrough(new DecompressionStream("gzip"))
+    // Packed files may be joined to one; DecompressionStream reads only the first of them.
+    const bytes: ReadableStream<Uint8Array> = await isPacked(opened, file)
+      ? opened.readable.pipeThrough(Duplex.toWeb(createGunzip()))
       : opened.readable;
     for await (const piece of bytes) {
       decoder ??= new TextDecoder(utf16Of(piece) ?? encoding);
