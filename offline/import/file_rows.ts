@@ -176,7 +176,9 @@ async function* jsonObjects(file: string): AsyncGenerator<JsonLine> {
 
 function parsed(text: string): JsonFields | undefined {
   try {
-    const value: unknown = JSON.parse(text);
+    const value: unknown = LONG_NUMBER.test(text)
+      ? JSON.parse(text, withAllDigits)
+      : JSON.parse(text);
     if (!isObject(value)) return undefined;
     const fields = new Map<string, Cell>();
     addFields(value, "", fields);
@@ -184,6 +186,16 @@ function parsed(text: string): JsonFields | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Digits of a number that may be none of JavaScript's, such as an id of 64 bits. */
+const LONG_NUMBER = /\d{16}/;
+
+/** A whole number of more digits than JavaScript's numbers have is the text of them. */
+function withAllDigits(_key: string, value: unknown, context?: { readonly source?: string }) {
+  const text = context?.source;
+  if (typeof value !== "number" || Number.isSafeInteger(value) || text === undefined) return value;
+  return /^-?\d+$/.test(text) ? text : value;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

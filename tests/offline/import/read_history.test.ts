@@ -149,6 +149,23 @@ Deno.test("JSON Lines hold lists, numbers as ids, and lines that are no objects"
   ]);
 });
 
+Deno.test("ids of 64 bits in JSON keep all their digits", async () => {
+  const text = [1152921504606846977n, -1152921504606846978n, "x1152921504606846977"].map((user) =>
+    `{"user":${typeof user === "string" ? `"${user}"` : user},"item":12345678901234567890,"time":1}`
+  ).join("\n");
+  const { history } = await read("e.jsonl", text, "events");
+  assert.deepEqual([0, 1, 2].map((i) => history.event(i).user), [
+    "1152921504606846977",
+    "-1152921504606846978",
+    "x1152921504606846977",
+  ]);
+  assert.equal(history.event(0).item, "12345678901234567890");
+  const rounded = '{"user":1,"item":2,"time":1,"price":0.12345678901234567,"quantity":1.0e16}';
+  const { history: numbers } = await read("e.jsonl", rounded, "events");
+  assert.equal(numbers.event(0).value, 1e16);
+  assert.deepEqual(numbers.event(0).itemFields, { price: 0.12345678901234566 });
+});
+
 Deno.test("neighbouring rows of one ranking are one ranking; rows apart are refused", async () => {
   const { history, refused } = await read(
     "shown.csv",
