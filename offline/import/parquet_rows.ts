@@ -79,6 +79,8 @@ function cellOf(value: unknown): Cell {
     const number = Number(value);
     return Number.isSafeInteger(number) ? number : String(value);
   }
-  if (value instanceof Date) return value.toISOString();
-  return Array.isArray(value) ? value.map(cellOf) : value;
+  if (value instanceof Date) return Number.isNaN(value.getTime()) ? undefined : value.toISOString();
+  if (Array.isArray(value)) return value.map(cellOf);
+  if (typeof value !== "object") return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, cellOf(inner)]));
 }

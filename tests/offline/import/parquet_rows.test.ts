@@ -4,6 +4,7 @@ import { openParquetRows } from "../../../offline/import/parquet_rows.ts";
 import { formatOf, openFileRows } from "../../../offline/import/file_rows.ts";
 
 type Columns = Parameters<typeof parquetWriteBuffer>[0]["columnData"];
+type Schema = Parameters<typeof parquetWriteBuffer>[0]["schema"];
 
 async function withFile(
   bytes: ArrayBuffer | Uint8Array,
@@ -43,6 +44,30 @@ Deno.test("values of a Parquet file are read as JSON has them, with the numbers 
         },
       ],
     });
+  });
+});
+
+Deno.test("objects of Parquet are read as JSON has them, and a time beyond all dates as none", async () => {
+  const columnData: Columns = [
+    { name: "at", data: [9_223_372_036_854_775n, 0n] },
+    { name: "item", data: [{ id: 9_007_199_254_740_993n }, { id: 7n }] },
+  ];
+  const schema: Schema = [
+    { name: "root", num_children: 2 },
+    {
+      name: "at",
+      type: "INT64",
+      converted_type: "TIMESTAMP_MILLIS",
+      repetition_type: "REQUIRED",
+    },
+    { name: "item", num_children: 1, repetition_type: "REQUIRED" },
+    { name: "id", type: "INT64", repetition_type: "REQUIRED" },
+  ];
+  await withFile(parquetWriteBuffer({ columnData, schema }), async (file) => {
+    assert.deepEqual((await rowsOf(file)).rows, [
+      { line: 1, cells: [undefined, { id: "9007199254740993" }] },
+      { line: 2, cells: ["1970-01-01T00:00:00.000Z", { id: 7 }] },
+    ]);
   });
 });
 
