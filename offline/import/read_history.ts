@@ -238,6 +238,8 @@ class RowReader {
         }`,
       );
     }
+    // Databases write 1900-01-01 or 0001-01-01 where a time is unknown.
+    if (atMs < 0) throw new RefusedError(`the time ${shown(text)} is before 1970`);
     if (atMs > latestMs) {
       const isLocal = times.zone === undefined && atMs - latestMs < ZONES_MS &&
         lacksZone(text, times);

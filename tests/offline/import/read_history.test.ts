@@ -275,6 +275,16 @@ Deno.test("a row with several faults is refused once", async () => {
   assert.deepEqual(refused.map(([line]) => line), [2]);
 });
 
+Deno.test("a time before 1970, such as the one of an unknown time, is refused", async () => {
+  const text = "user,item,time\nu,a,1900-01-01 00:00:00.000\nu,b,-62135596800\nu,c,0\n";
+  const { history, refused } = await read("e.csv", text, "events");
+  assert.equal(history.events, 1);
+  assert.deepEqual(refused, [
+    [2, 'the time "1900-01-01 00:00:00.000" is before 1970'],
+    [3, 'the time "-62135596800" is before 1970'],
+  ]);
+});
+
 Deno.test("an event counts once; a date without an order of day and month names the option", async () => {
   const text = "user,item,time,event_id\nu,a,10,e1\nu,b,20,e1\nu,c,30,\nu,d,40,\nu,e,1/2/2024,e2\n";
   const { history, refused } = await read("e.csv", text, "events");
