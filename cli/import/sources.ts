@@ -13,11 +13,11 @@ import {
 } from "../../offline/import/file_rows.ts";
 import {
   describeMapping,
-  type FileContent,
   type MappedColumn,
   proposeMapping,
   type TypedMapping,
 } from "../../offline/import/mapping.ts";
+import type { FileContent } from "../../offline/import/roles.ts";
 import { CommandError, usageError } from "../errors.ts";
 import type { ImportFlags } from "./command.ts";
 
@@ -61,16 +61,17 @@ export async function openSources(
   configuration: CairnConfiguration,
 ): Promise<ImportSource[]> {
   const typed = typedMapping(flags);
-  const sources: ImportSource[] = [];
-  for (const { file, content, format } of await namedFiles(flags)) {
-    const rows = await openFileRows(file, format);
-    const { size: bytes } = await Deno.stat(file);
-    const { schema } = configuration.features;
-    const { attributeTypes: declared } = configuration.gateway;
-    const { columns } = rows;
-    const mapping = proposeMapping({ file, content, columns, schema, declared, typed });
-    sources.push({ file, content, bytes, rows, mapping });
-  }
+  const { features: { schema }, gateway: { attributeTypes: declared } } = configuration;
+  const files = await Promise.all(
+    (await namedFiles(flags)).map(async ({ file, content, format }) => {
+      const rows = await openFileRows(file, format);
+      return { file, content, rows, columns: rows.columns, bytes: (await Deno.stat(file)).size };
+    }),
+  );
+  const sources = files.map((file) => ({
+    ...file,
+    mapping: proposeMapping({ ...file, schema, declared, typed, files }),
+  }));
   requireColumns(typed, sources);
   return sources;
 }

@@ -125,6 +125,11 @@ export function plainName(column: string): string {
   return column.toLowerCase().replaceAll(/[^a-z0-9]/g, "");
 }
 
+/** The name of a field within an object: `price` of `properties.price`. */
+export function lastPart(column: string): string {
+  return column.slice(column.lastIndexOf(".") + 1);
+}
+
 /** A column that the feature schema reads, with the attribute that it becomes. */
 export interface AttributeColumn {
   readonly column: string;

@@ -4,23 +4,19 @@
  */
 import type { FeatureSchema, FeatureSource } from "../../kernels/features/schema.ts";
 import type { AttributeType as RuleType, AttributeTypes } from "../../rules/attribute_types.ts";
-import { columnCalled, delimiterHint, plainName } from "../datasets/columns.ts";
+import { columnCalled, delimiterHint, lastPart, plainName } from "../datasets/columns.ts";
 import { DatasetError, shown } from "../datasets/errors.ts";
-import { timeOfActions, timesByLastWord } from "./time_columns.ts";
-
-/** Content of a file. */
-export type FileContent = "items" | "users" | "impressions" | "events";
-
-export type Role =
-  | "id"
-  | "user"
-  | "item"
-  | "time"
-  | "action"
-  | "value"
-  | "ranking"
-  | "visit"
-  | "event";
+import {
+  columnOfRole,
+  fieldsOf,
+  type FileContent,
+  lists,
+  type Role,
+  rolesOf,
+  roleTexts,
+  typedRole,
+} from "./roles.ts";
+import { timesByLastWord } from "./time_columns.ts";
 
 export type AttributeType = "text" | "number" | "list" | "boolean";
 
@@ -45,138 +41,12 @@ export interface MappedColumn {
   readonly because: string;
 }
 
-/** Roles of each content, and those that a file must have. */
-const rolesOf: Readonly<Record<FileContent, { readonly all: Role[]; readonly needed: Role[] }>> = {
-  items: { all: ["id"], needed: ["id"] },
-  users: { all: ["id"], needed: ["id"] },
-  impressions: { all: ["ranking", "user", "item", "time"], needed: ["ranking", "user", "item"] },
-  events: {
-    all: ["user", "item", "time", "action", "value", "ranking", "visit", "event"],
-    needed: ["user", "item"],
-  },
-};
-
 /** Sources of the attributes that a file of each content may hold. */
 const sourcesOf: Readonly<Record<FileContent, readonly FeatureSource[]>> = {
   items: ["item"],
   users: ["user"],
   impressions: ["context", "user"],
   events: ["item", "user", "context"],
-};
-
-const users = [
-  "userid",
-  "userpseudoid",
-  "user",
-  "customerid",
-  "customerno",
-  "customer",
-  "visitorid",
-  "visitor",
-  "buyerid",
-  "buyer",
-  "uid",
-  "clientid",
-  "client",
-];
-const items = [
-  "itemid",
-  "item",
-  "movieid",
-  "movie",
-  "productid",
-  "productcode",
-  "productsku",
-  "product",
-  "sku",
-  "stockcode",
-  "articleid",
-  "articleno",
-  "article",
-];
-/** Names of the items of a ranking. */
-const lists = ["itemids", "items", "productids", "products"];
-
-/**
- * Usual names, compared by their letters and digits, without case. Of two columns with usual names,
- * the one whose name comes first here has the role.
- */
-const usualNames: Readonly<Record<Exclude<Role, "id">, readonly string[]>> = {
-  user: users,
-  item: items,
-  time: [
-    "eventtime",
-    "timestamp",
-    "datetime",
-    "ts",
-    "orderdate",
-    "invoicedate",
-    "time",
-    "date",
-    "createdat",
-    "created",
-    "atms",
-    "at",
-  ],
-  action: ["action", "eventtype", "eventname", "event", "feedbacktype", "interaction", "type"],
-  value: ["eventvalue", "value", "rating", "score", "quantity", "qty", "amount"],
-  ranking: ["rankingid", "ranking", "recommendationid", "recommid", "impressionid"],
-  visit: [
-    "visitid",
-    "visit",
-    "orderid",
-    "orderno",
-    "ordernumber",
-    "order",
-    "invoiceno",
-    "invoice",
-    "basket",
-    "transactionid",
-  ],
-  event: ["eventid"],
-};
-
-/** Roles of a field such as `properties.product_id`: `device.type` says no action. */
-const rolesOfFields: readonly Role[] = ["user", "item", "time", "event"];
-
-/** The column that is called like the role. */
-function columnOf(role: Role, content: FileContent, columns: string[]): string | undefined {
-  const names = namesOf(role, content);
-  const found = columnCalled(names, columns) ??
-    (role === "time" ? timeOfActions(columns) : undefined);
-  if (found !== undefined || !rolesOfFields.includes(role)) return found;
-  // The time of a user or an item is a property of it, such as when it was added.
-  const fields = role === "time" ? columns.filter((name) => !isOfUserOrItem(name)) : columns;
-  return columnCalled(names, fields, (name) => plainName(lastPart(name)));
-}
-
-function isOfUserOrItem(column: string): boolean {
-  const objects = column.split(".").slice(0, -1).map(plainName);
-  return objects.some((name) => users.includes(name) || items.includes(name));
-}
-
-/** The name of a field within an object: `price` of `properties.price`. */
-function lastPart(column: string): string {
-  return column.slice(column.lastIndexOf(".") + 1);
-}
-
-/** The usual names of a role; the id of a file of items or users is also called like its owner. */
-function namesOf(role: Role, content: FileContent): readonly string[] {
-  if (role === "item" && content === "impressions") return [...items, ...lists];
-  return role === "id" ? ["id", ...(content === "users" ? users : items)] : usualNames[role];
-}
-
-/** The content of a role's column, for messages. */
-const roleTexts: Readonly<Record<Role, string>> = {
-  id: "the id",
-  user: "the user",
-  item: "the item",
-  time: "the time",
-  action: "the action",
-  value: "the value of the action",
-  ranking: "the ranking that showed the item",
-  visit: "the visit: rows of one visit are learned from together",
-  event: "the id of the event",
 };
 
 const LIST_SEPARATOR = "|";
@@ -195,56 +65,169 @@ export interface MappingInput {
   /** The attributes that rules may read. */
   readonly declared: AttributeTypes;
   readonly typed: TypedMapping;
+  /** All files of the import: a typed meaning is for those that may have it. Default: this one. */
+  readonly files?: readonly Pick<MappingInput, "content" | "columns">[];
 }
 
 /**
  * The mapping of a file's columns.
  *
- * @throws {DatasetError} When a typed target is unknown, or a needed role has no column.
+ * @throws {DatasetError} When a typed meaning is unknown or that of two columns, or a needed role
+ * has no column.
  */
 export function proposeMapping(input: MappingInput): MappedColumn[] {
-  const { file, content, columns, typed } = input;
-  const attributes = attributeTypes(input.schema, input.declared);
-  const taken = new Set<Role>();
-  const targets = new Map<string, { target: Target; because: string }>();
-  for (const column of columns) {
-    const text = typed.targets.get(column);
-    if (text === undefined) continue;
-    const target = typedTarget(text, column, input, attributes);
-    if (target.kind === "role") taken.add(target.role);
-    targets.set(column, { target, because: "as --map says" });
-  }
-  for (const role of rolesOf[content].all) {
-    if (taken.has(role)) continue;
-    const free = columns.filter((name) => !targets.has(name));
-    const column = columnOf(role, content, free);
-    if (column === undefined) continue;
-    taken.add(role);
-    targets.set(column, { target: { kind: "role", role }, because: "by its name" });
-  }
-  requireRoles(input, taken);
+  const { columns, typed } = input;
+  const proposals = new Proposals(input);
+  proposals.addTyped();
+  proposals.addRoles();
+  proposals.addAttributes();
   return columns.map((column, index) => {
-    const found = targets.get(column) ?? proposedAttribute(column, input, attributes);
-    return { column, index, ...found };
-  }).map((mapped) => {
-    const typedSeparator = typed.separators.get(mapped.column);
-    if (typedSeparator === undefined || mapped.target.kind !== "attribute") return mapped;
-    return { ...mapped, target: { ...mapped.target, separator: typedSeparator } };
+    const { target, because } = proposals.of(column);
+    const separator = typed.separators.get(column);
+    const isSplit = separator !== undefined && target.kind === "attribute";
+    return { column, index, target: isSplit ? { ...target, separator } : target, because };
   });
+}
 
-  function requireRoles({ content }: MappingInput, taken: ReadonlySet<Role>): void {
-    const missing = rolesOf[content].needed.find((role) => !taken.has(role));
-    if (missing === undefined) return;
-    throw new DatasetError(
-      file,
-      1,
-      `no column is called like ${roleTexts[missing]} (its columns are ${columns.join(", ")}); ` +
-        `name it: --map '<column>=${missing}'.${delimiterHint(columns)}${headerHint(columns)}` +
-        (content === "events" && missing === "item" && columnCalled(lists, columns) !== undefined
-          ? " An event is of one item: write a row for each item."
-          : ""),
+/** The meaning of a column, and the reason. */
+type Proposal = Pick<MappedColumn, "target" | "because">;
+
+/** The meanings of a file's columns. No two of them have the same one. */
+class Proposals {
+  readonly #input: MappingInput;
+  readonly #attributes: ReadonlyMap<string, AttributeType>;
+  readonly #proposals = new Map<string, Proposal>();
+  /** The column of each role and of each `source.attribute`. */
+  readonly #columnOf = new Map<string, string>();
+
+  constructor(input: MappingInput) {
+    this.#input = input;
+    this.#attributes = attributeTypes(input.schema, input.declared);
+  }
+
+  of(column: string): Proposal {
+    const because = "no feature or rule reads an attribute of that name";
+    return this.#proposals.get(column) ?? { target: { kind: "ignored" }, because };
+  }
+
+  addTyped(): void {
+    const { file, content, columns, typed, files = [] } = this.#input;
+    for (const column of columns) {
+      const text = typed.targets.get(column);
+      if (text === undefined) continue;
+      const target = typedTarget(text, content, this.#attributes);
+      if (target === undefined) {
+        const isOfOther = files.some((other) =>
+          other.columns.includes(column) && typedTarget(text, other.content, this.#attributes)
+        );
+        if (isOfOther) continue;
+        throw noMeaning(text, column, this.#input);
+      }
+      const other = this.#columnOf.get(meaningOf(target));
+      if (other !== undefined) {
+        const both = `${shown(other)} and ${shown(column)}`;
+        throw new DatasetError(file, undefined, `--map gives columns ${both} the same meaning.`);
+      }
+      this.#set(column, target, "as --map says");
+    }
+  }
+
+  addRoles(): void {
+    const { content, columns } = this.#input;
+    for (const role of rolesOf[content].all) {
+      if (this.#columnOf.has(role)) continue;
+      const free = columns.filter((column) => !this.#proposals.has(column));
+      const column = columnOfRole(role, content, free);
+      if (column !== undefined) this.#set(column, { kind: "role", role }, "by its name");
+    }
+    const missing = rolesOf[content].needed.find((role) => !this.#columnOf.has(role));
+    if (missing !== undefined) throw missingRole(missing, this.#input);
+  }
+
+  /** By the whole path first, then by the name, then by the last part of the path. */
+  addAttributes(): void {
+    const { content, columns } = this.#input;
+    const attributes = sourcesOf[content].flatMap((source) =>
+      [...this.#attributes].filter(([name]) => name.startsWith(`${source}.`))
+        .map(([name, type]) => ({ name, type, source, attribute: name.slice(source.length + 1) }))
+    );
+    const byLastPart = Map.groupBy(columns, (column) => plainName(lastPart(column)));
+    const ways: ((column: string, source: FeatureSource, plain: string) => boolean)[] = [
+      (column, source, plain) =>
+        ownerOf(column) === source && plainName(column.slice(source.length + 1)) === plain,
+      (column, _, plain) => plainName(column) === plain,
+      (column, source, plain) =>
+        plainName(lastPart(column)) === plain && byLastPart.get(plain)?.length === 1 &&
+        [undefined, source].includes(ownerOf(column)),
+    ];
+    for (const isCalled of ways) {
+      for (const column of columns) {
+        if (this.#proposals.has(column)) continue;
+        const found = attributes.find(({ source, attribute }) =>
+          isCalled(column, source, plainName(attribute))
+        );
+        if (found !== undefined) this.#addAttribute(column, found);
+      }
+    }
+  }
+
+  #addAttribute(
+    column: string,
+    { name, source, attribute, type }: {
+      readonly name: string;
+      readonly source: FeatureSource;
+      readonly attribute: string;
+      readonly type: AttributeType;
+    },
+  ): void {
+    const other = this.#columnOf.get(name);
+    if (other !== undefined) {
+      this.#set(column, { kind: "ignored" }, `${name} is column ${other}`);
+      return;
+    }
+    const reader = isRead(this.#input.schema, name) ? "the features" : "rules";
+    this.#set(
+      column,
+      { kind: "attribute", source, attribute, type, separator: LIST_SEPARATOR },
+      `${reader} read ${name} as ${typeTexts[type]}`,
     );
   }
+
+  #set(column: string, target: Target, because: string): void {
+    this.#proposals.set(column, { target, because });
+    if (target.kind !== "ignored") this.#columnOf.set(meaningOf(target), column);
+  }
+}
+
+/** A target as `--map` names it. */
+function meaningOf(target: Target): string {
+  return target.kind === "role"
+    ? target.role
+    : target.kind === "ignored"
+    ? "ignore"
+    : `${target.source}.${target.attribute}`;
+}
+
+/** The source that a column's path names: `item` of `item.price`. */
+function ownerOf(column: string): FeatureSource | undefined {
+  const owner = column.toLowerCase();
+  return (["item", "user", "context"] as const).find((source) => owner.startsWith(`${source}.`));
+}
+
+function missingRole(role: Role, { file, content, columns }: MappingInput): DatasetError {
+  const fields = fieldsOf(role, content, columns);
+  const reason = fields.length > 1
+    ? `several columns are called like ${roleTexts[role]} (${fields.join(", ")})`
+    : `no column is called like ${roleTexts[role]} (its columns are ${columns.join(", ")})`;
+  const isList = content === "events" && role === "item" &&
+    columnCalled(lists, columns) !== undefined;
+  return new DatasetError(
+    file,
+    1,
+    `${reason}; name it: --map '${fields[0] ?? "<column>"}=${role}'.${delimiterHint(columns)}${
+      headerHint(columns)
+    }` + (isList ? " An event is of one item: write a row for each item." : ""),
+  );
 }
 
 /** Advice where a number among the names tells that the first line is a row; otherwise empty. */
@@ -253,46 +236,6 @@ function headerHint(columns: readonly string[]): string {
   return columns.some(isNumber)
     ? " If the first line is values already, name the columns: --header user,item,time, and so on."
     : "";
-}
-
-function proposedAttribute(
-  column: string,
-  { content, columns, schema, typed }: MappingInput,
-  attributes: ReadonlyMap<string, AttributeType>,
-): { target: Target; because: string } {
-  const last = plainName(lastPart(column));
-  const isOnly = columns.filter((other) => plainName(lastPart(other)) === last).length === 1;
-  const isTyped = (name: string) => [...typed.targets.values()].includes(name);
-  const [owner] = column.toLowerCase().split(".", 1);
-  const isOfOther = (source: FeatureSource) =>
-    owner !== source && /^(item|user|context)$/.test(owner) && column.includes(".");
-  // The whole path first, then the name, then the last part of the path.
-  const ways: ((source: FeatureSource, attribute: string) => boolean)[] = [
-    (source, attribute) =>
-      owner === source && plainName(column.slice(source.length + 1)) === plainName(attribute),
-    (_, attribute) => plainName(column) === plainName(attribute),
-    (source, attribute) =>
-      last === plainName(attribute) && isOnly && !isOfOther(source) &&
-      !isTyped(`${source}.${attribute}`),
-  ];
-  for (const isCalled of ways) {
-    for (const source of sourcesOf[content]) {
-      for (const [name, type] of attributes) {
-        const attribute = name.slice(source.length + 1);
-        if (!name.startsWith(`${source}.`) || !isCalled(source, attribute)) continue;
-        return {
-          target: { kind: "attribute", source, attribute, type, separator: LIST_SEPARATOR },
-          because: `${isRead(schema, name) ? "the features" : "rules"} read ${name} as ${
-            typeTexts[type]
-          }`,
-        };
-      }
-    }
-  }
-  return {
-    target: { kind: "ignored" },
-    because: "no feature or rule reads an attribute of that name",
-  };
 }
 
 const typeTexts: Readonly<Record<AttributeType, string>> = {
@@ -310,27 +253,25 @@ const typeOfRules: Readonly<Record<RuleType, AttributeType>> = {
   boolean: "boolean",
 };
 
+/** The target that `--map` names, of a file of this content; undefined where it has none such. */
 function typedTarget(
   text: string,
-  column: string,
-  { file, content, typed }: MappingInput,
+  content: FileContent,
   attributes: ReadonlyMap<string, AttributeType>,
-): Target {
+): Target | undefined {
   if (text === "ignore") return { kind: "ignored" };
-  const role = rolesOf[content].all.find((role) => role === text);
+  const role = typedRole(text, content);
   if (role !== undefined) return { kind: "role", role };
-  const [, source, attribute] = /^(item|user|context)\.(.+)$/.exec(text) ?? [];
-  if (attribute !== undefined && sourcesOf[content].includes(source as FeatureSource)) {
-    return {
-      kind: "attribute",
-      source: source as FeatureSource,
-      attribute,
-      type: attributes.get(text) ?? "text",
-      separator: typed.separators.get(column) ?? LIST_SEPARATOR,
-    };
-  }
+  const source = sourcesOf[content].find((source) => text.startsWith(`${source}.`));
+  const attribute = text.slice((source?.length ?? 0) + 1);
+  if (source === undefined || attribute === "") return undefined;
+  const type = attributes.get(text) ?? "text";
+  return { kind: "attribute", source, attribute, type, separator: LIST_SEPARATOR };
+}
+
+function noMeaning(text: string, column: string, { file, content }: MappingInput): DatasetError {
   const sources = sourcesOf[content].map((source) => `${source}.<attribute>`);
-  throw new DatasetError(
+  return new DatasetError(
     file,
     undefined,
     `${shown(text)} is not a meaning of column ${shown(column)} in a file of ${content}; ` +

@@ -15,7 +15,8 @@ import {
 } from "../datasets/times.ts";
 import type { Cell, FileRow } from "./file_rows.ts";
 import type { History, PastRanking } from "./history.ts";
-import type { FileContent, MappedColumn, Role } from "./mapping.ts";
+import type { MappedColumn } from "./mapping.ts";
+import type { FileContent, Role } from "./roles.ts";
 
 /** Range of the values of an action, inclusive. */
 export interface ValueRange {

@@ -1,6 +1,6 @@
 /** Columns that are known as a time by the last word of their names, such as `ordered_at`. */
 
-/** Words that end the name of a time, and units that may follow it (`ts_ms`). */
+/** Words that end the name of a time, and units that it may have too (`ts_ms`, `unix_time`). */
 const timeWords = ["at", "time", "date", "datetime", "timestamp", "ts"];
 const timeUnits = ["s", "seconds", "ms", "millis", "us", "micros", "ns", "utc", "unix", "epoch"];
 
@@ -27,17 +27,18 @@ export function timesByLastWord(columns: readonly string[]): string[] {
   return columns.filter((column) => wordsBeforeTime(column) !== undefined);
 }
 
-/** The only column whose last word names a time, if its other words name an action. */
+/** The only column whose last word names a time and whose other words name an action. */
 export function timeOfActions(columns: readonly string[]): string | undefined {
-  const [only, ...others] = timesByLastWord(columns);
-  if (only === undefined || others.length > 0) return undefined;
-  return wordsBeforeTime(only)?.every((word) => actionWords.includes(word)) ? only : undefined;
+  const [only, ...others] = columns.filter((column) =>
+    wordsBeforeTime(column)?.every((word) => actionWords.includes(word))
+  );
+  return others.length === 0 ? only : undefined;
 }
 
-/** The words before the one that names a time: `ordered` of `orderedAt`, `Ordered At`. */
+/** The words before the one that names a time: `ordered` of `orderedAt`, `Ordered At (UTC)`. */
 function wordsBeforeTime(column: string): string[] | undefined {
   const words = column.replaceAll(/([a-z0-9])([A-Z])/g, "$1 $2").toLowerCase()
-    .split(/[^a-z0-9]+/);
-  const last = words.findLastIndex((word) => !timeUnits.includes(word));
-  return last > 0 && timeWords.includes(words[last]) ? words.slice(0, last) : undefined;
+    .match(/[a-z0-9]+/g)?.filter((word) => !timeUnits.includes(word)) ?? [];
+  const last = words.pop();
+  return last !== undefined && timeWords.includes(last) ? words : undefined;
 }

@@ -3,10 +3,10 @@ import { loadConfiguration } from "../../../cli/load_configuration.ts";
 import { bundledFile } from "../../../cli/options.ts";
 import {
   describeMapping,
-  type FileContent,
   type MappedColumn,
   proposeMapping,
 } from "../../../offline/import/mapping.ts";
+import type { FileContent } from "../../../offline/import/roles.ts";
 
 const { features: { schema }, gateway } = await loadConfiguration(
   bundledFile("examples/shop.yaml"),
@@ -59,13 +59,49 @@ Deno.test("columns get roles and attributes by their names", () => {
 });
 
 Deno.test("attributes that only rules read keep their declared types", () => {
-  const columns = ["sku", "stock", "brand", "sold", "note"];
-  const mapping = map("items", columns, { note: "item.stock" });
+  const mapping = map("items", ["sku", "stock", "brand", "sold"]);
   assert.deepEqual(
     meanings(mapping),
-    ["id", "item.stock:number", "item.brand:text", "item.sold:boolean", "item.stock:number"],
+    ["id", "item.stock:number", "item.brand:text", "item.sold:boolean"],
   );
   assert.equal(mapping[1].because, "rules read item.stock as a number");
+  assert.equal(meanings(map("items", ["sku", "n"], { n: "item.stock" }))[1], "item.stock:number");
+});
+
+Deno.test("a meaning has one column: the typed one, else the one with the whole path", () => {
+  assert.deepEqual(
+    meanings(map("items", ["sku", "price", "cost", "item.words", "words"], { cost: "item.price" })),
+    ["id", "ignored", "item.price:number", "item.words:list", "ignored"],
+  );
+  assert.equal(
+    map("items", ["sku", "words", "item.words"])[1].because,
+    "item.words is column item.words",
+  );
+  for (const meaning of ["user", "item.price"]) {
+    assert.throws(
+      () => map("events", ["user", "item", "a", "b"], { a: meaning, b: meaning }),
+      /f\.csv: --map gives columns "a" and "b" the same meaning\.$/,
+    );
+  }
+  assert.deepEqual(
+    meanings(map("events", ["user", "item", "ts", "time"], { ts: "ignore", time: "ignore" })),
+    ["user", "item", "ignored", "ignored"],
+  );
+});
+
+Deno.test("a typed meaning is for the files that may have it", () => {
+  const files = [
+    { content: "items", columns: ["artno", "kind", "price"] },
+    { content: "events", columns: ["user", "artno", "kind", "cost"] },
+  ] as const;
+  const targets = { artno: "item", kind: "action", cost: "item.price" };
+  const typed = { targets: new Map(Object.entries(targets)), separators: new Map() };
+  assert.deepEqual(
+    files.map((each) =>
+      meanings(proposeMapping({ file: "f", ...each, schema, declared, typed, files }))
+    ),
+    [["id", "ignored", "item.price:number"], ["user", "item", "action", "item.price:number"]],
+  );
 });
 
 Deno.test("a typed meaning precedes names, and frees the role for another column", () => {
@@ -106,7 +142,14 @@ Deno.test("a missing role and an unknown meaning are errors that say the cure", 
 });
 
 Deno.test("the time is found by the last word of a name of an action, where it is the only one", () => {
-  const names = ["event_time", "Ordered At", "purchaseTs", "created_at_ms", "order-date"];
+  const names = [
+    "event_time",
+    "Ordered At",
+    "purchaseTs",
+    "created_at_ms",
+    "order-date",
+    "unix_time",
+  ];
   for (const name of [...names, "order_purchase_timestamp"]) {
     assert.deepEqual(meanings(map("events", ["user", "item", name])), ["user", "item", "time"]);
   }
@@ -115,6 +158,7 @@ Deno.test("the time is found by the last word of a name of an action, where it i
     assert.equal(meanings(mapping)[2], "ignored", name);
     assert.match(describeMapping("events", mapping), new RegExp(`${name} may be it`));
   }
+  assert.equal(meanings(map("events", ["user", "item", "shipped_at", "ordered_at"]))[3], "time");
   const columns = ["user", "item", "seat", "format", "update", "lifetime"];
   assert.ok(!meanings(map("events", columns)).includes("time"));
   assert.deepEqual(meanings(map("events", ["user", "item", "ship_date", "return_date"])), [
@@ -135,6 +179,14 @@ Deno.test("a field of an object is a user, item, time or event id, and never the
   assert.deepEqual(
     meanings(map("events", ["p.user_id", "p.sku", "user", "item", "item.timestamp"])),
     ["ignored", "ignored", "user", "item", "ignored"],
+  );
+  assert.deepEqual(
+    meanings(map("events", ["user", "item", "brand.created_at", "a.timestamp", "b.timestamp"])),
+    ["user", "item", "ignored", "ignored", "ignored"],
+  );
+  assert.throws(
+    () => map("events", ["seller.user_id", "buyer.user_id", "item"]),
+    /several columns are called like the user \(seller\.user_id, buyer\.user_id\); name it: --map 'seller\.user_id=user'/,
   );
 });
 

@@ -3,8 +3,9 @@ import { loadConfiguration } from "../../../cli/load_configuration.ts";
 import { bundledFile } from "../../../cli/options.ts";
 import { formatOf, openFileRows } from "../../../offline/import/file_rows.ts";
 import { History } from "../../../offline/import/history.ts";
-import { type FileContent, proposeMapping } from "../../../offline/import/mapping.ts";
+import { proposeMapping } from "../../../offline/import/mapping.ts";
 import { readHistory } from "../../../offline/import/read_history.ts";
+import type { FileContent } from "../../../offline/import/roles.ts";
 
 const { features: { schema }, gateway } = await loadConfiguration(
   bundledFile("examples/shop.yaml"),

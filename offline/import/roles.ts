@@ -1,0 +1,158 @@
+/**
+ * The roles that columns of a file of history may have, and the names by which they are found.
+ */
+import { columnCalled, lastPart, plainName } from "../datasets/columns.ts";
+import { timeOfActions } from "./time_columns.ts";
+
+/** Content of a file. */
+export type FileContent = "items" | "users" | "impressions" | "events";
+
+export type Role =
+  | "id"
+  | "user"
+  | "item"
+  | "time"
+  | "action"
+  | "value"
+  | "ranking"
+  | "visit"
+  | "event";
+
+/** Roles of each content, and those that a file must have. */
+export const rolesOf: Readonly<
+  Record<FileContent, { readonly all: Role[]; readonly needed: Role[] }>
+> = {
+  items: { all: ["id"], needed: ["id"] },
+  users: { all: ["id"], needed: ["id"] },
+  impressions: { all: ["ranking", "user", "item", "time"], needed: ["ranking", "user", "item"] },
+  events: {
+    all: ["user", "item", "time", "action", "value", "ranking", "visit", "event"],
+    needed: ["user", "item"],
+  },
+};
+
+/** The content of a role's column, for messages. */
+export const roleTexts: Readonly<Record<Role, string>> = {
+  id: "the id",
+  user: "the user",
+  item: "the item",
+  time: "the time",
+  action: "the action",
+  value: "the value of the action",
+  ranking: "the ranking that showed the item",
+  visit: "the visit: rows of one visit are learned from together",
+  event: "the id of the event",
+};
+
+const users = [
+  "userid",
+  "userpseudoid",
+  "user",
+  "customerid",
+  "customerno",
+  "customer",
+  "visitorid",
+  "visitor",
+  "buyerid",
+  "buyer",
+  "uid",
+  "clientid",
+  "client",
+];
+const items = [
+  "itemid",
+  "item",
+  "movieid",
+  "movie",
+  "productid",
+  "productcode",
+  "productsku",
+  "product",
+  "sku",
+  "stockcode",
+  "articleid",
+  "articleno",
+  "article",
+];
+/** Names of the time of a row. Things have a `date` and a `created_at` too. */
+const times = [
+  "eventtime",
+  "eventtimestamp",
+  "timestamp",
+  "datetime",
+  "ts",
+  "orderdate",
+  "invoicedate",
+  "time",
+];
+/** Names of the items of a ranking. */
+export const lists = ["itemids", "items", "productids", "products"];
+
+/**
+ * Usual names, compared by their letters and digits, without case. Of two columns with usual names,
+ * the one whose name comes first here has the role.
+ */
+const usualNames: Readonly<Record<Exclude<Role, "id">, readonly string[]>> = {
+  user: users,
+  item: items,
+  time: [...times, "date", "createdat", "created", "atms", "at"],
+  action: ["action", "eventtype", "eventname", "event", "feedbacktype", "interaction", "type"],
+  value: ["eventvalue", "value", "rating", "score", "quantity", "qty", "amount"],
+  ranking: ["rankingid", "ranking", "recommendationid", "recommid", "impressionid"],
+  visit: [
+    "visitid",
+    "visit",
+    "orderid",
+    "orderno",
+    "ordernumber",
+    "order",
+    "invoiceno",
+    "invoice",
+    "basket",
+    "transactionid",
+  ],
+  event: ["eventid"],
+};
+
+/** The column that is called like the role. */
+export function columnOfRole(
+  role: Role,
+  content: FileContent,
+  columns: readonly string[],
+): string | undefined {
+  const [only, ...others] = fieldsOf(role, content, columns);
+  return columnCalled(namesOf(role, content), columns) ??
+    (role === "time" ? timeOfActions(columns) : undefined) ??
+    (others.length === 0 ? only : undefined);
+}
+
+/**
+ * The fields of objects that are called like the role, such as `properties.product_id`: those with
+ * the first of its names that any field has. No other role is found so: `device.type` says no
+ * action.
+ */
+export function fieldsOf(role: Role, content: FileContent, columns: readonly string[]): string[] {
+  if (!["user", "item", "time", "event"].includes(role)) return [];
+  // The time of a user or an item, or when a thing was created, is a property of it.
+  const fields = role === "time" ? columns.filter((name) => !isOfUserOrItem(name)) : columns;
+  const names = role === "time" ? times : namesOf(role, content);
+  const byName = Map.groupBy(fields, (column) => plainName(lastPart(column)));
+  return names.map((name) => byName.get(name)).find((found) => found !== undefined) ?? [];
+}
+
+function isOfUserOrItem(column: string): boolean {
+  const objects = column.split(".").slice(0, -1).map(plainName);
+  return objects.some((name) => users.includes(name) || items.includes(name));
+}
+
+/** The usual names of a role; the id of a file of items or users is also called like its owner. */
+function namesOf(role: Role, content: FileContent): readonly string[] {
+  if (role === "item" && content === "impressions") return [...items, ...lists];
+  return role === "id" ? ["id", ...(content === "users" ? users : items)] : usualNames[role];
+}
+
+/** The role that `--map` names: `item` is the id in a file of items, and `user` in one of users. */
+export function typedRole(text: string, content: FileContent): Role | undefined {
+  if (text === "item" && content === "items" || text === "user" && content === "users") return "id";
+  return rolesOf[content].all.find((role) => role === text);
+}
