@@ -85,7 +85,7 @@ export function planOf(configuration: CairnConfiguration): PlannedActor[] {
       ...configuration.trainer,
       trainer,
       name: address,
-      dealing: { number: dealing, trainers: trainerAddresses },
+      dealing,
       partitions: own,
       ...(partitionings.length > 1 && {
         partitionedFrom: { second: partitionings[0].examples, present: present.examples.first },

@@ -83,7 +83,7 @@ export class AcceptanceMarks {
       mark !== undefined && isSameMark(mark, this.#marks[i])
     );
     marks.forEach((mark, i) => {
-      if (mark === undefined || mark.scope.dealing.number !== this.#dealing) return;
+      if (mark === undefined || mark.scope.dealing !== this.#dealing) return;
       if (!isSameMark(mark, this.#marks[i])) this.#changes++;
       this.#marks[i] = mark;
     });

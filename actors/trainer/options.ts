@@ -2,7 +2,6 @@ import type { Address } from "../../mesh/runtime/actor.ts";
 import type { Combiner } from "../../kernels/embedding/options.ts";
 import type { UserSlots } from "../../kernels/features/user_slots.ts";
 import type { RowLayout } from "../../kernels/embedding/row_classes.ts";
-import type { Dealing } from "./protocol.ts";
 
 /**
  * Plain data: the logs that the trainer reads, its batches, and the shapes of features and model.
@@ -17,8 +16,8 @@ export interface TrainerOptions {
    * one process runs all parts.
    */
   readonly tenure?: number;
-  /** The division by which it has its partitions. */
-  readonly dealing: Dealing;
+  /** Number of the dealing by which it has its partitions. */
+  readonly dealing: number;
   /** The partitions of the example log that it reads, ascending; at least one. */
   readonly partitions: readonly number[];
   /**

@@ -41,14 +41,6 @@ export interface ProgressiveValidation {
   readonly served: ScoreHistograms;
 }
 
-/** One division of the partitions of the example log among trainers. */
-export interface Dealing {
-  /** Grows with each change of the number of trainers; 0 where it never changes. */
-  readonly number: number;
-  /** All trainers, in their order: of n, trainer t reads the partitions t, t + n, … */
-  readonly trainers: readonly Address[];
-}
-
 /** How far the trainer has come. */
 export interface TrainerStatus {
   readonly steps: number;
@@ -75,8 +67,8 @@ export interface MarkScope {
   readonly id: string;
   /** Incarnations of the shards that have learned what the mark says, by shard; empty before. */
   readonly incarnations: readonly string[];
-  /** The division by which it has its partitions: parameter sync follows the newest one. */
-  readonly dealing: Dealing;
+  /** Number of the dealing by which the trainer has its partitions. */
+  readonly dealing: number;
 }
 
 /** The acceptance mark of a trainer. */

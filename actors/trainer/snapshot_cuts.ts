@@ -70,8 +70,8 @@ export class SnapshotCuts {
   /** Makes a cut and answers it; no batch may be in flight. */
   async make(message: Cut): Promise<void> {
     const { context, pipeline, shards, options: { name, dealing } } = this.#parts;
-    if (message.dealing !== dealing.number) {
-      const reason = `${name} is of dealing ${dealing.number}, and the snapshot ` +
+    if (message.dealing !== dealing) {
+      const reason = `${name} is of dealing ${dealing}, and the snapshot ` +
         `${message.snapshot} was begun with the trainers of dealing ${message.dealing}`;
       return context.replyError(message, new Error(`${reason}: take another one.`));
     }

@@ -6,7 +6,8 @@
  *         (orderedAtMs, partition) of the chunk of a ≤ that of the chunk of b
  *
  * The trainers of another dealing share the partitions out otherwise, so that their orders are
- * compared among themselves.
+ * compared among themselves. Where a restart of one process deals them anew, the incarnations of
+ * its shards are new ones too.
  */
 import type { EmbeddingShardMessage } from "../../actors/embedding_shard/protocol.ts";
 import type { TrainerOptions } from "../../actors/trainer/options.ts";
@@ -38,8 +39,7 @@ export function orderedPartitions(context: CheckerContext): Checker {
     began(actor, _host, options) {
       if (!actor.startsWith("trainer/")) return;
       const own = options as TrainerOptions;
-      const { trainer, dealing } = own;
-      trainers.add(own, `${dealing.number} ${dealing.trainers.length} ${trainer}`);
+      trainers.add(own, `${own.dealing} ${own.trainer}`);
     },
     durable(log, partition, records) {
       if (log !== "examples") return;

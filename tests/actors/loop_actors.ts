@@ -111,7 +111,7 @@ async function startTrainers(parts: LoopParts): Promise<void> {
       ...SHAPE,
       trainer,
       name,
-      dealing: { number: 0, trainers },
+      dealing: 0,
       partitions: own,
       parameterSync: "parameter_sync/0",
       joiners: own.map(() => "joiner/0" as const),

@@ -7,12 +7,13 @@ import type { Learned } from "../../../actors/embedding_shard/protocol.ts";
 import { defineParameterSync } from "../../../actors/parameter_sync/definition.ts";
 import type { ParameterSyncMessage } from "../../../actors/parameter_sync/protocol.ts";
 import type { LoadDenseWeights } from "../../../actors/scorer/protocol.ts";
-import type { Dealing, GetAcceptanceMark } from "../../../actors/trainer/protocol.ts";
+import type { GetAcceptanceMark } from "../../../actors/trainer/protocol.ts";
 import { SimulatedMesh } from "../../../mesh/simulation/simulated_mesh.ts";
 import { NO_ANSWER, scripted } from "../scripted.ts";
 
-const alone: Dealing = { number: 0, trainers: ["trainer/0"] };
-const both: Dealing = { number: 1, trainers: ["trainer/0", "trainer/1"] };
+/** Numbers of the dealings, and their trainers. */
+const [alone, both] = [0, 1];
+const trainersOf = [["trainer/0"], ["trainer/0", "trainer/1"]] as const;
 
 const BUDGET_MS = 1_000;
 
@@ -69,7 +70,7 @@ async function start(
           state.trainersAsked[trainer]++;
           const incarnation = incarnations[trainer];
           const dealing = dealings[trainer];
-          const id = `${incarnation} ${dealing.number}`;
+          const id = `${incarnation} ${dealing}`;
           const isKnown = (message as GetAcceptanceMark).known?.scope === id;
           if (!isKnown) state.scopesTold[trainer]++;
           return {
@@ -117,8 +118,8 @@ async function start(
   }
   await mesh.settle(node.spawn(defineParameterSync(), 0, {
     shards: ["embedding_shard/0"],
-    trainers: dealings[0].trainers,
-    dealing: dealings[0].number,
+    trainers: trainersOf[dealings[0]],
+    dealing: dealings[0],
     scorers: ["scorer/0", "scorer/1"],
     rowsIntervalMs,
     denseIntervalMs: 10,

@@ -8,7 +8,7 @@ import type { AcceptanceMark } from "../../../actors/trainer/protocol.ts";
 
 type Mark = Required<AcceptanceMark>;
 
-const scopeOf = (id: string) => ({ id, incarnations: [], dealing: { number: 0, trainers: [] } });
+const scopeOf = (id: string) => ({ id, incarnations: [], dealing: 0 });
 const FIRST: Mark = { learnedThroughMs: 0, progress: 0, scope: scopeOf("a") };
 
 function ask(news: MarkNews, mark: Mark, known?: Mark): AcceptanceMark {

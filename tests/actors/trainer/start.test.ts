@@ -26,7 +26,7 @@ const LAYOUT = {
 const TRAINER: TrainerOptions = {
   trainer: 0,
   name: "trainer/0",
-  dealing: { number: 0, trainers: ["trainer/0"] },
+  dealing: 0,
   partitions: [0],
   parameterSync: "parameter_sync/0",
   joiners: ["joiner/0"],
