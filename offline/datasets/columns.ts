@@ -122,7 +122,7 @@ export function columnCalled(
 
 /** The letters and digits of a name, in lower case. */
 export function plainName(column: string): string {
-  return column.toLowerCase().replaceAll(/[^a-z0-9]/g, "");
+  return column.toLowerCase().replaceAll(/[^\p{L}\p{N}]/gu, "");
 }
 
 /** The name of a field within an object: `price` of `properties.price`. */

@@ -206,6 +206,23 @@ Deno.test("an attribute is found by its path, else by the last part of only one 
   );
 });
 
+Deno.test("names in other letters than Latin ones are told apart", () => {
+  const typed = { targets: new Map(), separators: new Map() };
+  const item = { цена: "number", größe: "text" } as const;
+  const mapping = proposeMapping({
+    file: "f.csv",
+    content: "items",
+    columns: ["sku", "имя", "Цена", "gre", "Größe"],
+    schema,
+    declared: { ...declared, item },
+    typed,
+  });
+  assert.deepEqual(
+    meanings(mapping),
+    ["id", "ignored", "item.цена:number", "ignored", "item.größe:text"],
+  );
+});
+
 Deno.test("of two usual names, the more specific one has the role", () => {
   assert.deepEqual(
     meanings(map("events", ["type", "client", "at", "user_id", "item", "event_type", "timestamp"])),
