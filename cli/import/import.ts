@@ -77,7 +77,7 @@ export async function runImport(flags: ImportFlags, output: Output): Promise<Imp
   output.err(describeHistory(history, shares, refused, flags, { negatives, uniformShare }));
   const isEmpty = holdsNothing(history);
   if (isEmpty || history.events > 0 && shares.positive === 0) {
-    const error = usageError(isEmpty ? noRow(refused) : noPositive(flags, tasks, history));
+    const error = usageError(isEmpty ? noRow(refused) : noPositive(flags, tasks, history, sources));
     if (flags.dryRun !== true) throw error;
     output.err(`${error.message}\n`);
   }
@@ -270,11 +270,17 @@ function noPositive(
   { config }: ImportFlags,
   tasks: CairnConfiguration["joiner"]["tasks"],
   history: History,
+  sources: readonly ImportSource[],
 ): string {
   const { action, value } = history.event(0);
+  const column = sources.flatMap(({ mapping }) => mapping)
+    .find(({ target }) => target.kind === "role" && target.role === "action")?.column;
   const first = `${action} ${Number.isNaN(value) ? "without a value" : `of ${value}`}`;
+  const byAction = column === undefined ? "--action" : `--action with --map '${column}=ignore'`;
   return `By the label rules of ${config} no event is positive, so there is nothing to rank by: ` +
-    `${describeRules(tasks)}. The first event is ${first}. Name the action by --action or the ` +
+    `${
+      describeRules(tasks)
+    }. The first event is ${first}. Name the action by ${byAction}, or the ` +
     "column of the value by --map '<column>=value', change joiner.tasks, or say which values are " +
     "positive: --label-at-least <value>.";
 }

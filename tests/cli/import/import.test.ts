@@ -132,6 +132,11 @@ Deno.test("a dry run writes nothing and says what it would read", async () => {
       unvalued.err,
       /first event is purchase without a value\. .*--map '<column>=value'/s,
     );
+    const typed = await runCaptured(...importing(folder, "--dry-run", "--map=Description=action"));
+    assert.match(
+      typed.err,
+      /Name the action by --action with --map 'Description=ignore', or the column/,
+    );
     assert.deepEqual((await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name), [
       "orders.csv",
     ]);
