@@ -83,7 +83,7 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
     this.#trimmer = new ExampleTrimmer(stores.exampleLog);
     this.#retained = retained;
     this.#lastName = lastName;
-    this.#dueAtMs = context.clock.monotonicMs() + options.intervalMs;
+    this.#dueAtMs = context.clock.monotonicMs() + this.#untilDueMs();
     this.#snapshots = context.telemetry.counter("cairn_snapshots_total", {
       help: "Snapshots, by outcome.",
       labelNames: ["outcome"],
@@ -193,11 +193,23 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
     return this.#lastName = snapshotName(this.#context.clock.nowMs(), this.#lastName);
   }
 
+  /**
+   * Time to the first snapshot: an interval after the newest one, which another snapshotter may
+   * have taken, by a clock that differs.
+   */
+  #untilDueMs(): number {
+    const { intervalMs } = this.#options;
+    const nowMs = this.#context.clock.nowMs();
+    const ageMs = nowMs - (this.#newest?.atMs ?? nowMs);
+    return Math.min(Math.max(0, intervalMs - ageMs), intervalMs);
+  }
+
   #wakeLater(): void {
     const dueInMs = this.#dueAtMs - this.#context.clock.monotonicMs();
-    // Already due where the scheduled snapshot takes longer than the interval.
-    const delayMs = dueInMs > 0 ? Math.min(dueInMs, FULL_CHECK_MS) : FULL_CHECK_MS;
-    this.#context.schedule(delayMs, { kind: "wake" });
+    const checkMs = Math.min(FULL_CHECK_MS, this.#options.intervalMs);
+    // Already due at a start long after the newest snapshot, when trainers and shards start too,
+    // and where the scheduled snapshot takes longer than the interval.
+    this.#context.schedule(dueInMs > 0 ? Math.min(dueInMs, checkMs) : checkMs, { kind: "wake" });
   }
 
   get #newest(): SnapshotManifest | undefined {

@@ -2,7 +2,7 @@
  * Snapshots by interval, spread over time.
  */
 import assert from "node:assert/strict";
-import { readManifests } from "../../../records/snapshot_manifest.ts";
+import { listSnapshots, readManifests, writeManifest } from "../../../records/snapshot_manifest.ts";
 import {
   assertEachLearnedOnce,
   chunksWritten,
@@ -12,6 +12,7 @@ import {
   snapshot,
   start,
   visit,
+  type World,
 } from "./snapshots_of_loop.ts";
 
 Deno.test("a scheduled snapshot is spread over time, and holds the cut of its beginning", async () => {
@@ -103,5 +104,43 @@ Deno.test("the snapshot after a failed one is not spread", async () => {
   while (await next() === failed) await loop.mesh.advance(100);
   await loop.mesh.advance(200);
   assert.equal((await outcomes(world)).taken, 1);
+  await loop.stop();
+});
+
+/** Times of the snapshots that were taken, the newest first. */
+async function takenAt({ loop }: World): Promise<number[]> {
+  return (await readManifests(loop.blobs)).map(({ atMs }) => atMs);
+}
+
+Deno.test("snapshots are taken on time, also where the snapshotter is replaced more often", async () => {
+  const world = await start({ intervalMs: 30_000 });
+  const { loop } = world;
+  await visit(loop, 0, 5);
+  await snapshot(world);
+  for (let i = 1; i <= 10; i++) {
+    await loop.mesh.advance(17_000);
+    await world.replaceSnapshotter();
+    await visit(loop, 5 * i, 5 * i + 1);
+  }
+  const times = await takenAt(world);
+  const gaps = times.slice(1).map((earlier, i) => times[i] - earlier);
+  assert.ok(gaps.length >= 4, `${gaps}`);
+  assert.ok(gaps.every((ms) => ms >= 30_000 && ms <= 36_000), `${gaps}`);
+  await loop.stop();
+});
+
+Deno.test("a snapshot of a clock that is ahead puts the next one off for an interval at most", async () => {
+  const world = await start({ intervalMs: 30_000 });
+  const { loop } = world;
+  await visit(loop, 0, 5);
+  const { name } = await snapshot(world);
+  const [newest] = await readManifests(loop.blobs);
+  await writeManifest(loop.blobs, { ...newest, atMs: newest.atMs + 3_600_000 });
+  await world.replaceSnapshotter();
+  await visit(loop, 5, 10);
+  await loop.mesh.advance(29_000);
+  assert.deepEqual(await listSnapshots(loop.blobs), [name]);
+  await loop.mesh.advance(1_000);
+  assert.equal((await listSnapshots(loop.blobs)).length, 2);
   await loop.stop();
 });

@@ -43,6 +43,8 @@ export interface World {
   loop: Loop;
   readonly ledger: Ledger;
   readonly snapshotter: ActorRef<SnapshotterMessage>;
+  /** Ends the snapshotter, and starts another one in its place. */
+  readonly replaceSnapshotter: () => Promise<void>;
   /** Whether the trainer's next step fails. */
   failsStep?: boolean;
 }
@@ -96,25 +98,32 @@ export async function start(
   });
   world.loop = loop;
   const { blobs, exampleLog } = loop;
-  const snapshotter = await loop.mesh.settle(
-    loop.mesh.node().spawn(
-      defineSnapshotter({ blobs, exampleLog, ...(publisher && { publisher }) }),
-      0,
-      {
-        trainers: loop.trainers,
-        dealing: 0,
-        partitions: exampleLog.partitions,
-        shards: Array.from({ length: SHARDS }, (_, shard) => `embedding_shard/${shard}` as const),
-        intervalMs,
-        spreadMs,
-        snapshotsRetained,
-        incrementsMax: 3,
-        incrementsShare: 1,
-        budgetMs: Math.max(5_000, 2 * spreadMs),
-      },
-    ),
-  );
-  return Object.assign(world, { loop, ledger, snapshotter });
+  const { mesh } = loop;
+  const startSnapshotter = () =>
+    mesh.settle(
+      mesh.node().spawn(
+        defineSnapshotter({ blobs, exampleLog, ...(publisher && { publisher }) }),
+        0,
+        {
+          trainers: loop.trainers,
+          dealing: 0,
+          partitions: exampleLog.partitions,
+          shards: Array.from({ length: SHARDS }, (_, shard) => `embedding_shard/${shard}` as const),
+          intervalMs,
+          spreadMs,
+          snapshotsRetained,
+          incrementsMax: 3,
+          incrementsShare: 1,
+          budgetMs: Math.max(5_000, 2 * spreadMs),
+        },
+      ),
+    );
+  const snapshotter = await startSnapshotter();
+  const replaceSnapshotter = async () => {
+    await mesh.settle(mesh.node().stopActor("snapshotter/0", 0));
+    await startSnapshotter();
+  };
+  return Object.assign(world, { loop, ledger, snapshotter, replaceSnapshotter });
 }
 
 /** Each visitor clicks three items, and half a second passes at the end. */
