@@ -9,8 +9,11 @@ export const logBudgets = {
   writtenMs: 200,
   /** Time without a connection after which appends are refused at once, ms. */
   awayAfterMs: 1_000,
-  /** Time after which listeners are told of records that need not be durable, ms. */
-  lazyMs: 100,
+  /**
+   * Time after which listeners are told of records that need not be durable, ms. Rankings are of no
+   * use before an event, which ends this time, so each look for rankings alone is a turn too many.
+   */
+  lazyMs: 500,
   /** Pause before a command is sent again, ms. */
   retryMs: 20,
   /** Time for which ids of records that are appended once are retained, ms. */
