@@ -284,15 +284,16 @@ function attributeOf(
     }
     case "list": {
       const parts = listOf(cell, `column ${column}`) ?? String(cell).split(separator);
-      const texts = parts.map((part) => String(part).trim()).filter((part) => part !== "");
+      const texts = parts.filter((part) => !isAbsent(part)).map((part) => textOf(part).trim());
       return texts.map((text) => readable(text, `column ${column}`));
     }
     default:
-      return readable(
-        typeof cell === "object" ? JSON.stringify(cell) : String(cell),
-        `column ${column}`,
-      );
+      return readable(textOf(cell), `column ${column}`);
   }
+}
+
+function textOf(cell: Cell): string {
+  return typeof cell === "object" ? JSON.stringify(cell) : String(cell);
 }
 
 /** Texts by which databases and data frames export that there is no value. */

@@ -406,6 +406,21 @@ Deno.test("a list in a table is JSON or has | between its values", async () => {
   ]);
 });
 
+Deno.test("an absent value in a list is no text", async () => {
+  const lines = [{ sku: "p1", words: ["red", null, "", 7, { a: 1 }] }, {
+    sku: "p2",
+    words: [null],
+  }];
+  const text = lines.map((line) => JSON.stringify(line)).join("\n");
+  const { history } = await read("items.jsonl", text, "items");
+  assert.deepEqual([...history.profiles.item.values()], [
+    { words: ["red", "7", '{"a":1}'] },
+    { words: [] },
+  ]);
+  const table = await read("items.csv", "sku,words\np1,red| NULL |cup\n", "items");
+  assert.deepEqual(table.history.profiles.item.get("p1"), { words: ["red", "cup"] });
+});
+
 Deno.test("fields within objects are columns, and MongoDB's types are read as their values", async () => {
   const lines = [
     {
