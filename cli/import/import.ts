@@ -188,7 +188,7 @@ function keyOf(
   const files = sources.map(({ file, bytes, mapping }) => ({
     file: file.split("/").at(-1),
     bytes,
-    mapping: mapping.map(({ column, target }) => [column, target]),
+    mapping: mapping.map(({ column, target, separator }) => [column, target, separator]),
   }));
   const { high, low } = fingerprintOf(
     JSON.stringify({

@@ -27,8 +27,6 @@ export type Target =
     readonly source: FeatureSource;
     readonly attribute: string;
     readonly type: AttributeType;
-    /** Between two values of a list that is one text. */
-    readonly separator: string;
   }
   | { readonly kind: "ignored" };
 
@@ -37,6 +35,8 @@ export interface MappedColumn {
   /** Index in the rows. */
   readonly index: number;
   readonly target: Target;
+  /** Between two values of a list that is one text. */
+  readonly separator: string;
   /** The reason, as part of a sentence. */
   readonly because: string;
 }
@@ -82,10 +82,8 @@ export function proposeMapping(input: MappingInput): MappedColumn[] {
   proposals.addRoles();
   proposals.addAttributes();
   return columns.map((column, index) => {
-    const { target, because } = proposals.of(column);
-    const separator = typed.separators.get(column);
-    const isSplit = separator !== undefined && target.kind === "attribute";
-    return { column, index, target: isSplit ? { ...target, separator } : target, because };
+    const separator = typed.separators.get(column) ?? LIST_SEPARATOR;
+    return { column, index, separator, ...proposals.of(column) };
   });
 }
 
@@ -188,7 +186,7 @@ class Proposals {
     const reader = isRead(this.#input.schema, name) ? "the features" : "rules";
     this.#set(
       column,
-      { kind: "attribute", source, attribute, type, separator: LIST_SEPARATOR },
+      { kind: "attribute", source, attribute, type },
       `${reader} read ${name} as ${typeTexts[type]}`,
     );
   }
@@ -266,7 +264,7 @@ function typedTarget(
   const attribute = text.slice((source?.length ?? 0) + 1);
   if (source === undefined || attribute === "") return undefined;
   const type = attributes.get(text) ?? "text";
-  return { kind: "attribute", source, attribute, type, separator: LIST_SEPARATOR };
+  return { kind: "attribute", source, attribute, type };
 }
 
 function noMeaning(text: string, column: string, { file, content }: MappingInput): DatasetError {
@@ -323,16 +321,15 @@ function describeMissingTime(content: FileContent, mapping: readonly MappedColum
 
 /** The mapping as lines for a reader: column, meaning, reason; then a warning, if there is one. */
 export function describeMapping(content: FileContent, mapping: readonly MappedColumn[]): string {
-  const rows = mapping.map(({ column, target, because }) => [
-    column,
-    target.kind === "role"
-      ? roleTexts[target.role]
+  const rows = mapping.map(({ column, target, separator, because }) => {
+    const split = `, split at ${JSON.stringify(separator)}`;
+    const meaning = target.kind === "role"
+      ? roleTexts[target.role] + (content === "impressions" && target.role === "item" ? split : "")
       : target.kind === "ignored"
       ? "not read"
-      : `${target.source}.${target.attribute}` +
-        (target.type === "list" ? `, split at ${JSON.stringify(target.separator)}` : ""),
-    because,
-  ]);
+      : `${target.source}.${target.attribute}${target.type === "list" ? split : ""}`;
+    return [column, meaning, because];
+  });
   const widths = [0, 1].map((i) => Math.max(...rows.map((row) => row[i].length)));
   return rows.map(([column, meaning, because]) =>
     `  ${column.padEnd(widths[0])}  ${meaning.padEnd(widths[1])}  (${because})\n`

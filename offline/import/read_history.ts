@@ -5,6 +5,7 @@
 import type { FeatureAttributes } from "../../kernels/features/feature_request.ts";
 import type { FeatureSource } from "../../kernels/features/schema.ts";
 import { idPattern } from "../../records/client_ids.ts";
+import { present } from "../../structures/invariant.ts";
 import { shown } from "../datasets/errors.ts";
 import {
   lacksZone,
@@ -15,7 +16,7 @@ import {
 } from "../datasets/times.ts";
 import type { Cell, FileRow } from "./file_rows.ts";
 import type { History, PastRanking } from "./history.ts";
-import type { MappedColumn } from "./mapping.ts";
+import type { AttributeType, MappedColumn } from "./mapping.ts";
 import type { FileContent, Role } from "./roles.ts";
 
 /** Range of the values of an action, inclusive. */
@@ -194,15 +195,17 @@ class RowReader {
     return isAbsent(cell) ? undefined : idOf(cell, role);
   }
 
-  /** One item, or a list of items: of JSON, or between `|`. */
+  /** One item, or a list of items: of JSON, or one text. */
   #items(cells: readonly Cell[]): string[] {
-    const cell = this.#cell("item", cells);
+    const { column, index, separator } = present(
+      this.#columnOf.item,
+      "a ranking has a column of items",
+    );
+    const cell = cells[index];
     const items = listOf(cell, "the item") ??
-      (typeof cell === "string" && cell.includes("|") ? cell.split("|") : [cell]);
+      (typeof cell === "string" ? cell.split(separator) : [cell]);
     if (items.length === 0) throw new RefusedError("the list of items is empty");
-    if (items.some(isAbsent)) {
-      throw new RefusedError(`column ${this.#columnOf.item?.column} has no item`);
-    }
+    if (items.some(isAbsent)) throw new RefusedError(`column ${column} has no item`);
     return items.map((item) => idOf(item, "item"));
   }
 
@@ -256,10 +259,11 @@ class RowReader {
   /** The attributes of a row, by source. */
   #fields(cells: readonly Cell[]): Partial<Record<FeatureSource, FeatureAttributes>> {
     const fields: Record<string, Record<string, FeatureAttributes[string]>> = {};
-    for (const { column, index, target } of this.#attributes) {
+    for (const mapped of this.#attributes) {
+      const { index, target } = mapped;
       const cell = cells[index];
       if (target.kind !== "attribute" || isAbsent(cell)) continue;
-      (fields[target.source] ??= {})[target.attribute] = attributeOf(cell, column, target);
+      (fields[target.source] ??= {})[target.attribute] = attributeOf(cell, target.type, mapped);
     }
     return fields;
   }
@@ -267,8 +271,8 @@ class RowReader {
 
 function attributeOf(
   cell: Cell,
-  column: string,
-  { type, separator }: { readonly type: string; readonly separator: string },
+  type: AttributeType,
+  { column, separator }: MappedColumn,
 ): FeatureAttributes[string] {
   switch (type) {
     case "number": {

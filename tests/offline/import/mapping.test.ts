@@ -109,8 +109,7 @@ Deno.test("a typed meaning precedes names, and frees the role for another column
   const typed = { account: "user", user: "ignore", title: "item.words" };
   const mapping = map("events", columns, typed, { title: " " });
   assert.deepEqual(meanings(mapping), ["ignored", "user", "item", "item.words:list"]);
-  const { target } = mapping[3];
-  assert.ok(target.kind === "attribute" && target.separator === " ");
+  assert.equal(mapping[3].separator, " ");
 });
 
 Deno.test("the description has a line per column with its reason", () => {
@@ -121,6 +120,13 @@ Deno.test("the description has a line per column with its reason", () => {
   assert.equal(lines.length, 4);
   assert.match(lines[0], /^ {2}user +the user +\(by its name\)$/);
   assert.match(lines[3], /item\.colour +\(as --map says\)$/);
+});
+
+Deno.test("the description says at which text a list is split", () => {
+  const columns = ["ranking", "user", "items", "words"];
+  const mapping = map("impressions", columns, { words: "context.words" }, { items: "," });
+  assert.match(describeMapping("impressions", mapping), /^ {2}items +the item, split at "," /m);
+  assert.match(describeMapping("items", map("items", ["sku", "words"])), /words, split at "\|" /);
 });
 
 Deno.test("the id of a file of users or items is not that of the other", () => {

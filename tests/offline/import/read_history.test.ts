@@ -19,9 +19,10 @@ async function read(
   name: string,
   text: string | Uint8Array<ArrayBuffer>,
   content: FileContent,
-  { untilMs = Infinity, targets = {} }: {
+  { untilMs = Infinity, targets = {}, separators = {} }: {
     untilMs?: number;
     targets?: Record<string, string>;
+    separators?: Record<string, string>;
   } = {},
 ) {
   const folder = await Deno.makeTempDir();
@@ -31,7 +32,10 @@ async function read(
     const packed = name.endsWith(".gz") ? bytes.pipeThrough(new CompressionStream("gzip")) : bytes;
     await Deno.writeFile(file, packed);
     const rows = await openFileRows(file, formatOf(file));
-    const typed = { targets: new Map(Object.entries(targets)), separators: new Map() };
+    const typed = {
+      targets: new Map(Object.entries(targets)),
+      separators: new Map(Object.entries(separators)),
+    };
     const mapping = proposeMapping({
       file,
       content,
@@ -419,6 +423,12 @@ Deno.test("an absent value in a list is no text", async () => {
   ]);
   const table = await read("items.csv", "sku,words\np1,red| NULL |cup\n", "items");
   assert.deepEqual(table.history.profiles.item.get("p1"), { words: ["red", "cup"] });
+});
+
+Deno.test("items of a ranking are told apart by the typed text", async () => {
+  const text = 'ranking,user,items,time\nr1,u,"a, b,c|d",10\n';
+  const { history } = await read("s.csv", text, "impressions", { separators: { items: "," } });
+  assert.deepEqual(history.rankings[0].items, ["a", "b", "c|d"]);
 });
 
 Deno.test("fields within objects are columns, and MongoDB's types are read as their values", async () => {
