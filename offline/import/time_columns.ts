@@ -35,10 +35,10 @@ export function timeOfActions(columns: readonly string[]): string | undefined {
   return others.length === 0 ? only : undefined;
 }
 
-/** The words before the one that names a time: `ordered` of `orderedAt`, `Ordered At (UTC)`. */
+/** The words before those that name a time: `ordered` of `orderedAt`, `Ordered Date Time (UTC)`. */
 function wordsBeforeTime(column: string): string[] | undefined {
   const words = column.replaceAll(/([a-z0-9])([A-Z])/g, "$1 $2").toLowerCase()
     .match(/[a-z0-9]+/g)?.filter((word) => !timeUnits.includes(word)) ?? [];
-  const last = words.pop();
-  return last !== undefined && timeWords.includes(last) ? words : undefined;
+  const before = 1 + words.findLastIndex((word) => !timeWords.includes(word));
+  return before < words.length ? words.slice(0, before) : undefined;
 }

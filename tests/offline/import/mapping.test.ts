@@ -155,6 +155,7 @@ Deno.test("the time is found by the last word of a name of an action, where it i
     "created_at_ms",
     "order-date",
     "unix_time",
+    "order_date_time",
   ];
   for (const name of [...names, "order_purchase_timestamp"]) {
     assert.deepEqual(meanings(map("events", ["user", "item", name])), ["user", "item", "time"]);
