@@ -8,7 +8,7 @@ import type { InteractionColumns } from "../offline/datasets/columns.ts";
 import type { Dataset } from "../offline/datasets/dataset.ts";
 import type { LabelledTable } from "../offline/datasets/labelled_table.ts";
 import { type DatasetKind, datasetKinds, openDataset } from "../offline/datasets/open_dataset.ts";
-import { namesOf, numberBetween, wholeNumber } from "./options.ts";
+import { delimiterOf, namesOf, numberBetween, wholeNumber } from "./options.ts";
 
 /** The typed options. */
 export interface DatasetFlags {
@@ -49,7 +49,7 @@ export function datasetOptions(command: Command): Command {
     )
     .addOption(
       new Option("--delimiter <text>", "csv: between two fields, \\t for a tab (,)")
-        .argParser((text) => text.replaceAll("\\t", "\t")),
+        .argParser(delimiterOf),
     )
     .addOption(
       new Option("--header <names>", "csv: the names of the columns, where the file has no header")

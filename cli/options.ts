@@ -30,6 +30,12 @@ export function namesOf(text: string): readonly string[] {
   throw new InvalidArgumentError(`"${twice}" is there twice; each column has a name of its own.`);
 }
 
+/** The text between two cells of a row; `\t` is a tab. */
+export function delimiterOf(text: string): string {
+  if (text !== "") return text.replaceAll("\\t", "\t");
+  throw new InvalidArgumentError("Give at least one character, such as ';'.");
+}
+
 /** The path of a file that ships with this program, so that examples work from any folder. */
 export function bundledFile(path: string): string {
   return new URL(`../${path}`, import.meta.url).pathname;

@@ -7,6 +7,7 @@ import type { DateOrder } from "../../offline/datasets/times.ts";
 import type { Output } from "../command_line.ts";
 import {
   configOption,
+  delimiterOf,
   jsonOption,
   namesOf,
   numberBetween,
@@ -99,7 +100,7 @@ export function importCommand(output: Output): Command {
     )
     .addOption(
       new Option("--delimiter <text>", "CSV: between two cells, \\t for a tab (,)")
-        .argParser((text) => text.replaceAll("\\t", "\t")),
+        .argParser(delimiterOf),
     )
     .addOption(
       new Option("--header <names>", "CSV: names of the columns of a file without a header")

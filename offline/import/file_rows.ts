@@ -76,6 +76,14 @@ async function csvHeader(file: string, format: FileFormat): Promise<readonly str
       throw new DatasetError(file, broken.line, `the header is broken: ${broken.reason}.`);
     }
     const names = row.cells.map(String);
+    if (names.some((name) => name.includes("\0"))) {
+      throw new DatasetError(
+        file,
+        1,
+        "the header is no text. Unpack an archive, save a workbook as CSV, and give UTF-16 a byte " +
+          "order mark.",
+      );
+    }
     const twice = names.find((name, i) => name !== "" && names.indexOf(name) !== i);
     if (twice === undefined) return names;
     throw new DatasetError(file, 1, `two columns are called "${twice}"; name them by --header.`);

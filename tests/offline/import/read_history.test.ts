@@ -210,6 +210,13 @@ Deno.test("a broken row before the others does not hide the header, and is refus
   );
 });
 
+Deno.test("an archive or a workbook is refused as no text", async () => {
+  await assert.rejects(
+    read("e.csv", "PK\x03\x04\x14\0\b\0", "events"),
+    /e\.csv:1: the header is no text/,
+  );
+});
+
 Deno.test("a header in one piece, or of values, says which option reads it", async () => {
   await assert.rejects(
     read("e.csv", 'user;item;time\nu;"b";20\n', "events"),

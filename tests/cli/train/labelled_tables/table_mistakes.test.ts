@@ -76,6 +76,11 @@ const mistakes: readonly (readonly [name: string, args: readonly string[], messa
     /no column is called like .*\(label;site;app;weather\).* --label-column\. .*say --delimiter ';'/,
   ],
   [
+    "a delimiter without a character",
+    ["--path=semicolons.csv", "--delimiter="],
+    /--delimiter <text>.* Give at least one character, such as ';'\./,
+  ],
+  [
     "blanks between the fields",
     ["--path=blanks.csv"],
     /no column is called like a label \(label site app weather\).*say --delimiter ' '/,
