@@ -95,7 +95,8 @@ async function csvHeader(file: string, format: FileFormat): Promise<readonly str
 async function* csvRows(file: string, format: FileFormat, width = 0): AsyncGenerator<FileRow> {
   const { delimiter = ",", header, encoding } = format;
   const skipped: FileRow[] = [];
-  let brokenLine = -1;
+  /** Line on which the last row ended, whether it could be read or not. */
+  let lastLine = 0;
   const parser = parse({
     bom: true,
     delimiter,
@@ -107,12 +108,19 @@ async function* csvRows(file: string, format: FileFormat, width = 0): AsyncGener
     relax_column_count: true,
     skip_empty_lines: true,
     skip_records_with_error: true,
+    on_record(record, { lines }) {
+      lastLine = lines;
+      return record;
+    },
     // Called for each fault of a row.
     on_skip(error) {
       const { lines: line = 0 } = (error ?? {}) as { readonly lines?: number };
-      if (error === undefined || line === brokenLine) return undefined;
-      brokenLine = line;
-      skipped.push({ line, cells: [], reason: error.message });
+      if (error === undefined || line === lastLine) return undefined;
+      const reason = error.code === "CSV_QUOTE_NOT_CLOSED"
+        ? `a quote after line ${lastLine} is not closed, so no row from there to line ${line} is read`
+        : error.message;
+      skipped.push({ line, cells: [], reason });
+      lastLine = line;
       return undefined;
     },
     trim: true,

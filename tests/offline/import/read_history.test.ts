@@ -287,6 +287,18 @@ Deno.test("a row with several faults is refused once", async () => {
   assert.deepEqual(refused.map(([line]) => line), [2]);
 });
 
+Deno.test("a quote that is not closed is found by the line before it", async () => {
+  const text =
+    'user,item,time,note\nu,a,10,5" mat\nu,a,10,"two\nlines"\nu,a,10,"open\nu,b,20,x\nu,c,30,x\n';
+  const { history, refused } = await read("e.csv", text, "events");
+  assert.equal(history.events, 1);
+  assert.deepEqual(refused.map(([line]) => line), [2, 7]);
+  assert.match(
+    refused[1][1],
+    /^a quote after line 4 is not closed, so no row from there to line 7 /,
+  );
+});
+
 Deno.test("a time before 1970, such as the one of an unknown time, is refused", async () => {
   const text = "user,item,time\nu,a,1900-01-01 00:00:00.000\nu,b,-62135596800\nu,c,0\n";
   const { history, refused } = await read("e.csv", text, "events");
