@@ -281,7 +281,7 @@ function noMeaning(text: string, column: string, { file, content }: MappingInput
  * The attributes that features and rules read, as `source.attribute`, with their types. A declared
  * type precedes: a slot reads a number as a label too.
  */
-export function attributeTypes(
+function attributeTypes(
   schema: FeatureSchema,
   declared: AttributeTypes,
 ): Map<string, AttributeType> {
