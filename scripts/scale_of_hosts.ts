@@ -21,6 +21,7 @@ const VISITORS = 16;
 const divided: Readonly<Record<string, unknown>> = {
   "trainer.count": 16,
   "joiner.partitions": 16,
+  "kept.shards": 16,
   "embeddings.serving.replicas": 2,
 };
 /** Time until the hosts have found each other and have their parts, and for the measurement, ms. */

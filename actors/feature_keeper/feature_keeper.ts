@@ -26,8 +26,11 @@ export interface FeatureKeeperDependencies {
 
 /** Records that are read in one turn: a few milliseconds, between which requests are answered. */
 const RECORDS_PER_TURN = 64;
-/** Time from a record until the log is read, ms: records come several at a time. */
-const GATHER_MS = 5;
+/**
+ * Time from a record until the log is read, ms: records come several at a time, and a turn for each
+ * costs more than counting it. A feature is of use with the visitor's next request, which is later.
+ */
+const GATHER_MS = 20;
 /** Rankings that a step looks at for erased users: about a millisecond. */
 const RANKINGS_PER_STEP = 5_000;
 /** Greatest share of a keeper's time that these steps take. */

@@ -1,8 +1,8 @@
 /**
  * The users and items whose features one feature keeper has.
  */
-import { fingerprintOf } from "../../structures/fingerprint.ts";
 import type { FeatureKeeperOptions } from "./options.ts";
+import { keeperOf } from "./protocol.ts";
 
 export class OwnKeys {
   readonly #options: Pick<FeatureKeeperOptions, "shard" | "shards">;
@@ -14,6 +14,6 @@ export class OwnKeys {
   /** Whether the features of this user or item are here. The empty id has none. */
   owns(id: string): boolean {
     const { shard, shards } = this.#options;
-    return shards === 1 ? id !== "" : id !== "" && fingerprintOf(id).low % shards === shard;
+    return keeperOf(id, shards) === shard;
   }
 }

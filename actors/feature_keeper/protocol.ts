@@ -4,6 +4,15 @@
 import type { SlotValues } from "../../kernels/features/values_of_items.ts";
 import type { Request } from "../../mesh/runtime/actor.ts";
 import type { SetLeased } from "../../mesh/runtime/set_leased.ts";
+import { fingerprintOf } from "../../structures/fingerprint.ts";
+
+/**
+ * The keeper of a user or item among so many; undefined for the empty id, which has no features.
+ */
+export function keeperOf(id: string, keepers: number): number | undefined {
+  if (id === "") return undefined;
+  return keepers === 1 ? 0 : fingerprintOf(id).low % keepers;
+}
 
 /** Asks for the features of a user and of items; ids of other keepers are passed over. */
 export interface ReadKept extends Request<KeptValues> {

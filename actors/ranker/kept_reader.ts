@@ -1,12 +1,17 @@
 /**
- * Reads the kept features of a request from all keepers. A ranking does not fail with a keeper: it
- * goes on without kept features, and that is counted.
+ * Reads the kept features of a request from the keepers of its user and its items. A ranking does
+ * not fail with a keeper: it goes on without kept features, and that is counted.
  */
 import type { ActorRef, AskOptions } from "../../mesh/runtime/actor.ts";
 import type { Counter } from "../../mesh/ports/telemetry.ts";
 import { FeatureTypeError } from "../../kernels/features/errors.ts";
 import type { SlotValues, ValuesOfItems } from "../../kernels/features/values_of_items.ts";
-import type { FeatureKeeperMessage, HistoryTimes, KeptValues } from "../feature_keeper/protocol.ts";
+import {
+  type FeatureKeeperMessage,
+  type HistoryTimes,
+  keeperOf,
+  type KeptValues,
+} from "../feature_keeper/protocol.ts";
 import type { RuleSet } from "../../rules/rule_set.ts";
 import { SHOWN } from "../../rules/rule_errors.ts";
 import type { Rank } from "./protocol.ts";
@@ -21,22 +26,34 @@ export interface Kept {
   readonly histories: Readonly<Record<string, HistoryTimes>>;
 }
 
+/** A keeper, and the places of the items that it is asked for among the candidates. */
+interface Share {
+  readonly keeper: number;
+  readonly places: readonly number[];
+}
+
 export class KeptReader {
   readonly #keepers: readonly ActorRef<FeatureKeeperMessage>[];
   readonly #budgetMs: number;
   readonly #missing: Counter;
-  readonly #valuesOfItems: ValuesOfItems | undefined;
+  readonly #width: number;
+  readonly #valuesOfItems: Pick<ValuesOfItems, "of"> | undefined;
 
-  /** @param valuesOfItems Undefined if no feature is by the values of a slot. */
-  constructor({ keepers, budgetMs, missing, valuesOfItems }: {
+  /**
+   * @param width Features by item.
+   * @param valuesOfItems Undefined if no feature is by the values of a slot.
+   */
+  constructor({ keepers, budgetMs, missing, width, valuesOfItems }: {
     readonly keepers: readonly ActorRef<FeatureKeeperMessage>[];
     readonly budgetMs: number;
     readonly missing: Counter;
-    readonly valuesOfItems: ValuesOfItems | undefined;
+    readonly width: number;
+    readonly valuesOfItems: Pick<ValuesOfItems, "of"> | undefined;
   }) {
     this.#keepers = keepers;
     this.#budgetMs = budgetMs;
     this.#missing = missing;
+    this.#width = width;
     this.#valuesOfItems = valuesOfItems;
   }
 
@@ -51,16 +68,21 @@ export class KeptReader {
     options: AskOptions,
   ): Promise<Kept | undefined> {
     const budgetMs = Math.min(options.budgetMs, this.#budgetMs);
-    const items = candidates.map(({ id }) => id);
+    const ids = candidates.map(({ id }) => id);
     const histories = historiesOf(rules);
     const values = this.#valuesOf(candidates);
+    const ofUser = keeperOf(user, this.#keepers.length);
+    const shares = this.#sharesOf(ids, ofUser, values !== undefined);
     try {
-      const message = { kind: "readKept", user, items, atMs, histories, values } as const;
-      return merged(
-        await Promise.all(
-          this.#keepers.map((keeper) => keeper.ask(message, { ...options, budgetMs })),
-        ),
-      );
+      const answers = await Promise.all(shares.map(({ keeper, places }) => {
+        const items = places.map((place) => ids[place]);
+        const message = { kind: "readKept", user, items, atMs, histories } as const;
+        return this.#keepers[keeper].ask(
+          keeper === ofUser ? { ...message, values } : message,
+          { ...options, budgetMs },
+        );
+      }));
+      return this.#merged(ids.length, shares, answers);
     } catch {
       this.#missing.add(1);
       return undefined;
@@ -93,6 +115,40 @@ export class KeptReader {
       .map(({ id }) => id);
   }
 
+  /**
+   * Deals the user and the items to their keepers. The user's keeper gets all items where it has
+   * features of the user for each of them, by their values.
+   */
+  #sharesOf(ids: readonly string[], ofUser: number | undefined, hasValues: boolean): Share[] {
+    const shares = this.#keepers.map((_, keeper) => ({ keeper, places: [] as number[] }));
+    if (this.#width > 0) {
+      ids.forEach((id, place) => {
+        const ofItem = keeperOf(id, shares.length);
+        if (ofItem !== undefined) shares[ofItem].places.push(place);
+        if (hasValues && ofUser !== undefined && ofUser !== ofItem) {
+          shares[ofUser].places.push(place);
+        }
+      });
+    }
+    return shares.filter(({ keeper, places }) => keeper === ofUser || places.length > 0);
+  }
+
+  /** Puts the answers together: each user and item is kept by one keeper. */
+  #merged(rows: number, shares: readonly Share[], answers: readonly KeptValues[]): Kept {
+    const width = this.#width;
+    const items = new Float64Array(rows * width).fill(NaN);
+    answers.forEach((answer, i) => {
+      shares[i].places.forEach((place, row) => {
+        for (let column = 0; column < width; column++) {
+          const number = answer.items[row * width + column];
+          if (!Number.isNaN(number)) items[place * width + column] = number;
+        }
+      });
+    });
+    const { user = {}, histories = {} } = answers.find(({ hasUser }) => hasUser) ?? {};
+    return { user, items, histories };
+  }
+
   /** Values of slots of the candidates; undefined where no feature reads them. */
   #valuesOf(candidates: Rank["candidates"]): SlotValues | undefined {
     try {
@@ -110,15 +166,4 @@ function historiesOf(rules: RuleSet | undefined): string[] {
   const actions = new Set((rules?.exclude ?? []).map(({ what }) => what));
   if (rules?.rotation !== undefined) actions.add(SHOWN);
   return [...actions];
-}
-
-/** Each user and item is kept by one keeper. */
-function merged(values: readonly KeptValues[]): Kept {
-  const [first, ...rest] = values;
-  const { items } = first;
-  for (const other of rest) {
-    for (let i = 0; i < items.length; i++) if (Number.isNaN(items[i])) items[i] = other.items[i];
-  }
-  const { user, histories } = values.find(({ hasUser }) => hasUser) ?? first;
-  return { user, items, histories };
 }

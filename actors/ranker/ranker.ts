@@ -105,6 +105,7 @@ export class Ranker implements Behavior<RankerMessage> {
         help:
           "Times a ranking goes on without kept features or lists that a keeper did not give in time.",
       }),
+      width: schema.keptOfItems?.length ?? 0,
       valuesOfItems: keptSlots.length === 0
         ? undefined
         : new ValuesOfItems(keptSlots, schema, storedItems),
