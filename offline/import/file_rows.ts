@@ -6,6 +6,7 @@ import { Readable } from "node:stream";
 import { parse } from "csv-parse";
 import { DatasetError } from "../datasets/errors.ts";
 import { listHint, readLines, readText, requireFile } from "../datasets/lines.ts";
+import { columnsOfObjects, fieldsOfObject, isObject, type ObjectFields } from "./object_fields.ts";
 
 /** Layout of a file. */
 export interface FileFormat {
@@ -30,9 +31,6 @@ export interface FileRows {
   readonly columns: readonly string[];
   rows(): AsyncIterable<FileRow>;
 }
-
-/** Objects of a JSON Lines file from which its columns are known. */
-const COLUMN_ROWS = 100_000;
 
 /**
  * The format by the name of the file: `.jsonl`, `.ndjson` and `.json` are JSON Lines, `.parquet` is
@@ -151,16 +149,16 @@ async function* csvRows(file: string, format: FileFormat, width = 0): AsyncGener
 }
 
 async function jsonColumns(file: string): Promise<string[]> {
-  const columns = new Set<string>();
-  let rows = 0;
-  let isList = false;
-  for await (const { cells, object } of jsonObjects(file)) {
-    for (const column of object?.keys() ?? []) columns.add(column);
-    isList ||= columns.size === 0 && String(cells?.[0]).trimStart().startsWith("[");
-    if (cells === undefined && ++rows >= COLUMN_ROWS) break;
+  let first: Cell;
+  async function* objects() {
+    for await (const { object, cells } of jsonObjects(file)) {
+      if (object !== undefined) yield object;
+      else first ??= cells[0];
+    }
   }
-  if (columns.size > 0) return [...columns];
-  const cure = isList ? listHint(file) : "";
+  const columns = await columnsOfObjects(objects());
+  if (columns.length > 0) return columns;
+  const cure = String(first).trimStart().startsWith("[") ? listHint(file) : "";
   throw new DatasetError(file, 1, `no line holds a JSON object with fields.${cure}`);
 }
 
@@ -171,11 +169,8 @@ async function* jsonRows(file: string, columns: readonly string[]): AsyncGenerat
   }
 }
 
-/** The fields of a line by column. */
-type JsonFields = ReadonlyMap<string, Cell>;
-
 type JsonLine =
-  | { readonly line: number; readonly object: JsonFields; readonly cells?: undefined }
+  | { readonly line: number; readonly object: ObjectFields; readonly cells?: undefined }
   | { readonly line: number; readonly object?: undefined; readonly cells: readonly Cell[] };
 
 async function* jsonObjects(file: string): AsyncGenerator<JsonLine> {
@@ -190,15 +185,12 @@ async function* jsonObjects(file: string): AsyncGenerator<JsonLine> {
   }
 }
 
-function parsed(text: string): JsonFields | undefined {
+function parsed(text: string): ObjectFields | undefined {
   try {
     const value: unknown = LONG_NUMBER.test(text)
       ? JSON.parse(text, withAllDigits)
       : JSON.parse(text);
-    if (!isObject(value)) return undefined;
-    const fields = new Map<string, Cell>();
-    addFields(value, "", fields);
-    return fields;
+    return isObject(value) ? fieldsOfObject(value) : undefined;
   } catch {
     return undefined;
   }
@@ -212,24 +204,4 @@ function withAllDigits(_key: string, value: unknown, context?: { readonly source
   const text = context?.source;
   if (typeof value !== "number" || Number.isSafeInteger(value) || text === undefined) return value;
   return /^-?\d+$/.test(text) ? text : value;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-/** A field of an object within the line is a column such as `properties.price`. */
-function addFields(object: Record<string, unknown>, path: string, to: Map<string, Cell>): void {
-  for (const [key, value] of Object.entries(object)) {
-    const plain = withoutType(value);
-    if (isObject(plain)) addFields(plain, `${path}${key}.`, to);
-    else to.set(path + key, plain);
-  }
-}
-
-/** The value of an object such as `{"$date": …}`, by which MongoDB's exports tell a type. */
-function withoutType(value: unknown): unknown {
-  if (!isObject(value)) return value;
-  const [[key, inner] = [""], ...others] = Object.entries(value);
-  return others.length === 0 && key.startsWith("$") ? withoutType(inner) : value;
 }

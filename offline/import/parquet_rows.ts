@@ -11,7 +11,8 @@ import {
 } from "hyparquet";
 import { compressors } from "hyparquet-compressors";
 import { DatasetError } from "../datasets/errors.ts";
-import type { Cell, FileRow, FileRows } from "./file_rows.ts";
+import type { Cell, FileRows } from "./file_rows.ts";
+import { columnsOfObjects, fieldsOfObject, type ObjectFields } from "./object_fields.ts";
 
 /**
  * Opens a Parquet file. Its rows are decoded once, a row group at a time, which is held in memory.
@@ -25,8 +26,22 @@ export async function openParquetRows(
   openFile: (path: string) => Promise<AsyncBuffer> = asyncBufferFromFile,
 ): Promise<FileRows> {
   const scan = await open(path, openFile);
-  const columns = parquetSchema(scan.metadata).children.map(({ element }) => element.name);
-  return { columns, rows: () => parquetRows(path, scan, columns) };
+  const objects = () => parquetObjects(path, scan);
+  const found = await columnsOfObjects(objects());
+  const columns = found.length > 0 ? found : topColumns(scan);
+  return {
+    columns,
+    async *rows() {
+      let line = 0;
+      for await (const object of objects()) {
+        yield { line: ++line, cells: columns.map((column) => object.get(column)) };
+      }
+    },
+  };
+}
+
+function topColumns({ metadata }: ParquetScan): string[] {
+  return parquetSchema(metadata).children.map(({ element }) => element.name);
 }
 
 async function open(
@@ -46,16 +61,13 @@ async function open(
   }
 }
 
-async function* parquetRows(
-  path: string,
-  scan: ParquetScan,
-  columns: readonly string[],
-): AsyncGenerator<FileRow> {
+async function* parquetObjects(path: string, scan: ParquetScan): AsyncGenerator<ObjectFields> {
+  const columns = topColumns(scan);
   for (const range of scan.ranges) {
-    const values: DecodedArray[] = [];
+    const values: (readonly [string, DecodedArray])[] = [];
     for (const column of columns) {
       try {
-        values.push(await scan.readColumn({ column, ...range }));
+        values.push([column, await scan.readColumn({ column, ...range })]);
       } catch (error) {
         const line = range.rowStart + 1;
         throw new DatasetError(
@@ -65,9 +77,10 @@ async function* parquetRows(
         );
       }
     }
-    for (let row = range.rowStart; row < range.rowEnd; row++) {
-      const cells = values.map((column) => cellOf(column[row - range.rowStart]));
-      yield { line: row + 1, cells };
+    for (let row = 0; row < range.rowEnd - range.rowStart; row++) {
+      yield fieldsOfObject(
+        Object.fromEntries(values.map(([column, cells]) => [column, cellOf(cells[row])])),
+      );
     }
   }
 }

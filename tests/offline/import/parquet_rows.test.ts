@@ -64,10 +64,47 @@ Deno.test("objects of Parquet are read as JSON has them, and a time beyond all d
     { name: "id", type: "INT64", repetition_type: "REQUIRED" },
   ];
   await withFile(parquetWriteBuffer({ columnData, schema }), async (file) => {
-    assert.deepEqual((await rowsOf(file)).rows, [
-      { line: 1, cells: [undefined, { id: "9007199254740993" }] },
-      { line: 2, cells: ["1970-01-01T00:00:00.000Z", { id: 7 }] },
-    ]);
+    assert.deepEqual(await rowsOf(file), {
+      columns: ["at", "item.id"],
+      rows: [
+        { line: 1, cells: [undefined, "9007199254740993"] },
+        { line: 2, cells: ["1970-01-01T00:00:00.000Z", 7] },
+      ],
+    });
+  });
+});
+
+Deno.test("a field within a struct is a column, as it is in JSON", async () => {
+  const items = [null, { id: "a", price: { amount: 2.5 } }, { id: "b", price: null }];
+  const schema: Schema = [
+    { name: "root", num_children: 2 },
+    { name: "user", type: "INT32", repetition_type: "REQUIRED" },
+    { name: "item", num_children: 2, repetition_type: "OPTIONAL" },
+    { name: "id", type: "BYTE_ARRAY", converted_type: "UTF8", repetition_type: "OPTIONAL" },
+    { name: "price", num_children: 1, repetition_type: "OPTIONAL" },
+    { name: "amount", type: "DOUBLE", repetition_type: "OPTIONAL" },
+  ];
+  const users = Int32Array.of(1, 2, 3);
+  const columnData: Columns = [{ name: "user", data: users }, { name: "item", data: items }];
+  const expected = {
+    columns: ["user", "item.id", "item.price.amount"],
+    rows: [[1, undefined, undefined], [2, "a", 2.5], [3, "b", undefined]]
+      .map((cells, i) => ({ line: i + 1, cells })),
+  };
+  await withFile(parquetWriteBuffer({ columnData, schema }), async (file) => {
+    assert.deepEqual(await rowsOf(file), expected);
+  });
+  const lines = items.map((item, i) => JSON.stringify({ user: users[i], item })).join("\n");
+  await withFile(new TextEncoder().encode(lines), async (file) => {
+    const { columns, rows } = await openFileRows(file, { kind: "jsonl" });
+    assert.deepEqual({ columns, rows: await Array.fromAsync(rows()) }, expected);
+  });
+});
+
+Deno.test("a Parquet file without rows has the columns of its schema", async () => {
+  const columnData: Columns = [{ name: "user", data: [], type: "STRING" }];
+  await withFile(parquetWriteBuffer({ columnData }), async (file) => {
+    assert.deepEqual(await rowsOf(file), { columns: ["user"], rows: [] });
   });
 });
 
