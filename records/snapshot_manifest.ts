@@ -2,6 +2,7 @@
  * A snapshot: blobs under one prefix, and a manifest that is written last and makes them a
  * snapshot.
  *
+ *     snapshots/001764412388123/claimed             empty; in a mesh, before the parts
  *     snapshots/001764412388123/trainer/0           checkpoint of each trainer
  *     snapshots/001764412388123/shard-0/header      slot names and row layouts of each shard
  *     snapshots/001764412388123/shard-0/chunk-00000 rows or admission counters of each shard
@@ -45,6 +46,7 @@ export interface SnapshotManifest {
 const prefix = "snapshots/";
 const manifestSuffix = "/manifest.json";
 const pinSuffix = "/pinned";
+const claimSuffix = "/claimed";
 
 /** A name that sorts after `newest`, even if the clock has stepped back. */
 export function snapshotName(atMs: number, newest?: string): string {
@@ -137,6 +139,18 @@ export async function unpinSnapshot(blobs: BlobStore, snapshot: string): Promise
   await blobs.delete(snapshot + pinSuffix);
 }
 
+/**
+ * Stores a name before any part of its snapshot: snapshotters that start from then on go above it.
+ */
+export async function claimName(blobs: BlobStore, snapshot: string): Promise<void> {
+  await blobs.put(snapshot + claimSuffix, new Uint8Array());
+}
+
+/** Gives up a name of which no part was written. */
+export async function releaseName(blobs: BlobStore, snapshot: string): Promise<void> {
+  await blobs.delete(snapshot + claimSuffix);
+}
+
 /** The newest name below which a blob is stored, finished or not; undefined without any. */
 export async function newestName(blobs: BlobStore): Promise<string | undefined> {
   const last = (await listSnapshotBlobs(blobs)).at(-1);
@@ -156,7 +170,7 @@ export interface StoredSnapshot {
   readonly finished: boolean;
   /** Undefined where it has no manifest, or a damaged one. */
   readonly manifest: SnapshotManifest | undefined;
-  /** Names of its blobs besides the manifest. */
+  /** Names of its blobs that hold something of it, besides the manifest. */
   readonly parts: readonly string[];
   /** Names of the parts of which unfinished puts have stored bytes. */
   readonly unfinishedParts: readonly string[];
@@ -170,7 +184,8 @@ export async function listStored(blobs: BlobStore): Promise<StoredSnapshot[]> {
   const names = [...new Set([...finished.keys(), ...unfinished.keys()])].sort().reverse();
   return await Promise.all(names.map(async (name) => {
     const all = finished.get(name) ?? [];
-    const isPart = (blob: string) => !isManifest(blob) && blob !== name + pinSuffix;
+    const others = [manifestName(name), name + pinSuffix, name + claimSuffix];
+    const isPart = (blob: string) => !others.includes(blob);
     return {
       name,
       pinned: all.includes(name + pinSuffix),

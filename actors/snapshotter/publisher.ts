@@ -4,7 +4,7 @@
  */
 export interface SnapshotPublisher {
   /**
-   * Notes the owners before anything of a snapshot is written.
+   * Notes the owners before any part of a snapshot is written.
    *
    * @param tenure The snapshotter's; see {@link SnapshotterOptions.tenure}.
    * @throws {Error} The store does not answer, or has given the snapshotter's place to another one.

@@ -17,12 +17,14 @@ import type { Counter, Gauge } from "../../mesh/ports/telemetry.ts";
 import type { EmbeddingShardMessage } from "../embedding_shard/protocol.ts";
 import type { TrainerMessage } from "../trainer/protocol.ts";
 import type { SnapshotterOptions } from "./options.ts";
-import type { SnapshotPublisher } from "./publisher.ts";
+import type { SnapshotPublication, SnapshotPublisher } from "./publisher.ts";
 import {
+  claimName,
   FORMAT,
   keepSnapshots,
   newestName,
   readManifests,
+  releaseName,
   sequenceOf,
   snapshotBytes,
   type SnapshotManifest,
@@ -247,7 +249,7 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
     const chains = this.#newest?.shards ?? [];
     const enough = this.#exampleLogFull ? this.#retained[snapshotsRetained - 1] : this.#newest;
     const last = enough?.trainers.map(({ source, sequence }) => [source, sequence] as const);
-    const publication = await this.#stores.publisher?.begin(this.#options.tenure);
+    const publication = await this.#beginPublication(name);
     const { parts: trainers } = await this.#context.actorRef<TrainerMessage>(trainer).ask({
       kind: "cut",
       snapshot: name,
@@ -258,6 +260,7 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
       ...(last === undefined ? {} : { unlessAt: Object.fromEntries(last) }),
     }, { budgetMs });
     if (trainers.length === 0) {
+      if (publication !== undefined) await releaseName(this.#stores.blobs, name);
       // A power failure takes deletes back, and a store may have refused them.
       if (publication === undefined || await publication.isCurrent()) await this.#deleteOlder();
       return undefined;
@@ -291,6 +294,18 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
     this.#measure(manifest);
     if (publication === undefined || await publication.isCurrent()) await this.#deleteOlder();
     return name;
+  }
+
+  /**
+   * Claims the name before the mesh is asked whether this snapshotter still has its place. One that
+   * is given the place later finds the name and goes above it, however far this host's clock is
+   * ahead: so it deletes all that is still written below the name.
+   */
+  async #beginPublication(name: string): Promise<SnapshotPublication | undefined> {
+    const { publisher, blobs } = this.#stores;
+    if (publisher === undefined) return undefined;
+    await claimName(blobs, name);
+    return await publisher.begin(this.#options.tenure);
   }
 
   /**

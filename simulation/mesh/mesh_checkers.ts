@@ -7,6 +7,7 @@ import { admittedRows } from "../checkers/admitted_rows.ts";
 import { answeredLookups } from "../checkers/answered_lookups.ts";
 import { ascendingAcceptance } from "../checkers/ascending_acceptance.ts";
 import { ascendingEpochs } from "../checkers/ascending_epochs.ts";
+import { ascendingSnapshots } from "../checkers/ascending_snapshots.ts";
 import { averagedWeights } from "../checkers/averaged_weights.ts";
 import { bounded } from "../checkers/bounded.ts";
 import type { CheckerFactory } from "../checkers/checker.ts";
@@ -69,6 +70,7 @@ export function meshCheckers(world: MeshWorld): CheckerFactory[] {
     wholeMoves,
     shortFreezes(world.latencies),
     ascendingEpochs,
+    ascendingSnapshots,
     oneCutPerManifest,
     abortedMoves,
     servedByHosts(world),

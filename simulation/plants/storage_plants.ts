@@ -78,6 +78,16 @@ export const storagePlants: readonly Plant[] = [
     scenario: "bad-disk",
   },
   {
+    name: "names-unclaimed",
+    edits: [{
+      file: "actors/snapshotter/snapshotter.ts",
+      find: "    await claimName(blobs, name);\n",
+      replace: "    void claimName;\n",
+    }],
+    seenBy: ["ascending-snapshots"],
+    scenario: "first-trainer-moves",
+  },
+  {
     name: "unfinished-puts-stay",
     edits: [{
       file: "records/snapshot_manifest.ts",

@@ -223,6 +223,33 @@ export const meshScenarios: readonly Scenario[] = [
   },
   {
     ...mesh,
+    name: "first-trainer-moves",
+    description: "the host of trainer 0, whose clock is ahead, is drained while blobs are slow",
+    families: [],
+    values: {
+      "storage.snapshots.interval": "1s",
+      "trainer.count": 2,
+      "trainer.partitions": 4,
+    },
+    forMs: 30_000,
+    faults: (random, configuration, forMs) => {
+      const [ahead, behind] = hostsFor("trainer", configuration);
+      return [
+        { kind: "slowBlobs", atMs: 0, forMs, latencyMs: 300 },
+        { kind: "stepHostClock", atMs: 1_000, host: ahead, toMs: CLOCK_AHEAD_MS_MAX },
+        { kind: "stepHostClock", atMs: 1_000, host: behind, toMs: -CLOCK_AHEAD_MS_MAX },
+        ...moments(forMs, 4).flatMap((momentMs): Fault[] => {
+          const atMs = momentMs + Math.floor(random.nextFloat() * 1_500);
+          return [
+            { kind: "drainHost", atMs, host: ahead, forMs: 3_000 },
+            { kind: "drainHost", atMs: atMs + 3_500, host: behind, forMs: 1_000 },
+          ];
+        }),
+      ];
+    },
+  },
+  {
+    ...mesh,
     name: "live-reshard",
     description:
       "the number of shards changes while hosts are killed, paused and cut off, and scorers crash",

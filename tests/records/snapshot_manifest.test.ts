@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import {
+  claimName,
   FORMAT,
   keepSnapshots,
   listStored,
@@ -124,4 +125,12 @@ Deno.test("the parts of a later snapshot stay: another host may write it", async
   await blobs.put(`${second}/trainer/0`, new Uint8Array(1));
   await keepSnapshots(blobs, [manifest(first)]);
   assert.ok((await blobs.list("")).includes(`${second}/trainer/0`));
+});
+
+Deno.test("a claim is no part of its snapshot, and goes with the first that is finished from it on", async () => {
+  const blobs = await twoSnapshots();
+  for (const name of names) await claimName(blobs, name);
+  assert.deepEqual((await listStored(blobs)).map(({ parts }) => parts), [[], []]);
+  await keepSnapshots(blobs, [manifest(names[1])]);
+  assert.deepEqual(await blobs.list(""), [manifestName(names[1])]);
 });

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import type { SnapshotPublisher } from "../../../actors/snapshotter/publisher.ts";
 import { MemoryEventLog } from "../../../mesh/adapters/memory/memory_event_log.ts";
 import { StaleManifestError } from "../../../mesh/ports/coordination_errors.ts";
-import { readManifests } from "../../../records/snapshot_manifest.ts";
+import { claimName, readManifests, snapshotName } from "../../../records/snapshot_manifest.ts";
 import { Loop } from "../loop.ts";
 import { crashShard, SHARDS, snapshot, start, visit } from "./snapshots_of_loop.ts";
 
@@ -39,6 +39,46 @@ Deno.test("a snapshot that the mesh refuses is not written, and the older one st
   const { name: third } = await snapshot(world);
   assert.deepEqual(await names(), [third]);
   await world.loop.stop();
+});
+
+Deno.test("a snapshot's name is stored when the mesh is asked, and a later snapshotter goes above it", async () => {
+  const stored: string[][] = [];
+  let isFormer = false;
+  const publisher: SnapshotPublisher = {
+    async begin() {
+      stored.push(await world.loop.blobs.list("snapshots/"));
+      if (isFormer) throw new Error("another host takes the snapshots by now");
+      return { publish: () => Promise.resolve(), isCurrent: () => Promise.resolve(true) };
+    },
+  };
+  const world = await start({ snapshotsRetained: 1 }, publisher);
+  const { loop } = world;
+  await visit(loop, 0, 10);
+  const { name: first } = await snapshot(world);
+  assert.deepEqual(stored.pop(), [`${first}/claimed`]);
+  const finished = await loop.blobs.list("snapshots/");
+  assert.ok(!finished.includes(`${first}/claimed`));
+  assert.deepEqual(await snapshot(world), {}, "nothing was learned");
+  assert.deepEqual(await loop.blobs.list("snapshots/"), finished);
+
+  isFormer = true;
+  await visit(loop, 10, 20);
+  await assert.rejects(snapshot(world), /another host takes the snapshots by now/);
+  const [claimed] = (await loop.blobs.list("snapshots/")).filter((blob) =>
+    !finished.includes(blob)
+  );
+  assert.match(claimed, /\/claimed$/, "no part is written");
+
+  // By a clock that is an hour ahead.
+  const ahead = snapshotName(loop.mesh.clock.nowMs() + 3_600_000);
+  await claimName(loop.blobs, ahead);
+  isFormer = false;
+  await world.replaceSnapshotter();
+  await loop.blobs.put(`${ahead}/shard-0/chunk-00000`, new Uint8Array(1)); // written late
+  const { name: next } = await snapshot(world);
+  assert.ok(next! > ahead);
+  assert.ok((await loop.blobs.list("snapshots/")).every((blob) => !blob.startsWith(ahead)));
+  await loop.stop();
 });
 
 Deno.test("a trainer refuses an example log that is shorter than its snapshot, and names it", async () => {
