@@ -15,6 +15,8 @@ export interface FileFormat {
   readonly delimiter?: string;
   /** CSV: names of the columns of a file without a header. */
   readonly header?: readonly string[];
+  /** CSV: whether cells may be quoted. Default: by delimiter and header. */
+  readonly quoted?: boolean;
   /** Default `utf-8`. */
   readonly encoding?: string;
 }
@@ -59,7 +61,14 @@ export async function openFileRows(file: string, format: FileFormat): Promise<Fi
     return { columns, rows: () => jsonRows(file, columns) };
   }
   const columns = format.header ?? await csvHeader(file, format);
+  const hasQuotes = format.header === undefined && columns.every((name) => /^".*"$/.test(name));
+  if (hasQuotes && !isQuoted(format)) return await openFileRows(file, { ...format, quoted: true });
   return { columns, rows: () => csvRows(file, format, columns.length) };
+}
+
+/** Tables between tabs or `::` mostly quote nothing, and a quote in them is part of a title. */
+function isQuoted({ delimiter, quoted }: FileFormat): boolean {
+  return quoted ?? (delimiter !== "::" && delimiter !== "\t");
 }
 
 async function csvHeader(file: string, format: FileFormat): Promise<readonly string[]> {
@@ -99,8 +108,7 @@ async function* csvRows(file: string, format: FileFormat, width = 0): AsyncGener
     bom: true,
     delimiter,
     info: true,
-    // Files with such delimiters quote nothing, and a quote in them is part of a title.
-    quote: delimiter === "::" || delimiter === "\t" ? null : '"',
+    quote: isQuoted(format) ? '"' : null,
     // A header that is written apart from its rows may end in another way than they do.
     record_delimiter: ["\r\n", "\n", "\r"],
     relax_column_count: true,

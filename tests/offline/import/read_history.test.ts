@@ -282,6 +282,24 @@ Deno.test("the header may end in another way than the rows", async () => {
   }
 });
 
+Deno.test("a quote between tabs is part of a title, unless the header is quoted", async () => {
+  const plain = await read("e.tsv", 'user\titem\tcountry\nu\ta"b\t"UK"\n', "events");
+  assert.equal(plain.history.event(0).item, 'a"b');
+  assert.deepEqual(plain.history.event(0).userFields, { country: '"UK"' });
+  // As R's write.table has it: texts are quoted, numbers are not.
+  const text = '"user"\t"item"\t"time"\t"country"\n"u"\t"a""b"\t10\t"UK\tGB"\n';
+  const { history, refused } = await read("e.tsv", text, "events");
+  assert.deepEqual(refused, []);
+  assert.deepEqual(history.event(0), {
+    user: "u",
+    item: 'a"b',
+    action: "purchase",
+    value: NaN,
+    atMs: 10_000,
+    userFields: { country: "UK\tGB" },
+  });
+});
+
 Deno.test("a row with several faults is refused once", async () => {
   const { refused } = await read("e.csv", 'user,item,time\nu,3" x 4" mat,10\n', "events");
   assert.deepEqual(refused.map(([line]) => line), [2]);
