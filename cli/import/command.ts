@@ -3,6 +3,7 @@
  * serve` then starts with a trained model.
  */
 import { Command, Option } from "commander";
+import type { DecimalSign } from "../../offline/datasets/numbers.ts";
 import type { DateOrder } from "../../offline/datasets/times.ts";
 import type { Output } from "../command_line.ts";
 import {
@@ -31,6 +32,7 @@ export interface ImportFlags {
   readonly split: readonly string[];
   readonly delimiter?: string;
   readonly header?: readonly string[];
+  readonly decimal?: DecimalSign;
   readonly dates?: DateOrder;
   readonly zone?: string;
   readonly until?: string;
@@ -105,6 +107,10 @@ export function importCommand(output: Output): Command {
     .addOption(
       new Option("--header <names>", "CSV: names of the columns of a file without a header")
         .argParser(namesOf),
+    )
+    .addOption(
+      new Option("--decimal <sign>", "the sign before decimals, in numbers such as 3,50 or 1,234")
+        .choices([",", "."]),
     )
     .addOption(
       new Option("--dates <order>", "the order of dates such as 12/1/2010 8:26")

@@ -146,6 +146,7 @@ async function readSource(
     mapping,
     action: flags.action ?? DEFAULT_ACTION,
     times,
+    ...(flags.decimal !== undefined && { decimal: flags.decimal }),
     latestMs: Date.now() + timestampAheadMsMax,
     untilMs,
     valueRanges: valueBounds,
@@ -184,7 +185,7 @@ function keyOf(
   sampling: NegativeOptions,
   { tasks, windowMs }: CairnConfiguration["joiner"],
 ): string {
-  const { action, labelAtLeast, dates, zone, until, seen } = flags;
+  const { action, labelAtLeast, decimal, dates, zone, until, seen } = flags;
   const files = sources.map(({ file, bytes, mapping }) => ({
     file: file.split("/").at(-1),
     bytes,
@@ -195,6 +196,7 @@ function keyOf(
       files,
       action,
       labelAtLeast,
+      decimal,
       dates,
       zone,
       until,

@@ -7,6 +7,7 @@ import type { FeatureSource } from "../../kernels/features/schema.ts";
 import { idPattern } from "../../records/client_ids.ts";
 import { present } from "../../structures/invariant.ts";
 import { shown } from "../datasets/errors.ts";
+import { type DecimalSign, decimalSignsOf, numberOfText } from "../datasets/numbers.ts";
 import {
   lacksZone,
   needsDateOrder,
@@ -31,6 +32,8 @@ export interface ReadHistoryOptions {
   /** The action of events of a file without a column of actions. */
   readonly action: string;
   readonly times: TimeForms;
+  /** The sign before the decimals of numbers. Absent = a point, and `1,234` is none. */
+  readonly decimal?: DecimalSign;
   /** Latest time that an event or ranking may have, ms: it happened in the past. */
   readonly latestMs: number;
   /** Events and rankings from this time on are left out, ms. */
@@ -212,10 +215,7 @@ class RowReader {
   #value(action: string, cells: readonly Cell[]): number {
     const cell = this.#cell("value", cells);
     if (isAbsent(cell)) return NaN;
-    const value = numberOf(cell);
-    if (!Number.isFinite(Math.fround(value))) {
-      throw new RefusedError(`the value is ${shown(String(cell))}, expected a number`);
-    }
+    const value = numberOf(cell, "the value", this.#options.decimal);
     const range = this.#options.valueRanges[action];
     if (range !== undefined && (value < range.min || value > range.max)) {
       throw new RefusedError(
@@ -263,7 +263,12 @@ class RowReader {
       const { index, target } = mapped;
       const cell = cells[index];
       if (target.kind !== "attribute" || isAbsent(cell)) continue;
-      (fields[target.source] ??= {})[target.attribute] = attributeOf(cell, target.type, mapped);
+      (fields[target.source] ??= {})[target.attribute] = attributeOf(
+        cell,
+        target.type,
+        mapped,
+        this.#options.decimal,
+      );
     }
     return fields;
   }
@@ -273,13 +278,11 @@ function attributeOf(
   cell: Cell,
   type: AttributeType,
   { column, separator }: MappedColumn,
+  decimal: DecimalSign | undefined,
 ): FeatureAttributes[string] {
   switch (type) {
-    case "number": {
-      const value = numberOf(cell);
-      if (Number.isFinite(Math.fround(value))) return value;
-      throw new RefusedError(`column ${column} is ${shown(String(cell))}, expected a number`);
-    }
+    case "number":
+      return numberOf(cell, `column ${column}`, decimal);
     case "boolean": {
       const text = String(cell).trim().toLowerCase();
       if (text === "true" || text === "1") return true;
@@ -332,9 +335,17 @@ function readable(text: string, what: string): string {
   );
 }
 
-function numberOf(cell: Cell): number {
-  if (typeof cell === "number") return cell;
-  return typeof cell === "string" && cell.trim() !== "" ? Number(cell) : NaN;
+/** A number that float32 holds. */
+function numberOf(cell: Cell, what: string, decimal: DecimalSign | undefined): number {
+  const value = typeof cell === "string" ? numberOfText(cell, decimal) : cell;
+  if (typeof value === "number" && Number.isFinite(Math.fround(value))) return value;
+  const signs = decimal === undefined && typeof cell === "string" ? decimalSignsOf(cell) : [];
+  const cure = signs.map((sign) => `--decimal '${sign}'`).join(" or ");
+  throw new RefusedError(
+    `${what} is ${shown(String(cell))}, ${
+      cure === "" ? "expected a number" : `whose comma may be the decimal sign: say ${cure}`
+    }`,
+  );
 }
 
 /** The id in a cell. A number that a table wrote with decimals (`17850.0`) is the whole number. */

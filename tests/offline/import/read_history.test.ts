@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { loadConfiguration } from "../../../cli/load_configuration.ts";
 import { bundledFile } from "../../../cli/options.ts";
 import { formatOf, openFileRows } from "../../../offline/import/file_rows.ts";
+import type { DecimalSign } from "../../../offline/datasets/numbers.ts";
 import { History } from "../../../offline/import/history.ts";
 import { proposeMapping } from "../../../offline/import/mapping.ts";
 import { readHistory } from "../../../offline/import/read_history.ts";
@@ -19,10 +20,11 @@ async function read(
   name: string,
   text: string | Uint8Array<ArrayBuffer>,
   content: FileContent,
-  { untilMs = Infinity, targets = {}, separators = {} }: {
+  { untilMs = Infinity, targets = {}, separators = {}, decimal }: {
     untilMs?: number;
     targets?: Record<string, string>;
     separators?: Record<string, string>;
+    decimal?: DecimalSign;
   } = {},
 ) {
   const folder = await Deno.makeTempDir();
@@ -51,6 +53,7 @@ async function read(
       mapping,
       action: "purchase",
       times: {},
+      ...(decimal !== undefined && { decimal }),
       latestMs: LATEST_MS,
       untilMs,
       valueRanges: { rating: { min: 1, max: 5 } },
@@ -135,6 +138,28 @@ Deno.test("a row that cannot be used is refused with its line, and the others ar
     [8, 'column price is "cheap", expected a number'],
     [9, "the row has 3 cells, and there are 6 columns"],
   ]);
+});
+
+Deno.test("amounts are read without their currency; a decimal comma needs the option", async () => {
+  const text =
+    'user,item,time,qty,price\nu,a,10,1,$3.50\nu,b,10,2,"3,50 €"\nu,c,10,"1,234",1\nu,d,10,2,"1,234.50"\n';
+  const { history, refused } = await read("e.csv", text, "events");
+  assert.deepEqual([0, 1].map((i) => history.event(i).itemFields), [
+    { price: 3.5 },
+    { price: 1234.5 },
+  ]);
+  assert.deepEqual(refused, [
+    [3, "column price is \"3,50 €\", whose comma may be the decimal sign: say --decimal ','"],
+    [
+      4,
+      "the value is \"1,234\", whose comma may be the decimal sign: say --decimal ',' or --decimal '.'",
+    ],
+  ]);
+  const byComma = 'user,item,time,qty,price\nu,a,10,"1,5","1.234,50"\nu,b,10,1.5,1\n';
+  const typed = await read("e.csv", byComma, "events", { decimal: "," });
+  assert.equal(typed.history.event(0).value, 1.5);
+  assert.deepEqual(typed.history.event(0).itemFields, { price: 1234.5 });
+  assert.deepEqual(typed.refused, [[3, 'the value is "1.5", expected a number']]);
 });
 
 Deno.test("JSON Lines hold lists, numbers as ids, and lines that are no objects", async () => {
