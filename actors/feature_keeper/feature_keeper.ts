@@ -13,7 +13,7 @@ import { CheckpointWriter } from "./checkpoint_writer.ts";
 import { KeptState } from "./kept_state.ts";
 import { type TableName, tableNames } from "./kept_tables.ts";
 import { OrderedReader } from "./ordered_reader.ts";
-import type { FeatureKeeperOptions } from "./options.ts";
+import { countsShownToUser, type FeatureKeeperOptions } from "./options.ts";
 import type { FeatureKeeperMessage } from "./protocol.ts";
 import { hasRecordsBefore, type ReadEnd, ReadPositions } from "./read_positions.ts";
 import { TopSearches } from "./top_searches.ts";
@@ -95,11 +95,12 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
     this.#missed = context.telemetry.counter("cairn_keeper_records_missed_total", {
       help: "Records that the event log had removed before a keeper read them.",
     });
+    const haste = countsShownToUser(options.features) ? "soon" : undefined;
     this.#unsubscribe = offsets.map((_, partition) =>
       eventLog.onAppended(partition, () => {
         this.#appended.add(partition);
         this.#wakeSoon();
-      })
+      }, haste)
     );
     this.#wake();
   }

@@ -4,6 +4,7 @@
 
 import type { LogExtent } from "../../mesh/ports/event_log.ts";
 import type { SlotColumn } from "../../kernels/features/values_of_items.ts";
+import { SHOWN } from "../../rules/rule_errors.ts";
 
 /** Events that a feature counts. */
 export interface KeptEvent {
@@ -121,6 +122,16 @@ export interface FeatureKeeperOptions {
   readonly extent?: LogExtent;
   /** Least time between checkpoints, ms; 0 = none, where the log does not outlive the process. */
   readonly checkpointMs: number;
+}
+
+/**
+ * Whether features of users count what was shown to them: rules that keep the items of one ranking
+ * from the next read these.
+ */
+export function countsShownToUser(features: readonly KeptFeature[]): boolean {
+  return features.some((feature) =>
+    feature.of.action === SHOWN && (feature.kind === "history" || feature.by === "user")
+  );
 }
 
 /** The slots by which features divide the events of users, each once, in the order of features. */

@@ -38,6 +38,9 @@ export interface AppendFence {
  */
 export type LogReader = "follower";
 
+/** Marks a listener that is to be told soon of `written` records too; others may wait longer. */
+export type ListenerHaste = "soon";
+
 /** A record that is appended once, whichever process sends it and however often. */
 export interface OnceRecord {
   /** Absent = the record is new whenever it is sent, and is not remembered. */
@@ -178,7 +181,7 @@ export interface EventLog {
    *
    * @returns Removes the listener.
    */
-  onAppended(partition: number, listener: () => void): () => void;
+  onAppended(partition: number, listener: () => void, haste?: ListenerHaste): () => void;
   /** Stores, durably, that `consumer` has handled all records before `offset`. */
   commitOffset(consumer: string, partition: number, offset: number): Promise<void>;
   /** The committed offset, 0 for a new consumer. */

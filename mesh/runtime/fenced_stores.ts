@@ -34,7 +34,7 @@ export function fencedEventLog(log: EventLog, context: Fence): EventLog {
     read: (partition, fromOffset, recordsMax, reader) =>
       log.read(partition, fromOffset, recordsMax, reader),
     endOffset: (partition) => log.endOffset(partition),
-    onAppended: (partition, listener) => log.onAppended(partition, listener),
+    onAppended: (partition, listener, haste) => log.onAppended(partition, listener, haste),
     commitOffset: (consumer, partition, offset) =>
       context.fence(() => log.commitOffset(consumer, partition, offset)),
     committedOffset: (consumer, partition) => log.committedOffset(consumer, partition),

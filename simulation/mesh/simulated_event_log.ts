@@ -10,6 +10,7 @@ import {
   type AppendUntil,
   type EventLog,
   LateAppendError,
+  type ListenerHaste,
   type LogExtent,
   LogFullError,
   type LogMark,
@@ -41,6 +42,8 @@ export interface SimulatedEventLogOptions {
 interface Partition {
   readonly appends: LogAppends;
   readonly listeners: Listeners<[]>;
+  /** Functions that remove the listeners which are to be told soon. */
+  readonly soon: Set<() => void>;
   /** Followers were told of the records before this offset; undefined where they read all. */
   toldTo: number | undefined;
   /** Records before this offset are known to be durable. */
@@ -201,8 +204,14 @@ export class SimulatedEventLog implements EventLog {
     return await this.#again(() => this.#state.endOffset(partition));
   }
 
-  onAppended(partition: number, listener: () => void): () => void {
-    return this.#known.of(partition).listeners.add(listener);
+  onAppended(partition: number, listener: () => void, haste?: ListenerHaste): () => void {
+    const { listeners, soon } = this.#known.of(partition);
+    const remove = listeners.add(listener);
+    if (haste === "soon") soon.add(remove);
+    return () => {
+      remove();
+      soon.delete(remove);
+    };
   }
 
   async commitOffset(consumer: string, partition: number, offset: number): Promise<void> {
@@ -242,7 +251,9 @@ export class SimulatedEventLog implements EventLog {
     const { link, writer, bytesMax } = this.#options;
     this.#removals.push(this.#state.onAppended(partition, (isUrgent) => {
       if (!link.isReachable) return;
-      const waitMs = isUrgent ? 0 : logBudgets.lazyMs;
+      const { soon } = this.#known.of(partition);
+      const lazyMs = soon.size > 0 ? logBudgets.soonMs : logBudgets.lazyMs;
+      const waitMs = isUrgent ? 0 : lazyMs;
       link.clock.schedule(waitMs + link.nextLatencyMs(), () => {
         this.#tell(partition, this.#state.endOffset(partition));
       });
@@ -263,7 +274,8 @@ export class SimulatedEventLog implements EventLog {
       unavailable: (cause) => this.#unavailable(cause),
       late: (cause, outcome) => new LateAppendError(this.#inWords, cause, outcome),
     });
-    return { appends, listeners: new Listeners<[]>(), toldTo: undefined, durable: 0 };
+    const listeners = new Listeners<[]>();
+    return { appends, listeners, soon: new Set(), toldTo: undefined, durable: 0 };
   }
 
   /** Tells the followers of a partition that they may read, up to an offset or everything. */

@@ -67,12 +67,12 @@ export class Loop {
   }
 
   /** The log as this process sees it: a killed one is not told of appends, and makes none. */
-  #logOf(log: MemoryEventLog): EventLog {
+  #logOf(log: EventLog): EventLog {
     return altered<EventLog>(log, {
-      onAppended: (partition, listener) =>
+      onAppended: (partition, listener, haste) =>
         log.onAppended(partition, () => {
           if (!this.#isKilled) listener();
-        }),
+        }, haste),
       append: (partition, records) =>
         this.#isKilled ? new Promise(() => {}) : log.append(partition, records),
     });

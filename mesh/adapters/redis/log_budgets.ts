@@ -10,10 +10,13 @@ export const logBudgets = {
   /** Time without a connection after which appends are refused at once, ms. */
   awayAfterMs: 1_000,
   /**
-   * Time after which listeners are told of records that need not be durable, ms. Rankings are of no
-   * use before an event, which ends this time, so each look for rankings alone is a turn too many.
+   * Time after which listeners are told of records that need not be durable, ms. A joiner has no
+   * use for rankings before an event, which ends this time, so each look for rankings alone is a
+   * turn too many.
    */
   lazyMs: 500,
+  /** The same where a listener asks to be told soon, ms. */
+  soonMs: 100,
   /** Pause before a command is sent again, ms. */
   retryMs: 20,
   /** Time for which ids of records that are appended once are retained, ms. */

@@ -5,14 +5,16 @@
  *
  * A read after each append would cost its process and the server a turn for each ranking. So there
  * are pauses of {@link PACE_MS} between reads, and records that were appended as `written`, such as
- * rankings, are read {@link WatcherParts.lazyMs} after the first of them, or with the next urgent
- * append: a durable append adds an entry to a stream on which the read waits meanwhile. The wait
- * and the read behind it leave together, so that this process takes one turn for both, and while
- * each such read brings records, the next wait begins at once.
+ * rankings, are read {@link WatcherParts.lazyMs} after the first of them (`logBudgets.soonMs` where
+ * a listener asks for that), or with the next urgent append: a durable append adds an entry to a
+ * stream on which the read waits meanwhile. The wait and the read behind it leave together, so that
+ * this process takes one turn for both, and while each such read brings records, the next wait
+ * begins at once.
  */
 import { setTimeout as pause } from "node:timers/promises";
 import { Listeners } from "../../runtime/listeners.ts";
-import type { LogRecord } from "../../ports/event_log.ts";
+import type { ListenerHaste, LogRecord } from "../../ports/event_log.ts";
+import { logBudgets } from "./log_budgets.ts";
 import type { LogKeys } from "./log_keys.ts";
 import { idBefore } from "./log_scripts.ts";
 import { LogTail } from "./log_tail.ts";
@@ -34,6 +36,8 @@ interface WatchedPartition {
   readonly listeners: Listeners<[]>;
   readonly tail: LogTail;
   count: number;
+  /** Listeners that are to be told soon. */
+  soonCount: number;
   /** Records before this offset were told of; -1 before the first look. */
   toldTo: number;
   /** Whether its reader reads records before the tail, so that bringing others is of no use yet. */
@@ -90,9 +94,11 @@ export class LogWatcher {
   }
 
   /** Adds a listener; returns a function that removes it. */
-  add(partition: number, listener: () => void): () => void {
+  add(partition: number, listener: () => void, haste?: ListenerHaste): () => void {
     const watched = this.#watchedOf(partition);
     const remove = watched.listeners.add(listener);
+    const soon = Number(haste === "soon");
+    watched.soonCount += soon;
     if (watched.count++ === 0) watched.toldTo = -1;
     if (!this.#isRunning) void this.#run();
     else if (watched.count === 1) void this.#interrupt();
@@ -102,6 +108,7 @@ export class LogWatcher {
       isRemoved = true;
       remove();
       watched.count--;
+      watched.soonCount -= soon;
     };
   }
 
@@ -208,11 +215,12 @@ export class LogWatcher {
     const following = streams.filter(([, p]) => !this.#watchedOf(p).isBehind);
     // Where a partition is behind, the read has brought one record of each.
     const isShort = following.length < streams.length;
-    const { lazyMs } = this.#parts;
+    const isSoon = watched.some((p) => this.#watchedOf(p).soonCount > 0);
+    const waitMs = isSoon ? logBudgets.soonMs : this.#parts.lazyMs;
     await Promise.all([
-      isLazy && this.#read([], { blockMs: lazyMs }, further),
+      isLazy && this.#read([], { blockMs: waitMs }, further),
       (isLazy || isShort) && following.length > 0 &&
-      this.#read(following, { behindMs: isLazy ? lazyMs : 0 }, further),
+      this.#read(following, { behindMs: isLazy ? waitMs : 0 }, further),
     ]);
     this.#isSteady = isLazy && !isShort && !this.#leftSome && further.size > 0;
     for (const p of brought.union(further)) this.#watchedOf(p).listeners.tell();
@@ -278,6 +286,7 @@ export class LogWatcher {
         listeners: new Listeners<[]>(),
         tail: new LogTail({ recordsMax: RECORDS_MAX, bytesMax: TAIL_BYTES_MAX }),
         count: 0,
+        soonCount: 0,
         toldTo: -1,
         isBehind: false,
       };

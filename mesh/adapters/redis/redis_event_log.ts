@@ -10,6 +10,7 @@ import {
   type AppendFence,
   type AppendUntil,
   type EventLog,
+  type ListenerHaste,
   type LogExtent,
   LogFullError,
   type LogMark,
@@ -216,9 +217,9 @@ export class RedisEventLog implements EventLog {
     });
   }
 
-  onAppended(partition: number, listener: () => void): () => void {
+  onAppended(partition: number, listener: () => void, haste?: ListenerHaste): () => void {
     this.#known.of(partition);
-    return this.#watcher.add(partition, listener);
+    return this.#watcher.add(partition, listener, haste);
   }
 
   async commitOffset(consumer: string, partition: number, offset: number): Promise<void> {

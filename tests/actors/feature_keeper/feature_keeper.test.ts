@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import type { FeatureKeeperMessage } from "../../../actors/feature_keeper/protocol.ts";
 import type { KeptFeature } from "../../../actors/feature_keeper/options.ts";
 import type { Ranking } from "../../../actors/ranker/protocol.ts";
+import type { ListenerHaste } from "../../../mesh/ports/event_log.ts";
 import { MemoryEventLog } from "../../../mesh/adapters/memory/memory_event_log.ts";
 import { encodeEvent } from "../../../records/event_record.ts";
 import { Loop } from "../loop.ts";
@@ -55,6 +56,30 @@ Deno.test("a rotation lowers what was just shown", async () => {
   });
   assert.deepEqual(ids(ranking).slice(2).sort(), ["a", "b"]);
   await loop.stop();
+});
+
+Deno.test("a keeper wants rankings soon where a rule reads what they showed to the user", async () => {
+  const clicks = { by: "user", of: { action: "click" }, span: { windowMs: day } } as const;
+  const hasteOf = async (feature: KeptFeature) => {
+    const loop = await Loop.start({ kept: { features: [feature] } });
+    const hastes: unknown[] = [];
+    const { eventLog } = loop;
+    const { onAppended } = eventLog;
+    eventLog.onAppended = (partition, listener, haste?: ListenerHaste) => {
+      hastes.push(haste);
+      return onAppended.call(eventLog, partition, listener);
+    };
+    await loop.restart("feature_keeper/0");
+    await loop.mesh.advance(100);
+    await loop.stop();
+    return hastes;
+  };
+  const shown = { action: "shown" };
+  assert.deepEqual(await hasteOf({ kind: "count", name: "a", ...clicks, of: shown }), ["soon"]);
+  assert.deepEqual(await hasteOf(features[0]), ["soon"]);
+  assert.deepEqual(await hasteOf(features[1]), [undefined]);
+  const ofItems = { kind: "rate", name: "a", ...clicks, by: "item", per: shown } as const;
+  assert.deepEqual(await hasteOf({ ...ofItems, prior: { rate: 0, weight: 1 } }), [undefined]);
 });
 
 Deno.test("a record that comes while the keeper reads its partition is read too", async () => {

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { logBudgets } from "../../../mesh/adapters/redis/log_budgets.ts";
-import { ACCEPTANCE_STEP_MS } from "../../../mesh/ports/event_log.ts";
+import { ACCEPTANCE_STEP_MS, type AppendUntil } from "../../../mesh/ports/event_log.ts";
 import { Coordinator } from "../../../mesh/runtime/coordination/coordinator.ts";
 import { SeededRandom } from "../../../mesh/simulation/seeded_random.ts";
 import { VirtualClock } from "../../../mesh/simulation/virtual_clock.ts";
@@ -327,6 +327,31 @@ Deno.test("a fail-over that loses a ranking of the log loses it for the other ga
   assert.ok(redis.start(500) > 0);
   assert.deepEqual(server.lost, ["events/0 1"]);
   assert.deepEqual(["kept", "lost"].map((id) => redis.ranking(id)?.length), [1, undefined]);
+});
+
+Deno.test("a follower is told of written records after a while, and soon where it asks", async () => {
+  for (const haste of [undefined, "soon"] as const) {
+    const server = new Server();
+    const { clock } = server;
+    const [writer, reader] = [await clock.settle(server.open()), await clock.settle(server.open())];
+    const toldAtMs: number[] = [];
+    const remove = reader.onAppended(0, () => toldAtMs.push(clock.monotonicMs()), haste);
+    const append = async (until: AppendUntil) => {
+      toldAtMs.length = 0;
+      const beganAtMs = clock.monotonicMs();
+      void writer.append(0, [text("a")], until);
+      await clock.advance(1_000);
+      return Math.round((toldAtMs[0] - beganAtMs) / 10) * 10;
+    };
+    const { lazyMs, soonMs } = logBudgets;
+    assert.deepEqual([await append("written"), await append("durable")], [
+      haste ? soonMs : lazyMs,
+      0,
+    ]);
+    remove();
+    reader.onAppended(0, () => toldAtMs.push(clock.monotonicMs()));
+    assert.equal(await append("written"), lazyMs);
+  }
 });
 
 Deno.test("nothing passes a cut, and a command that was sent before it may have run", async () => {

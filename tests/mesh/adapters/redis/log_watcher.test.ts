@@ -66,6 +66,15 @@ await withServers((server) => {
     assert.ok(reads <= 3 * waits, `${reads} reads in ${waits} waits`);
   });
 
+  test("written records are read soon where one listener asks for it", NEVER_MS, async (world) => {
+    world.follow(0);
+    await world.append(1);
+    await world.untilRead(0, 1);
+    world.reader.onAppended(1, () => {}, "soon");
+    await world.append(1, "written");
+    await world.untilRead(0, 2);
+  });
+
   test("while written records come, no read waits for the first of them", 300, async (world) => {
     world.follow(0);
     await world.append(1);
@@ -181,7 +190,7 @@ interface Follower {
 
 class World {
   readonly writer: RedisEventLog;
-  readonly #reader: RedisEventLog;
+  readonly reader: RedisEventLog;
   readonly #servers: readonly RedisServer[];
   readonly #followers = new Map<number, Follower>();
 
@@ -190,7 +199,7 @@ class World {
     writer: RedisEventLog,
     servers: readonly RedisServer[],
   ) {
-    this.#reader = reader;
+    this.reader = reader;
     this.writer = writer;
     this.#servers = servers;
   }
@@ -221,14 +230,14 @@ class World {
   follow(partition: number): void {
     const follower: Follower = { offsets: [], isHeld: false, reading: Promise.resolve() };
     this.#followers.set(partition, follower);
-    this.#reader.onAppended(partition, () => {
+    this.reader.onAppended(partition, () => {
       if (!follower.isHeld) this.#read(partition, follower);
     });
   }
 
   /** Reads records beside a follower, as many as there are up to a bound. */
   async readAgain(partition: number, offset: number, recordsMax = 1): Promise<void> {
-    await this.#reader.read(partition, offset, recordsMax, "follower");
+    await this.reader.read(partition, offset, recordsMax, "follower");
   }
 
   /** Lets a follower read nothing. */
@@ -267,7 +276,7 @@ class World {
       follower.isHeld = true;
       await follower.reading;
     }
-    await this.#reader.close();
+    await this.reader.close();
     await this.writer.close();
     for (const server of this.#servers) server.close();
   }
@@ -282,7 +291,7 @@ class World {
     follower.reading = follower.reading.then(async () => {
       for (;;) {
         const from = follower.offsets.length;
-        const records = await this.#reader.read(partition, from, 50, "follower");
+        const records = await this.reader.read(partition, from, 50, "follower");
         if (records.length === 0) return;
         for (const { offset } of records) follower.offsets.push(offset);
       }
