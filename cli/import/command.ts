@@ -47,9 +47,9 @@ const examples = `
 The files are CSV, JSON Lines (.jsonl, .ndjson), both also packed (.gz), or Parquet. The first line of a CSV file
 names its columns. Cairn proposes the meaning of each column and says why; --map changes it:
 
-  events       user, item, time, action, value, ranking, visit, event (its id),
+  events       user, item, time, day, action, value, ranking, visit, event (its id),
                item.<attribute>, user.<attribute>, context.<attribute>
-  impressions  ranking, user, item (one, or a list), time, context.<attribute>, user.<attribute>
+  impressions  ranking, user, item (one, or a list), time, day, context.<attribute>, user.<attribute>
   items        id, item.<attribute>
   users        id, user.<attribute>
 

@@ -31,6 +31,23 @@ const YEAR_FIRST =
 const YEAR_LAST =
   /^(\d\d?)([-/.])(\d\d?)\2(\d{4})(?:[ ,T]+(\d\d?):(\d\d)(?::(\d\d(?:\.\d+)?))?(?: ?([ap])\.?m\.?)?)?$/i;
 
+/** A time of day, which a date may precede. */
+const TIME_OF_DAY =
+  /^\d\d?:\d\d(?::\d\d(?:[.,]\d+)?)?(?: ?[ap]\.?m\.?)?\s*(?:Z|UTC|[+-]\d\d(?::?\d\d)?)?$/i;
+
+/** Midnight, by which databases end a date alone. */
+const MIDNIGHT = /[T ]00:00(?::00(?:\.0+)?)?Z?$/;
+
+/** A time of day with the text of its day before it. */
+export function onDay(timeOfDay: string, day: string): string {
+  return `${day.trim().replace(MIDNIGHT, "")} ${timeOfDay.trim()}`;
+}
+
+/** Whether the text is a time without a day. */
+export function isTimeOfDay(text: string): boolean {
+  return TIME_OF_DAY.test(text.trim());
+}
+
 /**
  * A time in ms: of Unix s, ms, µs or ns, told by the size of the number; of a date as ISO 8601,
  * also without separators (20240501); or of a date whose year is last. A time without a zone is

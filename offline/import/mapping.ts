@@ -135,7 +135,7 @@ class Proposals {
     for (const role of rolesOf[content].all) {
       if (this.#columnOf.has(role)) continue;
       const free = columns.filter((column) => !this.#proposals.has(column));
-      const column = columnOfRole(role, content, free);
+      const column = columnOfRole(role, content, free, this.#columnOf.get("time"));
       if (column !== undefined) this.#set(column, { kind: "role", role }, "by its name");
     }
     const missing = rolesOf[content].needed.find((role) => !this.#columnOf.has(role));

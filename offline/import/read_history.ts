@@ -9,8 +9,10 @@ import { present } from "../../structures/invariant.ts";
 import { shown } from "../datasets/errors.ts";
 import { type DecimalSign, decimalSignsOf, numberOfText } from "../datasets/numbers.ts";
 import {
+  isTimeOfDay,
   lacksZone,
   needsDateOrder,
+  onDay,
   TIME_FORMS,
   type TimeForms,
   timeMsOf,
@@ -228,8 +230,7 @@ class RowReader {
 
   #time(cells: readonly Cell[]): number {
     if (this.#columnOf.time === undefined) return 0;
-    const cell = this.#cell("time", cells);
-    const text = String(cell ?? "");
+    const text = this.#timeText(cells);
     const { times, latestMs } = this.#options;
     const atMs = timeMsOf(text, times);
     if (Number.isNaN(atMs)) {
@@ -238,6 +239,8 @@ class RowReader {
           times.order === undefined && needsDateOrder(text)
             ? "which may name the day or the month first: say --dates day/month/year or " +
               "--dates month/day/year"
+            : isTimeOfDay(text)
+            ? "which is of no day: name the column of the day by --map '<column>=day'"
             : `expected ${TIME_FORMS}`
         }`,
       );
@@ -254,6 +257,13 @@ class RowReader {
       );
     }
     return atMs;
+  }
+
+  #timeText(cells: readonly Cell[]): string {
+    const [time, day] = [this.#cell("time", cells), this.#cell("day", cells)];
+    const text = String(time ?? "");
+    if (isAbsent(day)) return text;
+    return isAbsent(time) ? String(day) : isTimeOfDay(text) ? onDay(text, String(day)) : text;
   }
 
   /** The attributes of a row, by source. */

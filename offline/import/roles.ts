@@ -2,7 +2,7 @@
  * The roles that columns of a file of history may have, and the names by which they are found.
  */
 import { columnCalled, lastPart, plainName } from "../datasets/columns.ts";
-import { timeOfActions } from "./time_columns.ts";
+import { halfOfTime, timeOfActions } from "./time_columns.ts";
 
 /** Content of a file. */
 export type FileContent = "items" | "users" | "impressions" | "events";
@@ -12,6 +12,7 @@ export type Role =
   | "user"
   | "item"
   | "time"
+  | "day"
   | "action"
   | "value"
   | "ranking"
@@ -24,9 +25,12 @@ export const rolesOf: Readonly<
 > = {
   items: { all: ["id"], needed: ["id"] },
   users: { all: ["id"], needed: ["id"] },
-  impressions: { all: ["ranking", "user", "item", "time"], needed: ["ranking", "user", "item"] },
+  impressions: {
+    all: ["ranking", "user", "item", "time", "day"],
+    needed: ["ranking", "user", "item"],
+  },
   events: {
-    all: ["user", "item", "time", "action", "value", "ranking", "visit", "event"],
+    all: ["user", "item", "time", "day", "action", "value", "ranking", "visit", "event"],
     needed: ["user", "item"],
   },
 };
@@ -37,6 +41,7 @@ export const roleTexts: Readonly<Record<Role, string>> = {
   user: "the user",
   item: "the item",
   time: "the time",
+  day: "the day, where the time is one of day",
   action: "the action",
   value: "the value of the action",
   ranking: "the ranking that showed the item",
@@ -96,6 +101,7 @@ const usualNames: Readonly<Record<Exclude<Role, "id">, readonly string[]>> = {
   user: users,
   item: items,
   time: [...times, "date", "createdat", "created", "atms", "at"],
+  day: [], // found beside the time
   action: ["action", "eventtype", "eventname", "event", "feedbacktype", "interaction", "type"],
   value: ["eventvalue", "value", "rating", "score", "quantity", "qty", "amount"],
   ranking: ["rankingid", "ranking", "recommendationid", "recommid", "impressionid"],
@@ -114,8 +120,23 @@ const usualNames: Readonly<Record<Exclude<Role, "id">, readonly string[]>> = {
   event: ["eventid"],
 };
 
-/** The column that is called like the role. */
+/**
+ * The column that is called like the role.
+ *
+ * @param time The column of the time, beside which the one of the day is.
+ */
 export function columnOfRole(
+  role: Role,
+  content: FileContent,
+  columns: readonly string[],
+  time?: string,
+): string | undefined {
+  if (role === "day") return time && halfOfTime("date", time, columns);
+  const found = columnOfName(role, content, columns);
+  return found && role === "time" ? halfOfTime("time", found, columns) ?? found : found;
+}
+
+function columnOfName(
   role: Role,
   content: FileContent,
   columns: readonly string[],

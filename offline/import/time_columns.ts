@@ -1,5 +1,7 @@
 /** Columns that are known as a time by the last word of their names, such as `ordered_at`. */
 
+import { plainName } from "../datasets/columns.ts";
+
 /** Words that end the name of a time, and units that it may have too (`ts_ms`, `unix_time`). */
 const timeWords = ["at", "time", "date", "datetime", "timestamp", "ts"];
 const timeUnits = ["s", "seconds", "ms", "millis", "us", "micros", "ns", "utc", "unix", "epoch"];
@@ -41,4 +43,14 @@ function wordsBeforeTime(column: string): string[] | undefined {
     .match(/[a-z0-9]+/g)?.filter((word) => !timeUnits.includes(word)) ?? [];
   const before = 1 + words.findLastIndex((word) => !timeWords.includes(word));
   return before < words.length ? words.slice(0, before) : undefined;
+}
+
+/** The column of the other half of a time in two: `Order Date` for `Order Time`, and back. */
+export function halfOfTime(
+  half: "date" | "time",
+  column: string,
+  columns: readonly string[],
+): string | undefined {
+  const name = plainName(column).replace(half === "date" ? /time$/ : /date$/, half);
+  return columns.find((other) => other !== column && plainName(other) === name);
 }

@@ -177,6 +177,30 @@ Deno.test("the time is found by the last word of a name of an action, where it i
   assert.equal(meanings(map("events", ["user", "item", "ship_date", "createdat"]))[3], "time");
 });
 
+Deno.test("a day and a time of day in two columns are the time", () => {
+  for (
+    const [day, time] of [["Date", "Time"], ["Order Date", "Order Time"], [
+      "event_date",
+      "event_time",
+    ]]
+  ) {
+    assert.deepEqual(
+      meanings(map("events", ["user", "item", day, time])),
+      ["user", "item", "day", "time"],
+    );
+  }
+  const others = ["date", "timestamp"];
+  assert.deepEqual(meanings(map("events", ["user", "item", ...others])).slice(2), [
+    "ignored",
+    "time",
+  ]);
+  const typed = { d: "day", t: "time" };
+  assert.deepEqual(meanings(map("events", ["user", "item", "d", "t"], typed)).slice(2), [
+    "day",
+    "time",
+  ]);
+});
+
 Deno.test("a field of an object is a user, item, time or event id, and never the action", () => {
   const columns = ["device.type", "item.rating", "a.user_id", "b.sku", "c.timestamp", "d.event_id"];
   assert.deepEqual(

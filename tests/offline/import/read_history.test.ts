@@ -352,6 +352,39 @@ Deno.test("a time before 1970, such as the one of an unknown time, is refused", 
   ]);
 });
 
+Deno.test("a time of day is of the day in another column", async () => {
+  const text = [
+    "user,item,Date,Time",
+    "u,a,2024-05-01,08:26:10",
+    "u,b,2024-05-01 00:00:00,8:26",
+    "u,c,01.05.2024,8:26 pm",
+    "u,d,2024-05-01,",
+    "u,e,,2024-05-01 08:26",
+    "u,f,,08:26",
+    "",
+  ].join("\n");
+  const { history, refused } = await read("e.csv", text, "events");
+  assert.deepEqual(
+    Array.from(
+      { length: history.events },
+      (_, i) => new Date(history.event(i).atMs).toISOString().slice(0, 19),
+    ),
+    [
+      "2024-05-01T08:26:10",
+      "2024-05-01T08:26:00",
+      "2024-05-01T20:26:00",
+      "2024-05-01T00:00:00",
+      "2024-05-01T08:26:00",
+    ],
+  );
+  assert.deepEqual(refused, [
+    [
+      7,
+      "the time is \"08:26\", which is of no day: name the column of the day by --map '<column>=day'",
+    ],
+  ]);
+});
+
 Deno.test("an event counts once; a date without an order of day and month names the option", async () => {
   const text = "user,item,time,event_id\nu,a,10,e1\nu,b,20,e1\nu,c,30,\nu,d,40,\nu,e,1/2/2024,e2\n";
   const { history, refused } = await read("e.csv", text, "events");
