@@ -42,7 +42,7 @@ import { KnownPartitions } from "./known_partitions.ts";
 import { LogPages } from "./log_pages.ts";
 import { LogWatcher } from "./log_watcher.ts";
 import { LogPartitionsError, type RedisEventLogOptions } from "./redis_log_options.ts";
-import { RedisUnavailableError } from "./redis_connection.ts";
+import { type RedisConnection, RedisUnavailableError } from "./redis_connection.ts";
 import type { RedisServer } from "./redis_server.ts";
 import { SharedAppends } from "./shared_appends.ts";
 
@@ -201,8 +201,11 @@ export class RedisEventLog implements EventLog {
       const last = records.at(-1);
       if (reader === "follower" && last) this.#watcher.readTo(partition, last.offset + 1);
       if (last && last.offset >= this.#commands.durableEnd(partition)) {
+        // One wait for the disk covers the records of the next reads too.
+        const hasMore = records.length === recordsMax;
+        const endOffset = hasMore ? await this.#endUnder(runId, partition) : last.offset + 1;
         await this.#server.barrier.passRead(runId);
-        this.#commands.durableTo(partition, last.offset + 1);
+        this.#commands.durableTo(partition, endOffset);
       }
       return records;
     });
@@ -310,10 +313,23 @@ export class RedisEventLog implements EventLog {
     runId: string,
   ): Promise<LogRecord[]> {
     const records = await pages.read(fromOffset, recordsMax);
-    const { reads, url } = this.#server;
-    if (reads.runId === runId) return records;
-    await reads.readReport();
-    throw new RedisUnavailableError(url, false, new Error("the server was restarted meanwhile"));
+    await this.#requireRun(this.#server.reads, runId);
+    return records;
+  }
+
+  /** The end of a partition under a run of the server. */
+  async #endUnder(runId: string, partition: number): Promise<number> {
+    const [end] = await this.#endsOf([partition]);
+    await this.#requireRun(this.#server.commands, runId);
+    return end;
+  }
+
+  /** @throws {RedisUnavailableError} The connection has come to another run. */
+  async #requireRun(connection: RedisConnection, runId: string): Promise<void> {
+    if (connection.runId === runId) return;
+    await connection.readReport();
+    const cause = new Error("the server was restarted meanwhile");
+    throw new RedisUnavailableError(connection.url, false, cause);
   }
 
   async #endsOf(partitions: readonly number[]): Promise<number[]> {
