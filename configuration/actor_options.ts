@@ -1,7 +1,7 @@
 /**
  * Builds the options of all actors from the checked file.
  */
-import { keptSlots } from "../actors/feature_keeper/options.ts";
+import { keptByItem, keptSlots } from "../actors/feature_keeper/options.ts";
 import { correctsLogOdds } from "../kernels/dense/losses.ts";
 import { widthOf } from "../kernels/embedding/row_classes.ts";
 import type { FeatureSchema } from "../kernels/features/schema.ts";
@@ -166,6 +166,7 @@ export function actorOptionsOf(
       itemCacheBytesMax: file.features.itemCache,
       explainedItemsMax: EXPLAINED_ITEMS_MAX,
       keptSlots: keptSlots(keepers.featureKeeper?.features ?? []),
+      keptByItem: keptByItem(keepers.featureKeeper?.features ?? []),
       keptBudgetMs: file.kept.budget,
       topBy: topByOf(file),
       ...(file.recommend.historyBy !== undefined && { historyBy: file.recommend.historyBy }),

@@ -134,6 +134,11 @@ export function countsShownToUser(features: readonly KeptFeature[]): boolean {
   );
 }
 
+/** The number of features by item. */
+export function keptByItem(features: readonly KeptFeature[]): number {
+  return features.filter((feature) => feature.kind !== "history" && feature.by === "item").length;
+}
+
 /** The slots by which features divide the events of users, each once, in the order of features. */
 export function keptSlots(features: readonly KeptFeature[]): SlotColumn[] {
   const slots = new Map<string, SlotColumn>();

@@ -20,7 +20,7 @@ import type { Rank } from "./protocol.ts";
 export interface Kept {
   /** Attributes of the user, by the name of the feature. */
   readonly user: Readonly<Record<string, number | readonly string[]>>;
-  /** `[candidates, features by item]`, NaN where absent. */
+  /** `[candidates, FeatureSchema.keptOfItems]`, NaN where absent. */
   readonly items: Float64Array;
   /** By action. */
   readonly histories: Readonly<Record<string, HistoryTimes>>;
@@ -36,23 +36,27 @@ export class KeptReader {
   readonly #keepers: readonly ActorRef<FeatureKeeperMessage>[];
   readonly #budgetMs: number;
   readonly #missing: Counter;
+  readonly #byItem: number;
   readonly #width: number;
   readonly #valuesOfItems: Pick<ValuesOfItems, "of"> | undefined;
 
   /**
-   * @param width Features by item.
+   * @param byItem Features by item.
+   * @param width Numbers of an item: features by item, and of the user by the values of its slots.
    * @param valuesOfItems Undefined if no feature is by the values of a slot.
    */
-  constructor({ keepers, budgetMs, missing, width, valuesOfItems }: {
+  constructor({ keepers, budgetMs, missing, byItem, width, valuesOfItems }: {
     readonly keepers: readonly ActorRef<FeatureKeeperMessage>[];
     readonly budgetMs: number;
     readonly missing: Counter;
+    readonly byItem: number;
     readonly width: number;
     readonly valuesOfItems: Pick<ValuesOfItems, "of"> | undefined;
   }) {
     this.#keepers = keepers;
     this.#budgetMs = budgetMs;
     this.#missing = missing;
+    this.#byItem = byItem;
     this.#width = width;
     this.#valuesOfItems = valuesOfItems;
   }
@@ -121,15 +125,13 @@ export class KeptReader {
    */
   #sharesOf(ids: readonly string[], ofUser: number | undefined, hasValues: boolean): Share[] {
     const shares = this.#keepers.map((_, keeper) => ({ keeper, places: [] as number[] }));
-    if (this.#width > 0) {
-      ids.forEach((id, place) => {
-        const ofItem = keeperOf(id, shares.length);
-        if (ofItem !== undefined) shares[ofItem].places.push(place);
-        if (hasValues && ofUser !== undefined && ofUser !== ofItem) {
-          shares[ofUser].places.push(place);
-        }
-      });
-    }
+    ids.forEach((id, place) => {
+      const ofItem = this.#byItem > 0 ? keeperOf(id, shares.length) : undefined;
+      if (ofItem !== undefined) shares[ofItem].places.push(place);
+      if (hasValues && ofUser !== undefined && ofUser !== ofItem) {
+        shares[ofUser].places.push(place);
+      }
+    });
     return shares.filter(({ keeper, places }) => keeper === ofUser || places.length > 0);
   }
 

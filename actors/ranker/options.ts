@@ -13,6 +13,8 @@ export interface RankerOptions {
   readonly keepers: readonly Address[];
   /** Slots by which kept features divide the events of users. */
   readonly keptSlots: readonly SlotColumn[];
+  /** Kept features by item: the first ones of `schema.keptOfItems`. */
+  readonly keptByItem: number;
   /** Time for the keepers to answer, ms; a later ranking goes on without kept features. */
   readonly keptBudgetMs: number;
   /** Kept features of items that order the sources `popular` and `trending`. */

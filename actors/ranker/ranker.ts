@@ -97,7 +97,7 @@ export class Ranker implements Behavior<RankerMessage> {
       profiles.getMany("item", ids).map((profile) => profile?.attributes);
     const { clock, telemetry } = context;
     const keepers = options.keepers.map((keeper) => context.actorRef<FeatureKeeperMessage>(keeper));
-    const { keptSlots, schema } = options;
+    const { keptSlots, keptByItem, schema } = options;
     this.#kept = new KeptReader({
       keepers,
       budgetMs: options.keptBudgetMs,
@@ -105,6 +105,7 @@ export class Ranker implements Behavior<RankerMessage> {
         help:
           "Times a ranking goes on without kept features or lists that a keeper did not give in time.",
       }),
+      byItem: keptByItem,
       width: schema.keptOfItems?.length ?? 0,
       valuesOfItems: keptSlots.length === 0
         ? undefined

@@ -11,7 +11,7 @@ export function configurationDigests(
   configuration: CairnConfiguration,
 ): Readonly<Record<string, string>> {
   const { features, model, session, embeddingShard, servingReplica, joiner, mesh } = configuration;
-  const { featureKeeper } = configuration;
+  const { featureKeeper, ranker } = configuration;
   const { bytesMax: _, servedPrecision, ...tables } = embeddingShard.tables;
   return {
     features: digest(features.schema),
@@ -26,6 +26,8 @@ export function configurationDigests(
     }),
     "joiner.tasks": digest(joiner.tasks),
     "kept.shards": digest(featureKeeper?.shards),
+    // A ranker gives a keeper the values of these slots, without their names.
+    "kept.features": digest(ranker.keptSlots),
     // A coordination store has these numbers, whatever the files of the hosts say.
     ...(!hasPlacement(configuration) && {
       "shards.count": digest(configuration.shardCount),

@@ -5,6 +5,7 @@ import { defineCatalogue } from "../../actors/catalogue/definition.ts";
 import { defineEmbeddingShard } from "../../actors/embedding_shard/definition.ts";
 import { MovedShards } from "../../actors/embedding_shard/moved_shards.ts";
 import { defineFeatureKeeper } from "../../actors/feature_keeper/definition.ts";
+import { keptByItem } from "../../actors/feature_keeper/options.ts";
 import { defineJoiner } from "../../actors/joiner/definition.ts";
 import { defineParameterSync } from "../../actors/parameter_sync/definition.ts";
 import { defineRanker } from "../../actors/ranker/definition.ts";
@@ -223,6 +224,7 @@ async function startRanker({ options, eventLog, profiles, start }: LoopParts): P
     explainingMax: 16,
     keepers: kept === undefined ? [] : ["feature_keeper/0" as const],
     keptSlots: [],
+    keptByItem: keptByItem(kept?.features ?? []),
     keptBudgetMs: 50,
     topBy: {},
     removedItemsMax: 20,

@@ -1,5 +1,40 @@
 import assert from "node:assert/strict";
+import { KeptState } from "../../actors/feature_keeper/kept_state.ts";
 import { parseConfiguration } from "../../configuration/configuration.ts";
+import { present } from "../../structures/invariant.ts";
+
+Deno.test("a keeper gives the numbers of items in the order of their names", () => {
+  const priors = { author_a: 0.1, own: 0.2, category: 0.3, author_b: 0.4, own_too: 0.5 };
+  const rate = (name: keyof typeof priors, by: string) =>
+    `    ${name}: { kind: rate, ${by}, of: click, window: 1d, prior: { rate: ${
+      priors[name]
+    }, weight: 1 } }`;
+  const { features, featureKeeper, ranker } = parseConfiguration(
+    `
+features:
+  slots:
+    item: { kind: id, source: item }
+    category: { kind: categorical, source: item, attribute: kind }
+    author: { kind: categorical, source: item }
+kept:
+  features:
+${rate("author_a", "by: user, slot: author")}
+${rate("own", "by: item")}
+${rate("category", "by: user, slot: category")}
+${rate("author_b", "by: user, slot: author")}
+${rate("own_too", "by: item")}
+`,
+    "c.yaml",
+  );
+  const { keptOfItems } = features.schema;
+  assert.deepEqual(keptOfItems, ["own", "own_too", "author_a", "author_b", "category"]);
+  assert.equal(ranker.keptByItem, 2);
+  assert.deepEqual(ranker.keptSlots.map(({ name }) => name), ["author", "category"]);
+  const keeper = new KeptState({ ...present(featureKeeper, "features are kept"), shard: 0 });
+  const values = { values: Float64Array.of(1, 2), offsets: Uint32Array.of(0, 1, 2) };
+  const { items } = keeper.read("ann", ["i"], 0, { histories: [], values });
+  assert.deepEqual([...items], keptOfItems?.map((name) => priors[name as keyof typeof priors]));
+});
 
 Deno.test("kept features become attributes that slots and rules read", () => {
   const { features, featureKeeper, gateway, ranker } = parseConfiguration(

@@ -2,7 +2,11 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { KeptState } from "../../../actors/feature_keeper/kept_state.ts";
-import type { FeatureKeeperOptions, KeptFeature } from "../../../actors/feature_keeper/options.ts";
+import {
+  type FeatureKeeperOptions,
+  keptByItem,
+  type KeptFeature,
+} from "../../../actors/feature_keeper/options.ts";
 import {
   type FeatureKeeperMessage,
   keeperOf,
@@ -31,6 +35,8 @@ const ofValues: KeptFeature[] = [
     span: { windowMs: HOUR },
   },
 ];
+/** Numbers of candidates, none of which is by item. */
+const ofValuesAlone = [ofItems[0], ofValues[3]];
 const items = ["a", "b", "c", "d", "e", "f"];
 /** One value of the slot for each item. */
 const valueOf = (id: string) => id.charCodeAt(0) % 3;
@@ -78,9 +84,15 @@ function keepersOf(features: readonly KeptFeature[], shards: number, visits: rea
   const reader = new KeptReader({
     keepers,
     budgetMs: 100,
-    width: features === ofValues ? 3 : features === ofItems ? 2 : 0,
-    missing: { add: () => assert.fail("every keeper answers") },
-    valuesOfItems: features === ofValues ? valuesOfItems : undefined,
+    byItem: keptByItem(features),
+    width: features.filter((feature) =>
+      feature.kind !== "history" && (feature.by === "item" || feature.slot !== undefined)
+    ).length,
+    missing: {
+      add: () =>
+        assert.fail("every keeper answers"),
+    },
+    valuesOfItems: features.includes(ofValues[3]) ? valuesOfItems : undefined,
   });
   const read = async (user: string, ids: readonly string[]) => {
     const candidates = ids.map((id) => ({ id }));
@@ -102,7 +114,8 @@ const visits = fc.array(
 );
 const candidates = fc.uniqueArray(fc.constantFrom(...items, "unknown"));
 
-for (const [of, features] of Object.entries({ items: ofItems, values: ofValues })) {
+const kinds = { "items": ofItems, "both": ofValues, "values alone": ofValuesAlone };
+for (const [of, features] of Object.entries(kinds)) {
   Deno.test(`several keepers give what one gives, of features by ${of}`, async () => {
     await fc.assert(fc.asyncProperty(
       visits,
@@ -131,10 +144,14 @@ Deno.test("a keeper is asked for its own items alone, and not where it has none"
   assert.deepEqual(requests.map(({ shard }) => shard), [keeperOf("ann", shards)]);
 });
 
-Deno.test("only the user's keeper is asked where no feature is of items", async () => {
+Deno.test("only the user's keeper is asked where no feature is by item", async () => {
+  const ofUser = keeperOf("ann", 3);
+  const { read: readValues, requests: asked } = keepersOf(ofValuesAlone, 3, []);
+  await readValues("ann", items);
+  assert.deepEqual(asked.map(({ shard, items }) => [shard, items]), [[ofUser, items]]);
   const { read, requests } = keepersOf(ofItems.slice(0, 1), 3, [{ user: "ann", item: "a" }]);
   assert.deepEqual(await read("ann", items), { user: { recent: ["a"] }, items: [], histories: {} });
-  assert.deepEqual(requests.map(({ shard, items }) => [shard, items]), [[keeperOf("ann", 3), []]]);
+  assert.deepEqual(requests.map(({ shard, items }) => [shard, items]), [[ofUser, []]]);
 });
 
 Deno.test("the user's keeper alone gets the values of the items, and all items with them", async () => {

@@ -24,6 +24,17 @@ Deno.test("hosts of two numbers of feature keepers do not link", () => {
   assert.deepEqual(different, ["kept.shards"]);
 });
 
+Deno.test("hosts whose kept features divide events by other slots do not link", () => {
+  const exact = servedIn("fp32");
+  const by = (name: string) => {
+    const keptSlots = [{ name, number: 1, column: 0 }];
+    return configurationDigests({ ...exact, ranker: { ...exact.ranker, keptSlots } });
+  };
+  const [one, other] = [by("category"), by("author")];
+  const different = Object.keys(other).filter((section) => one[section] !== other[section]);
+  assert.deepEqual(different, ["kept.features"]);
+});
+
 Deno.test("a restart may change the number of replicas of a mesh, and hosts of two do not link", () => {
   const [all, two, three] = ["all", "2", "3"].map((replicas) => spreadConfiguration(replicas, 3));
   for (const [one, other] of [[all, two], [two, three]]) {
