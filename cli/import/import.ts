@@ -63,7 +63,9 @@ export async function runImport(flags: ImportFlags, output: Output): Promise<Imp
   try {
     await addPresetProfiles(flags, history);
     for (const source of sources) {
-      await readSource(source, { flags, configuration, history, refused, times, untilMs });
+      const reading = { flags, configuration, history, refused, times, untilMs };
+      const warning = await readSource(source, reading);
+      if (warning !== "") output.err(`${source.file}: ${warning}\n`);
     }
   } finally {
     refused.close();
@@ -134,14 +136,15 @@ interface Reading {
   readonly untilMs: number;
 }
 
+/** Adds a file to the history; returns a warning, or "". */
 async function readSource(
   { file, content, rows, mapping }: ImportSource,
   { flags, configuration, history, refused, times, untilMs }: Reading,
-): Promise<void> {
+): Promise<string> {
   const progress = new Progress(`reading ${file}`, undefined, stderrTarget());
   const { valueBounds, timestampAheadMsMax } = configuration.gateway;
   let read = 0;
-  const added = await readHistory(history, rows.rows(), {
+  const { added, warning } = await readHistory(history, rows.rows(), {
     content,
     mapping,
     action: flags.action ?? DEFAULT_ACTION,
@@ -158,6 +161,7 @@ async function readSource(
       ? counted(read, "row")
       : `${counted(read, "row")}, ${counted(added, "row")} used`,
   );
+  return warning;
 }
 
 function requireDirectory({ storage }: CairnConfiguration, config: string): void {

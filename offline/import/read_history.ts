@@ -17,6 +17,7 @@ import {
   type TimeForms,
   timeMsOf,
 } from "../datasets/times.ts";
+import { describeOldTimes, likelyReading, type ReadTime } from "./doubtful_times.ts";
 import type { Cell, FileRow } from "./file_rows.ts";
 import type { History, PastRanking } from "./history.ts";
 import type { AttributeType, MappedColumn } from "./mapping.ts";
@@ -53,13 +54,20 @@ class RefusedError extends Error {
   override readonly name = "RefusedError";
 }
 
-/** Adds the rows of a file to the history; returns the number of rows added. */
+export interface ReadRows {
+  /** Rows that were added to the history. */
+  readonly added: number;
+  /** Empty = none. */
+  readonly warning: string;
+}
+
+/** Adds the rows of a file to the history. */
 export async function readHistory(
   history: History,
   rows: AsyncIterable<FileRow>,
   options: ReadHistoryOptions,
   onProgress: (rows: number) => void = () => {},
-): Promise<number> {
+): Promise<ReadRows> {
   const reader = new RowReader(history, options);
   let [read, added] = [0, 0];
   for await (const row of rows) {
@@ -76,7 +84,7 @@ export async function readHistory(
   }
   reader.end();
   onProgress(read);
-  return added;
+  return { added, warning: reader.warning };
 }
 
 class RowReader {
@@ -84,6 +92,7 @@ class RowReader {
   readonly #options: ReadHistoryOptions;
   readonly #columnOf: Partial<Record<Role, MappedColumn>> = {};
   readonly #attributes: readonly MappedColumn[];
+  #newest: ReadTime | undefined;
   /** The ranking whose rows are being read, one item each. */
   #ranking: Omit<PastRanking, "items"> & { readonly items: string[] } | undefined;
 
@@ -111,6 +120,13 @@ class RowReader {
       default:
         this.#options.content satisfies never;
     }
+  }
+
+  /** A warning of the rows so far; empty = none. */
+  get warning(): string {
+    const time = this.#columnOf.time;
+    if (time === undefined || this.#newest === undefined) return "";
+    return describeOldTimes(this.#newest, time.column, this.#options.latestMs);
   }
 
   /** Adds the last ranking. */
@@ -250,12 +266,18 @@ class RowReader {
     if (atMs > latestMs) {
       const isLocal = times.zone === undefined && atMs - latestMs < ZONES_MS &&
         lacksZone(text, times);
+      const likely = likelyReading({ text, atMs }, latestMs);
       throw new RefusedError(
         `the time ${shown(text)} is in the future${
-          isLocal ? ", read as UTC: --zone names the zone of times without one" : ""
+          isLocal
+            ? ", read as UTC: --zone names the zone of times without one"
+            : likely !== undefined
+            ? `, unless it is ${likely.as}; write ${TIME_FORMS}`
+            : ""
         }`,
       );
     }
+    if (this.#newest === undefined || atMs > this.#newest.atMs) this.#newest = { text, atMs };
     return atMs;
   }
 

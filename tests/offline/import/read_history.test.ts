@@ -48,7 +48,7 @@ async function read(
     });
     const history = new History();
     const refused: [number, string][] = [];
-    const added = await readHistory(history, rows.rows(), {
+    const { added, warning } = await readHistory(history, rows.rows(), {
       content,
       mapping,
       action: "purchase",
@@ -59,7 +59,7 @@ async function read(
       valueRanges: { rating: { min: 1, max: 5 } },
       refuse: (line, reason) => refused.push([line, reason]),
     });
-    return { history, refused, added };
+    return { history, refused, added, warning };
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
@@ -381,6 +381,33 @@ Deno.test("a time of day is of the day in another column", async () => {
     [
       7,
       "the time is \"08:26\", which is of no day: name the column of the day by --map '<column>=day'",
+    ],
+  ]);
+});
+
+Deno.test("times before all histories are warned of, with the newest and its likely meaning", async () => {
+  const warningOf = async (...times: string[]) =>
+    (await read(
+      "e.csv",
+      ["user,item,time", ...times.map((time) => `u,a,${time}`), ""].join("\n"),
+      "events",
+    ))
+      .warning;
+  assert.equal(
+    await warningOf("45412", "45413.5"),
+    'warning: all times are before 1997: column time is "45413.5" at most, read as ' +
+      "1970-01-01T12:36:53.500Z. As days since 1899-12-30, as spreadsheets count, it would be " +
+      "2024-05-01T12:00:00.000Z. Windows, features of the time and counts mean nothing by them; write " +
+      "Unix seconds, Unix ms or a date such as 2024-05-01T12:00:00Z.",
+  );
+  assert.match(await warningOf("3", "711"), /column time is "711" at most, read as \S+Z\. Windows/);
+  assert.equal(await warningOf("45413.5", "1714550400"), "");
+  const ofBrowser = await read("e.csv", "user,item,time\nu,a,13359024000000000\n", "events");
+  assert.deepEqual(ofBrowser.refused, [
+    [
+      2,
+      'the time "13359024000000000" is in the future, unless it is µs since 1601-01-01, as browsers ' +
+      "count; write Unix seconds, Unix ms or a date such as 2024-05-01T12:00:00Z",
     ],
   ]);
 });
