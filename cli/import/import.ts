@@ -33,6 +33,9 @@ import { writeVisits, type WrittenFigures } from "./write_visits.ts";
 /** Sampled negatives per item of an event, where the history has none of its own. */
 const NEGATIVES_DEFAULT = 4;
 
+/** Kinds of events that a message names. */
+const KINDS_SHOWN = 5;
+
 /** Figures of an import, as `--json` prints them. */
 export interface ImportFigures extends VisitCounts, WrittenFigures {
   /** Events and rankings of the files that were taken. */
@@ -79,7 +82,7 @@ export async function runImport(flags: ImportFlags, output: Output): Promise<Imp
   output.err(describeHistory(history, shares, refused, flags, { negatives, uniformShare }));
   const isEmpty = holdsNothing(history);
   if (isEmpty || history.events > 0 && shares.positive === 0) {
-    const error = usageError(isEmpty ? noRow(refused) : noPositive(flags, tasks, history, sources));
+    const error = usageError(isEmpty ? noRow(refused) : noPositive(flags, tasks, history));
     if (flags.dryRun !== true) throw error;
     output.err(`${error.message}\n`);
   }
@@ -271,24 +274,28 @@ function dayOf(ms: number): string {
   return new Date(ms).toISOString().slice(0, 10);
 }
 
-/** Says why no event is positive: the action has another name, or its value is missing. */
+/** Says why no event is positive: the rules read other actions, or values that are missing. */
 function noPositive(
   { config }: ImportFlags,
   tasks: CairnConfiguration["joiner"]["tasks"],
   history: History,
-  sources: readonly ImportSource[],
 ): string {
-  const { action, value } = history.event(0);
-  const column = sources.flatMap(({ mapping }) => mapping)
-    .find(({ target }) => target.kind === "role" && target.role === "action")?.column;
-  const first = `${action} ${Number.isNaN(value) ? "without a value" : `of ${value}`}`;
-  const byAction = column === undefined ? "--action" : `--action with --map '${column}=ignore'`;
+  const numbers = new Map<string, number>();
+  for (let i = 0; i < history.events; i++) {
+    const { action, value } = history.event(i);
+    const kind = Number.isNaN(value) ? `${action} without a value` : `${action} with a value`;
+    numbers.set(kind, (numbers.get(kind) ?? 0) + 1);
+  }
+  const kinds = [...numbers].sort(([, a], [, b]) => b - a).slice(0, KINDS_SHOWN)
+    .map(([kind, events]) => `${events.toLocaleString("en")} ${kind}`);
   return `By the label rules of ${config} no event is positive, so there is nothing to rank by: ` +
-    `${
-      describeRules(tasks)
-    }. The first event is ${first}. Name the action by ${byAction}, or the ` +
-    "column of the value by --map '<column>=value', change joiner.tasks, or say which values are " +
-    "positive: --label-at-least <value>.";
+    `${describeRules(tasks)}. The events are ${kinds.join(", ")}${
+      numbers.size > KINDS_SHOWN ? ", …" : ""
+    }. Let joiner.tasks name such actions, without a value where they have none ({ action: ${
+      history.event(0).action
+    }, label: positive }); or name the action of all events by --action, and ignore a column of ` +
+    "it (--map '<column>=ignore'); or the column of the value by --map '<column>=value'; or say " +
+    "which values are positive: --label-at-least <value>.";
 }
 
 function describeVisits({ orphans, attributed, ignored, unmatched }: VisitCounts): string {

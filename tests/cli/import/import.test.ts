@@ -124,19 +124,16 @@ Deno.test("a dry run writes nothing and says what it would read", async () => {
     assert.equal(misnamed.code, 0, misnamed.err);
     assert.match(
       misnamed.err,
-      /no event is positive.*positive for purchase of 1 or more.* first event is buy of \d+\./s,
+      /no event is positive.*positive for purchase of 1 or more.* The events are \d+ buy with a value\. .*--action/s,
     );
     assert.doesNotMatch(misnamed.err, /All events are positive/);
     const unvalued = await runCaptured(...importing(folder, "--dry-run", "--map=Quantity=ignore"));
     assert.match(
       unvalued.err,
-      /first event is purchase without a value\. .*--map '<column>=value'/s,
+      /The events are \d+ purchase without a value\. .*\{ action: purchase, label: positive \}.*--map '<column>=value'/s,
     );
     const typed = await runCaptured(...importing(folder, "--dry-run", "--map=Description=action"));
-    assert.match(
-      typed.err,
-      /Name the action by --action with --map 'Description=ignore', or the column/,
-    );
+    assert.match(typed.err, /The events are (\d+ thing \d+ shelf\d with a value, ){5}…\. /);
     assert.deepEqual((await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name), [
       "orders.csv",
     ]);
