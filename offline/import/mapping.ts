@@ -10,6 +10,7 @@ import {
   columnOfRole,
   fieldsOf,
   type FileContent,
+  likelyColumn,
   lists,
   type Role,
   rolesOf,
@@ -138,8 +139,9 @@ class Proposals {
       const column = columnOfRole(role, content, free, this.#columnOf.get("time"));
       if (column !== undefined) this.#set(column, { kind: "role", role }, "by its name");
     }
-    const missing = rolesOf[content].needed.find((role) => !this.#columnOf.has(role));
-    if (missing !== undefined) throw missingRole(missing, this.#input);
+    const missing = rolesOf[content].needed.filter((role) => !this.#columnOf.has(role));
+    const free = columns.filter((column) => !this.#proposals.has(column));
+    if (missing.length > 0) throw missingRoles(missing, free, this.#input);
   }
 
   /** By the whole path first, then by the name, then by the last part of the path. */
@@ -212,19 +214,30 @@ function ownerOf(column: string): FeatureSource | undefined {
   return (["item", "user", "context"] as const).find((source) => owner.startsWith(`${source}.`));
 }
 
-function missingRole(role: Role, { file, content, columns }: MappingInput): DatasetError {
-  const fields = fieldsOf(role, content, columns);
-  const reason = fields.length > 1
-    ? `several columns are called like ${roleTexts[role]} (${fields.join(", ")})`
-    : `no column is called like ${roleTexts[role]} (its columns are ${columns.join(", ")})`;
-  const isList = content === "events" && role === "item" &&
+/** @param free The columns without a meaning. */
+function missingRoles(
+  roles: readonly Role[],
+  free: readonly string[],
+  { file, content, columns }: MappingInput,
+): DatasetError {
+  const several = roles.map((role) => ({ role, fields: fieldsOf(role, content, free) }))
+    .find(({ fields }) => fields.length > 1);
+  const texts = several === undefined ? roles.map((role) => roleTexts[role]).join(" or ") : "";
+  const reason = several === undefined
+    ? `no column is called like ${texts} (its columns are ${columns.join(", ")})`
+    : `several columns are called like ${roleTexts[several.role]} (${several.fields.join(", ")})`;
+  const named = (several === undefined ? roles : [several.role]).map((role) =>
+    `--map '${several?.fields[0] ?? likelyColumn(role, free) ?? "<column>"}=${role}'`
+  );
+  const isList = content === "events" && roles.includes("item") &&
     columnCalled(lists, columns) !== undefined;
   return new DatasetError(
     file,
     1,
-    `${reason}; name it: --map '${fields[0] ?? "<column>"}=${role}'.${delimiterHint(columns)}${
-      headerHint(columns)
-    }` + (isList ? " An event is of one item: write a row for each item." : ""),
+    `${reason}; name ${named.length > 1 ? "them" : "it"}: ${named.join(" ")}.${
+      delimiterHint(columns)
+    }${headerHint(columns)}` +
+      (isList ? " An event is of one item: write a row for each item." : ""),
   );
 }
 

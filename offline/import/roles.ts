@@ -74,6 +74,7 @@ const items = [
   "productsku",
   "product",
   "sku",
+  "lineitemsku",
   "stockcode",
   "articleid",
   "articleno",
@@ -103,7 +104,17 @@ const usualNames: Readonly<Record<Exclude<Role, "id">, readonly string[]>> = {
   time: [...times, "date", "createdat", "created", "atms", "at"],
   day: [], // found beside the time
   action: ["action", "eventtype", "eventname", "event", "feedbacktype", "interaction", "type"],
-  value: ["eventvalue", "value", "rating", "score", "quantity", "qty", "amount"],
+  value: [
+    "eventvalue",
+    "value",
+    "rating",
+    "score",
+    "quantity",
+    "qty",
+    "lineitemquantity",
+    "quantityrefund",
+    "amount",
+  ],
   ranking: ["rankingid", "ranking", "recommendationid", "recommid", "impressionid"],
   visit: [
     "visitid",
@@ -164,6 +175,20 @@ export function fieldsOf(role: Role, content: FileContent, columns: readonly str
 function isOfUserOrItem(column: string): boolean {
   const objects = column.split(".").slice(0, -1).map(plainName);
   return objects.some((name) => users.includes(name) || items.includes(name));
+}
+
+/** Words of columns that may have a role which none is called like; the most likely first. */
+const likelyWords: Partial<Record<Role, readonly string[]>> = {
+  user: ["email", "customer", "user", "client", "buyer", "member", "account", "visitor"],
+  item: ["sku", "product", "item", "article"],
+};
+
+/** The column that may have the role. */
+export function likelyColumn(role: Role, columns: readonly string[]): string | undefined {
+  if (columns.length === 1) return undefined;
+  const words = (column: string) => column.toLowerCase().split(/[^a-z]+/);
+  return likelyWords[role]?.map((word) => columns.find((column) => words(column).includes(word)))
+    .find((column) => column !== undefined);
 }
 
 /** The usual names of a role; the id of a file of items or users is also called like its owner. */

@@ -142,6 +142,12 @@ Deno.test("a missing role and an unknown meaning are errors that say the cure", 
       "Cannot read f.csv:1: no column is called like the user (its columns are who, item); name it: " +
       "--map '<column>=user'.",
   });
+  assert.throws(() => map("events", ["Order ID", "Email (Billing)", "Item name", "Date"]), {
+    message:
+      "Cannot read f.csv:1: no column is called like the user or the item (its columns are " +
+      "Order ID, Email (Billing), Item name, Date); name them: --map 'Email (Billing)=user' " +
+      "--map 'Item name=item'.",
+  });
   assert.throws(() => map("items", ["id", "x"], { x: "user.age" }), {
     message: /"user.age" is not a meaning of column "x" in a file of items; write one of id, item/,
   });
@@ -265,6 +271,34 @@ Deno.test("lists of items are those of rankings; an event is of one item", () =>
   assert.throws(
     () => map("events", ["user", "item_ids", "at"]),
     /called like the item .* write a row for each item\.$/,
+  );
+});
+
+Deno.test("the order lines of shop systems are known, but for the user", () => {
+  const typed = { Email: "user" };
+  const shopify = [
+    "Name",
+    "Email",
+    "Created at",
+    "Lineitem quantity",
+    "Lineitem name",
+    "Lineitem sku",
+  ];
+  assert.deepEqual(
+    meanings(map("events", shopify, typed)),
+    ["ignored", "user", "time", "value", "ignored", "item"],
+  );
+  const wooCommerce = [
+    "Order Number",
+    "Order Date",
+    "Email",
+    "SKU",
+    "Item Name",
+    "Quantity (- Refund)",
+  ];
+  assert.deepEqual(
+    meanings(map("events", wooCommerce, typed)),
+    ["visit", "time", "user", "item", "ignored", "value"],
   );
 });
 
