@@ -281,8 +281,11 @@ function noPositive(
   history: History,
 ): string {
   const numbers = new Map<string, number>();
+  const readActions = new Set(tasks.flatMap(({ rules }) => rules.map(({ action }) => action)));
+  let read: string | undefined;
   for (let i = 0; i < history.events; i++) {
     const { action, value } = history.event(i);
+    if (readActions.has(action)) read = action;
     const kind = Number.isNaN(value) ? `${action} without a value` : `${action} with a value`;
     numbers.set(kind, (numbers.get(kind) ?? 0) + 1);
   }
@@ -292,7 +295,7 @@ function noPositive(
     `${describeRules(tasks)}. The events are ${kinds.join(", ")}${
       numbers.size > KINDS_SHOWN ? ", …" : ""
     }. Let joiner.tasks name such actions, without a value where they have none ({ action: ${
-      history.event(0).action
+      read ?? "<action>"
     }, label: positive }); or name the action of all events by --action, and ignore a column of ` +
     "it (--map '<column>=ignore'); or the column of the value by --map '<column>=value'; or say " +
     "which values are positive: --label-at-least <value>.";

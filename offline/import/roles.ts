@@ -64,20 +64,21 @@ const users = [
   "clientid",
   "client",
 ];
+/** Names of ids come first: `Item #` beside `SKU` is the number of a line of the order. */
 const items = [
   "itemid",
-  "item",
   "movieid",
-  "movie",
   "productid",
   "productcode",
   "productsku",
-  "product",
   "sku",
   "lineitemsku",
   "stockcode",
   "articleid",
   "articleno",
+  "item",
+  "movie",
+  "product",
   "article",
 ];
 /** Names of the time of a row. Things have a `date` and a `created_at` too. */
