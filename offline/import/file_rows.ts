@@ -6,7 +6,13 @@ import { Readable } from "node:stream";
 import { parse } from "csv-parse";
 import { DatasetError } from "../datasets/errors.ts";
 import { listHint, readLines, readText, requireFile } from "../datasets/lines.ts";
-import { columnsOfObjects, fieldsOfObject, isObject, type ObjectFields } from "./object_fields.ts";
+import {
+  columnsOfObjects,
+  fileRows,
+  isObject,
+  type ObjectFields,
+  rowsOfObject,
+} from "./object_fields.ts";
 
 /** Layout of a file. */
 export interface FileFormat {
@@ -26,7 +32,12 @@ export type Cell = unknown;
 
 /** A row, or a line that holds none. */
 export type FileRow =
-  | { readonly line: number; readonly cells: readonly Cell[] }
+  | {
+    readonly line: number;
+    readonly cells: readonly Cell[];
+    /** Index among the rows of one line. Default 0. */
+    readonly part?: number;
+  }
   | { readonly line: number; readonly cells: readonly Cell[]; readonly reason: string };
 
 export interface FileRows {
@@ -159,8 +170,8 @@ async function* csvRows(file: string, format: FileFormat, width = 0): AsyncGener
 async function jsonColumns(file: string): Promise<string[]> {
   let first: Cell;
   async function* objects() {
-    for await (const { object, cells } of jsonObjects(file)) {
-      if (object !== undefined) yield object;
+    for await (const { rows, cells } of jsonObjects(file)) {
+      if (rows !== undefined) yield rows;
       else first ??= cells[0];
     }
   }
@@ -171,34 +182,33 @@ async function jsonColumns(file: string): Promise<string[]> {
 }
 
 async function* jsonRows(file: string, columns: readonly string[]): AsyncGenerator<FileRow> {
-  for await (const { line, object, cells } of jsonObjects(file)) {
-    if (object !== undefined) yield { line, cells: columns.map((column) => object.get(column)) };
+  for await (const { line, rows, cells } of jsonObjects(file)) {
+    if (rows !== undefined) yield* fileRows(line, rows, columns);
     else yield { line, cells, reason: "the line is not a JSON object" };
   }
 }
 
 type JsonLine =
-  | { readonly line: number; readonly object: ObjectFields; readonly cells?: undefined }
-  | { readonly line: number; readonly object?: undefined; readonly cells: readonly Cell[] };
+  | { readonly line: number; readonly rows: readonly ObjectFields[]; readonly cells?: undefined }
+  | { readonly line: number; readonly rows?: undefined; readonly cells: readonly Cell[] };
 
 async function* jsonObjects(file: string): AsyncGenerator<JsonLine> {
   for await (const { firstLine, lines } of readLines(file)) {
     for (let i = 0; i < lines.length; i++) {
       if (lines[i].trim() === "") continue;
-      const object = parsed(lines[i]);
-      yield object === undefined
-        ? { line: firstLine + i, cells: [lines[i]] }
-        : { line: firstLine + i, object };
+      const rows = parsed(lines[i]);
+      const line = firstLine + i;
+      yield rows === undefined ? { line, cells: [lines[i]] } : { line, rows };
     }
   }
 }
 
-function parsed(text: string): ObjectFields | undefined {
+function parsed(text: string): ObjectFields[] | undefined {
   try {
     const value: unknown = LONG_NUMBER.test(text)
       ? JSON.parse(text, withAllDigits)
       : JSON.parse(text);
-    return isObject(value) ? fieldsOfObject(value) : undefined;
+    return isObject(value) ? rowsOfObject(value) : undefined;
   } catch {
     return undefined;
   }

@@ -1,35 +1,68 @@
 /**
- * Columns of rows that are objects, as JSON Lines and Parquet hold them. A field of an object
- * within a row is a column such as `item.price`.
+ * Rows and columns of objects, as JSON Lines and Parquet hold them. A field of an object within an
+ * object is a column such as `item.price`. An object with a list of items, each of them an object,
+ * has a row for each item.
  */
+import { lastPart, plainName } from "../datasets/columns.ts";
 
 /** The values of a row by column. */
 export type ObjectFields = ReadonlyMap<string, unknown>;
 
-/** Rows of a file from which its columns are known. */
-const COLUMN_ROWS = 100_000;
+/** Objects of a file from which its columns are known. */
+const COLUMN_OBJECTS = 100_000;
 
-/** The columns of the first rows, in the order in which they occur. */
-export async function columnsOfObjects(rows: AsyncIterable<ObjectFields>): Promise<string[]> {
+/** Names of lists of which each object is a row. */
+const rowLists = ["items", "products", "lineitems"];
+
+/** The columns of the first objects, in the order in which they occur. */
+export async function columnsOfObjects(
+  objects: AsyncIterable<readonly ObjectFields[]>,
+): Promise<string[]> {
   const hasValue = new Map<string, boolean>();
   let read = 0;
-  for await (const fields of rows) {
-    for (const [column, value] of fields) {
-      hasValue.set(column, hasValue.get(column) === true || value !== undefined && value !== null);
+  for await (const rows of objects) {
+    for (const [column, value] of rows.flatMap((fields) => [...fields])) {
+      hasValue.set(column, hasValue.get(column) === true || !isEmpty(value));
     }
-    if (++read >= COLUMN_ROWS) break;
+    if (++read >= COLUMN_OBJECTS) break;
   }
   const columns = [...hasValue.keys()];
-  // An object that some rows lack is known by its fields.
+  // An object or a list that some rows lack is known by its fields.
   const hasFields = (column: string) => columns.some((other) => other.startsWith(`${column}.`));
   return columns.filter((column) => hasValue.get(column) === true || !hasFields(column));
 }
 
-/** The fields of a row. */
-export function fieldsOfObject(object: Readonly<Record<string, unknown>>): ObjectFields {
+function isEmpty(value: unknown): boolean {
+  return value === undefined || value === null || Array.isArray(value) && value.length === 0;
+}
+
+/** The rows of an object: one, or one for each of its items. */
+export function rowsOfObject(object: Readonly<Record<string, unknown>>): ObjectFields[] {
   const fields = new Map<string, unknown>();
   addFields(object, "", fields);
-  return fields;
+  for (const [column, list] of fields) {
+    if (!Array.isArray(list) || list.length === 0 || !list.every(isObject)) continue;
+    if (!rowLists.includes(plainName(lastPart(column)))) continue;
+    fields.delete(column);
+    return list.map((item) => {
+      const row = new Map(fields);
+      addFields(item, `${column}.`, row);
+      return row;
+    });
+  }
+  return [fields];
+}
+
+/** The rows of an object as those of a file. */
+export function* fileRows(
+  line: number,
+  rows: readonly ObjectFields[],
+  columns: readonly string[],
+) {
+  for (const [part, fields] of rows.entries()) {
+    const cells = columns.map((column) => fields.get(column));
+    yield part === 0 ? { line, cells } : { line, cells, part };
+  }
 }
 
 export function isObject(value: unknown): value is Record<string, unknown> {

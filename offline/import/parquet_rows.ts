@@ -12,7 +12,7 @@ import {
 import { compressors } from "hyparquet-compressors";
 import { DatasetError } from "../datasets/errors.ts";
 import type { Cell, FileRows } from "./file_rows.ts";
-import { columnsOfObjects, fieldsOfObject, type ObjectFields } from "./object_fields.ts";
+import { columnsOfObjects, fileRows, type ObjectFields, rowsOfObject } from "./object_fields.ts";
 
 /**
  * Opens a Parquet file. Its rows are decoded once, a row group at a time, which is held in memory.
@@ -33,9 +33,7 @@ export async function openParquetRows(
     columns,
     async *rows() {
       let line = 0;
-      for await (const object of objects()) {
-        yield { line: ++line, cells: columns.map((column) => object.get(column)) };
-      }
+      for await (const rows of objects()) yield* fileRows(++line, rows, columns);
     },
   };
 }
@@ -61,7 +59,7 @@ async function open(
   }
 }
 
-async function* parquetObjects(path: string, scan: ParquetScan): AsyncGenerator<ObjectFields> {
+async function* parquetObjects(path: string, scan: ParquetScan): AsyncGenerator<ObjectFields[]> {
   const columns = topColumns(scan);
   for (const range of scan.ranges) {
     const values: (readonly [string, DecodedArray])[] = [];
@@ -78,7 +76,7 @@ async function* parquetObjects(path: string, scan: ParquetScan): AsyncGenerator<
       }
     }
     for (let row = 0; row < range.rowEnd - range.rowStart; row++) {
-      yield fieldsOfObject(
+      yield rowsOfObject(
         Object.fromEntries(values.map(([column, cells]) => [column, cellOf(cells[row])])),
       );
     }

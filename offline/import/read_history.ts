@@ -75,7 +75,7 @@ export async function readHistory(
     const { line, cells } = row;
     try {
       if ("reason" in row) throw new RefusedError(row.reason);
-      reader.add(cells);
+      reader.add(cells, row.part);
       added++;
     } catch (error) {
       if (!(error instanceof RefusedError)) throw error;
@@ -105,7 +105,8 @@ class RowReader {
     this.#attributes = options.mapping.filter(({ target }) => target.kind === "attribute");
   }
 
-  add(cells: readonly Cell[]): void {
+  /** @param part Index of the row among those of one line, such as the items of an order. */
+  add(cells: readonly Cell[], part = 0): void {
     switch (this.#options.content) {
       case "items":
         this.#history.profiles.item.set(this.#id("id", cells), this.#fields(cells).item ?? {});
@@ -116,7 +117,7 @@ class RowReader {
       case "impressions":
         return this.#addRanking(cells);
       case "events":
-        return this.#addEvent(cells);
+        return this.#addEvent(cells, part);
       default:
         this.#options.content satisfies never;
     }
@@ -164,7 +165,7 @@ class RowReader {
     };
   }
 
-  #addEvent(cells: readonly Cell[]): void {
+  #addEvent(cells: readonly Cell[], part: number): void {
     const atMs = this.#time(cells);
     if (atMs >= this.#options.untilMs) return;
     const user = this.#id("user", cells);
@@ -179,7 +180,8 @@ class RowReader {
     const fields = this.#fields(cells);
     const ranking = this.#optionalId("ranking", cells);
     const visit = this.#optionalId("visit", cells);
-    const eventId = this.#optionalId("event", cells);
+    const lineId = this.#optionalId("event", cells);
+    const eventId = lineId === undefined || part === 0 ? lineId : `${lineId}/${part}`;
     if (eventId !== undefined && this.#history.hasEvent(eventId)) {
       throw new RefusedError(`event ${shown(eventId)} was there before; an event counts once`);
     }

@@ -507,6 +507,39 @@ Deno.test("a JSON list, or an object on several lines, is no JSON Lines", async 
   await assert.rejects(read("e.json", long, "events"), /longer than .* a list\? .*jq -c '\.\[\]'/);
 });
 
+Deno.test("each item of a list of objects is a row, with an id of its own", async () => {
+  const lines = [
+    {
+      user_pseudo_id: "u",
+      event_timestamp: "1714550400000000",
+      event_name: "purchase",
+      event_id: "e1",
+      items: [{ item_id: "a", price: 2.5 }, { item_id: "b", price: 3 }],
+    },
+    { user_pseudo_id: "u", event_timestamp: "1714550400000000", event_name: "open", items: [] },
+  ];
+  const text = lines.map((line) => JSON.stringify(line)).join("\n");
+  const { history, refused } = await read("ga4.json", text, "events");
+  assert.deepEqual(
+    Array.from({ length: history.events }, (_, i) => {
+      const { item, itemFields, eventId, action } = history.event(i);
+      return { item, itemFields, eventId, action };
+    }),
+    [
+      { item: "a", itemFields: { price: 2.5 }, eventId: "e1", action: "purchase" },
+      { item: "b", itemFields: { price: 3 }, eventId: "e1/1", action: "purchase" },
+    ],
+  );
+  assert.deepEqual(refused, [[2, "column items.item_id has no item"]]);
+  const nested = {
+    userId: "u",
+    timestamp: 1714550400,
+    properties: { products: [{ sku: "a" }, { sku: "b" }] },
+  };
+  const segment = await read("s.jsonl", JSON.stringify(nested), "events");
+  assert.deepEqual([0, 1].map((i) => segment.history.event(i).item), ["a", "b"]);
+});
+
 Deno.test("a list in a table is JSON or has | between its values", async () => {
   const text =
     'ranking,user,items,time\nr1,u,"[""a"", 7]",10\nr2,u,a|b,20\nr3,u,"[\'a\', \'b\']",30\nr4,u,[],40\n';
