@@ -13,7 +13,7 @@ import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
 import {
-  listSnapshots,
+  newestName,
   readManifest,
   type SnapshotManifest,
   snapshotName,
@@ -82,8 +82,8 @@ export async function restoreSnapshot(restore: SnapshotRestore): Promise<Restore
   const manifest = await readManifest(source, snapshot);
   const ranges = exampleLog === undefined ? [] : await exampleRanges(exampleLog);
   const cuts = await cutsOf(restore, manifest, ranges);
-  const [newest] = await listSnapshots(target);
-  const name = snapshotName(nowMs, newest);
+  // Also above one that is not whole: it may have been left by a host with a fast clock.
+  const name = snapshotName(nowMs, await newestName(target));
   const kernel = BatchKernel.create();
   const copy = async <P extends SnapshotPart>(part: P, copied: string): Promise<P> => {
     await target.put(copied, await readPart(source, kernel, part));

@@ -61,3 +61,13 @@ Deno.test("examples that replaced those of a snapshot can be skipped", async () 
   assert.equal((await readManifests(loop.blobs)).length, 2);
   await loop.stop();
 });
+
+Deno.test("a restored snapshot sorts after parts that a host with a fast clock has left", async () => {
+  const loop = await learned(1);
+  const left = `snapshots/${String(loop.mesh.clock.nowMs() + 3_600_000).padStart(15, "0")}`;
+  await loop.blobs.put(`${left}/trainer/0`, Uint8Array.of(1));
+  await restoreOn(loop, loop.exampleLog as MemoryEventLog, "learn");
+  const [{ name }] = await readManifests(loop.blobs);
+  assert.ok(name > left, `${name} > ${left}`);
+  await loop.stop();
+});
