@@ -1,7 +1,7 @@
 /**
  * Rows and columns of objects, as JSON Lines and Parquet hold them. A field of an object within an
- * object is a column such as `item.price`. An object with a list of items, each of them an object,
- * has a row for each item.
+ * object is a column such as `item.price`, and so is a named value of a list of them. An object
+ * with a list of items, each of them an object, has a row for each item.
  */
 import { lastPart, plainName } from "../datasets/columns.ts";
 
@@ -13,6 +13,12 @@ const COLUMN_OBJECTS = 100_000;
 
 /** Names of lists of which each object is a row. */
 const rowLists = ["items", "products", "lineitems"];
+
+/** Whether a column is of the objects of such a list, as `items.quantity` is. */
+export function isOfRowList(column: string): boolean {
+  const list = column.slice(0, column.length - lastPart(column).length - 1);
+  return rowLists.includes(plainName(lastPart(list)));
+}
 
 /** The columns of the first objects, in the order in which they occur. */
 export async function columnsOfObjects(
@@ -76,14 +82,29 @@ function addFields(
 ): void {
   for (const [key, value] of Object.entries(object)) {
     const plain = withoutType(value);
-    if (isObject(plain)) addFields(plain, `${path}${key}.`, to);
+    const fields = isObject(plain) ? plain : namedValues(plain);
+    if (fields !== undefined) addFields(fields, `${path}${key}.`, to);
     else to.set(path + key, plain);
   }
 }
 
-/** The value of an object such as `{"$date": …}`, by which MongoDB's exports tell a type. */
+/** Names of the only field of a value of which they tell the type: MongoDB's and Google's. */
+const TYPES = /^(?:\$.*|(?:string|int|float|double)_value)$/;
+
+/** The value of an object such as `{"$date": …}`, by which exports tell a type. */
 function withoutType(value: unknown): unknown {
   if (!isObject(value)) return value;
-  const [[key, inner] = [""], ...others] = Object.entries(value);
-  return others.length === 0 && key.startsWith("$") ? withoutType(inner) : value;
+  const given = Object.entries(value).filter(([, inner]) => !isEmpty(inner));
+  const [[key, inner] = [""], ...others] = given;
+  return others.length === 0 && TYPES.test(key) ? withoutType(inner) : value;
+}
+
+/** The object that a list of `{"key": …, "value": …}` is; undefined if it is none. */
+function namedValues(list: unknown): Record<string, unknown> | undefined {
+  if (!Array.isArray(list) || list.length === 0) return undefined;
+  const isNamed = (entry: unknown) =>
+    isObject(entry) && Object.keys(entry).length === 2 && "key" in entry && "value" in entry;
+  return list.every(isNamed)
+    ? Object.fromEntries(list.map(({ key, value }) => [String(key), value]))
+    : undefined;
 }

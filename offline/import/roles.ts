@@ -2,6 +2,7 @@
  * The roles that columns of a file of history may have, and the names by which they are found.
  */
 import { columnCalled, lastPart, plainName } from "../datasets/columns.ts";
+import { isOfRowList } from "./object_fields.ts";
 import { halfOfTime, timeOfActions } from "./time_columns.ts";
 
 /** Content of a file. */
@@ -161,17 +162,26 @@ function columnOfName(
 
 /**
  * The fields of objects that are called like the role, such as `properties.product_id`: those with
- * the first of its names that any field has. No other role is found so: `device.type` says no
+ * the first of its names that any field has. Other roles are not found so: `device.type` says no
  * action.
  */
 export function fieldsOf(role: Role, content: FileContent, columns: readonly string[]): string[] {
-  if (!["user", "item", "time", "event"].includes(role)) return [];
-  // The time of a user or an item, or when a thing was created, is a property of it.
-  const fields = role === "time" ? columns.filter((name) => !isOfUserOrItem(name)) : columns;
+  const mayHave = fieldsWithRole[role];
+  if (mayHave === undefined) return [];
   const names = role === "time" ? times : namesOf(role, content);
-  const byName = Map.groupBy(fields, (column) => plainName(lastPart(column)));
+  const byName = Map.groupBy(columns.filter(mayHave), (column) => plainName(lastPart(column)));
   return names.map((name) => byName.get(name)).find((found) => found !== undefined) ?? [];
 }
+
+/** Columns that may have a role by the last part of their path. */
+const fieldsWithRole: Partial<Record<Role, (column: string) => boolean>> = {
+  user: () => true,
+  item: () => true,
+  // The time of a user or an item, or when a thing was created, is a property of it.
+  time: (column) => !isOfUserOrItem(column),
+  value: isOfRowList,
+  event: () => true,
+};
 
 function isOfUserOrItem(column: string): boolean {
   const objects = column.split(".").slice(0, -1).map(plainName);

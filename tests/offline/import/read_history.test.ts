@@ -514,7 +514,7 @@ Deno.test("each item of a list of objects is a row, with an id of its own", asyn
       event_timestamp: "1714550400000000",
       event_name: "purchase",
       event_id: "e1",
-      items: [{ item_id: "a", price: 2.5 }, { item_id: "b", price: 3 }],
+      items: [{ item_id: "a", price: 2.5, quantity: "2" }, { item_id: "b", price: 3 }],
     },
     { user_pseudo_id: "u", event_timestamp: "1714550400000000", event_name: "open", items: [] },
   ];
@@ -522,12 +522,12 @@ Deno.test("each item of a list of objects is a row, with an id of its own", asyn
   const { history, refused } = await read("ga4.json", text, "events");
   assert.deepEqual(
     Array.from({ length: history.events }, (_, i) => {
-      const { item, itemFields, eventId, action } = history.event(i);
-      return { item, itemFields, eventId, action };
+      const { item, itemFields, eventId, action, value } = history.event(i);
+      return { item, itemFields, eventId, action, value };
     }),
     [
-      { item: "a", itemFields: { price: 2.5 }, eventId: "e1", action: "purchase" },
-      { item: "b", itemFields: { price: 3 }, eventId: "e1/1", action: "purchase" },
+      { item: "a", itemFields: { price: 2.5 }, eventId: "e1", action: "purchase", value: 2 },
+      { item: "b", itemFields: { price: 3 }, eventId: "e1/1", action: "purchase", value: NaN },
     ],
   );
   assert.deepEqual(refused, [[2, "column items.item_id has no item"]]);
@@ -538,6 +538,24 @@ Deno.test("each item of a list of objects is a row, with an id of its own", asyn
   };
   const segment = await read("s.jsonl", JSON.stringify(nested), "events");
   assert.deepEqual([0, 1].map((i) => segment.history.event(i).item), ["a", "b"]);
+});
+
+Deno.test("a list of named values has a column for each name", async () => {
+  const row = (params: unknown) =>
+    JSON.stringify({ user_pseudo_id: "u", event_timestamp: 1714550400, event_params: params });
+  const text = [
+    row([
+      { key: "item_id", value: { string_value: "a", int_value: null } },
+      { key: "session", value: { int_value: "7" } },
+    ]),
+    row([]),
+    row([{ key: "item_id", value: { string_value: "b" } }]),
+  ].join("\n");
+  const targets = { "event_params.session": "visit" };
+  const { history, refused } = await read("ga4.json", text, "events", { targets });
+  assert.deepEqual([0, 1].map((i) => history.event(i).item), ["a", "b"]);
+  assert.deepEqual([0, 1].map((i) => history.event(i).visit), ["7", undefined]);
+  assert.deepEqual(refused, [[2, "column event_params.item_id has no item"]]);
 });
 
 Deno.test("a list in a table is JSON or has | between its values", async () => {
