@@ -156,7 +156,10 @@ async function* csvRows(file: string, format: FileFormat, width = 0): AsyncGener
       const line: number = info.lines;
       if (width === 0 || record.length === width) yield { line, cells: record };
       else {
-        const reason = `the row has ${record.length} cells, and there are ${width} columns`;
+        const isNamed = format.quoted === true && record.length === width + 1;
+        const reason = `the row has ${record.length} cells, and there are ${width} columns${
+          isNamed ? "; if the first is a row name of R, write row.names = FALSE" : ""
+        }`;
         yield { line, cells: record, reason };
       }
     }

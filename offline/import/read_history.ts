@@ -319,12 +319,13 @@ function attributeOf(
       return numberOf(cell, `column ${column}`, decimal);
     case "boolean": {
       const text = String(cell).trim().toLowerCase();
-      if (text === "true" || text === "1") return true;
-      if (text === "false" || text === "0") return false;
+      const value = booleans.get(text);
+      if (value !== undefined) return value;
       throw new RefusedError(`column ${column} is ${shown(String(cell))}, expected true or false`);
     }
     case "list": {
-      const parts = listOf(cell, `column ${column}`) ?? String(cell).split(separator);
+      const parts = listOf(cell, `column ${column}`) ?? arrayOf(cell) ??
+        String(cell).split(separator);
       const texts = parts.filter((part) => !isAbsent(part)).map((part) => textOf(part).trim());
       return texts.map((text) => readable(text, `column ${column}`));
     }
@@ -358,6 +359,21 @@ function listOf(cell: Cell, what: string): readonly Cell[] | undefined {
       shown(cell)
     }, which is no list of JSON; write ["a", "b"], or the values between |`,
   );
+}
+
+/** Texts of booleans: of JSON, of numbers and as PostgreSQL writes them. */
+const booleans: ReadonlyMap<string, boolean> = new Map([
+  ...["true", "1", "t"].map((text) => [text, true] as const),
+  ...["false", "0", "f"].map((text) => [text, false] as const),
+]);
+
+/** An array as PostgreSQL writes it, such as `{red,"two words",NULL}`. */
+const ARRAY = /^\{(?:(?:"(?:[^"\\]|\\.)*"|[^,{}"]+)(?:,(?!\})|(?=\}$)))*\}$/s;
+
+function arrayOf(cell: Cell): string[] | undefined {
+  if (typeof cell !== "string" || !ARRAY.test(cell)) return undefined;
+  const values = cell.slice(1, -1).matchAll(/"((?:[^"\\]|\\.)*)"|[^,]+/gs);
+  return [...values].map(([text, quoted]) => quoted?.replaceAll(/\\(.)/gs, "$1") ?? text);
 }
 
 /** The text, which a file in another encoding would give another meaning than requests do. */

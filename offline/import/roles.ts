@@ -103,7 +103,7 @@ export const lists = ["itemids", "items", "productids", "products"];
 const usualNames: Readonly<Record<Exclude<Role, "id">, readonly string[]>> = {
   user: users,
   item: items,
-  time: [...times, "date", "createdat", "created", "atms", "at"],
+  time: [...times, "date", "createdat", "created", "datecreatedgmt", "datecreated", "atms", "at"],
   day: [], // found beside the time
   action: ["action", "eventtype", "eventname", "event", "feedbacktype", "interaction", "type"],
   value: [

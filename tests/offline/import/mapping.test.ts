@@ -300,6 +300,8 @@ Deno.test("the order lines of shop systems are known, but for the user", () => {
     meanings(map("events", wooCommerce, typed)),
     ["visit", "time", "user", "item", "ignored", "value"],
   );
+  const ofApi = ["customer_id", "date_created", "date_created_gmt", "line_items.product_id"];
+  assert.deepEqual(meanings(map("events", ofApi)), ["user", "ignored", "time", "item"]);
 });
 
 Deno.test("a file of events without a time says so, and which column may be it", () => {

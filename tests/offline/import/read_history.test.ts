@@ -583,6 +583,30 @@ Deno.test("a list in a table is JSON or has | between its values", async () => {
   ]);
 });
 
+Deno.test("arrays and booleans are read as PostgreSQL copies them", async () => {
+  const arrays = [String.raw`{red,"two, \"words\"",NULL}`, "{}", "{red}", "{red,}", '{"a":1}'];
+  const lines = arrays.map((words, i) => `p${i},"${words.replaceAll('"', '""')}",${"tf"[i % 2]}`);
+  const { history } = await read("items.csv", ["id,words,sold", ...lines, ""].join("\n"), "items");
+  assert.deepEqual([...history.profiles.item.values()], [
+    { words: ["red", 'two, "words"'], sold: true },
+    { words: [], sold: false },
+    { words: ["red"], sold: true },
+    { words: ["{red,}"], sold: false },
+    { words: ['{"a":1}'], sold: true },
+  ]);
+});
+
+Deno.test("a row with a name that R wrote says how to leave it out", async () => {
+  const { refused } = await read("e.tsv", '"user"\t"item"\n"1"\t"u"\t"a"\n', "events");
+  assert.deepEqual(refused, [
+    [
+      2,
+      "the row has 3 cells, and there are 2 columns; if the first is a row name of R, write " +
+      "row.names = FALSE",
+    ],
+  ]);
+});
+
 Deno.test("an absent value in a list is no text", async () => {
   const lines = [{ sku: "p1", words: ["red", null, "", 7, { a: 1 }] }, {
     sku: "p2",
