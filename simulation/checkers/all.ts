@@ -45,7 +45,7 @@ export function allCheckers(world: ProcessWorld): CheckerFactory[] {
     acceptedEvents(configuration),
     ascendingAcceptance(world),
     exampleChunks,
-    joinedExamples(world.configuration),
+    joinedExamples(world.configuration, { latencies: world.latencies }),
     earlyActions(world.configuration),
     shownItems,
     exactlyOnce,

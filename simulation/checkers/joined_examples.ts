@@ -1,7 +1,8 @@
 /**
- * The joiner's output is a function of the event log.
+ * The joiner's output is a function of the event log, in chunks of the promised sizes and times.
  *
  *     ∀ partition p:  rows(example log p) is a prefix of Ref_p(event log)
+ *     ∀ chunk:        see {@link ChunkTiming}
  *
  * Ref has a join window of its own for each partition of the event log, over every durable record,
  * also of those that were trimmed since.
@@ -24,10 +25,14 @@ import { boundsPerJoiner } from "../../configuration/partitions.ts";
 import { ExampleChunkBuilder } from "../../actors/joiner/example_chunk_builder.ts";
 import { JoinWindow } from "../../actors/joiner/join_window.ts";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
+import type { JoinerOptions } from "../../actors/joiner/options.ts";
+import type { JoinerMessage } from "../../actors/joiner/protocol.ts";
 import { partitionOfFingerprint } from "../../records/event_record.ts";
 import type { Checker, CheckerContext, CheckerFactory } from "./checker.ts";
 import { decodedChunks, decodedEvents } from "./decoded_records.ts";
+import { ChunkTiming } from "./chunk_timing.ts";
 import { type ChunkRow, digestsOfRows, rowDifference } from "./example_rows.ts";
+import type { RunLatencies } from "./prompt_freshness.ts";
 
 /** Rows of one partition: those that the reference decided and the joiner has not written. */
 interface Expected {
@@ -41,26 +46,36 @@ interface Expected {
 
 interface ExpectedRow extends ChunkRow {
   readonly digest: number;
+  /** When its events became durable, ms. */
+  readonly decidedAtMs: number;
 }
 
-/** Longest time from a decision to the write of a row, besides `trainer.linger`, ms. */
-const WRITE_MS_MAX = 1_000;
-
 /**
- * @param configuration Its joiner must stay the same during the run.
- * @param world Has the partitionings, oldest first, where they may change.
+ * Longest time from a decision to the write of a row, besides `trainer.linger`, ms. The joiner of a
+ * mesh may read a ranking 500 ms late, and gathers rows for 500 ms while the trainer is behind.
  */
+const WRITE_MS_MAX = 1_500;
+
+/** A run, besides its configuration. */
+export interface JoinedRun {
+  /** Left out in a mesh, where the times of chunks are not watched. */
+  readonly latencies?: RunLatencies;
+  /** Has the partitionings, oldest first, where they may change. */
+  readonly world?: { readonly partitionings: readonly PartitionCounts[] };
+}
+
+/** @param configuration The decisions of its joiner must stay the same during the run. */
 export function joinedExamples(
   configuration: CairnConfiguration,
-  world?: { readonly partitionings: readonly PartitionCounts[] },
+  run: JoinedRun,
 ): CheckerFactory {
-  return (context) => create(configuration, context, world);
+  return (context) => create(configuration, context, run);
 }
 
 function create(
   { joiner, joinerBounds, partitions }: CairnConfiguration,
   context: CheckerContext,
-  world: { readonly partitionings: readonly PartitionCounts[] } | undefined,
+  { latencies, world }: JoinedRun,
 ): Checker {
   const { slots, denseWidth, tasks } = joiner;
   const shape = { slots, denseWidth, tasks: tasks.length };
@@ -101,8 +116,17 @@ function create(
       expected[first + partitionOfFingerprint(fingerprint, count)].builder;
   };
   let gaveUp = false;
+  const timing = latencies && new ChunkTiming(latencies);
   return {
     name: "joined-examples",
+    began(actor, _host, options) {
+      if (actor.startsWith("joiner/")) timing?.began(options as JoinerOptions, context.nowMs());
+    },
+    handles(actor, message) {
+      if (!actor.startsWith("joiner/")) return;
+      const told = message as JoinerMessage;
+      if (told.kind === "chunksTaken") timing?.taken(told);
+    },
     durable(log, partition, records, firstOffset) {
       if (gaveUp) return;
       if (log === "events") {
@@ -124,7 +148,10 @@ function create(
           if (each.builder.rows > 0) each.decidedAtMs = context.nowMs();
           const chunk = each.builder.finish(0);
           const digests = digestsOfRows(chunk);
-          each.rows.push(...digests.map((digest, index) => ({ digest, chunk, index })));
+          const { decidedAtMs } = each;
+          each.rows.push(
+            ...digests.map((digest, index) => ({ digest, chunk, index, decidedAtMs })),
+          );
         }
         return;
       }
@@ -132,7 +159,22 @@ function create(
       const own = expected[partition];
       // Its joiner has begun, and no record came yet: nothing is decided there.
       if (own === undefined) return;
-      for (const chunk of decodedChunks(records)) {
+      const chunks = decodedChunks(records);
+      for (const [i, chunk] of chunks.entries()) {
+        const fault = chunk.rows > 0 && own.rows.length > 0
+          ? timing?.wrote({
+            partition,
+            offset: firstOffset + i,
+            chunk,
+            next: chunks[i + 1],
+            firstAtMs: own.rows[0].decidedAtMs,
+            lastAtMs: own.rows[Math.min(chunk.rows, own.rows.length) - 1].decidedAtMs,
+            nowMs: context.nowMs(),
+          })
+          : undefined;
+        if (fault !== undefined) {
+          context.fail(`chunk ${firstOffset + i} of example partition ${partition} ${fault}`);
+        }
         for (const [index, digest] of digestsOfRows(chunk).entries()) {
           const wanted = own.rows.shift();
           if (wanted?.digest !== digest) {
@@ -150,9 +192,12 @@ function create(
       gaveUp = true;
     },
     fault(fault) {
+      timing?.fault();
       gaveUp ||= fault.kind === "stepClock" && fault.byMs < 0;
     },
     atEnd() {
+      const late = timing?.atEnd();
+      if (late !== undefined) context.fail(late);
       if (gaveUp) return;
       expected.forEach(({ rows, decidedAtMs }, partition) => {
         const writtenByMs = decidedAtMs + joiner.lingerMs + WRITE_MS_MAX;

@@ -52,7 +52,7 @@ export function meshCheckers(world: MeshWorld): CheckerFactory[] {
     logOffsets,
     acceptedEvents(configuration, world.redis.idsRetainedMs),
     exampleChunks,
-    joinedExamples(world.configuration, world),
+    joinedExamples(world.configuration, { world }),
     earlyActions(world.configuration, world),
     shownItems,
     exactlyOnce,

@@ -116,6 +116,26 @@ export const eventPlants: readonly Plant[] = [
     scenario: "power-failures",
   },
   {
+    name: "chunks-ungathered",
+    edits: [{
+      file: "actors/joiner/example_partition.ts",
+      find: "return this.#takenBefore < this.#rowsBefore;",
+      replace: "return this.#takenBefore < 0;",
+    }],
+    seenBy: ["joined-examples"],
+    scenario: "slow-threads",
+  },
+  {
+    name: "taken-untold",
+    edits: [{
+      file: "actors/trainer/learning.ts",
+      find: 'this.#parts.joiners.tell(drained.partition, { kind: "chunksTaken", ...drained });',
+      replace: "void drained;",
+    }],
+    seenBy: ["joined-examples", "prompt-freshness"],
+    scenario: "quiet",
+  },
+  {
     name: "partition-twice",
     edits: [{
       file: "actors/joiner/example_partition.ts",

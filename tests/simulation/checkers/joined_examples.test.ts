@@ -20,10 +20,11 @@ function broken(
   const { row = 1, label = 1, served = 0.5 } = example;
   const failures: string[] = [];
   const configuration = { ...configurationOf(shopConfiguration, {}), joiner: joinerOptions() };
-  const checker = joinedExamples(configuration)({
+  const checker = joinedExamples(configuration, { latencies: { linkMs: 0, syncMs: 0 } })({
     nowMs: () => 0,
     fail: (message) => void failures.push(message),
   });
+  checker.began?.("joiner/0", undefined, configuration.joiner);
   checker.durable?.("events", 0, [ranked, bought].map(encodeEvent), 0);
   const builder = new ExampleChunkBuilder(shape, 0);
   builder.add({
