@@ -109,7 +109,7 @@ export class ShardCopy implements Behavior<ShardCopyMessage> {
     // Also between pages: rows that were removed since make room for others.
     const { applied } = this.#target;
     const changes = await this.#ask((budget) =>
-      this.#owner.ask({ kind: "getCopyChanges", copy, applied, rowsMax }, budget)
+      this.#owner.ask({ kind: "getCopyChanges", copy, applied, rowsMax }, { ...budget, bulk: true })
     );
     this.#target.takeChanges(changes);
     this.#progress = { ...this.#progress, behindRows: changes.rows };
@@ -134,7 +134,7 @@ export class ShardCopy implements Behavior<ShardCopyMessage> {
     const { copy, rowsMax } = this.#options;
     const cursor = this.#cursor === undefined ? {} : { cursor: this.#cursor };
     const page = await this.#ask((budget) =>
-      this.#owner.ask({ kind: "copyRows", copy, rowsMax, ...cursor }, budget)
+      this.#owner.ask({ kind: "copyRows", copy, rowsMax, ...cursor }, { ...budget, bulk: true })
     );
     target.takePage(page);
     this.#cursor = page.cursor;
