@@ -4,13 +4,14 @@
  */
 import { createHash } from "node:crypto";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
-import { hasPlacement } from "../layout.ts";
+import { HOSTS_SECTION } from "../../mesh/adapters/tcp/host_identity.ts";
+import { hasPlacement, servingHostsOfMesh } from "../layout.ts";
 
 /** By the names that an operator knows from the file. */
 export function configurationDigests(
   configuration: CairnConfiguration,
 ): Readonly<Record<string, string>> {
-  const { features, model, session, embeddingShard, servingReplica, joiner, mesh } = configuration;
+  const { features, model, session, embeddingShard, servingReplica, joiner } = configuration;
   const { featureKeeper, ranker } = configuration;
   const { bytesMax: _, servedPrecision, ...tables } = embeddingShard.tables;
   return {
@@ -36,7 +37,28 @@ export function configurationDigests(
       "trainer.partitions": digest(configuration.partitions.examples),
     }),
     placement: digest(configuration.placement),
-    "mesh.hosts": digest(mesh?.hosts.map(({ name, roles }) => [name, roles])),
+    ...hostDigests(configuration),
+  };
+}
+
+/**
+ * The knowledge of the mesh's hosts in which two of them must agree. Without a coordination store
+ * all of them decide where its parts are. With one, a file may list hosts that another one lacks,
+ * so that hosts are restarted one after another with a new file; a host's threads follow from its
+ * roles, and the holders of spread rows from the names of the serving hosts.
+ */
+function hostDigests(configuration: CairnConfiguration): Record<string, string> {
+  const hosts = configuration.mesh?.hosts ?? [];
+  if (!hasPlacement(configuration)) {
+    return { [HOSTS_SECTION]: digest(hosts.map(({ name, roles }) => [name, roles])) };
+  }
+  return {
+    ...Object.fromEntries(
+      hosts.map(({ name, roles }) => [`${HOSTS_SECTION}.${name}`, digest(roles)]),
+    ),
+    ...(configuration.servingReplicas !== "all" && {
+      [HOSTS_SECTION]: digest(servingHostsOfMesh(configuration)),
+    }),
   };
 }
 

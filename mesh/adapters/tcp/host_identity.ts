@@ -18,6 +18,9 @@ export type Purpose = "messages" | "bulk";
 
 export const purposes: readonly Purpose[] = ["messages", "bulk"];
 
+/** The section of all hosts; those of one host begin with it, as `mesh.hosts.edge`. */
+export const HOSTS_SECTION = "mesh.hosts";
+
 /** One process of a mesh. */
 export interface HostIdentity {
   /** Name of the mesh, from `mesh.id`. */
@@ -27,7 +30,10 @@ export interface HostIdentity {
   /** A UUID of this start of the process. */
   readonly incarnation: string;
   readonly protocols: ProtocolRange;
-  /** Digests of the sections of the configuration in which all hosts must agree. */
+  /**
+   * Digests of the sections of the configuration in which all hosts must agree; in those that begin
+   * with {@link HOSTS_SECTION} only two that both have them.
+   */
   readonly configuration: Readonly<Record<string, string>>;
   /** Names of its nodes; a node's number is its index. At most 256. */
   readonly nodes: readonly string[];

@@ -2,6 +2,7 @@
  * The settings on which the hosts of a mesh agree.
  */
 import assert from "node:assert/strict";
+import { HOSTS_SECTION } from "../../../mesh/adapters/tcp/host_identity.ts";
 import { configurationDigests } from "../../../server/machine/configuration_digests.ts";
 import { meshSettingsOf } from "../../../server/machine/mesh_settings.ts";
 import { spreadConfiguration } from "../spread_hosts.ts";
@@ -41,6 +42,17 @@ Deno.test("a restart may change the number of replicas of a mesh, and hosts of t
     assert.deepEqual(meshSettingsOf(one), meshSettingsOf(other));
     const [a, b] = [configurationDigests(one), configurationDigests(other)];
     const different = Object.keys(b).filter((section) => a[section] !== b[section]);
-    assert.deepEqual(different, ["embeddings.serving.replicas"]);
+    // Hosts of all rows do not say which ones serve.
+    const added = one === all ? [HOSTS_SECTION] : [];
+    assert.deepEqual(different, ["embeddings.serving.replicas", ...added]);
   }
+});
+
+Deno.test("files may list other hosts, unless hosts know by the file where parts or rows are", () => {
+  const [two, three] = [spreadConfiguration("all", 2), spreadConfiguration("all", 3)];
+  const [a, b] = [configurationDigests(two), configurationDigests(three)];
+  const different = Object.keys(b).filter((section) => a[section] !== b[section]);
+  assert.deepEqual(different, [`${HOSTS_SECTION}.edge-3`]);
+  const [one, other] = [3, 4].map((edges) => configurationDigests(spreadConfiguration("2", edges)));
+  assert.notEqual(one[HOSTS_SECTION], other[HOSTS_SECTION], "the holders of rows differ");
 });

@@ -64,6 +64,18 @@ Deno.test("clashing sections of the configuration are refused by name", async ()
   );
 });
 
+Deno.test("hosts link whose files list further hosts, but not with other roles of one host", async () => {
+  const listed = { "mesh.hosts.a": "serving", "mesh.hosts.b": "shards" };
+  const b = openHost("b", { identity: { configuration: { ...listed, "mesh.hosts.c": "shards" } } });
+  const a = openHost("a", { identity: { configuration: listed }, peerPort: b.links.port });
+  await until(() => a.links.peers[0].isLinked && b.links.peers[0].isLinked);
+  await Promise.all([a.links.close(), b.links.close()]);
+  const logged = await refusal({
+    identity: { configuration: { ...listed, "mesh.hosts.a": "joiner" } },
+  }, { identity: { configuration: listed } });
+  assert.match(logged.a + logged.b, /configured differently in mesh\.hosts\.a;/);
+});
+
 Deno.test("an address that leads to another host is refused", async () => {
   await refusedWith(
     "the address of host b leads to host c; correct mesh.hosts",
