@@ -8,6 +8,7 @@ import {
   isAhead,
   isBegun,
   isPlan,
+  mayBalance,
   newPlan,
   type PlanDocument,
   type PlannedMove,
@@ -30,6 +31,7 @@ import { changeCounts } from "./change_counts.ts";
 import type { ApplyFlags, PlacementFlags } from "./command.ts";
 import { type MeshStore, withMeshStore } from "./mesh_store.ts";
 import { countedParts, partName } from "./part_names.ts";
+import { heldLine, isHeld } from "./plan_lines.ts";
 import { dealingLines, otherShardCount, partitioningLines, waitForReshard } from "./reshard.ts";
 
 /** Pause between two looks at the store while a command waits, ms. */
@@ -63,7 +65,7 @@ export async function applyCommand(flags: ApplyFlags, output: Output): Promise<v
       for (const line of reshardedLines(view, reshard)) output.out(line);
     }
     try {
-      await write(store, view, { moves: movesOf(plan), reshard }, flags, output);
+      await write(store, view, { moves: movesOf(plan), reshard, balances: true }, flags, output);
     } catch (error) {
       if (reshard === undefined || !(error instanceof PlanConflictError)) throw error;
       throw new CommandError(
@@ -83,7 +85,8 @@ function reshardedLines(view: MeshView, reshard: ReshardRecord): string[] {
 }
 
 /**
- * Writes the reverse of the last plan, for the parts that it has moved.
+ * Writes the reverse of the last plan, for the parts that it has moved. The hosts do not even out
+ * by themselves then, which would undo it.
  *
  * @throws {CommandError} There is no plan, or the number of shards, trainers or partitions has
  * changed since.
@@ -93,8 +96,9 @@ export async function rollbackCommand(flags: ApplyFlags, output: Output): Promis
     const view = await store.read();
     requirePlanIsLast(view);
     const back = reversed(planIn(view)).filter((move) => isLeft(view, move));
-    if (back.length > 0) await write(store, view, { moves: back }, flags, output);
-    else {
+    if (back.length > 0) {
+      await write(store, view, { moves: back, balances: false }, flags, output);
+    } else {
       output.out(
         flags.json
           ? '{"moves":[]}\n'
@@ -121,12 +125,12 @@ function requirePlanIsLast(view: MeshView): void {
 
 /**
  * Ends the change of the number of shards, trainers or partitions where one is asked for, otherwise
- * the plan of moves.
+ * the plan of moves, which the hosts then do not make by themselves either.
  *
  * @throws {CommandError} There is neither, or it has ended.
  */
 export async function cancelCommand(flags: PlacementFlags, output: Output): Promise<void> {
-  await withMeshStore(flags, async ({ coordination, read }) => {
+  await withMeshStore(flags, async ({ configuration, coordination, read }) => {
     const view = await read();
     if (view.reshard?.state === "asked") {
       const change = await coordination.cancelReshard().catch((error: Error) => {
@@ -143,10 +147,12 @@ export async function cancelCommand(flags: PlacementFlags, output: Output): Prom
     const plan = planIn(view);
     if (plan.state !== "active") throw new CommandError(`The plan is ${plan.state} already.`);
     const { edition } = present(view.plan, "the plan was read");
-    await coordination.writePlan({ edition }, encodePlan({ ...plan, state: "cancelled" }));
+    const cancelled = encodePlan({ ...plan, state: "cancelled", balances: false });
+    const written = await coordination.writePlan({ edition }, cancelled);
     output.out(
       flags.json ? '{"cancelled":true}\n' : "the plan ends; cairn status shows what is left\n",
     );
+    if (isHeld(configuration, { plan: written })) output.err(heldLine);
     for (const move of plan.moves) {
       const placement = view.placements.get(move.key);
       if (move.key.startsWith("shard/") || !placement || !isBegun(placement, move)) continue;
@@ -180,22 +186,30 @@ interface Changes {
   readonly moves: readonly PlannedMove[];
   /** A change of the number of trainers or partitions that was asked for. */
   readonly reshard?: ReshardRecord | undefined;
+  /** See {@link PlanDocument.balances}. */
+  readonly balances: boolean;
 }
 
 async function write(
   store: MeshStore,
   view: MeshView,
-  { moves, reshard }: Changes,
+  { moves, reshard, balances }: Changes,
   { maxMoves, json, wait }: ApplyFlags,
   output: Output,
 ): Promise<void> {
+  const { configuration, coordination } = store;
   if (moves.length === 0) {
+    if (balances && !mayBalance(view)) {
+      const { edition } = present(view.plan, "a plan holds the parts");
+      await coordination.writePlan({ edition }, encodePlan({ ...planIn(view), balances }));
+      if (isHeld(configuration, view)) output.err("the hosts even out by themselves again\n");
+    }
     if (json) output.out(`${JSON.stringify({ moves, ...(reshard && { reshard }) })}\n`);
     else if (reshard === undefined) output.out("there is nothing to move\n");
     if (wait && reshard !== undefined) await waitForReshard(store, output);
     return;
   }
-  const { movesMax } = present(store.configuration.mesh, "a store belongs to a mesh");
+  const { movesMax } = present(configuration.mesh, "a store belongs to a mesh");
   const { sharding, dealing } = view.identity;
   const before = view.plan?.edition ?? 0;
   const firstEdition = before + 1;
@@ -205,11 +219,13 @@ async function write(
     dealing,
     moves,
     movesMax: maxMoves ?? movesMax,
+    balances,
   });
-  const { edition } = await store.coordination.writePlan(
+  const written = await coordination.writePlan(
     { edition: before, version: view.version },
     encodePlan(plan),
   );
+  const { edition } = written;
   output.out(
     json
       ? `${JSON.stringify({ edition, moves, ...(reshard && { reshard }) })}\n`
@@ -217,6 +233,7 @@ async function write(
         moves.length === 1 ? "moves" : "move"
       }, at most ${plan.movesMax} of a kind at a time\n`,
   );
+  if (isHeld(configuration, { plan: written })) output.err(heldLine);
   if (wait && reshard !== undefined) await waitForReshard(store, output);
   if (wait) await waitForEnd(store, edition, output);
 }

@@ -40,7 +40,8 @@ const EXAMPLE = "examples/mesh.yaml";
 const planHelp = `
 Exit codes: 0 nothing to change, 2 shards, joiners or trainers would move or are moving, or their
 number would change or is asked to, 1 an error or a change that a running mesh cannot take. With
-mesh.balance the hosts make these moves by themselves.`;
+mesh.balance the hosts make these moves by themselves, except after cairn cancel or cairn rollback,
+until the next cairn apply.`;
 
 const applyHelp = `
 Where trainer.count, joiner.partitions or trainer.partitions of the configuration is another one than
@@ -56,6 +57,11 @@ const reshardHelp = `
 Without --shards the number is that of shards.count in the configuration. The hosts carry the change
 out, also when this command has ended: see cairn status. cairn cancel ends it before the new shards
 begin; afterwards another cairn reshard goes back.`;
+
+const heldHelp = `
+Hosts with mesh.balance would repeat the plan's moves: they do not even out by themselves after it,
+until the next cairn apply. Parts of lost and drained hosts get other hosts all the same. cairn
+status says so.`;
 
 const drainHelp = `
 With --wait, exit code 1 when shards, joiners or trainers are left that no other host can take.`;
@@ -153,12 +159,14 @@ export function placementCommands(output: Output): Command[] {
       "cancel",
       "end the plan, or the change of the number of shards, trainers or partitions, that has not begun",
     )
+      .addHelpText("after", heldHelp)
       .action(async (flags: PlacementFlags) => {
         const { cancelCommand } = await import("./apply.ts");
         await cancelCommand(flags, output);
       }),
     command("rollback", "move back what the last plan has moved")
       .option("--wait", wait)
+      .addHelpText("after", heldHelp)
       .action(async (flags: ApplyFlags) => {
         const { rollbackCommand } = await import("./apply.ts");
         await rollbackCommand(flags, output);

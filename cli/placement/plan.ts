@@ -28,7 +28,7 @@ import { CommandExit } from "../errors.ts";
 import type { PlacementFlags } from "./command.ts";
 import { withMeshStore } from "./mesh_store.ts";
 import { countedParts } from "./part_names.ts";
-import { planLines } from "./plan_lines.ts";
+import { heldLine, isHeld, planLines } from "./plan_lines.ts";
 import {
   dealingLines,
   otherShardCount,
@@ -65,6 +65,7 @@ export async function planCommand(flags: PlacementFlags, output: Output): Promis
     if (flags.json) output.out(`${JSON.stringify(jsonOf(changes))}\n`);
     else for (const line of textOf(changes)) output.out(line);
     for (const line of [...countNotes(changes), ...moveNotes(changes)]) output.err(line);
+    if (isHeld(configuration, changes.view)) output.err(heldLine);
     const { decisions, asked, reshard, dealing, partitioning } = changes;
     const isMoving = decisions.some(({ decision }) => decision.kind !== "stays");
     const counts = asked ?? reshard ?? dealing ?? partitioning;

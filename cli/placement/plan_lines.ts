@@ -1,10 +1,12 @@
 /**
  * A plan of moves as lines of text.
  */
+import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import { sizeText } from "../../mesh/placement/byte_sizes.ts";
 import { decisionsOf, type MeshPlan, type PartDecision } from "../../mesh/placement/mesh_plan.ts";
 import type { HostChange } from "../../mesh/placement/placement_plan.ts";
-import type { PlacedKind } from "../../mesh/ports/coordination.ts";
+import { mayBalance } from "../../mesh/placement/plan_document.ts";
+import type { MeshView, PlacedKind } from "../../mesh/ports/coordination.ts";
 import { counted } from "../../structures/counted.ts";
 import { present } from "../../structures/invariant.ts";
 import { countedParts, partName } from "./part_names.ts";
@@ -24,6 +26,22 @@ export function planLines(plan: MeshPlan, version: number): string[] {
     staysLine(stays, decisions, version),
   ];
 }
+
+/**
+ * Whether hosts that even out by themselves (`mesh.balance`) do not, since the operator went back
+ * on the last plan.
+ */
+export function isHeld(
+  { mesh }: Pick<CairnConfiguration, "mesh">,
+  view: Pick<MeshView, "plan">,
+): boolean {
+  return mesh?.balance === true && !mayBalance(view);
+}
+
+/** The line about a mesh that {@link isHeld}. */
+export const heldLine =
+  "the hosts do not even out by themselves after cairn rollback or cairn cancel, until the next " +
+  "cairn apply; parts of lost and drained hosts get other hosts all the same\n";
 
 function staysLine(
   stays: readonly PartDecision[],

@@ -18,13 +18,18 @@ import type { Output } from "../command_line.ts";
 import type { PlacementFlags } from "./command.ts";
 import { readersOn, withMeshStore } from "./mesh_store.ts";
 import { partName } from "./part_names.ts";
+import { heldLine, isHeld } from "./plan_lines.ts";
 
 export async function statusCommand(flags: PlacementFlags, output: Output): Promise<void> {
   await withMeshStore(flags, async ({ configuration, read }) => {
     const { hosts } = present(configuration.mesh, "a store belongs to a mesh");
-    const status = statusOf(await read(), hosts);
+    const view = await read();
+    const status = { ...statusOf(view, hosts), held: isHeld(configuration, view) };
     if (flags.json) output.out(`${JSON.stringify(status)}\n`);
-    else for (const line of linesOf(status)) output.out(`${line}\n`);
+    else {
+      for (const line of linesOf(status)) output.out(`${line}\n`);
+      if (status.held) output.out(heldLine);
+    }
   });
 }
 

@@ -37,6 +37,7 @@ import {
   encodePlan,
   isBegun,
   isPlan,
+  mayBalance,
   type PlanDocument,
   type PlannedMove,
 } from "./plan_document.ts";
@@ -46,7 +47,7 @@ import { type PlannerOptions, planPlacement } from "./plan_placement.ts";
 import { placementWords } from "./placement_words.ts";
 
 export interface ControllerOptions extends Omit<PlannerOptions, "balances"> {
-  /** Whether shards move to even out the hosts, without a command. */
+  /** Whether shards move without a command to even out the hosts, if the last plan allows it. */
   readonly balances: boolean;
   /** Time without contact to the store after whose end no host is removed, ms: a host's lease. */
   readonly patienceMs: number;
@@ -252,10 +253,11 @@ export class Controller {
 
   /** The next moves that a drain or the balance of the hosts asks for. */
   #moves(view: MeshView, kind: PlacedKind): ControllerStep[] {
+    const balances = this.#options.balances && mayBalance(view);
     const plan = planPlacement(
       hostViews(view, kind),
       shardViews(view, kind, this.#sizes),
-      this.#options,
+      { ...this.#options, balances },
       placementWords[kind],
     );
     return changesOf(plan).filter((change) => change.kind === "moves")

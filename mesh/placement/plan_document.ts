@@ -2,7 +2,7 @@
  * The plan that an operator has applied, as the coordination store keeps it. The controller carries
  * it out; a later plan replaces it.
  */
-import type { MeshIdentity, PlacedKey, Placement } from "../ports/coordination.ts";
+import type { MeshIdentity, MeshView, PlacedKey, Placement } from "../ports/coordination.ts";
 import type { Json } from "../ports/record_store.ts";
 
 /** One move of a shard, a joiner or a trainer that the operator wants. */
@@ -12,7 +12,7 @@ export interface PlannedMove {
   readonly to: string;
 }
 
-const FORMAT = 4;
+const FORMAT = 5;
 
 export interface PlanDocument {
   readonly format: typeof FORMAT;
@@ -26,6 +26,11 @@ export interface PlanDocument {
   readonly moves: readonly PlannedMove[];
   /** Live moves of each kind at the same time. */
   readonly movesMax: number;
+  /**
+   * Whether hosts with `mesh.balance` even out by themselves beside the plan and after it. Not once
+   * an operator has gone back on it: they would make the same moves again.
+   */
+  readonly balances: boolean;
 }
 
 /** A plan that begins now. */
@@ -35,7 +40,7 @@ export function newPlan(plan: Omit<PlanDocument, "format" | "state">): PlanDocum
 
 /** The document as the store takes it. */
 export function encodePlan(
-  { format, state, firstEdition, sharding, dealing, moves, movesMax }: PlanDocument,
+  { format, state, firstEdition, sharding, dealing, moves, movesMax, balances }: PlanDocument,
 ): Json {
   return {
     format,
@@ -45,6 +50,7 @@ export function encodePlan(
     dealing,
     moves: moves.map(({ key, from, to }) => ({ key, from, to })),
     movesMax,
+    balances,
   };
 }
 
@@ -71,6 +77,12 @@ export function decodePlan(
     !(plan.sharding !== sharding && key.startsWith("shard/")) &&
     !(plan.dealing !== dealing && key.startsWith("trainer/"));
   return { ...plan, moves: plan.moves.filter(isLeft) };
+}
+
+/** Whether hosts may even out by themselves: not after a rollback or a cancel, until an apply. */
+export function mayBalance({ plan }: Pick<MeshView, "plan">): boolean {
+  if (plan === undefined || !isPlan(plan.document)) return true;
+  return (plan.document as unknown as PlanDocument).balances;
 }
 
 /** The plan's moves in the other direction, the last one first. */

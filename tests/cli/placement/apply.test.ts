@@ -51,6 +51,47 @@ Deno.test({
 });
 
 Deno.test({
+  name: "hosts that even out by themselves do not after a rollback or a cancel, until an apply",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      world.write(["  balance: false\n", ""]);
+      const held = /^the hosts do not even out by themselves after cairn rollback or cairn cancel/m;
+      const isHeld = async () => JSON.parse((await world.run("status", "--json")).out).held;
+      await world.join();
+      await world.applyMoves();
+      assert.equal(await isHeld(), false);
+      assert.doesNotMatch((await world.run("status")).out, held);
+
+      const back = await world.run("rollback");
+      assert.deepEqual([back.code, held.test(back.err)], [0, true], back.err);
+      assert.match((await world.run("status")).out, held);
+      await world.move({
+        ...{ "shard/0": "tables-1", "shard/1": "tables-1", "shard/2": "tables-1" },
+        ...{ "shard/3": "tables-1", "events/0": "learn-1", "events/1": "learn-1" },
+        ...{ "trainer/0": "learn-1", "trainer/1": "learn-1" },
+      });
+      await world.endPlan();
+      assert.equal(await isHeld(), true);
+      const plan = await world.run("plan");
+      assert.deepEqual([plan.code, held.test(plan.err)], [2, true], plan.err);
+
+      await world.applyMoves();
+      assert.equal(await isHeld(), false, "the next apply ends it");
+      assert.match((await world.run("cancel")).err, held);
+      assert.equal(await isHeld(), true);
+      const even = await world.run("apply");
+      assert.deepEqual([even.code, even.out], [0, "there is nothing to move\n"]);
+      assert.match(even.err, /^the hosts even out by themselves again$/m);
+      assert.equal(await isHeld(), false);
+
+      world.write();
+      assert.equal((await world.run("rollback")).code, 0);
+      assert.equal(await isHeld(), false, "with balance: false they never do");
+    }),
+});
+
+Deno.test({
   name: "rollback reverses no plan that is older than a change of trainers",
   ignore,
   fn: () =>

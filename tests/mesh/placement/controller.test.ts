@@ -195,13 +195,14 @@ Deno.test("hosts are evened out only where that is asked for", () => {
 });
 
 const plan = (changes: Partial<PlanDocument> = {}): PlanDocument => ({
-  format: 4,
+  format: 5,
   firstEdition: 7,
   state: "active",
   sharding: 0,
   dealing: 0,
   moves: [{ key: "shard/0", from: "a", to: "b" }, { key: "shard/1", from: "a", to: "b" }],
   movesMax: 1,
+  balances: true,
   ...changes,
 });
 
@@ -295,6 +296,21 @@ Deno.test("a cancelled plan ends its moves, and leaves those of others", () => {
   };
   const steps = stepsOf({ plan: plan({ state: "cancelled" }), hosts, placements });
   assert.deepEqual(placesOf(steps), { "shard/0": "a", "shard/1": "a" });
+});
+
+Deno.test("hosts are not evened out after a rollback or a cancel, and the parts of a lost one move", () => {
+  const placements = { "shard/0": active("a"), "shard/1": active("a") };
+  for (const state of ["done", "cancelled"] as const) {
+    const steps = (balances: boolean, hosts = ["a", "b"].map((name) => hostRecord(name))) =>
+      placesOf(
+        stepsOf({ hosts, placements, plan: plan({ state, balances }) }, { balances: true }),
+      );
+    assert.deepEqual(steps(true), { "shard/0": "a>b" });
+    assert.deepEqual(steps(false), {});
+    assert.deepEqual(steps(false, [hostRecord("b")]), { "shard/0": "(b)", "shard/1": "(b)" });
+    const drained = [hostRecord("a", { state: "draining" }), hostRecord("b")];
+    assert.deepEqual(steps(false, drained), { "shard/0": "a>b" });
+  }
 });
 
 Deno.test("a plan of shards that the mesh has no more moves none of those in their place", () => {

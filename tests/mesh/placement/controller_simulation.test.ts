@@ -12,7 +12,9 @@ import {
   newPlan,
   type PlannedMove,
 } from "../../../mesh/placement/plan_document.ts";
-import type { Plant, WorldOptions } from "./model.ts";
+import { Coordinator } from "../../../mesh/runtime/coordination/coordinator.ts";
+import { SeededRandom } from "../../../mesh/simulation/seeded_random.ts";
+import { type Plant, TTL_MS, type WorldOptions } from "./model.ts";
 import { PlacementWorld } from "./placement_world.ts";
 
 const SEEDS = Number(Deno.env.get("CAIRN_PLACEMENT_SEEDS") ?? 12);
@@ -32,7 +34,10 @@ async function writePlan(world: PlacementWorld, admin: Coordination, to: string)
   const edition = plan?.edition ?? 0;
   const last = plan && decodePlan(plan.document, identity);
   if (last?.state === "active" && world.chance(0.5)) {
-    await admin.writePlan({ edition }, encodePlan({ ...last, state: "cancelled" }));
+    await admin.writePlan(
+      { edition },
+      encodePlan({ ...last, state: "cancelled", balances: false }),
+    );
     return;
   }
   const moves = [...placements].flatMap(([key, placement]): PlannedMove[] =>
@@ -49,6 +54,7 @@ async function writePlan(world: PlacementWorld, admin: Coordination, to: string)
         dealing: identity.dealing,
         moves,
         movesMax: 2,
+        balances: world.chance(0.5),
       }),
     ),
   );
@@ -171,6 +177,58 @@ for (const plant of plants) {
     assert.fail("no seed found it");
   });
 }
+
+Deno.test("hosts keep their shards after a rollback until the next apply, and a lost one is replaced", async () => {
+  const world = new PlacementWorld({ seed: 7, hosts: 3, shards: 6 });
+  await world.start();
+  const { clock } = world;
+  // Requests of the world's processes are lost at times.
+  const admin = new Coordinator({
+    store: world.store,
+    random: new SeededRandom(7),
+    protocol: 1,
+    hostTtlMs: TTL_MS,
+    controlTtlMs: TTL_MS,
+  });
+  await clock.advance(15_000);
+  const shardsOf = async () => {
+    const { placements } = await admin.read();
+    const owners = [...placements].flatMap(([key, placement]) =>
+      key.startsWith("shard/") && placement.state === "active" ? [placement.owner.host] : []
+    );
+    return world.hosts.map(({ name }) => owners.filter((owner) => owner === name).length);
+  };
+  const write = async (moves: readonly PlannedMove[], balances: boolean) => {
+    const { identity: { sharding, dealing }, plan } = await admin.read();
+    const edition = plan?.edition ?? 0;
+    const firstEdition = edition + 1;
+    const written = newPlan({ firstEdition, sharding, dealing, moves, movesMax: 2, balances });
+    await admin.writePlan({ edition }, encodePlan(written));
+  };
+  assert.deepEqual(await shardsOf(), [2, 2, 2]);
+  const { placements } = await admin.read();
+  const [first, second] = world.hosts.map(({ name }) => name);
+  const back = [...placements].flatMap(([key, placement]): PlannedMove[] =>
+    key.startsWith("shard/") && placement.state === "active" && placement.owner.host === second
+      ? [{ key, from: second, to: first }]
+      : []
+  );
+  await write(back, false);
+  await clock.advance(60_000);
+  assert.deepEqual(await shardsOf(), [4, 0, 2], "moved back, and not evened out again");
+  world.hosts[2].kill();
+  await clock.advance(30_000);
+  assert.equal((await shardsOf()).reduce((sum, shards) => sum + shards), 6, "all have a host");
+  world.hosts[2].start();
+  await clock.advance(30_000);
+  assert.equal((await shardsOf())[2], 0, "nothing moves by itself");
+  await write([], true);
+  await clock.advance(60_000);
+  assert.deepEqual(await shardsOf(), [2, 2, 2]);
+  assert.deepEqual(world.violations, []);
+  world.stopped = true;
+  await clock.advance(20_000);
+});
 
 Deno.test("a store that was restored from old data moves nothing until its loss is accepted", async () => {
   const world = new PlacementWorld({
