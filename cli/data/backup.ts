@@ -4,20 +4,22 @@
 import { backUp, BackupError } from "../../offline/data_directory/back_up.ts";
 import { counted } from "../../structures/counted.ts";
 import type { Output } from "../command_line.ts";
+import { findPlaces } from "../data_places.ts";
 import { CommandError } from "../errors.ts";
-import type { BackupFlags } from "./command.ts";
+import type { DataFlags } from "./command.ts";
 
 /** @throws {CommandError} When the backup cannot be made. */
 export async function backupCommand(
   from: string,
   to: string,
-  { json, snapshotsOnly }: BackupFlags,
+  { json }: DataFlags,
   output: Output,
 ): Promise<void> {
   try {
-    const { files, bytes, snapshot, findings: { notes } } = await backUp(from, to, {
-      ...(snapshotsOnly && { snapshotsOnly }),
-    });
+    const { files, bytes, snapshot, findings: { notes } } = await backUp(
+      await findPlaces(from),
+      to,
+    );
     output.out(
       json
         ? `${JSON.stringify({ files, bytes, snapshot, notes })}\n`

@@ -1,8 +1,9 @@
 /**
- * `cairn data`: commands about a whole data directory.
+ * `cairn data`: commands about all data of a server.
  */
 import { Argument, Command } from "commander";
 import type { Output } from "../command_line.ts";
+import { placeArgument } from "../data_places.ts";
 import { jsonOption } from "../options.ts";
 
 /** The typed options of the data commands. */
@@ -10,16 +11,12 @@ export interface DataFlags {
   readonly json?: true;
 }
 
-/** The typed options of `data backup`. */
-export interface BackupFlags extends DataFlags {
-  readonly snapshotsOnly?: true;
-}
-
 const help = `
 Reads the logs, the snapshots and the profiles, and changes nothing. Run it on a stopped server, or on
 a copy: what a running server is writing looks torn.
 
   deno task cairn data verify data
+  deno task cairn data verify cairn.yaml       where the snapshots lie in a bucket
 
 Exits 1 when something is damaged or missing, with the file and the byte. docs/operations.md says
 what each costs and what to do.`;
@@ -38,44 +35,47 @@ server that starts from it learns the examples since the snapshot again.
 
   deno task cairn data backup data /backup/monday
 
-To restore, copy the folder to the storage.path of a stopped server, on any machine.
+To restore, copy the folder to the storage.path of a stopped server, on any machine. Into a bucket,
+snapshot restore --from puts the model of the copy.
 
-With storage.redis the folder has snapshots alone, and --snapshots-only copies the newest one. Back
-the server with the logs up after it: a log may be newer than the snapshot, and never older.`;
+  deno task cairn data backup mesh.yaml /backup/monday
+
+Where the logs are on Redis (storage.redis) or the snapshots in a bucket (storage.s3), give the
+configuration. Logs and profiles on Redis are not copied: back that server up after the command. A
+log may be newer than the snapshot, and never older.`;
 
 /** The group of data commands; their work is loaded when one runs. */
 export function dataCommand(output: Output): Command {
-  return new Command("data").description("look into a data directory, or back it up")
+  return new Command("data").description("look into the data of a server, or back it up")
     .addCommand(
-      new Command("verify").description("read all files of a data directory and check them")
-        .addArgument(new Argument("<folder>", "the data directory (storage.path)"))
+      new Command("verify").description("read all data of a server and check it")
+        .addArgument(placeArgument())
         .addOption(jsonOption())
         .addHelpText("after", help)
-        .action(async (folder: string, flags: DataFlags) => {
+        .action(async (data: string, flags: DataFlags) => {
           const { verifyCommand } = await import("./verify.ts");
-          await verifyCommand(folder, flags, output);
+          await verifyCommand(data, flags, output);
         }),
     )
     .addCommand(
-      new Command("backup").description("copy a data directory while its server runs")
-        .addArgument(new Argument("<folder>", "the data directory (storage.path)"))
+      new Command("backup").description("copy the data of a server while it runs")
+        .addArgument(placeArgument())
         .addArgument(new Argument("<to>", "an empty folder, or one to be made"))
-        .option("--snapshots-only", "the logs and the profiles are on Redis")
         .addOption(jsonOption())
         .addHelpText("after", backupHelp)
-        .action(async (folder: string, to: string, flags: BackupFlags) => {
+        .action(async (data: string, to: string, flags: DataFlags) => {
           const { backupCommand } = await import("./backup.ts");
-          await backupCommand(folder, to, flags, output);
+          await backupCommand(data, to, flags, output);
         }),
     )
     .addCommand(
       new Command("quarantine").description("show the examples that trainers put aside")
-        .addArgument(new Argument("<folder>", "the data directory (storage.path)"))
+        .addArgument(placeArgument())
         .addOption(jsonOption())
         .addHelpText("after", quarantineHelp)
-        .action(async (folder: string, flags: DataFlags) => {
+        .action(async (data: string, flags: DataFlags) => {
           const { quarantineCommand } = await import("./quarantine.ts");
-          await quarantineCommand(folder, flags, output);
+          await quarantineCommand(data, flags, output);
         }),
     );
 }

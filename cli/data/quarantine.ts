@@ -5,14 +5,15 @@ import { counted } from "../../structures/counted.ts";
 import { openExistingBlobs } from "../../offline/data_directory/existing_stores.ts";
 import { readQuarantines, rowText, stretchText } from "../../records/quarantine.ts";
 import type { Output } from "../command_line.ts";
+import { findPlaces } from "../data_places.ts";
 import type { DataFlags } from "./command.ts";
 
 export async function quarantineCommand(
-  folder: string,
+  data: string,
   { json }: DataFlags,
   output: Output,
 ): Promise<void> {
-  const quarantines = await readQuarantines(await openExistingBlobs(folder));
+  const quarantines = await readQuarantines(await openExistingBlobs(await findPlaces(data)));
   for (const { trainer, quarantine } of quarantines) {
     if (json) {
       output.out(`${JSON.stringify({ trainer, ...quarantine })}\n`);

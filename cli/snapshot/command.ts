@@ -1,9 +1,10 @@
 /**
- * `cairn snapshot`: the snapshots of a data directory, and going back to one of them.
+ * `cairn snapshot`: the snapshots in a data directory or a bucket, and going back to one of them.
  */
 import { Argument, Command, Option } from "commander";
 import type { ExamplesAfter } from "../../offline/data_directory/restore_snapshot.ts";
 import type { Output } from "../command_line.ts";
+import { placeArgument } from "../data_places.ts";
 import { jsonOption } from "../options.ts";
 
 /** The typed options of `snapshot list`, `verify`, `pin` and `unpin`. */
@@ -15,7 +16,6 @@ export interface SnapshotFlags {
 export interface RestoreFlags extends SnapshotFlags {
   readonly from?: string;
   readonly examples: ExamplesAfter;
-  readonly config?: string;
 }
 
 const examples = `
@@ -33,8 +33,9 @@ Examples:
   deno task cairn train --dataset csv --path history.csv --config my.yaml --save trained
   deno task cairn snapshot restore data --from trained --examples skip
 
-  # logs on Redis, as in a mesh
-  deno task cairn snapshot restore data 001764412388123 --examples skip --config mesh.yaml
+  # snapshots in a bucket, or logs on Redis, as in a mesh: the configuration says where
+  deno task cairn snapshot list mesh.yaml
+  deno task cairn snapshot restore mesh.yaml 001764412388123 --examples skip
 
 Stop the server before you restore; list, verify and pin work while it runs.`;
 
@@ -47,68 +48,67 @@ snapshots stay until the server replaces them. Profiles, accepted events and ope
   --examples skip    continues behind the newest example: the ones up to now are never learned.
                      Events whose windows are still open are learned when their windows close
 
-Where the logs are on Redis (storage.redis), --config tells where; stop all hosts of a mesh before.`;
+Where the logs are on Redis (storage.redis) or the snapshots in a bucket (storage.s3), give the
+configuration in place of the folder. Stop all hosts of a mesh before.`;
 
 /** The group of snapshot commands; their work is loaded when one runs. */
 export function snapshotCommand(output: Output): Command {
-  const directory = () => new Argument("<folder>", "the data directory (storage.path)");
   const name = (required: boolean) =>
     new Argument(required ? "<name>" : "[name]", "of the snapshot, as snapshot list prints it");
   return new Command("snapshot")
     .description("list, verify and pin snapshots, and go back to one")
     .addHelpText("after", examples)
     .addCommand(
-      new Command("list").description("list the snapshots of a data directory, newest first")
-        .addArgument(directory())
+      new Command("list").description("list the snapshots, newest first")
+        .addArgument(placeArgument())
         .addOption(jsonOption())
-        .action(async (folder: string, flags: SnapshotFlags) => {
+        .action(async (data: string, flags: SnapshotFlags) => {
           const { listCommand } = await import("./list.ts");
-          await listCommand(folder, flags, output);
+          await listCommand(data, flags, output);
         }),
     )
     .addCommand(
       new Command("verify").description("read whole snapshots and check them; exits 1 on damage")
-        .addArgument(directory())
+        .addArgument(placeArgument())
         .addArgument(name(false))
         .addOption(jsonOption())
-        .action(async (folder: string, snapshot: string | undefined, flags: SnapshotFlags) => {
+        .action(async (data: string, snapshot: string | undefined, flags: SnapshotFlags) => {
           const { verifyCommand } = await import("./verify.ts");
-          await verifyCommand(folder, snapshot, flags, output);
+          await verifyCommand(data, snapshot, flags, output);
         }),
     )
     .addCommand(
       new Command("pin").description("keep a snapshot when newer ones are taken")
-        .addArgument(directory())
+        .addArgument(placeArgument())
         .addArgument(name(true))
-        .action(async (folder: string, snapshot: string) => {
+        .action(async (data: string, snapshot: string) => {
           const { pinCommand } = await import("./pin.ts");
-          await pinCommand(folder, snapshot, true, output);
+          await pinCommand(data, snapshot, true, output);
         }),
     )
     .addCommand(
       new Command("unpin").description("let a pinned snapshot be deleted")
-        .addArgument(directory())
+        .addArgument(placeArgument())
         .addArgument(name(true))
-        .action(async (folder: string, snapshot: string) => {
+        .action(async (data: string, snapshot: string) => {
           const { pinCommand } = await import("./pin.ts");
-          await pinCommand(folder, snapshot, false, output);
+          await pinCommand(data, snapshot, false, output);
         }),
     )
     .addCommand(
       new Command("restore").description("begin the next start from a snapshot")
-        .addArgument(directory())
+        .addArgument(placeArgument())
         .addArgument(name(false))
-        .option("--from <folder>", "take it from this data directory, or folder of train --save")
+        .option("--from <data>", "take it from this directory, folder of train --save, or bucket")
         .addOption(
           new Option("--examples <choice>", "required: the examples after the cut")
             .choices(["learn", "skip"]).makeOptionMandatory(),
         )
-        .option("--config <file>", "configuration of a server, or a mesh, whose logs are on Redis")
         .addOption(jsonOption())
         .addHelpText("after", restoreHelp)
-        .action(async (folder: string, snapshot: string | undefined, flags: RestoreFlags) => {
+        .action(async (data: string, snapshot: string | undefined, flags: RestoreFlags) => {
           const { restoreCommand } = await import("./restore.ts");
-          await restoreCommand(folder, snapshot, flags, output);
+          await restoreCommand(data, snapshot, flags, output);
         }),
     );
 }

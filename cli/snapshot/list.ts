@@ -3,7 +3,7 @@
  */
 import { counted } from "../../structures/counted.ts";
 import { openExistingBlobs } from "../../offline/data_directory/existing_stores.ts";
-import { reasonOf } from "../../mesh/runtime/errors.ts";
+import { damageOf } from "../../offline/data_directory/verify_snapshot.ts";
 import {
   bytesWritten,
   chainLength,
@@ -14,15 +14,16 @@ import {
   snapshotBytes,
 } from "../../records/snapshot_manifest.ts";
 import type { Output } from "../command_line.ts";
+import { findPlaces } from "../data_places.ts";
 import type { SnapshotFlags } from "./command.ts";
 import { shortName } from "./named_snapshot.ts";
 
 export async function listCommand(
-  folder: string,
+  data: string,
   { json }: SnapshotFlags,
   output: Output,
 ): Promise<void> {
-  const blobs = await openExistingBlobs(folder);
+  const blobs = await openExistingBlobs(await findPlaces(data));
   const pinned = await listPinned(blobs);
   const names = await listSnapshots(blobs);
   if (names.length === 0 && !json) {
@@ -50,7 +51,7 @@ export async function listCommand(
           `${isPinned ? "  pinned" : ""}\n`,
       );
     } catch (error) {
-      const damage = reasonOf(error);
+      const damage = damageOf(error);
       output.out(
         json
           ? `${JSON.stringify({ name: shortName(name), pinned: isPinned, damage })}\n`

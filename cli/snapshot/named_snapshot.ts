@@ -2,6 +2,7 @@
  * Finds the snapshot that was named on the command line.
  */
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
+import { blobsPlace, type DataPlaces } from "../../offline/data_directory/existing_stores.ts";
 import { listSnapshots } from "../../records/snapshot_manifest.ts";
 import { usageError } from "../errors.ts";
 
@@ -19,7 +20,7 @@ export function shortName(snapshot: string): string {
  */
 export async function namedSnapshot(
   blobs: BlobStore,
-  folder: string,
+  places: DataPlaces,
   name: string | undefined,
 ): Promise<string> {
   const all = await listSnapshots(blobs);
@@ -28,5 +29,7 @@ export async function namedSnapshot(
     : all.find((snapshot) => snapshot === name || shortName(snapshot) === name);
   if (found !== undefined) return found;
   const others = all.length === 0 ? "it has none" : `it has ${all.map(shortName).join(", ")}`;
-  throw usageError(`${folder} has no snapshot ${name ?? ""}: ${others}.`.replace("  ", " "));
+  const which = name === undefined ? "no snapshot" : `no snapshot ${name}`;
+  const below = places.s3?.prefix ? ` below ${places.s3.prefix}` : "";
+  throw usageError(`There is ${which} in ${blobsPlace(places)}${below}: ${others}.`);
 }

@@ -4,17 +4,19 @@
 import { openExistingBlobs } from "../../offline/data_directory/existing_stores.ts";
 import { pinSnapshot, unpinSnapshot } from "../../records/snapshot_manifest.ts";
 import type { Output } from "../command_line.ts";
+import { findPlaces } from "../data_places.ts";
 import { namedSnapshot, shortName } from "./named_snapshot.ts";
 
 /** @throws {CommandError} When there is no such snapshot. */
 export async function pinCommand(
-  folder: string,
+  data: string,
   snapshot: string,
   pin: boolean,
   output: Output,
 ): Promise<void> {
-  const blobs = await openExistingBlobs(folder);
-  const name = await namedSnapshot(blobs, folder, snapshot);
+  const places = await findPlaces(data);
+  const blobs = await openExistingBlobs(places);
+  const name = await namedSnapshot(blobs, places, snapshot);
   if (pin) {
     await pinSnapshot(blobs, name);
     output.out(`${shortName(name)} is stored until it is unpinned.\n`);

@@ -1,10 +1,14 @@
 /**
  * The work of `cairn snapshot restore`.
  */
-import { openDataDirectory } from "../../mesh/adapters/embedded/data_directory.ts";
-import { isFolder, openExistingBlobs } from "../../offline/data_directory/existing_stores.ts";
+import {
+  blobsPlace,
+  isFolder,
+  openExistingBlobs,
+} from "../../offline/data_directory/existing_stores.ts";
 import { restoreSnapshot } from "../../offline/data_directory/restore_snapshot.ts";
 import type { Output } from "../command_line.ts";
+import { findPlaces } from "../data_places.ts";
 import { usageError } from "../errors.ts";
 import type { RestoreFlags } from "./command.ts";
 import { namedSnapshot, shortName } from "./named_snapshot.ts";
@@ -15,52 +19,46 @@ import { openRestoredExamples } from "./restored_examples.ts";
  * @throws {RestoreError | CommandError} When the snapshot cannot be put there; nothing has changed.
  */
 export async function restoreCommand(
-  folder: string,
+  data: string,
   snapshot: string | undefined,
-  { from, examples, config, json }: RestoreFlags,
+  { from, examples, json }: RestoreFlags,
   output: Output,
 ): Promise<void> {
   if (snapshot === undefined && from === undefined) {
     throw usageError("Name the snapshot to go back to; snapshot list prints them.");
   }
-  const source = from === undefined ? undefined : await openExistingBlobs(from);
-  if (from !== undefined && !await isFolder(folder)) {
-    throw usageError(`There is no folder ${folder}; serve ${from} itself instead.`);
+  const places = await findPlaces(data);
+  const sourcePlaces = from === undefined ? places : await findPlaces(from);
+  const source = from === undefined ? undefined : await openExistingBlobs(sourcePlaces);
+  const { directory, s3 } = places;
+  if (from !== undefined && s3 === undefined && !await isFolder(directory)) {
+    throw usageError(`There is no folder ${directory}; serve ${from} itself instead.`);
   }
-  const target = await openExistingBlobs(folder);
-  const lock = openDataDirectory(folder);
+  const target = await openExistingBlobs(places);
+  const { exampleLog, partitionsGrow, close } = await openRestoredExamples(places, target);
   try {
-    const { exampleLog, partitionsGrow, close } = await openRestoredExamples(
-      folder,
+    const name = await namedSnapshot(source ?? target, sourcePlaces, snapshot);
+    const restored = await restoreSnapshot({
       target,
-      config,
+      source: source ?? target,
+      snapshot: name,
+      examples,
+      exampleLog,
+      partitionsGrow,
+      nowMs: Date.now(),
+    });
+    const { rowsToLearn, rowsSkipped } = restored;
+    output.out(
+      json ? `${JSON.stringify({ ...restored, name: shortName(restored.name) })}\n` : [
+        `The next start begins from ${shortName(restored.name)}, a copy of ${shortName(name)}` +
+        `${from === undefined ? "" : ` in ${blobsPlace(sourcePlaces)}`}.`,
+        rowsToLearn > 0 ? `It learns ${rowsToLearn.toLocaleString("en")} rows of the log.` : "",
+        rowsSkipped > 0
+          ? `${rowsSkipped.toLocaleString("en")} rows after the cut are never learned.`
+          : "",
+      ].filter((line) => line !== "").join("\n") + "\n",
     );
-    try {
-      const name = await namedSnapshot(source ?? target, from ?? folder, snapshot);
-      const restored = await restoreSnapshot({
-        target,
-        source: source ?? target,
-        snapshot: name,
-        examples,
-        exampleLog,
-        partitionsGrow,
-        nowMs: Date.now(),
-      });
-      const { rowsToLearn, rowsSkipped } = restored;
-      output.out(
-        json ? `${JSON.stringify({ ...restored, name: shortName(restored.name) })}\n` : [
-          `The next start begins from ${shortName(restored.name)}, a copy of ${shortName(name)}` +
-          `${from === undefined ? "" : ` of ${from}`}.`,
-          rowsToLearn > 0 ? `It learns ${rowsToLearn.toLocaleString("en")} rows of the log.` : "",
-          rowsSkipped > 0
-            ? `${rowsSkipped.toLocaleString("en")} rows after the cut are never learned.`
-            : "",
-        ].filter((line) => line !== "").join("\n") + "\n",
-      );
-    } finally {
-      await close();
-    }
   } finally {
-    lock.release();
+    await close();
   }
 }

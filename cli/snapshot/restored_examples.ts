@@ -3,6 +3,9 @@
  * `storage.redis`.
  */
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
+import type { StorageSection } from "../../configuration/sections/mesh.ts";
+import type { RedisSection } from "../../configuration/sections/redis.ts";
+import { openDataDirectory } from "../../mesh/adapters/embedded/data_directory.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
 import { isFile, openExistingExamples } from "../../offline/data_directory/existing_stores.ts";
@@ -10,8 +13,8 @@ import { readManifests } from "../../records/snapshot_manifest.ts";
 import { openCoordination } from "../../server/machine/redis_coordination.ts";
 import { openRedisExamples, redisStorageOf } from "../../server/machine/redis_storage.ts";
 import { InvariantError } from "../../structures/invariant.ts";
+import type { FoundPlaces } from "../data_places.ts";
 import { CommandError, usageError } from "../errors.ts";
-import { loadConfiguration } from "../load_configuration.ts";
 
 export interface RestoredExamples {
   /** Undefined where no server has used the directory. */
@@ -22,47 +25,52 @@ export interface RestoredExamples {
 }
 
 /**
- * Opens the log of a stopped server.
+ * Opens the log of a stopped server, and holds the lock of its directory until it is closed.
  *
- * @param config The server's configuration where its logs are on Redis; else undefined.
+ * @throws {DataDirectoryError} When a server runs on the directory.
  * @throws {CommandError} When hosts of the mesh run, or the log is neither in the folder nor named.
  */
 export async function openRestoredExamples(
-  folder: string,
+  { directory, configuration }: FoundPlaces,
   target: BlobStore,
-  config: string | undefined,
 ): Promise<RestoredExamples> {
-  if (config !== undefined) return await openOnRedis(config);
-  const log = await openExistingExamples(folder);
-  if (log === undefined) await requireLogHere(folder, target);
-  return { exampleLog: log, partitionsGrow: false, close: async () => await log?.close() };
+  const storage = configuration?.storage;
+  if (configuration && storage?.kind === "directory" && storage.redis) {
+    return await openOnRedis(configuration, storage, storage.redis);
+  }
+  await using opened = new AsyncDisposableStack();
+  opened.adopt(openDataDirectory(directory), (lock) => lock.release());
+  const exampleLog = await openExistingExamples(directory);
+  if (exampleLog === undefined) await requireLogHere(directory, target);
+  else opened.adopt(exampleLog, (log) => log.close());
+  const all = opened.move();
+  return { exampleLog, partitionsGrow: false, close: () => all.disposeAsync() };
 }
 
 /**
  * Without the log's positions the trainers would begin at its first record. A server with logs in
  * its directory has profiles there too, also where its logs were lost and deleted.
  */
-async function requireLogHere(folder: string, target: BlobStore): Promise<void> {
+async function requireLogHere(directory: string, target: BlobStore): Promise<void> {
   const manifests = await readManifests(target);
   const hasLog = manifests.some(({ trainers }) => trainers.some(({ offset }) => offset > 0));
-  if (!hasLog || await isFile(`${folder}/profiles.db`)) return;
+  if (!hasLog || await isFile(`${directory}/profiles.db`)) return;
   throw usageError(
-    `The logs of ${folder} are not in it. If they are on Redis, name the configuration of the ` +
-      "server, or of the mesh: --config mesh.yaml.",
+    `The logs of these snapshots are not in ${directory}. Where they are on Redis, give the ` +
+      "configuration of the server, or of the mesh, in place of the folder; else run the command " +
+      "on the machine that has them.",
   );
 }
 
-async function openOnRedis(config: string): Promise<RestoredExamples> {
-  const configuration = await loadConfiguration(config, undefined, { serves: false });
-  const { mesh, storage, partitions } = configuration;
-  if (storage.kind !== "directory" || storage.redis === undefined) {
-    throw usageError(
-      `${config} has no storage.redis: its logs are in the data directory. Leave --config out.`,
-    );
-  }
+async function openOnRedis(
+  configuration: CairnConfiguration,
+  { logBytesMax }: StorageSection,
+  redis: RedisSection,
+): Promise<RestoredExamples> {
+  const { mesh, partitions } = configuration;
   if (mesh !== undefined) await requireStopped(configuration);
-  const opened = await openRedisExamples(redisStorageOf(storage.redis, mesh?.id ?? "cairn", {
-    logBytesMax: storage.logBytesMax,
+  const opened = await openRedisExamples(redisStorageOf(redis, mesh?.id ?? "cairn", {
+    logBytesMax,
     partitions,
     knownMs: 0,
   }));

@@ -5,21 +5,23 @@ import { openExistingBlobs } from "../../offline/data_directory/existing_stores.
 import { verifySnapshot } from "../../offline/data_directory/verify_snapshot.ts";
 import { listSnapshots } from "../../records/snapshot_manifest.ts";
 import type { Output } from "../command_line.ts";
+import { findPlaces } from "../data_places.ts";
 import { CommandError } from "../errors.ts";
 import type { SnapshotFlags } from "./command.ts";
 import { namedSnapshot, shortName } from "./named_snapshot.ts";
 
 /** @throws {CommandError} When a snapshot is damaged. */
 export async function verifyCommand(
-  folder: string,
+  data: string,
   snapshot: string | undefined,
   { json }: SnapshotFlags,
   output: Output,
 ): Promise<void> {
-  const blobs = await openExistingBlobs(folder);
+  const places = await findPlaces(data);
+  const blobs = await openExistingBlobs(places);
   const names = snapshot === undefined
     ? await listSnapshots(blobs)
-    : [await namedSnapshot(blobs, folder, snapshot)];
+    : [await namedSnapshot(blobs, places, snapshot)];
   let damaged = 0;
   for (const name of names) {
     const verdict = await verifySnapshot(blobs, name);

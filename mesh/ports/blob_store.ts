@@ -40,6 +40,9 @@ export async function deleteUnfinishedPuts(
   for (const name of names.filter(which)) await blobs.deleteUnfinished(name);
 }
 
+/** A store refuses a request, or does not answer; it tells nothing about the blob. */
+export abstract class BlobStoreError extends Error {}
+
 /** A blob's stored bytes are not the ones that were put. */
 export class BlobDamagedError extends Error {
   override readonly name = "BlobDamagedError";

@@ -1,6 +1,7 @@
 /**
- * Copies a data directory while its server runs. The copy is a state from which the server could
- * have started: it has every event that was accepted before the backup began.
+ * Copies the data of a server into a directory while the server runs. The copy is a state from
+ * which the server could have started: it has every event that was accepted before the backup
+ * began.
  *
  * Parts refer to earlier ones, so later ones are copied first: a snapshot names an offset of the
  * example log, and the newest example an offset of the event log. The server may trim a segment
@@ -12,7 +13,9 @@
 import { DatabaseSync } from "node:sqlite";
 import { dirname, join, relative } from "node:path";
 import { DataDirectoryError } from "../../mesh/adapters/embedded/data_directory.ts";
+import { DirectoryBlobStore } from "../../mesh/adapters/embedded/directory_blob_store.ts";
 import { BEGIN_SUFFIX } from "../../mesh/adapters/embedded/partition_begin.ts";
+import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import { reasonOf } from "../../mesh/runtime/errors.ts";
 import {
   listSnapshots,
@@ -21,9 +24,16 @@ import {
   readManifest,
 } from "../../records/snapshot_manifest.ts";
 import { SnapshotError } from "../../records/snapshot_parts.ts";
-import { isFile, isFolder, openExistingBlobs } from "./existing_stores.ts";
+import {
+  blobsPlace,
+  type DataPlaces,
+  inDirectory,
+  isFile,
+  isFolder,
+  openExistingBlobs,
+} from "./existing_stores.ts";
 import type { Findings } from "./findings.ts";
-import { verifyDirectory } from "./verify_directory.ts";
+import { verifyData } from "./verify_directory.ts";
 
 /** Snapshots are tried in turn when one is deleted while it is copied. */
 const SNAPSHOT_TRIES = 5;
@@ -44,46 +54,42 @@ export class BackupError extends Error {
   override readonly name = "BackupError";
 }
 
-export interface BackupOptions {
-  /** The logs and the profiles are on Redis: the folder has snapshots alone. Default false. */
-  readonly snapshotsOnly?: boolean;
-}
-
 /**
+ * Copies the logs, the profiles and the blobs; where the logs are on Redis, the blobs alone.
+ *
  * @param to Must not exist, or be empty.
- * @throws {DataDirectoryError} `from` is not a data directory.
+ * @throws {DataDirectoryError} `from` has no logs, or no blobs where these are all.
  * @throws {BackupError} `to` holds something, or the copy is damaged.
+ * @throws {BlobDamagedError | BlobStoreError} When a blob cannot be read.
  */
-export async function backUp(
-  from: string,
-  to: string,
-  { snapshotsOnly = false }: BackupOptions = {},
-): Promise<BackedUp> {
-  const hasLogs = await isFolder(`${from}/events`) && await isFolder(`${from}/examples`);
-  if (hasLogs === snapshotsOnly) {
+export async function backUp(from: DataPlaces, to: string): Promise<BackedUp> {
+  const { directory, logsOnRedis, s3 } = from;
+  const hasLogs = await isFolder(`${directory}/events`) && await isFolder(`${directory}/examples`);
+  if (!logsOnRedis && !hasLogs) {
     throw new DataDirectoryError(
-      hasLogs
-        ? `${from} has logs in it, without which its snapshots are no backup: leave ` +
-          "--snapshots-only out."
-        : `${from} has no logs in it. Give the folder that storage.path names, on the machine of ` +
-          "the server. Where the logs are on Redis, --snapshots-only copies the snapshots; back " +
-          "the logs up there, after the snapshots.",
+      `${directory} has no logs in it. Give the folder that storage.path names, on the machine of ` +
+        "the server. Where the logs are on Redis, give the configuration: then the snapshots are " +
+        "copied; back the logs up there, after the snapshots.",
     );
   }
-  if (snapshotsOnly) await openExistingBlobs(from);
+  const hasBlobs = logsOnRedis || s3 !== undefined || await isFolder(`${directory}/blobs`);
+  const blobs = hasBlobs ? await openExistingBlobs(from) : undefined;
   await requireEmpty(to);
-  const copy = new DirectoryCopy(from, to);
+  const copy = new DirectoryCopy(directory, to);
   await using opened = new AsyncDisposableStack();
   const logs: LogCopy[] = [];
-  for (const log of hasLogs ? ["events", "examples"] : []) {
+  for (const log of logsOnRedis ? [] : ["events", "examples"]) {
     logs.push(opened.use(await LogCopy.begin(copy, log)));
   }
-  await copyProfiles(copy);
-  const snapshot = await copySnapshot(copy);
-  await copyOtherBlobs(copy);
-  if (await isFile(`${from}/import.json`)) await copy.file("import.json");
+  if (!logsOnRedis) await copyProfiles(copy);
+  const snapshot = blobs && await copySnapshot(blobs, copy);
+  if (logsOnRedis && snapshot === undefined) {
+    throw new BackupError(`There is no snapshot yet in ${blobsPlace(from)}. Try again later.`);
+  }
+  if (blobs) await copyOtherBlobs(blobs, copy);
+  if (await isFile(`${directory}/import.json`)) await copy.file("import.json");
   for (const log of logs.toReversed()) await log.end();
-  const findings = await verifyDirectory(to);
+  const findings = await verifyData({ ...inDirectory(to), logsOnRedis });
   if (findings.problems.length > 0) {
     throw new BackupError(
       `The copy ${to} is not whole: ${
@@ -107,12 +113,25 @@ async function requireEmpty(to: string): Promise<void> {
   }
 }
 
-/** Copies files to the same path below another folder, and counts them. */
+/** Copies files to the same path below another folder, and blobs into it; counts both. */
 class DirectoryCopy {
+  readonly #blobs: DirectoryBlobStore;
   files = 0;
   bytes = 0;
 
-  constructor(readonly from: string, readonly to: string) {}
+  constructor(readonly from: string, readonly to: string) {
+    this.#blobs = new DirectoryBlobStore(`${to}/blobs`);
+  }
+
+  /** False where there is no such blob any more. */
+  async blob(blobs: BlobStore, name: string): Promise<boolean> {
+    const bytes = await blobs.get(name);
+    if (bytes === undefined) return false;
+    await this.#blobs.put(name, bytes);
+    this.files++;
+    this.bytes += bytes.byteLength;
+    return true;
+  }
 
   /** @param path Relative to both folders. */
   async file(path: string): Promise<void> {
@@ -219,22 +238,20 @@ async function copyProfiles(copy: DirectoryCopy): Promise<void> {
 }
 
 /** Copies the newest finished snapshot. The server deletes older ones when it takes another. */
-async function copySnapshot(copy: DirectoryCopy): Promise<string | undefined> {
-  if (!await isFolder(`${copy.from}/blobs`)) return undefined;
-  const blobs = await openExistingBlobs(copy.from);
+async function copySnapshot(blobs: BlobStore, copy: DirectoryCopy): Promise<string | undefined> {
   let failure: unknown;
   for (let tries = 0; tries < SNAPSHOT_TRIES; tries++) {
     const [name] = await listSnapshots(blobs);
     if (name === undefined) return undefined;
     try {
       // Its parts may lie under earlier snapshots, from which it is a chain of changes.
-      const manifest = await readManifest(blobs, name);
-      for (const part of partsOf(manifest)) await copy.file(`blobs/${part.name}`);
-      await copy.file(`blobs/${manifestName(name)}`);
+      const parts = partsOf(await readManifest(blobs, name)).map((part) => part.name);
+      for (const blob of [...parts, manifestName(name)]) {
+        if (!await copy.blob(blobs, blob)) throw new SnapshotError(blob, "it is missing");
+      }
       return name.slice(name.indexOf("/") + 1);
     } catch (error) {
-      const isDeleted = error instanceof Deno.errors.NotFound || error instanceof SnapshotError;
-      if (!isDeleted) throw error;
+      if (!(error instanceof SnapshotError)) throw error;
       failure = error;
       await Deno.remove(`${copy.to}/blobs/snapshots`, { recursive: true }).catch(() => {});
     }
@@ -245,12 +262,9 @@ async function copySnapshot(copy: DirectoryCopy): Promise<string | undefined> {
   );
 }
 
-async function copyOtherBlobs(copy: DirectoryCopy): Promise<void> {
-  if (!await isFolder(`${copy.from}/blobs`)) return;
-  for (const path of await filesBelow(copy.from, "blobs")) {
-    if (path.startsWith("blobs/snapshots/") || path.endsWith(".tmp")) continue;
-    await ifThere(() => copy.file(path));
-  }
+async function copyOtherBlobs(blobs: BlobStore, copy: DirectoryCopy): Promise<void> {
+  const names = (await blobs.list("")).filter((name) => !name.startsWith("snapshots/"));
+  for (const name of names) await copy.blob(blobs, name);
 }
 
 /** Files below a folder, relative to `root`; a file that is deleted meanwhile may lack. */

@@ -1,32 +1,45 @@
 /**
- * Checks all files of a data directory without changing them: both logs, the snapshots and the
- * profiles.
+ * Checks the data of a server without changing it: both logs, the snapshots and the profiles.
  */
 import { DataDirectoryError } from "../../mesh/adapters/embedded/data_directory.ts";
 import { verifyProfiles } from "../../mesh/adapters/embedded/verify_profiles.ts";
 import { decodeEvent } from "../../records/event_record.ts";
 import { decodeExamples } from "../../records/example_chunk.ts";
-import { reasonOf } from "../../mesh/runtime/errors.ts";
+import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import { listQuarantines, readQuarantine } from "../../records/quarantine.ts";
 import { listSnapshots } from "../../records/snapshot_manifest.ts";
-import { isFile, isFolder, openExistingBlobs } from "./existing_stores.ts";
+import { type DataPlaces, isFile, isFolder, openExistingBlobs } from "./existing_stores.ts";
 import type { Findings } from "./findings.ts";
 import { verifyLog } from "./verify_log.ts";
-import { verifySnapshot } from "./verify_snapshot.ts";
+import { damageOf, verifySnapshot } from "./verify_snapshot.ts";
 
 /**
+ * Reads all of it, besides logs and profiles on a Redis server.
+ *
  * @throws {DataDirectoryError} When the path is not a data directory.
+ * @throws {BlobStoreError} When the bucket does not answer.
  */
-export async function verifyDirectory(directory: string): Promise<Findings> {
+export async function verifyData(places: DataPlaces): Promise<Findings> {
   const findings: Findings = { files: 0, problems: [], notes: [] };
+  if (!places.logsOnRedis) await verifyLogs(places, findings);
+  if (places.s3 !== undefined || await isFolder(`${places.directory}/blobs`)) {
+    const blobs = await openExistingBlobs(places);
+    await verifySnapshots(blobs, findings);
+    await verifyQuarantines(blobs, findings);
+  }
+  return findings;
+}
+
+/** Reads the logs and the profiles in the directory. */
+async function verifyLogs({ directory, s3 }: DataPlaces, findings: Findings): Promise<void> {
   const parts = await Promise.all(
     ["events", "examples", "blobs"].map((name) => isFolder(`${directory}/${name}`)),
   );
-  const [events, examples, blobs] = parts;
-  if (!parts.includes(true)) {
+  const [events, examples] = parts;
+  if (s3 === undefined && !parts.includes(true)) {
     throw new DataDirectoryError(
       `${directory} is not a data directory: it has no events, examples or blobs. Give the folder ` +
-        "that storage.path names.",
+        "that storage.path names, or the configuration.",
     );
   }
   if (events !== examples) {
@@ -35,19 +48,13 @@ export async function verifyDirectory(directory: string): Promise<Findings> {
   }
   if (events) await verifyLog(`${directory}/events`, decodeEvent, findings);
   if (examples) await verifyLog(`${directory}/examples`, decodeExamples, findings);
-  if (blobs) {
-    await verifySnapshots(directory, findings);
-    await verifyQuarantines(directory, findings);
-  }
   if (await isFile(`${directory}/profiles.db`)) {
     findings.files++;
     findings.problems.push(...verifyProfiles(`${directory}/profiles.db`));
   }
-  return findings;
 }
 
-async function verifySnapshots(directory: string, findings: Findings): Promise<void> {
-  const blobs = await openExistingBlobs(directory);
+async function verifySnapshots(blobs: BlobStore, findings: Findings): Promise<void> {
   for (const name of await listSnapshots(blobs)) {
     const { parts, problems } = await verifySnapshot(blobs, name);
     findings.files += parts;
@@ -55,14 +62,13 @@ async function verifySnapshots(directory: string, findings: Findings): Promise<v
   }
 }
 
-async function verifyQuarantines(directory: string, findings: Findings): Promise<void> {
-  const blobs = await openExistingBlobs(directory);
+async function verifyQuarantines(blobs: BlobStore, findings: Findings): Promise<void> {
   for (const trainer of await listQuarantines(blobs)) {
     findings.files++;
     try {
       await readQuarantine(blobs, trainer);
     } catch (error) {
-      findings.problems.push(reasonOf(error));
+      findings.problems.push(damageOf(error));
     }
   }
 }

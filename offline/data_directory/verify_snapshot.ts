@@ -2,7 +2,7 @@
  * Reads a whole snapshot and checks every part against its checksum.
  */
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
-import type { BlobStore } from "../../mesh/ports/blob_store.ts";
+import { type BlobStore, BlobStoreError } from "../../mesh/ports/blob_store.ts";
 import { reasonOf } from "../../mesh/runtime/errors.ts";
 import { readManifest, type SnapshotManifest } from "../../records/snapshot_manifest.ts";
 import { chainOf, decodePart, readPart, type SnapshotPart } from "../../records/snapshot_parts.ts";
@@ -16,13 +16,17 @@ export interface SnapshotVerdict {
   readonly problems: readonly string[];
 }
 
-/** Reads all parts; a damaged part does not end the check. */
+/**
+ * Reads all parts; a damaged part does not end the check.
+ *
+ * @throws {BlobStoreError} When the store does not give a part: it may be whole.
+ */
 export async function verifySnapshot(blobs: BlobStore, name: string): Promise<SnapshotVerdict> {
   let manifest: SnapshotManifest;
   try {
     manifest = await readManifest(blobs, name);
   } catch (error) {
-    return { name, parts: 1, bytes: 0, problems: [reasonOf(error)] };
+    return { name, parts: 1, bytes: 0, problems: [damageOf(error)] };
   }
   const kernel = BatchKernel.create();
   const problems: string[] = [];
@@ -34,7 +38,7 @@ export async function verifySnapshot(blobs: BlobStore, name: string): Promise<Sn
       const read = await readPart(blobs, kernel, part);
       if (isMessagePack) decodePart(read);
     } catch (error) {
-      problems.push(reasonOf(error));
+      problems.push(damageOf(error));
     }
   };
   for (const { checkpoint } of manifest.trainers) await check(checkpoint, true);
@@ -43,4 +47,14 @@ export async function verifySnapshot(blobs: BlobStore, name: string): Promise<Sn
     for (const chunk of chunks) await check(chunk, false);
   }
   return { name, parts, bytes, problems };
+}
+
+/**
+ * The damage that an error of a read tells of.
+ *
+ * @throws {BlobStoreError} The error itself, where it is of the store and tells of no damage.
+ */
+export function damageOf(error: unknown): string {
+  if (error instanceof BlobStoreError) throw error;
+  return reasonOf(error);
 }

@@ -153,18 +153,14 @@ Deno.test("a backup is refused into a folder that holds something, and of a fold
     assert.match(full.err, /has data in it. Give an empty folder/);
     const none = await runCaptured("data", "backup", folder, `${folder}/copy`);
     assert.equal(none.code, 1);
-    assert.match(none.err, /has no logs in it.*--snapshots-only/s);
-    const partly = ["data", "backup", `${folder}/data`, `${folder}/copy`, "--snapshots-only"];
-    const { err } = await runCaptured(...partly);
-    assert.match(err, /has logs in it, without which its snapshots are no backup/);
-    const without = await runCaptured(
-      "data",
-      "backup",
-      folder,
-      `${folder}/copy`,
-      "--snapshots-only",
-    );
-    assert.match(without.err, /holds no snapshot/);
+    assert.match(none.err, /has no logs in it.*on Redis, give the configuration/s);
+    const config = `${folder}/cairn.yaml`;
+    const redis = 'path: data\n  redis: { url: "redis://127.0.0.1:1" }';
+    await Deno.writeTextFile(config, configuration.replace("path: data", redis));
+    const backup = () => runCaptured("data", "backup", config, `${folder}/copy`);
+    assert.match((await backup()).err, /data holds no snapshot/);
+    await Deno.mkdir(`${folder}/data/blobs`);
+    assert.match((await backup()).err, /There is no snapshot yet in .*data\. Try again later/);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

@@ -35,8 +35,8 @@ export function modelExportCommand(output: Output): Command {
     .addOption(setOption())
     .addOption(modelOption("export"))
     .option(
-      "--from <folder>",
-      "a server's data directory, or the folder of train --save: weights of the newest snapshot",
+      "--from <data>",
+      "data directory, folder of train --save, or configuration: weights of the newest snapshot",
     )
     .option("--training", "the training step (its weights are inputs) instead of the scores")
     .option("--tables", "a folder with the embedding tables, slot order and task names too")

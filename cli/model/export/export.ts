@@ -20,6 +20,7 @@ import { readManifests } from "../../../records/snapshot_manifest.ts";
 import { decodePart, readPart } from "../../../records/snapshot_parts.ts";
 import type { TrainerState } from "../../../records/trainer_state.ts";
 import type { Output } from "../../command_line.ts";
+import { findPlaces } from "../../data_places.ts";
 import { CommandError } from "../../errors.ts";
 import { loadConfiguration } from "../../load_configuration.ts";
 import type { ExportFlags } from "./command.ts";
@@ -71,7 +72,7 @@ async function exportWithTables(
   await writeModel(`${folder}/model.onnx`, bytes);
   const { exportTables } = await import("./export_tables.ts");
   const model = createModel(configuration.model, configuration.modelSizes);
-  const blobs = await openExistingBlobs(from);
+  const blobs = await openExistingBlobs(await findPlaces(from));
   const { rows } = await exportTables(folder, configuration, model, {
     blobs,
     trainingSteps: version ?? 0,
@@ -127,7 +128,7 @@ async function weightsOf(
 
 /** The checkpoint of each trainer in the newest snapshot. */
 async function readCheckpoints(path: string): Promise<TrainingCheckpoint[]> {
-  const blobs = await openExistingBlobs(path);
+  const blobs = await openExistingBlobs(await findPlaces(path));
   const [newest] = await readManifests(blobs);
   if (newest === undefined) {
     throw new CommandError(`Cannot export from ${path}: it holds no finished snapshot.`);

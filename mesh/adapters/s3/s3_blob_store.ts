@@ -6,7 +6,7 @@
  */
 import { setTimeout as pause } from "node:timers/promises";
 import { AwsClient } from "aws4fetch";
-import { BlobDamagedError, type BlobStore } from "../../ports/blob_store.ts";
+import { BlobDamagedError, type BlobStore, BlobStoreError } from "../../ports/blob_store.ts";
 
 /** Where the objects are. */
 export interface S3Options {
@@ -23,7 +23,7 @@ export interface S3Options {
 }
 
 /** The store of blobs refuses a request, or does not answer. */
-export class S3Error extends Error {
+export class S3Error extends BlobStoreError {
   override readonly name = "S3Error";
   constructor(request: string, readonly status: number | undefined, reason: string) {
     super(`Cannot ${request}: ${reason}. ${remedyOf(status)}`);
@@ -63,7 +63,7 @@ export class S3BlobStore implements BlobStore {
     const body = new Uint8Array(bytes);
     const digest = await sha256(body);
     const headers = { "x-amz-content-sha256": digest, [DIGEST]: digest };
-    const response = await this.#request(`write ${name}`, this.#urlOf(name), {
+    const response = await this.#request(`write ${this.#keyOf(name)}`, this.#urlOf(name), {
       method: "PUT",
       headers,
       body,
@@ -77,7 +77,9 @@ export class S3BlobStore implements BlobStore {
    */
   async get(name: string): Promise<Uint8Array | undefined> {
     const url = this.#urlOf(name);
-    const response = await this.#request(`read ${name}`, url, { method: "GET" }, [404]);
+    const response = await this.#request(`read ${this.#keyOf(name)}`, url, { method: "GET" }, [
+      404,
+    ]);
     if (response.status === 404) {
       await response.body?.cancel();
       return undefined;
@@ -96,11 +98,12 @@ export class S3BlobStore implements BlobStore {
     const parameters = new URLSearchParams({
       "list-type": "2",
       "encoding-type": "url",
-      prefix: this.#options.prefix + prefix,
+      prefix: this.#keyOf(prefix),
     });
     for (;;) {
       const url = `${this.#root}?${parameters}`;
-      const page = await (await this.#request(`list ${prefix}`, url, { method: "GET" })).text();
+      const page =
+        await (await this.#request(`list ${this.#keyOf(prefix)}`, url, { method: "GET" })).text();
       for (const [, key] of page.matchAll(/<Key>([^<]*)<\/Key>/g)) {
         names.push(decoded(key).slice(this.#options.prefix.length));
       }
@@ -113,7 +116,9 @@ export class S3BlobStore implements BlobStore {
   /** @throws {S3Error} */
   async delete(name: string): Promise<void> {
     const init = { method: "DELETE" };
-    const response = await this.#request(`delete ${name}`, this.#urlOf(name), init, [404]);
+    const response = await this.#request(`delete ${this.#keyOf(name)}`, this.#urlOf(name), init, [
+      404,
+    ]);
     await response.body?.cancel();
   }
 
@@ -126,8 +131,12 @@ export class S3BlobStore implements BlobStore {
     return Promise.resolve();
   }
 
+  #keyOf(name: string): string {
+    return this.#options.prefix + name;
+  }
+
   #urlOf(name: string): string {
-    const key = this.#options.prefix + name;
+    const key = this.#keyOf(name);
     if (name === "" || key.split("/").some((part) => part === "." || part === "..")) {
       throw new RangeError(`A blob cannot be named "${name}"`);
     }

@@ -2,6 +2,7 @@
  * `cairn snapshot restore` in a mesh of several hosts.
  */
 import assert from "node:assert/strict";
+import { runCaptured } from "../captured_command.ts";
 import { ignore, withWorld } from "../placement/joined_hosts.ts";
 
 Deno.test({
@@ -10,10 +11,9 @@ Deno.test({
   fn: () =>
     withWorld(async (world) => {
       await world.join();
-      const data = `${world.folder}/data`;
-      Deno.mkdirSync(`${data}/blobs`, { recursive: true });
-      const { code, err } = await world.run(
-        ...["snapshot", "restore", data, "001764412388123", "--examples", "skip"],
+      Deno.mkdirSync(`${world.folder}/data/blobs`, { recursive: true });
+      const { code, err } = await runCaptured(
+        ...["snapshot", "restore", world.file, "001764412388123", "--examples", "skip"],
       );
       assert.equal(code, 1);
       assert.match(

@@ -64,17 +64,17 @@ Deno.test({
   ignore,
   fn: () =>
     withWorld(async (world) => {
-      const { data, config } = world;
+      const { config } = world;
       await world.run((client) => teach(client, "first", "a"));
       const first = await world.run(scores);
       const name = await world.newest();
       const copy = `${world.folder}/copy`;
-      const backup = ["data", "backup", data, copy, "--snapshots-only", "--json"];
+      const backup = ["data", "backup", config, copy, "--json"];
       assert.equal(JSON.parse((await runCaptured(...backup)).out).snapshot, name);
       const later = await world.run((client) => teach(client, "later", "b"));
       assert.notDeepEqual(later, first);
 
-      const skip = ["restore", data, name, "--examples", "skip", "--config", config];
+      const skip = ["restore", config, name, "--examples", "skip"];
       const skipped = await snapshot(...skip, "--json");
       assert.equal(skipped.code, 0, skipped.err);
       const { rowsToLearn, rowsSkipped } = JSON.parse(skipped.out);
@@ -84,12 +84,12 @@ Deno.test({
       assert.ok(further[1] > first[1], "it goes on learning");
 
       const learned = await snapshot(
-        ...["restore", data, name, "--examples", "learn", "--config", config, "--json"],
+        ...["restore", config, name, "--examples", "learn", "--json"],
       );
       assert.equal(learned.code, 0, learned.err);
       assert.equal(JSON.parse(learned.out).rowsToLearn, 80);
 
-      const from = ["restore", data, "--from", copy, "--examples", "skip", "--config", config];
+      const from = ["restore", config, "--from", copy, "--examples", "skip"];
       assert.equal((await snapshot(...from)).code, 0);
       assert.deepEqual(await world.run(scores), first);
     }),
@@ -100,19 +100,12 @@ Deno.test({
   ignore,
   fn: () =>
     withWorld(async (world) => {
-      const { data, config } = world;
+      const { data } = world;
       await world.run((client) => teach(client, "first", "a"));
       const name = await world.newest();
       const unnamed = await snapshot("restore", data, name, "--examples", "skip");
       assert.equal(unnamed.code, 2);
-      assert.match(unnamed.err, /logs of .* are not in it\. If they are on Redis.*--config/);
-
-      Deno.writeTextFileSync(config, smallConfiguration("in one thread"));
-      const other = await snapshot(
-        ...["restore", data, name, "--examples", "skip", "--config", config],
-      );
-      assert.equal(other.code, 2);
-      assert.match(other.err, /no storage\.redis.*Leave --config out/);
+      assert.match(unnamed.err, /logs of .* are not in .*on Redis, give the configuration/);
       assert.equal(await world.newest(), name);
     }),
 });

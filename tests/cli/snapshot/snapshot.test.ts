@@ -181,7 +181,7 @@ Deno.test("damage is found and named, and a mistake in words leaves nothing behi
     assert.equal(await Deno.stat(typo).then(() => true, () => false), false);
     const unknown = await snapshot("pin", data, "007");
     assert.equal(unknown.code, 2);
-    assert.match(unknown.err, new RegExp(`no snapshot 007: it has ${name}`));
+    assert.match(unknown.err, new RegExp(`no snapshot 007 in ${data}: it has ${name}`));
   });
 });
 
