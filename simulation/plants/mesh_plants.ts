@@ -163,4 +163,34 @@ export const meshPlants: readonly Plant[] = [
     seenBy: ["joined-examples"],
     scenario: "live-partitions",
   },
+  {
+    name: "cut-at-the-write",
+    edits: [{
+      file: "actors/embedding_shard/shard_snapshots.ts",
+      find: "        if (snapshot !== undefined) return snapshot.write(message);\n",
+      replace:
+        '        if (!snapshot) this.begin({ ...message, kind: "beginSnapshot", marks: [] });\n' +
+        "        if (this.#last !== undefined) return this.#last.write(message);\n",
+    }],
+    seenBy: ["one-cut-per-manifest"],
+    scenario: "cuts-while-shards-move",
+  },
+  {
+    name: "runs-by-host-name",
+    edits: [{
+      file: "mesh/ports/coordination.ts",
+      find: "  return a.host === b.host && a.incarnation === b.incarnation;\n",
+      replace: "  return a.host === b.host;\n",
+    }, {
+      file: "mesh/placement/mesh_views.ts",
+      find: "  return view.hosts.get(run.host)?.incarnation === run.incarnation;\n",
+      replace: "  return view.hosts.has(run.host);\n",
+    }, {
+      file: "mesh/placement/host_duties.ts",
+      find: '      return { kind: "rejoin", reason: `it has no rows of epoch ${epoch}` };\n',
+      replace: '      return { kind: "restore", epoch };\n',
+    }],
+    seenBy: ["one-owner-per-epoch"],
+    scenario: "host-dies",
+  },
 ];

@@ -250,6 +250,26 @@ export const meshScenarios: readonly Scenario[] = [
   },
   {
     ...mesh,
+    name: "cuts-while-shards-move",
+    description: "hosts with shards are drained while snapshots are due and blobs are slow",
+    families: [],
+    values: { "storage.snapshots.interval": "1s" },
+    faults: (random, configuration, forMs) => {
+      const tables = hostsFor("shards", configuration);
+      return [
+        // A shard moves between its cut and the write of its rows.
+        { kind: "slowBlobs", atMs: 0, forMs, latencyMs: 300 },
+        ...moments(forMs, 3).map((momentMs, i): Fault => ({
+          kind: "drainHost",
+          atMs: Math.round(momentMs + random.nextFloat() * 1_000),
+          host: tables[i % tables.length],
+          forMs: 2_500,
+        })),
+      ];
+    },
+  },
+  {
+    ...mesh,
     name: "live-reshard",
     description:
       "the number of shards changes while hosts are killed, paused and cut off, and scorers crash",
