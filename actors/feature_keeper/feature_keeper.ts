@@ -4,6 +4,7 @@
  * restart reads only the newest records.
  */
 import type { ActorContext, Behavior } from "../../mesh/runtime/actor.ts";
+import { type ReadPosition, showUnread } from "../../mesh/runtime/unread_records.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
@@ -96,12 +97,18 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
       help: "Records that the event log had removed before a keeper read them.",
     });
     const haste = countsShownToUser(options.features) ? "soon" : undefined;
-    this.#unsubscribe = offsets.map((_, partition) =>
+    const endUnread = showUnread(
+      context,
+      { name: "events", log: eventLog },
+      () => this.#readPositions,
+    );
+    const unsubscribe = offsets.map((_, partition) =>
       eventLog.onAppended(partition, () => {
         this.#appended.add(partition);
         this.#wakeSoon();
       }, haste)
     );
+    this.#unsubscribe = [...unsubscribe, endUnread];
     this.#wake();
   }
 
@@ -206,6 +213,15 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
     this.#clearErasedIn(0);
     this.#tell();
     if (hasMore) this.#wake();
+  }
+
+  /** Its positions, without partitions of which all records are trimmed. */
+  get #readPositions(): ReadPosition[] {
+    return this.#positions.offsets
+      .map((offset, partition) => ({ partition, offset }))
+      .filter(({ partition }) =>
+        this.#reader.hasRecords(partition) || this.#appended.has(partition)
+      );
   }
 
   /** Tells of records before `offset` that the log removed while no checkpoint held them. */

@@ -71,6 +71,12 @@ export class OrderedReader {
     for (const partition of partitions) this.#partitions[partition].isAtEnd = false;
   }
 
+  /** False where the last read of a partition found no record, and none did before. */
+  hasRecords(partition: number): boolean {
+    const { isAtEnd, offset } = this.#partitions[partition];
+    return !isAtEnd || offset > 0;
+  }
+
   /** The next record; undefined when all partitions are read to their ends. */
   async next(): Promise<OrderedRecord | undefined> {
     return (await this.#records.next())?.entry;

@@ -9,6 +9,7 @@
  */
 import type { ActorContext, Behavior } from "../../mesh/runtime/actor.ts";
 import { ACCEPTANCE_STEP_MS, type EventLog, type LogRecord } from "../../mesh/ports/event_log.ts";
+import { showUnread } from "../../mesh/runtime/unread_records.ts";
 import { decodeEvent, type EventRecord } from "../../records/event_record.ts";
 import { areRowsOf } from "../../records/impression_rows.ts";
 import { signatureOf } from "../../records/forgotten.ts";
@@ -50,6 +51,7 @@ export class Joiner implements Behavior<JoinerMessage> {
   readonly #writer: ExampleWriter;
   readonly #clockLead: ClockLead;
   readonly #unsubscribe: () => void;
+  readonly #endUnread: () => void;
   readonly #metrics: JoinerMetrics;
   readonly #nextTurn: NextTurn;
   /** Records before this offset are joined. */
@@ -116,6 +118,11 @@ export class Joiner implements Behavior<JoinerMessage> {
     this.#metrics = new JoinerMetrics(context.telemetry, this.#window.counts, partition);
     this.#nextTurn = new NextTurn(context);
     this.#unsubscribe = eventLog.onAppended(partition, () => this.#nextTurn.now());
+    this.#endUnread = showUnread(
+      context,
+      { name: "events", log: eventLog },
+      () => [{ partition, offset: this.#eventOffset }],
+    );
     this.#nextTurn.now();
   }
 
@@ -162,6 +169,7 @@ export class Joiner implements Behavior<JoinerMessage> {
 
   stop(): void {
     this.#unsubscribe();
+    this.#endUnread();
     this.#nextTurn.cancel();
     this.#metrics.clear();
     this.#clockLead.clear();

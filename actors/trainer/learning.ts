@@ -8,6 +8,7 @@
 import type { ActorContext } from "../../mesh/runtime/actor.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
+import { showUnread } from "../../mesh/runtime/unread_records.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import type { TrainingSession } from "../../kernels/dense/training_session.ts";
 import { BatchPipeline, type LearnedBatch } from "./batch_pipeline.ts";
@@ -147,7 +148,16 @@ export class Learning {
     this.#reader = this.#readFrom(partitionStarts(cut, applied, refusals));
     this.#flights = new Flights(this.#reader, this.pipeline);
     // Last: the log would keep a trainer whose start fails, with all its memory.
-    this.#unsubscribe = this.#reader.follow(wake);
+    const unfollow = this.#reader.follow(wake);
+    const endUnread = showUnread(
+      context,
+      { name: "examples", log: exampleLog },
+      () => this.learnedAt.offsets,
+    );
+    this.#unsubscribe = () => {
+      unfollow();
+      endUnread();
+    };
   }
 
   /** Ends the subscription to the example log. */

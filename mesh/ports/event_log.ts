@@ -175,6 +175,11 @@ export interface EventLog {
   /** The offset that the next record will get. */
   endOffset(partition: number): Promise<number>;
   /**
+   * The end of a partition that has listeners, as this process knows it without asking. Undefined
+   * where the log is on a server that does not answer now, or has not been asked yet.
+   */
+  knownEnd(partition: number): number | undefined;
+  /**
    * Calls `listener` after records became readable in `partition`; once for several appends, and
    * sometimes without need. Of records that were appended as `written` it may be told some time
    * later, or with the next ones that are durable.

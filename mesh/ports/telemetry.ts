@@ -18,6 +18,12 @@ export interface Counter {
 export interface Gauge {
   /** Sets the value. */
   set(value: number, labels?: Labels): void;
+  /**
+   * Has the value read whenever the instruments are; there is none while `read` gives undefined.
+   *
+   * @returns Ends that.
+   */
+  watch(read: () => number | undefined, labels?: Labels): () => void;
 }
 
 /** Counts of values by size. */

@@ -14,6 +14,7 @@ import { CellContext } from "./actor_context.ts";
 import type { CellHost } from "./cell_host.ts";
 import { CellTimers } from "./cell_timers.ts";
 import { Ask, type AskReceiver } from "./ask.ts";
+import { AskWaits } from "./ask_waits.ts";
 import { ActorFailedError, OverloadedError, reasonOf } from "./errors.ts";
 import { Mailbox, Reminder } from "./mailbox.ts";
 import { RestartHistory } from "./restart_history.ts";
@@ -38,6 +39,7 @@ export class ActorCell implements AskReceiver {
   #busy = false;
   readonly #taken = new TakenRequests();
   readonly #timers: CellTimers;
+  readonly #waits: AskWaits;
   readonly #restarts: RestartHistory;
   #drained: (() => void) | undefined;
   #stopping: Promise<number> | undefined;
@@ -52,6 +54,7 @@ export class ActorCell implements AskReceiver {
     this.#mailbox = new Mailbox(definition.mailbox);
     this.#restarts = new RestartHistory(definition.restart);
     this.#timers = new CellTimers(host.clock);
+    this.#waits = new AskWaits(host.telemetry, definition.kind);
   }
 
   get nodeName(): string {
@@ -244,6 +247,7 @@ export class ActorCell implements AskReceiver {
       const message = mail instanceof Ask || mail instanceof Reminder ? mail.message : mail;
       if (mail instanceof Ask) {
         const nowMs = this.#host.clock.monotonicMs();
+        this.#waits.took(nowMs - mail.sentAtMs);
         if (mail.settled || nowMs >= mail.deadlineMs) { // its asker gives it up, or has
           this.#counts.expired++;
           this.#host.expire(mail);

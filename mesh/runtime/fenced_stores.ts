@@ -34,6 +34,7 @@ export function fencedEventLog(log: EventLog, context: Fence): EventLog {
     read: (partition, fromOffset, recordsMax, reader) =>
       log.read(partition, fromOffset, recordsMax, reader),
     endOffset: (partition) => log.endOffset(partition),
+    knownEnd: (partition) => log.knownEnd(partition),
     onAppended: (partition, listener, haste) => log.onAppended(partition, listener, haste),
     commitOffset: (consumer, partition, offset) =>
       context.fence(() => log.commitOffset(consumer, partition, offset)),

@@ -21,6 +21,7 @@ export class TelemetryRecorder implements Telemetry {
   readonly #samplesMax: number;
   readonly lines: LogLine[] = [];
   readonly #values = new Map<string, number>();
+  readonly #watched = new Map<string, () => number | undefined>();
   readonly #samples = new Map<string, number[]>();
 
   constructor(options: TelemetryRecorderOptions = {}) {
@@ -38,7 +39,16 @@ export class TelemetryRecorder implements Telemetry {
   }
 
   gauge(name: string): Gauge {
-    return { set: (value, labels) => void this.#values.set(keyOf(name, labels), value) };
+    return {
+      set: (value, labels) => void this.#values.set(keyOf(name, labels), value),
+      watch: (read, labels) => {
+        const key = keyOf(name, labels);
+        this.#watched.set(key, read);
+        return () => {
+          if (this.#watched.get(key) === read) this.#watched.delete(key);
+        };
+      },
+    };
   }
 
   histogram(name: string): Histogram {
@@ -59,6 +69,11 @@ export class TelemetryRecorder implements Telemetry {
   /** A counter's sum or a gauge's last value; 0 where nothing was recorded. */
   value(name: string, labels?: Labels): number {
     return this.#values.get(keyOf(name, labels)) ?? 0;
+  }
+
+  /** The present value of a watched gauge; undefined where there is none. */
+  watched(name: string, labels?: Labels): number | undefined {
+    return this.#watched.get(keyOf(name, labels))?.();
   }
 
   /** A histogram's samples, in order. */

@@ -204,6 +204,11 @@ export class SimulatedEventLog implements EventLog {
     return await this.#again(() => this.#state.endOffset(partition));
   }
 
+  knownEnd(partition: number): number | undefined {
+    this.#known.of(partition);
+    return this.#options.link.failure ? undefined : this.#state.endOffset(partition);
+  }
+
   onAppended(partition: number, listener: () => void, haste?: ListenerHaste): () => void {
     const { listeners, soon } = this.#known.of(partition);
     const remove = listeners.add(listener);

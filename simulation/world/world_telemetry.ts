@@ -32,7 +32,10 @@ export class WorldTelemetry implements Telemetry {
   }
 
   gauge(name: string): Gauge {
-    return { set: (value, labels) => void this.#values.set(keyOf(name, labels), value) };
+    return {
+      set: (value, labels) => void this.#values.set(keyOf(name, labels), value),
+      watch: () => () => {},
+    };
   }
 
   histogram(): Histogram {

@@ -101,6 +101,15 @@ export function eventLogContract(
     assert.deepEqual(await readAll(log, 0), ["0:abc"]);
   });
 
+  test("who listens to a partition knows its end without asking", async ({ log }) => {
+    await log.append(0, words("a", "b"));
+    const remove = log.onAppended(0, () => {});
+    await until(() => log.knownEnd(0) === 2);
+    await log.append(0, words("c"));
+    await until(() => log.knownEnd(0) === 3);
+    remove();
+  });
+
   test("a listener hears of appends to its partition until it unsubscribes", async ({ log }) => {
     let heard = 0;
     const listener = () => heard++;

@@ -188,7 +188,11 @@ export class EmbeddedEventLog implements EventLog {
   }
 
   endOffset(partition: number): Promise<number> {
-    return Promise.resolve(this.#partition(partition).endOffset);
+    return Promise.resolve(this.knownEnd(partition));
+  }
+
+  knownEnd(partition: number): number {
+    return this.#partition(partition).endOffset;
   }
 
   onAppended(partition: number, listener: () => void): () => void {

@@ -111,8 +111,12 @@ export class MemoryEventLog implements EventLog {
   }
 
   endOffset(partition: number): Promise<number> {
+    return Promise.resolve(this.knownEnd(partition));
+  }
+
+  knownEnd(partition: number): number {
     const { firstOffset, records } = this.#partition(partition);
-    return Promise.resolve(firstOffset + records.length);
+    return firstOffset + records.length;
   }
 
   onAppended(partition: number, listener: () => void): () => void {

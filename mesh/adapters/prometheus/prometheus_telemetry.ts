@@ -60,9 +60,24 @@ export class PrometheusTelemetry implements Telemetry {
 
   gauge(name: string, options: InstrumentOptions): Gauge {
     return this.#once(name, shapeOf("gauge", options), () => {
-      const gauge = new PromGauge(this.#configuration(name, options));
+      const watched = new Set<() => void>();
+      const gauge = new PromGauge({
+        ...this.#configuration(name, options),
+        collect: () => watched.forEach((update) => update()),
+      });
       return {
         set: (value, labels) => labels ? gauge.set({ ...labels }, value) : gauge.set(value),
+        watch: (read, labels = {}) => {
+          const update = () => {
+            const value = read();
+            if (value === undefined) gauge.remove({ ...labels });
+            else gauge.set({ ...labels }, value);
+          };
+          watched.add(update);
+          return () => {
+            if (watched.delete(update)) gauge.remove({ ...labels });
+          };
+        },
       };
     });
   }

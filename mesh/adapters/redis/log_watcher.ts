@@ -139,6 +139,16 @@ export class LogWatcher {
     if (endOffset >= watched.toldTo) watched.isBehind = false;
   }
 
+  /**
+   * The end of a partition that has listeners, as they were told last; undefined while the reads do
+   * not go on.
+   */
+  knownEnd(partition: number): number | undefined {
+    const { count, toldTo } = this.#watchedOf(partition);
+    const isFollowed = count > 0 && this.#isFollowing && this.#connection.isReady;
+    return isFollowed && toldTo >= 0 ? toldTo : undefined;
+  }
+
   /** Ends the wait; no listener is called any more. */
   close(): void {
     this.#isClosed = true;

@@ -220,6 +220,11 @@ export class RedisEventLog implements EventLog {
     });
   }
 
+  knownEnd(partition: number): number | undefined {
+    this.#known.of(partition);
+    return this.#watcher.knownEnd(partition);
+  }
+
   onAppended(partition: number, listener: () => void, haste?: ListenerHaste): () => void {
     this.#known.of(partition);
     return this.#watcher.add(partition, listener, haste);

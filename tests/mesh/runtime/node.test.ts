@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { ActorDefinition, Request } from "../../../mesh/runtime/actor.ts";
 import { SimulatedMesh } from "../../../mesh/simulation/simulated_mesh.ts";
 import { AskTimeoutError, CallCycleError, OverloadedError } from "../../../mesh/runtime/errors.ts";
 import { counterDefinition, type CounterMessage } from "./counter_actor.ts";
@@ -34,6 +35,33 @@ Deno.test("control overtakes reads, and reads overtake writes", async () => {
   await mesh.settle(Promise.all([count, released]));
   await mesh.advance(0);
   assert.deepEqual(handled, ["release", "getCount", "add"]);
+});
+
+Deno.test("the time that asks wait for their actor is sampled, by its kind", async () => {
+  const mesh = new SimulatedMesh({ seed: 1 });
+  const definition: ActorDefinition<Request<void> & { kind: "wait" }, void> = {
+    kind: "waiter",
+    mailbox: { capacity: 64, overflow: "reject" },
+    restart: { restartsMax: 0, periodMs: 1, backoffMs: 1, backoffMsMax: 1 },
+    priorityOf: () => "read",
+    create: (context) => ({
+      async receive(message) {
+        await context.pause(10);
+        context.reply(message, undefined);
+      },
+    }),
+  };
+  const waiter = await mesh.node().spawn(definition, 0, undefined);
+  const asks = Array.from({ length: 40 }, () => waiter.ask({ kind: "wait" }, { budgetMs: 195 }));
+  const outcomes = await mesh.settle(Promise.allSettled(asks));
+  assert.equal(outcomes.filter(({ status }) => status === "fulfilled").length, 19);
+  await mesh.advance(10);
+  assert.deepEqual(
+    mesh.telemetry.samples("cairn_actor_ask_wait_ms", { kind: "waiter" }),
+    [0, 160, 200],
+    "one of 16, also of those that are given up",
+  );
+  await mesh.stop();
 });
 
 Deno.test("a stream of reads does not starve a write", async () => {

@@ -57,6 +57,25 @@ Deno.test("snapshots of two threads merge into one page: sums by name and labels
   ) assert.ok(text.split("\n").includes(line), `${line} is not in\n${text}`);
 });
 
+Deno.test("a watched gauge is read with the page, and is not there without a value", async () => {
+  const { telemetry } = telemetryWithLines();
+  const gauge = telemetry.gauge("unread", { help: "Unread.", labelNames: ["actor"] });
+  let unread: number | undefined = 3;
+  const end = gauge.watch(() => unread, { actor: "joiner/0" });
+  gauge.watch(() => 7, { actor: "joiner/1" });
+  const page = async () =>
+    (await renderMetrics([structuredClone(await telemetry.snapshot())])).split("\n")
+      .filter((line) => line.startsWith("unread"));
+  assert.deepEqual(await page(), ['unread{actor="joiner/0"} 3', 'unread{actor="joiner/1"} 7']);
+  unread = undefined;
+  assert.deepEqual(await page(), ['unread{actor="joiner/1"} 7']);
+  unread = 4;
+  assert.deepEqual(await page(), ['unread{actor="joiner/1"} 7', 'unread{actor="joiner/0"} 4']);
+  end();
+  end();
+  assert.deepEqual(await page(), ['unread{actor="joiner/1"} 7']);
+});
+
 Deno.test("the logs say how full they are and whether they refuse, at the time of asking", async () => {
   const { telemetry } = telemetryWithLines();
   const examples = new MemoryEventLog({ partitions: 1, bytesMax: 10 });

@@ -116,6 +116,21 @@ await withServers((server) => {
     },
   );
 
+  test("the end is known also while the reader stands still", NEVER_MS, async (world) => {
+    world.follow(0);
+    await world.append(1);
+    await world.untilRead(0, 1);
+    world.hold(0);
+    for (let i = 0; i < 10; i++) await world.append(100);
+    while (world.reader.knownEnd(0) !== 1_001) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    assert.ok(world.read(0) < 1_001);
+    world.release(0);
+    await world.untilRead(0, 1_001);
+    assert.equal(world.reader.knownEnd(0), 1_001);
+  });
+
   test("a partition is not held up by one whose reader is behind", NEVER_MS, async (world) => {
     world.follow(0);
     world.follow(1);

@@ -210,6 +210,23 @@ withPrograms((program: ServerProgram) => {
     for (const each of [store, otherStore]) await each.close();
   });
 
+  test("the end of a partition is known while the server is there", async (world) => {
+    const log = await world.log(await world.open());
+    assert.equal(log.knownEnd(0), undefined, "nobody listens");
+    const remove = log.onAppended(0, () => {});
+    const until = async (end: number | undefined) => {
+      while (log.knownEnd(0) !== end) await new Promise((resolve) => setTimeout(resolve, 1));
+    };
+    await until(0);
+    await log.append(0, [text("a"), text("b")]);
+    await until(2);
+    await world.local.kill();
+    await until(undefined);
+    await world.local.start();
+    await until(2);
+    remove();
+  });
+
   test("a reader in another process is woken by an append", async (world) => {
     const writer = await world.log(await world.open());
     const reader = await world.log(await world.open());
