@@ -26,6 +26,9 @@ export const QUIET_SERIES: Series = {
   'cairn_log_refusing{log="examples"}': `0+0${COUNT}`,
   'cairn_log_bytes{log="events"}': `100+0${COUNT}`,
   'cairn_log_bytes_max{log="events"}': `1000+0${COUNT}`,
+  // Behind for a while after a restart.
+  'cairn_log_records_unread{log="events",actor="joiner/0"}': "0x70 50000x8 20x30",
+  'cairn_log_records_unread{log="examples",actor="trainer/0"}': "2x60 5000x9 3x40",
   'cairn_trainer_diverged{trainer="0"}': `0+0${COUNT}`,
   'cairn_joiner_outcomes_total{outcome="examplesEmitted"}': `0+1000${COUNT}`,
   'cairn_joiner_outcomes_total{outcome="actionsMatched"}': `0+100${COUNT}`,
@@ -95,6 +98,13 @@ export const alertCases: readonly AlertCase[] = [
   {
     alert: "CairnTrainingStandsStill",
     series: { 'cairn_trainer_examples_total{trainer="0"}': `1000+0${COUNT}` },
+  },
+  {
+    alert: "CairnReaderBehind",
+    series: {
+      'cairn_log_records_unread{log="examples",actor="trainer/0"}': `0x40 10+10${COUNT}`,
+    },
+    labels: { log: "examples", actor: "trainer/0" },
   },
   {
     alert: "CairnExamplesDropped",

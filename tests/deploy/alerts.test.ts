@@ -6,7 +6,7 @@
  * Prometheus's own, evaluates the rules.
  */
 import assert from "node:assert/strict";
-import { parse } from "yaml";
+import { parse, parseAllDocuments } from "yaml";
 import { registerRankingMetrics } from "../../mesh/adapters/prometheus/log_metrics.ts";
 import { PrometheusTelemetry } from "../../mesh/adapters/prometheus/prometheus_telemetry.ts";
 import type { SharedRankings } from "../../mesh/ports/shared_rankings.ts";
@@ -36,8 +36,25 @@ interface Panel {
 
 const panels: readonly Panel[] = JSON.parse(fileText("deploy/grafana/cairn.json")).panels;
 
+interface PodsMetric {
+  readonly name: string;
+  readonly selector: { readonly matchLabels: Readonly<Record<string, string>> };
+}
+
+/** The metrics of Cairn by which the autoscalers scale, as queries. */
+function scaledBy(): string[] {
+  const text = fileText("deploy/kubernetes/mesh-scaled/autoscaler.yaml");
+  const metrics: { readonly pods?: { readonly metric: PodsMetric } }[] = parseAllDocuments(text)
+    .flatMap((document) => document.toJS().spec.metrics);
+  return metrics.flatMap(({ pods }) => pods ? [pods.metric] : [])
+    .map(({ name, selector: { matchLabels } }) =>
+      `${name}{${Object.entries(matchLabels).map(([label, of]) => `${label}="${of}"`).join(",")}}`
+    );
+}
+
 /** All queries of the files in deploy/, by where they stand. */
 function* queries(): Generator<readonly [where: string, query: string]> {
+  for (const query of scaledBy()) yield ["autoscaler.yaml", query];
   for (const { alert, expr } of rules) yield [alert, expr];
   for (const { title, targets = [] } of panels) {
     for (const { expr } of targets) yield [`panel "${title}"`, expr];
@@ -83,7 +100,14 @@ function seriesOf(text: string): Map<string, Set<string>> {
   return series;
 }
 
-Deno.test("alerts and dashboards ask for exported metrics and labels", async () => {
+Deno.test("learning hosts are scaled by what joiners and trainers have not read", () => {
+  assert.deepEqual(scaledBy(), [
+    'cairn_log_records_unread{log="events"}',
+    'cairn_log_records_unread{log="examples"}',
+  ]);
+});
+
+Deno.test("alerts, dashboards and autoscalers ask for exported metrics and labels", async () => {
   const series = await exported();
   let asked = 0;
   for (const [where, query] of queries()) {
