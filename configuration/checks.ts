@@ -19,6 +19,7 @@ import { logPartitions } from "./checks/partition_checks.ts";
 import { redisAddress } from "./checks/redis_checks.ts";
 import { recommendations } from "./checks/recommend_checks.ts";
 import { attributeTypes, scenarios } from "./checks/rule_checks.ts";
+import { bucketAddress } from "./checks/s3_checks.ts";
 import { labelRules, lateLabels, tasks, valueBounds } from "./checks/task_checks.ts";
 import type { Finding } from "./problems.ts";
 
@@ -47,6 +48,7 @@ const checks: readonly Check[] = [
   leaseTime,
   hostStorage,
   redisAddress,
+  bucketAddress,
 ];
 
 /** All contradictions between sections. */

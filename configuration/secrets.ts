@@ -39,7 +39,8 @@ export class Secrets {
       (path[0] === "mesh" && String(path[1]).startsWith("secret")) ||
       (path[0] === "storage" && path[1] === "redis" &&
         ["password", "sentinelPassword", "url"].includes(String(path[2]))) ||
-      (path[0] === "storage" && path[1] === "s3" && path[2] === "secretAccessKey") ||
+      (path[0] === "storage" && path[1] === "s3" &&
+        ["secretAccessKey", "sessionToken"].includes(String(path[2]))) ||
       this.#hiddenPaths.has(formatPath(path));
   }
 
@@ -66,17 +67,18 @@ function meshSecretsOf(value: unknown): unknown[] {
   return [mesh?.secret, mesh?.secretBefore];
 }
 
-/** The passwords of Redis, by themselves and in its address, and the key of S3. */
+/** The passwords of Redis, by themselves and in its address, and the key and token of S3. */
 function storageSecretsOf(value: unknown): unknown[] {
   const { storage } = (value ?? {}) as {
     storage?: {
       redis?: { url?: unknown; password?: unknown; sentinelPassword?: unknown } | null;
-      s3?: { secretAccessKey?: unknown } | null;
+      s3?: { secretAccessKey?: unknown; sessionToken?: unknown } | null;
     } | null;
   };
   const { url, password, sentinelPassword } = storage?.redis ?? {};
   const inUrl = typeof url === "string" ? /\/\/[^/@]*:([^/@]+)@/.exec(url)?.[1] : undefined;
-  return [password, sentinelPassword, inUrl, storage?.s3?.secretAccessKey];
+  const { secretAccessKey, sessionToken } = storage?.s3 ?? {};
+  return [password, sentinelPassword, inUrl, secretAccessKey, sessionToken];
 }
 
 function textsIn(value: unknown): string[] {

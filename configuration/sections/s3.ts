@@ -20,6 +20,12 @@ export const s3Section = z.strictObject({
   }).describe("Put before the name of each object; ends in a slash."),
   accessKeyId: z.string().min(1).describe("Key; ${NAME} reads it from the environment."),
   secretAccessKey: z.string().min(1).describe("Its secret; ${NAME} reads it from the environment."),
+  sessionToken: z.string().min(1).optional().describe(
+    "Token of temporary keys; ${NAME} reads it from the environment. Nothing renews it.",
+  ),
+  addressing: z.enum(["path", "virtualHost"]).default("path").describe(
+    "Place of the bucket in an address: in its path, as in https://HOST/BUCKET/KEY, or in the name of the host, as in https://BUCKET.HOST/KEY.",
+  ),
 }).describe(
   "Snapshots in a bucket of an S3-compatible store instead of the data directory, for hosts that share no directory.",
 );

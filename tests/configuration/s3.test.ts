@@ -15,8 +15,8 @@ Deno.test("a bucket is read with its defaults", () => {
   const { storage } = parse(`{ endpoint: "https://s3.example", bucket: movies, ${keys} }`);
   assert.ok(storage.kind === "directory");
   assert.deepEqual(
-    [storage.s3?.region, storage.s3?.prefix, storage.s3?.bucket],
-    ["us-east-1", "", "movies"],
+    [storage.s3?.region, storage.s3?.prefix, storage.s3?.bucket, storage.s3?.addressing],
+    ["us-east-1", "", "movies", "path"],
   );
 });
 
@@ -32,6 +32,14 @@ Deno.test("a wrong bucket is refused with line and column, without its secret", 
     [
       `{ endpoint: "https://s3.example", bucket: movies, accessKeyId: k, secretAccessKey: [a-hidden-secret] }`,
       /s3\.secretAccessKey/,
+    ],
+    [
+      `{ endpoint: "https://s3.example", bucket: movies, ${keys}, sessionToken: [a-hidden-token] }`,
+      /s3\.sessionToken/,
+    ],
+    [
+      `{ endpoint: "https://s3.example", bucket: movies.eu, addressing: virtualHost, ${keys} }`,
+      /s3\.bucket: .*without dots/,
     ],
   ];
   for (const [s3, expected] of cases) {

@@ -18,6 +18,10 @@ export interface S3Options {
   readonly prefix: string;
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
+  /** Token of temporary keys. */
+  readonly sessionToken?: string | undefined;
+  /** Whether the bucket is in an address's path or in the name of its host; default path. */
+  readonly addressing?: "path" | "virtualHost";
   /** Time of one request, ms, besides a second for each MiB of its body; default 10 s. */
   readonly deadlineMs?: number;
 }
@@ -25,8 +29,16 @@ export interface S3Options {
 /** The store of blobs refuses a request, or does not answer. */
 export class S3Error extends BlobStoreError {
   override readonly name = "S3Error";
-  constructor(request: string, readonly status: number | undefined, reason: string) {
-    super(`Cannot ${request}: ${reason}. ${remedyOf(status)}`);
+  /**
+   * @param code Name of the error in the answer, for example `ExpiredToken`.
+   */
+  constructor(
+    request: string,
+    readonly status: number | undefined,
+    reason: string,
+    readonly code = "",
+  ) {
+    super(`Cannot ${request}: ${reason.trim().replace(/\.$/, "")}. ${remedyOf(status, code)}`);
   }
 }
 
@@ -45,16 +57,17 @@ export class S3BlobStore implements BlobStore {
   readonly #root: string;
 
   constructor(options: S3Options) {
-    const { endpoint, bucket, region, accessKeyId, secretAccessKey } = options;
+    const { region, accessKeyId, secretAccessKey, sessionToken } = options;
     this.#options = options;
     this.#client = new AwsClient({
       accessKeyId,
       secretAccessKey,
+      ...(sessionToken !== undefined && { sessionToken }),
       region,
       service: "s3",
       retries: 0,
     });
-    this.#root = `${endpoint.replace(/\/+$/, "")}/${encodeURIComponent(bucket)}`;
+    this.#root = rootOf(options);
   }
 
   /** @throws {S3Error} */
@@ -166,8 +179,10 @@ export class S3BlobStore implements BlobStore {
             (await response.clone().text()).includes("NoSuchBucket");
           if (!isOfBucket) return response;
         }
-        const reason = reasonOf(await response.text());
-        failure = new S3Error(request, response.status, `${response.status} ${reason}`);
+        const { status } = response;
+        const answer = await response.text();
+        const reason = `${status} ${textOf("Message", answer)}`;
+        failure = new S3Error(request, status, reason, textOf("Code", answer));
         if (response.status < 500 && response.status !== 429) break;
       } catch (error) {
         failure = new S3Error(request, undefined, (error as Error).message);
@@ -177,7 +192,19 @@ export class S3BlobStore implements BlobStore {
   }
 }
 
-function remedyOf(status: number | undefined): string {
+/** The address of the bucket, without a slash at its end. */
+function rootOf({ endpoint, bucket, addressing = "path" }: S3Options): string {
+  const { protocol, host } = new URL(endpoint);
+  return addressing === "path"
+    ? `${protocol}//${host}/${bucket}`
+    : `${protocol}//${bucket}.${host}`;
+}
+
+function remedyOf(status: number | undefined, code: string): string {
+  if (code.endsWith("Token")) {
+    return "Make new keys with a new token, give them as storage.s3.accessKeyId, " +
+      "storage.s3.secretAccessKey and storage.s3.sessionToken, and restart.";
+  }
   if (status === 401 || status === 403) {
     return "Check the keys of storage.s3, and that they may read, write, list and delete.";
   }
@@ -185,9 +212,9 @@ function remedyOf(status: number | undefined): string {
   return "Check storage.s3.endpoint, and that the store answers.";
 }
 
-/** The message of an error in XML. */
-function reasonOf(text: string): string {
-  return unescaped(/<Message>([^<]*)<\/Message>/.exec(text)?.[1] ?? "");
+/** The text of an element of XML; empty where it lacks. */
+function textOf(element: "Code" | "Message", xml: string): string {
+  return unescaped(new RegExp(`<${element}>([^<]*)</${element}>`).exec(xml)?.[1] ?? "");
 }
 
 /** A key of a list with `encoding-type=url`. */
