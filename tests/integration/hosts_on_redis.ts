@@ -1,10 +1,11 @@
 /**
  * A mesh of real processes over a real Redis or Valkey server, with the commands of its operator.
  */
+import assert from "node:assert/strict";
 import { freePorts } from "../free_ports.ts";
 import { parseConfiguration } from "../../configuration/configuration.ts";
 import { LocalServer, type LocalServerOptions } from "../../mesh/adapters/redis/local_server.ts";
-import type { Coordination } from "../../mesh/ports/coordination.ts";
+import type { Coordination, MeshView } from "../../mesh/ports/coordination.ts";
 import { openCoordination } from "../../server/machine/redis_coordination.ts";
 import { runCaptured, type Said } from "../cli/captured_command.ts";
 import { clientOn, HostProcesses } from "./host_process.ts";
@@ -81,6 +82,28 @@ export async function withHostsOnRedis(
     const status = await runCaptured("status", "--json", "--config", file).catch((away) => away);
     console.error(`---- status\n${status.out ?? status}`);
     throw error;
+  }
+}
+
+/** The host of each shard, once all are active and the condition holds. */
+export async function ownersWhen(
+  store: Coordination,
+  condition: (owners: readonly string[], view: MeshView) => boolean,
+  msMax = 40_000,
+): Promise<string[]> {
+  const deadlineMs = performance.now() + msMax;
+  for (;;) {
+    const view = await store.read();
+    const placements = [...view.placements].filter(([key]) => key.startsWith("shard/"))
+      .map(([, placement]) => placement);
+    const owners = placements.map((placement) =>
+      placement.state === "unassigned" ? "none" : placement.owner.host
+    );
+    if (placements.every(({ state }) => state === "active") && condition(owners, view)) {
+      return owners;
+    }
+    assert.ok(performance.now() < deadlineMs, JSON.stringify(placements));
+    await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
 

@@ -1,8 +1,27 @@
 import assert from "node:assert/strict";
 import { S3BlobStore } from "../../mesh/adapters/s3/s3_blob_store.ts";
+import { installedProgram } from "../../mesh/adapters/redis/local_server.ts";
+import { runCaptured } from "../cli/captured_command.ts";
 import { withMoto } from "../mesh/adapters/s3/moto.ts";
+import { ownersWhen, withHostsOnRedis } from "./hosts_on_redis.ts";
 import { eventually, MeshProcess } from "./mesh_process.ts";
-import { type PlacementName, placements, smallConfiguration } from "./small_mesh.ts";
+import {
+  type Client,
+  type PlacementName,
+  placements,
+  scoreOf,
+  smallConfiguration,
+  waitLoaded,
+} from "./small_mesh.ts";
+
+const program = installedProgram();
+
+/** Rows that the trainers of a host have learned in all. */
+async function rowsLearned(client: Client): Promise<number> {
+  const lines = (await client.text("/metrics")).split("\n");
+  const series = lines.filter((line) => /^cairn_trainer_rows_learned[ {]/.test(line));
+  return series.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0);
+}
 
 await withMoto(({ endpoint, keys, makeBucket }) => {
   for (const placement of Object.keys(placements) as PlacementName[]) {
@@ -37,4 +56,92 @@ await withMoto(({ endpoint, keys, makeBucket }) => {
       }
     });
   }
+
+  Deno.test({
+    name: "shards of a killed host are restored on another from a bucket, and nothing is lost",
+    ignore: program === undefined,
+    async fn() {
+      const bucket = await makeBucket();
+      const { accessKeyId, secretAccessKey } = keys;
+      const s3 = `s3: { endpoint: "${endpoint}", bucket: ${bucket}, prefix: shop/, ` +
+        `accessKeyId: ${accessKeyId}, secretAccessKey: ${secretAccessKey} }`;
+      const roles = {
+        edge: "serving, joiner, trainer",
+        "tables-1": "shards",
+        "tables-2": "shards",
+      };
+      await withHostsOnRedis({
+        program: program ?? "redis-server",
+        roles,
+        placement: "in one thread",
+        snapshots: "1s",
+        mesh: ["heartbeat: 300ms", "silence: 10s", "lease: 10s"],
+        // No window closes: each click is one example, and there are no others.
+        change: (small) =>
+          small.replace("window: 2s", "window: 1h").replace("path: data", `path: data, ${s3}`),
+      }, async ({ folder, processes, clients: [client], store }) => {
+        const file = `${folder}/mesh.yaml`;
+        const shown = ["left", "right"];
+        let [clicks, newest, stopped] = [0, 0, false];
+        const visit = async () => {
+          const { rankingId } = await client.rank(`user-${clicks % 9}`, shown);
+          const [{ status, acceptedAtMs }] = await client.post([
+            { eventId: `e-${clicks}`, rankingId, item: "right", action: "click" },
+          ]);
+          assert.equal(status, "accepted");
+          clicks++;
+          newest = Math.max(newest, acceptedAtMs);
+        };
+        const snapshots = async () => {
+          const { code, out, err } = await runCaptured("snapshot", "list", file, "--json");
+          assert.equal(code, 0, err);
+          return out.split("\n").filter(Boolean).map((line) => JSON.parse(line));
+        };
+        const isEven = (owners: readonly string[]) =>
+          owners.filter((owner) => owner === "tables-2").length === 2;
+        await ownersWhen(store, isEven);
+        for (let i = 0; i < 20; i++) await visit();
+        const holdsAll = async () => (await snapshots()).some(({ rows }) => rows >= 20);
+        assert.ok(await eventually(holdsAll, 60_000), "a snapshot is in the bucket");
+
+        const visits = (async () => {
+          while (!stopped) await visit();
+        })();
+        visits.catch(() => {});
+        await processes.of("tables-2").kill("SIGKILL");
+        await ownersWhen(store, (owners) => owners.every((owner) => owner === "tables-1"));
+        assert.ok((await store.read()).generation > 0, "shards were lost, and restored");
+        stopped = true;
+        await visits;
+        await client.rankFresh("user-0", shown, newest);
+        const learnsEach = async () => await rowsLearned(client) === clicks;
+        assert.ok(
+          await eventually(learnsEach, 60_000),
+          `${await rowsLearned(client)} of ${clicks} rows`,
+        );
+        const scores = scoreOf(await client.rank("user-0", shown), "right");
+
+        // All hosts stop, go back to a snapshot in the bucket, and learn the rest again.
+        await processes.stop();
+        const verified = await runCaptured("snapshot", "verify", file);
+        assert.equal(verified.code, 0, verified.out + verified.err);
+        const { name, rows } = (await snapshots()).at(-1);
+        const restored = await runCaptured(
+          ...["snapshot", "restore", file, name, "--examples", "learn", "--json"],
+        );
+        assert.equal(restored.code, 0, restored.err);
+        assert.equal(JSON.parse(restored.out).rowsToLearn, clicks - rows);
+        await processes.start(...Object.keys(roles));
+        await waitLoaded(client);
+        assert.ok(
+          await eventually(learnsEach, 60_000),
+          `${await rowsLearned(client)} of ${clicks} rows`,
+        );
+        const after = scoreOf(await client.rankFresh("user-0", shown, newest), "right");
+        assert.ok(Math.abs(after - scores) < 1e-3, `${after} is near ${scores}`);
+        const blobs = await Deno.stat(`${folder}/data/blobs`).then(() => true, () => false);
+        assert.ok(!blobs, "no snapshot is in the directory");
+      });
+    },
+  });
 });

@@ -5,32 +5,10 @@
  */
 import assert from "node:assert/strict";
 import { installedProgram } from "../../mesh/adapters/redis/local_server.ts";
-import type { MeshView } from "../../mesh/ports/coordination.ts";
-import { type TableHosts, withTableHosts } from "./table_hosts.ts";
+import { ownersWhen } from "./hosts_on_redis.ts";
+import { withTableHosts } from "./table_hosts.ts";
 
 const program = installedProgram();
-
-/** The host of each shard, once all are active. */
-async function ownersWhen(
-  store: TableHosts["store"],
-  condition: (owners: readonly string[], view: MeshView) => boolean,
-  msMax = 40_000,
-): Promise<string[]> {
-  const deadlineMs = performance.now() + msMax;
-  for (;;) {
-    const view = await store.read();
-    const placements = [...view.placements].filter(([key]) => key.startsWith("shard/"))
-      .map(([, placement]) => placement);
-    const owners = placements.map((placement) =>
-      placement.state === "unassigned" ? "none" : placement.owner.host
-    );
-    if (placements.every(({ state }) => state === "active") && condition(owners, view)) {
-      return owners;
-    }
-    assert.ok(performance.now() < deadlineMs, JSON.stringify(placements));
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
 
 Deno.test({
   name: "shards move between processes by a drain, and are restored where a host is killed",
