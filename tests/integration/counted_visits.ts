@@ -5,45 +5,58 @@
 import assert from "node:assert/strict";
 import { RedisEventLog } from "../../mesh/adapters/redis/redis_event_log.ts";
 import { RedisServer } from "../../mesh/adapters/redis/redis_server.ts";
+import { decodeEvent } from "../../records/event_record.ts";
 import { decodeExamples } from "../../records/example_chunk.ts";
 import type { Client } from "./small_mesh.ts";
 
-/** The id of the user of each example, of all partitions. */
-export async function usersOfExamples(url: string): Promise<bigint[]> {
+/** All records of a log, of all partitions. */
+async function recordsOf(url: string, name: "events" | "examples"): Promise<Uint8Array[]> {
   const server = await RedisServer.open({ url, mesh: "shop" });
   const log = await RedisEventLog.open({
     server,
-    name: "examples",
+    name,
     partitions: 1,
     keepsPartitions: true,
     bytesMax: 2 ** 30,
     writer: "test",
   });
   try {
-    const users: bigint[] = [];
+    const records: Uint8Array[] = [];
     for (let partition = 0; partition < log.partitions; partition++) {
-      for (const { bytes } of await log.read(partition, 0, 1e6)) {
-        const { rows, ids, listOffsets } = decodeExamples(bytes);
-        if (rows === 0) continue;
-        const all = new BigUint64Array(ids.slice().buffer);
-        const offsets = new Uint32Array(listOffsets.slice().buffer);
-        const slots = (offsets.length - 1) / rows;
-        for (let row = 0; row < rows; row++) users.push(all[offsets[row * slots]]);
-      }
+      records.push(...(await log.read(partition, 0, 1e6)).map(({ bytes }) => bytes));
     }
-    return users;
+    return records;
   } finally {
     await log.close();
     server.close();
   }
 }
 
+/** The id of the user of each example. */
+export async function usersOfExamples(url: string): Promise<bigint[]> {
+  return (await recordsOf(url, "examples")).flatMap((bytes) => {
+    const { rows, ids, listOffsets } = decodeExamples(bytes);
+    if (rows === 0) return [];
+    const all = new BigUint64Array(ids.slice().buffer);
+    const offsets = new Uint32Array(listOffsets.slice().buffer);
+    const slots = (offsets.length - 1) / rows;
+    return Array.from({ length: rows }, (_, row) => all[offsets[row * slots]]);
+  });
+}
+
+/** The id of each event in the event log, whose records may not be trimmed. */
+export async function loggedEvents(url: string): Promise<string[]> {
+  return (await recordsOf(url, "events")).map(decodeEvent)
+    .flatMap((record) => record.kind === "action" ? [record.eventId] : []);
+}
+
 /**
  * Lets one user after another act once, until told to stop.
  *
  * @param isMonotonic Whether the scores of one user may never be older than those before.
+ * @param mayRepeat Whether the client sends an event again where it did not hear the answer.
  */
-export function visits(client: Client, { isMonotonic = false } = {}) {
+export function visits(client: Client, { isMonotonic = false, mayRepeat = false } = {}) {
   let stopped = false;
   let accepted = 0;
   let newestMs = 0;
@@ -64,7 +77,7 @@ export function visits(client: Client, { isMonotonic = false } = {}) {
       const [{ status, acceptedAtMs }] = await client.post([
         { eventId: `e-${accepted}`, rankingId, item: "right", action: "click" },
       ]);
-      assert.equal(status, "accepted");
+      if (!mayRepeat || status !== "duplicate") assert.equal(status, "accepted");
       accepted++;
       newestMs = Math.max(newestMs, acceptedAtMs);
       await new Promise((resolve) => setTimeout(resolve, 5));
@@ -76,6 +89,12 @@ export function visits(client: Client, { isMonotonic = false } = {}) {
     get accepted() {
       return accepted;
     },
+    /** Time of the newest accepted event, ms. */
+    get newestMs() {
+      return newestMs;
+    },
+    /** Rejects as soon as a visit fails. */
+    done,
     async stop() {
       stopped = true;
       return await done;
@@ -85,7 +104,7 @@ export function visits(client: Client, { isMonotonic = false } = {}) {
 
 /** Ends the visits, and waits until every accepted event is one example that is learned. */
 export async function assertEachLearnedOnce(
-  visiting: ReturnType<typeof visits>,
+  visiting: Pick<ReturnType<typeof visits>, "stop">,
   client: Client,
   url: string,
 ): Promise<void> {

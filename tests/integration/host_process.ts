@@ -110,6 +110,10 @@ export class HostProcesses {
     await Promise.all(hosts.map((host) => this.of(host).ready()));
   }
 
+  has(host: string): boolean {
+    return this.#running.has(host);
+  }
+
   of(host: string): HostProcess {
     const running = this.#running.get(host);
     if (running === undefined) throw new Error(`${host} was not started`);

@@ -11,14 +11,13 @@ function ip(...args: readonly string[]): void {
   if (!success) throw new Error(`ip ${args.join(" ")}: ${new TextDecoder().decode(stderr)}`);
 }
 
-/** Whether this machine allows it. */
-export function hasNamespaces(): boolean {
+/** Why this machine has no namespaces to give; undefined where it has. */
+export function namespacesLacking(): string | undefined {
   try {
-    const probe = new Namespaces(["probe"]);
-    probe.remove();
-    return true;
-  } catch {
-    return false;
+    new Namespaces(["probe"]).remove();
+    return undefined;
+  } catch (error) {
+    return (error as Error).message.trim();
   }
 }
 
@@ -68,7 +67,11 @@ export class Namespaces {
   }
 
   remove(): void {
-    for (const host of this.#hosts) ignoringErrors(() => ip("netns", "del", this.#namespace(host)));
+    for (const host of this.#hosts) {
+      // The kernel takes its time to remove the links of a namespace that is gone.
+      ignoringErrors(() => ip("link", "del", this.#link(host)));
+      ignoringErrors(() => ip("netns", "del", this.#namespace(host)));
+    }
     ignoringErrors(() => ip("link", "del", this.#bridge));
   }
 

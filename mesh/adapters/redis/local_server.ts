@@ -14,6 +14,8 @@ export interface LocalServerOptions {
   readonly directory: string;
   /** Further settings, which replace the defaults: append-only file synced at each write. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** A command and its arguments to run the server under, which it replaces in the process. */
+  readonly under?: readonly string[];
 }
 
 /** Whether the program is installed on this machine. */
@@ -77,8 +79,9 @@ export class LocalServer {
       ...settings,
     };
     await Deno.remove(this.#socket).catch(() => {});
-    this.#process = new Deno.Command(this.#options.program, {
-      args: Object.entries(all).flatMap(([name, value]) => [`--${name}`, value]),
+    const [command, ...under] = [...this.#options.under ?? [], this.#options.program];
+    this.#process = new Deno.Command(command, {
+      args: [...under, ...Object.entries(all).flatMap(([name, value]) => [`--${name}`, value])],
       stdin: "null",
       stdout: "null",
       stderr: "null",
