@@ -11,7 +11,7 @@
  * written, which a start cuts off as after a crash.
  */
 import { DatabaseSync } from "node:sqlite";
-import { dirname, join, relative } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import { DataDirectoryError } from "../../mesh/adapters/embedded/data_directory.ts";
 import { DirectoryBlobStore } from "../../mesh/adapters/embedded/directory_blob_store.ts";
 import { BEGIN_SUFFIX } from "../../mesh/adapters/embedded/partition_begin.ts";
@@ -85,6 +85,14 @@ export async function backUp(from: DataPlaces, to: string): Promise<BackedUp> {
   const snapshot = blobs && await copySnapshot(blobs, copy);
   if (logsOnRedis && snapshot === undefined) {
     throw new BackupError(`There is no snapshot yet in ${blobsPlace(from)}. Try again later.`);
+  }
+  if (!logsOnRedis && snapshot === undefined && await isTrimmed(copy)) {
+    throw new BackupError(
+      `${
+        blobsPlace(from)
+      } holds no snapshot, and examples that one had were trimmed: the logs alone ` +
+        "are no backup. Where snapshots lie in a bucket, give the configuration that names it.",
+    );
   }
   if (blobs) await copyOtherBlobs(blobs, copy);
   if (await isFile(`${directory}/import.json`)) await copy.file("import.json");
@@ -212,6 +220,12 @@ async function copyBegins(copy: DirectoryCopy, log: string): Promise<void> {
     const isCopied = paths.map((path) => ifThere(() => copy.file(path)));
     if ((await Promise.all(isCopied)).every(Boolean)) return;
   }
+}
+
+/** Whether the example log begins behind its first record, as it does after a snapshot. */
+async function isTrimmed({ from }: DirectoryCopy): Promise<boolean> {
+  const begins = (await filesBelow(from, "examples")).filter((path) => path.endsWith(BEGIN_SUFFIX));
+  return begins.some((path) => Number(basename(path, BEGIN_SUFFIX)) > 0);
 }
 
 /**

@@ -151,6 +151,11 @@ Deno.test("a backup is refused into a folder that holds something, and of a fold
     const full = await runCaptured("data", "backup", `${folder}/data`, folder);
     assert.equal(full.code, 1);
     assert.match(full.err, /has data in it. Give an empty folder/);
+    await Deno.mkdir(`${folder}/data/examples/0`);
+    await Deno.writeTextFile(`${folder}/data/examples/0/0000000000000007.begin`, "");
+    const trimmed = await runCaptured("data", "backup", `${folder}/data`, `${folder}/trimmed`);
+    assert.equal(trimmed.code, 1);
+    assert.match(trimmed.err, /data holds no snapshot, and .* were trimmed.*a bucket, give the/s);
     const none = await runCaptured("data", "backup", folder, `${folder}/copy`);
     assert.equal(none.code, 1);
     assert.match(none.err, /has no logs in it.*on Redis, give the configuration/s);
