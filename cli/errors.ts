@@ -9,6 +9,8 @@ export const exitCodes = {
   failed: 1,
   /** The options or the configuration cannot be used; nothing ran. */
   usage: 2,
+  /** The command of a mesh ran, and a change is left to be made. */
+  changes: 2,
   interrupted: 130,
 } as const;
 

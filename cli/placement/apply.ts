@@ -26,13 +26,20 @@ import {
 import { counted } from "../../structures/counted.ts";
 import { present } from "../../structures/invariant.ts";
 import type { Output } from "../command_line.ts";
-import { CommandError } from "../errors.ts";
+import { CommandError, CommandExit, exitCodes } from "../errors.ts";
 import { changeCounts } from "./change_counts.ts";
 import type { ApplyFlags, PlacementFlags } from "./command.ts";
 import { type MeshStore, withMeshStore } from "./mesh_store.ts";
 import { countedParts, partName } from "./part_names.ts";
 import { heldLine, isHeld } from "./plan_lines.ts";
-import { dealingLines, otherShardCount, partitioningLines, waitForReshard } from "./reshard.ts";
+import {
+  dealingLines,
+  isReshardDue,
+  otherShardCount,
+  partitioningLines,
+  waitForReshard,
+} from "./reshard.ts";
+import { requireRunning } from "./running_configuration.ts";
 
 /** Pause between two looks at the store while a command waits, ms. */
 const LOOK_MS = 1_000;
@@ -43,6 +50,7 @@ const LOOK_MS = 1_000;
  *
  * @throws {CommandError} The mesh is at another version, changed meanwhile, or cannot take the
  * configuration.
+ * @throws {CommandExit} With exit code 2 where another number of shards is left to `cairn reshard`.
  */
 export async function applyCommand(flags: ApplyFlags, output: Output): Promise<void> {
   await withMeshStore(flags, async (store) => {
@@ -52,10 +60,10 @@ export async function applyCommand(flags: ApplyFlags, output: Output): Promise<v
         `The mesh is at version ${view.version}, not ${flags.ifVersion}: look at cairn plan again.`,
       );
     }
-    const { shardCount } = store.configuration;
-    if (shardCount !== view.identity.shards) {
-      output.err(otherShardCount(shardCount, view.identity.shards));
-    }
+    const { configuration } = store;
+    requireRunning(configuration, view);
+    const isDue = isReshardDue(configuration, view);
+    if (isDue) output.err(otherShardCount(configuration, view));
     const plan = planMesh(view, Infinity);
     const reshard = await changeCounts(store, view, flags);
     // The new trainers and joiners are given to the hosts evenly.
@@ -72,6 +80,7 @@ export async function applyCommand(flags: ApplyFlags, output: Output): Promise<v
         `${error.message} The change ${changeWords(reshard)} is made all the same.`,
       );
     }
+    if (isDue) throw new CommandExit(exitCodes.changes);
   });
 }
 

@@ -39,7 +39,10 @@ const EXAMPLE = "examples/mesh.yaml";
 
 const planHelp = `
 Exit codes: 0 nothing to change, 2 shards, joiners or trainers would move or are moving, or their
-number would change or is asked to, 1 an error or a change that a running mesh cannot take. With
+number would change or is asked to, 1 an error or a change that a running mesh cannot take. That is
+one of a section in which all hosts must agree, such as features, model, joiner.tasks, placement or
+mesh.hosts: the message says which differ, and how to start the hosts with it. Settings of a single
+host, such as gateway, are not compared: a restart of the host takes them. With
 mesh.balance the hosts make these moves by themselves, except after cairn cancel or cairn rollback,
 until the next cairn apply.`;
 
@@ -48,6 +51,9 @@ Where trainer.count, joiner.partitions or trainer.partitions of the configuratio
 the mesh has, that number changes too, all three in one step. The hosts carry all out, also when this
 command has ended: see cairn status. cairn cancel ends a change of the number that has not begun, and
 then the plan; cairn rollback moves back what the last plan has moved, and changes no number.
+
+Exit codes: 0 all is applied or was before, 2 shards.count is another one, which cairn reshard
+changes, 1 an error or a change that a running mesh cannot take, as with cairn plan.
 
 A change begins with a snapshot, and waits until an earlier change is done. Where a trainer cannot
 begin, neither happens: --override changes trainer.count at once. The new trainers go on at the newest

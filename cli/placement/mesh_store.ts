@@ -10,7 +10,7 @@ import {
   type OpenedCoordination,
 } from "../../server/machine/redis_coordination.ts";
 import { InvariantError, present } from "../../structures/invariant.ts";
-import { CommandError } from "../errors.ts";
+import { CommandError, exitCodes } from "../errors.ts";
 import { loadConfiguration } from "../load_configuration.ts";
 import type { PlacementFlags } from "./command.ts";
 
@@ -36,7 +36,11 @@ export async function withMeshStore<T>(
   work: (store: MeshStore) => Promise<T>,
 ): Promise<T> {
   const overrides = { assignments: set };
-  const configuration = await loadConfiguration(config, overrides, { serves: false });
+  // With exit code 1, since 2 means changes where it is that of a plan.
+  const configuration = await loadConfiguration(config, overrides, { serves: false })
+    .catch((error: Error) => {
+      throw new CommandError(error.message, exitCodes.failed, error);
+    });
   const { coordination, logEnds, close } = await openCoordination(configuration, OPEN_BUDGET_MS)
     .catch((error: Error) => {
       throw new CommandError(error.message);

@@ -24,22 +24,21 @@ import { counted } from "../../structures/counted.ts";
 import { present } from "../../structures/invariant.ts";
 import { servingBytesOf } from "../../server/serving_replicas.ts";
 import type { Output } from "../command_line.ts";
-import { CommandExit } from "../errors.ts";
+import { CommandExit, exitCodes } from "../errors.ts";
 import type { PlacementFlags } from "./command.ts";
 import { withMeshStore } from "./mesh_store.ts";
 import { countedParts } from "./part_names.ts";
 import { heldLine, isHeld, planLines } from "./plan_lines.ts";
 import {
   dealingLines,
+  isReshardDue,
   otherShardCount,
   partitioningLines,
   reshardLines,
   RESTORED_BYTES_PER_SECOND,
 } from "./reshard.ts";
+import { requireRunning } from "./running_configuration.ts";
 import { servedRows, servingHostLine } from "./served_rows.ts";
-
-/** Exit code of a plan with changes. */
-export const CHANGES = 2;
 
 /** The changes that a configuration and a mesh ask for. */
 interface Changes {
@@ -58,18 +57,23 @@ interface Changes {
   readonly asked: ReshardRecord | undefined;
 }
 
-/** @throws {CommandExit} With exit code 2 where shards, joiners or trainers move or would move. */
+/**
+ * @throws {CommandExit} With exit code 2 where shards, joiners or trainers move or would move.
+ * @throws {CommandError} A running mesh cannot take the configuration.
+ */
 export async function planCommand(flags: PlacementFlags, output: Output): Promise<void> {
   await withMeshStore(flags, async ({ configuration, read }) => {
-    const changes = changesOf(configuration, await read());
+    const view = await read();
+    requireRunning(configuration, view);
+    const changes = changesOf(configuration, view);
     if (flags.json) output.out(`${JSON.stringify(jsonOf(changes))}\n`);
     else for (const line of textOf(changes)) output.out(line);
     for (const line of [...countNotes(changes), ...moveNotes(changes)]) output.err(line);
-    if (isHeld(configuration, changes.view)) output.err(heldLine);
+    if (isHeld(configuration, view)) output.err(heldLine);
     const { decisions, asked, reshard, dealing, partitioning } = changes;
     const isMoving = decisions.some(({ decision }) => decision.kind !== "stays");
     const counts = asked ?? reshard ?? dealing ?? partitioning;
-    if (isMoving || counts !== undefined) throw new CommandExit(CHANGES);
+    if (isMoving || counts !== undefined) throw new CommandExit(exitCodes.changes);
   });
 }
 
@@ -135,7 +139,7 @@ function textOf(changes: Changes): string[] {
 
 /** Notes about the numbers of shards, trainers and partitions, with the command for each. */
 function countNotes(changes: Changes): string[] {
-  const { view, configuration, reshard, dealing, partitioning, asked } = changes;
+  const { view, configuration, dealing, partitioning, asked } = changes;
   const notes: string[] = [];
   if (asked !== undefined) {
     const order = asked.override === undefined ? "after" : "without";
@@ -144,9 +148,7 @@ function countNotes(changes: Changes): string[] {
         "cairn cancel ends it\n",
     );
   }
-  if (reshard !== undefined && !gives(asked, "shards", reshard.to)) {
-    notes.push(otherShardCount(reshard.to, reshard.from));
-  }
+  if (isReshardDue(configuration, view)) notes.push(otherShardCount(configuration, view));
   if (dealing !== undefined && !gives(asked, "trainers", dealing.to)) {
     notes.push(
       `trainer.count is ${dealing.to}, and the mesh has ${counted(dealing.from, "trainer")}: ` +

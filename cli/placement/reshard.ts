@@ -2,6 +2,7 @@
  * The work of `cairn reshard`: another number of shards, while the mesh serves. The lines about a
  * change of trainers or partitions, which `cairn apply` makes, are here too.
  */
+import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import { sizeText } from "../../mesh/placement/byte_sizes.ts";
 import {
   type DealingPlan,
@@ -9,6 +10,7 @@ import {
   planReshard,
   type ReshardPlan,
 } from "../../mesh/placement/reshard_plan.ts";
+import type { MeshView } from "../../mesh/ports/coordination.ts";
 import { reshardStep, stepText } from "../../mesh/ports/reshard_progress.ts";
 import { numbersText, ReshardRefusedError } from "../../mesh/ports/resharding.ts";
 import { present } from "../../structures/invariant.ts";
@@ -21,9 +23,23 @@ import { type MeshStore, withMeshStore } from "./mesh_store.ts";
 /** Pause between two looks at the store while the command waits, ms. */
 const LOOK_MS = 1_000;
 
-/** The line about a configuration with another number of shards than the mesh has. */
-export function otherShardCount(to: number, from: number): string {
-  return `shards.count is ${to}, and the mesh has ${from} shards: cairn reshard changes it\n`;
+/** Whether a configuration has another number of shards than the mesh has, or is asked for. */
+export function isReshardDue(
+  { shardCount }: Pick<CairnConfiguration, "shardCount">,
+  { identity, reshard }: MeshView,
+): boolean {
+  const isAsked = reshard?.state === "asked" && reshard.parts === "shards" &&
+    reshard.to === shardCount;
+  return shardCount !== identity.shards && !isAsked;
+}
+
+/** The line about a number of shards that {@link isReshardDue}. */
+export function otherShardCount(
+  { shardCount }: Pick<CairnConfiguration, "shardCount">,
+  { identity }: MeshView,
+): string {
+  return `shards.count is ${shardCount}, and the mesh has ${identity.shards} shards: ` +
+    `cairn reshard --shards ${shardCount} changes it\n`;
 }
 
 /** Bytes of rows that a host restores a second, on a machine of two busy cores. */

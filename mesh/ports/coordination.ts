@@ -80,6 +80,8 @@ export function isSameRun(a: HostRun, b: HostRun): boolean {
 export interface HostDescription extends HostRun {
   /** Where other hosts reach it, for example `tcp://10.0.0.7:7400`. */
   readonly address: string;
+  /** Digests of the sections of its configuration in which all hosts must agree, by name. */
+  readonly configuration: Readonly<Record<string, string>>;
   /** Parts that it may be given, for example `shards`, `trainer`, `serving`. */
   readonly roles: readonly string[];
   /** Memory for shards and replicas, bytes. */

@@ -7,6 +7,7 @@ import type { Random } from "../../mesh/ports/random.ts";
 import { present } from "../../structures/invariant.ts";
 import type { PlacementEnvironment } from "../environment.ts";
 import { trainerThreadsOf } from "../layout.ts";
+import { configurationDigests } from "./configuration_digests.ts";
 import { meshSettingsOf } from "./mesh_settings.ts";
 
 /** The parts of the environment that a configuration does not say. */
@@ -28,6 +29,7 @@ export function placementEnvironment(
       host: name,
       incarnation: random.uuid("host/placement"),
       address: `${address.hostname}:${address.port}`,
+      configuration: configurationDigests(configuration),
       roles,
       trainerThreads: trainerThreadsOf(configuration, name),
       capacityBytes: capacityBytes ?? embeddingShard.tables.bytesMax * shardCount,

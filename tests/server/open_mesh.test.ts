@@ -25,6 +25,7 @@ async function world() {
     capacityBytes: 1,
     trainerThreads: 0,
     schema: "s1",
+    configuration: {},
     version: "1",
     protocols: [1, 1],
   });

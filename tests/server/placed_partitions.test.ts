@@ -115,6 +115,7 @@ async function startHosts(
         capacityBytes: 1e9,
         trainerThreads: 0,
         schema: "s",
+        configuration: {},
         version: "1",
         protocols: [1, 2],
       },

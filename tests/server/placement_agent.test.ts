@@ -35,6 +35,7 @@ const description: HostDescription = {
   capacityBytes: 1e9,
   trainerThreads: 0,
   schema: "s",
+  configuration: {},
   version: "1",
   protocols: [1, 1],
 };

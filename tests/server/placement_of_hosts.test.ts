@@ -111,6 +111,7 @@ class World {
           capacityBytes: 1e9,
           trainerThreads: 0,
           schema: "s",
+          configuration: {},
           version: "1",
           protocols: [1, 1],
         },

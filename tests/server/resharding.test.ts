@@ -29,6 +29,7 @@ async function world(takeSnapshot: () => Promise<void>) {
     capacityBytes: 1,
     trainerThreads: 0,
     schema: "s",
+    configuration: {},
     version: "1",
     protocols: [1, 2],
   });

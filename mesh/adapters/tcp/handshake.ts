@@ -32,7 +32,7 @@ import {
   readProof,
   reasonIn,
 } from "./handshake_messages.ts";
-import { type HostIdentity, HOSTS_SECTION, type Purpose } from "./host_identity.ts";
+import { clashingSections, type HostIdentity, type Purpose } from "./host_identity.ts";
 import type { Network } from "./network.ts";
 
 /** The connection was refused, by this host or by the other one. */
@@ -170,12 +170,7 @@ function requireSpoken(own: HostIdentity, peer: Hello): number {
 }
 
 function requireSameConfiguration(own: HostIdentity, peer: string, { configuration }: Details) {
-  const sections = new Set([...Object.keys(own.configuration), ...Object.keys(configuration)]);
-  const clashing = [...sections].filter((name) => {
-    const [here, there] = [own.configuration[name], configuration[name]];
-    const haveBoth = here !== undefined && there !== undefined;
-    return here !== there && (haveBoth || !name.startsWith(HOSTS_SECTION));
-  });
+  const clashing = clashingSections(own.configuration, configuration);
   if (clashing.length === 0) return;
   refuse(
     `hosts ${own.host} and ${peer} are configured differently in ${clashing.sort().join(", ")}; ` +

@@ -41,3 +41,19 @@ export interface HostIdentity {
 
 /** Nodes that a channel number can name on either side. */
 export const NODES_MAX = 256;
+
+/**
+ * The sections in which two hosts differ that may not link, from their
+ * {@link HostIdentity.configuration}.
+ */
+export function clashingSections(
+  own: HostIdentity["configuration"],
+  other: HostIdentity["configuration"],
+): string[] {
+  const sections = new Set([...Object.keys(own), ...Object.keys(other)]);
+  return [...sections].filter((name) => {
+    const [here, there] = [own[name], other[name]];
+    const haveBoth = here !== undefined && there !== undefined;
+    return here !== there && (haveBoth || !name.startsWith(HOSTS_SECTION));
+  });
+}

@@ -10,6 +10,7 @@ import {
 import { installedProgram, LocalServer } from "../../../mesh/adapters/redis/local_server.ts";
 import type { HostDescription, HostRun, PlacedKey } from "../../../mesh/ports/coordination.ts";
 import type { CountedParts } from "../../../mesh/ports/resharding.ts";
+import { configurationDigests } from "../../../server/machine/configuration_digests.ts";
 import { meshSettingsOf } from "../../../server/machine/mesh_settings.ts";
 import { openCoordination } from "../../../server/machine/redis_coordination.ts";
 import { openRedisStores, redisStorageOf } from "../../../server/machine/redis_storage.ts";
@@ -78,6 +79,7 @@ export class World {
       const description: HostDescription = {
         ...runOf(host),
         address: "127.0.0.1:1",
+        configuration: configurationDigests(configuration),
         roles: host.startsWith("learn") ? ["joiner", "trainer"] : ["shards"],
         capacityBytes: 2 ** 30,
         trainerThreads: 0,

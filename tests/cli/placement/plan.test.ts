@@ -84,6 +84,51 @@ Deno.test({
 });
 
 Deno.test({
+  name: "plan and apply refuse sections that the hosts do not run with, and say what to do",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join();
+      const hosts = "learn-1, learn-2, tables-1, tables-2 run with other";
+      const stop = "Stop all hosts, then start them with this file.";
+      const changes = {
+        "model.embeddingDim=8": `${hosts} embeddings, model. ${stop}`,
+        "model.hidden=[16]": `${hosts} model. ${stop}`,
+        "features.slots.tags.pooling=sum": `${hosts} features. ${stop}`,
+        "joiner.tasks.clicked=[{ action: click, label: positive }]":
+          `${hosts} joiner.tasks. ${stop}`,
+        "placement={ kind: workers, shardThreads: 2 }": `${hosts} placement. ${stop}`,
+        "mesh.hosts.edge.roles=[serving, joiner, trainer, shards]":
+          `${hosts} mesh.hosts.edge. ${stop}`,
+        "mesh.hosts.tables3={ address: '127.0.0.1:7404', roles: [shards] }":
+          `${hosts} mesh.hosts.tables3. Restart them with this file one after another, and start ` +
+          "hosts that are new in mesh.hosts last.",
+      };
+      for (const [change, said] of Object.entries(changes)) {
+        for (const command of ["plan", "apply"]) {
+          const { code, out, err } = await world.run(command, "--set", change);
+          const refused = `error: A running mesh cannot take this configuration: ${said}\n`;
+          assert.deepEqual([code, out, err], [1, "", refused], `${command} ${change}`);
+        }
+      }
+      assert.equal((await world.run("status")).out.includes("last plan"), false, "nothing began");
+      assert.equal((await world.run("status", "--set", "model.embeddingDim=8")).code, 0);
+      assert.equal((await world.run("plan", "--set", "gateway.deadline=6s")).code, 2);
+    }),
+});
+
+Deno.test({
+  name: "a configuration that cannot be used is an error, not a change",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      const unusable = await world.run("plan", "--set", "shards.count=0");
+      assert.equal(unusable.code, 1, unusable.err);
+      assert.match(unusable.err, /shards.count/);
+    }),
+});
+
+Deno.test({
   name: "a mesh without a store, and one process, say what to do",
   ignore,
   fn: () =>

@@ -161,7 +161,7 @@ Deno.test({
         "--set",
         "trainer.partitions=2",
       );
-      assert.equal(more.code, 2);
+      assert.equal(more.code, 1);
       assert.match(more.err, /found 3, and trainer.partitions is 2, so some trainers would have/);
     }),
 });

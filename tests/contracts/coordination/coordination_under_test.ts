@@ -58,6 +58,7 @@ export const host = (name: string, incarnation = `${name}-1`): HostDescription =
   capacityBytes: 1e9,
   trainerThreads: 0,
   schema: "s1",
+  configuration: {},
   version: "1.0.0",
   protocols: [1, 2],
 });

@@ -23,6 +23,7 @@ function record(host: string, changes: Partial<HostRecord> = {}): HostRecord {
     capacityBytes: 1,
     trainerThreads: 0,
     schema: "s",
+    configuration: {},
     version: "1",
     protocols: [1, 1],
     state: "up",

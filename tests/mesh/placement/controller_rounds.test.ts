@@ -19,6 +19,7 @@ function host(name: string, incarnation = `${name}-1`): HostDescription {
     capacityBytes: 1e9,
     trainerThreads: 0,
     schema: "s",
+    configuration: {},
     version: "1",
     protocols: [1, 1],
   };

@@ -17,6 +17,7 @@ export function hostRecord(host: string, changes: Partial<HostRecord> = {}): Hos
     capacityBytes: 2 ** 30,
     trainerThreads: 0,
     schema: "s",
+    configuration: {},
     version: "1",
     protocols: [1, 1],
     state: "up",

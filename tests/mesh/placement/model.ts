@@ -38,6 +38,7 @@ export function descriptionOf(run: HostRun): HostDescription {
     capacityBytes: 2 ** 30,
     trainerThreads: 0,
     schema: "s",
+    configuration: {},
     version: "1",
     protocols: [1, 1],
   };

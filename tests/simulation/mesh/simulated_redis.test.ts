@@ -191,6 +191,7 @@ Deno.test("records that went back are noticed until an operator accepts the loss
     host: "a",
     incarnation: "a-1",
     address: "a:1",
+    configuration: {},
     roles: ["shards"],
     capacityBytes: 1,
     trainerThreads: 0,
@@ -222,6 +223,7 @@ Deno.test("the server tells of the placements of every kind", async () => {
   await clock.settle(mesh.join({
     ...run,
     address: "a:1",
+    configuration: {},
     roles: ["shards", "joiner", "trainer"],
     capacityBytes: 1,
     trainerThreads: 0,
