@@ -2,7 +2,6 @@
  * The data that a command was pointed to: by the folder that has it, or by the configuration that
  * says where it is.
  */
-import { Argument } from "commander";
 import type { CairnConfiguration } from "../configuration/configuration.ts";
 import { type DataPlaces, inDirectory, isFile } from "../offline/data_directory/existing_stores.ts";
 import { usageError } from "./errors.ts";
@@ -11,11 +10,6 @@ import { loadConfiguration } from "./load_configuration.ts";
 /** Places of data, with the configuration where they were read from one. */
 export interface FoundPlaces extends DataPlaces {
   readonly configuration?: CairnConfiguration;
-}
-
-/** The argument of a command that works on stored data. */
-export function placeArgument(): Argument {
-  return new Argument("<data>", "the data directory (storage.path), or the server's configuration");
 }
 
 /**

@@ -1,7 +1,7 @@
 /**
- * Options that several commands share, and how their values are read.
+ * Options and arguments that several commands share, and how their values are read.
  */
-import { InvalidArgumentError, Option } from "commander";
+import { Argument, InvalidArgumentError, Option } from "commander";
 import { modelKinds } from "../kernels/dense/models/options.ts";
 
 /** A whole number in [min, max]. */
@@ -68,4 +68,9 @@ export function setOption(): Option {
 
 function collect(value: string, before: readonly string[]): readonly string[] {
   return [...before, value];
+}
+
+/** The argument of a command that works on stored data. */
+export function placeArgument(): Argument {
+  return new Argument("<data>", "the data directory (storage.path), or the server's configuration");
 }

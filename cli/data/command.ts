@@ -3,8 +3,7 @@
  */
 import { Argument, Command } from "commander";
 import type { Output } from "../command_line.ts";
-import { placeArgument } from "../data_places.ts";
-import { jsonOption } from "../options.ts";
+import { jsonOption, placeArgument } from "../options.ts";
 
 /** The typed options of the data commands. */
 export interface DataFlags {

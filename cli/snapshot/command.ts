@@ -4,8 +4,7 @@
 import { Argument, Command, Option } from "commander";
 import type { ExamplesAfter } from "../../offline/data_directory/restore_snapshot.ts";
 import type { Output } from "../command_line.ts";
-import { placeArgument } from "../data_places.ts";
-import { jsonOption } from "../options.ts";
+import { jsonOption, placeArgument } from "../options.ts";
 
 /** The typed options of `snapshot list`, `verify`, `pin` and `unpin`. */
 export interface SnapshotFlags {
