@@ -3,12 +3,13 @@
  *
  *     connector → acceptor   hello   mesh, host, incarnation, protocols, purpose, nonce
  *     acceptor  → connector  hello   the same of the acceptor
- *     acceptor  → connector  proof   HMAC-SHA256 over both hellos with the mesh's secret
+ *     acceptor  → connector  proof   HMAC-SHA256 over both hellos with each of its secrets
  *     connector → acceptor   proof   the same for the other side; configuration and nodes
  *     acceptor  → connector  accept  configuration and nodes
  *
- * Both sides prove the secret without sending it. Each proof names its side, so that it cannot be
- * sent back as the other one. The secret authenticates the beginning of a connection; it neither
+ * Both sides prove their secrets without sending them; one that both have suffices. So a host with
+ * a new secret and the former one links with hosts that have either. Each proof names its side, so
+ * that it cannot be sent back as the other one. The secret authenticates the beginning of a connection; it neither
  * encrypts nor protects the bytes that follow.
  *
  * A side that refuses says so in a goodbye frame, so that both ends can log the same sentence.
@@ -60,10 +61,7 @@ export interface HandshakeFrames {
 
 export interface HandshakeOptions {
   readonly own: HostIdentity;
-  /**
-   * Secrets of the mesh. The first one is proved, any is accepted: during a rotation the old one is
-   * the second. Empty where the mesh has no secret.
-   */
+  /** Secrets of the mesh: two while it is changed, none where the mesh has none. */
   readonly secrets: readonly string[];
   /** Names of the mesh's hosts. */
   readonly hosts: readonly string[];
@@ -97,11 +95,11 @@ export async function connectTo(
       refuse(`the address of host ${to} leads to host ${peerHello.host}; correct mesh.hosts`);
     }
     const transcript = `${hello}\n${peerText}`;
-    const [{ proof }] = await receive(frames, readProof);
-    requireProof("acceptor", transcript, proof, to, options.secrets);
+    const [{ proofs }] = await receive(frames, readProof);
+    requireProof("acceptor", transcript, proofs, to, options.secrets);
     send(frames, {
       kind: "proof",
-      proof: prove("connector", transcript, options.secrets),
+      proofs: prove("connector", transcript, options.secrets),
       details: detailsOf(own),
     });
     const [{ details }] = await receive(frames, readAccept);
@@ -138,9 +136,9 @@ export async function accept(
     }
     const hello = send(frames, helloOf(options, host, purpose));
     const transcript = `${peerText}\n${hello}`;
-    send(frames, { kind: "proof", proof: prove("acceptor", transcript, secrets) });
-    const [{ proof, details }] = await receive(frames, readProof);
-    requireProof("connector", transcript, proof, host, secrets);
+    send(frames, { kind: "proof", proofs: prove("acceptor", transcript, secrets) });
+    const [{ proofs, details }] = await receive(frames, readProof);
+    requireProof("connector", transcript, proofs, host, secrets);
     if (details === undefined) throw new MalformedFrameError("a proof without details");
     requireSameConfiguration(own, host, details);
     send(frames, { kind: "accept", details: detailsOf(own) });
@@ -182,14 +180,14 @@ function requireSameConfiguration(own: HostIdentity, peer: string, { configurati
 function requireProof(
   side: Side,
   transcript: string,
-  proof: string,
+  proofs: readonly string[],
   peer: string,
   secrets: readonly string[],
 ): void {
-  const mac = bytesOf(proof);
+  const macs = proofs.map(bytesOf);
   for (const secret of keysOf(secrets)) {
     const own = macOf(side, transcript, secret);
-    if (mac.byteLength === own.byteLength && timingSafeEqual(mac, own)) return;
+    if (macs.some((mac) => mac.byteLength === own.byteLength && timingSafeEqual(mac, own))) return;
   }
   refuse(
     `host ${peer} has another secret; give all hosts the same mesh.secret (during a change, the ` +
@@ -197,8 +195,8 @@ function requireProof(
   );
 }
 
-function prove(side: Side, transcript: string, secrets: readonly string[]): string {
-  return macOf(side, transcript, keysOf(secrets)[0]).toHex();
+function prove(side: Side, transcript: string, secrets: readonly string[]): string[] {
+  return keysOf(secrets).map((secret) => macOf(side, transcript, secret).toHex());
 }
 
 function keysOf(secrets: readonly string[]): readonly string[] {

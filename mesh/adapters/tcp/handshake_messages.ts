@@ -23,7 +23,8 @@ export interface Hello {
 /** Proves that the sender has the mesh's secret. */
 export interface Proof {
   readonly kind: "proof";
-  readonly proof: string;
+  /** One with each of its secrets, in hexadecimal. */
+  readonly proofs: readonly string[];
   readonly details?: Details;
 }
 
@@ -56,8 +57,7 @@ export function fieldsOf(text: string): Fields {
 export function readHello(fields: Fields): Hello | undefined {
   const { mesh, host, to, incarnation, purpose, nonce } = fields;
   const protocols = fields.protocols as Hello["protocols"] | undefined;
-  const texts = [mesh, host, to, incarnation, nonce];
-  const isHello = fields.kind === "hello" && texts.every((text) => typeof text === "string") &&
+  const isHello = fields.kind === "hello" && areTexts([mesh, host, to, incarnation, nonce]) &&
     purposes.includes(purpose as Purpose) && Number.isInteger(protocols?.min) &&
     Number.isInteger(protocols?.max) && (nonce as string).length === 2 * NONCE_BYTES;
   return isHello ? fields as unknown as Hello : undefined;
@@ -65,11 +65,11 @@ export function readHello(fields: Fields): Hello | undefined {
 
 /** A proof, if the fields are one. */
 export function readProof(fields: Fields): Proof | undefined {
-  const { kind, proof, details } = fields;
-  if (kind !== "proof" || typeof proof !== "string") return undefined;
-  if (details === undefined) return { kind, proof };
+  const { kind, proofs, details } = fields;
+  if (kind !== "proof" || !Array.isArray(proofs) || !areTexts(proofs)) return undefined;
+  if (details === undefined) return { kind, proofs };
   const read = readDetails(details);
-  return read && { kind, proof, details: read };
+  return read && { kind, proofs, details: read };
 }
 
 /** An accept, if the fields are one. */
@@ -80,12 +80,15 @@ export function readAccept(fields: Fields): Accept | undefined {
 
 function readDetails(value: unknown): Details | undefined {
   const { configuration, nodes } = (value ?? {}) as Partial<Details>;
-  const areTexts = (values: readonly unknown[]) => values.every((each) => typeof each === "string");
   return typeof configuration === "object" && configuration !== null &&
       areTexts(Object.values(configuration)) && Array.isArray(nodes) && areTexts(nodes) &&
       nodes.length <= NODES_MAX
     ? { configuration, nodes }
     : undefined;
+}
+
+function areTexts(values: readonly unknown[]): boolean {
+  return values.every((each) => typeof each === "string");
 }
 
 /** The reason in a goodbye frame. */

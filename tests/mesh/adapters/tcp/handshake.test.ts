@@ -91,12 +91,14 @@ Deno.test("hosts with ranges that overlap link", async () => {
   await Promise.all([a.links.close(), b.links.close()]);
 });
 
-Deno.test("the old secret is accepted while a new one is rolled out", async () => {
-  // `b` has the new secret already, and `a` has not.
-  const b = openHost("b", { secrets: ["new", "old"] });
-  const a = openHost("a", { secrets: ["old", "new"], peerPort: b.links.port });
-  await until(() => a.links.peers[0].isLinked && b.links.peers[0].isLinked);
-  await Promise.all([a.links.close(), b.links.close()]);
+Deno.test("hosts link in every step of a change of the secret", async () => {
+  const steps = [["old"], ["new", "old"], ["new"]];
+  for (const [left, right] of [[0, 1], [1, 0], [1, 1], [1, 2], [2, 1]]) {
+    const b = openHost("b", { secrets: steps[right] });
+    const a = openHost("a", { secrets: steps[left], peerPort: b.links.port });
+    await until(() => a.links.peers[0].isLinked && b.links.peers[0].isLinked);
+    await Promise.all([a.links.close(), b.links.close()]);
+  }
 });
 
 /** The last line that the host logs after these bytes came. */
@@ -141,11 +143,11 @@ Deno.test("a proof of one side is not taken for one of the other side", async ()
   });
   let text = "";
   const into = new Uint8Array(4096);
-  while (!text.includes('"proof"')) {
+  while (!text.includes('"proofs"')) {
     text += new TextDecoder().decode(into.subarray(0, (await socket.read(into))!));
   }
-  const proof = /"proof":"([0-9a-f]+)"/.exec(text)![1];
-  await send({ kind: "proof", proof, details: { configuration: {}, nodes: ["a:main"] } });
+  const proof = /"proofs":\["([0-9a-f]+)"/.exec(text)![1];
+  await send({ kind: "proof", proofs: [proof], details: { configuration: {}, nodes: ["a:main"] } });
   await until(() => b.telemetry.lines.length > 0);
   assert.match(b.telemetry.lines[0].message, /host a has another secret/);
   socket.close();
