@@ -6,7 +6,12 @@
 import type { InferenceSession } from "../kernels/dense/inference_session.ts";
 import type { TrainingSession } from "../kernels/dense/training_session.ts";
 import type { BlobStore } from "../mesh/ports/blob_store.ts";
-import type { Coordination, HostDescription, MeshSettings } from "../mesh/ports/coordination.ts";
+import type {
+  Coordination,
+  HostDescription,
+  HostTerms,
+  MeshSettings,
+} from "../mesh/ports/coordination.ts";
 import type { ControllerOptions } from "../mesh/placement/controller.ts";
 import type { EventLog } from "../mesh/ports/event_log.ts";
 import type { ProfileStore } from "../mesh/ports/profile_store.ts";
@@ -79,7 +84,7 @@ export interface HostEnvironment extends Omit<Environment, "stores"> {
 
 /** The coordination store as one host uses it. */
 export interface PlacementEnvironment {
-  readonly settings: MeshSettings;
+  readonly settings: MeshSettings & HostTerms;
   readonly description: HostDescription;
   /** Length of a host's lease, ms. */
   readonly ttlMs: number;

@@ -1,19 +1,25 @@
 /**
- * Opens the mesh of a host that starts. Hosts of another schema whose leases have expired get the
- * time of one more lease to come back, as after every absence of the store: they may have been cut
- * off from it, and are not to lose their mesh to a file that was started a moment earlier.
+ * Opens the mesh of a host that starts. Hosts that it cannot run beside and whose leases have
+ * expired get the time of one more lease to come back, as after every absence of the store: they
+ * may have been cut off from it, and are not to lose their mesh to a file that was started a moment
+ * earlier.
  */
-import type { Coordination, MeshIdentity, MeshSettings } from "../mesh/ports/coordination.ts";
+import type {
+  Coordination,
+  HostTerms,
+  MeshIdentity,
+  MeshSettings,
+} from "../mesh/ports/coordination.ts";
 import { SilentHostsError } from "../mesh/ports/coordination_errors.ts";
 import type { OpenStoresOptions } from "./open_stores.ts";
 
 /**
- * @throws {MeshMismatchError} Hosts run with another schema.
+ * @throws {MeshMismatchError} Hosts run that it cannot run beside.
  * @throws {RecordStoreUnavailableError} The store does not answer.
  */
 export async function openMesh(
   coordination: Coordination,
-  settings: MeshSettings,
+  settings: MeshSettings & HostTerms,
   { clock, telemetry, onStep }: OpenStoresOptions,
 ): Promise<MeshIdentity> {
   let silent: SilentHostsError | undefined;
@@ -25,7 +31,7 @@ export async function openMesh(
       silent = error;
     }
     const { message, waitMs } = silent;
-    onStep?.("waiting for the hosts of the mesh, which has other features, model or embeddings");
+    onStep?.("waiting for hosts of the mesh that it cannot run beside");
     telemetry.log("warn", message, { waitMs });
     await new Promise<void>((resolve) => void clock.schedule(waitMs, resolve));
   }

@@ -37,7 +37,7 @@ export interface Placing {
 /**
  * Connects to the store, and makes the mesh or checks that this host fits it.
  *
- * @throws {MeshMismatchError} Hosts of the mesh run with other settings.
+ * @throws {MeshMismatchError} Hosts of the mesh run that it cannot run beside.
  * @throws {ProtocolMismatchError} It speaks another protocol.
  */
 export async function openPlacement(

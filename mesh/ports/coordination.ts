@@ -23,7 +23,7 @@ export interface MeshSettings {
   readonly examplePartitions: number;
   /** Trainers, to which the partitions of the example log are dealt. */
   readonly trainers: number;
-  /** Fingerprint of the features and the model's shape: hosts with another one are refused. */
+  /** As {@link HostTerms.schema}: hosts with another one are refused. */
   readonly schema: string;
 }
 
@@ -76,8 +76,21 @@ export function isSameRun(a: HostRun, b: HostRun): boolean {
   return a.host === b.host && a.incarnation === b.incarnation;
 }
 
+/** All that must fit between two hosts, so that they can run beside each other. */
+export interface HostTerms {
+  /** Fingerprint of the features and the model's shape. */
+  readonly schema: string;
+  /**
+   * Fingerprints of the secrets with which it links: two while the secret is changed, none where
+   * the mesh has none. Hosts need one in common.
+   */
+  readonly secrets: readonly string[];
+  /** Protocols that it can speak, inclusive. */
+  readonly protocols: readonly [min: number, max: number];
+}
+
 /** A host as it describes itself. */
-export interface HostDescription extends HostRun {
+export interface HostDescription extends HostRun, HostTerms {
   /** Where other hosts reach it, for example `tcp://10.0.0.7:7400`. */
   readonly address: string;
   /** Digests of the sections of its configuration in which all hosts must agree, by name. */
@@ -88,12 +101,8 @@ export interface HostDescription extends HostRun {
   readonly capacityBytes: number;
   /** Threads for the trainers that it is given; 0 = they are in its home thread. */
   readonly trainerThreads: number;
-  /** Fingerprint as in {@link MeshSettings.schema}. */
-  readonly schema: string;
   /** Version of the program. */
   readonly version: string;
-  /** Protocols that it can speak, inclusive. */
-  readonly protocols: readonly [min: number, max: number];
 }
 
 /** A host as the mesh knows it. */
@@ -245,17 +254,17 @@ export interface HostLease {
 /** The one truth about a mesh. All methods can be called again when their answer was lost. */
 export interface Coordination {
   /**
-   * Creates the mesh with these settings, or compares them with those of the mesh that exists. The
+   * Creates the mesh with these settings, or compares the terms with those of its hosts. The
    * numbers of parts are not compared: the mesh keeps its own. Another schema becomes that of the
-   * mesh where no host runs: hosts whose lease has expired are removed then, so that none of them
-   * goes on with the schema before.
+   * mesh where no host runs. Hosts whose leases have expired and that do not fit are removed then,
+   * so that none of them goes on beside the others.
    *
    * @param silent Hosts that {@link SilentHostsError} named a lease ago: they are given up unless
    * they have renewed their leases since.
-   * @throws {MeshMismatchError} Hosts run with another schema.
-   * @throws {SilentHostsError} Leases of hosts with another schema have expired, and no host runs.
+   * @throws {MeshMismatchError} Hosts run that do not fit.
+   * @throws {SilentHostsError} Leases of hosts that do not fit have expired, and no such host runs.
    */
-  open(settings: MeshSettings, silent?: readonly HostRecord[]): Promise<MeshIdentity>;
+  open(settings: MeshSettings & HostTerms, silent?: readonly HostRecord[]): Promise<MeshIdentity>;
   /** The whole state at one moment. */
   read(): Promise<MeshView>;
   /** The past of a shard, a joiner or a trainer; empty where the store remembers none. */
@@ -265,10 +274,10 @@ export interface Coordination {
 
   /**
    * Registers this run of a host. It replaces an earlier run of the same host, whose shards and
-   * partitions are restored. The schema is compared as by {@link open}: a host of another one may
-   * have opened the mesh since.
+   * partitions are restored. The terms are compared as by {@link open}: a host with others may have
+   * joined since.
    *
-   * @throws {MeshMismatchError} Other hosts run with another schema.
+   * @throws {MeshMismatchError} Other hosts run that do not fit.
    * @throws {ProtocolMismatchError} It cannot speak the mesh's protocol.
    */
   join(host: HostDescription): Promise<HostLease>;

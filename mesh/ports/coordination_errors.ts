@@ -10,35 +10,54 @@ import type {
   Placement,
 } from "./coordination.ts";
 
-/** Hosts run with other features, another model or other embeddings. */
+/** How the terms of two hosts differ, so that they cannot run beside each other. */
+export type TermsDifference = "schema" | "secret";
+
+/** By difference: its sentence, and how to make the change on all hosts. */
+const differences: Readonly<Record<TermsDifference, readonly [is: string, change: string]>> = {
+  schema: [
+    "The sections features, model and embeddings of this file are not those",
+    "Start this host with the file of the others; or, to change these sections, stop all hosts and " +
+    "start them with the new file.",
+  ],
+  secret: [
+    "The mesh.secret of this host is not that",
+    "Give this host the secret of the others; or, to change the secret, start one host after " +
+    "another with the new one as mesh.secret and the former one as mesh.secretBefore, or stop all " +
+    "hosts first.",
+  ],
+};
+
+/** Hosts run that a host which starts cannot run beside. */
 export class MeshMismatchError extends Error {
   override readonly name = "MeshMismatchError";
-  /** @param running Hosts that run with the settings of the mesh. */
-  constructor(readonly running: readonly string[]) {
-    const names = running.join(", ");
+  /** @param running The hosts that run. */
+  constructor(readonly difference: TermsDifference, readonly running: readonly string[]) {
+    const [is, change] = differences[difference];
     super(
-      `The sections features, model and embeddings of this file are not those of the mesh, of which ` +
-        `${names} ${running.length > 1 ? "run" : "runs"}. Start this host with the file of the ` +
-        `others; or, to change these sections, stop all hosts and start them with the new file. A ` +
-        `host that was killed counts as running for mesh.lease.`,
+      `${is} of the mesh, of which ${running.join(", ")} ${running.length > 1 ? "run" : "runs"}. ` +
+        `${change} A host that was killed counts as running for mesh.lease.`,
     );
   }
 }
 
 /**
- * Hosts of a mesh with another schema have neither renewed their leases in time nor left. They are
- * given up where they have not come back after a further lease.
+ * Hosts of a mesh that a host which starts cannot run beside have neither renewed their leases in
+ * time nor left. They are given up where they have not come back after a further lease.
  */
 export class SilentHostsError extends Error {
   override readonly name = "SilentHostsError";
   /** @param waitMs Time that they have to come back. */
-  constructor(readonly hosts: readonly HostRecord[], readonly waitMs: number) {
+  constructor(
+    readonly difference: TermsDifference,
+    readonly hosts: readonly HostRecord[],
+    readonly waitMs: number,
+  ) {
     super(
-      `The sections features, model and embeddings of this file are not those of the mesh, whose ` +
-        `hosts ${
-          hosts.map(({ host }) => host).join(", ")
-        } were killed or are cut off. Where they ` +
-        `do not come back within mesh.lease, the mesh takes the sections of this file.`,
+      `${differences[difference][0]} of the mesh, whose hosts ${
+        hosts.map(({ host }) => host).join(", ")
+      } were killed or are cut off. Where they do not come back within mesh.lease, the mesh goes ` +
+        `on with this host.`,
     );
   }
 }

@@ -3,12 +3,14 @@
  */
 import type { CairnConfiguration, HostOptions } from "../../configuration/configuration.ts";
 import { PROTOCOLS } from "../../mesh/adapters/tcp/host_identity.ts";
+import type { HostTerms } from "../../mesh/ports/coordination.ts";
 import type { Random } from "../../mesh/ports/random.ts";
 import { present } from "../../structures/invariant.ts";
 import type { PlacementEnvironment } from "../environment.ts";
 import { trainerThreadsOf } from "../layout.ts";
 import { configurationDigests } from "./configuration_digests.ts";
 import { meshSettingsOf } from "./mesh_settings.ts";
+import { secretFingerprints } from "./secret_fingerprints.ts";
 
 /** The parts of the environment that a configuration does not say. */
 export interface PlacementParts extends Pick<PlacementEnvironment, "open" | "onBegan" | "onGone"> {
@@ -21,10 +23,16 @@ export function placementEnvironment(
   { random, ...parts }: PlacementParts,
 ): PlacementEnvironment {
   const { embeddingShard, shardCount } = configuration;
-  const { leaseMs, balance, movesMax } = present(configuration.mesh, "hosts belong to a mesh");
+  const mesh = present(configuration.mesh, "hosts belong to a mesh");
+  const { leaseMs, balance, movesMax } = mesh;
   const settings = meshSettingsOf(configuration);
+  const terms: HostTerms = {
+    schema: settings.schema,
+    secrets: secretFingerprints(mesh),
+    protocols: [PROTOCOLS.min, PROTOCOLS.max],
+  };
   return {
-    settings,
+    settings: { ...settings, ...terms },
     description: {
       host: name,
       incarnation: random.uuid("host/placement"),
@@ -33,9 +41,8 @@ export function placementEnvironment(
       roles,
       trainerThreads: trainerThreadsOf(configuration, name),
       capacityBytes: capacityBytes ?? embeddingShard.tables.bytesMax * shardCount,
-      schema: settings.schema,
+      ...terms,
       version: `protocol ${PROTOCOLS.max}`,
-      protocols: [PROTOCOLS.min, PROTOCOLS.max],
     },
     ttlMs: leaseMs,
     controller: { balances: balance, movesMax },

@@ -1,10 +1,12 @@
 /**
  * Goal: shards move between the processes of a mesh by a drain, and go to another host when theirs
- * is killed, while users rank and act; nothing is lost, learned twice or refused. Method: real
- * processes over loopback sockets with a real Redis or Valkey server.
+ * is killed, while users rank and act; nothing is lost, learned twice or refused. A host that has
+ * another secret gets none. Method: real processes over loopback sockets with a real Redis or
+ * Valkey server.
  */
 import assert from "node:assert/strict";
 import { installedProgram } from "../../mesh/adapters/redis/local_server.ts";
+import { HostProcess } from "./host_process.ts";
 import { ownersWhen } from "./hosts_on_redis.ts";
 import { withTableHosts } from "./table_hosts.ts";
 
@@ -56,6 +58,20 @@ Deno.test({
       await visits;
       await client.rankFresh("user-0", ["left", "right"], newest);
       assert.ok(round > 20);
+
+      const file = Deno.readTextFileSync(processes.configuration);
+      const other = processes.configuration.replace("mesh.yaml", "other_secret.yaml");
+      Deno.writeTextFileSync(
+        other,
+        file.replace(/secret: .*/, "secret: another-secret-of-some-host"),
+      );
+      const stranger = new HostProcess("tables-2", other);
+      assert.equal(await stranger.ended(), 1);
+      assert.match(
+        stranger.said,
+        /The mesh\.secret of this host is not that of the mesh, of which edge, tables-1 run\./,
+      );
+      assert.deepEqual(await ownersWhen(store, () => true), restored, "it gets no shard");
     });
   },
 });

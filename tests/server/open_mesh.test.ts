@@ -8,6 +8,7 @@ import { openMesh } from "../../server/open_mesh.ts";
 
 const LEASE_MS = 10_000;
 const counts = { shards: 1, eventPartitions: 1, examplePartitions: 1, trainers: 1 };
+const terms = { secrets: [], protocols: [1, 1] } as const;
 const run = { host: "a", incarnation: "a-1" };
 
 /** A mesh whose host has been cut off for a minute, and the start of one with another schema. */
@@ -17,20 +18,23 @@ async function world() {
     ...{ store: new MemoryRecordStore(clock), random, protocol: 1 },
     ...{ hostTtlMs: LEASE_MS, controlTtlMs: LEASE_MS },
   });
-  await coordination.open({ ...counts, schema: "s1" });
+  await coordination.open({ ...counts, ...terms, schema: "s1" });
   await coordination.join({
     ...run,
     address: "a",
     roles: [],
     capacityBytes: 1,
     trainerThreads: 0,
+    ...terms,
     schema: "s1",
     configuration: {},
     version: "1",
-    protocols: [1, 1],
   });
   await clock.advance(60_000);
-  const opened = openMesh(coordination, { ...counts, schema: "s2" }, { clock, telemetry });
+  const opened = openMesh(coordination, { ...counts, ...terms, schema: "s2" }, {
+    clock,
+    telemetry,
+  });
   opened.catch(() => {});
   return { clock, telemetry, coordination, opened };
 }

@@ -95,6 +95,8 @@ async function startHosts(
       examplePartitions: 2,
       trainers: 2,
       schema: "s",
+      secrets: [],
+      protocols: [1, 2] as const,
     };
     await simulated.settle(coordination.open(settings));
     admin = new Coordinator({ store: memory, random, protocol: 1, ...leases });
@@ -117,6 +119,7 @@ async function startHosts(
         schema: "s",
         configuration: {},
         version: "1",
+        secrets: [],
         protocols: [1, 2],
       },
       listedHosts: ["a", "b"],

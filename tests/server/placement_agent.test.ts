@@ -9,7 +9,12 @@ import { MovedShards } from "../../actors/embedding_shard/moved_shards.ts";
 import type { EmbeddingShardOptions } from "../../actors/embedding_shard/options.ts";
 import type { EmbeddingShardMessage } from "../../actors/embedding_shard/protocol.ts";
 import { MemoryRecordStore } from "../../mesh/adapters/memory/memory_record_store.ts";
-import type { HostDescription, MeshSettings, Ownership } from "../../mesh/ports/coordination.ts";
+import type {
+  HostDescription,
+  HostTerms,
+  MeshSettings,
+  Ownership,
+} from "../../mesh/ports/coordination.ts";
 import type { ActorDefinition } from "../../mesh/runtime/actor.ts";
 import { Coordinator } from "../../mesh/runtime/coordination/coordinator.ts";
 import { Mesh } from "../../mesh/runtime/mesh.ts";
@@ -20,12 +25,14 @@ import { fixedSharding } from "./fixed_sharding.ts";
 
 const LEASE_MS = 2_000;
 
-const oneShard: MeshSettings = {
+const oneShard: MeshSettings & HostTerms = {
   shards: 1,
   eventPartitions: 0,
   examplePartitions: 0,
   trainers: 0,
   schema: "s",
+  secrets: [],
+  protocols: [1, 1],
 };
 const description: HostDescription = {
   host: "a",
@@ -37,6 +44,7 @@ const description: HostDescription = {
   schema: "s",
   configuration: {},
   version: "1",
+  secrets: [],
   protocols: [1, 1],
 };
 

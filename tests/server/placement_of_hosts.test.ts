@@ -72,6 +72,8 @@ class World {
       examplePartitions: 0,
       trainers: 0,
       schema: "s",
+      secrets: [],
+      protocols: [1, 1] as const,
     };
     await simulated.settle(coordination.open(settings));
     const nodes = [simulated.node("a"), simulated.node("b"), this.trainer];
@@ -113,6 +115,7 @@ class World {
           schema: "s",
           configuration: {},
           version: "1",
+          secrets: [],
           protocols: [1, 1],
         },
         listedHosts: nodes.map(({ name }) => name),

@@ -21,6 +21,8 @@ async function world(takeSnapshot: () => Promise<void>) {
     examplePartitions: 4,
     trainers: 3,
     schema: "s",
+    secrets: [],
+    protocols: [1, 2],
   });
   await coordination.join({
     ...run,
@@ -31,6 +33,7 @@ async function world(takeSnapshot: () => Promise<void>) {
     schema: "s",
     configuration: {},
     version: "1",
+    secrets: [],
     protocols: [1, 2],
   });
   const resharding = new Resharding({ coordination, run, clock, telemetry, takeSnapshot });

@@ -9,8 +9,8 @@
  *
  * Both sides prove their secrets without sending them; one that both have suffices. So a host with
  * a new secret and the former one links with hosts that have either. Each proof names its side, so
- * that it cannot be sent back as the other one. The secret authenticates the beginning of a connection; it neither
- * encrypts nor protects the bytes that follow.
+ * that it cannot be sent back as the other one. The secret authenticates the beginning of a
+ * connection; it neither encrypts nor protects the bytes that follow.
  *
  * A side that refuses says so in a goodbye frame, so that both ends can log the same sentence.
  */

@@ -8,6 +8,7 @@ import type {
   HostLease,
   HostRecord,
   HostRun,
+  HostTerms,
   ManifestOffer,
   ManifestRecord,
   MeshIdentity,
@@ -56,7 +57,10 @@ export class Coordinator implements Coordination {
     this.#options = options;
   }
 
-  open(settings: MeshSettings, silent: readonly HostRecord[] = []): Promise<MeshIdentity> {
+  open(
+    settings: MeshSettings & HostTerms,
+    silent: readonly HostRecord[] = [],
+  ): Promise<MeshIdentity> {
     const { random, protocol, hostTtlMs } = this.#options;
     const created = { mesh: random.uuid("mesh"), protocol };
     return this.#store.transact((view) => openMesh(view, settings, created, { silent, hostTtlMs }));

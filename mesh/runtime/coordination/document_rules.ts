@@ -4,6 +4,7 @@
  */
 import {
   type HostRecord,
+  type HostTerms,
   type ManifestOffer,
   type ManifestRecord,
   type MeshIdentity,
@@ -16,13 +17,13 @@ import {
 import { PlanConflictError, StaleManifestError } from "../../ports/coordination_errors.ts";
 import type { Json, RecordView } from "../../ports/record_store.ts";
 import { present } from "../../../structures/invariant.ts";
-import { agreeOnSchema, requireSilent } from "./host_rules.ts";
+import { agreeOnTerms } from "./host_rules.ts";
 import { json, placedKeys, recordKeys, records } from "./record_keys.ts";
 
 /** Creates the mesh or compares its settings; see {@link Coordination.open}. */
 export function openMesh(
   view: RecordView,
-  settings: MeshSettings,
+  settings: MeshSettings & HostTerms,
   created: { readonly mesh: string; readonly protocol: number },
   { silent, hostTtlMs }: { readonly silent: readonly HostRecord[]; readonly hostTtlMs: number },
 ): MeshIdentity {
@@ -44,8 +45,7 @@ export function openMesh(
     return identity;
   }
   // The mesh keeps its own numbers of parts, whatever the files of its hosts say.
-  if (found.schema !== settings.schema) requireSilent(view, silent, hostTtlMs);
-  return agreeOnSchema(view, found, settings.schema);
+  return agreeOnTerms(view, found, settings, { silent, hostTtlMs });
 }
 
 /** Makes a snapshot the newest one; see {@link Coordination.publishManifest}. */

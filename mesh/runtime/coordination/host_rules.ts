@@ -8,6 +8,7 @@ import {
   type HostLease,
   type HostRecord,
   type HostRun,
+  type HostTerms,
   isSameRun,
   type MeshIdentity,
 } from "../../ports/coordination.ts";
@@ -17,6 +18,7 @@ import {
   requireProtocol,
   SilentHostsError,
   StaleControllerError,
+  type TermsDifference,
   UnknownHostError,
 } from "../../ports/coordination_errors.ts";
 import type { RecordView } from "../../ports/record_store.ts";
@@ -39,8 +41,8 @@ export function joinHost(
 ): HostLease {
   const identity = present(records.identity(view), "a mesh is opened before hosts join it");
   requireProtocol(identity, description.protocols);
-  const { host, schema } = description;
-  agreeOnSchema(view, identity, schema, host);
+  const { host } = description;
+  agreeOnTerms(view, identity, description, { own: host, hostTtlMs });
   const before = records.host(view, host);
   const record: HostRecord = {
     ...description,
@@ -54,47 +56,58 @@ export function joinHost(
   return leaseOf(view, record, hostTtlMs);
 }
 
-/**
- * Compares a schema with that of the mesh, or makes it that of the mesh where no host runs.
- *
- * @param own A host whose lease does not count: it is replaced.
- * @throws {MeshMismatchError} Other hosts run.
- */
-export function agreeOnSchema(
-  view: RecordView,
-  identity: MeshIdentity,
-  schema: string,
-  own?: string,
-): MeshIdentity {
-  if (identity.schema === schema) return identity;
-  const hosts = records.hosts(view);
-  const running = hosts.filter(({ host, expiresMs }) => host !== own && expiresMs > view.nowMs);
-  if (running.length > 0) throw new MeshMismatchError(running.map(({ host }) => host));
-  // As one process that is restarted: the rows of the snapshot are read into the new schema. A host
-  // that was cut off until its lease had expired must not go on with the schema before.
-  for (const each of hosts) leaveHost(view, each);
-  const changed: MeshIdentity = { ...identity, schema };
-  view.set(recordKeys.identity, json(changed));
-  return changed;
+/** Why two hosts cannot run beside each other; undefined where they can. */
+export function differenceOf(a: HostTerms, b: HostTerms): TermsDifference | undefined {
+  const isSecretShared = a.secrets.length === 0
+    ? b.secrets.length === 0
+    : a.secrets.some((secret) => b.secrets.includes(secret));
+  if (!isSecretShared) return "secret";
+  return a.schema === b.schema ? undefined : "schema";
 }
 
 /**
- * Requires that hosts whose leases have expired were silent before, and are still.
+ * Takes the terms of a host that starts for those of the mesh where they fit the hosts that run.
+ * Hosts that they do not fit are removed where their leases have expired: one that was cut off
+ * until then must not go on beside the others.
  *
- * @throws {SilentHostsError} One was not seen before, or has renewed its lease since.
+ * @param own A host that is replaced, so that its terms do not count.
+ * @param silent Hosts that were silent a lease ago; undefined = those that have expired have been
+ * waited for.
+ * @throws {MeshMismatchError} Hosts run that it cannot run beside.
+ * @throws {SilentHostsError} Such a host was not seen before, or has renewed its lease since.
  */
-export function requireSilent(
+export function agreeOnTerms(
   view: RecordView,
-  silent: readonly HostRecord[],
-  hostTtlMs: number,
-): void {
-  const hosts = records.hosts(view);
-  const expired = hosts.filter(({ expiresMs }) => expiresMs <= view.nowMs);
-  // Where a host runs, the schema is refused whatever becomes of the others.
-  if (expired.length < hosts.length) return;
+  identity: MeshIdentity,
+  terms: HostTerms,
+  { own, silent, hostTtlMs }: {
+    readonly own?: string;
+    readonly silent?: readonly HostRecord[];
+    readonly hostTtlMs: number;
+  },
+): MeshIdentity {
+  const unfit = records.hosts(view).flatMap((host) => {
+    const difference = host.host === own ? undefined : differenceOf(host, terms);
+    return difference === undefined ? [] : [{ host, difference }];
+  });
+  const running = unfit.filter(({ host }) => host.expiresMs > view.nowMs);
+  if (running.length > 0) {
+    const [{ difference }] = running;
+    const alike = running.filter((each) => each.difference === difference);
+    throw new MeshMismatchError(difference, alike.map(({ host }) => host.host));
+  }
+  const hosts = unfit.map(({ host }) => host);
   const isStillSilent = (host: HostRecord) =>
-    silent.some((before) => isSameRun(before, host) && before.expiresMs === host.expiresMs);
-  if (!expired.every(isStillSilent)) throw new SilentHostsError(expired, hostTtlMs);
+    silent?.some((before) => isSameRun(before, host) && before.expiresMs === host.expiresMs);
+  if (silent !== undefined && !hosts.every(isStillSilent)) {
+    throw new SilentHostsError(unfit[0].difference, hosts, hostTtlMs);
+  }
+  for (const host of hosts) leaveHost(view, host);
+  if (identity.schema === terms.schema) return identity;
+  // As one process that is restarted: the rows of the snapshot are read into the new schema.
+  const changed: MeshIdentity = { ...identity, schema: terms.schema };
+  view.set(recordKeys.identity, json(changed));
+  return changed;
 }
 
 /** Prolongs a lease; see {@link Coordination.renew}. */

@@ -18,7 +18,7 @@ Deno.test("a host is drained although the server was slow when it was asked to",
     controlTtlMs: leaseMs,
   });
   const counts = { eventPartitions: 0, examplePartitions: 0, trainers: 0 };
-  await store.open({ shards: 1, ...counts, schema: "s" });
+  await store.open({ shards: 1, ...counts, schema: "s", secrets: [], protocols: [1, 1] });
   await store.join(host("a"));
   const setHostState = store.setHostState.bind(store);
   let failures = 2;

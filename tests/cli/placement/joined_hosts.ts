@@ -8,7 +8,12 @@ import {
   parseConfiguration,
 } from "../../../configuration/configuration.ts";
 import { installedProgram, LocalServer } from "../../../mesh/adapters/redis/local_server.ts";
-import type { HostDescription, HostRun, PlacedKey } from "../../../mesh/ports/coordination.ts";
+import type {
+  HostDescription,
+  HostRun,
+  HostTerms,
+  PlacedKey,
+} from "../../../mesh/ports/coordination.ts";
 import type { CountedParts } from "../../../mesh/ports/resharding.ts";
 import { configurationDigests } from "../../../server/machine/configuration_digests.ts";
 import { meshSettingsOf } from "../../../server/machine/mesh_settings.ts";
@@ -74,7 +79,9 @@ export class World {
     const configuration = parseConfiguration(Deno.readTextFileSync(this.file), this.file);
     const { coordination, close } = await openCoordination(configuration);
     const settings = meshSettingsOf(configuration);
-    await coordination.open(settings);
+    const { schema } = settings;
+    const terms: HostTerms = { schema, secrets: [], protocols: [1, 2] };
+    await coordination.open({ ...settings, ...terms });
     for (const host of ["tables-1", "tables-2", "learn-1", "learn-2"]) {
       const description: HostDescription = {
         ...runOf(host),
@@ -83,9 +90,8 @@ export class World {
         roles: host.startsWith("learn") ? ["joiner", "trainer"] : ["shards"],
         capacityBytes: 2 ** 30,
         trainerThreads: 0,
-        schema: settings.schema,
         version: "1",
-        protocols: [1, 2],
+        ...terms,
       };
       await coordination.join(description);
     }

@@ -9,6 +9,7 @@ import type {
   Coordination,
   HostDescription,
   HostRun,
+  HostTerms,
   MeshSettings,
   Ownership,
   PlacedKey,
@@ -41,12 +42,14 @@ export interface Given {
 /** Registers a test of the contract. */
 export type ContractTest = (name: string, body: (given: Given) => Promise<void>) => void;
 
-export const settings: MeshSettings = {
+export const settings: MeshSettings & HostTerms = {
   shards: 4,
   eventPartitions: 2,
   examplePartitions: 2,
   trainers: 2,
   schema: "s1",
+  secrets: [],
+  protocols: [1, 2],
 };
 export const HOUR_MS = 3_600_000;
 
@@ -60,6 +63,7 @@ export const host = (name: string, incarnation = `${name}-1`): HostDescription =
   schema: "s1",
   configuration: {},
   version: "1.0.0",
+  secrets: [],
   protocols: [1, 2],
 });
 export const [a, b, c] = [host("a"), host("b"), host("c")];

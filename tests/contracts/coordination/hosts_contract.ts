@@ -2,7 +2,7 @@
  * Creation of a mesh, and its hosts' leases and drains, over every record store.
  */
 import assert from "node:assert/strict";
-import type { Coordination } from "../../../mesh/ports/coordination.ts";
+import type { Coordination, HostRecord } from "../../../mesh/ports/coordination.ts";
 import {
   HostGoneError,
   MeshMismatchError,
@@ -109,6 +109,48 @@ export function hostsContract(test: ContractTest): void {
     await assert.rejects(mesh.renew(a), HostGoneError);
     await assert.rejects(mesh.acquireControl(a), HostGoneError);
     assert.ok((await mesh.read()).version > version, "its shards are given to others");
+  });
+
+  test("a host joins only with a secret that it shares with each host that runs", async ({ mesh }) => {
+    const joins = (name: string, ...secrets: string[]) => mesh.join({ ...host(name), secrets });
+    const opens = (...secrets: string[]) => mesh.open({ ...settings, secrets });
+    await opens("old");
+    await joins("a", "old");
+    await joins("b", "old");
+    for (const refused of [() => opens("other"), () => joins("c", "other"), () => joins("c")]) {
+      const error = await refused().catch((error) => error);
+      assert.ok(error instanceof MeshMismatchError);
+      assert.match(
+        error.message,
+        /mesh\.secret of this host .* of which a, b run\. Give this host/,
+      );
+    }
+    assert.deepEqual([...(await mesh.read()).hosts.keys()], ["a", "b"]);
+    // One host after another takes the new secret, and a host that has not is started again.
+    await joins("a", "new", "old");
+    await assert.rejects(joins("c", "new"), /of which b runs\./);
+    await joins("b", "old");
+    await joins("b", "new", "old");
+    await joins("a", "new");
+    await joins("c", "new", "old");
+    await joins("b", "new");
+    await assert.rejects(joins("a", "old"), /of which b runs\./);
+  });
+
+  test("a mesh whose hosts have stopped or are lost takes another secret", async ({ mesh, brief, another }) => {
+    await brief.join({ ...a, secrets: ["old"] });
+    await mesh.join({ ...b, secrets: ["old", "new"] });
+    const other = await another();
+    const opens = (silent?: readonly HostRecord[]) =>
+      other.open({ ...settings, secrets: ["new"] }, silent);
+    // It may have been cut off, so it gets the time to come back.
+    const silent = await opens().catch((error) => error);
+    assert.ok(silent instanceof SilentHostsError);
+    assert.match(silent.message, /mesh\.secret .* whose hosts a were killed or are cut off/);
+    assert.deepEqual([...(await mesh.read()).hosts.keys()], ["a", "b"]);
+    await opens(silent.hosts);
+    await assert.rejects(mesh.renew(a), HostGoneError);
+    assert.deepEqual([...(await mesh.read()).hosts.keys()], ["b"], "this one fits");
   });
 
   test("a new mesh has every shard and partition, without an owner", async ({ mesh }) => {

@@ -25,6 +25,7 @@ function record(host: string, changes: Partial<HostRecord> = {}): HostRecord {
     schema: "s",
     configuration: {},
     version: "1",
+    secrets: [],
     protocols: [1, 1],
     state: "up",
     expiresMs: NOW_MS + 4_000,

@@ -21,6 +21,7 @@ function host(name: string, incarnation = `${name}-1`): HostDescription {
     schema: "s",
     configuration: {},
     version: "1",
+    secrets: [],
     protocols: [1, 1],
   };
 }
@@ -36,7 +37,7 @@ async function newMesh() {
     controlTtlMs: LEASE_MS,
   });
   const counts = { eventPartitions: 0, examplePartitions: 0, trainers: 0 };
-  await coordination.open({ shards: 1, ...counts, schema: "s" });
+  await coordination.open({ shards: 1, ...counts, schema: "s", secrets: [], protocols: [1, 1] });
   await coordination.join(host("a"));
   const acquire = coordination.acquireControl.bind(coordination);
   const renewals = { count: 0 };

@@ -19,6 +19,7 @@ export function hostRecord(host: string, changes: Partial<HostRecord> = {}): Hos
     schema: "s",
     configuration: {},
     version: "1",
+    secrets: [],
     protocols: [1, 1],
     state: "up",
     expiresMs: 1e9,

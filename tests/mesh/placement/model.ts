@@ -40,6 +40,7 @@ export function descriptionOf(run: HostRun): HostDescription {
     schema: "s",
     configuration: {},
     version: "1",
+    secrets: [],
     protocols: [1, 1],
   };
 }

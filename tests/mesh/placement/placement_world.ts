@@ -60,7 +60,15 @@ export class PlacementWorld {
     const { hosts, shards } = this.options;
     const opener = this.coordination(new Process(this, "opener"));
     await this.clock.settle(
-      opener.open({ shards, eventPartitions: 2, examplePartitions: 2, trainers: 2, schema: "s" }),
+      opener.open({
+        shards,
+        eventPartitions: 2,
+        examplePartitions: 2,
+        trainers: 2,
+        schema: "s",
+        secrets: [],
+        protocols: [1, 1],
+      }),
     );
     for (let i = 0; i < hosts; i++) this.addHost();
     for (let i = 0; i < 2; i++) {

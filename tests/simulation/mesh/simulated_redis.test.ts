@@ -185,6 +185,8 @@ Deno.test("records that went back are noticed until an operator accepts the loss
     examplePartitions: 0,
     trainers: 0,
     schema: "s",
+    secrets: [],
+    protocols: [1, 1] as const,
   };
   await clock.settle(mesh.open(settings));
   const host = {
@@ -197,6 +199,7 @@ Deno.test("records that went back are noticed until an operator accepts the loss
     trainerThreads: 0,
     version: "1",
     schema: "s",
+    secrets: [],
     protocols: [1, 1] as const,
   };
   await clock.advance(1_000);
@@ -218,6 +221,8 @@ Deno.test("the server tells of the placements of every kind", async () => {
     examplePartitions: 1,
     trainers: 1,
     schema: "s",
+    secrets: [],
+    protocols: [1, 1],
   }));
   const run = { host: "a", incarnation: "a-1" };
   await clock.settle(mesh.join({
@@ -229,6 +234,7 @@ Deno.test("the server tells of the placements of every kind", async () => {
     trainerThreads: 0,
     version: "1",
     schema: "s",
+    secrets: [],
     protocols: [1, 1] as const,
   }));
   const turn = await clock.settle(mesh.acquireControl(run));
