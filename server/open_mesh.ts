@@ -15,6 +15,7 @@ import type { OpenStoresOptions } from "./open_stores.ts";
 
 /**
  * @throws {MeshMismatchError} Hosts run that it cannot run beside.
+ * @throws {ProtocolMismatchError} It does not speak the protocol of the mesh.
  * @throws {RecordStoreUnavailableError} The store does not answer.
  */
 export async function openMesh(

@@ -140,7 +140,8 @@ export class PlacementAgent {
   /**
    * Joins the mesh, which is open, and begins to fulfil its duties.
    *
-   * @throws {ProtocolMismatchError} It speaks another protocol.
+   * @throws {MeshMismatchError} Hosts of the mesh run that it cannot run beside.
+   * @throws {ProtocolMismatchError} It does not speak the protocol of the mesh.
    */
   async start(): Promise<void> {
     const { coordination, description, sharding, ttlMs, controller } = this.#options;

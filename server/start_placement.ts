@@ -5,7 +5,6 @@
 import type { SnapshotterMessage } from "../actors/snapshotter/protocol.ts";
 import type { CairnConfiguration } from "../configuration/configuration.ts";
 import type { Coordination, MeshIdentity, MeshView } from "../mesh/ports/coordination.ts";
-import { requireProtocol } from "../mesh/ports/coordination_errors.ts";
 import type { Address } from "../mesh/runtime/actor.ts";
 import type { Mesh } from "../mesh/runtime/mesh.ts";
 import { invariant, present } from "../structures/invariant.ts";
@@ -38,18 +37,16 @@ export interface Placing {
  * Connects to the store, and makes the mesh or checks that this host fits it.
  *
  * @throws {MeshMismatchError} Hosts of the mesh run that it cannot run beside.
- * @throws {ProtocolMismatchError} It speaks another protocol.
+ * @throws {ProtocolMismatchError} It does not speak the protocol of the mesh.
  */
 export async function openPlacement(
   environment: PlacementEnvironment,
   waiting: OpenStoresOptions,
 ): Promise<OpenedPlacement> {
-  const { settings, description: { protocols } } = environment;
   const { coordination, close } = await environment.open();
   try {
-    const identity = await openMesh(coordination, settings, waiting);
     // Before this host appends to a log, or links with another one.
-    requireProtocol(identity, protocols);
+    const identity = await openMesh(coordination, environment.settings, waiting);
     return { environment, coordination, identity, close };
   } catch (error) {
     await close();

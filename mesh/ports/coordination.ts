@@ -31,7 +31,10 @@ export interface MeshSettings {
 export interface MeshIdentity extends MeshSettings {
   /** Minted when the mesh was created. */
   readonly mesh: string;
-  /** The protocol that all hosts speak: that of the program which created the mesh. */
+  /**
+   * A protocol that all hosts speak: the highest of the lowest ones of all hosts that have joined.
+   * It only grows: a build that cannot read what later ones have written does not come back.
+   */
   readonly protocol: number;
   /** Number of the division of ids among shards; grows with each change of `shards`. */
   readonly sharding: number;
@@ -257,11 +260,13 @@ export interface Coordination {
    * Creates the mesh with these settings, or compares the terms with those of its hosts. The
    * numbers of parts are not compared: the mesh keeps its own. Another schema becomes that of the
    * mesh where no host runs. Hosts whose leases have expired and that do not fit are removed then,
-   * so that none of them goes on beside the others.
+   * so that none of them goes on beside the others. The protocol is raised to the lowest one of the
+   * host, where it is higher and all others speak it.
    *
    * @param silent Hosts that {@link SilentHostsError} named a lease ago: they are given up unless
    * they have renewed their leases since.
    * @throws {MeshMismatchError} Hosts run that do not fit.
+   * @throws {ProtocolMismatchError} It does not speak the mesh's protocol.
    * @throws {SilentHostsError} Leases of hosts that do not fit have expired, and no such host runs.
    */
   open(settings: MeshSettings & HostTerms, silent?: readonly HostRecord[]): Promise<MeshIdentity>;
@@ -278,7 +283,7 @@ export interface Coordination {
    * joined since.
    *
    * @throws {MeshMismatchError} Other hosts run that do not fit.
-   * @throws {ProtocolMismatchError} It cannot speak the mesh's protocol.
+   * @throws {ProtocolMismatchError} It does not speak the mesh's protocol.
    */
   join(host: HostDescription): Promise<HostLease>;
   /**

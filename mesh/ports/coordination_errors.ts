@@ -11,7 +11,7 @@ import type {
 } from "./coordination.ts";
 
 /** How the terms of two hosts differ, so that they cannot run beside each other. */
-export type TermsDifference = "schema" | "secret";
+export type TermsDifference = "schema" | "secret" | "protocol";
 
 /** By difference: its sentence, and how to make the change on all hosts. */
 const differences: Readonly<Record<TermsDifference, readonly [is: string, change: string]>> = {
@@ -25,6 +25,11 @@ const differences: Readonly<Record<TermsDifference, readonly [is: string, change
     "Give this host the secret of the others; or, to change the secret, start one host after " +
     "another with the new one as mesh.secret and the former one as mesh.secretBefore, or stop all " +
     "hosts first.",
+  ],
+  protocol: [
+    "This program is too new for hosts",
+    "Upgrade all hosts one release at a time: this one can start when the others have a version " +
+    "that speaks a protocol of it.",
   ],
 };
 
@@ -62,30 +67,16 @@ export class SilentHostsError extends Error {
   }
 }
 
-/** A host cannot speak the protocol of the mesh. */
+/** A host does not speak the protocol of the mesh, whose hosts need a higher one. */
 export class ProtocolMismatchError extends Error {
   override readonly name = "ProtocolMismatchError";
-  constructor(readonly protocol: number, readonly protocols: readonly [number, number]) {
-    const [min, max] = protocols;
+  /** @param spoken The highest protocol that the host speaks. */
+  constructor(readonly protocol: number, readonly spoken: number) {
     super(
-      `The mesh speaks protocol ${protocol}, and this program ${min} to ${max}. Run ${
-        protocol > max ? "a newer" : "an older"
-      } version of the program.`,
+      `The mesh speaks protocol ${protocol} since a host of a newer version joined it, and this ` +
+        `program speaks none above ${spoken}. Run a newer version of the program.`,
     );
   }
-}
-
-/**
- * Compares a host with its mesh.
- *
- * @throws {ProtocolMismatchError} It does not speak the protocol of the mesh.
- */
-export function requireProtocol(
-  { protocol }: { readonly protocol: number },
-  protocols: readonly [min: number, max: number],
-): void {
-  const [min, max] = protocols;
-  if (protocol < min || protocol > max) throw new ProtocolMismatchError(protocol, protocols);
 }
 
 /** A host's lease has ended: it was removed, or another process with its name took its part. */

@@ -5,7 +5,6 @@
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import { DenoRandom } from "../../mesh/adapters/deno/deno_random.ts";
 import { RedisRecordStore } from "../../mesh/adapters/redis/redis_record_store.ts";
-import { PROTOCOLS } from "../../mesh/adapters/tcp/host_identity.ts";
 import type { Coordination } from "../../mesh/ports/coordination.ts";
 import { Coordinator } from "../../mesh/runtime/coordination/coordinator.ts";
 import type { PartitionCounts } from "../../mesh/ports/partitioning.ts";
@@ -65,7 +64,6 @@ export async function openCoordination(
   const coordination = new Coordinator({
     store,
     random: new DenoRandom(),
-    protocol: PROTOCOLS.max,
     hostTtlMs: mesh.leaseMs,
     controlTtlMs: mesh.leaseMs,
   });

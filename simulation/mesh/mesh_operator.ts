@@ -2,7 +2,6 @@
  * The operator of a simulated mesh: commands to the coordination store, over links of their own.
  */
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
-import { PROTOCOLS } from "../../mesh/adapters/tcp/host_identity.ts";
 import type { Coordination } from "../../mesh/ports/coordination.ts";
 import { ReshardRefusedError } from "../../mesh/ports/resharding.ts";
 import { Coordinator } from "../../mesh/runtime/coordination/coordinator.ts";
@@ -136,7 +135,6 @@ export class MeshOperator {
         }),
       ),
       random: new SeededRandom(seed),
-      protocol: PROTOCOLS.max,
       hostTtlMs: leaseMs,
       controlTtlMs: leaseMs,
     });

@@ -6,7 +6,6 @@
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import type { HostLinks, OpenedChannel } from "../../mesh/adapters/tcp/host_links.ts";
 import { ChannelLink } from "../../mesh/adapters/tcp/channel_link.ts";
-import { PROTOCOLS } from "../../mesh/adapters/tcp/host_identity.ts";
 import type { ProfileStore } from "../../mesh/ports/profile_store.ts";
 import { Coordinator } from "../../mesh/runtime/coordination/coordinator.ts";
 import { NodeLink } from "../../mesh/runtime/node_link.ts";
@@ -180,7 +179,6 @@ export class SimulatedHost {
           const coordination = new Coordinator({
             store,
             random: home.random,
-            protocol: PROTOCOLS.max,
             hostTtlMs: mesh.leaseMs,
             controlTtlMs: mesh.leaseMs,
           });

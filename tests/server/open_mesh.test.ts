@@ -15,7 +15,7 @@ const run = { host: "a", incarnation: "a-1" };
 async function world() {
   const { clock, telemetry, random } = new SimulatedMesh({ seed: 1 });
   const coordination = new Coordinator({
-    ...{ store: new MemoryRecordStore(clock), random, protocol: 1 },
+    ...{ store: new MemoryRecordStore(clock), random },
     ...{ hostTtlMs: LEASE_MS, controlTtlMs: LEASE_MS },
   });
   await coordination.open({ ...counts, ...terms, schema: "s1" });

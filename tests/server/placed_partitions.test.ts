@@ -87,7 +87,7 @@ async function startHosts(
     };
     const leases = { hostTtlMs: LEASE_MS, controlTtlMs: LEASE_MS };
     const { random } = simulated;
-    const coordination = new Coordinator({ store, random, protocol: 1, ...leases });
+    const coordination = new Coordinator({ store, random, ...leases });
     change(host, coordination);
     const settings = {
       shards: 0,
@@ -99,7 +99,7 @@ async function startHosts(
       protocols: [1, 2] as const,
     };
     await simulated.settle(coordination.open(settings));
-    admin = new Coordinator({ store: memory, random, protocol: 1, ...leases });
+    admin = new Coordinator({ store: memory, random, ...leases });
     const definitions = ["joiner", "trainer", "feature_keeper"].map((kind) =>
       observed(kind, (text) => void notes.push(text), end)
     );

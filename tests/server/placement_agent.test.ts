@@ -92,7 +92,6 @@ async function startHost(
   const coordination = new Coordinator({
     store: new MemoryRecordStore(simulated.clock),
     random: simulated.random,
-    protocol: 1,
     hostTtlMs: leaseMs,
     controlTtlMs: leaseMs,
   });

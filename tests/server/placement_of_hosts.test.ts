@@ -56,7 +56,6 @@ class World {
     this.coordination = new Coordinator({
       store,
       random: simulated.random,
-      protocol: 1,
       hostTtlMs: LEASE_MS,
       controlTtlMs: LEASE_MS,
     });

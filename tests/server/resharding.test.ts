@@ -14,7 +14,7 @@ async function world(takeSnapshot: () => Promise<void>) {
   const { clock, telemetry, random } = new SimulatedMesh({ seed: 1 });
   const store = new MemoryRecordStore(clock);
   const leases = { hostTtlMs: HOUR_MS, controlTtlMs: HOUR_MS };
-  const coordination = new Coordinator({ store, random, protocol: 1, ...leases });
+  const coordination = new Coordinator({ store, random, ...leases });
   await coordination.open({
     shards: 0,
     eventPartitions: 1,

@@ -9,7 +9,9 @@ export interface ProtocolRange {
 }
 
 /**
- * Raised with each change of frames, handshake, messages or records that an older host cannot read.
+ * `max` is raised with each change of frames, handshake, messages or records that an older host
+ * cannot read; `min` follows a release later, and until then records on the store of the mesh are
+ * written as `min` has them. So hosts of two releases in turn run beside each other.
  */
 export const PROTOCOLS: ProtocolRange = { min: 1, max: 1 };
 

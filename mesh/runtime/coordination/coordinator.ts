@@ -44,8 +44,6 @@ export interface CoordinatorOptions extends LeaseOptions {
   readonly store: RecordStore;
   /** Mints the identity of a new mesh. */
   readonly random: Random;
-  /** The protocol of a mesh that is new. */
-  readonly protocol: number;
 }
 
 export class Coordinator implements Coordination {
@@ -61,9 +59,9 @@ export class Coordinator implements Coordination {
     settings: MeshSettings & HostTerms,
     silent: readonly HostRecord[] = [],
   ): Promise<MeshIdentity> {
-    const { random, protocol, hostTtlMs } = this.#options;
-    const created = { mesh: random.uuid("mesh"), protocol };
-    return this.#store.transact((view) => openMesh(view, settings, created, { silent, hostTtlMs }));
+    const { random, hostTtlMs } = this.#options;
+    const mesh = random.uuid("mesh");
+    return this.#store.transact((view) => openMesh(view, settings, mesh, { silent, hostTtlMs }));
   }
 
   read(): Promise<MeshView> {

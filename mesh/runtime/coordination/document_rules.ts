@@ -24,12 +24,12 @@ import { json, placedKeys, recordKeys, records } from "./record_keys.ts";
 export function openMesh(
   view: RecordView,
   settings: MeshSettings & HostTerms,
-  created: { readonly mesh: string; readonly protocol: number },
+  mesh: string,
   { silent, hostTtlMs }: { readonly silent: readonly HostRecord[]; readonly hostTtlMs: number },
 ): MeshIdentity {
   const found = records.identity(view);
   if (!found) {
-    const { shards, eventPartitions, examplePartitions, trainers, schema } = settings;
+    const { shards, eventPartitions, examplePartitions, trainers, schema, protocols } = settings;
     const identity: MeshIdentity = {
       shards,
       eventPartitions,
@@ -39,7 +39,8 @@ export function openMesh(
       sharding: 0,
       dealing: 0,
       earlierPartitions: [],
-      ...created,
+      mesh,
+      protocol: protocols[0],
     };
     view.set(recordKeys.identity, json(identity));
     return identity;

@@ -15,7 +15,7 @@ import {
 import {
   HostGoneError,
   MeshMismatchError,
-  requireProtocol,
+  ProtocolMismatchError,
   SilentHostsError,
   StaleControllerError,
   type TermsDifference,
@@ -40,7 +40,6 @@ export function joinHost(
   { hostTtlMs }: LeaseOptions,
 ): HostLease {
   const identity = present(records.identity(view), "a mesh is opened before hosts join it");
-  requireProtocol(identity, description.protocols);
   const { host } = description;
   agreeOnTerms(view, identity, description, { own: host, hostTtlMs });
   const before = records.host(view, host);
@@ -62,6 +61,8 @@ export function differenceOf(a: HostTerms, b: HostTerms): TermsDifference | unde
     ? b.secrets.length === 0
     : a.secrets.some((secret) => b.secrets.includes(secret));
   if (!isSecretShared) return "secret";
+  const [[aMin, aMax], [bMin, bMax]] = [a.protocols, b.protocols];
+  if (aMax < bMin || bMax < aMin) return "protocol";
   return a.schema === b.schema ? undefined : "schema";
 }
 
@@ -73,6 +74,7 @@ export function differenceOf(a: HostTerms, b: HostTerms): TermsDifference | unde
  * @param own A host that is replaced, so that its terms do not count.
  * @param silent Hosts that were silent a lease ago; undefined = those that have expired have been
  * waited for.
+ * @throws {ProtocolMismatchError} It does not speak the protocol of the mesh.
  * @throws {MeshMismatchError} Hosts run that it cannot run beside.
  * @throws {SilentHostsError} Such a host was not seen before, or has renewed its lease since.
  */
@@ -86,6 +88,8 @@ export function agreeOnTerms(
     readonly hostTtlMs: number;
   },
 ): MeshIdentity {
+  const [lowest, highest] = terms.protocols;
+  if (highest < identity.protocol) throw new ProtocolMismatchError(identity.protocol, highest);
   const unfit = records.hosts(view).flatMap((host) => {
     const difference = host.host === own ? undefined : differenceOf(host, terms);
     return difference === undefined ? [] : [{ host, difference }];
@@ -103,9 +107,10 @@ export function agreeOnTerms(
     throw new SilentHostsError(unfit[0].difference, hosts, hostTtlMs);
   }
   for (const host of hosts) leaveHost(view, host);
-  if (identity.schema === terms.schema) return identity;
-  // As one process that is restarted: the rows of the snapshot are read into the new schema.
-  const changed: MeshIdentity = { ...identity, schema: terms.schema };
+  const protocol = Math.max(identity.protocol, lowest);
+  if (identity.schema === terms.schema && identity.protocol === protocol) return identity;
+  // A new schema as in one process that is restarted: the rows of the snapshot are read into it.
+  const changed: MeshIdentity = { ...identity, schema: terms.schema, protocol };
   view.set(recordKeys.identity, json(changed));
   return changed;
 }

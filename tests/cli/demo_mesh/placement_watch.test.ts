@@ -13,7 +13,6 @@ Deno.test("a host is drained although the server was slow when it was asked to",
   const store = new Coordinator({
     store: new MemoryRecordStore(new VirtualClock()),
     random: new SeededRandom(1),
-    protocol: 1,
     hostTtlMs: leaseMs,
     controlTtlMs: leaseMs,
   });

@@ -85,7 +85,6 @@ export function contractTests(adapter: string, open: OpenCoordination): Contract
         new Coordinator({
           store: await store(),
           random: new SeededRandom(seed++),
-          protocol: 1,
           hostTtlMs: ttlMs,
           controlTtlMs: ttlMs,
         });

@@ -206,12 +206,48 @@ export function hostsContract(test: ContractTest): void {
     assert.equal((await mesh.read()).hosts.get("a")!.incarnation, "a-2", "the new run stays");
   });
 
-  test("a host of another protocol is refused", async ({ mesh }) => {
-    const joins = (protocols: [number, number]) => mesh.join({ ...a, protocols });
-    await assert.rejects(joins([2, 3]), ProtocolMismatchError);
-    await assert.rejects(joins([2, 3]), /speaks protocol 1.*an older version/);
-    await assert.rejects(joins([0, 0]), /speaks protocol 1.*a newer version/);
-    await joins([1, 2]);
+  test("a mesh is upgraded host by host from one protocol to the next", async ({ mesh }) => {
+    const old = [1, 1] as const, both = [1, 2] as const, next = [2, 2] as const;
+    type Build = typeof old | typeof both | typeof next;
+    const joins = (name: string, protocols: Build) => mesh.join({ ...host(name), protocols });
+    const opens = (protocols: Build) => mesh.open({ ...settings, protocols });
+    const protocol = async () => (await mesh.read()).identity.protocol;
+    await joins("a", old);
+    await joins("b", both);
+    assert.equal(await protocol(), 1);
+    for (const refused of [() => opens(next), () => joins("c", next)]) {
+      const error = await refused().catch((error) => error);
+      assert.ok(error instanceof MeshMismatchError);
+      assert.match(error.message, /too new for hosts of the mesh, of which a runs\. Upgrade all/);
+    }
+    await joins("a", both);
+    assert.equal(await protocol(), 1, "a host may go back to the version before");
+    await joins("a", old);
+    await joins("a", both);
+
+    await opens(next);
+    await joins("c", next);
+    assert.equal(await protocol(), 2);
+    for (const refused of [() => opens(old), () => joins("a", old), () => joins("d", old)]) {
+      const error = await refused().catch((error) => error);
+      assert.ok(error instanceof ProtocolMismatchError);
+      assert.match(error.message, /speaks protocol 2.* none above 1\. Run a newer version/);
+    }
+    await joins("a", both);
+    await mesh.leave(host("c"));
+    await assert.rejects(joins("d", old), ProtocolMismatchError, "it is never lowered");
+  });
+
+  test("a mesh whose hosts have stopped or are lost takes a later protocol", async ({ mesh, brief }) => {
+    await brief.join({ ...a, protocols: [1, 1] });
+    const opens = (silent?: readonly HostRecord[]) =>
+      mesh.open({ ...settings, protocols: [2, 3] }, silent);
+    const silent = await opens().catch((error) => error);
+    assert.ok(silent instanceof SilentHostsError);
+    assert.match(silent.message, /too new .* whose hosts a were killed or are cut off/);
+    assert.equal((await mesh.read()).identity.protocol, 1);
+    assert.equal((await opens(silent.hosts)).protocol, 2);
+    await assert.rejects(mesh.renew(a), HostGoneError);
   });
 
   test("a drain stays through a restart until an operator ends it", async ({ mesh }) => {

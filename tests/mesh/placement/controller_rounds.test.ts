@@ -32,7 +32,6 @@ async function newMesh() {
   const coordination = new Coordinator({
     store: new MemoryRecordStore(clock),
     random: new SeededRandom(1),
-    protocol: 1,
     hostTtlMs: 100 * LEASE_MS,
     controlTtlMs: LEASE_MS,
   });

@@ -186,7 +186,6 @@ Deno.test("hosts keep their shards after a rollback until the next apply, and a 
   const admin = new Coordinator({
     store: world.store,
     random: new SeededRandom(7),
-    protocol: 1,
     hostTtlMs: TTL_MS,
     controlTtlMs: TTL_MS,
   });

@@ -102,7 +102,6 @@ export class PlacementWorld {
     return new Coordinator({
       store: new ProcessStore(this, process),
       random: this.#seeded,
-      protocol: 1,
       hostTtlMs: TTL_MS,
       controlTtlMs: TTL_MS,
     });

@@ -75,7 +75,6 @@ class Server {
     return new Coordinator({
       store: new SimulatedRecordStore(this.link()),
       random: new SeededRandom(1),
-      protocol: 1,
       hostTtlMs: 3_000,
       controlTtlMs: 3_000,
     });
