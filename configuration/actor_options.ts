@@ -5,6 +5,7 @@ import { keptByItem, keptSlots } from "../actors/feature_keeper/options.ts";
 import { correctsLogOdds } from "../kernels/dense/losses.ts";
 import { widthOf } from "../kernels/embedding/row_classes.ts";
 import type { FeatureSchema } from "../kernels/features/schema.ts";
+import { exampleColumnsOf, rowColumnsOf } from "../kernels/features/schema_fingerprint.ts";
 import type { CairnConfiguration } from "./configuration.ts";
 import { userSlotsOf } from "../kernels/features/user_slots.ts";
 import { ownerOf, slotNumber } from "./feature_schema.ts";
@@ -44,6 +45,7 @@ export function actorOptionsOf(
   const { embeddings, joiner, trainer, sync, ranker, gateway, model } = file;
   const gatewayOptions = gatewayOptionsOf(file);
   const keepers = keepersOf(file, gatewayOptions, schema);
+  const rowColumns = rowColumnsOf(schema, model.tasks[0]);
   const columns = schema.slots.map(({ name }) => name);
   const layout = rowLayoutOf(file, columns);
   const schedule = learningRateScheduleOf(model);
@@ -111,8 +113,7 @@ export function actorOptionsOf(
     },
     servingReplicas: embeddings.serving.replicas,
     joiner: {
-      slots: schema.slots.length,
-      denseWidth: schema.denseWidth,
+      ...rowColumns,
       windowMs: joiner.window,
       clockSkewMsMax: joiner.clockSkewMax,
       clocksApartMsMax: file.mesh === undefined ? 0 : CLOCKS_APART_MS_MAX,
@@ -134,10 +135,8 @@ export function actorOptionsOf(
       lingerMs: trainer.linger,
     },
     trainer: {
-      slots: schema.slots.length,
-      denseWidth: schema.denseWidth,
+      ...exampleColumnsOf(rowColumns, model.tasks),
       combiners: schema.slots.map(({ pooling }) => pooling),
-      tasks: model.tasks.length,
       taskNames: model.tasks,
       layout,
       batchRows: trainer.batchRows,

@@ -19,6 +19,8 @@ export interface ExampleChunk {
   readonly firstRow: number;
   /** 0 in a chunk that only moves `acceptedAtMs` and `resume` forward. */
   readonly rows: number;
+  /** Fingerprint of the columns, see `ExampleColumns`; without a meaning if there are no rows. */
+  readonly schemaFingerprint: number;
   /** uint64 `[ids]` */
   readonly ids: Uint8Array;
   /** uint32 `[rows·slots + 1]` */

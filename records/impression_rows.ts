@@ -9,7 +9,8 @@
  * Ids that all rows share (those of the user and of the context) are stored once. All numbers are
  * little-endian; n is the number of rows:
  *
- *     u32  n, slots, dense width, own slots (slots that are not shared), ids, bytes of text
+ *     u32  fingerprint of the schema, n, slots, dense width, own slots (slots that are not shared),
+ *          ids, bytes of text
  *     u32  end of each item's id in the text, [n]
  *     f32  the first task's predictions, [n]
  *     f32  dense values, [n, dense width]
@@ -18,7 +19,7 @@
  *     u16  number of ids per row and own slot, [n, own slots]
  *     u8   text: the items' ids in UTF-8, without separators
  */
-import type { RowShape } from "../kernels/features/feature_batch.ts";
+import type { RowColumns } from "../kernels/features/schema_fingerprint.ts";
 
 /** The features of all rows of an impression. */
 export interface LoggedFeatures {
@@ -31,26 +32,31 @@ export interface LoggedFeatures {
 }
 
 /** Length of the header, words. */
-export const HEADER_WORDS = 6;
+export const HEADER_WORDS = 7;
 
 /** Word of each header field. */
 export const headerWord = {
-  rows: 0,
-  slots: 1,
-  denseWidth: 2,
-  ownSlots: 3,
-  ids: 4,
-  textBytes: 5,
+  schemaFingerprint: 0,
+  rows: 1,
+  slots: 2,
+  denseWidth: 3,
+  ownSlots: 4,
+  ids: 5,
+  textBytes: 6,
 } as const;
 
 /**
- * Whether the bytes are well-formed rows of this shape. A log may hold rows that were written under
- * an earlier configuration.
+ * Whether the bytes are well-formed rows of these columns. A log may hold rows that were written
+ * under an earlier configuration.
  */
-export function areRowsOf({ slots, denseWidth }: RowShape, bytes: Uint8Array): boolean {
+export function areRowsOf(
+  { slots, denseWidth, schemaFingerprint }: RowColumns,
+  bytes: Uint8Array,
+): boolean {
   if (!areRows(bytes)) return false;
   const view = new DataView(bytes.buffer, bytes.byteOffset);
-  return view.getUint32(4 * headerWord.slots, true) === slots &&
+  return view.getUint32(4 * headerWord.schemaFingerprint, true) === schemaFingerprint &&
+    view.getUint32(4 * headerWord.slots, true) === slots &&
     view.getUint32(4 * headerWord.denseWidth, true) === denseWidth;
 }
 

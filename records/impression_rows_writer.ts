@@ -2,7 +2,8 @@
  * Writes the rows of impressions: the items that a ranking shows, with the features they were
  * scored from. The layout is drawn in impression_rows.ts.
  */
-import type { FeatureBatch, RowShape } from "../kernels/features/feature_batch.ts";
+import type { FeatureBatch } from "../kernels/features/feature_batch.ts";
+import type { RowColumns } from "../kernels/features/schema_fingerprint.ts";
 import { NumberMemory } from "../structures/number_memory.ts";
 import { type NumberRun, numberRuns } from "../structures/number_runs.ts";
 import { utf8BytesPerUnit, writeUtf8 } from "../structures/utf8.ts";
@@ -20,7 +21,7 @@ export interface ServedRanking {
 }
 
 /** How the rows of a model's rankings are written. */
-export interface ImpressionRowsOptions extends RowShape {
+export interface ImpressionRowsOptions extends RowColumns {
   /** The slots whose ids are the same in all rows of a ranking. */
   readonly sharedSlots: Iterable<number>;
   readonly tasks: number;
@@ -50,7 +51,7 @@ export class ImpressionRowsWriter {
    * @returns Valid until the next call.
    */
   write({ candidates, features, predictions, rows }: ServedRanking): Uint8Array {
-    const { slots, denseWidth, tasks } = this.#options;
+    const { slots, denseWidth, schemaFingerprint, tasks } = this.#options;
     const { listOffsets: offsets, dense } = features;
     const n = rows.length;
     let sharedIds = 0;
@@ -101,6 +102,7 @@ export class ImpressionRowsWriter {
         for (let at = list; at < list + count; at++) halves[countAt++] = idsInList(offsets, at);
       }
     }
+    words[headerWord.schemaFingerprint] = schemaFingerprint;
     words[headerWord.rows] = n;
     words[headerWord.slots] = slots;
     words[headerWord.denseWidth] = denseWidth;

@@ -1,16 +1,13 @@
 /**
  * The features of a logged impression as a batch, so that a scorer can explain its rows.
  */
-import {
-  allocateFeatureBatch,
-  type FeatureBatch,
-  type RowShape,
-} from "../kernels/features/feature_batch.ts";
+import { allocateFeatureBatch, type FeatureBatch } from "../kernels/features/feature_batch.ts";
+import type { RowColumns } from "../kernels/features/schema_fingerprint.ts";
 import { NumberMemory } from "../structures/number_memory.ts";
 import { areRowsOf } from "./impression_rows.ts";
 import { ImpressionRowsReader } from "./impression_rows_reader.ts";
 
-export type { RowShape };
+export type { RowColumns };
 
 /** Features as they were served. */
 export type LoggedFeatureBatch = FeatureBatch;
@@ -25,15 +22,15 @@ const reader = new ImpressionRowsReader();
  */
 export function loggedFeatures(
   shown: Uint8Array,
-  shape: RowShape,
+  columns: RowColumns,
   rowsMax: number,
 ): LoggedFeatureBatch | undefined {
-  if (!areRowsOf(shape, shown)) return undefined;
-  const { slots, denseWidth } = shape;
+  if (!areRowsOf(columns, shown)) return undefined;
+  const { slots, denseWidth } = columns;
   const rows = Math.min(rowsMax, reader.open(NumberMemory.copyOf(shown)).rows);
   const { ids, listOffsets, dense } = reader.features();
   const idCount = listOffsets[rows * slots];
-  const batch = allocateFeatureBatch({ rows, ids: idCount, ...shape });
+  const batch = allocateFeatureBatch({ rows, ids: idCount, slots, denseWidth });
   for (let id = 0; id < idCount; id++) {
     batch.ids[id] = BigInt(ids[2 * id]) | BigInt(ids[2 * id + 1]) << 32n;
   }

@@ -43,7 +43,6 @@ export function consoleSources(
       `${address.hostname}:${address.port}`,
     ]),
   );
-  const { slots, denseWidth } = configuration.features.schema;
   return {
     host: own ?? "",
     hosts: processes.map(({ host = "", roles }) => ({
@@ -65,7 +64,7 @@ export function consoleSources(
     otherActivities: () => others.activities(),
     blobs: stores.blobs,
     eventLog: stores.eventLog,
-    shape: { slots: slots.length, denseWidth },
+    columns: configuration.joiner,
     validation: { tasks: configuration.trainer.taskNames, examples: VALIDATION_INTERVAL_EXAMPLES },
     explain: (features) =>
       mesh.actorRef<ScorerMessage>(addresses.scorer(own))

@@ -12,21 +12,21 @@ const HIGH_BITS = 0xffff;
 const HIGH_FACTOR = 2 ** 32;
 
 /**
- * The values of slots in the rows of a ranking, by row and slot. Ids of another slot, which rows of
- * an earlier configuration have, are left out.
+ * The values of slots in the rows of a ranking, by row and slot. They are found by the slot's
+ * number in each id: rows of an earlier configuration may have a slot in another column, or lack
+ * it.
  */
 export function valuesOfRows(
   rows: ImpressionRowsReader,
-  slots: readonly SlotColumn[],
+  slots: readonly Pick<SlotColumn, "number">[],
 ): number[][][] {
   const { ids, listOffsets } = rows.features();
   const { slots: slotsLogged } = rows;
   return Array.from({ length: rows.rows }, (_, row) =>
-    slots.map(({ column, number }) => {
+    slots.map(({ number }) => {
       const values: number[] = [];
-      if (column >= slotsLogged) return values;
-      const list = row * slotsLogged + column;
-      for (let i = listOffsets[list]; i < listOffsets[list + 1]; i++) {
+      const end = listOffsets[(row + 1) * slotsLogged];
+      for (let i = listOffsets[row * slotsLogged]; i < end; i++) {
         const high = ids[2 * i + 1];
         if (high >>> 16 === number) values.push((high & HIGH_BITS) * HIGH_FACTOR + ids[2 * i]);
       }

@@ -2,7 +2,7 @@
  * Gathers examples into chunks. Ids and dense values are copied as words from the logged impression
  * to the example log, so that training reads the same bits that were served.
  */
-import type { ExampleShape } from "../../kernels/features/feature_batch.ts";
+import type { ExampleColumns } from "../../kernels/features/schema_fingerprint.ts";
 import type { LoggedFeatures } from "../../records/impression_rows.ts";
 import type { ExampleChunk } from "../../records/example_chunk.ts";
 import type { Forgotten } from "../../records/forgotten.ts";
@@ -31,7 +31,7 @@ export interface DecidedExample {
 }
 
 export class ExampleChunkBuilder {
-  readonly #shape: ExampleShape;
+  readonly #columns: ExampleColumns;
   #firstRow: number;
   #rows = 0;
   #idCount = 0;
@@ -46,13 +46,14 @@ export class ExampleChunkBuilder {
   readonly #traces = new TraceLinks();
 
   /** @param firstRow Number of the next example in its partition. */
-  constructor(shape: ExampleShape, firstRow: number, rowsHint = 64) {
-    this.#shape = shape;
+  constructor(columns: ExampleColumns, firstRow: number, rowsHint = 64) {
+    const { slots, denseWidth, tasks } = columns;
+    this.#columns = columns;
     this.#firstRow = firstRow;
-    this.#ids = new Uint32Array(rowsHint * shape.slots * 2);
-    this.#offsets = new Uint32Array(rowsHint * shape.slots + 1);
-    this.#dense = new Uint32Array(rowsHint * shape.denseWidth);
-    this.#labels = new Float32Array(rowsHint * shape.tasks);
+    this.#ids = new Uint32Array(rowsHint * slots * 2);
+    this.#offsets = new Uint32Array(rowsHint * slots + 1);
+    this.#dense = new Uint32Array(rowsHint * denseWidth);
+    this.#labels = new Float32Array(rowsHint * tasks);
     this.#logSampleRate = new Float32Array(rowsHint);
     this.#servedPredictions = new Float32Array(rowsHint);
     this.#rankings = new Uint32Array(rowsHint);
@@ -71,7 +72,7 @@ export class ExampleChunkBuilder {
   add(example: DecidedExample): void {
     const { features, row, labels, logSampleRate, servedPrediction, ranking, atMs, trace } =
       example;
-    const { slots, denseWidth, tasks } = this.#shape;
+    const { slots, denseWidth, tasks } = this.#columns;
     invariant(labels.length === tasks, "an example has a label per task");
     invariant(
       row >= 0 && (row + 1) * slots < features.listOffsets.length,
@@ -106,13 +107,14 @@ export class ExampleChunkBuilder {
    * numbers the next example after them.
    */
   finish(acceptedAtMs: number, resume?: JoinerPosition): ExampleChunk {
-    const { slots, denseWidth, tasks } = this.#shape;
+    const { slots, denseWidth, tasks, schemaFingerprint } = this.#columns;
     const rows = this.#rows;
     invariant(this.#offsets[rows * slots] === this.#idCount, "the last list ends at the last id");
     const traces = this.#traces.take();
     const chunk: ExampleChunk = {
       firstRow: this.#firstRow,
       rows,
+      schemaFingerprint,
       ids: bytesOf(this.#ids, 2 * this.#idCount),
       listOffsets: bytesOf(this.#offsets, rows * slots + 1),
       dense: bytesOf(this.#dense, rows * denseWidth),
@@ -154,7 +156,7 @@ export class ExampleChunkBuilder {
       this.#ids = grown(this.#ids, Math.max(2 * idCount, 2 * this.#ids.length), Uint32Array);
     }
     if (rows <= this.#servedPredictions.length) return;
-    const { slots, denseWidth, tasks } = this.#shape;
+    const { slots, denseWidth, tasks } = this.#columns;
     const capacity = Math.max(rows, this.#servedPredictions.length * 2);
     this.#offsets = grown(this.#offsets, capacity * slots + 1, Uint32Array);
     this.#dense = grown(this.#dense, capacity * denseWidth, Uint32Array);

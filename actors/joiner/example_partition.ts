@@ -11,7 +11,7 @@
  * between the appends of two partitions leaves one of them behind the other: the joiner then reads
  * again from the lowest position, and each partition drops the examples that it has.
  */
-import type { ExampleShape } from "../../kernels/features/feature_batch.ts";
+import type { ExampleColumns } from "../../kernels/features/schema_fingerprint.ts";
 import type { Clock } from "../../mesh/ports/clock.ts";
 import { ACCEPTANCE_STEP_MS, type EventLog } from "../../mesh/ports/event_log.ts";
 import type { TraceContext } from "../../mesh/ports/tracing.ts";
@@ -48,7 +48,7 @@ export interface Beginning {
 /** The parts of a partition that all partitions of a joiner share. */
 export interface ExamplePartitionParts {
   readonly log: EventLog;
-  readonly shape: ExampleShape;
+  readonly columns: ExampleColumns;
   readonly limits: ChunkLimits;
   readonly clock: Pick<Clock, "nowMs">;
 }
@@ -98,7 +98,7 @@ export class ExamplePartition {
    * @param beginning The state of an empty partition.
    */
   constructor(
-    { log, shape, limits, clock }: ExamplePartitionParts,
+    { log, columns, limits, clock }: ExamplePartitionParts,
     claimed: ClaimedPartition,
     beginning: Beginning,
   ) {
@@ -107,7 +107,7 @@ export class ExamplePartition {
     // A chunk of offline training has no position: no event was read yet.
     this.start = last?.resume ?? beginning.position;
     this.#chunks = new FinishedChunks(log, claimed, this.start);
-    this.#builder = new ExampleChunkBuilder(shape, this.#chunks.nextRow);
+    this.#builder = new ExampleChunkBuilder(columns, this.#chunks.nextRow);
     this.#acceptedAtMs = last?.acceptedAtMs ?? 0;
     this.#orderedAtMs = last?.orderedAtMs ?? beginning.orderedAtMs;
     this.#clock = clock;

@@ -7,7 +7,7 @@
  * h mod X of the example log, where X is a multiple of E. In a later partitioning the numbers are
  * those behind the partitions before.
  */
-import type { ExampleShape } from "../../kernels/features/feature_batch.ts";
+import type { ExampleColumns } from "../../kernels/features/schema_fingerprint.ts";
 import type { Clock } from "../../mesh/ports/clock.ts";
 import { type EventLog, isRefusal } from "../../mesh/ports/event_log.ts";
 import type { Partitioning } from "../../mesh/ports/partitioning.ts";
@@ -28,7 +28,7 @@ const FIRST: Beginning = { position: BEGINNING, orderedAtMs: 0 };
 
 export interface ExamplePartitionsParts {
   readonly log: EventLog;
-  readonly shape: ExampleShape;
+  readonly columns: ExampleColumns;
   /** The partitioning to which the joiner's partition belongs. */
   readonly partitioning: Partitioning;
   readonly clock: Pick<Clock, "nowMs">;
@@ -58,7 +58,7 @@ export class ExamplePartitions {
    * @throws {Error} When a partition's newest chunk was trimmed.
    */
   static async open(
-    { log, shape, partitioning, clock, beginning }: ExamplePartitionsParts,
+    { log, columns, partitioning, clock, beginning }: ExamplePartitionsParts,
     limits: ChunkLimits & Pick<JoinerOptions, "tenure" | "partition">,
   ): Promise<ExamplePartitions> {
     const own = examplePartitionsOf(partitioning, limits.partition);
@@ -69,7 +69,7 @@ export class ExamplePartitions {
       return last?.resume === undefined || beginOf(last.resume).offset < 0;
     });
     const begin = isCarried && beginning !== undefined ? await beginning() : FIRST;
-    const parts = { log, shape, limits, clock };
+    const parts = { log, columns, limits, clock };
     return new ExamplePartitions(
       claimed.map((each) => new ExamplePartition(parts, each, begin)),
       partitioning,

@@ -2,6 +2,7 @@
  * The start of a joiner: gives the logs their partitions, claims its own ones of the example log,
  * and takes over what an earlier partitioning has left, where it still needs that.
  */
+import { exampleColumnsOf } from "../../kernels/features/schema_fingerprint.ts";
 import type { ActorContext } from "../../mesh/runtime/actor.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
 import {
@@ -44,7 +45,7 @@ export async function openJoiner(
   logs: JoinerLogs,
 ): Promise<OpenedJoiner> {
   const { eventLog, exampleLog } = logs;
-  const { slots, denseWidth, tasks, partition } = options;
+  const { tasks, partition } = options;
   const { clock } = context;
   const counts = options.partitionings ??
     [{ events: eventLog.partitions, examples: exampleLog.partitions }];
@@ -56,7 +57,7 @@ export async function openJoiner(
   let carryOver: CarryOver | undefined;
   const examples = await ExamplePartitions.open({
     log: exampleLog,
-    shape: { slots, denseWidth, tasks: tasks.length },
+    columns: exampleColumnsOf(options, tasks.map(({ task }) => task)),
     partitioning: own,
     clock,
     ...(own.events.first > 0 && {

@@ -2,6 +2,7 @@
  * The joiner's configuration, as plain data.
  */
 
+import type { RowColumns } from "../../kernels/features/schema_fingerprint.ts";
 import type { PartitionCounts } from "../../mesh/ports/partitioning.ts";
 
 /** A rule that turns an action into a label. The first matching rule of a task decides. */
@@ -29,8 +30,8 @@ export interface TaskLabels {
   readonly lateMs?: number;
 }
 
-/** The window, the label rules, and the bounds of both. */
-export interface JoinerOptions {
+/** The columns of rankings, the window, the label rules, and the bounds of both. */
+export interface JoinerOptions extends RowColumns {
   /** The partition of the event log that this joiner reads. */
   readonly partition: number;
   /**
@@ -43,8 +44,6 @@ export interface JoinerOptions {
    * partitions.
    */
   readonly partitionings?: readonly PartitionCounts[];
-  readonly slots: number;
-  readonly denseWidth: number;
   /** How long an impression waits for actions, on the data clock, ms. */
   readonly windowMs: number;
   /** How far an event's time may move the data clock beyond the wall time of its acceptance, ms. */

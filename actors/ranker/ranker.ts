@@ -19,6 +19,7 @@ import { FeatureTypeError } from "../../kernels/features/errors.ts";
 import type { StoredItems } from "../../kernels/features/count_pass.ts";
 import { ValuesOfItems } from "../../kernels/features/values_of_items.ts";
 import { type FeatureBatch, pickRows } from "../../kernels/features/feature_batch.ts";
+import { rowColumnsOf } from "../../kernels/features/schema_fingerprint.ts";
 import type { FeatureKeeperMessage } from "../feature_keeper/protocol.ts";
 import type { ItemVectors } from "../../rules/marginal_relevance.ts";
 import type { RetrieverMessage } from "../retriever/protocol.ts";
@@ -114,8 +115,7 @@ export class Ranker implements Behavior<RankerMessage> {
     this.#features = new RequestFeatures(options, { profiles, kept: this.#kept, storedItems });
     const { extractor } = this.#features;
     this.#impressions = new Impressions({ clock, telemetry, ...logs }, {
-      slots: schema.slots.length,
-      denseWidth: schema.denseWidth,
+      ...rowColumnsOf(schema, options.taskNames[0]),
       sharedSlots: extractor.sharedSlots,
       tasks: options.taskNames.length,
     });

@@ -13,10 +13,10 @@
  *
  * A chunk with erasures is taken by itself, when all batches before it are learned.
  */
-import type { ExampleShape } from "../../kernels/features/feature_batch.ts";
+import type { ExampleColumns } from "../../kernels/features/schema_fingerprint.ts";
 import { type ExampleChunk, nextRowOf } from "../../records/example_chunk.ts";
 import { invariant, present } from "../../structures/invariant.ts";
-import { batchOf, isOfShape } from "./chunk_columns.ts";
+import { batchOf, hasColumns } from "./chunk_columns.ts";
 import {
   type Erasing,
   type ExampleBatch,
@@ -25,7 +25,7 @@ import {
   type Progresses,
 } from "./example_batch.ts";
 
-export interface ChunkBatchesOptions extends ExampleShape {
+export interface ChunkBatchesOptions extends ExampleColumns {
   /** Rows of a batch at most. */
   readonly batchRows: number;
 }
@@ -137,7 +137,7 @@ export class ChunkBatches {
   add(partition: number, chunk: ExampleChunk, offset: number): boolean {
     const { firstRow, rows, forget } = chunk;
     const state = this.#state(partition);
-    const isOfModel = isOfShape(chunk, this.#options, offset);
+    const isOfModel = hasColumns(chunk, this.#options, offset);
     const nextRow = state.nextRow ??= firstRow;
     if (firstRow > nextRow) {
       throw new RangeError(

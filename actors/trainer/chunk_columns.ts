@@ -1,19 +1,20 @@
 /**
  * The columns of an example chunk: whether a model has them, and the batch of all its rows.
  */
-import type { ExampleShape } from "../../kernels/features/feature_batch.ts";
+import type { ExampleColumns } from "../../kernels/features/schema_fingerprint.ts";
 import type { ExampleChunk } from "../../records/example_chunk.ts";
 import type { ExampleBatch, Progress } from "./example_batch.ts";
 
 /**
- * Whether a chunk, read at `offset`, has the columns of these numbers of slots, dense values and
- * tasks. A chunk of another schema has others.
+ * Whether a chunk, read at `offset`, has these columns. A chunk of another schema has others; one
+ * without rows has none, and belongs to every schema.
  *
- * @throws {RangeError} When it is damaged: its columns fit no numbers.
+ * @throws {RangeError} When it is damaged: the lengths of its columns fit no numbers of slots,
+ * dense values and tasks.
  */
-export function isOfShape(
+export function hasColumns(
   chunk: ExampleChunk,
-  { slots, denseWidth, tasks }: ExampleShape,
+  { slots, denseWidth, tasks, schemaFingerprint }: ExampleColumns,
   offset: number,
 ): boolean {
   const { rows } = chunk;
@@ -26,7 +27,10 @@ export function isOfShape(
     ["rankings", chunk.rankings?.byteLength ?? rows * 4, rows * 4],
   ];
   const misfit = expected.find(([, bytes, wanted]) => bytes !== wanted);
-  if (isWholeInSomeShape(chunk)) return misfit === undefined;
+  if (isWholeInSomeShape(chunk)) {
+    const isOfSchema = rows === 0 || chunk.schemaFingerprint === schemaFingerprint;
+    return misfit === undefined && isOfSchema;
+  }
   if (misfit === undefined) {
     throw new RangeError(
       `Cannot train on the example chunk at offset ${offset}: its lists do not end at its last ` +

@@ -1,12 +1,13 @@
 import type { Address } from "../../mesh/runtime/actor.ts";
 import type { Combiner } from "../../kernels/embedding/options.ts";
+import type { ExampleColumns } from "../../kernels/features/schema_fingerprint.ts";
 import type { UserSlots } from "../../kernels/features/user_slots.ts";
 import type { RowLayout } from "../../kernels/embedding/row_classes.ts";
 
 /**
  * Plain data: the logs that the trainer reads, its batches, and the shapes of features and model.
  */
-export interface TrainerOptions {
+export interface TrainerOptions extends ExampleColumns {
   /** Its index among the trainers. */
   readonly trainer: number;
   /** Its name in the log and in snapshots, e.g. `"trainer/0"`. */
@@ -55,9 +56,6 @@ export interface TrainerOptions {
    * the trainer crashes and is restarted.
    */
   readonly shardAttemptsMax: number;
-  readonly slots: number;
-  readonly denseWidth: number;
-  readonly tasks: number;
   /** Names of the model's tasks; shape `[tasks]`. */
   readonly taskNames: readonly string[];
   /** Pooling, by slot. */

@@ -6,7 +6,7 @@
  * model is tried on examples that it has accepted before: a sound model accepts them again.
  */
 import type { TrainingSession } from "../../kernels/dense/training_session.ts";
-import type { ExampleShape } from "../../kernels/features/feature_batch.ts";
+import type { ExampleColumns } from "../../kernels/features/schema_fingerprint.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { Clock } from "../../mesh/ports/clock.ts";
 import type { Telemetry } from "../../mesh/ports/telemetry.ts";
@@ -35,7 +35,7 @@ const SAVE_PAUSE_MS = 10_000;
 export interface RecoveryParts {
   readonly options: Pick<
     TrainerOptions,
-    "name" | "partitions" | "partitionedFrom" | keyof ExampleShape
+    "name" | "partitions" | "partitionedFrom" | keyof ExampleColumns
   >;
   readonly telemetry: Telemetry;
   readonly clock: Clock;
@@ -70,7 +70,8 @@ export class Recovery {
   /** The judgement of the last batches, for a snapshot. */
   get judgement(): BatchJudgement {
     const accepted = this.#accepted;
-    const reference = accepted && encodeReference(referenceOf(accepted));
+    const reference = accepted &&
+      encodeReference(this.#parts.options, referenceOf(accepted));
     return { ...this.#refusals.judgement, reference };
   }
 

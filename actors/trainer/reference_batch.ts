@@ -2,7 +2,7 @@
  * The examples on which a trainer tries its model when it refuses most others, as part of a
  * snapshot.
  */
-import type { ExampleShape } from "../../kernels/features/feature_batch.ts";
+import type { ExampleColumns } from "../../kernels/features/schema_fingerprint.ts";
 import { decodeExamples, encodeExamples } from "../../records/example_chunk.ts";
 import { ChunkBatches } from "./chunk_batches.ts";
 import { type ExampleBatch, partOf } from "./example_batch.ts";
@@ -20,11 +20,15 @@ export function referenceOf(batch: ExampleBatch): ExampleBatch {
  * A reference as an encoded example chunk. The acceptance mark is left out: the mark of a batch
  * also covers the chunks without rows behind it that were read in time, and a replay reads others.
  */
-export function encodeReference({ features, ...batch }: ExampleBatch): Uint8Array {
+export function encodeReference(
+  { schemaFingerprint }: ExampleColumns,
+  { features, ...batch }: ExampleBatch,
+): Uint8Array {
   const { rows, ids, listOffsets, dense } = features;
   return encodeExamples({
     firstRow: batch.sequence - rows,
     rows,
+    schemaFingerprint,
     ids: bytesOf(ids),
     listOffsets: bytesOf(listOffsets),
     dense: bytesOf(dense),
@@ -42,9 +46,11 @@ export function encodeReference({ features, ...batch }: ExampleBatch): Uint8Arra
  *
  * @throws {RangeError} When it is damaged.
  */
-export function decodeReference(shape: ExampleShape, bytes: Uint8Array): ExampleBatch | undefined {
-  const { slots, denseWidth, tasks } = shape;
-  const options = { slots, denseWidth, tasks, batchRows: ROWS_MAX };
+export function decodeReference(
+  { slots, denseWidth, tasks, schemaFingerprint }: ExampleColumns,
+  bytes: Uint8Array,
+): ExampleBatch | undefined {
+  const options = { slots, denseWidth, tasks, schemaFingerprint, batchRows: ROWS_MAX };
   // The partition and the offset have no meaning: a reference is tried, and not learned.
   const batches = new ChunkBatches(options, [{ partition: 0 }]);
   batches.add(0, decodeExamples(bytes), 0);

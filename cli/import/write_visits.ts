@@ -114,7 +114,7 @@ class VisitWriter {
     const { configuration, history } = options;
     this.#records = new VisitRecords({
       schema: configuration.features.schema,
-      tasks: configuration.joiner.tasks.length,
+      tasks: configuration.trainer.taskNames,
       profiles: history.profiles,
       ...(configuration.featureKeeper && { kept: configuration.featureKeeper }),
       nextAcceptedAtMs: () => this.#acceptance.nextMs(),

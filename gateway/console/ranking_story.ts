@@ -75,7 +75,7 @@ export interface StoryParts {
 
 /** Undefined where neither the log nor the newest activity has the ranking. */
 export async function rankingStory(
-  sources: Pick<ConsoleSources, "spans" | "shape" | "explain">,
+  sources: Pick<ConsoleSources, "spans" | "columns" | "explain">,
   { rankingId, found, activity }: StoryParts,
 ): Promise<RankingStory | undefined> {
   const logged = found.rankings.at(0);
@@ -149,11 +149,11 @@ async function linkedSpans(
 }
 
 async function explain(
-  { shape, explain }: Pick<ConsoleSources, "shape" | "explain">,
+  { columns, explain }: Pick<ConsoleSources, "columns" | "explain">,
   logged: LoggedRanking | undefined,
 ): Promise<{ readonly rows?: readonly Explanation[]; readonly reason?: string }> {
   if (logged === undefined) return { reason: "The event log no longer has this ranking." };
-  const features = loggedFeatures(logged.impression.shown, shape, ITEMS_MAX);
+  const features = loggedFeatures(logged.impression.shown, columns, ITEMS_MAX);
   if (features === undefined) return { reason: "It was made with other features." };
   try {
     return { rows: await explain(features) };

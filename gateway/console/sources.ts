@@ -7,7 +7,7 @@ import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { MeshView } from "../../mesh/ports/coordination.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
 import type { SpanSeen } from "../../mesh/ports/tracing.ts";
-import type { LoggedFeatureBatch, RowShape } from "../../records/logged_features.ts";
+import type { LoggedFeatureBatch, RowColumns } from "../../records/logged_features.ts";
 import type { ActivitySeen } from "./activity.ts";
 import type { Validation } from "./charts.ts";
 import type { MetricFamily } from "./metric_reading.ts";
@@ -60,7 +60,7 @@ export interface ConsoleSources {
   readonly blobs: BlobStore;
   readonly eventLog: EventLog;
   /** Columns of the present schema: rows of another one are not explained. */
-  readonly shape: RowShape;
+  readonly columns: RowColumns;
   readonly validation: Validation;
   /** The contributions of each slot to each row's score, by the present model. */
   explain(features: LoggedFeatureBatch): Promise<readonly Explanation[]>;

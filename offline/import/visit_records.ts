@@ -10,6 +10,7 @@ import type { StoredItems } from "../../kernels/features/count_pass.ts";
 import { FeatureExtractor } from "../../kernels/features/extractor.ts";
 import type { FeatureAttributes } from "../../kernels/features/feature_request.ts";
 import type { FeatureSchema } from "../../kernels/features/schema.ts";
+import { rowColumnsOf } from "../../kernels/features/schema_fingerprint.ts";
 import { encodeEvent } from "../../records/event_record.ts";
 import { ImpressionRowsWriter } from "../../records/impression_rows_writer.ts";
 import type { Visit } from "./visits.ts";
@@ -37,7 +38,8 @@ export interface VisitRecord {
 
 export interface VisitRecordsOptions {
   readonly schema: FeatureSchema;
-  readonly tasks: number;
+  /** Names of the model's tasks. */
+  readonly tasks: readonly string[];
   readonly profiles: ImportedProfiles;
   /** The features that the server keeps; absent = none. */
   readonly kept?: Omit<FeatureKeeperOptions, "shard">;
@@ -69,10 +71,9 @@ export class VisitRecords {
       itemCacheBytesMax: ITEM_CACHE_BYTES,
     });
     this.#rows = new ImpressionRowsWriter({
-      slots: schema.slots.length,
-      denseWidth: schema.denseWidth,
+      ...rowColumnsOf(schema, tasks[0]),
       sharedSlots: this.#extractor.sharedSlots,
-      tasks,
+      tasks: tasks.length,
     });
   }
 
@@ -144,7 +145,7 @@ export class VisitRecords {
       shown: this.#rows.write({
         candidates,
         features,
-        predictions: new Float32Array(candidates.length * tasks).fill(NaN),
+        predictions: new Float32Array(candidates.length * tasks.length).fill(NaN),
         rows: candidates.map((_, row) => row),
       }),
       ...(logSampleRate !== undefined && { logSampleRate }),

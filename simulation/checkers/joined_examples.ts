@@ -27,6 +27,7 @@ import { JoinWindow } from "../../actors/joiner/join_window.ts";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import type { JoinerOptions } from "../../actors/joiner/options.ts";
 import type { JoinerMessage } from "../../actors/joiner/protocol.ts";
+import { exampleColumnsOf } from "../../kernels/features/schema_fingerprint.ts";
 import { partitionOfFingerprint } from "../../records/event_record.ts";
 import type { Checker, CheckerContext, CheckerFactory } from "./checker.ts";
 import { decodedChunks, decodedEvents } from "./decoded_records.ts";
@@ -77,8 +78,7 @@ function create(
   context: CheckerContext,
   { latencies, world }: JoinedRun,
 ): Checker {
-  const { slots, denseWidth, tasks } = joiner;
-  const shape = { slots, denseWidth, tasks: tasks.length };
+  const columns = exampleColumnsOf(joiner, joiner.tasks.map(({ task }) => task));
   let partitionings: readonly PartitionCounts[] = [partitions];
   const windows: JoinWindow[] = [];
   const expected: Expected[] = [];
@@ -100,7 +100,7 @@ function create(
         windows.push(window);
       }
       for (const _ of numbersOf(examples)) {
-        const builder = new ExampleChunkBuilder(shape, 0);
+        const builder = new ExampleChunkBuilder(columns, 0);
         expected.push({ builder, rows: [], decidedAtMs: -Infinity, written: 0 });
       }
     }

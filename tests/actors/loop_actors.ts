@@ -22,7 +22,8 @@ import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { ProfileStore } from "../../mesh/ports/profile_store.ts";
 import type { ActorDefinition, Address, Message } from "../../mesh/runtime/actor.ts";
 import { numbersBelow } from "../../structures/numbers_below.ts";
-import { ATTRIBUTE_TYPES, DIM, LAYOUT, MODEL, SCHEMA, SHAPE, tablesOf } from "./loop_model.ts";
+import { exampleColumnsOf } from "../../kernels/features/schema_fingerprint.ts";
+import { ATTRIBUTE_TYPES, COLUMNS, DIM, LAYOUT, MODEL, SCHEMA, tablesOf } from "./loop_model.ts";
 import type { LoopOptions } from "./loop_options.ts";
 
 /** Starts an actor and waits until it runs. */
@@ -109,7 +110,7 @@ async function startTrainers(parts: LoopParts): Promise<void> {
   for (const [trainer, name] of trainers.entries()) {
     const own = partitions.filter((partition) => partition % trainers.length === trainer);
     await start(definition, trainer, {
-      ...SHAPE,
+      ...exampleColumnsOf(COLUMNS, ["clicked"]),
       trainer,
       name,
       dealing: 0,
@@ -123,7 +124,6 @@ async function startTrainers(parts: LoopParts): Promise<void> {
       shards: shardsOf(parts),
       shardBudgetMs: 1_000,
       shardAttemptsMax: 3,
-      tasks: 1,
       taskNames: ["clicked"],
       combiners: SCHEMA.slots.map(({ pooling }) => pooling),
       layout: LAYOUT,
@@ -136,7 +136,7 @@ async function startTrainers(parts: LoopParts): Promise<void> {
 
 async function startJoiner({ options, eventLog, exampleLog, start }: LoopParts): Promise<void> {
   await start(defineJoiner({ eventLog, exampleLog }), 0, {
-    ...SHAPE,
+    ...COLUMNS,
     partition: 0,
     windowMs: 10_000,
     clockSkewMsMax: 1_000,

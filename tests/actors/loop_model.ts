@@ -5,6 +5,7 @@ import { createModel } from "../../kernels/dense/models/create_model.ts";
 import type { ClassTablesOptions } from "../../kernels/embedding/class_tables.ts";
 import type { RowLayout } from "../../kernels/embedding/row_classes.ts";
 import type { FeatureSchema } from "../../kernels/features/schema.ts";
+import { rowColumnsOf } from "../../kernels/features/schema_fingerprint.ts";
 import type { AttributeTypes } from "../../rules/attribute_types.ts";
 
 export const DIM = 4;
@@ -63,12 +64,12 @@ const TABLES: ClassTablesOptions = {
   atLimit: "reject",
 };
 
-/** The width of each slot and of the dense values. */
-export const SHAPE = { slots: SCHEMA.slots.length, denseWidth: SCHEMA.denseWidth };
+/** The columns of the loop's rankings. */
+export const COLUMNS = rowColumnsOf(SCHEMA, "clicked");
 
 export const MODEL = createModel(
   { kind: "deepFm", embeddingDim: DIM, hidden: [8] },
-  { ...SHAPE, tasks: 1 },
+  { ...COLUMNS, tasks: 1 },
 );
 
 /** The shards' tables; rows of all slots expire where `expirySeconds` is given. */

@@ -126,7 +126,7 @@ Deno.test("an imported history has the features of live traffic, kept ones inclu
 
   const imported = new VisitRecords({
     schema,
-    tasks: 1,
+    tasks: ["click"],
     profiles: { user: new Map(), item: new Map(items.map((id) => [id, attributesOf(id)])) },
     ...(featureKeeper && { kept: featureKeeper }),
     nextAcceptedAtMs: () => 1,

@@ -109,3 +109,56 @@ for (const [name, changed, tensor, shardWarning] of changes) {
     }
   });
 }
+
+const PRICE = "    price: { kind: numeric, source: item, dense: { kind: log } }\n";
+const STOCK = "    stock: { kind: numeric, source: item, dense: { kind: log } }\n";
+
+/** The change, and whether rankings that are open at the restart become examples. */
+const restarts: readonly [string, (yaml: string) => string, boolean][] = [
+  ["unchanged features", (yaml) => yaml, true],
+  [
+    "one task more",
+    (yaml) =>
+      yaml.replace("tasks: [clicked]", "tasks: [clicked, liked]").replace(
+        "trainer: {",
+        "    liked: [{ action: like, label: positive, final: true }]\ntrainer: {",
+      ),
+    true,
+  ],
+  ["two dense values swapped", (yaml) => yaml.replace(PRICE + STOCK, STOCK + PRICE), false],
+  [
+    "two slots swapped",
+    (yaml) => yaml.replace(TAGS, "").replace("  slots:\n", `  slots:\n${TAGS}`),
+    false,
+  ],
+];
+
+for (const [name, changed, isLearned] of restarts) {
+  const outcome = isLearned ? "learns" : "puts aside";
+  Deno.test(`a mesh started with ${name} ${outcome} the rankings that were open before`, async () => {
+    const directory = Deno.makeTempDirSync();
+    const storage = `{ kind: directory, path: ${directory}/data }`;
+    const yaml = smallConfiguration("in one thread", storage)
+      .replace(TAGS, TAGS + PRICE + STOCK)
+      .replace("window: 2s", "window: 1h");
+    try {
+      const first = await startSmallMesh(yaml);
+      const { rankingId } = await first.client.rank("cat", shown);
+      await first.mesh.stop();
+
+      const next = await startSmallMesh(changed(yaml));
+      const [clicked] = await next.client.post([
+        { eventId: "e", rankingId, item: "c1", action: "click" },
+      ]);
+      assert.equal(clicked.status, "accepted");
+      await next.client.rankFresh("cat", shown, clicked.acceptedAtMs);
+      await waitLearned(next.mesh);
+      assert.equal((await next.mesh.trainers.status()).examples, isLearned ? 1 : 0);
+      const told = next.problems.filter((each) => each.includes("rankings of another schema"));
+      assert.equal(told.length, isLearned ? 0 : 1, JSON.stringify(next.problems));
+      await next.mesh.stop();
+    } finally {
+      Deno.removeSync(directory, { recursive: true });
+    }
+  });
+}

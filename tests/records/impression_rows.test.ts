@@ -6,6 +6,8 @@ import { areRows, areRowsOf, type LoggedFeatures } from "../../records/impressio
 import { ImpressionRowsReader } from "../../records/impression_rows_reader.ts";
 import { ImpressionRowsWriter } from "../../records/impression_rows_writer.ts";
 
+const twoSlots = { slots: 2, denseWidth: 0, schemaFingerprint: 5, tasks: 1 };
+
 const id64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
 const idLists = fc.array(id64, { maxLength: 4 });
 const texts = fc.oneof(
@@ -43,7 +45,7 @@ const rankings = fc.record({
     const listOffsets = new Uint32Array(lists.length + 1);
     lists.forEach((ids, i) => listOffsets[i + 1] = listOffsets[i] + ids.length);
     return {
-      shape: { slots: sharedSlots.length, denseWidth },
+      shape: { slots: sharedSlots.length, denseWidth, schemaFingerprint: 5 },
       sharedSlots: sharedSlots.flatMap((isShared, slot) => isShared ? [slot] : []),
       shown: {
         candidates,
@@ -123,11 +125,12 @@ Deno.test("the features of a row are the same alone, in any order of reading", (
   }));
 });
 
-Deno.test("bytes of another shape or length are not rows of the shape", () => {
+Deno.test("bytes of other columns or of another length are not rows of these columns", () => {
   fc.assert(fc.property(rankings, fc.nat(), ({ shape, sharedSlots, shown }, cut) => {
     const bytes = new ImpressionRowsWriter({ ...shape, sharedSlots, tasks: 2 }).write(shown);
     assert.ok(!areRowsOf({ ...shape, slots: shape.slots + 1 }, bytes));
     assert.ok(!areRowsOf({ ...shape, denseWidth: shape.denseWidth + 1 }, bytes));
+    assert.ok(!areRowsOf({ ...shape, schemaFingerprint: 6 }, bytes));
     assert.ok(!areRowsOf(shape, bytes.subarray(0, cut % bytes.length)));
     assert.ok(!areRowsOf(shape, Uint8Array.of(...bytes, 0)));
   }));
@@ -153,16 +156,16 @@ Deno.test("rows with a changed byte are refused, or read within their own bytes"
       assert.ok(ids <= bytes.length / 8 * Math.max(1, reader.rows));
     },
   ));
-  const huge = new Uint32Array([1_000, 40, 0, 0, 0, 0]);
+  const huge = new Uint32Array([5, 1_000, 40, 0, 0, 0, 0]);
   assert.ok(
     !areRows(new Uint8Array([...new Uint8Array(huge.buffer), ...new Uint8Array(4_080).fill(255)])),
   );
-  assert.ok(!areRows(new Uint8Array(Uint32Array.of(0xffff_ffff, 0, 0, 0, 0, 0).buffer)));
+  assert.ok(!areRows(new Uint8Array(Uint32Array.of(5, 0xffff_ffff, 0, 0, 0, 0, 0).buffer)));
 });
 
 Deno.test("ids that all rows share are stored once", () => {
   const bytesOf = (sharedSlots: readonly number[]) =>
-    new ImpressionRowsWriter({ slots: 2, denseWidth: 0, tasks: 1, sharedSlots }).write({
+    new ImpressionRowsWriter({ ...twoSlots, sharedSlots }).write({
       candidates: Array.from({ length: 100 }, (_, i) => ({ id: `${i}` })),
       features: {
         rows: 100,
@@ -177,7 +180,7 @@ Deno.test("ids that all rows share are stored once", () => {
 });
 
 Deno.test("the bytes are those of the example in docs/data_on_disk.md", () => {
-  const writer = new ImpressionRowsWriter({ slots: 2, denseWidth: 0, tasks: 1, sharedSlots: [0] });
+  const writer = new ImpressionRowsWriter({ ...twoSlots, sharedSlots: [0] });
   const [user, a, bc] = [10n, 11n, 12n];
   const bytes = writer.write({
     candidates: [{ id: "a" }, { id: "bc" }],
@@ -191,7 +194,7 @@ Deno.test("the bytes are those of the example in docs/data_on_disk.md", () => {
     rows: [0, 1],
   });
   const expected = new Uint8Array([
-    ...new Uint8Array(Uint32Array.of(2, 2, 0, 1, 3, 3, 1, 3).buffer),
+    ...new Uint8Array(Uint32Array.of(5, 2, 2, 0, 1, 3, 3, 1, 3).buffer),
     ...new Uint8Array(Float32Array.of(0.75, 0.5).buffer),
     ...new Uint8Array(BigUint64Array.of(user, a, bc).buffer),
     ...new Uint8Array(Uint16Array.of(2, 0, 1, 1).buffer),

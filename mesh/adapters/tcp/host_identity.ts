@@ -13,7 +13,7 @@ export interface ProtocolRange {
  * cannot read; `min` follows a release later, and until then records on the store of the mesh are
  * written as `min` has them. So hosts of two releases in turn run beside each other.
  */
-export const PROTOCOLS: ProtocolRange = { min: 1, max: 1 };
+export const PROTOCOLS: ProtocolRange = { min: 2, max: 2 };
 
 /** The load of a connection: messages, or transfers that must not delay messages. */
 export type Purpose = "messages" | "bulk";

@@ -49,7 +49,8 @@ const options: FeatureKeeperOptions = {
   checkpointMs: 0,
 };
 const itemNames = ["clicks", "ctr", "trend", "since", "age"];
-const writer = new ImpressionRowsWriter({ slots: 1, denseWidth: 0, sharedSlots: [], tasks: 1 });
+const columns = { slots: 1, denseWidth: 0, schemaFingerprint: 5 };
+const writer = new ImpressionRowsWriter({ ...columns, sharedSlots: [], tasks: 1 });
 
 function impression(
   rankingId: string,

@@ -6,7 +6,7 @@ import { ExampleChunkBuilder } from "../../../actors/joiner/example_chunk_builde
 import { JoinWindow } from "../../../actors/joiner/join_window.ts";
 import type { EventRecord } from "../../../records/event_record.ts";
 import { JoinerWorld } from "./joiner_world.ts";
-import { action, impression, joinerOptions, readExamples } from "./records.ts";
+import { action, COLUMNS, impression, joinerOptions, readExamples } from "./records.ts";
 
 const ranked = impression({ ranking: "r", items: ["a", "b"], atMs: 0, acceptedAtMs: 1_000 });
 const end = impression({ ranking: "end", items: ["x"], atMs: 5_000, acceptedAtMs: 20_000 });
@@ -23,7 +23,7 @@ function elsewhere(ranking: string, acceptedAtMs: number) {
 
 function join(records: readonly EventRecord[], options = joinerOptions()) {
   const window = new JoinWindow(options);
-  const builder = new ExampleChunkBuilder({ slots: 2, denseWidth: 1, tasks: 1 }, 0);
+  const builder = new ExampleChunkBuilder({ ...COLUMNS, tasks: 1 }, 0);
   records.forEach((record, offset) => {
     window.observe(record, offset);
     while (window.closeNext(record, offset, () => builder));
@@ -80,7 +80,7 @@ for (const aheadMs of [1, 300, 60_000]) {
 
 Deno.test("the held actions of a moment stay the same while later ones come and go", () => {
   const window = new JoinWindow(joinerOptions());
-  const builder = new ExampleChunkBuilder({ slots: 2, denseWidth: 1, tasks: 1 }, 0);
+  const builder = new ExampleChunkBuilder({ ...COLUMNS, tasks: 1 }, 0);
   const log = [
     ...Array.from({ length: 150 }, (_, i) => elsewhere(`u${i}`, 1_300 + i)),
     acted("click", 1_500),

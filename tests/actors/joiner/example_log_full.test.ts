@@ -53,7 +53,7 @@ for (const [partitions, title] of [[1, "one partition"], [3, "three partitions"]
 }
 
 Deno.test("windows that end together let few chunks wait while the example log takes none", async () => {
-  const world = new JoinerWorld(joinerOptions({ batchRows: 1, recordsPerTurn: 4 }), 2_400);
+  const world = new JoinerWorld(joinerOptions({ batchRows: 1, recordsPerTurn: 4 }), 2_600);
   let waitingMax = 0;
   const append = world.exampleLog.append.bind(world.exampleLog);
   world.exampleLog.append = (partition, records) => {

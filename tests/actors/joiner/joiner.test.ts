@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { ACCEPTANCE_STEP_MS } from "../../../mesh/ports/event_log.ts";
 import { JoinerWorld } from "./joiner_world.ts";
-import { action, impression, joinerOptions } from "./records.ts";
+import { action, COLUMNS, impression, joinerOptions, shownRows } from "./records.ts";
 
 Deno.test("an example decided by an action is in the log with the action's acceptance time", async () => {
   const world = new JoinerWorld();
@@ -64,9 +64,10 @@ Deno.test("a record that cannot be decoded is counted and skipped", async () => 
 Deno.test("rankings of another schema are counted, and one line warns of them", async () => {
   const world = new JoinerWorld();
   const joiner = await world.start();
+  const other = { ...COLUMNS, schemaFingerprint: COLUMNS.schemaFingerprint + 1 };
   const earlier = ["r0", "r1"].map((ranking) => {
     const record = impression({ ranking, items: ["a"], atMs: 0 });
-    return { ...record, shown: record.shown.subarray(1) };
+    return { ...record, shown: shownRows(ranking, ["a"], other) };
   });
   await world.post(...earlier, action({ ranking: "r1", item: "a", action: "buy", atMs: 1 }));
   const status = await world.mesh.settle(joiner.ask({ kind: "getStatus" }, { budgetMs: 100 }));

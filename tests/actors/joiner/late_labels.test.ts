@@ -6,7 +6,7 @@ import { ExampleChunkBuilder } from "../../../actors/joiner/example_chunk_builde
 import { JoinWindow } from "../../../actors/joiner/join_window.ts";
 import type { JoinerOptions } from "../../../actors/joiner/options.ts";
 import type { EventRecord } from "../../../records/event_record.ts";
-import { action, impression, joinerOptions } from "./records.ts";
+import { action, COLUMNS, impression, joinerOptions } from "./records.ts";
 import { join } from "./joined_records.ts";
 
 /** The options of {@link joinerOptions}, with labels of the task learned from after the window. */
@@ -72,7 +72,7 @@ Deno.test("a late label of one of several tasks says nothing about the others", 
   ];
   const negativeSampling = { rate: 1, seed: 1, correction: "weight" } as const;
   const window = new JoinWindow(joinerOptions({ tasks, negativeSampling }));
-  const out = new ExampleChunkBuilder({ slots: 2, denseWidth: 1, tasks: 2 }, 0);
+  const out = new ExampleChunkBuilder({ ...COLUMNS, tasks: 2 }, 0);
   [
     impression({ ranking: "r1", items: ["a"], atMs: 0 }),
     impression({ ranking: "r2", items: ["b"], atMs: 1_000 }),

@@ -4,14 +4,17 @@
  */
 import type { ActionRecord, ImpressionRecord, ShownRecord } from "../../../records/event_record.ts";
 import type { JoinerOptions } from "../../../actors/joiner/options.ts";
+import type { RowColumns } from "../../../kernels/features/schema_fingerprint.ts";
 import { ImpressionRowsWriter } from "../../../records/impression_rows_writer.ts";
 import type { ExampleChunk } from "../../../records/example_chunk.ts";
+
+/** The columns of {@link shownRows}. */
+export const COLUMNS: RowColumns = { slots: 2, denseWidth: 1, schemaFingerprint: 5 };
 
 export function joinerOptions(changes: Partial<JoinerOptions> = {}): JoinerOptions {
   return {
     partition: 0,
-    slots: 2,
-    denseWidth: 1,
+    ...COLUMNS,
     windowMs: 1_000,
     clockSkewMsMax: 100,
     clocksApartMsMax: 0,
@@ -50,9 +53,13 @@ function idOf(name: string): bigint {
 }
 
 /** Row i has ids [ranking] and [item] in slots 0 and 1, the dense value i, and the score 0.5. */
-export function shownRows(ranking: string, items: readonly string[]): Uint8Array {
+export function shownRows(
+  ranking: string,
+  items: readonly string[],
+  columns = COLUMNS,
+): Uint8Array {
   const rows = items.map((_, row) => row);
-  const writer = new ImpressionRowsWriter({ slots: 2, denseWidth: 1, tasks: 1, sharedSlots: [0] });
+  const writer = new ImpressionRowsWriter({ ...columns, tasks: 1, sharedSlots: [0] });
   return writer.write({
     candidates: items.map((id) => ({ id })),
     features: {

@@ -8,9 +8,9 @@ import fc from "fast-check";
 import { ExampleChunkBuilder } from "../../../actors/joiner/example_chunk_builder.ts";
 import { JoinWindow } from "../../../actors/joiner/join_window.ts";
 import type { EventRecord } from "../../../records/event_record.ts";
-import { action, impression, joinerOptions, readExamples, report } from "./records.ts";
+import { action, COLUMNS, impression, joinerOptions, readExamples, report } from "./records.ts";
 
-const SHAPE = { slots: 2, denseWidth: 1, tasks: 1 };
+const SHAPE = { ...COLUMNS, tasks: 1 };
 
 interface Step {
   readonly kind: "impression" | "shown" | "action";

@@ -7,11 +7,11 @@ import fc from "fast-check";
 import { ExampleChunkBuilder } from "../../../actors/joiner/example_chunk_builder.ts";
 import { JoinWindow } from "../../../actors/joiner/join_window.ts";
 import type { EventRecord, ImpressionRecord } from "../../../records/event_record.ts";
-import { action, impression, joinerOptions, readExamples, report } from "./records.ts";
+import { action, COLUMNS, impression, joinerOptions, readExamples, report } from "./records.ts";
 
 function join(records: readonly EventRecord[], options = joinerOptions()) {
   const window = new JoinWindow(options);
-  const out = new ExampleChunkBuilder({ slots: 2, denseWidth: 1, tasks: 1 }, 0);
+  const out = new ExampleChunkBuilder({ ...COLUMNS, tasks: 1 }, 0);
   records.forEach((record, offset) => {
     window.observe(record, offset);
     while (window.closeNext(record, offset, () => out));

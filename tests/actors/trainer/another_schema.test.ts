@@ -1,13 +1,17 @@
 import assert from "node:assert/strict";
 import { ExampleChunkBuilder } from "../../../actors/joiner/example_chunk_builder.ts";
+import { exampleColumnsOf, rowColumnsOf } from "../../../kernels/features/schema_fingerprint.ts";
 import { encodeExamples } from "../../../records/example_chunk.ts";
 import { Loop } from "../loop.ts";
+import { SCHEMA } from "../loop_model.ts";
 
-/** Three examples of two slots, where the loop's model has three. */
+/** Three examples with as many columns as the loop's model has, in another order. */
 function otherSchema(firstRow: number): Uint8Array {
-  const builder = new ExampleChunkBuilder({ slots: 2, denseWidth: 0, tasks: 1 }, firstRow, 3);
+  const reordered = { ...SCHEMA, slots: SCHEMA.slots.toReversed() };
+  const columns = exampleColumnsOf(rowColumnsOf(reordered, "clicked"), ["clicked"]);
+  const builder = new ExampleChunkBuilder(columns, firstRow, 3);
   for (let row = 0; row < 3; row++) {
-    const listOffsets = Uint32Array.of(0, 1, 1);
+    const listOffsets = Uint32Array.of(0, 1, 1, 1);
     builder.add({
       features: { ids: new Uint32Array(2), listOffsets, dense: new Uint32Array() },
       row: 0,

@@ -13,7 +13,7 @@ import {
   type ExampleChunk,
 } from "../../../records/example_chunk.ts";
 
-const SHAPE = { slots: 2, denseWidth: 1, tasks: 1, batchRows: 8 };
+const SHAPE = { slots: 2, denseWidth: 1, tasks: 1, schemaFingerprint: 5, batchRows: 8 };
 
 /**
  * Chunks whose row n has ids n (n % 3 times in slot 0) and n + 1000 (slot 1), dense value n and
@@ -208,6 +208,15 @@ Deno.test("chunks of another schema are skipped anywhere in the log, and rows ke
   const [first, second] = batchesOf(batches);
   assert.deepEqual([rowsOf(first), first.sequence, first.after.sequence], [[3, 4], 5, 9]);
   assert.deepEqual([rowsOf(second), second.sequence], [[9], 10]);
+});
+
+Deno.test("chunks of as many columns of another schema are skipped, and those without rows are of every one", () => {
+  const other = { ...SHAPE, schemaFingerprint: SHAPE.schemaFingerprint + 1 };
+  const batches = new ChunkBatches(other, [{ partition: 0 }]);
+  assert.equal(batches.add(0, chunks([2])[0], 0), false);
+  assert.equal(batches.add(0, chunks([0], 2)[0], 1), true);
+  assert.equal(batches.take(), undefined);
+  assert.equal(batches.progressOf(0).sequence, 2);
 });
 
 Deno.test("a damaged chunk is refused, not skipped", () => {

@@ -7,7 +7,7 @@ import {
   referenceOf,
 } from "../../../actors/trainer/reference_batch.ts";
 
-const SHAPE = { slots: 2, denseWidth: 1, tasks: 2 };
+const SHAPE = { slots: 2, denseWidth: 1, tasks: 2, schemaFingerprint: 5 };
 
 /** A batch whose lists have the lengths given, two a row. */
 function batchOf(lengths: readonly number[]): ExampleBatch {
@@ -48,14 +48,14 @@ Deno.test("a reference is the first rows of a batch, and is read as it was writt
     const reference = referenceOf(batchOf(lengths));
     assert.equal(reference.features.rows, Math.min(count, 256));
     assert.deepEqual(referenceOf(reference), reference, "it is its own reference");
-    const read = decodeReference(SHAPE, encodeReference(reference));
+    const read = decodeReference(SHAPE, encodeReference(SHAPE, reference));
     assert.deepEqual(read && readByStep(read), readByStep(reference));
   }));
 });
 
 Deno.test("a reference of another schema is none", () => {
-  const bytes = encodeReference(batchOf([1, 2, 0, 1]));
-  for (const other of [{ slots: 3 }, { denseWidth: 0 }, { tasks: 1 }]) {
+  const bytes = encodeReference(SHAPE, batchOf([1, 2, 0, 1]));
+  for (const other of [{ slots: 3 }, { denseWidth: 0 }, { tasks: 1 }, { schemaFingerprint: 6 }]) {
     assert.equal(decodeReference({ ...SHAPE, ...other }, bytes), undefined);
   }
 });
@@ -63,5 +63,5 @@ Deno.test("a reference of another schema is none", () => {
 Deno.test("a reference has the same bytes whichever chunks without rows were read behind its batch", () => {
   const batch = batchOf([1, 2]);
   const later = { ...batch, after: { ...batch.after, offset: 9, learnedThroughMs: 80 } };
-  assert.deepEqual(encodeReference(later), encodeReference(batch));
+  assert.deepEqual(encodeReference(SHAPE, later), encodeReference(SHAPE, batch));
 });

@@ -111,7 +111,12 @@ Deno.test("the quarantines of trainers whose names begin alike are apart", async
 async function logOf(...labels: readonly number[]): Promise<MemoryEventLog> {
   const log = new MemoryEventLog({ partitions: 1 });
   for (const [firstRow, label] of labels.entries()) {
-    const builder = new ExampleChunkBuilder({ slots: 1, denseWidth: 0, tasks: 1 }, firstRow);
+    const builder = new ExampleChunkBuilder({
+      slots: 1,
+      denseWidth: 0,
+      tasks: 1,
+      schemaFingerprint: 5,
+    }, firstRow);
     const features = {
       ids: new Uint32Array(2),
       listOffsets: Uint32Array.of(0, 1),

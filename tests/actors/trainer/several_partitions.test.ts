@@ -9,7 +9,7 @@ import { encodeExamples, nextRowOf } from "../../../records/example_chunk.ts";
 import { readManifests } from "../../../records/snapshot_manifest.ts";
 import { Loop } from "../loop.ts";
 
-const SHAPE = { slots: 1, denseWidth: 0, tasks: 1 };
+const SHAPE = { slots: 1, denseWidth: 0, tasks: 1, schemaFingerprint: 5 };
 
 /** Appends a chunk of rows, or an empty one, of an order. */
 async function append(

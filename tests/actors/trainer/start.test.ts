@@ -40,6 +40,7 @@ const TRAINER: TrainerOptions = {
   userSlots: { ids: [], crosses: [] },
   slots: 1,
   denseWidth: 0,
+  schemaFingerprint: 5,
   tasks: 1,
   taskNames: ["clicked"],
   combiners: ["sum"],

@@ -185,7 +185,9 @@ async function measure(model: string, batchRows: number, threads: number): Promi
     const [width] = configuration.servingReplica.widths;
     await fillTable(shard, width);
     const trainer = mesh.actorRef<TrainerMessage>(addresses.trainer(0));
-    const driven = drive(trainer, log, new ZipfBatches(ids), batchRows);
+    const { schemaFingerprint } = configuration.trainer;
+    const batches = new ZipfBatches(ids, schemaFingerprint);
+    const driven = drive(trainer, log, batches, batchRows);
     return { ...await Promise.race([driven, failed.promise]), threads };
   } finally {
     await mesh.stop();

@@ -24,9 +24,11 @@ export function writeFeatureId(words: Uint32Array, at: number, slot: number, n: 
 
 export class ZipfBatches {
   readonly #cumulative: Float64Array;
+  readonly #schemaFingerprint: number;
   #state: number;
 
-  constructor(ids: number, seed = 1) {
+  constructor(ids: number, schemaFingerprint: number, seed = 1) {
+    this.#schemaFingerprint = schemaFingerprint;
     const count = idsPerSlot(ids);
     this.#cumulative = new Float64Array(count);
     let sum = 0;
@@ -50,6 +52,7 @@ export class ZipfBatches {
     return {
       firstRow,
       rows,
+      schemaFingerprint: this.#schemaFingerprint,
       ids: bytes(words),
       listOffsets: bytes(listOffsets),
       dense: bytes(dense),

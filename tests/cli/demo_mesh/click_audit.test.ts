@@ -37,6 +37,7 @@ function record(...examples: readonly [string, string, number][]): Uint8Array {
   return encodeExamples({
     firstRow: 0,
     rows: examples.length,
+    schemaFingerprint: 5,
     ids: bytes(ids),
     listOffsets: bytes(listOffsets),
     dense: new Uint8Array(0),

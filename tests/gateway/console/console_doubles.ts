@@ -16,7 +16,7 @@ export function consoleDoubles(sources: Partial<ConsoleSources> = {}): ConsoleSo
     otherActivities: () => Promise.resolve([]),
     blobs: new MemoryBlobStore(),
     eventLog: new MemoryEventLog({ name: "events", partitions: 2 }),
-    shape: { slots: 1, denseWidth: 0 },
+    columns: { slots: 1, denseWidth: 0, schemaFingerprint: 5 },
     validation: { tasks: ["clicked", "bought"], examples: 1_000 },
     explain: () => Promise.resolve([]),
     ...sources,

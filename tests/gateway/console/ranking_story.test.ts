@@ -11,7 +11,7 @@ import { MemoryEventLog } from "../../../mesh/adapters/memory/memory_event_log.t
 import { TelemetryRecorder } from "../../../mesh/simulation/telemetry_recorder.ts";
 import { VirtualClock } from "../../../mesh/simulation/virtual_clock.ts";
 import { encodeEvent, eventPartition, type RankingRecord } from "../../../records/event_record.ts";
-import { action, impression, report } from "../../actors/joiner/records.ts";
+import { action, COLUMNS, impression, report } from "../../actors/joiner/records.ts";
 import { gatewayFixture, startMs } from "../fixture.ts";
 import { consoleDoubles } from "./console_doubles.ts";
 
@@ -23,7 +23,7 @@ function storyFixture(sources: Partial<ConsoleSources> = {}) {
   const console = new Console({
     clock,
     telemetry: new TelemetryRecorder(),
-    sources: consoleDoubles({ eventLog, shape: { slots: 2, denseWidth: 1 }, ...sources }),
+    sources: consoleDoubles({ eventLog, columns: COLUMNS, ...sources }),
   });
   const { app } = gatewayFixture({ clock, eventLog, console });
   const append = async (record: RankingRecord) =>
@@ -110,7 +110,7 @@ Deno.test("a ranking is explained from the features that were served", async () 
 });
 
 Deno.test("rows of another schema are shown without an explanation, and the answer says so", async () => {
-  const { append, get } = storyFixture({ shape: { slots: 3, denseWidth: 1 } });
+  const { append, get } = storyFixture({ columns: { ...COLUMNS, schemaFingerprint: 6 } });
   await append(shown("r", "ann"));
   const { body } = await get("/console/rankings/r");
   assert.equal(body.unexplained, "It was made with other features.");

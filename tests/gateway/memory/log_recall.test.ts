@@ -153,6 +153,7 @@ Deno.test("acceptance goes on after the newest time of either log, although the 
   await exampleLog.append(1, [encodeExamples({
     firstRow: 0,
     rows: 0,
+    schemaFingerprint: 5,
     ids: column,
     listOffsets: column,
     dense: column,

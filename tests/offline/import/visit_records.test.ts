@@ -42,7 +42,7 @@ Deno.test("an imported ranking has the features that were kept before it, also a
   const records = () =>
     new VisitRecords({
       schema,
-      tasks: 1,
+      tasks: ["click"],
       profiles: { user: new Map(), item: new Map() },
       kept: {
         features: [

@@ -9,6 +9,7 @@ function chunkOf(rows: number, more: Partial<ExampleChunk> = {}): ExampleChunk {
   return {
     firstRow: 0,
     rows,
+    schemaFingerprint: 5,
     ids: none,
     listOffsets: none,
     dense: none,

@@ -4,10 +4,11 @@ import { encodeEvent, type EventRecord, readRows } from "../../../records/event_
 import { encodeExamples } from "../../../records/example_chunk.ts";
 import { earlyActions } from "../../../simulation/checkers/early_actions.ts";
 import { fingerprintOf } from "../../../structures/fingerprint.ts";
-import { action, impression, joinerOptions } from "../../actors/joiner/records.ts";
+import { exampleColumnsOf } from "../../../kernels/features/schema_fingerprint.ts";
+import { action, COLUMNS, impression, joinerOptions } from "../../actors/joiner/records.ts";
 
 const ranked = impression({ ranking: "r", items: ["a", "b"], atMs: 0, acceptedAtMs: 1_000 });
-const shape = { slots: 2, denseWidth: 1, tasks: 1 };
+const columns = exampleColumnsOf(COLUMNS, ["liked"]);
 
 function acted(name: string, acceptedAtMs = 1_200, ranking = "r") {
   return action({ ranking, item: "a", action: name, atMs: 0, acceptedAtMs });
@@ -27,7 +28,7 @@ function watch(log: readonly EventRecord[]) {
     checker,
     /** A chunk with an example of r/a, behind which all records are decided. */
     decided(label: number, replayOffset = log.length) {
-      const builder = new ExampleChunkBuilder(shape, 0);
+      const builder = new ExampleChunkBuilder(columns, 0);
       builder.add({
         features: readRows(ranked).featuresOfRowAlone(0),
         row: 0,

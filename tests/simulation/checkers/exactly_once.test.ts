@@ -49,6 +49,7 @@ function chunkOf(id: bigint, firstRow: number, label: number): Uint8Array {
   return encodeExamples({
     firstRow,
     rows: 1,
+    schemaFingerprint: 5,
     ids: new Uint8Array(BigUint64Array.of(id).buffer),
     listOffsets: new Uint8Array(Uint32Array.of(0, 1).buffer),
     dense: none,

@@ -69,6 +69,7 @@ function chunk(): Uint8Array {
   return encodeExamples({
     firstRow: 0,
     rows: 1,
+    schemaFingerprint: 5,
     ids: new Uint8Array(BigUint64Array.of(1n).buffer),
     listOffsets: new Uint8Array(Uint32Array.of(0, 1).buffer),
     dense: none,

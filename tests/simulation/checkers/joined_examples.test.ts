@@ -7,11 +7,12 @@ import { joinedExamples } from "../../../simulation/checkers/joined_examples.ts"
 import { configurationOf } from "../../../simulation/plan/run_plan.ts";
 import { shopConfiguration } from "../../../simulation/scenarios/shop.ts";
 import { fingerprintOf } from "../../../structures/fingerprint.ts";
-import { action, impression, joinerOptions } from "../../actors/joiner/records.ts";
+import { exampleColumnsOf } from "../../../kernels/features/schema_fingerprint.ts";
+import { action, COLUMNS, impression, joinerOptions } from "../../actors/joiner/records.ts";
 
 const ranked = impression({ ranking: "r", items: ["a", "b"], atMs: 0, acceptedAtMs: 1 });
 const bought = action({ ranking: "r", item: "b", action: "buy", atMs: 0, acceptedAtMs: 2 });
-const shape = { slots: 2, denseWidth: 1, tasks: 1 };
+const columns = exampleColumnsOf(COLUMNS, ["liked"]);
 
 /** The promise that is broken where the joiner makes this example of the ranking's item b. */
 function broken(
@@ -26,7 +27,7 @@ function broken(
   });
   checker.began?.("joiner/0", undefined, configuration.joiner);
   checker.durable?.("events", 0, [ranked, bought].map(encodeEvent), 0);
-  const builder = new ExampleChunkBuilder(shape, 0);
+  const builder = new ExampleChunkBuilder(columns, 0);
   builder.add({
     features: readRows(ranked).featuresOfRowAlone(row),
     row: 0,

@@ -35,6 +35,7 @@ function chunkOf(acceptedAtMs: number): Uint8Array {
   return encodeExamples({
     firstRow: 0,
     rows: 1,
+    schemaFingerprint: 5,
     ids: none,
     listOffsets: none,
     dense: none,

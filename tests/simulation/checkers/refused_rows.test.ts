@@ -57,6 +57,7 @@ function chunkOf({ firstRow, labels, ids, forget }: {
   return encodeExamples({
     firstRow,
     rows,
+    schemaFingerprint: 5,
     ids: new Uint8Array(BigUint64Array.from(ids).buffer),
     listOffsets: new Uint8Array(Uint32Array.from({ length: rows + 1 }, (_, i) => i).buffer),
     dense: new Uint8Array(),

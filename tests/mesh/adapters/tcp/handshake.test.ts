@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { frameTypes, headOf, textFrame } from "../../../../mesh/adapters/tcp/frame.ts";
+import { PROTOCOLS } from "../../../../mesh/adapters/tcp/host_identity.ts";
 import { type HostSettings, type HostUnderTest, openHost, until } from "./two_hosts.ts";
 
 /** The reasons for which two hosts do not link: as `a`, which connects, and `b` log them. */
@@ -51,7 +52,7 @@ Deno.test("a host without the secret learns nothing of the configuration", async
 
 Deno.test("protocols without a common version are refused", async () => {
   await refusedWith(
-    "host a speaks protocol 3 to 4, and host b 1; upgrade the older host, one release at a time",
+    "host a speaks protocol 3 to 4, and host b 2; upgrade the older host, one release at a time",
     { identity: { protocols: { min: 3, max: 4 } } },
   );
 });
@@ -137,7 +138,7 @@ Deno.test("a proof of one side is not taken for one of the other side", async ()
     host: "a",
     to: "b",
     incarnation: "i",
-    protocols: { min: 1, max: 1 },
+    protocols: PROTOCOLS,
     purpose: "messages",
     nonce: "00".repeat(32),
   });
