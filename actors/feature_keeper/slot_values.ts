@@ -22,16 +22,17 @@ export function valuesOfRows(
 ): number[][][] {
   const { ids, listOffsets } = rows.features();
   const { slots: slotsLogged } = rows;
-  return Array.from({ length: rows.rows }, (_, row) =>
-    slots.map(({ number }) => {
-      const values: number[] = [];
-      const end = listOffsets[(row + 1) * slotsLogged];
-      for (let i = listOffsets[row * slotsLogged]; i < end; i++) {
-        const high = ids[2 * i + 1];
-        if (high >>> 16 === number) values.push((high & HIGH_BITS) * HIGH_FACTOR + ids[2 * i]);
-      }
-      return values;
-    }));
+  const placeOf = new Map(slots.map(({ number }, place) => [number, place]));
+  return Array.from({ length: rows.rows }, (_, row) => {
+    const values = slots.map((): number[] => []);
+    const end = listOffsets[(row + 1) * slotsLogged];
+    for (let i = listOffsets[row * slotsLogged]; i < end; i++) {
+      const high = ids[2 * i + 1];
+      const place = placeOf.get(high >>> 16);
+      if (place !== undefined) values[place].push((high & HIGH_BITS) * HIGH_FACTOR + ids[2 * i]);
+    }
+    return values;
+  });
 }
 
 /** Reads the features of a user by the values of items. */

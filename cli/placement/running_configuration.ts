@@ -15,10 +15,11 @@ import { CommandError } from "../errors.ts";
  */
 export function requireRunning(
   configuration: CairnConfiguration,
-  { hosts }: Pick<MeshView, "hosts">,
+  { hosts, nowMs }: Pick<MeshView, "hosts" | "nowMs">,
 ): void {
   const own = configurationDigests(configuration);
-  const others = [...hosts.values()].map((each) => {
+  const running = [...hosts.values()].filter(({ expiresMs }) => expiresMs > nowMs);
+  const others = running.map((each) => {
     const names = new Set([...Object.keys(own), ...Object.keys(each.configuration)]);
     return {
       host: each.host,

@@ -131,7 +131,7 @@ export async function accept(
     if (!hosts.includes(host)) {
       refuse(
         `mesh.hosts of ${own.host} has no host ${host}, only ${hosts.join(", ")}; ` +
-          "give all hosts the same mesh.hosts",
+          `list ${host} there, and restart ${own.host}`,
       );
     }
     const hello = send(frames, helloOf(options, host, purpose));

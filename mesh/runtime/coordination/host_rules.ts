@@ -57,12 +57,13 @@ export function joinHost(
 
 /** Why two hosts cannot run beside each other; undefined where they can. */
 export function differenceOf(a: HostTerms, b: HostTerms): TermsDifference | undefined {
+  // The protocol first: records of builds without a common one may have other fields.
+  const [[aMin, aMax], [bMin, bMax]] = [a.protocols, b.protocols];
+  if (aMax < bMin || bMax < aMin) return "protocol";
   const isSecretShared = a.secrets.length === 0
     ? b.secrets.length === 0
     : a.secrets.some((secret) => b.secrets.includes(secret));
   if (!isSecretShared) return "secret";
-  const [[aMin, aMax], [bMin, bMax]] = [a.protocols, b.protocols];
-  if (aMax < bMin || bMax < aMin) return "protocol";
   return a.schema === b.schema ? undefined : "schema";
 }
 
