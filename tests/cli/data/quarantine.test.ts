@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { DirectoryBlobStore } from "../../../mesh/adapters/embedded/directory_blob_store.ts";
 import { EMPTY_QUARANTINE, withRefused, writeQuarantine } from "../../../records/quarantine.ts";
 import { runCaptured } from "../captured_command.ts";
+import { refusedRow } from "./refused_row.ts";
 
 Deno.test("`data quarantine` shows the refused rows and the passed-over stretches of every trainer", async () => {
   const directory = await Deno.makeTempDir();
@@ -9,20 +10,10 @@ Deno.test("`data quarantine` shows the refused rows and the passed-over stretche
     await Deno.mkdir(`${directory}/blobs`);
     const nothing = await runCaptured("data", "quarantine", directory);
     assert.match(nothing.out, /no rows were put aside/);
-    const row = {
-      row: 37,
-      refusedAtMs: Date.UTC(2026, 0, 1),
-      reason: "the loss is not finite",
-      atMs: 0,
-      labels: ["1e+30"],
-      dense: [],
-      logSampleRate: "0",
-      ids: ["281474976710657"],
-    };
     const skippedAtMs = Date.UTC(2026, 0, 2);
     const skipped = [{ from: 10, to: 20, skippedAtMs, reason: "exploded", version: 3 }];
     await writeQuarantine(new DirectoryBlobStore(`${directory}/blobs`), "trainer/0", {
-      ...withRefused(EMPTY_QUARANTINE, [row]),
+      ...withRefused(EMPTY_QUARANTINE, [refusedRow]),
       skipped,
     });
     const { out } = await runCaptured("data", "quarantine", directory);

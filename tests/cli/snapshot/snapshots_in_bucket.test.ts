@@ -10,6 +10,7 @@ import { waitLearned } from "../../../server/waits.ts";
 import { type Client, smallConfiguration, startSmallMesh } from "../../integration/small_mesh.ts";
 import { type Moto, withMoto } from "../../mesh/adapters/s3/moto.ts";
 import { runCaptured } from "../captured_command.ts";
+import { refusedRow } from "../data/refused_row.ts";
 import { scores, teach } from "./taught_items.ts";
 
 const snapshot = (...args: string[]) => runCaptured("snapshot", ...args);
@@ -109,17 +110,7 @@ await withMoto((moto) => {
 
   test("rows that were put aside are read from a bucket", async ({ config, blobs }) => {
     assert.match((await runCaptured("data", "quarantine", config)).out, /no rows were put aside/);
-    const row = {
-      row: 37,
-      refusedAtMs: Date.UTC(2026, 0, 1),
-      reason: "the loss is not finite",
-      atMs: 0,
-      labels: ["1e+30"],
-      dense: [],
-      logSampleRate: "0",
-      ids: ["281474976710657"],
-    };
-    await writeQuarantine(blobs, "trainer/0", withRefused(EMPTY_QUARANTINE, [row]));
+    await writeQuarantine(blobs, "trainer/0", withRefused(EMPTY_QUARANTINE, [refusedRow]));
     const { out } = await runCaptured("data", "quarantine", config);
     assert.match(out, /trainer-0 {2}row 37 .*labels 1e\+30/);
   });
