@@ -4,7 +4,7 @@
  */
 import { Command, CommanderError } from "commander";
 import metadata from "../deno.json" with { type: "json" };
-import { LOG_FORMAT } from "../mesh/adapters/embedded/segment_block.ts";
+import { LOG_FORMAT } from "../mesh/ports/log_format.ts";
 import { FORMAT } from "../records/snapshot_manifest.ts";
 import { catalogueCommand } from "./catalogue/command.ts";
 import { dataCommand } from "./data/command.ts";
@@ -110,6 +110,7 @@ const spokenErrors: readonly string[] = [
   "HostsRunError",
   "ListenError",
   "LogCorruptError",
+  "LogFormatError",
   "LogPartitionsError",
   "LogTailLostError",
   "MeshMismatchError",

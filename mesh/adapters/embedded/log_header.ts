@@ -2,10 +2,10 @@
  * `log.json`, the file that makes a directory a log: its format and its number of partitions.
  */
 import { type Files, isNotFound } from "../../ports/files.ts";
+import { LOG_FORMAT, LogFormatError } from "../../ports/log_format.ts";
 import { denoFiles } from "../deno/deno_files.ts";
 import { DamagedFileError, readCheckedJson, writeCheckedJson } from "./checked_json.ts";
 import { makeDirectory } from "./durable_directory.ts";
-import { LOG_FORMAT } from "./segment_block.ts";
 import { listSegments } from "./segment_files.ts";
 
 interface LogHeader {
@@ -27,7 +27,7 @@ export class PartitionCountError extends Error {
  * The number of partitions of the log; undefined where the directory has no log.
  *
  * @throws {DamagedFileError}
- * @throws {Error} The log has a format of another build.
+ * @throws {LogFormatError}
  */
 export function readLogHeader(
   directory: string,
@@ -39,9 +39,7 @@ export function readLogHeader(
     files,
   ) as LogHeader | undefined;
   if (header !== undefined && header.format !== LOG_FORMAT) {
-    throw new Error(
-      `The log in ${directory} has format ${header.format}; this build reads ${LOG_FORMAT}. Open it with the build that wrote it, or begin with an empty directory.`,
-    );
+    throw new LogFormatError(`in ${directory}`, header.format, "begin with an empty directory");
   }
   return header?.partitions;
 }
@@ -52,6 +50,7 @@ export function readLogHeader(
  *
  * @throws {PartitionCountError} It was made with another number of partitions.
  * @throws {DamagedFileError}
+ * @throws {LogFormatError}
  * @throws {Error} It is missing, and is opened for reading.
  */
 export async function openLogHeader({ directory, partitions, mode, files = denoFiles }: {

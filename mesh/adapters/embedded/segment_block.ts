@@ -17,9 +17,6 @@
 import { crc32 } from "node:zlib";
 import type { LogRecord } from "../../ports/event_log.ts";
 
-/** Format of segments and of the records in them, in `log.json`. */
-export const LOG_FORMAT = 3;
-
 export const BLOCK_HEADER_BYTES = 28;
 const CHECKSUM_AT = 24;
 

@@ -4,7 +4,7 @@
  * Keys of the log `events` of a mesh, all with the mesh's hash tag:
  *
  *     …:log:events           hash: next:p, total:p, freed:p, floor:p, epoch:p, accepted:p, bytes,
- *                            partitions, first (partitions before it are sealed)
+ *                            partitions, first (partitions before it are sealed), format
  *     …:log:events:p         stream of partition p
  *     …:log:events:offsets   hash: `p consumer` → committed offset
  *     …:log:events:writer:w  hash: p → `sequence offset` of the last append of writer w
@@ -196,13 +196,16 @@ return {'OK', string.format('%d', held), newest, ends}
 `);
 
 /**
- * KEYS: log. ARGV: number of partitions of a new log. Returns the extent of the log. Also on a
- * server whose memory is full, which a process that starts may trim.
+ * KEYS: log. ARGV: number of partitions and format of a new log. Returns the format and the extent
+ * of the log. Also on a server whose memory is full, which a process that starts may trim.
  */
-export const openScript = new RedisScript<[first: string, partitions: string]>(
+export const openScript = new RedisScript<[format: string, first: string, partitions: string]>(
   `#!lua flags=allow-oom
-redis.call('HSETNX', KEYS[1], 'partitions', ARGV[1])
-return {redis.call('HGET', KEYS[1], 'first') or '0', redis.call('HGET', KEYS[1], 'partitions')}
+if redis.call('HSETNX', KEYS[1], 'partitions', ARGV[1]) == 1 then
+  redis.call('HSET', KEYS[1], 'format', ARGV[2])
+end
+local m = redis.call('HMGET', KEYS[1], 'format', 'first', 'partitions')
+return {m[1] or '0', m[2] or '0', m[3]}
 `,
 );
 
@@ -305,7 +308,7 @@ return {'OK'}
 
 /** The extent of a log, of which a script has told. */
 export function extentOf(
-  [, first, partitions]: readonly [string, first: string, partitions: string],
+  [, first, partitions]: readonly [reply: string, first: string, partitions: string],
 ): LogExtent {
   return { firstPartition: Number(first), partitions: Number(partitions) };
 }

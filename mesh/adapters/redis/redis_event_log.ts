@@ -24,6 +24,7 @@ import {
   SealedPartitionError,
   StaleWriterError,
 } from "../../ports/event_log.ts";
+import { LOG_FORMAT, LogFormatError } from "../../ports/log_format.ts";
 import type { AttachedValue } from "./append_batch.ts";
 import { ConsumerOffsets } from "./consumer_offsets.ts";
 import { LogAppender } from "./log_appender.ts";
@@ -109,6 +110,7 @@ export class RedisEventLog implements EventLog {
   /**
    * Opens the log, or makes it.
    *
+   * @throws {LogFormatError} A build with another format made it.
    * @throws {LogPartitionsError} It was made with another number of partitions.
    * @throws {LogTailLostError} A consumer has handled records that the log does not have.
    * @throws {LogUnavailableError} The server does not answer.
@@ -297,8 +299,12 @@ export class RedisEventLog implements EventLog {
   async #open(): Promise<void> {
     const { commands, runs } = this.#server;
     const { name, partitions, keepsPartitions = false } = this.#options;
-    const [first, total] = await openScript.run(commands, [this.#keys.log], [partitions]);
-    const extent = { firstPartition: Number(first), partitions: Number(total) };
+    const opened = await openScript.run(commands, [this.#keys.log], [partitions, LOG_FORMAT]);
+    const format = Number(opened[0]);
+    if (format !== LOG_FORMAT) {
+      throw new LogFormatError(this.#inWords, format, "set storage.redis.name to another name");
+    }
+    const extent = extentOf(opened);
     const isSealed = extent.firstPartition > 0;
     if (!keepsPartitions && (isSealed || extent.partitions !== partitions)) {
       throw new LogPartitionsError(this.#inWords, extent.partitions, partitions, isSealed);

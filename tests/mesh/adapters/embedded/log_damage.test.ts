@@ -8,10 +8,13 @@ import {
   EmbeddedEventLog,
   type EmbeddedEventLogOptions,
 } from "../../../../mesh/adapters/embedded/embedded_event_log.ts";
+import { writeCheckedJson } from "../../../../mesh/adapters/embedded/checked_json.ts";
 import { SegmentBlocks } from "../../../../mesh/adapters/embedded/segment_blocks.ts";
 import { LogCorruptError } from "../../../../mesh/adapters/embedded/segment_block.ts";
 import { listSegments } from "../../../../mesh/adapters/embedded/segment_files.ts";
 import type { TornTail } from "../../../../mesh/adapters/embedded/segment_recovery.ts";
+import { denoFiles } from "../../../../mesh/adapters/deno/deno_files.ts";
+import { LOG_FORMAT } from "../../../../mesh/ports/log_format.ts";
 import { present } from "../../../../structures/invariant.ts";
 import { removeTemporaries } from "../../../../mesh/adapters/embedded/small_file.ts";
 
@@ -318,6 +321,18 @@ Deno.test("segments without log.json are an error, not a new log", async () => {
   await withLog(async (directory) => {
     Deno.removeSync(`${directory}/log.json`);
     await assert.rejects(open(directory), /log\.json: it is missing, and there are segments/);
+  });
+});
+
+Deno.test("a log of another build's format is refused", async () => {
+  await withLog(async (directory) => {
+    const other = { format: LOG_FORMAT + 1, partitions: 1 };
+    await writeCheckedJson(`${directory}/log.json`, other, denoFiles);
+    await assert.rejects(open(directory), {
+      name: "LogFormatError",
+      message: `The log in ${directory} has format ${LOG_FORMAT + 1}; this build reads ` +
+        `${LOG_FORMAT}. Open it with the build that wrote it, or begin with an empty directory.`,
+    });
   });
 });
 
