@@ -299,13 +299,20 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
   /**
    * Claims the name before the mesh is asked whether this snapshotter still has its place. One that
    * is given the place later finds the name and goes above it, however far this host's clock is
-   * ahead: so it deletes all that is still written below the name.
+   * ahead: so it deletes all that is still written below the name. Where the mesh refuses, nothing
+   * will be written there, and the name is given up; else it goes with the parts of its snapshot.
    */
   async #beginPublication(name: string): Promise<SnapshotPublication | undefined> {
     const { publisher, blobs } = this.#stores;
     if (publisher === undefined) return undefined;
     await claimName(blobs, name);
-    return await publisher.begin(this.#options.tenure);
+    try {
+      return await publisher.begin(this.#options.tenure);
+    } catch (error) {
+      // A name that the store does not give up goes with the next finished snapshot.
+      await releaseName(blobs, name).catch(() => {});
+      throw error;
+    }
   }
 
   /**
