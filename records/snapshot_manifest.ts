@@ -129,6 +129,13 @@ export async function readManifest(blobs: BlobStore, snapshot: string): Promise<
   return decodeManifest(blob, bytes);
 }
 
+/** Whether the store has each blob of a finished snapshot, whatever bytes are in it. */
+export async function isStored(blobs: BlobStore, manifest: SnapshotManifest): Promise<boolean> {
+  const stored = new Set(await listSnapshotBlobs(blobs));
+  return stored.has(manifestName(manifest.name)) &&
+    partsOf(manifest).every(({ name }) => stored.has(name));
+}
+
 /** Keeps a snapshot when newer ones are taken, until it is unpinned. */
 export async function pinSnapshot(blobs: BlobStore, snapshot: string): Promise<void> {
   await blobs.put(snapshot + pinSuffix, new Uint8Array());

@@ -21,6 +21,7 @@ import type { SnapshotPublication, SnapshotPublisher } from "./publisher.ts";
 import {
   claimName,
   FORMAT,
+  isStored,
   keepSnapshots,
   newestName,
   readManifests,
@@ -243,13 +244,14 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
     const [trainer, ...others] = this.#options.trainers;
     if (snapshotsRetained === 0) return await this.#trimLearned();
     const atMs = this.#context.clock.nowMs();
+    const publication = await this.#beginPublication(name);
+    await this.#forgetLost();
     // Without new examples a snapshot is useful only where it replaces an older one that holds a
     // full log.
     const base = snapshotBase(this.#newest, this.#options);
     const chains = this.#newest?.shards ?? [];
     const enough = this.#exampleLogFull ? this.#retained[snapshotsRetained - 1] : this.#newest;
     const last = enough?.trainers.map(({ source, sequence }) => [source, sequence] as const);
-    const publication = await this.#beginPublication(name);
     const { parts: trainers } = await this.#context.actorRef<TrainerMessage>(trainer).ask({
       kind: "cut",
       snapshot: name,
@@ -294,6 +296,20 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
     this.#measure(manifest);
     if (publication === undefined || await publication.isCurrent()) await this.#deleteOlder();
     return name;
+  }
+
+  /**
+   * Leaves the newest snapshot out where its store has lost parts of it, for example with a bucket
+   * that was made anew: increments of these parts could not be read, so all rows are written.
+   */
+  async #forgetLost(): Promise<void> {
+    if (this.#newest === undefined || await isStored(this.#stores.blobs, this.#newest)) return;
+    this.#context.telemetry.log(
+      "warn",
+      "the store has lost parts of the newest snapshot; all rows are written anew",
+      { snapshot: this.#newest.name },
+    );
+    this.#retained = [];
   }
 
   /**

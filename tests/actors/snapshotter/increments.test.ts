@@ -129,6 +129,31 @@ Deno.test("blobs stay as long as a kept or a pinned snapshot names them, and no 
   await loop.stop();
 });
 
+Deno.test("a snapshot after its store was emptied has all rows, also without new examples", async () => {
+  const { loop, snapshot } = await start();
+  const { blobs } = loop;
+  await visit(loop, 200);
+  const full = await snapshot();
+  await visit(loop, 2);
+  assert.equal(chainLength(await snapshot()), 2);
+  const before = await snapshotBits(blobs);
+  // A part of an earlier snapshot, on which the newest one builds.
+  await blobs.delete(full.shards[0].chunks[0].name);
+  const again = await snapshot();
+  assert.equal(chainLength(again), 1);
+  assert.deepEqual((await verifySnapshot(blobs, again.name)).problems, []);
+  assert.deepEqual((await snapshotBits(blobs)).rows, before.rows);
+  for (const blob of await blobs.list("")) await blobs.delete(blob);
+  const alone = await snapshot();
+  assert.deepEqual((await verifySnapshot(blobs, alone.name)).problems, []);
+  assert.deepEqual((await snapshotBits(blobs)).rows, before.rows);
+  const lost = loop.mesh.telemetry.lines.filter(({ message }) =>
+    message.includes("has lost parts")
+  );
+  assert.equal(lost.length, 2);
+  await loop.stop();
+});
+
 Deno.test("a damaged member anywhere in a chain is named by a check of the snapshot", async () => {
   const { loop, snapshot } = await start();
   await visit(loop, 30);
