@@ -69,7 +69,7 @@ const checks: readonly Check[] = [
   { name: "tests", command: [deno, "task", "test"], counts: "junit", alone: true },
   // Exits with 1 when the rankings did not get better.
   { name: "demo", command: [deno, "task", "demo", "--seconds", "30"], alone: true },
-  // Exits with 1 when a click was lost or learned twice.
+  // Exits with 1 when the mesh has broken a promise about correctness (cli/demo_mesh/verdict.ts).
   {
     name: "mesh",
     command: [deno, "task", "demo:mesh", "--short", "--json", "--seconds", "5"],

@@ -23,7 +23,9 @@ training table. An audience ranks and clicks. Meanwhile a seventh host joins and
 one is drained; one host of each role and the Redis server are killed and started again; then all
 hosts are restarted one after another.
 
-Every accepted click must be one example, no less and no more, or the exit code is 1.
+The exit code is 1 unless every accepted click is one example, no click is refused for good, no
+attempt at a ranking fails outside of the second after a kill of its gateway, shards move live at each
+step that moves some, and all hosts are back at the end. Times are shown and not judged.
 
 Examples:
   deno task demo:mesh                          about three minutes

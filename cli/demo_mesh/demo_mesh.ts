@@ -27,6 +27,7 @@ import { allHosts, demoHosts, meshFile } from "./mesh_file.ts";
 import { PlacementWatch } from "./placement_watch.ts";
 import { ReservedPorts } from "./reserved_ports.ts";
 import { Shoppers } from "./shoppers.ts";
+import { brokenPromises } from "./verdict.ts";
 
 /** The result of the demo. */
 export interface DemoMeshSummary {
@@ -62,6 +63,8 @@ export interface DemoMeshSummary {
 const SETTLE_MS = 2_000;
 /** Time for everything accepted to be learned at the end, ms. */
 const LEARNED_MS_MAX = 60_000;
+/** Time for all hosts to be back at the end, ms. */
+const BACK_MS_MAX = 60_000;
 
 /** Runs the command. */
 export async function demoMesh(flags: DemoMeshFlags, output: Output): Promise<void> {
@@ -149,7 +152,7 @@ async function demoIn(folder: string, flags: DemoMeshFlags, steps: Steps): Promi
   const visits = shoppers.run();
   const scene = { flags, steps, hosts, server, gateways, shoppers, watch };
   const story = tell(scene);
-  const { quiet, ...counts } = await Promise.race([
+  const { quiet, movesOf, ...counts } = await Promise.race([
     story,
     visits.then(() => story), // a visit that failed ends the demo
     hosts.failure,
@@ -159,6 +162,7 @@ async function demoIn(folder: string, flags: DemoMeshFlags, steps: Steps): Promi
   await visits;
   await untilLearned(shoppers);
   for (const follower of followers) await follower.catchUp();
+  const away = await hostsAway(scene);
   gateways.close();
   const summary: DemoMeshSummary = {
     hosts: allHosts.length,
@@ -174,11 +178,8 @@ async function demoIn(folder: string, flags: DemoMeshFlags, steps: Steps): Promi
     freezeMsMax: watch.freezeMsMax,
   };
   output.out(flags.json === true ? JSON.stringify(summary) + "\n" : describe(summary));
-  if (summary.lost > 0 || summary.twice > 0) {
-    throw new CommandError(
-      `${summary.lost} accepted clicks were lost, and ${summary.twice} were learned twice.`,
-    );
-  }
+  const broken = brokenPromises({ ...summary, movesOf, away });
+  if (broken.length > 0) throw new CommandError(`The mesh failed: ${broken.join("; ")}.`);
 }
 
 interface Scene {
@@ -203,7 +204,7 @@ async function tell(scene: Scene) {
   gateways.rankMs = new Samples();
   shoppers.freshness = new FreshnessTracker();
 
-  await moveShards(scene);
+  const movesOf = await moveShards(scene);
   const { tables, learning, serving } = demoHosts;
   const killed = [tables[0], ...learning, serving[0]];
   for (const host of killed) {
@@ -229,23 +230,49 @@ async function tell(scene: Scene) {
     restarts++;
     await pause(SETTLE_MS);
   }
-  return { quiet, kills: killed.length + 1, restarts };
+  return { quiet, movesOf, kills: killed.length + 1, restarts };
 }
 
-/** A host joins and gets shards; another one is drained, and gets some again. */
-async function moveShards({ steps, hosts, watch }: Scene): Promise<void> {
+/**
+ * A host joins and gets shards; another one is drained, and gets some again.
+ *
+ * @returns Live moves of each step, by its name.
+ */
+async function moveShards({ steps, hosts, watch }: Scene): Promise<Record<string, number>> {
   const [joining] = demoHosts.joining;
   const [drained] = demoHosts.tables;
   const isEven = (shards: ReadonlyMap<string, number>) =>
     [...demoHosts.tables, joining].every((host) => (shards.get(host) ?? 0) > 0);
-  steps.say(`${joining} joins`);
-  await hosts.start(joining);
-  await watch.until(`${joining} has not got shards`, isEven);
-  steps.say(`drain ${drained}`);
-  await watch.setHostState(drained, "draining");
-  await watch.until(`${drained} was not drained`, (shards) => (shards.get(drained) ?? 0) === 0);
-  await watch.setHostState(drained, "up");
-  await watch.until(`${drained} has not got shards again`, isEven);
+  const movesOf: Record<string, number> = {};
+  const step = async (name: string, work: () => Promise<void>) => {
+    steps.say(name);
+    const before = watch.moves;
+    await work();
+    movesOf[name] = watch.moves - before;
+  };
+  await step(`${joining} joins`, async () => {
+    await hosts.start(joining);
+    await watch.until(`${joining} has not got shards`, isEven);
+  });
+  await step(`drain ${drained}`, async () => {
+    await watch.setHostState(drained, "draining");
+    await watch.until(`${drained} was not drained`, (shards) => (shards.get(drained) ?? 0) === 0);
+  });
+  await step(`undrain ${drained}`, async () => {
+    await watch.setHostState(drained, "up");
+    await watch.until(`${drained} has not got shards again`, isEven);
+  });
+  return movesOf;
+}
+
+/** Waits until all hosts are back; the names of those that are not in time. */
+async function hostsAway({ watch, gateways }: Scene): Promise<string[]> {
+  const endsMs = performance.now() + BACK_MS_MAX;
+  for (;;) {
+    const away = allHosts.filter((host) => !watch.isUp(host) || gateways.isLeftOut(host));
+    if (away.length === 0 || performance.now() > endsMs) return away;
+    await pause(50);
+  }
 }
 
 /** Waits until answers have learned from everything that was accepted. */

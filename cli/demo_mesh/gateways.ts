@@ -91,6 +91,11 @@ export class Gateways {
     if (gateway !== undefined) void this.#waitFor(gateway);
   }
 
+  /** Whether a gateway gets no requests now; false for other hosts. */
+  isLeftOut(host: string): boolean {
+    return this.#gateways.some((each) => each.host === host && !each.isUp);
+  }
+
   close(): void {
     this.#closed = true;
   }

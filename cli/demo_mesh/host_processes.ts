@@ -29,6 +29,8 @@ interface EndedHost {
 const SHOWN_MAX = 1_000;
 /** The last words of a host that may join again. */
 const MAY_JOIN_AGAIN = /its lease expired\. The process must stop; it may join again\./;
+/** Time for a host to be ready, ms: far more than it takes on a machine with other work. */
+const READY_MS_MAX = 120_000;
 /** Hosts that are started again; more of them show a defect. */
 const REJOINED_MAX = 5;
 
@@ -41,6 +43,8 @@ export interface HostProcessesOptions {
   readonly onRejoined?: (host: string) => void;
   /** The command of a host and its arguments; default: `cairn node`. */
   readonly commandOf?: (host: string) => readonly string[];
+  /** Time for a host to be ready, ms; default: two minutes. */
+  readonly readyMsMax?: number;
 }
 
 export class HostProcesses {
@@ -66,7 +70,11 @@ export class HostProcesses {
     return this.#rejoined;
   }
 
-  /** Starts hosts together and waits until they are ready. */
+  /**
+   * Starts hosts together and waits until they are ready.
+   *
+   * @throws {CommandError} One has ended before, or is not ready in time.
+   */
   async start(...hosts: readonly string[]): Promise<void> {
     const started = hosts.map((host) => this.#start(host));
     await Promise.all(started.map(({ ready }) => ready));
@@ -109,7 +117,6 @@ export class HostProcesses {
       env: { NO_COLOR: "1" },
     }).spawn();
     const { promise: ready, resolve, reject } = Promise.withResolvers<void>();
-    ready.catch(() => {});
     const read = readLines(
       child.stderr,
       `${folder}/${host}-${starts}.log`,
@@ -128,6 +135,12 @@ export class HostProcesses {
       }
       return { status, said };
     });
+    const { readyMsMax = READY_MS_MAX } = this.#options;
+    const late = setTimeout(() => {
+      const seconds = readyMsMax / 1_000;
+      reject(new CommandError(`Host ${host} was not ready within ${seconds} seconds.`));
+    }, readyMsMax);
+    ready.catch(() => {}).finally(() => clearTimeout(late));
     const process: HostProcess = { child, ready, ended };
     this.#running.set(host, process);
     return process;

@@ -10,6 +10,7 @@ import type {
   Placement,
 } from "../../mesh/ports/coordination.ts";
 import { RecordStoreUnavailableError } from "../../mesh/ports/record_store.ts";
+import { present } from "../../structures/invariant.ts";
 import { CommandError } from "../errors.ts";
 
 /** Pause between two looks, ms: the error of a measured freeze. */
@@ -39,6 +40,12 @@ export class PlacementWatch {
 
   get freezeMsMax(): number {
     return this.#freezeMsMax;
+  }
+
+  /** Whether a host holds its lease and may have parts. */
+  isUp(host: string): boolean {
+    const record = this.#view?.hosts.get(host);
+    return record?.state === "up" && record.expiresMs > present(this.#view, "it was read").nowMs;
   }
 
   /** Number of active shards by host; undefined while one is not active. */

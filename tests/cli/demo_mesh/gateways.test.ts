@@ -29,7 +29,9 @@ Deno.test("rankings go to all gateways in turn, and around one that is killed", 
   assert.equal(paths.length, 2);
   gateways.killed("left");
   await left.shutdown();
+  assert.equal(gateways.isLeftOut("left"), false);
   for (let i = 0; i < 4; i++) await gateways.rank(request);
+  assert.deepEqual(["left", "right"].map((host) => gateways.isLeftOut(host)), [true, false]);
   assert.equal(gateways.rankErrors, 0, "a kill may fail requests for a second");
   assert.equal(paths.filter((path) => path === "/v1/rank").length, 6);
   gateways.close();

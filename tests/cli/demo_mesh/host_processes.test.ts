@@ -53,3 +53,19 @@ Deno.test("a host that has lost its lease is started again, and one that ends ot
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+Deno.test("a host that is not ready in time is an error", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const hosts = new HostProcesses({
+      configuration: "",
+      folder,
+      commandOf: () => ["sleep", "60"],
+      readyMsMax: 50,
+    });
+    await assert.rejects(hosts.start("a"), /Host a was not ready within 0.05 seconds/);
+    await hosts.killAll();
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
