@@ -90,7 +90,7 @@ export function overrideConfiguration(
   }
   if (table?.l2 !== undefined) writeL2(document, table.l2);
   for (const assignment of assignments) {
-    const [, path, value] = /^([\w.]+)=(.*)$/s.exec(assignment) ?? [];
+    const [, path, value] = /^([\w.-]+)=(.*)$/s.exec(assignment) ?? [];
     if (path === undefined) {
       // The text is not repeated, because its value may be an API key.
       throw usageError(

@@ -23,8 +23,10 @@ Deno.test("assignments reach into sections, make what is missing and take YAML v
       "model.optimizer={ kind: adam, learningRate: 0.002 }",
       "gateway.apiKeys=[a, b]",
       "model.hidden=[8]",
+      "mesh.hosts.tables-1.capacity=1GiB",
     ],
   }));
+  assert.equal(changed.mesh.hosts["tables-1"].capacity, "1GiB");
   assert.equal(changed.trainer.batchRows, 64);
   assert.deepEqual(changed.model.optimizer, { kind: "adam", learningRate: 0.002 });
   assert.deepEqual(changed.gateway.apiKeys, ["a", "b"]);
