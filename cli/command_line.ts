@@ -2,7 +2,7 @@
  * The command line: its commands, their help, and the conversion of errors into messages and exit
  * codes.
  */
-import { Command, CommanderError } from "commander";
+import { Command } from "commander";
 import metadata from "../deno.json" with { type: "json" };
 import { LOG_FORMAT } from "../mesh/ports/log_format.ts";
 import { FORMAT } from "../records/snapshot_manifest.ts";
@@ -62,6 +62,7 @@ export function buildCommandLine(output: Output): Command {
     .addHelpText("after", examples)
     .showSuggestionAfterError()
     .configureHelp({ showGlobalOptions: false, sortSubcommands: false });
+  const ofMesh = placementCommands(output);
   for (
     const command of [
       serveCommand(output),
@@ -70,7 +71,7 @@ export function buildCommandLine(output: Output): Command {
       sizeCommand(output),
       demoCommand(output),
       demoMeshCommand(output),
-      ...placementCommands(output),
+      ...ofMesh,
       importCommand(output),
       catalogueCommand("item", output),
       catalogueCommand("user", output),
@@ -85,7 +86,10 @@ export function buildCommandLine(output: Output): Command {
     program.addCommand(command);
   }
   const adopt = (command: Command) => {
-    command.exitOverride().configureOutput({ writeOut: output.out, writeErr: output.err });
+    const usage = ofMesh.includes(command) ? exitCodes.failed : exitCodes.usage;
+    command.exitOverride(({ exitCode }) => {
+      throw new CommandExit(exitCode === 0 ? exitCodes.ok : usage);
+    }).configureOutput({ writeOut: output.out, writeErr: output.err });
     for (const child of command.commands) adopt(child);
   };
   adopt(program);
@@ -146,9 +150,6 @@ export async function runCommandLine(
     await program.parseAsync(debug ? ["--debug", ...rest] : rest, { from: "user" });
     return exitCodes.ok;
   } catch (error) {
-    if (error instanceof CommanderError) {
-      return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
-    }
     if (error instanceof CommandExit) return error.exitCode;
     output.err(`error: ${describeError(error, debug)}\n`);
     const spoken = error instanceof Error && spokenErrors.includes(error.name);

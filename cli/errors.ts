@@ -7,7 +7,10 @@ export const exitCodes = {
   ok: 0,
   /** The command ran and failed. */
   failed: 1,
-  /** The options or the configuration cannot be used; nothing ran. */
+  /**
+   * The options or the configuration cannot be used; nothing ran. Commands of a mesh fail with 1
+   * then.
+   */
   usage: 2,
   /** The command of a mesh ran, and a change is left to be made. */
   changes: 2,

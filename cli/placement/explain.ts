@@ -33,7 +33,7 @@ import { counted } from "../../structures/counted.ts";
 import { present } from "../../structures/invariant.ts";
 import { numbersBelow } from "../../structures/numbers_below.ts";
 import type { Output } from "../command_line.ts";
-import { usageError } from "../errors.ts";
+import { CommandError } from "../errors.ts";
 import type { PlacementFlags } from "./command.ts";
 import { type MeshStore, withMeshStore } from "./mesh_store.ts";
 import { kindCalled, partName } from "./part_names.ts";
@@ -79,7 +79,7 @@ export async function explainCommand(
 ): Promise<void> {
   const kind = noun === KEEPER ? "events" : kindCalled(noun);
   if (kind === undefined) {
-    throw usageError(
+    throw new CommandError(
       `There is no part "${noun}": type shard (of the embedding tables), joiner (of the event log), ` +
         "trainer (of the example log) or keeper (of the kept features), with a number or alone " +
         "for all of them.",
@@ -93,7 +93,7 @@ export async function explainCommand(
       : rangeOf(view, kind);
     if (range.count === 0 || (number !== undefined && !isIn(range, number))) {
       const parts = range.count === 0 ? "none" : `${range.first} to ${endOf(range) - 1}`;
-      throw usageError(
+      throw new CommandError(
         `There is no ${noun} ${number ?? ""}`.trimEnd() + `: the mesh has ${parts}.`,
       );
     }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { datasetKinds } from "../../offline/datasets/open_dataset.ts";
 import { modelSection } from "../../configuration/sections/model.ts";
 import { openDataDirectory } from "../../mesh/adapters/embedded/data_directory.ts";
+import { placementCommands } from "../../cli/placement/command.ts";
 import { runCaptured } from "./captured_command.ts";
 
 Deno.test("without a command it explains itself on stderr and exits with 2", async () => {
@@ -98,6 +99,27 @@ for (const [args, says] of mistakes) {
     assert.equal(code, 2);
     assert.equal(out, "");
     assert.doesNotMatch(err, /^\s+at /m, "a stack trace nobody asked for");
+  });
+}
+
+const meshMistakes: readonly (readonly [args: readonly string[], says: RegExp])[] = [
+  ...placementCommands({ out() {}, err() {} })
+    .map((command) => [[command.name(), "--bogus"], /(unknown|required) option '--/] as const),
+  [["plan", "now"], /too many arguments/],
+  [["plan", "--set", "nonsense"], /--set needs a dotted path/],
+  [["plan", "--config", "/missing.yaml"], /Cannot read the configuration \/missing\.yaml/],
+  [["apply", "--max-moves", "0"], /whole number from 1 to 64/],
+  [["explain"], /missing required argument 'part'/],
+  [["explain", "table"], /There is no part "table"/],
+  [["drain"], /missing required argument 'host'/],
+  [["recover"], /required option '--accept-loss' not specified/],
+];
+
+for (const [args, says] of meshMistakes) {
+  Deno.test(`\`cairn ${args.join(" ")}\` exits with 1, since 2 means changes`, async () => {
+    const { code, out, err } = await runCaptured(...args);
+    assert.match(err, says);
+    assert.deepEqual([code, out], [1, ""]);
   });
 }
 

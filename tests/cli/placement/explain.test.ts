@@ -68,7 +68,7 @@ Deno.test({
         /no part "scorer": type shard \(of the embedding tables\), joiner \(of the event log\), tr/,
       );
       const tables = await world.run("explain", "tables");
-      assert.equal(tables.code, 2);
+      assert.equal(tables.code, 1);
       assert.match(
         tables.err,
         /no part "tables": type shard .*, with a number or alone for all of/,
