@@ -15,7 +15,7 @@ import {
   reversed,
 } from "../../mesh/placement/plan_document.ts";
 import { planDealing, planPartitioning } from "../../mesh/placement/reshard_plan.ts";
-import type { MeshView } from "../../mesh/ports/coordination.ts";
+import type { MeshView, PlanRecord } from "../../mesh/ports/coordination.ts";
 import { PlanConflictError } from "../../mesh/ports/coordination_errors.ts";
 import {
   changedNumbers,
@@ -94,8 +94,9 @@ function reshardedLines(view: MeshView, reshard: ReshardRecord): string[] {
 }
 
 /**
- * Writes the reverse of the last plan, for the parts that it has moved. The hosts do not even out
- * by themselves then, which would undo it.
+ * Writes the reverse of the last plan, for the parts that it has moved or begun to move. That is
+ * the plan then, also where nothing moves back: what the last one has not begun does not move, and
+ * the hosts do not even out by themselves, which would repeat it.
  *
  * @throws {CommandError} There is no plan, or the number of shards, trainers or partitions has
  * changed since.
@@ -105,15 +106,7 @@ export async function rollbackCommand(flags: ApplyFlags, output: Output): Promis
     const view = await store.read();
     requirePlanIsLast(view);
     const back = reversed(planIn(view)).filter((move) => isLeft(view, move));
-    if (back.length > 0) {
-      await write(store, view, { moves: back, balances: false }, flags, output);
-    } else {
-      output.out(
-        flags.json
-          ? '{"moves":[]}\n'
-          : "there is nothing to move back: no part of the last plan is at its new host\n",
-      );
-    }
+    await write(store, view, { moves: back, balances: false }, flags, output);
   });
 }
 
@@ -121,8 +114,11 @@ export async function rollbackCommand(flags: ApplyFlags, output: Output): Promis
 function requirePlanIsLast(view: MeshView): void {
   const { reshard, plan } = view;
   if (reshard === undefined || reshard.state === "cancelled") return;
-  // Not the newest edition: the controller writes one at the end of a plan.
-  if (plan !== undefined && reshard.planBefore < planIn(view).firstEdition) return;
+  if (plan !== undefined) {
+    const { firstEdition, moves } = planIn(view);
+    // Not the newest edition: the controller writes one at the end of a plan.
+    if (reshard.planBefore < firstEdition && moves.length > 0) return;
+  }
   const remedy = reshard.state === "asked"
     ? "cairn cancel ends it"
     : `to go back, ${wayBack(reshard)}`;
@@ -174,7 +170,7 @@ export async function cancelCommand(flags: PlacementFlags, output: Output): Prom
   });
 }
 
-/** Whether a part is still where the move begins, or on its way. */
+/** Whether a move is still to be made. */
 function isLeft(view: MeshView, move: PlannedMove): boolean {
   const placement = view.placements.get(move.key);
   return placement !== undefined && isAhead(placement, move);
@@ -202,53 +198,76 @@ interface Changes {
 async function write(
   store: MeshStore,
   view: MeshView,
-  { moves, reshard, balances }: Changes,
-  { maxMoves, json, wait }: ApplyFlags,
+  changes: Changes,
+  flags: ApplyFlags,
   output: Output,
 ): Promise<void> {
-  const { configuration, coordination } = store;
-  if (moves.length === 0) {
-    if (balances && !mayBalance(view)) {
-      const { edition } = present(view.plan, "a plan holds the parts");
-      await coordination.writePlan({ edition }, encodePlan({ ...planIn(view), balances }));
-      if (isHeld(configuration, view)) output.err("the hosts even out by themselves again\n");
-    }
-    if (json) output.out(`${JSON.stringify({ moves, ...(reshard && { reshard }) })}\n`);
-    else if (reshard === undefined) output.out("there is nothing to move\n");
-    if (wait && reshard !== undefined) await waitForReshard(store, output);
-    return;
-  }
+  const { configuration } = store;
+  const { moves, reshard, balances } = changes;
+  const { json, wait } = flags;
   const { movesMax } = present(configuration.mesh, "a store belongs to a mesh");
+  const limit = flags.maxMoves ?? movesMax;
+  const plan = isChange(view, changes) ? await writePlan(store, view, changes, limit) : undefined;
+  if (json) {
+    const edition = plan && { edition: plan.edition };
+    output.out(`${JSON.stringify({ ...edition, moves, ...(reshard && { reshard }) })}\n`);
+  } else if (moves.length > 0 || reshard === undefined) {
+    output.out(movesLine(moves, limit, balances));
+  }
+  if (plan !== undefined && moves.length === 0 && hasActivePlan(view)) {
+    output.err("the plan before ends: parts that it has not begun to move stay\n");
+  }
+  const after = { plan: plan ?? view.plan };
+  if (isHeld(configuration, after)) output.err(heldLine);
+  else if (isHeld(configuration, view)) output.err("the hosts even out by themselves again\n");
+  if (wait && reshard !== undefined) await waitForReshard(store, output);
+  if (wait && plan !== undefined && moves.length > 0) await waitForEnd(store, plan, output);
+}
+
+/** Whether the command needs a plan: without moves, where the last one does something else. */
+function isChange(view: MeshView, { moves, balances }: Changes): boolean {
+  return moves.length > 0 || balances !== mayBalance(view) || (!balances && hasActivePlan(view));
+}
+
+/** Writes the plan that replaces the last one. */
+function writePlan(
+  { coordination }: MeshStore,
+  view: MeshView,
+  { moves, balances }: Changes,
+  movesMax: number,
+): Promise<PlanRecord> {
   const { sharding, dealing } = view.identity;
-  const before = view.plan?.edition ?? 0;
-  const firstEdition = before + 1;
+  const edition = view.plan?.edition ?? 0;
   const plan = newPlan({
-    firstEdition,
+    firstEdition: edition + 1,
     sharding,
     dealing,
     moves,
-    movesMax: maxMoves ?? movesMax,
+    movesMax,
     balances,
   });
-  const written = await coordination.writePlan(
-    { edition: before, version: view.version },
-    encodePlan(plan),
-  );
-  const { edition } = written;
-  output.out(
-    json
-      ? `${JSON.stringify({ edition, moves, ...(reshard && { reshard }) })}\n`
-      : `${countedParts(moves.map(({ key }) => key))} ${
-        moves.length === 1 ? "moves" : "move"
-      }, at most ${plan.movesMax} of a kind at a time\n`,
-  );
-  if (isHeld(configuration, { plan: written })) output.err(heldLine);
-  if (wait && reshard !== undefined) await waitForReshard(store, output);
-  if (wait) await waitForEnd(store, edition, output);
+  return coordination.writePlan({ edition, version: view.version }, encodePlan(plan));
+}
+
+/** The moves in words. */
+function movesLine(moves: readonly PlannedMove[], movesMax: number, balances: boolean): string {
+  if (moves.length > 0) {
+    const parts = countedParts(moves.map(({ key }) => key));
+    return `${parts} ${
+      moves.length === 1 ? "moves" : "move"
+    }, at most ${movesMax} of a kind at a time\n`;
+  }
+  return balances
+    ? "there is nothing to move\n"
+    : "there is nothing to move back: no part of the last plan is at its new host\n";
 }
 
 /** Resolves when the hosts have carried the plan out. */
-async function waitForEnd({ coordination, read }: MeshStore, edition: number, output: Output) {
+async function waitForEnd(
+  { coordination, read }: MeshStore,
+  { edition }: PlanRecord,
+  output: Output,
+): Promise<void> {
   let shown = "";
   for (;;) {
     const view = await read();

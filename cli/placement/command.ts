@@ -39,18 +39,19 @@ const EXAMPLE = "examples/mesh.yaml";
 
 const planHelp = `
 Exit codes: 0 nothing to change, 2 shards, joiners or trainers would move or are moving, or their
-number would change or is asked to, 1 an error or a change that a running mesh cannot take. That is
-one of a section in which all hosts must agree, such as features, model, joiner.tasks, placement or
-mesh.hosts: the message says which differ, and how to start the hosts with it. Settings of a single
-host, such as gateway, are not compared: a restart of the host takes them. With
-mesh.balance the hosts make these moves by themselves, except after cairn cancel or cairn rollback,
-until the next cairn apply.`;
+number would change or is asked to, 1 an error (a mistyped option too) or a change that a running mesh
+cannot take. That is one of a section in which all hosts must agree, such as features, model,
+joiner.tasks, placement or mesh.hosts: the message says which differ, and how to start the hosts with
+it. Settings of a single host, such as gateway, are not compared: a restart of the host takes them.
+With mesh.balance the hosts make these moves by themselves, except after cairn cancel or cairn
+rollback, until the next cairn apply.`;
 
 const applyHelp = `
 Where trainer.count, joiner.partitions or trainer.partitions of the configuration is another one than
 the mesh has, that number changes too, all three in one step. The hosts carry all out, also when this
 command has ended: see cairn status. cairn cancel ends a change of the number that has not begun, and
-then the plan; cairn rollback moves back what the last plan has moved, and changes no number.
+then the plan; cairn rollback moves back what the last plan has moved, and changes no number. The plan
+of an apply replaces that of the command before, also of a rollback that is under way.
 
 Exit codes: 0 all is applied or was before, 2 shards.count is another one, which cairn reshard
 changes, 1 an error or a change that a running mesh cannot take, as with cairn plan.
@@ -68,6 +69,11 @@ const heldHelp = `
 Hosts with mesh.balance would repeat the plan's moves: they do not even out by themselves after it,
 until the next cairn apply. Parts of lost and drained hosts get other hosts all the same. cairn
 status says so.`;
+
+const rollbackHelp = `
+The plan before ends: what it has moved moves back, copies of shards under way are given up, and what
+it has not begun does not move.
+${heldHelp}`;
 
 const drainHelp = `
 With --wait, exit code 1 when shards, joiners or trainers are left that no other host can take.`;
@@ -170,9 +176,9 @@ export function placementCommands(output: Output): Command[] {
         const { cancelCommand } = await import("./apply.ts");
         await cancelCommand(flags, output);
       }),
-    command("rollback", "move back what the last plan has moved")
+    command("rollback", "move back what the last plan has moved, and end what it has not")
       .option("--wait", wait)
-      .addHelpText("after", heldHelp)
+      .addHelpText("after", rollbackHelp)
       .action(async (flags: ApplyFlags) => {
         const { rollbackCommand } = await import("./apply.ts");
         await rollbackCommand(flags, output);

@@ -37,6 +37,7 @@ import {
   encodePlan,
   isBegun,
   isPlan,
+  isReverse,
   mayBalance,
   type PlanDocument,
   type PlannedMove,
@@ -182,6 +183,9 @@ export class Controller {
       }
       if (plan?.state === "cancelled" && isMoveOf(plan, key, placement)) {
         return abort(`the plan was cancelled, so ${key} stays on ${owner.host}`);
+      }
+      if (plan !== undefined && isRolledBack(view, plan, key, placement)) {
+        return abort(`the plan was rolled back, so ${key} stays on ${owner.host}`);
       }
       const { sinceMs } = present(this.#seen.get(key), "moves are remembered");
       const { frozenMsMax, fillingMsMax } = this.#options;
@@ -334,6 +338,18 @@ function stepOf(view: MeshView, key: PlacedKey, placement: Placement): string | 
       other.startsWith("shard/") && (state === "restoring" || state === "unassigned")
     );
   return `${placement.epoch} restoring${waits ? " waits" : ""}`;
+}
+
+/** Whether a rollback ends a copy that the plan before has begun. A drain may begin it again. */
+function isRolledBack(
+  view: MeshView,
+  plan: PlanDocument,
+  key: PlacedKey,
+  placement: Placement,
+): boolean {
+  return placement.state === "moving" && !plan.balances &&
+    view.hosts.get(placement.owner.host)?.state === "up" &&
+    plan.moves.some((move) => move.key === key && isReverse(placement, move));
 }
 
 function isMoveOf(plan: PlanDocument, key: PlacedKey, placement: Placement): boolean {

@@ -33,9 +33,9 @@ export interface PlanDocument {
   readonly balances: boolean;
 }
 
-/** A plan that begins now. */
+/** A plan that begins now, and is done where it moves nothing. */
 export function newPlan(plan: Omit<PlanDocument, "format" | "state">): PlanDocument {
-  return { format: FORMAT, state: "active", ...plan };
+  return { format: FORMAT, state: plan.moves.length > 0 ? "active" : "done", ...plan };
 }
 
 /** The document as the store takes it. */
@@ -100,10 +100,16 @@ export function isBegun(placement: Placement, { key, from, to }: PlannedMove): b
     : placement.state === "restoring" && placement.owner.host === to;
 }
 
-/** Whether a part is still where the move begins, or on its way. */
+/** Whether a part is still where the move begins, on its way, or on its way to that beginning. */
 export function isAhead(placement: Placement, move: PlannedMove): boolean {
-  return isBegun(placement, move) ||
+  return isBegun(placement, move) || isReverse(placement, move) ||
     (placement.state !== "unassigned" && placement.owner.host === move.from);
+}
+
+/** Whether a shard is copied in the other direction: giving that up makes the move. */
+export function isReverse(placement: Placement, { from, to }: PlannedMove): boolean {
+  return placement.state === "moving" && placement.owner.host === to &&
+    placement.target.host === from;
 }
 
 /** The store holds a plan that this version of the program cannot read. */

@@ -92,6 +92,67 @@ Deno.test({
 });
 
 Deno.test({
+  name: "a rollback before the first move ends the plan, and holds the hosts until an apply",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      world.write(["  balance: false\n", ""]);
+      await world.join();
+      assert.equal((await world.run("apply")).code, 0);
+      const back = await world.run("rollback");
+      assert.deepEqual([back.code, back.out], [
+        0,
+        "there is nothing to move back: no part of the last plan is at its new host\n",
+      ]);
+      assert.match(back.err, /^the plan before ends: parts that it has not begun to move stay$/m);
+      assert.match(back.err, /^the hosts do not even out by themselves after cairn rollback/m);
+      const status = await world.run("status", "--json");
+      const { held, plan } = JSON.parse(status.out);
+      assert.deepEqual([held, plan.state, plan.moves], [true, "done", []]);
+      const again = await world.run("rollback", "--json");
+      assert.deepEqual([again.code, again.out], [0, '{"moves":[]}\n'], "nothing is left to end");
+      assert.match((await world.run("apply")).err, /^the hosts even out by themselves again$/m);
+      assert.equal(JSON.parse((await world.run("status", "--json")).out).held, false);
+    }),
+});
+
+Deno.test({
+  name: "a rollback ends copies of shards that the plan has begun",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join();
+      const { moves } = JSON.parse((await world.run("apply", "--json")).out);
+      const { key, from, to } = moves.find(({ key }: { key: string }) => key.startsWith("shard/"));
+      await world.copy(key, to);
+      const back = JSON.parse((await world.run("rollback", "--json")).out);
+      assert.deepEqual(back.moves, [{ key, from: to, to: from }]);
+    }),
+});
+
+Deno.test({
+  name: "an apply that moves nothing replaces the rollback that is under way",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      world.write(["  balance: false\n", ""]);
+      await world.join();
+      await world.applyMoves();
+      assert.equal((await world.run("rollback")).code, 0);
+      assert.match((await world.run("status")).out, /last plan: active, 4 moves/);
+      const applied = await world.run("apply");
+      assert.deepEqual([applied.code, applied.out], [0, "there is nothing to move\n"]);
+      assert.match(
+        applied.err,
+        /^the plan before ends: parts that it has not begun to move stay$/m,
+      );
+      assert.match(applied.err, /^the hosts even out by themselves again$/m);
+      const { held, plan } = JSON.parse((await world.run("status", "--json")).out);
+      assert.deepEqual([held, plan.moves], [false, []]);
+    }),
+});
+
+Deno.test({
   name: "rollback reverses no plan that is older than a change of trainers",
   ignore,
   fn: () =>

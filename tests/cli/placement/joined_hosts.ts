@@ -165,6 +165,23 @@ export class World {
     ));
   }
 
+  /** A host begins to copy a shard from its owner. */
+  async copy(key: PlacedKey, to: string): Promise<void> {
+    const configuration = parseConfiguration(Deno.readTextFileSync(this.file), this.file);
+    const { coordination, close } = await openCoordination(configuration);
+    const turn = await coordination.acquireControl(runOf("tables-1"));
+    assert.ok(turn.kind === "controls");
+    const expected = present((await coordination.read()).placements.get(key), "the mesh has it");
+    assert.ok(expected.state === "active");
+    const { owner } = expected;
+    const next = { state: "moving", owner, target: runOf(to), phase: "filling" } as const;
+    await coordination.place({
+      by: { controllerEpoch: turn.control.epoch },
+      changes: [{ key, expected, next, reason: "it moves" }],
+    });
+    await close();
+  }
+
   /** Gives parts to other hosts, which report that they are active unless a move only begins. */
   async move(
     to: Readonly<Record<string, string>>,

@@ -298,6 +298,22 @@ Deno.test("a cancelled plan ends its moves, and leaves those of others", () => {
   assert.deepEqual(placesOf(steps), { "shard/0": "a", "shard/1": "a" });
 });
 
+Deno.test("a rollback ends the copies that the plan before has begun, and no copy of a drain", () => {
+  const back = plan({ moves: [{ key: "shard/0", from: "b", to: "a" }], balances: false });
+  const placements = { "shard/0": moving("a", "b", "filling") };
+  const steps = (state: "up" | "draining", rollback = back) =>
+    placesOf(
+      stepsOf({
+        plan: rollback,
+        hosts: [hostRecord("a", { state }), hostRecord("b")],
+        placements,
+      }),
+    );
+  assert.deepEqual(steps("up"), { "shard/0": "a" });
+  assert.deepEqual(steps("draining"), {});
+  assert.deepEqual(steps("up", { ...back, balances: true }), {}, "an apply ends no other move");
+});
+
 Deno.test("hosts are not evened out after a rollback or a cancel, and the parts of a lost one move", () => {
   const placements = { "shard/0": active("a"), "shard/1": active("a") };
   for (const state of ["done", "cancelled"] as const) {
