@@ -138,9 +138,9 @@ export class ExamplesLostError extends Error {
         `the example log (examples/${partition}), and ${found}. New ` +
         "examples would be taken for learned ones. Restore log and snapshots from one copy; on " +
         "Redis, storage.redis.name (by default mesh.id) is the name under which the log was " +
-        "written. To keep the model and give up what the logs held, delete events/ and examples/ and restore " +
-        "a snapshot with --examples skip; with storage.redis, delete nothing and restore it with " +
-        "--config too.",
+        "written. To keep the model and give up what the logs held, delete events/ and examples/ " +
+        "and restore a snapshot with --examples skip; with storage.redis, delete nothing and give " +
+        "the configuration in place of the directory.",
     );
   }
 }

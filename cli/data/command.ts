@@ -35,13 +35,21 @@ server that starts from it learns the examples since the snapshot again.
   deno task cairn data backup data /backup/monday
 
 To restore, copy the folder to the storage.path of a stopped server, on any machine. Into a bucket,
-snapshot restore --from puts the model of the copy.
+data restore puts its blobs.
 
   deno task cairn data backup mesh.yaml /backup/monday
 
 Where the logs are on Redis (storage.redis) or the snapshots in a bucket (storage.s3), give the
 configuration. Logs and profiles on Redis are not copied: back that server up after the command. A
 log may be newer than the snapshot, and never older.`;
+
+const restoreHelp = `
+Puts the snapshot, the checkpoints of kept features, the examples put aside and the receipts of
+erasures of a backup into the bucket (storage.s3) or the folder of the configuration, which holds no
+snapshot. Logs and profiles stay as they are: the next start learns what came after the snapshot, as
+far as the example log has it. Stop the server, or all hosts of the mesh, before.
+
+  deno task cairn data restore mesh.yaml /backup/monday`;
 
 /** The group of data commands; their work is loaded when one runs. */
 export function dataCommand(output: Output): Command {
@@ -65,6 +73,17 @@ export function dataCommand(output: Output): Command {
         .action(async (data: string, to: string, flags: DataFlags) => {
           const { backupCommand } = await import("./backup.ts");
           await backupCommand(data, to, flags, output);
+        }),
+    )
+    .addCommand(
+      new Command("restore").description("put a backup into a bucket that was lost")
+        .addArgument(new Argument("<config>", "the configuration of the server, or of the mesh"))
+        .addArgument(new Argument("<from>", "the folder of the backup"))
+        .addOption(jsonOption())
+        .addHelpText("after", restoreHelp)
+        .action(async (config: string, from: string, flags: DataFlags) => {
+          const { restoreCommand } = await import("./restore.ts");
+          await restoreCommand(config, from, flags, output);
         }),
     )
     .addCommand(

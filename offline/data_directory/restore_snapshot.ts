@@ -116,13 +116,21 @@ export async function restoreSnapshot(restore: SnapshotRestore): Promise<Restore
     trainers.push({ ...cut, source: gradientSource(partition), partition, checkpoint: copied });
   }
   await writeManifest(target, { ...manifest, name, atMs: nowMs, trainers, shards });
-  const rows = ranges.map(({ end }, partition) => end.sequence - cuts[partition].sequence);
+  const rowsToLearn = rowsBehind(cuts, ranges);
   const skipped = ranges.map(({ end }, partition) =>
     restore.examples === "learn" || !isOwn(restore)
       ? 0
       : end.sequence - (manifest.trainers[partition]?.sequence ?? 0)
   );
-  return { name, rowsToLearn: sum(rows), rowsSkipped: sum(skipped) };
+  return { name, rowsToLearn, rowsSkipped: sum(skipped) };
+}
+
+/** Rows of a log behind positions in it. */
+export function rowsBehind(
+  cuts: readonly Pick<ExamplePosition, "sequence">[],
+  ranges: readonly ExampleRange[],
+): number {
+  return sum(ranges.map(({ end }, partition) => end.sequence - (cuts[partition]?.sequence ?? 0)));
 }
 
 function isOwn({ source, target }: SnapshotRestore): boolean {
@@ -139,15 +147,36 @@ async function cutsOf(
   if (exampleLog === undefined) return cutsWithoutLog(restore, manifest);
   if (examples === "skip") return ranges.map(({ end }) => end);
   if (!isOwn(restore)) return ranges.map(({ begin }) => begin);
-  const added = ranges.slice(manifest.trainers.length);
-  if (manifest.trainers.length > ranges.length || added.length > 0 && !restore.partitionsGrow) {
-    throw new RestoreError(
-      `${manifest.name} is of ${manifest.trainers.length} trainers, and the example log has ` +
-        `${ranges.length} partitions: its positions are not of this log. Skip the examples instead.`,
-    );
+  const problem = await cutProblem(manifest, exampleLog, ranges, restore.partitionsGrow);
+  if (problem === undefined) {
+    const added = ranges.slice(manifest.trainers.length);
+    return [...manifest.trainers, ...added.map(() => LOG_BEGIN)];
+  }
+  throw new RestoreError(
+    `Cannot learn again from ${manifest.name}: ${problem}. Skip the examples instead.`,
+  );
+}
+
+/**
+ * The reason why a snapshot's cut is no position in a log from which to learn on, without a stop at
+ * its end; undefined where it is one.
+ *
+ * @param ranges Those of the log.
+ * @param partitionsGrow See {@link SnapshotRestore.partitionsGrow}.
+ */
+export async function cutProblem(
+  { trainers }: SnapshotManifest,
+  exampleLog: EventLog,
+  ranges: readonly ExampleRange[],
+  partitionsGrow = false,
+): Promise<string | undefined> {
+  const added = ranges.slice(trainers.length);
+  if (trainers.length > ranges.length || added.length > 0 && !partitionsGrow) {
+    return `it is of ${trainers.length} trainers, and the example log has ${ranges.length} ` +
+      "partitions: its positions are not of this log";
   }
   const kernel = BatchKernel.create();
-  for (const part of manifest.trainers) {
+  for (const part of trainers) {
     const { partition, sequence, offset, lastChunk } = part;
     const { begin, end } = ranges[partition];
     const problem = offset < begin.offset
@@ -158,18 +187,11 @@ async function cutsOf(
       ? `the log of partition ${partition} has other examples before its cut at ${offset}: those ` +
         "learned were lost"
       : undefined;
-    if (problem === undefined) continue;
-    throw new RestoreError(
-      `Cannot learn again from ${manifest.name}: ${problem}. Skip the examples instead.`,
-    );
+    if (problem !== undefined) return problem;
   }
-  if (added.every(({ begin }) => begin.offset === 0)) {
-    return [...manifest.trainers, ...added.map(() => LOG_BEGIN)];
-  }
-  throw new RestoreError(
-    `Cannot learn again from ${manifest.name}: partitions were added to the example log since, and ` +
-      "their first rows are trimmed. Skip the examples instead.",
-  );
+  return added.every(({ begin }) => begin.offset === 0)
+    ? undefined
+    : "partitions were added to the example log since, and their first rows are trimmed";
 }
 
 /** The positions where no example log is: none was made yet, or it was lost and deleted. */

@@ -108,6 +108,61 @@ await withMoto((moto) => {
     assert.equal(await Deno.stat(`${data}/blobs`).then(() => true, () => false), false);
   });
 
+  test("a lost bucket is put back, and the examples since are learned", async (world) => {
+    const { config, data, blobs, folder } = world;
+    await world.run((client) => teach(client, "first", "a"));
+    await blobs.put("erasures/receipt", Uint8Array.of(7));
+    const copy = `${folder}/copy`;
+    assert.equal((await runCaptured("data", "backup", config, copy)).code, 0);
+    const [name] = await world.names();
+    const since = await world.run((client) => teach(client, "second", "b"));
+    const restore = (...args: string[]) => runCaptured("data", "restore", config, copy, ...args);
+    const early = await restore();
+    assert.equal(early.code, 1);
+    assert.match(early.err, /The store has snapshots\/\d+, and is not lost\. Go back/);
+    const folderAlone = await runCaptured("data", "restore", data, copy);
+    assert.equal(folderAlone.code, 2);
+    assert.match(folderAlone.err, /Give the configuration .* copying the folder of its backup/s);
+
+    const empty = async () => {
+      for (const blob of await blobs.list("")) await blobs.delete(blob);
+    };
+    await empty();
+    await world.run(async () => {
+      assert.match((await restore()).err, /in use by another process/);
+    });
+    await empty();
+    const back = await restore();
+    assert.equal(back.code, 0, back.err);
+    assert.match(back.out, new RegExp(`blobs .* put into the bucket .*begins from ${name}`, "s"));
+    assert.match(back.out, /learns 40 rows of the log\.\n$/);
+    assert.deepEqual(await blobs.get("erasures/receipt"), Uint8Array.of(7));
+    await world.run(() => Promise.resolve());
+    assert.deepEqual(await world.run(scores), since);
+
+    // The logs are lost too.
+    await empty();
+    for (const log of ["events", "examples"]) {
+      await Deno.remove(`${data}/${log}`, { recursive: true });
+    }
+    const alone = await restore();
+    assert.equal(alone.code, 0, alone.err);
+    assert.match(
+      alone.out,
+      new RegExp(`there is no example log.*restore .* ${name} --examples`, "s"),
+    );
+    assert.equal((await snapshot("restore", config, name, "--examples", "skip")).code, 0);
+    assert.notDeepEqual(await world.run(scores), since);
+
+    await empty();
+    const part = `${copy}/blobs/snapshots/${name}/shard-0/header`;
+    Deno.writeFileSync(part, Deno.readFileSync(part).with(0, 255));
+    const damaged = await restore();
+    assert.equal(damaged.code, 1);
+    assert.match(damaged.err, /The backup is not whole: .*shard-0\/header/);
+    assert.deepEqual(await blobs.list(""), [], "nothing is half restored");
+  });
+
   test("rows that were put aside are read from a bucket", async ({ config, blobs }) => {
     assert.match((await runCaptured("data", "quarantine", config)).out, /no rows were put aside/);
     await writeQuarantine(blobs, "trainer/0", withRefused(EMPTY_QUARANTINE, [refusedRow]));

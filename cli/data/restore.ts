@@ -1,0 +1,83 @@
+/**
+ * The work of `cairn data restore`.
+ */
+import { exampleRanges } from "../../offline/data_directory/example_positions.ts";
+import {
+  blobsPlace,
+  inDirectory,
+  openExistingBlobs,
+} from "../../offline/data_directory/existing_stores.ts";
+import { restoreBlobs } from "../../offline/data_directory/restore_blobs.ts";
+import { cutProblem, rowsBehind } from "../../offline/data_directory/restore_snapshot.ts";
+import type { BlobStore } from "../../mesh/ports/blob_store.ts";
+import { readManifest } from "../../records/snapshot_manifest.ts";
+import { blobsOf } from "../../server/machine/shared_storage.ts";
+import { counted } from "../../structures/counted.ts";
+import type { Output } from "../command_line.ts";
+import { findPlaces } from "../data_places.ts";
+import { usageError } from "../errors.ts";
+import { shortName } from "../snapshot/named_snapshot.ts";
+import { openRestoredExamples, type RestoredExamples } from "../snapshot/restored_examples.ts";
+import type { DataFlags } from "./command.ts";
+
+/**
+ * @throws {DataDirectoryError} When a server runs on the directory.
+ * @throws {RestoreError | CommandError} When the store has snapshots, or the backup is not whole;
+ * nothing has changed.
+ */
+export async function restoreCommand(
+  config: string,
+  from: string,
+  { json }: DataFlags,
+  output: Output,
+): Promise<void> {
+  const places = await findPlaces(config);
+  if (places.configuration === undefined) {
+    throw usageError(
+      "Give the configuration that names the bucket or the Redis server. A data directory is " +
+        "restored by copying the folder of its backup in its place.",
+    );
+  }
+  const source = await openExistingBlobs(inDirectory(from));
+  const target = await blobsOf(places.directory, places.s3);
+  const opened = await openRestoredExamples(places, target);
+  try {
+    const { blobs, bytes, snapshot } = await restoreBlobs(source, target);
+    const name = shortName(snapshot);
+    const outcome = await outcomeOf(target, snapshot, opened);
+    if (json) {
+      return output.out(`${JSON.stringify({ blobs, bytes, snapshot: name, ...outcome })}\n`);
+    }
+    output.out(
+      `${counted(blobs, "blob")} with ${bytes.toLocaleString("en")} bytes put into ` +
+        `${blobsPlace(places)}.\n` + (
+          outcome.problem === undefined
+            ? `The next start begins from ${name}, and learns ` +
+              `${counted(outcome.rowsToLearn, "row")} of the log.\n`
+            : `Trainers cannot learn on from ${name}: ${outcome.problem}. Keep the model and give ` +
+              `up the examples until now, before the start:\n` +
+              `  cairn snapshot restore ${config} ${name} --examples skip\n`
+        ),
+    );
+  } finally {
+    await opened.close();
+  }
+}
+
+/** Whether trainers can go on from the snapshot, and how many rows are behind it. */
+async function outcomeOf(
+  target: BlobStore,
+  snapshot: string,
+  { exampleLog, partitionsGrow }: RestoredExamples,
+): Promise<{ readonly rowsToLearn: number; readonly problem?: string }> {
+  const manifest = await readManifest(target, snapshot);
+  if (exampleLog === undefined) {
+    const isOfLog = manifest.trainers.some(({ offset }) => offset > 0);
+    return { rowsToLearn: 0, ...(isOfLog && { problem: "there is no example log" }) };
+  }
+  const ranges = await exampleRanges(exampleLog);
+  const problem = await cutProblem(manifest, exampleLog, ranges, partitionsGrow);
+  return problem === undefined
+    ? { rowsToLearn: rowsBehind(manifest.trainers, ranges) }
+    : { rowsToLearn: 0, problem };
+}
