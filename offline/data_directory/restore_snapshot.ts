@@ -161,7 +161,7 @@ async function cutsOf(
  * The reason why a snapshot's cut is no position in a log from which to learn on, without a stop at
  * its end; undefined where it is one.
  *
- * @param ranges Those of the log.
+ * @param ranges The ranges of the log.
  * @param partitionsGrow See {@link SnapshotRestore.partitionsGrow}.
  */
 export async function cutProblem(
