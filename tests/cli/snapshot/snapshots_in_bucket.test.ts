@@ -115,7 +115,8 @@ await withMoto((moto) => {
     const copy = `${folder}/copy`;
     assert.equal((await runCaptured("data", "backup", config, copy)).code, 0);
     const [name] = await world.names();
-    const since = await world.run((client) => teach(client, "second", "b"));
+    await world.run((client) => teach(client, "second", "b"));
+    const since = await world.run(scores);
     const restore = (...args: string[]) => runCaptured("data", "restore", config, copy, ...args);
     const early = await restore();
     assert.equal(early.code, 1);
