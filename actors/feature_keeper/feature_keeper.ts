@@ -39,6 +39,7 @@ const CLEARING_SHARE = 1 / 10;
 
 export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
   readonly #context: ActorContext<FeatureKeeperMessage>;
+  readonly #log: EventLog;
   readonly #reader: OrderedReader;
   /** Undefined where the log does not outlive the process. */
   readonly #writer: CheckpointWriter | undefined;
@@ -72,6 +73,7 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
     },
   ) {
     this.#context = context;
+    this.#log = eventLog;
     const { offsets } = positions;
     this.#reader = new OrderedReader(eventLog, offsets, RECORDS_PER_TURN);
     this.#state = state;
@@ -157,7 +159,7 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
         return this.#setLeased(message.isLeased);
       case "getStatus":
         return this.#context.reply(message, {
-          offsets: [...this.#positions.offsets],
+          offsets: this.#readPositions.map(({ offset }) => offset),
           saved: [...this.#writer?.offsets ?? this.#positions.offsets],
           users: this.#state.users,
           items: this.#state.items,
@@ -215,13 +217,12 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
     if (hasMore) this.#wake();
   }
 
-  /** Its positions, without partitions of which all records are trimmed. */
+  /** Its positions; the end of a partition of which all records are trimmed. */
   get #readPositions(): ReadPosition[] {
-    return this.#positions.offsets
-      .map((offset, partition) => ({ partition, offset }))
-      .filter(({ partition }) =>
-        this.#reader.hasRecords(partition) || this.#appended.has(partition)
-      );
+    return this.#positions.offsets.map((offset, partition) => {
+      const hasRecords = this.#reader.hasRecords(partition) || this.#appended.has(partition);
+      return { partition, offset: hasRecords ? offset : this.#log.knownEnd(partition) ?? offset };
+    });
   }
 
   /** Tells of records before `offset` that the log removed while no checkpoint held them. */

@@ -93,9 +93,9 @@ export interface GetKeeperStatus extends Request<KeeperStatus> {
 
 /** The contents of a keeper. */
 export interface KeeperStatus {
-  /** Records before it are read, by partition of the event log. */
+  /** Records before it are read or trimmed, by partition of the event log. */
   readonly offsets: readonly number[];
-  /** The same of the stored checkpoint; equal to `offsets` where none is stored. */
+  /** Records before it are in the stored checkpoint, or are read where none is stored. */
   readonly saved: readonly number[];
   readonly users: number;
   readonly items: number;

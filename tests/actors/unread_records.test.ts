@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import type { KeptFeature } from "../../actors/feature_keeper/options.ts";
+import type { FeatureKeeperMessage } from "../../actors/feature_keeper/protocol.ts";
 import type { Address } from "../../mesh/runtime/actor.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
 import type { SetLeased } from "../../mesh/runtime/set_leased.ts";
@@ -86,6 +87,9 @@ Deno.test("records that the log has removed wait for no keeper", async () => {
   await loop.restart("feature_keeper/0");
   await loop.mesh.advance(1_000);
   assert.equal(unreadOf(loop).keeper, 0);
+  const keeper = loop.mesh.node().actorRef<FeatureKeeperMessage>("feature_keeper/0");
+  const { offsets } = await loop.mesh.settle(keeper.ask({ kind: "getStatus" }, { budgetMs: 1e3 }));
+  assert.deepEqual(offsets, [await loop.eventLog.endOffset(0)], "as its host tells operators");
   await setLeased(loop, "feature_keeper/0", false);
   await loop.rank("bob", ["a"]);
   await loop.mesh.advance(1_000);
