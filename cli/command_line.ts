@@ -118,6 +118,7 @@ const spokenErrors: readonly string[] = [
   "LogPartitionsError",
   "LogTailLostError",
   "MeshMismatchError",
+  "OtherBlobsError",
   "ProfileStoreUnavailableError",
   "ProtocolMismatchError",
   "RedisStorageError",

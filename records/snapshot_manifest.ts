@@ -129,11 +129,14 @@ export async function readManifest(blobs: BlobStore, snapshot: string): Promise<
   return decodeManifest(blob, bytes);
 }
 
-/** Whether the store has each blob of a finished snapshot, whatever bytes are in it. */
-export async function isStored(blobs: BlobStore, manifest: SnapshotManifest): Promise<boolean> {
+/** Names of the blobs of a snapshot that the store lacks: of its parts, then of its manifest. */
+export async function missingBlobs(
+  blobs: BlobStore,
+  manifest: SnapshotManifest,
+): Promise<string[]> {
   const stored = new Set(await listSnapshotBlobs(blobs));
-  return stored.has(manifestName(manifest.name)) &&
-    partsOf(manifest).every(({ name }) => stored.has(name));
+  const names = [...partsOf(manifest).map(({ name }) => name), manifestName(manifest.name)];
+  return names.filter((name) => !stored.has(name));
 }
 
 /** Keeps a snapshot when newer ones are taken, until it is unpinned. */

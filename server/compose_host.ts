@@ -53,7 +53,7 @@ export async function composeHost(
 ): Promise<ComposedHost> {
   const { host, stores, dense } = environment;
   const { roles } = hostOf(configuration, host);
-  const fence = environment.placement && new SnapshotFence();
+  const fence = environment.placement && new SnapshotFence(stores.blobs);
   const definitions = hostDefinitions(roles, stores, dense, fence);
   return await withActors(
     {

@@ -7,16 +7,24 @@
  * of the mesh, which each takeover raises, and the epochs of the trainers, and the coordination
  * store refuses it where one of them has changed.
  */
+import type { BlobStore } from "../mesh/ports/blob_store.ts";
 import {
   type Coordination,
   type ManifestOffer,
+  type MeshIdentity,
   type PlacedKey,
 } from "../mesh/ports/coordination.ts";
 import { FIRST_TRAINER } from "./addresses.ts";
+import { putMark } from "../records/mesh_mark.ts";
 import type { SnapshotPublication, SnapshotPublisher } from "../actors/snapshotter/publisher.ts";
 
 export class SnapshotFence implements SnapshotPublisher {
+  readonly #blobs: BlobStore;
   #coordination: Coordination | undefined;
+
+  constructor(blobs: BlobStore) {
+    this.#blobs = blobs;
+  }
 
   /** Takes the store once this host has joined the mesh; undefined when it leaves. */
   attach(coordination: Coordination | undefined): void {
@@ -28,7 +36,7 @@ export class SnapshotFence implements SnapshotPublisher {
     if (coordination === undefined) {
       throw new Error("this host is not in contact with the Redis server of the mesh");
     }
-    const { generation, placements, manifest } = await coordination.read();
+    const { identity, generation, placements, manifest } = await coordination.read();
     if (tenure !== undefined && placements.get(FIRST_TRAINER)?.epoch !== tenure) {
       throw new Error("another host takes the snapshots by now");
     }
@@ -37,10 +45,18 @@ export class SnapshotFence implements SnapshotPublisher {
     for (const [key, { epoch }] of placements) if (key.startsWith("trainer/")) epochs[key] = epoch;
     const begun = { after: manifest?.sequence ?? 0, generation, epochs };
     return {
-      publish: async (name) => void await coordination.publishManifest({ name, ...begun }),
+      publish: async (name) => {
+        await this.#markAgain(identity);
+        await coordination.publishManifest({ name, ...begun });
+      },
       // Without an answer the older snapshots stay.
       isCurrent: () => isCurrent(coordination, begun).catch(() => false),
     };
+  }
+
+  /** A store that was emptied meanwhile has the snapshot by now: hosts may start with it. */
+  async #markAgain({ mesh, blobsMarkedBy }: MeshIdentity): Promise<void> {
+    if (blobsMarkedBy !== undefined) await putMark(this.#blobs, { mesh, host: blobsMarkedBy });
   }
 }
 

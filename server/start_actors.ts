@@ -8,12 +8,13 @@ import type { SnapshotterMessage } from "../actors/snapshotter/protocol.ts";
 import type { CairnConfiguration } from "../configuration/configuration.ts";
 import { Mesh, type MeshPart, type MeshStartOptions, placementOf } from "../mesh/runtime/mesh.ts";
 import type { AnyDefinition } from "../mesh/runtime/node_actor.ts";
-import type { Environment, HostEnvironment } from "./environment.ts";
+import type { Environment, HostEnvironment, MeshStores } from "./environment.ts";
 import { extendLogs, type HostLogs } from "./host_sharding.ts";
 import { nodeMetrics } from "./node_metrics.ts";
 import { addresses, placedKinds } from "./addresses.ts";
 import { nodesOf } from "./layout.ts";
 import { openStores } from "./open_stores.ts";
+import { blobsPlaceOf } from "./own_blobs.ts";
 import { planOf } from "./plan.ts";
 import type { SnapshotFence } from "./snapshot_fence.ts";
 import {
@@ -56,7 +57,10 @@ export interface StartedActors {
 
 export interface StartOptions {
   readonly configuration: CairnConfiguration;
-  readonly environment: Omit<Environment, "stores"> & Pick<HostEnvironment, "placement">;
+  readonly environment:
+    & Omit<Environment, "stores">
+    & Pick<HostEnvironment, "placement">
+    & { readonly stores: Pick<MeshStores, "blobs"> };
   /** The kinds of actors of the home node. */
   readonly definitions: readonly AnyDefinition[];
   /** The host that this process is; undefined = the only process. */
@@ -137,7 +141,8 @@ export async function withActors<T>(
     let { configuration } = options;
     if (placement !== undefined) {
       progress.enter("joining the mesh");
-      opened = await openStores(() => openPlacement(placement, waiting), waiting);
+      const blobs = { blobs: environment.stores.blobs, place: blobsPlaceOf(configuration.storage) };
+      opened = await openStores(() => openPlacement(placement, blobs, waiting), waiting);
       configuration = withDivisions(configuration, divisionsOf(opened.identity));
       await openStores(() => extendLogs(configuration, logs), waiting);
     }

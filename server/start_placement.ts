@@ -4,6 +4,7 @@
  */
 import type { SnapshotterMessage } from "../actors/snapshotter/protocol.ts";
 import type { CairnConfiguration } from "../configuration/configuration.ts";
+import { BlobStoreError } from "../mesh/ports/blob_store.ts";
 import type { Coordination, MeshIdentity, MeshView } from "../mesh/ports/coordination.ts";
 import type { Address } from "../mesh/runtime/actor.ts";
 import type { Mesh } from "../mesh/runtime/mesh.ts";
@@ -14,6 +15,7 @@ import { type HostLogs, HostSharding } from "./host_sharding.ts";
 import { homeNodeOf, placedNode } from "./layout.ts";
 import { openMesh } from "./open_mesh.ts";
 import { openStores, type OpenStoresOptions } from "./open_stores.ts";
+import { type OwnBlobs, requireOwnBlobs } from "./own_blobs.ts";
 import { PlacementAgent } from "./placement_agent.ts";
 import type { SnapshotFence } from "./snapshot_fence.ts";
 
@@ -34,19 +36,28 @@ export interface Placing {
 }
 
 /**
- * Connects to the store, and makes the mesh or checks that this host fits it.
+ * Connects to the store, and makes the mesh or checks that this host and its blob store fit it.
  *
  * @throws {MeshMismatchError} Hosts of the mesh run that it cannot run beside.
+ * @throws {OtherBlobsError} The blob store is not that of the mesh.
  * @throws {ProtocolMismatchError} It does not speak the protocol of the mesh.
  */
 export async function openPlacement(
   environment: PlacementEnvironment,
+  blobs: Pick<OwnBlobs, "blobs" | "place">,
   waiting: OpenStoresOptions,
 ): Promise<OpenedPlacement> {
   const { coordination, close } = await environment.open();
   try {
     // Before this host appends to a log, or links with another one.
     const identity = await openMesh(coordination, environment.settings, waiting);
+    const { host } = environment.description;
+    await requireOwnBlobs({ ...blobs, coordination, identity, host }).catch((error) => {
+      if (!(error instanceof BlobStoreError)) throw error;
+      // Rankings and training need no snapshots, and one without all parts is refused.
+      const unseen = "the store of the snapshots does not answer; the host begins without it";
+      waiting.telemetry.log("warn", unseen, { cause: error });
+    });
     return { environment, coordination, identity, close };
   } catch (error) {
     await close();

@@ -21,8 +21,9 @@ import type { SnapshotPublication, SnapshotPublisher } from "./publisher.ts";
 import {
   claimName,
   FORMAT,
-  isStored,
   keepSnapshots,
+  manifestName,
+  missingBlobs,
   newestName,
   readManifests,
   releaseName,
@@ -287,6 +288,7 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
       trainers,
       shards: parts.map((part) => inChain(part, chains, cutOf(trainers))),
     };
+    await this.#requireParts(manifest);
     await publication?.publish(name);
     await writeManifest(this.#stores.blobs, manifest);
     this.#retained = [manifest, ...this.#retained];
@@ -303,13 +305,30 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
    * that was made anew: increments of these parts could not be read, so all rows are written.
    */
   async #forgetLost(): Promise<void> {
-    if (this.#newest === undefined || await isStored(this.#stores.blobs, this.#newest)) return;
+    if (this.#newest === undefined) return;
+    const missing = await missingBlobs(this.#stores.blobs, this.#newest);
+    if (missing.length === 0) return;
     this.#context.telemetry.log(
       "warn",
       "the store has lost parts of the newest snapshot; all rows are written anew",
       { snapshot: this.#newest.name },
     );
     this.#retained = [];
+  }
+
+  /**
+   * Refuses a snapshot that no host could restore: a host of a shard whose store is another one,
+   * for example since its volume is not mounted, has written its parts there.
+   */
+  async #requireParts(manifest: SnapshotManifest): Promise<void> {
+    const missing = await missingBlobs(this.#stores.blobs, manifest);
+    const part = missing.find((name) => name !== manifestName(manifest.name));
+    if (part === undefined) return;
+    throw new Error(
+      `The store of this host lacks ${part}, which the host of that part has written: the two have ` +
+        "different stores. Give all hosts the same storage.path or storage.s3, and see whether the " +
+        "volume is mounted on each.",
+    );
   }
 
   /**

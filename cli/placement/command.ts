@@ -183,7 +183,7 @@ export function placementCommands(output: Output): Command[] {
         const { rollbackCommand } = await import("./apply.ts");
         await rollbackCommand(flags, output);
       }),
-    command("recover", "go on with a coordination store that was restored from older data")
+    command("recover", "go on with a Redis server or a store of snapshots that has lost data")
       .requiredOption(
         "--accept-loss",
         "give every shard a new owner, which restores it from the newest snapshot",

@@ -45,6 +45,8 @@ export interface MeshIdentity extends MeshSettings {
   readonly dealing: number;
   /** The partitionings before that of `eventPartitions` and `examplePartitions`, oldest first. */
   readonly earlierPartitions: readonly PartitionCounts[];
+  /** The host whose mark is in the mesh's blob store; absent before the first one. */
+  readonly blobsMarkedBy?: string;
 }
 
 /** The partitionings of a mesh, oldest first. */
@@ -270,6 +272,11 @@ export interface Coordination {
    * @throws {SilentHostsError} Leases of hosts that do not fit have expired, and no such host runs.
    */
   open(settings: MeshSettings & HostTerms, silent?: readonly HostRecord[]): Promise<MeshIdentity>;
+  /**
+   * Takes the blob store that a host has marked for that of the mesh, unless the mesh has one;
+   * resolves with the host whose mark is in the store of the mesh.
+   */
+  markBlobs(host: string): Promise<string>;
   /** The whole state at one moment. */
   read(): Promise<MeshView>;
   /** The past of a shard, a joiner or a trainer; empty where the store remembers none. */
@@ -388,6 +395,7 @@ export interface Coordination {
    * For an operator whose store was restored from old data: raises every epoch, the version, the
    * revision and the generation by {@link RECOVERY_STEP}, which is more than can have been lost,
    * and gives all shards and partitions up for a new owner. Sharding and dealing are raised too.
+   * The next host that starts marks its blob store.
    */
   acceptLoss(): Promise<void>;
 }

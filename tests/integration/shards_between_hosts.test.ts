@@ -1,8 +1,8 @@
 /**
  * Goal: shards move between the processes of a mesh by a drain, and go to another host when theirs
- * is killed, while users rank and act; nothing is lost, learned twice or refused. A host that has
- * another secret gets none. Method: real processes over loopback sockets with a real Redis or
- * Valkey server.
+ * is killed, while users rank and act; nothing is lost, learned twice or refused. A host with
+ * another secret, another store or the store of another mesh gets none. Method: real processes over
+ * loopback sockets with a real Redis or Valkey server.
  */
 import assert from "node:assert/strict";
 import { installedProgram } from "../../mesh/adapters/redis/local_server.ts";
@@ -60,16 +60,24 @@ Deno.test({
       assert.ok(round > 20);
 
       const file = Deno.readTextFileSync(processes.configuration);
-      const other = processes.configuration.replace("mesh.yaml", "other_secret.yaml");
-      Deno.writeTextFileSync(
-        other,
-        file.replace(/secret: .*/, "secret: another-secret-of-some-host"),
-      );
-      const stranger = new HostProcess("tables-2", other);
-      assert.equal(await stranger.ended(), 1);
+      const refusal = async (from: string | RegExp, to: string) => {
+        const other = processes.configuration.replace("mesh.yaml", "other.yaml");
+        Deno.writeTextFileSync(other, file.replace(from, to));
+        const stranger = new HostProcess("tables-2", other);
+        assert.equal(await stranger.ended(), 1);
+        return stranger.said;
+      };
       assert.match(
-        stranger.said,
+        await refusal(/secret: .*/, "secret: another-secret-of-some-host"),
         /The mesh\.secret of this host is not that of the mesh, of which edge, tables-1 run\./,
+      );
+      assert.match(
+        await refusal("path: data", "path: unmounted"),
+        /storage\.path \(\S+unmounted\) is not the store of this mesh: it lacks the mark/,
+      );
+      assert.match(
+        await refusal("id: shop", "id: another-shop"),
+        /storage\.path \(\S+data\) has the snapshots of another mesh, of which/,
       );
       assert.deepEqual(await ownersWhen(store, () => true), restored, "it gets no shard");
     });

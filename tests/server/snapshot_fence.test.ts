@@ -1,18 +1,27 @@
-/** Goal: a snapshotter whose place another host has begins no snapshot. */
+/**
+ * Goal: a snapshotter whose place another host has begins no snapshot, and a snapshot puts the mark
+ * of the mesh into a store that was emptied.
+ */
 import assert from "node:assert/strict";
 import type { Coordination } from "../../mesh/ports/coordination.ts";
+import { MemoryBlobStore } from "../../mesh/adapters/memory/memory_blob_store.ts";
+import { listMarks } from "../../records/mesh_mark.ts";
 import { SnapshotFence } from "../../server/snapshot_fence.ts";
 import { meshView } from "../mesh/placement/mesh_view.ts";
 
 /** A fence over a mesh whose first trainer is placed under this epoch. */
-function fenceAt(epoch: number): SnapshotFence {
+function fenceAt(epoch: number, blobs = new MemoryBlobStore()): SnapshotFence {
   const owner = { host: "a", incarnation: "a-1" };
-  const view = {
-    ...meshView({}),
-    placements: new Map([["trainer/0", { state: "active", epoch, owner }]]),
-  };
-  const fence = new SnapshotFence();
-  fence.attach({ read: () => Promise.resolve(view) } as unknown as Coordination);
+  const view = meshView({});
+  const read = () =>
+    Promise.resolve({
+      ...view,
+      identity: { ...view.identity, blobsMarkedBy: "a" },
+      placements: new Map([["trainer/0", { state: "active", epoch, owner }]]),
+    });
+  const fence = new SnapshotFence(blobs);
+  const publishManifest = () => Promise.resolve();
+  fence.attach({ read, publishManifest } as unknown as Coordination);
   return fence;
 }
 
@@ -26,5 +35,16 @@ Deno.test("a snapshotter that no store has placed begins one under any epoch", a
 });
 
 Deno.test("without the store of the mesh no snapshot begins", async () => {
-  await assert.rejects(new SnapshotFence().begin(1), /not in contact with the Redis server/);
+  await assert.rejects(
+    new SnapshotFence(new MemoryBlobStore()).begin(1),
+    /not in contact with the Redis server/,
+  );
+});
+
+Deno.test("a published snapshot marks the store for its mesh", async () => {
+  const blobs = new MemoryBlobStore();
+  const publication = await fenceAt(7, blobs).begin(7);
+  assert.deepEqual(await listMarks(blobs), []);
+  await publication.publish("snapshots/000000000000001");
+  assert.deepEqual(await listMarks(blobs), [{ mesh: meshView({}).identity.mesh, host: "a" }]);
 });

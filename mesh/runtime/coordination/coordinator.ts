@@ -24,7 +24,7 @@ import type { ReshardRecord, ReshardRequest } from "../../ports/resharding.ts";
 import type { Random } from "../../ports/random.ts";
 import type { Json, RecordStore } from "../../ports/record_store.ts";
 import { present } from "../../../structures/invariant.ts";
-import { acceptLoss, openMesh, publishManifest, writePlan } from "./document_rules.ts";
+import { acceptLoss, markBlobs, openMesh, publishManifest, writePlan } from "./document_rules.ts";
 import {
   acquireControl,
   joinHost,
@@ -62,6 +62,10 @@ export class Coordinator implements Coordination {
     const { random, hostTtlMs } = this.#options;
     const mesh = random.uuid("mesh");
     return this.#store.transact((view) => openMesh(view, settings, mesh, { silent, hostTtlMs }));
+  }
+
+  markBlobs(host: string): Promise<string> {
+    return this.#store.transact((view) => markBlobs(view, host), { keys: [recordKeys.identity] });
   }
 
   read(): Promise<MeshView> {

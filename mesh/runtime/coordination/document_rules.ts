@@ -49,6 +49,14 @@ export function openMesh(
   return agreeOnTerms(view, found, settings, { silent, hostTtlMs });
 }
 
+/** Takes the blob store of a host for the mesh's; see {@link Coordination.markBlobs}. */
+export function markBlobs(view: RecordView, host: string): string {
+  const identity = present(records.identity(view), "a mesh is opened before its store is marked");
+  if (identity.blobsMarkedBy !== undefined) return identity.blobsMarkedBy;
+  view.set(recordKeys.identity, json({ ...identity, blobsMarkedBy: host }));
+  return host;
+}
+
 /** Makes a snapshot the newest one; see {@link Coordination.publishManifest}. */
 export function publishManifest(view: RecordView, offer: ManifestOffer): ManifestRecord {
   const { name, after, generation, epochs } = offer;
@@ -109,7 +117,10 @@ export function writePlan(
 
 /** Puts all epochs beyond those that may have been lost; see {@link Coordination.acceptLoss}. */
 export function acceptLoss(view: RecordView): void {
-  const identity = present(records.identity(view), "a mesh is opened before its loss is accepted");
+  const { blobsMarkedBy: _, ...identity } = present(
+    records.identity(view),
+    "a mesh is opened before its loss is accepted",
+  );
   const { version, generation } = records.counts(view);
   const counts = { version: version + RECOVERY_STEP, generation: generation + RECOVERY_STEP };
   view.set(recordKeys.counts, json(counts));

@@ -79,6 +79,24 @@ Deno.test("a snapshot's name is stored when the mesh is asked, and a later snaps
   await loop.stop();
 });
 
+Deno.test("a snapshot with a part in the store of another host is refused, and names the part", async () => {
+  const world = await start({ snapshotsRetained: 1 });
+  const { loop } = world;
+  const names = async () => (await readManifests(loop.blobs)).map(({ name }) => name);
+  await visit(loop, 0, 10);
+  const { name: first } = await snapshot(world);
+  await visit(loop, 10, 20);
+  const put = loop.blobs.put.bind(loop.blobs);
+  loop.blobs.put = (name, bytes) =>
+    name.includes("/shard-1/") ? Promise.resolve() : put(name, bytes);
+  await assert.rejects(snapshot(world), /lacks snapshots\/\d+\/shard-1\/header, which the host/);
+  assert.deepEqual(await names(), [first]);
+  loop.blobs.put = put;
+  const { name: second } = await snapshot(world);
+  assert.deepEqual(await names(), [second]);
+  await loop.stop();
+});
+
 Deno.test("a trainer refuses an example log that is shorter than its snapshot, and names it", async () => {
   const world = await start();
   const { loop } = world;

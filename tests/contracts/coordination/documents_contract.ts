@@ -1,5 +1,5 @@
 /**
- * Manifests of snapshots and the operator's plan, over every record store.
+ * Manifests of snapshots, their store and the operator's plan, over every record store.
  */
 import assert from "node:assert/strict";
 import { PlanConflictError, StaleManifestError } from "../../../mesh/ports/coordination_errors.ts";
@@ -21,6 +21,15 @@ export function documentsContract(test: ContractTest): void {
     await change(mesh, epoch, "shard/0", { state: "restoring", owner: b });
     await assert.rejects(refused({}), /shard\/0 was written in epoch 1, and its epoch is 2/);
     assert.deepEqual((await mesh.read()).manifest, first);
+  });
+
+  test("the first host that marks a blob store decides which one the mesh has", async ({ mesh }) => {
+    assert.equal(await mesh.markBlobs("a"), "a");
+    assert.equal(await mesh.markBlobs("b"), "a");
+    assert.equal((await mesh.read()).identity.blobsMarkedBy, "a");
+    await mesh.acceptLoss();
+    assert.equal((await mesh.read()).identity.blobsMarkedBy, undefined);
+    assert.equal(await mesh.markBlobs("b"), "b");
   });
 
   test("a plan is written over the edition and the version that were read", async ({ mesh }) => {
