@@ -8,7 +8,7 @@ import {
   rangeOf,
   type ReaderKey,
   reportedPosition,
-  shardViews,
+  reportedSize,
 } from "../../mesh/placement/mesh_views.ts";
 import type { ShardDecision } from "../../mesh/placement/placement_plan.ts";
 import {
@@ -49,7 +49,7 @@ interface Explained {
   readonly placement: Placement;
   readonly history: PlacementHistory;
   readonly decision: ShardDecision;
-  /** Present for a shard. */
+  /** Present for a shard whose host has told it. */
   readonly size?: { readonly rows: number; readonly bytes: number };
   /** The serving hosts of a shard's rows, where some of them hold these. */
   readonly servedBy?: readonly ServingHost[];
@@ -119,21 +119,19 @@ async function explainedParts(
 ): Promise<Explained[]> {
   const { events } = presentPartitioning(partitionCountsOf(view.identity));
   const { movesMax } = present(store.configuration.mesh, "a store belongs to a mesh");
-  const views = shardViews(view, kind);
   const decisions = planKind(view, kind, movesMax).shards;
   const serving = kind === "shard" ? servedRows(store.configuration, view) : [];
   return await Promise.all(numbers.map(async (number): Promise<Explained> => {
     const placed = noun === KEEPER ? events.first + number % events.count : number;
     const key: PlacedKey = `${kind}/${placed}`;
-    const index = views.findIndex(({ shard }) => shard === placed);
-    const { rows, bytes } = views[index];
+    const size = reportedSize(view, key);
     const reads = await readingOf(store, view, key, noun === KEEPER ? `keeper/${number}` : key);
     return {
       key,
       placement: present(view.placements.get(key), "the store has every part"),
       history: await store.coordination.history(key),
-      decision: decisions[index],
-      ...(kind === "shard" ? { size: { rows, bytes } } : {}),
+      decision: present(decisions.find(({ shard }) => shard === placed), "every part is decided"),
+      ...(size && { size }),
       ...(serving.length > 0 &&
         { servedBy: serving.filter(({ shards }) => shards.includes(number)) }),
       ...(reads && { reads }),
@@ -184,11 +182,13 @@ function documentOf(part: string, number: number, explained: Explained) {
 function linesOf(explained: Explained, nowMs: number): string[] {
   const { key, placement, history: { sinceMs, last }, decision } = explained;
   const { size, servedBy, reads, keeper } = explained;
-  const sizes = size
-    ? `, with ${size.rows.toLocaleString("en")} rows in ${sizeText(size.bytes)}`
-    : "";
   // A part that was given up remembers the time of its last owner.
   const isOwned = placement.state !== "unassigned";
+  const sizes = size
+    ? `, with ${size.rows.toLocaleString("en")} rows in ${sizeText(size.bytes)}`
+    : key.startsWith("shard/") && isOwned
+    ? "; its host has not told its size yet"
+    : "";
   const since = sinceMs === undefined || !isOwned ? "" : `, since ${moment(sinceMs, nowMs)}`;
   return [
     ...(keeper === undefined ? [] : [`keeper ${keeper} follows ${partName(key)}\n`]),

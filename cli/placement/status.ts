@@ -4,7 +4,7 @@
 import { formatAddress } from "../../configuration/addresses.ts";
 import type { HostOptions } from "../../configuration/configuration.ts";
 import { sizeText } from "../../mesh/placement/byte_sizes.ts";
-import { shardViews } from "../../mesh/placement/mesh_views.ts";
+import { reportedSize, shardViews } from "../../mesh/placement/mesh_views.ts";
 import type { HostRecord, MeshView, PlacedKey } from "../../mesh/ports/coordination.ts";
 import { type ReshardStep, reshardStep, stepText } from "../../mesh/ports/reshard_progress.ts";
 import { decodePlan, isPlan } from "../../mesh/placement/plan_document.ts";
@@ -47,6 +47,7 @@ function statusOf(view: MeshView, listed: readonly HostOptions[]) {
     controller: view.control?.holder.host,
     hosts: [...view.hosts.values()].map((each): HostFigures => {
       const owned = shards.filter(({ placement }) => ownerOf(placement) === each.host);
+      const sizes = owned.flatMap(({ shard }) => reportedSize(view, `shard/${shard}`) ?? []);
       return {
         host: each.host,
         state: each.expiresMs <= view.nowMs ? "silent" : each.state,
@@ -54,8 +55,9 @@ function statusOf(view: MeshView, listed: readonly HostOptions[]) {
         address: each.address,
         shards: owned.length,
         partitions: readersOn(view, each.host),
-        rows: owned.reduce((sum, { rows }) => sum + rows, 0),
-        bytes: owned.reduce((sum, { bytes }) => sum + bytes, 0),
+        rows: sizes.reduce((sum, { rows }) => sum + rows, 0),
+        bytes: sizes.reduce((sum, { bytes }) => sum + bytes, 0),
+        sizesUntold: owned.length - sizes.length,
         capacityBytes: each.capacityBytes,
       };
     }),
@@ -82,6 +84,11 @@ function linesOf(status: MeshStatus): string[] {
   return [
     `version ${version}; ${deciding} what moves`,
     ...hostLines(hosts),
+    ...hosts.filter(({ sizesUntold }) => sizesUntold > 0).map(({ host, sizesUntold }) =>
+      `${host} has not told the size of ${
+        counted(sizesUntold, "shard")
+      } yet: rows and memory lack it`
+    ),
     ...(unlisted.length > 0
       ? [
         `not in this file: ${
@@ -118,6 +125,8 @@ interface HostFigures {
   readonly partitions: readonly PlacedKey[];
   readonly rows: number;
   readonly bytes: number;
+  /** Shards that it was given a moment ago, and whose sizes it has not told yet. */
+  readonly sizesUntold: number;
   readonly capacityBytes: HostRecord["capacityBytes"];
 }
 

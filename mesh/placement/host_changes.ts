@@ -51,10 +51,10 @@ function hostAfter(decision: ShardDecision): string | undefined {
   switch (decision.kind) {
     case "stays":
       return decision.on;
-    case "waits":
     case "unplaced":
       return decision.from;
     case "moves":
+    case "waits":
     case "restores":
     case "underway":
       return decision.to;

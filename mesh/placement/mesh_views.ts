@@ -5,6 +5,7 @@ import {
   type HostRun,
   joinedPartitions,
   type MeshView,
+  parsePlacedKey,
   partitionCountsOf,
   type PlacedKey,
   type PlacedKind,
@@ -92,7 +93,9 @@ export function placementOf(view: MeshView, key: PlacedKey): Placement {
 }
 
 /**
- * Every shard, or partition, of the mesh.
+ * Every shard, or partition, of the mesh. A new owner reports the size of a shard a moment after it
+ * has taken it: until then the size is the mean of the known ones, so that a full host does not
+ * look empty.
  *
  * @param sizes The last known sizes; those that the owners report now come first.
  */
@@ -101,12 +104,20 @@ export function shardViews(
   kind: PlacedKind,
   sizes: ReadonlyMap<PlacedKey, PartSize> = new Map(),
 ): ShardView[] {
-  return numbersOf(rangeOf(view, kind)).map((shard) => {
-    const key: PlacedKey = `${kind}/${shard}`;
-    const placement = placementOf(view, key);
-    const size = reportedSize(view, key) ?? sizes.get(key) ?? { rows: 0, bytes: 0 };
-    return { shard, placement: placementView(view, placement), ...size };
-  });
+  const keys = numbersOf(rangeOf(view, kind)).map((shard): PlacedKey => `${kind}/${shard}`);
+  const known = keys.map((key) => reportedSize(view, key) ?? sizes.get(key));
+  const mean = meanSize(known.filter((size) => size !== undefined));
+  return keys.map((key, i) => ({
+    shard: parsePlacedKey(key).number,
+    placement: placementView(view, placementOf(view, key)),
+    ...(known[i] ?? mean),
+  }));
+}
+
+function meanSize(sizes: readonly PartSize[]): PartSize {
+  const mean = (of: keyof PartSize) =>
+    Math.ceil(sizes.reduce((sum, size) => sum + size[of], 0) / Math.max(1, sizes.length));
+  return { rows: mean("rows"), bytes: mean("bytes") };
 }
 
 /** The size that the owner reports; undefined where it reports none, or is gone. */

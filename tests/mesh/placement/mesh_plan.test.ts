@@ -105,3 +105,33 @@ Deno.test("a plan without a limit that is carried out leaves nothing to move", (
     for (const each of planMesh(view(), Infinity).values()) assert.ok(isSettled(each));
   }));
 });
+
+Deno.test("a shard whose new owner has not told its size counts as much as the others", () => {
+  const sizes = (...shards: readonly number[]) =>
+    Object.fromEntries(shards.map((shard) => [`shard/${shard}.bytes`, 2 ** 28]));
+  const hosts = [
+    hostRecord("a", { load: sizes(0, 1) }),
+    hostRecord("b"), // it has taken two shards a moment ago
+  ];
+  const placements = {
+    "shard/0": active("a"),
+    "shard/1": active("a"),
+    "shard/2": active("b"),
+    "shard/3": active("b"),
+  };
+  const plan = planMesh(meshView({ hosts, placements }), 2);
+  assert.deepEqual(movesOf(plan), []);
+  assert.deepEqual(plan.get("shard")?.hosts.map(({ bytesAfter }) => bytesAfter), [
+    2 ** 29,
+    2 ** 29,
+  ]);
+});
+
+Deno.test("the loads after a plan are those with the moves that wait for their turn", () => {
+  const placements = Object.fromEntries(
+    Array.from({ length: 8 }, (_, i) => [`shard/${i}`, active("a")]),
+  ) as Record<PlacedKey, Placement>;
+  const plan = planMesh(meshView({ placements }), 2).get("shard");
+  assert.equal(plan?.shards.filter(({ kind }) => kind === "waits").length, 2);
+  assert.deepEqual(plan?.hosts.map(({ shardsAfter }) => shardsAfter), [4, 4]);
+});
