@@ -20,6 +20,8 @@ export interface BarrierOptions {
   readonly connection: RedisConnection;
   /** The key that the rounds write. */
   readonly key: string;
+  /** The hash of the server's runs. */
+  readonly runs: string;
   /** Replicas that must have the writes on their disks, as the primary must. */
   readonly replicas: number;
   /** Longest wait for the disks, ms. */
@@ -53,23 +55,24 @@ export class NotDurableError extends Error {
 }
 
 /**
- * The write of a round, also on a server whose memory is full; returns the id of the server's run.
+ * The write of a round, also on a server whose memory is full; returns the id of the server's run,
+ * or null where no process has entered it.
  * Sent whole: a script that the server does not know by its digest would fail, and the WAITAOF
  * behind it would confirm nothing.
  */
 const WRITE_SCRIPT = `#!lua flags=allow-oom
 ${PRESENT_RUN}
-redis.call('SET', KEYS[1], '1')
+redis.call('SET', KEYS[2], '1')
 return run
 `;
 
-/** Returns the id of the server's run. */
+/** Returns the id of the server's run, or null where no process has entered it. */
 const RUN_SCRIPT = `${PRESENT_RUN}return run`;
 
 export class DurabilityBarrier {
   readonly #options: BarrierOptions;
-  #running: Promise<string> | undefined;
-  #next: Promise<string> | undefined;
+  #running: Promise<string | null> | undefined;
+  #next: Promise<string | null> | undefined;
   /** The run of the server that syncs before it answers; undefined where none is known to. */
   #syncingRun: string | undefined;
   /** Until when this is taken for granted, on the monotonic clock, ms. */
@@ -113,7 +116,7 @@ export class DurabilityBarrier {
   }
 
   /** A round that begins from now on; resolves with the run of the server. */
-  #round(): Promise<string> {
+  #round(): Promise<string | null> {
     if (!this.#running) return this.#start();
     return this.#next ??= this.#running.catch(() => {}).then(() => {
       this.#next = undefined;
@@ -121,28 +124,28 @@ export class DurabilityBarrier {
     });
   }
 
-  #start(): Promise<string> {
+  #start(): Promise<string | null> {
     const round = this.#sync().finally(() => {
       if (this.#running === round) this.#running = undefined;
     });
     return this.#running = round;
   }
 
-  async #sync(): Promise<string> {
-    const { connection, key, replicas, waitMs } = this.#options;
+  async #sync(): Promise<string | null> {
+    const { connection, key, runs, replicas, waitMs } = this.#options;
     if (this.#settingsHold) {
-      const present = await connection.send<string>(["EVAL", RUN_SCRIPT, 0]);
-      if (present === this.#syncingRun) return present;
+      const present = await connection.send<string | null>(["EVAL", RUN_SCRIPT, 1, runs]);
+      if (present !== null && present === this.#syncingRun) return present;
     }
     // Not of the answer: a process that was paused reads it long after the settings were read.
     const beganAtMs = performance.now();
     const [runId, found, syncsAlways] = await Promise.all([
-      connection.send<string>(["EVAL", WRITE_SCRIPT, 1, key]),
+      connection.send<string | null>(["EVAL", WRITE_SCRIPT, 2, runs, key]),
       connection.send<[number, number]>(["WAITAOF", 1, replicas, waitMs], waitMs),
       replicas === 0 && this.#syncsAlways(),
     ]);
     if (found[0] < 1 || found[1] < replicas) throw new NotDurableError(waitMs, replicas, found);
-    this.#syncingRun = syncsAlways ? runId : undefined;
+    this.#syncingRun = syncsAlways ? runId ?? undefined : undefined;
     this.#syncingUntilMs = beganAtMs + (this.#options.settingsMs ?? SETTINGS_MS);
     return runId;
   }

@@ -227,12 +227,12 @@ export class FollowedProfiles {
       this.#following.send<string | null>(["GET", this.#keys.number]),
       ...profileKinds.map((kind) => this.#following.send<number>(["HLEN", this.#kinds[kind].key])),
     ]);
-    const isOtherRun = this.#followedRun !== this.#following.runId;
+    const isOtherRun = this.#followedRun !== this.#following.replicationId;
     const newest = Number(number ?? 0);
     profileKinds.forEach((kind, i) => this.#kinds[kind].count = counts[i]);
     if (this.#followedRun === "") this.#followed = newest;
     else if (isOtherRun || newest < before) this.#startAnew(newest);
-    this.#followedRun = this.#following.runId;
+    this.#followedRun = this.#following.replicationId;
   }
 
   /** Drops all that was read: changes may have been missed. */
@@ -250,7 +250,7 @@ export class FollowedProfiles {
     while (!this.#isClosed) {
       try {
         // A connection that was lost may be there again, with another run of the server.
-        const isSameRun = this.#following.runId === this.#followedRun;
+        const isSameRun = this.#following.replicationId === this.#followedRun;
         if (!this.#following.isReady || !isSameRun) await this.#beginToFollow();
         const reply = await this.#following.send<[string, Change[]][] | null>(
           [

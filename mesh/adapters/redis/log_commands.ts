@@ -114,7 +114,7 @@ export class LogCommands {
     const { server: { runs }, name } = this.#options;
     const run = await runs.current();
     const before = this.#run;
-    if (before && before.note !== run.note) {
+    if (before && before.id !== run.id) {
       const known = [...this.#durable];
       const ends = await runs.lowestEnds(before, known.map(([p]) => `${name}/${p}`));
       known.forEach(([partition, durable], i) => {

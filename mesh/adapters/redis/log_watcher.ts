@@ -20,6 +20,7 @@ import { idBefore } from "./log_scripts.ts";
 import { LogTail } from "./log_tail.ts";
 import type { RedisConnection } from "./redis_connection.ts";
 import type { RedisServer } from "./redis_server.ts";
+import { replicationIdOf } from "./server_runs.ts";
 import { recordsOf, type StreamEntry } from "./stream_entries.ts";
 
 /** The parts of a log that its watcher uses. */
@@ -184,14 +185,20 @@ export class LogWatcher {
   /** Begins anew: records may have come, or be lost, since the reads before. */
   async #begin(): Promise<void> {
     await this.#connection.readReport();
-    this.#isFollowing = true;
     this.#isSteady = false;
-    this.#runId = this.#connection.runId;
+    const { runs } = this.#parts.server;
+    const { id } = await runs.current();
+    if (this.#connection.replicationId !== replicationIdOf(id)) {
+      runs.leave();
+      throw new Error("the server was restarted meanwhile");
+    }
+    this.#runId = id;
     this.#urgentId = FIRST_ID;
     for (const partition of this.#partitions.values()) {
       partition.toldTo = -1;
       partition.tail.clear();
     }
+    this.#isFollowing = true;
     this.#clientId = await this.#connection.send<number>(["CLIENT", "ID"]);
   }
 

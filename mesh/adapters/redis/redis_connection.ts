@@ -127,11 +127,11 @@ export class RedisConnection {
   }
 
   /**
-   * Identity of the server's run, by the report that was read last: its replication id. It differs
-   * after each start of the server's process and each promotion, which may have lost writes, also
-   * where the same process is the primary again.
+   * The server's replication id, by the report that was read last. It differs after each start of
+   * the server's process and each promotion, which may have lost writes, also where the same
+   * process is the primary again.
    */
-  get runId(): string {
+  get replicationId(): string {
     return this.#report.get("master_replid") ?? "";
   }
 

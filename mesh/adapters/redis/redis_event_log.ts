@@ -45,6 +45,7 @@ import { LogWatcher } from "./log_watcher.ts";
 import { LogPartitionsError, type RedisEventLogOptions } from "./redis_log_options.ts";
 import { type RedisConnection, RedisUnavailableError } from "./redis_connection.ts";
 import type { RedisServer } from "./redis_server.ts";
+import { replicationIdOf } from "./server_runs.ts";
 import { SharedAppends } from "./shared_appends.ts";
 
 interface Partition {
@@ -337,7 +338,7 @@ export class RedisEventLog implements EventLog {
 
   /** @throws {RedisUnavailableError} The connection has come to another run. */
   async #requireRun(connection: RedisConnection, runId: string): Promise<void> {
-    if (connection.runId === runId) return;
+    if (connection.replicationId === replicationIdOf(runId)) return;
     await connection.readReport();
     const cause = new Error("the server was restarted meanwhile");
     throw new RedisUnavailableError(connection.url, false, cause);

@@ -158,7 +158,7 @@ export class RedisRecordStore implements RecordStore {
   async #checkedRun(): Promise<string> {
     const { runs } = this.#server;
     const run = await runs.current();
-    if (this.#run && run.note !== this.#run.note) {
+    if (this.#run && run.id !== this.#run.id) {
       const [lowest] = await runs.lowestEnds(this.#run, ["records"]);
       if (lowest < this.#durable && !await this.#isAccepted(lowest)) {
         throw new RecordsLostError(this.#server.url, this.#durable, lowest);

@@ -56,6 +56,7 @@ export class RedisServer {
     this.barrier = new DurabilityBarrier({
       connection: syncing,
       key: this.key("synced"),
+      runs: this.runs.key,
       replicas: options.replicas ?? 0,
       waitMs: options.durableWaitMs ?? 5_000,
       // A process that only reads is told of another run by nothing else.

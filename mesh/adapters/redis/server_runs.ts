@@ -7,38 +7,46 @@
  * first process that enters a run notes the ends before anything is written in it. Each store
  * compares its known ends with these notes.
  *
- * A run has the server's replication id, which the scripts read themselves. The server takes a new
- * one at each start of its process and at each promotion. The `run_id` would not do: it names the
- * process, which may have been a replica meanwhile, and then lacks the writes that the primary
- * between did not have. A server that gets its first replica takes a new id too: that run has lost
- * nothing.
+ * A run has the server's replication id, which the scripts read themselves, and the name of its
+ * note. The server takes a new id at each start of its process and at each promotion. The `run_id`
+ * would not do: it names the process, which may have been a replica meanwhile, and then lacks the
+ * writes that the primary between did not have. A server that gets its first replica takes a new id
+ * too: that run has lost nothing. The note tells of a server whose keys were deleted (`FLUSHALL`)
+ * or that was filled with older ones, under the same id: the next run has another note.
  */
-import { present } from "../../../structures/invariant.ts";
 import { RedisScript } from "./redis_script.ts";
 import type { RedisConnection } from "./redis_connection.ts";
 
 /** A run of the server, as a process has entered it. */
 export interface ServerRun {
-  /** The server's replication id, `master_replid`. */
+  /**
+   * The server's replication id, `master_replid`, a space, and the name of the note of the ends at
+   * its start: a run whose note was lost is entered anew.
+   */
   readonly id: string;
-  /** Name of the note of the ends at its start; a run whose note was lost is entered anew. */
-  readonly note: string;
   /** Names of all notes when the process entered the run, its own included. */
   readonly known: ReadonlySet<string>;
+}
+
+/** The server's replication id in the id of a run. */
+export function replicationIdOf(runId: string): string {
+  return runId.slice(0, runId.indexOf(" "));
 }
 
 /** Runs whose notes are retained. */
 const NOTES_MAX = 256;
 
-/** Lua that reads the id of the server's run into `run`. */
+/** Lua that reads the id of the present run into `run`, where a process has entered it. */
 export const PRESENT_RUN = `
-local run = string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)')
+local run = redis.call('HGET', KEYS[1], 'run')
+local replication = string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)')
+if run and string.match(run, '^%w+') ~= replication then run = false end
 `;
 
 /**
  * KEYS: runs. ARGV: prefix of the mesh's keys, name of a new note. Returns the id of the present
  * run and the names of the retained notes, that of the present run last. Fields of runs: `run` (the
- * id that was entered last), `count`, `at:n` (the ends at the start of run n, as JSON), `note:n`
+ * run that was entered last), `count`, `at:n` (the ends at the start of run n, as JSON), `note:n`
  * (the name of that note), `log:name` (number of partitions).
  *
  * A fail-over may lose notes, and another run then gets their numbers; so notes are compared by
@@ -51,7 +59,7 @@ const enterScript = new RedisScript<string[]>(`#!lua flags=allow-oom
 ${PRESENT_RUN}
 local runs, prefix = KEYS[1], ARGV[1]
 local count = tonumber(redis.call('HGET', runs, 'count') or '0')
-if redis.call('HGET', runs, 'run') ~= run then
+if not run then
   local ends = { records = tonumber(redis.call('HGET', prefix .. 'records', '#revision') or '0') }
   local fields = redis.call('HGETALL', runs)
   for i = 1, #fields, 2 do
@@ -63,6 +71,7 @@ if redis.call('HGET', runs, 'run') ~= run then
     end
   end
   count = count + 1
+  run = replication .. ' ' .. ARGV[2]
   redis.call('HSET', runs, 'run', run, 'count', count, 'at:' .. count, cjson.encode(ends),
     'note:' .. count, ARGV[2])
   redis.call('HDEL', runs, 'at:' .. (count - ${NOTES_MAX}), 'note:' .. (count - ${NOTES_MAX}))
@@ -97,7 +106,7 @@ return redis.call('HSET', KEYS[1], ARGV[1], math.max(known, tonumber(ARGV[2])))
  */
 export const RUN_CHECK = `
 ${PRESENT_RUN}
-if run ~= ARGV[1] or redis.call('HGET', KEYS[1], 'run') ~= run then return {'RUN'} end
+if run ~= ARGV[1] then return {'RUN'} end
 `;
 
 export class ServerRuns {
@@ -119,7 +128,8 @@ export class ServerRuns {
   /** Has the run entered anew when another connection of the process finds another one. */
   compareWith(connection: RedisConnection): void {
     connection.onReady(() => {
-      if (connection.runId !== this.#entered?.id) this.leave();
+      const { id = " " } = this.#entered ?? {};
+      if (connection.replicationId !== replicationIdOf(id)) this.leave();
     });
   }
 
@@ -135,8 +145,7 @@ export class ServerRuns {
       [this.key],
       [this.#prefix, crypto.randomUUID()],
     );
-    const note = present(names.at(-1), "a run that was entered has a note");
-    return this.#entered = { id, note, known: new Set(names) };
+    return this.#entered = { id, known: new Set(names) };
   }
 
   /** Forgets the run, after the server said that another one is current. */

@@ -212,10 +212,14 @@ withPrograms((program: ServerProgram) => {
     const followed: string[] = [];
     const remove = log.onAppended(0, () => {});
     await log.append(0, [text("a")]);
-    const { runId } = server.commands;
+    const { replicationId } = server.commands;
     await pair.follow(pair.second);
     await server.commands.readReport();
-    assert.notEqual(server.commands.runId, runId, "the replication id is another one");
+    assert.notEqual(
+      server.commands.replicationId,
+      replicationId,
+      "the replication id is another one",
+    );
     for (const record of ["b", "c"]) await log.append(0, [text(record)]);
     assert.deepEqual(await texts(log), ["a", "b", "c"]);
     for (const { bytes } of await log.read(0, 0, 10, "follower")) {
