@@ -11,15 +11,20 @@ export class HostProcess {
   readonly #ready = Promise.withResolvers<void>();
   #said = "";
 
-  /** Starts the host and does not wait. */
+  /**
+   * Starts the host and does not wait.
+   *
+   * @param build The main module of the program; default: that of these sources.
+   */
   constructor(
     readonly host: string,
     configuration: string,
     under: readonly string[] = [],
     environment: Readonly<Record<string, string>> = {},
+    build = main,
   ) {
     const command = [
-      ...[...under, Deno.execPath(), "run", "-A", "--no-check", main],
+      ...[...under, Deno.execPath(), "run", "-A", "--no-check", build],
       ...["node", "--host", host, "--config", configuration],
     ];
     this.#process = new Deno.Command(command[0], {
@@ -101,11 +106,15 @@ export class HostProcesses {
 
   /** Starts hosts together, and waits until all are ready. */
   async start(...hosts: readonly string[]): Promise<void> {
+    await this.startOn(undefined, ...hosts);
+  }
+
+  /** As {@link start}, on another build of the program, which its main module names. */
+  async startOn(build: string | undefined, ...hosts: readonly string[]): Promise<void> {
     for (const host of hosts) {
-      this.#running.set(
-        host,
-        new HostProcess(host, this.configuration, this.under(host), this.environment(host)),
-      );
+      const [under, environment] = [this.under(host), this.environment(host)];
+      const process = new HostProcess(host, this.configuration, under, environment, build);
+      this.#running.set(host, process);
     }
     await Promise.all(hosts.map((host) => this.of(host).ready()));
   }
