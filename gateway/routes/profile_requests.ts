@@ -67,7 +67,14 @@ export class ProfileRequests {
   }
 
   async get(context: GatewayContext): Promise<Response> {
-    return TextResponse.json(profileAnswer(await this.#read(idOf(context))));
+    const id = idOf(context);
+    const profile = await withinDeadline(
+      context,
+      this.#parts.clock,
+      this.#read(id),
+      `The profile store did not answer for ${this.#kind} "${id}" in time. Ask again.`,
+    );
+    return TextResponse.json(profileAnswer(profile));
   }
 
   async remove(context: GatewayContext): Promise<Response> {
@@ -102,12 +109,13 @@ export class ProfileRequests {
     );
   }
 
-  /** @throws {ProblemError} `unknown-item` or `unknown-user`. */
+  /**
+   * @throws {ProblemError} `unknown-item` or `unknown-user`.
+   * @throws {ProfileStoreUnavailableError} Whether it is stored is unknown.
+   */
   async #read(id: string): Promise<Profile> {
     const kind = this.#kind;
-    const { profiles } = this.#parts;
-    if (!profiles.isLocal) await profiles.load(kind, [id]);
-    const profile = profiles.get(kind, id);
+    const profile = await this.#parts.profiles.read(kind, id);
     if (profile !== undefined) return profile;
     throw new ProblemError(
       `unknown-${kind}`,

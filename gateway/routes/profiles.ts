@@ -77,7 +77,7 @@ function endpointsOf(kind: ProfileKind, parts: GatewayParts): Endpoint[] {
       operationId: `get${Kind}`,
       summary: `Read ${kind === "item" ? "an item's" : "a user's"} attributes`,
       answers: { 200: { description: "The stored attributes.", schema: profileSchema } },
-      problems: [`unknown-${kind}`],
+      problems: [`unknown-${kind}`, "unavailable", "deadline-exceeded"],
       handle: (context) => requests.get(context),
     },
     {

@@ -46,6 +46,12 @@ export interface ProfileStore {
    * not loaded, so that nothing derived from its absence stays.
    */
   get(kind: ProfileKind, id: string): Profile | undefined;
+  /**
+   * The stored profile; undefined where there is none. Waits for the store, unlike {@link load}.
+   *
+   * @throws {ProfileStoreUnavailableError} It cannot be read now.
+   */
+  read(kind: ProfileKind, id: string): Promise<Profile | undefined>;
   /** Several profiles, in the order of `ids`. */
   getMany(kind: ProfileKind, ids: readonly string[]): (Profile | undefined)[];
   /**
@@ -66,8 +72,8 @@ export interface ProfileStore {
   /**
    * Replaces the attributes of a profile that is still as it was read: its version and the time of
    * its last write are those of `before`. Resolves with the new profile when it is durable;
-   * undefined where the profile was written or deleted meanwhile. Then {@link load} and
-   * {@link get} read the present one.
+   * undefined where the profile was written or deleted meanwhile. Then {@link read} has the present
+   * one.
    *
    * @throws {ProfileStoreUnavailableError} As {@link put}.
    */
@@ -99,7 +105,10 @@ export interface ProfileStore {
   close(): Promise<void>;
 }
 
-/** Profiles cannot be written now: the disk is full or failed, or the store is at its limit. */
+/**
+ * Profiles cannot be written or read now: the disk is full or failed, the store is away or at its
+ * limit.
+ */
 export class ProfileStoreUnavailableError extends Error {
   override readonly name = "ProfileStoreUnavailableError";
   constructor(
@@ -107,9 +116,10 @@ export class ProfileStoreUnavailableError extends Error {
     cause: unknown,
     remedy =
       "Nothing was written. Free disk space or repair the disk; writes go on as soon as writing works.",
+    action: "write to" | "read" = "write to",
   ) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    super(`Cannot write to ${path}: ${reason}. ${remedy}`, { cause });
+    super(`Cannot ${action} ${path}: ${reason}. ${remedy}`, { cause });
   }
 }
 

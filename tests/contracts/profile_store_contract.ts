@@ -38,6 +38,17 @@ export function profileStoreContract(
     assert.equal(store.count("user"), 0);
   });
 
+  test("a stored profile is read whether or not it was loaded, and an absent one is none", async (under) => {
+    const { store, settle } = under;
+    const put = await settle(store.put("item", "1", { year: 1999 }));
+    await settle(store.put("item", "2", { year: 2000 }));
+    await settle(store.delete("item", "2"));
+    const again = await under.reopen?.() ?? store;
+    assert.deepEqual(await settle(again.read("item", "1")), put);
+    for (const id of ["2", "3"]) assert.equal(await settle(again.read("item", id)), undefined);
+    assert.equal(await settle(again.read("user", "1")), undefined);
+  });
+
   test("a put replaces all attributes and raises the version by one", async ({ store, settle }) => {
     await settle(store.put("user", "ann", { age: 30, city: "Porto" }));
     await settle(store.put("user", "ann", { age: 31 }));

@@ -45,6 +45,23 @@ Deno.test("an item and a user of the same id have separate profiles", async () =
   assert.equal((await json(app.request("/v1/users/x"))).attributes.kind, "user");
 });
 
+Deno.test("a profile that cannot be read now is a 503 for a read and a patch, not a 404", async () => {
+  const { app, profiles } = gatewayFixture();
+  profiles.read = () =>
+    Promise.reject(new ProfileStoreUnavailableError("Redis", "it is away", "Ask again.", "read"));
+  for (const method of ["GET", "PATCH"]) {
+    const answer = await app.request("/v1/items/i-1", {
+      method,
+      ...(method === "PATCH" && {
+        headers: { "content-type": "application/json" },
+        body: '{"attributes":{"year":1994}}',
+      }),
+    });
+    assert.equal(answer.status, 503, method);
+    assert.equal((await json(answer)).detail, "Cannot read Redis: it is away. Ask again.");
+  }
+});
+
 Deno.test("a deleted profile is gone, and deleting it again is not an error", async () => {
   const { app } = gatewayFixture();
   await put(app, "/v1/users/a%20b", { age: 30 });

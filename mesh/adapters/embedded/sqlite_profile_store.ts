@@ -105,6 +105,10 @@ export class SqliteProfileStore implements ProfileStore {
     return Promise.resolve();
   }
 
+  read(kind: ProfileKind, id: string): Promise<Profile | undefined> {
+    return Promise.resolve(this.get(kind, id));
+  }
+
   get(kind: ProfileKind, id: string): Profile | undefined {
     return this.#errors.named(() => this.#profiles[kind].table.get(id));
   }

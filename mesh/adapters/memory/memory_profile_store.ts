@@ -41,6 +41,10 @@ export class MemoryProfileStore implements ProfileStore {
     return Promise.resolve();
   }
 
+  read(kind: ProfileKind, id: string): Promise<Profile | undefined> {
+    return Promise.resolve(this.get(kind, id));
+  }
+
   get(kind: ProfileKind, id: string): Profile | undefined {
     return this.#profiles[kind].get(id);
   }

@@ -143,6 +143,22 @@ export class FollowedProfiles {
     });
   }
 
+  /**
+   * A profile, which is read where it is not held; undefined where there is none.
+   *
+   * @throws {RedisUnavailableError} The server does not answer.
+   */
+  async read(kind: ProfileKind, id: string): Promise<Profile | undefined> {
+    const { key, cache } = this.#kinds[kind];
+    const held = cache.get(id);
+    if (held !== undefined) return held.profile;
+    const keys = [key, this.#keys.number];
+    const [number, [text]] = await readScript.run(this.#server.reads, keys, [id]);
+    const profile = text === null ? undefined : parseProfile(id, text);
+    cache.set(id, profile, text?.length ?? 0, Number(number));
+    return profile;
+  }
+
   /** A profile; undefined where there is none, or it is not held. */
   get(kind: ProfileKind, id: string): Profile | undefined {
     const entry = this.#kinds[kind].cache.get(id);

@@ -44,6 +44,7 @@ export interface RedisProfileStoreOptions {
 const LOAD_BUDGET_MS = 100;
 const FULL_REMEDY = "Nothing was written. Raise its maxmemory, or delete profiles.";
 const REMEDY = "Whether it was written is unknown. Send it again when Redis answers.";
+const READ_REMEDY = "Ask again when Redis answers.";
 /** Runs of the server that one change may meet. */
 const RUNS_MAX = 3;
 
@@ -87,6 +88,14 @@ export class RedisProfileStore implements ProfileStore {
 
   load(kind: ProfileKind, ids: readonly string[]): Promise<void> {
     return this.#followed.load(kind, ids);
+  }
+
+  async read(kind: ProfileKind, id: string): Promise<Profile | undefined> {
+    try {
+      return await this.#followed.read(kind, id);
+    } catch (error) {
+      throw translated(this.#server, error, "read");
+    }
   }
 
   get(kind: ProfileKind, id: string): Profile | undefined {
@@ -195,7 +204,7 @@ export class RedisProfileStore implements ProfileStore {
       }
       return { profiles, next: next === "0" ? undefined : next };
     } catch (error) {
-      throw translated(this.#server, error);
+      throw translated(this.#server, error, "read");
     }
   }
 
@@ -255,10 +264,14 @@ export class RedisProfileStore implements ProfileStore {
 }
 
 /** The error of the port, where the server is away, full or slow. */
-function translated(server: RedisServer, error: unknown): unknown {
+function translated(
+  server: RedisServer,
+  error: unknown,
+  action: "write to" | "read" = "write to",
+): unknown {
   const isFull = isOfFullMemory(error);
   const isPassing = error instanceof RedisUnavailableError || error instanceof NotDurableError;
   if (!isPassing && !isFull) return error;
-  const remedy = isFull ? FULL_REMEDY : REMEDY;
-  return new ProfileStoreUnavailableError(`the Redis at ${server.url}`, error, remedy);
+  const remedy = action === "read" ? READ_REMEDY : isFull ? FULL_REMEDY : REMEDY;
+  return new ProfileStoreUnavailableError(`the Redis at ${server.url}`, error, remedy, action);
 }

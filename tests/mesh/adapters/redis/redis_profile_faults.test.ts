@@ -62,6 +62,26 @@ withPrograms((program: ServerProgram) => {
     assert.equal(store.count("user"), 1);
   });
 
+  test("a read waits for a slow server, and one that is away has no profile to be absent", async ({ local, server }) => {
+    const options = { server, writer: crypto.randomUUID(), cacheBytesMax: 2 ** 20 };
+    const store = await RedisProfileStore.open({ ...options, loadBudgetMs: 1 });
+    await store.put("user", "ann", { age: 7 });
+    const other = await RedisProfileStore.open({ ...options, loadBudgetMs: 1 });
+    local.pause();
+    const slow = other.read("user", "ann");
+    await other.load("user", ["ann"]); // a ranking goes on without it
+    assert.equal(other.get("user", "ann"), undefined);
+    local.resume();
+    assert.equal((await slow)?.attributes.age, 7);
+    await local.kill();
+    const away = await other.read("user", "bob").catch((error) => error);
+    assert.ok(away instanceof ProfileStoreUnavailableError, String(away));
+    assert.match(away.message, /^Cannot read the Redis at .*\. Ask again when Redis answers\.$/);
+    assert.equal((await other.read("user", "ann"))?.attributes.age, 7, "it was read before");
+    await store.close();
+    await other.close();
+  });
+
   test(
     "a profile is written, deleted and forgotten under a run that has begun unnoticed",
     async ({ server, store }) => {
