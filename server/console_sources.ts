@@ -20,7 +20,7 @@ const ASK_BUDGET_MS = 1_000;
 const EXPLAIN_BUDGET_MS = 2_000;
 
 /** Hosts by name, of which the console needs the threads. */
-type DescribedHosts = ReadonlyMap<string, Pick<HostDescription, "trainerThreads">>;
+type DescribedHosts = ReadonlyMap<string, Pick<HostDescription, "threads">>;
 
 export interface ConsoleEnvironment {
   readonly stores: Pick<MeshStores, "blobs" | "eventLog">;
@@ -116,7 +116,7 @@ function nodesOfProcess(
   { host }: PlannedProcess,
   described: DescribedHosts,
 ): string[] {
-  const trainerThreads = host === undefined ? undefined : described.get(host)?.trainerThreads;
-  const nodes = nodesOf(configuration, host, trainerThreads);
+  const threads = host === undefined ? undefined : described.get(host)?.threads;
+  const nodes = nodesOf(configuration, host, threads);
   return [homeNodeOf(host), ...nodes.map(({ name }) => name)];
 }

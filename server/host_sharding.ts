@@ -1,6 +1,7 @@
 /**
- * A host's part in a change of the number of shards, trainers or partitions: it follows the
- * sharding, the dealing and the partitioning of the mesh, as the coordination store names them.
+ * A host's part in a change of the number of shards, trainers or partitions, and of the threads of
+ * other hosts: it follows the sharding, the dealing and the partitioning of the mesh, as the
+ * coordination store names them, and knows each host by the threads that it told there.
  *
  * The new shards and trainers are made by {@link PlacedShards} and {@link PlacedPartitions}, since
  * their epochs change. Here the other actors follow:
@@ -16,11 +17,11 @@ import type { EmbeddingShardOptions } from "../actors/embedding_shard/options.ts
 import type { ScorerMessage } from "../actors/scorer/protocol.ts";
 import type { CairnConfiguration } from "../configuration/configuration.ts";
 import { divisionsOf, withDivisions } from "../configuration/sharding.ts";
-import type { MeshView } from "../mesh/ports/coordination.ts";
+import type { HostThreads, MeshView, PlacedKey } from "../mesh/ports/coordination.ts";
 import { HELD_SHARDING, SERVED_SHARDING } from "../mesh/ports/reshard_progress.ts";
 import type { Address } from "../mesh/runtime/actor.ts";
 import { reasonOf } from "../mesh/runtime/errors.ts";
-import type { Mesh, PlannedActor } from "../mesh/runtime/mesh.ts";
+import { type Mesh, placementOf, type PlannedActor } from "../mesh/runtime/mesh.ts";
 import { present } from "../structures/invariant.ts";
 import { partitionCountsOf } from "../configuration/partitions.ts";
 import {
@@ -29,8 +30,8 @@ import {
   presentPartitioning,
 } from "../mesh/ports/partitioning.ts";
 import type { EventLog } from "../mesh/ports/event_log.ts";
-import { addresses, shardingAt } from "./addresses.ts";
-import { processesOf } from "./layout.ts";
+import { addresses, placedKinds, shardingAt } from "./addresses.ts";
+import { Layout, processesOf } from "./layout.ts";
 import { planOf } from "./plan.ts";
 
 export interface HostShardingOptions {
@@ -38,6 +39,8 @@ export interface HostShardingOptions {
   /** The configuration, with the sharding at the start of this process. */
   readonly configuration: CairnConfiguration;
   readonly host: string;
+  /** Threads by host, this one's included, as they have told them until now. */
+  readonly threads: ReadonlyMap<string, HostThreads>;
   /** Resolves when the actors that this process began with are there. */
   readonly started: Promise<unknown>;
   /** The logs of this process; undefined or empty where it has none. */
@@ -63,7 +66,10 @@ export class HostSharding {
   readonly #options: HostShardingOptions;
   readonly #serves: boolean;
   #configuration: CairnConfiguration;
-  #plan: readonly PlannedActor[];
+  /** By host; one that is away has those that it told last. */
+  readonly #threads: Map<string, HostThreads>;
+  #plan: readonly PlannedActor[] = [];
+  #unplaced: readonly (readonly [Address, string])[] = [];
   /** The sharding whose actors are made here. */
   #madeSharding: number;
   /** The number of partitionings that the logs here have. */
@@ -80,9 +86,10 @@ export class HostSharding {
 
   constructor(options: HostShardingOptions) {
     this.#options = options;
-    const { configuration, host } = options;
+    const { configuration, host, threads } = options;
     this.#configuration = configuration;
-    this.#plan = planOf(configuration);
+    this.#threads = new Map(threads);
+    this.#planAnew();
     this.#madeSharding = this.#served = configuration.sharding;
     this.#extended = partitionCountsOf(configuration).length;
     const own = processesOf(configuration).find((each) => each.host === host);
@@ -100,6 +107,16 @@ export class HostSharding {
   get shards(): ShardsOptions {
     const { sharding, embeddingShard: shard } = this.#configuration;
     return { sharding, shard };
+  }
+
+  /** The node of a shard, a joiner or a trainer on a host that the store has given it to. */
+  nodeOf(host: string, key: PlacedKey): string {
+    return new Layout(this.#configuration, this.#threads).on(host, key);
+  }
+
+  /** The actors of all hosts that the store does not place, with their nodes. */
+  get unplaced(): readonly (readonly [Address, string])[] {
+    return this.#unplaced;
   }
 
   /** Whether a step towards the present divisions is left. */
@@ -134,10 +151,11 @@ export class HostSharding {
     this.#servedByAll = Math.min(...serving.map(({ load }) => load[SERVED_SHARDING] ?? -1));
     const { sharding: sharded, dealing: dealt } = this.#configuration;
     // Both only grow.
-    if (identity.sharding > sharded || identity.dealing > dealt) {
+    const isDividedAnew = identity.sharding > sharded || identity.dealing > dealt;
+    if (isDividedAnew) {
       this.#configuration = withDivisions(this.#configuration, divisionsOf(identity));
-      this.#plan = planOf(this.#configuration);
     }
+    if (this.#noteThreads(hosts) || isDividedAnew) this.#planAnew();
     const { sharding } = this.#configuration;
     if (!this.isChanging || !this.#isStarted || this.#task !== undefined) return;
     this.#task = this.#step(sharding).then(() => void (this.#logged = ""), (error) => {
@@ -150,6 +168,22 @@ export class HostSharding {
       }
       this.#logged = reason;
     }).finally(() => this.#task = undefined);
+  }
+
+  /** Whether another host has other threads than it told before. */
+  #noteThreads(hosts: MeshView["hosts"]): boolean {
+    let isChanged = false;
+    for (const { host, threads } of hosts.values()) {
+      if (host === this.#options.host || isEqual(threads, this.#threads.get(host))) continue;
+      this.#threads.set(host, threads);
+      isChanged = true;
+    }
+    return isChanged;
+  }
+
+  #planAnew(): void {
+    this.#plan = planOf(this.#configuration, this.#threads);
+    this.#unplaced = placementOf(this.#plan.filter(({ kind }) => !placedKinds.has(kind)));
   }
 
   /** Resolves when the step under way has ended. */
@@ -268,6 +302,10 @@ export class UnknownPartitionsError extends Error {
         "mesh.id and start all hosts with one file.",
     );
   }
+}
+
+function isEqual(a: HostThreads, b: HostThreads | undefined): boolean {
+  return a.serving === b?.serving && a.trainers === b.trainers && a.shards === b.shards;
 }
 
 function addressOf({ kind, key }: PlannedActor): Address {

@@ -5,16 +5,17 @@
  *                 feature keepers
  *     serving     scorer, serving replicas, row feed, retriever; they are in `main`
  *                 where `scoringThread` is so
- *     trainer-0…n one trainer each, which reads every n-th partition of the example log
+ *     trainer-0…n trainers, dealt round robin, each with every n-th partition of the example log
  *     shards-1…n  embedding shards, dealt round robin
  *
  * With `placement: singleThread` all of them are in `main`. In a mesh of several processes each
  * host has these nodes for its own roles, and their names begin with the host's, as in
- * `tables:shards-1`.
+ * `tables:shards-1`. The files of two hosts may say other threads where a coordination store is
+ * underneath: a host is known by the threads that it tells there.
  */
 import type { CairnConfiguration } from "../configuration/configuration.ts";
 import { type Role, roles } from "../configuration/sections/hosts.ts";
-import { parsePlacedKey, type PlacedKey } from "../mesh/ports/coordination.ts";
+import { type HostThreads, parsePlacedKey, type PlacedKey } from "../mesh/ports/coordination.ts";
 import { present } from "../structures/invariant.ts";
 import { numbersBelow } from "../structures/numbers_below.ts";
 
@@ -63,38 +64,68 @@ export function servingHostsOfMesh(configuration: CairnConfiguration): string[] 
   return servingHosts(configuration).filter((host) => host !== undefined);
 }
 
+/** Threads of a host whose parts are all in its home thread. */
+const noThreads: HostThreads = { serving: 0, trainers: 0, shards: 0 };
+
+/** Names of the nodes besides the home node, by the use of their threads. */
+const threadNames: Readonly<Record<keyof HostThreads, (thread: number) => string>> = {
+  serving: () => "serving",
+  trainers: (thread) => `trainer-${thread}`,
+  shards: (thread) => `shards-${1 + thread}`,
+};
+
+/**
+ * The threads that a process has by its configuration: for trainers as many as its even share of
+ * them, rounded up, and for shards at most that many. Where a coordination store gives it shards,
+ * these may be any, so that it has all `shardThreads`.
+ *
+ * @param host Undefined = the only process.
+ */
+export function threadsOf(configuration: CairnConfiguration, host?: string): HostThreads {
+  const { placement, shardCount, trainerCount } = configuration;
+  if (placement.kind === "singleThread") return noThreads;
+  const shareOf = (role: Role, parts: number) => {
+    const hosts = processesOf(configuration).filter(({ roles }) => roles.includes(role));
+    return hosts.some((each) => each.host === host) ? Math.ceil(parts / hosts.length) : 0;
+  };
+  const shards = shareOf("shards", shardCount);
+  const givenShards = shards > 0 && hasPlacement(configuration) ? Infinity : shards;
+  return {
+    serving: placement.scoringThread === "main" ? 0 : shareOf("serving", 1),
+    trainers: shareOf("trainer", trainerCount),
+    shards: Math.min(placement.shardThreads, givenShards),
+  };
+}
+
 /**
  * The nodes of a process besides its home node.
  *
  * @param host Undefined = the only process.
- * @param trainerThreads The host's, as it describes itself: its file may have another number of
- *   trainers. Undefined = as many as in this configuration.
  */
 export function nodesOf(
   configuration: CairnConfiguration,
   host?: string,
-  trainerThreads?: number,
+  threads: HostThreads = threadsOf(configuration, host),
 ): PlannedNode[] {
-  const layout = new Layout(configuration);
-  const { home, serving, trainers: ownTrainers, shards } = layout.threadsOf(host);
-  const trainers = trainerThreads === undefined
-    ? ownTrainers
-    : numbersBelow(trainerThreads).map((thread) => nodeName(`trainer-${thread}`, host));
-  const nodes = [
-    ...serving.map((name) => ({ name, background: false })),
-    ...[...trainers, ...shards].map((name) => ({ name, background: true })),
-  ];
-  return nodes.filter(({ name }) => name !== home);
+  return (["serving", "trainers", "shards"] as const).flatMap((use) =>
+    numbersBelow(threads[use]).map((thread) => ({
+      name: nodeName(threadNames[use](thread), host),
+      background: use !== "serving",
+    }))
+  );
 }
 
 /** The node of each actor. */
 export class Layout {
   readonly #configuration: CairnConfiguration;
   readonly #processes: readonly PlannedProcess[];
+  readonly #told: ReadonlyMap<string, HostThreads>;
 
-  constructor(configuration: CairnConfiguration) {
+  /** @param told Threads by host, of those that have told them; others have those of this file. */
+  constructor(configuration: CairnConfiguration, told: ReadonlyMap<string, HostThreads>) {
     this.#configuration = configuration;
     this.#processes = processesOf(configuration);
+    this.#told = told;
   }
 
   /** The processes with a role. */
@@ -108,9 +139,7 @@ export class Layout {
   }
 
   serving(host: string | undefined): string {
-    const { placement } = this.#configuration;
-    const hasThread = placement.kind === "workers" && placement.scoringThread !== "main";
-    return hasThread ? nodeName("serving", host) : homeNodeOf(host);
+    return this.#threadOf("serving", host, 0);
   }
 
   joiner(partition: number): string {
@@ -120,106 +149,37 @@ export class Layout {
 
   trainer(trainer: number): string {
     const hosts = this.with("trainer");
-    const { host } = hosts[trainer % hosts.length];
-    return this.#inWorkers ? nodeName(`trainer-${trainer}`, host) : homeNodeOf(host);
-  }
-
-  /** The node of a shard, a joiner or a trainer on a host that was given it. */
-  on(host: string, key: PlacedKey, trainerThreads: number): string {
-    const { kind, number } = parsePlacedKey(key);
-    const { shards, home } = this.threadsOf(host);
-    switch (kind) {
-      case "shard":
-        return shards.length === 0 ? home : shards[number % shards.length];
-      case "events":
-        return home;
-      case "trainer":
-        return trainerThreads === 0 ? home : nodeName(`trainer-${number % trainerThreads}`, host);
-    }
+    const index = Math.floor(trainer / hosts.length); // among the host's trainers
+    return this.#threadOf("trainers", hosts[trainer % hosts.length].host, index);
   }
 
   shard(shard: number): string {
-    const { placement, shardCount } = this.#configuration;
     const hosts = this.with("shards");
-    const { host } = hosts[shard % hosts.length];
-    if (placement.kind === "singleThread") return homeNodeOf(host);
-    const own = Math.floor(shard / hosts.length); // index among the host's shards
-    const ownCount = Math.ceil((shardCount - shard % hosts.length) / hosts.length);
-    const threads = Math.min(placement.shardThreads, ownCount);
-    return nodeName(`shards-${1 + own % threads}`, host);
+    const index = Math.floor(shard / hosts.length); // among the host's shards
+    return this.#threadOf("shards", hosts[shard % hosts.length].host, index);
   }
 
-  /** Names of a process's nodes, by use. */
-  threadsOf(host: string | undefined) {
-    const { shardCount, trainerCount } = this.#configuration;
-    const owned = (names: readonly string[]) =>
-      [...new Set(names)].filter((name) =>
-        name === homeNodeOf(host) ||
-        (host === undefined ? !name.includes(":") : name.startsWith(`${host}:`))
-      );
-    return {
-      home: homeNodeOf(host),
-      serving: owned(this.with("serving").map((each) => this.serving(each.host))),
-      trainers: hasPlacement(this.#configuration)
-        ? this.#sparesOf(host)
-        : owned(numbersBelow(trainerCount).map((trainer) => this.trainer(trainer))),
-      shards: hasPlacement(this.#configuration)
-        ? this.#shardThreadsOf(host)
-        : owned(numbersBelow(shardCount).map((shard) => this.shard(shard))).sort(byNumber),
-    };
+  /** The node of a shard, a joiner or a trainer on a host that the store has given it to. */
+  on(host: string, key: PlacedKey): string {
+    const { kind, number } = parsePlacedKey(key);
+    switch (kind) {
+      case "shard":
+        return this.#threadOf("shards", host, number);
+      case "events":
+        return homeNodeOf(host);
+      case "trainer":
+        return this.#threadOf("trainers", host, number);
+    }
   }
 
-  /**
-   * Threads of a host that may be given any trainer, of any dealing: as many as its even share of
-   * those in the file. More trainers share these threads until the host is restarted.
-   */
-  #sparesOf(host: string | undefined): string[] {
-    const hosts = this.with("trainer");
-    if (!this.#inWorkers || !hosts.some((each) => each.host === host)) return [];
-    const threads = Math.ceil(this.#configuration.trainerCount / hosts.length);
-    return numbersBelow(threads).map((thread) => nodeName(`trainer-${thread}`, host));
+  /** The node of one of a host's parts, which are dealt to its threads round robin. */
+  #threadOf(use: keyof HostThreads, host: string | undefined, part: number): string {
+    const told = host === undefined ? undefined : this.#told.get(host);
+    const { [use]: threads } = told ?? threadsOf(this.#configuration, host);
+    return threads === 0 ? homeNodeOf(host) : nodeName(threadNames[use](part % threads), host);
   }
-
-  /** Threads of a host that may be given any shard, of any sharding. */
-  #shardThreadsOf(host: string | undefined): string[] {
-    const { placement } = this.#configuration;
-    const mayHaveShards = this.with("shards").some((each) => each.host === host);
-    if (placement.kind === "singleThread" || !mayHaveShards) return [];
-    return numbersBelow(placement.shardThreads).map((thread) =>
-      nodeName(`shards-${1 + thread}`, host)
-    );
-  }
-
-  get #inWorkers(): boolean {
-    return this.#configuration.placement.kind === "workers";
-  }
-}
-
-/** Threads of a host for the trainers that the coordination store gives it. */
-export function trainerThreadsOf(configuration: CairnConfiguration, host: string): number {
-  return new Layout(configuration).threadsOf(host).trainers.length;
-}
-
-/**
- * The node of a shard, a joiner or a trainer on a host of a mesh of several processes that the
- * coordination store has given it to.
- *
- * @param trainerThreads The host's, as it describes itself: its file may have another
- *   `trainer.count` than this one.
- */
-export function placedNode(
-  configuration: CairnConfiguration,
-  host: string,
-  key: PlacedKey,
-  trainerThreads: number,
-): string {
-  return new Layout(configuration).on(host, key, trainerThreads);
 }
 
 function nodeName(thread: string, host: string | undefined): string {
   return host === undefined ? thread : `${host}:${thread}`;
-}
-
-function byNumber(left: string, right: string): number {
-  return left.localeCompare(right, "en", { numeric: true });
 }

@@ -43,8 +43,8 @@ export interface PlacementAgentOptions {
   readonly sharding: FollowedSharding;
   /** Takes a snapshot, on the host of the first trainer. */
   readonly takeSnapshot: () => Promise<void>;
-  /** The node of a shard, a joiner or a trainer on a host that owns it and has these threads. */
-  readonly nodeOf: (host: string, key: PlacedKey, trainerThreads: number) => string;
+  /** The node of a shard, a joiner or a trainer on a host that owns it, by the host's threads. */
+  readonly nodeOf: (host: string, key: PlacedKey) => string;
   /**
    * The joiner or trainer of a key on this host, under the epoch of its placement, and the actors
    * that follow it.
@@ -66,6 +66,8 @@ export interface PlacementAgentOptions {
 /** The divisions among shards and trainers, as a host follows them; see {@link HostSharding}. */
 export interface FollowedSharding {
   readonly shards: ShardsOptions;
+  /** The actors of all hosts that the store does not place, with their nodes. */
+  readonly unplaced: readonly (readonly [Address, string])[];
   /** Whether a step towards the divisions of the mesh is left. */
   readonly isChanging: boolean;
   follow(view: MeshView): void;
@@ -102,7 +104,7 @@ export class PlacementAgent {
   readonly #unlisted: UnlistedHosts;
   /** The process of each other host at the last look, by host. */
   readonly #incarnations = new Map<string, string>();
-  /** The node of each owner's actor, as this process was told last. */
+  /** The node of each actor, as this process was told last. */
   readonly #placed = new Map<Address, string>();
   /** End of the lease on the own monotonic clock, ms; infinite before this host has joined. */
   #leasedUntilMs = Infinity;
@@ -126,7 +128,7 @@ export class PlacementAgent {
       coordination,
       run,
       shards: () => sharding.shards,
-      nodeOf: (shard) => nodeOf(host, `shard/${shard}`, description.trainerThreads),
+      nodeOf: (shard) => nodeOf(host, `shard/${shard}`),
       pauses,
       onRejoin: (error) => this.#leaveFor(error),
       onDue: () => this.#lookAgain.resolve(),
@@ -185,7 +187,7 @@ export class PlacementAgent {
         this.#unlisted.look(view);
         sharding.follow(view);
         this.#resharding.follow(view, dutiesOf(view, this.#run).has(FIRST_TRAINER));
-        await this.#placeOwners(view);
+        await this.#placeActors(view);
         this.#partitions.fulfil(view);
         this.#shards.fulfil(view);
         const changed = coordination.watch(view.revision, this.#lookMs(view));
@@ -302,22 +304,21 @@ export class PlacementAgent {
     }
   }
 
-  /** Directs messages to the present owners, also to those that still restore. */
-  async #placeOwners(view: MeshView): Promise<void> {
+  /**
+   * Directs messages to the present owners, also to those that still restore, and to the threads
+   * that hosts have now.
+   */
+  async #placeActors(view: MeshView): Promise<void> {
     const { mesh, nodeOf, homeOf, followersOf } = this.#options;
     const { sharding } = view.identity;
-    const changed: [Address, string][] = [];
+    const actors = [...this.#options.sharding.unplaced];
     for (const [key, placement] of view.placements) {
       if (placement.state === "unassigned") continue;
       const { host } = placement.owner;
-      const node = nodeOf(host, key, view.hosts.get(host)?.trainerThreads ?? 0);
-      const followers = followersOf?.(key) ?? [];
-      const owned: [Address, string][] = [
-        [placedAddress(key, sharding), node],
-        ...followers.map((address): [Address, string] => [address, homeOf(host)]),
-      ];
-      changed.push(...owned.filter(([address, node]) => this.#placed.get(address) !== node));
+      actors.push([placedAddress(key, sharding), nodeOf(host, key)]);
+      for (const follower of followersOf?.(key) ?? []) actors.push([follower, homeOf(host)]);
     }
+    const changed = actors.filter(([address, node]) => this.#placed.get(address) !== node);
     if (changed.length === 0) return;
     await mesh.place(changed);
     // Only now: nodes that did not answer are told again at the next look.

@@ -15,6 +15,7 @@ import type { SnapshotterOptions } from "../actors/snapshotter/options.ts";
 import type { TrainerOptions } from "../actors/trainer/options.ts";
 import type { CairnConfiguration } from "../configuration/configuration.ts";
 import type { StorageSection } from "../configuration/sections/mesh.ts";
+import type { HostThreads } from "../mesh/ports/coordination.ts";
 import type { Address } from "../mesh/runtime/actor.ts";
 import type { PlannedActor } from "../mesh/runtime/mesh.ts";
 import { numbersBelow } from "../structures/numbers_below.ts";
@@ -33,13 +34,18 @@ import { ServingReplicas } from "./serving_replicas.ts";
 /**
  * The actors in start order. They stop in reverse order, so that readers end before the actors that
  * they read.
+ *
+ * @param told Threads by host, of those that have told them; others have those of this file.
  */
-export function planOf(configuration: CairnConfiguration): PlannedActor[] {
+export function planOf(
+  configuration: CairnConfiguration,
+  told: ReadonlyMap<string, HostThreads> = new Map(),
+): PlannedActor[] {
   const { shardCount, sharding, trainerCount, dealing, storage } = configuration;
   const partitionings = partitionCountsOf(configuration);
   const present = presentPartitioning(partitionings);
   const totals = partitionTotals(partitionings);
-  const layout = new Layout(configuration);
+  const layout = new Layout(configuration, told);
   const shards = numbersBelow(shardCount);
   const shardAddresses = shards.map((shard) => addresses.embeddingShard(shard, sharding));
   const trainers = numbersBelow(trainerCount);

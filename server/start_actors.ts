@@ -22,6 +22,7 @@ import {
   openPlacement,
   type Placing,
   startPlacement,
+  threadsTold,
 } from "./start_placement.ts";
 import { StartProgress } from "./start_progress.ts";
 
@@ -143,10 +144,10 @@ export async function withActors<T>(
       progress.enter("joining the mesh");
       const blobs = { blobs: environment.stores.blobs, place: blobsPlaceOf(configuration.storage) };
       opened = await openStores(() => openPlacement(placement, blobs, waiting), waiting);
-      configuration = withDivisions(configuration, divisionsOf(opened.identity));
+      configuration = withDivisions(configuration, divisionsOf(opened.view.identity));
       await openStores(() => extendLogs(configuration, logs), waiting);
     }
-    const all = planOf(configuration);
+    const all = planOf(configuration, opened && threadsTold(opened));
     const plan = all.filter(({ kind }) => placement === undefined || !placedKinds.has(kind));
     let othersBegun: Promise<void> | undefined;
     if (nodes.length > 0 || part !== undefined) {

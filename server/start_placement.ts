@@ -5,14 +5,14 @@
 import type { SnapshotterMessage } from "../actors/snapshotter/protocol.ts";
 import type { CairnConfiguration } from "../configuration/configuration.ts";
 import { BlobStoreError } from "../mesh/ports/blob_store.ts";
-import type { Coordination, MeshIdentity, MeshView } from "../mesh/ports/coordination.ts";
+import type { Coordination, HostThreads, MeshView } from "../mesh/ports/coordination.ts";
 import type { Address } from "../mesh/runtime/actor.ts";
 import type { Mesh } from "../mesh/runtime/mesh.ts";
 import { invariant, present } from "../structures/invariant.ts";
 import { addresses, followersOf, placedAddress } from "./addresses.ts";
 import type { PlacementEnvironment } from "./environment.ts";
 import { type HostLogs, HostSharding } from "./host_sharding.ts";
-import { homeNodeOf, placedNode } from "./layout.ts";
+import { homeNodeOf } from "./layout.ts";
 import { openMesh } from "./open_mesh.ts";
 import { openStores, type OpenStoresOptions } from "./open_stores.ts";
 import { type OwnBlobs, requireOwnBlobs } from "./own_blobs.ts";
@@ -23,7 +23,8 @@ import type { SnapshotFence } from "./snapshot_fence.ts";
 export interface OpenedPlacement {
   readonly environment: PlacementEnvironment;
   readonly coordination: Coordination;
-  readonly identity: MeshIdentity;
+  /** The mesh, before this host has joined it. */
+  readonly view: MeshView;
   close(): Promise<void>;
 }
 
@@ -58,11 +59,19 @@ export async function openPlacement(
       const unseen = "the store of the snapshots does not answer; the host begins without it";
       waiting.telemetry.log("warn", unseen, { cause: error });
     });
-    return { environment, coordination, identity, close };
+    return { environment, coordination, view: await coordination.read(), close };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+/** The threads by host: its own ones, and those that the others have told. */
+export function threadsTold(
+  { environment: { description }, view }: OpenedPlacement,
+): ReadonlyMap<string, HostThreads> {
+  const hosts = [...view.hosts.values(), description];
+  return new Map(hosts.map(({ host, threads }) => [host, threads]));
 }
 
 export interface PlacementStart {
@@ -85,7 +94,8 @@ export async function startPlacement(
   const { environment, coordination } = opened;
   const { description, ttlMs, controller } = environment;
   const { host: own } = description;
-  const sharding = new HostSharding({ mesh, configuration, host: own, started, logs });
+  const threads = threadsTold(opened);
+  const sharding = new HostSharding({ mesh, configuration, host: own, threads, started, logs });
   const agent = new PlacementAgent({
     mesh,
     coordination,
@@ -99,7 +109,7 @@ export async function startPlacement(
     onGone: (error) => environment.onGone(error),
     sharding,
     takeSnapshot: () => takeSnapshot(mesh, configuration),
-    nodeOf: (host, key, threads) => placedNode(configuration, host, key, threads),
+    nodeOf: (host, key) => sharding.nodeOf(host, key),
     homeOf: homeNodeOf,
     followersOf: (key) => followersOf(key, sharding.configuration),
     actorsOf(key, tenure) {
@@ -107,7 +117,7 @@ export async function startPlacement(
         const { kind, key: name, options } = sharding.actorAt(address);
         return { kind, key: name, node, options: { ...options as object, tenure } };
       };
-      const node = placedNode(configuration, own, key, description.trainerThreads);
+      const node = sharding.nodeOf(own, key);
       return [
         actorOn(node, placedAddress(key, sharding.shards.sharding)),
         ...followersOf(key, sharding.configuration).map((each) => actorOn(homeNodeOf(own), each)),

@@ -7,6 +7,7 @@
  * the epochs that it had, and are refused.
  * No method relies on a clock for safety: clocks only decide when a lease may be taken over.
  */
+import type { AgreedSections } from "./agreed_sections.ts";
 import type { PlacementHistory } from "./placement_history.ts";
 import { type PartitionCounts, partitioningsOf, type PartitionRange } from "./partitioning.ts";
 import type { Json } from "./record_store.ts";
@@ -85,6 +86,7 @@ export function isSameRun(a: HostRun, b: HostRun): boolean {
 export interface HostTerms {
   /** Fingerprint of the features and the model's shape. */
   readonly schema: string;
+  readonly configuration: AgreedSections;
   /**
    * Fingerprints of the secrets with which it links: two while the secret is changed, none where
    * the mesh has none. Hosts need one in common.
@@ -94,18 +96,28 @@ export interface HostTerms {
   readonly protocols: readonly [min: number, max: number];
 }
 
+/** Threads of a host for its parts, by their use; 0 = these parts are in its home thread. */
+export interface HostThreads {
+  /** For scores and the replicas of rows; at most 1. */
+  readonly serving: number;
+  /** For the trainers that it is given. */
+  readonly trainers: number;
+  /** For the shards that it is given. */
+  readonly shards: number;
+}
+
 /** A host as it describes itself. */
 export interface HostDescription extends HostRun, HostTerms {
   /** Where other hosts reach it, for example `tcp://10.0.0.7:7400`. */
   readonly address: string;
-  /** Digests of the sections of its configuration in which all hosts must agree, by name. */
-  readonly configuration: Readonly<Record<string, string>>;
+  /** Digests of the sections that each host may have of its own, by name. */
+  readonly ownSections: Readonly<Record<string, string>>;
   /** Parts that it may be given, for example `shards`, `trainer`, `serving`. */
   readonly roles: readonly string[];
   /** Memory for shards and replicas, bytes. */
   readonly capacityBytes: number;
-  /** Threads for the trainers that it is given; 0 = they are in its home thread. */
-  readonly trainerThreads: number;
+  /** Its threads, by which all others address its actors. */
+  readonly threads: HostThreads;
   /** Version of the program. */
   readonly version: string;
 }

@@ -10,38 +10,48 @@ import type {
   Placement,
 } from "./coordination.ts";
 
-/** How the terms of two hosts differ, so that they cannot run beside each other. */
-export type TermsDifference = "schema" | "secret" | "protocol";
+/** Why two hosts cannot run beside each other. */
+export interface TermsDifference {
+  readonly of: "protocol" | "secret" | "configuration";
+  /** The sections of their configurations that differ; empty where others are the reason. */
+  readonly sections: readonly string[];
+}
 
 /** By difference: its sentence, and how to make the change on all hosts. */
-const differences: Readonly<Record<TermsDifference, readonly [is: string, change: string]>> = {
-  schema: [
-    "The sections features, model and embeddings of this file are not those",
-    "Start this host with the file of the others; or, to change these sections, stop all hosts and " +
-    "start them with the new file.",
-  ],
-  secret: [
-    "The mesh.secret of this host is not that",
-    "Give this host the secret of the others; or, to change the secret, start one host after " +
-    "another with the new one as mesh.secret and the former one as mesh.secretBefore, or stop all " +
-    "hosts first.",
-  ],
-  protocol: [
-    "This program is too new for hosts",
-    "Upgrade all hosts one release at a time: this one can start when the others have a version " +
-    "that speaks a protocol of it.",
-  ],
-};
+const differences: Readonly<Record<TermsDifference["of"], readonly [is: string, change: string]>> =
+  {
+    configuration: [
+      "This file has other sections than those",
+      "Start this host with the file of the others; or, to change these sections, stop all hosts and " +
+      "start them with the new file.",
+    ],
+    secret: [
+      "The mesh.secret of this host is not that",
+      "Give this host the secret of the others; or, to change the secret, start one host after " +
+      "another with the new one as mesh.secret and the former one as mesh.secretBefore, or stop all " +
+      "hosts first.",
+    ],
+    protocol: [
+      "This program is too new for hosts",
+      "Upgrade all hosts one release at a time: this one can start when the others have a version " +
+      "that speaks a protocol of it.",
+    ],
+  };
+
+function listOf(sections: readonly string[]): string {
+  return sections.length > 0 ? `: ${sections.toSorted().join(", ")}` : "";
+}
 
 /** Hosts run that a host which starts cannot run beside. */
 export class MeshMismatchError extends Error {
   override readonly name = "MeshMismatchError";
   /** @param running The hosts that run. */
   constructor(readonly difference: TermsDifference, readonly running: readonly string[]) {
-    const [is, change] = differences[difference];
+    const [is, change] = differences[difference.of];
     super(
-      `${is} of the mesh, of which ${running.join(", ")} ${running.length > 1 ? "run" : "runs"}. ` +
-        `${change} A host that was killed counts as running for mesh.lease.`,
+      `${is} of the mesh, of which ${running.join(", ")} ${running.length > 1 ? "run" : "runs"}` +
+        `${listOf(difference.sections)}. ${change} ` +
+        "A host that was killed counts as running for mesh.lease.",
     );
   }
 }
@@ -59,9 +69,11 @@ export class SilentHostsError extends Error {
     readonly waitMs: number,
   ) {
     super(
-      `${differences[difference][0]} of the mesh, whose hosts ${
+      `${differences[difference.of][0]} of the mesh, whose hosts ${
         hosts.map(({ host }) => host).join(", ")
-      } were killed or are cut off. Where they do not come back within mesh.lease, the mesh goes ` +
+      } were killed or are cut off${
+        listOf(difference.sections)
+      }. Where they do not come back within mesh.lease, the mesh goes ` +
         `on with this host.`,
     );
   }

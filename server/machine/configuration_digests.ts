@@ -1,16 +1,13 @@
 /**
- * Digests of the sections of a configuration in which all hosts of a mesh must agree, because their
- * actors exchange the data that these sections describe.
+ * Digests of the sections of a configuration that the hosts of a mesh compare.
  */
 import { createHash } from "node:crypto";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
-import { HOSTS_SECTION } from "../../mesh/adapters/tcp/host_identity.ts";
+import { type AgreedSections, HOSTS_SECTION } from "../../mesh/ports/agreed_sections.ts";
 import { hasPlacement, servingHostsOfMesh } from "../layout.ts";
 
-/** By the names that an operator knows from the file. */
-export function configurationDigests(
-  configuration: CairnConfiguration,
-): Readonly<Record<string, string>> {
+/** The sections in which all hosts must agree. */
+export function configurationDigests(configuration: CairnConfiguration): AgreedSections {
   const { features, model, session, embeddingShard, servingReplica, joiner } = configuration;
   const { featureKeeper, ranker } = configuration;
   const { bytesMax: _, servedPrecision, ...tables } = embeddingShard.tables;
@@ -35,17 +32,26 @@ export function configurationDigests(
       "trainer.count": digest(configuration.trainerCount),
       "joiner.partitions": digest(configuration.partitions.events),
       "trainer.partitions": digest(configuration.partitions.examples),
+      // With a store, hosts tell their threads there.
+      placement: digest(configuration.placement),
     }),
-    placement: digest(configuration.placement),
     ...hostDigests(configuration),
   };
 }
 
 /**
+ * The sections that each host of a mesh with a coordination store may have of its own, while hosts
+ * are restarted one after another.
+ */
+export function ownDigests(configuration: CairnConfiguration): Readonly<Record<string, string>> {
+  return { placement: digest(configuration.placement) };
+}
+
+/**
  * The knowledge of the mesh's hosts in which two of them must agree. Without a coordination store
  * all of them decide where its parts are. With one, a file may list hosts that another one lacks,
- * so that hosts are restarted one after another with a new file; a host's threads follow from its
- * roles, and the holders of spread rows from the names of the serving hosts.
+ * so that hosts are restarted one after another with a new file; the holders of spread rows follow
+ * from the names of the serving hosts.
  */
 function hostDigests(configuration: CairnConfiguration): Record<string, string> {
   const hosts = configuration.mesh?.hosts ?? [];

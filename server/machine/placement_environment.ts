@@ -7,8 +7,8 @@ import type { HostTerms } from "../../mesh/ports/coordination.ts";
 import type { Random } from "../../mesh/ports/random.ts";
 import { present } from "../../structures/invariant.ts";
 import type { PlacementEnvironment } from "../environment.ts";
-import { trainerThreadsOf } from "../layout.ts";
-import { configurationDigests } from "./configuration_digests.ts";
+import { threadsOf } from "../layout.ts";
+import { configurationDigests, ownDigests } from "./configuration_digests.ts";
 import { meshSettingsOf } from "./mesh_settings.ts";
 import { secretFingerprints } from "./secret_fingerprints.ts";
 
@@ -28,6 +28,7 @@ export function placementEnvironment(
   const settings = meshSettingsOf(configuration);
   const terms: HostTerms = {
     schema: settings.schema,
+    configuration: configurationDigests(configuration),
     secrets: secretFingerprints(mesh),
     protocols: [PROTOCOLS.min, PROTOCOLS.max],
   };
@@ -37,9 +38,9 @@ export function placementEnvironment(
       host: name,
       incarnation: random.uuid("host/placement"),
       address: `${address.hostname}:${address.port}`,
-      configuration: configurationDigests(configuration),
+      ownSections: ownDigests(configuration),
       roles,
-      trainerThreads: trainerThreadsOf(configuration, name),
+      threads: threadsOf(configuration, name),
       capacityBytes: capacityBytes ?? embeddingShard.tables.bytesMax * shardCount,
       ...terms,
       version: `protocol ${PROTOCOLS.max}`,

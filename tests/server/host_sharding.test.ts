@@ -33,6 +33,8 @@ mesh:
   "mesh.yaml",
 );
 
+const inOneThread = { serving: 0, trainers: 0, shards: 0 };
+
 /** A mesh of some shards in a sharding, and of some trainers in a dealing. */
 function viewOf(sharding: number, shards: number, dealing = 0, trainers = 1) {
   const view = meshView({ sharding, dealing });
@@ -69,7 +71,8 @@ async function start(of = configuration, host = "edge") {
   );
   const started = simulated.settle(mesh.start(plan));
   await started;
-  const sharding = new HostSharding({ mesh, configuration: of, host, started });
+  const threads = new Map([[host, inOneThread]]);
+  const sharding = new HostSharding({ mesh, configuration: of, host, threads, started });
   await simulated.advance(1);
   const follow = async (...divisions: Parameters<typeof viewOf>) => {
     sharding.follow(viewOf(...divisions));
@@ -219,4 +222,27 @@ Deno.test("after a change of trainers nothing else is made anew", async () => {
   await follow(0, 4, 0, 1);
   assert.equal(sharding.configuration.trainerCount, 2, "an earlier view changes nothing");
   await simulated.settle(mesh.stop());
+});
+
+Deno.test("a host is known by the threads that it told last, whatever this host's file says", async () => {
+  const { sharding, followView } = await start(spreadConfiguration("2", 2), "edge-1");
+  const node = (address: string) => new Map(sharding.unplaced).get(address as never);
+  const nodesOf = (host: string) => [node(`scorer/${host}`), sharding.nodeOf(host, "shard/5")];
+  assert.deepEqual(nodesOf("edge-2"), ["edge-2:main", "edge-2:main"]);
+  const view = (edge: typeof inOneThread) =>
+    meshView({ hosts: [hostRecord("edge-2", { threads: edge })] });
+  await followView(view({ serving: 1, trainers: 0, shards: 3 }));
+  assert.deepEqual(nodesOf("edge-2"), ["edge-2:serving", "edge-2:shards-3"]);
+  await followView(meshView({ hosts: [] }));
+  assert.deepEqual(nodesOf("edge-2"), ["edge-2:serving", "edge-2:shards-3"], "while it is away");
+  await followView(view(inOneThread));
+  assert.deepEqual(nodesOf("edge-2"), ["edge-2:main", "edge-2:main"]);
+});
+
+Deno.test("a host knows its own threads, also where the store has those of its process before", async () => {
+  const { sharding, followView } = await start();
+  const before = hostRecord("edge", { threads: { serving: 1, trainers: 2, shards: 0 } });
+  await followView(meshView({ hosts: [before] }));
+  assert.equal(new Map(sharding.unplaced).get("scorer/edge"), "edge:main");
+  assert.equal(sharding.nodeOf("edge", "trainer/1"), "edge:main");
 });

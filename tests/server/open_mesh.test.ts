@@ -8,7 +8,8 @@ import { openMesh } from "../../server/open_mesh.ts";
 
 const LEASE_MS = 10_000;
 const counts = { shards: 1, eventPartitions: 1, examplePartitions: 1, trainers: 1 };
-const terms = { secrets: [], protocols: [1, 1] } as const;
+const terms = { configuration: {}, secrets: [], protocols: [1, 1] } as const;
+const changed = { schema: "s2", configuration: { features: "f2" } };
 const run = { host: "a", incarnation: "a-1" };
 
 /** A mesh whose host has been cut off for a minute, and the start of one with another schema. */
@@ -24,14 +25,14 @@ async function world() {
     address: "a",
     roles: [],
     capacityBytes: 1,
-    trainerThreads: 0,
+    threads: { serving: 0, trainers: 0, shards: 0 },
     ...terms,
     schema: "s1",
-    configuration: {},
+    ownSections: {},
     version: "1",
   });
   await clock.advance(60_000);
-  const opened = openMesh(coordination, { ...counts, ...terms, schema: "s2" }, {
+  const opened = openMesh(coordination, { ...counts, ...terms, ...changed }, {
     clock,
     telemetry,
   });

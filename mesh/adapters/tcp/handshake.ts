@@ -33,7 +33,8 @@ import {
   readProof,
   reasonIn,
 } from "./handshake_messages.ts";
-import { clashingSections, type HostIdentity, type Purpose } from "./host_identity.ts";
+import { clashingSections } from "../../ports/agreed_sections.ts";
+import type { HostIdentity, Purpose } from "./host_identity.ts";
 import type { Network } from "./network.ts";
 
 /** The connection was refused, by this host or by the other one. */

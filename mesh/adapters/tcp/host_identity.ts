@@ -1,6 +1,7 @@
 /**
  * The name of a host, and all that two hosts compare before they exchange messages.
  */
+import type { AgreedSections } from "../../ports/agreed_sections.ts";
 
 /** Versions of the protocol between hosts that this program speaks. */
 export interface ProtocolRange {
@@ -20,9 +21,6 @@ export type Purpose = "messages" | "bulk";
 
 export const purposes: readonly Purpose[] = ["messages", "bulk"];
 
-/** The section of all hosts; those of one host begin with it, as `mesh.hosts.edge`. */
-export const HOSTS_SECTION = "mesh.hosts";
-
 /** One process of a mesh. */
 export interface HostIdentity {
   /** Name of the mesh, from `mesh.id`. */
@@ -32,30 +30,10 @@ export interface HostIdentity {
   /** A UUID of this start of the process. */
   readonly incarnation: string;
   readonly protocols: ProtocolRange;
-  /**
-   * Digests of the sections of the configuration in which all hosts must agree; in those that begin
-   * with {@link HOSTS_SECTION} only two that both have them.
-   */
-  readonly configuration: Readonly<Record<string, string>>;
+  readonly configuration: AgreedSections;
   /** Names of its nodes; a node's number is its index. At most 256. */
   readonly nodes: readonly string[];
 }
 
 /** Nodes that a channel number can name on either side. */
 export const NODES_MAX = 256;
-
-/**
- * The sections in which two hosts differ that may not link, from their
- * {@link HostIdentity.configuration}.
- */
-export function clashingSections(
-  own: HostIdentity["configuration"],
-  other: HostIdentity["configuration"],
-): string[] {
-  const sections = new Set([...Object.keys(own), ...Object.keys(other)]);
-  return [...sections].filter((name) => {
-    const [here, there] = [own[name], other[name]];
-    const haveBoth = here !== undefined && there !== undefined;
-    return here !== there && (haveBoth || !name.startsWith(HOSTS_SECTION));
-  });
-}

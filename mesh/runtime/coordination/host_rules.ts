@@ -1,6 +1,7 @@
 /**
  * Rules for the leases of hosts and of the controller: pure functions over the mesh's records.
  */
+import { clashingSections } from "../../ports/agreed_sections.ts";
 import {
   type ControlRecord,
   type ControlTurn,
@@ -59,12 +60,13 @@ export function joinHost(
 export function differenceOf(a: HostTerms, b: HostTerms): TermsDifference | undefined {
   // The protocol first: records of builds without a common one may have other fields.
   const [[aMin, aMax], [bMin, bMax]] = [a.protocols, b.protocols];
-  if (aMax < bMin || bMax < aMin) return "protocol";
+  if (aMax < bMin || bMax < aMin) return { of: "protocol", sections: [] };
   const isSecretShared = a.secrets.length === 0
     ? b.secrets.length === 0
     : a.secrets.some((secret) => b.secrets.includes(secret));
-  if (!isSecretShared) return "secret";
-  return a.schema === b.schema ? undefined : "schema";
+  if (!isSecretShared) return { of: "secret", sections: [] };
+  const sections = clashingSections(a.configuration, b.configuration);
+  return sections.length > 0 ? { of: "configuration", sections } : undefined;
 }
 
 /**
@@ -97,9 +99,13 @@ export function agreeOnTerms(
   });
   const running = unfit.filter(({ host }) => host.expiresMs > view.nowMs);
   if (running.length > 0) {
-    const [{ difference }] = running;
-    const alike = running.filter((each) => each.difference === difference);
-    throw new MeshMismatchError(difference, alike.map(({ host }) => host.host));
+    const { of } = running[0].difference;
+    const alike = running.filter(({ difference }) => difference.of === of);
+    const sections = new Set(alike.flatMap(({ difference }) => difference.sections));
+    throw new MeshMismatchError(
+      { of, sections: [...sections] },
+      alike.map(({ host }) => host.host),
+    );
   }
   const hosts = unfit.map(({ host }) => host);
   const isStillSilent = (host: HostRecord) =>

@@ -20,7 +20,14 @@ async function storeWithHost(clock = new VirtualClock()): Promise<Coordinator> {
     controlTtlMs: LEASE_MS,
   });
   const counts = { eventPartitions: 0, examplePartitions: 0, trainers: 0 };
-  await store.open({ shards: 1, ...counts, schema: "s", secrets: [], protocols: [1, 1] });
+  await store.open({
+    shards: 1,
+    ...counts,
+    schema: "s",
+    configuration: {},
+    secrets: [],
+    protocols: [1, 1],
+  });
   await store.join(host("a"));
   return store;
 }

@@ -15,7 +15,7 @@ import type {
   PlacedKey,
 } from "../../../mesh/ports/coordination.ts";
 import type { CountedParts } from "../../../mesh/ports/resharding.ts";
-import { configurationDigests } from "../../../server/machine/configuration_digests.ts";
+import { configurationDigests, ownDigests } from "../../../server/machine/configuration_digests.ts";
 import { meshSettingsOf } from "../../../server/machine/mesh_settings.ts";
 import { openCoordination } from "../../../server/machine/redis_coordination.ts";
 import { openRedisStores, redisStorageOf } from "../../../server/machine/redis_storage.ts";
@@ -80,16 +80,21 @@ export class World {
     const { coordination, close } = await openCoordination(configuration);
     const settings = meshSettingsOf(configuration);
     const { schema } = settings;
-    const terms: HostTerms = { schema, secrets: [], protocols: [1, 2] };
+    const terms: HostTerms = {
+      schema,
+      configuration: configurationDigests(configuration),
+      secrets: [],
+      protocols: [1, 2],
+    };
     await coordination.open({ ...settings, ...terms });
     for (const host of ["tables-1", "tables-2", "learn-1", "learn-2"]) {
       const description: HostDescription = {
         ...runOf(host),
         address: "127.0.0.1:1",
-        configuration: configurationDigests(configuration),
+        ownSections: ownDigests(configuration),
         roles: host.startsWith("learn") ? ["joiner", "trainer"] : ["shards"],
         capacityBytes: 2 ** 30,
-        trainerThreads: 0,
+        threads: { serving: 0, trainers: 0, shards: 0 },
         version: "1",
         ...terms,
       };

@@ -97,18 +97,27 @@ Deno.test({
         "features.slots.tags.pooling=sum": `${hosts} features. ${stop}`,
         "joiner.tasks.clicked=[{ action: click, label: positive }]":
           `${hosts} joiner.tasks. ${stop}`,
-        "placement={ kind: workers, shardThreads: 2 }": `${hosts} placement. ${stop}`,
         "mesh.hosts.edge.roles=[serving, joiner, trainer, shards]":
           `${hosts} mesh.hosts.edge. ${stop}`,
-        "mesh.hosts.tables3={ address: '127.0.0.1:7404', roles: [shards] }":
-          `${hosts} mesh.hosts.tables3. Restart them with this file one after another, and start ` +
-          "hosts that are new in mesh.hosts last.",
       };
-      for (const [change, said] of Object.entries(changes)) {
+      const restart = "Restart them with this file one after another";
+      const restarts = {
+        "placement={ kind: workers, shardThreads: 2 }": `${hosts} placement. ${restart}.`,
+        "mesh.hosts.tables3={ address: '127.0.0.1:7404', roles: [shards] }":
+          `${hosts} mesh.hosts.tables3. ${restart}, and start hosts that are new in mesh.hosts last.`,
+      };
+      const refused = [
+        ...Object.entries(changes).map(([change, said]) =>
+          [change, `error: A running mesh cannot take this configuration: ${said}\n`] as const
+        ),
+        ...Object.entries(restarts).map(([change, said]) =>
+          [change, `error: Hosts take this configuration when they start: ${said}\n`] as const
+        ),
+      ];
+      for (const [change, said] of refused) {
         for (const command of ["plan", "apply"]) {
           const { code, out, err } = await world.run(command, "--set", change);
-          const refused = `error: A running mesh cannot take this configuration: ${said}\n`;
-          assert.deepEqual([code, out, err], [1, "", refused], `${command} ${change}`);
+          assert.deepEqual([code, out, err], [1, "", said], `${command} ${change}`);
         }
       }
       assert.equal((await world.run("status")).out.includes("last plan"), false, "nothing began");

@@ -20,9 +20,12 @@ import {
   settings,
 } from "./coordination_under_test.ts";
 
-/** The refusal of another schema for hosts that are silent. */
+/** The terms of a host whose file has other features. */
+const changed = { schema: "s2", configuration: { features: "f2" } };
+
+/** The refusal of other features for hosts that are silent. */
 async function silence(mesh: Coordination): Promise<SilentHostsError> {
-  const error = await mesh.open({ ...settings, schema: "s2" }).catch((error) => error);
+  const error = await mesh.open({ ...settings, ...changed }).catch((error) => error);
   assert.ok(error instanceof SilentHostsError, String(error));
   assert.equal(error.waitMs, HOUR_MS);
   return error;
@@ -35,11 +38,11 @@ export function hostsContract(test: ContractTest): void {
     assert.deepEqual(await other.open({ ...settings }), first);
     await mesh.join(a);
     await mesh.join(b);
-    const refused = await other.open({ ...settings, schema: "s2" }).catch((error) => error);
+    const refused = await other.open({ ...settings, ...changed }).catch((error) => error);
     assert.ok(refused instanceof MeshMismatchError);
     assert.match(
       refused.message,
-      /features, model and embeddings .* of which a, b run\..*stop all/,
+      /other sections than those of the mesh, of which a, b run: features\. .*stop all/,
     );
     assert.deepEqual((await mesh.read()).identity, first);
     // The mesh keeps its own numbers of parts, whatever the files of its hosts say.
@@ -54,10 +57,10 @@ export function hostsContract(test: ContractTest): void {
     const other = await another();
     const { hosts } = await silence(other);
     assert.deepEqual(hosts.map((each) => each.host), ["b"]);
-    const changed = await other.open({ ...settings, schema: "s2" }, hosts);
-    assert.deepEqual(changed, { ...first, schema: "s2" });
-    assert.deepEqual((await mesh.read()).identity, changed);
-    await other.join({ ...a, schema: "s2" });
+    const identity = await other.open({ ...settings, ...changed }, hosts);
+    assert.deepEqual(identity, { ...first, schema: "s2" });
+    assert.deepEqual((await mesh.read()).identity, identity);
+    await other.join({ ...a, ...changed });
     await assert.rejects(mesh.open(settings), MeshMismatchError);
   });
 
@@ -66,7 +69,7 @@ export function hostsContract(test: ContractTest): void {
     const other = await another();
     const { hosts } = await silence(other);
     await mesh.renew(a);
-    await assert.rejects(other.open({ ...settings, schema: "s2" }, hosts), MeshMismatchError);
+    await assert.rejects(other.open({ ...settings, ...changed }, hosts), MeshMismatchError);
     assert.equal((await mesh.read()).identity.schema, settings.schema);
   });
 
@@ -74,28 +77,28 @@ export function hostsContract(test: ContractTest): void {
     await mesh.join(a);
     await brief.join(b);
     const other = await another();
-    await assert.rejects(other.open({ ...settings, schema: "s2" }), MeshMismatchError);
+    await assert.rejects(other.open({ ...settings, ...changed }), MeshMismatchError);
   });
 
   test("a host that opened the mesh before another schema came does not join beside it", async ({ mesh, another }) => {
     const other = await another();
-    await other.open({ ...settings, schema: "s2" });
-    await other.join({ ...b, schema: "s2" });
+    await other.open({ ...settings, ...changed });
+    await other.join({ ...b, ...changed });
     const refused = await mesh.join(a).catch((error) => error);
     assert.ok(refused instanceof MeshMismatchError);
-    assert.match(refused.message, /of which b runs\./);
+    assert.match(refused.message, /of which b runs: features\./);
     const view = await mesh.read();
     assert.deepEqual([[...view.hosts.keys()], view.identity.schema], [["b"], "s2"]);
   });
 
   test("of two hosts that open a mesh with two schemas, the first one to join decides", async ({ mesh, another }) => {
     const other = await another();
-    await other.open({ ...settings, schema: "s2" });
+    await other.open({ ...settings, ...changed });
     await mesh.join(a);
     assert.equal((await mesh.read()).identity.schema, settings.schema);
-    await assert.rejects(other.join({ ...b, schema: "s2" }), MeshMismatchError);
+    await assert.rejects(other.join({ ...b, ...changed }), MeshMismatchError);
     // The only host, started again with the other file while its lease runs.
-    await other.join({ ...host("a", "a-2"), schema: "s2" });
+    await other.join({ ...host("a", "a-2"), ...changed });
     await assert.rejects(mesh.renew(a), HostGoneError);
     assert.equal((await mesh.read()).identity.schema, "s2");
   });
@@ -105,7 +108,7 @@ export function hostsContract(test: ContractTest): void {
     await control(brief, a);
     const { version } = await mesh.read();
     const other = await another();
-    await other.open({ ...settings, schema: "s2" }, (await silence(other)).hosts);
+    await other.open({ ...settings, ...changed }, (await silence(other)).hosts);
     await assert.rejects(mesh.renew(a), HostGoneError);
     await assert.rejects(mesh.acquireControl(a), HostGoneError);
     assert.ok((await mesh.read()).version > version, "its shards are given to others");
@@ -151,6 +154,33 @@ export function hostsContract(test: ContractTest): void {
     await opens(silent.hosts);
     await assert.rejects(mesh.renew(a), HostGoneError);
     assert.deepEqual([...(await mesh.read()).hosts.keys()], ["b"], "this one fits");
+  });
+
+  test("a host joins only where each section of its file fits the hosts that run", async ({ mesh, brief }) => {
+    const joins = (name: string, configuration: Record<string, string>, at = mesh) =>
+      at.join({ ...host(name), configuration });
+    await joins("a", { model: "m1", "joiner.tasks": "t1", "mesh.hosts.edge": "e1" });
+    const fitting = { model: "m1", "joiner.tasks": "t1" };
+    await joins("b", { ...fitting, "mesh.hosts.new": "n1" });
+    const [model, tasks] = [{ ...fitting, model: "m2" }, { ...fitting, "joiner.tasks": "t2" }];
+    for (
+      const [configuration, said] of [
+        [model, /of which a, b run: model\. .* stop all hosts/],
+        [{ ...tasks, model: "m2" }, /of which a, b run: joiner\.tasks, model\./],
+        [{ ...fitting, "mesh.hosts.edge": "e2" }, /of which a runs: mesh\.hosts\.edge\./],
+      ] as const
+    ) {
+      await assert.rejects(joins("c", configuration), said);
+      await assert.rejects(mesh.open({ ...settings, configuration }), said);
+      assert.deepEqual([...(await mesh.read()).hosts.keys()], ["a", "b"]);
+    }
+    await mesh.leave(b);
+    await joins("a", model, brief);
+    const silent = await mesh.open({ ...settings, configuration: tasks }).catch((error) => error);
+    assert.ok(silent instanceof SilentHostsError);
+    assert.match(silent.message, /hosts a were killed or are cut off: joiner\.tasks, model\./);
+    await mesh.open({ ...settings, configuration: tasks }, silent.hosts);
+    await joins("c", tasks);
   });
 
   test("a new mesh has every shard and partition, without an owner", async ({ mesh }) => {

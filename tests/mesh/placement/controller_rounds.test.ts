@@ -17,9 +17,10 @@ function host(name: string, incarnation = `${name}-1`): HostDescription {
     address: `${name}:7400`,
     roles: ["shards"],
     capacityBytes: 1e9,
-    trainerThreads: 0,
+    threads: { serving: 0, trainers: 0, shards: 0 },
     schema: "s",
     configuration: {},
+    ownSections: {},
     version: "1",
     secrets: [],
     protocols: [1, 1],
@@ -36,7 +37,14 @@ async function newMesh() {
     controlTtlMs: LEASE_MS,
   });
   const counts = { eventPartitions: 0, examplePartitions: 0, trainers: 0 };
-  await coordination.open({ shards: 1, ...counts, schema: "s", secrets: [], protocols: [1, 1] });
+  await coordination.open({
+    shards: 1,
+    ...counts,
+    schema: "s",
+    configuration: {},
+    secrets: [],
+    protocols: [1, 1],
+  });
   await coordination.join(host("a"));
   const acquire = coordination.acquireControl.bind(coordination);
   const renewals = { count: 0 };

@@ -66,6 +66,7 @@ export class PlacementWorld {
         examplePartitions: 2,
         trainers: 2,
         schema: "s",
+        configuration: {},
         secrets: [],
         protocols: [1, 1],
       }),

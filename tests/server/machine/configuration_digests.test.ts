@@ -2,8 +2,8 @@
  * The settings on which the hosts of a mesh agree.
  */
 import assert from "node:assert/strict";
-import { HOSTS_SECTION } from "../../../mesh/adapters/tcp/host_identity.ts";
-import { configurationDigests } from "../../../server/machine/configuration_digests.ts";
+import { HOSTS_SECTION } from "../../../mesh/ports/agreed_sections.ts";
+import { configurationDigests, ownDigests } from "../../../server/machine/configuration_digests.ts";
 import { meshSettingsOf } from "../../../server/machine/mesh_settings.ts";
 import { spreadConfiguration } from "../spread_hosts.ts";
 import { servedIn } from "../../configuration/served_precision.ts";
@@ -46,6 +46,18 @@ Deno.test("a restart may change the number of replicas of a mesh, and hosts of t
     const added = one === all ? [HOSTS_SECTION] : [];
     assert.deepEqual(different, ["embeddings.serving.replicas", ...added]);
   }
+});
+
+Deno.test("a host may have other threads than the others where a store is underneath", () => {
+  const small = spreadConfiguration("all", 2);
+  const threads = { kind: "workers", shardThreads: 2, scoringThread: "own" } as const;
+  const large = { ...small, placement: threads };
+  assert.deepEqual(configurationDigests(large), configurationDigests(small));
+  assert.notDeepEqual(ownDigests(large), ownDigests(small));
+  const alone = { ...small, storage: { ...small.storage, redis: undefined } } as typeof small;
+  const other = { ...alone, placement: threads };
+  const [a, b] = [configurationDigests(alone), configurationDigests(other)];
+  assert.deepEqual(Object.keys(b).filter((section) => a[section] !== b[section]), ["placement"]);
 });
 
 Deno.test("files may list other hosts, unless hosts know by the file where parts or rows are", () => {
