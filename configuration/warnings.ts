@@ -2,7 +2,7 @@
  * Warnings about settings that are valid but usually a mistake, with their remedies. They are
  * logged at start.
  */
-import { heldMax } from "../mesh/placement/replica_holders.ts";
+import { evenShare } from "../mesh/placement/replica_holders.ts";
 import type { HostLimits } from "./checks/check.ts";
 import { type ConfigurationPath, type Finding, formatPath } from "./problems.ts";
 import { keptOwnerOf } from "./feature_schema.ts";
@@ -137,7 +137,7 @@ function memoryBounds(
 ): { readonly path: ConfigurationPath; readonly bytes: number }[] {
   const { embeddings, features, gateway, joiner, kept, mesh, shards, storage } = file;
   const { serving } = embeddings;
-  const held = heldMax(servingHostCount(mesh), shards.count, serving.replicas) / shards.count;
+  const held = evenShare(servingHostCount(mesh), shards.count, serving.replicas) / shards.count;
   return [
     // Copies of changed rows take up to a quarter more, and recent lookups up to 1/64.
     { path: ["embeddings", "bytesMax"], bytes: (1.25 + 1 / 64) * embeddings.bytesMax },

@@ -248,18 +248,14 @@ export class HostSharding {
     });
   }
 
-  /**
-   * Ends the earlier replicas once the scorer uses the present ones: where hosts look up in each
-   * other's, once all scorers do.
-   */
+  /** Ends the earlier replicas once all scorers use the present ones: other hosts may ask them. */
   async #endOldReplicas(): Promise<void> {
     const { mesh, host } = this.#options;
     const scorer = mesh.actorRef<ScorerMessage>(addresses.scorer(host));
     const { sharding } = await scorer.ask({ kind: "getStatus" }, BUDGET);
     if (sharding !== this.#madeSharding) return;
     this.#served = sharding;
-    const areAskedElsewhere = this.#configuration.servingReplicas !== "all";
-    if (areAskedElsewhere && this.#servedByAll < sharding) return;
+    if (this.#servedByAll < sharding) return;
     for (const address of this.#oldReplicas) await mesh.end(address, 0);
     this.#oldReplicas = [];
   }

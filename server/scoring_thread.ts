@@ -10,8 +10,8 @@ const CORES_WITH_ONE_MAX = 2;
 /**
  * The configuration with `placement.scoringThread` decided.
  *
- * The hosts of a mesh share one plan, which must not depend on the cores of one of them, so their
- * `auto` is `own`.
+ * Hosts without a coordination store share one plan, which must not depend on the cores of one of
+ * them, so `auto` is `own` in a mesh.
  *
  * @param cores Cores that the process may use.
  */

@@ -2,7 +2,7 @@
  * The serving replicas of a configuration: which host holds which, and which of them a host asks.
  */
 import type { CairnConfiguration } from "../configuration/configuration.ts";
-import { heldMax, inAskingOrder, replicaHolders } from "../mesh/placement/replica_holders.ts";
+import { evenShare, inAskingOrder, replicaHolders } from "../mesh/placement/replica_holders.ts";
 import type { Address } from "../mesh/runtime/actor.ts";
 import { addresses } from "./addresses.ts";
 import { servingHosts } from "./layout.ts";
@@ -10,10 +10,10 @@ import { servingHosts } from "./layout.ts";
 /** Stands for the only process among the names of hosts. */
 const ONLY = "";
 
-/** Limit of the serving tables of one serving host, bytes. */
+/** Limit of the serving tables of a serving host with its even share of them, bytes. */
 export function servingBytesOf(configuration: CairnConfiguration): number {
   const { shardCount, servingReplicas, servingReplica } = configuration;
-  return heldMax(servingHostNames(configuration).length, shardCount, servingReplicas) *
+  return evenShare(servingHostNames(configuration).length, shardCount, servingReplicas) *
     servingReplica.bytesMax;
 }
 

@@ -171,7 +171,7 @@ function hostsFor(
   }
   // Training tables are dealt to the learning hosts.
   const roomForTables = usableBytes - processBytes - workingBytes - memory.caches;
-  // So many shards fit, and heldMax of the serving hosts may be no more.
+  // So many shards fit, and the even share of a serving host may be no more.
   const held = Math.max(0, Math.floor(roomForTables / (memory["serving tables"] / shards)));
   const coresNeed = Math.max(1, Math.ceil(cores.serving / usableCores));
   const serving = held >= shards

@@ -2,9 +2,9 @@
  * Which serving hosts hold the replicas of each shard: a function of the hosts, the number of
  * shards and the number of replicas, so that every host knows it without asking.
  *
- * Rendezvous hashing with a bound: a shard's holders are the hosts with its largest hashes, as far
- * as these have room. No host holds more than its even share, rounded up, and a host that comes or
- * goes moves few of the others' replicas.
+ * Rendezvous hashing with a bound: all shards get their first holders, then their second ones, and
+ * so on, each the host with the shard's largest hash among those that have room. No host holds much
+ * more than its even share, and a host that comes or goes moves few of the others' replicas.
  *
  * @see Thaler and Ravishankar, "Using Name-Based Mappings to Increase Hit Rates", IEEE/ACM
  * Transactions on Networking 6(1), 1998
@@ -16,8 +16,9 @@ import { numbersBelow } from "../../structures/numbers_below.ts";
 export type ReplicaCount = "all" | number;
 
 /**
- * The holders of each shard, `[shards]`: the number asked for, or all hosts where there are fewer,
- * each host at most {@link heldMax} times.
+ * The holders of each shard, `[shards]`: the number asked for, or all hosts where there are fewer.
+ * Those of a smaller number are the first ones of a larger number, so that hosts whose files say
+ * two numbers agree on the first ones.
  *
  * @param hosts Distinct names, in any order.
  */
@@ -27,28 +28,27 @@ export function replicaHolders(
   replicas: ReplicaCount,
 ): string[][] {
   const all = hosts.toSorted();
+  const orders = numbersBelow(shards).map((shard) => byHash(all, `shard ${shard}`));
   const count = replicas === "all" ? all.length : Math.min(replicas, all.length);
-  if (count === all.length) return numbersBelow(shards).map(() => all);
-  const room = new Map(all.map((host) => [host, heldMax(all.length, shards, replicas)]));
-  return numbersBelow(shards).map((shard) => {
-    const after = shards - shard - 1;
-    // The shards after this one need so much room; a host gives each of them one replica at most.
-    let spare = all.reduce((sum, host) => sum + Math.min(after, room.get(host) ?? 0), 0) -
-      after * count;
-    const holders: string[] = [];
-    for (const host of byHash(all, `shard ${shard}`)) {
-      const left = room.get(host) ?? 0;
-      if (holders.length === count || left === 0) continue;
-      if (left <= after && spare-- <= 0) continue;
-      holders.push(host);
-      room.set(host, left - 1);
-    }
-    return holders;
-  });
+  if (count === all.length) return orders.map(() => all);
+  const held = new Map(all.map((host) => [host, 0]));
+  const heldBy = (host: string) => held.get(host) ?? 0;
+  const holders: string[][] = orders.map(() => []);
+  for (let replica = 1; replica <= count; replica++) {
+    const bound = evenShare(all.length, shards, replica);
+    holders.forEach((own, shard) => {
+      const others = orders[shard].filter((host) => !own.includes(host));
+      const holder = others.find((host) => heldBy(host) < bound) ??
+        others.reduce((least, host) => heldBy(host) < heldBy(least) ? host : least);
+      held.set(holder, heldBy(holder) + 1);
+      own.push(holder);
+    });
+  }
+  return holders;
 }
 
-/** The most shards whose replicas one host holds. */
-export function heldMax(hosts: number, shards: number, replicas: ReplicaCount): number {
+/** A host's even share of the replicas, rounded up; a host may hold one or two more. */
+export function evenShare(hosts: number, shards: number, replicas: ReplicaCount): number {
   if (replicas === "all" || replicas >= hosts) return shards;
   return Math.ceil(shards * replicas / hosts);
 }

@@ -4,7 +4,7 @@
 import { createHash } from "node:crypto";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import { type AgreedSections, HOSTS_SECTION } from "../../mesh/ports/agreed_sections.ts";
-import { hasPlacement, servingHostsOfMesh } from "../layout.ts";
+import { hasPlacement } from "../layout.ts";
 
 /** The sections in which all hosts must agree. */
 export function configurationDigests(configuration: CairnConfiguration): AgreedSections {
@@ -18,9 +18,6 @@ export function configurationDigests(configuration: CairnConfiguration): AgreedS
     // Not a part of `embeddings`, which a mesh is created with: a restart of all hosts changes it.
     ...(servedPrecision !== "fp32" && {
       "embeddings.serving.precision": digest(servedPrecision),
-    }),
-    ...(configuration.servingReplicas !== "all" && {
-      "embeddings.serving.replicas": digest(configuration.servingReplicas),
     }),
     "joiner.tasks": digest(joiner.tasks),
     "kept.shards": digest(featureKeeper?.shards),
@@ -44,28 +41,22 @@ export function configurationDigests(configuration: CairnConfiguration): AgreedS
  * are restarted one after another.
  */
 export function ownDigests(configuration: CairnConfiguration): Readonly<Record<string, string>> {
-  return { placement: digest(configuration.placement) };
+  const { placement, servingReplicas } = configuration;
+  return { placement: digest(placement), "embeddings.serving.replicas": digest(servingReplicas) };
 }
 
 /**
  * The knowledge of the mesh's hosts in which two of them must agree. Without a coordination store
  * all of them decide where its parts are. With one, a file may list hosts that another one lacks,
- * so that hosts are restarted one after another with a new file; the holders of spread rows follow
- * from the names of the serving hosts.
+ * so that hosts are restarted one after another with a new file.
  */
 function hostDigests(configuration: CairnConfiguration): Record<string, string> {
   const hosts = configuration.mesh?.hosts ?? [];
-  if (!hasPlacement(configuration)) {
-    return { [HOSTS_SECTION]: digest(hosts.map(({ name, roles }) => [name, roles])) };
-  }
-  return {
-    ...Object.fromEntries(
+  return hasPlacement(configuration)
+    ? Object.fromEntries(
       hosts.map(({ name, roles }) => [`${HOSTS_SECTION}.${name}`, digest(roles)]),
-    ),
-    ...(configuration.servingReplicas !== "all" && {
-      [HOSTS_SECTION]: digest(servingHostsOfMesh(configuration)),
-    }),
-  };
+    )
+    : { [HOSTS_SECTION]: digest(hosts.map(({ name, roles }) => [name, roles])) };
 }
 
 function digest(value: unknown): string {

@@ -1,49 +1,68 @@
 /**
- * Goal: hosts that the file did not list join a mesh while users rank and act: no request fails,
- * and every event is one example. Method: real processes with a real Redis or Valkey server. The
- * file gets two hosts; then the others are restarted one after another, while those before have the
- * new file and those after the old one; then the new hosts start.
+ * Goal: the hosts of a mesh are changed by restarts, one host after another, while users rank and
+ * act: no request fails, and every event is one example. Hosts that the file did not list join, and
+ * hosts get other threads and other numbers of replicas. Method: real processes with a real Redis
+ * or Valkey server. The file is changed, and each host takes it when it is restarted; so those
+ * before have the new file, and those after the old one.
  */
 import assert from "node:assert/strict";
 import { installedProgram } from "../../mesh/adapters/redis/local_server.ts";
+import type { HostThreads } from "../../mesh/ports/coordination.ts";
 import { freePorts } from "../free_ports.ts";
 import { assertEachLearnedOnce, visits } from "./counted_visits.ts";
 import { clientOn } from "./host_process.ts";
-import { withHostsOnRedis } from "./hosts_on_redis.ts";
+import { type HostsOnRedis, type HostsOnRedisOptions, withHostsOnRedis } from "./hosts_on_redis.ts";
+import { eventually } from "./mesh_process.ts";
 import { Client } from "./small_mesh.ts";
 
 const program = installedProgram();
+
+/** Each action is one example; the log of them is read at the end, so no snapshot may trim it. */
+const hosts: Omit<HostsOnRedisOptions, "roles"> = {
+  program: program ?? "redis-server",
+  placement: "in one thread",
+  snapshots: "1h",
+  mesh: ["heartbeat: 300ms", "silence: 10s"],
+  change: (small) =>
+    small.replace("window: 2s", "window: 1h").replace("spread: 0ms", "spread: 0ms, retained: 9"),
+};
+
+/** Visits on one host at a time. */
+class Visiting {
+  #ranks: Client;
+  readonly visits: ReturnType<typeof visits>;
+
+  constructor(ranks: Client) {
+    this.#ranks = ranks;
+    this.visits = visits(new Client((request) => this.#ranks.send(request)));
+  }
+
+  /** Resolves when all visits are on this host. */
+  async moveTo(client: Client): Promise<void> {
+    this.#ranks = client;
+    const before = this.visits.accepted; // the visit on its way may be with the host before
+    while (this.visits.accepted < before + 2) await new Promise((end) => setTimeout(end, 5));
+  }
+}
+
+async function restart({ processes }: HostsOnRedis, host: string): Promise<void> {
+  assert.equal((await processes.of(host).kill("SIGTERM")).code, 0);
+  await processes.start(host);
+}
 
 Deno.test({
   name: "a serving host and a host with shards are added by restarts, one host after another",
   ignore: program === undefined,
   async fn() {
-    await withHostsOnRedis({
-      program: program ?? "redis-server",
-      roles: {
-        "edge-1": "serving",
-        "edge-2": "serving",
-        learn: "joiner, trainer",
-        "tables-1": "shards",
-      },
-      placement: "in one thread",
-      snapshots: "1h",
-      mesh: ["heartbeat: 300ms", "silence: 10s"],
-      // Each action is one example; the log of them is read at the end, so no snapshot may trim it.
-      change: (small) =>
-        small.replace("window: 2s", "window: 1h").replace(
-          "spread: 0ms",
-          "spread: 0ms, retained: 9",
-        ),
-    }, async ({ processes, clients, redis, cairn }) => {
-      let ranks = clients[0];
-      const visiting = visits(new Client((request) => ranks.send(request)));
-      const rankAt = async (client: Client) => {
-        ranks = client;
-        const before = visiting.accepted; // the visit on its way may be with the host before
-        while (visiting.accepted < before + 2) await new Promise((end) => setTimeout(end, 5));
-      };
-
+    const roles = {
+      "edge-1": "serving",
+      "edge-2": "serving",
+      learn: "joiner, trainer",
+      "tables-1": "shards",
+    };
+    await withHostsOnRedis({ ...hosts, roles }, async (mesh) => {
+      const { processes, clients, redis, cairn } = mesh;
+      const visiting = new Visiting(clients[0]);
       const [http, edge, tables] = freePorts(3);
       const file = processes.configuration;
       Deno.writeTextFileSync(
@@ -53,21 +72,111 @@ Deno.test({
     tables-2: { address: "127.0.0.1:${tables}", roles: [shards] }
 `,
       );
-      const others: Record<string, Client> = { "edge-1": clients[1], "edge-2": clients[0] };
-      for (const host of ["edge-1", "edge-2", "learn", "tables-1"]) {
-        await rankAt(others[host] ?? ranks);
-        assert.equal((await processes.of(host).kill("SIGTERM")).code, 0);
-        await processes.start(host);
-      }
+      await visiting.moveTo(clients[1]);
+      await restart(mesh, "edge-1");
+      await visiting.moveTo(clients[0]);
+      for (const host of ["edge-2", "learn", "tables-1"]) await restart(mesh, host);
       await processes.start("edge-3", "tables-2");
-      await rankAt(clientOn(http));
+      await visiting.moveTo(clientOn(http));
       const drained = await cairn("drain", "tables-1", "--wait");
       assert.equal(drained.code, 0, drained.err);
       const { hosts } = JSON.parse((await cairn("status", "--json")).out);
       const shardsOf = (name: string) =>
         hosts.find(({ host }: { readonly host: string }) => host === name).shards;
       assert.deepEqual([shardsOf("tables-1"), shardsOf("tables-2")], [0, 4]);
-      await assertEachLearnedOnce(visiting, clientOn(http), redis.url);
+      await assertEachLearnedOnce(visiting.visits, clientOn(http), redis.url);
+    });
+  },
+});
+
+const ITEMS = Array.from({ length: 24 }, (_, i) => `i${i}`);
+
+/** Has the mesh learn of all items, and waits until a host's rankings know them. */
+async function learnAll(client: Client): Promise<void> {
+  const { rankingId } = await client.rank("ann", ITEMS);
+  await client.post(ITEMS.map((item) => ({
+    eventId: `all-${item}`,
+    ...{ rankingId, item, action: "click" },
+  })));
+  const knows = async () => (await client.rank("ann", ITEMS)).items.every(({ cold }) => !cold);
+  assert.ok(await eventually(knows, 60_000), "the items stay cold");
+}
+
+/** Ranks on the hosts that are up, in turn, until told to stop: each ranking has all rows. */
+function watchRows(up: ReadonlySet<Client>) {
+  let isStopped = false;
+  const done = (async () => {
+    while (!isStopped) {
+      for (const client of up) {
+        const { items } = await client.rank("ann", ITEMS);
+        const cold = items.filter((item) => item.cold).map(({ id }) => id);
+        if (up.has(client)) assert.deepEqual(cold, [], "a ranking lacks rows");
+      }
+      await new Promise((end) => setTimeout(end, 5));
+    }
+  })();
+  done.catch(() => {});
+  return {
+    stop() {
+      isStopped = true;
+      return done;
+    },
+  };
+}
+
+Deno.test({
+  name: "threads and replicas are changed by restarts, one host after another",
+  ignore: program === undefined,
+  async fn() {
+    const edges = ["edge-1", "edge-2", "edge-3"];
+    const serving = Object.fromEntries(edges.map((host) => [host, "serving"]));
+    const roles = { ...serving, learn: "joiner, trainer, shards" };
+    await withHostsOnRedis({ ...hosts, roles }, async (mesh) => {
+      const { processes, clients, redis, store, cairn } = mesh;
+      const begun = Deno.readTextFileSync(processes.configuration);
+      const visiting = new Visiting(clients[0]);
+      await learnAll(clients[0]);
+      const up = new Set(clients);
+      const rows = watchRows(up);
+
+      /** Changes the file, and restarts each host with it. */
+      const change = async (
+        placement: string,
+        replicas: string,
+        threads: readonly HostThreads[],
+      ) => {
+        Deno.writeTextFileSync(
+          processes.configuration,
+          begun.replace("{ kind: singleThread }", placement)
+            .replace("serving: { ", `serving: { replicas: ${replicas}, `),
+        );
+        const planned = await cairn("plan");
+        assert.match(planned.err, /other embeddings\.serving\.replicas, placement\. Restart them/);
+        for (const [i, host] of edges.entries()) {
+          await visiting.moveTo(clients[(i + 1) % edges.length]);
+          up.delete(clients[i]);
+          await restart(mesh, host);
+          up.add(clients[i]);
+        }
+        await restart(mesh, "learn");
+        const isChanged = async () => (await cairn("plan")).code === 0; // and all parts have hosts
+        assert.ok(await eventually(isChanged, 60_000), "the mesh does not run with the file");
+        const told = (await store.read()).hosts;
+        assert.deepEqual([...edges, "learn"].map((host) => told.get(host)?.threads), threads);
+      };
+      const none = { serving: 0, trainers: 0, shards: 0 };
+      const scoring = { ...none, serving: 1 };
+      await change("{ kind: workers, shardThreads: 2, scoringThread: own }", "2", [
+        ...[scoring, scoring, scoring],
+        { ...none, trainers: 1, shards: 2 },
+      ]);
+      await change("{ kind: workers, shardThreads: 3, scoringThread: main }", "all", [
+        ...[none, none, none],
+        { ...none, trainers: 1, shards: 3 },
+      ]);
+      await change("{ kind: singleThread }", "2", [none, none, none, none]);
+      await rows.stop();
+      await assertEachLearnedOnce(visiting.visits, clients[0], redis.url);
     });
   },
 });

@@ -1,10 +1,15 @@
 /**
- * Goal: every host finds the same holders, each shard has as many as asked for, no host holds more
- * than its even share, and a host that comes or goes moves few replicas.
+ * Goal: every host finds the same holders, each shard has as many as asked for, no host holds much
+ * more than its even share, the holders of a smaller number are among those of a larger one, and a
+ * host that comes or goes moves few replicas.
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { heldMax, inAskingOrder, replicaHolders } from "../../../mesh/placement/replica_holders.ts";
+import {
+  evenShare,
+  inAskingOrder,
+  replicaHolders,
+} from "../../../mesh/placement/replica_holders.ts";
 
 const hostNames = fc.uniqueArray(fc.stringMatching(/^[a-z]{1,4}(-[0-9]{1,2})?$/), {
   minLength: 1,
@@ -16,7 +21,7 @@ const meshes = fc.record({
   replicas: fc.integer({ min: 1, max: 6 }),
 });
 
-Deno.test("each shard has distinct holders, as many as asked for or there are, within every host's share", () => {
+Deno.test("each shard has distinct holders, as many as asked for or there are, near every host's share", () => {
   fc.assert(fc.property(meshes, ({ hosts, shards, replicas }) => {
     const holders = replicaHolders(hosts, shards, replicas);
     assert.equal(holders.length, shards);
@@ -25,11 +30,25 @@ Deno.test("each shard has distinct holders, as many as asked for or there are, w
       assert.equal(new Set(ofShard).size, ofShard.length);
       assert.ok(ofShard.every((host) => hosts.includes(host)));
     }
-    const bound = heldMax(hosts.length, shards, replicas);
+    const bound = evenShare(hosts.length, shards, replicas) + 2;
     for (const host of hosts) {
       assert.ok(holders.filter((ofShard) => ofShard.includes(host)).length <= bound);
     }
   }));
+});
+
+Deno.test("hosts with two numbers of replicas agree on the holders of the smaller one", () => {
+  fc.assert(
+    fc.property(meshes, fc.integer({ min: 1, max: 5 }), ({ hosts, shards, replicas }, by) => {
+      const few = replicaHolders(hosts, shards, replicas);
+      for (const larger of [replicas + by, "all"] as const) {
+        const many = replicaHolders(hosts, shards, larger);
+        for (const shard of few.keys()) {
+          assert.ok(few[shard].every((host) => many[shard].includes(host)));
+        }
+      }
+    }),
+  );
 });
 
 Deno.test("the order of the hosts changes nothing", () => {
@@ -45,7 +64,7 @@ Deno.test("with all, and with no more hosts than replicas, every host holds ever
   const hosts = ["b", "a", "c"];
   for (const replicas of ["all", 3, 7] as const) {
     assert.deepEqual(replicaHolders(hosts, 2, replicas), [["a", "b", "c"], ["a", "b", "c"]]);
-    assert.equal(heldMax(3, 2, replicas), 2);
+    assert.equal(evenShare(3, 2, replicas), 2);
   }
 });
 
@@ -57,7 +76,7 @@ Deno.test("where hosts hold several shards, a host more moves at most twice the 
     const moved = after.flatMap((ofShard, shard) =>
       ofShard.filter((host) => !before[shard].includes(host))
     );
-    const share = heldMax(hostCount + 1, shards, replicas);
+    const share = evenShare(hostCount + 1, shards, replicas);
     assert.ok(moved.length <= 2 * share, `${moved.length} of ${shards * replicas} moved`);
   }
 });
