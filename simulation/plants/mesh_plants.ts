@@ -13,6 +13,16 @@ export const meshPlants: readonly Plant[] = [
     scenario: "drain-under-load",
   },
   {
+    name: "threads-by-own-file",
+    edits: [{
+      file: "server/layout.ts",
+      find: "host === undefined ? undefined : this.#told.get(host)",
+      replace: "undefined as HostThreads | undefined",
+    }],
+    seenBy: ["answered-lookups", "liveness"],
+    scenario: "hosts-change-threads",
+  },
+  {
     name: "frozen-owner-goes-on",
     edits: [{
       file: "actors/embedding_shard/waiting_messages.ts",

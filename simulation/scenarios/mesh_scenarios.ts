@@ -204,6 +204,34 @@ export const meshScenarios: readonly Scenario[] = [
   },
   {
     ...mesh,
+    name: "hosts-change-threads",
+    description:
+      "hosts, of which four serve, are restarted one after another with other threads and replicas",
+    configuration: meshShop(servingHosts),
+    families: [],
+    values: { "embeddings.serving.replicas": 2 },
+    faults: (random, configuration, forMs) => {
+      const order = hostsOf(configuration).map((host) => ({ host, at: random.nextFloat() }))
+        .toSorted((a, b) => a.at - b.at);
+      const times = moments(forMs, order.length);
+      return order.map(({ host }, i): Fault => ({
+        kind: "restartHost",
+        atMs: times[i],
+        host,
+        downMs: 200,
+        configuration: {
+          placement: chosen(random, [
+            { kind: "singleThread" },
+            { kind: "workers", shardThreads: 1 },
+            { kind: "workers", shardThreads: 2, scoringThread: "main" },
+          ]),
+          "embeddings.serving.replicas": chosen(random, [2, 3, "all"]),
+        },
+      }));
+    },
+  },
+  {
+    ...mesh,
     name: "joiners-change-hosts",
     description: "hosts that join are drained, killed and paused past their lease",
     families: [],
