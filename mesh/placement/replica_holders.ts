@@ -17,7 +17,7 @@ export type ReplicaCount = "all" | number;
 
 /**
  * The holders of each shard, `[shards]`: the number asked for, or all hosts where there are fewer.
- * Those of a smaller number are the first ones of a larger number, so that hosts whose files say
+ * The holders of a number are the first ones of any larger number, so that hosts whose files say
  * two numbers agree on the first ones.
  *
  * @param hosts Distinct names, in any order.

@@ -143,7 +143,7 @@ Deno.test({
         assert.match(planned.err, /other embeddings\.serving\.replicas, placement\. Restart them/);
         for (const [i, host] of edges.entries()) {
           await visiting.moveTo(clients[(i + 1) % edges.length]);
-          // Of the two holders of each shard in any file, one is up.
+          // Each shard has two holders in any file, one of which is up.
           await restart(mesh, host, () => haveAllRows(clients.toSpliced(i, 1)));
           await haveAllRows(clients);
         }
