@@ -115,6 +115,8 @@ export interface NodesRequest {
   readonly nodes: readonly PlannedNode[];
   /** The node of each actor, by address: every node must know it. */
   readonly placement: readonly (readonly [Address, string])[];
+  /** As {@link MeshIdentity.mesh}; undefined where no store has the mesh. */
+  readonly mesh?: string | undefined;
 }
 
 /** The stores that the home node writes. */

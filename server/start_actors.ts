@@ -152,7 +152,11 @@ export async function withActors<T>(
     let othersBegun: Promise<void> | undefined;
     if (nodes.length > 0 || part !== undefined) {
       progress.enter(`starting ${counted(nodes.length, "thread")}`);
-      othersBegun = environment.startNodes({ nodes, placement: placementOf(plan) });
+      othersBegun = environment.startNodes({
+        nodes,
+        placement: placementOf(plan),
+        mesh: opened?.view.identity.mesh,
+      });
     }
     const onSpawn: MeshStartOptions["onSpawn"] = ({ kind, key }, index, count) => {
       progress.enter(`making ${kind}/${key}, actor ${index + 1} of ${count}`);

@@ -37,6 +37,22 @@ export function configurationDigests(configuration: CairnConfiguration): AgreedS
 }
 
 /**
+ * The sections in which hosts that link must agree. Hosts on two Redis servers, each of which has a
+ * mesh of its own, would share no part.
+ *
+ * @param mesh As {@link MeshIdentity.mesh}; undefined where no coordination store has the mesh.
+ */
+export function linkDigests(
+  configuration: CairnConfiguration,
+  mesh: string | undefined,
+): AgreedSections {
+  return {
+    ...configurationDigests(configuration),
+    ...(mesh !== undefined && { "storage.redis": digest(mesh) }),
+  };
+}
+
+/**
  * The sections that each host of a mesh with a coordination store may have of its own, while hosts
  * are restarted one after another.
  */

@@ -10,9 +10,9 @@ import type { Node } from "../../mesh/runtime/node.ts";
 import { NodeLink } from "../../mesh/runtime/node_link.ts";
 import { present } from "../../structures/invariant.ts";
 import type { NodesRequest } from "../environment.ts";
-import { configurationDigests } from "./configuration_digests.ts";
+import { linkDigests } from "./configuration_digests.ts";
 
-export interface HostToLink extends Pick<NodesRequest, "nodes"> {
+export interface HostToLink extends Pick<NodesRequest, "nodes" | "mesh"> {
   readonly configuration: CairnConfiguration;
   readonly host: HostOptions;
   /** The node of this thread. */
@@ -28,7 +28,7 @@ export interface HostToLink extends Pick<NodesRequest, "nodes"> {
  * @throws {Error} The host's address cannot be listened on.
  */
 export function openHostLinks(
-  { configuration, host, home, nodes, network, onWorkerChannel }: HostToLink,
+  { configuration, host, home, nodes, network, onWorkerChannel, ...stored }: HostToLink,
 ): HostLinks {
   const mesh = present(configuration.mesh, "a host belongs to a mesh");
   const { clock, random, telemetry } = home;
@@ -45,7 +45,7 @@ export function openHostLinks(
       host: host.name,
       incarnation: random.uuid("host/incarnation"),
       protocols: PROTOCOLS,
-      configuration: configurationDigests(configuration),
+      configuration: linkDigests(configuration, stored.mesh),
       nodes: [home.name, ...nodes.map(({ name }) => name)],
     },
     address: host.listen,

@@ -3,7 +3,11 @@
  */
 import assert from "node:assert/strict";
 import { clashingSections, HOSTS_SECTION } from "../../../mesh/ports/agreed_sections.ts";
-import { configurationDigests, ownDigests } from "../../../server/machine/configuration_digests.ts";
+import {
+  configurationDigests,
+  linkDigests,
+  ownDigests,
+} from "../../../server/machine/configuration_digests.ts";
 import { meshSettingsOf } from "../../../server/machine/mesh_settings.ts";
 import { spreadConfiguration } from "../spread_hosts.ts";
 import { servedIn } from "../../configuration/served_precision.ts";
@@ -64,5 +68,14 @@ Deno.test("files may list other hosts where a store is underneath", () => {
     const different = Object.keys(b).filter((section) => a[section] !== b[section]);
     assert.deepEqual(different, [`${HOSTS_SECTION}.edge-3`]);
     assert.deepEqual(clashingSections(a, b), []);
+  }
+});
+
+Deno.test("hosts do not link where their stores have two meshes, or one of them has no store", () => {
+  const file = spreadConfiguration("all", 2);
+  const [one, other, none] = ["m1", "m2", undefined].map((mesh) => linkDigests(file, mesh));
+  assert.deepEqual(clashingSections(one, linkDigests(file, "m1")), []);
+  for (const different of [other, none]) {
+    assert.deepEqual(clashingSections(one, different), ["storage.redis"]);
   }
 });
