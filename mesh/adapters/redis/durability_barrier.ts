@@ -12,6 +12,7 @@
  * reads this setting too, and where replicas are not asked for a write needs no round for a second
  * after its begin, and a read a look at the server's run alone.
  */
+import { ErrorReply } from "@redis/client";
 import { type RedisConnection, RedisUnavailableError } from "./redis_connection.ts";
 import { PRESENT_RUN } from "./server_runs.ts";
 
@@ -30,6 +31,8 @@ export interface BarrierOptions {
   readonly settingsMs?: number;
   /** Called when a round was made under another run than the one that was asked for. */
   onOtherRun(): void;
+  /** Called when the server refuses to wait for its disk; throws where it has no file any more. */
+  onRefused(): Promise<void>;
 }
 
 /** Default of {@link BarrierOptions.settingsMs}. */
@@ -141,13 +144,23 @@ export class DurabilityBarrier {
     const beganAtMs = performance.now();
     const [runId, found, syncsAlways] = await Promise.all([
       connection.send<string | null>(["EVAL", WRITE_SCRIPT, 2, runs, key]),
-      connection.send<[number, number]>(["WAITAOF", 1, replicas, waitMs], waitMs),
+      this.#waitForDisks(),
       replicas === 0 && this.#syncsAlways(),
     ]);
     if (found[0] < 1 || found[1] < replicas) throw new NotDurableError(waitMs, replicas, found);
     this.#syncingRun = syncsAlways ? runId ?? undefined : undefined;
     this.#syncingUntilMs = beganAtMs + (this.#options.settingsMs ?? SETTINGS_MS);
     return runId;
+  }
+
+  async #waitForDisks(): Promise<[local: number, replicas: number]> {
+    const { connection, replicas, waitMs, onRefused } = this.#options;
+    try {
+      return await connection.send(["WAITAOF", 1, replicas, waitMs], waitMs);
+    } catch (error) {
+      if (error instanceof ErrorReply) await onRefused();
+      throw error;
+    }
   }
 
   /** Whether the server syncs before it answers; false where its settings cannot be read. */

@@ -8,6 +8,7 @@ import { NotDurableError } from "./durability_barrier.ts";
 import { logBudgets } from "./log_budgets.ts";
 import { RedisUnavailableError } from "./redis_connection.ts";
 import type { RedisServer } from "./redis_server.ts";
+import { UnsafeRedisError } from "./server_check.ts";
 import type { ServerRun } from "./server_runs.ts";
 
 export interface LogCommandsOptions {
@@ -135,12 +136,10 @@ export class LogCommands {
     throw this.#lost;
   }
 
-  unavailable(cause: unknown): LogUnavailableError {
-    return new LogUnavailableError(
-      this.#options.inWords,
-      "Check that Redis runs; the log goes on as soon as it answers.",
-      cause,
-      true,
-    );
+  unavailable(cause: Error): LogUnavailableError {
+    const remedy = cause.cause instanceof UnsafeRedisError
+      ? "The log goes on by itself then."
+      : "Check that Redis runs; the log goes on as soon as it answers.";
+    return new LogUnavailableError(this.#options.inWords, remedy, cause, true);
   }
 }

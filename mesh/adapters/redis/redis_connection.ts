@@ -44,7 +44,7 @@ export interface RedisOptions {
   readonly check?: (report: ServerReport) => void;
 }
 
-/** The facts of `INFO`, by name. */
+/** The facts of `INFO` by name, and `appendfsync` where the server lets its settings be read. */
 export type ServerReport = ReadonlyMap<string, string>;
 
 /** An argument of a command: text, or bytes that are sent as they are. */
@@ -74,12 +74,23 @@ const UNAVAILABLE =
 /** Sections of `INFO` that hold the checked fields. */
 const reportSections = ["server", "replication", "persistence", "memory", "cluster"];
 
-function parseReport(text: string): ServerReport {
-  const lines = text.split("\r\n").filter((line) => line.includes(":"));
-  return new Map(lines.map((line) => {
+async function readFacts(
+  send: (args: readonly string[]) => Promise<unknown>,
+): Promise<ServerReport> {
+  const [info, setting] = await Promise.all([
+    send(["INFO", ...reportSections]),
+    send(["CONFIG", "GET", "appendfsync"]).catch((error) => {
+      if (error instanceof ErrorReply) return [];
+      throw error;
+    }),
+  ]);
+  const lines = String(info).split("\r\n").filter((line) => line.includes(":"));
+  const facts = lines.map((line): [string, string] => {
     const colon = line.indexOf(":");
-    return [line.slice(0, colon), line.slice(colon + 1)] as const;
-  }));
+    return [line.slice(0, colon), line.slice(colon + 1)];
+  });
+  const [name, value] = setting as string[];
+  return new Map(name === undefined ? facts : [...facts, [name, value]]);
 }
 
 /** Bulk strings as bytes: text is decoded where it is text. */
@@ -149,7 +160,7 @@ export class RedisConnection {
    */
   async readReport(): Promise<void> {
     const client = this.#client;
-    const report = parseReport(await this.send<string>(["INFO", ...reportSections]));
+    const report = await readFacts((args) => this.send(args));
     if (client !== this.#client) return;
     try {
       this.#options.check?.(report);
@@ -208,6 +219,11 @@ export class RedisConnection {
   /** Sends a command whose reply has bytes: views into a shared buffer, to be copied if held. */
   sendForBytes<Reply>(args: readonly RedisArgument[], waitMs = 0): Promise<Reply> {
     return this.#send({ args, waitMs, options: binary }) as Promise<Reply>;
+  }
+
+  /** Breaks the connection, if there is one; each new one looks at the report. */
+  refuse(cause: UnsafeRedisError): void {
+    if (this.#client !== undefined) this.#drop(cause);
   }
 
   /** Ends the connection; the commands on the way fail. Idempotent. */
@@ -290,14 +306,13 @@ export class RedisConnection {
   }
 
   async #reportOf(client: Client): Promise<ServerReport> {
-    const text = await within(
+    const report = await within(
       this.deadlineMs,
       (async () => {
         await client.connect();
-        return await client.sendCommand(["INFO", ...reportSections], textual);
+        return await readFacts((args) => client.sendCommand([...args], textual));
       })(),
     );
-    const report = parseReport(String(text));
     if (report.get("loading") === "1") throw new Error("LOADING: the server loads its data");
     if (this.#options.sentinels !== undefined && report.get("role") === "slave") {
       throw new Error("the sentinels name a server that is a replica: a failover is under way");

@@ -10,7 +10,7 @@ import {
   RedisUnavailableError,
   withoutPassword,
 } from "./redis_connection.ts";
-import { appendfsyncOf, checkServer, type ServerFacts, UnsafeRedisError } from "./server_check.ts";
+import { checkServer, type ServerFacts, UnsafeRedisError } from "./server_check.ts";
 import { ServerRuns } from "./server_runs.ts";
 
 /** Options of {@link RedisServer}. */
@@ -23,9 +23,12 @@ export interface RedisServerOptions extends RedisOptions {
   readonly durableWaitMs?: number;
   /** Time within which the server must answer at first, ms; default 10 s: it may start as well. */
   readonly openBudgetMs?: number;
+  /** Interval of looks at the server's settings, which an operator may change, ms; default 5 s. */
+  readonly lookMs?: number;
 }
 
 const OPEN_BUDGET_MS = 10_000;
+const LOOK_MS = 5_000;
 /** Pause between attempts to reach the server at first, ms. */
 const RETRY_MS = 100;
 
@@ -40,6 +43,7 @@ export class RedisServer {
   readonly #options: RedisServerOptions;
   /** Connections that are not closed. */
   readonly #connections: Set<RedisConnection>;
+  readonly #looks: number;
 
   private constructor(
     options: RedisServerOptions,
@@ -61,7 +65,12 @@ export class RedisServer {
       waitMs: options.durableWaitMs ?? 5_000,
       // A process that only reads is told of another run by nothing else.
       onOtherRun: () => this.runs.leave(),
+      onRefused: () => this.#look(),
     });
+    this.#looks = Number(setInterval(() => {
+      if (commands.isReady) this.#look().catch(() => {}); // its cause is that of all commands then
+    }, options.lookMs ?? LOOK_MS));
+    Deno.unrefTimer(this.#looks);
   }
 
   /**
@@ -80,8 +89,7 @@ export class RedisServer {
     try {
       const untilMs = performance.now() + (options.openBudgetMs ?? OPEN_BUDGET_MS);
       await connectUntil(commands, untilMs);
-      const fsync = await appendfsyncOf(commands);
-      const facts = checkServer(commands.url, commands.report, options.replicas ?? 0, fsync);
+      const facts = checkServer(commands.url, commands.report, options.replicas ?? 0);
       await Promise.all(connections.map((each) => connectUntil(each, untilMs)));
       return new RedisServer(options, connections, facts);
     } catch (error) {
@@ -114,8 +122,26 @@ export class RedisServer {
     return this.#connections.size;
   }
 
+  /**
+   * Breaks all connections where the server would lose data by now.
+   *
+   * @throws {RedisUnavailableError} It would, or it does not answer.
+   */
+  async #look(): Promise<void> {
+    try {
+      await this.commands.readReport();
+    } catch (error) {
+      const cause = error instanceof RedisUnavailableError ? error.cause : undefined;
+      if (cause instanceof UnsafeRedisError) {
+        for (const connection of this.#connections) connection.refuse(cause);
+      }
+      throw error;
+    }
+  }
+
   /** Closes all connections. */
   close(): void {
+    clearInterval(this.#looks);
     for (const connection of this.#connections) connection.close();
   }
 }

@@ -2,7 +2,7 @@
  * Refuses a server that would lose data silently: one without an append-only file, one that evicts
  * keys when its memory is full, a replica, and versions without the commands that are needed.
  */
-import type { RedisConnection, ServerReport } from "./redis_connection.ts";
+import type { ServerReport } from "./redis_connection.ts";
 
 /** A server that cannot hold the mesh's data. */
 export class UnsafeRedisError extends Error {
@@ -25,15 +25,9 @@ export interface ServerFacts {
 /**
  * Reads the report of a server.
  *
- * @param fsync Value of appendfsync; undefined where the server does not let its settings be read.
  * @throws {UnsafeRedisError} It would lose data.
  */
-export function checkServer(
-  url: string,
-  report: ServerReport,
-  replicas: number,
-  fsync?: string,
-): ServerFacts {
+export function checkServer(url: string, report: ServerReport, replicas: number): ServerFacts {
   const fact = (name: string) => report.get(name) ?? "";
   const refuse = (reason: string, remedy: string): never => {
     throw new UnsafeRedisError(url, reason, remedy);
@@ -69,6 +63,7 @@ export function checkServer(
       "Set `maxmemory-policy noeviction`: a full server then refuses writes, which Cairn reports.",
     );
   }
+  const fsync = fact("appendfsync");
   if (fsync === "no") {
     refuse(
       "never syncs its append-only file itself (appendfsync no)",
@@ -94,14 +89,4 @@ export function checkServer(
     );
   }
   return { version: `${isValkey ? "valkey" : "redis"} ${version}`, maxmemoryBytes, warnings };
-}
-
-/** The fsync policy; undefined where the server does not let its settings be read. */
-export async function appendfsyncOf(connection: RedisConnection): Promise<string | undefined> {
-  try {
-    const [, value] = await connection.send<string[]>(["CONFIG", "GET", "appendfsync"]);
-    return value;
-  } catch {
-    return undefined;
-  }
 }

@@ -103,7 +103,7 @@ export class SharedAppends {
     const { server, commands, log, awayAfterMs, onRefusal } = this.#parts;
     try {
       const { downMs, failure } = server.commands;
-      if (downMs > awayAfterMs) throw commands.unavailable(failure);
+      if (failure !== undefined && downMs > awayAfterMs) throw commands.unavailable(failure);
       return await commands.again(append);
     } catch (error) {
       const refusal = fullMemory(error, log, server) ?? error as Error;

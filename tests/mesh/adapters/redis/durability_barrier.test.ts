@@ -139,6 +139,7 @@ function barrierOf(
     waitMs,
     settingsMs,
     onOtherRun,
+    onRefused: () => Promise.resolve(),
   });
 }
 

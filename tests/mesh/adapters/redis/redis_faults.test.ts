@@ -4,9 +4,11 @@
 import assert from "node:assert/strict";
 import { LocalServer, type ServerProgram } from "../../../../mesh/adapters/redis/local_server.ts";
 import { RedisRecordStore } from "../../../../mesh/adapters/redis/redis_record_store.ts";
+import { RedisConnection } from "../../../../mesh/adapters/redis/redis_connection.ts";
 import { RedisServer } from "../../../../mesh/adapters/redis/redis_server.ts";
 import { UnsafeRedisError } from "../../../../mesh/adapters/redis/server_check.ts";
 import {
+  isServerLost,
   LateAppendError,
   LogFullError,
   LogUnavailableError,
@@ -264,6 +266,55 @@ withPrograms((program: ServerProgram) => {
       }
     });
   }
+
+  const changes: readonly [what: string, setting: string, unsafe: string, safe: string, RegExp][] =
+    [
+      ["its append-only file", "appendonly", "no", "yes", /no append-only file.*`appendonly yes`/],
+      ["its syncs", "appendfsync", "no", "always", /never syncs .* `appendfsync always`/],
+      [
+        "keys by eviction",
+        "maxmemory-policy",
+        "allkeys-lru",
+        "noeviction",
+        /deletes keys .*noeviction/,
+      ],
+    ];
+  for (const [what, setting, unsafe, safe, expected] of changes) {
+    testsOf(program)(
+      `a server that loses ${what} while it runs is refused until it is safe again`,
+      async (world) => {
+        const server = await world.open({ lookMs: 20 });
+        const log = await world.log(server, { budgetMs: 100 });
+        await log.append(0, [text("a")]);
+        const admin = new RedisConnection({ url: world.local.url });
+        await admin.connect();
+        await admin.send(["CONFIG", "SET", setting, unsafe]);
+        while (log.refusal() === undefined) await log.append(0, [text("b")]).catch(() => {});
+        const refused = await log.append(0, [text("never")]).catch((error) => error);
+        assert.ok(refused instanceof LogUnavailableError, String(refused));
+        assert.match(refused.message, expected);
+        const refusal = log.refusal();
+        assert.ok(refusal !== undefined && isServerLost(refusal), "operators are warned");
+        assert.match(refusal.message, expected);
+        assert.match(refusal.message, /The log goes on by itself then\./);
+        assert.equal(server.commands.isReady, false, "profiles and records are refused too");
+        await admin.send(["CONFIG", "SET", setting, safe]);
+        while (log.refusal() !== undefined) await new Promise((resolve) => setTimeout(resolve, 5));
+        await log.append(0, [text("c")]);
+        const found = await texts(log);
+        assert.equal(found.at(-1), "c");
+        admin.close();
+      },
+    );
+  }
+
+  testsOf(program)("a server without its file refuses a durable append at once", async (world) => {
+    const server = await world.open();
+    const log = await world.log(server, { budgetMs: 100 });
+    await server.commands.send(["CONFIG", "SET", "appendonly", "no"]);
+    await server.commands.send(["CONFIG", "SET", "appendfsync", "everysec"]);
+    await assert.rejects(log.append(0, [text("a")]), /LogUnavailableError.*no append-only file/);
+  });
 
   Deno.test(`${program}: a server that is not there is an error that names it, without the password`, async () => {
     const error = await RedisServer.open({
