@@ -185,7 +185,7 @@ function linesOf(explained: Explained, nowMs: number): string[] {
   // A part that was given up remembers the time of its last owner.
   const isOwned = placement.state !== "unassigned";
   const sizes = size
-    ? `, with ${size.rows.toLocaleString("en")} rows in ${sizeText(size.bytes)}`
+    ? `, with ${counted(size.rows, "row")} in ${sizeText(size.bytes)}`
     : key.startsWith("shard/") && isOwned
     ? "; its host has not told its size yet"
     : "";

@@ -90,7 +90,7 @@ export function decisionLine({ key, decision }: PartDecision): string {
     case "waits": {
       const { rows, bytes, from = "none", to } = decision;
       const size = key.startsWith("shard/")
-        ? `  (${rows.toLocaleString("en")} rows, ${sizeText(bytes)})`
+        ? `  (${counted(rows, "row")}, ${sizeText(bytes)})`
         : "";
       return `${part}  ${kind} ${from} -> ${to}${size}: ${reason}\n`;
     }

@@ -13,6 +13,7 @@ import {
 import type { MeshView } from "../../mesh/ports/coordination.ts";
 import { reshardStep, stepText } from "../../mesh/ports/reshard_progress.ts";
 import { numbersText, ReshardRefusedError } from "../../mesh/ports/resharding.ts";
+import { counted } from "../../structures/counted.ts";
 import { present } from "../../structures/invariant.ts";
 import { servingBytesOf } from "../../server/serving_replicas.ts";
 import type { Output } from "../command_line.ts";
@@ -89,9 +90,7 @@ export async function reshardCommand(flags: ReshardFlags, output: Output): Promi
 export function reshardLines(plan: ReshardPlan, servingBytes: number): string[] {
   const { from, to, rows, bytes, readBytes, pauseMs, hosts } = plan;
   return [
-    `${from} -> ${to} shards: ${rows.toLocaleString("en")} rows, ${
-      sizeText(bytes)
-    }, of which the ` +
+    `${from} -> ${to} shards: ${counted(rows, "row")}, ${sizeText(bytes)}, of which the ` +
     `new shards read ${sizeText(readBytes)} from a snapshot\n`,
     ...hosts.map(({ host, shardsBefore, shardsAfter }) =>
       `${host}  ${shardsBefore} -> ${shardsAfter} shards\n`
