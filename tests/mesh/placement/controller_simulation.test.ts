@@ -5,15 +5,18 @@
  * the number of seeds, `CAIRN_PLACEMENT_SEED` the first.
  */
 import assert from "node:assert/strict";
-import type { Coordination } from "../../../mesh/ports/coordination.ts";
+import type { Coordination, MeshView } from "../../../mesh/ports/coordination.ts";
 import {
   decodePlan,
   encodePlan,
+  isAhead,
   newPlan,
   type PlannedMove,
+  reversed,
 } from "../../../mesh/placement/plan_document.ts";
 import { Coordinator } from "../../../mesh/runtime/coordination/coordinator.ts";
 import { SeededRandom } from "../../../mesh/simulation/seeded_random.ts";
+import { present } from "../../../structures/invariant.ts";
 import { type Plant, TTL_MS, type WorldOptions } from "./model.ts";
 import { PlacementWorld } from "./placement_world.ts";
 
@@ -224,6 +227,54 @@ Deno.test("hosts keep their shards after a rollback until the next apply, and a 
   await write([], true);
   await clock.advance(60_000);
   assert.deepEqual(await shardsOf(), [2, 2, 2]);
+  assert.deepEqual(world.violations, []);
+  world.stopped = true;
+  await clock.advance(20_000);
+});
+
+Deno.test("a rollback while shards are copied leaves every shard where it was", async () => {
+  const world = new PlacementWorld({ seed: 3, hosts: 3, shards: 6 });
+  await world.start();
+  const { clock } = world;
+  // Requests of the world's processes are lost at times.
+  const admin = new Coordinator({
+    store: world.store,
+    random: new SeededRandom(3),
+    hostTtlMs: TTL_MS,
+    controlTtlMs: TTL_MS,
+  });
+  await clock.advance(15_000);
+  const ownersOf = ({ placements }: MeshView) =>
+    [...placements].flatMap(([key, placement]) =>
+      key.startsWith("shard/") && placement.state !== "unassigned"
+        ? [[key, placement.owner.host] as const]
+        : []
+    );
+  const write = async ({ identity, plan }: MeshView, moves: readonly PlannedMove[]) => {
+    const edition = plan?.edition ?? 0;
+    const { sharding, dealing } = identity;
+    const terms = { firstEdition: edition + 1, sharding, dealing, movesMax: 2, balances: false };
+    await admin.writePlan({ edition }, encodePlan(newPlan({ ...terms, moves })));
+  };
+  const before = await admin.read();
+  const [first, second] = world.hosts.map(({ name }) => name);
+  const forward = ownersOf(before).filter(([, owner]) => owner === first)
+    .map(([key, from]): PlannedMove => ({ key, from, to: second }));
+  assert.equal(forward.length, 2);
+  await write(before, forward);
+  let view = before;
+  while (![...view.placements.values()].some(({ state }) => state === "moving")) {
+    await clock.advance(5);
+    view = await admin.read();
+  }
+  const back = reversed(newPlan({
+    ...{ firstEdition: 1, sharding: 0, dealing: 0, movesMax: 2, balances: true },
+    moves: forward,
+  })).filter((move) => isAhead(present(view.placements.get(move.key), "it is a shard"), move));
+  assert.ok(back.length > 0, "the copies are among the moves of the rollback");
+  await write(view, back);
+  await clock.advance(60_000);
+  assert.deepEqual(ownersOf(await admin.read()), ownersOf(before));
   assert.deepEqual(world.violations, []);
   world.stopped = true;
   await clock.advance(20_000);
