@@ -8,6 +8,7 @@ import { hostDefinitions, requireStores } from "./definitions.ts";
 import type { HostEnvironment } from "./environment.ts";
 import { hostPages } from "./host_pages.ts";
 import { openGateway, type RunningMesh } from "./open_gateway.ts";
+import { blobsPlaceOf } from "./own_blobs.ts";
 import { SnapshotFence } from "./snapshot_fence.ts";
 import { type RunningHost, withActors } from "./start_actors.ts";
 
@@ -53,7 +54,8 @@ export async function composeHost(
 ): Promise<ComposedHost> {
   const { host, stores, dense } = environment;
   const { roles } = hostOf(configuration, host);
-  const fence = environment.placement && new SnapshotFence(stores.blobs);
+  const fence = environment.placement &&
+    new SnapshotFence({ blobs: stores.blobs, place: blobsPlaceOf(configuration.storage) });
   const definitions = hostDefinitions(roles, stores, dense, fence);
   return await withActors(
     {

@@ -11,6 +11,7 @@ import type { StorageSection } from "../configuration/sections/mesh.ts";
 import type { BlobStore } from "../mesh/ports/blob_store.ts";
 import type { Coordination, MeshIdentity } from "../mesh/ports/coordination.ts";
 import { deleteMark, listMarks, putMark } from "../records/mesh_mark.ts";
+import { listSnapshots } from "../records/snapshot_manifest.ts";
 
 /** The blob store of a host is not that of its mesh. */
 export class OtherBlobsError extends Error {
@@ -31,7 +32,7 @@ export interface OwnBlobs {
 export async function requireOwnBlobs(options: OwnBlobs): Promise<void> {
   const { blobs, identity: { mesh, blobsMarkedBy }, place } = options;
   const markedBy = blobsMarkedBy ?? await markBlobs(options);
-  await requireNoOtherMesh(options);
+  await requireNoOtherMesh({ blobs, mesh, place });
   const marks = await listMarks(blobs);
   if (marks.some((mark) => mark.mesh === mesh && mark.host === markedBy)) return;
   throw new OtherBlobsError(
@@ -43,8 +44,8 @@ export async function requireOwnBlobs(options: OwnBlobs): Promise<void> {
 
 /** Marks the store for the mesh; resolves with the host whose mark the mesh has. */
 async function markBlobs(options: OwnBlobs): Promise<string> {
-  const { blobs, coordination, identity: { mesh }, host } = options;
-  await requireNoOtherMesh(options);
+  const { blobs, coordination, identity: { mesh }, host, place } = options;
+  await requireNoOtherMesh({ blobs, mesh, place });
   const own = { mesh, host };
   // The mark stays where the answer is lost, since the mesh may have taken it.
   await putMark(blobs, own);
@@ -53,16 +54,28 @@ async function markBlobs(options: OwnBlobs): Promise<string> {
   return markedBy;
 }
 
-async function requireNoOtherMesh(
-  { blobs, identity: { mesh }, place }: OwnBlobs,
+/**
+ * Refuses a store with the snapshots of another mesh. One without any is free, whatever marks are
+ * in it: a fail-over of the Redis server may have lost a mesh that had just begun.
+ *
+ * @throws {OtherBlobsError} The message says what to do.
+ */
+export async function requireNoOtherMesh(
+  { blobs, mesh, place }: Pick<OwnBlobs, "blobs" | "place"> & Pick<MeshIdentity, "mesh">,
 ): Promise<void> {
-  const other = (await listMarks(blobs)).find((mark) => mark.mesh !== mesh);
-  if (other === undefined) return;
-  throw new OtherBlobsError(
-    `${place} has the snapshots of another mesh, of which ${other.host} is a host. Give this mesh a ` +
-      "directory, a bucket or a prefix of its own. Where the other one is no more, or is this one " +
-      "before its Redis server lost all data, `cairn recover --accept-loss` takes the store over.",
-  );
+  const others = (await listMarks(blobs)).filter((mark) => mark.mesh !== mesh);
+  if (others.length === 0) return;
+  if ((await listSnapshots(blobs)).length > 0) {
+    throw new OtherBlobsError(
+      `${place} has the snapshots of another mesh, of which ${
+        others[0].host
+      } is a host. Give this ` +
+        "mesh a directory, a bucket or a prefix of its own. Where the other one is no more, or is " +
+        "this one before its Redis server lost all data, `cairn recover --accept-loss` takes the " +
+        "store over.",
+    );
+  }
+  for (const mark of others) await deleteMark(blobs, mark);
 }
 
 /** The place of the blobs, in the words of the configuration. */

@@ -7,7 +7,6 @@
  * of the mesh, which each takeover raises, and the epochs of the trainers, and the coordination
  * store refuses it where one of them has changed.
  */
-import type { BlobStore } from "../mesh/ports/blob_store.ts";
 import {
   type Coordination,
   type ManifestOffer,
@@ -16,14 +15,15 @@ import {
 } from "../mesh/ports/coordination.ts";
 import { FIRST_TRAINER } from "./addresses.ts";
 import { putMark } from "../records/mesh_mark.ts";
+import { type OwnBlobs, requireNoOtherMesh } from "./own_blobs.ts";
 import type { SnapshotPublication, SnapshotPublisher } from "../actors/snapshotter/publisher.ts";
 
 export class SnapshotFence implements SnapshotPublisher {
-  readonly #blobs: BlobStore;
+  readonly #store: Pick<OwnBlobs, "blobs" | "place">;
   #coordination: Coordination | undefined;
 
-  constructor(blobs: BlobStore) {
-    this.#blobs = blobs;
+  constructor(store: Pick<OwnBlobs, "blobs" | "place">) {
+    this.#store = store;
   }
 
   /** Takes the store once this host has joined the mesh; undefined when it leaves. */
@@ -46,7 +46,7 @@ export class SnapshotFence implements SnapshotPublisher {
     const begun = { after: manifest?.sequence ?? 0, generation, epochs };
     return {
       publish: async (name) => {
-        await this.#markAgain(identity);
+        await this.#mark(identity);
         await coordination.publishManifest({ name, ...begun });
       },
       // Without an answer the older snapshots stay.
@@ -54,9 +54,16 @@ export class SnapshotFence implements SnapshotPublisher {
     };
   }
 
-  /** A store that was emptied meanwhile has the snapshot by now: hosts may start with it. */
-  async #markAgain({ mesh, blobsMarkedBy }: MeshIdentity): Promise<void> {
-    if (blobsMarkedBy !== undefined) await putMark(this.#blobs, { mesh, host: blobsMarkedBy });
+  /**
+   * Puts the mark of the mesh again: a store that was emptied meanwhile has its snapshot by now.
+   *
+   * @throws {OtherBlobsError} Another mesh has snapshots in the store.
+   */
+  async #mark({ mesh, blobsMarkedBy }: MeshIdentity): Promise<void> {
+    await requireNoOtherMesh({ ...this.#store, mesh });
+    if (blobsMarkedBy !== undefined) {
+      await putMark(this.#store.blobs, { mesh, host: blobsMarkedBy });
+    }
   }
 }
 

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { MemoryBlobStore } from "../../mesh/adapters/memory/memory_blob_store.ts";
 import type { Coordination } from "../../mesh/ports/coordination.ts";
 import { listMarks, putMark } from "../../records/mesh_mark.ts";
+import { manifestName } from "../../records/snapshot_manifest.ts";
 import { blobsPlaceOf, OtherBlobsError, requireOwnBlobs } from "../../server/own_blobs.ts";
 
 /** A mesh, and the starts of its hosts. */
@@ -68,8 +69,16 @@ Deno.test("a host with another store is refused, whether it starts later or at o
 Deno.test("the store of another mesh is refused and keeps its mark alone", async () => {
   const blobs = new MemoryBlobStore();
   await new MeshOfHosts("m1").start("a", blobs);
+  await blobs.put(manifestName("snapshots/000000000000001"), new Uint8Array());
   await assert.rejects(new MeshOfHosts("m2").start("b", blobs), OtherBlobsError);
   assert.deepEqual(await listMarks(blobs), [{ mesh: "m1", host: "a" }]);
+});
+
+Deno.test("a store without snapshots is free, as after the loss of a mesh that had just begun", async () => {
+  const blobs = new MemoryBlobStore();
+  await new MeshOfHosts("m1").start("a", blobs);
+  await new MeshOfHosts("m2").start("b", blobs);
+  assert.deepEqual(await listMarks(blobs), [{ mesh: "m2", host: "b" }]);
 });
 
 Deno.test("a host whose mark the mesh took before it was killed goes on", async () => {

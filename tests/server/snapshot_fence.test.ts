@@ -5,7 +5,8 @@
 import assert from "node:assert/strict";
 import type { Coordination } from "../../mesh/ports/coordination.ts";
 import { MemoryBlobStore } from "../../mesh/adapters/memory/memory_blob_store.ts";
-import { listMarks } from "../../records/mesh_mark.ts";
+import { listMarks, putMark } from "../../records/mesh_mark.ts";
+import { manifestName } from "../../records/snapshot_manifest.ts";
 import { SnapshotFence } from "../../server/snapshot_fence.ts";
 import { meshView } from "../mesh/placement/mesh_view.ts";
 
@@ -19,7 +20,7 @@ function fenceAt(epoch: number, blobs = new MemoryBlobStore()): SnapshotFence {
       identity: { ...view.identity, blobsMarkedBy: "a" },
       placements: new Map([["trainer/0", { state: "active", epoch, owner }]]),
     });
-  const fence = new SnapshotFence(blobs);
+  const fence = new SnapshotFence({ blobs, place: "storage.path" });
   const publishManifest = () => Promise.resolve();
   fence.attach({ read, publishManifest } as unknown as Coordination);
   return fence;
@@ -36,7 +37,7 @@ Deno.test("a snapshotter that no store has placed begins one under any epoch", a
 
 Deno.test("without the store of the mesh no snapshot begins", async () => {
   await assert.rejects(
-    new SnapshotFence(new MemoryBlobStore()).begin(1),
+    new SnapshotFence({ blobs: new MemoryBlobStore(), place: "" }).begin(1),
     /not in contact with the Redis server/,
   );
 });
@@ -47,4 +48,17 @@ Deno.test("a published snapshot marks the store for its mesh", async () => {
   assert.deepEqual(await listMarks(blobs), []);
   await publication.publish("snapshots/000000000000001");
   assert.deepEqual(await listMarks(blobs), [{ mesh: meshView({}).identity.mesh, host: "a" }]);
+});
+
+Deno.test("no snapshot is published into the store of another mesh", async () => {
+  const blobs = new MemoryBlobStore();
+  const publication = await fenceAt(7, blobs).begin(7);
+  await putMark(blobs, { mesh: "another", host: "b" });
+  await publication.publish("snapshots/000000000000001"); // the other one has no snapshot
+  assert.equal((await listMarks(blobs)).length, 1);
+  await putMark(blobs, { mesh: "another", host: "b" });
+  await blobs.put(manifestName("snapshots/000000000000002"), new Uint8Array());
+  await assert.rejects(publication.publish("snapshots/000000000000003"), {
+    name: "OtherBlobsError",
+  });
 });
