@@ -31,6 +31,7 @@ export class HealthWarnings {
     return [
       ...this.#refusing(),
       ...this.#failing(),
+      ...this.#unplaced(),
       ...this.#away(),
       ...this.#unlisted(),
       ...answers.flat(),
@@ -140,6 +141,16 @@ export class HealthWarnings {
       kind: "part-failing",
       detail: `${part} crashes again and again, and is restarted; rankings and events go on ` +
         `without what it learns: ${reason}`,
+    }));
+  }
+
+  #unplaced(): Warning[] {
+    const { unplacedParts = () => [] } = this.#parts;
+    return unplacedParts().map(({ part, host, reason }) => ({
+      kind: "part-not-placed",
+      detail:
+        `${part} cannot be placed on host ${host}, which tries again; rankings go on without ` +
+        `what it learns meanwhile: ${reason}`,
     }));
   }
 

@@ -57,6 +57,12 @@ export interface GatewayParts {
   readonly shards?: () => readonly ActorRef<EmbeddingShardMessage>[];
   /** Parts that crash again and again, for `/health/ready`, with the newest reason of each. */
   readonly failingParts?: () => readonly { readonly part: string; readonly reason: string }[];
+  /** The parts that cannot be placed on their hosts, with the reasons. Default: none. */
+  readonly unplacedParts?: () => readonly {
+    readonly part: string;
+    readonly host: string;
+    readonly reason: string;
+  }[];
   /** The other hosts of a mesh of several processes, for `/health/ready`; absent = one process. */
   readonly links?: () => readonly {
     readonly host: string;

@@ -82,10 +82,10 @@ export async function composeHost(
           serving,
         };
       }
-      const { mesh, stop } = started;
+      const { mesh, stop, unplacedParts } = started;
       await started.made;
       const metricsText = async () => environment.metrics.render(await mesh.metrics());
-      const pages = hostPages(environment, metricsText);
+      const pages = hostPages(environment, { metricsText, unplacedParts });
       return {
         get configuration() {
           return started.configuration();

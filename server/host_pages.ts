@@ -2,13 +2,18 @@
  * The HTTP pages of a host that does not serve: health and metrics.
  */
 import type { HostEnvironment } from "./environment.ts";
+import type { UnplacedPart } from "./unplaced_parts.ts";
 
 type Fetch = (request: Request) => Promise<Response>;
 
 /** Answers `/health/live`, `/health/ready` and `/metrics`. */
 export function hostPages(
   environment: Pick<HostEnvironment, "host" | "links" | "failingParts">,
-  metricsText: () => Promise<string>,
+  { metricsText, unplacedParts }: {
+    readonly metricsText: () => Promise<string>;
+    /** The parts of the mesh that cannot be placed on their hosts. Default: none. */
+    readonly unplacedParts?: (() => readonly UnplacedPart[]) | undefined;
+  },
 ): Fetch {
   const { host } = environment;
   const pages: Readonly<Record<string, () => Response | Promise<Response>>> = {
@@ -19,6 +24,7 @@ export function hostPages(
         host,
         links: environment.links(),
         failingParts: environment.failingParts?.() ?? [],
+        unplacedParts: unplacedParts?.() ?? [],
       }),
     "/metrics": async () =>
       new Response(await metricsText(), {

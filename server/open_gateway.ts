@@ -120,6 +120,7 @@ export async function openGateway(
     replicas: replicasOf(started, host),
     shards: () => shardsOf(started),
     failingParts: () => environment.failingParts?.() ?? [],
+    unplacedParts: () => started.unplacedParts?.() ?? [],
     links: () => environment.links?.() ?? [],
     movesParts: meshView !== undefined,
     unlistedHosts: () => (started.unlistedHosts?.() ?? []).map(unlistedHostText),

@@ -13,15 +13,16 @@ import type { Coordination, HostRun, MeshView, PlacedKey } from "../mesh/ports/c
 import type { ReaderKey } from "../mesh/placement/mesh_views.ts";
 import { dutiesOf, type HostDuty } from "../mesh/placement/host_duties.ts";
 import type { Address } from "../mesh/runtime/actor.ts";
-import { reasonOf } from "../mesh/runtime/errors.ts";
 import type { Mesh, PlannedActor } from "../mesh/runtime/mesh.ts";
 import type { SetLeased } from "../mesh/runtime/set_leased.ts";
 import { reportPlacement } from "./report_placement.ts";
+import type { UnplacedParts } from "./unplaced_parts.ts";
 
 export interface PlacedPartitionsOptions {
   readonly mesh: Mesh;
   readonly coordination: Coordination;
   readonly run: HostRun;
+  readonly unplaced: UnplacedParts;
   /**
    * The joiner or trainer of a key on this host, under the epoch of its placement, and the actors
    * that follow it.
@@ -47,7 +48,6 @@ export class PlacedPartitions {
   readonly #running = new Map<Address, Running>();
   /** Starts, ends and reports under way; the next look leaves their actors alone. */
   readonly #busy = new Map<Address, Promise<void>>();
-  readonly #logged = new Map<Address, string>();
   #isLeased = true;
 
   constructor(options: PlacedPartitionsOptions) {
@@ -67,6 +67,7 @@ export class PlacedPartitions {
 
   /** Begins the next step for each partition. */
   fulfil(view: MeshView): void {
+    const { unplaced } = this.#options;
     const wanted = this.#wanted(view);
     const addresses = new Set([...wanted.keys(), ...this.#running.keys()]);
     for (const address of addresses) {
@@ -74,8 +75,8 @@ export class PlacedPartitions {
       const step = this.#fulfilOne(address, wanted.get(address));
       if (step === undefined) continue;
       const task = step.then(
-        () => void this.#logged.delete(address),
-        (error) => this.#log(address, error),
+        () => unplaced.succeeded(address),
+        (error) => unplaced.failed(address, error),
       ).finally(() => this.#busy.delete(address));
       this.#busy.set(address, task);
     }
@@ -151,14 +152,5 @@ export class PlacedPartitions {
       kind: "setLeased",
       isLeased: this.#isLeased,
     });
-  }
-
-  /** Logs a failure once for as long as it is the same. */
-  #log(address: Address, error: unknown): void {
-    const reason = reasonOf(error);
-    if (this.#logged.get(address) === reason) return;
-    this.#logged.set(address, reason);
-    const { telemetry } = this.#options.mesh.home;
-    telemetry.log("warn", `placing ${address} failed and is tried again`, { reason });
   }
 }

@@ -33,6 +33,7 @@ import { CopyFailures } from "./copy_failures.ts";
 import type { Pauses } from "./pauses.ts";
 import { reportPlacement } from "./report_placement.ts";
 import type { Copy, Rows, Step } from "./shard_steps.ts";
+import type { UnplacedParts } from "./unplaced_parts.ts";
 import { verifyCopy } from "./verify_copy.ts";
 import { addresses } from "./addresses.ts";
 
@@ -45,6 +46,7 @@ export interface PlacedShardsOptions {
   /** The node of a shard on this host. */
   readonly nodeOf: (shard: number) => string;
   readonly pauses: Pauses;
+  readonly unplaced: UnplacedParts;
   /** This host is to own a shard whose rows it does not have: the process must stop. */
   readonly onRejoin: (error: Error) => void;
   /** A step is due at once: the owner of a verified copy stands still, or a duty has changed. */
@@ -123,10 +125,11 @@ export class PlacedShards {
   }
 
   #begin(shard: number, duty: HostDuty | undefined, sharding: number): void {
-    const task = this.#fulfilOne(shard, duty, sharding).catch((error) =>
-      this.#telemetry.log("warn", `placing shard ${shard} failed and is tried again`, {
-        reason: reasonOf(error),
-      })
+    const { unplaced } = this.#options;
+    const address = addresses.embeddingShard(shard, sharding);
+    const task = this.#fulfilOne(shard, duty, sharding).then(
+      () => unplaced.succeeded(address),
+      (error) => unplaced.failed(address, error),
     ).finally(() => {
       this.#busy.delete(shard);
       if (step.isOutdated) this.#options.onDue();

@@ -31,6 +31,7 @@ import { FIRST_TRAINER, placedAddress } from "./addresses.ts";
 import { readerFigures } from "./reader_figures.ts";
 import { Resharding } from "./resharding.ts";
 import { shardSizes } from "./shard_sizes.ts";
+import { type UnplacedPart, UnplacedParts, unplacedParts } from "./unplaced_parts.ts";
 import { UnlistedHosts } from "./unlisted_hosts.ts";
 
 export interface PlacementAgentOptions {
@@ -102,6 +103,9 @@ export class PlacementAgent {
   readonly #partitions: PlacedPartitions;
   readonly #resharding: Resharding;
   readonly #unlisted: UnlistedHosts;
+  readonly #unplaced: UnplacedParts;
+  /** The parts that cannot be placed on other hosts, as of the last look. */
+  #unplacedElsewhere: readonly UnplacedPart[] = [];
   /** The process of each other host at the last look, by host. */
   readonly #incarnations = new Map<string, string>();
   /** The node of each actor, as this process was told last. */
@@ -123,6 +127,7 @@ export class PlacementAgent {
     const run = this.#run = { host, incarnation };
     this.#telemetry = mesh.home.telemetry;
     const pauses = this.#pauses = new Pauses(mesh.home.clock);
+    const unplaced = this.#unplaced = new UnplacedParts(mesh.home);
     this.#shards = new PlacedShards({
       mesh,
       coordination,
@@ -130,10 +135,11 @@ export class PlacementAgent {
       shards: () => sharding.shards,
       nodeOf: (shard) => nodeOf(host, `shard/${shard}`),
       pauses,
+      unplaced,
       onRejoin: (error) => this.#leaveFor(error),
       onDue: () => this.#lookAgain.resolve(),
     });
-    this.#partitions = new PlacedPartitions({ mesh, coordination, run, actorsOf });
+    this.#partitions = new PlacedPartitions({ mesh, coordination, run, unplaced, actorsOf });
     const { clock, telemetry } = mesh.home;
     this.#unlisted = new UnlistedHosts(options.listedHosts, telemetry);
     this.#resharding = new Resharding({ coordination, run, clock, telemetry, takeSnapshot });
@@ -160,7 +166,10 @@ export class PlacementAgent {
       this.#loop("renewing the lease", async () => {
         const load = { ...await this.#partFigures(), ...sharding.figures() };
         const sentMs = this.#nowMs;
-        const lease = await coordination.renew(this.#run, load);
+        const lease = await coordination.renew(this.#run, {
+          load,
+          unplaced: this.#unplaced.current,
+        });
         this.#leasedUntilMs = sentMs + lease.ttlMs;
         this.#checkLease();
         await this.#pauses.pause(ttlMs / RENEWALS_PER_LEASE);
@@ -185,6 +194,9 @@ export class PlacementAgent {
         const view = await coordination.read();
         this.#noteBegun(view);
         this.#unlisted.look(view);
+        this.#unplacedElsewhere = [...view.hosts.values()].filter(({ host }) =>
+          host !== this.#run.host
+        ).flatMap(unplacedParts);
         sharding.follow(view);
         this.#resharding.follow(view, dutiesOf(view, this.#run).has(FIRST_TRAINER));
         await this.#placeActors(view);
@@ -199,6 +211,12 @@ export class PlacementAgent {
   /** Names of the hosts of the mesh that this host's file does not list. */
   get unlistedHosts(): readonly string[] {
     return this.#unlisted.present;
+  }
+
+  /** The parts that cannot be placed on their hosts, of all hosts. */
+  get unplacedParts(): readonly UnplacedPart[] {
+    const own = unplacedParts({ host: this.#run.host, unplaced: this.#unplaced.current });
+    return [...own, ...this.#unplacedElsewhere];
   }
 
   /** Longest time to the next round of the controller, ms. */

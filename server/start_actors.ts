@@ -25,6 +25,7 @@ import {
   threadsTold,
 } from "./start_placement.ts";
 import { StartProgress } from "./start_progress.ts";
+import type { UnplacedPart } from "./unplaced_parts.ts";
 
 /** One process at work. */
 export interface RunningHost {
@@ -52,6 +53,8 @@ export interface StartedActors {
   readonly meshView?: () => Promise<MeshView>;
   /** Names of the hosts of the mesh that this host's file does not list. */
   readonly unlistedHosts?: () => readonly string[];
+  /** The parts that cannot be placed on their hosts. */
+  readonly unplacedParts?: () => readonly UnplacedPart[];
   /** Idempotent. */
   stop(): Promise<void>;
 }
@@ -183,7 +186,11 @@ export async function withActors<T>(
       made,
       stop,
       configuration: placing?.configuration ?? (() => configuration),
-      ...(placing && { meshView: placing.view, unlistedHosts: placing.unlistedHosts }),
+      ...(placing && {
+        meshView: placing.view,
+        unlistedHosts: placing.unlistedHosts,
+        unplacedParts: placing.unplacedParts,
+      }),
     });
   } catch (error) {
     await stop();

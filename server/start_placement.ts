@@ -18,6 +18,7 @@ import { openStores, type OpenStoresOptions } from "./open_stores.ts";
 import { type OwnBlobs, requireOwnBlobs } from "./own_blobs.ts";
 import { PlacementAgent } from "./placement_agent.ts";
 import type { SnapshotFence } from "./snapshot_fence.ts";
+import type { UnplacedPart } from "./unplaced_parts.ts";
 
 /** The store, and the mesh that it has. */
 export interface OpenedPlacement {
@@ -32,6 +33,7 @@ export interface OpenedPlacement {
 export interface Placing {
   readonly view: () => Promise<MeshView>;
   readonly unlistedHosts: () => readonly string[];
+  readonly unplacedParts: () => readonly UnplacedPart[];
   readonly configuration: () => CairnConfiguration;
   stop(): Promise<void>;
 }
@@ -129,6 +131,7 @@ export async function startPlacement(
   return {
     view: () => coordination.read(),
     unlistedHosts: () => agent.unlistedHosts,
+    unplacedParts: () => agent.unplacedParts,
     configuration: () => sharding.configuration,
     async stop() {
       fence?.attach(undefined);

@@ -28,6 +28,7 @@ import {
   partitionTotals,
   presentPartitioning,
 } from "../../mesh/ports/partitioning.ts";
+import { addresses, placedAddress } from "../../server/addresses.ts";
 import { partitionsOfTrainer } from "../../server/plan.ts";
 import { counted } from "../../structures/counted.ts";
 import { present } from "../../structures/invariant.ts";
@@ -55,6 +56,8 @@ interface Explained {
   readonly servedBy?: readonly ServingHost[];
   /** Present for a joiner, a trainer or a keeper. */
   readonly reads?: Reading;
+  /** Why a step of its placement fails on its host; absent where none does. */
+  readonly unplaced?: string;
   /** The number of a keeper; the other fields are those of the joiner that it follows. */
   readonly keeper?: number;
 }
@@ -126,15 +129,22 @@ async function explainedParts(
     const key: PlacedKey = `${kind}/${placed}`;
     const size = reportedSize(view, key);
     const reads = await readingOf(store, view, key, noun === KEEPER ? `keeper/${number}` : key);
+    const address = noun === KEEPER
+      ? addresses.featureKeeper(number)
+      : placedAddress(key, view.identity.sharding);
+    const placement = present(view.placements.get(key), "the store has every part");
+    const owner = placement.state === "unassigned" ? undefined : placement.owner.host;
+    const unplaced = view.hosts.get(owner ?? "")?.unplaced[address];
     return {
       key,
-      placement: present(view.placements.get(key), "the store has every part"),
+      placement,
       history: await store.coordination.history(key),
       decision: present(decisions.find(({ shard }) => shard === placed), "every part is decided"),
       ...(size && { size }),
       ...(serving.length > 0 &&
         { servedBy: serving.filter(({ shards }) => shards.includes(number)) }),
       ...(reads && { reads }),
+      ...(unplaced !== undefined && { unplaced }),
       ...(noun === KEEPER && { keeper: number }),
     };
   }));
@@ -169,19 +179,19 @@ async function readingOf(
 }
 
 function documentOf(part: string, number: number, explained: Explained) {
-  const { key, placement, history, decision, size, servedBy, reads, keeper } = explained;
+  const { key, placement, history, decision, size, servedBy, reads, unplaced, keeper } = explained;
   const follows = keeper === undefined ? {} : { follows: partName(key) };
   const serving = servedBy?.map(({ host, state }) => ({ host, state }));
   return {
     ...{ part, number, ...follows, placement, ...size },
     ...(serving && { servedBy: serving }),
-    ...{ ...reads, ...history, decision },
+    ...{ ...reads, ...(unplaced !== undefined && { unplaced }), ...history, decision },
   };
 }
 
 function linesOf(explained: Explained, nowMs: number): string[] {
   const { key, placement, history: { sinceMs, last }, decision } = explained;
-  const { size, servedBy, reads, keeper } = explained;
+  const { size, servedBy, reads, unplaced, keeper } = explained;
   // A part that was given up remembers the time of its last owner.
   const isOwned = placement.state !== "unassigned";
   const sizes = size
@@ -194,6 +204,12 @@ function linesOf(explained: Explained, nowMs: number): string[] {
     ...(keeper === undefined ? [] : [`keeper ${keeper} follows ${partName(key)}\n`]),
     `${partName(key)} is ${describe(placement)}${since}${sizes}\n`,
     ...(servedBy ? [servedByLine(servedBy)] : []),
+    ...(unplaced === undefined ? [] : [
+      `${
+        keeper === undefined ? partName(key) : `keeper ${keeper}`
+      } cannot be placed there, and is tried ` +
+      `again: ${unplaced}\n`,
+    ]),
     ...(reads ? [readingLine(reads, keeper)] : []),
     ...(last ? [lastMoveLine(last, nowMs)] : []),
     decisionLine({ key, decision }),

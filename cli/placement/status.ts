@@ -11,6 +11,7 @@ import { decodePlan, isPlan } from "../../mesh/placement/plan_document.ts";
 import { ownerOf } from "../../mesh/placement/views.ts";
 import { describe } from "../../mesh/ports/coordination_errors.ts";
 import { numbersText, type ReshardRecord } from "../../mesh/ports/resharding.ts";
+import { unplacedParts } from "../../server/unplaced_parts.ts";
 import { alignedRows } from "../../structures/aligned_rows.ts";
 import { counted } from "../../structures/counted.ts";
 import { present } from "../../structures/invariant.ts";
@@ -65,6 +66,7 @@ function statusOf(view: MeshView, listed: readonly HostOptions[]) {
       return { host: name, roles, address: formatAddress(address) };
     }),
     unlisted: [...view.hosts.keys()].filter((host) => !listed.some(({ name }) => name === host)),
+    unplaced: [...view.hosts.values()].flatMap(unplacedParts),
     restless: [...view.placements].filter(([, { state }]) => state !== "active")
       .map(([key, placement]) => ({ key, placement })),
     plan: view.plan && isPlan(view.plan.document)
@@ -80,6 +82,9 @@ function statusOf(view: MeshView, listed: readonly HostOptions[]) {
 /** For people. */
 function linesOf(status: MeshStatus): string[] {
   const { version, controller, hosts, unlisted, absent, restless, reshard, plan } = status;
+  const unplaced = status.unplaced.map(({ part, host, reason }) =>
+    `${part} cannot be placed on ${host}, which tries again: ${reason}`
+  );
   const deciding = controller === undefined ? "no host decides" : `${controller} decides`;
   return [
     `version ${version}; ${deciding} what moves`,
@@ -99,6 +104,7 @@ function linesOf(status: MeshStatus): string[] {
       : []),
     ...absent.map(({ host, roles, address }) => `not up: ${host}  ${roles.join(", ")}  ${address}`),
     ...restless.map(({ key, placement }) => `${partName(key)} is ${describe(placement)}`),
+    ...unplaced,
     ...(reshard?.step === undefined ? [] : [reshardLine(reshard, reshard.step)]),
     ...(plan === undefined
       ? []

@@ -12,6 +12,7 @@ const warningSchema = z.strictObject({
   kind: z.enum([
     "events-refused",
     "part-failing",
+    "part-not-placed",
     "host-away",
     "host-unlisted",
     "training-stopped",

@@ -130,7 +130,12 @@ export interface HostRecord extends HostDescription {
   readonly expiresMs: number;
   /** Figures that it reported with its last renewal, by name. */
   readonly load: Readonly<Record<string, number>>;
+  /** Parts that cannot be placed there, by address, with the reason, as of its last renewal. */
+  readonly unplaced: Readonly<Record<string, string>>;
 }
+
+/** The state of a host that it tells with a renewal. */
+export type HostReport = Pick<HostRecord, "load"> & Partial<Pick<HostRecord, "unplaced">>;
 
 /** The controller's lease. */
 export interface ControlRecord {
@@ -310,7 +315,7 @@ export interface Coordination {
    *
    * @throws {HostGoneError} The host was removed or replaced: the process must stop at once.
    */
-  renew(run: HostRun, load?: Readonly<Record<string, number>>): Promise<HostLease>;
+  renew(run: HostRun, report?: HostReport): Promise<HostLease>;
   /**
    * Ends the lease of a host, and its drain. Its shards and partitions are restored elsewhere. No
    * error where it is gone already.

@@ -162,6 +162,7 @@ export interface FixtureParts {
   readonly replicas?: GatewayParts["replicas"];
   readonly shards?: GatewayParts["shards"];
   readonly failingParts?: GatewayParts["failingParts"];
+  readonly unplacedParts?: GatewayParts["unplacedParts"];
   readonly links?: GatewayParts["links"];
   readonly movesParts?: boolean;
   readonly unlistedHosts?: GatewayParts["unlistedHosts"];
@@ -201,6 +202,7 @@ export function gatewayFixture(parts: FixtureParts = {}) {
     ...(parts.replicas && { replicas: parts.replicas }),
     ...(parts.shards && { shards: parts.shards }),
     ...(parts.failingParts && { failingParts: parts.failingParts }),
+    ...(parts.unplacedParts && { unplacedParts: parts.unplacedParts }),
     ...(parts.links && { links: parts.links }),
     ...(parts.movesParts && { movesParts: parts.movesParts }),
     ...(parts.unlistedHosts && { unlistedHosts: parts.unlistedHosts }),

@@ -174,6 +174,16 @@ Deno.test("a part that crashes again and again is a warning with its reason, and
   );
 });
 
+Deno.test("a part that cannot be placed on its host is a warning with host and reason", async () => {
+  const { warnings } = healthOf({
+    unplacedParts: () => [{ part: "trainer/0", host: "learn", reason: "the log lacks examples" }],
+  });
+  assert.match(
+    (await warnings())[0],
+    /^part-not-placed : trainer\/0 cannot be placed on host learn, .*: the log lacks examples$/,
+  );
+});
+
 Deno.test("a host that cannot be reached is a warning with its reason", async () => {
   const { warnings } = healthOf({
     links: () => [

@@ -10,7 +10,10 @@ const pages = hostPages(
     ],
     failingParts: () => [{ part: "trainer/0", reason: "no shards" }],
   },
-  () => Promise.resolve("cairn_up 1\n"),
+  {
+    metricsText: () => Promise.resolve("cairn_up 1\n"),
+    unplacedParts: () => [{ part: "trainer/1", host: "learn", reason: "examples are lost" }],
+  },
 );
 
 const get = (path: string, method = "GET") => pages(new Request(`http://cairn${path}`, { method }));
@@ -25,6 +28,7 @@ Deno.test("a host that does not serve answers health and metrics", async () => {
       { host: "learn", isLinked: false, reason: "host learn does not answer" },
     ],
     failingParts: [{ part: "trainer/0", reason: "no shards" }],
+    unplacedParts: [{ part: "trainer/1", host: "learn", reason: "examples are lost" }],
   });
   assert.equal(await (await get("/metrics")).text(), "cairn_up 1\n");
 });

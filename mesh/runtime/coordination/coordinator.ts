@@ -7,6 +7,7 @@ import type {
   HostDescription,
   HostLease,
   HostRecord,
+  HostReport,
   HostRun,
   HostTerms,
   ManifestOffer,
@@ -102,8 +103,8 @@ export class Coordinator implements Coordination {
     return this.#store.transact((view) => joinHost(view, host, this.#options));
   }
 
-  renew(run: HostRun, load?: Readonly<Record<string, number>>): Promise<HostLease> {
-    return this.#store.transact((view) => renewHost(view, run, load, this.#options), {
+  renew(run: HostRun, report?: HostReport): Promise<HostLease> {
+    return this.#store.transact((view) => renewHost(view, run, report, this.#options), {
       keys: leaseKeys(run),
     });
   }

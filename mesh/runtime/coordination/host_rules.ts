@@ -8,6 +8,7 @@ import {
   type HostDescription,
   type HostLease,
   type HostRecord,
+  type HostReport,
   type HostRun,
   type HostTerms,
   isSameRun,
@@ -49,6 +50,7 @@ export function joinHost(
     state: before?.state ?? "up",
     expiresMs: view.nowMs + hostTtlMs,
     load: {},
+    unplaced: {},
   };
   view.set(recordKeys.host(host), json(record));
   if (before && !isSameRun(before, description)) endControlOf(view, before);
@@ -126,14 +128,14 @@ export function agreeOnTerms(
 export function renewHost(
   view: RecordView,
   run: HostRun,
-  load: Readonly<Record<string, number>> | undefined,
+  report: HostReport | undefined,
   { hostTtlMs }: LeaseOptions,
 ): HostLease {
   const before = liveRun(view, run);
   const record: HostRecord = {
     ...before,
     expiresMs: view.nowMs + hostTtlMs,
-    load: load ?? before.load,
+    ...(report && { load: report.load, unplaced: report.unplaced ?? {} }),
   };
   view.setQuietly(recordKeys.host(run.host), json(record));
   return leaseOf(view, record, hostTtlMs);

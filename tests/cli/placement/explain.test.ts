@@ -24,6 +24,19 @@ Deno.test({
         /^last move from learn-1 to learn-2, .+, done after \d\.\d s: it moves$/m,
       );
 
+      const lost = "the example log lacks examples";
+      await world.tell("learn-2", {}, 0, { "trainer/0": lost });
+      const unplaced = await world.run("explain", "trainer", "0");
+      assert.match(
+        unplaced.out,
+        /^trainer 0 cannot be placed there, and is tried again: the example log/m,
+      );
+      const status = await world.run("status");
+      assert.match(
+        status.out,
+        /^trainer\/0 cannot be placed on learn-2, which tries again: the example/m,
+      );
+
       await world.tell("learn-2", { "events/1.position": 2, "trainer/0.position": 0 }, 5);
       const joiner = await world.run("explain", "joiner", "1");
       assert.match(joiner.out, /^reads partition 1 of the event log: 3 records behind$/m);

@@ -123,7 +123,7 @@ export class World {
     const load = Object.fromEntries(
       keys.flatMap((key) => [[`${key}.rows`, 1_000], [`${key}.bytes`, 10 * 2 ** 20]]),
     );
-    await coordination.renew(owner, load);
+    await coordination.renew(owner, { load });
     await close();
   }
 
@@ -146,8 +146,16 @@ export class World {
     await close();
   }
 
-  /** A host tells how far it has read; the second event partition has so many records. */
-  async tell(host: string, load: Record<string, number>, records: number): Promise<void> {
+  /**
+   * A host tells how far it has read and which parts it cannot place; the second event partition
+   * has so many records.
+   */
+  async tell(
+    host: string,
+    load: Record<string, number>,
+    records: number,
+    unplaced: Record<string, string> = {},
+  ): Promise<void> {
     const configuration = parseConfiguration(Deno.readTextFileSync(this.file), this.file);
     await withEventLog(configuration, async (log) => {
       if (records > 0) {
@@ -158,7 +166,7 @@ export class World {
       }
     });
     const { coordination, close } = await openCoordination(configuration);
-    await coordination.renew(runOf(host), load);
+    await coordination.renew(runOf(host), { load, unplaced });
     await close();
   }
 
@@ -213,7 +221,7 @@ export class World {
     const load = Object.fromEntries(
       [0, 1, 2, 3].flatMap((shard) => [[`shard/${shard}.bytes`, 10 * 2 ** 20]]),
     );
-    for (const host of ["tables-1", "tables-2"]) await coordination.renew(runOf(host), load);
+    for (const host of ["tables-1", "tables-2"]) await coordination.renew(runOf(host), { load });
     await close();
   }
 }

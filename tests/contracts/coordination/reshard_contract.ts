@@ -192,7 +192,7 @@ export function reshardContract(
     }
     assert.match(await ask(), left("e has not changed over"));
     assert.equal((await mesh.read()).reshard?.parts, "shards", "a refusal changes nothing");
-    await mesh.renew(serving, { [SERVED_SHARDING]: 1 });
+    await mesh.renew(serving, { load: { [SERVED_SHARDING]: 1 } });
     await mesh.beginReshard(a, await mesh.askReshard({ parts: "trainers", to: 1 }));
     assert.match(
       await refusal(mesh.askReshard({ parts: "trainers", to: 2 })),

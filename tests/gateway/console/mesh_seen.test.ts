@@ -31,6 +31,7 @@ function record(host: string, changes: Partial<HostRecord> = {}): HostRecord {
     state: "up",
     expiresMs: NOW_MS + 4_000,
     load: {},
+    unplaced: {},
     ...changes,
   };
 }

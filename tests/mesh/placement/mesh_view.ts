@@ -25,6 +25,7 @@ export function hostRecord(host: string, changes: Partial<HostRecord> = {}): Hos
     state: "up",
     expiresMs: 1e9,
     load: {},
+    unplaced: {},
     ...changes,
   };
 }

@@ -100,7 +100,7 @@ export class HostProcess extends Process {
       const sentMs = world.clock.monotonicMs();
       const load: Record<string, number> = {};
       for (const shard of this.#shards.keys()) load[`shard/${shard}.bytes`] = 2 ** 20;
-      await mesh.renew(this.run, load);
+      await mesh.renew(this.run, { load });
       this.#leaseUntilMs = sentMs + TTL_MS;
     });
     loop(200, async () => void (this.lastRound = await rounds.round()));

@@ -1,0 +1,77 @@
+/**
+ * The parts that this host cannot place although the coordination store gives them to it: a start
+ * or another step of theirs fails and is tried again.
+ */
+import type { HostRecord } from "../mesh/ports/coordination.ts";
+import type { Clock } from "../mesh/ports/clock.ts";
+import type { Telemetry } from "../mesh/ports/telemetry.ts";
+import type { Address } from "../mesh/runtime/actor.ts";
+import { reasonOf } from "../mesh/runtime/errors.ts";
+
+/** A step that fails for less than this may only wait for another host, ms. */
+const FAILING_MS = 5_000;
+/** After this time without another failure the part is no longer to be here, ms. */
+const FORGOTTEN_MS = 60_000;
+
+/** A part that cannot be placed on its host. */
+export interface UnplacedPart {
+  /** Its address. */
+  readonly part: string;
+  readonly host: string;
+  readonly reason: string;
+}
+
+/** The parts that a host cannot place, as its record tells. */
+export function unplacedParts(
+  { host, unplaced }: Pick<HostRecord, "host" | "unplaced">,
+): readonly UnplacedPart[] {
+  return Object.entries(unplaced).map(([part, reason]) => ({ part, host, reason }));
+}
+
+interface Failing {
+  readonly sinceMs: number;
+  readonly lastMs: number;
+  readonly reason: string;
+}
+
+export class UnplacedParts {
+  readonly #clock: Clock;
+  readonly #telemetry: Telemetry;
+  readonly #failing = new Map<Address, Failing>();
+
+  constructor({ clock, telemetry }: { readonly clock: Clock; readonly telemetry: Telemetry }) {
+    this.#clock = clock;
+    this.#telemetry = telemetry;
+  }
+
+  /** Notes that a step of a part has failed; logs it once for as long as the reason is the same. */
+  failed(part: Address, error: unknown): void {
+    this.#forget();
+    const nowMs = this.#clock.monotonicMs();
+    const reason = reasonOf(error);
+    const before = this.#failing.get(part);
+    this.#failing.set(part, { sinceMs: before?.sinceMs ?? nowMs, lastMs: nowMs, reason });
+    if (before?.reason === reason) return;
+    this.#telemetry.log("warn", `placing ${part} failed and is tried again`, { reason });
+  }
+
+  /** Notes that a step of a part was made. */
+  succeeded(part: Address): void {
+    this.#failing.delete(part);
+  }
+
+  /** The reasons of the parts that have failed for a while, by part. */
+  get current(): Readonly<Record<Address, string>> {
+    this.#forget();
+    const untilMs = this.#clock.monotonicMs() - FAILING_MS;
+    const parts = [...this.#failing].filter(([, { sinceMs }]) => sinceMs <= untilMs);
+    return Object.fromEntries(parts.map(([part, { reason }]) => [part, reason]));
+  }
+
+  #forget(): void {
+    const fromMs = this.#clock.monotonicMs() - FORGOTTEN_MS;
+    for (const [part, { lastMs }] of this.#failing) {
+      if (lastMs < fromMs) this.#failing.delete(part);
+    }
+  }
+}
