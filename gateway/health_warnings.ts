@@ -30,6 +30,7 @@ export class HealthWarnings {
     ]);
     return [
       ...this.#refusing(),
+      ...this.#attributesLost(),
       ...this.#failing(),
       ...this.#unplaced(),
       ...this.#away(),
@@ -133,6 +134,16 @@ export class HealthWarnings {
       kind: "events-refused",
       detail: `Events are refused, and rankings are not learned from: ${refusal.message}`,
     }];
+  }
+
+  #attributesLost(): Warning[] {
+    const count = this.#parts.profiles.changesLost?.() ?? 0;
+    return this.#losses.warning(
+      "attributes-lost",
+      count,
+      `Redis came back without the last ${count} changes of attributes that this host had ` +
+        "accepted. Restore its newer data, or send these attributes again.",
+    );
   }
 
   #failing(): Warning[] {

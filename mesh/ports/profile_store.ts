@@ -99,6 +99,11 @@ export interface ProfileStore {
    * @throws {ProfileStoreUnavailableError} The page cannot be read now.
    */
   list(kind: ProfileKind, cursor: string | undefined, limit: number): Promise<ProfilePage>;
+  /**
+   * Number of durable changes of this process that the store has lost since: its server came back
+   * with older data. Absent where a store finds such a loss when it is opened.
+   */
+  changesLost?(): number;
   /** Number of profiles of this kind. */
   count(kind: ProfileKind): number;
   /** Finishes the writes that wait and closes the store. */

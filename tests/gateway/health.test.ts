@@ -79,6 +79,20 @@ Deno.test("while the server with the event log is away, the gateway is ready to 
   }
 });
 
+Deno.test("lost attributes are a warning, until ten minutes after the last loss", async () => {
+  const { app, clock, profiles } = gatewayFixture();
+  const warnings = async () => {
+    await clock.advance(1_000);
+    return (await json(app.request("/health/ready"))).warnings;
+  };
+  Object.assign(profiles, { changesLost: () => 3 });
+  const [{ kind, count, detail }] = await warnings();
+  assert.deepEqual([kind, count], ["attributes-lost", 3]);
+  assert.match(detail, /without the last 3 changes of attributes .* send these attributes again/);
+  await clock.advance(600_000);
+  assert.deepEqual(await warnings(), []);
+});
+
 Deno.test("a live server that cannot rank is not ready", async () => {
   const { app, clock, ranker } = gatewayFixture();
   ranker.status = { ready: false, modelVersion: 0, learnedThroughMs: 0, shardsAway: 0 };

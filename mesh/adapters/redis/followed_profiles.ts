@@ -12,6 +12,7 @@ import { ProfileCache } from "./profile_cache.ts";
 import { parseProfile, readScript } from "./profile_scripts.ts";
 import type { RedisConnection } from "./redis_connection.ts";
 import type { RedisServer } from "./redis_server.ts";
+import type { ServerRun } from "./server_runs.ts";
 import { UnreadProfiles } from "./unread_profiles.ts";
 
 /** Keys of all processes of a mesh. */
@@ -84,6 +85,11 @@ export class FollowedProfiles {
   /** Number of the newest change that was followed. */
   #followed = 0;
   #followedRun = "";
+  /** The run of the server that this process has entered. */
+  #run: ServerRun | undefined;
+  /** Number of the newest durable change of this process in that run, or before. */
+  #written = 0;
+  #lost = 0;
   #isClosed = false;
 
   private constructor(options: FollowedProfilesOptions) {
@@ -176,9 +182,37 @@ export class FollowedProfiles {
     return this.#kinds[kind].count;
   }
 
-  /** A change of this process is durable. */
-  wrote(kind: ProfileKind, id: string, { profile, bytes, number, count }: WrittenProfile): void {
+  /** Durable changes of this process that the server has lost: it came back with older data. */
+  get lost(): number {
+    return this.#lost;
+  }
+
+  /**
+   * The server's run, after a count of the changes without which a run since the last one began.
+   *
+   * @throws {RedisUnavailableError} The server does not answer.
+   */
+  async checkedRun(): Promise<ServerRun> {
+    const { runs } = this.#server;
+    const run = await runs.current();
+    const before = this.#run;
+    if (before?.id === run.id) return run;
+    const [lowest] = before === undefined ? [0] : await runs.lowestEnds(before, ["profiles"]);
+    if (this.#run !== before) return await this.checkedRun(); // another call has counted
+    this.#lost += Math.max(0, this.#written - lowest);
+    this.#written = Math.min(this.#written, lowest);
+    return this.#run = run;
+  }
+
+  /** A change of this process is durable in a run of the server. */
+  wrote(
+    kind: ProfileKind,
+    id: string,
+    { profile, bytes, number, count }: WrittenProfile,
+    runId: string,
+  ): void {
     const { cache, listeners } = this.#kinds[kind];
+    if (this.#run?.id === runId) this.#written = Math.max(this.#written, number);
     this.#kinds[kind].count = count;
     cache.set(id, profile, bytes, number);
     listeners.tell(id);
@@ -266,6 +300,7 @@ export class FollowedProfiles {
     while (!this.#isClosed) {
       try {
         // A connection that was lost may be there again, with another run of the server.
+        await this.checkedRun();
         const isSameRun = this.#following.replicationId === this.#followedRun;
         if (!this.#following.isReady || !isSameRun) await this.#beginToFollow();
         const reply = await this.#following.send<[string, Change[]][] | null>(

@@ -208,6 +208,10 @@ export class RedisProfileStore implements ProfileStore {
     }
   }
 
+  changesLost(): number {
+    return this.#followed.lost;
+  }
+
   count(kind: ProfileKind): number {
     return this.#followed.count(kind);
   }
@@ -232,7 +236,7 @@ export class RedisProfileStore implements ProfileStore {
       const written = await run();
       number = written.number;
       await this.#server.barrier.pass(written.runId);
-      this.#followed.wrote(kind, id, written);
+      this.#followed.wrote(kind, id, written, written.runId);
       return written.result;
     } catch (error) {
       // It may have been written, and this process does not hear of its own changes.
@@ -250,7 +254,7 @@ export class RedisProfileStore implements ProfileStore {
   ): Promise<{ readonly reply: Exclude<Reply, readonly ["RUN"]>; readonly runId: string }> {
     const { runs, url } = this.#server;
     for (let attempts = 0; attempts < RUNS_MAX; attempts++) {
-      const { id: runId } = await runs.current();
+      const { id: runId } = await this.#followed.checkedRun();
       const reply = await script(runId);
       if (reply[0] !== "RUN") return { reply: reply as Exclude<Reply, readonly ["RUN"]>, runId };
       runs.leave();

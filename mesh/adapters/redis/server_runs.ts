@@ -60,7 +60,10 @@ ${PRESENT_RUN}
 local runs, prefix = KEYS[1], ARGV[1]
 local count = tonumber(redis.call('HGET', runs, 'count') or '0')
 if not run then
-  local ends = { records = tonumber(redis.call('HGET', prefix .. 'records', '#revision') or '0') }
+  local ends = {
+    records = tonumber(redis.call('HGET', prefix .. 'records', '#revision') or '0'),
+    profiles = tonumber(redis.call('GET', prefix .. 'profiles:number') or '0'),
+  }
   local fields = redis.call('HGETALL', runs)
   for i = 1, #fields, 2 do
     local log = string.match(fields[i], '^log:(.*)$')
@@ -158,8 +161,8 @@ export class ServerRuns {
    * where there is no such run. A run whose note does not name a store began without it, so the
    * store's end was 0.
    *
-   * @param stores Stores that existed in `run`: `records`, or a log's name and partition,
-   *   `events/0`.
+   * @param stores Stores that existed in `run`: `records`, `profiles`, or a log's name and
+   *   partition, `events/0`.
    */
   async lowestEnds(run: ServerRun, stores: readonly string[]): Promise<number[]> {
     const lowest = stores.map(() => Infinity);

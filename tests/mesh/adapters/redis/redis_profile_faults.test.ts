@@ -119,6 +119,7 @@ withPrograms((program: ServerProgram) => {
 
   test("after a restore from an old copy profiles are read anew, and numbered on", async ({ local, directory, store }) => {
     await store.put("item", "a", { n: 1 });
+    assert.equal(store.changesLost(), 0);
     const saved = `${directory}/saved`;
     await new Deno.Command("cp", { args: ["-a", `${directory}/appendonlydir`, saved] }).output();
     await store.put("item", "a", { n: 2 });
@@ -141,5 +142,12 @@ withPrograms((program: ServerProgram) => {
     await store.put("item", "b", { n: 3 });
     assert.deepEqual(await read(), [1, 3]);
     assert.equal(store.count("item"), 2);
+    assert.equal(store.changesLost(), 2, "as operators are told");
+    await local.kill();
+    await local.start();
+    assert.ok(
+      await eventually(() => store.put("item", "c", { n: 4 }).then(() => true, () => false)),
+    );
+    assert.equal(store.changesLost(), 2, "a restart has lost none");
   });
 });
