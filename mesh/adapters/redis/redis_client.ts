@@ -109,6 +109,10 @@ export async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
   }
 }
 
+/** Permissions that a user of the server needs, as `ACL SETUSER` takes them; NAME is the mesh. */
+export const REDIS_PERMISSIONS =
+  "~{cairn:NAME}:* +@read +@write +@connection +@scripting +info +waitaof +time +config|get";
+
 /** The remedy for a refused connection; undefined where the error itself says enough. */
 export function remedyOf({ message }: Error): string | undefined {
   if (/self.signed|certificate|UnknownIssuer|CERT_|UNABLE_TO_/i.test(message)) {
@@ -116,6 +120,9 @@ export function remedyOf({ message }: Error): string | undefined {
   }
   if (/NOAUTH|WRONGPASS|invalid username-password/i.test(message)) {
     return "correct storage.redis.username and storage.redis.password";
+  }
+  if (/NOPERM/.test(message)) {
+    return "give the user of storage.redis these permissions: " + REDIS_PERMISSIONS;
   }
   return undefined;
 }

@@ -83,6 +83,11 @@ export function checkServer(url: string, report: ServerReport, replicas: number)
       `The Redis at ${url} has no maxmemory: it may be killed when the machine's memory is used up. Set maxmemory to at most two thirds of it.`,
     );
   }
+  if (fsync === "") {
+    warnings.push(
+      `The Redis at ${url} does not let its settings be read, so appendfsync is not checked: it must be \`always\` or \`everysec\`. Allow its user \`+config|get\`.`,
+    );
+  }
   if (fsync === "everysec") {
     warnings.push(
       `The Redis at ${url} syncs once a second (appendfsync everysec), so each accepted event waits for it, up to a second or more, and may be answered 504. \`appendfsync always\` answers as soon as the disk has it.`,

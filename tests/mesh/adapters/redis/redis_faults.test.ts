@@ -4,7 +4,12 @@
 import assert from "node:assert/strict";
 import { LocalServer, type ServerProgram } from "../../../../mesh/adapters/redis/local_server.ts";
 import { RedisRecordStore } from "../../../../mesh/adapters/redis/redis_record_store.ts";
-import { RedisConnection } from "../../../../mesh/adapters/redis/redis_connection.ts";
+import { REDIS_PERMISSIONS, remedyOf } from "../../../../mesh/adapters/redis/redis_client.ts";
+import {
+  RedisConnection,
+  RedisUnavailableError,
+} from "../../../../mesh/adapters/redis/redis_connection.ts";
+import { RedisProfileStore } from "../../../../mesh/adapters/redis/redis_profile_store.ts";
 import { RedisServer } from "../../../../mesh/adapters/redis/redis_server.ts";
 import { UnsafeRedisError } from "../../../../mesh/adapters/redis/server_check.ts";
 import {
@@ -13,8 +18,9 @@ import {
   LogFullError,
   LogUnavailableError,
 } from "../../../../mesh/ports/event_log.ts";
+import { isAway } from "../../../../mesh/ports/away.ts";
 import { testsOf, text, texts } from "./own_server.ts";
-import { withPrograms } from "./servers.ts";
+import { PATIENT_MS, withPrograms } from "./servers.ts";
 
 withPrograms((program: ServerProgram) => {
   const test = testsOf(program);
@@ -315,6 +321,49 @@ withPrograms((program: ServerProgram) => {
     await server.commands.send(["CONFIG", "SET", "appendfsync", "everysec"]);
     await assert.rejects(log.append(0, [text("a")]), /LogUnavailableError.*no append-only file/);
   });
+
+  testsOf(program)(
+    "a user without permissions is refused with those that it needs",
+    async (world) => {
+      const admin = new RedisConnection({ url: world.local.url });
+      await admin.connect();
+      const open = async (...rules: string[]) => {
+        await admin.send(["ACL", "SETUSER", "cairn", "reset", "on", ">pw", ...rules]);
+        return await world.open({ username: "cairn", password: "pw", openBudgetMs: 0 });
+      };
+      const permissions = REDIS_PERMISSIONS.replace("NAME", "faults").split(" ");
+      const refused = await open("~*", "+@all", "-info").catch((error) => error);
+      assert.ok(refused instanceof RedisUnavailableError, String(refused));
+      assert.equal(isAway(refused), false, "a start does not wait for it");
+      assert.match(remedyOf(refused) ?? "", /these permissions: ~\{cairn:NAME\}:\* \+@read/);
+      const unread = await open(...permissions.filter((each) => each !== "+config|get"));
+      assert.match(unread.facts.warnings.join(), /appendfsync is not checked/);
+
+      const server = await open(...permissions);
+      assert.doesNotMatch(server.facts.warnings.join(), /not checked/);
+      const log = await world.log(server);
+      const woken = Promise.withResolvers<void>();
+      log.onAppended(0, () => woken.resolve());
+      await log.append(0, [text("a")]);
+      await woken.promise;
+      await log.claim(0, 1);
+      await log.trim(0, 1);
+      await log.roll(0);
+      await log.extend({ firstPartition: 1, partitions: 2 });
+      const store = await RedisProfileStore.open({ server, writer: "w", cacheBytesMax: 2 ** 20 });
+      await store.put("item", "a", { n: 1 });
+      assert.equal((await store.list("item", undefined, 10)).profiles.length, 1);
+      await store.delete("item", "a");
+      await store.dropChanges();
+      await store.close();
+      const records = new RedisRecordStore(server);
+      const changed = records.watch(0, PATIENT_MS);
+      await records.transact((view) => view.set("key", 1));
+      assert.ok(await changed > 0);
+      await records.close();
+      admin.close();
+    },
+  );
 
   Deno.test(`${program}: a server that is not there is an error that names it, without the password`, async () => {
     const error = await RedisServer.open({
