@@ -166,11 +166,16 @@ export class HealthWarnings {
   }
 
   #away(): Warning[] {
-    const { links = () => [], movesParts = false } = this.#parts;
-    const meanwhile = movesParts
+    const { links = () => [], joinedHosts } = this.#parts;
+    const meanwhile = joinedHosts !== undefined
       ? "Other hosts with its roles take its shards, joiners and trainers over after mesh.lease."
       : "What it does is not done until it is back.";
-    return links().filter(({ isLinked }) => !isLinked).map(({ host, reason }) => ({
+    const joined = joinedHosts?.();
+    // A file may list hosts ahead, which an autoscaler starts later.
+    const isExpected = ({ host, wasLinked }: ReturnType<typeof links>[number]) =>
+      joined === undefined || wasLinked || joined.includes(host);
+    const away = links().filter((link) => !link.isLinked && isExpected(link));
+    return away.map(({ host, reason }) => ({
       kind: "host-away",
       detail: `Host ${host} cannot be reached: ${reason ?? "no attempt has ended yet"}. Start it ` +
         `again, or see its log. ${meanwhile}`,

@@ -67,12 +67,17 @@ export interface GatewayParts {
   readonly links?: () => readonly {
     readonly host: string;
     readonly isLinked: boolean;
+    /** Whether it is linked or was since the start. */
+    readonly wasLinked: boolean;
     readonly reason: string | undefined;
   }[];
   /** A warning of each host of the mesh that this host's file does not list. Absent = none. */
   readonly unlistedHosts?: () => readonly string[];
-  /** Whether other hosts take the parts of a lost one. Absent = they do not. */
-  readonly movesParts?: boolean;
+  /**
+   * Names of the hosts that have joined the mesh and not left it, where others take the parts of a
+   * lost one. Absent = the file has the hosts, and no part moves.
+   */
+  readonly joinedHosts?: () => readonly string[];
   readonly profiles: ProfileStore;
   /** Makes stored items known as negatives. Absent = only items of events are. */
   readonly storedItems?: Pick<StoredItems, "begin">;

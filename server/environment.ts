@@ -101,6 +101,8 @@ export interface PlacementEnvironment {
 export interface HostLinkState {
   readonly host: string;
   readonly isLinked: boolean;
+  /** Whether it is linked or was since the start. */
+  readonly wasLinked: boolean;
   /** Why it cannot be reached. */
   readonly reason: string | undefined;
 }

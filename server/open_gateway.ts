@@ -122,7 +122,7 @@ export async function openGateway(
     failingParts: () => environment.failingParts?.() ?? [],
     unplacedParts: () => started.unplacedParts?.() ?? [],
     links: () => environment.links?.() ?? [],
-    movesParts: meshView !== undefined,
+    ...(started.joinedHosts && { joinedHosts: started.joinedHosts }),
     unlistedHosts: () => (started.unlistedHosts?.() ?? []).map(unlistedHostText),
     profiles: stores.profiles,
     storedItems,

@@ -106,6 +106,7 @@ export class PlacementAgent {
   readonly #unplaced: UnplacedParts;
   /** The parts that cannot be placed on other hosts, as of the last look. */
   #unplacedElsewhere: readonly UnplacedPart[] = [];
+  #joined: readonly string[] = [];
   /** The process of each other host at the last look, by host. */
   readonly #incarnations = new Map<string, string>();
   /** The node of each actor, as this process was told last. */
@@ -193,6 +194,7 @@ export class PlacementAgent {
         this.#lookAgain = Promise.withResolvers();
         const view = await coordination.read();
         this.#noteBegun(view);
+        this.#joined = [...view.hosts.keys()].filter((host) => host !== this.#run.host);
         this.#unlisted.look(view);
         this.#unplacedElsewhere = [...view.hosts.values()].filter(({ host }) =>
           host !== this.#run.host
@@ -206,6 +208,11 @@ export class PlacementAgent {
         await Promise.race([changed, this.#lookAgain.promise]);
       }),
     ];
+  }
+
+  /** Names of the other hosts that had joined the mesh, and not left it, at the last look. */
+  get joinedHosts(): readonly string[] {
+    return this.#joined;
   }
 
   /** Names of the hosts of the mesh that this host's file does not list. */

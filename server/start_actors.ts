@@ -51,6 +51,8 @@ export interface StartedActors {
   configuration(): CairnConfiguration;
   /** Reads the coordination store; absent = nothing is placed by one. */
   readonly meshView?: () => Promise<MeshView>;
+  /** Names of the other hosts that have joined the mesh and not left it. */
+  readonly joinedHosts?: () => readonly string[];
   /** Names of the hosts of the mesh that this host's file does not list. */
   readonly unlistedHosts?: () => readonly string[];
   /** The parts that cannot be placed on their hosts. */
@@ -188,6 +190,7 @@ export async function withActors<T>(
       configuration: placing?.configuration ?? (() => configuration),
       ...(placing && {
         meshView: placing.view,
+        joinedHosts: placing.joinedHosts,
         unlistedHosts: placing.unlistedHosts,
         unplacedParts: placing.unplacedParts,
       }),

@@ -32,6 +32,7 @@ export interface OpenedPlacement {
 /** The placement at work. */
 export interface Placing {
   readonly view: () => Promise<MeshView>;
+  readonly joinedHosts: () => readonly string[];
   readonly unlistedHosts: () => readonly string[];
   readonly unplacedParts: () => readonly UnplacedPart[];
   readonly configuration: () => CairnConfiguration;
@@ -130,6 +131,7 @@ export async function startPlacement(
   fence?.attach(coordination);
   return {
     view: () => coordination.read(),
+    joinedHosts: () => agent.joinedHosts,
     unlistedHosts: () => agent.unlistedHosts,
     unplacedParts: () => agent.unplacedParts,
     configuration: () => sharding.configuration,

@@ -164,7 +164,7 @@ export interface FixtureParts {
   readonly failingParts?: GatewayParts["failingParts"];
   readonly unplacedParts?: GatewayParts["unplacedParts"];
   readonly links?: GatewayParts["links"];
-  readonly movesParts?: boolean;
+  readonly joinedHosts?: GatewayParts["joinedHosts"];
   readonly unlistedHosts?: GatewayParts["unlistedHosts"];
   readonly metricsText?: GatewayParts["metricsText"];
   readonly attributes?: GatewayParts["attributes"];
@@ -204,7 +204,7 @@ export function gatewayFixture(parts: FixtureParts = {}) {
     ...(parts.failingParts && { failingParts: parts.failingParts }),
     ...(parts.unplacedParts && { unplacedParts: parts.unplacedParts }),
     ...(parts.links && { links: parts.links }),
-    ...(parts.movesParts && { movesParts: parts.movesParts }),
+    ...(parts.joinedHosts && { joinedHosts: parts.joinedHosts }),
     ...(parts.unlistedHosts && { unlistedHosts: parts.unlistedHosts }),
     ...(parts.attributes && { attributes: parts.attributes }),
     ...(parts.console && { console: parts.console }),

@@ -198,11 +198,27 @@ Deno.test("a part that cannot be placed on its host is a warning with host and r
   );
 });
 
+/** A host with which there was no link. */
+const unlinked = (host: string) => ({ host, isLinked: false, wasLinked: false, reason: undefined });
+
+Deno.test("where a store places parts, a host that is listed ahead is no warning until it was there", async () => {
+  const joined: string[] = [];
+  const lost = { ...unlinked("learn-2"), wasLinked: true };
+  const { warnings } = healthOf({
+    joinedHosts: () => joined,
+    links: () => [unlinked("edge-9"), unlinked("learn-1"), lost],
+  });
+  const away = async () => (await warnings()).map((text) => /Host (\S+) cannot/.exec(text)?.[1]);
+  assert.deepEqual(await away(), ["learn-2"]);
+  joined.push("learn-1");
+  assert.deepEqual(await away(), ["learn-1", "learn-2"]);
+});
+
 Deno.test("a host that cannot be reached is a warning with its reason", async () => {
   const { warnings } = healthOf({
     links: () => [
-      { host: "tables", isLinked: true, reason: undefined },
-      { host: "learn", isLinked: false, reason: "host learn has sent nothing for 5000 ms" },
+      { host: "tables", isLinked: true, wasLinked: true, reason: undefined },
+      { ...unlinked("learn"), reason: "host learn has sent nothing for 5000 ms" },
     ],
   });
   const found = await warnings();
@@ -218,8 +234,8 @@ Deno.test("a host of the mesh that the file does not list is a warning", async (
 
 Deno.test("where a store places parts, the warning of a lost host says that others take them", async () => {
   const { warnings } = healthOf({
-    movesParts: true,
-    links: () => [{ host: "learn", isLinked: false, reason: undefined }],
+    joinedHosts: () => ["learn"],
+    links: () => [unlinked("learn")],
   });
   const [learn] = await warnings();
   assert.match(learn, /take its shards, joiners and trainers over after mesh\.lease\.$/);

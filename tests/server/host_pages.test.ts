@@ -5,8 +5,8 @@ const pages = hostPages(
   {
     host: "tables",
     links: () => [
-      { host: "edge", isLinked: true, reason: undefined },
-      { host: "learn", isLinked: false, reason: "host learn does not answer" },
+      { host: "edge", isLinked: true, wasLinked: true, reason: undefined },
+      { host: "learn", isLinked: false, wasLinked: true, reason: "host learn does not answer" },
     ],
     failingParts: () => [{ part: "trainer/0", reason: "no shards" }],
   },
@@ -24,8 +24,8 @@ Deno.test("a host that does not serve answers health and metrics", async () => {
     status: "ready",
     host: "tables",
     links: [
-      { host: "edge", isLinked: true },
-      { host: "learn", isLinked: false, reason: "host learn does not answer" },
+      { host: "edge", isLinked: true, wasLinked: true },
+      { host: "learn", isLinked: false, wasLinked: true, reason: "host learn does not answer" },
     ],
     failingParts: [{ part: "trainer/0", reason: "no shards" }],
     unplacedParts: [{ part: "trainer/1", host: "learn", reason: "examples are lost" }],

@@ -49,6 +49,8 @@ export interface HostLinksOptions {
 export interface PeerState {
   readonly host: string;
   readonly isLinked: boolean;
+  /** Whether it is linked or was since the start. */
+  readonly wasLinked: boolean;
   /** Why it is not linked; undefined while it is, and before the first attempt has ended. */
   readonly reason: string | undefined;
 }
@@ -130,7 +132,8 @@ export class HostLinks {
   get peers(): readonly PeerState[] {
     return [...this.#options.peers.keys()].map((host) => {
       const isLinked = this.#established.has(keyOf(host, "messages"));
-      return { host, isLinked, reason: isLinked ? undefined : this.#report.reasonOf(host) };
+      const reason = isLinked ? undefined : this.#report.reasonOf(host);
+      return { host, isLinked, wasLinked: this.#report.wasLinked(host), reason };
     });
   }
 

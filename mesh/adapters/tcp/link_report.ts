@@ -46,6 +46,8 @@ function instruments(telemetry: Telemetry) {
 export class LinkReport {
   readonly #telemetry: Telemetry;
   readonly #metrics: ReturnType<typeof instruments>;
+  /** Hosts that were linked once. */
+  readonly #linked = new Set<string>();
   /** Why each host that is not linked is not. */
   readonly #reasons = new Map<string, string>();
   /** The newest reasons for which connections were refused, by address; oldest first. */
@@ -62,7 +64,13 @@ export class LinkReport {
     return this.#reasons.get(host);
   }
 
+  /** Whether the host was linked once since the start. */
+  wasLinked(host: string): boolean {
+    return this.#linked.has(host);
+  }
+
   linked(host: string, incarnation: string): void {
+    this.#linked.add(host);
     this.#reasons.delete(host);
     this.#metrics.linked.set(1, { host });
     this.#metrics.connected.add(1, { host });

@@ -123,11 +123,13 @@ Deno.test("a host that never connects is named, once, with the remedy", async ()
   const virtual = new VirtualClock();
   const b = openHost("b", { clock: virtual });
   await virtual.advance(10_000);
-  assert.deepEqual(b.links.peers, [{ host: "a", isLinked: false, reason: undefined }]);
+  assert.deepEqual(b.links.peers, [
+    { host: "a", isLinked: false, wasLinked: false, reason: undefined },
+  ]);
   await virtual.advance(60_000);
   const reason =
     "host a has not connected; start it, or restart it with the file that lists b under mesh.hosts";
-  assert.deepEqual(b.links.peers, [{ host: "a", isLinked: false, reason }]);
+  assert.deepEqual(b.links.peers, [{ host: "a", isLinked: false, wasLinked: false, reason }]);
   assert.deepEqual(b.telemetry.lines.map(({ message }) => message), [
     `no link with host a: ${reason}`,
   ]);
