@@ -2,6 +2,7 @@
  * Options and arguments that several commands share, and how their values are read.
  */
 import { Argument, InvalidArgumentError, Option } from "commander";
+import { parseDurationMs } from "../configuration/units.ts";
 import { modelKinds } from "../kernels/dense/models/options.ts";
 
 /** A whole number in [min, max]. */
@@ -20,6 +21,13 @@ export function numberBetween(min: number, max: number): (text: string) => numbe
     if (value >= min && value <= max && text.trim() !== "") return value;
     throw new InvalidArgumentError(`Give a number from ${min} to ${max}.`);
   };
+}
+
+/** A duration above 0, as ms. */
+export function durationMs(text: string): number {
+  const ms = parseDurationMs(text);
+  if (ms !== undefined && ms > 0) return ms;
+  throw new InvalidArgumentError("Give a duration such as 90s or 10m.");
 }
 
 /** Comma-separated column names. A repeated name is refused, because it would hide a column. */

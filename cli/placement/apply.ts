@@ -40,9 +40,7 @@ import {
   waitForReshard,
 } from "./reshard.ts";
 import { requireRunning } from "./running_configuration.ts";
-
-/** Pause between two looks at the store while a command waits, ms. */
-const LOOK_MS = 1_000;
+import { Wait } from "./wait.ts";
 
 /**
  * Moves parts as `cairn plan` shows, and changes the numbers of partitions and of trainers where
@@ -204,7 +202,8 @@ async function write(
 ): Promise<void> {
   const { configuration } = store;
   const { moves, reshard, balances } = changes;
-  const { json, wait } = flags;
+  const { json } = flags;
+  const wait = Wait.of(store, flags);
   const { movesMax } = present(configuration.mesh, "a store belongs to a mesh");
   const limit = flags.maxMoves ?? movesMax;
   const plan = isChange(view, changes) ? await writePlan(store, view, changes, limit) : undefined;
@@ -220,8 +219,8 @@ async function write(
   const after = { plan: plan ?? view.plan };
   if (isHeld(configuration, after)) output.err(heldLine);
   else if (isHeld(configuration, view)) output.err("the hosts even out by themselves again\n");
-  if (wait && reshard !== undefined) await waitForReshard(store, output);
-  if (wait && plan !== undefined && moves.length > 0) await waitForEnd(store, plan, output);
+  if (wait && reshard !== undefined) await waitForReshard(wait, output);
+  if (wait && plan !== undefined && moves.length > 0) await waitForEnd(wait, plan, output);
 }
 
 /** Whether the command needs a plan: without moves, where the last one does something else. */
@@ -264,19 +263,17 @@ function movesLine(moves: readonly PlannedMove[], movesMax: number, balances: bo
 
 /** Resolves when the hosts have carried the plan out. */
 async function waitForEnd(
-  { coordination, read }: MeshStore,
+  wait: Wait,
   { edition }: PlanRecord,
   output: Output,
 ): Promise<void> {
   let shown = "";
-  for (;;) {
-    const view = await read();
+  await wait.until((view) => {
     const plan = planIn(view);
     const left = plan.moves.filter((move) => isLeft(view, move)).length;
     const line = `${plan.moves.length - left} of ${counted(plan.moves.length, "move")} are done\n`;
     if (line !== shown) output.err(line);
     shown = line;
-    if (view.plan?.edition !== edition || plan.state !== "active") return;
-    await coordination.watch(view.revision, LOOK_MS);
-  }
+    return view.plan?.edition !== edition || plan.state !== "active";
+  });
 }

@@ -5,7 +5,8 @@
 import { Argument, Command, InvalidArgumentError } from "commander";
 import { SHARDS_MAX, SHARDS_MIN } from "../../mesh/ports/resharding.ts";
 import type { Output } from "../command_line.ts";
-import { configOption, jsonOption, setOption, wholeNumber } from "../options.ts";
+import { configOption, durationMs, jsonOption, setOption, wholeNumber } from "../options.ts";
+import type { WaitFlags } from "./wait.ts";
 
 /** The typed options that all of these commands have. */
 export interface PlacementFlags {
@@ -15,25 +16,21 @@ export interface PlacementFlags {
 }
 
 /** The typed options of `apply`. */
-export interface ApplyFlags extends PlacementFlags {
+export interface ApplyFlags extends PlacementFlags, WaitFlags {
   readonly maxMoves?: number;
   readonly ifVersion?: number;
   /** Reason why trainer.count changes without a snapshot and before an earlier change is done. */
   readonly override?: string;
-  readonly wait?: true;
 }
 
 /** The typed options of `reshard`. */
-export interface ReshardFlags extends PlacementFlags {
+export interface ReshardFlags extends PlacementFlags, WaitFlags {
   readonly shards?: number;
   readonly ifVersion?: number;
-  readonly wait?: true;
 }
 
 /** The typed options of `drain`. */
-export interface DrainFlags extends PlacementFlags {
-  readonly wait?: true;
-}
+export type DrainFlags = PlacementFlags & WaitFlags;
 
 const EXAMPLE = "examples/mesh.yaml";
 
@@ -76,7 +73,8 @@ it has not begun does not move.
 ${heldHelp}`;
 
 const drainHelp = `
-With --wait, exit code 1 when shards, joiners or trainers are left that no other host can take.`;
+With --wait, exit code 1 when shards, joiners or trainers are left that no other host can take, or
+when --timeout is over.`;
 
 /** @throws {InvalidArgumentError} There is no text. */
 function statedReason(text: string): string {
@@ -90,7 +88,9 @@ export function placementCommands(output: Output): Command[] {
     new Command(name).description(description)
       .addOption(configOption(EXAMPLE)).addOption(setOption()).addOption(jsonOption());
   const host = () => new Argument("<host>", "the host, a key of mesh.hosts in the configuration");
-  const wait = "wait until it is done, and print the progress";
+  const withWait = (waiting: Command) =>
+    waiting.option("--wait", "wait until it is done, and print the progress")
+      .option("--timeout <duration>", "the same, at most for so long: 90s, 10m", durationMs);
   return [
     command(
       "plan",
@@ -101,35 +101,37 @@ export function placementCommands(output: Output): Command[] {
         const { planCommand } = await import("./plan.ts");
         await planCommand(flags, output);
       }),
-    command(
-      "apply",
-      "move shards, joiners and trainers between the hosts of a mesh as cairn plan shows",
+    withWait(
+      command(
+        "apply",
+        "move shards, joiners and trainers between the hosts of a mesh as cairn plan shows",
+      )
+        .option("--max-moves <n>", "moves of each kind at the same time", wholeNumber(1, 64))
+        .option(
+          "--if-version <n>",
+          "refuse unless the mesh is at this version",
+          wholeNumber(0, 2 ** 50),
+        )
+        .option(
+          "--override <reason>",
+          "change trainer.count without a snapshot, although an earlier change is not done",
+          statedReason,
+        ),
     )
-      .option("--max-moves <n>", "moves of each kind at the same time", wholeNumber(1, 64))
-      .option(
-        "--if-version <n>",
-        "refuse unless the mesh is at this version",
-        wholeNumber(0, 2 ** 50),
-      )
-      .option(
-        "--override <reason>",
-        "change trainer.count without a snapshot, although an earlier change is not done",
-        statedReason,
-      )
-      .option("--wait", wait)
       .addHelpText("after", applyHelp)
       .action(async (flags: ApplyFlags) => {
         const { applyCommand } = await import("./apply.ts");
         await applyCommand(flags, output);
       }),
-    command("reshard", "change the number of shards while the mesh serves")
-      .option("--shards <n>", "shards of the training table", wholeNumber(SHARDS_MIN, SHARDS_MAX))
-      .option(
-        "--if-version <n>",
-        "refuse unless the mesh is at this version",
-        wholeNumber(0, 2 ** 50),
-      )
-      .option("--wait", wait)
+    withWait(
+      command("reshard", "change the number of shards while the mesh serves")
+        .option("--shards <n>", "shards of the training table", wholeNumber(SHARDS_MIN, SHARDS_MAX))
+        .option(
+          "--if-version <n>",
+          "refuse unless the mesh is at this version",
+          wholeNumber(0, 2 ** 50),
+        ),
+    )
       .addHelpText("after", reshardHelp)
       .action(async (flags: ReshardFlags) => {
         const { reshardCommand } = await import("./reshard.ts");
@@ -153,9 +155,10 @@ export function placementCommands(output: Output): Command[] {
         const { explainCommand } = await import("./explain.ts");
         await explainCommand(part, number, flags, output);
       }),
-    command("drain", "move all shards, joiners and trainers off a host, and give it no others")
-      .addArgument(host())
-      .option("--wait", wait)
+    withWait(
+      command("drain", "move all shards, joiners and trainers off a host, and give it no others")
+        .addArgument(host()),
+    )
       .addHelpText("after", drainHelp)
       .action(async (name: string, flags: DrainFlags) => {
         const { drainCommand } = await import("./drain.ts");
@@ -176,8 +179,7 @@ export function placementCommands(output: Output): Command[] {
         const { cancelCommand } = await import("./apply.ts");
         await cancelCommand(flags, output);
       }),
-    command("rollback", "move back what the last plan has moved, and end what it has not")
-      .option("--wait", wait)
+    withWait(command("rollback", "move back what the last plan has moved, and end what it has not"))
       .addHelpText("after", rollbackHelp)
       .action(async (flags: ApplyFlags) => {
         const { rollbackCommand } = await import("./apply.ts");

@@ -13,9 +13,7 @@ import { readersOn, withMeshStore } from "./mesh_store.ts";
 import { countedParts, partName } from "./part_names.ts";
 import { servedAloneLine, servedRows } from "./served_rows.ts";
 import { orUndrain } from "./undrain_advice.ts";
-
-/** Pause between two looks at the store while the command waits, ms. */
-const LOOK_MS = 1_000;
+import { Wait } from "./wait.ts";
 
 /**
  * Changes the state of a host; with `flags.wait` until all that can leave it has left.
@@ -29,9 +27,11 @@ export async function drainCommand(
   flags: DrainFlags,
   output: Output,
 ): Promise<void> {
-  await withMeshStore(flags, async ({ configuration, coordination, read }) => {
+  await withMeshStore(flags, async (store) => {
+    const { configuration, coordination, read } = store;
+    const wait = Wait.of(store, flags);
     await coordination.setHostState(host, state);
-    let view = await read();
+    const view = await read();
     const before = shardsOn(view, host).length;
     const stuck = shardsThatStay(view, host);
     const serving = servedRows(configuration, view).find((each) => each.host === host);
@@ -59,16 +59,16 @@ export async function drainCommand(
       );
     }
     if (serving !== undefined && state === "draining") output.err(servedAloneLine(serving));
-    if (!flags.wait || state === "up") return;
+    if (wait === undefined || state === "up") return;
     let shown = before;
-    while (partsThatLeave(view, host) > 0) {
-      await coordination.watch(view.revision, LOOK_MS);
-      view = await read();
+    await wait.until((view) => {
       const left = shardsOn(view, host).length;
       if (left !== shown) output.err(`${counted(left, "shard")} left on ${host}\n`);
       shown = left;
-    }
-    requireEmpty(view, host);
+      if (partsThatLeave(view, host) > 0) return false;
+      requireEmpty(view, host);
+      return true;
+    });
   });
 }
 

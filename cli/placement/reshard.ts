@@ -19,10 +19,8 @@ import { servingBytesOf } from "../../server/serving_replicas.ts";
 import type { Output } from "../command_line.ts";
 import { CommandError } from "../errors.ts";
 import type { ReshardFlags } from "./command.ts";
-import { type MeshStore, withMeshStore } from "./mesh_store.ts";
-
-/** Pause between two looks at the store while the command waits, ms. */
-const LOOK_MS = 1_000;
+import { withMeshStore } from "./mesh_store.ts";
+import { Wait } from "./wait.ts";
 
 /** Whether a configuration has another number of shards than the mesh has, or is asked for. */
 export function isReshardDue(
@@ -53,10 +51,11 @@ export const RESTORED_BYTES_PER_SECOND = 40 * 2 ** 20;
  * @throws {CommandError} The mesh cannot change the number now, or the change was cancelled.
  */
 export async function reshardCommand(flags: ReshardFlags, output: Output): Promise<void> {
-  const { shards, ifVersion, json, wait } = flags;
+  const { shards, ifVersion, json } = flags;
   const typed = shards === undefined ? [] : [`shards.count=${shards}`];
   await withMeshStore({ ...flags, set: [...flags.set, ...typed] }, async (store) => {
     const { configuration, coordination, read } = store;
+    const wait = Wait.of(store, flags);
     const view = await read();
     const to = configuration.shardCount;
     const plan = planReshard(view, to, RESTORED_BYTES_PER_SECOND);
@@ -82,7 +81,7 @@ export async function reshardCommand(flags: ReshardFlags, output: Output): Promi
       if (error instanceof ReshardRefusedError) throw new CommandError(error.message);
       throw error;
     }
-    if (wait) await waitForReshard(store, output);
+    if (wait !== undefined) await waitForReshard(wait, output);
   });
 }
 
@@ -135,18 +134,14 @@ export function partitioningLines({ from, to, hosts, unplaced }: PartitioningPla
  *
  * @throws {CommandError} It was cancelled.
  */
-export async function waitForReshard(
-  { coordination, read }: MeshStore,
-  output: Output,
-): Promise<void> {
-  for (let shown = "";;) {
-    const view = await read();
+export async function waitForReshard(wait: Wait, output: Output): Promise<void> {
+  let shown = "";
+  await wait.until((view) => {
     const step = present(reshardStep(view), "a change was asked for");
     const line = `${stepText(step)}\n`;
     if (line !== shown) output.err(line);
     shown = line;
-    if (step.kind === "done") return;
     if (step.kind === "cancelled") throw new CommandError("The change was cancelled.");
-    await coordination.watch(view.revision, LOOK_MS);
-  }
+    return step.kind === "done";
+  });
 }

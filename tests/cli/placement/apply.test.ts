@@ -153,6 +153,24 @@ Deno.test({
 });
 
 Deno.test({
+  name: "a wait ends with an error when its time is over, and the plan goes on",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join();
+      const over =
+        /^error: It is not done within 50ms\. The hosts go on with it: see cairn status\./m;
+      for (const command of [["apply"], ["drain", "tables-1"]]) {
+        const late = await world.run(...command, "--timeout", "50ms");
+        assert.deepEqual([late.code, over.test(late.err)], [1, true], late.err);
+      }
+      assert.match((await world.run("status")).out, /last plan: active, 4 moves/);
+      const wrong = await world.run("apply", "--timeout", "soon");
+      assert.deepEqual([wrong.code, /a duration such as 90s/.test(wrong.err)], [1, true]);
+    }),
+});
+
+Deno.test({
   name: "rollback reverses no plan that is older than a change of trainers",
   ignore,
   fn: () =>
