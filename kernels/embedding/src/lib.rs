@@ -61,6 +61,7 @@ mod policy;
 mod restore;
 mod serving_table;
 mod since_snapshot;
+mod slice_steps;
 mod snapshot;
 mod table;
 mod training_row;

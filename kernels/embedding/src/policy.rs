@@ -44,6 +44,8 @@ pub struct Policy {
     pub expiry_seconds: u32,
     /// The initializer and optimizer of each slice.
     pub rules: Vec<(Initializer, Optimizer)>,
+    /// Number of the first policy with the same optimizers.
+    pub steps_as: usize,
 }
 
 /// A slice: columns with rules of their own.
@@ -153,6 +155,7 @@ impl TableOptions {
             admission: Admission::AtOnce,
             expiry_seconds: u32::MAX,
             rules: defaults,
+            steps_as: 0,
         }];
         let mut of_slot = vec![0_u16; SLOTS];
         for _ in 0..words.integer(0, SLOTS as u64 - 1)? {
@@ -172,9 +175,14 @@ impl TableOptions {
                 }
             };
             let expiry_seconds = words.integer(1, u64::from(u32::MAX))? as u32;
-            let rules = (0..count).map(|_| words.rule()).collect::<Result<_, _>>()?;
+            let rules: Vec<_> = (0..count).map(|_| words.rule()).collect::<Result<_, _>>()?;
+            let optimizers = rules.iter().map(|(_, optimizer)| optimizer);
+            let is_alike = |policy: &Policy| {
+                policy.rules.iter().map(|(_, optimizer)| optimizer).eq(optimizers.clone())
+            };
+            let steps_as = policies.iter().position(is_alike).unwrap_or(policies.len());
             of_slot[slot] = policies.len() as u16;
-            policies.push(Policy { admission, expiry_seconds, rules });
+            policies.push(Policy { admission, expiry_seconds, rules, steps_as });
         }
         if words.at != words.words.len() {
             return Err(OptionsError { word: words.at });

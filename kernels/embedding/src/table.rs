@@ -4,12 +4,13 @@
 use crate::admission::{admitted_by_chance, admitted_share, AdmissionCounter};
 use crate::changes::Changes;
 use crate::copy::{copy_floats, copy_rows};
-use crate::optimizers::all_finite;
+use crate::optimizers::{all_finite, every_rule_accepts};
 use crate::page::{Bitmap, PageLayout, Row, KEY_BYTES};
 use crate::policy::{Admission, AtLimit, TableOptions};
 use crate::row_starts::is_no_row;
 use crate::row_store::RowStore;
 use crate::search::{PASS, WRITTEN_PASS};
+use crate::slice_steps::{Places, SliceSteps};
 use crate::snapshot::Snapshot;
 use crate::training_row::ROW_HEADER_BYTES;
 
@@ -199,11 +200,7 @@ impl EmbeddingTable {
             }
             let gradients = &gradients[first * width..][..ids.len() * width];
             let counts = &counts[first..][..ids.len()];
-            for ((row, &id), gradient) in rows.iter().zip(ids).zip(gradients.chunks_exact(width)) {
-                if row.exists() {
-                    self.learn(row, id, gradient, seconds);
-                }
-            }
+            self.learn(&rows[..ids.len()], ids, gradients, seconds);
             let mut absent = Absent::new();
             for (at, &id) in ids.iter().enumerate().filter(|(at, _)| !rows[*at].exists()) {
                 absent.push(at, id);
@@ -252,30 +249,41 @@ impl EmbeddingTable {
         }
     }
 
-    #[inline]
-    fn learn(&mut self, row: &Row, id: u64, gradient: &[f32], seconds: u32) {
-        if !self.options.accepts(id, gradient) {
-            self.counts.rejected += 1.0;
-            return;
+    /// Applies a gradient to each row that exists, of at most `WRITTEN_PASS`. Rows that follow one
+    /// another and have the same optimizers take each slice's step together.
+    #[inline(never)]
+    fn learn(&mut self, rows: &[Row], ids: &[u64], gradients: &[f32], seconds: u32) {
+        // Nearly always, and quicker than comparing each row's.
+        let accepts_all = every_rule_accepts(gradients);
+        let mut positions = [0; WRITTEN_PASS];
+        let mut count = 0;
+        let each = rows.iter().zip(ids).zip(gradients.chunks_exact(self.options.width));
+        for (at, ((row, &id), gradient)) in
+            each.enumerate().filter(|(_, ((row, _), _))| row.exists())
+        {
+            if accepts_all || self.options.accepts(id, gradient) {
+                self.before_change(row);
+                positions[count] = at as u8;
+                count += 1;
+            } else {
+                self.counts.rejected += 1.0;
+            }
         }
-        self.before_change(row);
-        let floats = self.store.slab.floats_mut(row);
-        let policy = self.options.policy(id);
-        let rules = policy.rules.iter().zip(&self.options.slices).zip(&self.learning_rate_scales);
-        let (weights, state) = floats.split_at_mut(self.options.width);
-        for (((_, optimizer), slice), &scale) in rules {
-            let columns = slice.column..slice.column + slice.dim;
-            let begin = slice.state - self.options.width;
-            let used = optimizer.state_floats(slice.dim);
-            optimizer.apply(
-                scale,
-                &mut weights[columns.clone()],
-                &mut state[begin..begin + used],
-                &gradient[columns],
-            );
+        let positions = &positions[..count];
+        let EmbeddingTable { options, store, learning_rate_scales, .. } = self;
+        let policy_of = |at: u8| options.policy(ids[usize::from(at)]);
+        for alike in positions.chunk_by(|&a, &b| policy_of(a).steps_as == policy_of(b).steps_as) {
+            let rules = policy_of(alike[0]).rules.iter().zip(&options.slices);
+            for (((_, optimizer), slice), &scale) in rules.zip(&*learning_rate_scales) {
+                let used = optimizer.state_floats(slice.dim);
+                let places = Places { positions: alike, rows, gradients, width: options.width };
+                optimizer.apply(scale, &mut SliceSteps::new(&mut store.slab, places, slice, used));
+            }
         }
-        self.after_change(row, seconds);
-        self.counts.updated += 1.0;
+        for &at in positions {
+            self.after_change(&rows[usize::from(at)], seconds);
+        }
+        self.counts.updated += count as f64;
     }
 
     /// `number` is the index of the id in the last search for ids to insert.
@@ -294,7 +302,7 @@ impl EmbeddingTable {
         // The batch may hold an id twice, against the contract; then its row exists by now.
         let row = self.store.found_at(number, id);
         if row.exists() {
-            return self.learn(&row, id, gradient, seconds);
+            return self.learn(&[row], &[id], gradient, seconds);
         }
         let share = match self.options.policy(id).admission {
             Admission::AtOnce => 1.0,
@@ -317,13 +325,13 @@ impl EmbeddingTable {
         }
         let Some(row) = self.insert(id, Some(number)) else { return };
         if share == 1.0 {
-            return self.learn(&row, id, gradient, seconds);
+            return self.learn(&[row], &[id], gradient, seconds);
         }
         let mut scaled = std::mem::take(&mut self.scaled);
         for (scaled, value) in scaled.iter_mut().zip(gradient) {
             *scaled = value * share;
         }
-        self.learn(&row, id, &scaled, seconds);
+        self.learn(&[row], &[id], &scaled, seconds);
         self.scaled = scaled;
     }
 

@@ -10,6 +10,12 @@ pub const ROW_HEADER_BYTES: usize = KEY_BYTES + STAMP_BYTES;
 
 /// The data of a training row.
 impl Slab {
+    /// Floats of a row.
+    #[inline(always)]
+    pub fn floats_of_row(&self) -> usize {
+        (self.layout.stride - ROW_HEADER_BYTES) / 4
+    }
+
     /// The floats of a row, weights first.
     #[inline(always)]
     pub fn floats(&self, row: &Row) -> &[f32] {

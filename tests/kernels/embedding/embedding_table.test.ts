@@ -3,7 +3,11 @@
  */
 import assert from "node:assert/strict";
 import { EmbeddingTable } from "../../../kernels/embedding/embedding_table.ts";
-import type { FeatureIds, TableOptions } from "../../../kernels/embedding/options.ts";
+import type {
+  FeatureIds,
+  SparseOptimizerOptions,
+  TableOptions,
+} from "../../../kernels/embedding/options.ts";
 
 const ids = (...values: (number | bigint)[]): FeatureIds => BigUint64Array.from(values, BigInt);
 const ones = (length: number) => new Uint32Array(length).fill(1);
@@ -265,6 +269,36 @@ Deno.test("a slot overrides initializer and optimizer, whose state fits the wide
   near(lookup(table, both).rows, [-1, 3 - 0.00990099]);
   table.applyGradients(both, Float32Array.of(10, 10), ones(2), 0);
   near(lookup(table, both).rows, [-2, 3 - 0.0198306]);
+});
+
+Deno.test("a batch of slots with like and unlike optimizers gives the bits of its ids one by one", () => {
+  const own = (optimizer: SparseOptimizerOptions) => ({ embeddings: { optimizer } });
+  const admission = { kind: "threshold", threshold: 0 } as const;
+  const adam = { kind: "adam", learningRate: 0.1, beta1: 0.9, beta2: 0.9, epsilon: 1 } as const;
+  const slots: TableOptions["slots"] = [
+    { number: 1, admission, slices: own(adam) },
+    { number: 2, admission, expirySeconds: 10 },
+    { number: 3, admission, slices: own({ kind: "sgd", learningRate: 0.3 }) },
+  ];
+  const slotAt = (at: number) => BigInt([0, 2, 2, 1, 3, 0][at % 6]);
+  const batch = ids(...Array.from({ length: 300 }, (_, at) => slotAt(at) << 48n | BigInt(at)));
+  const [together, apart] = [1, 2].map(() => EmbeddingTable.create(options({ slots })));
+  for (let step = 1; step <= 3; step++) {
+    const gradients = Float32Array.from(
+      batch,
+      (_, at) => at % 7 === step ? NaN : Math.sin(at * step),
+    );
+    together.applyGradients(batch, gradients, ones(batch.length), step);
+    for (let at = 0; at < batch.length; at++) {
+      const one = [batch, gradients].map((all) => all.subarray(at, at + 1));
+      apart.applyGradients(one[0] as FeatureIds, one[1] as Float32Array, ones(1), step);
+    }
+  }
+  assert.deepEqual(lookup(together, batch), lookup(apart, batch));
+  assert.ok(lookup(together, batch).rows.every((weight, at) => weight !== 0 || at === 0));
+  for (const count of ["updated", "rejected"] as const) {
+    assert.equal(together.statistics()[count], apart.statistics()[count]);
+  }
 });
 
 Deno.test("admission by probability admits about that share of single occurrences, the same on every run", () => {

@@ -87,6 +87,14 @@ impl Preparation {
 /// soon overflow, and the row becomes NaN for good.
 const GRADIENT_MAX: f32 = (1_u64 << 50) as f32;
 
+/// The parts of some rows that one optimizer updates. The rule is chosen once for all of them: a
+/// choice for each row took as long as the step of a row.
+pub trait Steps {
+    /// Calls `step` with each row's weights, state and gradient: weights and gradient hold `dim`
+    /// finite floats, the state holds `state_floats(dim)`.
+    fn for_each(&mut self, step: impl FnMut(&mut [f32], &mut [f32], &[f32]));
+}
+
 impl Optimizer {
     /// Whether a row may be updated by a gradient: every value is finite and, clipped, below 2⁵⁰ in
     /// magnitude.
@@ -189,56 +197,45 @@ impl Optimizer {
         }
     }
 
-    /// One step at `learning_rate · learning_rate_scale`. `weights` and `gradient` hold `dim`
-    /// finite floats, `state` holds `state_floats(dim)`. A scale of 0 leaves the weights as they
-    /// are.
+    /// One step of each row at `learning_rate · learning_rate_scale`. A scale of 0 leaves the
+    /// weights as they are.
     #[inline(always)]
-    pub fn apply(
-        &self,
-        learning_rate_scale: f32,
-        weights: &mut [f32],
-        state: &mut [f32],
-        gradient: &[f32],
-    ) {
+    pub fn apply(&self, learning_rate_scale: f32, rows: &mut impl Steps) {
         let rate = self.learning_rate * learning_rate_scale;
         let preparation = Preparation { weight_decay: self.weight_decay, clip: self.gradient_clip };
+        macro_rules! each_elementwise {
+            ($rule:expr) => {{
+                let rule = $rule;
+                rows.for_each(|w, s, g| elementwise::apply(&rule, preparation, w, s, g));
+            }};
+        }
         match self.rule {
-            Rule::Sgd => {
-                let rule = sgd::Sgd { rate };
-                elementwise::apply(&rule, preparation, weights, state, gradient);
-            }
+            Rule::Sgd => each_elementwise!(sgd::Sgd { rate }),
             Rule::Momentum { momentum, nesterov } => {
-                let rule = momentum::Momentum { rate, momentum, nesterov };
-                elementwise::apply(&rule, preparation, weights, state, gradient);
+                each_elementwise!(momentum::Momentum { rate, momentum, nesterov })
             }
-            Rule::Adagrad { .. } => {
-                let rule = adagrad::Adagrad { rate };
-                elementwise::apply(&rule, preparation, weights, state, gradient);
-            }
+            Rule::Adagrad { .. } => each_elementwise!(adagrad::Adagrad { rate }),
             Rule::RowwiseAdagrad { .. } => {
-                rowwise_adagrad::apply(rate, preparation, weights, state, gradient);
+                rows.for_each(|w, s, g| rowwise_adagrad::apply(rate, preparation, w, s, g));
             }
             Rule::Adadelta { averaging_ratio, epsilon } => {
-                let rule = adadelta::Adadelta { rate, averaging_ratio, epsilon };
-                elementwise::apply(&rule, preparation, weights, state, gradient);
+                each_elementwise!(adadelta::Adadelta { rate, averaging_ratio, epsilon })
             }
             Rule::Adam { beta1, beta2, epsilon, amsgrad } => {
                 let adam = adam::Adam { rate, beta1, beta2, epsilon };
-                adam.apply(amsgrad, preparation, weights, state, gradient);
+                rows.for_each(|w, s, g| adam.apply(amsgrad, preparation, w, s, g));
             }
             Rule::Rmsprop { momentum, version } => {
-                let rule = rmsprop::Rmsprop::new(rate, momentum, version);
-                elementwise::apply(&rule, preparation, weights, state, gradient);
+                each_elementwise!(rmsprop::Rmsprop::new(rate, momentum, version))
             }
             // FTRL divides by the rate; at rate 0 the row stays as it is.
             Rule::Ftrl { .. } if rate == 0.0 => {}
             Rule::Ftrl { beta, l1, l2, .. } => {
-                let rule = ftrl::Ftrl { rate, beta, l1, l2 };
-                elementwise::apply(&rule, preparation, weights, state, gradient);
+                each_elementwise!(ftrl::Ftrl { rate, beta, l1, l2 })
             }
             Rule::GroupAdagrad { beta, l2, .. } => {
                 let rule = group_adagrad::GroupAdagrad { rate, beta, l2 };
-                rule.apply(preparation, weights, state, gradient);
+                rows.for_each(|w, s, g| rule.apply(preparation, w, s, g));
             }
         }
     }

@@ -8,6 +8,15 @@ fn optimizer(learning_rate: f32, rule: Rule) -> Optimizer {
     Optimizer { learning_rate, weight_decay: 0.0, gradient_clip: f32::INFINITY, rule }
 }
 
+/// Weights, state and gradient of one row.
+struct OneRow<'a>(&'a mut [f32], &'a mut [f32], &'a [f32]);
+
+impl Steps for OneRow<'_> {
+    fn for_each(&mut self, mut step: impl FnMut(&mut [f32], &mut [f32], &[f32])) {
+        step(self.0, self.1, self.2);
+    }
+}
+
 /// Weights after each of `steps` identical steps from zero.
 fn learn(optimizer: Optimizer, gradient: &[f32], steps: usize) -> Vec<Vec<f32>> {
     learn_from(optimizer, &vec![0.0; gradient.len()], gradient, steps)
@@ -24,7 +33,7 @@ fn learn_from(
     optimizer.initialize_state(gradient.len(), &mut state);
     (0..steps)
         .map(|_| {
-            optimizer.apply(1.0, &mut weights, &mut state, gradient);
+            optimizer.apply(1.0, &mut OneRow(&mut weights, &mut state, gradient));
             weights.clone()
         })
         .collect()
@@ -73,8 +82,8 @@ fn amsgrad_never_lets_its_denominator_shrink() {
         let mut weights = [0.0];
         let mut state = vec![0.0; optimizer.state_floats(1)];
         optimizer.initialize_state(1, &mut state);
-        optimizer.apply(1.0, &mut weights, &mut state, &[10.0]);
-        optimizer.apply(1.0, &mut weights, &mut state, &[0.1]);
+        optimizer.apply(1.0, &mut OneRow(&mut weights, &mut state, &[10.0]));
+        optimizer.apply(1.0, &mut OneRow(&mut weights, &mut state, &[0.1]));
         weights[0]
     };
     assert!(run(true) > run(false), "a kept maximum makes the second step shorter");
@@ -192,7 +201,7 @@ fn a_learning_rate_of_zero_leaves_the_weights() {
         let mut weights = [0.25, -0.5, 0.125, 1.0, 2.0];
         let mut state = vec![0.0; optimizer.state_floats(5)];
         optimizer.initialize_state(5, &mut state);
-        optimizer.apply(0.0, &mut weights, &mut state, &[1.0, 2.0, -3.0, 0.5, 0.0]);
+        optimizer.apply(0.0, &mut OneRow(&mut weights, &mut state, &[1.0, 2.0, -3.0, 0.5, 0.0]));
         assert_eq!(weights, [0.25, -0.5, 0.125, 1.0, 2.0], "{rule:?}");
     }
 }
@@ -256,7 +265,10 @@ fn every_accepted_gradient_leaves_its_row_finite_for_good() {
         for step in 0..2000 {
             let sign = if step % 3 == 0 { -1.0 } else { 1.0 };
             let gradient = if step < 1000 { sign * largest } else { sign };
-            optimizer.apply(1.0, &mut weights, &mut state, &[gradient, 1.0, -gradient, 0.0, 1e9]);
+            optimizer.apply(
+                1.0,
+                &mut OneRow(&mut weights, &mut state, &[gradient, 1.0, -gradient, 0.0, 1e9]),
+            );
             assert!(all_finite(&weights) && all_finite(&state), "{rule:?} at step {step}");
         }
     }
