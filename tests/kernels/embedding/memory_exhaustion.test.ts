@@ -146,7 +146,9 @@ Deno.test("a consumer whose tombstones find no memory begins anew, and the table
     assert.equal(learn(kernel, 2n, batch * 1000, 1000), 0);
   }
   const { 0: rowsNow, 12: rejected } = statistics(kernel);
-  assert.deepEqual([rowsNow, rejected], [rows, 0]);
+  // More, where the queue that was given up left room for them.
+  assert.ok(rowsNow >= rows, `${rowsNow} of ${rows} rows`);
+  assert.equal(rejected, 0);
   assert.equal(kernel.table_take_delta(0, 0, 64), BEGIN_ANEW);
   assert.equal(kernel.table_begin_deltas(0), 0);
   assert.equal(learn(kernel, 2n, 399_000, 1000), 0);
