@@ -8,7 +8,7 @@
 //! over examples has the part's numbers in registers; parts of one and of sixteen columns have
 //! loops of their own, which keep sums of several rows in registers. 16.0 → 11.9 µs for 100
 //! examples of 9 slots in 17 columns, with three ids in one of the slots. The gradient adds in the
-//! order of the examples, on which its bits depend.
+//! same order, on which its bits depend.
 
 use crate::batch::checked_batch::{CheckedBatch, PoolBatch, PoolError};
 use crate::batch::plan::{Combiner, Part, PoolPlan};
@@ -49,24 +49,27 @@ impl Pooling {
         pooled: &mut [f32],
     ) -> Result<(), PoolError> {
         self.batch.place(&self.plan, batch, rows.len(), pooled.len())?;
-        let examples = self.batch.examples;
-        for first in (0..examples).step_by(EXAMPLES_AT_ONCE) {
-            let some = first..examples.min(first + EXAMPLES_AT_ONCE);
-            for slot in 0..self.plan.slots() {
-                let range = self.plan.parts_of(slot);
-                for (part, &base) in
-                    self.plan.parts[range.clone()].iter().zip(&self.batch.bases[range])
-                {
-                    let column = Column { part, slot, base };
-                    match (part.entries, part.dim) {
-                        (1, 1) => self.pool_column::<1>(column, some.clone(), rows, pooled),
-                        (1, 16) => self.pool_column::<16>(column, some.clone(), rows, pooled),
-                        _ => self.pool_column::<0>(column, some.clone(), rows, pooled),
-                    }
+        self.for_each_column(|column, some| match (column.part.entries, column.part.dim) {
+            (1, 1) => self.pool_column::<1>(column, some, rows, pooled),
+            (1, 16) => self.pool_column::<16>(column, some, rows, pooled),
+            _ => self.pool_column::<0>(column, some, rows, pooled),
+        });
+        Ok(())
+    }
+
+    /// Calls `visit` with each part for some examples at a time.
+    #[inline(always)]
+    fn for_each_column(&self, mut visit: impl FnMut(Column, Range<usize>)) {
+        let Pooling { plan, batch } = self;
+        for first in (0..batch.examples).step_by(EXAMPLES_AT_ONCE) {
+            let some = first..batch.examples.min(first + EXAMPLES_AT_ONCE);
+            for slot in 0..plan.slots() {
+                let range = plan.parts_of(slot);
+                for (part, &base) in plan.parts[range.clone()].iter().zip(&batch.bases[range]) {
+                    visit(Column { part, slot, base }, some.clone());
                 }
             }
         }
-        Ok(())
     }
 
     /// Pools one part of some examples. `DIM` is the part's dim where it has one entry, or 0.
@@ -100,28 +103,31 @@ impl Pooling {
             return Err(PoolError::Shape);
         }
         row_gradients.fill(0.0);
-        self.for_each_slot(|parts, starts, example, bases| {
-            for (part, base) in parts.iter().zip(bases) {
-                let gradient = &pooled_gradients[base + example * part.stride..][..part.floats()];
-                return_part(part, starts, gradient, row_gradients);
-            }
+        self.for_each_column(|column, some| match (column.part.entries, column.part.dim) {
+            (1, 1) => self.return_column::<1>(column, some, pooled_gradients, row_gradients),
+            (1, 16) => self.return_column::<16>(column, some, pooled_gradients, row_gradients),
+            _ => self.return_column::<0>(column, some, pooled_gradients, row_gradients),
         });
         Ok(())
     }
 
-    /// Calls `visit` for each slot of each example with the slot's parts, the first floats of its
-    /// ids' rows, the example's number and the first column of each part in the first example.
+    /// Adds the gradient of one part of some examples. `DIM` as in [`Pooling::pool_column`].
     #[inline(always)]
-    fn for_each_slot(&self, mut visit: impl FnMut(&[Part], &[u32], usize, &[usize])) {
-        let Pooling { plan, batch } = self;
-        let slots = plan.slots();
-        for example in 0..batch.examples {
-            let offsets = &batch.offsets[example * slots..][..slots + 1];
-            for slot in 0..slots {
-                let range = plan.parts_of(slot);
-                let starts = &batch.starts[offsets[slot] as usize..offsets[slot + 1] as usize];
-                visit(&plan.parts[range.clone()], starts, example, &batch.bases[range]);
-            }
+    fn return_column<const DIM: usize>(
+        &self,
+        Column { part, slot, base }: Column,
+        examples: Range<usize>,
+        pooled_gradients: &[f32],
+        row_gradients: &mut [f32],
+    ) {
+        let CheckedBatch { starts, offsets, .. } = &self.batch;
+        let slots = self.plan.slots();
+        let floats = if DIM == 0 { part.floats() } else { DIM };
+        for example in examples {
+            let list = example * slots + slot;
+            let starts = &starts[offsets[list] as usize..offsets[list + 1] as usize];
+            let gradient = &pooled_gradients[base + example * part.stride..][..floats];
+            return_part::<DIM>(part, starts, gradient, row_gradients);
         }
     }
 }
@@ -203,22 +209,27 @@ fn pool_several(part: &Part, starts: &[u32], rows: &[f32], out: &mut [f32]) {
     }
 }
 
-/// Adds the gradient of one part of one example to the rows that begin at `starts`.
+/// Adds the gradient of one part of one example to the rows that begin at `starts`. `DIM` as in
+/// [`Pooling::pool_column`].
 #[inline(always)]
-fn return_part(part: &Part, starts: &[u32], gradient: &[f32], row_gradients: &mut [f32]) {
+fn return_part<const DIM: usize>(
+    part: &Part,
+    starts: &[u32],
+    gradient: &[f32],
+    row_gradients: &mut [f32],
+) {
     let &[start] = starts else { return return_several(part, starts, gradient, row_gradients) };
-    let first = start as usize + part.column;
-    // Only the first of the entries belongs to an id.
-    let (row, gradient) = (&mut row_gradients[first..][..part.dim], &gradient[..part.dim]);
-    match part.dim {
+    let row = &mut row_gradients[start as usize + part.column..];
+    match DIM {
+        // Only the first of the entries belongs to an id.
+        0 => add(&mut row[..part.dim], &gradient[..part.dim]),
         1 => row[0] += gradient[0],
-        16 => {
+        _ => {
             let sum = add16(load16(row), load16(gradient));
-            for (to, sum) in row.chunks_exact_mut(4).zip(sum) {
+            for (to, sum) in row[..16].chunks_exact_mut(4).zip(sum) {
                 sum.store(to.try_into().expect("four floats"));
             }
         }
-        _ => add(row, gradient),
     }
 }
 
