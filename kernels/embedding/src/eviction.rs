@@ -10,7 +10,7 @@ use crate::mixing::mix64;
 use crate::page::Row;
 use crate::plane::Choice;
 use crate::policy::AtLimit;
-use crate::search::PASS;
+use crate::search::WRITTEN_PASS;
 use crate::subtable::Subtable;
 use crate::table::EmbeddingTable;
 use crate::tags::BUCKET_CELLS;
@@ -45,7 +45,7 @@ impl EmbeddingTable {
 
     /// Evicts the expired rows among those of `ids`, which become `Row::NONE`.
     #[inline(never)]
-    pub fn evict_expired_among(&mut self, ids: &[u64], rows: &mut [Row; PASS]) {
+    pub fn evict_expired_among(&mut self, ids: &[u64], rows: &mut [Row; WRITTEN_PASS]) {
         for (row, &id) in rows.iter_mut().zip(ids).filter(|(row, _)| row.exists()) {
             let stamp = self.store.slab.stamp(row);
             if !self.options.has_expired(id, stamp, self.clock_seconds) {

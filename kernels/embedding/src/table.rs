@@ -7,9 +7,10 @@ use crate::copy::{copy_floats, copy_rows};
 use crate::optimizers::{all_finite, every_rule_accepts};
 use crate::page::{Bitmap, PageLayout, Row, KEY_BYTES};
 use crate::policy::{Admission, AtLimit, TableOptions};
+use crate::row_lookup::Sought;
 use crate::row_starts::is_no_row;
 use crate::row_store::RowStore;
-use crate::search::{PASS, WRITTEN_PASS};
+use crate::search::WRITTEN_PASS;
 use crate::slice_steps::{Places, SliceSteps};
 use crate::snapshot::Snapshot;
 use crate::training_row::ROW_HEADER_BYTES;
@@ -189,12 +190,11 @@ impl EmbeddingTable {
         self.clock_seconds = self.clock_seconds.max(seconds);
         self.updates += 1;
         let expires = self.options.anything_expires();
-        let mut rows = [Row::NONE; PASS];
+        let mut rows = [Row::NONE; WRITTEN_PASS];
+        let mut sought = Sought::none(self.store.removals);
         for first in (0..ids.len()).step_by(WRITTEN_PASS) {
-            // Again for every pass, since a pass may remove rows.
-            let recent = self.store.recent.of(ids, self.store.removals);
+            self.store.find_pass(ids, first, &mut sought, &mut rows);
             let ids = &ids[first..ids.len().min(first + WRITTEN_PASS)];
-            self.store.find_pass(ids, recent.map(|lookup| (lookup, first)), &mut rows);
             if expires {
                 self.evict_expired_among(ids, &mut rows);
             }

@@ -2,7 +2,6 @@ use super::*;
 use crate::mixing::mix64;
 use crate::page::{PageLayout, Row};
 use crate::row_store::RowStore;
-use crate::search::PASS;
 
 const LIMIT: usize = 1 << 30;
 
@@ -16,14 +15,9 @@ fn store_of(rows: u64) -> RowStore {
 
 /// Finds ids as an update does; returns the rows' handles, and whether a lookup was remembered.
 fn found(store: &mut RowStore, ids: &[u64]) -> (Vec<Option<u32>>, bool) {
-    let mut handles = Vec::new();
-    let recent = store.recent.of(ids, store.removals);
-    for (pass, pass_ids) in ids.chunks(PASS).enumerate() {
-        let mut rows = [Row::NONE; PASS];
-        store.find_pass(pass_ids, recent.map(|lookup| (lookup, pass * PASS)), &mut rows);
-        handles.extend(rows[..pass_ids.len()].iter().map(|row| row.exists().then_some(row.handle)));
-    }
-    (handles, recent.is_some())
+    let is_remembered = store.recent.of(ids, store.removals).is_some();
+    let handle = |row: Row| row.exists().then_some(row.handle);
+    (store.find_all(ids).into_iter().map(handle).collect(), is_remembered)
 }
 
 fn assert_truth(store: &mut RowStore, ids: &[u64], remembered: bool) {

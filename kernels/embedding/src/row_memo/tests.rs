@@ -1,6 +1,6 @@
 use super::*;
 use crate::mixing::mix64;
-use crate::page::{PageLayout, Row};
+use crate::page::PageLayout;
 use crate::row_starts::{is_no_row, is_row_of, no_row};
 use crate::row_store::RowStore;
 use crate::search::PASS;
@@ -24,12 +24,7 @@ fn filled(rows: u64) -> (RowStore, HashMap<u64, u64>) {
 }
 
 fn assert_found(store: &mut RowStore, model: &HashMap<u64, u64>, ids: &[u64]) {
-    let mut found = Vec::new();
-    for pass in ids.chunks(PASS) {
-        let mut rows = [Row::NONE; PASS];
-        store.find_pass(pass, None, &mut rows);
-        found.extend_from_slice(&rows[..pass.len()]);
-    }
+    let found = store.find_all(ids);
     let mut starts = Vec::new();
     let mut absent = 0;
     store.read(ids, usize::MAX, false, |_, found, without_row| {
