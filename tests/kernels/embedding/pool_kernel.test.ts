@@ -24,6 +24,9 @@ interface Case {
   floats(length: number): Float32Array;
 }
 
+/** Examples of which the kernel reads one part after another. */
+const EXAMPLES_AT_ONCE = 32;
+
 const COMBINERS: readonly (Combiner | "each")[] = ["sum", "mean", "sqrtn", "first", "each"];
 
 const cases: fc.Arbitrary<Case> = fc.record({
@@ -31,7 +34,7 @@ const cases: fc.Arbitrary<Case> = fc.record({
   slots: fc.integer({ min: 1, max: 4 }),
   blocks: fc.integer({ min: 1, max: 3 }),
   shards: fc.integer({ min: 1, max: 3 }),
-  examples: fc.nat(6),
+  examples: fc.oneof(fc.nat(6), fc.nat(2 * EXAMPLES_AT_ONCE)),
   seed: fc.nat(1 << 20),
 }).map(({ widths, slots, blocks, shards, examples, seed }) => {
   let state = seed | 1;
@@ -94,8 +97,8 @@ const DIVISORS = {
 };
 
 /**
- * Calls `visit` with where a float of a row goes, in the order in which the kernel adds: example by
- * example, slot by slot.
+ * Calls `visit` with where a float of a row goes, in the order in which the kernel adds: slot by
+ * slot and part by part, for some examples at a time.
  */
 function walk(
   { plan, examples, inverse, listOffsets, rowStarts }: Case,
@@ -108,23 +111,29 @@ function walk(
   ) => void,
 ) {
   const slots = plan.classByColumn.length;
-  for (let example = 0; example < examples; example++) {
+  const visitPart = (example: number, block: number, part: PoolPart, column: number) => {
+    const k = example * slots + part.slot;
+    const positions = inverse.subarray(listOffsets[k], listOffsets[k + 1]);
+    const limit = { first: 1, each: part.entries }[part.combiner as string] ?? Infinity;
+    const taken = positions.subarray(0, limit);
+    const at = example * strideOf(plan.blocks[block]) + column;
+    for (let n = 0; n < taken.length; n++) {
+      for (let d = 0; d < part.dim; d++) {
+        const to = at + (part.combiner === "each" ? n * part.dim : 0) + d;
+        visit(block, to, rowStarts[taken[n]] + part.column + d, { n, of: taken.length }, part);
+      }
+    }
+  };
+  for (let first = 0; first < examples; first += EXAMPLES_AT_ONCE) {
+    const end = Math.min(first + EXAMPLES_AT_ONCE, examples);
     for (let slot = 0; slot < slots; slot++) {
-      const k = example * slots + slot;
-      const positions = inverse.subarray(listOffsets[k], listOffsets[k + 1]);
       for (const [block, { parts }] of plan.blocks.entries()) {
-        let at = example * strideOf(plan.blocks[block]);
+        let column = 0;
         for (const part of parts) {
-          const limit = { first: 1, each: part.entries }[part.combiner as string] ?? Infinity;
-          const taken = positions.subarray(0, limit);
-          for (let n = 0; part.slot === slot && n < taken.length; n++) {
-            for (let d = 0; d < part.dim; d++) {
-              const to = at + (part.combiner === "each" ? n * part.dim : 0) + d;
-              const place = { n, of: taken.length };
-              visit(block, to, rowStarts[taken[n]] + part.column + d, place, part);
-            }
+          for (let example = first; part.slot === slot && example < end; example++) {
+            visitPart(example, block, part, column);
           }
-          at += part.entries * part.dim;
+          column += part.entries * part.dim;
         }
       }
     }
