@@ -31,6 +31,7 @@ export class HealthWarnings {
     return [
       ...this.#refusing(),
       ...this.#attributesLost(),
+      ...this.#rankingsUnlogged(),
       ...this.#failing(),
       ...this.#unplaced(),
       ...this.#away(),
@@ -143,6 +144,17 @@ export class HealthWarnings {
       count,
       `Redis came back without the last ${count} changes of attributes that this host had ` +
         "accepted. Restore its newer data, or send these attributes again.",
+    );
+  }
+
+  #rankingsUnlogged(): Warning[] {
+    const { rankingsUnlogged: count } = this.#parts.memory;
+    return this.#losses.warning(
+      "rankings-unlogged",
+      count,
+      `This host has answered ${count} rankings before the event log had them. Nothing is learned ` +
+        "from those that it does not take within seconds. Where its Redis server is not away, see " +
+        "how fast it answers: `redis-cli --latency`.",
     );
   }
 

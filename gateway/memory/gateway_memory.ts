@@ -28,6 +28,8 @@ export class GatewayMemory {
    * then it may be one of the log, and the joiner decides.
    */
   isComplete = true;
+  /** Rankings that were answered before the event log had them. */
+  rankingsUnlogged = 0;
 
   constructor(clock: Clock, options: GatewayOptions) {
     this.events = new RecentEvents(options.eventsRememberedMax);

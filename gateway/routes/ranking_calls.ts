@@ -58,6 +58,7 @@ export class RankingCalls {
     }
     try {
       const ranking = await this.#ask(context, message);
+      if (ranking.unlogged) memory.rankingsUnlogged++;
       const shownByClient = message.kind === "rank" ? message.shown : undefined;
       const shown = shownByClient?.map((id) => ({ id })) ?? ranking.items;
       if (message.learn !== false && shown.length > 0) {

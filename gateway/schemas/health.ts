@@ -12,6 +12,7 @@ const warningSchema = z.strictObject({
   kind: z.enum([
     "events-refused",
     "attributes-lost",
+    "rankings-unlogged",
     "part-failing",
     "part-not-placed",
     "host-away",
@@ -27,7 +28,7 @@ const warningSchema = z.strictObject({
   ]).meta({ description: "Stable kind of the warning." }),
   detail: z.string().meta({ description: "The reason, and the remedy if there is one." }),
   count: z.int().min(0).optional().meta({
-    description: "Number of rows or examples given up since the part started.",
+    description: "Number of the things given up since the part started.",
   }),
   share: z.number().min(0).max(1).optional().meta({
     description: "Share of the rows that are loaded.",

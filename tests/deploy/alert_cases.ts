@@ -48,6 +48,7 @@ export const QUIET_SERIES: Series = {
   'cairn_replica_rows_left_out_total{shard="0"}': `0+0${COUNT}`,
   'cairn_events_total{status="accepted"}': `0+1000${COUNT}`,
   'cairn_events_total{status="rejected"}': `0+10${COUNT}`,
+  "cairn_events_unlogged_total": `0+1${COUNT}`,
   "cairn_joiner_clock_lead_ms": `0+0${COUNT}`,
   "cairn_erasures_overdue": `0+0${COUNT}`,
 };
@@ -163,6 +164,10 @@ export const alertCases: readonly AlertCase[] = [
   {
     alert: "CairnEventsUnmatched",
     series: { 'cairn_joiner_outcomes_total{outcome="actionsUnmatched"}': `0+10${COUNT}` },
+  },
+  {
+    alert: "CairnEventsUnlogged",
+    series: { "cairn_events_unlogged_total": `0+20${COUNT}` },
   },
   {
     alert: "CairnClockSetBack",

@@ -79,6 +79,17 @@ Deno.test("while the server with the event log is away, the gateway is ready to 
   }
 });
 
+Deno.test("rankings that the log did not take in time are a warning", async () => {
+  const { app, clock, ranker, rank } = gatewayFixture();
+  await rank("r0", ["a"]);
+  ranker.script = (request) => ({ ...ranker.inOrder(request), unlogged: true });
+  for (const id of ["r1", "r2"]) await rank(id, ["a"]);
+  await clock.advance(1_000);
+  const { warnings: [{ kind, count, detail }] } = await json(app.request("/health/ready"));
+  assert.deepEqual([kind, count], ["rankings-unlogged", 2]);
+  assert.match(detail, /answered 2 rankings before the event log had them/);
+});
+
 Deno.test("lost attributes are a warning, until ten minutes after the last loss", async () => {
   const { app, clock, profiles } = gatewayFixture();
   const warnings = async () => {
