@@ -3,16 +3,18 @@
  */
 import { movesOf, planMesh } from "../../mesh/placement/mesh_plan.ts";
 import {
-  decodePlan,
-  encodePlan,
-  isAhead,
+  cancelPlan,
+  hasActivePlan,
+  isLeft,
+  isPlanLast,
+  lastPlan,
+  movesBack,
+  writeMoves,
+} from "../../mesh/placement/plan_commands.ts";
+import {
   isBegun,
-  isPlan,
-  mayBalance,
-  newPlan,
   type PlanDocument,
   type PlannedMove,
-  reversed,
 } from "../../mesh/placement/plan_document.ts";
 import { planDealing, planPartitioning } from "../../mesh/placement/reshard_plan.ts";
 import type { MeshView, PlanRecord } from "../../mesh/ports/coordination.ts";
@@ -103,20 +105,15 @@ export async function rollbackCommand(flags: ApplyFlags, output: Output): Promis
   await withMeshStore(flags, async (store) => {
     const view = await store.read();
     requirePlanIsLast(view);
-    const back = reversed(planIn(view)).filter((move) => isLeft(view, move));
+    const back = movesBack(view, planIn(view));
     await write(store, view, { moves: back, balances: false }, flags, output);
   });
 }
 
 /** @throws {CommandError} The newest command changed a number and moved nothing. */
 function requirePlanIsLast(view: MeshView): void {
-  const { reshard, plan } = view;
-  if (reshard === undefined || reshard.state === "cancelled") return;
-  if (plan !== undefined) {
-    const { firstEdition, moves } = planIn(view);
-    // Not the newest edition: the controller writes one at the end of a plan.
-    if (reshard.planBefore < firstEdition && moves.length > 0) return;
-  }
+  const { reshard } = view;
+  if (reshard === undefined || isPlanLast(view, lastPlan(view))) return;
   const remedy = reshard.state === "asked"
     ? "cairn cancel ends it"
     : `to go back, ${wayBack(reshard)}`;
@@ -149,9 +146,7 @@ export async function cancelCommand(flags: PlacementFlags, output: Output): Prom
     }
     const plan = planIn(view);
     if (plan.state !== "active") throw new CommandError(`The plan is ${plan.state} already.`);
-    const { edition } = present(view.plan, "the plan was read");
-    const cancelled = encodePlan({ ...plan, state: "cancelled", balances: false });
-    const written = await coordination.writePlan({ edition }, cancelled);
+    const written = await cancelPlan(coordination, view);
     output.out(
       flags.json ? '{"cancelled":true}\n' : "the plan ends; cairn status shows what is left\n",
     );
@@ -168,20 +163,10 @@ export async function cancelCommand(flags: PlacementFlags, output: Output): Prom
   });
 }
 
-/** Whether a move is still to be made. */
-function isLeft(view: MeshView, move: PlannedMove): boolean {
-  const placement = view.placements.get(move.key);
-  return placement !== undefined && isAhead(placement, move);
-}
-
-function hasActivePlan({ plan, identity }: MeshView): boolean {
-  return plan !== undefined && isPlan(plan.document) &&
-    decodePlan(plan.document, identity).state === "active";
-}
-
 function planIn(view: MeshView): PlanDocument {
-  if (view.plan === undefined) throw new CommandError("No plan was applied to this mesh yet.");
-  return decodePlan(view.plan.document, view.identity);
+  const plan = lastPlan(view);
+  if (plan === undefined) throw new CommandError("No plan was applied to this mesh yet.");
+  return plan;
 }
 
 /** The steps of a command at the store. */
@@ -200,13 +185,13 @@ async function write(
   flags: ApplyFlags,
   output: Output,
 ): Promise<void> {
-  const { configuration } = store;
+  const { configuration, coordination } = store;
   const { moves, reshard, balances } = changes;
   const { json } = flags;
   const wait = Wait.of(store, flags);
   const { movesMax } = present(configuration.mesh, "a store belongs to a mesh");
   const limit = flags.maxMoves ?? movesMax;
-  const plan = isChange(view, changes) ? await writePlan(store, view, changes, limit) : undefined;
+  const plan = await writeMoves(coordination, view, { moves, movesMax: limit, balances });
   if (json) {
     const edition = plan && { edition: plan.edition };
     output.out(`${JSON.stringify({ ...edition, moves, ...(reshard && { reshard }) })}\n`);
@@ -221,31 +206,6 @@ async function write(
   else if (isHeld(configuration, view)) output.err("the hosts even out by themselves again\n");
   if (wait && reshard !== undefined) await waitForReshard(wait, output);
   if (wait && plan !== undefined && moves.length > 0) await waitForEnd(wait, plan, output);
-}
-
-/** Whether the command needs a plan: without moves, where the last one does something else. */
-function isChange(view: MeshView, { moves, balances }: Changes): boolean {
-  return moves.length > 0 || balances !== mayBalance(view) || (!balances && hasActivePlan(view));
-}
-
-/** Writes the plan that replaces the last one. */
-function writePlan(
-  { coordination }: MeshStore,
-  view: MeshView,
-  { moves, balances }: Changes,
-  movesMax: number,
-): Promise<PlanRecord> {
-  const { sharding, dealing } = view.identity;
-  const edition = view.plan?.edition ?? 0;
-  const plan = newPlan({
-    firstEdition: edition + 1,
-    sharding,
-    dealing,
-    moves,
-    movesMax,
-    balances,
-  });
-  return coordination.writePlan({ edition, version: view.version }, encodePlan(plan));
 }
 
 /** The moves in words. */

@@ -6,8 +6,9 @@
  * of a shard, and a renewal is a sync of the store's disk. Each step names the epoch of the lease,
  * so a host that has lost it unnoticed changes nothing.
  */
-import type { Coordination, HostRun, MeshView } from "../ports/coordination.ts";
+import type { ControllerTerm, Coordination, HostRun, MeshView } from "../ports/coordination.ts";
 import {
+  OvertakenPlacementError,
   PlacementConflictError,
   PlanConflictError,
   StaleControllerError,
@@ -97,8 +98,9 @@ export class ControllerRounds {
   async #control(view: MeshView, epoch: number): Promise<ControllerRound> {
     const steps = this.#controller.observe(view);
     const made: ControllerStep[] = [];
+    const term = { controllerEpoch: epoch, planEdition: view.plan?.edition ?? 0 };
     for (const step of steps) {
-      if (await this.#make(step, epoch)) made.push(step);
+      if (await this.#make(step, term)) made.push(step);
     }
     const moves = steps.length > 0 ||
       [...view.placements.values()].some(({ state }) => state !== "active");
@@ -106,14 +108,15 @@ export class ControllerRounds {
   }
 
   /** Whether the step was made; false where the state has changed since it was decided. */
-  async #make(step: ControllerStep, controllerEpoch: number): Promise<boolean> {
+  async #make(step: ControllerStep, by: ControllerTerm): Promise<boolean> {
+    const { controllerEpoch } = by;
     try {
       switch (step.kind) {
         case "removeHost":
           return await this.#coordination.removeExpired(controllerEpoch, step.run);
         case "place": {
           const { changes, rewind } = step;
-          await this.#coordination.place({ by: { controllerEpoch }, changes, rewind });
+          await this.#coordination.place({ by, changes, rewind });
           return true;
         }
         case "endReshard":
@@ -124,9 +127,9 @@ export class ControllerRounds {
           return true;
       }
     } catch (error) {
-      if (error instanceof PlacementConflictError || error instanceof PlanConflictError) {
-        return false;
-      }
+      const isOvertaken = error instanceof PlacementConflictError ||
+        error instanceof OvertakenPlacementError || error instanceof PlanConflictError;
+      if (isOvertaken) return false;
       throw error;
     }
   }

@@ -200,13 +200,20 @@ export interface PlacementChange {
   readonly reason?: string;
 }
 
+/** The controller, and the plan that it has read. */
+export interface ControllerTerm {
+  readonly controllerEpoch: number;
+  /** Edition of the plan from which it has decided, 0 = there was none; undefined = any plan. */
+  readonly planEdition?: number;
+}
+
 /** Changes that are made together or not at all. */
 export interface PlaceCommand {
   /**
    * The controller by its epoch, or a host that reports its own progress: it may end its
    * restoring, say which phase its move has reached, and abort the move of a shard that it owns.
    */
-  readonly by: { readonly controllerEpoch: number } | HostRun;
+  readonly by: ControllerTerm | HostRun;
   readonly changes: readonly PlacementChange[];
   /**
    * Whether shards are restored from an older state: raises the generation, under which snapshots
@@ -347,6 +354,8 @@ export interface Coordination {
    *
    * @throws {StaleControllerError} Another process is the controller.
    * @throws {PlacementConflictError} A placement is not the expected one.
+   * @throws {OvertakenPlacementError} The plan is another one than the controller has read, or it
+   * would give a part to a host that drains.
    * @throws {IllegalPlacementError} The change is not allowed, whatever the present placement.
    */
   place(command: PlaceCommand): Promise<ReadonlyMap<PlacedKey, Placement>>;

@@ -133,6 +133,14 @@ export class PlacementConflictError extends Error {
   }
 }
 
+/** An operator's command has come since the controller read the mesh. */
+export class OvertakenPlacementError extends Error {
+  override readonly name = "OvertakenPlacementError";
+  constructor(why: string) {
+    super(`Nothing is placed: ${why}. Read the mesh again.`);
+  }
+}
+
 /** A change of placement that no caller may make. */
 export class IllegalPlacementError extends Error {
   override readonly name = "IllegalPlacementError";

@@ -6,6 +6,8 @@
 import type { Address, Message } from "../../mesh/runtime/actor.ts";
 import type { Placement } from "../../mesh/ports/coordination.ts";
 import type { Fault } from "../plan/fault.ts";
+import type { PlanCommand } from "../plan/mesh_fault.ts";
+import type { PlannedMove } from "../../mesh/placement/plan_document.ts";
 import type { Reply } from "../world/client.ts";
 
 /** The part of a run that a checker may use. */
@@ -63,6 +65,13 @@ export interface Checker {
   redisLost?(): void;
   /** The owner or the state of a shard or partition has changed. */
   placed?(key: string, before: Placement | undefined, after: Placement): void;
+  /** The operator begins a command about plans. */
+  commandBegan?(command: PlanCommand): void;
+  /**
+   * The operator knows that the store has taken a command about plans, with these moves; undefined
+   * where there was nothing to do.
+   */
+  commandTaken?(command: PlanCommand, moves: readonly PlannedMove[] | undefined): void;
   blobStored?(name: string, bytes: Uint8Array): void;
   blobDeleted?(name: string): void;
   /** A client has an answer. */

@@ -26,6 +26,8 @@ export class CheckersByHook implements Record<Hook, readonly Checker[]> {
   readonly trimLost: Watching<"trimLost">[] = [];
   readonly redisLost: Watching<"redisLost">[] = [];
   readonly placed: Watching<"placed">[] = [];
+  readonly commandBegan: Watching<"commandBegan">[] = [];
+  readonly commandTaken: Watching<"commandTaken">[] = [];
   readonly blobStored: Watching<"blobStored">[] = [];
   readonly blobDeleted: Watching<"blobDeleted">[] = [];
   readonly replied: Watching<"replied">[] = [];

@@ -22,6 +22,7 @@ import { heldInvariants } from "../checkers/held_invariants.ts";
 import { honestFreshness } from "../checkers/honest_freshness.ts";
 import { joinedExamples } from "../checkers/joined_examples.ts";
 import { keptFeatures } from "../checkers/kept_features.ts";
+import { keptCommands } from "../checkers/kept_commands.ts";
 import { logOffsets } from "../checkers/log_offsets.ts";
 import { oneCutPerManifest } from "../checkers/one_cut_per_manifest.ts";
 import { oneOwnerPerEpoch } from "../checkers/one_owner_per_epoch.ts";
@@ -73,6 +74,7 @@ export function meshCheckers(world: MeshWorld): CheckerFactory[] {
     ascendingSnapshots,
     oneCutPerManifest,
     abortedMoves,
+    keptCommands(() => world.view),
     servedByHosts(world),
     wholeShardings(() => servingOf(world).map(({ mesh }) => mesh)),
     ascendingAcceptance(world),

@@ -2,7 +2,8 @@
  * The work that a healed mesh of several hosts still has to do.
  */
 import { movesOf, planMesh } from "../../mesh/placement/mesh_plan.ts";
-import type { PlannedMove } from "../../mesh/placement/plan_document.ts";
+import { lastPlan } from "../../mesh/placement/plan_commands.ts";
+import { mayBalance, type PlannedMove } from "../../mesh/placement/plan_document.ts";
 import type { MeshView } from "../../mesh/ports/coordination.ts";
 import { reshardStep } from "../../mesh/ports/reshard_progress.ts";
 import { reasonOf } from "../../mesh/runtime/errors.ts";
@@ -17,6 +18,7 @@ const STEADY_MS = 1_000;
  * The pending work in words; undefined when there is none.
  *
  *     every host has started;  every shard and partition is active, and none is to move;
+ *     the plan of the operator has ended, and a host that drains has nothing that another can take;
  *     every serving host uses the replicas of the present sharding;
  *     seen from every serving host: the logs are read, everything learned is served
  */
@@ -35,6 +37,7 @@ export async function pendingInMesh(world: MeshWorld): Promise<string | undefine
     for (const [key, { state, epoch }] of placements) {
       if (state !== "active") return `${key} is ${state} in epoch ${epoch}`;
     }
+    if (lastPlan(view)?.state === "active") return "the plan is not carried out";
     const moves = nextMoves(world, view);
     if (moves.length > 0) return `${moves[0].key} is to move to ${moves[0].to}`;
     const logs = logsAtRest(world);
@@ -50,10 +53,12 @@ export async function pendingInMesh(world: MeshWorld): Promise<string | undefine
   }
 }
 
-/** The moves that the controller begins next, to even out the hosts. */
+/** The moves that the controller begins next, to even out the hosts or off those that drain. */
 function nextMoves({ configuration }: MeshWorld, view: MeshView): PlannedMove[] {
   const { balance, movesMax } = present(configuration.mesh, "a mesh has hosts");
-  return balance ? movesOf(planMesh(view, movesMax)) : [];
+  const moves = movesOf(planMesh(view, movesMax));
+  if (balance && mayBalance(view)) return moves;
+  return moves.filter(({ from }) => view.hosts.get(from)?.state === "draining");
 }
 
 function logsAtRest({ redis, configuration }: MeshWorld): LogsAtRest {

@@ -3,13 +3,22 @@
  */
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import type { Coordination } from "../../mesh/ports/coordination.ts";
+import { movesOf, planMesh } from "../../mesh/placement/mesh_plan.ts";
+import {
+  cancelPlan,
+  isPlanLast,
+  lastPlan,
+  movesBack,
+  writeMoves,
+} from "../../mesh/placement/plan_commands.ts";
+import type { PlannedMove } from "../../mesh/placement/plan_document.ts";
 import { ReshardRefusedError } from "../../mesh/ports/resharding.ts";
 import { Coordinator } from "../../mesh/runtime/coordination/coordinator.ts";
 import { SeededRandom } from "../../mesh/simulation/seeded_random.ts";
 import type { VirtualClock } from "../../mesh/simulation/virtual_clock.ts";
 import { present } from "../../structures/invariant.ts";
 import { KeyedHash } from "../keyed_hash.ts";
-import type { ReshardMesh } from "../plan/mesh_fault.ts";
+import type { DrainHost, PlanCommand, ReshardMesh } from "../plan/mesh_fault.ts";
 import { NodeClock } from "../world/node_clock.ts";
 import type { WorldOptions } from "../world/world.ts";
 import { RedisLink } from "./redis_link.ts";
@@ -20,6 +29,8 @@ import type { SimulatedRedis } from "./simulated_redis.ts";
 const NOTICE_MS = 2_000;
 /** Pause between two attempts of the operator, ms. */
 const RETRY_MS = 500;
+/** Moves of each kind of a plan at the same time: as `mesh.movesMax`. */
+const PLANNED_MOVES_MAX = 2;
 
 export interface MeshOperatorParts {
   readonly options: Pick<WorldOptions, "seed" | "linkMs" | "syncMs">;
@@ -29,6 +40,10 @@ export interface MeshOperatorParts {
   configuration(): CairnConfiguration;
   /** A command has failed; it is made again, unless its host is unknown. */
   onFailed(error: unknown): void;
+  /** A command about plans begins. */
+  onBegan(command: PlanCommand): void;
+  /** The store has taken a command about plans, with these moves; undefined = nothing to do. */
+  onTaken(command: PlanCommand, moves: readonly PlannedMove[] | undefined): void;
 }
 
 export class MeshOperator {
@@ -39,6 +54,10 @@ export class MeshOperator {
   #links = 0;
   /** Hosts that are drained, until the end of their drains. */
   readonly #draining = new Set<string>();
+  /** Hosts of which the drains outlast the run. */
+  readonly #staying = new Set<string>();
+  /** Resolves after the last command about plans. */
+  #planned = Promise.resolve();
 
   constructor(parts: MeshOperatorParts) {
     this.#parts = parts;
@@ -76,20 +95,21 @@ export class MeshOperator {
     attempt();
   }
 
-  /** Drains a host for a time. */
-  drain(host: string, forMs: number): void {
+  /** Drains a host, for a time or for good. */
+  drain({ host, forMs, stays }: DrainHost): void {
     this.#draining.add(host);
+    if (stays) this.#staying.add(host);
     this.#setHostState(host);
-    this.#parts.clock.schedule(forMs, () => this.#undrain(host));
+    if (!stays) this.#parts.clock.schedule(forMs, () => this.#undrain(host));
   }
 
-  /** Ends all drains now. */
+  /** Ends all drains now, but for those that stay. */
   endDrains(): void {
     for (const host of this.#draining) this.#undrain(host);
   }
 
   #undrain(host: string): void {
-    if (this.#draining.delete(host)) this.#setHostState(host);
+    if (!this.#staying.has(host) && this.#draining.delete(host)) this.#setHostState(host);
   }
 
   /** The last command may overtake one before it, which then sets the state anew. */
@@ -109,6 +129,20 @@ export class MeshOperator {
     this.run((mesh) => askReshard(mesh, change));
     if (cancelMs === undefined) return;
     this.#parts.clock.schedule(cancelMs, () => this.run(cancelReshard));
+  }
+
+  /** Makes a command about plans after those before it, once: its operator reads the status then. */
+  command(command: PlanCommand): void {
+    this.#operations++;
+    this.#planned = this.#planned.then(async () => {
+      this.#parts.onBegan(command);
+      try {
+        this.#parts.onTaken(command, await planSteps[command](this.coordination()));
+      } catch (error) {
+        this.#parts.onFailed(error);
+      }
+      this.#operations--;
+    });
   }
 
   /** Ends all attempts: the world ends. */
@@ -169,3 +203,31 @@ async function cancelReshard(mesh: Coordination): Promise<void> {
     if (!(error instanceof ReshardRefusedError)) throw error; // it has begun meanwhile
   });
 }
+
+/** The moves of a command that the store has taken; undefined where it had nothing to do. */
+type PlanStep = (mesh: Coordination) => Promise<readonly PlannedMove[] | undefined>;
+
+const planSteps: Readonly<Record<PlanCommand, PlanStep>> = {
+  async apply(mesh) {
+    const view = await mesh.read();
+    const moves = movesOf(planMesh(view, Infinity));
+    await writeMoves(mesh, view, { moves, movesMax: PLANNED_MOVES_MAX, balances: true });
+    return moves;
+  },
+  async cancel(mesh) {
+    const view = await mesh.read();
+    if (view.reshard?.state === "asked") return void await cancelReshard(mesh);
+    if (lastPlan(view)?.state !== "active") return undefined;
+    await cancelPlan(mesh, view);
+    return [];
+  },
+  async rollback(mesh) {
+    const view = await mesh.read();
+    const plan = lastPlan(view);
+    if (plan === undefined || !isPlanLast(view, plan)) return undefined;
+    const moves = movesBack(view, plan);
+    if (moves.length === 0) return undefined;
+    await writeMoves(mesh, view, { moves, movesMax: PLANNED_MOVES_MAX, balances: false });
+    return moves;
+  },
+};

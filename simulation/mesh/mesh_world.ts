@@ -7,8 +7,13 @@ import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import { MemoryProfileStore } from "../../mesh/adapters/memory/memory_profile_store.ts";
 import type { ActorRef, Address, Message } from "../../mesh/runtime/actor.ts";
 import { reasonOf } from "../../mesh/runtime/errors.ts";
-import { type Coordination, partitionCountsOf } from "../../mesh/ports/coordination.ts";
+import {
+  type Coordination,
+  type MeshView,
+  partitionCountsOf,
+} from "../../mesh/ports/coordination.ts";
 import type { PartitionCounts } from "../../mesh/ports/partitioning.ts";
+import { readMesh } from "../../mesh/runtime/coordination/read_mesh.ts";
 import { records } from "../../mesh/runtime/coordination/record_keys.ts";
 import { InvariantError, present } from "../../structures/invariant.ts";
 import type { CheckerFactory } from "../checkers/checker.ts";
@@ -96,6 +101,14 @@ export class MeshWorld extends World {
       redis: this.redis,
       configuration: () => this.#configuration,
       onFailed: (error) => this.note("operator", "failed", 0, reasonOf(error)),
+      onBegan: (command) => {
+        this.note("operator", command);
+        for (const checker of this.checkers.commandBegan) checker.commandBegan(command);
+      },
+      onTaken: (command, moves) => {
+        this.note("operator", `${command} taken`, moves?.length);
+        for (const checker of this.checkers.commandTaken) checker.commandTaken(command, moves);
+      },
     });
     this.#processes = new HostProcesses({
       world: this,
@@ -169,12 +182,17 @@ export class MeshWorld extends World {
 
   /** The partitionings of the logs, oldest first, as the coordination store has them. */
   get partitionings(): readonly PartitionCounts[] {
-    let found: readonly PartitionCounts[] | undefined;
+    const identity = this.view?.identity;
+    return identity ? partitionCountsOf(identity) : [this.#configuration.partitions];
+  }
+
+  /** All that the coordination store has of the mesh now; undefined before the mesh is opened. */
+  get view(): MeshView | undefined {
+    let found: MeshView | undefined;
     void this.redis.transact((view) => {
-      const identity = records.identity(view);
-      found = identity && partitionCountsOf(identity);
+      if (records.identity(view) !== undefined) found = readMesh(view);
     });
-    return found ?? [this.#configuration.partitions];
+    return found;
   }
 
   // ---- processes
@@ -237,7 +255,9 @@ export class MeshWorld extends World {
       case "failOverRedis":
         return this.#stopRedis(fault.lostMs, fault.downMs, fault.noticedMs);
       case "drainHost":
-        return this.#operator.drain(fault.host, fault.forMs);
+        return this.#operator.drain(fault);
+      case "commandMesh":
+        return this.#operator.command(fault.command);
       case "reshardMesh":
         return this.#operator.reshard(fault);
       case "crashActor":

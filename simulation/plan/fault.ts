@@ -158,7 +158,8 @@ export type FaultFamily =
   | "redis"
   | "drains"
   | "reshards"
-  | "controllers";
+  | "controllers"
+  | "commands";
 
 /** All families, in the order in which help texts list them. */
 export const faultFamilies: readonly FaultFamily[] = [
@@ -177,6 +178,7 @@ export const faultFamilies: readonly FaultFamily[] = [
   "drains",
   "reshards",
   "controllers",
+  "commands",
 ];
 
 /** The fault as one line of a report: `4.120s stall trainer-0 for 0.9s`. */

@@ -53,6 +53,7 @@ const meshFamilies: readonly FaultFamily[] = [
   "drains",
   "reshards",
   "controllers",
+  "commands",
 ];
 const sharedFamilies: readonly FaultFamily[] = [
   "actors",
@@ -103,6 +104,7 @@ function draw(
     case "drains":
     case "reshards":
     case "controllers":
+    case "commands":
       return meshFault(family, stream, atMs, hosts);
     case "process":
       return {

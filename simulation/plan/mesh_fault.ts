@@ -112,6 +112,19 @@ export interface FailOverRedis extends Moment {
 export interface DrainHost extends Episode {
   readonly kind: "drainHost";
   readonly host: string;
+  /** The drain outlasts the run: the host is not undrained when the world heals. */
+  readonly stays?: true;
+}
+
+/** Commands of an operator about plans of moves. */
+export const planCommands = ["apply", "cancel", "rollback"] as const;
+
+export type PlanCommand = typeof planCommands[number];
+
+/** The operator makes a command once, after those before it; one that fails is not made again. */
+export interface CommandMesh extends Moment {
+  readonly kind: "commandMesh";
+  readonly command: PlanCommand;
 }
 
 /**
@@ -146,6 +159,7 @@ export type MeshFault =
   | StepHostClock
   | FailOverRedis
   | DrainHost
+  | CommandMesh
   | ReshardMesh;
 
 /** The fault in words; its time is told elsewhere. */
@@ -195,7 +209,11 @@ export function wordsOfMeshFault(fault: MeshFault, seconds: (ms: number) => stri
         seconds(fault.downMs)
       }`;
     case "drainHost":
-      return `drain host ${fault.host}, undrain it after ${seconds(fault.forMs)}`;
+      return `drain host ${fault.host}${
+        fault.stays ? "" : `, undrain it after ${seconds(fault.forMs)}`
+      }`;
+    case "commandMesh":
+      return `cairn ${fault.command}`;
     case "reshardMesh": {
       const { parts, to, trainers, cancelMs, overrides } = fault;
       const dealt = trainers === undefined ? "" : ` and ${trainers} trainers`;

@@ -2,7 +2,7 @@
  * Draws the faults of a mesh of several hosts.
  */
 import type { RandomStream } from "../../mesh/ports/random.ts";
-import type { MeshFault } from "./mesh_fault.ts";
+import { type MeshFault, planCommands } from "./mesh_fault.ts";
 import { chosen, whole } from "./draws.ts";
 
 /** Most shards of a drawn change of their number. */
@@ -14,7 +14,7 @@ const PARTITIONS_MAX = 4;
 
 /** A fault of a family. Its length is log-uniform: some outlast a lease, most do not. */
 export function meshFault(
-  family: "hosts" | "partitions" | "redis" | "drains" | "reshards" | "controllers",
+  family: "hosts" | "partitions" | "redis" | "drains" | "reshards" | "controllers" | "commands",
   stream: RandomStream,
   atMs: number,
   hosts: readonly string[],
@@ -59,6 +59,8 @@ export function meshFault(
       if (stream.nextFloat() < 0.8) return { kind: "reshardMesh", atMs, ...change };
       return { kind: "reshardMesh", atMs, ...change, cancelMs: whole(stream, 1, 500) };
     }
+    case "commands":
+      return { kind: "commandMesh", atMs, command: chosen(stream, planCommands) };
     case "controllers": {
       const power = stream.nextFloat() < 0.5;
       return { kind: "killController", atMs, power, downMs: whole(stream, 10, 8_000) };

@@ -186,6 +186,26 @@ export const meshPlants: readonly Plant[] = [
     scenario: "cuts-while-shards-move",
   },
   {
+    name: "balance-after-cancel",
+    edits: [{
+      file: "mesh/placement/plan_document.ts",
+      find: "  return (plan.document as unknown as PlanDocument).balances;\n",
+      replace: "  return (plan.document as unknown as PlanDocument).format === FORMAT;\n",
+    }],
+    seenBy: ["kept-commands"],
+    scenario: "operator-at-work",
+  },
+  {
+    name: "drained-host-fills",
+    edits: [{
+      file: "mesh/placement/plan_placement.ts",
+      find: '  return state === "up" && ownsShards;\n',
+      replace: '  return state !== "silent" && ownsShards;\n',
+    }],
+    seenBy: ["kept-commands", "liveness"],
+    scenario: "operator-at-work",
+  },
+  {
     name: "runs-by-host-name",
     edits: [{
       file: "mesh/ports/coordination.ts",

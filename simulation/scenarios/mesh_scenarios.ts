@@ -7,7 +7,7 @@ import { addresses } from "../../server/addresses.ts";
 import { chosen } from "../plan/draws.ts";
 import type { Fault } from "../plan/fault.ts";
 import { CLOCK_AHEAD_MS_MAX } from "../plan/host_clocks.ts";
-import type { ReshardMesh } from "../plan/mesh_fault.ts";
+import { planCommands, type ReshardMesh } from "../plan/mesh_fault.ts";
 import {
   hostsFor,
   hostsOf,
@@ -396,6 +396,43 @@ export const meshScenarios: readonly Scenario[] = [
         forMs: 2_500,
       }));
       return [{ kind: "reshardMesh", atMs, parts: "trainers", to }, ...slow];
+    },
+  },
+  {
+    ...mesh,
+    name: "operator-at-work",
+    description:
+      "plans are applied, cancelled and rolled back while hosts are drained, killed and paused",
+    families: [],
+    knobs: [...mesh.knobs, { path: "mesh.balance", values: [true, true, false] }],
+    values: { "joiner.partitions": 4, "trainer.partitions": 4, "trainer.count": 2 },
+    forMs: 24_000,
+    faults: (random, configuration, forMs) => {
+      const hosts = hostsOf(configuration);
+      const placing = hosts.filter((host) => !host.startsWith("edge"));
+      const lastMs = Math.round(forMs - random.nextFloat() * 3_000);
+      const last: Fault[] = random.nextFloat() < 0.5 ? [] : [{
+        kind: "drainHost",
+        atMs: lastMs,
+        host: chosen(random, placing),
+        forMs: forMs - lastMs,
+        stays: true,
+      }];
+      return moments(forMs, 5).flatMap((momentMs): Fault[] => {
+        const atMs = Math.round(momentMs + random.nextFloat() * 1_000);
+        const drained = chosen(random, placing);
+        // The hosts differ at its end, so that there is a plan to apply.
+        const drain = { kind: "drainHost", atMs, host: drained, forMs: 1_500 } as const;
+        const commands =
+          (["apply", chosen(random, planCommands), chosen(random, planCommands)] as const)
+            .map((command, i): Fault => ({
+              kind: "commandMesh",
+              atMs: Math.round(atMs + 1_500 + (i + random.nextFloat()) * 300),
+              command,
+            }));
+        const strike = random.nextFloat() < 0.4 ? [strikeAfter(atMs, random, hosts)] : [];
+        return [drain, ...commands, ...strike];
+      }).concat(last);
     },
   },
   {

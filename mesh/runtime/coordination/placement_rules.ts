@@ -10,6 +10,7 @@
  * `unassigned`.
  */
 import {
+  type ControllerTerm,
   type HostRun,
   isSameRun,
   type MovePhase,
@@ -19,7 +20,11 @@ import {
   type Placement,
   type PlacementChange,
 } from "../../ports/coordination.ts";
-import { IllegalPlacementError, PlacementConflictError } from "../../ports/coordination_errors.ts";
+import {
+  IllegalPlacementError,
+  OvertakenPlacementError,
+  PlacementConflictError,
+} from "../../ports/coordination_errors.ts";
 import type { RecordView } from "../../ports/record_store.ts";
 import { checkController, liveRun } from "./host_rules.ts";
 import { historyAfter } from "./placement_history_rules.ts";
@@ -30,7 +35,9 @@ const phases: readonly MovePhase[] = ["filling", "frozen"];
 
 /** The keys of the records that {@link place} reads for a command. */
 export function keysOfPlace({ by, changes }: PlaceCommand): string[] {
-  const decider = "controllerEpoch" in by ? recordKeys.control : recordKeys.host(by.host);
+  const deciders = "controllerEpoch" in by
+    ? [recordKeys.control, recordKeys.plan]
+    : [recordKeys.host(by.host)];
   const parties = changes.flatMap((
     { expected, next },
   ) => [...partiesOf(expected), ...partiesOf(next)]);
@@ -38,7 +45,7 @@ export function keysOfPlace({ by, changes }: PlaceCommand): string[] {
     ...new Set([
       recordKeys.identity,
       recordKeys.counts,
-      decider,
+      ...deciders,
       ...parties.map(({ host }) => recordKeys.host(host)),
       ...changes.flatMap(({ key }) => [key, recordKeys.history(key)]),
     ]),
@@ -51,7 +58,7 @@ export function place(view: RecordView, command: PlaceCommand): Map<PlacedKey, P
   invariant(changes.length > 0, "a place command changes something");
   const isController = "controllerEpoch" in by;
   invariant(isController || !rewind, "only the controller rewinds the mesh");
-  if (isController) checkController(view, by.controllerEpoch);
+  if (isController) checkTerm(view, by);
   else liveRun(view, by);
   const identity = present(records.identity(view), "a mesh is opened before it is placed");
   const known = new Set(placedKeys(identity));
@@ -67,7 +74,10 @@ export function place(view: RecordView, command: PlaceCommand): Map<PlacedKey, P
     // The answer to an earlier sending of the same command was lost.
     if (isSamePlacement(found, next)) continue;
     if (!isSamePlacement(found, expected)) throw new PlacementConflictError(key, expected, found);
-    for (const run of newParties(expected, next)) liveRun(view, run);
+    for (const run of newParties(expected, next)) {
+      const { host, state } = liveRun(view, run);
+      if (state === "draining") throw new OvertakenPlacementError(`${host} drains`);
+    }
     view.set(key, json(next));
     const { reason = "" } = change;
     const step = { before: found, after: next, nowMs: view.nowMs, reason };
@@ -77,6 +87,14 @@ export function place(view: RecordView, command: PlaceCommand): Map<PlacedKey, P
   }
   if (changed) raiseCounts(view, { rewind });
   return outcome;
+}
+
+/** @throws {OvertakenPlacementError} The plan is another one than the controller has read. */
+function checkTerm(view: RecordView, { controllerEpoch, planEdition }: ControllerTerm): void {
+  checkController(view, controllerEpoch);
+  const edition = records.plan(view)?.edition ?? 0;
+  if (planEdition === undefined || planEdition === edition) return;
+  throw new OvertakenPlacementError(`the plan is edition ${edition}, and ${planEdition} was read`);
 }
 
 /**

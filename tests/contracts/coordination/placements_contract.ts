@@ -14,6 +14,7 @@ import {
   describe,
   HostGoneError,
   IllegalPlacementError,
+  OvertakenPlacementError,
   PlacementConflictError,
 } from "../../../mesh/ports/coordination_errors.ts";
 import {
@@ -69,6 +70,27 @@ export function placementsContract(test: ContractTest): void {
       }),
       /a move needs another host/,
     );
+    assert.equal((await placementOf(mesh, "shard/0")).epoch, 1);
+  });
+
+  test("a controller's step that an operator's command has overtaken is refused", async ({ mesh }) => {
+    for (const each of [a, b]) await mesh.join(each);
+    const controllerEpoch = await control(mesh, a);
+    const restored = (owner: HostRun, planEdition: number) =>
+      mesh.place({
+        by: { controllerEpoch, planEdition },
+        changes: [{
+          key: "shard/0",
+          expected: { state: "unassigned", epoch: 0 },
+          next: { state: "restoring", owner },
+        }],
+      });
+    await mesh.writePlan({ edition: 0 }, { moves: [] });
+    await assert.rejects(restored(a, 0), OvertakenPlacementError);
+    await mesh.setHostState("a", "draining");
+    await assert.rejects(restored(a, 1), OvertakenPlacementError);
+    assert.equal((await placementOf(mesh, "shard/0")).epoch, 0);
+    await restored(b, 1);
     assert.equal((await placementOf(mesh, "shard/0")).epoch, 1);
   });
 

@@ -1,0 +1,106 @@
+/**
+ * The commands of an operator hold.
+ *
+ *     ∀ apply:  the plan has one decision, with a reason, for each part of the mesh
+ *     ∀ cancel, rollback that the store has taken, until the next command begins:
+ *         no part begins to leave a host that is up, but by the moves of the rollback
+ *     ∀ part, ∀ host that it begins to go to:  the host does not drain
+ *
+ * A fail-over of Redis to an earlier state may lose the command: the promise ends then, and begins
+ * anew when the operator has accepted the loss.
+ */
+import { decisionsOf, planMesh } from "../../mesh/placement/mesh_plan.ts";
+import { rolesOf } from "../../mesh/placement/mesh_views.ts";
+import type { PlannedMove } from "../../mesh/placement/plan_document.ts";
+import {
+  type HostRecord,
+  type HostRun,
+  isSameRun,
+  type MeshView,
+  parsePlacedKey,
+  type PlacedKey,
+  type Placement,
+  RECOVERY_STEP,
+} from "../../mesh/ports/coordination.ts";
+import type { PlanCommand } from "../plan/mesh_fault.ts";
+import type { CheckerFactory } from "./checker.ts";
+import { ownerRunOf } from "./shard_epochs.ts";
+
+/** The last command, where it holds the parts, and its moves. */
+interface Held {
+  readonly command: PlanCommand;
+  readonly moves: readonly PlannedMove[];
+}
+
+/** @param now All that the store has; undefined before the mesh is opened. */
+export function keptCommands(now: () => MeshView | undefined): CheckerFactory {
+  return (context) => {
+    let held: Held | undefined;
+    /** The one before the command that is under way. */
+    let before: Held | undefined;
+    let isLost = false;
+    return {
+      name: "kept-commands",
+      commandBegan() {
+        before = held;
+        held = undefined;
+      },
+      commandTaken(command, moves) {
+        if (command !== "apply") {
+          held = moves === undefined ? before : { command, moves };
+          return;
+        }
+        const view = now();
+        const part = view && unaccounted(view);
+        if (part !== undefined) context.fail(`the plan does not say where ${part} goes, and why`);
+      },
+      redisLost() {
+        isLost = true;
+        held = before = undefined;
+      },
+      placed(key, earlier, after) {
+        if (earlier === undefined) return;
+        if (after.epoch >= earlier.epoch + RECOVERY_STEP) isLost = false;
+        const to = isLost ? undefined : newHostOf(earlier, after);
+        const view = to && now();
+        if (to === undefined || view === undefined) return;
+        if (view.hosts.get(to.host)?.state === "draining") {
+          context.fail(`${key} goes to ${to.host}, which drains`);
+        }
+        const from = ownerRunOf(earlier);
+        const part = key as PlacedKey;
+        if (held === undefined || earlier.state !== "active" || from === undefined) return;
+        if (!keeps(view.hosts.get(from.host), from, part)) return;
+        const isMoved = held.moves.some((move) => move.key === part && move.to === to.host);
+        if (isMoved) return;
+        context.fail(
+          `${part} leaves ${from.host}, which is up, for ${to.host} after cairn ${held.command}`,
+        );
+      },
+    };
+  };
+}
+
+/** The host that a part begins to go to with a change. */
+function newHostOf(before: Placement, after: Placement): HostRun | undefined {
+  if (after.state === "moving") return before.state === "moving" ? undefined : after.target;
+  const [from, to] = [ownerRunOf(before), ownerRunOf(after)];
+  if (to === undefined || from !== undefined && isSameRun(from, to)) return undefined;
+  // The end of a move.
+  return before.state === "moving" && isSameRun(before.target, to) ? undefined : to;
+}
+
+/** Whether a host may keep a part that it has. */
+function keeps(host: HostRecord | undefined, run: HostRun, key: PlacedKey): boolean {
+  return host !== undefined && isSameRun(host, run) && host.state === "up" &&
+    host.roles.includes(rolesOf[parsePlacedKey(key).kind]);
+}
+
+/** The first part of which the plan has not one decision with a reason. */
+function unaccounted(view: MeshView): PlacedKey | undefined {
+  const decisions = Map.groupBy(decisionsOf(planMesh(view, Infinity)), ({ key }) => key);
+  return [...view.placements.keys()].find((key) => {
+    const found = decisions.get(key) ?? [];
+    return found.length !== 1 || found[0].decision.reason === "";
+  });
+}
