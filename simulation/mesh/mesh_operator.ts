@@ -226,7 +226,6 @@ const planSteps: Readonly<Record<PlanCommand, PlanStep>> = {
     const plan = lastPlan(view);
     if (plan === undefined || !isPlanLast(view, plan)) return undefined;
     const moves = movesBack(view, plan);
-    if (moves.length === 0) return undefined;
     await writeMoves(mesh, view, { moves, movesMax: PLANNED_MOVES_MAX, balances: false });
     return moves;
   },

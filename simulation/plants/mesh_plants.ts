@@ -201,8 +201,12 @@ export const meshPlants: readonly Plant[] = [
       file: "mesh/placement/plan_placement.ts",
       find: '  return state === "up" && ownsShards;\n',
       replace: '  return state !== "silent" && ownsShards;\n',
+    }, {
+      file: rules,
+      find: 'if (state === "draining") throw',
+      replace: 'if (state === "draining" && host === "") throw',
     }],
-    seenBy: ["kept-commands", "liveness"],
+    seenBy: ["kept-commands"],
     scenario: "operator-at-work",
   },
   {

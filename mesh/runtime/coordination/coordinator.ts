@@ -24,7 +24,6 @@ import type { PlacementHistory } from "../../ports/placement_history.ts";
 import type { ReshardRecord, ReshardRequest } from "../../ports/resharding.ts";
 import type { Random } from "../../ports/random.ts";
 import type { Json, RecordStore } from "../../ports/record_store.ts";
-import { present } from "../../../structures/invariant.ts";
 import { acceptLoss, markBlobs, openMesh, publishManifest, writePlan } from "./document_rules.ts";
 import {
   acquireControl,
@@ -37,7 +36,8 @@ import {
   setHostState,
 } from "./host_rules.ts";
 import { keysOfPlace, place } from "./placement_rules.ts";
-import { placedKeys, recordKeys, records } from "./record_keys.ts";
+import { readMesh } from "./read_mesh.ts";
+import { recordKeys, records } from "./record_keys.ts";
 import { askReshard, beginReshard, cancelReshard, endReshard } from "./reshard_rules.ts";
 
 /** Options of {@link Coordinator}. */
@@ -70,23 +70,7 @@ export class Coordinator implements Coordination {
   }
 
   read(): Promise<MeshView> {
-    return this.#store.transact((view): MeshView => {
-      const identity = present(records.identity(view), "a mesh is opened before it is read");
-      const { version, generation } = records.counts(view);
-      return {
-        identity,
-        nowMs: view.nowMs,
-        revision: view.revision,
-        version,
-        generation,
-        hosts: new Map(records.hosts(view).map((host) => [host.host, host])),
-        control: records.control(view),
-        placements: new Map(placedKeys(identity).map((key) => [key, records.placement(view, key)])),
-        manifest: records.manifest(view),
-        plan: records.plan(view),
-        reshard: records.reshard(view),
-      };
-    });
+    return this.#store.transact(readMesh);
   }
 
   history(key: PlacedKey): Promise<PlacementHistory> {

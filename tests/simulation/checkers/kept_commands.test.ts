@@ -22,12 +22,9 @@ function watch(...draining: string[]) {
     return [host, { ...run(host), roles: ["shards"], state }] as const;
   });
   const placements = new Map([["shard/0", active("a")]]);
-  const view = {
-    nowMs: 0,
-    identity: { shards: 0, trainers: 0 },
-    hosts: new Map(hosts),
-    placements,
-  };
+  const none = { eventPartitions: 0, examplePartitions: 0, earlierPartitions: [] };
+  const identity = { shards: 0, trainers: 0, ...none };
+  const view = { nowMs: 0, identity, hosts: new Map(hosts), placements };
   const checker = keptCommands(() => view as unknown as MeshView)(context);
   return { checker, failures };
 }
