@@ -41,8 +41,8 @@ export function hasActivePlan(view: MeshView): boolean {
 }
 
 /**
- * Writes moves as the plan, which replaces the last one. Without moves that is only needed where the
- * last one does something else.
+ * Writes moves as the plan, which replaces the last one. Without moves that is only needed where
+ * the last one does something else.
  *
  * @returns The plan that was written; undefined where none is needed.
  * @throws {PlanConflictError} The plan or the mesh has changed since the view.

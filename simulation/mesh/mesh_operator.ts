@@ -131,7 +131,7 @@ export class MeshOperator {
     this.#parts.clock.schedule(cancelMs, () => this.run(cancelReshard));
   }
 
-  /** Makes a command about plans after those before it, once: its operator reads the status then. */
+  /** Makes a command about plans, after those before it. One that fails is not made again. */
   command(command: PlanCommand): void {
     this.#operations++;
     this.#planned = this.#planned.then(async () => {
