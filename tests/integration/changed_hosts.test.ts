@@ -18,14 +18,19 @@ import { Client } from "./small_mesh.ts";
 const program = installedProgram();
 
 /** Each action is one example; the log of them is read at the end, so no snapshot may trim it. */
-const hosts: Omit<HostsOnRedisOptions, "roles"> = {
+const hosts = {
   program: program ?? "redis-server",
   placement: "in one thread",
   snapshots: "1h",
   mesh: ["heartbeat: 300ms", "silence: 10s"],
-  change: (small) =>
+  change: (small: string) =>
     small.replace("window: 2s", "window: 1h").replace("spread: 0ms", "spread: 0ms, retained: 9"),
-};
+} satisfies Omit<HostsOnRedisOptions, "roles">;
+
+/** The file where each shard's rows are on so many serving hosts. */
+function withReplicas(file: string, replicas: string): string {
+  return file.replace("serving: { ", `serving: { replicas: ${replicas}, `);
+}
 
 /** Visits on one host at a time. */
 class Visiting {
@@ -66,7 +71,9 @@ Deno.test({
       learn: "joiner, trainer",
       "tables-1": "shards",
     };
-    await withHostsOnRedis({ ...hosts, roles }, async (mesh) => {
+    // The third serving host takes rows over from the first two.
+    const change = (small: string) => withReplicas(hosts.change(small), "2");
+    await withHostsOnRedis({ ...hosts, roles, change }, async (mesh) => {
       const { processes, clients, redis, cairn } = mesh;
       const visiting = new Visiting(clients[0]);
       const [http, edge, tables] = freePorts(3);
@@ -136,8 +143,7 @@ Deno.test({
       ) => {
         Deno.writeTextFileSync(
           processes.configuration,
-          begun.replace("{ kind: singleThread }", placement)
-            .replace("serving: { ", `serving: { replicas: ${replicas}, `),
+          withReplicas(begun.replace("{ kind: singleThread }", placement), replicas),
         );
         const planned = await cairn("plan");
         assert.match(planned.err, /other embeddings\.serving\.replicas, placement\. Restart them/);
