@@ -87,7 +87,7 @@ export class HostLinks {
   private constructor(options: HostLinksOptions, listener: Listener) {
     this.#options = options;
     this.#listener = listener;
-    this.#report = new LinkReport(options.telemetry, options.peers.keys());
+    this.#report = new LinkReport(options.telemetry, options.clock, options.peers.keys());
     this.#watch = new LinkWatch({
       own: options.own.host,
       peers: [...options.peers.keys()],

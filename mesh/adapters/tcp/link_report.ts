@@ -2,12 +2,15 @@
  * Reports the links of a host with the other hosts: metrics, why a host is not linked, and log
  * lines. A reason is logged once, however often the attempts fail for it.
  */
+import type { Clock } from "../../ports/clock.ts";
 import type { Telemetry } from "../../ports/telemetry.ts";
 import type { Connection } from "./connection.ts";
 import type { Purpose } from "./host_identity.ts";
 
 /** Addresses of which the last refusal is remembered. */
 const REFUSALS_MAX = 64;
+/** Time between two lines about refusals of one address, ms: a scan of ports has many reasons. */
+const REFUSAL_LINES_MS = 10_000;
 
 /** Instruments of the links, by host. */
 function instruments(telemetry: Telemetry) {
@@ -45,16 +48,18 @@ function instruments(telemetry: Telemetry) {
 
 export class LinkReport {
   readonly #telemetry: Telemetry;
+  readonly #clock: Clock;
   readonly #metrics: ReturnType<typeof instruments>;
   /** Hosts that were linked once. */
   readonly #linked = new Set<string>();
   /** Why each host that is not linked is not. */
   readonly #reasons = new Map<string, string>();
-  /** The newest reasons for which connections were refused, by address; oldest first. */
-  readonly #refusals = new Map<string, string>();
+  /** The logged reasons for which connections were refused, by address; oldest first. */
+  readonly #refusals = new Map<string, { readonly reason: string; readonly atMs: number }>();
 
-  constructor(telemetry: Telemetry, hosts: Iterable<string>) {
+  constructor(telemetry: Telemetry, clock: Clock, hosts: Iterable<string>) {
     this.#telemetry = telemetry;
+    this.#clock = clock;
     this.#metrics = instruments(telemetry);
     for (const host of hosts) this.#metrics.linked.set(0, { host });
   }
@@ -91,9 +96,11 @@ export class LinkReport {
   /** A connection of another process was refused. */
   refused(address: string, reason: string): void {
     this.#metrics.refused.add(1);
-    if (this.#refusals.get(address) === reason) return;
+    const atMs = this.#clock.monotonicMs();
+    const last = this.#refusals.get(address);
+    if (last?.reason === reason || last && atMs - last.atMs < REFUSAL_LINES_MS) return;
     this.#refusals.delete(address);
-    this.#refusals.set(address, reason);
+    this.#refusals.set(address, { reason, atMs });
     for (const oldest of this.#refusals.keys()) {
       if (this.#refusals.size <= REFUSALS_MAX) break;
       this.#refusals.delete(oldest);
