@@ -35,7 +35,7 @@ export function computingDefinitions(
     defineServingReplica(),
     defineRowFeed(),
     defineRetriever(),
-    defineScorer({ createSession: () => dense.openInference() }),
+    defineScorer({ blobs, createSession: () => dense.openInference() }),
     defineEmbeddingShard({ blobs, moved }),
     defineShardCopy(moved),
     ...(exampleLog === undefined

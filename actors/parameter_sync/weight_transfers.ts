@@ -90,11 +90,11 @@ export class WeightTransfers {
   async #ask(scorer: number): Promise<void> {
     const { budgetMs } = this.#parts;
     try {
-      const { weightsLoaded, modelVersion } = await this.#scorers[scorer]
+      const { isSynced, modelVersion } = await this.#scorers[scorer]
         .ask({ kind: "getModel" }, { budgetMs });
       // A transfer that is under way ends without one that has begun anew.
-      if (!weightsLoaded && this.#versions[scorer] >= 0) this.#underWay.delete(scorer);
-      this.#versions[scorer] = weightsLoaded ? modelVersion : -1;
+      if (!isSynced && this.#versions[scorer] >= 0) this.#underWay.delete(scorer);
+      this.#versions[scorer] = isSynced ? modelVersion : -1;
       if (this.#carried !== undefined) this.carry(this.#carried);
     } catch (error) {
       this.#failed(scorer, error);

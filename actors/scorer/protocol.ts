@@ -108,15 +108,18 @@ export interface GetModel extends Request<ServedModel> {
 
 /** The dense model that a scorer has. */
 export interface ServedModel {
-  /** False after a start, until {@link LoadDenseWeights}; meanwhile nothing is scored. */
-  readonly weightsLoaded: boolean;
+  /**
+   * False after a start, until {@link LoadDenseWeights}; meanwhile it serves the weights of the
+   * newest snapshot, and without one nothing is scored.
+   */
+  readonly isSynced: boolean;
   readonly modelVersion: number;
 }
 
 /** Readiness of the scorer, and the model that it serves. */
 export interface ScorerStatus extends Freshness {
   /**
-   * Since the scorer began dense weights were loaded, and a replica of each shard has answered, or
+   * Since the scorer began it has had trained weights, and a replica of each shard has answered, or
    * all of them were on other hosts and away.
    */
   readonly ready: boolean;
@@ -143,7 +146,7 @@ export interface ExplainWaiting {
   readonly kind: "explainWaiting";
 }
 
-/** The scorer has just started; parameter sync sends dense weights in its next round. */
+/** The scorer has just started without a snapshot; parameter sync sends weights in a moment. */
 export class NoWeightsError extends Error {
   override readonly name = "NoWeightsError";
   constructor() {

@@ -8,6 +8,7 @@
  * explanation is made for every {@link PASSES_PER_EXPLANATION} passes.
  */
 import type { ActorContext, AskOptions, Behavior } from "../../mesh/runtime/actor.ts";
+import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import { OverloadedError } from "../../mesh/runtime/errors.ts";
 import type { DenseWeights } from "../../kernels/dense/weights.ts";
 import type { InferenceSession } from "../../kernels/dense/inference_session.ts";
@@ -31,10 +32,13 @@ import {
   type ScorerStatus,
 } from "./protocol.ts";
 import { RetrievalVectors } from "./retrieval_vectors.ts";
+import { snapshotWeights } from "./snapshot_weights.ts";
 import { passOn } from "./weight_relay.ts";
 
 export interface ScorerDependencies {
   createSession(): Promise<InferenceSession>;
+  /** Has the snapshots. */
+  readonly blobs: BlobStore;
 }
 
 /** Passes over requests to score that go before an explanation. */
@@ -64,9 +68,10 @@ export class Scorer implements Behavior<ScorerMessage> {
   readonly #explaining: Waiting<Explain>[] = [];
   /** Passes that go before the next explanation. */
   #passesBeforeExplanation = 0;
-  /** Dense weights have arrived since the start; before, the session has untrained ones. */
-  #weightsLoaded = false;
-  #modelVersion = 0;
+  /** Whether parameter sync has sent weights since the start. */
+  #isSynced = false;
+  /** Undefined while the session has untrained weights. */
+  #modelVersion: number | undefined;
   /** The sharding of the replicas in use. */
   #sharding: number;
   /** Replicas of a later sharding, which are used from the next pass on. */
@@ -76,6 +81,7 @@ export class Scorer implements Behavior<ScorerMessage> {
     context: ActorContext<ScorerMessage>,
     options: ScorerOptions,
     session: InferenceSession,
+    weights: DenseWeights | undefined,
   ) {
     this.#context = context;
     this.#options = options;
@@ -85,6 +91,7 @@ export class Scorer implements Behavior<ScorerMessage> {
     this.#scores = new RowScores(session.model.tasks, options, this.#pass.listedSlots);
     this.#vectors = new RetrievalVectors(options.schema, session.model);
     this.#slotNames = options.schema.slots.map((slot) => slot.name);
+    if (weights !== undefined) this.#use(weights);
     const { parameterSync, rowFeed } = options;
     const started = { kind: "servingStarted", part: context.self.address } as const;
     if (rowFeed !== undefined) context.actorRef<RowFeedMessage>(rowFeed).tell(started);
@@ -97,7 +104,15 @@ export class Scorer implements Behavior<ScorerMessage> {
     options: ScorerOptions,
     dependencies: ScorerDependencies,
   ): Promise<Scorer> {
-    return new Scorer(context, options, await dependencies.createSession());
+    const session = await dependencies.createSession();
+    const { blobs } = dependencies;
+    const weights = await snapshotWeights(blobs, session.parameters).catch((cause) => {
+      const away =
+        "no weights from the newest snapshot; the scorer waits for those of the trainers";
+      context.telemetry.log("warn", away, { cause });
+      return undefined;
+    });
+    return new Scorer(context, options, session, weights);
   }
 
   async receive(message: ScorerMessage): Promise<void> {
@@ -118,8 +133,8 @@ export class Scorer implements Behavior<ScorerMessage> {
         return;
       case "getModel":
         return this.#context.reply(message, {
-          weightsLoaded: this.#weightsLoaded,
-          modelVersion: this.#modelVersion,
+          isSynced: this.#isSynced,
+          modelVersion: this.#modelVersion ?? 0,
         });
       case "changeReplicas":
         return void this.#changeReplicas(message);
@@ -145,22 +160,30 @@ export class Scorer implements Behavior<ScorerMessage> {
 
   #status(): ScorerStatus {
     return {
-      ready: this.#weightsLoaded && this.#pass.canLookUp,
-      modelVersion: this.#modelVersion,
+      ready: this.#modelVersion !== undefined && this.#pass.canLookUp,
+      modelVersion: this.#modelVersion ?? 0,
       ...this.#pass.freshness,
     };
   }
 
+  /**
+   * Takes weights of parameter sync. The first ones since the start count whatever their version:
+   * trainers may have gone back behind the snapshot that the scorer began with.
+   */
   #load(weights: DenseWeights): void {
-    if (weights.version < this.#modelVersion) return;
+    if (this.#isSynced && weights.version < (this.#modelVersion ?? 0)) return;
+    this.#use(weights);
+    this.#isSynced = true;
+  }
+
+  #use(weights: DenseWeights): void {
     this.#session.load(weights);
     this.#modelVersion = weights.version;
-    this.#weightsLoaded = true;
   }
 
   /** Passes weights on, and answers with what it serves itself and the others do. */
   async #passOn(message: LoadDenseWeights): Promise<void> {
-    const served = this.#modelVersion;
+    const served = this.#modelVersion ?? 0;
     const scorers = message.passTo.map((each) => this.#context.actorRef<ScorerMessage>(each));
     const remainingMs = this.#context.remainingMs(message);
     const versions = await passOn(message.weights, scorers, remainingMs);
@@ -202,7 +225,9 @@ export class Scorer implements Behavior<ScorerMessage> {
     waitingMax: number,
   ): void {
     const { self, clock } = this.#context;
-    if (!this.#weightsLoaded) return this.#context.replyError(request, new NoWeightsError());
+    if (this.#modelVersion === undefined) {
+      return this.#context.replyError(request, new NoWeightsError());
+    }
     if (waiting.length >= waitingMax) {
       return this.#context.replyError(
         request,
@@ -282,7 +307,7 @@ export class Scorer implements Behavior<ScorerMessage> {
   /** Answers each request with the scores of its rows. */
   #answer(taken: readonly Waiting<Score>[], result: ScoredLists): void {
     const { shardsAway, learnedThroughMs } = result;
-    const answer = { modelVersion: this.#modelVersion, shardsAway, learnedThroughMs };
+    const answer = { modelVersion: this.#modelVersion ?? 0, shardsAway, learnedThroughMs };
     let firstRow = 0;
     for (const { request } of taken) {
       const { rows } = request.features;

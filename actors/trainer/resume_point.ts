@@ -18,10 +18,10 @@ import {
   readManifests,
   type SnapshotManifest,
 } from "../../records/snapshot_manifest.ts";
-import { decodePart, readPart, type TrainerPart } from "../../records/snapshot_parts.ts";
+import type { TrainerPart } from "../../records/snapshot_parts.ts";
 import { gradientSource } from "../../records/gradient_source.ts";
 import { lastChunkOf } from "../../records/last_record.ts";
-import { NO_JUDGEMENT, type TrainerState } from "../../records/trainer_state.ts";
+import { NO_JUDGEMENT, readTrainerStates, type TrainerState } from "../../records/trainer_state.ts";
 import { present } from "../../structures/invariant.ts";
 import type { AppliedSequences } from "./shard_client.ts";
 
@@ -113,14 +113,7 @@ async function readState(
   blobs: BlobStore,
   parts: readonly TrainerPart[],
 ): Promise<TrainerState> {
-  const kernel = BatchKernel.create();
-  // A restored snapshot has a copy for each partition.
-  const distinct = new Map(parts.map(({ checkpoint }) => {
-    return [`${checkpoint.checksum} ${checkpoint.bytes}`, checkpoint] as const;
-  }));
-  const states = await Promise.all([...distinct.values()].map(async (part) => {
-    return decodePart<TrainerState>(await readPart(blobs, kernel, part));
-  }));
+  const states = await readTrainerStates(blobs, parts);
   if (states.length === 1) return states[0];
   return { model: meanCheckpoint(states.map(({ model }) => model)), judgement: NO_JUDGEMENT };
 }

@@ -3,12 +3,14 @@
  * changed model can start from.
  */
 import { type Axis, axisDifferences, indicesBefore } from "./graph/axis.ts";
+import type { ParameterValue } from "./graph/value.ts";
 import type { StateVectors } from "./sessions/training_backend.ts";
 import { trainingNames } from "./training_graph.ts";
+import { type DenseWeights, unpackWeights } from "./weights.ts";
 import { BLOCK_WIDTH, weightLayout } from "./weight_layout.ts";
 
 /** One parameter in a checkpoint. */
-interface CheckpointTensor {
+export interface CheckpointTensor {
   readonly name: string;
   readonly shape: readonly number[];
   /** Names along its axes; an axis left out is unnamed. */
@@ -122,6 +124,33 @@ export function meanCheckpoint(checkpoints: readonly TrainingCheckpoint[]): Trai
   const recentLoss = losses.reduce((sum, loss) => sum + loss, 0) / losses.length; // NaN without
   const versionBefore = version + 1 - step;
   return { ...first, step, versionBefore, recentLoss, vectors: Object.fromEntries(vectors) };
+}
+
+/** A model's parameters as a checkpoint names them, in the same order. */
+export function tensorsIn(parameters: readonly ParameterValue[]): readonly CheckpointTensor[] {
+  return parameters.map(({ name, shape, axes }) => ({
+    name,
+    shape: shape as readonly number[],
+    axes,
+  }));
+}
+
+/**
+ * The weights of a checkpoint; undefined where it is of another model.
+ *
+ * @param parameters The parameters of the model, in order.
+ * @throws {CheckpointError} When it is damaged.
+ */
+export function weightsOf(
+  checkpoint: TrainingCheckpoint,
+  parameters: readonly CheckpointTensor[],
+): DenseWeights | undefined {
+  requireWhole(checkpoint);
+  const { layout, vectors, versionBefore, step } = checkpoint;
+  if (checkpointDifferences(checkpoint, { layout: parameters, vectors }).length > 0) {
+    return undefined;
+  }
+  return unpackWeights(vectors[trainingNames.weights], weightLayout(layout), versionBefore + step);
 }
 
 /** @throws {CheckpointError} When the size of a matrix is not that of its parameters. */

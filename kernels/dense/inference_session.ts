@@ -2,6 +2,7 @@
  * The serving interface: batches in, logits out; new weights take effect at the next call.
  * `OnnxInference` (sessions/compiled_inference.ts) implements it.
  */
+import type { CheckpointTensor } from "./checkpoint.ts";
 import {
   compileByRanking,
   compileInference,
@@ -51,6 +52,8 @@ export interface InferenceSession {
   readonly provider: string;
   /** Version of the weights in use. */
   readonly version: number;
+  /** Names and shapes of all weights, by which a checkpoint of the same model is known. */
+  readonly parameters: readonly CheckpointTensor[];
   /** Slots that `InferenceBatch.shared` may have once a ranking; empty = none. */
   readonly sharedSlots: readonly number[];
   /**

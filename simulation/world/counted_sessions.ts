@@ -27,11 +27,12 @@ export function countedSessions(
 }
 
 function counted(session: InferenceSession, ran: (form: PassForm) => void): InferenceSession {
-  const { model, provider, sharedSlots } = session;
+  const { model, provider, sharedSlots, parameters } = session;
   return {
     model,
     provider,
     sharedSlots,
+    parameters,
     get version() {
       return session.version;
     },

@@ -167,7 +167,7 @@ async function startScorer(parts: LoopParts): Promise<void> {
     });
     return options.interference?.inferenceSession?.(session) ?? session;
   };
-  await start(defineScorer({ createSession: createInference }), 0, {
+  await start(defineScorer({ blobs: parts.blobs, createSession: createInference }), 0, {
     sharding: 0,
     replicas: replicasOf(parts),
     parameterSync: "parameter_sync/0",

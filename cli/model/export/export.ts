@@ -14,11 +14,9 @@ import {
   type TrainingCheckpoint,
 } from "../../../kernels/dense/training_session.ts";
 import { averageWeights, type DenseWeights } from "../../../kernels/dense/weights.ts";
-import { BatchKernel } from "../../../kernels/embedding/batch_kernel.ts";
 import { openExistingBlobs } from "../../../offline/data_directory/existing_stores.ts";
 import { readManifests } from "../../../records/snapshot_manifest.ts";
-import { decodePart, readPart } from "../../../records/snapshot_parts.ts";
-import type { TrainerState } from "../../../records/trainer_state.ts";
+import { readTrainerStates } from "../../../records/trainer_state.ts";
 import type { Output } from "../../command_line.ts";
 import { findPlaces } from "../../data_places.ts";
 import { CommandError } from "../../errors.ts";
@@ -133,12 +131,7 @@ async function readCheckpoints(path: string): Promise<TrainingCheckpoint[]> {
   if (newest === undefined) {
     throw new CommandError(`Cannot export from ${path}: it holds no finished snapshot.`);
   }
-  const kernel = BatchKernel.create();
-  return await Promise.all(
-    newest.trainers.map(async ({ checkpoint }) =>
-      decodePart<TrainerState>(await readPart(blobs, kernel, checkpoint)).model
-    ),
-  );
+  return (await readTrainerStates(blobs, newest.trainers)).map(({ model }) => model);
 }
 
 async function writeModel(file: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {

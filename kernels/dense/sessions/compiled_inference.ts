@@ -3,6 +3,7 @@
  * effect at the next call.
  */
 import type { InferenceSession as OnnxSession, Tensor } from "onnxruntime-node";
+import { type CheckpointTensor, tensorsIn } from "../checkpoint.ts";
 import { Evaluator } from "../graph/evaluate.ts";
 import { resolveShape } from "../graph/shape.ts";
 import { pickedRows } from "../graph/shared_columns.ts";
@@ -33,6 +34,10 @@ abstract class CompiledInference implements InferenceSession {
 
   get version(): number {
     return this.weights.version;
+  }
+
+  get parameters(): readonly CheckpointTensor[] {
+    return tensorsIn(this.compiled.graph.parameters);
   }
 
   load(weights: DenseWeights): void {

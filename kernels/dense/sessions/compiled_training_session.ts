@@ -7,6 +7,7 @@ import {
   checkpointDifferences,
   CheckpointError,
   requireWhole,
+  tensorsIn,
   type TrainingCheckpoint,
 } from "../checkpoint.ts";
 import { divergedAt, type Divergence, LossWatch } from "../divergence.ts";
@@ -175,12 +176,12 @@ export class CompiledTrainingSession implements TrainingSession {
       versionBefore: this.#versionBefore,
       recentLoss: this.#lossWatch.recent,
       vectors: await this.#backend.readState(),
-      layout: this.#layout(),
+      layout: tensorsIn(this.#compiled.parameters),
     };
   }
 
   async restore(checkpoint: TrainingCheckpoint): Promise<void> {
-    const own = { layout: this.#layout(), vectors: this.#compiled.state };
+    const own = { layout: tensorsIn(this.#compiled.parameters), vectors: this.#compiled.state };
     const differences = checkpointDifferences(checkpoint, own);
     if (differences.length > 0) {
       throw new CheckpointError(
@@ -199,13 +200,5 @@ export class CompiledTrainingSession implements TrainingSession {
   async close(): Promise<void> {
     for (const array of this.#allocated) this.#memory.free(array);
     await this.#backend.close();
-  }
-
-  #layout() {
-    return this.#compiled.parameters.map(({ name, shape, axes }) => ({
-      name,
-      shape: shape as readonly number[],
-      axes,
-    }));
   }
 }

@@ -40,7 +40,7 @@ async function start(
     asked: 0,
     /** Questions for dense weights. */
     weightsAsked: 0,
-    weightsLoaded: true,
+    isSynced: true,
     /** Whether questions for dense weights get no answer. */
     weightsAway: false,
     /** Questions for the mark, and for an offer of weights, by trainer. */
@@ -100,7 +100,7 @@ async function start(
           const { weights: { version }, passTo } = message as LoadDenseWeights;
           state.given[host].push(version);
           if (state.still.has(host)) return NO_ANSWER;
-          state.weightsLoaded = true;
+          state.isSynced = true;
           const loaded = () => {
             state.served[host] = version;
             return { versions: [version, ...passTo.map(() => -1)] };
@@ -110,7 +110,7 @@ async function start(
             .then(loaded);
         }
         if (state.still.has(host)) return NO_ANSWER;
-        return { weightsLoaded: state.weightsLoaded, modelVersion: state.served[host] };
+        return { isSynced: state.isSynced, modelVersion: state.served[host] };
       }),
       host,
       undefined,
@@ -275,19 +275,19 @@ Deno.test("news that a round of dense weights finds ends the quiet while rounds 
 Deno.test("a scorer that starts gets weights at once, however rare the rounds are", async () => {
   const { mesh, state } = await start({ rowsIntervalMs: 86_400_000 });
   await mesh.advance(1_500);
-  state.weightsLoaded = false;
+  state.isSynced = false;
   mesh.node().actorRef<ParameterSyncMessage>("parameter_sync/0").tell({ kind: "servingStarted" });
   await mesh.advance(5);
-  assert.equal(state.weightsLoaded, true);
+  assert.equal(state.isSynced, true);
   await mesh.stop();
 });
 
 Deno.test("a scorer whose start sync does not hear of gets weights within a second", async () => {
   const { mesh, state } = await start();
   await mesh.advance(1_500);
-  state.weightsLoaded = false;
+  state.isSynced = false;
   await mesh.advance(1_100);
-  assert.equal(state.weightsLoaded, true);
+  assert.equal(state.isSynced, true);
   await mesh.stop();
 });
 

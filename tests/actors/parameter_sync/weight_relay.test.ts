@@ -33,7 +33,7 @@ async function start(scorers = 7) {
       const answer = async (message: ScorerMessage) => {
         if (message.kind === "getModel") {
           const modelVersion = versions[own];
-          return context.reply(message, { weightsLoaded: modelVersion >= 0, modelVersion });
+          return context.reply(message, { isSynced: modelVersion >= 0, modelVersion });
         }
         const { weights, passTo } = message as LoadDenseWeights;
         given[own]++;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { ScorerOptions } from "../../../actors/scorer/definition.ts";
 import type { ScorerMessage } from "../../../actors/scorer/protocol.ts";
+import type { TrainerMessage } from "../../../actors/trainer/protocol.ts";
 import { createInferenceSession } from "../../../kernels/dense/inference_session.ts";
 import type { Address } from "../../../mesh/runtime/actor.ts";
 import { altered } from "../altered.ts";
@@ -105,6 +106,45 @@ Deno.test("a scorer that restarts while the trainer is away serves the last weig
   assert.equal((await loop.rankerStatus()).ready, true);
   const after = await loop.rank("u", ITEMS);
   assert.deepEqual({ ...after, rankingId: "" }, { ...before, rankingId: "" });
+  await loop.stop();
+});
+
+Deno.test("a scorer begins with the newest snapshot while trainers and parameter sync are away", async () => {
+  const loop = await trained();
+  const before = await loop.rank("u", ITEMS);
+  await loop.snapshot();
+  await loop.mesh.settle(loop.mesh.node().stopActor("trainer/0", 0));
+  await loop.mesh.settle(loop.mesh.node().stopActor("parameter_sync/0", 0));
+  await loop.restart("scorer/0");
+  await loop.mesh.advance(100);
+  assert.equal((await loop.rankerStatus()).ready, true);
+  const after = await loop.rank("u", ITEMS);
+  assert.deepEqual({ ...after, rankingId: "" }, { ...before, rankingId: "" });
+  await loop.stop();
+});
+
+Deno.test("weights of trainers that went back behind the snapshot are taken by a scorer that restarts", async () => {
+  const loop = await trained();
+  await loop.snapshot();
+  await loop.mesh.settle(loop.mesh.node().stopActor("parameter_sync/0", 0));
+  await loop.restart("scorer/0");
+  const scorer = loop.mesh.node().actorRef<ScorerMessage>("scorer/0");
+  const model = () => loop.mesh.settle(scorer.ask({ kind: "getModel" }, { budgetMs: 100 }));
+  const { isSynced, modelVersion } = await model();
+  assert.ok(!isSynced && modelVersion > 1);
+  const trainer = loop.mesh.node().actorRef<TrainerMessage>("trainer/0");
+  const { weights } = await loop.mesh.settle(
+    trainer.ask({ kind: "getDenseWeights" }, { budgetMs: 100 }),
+  );
+  const load = (version: number) =>
+    loop.mesh.settle(scorer.ask(
+      { kind: "loadDenseWeights", weights: { ...weights, version }, passTo: [] },
+      { budgetMs: 100 },
+    ));
+  assert.deepEqual(await load(modelVersion - 1), { versions: [modelVersion - 1] });
+  assert.deepEqual(await model(), { isSynced: true, modelVersion: modelVersion - 1 });
+  await load(0);
+  assert.equal((await model()).modelVersion, modelVersion - 1, "then versions only rise");
   await loop.stop();
 });
 
