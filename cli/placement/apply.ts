@@ -41,7 +41,7 @@ import {
   partitioningLines,
   waitForReshard,
 } from "./reshard.ts";
-import { requireRunning } from "./running_configuration.ts";
+import { requireRunning, restartLine } from "./running_configuration.ts";
 import { Wait } from "./wait.ts";
 
 /**
@@ -50,7 +50,8 @@ import { Wait } from "./wait.ts";
  *
  * @throws {CommandError} The mesh is at another version, changed meanwhile, or cannot take the
  * configuration.
- * @throws {CommandExit} With exit code 2 where another number of shards is left to `cairn reshard`.
+ * @throws {CommandExit} With exit code 2 where another number of shards is left to `cairn reshard`,
+ * or sections to a restart of the hosts.
  */
 export async function applyCommand(flags: ApplyFlags, output: Output): Promise<void> {
   await withMeshStore(flags, async (store) => {
@@ -80,7 +81,9 @@ export async function applyCommand(flags: ApplyFlags, output: Output): Promise<v
         `${error.message} The change ${changeWords(reshard)} is made all the same.`,
       );
     }
-    if (isDue) throw new CommandExit(exitCodes.changes);
+    const restart = restartLine(configuration, view);
+    if (restart !== undefined) output.err(restart);
+    if (isDue || restart !== undefined) throw new CommandExit(exitCodes.changes);
   });
 }
 

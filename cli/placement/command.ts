@@ -35,12 +35,12 @@ export type DrainFlags = PlacementFlags & WaitFlags;
 const EXAMPLE = "examples/mesh.yaml";
 
 const planHelp = `
-Exit codes: 0 nothing to change, 2 shards, joiners or trainers would move or are moving, or their
-number would change or is asked to, 1 an error (a mistyped option too) or a change that hosts take when
-they are started. That is one of placement, embeddings.serving.replicas, or a section in which all hosts
-must agree, such as features, model, joiner.tasks or mesh.hosts. The message says which differ, and
-whether to stop all hosts or to restart them one after another. Other settings of a single host, such
-as gateway, are not compared.
+Exit codes: 0 nothing to change, 2 shards, joiners or trainers would move or are moving, their number
+would change or is asked to, or hosts have to be restarted for joiner, trainer, sync, placement,
+embeddings.serving.replicas, storage.logBytesMax or mesh.lease, 1 an error (a mistyped option too) or
+a change that a running mesh cannot take. That is one of a section in which all hosts must agree, such
+as features, model, joiner.tasks or mesh.hosts: the message says which differ, and how to start the
+hosts with it. Other settings of a single host, such as gateway, are not compared.
 With mesh.balance the hosts make these moves by themselves, except after cairn cancel or cairn
 rollback, until the next cairn apply.`;
 
@@ -52,7 +52,8 @@ then the plan; cairn rollback moves back what the last plan has moved, and chang
 of an apply replaces that of the command before, also of a rollback that is under way.
 
 Exit codes: 0 all is applied or was before, 2 shards.count is another one, which cairn reshard
-changes, 1 an error or a change that hosts take when they are started, as with cairn plan.
+changes, or hosts have to be restarted, 1 an error or a change that a running mesh cannot take, as with
+cairn plan.
 
 A change begins with a snapshot, and waits until an earlier change is done. Where a trainer cannot
 begin, neither happens: --override changes trainer.count at once. The new trainers go on at the newest

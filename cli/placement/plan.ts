@@ -37,7 +37,7 @@ import {
   reshardLines,
   RESTORED_BYTES_PER_SECOND,
 } from "./reshard.ts";
-import { requireRunning } from "./running_configuration.ts";
+import { requireRunning, restartLine } from "./running_configuration.ts";
 import { servedRows, servingHostLine } from "./served_rows.ts";
 
 /** The changes that a configuration and a mesh ask for. */
@@ -73,7 +73,10 @@ export async function planCommand(flags: PlacementFlags, output: Output): Promis
     const { decisions, asked, reshard, dealing, partitioning } = changes;
     const isMoving = decisions.some(({ decision }) => decision.kind !== "stays");
     const counts = asked ?? reshard ?? dealing ?? partitioning;
-    if (isMoving || counts !== undefined) throw new CommandExit(exitCodes.changes);
+    const restart = restartLine(configuration, view);
+    if (restart !== undefined) output.err(restart);
+    const isChange = isMoving || counts !== undefined || restart !== undefined;
+    if (isChange) throw new CommandExit(exitCodes.changes);
   });
 }
 

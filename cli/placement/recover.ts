@@ -19,7 +19,8 @@ export async function recoverCommand(flags: PlacementFlags, output: Output): Pro
     output.out(
       flags.json
         ? '{"recovered":true}\n'
-        : "every shard gets a new owner, which restores it from the newest snapshot\n",
+        : "every shard gets a new owner, which restores it from the newest snapshot\n" +
+          "restart the hosts that serve, join or train: until then they refuse events and read no log\n",
     );
   });
 }

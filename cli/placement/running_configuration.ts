@@ -3,54 +3,81 @@
  */
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import { clashingSections, HOSTS_SECTION } from "../../mesh/ports/agreed_sections.ts";
-import type { MeshView } from "../../mesh/ports/coordination.ts";
+import type { HostRecord, MeshView } from "../../mesh/ports/coordination.ts";
 import { configurationDigests, ownDigests } from "../../server/machine/configuration_digests.ts";
 import { CommandError } from "../errors.ts";
 
+/** A host whose lease has not ended, and the sections in which a configuration differs from its. */
+interface Different {
+  readonly host: string;
+  readonly sections: readonly string[];
+}
+
 /**
- * Requires that the hosts run with those sections of a configuration that they take when they are
- * started: no command changes these. The numbers of shards, trainers and partitions are none of
- * them.
+ * Requires that the hosts run with the sections of a configuration in which all must agree: no
+ * command changes these. The numbers of shards, trainers and partitions are none of them.
  *
  * @throws {CommandError} A host runs with other ones; the message says which, and what to do.
  */
 export function requireRunning(
   configuration: CairnConfiguration,
-  { hosts, nowMs }: Pick<MeshView, "hosts" | "nowMs">,
+  view: Pick<MeshView, "hosts" | "nowMs">,
 ): void {
   const agreed = configurationDigests(configuration);
-  const own = { ...agreed, ...ownDigests(configuration) };
-  const running = [...hosts.values()].filter(({ expiresMs }) => expiresMs > nowMs);
-  const others = running.map((each) => {
-    const other = { ...each.configuration, ...each.ownSections };
-    const names = new Set([...Object.keys(own), ...Object.keys(other)]);
-    return {
-      host: each.host,
-      different: [...names].filter((name) => own[name] !== other[name]),
-      clashing: clashingSections(agreed, each.configuration),
-    };
-  }).filter(({ different }) => different.length > 0);
-  if (others.length === 0) return;
-  const run = `${others.map(({ host }) => host).toSorted().join(", ")} ${
-    others.length > 1 ? "run" : "runs"
-  } with other`;
-  const clashing = new Set(others.flatMap((each) => each.clashing));
-  if (clashing.size > 0) {
+  const clashing = differences(view, (host) => clashingSections(agreed, host.configuration));
+  if (clashing.length > 0) {
     throw new CommandError(
-      `A running mesh cannot take this configuration: ${run} ${listOf(clashing)}. ` +
-        "Stop all hosts, then start them with this file.",
+      `A running mesh cannot take this configuration: ${runWithOther(clashing)}. Stop all hosts, ` +
+        "then start them with this file.",
     );
   }
-  const different = new Set(others.flatMap((each) => each.different));
-  const startedLast = [...different].some((name) => name.startsWith(HOSTS_SECTION))
-    ? `, and start hosts that are new in ${HOSTS_SECTION} last`
-    : "";
+  const others = differences(view, (host) => differing(agreed, host.configuration));
+  if (others.length === 0) return;
+  const startedLast =
+    others.some(({ sections }) => sections.some((name) => name.startsWith(HOSTS_SECTION)))
+      ? `, and start hosts that are new in ${HOSTS_SECTION} last`
+      : "";
   throw new CommandError(
-    `Hosts take this configuration when they start: ${run} ${listOf(different)}. ` +
+    `Hosts take this configuration when they start: ${runWithOther(others)}. ` +
       `Restart them with this file one after another${startedLast}.`,
   );
 }
 
-function listOf(sections: ReadonlySet<string>): string {
-  return [...sections].toSorted().join(", ");
+/**
+ * The line about sections that a host takes when it starts, and in which hosts may differ until
+ * all are restarted; undefined where they run with those of the configuration.
+ */
+export function restartLine(
+  configuration: CairnConfiguration,
+  view: Pick<MeshView, "hosts" | "nowMs">,
+): string | undefined {
+  const own = ownDigests(configuration);
+  const others = differences(view, ({ ownSections }) => differing(own, ownSections));
+  if (others.length === 0) return undefined;
+  return `${runWithOther(others)}, which hosts take when they start: restart the hosts with this ` +
+    "file, one after another\n";
+}
+
+function differences(
+  { hosts, nowMs }: Pick<MeshView, "hosts" | "nowMs">,
+  sectionsOf: (host: HostRecord) => readonly string[],
+): Different[] {
+  return [...hosts.values()].filter(({ expiresMs }) => expiresMs > nowMs)
+    .map((each) => ({ host: each.host, sections: sectionsOf(each) }))
+    .filter(({ sections }) => sections.length > 0);
+}
+
+/** The names under which two sets of digests differ. */
+function differing(
+  a: Readonly<Record<string, string>>,
+  b: Readonly<Record<string, string>>,
+): string[] {
+  const names = new Set([...Object.keys(a), ...Object.keys(b)]);
+  return [...names].filter((name) => a[name] !== b[name]);
+}
+
+function runWithOther(others: readonly Different[]): string {
+  const hosts = others.map(({ host }) => host).toSorted().join(", ");
+  const sections = [...new Set(others.flatMap((each) => each.sections))].toSorted().join(", ");
+  return `${hosts} ${others.length > 1 ? "run" : "runs"} with other ${sections}`;
 }

@@ -54,11 +54,20 @@ export function linkDigests(
 
 /**
  * The sections that each host of a mesh with a coordination store may have of its own, while hosts
- * are restarted one after another.
+ * are restarted one after another. The numbers of trainers and partitions are none of them.
  */
 export function ownDigests(configuration: CairnConfiguration): Readonly<Record<string, string>> {
-  const { placement, servingReplicas } = configuration;
-  return { placement: digest(placement), "embeddings.serving.replicas": digest(servingReplicas) };
+  const { placement, servingReplicas, joiner, trainer, sync, storage, mesh } = configuration;
+  const { tasks: _, ...joins } = joiner;
+  return {
+    placement: digest(placement),
+    "embeddings.serving.replicas": digest(servingReplicas),
+    joiner: digest(joins),
+    trainer: digest(trainer),
+    sync: digest(sync),
+    ...(storage.kind === "directory" && { "storage.logBytesMax": digest(storage.logBytesMax) }),
+    "mesh.lease": digest(mesh?.leaseMs),
+  };
 }
 
 /**

@@ -171,6 +171,22 @@ Deno.test({
 });
 
 Deno.test({
+  name: "a plan is applied although hosts have to be restarted for other sections",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join();
+      const applied = await world.run("apply", "--set", "joiner.window=3s");
+      assert.equal(applied.code, 2, "a change is left");
+      assert.match(applied.out, /^2 shards, 1 joiner and 1 trainer move, /);
+      assert.match(
+        applied.err,
+        /run with other joiner, which hosts take when they start: restart the hosts with this file/,
+      );
+    }),
+});
+
+Deno.test({
   name: "rollback reverses no plan that is older than a change of trainers",
   ignore,
   fn: () =>

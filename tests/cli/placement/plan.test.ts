@@ -102,7 +102,6 @@ Deno.test({
       };
       const restart = "Restart them with this file one after another";
       const restarts = {
-        "placement={ kind: workers, shardThreads: 2 }": `${hosts} placement. ${restart}.`,
         "mesh.hosts.tables3={ address: '127.0.0.1:7404', roles: [shards] }":
           `${hosts} mesh.hosts.tables3. ${restart}, and start hosts that are new in mesh.hosts last.`,
       };
@@ -121,6 +120,22 @@ Deno.test({
         }
       }
       assert.equal((await world.run("status")).out.includes("last plan"), false, "nothing began");
+      const own = {
+        "placement={ kind: workers, shardThreads: 2 }": "placement",
+        "joiner.window=3s": "joiner",
+        "trainer.batchRows=64": "joiner, trainer",
+        "sync.rowsInterval=50ms": "sync",
+        "storage.logBytesMax=1GiB": "storage.logBytesMax",
+        "mesh.lease=5m": "mesh.lease",
+      };
+      for (const [change, section] of Object.entries(own)) {
+        const { code, err } = await world.run("plan", "--set", change);
+        const said = `with other ${section}, which hosts take when they start: restart the hosts`;
+        assert.deepEqual([code, err.includes(said)], [2, true], `${change}: ${err}`);
+      }
+      const counts = ["trainer.count=1", "joiner.partitions=4", "shards.count=8"];
+      const many = await world.run("plan", ...counts.flatMap((change) => ["--set", change]));
+      assert.doesNotMatch(many.err, /when they start/, "commands change these numbers");
       assert.equal((await world.run("status", "--set", "model.embeddingDim=8")).code, 0);
       assert.equal((await world.run("plan", "--set", "gateway.deadline=6s")).code, 2);
     }),
