@@ -4,12 +4,7 @@
  * may have been cut off from it, and are not to lose their mesh to a file that was started a moment
  * earlier.
  */
-import type {
-  Coordination,
-  HostTerms,
-  MeshIdentity,
-  MeshSettings,
-} from "../mesh/ports/coordination.ts";
+import type { Coordination, MeshIdentity, MeshOpening } from "../mesh/ports/coordination.ts";
 import { SilentHostsError } from "../mesh/ports/coordination_errors.ts";
 import type { OpenStoresOptions } from "./open_stores.ts";
 
@@ -20,7 +15,7 @@ import type { OpenStoresOptions } from "./open_stores.ts";
  */
 export async function openMesh(
   coordination: Coordination,
-  settings: MeshSettings & HostTerms,
+  settings: MeshOpening,
   { clock, telemetry, onStep }: OpenStoresOptions,
 ): Promise<MeshIdentity> {
   let silent: SilentHostsError | undefined;

@@ -54,8 +54,8 @@ export async function openPlacement(
   const { coordination, close } = await environment.open();
   try {
     // Before this host appends to a log, or links with another one.
-    const identity = await openMesh(coordination, environment.settings, waiting);
-    const { host } = environment.description;
+    const { settings, description: { host } } = environment;
+    const identity = await openMesh(coordination, { ...settings, host }, waiting);
     await requireOwnBlobs({ ...blobs, coordination, identity, host }).catch((error) => {
       if (!(error instanceof BlobStoreError)) throw error;
       // Rankings and training need no snapshots, and one without all parts is refused.

@@ -33,7 +33,8 @@ export interface MeshIdentity extends MeshSettings {
   /** Minted when the mesh was created. */
   readonly mesh: string;
   /**
-   * A protocol that all hosts speak: the highest of the lowest ones of all hosts that have joined.
+   * A protocol that all hosts speak: the highest of the lowest ones of all hosts that have joined,
+   * 0 before the first.
    * It only grows: a build that cannot read what later ones have written does not come back.
    */
   readonly protocol: number;
@@ -280,14 +281,19 @@ export interface HostLease {
   readonly controllerEpoch: number;
 }
 
+/** The settings and terms of a process that opens a mesh. */
+export interface MeshOpening extends MeshSettings, HostTerms {
+  /** The host that starts: an earlier run of it does not count. Absent for other processes. */
+  readonly host?: string;
+}
+
 /** The one truth about a mesh. All methods can be called again when their answer was lost. */
 export interface Coordination {
   /**
    * Creates the mesh with these settings, or compares the terms with those of its hosts. The
-   * numbers of parts are not compared: the mesh keeps its own. Another schema becomes that of the
-   * mesh where no host runs. Hosts whose leases have expired and that do not fit are removed then,
-   * so that none of them goes on beside the others. The protocol is raised to the lowest one of the
-   * host, where it is higher and all others speak it.
+   * numbers of parts are not compared: the mesh keeps its own. Hosts whose leases have expired and
+   * that do not fit are removed, so that none of them goes on beside the others. The mesh takes the
+   * host's schema and protocol when it joins: a start that fails before changes neither.
    *
    * @param silent Hosts that {@link SilentHostsError} named a lease ago: they are given up unless
    * they have renewed their leases since.
@@ -295,7 +301,7 @@ export interface Coordination {
    * @throws {ProtocolMismatchError} It does not speak the mesh's protocol.
    * @throws {SilentHostsError} Leases of hosts that do not fit have expired, and no such host runs.
    */
-  open(settings: MeshSettings & HostTerms, silent?: readonly HostRecord[]): Promise<MeshIdentity>;
+  open(settings: MeshOpening, silent?: readonly HostRecord[]): Promise<MeshIdentity>;
   /**
    * Takes the blob store that a host has marked for that of the mesh, unless the mesh has one;
    * resolves with the host whose mark is in the store of the mesh.
@@ -311,7 +317,7 @@ export interface Coordination {
   /**
    * Registers this run of a host. It replaces an earlier run of the same host, whose shards and
    * partitions are restored. The terms are compared as by {@link open}: a host with others may have
-   * joined since.
+   * joined since. Its schema becomes that of the mesh, and its lowest protocol where it is higher.
    *
    * @throws {MeshMismatchError} Other hosts run that do not fit.
    * @throws {ProtocolMismatchError} It does not speak the mesh's protocol.

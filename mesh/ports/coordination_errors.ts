@@ -5,6 +5,7 @@ import type {
   ControlRecord,
   HostRecord,
   HostRun,
+  HostTerms,
   Ownership,
   PlacedKey,
   Placement,
@@ -17,40 +18,67 @@ export interface TermsDifference {
   readonly sections: readonly string[];
 }
 
-/** By difference: its sentence, and how to make the change on all hosts. */
-const differences: Readonly<Record<TermsDifference["of"], readonly [is: string, change: string]>> =
-  {
-    configuration: [
-      "This file has other sections than those",
-      "Start this host with the file of the others; or, to change these sections, stop all hosts and " +
-      "start them with the new file.",
-    ],
-    secret: [
-      "The mesh.secret of this host is not that",
-      "Give this host the secret of the others; or, to change the secret, start one host after " +
-      "another with the new one as mesh.secret and the former one as mesh.secretBefore, or stop all " +
-      "hosts first.",
-    ],
-    protocol: [
-      "This program is too new for hosts",
-      "Upgrade all hosts one release at a time: this one can start when the others have a version " +
-      "that speaks a protocol of it.",
-    ],
-  };
+/** A host that another one, which starts, cannot run beside. */
+export interface UnfitHost {
+  readonly host: HostRecord;
+  readonly difference: TermsDifference;
+}
 
-function listOf(sections: readonly string[]): string {
-  return sections.length > 0 ? `: ${sections.toSorted().join(", ")}` : "";
+/** By difference: the subject of its sentence, and how to make the change on all hosts. */
+const differences: Readonly<
+  Record<TermsDifference["of"], readonly [is: (own: HostTerms) => string, change: string]>
+> = {
+  configuration: [
+    () => "This file has other sections than those",
+    "Start this host with the file of the others; or, to change these sections, stop all hosts and " +
+    "start them with the new file.",
+  ],
+  secret: [
+    () => "The mesh.secret of this host is not that",
+    "Give this host the secret of the others; or, to change the secret, start one host after " +
+    "another with the new one as mesh.secret and the former one as mesh.secretBefore, or stop all " +
+    "hosts first.",
+  ],
+  protocol: [
+    ({ protocols }) => `This program, of protocol ${rangeOf(protocols)}, is too new for hosts`,
+    "Upgrade all hosts one release at a time: this one can start when the others have a version " +
+    "that speaks a protocol of it.",
+  ],
+};
+
+function rangeOf([min, max]: HostTerms["protocols"]): string {
+  return min === max ? `${min}` : `${min} to ${max}`;
+}
+
+/** The hosts with the difference of the first one, as words of a sentence. */
+function alikeOf(own: HostTerms, unfit: readonly UnfitHost[]) {
+  const { of } = unfit[0].difference;
+  const alike = unfit.filter(({ difference }) => difference.of === of);
+  const names = alike.map(({ host: { host, protocols } }) =>
+    of === "protocol" ? `${host} (protocol ${rangeOf(protocols)})` : host
+  );
+  const sections = [...new Set(alike.flatMap(({ difference }) => difference.sections))].sort();
+  const [is, change] = differences[of];
+  return {
+    is: is(own),
+    names: names.join(", "),
+    isOne: names.length === 1,
+    sections: sections.length > 0 ? `: ${sections.join(", ")}` : "",
+    change,
+  };
 }
 
 /** Hosts run that a host which starts cannot run beside. */
 export class MeshMismatchError extends Error {
   override readonly name = "MeshMismatchError";
-  /** @param running The hosts that run. */
-  constructor(readonly difference: TermsDifference, readonly running: readonly string[]) {
-    const [is, change] = differences[difference.of];
+  /**
+   * @param own The terms of the host that starts.
+   * @param running The hosts that run; the sentence is about the first one, and those like it.
+   */
+  constructor(own: HostTerms, running: readonly UnfitHost[]) {
+    const { is, names, isOne, sections, change } = alikeOf(own, running);
     super(
-      `${is} of the mesh, of which ${running.join(", ")} ${running.length > 1 ? "run" : "runs"}` +
-        `${listOf(difference.sections)}. ${change} ` +
+      `${is} of the mesh, of which ${names} ${isOne ? "runs" : "run"}${sections}. ${change} ` +
         "A host that was killed counts as running for mesh.lease.",
     );
   }
@@ -62,20 +90,25 @@ export class MeshMismatchError extends Error {
  */
 export class SilentHostsError extends Error {
   override readonly name = "SilentHostsError";
-  /** @param waitMs Time that they have to come back. */
-  constructor(
-    readonly difference: TermsDifference,
-    readonly hosts: readonly HostRecord[],
-    readonly waitMs: number,
-  ) {
+  readonly hosts: readonly HostRecord[];
+  /**
+   * @param own The terms of the host that starts.
+   * @param unfit The silent hosts; the message has a sentence for each difference.
+   * @param waitMs Time that they have to come back.
+   */
+  constructor(own: HostTerms, unfit: readonly UnfitHost[], readonly waitMs: number) {
+    const sentences = Map.groupBy(unfit, ({ difference }) => difference.of).values().map((each) => {
+      const { is, names, isOne, sections } = alikeOf(own, each);
+      const were = isOne ? "was killed or is cut off" : "were killed or are cut off";
+      return `${is} of the mesh, of which ${names} ${were}${sections}.`;
+    });
     super(
-      `${differences[difference.of][0]} of the mesh, whose hosts ${
-        hosts.map(({ host }) => host).join(", ")
-      } were killed or are cut off${
-        listOf(difference.sections)
-      }. Where they do not come back within mesh.lease, the mesh goes ` +
-        `on with this host.`,
+      `${
+        [...sentences].join(" ")
+      } Where they do not come back within mesh.lease, the mesh goes on ` +
+        "with this host.",
     );
+    this.hosts = unfit.map(({ host }) => host);
   }
 }
 

@@ -43,7 +43,7 @@ async function world() {
 Deno.test("a wrong file that starts after a long absence of the store does not win the mesh", async () => {
   const { clock, telemetry, coordination, opened } = await world();
   await clock.advance(1_000);
-  assert.match(telemetry.lines[0].message, /hosts a were killed or are cut off/);
+  assert.match(telemetry.lines[0].message, /of which a was killed or is cut off/);
   await coordination.renew(run);
   await clock.advance(LEASE_MS);
   await assert.rejects(opened, MeshMismatchError);
@@ -55,6 +55,6 @@ Deno.test("another file takes the mesh over when its hosts were silent for a fur
   await clock.advance(LEASE_MS - 1);
   assert.equal((await coordination.read()).identity.schema, "s1");
   await clock.advance(1);
-  assert.equal((await opened).schema, "s2");
+  await opened;
   assert.equal((await coordination.read()).hosts.size, 0);
 });

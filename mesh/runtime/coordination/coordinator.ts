@@ -9,11 +9,10 @@ import type {
   HostRecord,
   HostReport,
   HostRun,
-  HostTerms,
   ManifestOffer,
   ManifestRecord,
   MeshIdentity,
-  MeshSettings,
+  MeshOpening,
   MeshView,
   PlaceCommand,
   PlacedKey,
@@ -57,7 +56,7 @@ export class Coordinator implements Coordination {
   }
 
   open(
-    settings: MeshSettings & HostTerms,
+    settings: MeshOpening,
     silent: readonly HostRecord[] = [],
   ): Promise<MeshIdentity> {
     const { random, hostTtlMs } = this.#options;

@@ -4,11 +4,10 @@
  */
 import {
   type HostRecord,
-  type HostTerms,
   type ManifestOffer,
   type ManifestRecord,
   type MeshIdentity,
-  type MeshSettings,
+  type MeshOpening,
   type PlacedKey,
   type Placement,
   type PlanRecord,
@@ -17,19 +16,19 @@ import {
 import { PlanConflictError, StaleManifestError } from "../../ports/coordination_errors.ts";
 import type { Json, RecordView } from "../../ports/record_store.ts";
 import { present } from "../../../structures/invariant.ts";
-import { agreeOnTerms } from "./host_rules.ts";
+import { requireTerms } from "./host_rules.ts";
 import { json, placedKeys, recordKeys, records } from "./record_keys.ts";
 
 /** Creates the mesh or compares its settings; see {@link Coordination.open}. */
 export function openMesh(
   view: RecordView,
-  settings: MeshSettings & HostTerms,
+  settings: MeshOpening,
   mesh: string,
   { silent, hostTtlMs }: { readonly silent: readonly HostRecord[]; readonly hostTtlMs: number },
 ): MeshIdentity {
   const found = records.identity(view);
   if (!found) {
-    const { shards, eventPartitions, examplePartitions, trainers, schema, protocols } = settings;
+    const { shards, eventPartitions, examplePartitions, trainers, schema } = settings;
     const identity: MeshIdentity = {
       shards,
       eventPartitions,
@@ -40,13 +39,15 @@ export function openMesh(
       dealing: 0,
       earlierPartitions: [],
       mesh,
-      protocol: protocols[0],
+      protocol: 0,
     };
     view.set(recordKeys.identity, json(identity));
     return identity;
   }
   // The mesh keeps its own numbers of parts, whatever the files of its hosts say.
-  return agreeOnTerms(view, found, settings, { silent, hostTtlMs });
+  const { host: own } = settings;
+  requireTerms(view, found, settings, { ...(own !== undefined && { own }), silent, hostTtlMs });
+  return found;
 }
 
 /** Takes the blob store of a host for the mesh's; see {@link Coordination.markBlobs}. */

@@ -43,7 +43,8 @@ export function joinHost(
 ): HostLease {
   const identity = present(records.identity(view), "a mesh is opened before hosts join it");
   const { host } = description;
-  agreeOnTerms(view, identity, description, { own: host, hostTtlMs });
+  requireTerms(view, identity, description, { own: host, hostTtlMs });
+  takeTerms(view, identity, description);
   const before = records.host(view, host);
   const record: HostRecord = {
     ...description,
@@ -72,9 +73,9 @@ export function differenceOf(a: HostTerms, b: HostTerms): TermsDifference | unde
 }
 
 /**
- * Takes the terms of a host that starts for those of the mesh where they fit the hosts that run.
- * Hosts that they do not fit are removed where their leases have expired: one that was cut off
- * until then must not go on beside the others.
+ * Compares the terms of a host that starts with those of the hosts that run. Hosts that they do not
+ * fit are removed where their leases have expired: one that was cut off until then must not go on
+ * beside the others.
  *
  * @param own A host that is replaced, so that its terms do not count.
  * @param silent Hosts that were silent a lease ago; undefined = those that have expired have been
@@ -83,7 +84,7 @@ export function differenceOf(a: HostTerms, b: HostTerms): TermsDifference | unde
  * @throws {MeshMismatchError} Hosts run that it cannot run beside.
  * @throws {SilentHostsError} Such a host was not seen before, or has renewed its lease since.
  */
-export function agreeOnTerms(
+export function requireTerms(
   view: RecordView,
   identity: MeshIdentity,
   terms: HostTerms,
@@ -92,36 +93,34 @@ export function agreeOnTerms(
     readonly silent?: readonly HostRecord[];
     readonly hostTtlMs: number;
   },
-): MeshIdentity {
-  const [lowest, highest] = terms.protocols;
+): void {
+  const [, highest] = terms.protocols;
   if (highest < identity.protocol) throw new ProtocolMismatchError(identity.protocol, highest);
   const unfit = records.hosts(view).flatMap((host) => {
     const difference = host.host === own ? undefined : differenceOf(host, terms);
     return difference === undefined ? [] : [{ host, difference }];
   });
   const running = unfit.filter(({ host }) => host.expiresMs > view.nowMs);
-  if (running.length > 0) {
-    const { of } = running[0].difference;
-    const alike = running.filter(({ difference }) => difference.of === of);
-    const sections = new Set(alike.flatMap(({ difference }) => difference.sections));
-    throw new MeshMismatchError(
-      { of, sections: [...sections] },
-      alike.map(({ host }) => host.host),
-    );
-  }
+  if (running.length > 0) throw new MeshMismatchError(terms, running);
   const hosts = unfit.map(({ host }) => host);
   const isStillSilent = (host: HostRecord) =>
     silent?.some((before) => isSameRun(before, host) && before.expiresMs === host.expiresMs);
   if (silent !== undefined && !hosts.every(isStillSilent)) {
-    throw new SilentHostsError(unfit[0].difference, hosts, hostTtlMs);
+    throw new SilentHostsError(terms, unfit, hostTtlMs);
   }
   for (const host of hosts) leaveHost(view, host);
+}
+
+/** Gives the mesh the schema of a host that joins, and its lowest protocol where it is higher. */
+function takeTerms(
+  view: RecordView,
+  identity: MeshIdentity,
+  { schema, protocols: [lowest] }: HostTerms,
+): void {
   const protocol = Math.max(identity.protocol, lowest);
-  if (identity.schema === terms.schema && identity.protocol === protocol) return identity;
+  if (identity.schema === schema && identity.protocol === protocol) return;
   // A new schema as in one process that is restarted: the rows of the snapshot are read into it.
-  const changed: MeshIdentity = { ...identity, schema: terms.schema, protocol };
-  view.set(recordKeys.identity, json(changed));
-  return changed;
+  view.set(recordKeys.identity, json({ ...identity, schema, protocol }));
 }
 
 /** Prolongs a lease; see {@link Coordination.renew}. */

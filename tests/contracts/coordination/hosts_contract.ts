@@ -44,9 +44,10 @@ export function hostsContract(test: ContractTest): void {
       refused.message,
       /other sections than those of the mesh, of which a, b run: features\. .*stop all/,
     );
-    assert.deepEqual((await mesh.read()).identity, first);
+    const joined = { ...first, protocol: 1 };
+    assert.deepEqual((await mesh.read()).identity, joined);
     // The mesh keeps its own numbers of parts, whatever the files of its hosts say.
-    assert.deepEqual(await other.open({ ...settings, eventPartitions: 8, trainers: 1 }), first);
+    assert.deepEqual(await other.open({ ...settings, eventPartitions: 8, trainers: 1 }), joined);
   });
 
   test("a mesh whose hosts have stopped or are lost takes another schema", async ({ mesh, brief, another }) => {
@@ -57,10 +58,10 @@ export function hostsContract(test: ContractTest): void {
     const other = await another();
     const { hosts } = await silence(other);
     assert.deepEqual(hosts.map((each) => each.host), ["b"]);
-    const identity = await other.open({ ...settings, ...changed }, hosts);
-    assert.deepEqual(identity, { ...first, schema: "s2" });
-    assert.deepEqual((await mesh.read()).identity, identity);
+    const joined = { ...first, protocol: 1 };
+    assert.deepEqual(await other.open({ ...settings, ...changed }, hosts), joined);
     await other.join({ ...a, ...changed });
+    assert.deepEqual((await mesh.read()).identity, { ...joined, schema: "s2" });
     await assert.rejects(mesh.open(settings), MeshMismatchError);
   });
 
@@ -149,7 +150,7 @@ export function hostsContract(test: ContractTest): void {
     // It may have been cut off, so it gets the time to come back.
     const silent = await opens().catch((error) => error);
     assert.ok(silent instanceof SilentHostsError);
-    assert.match(silent.message, /mesh\.secret .* whose hosts a were killed or are cut off/);
+    assert.match(silent.message, /mesh\.secret .* of which a was killed or is cut off/);
     assert.deepEqual([...(await mesh.read()).hosts.keys()], ["a", "b"]);
     await opens(silent.hosts);
     await assert.rejects(mesh.renew(a), HostGoneError);
@@ -178,7 +179,7 @@ export function hostsContract(test: ContractTest): void {
     await joins("a", model, brief);
     const silent = await mesh.open({ ...settings, configuration: tasks }).catch((error) => error);
     assert.ok(silent instanceof SilentHostsError);
-    assert.match(silent.message, /hosts a were killed or are cut off: joiner\.tasks, model\./);
+    assert.match(silent.message, /of which a was killed or is cut off: joiner\.tasks, model\./);
     await mesh.open({ ...settings, configuration: tasks }, silent.hosts);
     await joins("c", tasks);
   });
@@ -253,7 +254,10 @@ export function hostsContract(test: ContractTest): void {
     for (const refused of [() => opens(next), () => joins("c", next)]) {
       const error = await refused().catch((error) => error);
       assert.ok(error instanceof MeshMismatchError);
-      assert.match(error.message, /too new for hosts of the mesh, of which a runs\. Upgrade all/);
+      assert.match(
+        error.message,
+        /protocol 2, is too new for hosts of the mesh, of which a \(protocol 1\) runs\. Upgrade all/,
+      );
     }
     await joins("a", both);
     assert.equal(await protocol(), 1, "a host may go back to the version before");
@@ -261,6 +265,7 @@ export function hostsContract(test: ContractTest): void {
     await joins("a", both);
 
     await opens(next);
+    assert.equal(await protocol(), 1, "its start may fail until it joins");
     await joins("c", next);
     assert.equal(await protocol(), 2);
     for (const refused of [() => opens(old), () => joins("a", old), () => joins("d", old)]) {
@@ -279,10 +284,48 @@ export function hostsContract(test: ContractTest): void {
       mesh.open({ ...settings, protocols: [2, 3] }, silent);
     const silent = await opens().catch((error) => error);
     assert.ok(silent instanceof SilentHostsError);
-    assert.match(silent.message, /too new .* whose hosts a were killed or are cut off/);
-    assert.equal((await mesh.read()).identity.protocol, 1);
-    assert.equal((await opens(silent.hosts)).protocol, 2);
+    assert.match(
+      silent.message,
+      /protocol 2 to 3, is too new .* of which a \(protocol 1\) was killed or is cut off/,
+    );
+    await opens(silent.hosts);
     await assert.rejects(mesh.renew(a), HostGoneError);
+    assert.equal((await mesh.read()).identity.protocol, 1);
+    await mesh.join({ ...b, protocols: [2, 3] });
+    assert.equal((await mesh.read()).identity.protocol, 2);
+  });
+
+  test("a new mesh takes hosts of any protocol until one has joined", async ({ mesh }) => {
+    await mesh.open({ ...settings, protocols: [2, 3] });
+    assert.equal((await mesh.read()).identity.protocol, 0);
+    await mesh.open({ ...settings, protocols: [1, 1] });
+    await mesh.join({ ...a, protocols: [1, 1] });
+    assert.equal((await mesh.read()).identity.protocol, 1);
+  });
+
+  test("a host that starts again is not compared with its own earlier run", async ({ mesh, another }) => {
+    await mesh.join({ ...a, secrets: ["old"], protocols: [1, 1] });
+    const other = await another();
+    const terms = { ...changed, secrets: ["new"], protocols: [2, 2] as const };
+    await assert.rejects(other.open({ ...settings, ...terms }), /of which a \(protocol 1\) runs/);
+    await other.open({ ...settings, ...terms, host: "a" });
+    assert.equal((await mesh.renew(a)).state, "up", "until the new run joins");
+    await other.join({ ...host("a", "a-2"), ...terms });
+    await assert.rejects(mesh.renew(a), HostGoneError);
+  });
+
+  test("silent hosts are named by their differences", async ({ mesh, brief }) => {
+    await brief.join({ ...a, secrets: ["old"], protocols: [1, 1] });
+    await brief.join({ ...b, secrets: ["old"], protocols: [1, 2] });
+    await brief.join({ ...host("c"), secrets: ["old"], protocols: [1, 2] });
+    const silent = await mesh.open({ ...settings, secrets: ["new"], protocols: [2, 3] })
+      .catch((error) => error);
+    assert.ok(silent instanceof SilentHostsError);
+    assert.deepEqual(silent.hosts.map((each) => each.host), ["a", "b", "c"]);
+    assert.match(
+      silent.message,
+      /^This program.* of which a \(protocol 1\) was killed or is cut off\. The mesh\.secret .* of which b, c were killed or are cut off\. Where they/,
+    );
   });
 
   test("a drain stays through a restart until an operator ends it", async ({ mesh }) => {
