@@ -32,6 +32,7 @@ import { readerFigures } from "./reader_figures.ts";
 import { Resharding } from "./resharding.ts";
 import { shardSizes } from "./shard_sizes.ts";
 import { type UnplacedPart, UnplacedParts, unplacedParts } from "./unplaced_parts.ts";
+import { UnlinkedHosts, type UnlinkedHostsOptions } from "./unlinked_hosts.ts";
 import { UnlistedHosts } from "./unlisted_hosts.ts";
 
 export interface PlacementAgentOptions {
@@ -40,6 +41,7 @@ export interface PlacementAgentOptions {
   readonly description: HostDescription;
   /** Names of the hosts in this host's file. */
   readonly listedHosts: readonly string[];
+  readonly links: UnlinkedHostsOptions["links"];
   /** The divisions of the mesh, which this host follows. */
   readonly sharding: FollowedSharding;
   /** Takes a snapshot, on the host of the first trainer. */
@@ -102,6 +104,7 @@ export class PlacementAgent {
   readonly #shards: PlacedShards;
   readonly #partitions: PlacedPartitions;
   readonly #resharding: Resharding;
+  readonly #unlinked: UnlinkedHosts;
   readonly #unlisted: UnlistedHosts;
   readonly #unplaced: UnplacedParts;
   /** The parts that cannot be placed on other hosts, as of the last look. */
@@ -142,6 +145,7 @@ export class PlacementAgent {
     });
     this.#partitions = new PlacedPartitions({ mesh, coordination, run, unplaced, actorsOf });
     const { clock, telemetry } = mesh.home;
+    this.#unlinked = new UnlinkedHosts({ own: host, links: options.links, clock });
     this.#unlisted = new UnlistedHosts(options.listedHosts, telemetry);
     this.#resharding = new Resharding({ coordination, run, clock, telemetry, takeSnapshot });
   }
@@ -170,6 +174,7 @@ export class PlacementAgent {
         const lease = await coordination.renew(this.#run, {
           load,
           unplaced: this.#unplaced.current,
+          unlinked: this.#unlinked.current,
         });
         this.#leasedUntilMs = sentMs + lease.ttlMs;
         this.#checkLease();
@@ -195,6 +200,7 @@ export class PlacementAgent {
         const view = await coordination.read();
         this.#noteBegun(view);
         this.#joined = [...view.hosts.keys()].filter((host) => host !== this.#run.host);
+        this.#unlinked.look(view);
         this.#unlisted.look(view);
         this.#unplacedElsewhere = [...view.hosts.values()].filter(({ host }) =>
           host !== this.#run.host

@@ -65,7 +65,7 @@ export interface StartOptions {
   readonly configuration: CairnConfiguration;
   readonly environment:
     & Omit<Environment, "stores">
-    & Pick<HostEnvironment, "placement">
+    & Partial<Pick<HostEnvironment, "placement" | "links">>
     & { readonly stores: Pick<MeshStores, "blobs"> };
   /** The kinds of actors of the home node. */
   readonly definitions: readonly AnyDefinition[];
@@ -177,6 +177,7 @@ export async function withActors<T>(
         opened,
         configuration,
         mesh,
+        links: () => environment.links?.() ?? [],
         started: starting,
         fence,
         logs,

@@ -10,7 +10,7 @@ import type { Address } from "../mesh/runtime/actor.ts";
 import type { Mesh } from "../mesh/runtime/mesh.ts";
 import { invariant, present } from "../structures/invariant.ts";
 import { addresses, followersOf, placedAddress } from "./addresses.ts";
-import type { PlacementEnvironment } from "./environment.ts";
+import type { HostEnvironment, PlacementEnvironment } from "./environment.ts";
 import { type HostLogs, HostSharding } from "./host_sharding.ts";
 import { homeNodeOf } from "./layout.ts";
 import { openMesh } from "./open_mesh.ts";
@@ -82,6 +82,7 @@ export interface PlacementStart {
   /** With the numbers of shards and trainers of the mesh. */
   readonly configuration: CairnConfiguration;
   readonly mesh: Mesh;
+  readonly links: HostEnvironment["links"];
   /** Resolves when the actors that are not placed by the store are there. */
   readonly started: Promise<unknown>;
   /** Takes the store, where snapshots are published to it. */
@@ -92,7 +93,7 @@ export interface PlacementStart {
 
 /** Lets the coordination store give shards and partitions to this host. */
 export async function startPlacement(
-  { opened, configuration, mesh, started, fence, logs, waiting }: PlacementStart,
+  { opened, configuration, mesh, links, started, fence, logs, waiting }: PlacementStart,
 ): Promise<Placing> {
   const { environment, coordination } = opened;
   const { description, ttlMs, controller } = environment;
@@ -106,6 +107,7 @@ export async function startPlacement(
     listedHosts: present(configuration.mesh, "a mesh places the parts").hosts.map(({ name }) =>
       name
     ),
+    links,
     ttlMs,
     controller,
     onBegan: (host) => environment.onBegan(host),

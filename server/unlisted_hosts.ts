@@ -1,6 +1,6 @@
 /**
  * The hosts that have joined the mesh although this host's file does not list them, as where it was
- * not restarted with the newest file. There is no link with them, and the store gives them shards.
+ * not restarted with the newest file. There is no link with them.
  */
 import type { MeshView } from "../mesh/ports/coordination.ts";
 import type { Telemetry } from "../mesh/ports/telemetry.ts";
@@ -8,8 +8,8 @@ import type { Telemetry } from "../mesh/ports/telemetry.ts";
 /** A warning of an unlisted host, with the remedy; two sentences. */
 export function unlistedHostText(host: string): string {
   return `Host ${host} has joined the mesh, but mesh.hosts of this host's file does not list it: ` +
-    "the two have no link, and copies of shards between them fail. List it in the file of every " +
-    "host and restart them, or stop it if it has left the mesh.";
+    "the two have no link, and it gets no parts that another host can take. List it in the file " +
+    "of every host and restart them, or stop it if it has left the mesh.";
 }
 
 export class UnlistedHosts {

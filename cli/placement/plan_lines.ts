@@ -4,6 +4,7 @@
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import { sizeText } from "../../mesh/placement/byte_sizes.ts";
 import { decisionsOf, type MeshPlan, type PartDecision } from "../../mesh/placement/mesh_plan.ts";
+import { hostsHave } from "../../mesh/placement/host_reach.ts";
 import type { HostChange } from "../../mesh/placement/placement_plan.ts";
 import { mayBalance } from "../../mesh/placement/plan_document.ts";
 import type { MeshView, PlacedKind } from "../../mesh/ports/coordination.ts";
@@ -62,13 +63,17 @@ function shardHostLine(each: HostChange): string {
   const over = bytesAfter > capacityBytes ? "  over its capacity" : "";
   return `${host}  ${state}  ${change(shardsBefore, shardsAfter, "shard")}  ${sizes} of ${
     sizeText(capacityBytes)
-  }${over}\n`;
+  }${over}${unreachedText(each)}\n`;
 }
 
 function readerHostLine(kind: PlacedKind, each: HostChange): string {
   const { host, state, shardsBefore, shardsAfter } = each;
   const part = kind === "events" ? "joiner" : "trainer";
-  return `${host}  ${state}  ${change(shardsBefore, shardsAfter, part)}\n`;
+  return `${host}  ${state}  ${change(shardsBefore, shardsAfter, part)}${unreachedText(each)}\n`;
+}
+
+function unreachedText({ unreachedBy }: HostChange): string {
+  return unreachedBy.length === 0 ? "" : `  ${hostsHave(unreachedBy)} no link with it`;
 }
 
 function change(before: number, after: number, part: string): string {

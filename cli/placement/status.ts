@@ -4,6 +4,7 @@
 import { formatAddress } from "../../configuration/addresses.ts";
 import type { HostOptions } from "../../configuration/configuration.ts";
 import { sizeText } from "../../mesh/placement/byte_sizes.ts";
+import { hostsHave, missingLinks } from "../../mesh/placement/host_reach.ts";
 import { reportedSize, shardViews } from "../../mesh/placement/mesh_views.ts";
 import type { HostRecord, MeshView, PlacedKey } from "../../mesh/ports/coordination.ts";
 import { type ReshardStep, reshardStep, stepText } from "../../mesh/ports/reshard_progress.ts";
@@ -67,6 +68,7 @@ function statusOf(view: MeshView, listed: readonly HostOptions[]) {
     }),
     unlisted: [...view.hosts.keys()].filter((host) => !listed.some(({ name }) => name === host)),
     unplaced: [...view.hosts.values()].flatMap(unplacedParts),
+    unlinked: [...missingLinks(view)].map(([host, without]) => ({ host, without })),
     restless: [...view.placements].filter(([, { state }]) => state !== "active")
       .map(([key, placement]) => ({ key, placement })),
     plan: view.plan && isPlan(view.plan.document)
@@ -103,6 +105,9 @@ function linesOf(status: MeshStatus): string[] {
       ]
       : []),
     ...absent.map(({ host, roles, address }) => `not up: ${host}  ${roles.join(", ")}  ${address}`),
+    ...status.unlinked.map(({ host, without }) =>
+      `${hostsHave(without)} no link with ${host}: their logs say why`
+    ),
     ...restless.map(({ key, placement }) => `${partName(key)} is ${describe(placement)}`),
     ...unplaced,
     ...(reshard?.step === undefined ? [] : [reshardLine(reshard, reshard.step)]),

@@ -5,8 +5,9 @@
  *
  * It removes hosts whose lease has expired, restores their shards and partitions on other hosts
  * (and raises the generation where shards were lost), gives parts that a host does not restore in
- * time to others, aborts moves that cannot end or take too long,
- * and begins the moves that a drain, the operator's plan or the balance of the hosts asks for.
+ * time, or that no other host reaches there for as long, to others, aborts moves that cannot end or
+ * take too long, and begins the moves that a drain, the operator's plan or the balance of the hosts
+ * asks for.
  *
  * It has no effects: the caller sends the steps to the store, in order, and observes again. Every
  * step names the state that it was decided from, so a step that comes late changes nothing.
@@ -43,6 +44,7 @@ import {
   type PlannedMove,
 } from "./plan_document.ts";
 import { FROZEN_MS_MAX } from "./host_duties.ts";
+import { type HostReach, hostsHave, isCutOff, reachOf } from "./host_reach.ts";
 import { changesOf } from "./placement_plan.ts";
 import { type PlannerOptions, planPlacement } from "./plan_placement.ts";
 import { placementWords } from "./placement_words.ts";
@@ -58,7 +60,7 @@ export interface ControllerOptions extends Omit<PlannerOptions, "balances"> {
   readonly fillingMsMax: number;
   /**
    * Time in which a living host must restore a shard, or begin to read a partition, before another
-   * host gets it, ms.
+   * host gets it, and for which it may be cut off from the hosts that use the part, ms.
    */
   readonly restoringMsMax: number;
 }
@@ -112,7 +114,7 @@ export class Controller {
     if (aborts.length > 0) return aborts;
     const restores = kinds.flatMap((kind) => this.#restores(view, kind));
     if (restores.length > 0) return restores;
-    const overdue = this.#overdueRestores(view);
+    const overdue = this.#overdueParts(view);
     if (overdue.length > 0) return overdue;
     const { reshard } = view;
     if (reshard?.state === "begun" && reshardStep(view)?.kind === "done") {
@@ -187,6 +189,9 @@ export class Controller {
       if (plan !== undefined && isRolledBack(view, plan, key, placement)) {
         return abort(`the plan was rolled back, so ${key} stays on ${owner.host}`);
       }
+      if (!canCopy(view, owner.host, target.host)) {
+        return abort(`${owner.host} has no link with ${target.host}, so it keeps ${key}`);
+      }
       const { sinceMs } = present(this.#seen.get(key), "moves are remembered");
       const { frozenMsMax, fillingMsMax } = this.#options;
       const limitMs = phase === "frozen" ? frozenMsMax : fillingMsMax;
@@ -217,21 +222,28 @@ export class Controller {
 
   /**
    * Gives a part that its living host does not restore in time to another host, if there is one: an
-   * unreadable disk or a missing library may be that host's alone. One part a round. A host could
-   * not report while the store was away, so it has the time of a lease to do that.
+   * unreadable disk or a missing library may be that host's alone. The same with a part whose host
+   * is cut off for as long. One part a round. A host could not report while the store was away, so
+   * it has the time of a lease to do that.
    */
-  #overdueRestores(view: MeshView): ControllerStep[] {
+  #overdueParts(view: MeshView): ControllerStep[] {
     if (this.#isPatient(view)) return [];
     const { restoringMsMax } = this.#options;
     for (const [key, placement] of view.placements) {
       const seen = this.#seen.get(key);
-      if (placement.state !== "restoring" || seen === undefined) continue;
+      if (seen === undefined || placement.state === "moving" || placement.state === "unassigned") {
+        continue;
+      }
       if (seen.step.endsWith("waits") || view.nowMs - seen.sinceMs < restoringMsMax) continue;
       const { host } = placement.owner;
       const to = this.#otherHost(view, key, host);
       if (to === undefined) continue;
       const change = changeOf(view, key, { state: "restoring", owner: runOf(view, to) });
-      const reason = `${host} has not restored ${key} within ${restoringMsMax} ms: ${to} does`;
+      const reason = placement.state === "restoring"
+        ? `${host} has not restored ${key} within ${restoringMsMax} ms: ${to} does`
+        : `${
+          hostsHave(reachIn(view, parsePlacedKey(key).kind, host).unreachedBy)
+        } had no link with ${host} for ${restoringMsMax} ms: ${to} takes ${key} over`;
       return [
         place([{ ...change, reason }], reason, key.startsWith("shard/") && placement.epoch > 0),
       ];
@@ -239,7 +251,7 @@ export class Controller {
     return [];
   }
 
-  /** The host that would restore a part if `host` took none. */
+  /** The host that would restore a part if `host` took none; undefined where it is cut off. */
   #otherHost(view: MeshView, key: PlacedKey, host: string): string | undefined {
     const { kind, number } = parsePlacedKey(key);
     const hosts = hostViews(view, kind)
@@ -251,8 +263,10 @@ export class Controller {
     );
     const options = { ...this.#options, balances: false };
     const plan = planPlacement(hosts, parts, options, placementWords[kind]);
-    return changesOf(plan).find((change) => change.kind === "restores" && change.shard === number)
-      ?.to;
+    const to = changesOf(plan).find((change) =>
+      change.kind === "restores" && change.shard === number
+    )?.to;
+    return to === undefined || isCutOff(reachIn(view, kind, to)) ? undefined : to;
   }
 
   /** The next moves that a drain or the balance of the hosts asks for. */
@@ -311,6 +325,7 @@ function isOpen(view: MeshView, move: PlannedMove): boolean {
   if (placement === undefined) return false;
   if (isBegun(placement, move)) return true;
   if (placement.state === "moving" || placement.state === "unassigned") return false;
+  if (key.startsWith("shard/") && !canCopy(view, from, to)) return false;
   const target = view.hosts.get(to);
   return placement.owner.host === from && target?.state === "up" &&
     target.roles.includes(rolesOf[parsePlacedKey(key).kind]) && target.expiresMs > view.nowMs;
@@ -326,11 +341,17 @@ function movesLeft(view: MeshView, kind: PlacedKind, movesMax: number): number {
 
 /**
  * The step at which a part is, which has a limited time; undefined where it has none. The reader of
- * a partition waits for the shards, so its time begins when all shards are there.
+ * a partition waits for the shards, so its time begins when all shards are there. An active part
+ * has a limited time where its host is cut off.
  */
 function stepOf(view: MeshView, key: PlacedKey, placement: Placement): string | undefined {
   if (placement.state === "moving") {
     return `${placement.epoch} ${placement.target.incarnation} ${placement.phase}`;
+  }
+  if (placement.state === "active" && isLive(view, placement.owner)) {
+    const { kind } = parsePlacedKey(key);
+    const { host } = placement.owner;
+    return isCutOff(reachIn(view, kind, host)) ? `${placement.epoch} cut off` : undefined;
   }
   if (placement.state !== "restoring") return undefined;
   const waits = !key.startsWith("shard/") &&
@@ -338,6 +359,17 @@ function stepOf(view: MeshView, key: PlacedKey, placement: Placement): string | 
       other.startsWith("shard/") && (state === "restoring" || state === "unassigned")
     );
   return `${placement.epoch} restoring${waits ? " waits" : ""}`;
+}
+
+/** How the others reach a host of the view. */
+function reachIn(view: MeshView, kind: PlacedKind, host: string): HostReach {
+  return reachOf(view, kind, present(view.hosts.get(host), "the view has the host"));
+}
+
+/** Whether a shard can be copied between two hosts. */
+function canCopy(view: MeshView, from: string, to: string): boolean {
+  const owner = view.hosts.get(from);
+  return owner === undefined || !reachOf(view, "shard", owner).noCopies.includes(to);
 }
 
 /** Whether a rollback ends a copy that the plan before has begun. A drain may begin it again. */

@@ -28,13 +28,14 @@ export function hostChanges(
       ownsShards || decisions.some((decision) => hostBefore(decision) === host)
     )
     .toSorted((a, b) => a.host < b.host ? -1 : 1)
-    .map(({ host, state, capacityBytes }) => {
+    .map(({ host, state, capacityBytes, unreachedBy }) => {
       const before = sum(host, hostBefore);
       const after = sum(host, hostAfter);
       return {
         host,
         state,
         capacityBytes,
+        unreachedBy,
         shardsBefore: before.shards,
         shardsAfter: after.shards,
         bytesBefore: before.bytes,

@@ -66,31 +66,48 @@ export class HostLoads {
     return load.bytes + bytes <= load.view.capacityBytes;
   }
 
-  /** The host that is filled least once it has `bytes` more; undefined if none has room. */
-  leastFilled(bytes: number): string | undefined {
-    let least: string | undefined;
-    for (const host of this.#loads.keys()) {
-      if (!this.hasRoom(host, bytes)) continue;
-      if (least === undefined || this.fullness(host, bytes) < this.fullness(least, bytes)) {
-        least = host;
-      }
-    }
-    return least;
+  /**
+   * The host that is filled least once it has `bytes` more, of those with room that the fewest
+   * others lack a link with; undefined if none has room.
+   *
+   * @param mayTake Whether a host comes into question. Default: all do.
+   */
+  leastFilled(
+    bytes: number,
+    mayTake: (host: HostView) => boolean = () => true,
+  ): string | undefined {
+    const [least] = [...this.#loads.values()]
+      .filter(({ view }) => this.hasRoom(view.host, bytes) && mayTake(view))
+      .map(({ view: { host, unreached } }) => {
+        return { host, unreached, fullness: this.fullness(host, bytes) };
+      })
+      .toSorted((a, b) => a.unreached - b.unreached || a.fullness - b.fullness);
+    return least?.host;
   }
 
-  /** The host that is filled most, and the one that is filled least. */
+  /** Names of the hosts that are evened out: those that the fewest others lack a link with. */
+  get reached(): readonly string[] {
+    const views = [...this.#loads.values()].map(({ view }) => view);
+    const fewest = Math.min(...views.map(({ unreached }) => unreached));
+    return views.filter(({ unreached }) => unreached === fewest).map(({ host }) => host);
+  }
+
+  /** The hosts that are filled most and least, of those that are evened out. */
   extremes(): { readonly most: string; readonly least: string } {
-    const hosts = [...this.#loads.keys()];
+    const hosts = this.reached;
     const by = (better: (a: number, b: number) => boolean) =>
       hosts.reduce((best, host) => better(this.fullness(host), this.fullness(best)) ? host : best);
     return { most: by((a, b) => a > b), least: by((a, b) => a < b) };
   }
 
-  /** Difference of the greatest and the least fullness, as a share of the mean; 0 without bytes. */
+  /**
+   * Difference of the greatest and the least fullness of the hosts that are evened out, as a share
+   * of their mean; 0 without bytes.
+   */
   get spread(): number {
     if (this.#loads.size === 0) return 0;
     const { most, least } = this.extremes();
-    const shares = [...this.#loads.keys()].map((host) => this.fullness(host));
+    const shares = this.reached.map((host) => this.fullness(host));
     const mean = shares.reduce((sum, share) => sum + share, 0) / shares.length;
     return mean === 0 ? 0 : (this.fullness(most) - this.fullness(least)) / mean;
   }

@@ -13,6 +13,7 @@ import {
 } from "../ports/coordination.ts";
 import { numbersOf, type PartitionRange } from "../ports/partitioning.ts";
 import { present } from "../../structures/invariant.ts";
+import { reachOf } from "./host_reach.ts";
 import type { HostView, ShardPlacement, ShardView } from "./views.ts";
 
 /** The roles of hosts that own the things of each kind. */
@@ -67,12 +68,16 @@ export function isLive(view: MeshView, run: HostRun): boolean {
 
 /** The hosts that own parts of a kind, and those that serve. */
 export function hostViews(view: MeshView, kind: PlacedKind): HostView[] {
-  return [...view.hosts.values()].map(({ host, state, roles, capacityBytes, expiresMs }) => ({
-    host,
-    state: expiresMs <= view.nowMs ? "silent" : state,
-    ownsShards: roles.includes(rolesOf[kind]),
-    capacityBytes: kind === "shard" ? capacityBytes : Number.MAX_SAFE_INTEGER,
-  }));
+  return [...view.hosts.values()].map((record) => {
+    const { host, state, roles, capacityBytes, expiresMs } = record;
+    return {
+      host,
+      state: expiresMs <= view.nowMs ? "silent" : state,
+      ownsShards: roles.includes(rolesOf[kind]),
+      capacityBytes: kind === "shard" ? capacityBytes : Number.MAX_SAFE_INTEGER,
+      ...reachOf(view, kind, record),
+    };
+  });
 }
 
 /** The numbers of the mesh's shards, joined partitions of the event log, or trainers. */

@@ -39,6 +39,8 @@ export interface HostChange {
   readonly host: string;
   readonly state: HostState;
   readonly capacityBytes: number;
+  /** Names of the hosts that use such shards and have no link with it. */
+  readonly unreachedBy: readonly string[];
   readonly shardsBefore: number;
   readonly shardsAfter: number;
   readonly bytesBefore: number;

@@ -8,6 +8,10 @@
  * 4. The hosts differ in fullness by more than `spreadMax` of the mean: the fullest host gives the
  *    shard to the emptiest that brings both closest, until they differ by less, or no shard does.
  *
+ * Hosts with room that the fewest others lack a link with come first, and these alone are evened
+ * out. A shard with a living host moves to none that is cut off, unless its own is, and to
+ * none that has no link with its host: it is copied from there.
+ *
  * Fullness is the share of a host's capacity that its shards take, in bytes. The result depends on
  * the input alone, and a plan that was carried out is followed by an empty one.
  */
@@ -15,6 +19,7 @@ import { present } from "../../structures/invariant.ts";
 import { sizeText } from "./byte_sizes.ts";
 import { countedBytes, HostLoads } from "./host_loads.ts";
 import { hostChanges } from "./host_changes.ts";
+import { hostsHave, isCutOff } from "./host_reach.ts";
 import type { PlacementPlan, ShardDecision } from "./placement_plan.ts";
 import { type PlacementWords, placementWords } from "./placement_words.ts";
 import { type HostView, ownerOf, type ShardPlacement, type ShardView } from "./views.ts";
@@ -135,17 +140,17 @@ class Planner {
       if (host === undefined) continue;
       const owner = ownerOf(assignment.view.placement);
       const cause = owner === undefined ? "it has no host yet" : `its host ${owner} is gone`;
-      this.#assign(assignment, host, `${cause}; ${this.#words.chosen(host, this.#loads)}`);
+      this.#assign(assignment, host, `${cause}; ${this.#chosen(host)}`);
     }
   }
 
   #emptyHosts(): void {
     const leaves = (host: string | undefined) => host !== undefined && this.#isToLeave(host);
     for (const assignment of this.#movable(leaves)) {
-      const host = this.#loads.leastFilled(countedBytes(assignment.view));
+      const host = this.#nextHost(assignment);
       if (host === undefined) continue;
       const cause = this.#causeToLeave(present(assignment.host, "a host is left"));
-      this.#assign(assignment, host, `${cause}; ${this.#words.chosen(host, this.#loads)}`);
+      this.#assign(assignment, host, `${cause}; ${this.#chosen(host)}`);
     }
   }
 
@@ -154,17 +159,12 @@ class Planner {
     for (const assignment of this.#movable((host) => host !== undefined && this.#loads.has(host))) {
       const from = present(assignment.host, "the shard is on a host");
       if (this.#loads.hasRoom(from, 0)) continue;
-      const host = this.#loads.leastFilled(countedBytes(assignment.view));
+      const host = this.#nextHost(assignment);
       if (host === undefined) continue;
       const held = sizeText(this.#loads.bytes(from));
-      const capacity = sizeText(present(this.#hosts.get(from), "it is known").capacityBytes);
-      this.#assign(
-        assignment,
-        host,
-        `${from} holds ${held}, more than its capacity of ${capacity}; ${
-          this.#words.chosen(host, this.#loads)
-        }`,
-      );
+      const capacity = sizeText(this.#host(from).capacityBytes);
+      const cause = `${from} holds ${held}, more than its capacity of ${capacity}`;
+      this.#assign(assignment, host, `${cause}; ${this.#chosen(host)}`);
     }
   }
 
@@ -175,6 +175,7 @@ class Planner {
       const before = this.#loads.fullness(most);
       const candidates = this.#movable((host) => host === most)
         .filter(({ view }) => this.#loads.hasRoom(least, countedBytes(view)))
+        .filter(() => this.#mayMove(most, this.#host(least)))
         .map((assignment) => {
           const bytes = countedBytes(assignment.view);
           const fullness = Math.max(
@@ -192,6 +193,33 @@ class Planner {
         this.#words.uneven(most, least, this.#loads, this.#options.spreadMax),
       );
     }
+  }
+
+  /** The host to which a shard with a living host moves; undefined without one. */
+  #nextHost({ view, host }: Assignment): string | undefined {
+    const from = present(host, "the shard is on a host");
+    return this.#loads.leastFilled(countedBytes(view), (to) => this.#mayMove(from, to));
+  }
+
+  #mayMove(from: string, to: HostView): boolean {
+    return !to.noCopies.includes(from) && (!isCutOff(to) || isCutOff(this.#host(from)));
+  }
+
+  /** Why a host was chosen, and which ones were passed over. */
+  #chosen(host: string): string {
+    return this.#words.chosen(host, this.#loads) + this.#passedOver(this.#host(host));
+  }
+
+  /** The hosts that get no shards as long as others lack fewer links, in words. */
+  #passedOver({ unreached }: HostView): string {
+    return [...this.#hosts.values()]
+      .filter((view) => this.#loads.has(view.host) && view.unreached > unreached)
+      .toSorted((a, b) => a.host < b.host ? -1 : 1)
+      .map((view) => `; ${withoutLink(view)}`).join("");
+  }
+
+  #host(host: string): HostView {
+    return present(this.#hosts.get(host), "assignments name known hosts");
   }
 
   #isToLeave(host: string): boolean {
@@ -308,8 +336,17 @@ class Planner {
     return "its move began before";
   }
 
+  /** Why no host can take a shard. */
   #noRoom(view: ShardView): string {
-    return this.#loads.size === 0 ? this.#words.noHost : this.#words.noRoom(countedBytes(view));
+    if (this.#loads.size === 0) return this.#words.noHost;
+    const bytes = countedBytes(view);
+    const roomy = this.#loads.leastFilled(bytes);
+    if (roomy === undefined) return this.#words.noRoom(bytes);
+    const host = this.#host(roomy);
+    const owner = ownerOf(view.placement);
+    return owner !== undefined && host.noCopies.includes(owner)
+      ? `${roomy} has room, but no link with ${owner}`
+      : `${roomy} has room, but ${withoutLink(host)}`;
   }
 
   #reasonToStay(host: string): string {
@@ -319,14 +356,25 @@ class Planner {
     if (!this.#loads.hasRoom(host, 0) && this.#options.balances !== false) {
       return `${host} holds more than its capacity, and no other host has room: add a host`;
     }
+    const view = this.#host(host);
+    if (!this.#loads.reached.includes(host)) {
+      const end = isCutOff(view) ? ": it goes to another host with room if that lasts" : "";
+      return `${withoutLink(view)}${end}`;
+    }
     const { spread } = this.#loads;
     if (this.#options.balances === false) {
       return `${host} is up, and ${this.#words.parts} move on command`;
     }
-    return spread <= this.#options.spreadMax
+    const even = spread <= this.#options.spreadMax
       ? this.#words.even(spread, this.#options.spreadMax)
       : this.#words.indivisible;
+    return even + this.#passedOver(view);
   }
+}
+
+/** A host that gets no shards while others lack fewer links, in words. */
+function withoutLink({ host, unreachedBy }: HostView): string {
+  return `${hostsHave(unreachedBy)} no link with ${host}`;
 }
 
 function mayGetShards({ state, ownsShards }: HostView): boolean {

@@ -1,11 +1,12 @@
 /**
  * Hosts and shards as placement sees them: plain data, read from the coordination store.
  */
+import type { HostReach } from "./host_reach.ts";
 
 export type HostState = "up" | "draining" | "silent" | "gone";
 
 /** A process of the mesh that may own shards. */
-export interface HostView {
+export interface HostView extends HostReach {
   /** The host's name, unique in the mesh. */
   readonly host: string;
   /**

@@ -133,10 +133,14 @@ export interface HostRecord extends HostDescription {
   readonly load: Readonly<Record<string, number>>;
   /** Parts that cannot be placed there, by address, with the reason, as of its last renewal. */
   readonly unplaced: Readonly<Record<string, string>>;
+  /** Hosts with which it had no link for some seconds, as of its last renewal. */
+  readonly unlinked: readonly HostRun[];
 }
 
 /** The state of a host that it tells with a renewal. */
-export type HostReport = Pick<HostRecord, "load"> & Partial<Pick<HostRecord, "unplaced">>;
+export type HostReport =
+  & Pick<HostRecord, "load">
+  & Partial<Pick<HostRecord, "unplaced" | "unlinked">>;
 
 /** The controller's lease. */
 export interface ControlRecord {

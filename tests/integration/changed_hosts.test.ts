@@ -3,15 +3,21 @@
  * act: no request fails, and every event is one example. Hosts that the file did not list join, and
  * hosts get other threads and other numbers of replicas. Method: real processes with a real Redis
  * or Valkey server. The file is changed, and each host takes it when it is restarted; so those
- * before have the new file, and those after the old one.
+ * before have the new file, and those after the old one. In another mesh a new host starts although
+ * the others are not restarted.
  */
 import assert from "node:assert/strict";
 import { installedProgram } from "../../mesh/adapters/redis/local_server.ts";
 import type { HostThreads } from "../../mesh/ports/coordination.ts";
 import { freePorts } from "../free_ports.ts";
 import { assertEachLearnedOnce, visits } from "./counted_visits.ts";
-import { clientOn } from "./host_process.ts";
-import { type HostsOnRedis, type HostsOnRedisOptions, withHostsOnRedis } from "./hosts_on_redis.ts";
+import { clientOn, HostProcess } from "./host_process.ts";
+import {
+  type HostsOnRedis,
+  type HostsOnRedisOptions,
+  ownersWhen,
+  withHostsOnRedis,
+} from "./hosts_on_redis.ts";
 import { eventually } from "./mesh_process.ts";
 import { Client } from "./small_mesh.ts";
 
@@ -176,6 +182,52 @@ Deno.test({
         },
       };
       await assertEachLearnedOnce(all, clients[0], redis.url);
+    });
+  },
+});
+
+Deno.test({
+  name: "a host that the files of the others do not list gets no shards of a lost host",
+  ignore: program === undefined,
+  async fn() {
+    await withHostsOnRedis({
+      program: program ?? "redis-server",
+      roles: { edge: "serving, joiner, trainer", "tables-1": "shards", "tables-2": "shards" },
+      placement: "in one thread",
+      snapshots: "2s",
+      mesh: ["heartbeat: 200ms", "silence: 3s", "lease: 4s"],
+      change: (small) => small.replace("window: 2s", "window: 1h"),
+    }, async ({ folder, processes, clients: [client], store, cairn }) => {
+      await ownersWhen(store, (owners) => new Set(owners).size === 2);
+      const visiting = visits(client);
+      const [port] = freePorts(1);
+      const file = `${folder}/later.yaml`;
+      Deno.writeTextFileSync(
+        file,
+        Deno.readTextFileSync(processes.configuration).trimEnd() +
+          `\n    tables-3: { address: "127.0.0.1:${port}", roles: [shards] }\n`,
+      );
+      const later = new HostProcess("tables-3", file);
+      try {
+        await later.ready();
+        await ownersWhen(
+          store,
+          (_, { hosts }) =>
+            ["edge", "tables-1", "tables-2"].every((host) =>
+              hosts.get(host)?.unlinked.some((run) => run.host === "tables-3")
+            ),
+        );
+        await processes.of("tables-2").kill("SIGKILL");
+        await ownersWhen(store, (owners) => owners.every((host) => host === "tables-1"));
+        await client.rankFresh("ann", ["left", "right"], visiting.newestMs);
+        assert.match(
+          (await cairn("status")).out,
+          /^edge and tables-1 have no link with tables-3: their logs say why$/m,
+        );
+      } finally {
+        await visiting.stop();
+        await later.kill("SIGKILL");
+      }
     });
   },
 });

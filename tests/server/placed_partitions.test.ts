@@ -125,6 +125,7 @@ async function startHosts(
         protocols: [1, 2],
       },
       listedHosts: ["a", "b"],
+      links: () => ["a", "b"].map((host) => ({ host, isLinked: true })),
       sharding: fixedSharding(),
       takeSnapshot: () => Promise.resolve(),
       homeOf: (host) => host,

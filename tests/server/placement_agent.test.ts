@@ -100,11 +100,13 @@ async function startHost(
   await simulated.settle(coordination.open(oneShard));
   const gone: Error[] = [];
   const begun: string[] = [];
+  const isLinked = { b: true };
   const agent = new PlacementAgent({
     mesh,
     coordination,
     description,
     listedHosts: ["a", "b"],
+    links: () => [{ host: "b", isLinked: isLinked.b }],
     sharding: fixedSharding(),
     takeSnapshot: () => Promise.resolve(),
     homeOf: (host) => host,
@@ -114,7 +116,7 @@ async function startHost(
     onBegan: (host) => begun.push(host),
     onGone: (error) => gone.push(error),
   });
-  return { simulated, mesh, coordination, agent, gone, begun };
+  return { simulated, mesh, coordination, agent, gone, begun, isLinked };
 }
 
 Deno.test("a host whose shard answers nothing renews its lease in time", async () => {
@@ -152,6 +154,37 @@ Deno.test("a host warns once of each host that its file does not list", async ()
   await simulated.advance(1_000);
   assert.equal(unlisted().length, 1);
   assert.match(unlisted()[0], /^Host z has joined the mesh, .* List it in the file of every host/);
+  await simulated.settle(agent.stop());
+  await simulated.stop();
+});
+
+Deno.test("a host tells which hosts it has had no link with for some seconds", async () => {
+  // It renews its lease every six seconds.
+  const { simulated, coordination, agent, isLinked } = await startHost(10, 12_000);
+  const told = async (afterMs: number) => {
+    await simulated.advance(afterMs);
+    return (await coordination.read()).hosts.get("a")?.unlinked;
+  };
+  await simulated.settle(agent.start());
+  const [linked, unlisted] = ["b", "z"].map((host) => ({ host, incarnation: `${host}-1` }));
+  const renew = () => Promise.all([linked, unlisted].map((run) => coordination.renew(run)));
+  for (const run of [linked, unlisted]) await coordination.join({ ...description, ...run });
+  assert.deepEqual(await told(1_000), [], "a link may take so long");
+  assert.deepEqual(await told(6_000), [unlisted], "its file does not list it");
+  isLinked.b = false;
+  for (let i = 0; i < 2; i++) {
+    await renew();
+    await told(6_000);
+  }
+  assert.deepEqual(await told(0), [linked, unlisted]);
+  isLinked.b = true;
+  await renew();
+  await simulated.advance(2_000);
+  const again = { host: "z", incarnation: "z-2" };
+  await coordination.join({ ...description, ...again });
+  assert.deepEqual(await told(4_000), [], "the next process of a host may have links");
+  await coordination.leave(again);
+  assert.deepEqual(await told(8_000), [], "it is no host any more");
   await simulated.settle(agent.stop());
   await simulated.stop();
 });

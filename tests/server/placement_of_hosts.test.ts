@@ -120,6 +120,7 @@ class World {
           protocols: [1, 1],
         },
         listedHosts: nodes.map(({ name }) => name),
+        links: () => nodes.map(({ name: host }) => ({ host, isLinked: true })),
         sharding: fixedSharding(options),
         takeSnapshot: () => Promise.resolve(),
         homeOf: (host) => host,

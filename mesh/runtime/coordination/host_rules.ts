@@ -52,6 +52,7 @@ export function joinHost(
     expiresMs: view.nowMs + hostTtlMs,
     load: {},
     unplaced: {},
+    unlinked: [],
   };
   view.set(recordKeys.host(host), json(record));
   if (before && !isSameRun(before, description)) endControlOf(view, before);
@@ -134,7 +135,11 @@ export function renewHost(
   const record: HostRecord = {
     ...before,
     expiresMs: view.nowMs + hostTtlMs,
-    ...(report && { load: report.load, unplaced: report.unplaced ?? {} }),
+    ...(report && {
+      load: report.load,
+      unplaced: report.unplaced ?? {},
+      unlinked: report.unlinked ?? [],
+    }),
   };
   view.setQuietly(recordKeys.host(run.host), json(record));
   return leaseOf(view, record, hostTtlMs);

@@ -119,6 +119,35 @@ Deno.test({
 });
 
 Deno.test({
+  name: "status, plan and explain tell that a host gets no shards because others do not reach it",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join();
+      for (const host of ["learn-1", "learn-2"]) await world.tell(host, {}, 0, {}, ["tables-2"]);
+      assert.match(
+        (await world.run("status")).out,
+        /^learn-1 and learn-2 have no link with tables-2: their logs say why$/m,
+      );
+      const { unlinked } = JSON.parse((await world.run("status", "--json")).out);
+      assert.deepEqual(unlinked, [{ host: "tables-2", without: ["learn-1", "learn-2"] }]);
+      const passedOver = /; learn-1 and learn-2 have no link with tables-2$/m;
+      assert.match((await world.run("explain", "shard", "3")).out, passedOver);
+      assert.match(
+        (await world.run("plan")).out,
+        /^tables-2 {2}up {2}0 shards .* {2}learn-1 and learn-2 have no link with it$/m,
+      );
+      const { err } = await world.run("drain", "tables-1");
+      assert.match(
+        err,
+        /tables-1 is draining, and tables-2 has room, but learn-1 and learn-2 have no link with/,
+      );
+      for (const host of ["learn-1", "learn-2"]) await world.tell(host, {}, 0);
+      assert.doesNotMatch((await world.run("status")).out, /no link with tables-2/);
+    }),
+});
+
+Deno.test({
   name: "status names the hosts of the mesh that the file does not list",
   ignore,
   fn: () =>

@@ -147,14 +147,15 @@ export class World {
   }
 
   /**
-   * A host tells how far it has read and which parts it cannot place; the second event partition
-   * has so many records.
+   * A host tells how far it has read, which parts it cannot place and which hosts it has no link
+   * with; the second event partition has so many records.
    */
   async tell(
     host: string,
     load: Record<string, number>,
     records: number,
     unplaced: Record<string, string> = {},
+    unlinked: readonly string[] = [],
   ): Promise<void> {
     const configuration = parseConfiguration(Deno.readTextFileSync(this.file), this.file);
     await withEventLog(configuration, async (log) => {
@@ -166,7 +167,8 @@ export class World {
       }
     });
     const { coordination, close } = await openCoordination(configuration);
-    await coordination.renew(runOf(host), { load, unplaced });
+    const report = { load, unplaced, unlinked: unlinked.map(runOf) };
+    await coordination.renew(runOf(host), report);
     await close();
   }
 

@@ -214,7 +214,8 @@ export function hostsContract(test: ContractTest): void {
     assert.deepEqual([lease.ttlMs, lease.state], [HOUR_MS, "up"]);
     const before = await mesh.read();
     const unplaced = { "trainer/0": "examples are lost" };
-    await mesh.renew(a, { load: { rows: 7 }, unplaced });
+    const unlinked = [{ host: "z", incarnation: "z-1" }];
+    await mesh.renew(a, { load: { rows: 7 }, unplaced, unlinked });
     const view = await mesh.read();
     assert.equal(view.version, before.version, "a renewal is no change of the placement");
     assert.equal(view.revision, before.revision, "and wakes no watcher");
@@ -222,9 +223,16 @@ export function hostsContract(test: ContractTest): void {
     assert.equal(record.address, a.address);
     assert.deepEqual([record.load, record.unplaced], [{ rows: 7 }, unplaced]);
     await mesh.renew(a);
-    assert.deepEqual((await mesh.read()).hosts.get("a")!.unplaced, unplaced);
+    const told = async () => {
+      const { unplaced, unlinked } = (await mesh.read()).hosts.get("a")!;
+      return { unplaced, unlinked };
+    };
+    assert.deepEqual(await told(), { unplaced, unlinked });
     await mesh.renew(a, { load: {} });
-    assert.deepEqual((await mesh.read()).hosts.get("a")!.unplaced, {}, "it has begun");
+    assert.deepEqual(await told(), { unplaced: {}, unlinked: [] }, "it has begun");
+    await mesh.renew(a, { load: {}, unlinked });
+    await mesh.join(a);
+    assert.deepEqual(await told(), { unplaced: {}, unlinked: [] });
     assert.ok(record.expiresMs > view.nowMs);
     await mesh.leave(a);
     await mesh.leave(a);

@@ -32,6 +32,7 @@ function record(host: string, changes: Partial<HostRecord> = {}): HostRecord {
     expiresMs: NOW_MS + 4_000,
     load: {},
     unplaced: {},
+    unlinked: [],
     ...changes,
   };
 }

@@ -80,6 +80,7 @@ async function run(options: Partial<WorldOptions> & { readonly seed: number }): 
       "kill",
       "pause",
       "cutOff",
+      "unlink",
       "storeAway",
       "drain",
       "undrain",
@@ -101,6 +102,10 @@ async function run(options: Partial<WorldOptions> & { readonly seed: number }): 
       case "cutOff":
         host.isCutOff = true;
         clock.delay(world.between(100, 9_000)).then(() => host.isCutOff = false);
+        break;
+      case "unlink":
+        host.isUnlinked = true;
+        clock.delay(world.between(100, 30_000)).then(() => host.isUnlinked = false);
         break;
       case "storeAway":
         world.storeIsAway = true;
@@ -275,6 +280,46 @@ Deno.test("a rollback while shards are copied leaves every shard where it was", 
   await write(view, back);
   await clock.advance(60_000);
   assert.deepEqual(ownersOf(await admin.read()), ownersOf(before));
+  assert.deepEqual(world.violations, []);
+  world.stopped = true;
+  await clock.advance(20_000);
+});
+
+Deno.test("a host that no other one reaches loses its shards after a time, and gets none until it is reached", async () => {
+  const world = new PlacementWorld({ seed: 3, hosts: 4, shards: 8 });
+  await world.start();
+  const { clock } = world;
+  // Requests of the world's processes are lost at times.
+  const leases = { hostTtlMs: TTL_MS, controlTtlMs: TTL_MS };
+  const admin = new Coordinator({ store: world.store, random: new SeededRandom(3), ...leases });
+  const [cut, ...others] = world.hosts.map(({ name }) => name);
+  const shardsOf = async (name: string) =>
+    [...(await admin.read()).placements].filter(([key, placement]) =>
+      key.startsWith("shard/") && placement.state === "active" && placement.owner.host === name
+    ).length;
+  const stepsIn = async (ms: number) => {
+    const before = world.trainers.map(({ done }) => done);
+    await clock.advance(ms);
+    return Math.min(...world.trainers.map(({ done }, i) => done - before[i]));
+  };
+  await clock.advance(20_000);
+  assert.equal(await shardsOf(cut), 2);
+  world.hosts[0].isUnlinked = true;
+  await clock.advance(15_000);
+  assert.equal(await shardsOf(cut), 2, "the link may come back");
+  assert.equal(await stepsIn(3_000), 0);
+  await clock.advance(15_000);
+  const spread = async () => (await Promise.all(others.map(shardsOf))).toSorted();
+  assert.deepEqual(await spread(), [2, 3, 3]);
+  assert.ok(await stepsIn(10_000) > 20);
+  world.hosts[1].kill();
+  await clock.advance(15_000);
+  assert.deepEqual(await spread(), [0, 4, 4]);
+  assert.ok(await stepsIn(10_000) > 20);
+  world.hosts[1].start();
+  world.hosts[0].isUnlinked = false;
+  await clock.advance(60_000);
+  assert.deepEqual([await shardsOf(cut), ...await spread()], [2, 2, 2, 2]);
   assert.deepEqual(world.violations, []);
   world.stopped = true;
   await clock.advance(20_000);

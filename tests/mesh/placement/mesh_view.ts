@@ -26,6 +26,7 @@ export function hostRecord(host: string, changes: Partial<HostRecord> = {}): Hos
     expiresMs: 1e9,
     load: {},
     unplaced: {},
+    unlinked: [],
     ...changes,
   };
 }

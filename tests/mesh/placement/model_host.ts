@@ -36,6 +36,8 @@ import { Process } from "./model_process.ts";
 /** A host: renews its lease, may be the controller, and fulfils its duties. */
 export class HostProcess extends Process {
   isCutOff = false;
+  /** No other process reaches it, nor it them; the store does. */
+  isUnlinked = false;
   incarnation = "";
   lastRound: ControllerRound | undefined;
   #shards = new Map<number, ModelShard>();
@@ -100,7 +102,10 @@ export class HostProcess extends Process {
       const sentMs = world.clock.monotonicMs();
       const load: Record<string, number> = {};
       for (const shard of this.#shards.keys()) load[`shard/${shard}.bytes`] = 2 ** 20;
-      await mesh.renew(this.run, { load });
+      const unlinked = world.hosts.filter((host) =>
+        host !== this && host.alive && (this.isUnlinked || host.isUnlinked)
+      ).map(({ run }) => run);
+      await mesh.renew(this.run, { load, unlinked });
       this.#leaseUntilMs = sentMs + TTL_MS;
     });
     loop(200, async () => void (this.lastRound = await rounds.round()));

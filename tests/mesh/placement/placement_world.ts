@@ -115,7 +115,8 @@ export class PlacementWorld {
   /** A request over a link: slow, lost, or to a process that is gone. */
   async call<R>(from: Process, to: Process, handle: () => R): Promise<R> {
     await this.clock.delay(this.between(1, 15));
-    if (!to.alive || this.chance(0.01)) {
+    const isUnlinked = [from, to].some((process) => (process as Partial<HostProcess>).isUnlinked);
+    if (!to.alive || isUnlinked || this.chance(0.01)) {
       await this.clock.delay(200);
       throw new Unreachable(to.name);
     }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { wholeReach } from "../../../mesh/placement/host_reach.ts";
 import { countedBytes } from "../../../mesh/placement/host_loads.ts";
 import {
   changesOf,
@@ -24,6 +25,7 @@ function host(name: string, changes: Partial<HostView> = {}): HostView {
     state: "up",
     ownsShards: true,
     capacityBytes: 1024 * MIB,
+    ...wholeReach,
     ...changes,
   };
 }
@@ -188,9 +190,81 @@ Deno.test("a move whose target is gone is given up, and one whose owner is gone 
   assert.equal(decision(plan, 1).reason, "x is gone during its move: a takes it over");
 });
 
+/** A host that no host of a role reaches: `a` has no link with it. */
+const cutOff = { unreached: 1, unreachedBy: ["a"], noCopies: ["a"] };
+
+Deno.test("a lost shard goes to a host with room that the fewest others lack a link with", () => {
+  const hosts = [
+    host("a"),
+    host("b", { unreached: 0.5, unreachedBy: ["a", "e"] }),
+    host("c", cutOff),
+    host("x", { state: "gone" }),
+  ];
+  const shards = [active(0, "a"), active(1, "x")];
+  const to = (changes: Partial<HostView>) => {
+    const [, ...others] = hosts;
+    return decision(planPlacement([host("a", changes), ...others], shards, unlimited), 1);
+  };
+  assert.deepEqual({ ...to({}), rows: 0 }, {
+    kind: "restores",
+    shard: 1,
+    from: "x",
+    to: "a",
+    rows: 0,
+    bytes: 10 * MIB,
+    reason: "its host x is gone; a has the most room (0.98 % full before); " +
+      "a and e have no link with b; a has no link with c",
+  });
+  const full = { capacityBytes: 15 * MIB };
+  const second = to(full);
+  assert.ok(second.kind === "restores" && second.to === "b");
+  // Better than nowhere: the link may come back.
+  const only = planPlacement([host("a", full), host("c", cutOff)], shards);
+  assert.ok(changesOf(only).some(({ shard, to }) => shard === 1 && to === "c"));
+});
+
+Deno.test("a host that others cannot reach neither gets shards nor gives any to even the hosts", () => {
+  const shards = [0, 1, 2, 3].map((shard) => active(shard, "a"));
+  const hosts = [host("a"), host("b"), host("c", cutOff)];
+  const plan = planPlacement(hosts, shards, unlimited);
+  assert.deepEqual(plan.hosts.map(({ shardsAfter }) => shardsAfter), [2, 2, 0]);
+  const even = planPlacement(hosts, [active(0, "a"), active(1, "b")]);
+  assert.ok(isSettled(even));
+  assert.match(decision(even, 0).reason, /within 10 %; a has no link with c$/);
+  const kept = planPlacement(hosts, [active(0, "a"), active(1, "b"), active(2, "c")]);
+  assert.ok(isSettled(kept));
+  assert.equal(
+    decision(kept, 2).reason,
+    "a has no link with c: it goes to another host with room if that lasts",
+  );
+});
+
+Deno.test("a drained host gives no shard to one that is cut off, or that it cannot copy to", () => {
+  const draining = host("a", { state: "draining" });
+  const left = (other: Partial<HostView>) =>
+    decision(planPlacement([draining, host("b", other)], [active(0, "a")]), 0);
+  const { kind, reason } = left({ ...cutOff, unreachedBy: ["d", "e"], noCopies: [] });
+  assert.deepEqual([kind, reason], [
+    "unplaced",
+    "a is draining, and b has room, but d and e have no link with b",
+  ]);
+  assert.equal(
+    left({ noCopies: ["a"] }).reason,
+    "a is draining, and b has room, but no link with a",
+  );
+  assert.equal(left({ unreached: 0.5, unreachedBy: ["e"] }).kind, "moves");
+});
+
 // ---- properties
 
 const hostNames = ["a", "b", "c", "d", "e"] as const;
+
+/** Most hosts are reached by all others. */
+const reachArbitraries = {
+  unreached: fc.constantFrom(0, 0, 0, 0.5, 1),
+  unreachedBy: fc.constant(["e"]),
+  noCopies: fc.constantFrom<readonly string[]>([], [], [], ["a"], ["b", "c"]),
+};
 
 const hostsArbitrary = fc.tuple(
   ...hostNames.map((name) =>
@@ -199,6 +273,7 @@ const hostsArbitrary = fc.tuple(
       state: fc.constantFrom<HostView["state"]>("up", "up", "up", "draining", "gone"),
       ownsShards: fc.boolean().map((value) => value || name === "a"),
       capacityBytes: fc.integer({ min: 1, max: 400 }).map((mib) => mib * MIB),
+      ...reachArbitraries,
     })
   ),
 );
@@ -257,6 +332,25 @@ Deno.test("shards go only to hosts that are up, own shards and have room", () =>
         const bytes = [...held, ...arrivals].reduce((sum, each) => sum + countedBytes(each), 0);
         const restoring = arrivals.some(({ kind }) => kind === "restores");
         if (!restoring) assert.ok(bytes <= view.capacityBytes);
+      }
+    }),
+  );
+});
+
+Deno.test("shards go to the hosts with room that the fewest lack a link with, and no move is in vain", () => {
+  fc.assert(
+    fc.property(hostsArbitrary, shardsArbitrary, movesMaxArbitrary, (drawn, shards, movesMax) => {
+      const hosts = drawn.map((each) => ({ ...each, capacityBytes: 10_000 * MIB }));
+      const open = hosts.filter(({ state, ownsShards }) => state === "up" && ownsShards);
+      const fewest = Math.min(...open.map(({ unreached }) => unreached));
+      const of = (name: string) => hosts.find((each) => each.host === name)!;
+      for (const change of changesOf(planPlacement(hosts, shards, { spreadMax: 0.1, movesMax }))) {
+        const to = of(change.to);
+        if (change.kind === "restores") assert.equal(to.unreached, fewest);
+        else {
+          assert.ok(!to.noCopies.includes(change.from));
+          assert.ok(to.unreached < 1 || of(change.from).unreached === 1);
+        }
       }
     }),
   );
