@@ -152,7 +152,10 @@ Deno.test({
           withReplicas(begun.replace("{ kind: singleThread }", placement), replicas),
         );
         const planned = await cairn("plan");
-        assert.match(planned.err, /other embeddings\.serving\.replicas, placement\. Restart them/);
+        assert.match(
+          planned.err,
+          /other embeddings\.serving\.replicas, placement, which .*: restart the hosts/,
+        );
         for (const [i, host] of edges.entries()) {
           await visiting.moveTo(clients[(i + 1) % edges.length]);
           // Each shard has two holders in any file, one of which is up.
