@@ -69,7 +69,7 @@ export class HostSharding {
   /** By host; one that is away has those that it told last. */
   readonly #threads: Map<string, HostThreads>;
   #plan: readonly PlannedActor[] = [];
-  #unplaced: readonly (readonly [Address, string])[] = [];
+  #fixedActors: readonly (readonly [Address, string])[] = [];
   /** The sharding whose actors are made here. */
   #madeSharding: number;
   /** The number of partitionings that the logs here have. */
@@ -115,8 +115,8 @@ export class HostSharding {
   }
 
   /** The actors of all hosts that the store does not place, with their nodes. */
-  get unplaced(): readonly (readonly [Address, string])[] {
-    return this.#unplaced;
+  get fixedActors(): readonly (readonly [Address, string])[] {
+    return this.#fixedActors;
   }
 
   /** Whether a step towards the present divisions is left. */
@@ -183,7 +183,7 @@ export class HostSharding {
 
   #planAnew(): void {
     this.#plan = planOf(this.#configuration, this.#threads);
-    this.#unplaced = placementOf(this.#plan.filter(({ kind }) => !placedKinds.has(kind)));
+    this.#fixedActors = placementOf(this.#plan.filter(({ kind }) => !placedKinds.has(kind)));
   }
 
   /** Resolves when the step under way has ended. */

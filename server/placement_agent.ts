@@ -62,6 +62,8 @@ export interface PlacementAgentOptions {
   readonly controller?: Partial<ControllerOptions>;
   /** Another host has joined the mesh with a new process; default: nothing. */
   readonly onBegan?: (host: string) => void;
+  /** Why this host refuses events; undefined where it does not. Default: it never does. */
+  readonly refusal?: () => string | undefined;
   /** The host was removed from the mesh, or lost its shards: the process must stop. */
   readonly onGone: (error: Error) => void;
 }
@@ -70,7 +72,7 @@ export interface PlacementAgentOptions {
 export interface FollowedSharding {
   readonly shards: ShardsOptions;
   /** The actors of all hosts that the store does not place, with their nodes. */
-  readonly unplaced: readonly (readonly [Address, string])[];
+  readonly fixedActors: readonly (readonly [Address, string])[];
   /** Whether a step towards the divisions of the mesh is left. */
   readonly isChanging: boolean;
   follow(view: MeshView): void;
@@ -170,10 +172,12 @@ export class PlacementAgent {
     this.#loops = [
       this.#loop("renewing the lease", async () => {
         const load = { ...await this.#partFigures(), ...sharding.figures() };
+        const refusal = this.#options.refusal?.();
         const sentMs = this.#nowMs;
         const lease = await coordination.renew(this.#run, {
           load,
           unplaced: this.#unplaced.current,
+          ...(refusal !== undefined && { refusal }),
           unlinked: this.#unlinked.current,
         });
         this.#leasedUntilMs = sentMs + lease.ttlMs;
@@ -342,7 +346,7 @@ export class PlacementAgent {
   async #placeActors(view: MeshView): Promise<void> {
     const { mesh, nodeOf, homeOf, followersOf } = this.#options;
     const { sharding } = view.identity;
-    const actors = [...this.#options.sharding.unplaced];
+    const actors = [...this.#options.sharding.fixedActors];
     for (const [key, placement] of view.placements) {
       if (placement.state === "unassigned") continue;
       const { host } = placement.owner;

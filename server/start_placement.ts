@@ -111,6 +111,7 @@ export async function startPlacement(
     ttlMs,
     controller,
     onBegan: (host) => environment.onBegan(host),
+    refusal: () => logs?.eventLog?.refusal()?.message,
     onGone: (error) => environment.onGone(error),
     sharding,
     takeSnapshot: () => takeSnapshot(mesh, configuration),

@@ -67,6 +67,9 @@ function statusOf(view: MeshView, listed: readonly HostOptions[]) {
       return { host: name, roles, address: formatAddress(address) };
     }),
     unlisted: [...view.hosts.keys()].filter((host) => !listed.some(({ name }) => name === host)),
+    refusing: [...view.hosts.values()].flatMap(({ host, refusal }) =>
+      refusal === undefined ? [] : [{ host, refusal }]
+    ),
     unplaced: [...view.hosts.values()].flatMap(unplacedParts),
     unlinked: [...missingLinks(view)].map(([host, without]) => ({ host, without })),
     restless: [...view.placements].filter(([, { state }]) => state !== "active")
@@ -110,6 +113,7 @@ function linesOf(status: MeshStatus): string[] {
     ),
     ...restless.map(({ key, placement }) => `${partName(key)} is ${describe(placement)}`),
     ...unplaced,
+    ...status.refusing.map(({ host, refusal }) => `${host} refuses events: ${refusal}`),
     ...(reshard?.step === undefined ? [] : [reshardLine(reshard, reshard.step)]),
     ...(plan === undefined
       ? []

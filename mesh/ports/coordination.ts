@@ -133,6 +133,8 @@ export interface HostRecord extends HostDescription {
   readonly load: Readonly<Record<string, number>>;
   /** Parts that cannot be placed there, by address, with the reason, as of its last renewal. */
   readonly unplaced: Readonly<Record<string, string>>;
+  /** Why it refuses events, as of its last renewal; absent where it does not. */
+  readonly refusal?: string;
   /** Hosts with which it had no link for some seconds, as of its last renewal. */
   readonly unlinked: readonly HostRun[];
 }
@@ -140,7 +142,7 @@ export interface HostRecord extends HostDescription {
 /** The state of a host that it tells with a renewal. */
 export type HostReport =
   & Pick<HostRecord, "load">
-  & Partial<Pick<HostRecord, "unplaced" | "unlinked">>;
+  & Partial<Pick<HostRecord, "unplaced" | "unlinked" | "refusal">>;
 
 /** The controller's lease. */
 export interface ControlRecord {

@@ -6,7 +6,7 @@ import type { FollowedSharding } from "../../server/placement_agent.ts";
 export function fixedSharding(shard: Partial<EmbeddingShardOptions> = {}): FollowedSharding {
   return {
     shards: { sharding: 0, shard: shard as EmbeddingShardOptions },
-    unplaced: [],
+    fixedActors: [],
     isChanging: false,
     follow() {},
     figures: () => ({}),

@@ -226,7 +226,7 @@ Deno.test("after a change of trainers nothing else is made anew", async () => {
 
 Deno.test("a host is known by the threads that it told last, whatever this host's file says", async () => {
   const { sharding, followView } = await start(spreadConfiguration("2", 2), "edge-1");
-  const node = (address: string) => new Map(sharding.unplaced).get(address as never);
+  const node = (address: string) => new Map(sharding.fixedActors).get(address as never);
   const nodesOf = (host: string) => [node(`scorer/${host}`), sharding.nodeOf(host, "shard/5")];
   assert.deepEqual(nodesOf("edge-2"), ["edge-2:main", "edge-2:main"]);
   const view = (edge: typeof inOneThread) =>
@@ -243,6 +243,6 @@ Deno.test("a host knows its own threads, also where the store has those of its p
   const { sharding, followView } = await start();
   const before = hostRecord("edge", { threads: { serving: 1, trainers: 2, shards: 0 } });
   await followView(meshView({ hosts: [before] }));
-  assert.equal(new Map(sharding.unplaced).get("scorer/edge"), "edge:main");
+  assert.equal(new Map(sharding.fixedActors).get("scorer/edge"), "edge:main");
   assert.equal(sharding.nodeOf("edge", "trainer/1"), "edge:main");
 });

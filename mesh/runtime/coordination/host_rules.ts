@@ -132,14 +132,11 @@ export function renewHost(
   { hostTtlMs }: LeaseOptions,
 ): HostLease {
   const before = liveRun(view, run);
+  const { refusal: _, ...rest } = before;
   const record: HostRecord = {
-    ...before,
+    ...(report === undefined ? before : rest),
     expiresMs: view.nowMs + hostTtlMs,
-    ...(report && {
-      load: report.load,
-      unplaced: report.unplaced ?? {},
-      unlinked: report.unlinked ?? [],
-    }),
+    ...(report && { ...report, unplaced: report.unplaced ?? {}, unlinked: report.unlinked ?? [] }),
   };
   view.setQuietly(recordKeys.host(run.host), json(record));
   return leaseOf(view, record, hostTtlMs);

@@ -25,7 +25,10 @@ Deno.test({
       );
 
       const lost = "the example log lacks examples";
-      await world.tell("learn-2", {}, 0, { "trainer/0": lost });
+      await world.tell("learn-2", {
+        unplaced: { "trainer/0": lost },
+        refusal: "the log has lost 7 records",
+      });
       const unplaced = await world.run("explain", "trainer", "0");
       assert.match(
         unplaced.out,
@@ -36,8 +39,12 @@ Deno.test({
         status.out,
         /^trainer\/0 cannot be placed on learn-2, which tries again: the example/m,
       );
+      assert.match(status.out, /^learn-2 refuses events: the log has lost 7 records$/m);
 
-      await world.tell("learn-2", { "events/1.position": 2, "trainer/0.position": 0 }, 5);
+      await world.tell("learn-2", {
+        load: { "events/1.position": 2, "trainer/0.position": 0 },
+        records: 5,
+      });
       const joiner = await world.run("explain", "joiner", "1");
       assert.match(joiner.out, /^reads partition 1 of the event log: 3 records behind$/m);
       const trainer = JSON.parse((await world.run("explain", "trainer", "0", "--json")).out);
@@ -59,7 +66,7 @@ Deno.test({
       const kept =
         "kept: { shards: 3, features: { week: { kind: count, by: item, of: click, window: 7d } } }";
       world.write(["\nmesh:\n", `\n${kept}\nmesh:\n`]);
-      await world.tell("learn-2", { "keeper/1.position": 1 }, 0);
+      await world.tell("learn-2", { load: { "keeper/1.position": 1 } });
       const keeper = await world.run("explain", "keeper", "1");
       assert.match(
         keeper.out,
@@ -124,7 +131,7 @@ Deno.test({
   fn: () =>
     withWorld(async (world) => {
       await world.join();
-      for (const host of ["learn-1", "learn-2"]) await world.tell(host, {}, 0, {}, ["tables-2"]);
+      for (const host of ["learn-1", "learn-2"]) await world.tell(host, { unlinked: ["tables-2"] });
       assert.match(
         (await world.run("status")).out,
         /^learn-1 and learn-2 have no link with tables-2: their logs say why$/m,
@@ -142,7 +149,7 @@ Deno.test({
         err,
         /tables-1 is draining, and tables-2 has room, but learn-1 and learn-2 have no link with/,
       );
-      for (const host of ["learn-1", "learn-2"]) await world.tell(host, {}, 0);
+      for (const host of ["learn-1", "learn-2"]) await world.tell(host, {});
       assert.doesNotMatch((await world.run("status")).out, /no link with tables-2/);
     }),
 });

@@ -10,6 +10,7 @@ import {
 import { installedProgram, LocalServer } from "../../../mesh/adapters/redis/local_server.ts";
 import type {
   HostDescription,
+  HostReport,
   HostRun,
   HostTerms,
   PlacedKey,
@@ -147,15 +148,15 @@ export class World {
   }
 
   /**
-   * A host tells how far it has read, which parts it cannot place and which hosts it has no link
-   * with; the second event partition has so many records.
+   * A host renews its lease with a report; the second event partition gets so many records.
    */
   async tell(
     host: string,
-    load: Record<string, number>,
-    records: number,
-    unplaced: Record<string, string> = {},
-    unlinked: readonly string[] = [],
+    { records = 0, unlinked = [], ...told }: Partial<Omit<HostReport, "unlinked">> & {
+      readonly records?: number;
+      /** Names of hosts. */
+      readonly unlinked?: readonly string[];
+    },
   ): Promise<void> {
     const configuration = parseConfiguration(Deno.readTextFileSync(this.file), this.file);
     await withEventLog(configuration, async (log) => {
@@ -167,8 +168,7 @@ export class World {
       }
     });
     const { coordination, close } = await openCoordination(configuration);
-    const report = { load, unplaced, unlinked: unlinked.map(runOf) };
-    await coordination.renew(runOf(host), report);
+    await coordination.renew(runOf(host), { load: {}, ...told, unlinked: unlinked.map(runOf) });
     await close();
   }
 

@@ -215,7 +215,8 @@ export function hostsContract(test: ContractTest): void {
     const before = await mesh.read();
     const unplaced = { "trainer/0": "examples are lost" };
     const unlinked = [{ host: "z", incarnation: "z-1" }];
-    await mesh.renew(a, { load: { rows: 7 }, unplaced, unlinked });
+    const refusal = "the log is full";
+    await mesh.renew(a, { load: { rows: 7 }, unplaced, unlinked, refusal });
     const view = await mesh.read();
     assert.equal(view.version, before.version, "a renewal is no change of the placement");
     assert.equal(view.revision, before.revision, "and wakes no watcher");
@@ -224,10 +225,10 @@ export function hostsContract(test: ContractTest): void {
     assert.deepEqual([record.load, record.unplaced], [{ rows: 7 }, unplaced]);
     await mesh.renew(a);
     const told = async () => {
-      const { unplaced, unlinked } = (await mesh.read()).hosts.get("a")!;
-      return { unplaced, unlinked };
+      const { unplaced, unlinked, refusal } = (await mesh.read()).hosts.get("a")!;
+      return { unplaced, unlinked, ...(refusal !== undefined && { refusal }) };
     };
-    assert.deepEqual(await told(), { unplaced, unlinked });
+    assert.deepEqual(await told(), { unplaced, unlinked, refusal });
     await mesh.renew(a, { load: {} });
     assert.deepEqual(await told(), { unplaced: {}, unlinked: [] }, "it has begun");
     await mesh.renew(a, { load: {}, unlinked });
