@@ -21,6 +21,7 @@ import type {
 } from "../../kernels/embedding/class_copy.ts";
 import type { SnapshotHeader } from "../../kernels/embedding/table_snapshot.ts";
 import type { HandedDeltas } from "./delta_stream.ts";
+import type { LearnedChunk } from "./protocol.ts";
 
 /** The owner, as a copy of it begins. */
 export interface CopyBegun {
@@ -62,6 +63,8 @@ export interface ShardHandover {
   readonly moves: number;
   /** By source, the newest sequence applied. */
   readonly marks: readonly (readonly [source: string, sequence: number])[];
+  /** By source, the chunk of the newest gradients. */
+  readonly chunks: readonly (readonly [source: string, chunk: LearnedChunk])[];
   /** By source, the number of the current opening. */
   readonly epochs: readonly (readonly [source: string, epoch: number])[];
   /** Undefined where the replicas have to read all rows again. */

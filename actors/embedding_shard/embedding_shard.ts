@@ -27,7 +27,7 @@ import { ShardMoves } from "./shard_moves.ts";
 import { Loading, loadRows } from "./loading.ts";
 import type { RestoredShard } from "./shard_restore.ts";
 import { ShardSnapshots } from "./shard_snapshots.ts";
-import { Sources } from "./sources.ts";
+import { NO_SOURCES, Sources } from "./sources.ts";
 
 /** As many as two trainers have batches in flight. */
 const SPARE_BUFFERS = 4;
@@ -123,7 +123,7 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
     }
     const { tables, loaded } = await loadRows(context, options, dependencies.blobs);
     const incarnation = context.random.uuid();
-    const start = { tables, incarnation, moves: 0, marks: [], epochs: [], deltas: undefined };
+    const start = { tables, incarnation, moves: 0, ...NO_SOURCES, deltas: undefined };
     const shard = new EmbeddingShard(context, options, dependencies, start);
     if (loaded instanceof Loading) shard.#loadOn(loaded);
     else shard.#beginFrom(loaded);
@@ -242,7 +242,7 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
     } catch (error) {
       return this.#context.replyError(message, error as Error);
     }
-    this.#context.reply(message, { sequence: this.#sources.highWaterMarkOf(source), ...opening });
+    this.#context.reply(message, { ...this.#sources.markOf(source), ...opening });
   }
 
   #applyGradients(message: ApplyGradients): void {
@@ -258,7 +258,7 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
     );
     this.#snapshots.updated();
     this.#buffers.give(message.gradients);
-    this.#sources.raiseHighWaterMark(message.source, message.sequence);
+    this.#sources.raiseHighWaterMark(message.source, message.sequence, message.chunk);
     this.#deltas.trace(this.#context.traceOf(message));
     this.#figures.gradientsApplied(message.ids.length);
     this.#context.reply(message, { applied: true });

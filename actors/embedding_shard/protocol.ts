@@ -25,6 +25,13 @@ export interface Lookup extends Request<{ readonly rows: Float32Array<ArrayBuffe
   readonly missing: "zeros" | "initial";
 }
 
+/** A chunk of the example log of which a shard has learned rows. */
+export interface LearnedChunk {
+  readonly offset: number;
+  /** CRC-32C of its record: after a loss other chunks may take its offset. */
+  readonly checksum: number;
+}
+
 /**
  * The gradients of one batch. (source, sequence) makes it idempotent: a sequence at or below the
  * source's high-water mark is acknowledged and changes nothing. The source is the batch's partition
@@ -35,6 +42,8 @@ export interface ApplyGradients extends Request<{ readonly applied: boolean }> {
   readonly kind: "applyGradients";
   readonly source: string;
   readonly sequence: number;
+  /** The chunk of its rows. */
+  readonly chunk?: LearnedChunk | undefined;
   /** Distinct ids, class after class; shape `[n]`. */
   readonly ids: FeatureIds;
   /** Where each class begins among the ids; shape `[classes + 1]`. */
@@ -101,6 +110,14 @@ export interface SourceOpening {
   readonly epoch: number;
 }
 
+/** How far a shard has learned a source. */
+export interface SourceMark {
+  /** The newest sequence that is applied. */
+  readonly sequence: number;
+  /** The chunk of the newest gradients; undefined where there were none since the snapshot. */
+  readonly chunk?: LearnedChunk | undefined;
+}
+
 /** The shard was restarted: it has lost the updates since its snapshot. */
 export class ShardRestartedError extends Error {
   override readonly name = "ShardRestartedError";
@@ -115,9 +132,9 @@ export class ShardRestartedError extends Error {
  * Opens the stream of a source's gradients. Waits behind the gradients sent before it, and ends all
  * earlier openings of the source: their gradients and cuts are refused from now on, also those that
  * are still on their way. Answers with the newest sequence of the source that is applied, 0 before
- * the first.
+ * the first, and the chunk of the newest gradients since the shard's snapshot.
  */
-export interface OpenSource extends Request<SourceOpening & { readonly sequence: number }> {
+export interface OpenSource extends Request<SourceOpening & SourceMark> {
   readonly kind: "openSource";
   readonly source: string;
   /** Epoch of the trainer's right to its partition. Absent where one process runs all parts. */

@@ -2,31 +2,44 @@
  * The sources of gradients of a shard, one for each partition: the high-water mark of each, so that
  * every batch is applied once, and its current opening, so that an earlier one changes nothing.
  */
-import { type BeginSnapshot, ShardRestartedError, type SourceOpening } from "./protocol.ts";
+import {
+  type BeginSnapshot,
+  type LearnedChunk,
+  ShardRestartedError,
+  type SourceMark,
+  type SourceOpening,
+} from "./protocol.ts";
 
 /** Marks and openings as they move with a shard. */
 export interface SourcesState {
   readonly marks: readonly (readonly [source: string, sequence: number])[];
+  readonly chunks: readonly (readonly [source: string, chunk: LearnedChunk])[];
   readonly epochs: readonly (readonly [source: string, epoch: number])[];
 }
+
+/** A shard that no source has reached. */
+export const NO_SOURCES: SourcesState = { marks: [], chunks: [], epochs: [] };
 
 export class Sources {
   readonly #shard: number;
   readonly #incarnation: string;
   /** The newest sequence applied, by source. */
   readonly #marks: Map<string, number>;
+  /** The chunk of the newest gradients, by source. */
+  readonly #chunks: Map<string, LearnedChunk>;
   /** Number of the current opening, by source. */
   readonly #epochs: Map<string, number>;
 
-  constructor(shard: number, incarnation: string, { marks, epochs }: SourcesState) {
+  constructor(shard: number, incarnation: string, { marks, chunks, epochs }: SourcesState) {
     this.#shard = shard;
     this.#incarnation = incarnation;
     this.#marks = new Map(marks);
+    this.#chunks = new Map(chunks);
     this.#epochs = new Map(epochs);
   }
 
   get state(): SourcesState {
-    return { marks: [...this.#marks], epochs: [...this.#epochs] };
+    return { marks: [...this.#marks], chunks: [...this.#chunks], epochs: [...this.#epochs] };
   }
 
   /** The high-water mark of a source, 0 before its first gradients. */
@@ -34,9 +47,15 @@ export class Sources {
     return this.#marks.get(source) ?? 0;
   }
 
-  /** Gradients or removals up to `sequence` are applied. */
-  raiseHighWaterMark(source: string, sequence: number): void {
+  /** How far a source is learned. */
+  markOf(source: string): SourceMark {
+    return { sequence: this.highWaterMarkOf(source), chunk: this.#chunks.get(source) };
+  }
+
+  /** Gradients of a chunk, or removals, up to `sequence` are applied. */
+  raiseHighWaterMark(source: string, sequence: number, chunk?: LearnedChunk): void {
     this.#marks.set(source, sequence);
+    if (chunk !== undefined) this.#chunks.set(source, chunk);
   }
 
   /**

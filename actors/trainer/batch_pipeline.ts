@@ -267,9 +267,9 @@ export class BatchPipeline {
     loss: number,
   ): Promise<void> {
     const { clock, shards, onLearned } = this.#parts;
-    const { partition, sequence, atMs } = batch;
+    const { partition, sequence, chunk, atMs } = batch;
     const trace = span?.context;
-    await shards.applyGradients(grouped, { gradients, partition, sequence, atMs, trace })
+    await shards.applyGradients(grouped, { gradients, partition, sequence, chunk, atMs, trace })
       .finally(() => span?.end());
     onLearned({ batch, loss, tookMs: clock.monotonicMs() - beganMs });
   }

@@ -131,10 +131,11 @@ export class ChunkBatches {
   /**
    * Adds a chunk read at `offset` of a partition.
    *
+   * @param checksum CRC-32C of its record; undefined = it is of no log.
    * @returns False where the chunk is of another schema. Its rows are skipped.
    * @throws {RangeError} When it is damaged, or rows are missing before it.
    */
-  add(partition: number, chunk: ExampleChunk, offset: number): boolean {
+  add(partition: number, chunk: ExampleChunk, offset: number, checksum?: number): boolean {
     const { firstRow, rows, forget } = chunk;
     const state = this.#state(partition);
     const isOfModel = hasColumns(chunk, this.#options, offset);
@@ -163,7 +164,8 @@ export class ChunkBatches {
     if (ranges.length > 0) {
       const isFull = rows >= this.#options.batchRows;
       const endsFlight = !isFull || offset % FLIGHT_CHUNKS === FLIGHT_CHUNKS - 1;
-      const whole = { ...batchOf(chunk, before, after), partition, endsFlight };
+      const learned = checksum === undefined ? {} : { chunk: { offset, checksum } };
+      const whole = { ...batchOf(chunk, before, after), ...learned, partition, endsFlight };
       for (const [from, to] of ranges) {
         const part = from === 0 && to === rows ? whole : partOf(whole, from, to);
         this.#batches.push({ ...part, passed: this.#passed });

@@ -5,6 +5,7 @@
 import type { TraceContext } from "../../mesh/ports/tracing.ts";
 import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
 import type { Forgotten } from "../../records/forgotten.ts";
+import type { LearnedChunk } from "../embedding_shard/protocol.ts";
 import { invariant } from "../../structures/invariant.ts";
 
 /** How far a trainer has consumed a partition of the example log. */
@@ -23,6 +24,8 @@ export type Progresses = ReadonlyMap<number, Progress>;
 export interface ExampleBatch {
   /** The partition that it was read from. */
   readonly partition: number;
+  /** The chunk that it was read from. */
+  readonly chunk?: LearnedChunk | undefined;
   readonly features: FeatureBatch;
   /** `[rows, tasks]` */
   readonly labels: Float32Array<ArrayBuffer>;
@@ -81,6 +84,7 @@ export function partOf(batch: ExampleBatch, from: number, to: number): ExampleBa
   const firstRow = batch.sequence - rows;
   return {
     partition: batch.partition,
+    chunk: batch.chunk,
     features: {
       rows: to - from,
       ids: ids.subarray(firstId, listOffsets[to * slots]),

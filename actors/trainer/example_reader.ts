@@ -12,6 +12,7 @@ import { present } from "../../structures/invariant.ts";
 import { BEGINNING, ChunkBatches, type PartitionStart } from "./chunk_batches.ts";
 import type { TrainerOptions } from "./options.ts";
 import {
+  type Checksums,
   orderOf,
   PartitionQueue,
   type ReadChunk,
@@ -25,6 +26,7 @@ const BATCHES_WAITING = 8;
 
 export interface ExampleReaderParts {
   readonly log: EventLog;
+  readonly kernel: Checksums;
   readonly telemetry: Telemetry;
   /** Called with the rows of each chunk of another schema. */
   onSkipped(rows: number): void;
@@ -76,7 +78,7 @@ export class ExampleReader {
     this.#batches = new ChunkBatches(options, starts);
     this.#queues = starts.map(({ partition, start = BEGINNING }) =>
       new PartitionQueue(
-        parts.log,
+        parts,
         partition,
         start.offset,
         partition < (options.partitionedFrom?.present ?? 0),
@@ -257,10 +259,10 @@ export class ExampleReader {
       this.#queues.every((queue) => queue.head !== undefined || queue.hasPassed(order));
   }
 
-  #add(partition: number, { chunk, offset }: ReadChunk): void {
+  #add(partition: number, { chunk, offset, checksum }: ReadChunk): void {
     const { rows } = chunk;
     if (rows > 0) this.#filled.add(partition);
-    if (this.#batches.add(partition, chunk, offset)) {
+    if (this.#batches.add(partition, chunk, offset, checksum)) {
       if (rows > 0) this.#logSkipped(partition);
       return;
     }

@@ -21,7 +21,7 @@ import type { TrainerMessage } from "./protocol.ts";
 import type { PartitionJoiners } from "./partition_joiners.ts";
 import { Recovery } from "./recovery.ts";
 import { Refusals } from "./refusals.ts";
-import { ShardBehindError } from "./resume_point.ts";
+import { ShardAheadError, ShardBehindError } from "./resume_point.ts";
 import type { AppliedSequences, ShardClient } from "./shard_client.ts";
 import type { TrainerAtCut } from "./snapshot_cuts.ts";
 import type { TaskValidation } from "./task_validation.ts";
@@ -66,7 +66,7 @@ export class Learning {
     this.#parts = parts;
     this.progress = new TrainerProgress(options.partitions, metrics);
     this.#eraser = new Eraser({ options, shards, kernel, blobs, context });
-    this.#reader = this.#readFrom();
+    this.#reader = this.#readFrom(kernel);
     this.pipeline = new BatchPipeline({
       session,
       kernel,
@@ -131,21 +131,25 @@ export class Learning {
    *
    * @param wake Called when a partition has new chunks.
    * @throws {ShardBehindError} A shard is behind the oldest snapshot; all shards go back.
+   * @throws {ShardAheadError} A shard has learned rows that the log has lost; all shards go back.
    */
   async resume(applied: AppliedSequences, wake: () => void): Promise<void> {
     const { context, options, exampleLog, blobs, session, shards } = this.#parts;
-    const stores = { blobs, exampleLog, kernel: BatchKernel.create() };
+    // The kernel of the batches has rows in its memory.
+    const kernel = BatchKernel.create();
+    const stores = { blobs, exampleLog, kernel };
     const refusals = await Refusals.open(stores, context.clock, options);
     this.#recovery = this.#recoveryWith(refusals);
-    const startParts = { context, options, blobs, exampleLog, session };
+    const startParts = { context, options, blobs, exampleLog, session, learned: shards.learned };
     const judges = { refusals, recovery: this.#recovery };
     const cut = await resumeModel(startParts, applied, judges).catch(async (error) => {
       // The trainer restarts after them.
-      if (error instanceof ShardBehindError) await shards.goBack();
+      const isApart = error instanceof ShardBehindError || error instanceof ShardAheadError;
+      if (isApart) await shards.goBack();
       throw error;
     });
     this.progress.start(cut, applied);
-    this.#reader = this.#readFrom(partitionStarts(cut, applied, refusals));
+    this.#reader = this.#readFrom(kernel, partitionStarts(cut, applied, refusals));
     this.#flights = new Flights(this.#reader, this.pipeline);
     // Last: the log would keep a trainer whose start fails, with all its memory.
     const unfollow = this.#reader.follow(wake);
@@ -245,10 +249,11 @@ export class Learning {
     return new Recovery(parts, refusals);
   }
 
-  #readFrom(starts?: readonly PartitionStart[]): ExampleReader {
+  #readFrom(kernel: BatchKernel, starts?: readonly PartitionStart[]): ExampleReader {
     const { context, options, exampleLog, metrics } = this.#parts;
     const parts = {
       log: exampleLog,
+      kernel,
       telemetry: context.telemetry,
       onSkipped: (rows: number) => metrics.rowsSkipped(rows),
     };

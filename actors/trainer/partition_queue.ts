@@ -2,15 +2,19 @@
  * The chunks of one partition of the example log that a trainer has read and not taken yet.
  */
 import type { EventLog } from "../../mesh/ports/event_log.ts";
+import type { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import { decodeExamples, type ExampleChunk } from "../../records/example_chunk.ts";
+import type { LearnedChunk } from "../embedding_shard/protocol.ts";
 import type { Progress } from "./example_batch.ts";
 import { invariant } from "../../structures/invariant.ts";
 
 /** A chunk as it was read. */
-export interface ReadChunk {
-  readonly offset: number;
+export interface ReadChunk extends LearnedChunk {
   readonly chunk: ExampleChunk;
 }
+
+/** Computes the checksums of records. */
+export type Checksums = Pick<BatchKernel, "crc32c">;
 
 /** A position before which nothing of a partition is left to learn. */
 export type SettledPosition = Pick<Progress, "offset" | "learnedThroughMs">;
@@ -18,6 +22,7 @@ export type SettledPosition = Pick<Progress, "offset" | "learnedThroughMs">;
 export class PartitionQueue {
   readonly partition: number;
   readonly #log: EventLog;
+  readonly #kernel: Checksums;
   readonly #chunks: ReadChunk[] = [];
   #nextOffset: number;
   /** Chunks that wait and have rows or erasures. */
@@ -35,8 +40,14 @@ export class PartitionQueue {
   #settled: SettledPosition = { offset: 0, learnedThroughMs: 0 };
 
   /** @param mayBeEnded Whether the partition is one of an earlier partitioning. */
-  constructor(log: EventLog, partition: number, offset: number, mayBeEnded = false) {
+  constructor(
+    { log, kernel }: { readonly log: EventLog; readonly kernel: Checksums },
+    partition: number,
+    offset: number,
+    mayBeEnded = false,
+  ) {
     this.#log = log;
+    this.#kernel = kernel;
     this.#mayBeEnded = mayBeEnded && offset > 0;
     this.partition = partition;
     this.#nextOffset = offset;
@@ -100,7 +111,7 @@ export class PartitionQueue {
       invariant(offset >= this.#nextOffset, "records of the example log ascend");
       this.#nextOffset = offset + 1;
       const chunk = decodeExamples(bytes);
-      this.#chunks.push({ offset, chunk });
+      this.#chunks.push({ offset, checksum: this.#kernel.crc32c(bytes), chunk });
       this.#rows += chunk.rows;
       if (hasRows(chunk)) this.#chunksWithRows++;
       if (chunk.ended === true) this.#isEnded = true;

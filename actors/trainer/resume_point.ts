@@ -23,6 +23,7 @@ import { gradientSource } from "../../records/gradient_source.ts";
 import { lastChunkOf } from "../../records/last_record.ts";
 import { NO_JUDGEMENT, readTrainerStates, type TrainerState } from "../../records/trainer_state.ts";
 import { present } from "../../structures/invariant.ts";
+import type { LearnedChunk } from "../embedding_shard/protocol.ts";
 import type { AppliedSequences } from "./shard_client.ts";
 
 /**
@@ -35,6 +36,21 @@ export class ShardBehindError extends Error {
     super(
       `Cannot resume training: a shard has learned ${learned} rows of partition ${partition}, and ` +
         `the oldest snapshot begins after ${sequence}. All shards restart from the newest snapshot.`,
+    );
+  }
+}
+
+/**
+ * A shard has learned rows that the example log does not have: its server came back with older data.
+ * New rows with their numbers would be taken for learned ones.
+ */
+export class ShardAheadError extends Error {
+  override readonly name = "ShardAheadError";
+  constructor(partition: number, offset: number) {
+    super(
+      `Cannot resume training: a shard has learned the chunk at offset ${offset} of the example ` +
+        `log (examples/${partition}), which the log has lost. All shards restart from the newest ` +
+        "snapshot.",
     );
   }
 }
@@ -156,6 +172,31 @@ export async function requireExamples(
   if (lastChunk === undefined) return;
   if (await lastChunkOf(log, BatchKernel.create(), part) === lastChunk) return;
   throw new ExamplesLostError(part, "the log has other examples there: those learned were lost");
+}
+
+/** By partition, chunks of which the shards have learned. */
+export type LearnedChunks = ReadonlyMap<number, readonly LearnedChunk[]>;
+
+/**
+ * Checks that the log has the chunks of which the shards have learned, and no others at their
+ * offsets. One that was trimmed is before the cut of a snapshot.
+ *
+ * @throws {ShardAheadError} When it has not.
+ */
+export async function requireLearned(
+  log: Pick<EventLog, "endOffset" | "read">,
+  learned: LearnedChunks,
+): Promise<void> {
+  const kernel = BatchKernel.create();
+  for (const [partition, chunks] of learned) {
+    const distinct = new Map(chunks.map((chunk) => [`${chunk.offset} ${chunk.checksum}`, chunk]));
+    for (const { offset, checksum } of distinct.values()) {
+      const [found] = await log.read(partition, offset, 1);
+      const isTrimmed = (found?.offset ?? await log.endOffset(partition) - 1) > offset;
+      if (isTrimmed || found && kernel.crc32c(found.bytes) === checksum) continue;
+      throw new ShardAheadError(partition, offset);
+    }
+  }
 }
 
 /** Where a trainer goes on in a partition after its return to a snapshot. */

@@ -14,6 +14,7 @@ import { gradientSource } from "../../records/gradient_source.ts";
 import { invariant } from "../../structures/invariant.ts";
 import {
   type EmbeddingShardMessage,
+  type LearnedChunk,
   type RemovedRows,
   ShardRestartedError,
 } from "../embedding_shard/protocol.ts";
@@ -62,6 +63,8 @@ export interface BatchGradients {
   readonly gradients: Float32Array;
   readonly partition: number;
   readonly sequence: number;
+  /** The chunk of the batch's rows. */
+  readonly chunk?: LearnedChunk | undefined;
   /** Data clock, ms. */
   readonly atMs: number;
   /** The span of the batch. */
@@ -76,6 +79,7 @@ export class ShardClient {
   /** By shard. */
   readonly #asks: readonly RepeatedAsks[];
   readonly #openings: ShardOpenings;
+  readonly #learned = new Map<number, readonly LearnedChunk[]>();
   /** By partition, the sequence of the newest gradients that were sent. */
   readonly #sent = new Map<number, number>();
 
@@ -97,6 +101,14 @@ export class ShardClient {
   /** Incarnations of the shards at {@link open}, by shard; the same array until the next one. */
   get incarnations(): readonly string[] {
     return this.#openings.incarnations;
+  }
+
+  /**
+   * By partition, the chunks of the newest gradients that the shards had applied at {@link open},
+   * of those that had applied any since their snapshot.
+   */
+  get learned(): ReadonlyMap<number, readonly LearnedChunk[]> {
+    return this.#learned;
   }
 
   /** Budget with which the slowest shard answers, ms. */
@@ -139,6 +151,7 @@ export class ShardClient {
         { isStart: true },
       );
       this.#openings.set(partition, opened);
+      this.#learned.set(partition, opened.flatMap(({ chunk }) => chunk ?? []));
       return [partition, opened.map(({ sequence }) => sequence)] as const;
     }));
     return new Map(all);
@@ -252,7 +265,7 @@ export class ShardClient {
   /** Resolves when every shard has applied its part of the gradients. */
   async applyGradients(
     { uniqueIds, groupStarts, counts }: GroupedIds,
-    { gradients, partition, sequence, atMs, trace }: BatchGradients,
+    { gradients, partition, sequence, chunk, atMs, trace }: BatchGradients,
   ): Promise<void> {
     invariant(
       sequence > (this.#sent.get(partition) ?? -Infinity),
@@ -272,6 +285,7 @@ export class ShardClient {
             kind: "applyGradients",
             source,
             sequence,
+            chunk,
             ids: uniqueIds.slice(from, to),
             starts,
             gradients: this.#buffers.take(part.length),

@@ -13,7 +13,9 @@ import type { Recovery } from "./recovery.ts";
 import type { Refusals } from "./refusals.ts";
 import {
   findResumePoint,
+  type LearnedChunks,
   requireExamples,
+  requireLearned,
   restoreModel,
   warnOfDifferences,
   warnOfTrimmed,
@@ -27,6 +29,12 @@ export interface StartParts {
   readonly exampleLog: EventLog;
   /** Before its first step. */
   readonly session: TrainingSession;
+}
+
+/** The parts of a start on shards that have opened. */
+export interface ResumeParts extends StartParts {
+  /** By partition, chunks of which the shards have learned. */
+  readonly learned: LearnedChunks;
 }
 
 /**
@@ -54,13 +62,15 @@ export async function serveNewest(parts: StartParts): Promise<boolean> {
  * @param applied The sequences up to which each shard has applied the partitions' gradients.
  * @returns The snapshot's cut, by partition; empty without a snapshot.
  * @throws {ExamplesLostError} When the log ends before the cut.
+ * @throws {ShardAheadError} When it has lost a chunk of which a shard has learned.
  */
 export async function resumeModel(
-  parts: StartParts,
+  parts: ResumeParts,
   applied: AppliedSequences,
   judges: { readonly refusals: Refusals; readonly recovery: Recovery },
 ): Promise<Progresses> {
   const cut = await restoreNewest(parts, applied, judges);
+  await requireLearned(parts.exampleLog, parts.learned);
   const { context: { telemetry }, options: { name } } = parts;
   for (const partition of await judges.refusals.giveUpLost(cut)) {
     const message = `${name} records and learns rows of partition ${partition} anew: the example ` +

@@ -366,7 +366,7 @@ export class LogTailLostError extends Error {
     super(
       `Partition ${partition} of ${log} ends at offset ${found}, and ${known} records were acknowledged: a failover or a restore from an old copy has lost ${
         known - found
-      }. Nothing is written until the newer data is restored, or this process is restarted, which accepts the loss.`,
+      }. Nothing is written until the newer data is restored, or the loss is accepted: in a mesh by cairn recover --accept-loss and a restart of the hosts that say so, otherwise by a restart of this process.`,
     );
   }
 }

@@ -13,7 +13,8 @@
  *
  * A fail-over of Redis loses rows that trainers have read and that shards may still apply, until
  * the operator restarts the mesh. As long as a process that ran at the loss is alive, the rows of
- * the log before the loss count as well as those after it.
+ * the log before the loss count as well as those after it. A trainer of a later process applies
+ * nothing to a shard that has learned lost rows: the shard would take new ones for them.
  */
 import type {
   ApplyGradients,
@@ -22,6 +23,7 @@ import type {
   RemoveRows,
 } from "../../actors/embedding_shard/protocol.ts";
 import type { EmbeddingShardOptions } from "../../actors/embedding_shard/options.ts";
+import type { TrainerOptions } from "../../actors/trainer/options.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import type { Address, Message } from "../../mesh/runtime/actor.ts";
 import { shardAt } from "../../server/addresses.ts";
@@ -50,6 +52,10 @@ class ExactlyOnce implements Checker {
   readonly #firstRows = new Map<string, number[]>();
   /** Sequence that the shard stands at, by its incarnation and source. */
   readonly #at = new Map<string, number>();
+  /** Sources of which an incarnation of a shard has learned rows that the log has lost. */
+  readonly #ofLostRows = new Set<string>();
+  /** Sources whose trainer runs in a process that began after the loss. */
+  readonly #begunSince = new Set<string>();
   /** Number of the shards among which ids are divided, by the actor of one of them. */
   readonly #shards = new Map<string, number>();
   /** The shard of an id, by number of shards and id. */
@@ -72,7 +78,16 @@ class ExactlyOnce implements Checker {
     }
   }
 
-  began(actor: Address, _host?: string, options?: unknown): void {
+  began(actor: Address, host?: string, options?: unknown): void {
+    if (actor.startsWith("trainer/")) {
+      for (const partition of (options as TrainerOptions).partitions) {
+        const source = gradientSource(partition);
+        const isOld = host !== undefined &&
+          this.#lost.some((tail) => tail.source === source && tail.readers.has(host));
+        if (isOld) this.#begunSince.delete(source);
+        else this.#begunSince.add(source);
+      }
+    }
     if (!actor.startsWith(SHARD)) return;
     this.#shards.set(actor, (options as EmbeddingShardOptions).shards);
   }
@@ -101,6 +116,10 @@ class ExactlyOnce implements Checker {
     const rows = present(this.#rows.get(source), "a source with chunks has rows");
     this.#lost.push({ source, rows: [...rows], readers: new Set(this.#alive) });
     rows.splice(firstLost);
+    this.#begunSince.delete(source);
+    for (const [key, at] of this.#at) {
+      if (key.endsWith(` ${source}`) && at > firstLost) this.#ofLostRows.add(key);
+    }
   }
 
   answers(actor: Address, request: Message, value: unknown): void {
@@ -161,6 +180,9 @@ class ExactlyOnce implements Checker {
       return;
     }
     this.#at.set(key, sequence);
+    if (this.#ofLostRows.has(key) && this.#begunSince.has(source)) {
+      this.#context.fail(`${actor} learns on although ${source} has lost rows that it has learned`);
+    }
     const applied = { ids, counts };
     const [difference, ...ofLost] = this.#owed(actor, { source, from: at, to: sequence })
       .map((owed) => differenceOf(applied, owed));

@@ -15,9 +15,11 @@ import {
 import type { PartitionCounts } from "../../mesh/ports/partitioning.ts";
 import { readMesh } from "../../mesh/runtime/coordination/read_mesh.ts";
 import { records } from "../../mesh/runtime/coordination/record_keys.ts";
+import type { TrainerPart } from "../../records/snapshot_parts.ts";
 import { InvariantError, present } from "../../structures/invariant.ts";
 import type { CheckerFactory } from "../checkers/checker.ts";
 import type { Fault, Interrupt } from "../plan/fault.ts";
+import type { FailOverRedis } from "../plan/mesh_fault.ts";
 import { REDIS_CLOCK } from "../plan/host_clocks.ts";
 import type { MailboxState } from "../world/process_nodes.ts";
 import { NodeClock } from "../world/node_clock.ts";
@@ -33,6 +35,12 @@ import { SharedBlobs } from "./shared_blobs.ts";
 import type { SimulatedHost } from "./simulated_host.ts";
 import { SimulatedNetwork } from "./simulated_network.ts";
 import { SimulatedRedis } from "./simulated_redis.ts";
+
+/** Looks of an operator at the hosts, after a loss, and the pause between two of them, ms. */
+const REFUSING_LOOKS = 12;
+const LOOK_MS = 500;
+/** Time for which a host that the operator restarts is down, ms. */
+const RESTART_MS = 200;
 
 /** The parts of a world of several hosts. */
 export interface MeshWorldOptions extends WorldOptions {
@@ -237,7 +245,7 @@ export class MeshWorld extends World {
         this.#processes.known(fault.host).cutFromRedisUntilMs = nowMs + fault.forMs;
         return;
       case "stopRedis":
-        return this.#stopRedis(0, fault.forMs);
+        return this.#stopRedis({ lostMs: 0, downMs: fault.forMs });
       case "slowRedis": {
         const slow = { untilMs: nowMs + fault.forMs, latencyMs: fault.latencyMs };
         if (fault.host === undefined) this.#slowRedis = slow;
@@ -253,7 +261,7 @@ export class MeshWorld extends World {
         else this.#processes.known(fault.host).wallClock.stepTo(fault.toMs);
         return;
       case "failOverRedis":
-        return this.#stopRedis(fault.lostMs, fault.downMs, fault.noticedMs);
+        return this.#stopRedis(fault);
       case "drainHost":
         return this.#operator.drain(fault);
       case "commandMesh":
@@ -306,16 +314,59 @@ export class MeshWorld extends World {
     this.#operator.endDrains();
   }
 
-  #stopRedis(lostMs: number, downMs: number, noticedMs?: number): void {
+  #stopRedis(fault: Omit<FailOverRedis, "kind" | "atMs">): void {
+    const { lostMs, downMs, noticedMs, restartsOnly = false } = fault;
     if (!this.redis.isUp) return;
+    const { revision } = this.redis;
     this.redis.stop();
     this.clock.schedule(downMs, () => {
       if (lostMs > 0) { for (const checker of this.checkers.redisLost) checker.redisLost(); }
       const lost = this.redis.start(lostMs);
       this.note("redis", "start", lost);
       if (lost === 0) return;
-      this.#operator.notice(() => this.#acceptLoss(), noticedMs);
+      const isWhole = this.redis.run.revision === revision;
+      this.#operator.notice(
+        () => restartsOnly && isWhole ? this.#restartRefusing() : this.#acceptLoss(),
+        noticedMs,
+      );
     });
+  }
+
+  /**
+   * The operator restarts hosts that refuse to write, one after another; where the examples of a
+   * snapshot are lost, it does as their errors ask.
+   */
+  #restartRefusing(looks = REFUSING_LOOKS): void {
+    this.#operator.run(async () => {
+      if (await this.blobs.hasLostSnapshots((part) => this.#hasExamplesOf(part))) {
+        return this.#acceptLoss();
+      }
+      const all = this.#processes.all;
+      const isRestarting = all.some((known) => known.isRestarting);
+      const refusing = all.find(({ current }) => current?.refusesWrites);
+      if (!isRestarting && refusing !== undefined) {
+        this.#processes.restart(refusing.name, RESTART_MS);
+      }
+      // A host notices the loss with its next command.
+      const left = isRestarting || refusing !== undefined ? looks : looks - 1;
+      if (left > 0) this.#operator.notice(() => this.#restartRefusing(left), LOOK_MS);
+    });
+  }
+
+  /** Whether the example log has the chunks before the cut of a snapshot's part. */
+  async #hasExamplesOf(part: TrainerPart): Promise<boolean> {
+    const log = this.redis.log("examples", this.#configuration.partitions.examples);
+    const examples = {
+      endOffset: (partition: number) => Promise.resolve(log.endOffset(partition)),
+      read: (...asked: Parameters<typeof log.read>) => Promise.resolve(log.read(...asked)),
+    };
+    try {
+      await requireExamples(examples, part);
+      return true;
+    } catch (error) {
+      if (error instanceof ExamplesLostError) return false;
+      throw error;
+    }
   }
 
   /**
@@ -329,18 +380,8 @@ export class MeshWorld extends World {
       known.isRestarting = true;
       this.#processes.die(known, false);
     }
-    const log = this.redis.log("examples", this.#configuration.partitions.examples);
-    const examples = {
-      endOffset: (partition: number) => Promise.resolve(log.endOffset(partition)),
-      read: (...asked: Parameters<typeof log.read>) => Promise.resolve(log.read(...asked)),
-    };
     this.#operator.run(async (mesh) => {
-      await this.blobs.deleteLostSnapshots((part) =>
-        requireExamples(examples, part).then(() => true, (error) => {
-          if (error instanceof ExamplesLostError) return false;
-          throw error;
-        })
-      );
+      await this.blobs.deleteLostSnapshots((part) => this.#hasExamplesOf(part));
       await mesh.acceptLoss().catch((error) => {
         // Redis has lost the mesh itself: its hosts make it anew.
         if (!(error instanceof InvariantError)) throw error;

@@ -73,6 +73,11 @@ export class SharedBlobs {
     };
   }
 
+  /** Whether the examples of a snapshot are lost; see {@link deleteLostSnapshots}. */
+  async hasLostSnapshots(isReached: (part: TrainerPart) => Promise<boolean>): Promise<boolean> {
+    return (await this.#manifestsBy(isReached)).lost.length > 0;
+  }
+
   /**
    * Deletes the snapshots whose examples are lost, as an operator does to go back to an earlier
    * one. Blobs that the chain of another snapshot has stay.
@@ -80,15 +85,8 @@ export class SharedBlobs {
    * @param isReached Whether the example log has the chunks before the cut of a part.
    */
   async deleteLostSnapshots(isReached: (part: TrainerPart) => Promise<boolean>): Promise<void> {
-    const lost: string[] = [];
-    const named = new Set<string>();
-    for (const [name, bytes] of [...this.#blobs]) {
-      if (!name.endsWith(MANIFEST)) continue;
-      const manifest = JSON.parse(new TextDecoder().decode(bytes)) as SnapshotManifest;
-      const reached = await Promise.all(manifest.trainers.map(isReached));
-      if (reached.includes(false)) lost.push(name);
-      else for (const part of partsOf(manifest)) named.add(part.name);
-    }
+    const { lost, kept } = await this.#manifestsBy(isReached);
+    const named = new Set(kept.flatMap((manifest) => partsOf(manifest).map(({ name }) => name)));
     // The manifests go first, so that none names a part that is gone.
     const prefixes = lost.map((manifest) => manifest.slice(0, 1 - MANIFEST.length));
     const parts = [...this.#blobs.keys()].filter((name) =>
@@ -98,6 +96,20 @@ export class SharedBlobs {
       this.#blobs.delete(name);
       this.#observer.blobDeleted?.(name);
     }
+  }
+
+  /** The names of manifests whose examples are lost, and the other manifests. */
+  async #manifestsBy(isReached: (part: TrainerPart) => Promise<boolean>) {
+    const lost: string[] = [];
+    const kept: SnapshotManifest[] = [];
+    for (const [name, bytes] of [...this.#blobs]) {
+      if (!name.endsWith(MANIFEST)) continue;
+      const manifest = JSON.parse(new TextDecoder().decode(bytes)) as SnapshotManifest;
+      const reached = await Promise.all(manifest.trainers.map(isReached));
+      if (reached.includes(false)) lost.push(name);
+      else kept.push(manifest);
+    }
+    return { lost, kept };
   }
 
   #unfinishedBelow(prefix: string): string[] {

@@ -6,6 +6,7 @@
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import type { HostLinks, OpenedChannel } from "../../mesh/adapters/tcp/host_links.ts";
 import { ChannelLink } from "../../mesh/adapters/tcp/channel_link.ts";
+import { LogTailLostError } from "../../mesh/ports/event_log.ts";
 import type { ProfileStore } from "../../mesh/ports/profile_store.ts";
 import { Coordinator } from "../../mesh/runtime/coordination/coordinator.ts";
 import { NodeLink } from "../../mesh/runtime/node_link.ts";
@@ -57,6 +58,7 @@ export class SimulatedHost {
   readonly #user: NetworkUser;
   readonly #death = Promise.withResolvers<void>();
   #redisLinks = 0;
+  readonly #logs: SimulatedEventLog[] = [];
   #links: HostLinks | undefined;
   #composed: ComposedHost | undefined;
   #isDead = false;
@@ -82,6 +84,11 @@ export class SimulatedHost {
   /** Whether it refuses requests, because it stops. */
   get isStopping(): boolean {
     return this.#isStopping;
+  }
+
+  /** Whether it writes nothing, since Redis has lost records that it knows of. */
+  get refusesWrites(): boolean {
+    return this.#logs.some((log) => log.refusal() instanceof LogTailLostError);
   }
 
   /** Resolves when the process dies. */
@@ -215,13 +222,15 @@ export class SimulatedHost {
 
   async #openLog(link: RedisLink, name: string, partitions: number): Promise<SimulatedEventLog> {
     const { host, incarnation, configuration } = this.#options;
-    return await SimulatedEventLog.open({
+    const log = await SimulatedEventLog.open({
       link,
       name,
       partitions,
       bytesMax: configuration.storage.logBytesMax,
       writer: `${host}/${incarnation}/${this.#redisLinks}`,
     });
+    this.#logs.push(log);
+    return log;
   }
 
   async #definitionsIn(node: string) {

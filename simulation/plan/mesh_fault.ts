@@ -106,6 +106,11 @@ export interface FailOverRedis extends Moment {
   readonly downMs: number;
   /** Time from the return of the server until the operator acts, ms; default two seconds. */
   readonly noticedMs?: number;
+  /**
+   * The operator accepts nothing, and restarts the hosts that refuse to write. Where placements or
+   * the examples of a snapshot are lost too, the hosts ask for more, and the operator does it.
+   */
+  readonly restartsOnly?: true;
 }
 
 /** The host is drained, and undrained afterwards. */
@@ -207,7 +212,7 @@ export function wordsOfMeshFault(fault: MeshFault, seconds: (ms: number) => stri
     case "failOverRedis":
       return `fail Redis over to its state of ${seconds(fault.lostMs)} before, after ${
         seconds(fault.downMs)
-      }`;
+      }${fault.restartsOnly ? ", and restart the hosts that refuse to write" : ""}`;
     case "drainHost":
       return `drain host ${fault.host}${
         fault.stays ? "" : `, undrain it after ${seconds(fault.forMs)}`

@@ -210,6 +210,16 @@ export const meshPlants: readonly Plant[] = [
     scenario: "operator-at-work",
   },
   {
+    name: "lost-rows-stay-learned",
+    edits: [{
+      file: "actors/trainer/resume_point.ts",
+      find: "      throw new ShardAheadError(partition, offset);\n",
+      replace: "      if (offset < 0) throw new ShardAheadError(partition, offset);\n",
+    }],
+    seenBy: ["exactly-once"],
+    scenario: "lost-redis-tail",
+  },
+  {
     name: "runs-by-host-name",
     edits: [{
       file: "mesh/ports/coordination.ts",

@@ -154,13 +154,15 @@ export const meshScenarios: readonly Scenario[] = [
   {
     ...mesh,
     name: "lost-redis-tail",
-    description: "Redis fails over and loses its newest writes; the operator accepts the loss",
+    description:
+      "Redis fails over and loses its newest writes; the operator accepts the loss, or restarts hosts",
     families: [],
     faults: (random, _configuration, forMs) => [{
       kind: "failOverRedis",
       atMs: moments(forMs, 2)[1],
       lostMs: Math.round(50 + random.nextFloat() * 3_000),
       downMs: Math.round(100 + random.nextFloat() * 2_000),
+      ...(random.nextFloat() < 0.5 && { restartsOnly: true }),
     }],
   },
   {

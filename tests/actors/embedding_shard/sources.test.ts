@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { defineEmbeddingShard } from "../../../actors/embedding_shard/definition.ts";
 import { MovedShards } from "../../../actors/embedding_shard/moved_shards.ts";
-import type { SourceOpening } from "../../../actors/embedding_shard/protocol.ts";
+import type { LearnedChunk, SourceOpening } from "../../../actors/embedding_shard/protocol.ts";
 import { MemoryBlobStore } from "../../../mesh/adapters/memory/memory_blob_store.ts";
 import { SimulatedMesh } from "../../../mesh/simulation/simulated_mesh.ts";
 import { oneClassShard } from "./one_class_shard.ts";
@@ -24,11 +24,12 @@ async function startShard() {
   return {
     mesh,
     open: (tenure = 0) => shard.ask({ kind: "openSource", source: "trainer/0", tenure }, BUDGET),
-    learn: (opening: SourceOpening, sequence: number) =>
+    learn: (opening: SourceOpening, sequence: number, chunk?: LearnedChunk) =>
       shard.ask({
         kind: "applyGradients",
         source: "trainer/0",
         sequence,
+        chunk,
         opening,
         ids: BigUint64Array.of(1n),
         starts: Uint32Array.of(0, 1),
@@ -101,5 +102,20 @@ Deno.test("a trainer of an earlier epoch cannot open its source again", async ()
   await mesh.settle(learn(second, 16));
   assert.ok((await mesh.settle(open(2))).epoch > second.epoch, "its own restart opens it again");
   assert.equal(await weight(), 2);
+  await mesh.stop();
+});
+
+Deno.test("an opening tells the chunk of the newest gradients, which a cut leaves", async () => {
+  const { mesh, open, learn, cut } = await startShard();
+  const first = await mesh.settle(open());
+  assert.equal((await mesh.settle(open())).chunk, undefined);
+  const second = await mesh.settle(open());
+  assert.notEqual(second.epoch, first.epoch);
+  await mesh.settle(learn(second, 8, { offset: 3, checksum: 7 }));
+  // Of a batch that the shard has applied.
+  await mesh.settle(learn(second, 8, { offset: 4, checksum: 8 }));
+  await mesh.settle(cut(second, 16));
+  const { sequence, chunk } = await mesh.settle(open());
+  assert.deepEqual({ sequence, chunk }, { sequence: 16, chunk: { offset: 3, checksum: 7 } });
   await mesh.stop();
 });

@@ -1,5 +1,6 @@
 /** One trainer that reads several partitions of the example log with one dense model. */
 import assert from "node:assert/strict";
+import { BatchKernel } from "../../../kernels/embedding/batch_kernel.ts";
 import { ExampleReader } from "../../../actors/trainer/example_reader.ts";
 import type { TrainerOptions } from "../../../actors/trainer/options.ts";
 import { ExampleChunkBuilder } from "../../../actors/joiner/example_chunk_builder.ts";
@@ -44,6 +45,7 @@ function readerOf(
     rowsWaitingMax: 1_000,
   };
   return new ExampleReader(options as unknown as TrainerOptions, {
+    kernel: BatchKernel.create(),
     log,
     telemetry: new TelemetryRecorder(),
     onSkipped: () => {},

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Sources } from "../../../actors/embedding_shard/sources.ts";
+import { NO_SOURCES, Sources } from "../../../actors/embedding_shard/sources.ts";
 import type { OfferWeights } from "../../../actors/trainer/protocol.ts";
 import type { DenseWeights } from "../../../kernels/dense/weights.ts";
 import { gradientSource } from "../../../records/gradient_source.ts";
@@ -27,7 +27,7 @@ function watch() {
     /** A shard answers the gradients of a batch of the partition. */
     learned(partition: number, sequence: number, tenure = 0) {
       const source = gradientSource(partition);
-      const opening = new Sources(0, "1", { marks: [], epochs: [] }).open(source, tenure);
+      const opening = new Sources(0, "1", NO_SOURCES).open(source, tenure);
       const gradients = { kind: "applyGradients", source, sequence, opening };
       checker.answers?.("embedding_shard/0", gradients, { applied: true }, "tables");
     },
