@@ -41,7 +41,7 @@ export class ShardBehindError extends Error {
 }
 
 /**
- * A shard has learned rows that the example log does not have: its server came back with older data.
+ * A shard has learned rows that the log does not have: its server came back with older data.
  * New rows with their numbers would be taken for learned ones.
  */
 export class ShardAheadError extends Error {

@@ -112,7 +112,7 @@ Deno.test("an opening tells the chunk of the newest gradients, which a cut leave
   const second = await mesh.settle(open());
   assert.notEqual(second.epoch, first.epoch);
   await mesh.settle(learn(second, 8, { offset: 3, checksum: 7 }));
-  // Of a batch that the shard has applied.
+  // The shard has applied this batch.
   await mesh.settle(learn(second, 8, { offset: 4, checksum: 8 }));
   await mesh.settle(cut(second, 16));
   const { sequence, chunk } = await mesh.settle(open());
