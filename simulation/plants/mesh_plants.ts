@@ -36,8 +36,8 @@ export const meshPlants: readonly Plant[] = [
     name: "marks-left-behind",
     edits: [{
       file: "actors/embedding_shard/sources.ts",
-      find: "marks: [...this.#marks], epochs:",
-      replace: "marks: [], epochs:",
+      find: "marks: [...this.#marks], chunks:",
+      replace: "marks: [], chunks:",
     }],
     seenBy: ["whole-moves", "exactly-once"],
     scenario: "drain-under-load",
