@@ -63,6 +63,18 @@ interface PartitionState {
   readonly skipped: readonly RowRange[];
 }
 
+/** A trainer that stood still goes on where others have learned and trimmed the log since. */
+export class ChunksTrimmedError extends Error {
+  override readonly name = "ChunksTrimmedError";
+  constructor(partition: number, wanted: number, found: number) {
+    super(
+      `Cannot train on at offset ${wanted} of the example log (examples/${partition}): the log ` +
+        `has trimmed the chunks before ${found}. Another trainer has learned them, if this one ` +
+        "stood still.",
+    );
+  }
+}
+
 export class ChunkBatches {
   readonly #options: ChunkBatchesOptions;
   /** Oldest first. */
@@ -134,6 +146,7 @@ export class ChunkBatches {
    * @param checksum CRC-32C of its record; undefined = it is of no log.
    * @returns False where the chunk is of another schema. Its rows are skipped.
    * @throws {RangeError} When it is damaged, or rows are missing before it.
+   * @throws {ChunksTrimmedError} When chunks before it were trimmed.
    */
   add(partition: number, chunk: ExampleChunk, offset: number, checksum?: number): boolean {
     const { firstRow, rows, forget } = chunk;
@@ -141,6 +154,9 @@ export class ChunkBatches {
     const isOfModel = hasColumns(chunk, this.#options, offset);
     const nextRow = state.nextRow ??= firstRow;
     if (firstRow > nextRow) {
+      if (offset > state.progress.offset) {
+        throw new ChunksTrimmedError(partition, state.progress.offset, offset);
+      }
       throw new RangeError(
         `Cannot train on the example chunk at offset ${offset}: it begins at row ${firstRow} and ` +
           `the row before it was ${nextRow - 1}; the log lost ${firstRow - nextRow} rows.`,

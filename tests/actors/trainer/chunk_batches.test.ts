@@ -242,6 +242,15 @@ Deno.test("a gap in the log is refused with the number of missing rows", () => {
   assert.throws(() => batches.add(0, chunks([1], 5)[0], 1), /lost 3 rows/);
 });
 
+Deno.test("chunks that were trimmed while the trainer stood still are told apart from lost rows", () => {
+  const batches = batchesFrom();
+  batches.add(0, chunks([2])[0], 0);
+  assert.throws(() => batches.add(0, chunks([1], 5)[0], 4), {
+    name: "ChunksTrimmedError",
+    message: /at offset 1 of .* has trimmed the chunks before 4/,
+  });
+});
+
 Deno.test("the columns of a chunk may be unaligned", () => {
   const [chunk] = chunks([5]);
   const moved = (bytes: Uint8Array) => new Uint8Array([0, ...bytes]).subarray(1);
