@@ -38,16 +38,19 @@ export function keptCommands(now: () => MeshView | undefined): CheckerFactory {
     let held: Held | undefined;
     /** The one before the command that is under way. */
     let before: Held | undefined;
+    /** Whether Redis has kept its data since the last command began. */
+    let isWhole = false;
     let isLost = false;
     return {
       name: "kept-commands",
       commandBegan() {
         before = held;
         held = undefined;
+        isWhole = true;
       },
       commandTaken(command, moves) {
         if (command !== "apply") {
-          held = moves === undefined ? before : { command, moves };
+          if (isWhole) held = moves === undefined ? before : { command, moves };
           return;
         }
         const view = now();
@@ -56,6 +59,7 @@ export function keptCommands(now: () => MeshView | undefined): CheckerFactory {
       },
       redisLost() {
         isLost = true;
+        isWhole = false;
         held = before = undefined;
       },
       placed(key, earlier, after) {

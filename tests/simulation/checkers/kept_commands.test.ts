@@ -76,6 +76,24 @@ Deno.test("a fail-over ends the promise until its loss is accepted", () => {
   assert.deepEqual(failures, ["shard/0 goes to b, which drains"]);
 });
 
+Deno.test("a command that was under way at a fail-over promises nothing", () => {
+  const { checker, failures } = watch();
+  const outlasts = () => {
+    checker.commandBegan?.("cancel");
+    checker.redisLost?.();
+    checker.placed?.("shard/1", active("a"), { state: "unassigned", epoch: 2 ** 20 + 1 });
+  };
+  outlasts();
+  checker.commandTaken?.("cancel", []);
+  checker.placed?.("shard/0", active("a"), moving);
+  assert.deepEqual(failures, []);
+  outlasts();
+  checker.commandBegan?.("cancel");
+  checker.commandTaken?.("cancel", []);
+  checker.placed?.("shard/0", active("a"), moving);
+  assert.deepEqual(failures, ["shard/0 leaves a, which is up, for b after cairn cancel"]);
+});
+
 Deno.test("a plan that says nothing of a part breaks the promise", () => {
   const { checker, failures } = watch();
   checker.commandTaken?.("apply", []);
