@@ -151,18 +151,17 @@ async function demoIn(folder: string, flags: DemoMeshFlags, steps: Steps): Promi
   await shoppers.introduce();
   const visits = shoppers.run();
   const scene = { flags, steps, hosts, server, gateways, shoppers, watch };
-  const story = tell(scene);
-  const { quiet, movesOf, ...counts } = await Promise.race([
-    story,
-    visits.then(() => story), // a visit that failed ends the demo
-    hosts.failure,
-  ]);
-  steps.say("waiting until everything is learned");
-  shoppers.stop();
-  await visits;
-  await untilLearned(shoppers);
-  for (const follower of followers) await follower.catchUp();
-  const away = await hostsAway(scene);
+  const toTheEnd = async () => {
+    const story = tell(scene);
+    const told = await Promise.race([story, visits.then(() => story)]); // a failed visit ends it
+    steps.say("waiting until everything is learned");
+    shoppers.stop();
+    await visits;
+    await untilLearned(shoppers);
+    for (const follower of followers) await follower.catchUp();
+    return { ...told, away: await hostsAway(scene) };
+  };
+  const { quiet, movesOf, away, ...counts } = await Promise.race([toTheEnd(), hosts.failure]);
   gateways.close();
   const summary: DemoMeshSummary = {
     hosts: allHosts.length,
