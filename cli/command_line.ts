@@ -121,6 +121,7 @@ const spokenErrors: readonly string[] = [
   "OtherBlobsError",
   "ProfileStoreUnavailableError",
   "ProtocolMismatchError",
+  "RecordStoreUnavailableError",
   "RedisStorageError",
   "RestoreError",
   "S3Error",

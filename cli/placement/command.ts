@@ -75,8 +75,9 @@ it has not begun does not move.
 ${heldHelp}`;
 
 const drainHelp = `
-With --wait, exit code 1 when shards, joiners or trainers are left that no other host can take, or
-when --timeout is over.`;
+The hosts move the parts, also when this command has ended: see cairn status. cairn undrain ends it,
+and what has left stays where it is. With --wait, exit code 1 when shards, joiners or trainers are left
+that no other host can take, when cairn undrain has ended the drain, or when --timeout is over.`;
 
 /** @throws {InvalidArgumentError} There is no text. */
 function statedReason(text: string): string {
@@ -92,7 +93,11 @@ export function placementCommands(output: Output): Command[] {
   const host = () => new Argument("<host>", "the host, a key of mesh.hosts in the configuration");
   const withWait = (waiting: Command) =>
     waiting.option("--wait", "wait until it is done, and print the progress")
-      .option("--timeout <duration>", "the same, at most for so long: 90s, 10m", durationMs);
+      .option(
+        "--timeout <duration>",
+        "wait, but at most for so long: 90s, 10m; then exit code 1, and the hosts go on",
+        durationMs,
+      );
   return [
     command(
       "plan",

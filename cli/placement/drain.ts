@@ -18,8 +18,8 @@ import { Wait } from "./wait.ts";
 /**
  * Changes the state of a host; with `flags.wait` until all that can leave it has left.
  *
- * @throws {CommandError} There is no such host, or after the wait the host keeps shards, joiners or
- * trainers that no other host can take.
+ * @throws {CommandError} There is no such host, another command ends its drain during the wait, or
+ * after the wait it keeps shards, joiners or trainers that no other host can take.
  */
 export async function drainCommand(
   host: string,
@@ -62,6 +62,9 @@ export async function drainCommand(
     if (wait === undefined || state === "up") return;
     let shown = before;
     await wait.until((view) => {
+      if (view.hosts.get(host)?.state === "up") {
+        throw new CommandError(`${host} is not draining any more: another command has ended it.`);
+      }
       const left = shardsOn(view, host).length;
       if (left !== shown) output.err(`${counted(left, "shard")} left on ${host}\n`);
       shown = left;

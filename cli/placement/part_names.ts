@@ -22,6 +22,12 @@ export function partName(key: PlacedKey): string {
   return `${nouns[kind]} ${number}`;
 }
 
+/** An actor that goes with a joiner or a trainer, for example `keeper 0`. */
+export function followerName(address: string): string {
+  const [kind, number] = address.split("/");
+  return kind === "feature_keeper" ? `keeper ${number}` : kind.replaceAll("_", " ");
+}
+
 /** The number of parts of each kind, for example `2 shards and 1 joiner`; "" without parts. */
 export function countedParts(keys: readonly PlacedKey[]): string {
   const counts = (["shard", "events", "trainer"] as const).flatMap((kind) => {

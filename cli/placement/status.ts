@@ -2,31 +2,36 @@
  * The work of `cairn status`.
  */
 import { formatAddress } from "../../configuration/addresses.ts";
-import type { HostOptions } from "../../configuration/configuration.ts";
+import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import { sizeText } from "../../mesh/placement/byte_sizes.ts";
+import { dutiesOf } from "../../mesh/placement/host_duties.ts";
 import { hostsHave, missingLinks } from "../../mesh/placement/host_reach.ts";
 import { reportedSize, shardViews } from "../../mesh/placement/mesh_views.ts";
-import type { HostRecord, MeshView, PlacedKey } from "../../mesh/ports/coordination.ts";
+import {
+  type HostRecord,
+  type MeshView,
+  partitionCountsOf,
+  type PlacedKey,
+} from "../../mesh/ports/coordination.ts";
 import { type ReshardStep, reshardStep, stepText } from "../../mesh/ports/reshard_progress.ts";
 import { decodePlan, isPlan } from "../../mesh/placement/plan_document.ts";
 import { ownerOf } from "../../mesh/placement/views.ts";
 import { describe } from "../../mesh/ports/coordination_errors.ts";
 import { numbersText, type ReshardRecord } from "../../mesh/ports/resharding.ts";
-import { unplacedParts } from "../../server/unplaced_parts.ts";
+import { followersOf, placedAddress } from "../../server/addresses.ts";
 import { alignedRows } from "../../structures/aligned_rows.ts";
 import { counted } from "../../structures/counted.ts";
 import { present } from "../../structures/invariant.ts";
 import type { Output } from "../command_line.ts";
 import type { PlacementFlags } from "./command.ts";
 import { readersOn, withMeshStore } from "./mesh_store.ts";
-import { partName } from "./part_names.ts";
+import { followerName, partName } from "./part_names.ts";
 import { heldLine, isHeld } from "./plan_lines.ts";
 
 export async function statusCommand(flags: PlacementFlags, output: Output): Promise<void> {
   await withMeshStore(flags, async ({ configuration, read }) => {
-    const { hosts } = present(configuration.mesh, "a store belongs to a mesh");
     const view = await read();
-    const status = { ...statusOf(view, hosts), held: isHeld(configuration, view) };
+    const status = { ...statusOf(view, configuration), held: isHeld(configuration, view) };
     if (flags.json) output.out(`${JSON.stringify(status)}\n`);
     else {
       for (const line of linesOf(status)) output.out(`${line}\n`);
@@ -38,8 +43,8 @@ export async function statusCommand(flags: PlacementFlags, output: Output): Prom
 /** The mesh as the store has it, in the form that `--json` prints. */
 type MeshStatus = ReturnType<typeof statusOf>;
 
-/** @param listed The hosts of the file. */
-function statusOf(view: MeshView, listed: readonly HostOptions[]) {
+function statusOf(view: MeshView, configuration: CairnConfiguration) {
+  const { hosts: listed } = present(configuration.mesh, "a store belongs to a mesh");
   const { version, generation, identity, reshard } = view;
   const shards = shardViews(view, "shard");
   return {
@@ -70,7 +75,7 @@ function statusOf(view: MeshView, listed: readonly HostOptions[]) {
     refusing: [...view.hosts.values()].flatMap(({ host, refusal }) =>
       refusal === undefined ? [] : [{ host, refusal }]
     ),
-    unplaced: [...view.hosts.values()].flatMap(unplacedParts),
+    unplaced: unplacedParts(view, configuration),
     unlinked: [...missingLinks(view)].map(([host, without]) => ({ host, without })),
     restless: [...view.placements].filter(([, { state }]) => state !== "active")
       .map(([key, placement]) => ({ key, placement })),
@@ -82,6 +87,27 @@ function statusOf(view: MeshView, listed: readonly HostOptions[]) {
     partitions: { events: identity.eventPartitions, examples: identity.examplePartitions },
     reshard: reshard && { ...reshard, step: reshardStep(view) },
   };
+}
+
+/** The parts that hosts are to have and cannot place, with those that follow them. */
+function unplacedParts(view: MeshView, { featureKeeper }: CairnConfiguration) {
+  const partitionings = partitionCountsOf(view.identity);
+  const numbers = {
+    ...(featureKeeper && { featureKeeper }),
+    partitions: partitionings[partitionings.length - 1],
+    earlierPartitions: partitionings.slice(0, -1),
+  };
+  return [...view.hosts.values()].filter(({ expiresMs }) => expiresMs > view.nowMs)
+    .flatMap((run) =>
+      [...dutiesOf(view, run).keys()].flatMap((key) => [
+        { part: partName(key), address: placedAddress(key, view.identity.sharding), run },
+        ...followersOf(key, numbers)
+          .map((address) => ({ part: followerName(address), address, run })),
+      ])
+    )
+    .flatMap(({ part, address, run: { host, unplaced: { [address]: reason } } }) =>
+      reason === undefined ? [] : [{ part, host, reason }]
+    );
 }
 
 /** For people. */
@@ -97,7 +123,8 @@ function linesOf(status: MeshStatus): string[] {
     ...hosts.filter(({ sizesUntold }) => sizesUntold > 0).map(({ host, sizesUntold }) =>
       `${host} has not told the size of ${
         counted(sizesUntold, "shard")
-      } yet: rows and memory lack it`
+      } yet: the columns rows and memory are without ` +
+      (sizesUntold === 1 ? "it" : "them")
     ),
     ...(unlisted.length > 0
       ? [

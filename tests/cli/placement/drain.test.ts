@@ -72,3 +72,21 @@ Deno.test({
       assert.equal((await world.run("drain", "tables-2", "--wait")).code, 0, "it has nothing");
     }),
 });
+
+Deno.test({
+  name: "drain --wait fails when another command ends the drain",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join();
+      const waits = world.run("drain", "tables-1", "--wait");
+      await world.shows(/^tables-1 {2}draining/m);
+      assert.equal((await world.run("undrain", "tables-1")).code, 0);
+      const { code, err } = await waits;
+      assert.deepEqual(
+        [code, /tables-1 is not draining any more: another/.test(err)],
+        [1, true],
+        err,
+      );
+    }),
+});

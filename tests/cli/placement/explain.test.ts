@@ -37,7 +37,7 @@ Deno.test({
       const status = await world.run("status");
       assert.match(
         status.out,
-        /^trainer\/0 cannot be placed on learn-2, which tries again: the example/m,
+        /^trainer 0 cannot be placed on learn-2, which tries again: the example/m,
       );
       assert.match(status.out, /^learn-2 refuses events: the log has lost 7 records$/m);
 
@@ -199,5 +199,22 @@ Deno.test({
         roles: ["serving", "joiner", "trainer"],
         address: "127.0.0.1:7401",
       }]);
+    }),
+});
+
+Deno.test({
+  name: "status names the parts that hosts cannot place, of hosts that are to have them",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join();
+      await world.tell("tables-1", { unplaced: { "embedding_shard/0": "no room" } });
+      await world.tell("tables-2", { unplaced: { "embedding_shard/1": "it is there no more" } });
+      await world.tell("learn-1", { unplaced: { "snapshotter/0": "the disk is full" } });
+      const { out } = await world.run("status");
+      assert.deepEqual(out.match(/^.*cannot be placed.*$/mg)?.toSorted(), [
+        "shard 0 cannot be placed on tables-1, which tries again: no room",
+        "snapshotter cannot be placed on learn-1, which tries again: the disk is full",
+      ]);
     }),
 });

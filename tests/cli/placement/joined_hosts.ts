@@ -75,6 +75,11 @@ export class World {
     return runCaptured(...args, "--config", this.file);
   }
 
+  /** Resolves when `cairn status` says this; another command of the test makes it so. */
+  async shows(text: RegExp): Promise<void> {
+    while (!text.test((await this.run("status")).out));
+  }
+
   /** All hosts join. The first one of tables owns every shard, and `learn-1` every partition. */
   async join(): Promise<void> {
     const configuration = parseConfiguration(Deno.readTextFileSync(this.file), this.file);
