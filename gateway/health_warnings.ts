@@ -142,8 +142,8 @@ export class HealthWarnings {
     return this.#losses.warning(
       "attributes-lost",
       count,
-      `Redis came back without the last ${count} changes of attributes that this host had ` +
-        "accepted. Restore its newer data, or send these attributes again.",
+      `Redis came back without up to ${count} changes of attributes, some of which this host had ` +
+        "accepted. Restore its newer data, or send the newest attributes again.",
     );
   }
 
@@ -171,9 +171,9 @@ export class HealthWarnings {
     const { unplacedParts = () => [] } = this.#parts;
     return unplacedParts().map(({ part, host, reason }) => ({
       kind: "part-not-placed",
-      detail:
-        `${part} cannot be placed on host ${host}, which tries again; rankings go on without ` +
-        `what it learns meanwhile: ${reason}`,
+      detail: `${part} ${
+        host === undefined ? "has no host" : `cannot be placed on host ${host}, which tries again`
+      }; rankings go on without what it learns meanwhile: ${reason}`,
     }));
   }
 

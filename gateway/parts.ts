@@ -60,7 +60,8 @@ export interface GatewayParts {
   /** The parts that cannot be placed on their hosts, with the reasons. Default: none. */
   readonly unplacedParts?: () => readonly {
     readonly part: string;
-    readonly host: string;
+    /** Undefined where it has none. */
+    readonly host?: string;
     readonly reason: string;
   }[];
   /** The other hosts of a mesh of several processes, for `/health/ready`; absent = one process. */

@@ -8,7 +8,7 @@ import { hostDefinitions, requireStores } from "./definitions.ts";
 import type { HostEnvironment } from "./environment.ts";
 import { hostPages } from "./host_pages.ts";
 import { openGateway, type RunningMesh } from "./open_gateway.ts";
-import { blobsPlaceOf } from "./own_blobs.ts";
+import { blobsPlaceOf, OwnBlobs } from "./own_blobs.ts";
 import { SnapshotFence } from "./snapshot_fence.ts";
 import { type RunningHost, withActors } from "./start_actors.ts";
 
@@ -52,10 +52,14 @@ export async function composeHost(
   environment: HostEnvironment,
   { onStep }: ComposeOptions = {},
 ): Promise<ComposedHost> {
-  const { host, stores, dense } = environment;
+  const { host, stores, dense, placement } = environment;
   const { roles } = hostOf(configuration, host);
-  const fence = environment.placement &&
-    new SnapshotFence({ blobs: stores.blobs, place: blobsPlaceOf(configuration.storage) });
+  const ownBlobs = placement && new OwnBlobs({
+    blobs: stores.blobs,
+    place: blobsPlaceOf(configuration.storage),
+    run: placement.description,
+  });
+  const fence = ownBlobs && new SnapshotFence(ownBlobs);
   const definitions = hostDefinitions(roles, stores, dense, fence);
   return await withActors(
     {
@@ -64,7 +68,7 @@ export async function composeHost(
       definitions,
       host,
       onStep,
-      ...(fence && { fence }),
+      ...(fence && { fence, ownBlobs }),
       logs: stores,
     },
     async (started) => {

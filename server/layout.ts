@@ -84,14 +84,21 @@ const threadNames: Readonly<Record<keyof HostThreads, (thread: number) => string
 export function threadsOf(configuration: CairnConfiguration, host?: string): HostThreads {
   const { placement, shardCount, trainerCount } = configuration;
   if (placement.kind === "singleThread") return noThreads;
+  const hostsWith = (role: Role) =>
+    processesOf(configuration).filter(({ roles }) => roles.includes(role));
   const shareOf = (role: Role, parts: number) => {
-    const hosts = processesOf(configuration).filter(({ roles }) => roles.includes(role));
-    return hosts.some((each) => each.host === host) ? Math.ceil(parts / hosts.length) : 0;
+    const hosts = hostsWith(role);
+    const own = hosts.findIndex((each) => each.host === host);
+    if (own < 0) return 0;
+    // Parts are dealt in turn, unless a coordination store gives them: then any host may have more.
+    const turn = hasPlacement(configuration) ? 0 : own;
+    return Math.ceil(Math.max(0, parts - turn) / hosts.length);
   };
+  const serves = hostsWith("serving").some((each) => each.host === host);
   const shards = shareOf("shards", shardCount);
   const givenShards = shards > 0 && hasPlacement(configuration) ? Infinity : shards;
   return {
-    serving: placement.scoringThread === "main" ? 0 : shareOf("serving", 1),
+    serving: serves && placement.scoringThread !== "main" ? 1 : 0,
     trainers: shareOf("trainer", trainerCount),
     shards: Math.min(placement.shardThreads, givenShards),
   };

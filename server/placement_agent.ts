@@ -31,7 +31,12 @@ import { FIRST_TRAINER, placedAddress } from "./addresses.ts";
 import { readerFigures } from "./reader_figures.ts";
 import { Resharding } from "./resharding.ts";
 import { shardSizes } from "./shard_sizes.ts";
-import { type UnplacedPart, UnplacedParts, unplacedParts } from "./unplaced_parts.ts";
+import {
+  PartsWithoutHost,
+  type UnplacedPart,
+  UnplacedParts,
+  unplacedParts,
+} from "./unplaced_parts.ts";
 import { UnlinkedHosts, type UnlinkedHostsOptions } from "./unlinked_hosts.ts";
 import { UnlistedHosts } from "./unlisted_hosts.ts";
 
@@ -109,6 +114,7 @@ export class PlacementAgent {
   readonly #unlinked: UnlinkedHosts;
   readonly #unlisted: UnlistedHosts;
   readonly #unplaced: UnplacedParts;
+  readonly #withoutHost: PartsWithoutHost;
   /** The parts that cannot be placed on other hosts, as of the last look. */
   #unplacedElsewhere: readonly UnplacedPart[] = [];
   #joined: readonly string[] = [];
@@ -134,6 +140,7 @@ export class PlacementAgent {
     this.#telemetry = mesh.home.telemetry;
     const pauses = this.#pauses = new Pauses(mesh.home.clock);
     const unplaced = this.#unplaced = new UnplacedParts(mesh.home);
+    this.#withoutHost = new PartsWithoutHost(mesh.home.clock, options.ttlMs);
     this.#shards = new PlacedShards({
       mesh,
       coordination,
@@ -206,8 +213,9 @@ export class PlacementAgent {
         this.#joined = [...view.hosts.keys()].filter((host) => host !== this.#run.host);
         this.#unlinked.look(view);
         this.#unlisted.look(view);
-        this.#unplacedElsewhere = [...view.hosts.values()].filter(({ host }) =>
-          host !== this.#run.host
+        this.#withoutHost.look(view);
+        this.#unplacedElsewhere = [...view.hosts.values()].filter(({ host, expiresMs }) =>
+          host !== this.#run.host && expiresMs > view.nowMs
         ).flatMap(unplacedParts);
         sharding.follow(view);
         this.#resharding.follow(view, dutiesOf(view, this.#run).has(FIRST_TRAINER));
@@ -230,10 +238,10 @@ export class PlacementAgent {
     return this.#unlisted.present;
   }
 
-  /** The parts that cannot be placed on their hosts, of all hosts. */
+  /** The parts that cannot be placed on their hosts, of all hosts, and those without a host. */
   get unplacedParts(): readonly UnplacedPart[] {
     const own = unplacedParts({ host: this.#run.host, unplaced: this.#unplaced.current });
-    return [...own, ...this.#unplacedElsewhere];
+    return [...own, ...this.#unplacedElsewhere, ...this.#withoutHost.current];
   }
 
   /** Longest time to the next round of the controller, ms. */

@@ -10,20 +10,18 @@
 import {
   type Coordination,
   type ManifestOffer,
-  type MeshIdentity,
   type PlacedKey,
 } from "../mesh/ports/coordination.ts";
 import { FIRST_TRAINER } from "./addresses.ts";
-import { putMark } from "../records/mesh_mark.ts";
-import { type OwnBlobs, requireNoOtherMesh } from "./own_blobs.ts";
+import type { OwnBlobs } from "./own_blobs.ts";
 import type { SnapshotPublication, SnapshotPublisher } from "../actors/snapshotter/publisher.ts";
 
 export class SnapshotFence implements SnapshotPublisher {
-  readonly #store: Pick<OwnBlobs, "blobs" | "place">;
+  readonly #blobs: OwnBlobs;
   #coordination: Coordination | undefined;
 
-  constructor(store: Pick<OwnBlobs, "blobs" | "place">) {
-    this.#store = store;
+  constructor(blobs: OwnBlobs) {
+    this.#blobs = blobs;
   }
 
   /** Takes the store once this host has joined the mesh; undefined when it leaves. */
@@ -46,24 +44,12 @@ export class SnapshotFence implements SnapshotPublisher {
     const begun = { after: manifest?.sequence ?? 0, generation, epochs };
     return {
       publish: async (name) => {
-        await this.#mark(identity);
+        await this.#blobs.markForSnapshot({ coordination, identity });
         await coordination.publishManifest({ name, ...begun });
       },
       // Without an answer the older snapshots stay.
       isCurrent: () => isCurrent(coordination, begun).catch(() => false),
     };
-  }
-
-  /**
-   * Puts the mark of the mesh again: a store that was emptied meanwhile has its snapshot by now.
-   *
-   * @throws {OtherBlobsError} Another mesh has snapshots in the store.
-   */
-  async #mark({ mesh, blobsMarkedBy }: MeshIdentity): Promise<void> {
-    await requireNoOtherMesh({ ...this.#store, mesh });
-    if (blobsMarkedBy !== undefined) {
-      await putMark(this.#store.blobs, { mesh, host: blobsMarkedBy });
-    }
   }
 }
 

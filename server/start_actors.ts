@@ -8,13 +8,13 @@ import type { SnapshotterMessage } from "../actors/snapshotter/protocol.ts";
 import type { CairnConfiguration } from "../configuration/configuration.ts";
 import { Mesh, type MeshPart, type MeshStartOptions, placementOf } from "../mesh/runtime/mesh.ts";
 import type { AnyDefinition } from "../mesh/runtime/node_actor.ts";
-import type { Environment, HostEnvironment, MeshStores } from "./environment.ts";
+import type { Environment, HostEnvironment } from "./environment.ts";
 import { extendLogs, type HostLogs } from "./host_sharding.ts";
 import { nodeMetrics } from "./node_metrics.ts";
 import { addresses, placedKinds } from "./addresses.ts";
 import { nodesOf } from "./layout.ts";
 import { openStores } from "./open_stores.ts";
-import { blobsPlaceOf } from "./own_blobs.ts";
+import type { OwnBlobs } from "./own_blobs.ts";
 import { planOf } from "./plan.ts";
 import type { SnapshotFence } from "./snapshot_fence.ts";
 import {
@@ -65,8 +65,7 @@ export interface StartOptions {
   readonly configuration: CairnConfiguration;
   readonly environment:
     & Omit<Environment, "stores">
-    & Partial<Pick<HostEnvironment, "placement" | "links">>
-    & { readonly stores: Pick<MeshStores, "blobs"> };
+    & Partial<Pick<HostEnvironment, "placement" | "links">>;
   /** The kinds of actors of the home node. */
   readonly definitions: readonly AnyDefinition[];
   /** The host that this process is; undefined = the only process. */
@@ -75,6 +74,8 @@ export interface StartOptions {
   readonly logs?: HostLogs;
   /** Takes the coordination store, under which snapshots are published. Default: there is none. */
   readonly fence?: SnapshotFence;
+  /** The blob store of the mesh, which is looked at before the host joins. Default: it is not. */
+  readonly ownBlobs?: OwnBlobs;
   /** Takes the current step of the start, in words. */
   readonly onStep?: ((step: string) => void) | undefined;
 }
@@ -105,7 +106,7 @@ export async function withActors<T>(
   options: StartOptions,
   work: (started: StartedActors) => Promise<T>,
 ): Promise<T> {
-  const { environment, definitions, host, fence, logs, onStep } = options;
+  const { environment, definitions, host, fence, ownBlobs, logs, onStep } = options;
   const { home, metrics } = environment;
   const nodes = nodesOf(options.configuration, host);
   const part: MeshPart | undefined = host === undefined
@@ -147,8 +148,7 @@ export async function withActors<T>(
     let { configuration } = options;
     if (placement !== undefined) {
       progress.enter("joining the mesh");
-      const blobs = { blobs: environment.stores.blobs, place: blobsPlaceOf(configuration.storage) };
-      opened = await openStores(() => openPlacement(placement, blobs, waiting), waiting);
+      opened = await openStores(() => openPlacement(placement, ownBlobs, waiting), waiting);
       configuration = withDivisions(configuration, divisionsOf(opened.view.identity));
       await openStores(() => extendLogs(configuration, logs), waiting);
     }

@@ -15,7 +15,7 @@ import { type HostLogs, HostSharding } from "./host_sharding.ts";
 import { homeNodeOf } from "./layout.ts";
 import { openMesh } from "./open_mesh.ts";
 import { openStores, type OpenStoresOptions } from "./open_stores.ts";
-import { type OwnBlobs, requireOwnBlobs } from "./own_blobs.ts";
+import type { OwnBlobs } from "./own_blobs.ts";
 import { PlacementAgent } from "./placement_agent.ts";
 import type { SnapshotFence } from "./snapshot_fence.ts";
 import type { UnplacedPart } from "./unplaced_parts.ts";
@@ -48,7 +48,7 @@ export interface Placing {
  */
 export async function openPlacement(
   environment: PlacementEnvironment,
-  blobs: Pick<OwnBlobs, "blobs" | "place">,
+  ownBlobs: OwnBlobs | undefined,
   waiting: OpenStoresOptions,
 ): Promise<OpenedPlacement> {
   const { coordination, close } = await environment.open();
@@ -56,7 +56,7 @@ export async function openPlacement(
     // Before this host appends to a log, or links with another one.
     const { settings, description: { host } } = environment;
     const identity = await openMesh(coordination, { ...settings, host }, waiting);
-    await requireOwnBlobs({ ...blobs, coordination, identity, host }).catch((error) => {
+    await ownBlobs?.require({ coordination, identity }).catch((error) => {
       if (!(error instanceof BlobStoreError)) throw error;
       // Rankings and training need no snapshots, and one without all parts is refused.
       const unseen = "the store of the snapshots does not answer; the host begins without it";

@@ -2,22 +2,30 @@
  * The parts that this host cannot place although the coordination store gives them to it: a start
  * or another step of theirs fails and is tried again.
  */
-import type { HostRecord } from "../mesh/ports/coordination.ts";
+import { rolesOf } from "../mesh/placement/mesh_views.ts";
+import {
+  type HostRecord,
+  type MeshView,
+  parsePlacedKey,
+  type PlacedKey,
+} from "../mesh/ports/coordination.ts";
 import type { Clock } from "../mesh/ports/clock.ts";
 import type { Telemetry } from "../mesh/ports/telemetry.ts";
 import type { Address } from "../mesh/runtime/actor.ts";
 import { reasonOf } from "../mesh/runtime/errors.ts";
+import { placedAddress } from "./addresses.ts";
 
 /** A step that fails for less than this may only wait for another host, ms. */
 const FAILING_MS = 5_000;
 /** After this time without another failure the part is no longer to be here, ms. */
 const FORGOTTEN_MS = 60_000;
 
-/** A part that cannot be placed on its host. */
+/** A part that cannot be placed on its host, or has none. */
 export interface UnplacedPart {
   /** Its address. */
   readonly part: string;
-  readonly host: string;
+  /** Undefined where it has none. */
+  readonly host?: string;
   readonly reason: string;
 }
 
@@ -73,5 +81,37 @@ export class UnplacedParts {
     for (const [part, { lastMs }] of this.#failing) {
       if (lastMs < fromMs) this.#failing.delete(part);
     }
+  }
+}
+
+/** The parts that no host has had for a while: none is up that may take them. */
+export class PartsWithoutHost {
+  readonly #clock: Clock;
+  readonly #patienceMs: number;
+  /** When each part was first seen without a host, monotonic ms. */
+  #since = new Map<PlacedKey, number>();
+  #sharding = 0;
+
+  /** @param patienceMs Time that a part may take to find a host, ms. */
+  constructor(clock: Clock, patienceMs: number) {
+    this.#clock = clock;
+    this.#patienceMs = patienceMs;
+  }
+
+  look({ placements, identity: { sharding } }: Pick<MeshView, "placements" | "identity">): void {
+    const nowMs = this.#clock.monotonicMs();
+    const without = [...placements].filter(([, { state }]) => state === "unassigned");
+    this.#since = new Map(without.map(([key]) => [key, this.#since.get(key) ?? nowMs]));
+    this.#sharding = sharding;
+  }
+
+  get current(): readonly UnplacedPart[] {
+    const untilMs = this.#clock.monotonicMs() - this.#patienceMs;
+    return [...this.#since].filter(([, sinceMs]) => sinceMs <= untilMs).map(([key]) => ({
+      part: placedAddress(key, this.#sharding),
+      reason: `no host with the role ${
+        rolesOf[parsePlacedKey(key).kind]
+      } is up that has room for it`,
+    }));
   }
 }

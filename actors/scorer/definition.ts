@@ -19,6 +19,7 @@ export function defineScorer(
     priorityOf: (message) => {
       switch (message.kind) {
         case "getStatus":
+        case "beginWith":
         case "loadDenseWeights":
         case "getModel":
         case "changeReplicas":

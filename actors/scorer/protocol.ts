@@ -77,6 +77,12 @@ export interface LoadDenseWeights extends Request<WeightsLoaded> {
   readonly passTo: readonly Address[];
 }
 
+/** Weights of the newest snapshot, for the time before parameter sync. It sends it to itself. */
+export interface BeginWith {
+  readonly kind: "beginWith";
+  readonly weights: DenseWeights;
+}
+
 /** In place of a version: the scorer did not answer the one before it. */
 export const FAILED: number = -1;
 /** In place of a version: one that failed should have passed the weights on to this scorer. */
@@ -159,6 +165,7 @@ export type ScorerMessage =
   | Score
   | Explain
   | Embed
+  | BeginWith
   | LoadDenseWeights
   | GetModel
   | ChangeReplicas

@@ -81,7 +81,6 @@ export class Scorer implements Behavior<ScorerMessage> {
     context: ActorContext<ScorerMessage>,
     options: ScorerOptions,
     session: InferenceSession,
-    weights: DenseWeights | undefined,
   ) {
     this.#context = context;
     this.#options = options;
@@ -91,7 +90,6 @@ export class Scorer implements Behavior<ScorerMessage> {
     this.#scores = new RowScores(session.model.tasks, options, this.#pass.listedSlots);
     this.#vectors = new RetrievalVectors(options.schema, session.model);
     this.#slotNames = options.schema.slots.map((slot) => slot.name);
-    if (weights !== undefined) this.#use(weights);
     const { parameterSync, rowFeed } = options;
     const started = { kind: "servingStarted", part: context.self.address } as const;
     if (rowFeed !== undefined) context.actorRef<RowFeedMessage>(rowFeed).tell(started);
@@ -105,14 +103,21 @@ export class Scorer implements Behavior<ScorerMessage> {
     dependencies: ScorerDependencies,
   ): Promise<Scorer> {
     const session = await dependencies.createSession();
-    const { blobs } = dependencies;
-    const weights = await snapshotWeights(blobs, session.parameters).catch((cause) => {
-      const away =
-        "no weights from the newest snapshot; the scorer waits for those of the trainers";
-      context.telemetry.log("warn", away, { cause });
-      return undefined;
-    });
-    return new Scorer(context, options, session, weights);
+    const scorer = new Scorer(context, options, session);
+    scorer.#readSnapshot(dependencies.blobs); // a store that does not answer delays nothing
+    return scorer;
+  }
+
+  /** Lets the scorer begin with the weights of the newest snapshot. */
+  async #readSnapshot(blobs: BlobStore): Promise<void> {
+    const { self, telemetry } = this.#context;
+    try {
+      const weights = await snapshotWeights(blobs, this.#session.parameters);
+      if (weights !== undefined) self.tell({ kind: "beginWith", weights });
+    } catch (cause) {
+      const lacking = "no weights from the newest snapshot; the scorer waits for a trainer's";
+      telemetry.log("warn", lacking, { cause });
+    }
   }
 
   async receive(message: ScorerMessage): Promise<void> {
@@ -127,6 +132,9 @@ export class Scorer implements Behavior<ScorerMessage> {
         return await this.#scoreWaiting();
       case "explainWaiting":
         return await this.#explainWaiting();
+      case "beginWith":
+        if (!this.#isSynced) this.#use(message.weights);
+        return;
       case "loadDenseWeights":
         this.#load(message.weights);
         this.#passOn(message); // meanwhile rankings are scored

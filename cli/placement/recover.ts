@@ -2,9 +2,11 @@
  * The work of `cairn recover`.
  */
 import { deleteMark, listMarks } from "../../records/mesh_mark.ts";
+import { isFolder } from "../../offline/data_directory/existing_stores.ts";
 import { openBlobStorage } from "../../server/machine/storage.ts";
 import { invariant } from "../../structures/invariant.ts";
 import type { Output } from "../command_line.ts";
+import { CommandError } from "../errors.ts";
 import type { PlacementFlags } from "./command.ts";
 import { withMeshStore } from "./mesh_store.ts";
 
@@ -12,6 +14,12 @@ export async function recoverCommand(flags: PlacementFlags, output: Output): Pro
   await withMeshStore(flags, async ({ configuration: { storage }, coordination, read }) => {
     const { identity } = await read();
     invariant(storage.kind === "directory", "a mesh with a coordination store keeps snapshots");
+    if (storage.s3 === undefined && !await isFolder(storage.path)) {
+      throw new CommandError(
+        `storage.path (${storage.path}) is not there: run the command where the hosts' directory of ` +
+          "snapshots is mounted. Nothing has changed.",
+      );
+    }
     const { blobs } = await openBlobStorage(storage);
     const others = (await listMarks(blobs)).filter(({ mesh }) => mesh !== identity.mesh);
     for (const mark of others) await deleteMark(blobs, mark);
@@ -19,7 +27,8 @@ export async function recoverCommand(flags: PlacementFlags, output: Output): Pro
     output.out(
       flags.json
         ? '{"recovered":true}\n'
-        : "every shard gets a new owner, which restores it from the newest snapshot\n" +
+        : (others.length > 0 ? "the store of the snapshots was that of another mesh\n" : "") +
+          "every shard gets a new owner, which restores it from the newest snapshot\n" +
           "restart the hosts that serve, join or train: until then they refuse events and read no log\n",
     );
   });

@@ -47,8 +47,8 @@ export interface MeshIdentity extends MeshSettings {
   readonly dealing: number;
   /** The partitionings before that of `eventPartitions` and `examplePartitions`, oldest first. */
   readonly earlierPartitions: readonly PartitionCounts[];
-  /** The host whose mark is in the mesh's blob store; absent before the first one. */
-  readonly blobsMarkedBy?: string;
+  /** Id of the mark in the mesh's blob store; absent before the first host has put one. */
+  readonly blobsMark?: string;
 }
 
 /** The partitionings of a mesh, oldest first. */
@@ -309,10 +309,10 @@ export interface Coordination {
    */
   open(settings: MeshOpening, silent?: readonly HostRecord[]): Promise<MeshIdentity>;
   /**
-   * Takes the blob store that a host has marked for that of the mesh, unless the mesh has one;
-   * resolves with the host whose mark is in the store of the mesh.
+   * Takes the blob store with a mark for that of the mesh, unless the mesh has one; resolves with
+   * the id of the mark in the store of the mesh.
    */
-  markBlobs(host: string): Promise<string>;
+  markBlobs(mark: string): Promise<string>;
   /** The whole state at one moment. */
   read(): Promise<MeshView>;
   /** The past of a shard, a joiner or a trainer; empty where the store remembers none. */

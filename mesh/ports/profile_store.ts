@@ -100,8 +100,9 @@ export interface ProfileStore {
    */
   list(kind: ProfileKind, cursor: string | undefined, limit: number): Promise<ProfilePage>;
   /**
-   * Number of durable changes of this process that the store has lost since: its server came back
-   * with older data. Absent where a store finds such a loss when it is opened.
+   * The most changes of all processes that the store can have lost, 0 where none of this process is
+   * among them: its server came back with older data. Absent where a store finds such a loss at its
+   * opening.
    */
   changesLost?(): number;
   /** Number of profiles of this kind. */

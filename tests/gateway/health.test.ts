@@ -99,7 +99,7 @@ Deno.test("lost attributes are a warning, until ten minutes after the last loss"
   Object.assign(profiles, { changesLost: () => 3 });
   const [{ kind, count, detail }] = await warnings();
   assert.deepEqual([kind, count], ["attributes-lost", 3]);
-  assert.match(detail, /without the last 3 changes of attributes .* send these attributes again/);
+  assert.match(detail, /without up to 3 changes of attributes,.* send the newest attributes again/);
   await clock.advance(600_000);
   assert.deepEqual(await warnings(), []);
 });
@@ -201,12 +201,17 @@ Deno.test("a part that crashes again and again is a warning with its reason, and
 
 Deno.test("a part that cannot be placed on its host is a warning with host and reason", async () => {
   const { warnings } = healthOf({
-    unplacedParts: () => [{ part: "trainer/0", host: "learn", reason: "the log lacks examples" }],
+    unplacedParts: () => [
+      { part: "trainer/0", host: "learn", reason: "the log lacks examples" },
+      { part: "trainer/1", reason: "no host with the role trainer is up" },
+    ],
   });
+  const [failing, without] = await warnings();
   assert.match(
-    (await warnings())[0],
+    failing,
     /^part-not-placed : trainer\/0 cannot be placed on host learn, .*: the log lacks examples$/,
   );
+  assert.match(without, /^part-not-placed : trainer\/1 has no host; .*: no host with the role/);
 });
 
 /** A host with which there was no link. */

@@ -77,7 +77,7 @@ Deno.test({
       );
       assert.match(
         await refusal("id: shop", "id: another-shop"),
-        /storage\.path \(\S+data\) has the snapshots of another mesh, of which/,
+        /storage\.path \(\S+data\) is the store of another mesh, of which/,
       );
       assert.deepEqual(await ownersWhen(store, () => true), restored, "it gets no shard");
     });

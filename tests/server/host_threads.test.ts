@@ -89,18 +89,33 @@ Deno.test("scores of a host are asked of the thread that it tells", () => {
   assert.deepEqual(nodes("in worker threads", none), Array(3).fill("edge:main"));
 });
 
-Deno.test("without a store, shards have the threads of the host that the file deals them to", () => {
-  const file = parseConfiguration(
+/** A mesh without a store, whose shards are on so many hosts. */
+function dealt(tables: number): CairnConfiguration {
+  const hosts = Array.from(
+    { length: tables },
+    (_, i) => `    tables-${i + 1}: { address: "127.0.0.1:${7402 + i}", roles: [shards] }`,
+  );
+  return parseConfiguration(
     `${smallConfiguration("in worker threads", "{ kind: directory, path: data }", 2)}
 mesh:
   id: shop
   hosts:
     edge: { address: "127.0.0.1:7401", roles: [serving, joiner, trainer] }
-    tables-1: { address: "127.0.0.1:7402", roles: [shards] }
-    tables-2: { address: "127.0.0.1:7403", roles: [shards] }
+${hosts.join("\n")}
 `,
     "mesh.yaml",
   );
+}
+
+Deno.test("without a store, a host has no thread without a shard", () => {
+  const threads = ["tables-1", "tables-2", "tables-3"].map((host) =>
+    threadsOf(dealt(3), host).shards
+  );
+  assert.deepEqual(threads, [2, 1, 1], "of 4 shards");
+});
+
+Deno.test("without a store, shards have the threads of the host that the file deals them to", () => {
+  const file = dealt(2);
   const nodes = new Map(planOf(file).map(({ kind, key, node }) => [`${kind}/${key}`, node]));
   assert.deepEqual([0, 1, 2, 3].map((shard) => nodes.get(addresses.embeddingShard(shard, 0))), [
     "tables-1:shards-1",

@@ -1,18 +1,20 @@
 /**
  * Goal: a host whose blob store is not that of its mesh is refused at its start, also where several
- * hosts start at once; stores that no mesh has used are taken.
+ * hosts start at once, and two meshes in one store are told from each other.
  */
 import assert from "node:assert/strict";
 import { MemoryBlobStore } from "../../mesh/adapters/memory/memory_blob_store.ts";
-import type { Coordination } from "../../mesh/ports/coordination.ts";
-import { listMarks, putMark } from "../../records/mesh_mark.ts";
+import { listMarks } from "../../records/mesh_mark.ts";
 import { manifestName } from "../../records/snapshot_manifest.ts";
-import { blobsPlaceOf, OtherBlobsError, requireOwnBlobs } from "../../server/own_blobs.ts";
+import { blobsPlaceOf, OwnBlobs } from "../../server/own_blobs.ts";
 
-/** A mesh, and the starts of its hosts. */
+const NOT_MOUNTED = /is not the store of this mesh: .* see whether its volume is mounted/;
+
+/** A mesh, and its hosts with their stores. */
 class MeshOfHosts {
-  #markedBy: string | undefined;
   readonly #mesh: string;
+  #mark: string | undefined;
+  #starts = 0;
 
   constructor(mesh = "m1") {
     this.#mesh = mesh;
@@ -20,27 +22,45 @@ class MeshOfHosts {
 
   /** A host starts with this store. */
   start(host: string, blobs: MemoryBlobStore): Promise<void> {
-    return requireOwnBlobs({
-      blobs,
-      coordination: this as Pick<Coordination, "markBlobs"> as Coordination,
-      identity: {
-        mesh: this.#mesh,
-        ...(this.#markedBy !== undefined && { blobsMarkedBy: this.#markedBy }),
-      },
-      host,
-      place: "storage.path (/data)",
-    });
+    return this.#blobsOf(host, blobs).require(this.#owner());
   }
 
-  markBlobs(host: string): Promise<string> {
-    return Promise.resolve(this.#markedBy ??= host);
+  /** A snapshot is finished. */
+  async snapshot(host: string, blobs: MemoryBlobStore): Promise<void> {
+    await this.#blobsOf(host, blobs).markForSnapshot(this.#owner());
+    await blobs.put(manifestName(`snapshots/00000000000000${this.#starts}`), new Uint8Array());
   }
+
+  /** The operator runs `cairn recover --accept-loss`. */
+  recover(): void {
+    this.#mark = undefined;
+  }
+
+  #owner() {
+    const identity = { mesh: this.#mesh, ...(this.#mark && { blobsMark: this.#mark }) };
+    const markBlobs = (mark: string) => Promise.resolve(this.#mark ??= mark);
+    return { coordination: { markBlobs }, identity };
+  }
+
+  #blobsOf(host: string, blobs: MemoryBlobStore): OwnBlobs {
+    const run = { host, incarnation: `${this.#mesh}-${host}-${++this.#starts}` };
+    return new OwnBlobs({ blobs, place: "storage.path (/data)", run });
+  }
+}
+
+/** Two meshes, and a store for both. */
+function twoMeshes() {
+  return {
+    first: new MeshOfHosts("m1"),
+    second: new MeshOfHosts("m2"),
+    blobs: new MemoryBlobStore(),
+  };
 }
 
 Deno.test("hosts with one store start one after another, and again", async () => {
   const [mesh, blobs] = [new MeshOfHosts(), new MemoryBlobStore()];
   for (const host of ["a", "b", "a"]) await mesh.start(host, blobs);
-  assert.deepEqual(await listMarks(blobs), [{ mesh: "m1", host: "a" }]);
+  assert.deepEqual(await listMarks(blobs), [{ mesh: "m1", mark: "m1-a-1" }]);
 });
 
 Deno.test("hosts with one store that start at once leave one mark", async () => {
@@ -54,10 +74,7 @@ Deno.test("a host with another store is refused, whether it starts later or at o
   await later.start("a", new MemoryBlobStore());
   await assert.rejects(later.start("b", new MemoryBlobStore()), {
     name: "OtherBlobsError",
-    message:
-      "storage.path (/data) is not the store of this mesh: it lacks the mark of the host a. Give all " +
-      "hosts the same directory or bucket, and see whether its volume is mounted. Where the store " +
-      "was emptied or made anew, `cairn recover --accept-loss` lets the hosts begin with it.",
+    message: NOT_MOUNTED,
   });
   const atOnce = new MeshOfHosts();
   const starts = await Promise.allSettled(
@@ -66,26 +83,49 @@ Deno.test("a host with another store is refused, whether it starts later or at o
   assert.deepEqual(starts.map(({ status }) => status).sort(), ["fulfilled", "rejected"]);
 });
 
-Deno.test("the store of another mesh is refused and keeps its mark alone", async () => {
-  const blobs = new MemoryBlobStore();
-  await new MeshOfHosts("m1").start("a", blobs);
-  await blobs.put(manifestName("snapshots/000000000000001"), new Uint8Array());
-  await assert.rejects(new MeshOfHosts("m2").start("b", blobs), OtherBlobsError);
-  assert.deepEqual(await listMarks(blobs), [{ mesh: "m1", host: "a" }]);
+Deno.test("a store with the snapshots of another mesh is refused with the name of its host", async () => {
+  const { first, second, blobs } = twoMeshes();
+  await first.start("a", blobs);
+  await first.snapshot("a", blobs);
+  await assert.rejects(second.start("b", blobs), /store of another mesh, of which a is a host/);
+  await first.start("a", blobs);
+});
+
+Deno.test("of two meshes that begin in one store, the first one with a snapshot keeps it", async () => {
+  const { first, second, blobs } = twoMeshes();
+  await first.start("a", blobs);
+  await second.start("b", blobs);
+  await assert.rejects(first.start("a", blobs), /of another mesh, of which b is a host/);
+  await first.snapshot("a", blobs);
+  await first.start("a", blobs);
+  await assert.rejects(second.snapshot("b", blobs), /of another mesh, of which a is a host/);
+  await assert.rejects(second.start("b", blobs), /of another mesh, of which a is a host/);
 });
 
 Deno.test("a store without snapshots is free, as after the loss of a mesh that had just begun", async () => {
-  const blobs = new MemoryBlobStore();
-  await new MeshOfHosts("m1").start("a", blobs);
-  await new MeshOfHosts("m2").start("b", blobs);
-  assert.deepEqual(await listMarks(blobs), [{ mesh: "m2", host: "b" }]);
+  const { first, second, blobs } = twoMeshes();
+  await first.start("a", blobs);
+  await second.start("b", blobs);
+  assert.deepEqual(await listMarks(blobs), [{ mesh: "m2", mark: "m2-b-1" }]);
 });
 
-Deno.test("a host whose mark the mesh took before it was killed goes on", async () => {
+Deno.test("after a recovery one store is that of the mesh, whatever marks others have", async () => {
+  const [mesh, before, now] = [new MeshOfHosts(), new MemoryBlobStore(), new MemoryBlobStore()];
+  await mesh.start("a", before);
+  mesh.recover();
+  await mesh.start("a", now);
+  await assert.rejects(mesh.start("b", before), { message: NOT_MOUNTED });
+  await mesh.start("b", now);
+});
+
+Deno.test("a snapshot marks a store that was emptied, or that no host could mark before", async () => {
   const [mesh, blobs] = [new MeshOfHosts(), new MemoryBlobStore()];
-  await putMark(blobs, { mesh: "m1", host: "a" });
-  await mesh.markBlobs("a");
+  await mesh.start("a", new MemoryBlobStore());
+  await mesh.snapshot("a", blobs);
   await mesh.start("b", blobs);
+  const unmarked = new MeshOfHosts();
+  await unmarked.snapshot("a", new MemoryBlobStore());
+  await assert.rejects(unmarked.start("b", new MemoryBlobStore()), { message: NOT_MOUNTED });
 });
 
 Deno.test("the place of the blobs is named as in the configuration", () => {

@@ -7,8 +7,13 @@ import type { Coordination } from "../../mesh/ports/coordination.ts";
 import { MemoryBlobStore } from "../../mesh/adapters/memory/memory_blob_store.ts";
 import { listMarks, putMark } from "../../records/mesh_mark.ts";
 import { manifestName } from "../../records/snapshot_manifest.ts";
+import { OwnBlobs } from "../../server/own_blobs.ts";
 import { SnapshotFence } from "../../server/snapshot_fence.ts";
 import { meshView } from "../mesh/placement/mesh_view.ts";
+
+function ownBlobs(blobs: MemoryBlobStore): OwnBlobs {
+  return new OwnBlobs({ blobs, place: "storage.path", run: { host: "a", incarnation: "a-1" } });
+}
 
 /** A fence over a mesh whose first trainer is placed under this epoch. */
 function fenceAt(epoch: number, blobs = new MemoryBlobStore()): SnapshotFence {
@@ -17,10 +22,10 @@ function fenceAt(epoch: number, blobs = new MemoryBlobStore()): SnapshotFence {
   const read = () =>
     Promise.resolve({
       ...view,
-      identity: { ...view.identity, blobsMarkedBy: "a" },
+      identity: { ...view.identity, blobsMark: "mark-1" },
       placements: new Map([["trainer/0", { state: "active", epoch, owner }]]),
     });
-  const fence = new SnapshotFence({ blobs, place: "storage.path" });
+  const fence = new SnapshotFence(ownBlobs(blobs));
   const publishManifest = () => Promise.resolve();
   fence.attach({ read, publishManifest } as unknown as Coordination);
   return fence;
@@ -37,7 +42,7 @@ Deno.test("a snapshotter that no store has placed begins one under any epoch", a
 
 Deno.test("without the store of the mesh no snapshot begins", async () => {
   await assert.rejects(
-    new SnapshotFence({ blobs: new MemoryBlobStore(), place: "" }).begin(1),
+    new SnapshotFence(ownBlobs(new MemoryBlobStore())).begin(1),
     /not in contact with the Redis server/,
   );
 });
@@ -47,16 +52,16 @@ Deno.test("a published snapshot marks the store for its mesh", async () => {
   const publication = await fenceAt(7, blobs).begin(7);
   assert.deepEqual(await listMarks(blobs), []);
   await publication.publish("snapshots/000000000000001");
-  assert.deepEqual(await listMarks(blobs), [{ mesh: meshView({}).identity.mesh, host: "a" }]);
+  assert.deepEqual(await listMarks(blobs), [{ mesh: meshView({}).identity.mesh, mark: "mark-1" }]);
 });
 
 Deno.test("no snapshot is published into the store of another mesh", async () => {
   const blobs = new MemoryBlobStore();
   const publication = await fenceAt(7, blobs).begin(7);
-  await putMark(blobs, { mesh: "another", host: "b" });
+  await putMark(blobs, { mesh: "another", mark: "mark-2" }, "b");
   await publication.publish("snapshots/000000000000001"); // the other one has no snapshot
   assert.equal((await listMarks(blobs)).length, 1);
-  await putMark(blobs, { mesh: "another", host: "b" });
+  await putMark(blobs, { mesh: "another", mark: "mark-2" }, "b");
   await blobs.put(manifestName("snapshots/000000000000002"), new Uint8Array());
   await assert.rejects(publication.publish("snapshots/000000000000003"), {
     name: "OtherBlobsError",

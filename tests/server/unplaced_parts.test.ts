@@ -1,8 +1,10 @@
 /** Goal: parts that cannot be placed are told after a while, with the reason, until they are. */
 import assert from "node:assert/strict";
+import type { Placement } from "../../mesh/ports/coordination.ts";
 import { TelemetryRecorder } from "../../mesh/simulation/telemetry_recorder.ts";
 import { VirtualClock } from "../../mesh/simulation/virtual_clock.ts";
-import { UnplacedParts, unplacedParts } from "../../server/unplaced_parts.ts";
+import { PartsWithoutHost, UnplacedParts, unplacedParts } from "../../server/unplaced_parts.ts";
+import { meshView } from "../mesh/placement/mesh_view.ts";
 
 function parts() {
   const clock = new VirtualClock();
@@ -36,4 +38,23 @@ Deno.test("a part that went to another host is forgotten", async () => {
   assert.deepEqual(unplaced.current, {});
   unplaced.failed("trainer/0", new Error("examples are lost"));
   assert.deepEqual(unplaced.current, {}, "it has begun to fail anew");
+});
+
+Deno.test("a part that no host has had for a lease is told, until one has it", async () => {
+  const { clock } = parts();
+  const withoutHost = new PartsWithoutHost(clock, 10_000);
+  const owner = { host: "a", incarnation: "a-1" };
+  const view = (placement: Placement) => meshView({ placements: { "trainer/0": placement } });
+  const unassigned = view({ state: "unassigned", epoch: 0 });
+  withoutHost.look(unassigned);
+  await clock.advance(9_999);
+  withoutHost.look(unassigned);
+  assert.deepEqual(withoutHost.current, []);
+  await clock.advance(1);
+  assert.deepEqual(withoutHost.current, [{
+    part: "trainer/0",
+    reason: "no host with the role trainer is up that has room for it",
+  }]);
+  withoutHost.look(view({ state: "restoring", epoch: 1, owner }));
+  assert.deepEqual(withoutHost.current, []);
 });

@@ -182,7 +182,7 @@ export class FollowedProfiles {
     return this.#kinds[kind].count;
   }
 
-  /** Durable changes of this process that the server has lost: it came back with older data. */
+  /** The most durable changes that the server can have lost up to the newest of this process. */
   get lost(): number {
     return this.#lost;
   }

@@ -64,8 +64,8 @@ export class Coordinator implements Coordination {
     return this.#store.transact((view) => openMesh(view, settings, mesh, { silent, hostTtlMs }));
   }
 
-  markBlobs(host: string): Promise<string> {
-    return this.#store.transact((view) => markBlobs(view, host), { keys: [recordKeys.identity] });
+  markBlobs(mark: string): Promise<string> {
+    return this.#store.transact((view) => markBlobs(view, mark), { keys: [recordKeys.identity] });
   }
 
   read(): Promise<MeshView> {

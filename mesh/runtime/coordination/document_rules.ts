@@ -50,12 +50,12 @@ export function openMesh(
   return found;
 }
 
-/** Takes the blob store of a host for the mesh's; see {@link Coordination.markBlobs}. */
-export function markBlobs(view: RecordView, host: string): string {
+/** Takes the blob store with a mark for the mesh's; see {@link Coordination.markBlobs}. */
+export function markBlobs(view: RecordView, mark: string): string {
   const identity = present(records.identity(view), "a mesh is opened before its store is marked");
-  if (identity.blobsMarkedBy !== undefined) return identity.blobsMarkedBy;
-  view.set(recordKeys.identity, json({ ...identity, blobsMarkedBy: host }));
-  return host;
+  if (identity.blobsMark !== undefined) return identity.blobsMark;
+  view.set(recordKeys.identity, json({ ...identity, blobsMark: mark }));
+  return mark;
 }
 
 /** Makes a snapshot the newest one; see {@link Coordination.publishManifest}. */
@@ -118,7 +118,7 @@ export function writePlan(
 
 /** Puts all epochs beyond those that may have been lost; see {@link Coordination.acceptLoss}. */
 export function acceptLoss(view: RecordView): void {
-  const { blobsMarkedBy: _, ...identity } = present(
+  const { blobsMark: _, ...identity } = present(
     records.identity(view),
     "a mesh is opened before its loss is accepted",
   );
