@@ -8,16 +8,18 @@ import {
   isLeft,
   isPlanLast,
   lastPlan,
+  type Moves,
   movesBack,
   writeMoves,
 } from "../../mesh/placement/plan_commands.ts";
 import {
+  decodePlan,
   isBegun,
   type PlanDocument,
   type PlannedMove,
 } from "../../mesh/placement/plan_document.ts";
 import { planDealing, planPartitioning } from "../../mesh/placement/reshard_plan.ts";
-import type { MeshView, PlanRecord } from "../../mesh/ports/coordination.ts";
+import type { MeshView } from "../../mesh/ports/coordination.ts";
 import { PlanConflictError } from "../../mesh/ports/coordination_errors.ts";
 import {
   changedNumbers,
@@ -35,6 +37,7 @@ import { type MeshStore, withMeshStore } from "./mesh_store.ts";
 import { countedParts, partName } from "./part_names.ts";
 import { heldLine, isHeld } from "./plan_lines.ts";
 import {
+  changeLine,
   dealingLines,
   isReshardDue,
   otherShardCount,
@@ -74,7 +77,7 @@ export async function applyCommand(flags: ApplyFlags, output: Output): Promise<v
       for (const line of reshardedLines(view, reshard)) output.out(line);
     }
     try {
-      await write(store, view, { moves: movesOf(plan), reshard, balances: true }, flags, output);
+      await write(store, view, { kind: "apply", moves: movesOf(plan), reshard }, flags, output);
     } catch (error) {
       if (reshard === undefined || !(error instanceof PlanConflictError)) throw error;
       throw new CommandError(
@@ -88,7 +91,8 @@ export async function applyCommand(flags: ApplyFlags, output: Output): Promise<v
 }
 
 function reshardedLines(view: MeshView, reshard: ReshardRecord): string[] {
-  const { parts, to, examples, trainers } = reshard;
+  const { parts, to, examples, trainers, state } = reshard;
+  if (state === "begun") return [changeLine(view, reshard)];
   if (parts !== "partitions") return dealingLines(planDealing(view, to));
   return [
     ...partitioningLines(planPartitioning(view, { events: to, examples: examples?.to ?? to })),
@@ -99,7 +103,8 @@ function reshardedLines(view: MeshView, reshard: ReshardRecord): string[] {
 /**
  * Writes the reverse of the last plan, for the parts that it has moved or begun to move. That is
  * the plan then, also where nothing moves back: what the last one has not begun does not move, and
- * the hosts do not even out by themselves, which would repeat it.
+ * the hosts do not even out by themselves, which would repeat it. Where the last plan is a rollback
+ * already, the command joins it.
  *
  * @throws {CommandError} There is no plan, or the number of shards, trainers or partitions has
  * changed since.
@@ -108,8 +113,12 @@ export async function rollbackCommand(flags: ApplyFlags, output: Output): Promis
   await withMeshStore(flags, async (store) => {
     const view = await store.read();
     requirePlanIsLast(view);
-    const back = movesBack(view, planIn(view));
-    await write(store, view, { moves: back, balances: false }, flags, output);
+    const plan = planIn(view);
+    if (plan.kind === "rollback" && plan.state === "done") {
+      output.out(flags.json ? '{"moves":[]}\n' : "the plan is rolled back already\n");
+      return;
+    }
+    await write(store, view, { kind: "rollback", moves: movesBack(view, plan) }, flags, output);
   });
 }
 
@@ -157,11 +166,8 @@ export async function cancelCommand(flags: PlacementFlags, output: Output): Prom
     for (const move of plan.moves) {
       const placement = view.placements.get(move.key);
       if (move.key.startsWith("shard/") || !placement || !isBegun(placement, move)) continue;
-      output.err(
-        `${
-          partName(move.key)
-        } has its new owner ${move.to} already: cairn rollback moves it back\n`,
-      );
+      const after = plan.kind === "apply" ? "cairn rollback moves it back" : "it stays there";
+      output.err(`${partName(move.key)} has its new owner ${move.to} already: ${after}\n`);
     }
   });
 }
@@ -173,70 +179,80 @@ function planIn(view: MeshView): PlanDocument {
 }
 
 /** The steps of a command at the store. */
-interface Changes {
-  readonly moves: readonly PlannedMove[];
-  /** A change of the number of trainers or partitions that was asked for. */
+interface Changes extends Omit<Moves, "movesMax"> {
+  /** A change of the number of trainers or partitions that was asked for, or is under way. */
   readonly reshard?: ReshardRecord | undefined;
-  /** See {@link PlanDocument.balances}. */
-  readonly balances: boolean;
 }
 
 async function write(
   store: MeshStore,
   view: MeshView,
-  changes: Changes,
+  { reshard, ...changes }: Changes,
   flags: ApplyFlags,
   output: Output,
 ): Promise<void> {
   const { configuration, coordination } = store;
-  const { moves, reshard, balances } = changes;
-  const { json } = flags;
   const wait = Wait.of(store, flags);
   const { movesMax } = present(configuration.mesh, "a store belongs to a mesh");
   const limit = flags.maxMoves ?? movesMax;
-  const plan = await writeMoves(coordination, view, { moves, movesMax: limit, balances });
-  if (json) {
+  const { plan, isJoined, moves } = await writeMoves(coordination, view, {
+    ...changes,
+    movesMax: limit,
+  });
+  if (flags.json) {
     const edition = plan && { edition: plan.edition };
     output.out(`${JSON.stringify({ ...edition, moves, ...(reshard && { reshard }) })}\n`);
   } else if (moves.length > 0 || reshard === undefined) {
-    output.out(movesLine(moves, limit, balances));
+    output.out(
+      isJoined && moves.length === 0
+        ? "all moves of the plan are made\n"
+        : movesLine(moves, limit, changes.kind),
+    );
   }
-  if (plan !== undefined && moves.length === 0 && hasActivePlan(view)) {
+  if (isJoined) output.err("the plan is under way already\n");
+  else if (plan !== undefined && moves.length === 0 && hasActivePlan(view)) {
     output.err("the plan before ends: parts that it has not begun to move stay\n");
   }
   const after = { plan: plan ?? view.plan };
   if (isHeld(configuration, after)) output.err(heldLine);
   else if (isHeld(configuration, view)) output.err("the hosts even out by themselves again\n");
   if (wait && reshard !== undefined) await waitForReshard(wait, output);
-  if (wait && plan !== undefined && moves.length > 0) await waitForEnd(wait, plan, output);
+  if (wait && plan !== undefined && (moves.length > 0 || isJoined)) {
+    const { firstEdition } = decodePlan(plan.document, view.identity);
+    await waitForEnd(wait, firstEdition, output);
+  }
 }
 
 /** The moves in words. */
-function movesLine(moves: readonly PlannedMove[], movesMax: number, balances: boolean): string {
+function movesLine(moves: readonly PlannedMove[], movesMax: number, kind: Moves["kind"]): string {
   if (moves.length > 0) {
     const parts = countedParts(moves.map(({ key }) => key));
     return `${parts} ${
       moves.length === 1 ? "moves" : "move"
     }, at most ${movesMax} of a kind at a time\n`;
   }
-  return balances
+  return kind === "apply"
     ? "there is nothing to move\n"
     : "there is nothing to move back: no part of the last plan is at its new host\n";
 }
 
-/** Resolves when the hosts have carried the plan out. */
-async function waitForEnd(
-  wait: Wait,
-  { edition }: PlanRecord,
-  output: Output,
-): Promise<void> {
+/**
+ * Resolves when the hosts have carried a plan out.
+ *
+ * @throws {CommandError} Another command has ended it.
+ */
+async function waitForEnd(wait: Wait, firstEdition: number, output: Output): Promise<void> {
   let shown = "";
   await wait.until((view) => {
     const plan = planIn(view);
+    if (plan.firstEdition !== firstEdition) {
+      throw new CommandError("The plan has not been carried out: another one has replaced it.");
+    }
     const left = plan.moves.filter((move) => isLeft(view, move)).length;
     const line = `${plan.moves.length - left} of ${counted(plan.moves.length, "move")} are done\n`;
     if (line !== shown) output.err(line);
     shown = line;
-    return view.plan?.edition !== edition || plan.state !== "active";
+    if (plan.state === "cancelled") throw new CommandError("The plan was cancelled.");
+    return plan.state === "done";
   });
 }

@@ -10,13 +10,15 @@ import {
   type ReshardRecord,
   ReshardRefusedError,
 } from "../../mesh/ports/resharding.ts";
+import { present } from "../../structures/invariant.ts";
 import { CommandError } from "../errors.ts";
 import type { ApplyFlags } from "./command.ts";
 import type { MeshStore } from "./mesh_store.ts";
+import { begunChange } from "./reshard.ts";
 
 /**
- * Asks for one change, of the partitions before the trainers; undefined where there is none to ask
- * for.
+ * Asks for one change, of the partitions before the trainers. Where the mesh has the numbers
+ * already, that is the change to them that has begun; undefined once it is done.
  *
  * @throws {CommandError} The mesh cannot change the number now.
  */
@@ -25,7 +27,11 @@ export async function changeCounts(
   view: MeshView,
   flags: ApplyFlags,
 ): Promise<ReshardRecord | undefined> {
-  return await changePartitions(store, view, flags) ?? await changeTrainers(store, view, flags);
+  const asked = await changePartitions(store, view, flags) ??
+    await changeTrainers(store, view, flags);
+  if (asked !== undefined) return asked;
+  const begun = begunChange(view);
+  return begun?.parts === "shards" ? undefined : begun;
 }
 
 /** Asks for another number of trainers with the partitions, if the configuration has one. */
@@ -95,14 +101,13 @@ function refuseAsked(
 
 /** @throws {CommandError} The change before is not done. */
 function requireDone(view: MeshView): void {
-  const { reshard } = view;
-  const step = reshardStep(view);
-  if (reshard !== undefined && (step?.kind === "restoring" || step?.kind === "serving")) {
-    throw new CommandError(
-      `Nothing is applied: the change ${changeWords(reshard)} is not done (${stepText(step)}): ` +
-        `wait until cairn status says that it is${wayOut(step)}.`,
-    );
-  }
+  const begun = begunChange(view);
+  if (begun === undefined) return;
+  const step = present(reshardStep(view), "a change that has begun has a step");
+  throw new CommandError(
+    `Nothing is applied: the change ${changeWords(begun)} is not done (${stepText(step)}): ` +
+      `wait until cairn status says that it is${wayOut(step)}.`,
+  );
 }
 
 /** The ways out where parts do not begin, to follow "wait …". */

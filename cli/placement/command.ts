@@ -49,7 +49,9 @@ Where trainer.count, joiner.partitions or trainer.partitions of the configuratio
 the mesh has, that number changes too, all three in one step. The hosts carry all out, also when this
 command has ended: see cairn status. cairn cancel ends a change of the number that has not begun, and
 then the plan; cairn rollback moves back what the last plan has moved, and changes no number. The plan
-of an apply replaces that of the command before, also of a rollback that is under way.
+of an apply replaces that of the command before, also of a rollback that is under way, unless the same
+moves are left in it: then the command joins that plan. With --wait, exit code 1 when another command
+ends the plan.
 
 Exit codes: 0 all is applied or was before, 2 shards.count is another one, which cairn reshard
 changes, or hosts have to be restarted, 1 an error or a change that a running mesh cannot take, as with
@@ -71,7 +73,8 @@ status says so.`;
 
 const rollbackHelp = `
 The plan before ends: what it has moved moves back, copies of shards under way are given up, and what
-it has not begun does not move.
+it has not begun does not move. Run again it joins the rollback that is under way, and changes nothing
+once that is done.
 ${heldHelp}`;
 
 const drainHelp = `

@@ -12,7 +12,11 @@ import {
 } from "../../mesh/placement/reshard_plan.ts";
 import type { MeshView } from "../../mesh/ports/coordination.ts";
 import { reshardStep, stepText } from "../../mesh/ports/reshard_progress.ts";
-import { numbersText, ReshardRefusedError } from "../../mesh/ports/resharding.ts";
+import {
+  numbersText,
+  type ReshardRecord,
+  ReshardRefusedError,
+} from "../../mesh/ports/resharding.ts";
 import { counted } from "../../structures/counted.ts";
 import { present } from "../../structures/invariant.ts";
 import { servingBytesOf } from "../../server/serving_replicas.ts";
@@ -41,12 +45,23 @@ export function otherShardCount(
     `cairn reshard --shards ${shardCount} changes it\n`;
 }
 
+/** The change of a number that has begun and is not done; undefined where there is none. */
+export function begunChange(view: MeshView): ReshardRecord | undefined {
+  const step = reshardStep(view);
+  return step?.kind === "restoring" || step?.kind === "serving" ? view.reshard : undefined;
+}
+
+/** The line about a change and its step. */
+export function changeLine(view: MeshView, change: ReshardRecord): string {
+  return `${numbersText(change)}: ${stepText(present(reshardStep(view), "it has a step"))}\n`;
+}
+
 /** Bytes of rows that a host restores a second, on a machine of two busy cores. */
 export const RESTORED_BYTES_PER_SECOND = 40 * 2 ** 20;
 
 /**
- * Asks for the number of shards of the configuration; with `flags.wait` until every serving host
- * uses the new shards.
+ * Asks for the number of shards of the configuration, unless the change to it has begun; with
+ * `flags.wait` until every serving host uses the new shards.
  *
  * @throws {CommandError} The mesh cannot change the number now, or the change was cancelled.
  */
@@ -58,6 +73,12 @@ export async function reshardCommand(flags: ReshardFlags, output: Output): Promi
     const wait = Wait.of(store, flags);
     const view = await read();
     const to = configuration.shardCount;
+    const begun = begunChange(view);
+    if (begun?.parts === "shards" && begun.to === to) {
+      output.out(json ? `${JSON.stringify(begun)}\n` : changeLine(view, begun));
+      if (wait !== undefined) await waitForReshard(wait, output);
+      return;
+    }
     const plan = planReshard(view, to, RESTORED_BYTES_PER_SECOND);
     const servingBytes = servingBytesOf(configuration);
     if (plan.unplaced > 0) {

@@ -379,7 +379,7 @@ function isRolledBack(
   key: PlacedKey,
   placement: Placement,
 ): boolean {
-  return placement.state === "moving" && !plan.balances &&
+  return placement.state === "moving" && plan.kind === "rollback" &&
     view.hosts.get(placement.owner.host)?.state === "up" &&
     plan.moves.some((move) => move.key === key && isReverse(placement, move));
 }

@@ -8,6 +8,7 @@ import {
   decodePlan,
   encodePlan,
   isAhead,
+  isBegun,
   isPlan,
   mayBalance,
   newPlan,
@@ -17,12 +18,16 @@ import {
 } from "./plan_document.ts";
 
 /** Moves for the hosts to carry out. */
-export interface Moves {
+export type Moves = Pick<PlanDocument, "kind" | "moves" | "movesMax">;
+
+/** The plan after a command. */
+export interface Written {
+  /** Undefined where the command has nothing to do. */
+  readonly plan: PlanRecord | undefined;
+  /** Whether the plan was under way before, with the moves that the command asks for. */
+  readonly isJoined: boolean;
+  /** The moves that are left, those of the plan before that have begun among them. */
   readonly moves: readonly PlannedMove[];
-  /** Live moves of each kind at the same time. */
-  readonly movesMax: number;
-  /** See {@link PlanDocument.balances}. */
-  readonly balances: boolean;
 }
 
 /**
@@ -36,30 +41,57 @@ export function lastPlan({ plan, identity }: MeshView): PlanDocument | undefined
 
 /** Whether the hosts carry a plan out; one of another version of the program they do not. */
 export function hasActivePlan(view: MeshView): boolean {
-  return view.plan !== undefined && isPlan(view.plan.document) &&
-    lastPlan(view)?.state === "active";
+  return activePlan(view) !== undefined;
+}
+
+function activePlan(view: MeshView): PlanDocument | undefined {
+  if (view.plan === undefined || !isPlan(view.plan.document)) return undefined;
+  const plan = lastPlan(view);
+  return plan?.state === "active" ? plan : undefined;
 }
 
 /**
- * Writes moves as the plan, which replaces the last one. Without moves that is only needed where
- * the last one does something else.
+ * Writes moves as the plan, which replaces the last one; the moves that this one has begun are
+ * among those of the new one, so that a rollback takes them back too. Joins the last plan where
+ * these are the moves that it has left. Without moves a plan is only needed where the last one does
+ * something else.
  *
- * @returns The plan that was written; undefined where none is needed.
  * @throws {PlanConflictError} The plan or the mesh has changed since the view.
  */
 export async function writeMoves(
   coordination: Coordination,
   view: MeshView,
-  { moves, movesMax, balances }: Moves,
-): Promise<PlanRecord | undefined> {
-  const isChange = moves.length > 0 || balances !== mayBalance(view) ||
-    (!balances && hasActivePlan(view));
-  if (!isChange) return undefined;
+  { kind, moves: asked, movesMax }: Moves,
+): Promise<Written> {
+  const active = activePlan(view);
+  const begun = active?.moves.filter((move) =>
+    isUnderWay(view, move) && !asked.some(({ key }) => key === move.key)
+  );
+  const moves = [...begun ?? [], ...asked];
+  if (
+    active?.kind === kind && active.movesMax === movesMax &&
+    isSame(active.moves.filter((move) => isLeft(view, move)), moves)
+  ) {
+    return { plan: view.plan, isJoined: true, moves };
+  }
+  const isChange = moves.length > 0 || (kind === "apply") !== mayBalance(view) ||
+    (kind === "rollback" && active !== undefined);
+  if (!isChange) return { plan: undefined, isJoined: false, moves };
   const { sharding, dealing } = view.identity;
   const edition = view.plan?.edition ?? 0;
   const firstEdition = edition + 1;
-  const plan = newPlan({ firstEdition, sharding, dealing, moves, movesMax, balances });
-  return await coordination.writePlan({ edition, version: view.version }, encodePlan(plan));
+  const plan = newPlan({ kind, firstEdition, sharding, dealing, moves, movesMax });
+  const expected = { edition, version: view.version };
+  const written = await coordination.writePlan(expected, encodePlan(plan));
+  return { plan: written, isJoined: false, moves };
+}
+
+/** Whether two lists have the same moves, in any order; each moves a part once. */
+function isSame(a: readonly PlannedMove[], b: readonly PlannedMove[]): boolean {
+  return a.length === b.length &&
+    a.every(({ key, from, to }) =>
+      b.some((move) => move.key === key && move.from === from && move.to === to)
+    );
 }
 
 /**
@@ -72,13 +104,18 @@ export async function cancelPlan(coordination: Coordination, view: MeshView): Pr
   const { edition } = present(view.plan, "an active plan was read");
   return await coordination.writePlan(
     { edition },
-    encodePlan({ ...plan, state: "cancelled", balances: false }),
+    encodePlan({ ...plan, state: "cancelled" }),
   );
 }
 
-/** The moves that bring the parts that a plan has moved, or moves now, back. */
+/**
+ * The moves that bring the parts that a plan has moved, or moves now, back. A rollback does that
+ * itself: these are the moves that it has left.
+ */
 export function movesBack(view: MeshView, plan: PlanDocument): PlannedMove[] {
-  return reversed(plan).filter((move) => isLeft(view, move));
+  if (plan.kind === "rollback" && plan.state === "done") return [];
+  const back = plan.kind === "rollback" ? plan.moves : reversed(plan);
+  return back.filter((move) => isLeft(view, move));
 }
 
 /**
@@ -89,6 +126,11 @@ export function isPlanLast({ reshard }: MeshView, plan: PlanDocument | undefined
   if (reshard === undefined || reshard.state === "cancelled") return true;
   // Not the newest edition: the controller writes one at the end of a plan.
   return plan !== undefined && plan.moves.length > 0 && reshard.planBefore < plan.firstEdition;
+}
+
+function isUnderWay(view: MeshView, move: PlannedMove): boolean {
+  const placement = view.placements.get(move.key);
+  return placement !== undefined && isBegun(placement, move);
 }
 
 /** Whether a move is still to be made. */

@@ -12,10 +12,12 @@ export interface PlannedMove {
   readonly to: string;
 }
 
-const FORMAT = 5;
+const FORMAT = 6;
 
 export interface PlanDocument {
   readonly format: typeof FORMAT;
+  /** The operator's command: new moves, or the way back of those of the plan before. */
+  readonly kind: "apply" | "rollback";
   readonly state: "active" | "cancelled" | "done";
   /** The edition that the operator's command wrote; the plan's end has a later one. */
   readonly firstEdition: number;
@@ -26,11 +28,6 @@ export interface PlanDocument {
   readonly moves: readonly PlannedMove[];
   /** Live moves of each kind at the same time. */
   readonly movesMax: number;
-  /**
-   * Whether hosts with `mesh.balance` even out by themselves beside the plan and after it. Not once
-   * an operator has gone back on it: they would make the same moves again.
-   */
-  readonly balances: boolean;
 }
 
 /** A plan that begins now, and is done where it moves nothing. */
@@ -40,17 +37,17 @@ export function newPlan(plan: Omit<PlanDocument, "format" | "state">): PlanDocum
 
 /** The document as the store takes it. */
 export function encodePlan(
-  { format, state, firstEdition, sharding, dealing, moves, movesMax, balances }: PlanDocument,
+  { format, kind, state, firstEdition, sharding, dealing, moves, movesMax }: PlanDocument,
 ): Json {
   return {
     format,
+    kind,
     state,
     firstEdition,
     sharding,
     dealing,
     moves: moves.map(({ key, from, to }) => ({ key, from, to })),
     movesMax,
-    balances,
   };
 }
 
@@ -79,10 +76,14 @@ export function decodePlan(
   return { ...plan, moves: plan.moves.filter(isLeft) };
 }
 
-/** Whether hosts may even out by themselves: not after a rollback or a cancel, until an apply. */
+/**
+ * Whether hosts with `mesh.balance` may even out by themselves: not after a rollback or a cancel,
+ * until an apply, since they would make the same moves again.
+ */
 export function mayBalance({ plan }: Pick<MeshView, "plan">): boolean {
   if (plan === undefined || !isPlan(plan.document)) return true;
-  return (plan.document as unknown as PlanDocument).balances;
+  const { kind, state } = plan.document as unknown as PlanDocument;
+  return kind === "apply" && state !== "cancelled";
 }
 
 /** The plan's moves in the other direction, the last one first. */

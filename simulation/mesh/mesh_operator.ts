@@ -2,7 +2,7 @@
  * The operator of a simulated mesh: commands to the coordination store, over links of their own.
  */
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
-import type { Coordination } from "../../mesh/ports/coordination.ts";
+import type { Coordination, MeshView } from "../../mesh/ports/coordination.ts";
 import { movesOf, planMesh } from "../../mesh/placement/mesh_plan.ts";
 import {
   cancelPlan,
@@ -204,15 +204,23 @@ async function cancelReshard(mesh: Coordination): Promise<void> {
   });
 }
 
+/** Writes a plan; its moves. */
+async function writePlan(
+  mesh: Coordination,
+  view: MeshView,
+  kind: "apply" | "rollback",
+  moves: readonly PlannedMove[],
+): Promise<readonly PlannedMove[]> {
+  return (await writeMoves(mesh, view, { kind, moves, movesMax: PLANNED_MOVES_MAX })).moves;
+}
+
 /** The moves of a command that the store has taken; undefined where it had nothing to do. */
 type PlanStep = (mesh: Coordination) => Promise<readonly PlannedMove[] | undefined>;
 
 const planSteps: Readonly<Record<PlanCommand, PlanStep>> = {
   async apply(mesh) {
     const view = await mesh.read();
-    const moves = movesOf(planMesh(view, Infinity));
-    await writeMoves(mesh, view, { moves, movesMax: PLANNED_MOVES_MAX, balances: true });
-    return moves;
+    return await writePlan(mesh, view, "apply", movesOf(planMesh(view, Infinity)));
   },
   async cancel(mesh) {
     const view = await mesh.read();
@@ -225,8 +233,6 @@ const planSteps: Readonly<Record<PlanCommand, PlanStep>> = {
     const view = await mesh.read();
     const plan = lastPlan(view);
     if (plan === undefined || !isPlanLast(view, plan)) return undefined;
-    const moves = movesBack(view, plan);
-    await writeMoves(mesh, view, { moves, movesMax: PLANNED_MOVES_MAX, balances: false });
-    return moves;
+    return await writePlan(mesh, view, "rollback", movesBack(view, plan));
   },
 };

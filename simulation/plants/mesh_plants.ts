@@ -189,8 +189,8 @@ export const meshPlants: readonly Plant[] = [
     name: "balance-after-cancel",
     edits: [{
       file: "mesh/placement/plan_document.ts",
-      find: "  return (plan.document as unknown as PlanDocument).balances;\n",
-      replace: "  return (plan.document as unknown as PlanDocument).format === FORMAT;\n",
+      find: '  return kind === "apply" && state !== "cancelled";\n',
+      replace: '  return kind === "apply" || state !== "active";\n',
     }],
     seenBy: ["kept-commands"],
     scenario: "operator-at-work",

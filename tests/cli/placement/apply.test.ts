@@ -2,6 +2,8 @@
  * `cairn apply`, `cancel` and `rollback` of a plan of moves.
  */
 import assert from "node:assert/strict";
+import type { PlannedMove } from "../../../mesh/placement/plan_document.ts";
+import type { PlacedKey } from "../../../mesh/ports/coordination.ts";
 import { ignore, withWorld } from "./joined_hosts.ts";
 
 Deno.test({
@@ -230,5 +232,101 @@ Deno.test({
       assert.equal((await world.run("cancel")).code, 0);
       const back = JSON.parse((await world.run("rollback", "--json")).out);
       assert.deepEqual(back.moves, [{ key: joiner.key, from: joiner.to, to: joiner.from }]);
+    }),
+});
+
+Deno.test({
+  name: "rollback again joins the one under way, goes on with a cancelled one, and undoes none",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join();
+      await world.applyMoves();
+      const first = JSON.parse((await world.run("rollback", "--json")).out);
+      assert.equal(first.moves.length, 4);
+      const again = await world.run("rollback", "--json", "--timeout", "50ms");
+      assert.deepEqual(JSON.parse(again.out), first);
+      assert.match(
+        again.err,
+        /^the plan is under way already\n0 of 4 moves are done\nerror: It is/,
+      );
+      const [made, ...left] = first.moves;
+      await world.move({ [made.key]: made.to });
+      assert.equal((await world.run("cancel")).code, 0);
+      const resumed = JSON.parse((await world.run("rollback", "--json")).out);
+      assert.deepEqual(resumed.moves, left);
+      await world.move(Object.fromEntries(
+        left.map(({ key, to }: { key: string; to: string }) => [key, to]),
+      ));
+      assert.equal((await world.run("rollback")).out, "all moves of the plan are made\n");
+      await world.endPlan();
+      const done = await world.run("rollback", "--wait");
+      assert.deepEqual([done.code, done.out], [0, "the plan is rolled back already\n"]);
+      assert.match((await world.run("status")).out, /last plan: done, 3 moves/);
+    }),
+});
+
+Deno.test({
+  name: "apply --wait fails when another command ends its plan",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join();
+      for (
+        const [command, why] of [
+          ["cancel", /^error: The plan was cancelled\.$/m],
+          [
+            "rollback",
+            /^error: The plan has not been carried out: another one has replaced it\.$/m,
+          ],
+        ] as const
+      ) {
+        const waits = world.run("apply", "--wait");
+        await world.shows(/last plan: active, 4 moves/);
+        assert.equal((await world.run(command)).code, 0);
+        const { code, err } = await waits;
+        assert.deepEqual([code, why.test(err)], [1, true], err);
+      }
+    }),
+});
+
+Deno.test({
+  name: "apply again waits for the plan whose moves have all begun, and keeps what was made in it",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join();
+      const { edition, moves } = JSON.parse((await world.run("apply", "--json")).out);
+      const isShard = ({ key }: { key: PlacedKey }) => key.startsWith("shard/");
+      const others = moves.filter((move: PlannedMove) => !isShard(move));
+      await world.move(Object.fromEntries(others.map(({ key, to }: PlannedMove) => [key, to])));
+      const copies: PlannedMove[] = moves.filter(isShard);
+      for (const { key, to } of copies) await world.copy(key, to);
+      const again = await world.run("apply", "--json", "--timeout", "50ms");
+      assert.deepEqual(JSON.parse(again.out), { edition, moves: copies });
+      assert.match(
+        again.err,
+        /^the plan is under way already\n2 of 4 moves are done\nerror: It is/,
+      );
+      const back = JSON.parse((await world.run("rollback", "--json")).out);
+      assert.equal(back.moves.length, 4, "also the parts that had moved before");
+    }),
+});
+
+Deno.test({
+  name: "a plan that replaces another one has the moves that this one has begun",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join();
+      const { moves } = JSON.parse((await world.run("apply", "--json")).out);
+      const { key, from, to }: PlannedMove = moves[0];
+      assert.ok(key.startsWith("shard/"));
+      await world.copy(key, to);
+      const second = JSON.parse((await world.run("apply", "--json", "--max-moves", "1")).out);
+      assert.equal(second.edition, 2);
+      assert.deepEqual(second.moves[0], { key, from, to });
+      const back = JSON.parse((await world.run("rollback", "--json")).out);
+      assert.deepEqual(back.moves, [{ key, from: to, to: from }]);
     }),
 });

@@ -68,3 +68,25 @@ Deno.test({
       assert.match(moving.err, /a plan of moves is under way; wait for its end, or end it by/);
     }),
 });
+
+Deno.test({
+  name: "reshard again waits for the change that is asked for, or has begun",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join();
+      const again = ["reshard", "--shards", "8", "--timeout", "50ms"];
+      const late = /^error: It is not done within 50ms/m;
+      for (let time = 0; time < 2; time++) {
+        const { code, err } = await world.run(...again);
+        assert.deepEqual([code, late.test(err)], [1, true], err);
+        assert.match(err, /^a snapshot is taken$/m);
+      }
+      await world.begin("shards");
+      const begun = await world.run(...again);
+      assert.equal(begun.out, "4 -> 8 shards: 8 shards and 2 trainers are not ready yet\n");
+      assert.deepEqual([begun.code, late.test(begun.err)], [1, true], begun.err);
+      const { state, to } = JSON.parse((await world.run("reshard", "--shards", "8", "--json")).out);
+      assert.deepEqual([state, to], ["begun", 8]);
+    }),
+});

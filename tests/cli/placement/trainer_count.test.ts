@@ -165,3 +165,23 @@ Deno.test({
       assert.match(more.err, /found 3, and trainer.partitions is 2, so some trainers would have/);
     }),
 });
+
+Deno.test({
+  name: "apply again waits for the change of trainers that has begun",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join();
+      await world.applyMoves();
+      await world.endPlan();
+      const again = ["apply", "--set", "trainer.count=1", "--timeout", "50ms"];
+      assert.match((await world.run(...again)).err, /^a snapshot is taken\nerror: It is not done/);
+      await world.begin("trainers");
+      const begun = await world.run(...again);
+      assert.deepEqual([begun.code, begun.out], [
+        1,
+        "2 -> 1 trainers: 1 trainer is not ready yet\n",
+      ]);
+      assert.match(begun.err, /^1 trainer is not ready yet\nerror: It is not done within 50ms/);
+    }),
+});

@@ -284,14 +284,14 @@ Deno.test("hosts are evened out only where that is asked for", () => {
 });
 
 const plan = (changes: Partial<PlanDocument> = {}): PlanDocument => ({
-  format: 5,
+  format: 6,
+  kind: "apply",
   firstEdition: 7,
   state: "active",
   sharding: 0,
   dealing: 0,
   moves: [{ key: "shard/0", from: "a", to: "b" }, { key: "shard/1", from: "a", to: "b" }],
   movesMax: 1,
-  balances: true,
   ...changes,
 });
 
@@ -388,7 +388,7 @@ Deno.test("a cancelled plan ends its moves, and leaves those of others", () => {
 });
 
 Deno.test("a rollback ends the copies that the plan before has begun, and no copy of a drain", () => {
-  const back = plan({ moves: [{ key: "shard/0", from: "b", to: "a" }], balances: false });
+  const back = plan({ moves: [{ key: "shard/0", from: "b", to: "a" }], kind: "rollback" });
   const placements = { "shard/0": moving("a", "b", "filling") };
   const steps = (state: "up" | "draining", rollback = back) =>
     placesOf(
@@ -400,21 +400,26 @@ Deno.test("a rollback ends the copies that the plan before has begun, and no cop
     );
   assert.deepEqual(steps("up"), { "shard/0": "a" });
   assert.deepEqual(steps("draining"), {});
-  assert.deepEqual(steps("up", { ...back, balances: true }), {}, "an apply ends no other move");
+  assert.deepEqual(steps("up", { ...back, kind: "apply" }), {}, "an apply ends no other move");
 });
 
 Deno.test("hosts are not evened out after a rollback or a cancel, and the parts of a lost one move", () => {
   const placements = { "shard/0": active("a"), "shard/1": active("a") };
-  for (const state of ["done", "cancelled"] as const) {
-    const steps = (balances: boolean, hosts = ["a", "b"].map((name) => hostRecord(name))) =>
-      placesOf(
-        stepsOf({ hosts, placements, plan: plan({ state, balances }) }, { balances: true }),
-      );
-    assert.deepEqual(steps(true), { "shard/0": "a>b" });
-    assert.deepEqual(steps(false), {});
-    assert.deepEqual(steps(false, [hostRecord("b")]), { "shard/0": "(b)", "shard/1": "(b)" });
+  const both = ["a", "b"].map((name) => hostRecord(name));
+  const steps = (last: Pick<PlanDocument, "kind" | "state">, hosts = both) =>
+    placesOf(stepsOf({ hosts, placements, plan: plan(last) }, { balances: true }));
+  assert.deepEqual(steps({ kind: "apply", state: "done" }), { "shard/0": "a>b" });
+  for (
+    const last of [
+      { kind: "apply", state: "cancelled" },
+      { kind: "rollback", state: "cancelled" },
+      { kind: "rollback", state: "done" },
+    ] as const
+  ) {
+    assert.deepEqual(steps(last), {});
+    assert.deepEqual(steps(last, [hostRecord("b")]), { "shard/0": "(b)", "shard/1": "(b)" });
     const drained = [hostRecord("a", { state: "draining" }), hostRecord("b")];
-    assert.deepEqual(steps(false, drained), { "shard/0": "a>b" });
+    assert.deepEqual(steps(last, drained), { "shard/0": "a>b" });
   }
 });
 

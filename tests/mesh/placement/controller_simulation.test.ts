@@ -11,6 +11,7 @@ import {
   encodePlan,
   isAhead,
   newPlan,
+  type PlanDocument,
   type PlannedMove,
   reversed,
 } from "../../../mesh/placement/plan_document.ts";
@@ -39,7 +40,7 @@ async function writePlan(world: PlacementWorld, admin: Coordination, to: string)
   if (last?.state === "active" && world.chance(0.5)) {
     await admin.writePlan(
       { edition },
-      encodePlan({ ...last, state: "cancelled", balances: false }),
+      encodePlan({ ...last, state: "cancelled" }),
     );
     return;
   }
@@ -57,7 +58,7 @@ async function writePlan(world: PlacementWorld, admin: Coordination, to: string)
         dealing: identity.dealing,
         moves,
         movesMax: 2,
-        balances: world.chance(0.5),
+        kind: world.chance(0.5) ? "apply" : "rollback",
       }),
     ),
   );
@@ -205,11 +206,11 @@ Deno.test("hosts keep their shards after a rollback until the next apply, and a 
     );
     return world.hosts.map(({ name }) => owners.filter((owner) => owner === name).length);
   };
-  const write = async (moves: readonly PlannedMove[], balances: boolean) => {
+  const write = async (moves: readonly PlannedMove[], kind: PlanDocument["kind"]) => {
     const { identity: { sharding, dealing }, plan } = await admin.read();
     const edition = plan?.edition ?? 0;
     const firstEdition = edition + 1;
-    const written = newPlan({ firstEdition, sharding, dealing, moves, movesMax: 2, balances });
+    const written = newPlan({ firstEdition, sharding, dealing, moves, movesMax: 2, kind });
     await admin.writePlan({ edition }, encodePlan(written));
   };
   assert.deepEqual(await shardsOf(), [2, 2, 2]);
@@ -220,7 +221,7 @@ Deno.test("hosts keep their shards after a rollback until the next apply, and a 
       ? [{ key, from: second, to: first }]
       : []
   );
-  await write(back, false);
+  await write(back, "rollback");
   await clock.advance(60_000);
   assert.deepEqual(await shardsOf(), [4, 0, 2], "moved back, and not evened out again");
   world.hosts[2].kill();
@@ -229,7 +230,7 @@ Deno.test("hosts keep their shards after a rollback until the next apply, and a 
   world.hosts[2].start();
   await clock.advance(30_000);
   assert.equal((await shardsOf())[2], 0, "nothing moves by itself");
-  await write([], true);
+  await write([], "apply");
   await clock.advance(60_000);
   assert.deepEqual(await shardsOf(), [2, 2, 2]);
   assert.deepEqual(world.violations, []);
@@ -255,10 +256,14 @@ Deno.test("a rollback while shards are copied leaves every shard where it was", 
         ? [[key, placement.owner.host] as const]
         : []
     );
-  const write = async ({ identity, plan }: MeshView, moves: readonly PlannedMove[]) => {
+  const write = async (
+    { identity, plan }: MeshView,
+    moves: readonly PlannedMove[],
+    kind: PlanDocument["kind"],
+  ) => {
     const edition = plan?.edition ?? 0;
     const { sharding, dealing } = identity;
-    const terms = { firstEdition: edition + 1, sharding, dealing, movesMax: 2, balances: false };
+    const terms = { firstEdition: edition + 1, sharding, dealing, movesMax: 2, kind } as const;
     await admin.writePlan({ edition }, encodePlan(newPlan({ ...terms, moves })));
   };
   const before = await admin.read();
@@ -266,18 +271,18 @@ Deno.test("a rollback while shards are copied leaves every shard where it was", 
   const forward = ownersOf(before).filter(([, owner]) => owner === first)
     .map(([key, from]): PlannedMove => ({ key, from, to: second }));
   assert.equal(forward.length, 2);
-  await write(before, forward);
+  await write(before, forward, "apply");
   let view = before;
   while (![...view.placements.values()].some(({ state }) => state === "moving")) {
     await clock.advance(5);
     view = await admin.read();
   }
   const back = reversed(newPlan({
-    ...{ firstEdition: 1, sharding: 0, dealing: 0, movesMax: 2, balances: true },
+    ...{ firstEdition: 1, sharding: 0, dealing: 0, movesMax: 2, kind: "apply" },
     moves: forward,
   })).filter((move) => isAhead(present(view.placements.get(move.key), "it is a shard"), move));
   assert.ok(back.length > 0, "the copies are among the moves of the rollback");
-  await write(view, back);
+  await write(view, back, "rollback");
   await clock.advance(60_000);
   assert.deepEqual(ownersOf(await admin.read()), ownersOf(before));
   assert.deepEqual(world.violations, []);
