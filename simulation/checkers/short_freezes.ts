@@ -89,8 +89,9 @@ export function shortFreezes({ linkMs, syncMs }: RunLatencies): CheckerFactory {
 function delayBy(fault: Fault, delay: (host: string, forMs: number) => void): void {
   switch (fault.kind) {
     case "pauseHost":
-    case "cutRedis":
       return delay(fault.host, fault.forMs);
+    case "cutRedis":
+      return delay(fault.host ?? "", fault.forMs);
     case "restartHost":
       return delay(fault.host, fault.downMs);
     case "stallNode":

@@ -80,6 +80,7 @@ export class HostProcesses {
       },
       clockAheadMs: () => known.wallClock.aheadMs,
       isCutFromRedis: () => world.clock.monotonicMs() < known.cutFromRedisUntilMs,
+      losesAnswers: () => world.clock.monotonicMs() < known.answersLostUntilMs,
       turnMessagesMax,
       ...(priorityChanges !== undefined && { priorityChanges }),
       ...(shardMailboxMax !== undefined && { shardMailboxMax }),

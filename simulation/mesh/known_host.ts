@@ -20,6 +20,7 @@ export interface KnownHost {
   incarnations: number;
   isRestarting: boolean;
   cutFromRedisUntilMs: number;
+  answersLostUntilMs: number;
   slowRedis: SlowUntil;
   readonly wallClock: HostWallClock;
 }
@@ -31,6 +32,7 @@ export function newKnownHost(name: string, wallClock: HostWallClock): KnownHost 
     incarnations: 0,
     isRestarting: false,
     cutFromRedisUntilMs: 0,
+    answersLostUntilMs: 0,
     slowRedis: NOT_SLOW,
     wallClock,
   };

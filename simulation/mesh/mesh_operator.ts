@@ -165,6 +165,7 @@ export class MeshOperator {
           syncMs,
           extraMs: () => 0,
           isCut: () => false,
+          losesAnswers: () => false,
           deadlineMs: 1_000,
         }),
       ),

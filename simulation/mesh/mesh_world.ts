@@ -241,9 +241,14 @@ export class MeshWorld extends World {
         this.network.way(fault.from, fault.to).slow(fault.latencyMs, fault.forMs);
         this.network.way(fault.to, fault.from).slow(fault.latencyMs, fault.forMs);
         return;
-      case "cutRedis":
-        this.#processes.known(fault.host).cutFromRedisUntilMs = nowMs + fault.forMs;
+      case "cutRedis": {
+        const host = fault.host ?? this.view?.control?.holder.host;
+        if (host === undefined) return;
+        const known = this.#processes.known(host);
+        if (fault.answersOnly) known.answersLostUntilMs = nowMs + fault.forMs;
+        else known.cutFromRedisUntilMs = nowMs + fault.forMs;
         return;
+      }
       case "stopRedis":
         return this.#stopRedis({ lostMs: 0, downMs: fault.forMs });
       case "slowRedis": {
@@ -305,7 +310,7 @@ export class MeshWorld extends World {
     this.#slowRedis = NOT_SLOW;
     this.#redisClock.heal();
     for (const known of this.#processes.all) {
-      known.cutFromRedisUntilMs = 0;
+      known.cutFromRedisUntilMs = known.answersLostUntilMs = 0;
       known.slowRedis = NOT_SLOW;
       known.wallClock.heal();
       known.current?.wake();

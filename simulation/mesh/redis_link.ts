@@ -28,6 +28,8 @@ export interface RedisLinkOptions {
   readonly extraMs: () => number;
   /** Whether nothing passes between the process and the server. */
   readonly isCut: () => boolean;
+  /** Whether commands arrive and their answers do not. */
+  readonly losesAnswers: () => boolean;
   /** An answer that takes longer counts as lost, ms. */
   readonly deadlineMs: number;
 }
@@ -81,8 +83,8 @@ export class RedisLink {
 
   /** Whether a notice of the server arrives. */
   get isReachable(): boolean {
-    const { server, isCut } = this.#options;
-    return server.isUp && !isCut();
+    const { server, isCut, losesAnswers } = this.#options;
+    return server.isUp && !isCut() && !losesAnswers();
   }
 
   /** A latency of a notice. */
@@ -99,7 +101,7 @@ export class RedisLink {
    * @throws {RedisAwayError} No answer came.
    */
   send<R>(command: () => R | Promise<R>, { isDurable = false, waitsMs = 0 } = {}): Promise<R> {
-    const { server, base, clock, isCut, deadlineMs, syncMs } = this.#options;
+    const { server, base, clock, isCut, losesAnswers, deadlineMs, syncMs } = this.#options;
     const { promise, resolve, reject } = Promise.withResolvers<R>();
     const fail = (why: string) => {
       const failure = new RedisAwayError(why);
@@ -114,7 +116,7 @@ export class RedisLink {
       });
     const run = server.run;
     const answered = (settle: () => void) => {
-      if (isCut()) return; // noticed by the deadline
+      if (isCut() || losesAnswers()) return; // noticed by the deadline
       if (!server.isUp || server.run !== run) return refused();
       const answersMs = Math.max(this.#answersMs, base.monotonicMs() + this.nextLatencyMs());
       this.#answersMs = answersMs;

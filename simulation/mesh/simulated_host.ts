@@ -48,6 +48,8 @@ export interface SimulatedHostOptions extends ProcessNodesOptions {
   readonly redisExtraMs: () => number;
   /** Whether the host cannot reach Redis at this moment. */
   readonly isCutFromRedis: () => boolean;
+  /** Whether the answers of Redis to the host are lost at this moment. */
+  readonly losesAnswers: () => boolean;
   /** The host was removed from the mesh: its process stops. */
   readonly onGone: (error: Error) => void;
 }
@@ -251,6 +253,7 @@ export class SimulatedHost {
       syncMs: options.syncMs,
       extraMs: options.redisExtraMs,
       isCut: options.isCutFromRedis,
+      losesAnswers: options.losesAnswers,
       deadlineMs: storage.kind === "directory" ? storage.redis?.deadline ?? 1_000 : 1_000,
     });
   }

@@ -61,7 +61,10 @@ export interface SlowHosts extends Episode {
 /** Nothing passes between a host and the Redis server. */
 export interface CutRedis extends Episode {
   readonly kind: "cutRedis";
-  readonly host: string;
+  /** Undefined = the host that controls the mesh then. */
+  readonly host?: string;
+  /** Commands arrive and are run, and no answer comes back. */
+  readonly answersOnly?: true;
 }
 
 /** The Redis server is down, and comes back with all that it had. */
@@ -196,7 +199,9 @@ export function wordsOfMeshFault(fault: MeshFault, seconds: (ms: number) => stri
         seconds(fault.forMs)
       }`;
     case "cutRedis":
-      return `cut host ${fault.host} from Redis for ${seconds(fault.forMs)}`;
+      return `${fault.answersOnly ? "lose the answers of Redis to" : "cut off from Redis:"} ${
+        fault.host === undefined ? "the controller's host" : `host ${fault.host}`
+      }, for ${seconds(fault.forMs)}`;
     case "stopRedis":
       return `stop Redis for ${seconds(fault.forMs)}`;
     case "slowRedis":

@@ -33,7 +33,11 @@ export function meshFault(
         const latencyMs = whole(stream, 1, 2_000);
         return { kind: "slowHosts", atMs, from: host, to, latencyMs, forMs };
       }
-      if (draw < 0.5) return { kind: "cutRedis", atMs, host, forMs };
+      if (draw < 0.5) {
+        const whom = draw < 0.3 ? {} : { host };
+        const way = stream.nextFloat() < 0.5 ? { answersOnly: true } as const : {};
+        return { kind: "cutRedis", atMs, ...whom, ...way, forMs };
+      }
       return { kind: "cutHosts", atMs, from: host, to, bothWays: draw < 0.75, forMs };
     }
     case "redis": {

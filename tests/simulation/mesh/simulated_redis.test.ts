@@ -30,6 +30,7 @@ class Server {
   readonly placed: string[] = [];
   readonly redis: SimulatedRedis;
   isCut = false;
+  losesAnswers = false;
   #links = 0;
 
   constructor(idsRetainedMs?: number) {
@@ -56,6 +57,7 @@ class Server {
       syncMs: 1,
       extraMs: () => 0,
       isCut: () => this.isCut,
+      losesAnswers: () => this.losesAnswers,
       deadlineMs,
     });
   }
@@ -375,6 +377,21 @@ Deno.test("nothing passes a cut, and a command that was sent before it may have 
   assert.equal(redis.log("events", 2).endOffset(0), 0);
   server.isCut = false;
   assert.equal(await clock.settle(appended), 0);
+});
+
+Deno.test("a command whose answers are lost runs, and counts once although it is sent again", async () => {
+  const server = new Server();
+  const { clock, redis } = server;
+  const log = await clock.settle(server.open());
+  const other = await clock.settle(server.open());
+  server.losesAnswers = true;
+  const appended = log.append(0, [text("a")]);
+  await clock.advance(150);
+  assert.equal(redis.log("events", 2).endOffset(0), 1, "the server has the record");
+  await clock.advance(1_000);
+  server.losesAnswers = false;
+  assert.equal(await clock.settle(appended), 0);
+  assert.equal(await clock.settle(other.endOffset(0)), 1);
 });
 
 Deno.test("Redis forgets an event id after an hour, also one that a fail-over goes back behind", async () => {
