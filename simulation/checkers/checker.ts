@@ -65,6 +65,8 @@ export interface Checker {
   redisLost?(): void;
   /** The owner or the state of a shard or partition has changed. */
   placed?(key: string, before: Placement | undefined, after: Placement): void;
+  /** The operator begins to drain a host, or knows that its drain has ended. */
+  drains?(host: string, isDraining: boolean): void;
   /** The operator begins a command about plans. */
   commandBegan?(command: PlanCommand): void;
   /**

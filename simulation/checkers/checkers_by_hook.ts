@@ -26,6 +26,7 @@ export class CheckersByHook implements Record<Hook, readonly Checker[]> {
   readonly trimLost: Watching<"trimLost">[] = [];
   readonly redisLost: Watching<"redisLost">[] = [];
   readonly placed: Watching<"placed">[] = [];
+  readonly drains: Watching<"drains">[] = [];
   readonly commandBegan: Watching<"commandBegan">[] = [];
   readonly commandTaken: Watching<"commandTaken">[] = [];
   readonly blobStored: Watching<"blobStored">[] = [];

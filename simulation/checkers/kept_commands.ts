@@ -3,7 +3,8 @@
  *
  *     ∀ apply:  the plan has one decision, with a reason, for each part of the mesh
  *     ∀ cancel, rollback that the store has taken, until the next command begins:
- *         no part begins to leave a host that is up, but by the moves of the rollback
+ *         no part begins to leave a host that is up, but by the moves of the rollback, or by a step
+ *         that was decided while the host drained
  *     ∀ part, ∀ host that it begins to go to:  the host does not drain
  *
  * A fail-over of Redis to an earlier state may lose the command: the promise ends then, and begins
@@ -26,6 +27,9 @@ import type { PlanCommand } from "../plan/mesh_fault.ts";
 import type { CheckerFactory } from "./checker.ts";
 import { ownerRunOf } from "./shard_epochs.ts";
 
+/** Time for which a step that the controller has decided may be under way, ms: a lease. */
+const STEP_MS = 3_000;
+
 /** The last command, where it holds the parts, and its moves. */
 interface Held {
   readonly command: PlanCommand;
@@ -41,8 +45,13 @@ export function keptCommands(now: () => MeshView | undefined): CheckerFactory {
     /** Whether Redis has kept its data since the last command began. */
     let isWhole = false;
     let isLost = false;
+    /** Until when parts may leave a host that drains, or has drained just now. */
+    const leavesUntilMs = new Map<string, number>();
     return {
       name: "kept-commands",
+      drains(host, isDraining) {
+        leavesUntilMs.set(host, isDraining ? Infinity : context.nowMs() + STEP_MS);
+      },
       commandBegan() {
         before = held;
         held = undefined;
@@ -74,6 +83,7 @@ export function keptCommands(now: () => MeshView | undefined): CheckerFactory {
         const from = ownerRunOf(earlier);
         const part = key as PlacedKey;
         if (held === undefined || earlier.state !== "active" || from === undefined) return;
+        if (context.nowMs() < (leavesUntilMs.get(from.host) ?? 0)) return;
         if (!keeps(view.hosts.get(from.host), from, part)) return;
         const isMoved = held.moves.some((move) => move.key === part && move.to === to.host);
         if (isMoved) return;

@@ -40,6 +40,8 @@ export interface MeshOperatorParts {
   configuration(): CairnConfiguration;
   /** A command has failed; it is made again, unless its host is unknown. */
   onFailed(error: unknown): void;
+  /** A drain begins, or has ended. */
+  onDrains(host: string, isDraining: boolean): void;
   /** A command about plans begins. */
   onBegan(command: PlanCommand): void;
   /** The store has taken a command about plans, with these moves; undefined = nothing to do. */
@@ -115,12 +117,14 @@ export class MeshOperator {
   /** The last command may overtake one before it, which then sets the state anew. */
   #setHostState(host: string): void {
     const wanted = () => this.#draining.has(host) ? "draining" : "up";
+    if (this.#draining.has(host)) this.#parts.onDrains(host, true);
     this.run(async (mesh) => {
       let state: "draining" | "up";
       do {
         state = wanted();
         await mesh.setHostState(host, state);
       } while (state !== wanted());
+      if (state === "up") this.#parts.onDrains(host, false);
     });
   }
 

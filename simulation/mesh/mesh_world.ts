@@ -109,6 +109,9 @@ export class MeshWorld extends World {
       redis: this.redis,
       configuration: () => this.#configuration,
       onFailed: (error) => this.note("operator", "failed", 0, reasonOf(error)),
+      onDrains: (host, isDraining) => {
+        for (const checker of this.checkers.drains) checker.drains(host, isDraining);
+      },
       onBegan: (command) => {
         this.note("operator", command);
         for (const checker of this.checkers.commandBegan) checker.commandBegan(command);
