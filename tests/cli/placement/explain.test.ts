@@ -95,6 +95,10 @@ Deno.test({
       );
       assert.match(await refused("shard", "x"), /whole number/);
 
+      const elsewhere = await world.run("recover", "--accept-loss");
+      assert.equal(elsewhere.code, 1, "the snapshots are not there");
+      assert.match(elsewhere.err, /storage\.path \(\S+data\) is not there: .* Nothing has changed/);
+      Deno.mkdirSync(`${world.folder}/data`);
       assert.equal((await world.run("recover", "--accept-loss")).code, 0);
       const given = await world.run("explain", "shard", "3");
       assert.match(given.out, /^shard 3 is unassigned in epoch \d+\n/);
