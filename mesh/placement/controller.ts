@@ -271,7 +271,9 @@ export class Controller {
 
   /** The next moves that a drain or the balance of the hosts asks for. */
   #moves(view: MeshView, kind: PlacedKind): ControllerStep[] {
-    const balances = this.#options.balances && mayBalance(view);
+    // Evening out would undo moves of an active plan, which would make them again.
+    const isPlanned = activePlan(view)?.state === "active";
+    const balances = this.#options.balances && mayBalance(view) && !isPlanned;
     const plan = planPlacement(
       hostViews(view, kind),
       shardViews(view, kind, this.#sizes),

@@ -196,6 +196,16 @@ export const meshPlants: readonly Plant[] = [
     scenario: "operator-at-work",
   },
   {
+    name: "balance-beside-plan",
+    edits: [{
+      file: "mesh/placement/controller.ts",
+      find: "mayBalance(view) && !isPlanned;",
+      replace: "(mayBalance(view) || isPlanned);",
+    }],
+    seenBy: ["liveness", "kept-commands"],
+    scenario: "operator-at-work",
+  },
+  {
     name: "drained-host-fills",
     edits: [{
       file: "mesh/placement/plan_placement.ts",

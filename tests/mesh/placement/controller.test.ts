@@ -423,6 +423,24 @@ Deno.test("hosts are not evened out after a rollback or a cancel, and the parts 
   }
 });
 
+Deno.test("hosts are not evened out while a plan is carried out, and a drained host is emptied", () => {
+  // The plan was made while `a` was drained: it leaves the hosts uneven.
+  const moves = [{ key: "shard/0", from: "a", to: "b" }, { key: "shard/1", from: "a", to: "b" }];
+  const applied = plan({ moves: moves as PlanDocument["moves"] });
+  const placements = { "shard/0": active("b"), "shard/1": moving("a", "b", "filling") };
+  const options = { balances: true };
+  assert.deepEqual(stepsOf({ plan: applied, placements }, options), []);
+  const hosts = [hostRecord("a"), hostRecord("b", { state: "draining" })];
+  assert.deepEqual(placesOf(stepsOf({ hosts, plan: applied, placements }, options)), {
+    "shard/0": "b>a",
+  });
+  const both = { "shard/0": active("b"), "shard/1": active("b") };
+  const [done] = stepsOf({ plan: applied, placements: both }, options);
+  assert.equal(done.kind, "writePlan");
+  const after = { plan: plan({ moves: applied.moves, state: "done" }), placements: both };
+  assert.deepEqual(placesOf(stepsOf(after, options)), { "shard/0": "b>a" });
+});
+
 Deno.test("a plan of shards that the mesh has no more moves none of those in their place", () => {
   const trainer = { key: "trainer/0", from: "a", to: "b" } as const;
   const mixed = plan({ moves: [...plan().moves, { key: "shard/7", from: "a", to: "b" }, trainer] });
