@@ -82,7 +82,7 @@ Deno.test({
         if (host === "edge-2") {
           assert.match(
             await refusal(following),
-            /This program is too new for hosts of the mesh, of which edge-2 runs\./,
+            /This program, of protocol \d, is too new for hosts of the mesh, of which edge-2 \(protocol \d\) runs\./,
             "it needs a protocol that a host does not speak",
           );
         }
