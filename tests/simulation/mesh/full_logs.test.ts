@@ -10,7 +10,7 @@ import { present } from "../../../structures/invariant.ts";
 
 Deno.test("joiners of a mesh wait while the example log is full, and every example is learned", async () => {
   const scenario = present(meshScenarios.find(({ name }) => name === "mesh-quiet"), "it ships");
-  const full = { kind: "refuseAppends", atMs: 7_000, forMs: 3_000 } as const;
+  const full = { kind: "refuseAppends", atMs: 5_000, forMs: 5_000 } as const;
   // Where clocks agree, windows end while the log is full.
   const { clocks: _, ...plan } = drawRunPlan({ seed: 1, scenario });
   const { kind, message, world } = await run({
