@@ -8,6 +8,13 @@ import type { Serving } from "./serving.ts";
 /** Time for a feature keeper to read the last events, ms. */
 const READ_MS_MAX = 10_000;
 const PAUSE_MS = 250;
+/** Clicks that the history of a user holds. */
+const HISTORY = 5;
+/**
+ * Time within which a keeper may read the records of several partitions in another order than that
+ * of their acceptance, ms: it takes those that are there.
+ */
+const UNORDERED_MS = 2_000;
 /** Longer than a run, s. */
 const WITHIN_S = 86_400;
 
@@ -17,7 +24,14 @@ export class LastClicks {
   /** Rankings that were answered before the log had them. */
   readonly #unlogged = new Set<string>();
   readonly #eventIds = new Set<string>();
+  /** Times of the newest clicks of each user, ms. */
+  readonly #clickedMs = new Map<string, number[]>();
+  readonly #nowMs: () => number;
   #hasEnded = false;
+
+  constructor(nowMs: () => number) {
+    this.#nowMs = nowMs;
+  }
 
   /**
    * Ends the promise for this run. A fail-over of Redis loses clicks, some of which are answered
@@ -58,10 +72,21 @@ export class LastClicks {
     // A keeper does not know the user of a click that names a ranking and is in the log before it.
     const isUnlogged = event.rankingId !== undefined &&
       (this.#unlogged.has(event.rankingId) || events.some(({ unlogged }) => unlogged));
-    if (isUnlogged) this.#itemOf.delete(user);
+    if (isUnlogged || this.#isCrowded(user)) this.#itemOf.delete(user);
     else if (events.some(({ status }) => status === "accepted" || status === "duplicate")) {
       this.#itemOf.set(user, event.item);
     }
+  }
+
+  /**
+   * Notes a click, and tells whether so many came just before that the history of a keeper which
+   * reads some of them later is without it.
+   */
+  #isCrowded(user: string): boolean {
+    const nowMs = this.#nowMs();
+    const before = (this.#clickedMs.get(user) ?? []).filter((ms) => nowMs - ms < UNORDERED_MS);
+    this.#clickedMs.set(user, [...before, nowMs]);
+    return before.length >= HISTORY;
   }
 
   /**

@@ -8,8 +8,8 @@
  *         with a cap of one of each tag, without pin, i among the first `top`:
  *             item i has a tag of an item before it  ⇒  so has each item behind it
  *     at the end:  the item that a user clicked last is not in a ranking that excludes clicks,
- *                  unless Redis has failed over, or the log lacked the ranking that the
- *                  click names
+ *                  unless Redis has failed over, the log lacked the ranking that the click
+ *                  names, or a whole history of clicks came just before
  *
  * The last promise goes through the log: the event is accepted, a feature keeper reads it, and a
  * ranker asks the keeper.
@@ -52,7 +52,7 @@ export function ruledRankings(
   running: () => readonly Serving[],
 ): CheckerFactory {
   return (context) => {
-    const clicks = new LastClicks();
+    const clicks = new LastClicks(() => context.nowMs());
     return {
       name: "ruled-rankings",
       redisLost: () => clicks.end(),

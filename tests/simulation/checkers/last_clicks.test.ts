@@ -7,9 +7,10 @@ import type { Serving } from "../../../simulation/checkers/serving.ts";
 async function alarmAfter(
   names: { readonly user: string } | { readonly rankingId: string },
   outcome: Readonly<Record<string, unknown>>,
+  clicksBefore = 0,
 ): Promise<string | undefined> {
   const clock = new VirtualClock();
-  const clicks = new LastClicks();
+  const clicks = new LastClicks(() => clock.monotonicMs());
   clicks.take({
     client: "ann",
     method: "POST",
@@ -18,14 +19,17 @@ async function alarmAfter(
     status: 200,
     body: { rankingId: "r1" },
   });
-  clicks.take({
-    client: "ann",
-    method: "POST",
-    path: "/v1/events",
-    requestBody: { eventId: "e1", ...names, item: "m1", action: "click" },
-    status: 200,
-    body: { events: [{ eventId: "e1", status: "accepted", ...outcome }] },
-  });
+  const click = (eventId: string, item: string) =>
+    clicks.take({
+      client: "ann",
+      method: "POST",
+      path: "/v1/events",
+      requestBody: { eventId, ...names, item, action: "click" },
+      status: 200,
+      body: { events: [{ eventId, status: "accepted", ...outcome }] },
+    });
+  for (let before = 0; before < clicksBefore; before++) click(`before-${before}`, "other");
+  click("e1", "m1");
   const fetch = () => Promise.resolve(Response.json({ items: [{ id: "m1" }, { id: "other" }] }));
   const serving = { mesh: { mesh: { home: { clock } }, fetch } } as unknown as Serving;
   const shown = clicks.firstShown(serving);
@@ -44,4 +48,9 @@ Deno.test("a click that a ranking forgets is told, also where the log lacks a ra
 
 Deno.test("a click that names a ranking which the log lacks is not expected", async () => {
   assert.equal(await alarmAfter({ rankingId: "r1" }, { unlogged: true }), undefined);
+});
+
+Deno.test("a click after a whole history of others is not expected: a keeper may read it before them", async () => {
+  assert.match(await alarmAfter({ user: "ann" }, {}, 4) ?? "", /ann clicked m1 last/);
+  assert.equal(await alarmAfter({ user: "ann" }, {}, 5), undefined);
 });
