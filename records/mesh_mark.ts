@@ -7,6 +7,7 @@ import type { BlobStore } from "../mesh/ports/blob_store.ts";
 
 const PREFIX = "mesh/";
 
+/** The names of a mark. */
 export interface MeshMark {
   /** Id of the mesh, minted when it was created. */
   readonly mesh: string;
@@ -14,11 +15,16 @@ export interface MeshMark {
   readonly mark: string;
 }
 
-/** @param host Name of the host that marks the store, for people. */
+/**
+ * Puts a mark into a store.
+ *
+ * @param host Name of the host that marks the store, for people.
+ */
 export async function putMark(blobs: BlobStore, mark: MeshMark, host: string): Promise<void> {
   await blobs.put(nameOf(mark), new TextEncoder().encode(host));
 }
 
+/** Deletes a mark, if it is there. */
 export async function deleteMark(blobs: BlobStore, mark: MeshMark): Promise<void> {
   await blobs.delete(nameOf(mark));
 }
