@@ -89,9 +89,10 @@ export class OwnBlobs {
    */
   async #takeFrom(mesh: string): Promise<void> {
     const { blobs } = this.#options;
-    const marks = await listMarks(blobs);
-    if ((await listSnapshots(blobs)).length > 0) await this.#refuseOthers(marks, mesh);
-    for (const mark of marks) if (mark.mesh !== mesh) await deleteMark(blobs, mark);
+    const others = (await listMarks(blobs)).filter((mark) => mark.mesh !== mesh);
+    if (others.length === 0) return;
+    if ((await listSnapshots(blobs)).length > 0) await this.#refuseOthers(others, mesh);
+    for (const mark of others) await deleteMark(blobs, mark);
   }
 
   async #refuseOthers(marks: readonly MeshMark[], mesh: string): Promise<void> {
