@@ -3,7 +3,8 @@
  * configuration.
  *
  *     ∀ chunk that is durable at t, where no fault struck until then or since FAULT_FREE_MS:
- *         all replicas of some host have marks ≥ its acceptedAtMs before t + bound, for 99 %
+ *         all replicas of some host have marks ≥ its acceptedAtMs before turn + bound, for 99 %
+ *     turn = t, or the turn of its trainer's chunk before + LEARN_TRIPS · link, where that is later
  *     bound = 2 · rowsInterval + linger + trips · link + SYNCS · sync + STEP_MS · partitions
  *             + again
  *     trips = ROUND_TRIPS, and there and back for every rowsMax of ROWS_CHANGED_MAX rows
@@ -14,13 +15,17 @@
  *         moment: every chunk before was served
  *     half = rowsInterval + HALF_TRIPS · link + HALF_SYNCS · sync + HALF_STEP_MS · partitions
  *
- * The bound has room for a second, in which a part finds news that it was not told of. `half` has
- * not: it shows where a part never tells its news.
+ * A trainer learns one chunk after the other. Over slow links, small chunks may be decided faster
+ * than that; the turn leaves out the wait for earlier ones. The bound has room for a second, in
+ * which a part finds news that it was not told of. `half` has not: it shows where a part never
+ * tells its news.
  *
  * An example is not measured if its mark was served before t: several chunks may have one mark, and
  * a feed does not repeat a mark promptly.
  */
+import type { TrainerOptions } from "../../actors/trainer/options.ts";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
+import type { Address } from "../../mesh/runtime/actor.ts";
 import type { CheckerFactory } from "./checker.ts";
 import { decodedChunks } from "./decoded_records.ts";
 import { ReplicaMarks } from "./replica_marks.ts";
@@ -28,7 +33,9 @@ import { ReplicaMarks } from "./replica_marks.ts";
 /** Messages there and back between a chunk and its freshness: read, lookup, gradients, sync. */
 const ROUND_TRIPS = 40;
 const SYNCS = 10;
-/** Several chunks of a partition may wait for their trainer, ms. */
+/** Mean latencies of a link in a trainer's step: two asks, each of which the slowest shard ends. */
+const LEARN_TRIPS = 8;
+/** A partition may wait for another one, and a part for news that it was not told of, ms. */
 const STEP_MS = 1_000;
 /** A mark that a full queue refuses comes again after a second, and twice in a row at most, ms. */
 const REFUSED_MS = 2_000;
@@ -41,6 +48,7 @@ const HALF_SYNCS = 5;
 const HALF_STEP_MS = 100;
 /** Fewer chunks have no median. */
 const HALF_OF_MIN = 10;
+const TRAINER = "trainer/";
 /** Rows of a class and shard that change between two rounds at most, by the workloads here. */
 const ROWS_CHANGED_MAX = 64;
 
@@ -59,6 +67,8 @@ export interface PromptFreshnessParts {
 interface Decided {
   readonly acceptedAtMs: number;
   readonly decidedMs: number;
+  /** When its trainer has learned the chunks before at the latest. */
+  readonly turnMs: number;
   /** Whether no other chunk waited. */
   readonly isQuiet: boolean;
 }
@@ -73,7 +83,7 @@ export function promptFreshness(
     (isNarrow ? REFUSED_MS : 0);
   const halfMessagesMs = sync.rowsIntervalMs + HALF_TRIPS * linkMs + HALF_SYNCS * syncMs;
   return (context) => {
-    /** The fewest trainers of the run, each of which had the most partitions. */
+    /** The trainers trainers of the run, each of which had the most partitions. */
     let trainers = trainerCount;
     /** The most partitions of the example log that were not ended at a time. */
     let { examples } = partitions;
@@ -82,9 +92,23 @@ export function promptFreshness(
     const marks = new ReplicaMarks(() => context.nowMs());
     let toldMs = 0;
     let waiting: Decided[] = [];
+    /** By partition. */
+    const trainerOf = new Map<number, Address>();
+    /** The end of each trainer's work at the latest; undefined is a trainer before its start. */
+    const busyUntilMs = new Map<Address | undefined, number>();
+    /** From the turn of each chunk. */
     const tookMs: number[] = [];
-    /** The same of chunks that came at a quiet moment. */
+    /** From the append of each chunk that came at a quiet moment. */
     const quietTookMs: number[] = [];
+
+    /** Adds a chunk to its trainer's work; returns its turn. */
+    const takeTurn = (partition: number, decidedMs: number) => {
+      const trainer = trainerOf.get(partition);
+      const turnMs = Math.max(decidedMs, busyUntilMs.get(trainer) ?? 0);
+      busyUntilMs.set(trainer, turnMs + LEARN_TRIPS * linkMs);
+      return turnMs;
+    };
+
     return {
       name: "prompt-freshness",
       fault(fault) {
@@ -100,23 +124,31 @@ export function promptFreshness(
         calmFromMs = context.nowMs() + FAULT_FREE_MS;
         waiting = [];
       },
-      durable(log, _partition, records) {
-        if (log !== "examples" || context.nowMs() < calmFromMs) return;
+      durable(log, partition, records) {
+        if (log !== "examples") return;
+        const decidedMs = context.nowMs();
         for (const { acceptedAtMs, rows } of decodedChunks(records)) {
-          if (rows === 0 || acceptedAtMs <= toldMs) continue;
-          const isQuiet = waiting.length === 0;
-          waiting.push({ acceptedAtMs, decidedMs: context.nowMs(), isQuiet });
+          if (rows === 0) continue;
+          const turnMs = takeTurn(partition, decidedMs);
+          if (decidedMs < calmFromMs || acceptedAtMs <= toldMs) continue;
+          waiting.push({ acceptedAtMs, decidedMs, turnMs, isQuiet: waiting.length === 0 });
         }
       },
-      began: (actor) => marks.began(actor),
+      began(actor, _host, options) {
+        marks.began(actor);
+        if (!actor.startsWith(TRAINER)) return;
+        for (const partition of (options as TrainerOptions).partitions) {
+          trainerOf.set(partition, actor);
+        }
+      },
       answers(actor, request) {
         if (!marks.answers(actor, request)) return;
         toldMs = marks.ofHost(actor);
-        waiting = waiting.filter(({ acceptedAtMs, decidedMs, isQuiet }) => {
+        waiting = waiting.filter(({ acceptedAtMs, decidedMs, turnMs, isQuiet }) => {
           if (acceptedAtMs > toldMs) return true;
-          const ms = context.nowMs() - decidedMs;
-          tookMs.push(ms);
-          if (isQuiet) quietTookMs.push(ms);
+          const nowMs = context.nowMs();
+          tookMs.push(nowMs - turnMs);
+          if (isQuiet) quietTookMs.push(nowMs - decidedMs);
           return false;
         });
       },

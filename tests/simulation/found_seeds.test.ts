@@ -316,6 +316,23 @@ const found: readonly Found[] = [{
     turnMessagesMax: 1_024,
     segmentBytesMax: 1048576,
   },
+}, {
+  name: "visitors decide chunks of one row faster than a trainer learns them over slow links",
+  scenario: "swarm",
+  seed: 0x27c81e25413b,
+  shrunk: {
+    values: {
+      "shards.count": 3,
+      "trainer.batchRows": 1,
+      placement: { kind: "workers", shardThreads: 1 },
+      "joiner.window": "1s",
+      "sync.rowsInterval": "10ms",
+      ...recommending,
+      "features.slots.hour": { kind: "time", part: "hourOfDay" },
+    },
+    faults: [],
+    forMs: 2_500,
+  },
 }];
 
 for (const { name, scenario: wanted, seed, shrunk } of found) {

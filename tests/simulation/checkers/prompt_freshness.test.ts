@@ -6,18 +6,22 @@ import { promptFreshness } from "../../../simulation/checkers/prompt_freshness.t
 import { shopConfiguration } from "../../../simulation/scenarios/shop.ts";
 
 /** A checker, its clock, and the promises that it has seen broken. */
-function watch({ isNarrow = false } = {}) {
+function watch({ isNarrow = false, linkMs = 0 } = {}) {
   const state = { nowMs: 0, failures: [] as string[] };
   const configuration = parseConfiguration(shopConfiguration, "shop.yaml");
-  const parts = { latencies: { linkMs: 0, syncMs: 0 }, isNarrow };
+  const parts = { latencies: { linkMs, syncMs: 0 }, isNarrow };
   const checker = promptFreshness(configuration, parts)({
     nowMs: () => state.nowMs,
     fail: (message) => void state.failures.push(message),
   });
   return {
     state,
-    decided(acceptedAtMs: number) {
-      checker.durable?.("examples", 0, [chunkOf(acceptedAtMs)], 0);
+    /** A trainer begins, with one partition of its number. */
+    began(trainer: number) {
+      checker.began?.(`trainer/${trainer}`, undefined, { partitions: [trainer] });
+    },
+    decided(acceptedAtMs: number, partition = 0) {
+      checker.durable?.("examples", partition, [chunkOf(acceptedAtMs)], 0);
     },
     told(learnedThroughMs: number) {
       const message: SetMark = { kind: "setMark", learnedThroughMs };
@@ -73,6 +77,22 @@ Deno.test("where the queues of shards are narrow, marks may be refused twice and
     decided(100);
     state.nowMs = lateMs;
     told(100);
+    end();
+    assert.equal(state.failures.length, failures);
+  }
+});
+
+Deno.test("over slow links an example may wait for those that its own trainer has before it", () => {
+  for (const [partition, failures] of [[0, 0], [1, 1]]) {
+    const { state, began, decided, told, end } = watch({ linkMs: 5 });
+    began(0);
+    began(1);
+    for (let acceptedAtMs = 1; acceptedAtMs < 90; acceptedAtMs++) decided(acceptedAtMs);
+    decided(90, partition);
+    for (let acceptedAtMs = 1; acceptedAtMs <= 90; acceptedAtMs++) {
+      state.nowMs += 30;
+      told(acceptedAtMs);
+    }
     end();
     assert.equal(state.failures.length, failures);
   }
