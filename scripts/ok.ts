@@ -17,6 +17,7 @@ import { SKIPPED } from "./skipped.ts";
 interface Check {
   readonly name: string;
   readonly command: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
   /** Programs that must be on the PATH. */
   readonly needs?: readonly string[];
   /** Format of the test counts; absent = the check counts as one. */
@@ -26,6 +27,9 @@ interface Check {
 }
 
 const deno = Deno.execPath();
+
+/** Files of tests that run at once: many wait for servers that they started, or for their leases. */
+const testFilesAtOnce = Math.ceil(1.5 * navigator.hardwareConcurrency);
 
 /** In the order in which they start: quick checks first. */
 const checks: readonly Check[] = [
@@ -66,7 +70,13 @@ const checks: readonly Check[] = [
     counts: "junit",
   },
   { name: "simulation", command: [deno, "run", "-A", "scripts/check_simulation.ts"] },
-  { name: "tests", command: [deno, "task", "test"], counts: "junit", alone: true },
+  {
+    name: "tests",
+    command: [deno, "task", "test"],
+    environment: { DENO_JOBS: String(testFilesAtOnce) },
+    counts: "junit",
+    alone: true,
+  },
   // Exits with 1 when the rankings did not get better.
   { name: "demo", command: [deno, "task", "demo", "--seconds", "30"], alone: true },
   // Exits with 1 when the mesh has broken a promise about correctness (cli/demo_mesh/verdict.ts).
@@ -107,13 +117,14 @@ type Writer = (bytes: Uint8Array) => void;
 /** Runs the command and writes its output as it comes; resolves with exit code and output. */
 async function runCommand(
   command: readonly string[],
+  environment: Readonly<Record<string, string>>,
   write: Writer,
 ): Promise<{ code: number; text: string }> {
   const [program, ...args] = command;
   const child = new Deno.Command(program, {
     args,
     cwd: root,
-    env: { NO_COLOR: "1", PATH: path },
+    env: { NO_COLOR: "1", PATH: path, ...environment },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
@@ -142,6 +153,7 @@ async function runCheck(check: Check, write: Writer): Promise<Counts> {
   try {
     const { code, text } = await runCommand(
       report === undefined ? check.command : [...check.command, `--junit-path=${report}`],
+      check.environment ?? {},
       write,
     );
     if (check.counts === undefined) {
