@@ -5,6 +5,7 @@ import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import { PlanFormatError } from "../../mesh/placement/plan_document.ts";
 import type { Coordination, MeshView, PlacedKey } from "../../mesh/ports/coordination.ts";
 import { PlanConflictError, UnknownHostError } from "../../mesh/ports/coordination_errors.ts";
+import { RecordsLostError } from "../../mesh/ports/record_store.ts";
 import {
   openCoordination,
   type OpenedCoordination,
@@ -29,11 +30,13 @@ export interface MeshStore {
 /**
  * Runs `work` on the store of the configuration's mesh.
  *
- * @throws {CommandError} There is no such store, or it does not answer.
+ * @throws {CommandError} There is no such store, it does not answer, or it has lost records and the
+ * work does not accept that.
  */
 export async function withMeshStore<T>(
   { config, set }: PlacementFlags,
   work: (store: MeshStore) => Promise<T>,
+  { acceptsLoss = false } = {},
 ): Promise<T> {
   const overrides = { assignments: set };
   // With exit code 1, since 2 means changes where it is that of a plan.
@@ -41,11 +44,12 @@ export async function withMeshStore<T>(
     .catch((error: Error) => {
       throw new CommandError(error.message, exitCodes.failed, error);
     });
-  const { coordination, logEnds, close } = await openCoordination(configuration, OPEN_BUDGET_MS)
-    .catch((error: Error) => {
-      throw new CommandError(error.message);
-    });
+  const opened = await openCoordination(configuration, OPEN_BUDGET_MS).catch((error: Error) => {
+    throw new CommandError(error.message);
+  });
+  const { coordination, logEnds, close } = opened;
   try {
+    if (!acceptsLoss) await opened.requireNoLostRecords();
     return await work({
       configuration,
       coordination,
@@ -64,7 +68,7 @@ export async function withMeshStore<T>(
     });
   } catch (error) {
     const isExpected = error instanceof UnknownHostError || error instanceof PlanConflictError ||
-      error instanceof PlanFormatError;
+      error instanceof PlanFormatError || error instanceof RecordsLostError;
     throw isExpected ? new CommandError(error.message) : error;
   } finally {
     await close();

@@ -31,5 +31,5 @@ export async function recoverCommand(flags: PlacementFlags, output: Output): Pro
           "every shard gets a new owner, which restores it from the newest snapshot\n" +
           "restart the hosts that serve, join or train: until then they refuse events and read no log\n",
     );
-  });
+  }, { acceptsLoss: true });
 }

@@ -118,7 +118,7 @@ export class RecordsLostError extends Error {
   override readonly name = "RecordsLostError";
   constructor(readonly store: string, readonly seen: number, readonly found: number) {
     super(
-      `${store} is at revision ${found}, and this process has seen ${seen}: it lost writes at a failover or was restored from old data. Nothing moves. Restore the newer data, or accept the loss by \`cairn recover --accept-loss\`, which restores every shard from the newest snapshot.`,
+      `${store} is at revision ${found}, and the mesh was at revision ${seen}: it lost writes at a failover or was restored from old data. Nothing moves. Restore the newer data, or accept the loss by \`cairn recover --accept-loss\`, which restores every shard from the newest snapshot.`,
     );
   }
 }

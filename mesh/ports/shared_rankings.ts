@@ -44,6 +44,8 @@ export interface SharedRankings {
    *
    * @throws {LogUnavailableError} The store is away, or was a moment ago: whether the rankings
    * exist is unknown.
+   * @throws {LogTailLostError} The event log takes no rankings, as `EventLog.refusal` says, and not
+   * all that are asked for are there.
    */
   load(rankingIds: readonly string[]): Promise<void>;
   /** Rankings of this gateway that the others cannot find yet. */

@@ -4,6 +4,7 @@
  */
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import { DenoRandom } from "../../mesh/adapters/deno/deno_random.ts";
+import { requireNoLostRecords } from "../../mesh/adapters/redis/lost_records.ts";
 import { RedisRecordStore } from "../../mesh/adapters/redis/redis_record_store.ts";
 import type { Coordination } from "../../mesh/ports/coordination.ts";
 import { Coordinator } from "../../mesh/runtime/coordination/coordinator.ts";
@@ -27,6 +28,8 @@ export interface OpenedCoordination {
     partitions: readonly number[],
     of: PartitionCounts,
   ): Promise<number[]>;
+  /** @throws {RecordsLostError} The store has lost records that a process of the mesh knows. */
+  requireNoLostRecords(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -71,6 +74,7 @@ export async function openCoordination(
     coordination,
     logEnds: (log, partitions, of) =>
       readRedisLogEnds({ ...redis, partitions: of }, log, partitions),
+    requireNoLostRecords: () => requireNoLostRecords(server),
     async close() {
       await store.close();
       server.close();

@@ -18,6 +18,7 @@ import {
   type TransactOptions,
 } from "../../ports/record_store.ts";
 import { Listeners } from "../../runtime/listeners.ts";
+import { tellLostRecords } from "./lost_records.ts";
 import { NotDurableError } from "./durability_barrier.ts";
 import { type RedisConnection, RedisUnavailableError } from "./redis_connection.ts";
 import { type ReadRecords, RecordAttempt } from "./record_attempt.ts";
@@ -212,6 +213,7 @@ export class RedisRecordStore implements RecordStore {
       if (error instanceof RedisUnavailableError || error instanceof NotDurableError) {
         throw this.#unavailable(error);
       }
+      if (error instanceof RecordsLostError) await tellLostRecords(this.#server, error);
       throw error;
     }
   }

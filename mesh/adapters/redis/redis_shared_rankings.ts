@@ -106,7 +106,7 @@ export class RedisSharedRankings implements SharedRankings {
       this.check(id, UNLOGGED_ITEM) !== "item-not-shown"
     );
     if (ids.length === 0) return;
-    const { server, sharingMs = SHARING_MS } = this.#options;
+    const { server, eventLog, sharingMs = SHARING_MS } = this.#options;
     const found = await server.commands.sendForBytes<(Uint8Array | null)[]>(
       ["MGET", ...ids.map((id) => this.#key(id))],
     ).catch((error) => {
@@ -127,7 +127,11 @@ export class RedisSharedRankings implements SharedRankings {
       this.#loaded.delete(id);
     }
     const isMissing = ids.some((id) => !this.#loaded.get(id)?.length && !this.#unshared.has(id));
-    if (!isMissing || performance.now() - this.#connectedAtMs >= sharingMs) return;
+    if (!isMissing) return;
+    // While the log takes no rankings, their gateways write them one by one, a little later.
+    const refusal = eventLog.refusal();
+    if (refusal !== undefined) throw refusal;
+    if (performance.now() - this.#connectedAtMs >= sharingMs) return;
     throw new LogUnavailableError(
       `the rankings at ${server.url}`,
       "Send the events again in some seconds: other hosts may still write the rankings that they " +

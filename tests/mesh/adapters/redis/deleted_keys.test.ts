@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { Coordinator } from "../../../../mesh/runtime/coordination/coordinator.ts";
+import { requireNoLostRecords } from "../../../../mesh/adapters/redis/lost_records.ts";
 import { RedisRecordStore } from "../../../../mesh/adapters/redis/redis_record_store.ts";
 import type { RedisEventLog } from "../../../../mesh/adapters/redis/redis_event_log.ts";
 import { LogTailLostError } from "../../../../mesh/ports/event_log.ts";
@@ -26,6 +27,7 @@ withPrograms((program) => {
     await (await world.open()).commands.send(["FLUSHALL"]);
     // It enters the run anew, under the same replication id.
     await assert.rejects(records.read(), RecordsLostError);
+    await requireNoLostRecords(await world.open()); // a mesh without records may begin
     for (const log of [first, second]) {
       await assert.rejects(log.append(0, [text("c")]), LogTailLostError);
       assert.ok(log.refusal() instanceof LogTailLostError);

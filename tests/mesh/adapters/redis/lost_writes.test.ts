@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import type { ServerProgram } from "../../../../mesh/adapters/redis/local_server.ts";
 import type { RedisEventLog } from "../../../../mesh/adapters/redis/redis_event_log.ts";
+import { requireNoLostRecords } from "../../../../mesh/adapters/redis/lost_records.ts";
 import { RedisRecordStore } from "../../../../mesh/adapters/redis/redis_record_store.ts";
 import { RECOVERY_STEP } from "../../../../mesh/ports/coordination.ts";
 import { LogTailLostError } from "../../../../mesh/ports/event_log.ts";
@@ -139,10 +140,14 @@ withPrograms((program: ServerProgram) => {
     const other = new RedisRecordStore(await world.open());
     for (const key of ["c", "d", "e"]) await write(other, key);
     await server.commands.connect().catch(() => {});
+    const fresh = await world.open();
+    await requireNoLostRecords(fresh);
     const error = await write(store, "f").catch((error) => error);
     assert.ok(error instanceof RecordsLostError, String(error));
     assert.match(error.message, /Restore the newer data, or accept the loss/);
+    await assert.rejects(requireNoLostRecords(fresh), RecordsLostError, "others are told");
     await other.transact((view) => view.skipRevisions(RECOVERY_STEP));
+    await requireNoLostRecords(fresh);
     // The connection that waits for the disk may be made anew only now.
     let unavailable: unknown;
     do {

@@ -99,6 +99,17 @@ withPrograms((program: ServerProgram) => {
     assert.equal(other.rankings.check("r", "a"), "shown");
   });
 
+  test("a gateway whose log takes no rankings does not call one of another gateway unknown", async ({ own, other }) => {
+    await own.rankings.append(0, ranking("known", ["a"]));
+    await assert.rejects(other.eventLog.append(0, [new Uint8Array(BYTES_MAX + 1)]), LogFullError);
+    await other.rankings.load(["known"]);
+    assert.equal(other.rankings.check("known", "a"), "shown");
+    await assert.rejects(other.rankings.load(["known", "r"]), LogFullError);
+    await own.rankings.remember("r", [{ id: "b" }]);
+    await other.rankings.load(["r"]);
+    assert.equal(other.rankings.check("r", "b"), "shown");
+  });
+
   test("a server without memory takes neither a ranking nor its items", async ({ server, own, other }) => {
     await server.commands.send(["CONFIG", "SET", "maxmemory", "1kb"]);
     await assert.rejects(own.rankings.append(0, ranking("r", ["a"])), /maxmemory/);
