@@ -28,7 +28,7 @@ interface Check {
 
 const deno = Deno.execPath();
 
-/** Files of tests that run at once: many wait for servers that they started, or for their leases. */
+/** Test files that run at once: many wait for servers that they started, or for their leases. */
 const testFilesAtOnce = Math.ceil(1.5 * navigator.hardwareConcurrency);
 
 /** In the order in which they start: quick checks first. */
