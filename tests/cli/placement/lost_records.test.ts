@@ -33,7 +33,10 @@ Deno.test({
       for (const command of commands) {
         const { code, err } = await world.run(...command);
         assert.equal(code, 1, command.join(" "));
-        assert.match(err, /the mesh was at revision \d+: it lost writes .*`cairn recover --accept-loss`/);
+        assert.match(
+          err,
+          /the mesh was at revision \d+: it lost writes .*`cairn recover --accept-loss`/,
+        );
       }
       assert.equal((await coordination.read()).revision, revision, "nothing was written");
 
