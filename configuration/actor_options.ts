@@ -6,6 +6,7 @@ import { correctsLogOdds } from "../kernels/dense/losses.ts";
 import { widthOf } from "../kernels/embedding/row_classes.ts";
 import type { FeatureSchema } from "../kernels/features/schema.ts";
 import { exampleColumnsOf, rowColumnsOf } from "../kernels/features/schema_fingerprint.ts";
+import { comparedSectionsOf } from "./compared_sections.ts";
 import type { CairnConfiguration } from "./configuration.ts";
 import { userSlotsOf } from "../kernels/features/user_slots.ts";
 import { ownerOf, slotNumber } from "./feature_schema.ts";
@@ -187,6 +188,7 @@ export function actorOptionsOf(
     storage: file.storage,
     http: { host: gateway.host, port: gateway.port },
     gateway: gatewayOptions,
+    compared: comparedSectionsOf(file),
   };
 }
 

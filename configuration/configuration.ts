@@ -39,6 +39,7 @@ import {
 } from "./problems.ts";
 import { type CairnFile, cairnSchema, sections } from "./schema.ts";
 import type { NetworkAddress } from "./addresses.ts";
+import type { ComparedSections } from "./compared_sections.ts";
 import type { Role } from "./sections/hosts.ts";
 import type { ReplicaCount } from "../mesh/placement/replica_holders.ts";
 import type { PartitionCounts } from "../mesh/ports/partitioning.ts";
@@ -116,6 +117,8 @@ export interface CairnConfiguration {
   readonly warnings: readonly string[];
   readonly http: { readonly host: string; readonly port: number };
   readonly gateway: GatewayOptions;
+  /** Sections of the file for comparison with those of other hosts. */
+  readonly compared: ComparedSections;
 }
 
 /** One process of a mesh of several. */

@@ -15,6 +15,7 @@ export function configurationJsonSchema(): JsonSchemaNode {
     override: ({ jsonSchema }) => {
       delete jsonSchema.expected;
       delete jsonSchema.range;
+      delete jsonSchema.firstDefault;
     },
   });
   const parts = new RepeatedParts(schema);

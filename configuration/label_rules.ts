@@ -14,19 +14,27 @@ import type { CairnFile } from "./schema.ts";
 export function labelRulesOf(
   task: string,
   model: CairnFile["model"],
-  { tasks }: CairnFile["joiner"],
+  joiner: CairnFile["joiner"],
 ): LabelRule[] {
-  if (!Object.hasOwn(tasks, task)) {
-    const label = taskOptionsOf(task, model).loss === "squaredError" ? "value" : "positive";
-    return [{ action: task, label }];
-  }
-  return tasks[task].map(({ action, valueAtLeast, valueBelow, label, final }) => ({
-    action,
-    ...(valueAtLeast === undefined ? {} : { atLeast: valueAtLeast }),
-    ...(valueBelow === undefined ? {} : { below: valueBelow }),
-    label,
-    final,
-  }));
+  return fileRulesOf(task, model, joiner)
+    .map(({ action, valueAtLeast, valueBelow, label, final }) => ({
+      action,
+      ...(valueAtLeast === undefined ? {} : { atLeast: valueAtLeast }),
+      ...(valueBelow === undefined ? {} : { below: valueBelow }),
+      label,
+      final,
+    }));
+}
+
+/** The label rules of a task as the file has them, or as it would spell the default out. */
+export function fileRulesOf(
+  task: string,
+  model: CairnFile["model"],
+  { tasks }: CairnFile["joiner"],
+): CairnFile["joiner"]["tasks"][string] {
+  if (Object.hasOwn(tasks, task)) return tasks[task];
+  const label = taskOptionsOf(task, model).loss === "squaredError" ? "value" : "positive";
+  return [{ action: task, label, final: false }];
 }
 
 /**

@@ -140,7 +140,7 @@ type Rules = Pick<SliceOptions, "initializer" | "optimizer" | "learningRateSched
 type Overrides = Record<string, Partial<Rules>>;
 
 /** The overrides without undefined keys, which would hide defaults when spread. */
-function overridesOf(slices: CairnFile["embeddings"]["slices"]): Overrides {
+export function overridesOf(slices: CairnFile["embeddings"]["slices"]): Overrides {
   return Object.fromEntries(
     Object.entries(slices).map((
       [name, { initializer, optimizer, learningRateSchedule }],

@@ -65,7 +65,7 @@ const dense = z.discriminatedUnion("kind", [
   "Passes the number to the model as a dense value with this scaling; missing attributes give 0.",
 );
 
-const slotSchema = z.discriminatedUnion("kind", [
+export const slotSchema = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.literal("id"),
     source: z.enum(["user", "item"]).describe("Owner of the id."),

@@ -3,26 +3,27 @@
  */
 import { createHash } from "node:crypto";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
+import { placementSection } from "../../configuration/sections/mesh.ts";
+import { withoutDefaults } from "../../configuration/without_defaults.ts";
 import { type AgreedSections, HOSTS_SECTION } from "../../mesh/ports/agreed_sections.ts";
 import { hasPlacement } from "../layout.ts";
 
 /** The sections in which all hosts must agree. */
 export function configurationDigests(configuration: CairnConfiguration): AgreedSections {
-  const { features, model, session, embeddingShard, servingReplica, joiner } = configuration;
-  const { featureKeeper, ranker } = configuration;
-  const { bytesMax: _, servedPrecision, ...tables } = embeddingShard.tables;
+  const { compared, embeddingShard, features, featureKeeper, placement, ranker } = configuration;
+  const { servedPrecision } = embeddingShard.tables;
   return {
-    features: digest(features.schema),
-    model: digest([model, session.optimizer, session.seed]),
-    embeddings: digest([tables, servingReplica.widths]),
+    features: digest(compared.features),
+    model: digest(compared.model),
+    embeddings: digest(compared.embeddings),
     // Not a part of `embeddings`, which a mesh is created with: a restart of all hosts changes it.
     ...(servedPrecision !== "fp32" && {
       "embeddings.serving.precision": digest(servedPrecision),
     }),
-    "joiner.tasks": digest(joiner.tasks),
+    "joiner.tasks": digest(compared["joiner.tasks"]),
     "kept.shards": digest(featureKeeper?.shards),
-    // A ranker gives a keeper the values of these slots, without their names.
-    "kept.features": digest(ranker.keptSlots),
+    // A ranker gives a keeper values of these slots, and gets these numbers, without their names.
+    "kept.features": digest([ranker.keptSlots, features.schema.keptOfItems]),
     // A coordination store has these numbers, whatever the files of the hosts say.
     ...(!hasPlacement(configuration) && {
       "shards.count": digest(configuration.shardCount),
@@ -30,7 +31,7 @@ export function configurationDigests(configuration: CairnConfiguration): AgreedS
       "joiner.partitions": digest(configuration.partitions.events),
       "trainer.partitions": digest(configuration.partitions.examples),
       // With a store, hosts tell their threads there.
-      placement: digest(configuration.placement),
+      placement: digest(withoutDefaults(placementSection, placement)),
     }),
     ...hostDigests(configuration),
   };
@@ -57,14 +58,14 @@ export function linkDigests(
  * are restarted one after another. The numbers of trainers and partitions are none of them.
  */
 export function ownDigests(configuration: CairnConfiguration): Readonly<Record<string, string>> {
-  const { placement, servingReplicas, joiner, trainer, sync, storage, mesh } = configuration;
-  const { tasks: _, ...joins } = joiner;
+  const { compared, placement, servingReplicas, storage, mesh } = configuration;
   return {
-    placement: digest(placement),
+    placement: digest(withoutDefaults(placementSection, placement)),
+    "model.learningRateSchedule": digest(compared["model.learningRateSchedule"]),
     "embeddings.serving.replicas": digest(servingReplicas),
-    joiner: digest(joins),
-    trainer: digest(trainer),
-    sync: digest(sync),
+    joiner: digest(compared.joiner),
+    trainer: digest(compared.trainer),
+    sync: digest(compared.sync),
     ...(storage.kind === "directory" && { "storage.logBytesMax": digest(storage.logBytesMax) }),
     "mesh.lease": digest(mesh?.leaseMs),
   };

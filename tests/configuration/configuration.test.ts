@@ -24,7 +24,7 @@ Deno.test("a file of one line is a complete configuration", () => {
     ),
   );
   assert.deepEqual(joiner.tasks, [
-    { task: "click", rules: [{ action: "click", label: "positive" }] },
+    { task: "click", rules: [{ action: "click", label: "positive", final: false }] },
   ]);
 });
 
@@ -40,8 +40,8 @@ model: { kind: mmoe, tasks: [click, minutes], taskLosses: { minutes: squaredErro
     { loss: "squaredError", weight: 1 },
   ]);
   assert.deepEqual(joiner.tasks, [
-    { task: "click", rules: [{ action: "click", label: "positive" }] },
-    { task: "minutes", rules: [{ action: "minutes", label: "value" }] },
+    { task: "click", rules: [{ action: "click", label: "positive", final: false }] },
+    { task: "minutes", rules: [{ action: "minutes", label: "value", final: false }] },
   ]);
 });
 

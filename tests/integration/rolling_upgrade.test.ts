@@ -2,7 +2,8 @@
  * Goal: a mesh is upgraded host by host, to the next release and to the one after it, while users
  * rank and act: no request fails, every event is one example, and the mesh speaks a newer protocol
  * only when no host needs the old one. Method: real processes of three builds, which are copies of
- * the sources that speak other protocols, with a real Redis or Valkey server.
+ * the sources that speak other protocols and know more fields of the configuration, with a real
+ * Redis or Valkey server.
  */
 import assert from "node:assert/strict";
 import { PROTOCOLS } from "../../mesh/adapters/tcp/host_identity.ts";
@@ -19,14 +20,28 @@ const program = installedProgram();
 const now = PROTOCOLS.max;
 const next = now + 1;
 
-/** A build of a later release, by the protocols that it speaks. */
+/**
+ * A build of a later release, by the protocols that it speaks. It knows fields that this build does
+ * not know, with defaults, in sections in which hosts must agree.
+ */
 function laterBuild(folder: string, min: number, max: number): Promise<string> {
+  const field = `later${max}${min}: z.number().default(1)`;
   return copyBuild(`${folder}/speaks-${min}-to-${max}`, [
     {
       path: "mesh/adapters/tcp/host_identity.ts",
       from: /PROTOCOLS: ProtocolRange = \{.*\}/,
       to: `PROTOCOLS: ProtocolRange = { min: ${min}, max: ${max} }`,
     },
+    ...Object.entries({
+      features: /valuesMax: z/g,
+      model: /dropout,/g,
+      embeddings: /initialAccumulator }/g,
+      learning: /label: z/g,
+    }).map(([section, from]) => ({
+      path: `configuration/sections/${section}.ts`,
+      from,
+      to: `${field}, $&`,
+    })),
     { path: "deno.json", from: /"version": "[^"]*"/, to: `"version": "9.${min}.${max}"` },
   ]);
 }

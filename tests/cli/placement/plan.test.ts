@@ -123,7 +123,8 @@ Deno.test({
       const own = {
         "placement={ kind: workers, shardThreads: 2 }": "placement",
         "joiner.window=3s": "joiner",
-        "trainer.batchRows=64": "joiner, trainer",
+        "trainer.batchRows=64": "trainer",
+        "model.learningRateSchedule={ warmupSteps: 9 }": "model.learningRateSchedule",
         "sync.rowsInterval=50ms": "sync",
         "storage.logBytesMax=1GiB": "storage.logBytesMax",
         "mesh.lease=5m": "mesh.lease",

@@ -20,7 +20,7 @@ Deno.test("a host that is gone may have run with another file", () => {
   const [own, other] = [spreadConfiguration("all", 2), spreadConfiguration("2", 2)];
   assert.match(restartLine(own, meshOf(other)) ?? "", /^tables runs with other embeddings\./);
   assert.equal(restartLine(own, meshOf(other, 100)), undefined);
-  const model = { ...own, session: { ...own.session, seed: 99 } };
+  const model = { ...own, compared: { ...own.compared, model: "another one" } };
   assert.throws(() => requireRunning(model, meshOf(own)), /tables runs with other model\./);
   requireRunning(model, meshOf(own, 100));
 });
