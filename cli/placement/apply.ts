@@ -162,7 +162,7 @@ export async function cancelCommand(flags: PlacementFlags, output: Output): Prom
     output.out(
       flags.json ? '{"cancelled":true}\n' : "the plan ends; cairn status shows what is left\n",
     );
-    if (isHeld(configuration, { plan: written })) output.err(heldLine);
+    if (isHeld(configuration, { ...view, plan: written })) output.err(heldLine);
     for (const move of plan.moves) {
       const placement = view.placements.get(move.key);
       if (move.key.startsWith("shard/") || !placement || !isBegun(placement, move)) continue;
@@ -213,7 +213,7 @@ async function write(
   else if (plan !== undefined && moves.length === 0 && hasActivePlan(view)) {
     output.err("the plan before ends: parts that it has not begun to move stay\n");
   }
-  const after = { plan: plan ?? view.plan };
+  const after = { ...view, plan: plan ?? view.plan };
   if (isHeld(configuration, after)) output.err(heldLine);
   else if (isHeld(configuration, view)) output.err("the hosts even out by themselves again\n");
   if (wait && reshard !== undefined) await waitForReshard(wait, output);

@@ -34,7 +34,7 @@ export function planLines(plan: MeshPlan, version: number): string[] {
  */
 export function isHeld(
   { mesh }: Pick<CairnConfiguration, "mesh">,
-  view: Pick<MeshView, "plan">,
+  view: Pick<MeshView, "plan" | "identity">,
 ): boolean {
   return mesh?.balance === true && !mayBalance(view);
 }

@@ -14,7 +14,7 @@ import {
   type PlacedKey,
 } from "../../mesh/ports/coordination.ts";
 import { type ReshardStep, reshardStep, stepText } from "../../mesh/ports/reshard_progress.ts";
-import { decodePlan, isPlan } from "../../mesh/placement/plan_document.ts";
+import { knownPlan } from "../../mesh/placement/plan_document.ts";
 import { ownerOf } from "../../mesh/placement/views.ts";
 import { describe } from "../../mesh/ports/coordination_errors.ts";
 import { numbersText, type ReshardRecord } from "../../mesh/ports/resharding.ts";
@@ -79,9 +79,7 @@ function statusOf(view: MeshView, configuration: CairnConfiguration) {
     unlinked: [...missingLinks(view)].map(([host, without]) => ({ host, without })),
     restless: [...view.placements].filter(([, { state }]) => state !== "active")
       .map(([key, placement]) => ({ key, placement })),
-    plan: view.plan && isPlan(view.plan.document)
-      ? decodePlan(view.plan.document, identity)
-      : undefined,
+    plan: knownPlan(view),
     shards: identity.shards,
     trainers: identity.trainers,
     partitions: { events: identity.eventPartitions, examples: identity.examplePartitions },

@@ -34,11 +34,10 @@ import {
 } from "./mesh_views.ts";
 import { changeOf, type ControllerStep, moveOf, place, runOf } from "./controller_steps.ts";
 import {
-  decodePlan,
   encodePlan,
   isBegun,
-  isPlan,
   isReverse,
+  knownPlan,
   mayBalance,
   type PlanDocument,
   type PlannedMove,
@@ -172,7 +171,7 @@ export class Controller {
 
   /** Aborts of moves, one command each: they have nothing to do with each other. */
   #abortsOfMoves(view: MeshView): ControllerStep[] {
-    const plan = activePlan(view);
+    const plan = knownPlan(view);
     return [...view.placements].flatMap(([key, placement]): ControllerStep[] => {
       if (placement.state !== "moving") return [];
       const { owner, target, phase } = placement;
@@ -272,7 +271,7 @@ export class Controller {
   /** The next moves that a drain or the balance of the hosts asks for. */
   #moves(view: MeshView, kind: PlacedKind): ControllerStep[] {
     // Evening out would undo moves of an active plan, which would make them again.
-    const isPlanned = activePlan(view)?.state === "active";
+    const isPlanned = knownPlan(view)?.state === "active";
     const balances = this.#options.balances && mayBalance(view) && !isPlanned;
     const plan = planPlacement(
       hostViews(view, kind),
@@ -290,7 +289,7 @@ export class Controller {
 
   /** The next move of the operator's plan; the plan's end where there is none. */
   #plannedMoves(view: MeshView): ControllerStep[] {
-    const plan = activePlan(view);
+    const plan = knownPlan(view);
     if (plan === undefined || plan.state !== "active") return [];
     const open = plan.moves.filter((move) => isOpen(view, move));
     if (open.length === 0) {
@@ -306,17 +305,6 @@ export class Controller {
       return [place([{ ...moveOf(view, key, target), reason }], `${key}: ${reason}`)];
     }).slice(0, 1);
   }
-}
-
-/**
- * The plan in the store that is to be carried out or given up. One that is done changes nothing,
- * and neither does one of another version of the program, which the commands name: hosts that are
- * lost are replaced all the same.
- */
-function activePlan(view: MeshView): PlanDocument | undefined {
-  if (view.plan === undefined || !isPlan(view.plan.document)) return undefined;
-  const plan = decodePlan(view.plan.document, view.identity);
-  return plan.state === "done" ? undefined : plan;
 }
 
 /** Whether a planned move is still to be begun or ended. */
@@ -381,7 +369,7 @@ function isRolledBack(
   key: PlacedKey,
   placement: Placement,
 ): boolean {
-  return placement.state === "moving" && plan.kind === "rollback" &&
+  return placement.state === "moving" && plan.kind === "rollback" && plan.state !== "done" &&
     view.hosts.get(placement.owner.host)?.state === "up" &&
     plan.moves.some((move) => move.key === key && isReverse(placement, move));
 }

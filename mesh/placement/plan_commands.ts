@@ -9,7 +9,7 @@ import {
   encodePlan,
   isAhead,
   isBegun,
-  isPlan,
+  knownPlan,
   mayBalance,
   newPlan,
   type PlanDocument,
@@ -41,13 +41,7 @@ export function lastPlan({ plan, identity }: MeshView): PlanDocument | undefined
 
 /** Whether the hosts carry a plan out; one of another version of the program they do not. */
 export function hasActivePlan(view: MeshView): boolean {
-  return activePlan(view) !== undefined;
-}
-
-function activePlan(view: MeshView): PlanDocument | undefined {
-  if (view.plan === undefined || !isPlan(view.plan.document)) return undefined;
-  const plan = lastPlan(view);
-  return plan?.state === "active" ? plan : undefined;
+  return knownPlan(view)?.state === "active";
 }
 
 /**
@@ -63,7 +57,8 @@ export async function writeMoves(
   view: MeshView,
   { kind, moves: asked, movesMax }: Moves,
 ): Promise<Written> {
-  const active = activePlan(view);
+  const plan = knownPlan(view);
+  const active = plan?.state === "active" ? plan : undefined;
   const begun = active?.moves.filter((move) =>
     isUnderWay(view, move) && !asked.some(({ key }) => key === move.key)
   );
@@ -80,9 +75,9 @@ export async function writeMoves(
   const { sharding, dealing } = view.identity;
   const edition = view.plan?.edition ?? 0;
   const firstEdition = edition + 1;
-  const plan = newPlan({ kind, firstEdition, sharding, dealing, moves, movesMax });
+  const next = newPlan({ kind, firstEdition, sharding, dealing, moves, movesMax });
   const expected = { edition, version: view.version };
-  const written = await coordination.writePlan(expected, encodePlan(plan));
+  const written = await coordination.writePlan(expected, encodePlan(next));
   return { plan: written, isJoined: false, moves };
 }
 

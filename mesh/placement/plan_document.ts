@@ -52,7 +52,7 @@ export function encodePlan(
 }
 
 /** Whether this version of the program can read a document. */
-export function isPlan(document: Json): boolean {
+function isPlan(document: Json): boolean {
   const plan = document as unknown as PlanDocument;
   return typeof document === "object" && document !== null && plan.format === FORMAT &&
     Array.isArray(plan.moves);
@@ -77,12 +77,23 @@ export function decodePlan(
 }
 
 /**
+ * The last plan; undefined where there is none, or one of another version of the program, which the
+ * hosts do not carry out and the commands name: hosts that are lost are replaced all the same.
+ */
+export function knownPlan(
+  { plan, identity }: Pick<MeshView, "plan" | "identity">,
+): PlanDocument | undefined {
+  return plan && isPlan(plan.document) ? decodePlan(plan.document, identity) : undefined;
+}
+
+/**
  * Whether hosts with `mesh.balance` may even out by themselves: not after a rollback or a cancel,
  * until an apply, since they would make the same moves again.
  */
-export function mayBalance({ plan }: Pick<MeshView, "plan">): boolean {
-  if (plan === undefined || !isPlan(plan.document)) return true;
-  const { kind, state } = plan.document as unknown as PlanDocument;
+export function mayBalance(view: Pick<MeshView, "plan" | "identity">): boolean {
+  const plan = knownPlan(view);
+  if (plan === undefined) return true;
+  const { kind, state } = plan;
   return kind === "apply" && state !== "cancelled";
 }
 
