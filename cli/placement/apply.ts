@@ -5,7 +5,6 @@ import { movesOf, planMesh } from "../../mesh/placement/mesh_plan.ts";
 import {
   cancelPlan,
   hasActivePlan,
-  isLeft,
   isPlanLast,
   lastPlan,
   type Moves,
@@ -15,6 +14,7 @@ import {
 import {
   decodePlan,
   isBegun,
+  isLeft,
   type PlanDocument,
   type PlannedMove,
 } from "../../mesh/placement/plan_document.ts";
@@ -157,7 +157,10 @@ export async function cancelCommand(flags: PlacementFlags, output: Output): Prom
       return;
     }
     const plan = planIn(view);
-    if (plan.state !== "active") throw new CommandError(`The plan is ${plan.state} already.`);
+    if (plan.state !== "active") {
+      const end = plan.state === "incomplete" ? "has ended" : `is ${plan.state}`;
+      throw new CommandError(`The plan ${end} already.`);
+    }
     const written = await cancelPlan(coordination, view);
     output.out(
       flags.json ? '{"cancelled":true}\n' : "the plan ends; cairn status shows what is left\n",
@@ -239,7 +242,7 @@ function movesLine(moves: readonly PlannedMove[], movesMax: number, kind: Moves[
 /**
  * Resolves when the hosts have carried a plan out.
  *
- * @throws {CommandError} Another command has ended it.
+ * @throws {CommandError} Another command has ended it, or moves could not be made.
  */
 async function waitForEnd(wait: Wait, firstEdition: number, output: Output): Promise<void> {
   let shown = "";
@@ -253,6 +256,14 @@ async function waitForEnd(wait: Wait, firstEdition: number, output: Output): Pro
     if (line !== shown) output.err(line);
     shown = line;
     if (plan.state === "cancelled") throw new CommandError("The plan was cancelled.");
+    if (plan.state === "incomplete") {
+      const parts = (plan.unmade ?? []).map(partName).join(", ");
+      throw new CommandError(
+        `The plan has ended, and moves could not be made: ${parts}. A host that was to take a ` +
+          "part is not up, drains, has no link with its owner, or could not begin it: see cairn " +
+          "status, and apply again.",
+      );
+    }
     return plan.state === "done";
   });
 }

@@ -14,7 +14,7 @@ import {
   type PlacedKey,
 } from "../../mesh/ports/coordination.ts";
 import { type ReshardStep, reshardStep, stepText } from "../../mesh/ports/reshard_progress.ts";
-import { knownPlan } from "../../mesh/placement/plan_document.ts";
+import { knownPlan, type PlanDocument } from "../../mesh/placement/plan_document.ts";
 import { ownerOf } from "../../mesh/placement/views.ts";
 import { describe } from "../../mesh/ports/coordination_errors.ts";
 import { numbersText, type ReshardRecord } from "../../mesh/ports/resharding.ts";
@@ -140,10 +140,13 @@ function linesOf(status: MeshStatus): string[] {
     ...unplaced,
     ...status.refusing.map(({ host, refusal }) => `${host} refuses events: ${refusal}`),
     ...(reshard?.step === undefined ? [] : [reshardLine(reshard, reshard.step)]),
-    ...(plan === undefined
-      ? []
-      : [`last plan: ${plan.state}, ${counted(plan.moves.length, "move")}`]),
+    ...(plan === undefined ? [] : [planLine(plan)]),
   ];
+}
+
+function planLine({ state, moves, unmade = [] }: PlanDocument): string {
+  const line = `last plan: ${state}, ${counted(moves.length, "move")}`;
+  return unmade.length === 0 ? line : `${line}, not made: ${unmade.map(partName).join(", ")}`;
 }
 
 /** The change of a number of parts, and its step. */

@@ -35,7 +35,9 @@ import {
 import { changeOf, type ControllerStep, moveOf, place, runOf } from "./controller_steps.ts";
 import {
   encodePlan,
+  endedPlan,
   isBegun,
+  isLeft,
   isReverse,
   knownPlan,
   mayBalance,
@@ -48,7 +50,7 @@ import { changesOf } from "./placement_plan.ts";
 import { type PlannerOptions, planPlacement } from "./plan_placement.ts";
 import { placementWords } from "./placement_words.ts";
 
-export interface ControllerOptions extends Omit<PlannerOptions, "balances"> {
+export interface ControllerOptions extends Omit<PlannerOptions, "balances" | "planned"> {
   /** Whether shards move without a command to even out the hosts, if the last plan allows it. */
   readonly balances: boolean;
   /** Time without contact to the store after whose end no host is removed, ms: a host's lease. */
@@ -270,13 +272,13 @@ export class Controller {
 
   /** The next moves that a drain or the balance of the hosts asks for. */
   #moves(view: MeshView, kind: PlacedKind): ControllerStep[] {
-    // Evening out would undo moves of an active plan, which would make them again.
-    const isPlanned = knownPlan(view)?.state === "active";
-    const balances = this.#options.balances && mayBalance(view) && !isPlanned;
+    const last = knownPlan(view);
+    const planned = last?.state === "active" ? plannedIn(view, last, kind) : undefined;
+    const balances = this.#options.balances && mayBalance(view);
     const plan = planPlacement(
       hostViews(view, kind),
       shardViews(view, kind, this.#sizes),
-      { ...this.#options, balances },
+      { ...this.#options, balances, ...(planned && { planned }) },
       placementWords[kind],
     );
     return changesOf(plan).filter((change) => change.kind === "moves")
@@ -294,7 +296,7 @@ export class Controller {
     const open = plan.moves.filter((move) => isOpen(view, move));
     if (open.length === 0) {
       const { edition } = present(view.plan, "the plan was read");
-      return [{ kind: "writePlan", edition, document: encodePlan({ ...plan, state: "done" }) }];
+      return [{ kind: "writePlan", edition, document: encodePlan(endedPlan(plan, view)) }];
     }
     return open.flatMap(({ key, from, to }) => {
       const placement = placementOf(view, key);
@@ -305,6 +307,19 @@ export class Controller {
       return [place([{ ...moveOf(view, key, target), reason }], `${key}: ${reason}`)];
     }).slice(0, 1);
   }
+}
+
+/** The parts of a kind that a plan moves, each with the host to which it is still to move. */
+function plannedIn(
+  view: MeshView,
+  { moves }: PlanDocument,
+  kind: PlacedKind,
+): ReadonlyMap<number, string | undefined> {
+  return new Map(
+    moves.filter(({ key }) => parsePlacedKey(key).kind === kind).map((move) =>
+      [parsePlacedKey(move.key).number, isLeft(view, move) ? move.to : undefined] as const
+    ),
+  );
 }
 
 /** Whether a planned move is still to be begun or ended. */
@@ -369,7 +384,8 @@ function isRolledBack(
   key: PlacedKey,
   placement: Placement,
 ): boolean {
-  return placement.state === "moving" && plan.kind === "rollback" && plan.state !== "done" &&
+  return placement.state === "moving" && plan.kind === "rollback" &&
+    (plan.state === "active" || plan.state === "cancelled") &&
     view.hosts.get(placement.owner.host)?.state === "up" &&
     plan.moves.some((move) => move.key === key && isReverse(placement, move));
 }

@@ -7,8 +7,8 @@ import { present } from "../../structures/invariant.ts";
 import {
   decodePlan,
   encodePlan,
-  isAhead,
   isBegun,
+  isLeft,
   knownPlan,
   mayBalance,
   newPlan,
@@ -126,10 +126,4 @@ export function isPlanLast({ reshard }: MeshView, plan: PlanDocument | undefined
 function isUnderWay(view: MeshView, move: PlannedMove): boolean {
   const placement = view.placements.get(move.key);
   return placement !== undefined && isBegun(placement, move);
-}
-
-/** Whether a move is still to be made. */
-export function isLeft(view: MeshView, move: PlannedMove): boolean {
-  const placement = view.placements.get(move.key);
-  return placement !== undefined && isAhead(placement, move);
 }

@@ -12,13 +12,16 @@ export interface PlannedMove {
   readonly to: string;
 }
 
-const FORMAT = 6;
+const FORMAT = 7;
 
 export interface PlanDocument {
   readonly format: typeof FORMAT;
   /** The operator's command: new moves, or the way back of those of the plan before. */
   readonly kind: "apply" | "rollback";
-  readonly state: "active" | "cancelled" | "done";
+  /** `incomplete` = it has ended without some of its moves, which could not be made. */
+  readonly state: "active" | "cancelled" | "done" | "incomplete";
+  /** Parts of an incomplete plan that were not on their new hosts when it ended. */
+  readonly unmade?: readonly PlacedKey[];
   /** The edition that the operator's command wrote; the plan's end has a later one. */
   readonly firstEdition: number;
   /** The division of the ids among shards to which the moves of shards belong. */
@@ -35,14 +38,28 @@ export function newPlan(plan: Omit<PlanDocument, "format" | "state">): PlanDocum
   return { format: FORMAT, state: plan.moves.length > 0 ? "active" : "done", ...plan };
 }
 
+/** A plan that ends, since none of its moves can be made any more. */
+export function endedPlan(
+  plan: PlanDocument,
+  { placements }: Pick<MeshView, "placements">,
+): PlanDocument {
+  const unmade = plan.moves.filter(({ key, to }) => {
+    const placement = placements.get(key);
+    return placement !== undefined &&
+      (placement.state === "unassigned" || placement.owner.host !== to);
+  }).map(({ key }) => key);
+  return { ...plan, ...(unmade.length > 0 ? { state: "incomplete", unmade } : { state: "done" }) };
+}
+
 /** The document as the store takes it. */
 export function encodePlan(
-  { format, kind, state, firstEdition, sharding, dealing, moves, movesMax }: PlanDocument,
+  { format, kind, state, unmade, firstEdition, sharding, dealing, moves, movesMax }: PlanDocument,
 ): Json {
   return {
     format,
     kind,
     state,
+    ...(unmade && { unmade }),
     firstEdition,
     sharding,
     dealing,
@@ -116,6 +133,12 @@ export function isBegun(placement: Placement, { key, from, to }: PlannedMove): b
 export function isAhead(placement: Placement, move: PlannedMove): boolean {
   return isBegun(placement, move) || isReverse(placement, move) ||
     (placement.state !== "unassigned" && placement.owner.host === move.from);
+}
+
+/** Whether a move is still to be made. */
+export function isLeft({ placements }: Pick<MeshView, "placements">, move: PlannedMove): boolean {
+  const placement = placements.get(move.key);
+  return placement !== undefined && isAhead(placement, move);
 }
 
 /** Whether a shard is copied in the other direction: giving that up makes the move. */

@@ -34,6 +34,12 @@ export interface PlannerOptions {
    * Otherwise they move only off hosts that they have to leave. Default true.
    */
   readonly balances?: boolean;
+  /**
+   * Shards of the operator's plan that is carried out, each with the host to which it is still to
+   * move. Meanwhile hosts that the plan leaves above their capacity are relieved of other shards,
+   * and none are evened out: that would undo moves of the plan, which would make them again.
+   */
+  readonly planned?: ReadonlyMap<number, string | undefined>;
 }
 
 export const defaultPlannerOptions: PlannerOptions = { spreadMax: 0.1, movesMax: 2 };
@@ -42,6 +48,8 @@ export const defaultPlannerOptions: PlannerOptions = { spreadMax: 0.1, movesMax:
 interface Assignment {
   readonly view: ShardView;
   host: string | undefined;
+  /** The host whose load it counts to: that of the operator's plan before it has one here. */
+  loads: string | undefined;
   reason: string | undefined;
   /** Order of the assignments. */
   step: number;
@@ -82,8 +90,10 @@ class Planner {
     this.#loads = this.#emptyLoads();
     this.#assignments = shards.toSorted((a, b) => a.shard - b.shard).map((view) => {
       const host = this.#destination(view);
-      if (host !== undefined) this.#loads.add(host, countedBytes(view));
-      return { view, host, reason: undefined, step: 0 };
+      const planned = this.#options.planned?.get(view.shard);
+      const loads = planned !== undefined && this.#isAlive(planned) ? planned : host;
+      if (loads !== undefined) this.#loads.add(loads, countedBytes(view));
+      return { view, host, loads, reason: undefined, step: 0 };
     });
   }
 
@@ -92,7 +102,7 @@ class Planner {
     this.#emptyHosts();
     if (this.#options.balances !== false) {
       this.#relieveHosts();
-      this.#balanceHosts();
+      if (this.#options.planned === undefined) this.#balanceHosts();
     }
     const decisions = this.#decisions();
     const shards = this.#assignments.map(({ view }) => view);
@@ -120,9 +130,10 @@ class Planner {
 
   #assign(assignment: Assignment, host: string, reason: string): void {
     const bytes = countedBytes(assignment.view);
-    if (assignment.host !== undefined) this.#loads.add(assignment.host, -bytes);
+    if (assignment.loads !== undefined) this.#loads.add(assignment.loads, -bytes);
     this.#loads.add(host, bytes);
     assignment.host = host;
+    assignment.loads = host;
     assignment.reason = reason;
     assignment.step = ++this.#steps;
   }
@@ -156,9 +167,10 @@ class Planner {
 
   /** Moves shards off hosts that hold more than their capacity: few and large ones. */
   #relieveHosts(): void {
+    const { planned } = this.#options;
     for (const assignment of this.#movable((host) => host !== undefined && this.#loads.has(host))) {
       const from = present(assignment.host, "the shard is on a host");
-      if (this.#loads.hasRoom(from, 0)) continue;
+      if (this.#loads.hasRoom(from, 0) || planned?.has(assignment.view.shard)) continue;
       const host = this.#nextHost(assignment);
       if (host === undefined) continue;
       const held = sizeText(this.#loads.bytes(from));

@@ -199,8 +199,12 @@ export const meshPlants: readonly Plant[] = [
     name: "balance-beside-plan",
     edits: [{
       file: "mesh/placement/controller.ts",
-      find: "mayBalance(view) && !isPlanned;",
-      replace: "(mayBalance(view) || isPlanned);",
+      find: "mayBalance(view);\n",
+      replace: "(mayBalance(view) || planned !== undefined);\n",
+    }, {
+      file: "mesh/placement/plan_placement.ts",
+      find: "if (this.#options.planned === undefined) this.#balanceHosts();",
+      replace: "this.#balanceHosts();",
     }],
     seenBy: ["liveness", "kept-commands"],
     scenario: "operator-at-work",

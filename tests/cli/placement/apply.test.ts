@@ -291,6 +291,29 @@ Deno.test({
 });
 
 Deno.test({
+  name: "apply --wait fails where moves could not be made, and status names their parts",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join();
+      const waits = world.run("apply", "--wait");
+      await world.shows(/last plan: active, 4 moves/);
+      const { plan } = JSON.parse((await world.run("status", "--json")).out);
+      const [first, ...others] = plan.moves as { key: string; to: string }[];
+      await world.move(Object.fromEntries(others.map(({ key, to }) => [key, to])));
+      await world.endPlan();
+      const { code, err } = await waits;
+      const part = first.key.replace("/", " ");
+      const said = `error: The plan has ended, and moves could not be made: ${part}. `;
+      assert.deepEqual([code, err.includes(said)], [1, true], err);
+      const line = `last plan: incomplete, 4 moves, not made: ${part}\n`;
+      assert.ok((await world.run("status")).out.includes(line), line);
+      assert.match((await world.run("cancel")).err, /^error: The plan has ended already\.$/m);
+      assert.equal(JSON.parse((await world.run("apply", "--json")).out).moves.length, 1);
+    }),
+});
+
+Deno.test({
   name: "apply again waits for the plan whose moves have all begun, and keeps what was made in it",
   ignore,
   fn: () =>

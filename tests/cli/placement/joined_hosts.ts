@@ -21,7 +21,7 @@ import { meshSettingsOf } from "../../../server/machine/mesh_settings.ts";
 import { openCoordination } from "../../../server/machine/redis_coordination.ts";
 import { openRedisStores, redisStorageOf } from "../../../server/machine/redis_storage.ts";
 import type { EventLog } from "../../../mesh/ports/event_log.ts";
-import { decodePlan, encodePlan } from "../../../mesh/placement/plan_document.ts";
+import { decodePlan, encodePlan, endedPlan } from "../../../mesh/placement/plan_document.ts";
 import { present } from "../../../structures/invariant.ts";
 import { smallConfiguration } from "../../integration/small_mesh.ts";
 import { runCaptured, type Said } from "../captured_command.ts";
@@ -141,14 +141,14 @@ export class World {
     await close();
   }
 
-  /** The controller sees that the plan's moves are made. */
+  /** The controller sees that none of the plan's moves can be made any more. */
   async endPlan(): Promise<void> {
     const configuration = parseConfiguration(Deno.readTextFileSync(this.file), this.file);
     const { coordination, close } = await openCoordination(configuration);
-    const { plan, identity } = await coordination.read();
-    const { edition, document } = present(plan, "a plan was applied");
-    const done = { ...decodePlan(document, identity), state: "done" } as const;
-    await coordination.writePlan({ edition }, encodePlan(done));
+    const view = await coordination.read();
+    const { edition, document } = present(view.plan, "a plan was applied");
+    const ended = endedPlan(decodePlan(document, view.identity), view);
+    await coordination.writePlan({ edition }, encodePlan(ended));
     await close();
   }
 

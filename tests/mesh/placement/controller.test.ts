@@ -33,6 +33,13 @@ function stepsOf(parts: ViewParts, changes: Partial<typeof options> = {}): Contr
   return controller.observe(meshView(parts));
 }
 
+/** The plan that a step writes: its state, and the parts that it did not move. */
+function endOf(step: ControllerStep): Partial<PlanDocument> {
+  assert.ok(step.kind === "writePlan");
+  const { state, unmade } = step.document as unknown as PlanDocument;
+  return { state, ...(unmade && { unmade }) };
+}
+
 /** The placements that steps lead to, as `owner`, `owner>target` or `(owner)` while it restores. */
 function placesOf(steps: readonly ControllerStep[]): Record<string, string> {
   const changes = steps.flatMap((step) => step.kind === "place" ? step.changes : []);
@@ -284,7 +291,7 @@ Deno.test("hosts are evened out only where that is asked for", () => {
 });
 
 const plan = (changes: Partial<PlanDocument> = {}): PlanDocument => ({
-  format: 6,
+  format: 7,
   kind: "apply",
   firstEdition: 7,
   state: "active",
@@ -303,7 +310,7 @@ Deno.test("the operator's plan is carried out within its limit, and marked as do
   assert.deepEqual(placesOf(at(active("b", 2), active("a"))), { "shard/1": "a>b" });
   const [done] = at(active("b", 2), active("b", 2));
   assert.ok(done.kind === "writePlan" && done.edition === 7);
-  assert.equal((done.document as unknown as PlanDocument).state, "done");
+  assert.deepEqual(endOf(done), { state: "done" });
 });
 
 const readerPlan = plan({
@@ -335,8 +342,9 @@ Deno.test("a plan ends when the new owners read, or another host has got what th
       placements: { "trainer/0": trainer },
     });
   assert.deepEqual(at(restoring("b", 2)), []);
-  for (const end of [active("b", 2), restoring("c", 3), active("c", 3)]) {
-    assert.deepEqual(at(end).map(({ kind }) => kind), ["writePlan"]);
+  assert.deepEqual(at(active("b", 2)).map(endOf), [{ state: "done" }]);
+  for (const end of [restoring("c", 3), active("c", 3)]) {
+    assert.deepEqual(at(end).map(endOf), [{ state: "incomplete", unmade: ["trainer/0"] }]);
   }
 });
 
@@ -353,7 +361,8 @@ Deno.test("a reader does not move to a host without its role, and a part that is
       placements,
     });
   assert.deepEqual(placesOf(steps(["trainer"])), { "trainer/0": "(b)" });
-  assert.deepEqual(steps(["shards", "joiner"]).map(({ kind }) => kind), ["writePlan"]);
+  const unmade = ["trainer/0"] as const;
+  assert.deepEqual(steps(["shards", "joiner"]).map(endOf), [{ state: "incomplete", unmade }]);
 });
 
 Deno.test("a cancelled plan begins no reader, and leaves one that has its new owner", () => {
@@ -369,11 +378,14 @@ Deno.test("a plan of another version of the program moves nothing, and lost part
   assert.deepEqual(placesOf(steps), { "events/0": "(b)" });
 });
 
-Deno.test("a move to a host that is gone or draining is left out of a plan", () => {
-  const hosts = [hostRecord("a"), hostRecord("b", { state: "draining" })];
-  const placements = { "shard/0": active("a"), "shard/1": active("a") };
-  const [done] = stepsOf({ plan: plan(), hosts, placements });
-  assert.equal(done.kind, "writePlan");
+Deno.test("a plan ends without its moves to a host that is gone or draining, and names their parts", () => {
+  const placements = { "shard/0": active("a"), "shard/1": active("b", 2) };
+  const draining = [hostRecord("a"), hostRecord("b", { state: "draining" })];
+  const [end] = stepsOf({ plan: plan(), hosts: draining, placements });
+  assert.deepEqual(endOf(end), { state: "incomplete", unmade: ["shard/0"] });
+  const onA = { "shard/0": active("a"), "shard/1": active("a") };
+  const [none] = stepsOf({ plan: plan(), hosts: [hostRecord("a")], placements: onA });
+  assert.deepEqual(endOf(none), { state: "incomplete", unmade: ["shard/0", "shard/1"] });
 });
 
 Deno.test("a cancelled plan ends its moves, and leaves those of others", () => {
@@ -436,9 +448,45 @@ Deno.test("hosts are not evened out while a plan is carried out, and a drained h
   });
   const both = { "shard/0": active("b"), "shard/1": active("b") };
   const [done] = stepsOf({ plan: applied, placements: both }, options);
-  assert.equal(done.kind, "writePlan");
+  assert.deepEqual(endOf(done), { state: "done" });
   const after = { plan: plan({ moves: applied.moves, state: "done" }), placements: both };
   assert.deepEqual(placesOf(stepsOf(after, options)), { "shard/0": "b>a" });
+});
+
+Deno.test("a host above its capacity is relieved beside a plan that cannot go on, of other shards", () => {
+  const bytes = 2 ** 20;
+  const sized = (shards: readonly number[]) =>
+    Object.fromEntries(shards.flatMap((shard) => [
+      [`shard/${shard}.rows`, 1],
+      [`shard/${shard}.bytes`, bytes],
+    ]));
+  const hosts = [
+    hostRecord("a", { capacityBytes: 4 * bytes, load: sized([0]) }),
+    hostRecord("b", { capacityBytes: 3 * bytes, load: sized([1, 2, 3]) }),
+    hostRecord("c", { capacityBytes: 4 * bytes }),
+  ];
+  const toB = { key: "shard/0", from: "a", to: "b" } as const;
+  const placements = {
+    "shard/0": active("a"),
+    "shard/1": active("b"),
+    "shard/2": active("b"),
+    "shard/3": active("b"),
+  };
+  const planned = (...moves: PlanDocument["moves"]) =>
+    plan({ moves: [toB, ...moves], movesMax: 0 });
+  const steps = (last: PlanDocument, balances = true) =>
+    placesOf(stepsOf({ hosts, plan: last, placements }, { balances }));
+  assert.deepEqual(steps(planned()), { "shard/1": "b>a" }, "the plan would fill b");
+  assert.deepEqual(steps(planned(), false), {});
+  const relief = { key: "shard/1", from: "b", to: "c" } as const;
+  assert.deepEqual(steps(planned(relief)), {}, "the plan relieves b itself");
+  const trainer = { key: "trainer/0", from: "a", to: "b" } as const;
+  const full = stepsOf({
+    hosts: [hosts[0], hostRecord("b", { ...hosts[1], load: sized([0, 1, 2, 3]) }), hosts[2]],
+    plan: planned(trainer),
+    placements: { ...placements, "shard/0": active("b", 2), "trainer/0": active("a") },
+  }, { balances: true });
+  assert.deepEqual(placesOf(full), { "shard/1": "b>a" }, "shard 0 is where the plan has it");
 });
 
 Deno.test("a plan of shards that the mesh has no more moves none of those in their place", () => {
@@ -449,8 +497,7 @@ Deno.test("a plan of shards that the mesh has no more moves none of those in the
   assert.deepEqual(at(0), { "shard/0": "a>b" });
   assert.deepEqual(at(1), { "trainer/0": "(b)" });
   const [done] = stepsOf({ plan: plan(), placements, sharding: 1 });
-  assert.ok(done.kind === "writePlan");
-  assert.equal((done.document as unknown as PlanDocument).state, "done");
+  assert.deepEqual(endOf(done), { state: "done" });
 });
 
 Deno.test("no shard moves while a change of their number is asked for, and lost ones are restored", () => {
