@@ -3,6 +3,7 @@
  * liveness failure.
  */
 import type { EmbeddingShardMessage } from "../actors/embedding_shard/protocol.ts";
+import type { FeatureKeeperMessage } from "../actors/feature_keeper/protocol.ts";
 import type { ParameterSyncMessage } from "../actors/parameter_sync/protocol.ts";
 import type { ScorerMessage } from "../actors/scorer/protocol.ts";
 import type { ServingReplicaMessage } from "../actors/serving_replica/protocol.ts";
@@ -70,6 +71,8 @@ export async function pendingOf(
   if (joined.examplesWaiting > 0) {
     return `${joined.examplesWaiting} examples of the joiners are not in the example log`;
   }
+  const unread = await unreadByKeepers(running, logs);
+  if (unread !== undefined) return unread;
 
   const { offsets, diverged } = await running.trainers.status();
   if (diverged !== undefined) return `a trainer has diverged: ${diverged}`;
@@ -120,6 +123,24 @@ export async function pendingOf(
   }
   const ready = await running.fetch(new Request("http://simulated/health/ready"));
   if (ready.status !== 200) return `/health/ready says ${ready.status}: ${await ready.text()}`;
+  return undefined;
+}
+
+/** The first partition of the event log of which a feature keeper has not read all. */
+async function unreadByKeepers(
+  { mesh, configuration: { featureKeeper } }: RunningMesh,
+  logs: LogsAtRest,
+): Promise<string | undefined> {
+  for (let keeper = 0; keeper < (featureKeeper?.shards ?? 0); keeper++) {
+    const actor = mesh.actorRef<FeatureKeeperMessage>(addresses.featureKeeper(keeper));
+    const { offsets } = await actor.ask({ kind: "getStatus" }, BUDGET);
+    for (const [partition, offset] of offsets.entries()) {
+      const { durable } = logs.partition("events", partition);
+      if (offset < durable) {
+        return `${actor.address} has read ${offset} of ${durable} records of events/${partition}`;
+      }
+    }
+  }
   return undefined;
 }
 

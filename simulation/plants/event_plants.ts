@@ -197,4 +197,14 @@ export const eventPlants: readonly Plant[] = [
     seenBy: ["stated-answers"],
     scenario: "quiet",
   },
+  {
+    name: "keeper-woken-once",
+    edits: [{
+      file: "actors/feature_keeper/feature_keeper.ts",
+      find: "    this.#soon = undefined;\n",
+      replace: "",
+    }],
+    seenBy: ["liveness"],
+    scenario: "quiet",
+  },
 ];
