@@ -30,6 +30,7 @@ import { ownTimers } from "../checkers/own_timers.ts";
 import { orderedPartitions } from "../checkers/ordered_partitions.ts";
 import { promptAsks } from "../checkers/prompt_asks.ts";
 import { promptFreshness } from "../checkers/prompt_freshness.ts";
+import { quietMesh } from "../checkers/quiet_mesh.ts";
 import { recommendedItems } from "../checkers/recommended_items.ts";
 import { ruledRankings } from "../checkers/ruled_rankings.ts";
 import { reproducedScores } from "../checkers/reproduced_scores.ts";
@@ -43,6 +44,8 @@ import { wholeDeltas } from "../checkers/whole_deltas.ts";
 import { wholeMoves } from "../checkers/whole_moves.ts";
 import { wholeShardings } from "../checkers/whole_shardings.ts";
 import { wholeSnapshots } from "../checkers/whole_snapshots.ts";
+import type { Address } from "../../mesh/runtime/actor.ts";
+import { pendingInMesh } from "./mesh_liveness.ts";
 import type { MeshWorld } from "./mesh_world.ts";
 
 /** All checkers, for a world that begins. */
@@ -95,7 +98,22 @@ export function meshCheckers(world: MeshWorld): CheckerFactory[] {
     keptFeatures,
     ownTimers,
     averagedWeights,
+    quietMesh({
+      configuration,
+      now: () => world.view,
+      actors: () => actorsOf(world),
+      pending: () => pendingInMesh(world),
+      sleep: (ms) => world.sleep(ms),
+    }), // the last one: time passes in it
   ];
+}
+
+/** The actors of each host that has started. */
+function actorsOf(world: MeshWorld): Map<string, Address[]> {
+  return new Map(world.hosts.map((host) => {
+    const mailboxes = world.processOf(host)?.mailboxes() ?? [];
+    return [host, Array.from(mailboxes, ({ actor }) => actor)];
+  }));
 }
 
 /** The serving hosts that have started. */

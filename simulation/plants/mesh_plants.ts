@@ -186,6 +186,18 @@ export const meshPlants: readonly Plant[] = [
     scenario: "cuts-while-shards-move",
   },
   {
+    name: "moved-rows-stay",
+    edits: [{
+      file: "mesh/placement/host_duties.ts",
+      find:
+        '  if (duty === undefined) return holding === undefined ? nothing : { kind: "drop" };\n',
+      replace:
+        '  if (duty === undefined) return holding?.kind !== "copy" ? nothing : { kind: "drop" };\n',
+    }],
+    seenBy: ["quiet-mesh"],
+    scenario: "drain-under-load",
+  },
+  {
     name: "balance-after-cancel",
     edits: [{
       file: "mesh/placement/plan_document.ts",
