@@ -232,7 +232,7 @@ export const meshPlants: readonly Plant[] = [
       find: 'if (state === "draining") throw',
       replace: 'if (state === "draining" && host === "") throw',
     }],
-    seenBy: ["kept-commands"],
+    seenBy: ["kept-commands", "liveness"],
     scenario: "operator-at-work",
   },
   {
