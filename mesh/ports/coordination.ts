@@ -13,10 +13,7 @@ import { type PartitionCounts, partitioningsOf, type PartitionRange } from "./pa
 import type { Json } from "./record_store.ts";
 import type { ReshardRecord, ReshardRequest } from "./resharding.ts";
 
-/**
- * Numbers and schema with which a mesh is created. {@link Coordination.askReshard} changes the
- * numbers; the schema changes where no host runs.
- */
+/** Numbers with which a mesh is created; {@link Coordination.askReshard} changes them. */
 export interface MeshSettings {
   /** Logical shards of the training table. */
   readonly shards: number;
@@ -24,8 +21,6 @@ export interface MeshSettings {
   readonly examplePartitions: number;
   /** Trainers, to which the partitions of the example log are dealt. */
   readonly trainers: number;
-  /** As {@link HostTerms.schema}: hosts with another one are refused. */
-  readonly schema: string;
 }
 
 /** The settings of a mesh that exists. */
@@ -85,8 +80,6 @@ export function isSameRun(a: HostRun, b: HostRun): boolean {
 
 /** All that must fit between two hosts, so that they can run beside each other. */
 export interface HostTerms {
-  /** Fingerprint of the features and the model's shape. */
-  readonly schema: string;
   readonly configuration: AgreedSections;
   /**
    * Fingerprints of the secrets with which it links: two while the secret is changed, none where
@@ -299,7 +292,7 @@ export interface Coordination {
    * Creates the mesh with these settings, or compares the terms with those of its hosts. The
    * numbers of parts are not compared: the mesh keeps its own. Hosts whose leases have expired and
    * that do not fit are removed, so that none of them goes on beside the others. The mesh takes the
-   * host's schema and protocol when it joins: a start that fails before changes neither.
+   * host's protocol when it joins: a start that fails before changes nothing.
    *
    * @param silent Hosts that {@link SilentHostsError} named a lease ago: they are given up unless
    * they have renewed their leases since.
@@ -323,7 +316,7 @@ export interface Coordination {
   /**
    * Registers this run of a host. It replaces an earlier run of the same host, whose shards and
    * partitions are restored. The terms are compared as by {@link open}: a host with others may have
-   * joined since. Its schema becomes that of the mesh, and its lowest protocol where it is higher.
+   * joined since. Its lowest protocol becomes that of the mesh where it is higher.
    *
    * @throws {MeshMismatchError} Other hosts run that do not fit.
    * @throws {ProtocolMismatchError} It does not speak the mesh's protocol.

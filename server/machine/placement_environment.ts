@@ -27,7 +27,6 @@ export function placementEnvironment(
   const { leaseMs, balance, movesMax } = mesh;
   const settings = meshSettingsOf(configuration);
   const terms: HostTerms = {
-    schema: settings.schema,
     configuration: configurationDigests(configuration),
     secrets: secretFingerprints(mesh),
     protocols: [PROTOCOLS.min, PROTOCOLS.max],

@@ -1,4 +1,4 @@
-/** The start of a host whose file has another schema than the mesh. */
+/** The start of a host whose file has other features than the mesh. */
 import assert from "node:assert/strict";
 import { MemoryRecordStore } from "../../mesh/adapters/memory/memory_record_store.ts";
 import { MeshMismatchError } from "../../mesh/ports/coordination_errors.ts";
@@ -9,17 +9,17 @@ import { openMesh } from "../../server/open_mesh.ts";
 const LEASE_MS = 10_000;
 const counts = { shards: 1, eventPartitions: 1, examplePartitions: 1, trainers: 1 };
 const terms = { configuration: {}, secrets: [], protocols: [1, 1] } as const;
-const changed = { schema: "s2", configuration: { features: "f2" } };
+const changed = { configuration: { features: "f2" } };
 const run = { host: "a", incarnation: "a-1" };
 
-/** A mesh whose host has been cut off for a minute, and the start of one with another schema. */
+/** A mesh whose host has been cut off for a minute, and the start of one with other features. */
 async function world() {
   const { clock, telemetry, random } = new SimulatedMesh({ seed: 1 });
   const coordination = new Coordinator({
     ...{ store: new MemoryRecordStore(clock), random },
     ...{ hostTtlMs: LEASE_MS, controlTtlMs: LEASE_MS },
   });
-  await coordination.open({ ...counts, ...terms, schema: "s1" });
+  await coordination.open({ ...counts, ...terms });
   await coordination.join({
     ...run,
     address: "a",
@@ -27,7 +27,6 @@ async function world() {
     capacityBytes: 1,
     threads: { serving: 0, trainers: 0, shards: 0 },
     ...terms,
-    schema: "s1",
     ownSections: {},
     version: "1",
   });
@@ -47,13 +46,13 @@ Deno.test("a wrong file that starts after a long absence of the store does not w
   await coordination.renew(run);
   await clock.advance(LEASE_MS);
   await assert.rejects(opened, MeshMismatchError);
-  assert.equal((await coordination.read()).identity.schema, "s1");
+  assert.equal((await coordination.read()).hosts.size, 1);
 });
 
 Deno.test("another file takes the mesh over when its hosts were silent for a further lease", async () => {
   const { clock, coordination, opened } = await world();
   await clock.advance(LEASE_MS - 1);
-  assert.equal((await coordination.read()).identity.schema, "s1");
+  assert.equal((await coordination.read()).hosts.size, 1);
   await clock.advance(1);
   await opened;
   assert.equal((await coordination.read()).hosts.size, 0);

@@ -28,13 +28,12 @@ export function openMesh(
 ): MeshIdentity {
   const found = records.identity(view);
   if (!found) {
-    const { shards, eventPartitions, examplePartitions, trainers, schema } = settings;
+    const { shards, eventPartitions, examplePartitions, trainers } = settings;
     const identity: MeshIdentity = {
       shards,
       eventPartitions,
       examplePartitions,
       trainers,
-      schema,
       sharding: 0,
       dealing: 0,
       earlierPartitions: [],

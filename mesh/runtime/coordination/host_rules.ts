@@ -44,7 +44,7 @@ export function joinHost(
   const identity = present(records.identity(view), "a mesh is opened before hosts join it");
   const { host } = description;
   requireTerms(view, identity, description, { own: host, hostTtlMs });
-  takeTerms(view, identity, description);
+  raiseProtocol(view, identity, description);
   const before = records.host(view, host);
   const record: HostRecord = {
     ...description,
@@ -112,16 +112,14 @@ export function requireTerms(
   for (const host of hosts) leaveHost(view, host);
 }
 
-/** Gives the mesh the schema of a host that joins, and its lowest protocol where it is higher. */
-function takeTerms(
+/** Gives the mesh the lowest protocol of a host that joins where it is higher. */
+function raiseProtocol(
   view: RecordView,
   identity: MeshIdentity,
-  { schema, protocols: [lowest] }: HostTerms,
+  { protocols: [lowest] }: HostTerms,
 ): void {
-  const protocol = Math.max(identity.protocol, lowest);
-  if (identity.schema === schema && identity.protocol === protocol) return;
-  // A new schema as in one process that is restarted: the rows of the snapshot are read into it.
-  view.set(recordKeys.identity, json({ ...identity, schema, protocol }));
+  if (lowest <= identity.protocol) return;
+  view.set(recordKeys.identity, json({ ...identity, protocol: lowest }));
 }
 
 /** Prolongs a lease; see {@link Coordination.renew}. */

@@ -23,7 +23,6 @@ async function storeWithHost(clock = new VirtualClock()): Promise<Coordinator> {
   await store.open({
     shards: 1,
     ...counts,
-    schema: "s",
     configuration: {},
     secrets: [],
     protocols: [1, 1],

@@ -85,9 +85,7 @@ export class World {
     const configuration = parseConfiguration(Deno.readTextFileSync(this.file), this.file);
     const { coordination, close } = await openCoordination(configuration);
     const settings = meshSettingsOf(configuration);
-    const { schema } = settings;
     const terms: HostTerms = {
-      schema,
       configuration: configurationDigests(configuration),
       secrets: [],
       protocols: [1, 2],

@@ -21,7 +21,7 @@ import {
 } from "./coordination_under_test.ts";
 
 /** The terms of a host whose file has other features. */
-const changed = { schema: "s2", configuration: { features: "f2" } };
+const changed = { configuration: { features: "f2" } };
 
 /** The refusal of other features for hosts that are silent. */
 async function silence(mesh: Coordination): Promise<SilentHostsError> {
@@ -31,8 +31,16 @@ async function silence(mesh: Coordination): Promise<SilentHostsError> {
   return error;
 }
 
+/** The features of each host of the mesh. */
+async function featuresIn(mesh: Coordination): Promise<Record<string, string | undefined>> {
+  const { hosts } = await mesh.read();
+  return Object.fromEntries(
+    [...hosts].map(([name, { configuration }]) => [name, configuration.features]),
+  );
+}
+
 export function hostsContract(test: ContractTest): void {
-  test("a mesh is created once, and another schema is refused while a host runs", async ({ mesh, another }) => {
+  test("a mesh is created once, and other features are refused while a host runs", async ({ mesh, another }) => {
     const first = await mesh.open(settings);
     const other = await another();
     assert.deepEqual(await other.open({ ...settings }), first);
@@ -50,7 +58,7 @@ export function hostsContract(test: ContractTest): void {
     assert.deepEqual(await other.open({ ...settings, eventPartitions: 8, trainers: 1 }), joined);
   });
 
-  test("a mesh whose hosts have stopped or are lost takes another schema", async ({ mesh, brief, another }) => {
+  test("a mesh whose hosts have stopped or are lost takes other features", async ({ mesh, brief, another }) => {
     const first = await mesh.open(settings);
     await mesh.join(a);
     await mesh.leave(a);
@@ -61,50 +69,48 @@ export function hostsContract(test: ContractTest): void {
     const joined = { ...first, protocol: 1 };
     assert.deepEqual(await other.open({ ...settings, ...changed }, hosts), joined);
     await other.join({ ...a, ...changed });
-    assert.deepEqual((await mesh.read()).identity, { ...joined, schema: "s2" });
+    assert.deepEqual((await mesh.read()).identity, joined);
     await assert.rejects(mesh.open(settings), MeshMismatchError);
   });
 
-  test("a host that comes back while another schema waits for it keeps the mesh", async ({ mesh, brief, another }) => {
+  test("a host that comes back while a host with other features waits for it keeps the mesh", async ({ mesh, brief, another }) => {
     await brief.join(a);
     const other = await another();
     const { hosts } = await silence(other);
     await mesh.renew(a);
     await assert.rejects(other.open({ ...settings, ...changed }, hosts), MeshMismatchError);
-    assert.equal((await mesh.read()).identity.schema, settings.schema);
+    assert.deepEqual(await featuresIn(mesh), { a: undefined });
   });
 
-  test("another schema waits for no silent host where another host runs", async ({ mesh, brief, another }) => {
+  test("a host with other features waits for no silent host where another host runs", async ({ mesh, brief, another }) => {
     await mesh.join(a);
     await brief.join(b);
     const other = await another();
     await assert.rejects(other.open({ ...settings, ...changed }), MeshMismatchError);
   });
 
-  test("a host that opened the mesh before another schema came does not join beside it", async ({ mesh, another }) => {
+  test("a host that opened the mesh before other features came does not join beside it", async ({ mesh, another }) => {
     const other = await another();
     await other.open({ ...settings, ...changed });
     await other.join({ ...b, ...changed });
     const refused = await mesh.join(a).catch((error) => error);
     assert.ok(refused instanceof MeshMismatchError);
     assert.match(refused.message, /of which b runs: features\./);
-    const view = await mesh.read();
-    assert.deepEqual([[...view.hosts.keys()], view.identity.schema], [["b"], "s2"]);
+    assert.deepEqual(await featuresIn(mesh), { b: "f2" });
   });
 
-  test("of two hosts that open a mesh with two schemas, the first one to join decides", async ({ mesh, another }) => {
+  test("of two hosts that open a mesh with other features, the first one to join decides", async ({ mesh, another }) => {
     const other = await another();
     await other.open({ ...settings, ...changed });
     await mesh.join(a);
-    assert.equal((await mesh.read()).identity.schema, settings.schema);
     await assert.rejects(other.join({ ...b, ...changed }), MeshMismatchError);
     // The only host, started again with the other file while its lease runs.
     await other.join({ ...host("a", "a-2"), ...changed });
     await assert.rejects(mesh.renew(a), HostGoneError);
-    assert.equal((await mesh.read()).identity.schema, "s2");
+    assert.deepEqual(await featuresIn(mesh), { a: "f2" });
   });
 
-  test("a host whose lease expired before another schema came is not a host any more", async ({ mesh, brief, another }) => {
+  test("a host whose lease expired before other features came is not a host any more", async ({ mesh, brief, another }) => {
     await brief.join(a);
     await control(brief, a);
     const { version } = await mesh.read();

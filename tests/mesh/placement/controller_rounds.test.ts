@@ -18,7 +18,6 @@ function host(name: string, incarnation = `${name}-1`): HostDescription {
     roles: ["shards"],
     capacityBytes: 1e9,
     threads: { serving: 0, trainers: 0, shards: 0 },
-    schema: "s",
     configuration: {},
     ownSections: {},
     version: "1",
@@ -40,7 +39,6 @@ async function newMesh() {
   await coordination.open({
     shards: 1,
     ...counts,
-    schema: "s",
     configuration: {},
     secrets: [],
     protocols: [1, 1],

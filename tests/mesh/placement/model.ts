@@ -37,7 +37,6 @@ export function descriptionOf(run: HostRun): HostDescription {
     roles: ["shards", "trainer", "joiner"],
     capacityBytes: 2 ** 30,
     threads: { serving: 0, trainers: 0, shards: 0 },
-    schema: "s",
     configuration: {},
     ownSections: {},
     version: "1",

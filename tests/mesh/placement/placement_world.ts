@@ -65,7 +65,6 @@ export class PlacementWorld {
         eventPartitions: 2,
         examplePartitions: 2,
         trainers: 2,
-        schema: "s",
         configuration: {},
         secrets: [],
         protocols: [1, 1],

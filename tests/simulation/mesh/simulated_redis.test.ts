@@ -185,7 +185,6 @@ Deno.test("records that went back are noticed until an operator accepts the loss
     eventPartitions: 0,
     examplePartitions: 0,
     trainers: 0,
-    schema: "s",
     configuration: {},
     secrets: [],
     protocols: [1, 1] as const,
@@ -201,7 +200,6 @@ Deno.test("records that went back are noticed until an operator accepts the loss
     capacityBytes: 1,
     threads: { serving: 0, trainers: 0, shards: 0 },
     version: "1",
-    schema: "s",
     secrets: [],
     protocols: [1, 1] as const,
   };
@@ -223,7 +221,6 @@ Deno.test("the server tells of the placements of every kind", async () => {
     eventPartitions: 1,
     examplePartitions: 1,
     trainers: 1,
-    schema: "s",
     configuration: {},
     secrets: [],
     protocols: [1, 1],
@@ -238,7 +235,6 @@ Deno.test("the server tells of the placements of every kind", async () => {
     capacityBytes: 1,
     threads: { serving: 0, trainers: 0, shards: 0 },
     version: "1",
-    schema: "s",
     secrets: [],
     protocols: [1, 1] as const,
   }));
