@@ -129,14 +129,13 @@ export async function readManifest(blobs: BlobStore, snapshot: string): Promise<
   return decodeManifest(blob, bytes);
 }
 
-/** Names of the blobs of a snapshot that the store lacks: of its parts, then of its manifest. */
-export async function missingBlobs(
+/** The name of the first of these blobs of snapshots that the store lacks. */
+export async function missingBlob(
   blobs: BlobStore,
-  manifest: SnapshotManifest,
-): Promise<string[]> {
+  expected: readonly Pick<SnapshotPart, "name">[],
+): Promise<string | undefined> {
   const stored = new Set(await listSnapshotBlobs(blobs));
-  const names = [...partsOf(manifest).map(({ name }) => name), manifestName(manifest.name)];
-  return names.filter((name) => !stored.has(name));
+  return expected.find(({ name }) => !stored.has(name))?.name;
 }
 
 /** Keeps a snapshot when newer ones are taken, until it is unpinned. */

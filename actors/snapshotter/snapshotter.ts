@@ -23,8 +23,9 @@ import {
   FORMAT,
   keepSnapshots,
   manifestName,
-  missingBlobs,
+  missingBlob,
   newestName,
+  partsOf,
   readManifests,
   releaseName,
   sequenceOf,
@@ -306,8 +307,8 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
    */
   async #forgetLost(): Promise<void> {
     if (this.#newest === undefined) return;
-    const missing = await missingBlobs(this.#stores.blobs, this.#newest);
-    if (missing.length === 0) return;
+    const blobs = [...partsOf(this.#newest), { name: manifestName(this.#newest.name) }];
+    if (await missingBlob(this.#stores.blobs, blobs) === undefined) return;
     this.#context.telemetry.log(
       "warn",
       "the store has lost parts of the newest snapshot; all rows are written anew",
@@ -321,8 +322,7 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
    * for example since its volume is not mounted, has written its parts there.
    */
   async #requireParts(manifest: SnapshotManifest): Promise<void> {
-    const missing = await missingBlobs(this.#stores.blobs, manifest);
-    const part = missing.find((name) => name !== manifestName(manifest.name));
+    const part = await missingBlob(this.#stores.blobs, partsOf(manifest));
     if (part === undefined) return;
     throw new Error(
       `The store of this host lacks ${part}, which the host of that part has written: the two have ` +
