@@ -203,8 +203,8 @@ export interface PlacementChange {
 /** The controller, and the plan that it has read. */
 export interface ControllerTerm {
   readonly controllerEpoch: number;
-  /** Edition of the plan from which it has decided, 0 = there was none; undefined = any plan. */
-  readonly planEdition?: number;
+  /** Edition of the plan from which it has decided, 0 = there was none. */
+  readonly planEdition: number;
 }
 
 /** Changes that are made together or not at all. */

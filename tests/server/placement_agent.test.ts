@@ -327,7 +327,8 @@ Deno.test("copies that fail one after another begin at growing distances", async
   await coordination.open(oneShard);
   await coordination.join({ ...description, ...owner });
   const turn = await coordination.acquireControl(owner);
-  const by = { controllerEpoch: turn.kind === "controls" ? turn.control.epoch : 0 };
+  const controllerEpoch = turn.kind === "controls" ? turn.control.epoch : 0;
+  const by = { controllerEpoch, planEdition: 0 };
   const key = "shard/0";
   const change = async (next: Ownership) => {
     const { placements } = await coordination.read();

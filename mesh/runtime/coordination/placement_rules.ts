@@ -93,7 +93,7 @@ export function place(view: RecordView, command: PlaceCommand): Map<PlacedKey, P
 function checkTerm(view: RecordView, { controllerEpoch, planEdition }: ControllerTerm): void {
   checkController(view, controllerEpoch);
   const edition = records.plan(view)?.edition ?? 0;
-  if (planEdition === undefined || planEdition === edition) return;
+  if (planEdition === edition) return;
   throw new OvertakenPlacementError(`the plan is edition ${edition}, and ${planEdition} was read`);
 }
 

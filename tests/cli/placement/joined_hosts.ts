@@ -112,7 +112,7 @@ export class World {
     const { placements } = await coordination.read();
     const keys = [...placements.keys()];
     const restoring = await coordination.place({
-      by: { controllerEpoch: control.epoch },
+      by: { controllerEpoch: control.epoch, planEdition: 0 },
       changes: keys.map((key) => ({
         key,
         expected: { state: "unassigned", epoch: 0 },
@@ -189,12 +189,13 @@ export class World {
     const { coordination, close } = await openCoordination(configuration);
     const turn = await coordination.acquireControl(runOf("tables-1"));
     assert.ok(turn.kind === "controls");
-    const expected = present((await coordination.read()).placements.get(key), "the mesh has it");
+    const { placements, plan } = await coordination.read();
+    const expected = present(placements.get(key), "the mesh has it");
     assert.ok(expected.state === "active");
     const { owner } = expected;
     const next = { state: "moving", owner, target: runOf(to), phase: "filling" } as const;
     await coordination.place({
-      by: { controllerEpoch: turn.control.epoch },
+      by: { controllerEpoch: turn.control.epoch, planEdition: plan?.edition ?? 0 },
       changes: [{ key, expected, next, reason: "it moves" }],
     });
     await close();
@@ -211,11 +212,11 @@ export class World {
     assert.ok(turn.kind === "controls");
     for (const [name, host] of Object.entries(to)) {
       const key = name as PlacedKey;
-      const { placements } = await coordination.read();
+      const { placements, plan } = await coordination.read();
       const expected = present(placements.get(key), "the key is of the mesh");
       const owner = runOf(host);
       const placed = await coordination.place({
-        by: { controllerEpoch: turn.control.epoch },
+        by: { controllerEpoch: turn.control.epoch, planEdition: plan?.edition ?? 0 },
         changes: [{ key, expected, next: { state: "restoring", owner }, reason: "it moves" }],
       });
       if (begins) continue;

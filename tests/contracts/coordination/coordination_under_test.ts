@@ -118,9 +118,10 @@ export async function change(
   key: PlacedKey,
   next: Ownership,
 ): Promise<Placement> {
-  const expected = await placementOf(mesh, key);
+  const { placements, plan } = await mesh.read();
+  const expected = present(placements.get(key), "the key is in the view");
   const placed = await mesh.place({
-    by: { controllerEpoch: epoch },
+    by: { controllerEpoch: epoch, planEdition: plan?.edition ?? 0 },
     changes: [{ key, expected, next }],
   });
   return present(placed.get(key), "the answer has the changed key");

@@ -133,7 +133,7 @@ export function liveTrainersContract(
     );
     const expected = present((await mesh.read()).placements.get("trainer/0"), "it was placed");
     await mesh.place({
-      by: { controllerEpoch: await control(a) },
+      by: { controllerEpoch: await control(a), planEdition: 0 },
       changes: [{ key: "trainer/0", expected, next: { state: "restoring", owner: a } }],
     });
     assert.deepEqual(reshardStep(await mesh.read()), { kind: "done" });

@@ -93,7 +93,7 @@ export function movesContract(test: ContractTest): void {
     const placement = (await mesh.read()).placements.get("shard/0")!;
     const filling = { state: "moving", owner: run(a), target: run(b), phase: "filling" } as const;
     const [moving] = (await mesh.place({
-      by: { controllerEpoch: epoch },
+      by: { controllerEpoch: epoch, planEdition: 0 },
       changes: [{ key: "shard/0", expected: placement, next: filling, reason: "a drains" }],
     })).values();
     await mesh.place({

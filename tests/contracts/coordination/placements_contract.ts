@@ -102,7 +102,7 @@ export function placementsContract(test: ContractTest): void {
     const before = await mesh.read();
     const command = (expected: Placement) =>
       mesh.place({
-        by: { controllerEpoch: epoch },
+        by: { controllerEpoch: epoch, planEdition: 0 },
         changes: [{ key: "shard/0", expected: unassigned, next: to }, {
           key: "trainer/1",
           expected,
@@ -161,7 +161,7 @@ export function placementsContract(test: ContractTest): void {
           const key: PlacedKey = `shard/${each.shard}`;
           const { control, placements } = await coordination.read();
           const expected = placements.get(key)!;
-          const by = { controllerEpoch: control?.epoch ?? 0 };
+          const by = { controllerEpoch: control?.epoch ?? 0, planEdition: 0 };
           const to = (next: Ownership) =>
             coordination.place({ by, changes: [{ key, expected, next }] });
           if (each.kind === "join") return await coordination.join(one);

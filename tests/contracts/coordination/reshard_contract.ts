@@ -110,7 +110,7 @@ export function reshardContract(
     const moving = { state: "moving", owner: a, target: b, phase: "filling" } as const;
     const expected = await activate(epoch, "shard/3", a);
     await mesh.place({
-      by: { controllerEpoch: epoch },
+      by: { controllerEpoch: epoch, planEdition: 0 },
       changes: [{ key: "shard/3", expected, next: moving }],
     });
     assert.match(

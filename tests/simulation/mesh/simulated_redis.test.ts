@@ -242,7 +242,7 @@ Deno.test("the server tells of the placements of every kind", async () => {
   assert.ok(turn.kind === "controls");
   const kinds = ["shard/0", "events/0", "trainer/0"] as const;
   await clock.settle(mesh.place({
-    by: { controllerEpoch: turn.control.epoch },
+    by: { controllerEpoch: turn.control.epoch, planEdition: 0 },
     changes: kinds.map((key) => ({
       key,
       expected: { state: "unassigned", epoch: 0 },
