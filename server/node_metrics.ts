@@ -1,5 +1,5 @@
 /**
- * A node's counters of messages, by actor, as metrics.
+ * A node's counters of messages, by actor, and its pending asks, as metrics.
  */
 import type { Node } from "../mesh/runtime/node.ts";
 import type { MetricsPages } from "./environment.ts";
@@ -37,15 +37,24 @@ export function nodeMetrics(
       help: "Asks whose budget ran out while they waited.",
       labelNames,
     }),
+    cancelled: telemetry.counter("cairn_actor_asks_cancelled_total", {
+      help: "Asks that were given up before their deadline while they waited, and not handled.",
+      labelNames,
+    }),
     restarts: telemetry.counter("cairn_actor_restarts_total", {
       help: "Restarts after a crash.",
       labelNames,
     }),
   };
+  const pending = telemetry.gauge("cairn_actor_asks_pending", {
+    help: "Asks of this process without an answer yet, by the kind of actor that is asked.",
+    labelNames: ["kind"],
+  });
   const deadLetters = telemetry.counter("cairn_node_dead_letters_total", {
     help: "Told messages whose receiver did not exist or could not be reached.",
   });
   const seen = new Map<string, number>();
+  const kindsAsked = new Set<string>();
   let deadLettersSeen = 0;
   return async () => {
     for (const statistics of node.statistics()) {
@@ -58,6 +67,9 @@ export function nodeMetrics(
         if (more >= 0) counts[name].add(more, labels);
       }
     }
+    const asks = node.pendingAsks();
+    for (const kind of asks.keys()) kindsAsked.add(kind);
+    for (const kind of kindsAsked) pending.set(asks.get(kind) ?? 0, { kind });
     deadLetters.add(node.deadLetters - deadLettersSeen);
     deadLettersSeen = node.deadLetters;
     return await metrics.snapshot();

@@ -11,6 +11,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
 import type { TraceContext, Tracing } from "../ports/tracing.ts";
+import type { CancelSignal } from "./cancel_signal.ts";
 
 /** Any message: plain data with a discriminating `kind`. */
 export interface Message {
@@ -50,6 +51,8 @@ export interface AskOptions {
   readonly transfer?: readonly Transferable[];
   /** Trace that the request belongs to. Default: that of the request being handled. */
   readonly trace?: TraceContext | undefined;
+  /** Cancel the ask once all of them are aborted. Default: nothing does. */
+  readonly signals?: readonly CancelSignal[] | undefined;
   /**
    * The request or its answer is large, and need not keep its order with other messages: between
    * hosts it takes a connection of its own, so that it delays none of them. Default false.
@@ -70,6 +73,7 @@ export interface ActorRef<M extends Message> {
    * @throws {AskTimeoutError} The budget ran out; says where the time went.
    * @throws {OverloadedError} The mailbox was full and its policy rejects.
    * @throws {ActorFailedError} The handler failed, or the actor stopped before it answered.
+   * @throws {AskCancelledError} All `signals` were aborted before the answer came.
    */
   ask<K extends RequestIn<M>["kind"]>(
     request: RequestIn<M> & { readonly kind: K },
@@ -111,6 +115,13 @@ export interface ActorContext<M extends Message> {
   remainingMs(request: Message): number;
   /** A request's trace, to be passed on with asks that are made in a later turn. */
   traceOf(request: Message): TraceContext | undefined;
+  /**
+   * Is aborted when the request's asker gives it up before the deadline: for asks whose answers are
+   * of use to this request alone. Undefined for a told message.
+   */
+  signalOf(request: Message): CancelSignal | undefined;
+  /** The request has an effect from now on that counts: no signal of its asker cancels it. */
+  shield(request: Message): void;
   /** Tells `message` to this actor after `delayMs`; cancelled when the actor stops. */
   schedule(delayMs: number, message: M): { cancel(): void };
   /**

@@ -15,6 +15,7 @@ import type { CellHost } from "./cell_host.ts";
 import { CellTimers } from "./cell_timers.ts";
 import { Ask, type AskReceiver } from "./ask.ts";
 import { AskWaits } from "./ask_waits.ts";
+import type { CancelSignal } from "./cancel_signal.ts";
 import { ActorFailedError, OverloadedError, reasonOf } from "./errors.ts";
 import { Mailbox, Reminder } from "./mailbox.ts";
 import { RestartHistory } from "./restart_history.ts";
@@ -44,7 +45,7 @@ export class ActorCell implements AskReceiver {
   #drained: (() => void) | undefined;
   #stopping: Promise<number> | undefined;
 
-  readonly #counts = { handled: 0, dropped: 0, rejected: 0, expired: 0 };
+  readonly #counts = { handled: 0, dropped: 0, rejected: 0, expired: 0, cancelled: 0 };
 
   constructor(definition: AnyDefinition, address: Address, options: unknown, host: CellHost) {
     this.#definition = definition;
@@ -248,6 +249,10 @@ export class ActorCell implements AskReceiver {
       if (mail instanceof Ask) {
         const nowMs = this.#host.clock.monotonicMs();
         this.#waits.took(nowMs - mail.sentAtMs);
+        if (mail.aborted) {
+          this.#counts.cancelled++;
+          continue;
+        }
         if (mail.settled || nowMs >= mail.deadlineMs) { // its asker gives it up, or has
           this.#counts.expired++;
           this.#host.expire(mail);
@@ -309,6 +314,15 @@ export class ActorCell implements AskReceiver {
 
   traceOf(request: Message): TraceContext | undefined {
     return this.#taken.find(request)?.innerTrace;
+  }
+
+  signalOf(request: Message): CancelSignal | undefined {
+    return this.#taken.find(request);
+  }
+
+  shield(request: Message): void {
+    const ask = this.#taken.find(request);
+    if (ask) ask.shielded = true;
   }
 
   /** The asker of a request that waits has given it up. */

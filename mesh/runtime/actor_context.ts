@@ -12,6 +12,7 @@ import type { Random } from "../ports/random.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
 import type { TraceContext, Tracing } from "../ports/tracing.ts";
 import type { Ask, AskSender } from "./ask.ts";
+import type { CancelSignal } from "./cancel_signal.ts";
 import { ActorFailedError } from "./errors.ts";
 import { TracedTelemetry } from "./traced_telemetry.ts";
 
@@ -117,6 +118,14 @@ export class CellContext implements ActorContext<Message>, AskSender {
 
   traceOf(request: Message): TraceContext | undefined {
     return this.#cell.traceOf(request);
+  }
+
+  signalOf(request: Message): CancelSignal | undefined {
+    return this.#cell.signalOf(request);
+  }
+
+  shield(request: Message): void {
+    if (this.isCurrent) this.#cell.shield(request);
   }
 
   schedule(delayMs: number, message: Message): { cancel(): void } {

@@ -26,6 +26,8 @@ export interface ActorStatistics {
   readonly rejected: number;
   /** Asks that were skipped because their budget ran out while they waited. */
   readonly expired: number;
+  /** Asks that were skipped because their asker gave them up before the deadline. */
+  readonly cancelled: number;
   readonly restarts: number;
 }
 

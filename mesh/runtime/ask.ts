@@ -4,6 +4,7 @@
  */
 import type { Address, Message, Priority } from "./actor.ts";
 import type { Clock } from "../ports/clock.ts";
+import { Cancellation, type CancelSignal } from "./cancel_signal.ts";
 import type { Span, TraceContext, Tracing } from "../ports/tracing.ts";
 import type { AskProgress } from "./errors.ts";
 
@@ -29,7 +30,7 @@ export interface AskSender {
 export interface AskCarrier {
   /** Ignores the answer, should it still come. */
   forget(ask: Ask): void;
-  /** Ignores the answer, and lets the other node drop the ask unless it is handled already. */
+  /** Ignores the answer, and lets the other node give the ask up. */
   withdraw(ask: Ask): void;
 }
 
@@ -61,13 +62,15 @@ export interface AskOrigin {
   readonly remoteSerials?: readonly number[] | undefined;
   /** The trace of the first asker, where it named one. */
   readonly trace: TraceContext | undefined;
+  readonly signals?: readonly CancelSignal[] | undefined;
   readonly onValue: (value: unknown, transfer?: readonly Transferable[]) => void;
   readonly onError: (error: unknown) => void;
 }
 
 let asksMade = 0;
 
-export class Ask {
+/** It is the signal of the asks that are made to answer it. */
+export class Ask extends Cancellation {
   /** Tells it from the other asks of its thread. */
   readonly serial = ++asksMade;
   readonly address: Address;
@@ -81,10 +84,13 @@ export class Ask {
   readonly remoteChain: readonly string[] | undefined;
   readonly remoteSerials: readonly number[] | undefined;
   readonly trace: TraceContext | undefined;
+  readonly signals: readonly CancelSignal[] | undefined;
   readonly onValue: (value: unknown, transfer?: readonly Transferable[]) => void;
   readonly onError: (error: unknown) => void;
 
   settled = false;
+  /** No signal cancels it any more. */
+  shielded = false;
   /** Messages ahead of it when it was queued. */
   behind = 0;
   /** The queue that it waits for under back-pressure. */
@@ -108,6 +114,7 @@ export class Ask {
   wheelPrevious: Ask | undefined = undefined;
 
   constructor(origin: AskOrigin) {
+    super();
     this.address = origin.address;
     this.message = origin.message;
     this.sentAtMs = origin.sentAtMs;
@@ -119,6 +126,7 @@ export class Ask {
     this.remoteChain = origin.remoteChain;
     this.remoteSerials = origin.remoteSerials;
     this.trace = origin.trace;
+    this.signals = origin.signals;
     this.onValue = origin.onValue;
     this.onError = origin.onError;
   }

@@ -94,6 +94,14 @@ export class ActorFailedError extends Error {
   }
 }
 
+/** The asker has no use for the answer any more. */
+export class AskCancelledError extends Error {
+  override readonly name = "AskCancelledError";
+  constructor(readonly address: Address) {
+    super(`The ask to ${address} was cancelled: its answer is of no use any more.`);
+  }
+}
+
 /**
  * The request would wait for itself: the receiver is busy with a request that waits for this one.
  */
@@ -142,6 +150,7 @@ const decoders: Record<string, (data: WireError["data"]) => Error> = {
       data.queue as string | undefined,
     ),
   ActorFailedError: (data) => new ActorFailedError(data.address as Address, data.reason as string),
+  AskCancelledError: (data) => new AskCancelledError(data.address as Address),
   CallCycleError: (data) => new CallCycleError(data.address as Address, data.chain as string[]),
 };
 

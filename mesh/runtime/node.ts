@@ -14,7 +14,8 @@ import type { CellHost } from "./cell_host.ts";
 import type { CellContext } from "./actor_context.ts";
 import type { ActorFailure, ActorStatistics } from "./actor_statistics.ts";
 import { Ask } from "./ask.ts";
-import { ActorFailedError, CallCycleError, reasonOf } from "./errors.ts";
+import { areAborted } from "./cancel_signal.ts";
+import { ActorFailedError, AskCancelledError, CallCycleError, reasonOf } from "./errors.ts";
 import type { NodeLink, ReceivedAsk } from "./node_link.ts";
 import type { NodeOptions } from "./node_options.ts";
 import { NodeRef } from "./node_ref.ts";
@@ -155,6 +156,16 @@ export class Node implements CellHost {
     return this.#cells.get(address)?.queued;
   }
 
+  /** Asks of this node that have no answer yet, by the kind of actor that is asked. */
+  pendingAsks(): Map<string, number> {
+    const counts = new Map<string, number>();
+    for (const address of this.#asks.receivers()) {
+      const [kind] = address.split("/");
+      counts.set(kind, (counts.get(kind) ?? 0) + 1);
+    }
+    return counts;
+  }
+
   /** Told messages whose receiver was unknown or unreachable, or whose sender had ended. */
   get deadLetters(): number {
     return this.#deadLetters;
@@ -243,11 +254,13 @@ export class Node implements CellHost {
         parent: sender?.currentAsk,
         remoteChain: undefined,
         trace: options.trace ?? sender?.currentAsk?.innerTrace,
+        signals: options.signals,
         onValue: copies && !remote ? (value, transfer) => resolve(copy(value, transfer)) : resolve,
         onError: reject,
       });
       this.#asks.add(ask);
-      if (target instanceof ActorCell) {
+      if (areAborted(ask.signals)) this.settleError(ask, new AskCancelledError(address));
+      else if (target instanceof ActorCell) {
         if (target.busy && ask.isPartOf(target.currentAsk)) {
           this.settleError(ask, new CallCycleError(address, ask.chain()));
         } else target.deliverAsk(ask);
@@ -347,7 +360,7 @@ export class Node implements CellHost {
     }
   }
 
-  /** The asker of an ask that came over the link has ended. */
+  /** The asker of an ask that came over the link has given it up. */
   dropReceived(link: NodeLink, id: number): void {
     this.#asks.drop(link, id);
   }

@@ -33,7 +33,7 @@ const TELL = 1; // address, message
 const ASK = 2;
 const VALUE = 3; // id, value
 const ERROR = 4; // id, WireError
-const WITHDRAW = 5; // id of an ask whose asker has ended
+const WITHDRAW = 5; // id of an ask that its asker has given up
 /** Operands of each operation, by its number. */
 const operandCounts = [0, 2, 8, 2, 2, 1];
 
@@ -139,7 +139,7 @@ export class NodeLink implements AskCarrier {
     this.#pending.take(ask.linkId);
   }
 
-  /** Gives an ask up and lets the other node drop it, unless it is handled already. */
+  /** Gives an ask up, and lets the other node do so. */
   withdraw(ask: Ask): void {
     if (this.#pending.take(ask.linkId) === undefined || this.#closed) return;
     this.#push([WITHDRAW, ask.linkId], undefined);

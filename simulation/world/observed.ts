@@ -161,6 +161,8 @@ function observedContext<M extends Message>(
     fence: (write) => context.fence(write),
     remainingMs: (request) => context.remainingMs(request),
     traceOf: (request) => context.traceOf(request),
+    signalOf: (request) => context.signalOf(request),
+    shield: (request) => context.shield(request),
     schedule(delayMs, message) {
       observer.schedules(actor, message, host);
       return context.schedule(delayMs, message);

@@ -31,14 +31,19 @@ export interface GetCount extends Request<number> {
 export interface AnswerLater extends Request<number> {
   readonly kind: "answerLater";
   readonly afterMs?: number;
+  readonly shields?: boolean;
 }
 export interface Release extends Request<number> {
   readonly kind: "release";
 }
-/** Asks the next in `path` and waits for its answer within the handler. */
+/**
+ * Asks the next in `path`, with the signal of this request, and waits for its answer within the
+ * handler. The last one answers, or keeps the request where `isKept`.
+ */
 export interface Relay extends Request<number> {
   readonly kind: "relay";
   readonly path: readonly Address[];
+  readonly isKept?: boolean;
 }
 export interface SumOf extends Request<{ readonly sum: number; readonly values: Float32Array }> {
   readonly kind: "sumOf";
@@ -65,7 +70,7 @@ export interface CounterOptions {
 
 class Counter implements Behavior<CounterMessage> {
   #count: number;
-  readonly #unanswered: AnswerLater[] = [];
+  readonly #unanswered: (AnswerLater | Relay)[] = [];
 
   constructor(
     readonly context: ActorContext<CounterMessage>,
@@ -88,6 +93,7 @@ class Counter implements Behavior<CounterMessage> {
         return this.context.reply(message, this.#count);
       case "answerLater":
         this.#unanswered.push(message);
+        if (message.shields) this.context.shield(message);
         if (message.afterMs !== undefined) {
           this.context.schedule(message.afterMs, { kind: "tick" });
         }
@@ -115,11 +121,17 @@ class Counter implements Behavior<CounterMessage> {
   async #relay(message: Relay): Promise<void> {
     this.context.telemetry.log("debug", `${this.context.self.address} relays`);
     const [next, ...path] = message.path;
+    const { isKept = false } = message;
+    if (!next && isKept) return void this.#unanswered.push(message);
     if (!next) return this.context.reply(message, this.#count);
     const ref = this.context.actorRef<CounterMessage>(next);
     try {
-      const budgetMs = this.context.remainingMs(message);
-      this.context.reply(message, await ref.ask({ kind: "relay", path }, { budgetMs }));
+      const signal = this.context.signalOf(message);
+      const answer = await ref.ask({ kind: "relay", path, isKept }, {
+        budgetMs: this.context.remainingMs(message),
+        signals: signal && [signal],
+      });
+      this.context.reply(message, answer);
     } catch (error) {
       this.context.replyError(message, error as Error);
     }
