@@ -3,6 +3,7 @@
  * not fail with a keeper: it goes on without kept features, and that is counted.
  */
 import type { ActorRef, AskOptions } from "../../mesh/runtime/actor.ts";
+import { areAborted } from "../../mesh/runtime/cancel_signal.ts";
 import type { Counter } from "../../mesh/ports/telemetry.ts";
 import { FeatureTypeError } from "../../kernels/features/errors.ts";
 import type { SlotValues, ValuesOfItems } from "../../kernels/features/values_of_items.ts";
@@ -66,7 +67,11 @@ export class KeptReader {
     return this.#keepers.length > 0;
   }
 
-  /** The features at the time of a request; undefined if a keeper does not answer in time. */
+  /**
+   * The features at the time of a request; undefined if a keeper does not answer in time.
+   *
+   * @throws {AskCancelledError} The signals of `options` are aborted.
+   */
   async read(
     { user, candidates, atMs, rules }: Pick<Rank, "user" | "candidates" | "atMs" | "rules">,
     options: AskOptions,
@@ -87,7 +92,8 @@ export class KeptReader {
         );
       }));
       return this.#merged(ids.length, shares, answers);
-    } catch {
+    } catch (error) {
+      if (areAborted(options.signals)) throw error;
       this.#missing.add(1);
       return undefined;
     }
@@ -110,7 +116,8 @@ export class KeptReader {
     const lists = await Promise.allSettled(
       this.#keepers.map((keeper) => keeper.ask(message, { ...options, budgetMs })),
     );
-    if (lists.some(({ status }) => status === "rejected")) this.#missing.add(1);
+    const isMissing = lists.some(({ status }) => status === "rejected");
+    if (isMissing && !areAborted(options.signals)) this.#missing.add(1);
     return lists
       .flatMap((list) => list.status === "fulfilled" ? [list.value] : [])
       .flatMap(({ items, values }) => items.map((id, i) => ({ id, value: values[i] })))

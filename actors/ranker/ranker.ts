@@ -12,7 +12,8 @@
  */
 import type { TraceContext } from "../../mesh/ports/tracing.ts";
 import type { ActorContext, ActorRef, AskOptions, Behavior } from "../../mesh/runtime/actor.ts";
-import { OverloadedError } from "../../mesh/runtime/errors.ts";
+import type { CancelSignal } from "../../mesh/runtime/cancel_signal.ts";
+import { AskCancelledError, OverloadedError } from "../../mesh/runtime/errors.ts";
 import type { ProfileStore } from "../../mesh/ports/profile_store.ts";
 import type { Counter } from "../../mesh/ports/telemetry.ts";
 import { FeatureTypeError } from "../../kernels/features/errors.ts";
@@ -53,9 +54,12 @@ const BIAS_FLOATS = 1;
 
 const noRows = new Uint32Array(0);
 
-/** When a request's asker gives up, monotonic ms, and the request's trace. */
+/** When a request's asker gives up, and the request's trace. */
 interface Deadline {
+  /** Monotonic ms. */
   readonly atMs: number;
+  /** Are aborted where it gives up before. */
+  readonly signals: readonly CancelSignal[] | undefined;
   readonly trace: TraceContext | undefined;
 }
 
@@ -200,7 +204,7 @@ export class Ranker implements Behavior<RankerMessage> {
       const asked = { replyTo: request, rankingId, deadline, found, orderBySimilarity };
       await this.#rankFound(rank, asked);
     } catch (error) {
-      this.#refuse(request, "failed", error);
+      this.#fail(request, error);
     }
   }
 
@@ -208,8 +212,7 @@ export class Ranker implements Behavior<RankerMessage> {
   async #rankFound(request: Rank, asked: Asked): Promise<void> {
     const { replyTo } = asked;
     if (request.candidates.length > 0) return this.#rank(request, asked);
-    await this.#answerNothing(asked)
-      .catch((error) => this.#refuse(replyTo, "failed", error));
+    await this.#answerNothing(asked).catch((error) => this.#fail(replyTo, error));
   }
 
   /** Answers a request that no item fits. Nothing is logged. */
@@ -227,7 +230,7 @@ export class Ranker implements Behavior<RankerMessage> {
     if (this.#features.areLocal) return this.#begin(request, asked, undefined);
     this.#features.read(request, () => this.#askOptions(asked.deadline))
       .then((kept) => this.#begin(request, asked, kept))
-      .catch((error) => this.#refuse(asked.replyTo, "failed", error));
+      .catch((error) => this.#fail(asked.replyTo, error));
   }
 
   /** Extracts the features in this turn and leaves the rest to {@link Ranker.#answer}. */
@@ -257,10 +260,7 @@ export class Ranker implements Behavior<RankerMessage> {
     this.#explaining += explaining;
     this.#answer(request, { ...asked, kept }, features).then(
       () => this.#requests.add(1, { outcome: "answered" }),
-      (error) => {
-        const overloaded = (error as Error).name === "OverloadedError";
-        this.#refuse(replyTo, overloaded ? "overloaded" : "failed", error);
-      },
+      (error) => this.#fail(replyTo, error),
     ).finally(() => this.#explaining -= explaining);
   }
 
@@ -296,6 +296,7 @@ export class Ranker implements Behavior<RankerMessage> {
       const served = { candidates, features, predictions, rows: logged, awaitsShown };
       // The caller's own order has no items that the rules moved.
       const newItems = logged === rows ? ruled?.order.newItems : undefined;
+      this.#context.shield(asked.replyTo);
       isLogged = await this.#impressions.log({
         rankingId,
         user,
@@ -378,15 +379,26 @@ export class Ranker implements Behavior<RankerMessage> {
   /** Taken in the request's own turn: once the asker gives up, the context knows no budget. */
   #deadlineOf(request: RankerMessage): Deadline {
     const { clock } = this.#context;
+    const signal = this.#context.signalOf(request);
     return {
       atMs: clock.monotonicMs() + this.#context.remainingMs(request),
+      signals: signal && [signal],
       trace: this.#context.traceOf(request),
     };
   }
 
-  /** Passes on the remaining budget and the trace. */
-  #askOptions({ atMs, trace }: Deadline): AskOptions {
-    return { budgetMs: Math.max(0, atMs - this.#context.clock.monotonicMs()), trace };
+  /** Passes on the remaining budget, the signal and the trace. */
+  #askOptions({ atMs, signals, trace }: Deadline): AskOptions {
+    return { budgetMs: Math.max(0, atMs - this.#context.clock.monotonicMs()), signals, trace };
+  }
+
+  #fail(request: RankingMessage, error: unknown): void {
+    const outcome = error instanceof AskCancelledError
+      ? "cancelled"
+      : (error as Error).name === "OverloadedError"
+      ? "overloaded"
+      : "failed";
+    this.#refuse(request, outcome, error);
   }
 
   #refuse(request: RankingMessage, outcome: string, error: unknown): void {

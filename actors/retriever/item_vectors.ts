@@ -7,7 +7,7 @@
  * again, one chunk after another, in a share of the time; candidates are scored by the live model
  * afterwards, so an old vector costs a candidate at most.
  */
-import type { ActorContext, ActorRef } from "../../mesh/runtime/actor.ts";
+import type { ActorContext, ActorRef, AskOptions } from "../../mesh/runtime/actor.ts";
 import { CandidateIndex } from "../../kernels/embedding/candidate_index.ts";
 import { FeatureHasher } from "../../kernels/embedding/feature_hasher.ts";
 import { FeatureExtractor } from "../../kernels/features/extractor.ts";
@@ -111,13 +111,17 @@ export class ItemVectors {
   async embed(
     features: FeatureBatch,
     of: "items" | "users",
-    budgetMs: number,
+    options: AskOptions,
   ): Promise<Float32Array<ArrayBuffer>> {
-    return (await this.#embed(features, of, budgetMs)).vectors;
+    return (await this.#embed(features, of, options)).vectors;
   }
 
-  async #embed(features: FeatureBatch, of: "items" | "users", budgetMs: number): Promise<Embedded> {
-    return await this.#scorer.ask({ kind: "embed", features, of }, { budgetMs });
+  async #embed(
+    features: FeatureBatch,
+    of: "items" | "users",
+    options: AskOptions,
+  ): Promise<Embedded> {
+    return await this.#scorer.ask({ kind: "embed", features, of }, options);
   }
 
   #markEmbedded(index: ItemIndex, value: boolean): void {
@@ -192,7 +196,9 @@ export class ItemVectors {
     }
     if (items.length === 0) return 0;
     const ids = items.map((index) => this.#items.idOf(index));
-    const { dim, vectors, shardsAway } = await this.#embed(batch, "items", EMBED_BUDGET_MS);
+    const { dim, vectors, shardsAway } = await this.#embed(batch, "items", {
+      budgetMs: EMBED_BUDGET_MS,
+    });
     const width = dim + 1;
     if (shardsAway === 0) this.#index.write(items, vectors);
     items.forEach((index, i) => {

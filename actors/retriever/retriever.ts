@@ -2,7 +2,7 @@
  * The retriever's behaviour: holds all stored items, and finds candidates among them by their
  * vectors (item_vectors.ts), by the conditions of filters, and by time.
  */
-import type { ActorContext, Behavior } from "../../mesh/runtime/actor.ts";
+import type { ActorContext, AskOptions, Behavior } from "../../mesh/runtime/actor.ts";
 import type { Gauge } from "../../mesh/ports/telemetry.ts";
 import type { SearchOrder } from "../../kernels/embedding/candidate_index.ts";
 import { Bitmap } from "./bitmap.ts";
@@ -58,10 +58,10 @@ export class Retriever implements Behavior<RetrieverMessage> {
       case "getState":
         return this.#context.reply(message, this.#state());
       case "retrieve":
-        this.#retrieve(message, this.#context.remainingMs(message));
+        this.#retrieve(message, this.#askOptions(message));
         return;
       case "retrieveSimilar":
-        this.#retrieveSimilar(message, this.#context.remainingMs(message));
+        this.#retrieveSimilar(message, this.#askOptions(message));
         return;
       case "sampleItems":
         return this.#sample(message);
@@ -127,8 +127,14 @@ export class Retriever implements Behavior<RetrieverMessage> {
     }
   }
 
+  /** Passes on the remaining budget and the signal. */
+  #askOptions(request: Retrieve | RetrieveSimilar): AskOptions {
+    const signal = this.#context.signalOf(request);
+    return { budgetMs: this.#context.remainingMs(request), signals: signal && [signal] };
+  }
+
   /** Waits for the scorer outside the request's turn, so that other requests go on. */
-  async #retrieve(request: Retrieve, budgetMs: number): Promise<void> {
+  async #retrieve(request: Retrieve, options: AskOptions): Promise<void> {
     try {
       const found = new Map<ItemIndex, { sources: RetrieverSource[]; score: number }>();
       const add = (index: ItemIndex, source: RetrieverSource, score: number) => {
@@ -138,7 +144,7 @@ export class Retriever implements Behavior<RetrieverMessage> {
       };
       // Before any search: an item may be deleted meanwhile, and another get its index.
       const query = request.sources.includes("model")
-        ? await this.#vectors.embed(request.features, "users", budgetMs)
+        ? await this.#vectors.embed(request.features, "users", options)
         : undefined;
       for (const source of request.sources) {
         if (source === "recent" || query === undefined) {
@@ -155,13 +161,13 @@ export class Retriever implements Behavior<RetrieverMessage> {
     }
   }
 
-  async #retrieveSimilar(request: RetrieveSimilar, budgetMs: number): Promise<void> {
+  async #retrieveSimilar(request: RetrieveSimilar, options: AskOptions): Promise<void> {
     const item = this.#items.indexOf(request.item);
     try {
       if (item === undefined) throw new UnknownItemError(request.item);
       const features = this.#vectors.featuresOf([item]);
       if (features.batch.rows === 0) throw new UnknownItemError(request.item);
-      const query = await this.#vectors.embed(features.batch, "items", budgetMs);
+      const query = await this.#vectors.embed(features.batch, "items", options);
       const { indices, scores } = this.#search(query, "cosine", request, item);
       const found = indices.map((index, i) => {
         return { index, sources: ["model"] as const, score: scores[i] };

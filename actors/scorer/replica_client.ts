@@ -7,6 +7,7 @@
  * waits for a replica of each shard, and not for those of hosts that are away.
  */
 import type { ActorRef, Address, AskOptions } from "../../mesh/runtime/actor.ts";
+import { areAborted } from "../../mesh/runtime/cancel_signal.ts";
 import type { Clock } from "../../mesh/ports/clock.ts";
 import type { UniqueIds } from "../../kernels/embedding/batch_kernel.ts";
 import type { ServedRows } from "../../kernels/embedding/serving_table.ts";
@@ -155,6 +156,7 @@ export class ReplicaClient {
    *
    * @throws {Error} When no replica answers in time of a shard that lookups wait for: the last
    * replica's error.
+   * @throws {AskCancelledError} The signals of `options` are aborted.
    */
   async lookup(
     { uniqueIds, groupStarts }: Pick<UniqueIds, "uniqueIds" | "groupStarts">,
@@ -181,7 +183,7 @@ export class ReplicaClient {
         learnedThroughMs = Math.min(learnedThroughMs, answer.learnedThroughMs ?? 0);
         return answer.rows;
       } catch (error) {
-        if (shard.isAwaited) throw error;
+        if (shard.isAwaited || areAborted(options.signals)) throw error;
         shardsAway++;
         found.fill(0, from, to);
         return this.#zeros(starts);
@@ -243,6 +245,7 @@ export class ReplicaClient {
         shard.learnedThroughMs = answer.learnedThroughMs;
         return answer;
       } catch (error) {
+        if (areAborted(options.signals)) throw error; // says nothing about the replica
         replica.failedAtMs = this.#clock.monotonicMs();
         isFilling ||= (error as Error).name === ReplicaNotCurrentError.name;
         if (!isLast) continue;

@@ -9,6 +9,7 @@
  */
 import type { ActorContext, AskOptions, Behavior } from "../../mesh/runtime/actor.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
+import type { CancelSignal } from "../../mesh/runtime/cancel_signal.ts";
 import { OverloadedError } from "../../mesh/runtime/errors.ts";
 import type { DenseWeights } from "../../kernels/dense/weights.ts";
 import type { InferenceSession } from "../../kernels/dense/inference_session.ts";
@@ -49,6 +50,8 @@ interface Waiting<R> {
   readonly request: R;
   /** When its asker gives up, monotonic ms. After that the context no longer knows its budget. */
   readonly deadlineMs: number;
+  /** Is aborted where it gives up before. */
+  readonly signal: CancelSignal | undefined;
 }
 
 /** Time for the replicas to answer when readiness is asked for, ms. */
@@ -243,7 +246,7 @@ export class Scorer implements Behavior<ScorerMessage> {
       );
     }
     const deadlineMs = clock.monotonicMs() + this.#context.remainingMs(request);
-    waiting.push({ request, deadlineMs });
+    waiting.push({ request, deadlineMs, signal: this.#context.signalOf(request) });
     if (waiting.length > 1) return;
     if (request.kind === "explain") this.#passesBeforeExplanation = PASSES_PER_EXPLANATION;
     // Goes behind the requests that are in the mailbox, so that they share the pass.
@@ -254,8 +257,10 @@ export class Scorer implements Behavior<ScorerMessage> {
   async #embed(request: Embed): Promise<void> {
     const remainingMs = this.#context.remainingMs(request);
     const budgetMs = Math.min(this.#options.lookupBudgetMs, remainingMs / 2);
+    const signals = signalsOf([{ signal: this.#context.signalOf(request) }]);
     try {
-      const { pooled, shardsAway } = await this.#pass.pool(request.features, { budgetMs });
+      const lookup = { budgetMs, signals };
+      const { pooled, shardsAway } = await this.#pass.pool(request.features, lookup);
       const embedded = this.#vectors.of(pooled, request.of);
       this.#context.reply(request, { ...embedded, shardsAway }, [embedded.vectors.buffer]);
     } catch (error) {
@@ -276,7 +281,7 @@ export class Scorer implements Behavior<ScorerMessage> {
     }
   }
 
-  /** Takes requests for one pass, at least one unless all have timed out. */
+  /** Takes requests for one pass, at least one unless the askers of all have given up. */
   #take(): Waiting<Score>[] {
     const taken: Waiting<Score>[] = [];
     let rows = 0;
@@ -302,14 +307,15 @@ export class Scorer implements Behavior<ScorerMessage> {
     const remainingMs = Math.max(0, deadlineMs - this.#context.clock.monotonicMs());
     return {
       budgetMs: Math.min(this.#options.lookupBudgetMs, remainingMs / 2),
+      signals: signalsOf(taken),
       // A pass for several requests is traced as the first one's.
       trace: this.#context.traceOf(taken[0].request),
     };
   }
 
   /** Whether the asker has given up: any further work for it is wasted. */
-  #isOver({ deadlineMs }: Waiting<unknown>): boolean {
-    return this.#context.clock.monotonicMs() >= deadlineMs;
+  #isOver({ deadlineMs, signal }: Waiting<unknown>): boolean {
+    return signal?.aborted === true || this.#context.clock.monotonicMs() >= deadlineMs;
   }
 
   /** Answers each request with the scores of its rows. */
@@ -369,4 +375,12 @@ export class Scorer implements Behavior<ScorerMessage> {
     }
     return explanations;
   }
+}
+
+/** The signals of requests that are worked on together; undefined where one has none. */
+function signalsOf(
+  requests: readonly Pick<Waiting<unknown>, "signal">[],
+): CancelSignal[] | undefined {
+  const signals = requests.flatMap(({ signal }) => signal ?? []);
+  return signals.length < requests.length ? undefined : signals;
 }

@@ -17,7 +17,13 @@ import { MemoryBlobStore } from "../../mesh/adapters/memory/memory_blob_store.ts
 import { MemoryEventLog } from "../../mesh/adapters/memory/memory_event_log.ts";
 import { MemoryProfileStore } from "../../mesh/adapters/memory/memory_profile_store.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
-import type { ActorDefinition, ActorRef, Address, Message } from "../../mesh/runtime/actor.ts";
+import type {
+  ActorDefinition,
+  ActorRef,
+  Address,
+  AskOptions,
+  Message,
+} from "../../mesh/runtime/actor.ts";
 import { SimulatedMesh } from "../../mesh/simulation/simulated_mesh.ts";
 import type { ErasurePass } from "../../records/erasure.ts";
 import { encodeEvent, eventPartition } from "../../records/event_record.ts";
@@ -206,6 +212,7 @@ export class Loop {
     user: string,
     candidates: readonly string[],
     more: Partial<Omit<Rank, "kind">> = {},
+    options: Partial<AskOptions> = {},
   ): Promise<Ranking> {
     const request: Rank = {
       kind: "rank",
@@ -217,7 +224,7 @@ export class Loop {
       explain: false,
       ...more,
     };
-    return this.#ref<RankerMessage>("ranker/0").ask(request, BUDGET);
+    return this.#ref<RankerMessage>("ranker/0").ask(request, { ...BUDGET, ...options });
   }
 
   /** Recommends stored items. */

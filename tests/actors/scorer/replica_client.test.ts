@@ -10,6 +10,7 @@ import {
 } from "../../../actors/serving_replica/protocol.ts";
 import type { ServedRows } from "../../../kernels/embedding/serving_table.ts";
 import type { ActorRef, AskOptions } from "../../../mesh/runtime/actor.ts";
+import { Cancellation } from "../../../mesh/runtime/cancel_signal.ts";
 import { VirtualClock } from "../../../mesh/simulation/virtual_clock.ts";
 
 const GROUPED = {
@@ -120,6 +121,24 @@ Deno.test("a silent replica leaves half of the budget to the next one, and comes
   replicas.set(0, "answering");
   await replicas.clock.advance(1_000);
   assert.deepEqual((await replicas.lookup(client)).asked, ["0: 50", "3: 100"]);
+});
+
+Deno.test("a lookup that is cancelled ends without its rows, and passes no replica over", async () => {
+  const replicas = new Replicas();
+  const client = clientOf([[0, 1].map((i) => replicas.at(i)), [replicas.at(3)]], replicas.clock);
+  await replicas.lookup(client);
+  replicas.set(0, "silent");
+  const cancellation = new Cancellation();
+  replicas.asked.length = 0;
+  const cancelled = client.lookup(GROUPED, { ...BUDGET, signals: [cancellation] })
+    .catch((error) => error);
+  cancellation.abort();
+  await replicas.clock.advance(BUDGET.budgetMs);
+  assert.match(String(await cancelled), /replica 0 is silent/);
+  assert.deepEqual(replicas.asked, ["0: 50", "3: 100"], "the next replica is not asked");
+  replicas.set(0, "answering");
+  assert.deepEqual((await replicas.lookup(client)).asked, ["0: 50", "3: 100"]);
+  assert.equal(client.shardsAway, 0);
 });
 
 Deno.test("replicas that all failed a moment ago are asked again, the one that failed first before the others", async () => {
