@@ -15,6 +15,7 @@ import { LoadShedding } from "./middleware/load_shedding.ts";
 import { type MeasuredRoute, requestMetrics } from "./middleware/request_metrics.ts";
 import { RequestTraces } from "./middleware/trace_context.ts";
 import { noTracing, outwardContext, type TraceContext, traceIdOf } from "../mesh/ports/tracing.ts";
+import { AskCancelledError } from "../mesh/runtime/errors.ts";
 import type { GatewayParts } from "./parts.ts";
 import { ProblemError, problemOf } from "./problems.ts";
 import { Readiness } from "./readiness.ts";
@@ -82,6 +83,9 @@ export function createGateway(parts: GatewayParts): Hono<GatewayEnv> {
   return app;
 }
 
+/** Answers a request whose client has closed the connection: for metrics and traces alone. */
+const hungUp = { status: 499, fields: [], text: "" };
+
 /** The steps between a request and the handler of its endpoint. */
 class Pipeline {
   readonly #parts: GatewayParts;
@@ -121,7 +125,9 @@ class Pipeline {
       requireHost(context.req.raw.headers);
       response = await handle(context);
     } catch (error) {
-      response = this.refuse(error, context);
+      response = error instanceof AskCancelledError
+        ? TextResponse.of(hungUp)
+        : this.refuse(error, context);
     }
     TextResponse.addHeader(response, "traceparent", outwardContext(context.get("trace")));
     route.answered(response.status, clock.monotonicMs() - startMs);

@@ -9,6 +9,8 @@ import type {
   Recommend,
   RecommendSimilar,
 } from "../../actors/ranker/protocol.ts";
+import { AskCancelledError } from "../../mesh/runtime/errors.ts";
+import type { CancelSignal } from "../../mesh/runtime/cancel_signal.ts";
 import { UNLOGGED_ITEM } from "../../mesh/ports/shared_rankings.ts";
 import type { Counter } from "../../mesh/ports/telemetry.ts";
 import { isFeatureTypeError } from "../attributes/attribute_types.ts";
@@ -90,7 +92,11 @@ export class RankingCalls {
     const { clock, ranker } = this.#parts;
     try {
       await this.#readiness.require(budgetMs(context, clock));
-      const options = { budgetMs: budgetMs(context, clock), trace: context.get("trace") };
+      const options = {
+        budgetMs: budgetMs(context, clock),
+        trace: context.get("trace"),
+        signals: [context.req.raw.signal as CancelSignal],
+      };
       switch (message.kind) {
         case "rank":
           return await ranker.ask<Rank["kind"]>(message, options);
@@ -102,7 +108,8 @@ export class RankingCalls {
           return message satisfies never;
       }
     } catch (error) {
-      // A client's wrong request says nothing about the ranker, so it causes no status question.
+      // A client that hangs up or sends a wrong request says nothing about the ranker, so it causes
+      // no status question.
       if (!isOfClient(error)) this.#readiness.doubt();
       throw error;
     }
@@ -141,7 +148,8 @@ export function rankingBody(
 
 function isOfClient(error: unknown): boolean {
   const { name } = error as Error;
-  return isFeatureTypeError(error) || name === "UnknownItemError" || name === "RecommendOffError";
+  return isFeatureTypeError(error) || error instanceof AskCancelledError ||
+    name === "UnknownItemError" || name === "RecommendOffError";
 }
 
 /** JSON would write a score that is not finite as null. */

@@ -7,6 +7,7 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import { Cancellation, type CancelSignal } from "../../mesh/runtime/cancel_signal.ts";
 
 /** Requests that a connection may send before it has taken the first answer. */
 const PIPELINED_MAX = 16;
@@ -25,9 +26,13 @@ export interface LooksMax {
   readonly leaving: number;
 }
 
+/** Answers a request; the signal is aborted when the connection ends before the answer. */
+export type BeginAnswer = (hungUp: CancelSignal) => void;
+
 interface UnansweredRequest {
   readonly outgoing: ServerResponse;
-  readonly begin: () => void;
+  readonly hungUp: Cancellation;
+  readonly begin: BeginAnswer;
 }
 
 export class HttpConnection {
@@ -62,7 +67,7 @@ export class HttpConnection {
    * Answers a request by `begin`, when the client has taken the answers before. Else a client that
    * sends many requests and reads nothing would fill the memory.
    */
-  takeTurn(incoming: IncomingMessage, outgoing: ServerResponse, begin: () => void): void {
+  takeTurn(incoming: IncomingMessage, outgoing: ServerResponse, begin: BeginAnswer): void {
     const unanswered = this.#unanswered;
     // Behind the last answer of the connection a request would be carried out without an answer.
     if (!this.#socket.writable) return;
@@ -73,13 +78,16 @@ export class HttpConnection {
       return;
     }
     this.#quietLooks = 0;
+    const hungUp = new Cancellation();
     outgoing.once("close", () => {
       this.#quietLooks = 0;
       unanswered.shift();
-      if (!this.#socket.destroyed) unanswered.at(0)?.begin();
+      if (!outgoing.writableEnded) hungUp.abort();
+      const next = this.#socket.destroyed ? undefined : unanswered.at(0);
+      next?.begin(next.hungUp);
     });
-    unanswered.push({ outgoing, begin });
-    if (unanswered.length === 1) begin();
+    unanswered.push({ outgoing, hungUp, begin });
+    if (unanswered.length === 1) begin(hungUp);
   }
 
   /**

@@ -26,6 +26,7 @@ import { pipeline } from "node:stream/promises";
 import type { ReadableStream as NodeReadableStream } from "node:stream/web";
 import { ProblemError } from "../../gateway/problems.ts";
 import { TextResponse } from "../../gateway/text_response.ts";
+import type { CancelSignal } from "../../mesh/runtime/cancel_signal.ts";
 import { present } from "../../structures/invariant.ts";
 import { ArrivingBody } from "./arriving_body.ts";
 import type { HttpConnection } from "./http_connection.ts";
@@ -42,7 +43,7 @@ export interface HttpServerOptions {
   readonly checkIntervalMs: number;
 }
 
-/** Answers one request. The request has method, url, headers and body, and nothing else. */
+/** Answers one request. The request has method, url, headers, body and signal, and nothing else. */
 export type Fetch = (request: Request) => Response | Promise<Response>;
 
 /** Time from the last answer of a connection to its end, ms; shorter once the client has it all. */
@@ -89,8 +90,9 @@ export class HttpServer {
       },
       (incoming, outgoing) => {
         const connection = connections.of(incoming.socket);
-        connection.takeTurn(incoming, outgoing, () => {
-          void answer(fetch, connection, incoming, outgoing);
+        connection.takeTurn(incoming, outgoing, (hungUp) => {
+          const request = new ServedRequest(incoming, hungUp);
+          void answer(fetch, connection, request, { incoming, outgoing });
         });
       },
     );
@@ -134,13 +136,15 @@ export class HttpServer {
 async function answer(
   fetch: Fetch,
   connection: HttpConnection,
-  incoming: IncomingMessage,
-  outgoing: ServerResponse,
+  request: ServedRequest,
+  { incoming, outgoing }: {
+    readonly incoming: IncomingMessage;
+    readonly outgoing: ServerResponse;
+  },
 ): Promise<void> {
   // The client may break off at any moment; reading the body reports it.
   incoming.on("error", ignore);
   outgoing.on("error", ignore);
-  const request = new ServedRequest(incoming);
   try {
     const response = await fetch(request as unknown as Request);
     if (isStream(response)) return await writeStream(response, outgoing);
@@ -188,8 +192,10 @@ class ServedRequest {
   readonly url: string;
   readonly headers: ServedHeaders;
   readonly body: ArrivingBody | null;
+  /** Is aborted when the client closes the connection before the answer. */
+  readonly signal: CancelSignal;
 
-  constructor(incoming: IncomingMessage) {
+  constructor(incoming: IncomingMessage, hungUp: CancelSignal) {
     const { headers, method = "GET", url = "/" } = incoming;
     this.method = method;
     this.url = `http://cairn${pathOf(url)}`;
@@ -197,6 +203,7 @@ class ServedRequest {
     const hasBody = headers["content-length"] !== undefined ||
       headers["transfer-encoding"] !== undefined;
     this.body = hasBody ? new ArrivingBody(incoming) : null;
+    this.signal = hungUp;
   }
 }
 

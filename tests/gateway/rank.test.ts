@@ -6,6 +6,7 @@ import { ReplicaNotCurrentError } from "../../actors/serving_replica/protocol.ts
 import { FeatureTypeError } from "../../kernels/features/errors.ts";
 import {
   ActorFailedError,
+  AskCancelledError,
   AskTimeoutError,
   decodeError,
   encodeError,
@@ -102,7 +103,37 @@ Deno.test("the ranker gets the remaining budget and the trace id", async () => {
   send();
   assert.equal((await clock.settle(response)).status, 200);
   const trace = (await response).headers.get("traceparent");
-  assert.deepEqual(ranker.askedWith, [{ budgetMs: 150, trace }]);
+  const [{ signals, ...options }] = ranker.askedWith;
+  assert.deepEqual(options, { budgetMs: 150, trace });
+  assert.equal(signals?.length, 1);
+});
+
+Deno.test("a ranking whose client hangs up is counted as 499, frees its id, and says nothing about the ranker", async () => {
+  const { app, post, ranker, telemetry } = gatewayFixture();
+  const inOrder = ranker.script;
+  const hangUp = new AbortController();
+  ranker.script = () => {
+    const { promise, reject } = Promise.withResolvers<never>();
+    const { signals = [] } = ranker.askedWith[0];
+    signals[0].onabort = () => reject(new AskCancelledError("ranker/0"));
+    return promise;
+  };
+  const answer = app.request("/v1/rank", {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ ...three, rankingId: "mine" }),
+    signal: hangUp.signal,
+  });
+  while (ranker.asked.length === 0) await new Promise((resolve) => setTimeout(resolve));
+  const { statusAsked } = ranker;
+  hangUp.abort();
+  assert.equal((await answer).status, 499);
+  assert.deepEqual(telemetry.lines, [], "it is no failure of the server");
+  const labels = { method: "POST", route: "/v1/rank", status: "499" };
+  assert.equal(telemetry.samples("cairn_http_request_seconds", labels).length, 1);
+  ranker.script = inOrder;
+  assert.equal((await post("/v1/rank", { ...three, rankingId: "mine" })).status, 200);
+  assert.equal(ranker.statusAsked, statusAsked);
 });
 
 Deno.test("a client's own ranking id is used once, and may be used again after a failure", async () => {
