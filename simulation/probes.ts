@@ -96,6 +96,8 @@ const dividesRankings: Condition = ({ configuration: { model, modelSizes, featur
 const readsHistories: Condition = ({ configuration: { model, modelSizes } }) =>
   createModel(model, modelSizes).historyInputs.length > 0;
 
+const hasHangUps: Condition = ({ plan }) => plan.faults.some(({ kind }) => kind === "hangUps");
+
 /** The probes of every campaign. */
 export const probes: readonly Probe[] = [
   counter(
@@ -135,6 +137,12 @@ export const probes: readonly Probe[] = [
   passOf("several rankings shared a pass", "severalRankings", dividesRankings),
   passOf("rankings were scored by whole rows", "whole", (run) => !dividesRankings(run)),
   passOf("attention read the history of a user", "histories", readsHistories),
+  counter(
+    "a ranking was cancelled",
+    "cairn_ranker_requests_total",
+    { outcome: "cancelled" },
+    hasHangUps,
+  ),
   outcome("a window closed", "impressionsClosed"),
   outcome("an example was made", "examplesEmitted"),
   outcome(

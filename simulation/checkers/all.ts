@@ -8,6 +8,7 @@ import { answeredLookups } from "./answered_lookups.ts";
 import { ascendingAcceptance } from "./ascending_acceptance.ts";
 import { bounded } from "./bounded.ts";
 import { averagedWeights } from "./averaged_weights.ts";
+import { cancelledRankings } from "./cancelled_rankings.ts";
 import type { CheckerFactory } from "./checker.ts";
 import { drawnItems } from "./drawn_items.ts";
 import { earlyActions } from "./early_actions.ts";
@@ -48,6 +49,7 @@ export function allCheckers(world: ProcessWorld): CheckerFactory[] {
     joinedExamples(world.configuration, { latencies: world.latencies }),
     earlyActions(world.configuration),
     shownItems,
+    cancelledRankings,
     exactlyOnce,
     currentOpenings,
     orderedPartitions,

@@ -8,7 +8,7 @@ import type { Placement } from "../../mesh/ports/coordination.ts";
 import type { Fault } from "../plan/fault.ts";
 import type { PlanCommand } from "../plan/mesh_fault.ts";
 import type { PlannedMove } from "../../mesh/placement/plan_document.ts";
-import type { Reply } from "../world/client.ts";
+import type { Reply, SentRequest } from "../world/client.ts";
 
 /** The part of a run that a checker may use. */
 export interface CheckerContext {
@@ -78,6 +78,8 @@ export interface Checker {
   blobDeleted?(name: string): void;
   /** A client has an answer. */
   replied?(reply: Reply): void;
+  /** The server notices that a client has hung up, at this time on the server's wall clock. */
+  hungUp?(request: SentRequest, wallMs: number): void;
   fault?(fault: Fault): void;
   /** An actor used up its restarts. The process ends by it, unless it learns. */
   actorGone?(actor: Address, reason: string): void;

@@ -32,6 +32,7 @@ export class CheckersByHook implements Record<Hook, readonly Checker[]> {
   readonly blobStored: Watching<"blobStored">[] = [];
   readonly blobDeleted: Watching<"blobDeleted">[] = [];
   readonly replied: Watching<"replied">[] = [];
+  readonly hungUp: Watching<"hungUp">[] = [];
   readonly fault: Watching<"fault">[] = [];
   readonly actorGone: Watching<"actorGone">[] = [];
   readonly atEnd: Watching<"atEnd">[] = [];

@@ -10,6 +10,7 @@ import { ascendingEpochs } from "../checkers/ascending_epochs.ts";
 import { ascendingSnapshots } from "../checkers/ascending_snapshots.ts";
 import { averagedWeights } from "../checkers/averaged_weights.ts";
 import { bounded } from "../checkers/bounded.ts";
+import { cancelledRankings } from "../checkers/cancelled_rankings.ts";
 import type { CheckerFactory } from "../checkers/checker.ts";
 import { currentOpenings } from "../checkers/current_openings.ts";
 import { drawnItems } from "../checkers/drawn_items.ts";
@@ -59,6 +60,7 @@ export function meshCheckers(world: MeshWorld): CheckerFactory[] {
     joinedExamples(world.configuration, { world }),
     earlyActions(world.configuration, world),
     shownItems,
+    cancelledRankings,
     exactlyOnce,
     currentOpenings,
     orderedPartitions,

@@ -18,12 +18,13 @@ import { records } from "../../mesh/runtime/coordination/record_keys.ts";
 import type { TrainerPart } from "../../records/snapshot_parts.ts";
 import { InvariantError, present } from "../../structures/invariant.ts";
 import type { CheckerFactory } from "../checkers/checker.ts";
-import type { Fault, Interrupt } from "../plan/fault.ts";
+import type { Fault, HangUps, Interrupt } from "../plan/fault.ts";
 import type { FailOverRedis } from "../plan/mesh_fault.ts";
 import { REDIS_CLOCK } from "../plan/host_clocks.ts";
 import type { MailboxState } from "../world/process_nodes.ts";
 import { NodeClock } from "../world/node_clock.ts";
 import type { PendingAsk } from "../world/observed.ts";
+import type { OpenRequest } from "../world/open_request.ts";
 import { type Exchange, World, type WorldOptions } from "../world/world.ts";
 import { ControllerDeaths } from "./controller_deaths.ts";
 import { HostProcesses } from "./host_processes.ts";
@@ -221,7 +222,7 @@ export class MeshWorld extends World {
 
   // ---- faults
 
-  protected override strike(fault: Fault): void {
+  protected override strike(fault: Exclude<Fault, HangUps>): void {
     const nowMs = this.clock.monotonicMs();
     switch (fault.kind) {
       case "killHost":
@@ -405,7 +406,7 @@ export class MeshWorld extends World {
 
   // ---- clients
 
-  protected override async fetch(request: Request): Promise<Exchange | undefined> {
+  protected override async fetch(request: OpenRequest): Promise<Exchange | undefined> {
     const { hosts } = present(this.#configuration.mesh, "a mesh has hosts");
     const serving = hosts.filter(({ roles }) => roles.includes("serving"))
       .flatMap(({ name }) => this.processOf(name) ?? []);

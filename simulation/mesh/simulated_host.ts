@@ -20,6 +20,7 @@ import { countedSessions } from "../world/counted_sessions.ts";
 import { present } from "../../structures/invariant.ts";
 import { KeyedHash } from "../keyed_hash.ts";
 import type { PendingAsk } from "../world/observed.ts";
+import type { OpenRequest } from "../world/open_request.ts";
 import {
   type MailboxState,
   ProcessNodes,
@@ -146,12 +147,14 @@ export class SimulatedHost {
   }
 
   /** Answers a request once the host has started; undefined where it does not listen. */
-  async fetch(request: Request): Promise<Exchange | undefined> {
+  async fetch(request: OpenRequest): Promise<Exchange | undefined> {
     if (this.#isStopping) return { status: 503, body: { detail: "The server is stopping." } };
+    const { clock } = this.#user;
     // A thread that stands still reads its sockets afterwards.
-    await new Promise<void>((resolve) => void this.#user.clock.schedule(0, resolve));
-    const response = await this.#composed?.fetch(request);
-    if (response === undefined) return undefined;
+    await new Promise<void>((resolve) => void clock.schedule(0, resolve));
+    const serve = this.#composed?.fetch;
+    if (serve === undefined) return undefined;
+    const response = await request.answer(clock, serve);
     const text = await response.text();
     const isJson = response.headers.get("content-type")?.includes("json") ?? false;
     return { status: response.status, body: isJson ? JSON.parse(text) : text };

@@ -123,6 +123,13 @@ export interface StepClock extends Moment {
   readonly byMs: number;
 }
 
+/** Clients have little patience: they close their connection where an answer takes longer. */
+export interface HangUps extends Episode {
+  readonly kind: "hangUps";
+  /** From the request to the end of its connection, ms. */
+  readonly afterMs: number;
+}
+
 /** Any fault of a world of one process. */
 export type ProcessFault =
   | KillProcess
@@ -140,7 +147,7 @@ export type ProcessFault =
   | StepClock;
 
 /** Any fault. */
-export type Fault = ProcessFault | MeshFault;
+export type Fault = ProcessFault | HangUps | MeshFault;
 
 /** Kinds of faults that are switched on and off together. */
 export type FaultFamily =
@@ -152,6 +159,7 @@ export type FaultFamily =
   | "disk"
   | "io"
   | "clock"
+  | "clients"
   | "reconfigure"
   | "hosts"
   | "partitions"
@@ -171,6 +179,7 @@ export const faultFamilies: readonly FaultFamily[] = [
   "disk",
   "io",
   "clock",
+  "clients",
   "reconfigure",
   "hosts",
   "partitions",
@@ -224,6 +233,8 @@ function wordsOf(fault: Fault): string {
       return `flip a bit of the next read of ${fault.area}`;
     case "stepClock":
       return `step the wall clock by ${fault.byMs > 0 ? "+" : ""}${seconds(fault.byMs)}`;
+    case "hangUps":
+      return `clients hang up after ${fault.afterMs} ms, for ${seconds(fault.forMs)}`;
     default:
       return wordsOfMeshFault(fault, seconds);
   }

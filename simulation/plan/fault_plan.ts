@@ -61,6 +61,7 @@ const sharedFamilies: readonly FaultFamily[] = [
   "interrupts",
   "disk",
   "clock",
+  "clients",
 ];
 /** Mean time between two faults of a family, ms: log-uniform between these. */
 const BETWEEN_MS_MIN = 1_500;
@@ -146,6 +147,13 @@ function draw(
       const byMs = whole(stream, 10, 3_600_000) * (stream.nextFloat() < 0.5 ? -1 : 1);
       return { kind: "stepClock", atMs, byMs };
     }
+    case "clients":
+      return {
+        kind: "hangUps",
+        atMs,
+        forMs: whole(stream, 50, 5_000),
+        afterMs: whole(stream, 1, 200),
+      };
     case "reconfigure":
       if (reconfigurations.length === 0) return undefined;
       return {

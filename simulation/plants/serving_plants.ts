@@ -85,6 +85,16 @@ export const servingPlants: readonly Plant[] = [
     scenario: "quiet",
   },
   {
+    name: "logged-after-hang-up",
+    edits: [{
+      file: "actors/ranker/ranker.ts",
+      find: "      signals: signal && [signal],\n",
+      replace: "      signals: undefined,\n",
+    }],
+    seenBy: ["cancelled-rankings"],
+    scenario: "swarm",
+  },
+  {
     name: "missing-tombstone",
     edits: [{
       file: replica,

@@ -4,13 +4,18 @@
  */
 import type { World } from "./world.ts";
 
-/** An HTTP exchange as its client saw it. */
-export interface Reply {
-  /** The client's name. */
-  readonly client: string;
+/** A request as its client sent it. */
+export interface SentRequest {
   readonly method: string;
   readonly path: string;
+  /** Undefined where it has none. */
   readonly requestBody: unknown;
+}
+
+/** An HTTP exchange as its client saw it. */
+export interface Reply extends SentRequest {
+  /** The client's name. */
+  readonly client: string;
   /** 0 where there was no answer: the connection broke, or none could be made. */
   readonly status: number;
   /** Parsed JSON; undefined without an answer. */
@@ -28,6 +33,7 @@ export class Client {
     body?: unknown,
   ): Promise<Reply> {
     const text = body === undefined ? undefined : JSON.stringify(body);
+    const sent = { method, path, requestBody: body };
     const response = await this.world.exchange(
       new Request(`http://simulated${path}`, {
         method,
@@ -39,12 +45,11 @@ export class Client {
           },
         }),
       }),
+      sent,
     );
     const reply: Reply = {
       client: this.name,
-      method,
-      path,
-      requestBody: body,
+      ...sent,
       status: response?.status ?? 0,
       body: response?.body,
     };

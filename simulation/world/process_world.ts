@@ -9,8 +9,9 @@ import { reasonOf } from "../../mesh/runtime/errors.ts";
 import type { CheckerFactory } from "../checkers/checker.ts";
 import { MachineDisk } from "../disk/machine_disk.ts";
 import { KeyedHash } from "../keyed_hash.ts";
-import type { Fault, Interrupt } from "../plan/fault.ts";
+import type { Fault, HangUps, Interrupt } from "../plan/fault.ts";
 import type { PendingAsk } from "./observed.ts";
+import type { OpenRequest } from "./open_request.ts";
 import type { Program } from "./program.ts";
 import { SimulatedProcess } from "./simulated_process.ts";
 import { type Exchange, World, type WorldOptions } from "./world.ts";
@@ -91,7 +92,7 @@ export class ProcessWorld extends World {
     };
   }
 
-  protected override async fetch(request: Request): Promise<Exchange | undefined> {
+  protected override async fetch(request: OpenRequest): Promise<Exchange | undefined> {
     const current = this.#process;
     if (current === undefined) {
       await this.sleep(1);
@@ -181,7 +182,7 @@ export class ProcessWorld extends World {
     this.clock.schedule(forMs, () => this.#startIfDown());
   }
 
-  protected override strike(fault: Fault): void {
+  protected override strike(fault: Exclude<Fault, HangUps>): void {
     const nowMs = this.clock.monotonicMs();
     switch (fault.kind) {
       case "killProcess":

@@ -24,6 +24,7 @@ import { SimulatedLogEnds, SimulatedLogMemory } from "../disk/simulated_log_ends
 import { KeyedHash } from "../keyed_hash.ts";
 import type { Composed, Program } from "./program.ts";
 import type { PendingAsk } from "./observed.ts";
+import type { OpenRequest } from "./open_request.ts";
 import { type MailboxState, ProcessNodes, type ProcessNodesOptions } from "./process_nodes.ts";
 import type { Exchange } from "./world.ts";
 
@@ -127,7 +128,7 @@ export class SimulatedProcess {
   }
 
   /** Answers a request once the process has started. */
-  async fetch(request: Request): Promise<Exchange | undefined> {
+  async fetch(request: OpenRequest): Promise<Exchange | undefined> {
     if (this.#stopping) return refused;
     const answer = this.#answer(request);
     this.#requests.add(answer);
@@ -138,11 +139,13 @@ export class SimulatedProcess {
     }
   }
 
-  async #answer(request: Request): Promise<Exchange | undefined> {
+  async #answer(request: OpenRequest): Promise<Exchange | undefined> {
+    const clock = this.#nodes.clockOf(homeNode);
     // A thread that stands still reads its sockets afterwards.
-    await new Promise<void>((resolve) => void this.#nodes.clockOf(homeNode).schedule(0, resolve));
-    const response = await this.#composed?.fetch?.(request);
-    if (response === undefined) return undefined;
+    await new Promise<void>((resolve) => void clock.schedule(0, resolve));
+    const serve = this.#composed?.fetch;
+    if (serve === undefined) return undefined;
+    const response = await request.answer(clock, serve);
     const text = await response.text();
     const isJson = response.headers.get("content-type")?.includes("json") ?? false;
     return { status: response.status, body: isJson ? JSON.parse(text) : text };

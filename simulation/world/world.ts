@@ -13,10 +13,11 @@ import { CheckersByHook } from "../checkers/checkers_by_hook.ts";
 import { LATE_MS } from "../checkers/prompt_asks.ts";
 import type { BlobObserver } from "../disk/blob_witness.ts";
 import type { LogObserver } from "../disk/log_witness.ts";
-import { describeFault, type Fault, type Interrupt } from "../plan/fault.ts";
+import { describeFault, type Fault, type HangUps, type Interrupt } from "../plan/fault.ts";
 import type { RunConditions } from "../plan/run_conditions.ts";
 import { Trace } from "../trace/trace.ts";
-import type { Reply } from "./client.ts";
+import type { Reply, SentRequest } from "./client.ts";
+import { OpenRequest } from "./open_request.ts";
 import { ActorWitness } from "./actor_witness.ts";
 import type { PendingAsk } from "./observed.ts";
 import { WorldTelemetry } from "./world_telemetry.ts";
@@ -38,14 +39,17 @@ export interface Violation {
   readonly atMs: number;
 }
 
-/** A client gives up on an answer after this, ms. */
-const CLIENT_TIMEOUT_MS = 30_000;
+/** A client hangs up after this, ms, unless a fault makes it less patient. */
+const PATIENCE_MS = 30_000;
 
 /** An answer as it crosses the network. */
 export interface Exchange {
   readonly status: number;
   readonly body: unknown;
 }
+
+/** Until when clients hang up, and after how long, ms. */
+const PATIENT = { untilMs: 0, afterMs: PATIENCE_MS };
 
 /** The world of one run. */
 export abstract class World {
@@ -59,6 +63,7 @@ export abstract class World {
   readonly #random: SeededRandom;
   #violation: Violation | undefined;
   #running = true;
+  #impatience = PATIENT;
 
   constructor(options: WorldOptions) {
     this.#options = options;
@@ -89,7 +94,7 @@ export abstract class World {
   abstract start(): void;
 
   /** Makes a fault happen. */
-  protected abstract strike(fault: Fault): void;
+  protected abstract strike(fault: Exclude<Fault, HangUps>): void;
 
   /** A thread stands still from now on. */
   protected abstract stall(node: string, forMs: number): void;
@@ -101,7 +106,7 @@ export abstract class World {
   protected abstract healProcesses(): void;
 
   /** Sends a request to a process; undefined where no answer came. */
-  protected abstract fetch(request: Request): Promise<Exchange | undefined>;
+  protected abstract fetch(request: OpenRequest): Promise<Exchange | undefined>;
 
   /** Asks of actors that live and that should have ended so long ago. */
   protected abstract overdueAsks(lateMs: number): readonly PendingAsk[];
@@ -179,7 +184,8 @@ export abstract class World {
         if (!this.#running) return;
         this.note("world", fault.kind, fault.atMs, describeFault(fault));
         for (const checker of this.checkers.fault) checker.fault(fault);
-        this.strike(fault);
+        if (fault.kind === "hangUps") this.#hangUps(fault);
+        else this.strike(fault);
       });
     }
   }
@@ -187,18 +193,35 @@ export abstract class World {
   /** Ends all faults and starts the stopped processes. Clients end their work. */
   heal(): void {
     this.witness.heal();
+    this.#impatience = PATIENT;
     this.#running = false;
     this.healProcesses();
   }
 
   // ---- clients
 
-  /** Sends a request; undefined where no answer came. */
-  async exchange(request: Request): Promise<Exchange | undefined> {
-    return await Promise.race([
-      this.fetch(request),
-      this.sleep(CLIENT_TIMEOUT_MS).then(() => undefined),
-    ]);
+  /** Whether clients may hang up on the next request. */
+  get areImpatient(): boolean {
+    return this.clock.monotonicMs() < this.#impatience.untilMs;
+  }
+
+  #hangUps({ forMs, afterMs }: HangUps): void {
+    this.#impatience = { untilMs: this.clock.monotonicMs() + forMs, afterMs };
+  }
+
+  /** Sends a request; undefined where no answer came before the client hung up. */
+  async exchange(request: Request, sent: SentRequest): Promise<Exchange | undefined> {
+    const open = new OpenRequest(request, (wallMs) => {
+      for (const checker of this.checkers.hungUp) checker.hungUp(sent, wallMs);
+    });
+    let isOver = false;
+    const answer = this.fetch(open).finally(() => isOver = true);
+    const patienceMs = this.areImpatient ? this.#impatience.afterMs : PATIENCE_MS;
+    const patience = this.sleep(patienceMs).then(() => {
+      if (!isOver) open.hangUp();
+      return undefined;
+    });
+    return await Promise.race([answer, patience]);
   }
 
   /** A client has an answer. */
