@@ -114,16 +114,14 @@ export class EmbeddingTable {
     missing: "zeros" | "initial",
     found?: Uint8Array,
   ): void {
-    const floats = this.#floatsOf("look up", ids, out);
-    const memory = this.#memory;
-    memory.reserve({ ids: ids.length, floats, bytes: ids.length });
-    memory.ids(ids.length).set(ids);
-    requireAccepted(
-      "look up",
-      memory.kernel.table_lookup(ids.length, Number(missing === "initial")),
+    this.#floatsOf("look up", ids, out);
+    const { kernel } = this.#memory;
+    // An update recognises the ids of a call.
+    const learns = missing === "initial";
+    this.#memory.lookUp(
+      { ids, width: this.width, out, found, isWhole: learns },
+      (count) => requireAccepted("look up", kernel.table_lookup(count, Number(learns))),
     );
-    out.set(memory.floats(floats));
-    found?.set(memory.bytes(ids.length));
   }
 
   /**

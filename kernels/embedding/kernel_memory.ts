@@ -1,7 +1,29 @@
 /** The memory of a table's instance as typed arrays. See ABI.md, "Buffers of a table". */
 import { instantiateKernel } from "./kernel_module.ts";
 import { type Reserve, reserveBuffer } from "./kernel_refusals.ts";
+import type { FeatureIds } from "./options.ts";
 import type { TableExports } from "./table_exports.ts";
+
+/**
+ * Floats that a lookup copies out at a time, 64 KiB: rows are still in the second-level cache then.
+ * Lookups of dim 64 take a seventh less with it.
+ */
+const PIECE_FLOATS = 1 << 14;
+/** Lower bound of the ids of a piece, since a search for fewer takes nearly as long. */
+const PIECE_IDS_MIN = 256;
+
+/** Ids to look up, and arrays for the answer. */
+export interface Lookup {
+  readonly ids: FeatureIds;
+  /** Weights of a row. */
+  readonly width: number;
+  /** Shape `[ids, width]`. */
+  readonly out: Float32Array;
+  /** Shape `[ids]`. */
+  readonly found: Uint8Array | undefined;
+  /** Whether the kernel gets all ids in one call. */
+  readonly isWhole: boolean;
+}
 
 /** Whether a view is alive and lies there: a view that died has length 0 and begins at 0. */
 function isAt(view: ArrayBufferView, address: number, length: number): boolean {
@@ -74,6 +96,29 @@ export class KernelMemory {
       this.#bytes = new Uint8Array(this.#buffer, address, length);
     }
     return this.#bytes;
+  }
+
+  /**
+   * Copies ids in, calls `find`, and copies rows and flags out, a piece of the ids at a time.
+   *
+   * @param find Looks up the given number of ids.
+   * @returns Sum of what `find` returned.
+   */
+  lookUp({ ids, width, out, found, isWhole }: Lookup, find: (ids: number) => number): number {
+    const idsAtOnce = isWhole
+      ? Math.max(1, ids.length)
+      : Math.max(PIECE_IDS_MIN, Math.floor(PIECE_FLOATS / width));
+    const longest = Math.min(ids.length, idsAtOnce);
+    this.reserve({ ids: longest, floats: longest * width, bytes: longest });
+    let sum = 0;
+    for (let first = 0; first < ids.length; first += idsAtOnce) {
+      const piece = ids.subarray(first, first + idsAtOnce);
+      this.ids(piece.length).set(piece);
+      sum += find(piece.length);
+      out.set(this.floats(piece.length * width), first * width);
+      found?.set(this.bytes(piece.length), first);
+    }
+    return sum;
   }
 
   removed(length: number): BigUint64Array<ArrayBuffer> {

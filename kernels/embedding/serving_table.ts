@@ -82,13 +82,11 @@ export class ServingTable {
         `Cannot look up ${ids.length} ids of width ${this.width}: out holds ${out.length} floats, found ${found.length}`,
       );
     }
-    const memory = this.#memory;
-    memory.reserve({ ids: ids.length, floats, bytes: ids.length });
-    memory.ids(ids.length).set(ids);
-    const missing = requireAccepted("look up", memory.kernel.serving_lookup(ids.length));
-    out.set(memory.floats(floats));
-    found.set(memory.bytes(ids.length));
-    return missing;
+    const { kernel } = this.#memory;
+    return this.#memory.lookUp(
+      { ids, width: this.width, out, found, isWhole: false },
+      (count) => requireAccepted("look up", kernel.serving_lookup(count)),
+    );
   }
 
   /**
