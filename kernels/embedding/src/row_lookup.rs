@@ -11,7 +11,7 @@ use crate::page::Row;
 use crate::row_memo::CHUNK;
 use crate::row_starts::{is_no_row, is_row_of, no_row};
 use crate::row_store::RowStore;
-use crate::search::{read_pass, PASS, WRITTEN_PASS};
+use crate::search::{fetched_at_once, WRITTEN_PASS};
 
 /// Candidate rows of a chunk: the address of each row's first byte or of the stand-in for no row,
 /// and handles if they are needed. Once verified, a candidate is the row of its id, or none.
@@ -116,12 +116,12 @@ impl RowStore {
     ) {
         let bytes = bytes.min(self.layout.stride);
         let remembers = learns && self.recent.begin(ids, self.removals, self.memory.bytes_max());
-        let pass = read_pass(bytes);
+        let fetched = fetched_at_once(bytes);
         for (chunk, ids) in ids.chunks(CHUNK).enumerate() {
             let unknown = self.look_for_chunk(ids, remembers);
             let mut remembered = 0;
-            for first in (0..ids.len()).step_by(pass) {
-                let end = ids.len().min(first + pass);
+            for first in (0..ids.len()).step_by(fetched) {
+                let end = ids.len().min(first + fetched);
                 self.fetch(first, end, bytes);
                 let absent = self.verify(first, &ids[first..end]);
                 remembered = self.remember(remembered, unknown, end);
@@ -177,15 +177,12 @@ impl RowStore {
             }
         });
         let Some(unknown) = unknown else {
-            for (pass, ids) in ids.chunks(PASS).enumerate() {
-                // SAFETY: the view is of this moment.
-                unsafe { search.find(&view, ids) };
-                for number in 0..ids.len() {
-                    let at = (pass * PASS + number) % CHUNK;
-                    starts[at] = search.start(number);
-                    if HANDLES {
-                        handles[at] = search.handle(number);
-                    }
+            // SAFETY: the view is of this moment.
+            unsafe { search.find(&view, ids) };
+            for at in 0..ids.len().min(CHUNK) {
+                starts[at] = search.start(at);
+                if HANDLES {
+                    handles[at] = search.handle(at);
                 }
             }
             return 0;
@@ -215,16 +212,11 @@ impl RowStore {
         let view = self.view();
         let RowStore { memo, candidates, search, .. } = self;
         let Candidates { starts, handles } = &mut **candidates;
-        // In equal parts, since a search for few ids takes nearly as long as one for many.
-        let part = unknown.div_ceil(unknown.div_ceil(PASS).max(1)).max(1);
-        for first in (0..unknown).step_by(part) {
-            let ids = memo.unknown_ids(first, unknown.min(first + part));
-            // SAFETY: as above.
-            unsafe { search.find(&view, ids) };
-            for number in 0..ids.len() {
-                let at = memo.position(first + number);
-                (starts[at], handles[at]) = (search.start(number), search.handle(number));
-            }
+        // SAFETY: the view is of this moment.
+        unsafe { search.find(&view, memo.unknown_ids(unknown)) };
+        for number in 0..unknown {
+            let at = memo.position(number);
+            (starts[at], handles[at]) = (search.start(number), search.handle(number));
         }
     }
 

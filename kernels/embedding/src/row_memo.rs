@@ -25,7 +25,7 @@
 //!    the upper half carries the handle and six more. Twice as many words fit the same memory as
 //!    with the id in the word: 72 instead of 67 % of Zipf ids are known.
 //! 2. **The row's address, not only its handle:** 1.5 ns an id, since no page table is read.
-//! 3. **512 ids at once.** The unknown ids of a chunk fill passes of the search: 20.3 → 19.5 ns.
+//! 3. **512 ids at once.** The unknown ids of a chunk are a pass of the search: 20.3 → 19.5 ns.
 //! 4. **No branch on known or unknown,** which would be mispredicted: each id is written to the
 //!    list of unknown ids, whose length then grows by 0 or 1.
 //! 5. **Words by the number of rows.** Twice as many words know 4 % more of Zipf ids, and cost half
@@ -49,6 +49,7 @@
 
 use crate::entry::{HANDLES_MAX, HANDLE_BITS};
 use crate::row_starts::not_looked_for;
+use crate::search::PASS;
 
 /// Words of the smallest memo, as a power of two: 256 kB with 32-bit addresses.
 const BITS_MIN: u32 = 15;
@@ -61,8 +62,8 @@ const PAUSE_MAX: u32 = 31;
 /// The memo pauses after a chunk of which fewer than one id in `WORTH_ONE_IN` is known.
 const WORTH_ONE_IN: usize = 4;
 
-/// Ids asked for at once: enough for the unknown ones to fill passes of the search.
-pub const CHUNK: usize = 512;
+/// Ids asked for at once: the unknown ones are one pass of the search.
+pub const CHUNK: usize = PASS;
 
 /// A word: the address of a row, whose low two bits are check bits, and above it a handle and six
 /// more check bits.
@@ -257,10 +258,10 @@ impl RowMemo {
         self.unknown_ids[number % CHUNK] = id;
     }
 
-    /// Ids `first` to `end` among those that the last `recall` did not know.
+    /// The first `count` ids that the last `recall` did not know.
     #[inline(always)]
-    pub fn unknown_ids(&self, first: usize, end: usize) -> &[u64] {
-        &self.unknown_ids[first..end]
+    pub fn unknown_ids(&self, count: usize) -> &[u64] {
+        &self.unknown_ids[..count]
     }
 
     /// Unknown id number `number`.

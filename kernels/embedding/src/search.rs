@@ -1,4 +1,4 @@
-//! The batched search: for up to 256 ids, the address of the row that each may have. Lookups and
+//! The batched search: for up to 512 ids, the address of the row that each may have. Lookups and
 //! updates spend most of their time here.
 //!
 //! # The plain algorithm
@@ -19,14 +19,15 @@
 //!
 //! # Deviations, and their gain
 //!
-//! 1. **Stages.** A pass is up to 256 ids. The loop body is divided into six loops over a pass, the
+//! 1. **Stages.** A pass is up to 512 ids. The loop body is divided into six loops over a pass, the
 //!    stages. Stages that compute addresses (`locate`, `compare`, `choose`) alternate with stages
 //!    that only load (`touch_tags`, `load_entries`, `touch_rows`). A loading stage has a few
 //!    instructions an id, so dozens of misses are under way at once. Without the loop over rows,
 //!    lookups of a million rows take 95.8 ns, with it 65.4; with `locate` and `touch_tags` merged
-//!    they take 70.9 (Intel). 128 ids are 8 % faster than 64 at 4 M rows (AMD), 256 are 5 % faster
-//!    than 128 for rows of dim 16 and slower where their rows leave the first-level cache; there
-//!    rows are fetched for 128.
+//!    they take 70.9 (Intel). At the ends of a stage few loads are under way, so long passes are
+//!    faster: 128 ids by 8 % than 64 at 4 M rows (AMD), 256 by 5 % than 128 (AMD), 512 by 3 % than
+//!    256 (Intel). Rows are fetched for 256 ids, or for 128 where theirs leave the first-level
+//!    cache.
 //! 2. **Touching in place of prefetching.** WASM has no prefetch. A load whose value is used later
 //!    fetches the line; `touched` is that use.
 //! 3. **Every line of a row is touched,** not only the first: else the loop that copies rows waits
@@ -67,8 +68,8 @@ use crate::row_starts::{is_no_row, no_row, touch_rows};
 use crate::slab::SlabView;
 use crate::tags::{tag_of, BUCKET_CELLS};
 
-/// Ids of a pass: the arrays of a pass and narrow rows fit the first-level cache.
-pub const PASS: usize = 256;
+/// Ids of a pass: the arrays of a pass fit the first-level cache.
+pub const PASS: usize = 512;
 /// Ids of a pass that may insert rows: subtables grow between passes only, so a long one would fill
 /// a small table beyond its bound.
 pub const WRITTEN_PASS: usize = 128;
@@ -76,13 +77,13 @@ pub const WRITTEN_PASS: usize = 128;
 /// they are read.
 const FETCHED_BYTES: usize = 40 << 10;
 
-/// Ids of a pass of a lookup that reads `bytes` of each row.
+/// Ids whose rows a lookup that reads `bytes` of each fetches together.
 #[inline]
-pub fn read_pass(bytes: usize) -> usize {
-    if bytes * PASS <= FETCHED_BYTES {
-        PASS
-    } else {
+pub fn fetched_at_once(bytes: usize) -> usize {
+    if bytes * (PASS / 2) <= FETCHED_BYTES {
         PASS / 2
+    } else {
+        PASS / 4
     }
 }
 
