@@ -152,23 +152,27 @@ async function readAgain(
     if (records.length === 0) return;
     for (const { offset, bytes } of records) {
       next = offset + 1;
-      const record = decoded(bytes, options);
+      const record = decoded(bytes);
       if (record === undefined) continue;
       window.observe(record, offset);
       while (window.closeNext(record, offset, none));
-      window.accept(record, offset, none);
-      if (record.kind === "impression") offered.add(offset, window.clockMs);
+      if (record.kind !== "impression") {
+        window.accept(record, offset, none);
+        continue;
+      }
+      // Rankings of other features are not held. They are counted all the same: after a change of
+      // the features the others keep their numbers.
+      if (areRowsOf(options, record.shown)) window.accept(record, offset, none);
+      offered.add(offset, window.clockMs);
     }
   }
 }
 
-/** The record; undefined where the joiner has skipped it. */
-function decoded(bytes: Uint8Array, options: JoinerOptions): EventRecord | undefined {
+/** The record; undefined where it cannot be decoded, which the joiner has skipped. */
+function decoded(bytes: Uint8Array): EventRecord | undefined {
   try {
-    const record = decodeEvent(bytes);
-    if (record.kind !== "impression" || areRowsOf(options, record.shown)) return record;
+    return decodeEvent(bytes);
   } catch {
     return undefined;
   }
-  return undefined;
 }

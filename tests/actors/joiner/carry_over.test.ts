@@ -5,6 +5,8 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { defineJoiner } from "../../../actors/joiner/definition.ts";
 import type { JoinerOptions } from "../../../actors/joiner/options.ts";
+import { readCarryOver } from "../../../actors/joiner/read_carry_over.ts";
+import type { RowColumns } from "../../../kernels/features/schema_fingerprint.ts";
 import { MemoryEventLog } from "../../../mesh/adapters/memory/memory_event_log.ts";
 import { LogFullError } from "../../../mesh/ports/event_log.ts";
 import {
@@ -16,7 +18,8 @@ import { SimulatedMesh } from "../../../mesh/simulation/simulated_mesh.ts";
 import { encodeEvent, type EventRecord } from "../../../records/event_record.ts";
 import { decodeExamples } from "../../../records/example_chunk.ts";
 import { presentPartition } from "../../../records/ranking_partition.ts";
-import { action, impression, joinerOptions, readExamples } from "./records.ts";
+import { present } from "../../../structures/invariant.ts";
+import { action, COLUMNS, impression, joinerOptions, readExamples, shownRows } from "./records.ts";
 
 class World {
   readonly mesh = new SimulatedMesh({ seed: 1 });
@@ -91,6 +94,15 @@ class World {
       ]);
     }
     await this.mesh.advance(10);
+  }
+
+  /** Offsets of the rankings that a joiner takes over which is made with these columns. */
+  async carried(columns: RowColumns): Promise<number[]> {
+    const logs = { eventLog: this.eventLog, exampleLog: this.exampleLog };
+    const [partition] = this.present;
+    const options = { ...joinerOptions(columns), partition, partitionings: this.#counts };
+    const { impressions } = present(await readCarryOver(logs, options), "a partition has ended");
+    return impressions.map(({ header }) => header.offset);
   }
 
   /** The orders of the chunks in a partition of the example log, ms. */
@@ -183,6 +195,21 @@ Deno.test("an action before the change meets its ranking that is logged behind i
   await world.post("r", shown("r", 1_000));
   await world.mark(5_000);
   assert.deepEqual((await world.examples()).get("r/a"), [1]);
+  await world.mesh.stop();
+});
+
+Deno.test("rankings of other features are left out, and the others keep their numbers", async () => {
+  const world = new World();
+  await world.mesh.settle(world.start(0));
+  const changed = { ...COLUMNS, schemaFingerprint: 6 };
+  const ofChanged = { ...shown("r2", 1_100), shown: shownRows("r2", ["a", "b"], changed) };
+  await world.post("r1", shown("r1", 1_000));
+  await world.post("r2", ofChanged);
+  await world.post("r3", shown("r3", 1_200));
+  await world.post("r4", { ...ofChanged, rankingId: "r4", atMs: 1_300 });
+  await world.repartition({ events: 1, examples: 1 });
+  assert.deepEqual(await world.carried(COLUMNS), [-4, -2]);
+  assert.deepEqual(await world.carried(changed), [-3, -1]);
   await world.mesh.stop();
 });
 
