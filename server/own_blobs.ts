@@ -103,7 +103,7 @@ export class OwnBlobs {
       `${place} is the store of another mesh, of which ${await hostOfMark(blobs, other)} is a ` +
         "host. Give this mesh a directory, a bucket or a prefix of its own. Where the other one is " +
         "no more, or is this one before its Redis server lost all data, `cairn recover " +
-        "--accept-loss` takes the store over.",
+        `--accept-loss --from-mesh ${other.mesh}\` takes the store over.`,
     );
   }
 }

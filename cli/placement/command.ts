@@ -29,6 +29,12 @@ export interface ReshardFlags extends PlacementFlags, WaitFlags {
   readonly ifVersion?: number;
 }
 
+/** The typed options of `recover`. */
+export interface RecoverFlags extends PlacementFlags {
+  /** Id of the other mesh from which the store of snapshots is taken. */
+  readonly fromMesh?: string;
+}
+
 /** The typed options of `drain`. */
 export type DrainFlags = PlacementFlags & WaitFlags;
 
@@ -200,7 +206,11 @@ export function placementCommands(output: Output): Command[] {
         "--accept-loss",
         "give every shard a new owner, which restores it from the newest snapshot",
       )
-      .action(async (flags: PlacementFlags) => {
+      .option(
+        "--from-mesh <id>",
+        "take the store of snapshots from this other mesh, which must be no more: its hosts would refuse to go on",
+      )
+      .action(async (flags: RecoverFlags) => {
         const { recoverCommand } = await import("./recover.ts");
         await recoverCommand(flags, output);
       }),
