@@ -5,11 +5,12 @@
  *     ∀ changes of a placement:  it is not after t
  *     t + REST_MS, and at most LOOKS · LOOK_MS later:  nothing is pending again
  *     then, ∀ parts:  the owner is a living process, and has the actors of the part
- *     then, ∀ placed actors of a host:  the host owns the part that the actor belongs to
+ *     then, ∀ hosts:  it has the serving replicas that its configuration gives to it
+ *     then, ∀ other actors of a host:  they are of no shard, partition or replica
  *
  * So no log has records that its readers have not read, no plan is carried out, and no host has a
- * copy of a part that another one owns. An erasure may go on meanwhile: its
- * records come to the logs, and are in the next snapshot.
+ * copy of a part that another one owns. An erasure may go on meanwhile: its records come to the
+ * logs, and are in the next snapshot.
  */
 import { divisionsOf, withDivisions } from "../../configuration/sharding.ts";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
@@ -25,15 +26,22 @@ const REST_MS = 6_000;
 /** Looks at the pending work after the rest, until a snapshot has it, and the pause between, ms. */
 const LOOKS = 80;
 const LOOK_MS = 250;
-/** The kind of an actor that copies a shard to its next host. */
-const COPY = "shard_copy";
+/** Kinds of actors that hold rows, and that the store does not place. */
+const unplacedKinds: ReadonlySet<string> = new Set(["shard_copy", "serving_replica"]);
+
+/** The actors of a host. */
+export interface HostAtRest {
+  readonly actors: readonly Address[];
+  /** The serving replicas that it is to have. */
+  readonly replicas: readonly Address[];
+}
 
 export interface QuietMeshParts {
   readonly configuration: () => CairnConfiguration;
   /** All that the store has. */
   readonly now: () => MeshView | undefined;
-  /** The actors of each host that has started. */
-  readonly actors: () => ReadonlyMap<string, readonly Address[]>;
+  /** The hosts that have started. */
+  readonly hosts: () => ReadonlyMap<string, HostAtRest>;
   /** The work that is pending, in words. */
   readonly pending: () => Promise<string | undefined>;
   readonly sleep: (ms: number) => Promise<void>;
@@ -64,10 +72,12 @@ export function quietMesh(parts: QuietMeshParts): CheckerFactory {
 }
 
 /** The first part without a living owner or its actors, or actor that is on another host. */
-function problemOf(view: MeshView, { configuration, actors }: QuietMeshParts): string | undefined {
-  const divided = withDivisions(configuration(), divisionsOf(view.identity));
-  const running = new Map(
-    [...actors()].map(([host, all]) => [host, new Set(all.filter(isPlaced))]),
+function problemOf(view: MeshView, parts: QuietMeshParts): string | undefined {
+  const configuration = withDivisions(parts.configuration(), divisionsOf(view.identity));
+  const hosts = parts.hosts();
+  /** The actors of each host that are of no part looked at yet. */
+  const left = new Map(
+    [...hosts].map(([host, { actors }]) => [host, new Set(actors.filter(isOfPart))]),
   );
   for (const [key, placement] of view.placements) {
     if (placement.state === "unassigned") return `${key} has no owner`;
@@ -75,12 +85,16 @@ function problemOf(view: MeshView, { configuration, actors }: QuietMeshParts): s
     const { host } = owner;
     const isHere = isLive(view, owner) && (view.hosts.get(host)?.expiresMs ?? 0) > view.nowMs;
     if (!isHere) return `${key} is on ${host}, which is gone`;
-    for (const actor of actorsOf(key, divided)) {
-      if (!running.get(host)?.delete(actor)) return `${host} owns ${key} and lacks ${actor}`;
+    for (const actor of actorsOf(key, configuration)) {
+      if (!left.get(host)?.delete(actor)) return `${host} owns ${key} and lacks ${actor}`;
     }
   }
-  for (const [host, [left]] of running) {
-    if (left !== undefined) return `${host} has ${left}, which belongs to no part of it`;
+  for (const [host, others] of left) {
+    for (const replica of hosts.get(host)?.replicas ?? []) {
+      if (!others.delete(replica)) return `${host} lacks ${replica}`;
+    }
+    const [other] = others;
+    if (other !== undefined) return `${host} has ${other}, which belongs to no part of it`;
   }
   return undefined;
 }
@@ -89,7 +103,7 @@ function actorsOf(key: PlacedKey, configuration: CairnConfiguration): Address[] 
   return [placedAddress(key, configuration.sharding), ...followersOf(key, configuration)];
 }
 
-function isPlaced(actor: Address): boolean {
+function isOfPart(actor: Address): boolean {
   const kind = actor.slice(0, actor.indexOf("/"));
-  return kind === COPY || placedKinds.has(kind);
+  return unplacedKinds.has(kind) || placedKinds.has(kind);
 }

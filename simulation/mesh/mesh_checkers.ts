@@ -31,7 +31,7 @@ import { ownTimers } from "../checkers/own_timers.ts";
 import { orderedPartitions } from "../checkers/ordered_partitions.ts";
 import { promptAsks } from "../checkers/prompt_asks.ts";
 import { promptFreshness } from "../checkers/prompt_freshness.ts";
-import { quietMesh } from "../checkers/quiet_mesh.ts";
+import { type HostAtRest, quietMesh } from "../checkers/quiet_mesh.ts";
 import { recommendedItems } from "../checkers/recommended_items.ts";
 import { ruledRankings } from "../checkers/ruled_rankings.ts";
 import { reproducedScores } from "../checkers/reproduced_scores.ts";
@@ -45,7 +45,7 @@ import { wholeDeltas } from "../checkers/whole_deltas.ts";
 import { wholeMoves } from "../checkers/whole_moves.ts";
 import { wholeShardings } from "../checkers/whole_shardings.ts";
 import { wholeSnapshots } from "../checkers/whole_snapshots.ts";
-import type { Address } from "../../mesh/runtime/actor.ts";
+import { ServingReplicas } from "../../server/serving_replicas.ts";
 import { pendingInMesh } from "./mesh_liveness.ts";
 import type { MeshWorld } from "./mesh_world.ts";
 
@@ -103,18 +103,20 @@ export function meshCheckers(world: MeshWorld): CheckerFactory[] {
     quietMesh({
       configuration,
       now: () => world.view,
-      actors: () => actorsOf(world),
+      hosts: () => hostsAtRest(world),
       pending: () => pendingInMesh(world),
       sleep: (ms) => world.sleep(ms),
     }), // the last one: time passes in it
   ];
 }
 
-/** The actors of each host that has started. */
-function actorsOf(world: MeshWorld): Map<string, Address[]> {
+function hostsAtRest(world: MeshWorld): Map<string, HostAtRest> {
   return new Map(world.hosts.map((host) => {
-    const mailboxes = world.processOf(host)?.mailboxes() ?? [];
-    return [host, Array.from(mailboxes, ({ actor }) => actor)];
+    const running = world.processOf(host);
+    const serving = running?.composed?.serving;
+    const actors = Array.from(running?.mailboxes() ?? [], ({ actor }) => actor);
+    const held = serving ? new ServingReplicas(serving.configuration).heldBy(host) : [];
+    return [host, { actors, replicas: held.map(({ replica }) => replica) }];
   }));
 }
 

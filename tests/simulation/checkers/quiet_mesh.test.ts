@@ -12,8 +12,13 @@ const owned: Placement = {
   epoch: 1,
 };
 
+const shard: Address = "embedding_shard/0";
+const replica: Address = "serving_replica/0@a";
+
 interface Rest {
-  readonly actors?: Readonly<Record<string, readonly Address[]>>;
+  /** The actors of each host. */
+  readonly a?: readonly Address[];
+  readonly b?: readonly Address[];
   readonly incarnation?: string;
   readonly expiresMs?: number;
   readonly pending?: string;
@@ -23,8 +28,7 @@ interface Rest {
 
 /** The broken promises of a mesh of the hosts `a` and `b`, in which `a` owns the only shard. */
 async function restOf(
-  { actors = { a: ["embedding_shard/0"] }, incarnation = "a-1", expiresMs = 1, pending, moves }:
-    Rest,
+  { a = [shard, replica], b = [], incarnation = "a-1", expiresMs = 1, pending, moves }: Rest,
 ): Promise<string[]> {
   const failures: string[] = [];
   const view = {
@@ -44,7 +48,11 @@ async function restOf(
   const checker = quietMesh({
     configuration: () => configuration,
     now: () => view as unknown as MeshView,
-    actors: () => new Map(Object.entries({ b: [], ...actors })),
+    hosts: () =>
+      new Map([
+        ["a", { actors: a, replicas: [replica] }],
+        ["b", { actors: b, replicas: [] }],
+      ]),
     pending: () => Promise.resolve(pending),
     sleep: () => {
       if (moves) checker.placed?.("shard/0", owned, { ...owned, epoch: 2 });
@@ -57,22 +65,20 @@ async function restOf(
 }
 
 Deno.test("a mesh keeps its rest whose parts are with their owners, and on no other host", async () => {
-  const rankers: Address[] = ["ranker/a", "serving_replica/0@a"];
-  assert.deepEqual(await restOf({ actors: { a: ["embedding_shard/0", ...rankers] } }), []);
+  assert.deepEqual(await restOf({ a: [shard, replica, "ranker/a"], b: ["ranker/b"] }), []);
 });
 
 Deno.test("a part without its owner, a copy and work that comes again break the promise", async () => {
   const cases: readonly (readonly [Rest, string])[] = [
     [{ incarnation: "a-2" }, "shard/0 is on a, which is gone"],
     [{ expiresMs: 0 }, "shard/0 is on a, which is gone"],
-    [{ actors: { a: [] } }, "a owns shard/0 and lacks embedding_shard/0"],
+    [{ a: [replica] }, "a owns shard/0 and lacks embedding_shard/0"],
+    [{ a: [shard] }, "a lacks serving_replica/0@a"],
+    [{ b: [shard] }, "b has embedding_shard/0, which belongs to no part of it"],
+    [{ b: ["shard_copy/0"] }, "b has shard_copy/0, which belongs to no part of it"],
     [
-      { actors: { a: ["embedding_shard/0"], b: ["embedding_shard/0"] } },
-      "b has embedding_shard/0, which belongs to no part of it",
-    ],
-    [
-      { actors: { a: ["embedding_shard/0", "shard_copy/0"] } },
-      "a has shard_copy/0, which belongs to no part of it",
+      { a: [shard, replica, "serving_replica/0#1@a"] },
+      "a has serving_replica/0#1@a, which belongs to no part of it",
     ],
     [{ pending: "a shard is to move" }, "a shard is to move"],
   ];
