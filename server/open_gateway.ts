@@ -20,9 +20,9 @@ import { StoredItems } from "../gateway/memory/stored_items.ts";
 import { createProfileCheck } from "../kernels/features/profile_check.ts";
 import type { CairnConfiguration } from "../configuration/configuration.ts";
 import { partitionCountsOf } from "../configuration/partitions.ts";
-import { joinedPartitions, type MeshView } from "../mesh/ports/coordination.ts";
+import { type HostRecord, joinedPartitions, type MeshView } from "../mesh/ports/coordination.ts";
 import { numbersOf } from "../mesh/ports/partitioning.ts";
-import { mayHoldEarlierReplicas } from "../mesh/ports/reshard_progress.ts";
+import { withEarlierReplicas } from "../mesh/ports/reshard_progress.ts";
 import type { ActorRef } from "../mesh/runtime/actor.ts";
 import { actionLabels } from "./action_labels.ts";
 import { consoleSources } from "./console_sources.ts";
@@ -31,7 +31,7 @@ import { knownAttributes } from "./known_attributes.ts";
 import { Joiners } from "./joiners.ts";
 import { OtherGateways, shareGateway } from "./other_gateways.ts";
 import { addresses } from "./addresses.ts";
-import { servingHosts, servingHostsOfMesh } from "./layout.ts";
+import { servingHosts } from "./layout.ts";
 import { ServingReplicas } from "./serving_replicas.ts";
 import type { RunningHost, StartedActors } from "./start_actors.ts";
 import { Trainers } from "./trainers.ts";
@@ -194,9 +194,14 @@ function erasuresOf(
       { length: configuration.featureKeeper?.shards ?? 0 },
       (_, i) => mesh.actorRef<FeatureKeeperMessage>(addresses.featureKeeper(i)),
     ),
-    rowFeeds: servingHosts(configuration).map((each) =>
-      mesh.actorRef<RowFeedMessage>(addresses.rowFeed(each))
-    ),
+    rowFeeds: async () => {
+      const present = meshView === undefined
+        ? servingHosts(configuration)
+        : servingIn(await meshView()).map(({ host }) => host);
+      return new Map(
+        present.map((each) => [each ?? "", mesh.actorRef<RowFeedMessage>(addresses.rowFeed(each))]),
+      );
+    },
     clock,
     random,
     telemetry,
@@ -204,17 +209,19 @@ function erasuresOf(
     ...(host !== undefined && { host }),
     ...(meshView && {
       hostsServing: async () => hostsServing(await meshView()),
-      mayHoldEarlierReplicas: async () =>
-        mayHoldEarlierReplicas(await meshView(), servingHostsOfMesh(configuration)),
+      withEarlierReplicas: async () => withEarlierReplicas(await meshView()),
     }),
   });
 }
 
 /** The hosts whose gateways answer, by their leases. */
-function hostsServing({ hosts, nowMs }: MeshView): string[] {
-  return [...hosts.values()]
-    .filter(({ roles, expiresMs }) => roles.includes("serving") && expiresMs > nowMs)
-    .map(({ host }) => host);
+function hostsServing(view: MeshView): string[] {
+  return servingIn(view).filter(({ expiresMs }) => expiresMs > view.nowMs).map(({ host }) => host);
+}
+
+/** The serving hosts of a mesh, also those whose leases have just ended. */
+function servingIn({ hosts }: MeshView): HostRecord[] {
+  return [...hosts.values()].filter(({ roles }) => roles.includes("serving"));
 }
 
 /** The replicas on this host; found anew when the divisions of the mesh change. */

@@ -28,13 +28,16 @@ export interface ErasureParts {
   /** The partitionings of the logs, oldest first, which grow while the gateway runs. */
   readonly partitionings: () => readonly PartitionCounts[];
   readonly keepers: readonly ActorRef<FeatureKeeperMessage>[];
-  /** One on each serving host. */
-  readonly rowFeeds: readonly ActorRef<RowFeedMessage>[];
   /**
-   * Whether a serving host may have replicas of an earlier sharding, to which no feed carries
-   * removals; absent where shards do not change in number.
+   * The feeds on the serving hosts that are in the mesh now, by host. A host that is not has no
+   * rows: it ends as soon as it hears of that, and fills its replicas anew when it starts.
    */
-  readonly mayHoldEarlierReplicas?: () => Promise<boolean>;
+  readonly rowFeeds: () => Promise<ReadonlyMap<string, ActorRef<RowFeedMessage>>>;
+  /**
+   * The serving hosts in the mesh that may have replicas of an earlier sharding, to which no feed
+   * carries removals; absent where shards do not change in number.
+   */
+  readonly withEarlierReplicas?: () => Promise<readonly string[]>;
   readonly clock: Clock;
   readonly random: Random;
   readonly telemetry: Telemetry;

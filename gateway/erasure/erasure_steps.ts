@@ -15,6 +15,7 @@ import {
   writeErasureRequest,
 } from "../../records/erasure.ts";
 import { deleteCheckpointsFrom } from "../../records/keeper_checkpoints.ts";
+import { present } from "../../structures/invariant.ts";
 import type { ErasureLog } from "./erasure_log.ts";
 import { areLearned, BUDGET_MS, isForgotten, readState, readTrainers } from "./erasure_state.ts";
 import type { FirstRecords } from "./first_records.ts";
@@ -147,14 +148,13 @@ export class ErasureSteps {
    * Notes of erasures whose rows the trainers have removed that the replicas are without them, when
    * every feed has carried all removals and the replicas before a change of shards have ended. The
    * feeds are asked once for all, after the trainers: a slow serving host holds up one step.
+   *
+   * @throws {Error} A host holds the erasures up; the message names it.
    */
   async confirmServed(learned: readonly Following[]): Promise<void> {
     if (learned.length === 0) return;
-    const { rowFeeds, clock, blobs, keepers, mayHoldEarlierReplicas } = this.#parts;
-    const rounds = await Promise.all(rowFeeds.map(async (feed) => {
-      const status = await feed.ask({ kind: "getStatus" }, { budgetMs: BUDGET_MS });
-      return status.roundsComplete;
-    }));
+    const { clock, blobs, keepers, withEarlierReplicas } = this.#parts;
+    const rounds = await this.#roundsComplete();
     const served = learned.filter((following) => areCarried(following, rounds));
     if (served.length === 0) return;
     // Where a host runs another number of keepers, some of these do not answer.
@@ -162,12 +162,25 @@ export class ErasureSteps {
       keepers.map((keeper) => keeper.ask({ kind: "getStatus" }, { budgetMs: BUDGET_MS })),
     );
     await deleteCheckpointsFrom(blobs, keepers.length);
-    if (await mayHoldEarlierReplicas?.()) return;
+    const late = await withEarlierReplicas?.() ?? [];
+    if (late.length > 0) {
+      throw new Error(`replicas of the former shards may be left on ${late.join(", ")}`);
+    }
     // A receipt may be stored much later, where its host stands still or the store is slow.
     const servedAtMs = clock.nowMs();
     for (const following of served) {
       await this.#store(following, { ...following.request, servedAtMs });
     }
+  }
+
+  /** Complete rounds of the row feeds, by host. */
+  async #roundsComplete(): Promise<Map<string, number>> {
+    const feeds = await this.#parts.rowFeeds();
+    const rounds = await Promise.all(Array.from(feeds, async ([host, feed]) => {
+      const status = await feed.ask({ kind: "getStatus" }, { budgetMs: BUDGET_MS });
+      return [host, status.roundsComplete] as const;
+    }));
+    return new Map(rounds);
   }
 
   async #store(following: Following, request: ErasureRequest): Promise<void> {
@@ -177,10 +190,13 @@ export class ErasureSteps {
 }
 
 /** Whether every feed has done enough rounds since the trainers had removed the rows. */
-function areCarried(following: Following, rounds: readonly number[]): boolean {
-  // A feed that restarts counts from 0.
-  const before = following.roundsBefore ?? rounds;
-  const roundsBefore = rounds.map((complete, i) => Math.min(before[i], complete));
-  following.roundsBefore = roundsBefore;
-  return rounds.every((complete, i) => complete >= roundsBefore[i] + ROUNDS);
+function areCarried(following: Following, rounds: ReadonlyMap<string, number>): boolean {
+  const before = following.roundsBefore;
+  following.roundsBefore = new Map(
+    // A feed that restarts counts from 0.
+    Array.from(rounds, ([host, done]) => [host, Math.min(before.get(host) ?? done, done)]),
+  );
+  return Array.from(following.roundsBefore).every(([host, from]) =>
+    present(rounds.get(host), "the host is of both") >= from + ROUNDS
+  );
 }

@@ -45,6 +45,8 @@ export class Erasures {
   #timer: Timer | undefined;
   #step: Promise<void> = Promise.resolve();
   #stopped = false;
+  /** Why the last look at serving confirmed nothing; undefined = it did, or nothing waits. */
+  #servedWait: string | undefined;
 
   constructor(parts: ErasureParts) {
     this.#parts = { ...parts, blobs: guardedBlobs(parts.blobs) };
@@ -155,11 +157,7 @@ export class Erasures {
       }
     }
     if (this.#stopped) return;
-    await this.#steps.confirmServed(learned).catch((error) => {
-      const [{ request: { erasureId } }, ...others] = learned;
-      const which = others.length === 0 ? erasureId : `${erasureId} and ${others.length} more`;
-      this.#parts.telemetry.log("warn", `the erasure ${which} waits: ${reasonOf(error)}`);
-    });
+    await this.#confirmServed(learned);
     await this.#takeOver();
     const requests = [...this.#following.values()].map(({ request }) => request);
     this.#metrics.report(requests, this.#parts.clock.nowMs());
@@ -168,6 +166,20 @@ export class Erasures {
       await this.#release();
     } catch (error) {
       this.#parts.telemetry.log("warn", `erasures wait for a log: ${reasonOf(error)}`);
+    }
+  }
+
+  async #confirmServed(learned: readonly Following[]): Promise<void> {
+    try {
+      await this.#steps.confirmServed(learned);
+      this.#servedWait = undefined;
+    } catch (error) {
+      const reason = reasonOf(error);
+      if (reason === this.#servedWait) return;
+      this.#servedWait = reason;
+      const [{ request: { erasureId } }, ...others] = learned;
+      const which = others.length === 0 ? erasureId : `${erasureId} and ${others.length} more`;
+      this.#parts.telemetry.log("warn", `the erasure ${which} waits: ${reason}`);
     }
   }
 
@@ -254,6 +266,10 @@ export class Erasures {
     const { holds, sources, trainers } = await readState(this.#parts, request);
     following.isOverdue = true;
     const waiting = sources.filter((_, i) => trainers[i][1] === undefined);
-    this.#parts.telemetry.log("warn", `the erasure ${erasureId} is overdue`, { holds, waiting });
+    const serving = request.servedAtMs === undefined && this.#servedWait;
+    this.#parts.telemetry.log("warn", `the erasure ${erasureId} is overdue`, {
+      ...{ holds, waiting },
+      ...(serving && { serving }),
+    });
   }
 }

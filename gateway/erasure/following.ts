@@ -13,8 +13,8 @@ export interface Following {
   user: string | undefined;
   /** Monotonic time by which the records of all requests before the erasure are in the log, ms. */
   readonly passesAgainFromMs: number;
-  /** Complete rounds of each row feed when the trainers had removed the rows. */
-  roundsBefore: readonly number[] | undefined;
+  /** By host, complete rounds of its row feed when the trainers had removed the rows. */
+  roundsBefore: ReadonlyMap<string, number>;
   /** Monotonic time at which logs and snapshots were looked through last, ms. */
   lookedAtMs: number;
   isOverdue: boolean;
@@ -40,7 +40,7 @@ export function follow(
     request,
     user,
     passesAgainFromMs: parts.clock.monotonicMs() + betweenPassesMs(parts),
-    roundsBefore: undefined,
+    roundsBefore: new Map(),
     lookedAtMs: -Infinity,
     isOverdue: false,
     isLost: false,

@@ -89,12 +89,15 @@ export function restoringIn(
 }
 
 /**
- * Whether one of these serving hosts may have replicas of an earlier sharding. One that is not in
- * the view, or has reported nothing, may have them.
+ * The serving hosts in the mesh that may have replicas of an earlier sharding. One that has told
+ * nothing yet may have them.
  */
-export function mayHoldEarlierReplicas(
+export function withEarlierReplicas(
   { identity: { sharding }, hosts }: Pick<MeshView, "identity" | "hosts">,
-  serving: readonly string[],
-): boolean {
-  return serving.some((host) => (hosts.get(host)?.load[HELD_SHARDING] ?? -1) < sharding);
+): string[] {
+  return [...hosts.values()]
+    .filter(({ roles, load }) =>
+      roles.includes("serving") && (load[HELD_SHARDING] ?? -1) < sharding
+    )
+    .map(({ host }) => host);
 }

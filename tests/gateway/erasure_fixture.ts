@@ -33,7 +33,7 @@ export async function erasureFixture(more: Partial<ErasureParts> = {}) {
     ...{ eventLog, exampleLog, blobs, profiles, memory, clock, telemetry },
     partitionings: () => [{ events: 2, examples: 1 }],
     keepers: [],
-    rowFeeds: [{ ask: () => Promise.resolve(feed) } as never],
+    rowFeeds: () => Promise.resolve(new Map([["", { ask: () => Promise.resolve(feed) } as never]])),
     random: new SeededRandom(3),
     options: fixtureOptions,
     ...more,

@@ -65,14 +65,14 @@ Deno.test("an erasure passes the log twice, waits for feed, and is complete when
 });
 
 Deno.test("replicas of former shards hold up the end of an erasure, as long as a host has them", async () => {
-  const held = { may: true };
-  const parts = await erasureFixture({ mayHoldEarlierReplicas: () => Promise.resolve(held.may) });
+  const late = ["edge"];
+  const parts = await erasureFixture({ withEarlierReplicas: () => Promise.resolve(late) });
   const { erasures, gateway, pass, eraseBesidesSnapshots } = parts;
   const path = `/v1/erasures/${await eraseBesidesSnapshots()}`;
   const serving = async () => (await json(gateway.app.request(path))).serving;
   await pass(5);
   assert.equal(await serving(), "waiting");
-  held.may = false;
+  late.pop();
   await pass(2);
   assert.equal(await serving(), "erased");
   await erasures.stop();
@@ -87,9 +87,9 @@ Deno.test("a receipt counts as served since the gateway looked at the hosts, how
   };
   const parts = await erasureFixture({
     keepers: [{ ask: slowKeeper } as never],
-    mayHoldEarlierReplicas: () => {
+    withEarlierReplicas: () => {
       lookedAtMs = parts.clock.nowMs();
-      return Promise.resolve(false);
+      return Promise.resolve([]);
     },
   });
   const { blobs, clock, erasures, pass } = parts;
@@ -116,7 +116,9 @@ Deno.test("feeds are asked once for all erasures, and one that is slow holds up 
     asks++;
     return parts.clock.delay(1_000).then(() => Promise.reject(new Error("the host is slow")));
   };
-  const parts = await erasureFixture({ rowFeeds: [{ ask: silent } as never] });
+  const parts = await erasureFixture({
+    rowFeeds: () => Promise.resolve(new Map([["edge", { ask: silent } as never]])),
+  });
   const { erasures, kinds, pass, learn } = parts;
   const users = Array.from({ length: 8 }, (_, i) => `user-${i}`);
   const erased = [];
@@ -129,6 +131,35 @@ Deno.test("feeds are asked once for all erasures, and one that is slow holds up 
   await pass(6); // the deadline of requests in progress, a second, and a step that is under way
   assert.equal((await kinds()).length, 2 * (users.length + 1));
   assert.ok(asks <= 4, `${asks} in 6 seconds`);
+  await erasures.stop();
+});
+
+Deno.test("a serving host that is not in the mesh holds up no erasure, and one that comes is waited for", async () => {
+  const silent = { ask: () => Promise.reject(new Error("edge-2 is gone")) } as never;
+  const rounds = { roundsComplete: 0 };
+  const feeds = new Map([["edge-1", { ask: () => Promise.resolve(rounds) } as never]]);
+  const parts = await erasureFixture({ rowFeeds: () => Promise.resolve(feeds) });
+  const { erasures, gateway, pass, telemetry } = parts;
+  const path = `/v1/erasures/${await parts.eraseLearned()}`;
+  const serving = async () => (await json(gateway.app.request(path))).serving;
+  feeds.set("edge-2", silent);
+  rounds.roundsComplete = 10;
+  await pass(90);
+  assert.equal(await serving(), "waiting");
+  const lines = telemetry.lines.filter(({ message }) => message.includes("edge-2 is gone"));
+  assert.equal(lines.length, 1, "the reason is told once");
+  const late = telemetry.lines.find(({ message }) => message.includes("is overdue"));
+  assert.match(`${late?.fields?.serving}`, /edge-2 is gone/);
+  feeds.delete("edge-2");
+  feeds.set(
+    "edge-3",
+    { ask: () => Promise.resolve({ roundsComplete: rounds.roundsComplete - 9 }) } as never,
+  );
+  await pass(2);
+  assert.equal(await serving(), "waiting", "the new host may have copied rows from before");
+  rounds.roundsComplete += 4;
+  await pass(1);
+  assert.equal(await serving(), "erased");
   await erasures.stop();
 });
 

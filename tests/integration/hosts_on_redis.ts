@@ -14,6 +14,8 @@ import { type Client, type PlacementName, smallConfiguration } from "./small_mes
 export interface HostsOnRedisOptions extends Omit<LocalServerOptions, "directory"> {
   /** Roles by host, as in the file; each host with the role `serving` has a port for HTTP. */
   readonly roles: Readonly<Record<string, string>>;
+  /** A listed host that never starts, and its roles; default: none. */
+  readonly absent?: readonly [host: string, roles: string];
   readonly placement: PlacementName;
   readonly trainers?: number;
   /** Interval of snapshots. */
@@ -108,7 +110,8 @@ export async function ownersWhen(
 }
 
 function meshFile(
-  { roles, placement, trainers, snapshots, mesh, change = (small) => small }: HostsOnRedisOptions,
+  { roles, absent, placement, trainers, snapshots, mesh, change = (small) => small }:
+    HostsOnRedisOptions,
   url: string,
   http: Readonly<Record<string, number>>,
   links: readonly number[],
@@ -124,6 +127,7 @@ function meshFile(
     "mesh:",
     ...["id: shop", "secret: a-secret-for-the-test", ...mesh, "hosts:"].map((line) => `  ${line}`),
     ...hosts,
+    ...(absent ? [`    ${absent[0]}: { address: "127.0.0.1:1", roles: [${absent[1]}] }`] : []),
     "",
   ].join("\n");
 }

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import {
   HELD_SHARDING,
-  mayHoldEarlierReplicas,
   reshardStep,
   SERVED_SHARDING,
   stepText,
+  withEarlierReplicas,
 } from "../../../mesh/ports/reshard_progress.ts";
 import type { Placement } from "../../../mesh/ports/coordination.ts";
 import type { ReshardRecord } from "../../../mesh/ports/resharding.ts";
@@ -79,13 +79,12 @@ Deno.test("the words for a step name only the parts that are not ready", () => {
   assert.equal(text(0, 2, 1), "1 joiner and 2 trainers are not ready yet");
 });
 
-Deno.test("a serving host that is not there, or has said nothing, may keep earlier replicas", () => {
+Deno.test("a serving host in the mesh that has said nothing may keep earlier replicas", () => {
   const keeps = (host: string, sharding: number) =>
     hostRecord(host, { roles: ["serving"], load: { [HELD_SHARDING]: sharding } });
-  const may = (...hosts: ReturnType<typeof hostRecord>[]) =>
-    mayHoldEarlierReplicas(meshView({ sharding: 1, hosts }), ["a", "b"]);
-  assert.equal(may(keeps("a", 1), keeps("b", 1), serving("c")), false);
-  assert.equal(may(keeps("a", 1), keeps("b", 0)), true);
-  assert.equal(may(keeps("a", 1), serving("b", 1)), true);
-  assert.equal(may(keeps("a", 1)), true);
+  const late = (...hosts: ReturnType<typeof hostRecord>[]) =>
+    withEarlierReplicas(meshView({ sharding: 1, hosts }));
+  assert.deepEqual(late(keeps("a", 1), keeps("b", 1), hostRecord("t", { roles: ["shards"] })), []);
+  assert.deepEqual(late(keeps("a", 1), keeps("b", 0)), ["b"]);
+  assert.deepEqual(late(serving("a"), keeps("b", 1)), ["a"]);
 });
