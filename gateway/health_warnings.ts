@@ -30,6 +30,7 @@ export class HealthWarnings {
     ]);
     return [
       ...this.#refusing(),
+      ...this.#unleased(),
       ...this.#attributesLost(),
       ...this.#rankingsUnlogged(),
       ...this.#failing(),
@@ -135,6 +136,11 @@ export class HealthWarnings {
       kind: "events-refused",
       detail: `Events are refused, and rankings are not learned from: ${refusal.message}`,
     }];
+  }
+
+  #unleased(): Warning[] {
+    const detail = this.#parts.leaseEnd?.();
+    return detail === undefined ? [] : [{ kind: "lease-ended", detail }];
   }
 
   #attributesLost(): Warning[] {

@@ -64,6 +64,8 @@ export interface GatewayParts {
     readonly host?: string;
     readonly reason: string;
   }[];
+  /** The warning that this host cannot renew its lease; undefined where it can, or needs none. */
+  readonly leaseEnd?: () => string | undefined;
   /** The other hosts of a mesh of several processes, for `/health/ready`; absent = one process. */
   readonly links?: () => readonly {
     readonly host: string;

@@ -86,10 +86,10 @@ export async function composeHost(
           serving,
         };
       }
-      const { mesh, stop, unplacedParts } = started;
+      const { mesh, stop, unplacedParts, leaseEnd } = started;
       await started.made;
       const metricsText = async () => environment.metrics.render(await mesh.metrics());
-      const pages = hostPages(environment, { metricsText, unplacedParts });
+      const pages = hostPages(environment, { metricsText, unplacedParts, leaseEnd });
       return {
         get configuration() {
           return started.configuration();

@@ -9,10 +9,12 @@ type Fetch = (request: Request) => Promise<Response>;
 /** Answers `/health/live`, `/health/ready` and `/metrics`. */
 export function hostPages(
   environment: Pick<HostEnvironment, "host" | "links" | "failingParts">,
-  { metricsText, unplacedParts }: {
+  { metricsText, unplacedParts, leaseEnd }: {
     readonly metricsText: () => Promise<string>;
     /** The parts of the mesh that cannot be placed on their hosts. Default: none. */
     readonly unplacedParts?: (() => readonly UnplacedPart[]) | undefined;
+    /** The warning that the host cannot renew its lease. Default: it can. */
+    readonly leaseEnd?: (() => string | undefined) | undefined;
   },
 ): Fetch {
   const { host } = environment;
@@ -25,6 +27,7 @@ export function hostPages(
         links: environment.links(),
         failingParts: environment.failingParts?.() ?? [],
         unplacedParts: unplacedParts?.() ?? [],
+        leaseEnd: leaseEnd?.(),
       }),
     "/metrics": async () =>
       new Response(await metricsText(), {

@@ -1,5 +1,5 @@
 /**
- * The warning of a host that cannot renew its lease: what its parts do meanwhile.
+ * The warning of a host that cannot renew its lease: what its parts do meanwhile, and the cause.
  */
 import { type Role, roles } from "../configuration/sections/hosts.ts";
 import type { HostDescription } from "../mesh/ports/coordination.ts";
@@ -13,10 +13,12 @@ const meanwhile: Readonly<Record<Role, string>> = {
 
 const list = new Intl.ListFormat("en-GB", { type: "conjunction" });
 
+/** @param failure The last attempt to renew it; undefined where none has failed yet. */
 export function leaseEndText(
   { host, roles: own }: Pick<HostDescription, "host" | "roles">,
+  failure: Error = new Error("the Redis server does not answer."),
 ): string {
   const parts = roles.filter((role) => own.includes(role)).map((role) => meanwhile[role]);
-  return `the lease of host ${host} has ended and the Redis server does not answer: until it does, ` +
-    list.format(parts);
+  return `the lease of host ${host} has ended; until it is renewed, ${list.format(parts)}: ` +
+    failure.message;
 }

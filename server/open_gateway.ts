@@ -121,6 +121,7 @@ export async function openGateway(
     shards: () => shardsOf(started),
     failingParts: () => environment.failingParts?.() ?? [],
     unplacedParts: () => started.unplacedParts?.() ?? [],
+    leaseEnd: () => started.leaseEnd?.(),
     links: () => environment.links?.() ?? [],
     ...(started.joinedHosts && { joinedHosts: started.joinedHosts }),
     unlistedHosts: () => (started.unlistedHosts?.() ?? []).map(unlistedHostText),

@@ -125,6 +125,8 @@ export class PlacementAgent {
   /** End of the lease on the own monotonic clock, ms; infinite before this host has joined. */
   #leasedUntilMs = Infinity;
   #isLeased = true;
+  /** Why the last attempt to renew the lease failed. */
+  #renewalFailure: Error | undefined;
   /** The version of the mesh at the last look, and when it was first seen, monotonic ms. */
   #changed = { version: -1, atMs: 0 };
   /** Resolved where the host has to look at its duties at once. */
@@ -186,7 +188,11 @@ export class PlacementAgent {
           unplaced: this.#unplaced.current,
           ...(refusal !== undefined && { refusal }),
           unlinked: this.#unlinked.current,
+        }).catch((error) => {
+          this.#renewalFailure = error;
+          throw error;
         });
+        this.#renewalFailure = undefined;
         this.#leasedUntilMs = sentMs + lease.ttlMs;
         this.#checkLease();
         await this.#pauses.pause(ttlMs / RENEWALS_PER_LEASE);
@@ -236,6 +242,11 @@ export class PlacementAgent {
   /** Names of the hosts of the mesh that this host's file does not list. */
   get unlistedHosts(): readonly string[] {
     return this.#unlisted.present;
+  }
+
+  /** The warning that this host cannot renew its lease; undefined where it has one. */
+  get leaseEnd(): string | undefined {
+    return this.#isLeased ? undefined : this.#leaseEndText();
   }
 
   /** The parts that cannot be placed on their hosts, of all hosts, and those without a host. */
@@ -323,8 +334,12 @@ export class PlacementAgent {
     if (!isLeased || !this.#isLeased) this.#partitions.setLeased(isLeased);
     if (isLeased === this.#isLeased) return;
     this.#isLeased = isLeased;
-    if (!isLeased) this.#telemetry.log("warn", leaseEndText(this.#options.description));
+    if (!isLeased) this.#telemetry.log("warn", this.#leaseEndText());
     else this.#telemetry.log("info", `the lease of host ${this.#run.host} is renewed`);
+  }
+
+  #leaseEndText(): string {
+    return leaseEndText(this.#options.description, this.#renewalFailure);
   }
 
   /** Sizes of the shards and positions of the readers of this host. */

@@ -57,6 +57,8 @@ export interface StartedActors {
   readonly unlistedHosts?: () => readonly string[];
   /** The parts that cannot be placed on their hosts. */
   readonly unplacedParts?: () => readonly UnplacedPart[];
+  /** The warning that this host cannot renew its lease; undefined where it has one. */
+  readonly leaseEnd?: () => string | undefined;
   /** Idempotent. */
   stop(): Promise<void>;
 }
@@ -194,6 +196,7 @@ export async function withActors<T>(
         joinedHosts: placing.joinedHosts,
         unlistedHosts: placing.unlistedHosts,
         unplacedParts: placing.unplacedParts,
+        leaseEnd: placing.leaseEnd,
       }),
     });
   } catch (error) {

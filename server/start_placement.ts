@@ -35,6 +35,7 @@ export interface Placing {
   readonly joinedHosts: () => readonly string[];
   readonly unlistedHosts: () => readonly string[];
   readonly unplacedParts: () => readonly UnplacedPart[];
+  readonly leaseEnd: () => string | undefined;
   readonly configuration: () => CairnConfiguration;
   stop(): Promise<void>;
 }
@@ -137,6 +138,7 @@ export async function startPlacement(
     joinedHosts: () => agent.joinedHosts,
     unlistedHosts: () => agent.unlistedHosts,
     unplacedParts: () => agent.unplacedParts,
+    leaseEnd: () => agent.leaseEnd,
     configuration: () => sharding.configuration,
     async stop() {
       fence?.attach(undefined);

@@ -11,6 +11,7 @@ export const liveSchema = z.strictObject({ status: z.literal("live") })
 const warningSchema = z.strictObject({
   kind: z.enum([
     "events-refused",
+    "lease-ended",
     "attributes-lost",
     "rankings-unlogged",
     "part-failing",

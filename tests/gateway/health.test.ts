@@ -199,6 +199,11 @@ Deno.test("a part that crashes again and again is a warning with its reason, and
   );
 });
 
+Deno.test("a host that cannot renew its lease warns, with the reason", async () => {
+  const { warnings } = healthOf({ leaseEnd: () => "the lease of host a has ended; …" });
+  assert.deepEqual(await warnings(), ["lease-ended : the lease of host a has ended; …"]);
+});
+
 Deno.test("a part that cannot be placed on its host is a warning with host and reason", async () => {
   const { warnings } = healthOf({
     unplacedParts: () => [

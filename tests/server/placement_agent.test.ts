@@ -208,14 +208,15 @@ Deno.test("a host without joiners and trainers says that its shards go on withou
   const renew = coordination.renew.bind(coordination);
   coordination.renew = () => Promise.reject(new Error("the server is away"));
   await simulated.advance(1.5 * LEASE_MS);
+  const text =
+    "the lease of host a has ended; until it is renewed, its shards go on: the server is away";
+  assert.equal(agent.leaseEnd, text);
   coordination.renew = renew;
   await simulated.advance(LEASE_MS);
+  assert.equal(agent.leaseEnd, undefined);
   const leases = simulated.telemetry.lines.map(({ message }) => message)
     .filter((text) => text.startsWith("the lease of host a"));
-  assert.deepEqual(leases.slice(0, 1), [
-    "the lease of host a has ended and the Redis server does not answer: until it does, its " +
-    "shards go on",
-  ]);
+  assert.deepEqual(leases.slice(0, 1), [text]);
   await simulated.settle(agent.stop());
   await simulated.stop();
 });
