@@ -136,9 +136,8 @@ export const meshPlants: readonly Plant[] = [
     name: "former-replicas-forgotten",
     edits: [{
       file: "mesh/ports/reshard_progress.ts",
-      find:
-        "return serving.some((host) => (hosts.get(host)?.load[HELD_SHARDING] ?? -1) < sharding);",
-      replace: "return serving.some((host) => hosts.get(host) === undefined && sharding < 0);",
+      find: "(load[HELD_SHARDING] ?? -1) < sharding",
+      replace: "load[HELD_SHARDING] < 0 && sharding < 0",
     }],
     seenBy: ["former-replicas"],
     scenario: "erasures-while-resharded",
