@@ -25,6 +25,8 @@ export interface MeshStore {
   readonly logEnds: OpenedCoordination["logEnds"];
   /** @throws {CommandError} No host has joined the mesh yet. */
   read(): Promise<MeshView>;
+  /** As `read`; undefined where no host has joined the mesh yet. */
+  find(): Promise<MeshView | undefined>;
 }
 
 /**
@@ -48,22 +50,25 @@ export async function withMeshStore<T>(
     throw new CommandError(error.message);
   });
   const { coordination, logEnds, close } = opened;
+  const find = () =>
+    coordination.read().catch((error) => {
+      if (error instanceof InvariantError) return undefined;
+      throw error;
+    });
   try {
     if (!acceptsLoss) await opened.requireNoLostRecords();
     return await work({
       configuration,
       coordination,
       logEnds,
+      find,
       async read() {
-        try {
-          return await coordination.read();
-        } catch (error) {
-          if (!(error instanceof InvariantError)) throw error;
-          const { id } = present(configuration.mesh, "a store belongs to a mesh");
-          throw new CommandError(
-            `No host has joined the mesh ${id} yet: start its hosts by cairn node.`,
-          );
-        }
+        const view = await find();
+        if (view !== undefined) return view;
+        const { id } = present(configuration.mesh, "a store belongs to a mesh");
+        throw new CommandError(
+          `No host has joined the mesh ${id} yet: start its hosts by cairn node.`,
+        );
       },
     });
   } catch (error) {

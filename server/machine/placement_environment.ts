@@ -3,7 +3,7 @@
  */
 import type { CairnConfiguration, HostOptions } from "../../configuration/configuration.ts";
 import { PROTOCOLS } from "../../mesh/adapters/tcp/host_identity.ts";
-import type { HostTerms } from "../../mesh/ports/coordination.ts";
+import type { HostTerms, MeshOpening } from "../../mesh/ports/coordination.ts";
 import type { Random } from "../../mesh/ports/random.ts";
 import { present } from "../../structures/invariant.ts";
 import type { PlacementEnvironment } from "../environment.ts";
@@ -17,6 +17,19 @@ export interface PlacementParts extends Pick<PlacementEnvironment, "open" | "onB
   readonly random: Random;
 }
 
+/** The settings and terms with which a process of the configuration opens the mesh. */
+export function meshOpeningOf(configuration: CairnConfiguration): MeshOpening {
+  return { ...meshSettingsOf(configuration), ...termsOf(configuration) };
+}
+
+function termsOf(configuration: CairnConfiguration): HostTerms {
+  return {
+    configuration: configurationDigests(configuration),
+    secrets: secretFingerprints(present(configuration.mesh, "hosts belong to a mesh")),
+    protocols: [PROTOCOLS.min, PROTOCOLS.max],
+  };
+}
+
 export function placementEnvironment(
   configuration: CairnConfiguration,
   { name, address, roles, capacityBytes }: HostOptions,
@@ -25,14 +38,8 @@ export function placementEnvironment(
   const { embeddingShard, shardCount } = configuration;
   const mesh = present(configuration.mesh, "hosts belong to a mesh");
   const { leaseMs, balance, movesMax } = mesh;
-  const settings = meshSettingsOf(configuration);
-  const terms: HostTerms = {
-    configuration: configurationDigests(configuration),
-    secrets: secretFingerprints(mesh),
-    protocols: [PROTOCOLS.min, PROTOCOLS.max],
-  };
   return {
-    settings: { ...settings, ...terms },
+    settings: meshOpeningOf(configuration),
     description: {
       host: name,
       incarnation: random.uuid("host/placement"),
@@ -41,7 +48,7 @@ export function placementEnvironment(
       roles,
       threads: threadsOf(configuration, name),
       capacityBytes: capacityBytes ?? embeddingShard.tables.bytesMax * shardCount,
-      ...terms,
+      ...termsOf(configuration),
       version: `protocol ${PROTOCOLS.max}`,
     },
     ttlMs: leaseMs,

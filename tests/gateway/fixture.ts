@@ -163,6 +163,7 @@ export interface FixtureParts {
   readonly shards?: GatewayParts["shards"];
   readonly failingParts?: GatewayParts["failingParts"];
   readonly unplacedParts?: GatewayParts["unplacedParts"];
+  readonly leaseEnd?: GatewayParts["leaseEnd"];
   readonly links?: GatewayParts["links"];
   readonly joinedHosts?: GatewayParts["joinedHosts"];
   readonly unlistedHosts?: GatewayParts["unlistedHosts"];
@@ -203,6 +204,7 @@ export function gatewayFixture(parts: FixtureParts = {}) {
     ...(parts.shards && { shards: parts.shards }),
     ...(parts.failingParts && { failingParts: parts.failingParts }),
     ...(parts.unplacedParts && { unplacedParts: parts.unplacedParts }),
+    ...(parts.leaseEnd && { leaseEnd: parts.leaseEnd }),
     ...(parts.links && { links: parts.links }),
     ...(parts.joinedHosts && { joinedHosts: parts.joinedHosts }),
     ...(parts.unlistedHosts && { unlistedHosts: parts.unlistedHosts }),

@@ -31,8 +31,9 @@ export async function requireNoLostRecords(server: RedisServer): Promise<void> {
     commands.send<string | null>(["GET", server.key(NOTE)]),
     commands.send<string | null>(["HGET", server.key("records"), REVISION]),
   ]);
-  // Without records there is no mesh, and the next host begins one.
-  if (told === null || revision === null) return;
+  if (told === null) return;
   const { seen, found } = JSON.parse(told);
-  if (Number(revision) < found + RECOVERY_STEP) throw new RecordsLostError(server.url, seen, found);
+  if (Number(revision ?? 0) < found + RECOVERY_STEP) {
+    throw new RecordsLostError(server.url, seen, found);
+  }
 }

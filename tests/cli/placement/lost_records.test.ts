@@ -1,31 +1,44 @@
 /**
  * The operator's commands where Redis has lost records that hosts of the mesh know, as after a
- * failover: they say so and change nothing, until the loss is accepted. And the store of snapshots
- * that another mesh has marked.
+ * failover: they say so and change nothing, until the loss is accepted.
  */
 import assert from "node:assert/strict";
 import { parseConfiguration } from "../../../configuration/configuration.ts";
 import { tellLostRecords } from "../../../mesh/adapters/redis/lost_records.ts";
+import type { RedisServer } from "../../../mesh/adapters/redis/redis_server.ts";
+import type { Coordination } from "../../../mesh/ports/coordination.ts";
 import { RecordsLostError } from "../../../mesh/ports/record_store.ts";
 import { listMarks, putMark } from "../../../records/mesh_mark.ts";
+import { FORMAT, writeManifest } from "../../../records/snapshot_manifest.ts";
 import { openCoordination } from "../../../server/machine/redis_coordination.ts";
-import { openBlobStorage } from "../../../server/machine/storage.ts";
 import { openServer } from "../../../server/machine/redis_storage.ts";
-import { ignore, withWorld } from "./joined_hosts.ts";
+import { blobsOf } from "../../../server/machine/shared_storage.ts";
+import { ignore, withWorld, type World } from "./joined_hosts.ts";
+
+/** A server that has lost records, as a host of the mesh tells. */
+async function withLoss(
+  work: (world: World, server: RedisServer, coordination: Coordination) => Promise<void>,
+): Promise<void> {
+  await withWorld(async (world) => {
+    await world.join();
+    Deno.mkdirSync(`${world.folder}/data`);
+    const server = await openServer({ server: { url: world.redis, mesh: "shop" } });
+    const configuration = parseConfiguration(Deno.readTextFileSync(world.file), world.file);
+    const { coordination, close } = await openCoordination(configuration);
+    const { revision } = await coordination.read();
+    await tellLostRecords(server, new RecordsLostError("redis", revision + 3, revision));
+    await work(world, server, coordination);
+    await close();
+    server.close();
+  });
+}
 
 Deno.test({
   name: "each command names the loss, until it is accepted",
   ignore,
   fn: () =>
-    withWorld(async (world) => {
-      await world.join();
-      Deno.mkdirSync(`${world.folder}/data`);
-      const server = await openServer({ server: { url: world.redis, mesh: "shop" } });
-      const configuration = parseConfiguration(Deno.readTextFileSync(world.file), world.file);
-      const { coordination, close } = await openCoordination(configuration);
+    withLoss(async (world, _, coordination) => {
       const { revision } = await coordination.read();
-      await tellLostRecords(server, new RecordsLostError("redis", revision + 3, revision));
-
       const commands = [
         ["status"],
         ["plan"],
@@ -43,10 +56,53 @@ Deno.test({
       }
       assert.equal((await coordination.read()).revision, revision, "nothing was written");
 
-      assert.equal((await world.run("recover", "--accept-loss")).code, 0);
+      const { code, out } = await world.run("recover", "--accept-loss");
+      assert.equal(code, 0);
+      assert.match(out, /`cairn status` names them/);
       assert.equal((await world.run("status")).code, 0);
-      await close();
-      server.close();
+    }),
+});
+
+Deno.test({
+  name: "a mesh whose server has lost all data begins anew, and its snapshots are taken over",
+  ignore,
+  fn: () =>
+    withLoss(async (world, server, coordination) => {
+      const { identity } = await coordination.read();
+      const blobs = await blobsOf(`${world.folder}/data`, undefined);
+      await putMark(blobs, { mesh: identity.mesh, mark: "m" }, "tables-1");
+      const part = { name: "snapshots/000000000000001/x", bytes: 0, checksum: 0 };
+      await writeManifest(blobs, {
+        ...{ format: FORMAT, name: "snapshots/000000000000001", atMs: 1, shards: [] },
+        trainers: [{
+          ...{ source: "trainer/0", sequence: 9, partition: 0, offset: 9, learnedThroughMs: 0 },
+          checkpoint: part,
+        }],
+      });
+      await server.commands.send(["FLUSHALL"]);
+      await tellLostRecords(server, new RecordsLostError("redis", 30, 0));
+      assert.match((await world.run("status")).err, /is at revision 0, and the mesh was at/);
+      assert.equal((await world.run("recover", "--accept-loss")).code, 1, "no mesh is named");
+      const command = ["recover", "--accept-loss", "--from-mesh", identity.mesh];
+      const { code, out } = await world.run(...command);
+      assert.equal(code, 0);
+      assert.match(
+        out,
+        /^Redis had no data of the mesh: it begins anew\n.*\n.* `cairn snapshot restore \S+mesh\.yaml 000000000000001 --examples skip`, and start them\n$/,
+      );
+      assert.notEqual((await coordination.read()).identity.mesh, identity.mesh);
+      assert.deepEqual(await listMarks(blobs), []);
+    }),
+});
+
+Deno.test({
+  name: "a mesh that has never been is not recovered",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      Deno.mkdirSync(`${world.folder}/data`);
+      const { code, err } = await world.run("recover", "--accept-loss");
+      assert.deepEqual([code, /No host has joined the mesh shop yet/.test(err)], [1, true]);
     }),
 });
 
@@ -57,9 +113,7 @@ Deno.test({
     withWorld(async (world) => {
       await world.join();
       Deno.mkdirSync(`${world.folder}/data`);
-      const { storage } = parseConfiguration(Deno.readTextFileSync(world.file), world.file);
-      assert.ok(storage.kind === "directory");
-      const { blobs } = await openBlobStorage({ ...storage, path: `${world.folder}/data` });
+      const blobs = await blobsOf(`${world.folder}/data`, undefined);
       const other = { mesh: "m-1", mark: "k-1" };
       await putMark(blobs, other, "tables");
       const refused = await world.run("recover", "--accept-loss");

@@ -27,7 +27,7 @@ withPrograms((program) => {
     await (await world.open()).commands.send(["FLUSHALL"]);
     // It enters the run anew, under the same replication id.
     await assert.rejects(records.read(), RecordsLostError);
-    await requireNoLostRecords(await world.open()); // a mesh without records may begin
+    await assert.rejects(requireNoLostRecords(await world.open()), RecordsLostError);
     for (const log of [first, second]) {
       await assert.rejects(log.append(0, [text("c")]), LogTailLostError);
       assert.ok(log.refusal() instanceof LogTailLostError);
