@@ -2,6 +2,7 @@
  * The folder of `cairn train --save`: a data directory with the model, and the configuration that
  * it was trained with. A server starts from the two.
  */
+import { parseDocument } from "yaml";
 import { readManifests } from "../../records/snapshot_manifest.ts";
 import { openDataDirectory } from "../../mesh/adapters/embedded/data_directory.ts";
 import { DirectoryBlobStore } from "../../mesh/adapters/embedded/directory_blob_store.ts";
@@ -42,7 +43,7 @@ export async function openSavedModel(
 ): Promise<SavedModel> {
   const here = ["storage.kind=directory", "storage.path=."];
   const assignments = [...overrides.assignments, ...here];
-  const text = await configurationText(config, { ...overrides, assignments });
+  const text = ofOneServer(await configurationText(config, { ...overrides, assignments }));
   const isNew = await Deno.stat(folder).then(() => false, () => true);
   const directory = openDataDirectory(folder);
   const blobs = new DirectoryBlobStore(`${folder}/blobs`);
@@ -84,6 +85,15 @@ export async function openSavedModel(
       return undefined;
     },
   };
+}
+
+/** The configuration without the mesh and the servers that its hosts share: the folder has all. */
+function ofOneServer(text: string): string {
+  const document = parseDocument(text);
+  const shared = [["mesh"], ["storage", "redis"], ["storage", "s3"]]
+    .filter((path) => document.hasIn(path));
+  for (const path of shared) document.deleteIn(path);
+  return shared.length === 0 ? text : String(document);
 }
 
 /**

@@ -1,6 +1,7 @@
 /** The contents of the folder of --save after training, successful or not. */
 import assert from "node:assert/strict";
 import { FORMAT, writeManifest } from "../../../records/snapshot_manifest.ts";
+import { loadConfiguration } from "../../../cli/load_configuration.ts";
 import { openSavedModel, requireEmptyFolder } from "../../../cli/train/saved_model.ts";
 
 async function withFolder(use: (folder: string) => Promise<void>): Promise<void> {
@@ -39,5 +40,19 @@ Deno.test("without a whole model a folder is as it was before: empty, or not the
       await requireEmptyFolder(folder);
     }
     assert.deepEqual(await namesIn(parent), []);
+  });
+});
+
+Deno.test("a model that was trained with the file of a mesh is served by one process", async () => {
+  await withFolder(async (folder) => {
+    const assignments = ["storage.redis.url=redis://localhost:6379"];
+    const saved = await openSavedModel(folder, "examples/mesh.yaml", { assignments });
+    const manifest = { name: "snapshots/1", atMs: 1, trainers: [], shards: [] };
+    await writeManifest(saved.blobs, { format: FORMAT, ...manifest });
+    const file = await saved.close();
+    const { mesh, storage } = await loadConfiguration(file ?? "");
+    assert.equal(mesh, undefined);
+    assert.ok(storage.kind === "directory");
+    assert.deepEqual([storage.path, storage.redis], [folder, undefined]);
   });
 });
