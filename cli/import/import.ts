@@ -23,6 +23,7 @@ import { usageError } from "../errors.ts";
 import { describeRules } from "../label_rules.ts";
 import { loadConfiguration } from "../load_configuration.ts";
 import type { TaskFigures } from "../load/task_figures.ts";
+import { requireOneProcess } from "../one_process.ts";
 import { Progress, stderrTarget } from "../progress.ts";
 import { requireReportFolder } from "../report_file.ts";
 import type { ImportFlags } from "./command.ts";
@@ -53,6 +54,13 @@ export async function runImport(flags: ImportFlags, output: Output): Promise<Imp
   const startedAtMs = performance.now();
   const serves = { serves: false };
   const configuration = await loadConfiguration(flags.config, overridesOf(flags), serves);
+  const mesh = configuration.mesh?.id ?? "";
+  requireOneProcess(
+    configuration,
+    flags.config,
+    "Stop them, and import with a copy of the file that has no section mesh, and " +
+      `storage.redis.name: ${mesh} where storage.redis is set; then start the hosts.`,
+  );
   if (flags.dryRun !== true) requireDirectory(configuration, flags.config);
   await requireReportFolder(flags.refused);
   const times = timesOf(flags);

@@ -9,6 +9,7 @@ import type { Output } from "../command_line.ts";
 import { typedOverrides } from "../dataset_options.ts";
 import type { ReplayFlags } from "./command.ts";
 import { CommandError } from "../errors.ts";
+import { requireOneProcess } from "../one_process.ts";
 import { loadConfiguration } from "../load_configuration.ts";
 import { Progress, stderrTarget } from "../progress.ts";
 import type { RunningMesh } from "../../server/compose.ts";
@@ -55,6 +56,11 @@ interface ReplayResult {
 async function replayHere(flags: ReplayFlags, output: Output): Promise<ReplayResult> {
   const set = ["gateway.port=0", "gateway.host=127.0.0.1", ...flags.set];
   const configuration = await loadConfiguration(flags.config, typedOverrides({ ...flags, set }));
+  requireOneProcess(
+    configuration,
+    flags.config,
+    "Name the address of one that serves by --url, or leave out the section mesh to replay here.",
+  );
   return await withServer(configuration, { writeLog: output.err }, async ({ mesh, url }) => {
     const before = await outcomes(mesh);
     const warmUp = new WarmUp(mesh);

@@ -4,10 +4,10 @@
 import { beginThreads } from "../../server/machine/begin_threads.ts";
 import { stopSignal } from "../../server/machine/stop_signal.ts";
 import type { Output } from "../command_line.ts";
-import { usageError } from "../errors.ts";
 import { isImportOpen } from "../import/checkpoint.ts";
 import { loadConfiguration } from "../load_configuration.ts";
 import { notice } from "../notice.ts";
+import { requireOneProcess } from "../one_process.ts";
 import type { ServeFlags } from "./command.ts";
 
 /** Serves until a stop signal. */
@@ -18,13 +18,11 @@ export async function serve(flags: ServeFlags, output: Output): Promise<void> {
     ...(flags.port === undefined ? [] : [`gateway.port=${flags.port}`]),
   ];
   const configuration = await loadConfiguration(flags.config, { assignments });
-  const hosts = configuration.mesh?.hosts.map(({ name }) => name);
-  if (hosts !== undefined) {
-    throw usageError(
-      `${flags.config} describes a mesh of the hosts ${hosts.join(", ")}. Start each by ` +
-        "`cairn node --host NAME`, or leave out the section mesh for one process.",
-    );
-  }
+  requireOneProcess(
+    configuration,
+    flags.config,
+    "Start each by `cairn node --host NAME`, or leave out the section mesh for one process.",
+  );
   const stopping = stopSignal();
   stopping.then((reason) => notice(output, `${reason}: finishing what is under way`));
   using threads = beginThreads(configuration);

@@ -314,3 +314,20 @@ Deno.test("the command that starts the server repeats the changes to the configu
     assert.ok(out.endsWith(`Start the server with: ${command}\n`), out);
   });
 });
+
+Deno.test("an import with the file of a mesh says how its hosts get the history", async () => {
+  await inFolder(async (folder) => {
+    await Deno.writeTextFile(`${folder}/orders.csv`, smallShopLines({ invoices: 1 }).join("\n"));
+    const mesh = bundledFile("examples/mesh.yaml");
+    for (const more of [[], ["--dry-run"]]) {
+      const args = ["--config", mesh, "--events", `${folder}/orders.csv`, ...more];
+      const { code, err } = await runCaptured("import", ...args);
+      assert.equal(code, 2, err);
+      assert.match(
+        err,
+        /describes a mesh of the hosts edge, learn, tables\. Stop them, and import/,
+      );
+      assert.match(err, /storage\.redis\.name: \S+ where/);
+    }
+  });
+});

@@ -327,3 +327,16 @@ Deno.test("figures in words have a line of each task's own, and none where the s
     ].join("\n"),
   );
 });
+
+Deno.test("a replay with the file of a mesh asks for the address of a host", async () => {
+  const dataset = await writeSmallDataset(1);
+  try {
+    const config = bundledFile("examples/mesh.yaml");
+    const args = ["--config", config, "--dataset", "movielens", "--path", dataset.folder];
+    const { code, err } = await runCaptured("replay", ...args);
+    assert.equal(code, 2, err);
+    assert.match(err, /describes a mesh of the hosts edge, learn, tables\. Name the address of/);
+  } finally {
+    await dataset.remove();
+  }
+});
