@@ -7,6 +7,9 @@ import type { HostRecord, MeshView } from "../../mesh/ports/coordination.ts";
 import { configurationDigests, ownDigests } from "../../server/machine/configuration_digests.ts";
 import { CommandError } from "../errors.ts";
 
+/** The section that hosts without replicas do not use. */
+const SERVING_REPLICAS = "embeddings.serving.replicas";
+
 /** A host whose lease has not ended, and the sections in which a configuration differs from its. */
 interface Different {
   readonly host: string;
@@ -52,7 +55,12 @@ export function restartLine(
   view: Pick<MeshView, "hosts" | "nowMs">,
 ): string | undefined {
   const own = ownDigests(configuration);
-  const others = differences(view, ({ ownSections }) => differing(own, ownSections));
+  const others = differences(
+    view,
+    ({ ownSections, roles }) =>
+      differing(own, ownSections)
+        .filter((name) => name !== SERVING_REPLICAS || roles.includes("serving")),
+  );
   if (others.length === 0) return undefined;
   return `${runWithOther(others)}, which hosts take when they start: restart the hosts with this ` +
     "file, one after another\n";

@@ -6,9 +6,10 @@ import { configurationDigests, ownDigests } from "../../../server/machine/config
 import { spreadConfiguration } from "../../server/spread_hosts.ts";
 
 /** A mesh at some time whose only host runs with a file; its lease ends at 100 ms. */
-function meshOf(file: CairnConfiguration, nowMs = 99): MeshView {
+function meshOf(file: CairnConfiguration, nowMs = 99, roles = ["serving", "shards"]): MeshView {
   const tables = {
     host: "tables",
+    roles,
     expiresMs: 100,
     configuration: configurationDigests(file),
     ownSections: ownDigests(file),
@@ -23,6 +24,11 @@ Deno.test("a host that is gone may have run with another file", () => {
   const model = { ...own, compared: { ...own.compared, model: "another one" } };
   assert.throws(() => requireRunning(model, meshOf(own)), /tables runs with other model\./);
   requireRunning(model, meshOf(own, 100));
+});
+
+Deno.test("a host that does not serve need not be restarted for another number of replicas", () => {
+  const [all, two] = ["all", "2"].map((replicas) => spreadConfiguration(replicas, 3));
+  assert.equal(restartLine(two, meshOf(all, 99, ["shards"])), undefined);
 });
 
 Deno.test("sections that a host has of its own are changed by restarts", () => {
