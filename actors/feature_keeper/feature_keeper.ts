@@ -4,7 +4,11 @@
  * restart reads only the newest records.
  */
 import type { ActorContext, Behavior } from "../../mesh/runtime/actor.ts";
-import { type ReadPosition, showUnread } from "../../mesh/runtime/unread_records.ts";
+import {
+  type ReadPosition,
+  showUnread,
+  type UnreadRecords,
+} from "../../mesh/runtime/unread_records.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
@@ -46,6 +50,7 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
   readonly #state: KeptState;
   readonly #positions: ReadPositions;
   readonly #unsubscribe: readonly (() => void)[];
+  readonly #unread: UnreadRecords;
   readonly #keys: Gauge;
   readonly #bytes: Gauge;
   readonly #dropped: Counter;
@@ -99,7 +104,7 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
       help: "Records that the event log had removed before a keeper read them.",
     });
     const haste = countsShownToUser(options.features) ? "soon" : undefined;
-    const endUnread = showUnread(
+    this.#unread = showUnread(
       context,
       { name: "events", log: eventLog },
       () => this.#readPositions,
@@ -110,7 +115,7 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
         this.#wakeSoon();
       }, haste)
     );
-    this.#unsubscribe = [...unsubscribe, endUnread];
+    this.#unsubscribe = [...unsubscribe, () => this.#unread.end()];
     this.#wake();
   }
 
@@ -160,6 +165,7 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
       case "getStatus":
         return this.#context.reply(message, {
           offsets: this.#readPositions.map(({ offset }) => offset),
+          recordsUnread: this.#unread.count(),
           saved: [...this.#writer?.offsets ?? this.#positions.offsets],
           users: this.#state.users,
           items: this.#state.items,

@@ -95,6 +95,8 @@ export interface GetKeeperStatus extends Request<KeeperStatus> {
 export interface KeeperStatus {
   /** Records before it are read or trimmed, by partition of the event log. */
   readonly offsets: readonly number[];
+  /** Records that it has not read; undefined while the log's end is unknown. */
+  readonly recordsUnread: number | undefined;
   /** Records before it are in the stored checkpoint, or are read where none is stored. */
   readonly saved: readonly number[];
   readonly users: number;

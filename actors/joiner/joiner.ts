@@ -9,7 +9,7 @@
  */
 import type { ActorContext, Behavior } from "../../mesh/runtime/actor.ts";
 import { ACCEPTANCE_STEP_MS, type EventLog, type LogRecord } from "../../mesh/ports/event_log.ts";
-import { showUnread } from "../../mesh/runtime/unread_records.ts";
+import { showUnread, type UnreadRecords } from "../../mesh/runtime/unread_records.ts";
 import { decodeEvent, type EventRecord } from "../../records/event_record.ts";
 import { areRowsOf } from "../../records/impression_rows.ts";
 import { signatureOf } from "../../records/forgotten.ts";
@@ -51,7 +51,7 @@ export class Joiner implements Behavior<JoinerMessage> {
   readonly #writer: ExampleWriter;
   readonly #clockLead: ClockLead;
   readonly #unsubscribe: () => void;
-  readonly #endUnread: () => void;
+  readonly #unread: UnreadRecords;
   readonly #metrics: JoinerMetrics;
   readonly #nextTurn: NextTurn;
   /** Records before this offset are joined. */
@@ -118,7 +118,7 @@ export class Joiner implements Behavior<JoinerMessage> {
     this.#metrics = new JoinerMetrics(context.telemetry, this.#window.counts, partition);
     this.#nextTurn = new NextTurn(context);
     this.#unsubscribe = eventLog.onAppended(partition, () => this.#nextTurn.now());
-    this.#endUnread = showUnread(
+    this.#unread = showUnread(
       context,
       { name: "events", log: eventLog },
       () => [{ partition, offset: this.#eventOffset }],
@@ -159,6 +159,7 @@ export class Joiner implements Behavior<JoinerMessage> {
           examplesDropped: this.#writer.dropped,
           recordsInvalid: this.#recordsInvalid,
           offset: this.#eventOffset,
+          recordsUnread: this.#unread.count(),
           dataClockMs: this.#window.clockMs,
           warning: this.#writer.warning ?? this.#clockLead.warning,
         });
@@ -169,7 +170,7 @@ export class Joiner implements Behavior<JoinerMessage> {
 
   stop(): void {
     this.#unsubscribe();
-    this.#endUnread();
+    this.#unread.end();
     this.#nextTurn.cancel();
     this.#metrics.clear();
     this.#clockLead.clear();

@@ -64,6 +64,8 @@ export interface JoinerStatus {
   readonly recordsInvalid: number;
   /** Next offset in the event log. */
   readonly offset: number;
+  /** Records of its partition that it has not read; undefined while the log's end is unknown. */
+  readonly recordsUnread: number | undefined;
   /** Newest data time seen, ms. */
   readonly dataClockMs: number;
   /** The reason why examples do not reach the trainers; undefined while they do. */

@@ -8,7 +8,7 @@
 import type { ActorContext } from "../../mesh/runtime/actor.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
-import { showUnread } from "../../mesh/runtime/unread_records.ts";
+import { showUnread, type UnreadRecords } from "../../mesh/runtime/unread_records.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import type { TrainingSession } from "../../kernels/dense/training_session.ts";
 import { BatchPipeline, type LearnedBatch } from "./batch_pipeline.ts";
@@ -59,6 +59,7 @@ export class Learning {
   #reader: ExampleReader;
   #flights: Flights;
   #unsubscribe: () => void = () => {};
+  #unread: UnreadRecords | undefined;
 
   constructor(parts: LearningParts) {
     const { context, options, exampleLog, blobs, kernel, session, shards } = parts;
@@ -153,15 +154,21 @@ export class Learning {
     this.#flights = new Flights(this.#reader, this.pipeline);
     // Last: the log would keep a trainer whose start fails, with all its memory.
     const unfollow = this.#reader.follow(wake);
-    const endUnread = showUnread(
+    const unread = showUnread(
       context,
       { name: "examples", log: exampleLog },
       () => this.learnedAt.offsets,
     );
+    this.#unread = unread;
     this.#unsubscribe = () => {
       unfollow();
-      endUnread();
+      unread.end();
     };
+  }
+
+  /** Chunks of its partitions that are not learned; undefined while the log's end is unknown. */
+  get chunksUnread(): number | undefined {
+    return this.#unread?.count();
   }
 
   /** Ends the subscription to the example log. */

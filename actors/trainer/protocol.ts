@@ -52,6 +52,8 @@ export interface TrainerStatus {
   readonly rowsRefused: number;
   /** Offset in each of its partitions of the example log before which all is learned. */
   readonly offsets: readonly { readonly partition: number; readonly offset: number }[];
+  /** Chunks of its partitions that are not learned; undefined while the log's end is unknown. */
+  readonly chunksUnread: number | undefined;
   /** Why training has stopped: most examples were refused, also after going back to a snapshot. */
   readonly diverged?: string;
 }

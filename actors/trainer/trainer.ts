@@ -203,12 +203,14 @@ export class Trainer implements Behavior<TrainerMessage> {
 
   #status(): TrainerStatus {
     const { progress: { steps, examples, loss }, learnedAt, rowsRefused, stopped } = this.#learning;
+    const { chunksUnread } = this.#learning;
     return {
       steps,
       examples,
       loss,
       ...learnedAt,
       rowsRefused,
+      chunksUnread,
       ...(stopped?.kind === "diverged" ? { diverged: stopped.reason } : {}),
     };
   }

@@ -7,8 +7,8 @@ import { planKind } from "../../mesh/placement/mesh_plan.ts";
 import {
   rangeOf,
   type ReaderKey,
-  reportedPosition,
   reportedSize,
+  reportedUnread,
 } from "../../mesh/placement/mesh_views.ts";
 import type { ShardDecision } from "../../mesh/placement/placement_plan.ts";
 import {
@@ -128,7 +128,7 @@ async function explainedParts(
     const placed = noun === KEEPER ? events.first + number % events.count : number;
     const key: PlacedKey = `${kind}/${placed}`;
     const size = reportedSize(view, key);
-    const reads = await readingOf(store, view, key, noun === KEEPER ? `keeper/${number}` : key);
+    const reads = readingOf(view, key, noun === KEEPER ? `keeper/${number}` : key);
     const address = noun === KEEPER
       ? addresses.featureKeeper(number)
       : placedAddress(key, view.identity.sharding);
@@ -151,12 +151,7 @@ async function explainedParts(
 }
 
 /** The partitions that a joiner or a trainer reads, and how far it is; undefined for a shard. */
-async function readingOf(
-  { logEnds }: MeshStore,
-  view: MeshView,
-  key: PlacedKey,
-  reader: ReaderKey,
-): Promise<Reading | undefined> {
+function readingOf(view: MeshView, key: PlacedKey, reader: ReaderKey): Reading | undefined {
   const { kind, number } = parsePlacedKey(key);
   if (kind === "shard") return undefined;
   const partitionings = partitionCountsOf(view.identity);
@@ -171,11 +166,8 @@ async function readingOf(
       earlierPartitions: partitionings.slice(0, -1),
       trainerCount: view.identity.trainers,
     }, number);
-  const position = reportedPosition(view, key, reader);
-  if (position === undefined) return { log, partitions };
-  const ends = await logEnds(log, partitions, totals);
-  const end = ends.reduce((sum, each) => sum + each, 0);
-  return { log, partitions, behind: Math.max(0, end - position) };
+  const behind = reportedUnread(view, key, reader);
+  return { log, partitions, ...(behind !== undefined && { behind }) };
 }
 
 function documentOf(part: string, number: number, explained: Explained) {

@@ -39,26 +39,23 @@ export function sizeFigures(key: PlacedKey): { readonly rows: string; readonly b
  */
 export type ReaderKey = PlacedKey | `keeper/${number}`;
 
-/**
- * Name of the figure with which a host reports how far a reader has come: the sum of the offsets of
- * its partitions.
- */
-export function positionFigure(key: ReaderKey): string {
-  return `${key}.position`;
+/** Name of the figure with which a host reports how many records a reader has not read. */
+export function unreadFigure(key: ReaderKey): string {
+  return `${key}.unread`;
 }
 
 /**
- * The position of a reader that the owner of a key reports; undefined where it reports none, or is
- * gone.
+ * The records that a reader has not read, as the owner of a key reports; undefined where it does
+ * not know, or is gone.
  */
-export function reportedPosition(
+export function reportedUnread(
   view: MeshView,
   key: PlacedKey,
   reader: ReaderKey,
 ): number | undefined {
   const placement = placementOf(view, key);
   if (placement.state === "unassigned" || !isLive(view, placement.owner)) return undefined;
-  return view.hosts.get(placement.owner.host)?.load[positionFigure(reader)];
+  return view.hosts.get(placement.owner.host)?.load[unreadFigure(reader)];
 }
 
 /** Whether this run of a host is the one that the mesh has, its lease removed or not. */

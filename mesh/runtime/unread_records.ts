@@ -17,24 +17,31 @@ export interface ReadLog {
   readonly log: Pick<EventLog, "knownEnd">;
 }
 
+/** The records of its partitions that an actor has not read. */
+export interface UnreadRecords {
+  /** Their number now; undefined while the log's server is away. */
+  count(): number | undefined;
+  /** Ends the metric. */
+  end(): void;
+}
+
 /**
  * Shows how many records of its partitions an actor has not read. There is no value while the log's
  * server is away.
  *
  * @param positions Where it is in each of the partitions, to which it listens.
- * @returns Ends that.
  */
 export function showUnread<M extends Message>(
   context: Pick<ActorContext<M>, "telemetry" | "self">,
   { name, log }: ReadLog,
   positions: () => readonly ReadPosition[],
-): () => void {
+): UnreadRecords {
   const unread = context.telemetry.gauge("cairn_log_records_unread", {
     help: "Records (of the example log: chunks) of its partitions that a reader has not read.",
     labelNames: ["log", "actor"],
   });
-  const read = () => unreadRecords(log, positions());
-  return unread.watch(read, { log: name, actor: context.self.address });
+  const count = () => unreadRecords(log, positions());
+  return { count, end: unread.watch(count, { log: name, actor: context.self.address }) };
 }
 
 /** Undefined where the end of a partition is unknown. */

@@ -8,6 +8,8 @@ import type { FeatureKeeperMessage } from "../../actors/feature_keeper/protocol.
 import type { Address } from "../../mesh/runtime/actor.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
 import type { SetLeased } from "../../mesh/runtime/set_leased.ts";
+import type { ReaderKey } from "../../mesh/placement/mesh_views.ts";
+import { readerFigures } from "../../server/reader_figures.ts";
 import { showUnread } from "../../mesh/runtime/unread_records.ts";
 import { TelemetryRecorder } from "../../mesh/simulation/telemetry_recorder.ts";
 import { Loop } from "./loop.ts";
@@ -15,6 +17,22 @@ import { Loop } from "./loop.ts";
 const features: KeptFeature[] = [
   { kind: "history", name: "seen", of: { action: "shown" }, last: 20 },
 ];
+
+/** The numbers that a host reports for operators, which are those of the metric. */
+async function assertToldAlike(loop: Loop) {
+  const readers = new Map<ReaderKey, Address>([
+    ["events/0", "joiner/0"],
+    ["trainer/0", "trainer/0"],
+    ["keeper/0", "feature_keeper/0"],
+  ]);
+  const told = await loop.mesh.settle(readerFigures(loop.mesh.node(), readers, 1_000));
+  const { joiner, keeper, trainer } = unreadOf(loop);
+  assert.deepEqual(told, {
+    "events/0.unread": joiner,
+    "keeper/0.unread": keeper,
+    "trainer/0.unread": trainer,
+  });
+}
 
 function unreadOf(loop: Loop) {
   const of = (log: string, actor: Address) =>
@@ -47,6 +65,7 @@ Deno.test("each reader tells how many records it has not read, until it has", as
   const events = await loop.eventLog.endOffset(0);
   assert.ok(events >= 2);
   assert.deepEqual(unreadOf(loop), { joiner: events, keeper: events, trainer: 0 });
+  await assertToldAlike(loop);
 
   await setLeased(loop, "feature_keeper/0", true);
   assert.deepEqual(unreadOf(loop), { joiner: events, keeper: 0, trainer: 0 });
@@ -56,6 +75,7 @@ Deno.test("each reader tells how many records it has not read, until it has", as
   const chunks = await loop.exampleLog.endOffset(0);
   assert.ok(chunks > 0);
   assert.deepEqual(unreadOf(loop), { joiner: 0, keeper: 0, trainer: chunks });
+  await assertToldAlike(loop);
 
   await setLeased(loop, "trainer/0", true);
   assert.deepEqual(unreadOf(loop), { joiner: 0, keeper: 0, trainer: 0 });

@@ -42,8 +42,7 @@ Deno.test({
       assert.match(status.out, /^learn-2 refuses events: the log has lost 7 records$/m);
 
       await world.tell("learn-2", {
-        load: { "events/1.position": 2, "trainer/0.position": 0 },
-        records: 5,
+        load: { "events/1.unread": 3, "trainer/0.unread": 0 },
       });
       const joiner = await world.run("explain", "joiner", "1");
       assert.match(joiner.out, /^reads partition 1 of the event log: 3 records behind$/m);
@@ -66,7 +65,7 @@ Deno.test({
       const kept =
         "kept: { shards: 3, features: { week: { kind: count, by: item, of: click, window: 7d } } }";
       world.write(["\nmesh:\n", `\n${kept}\nmesh:\n`]);
-      await world.tell("learn-2", { load: { "keeper/1.position": 1 } });
+      await world.tell("learn-2", { load: { "keeper/1.unread": 4 } });
       const keeper = await world.run("explain", "keeper", "1");
       assert.match(
         keeper.out,

@@ -3,10 +3,7 @@
  * shards, but run nothing, for tests of the operator's commands.
  */
 import assert from "node:assert/strict";
-import {
-  type CairnConfiguration,
-  parseConfiguration,
-} from "../../../configuration/configuration.ts";
+import { parseConfiguration } from "../../../configuration/configuration.ts";
 import { installedProgram, LocalServer } from "../../../mesh/adapters/redis/local_server.ts";
 import type {
   HostDescription,
@@ -19,8 +16,6 @@ import type { CountedParts } from "../../../mesh/ports/resharding.ts";
 import { configurationDigests, ownDigests } from "../../../server/machine/configuration_digests.ts";
 import { meshSettingsOf } from "../../../server/machine/mesh_settings.ts";
 import { openCoordination } from "../../../server/machine/redis_coordination.ts";
-import { openRedisStores, redisStorageOf } from "../../../server/machine/redis_storage.ts";
-import type { EventLog } from "../../../mesh/ports/event_log.ts";
 import { decodePlan, encodePlan, endedPlan } from "../../../mesh/placement/plan_document.ts";
 import { present } from "../../../structures/invariant.ts";
 import { smallConfiguration } from "../../integration/small_mesh.ts";
@@ -150,26 +145,15 @@ export class World {
     await close();
   }
 
-  /**
-   * A host renews its lease with a report; the second event partition gets so many records.
-   */
+  /** A host renews its lease with a report. */
   async tell(
     host: string,
-    { records = 0, unlinked = [], ...told }: Partial<Omit<HostReport, "unlinked">> & {
-      readonly records?: number;
+    { unlinked = [], ...told }: Partial<Omit<HostReport, "unlinked">> & {
       /** Names of hosts. */
       readonly unlinked?: readonly string[];
     },
   ): Promise<void> {
     const configuration = parseConfiguration(Deno.readTextFileSync(this.file), this.file);
-    await withEventLog(configuration, async (log) => {
-      if (records > 0) {
-        await log.append(
-          1,
-          Array.from({ length: records }, (_, i) => Uint8Array.of(i)),
-        );
-      }
-    });
     const { coordination, close } = await openCoordination(configuration);
     await coordination.renew(runOf(host), { load: {}, ...told, unlinked: unlinked.map(runOf) });
     await close();
@@ -230,21 +214,6 @@ export class World {
     for (const host of ["tables-1", "tables-2"]) await coordination.renew(runOf(host), { load });
     await close();
   }
-}
-
-/** A configuration's stores on the server. */
-async function withEventLog(
-  { storage, mesh, partitions }: CairnConfiguration,
-  work: (log: EventLog) => Promise<void>,
-): Promise<void> {
-  assert.ok(storage.kind === "directory" && storage.redis && mesh);
-  const sizes = { logBytesMax: 1 << 20, partitions, knownMs: 1_000 };
-  const stores = await openRedisStores(redisStorageOf(storage.redis, mesh.id, sizes), {
-    isOnlyProcess: false,
-    onWarning: () => {},
-  });
-  await work(stores.eventLog);
-  await stores.close();
 }
 
 function runOf(host: string): HostRun {
