@@ -73,7 +73,7 @@ const checks: readonly Check[] = [
   {
     name: "tests",
     command: [deno, "task", "test"],
-    environment: { DENO_JOBS: String(testFilesAtOnce) },
+    environment: { DENO_JOBS: Deno.env.get("DENO_JOBS") ?? String(testFilesAtOnce) },
     counts: "junit",
     alone: true,
   },

@@ -16,7 +16,7 @@ const list = new Intl.ListFormat("en-GB", { type: "conjunction" });
 /** @param failure The last attempt to renew it; undefined where none has failed yet. */
 export function leaseEndText(
   { host, roles: own }: Pick<HostDescription, "host" | "roles">,
-  failure: Error = new Error("the Redis server does not answer."),
+  failure: Error = new Error("no renewal has been answered."),
 ): string {
   const parts = roles.filter((role) => own.includes(role)).map((role) => meanwhile[role]);
   return `the lease of host ${host} has ended; until it is renewed, ${list.format(parts)}: ` +

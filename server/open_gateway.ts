@@ -20,7 +20,7 @@ import { StoredItems } from "../gateway/memory/stored_items.ts";
 import { createProfileCheck } from "../kernels/features/profile_check.ts";
 import type { CairnConfiguration } from "../configuration/configuration.ts";
 import { partitionCountsOf } from "../configuration/partitions.ts";
-import { type HostRecord, joinedPartitions, type MeshView } from "../mesh/ports/coordination.ts";
+import { joinedPartitions, type MeshView } from "../mesh/ports/coordination.ts";
 import { numbersOf } from "../mesh/ports/partitioning.ts";
 import { withEarlierReplicas } from "../mesh/ports/reshard_progress.ts";
 import type { ActorRef } from "../mesh/runtime/actor.ts";
@@ -32,6 +32,7 @@ import { Joiners } from "./joiners.ts";
 import { OtherGateways, shareGateway } from "./other_gateways.ts";
 import { addresses } from "./addresses.ts";
 import { servingHosts } from "./layout.ts";
+import { hostsServing, servingWith } from "./serving_hosts.ts";
 import { ServingReplicas } from "./serving_replicas.ts";
 import type { RunningHost, StartedActors } from "./start_actors.ts";
 import { Trainers } from "./trainers.ts";
@@ -198,7 +199,7 @@ function erasuresOf(
     rowFeeds: async () => {
       const present = meshView === undefined
         ? servingHosts(configuration)
-        : servingIn(await meshView()).map(({ host }) => host);
+        : servingWith(await meshView(), host);
       return new Map(
         present.map((each) => [each ?? "", mesh.actorRef<RowFeedMessage>(addresses.rowFeed(each))]),
       );
@@ -213,16 +214,6 @@ function erasuresOf(
       withEarlierReplicas: async () => withEarlierReplicas(await meshView()),
     }),
   });
-}
-
-/** The hosts whose gateways answer, by their leases. */
-function hostsServing(view: MeshView): string[] {
-  return servingIn(view).filter(({ expiresMs }) => expiresMs > view.nowMs).map(({ host }) => host);
-}
-
-/** The serving hosts of a mesh, also those whose leases have just ended. */
-function servingIn({ hosts }: MeshView): HostRecord[] {
-  return [...hosts.values()].filter(({ roles }) => roles.includes("serving"));
 }
 
 /** The replicas on this host; found anew when the divisions of the mesh change. */

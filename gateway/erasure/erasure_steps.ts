@@ -149,14 +149,17 @@ export class ErasureSteps {
    * every feed has carried all removals and the replicas before a change of shards have ended. The
    * feeds are asked once for all, after the trainers: a slow serving host holds up one step.
    *
+   * @returns The hosts whose feeds have not carried all removals yet.
    * @throws {Error} A host holds the erasures up; the message names it.
    */
-  async confirmServed(learned: readonly Following[]): Promise<void> {
-    if (learned.length === 0) return;
+  async confirmServed(learned: readonly Following[]): Promise<readonly string[]> {
+    if (learned.length === 0) return [];
     const { clock, blobs, keepers, withEarlierReplicas } = this.#parts;
     const rounds = await this.#roundsComplete();
-    const served = learned.filter((following) => areCarried(following, rounds));
-    if (served.length === 0) return;
+    const behind = new Map(learned.map((each) => [each, hostsBehind(each, rounds)]));
+    const behindOfAny = [...new Set([...behind.values()].flat())];
+    const served = learned.filter((each) => behind.get(each)?.length === 0);
+    if (served.length === 0) return behindOfAny;
     // Where a host runs another number of keepers, some of these do not answer.
     await Promise.all(
       keepers.map((keeper) => keeper.ask({ kind: "getStatus" }, { budgetMs: BUDGET_MS })),
@@ -171,6 +174,7 @@ export class ErasureSteps {
     for (const following of served) {
       await this.#store(following, { ...following.request, servedAtMs });
     }
+    return behindOfAny;
   }
 
   /** Complete rounds of the row feeds, by host. */
@@ -189,14 +193,14 @@ export class ErasureSteps {
   }
 }
 
-/** Whether every feed has done enough rounds since the trainers had removed the rows. */
-function areCarried(following: Following, rounds: ReadonlyMap<string, number>): boolean {
+/** The hosts whose feeds have not done enough rounds since the trainers had removed the rows. */
+function hostsBehind(following: Following, rounds: ReadonlyMap<string, number>): string[] {
   const before = following.roundsBefore;
   following.roundsBefore = new Map(
     // A feed that restarts counts from 0.
     Array.from(rounds, ([host, done]) => [host, Math.min(before.get(host) ?? done, done)]),
   );
-  return Array.from(following.roundsBefore).every(([host, from]) =>
-    present(rounds.get(host), "the host is of both") >= from + ROUNDS
-  );
+  return Array.from(following.roundsBefore).filter(([host, from]) =>
+    present(rounds.get(host), "the host is of both") < from + ROUNDS
+  ).map(([host]) => host);
 }

@@ -45,7 +45,7 @@ export class Erasures {
   #timer: Timer | undefined;
   #step: Promise<void> = Promise.resolve();
   #stopped = false;
-  /** Why the last look at serving confirmed nothing; undefined = it did, or nothing waits. */
+  /** Why the last look at serving did not confirm all; undefined = it did, or nothing waits. */
   #servedWait: string | undefined;
 
   constructor(parts: ErasureParts) {
@@ -171,8 +171,10 @@ export class Erasures {
 
   async #confirmServed(learned: readonly Following[]): Promise<void> {
     try {
-      await this.#steps.confirmServed(learned);
-      this.#servedWait = undefined;
+      const behind = await this.#steps.confirmServed(learned);
+      this.#servedWait = behind.length > 0
+        ? `rows are on their way to ${behind.join(", ")}`
+        : undefined;
     } catch (error) {
       const reason = reasonOf(error);
       if (reason === this.#servedWait) return;

@@ -160,6 +160,10 @@ Deno.test("a serving host that is not in the mesh holds up no erasure, and one t
   rounds.roundsComplete += 4;
   await pass(1);
   assert.equal(await serving(), "erased");
+  await parts.eraseLearned();
+  await pass(90);
+  const behind = telemetry.lines.findLast(({ message }) => message.includes("is overdue"));
+  assert.equal(behind?.fields?.serving, "rows are on their way to edge-1, edge-3");
   await erasures.stop();
 });
 

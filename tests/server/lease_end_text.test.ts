@@ -7,11 +7,11 @@ const meanwhile = (...roles: string[]) =>
 Deno.test("the warning of a lease that has ended says what each role of the host does meanwhile", () => {
   assert.equal(
     meanwhile("trainer"),
-    "its trainers stand still and publish no snapshot: the Redis server does not answer.",
+    "its trainers stand still and publish no snapshot: no renewal has been answered.",
   );
   assert.equal(
     meanwhile("joiner", "shards"),
-    "its shards go on and its joiners stand still: the Redis server does not answer.",
+    "its shards go on and its joiners stand still: no renewal has been answered.",
   );
-  assert.equal(meanwhile("serving"), "rankings go on: the Redis server does not answer.");
+  assert.equal(meanwhile("serving"), "rankings go on: no renewal has been answered.");
 });
