@@ -273,7 +273,7 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
     }
     const rows = removeRows(this.#tables, message);
     this.#snapshots.erased();
-    if (message.isLast) this.#sources.raiseHighWaterMark(source, sequence);
+    if (message.isLast) this.#sources.raiseHighWaterMark(source, sequence, message.chunk);
     this.#context.reply(message, { applied: true, rows });
   }
 

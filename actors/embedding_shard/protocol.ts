@@ -25,7 +25,7 @@ export interface Lookup extends Request<{ readonly rows: Float32Array<ArrayBuffe
   readonly missing: "zeros" | "initial";
 }
 
-/** A chunk of the example log of which a shard has learned rows. */
+/** A chunk of the example log of which a shard has learned rows, or removed those of users. */
 export interface LearnedChunk {
   readonly offset: number;
   /** CRC-32C of its record: after a loss other chunks may take its offset. */
@@ -70,6 +70,8 @@ export interface RemoveRows extends Request<RemovedRows> {
   readonly kind: "removeRows";
   readonly source: string;
   readonly sequence: number;
+  /** The chunk of the erasures. */
+  readonly chunk?: LearnedChunk | undefined;
   /** Distinct ids, class after class; shape `[n]`. */
   readonly ids: FeatureIds;
   /** Where each class begins among the ids; shape `[classes + 1]`. */
@@ -114,7 +116,7 @@ export interface SourceOpening {
 export interface SourceMark {
   /** The newest sequence that is applied. */
   readonly sequence: number;
-  /** The chunk of the newest gradients; undefined where there were none since the snapshot. */
+  /** The chunk of the newest gradients or erasure; undefined without one since the snapshot. */
   readonly chunk?: LearnedChunk | undefined;
 }
 

@@ -170,9 +170,10 @@ export class ChunkBatches {
       offset: offset + 1,
       learnedThroughMs: Math.max(before.learnedThroughMs, chunk.acceptedAtMs),
     };
+    const learned = checksum === undefined ? {} : { chunk: { offset, checksum } };
     if (forget !== undefined) {
       if (end > nextRow) {
-        this.#addErasing({ partition, forget, offset, after, passed: this.#passed });
+        this.#addErasing({ partition, forget, offset, ...learned, after, passed: this.#passed });
       }
       return true;
     }
@@ -180,7 +181,6 @@ export class ChunkBatches {
     if (ranges.length > 0) {
       const isFull = rows >= this.#options.batchRows;
       const endsFlight = !isFull || offset % FLIGHT_CHUNKS === FLIGHT_CHUNKS - 1;
-      const learned = checksum === undefined ? {} : { chunk: { offset, checksum } };
       const whole = { ...batchOf(chunk, before, after), ...learned, partition, endsFlight };
       for (const [from, to] of ranges) {
         const part = from === 0 && to === rows ? whole : partOf(whole, from, to);

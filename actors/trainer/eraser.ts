@@ -22,7 +22,7 @@ import { reasonOf } from "../../mesh/runtime/errors.ts";
 import { type ErasedCross, writeTrainerErasure } from "../../records/erasure.ts";
 import { featureIdOf, type Forgotten } from "../../records/forgotten.ts";
 import { gradientSource } from "../../records/gradient_source.ts";
-import type { RemovedRows } from "../embedding_shard/protocol.ts";
+import type { LearnedChunk, RemovedRows } from "../embedding_shard/protocol.ts";
 import type { Erasing } from "./example_batch.ts";
 import type { TrainerOptions } from "./options.ts";
 import type { TrainerMessage } from "./protocol.ts";
@@ -56,7 +56,7 @@ interface Removal {
 }
 
 /** The place of a removal among the gradients of a partition. */
-type RemovalPoint = Pick<UnderWay, "partition" | "sequence">;
+type RemovalPoint = Pick<UnderWay, "partition" | "sequence" | "chunk">;
 
 /** The erasures of a chunk, as far as they have come. */
 interface UnderWay {
@@ -64,6 +64,8 @@ interface UnderWay {
   readonly offset: number;
   /** Sequence of the removals; rows of another schema behind them may raise that of the chunk. */
   readonly sequence: number;
+  /** The chunk of the erasures. */
+  readonly chunk: LearnedChunk | undefined;
   /** Erasures whose records are written. */
   recorded: number;
   /** Rows that the next erasure has deleted from the quarantine; undefined before that. */
@@ -109,9 +111,9 @@ export class Eraser {
    * {@link endWait}. The trainer is told `storeRetryDue` then.
    */
   async erase(erasing: Erasing, recovery: Recovery): Promise<boolean> {
-    const { partition, forget, offset, after } = erasing;
+    const { partition, forget, offset, chunk, after } = erasing;
     const { sequence } = after;
-    const underWay = this.#underWay ??= { partition, offset, sequence, ...BEGINNING };
+    const underWay = this.#underWay ??= { partition, offset, sequence, chunk, ...BEGINNING };
     invariant(
       underWay.partition === partition && underWay.offset === offset,
       "erasures are finished in the order of the log",
@@ -132,7 +134,7 @@ export class Eraser {
     recovery: Recovery,
   ): Promise<void> {
     const { options: { userSlots }, blobs, context: { clock } } = this.#parts;
-    const { partition, sequence, offset, recorded, quarantined } = underWay;
+    const { partition, sequence, offset, chunk, recorded, quarantined } = underWay;
     if (quarantined === undefined) {
       const ids = userSlots.ids.map((slot) => featureIdOf(slot, signature));
       return this.#write(erasureId, async () => {
@@ -140,7 +142,7 @@ export class Eraser {
       });
     }
     const isLast = recorded === count - 1;
-    const at = { partition, sequence };
+    const at = { partition, sequence, chunk };
     const removal = underWay.removal ??= await this.#removeRows(signature, at, isLast);
     const { removed, crosses } = removal;
     this.#write(erasureId, async () => {

@@ -60,6 +60,8 @@ export interface Erasing {
   readonly forget: readonly Forgotten[];
   /** Offset of their chunk. */
   readonly offset: number;
+  /** Their chunk, as of {@link ExampleBatch.chunk}. */
+  readonly chunk?: LearnedChunk | undefined;
   /** The progress in their partition when the rows are removed. */
   readonly after: Progress;
   /** As of {@link ExampleBatch.passed}. */

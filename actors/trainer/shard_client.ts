@@ -330,9 +330,10 @@ export class ShardClient {
    */
   async removeRows(
     { uniqueIds, groupStarts }: Pick<GroupedIds, "uniqueIds" | "groupStarts">,
-    { partition, sequence, isLast }: {
+    { partition, sequence, chunk, isLast }: {
       readonly partition: number;
       readonly sequence: number;
+      readonly chunk: LearnedChunk | undefined;
       readonly isLast: boolean;
     },
   ): Promise<RemovedRows[]> {
@@ -348,6 +349,7 @@ export class ShardClient {
         kind: "removeRows",
         source,
         sequence,
+        chunk,
         ids: uniqueIds.slice(groupStarts[s * classes], groupStarts[(s + 1) * classes]),
         starts: classStartsOf(groupStarts, s, classes),
         isLast,

@@ -3,6 +3,10 @@
  * and all others stay as they are.
  */
 import assert from "node:assert/strict";
+import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
+import { present } from "../../structures/invariant.ts";
+import { decodeExamples } from "../../records/example_chunk.ts";
+import { gradientSource } from "../../records/gradient_source.ts";
 import { readTrainerErasure } from "../../records/erasure.ts";
 import { encodeEvent } from "../../records/event_record.ts";
 import { featureIdOf, signatureOf } from "../../records/forgotten.ts";
@@ -92,6 +96,25 @@ Deno.test("an erased user has no row in any shard or replica, and every other ro
   assert.equal(erased?.rowsRemoved, 1);
   const unknown = await readTrainerErasure(loop.blobs, "unknown", 1, "trainer/0");
   assert.equal(unknown?.rowsRemoved, 0);
+  await loop.stop();
+});
+
+Deno.test("shards name the chunk of an erasure, so that a log without it is found to have lost it", async () => {
+  const loop = await Loop.start();
+  await visit(loop, "ann");
+  await loop.erase("ann", "e1");
+  await loop.mesh.advance(SETTLES_MS);
+  const erasures = (await loop.exampleLog.read(0, 0, 1_000))
+    .filter(({ bytes }) => decodeExamples(bytes).forget !== undefined);
+  const { offset, bytes } = present(erasures.at(-1), "the erasure is in the log");
+  const checksum = BatchKernel.create().crc32c(bytes);
+  for (let shard = 0; shard < loop.shards; shard++) {
+    const address: Address = `embedding_shard/${shard}`;
+    const ref = loop.mesh.node().actorRef<EmbeddingShardMessage>(address);
+    const opening = { kind: "openSource", source: gradientSource(0), tenure: 1e6 } as const;
+    const { chunk } = await loop.mesh.settle(ref.ask(opening, BUDGET));
+    assert.deepEqual(chunk, { offset, checksum });
+  }
   await loop.stop();
 });
 
