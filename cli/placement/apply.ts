@@ -257,11 +257,11 @@ async function waitForEnd(wait: Wait, firstEdition: number, output: Output): Pro
     shown = line;
     if (plan.state === "cancelled") throw new CommandError("The plan was cancelled.");
     if (plan.state === "incomplete") {
-      const parts = (plan.unmade ?? []).map(partName).join(", ");
+      const parts = (plan.elsewhere ?? []).map(partName).join(", ");
       throw new CommandError(
-        `The plan has ended, and moves could not be made: ${parts}. A host that was to take a ` +
-          "part is not up, drains, has no link with its owner, or could not begin it: see cairn " +
-          "status, and apply again.",
+        `The plan has ended, and not all parts are on their new hosts: ${parts}. A host that was ` +
+          "to take a part is gone, drains, has no link with its owner, or could not begin it: see " +
+          "cairn status, and apply again.",
       );
     }
     return plan.state === "done";

@@ -144,9 +144,11 @@ function linesOf(status: MeshStatus): string[] {
   ];
 }
 
-function planLine({ state, moves, unmade = [] }: PlanDocument): string {
+function planLine({ state, moves, elsewhere = [] }: PlanDocument): string {
   const line = `last plan: ${state}, ${counted(moves.length, "move")}`;
-  return unmade.length === 0 ? line : `${line}, not made: ${unmade.map(partName).join(", ")}`;
+  return elsewhere.length === 0
+    ? line
+    : `${line}, not on their new hosts: ${elsewhere.map(partName).join(", ")}`;
 }
 
 /** The change of a number of parts, and its step. */

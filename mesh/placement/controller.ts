@@ -85,6 +85,8 @@ export class Controller {
   #wasAway = true;
   /** When each step of a move or restore was first seen, on the store's clock, by its key. */
   #seen = new Map<PlacedKey, { readonly step: string; readonly sinceMs: number }>();
+  /** Since when planned moves lack a link between their hosts, on the store's clock, by part. */
+  #unlinked: ReadonlyMap<PlacedKey, number> = new Map();
   readonly #sizes = new Map<PlacedKey, PartSize>();
   /** The sharding of the sizes; undefined before any view. */
   #sharding: number | undefined;
@@ -289,18 +291,34 @@ export class Controller {
       });
   }
 
+  /** Moves that can still be made. One between hosts without a link is given up after a while. */
+  #openMoves(view: MeshView, { moves }: PlanDocument): PlannedMove[] {
+    const open = moves.filter((move) => isOpen(view, move));
+    const unlinked = open.filter((move) => isUnlinked(view, move))
+      .map(({ key }) => [key, this.#unlinked.get(key) ?? view.nowMs] as const);
+    this.#unlinked = new Map(unlinked);
+    return open.filter(({ key }) => {
+      const sinceMs = this.#unlinked.get(key) ?? view.nowMs;
+      return view.nowMs - sinceMs < this.#options.restoringMsMax;
+    });
+  }
+
   /** The next move of the operator's plan; the plan's end where there is none. */
   #plannedMoves(view: MeshView): ControllerStep[] {
     const plan = knownPlan(view);
     if (plan === undefined || plan.state !== "active") return [];
-    const open = plan.moves.filter((move) => isOpen(view, move));
+    const open = this.#openMoves(view, plan);
     if (open.length === 0) {
+      // Hosts that could not renew their leases look as if they were gone.
+      if (this.#isPatient(view)) return [];
       const { edition } = present(view.plan, "the plan was read");
       return [{ kind: "writePlan", edition, document: encodePlan(endedPlan(plan, view)) }];
     }
-    return open.flatMap(({ key, from, to }) => {
+    return open.flatMap((move) => {
+      const { key, from, to } = move;
       const placement = placementOf(view, key);
       if (placement.state !== "active" || placement.owner.host !== from) return [];
+      if (!mayBegin(view, move)) return [];
       if (movesLeft(view, parsePlacedKey(key).kind, plan.movesMax) === 0) return [];
       const target = runOf(view, to);
       const reason = `planned from ${from} to ${to}`;
@@ -322,7 +340,7 @@ function plannedIn(
   );
 }
 
-/** Whether a planned move is still to be begun or ended. */
+/** Whether a planned move has begun or can be begun once its hosts answer and have a link. */
 function isOpen(view: MeshView, move: PlannedMove): boolean {
   const { key, from, to } = move;
   // Another number of shards or of trainers may have come since.
@@ -330,10 +348,22 @@ function isOpen(view: MeshView, move: PlannedMove): boolean {
   if (placement === undefined) return false;
   if (isBegun(placement, move)) return true;
   if (placement.state === "moving" || placement.state === "unassigned") return false;
-  if (key.startsWith("shard/") && !canCopy(view, from, to)) return false;
   const target = view.hosts.get(to);
   return placement.owner.host === from && target?.state === "up" &&
-    target.roles.includes(rolesOf[parsePlacedKey(key).kind]) && target.expiresMs > view.nowMs;
+    target.roles.includes(rolesOf[parsePlacedKey(key).kind]);
+}
+
+/** Whether a shard is to be copied between hosts that have no link now. */
+function isUnlinked(view: MeshView, move: PlannedMove): boolean {
+  const { key, from, to } = move;
+  return key.startsWith("shard/") && !isBegun(placementOf(view, key), move) &&
+    !canCopy(view, from, to);
+}
+
+/** Whether an open move that has not begun may begin now. */
+function mayBegin(view: MeshView, move: PlannedMove): boolean {
+  const target = present(view.hosts.get(move.to), "an open move has a target");
+  return target.expiresMs > view.nowMs && !isUnlinked(view, move);
 }
 
 /** Moves of a kind that may begin now. A reader that changes its host is restored there at once. */

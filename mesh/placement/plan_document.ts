@@ -18,10 +18,10 @@ export interface PlanDocument {
   readonly format: typeof FORMAT;
   /** The operator's command: new moves, or the way back of those of the plan before. */
   readonly kind: "apply" | "rollback";
-  /** `incomplete` = it has ended without some of its moves, which could not be made. */
+  /** `incomplete` = it has ended, and parts are not on the hosts to which it was to move them. */
   readonly state: "active" | "cancelled" | "done" | "incomplete";
-  /** Parts of an incomplete plan that were not on their new hosts when it ended. */
-  readonly unmade?: readonly PlacedKey[];
+  /** These parts of an incomplete plan, as of its end. */
+  readonly elsewhere?: readonly PlacedKey[];
   /** The edition that the operator's command wrote; the plan's end has a later one. */
   readonly firstEdition: number;
   /** The division of the ids among shards to which the moves of shards belong. */
@@ -38,28 +38,32 @@ export function newPlan(plan: Omit<PlanDocument, "format" | "state">): PlanDocum
   return { format: FORMAT, state: plan.moves.length > 0 ? "active" : "done", ...plan };
 }
 
-/** A plan that ends, since none of its moves can be made any more. */
+/** A plan at its end: none of its moves can be made any more. */
 export function endedPlan(
   plan: PlanDocument,
   { placements }: Pick<MeshView, "placements">,
 ): PlanDocument {
-  const unmade = plan.moves.filter(({ key, to }) => {
+  const elsewhere = plan.moves.filter(({ key, to }) => {
     const placement = placements.get(key);
     return placement !== undefined &&
       (placement.state === "unassigned" || placement.owner.host !== to);
   }).map(({ key }) => key);
-  return { ...plan, ...(unmade.length > 0 ? { state: "incomplete", unmade } : { state: "done" }) };
+  return {
+    ...plan,
+    ...(elsewhere.length > 0 ? { state: "incomplete", elsewhere } : { state: "done" }),
+  };
 }
 
 /** The document as the store takes it. */
 export function encodePlan(
-  { format, kind, state, unmade, firstEdition, sharding, dealing, moves, movesMax }: PlanDocument,
+  { format, kind, state, elsewhere, firstEdition, sharding, dealing, moves, movesMax }:
+    PlanDocument,
 ): Json {
   return {
     format,
     kind,
     state,
-    ...(unmade && { unmade }),
+    ...(elsewhere && { elsewhere }),
     firstEdition,
     sharding,
     dealing,

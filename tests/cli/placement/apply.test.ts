@@ -304,9 +304,9 @@ Deno.test({
       await world.endPlan();
       const { code, err } = await waits;
       const part = first.key.replace("/", " ");
-      const said = `error: The plan has ended, and moves could not be made: ${part}. `;
+      const said = `error: The plan has ended, and not all parts are on their new hosts: ${part}. `;
       assert.deepEqual([code, err.includes(said)], [1, true], err);
-      const line = `last plan: incomplete, 4 moves, not made: ${part}\n`;
+      const line = `last plan: incomplete, 4 moves, not on their new hosts: ${part}\n`;
       assert.ok((await world.run("status")).out.includes(line), line);
       assert.match((await world.run("cancel")).err, /^error: The plan has ended already\.$/m);
       assert.equal(JSON.parse((await world.run("apply", "--json")).out).moves.length, 1);

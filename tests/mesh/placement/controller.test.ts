@@ -36,8 +36,8 @@ function stepsOf(parts: ViewParts, changes: Partial<typeof options> = {}): Contr
 /** The plan that a step writes: its state, and the parts that it did not move. */
 function endOf(step: ControllerStep): Partial<PlanDocument> {
   assert.ok(step.kind === "writePlan");
-  const { state, unmade } = step.document as unknown as PlanDocument;
-  return { state, ...(unmade && { unmade }) };
+  const { state, elsewhere } = step.document as unknown as PlanDocument;
+  return { state, ...(elsewhere && { elsewhere }) };
 }
 
 /** The placements that steps lead to, as `owner`, `owner>target` or `(owner)` while it restores. */
@@ -269,8 +269,8 @@ Deno.test("no shard is copied between hosts without a link, and a lost one goes 
   const lost = { "shard/0": active("gone"), "shard/1": active("a"), "shard/2": active("b") };
   assert.deepEqual(placesOf(stepsOf({ hosts, placements: lost })), { "shard/0": "(d)" });
   const moves = [{ key: "shard/0", from: "a", to: "c" }] as const;
-  const planned = stepsOf({ hosts, placements: { "shard/0": active("a") }, plan: plan({ moves }) });
-  assert.deepEqual(planned.map(({ kind }) => kind), ["writePlan"]);
+  const planned = { hosts, placements: { "shard/0": active("a") }, plan: plan({ moves }) };
+  assert.deepEqual(stepsOf(planned), []);
 });
 
 Deno.test("a drained host gives its shards away a few at a time", () => {
@@ -344,7 +344,7 @@ Deno.test("a plan ends when the new owners read, or another host has got what th
   assert.deepEqual(at(restoring("b", 2)), []);
   assert.deepEqual(at(active("b", 2)).map(endOf), [{ state: "done" }]);
   for (const end of [restoring("c", 3), active("c", 3)]) {
-    assert.deepEqual(at(end).map(endOf), [{ state: "incomplete", unmade: ["trainer/0"] }]);
+    assert.deepEqual(at(end).map(endOf), [{ state: "incomplete", elsewhere: ["trainer/0"] }]);
   }
 });
 
@@ -361,8 +361,8 @@ Deno.test("a reader does not move to a host without its role, and a part that is
       placements,
     });
   assert.deepEqual(placesOf(steps(["trainer"])), { "trainer/0": "(b)" });
-  const unmade = ["trainer/0"] as const;
-  assert.deepEqual(steps(["shards", "joiner"]).map(endOf), [{ state: "incomplete", unmade }]);
+  const elsewhere = ["trainer/0"] as const;
+  assert.deepEqual(steps(["shards", "joiner"]).map(endOf), [{ state: "incomplete", elsewhere }]);
 });
 
 Deno.test("a cancelled plan begins no reader, and leaves one that has its new owner", () => {
@@ -382,10 +382,32 @@ Deno.test("a plan ends without its moves to a host that is gone or draining, and
   const placements = { "shard/0": active("a"), "shard/1": active("b", 2) };
   const draining = [hostRecord("a"), hostRecord("b", { state: "draining" })];
   const [end] = stepsOf({ plan: plan(), hosts: draining, placements });
-  assert.deepEqual(endOf(end), { state: "incomplete", unmade: ["shard/0"] });
+  assert.deepEqual(endOf(end), { state: "incomplete", elsewhere: ["shard/0"] });
   const onA = { "shard/0": active("a"), "shard/1": active("a") };
   const [none] = stepsOf({ plan: plan(), hosts: [hostRecord("a")], placements: onA });
-  assert.deepEqual(endOf(none), { state: "incomplete", unmade: ["shard/0", "shard/1"] });
+  assert.deepEqual(endOf(none), { state: "incomplete", elsewhere: ["shard/0", "shard/1"] });
+});
+
+Deno.test("a plan goes on after an absence of the store or of a link, and ends where a link stays away", () => {
+  const placements = { "shard/0": active("a") };
+  const moves = [{ key: "shard/0", from: "a", to: "b" }] as const;
+  const controller = new Controller({ ...options, restoringMsMax: 60_000 });
+  const at = (nowMs: number, ...hosts: HostRecord[]) =>
+    controller.observe(
+      meshView({ nowMs, hosts: [...hosts, hostRecord("c")], placements, plan: plan({ moves }) }),
+    );
+  const a = hostRecord("a");
+  const late = hostRecord("b", { expiresMs: 1 });
+  assert.deepEqual(at(50_000, a, late), [], "b has not renewed its lease yet");
+  assert.deepEqual(at(50_001, a), [], "a host that is not there yet may join again");
+  const unlinked = hostRecord("b", { unlinked: [run("a")] });
+  assert.deepEqual(at(70_000, a, unlinked), []);
+  assert.deepEqual(placesOf(at(80_000, a, hostRecord("b"))), { "shard/0": "a>b" });
+  assert.deepEqual(at(90_000, a, unlinked), []);
+  assert.deepEqual(at(149_999, a, unlinked), []);
+  assert.deepEqual(at(150_000, a, unlinked).map(endOf), [
+    { state: "incomplete", elsewhere: ["shard/0"] },
+  ]);
 });
 
 Deno.test("a cancelled plan ends its moves, and leaves those of others", () => {
