@@ -123,7 +123,10 @@ export class ControllerRounds {
           await this.#coordination.endReshard(controllerEpoch, step.change);
           return true;
         case "writePlan":
-          await this.#coordination.writePlan({ edition: step.edition }, step.document);
+          await this.#coordination.writePlan(
+            { edition: step.edition, controllerEpoch },
+            step.document,
+          );
           return true;
       }
     } catch (error) {

@@ -247,6 +247,16 @@ export interface PlanRecord {
   readonly document: Json;
 }
 
+/** The state from which a plan is written. */
+export interface ExpectedPlan {
+  /** Edition of the last plan, 0 where there was none. */
+  readonly edition: number;
+  /** Version of the view from which the plan was made; absent = any. */
+  readonly version?: number;
+  /** The controller that ends the plan; absent for an operator's command. */
+  readonly controllerEpoch?: number;
+}
+
 /** Everything the store knows of a mesh, at one moment. */
 export interface MeshView {
   readonly identity: MeshIdentity;
@@ -375,14 +385,10 @@ export interface Coordination {
   /**
    * Replaces the plan, if it still is the edition that was read.
    *
-   * @param expected The edition, 0 where there was no plan, and, for a plan made from a view, the
-   * version of that view.
    * @throws {PlanConflictError} The plan or the mesh changed meanwhile.
+   * @throws {StaleControllerError} Another process is the controller.
    */
-  writePlan(
-    expected: { readonly edition: number; readonly version?: number },
-    document: Json,
-  ): Promise<PlanRecord>;
+  writePlan(expected: ExpectedPlan, document: Json): Promise<PlanRecord>;
   /**
    * Asks for another number of shards, of trainers or of partitions. The same request again is
    * answered as the first one.

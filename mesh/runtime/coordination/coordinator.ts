@@ -4,6 +4,7 @@
 import type {
   ControlTurn,
   Coordination,
+  ExpectedPlan,
   HostDescription,
   HostLease,
   HostRecord,
@@ -128,12 +129,9 @@ export class Coordinator implements Coordination {
     });
   }
 
-  writePlan(
-    expected: { readonly edition: number; readonly version?: number },
-    document: Json,
-  ): Promise<PlanRecord> {
+  writePlan(expected: ExpectedPlan, document: Json): Promise<PlanRecord> {
     return this.#store.transact((view) => writePlan(view, expected, document), {
-      keys: [recordKeys.plan, recordKeys.counts],
+      keys: [recordKeys.plan, recordKeys.counts, recordKeys.control],
     });
   }
 

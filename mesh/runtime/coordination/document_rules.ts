@@ -3,6 +3,7 @@
  * over the mesh's records.
  */
 import {
+  type ExpectedPlan,
   type HostRecord,
   type ManifestOffer,
   type ManifestRecord,
@@ -16,7 +17,7 @@ import {
 import { PlanConflictError, StaleManifestError } from "../../ports/coordination_errors.ts";
 import type { Json, RecordView } from "../../ports/record_store.ts";
 import { present } from "../../../structures/invariant.ts";
-import { requireTerms } from "./host_rules.ts";
+import { checkController, requireTerms } from "./host_rules.ts";
 import { json, placedKeys, recordKeys, records } from "./record_keys.ts";
 
 /** Creates the mesh or compares its settings; see {@link Coordination.open}. */
@@ -93,7 +94,7 @@ export function publishManifest(view: RecordView, offer: ManifestOffer): Manifes
 /** Replaces the plan; see {@link Coordination.writePlan}. */
 export function writePlan(
   view: RecordView,
-  expected: { readonly edition: number; readonly version?: number },
+  expected: ExpectedPlan,
   document: Json,
 ): PlanRecord {
   const present = records.plan(view);
@@ -101,6 +102,7 @@ export function writePlan(
   const isRepeated = edition === expected.edition + 1 &&
     JSON.stringify(present?.document) === JSON.stringify(document);
   if (present && isRepeated) return present;
+  if (expected.controllerEpoch !== undefined) checkController(view, expected.controllerEpoch);
   if (edition !== expected.edition) {
     throw new PlanConflictError(`it is edition ${edition}, and ${expected.edition} was read`);
   }

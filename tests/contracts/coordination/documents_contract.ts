@@ -2,7 +2,11 @@
  * Manifests of snapshots, their store and the operator's plan, over every record store.
  */
 import assert from "node:assert/strict";
-import { PlanConflictError, StaleManifestError } from "../../../mesh/ports/coordination_errors.ts";
+import {
+  PlanConflictError,
+  StaleControllerError,
+  StaleManifestError,
+} from "../../../mesh/ports/coordination_errors.ts";
 import { a, activate, b, change, type ContractTest, control } from "./coordination_under_test.ts";
 
 export function documentsContract(test: ContractTest): void {
@@ -43,5 +47,15 @@ export function documentsContract(test: ContractTest): void {
     await assert.rejects(mesh.writePlan({ edition: 1, version }, {}), /the mesh is at version/);
     await mesh.writePlan({ edition: 1 }, { done: true });
     assert.deepEqual((await mesh.read()).plan, { edition: 2, document: { done: true } });
+  });
+
+  test("a controller that another one has replaced ends no plan", async ({ mesh }) => {
+    await mesh.join(a);
+    const controllerEpoch = await control(mesh, a);
+    await mesh.writePlan({ edition: 0 }, { moves: [] });
+    const late = { edition: 1, controllerEpoch: controllerEpoch - 1 };
+    await assert.rejects(mesh.writePlan(late, { done: true }), StaleControllerError);
+    const { edition } = await mesh.writePlan({ edition: 1, controllerEpoch }, { done: true });
+    assert.equal(edition, 2);
   });
 }
