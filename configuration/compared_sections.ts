@@ -1,6 +1,6 @@
 /**
  * The sections of the file that the hosts of a mesh compare: the effective values, less those that
- * are defaults of the schema. So it does not matter which defaults a file spells out, or a build
+ * are defaults of the schema. So it does not matter which of these a file spells out, or a build
  * knows. Options that a build derives from a section are not compared: deriving them otherwise is a
  * change of the protocol between hosts.
  *
@@ -12,7 +12,7 @@ import { taskOptionsOf } from "./model_options.ts";
 import { embeddingDimOf, overridesOf } from "./row_classes.ts";
 import type { CairnFile } from "./schema.ts";
 import { embeddingsSection } from "./sections/embeddings.ts";
-import { slotSchema } from "./sections/features.ts";
+import { featuresSection, slotSchema } from "./sections/features.ts";
 import { joinerSection, trainerSection } from "./sections/learning.ts";
 import { syncSection } from "./sections/mesh.ts";
 import { modelSection } from "./sections/model.ts";
@@ -38,7 +38,10 @@ export function comparedSectionsOf(file: CairnFile): ComparedSections {
   const { features, model, embeddings, joiner, trainer, sync } = file;
   const columns = Object.keys(features.slots);
   return {
-    features: columns.map((name) => [name, withoutDefaults(slotSchema, slotOf(name, file))]),
+    features: [
+      columns.map((name) => [name, withoutDefaults(slotSchema, slotOf(name, file))]),
+      withoutDefaults(featuresSection, omit(features, "slots", "itemCache")),
+    ],
     model: [
       withoutDefaults(modelSection, {
         ...omit(model, "learningRateSchedule"),

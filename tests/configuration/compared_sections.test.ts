@@ -147,17 +147,19 @@ Deno.test("a default that digests leave out stays the one that they leave out", 
     /^embeddings\.(bytesMax|eviction|awaitedBytesMax|serving)/,
     /^joiner\.(?!tasks|lateLabels)/,
   ];
-  const { properties = {} } = described;
-  const now = ["features", "model", "embeddings", "joiner", "placement"]
-    .flatMap((name) => firstDefaultsIn(properties[name]).map((line) => name + line))
-    .filter((line) => !own.some((path) => path.test(line)));
+  const names = ["features", "model", "embeddings", "joiner", "placement"];
+  const { properties = {}, required } = described;
+  const agreed = Object.fromEntries(names.map((name) => [name, properties[name]]));
+  const now = firstDefaultsIn({ properties: agreed, ...(required && { required }) })
+    .map((line) => line.slice(1)).filter((line) => !own.some((path) => path.test(line)));
   const known = (await Deno.readTextFile(path)).trimEnd().split("\n");
   assert.deepEqual(
     now,
     known,
     "Hosts leave these defaults out of their digests. Where one has changed, name the one before " +
-      "with `.meta({ firstDefault: … })`, so that builds with the one and the other differ. A line " +
-      "of a new field is added to first_defaults.txt.",
+      "with `.meta({ firstDefault: … })` (null = none), so that builds with the one and the other " +
+      "differ; so too where a field that was required has a line now. A line of a new field is " +
+      "added to first_defaults.txt.",
   );
 });
 
@@ -204,13 +206,18 @@ function asWritten({ default: value, range }: JsonSchemaNode): unknown {
   return (range.unit === "ms" ? formatDuration : formatBytes)(value as number);
 }
 
+/** The value that digests leave out; `none` where they have each value. */
+function firstDefaultOf({ firstDefault, default: now = null }: JsonSchemaNode): string {
+  const first = firstDefault === undefined ? now : firstDefault;
+  return first === null ? "none" : JSON.stringify(first);
+}
+
 /**
- * A line for each field with a default in a part of the schema: its path from there, with the kinds
- * of the unions that it passes, and its first default.
+ * A line for each field that a file may leave out in a part of the schema: its path from there,
+ * with the kinds of the unions that it passes, and its first default.
  */
 function firstDefaultsIn(node: JsonSchemaNode): string[] {
-  const first = node.firstDefault ?? node.default;
-  const { properties = {}, additionalProperties, items, oneOf = [] } = node;
+  const { properties = {}, additionalProperties, items, oneOf = [], required = [] } = node;
   const kindsByLine = new Map<string, unknown[]>();
   for (const option of oneOf) {
     for (const line of firstDefaultsIn(option)) {
@@ -220,8 +227,10 @@ function firstDefaultsIn(node: JsonSchemaNode): string[] {
   const under = (path: string, inner: JsonSchemaNode) =>
     firstDefaultsIn(inner).map((line) => path + line);
   return [
-    ...(first === undefined ? [] : [` = ${JSON.stringify(first)}`]),
-    ...Object.entries(properties).flatMap(([name, property]) => under(`.${name}`, property)),
+    ...Object.entries(properties).flatMap(([name, property]) => [
+      ...(required.includes(name) ? [] : [`.${name} = ${firstDefaultOf(property)}`]),
+      ...under(`.${name}`, property),
+    ]),
     ...(typeof additionalProperties === "object" ? under(".*", additionalProperties) : []),
     ...(items === undefined ? [] : under("[]", items)),
     ...[...kindsByLine].map(([line, kinds]) =>

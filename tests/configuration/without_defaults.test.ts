@@ -53,3 +53,31 @@ Deno.test("builds with another default agree only where the file has the value",
   assert.ok(!isSame({}));
   assert.ok(!isSame({ optimizer: { clip: 0.5 } }));
 });
+
+Deno.test("a field that gets or loses its default differs only where the file leaves it out", () => {
+  const build = (rate: z.ZodType) => z.strictObject({ rate, clip: z.number().default(0) });
+  const optional = build(z.number().optional());
+  const required = build(z.number());
+  const one = build(z.number().default(1));
+  const changes = [
+    [optional, build(z.number().default(1).meta({ firstDefault: null }))],
+    [one, build(z.number().optional().meta({ firstDefault: 1 }))],
+  ] as const;
+  const textOf = (schema: z.ZodType, value: object) =>
+    JSON.stringify(withoutDefaults(schema, schema.parse(value)));
+  for (const [before, after] of changes) {
+    for (const rate of [1, 2]) assert.equal(textOf(before, { rate }), textOf(after, { rate }));
+    assert.notEqual(textOf(before, {}), textOf(after, {}));
+  }
+  const [, withNone] = changes[0];
+  for (const rate of [1, 2]) assert.equal(textOf(required, { rate }), textOf(withNone, { rate }));
+});
+
+Deno.test("a kind of schema whose defaults it does not know is an error", () => {
+  const inner = z.strictObject({ a: z.number().default(1) });
+  const kinds: z.ZodType[] = [z.tuple([inner]), inner.nullable(), z.union([inner, z.number()])];
+  const values = [[{ a: 1 }], { a: 1 }, { a: 1 }];
+  kinds.forEach((kind, i) => {
+    assert.throws(() => withoutDefaults(kind, values[i]), /cannot be left out/);
+  });
+});
