@@ -117,11 +117,18 @@ export interface ActorContext<M extends Message> {
   traceOf(request: Message): TraceContext | undefined;
   /**
    * Is aborted when the request's asker gives it up before the deadline: for asks whose answers are
-   * of use to this request alone. Undefined for a told message.
+   * of use to this request alone. Take it in the request's own turn: it is undefined once the
+   * request is settled, and for a told message.
    */
   signalOf(request: Message): CancelSignal | undefined;
-  /** The request has an effect from now on that counts: no signal of its asker cancels it. */
-  shield(request: Message): void;
+  /**
+   * The request has an effect from now on that counts: no signal of its asker cancels it, and the
+   * asks that were made to answer it go on, whatever becomes of the asker. An asker on another node
+   * that gives it up misses the answer all the same.
+   *
+   * @returns False if the asker has given it up already: then it must have no effect.
+   */
+  shield(request: Message): boolean;
   /** Tells `message` to this actor after `delayMs`; cancelled when the actor stops. */
   schedule(delayMs: number, message: M): { cancel(): void };
   /**

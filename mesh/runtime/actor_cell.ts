@@ -320,9 +320,11 @@ export class ActorCell implements AskReceiver {
     return this.#taken.find(request);
   }
 
-  shield(request: Message): void {
+  shield(request: Message): boolean {
     const ask = this.#taken.find(request);
-    if (ask) ask.shielded = true;
+    if (ask === undefined || ask.settled) return false;
+    ask.shielded = true;
+    return true;
   }
 
   /** The asker of a request that waits has given it up. */

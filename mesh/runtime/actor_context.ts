@@ -124,8 +124,8 @@ export class CellContext implements ActorContext<Message>, AskSender {
     return this.#cell.signalOf(request);
   }
 
-  shield(request: Message): void {
-    if (this.isCurrent) this.#cell.shield(request);
+  shield(request: Message): boolean {
+    return this.isCurrent && this.#cell.shield(request);
   }
 
   schedule(delayMs: number, message: Message): { cancel(): void } {

@@ -94,7 +94,8 @@ export class Ask implements CancelSignal {
   settled = false;
   aborted = false;
   onabort: (() => void) | null = null;
-  /** No signal cancels it any more. */
+  asks: Ask[] | undefined = undefined;
+  /** No signal cancels it any more, and it cancels no ask. */
   shielded = false;
   /** Messages ahead of it when it was queued. */
   behind = 0;
@@ -108,8 +109,6 @@ export class Ask implements CancelSignal {
 
   /** Its number on the link over which it went or came; see pending_asks.ts. */
   linkId = 0;
-  /** The link over which it came. */
-  receivedOver: unknown = undefined;
   /** The link over which it went. */
   sentOver: AskCarrier | undefined = undefined;
 
@@ -153,8 +152,9 @@ export class Ask implements CancelSignal {
     });
   }
 
-  /** Its asker has given it up. */
+  /** Its asker has given it up. A shielded one goes on without it. */
   abort(): void {
+    if (this.shielded) return;
     this.aborted = true;
     this.onabort?.();
   }

@@ -150,7 +150,6 @@ const decoders: Record<string, (data: WireError["data"]) => Error> = {
       data.queue as string | undefined,
     ),
   ActorFailedError: (data) => new ActorFailedError(data.address as Address, data.reason as string),
-  AskCancelledError: (data) => new AskCancelledError(data.address as Address),
   CallCycleError: (data) => new CallCycleError(data.address as Address, data.chain as string[]),
 };
 

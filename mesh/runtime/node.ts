@@ -323,7 +323,7 @@ export class Node implements CellHost {
         new ActorFailedError(ask.address, `${link.peer} is gone: ${cause.message}`, { cause }),
       );
     }
-    this.#asks.drop(link);
+    for (const ask of link.takeUnanswered()) this.#asks.drop(ask);
   }
 
   receiveAsk(received: ReceivedAsk): void {
@@ -343,12 +343,12 @@ export class Node implements CellHost {
       onValue: received.onValue,
       onError: received.onError,
     });
-    ask.receivedOver = received.link;
     ask.linkId = received.id;
     const cell = this.#cells.get(address);
     ask.receiver = cell;
     if (deadlineMs <= this.clock.monotonicMs()) return this.expire(ask);
     this.#asks.add(ask);
+    received.link.addUnanswered(ask);
     if (cell?.busy && ask.isPartOf(cell.currentAsk)) {
       this.settleError(ask, new CallCycleError(address, ask.chain()));
     } else if (cell) cell.deliverAsk(ask);
@@ -361,8 +361,8 @@ export class Node implements CellHost {
   }
 
   /** The asker of an ask that came over the link has given it up. */
-  dropReceived(link: NodeLink, id: number): void {
-    this.#asks.drop(link, id);
+  dropReceived(ask: Ask): void {
+    this.#asks.drop(ask);
   }
 
   receiveTell(address: Address, message: Message): void {

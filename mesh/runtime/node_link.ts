@@ -26,7 +26,7 @@ import {
   type WireError,
 } from "./errors.ts";
 import type { Node } from "./node.ts";
-import { PendingAsks } from "./pending_asks.ts";
+import { NumberedAsks, PendingAsks } from "./pending_asks.ts";
 
 const TELL = 1; // address, message
 // id, address, message, budget ms, deadline on the sender's clock, chain, its serials, trace id
@@ -76,6 +76,8 @@ export class NodeLink implements AskCarrier {
   #transfer: Transferable[] = [];
   #transferred = new Set<Transferable>();
   readonly #pending = new PendingAsks();
+  /** Asks that came and are not settled. */
+  readonly #unanswered = new NumberedAsks();
   #sent = 0;
   #readByPeer = 0;
   #received = 0;
@@ -149,6 +151,16 @@ export class NodeLink implements AskCarrier {
   /** Removes and returns the asks that wait for an answer over this link, oldest first. */
   takePending(): Ask[] {
     return this.#pending.takeAll();
+  }
+
+  /** An ask has come: it has its number, by which the other node may give it up. */
+  addUnanswered(ask: Ask): void {
+    this.#unanswered.add(ask);
+  }
+
+  /** Removes and returns the asks that came and are not settled, oldest first. */
+  takeUnanswered(): Ask[] {
+    return this.#unanswered.takeAll();
   }
 
   /** Sends the batch, if it has frames or the other side needs a receipt. */
@@ -255,9 +267,11 @@ export class NodeLink implements AskCarrier {
         case ASK:
           this.#receiveAsk(batch, at);
           break;
-        case WITHDRAW:
-          this.#node.dropReceived(this, batch[at + 1] as number);
+        case WITHDRAW: {
+          const ask = this.#unanswered.take(batch[at + 1] as number);
+          if (ask) this.#node.dropReceived(ask);
           break;
+        }
         case VALUE: {
           const ask = this.#pending.take(batch[at + 1] as number);
           if (ask) this.#node.settleValue(ask, batch[at + 2]);
@@ -288,12 +302,17 @@ export class NodeLink implements AskCarrier {
       chain: batch[at + 6] as string[],
       chainSerials: batch[at + 7] as number[],
       trace: batch[at + 8] as TraceContext | undefined,
-      onValue: (value, transfer) => this.#answer([VALUE, id, value], transfer),
-      onError: (error) => this.#answer([ERROR, id, encodeError(error)], undefined),
+      onValue: (value, transfer) => this.#answer(id, [VALUE, id, value], transfer),
+      onError: (error) => this.#answer(id, [ERROR, id, encodeError(error)], undefined),
     });
   }
 
-  #answer(frame: unknown[], transfer: readonly Transferable[] | undefined): void {
+  #answer(
+    id: number,
+    frame: unknown[],
+    transfer: readonly Transferable[] | undefined,
+  ): void {
+    this.#unanswered.take(id);
     if (this.#closed) return;
     this.#push(frame, transfer);
     this.#node.scheduleFlush(this);

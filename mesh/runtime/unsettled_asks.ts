@@ -4,6 +4,7 @@
  * has ended, or cancels it. An ask that is given up before it is handled is never handled, and the
  * asks that its handler has made with its signal are cancelled.
  */
+import { present } from "../../structures/invariant.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Address } from "./actor.ts";
 import { ActorCell } from "./actor_cell.ts";
@@ -12,7 +13,6 @@ import type { Ask } from "./ask.ts";
 import { DeadlineWheel } from "./deadline_wheel.ts";
 import { areAborted, type CancelSignal } from "./cancel_signal.ts";
 import { ActorFailedError, AskCancelledError, AskTimeoutError } from "./errors.ts";
-import type { NodeLink } from "./node_link.ts";
 
 export class UnsettledAsks {
   readonly #clock: Clock;
@@ -27,7 +27,11 @@ export class UnsettledAsks {
     ask.sender?.askSent(ask.address);
     this.#wheel.add(ask);
     if (ask.signals === undefined) return;
-    for (const signal of ask.signals) signal.onabort ??= () => this.#cancel(signal);
+    for (const signal of ask.signals) {
+      signal.asks ??= [];
+      signal.asks.push(ask);
+      signal.onabort ??= () => this.#cancel(signal);
+    }
   }
 
   settleValue(ask: Ask, value: unknown, transfer?: readonly Transferable[]): void {
@@ -61,36 +65,33 @@ export class UnsettledAsks {
   }
 
   /** The signal is aborted: the asks are given up that have no other one. */
-  #cancel(signal: CancelSignal): void {
-    const isCancelled = ({ signals, shielded }: Ask) =>
-      signals?.includes(signal) === true && areAborted(signals) && !shielded;
-    for (const ask of this.#wheel.filter(isCancelled)) {
+  #cancel({ asks = [] }: CancelSignal): void {
+    // Newest first: each is the last of the signal's asks when it leaves them.
+    for (const ask of asks.toReversed()) {
+      if (ask.shielded || !areAborted(ask.signals)) continue;
       this.#giveUp(ask, new AskCancelledError(ask.address));
     }
   }
 
+  /** Does nothing to an ask that was given up before. */
   #giveUp(ask: Ask, error: Error): void {
-    if (ask.settled) return;
     if (!ask.receiver) ask.sentOver?.withdraw(ask);
     this.settleError(ask, error);
     tellReceiver(ask);
     ask.abort();
   }
 
-  /** Drops asks that came over a link: one by its number, or all, because the link is gone. */
-  drop(link: NodeLink, id?: number): void {
-    const isDropped = (ask: Ask) =>
-      ask.receivedOver === link && (id === undefined || ask.linkId === id);
-    for (const ask of this.#wheel.filter(isDropped)) {
-      if (this.#settle(ask)) ask.span?.end();
-      tellReceiver(ask);
-      ask.abort();
-    }
+  /** Drops an ask that came over a link: its asker has given it up, or the link is gone. */
+  drop(ask: Ask): void {
+    this.#settle(ask);
+    ask.span?.end();
+    tellReceiver(ask);
+    ask.abort();
   }
 
   /** Receivers of the asks that were made on this node, one for each ask. */
   receivers(): Address[] {
-    return this.#wheel.filter(({ receivedOver }) => receivedOver === undefined)
+    return this.#wheel.filter(({ remoteChain }) => remoteChain === undefined)
       .map(({ address }) => address);
   }
 
@@ -105,7 +106,16 @@ export class UnsettledAsks {
     ask.settled = true;
     this.#wheel.remove(ask);
     ask.sender?.askSettled();
+    if (ask.signals !== undefined) leaveSignals(ask, ask.signals);
     return true;
+  }
+}
+
+function leaveSignals(ask: Ask, signals: readonly CancelSignal[]): void {
+  for (const signal of signals) {
+    const asks = present(signal.asks, "a signal has the unsettled asks that name it");
+    asks[asks.lastIndexOf(ask)] = asks[asks.length - 1];
+    asks.pop();
   }
 }
 

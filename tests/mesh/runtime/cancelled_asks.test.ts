@@ -8,6 +8,7 @@ import { Cancellation } from "../../../mesh/runtime/cancel_signal.ts";
 import { ActorFailedError, AskCancelledError } from "../../../mesh/runtime/errors.ts";
 import type { Node } from "../../../mesh/runtime/node.ts";
 import { SimulatedMesh } from "../../../mesh/simulation/simulated_mesh.ts";
+import { DeadlineWheel } from "../../../mesh/runtime/deadline_wheel.ts";
 import { counterDefinition, type CounterMessage } from "./counter_actor.ts";
 import { linkWithHold } from "./held_link.ts";
 
@@ -20,12 +21,14 @@ async function countersOnThreeNodes() {
   const [first, second, third] = nodes;
   const links = [linkWithHold(mesh.clock, first, second), linkWithHold(mesh.clock, second, third)];
   const handled: string[] = [];
+  const shielded: boolean[] = [];
   const counters = await mesh.settle(
     Promise.all(["a", "b", "c"].map((name, i) =>
       nodes[i].spawn(counterDefinition(), name, {
         start: i,
         gate: mesh.clock.delay(500),
         onHandled: (kind) => void handled.push(`${name} ${kind}`),
+        onShielded: (isShielded) => void shielded.push(isShielded),
       })
     )),
   );
@@ -39,7 +42,7 @@ async function countersOnThreeNodes() {
     ),
   );
   handled.length = 0;
-  return { mesh, first, second, third, links, counters, handled };
+  return { mesh, first, second, third, links, counters, handled, shielded };
 }
 
 /** The counters of an actor's asks. */
@@ -155,6 +158,87 @@ Deno.test("a request that its handler shields is answered whatever its signal do
   assert.ok(await mesh.settle(other) instanceof AskCancelledError);
   a.tell({ kind: "tick" });
   assert.equal(await mesh.settle(shielded), 0);
+});
+
+Deno.test("a handler that would shield its request is told that the asker has given it up", async () => {
+  for (const isCancelled of [true, false]) {
+    const { mesh, first, counters: [a], shielded } = await countersOnThreeNodes();
+    for (const ref of [a, first.actorRef<CounterMessage>("counter/b")]) {
+      const cancellation = new Cancellation();
+      ref.ask({ kind: "block" }, { budgetMs: BUDGET_MS, signals: [cancellation] }).catch(() => {});
+      await mesh.advance(10);
+      if (isCancelled) cancellation.abort();
+    }
+    await mesh.advance(1_000);
+    assert.deepEqual(shielded, [!isCancelled, !isCancelled]);
+  }
+});
+
+Deno.test("what was asked to answer a shielded request is answered, though its asker cancels over a link, or ends", async () => {
+  for (const end of ["cancel", "stop"] as const) {
+    const { mesh, first, third, counters: [a], handled } = await countersOnThreeNodes();
+    const cancellation = new Cancellation();
+    third.actorRef<CounterMessage>("counter/c")
+      .ask({ kind: "block" }, { budgetMs: BUDGET_MS }).catch(() => {});
+    const outcome = a.ask(
+      { kind: "relay", path: ["counter/b", "counter/c"], shieldedBy: "counter/b" },
+      { budgetMs: BUDGET_MS, signals: [cancellation] },
+    ).catch((error) => error);
+    await mesh.advance(20);
+    if (end === "cancel") cancellation.abort();
+    else await mesh.settle(first.stopActor("counter/a", 0));
+    assert.ok(await mesh.settle(outcome) instanceof Error, "the asker misses the answer");
+    assert.ok(!handled.includes("c relay"));
+    await mesh.advance(1_000);
+    assert.ok(handled.includes("c relay"), end);
+  }
+});
+
+Deno.test("a cancel, here and over a link, looks through no asks but those of its signal", async () => {
+  const { mesh, first, counters: [a] } = await countersOnThreeNodes();
+  const [cancellation, other] = [new Cancellation(), new Cancellation()];
+  const remote = first.actorRef<CounterMessage>("counter/b");
+  const ask = (signal: Cancellation) =>
+    [a, remote].map((ref) =>
+      ref.ask({ kind: "answerLater" }, { budgetMs: BUDGET_MS, signals: [signal] })
+        .catch((error) => error)
+    );
+  const [cancelled, answered] = [ask(cancellation), ask(other)];
+  await mesh.advance(10);
+  const { filter } = DeadlineWheel.prototype;
+  DeadlineWheel.prototype.filter = () => assert.fail("it looks through all asks of the node");
+  try {
+    cancellation.abort();
+    await mesh.advance(10);
+  } finally {
+    DeadlineWheel.prototype.filter = filter;
+  }
+  for (const outcome of cancelled) {
+    assert.ok(await mesh.settle(outcome) instanceof AskCancelledError);
+  }
+  a.tell({ kind: "tick" });
+  remote.tell({ kind: "tick" });
+  assert.deepEqual(await mesh.settle(Promise.all(answered)), [0, 1]);
+});
+
+Deno.test("a signal keeps no ask that is settled", async () => {
+  const { mesh, counters: [a] } = await countersOnThreeNodes();
+  const signals = [new Cancellation(), new Cancellation()];
+  const held = () => signals.map(({ asks }) => asks?.length);
+  const ask = (afterMs: number, of = signals) =>
+    a.ask({ kind: "answerLater" }, { budgetMs: afterMs, signals: of }).catch((error) => error);
+  const outcomes = [ask(100), ask(200), ask(300, [signals[1]])];
+  await mesh.advance(1);
+  assert.deepEqual(held(), [2, 3]);
+  await mesh.settle(outcomes[0]);
+  assert.deepEqual(held(), [1, 2]);
+  a.tell({ kind: "tick" });
+  await mesh.settle(Promise.all(outcomes));
+  assert.deepEqual(held(), [0, 0]);
+  const [answered, cancelled] = [ask(50, [signals[0]]), ask(BUDGET_MS, [signals[0]])];
+  await mesh.settle(answered);
+  signals[0].abort();
+  assert.ok(await mesh.settle(cancelled) instanceof AskCancelledError);
 });
 
 Deno.test("a cancel that comes twice, or after the answer, does nothing", async () => {

@@ -38,12 +38,14 @@ export interface Release extends Request<number> {
 }
 /**
  * Asks the next in `path`, with the signal of this request, and waits for its answer within the
- * handler. The last one answers, or keeps the request where `isKept`.
+ * handler. The last one answers, or keeps the request where `isKept`. `shieldedBy` is the
+ * actor that shields it.
  */
 export interface Relay extends Request<number> {
   readonly kind: "relay";
   readonly path: readonly Address[];
   readonly isKept?: boolean;
+  readonly shieldedBy?: Address;
 }
 export interface SumOf extends Request<{ readonly sum: number; readonly values: Float32Array }> {
   readonly kind: "sumOf";
@@ -52,7 +54,7 @@ export interface SumOf extends Request<{ readonly sum: number; readonly values: 
 export interface CrashOnAsk extends Request<number> {
   readonly kind: "crashOnAsk";
 }
-/** Holds the handler until `opened` is called. */
+/** Holds the handler until the gate opens, and then shields the request. */
 export interface Block extends Request<void> {
   readonly kind: "block";
 }
@@ -61,6 +63,8 @@ export interface CounterOptions {
   readonly start: number;
   /** Called with the kind of each handled message. */
   readonly onHandled?: (kind: string) => void;
+  /** Called with the outcome of shielding a request to block. */
+  readonly onShielded?: (isShielded: boolean) => void;
   readonly onStop?: () => void;
   /** Called with an answer to the requests that are kept. */
   readonly onBeginStop?: (answer: () => void) => void;
@@ -112,7 +116,10 @@ class Counter implements Behavior<CounterMessage> {
         ]);
       }
       case "block":
-        return this.options.gate!.then(() => this.context.reply(message, undefined));
+        return this.options.gate!.then(() => {
+          this.options.onShielded?.(this.context.shield(message));
+          this.context.reply(message, undefined);
+        });
       default:
         message satisfies never;
     }
@@ -121,13 +128,14 @@ class Counter implements Behavior<CounterMessage> {
   async #relay(message: Relay): Promise<void> {
     this.context.telemetry.log("debug", `${this.context.self.address} relays`);
     const [next, ...path] = message.path;
-    const { isKept = false } = message;
+    const { isKept = false, shieldedBy } = message;
+    if (shieldedBy === this.context.self.address) this.context.shield(message);
     if (!next && isKept) return void this.#unanswered.push(message);
     if (!next) return this.context.reply(message, this.#count);
     const ref = this.context.actorRef<CounterMessage>(next);
     try {
       const signal = this.context.signalOf(message);
-      const answer = await ref.ask({ kind: "relay", path, isKept }, {
+      const answer = await ref.ask({ ...message, path }, {
         budgetMs: this.context.remainingMs(message),
         signals: signal && [signal],
       });

@@ -124,6 +124,26 @@ Deno.test("a link forgets an ask whose budget has run out", async () => {
   assert.deepEqual(link.takePending(), []);
 });
 
+Deno.test("a link keeps no ask that it has answered", async () => {
+  let receive: (value: unknown) => void = () => {};
+  const peerless: Link = {
+    send() {},
+    onReceive: (listener) => receive = listener,
+    onClosed() {},
+    close() {},
+  };
+  const mesh = new SimulatedMesh({ seed: 1 });
+  const home = mesh.node("home");
+  const link = new NodeLink(home, "away", peerless);
+  await mesh.settle(home.spawn(counterDefinition(), "home", { start: 0 }));
+  const kinds = ["getCount", "crashOnAsk", "getCount", "answerLater"];
+  kinds.forEach((kind, id) =>
+    receive([0, 0, 2, id, "counter/home", { kind }, budgetMs, budgetMs, [], [], undefined])
+  );
+  await mesh.advance(500);
+  assert.deepEqual(link.takeUnanswered().map(({ linkId }) => linkId), [kinds.length - 1]);
+});
+
 Deno.test("a chain of asks over nodes is whole in the error", async () => {
   const { mesh, away, counter } = await twoNodes();
   const silent = { ...counterDefinition({ kind: "silent" }), create: () => ({ receive() {} }) };
