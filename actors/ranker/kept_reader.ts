@@ -68,9 +68,8 @@ export class KeptReader {
   }
 
   /**
-   * The features at the time of a request; undefined if a keeper does not answer in time.
-   *
-   * @throws {AskCancelledError} The signals of `options` are aborted.
+   * The features at the time of a request; undefined if a keeper does not answer in time, or if the
+   * request is cancelled.
    */
   async read(
     { user, candidates, atMs, rules }: Pick<Rank, "user" | "candidates" | "atMs" | "rules">,
@@ -92,9 +91,8 @@ export class KeptReader {
         );
       }));
       return this.#merged(ids.length, shares, answers);
-    } catch (error) {
-      if (areAborted(options.signals)) throw error;
-      this.#missing.add(1);
+    } catch {
+      if (!areAborted(options.signals)) this.#missing.add(1);
       return undefined;
     }
   }

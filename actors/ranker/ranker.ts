@@ -296,7 +296,8 @@ export class Ranker implements Behavior<RankerMessage> {
       const served = { candidates, features, predictions, rows: logged, awaitsShown };
       // The caller's own order has no items that the rules moved.
       const newItems = logged === rows ? ruled?.order.newItems : undefined;
-      this.#context.shield(asked.replyTo);
+      const { address } = this.#context.self;
+      if (!this.#context.shield(asked.replyTo)) throw new AskCancelledError(address);
       isLogged = await this.#impressions.log({
         rankingId,
         user,

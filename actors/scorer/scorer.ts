@@ -13,6 +13,7 @@ import type { CancelSignal } from "../../mesh/runtime/cancel_signal.ts";
 import { OverloadedError } from "../../mesh/runtime/errors.ts";
 import type { DenseWeights } from "../../kernels/dense/weights.ts";
 import type { InferenceSession } from "../../kernels/dense/inference_session.ts";
+import { present } from "../../structures/invariant.ts";
 import { RowScores } from "./row_scores.ts";
 import { ForwardPass, type PassResult, type ScoredLists } from "./forward_pass.ts";
 import { contributions, leaveSlotsOut } from "./explain.ts";
@@ -51,7 +52,7 @@ interface Waiting<R> {
   /** When its asker gives up, monotonic ms. After that the context no longer knows its budget. */
   readonly deadlineMs: number;
   /** Is aborted where it gives up before. */
-  readonly signal: CancelSignal | undefined;
+  readonly signal: CancelSignal;
 }
 
 /** Time for the replicas to answer when readiness is asked for, ms. */
@@ -240,13 +241,16 @@ export class Scorer implements Behavior<ScorerMessage> {
       return this.#context.replyError(request, new NoWeightsError());
     }
     if (waiting.length >= waitingMax) {
+      waiting.splice(0, Infinity, ...waiting.filter((each) => !this.#isOver(each)));
+    }
+    if (waiting.length >= waitingMax) {
       return this.#context.replyError(
         request,
         new OverloadedError(self.address, waiting.length, waitingMax),
       );
     }
     const deadlineMs = clock.monotonicMs() + this.#context.remainingMs(request);
-    waiting.push({ request, deadlineMs, signal: this.#context.signalOf(request) });
+    waiting.push({ request, deadlineMs, signal: this.#signalOf(request) });
     if (waiting.length > 1) return;
     if (request.kind === "explain") this.#passesBeforeExplanation = PASSES_PER_EXPLANATION;
     // Goes behind the requests that are in the mailbox, so that they share the pass.
@@ -257,9 +261,8 @@ export class Scorer implements Behavior<ScorerMessage> {
   async #embed(request: Embed): Promise<void> {
     const remainingMs = this.#context.remainingMs(request);
     const budgetMs = Math.min(this.#options.lookupBudgetMs, remainingMs / 2);
-    const signals = signalsOf([{ signal: this.#context.signalOf(request) }]);
     try {
-      const lookup = { budgetMs, signals };
+      const lookup = { budgetMs, signals: [this.#signalOf(request)] };
       const { pooled, shardsAway } = await this.#pass.pool(request.features, lookup);
       const embedded = this.#vectors.of(pooled, request.of);
       this.#context.reply(request, { ...embedded, shardsAway }, [embedded.vectors.buffer]);
@@ -307,15 +310,20 @@ export class Scorer implements Behavior<ScorerMessage> {
     const remainingMs = Math.max(0, deadlineMs - this.#context.clock.monotonicMs());
     return {
       budgetMs: Math.min(this.#options.lookupBudgetMs, remainingMs / 2),
-      signals: signalsOf(taken),
+      signals: taken.map(({ signal }) => signal),
       // A pass for several requests is traced as the first one's.
       trace: this.#context.traceOf(taken[0].request),
     };
   }
 
+  /** Taken in the request's own turn. */
+  #signalOf(request: Score | Explain | Embed): CancelSignal {
+    return present(this.#context.signalOf(request), "the request has an asker");
+  }
+
   /** Whether the asker has given up: any further work for it is wasted. */
   #isOver({ deadlineMs, signal }: Waiting<unknown>): boolean {
-    return signal?.aborted === true || this.#context.clock.monotonicMs() >= deadlineMs;
+    return signal.aborted || this.#context.clock.monotonicMs() >= deadlineMs;
   }
 
   /** Answers each request with the scores of its rows. */
@@ -375,12 +383,4 @@ export class Scorer implements Behavior<ScorerMessage> {
     }
     return explanations;
   }
-}
-
-/** The signals of requests that are worked on together; undefined where one has none. */
-function signalsOf(
-  requests: readonly Pick<Waiting<unknown>, "signal">[],
-): CancelSignal[] | undefined {
-  const signals = requests.flatMap(({ signal }) => signal ?? []);
-  return signals.length < requests.length ? undefined : signals;
 }

@@ -24,9 +24,9 @@ async function loopWithSilentReplica(options: Parameters<typeof trained>[0] = {}
 }
 
 /** Asks for a ranking that `cancel` ends. */
-function cancellable(loop: Loop, rankingId: string) {
+function cancellable(loop: Loop, rankingId: string, items: readonly string[] = ITEMS) {
   const cancellation = new Cancellation();
-  const outcome = loop.requestRanking("u", ITEMS, { rankingId }, { signals: [cancellation] })
+  const outcome = loop.requestRanking("u", items, { rankingId }, { signals: [cancellation] })
     .catch((error) => error);
   return { outcome, cancel: () => cancellation.abort() };
 }
@@ -72,18 +72,57 @@ Deno.test("of two rankings of one pass, one is answered when the other is cancel
 });
 
 Deno.test("a ranking that is cancelled while it waits for a pass is not scored", async () => {
-  const { loop } = await loopWithSilentReplica({ scorer: { batchRowsMax: ITEMS.length } });
-  const passes = () => loop.mesh.telemetry.samples("cairn_scorer_batch_rows").length;
-  const before = passes();
-  const rankings = ["first", "given up", "last"].map((id) => cancellable(loop, id));
+  const batchRowsMax = 2 * ITEMS.length;
+  const { loop } = await loopWithSilentReplica({ scorer: { batchRowsMax } });
+  const passes = () => loop.mesh.telemetry.samples("cairn_scorer_batch_rows");
+  const before = passes().length;
+  const rankings = [
+    cancellable(loop, "first", [...ITEMS, "e", "f", "g", "h"]),
+    cancellable(loop, "given up"), // has room in the pass of the last one
+    cancellable(loop, "last"),
+  ];
   await loop.mesh.advance(5);
   rankings[1].cancel();
   const [first, givenUp, last] = await loop.mesh.settle(
     Promise.all(rankings.map(({ outcome }) => outcome)),
   );
   assert.ok(givenUp instanceof AskCancelledError);
-  assert.deepEqual([first.items.length, last.items.length], [ITEMS.length, ITEMS.length]);
-  assert.equal(passes(), before + 2);
+  assert.deepEqual([first.items.length, last.items.length], [batchRowsMax, ITEMS.length]);
+  assert.deepEqual(passes().slice(before), [batchRowsMax, ITEMS.length]);
+  await loop.stop();
+});
+
+Deno.test("rankings that are cancelled while they wait for a pass take no room from others", async () => {
+  const { loop } = await loopWithSilentReplica({
+    scorer: { batchRowsMax: ITEMS.length, requestsWaitingMax: 4 },
+  });
+  const [first, ...givenUp] = Array.from({ length: 4 }, (_, i) => cancellable(loop, `early ${i}`));
+  await loop.mesh.advance(5); // the first one's pass is under way
+  for (const { cancel } of givenUp) cancel();
+  const others = Array.from({ length: 5 }, (_, i) => cancellable(loop, `late ${i}`));
+  const outcomes = await loop.mesh.settle(
+    Promise.all([first, ...others].map(({ outcome }) => outcome)),
+  );
+  assert.deepEqual(
+    outcomes.map((outcome) => outcome.name ?? outcome.rankingId),
+    ["early 0", "late 0", "late 1", "late 2", "late 3", "OverloadedError"],
+  );
+  await loop.stop();
+});
+
+Deno.test("a ranking that is cancelled between its scores and its log is not logged", async () => {
+  const loop = await Loop.start();
+  const node = loop.mesh.node();
+  const settleValue = node.settleValue.bind(node);
+  const { outcome, cancel } = cancellable(loop, "given up");
+  node.settleValue = (ask, value, transfer) => {
+    settleValue(ask, value, transfer);
+    if (ask.message.kind === "score") cancel(); // the ranker has not read the scores yet
+  };
+  assert.ok(await loop.mesh.settle(outcome) instanceof AskCancelledError);
+  await loop.mesh.advance(10_000);
+  assert.equal(await isLogged(loop, "given up"), false);
+  assert.deepEqual(["answered", "cancelled"].map((each) => countOf(loop, each)), [0, 1]);
   await loop.stop();
 });
 
@@ -107,6 +146,7 @@ Deno.test("a ranking that is being logged is answered whatever its client does",
 Deno.test("a recommendation that is cancelled while its user's vector is made ends with that", async () => {
   const { loop, node } = await loopWithSilentReplica({ recommend: {} });
   const cancellation = new Cancellation();
+  const beganAtMs = loop.mesh.clock.monotonicMs();
   const outcome = node.actorRef<RankerMessage>("ranker/0").ask({
     kind: "recommend",
     user: "u",
@@ -121,6 +161,7 @@ Deno.test("a recommendation that is cancelled while its user's vector is made en
   cancellation.abort();
   assert.ok(await loop.mesh.settle(outcome) instanceof AskCancelledError);
   assert.equal(await loop.mesh.settle(node.stopActor("serving_replica/0", 5_000)), 0);
+  assert.ok(loop.mesh.clock.monotonicMs() - beganAtMs < LOOKUP_MS / 2);
   assert.equal(countOf(loop, "cancelled"), 1);
   await loop.stop();
 });

@@ -16,6 +16,7 @@ import {
 import { KeptReader } from "../../../actors/ranker/kept_reader.ts";
 import type { SlotColumn } from "../../../kernels/features/values_of_items.ts";
 import type { ActorRef } from "../../../mesh/runtime/actor.ts";
+import { Cancellation } from "../../../mesh/runtime/cancel_signal.ts";
 
 const HOUR = 3_600_000;
 const category: SlotColumn = { name: "category", number: 3, column: 1 };
@@ -180,4 +181,29 @@ Deno.test("a request without a user has the features of its items", async () => 
     await keepersOf(ofItems, 3, seen).read("", []),
     { user: {}, items: [], histories: {} },
   );
+});
+
+Deno.test("a keeper that does not answer is counted, unless the request is cancelled", async () => {
+  const cancelled = new Cancellation();
+  cancelled.abort();
+  for (const [signals, expected] of [[[new Cancellation()], 1], [[cancelled], 0]] as const) {
+    let missing = 0;
+    const reader = new KeptReader({
+      keepers: [{
+        address: "feature_keeper/0",
+        ask: () => Promise.reject(new Error("no answer")),
+      } as unknown as ActorRef<FeatureKeeperMessage>],
+      budgetMs: 100,
+      byItem: 1,
+      width: 1,
+      missing: { add: (count = 1) => void (missing += count) },
+      valuesOfItems: undefined,
+    });
+    const options = { budgetMs: 100, signals };
+    const request = { user: "ann", candidates: [{ id: "a" }], atMs: 1_000 };
+    assert.equal(await reader.read(request, options), undefined);
+    assert.equal(missing, expected);
+    assert.deepEqual(await reader.top({ feature: "clicks", count: 3, atMs: 1_000 }, options), []);
+    assert.equal(missing, 2 * expected);
+  }
 });
