@@ -4,7 +4,9 @@
  *
  *     ∀ chunk that is durable at t, where no fault struck until then or since FAULT_FREE_MS:
  *         all replicas of some host have marks ≥ its acceptedAtMs before turn + bound, for 99 %
- *     turn = t, or the turn of its trainer's chunk before + LEARN_TRIPS · link, where that is later
+ *     turn = t, or the turn of its trainer's chunk before + step, where that is later;
+ *         when n chunks of a trainer are not served, the next turn is at most n · step from then
+ *     step = LEARN_TRIPS · link
  *     bound = 2 · rowsInterval + linger + trips · link + SYNCS · sync + STEP_MS · partitions
  *             + again
  *     trips = ROUND_TRIPS, and there and back for every rowsMax of ROWS_CHANGED_MAX rows
@@ -67,6 +69,7 @@ export interface PromptFreshnessParts {
 interface Decided {
   readonly acceptedAtMs: number;
   readonly decidedMs: number;
+  readonly trainer: Address | undefined;
   /** When its trainer has learned the chunks before at the latest. */
   readonly turnMs: number;
   /** Whether no other chunk waited. */
@@ -81,9 +84,10 @@ export function promptFreshness(
   const trips = ROUND_TRIPS + 2 * ROWS_CHANGED_MAX / rowFeed.rowsMax;
   const messagesMs = 2 * sync.rowsIntervalMs + joiner.lingerMs + trips * linkMs + SYNCS * syncMs +
     (isNarrow ? REFUSED_MS : 0);
+  const stepMs = LEARN_TRIPS * linkMs;
   const halfMessagesMs = sync.rowsIntervalMs + HALF_TRIPS * linkMs + HALF_SYNCS * syncMs;
   return (context) => {
-    /** The trainers trainers of the run, each of which had the most partitions. */
+    /** The fewest trainers of the run, each of which had the most partitions. */
     let trainers = trainerCount;
     /** The most partitions of the example log that were not ended at a time. */
     let { examples } = partitions;
@@ -102,11 +106,18 @@ export function promptFreshness(
     const quietTookMs: number[] = [];
 
     /** Adds a chunk to its trainer's work; returns its turn. */
-    const takeTurn = (partition: number, decidedMs: number) => {
-      const trainer = trainerOf.get(partition);
+    const takeTurn = (trainer: Address | undefined, decidedMs: number) => {
       const turnMs = Math.max(decidedMs, busyUntilMs.get(trainer) ?? 0);
-      busyUntilMs.set(trainer, turnMs + LEARN_TRIPS * linkMs);
+      busyUntilMs.set(trainer, turnMs + stepMs);
       return turnMs;
+    };
+
+    /** Leaves of each trainer's work the chunks that wait: it may be faster than it needs to be. */
+    const endWork = () => {
+      for (const [trainer, untilMs] of busyUntilMs) {
+        const left = waiting.filter((chunk) => chunk.trainer === trainer).length;
+        busyUntilMs.set(trainer, Math.min(untilMs, context.nowMs() + left * stepMs));
+      }
     };
 
     return {
@@ -123,15 +134,16 @@ export function promptFreshness(
         hadFault = true;
         calmFromMs = context.nowMs() + FAULT_FREE_MS;
         waiting = [];
+        busyUntilMs.clear();
       },
       durable(log, partition, records) {
-        if (log !== "examples") return;
         const decidedMs = context.nowMs();
+        if (log !== "examples" || decidedMs < calmFromMs) return;
+        const trainer = trainerOf.get(partition);
         for (const { acceptedAtMs, rows } of decodedChunks(records)) {
-          if (rows === 0) continue;
-          const turnMs = takeTurn(partition, decidedMs);
-          if (decidedMs < calmFromMs || acceptedAtMs <= toldMs) continue;
-          waiting.push({ acceptedAtMs, decidedMs, turnMs, isQuiet: waiting.length === 0 });
+          if (rows === 0 || acceptedAtMs <= toldMs) continue;
+          const turnMs = takeTurn(trainer, decidedMs);
+          waiting.push({ acceptedAtMs, decidedMs, trainer, turnMs, isQuiet: waiting.length === 0 });
         }
       },
       began(actor, _host, options) {
@@ -151,6 +163,7 @@ export function promptFreshness(
           if (isQuiet) quietTookMs.push(nowMs - decidedMs);
           return false;
         });
+        endWork();
       },
       atEnd() {
         const steps = Math.ceil(examples / trainers);

@@ -98,6 +98,22 @@ Deno.test("over slow links an example may wait for those that its own trainer ha
   }
 });
 
+Deno.test("a trainer that is faster than its nominal pace gives no time to news that are late", () => {
+  for (const [paceMs, newsMs] of [[33, 6_000], [38, 3_000]]) {
+    const { state, began, decided, told, end } = watch({ linkMs: 5 }); // 40 ms a chunk
+    began(0);
+    for (let acceptedAtMs = 1, newsAtMs = 0; state.nowMs < 90_000; acceptedAtMs++) {
+      state.nowMs += paceMs;
+      decided(acceptedAtMs);
+      if (state.nowMs < newsAtMs) continue;
+      told(acceptedAtMs - 2); // the newest two are being learned
+      if (state.nowMs > 60_000) newsAtMs = state.nowMs + newsMs;
+    }
+    end();
+    assert.equal(state.failures.length, 1, `news after ${newsMs} ms`);
+  }
+});
+
 /** Decides examples one after the other; each is served so much later. */
 function serveExamples(
   { state, decided, told }: ReturnType<typeof watch>,
