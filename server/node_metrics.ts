@@ -1,6 +1,7 @@
 /**
  * A node's counters of messages, by actor, and its pending asks, as metrics.
  */
+import type { Address } from "../mesh/runtime/actor.ts";
 import type { Node } from "../mesh/runtime/node.ts";
 import type { MetricsPages } from "./environment.ts";
 
@@ -54,14 +55,19 @@ export function nodeMetrics(
     help: "Told messages whose receiver did not exist or could not be reached.",
   });
   const seen = new Map<string, number>();
+  const actors = new Set<Address>();
   const kindsAsked = new Set<string>();
   let deadLettersSeen = 0;
   return async () => {
     for (const statistics of node.statistics()) {
-      const labels = { actor: statistics.address };
-      waiting.set(statistics.queued, labels);
+      const { address } = statistics;
+      const labels = { actor: address };
+      if (!actors.has(address)) {
+        actors.add(address);
+        waiting.watch(() => node.queued(address), labels); // none after the actor's end
+      }
       for (const name of Object.keys(counts) as (keyof typeof counts)[]) {
-        const key = `${name} ${statistics.address}`;
+        const key = `${name} ${address}`;
         const more = statistics[name] - (seen.get(key) ?? 0);
         seen.set(key, statistics[name]);
         if (more >= 0) counts[name].add(more, labels);

@@ -226,7 +226,6 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
 
   stop(): void {
     this.#moves.stop();
-    this.#figures.clear();
   }
 
   #lookup(message: Lookup): void {

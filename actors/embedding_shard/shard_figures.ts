@@ -6,9 +6,6 @@ import type { ClassTablesStatistics } from "../../kernels/embedding/class_statis
 import type { Clock } from "../../mesh/ports/clock.ts";
 import type { Counter, Gauge, Histogram, Telemetry } from "../../mesh/ports/telemetry.ts";
 
-/** Entries of a full bucket. */
-const ENTRIES_MAX = 16;
-
 /** Interval at which the entries per bucket are counted, ms. Counting visits all buckets. */
 const BUCKETS_INTERVAL_MS = 60_000;
 
@@ -136,22 +133,6 @@ export class ShardFigures {
   moveEnded(outcome: "moved" | "givenUp", frozenAtMs: number | undefined): void {
     if (frozenAtMs === undefined) return;
     this.#frozenMs.record(this.#clock.monotonicMs() - frozenAtMs, { outcome });
-  }
-
-  /** Empties the gauges: the shard ends here, and another thread may have it next. */
-  clear(): void {
-    const shard = this.#shard;
-    for (const number of this.#before.classes.keys()) {
-      const labels = { shard, class: String(number) };
-      this.#rows.set(0, labels);
-      this.#bytes.set(0, labels);
-    }
-    this.#bytesMax.set(0, { shard });
-    this.#load.set(0, { shard });
-    this.#touched.set(0, { shard });
-    for (let entries = 0; entries <= ENTRIES_MAX; entries++) {
-      this.#buckets.set(0, { shard, entries: String(entries) });
-    }
   }
 
   /**

@@ -56,11 +56,6 @@ export class ClockLead {
       `clock, which was set back.`;
   }
 
-  /** Empties the gauge: the joiner ends here, and another thread may have it next. */
-  clear(): void {
-    this.#gauge.set(0, this.#labels);
-  }
-
   /** @throws {DataClockAheadError} When the lead has been too large for a minute. */
   check(dataClockMs: number): void {
     this.#leadMs = Math.max(0, dataClockMs - this.#clock.nowMs());

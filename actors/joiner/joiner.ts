@@ -172,8 +172,6 @@ export class Joiner implements Behavior<JoinerMessage> {
     this.#unsubscribe();
     this.#unread.end();
     this.#nextTurn.cancel();
-    this.#metrics.clear();
-    this.#clockLead.clear();
   }
 
   /** One turn: when it ends, the decided examples are in the example log or wait for it. */

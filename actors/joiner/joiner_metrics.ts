@@ -48,10 +48,4 @@ export class JoinerMetrics {
     this.#open.set(impressionsOpen, this.#labels);
     this.#heldBytes.set(memoryBytes, this.#labels);
   }
-
-  /** Empties the gauges: the joiner ends here, and another thread may have it next. */
-  clear(): void {
-    this.#open.set(0, this.#labels);
-    this.#heldBytes.set(0, this.#labels);
-  }
 }

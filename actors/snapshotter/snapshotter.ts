@@ -145,11 +145,8 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
     }
   }
 
-  /** Another host may take the snapshots from here on: its gauges tell of them. */
   stop(): void {
     if (this.#spreadUnderWay !== undefined) this.#abandon(this.#spreadUnderWay.name);
-    this.#bytes.set(0);
-    this.#takenAt.set(0);
   }
 
   async #takeWhenDue(): Promise<void> {

@@ -11,6 +11,7 @@ import type { ActorDefinition, Address, Behavior, Message, Priority } from "./ac
 import { isSampled, type TraceContext, traceIdOf } from "../ports/tracing.ts";
 import type { ActorStatistics, CellState } from "./actor_statistics.ts";
 import { CellContext } from "./actor_context.ts";
+import { ActorTelemetry } from "./actor_telemetry.ts";
 import type { CellHost } from "./cell_host.ts";
 import { CellTimers } from "./cell_timers.ts";
 import { Ask, type AskReceiver } from "./ask.ts";
@@ -25,6 +26,8 @@ type AnyDefinition = ActorDefinition<Message, unknown>;
 
 export class ActorCell implements AskReceiver {
   readonly address: Address;
+  /** Shared by all incarnations. */
+  readonly telemetry: ActorTelemetry;
   readonly #definition: AnyDefinition;
   readonly #options: unknown;
   readonly #host: CellHost;
@@ -52,6 +55,7 @@ export class ActorCell implements AskReceiver {
     this.address = address;
     this.#options = options;
     this.#host = host;
+    this.telemetry = new ActorTelemetry(host.telemetry, this);
     this.#mailbox = new Mailbox(definition.mailbox);
     this.#restarts = new RestartHistory(definition.restart);
     this.#timers = new CellTimers(host.clock);
@@ -197,6 +201,7 @@ export class ActorCell implements AskReceiver {
     this.state = "stopped";
     this.#behavior = undefined;
     this.#endContext();
+    this.telemetry.end();
     this.#timers.cancelAll();
     this.#failTaken("it has stopped");
     for (let mail = this.#mailbox.take(); mail; mail = this.#mailbox.take()) {

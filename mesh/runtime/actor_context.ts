@@ -14,7 +14,6 @@ import type { TraceContext, Tracing } from "../ports/tracing.ts";
 import type { Ask, AskSender } from "./ask.ts";
 import type { CancelSignal } from "./cancel_signal.ts";
 import { ActorFailedError } from "./errors.ts";
-import { TracedTelemetry } from "./traced_telemetry.ts";
 
 export class CellContext implements ActorContext<Message>, AskSender {
   readonly #cell: ActorCell;
@@ -34,7 +33,7 @@ export class CellContext implements ActorContext<Message>, AskSender {
     this.#cell = cell;
     this.#host = host;
     this.clock = host.clock;
-    this.telemetry = new TracedTelemetry(host.telemetry, cell);
+    this.telemetry = cell.telemetry;
     this.tracing = host.tracing;
     this.random = {
       stream: (name) => host.random.stream(`${cell.address}/${name}`),

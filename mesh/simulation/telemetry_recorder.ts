@@ -68,7 +68,7 @@ export class TelemetryRecorder implements Telemetry {
 
   /** A counter's sum or a gauge's last value; 0 where nothing was recorded. */
   value(name: string, labels?: Labels): number {
-    return this.#values.get(keyOf(name, labels)) ?? 0;
+    return this.watched(name, labels) ?? this.#values.get(keyOf(name, labels)) ?? 0;
   }
 
   /** The present value of a watched gauge; undefined where there is none. */
