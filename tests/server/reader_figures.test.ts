@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import type { Mesh } from "../../mesh/runtime/mesh.ts";
 import { readerFigures } from "../../server/reader_figures.ts";
 
-Deno.test("a host tells how far its readers are, without those that do not answer", async () => {
+Deno.test("a host tells how much its readers have not read, without those that do not answer", async () => {
   const answers: Record<string, unknown> = {
-    "joiner/1": { offset: 70 },
-    "trainer/0": { offsets: [{ partition: 0, offset: 3 }, { partition: 2, offset: 4 }] },
-    "feature_keeper/1": { offsets: [70, 20] },
+    "joiner/1": { recordsUnread: 70 },
+    "trainer/0": { chunksUnread: 7 },
+    "feature_keeper/1": { recordsUnread: 90 },
   };
   const actorRef = (address: string) => ({
     ask: () =>
@@ -25,8 +25,8 @@ Deno.test("a host tells how far its readers are, without those that do not answe
     1_000,
   );
   assert.deepEqual(figures, {
-    "events/1.position": 70,
-    "trainer/0.position": 7,
-    "keeper/1.position": 90,
+    "events/1.unread": 70,
+    "trainer/0.unread": 7,
+    "keeper/1.unread": 90,
   });
 });
