@@ -5,14 +5,15 @@
  *         version(o') ≥ version(m) + batches that t has learned between o and o'
  *         where that is none:  weights(o') = weights(m), bit by bit
  *     ∀ mean:  each weight lies between the least and the greatest of the newest offers of each
- *              trainer, from each of the two hosts that offered last; a running variance of
- *              batch normalisation is greater by the variance of the offers' means, which is at
- *              most ¼ · (greatest mean − least mean)²
+ *              trainer, two from each of the two hosts that offered last in a mesh; a running
+ *              variance of batch normalisation is greater by the variance of the offers' means,
+ *              which is at most ¼ · (greatest mean − least mean)²
  *
  * A batch is learned when a shard has answered its gradients. An incarnation begins with neither
  * offer nor mean of its own; a mean may still have the newest offer of the incarnation before. In a
  * mesh a trainer is that of the host on which it began last; an earlier one may go on for a while,
- * and a mean may have its offers.
+ * and a mean may have its offers. So may parameter sync, which moves with the first trainer: both
+ * ask the same trainers then, each for its own mean.
  */
 import type { ApplyGradients } from "../../actors/embedding_shard/protocol.ts";
 import type { TrainerOptions } from "../../actors/trainer/options.ts";
@@ -84,23 +85,26 @@ export function averagedWeights(context: CheckerContext): Checker {
 
 /** Hosts of a trainer whose newest offers may be in a mean: its present one and the one before. */
 const HOSTS_MAX = 2;
+/** Newest offers of a host that may be in a mean: one for each host of parameter sync. */
+const OFFERS_MAX = 2;
 
 /** The newest offers of each trainer, also after its restart. */
 class NewestOffers {
   /** By trainer and host; the host that offered last is the last one. */
-  readonly #offers = new Map<Address, Map<string | undefined, DenseWeights>>();
+  readonly #offers = new Map<Address, Map<string | undefined, readonly DenseWeights[]>>();
 
   add(trainer: Address, host: string | undefined, weights: DenseWeights): void {
     const byHost = this.#offers.get(trainer) ?? new Map();
     this.#offers.set(trainer, byHost);
+    const earlier = host === undefined ? [] : byHost.get(host)?.slice(-OFFERS_MAX + 1) ?? [];
     byHost.delete(host);
-    byHost.set(host, weights);
+    byHost.set(host, [...earlier, weights]);
     const [first] = byHost.keys();
     if (byHost.size > HOSTS_MAX) byHost.delete(first);
   }
 
   all(): DenseWeights[] {
-    return [...this.#offers.values()].flatMap((byHost) => [...byHost.values()]);
+    return [...this.#offers.values()].flatMap((byHost) => [...byHost.values()].flat());
   }
 
   clear(): void {

@@ -68,6 +68,16 @@ Deno.test("a mean outside the offers breaks the promise", () => {
   assert.deepEqual(failures, ["the mean's bias is not between the offers'"]);
 });
 
+Deno.test("while parameter sync moves, a mean may have the offer before the newest, and no older one", () => {
+  const { failures, offered, averaged } = watch();
+  offered(0, "learn-1", 1);
+  for (const weight of [9, 5, 3]) offered(1, "learn-1", weight);
+  averaged(4);
+  assert.deepEqual(failures, []);
+  averaged(6);
+  assert.deepEqual(failures, ["the mean's bias is not between the offers'"]);
+});
+
 Deno.test("a running variance is greater than the offers' by the variance of their means", () => {
   const { failures, offered, averaged } = watch();
   offered(0, "learn-1", { mean0: 1, variance0: 2 });
