@@ -85,8 +85,8 @@ export class Controller {
   #wasAway = true;
   /** When each step of a move or restore was first seen, on the store's clock, by its key. */
   #seen = new Map<PlacedKey, { readonly step: string; readonly sinceMs: number }>();
-  /** Since when planned moves lack a link between their hosts, on the store's clock, by part. */
-  #unlinked: ReadonlyMap<PlacedKey, number> = new Map();
+  /** Since when planned moves lack a link between their hosts, on the store's clock. */
+  #unlinked: ReadonlyMap<string, number> = new Map();
   readonly #sizes = new Map<PlacedKey, PartSize>();
   /** The sharding of the sizes; undefined before any view. */
   #sharding: number | undefined;
@@ -142,6 +142,14 @@ export class Controller {
       seen.set(key, before?.step === step ? before : { step, sinceMs: view.nowMs });
     }
     this.#seen = seen;
+    const plan = knownPlan(view);
+    const unlinked = plan?.state !== "active"
+      ? []
+      : plan.moves.filter((move) => isOpen(view, move) && isUnlinked(view, move))
+        .map((move) => nameOf(plan, move));
+    this.#unlinked = new Map(
+      unlinked.map((name) => [name, this.#unlinked.get(name) ?? view.nowMs]),
+    );
   }
 
   /** Gives each shard of a new sharding an even share of the rows until its owner reports them. */
@@ -292,14 +300,10 @@ export class Controller {
   }
 
   /** Moves that can still be made. One between hosts without a link is given up after a while. */
-  #openMoves(view: MeshView, { moves }: PlanDocument): PlannedMove[] {
-    const open = moves.filter((move) => isOpen(view, move));
-    const unlinked = open.filter((move) => isUnlinked(view, move))
-      .map(({ key }) => [key, this.#unlinked.get(key) ?? view.nowMs] as const);
-    this.#unlinked = new Map(unlinked);
-    return open.filter(({ key }) => {
-      const sinceMs = this.#unlinked.get(key) ?? view.nowMs;
-      return view.nowMs - sinceMs < this.#options.restoringMsMax;
+  #openMoves(view: MeshView, plan: PlanDocument): PlannedMove[] {
+    return plan.moves.filter((move) => {
+      const sinceMs = this.#unlinked.get(nameOf(plan, move)) ?? view.nowMs;
+      return isOpen(view, move) && view.nowMs - sinceMs < this.#options.restoringMsMax;
     });
   }
 
@@ -338,6 +342,11 @@ function plannedIn(
       [parsePlacedKey(move.key).number, isLeft(view, move) ? move.to : undefined] as const
     ),
   );
+}
+
+/** A name of a planned move that no move of another plan has. */
+function nameOf({ firstEdition }: PlanDocument, { key, to }: PlannedMove): string {
+  return `${firstEdition} ${key} ${to}`;
 }
 
 /** Whether a planned move has begun or can be begun once its hosts answer and have a link. */

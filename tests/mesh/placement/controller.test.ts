@@ -392,9 +392,10 @@ Deno.test("a plan goes on after an absence of the store or of a link, and ends w
   const placements = { "shard/0": active("a") };
   const moves = [{ key: "shard/0", from: "a", to: "b" }] as const;
   const controller = new Controller({ ...options, restoringMsMax: 60_000 });
+  let applied = plan({ moves });
   const at = (nowMs: number, ...hosts: HostRecord[]) =>
     controller.observe(
-      meshView({ nowMs, hosts: [...hosts, hostRecord("c")], placements, plan: plan({ moves }) }),
+      meshView({ nowMs, hosts: [...hosts, hostRecord("c")], placements, plan: applied }),
     );
   const a = hostRecord("a");
   const late = hostRecord("b", { expiresMs: 1 });
@@ -408,6 +409,8 @@ Deno.test("a plan goes on after an absence of the store or of a link, and ends w
   assert.deepEqual(at(150_000, a, unlinked).map(endOf), [
     { state: "incomplete", elsewhere: ["shard/0"] },
   ]);
+  applied = plan({ moves, firstEdition: 9 });
+  assert.deepEqual(at(150_001, a, unlinked), [], "the move of a later plan has its own time");
 });
 
 Deno.test("a cancelled plan ends its moves, and leaves those of others", () => {
