@@ -201,7 +201,9 @@ function erasuresOf(
         ? servingHosts(configuration)
         : servingWith(await meshView(), host);
       return new Map(
-        present.map((each) => [each ?? "", mesh.actorRef<RowFeedMessage>(addresses.rowFeed(each))]),
+        present.map((
+          each,
+        ) => [each ?? "this process", mesh.actorRef<RowFeedMessage>(addresses.rowFeed(each))]),
       );
     },
     clock,
