@@ -21,7 +21,8 @@ export class TelemetryRecorder implements Telemetry {
   readonly #samplesMax: number;
   readonly lines: LogLine[] = [];
   readonly #values = new Map<string, number>();
-  readonly #watched = new Map<string, () => number | undefined>();
+  /** By key; the newest last. */
+  readonly #watches = new Map<string, Set<{ readonly read: () => number | undefined }>>();
   readonly #samples = new Map<string, number[]>();
 
   constructor(options: TelemetryRecorderOptions = {}) {
@@ -43,10 +44,11 @@ export class TelemetryRecorder implements Telemetry {
       set: (value, labels) => void this.#values.set(keyOf(name, labels), value),
       watch: (read, labels) => {
         const key = keyOf(name, labels);
-        this.#watched.set(key, read);
-        return () => {
-          if (this.#watched.get(key) === read) this.#watched.delete(key);
-        };
+        const watches = this.#watches.get(key) ?? new Set();
+        this.#watches.set(key, watches);
+        const watch = { read };
+        watches.add(watch);
+        return () => void watches.delete(watch);
       },
     };
   }
@@ -71,9 +73,9 @@ export class TelemetryRecorder implements Telemetry {
     return this.watched(name, labels) ?? this.#values.get(keyOf(name, labels)) ?? 0;
   }
 
-  /** The present value of a watched gauge; undefined where there is none. */
+  /** The present value of a gauge's newest watch that has not ended; undefined without one. */
   watched(name: string, labels?: Labels): number | undefined {
-    return this.#watched.get(keyOf(name, labels))?.();
+    return [...this.#watches.get(keyOf(name, labels)) ?? []].at(-1)?.read();
   }
 
   /** A histogram's samples, in order. */

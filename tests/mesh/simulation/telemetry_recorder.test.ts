@@ -13,3 +13,28 @@ Deno.test("a bounded recorder keeps the newest lines and samples", () => {
   const samples = telemetry.samples("latency_ms");
   assert.deepEqual(samples, telemetry.lines.map(({ message }) => Number(message)));
 });
+
+Deno.test("a recorded gauge has the value of the newest watch that has not ended", () => {
+  const telemetry = new TelemetryRecorder();
+  const gauge = telemetry.gauge("level");
+  const value = () => telemetry.value("level", { tank: "a" });
+  const watch = (level: number) => gauge.watch(() => level, { tank: "a" });
+  const [, endSecond, endThird] = [watch(1), watch(2), watch(3)];
+  assert.equal(value(), 3);
+  endSecond();
+  assert.equal(value(), 3);
+  endThird();
+  assert.equal(value(), 1, "the first one lives");
+});
+
+Deno.test("the end of a watch leaves another one that reads the same", () => {
+  const telemetry = new TelemetryRecorder();
+  const gauge = telemetry.gauge("level");
+  const read = () => 5;
+  const [endFirst, endSecond] = [gauge.watch(read), gauge.watch(read)];
+  endFirst();
+  endFirst();
+  assert.equal(telemetry.watched("level"), 5);
+  endSecond();
+  assert.equal(telemetry.watched("level"), undefined);
+});
