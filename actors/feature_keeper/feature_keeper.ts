@@ -53,6 +53,8 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
   readonly #unread: UnreadRecords;
   readonly #keys: Gauge;
   readonly #bytes: Gauge;
+  /** Tell its gauges from those of other keepers on the page of their process. */
+  readonly #labels: { readonly keeper: string };
   readonly #dropped: Counter;
   readonly #missed: Counter;
   /** Dropped keys that the metric counts already. */
@@ -89,12 +91,14 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
       : undefined;
     this.#told = { ...state.dropped };
     this.#tops = new TopSearches(context, state);
+    this.#labels = { keeper: String(options.shard) };
     this.#keys = context.telemetry.gauge("cairn_keeper_keys", {
       help: "Users and items of which features are kept.",
-      labelNames: ["kind"],
+      labelNames: ["keeper", "kind"],
     });
     this.#bytes = context.telemetry.gauge("cairn_keeper_bytes", {
       help: "Memory of kept features, as counted against kept.bytesMax.",
+      labelNames: ["keeper"],
     });
     this.#dropped = context.telemetry.counter("cairn_keeper_dropped_total", {
       help: "Keys that were dropped because of kept.bytesMax or the bound of rankings.",
@@ -260,9 +264,9 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
 
   #tell(): void {
     const { users, items, bytes, dropped } = this.#state;
-    this.#keys.set(users, { kind: "user" });
-    this.#keys.set(items, { kind: "item" });
-    this.#bytes.set(bytes);
+    this.#keys.set(users, { ...this.#labels, kind: "user" });
+    this.#keys.set(items, { ...this.#labels, kind: "item" });
+    this.#bytes.set(bytes, this.#labels);
     for (const name of tableNames) {
       const news = dropped[name] - this.#told[name];
       if (news === 0) continue;

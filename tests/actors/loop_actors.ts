@@ -52,7 +52,7 @@ export async function startActors(parts: LoopParts): Promise<void> {
   await startTrainers(parts);
   await startJoiner(parts);
   await startScorer(parts);
-  await startKeeper(parts);
+  await startKeepers(parts);
   await startRetriever(parts);
   await startRanker(parts);
   await startRowFeed(parts);
@@ -74,6 +74,7 @@ const shardsOf = ({ shards }: LoopParts) =>
   numbersBelow(shards).map((shard): Address => `embedding_shard/${shard}`);
 const replicasOf = ({ shards }: LoopParts) =>
   numbersBelow(shards).map((shard): Address[] => [`serving_replica/${shard}`]);
+const keeperNumbersOf = ({ kept }: LoopOptions) => numbersBelow(kept ? kept.shards ?? 1 : 0);
 
 async function startShards({ options, shards, blobs, start }: LoopParts): Promise<void> {
   const defined = defineEmbeddingShard({ blobs, moved: new MovedShards() });
@@ -183,18 +184,20 @@ async function startScorer(parts: LoopParts): Promise<void> {
   });
 }
 
-async function startKeeper({ options, eventLog, blobs, start }: LoopParts): Promise<void> {
-  if (options.kept === undefined) return;
-  await start(defineFeatureKeeper({ eventLog, blobs }), 0, {
-    features: [],
-    shard: 0,
-    shards: 1,
-    bytesMax: 2 ** 24,
-    valuesMax: 10,
-    rankingsMax: 1_000,
-    checkpointMs: 1_000,
-    ...options.kept,
-  });
+async function startKeepers({ options, eventLog, blobs, start }: LoopParts): Promise<void> {
+  const { kept } = options;
+  for (const shard of keeperNumbersOf(options)) {
+    await start(defineFeatureKeeper({ eventLog, blobs }), shard, {
+      features: [],
+      shard,
+      shards: 1,
+      bytesMax: 2 ** 24,
+      valuesMax: 10,
+      rankingsMax: 1_000,
+      checkpointMs: 1_000,
+      ...kept,
+    });
+  }
 }
 
 async function startRetriever({ options, profiles, start }: LoopParts): Promise<void> {
@@ -222,7 +225,7 @@ async function startRanker({ options, eventLog, profiles, start }: LoopParts): P
     itemCacheBytesMax: 2 ** 16,
     explainedItemsMax: 20,
     explainingMax: 16,
-    keepers: kept === undefined ? [] : ["feature_keeper/0" as const],
+    keepers: keeperNumbersOf(options).map((keeper): Address => `feature_keeper/${keeper}`),
     keptSlots: [],
     keptByItem: keptByItem(kept?.features ?? []),
     keptBudgetMs: 50,

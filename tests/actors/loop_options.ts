@@ -54,7 +54,7 @@ export interface LoopOptions {
   readonly ranker?: Partial<RankerOptions>;
   readonly sharedRankings?: SharedRankings;
   /** Default: no features are kept. */
-  readonly kept?: Partial<FeatureKeeperOptions>;
+  readonly kept?: Partial<Omit<FeatureKeeperOptions, "shard">>;
   /** Default: no retriever and no catalogue. */
   readonly recommend?: Partial<RetrieverOptions>;
 }

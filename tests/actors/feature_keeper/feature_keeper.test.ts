@@ -4,6 +4,7 @@ import type { FeatureKeeperMessage } from "../../../actors/feature_keeper/protoc
 import type { KeptFeature } from "../../../actors/feature_keeper/options.ts";
 import type { Ranking } from "../../../actors/ranker/protocol.ts";
 import type { ListenerHaste } from "../../../mesh/ports/event_log.ts";
+import type { Address } from "../../../mesh/runtime/actor.ts";
 import { MemoryEventLog } from "../../../mesh/adapters/memory/memory_event_log.ts";
 import { encodeEvent } from "../../../records/event_record.ts";
 import { Loop } from "../loop.ts";
@@ -16,14 +17,14 @@ const items = ["a", "b", "c", "d"];
 const ids = (ranking: Ranking) => ranking.items.map(({ id }) => id);
 const day = 86_400_000;
 
-function wholeStatusOf(loop: Loop) {
-  const keeper = loop.mesh.node().actorRef<FeatureKeeperMessage>("feature_keeper/0");
+function wholeStatusOf(loop: Loop, address: Address = "feature_keeper/0") {
+  const keeper = loop.mesh.node().actorRef<FeatureKeeperMessage>(address);
   return loop.mesh.settle(keeper.ask({ kind: "getStatus" }, { budgetMs: 1_000 }));
 }
 
 /** A keeper's status without the offsets of its checkpoint. */
-async function statusOf(loop: Loop) {
-  const { saved: _, ...status } = await wholeStatusOf(loop);
+async function statusOf(loop: Loop, address?: Address) {
+  const { saved: _, ...status } = await wholeStatusOf(loop, address);
   return status;
 }
 
@@ -266,6 +267,26 @@ Deno.test("a keeper tells of records that the log removed while no checkpoint he
   assert.deepEqual(warnings().map(({ fields }) => fields), [{ partition: 0, records: 3 }]);
   assert.equal(loop.mesh.telemetry.value("cairn_keeper_records_missed_total"), 3);
   assert.equal((await statusOf(loop)).users, 2);
+  await loop.stop();
+});
+
+Deno.test("each keeper of a thread shows its own keys and memory", async () => {
+  const loop = await Loop.start({ kept: { features, shards: 2 } });
+  for (let i = 0; i < 8; i++) await loop.rank(`user-${i}`, ["a", "b"]);
+  await loop.mesh.advance(100);
+  const { telemetry } = loop.mesh;
+  let users = 0;
+  for (const keeper of ["0", "1"]) {
+    const status = await statusOf(loop, `feature_keeper/${keeper}`);
+    const keysOf = (kind: string) => telemetry.value("cairn_keeper_keys", { keeper, kind });
+    assert.deepEqual(
+      [keysOf("user"), keysOf("item"), telemetry.value("cairn_keeper_bytes", { keeper })],
+      [status.users, status.items, status.bytes],
+    );
+    assert.ok(status.users > 0);
+    users += status.users;
+  }
+  assert.equal(users, 8);
   await loop.stop();
 });
 
