@@ -90,6 +90,10 @@ export const servingPlants: readonly Plant[] = [
       file: "actors/ranker/ranker.ts",
       find: "      signals: signal && [signal],\n",
       replace: "      signals: undefined,\n",
+    }, {
+      file: "actors/ranker/ranker.ts",
+      find: "if (!this.#context.shield(asked.replyTo)) throw new AskCancelledError(address);",
+      replace: "this.#context.shield(asked.replyTo);",
     }],
     seenBy: ["cancelled-rankings"],
     scenario: "swarm",
