@@ -12,7 +12,7 @@
  */
 import type { TraceContext } from "../../mesh/ports/tracing.ts";
 import type { ActorContext, ActorRef, AskOptions, Behavior } from "../../mesh/runtime/actor.ts";
-import type { CancelSignal } from "../../mesh/runtime/cancel_signal.ts";
+import { areAborted, type CancelSignal } from "../../mesh/runtime/cancel_signal.ts";
 import { AskCancelledError, OverloadedError } from "../../mesh/runtime/errors.ts";
 import type { ProfileStore } from "../../mesh/ports/profile_store.ts";
 import type { Counter } from "../../mesh/ports/telemetry.ts";
@@ -297,7 +297,10 @@ export class Ranker implements Behavior<RankerMessage> {
       // The caller's own order has no items that the rules moved.
       const newItems = logged === rows ? ruled?.order.newItems : undefined;
       const { address } = this.#context.self;
-      if (!this.#context.shield(asked.replyTo)) throw new AskCancelledError(address);
+      if (!this.#context.shield(asked.replyTo)) {
+        if (areAborted(deadline.signals)) throw new AskCancelledError(address);
+        throw new Error(`the time for the ranking ${rankingId} is over`);
+      }
       isLogged = await this.#impressions.log({
         rankingId,
         user,

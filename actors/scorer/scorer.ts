@@ -45,6 +45,8 @@ export interface ScorerDependencies {
 
 /** Passes over requests to score that go before an explanation. */
 const PASSES_PER_EXPLANATION = 4;
+/** Shortest time between two looks through a full queue for cancelled requests, ms. */
+const DROP_INTERVAL_MS = 10;
 
 /** A request that waits for its turn. */
 interface Waiting<R> {
@@ -70,6 +72,8 @@ export class Scorer implements Behavior<ScorerMessage> {
   readonly #scoring: Waiting<Score>[] = [];
   /** Requests to explain that wait, oldest first. */
   readonly #explaining: Waiting<Explain>[] = [];
+  /** When a full queue was looked through last, monotonic ms. */
+  #droppedAtMs = -Infinity;
   /** Passes that go before the next explanation. */
   #passesBeforeExplanation = 0;
   /** Whether parameter sync has sent weights since the start. */
@@ -240,21 +244,30 @@ export class Scorer implements Behavior<ScorerMessage> {
     if (this.#modelVersion === undefined) {
       return this.#context.replyError(request, new NoWeightsError());
     }
-    if (waiting.length >= waitingMax) {
-      waiting.splice(0, Infinity, ...waiting.filter((each) => !this.#isOver(each)));
-    }
+    const nowMs = clock.monotonicMs();
+    const isTold = waiting.length > 0;
+    if (waiting.length >= waitingMax) this.#dropOver(waiting, nowMs);
     if (waiting.length >= waitingMax) {
       return this.#context.replyError(
         request,
         new OverloadedError(self.address, waiting.length, waitingMax),
       );
     }
-    const deadlineMs = clock.monotonicMs() + this.#context.remainingMs(request);
+    const deadlineMs = nowMs + this.#context.remainingMs(request);
     waiting.push({ request, deadlineMs, signal: this.#signalOf(request) });
-    if (waiting.length > 1) return;
+    if (isTold) return;
     if (request.kind === "explain") this.#passesBeforeExplanation = PASSES_PER_EXPLANATION;
     // Goes behind the requests that are in the mailbox, so that they share the pass.
     self.tell({ kind: request.kind === "score" ? "scoreWaiting" : "explainWaiting" });
+  }
+
+  /** Makes room for a request; not for each one of many that come to a full queue at once. */
+  #dropOver(waiting: Waiting<unknown>[], nowMs: number): void {
+    if (nowMs < this.#droppedAtMs + DROP_INTERVAL_MS) return;
+    this.#droppedAtMs = nowMs;
+    let kept = 0;
+    for (const each of waiting) if (!isOver(each, nowMs)) waiting[kept++] = each;
+    waiting.length = kept;
   }
 
   /** Embeds in its own turn, between the passes over requests to score. */
@@ -287,13 +300,14 @@ export class Scorer implements Behavior<ScorerMessage> {
   /** Takes requests for one pass, at least one unless the askers of all have given up. */
   #take(): Waiting<Score>[] {
     const taken: Waiting<Score>[] = [];
+    const nowMs = this.#context.clock.monotonicMs();
     let rows = 0;
     let read = 0;
     for (; read < this.#scoring.length; read++) {
       const waiting = this.#scoring[read];
       const { features } = waiting.request;
       if (taken.length > 0 && rows + features.rows > this.#options.batchRowsMax) break;
-      if (this.#isOver(waiting)) continue;
+      if (isOver(waiting, nowMs)) continue;
       taken.push(waiting);
       rows += features.rows;
     }
@@ -321,11 +335,6 @@ export class Scorer implements Behavior<ScorerMessage> {
     return present(this.#context.signalOf(request), "the request has an asker");
   }
 
-  /** Whether the asker has given up: any further work for it is wasted. */
-  #isOver({ deadlineMs, signal }: Waiting<unknown>): boolean {
-    return signal.aborted || this.#context.clock.monotonicMs() >= deadlineMs;
-  }
-
   /** Answers each request with the scores of its rows. */
   #answer(taken: readonly Waiting<Score>[], result: ScoredLists): void {
     const { shardsAway, learnedThroughMs } = result;
@@ -344,7 +353,7 @@ export class Scorer implements Behavior<ScorerMessage> {
     const goesBehind = this.#scoring.length > 0 && this.#passesBeforeExplanation > 0;
     const waiting = goesBehind ? undefined : this.#explaining.shift();
     if (this.#explaining.length > 0) this.#context.self.tell({ kind: "explainWaiting" });
-    if (waiting === undefined || this.#isOver(waiting)) return;
+    if (waiting === undefined || isOver(waiting, this.#context.clock.monotonicMs())) return;
     this.#passesBeforeExplanation = PASSES_PER_EXPLANATION;
     const { request } = waiting;
     try {
@@ -370,7 +379,7 @@ export class Scorer implements Behavior<ScorerMessage> {
     const explanations: Explanation[] = [];
     const rowsMax = Math.max(1, Math.floor(this.#options.batchRowsMax / slots));
     for (let from = 0; from < rows.length; from += rowsMax) {
-      if (this.#isOver(waiting)) return undefined;
+      if (isOver(waiting, this.#context.clock.monotonicMs())) return undefined;
       const part = rows.slice(from, from + rowsMax);
       const without = await this.#session.predict(leaveSlotsOut(pooled, part, this.#session.model));
       part.forEach((row, i) => {
@@ -383,4 +392,9 @@ export class Scorer implements Behavior<ScorerMessage> {
     }
     return explanations;
   }
+}
+
+/** Whether the asker has given up: any further work for it is wasted. */
+function isOver({ deadlineMs, signal }: Waiting<unknown>, nowMs: number): boolean {
+  return signal.aborted || nowMs >= deadlineMs;
 }
