@@ -92,8 +92,8 @@ export const servingPlants: readonly Plant[] = [
       replace: "      signals: undefined,\n",
     }, {
       file: "actors/ranker/ranker.ts",
-      find: "if (!this.#context.shield(asked.replyTo)) throw new AskCancelledError(address);",
-      replace: "this.#context.shield(asked.replyTo);",
+      find: "if (!this.#context.shield(asked.replyTo)) {",
+      replace: "if (!this.#context.shield(asked.replyTo) && rankingId === undefined) {",
     }],
     seenBy: ["cancelled-rankings"],
     scenario: "swarm",
