@@ -19,15 +19,12 @@ export interface PlacementParts extends Pick<PlacementEnvironment, "open" | "onB
 
 /** The settings and terms with which a process of the configuration opens the mesh. */
 export function meshOpeningOf(configuration: CairnConfiguration): MeshOpening {
-  return { ...meshSettingsOf(configuration), ...termsOf(configuration) };
-}
-
-function termsOf(configuration: CairnConfiguration): HostTerms {
-  return {
+  const terms: HostTerms = {
     configuration: configurationDigests(configuration),
     secrets: secretFingerprints(present(configuration.mesh, "hosts belong to a mesh")),
     protocols: [PROTOCOLS.min, PROTOCOLS.max],
   };
+  return { ...meshSettingsOf(configuration), ...terms };
 }
 
 export function placementEnvironment(
@@ -38,8 +35,10 @@ export function placementEnvironment(
   const { embeddingShard, shardCount } = configuration;
   const mesh = present(configuration.mesh, "hosts belong to a mesh");
   const { leaseMs, balance, movesMax } = mesh;
+  const settings = meshOpeningOf(configuration);
+  const { configuration: digests, secrets, protocols } = settings;
   return {
-    settings: meshOpeningOf(configuration),
+    settings,
     description: {
       host: name,
       incarnation: random.uuid("host/placement"),
@@ -48,7 +47,9 @@ export function placementEnvironment(
       roles,
       threads: threadsOf(configuration, name),
       capacityBytes: capacityBytes ?? embeddingShard.tables.bytesMax * shardCount,
-      ...termsOf(configuration),
+      configuration: digests,
+      secrets,
+      protocols,
       version: `protocol ${PROTOCOLS.max}`,
     },
     ttlMs: leaseMs,
