@@ -34,6 +34,7 @@ import {
 } from "./mesh_views.ts";
 import { changeOf, type ControllerStep, moveOf, place, runOf } from "./controller_steps.ts";
 import {
+  activePlan,
   encodePlan,
   endedPlan,
   isBegun,
@@ -142,8 +143,8 @@ export class Controller {
       seen.set(key, before?.step === step ? before : { step, sinceMs: view.nowMs });
     }
     this.#seen = seen;
-    const plan = knownPlan(view);
-    const unlinked = plan?.state !== "active"
+    const plan = activePlan(view);
+    const unlinked = plan === undefined
       ? []
       : plan.moves.filter((move) => isOpen(view, move) && isUnlinked(view, move))
         .map((move) => nameOf(plan, move));
@@ -282,8 +283,8 @@ export class Controller {
 
   /** The next moves that a drain or the balance of the hosts asks for. */
   #moves(view: MeshView, kind: PlacedKind): ControllerStep[] {
-    const last = knownPlan(view);
-    const planned = last?.state === "active" ? plannedIn(view, last, kind) : undefined;
+    const active = activePlan(view);
+    const planned = active && plannedIn(view, active, kind);
     const balances = this.#options.balances && mayBalance(view);
     const plan = planPlacement(
       hostViews(view, kind),
@@ -309,8 +310,8 @@ export class Controller {
 
   /** The next move of the operator's plan; the plan's end where there is none. */
   #plannedMoves(view: MeshView): ControllerStep[] {
-    const plan = knownPlan(view);
-    if (plan === undefined || plan.state !== "active") return [];
+    const plan = activePlan(view);
+    if (plan === undefined) return [];
     const open = this.#openMoves(view, plan);
     if (open.length === 0) {
       // Hosts that could not renew their leases look as if they were gone.

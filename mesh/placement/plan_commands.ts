@@ -5,11 +5,11 @@
 import type { Coordination, MeshView, PlanRecord } from "../ports/coordination.ts";
 import { present } from "../../structures/invariant.ts";
 import {
+  activePlan,
   decodePlan,
   encodePlan,
   isBegun,
   isLeft,
-  knownPlan,
   mayBalance,
   newPlan,
   type PlanDocument,
@@ -41,7 +41,7 @@ export function lastPlan({ plan, identity }: MeshView): PlanDocument | undefined
 
 /** Whether the hosts carry a plan out; one of another version of the program they do not. */
 export function hasActivePlan(view: MeshView): boolean {
-  return knownPlan(view)?.state === "active";
+  return activePlan(view) !== undefined;
 }
 
 /**
@@ -57,8 +57,7 @@ export async function writeMoves(
   view: MeshView,
   { kind, moves: asked, movesMax }: Moves,
 ): Promise<Written> {
-  const plan = knownPlan(view);
-  const active = plan?.state === "active" ? plan : undefined;
+  const active = activePlan(view);
   const begun = active?.moves.filter((move) =>
     isUnderWay(view, move) && !asked.some(({ key }) => key === move.key)
   );

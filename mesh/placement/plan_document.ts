@@ -107,6 +107,12 @@ export function knownPlan(
   return plan && isPlan(plan.document) ? decodePlan(plan.document, identity) : undefined;
 }
 
+/** The last plan, while the hosts carry it out. */
+export function activePlan(view: Pick<MeshView, "plan" | "identity">): PlanDocument | undefined {
+  const plan = knownPlan(view);
+  return plan?.state === "active" ? plan : undefined;
+}
+
 /**
  * Whether hosts with `mesh.balance` may even out by themselves: not after a rollback or a cancel,
  * until an apply, since they would make the same moves again.
