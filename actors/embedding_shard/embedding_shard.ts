@@ -229,6 +229,8 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
   }
 
   #lookup(message: Lookup): void {
+    const misfit = this.#tables.misfitOfIds(message);
+    if (misfit !== undefined) return this.#context.replyError(message, misfit);
     const rows = this.#tables.lookup(message, message.missing, this.#buffers);
     this.#context.reply(message, { rows }, [rows.buffer]);
   }
@@ -245,7 +247,8 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
   }
 
   #applyGradients(message: ApplyGradients): void {
-    const refusal = this.#sources.refusalOf(message.source, message.opening);
+    const refusal = this.#sources.refusalOf(message.source, message.opening) ??
+      this.#tables.misfitOfUpdate(message, message.gradients, message.counts);
     if (refusal !== undefined) return this.#context.replyError(message, refusal);
     const mark = this.#sources.highWaterMarkOf(message.source);
     if (message.sequence <= mark) return this.#context.reply(message, { applied: false });
@@ -265,7 +268,7 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
 
   #removeRows(message: RemoveRows): void {
     const { source, sequence, opening } = message;
-    const refusal = this.#sources.refusalOf(source, opening);
+    const refusal = this.#sources.refusalOf(source, opening) ?? this.#tables.misfitOfIds(message);
     if (refusal !== undefined) return this.#context.replyError(message, refusal);
     if (sequence <= this.#sources.highWaterMarkOf(source)) {
       return this.#context.reply(message, { applied: false, rows: {} });

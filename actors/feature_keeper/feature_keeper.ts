@@ -145,6 +145,8 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
     switch (message.kind) {
       case "readKept": {
         const { user, items, atMs } = message;
+        const misfit = this.#state.misfitOf(items, message.values);
+        if (misfit !== undefined) return this.#context.replyError(message, misfit);
         const values = this.#state.read(user, items, atMs, message);
         return this.#context.reply(message, values, [values.items.buffer]);
       }

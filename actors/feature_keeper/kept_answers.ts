@@ -19,10 +19,23 @@ export class KeptAnswers {
     this.#keys = keys;
   }
 
+  /** The error of values that are not of these items; undefined for others. */
+  misfitOf(items: readonly string[], values: SlotValues | undefined): RangeError | undefined {
+    if (values === undefined || this.#columns.values.canRead(values, items.length)) {
+      return undefined;
+    }
+    return new RangeError(
+      `Cannot read kept features by the values of ${items.length} items: their ` +
+        `${values.offsets.length} offsets must ascend from 0 to ${values.values.length}, the ` +
+        "number of values, with a list for each item and slot",
+    );
+  }
+
   /**
    * The features of a user and of items at a moment.
    *
-   * @param values Values of the slots by which features divide a user's events, of the items.
+   * @param values Values of the slots by which features divide a user's events, of the items, which
+   *   they fit ({@link misfitOf}).
    */
   read(
     user: string,

@@ -215,6 +215,11 @@ export class KeptState {
     return this.#answers.read(...asked);
   }
 
+  /** The error of values that are not of these items, see {@link KeptAnswers.misfitOf}. */
+  misfitOf(...asked: Parameters<KeptAnswers["misfitOf"]>): RangeError | undefined {
+    return this.#answers.misfitOf(...asked);
+  }
+
   /** A search for the items with the greatest values, see {@link KeptAnswers.topSearch}. */
   topSearch(feature: string, count: number, nowMs: number): TopSearch | undefined {
     return this.#answers.topSearch(feature, count, nowMs);

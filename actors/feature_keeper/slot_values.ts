@@ -4,7 +4,7 @@
  */
 import type { SlotColumn, SlotValues } from "../../kernels/features/values_of_items.ts";
 import type { ImpressionRowsReader } from "../../records/impression_rows_reader.ts";
-import { invariant } from "../../structures/invariant.ts";
+import { divides } from "../../structures/group_starts.ts";
 import type { NumberColumns, ReadMoment } from "./number_columns.ts";
 
 /** The bits of an id's upper word that are not the slot number. */
@@ -47,12 +47,18 @@ export class ValuesReader {
     this.width = columns.reduce((sum, { names }) => sum + names.length, 0);
   }
 
+  /** Whether the values have a list for each slot of these items. */
+  canRead({ values, offsets }: SlotValues, items: number): boolean {
+    return this.width === 0 || divides(offsets, items * this.#columns.length, values.length);
+  }
+
   /**
    * Writes the features of each item. An item with several values of a slot has the mean of the
    * features of its values that are present; one without a value, the features of a value without
    * events.
    *
-   * @param values Undefined = the user is kept elsewhere, or the values are unknown: NaN.
+   * @param values Undefined = the user is kept elsewhere, or the values are unknown: NaN. {@link
+   *   canRead} accepts them otherwise.
    */
   read(
     values: SlotValues | undefined,
@@ -74,7 +80,6 @@ export class ValuesReader {
       return;
     }
     const slots = this.#columns.length;
-    invariant(values.offsets.length === rows * slots + 1, "every item has a list for each slot");
     const one = new Float64Array(this.width);
     const known = new Uint32Array(this.width);
     for (let row = 0; row < rows; row++) {

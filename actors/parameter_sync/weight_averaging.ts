@@ -10,7 +10,12 @@
  * AISTATS 2017
  */
 import type { ActorRef } from "../../mesh/runtime/actor.ts";
-import { averageWeights, type DenseWeights } from "../../kernels/dense/weights.ts";
+import {
+  averageWeights,
+  type DenseWeights,
+  requireWeights,
+  shapesOf,
+} from "../../kernels/dense/weights.ts";
 import type { TrainerMessage, WeightOffer } from "../trainer/protocol.ts";
 
 /**
@@ -70,7 +75,17 @@ export class WeightAveraging {
         return undefined;
       }
     }));
-    const offers = asked.filter((offer) => offer !== undefined);
+    const answered = asked.filter((offer) => offer !== undefined);
+    const known = this.#mean ?? answered.at(0)?.weights;
+    const offers = answered.filter(({ weights }) => {
+      try {
+        if (known !== undefined) requireWeights(weights, shapesOf(known));
+        return true;
+      } catch (error) {
+        absent.push(error as Error);
+        return false;
+      }
+    });
     if (offers.length === 0) return absent;
     const mean = nextMean(offers, this.#mean, served);
     if (mean === undefined) {

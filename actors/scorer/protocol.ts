@@ -69,7 +69,8 @@ export interface Embedded extends Pick<Freshness, "shardsAway"> {
 
 /**
  * New dense weights from parameter sync; a version older than the served one is ignored. They are
- * passed on to `passTo` by weight_relay.ts, and the answer waits for these scorers.
+ * passed on to `passTo` by weight_relay.ts, and the answer waits for these scorers. Refused with a
+ * `WeightsMismatchError` where they are of another model.
  */
 export interface LoadDenseWeights extends Request<WeightsLoaded> {
   readonly kind: "loadDenseWeights";

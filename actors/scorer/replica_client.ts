@@ -11,7 +11,12 @@ import { areAborted } from "../../mesh/runtime/cancel_signal.ts";
 import type { Clock } from "../../mesh/ports/clock.ts";
 import type { UniqueIds } from "../../kernels/embedding/batch_kernel.ts";
 import type { ServedRows } from "../../kernels/embedding/serving_table.ts";
-import { type ClassIds, type RowClass, widthOf } from "../../kernels/embedding/row_classes.ts";
+import {
+  type ClassIds,
+  floatStarts,
+  type RowClass,
+  widthOf,
+} from "../../kernels/embedding/row_classes.ts";
 import { ShardFanOut } from "../../kernels/embedding/shard_fan_out.ts";
 import type { Recycled } from "../../structures/buffer_pool.ts";
 import {
@@ -239,6 +244,7 @@ export class ReplicaClient {
           budgetMs: isLast ? leftMs : leftMs / 2,
           ...(transfer && { transfer }),
         });
+        this.#requireFitting(answer, { ids, starts }, replica);
         replica.failedAtMs = -1;
         shard.isAwaited = shard.isAway = false;
         shard.answeredAtMs = this.#clock.monotonicMs();
@@ -254,6 +260,16 @@ export class ReplicaClient {
         throw error;
       }
     }
+  }
+
+  /** @throws {RangeError} The answer has another number of rows than ids were looked up. */
+  #requireFitting({ rows, found }: ServedRows, { ids, starts }: ClassIds, { ref }: Replica): void {
+    const floats = floatStarts(starts, this.#widths)[this.#widths.length];
+    if (rows.length === floats && found.length === ids.length) return;
+    throw new RangeError(
+      `${ref.address} answered a lookup of ${ids.length} ids with ${rows.length} floats of ` +
+        `${found.length} ids, not ${floats}`,
+    );
   }
 
   /** The replicas of a shard, those that failed a moment ago last. */

@@ -11,7 +11,7 @@ import type { ActorContext, AskOptions, Behavior } from "../../mesh/runtime/acto
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { CancelSignal } from "../../mesh/runtime/cancel_signal.ts";
 import { OverloadedError } from "../../mesh/runtime/errors.ts";
-import type { DenseWeights } from "../../kernels/dense/weights.ts";
+import { type DenseWeights, WeightsMismatchError } from "../../kernels/dense/weights.ts";
 import type { InferenceSession } from "../../kernels/dense/inference_session.ts";
 import { present } from "../../structures/invariant.ts";
 import { RowScores } from "./row_scores.ts";
@@ -144,9 +144,7 @@ export class Scorer implements Behavior<ScorerMessage> {
         if (!this.#isSynced) this.#use(message.weights);
         return;
       case "loadDenseWeights":
-        this.#load(message.weights);
-        this.#passOn(message); // meanwhile rankings are scored
-        return;
+        return this.#loadAndPassOn(message);
       case "getModel":
         return this.#context.reply(message, {
           isSynced: this.#isSynced,
@@ -180,6 +178,16 @@ export class Scorer implements Behavior<ScorerMessage> {
       modelVersion: this.#modelVersion ?? 0,
       ...this.#pass.freshness,
     };
+  }
+
+  #loadAndPassOn(message: LoadDenseWeights): void {
+    try {
+      this.#load(message.weights);
+    } catch (error) {
+      if (!(error instanceof WeightsMismatchError)) throw error;
+      return this.#context.replyError(message, error);
+    }
+    this.#passOn(message); // meanwhile rankings are scored
   }
 
   /**

@@ -34,7 +34,7 @@ export interface ReplicaLookup extends Request<LookedUpRows> {
 /**
  * The next delta. "applied": it follows the replica's position. "duplicate": it is not newer, and
  * has no effect. "gap": deltas before it are missing, or it is of another lineage. "corrupt": its
- * checksum is wrong.
+ * checksum is wrong, or its rows do not fit the replica.
  */
 export interface ApplyDelta
   extends Request<{ readonly status: "applied" | "duplicate" | "gap" | "corrupt" }> {

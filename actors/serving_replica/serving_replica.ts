@@ -111,6 +111,8 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
     if (this.#position === undefined) {
       return this.#context.replyError(message, new ReplicaNotCurrentError(this.#options.shard));
     }
+    const misfit = this.#tables.misfitOfIds(message);
+    if (misfit !== undefined) return this.#context.replyError(message, misfit);
     const missingBefore = this.#tables.missing;
     const { rows, found } = this.#tables.lookup(message, message.spare);
     this.#missing.add(this.#tables.missing - missingBefore, this.#labels);
@@ -129,10 +131,12 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
     if (this.#filling || this.#position?.lineage !== lineage) return answer("gap");
     if (sequence <= this.#position.sequence) return answer("duplicate");
     if (sequence !== this.#position.sequence + 1) return answer("gap");
-    for (const changes of delta.classes) {
+    for (const [rowClass, changes] of delta.classes.entries()) {
       if (changes === undefined) continue;
       const { ids, rows, tombstones, checksum } = changes;
-      if (this.#kernel.crc32c(ids, rows, tombstones) !== checksum) return answer("corrupt");
+      const isWhole = this.#kernel.crc32c(ids, rows, tombstones) === checksum;
+      const misfit = this.#tables.misfitOfRows(rowClass, ids, rows);
+      if (!isWhole || misfit !== undefined) return answer("corrupt");
     }
     delta.classes.forEach((changes, rowClass) => {
       if (changes === undefined) return;
@@ -146,6 +150,8 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
   }
 
   #loadRows(message: LoadRows): void {
+    const misfit = this.#tables.misfitOfRows(message.class, message.ids, message.rows);
+    if (misfit !== undefined) return this.#context.replyError(message, misfit);
     if (message.first) {
       this.#tables.beginFill();
       this.#filling = true;

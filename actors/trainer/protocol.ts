@@ -130,6 +130,7 @@ export interface OfferWeights extends Request<WeightOffer> {
 /**
  * Returns the mean. The trainer adds the steps that it made since its offer; the optimizer's state
  * stays its own. Answers `adopted: false` where no such offer is open: the trainer was restarted.
+ * Refused with a `WeightsMismatchError` where the mean is of another model.
  */
 export interface AdoptMean extends Request<{ readonly adopted: boolean }> {
   readonly kind: "adoptMean";

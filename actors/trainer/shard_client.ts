@@ -245,6 +245,7 @@ export class ShardClient {
     { uniqueIds, groupStarts }: GroupedIds,
     trace?: TraceContext,
   ): Promise<Float32Array<ArrayBuffer>[]> {
+    const { widths } = this.#options;
     return this.#fanOut.ask(
       groupStarts,
       ({ shard, from, to, starts }) =>
@@ -252,7 +253,11 @@ export class ShardClient {
           const ids = uniqueIds.slice(from, to);
           const message = { kind: "lookup", ids, starts, missing: "initial" } as const;
           const options = { budgetMs, transfer: [ids.buffer], trace };
-          return (await this.#shards[shard].ask(message, options)).rows;
+          const { rows } = await this.#shards[shard].ask(message, options);
+          const floats = floatStarts(starts, widths)[widths.length];
+          if (rows.length === floats) return rows;
+          const { address } = this.#shards[shard];
+          throw new RangeError(`${address} answered with ${rows.length} floats, not ${floats}`);
         }),
     );
   }

@@ -12,6 +12,7 @@ import { untilNextMoment } from "../../mesh/runtime/common_moments.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import { widthOf } from "../../kernels/embedding/row_classes.ts";
 import type { TrainingSession } from "../../kernels/dense/training_session.ts";
+import { WeightsMismatchError } from "../../kernels/dense/weights.ts";
 import type { EmbeddingShardMessage } from "../embedding_shard/protocol.ts";
 import type { ParameterSyncMessage } from "../parameter_sync/protocol.ts";
 import type { LackingPartition } from "./example_reader.ts";
@@ -187,7 +188,7 @@ export class Trainer implements Behavior<TrainerMessage> {
           await this.#exchange.offer(this.#learning.progress.examples),
         );
       case "adoptMean":
-        return this.#context.reply(message, { adopted: await this.#adopt(message) });
+        return await this.#adopt(message);
       default:
         message satisfies never;
     }
@@ -283,12 +284,21 @@ export class Trainer implements Behavior<TrainerMessage> {
     this.#context.schedule(delayMs, { kind: "checkShards" });
   }
 
-  /** False where no such offer is open: the trainer was restarted since it made it. */
-  async #adopt({ mean, offered }: AdoptMean): Promise<boolean> {
-    if (!this.#exchange.isOpen(offered)) return false;
-    await this.#learning.settle(); // a step between reading and loading the weights would be lost
-    await this.#exchange.adopt(mean);
-    return true;
+  /** Adopts nothing where no such offer is open: the trainer was restarted since it made it. */
+  async #adopt(message: AdoptMean): Promise<void> {
+    const { mean, offered } = message;
+    const adopted = this.#exchange.isOpen(offered);
+    try {
+      if (adopted) {
+        // A step between reading and loading the weights would be lost.
+        await this.#learning.settle();
+        await this.#exchange.adopt(mean);
+      }
+      this.#context.reply(message, { adopted });
+    } catch (error) {
+      if (!(error instanceof WeightsMismatchError)) throw error;
+      this.#context.replyError(message, error);
+    }
   }
 
   /** Ends the flight where a cut has waited long enough; a cut is refused in an erasure. */

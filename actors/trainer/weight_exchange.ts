@@ -2,7 +2,12 @@
  * The trainer's side of averaging dense weights: offers its weights, and adopts the mean that comes
  * back. Steps between the offer and the mean stay on top of the mean.
  */
-import { type DenseWeights, ontoMean } from "../../kernels/dense/weights.ts";
+import {
+  type DenseWeights,
+  ontoMean,
+  requireWeights,
+  shapesOf,
+} from "../../kernels/dense/weights.ts";
 import type { TrainingSession } from "../../kernels/dense/training_session.ts";
 import { present } from "../../structures/invariant.ts";
 import type { WeightOffer } from "./protocol.ts";
@@ -34,9 +39,14 @@ export class WeightExchange {
     return this.#offered?.weights.version === version;
   }
 
-  /** Loads the mean, plus the steps since the offer. No batch may be in flight. */
+  /**
+   * Loads the mean, plus the steps since the offer. No batch may be in flight.
+   *
+   * @throws {WeightsMismatchError} The mean is of another model; nothing has changed.
+   */
   async adopt(mean: DenseWeights): Promise<void> {
     const { weights, examples } = present(this.#offered, "a mean answers an open offer");
+    requireWeights(mean, shapesOf(weights));
     this.#offered = undefined;
     await this.#session.load(ontoMean(mean, weights, await this.#session.weights()));
     this.#examplesAveraged = examples;

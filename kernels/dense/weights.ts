@@ -38,12 +38,25 @@ export function unpackWeights(
   return { version, parameters: Object.fromEntries(parameters) };
 }
 
+/** Names and shapes of a model's parameters, as a {@link WeightLayout} has them. */
+export interface ParameterShapes {
+  readonly ranges: readonly Pick<WeightLayout["ranges"][number], "name" | "shape" | "size">[];
+}
+
+/** The names and shapes of the parameters of these weights. */
+export function shapesOf({ parameters }: DenseWeights): ParameterShapes {
+  const ranges = Object.entries(parameters).map(([name, { shape, data }]) => {
+    return { name, shape, size: data.length };
+  });
+  return { ranges };
+}
+
 /**
- * Checks that weights belong to the model of a layout.
+ * Checks that weights belong to a model.
  *
  * @throws {WeightsMismatchError} When a parameter is missing, unknown or of another shape.
  */
-export function requireWeights(weights: DenseWeights, layout: WeightLayout): void {
+export function requireWeights(weights: DenseWeights, layout: ParameterShapes): void {
   const given = Object.keys(weights.parameters);
   const unknown = given.filter((name) => !layout.ranges.some((entry) => entry.name === name));
   if (unknown.length > 0) {

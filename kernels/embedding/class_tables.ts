@@ -11,7 +11,7 @@ import { type ClassTablesStatistics, sumOf } from "./class_statistics.ts";
 import { EmbeddingTable } from "./embedding_table.ts";
 import type { FeatureIds, SliceOptions, SlotOptions, TableOptions } from "./options.ts";
 import type { BufferPool } from "../../structures/buffer_pool.ts";
-import { type ClassIds, floatStarts } from "./row_classes.ts";
+import { type ClassIds, floatStarts, misfitOfIds } from "./row_classes.ts";
 import { SharedLimit } from "./shared_limit.ts";
 import type { ExportedRows } from "./table_reader.ts";
 import type { RestoreSelection } from "./table_restore.ts";
@@ -75,6 +75,28 @@ export class ClassTables {
     return new ClassTables(tables, bytesMax);
   }
 
+  /** The error of ids that these tables cannot read; undefined for others. */
+  misfitOfIds(grouped: ClassIds): RangeError | undefined {
+    return misfitOfIds(grouped, this.#tables.length);
+  }
+
+  /** The error of an update whose arrays do not fit each other; undefined where they do. */
+  misfitOfUpdate(
+    grouped: ClassIds,
+    gradients: Float32Array,
+    counts: Uint32Array,
+  ): RangeError | undefined {
+    const misfit = this.misfitOfIds(grouped);
+    if (misfit !== undefined) return misfit;
+    const ids = grouped.ids.length;
+    const floats = floatStarts(grouped.starts, this.widths)[this.widths.length];
+    if (gradients.length === floats && counts.length === ids) return undefined;
+    return new RangeError(
+      `Cannot apply gradients: ${ids} ids in classes of widths ${this.widths.join(", ")} need ` +
+        `${floats} floats and a count each, not ${gradients.length} and ${counts.length}`,
+    );
+  }
+
   /**
    * Weights of ids, class after class.
    *
@@ -109,15 +131,9 @@ export class ClassTables {
     counts: Uint32Array,
     dataSeconds: number,
   ): void {
+    const misfit = this.misfitOfUpdate(grouped, gradients, counts);
+    if (misfit !== undefined) throw misfit;
     const floats = floatStarts(grouped.starts, this.widths);
-    if (gradients.length !== floats[this.widths.length]) {
-      throw new RangeError(
-        `Cannot apply gradients: ${grouped.ids.length} ids in classes of widths ${
-          this.widths.join(", ")
-        } need ` +
-          `${floats[this.widths.length]} floats, not ${gradients.length}`,
-      );
-    }
     this.#eachClass(grouped, (table, ids, c) => {
       const [from, to] = [grouped.starts[c], grouped.starts[c + 1]];
       const part = gradients.subarray(floats[c], floats[c + 1]);
@@ -232,15 +248,12 @@ export class ClassTables {
   }
 
   #eachClass(
-    { ids, starts }: ClassIds,
+    grouped: ClassIds,
     visit: (table: EmbeddingTable, ids: FeatureIds, number: number) => void,
   ): void {
-    if (starts.length !== this.#tables.length + 1 || starts[this.#tables.length] !== ids.length) {
-      throw new RangeError(
-        `Cannot read ${ids.length} ids by the class starts ${starts.join(", ")}: there are ` +
-          `${this.#tables.length} classes`,
-      );
-    }
+    const misfit = this.misfitOfIds(grouped);
+    if (misfit !== undefined) throw misfit;
+    const { ids, starts } = grouped;
     this.#tables.forEach((table, c) => {
       visit(table, ids.subarray(starts[c], starts[c + 1]), c);
     });

@@ -6,6 +6,7 @@
  * Arrays of ids and rows go class after class: of n ids in classes of widths w, the first
  * `starts[1]` have rows of w₀ floats each, the next of w₁.
  */
+import { divides } from "../../structures/group_starts.ts";
 import type { FeatureIds } from "./options.ts";
 
 /** The slots of a class, and the slices of its rows. */
@@ -28,6 +29,15 @@ export interface ClassIds {
   readonly ids: FeatureIds;
   /** Ids of class c are those from `starts[c]` to `starts[c + 1]`. Shape `[classes + 1]`. */
   readonly starts: Uint32Array;
+}
+
+/** The error of ids that their starts do not divide among the classes; undefined where they do. */
+export function misfitOfIds({ ids, starts }: ClassIds, classes: number): RangeError | undefined {
+  if (divides(starts, classes, ids.length)) return undefined;
+  return new RangeError(
+    `${ids.length} ids cannot be read by the ${starts.length} class starts that came with them: ` +
+      `there are ${classes} classes, whose starts ascend from 0 to the number of ids`,
+  );
 }
 
 /** Weights in a row. */

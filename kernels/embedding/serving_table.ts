@@ -5,7 +5,7 @@
 import type { FeatureIds } from "./options.ts";
 import { KernelMemory } from "./kernel_memory.ts";
 import { requireAccepted } from "./kernel_refusals.ts";
-import { type ClassIds, floatStarts } from "./row_classes.ts";
+import { type ClassIds, floatStarts, misfitOfIds } from "./row_classes.ts";
 import {
   type Precision,
   precisionCodes,
@@ -180,6 +180,7 @@ export interface ServedRows {
 /** Serving tables by class, used like one table. */
 export class ClassServingTables {
   readonly #widths: readonly number[];
+  readonly #precision: Precision;
   readonly #tables: readonly ServingTable[];
   readonly #limit: SharedLimit;
   #missing = 0;
@@ -189,10 +190,28 @@ export class ClassServingTables {
   constructor({ widths, precision, bytesMax }: ClassServingOptions) {
     const share = Math.floor(bytesMax / widths.length);
     this.#widths = widths;
+    this.#precision = precision;
     this.#tables = widths.map((width) =>
       ServingTable.create({ width, precision, bytesMax: share })
     );
     this.#limit = new SharedLimit(bytesMax, this.#tables);
+  }
+
+  /** The error of ids that these tables cannot read; undefined for others. */
+  misfitOfIds(grouped: ClassIds): RangeError | undefined {
+    return misfitOfIds(grouped, this.#tables.length);
+  }
+
+  /** The error of rows that these tables cannot write; undefined for others. */
+  misfitOfRows(rowClass: number, ids: FeatureIds, rows: ServedWeights): RangeError | undefined {
+    const precision = precisionOf(rows);
+    const width = this.#widths[rowClass] ?? NaN;
+    const isKnown = precision === "fp32" || precision === this.#precision;
+    if (isKnown && rows.length === servedLength(precision, ids.length, width)) return undefined;
+    return new RangeError(
+      `Cannot write ${ids.length} ${precision} rows of class ${rowClass} from ${rows.length} ` +
+        `elements: the classes have widths ${this.#widths.join(", ")} and ${this.#precision} rows`,
+    );
   }
 
   /**
@@ -202,15 +221,11 @@ export class ClassServingTables {
    *   enough.
    * @throws {RangeError} When the ids are of other classes.
    */
-  lookup({ ids, starts }: ClassIds, spare?: ServedRows): ServedRows {
+  lookup(grouped: ClassIds, spare?: ServedRows): ServedRows {
+    const misfit = this.misfitOfIds(grouped);
+    if (misfit !== undefined) throw misfit;
+    const { ids, starts } = grouped;
     const classes = this.#tables.length;
-    if (starts.length !== classes + 1 || starts[classes] !== ids.length) {
-      throw new RangeError(
-        `Cannot look up ${ids.length} ids by the class starts ${
-          starts.join(", ")
-        }: there are ${classes} classes`,
-      );
-    }
     const floats = floatStarts(starts, this.#widths);
     const rows = spare !== undefined && spare.rows.buffer.byteLength >= 4 * floats[classes]
       ? new Float32Array(spare.rows.buffer, 0, floats[classes])

@@ -297,3 +297,30 @@ Deno.test("a ranking goes on while the keeper is away", async () => {
   assert.equal(ranking.items.length, 4);
   await loop.stop();
 });
+
+Deno.test("a keeper refuses values that are not of the items, and keeps its users", async () => {
+  const slot = { name: "category", number: 3, column: 1 };
+  const of = { action: "shown" };
+  const span = { windowMs: day };
+  const loop = await Loop.start({
+    kept: { features: [{ kind: "count", name: "n", by: "user", slot, of, span }], checkpointMs: 0 },
+  });
+  await loop.rank("ann", ["a"]);
+  await loop.mesh.advance(100);
+  const before = await statusOf(loop);
+  assert.equal(before.users, 1);
+  const keeper = loop.mesh.node().actorRef<FeatureKeeperMessage>("feature_keeper/0");
+  const read = (offsets: number[]) => {
+    const values = { values: Float64Array.of(7, 8), offsets: Uint32Array.from(offsets) };
+    const message = { kind: "readKept", user: "ann", items: ["a", "b"], values } as const;
+    return loop.mesh.settle(
+      keeper.ask({ ...message, atMs: 100, histories: [] }, { budgetMs: 1_000 }),
+    );
+  };
+  for (const offsets of [[0, 2], [0, 1, 4], [0, 2 ** 32 - 1, 2], [1, 1, 2], [0, 1, 1, 2]]) {
+    await assert.rejects(read(offsets), { name: "RangeError" });
+  }
+  assert.equal((await read([0, 1, 2])).items.length, 2);
+  assert.deepEqual(await statusOf(loop), before);
+  await loop.stop();
+});

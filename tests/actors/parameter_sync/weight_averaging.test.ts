@@ -134,3 +134,14 @@ Deno.test("scorers get a learned mean that was made before they told which versi
   await averaging.round(101);
   assert.equal(averaging.mean!.version, 101, "they have it");
 });
+
+Deno.test("weights of another model are left out of the mean", async () => {
+  const one = trainerOf({ weights: weightsOf(3, [1, 1, 1]), examples: 10 });
+  const other = trainerOf({ weights: weightsOf(5, [4, 4]), examples: 20 });
+  const averaging = new WeightAveraging([one, other] as unknown as ActorRef<TrainerMessage>[], 1);
+  const [error, ...others] = await averaging.round(-1);
+  assert.equal(error.name, "WeightsMismatchError");
+  assert.deepEqual(others, []);
+  assert.deepEqual(averaging.mean, weightsOf(3, [1, 1, 1]));
+  assert.equal(other.adopted, undefined);
+});

@@ -251,3 +251,20 @@ Deno.test("a scorer that begins takes the rows of another holder while its own h
   await alone.probe(BUDGET.budgetMs);
   assert.deepEqual([alone.canLookUp, alone.shareAnswering], [false, 0.5]);
 });
+
+Deno.test("a replica that answers with another number of rows has failed", async () => {
+  const short = replica(({ ids }) =>
+    Promise.resolve({ rows: new Float32Array(1), found: new Uint8Array(ids.length) })
+  );
+  const long = replica(({ ids }) =>
+    Promise.resolve({
+      rows: new Float32Array(ids.length),
+      found: new Uint8Array(ids.length + 1),
+    })
+  );
+  const good = replica((lookup) => Promise.resolve(rowsOf(lookup, 1)));
+  const client = clientOf([[short, good], [long, good]]);
+  const { rows, found } = await client.lookup(GROUPED, BUDGET);
+  assert.deepEqual(rows.map((each) => [...each]), [[1, 1], [1, 1]]);
+  assert.deepEqual([...found], [1, 1, 1, 1]);
+});

@@ -314,3 +314,19 @@ Deno.test("a scorer loads weights that it cannot pass on, and says which scorers
   assert.equal((await loop.rank("u", ITEMS)).modelVersion, version + 2);
   await loop.stop();
 });
+
+Deno.test("a scorer refuses weights of another model, and scores with those that it has", async () => {
+  const loop = await trained();
+  const { version, parameters: { bias, ...parameters } } = await loop.denseWeights();
+  assert.ok(bias !== undefined);
+  const scorer = loop.mesh.node().actorRef<ScorerMessage>("scorer/0");
+  const weights = { version: version + 1, parameters };
+  await assert.rejects(
+    loop.mesh.settle(scorer.ask({ kind: "loadDenseWeights", weights, passTo: [] }, {
+      budgetMs: 1_000,
+    })),
+    { name: "WeightsMismatchError" },
+  );
+  assert.equal((await loop.rank("u", ITEMS)).modelVersion, version);
+  await loop.stop();
+});

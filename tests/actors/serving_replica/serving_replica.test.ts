@@ -181,3 +181,32 @@ Deno.test("a replica that has restarted has lost its mark", async () => {
   assert.equal(await marked(), undefined);
   await mesh.stop();
 });
+
+Deno.test("a replica refuses arrays that do not fit its rows, and serves on", async () => {
+  const { mesh, replica, load, weights } = await startReplica();
+  await load({ 1: 10 }, { first: true, sequence: 5 });
+  const ids = BigUint64Array.of(1n, 2n);
+  for (const starts of [[0, 3], [0, 1], [1, 2], [0, 1, 2]].map((each) => Uint32Array.from(each))) {
+    await assert.rejects(mesh.settle(replica.ask({ kind: "lookup", ids, starts }, BUDGET)), {
+      name: "RangeError",
+    });
+  }
+  const misfits = [
+    [0, Float32Array.of(1, 2, 3)],
+    [0, Uint16Array.of(1, 2)],
+    [1, Float32Array.of(1, 2)],
+  ] as const;
+  for (const [rowClass, rows] of misfits) {
+    const page = { kind: "loadRows", class: rowClass, ids, rows, first: true } as const;
+    await assert.rejects(mesh.settle(replica.ask(page, BUDGET)), { name: "RangeError" });
+    const tombstones = new BigUint64Array(0);
+    const checksum = kernel.crc32c(ids, rows, tombstones);
+    const classes = [];
+    classes[rowClass] = { ids, rows, tombstones, checksum };
+    const delta = { shard: 0, lineage: "first", sequence: 6, classes };
+    const { status } = await mesh.settle(replica.ask({ kind: "applyDelta", delta }, BUDGET));
+    assert.equal(status, "corrupt");
+  }
+  assert.deepEqual(await weights(), [10, undefined, undefined], "nor does it begin a fill");
+  await mesh.stop();
+});

@@ -95,6 +95,11 @@ Deno.test("steps between a trainer's offer and the mean are kept, and a restarte
   });
   const mean = { version: 100, parameters: Object.fromEntries(parameters) };
   const adopt = { kind: "adoptMean", mean, offered: offered.version } as const;
+  const { bias: _, ...others } = mean.parameters;
+  const misfit = { ...adopt, mean: { ...mean, parameters: others } };
+  await assert.rejects(loop.mesh.settle(trainer.ask(misfit, ask)), {
+    name: "WeightsMismatchError",
+  });
   assert.deepEqual(await loop.mesh.settle(trainer.ask(adopt, ask)), { adopted: true });
   const after = await loop.denseWeights();
   assert.deepEqual(after, ontoMean(mean, offered, before));

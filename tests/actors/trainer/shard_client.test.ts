@@ -42,7 +42,7 @@ Deno.test("gradients sent while a restart is noticed still name the incarnation 
 });
 
 Deno.test("gradients travel in the memory of looked-up rows, and a retry sends them whole", async () => {
-  const rows = new Float32Array(64);
+  const rows = new Float32Array(4);
   const received: Float32Array[] = [];
   const ask = (message: EmbeddingShardMessage) => {
     if (message.kind === "openSource") {
@@ -108,4 +108,29 @@ Deno.test("a shard that restarts at every attempt to open its streams is named",
   });
   await assert.rejects(client.open(), { name: "ShardRestartedError" });
   assert.equal(asks, 4);
+});
+
+Deno.test("rows of another number than the looked-up ids' are asked for again", async () => {
+  const answers = [new Float32Array(3), new Float32Array(4).fill(1)];
+  const ask = (message: EmbeddingShardMessage) =>
+    Promise.resolve(
+      message.kind === "lookup"
+        ? { rows: answers.shift() }
+        : { sequence: 0, incarnation: "first", epoch: 1 },
+    );
+  const ref = { address: "embedding_shard/0", ask } as unknown as ActorRef<EmbeddingShardMessage>;
+  const client = new ShardClient([ref], {
+    partitions: [0],
+    widths: [2],
+    context,
+    budgetMs: 100,
+    attemptsMax: 2,
+  });
+  await client.open();
+  const rows = await client.lookup({
+    uniqueIds: BigUint64Array.of(1n, 2n),
+    groupStarts: Uint32Array.of(0, 2),
+    counts: Uint32Array.of(1, 1),
+  });
+  assert.deepEqual(rows, [Float32Array.of(1, 1, 1, 1)]);
 });

@@ -99,7 +99,7 @@ Deno.test("ids in other classes are refused", () => {
   assert.throws(() => tables.lookup({ ids, starts: Uint32Array.of(0, 1) }, "zeros"), /3 classes/);
   assert.throws(
     () => tables.applyGradients(grouped([idOf(1, 1)]), new Float32Array(3), Uint32Array.of(1), 0),
-    /widths 7, 3, 1 need 7 floats, not 3/,
+    /widths 7, 3, 1 need 7 floats and a count each, not 3 and 1/,
   );
 });
 
