@@ -20,6 +20,7 @@ export interface Gauge {
   set(value: number, labels?: Labels): void;
   /**
    * Has the value read whenever the instruments are; there is none while `read` gives undefined.
+   * Values by the same labels are added, as those of several threads are.
    *
    * @returns Ends that.
    */

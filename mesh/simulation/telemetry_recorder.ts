@@ -2,6 +2,7 @@
  * Telemetry that keeps its values, samples and log lines for tests and checkers to read.
  */
 import type { Counter, Gauge, Histogram, Labels, LogLevel, Telemetry } from "../ports/telemetry.ts";
+import { GaugeWatches } from "../runtime/gauge_watches.ts";
 
 export interface LogLine {
   readonly level: LogLevel;
@@ -21,8 +22,8 @@ export class TelemetryRecorder implements Telemetry {
   readonly #samplesMax: number;
   readonly lines: LogLine[] = [];
   readonly #values = new Map<string, number>();
-  /** By key; the newest last. */
-  readonly #watches = new Map<string, Set<{ readonly read: () => number | undefined }>>();
+  /** By name. */
+  readonly #watches = new Map<string, GaugeWatches>();
   readonly #samples = new Map<string, number[]>();
 
   constructor(options: TelemetryRecorderOptions = {}) {
@@ -43,12 +44,9 @@ export class TelemetryRecorder implements Telemetry {
     return {
       set: (value, labels) => void this.#values.set(keyOf(name, labels), value),
       watch: (read, labels) => {
-        const key = keyOf(name, labels);
-        const watches = this.#watches.get(key) ?? new Set();
-        this.#watches.set(key, watches);
-        const watch = { read };
-        watches.add(watch);
-        return () => void watches.delete(watch);
+        const watches = this.#watches.get(name) ?? new GaugeWatches();
+        this.#watches.set(name, watches);
+        return watches.add(read, labels);
       },
     };
   }
@@ -73,9 +71,9 @@ export class TelemetryRecorder implements Telemetry {
     return this.watched(name, labels) ?? this.#values.get(keyOf(name, labels)) ?? 0;
   }
 
-  /** The present value of a gauge's newest watch that has not ended; undefined without one. */
+  /** The present value of a gauge's watches; undefined without one. */
   watched(name: string, labels?: Labels): number | undefined {
-    return [...this.#watches.get(keyOf(name, labels)) ?? []].at(-1)?.read();
+    return this.#watches.get(name)?.valueOf(labels);
   }
 
   /** A histogram's samples, in order. */

@@ -12,6 +12,7 @@ import type {
   LogLevel,
   Telemetry,
 } from "../../ports/telemetry.ts";
+import { GaugeWatches } from "../../runtime/gauge_watches.ts";
 import { logLevels, type LogLine } from "./log_lines.ts";
 import {
   aggregated,
@@ -60,22 +61,22 @@ export class PrometheusTelemetry implements Telemetry {
 
   gauge(name: string, options: InstrumentOptions): Gauge {
     return this.#once(name, shapeOf("gauge", options), () => {
-      const watched = new Set<() => void>();
+      const watches = new GaugeWatches();
       const gauge = new PromGauge({
         ...this.#configuration(name, options),
-        collect: () => watched.forEach((update) => update()),
+        collect: () => {
+          for (const { labels, value } of watches.read()) {
+            if (value === undefined) gauge.remove({ ...labels });
+            else gauge.set({ ...labels }, value);
+          }
+        },
       });
       return {
         set: (value, labels) => labels ? gauge.set({ ...labels }, value) : gauge.set(value),
         watch: (read, labels = {}) => {
-          const update = () => {
-            const value = read();
-            if (value === undefined) gauge.remove({ ...labels });
-            else gauge.set({ ...labels }, value);
-          };
-          watched.add(update);
+          const end = watches.add(read, labels);
           return () => {
-            if (watched.delete(update)) gauge.remove({ ...labels });
+            if (end()) gauge.remove({ ...labels });
           };
         },
       };

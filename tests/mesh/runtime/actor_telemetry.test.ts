@@ -21,7 +21,7 @@ interface Crash {
   readonly kind: "crash";
 }
 
-/** Shows a level of its own, and one under a name that all tanks share. */
+/** Shows a level of its own, and its part of one that all tanks share. */
 const tank: ActorDefinition<Show | Crash, { readonly name: string }> = {
   kind: "tank",
   mailbox: { capacity: 8, overflow: "reject" },
@@ -36,7 +36,7 @@ const tank: ActorDefinition<Show | Crash, { readonly name: string }> = {
         if (message.kind === "crash") throw new Error("asked to crash");
         shown.add(1, { tank: name });
         level.set(message.level, { tank: name });
-        level.set(message.level, { tank: "newest" });
+        level.set(message.level, { tank: "all" });
         context.reply(message, undefined);
       },
     };
@@ -65,7 +65,7 @@ function nodeWithPage() {
   };
 }
 
-Deno.test("a gauge ends with its actor, and leaves what another actor shows under its name", async () => {
+Deno.test("a gauge ends with its actor, and leaves what another actor shows by the same labels", async () => {
   const { clock, node, values } = nodeWithPage();
   const show = async (name: string, level: number) => {
     const actor = node.actorRef<Show>(`tank/${name}`);
@@ -75,10 +75,10 @@ Deno.test("a gauge ends with its actor, and leaves what another actor shows unde
   await node.spawn(tank, "b", { name: "b" });
   await show("a", 3);
   await show("b", 5);
-  assert.deepEqual(await values("tank_level"), { a: 3, newest: 5, b: 5 });
+  assert.deepEqual(await values("tank_level"), { a: 3, all: 8, b: 5 });
 
   await clock.settle(node.stopActor("tank/b", 0), 100);
-  assert.deepEqual(await values("tank_level"), { a: 3, newest: 3 });
+  assert.deepEqual(await values("tank_level"), { a: 3, all: 3 });
   assert.deepEqual(await values("tank_shown_total"), { a: 1, b: 1 }, "a count stays");
   assert.deepEqual(await values("cairn_actor_messages_waiting"), { "tank/a": 0 });
 

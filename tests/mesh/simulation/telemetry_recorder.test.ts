@@ -14,17 +14,18 @@ Deno.test("a bounded recorder keeps the newest lines and samples", () => {
   assert.deepEqual(samples, telemetry.lines.map(({ message }) => Number(message)));
 });
 
-Deno.test("a recorded gauge has the value of the newest watch that has not ended", () => {
+Deno.test("a recorded gauge has the sum of the watches that have not ended", () => {
   const telemetry = new TelemetryRecorder();
   const gauge = telemetry.gauge("level");
   const value = () => telemetry.value("level", { tank: "a" });
   const watch = (level: number) => gauge.watch(() => level, { tank: "a" });
   const [, endSecond, endThird] = [watch(1), watch(2), watch(3)];
-  assert.equal(value(), 3);
+  gauge.watch(() => 10, { tank: "b" });
+  assert.equal(value(), 6);
   endSecond();
-  assert.equal(value(), 3);
+  assert.equal(value(), 4);
   endThird();
-  assert.equal(value(), 1, "the first one lives");
+  assert.equal(value(), 1);
 });
 
 Deno.test("the end of a watch leaves another one that reads the same", () => {

@@ -76,6 +76,22 @@ Deno.test("a watched gauge is read with the page, and is not there without a val
   assert.deepEqual(await page(), ['unread{actor="joiner/1"} 7']);
 });
 
+Deno.test("values of a gauge by the same labels are added, as those of two threads are", async () => {
+  const { telemetry } = telemetryWithLines();
+  const gauge = telemetry.gauge("rows", { help: "Rows.", labelNames: ["shard", "class"] });
+  let second: number | undefined = 5;
+  const end = gauge.watch(() => 3, { shard: "1", class: "0" });
+  gauge.watch(() => second, { class: "0", shard: "1" });
+  const page = async () =>
+    (await renderMetrics([await telemetry.snapshot()])).match(/^rows\{.*\} (.*)$/m)?.[1];
+  assert.equal(await page(), "8");
+  second = undefined;
+  assert.equal(await page(), "3");
+  second = 7;
+  end();
+  assert.equal(await page(), "7");
+});
+
 Deno.test("the logs say how full they are and whether they refuse, at the time of asking", async () => {
   const { telemetry } = telemetryWithLines();
   const examples = new MemoryEventLog({ partitions: 1, bytesMax: 10 });
