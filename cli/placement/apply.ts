@@ -195,7 +195,7 @@ async function write(
   output: Output,
 ): Promise<void> {
   const { configuration, coordination } = store;
-  const wait = Wait.of(store, flags);
+  const wait = Wait.of(store, flags, output);
   const { movesMax } = present(configuration.mesh, "a store belongs to a mesh");
   const limit = flags.maxMoves ?? movesMax;
   const { plan, isJoined, moves } = await writeMoves(coordination, view, {

@@ -29,7 +29,7 @@ export async function drainCommand(
 ): Promise<void> {
   await withMeshStore(flags, async (store) => {
     const { configuration, coordination, read } = store;
-    const wait = Wait.of(store, flags);
+    const wait = Wait.of(store, flags, output);
     await coordination.setHostState(host, state);
     const view = await read();
     const before = shardsOn(view, host).length;

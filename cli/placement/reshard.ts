@@ -70,7 +70,7 @@ export async function reshardCommand(flags: ReshardFlags, output: Output): Promi
   const typed = shards === undefined ? [] : [`shards.count=${shards}`];
   await withMeshStore({ ...flags, set: [...flags.set, ...typed] }, async (store) => {
     const { configuration, coordination, read } = store;
-    const wait = Wait.of(store, flags);
+    const wait = Wait.of(store, flags, output);
     const view = await read();
     const to = configuration.shardCount;
     const begun = begunChange(view);

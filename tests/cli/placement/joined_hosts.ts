@@ -50,8 +50,8 @@ export class World {
   readonly file: string;
   readonly redis: string;
 
-  constructor(readonly folder: string, redis: string) {
-    this.redis = redis;
+  constructor(readonly folder: string, readonly server: LocalServer) {
+    this.redis = server.url;
     this.file = `${folder}/mesh.yaml`;
     this.write();
   }
@@ -225,7 +225,7 @@ export async function withWorld(run: (world: World) => Promise<void>): Promise<v
   const folder = Deno.makeTempDirSync();
   const server = await LocalServer.start({ program: program ?? "redis-server", directory: folder });
   try {
-    await run(new World(folder, server.url));
+    await run(new World(folder, server));
   } finally {
     await server.kill();
     Deno.removeSync(folder, { recursive: true });
