@@ -44,7 +44,7 @@ import {
   partitioningLines,
   waitForReshard,
 } from "./reshard.ts";
-import { requireRunning, restartLine } from "./running_configuration.ts";
+import { restartLine } from "./running_configuration.ts";
 import { Wait } from "./wait.ts";
 
 /**
@@ -65,7 +65,7 @@ export async function applyCommand(flags: ApplyFlags, output: Output): Promise<v
       );
     }
     const { configuration } = store;
-    requireRunning(configuration, view);
+    const restart = restartLine(configuration, view);
     const isDue = isReshardDue(configuration, view);
     if (isDue) output.err(otherShardCount(configuration, view));
     const plan = planMesh(view, Infinity);
@@ -84,7 +84,6 @@ export async function applyCommand(flags: ApplyFlags, output: Output): Promise<v
         `${error.message} The change ${changeWords(reshard)} is made all the same.`,
       );
     }
-    const restart = restartLine(configuration, view);
     if (restart !== undefined) output.err(restart);
     if (isDue || restart !== undefined) throw new CommandExit(exitCodes.changes);
   });

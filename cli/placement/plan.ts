@@ -37,7 +37,7 @@ import {
   reshardLines,
   RESTORED_BYTES_PER_SECOND,
 } from "./reshard.ts";
-import { requireRunning, restartLine } from "./running_configuration.ts";
+import { restartLine } from "./running_configuration.ts";
 import { servedRows, servingHostLine } from "./served_rows.ts";
 
 /** The changes that a configuration and a mesh ask for. */
@@ -64,7 +64,7 @@ interface Changes {
 export async function planCommand(flags: PlacementFlags, output: Output): Promise<void> {
   await withMeshStore(flags, async ({ configuration, read }) => {
     const view = await read();
-    requireRunning(configuration, view);
+    const restart = restartLine(configuration, view);
     const changes = changesOf(configuration, view);
     if (flags.json) output.out(`${JSON.stringify(jsonOf(changes))}\n`);
     else for (const line of textOf(changes)) output.out(line);
@@ -73,7 +73,6 @@ export async function planCommand(flags: PlacementFlags, output: Output): Promis
     const { decisions, asked, reshard, dealing, partitioning } = changes;
     const isMoving = decisions.some(({ decision }) => decision.kind !== "stays");
     const counts = asked ?? reshard ?? dealing ?? partitioning;
-    const restart = restartLine(configuration, view);
     if (restart !== undefined) output.err(restart);
     const isChange = isMoving || counts !== undefined || restart !== undefined;
     if (isChange) throw new CommandExit(exitCodes.changes);

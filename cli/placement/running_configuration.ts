@@ -4,11 +4,19 @@
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import { clashingSections, HOSTS_SECTION } from "../../mesh/ports/agreed_sections.ts";
 import type { HostRecord, MeshView } from "../../mesh/ports/coordination.ts";
+import { haveCommonSecret } from "../../mesh/runtime/coordination/host_rules.ts";
 import { configurationDigests, ownDigests } from "../../server/machine/configuration_digests.ts";
+import { secretFingerprints } from "../../server/machine/secret_fingerprints.ts";
+import { present } from "../../structures/invariant.ts";
 import { CommandError } from "../errors.ts";
 
 /** The section that hosts without replicas do not use. */
 const SERVING_REPLICAS = "embeddings.serving.replicas";
+
+/** The secrets of the mesh, of which two hosts need one in common. */
+const SECRET = "mesh.secret";
+
+type Mesh = Pick<MeshView, "hosts" | "nowMs">;
 
 /** A host whose lease has not ended, and the sections in which a configuration differs from its. */
 interface Different {
@@ -17,15 +25,32 @@ interface Different {
 }
 
 /**
- * Requires that the hosts run with the sections of a configuration in which all must agree: no
- * command changes these. The numbers of shards, trainers and partitions are none of them.
+ * Compares a configuration with those that the hosts run with. Of the sections in which all hosts
+ * must agree no command changes one; the numbers of shards, trainers and partitions are none of
+ * them.
  *
- * @throws {CommandError} A host runs with other ones; the message says which, and what to do.
+ * @returns The line about sections that a host takes when it starts, and in which hosts may differ
+ * until all are restarted; undefined where they run with those of the configuration.
+ * @throws {CommandError} A host runs with other sections in which all must agree, or with another
+ * secret; the message says which, and what to do.
  */
-export function requireRunning(
-  configuration: CairnConfiguration,
-  view: Pick<MeshView, "hosts" | "nowMs">,
-): void {
+export function restartLine(configuration: CairnConfiguration, view: Mesh): string | undefined {
+  requireAgreed(configuration, view);
+  const secrets = secretFingerprints(present(configuration.mesh, "hosts belong to a mesh"));
+  requireSecret(secrets, view);
+  const own = ownDigests(configuration);
+  const others = differences(view, (host) => {
+    const { ownSections, roles } = host;
+    const sections = differing(own, ownSections)
+      .filter((name) => name !== SERVING_REPLICAS || roles.includes("serving"));
+    return secrets.join() === host.secrets.join() ? sections : [...sections, SECRET];
+  });
+  if (others.length === 0) return undefined;
+  return `${runWithOther(others)}, which hosts take when they start: restart the hosts with this ` +
+    "file, one after another\n";
+}
+
+function requireAgreed(configuration: CairnConfiguration, view: Mesh): void {
   const agreed = configurationDigests(configuration);
   const clashing = differences(view, (host) => clashingSections(agreed, host.configuration));
   if (clashing.length > 0) {
@@ -46,28 +71,22 @@ export function requireRunning(
   );
 }
 
-/**
- * The line about sections that a host takes when it starts, and in which hosts may differ until
- * all are restarted; undefined where they run with those of the configuration.
- */
-export function restartLine(
-  configuration: CairnConfiguration,
-  view: Pick<MeshView, "hosts" | "nowMs">,
-): string | undefined {
-  const own = ownDigests(configuration);
+function requireSecret(secrets: readonly string[], view: Mesh): void {
   const others = differences(
     view,
-    ({ ownSections, roles }) =>
-      differing(own, ownSections)
-        .filter((name) => name !== SERVING_REPLICAS || roles.includes("serving")),
+    (host) => haveCommonSecret(secrets, host.secrets) ? [] : [SECRET],
   );
-  if (others.length === 0) return undefined;
-  return `${runWithOther(others)}, which hosts take when they start: restart the hosts with this ` +
-    "file, one after another\n";
+  if (others.length === 0) return;
+  throw new CommandError(
+    `A running mesh cannot take this configuration: ${runWithOther(others)}, and hosts without a ` +
+      `common one do not link. Set ${SECRET} to that of the hosts; or, to change it, restart them ` +
+      "one after another with the new one there and the former one as mesh.secretBefore, or stop " +
+      "all hosts first.",
+  );
 }
 
 function differences(
-  { hosts, nowMs }: Pick<MeshView, "hosts" | "nowMs">,
+  { hosts, nowMs }: Mesh,
   sectionsOf: (host: HostRecord) => readonly string[],
 ): Different[] {
   return [...hosts.values()].filter(({ expiresMs }) => expiresMs > nowMs)

@@ -60,15 +60,17 @@ export function joinHost(
   return leaseOf(view, record, hostTtlMs);
 }
 
+/** Whether hosts with these fingerprints of secrets can link; without any, with others without. */
+export function haveCommonSecret(a: HostTerms["secrets"], b: HostTerms["secrets"]): boolean {
+  return a.length === 0 ? b.length === 0 : a.some((secret) => b.includes(secret));
+}
+
 /** Why two hosts cannot run beside each other; undefined where they can. */
 export function differenceOf(a: HostTerms, b: HostTerms): TermsDifference | undefined {
   // The protocol first: records of builds without a common one may have other fields.
   const [[aMin, aMax], [bMin, bMax]] = [a.protocols, b.protocols];
   if (aMax < bMin || bMax < aMin) return { of: "protocol", sections: [] };
-  const isSecretShared = a.secrets.length === 0
-    ? b.secrets.length === 0
-    : a.secrets.some((secret) => b.secrets.includes(secret));
-  if (!isSecretShared) return { of: "secret", sections: [] };
+  if (!haveCommonSecret(a.secrets, b.secrets)) return { of: "secret", sections: [] };
   const sections = clashingSections(a.configuration, b.configuration);
   return sections.length > 0 ? { of: "configuration", sections } : undefined;
 }

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
-import { requireRunning, restartLine } from "../../../cli/placement/running_configuration.ts";
+import { restartLine } from "../../../cli/placement/running_configuration.ts";
 import type { CairnConfiguration } from "../../../configuration/configuration.ts";
 import type { MeshView } from "../../../mesh/ports/coordination.ts";
 import { configurationDigests, ownDigests } from "../../../server/machine/configuration_digests.ts";
+import { secretFingerprints } from "../../../server/machine/secret_fingerprints.ts";
+import { present } from "../../../structures/invariant.ts";
 import { spreadConfiguration } from "../../server/spread_hosts.ts";
 
 /** A mesh at some time whose only host runs with a file; its lease ends at 100 ms. */
@@ -13,6 +15,7 @@ function meshOf(file: CairnConfiguration, nowMs = 99, roles = ["serving", "shard
     expiresMs: 100,
     configuration: configurationDigests(file),
     ownSections: ownDigests(file),
+    secrets: secretFingerprints(present(file.mesh, "it is of a mesh")),
   };
   return { hosts: new Map([["tables", tables]]), nowMs } as unknown as MeshView;
 }
@@ -22,8 +25,8 @@ Deno.test("a host that is gone may have run with another file", () => {
   assert.match(restartLine(own, meshOf(other)) ?? "", /^tables runs with other embeddings\./);
   assert.equal(restartLine(own, meshOf(other, 100)), undefined);
   const model = { ...own, compared: { ...own.compared, model: "another one" } };
-  assert.throws(() => requireRunning(model, meshOf(own)), /tables runs with other model\./);
-  requireRunning(model, meshOf(own, 100));
+  assert.throws(() => restartLine(model, meshOf(own)), /tables runs with other model\./);
+  restartLine(model, meshOf(own, 100));
 });
 
 Deno.test("a host that does not serve need not be restarted for another number of replicas", () => {
@@ -40,13 +43,31 @@ Deno.test("sections that a host has of its own are changed by restarts", () => {
   };
   for (const [section, change] of Object.entries(changes)) {
     const changed = { ...file, ...change };
-    requireRunning(changed, meshOf(changed));
-    requireRunning(changed, meshOf(file));
     assert.equal(restartLine(changed, meshOf(changed)), undefined);
     assert.equal(
       restartLine(changed, meshOf(file)),
       `tables runs with other ${section}, which hosts take when they start: restart the hosts ` +
         "with this file, one after another\n",
     );
+  }
+});
+
+Deno.test("a secret is changed by restarts with the former one beside it, and by no other file", () => {
+  const file = spreadConfiguration("2", 3);
+  const mesh = present(file.mesh, "it is of a mesh");
+  const withSecrets = (...secrets: string[]) => ({ ...file, mesh: { ...mesh, secrets } });
+  const [before, changing, after] = [["old"], ["new", "old"], ["new"]]
+    .map((secrets) => withSecrets(...secrets));
+  const restart = "tables runs with other mesh.secret, which hosts take when they start: restart " +
+    "the hosts with this file, one after another\n";
+  assert.equal(restartLine(before, meshOf(before)), undefined);
+  assert.equal(restartLine(changing, meshOf(before)), restart);
+  assert.equal(restartLine(after, meshOf(changing)), restart);
+  for (const [own, other] of [[after, before], [before, file], [file, before]]) {
+    assert.throws(() => restartLine(own, meshOf(other)), {
+      name: "CommandError",
+      message: /^A running mesh cannot take .*: tables runs with other mesh\.secret, and hosts /,
+    });
+    assert.equal(restartLine(own, meshOf(other, 100)), undefined, "it is gone");
   }
 });
