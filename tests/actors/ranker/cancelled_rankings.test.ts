@@ -6,10 +6,13 @@ import type { RankerMessage } from "../../../actors/ranker/protocol.ts";
 import type { RankingRecord, SharedRankings } from "../../../mesh/ports/shared_rankings.ts";
 import { Cancellation } from "../../../mesh/runtime/cancel_signal.ts";
 import { AskCancelledError } from "../../../mesh/runtime/errors.ts";
+import { altered } from "../altered.ts";
 import { ITEMS, silentReplica, trained } from "../scorer/trained_loop.ts";
 import { Loop } from "../loop.ts";
 import { impressions } from "./logged_impressions.ts";
 
+/** Time of a pass whose ranking has less, ms. */
+const LATE_MS = 60;
 /** Budget of a lookup in a loop, ms. */
 const LOOKUP_MS = 1_000;
 
@@ -163,5 +166,33 @@ Deno.test("a recommendation that is cancelled while its user's vector is made en
   assert.equal(await loop.mesh.settle(node.stopActor("serving_replica/0", 5_000)), 0);
   assert.ok(loop.mesh.clock.monotonicMs() - beganAtMs < LOOKUP_MS / 2);
   assert.equal(countOf(loop, "cancelled"), 1);
+  await loop.stop();
+});
+
+Deno.test("a ranking whose scores come when its time is up has failed, and is not logged", async () => {
+  const loop: Loop = await Loop.start({
+    interference: {
+      inferenceSession: (session) =>
+        altered(session, {
+          async predict(batch) {
+            await loop.mesh.clock.delay(LATE_MS);
+            return await session.predict(batch);
+          },
+        }),
+    },
+  });
+  const node = loop.mesh.node();
+  const ask = node.ask.bind(node);
+  // A scorer on another thread has the time of the way on top of the budget.
+  node.ask = (target, address, message, options, sender) => {
+    const budgetMs = options.budgetMs + (message.kind === "score" ? LATE_MS : 0);
+    return ask(target, address, message, { ...options, budgetMs }, sender);
+  };
+  const late = loop.requestRanking("u", ITEMS, { rankingId: "late" }, { budgetMs: 50 });
+  await assert.rejects(loop.mesh.settle(late), { name: "AskTimeoutError" });
+  await loop.mesh.advance(10_000);
+  assert.equal(await isLogged(loop, "late"), false);
+  const outcomes = ["answered", "cancelled", "failed"];
+  assert.deepEqual(outcomes.map((each) => countOf(loop, each)), [0, 0, 1]);
   await loop.stop();
 });

@@ -4,6 +4,7 @@ import type { ScorerMessage } from "../../../actors/scorer/protocol.ts";
 import type { TrainerMessage } from "../../../actors/trainer/protocol.ts";
 import { createInferenceSession } from "../../../kernels/dense/inference_session.ts";
 import type { Address } from "../../../mesh/runtime/actor.ts";
+import { Cancellation } from "../../../mesh/runtime/cancel_signal.ts";
 import { altered } from "../altered.ts";
 import type { Loop } from "../loop.ts";
 import { features, ITEMS, silentReplica, trained, USERS } from "./trained_loop.ts";
@@ -96,31 +97,27 @@ Deno.test("a restarted scorer is given the weights and the freshness that it had
   await loop.stop();
 });
 
-Deno.test("a scorer that restarts while the trainer is away serves the last weights", async () => {
-  const loop = await trained();
+/** A scorer of a trained loop restarts without these actors; it ranks as before. */
+async function ranksAgainWithout(loop: Loop, away: readonly Address[]): Promise<void> {
   const before = await loop.rank("u", ITEMS);
   assert.ok(before.modelVersion > 0);
-  await loop.mesh.settle(loop.mesh.node().stopActor("trainer/0", 0));
+  for (const actor of away) await loop.mesh.settle(loop.mesh.node().stopActor(actor, 0));
   await loop.restart("scorer/0");
   await loop.mesh.advance(100);
   assert.equal((await loop.rankerStatus()).ready, true);
   const after = await loop.rank("u", ITEMS);
   assert.deepEqual({ ...after, rankingId: "" }, { ...before, rankingId: "" });
   await loop.stop();
+}
+
+Deno.test("a scorer that restarts while the trainer is away serves the last weights", async () => {
+  await ranksAgainWithout(await trained(), ["trainer/0"]);
 });
 
 Deno.test("a scorer begins with the newest snapshot while trainers and parameter sync are away", async () => {
   const loop = await trained();
-  const before = await loop.rank("u", ITEMS);
   await loop.snapshot();
-  await loop.mesh.settle(loop.mesh.node().stopActor("trainer/0", 0));
-  await loop.mesh.settle(loop.mesh.node().stopActor("parameter_sync/0", 0));
-  await loop.restart("scorer/0");
-  await loop.mesh.advance(100);
-  assert.equal((await loop.rankerStatus()).ready, true);
-  const after = await loop.rank("u", ITEMS);
-  assert.deepEqual({ ...after, rankingId: "" }, { ...before, rankingId: "" });
-  await loop.stop();
+  await ranksAgainWithout(loop, ["trainer/0", "parameter_sync/0"]);
 });
 
 Deno.test("weights of trainers that went back behind the snapshot are taken by a scorer that restarts", async () => {
@@ -328,5 +325,34 @@ Deno.test("a scorer refuses weights of another model, and scores with those that
     { name: "WeightsMismatchError" },
   );
   assert.equal((await loop.rank("u", ITEMS)).modelVersion, version);
+  await loop.stop();
+});
+
+Deno.test("a request that finds only cancelled ones in a full queue is handled in the turn that waits for these", async () => {
+  const loop = await trained({ scorer: { explanationsWaitingMax: 2 } });
+  await loop.stopReplica(0);
+  const node = loop.mesh.node();
+  await loop.mesh.settle(node.spawn(silentReplica, 0, undefined));
+  await loop.rank("u", ITEMS); // its shard is known to be away
+  const scorer = node.actorRef<ScorerMessage>("scorer/0");
+  const tell = node.tell.bind(node);
+  let turns = 0;
+  node.tell = (target, address, message, transfer) => {
+    if (message.kind === "explainWaiting") turns++;
+    tell(target, address, message, transfer);
+  };
+  const explain = { kind: "explain", features: features(2) } as const;
+  const cancellation = new Cancellation();
+  const givenUp = Array.from(
+    { length: 2 },
+    () => scorer.ask(explain, { budgetMs: 1_000, signals: [cancellation] }).catch((error) => error),
+  );
+  const scores = scorer.ask({ kind: "score", features: features(3) }, { budgetMs: 200 });
+  await loop.mesh.advance(5); // its pass waits for the replica
+  cancellation.abort();
+  const last = scorer.ask(explain, { budgetMs: 1_000 });
+  await loop.mesh.settle(Promise.all([...givenUp, scores]));
+  assert.equal((await loop.mesh.settle(last)).length, 2);
+  assert.equal(turns, 2, "the first one goes behind the scores");
   await loop.stop();
 });

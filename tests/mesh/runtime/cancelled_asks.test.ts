@@ -3,13 +3,13 @@
  * never handles it, and what was asked to answer it is cancelled too, here and on other nodes.
  */
 import assert from "node:assert/strict";
-import type { Address } from "../../../mesh/runtime/actor.ts";
+import type { ActorDefinition, Address } from "../../../mesh/runtime/actor.ts";
 import { Cancellation } from "../../../mesh/runtime/cancel_signal.ts";
 import { ActorFailedError, AskCancelledError } from "../../../mesh/runtime/errors.ts";
 import type { Node } from "../../../mesh/runtime/node.ts";
 import { SimulatedMesh } from "../../../mesh/simulation/simulated_mesh.ts";
 import { DeadlineWheel } from "../../../mesh/runtime/deadline_wheel.ts";
-import { counterDefinition, type CounterMessage } from "./counter_actor.ts";
+import { type Block, counterDefinition, type CounterMessage } from "./counter_actor.ts";
 import { linkWithHold } from "./held_link.ts";
 
 const BUDGET_MS = 10_000;
@@ -307,4 +307,40 @@ Deno.test("a crash of the asker, and the end of its link, cancel what was asked 
     assert.equal(await mesh.settle(third.stopActor(c.address, 5_000)), 0, end);
     assert.equal(mesh.clock.monotonicMs() < 1_000, true, end);
   }
+});
+
+Deno.test("a handler that goes on after its actor's crash shields no later ask of the same request", async () => {
+  const mesh = new SimulatedMesh({ seed: 1 });
+  const gates = [mesh.clock.delay(100), mesh.clock.delay(1_000)];
+  const shielded: boolean[] = [];
+  let incarnations = 0;
+  const counter = counterDefinition({ restart: { backoffMs: 10 } });
+  const keeper: ActorDefinition<CounterMessage, undefined> = {
+    ...counter,
+    create(context) {
+      const gate = gates[incarnations++];
+      return {
+        receive(message) {
+          if (message.kind === "crash") throw new Error("told to crash");
+          void gate.then(() => shielded.push(context.shield(message)));
+        },
+      };
+    },
+  };
+  const node = mesh.node("main", { copyMessages: false }); // the asker's object is the request
+  const ref = await mesh.settle(node.spawn(keeper, 0, undefined));
+  const request: Block = { kind: "block" };
+  const cancellation = new Cancellation();
+  const ask = () =>
+    ref.ask(request, { budgetMs: BUDGET_MS, signals: [cancellation] }).catch((error) => error);
+  const first = ask();
+  await mesh.advance(1);
+  ref.tell({ kind: "crash" });
+  assert.ok(await mesh.settle(first) instanceof ActorFailedError);
+  await mesh.advance(50); // it is restarted
+  const second = ask();
+  await mesh.advance(100);
+  assert.deepEqual([incarnations, shielded], [2, [false]]);
+  cancellation.abort();
+  assert.ok(await mesh.settle(second) instanceof AskCancelledError);
 });
