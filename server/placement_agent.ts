@@ -13,6 +13,7 @@ import type {
   HostRun,
   MeshView,
   PlacedKey,
+  Placement,
 } from "../mesh/ports/coordination.ts";
 import { HostGoneError } from "../mesh/ports/coordination_errors.ts";
 import type { Telemetry } from "../mesh/ports/telemetry.ts";
@@ -100,6 +101,8 @@ const QUIET_LOOKS = { controller: 10, owner: 2 };
 const SETTLING_MS = 5_000;
 /** Longest wait of a stop for the steps under way, ms. */
 const STOP_MS = 2_000;
+/** The epoch of a part's first owner. */
+const FIRST_EPOCH = 1;
 /** Longest wait for the sizes of shards and the positions of readers, ms. */
 const SIZES_MS = 5_000;
 
@@ -364,14 +367,15 @@ export class PlacementAgent {
 
   /**
    * Directs messages to the present owners, also to those that still restore, and to the threads
-   * that hosts have now.
+   * that hosts have now. A first owner gets none before it has the part: no other owner's work is
+   * to end.
    */
   async #placeActors(view: MeshView): Promise<void> {
     const { mesh, nodeOf, homeOf, followersOf } = this.#options;
     const { sharding } = view.identity;
     const actors = [...this.#options.sharding.fixedActors];
     for (const [key, placement] of view.placements) {
-      if (placement.state === "unassigned") continue;
+      if (placement.state === "unassigned" || isBegunFirst(placement)) continue;
       const { host } = placement.owner;
       actors.push([placedAddress(key, sharding), nodeOf(host, key)]);
       for (const follower of followersOf?.(key) ?? []) actors.push([follower, homeOf(host)]);
@@ -382,4 +386,9 @@ export class PlacementAgent {
     // Only now: nodes that did not answer are told again at the next look.
     for (const [address, node] of changed) this.#placed.set(address, node);
   }
+}
+
+/** Whether a part is made for the first time, so that nothing answers for it yet. */
+function isBegunFirst({ state, epoch }: Placement): boolean {
+  return state === "restoring" && epoch === FIRST_EPOCH;
 }

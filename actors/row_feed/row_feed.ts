@@ -80,17 +80,23 @@ export class RowFeed implements Behavior<RowFeedMessage> {
   /** Keeps a replica up to date for as long as this incarnation lives. */
   async #follow(index: number): Promise<void> {
     const feed = this.#feeds[index];
-    const { replica } = this.#options.replicas[index];
+    const { replica, shard } = this.#options.replicas[index];
+    const { retryMs } = this.#options;
     while (this.#context.isCurrent) {
       try {
+        // At the first start of a mesh it has no host yet.
+        if (!this.#context.knows(shard)) {
+          await this.#context.pause(retryMs);
+          continue;
+        }
         const step = await feed.step();
         this.#figures.count(index, step);
         this.#noteFreshness();
-        if (step.waits) await this.#context.pause(this.#options.retryMs);
+        if (step.waits) await this.#context.pause(retryMs);
       } catch (error) {
         if (!this.#context.isCurrent) return;
         this.#warnings.warn(`${replica} is not up to date`, error);
-        await this.#context.pause(this.#options.retryMs).catch(() => {});
+        await this.#context.pause(retryMs).catch(() => {});
       }
     }
   }

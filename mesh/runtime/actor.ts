@@ -103,6 +103,11 @@ export interface ActorContext<M extends Message> {
   readonly tracing: Tracing;
   /** Another actor by its address; resolving never blocks and never fails, asking may. */
   actorRef<N extends Message>(address: Address): ActorRef<N>;
+  /**
+   * Whether this node knows where an actor is: here, or on another node, which may be away. An ask
+   * to an actor that it does not know fails at once.
+   */
+  knows(address: Address): boolean;
   /** Answers a request, now or in a later turn; a second answer is ignored. */
   reply<Q extends Request<unknown>>(
     request: Q,

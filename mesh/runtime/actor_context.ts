@@ -97,6 +97,10 @@ export class CellContext implements ActorContext<Message>, AskSender {
     return this.#host.createRef(address, this) as unknown as ActorRef<N>;
   }
 
+  knows(address: Address): boolean {
+    return this.#host.knows(address);
+  }
+
   reply<Q extends Request<unknown>>(
     request: Q,
     value: ReplyOf<Q>,

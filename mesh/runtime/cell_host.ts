@@ -20,6 +20,8 @@ export interface CellHost {
   readonly tracing: Tracing;
   /** Gives the cell turns until its mailbox is empty. */
   ready(cell: ActorCell): void;
+  /** Whether the node of the address is known. */
+  knows(address: Address): boolean;
   createRef(address: Address, sender: CellContext): ActorRef<Message>;
   settleValue(ask: Ask, value: unknown, transfer?: readonly Transferable[]): void;
   settleError(ask: Ask, error: Error): void;

@@ -204,6 +204,10 @@ export class Node implements CellHost {
     return this.#cells.get(address) ?? this.#routes.linkTo(address);
   }
 
+  knows(address: Address): boolean {
+    return this.#cells.has(address) || this.#routes.knows(address);
+  }
+
   createRef(address: Address, sender: CellContext): ActorRef<Message> {
     return new NodeRef(this, address, sender);
   }

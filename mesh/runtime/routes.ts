@@ -54,6 +54,11 @@ export class Routes {
     return true;
   }
 
+  /** Whether the address is on another node. */
+  knows(address: Address): boolean {
+    return this.#nodeOf(address) !== undefined;
+  }
+
   /** The link to the node that has the address; undefined where it is unknown or has no link. */
   linkTo(address: Address): NodeLink | undefined {
     const node = this.#nodeOf(address);

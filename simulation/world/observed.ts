@@ -150,6 +150,7 @@ function observedContext<M extends Message>(
     telemetry: context.telemetry,
     tracing: context.tracing,
     actorRef: <N extends Message>(address: Address) => watched(context.actorRef<N>(address)),
+    knows: (address) => context.knows(address),
     reply(request, value, transfer) {
       observer.answers(actor, request as Message, value, host);
       context.reply(request, value, transfer);

@@ -308,6 +308,26 @@ Deno.test("a node that could not be told of an owner is told again", async () =>
   await simulated.stop();
 });
 
+Deno.test("nothing is sent to the first owner of a part before it has the part", async () => {
+  const { simulated, mesh, coordination, agent } = await startHost(6);
+  const place = mesh.place.bind(mesh);
+  const states: unknown[] = [];
+  mesh.place = async (placement) => {
+    states.push((await coordination.read()).placements.get("shard/0")?.state);
+    await place(placement);
+  };
+  const spawn = mesh.spawn.bind(mesh);
+  mesh.spawn = async (actor) => {
+    await simulated.clock.delay(2_000); // several looks
+    await spawn(actor);
+  };
+  await simulated.settle(agent.start());
+  await simulated.advance(5_000);
+  assert.deepEqual(states, ["active"]);
+  await simulated.settle(agent.stop());
+  await simulated.stop();
+});
+
 Deno.test("a host that stops ends its lease at once, also while a node is slow", async () => {
   const { simulated, mesh, coordination, agent } = await startHost(3, 600_000);
   mesh.place = () => simulated.clock.delay(60_000);

@@ -9,6 +9,7 @@ import type {
 } from "../../../actors/embedding_shard/protocol.ts";
 import { defineRowFeed } from "../../../actors/row_feed/definition.ts";
 import type { RowFeedMessage } from "../../../actors/row_feed/protocol.ts";
+import { defineServingReplica } from "../../../actors/serving_replica/definition.ts";
 import type { ServingReplicaMessage } from "../../../actors/serving_replica/protocol.ts";
 import type { ActorDefinition } from "../../../mesh/runtime/actor.ts";
 import { SimulatedMesh } from "../../../mesh/simulation/simulated_mesh.ts";
@@ -65,6 +66,35 @@ Deno.test("rounds count when every replica has all rows of a moment after the ro
   assert.equal((await status(0)).roundsComplete, before + 1);
   await mesh.advance(600);
   assert.equal((await status(0)).roundsComplete, before + 2, "a second without changes");
+  await mesh.stop();
+});
+
+Deno.test("a feed asks nothing of a shard that no host has yet, and follows it once there is one", async () => {
+  const mesh = new SimulatedMesh({ seed: 1 });
+  const [edge, tables] = [mesh.node("edge"), mesh.node("tables")];
+  mesh.link(edge, tables);
+  const shard = new Shard();
+  shard.learn(0, 10);
+  const replica = { shard: 0, widths: [1], precision: "fp32", bytesMax: 1 << 20 } as const;
+  await mesh.settle(edge.spawn(defineServingReplica(), 0, replica));
+  await mesh.settle(edge.spawn(scripted("scorer", () => ({ sharding: 0 })), 0, undefined));
+  const feed = await mesh.settle(edge.spawn(defineRowFeed(), 0, {
+    sharding: 0,
+    replicas: [{ shard: "embedding_shard/0", replica: "serving_replica/0" }],
+    scorer: "scorer/0",
+    asked: [["serving_replica/0"]],
+    retryMs: 100,
+    rowsMax: 1_000,
+    ...BUDGET,
+  }));
+  await mesh.advance(20_000);
+  assert.deepEqual(mesh.telemetry.lines, []);
+  await mesh.settle(tables.spawn(shard.definition, 0, undefined));
+  edge.setPlacement([["embedding_shard/0", "tables"]]);
+  await mesh.advance(1_000);
+  const rows = mesh.telemetry.value("cairn_replica_rows", { shard: "0" });
+  const { sequences } = await mesh.settle(feed.ask({ kind: "getStatus" }, BUDGET));
+  assert.deepEqual([rows, sequences.length, mesh.telemetry.lines], [10, 1, []]);
   await mesh.stop();
 });
 
