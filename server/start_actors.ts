@@ -4,7 +4,6 @@
 import { divisionsOf, withDivisions } from "../configuration/sharding.ts";
 import type { MeshView } from "../mesh/ports/coordination.ts";
 import { counted } from "../structures/counted.ts";
-import type { SnapshotterMessage } from "../actors/snapshotter/protocol.ts";
 import type { CairnConfiguration } from "../configuration/configuration.ts";
 import { Mesh, type MeshPart, type MeshStartOptions, placementOf } from "../mesh/runtime/mesh.ts";
 import type { AnyDefinition } from "../mesh/runtime/node_actor.ts";
@@ -12,6 +11,7 @@ import type { Environment, HostEnvironment } from "./environment.ts";
 import { extendLogs, type HostLogs } from "./host_sharding.ts";
 import { nodeMetrics } from "./node_metrics.ts";
 import { addresses, placedKinds } from "./addresses.ts";
+import { takeLastSnapshot } from "./last_snapshot.ts";
 import { nodesOf } from "./layout.ts";
 import { openStores } from "./open_stores.ts";
 import type { OwnBlobs } from "./own_blobs.ts";
@@ -92,12 +92,6 @@ const SPAWN_BUDGET_MS = 7 * 24 * 3_600_000;
 const SPAWN_RETRY_MS = 500;
 
 /**
- * Budget of the last snapshot: below the 30 s and more that Kubernetes and systemd wait before they
- * kill, ms.
- */
-const LAST_SNAPSHOT_BUDGET_MS = 20_000;
-
-/**
  * Starts the nodes and the actors of a process, and runs `work` on them while the actors are made.
  * The start has no time limit; its progress is logged.
  *
@@ -128,9 +122,11 @@ export async function withActors<T>(
     mesh.nodeOf(addresses.snapshotter) !== undefined;
   let opened: OpenedPlacement | undefined;
   let placing: Placing | undefined;
+  let { configuration } = options;
+  const configurationNow = () => placing?.configuration() ?? configuration;
   const stop = once(async () => {
     environment.beginStop?.();
-    if (takesSnapshots()) await takeLastSnapshot(mesh);
+    if (takesSnapshots()) await takeLastSnapshot(mesh, configurationNow());
     await placing?.stop();
     await opened?.close();
     const abandoned = await mesh.stop();
@@ -147,7 +143,6 @@ export async function withActors<T>(
     const { placement } = environment;
     const { clock, telemetry } = home;
     const waiting = { clock, telemetry, onStep: (step: string) => progress.enter(step) };
-    let { configuration } = options;
     if (placement !== undefined) {
       progress.enter("joining the mesh");
       opened = await openStores(() => openPlacement(placement, ownBlobs, waiting), waiting);
@@ -190,7 +185,7 @@ export async function withActors<T>(
       mesh,
       made,
       stop,
-      configuration: placing?.configuration ?? (() => configuration),
+      configuration: configurationNow,
       ...(placing && {
         meshView: placing.view,
         joinedHosts: placing.joinedHosts,
@@ -205,16 +200,6 @@ export async function withActors<T>(
   } finally {
     progress.end();
   }
-}
-
-/** Taken when the mesh is told to stop, so that the next start has nothing to learn again. */
-async function takeLastSnapshot(mesh: Mesh): Promise<void> {
-  const snapshotter = mesh.actorRef<SnapshotterMessage>(addresses.snapshotter);
-  const budget = { budgetMs: LAST_SNAPSHOT_BUDGET_MS };
-  await snapshotter.ask({ kind: "takeSnapshot" }, budget).catch((cause) => {
-    const lost = "no snapshot at the end; the next start learns again from the last one";
-    mesh.home.telemetry.log("warn", lost, { cause });
-  });
 }
 
 /** The function, run at most once; every caller gets the one outcome. */

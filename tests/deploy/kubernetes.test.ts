@@ -33,7 +33,7 @@ const modules: Readonly<Record<string, string>> = {
 /** Objects that an operator makes by hand, as the documents say. */
 const MADE_BY_HAND = ["Secret cairn"];
 
-/** Time of the last snapshot, s: server/start_actors.ts gives it this budget. */
+/** Time of the last snapshot, s: server/last_snapshot.ts gives it this budget. */
 const LAST_SNAPSHOT_SECONDS = 20;
 
 type Labels = Readonly<Record<string, string>>;
