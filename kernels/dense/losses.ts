@@ -18,7 +18,7 @@ export interface LossInputs {
    * Shape `[rows, 1]`.
    */
   readonly logSampleRate: Value;
-  /** 1 / rows. Shape `[1]`. */
+  /** 1 / rows. Shape `[1, 1]`. */
   readonly inverseRows: Value;
   /** Number of each row's list, whole. Shape `[rows, 1]`; absent = no list loss. */
   readonly lists?: Value | undefined;

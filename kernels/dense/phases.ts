@@ -68,7 +68,7 @@ export interface TrainingPhase extends Phase {
  */
 const NEWEST_SHARE = 0.1;
 
-/** @param inverseRows 1 / rows, shape `[1]`. */
+/** @param inverseRows 1 / rows, shape `[1, 1]`. */
 export function trainingPhase(g: Graph, inverseRows: Value): TrainingPhase {
   const dropoutMasks: DropoutMask[] = [];
   const statisticChanges: Value[] = [];

@@ -120,7 +120,7 @@ export function compilePasses(compiled: TrainingGraph): TrainingPasses {
 function backward(g: Graph, model: Model) {
   const { sizes, tasks } = model;
   const names = trainingNames;
-  const inverseRows = g.input(names.inverseRows, [1]);
+  const inverseRows = g.input(names.inverseRows, [1, 1]);
   const phase = trainingPhase(g, inverseRows);
   const inputs = graphInputs(g, model, phase);
 

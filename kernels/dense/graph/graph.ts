@@ -132,6 +132,7 @@ export class Graph {
   scale(x: Value, factor: number): Value {
     if (factor === 1) return x;
     if (x.op === "Scale") return this.scale(x.inputs[0], factor * x.attributes.factor);
+    if (x.op === "BroadcastTo") return this.broadcastTo(this.scale(x.inputs[0], factor), x.shape);
     return this.#asProduct(() => scaleChain(this, x, factor)) ??
       this.#apply("Scale", [x], { factor });
   }

@@ -115,8 +115,10 @@ class ModelEncoder implements NodeEmitter {
     this.#push(opType, inputs, this.#current, attributes);
   }
 
-  scalar(value: number): string {
-    return this.#initializer(`scalar(${value})`, [], "float32", Float32Array.of(value));
+  scalar(value: number, { shape }: { readonly shape: Shape }): string {
+    const dims = shape.map(() => 1);
+    const name = `scalar(${[value, ...dims]})`;
+    return this.#initializer(name, dims, "float32", Float32Array.of(value));
   }
 
   integers(values: readonly number[]): string {

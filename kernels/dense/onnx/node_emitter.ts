@@ -17,8 +17,11 @@ export interface NodeEmitter {
   node(opType: string, inputs: readonly string[], attributes?: OnnxAttributes): string;
   /** Adds the node whose result is the value itself. */
   result(opType: string, inputs: readonly string[], attributes?: OnnxAttributes): void;
-  /** A float32 constant without dimensions. */
-  scalar(value: number): string;
+  /**
+   * A float32 constant of one element, with as many dimensions as the operand that it meets: where
+   * it has fewer, ONNX Runtime computes a column element by element.
+   */
+  scalar(value: number, { shape }: { readonly shape: Shape }): string;
   /** A one-dimensional int64 constant. */
   integers(values: readonly number[]): string;
   /**

@@ -56,7 +56,7 @@ export const elementwiseOps: Pick<OpTable, ElementwiseName> = {
       for (let i = 0; i < y.length; i++) y[i] = factor * data[i];
       return y;
     },
-    encode: (y, [x], emit) => emit.result("Mul", [x, emit.scalar(y.attributes.factor)]),
+    encode: (y, [x], emit) => emit.result("Mul", [x, emit.scalar(y.attributes.factor, y)]),
     elementwise: true,
   },
   Shift: {
@@ -67,7 +67,7 @@ export const elementwiseOps: Pick<OpTable, ElementwiseName> = {
       for (let i = 0; i < y.length; i++) y[i] = data[i] + offset;
       return y;
     },
-    encode: (y, [x], emit) => emit.result("Add", [x, emit.scalar(y.attributes.offset)]),
+    encode: (y, [x], emit) => emit.result("Add", [x, emit.scalar(y.attributes.offset, y)]),
     elementwise: true,
   },
   Square: {
@@ -104,8 +104,8 @@ export const elementwiseOps: Pick<OpTable, ElementwiseName> = {
       g.passPositive(x, dOut), // dY = dOut where X > 0
     ]),
     // On the CPU, ONNX Runtime's Where is slower than a cast and a product.
-    encode: (_y, [x, y], emit) => {
-      const positive = emit.node("Greater", [x, emit.scalar(0)]);
+    encode: ({ inputs: [of] }, [x, y], emit) => {
+      const positive = emit.node("Greater", [x, emit.scalar(0, of)]);
       emit.result("Mul", [emit.node("Cast", [positive], { to: "float32" }), y]);
     },
   },

@@ -22,7 +22,7 @@ function lossOf(
     logits: g.input("logits", ["rows", tasks.length]),
     labels: g.input("labels", ["rows", tasks.length]),
     logSampleRate: g.input("log_sample_rate", ["rows", 1]),
-    inverseRows: g.input("inverse_rows", [1]),
+    inverseRows: g.input("inverse_rows", [1, 1]),
   }, tasks);
   const feeds = { logits, labels, log_sample_rate: [logSampleRate], inverse_rows: [1] };
   return evaluate([loss], feeds, { rows: 1 })[0].data[0];
@@ -74,7 +74,7 @@ function listBatch(
     logits: logit,
     labels: g.input("labels", ["rows", 1]),
     logSampleRate: g.input("log_sample_rate", ["rows", 1]),
-    inverseRows: g.input("inverse_rows", [1]),
+    inverseRows: g.input("inverse_rows", [1, 1]),
     lists: listWeight > 0 ? g.input("lists", ["rows", 1]) : undefined,
   }, tasks);
   const feeds: Feeds = {
@@ -138,7 +138,7 @@ Deno.test("the list loss of large logits is finite, in float32 too", async () =>
       outputs: { loss, gradient },
       parameters: { kind: "inputs" },
     }, { device: "cpu", threads: 1 });
-    const dims: Readonly<Record<string, number[]>> = { inverse_rows: [1] };
+    const dims: Readonly<Record<string, number[]>> = { inverse_rows: [1, 1] };
     const tensors = Object.fromEntries(
       Object.entries(feeds).map(([name, data]) => {
         return [name, new ort.Tensor("float32", Float32Array.from(data), dims[name] ?? [3, 1])];

@@ -55,6 +55,18 @@ Deno.test("broadcasting is symmetric, and refuses axes that differ", () => {
   assert.throws(() => broadcastShapes(["rows", 3], [4, 3]), ShapeError);
 });
 
+Deno.test("a factor of a broadcast is one of the value that is stretched, and takes in its factor", () => {
+  const g = new Graph();
+  const x = g.input("x", ["rows", 1]);
+  const stretched = g.broadcastTo(g.scale(x, 0.5), ["rows", 3]);
+  const doubled = g.scale(stretched, 2);
+  assert(doubled.op === "BroadcastTo" && doubled.inputs[0] === x);
+  assert.deepEqual([...evaluate([g.scale(stretched, -4)], { x: [1, 3] }, { rows: 2 })[0].data], [
+    ...[-2, -2, -2],
+    ...[-6, -6, -6],
+  ]);
+});
+
 /**
  * The offset in a tensor of shape `from` of the element at `position` of its broadcast to `shape`.
  */

@@ -27,7 +27,7 @@ for (const [kind, options] of Object.entries(EXAMPLES)) {
 
   Deno.test(`${kind}'s gradients equal finite differences`, () => {
     const g = new Graph();
-    const inverseRows = g.input(trainingNames.inverseRows, [1]);
+    const inverseRows = g.input(trainingNames.inverseRows, [1, 1]);
     const logits = model.logits(g, graphInputs(g, model, trainingPhase(g, inverseRows)));
     const variables = [...g.learned, ...g.inputs.filter((input) => input !== inverseRows)];
     const loss = batchLoss(g, {
