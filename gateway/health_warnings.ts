@@ -5,6 +5,7 @@
  */
 import type { Clock } from "../mesh/ports/clock.ts";
 import { isServerLost } from "../mesh/ports/event_log.ts";
+import { snapshotFailureText } from "../mesh/ports/snapshot_failure.ts";
 import type { GatewayParts } from "./parts.ts";
 import type { Warning } from "./schemas/health.ts";
 
@@ -35,6 +36,7 @@ export class HealthWarnings {
       ...this.#rankingsUnlogged(),
       ...this.#failing(),
       ...this.#unplaced(),
+      ...this.#snapshotsFailing(),
       ...this.#away(),
       ...this.#unlisted(),
       ...answers.flat(),
@@ -180,6 +182,16 @@ export class HealthWarnings {
       detail: `${part} ${
         host === undefined ? "has no host" : `cannot be placed on host ${host}, which tries again`
       }; rankings go on without what it learns meanwhile: ${reason}`,
+    }));
+  }
+
+  #snapshotsFailing(): Warning[] {
+    const { snapshotFailures = () => [], clock } = this.#parts;
+    return snapshotFailures().map((failure) => ({
+      kind: "snapshots-fail",
+      detail:
+        "Rankings and training go on, and a restart learns again what came after the newest " +
+        `snapshot: ${snapshotFailureText(failure, clock.nowMs())}`,
     }));
   }
 

@@ -11,6 +11,7 @@ import type { Clock } from "../mesh/ports/clock.ts";
 import type { EventLog } from "../mesh/ports/event_log.ts";
 import type { Attributes, ProfileKind, ProfileStore } from "../mesh/ports/profile_store.ts";
 import type { Random } from "../mesh/ports/random.ts";
+import type { HostSnapshotFailure } from "../mesh/ports/snapshot_failure.ts";
 import type { SharedRankings } from "../mesh/ports/shared_rankings.ts";
 import type { Telemetry } from "../mesh/ports/telemetry.ts";
 import type { Tracing } from "../mesh/ports/tracing.ts";
@@ -66,6 +67,8 @@ export interface GatewayParts {
   }[];
   /** The warning that this host cannot renew its lease; undefined where it can, or needs none. */
   readonly leaseEnd?: () => string | undefined;
+  /** The failures of the last attempts to take a snapshot. Default: none. */
+  readonly snapshotFailures?: () => readonly HostSnapshotFailure[];
   /** The other hosts of a mesh of several processes, for `/health/ready`; absent = one process. */
   readonly links?: () => readonly {
     readonly host: string;

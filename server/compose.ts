@@ -11,6 +11,7 @@ import { leadingDefinitions } from "./definitions.ts";
 import type { Environment } from "./environment.ts";
 import { openGateway, type RunningMesh } from "./open_gateway.ts";
 import { withActors } from "./start_actors.ts";
+import { SnapshotOutcome } from "./snapshot_outcome.ts";
 
 export type { RunningMesh };
 
@@ -32,12 +33,13 @@ export async function compose(
   { onStep }: ComposeOptions = {},
 ): Promise<RunningMesh> {
   const { stores, dense } = environment;
+  const snapshotOutcome = new SnapshotOutcome();
   const definitions = [
-    ...leadingDefinitions(stores),
+    ...leadingDefinitions(stores, { onOutcome: snapshotOutcome.tell }),
     ...computingDefinitions({ ...stores, dense }),
   ];
   return await withActors(
-    { configuration, environment, definitions, onStep },
+    { configuration, environment, definitions, snapshotOutcome, onStep },
     (started) => openGateway(environment, started),
   );
 }

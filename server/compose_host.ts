@@ -10,6 +10,7 @@ import { hostPages } from "./host_pages.ts";
 import { openGateway, type RunningMesh } from "./open_gateway.ts";
 import { blobsPlaceOf, OwnBlobs } from "./own_blobs.ts";
 import { SnapshotFence } from "./snapshot_fence.ts";
+import { SnapshotOutcome } from "./snapshot_outcome.ts";
 import { type RunningHost, withActors } from "./start_actors.ts";
 
 /** A host at work. */
@@ -60,12 +61,17 @@ export async function composeHost(
     run: placement.description,
   });
   const fence = ownBlobs && new SnapshotFence(ownBlobs);
-  const definitions = hostDefinitions(roles, stores, dense, fence);
+  const snapshotOutcome = new SnapshotOutcome();
+  const definitions = hostDefinitions(roles, stores, dense, {
+    ...(fence && { publisher: fence }),
+    onOutcome: snapshotOutcome.tell,
+  });
   return await withActors(
     {
       configuration,
       environment,
       definitions,
+      snapshotOutcome,
       host,
       onStep,
       ...(fence && { fence, ownBlobs }),
@@ -86,10 +92,15 @@ export async function composeHost(
           serving,
         };
       }
-      const { mesh, stop, unplacedParts, leaseEnd } = started;
+      const { mesh, stop, unplacedParts, leaseEnd, snapshotFailures } = started;
       await started.made;
       const metricsText = async () => environment.metrics.render(await mesh.metrics());
-      const pages = hostPages(environment, { metricsText, unplacedParts, leaseEnd });
+      const pages = hostPages(environment, {
+        metricsText,
+        unplacedParts,
+        leaseEnd,
+        snapshotFailures,
+      });
       return {
         get configuration() {
           return started.configuration();

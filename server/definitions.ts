@@ -7,47 +7,43 @@ import { defineJoiner } from "../actors/joiner/definition.ts";
 import { defineParameterSync } from "../actors/parameter_sync/definition.ts";
 import { defineRanker } from "../actors/ranker/definition.ts";
 import { defineSnapshotter } from "../actors/snapshotter/definition.ts";
-import type { SnapshotPublisher } from "../actors/snapshotter/publisher.ts";
+import type { SnapshotterDependencies } from "../actors/snapshotter/snapshotter.ts";
 import type { Role } from "../configuration/sections/hosts.ts";
 import type { AnyDefinition } from "../mesh/runtime/node_actor.ts";
 import { present } from "../structures/invariant.ts";
 import { computingDefinitions } from "./computing_definitions.ts";
 import type { DenseSessions, HostStores, MeshStores } from "./environment.ts";
 
+/** The parts of a process that hear of its snapshots. */
+export type SnapshotParts = Pick<SnapshotterDependencies, "publisher" | "onOutcome">;
+
 /**
  * The actors that only the home node hosts: they write the logs, read the profiles and lead the
  * others.
  */
-export function leadingDefinitions(
-  stores: MeshStores,
-  publisher?: SnapshotPublisher,
-): AnyDefinition[] {
+export function leadingDefinitions(stores: MeshStores, snapshots: SnapshotParts): AnyDefinition[] {
   return [
     defineRanker(stores),
     defineCatalogue(stores),
     defineFeatureKeeper(stores),
     defineParameterSync(),
     defineJoiner(stores),
-    defineSnapshotter({ ...stores, ...(publisher && { publisher }) }),
+    defineSnapshotter({ ...stores, ...snapshots }),
   ];
 }
 
-/**
- * The kinds of actors that a host of a mesh with these roles runs in its home node.
- *
- * @param publisher Decides which snapshots count; undefined without a coordination store.
- */
+/** The kinds of actors that a host of a mesh with these roles runs in its home node. */
 export function hostDefinitions(
   roles: readonly Role[],
   stores: HostStores,
   dense: DenseSessions,
-  publisher: SnapshotPublisher | undefined,
+  snapshots: SnapshotParts,
 ): AnyDefinition[] {
   const { blobs, exampleLog } = stores;
   const usesLogs = roles.some((role) => role !== "shards");
   return [
     ...computingDefinitions({ blobs, exampleLog, dense }),
-    ...(usesLogs ? leadingDefinitions(requireStores(stores), publisher) : []),
+    ...(usesLogs ? leadingDefinitions(requireStores(stores), snapshots) : []),
   ];
 }
 

@@ -1,6 +1,7 @@
 /**
  * The HTTP pages of a host that does not serve: health and metrics.
  */
+import type { HostSnapshotFailure } from "../mesh/ports/snapshot_failure.ts";
 import type { HostEnvironment } from "./environment.ts";
 import type { UnplacedPart } from "./unplaced_parts.ts";
 
@@ -9,12 +10,14 @@ type Fetch = (request: Request) => Promise<Response>;
 /** Answers `/health/live`, `/health/ready` and `/metrics`. */
 export function hostPages(
   environment: Pick<HostEnvironment, "host" | "links" | "failingParts">,
-  { metricsText, unplacedParts, leaseEnd }: {
+  { metricsText, unplacedParts, leaseEnd, snapshotFailures }: {
     readonly metricsText: () => Promise<string>;
     /** The parts of the mesh that cannot be placed on their hosts. Default: none. */
     readonly unplacedParts?: (() => readonly UnplacedPart[]) | undefined;
     /** The warning that the host cannot renew its lease. Default: it can. */
     readonly leaseEnd?: (() => string | undefined) | undefined;
+    /** The failures of the last attempts to take a snapshot. Default: none. */
+    readonly snapshotFailures?: (() => readonly HostSnapshotFailure[]) | undefined;
   },
 ): Fetch {
   const { host } = environment;
@@ -28,6 +31,7 @@ export function hostPages(
         failingParts: environment.failingParts?.() ?? [],
         unplacedParts: unplacedParts?.() ?? [],
         leaseEnd: leaseEnd?.(),
+        snapshotFailures: snapshotFailures?.() ?? [],
       }),
     "/metrics": async () =>
       new Response(await metricsText(), {

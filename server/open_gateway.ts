@@ -123,6 +123,7 @@ export async function openGateway(
     failingParts: () => environment.failingParts?.() ?? [],
     unplacedParts: () => started.unplacedParts?.() ?? [],
     leaseEnd: () => started.leaseEnd?.(),
+    snapshotFailures: started.snapshotFailures,
     links: () => environment.links?.() ?? [],
     ...(started.joinedHosts && { joinedHosts: started.joinedHosts }),
     unlistedHosts: () => (started.unlistedHosts?.() ?? []).map(unlistedHostText),

@@ -16,6 +16,7 @@ import type {
   Placement,
 } from "../mesh/ports/coordination.ts";
 import { HostGoneError } from "../mesh/ports/coordination_errors.ts";
+import type { HostSnapshotFailure, SnapshotFailure } from "../mesh/ports/snapshot_failure.ts";
 import type { Telemetry } from "../mesh/ports/telemetry.ts";
 import { type ControllerOptions, defaultControllerOptions } from "../mesh/placement/controller.ts";
 import { type ControllerRound, ControllerRounds } from "../mesh/placement/controller_rounds.ts";
@@ -70,6 +71,8 @@ export interface PlacementAgentOptions {
   readonly onBegan?: (host: string) => void;
   /** Why this host refuses events; undefined where it does not. Default: it never does. */
   readonly refusal?: () => string | undefined;
+  /** Why the last attempt to take a snapshot here failed; undefined where it did not. */
+  readonly snapshotFailure?: () => SnapshotFailure | undefined;
   /** The host was removed from the mesh, or lost its shards: the process must stop. */
   readonly onGone: (error: Error) => void;
 }
@@ -120,6 +123,10 @@ export class PlacementAgent {
   readonly #withoutHost: PartsWithoutHost;
   /** The parts that cannot be placed on other hosts, as of the last look. */
   #unplacedElsewhere: readonly UnplacedPart[] = [];
+  /** The failures of snapshots on other hosts, as of the last look. */
+  #snapshotFailuresElsewhere: readonly HostSnapshotFailure[] = [];
+  /** Whether the first trainer was to be here at the last look. */
+  #leads = false;
   #joined: readonly string[] = [];
   /** The process of each other host at the last look, by host. */
   readonly #incarnations = new Map<string, string>();
@@ -185,11 +192,13 @@ export class PlacementAgent {
       this.#loop("renewing the lease", async () => {
         const load = { ...await this.#partFigures(), ...sharding.figures() };
         const refusal = this.#options.refusal?.();
+        const snapshotFailure = this.#ownSnapshotFailure;
         const sentMs = this.#nowMs;
         const lease = await coordination.renew(this.#run, {
           load,
           unplaced: this.#unplaced.current,
           ...(refusal !== undefined && { refusal }),
+          ...(snapshotFailure !== undefined && { snapshotFailure }),
           unlinked: this.#unlinked.current,
         }).catch((error) => {
           this.#renewalFailure = error;
@@ -223,11 +232,16 @@ export class PlacementAgent {
         this.#unlinked.look(view);
         this.#unlisted.look(view);
         this.#withoutHost.look(view);
-        this.#unplacedElsewhere = [...view.hosts.values()].filter(({ host, expiresMs }) =>
+        const others = [...view.hosts.values()].filter(({ host, expiresMs }) =>
           host !== this.#run.host && expiresMs > view.nowMs
-        ).flatMap(unplacedParts);
+        );
+        this.#unplacedElsewhere = others.flatMap(unplacedParts);
+        this.#snapshotFailuresElsewhere = others.flatMap(({ host, snapshotFailure }) =>
+          snapshotFailure === undefined ? [] : [{ host, ...snapshotFailure }]
+        );
         sharding.follow(view);
-        this.#resharding.follow(view, dutiesOf(view, this.#run).has(FIRST_TRAINER));
+        this.#leads = dutiesOf(view, this.#run).has(FIRST_TRAINER);
+        this.#resharding.follow(view, this.#leads);
         await this.#placeActors(view);
         this.#partitions.fulfil(view);
         this.#shards.fulfil(view);
@@ -256,6 +270,18 @@ export class PlacementAgent {
   get unplacedParts(): readonly UnplacedPart[] {
     const own = unplacedParts({ host: this.#run.host, unplaced: this.#unplaced.current });
     return [...own, ...this.#unplacedElsewhere, ...this.#withoutHost.current];
+  }
+
+  /** The failures of the last attempts to take a snapshot, of the hosts that take them. */
+  get snapshotFailures(): readonly HostSnapshotFailure[] {
+    const failure = this.#ownSnapshotFailure;
+    const own = failure === undefined ? [] : [{ host: this.#run.host, ...failure }];
+    return [...own, ...this.#snapshotFailuresElsewhere];
+  }
+
+  /** Undefined also where another host takes the snapshots by now. */
+  get #ownSnapshotFailure(): SnapshotFailure | undefined {
+    return this.#leads ? this.#options.snapshotFailure?.() : undefined;
   }
 
   /** Longest time to the next round of the controller, ms. */

@@ -3,6 +3,7 @@
  */
 import { divisionsOf, withDivisions } from "../configuration/sharding.ts";
 import type { MeshView } from "../mesh/ports/coordination.ts";
+import type { HostSnapshotFailure } from "../mesh/ports/snapshot_failure.ts";
 import { counted } from "../structures/counted.ts";
 import type { CairnConfiguration } from "../configuration/configuration.ts";
 import { Mesh, type MeshPart, type MeshStartOptions, placementOf } from "../mesh/runtime/mesh.ts";
@@ -17,6 +18,7 @@ import { openStores } from "./open_stores.ts";
 import type { OwnBlobs } from "./own_blobs.ts";
 import { planOf } from "./plan.ts";
 import type { SnapshotFence } from "./snapshot_fence.ts";
+import type { SnapshotOutcome } from "./snapshot_outcome.ts";
 import {
   type OpenedPlacement,
   openPlacement,
@@ -59,6 +61,8 @@ export interface StartedActors {
   readonly unplacedParts?: () => readonly UnplacedPart[];
   /** The warning that this host cannot renew its lease; undefined where it has one. */
   readonly leaseEnd?: () => string | undefined;
+  /** The failures of the last attempts to take a snapshot. */
+  readonly snapshotFailures: () => readonly HostSnapshotFailure[];
   /** Idempotent. */
   stop(): Promise<void>;
 }
@@ -72,6 +76,8 @@ export interface StartOptions {
   readonly definitions: readonly AnyDefinition[];
   /** The host that this process is; undefined = the only process. */
   readonly host?: string;
+  /** The outcome of the snapshots that are taken here. */
+  readonly snapshotOutcome: SnapshotOutcome;
   /** The logs of a host that has them; they are given the partitions of the mesh. */
   readonly logs?: HostLogs;
   /** Takes the coordination store, under which snapshots are published. Default: there is none. */
@@ -102,7 +108,8 @@ export async function withActors<T>(
   options: StartOptions,
   work: (started: StartedActors) => Promise<T>,
 ): Promise<T> {
-  const { environment, definitions, host, fence, ownBlobs, logs, onStep } = options;
+  const { environment, definitions, host, fence, snapshotOutcome, ownBlobs, logs, onStep } =
+    options;
   const { home, metrics } = environment;
   const nodes = nodesOf(options.configuration, host);
   const part: MeshPart | undefined = host === undefined
@@ -177,6 +184,7 @@ export async function withActors<T>(
         links: () => environment.links?.() ?? [],
         started: starting,
         fence,
+        snapshotOutcome,
         logs,
         waiting,
       });
@@ -186,6 +194,7 @@ export async function withActors<T>(
       made,
       stop,
       configuration: configurationNow,
+      snapshotFailures: placing?.snapshotFailures ?? (() => ownFailure(snapshotOutcome)),
       ...(placing && {
         meshView: placing.view,
         joinedHosts: placing.joinedHosts,
@@ -200,6 +209,10 @@ export async function withActors<T>(
   } finally {
     progress.end();
   }
+}
+
+function ownFailure({ failure }: SnapshotOutcome): readonly HostSnapshotFailure[] {
+  return failure === undefined ? [] : [failure];
 }
 
 /** The function, run at most once; every caller gets the one outcome. */

@@ -6,6 +6,7 @@ import type { SnapshotterMessage } from "../actors/snapshotter/protocol.ts";
 import type { CairnConfiguration } from "../configuration/configuration.ts";
 import { BlobStoreError } from "../mesh/ports/blob_store.ts";
 import type { Coordination, HostThreads, MeshView } from "../mesh/ports/coordination.ts";
+import type { HostSnapshotFailure } from "../mesh/ports/snapshot_failure.ts";
 import type { Address } from "../mesh/runtime/actor.ts";
 import type { Mesh } from "../mesh/runtime/mesh.ts";
 import { invariant, present } from "../structures/invariant.ts";
@@ -18,6 +19,7 @@ import { openStores, type OpenStoresOptions } from "./open_stores.ts";
 import type { OwnBlobs } from "./own_blobs.ts";
 import { PlacementAgent } from "./placement_agent.ts";
 import type { SnapshotFence } from "./snapshot_fence.ts";
+import type { SnapshotOutcome } from "./snapshot_outcome.ts";
 import type { UnplacedPart } from "./unplaced_parts.ts";
 
 /** The store, and the mesh that it has. */
@@ -36,6 +38,7 @@ export interface Placing {
   readonly unlistedHosts: () => readonly string[];
   readonly unplacedParts: () => readonly UnplacedPart[];
   readonly leaseEnd: () => string | undefined;
+  readonly snapshotFailures: () => readonly HostSnapshotFailure[];
   readonly configuration: () => CairnConfiguration;
   stop(): Promise<void>;
 }
@@ -88,13 +91,15 @@ export interface PlacementStart {
   readonly started: Promise<unknown>;
   /** Takes the store, where snapshots are published to it. */
   readonly fence: SnapshotFence | undefined;
+  readonly snapshotOutcome: SnapshotOutcome;
   readonly logs: HostLogs | undefined;
   readonly waiting: OpenStoresOptions;
 }
 
 /** Lets the coordination store give shards and partitions to this host. */
 export async function startPlacement(
-  { opened, configuration, mesh, links, started, fence, logs, waiting }: PlacementStart,
+  { opened, configuration, mesh, links, started, fence, snapshotOutcome, logs, waiting }:
+    PlacementStart,
 ): Promise<Placing> {
   const { environment, coordination } = opened;
   const { description, ttlMs, controller } = environment;
@@ -113,6 +118,7 @@ export async function startPlacement(
     controller,
     onBegan: (host) => environment.onBegan(host),
     refusal: () => logs?.eventLog?.refusal()?.message,
+    snapshotFailure: () => snapshotOutcome.failure,
     onGone: (error) => environment.onGone(error),
     sharding,
     takeSnapshot: () => takeSnapshot(mesh, configuration),
@@ -139,6 +145,7 @@ export async function startPlacement(
     unlistedHosts: () => agent.unlistedHosts,
     unplacedParts: () => agent.unplacedParts,
     leaseEnd: () => agent.leaseEnd,
+    snapshotFailures: () => agent.snapshotFailures,
     configuration: () => sharding.configuration,
     async stop() {
       fence?.attach(undefined);

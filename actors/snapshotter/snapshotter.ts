@@ -13,6 +13,7 @@
 import type { ActorContext, Behavior } from "../../mesh/runtime/actor.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
+import type { SnapshotFailure } from "../../mesh/ports/snapshot_failure.ts";
 import type { Counter, Gauge } from "../../mesh/ports/telemetry.ts";
 import type { EmbeddingShardMessage } from "../embedding_shard/protocol.ts";
 import type { TrainerMessage } from "../trainer/protocol.ts";
@@ -45,6 +46,8 @@ export interface SnapshotterDependencies {
   readonly exampleLog: EventLog;
   /** Absent where one process has all parts: its end is the end of every snapshot. */
   readonly publisher?: SnapshotPublisher;
+  /** Takes the outcome of each attempt; undefined = it succeeded. Default: nothing does. */
+  readonly onOutcome?: (failure: SnapshotFailure | undefined) => void;
 }
 
 /** Interval of the check whether the example log is full, ms. */
@@ -100,6 +103,7 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
       help: "Unix time of the newest snapshot.",
     });
     if (this.#newest !== undefined) this.#measure(this.#newest);
+    stores.onOutcome?.(undefined);
     this.#wakeLater();
   }
 
@@ -233,12 +237,22 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
     this.#failed++;
     this.#failedLast = true;
     this.#snapshots.add(1, { outcome: "failed" });
+    const { atMs } = this.#newest ?? {};
+    const reason = error instanceof Error ? error.message : String(error);
+    this.#stores.onOutcome?.({ reason, ...(atMs !== undefined && { newestAtMs: atMs }) });
     this.#context.telemetry.log("warn", "a snapshot failed; the last one remains valid", {
       cause: error,
     });
   }
 
+  /** Resolves with the snapshot's name; without one where nothing was learned since the last. */
   async #take(name: string, spreadMs: number): Promise<string | undefined> {
+    const taken = await this.#make(name, spreadMs);
+    this.#stores.onOutcome?.(undefined);
+    return taken;
+  }
+
+  async #make(name: string, spreadMs: number): Promise<string | undefined> {
     const { budgetMs, shards, snapshotsRetained, dealing } = this.#options;
     const [trainer, ...others] = this.#options.trainers;
     if (snapshotsRetained === 0) return await this.#trimLearned();

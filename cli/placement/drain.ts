@@ -11,6 +11,7 @@ import type { Output } from "../command_line.ts";
 import type { DrainFlags } from "./command.ts";
 import { readersOn, withMeshStore } from "./mesh_store.ts";
 import { countedParts, partName } from "./part_names.ts";
+import { holdingLine } from "./reshard.ts";
 import { servedAloneLine, servedRows } from "./served_rows.ts";
 import { orUndrain } from "./undrain_advice.ts";
 import { Wait } from "./wait.ts";
@@ -61,6 +62,7 @@ export async function drainCommand(
     if (serving !== undefined && state === "draining") output.err(servedAloneLine(serving));
     if (wait === undefined || state === "up") return;
     let shown = before;
+    let holding: string | undefined;
     await wait.until((view) => {
       if (view.hosts.get(host)?.state === "up") {
         throw new CommandError(`${host} is not draining any more: another command has ended it.`);
@@ -68,6 +70,9 @@ export async function drainCommand(
       const left = shardsOn(view, host).length;
       if (left !== shown) output.err(`${counted(left, "shard")} left on ${host}\n`);
       shown = left;
+      const held = left > 0 ? holdingLine(view) : undefined;
+      if (held !== undefined && held !== holding) output.err(held);
+      holding = held;
       if (partsThatLeave(view, host) > 0) return false;
       requireEmpty(view, host);
       return true;

@@ -56,6 +56,18 @@ export function changeLine(view: MeshView, change: ReshardRecord): string {
   return `${numbersText(change)}: ${stepText(present(reshardStep(view), "it has a step"))}\n`;
 }
 
+/**
+ * The line about a change of the number of shards for which no shard moves until it has begun;
+ * undefined where there is none.
+ */
+export function holdingLine(view: MeshView): string | undefined {
+  const { reshard } = view;
+  if (reshard?.parts !== "shards" || reshard.state !== "asked") return undefined;
+  return `no shard moves before the change that is asked for, which cairn cancel ends: ${
+    changeLine(view, reshard)
+  }`;
+}
+
 /** Bytes of rows that a host restores a second, on a machine of two busy cores. */
 export const RESTORED_BYTES_PER_SECOND = 40 * 2 ** 20;
 

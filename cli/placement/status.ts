@@ -13,6 +13,7 @@ import {
   partitionCountsOf,
   type PlacedKey,
 } from "../../mesh/ports/coordination.ts";
+import { snapshotFailureText } from "../../mesh/ports/snapshot_failure.ts";
 import { type ReshardStep, reshardStep, stepText } from "../../mesh/ports/reshard_progress.ts";
 import { knownPlan, type PlanDocument } from "../../mesh/placement/plan_document.ts";
 import { ownerOf } from "../../mesh/placement/views.ts";
@@ -34,7 +35,7 @@ export async function statusCommand(flags: PlacementFlags, output: Output): Prom
     const status = { ...statusOf(view, configuration), held: isHeld(configuration, view) };
     if (flags.json) output.out(`${JSON.stringify(status)}\n`);
     else {
-      for (const line of linesOf(status)) output.out(`${line}\n`);
+      for (const line of linesOf(status, view.nowMs)) output.out(`${line}\n`);
       if (status.held) output.out(heldLine);
     }
   });
@@ -83,6 +84,9 @@ function statusOf(view: MeshView, configuration: CairnConfiguration) {
     shards: identity.shards,
     trainers: identity.trainers,
     partitions: { events: identity.eventPartitions, examples: identity.examplePartitions },
+    snapshotFailures: [...view.hosts.values()].flatMap(({ host, snapshotFailure }) =>
+      snapshotFailure === undefined ? [] : [{ host, ...snapshotFailure }]
+    ),
     reshard: reshard && { ...reshard, step: reshardStep(view) },
   };
 }
@@ -109,7 +113,7 @@ function unplacedParts(view: MeshView, { featureKeeper }: CairnConfiguration) {
 }
 
 /** For people. */
-function linesOf(status: MeshStatus): string[] {
+function linesOf(status: MeshStatus, nowMs: number): string[] {
   const { version, controller, hosts, unlisted, absent, restless, reshard, plan } = status;
   const unplaced = status.unplaced.map(({ part, host, reason }) =>
     `${part} cannot be placed on ${host}, which tries again: ${reason}`
@@ -138,6 +142,7 @@ function linesOf(status: MeshStatus): string[] {
     ),
     ...restless.map(({ key, placement }) => `${partName(key)} is ${describe(placement)}`),
     ...unplaced,
+    ...status.snapshotFailures.map((failure) => snapshotFailureText(failure, nowMs)),
     ...status.refusing.map(({ host, refusal }) => `${host} refuses events: ${refusal}`),
     ...(reshard?.step === undefined ? [] : [reshardLine(reshard, reshard.step)]),
     ...(plan === undefined ? [] : [planLine(plan)]),

@@ -16,6 +16,7 @@ const warningSchema = z.strictObject({
     "rankings-unlogged",
     "part-failing",
     "part-not-placed",
+    "snapshots-fail",
     "host-away",
     "host-unlisted",
     "training-stopped",

@@ -12,6 +12,7 @@ import type { PlacementHistory } from "./placement_history.ts";
 import { type PartitionCounts, partitioningsOf, type PartitionRange } from "./partitioning.ts";
 import type { Json } from "./record_store.ts";
 import type { ReshardRecord, ReshardRequest } from "./resharding.ts";
+import type { SnapshotFailure } from "./snapshot_failure.ts";
 
 /** Numbers with which a mesh is created; {@link Coordination.askReshard} changes them. */
 export interface MeshSettings {
@@ -130,12 +131,17 @@ export interface HostRecord extends HostDescription {
   readonly refusal?: string;
   /** Hosts with which it had no link for some seconds, as of its last renewal. */
   readonly unlinked: readonly HostRun[];
+  /**
+   * Why its last attempt to take a snapshot failed, as of its last renewal; absent where it did
+   * not, and on hosts that take none.
+   */
+  readonly snapshotFailure?: SnapshotFailure;
 }
 
 /** The state of a host that it tells with a renewal. */
 export type HostReport =
   & Pick<HostRecord, "load">
-  & Partial<Pick<HostRecord, "unplaced" | "unlinked" | "refusal">>;
+  & Partial<Pick<HostRecord, "unplaced" | "unlinked" | "refusal" | "snapshotFailure">>;
 
 /** The controller's lease. */
 export interface ControlRecord {

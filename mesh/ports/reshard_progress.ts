@@ -13,7 +13,11 @@ export const HELD_SHARDING = "held.sharding";
 /** The steps of a change, in order. */
 export type ReshardStep =
   /** The host of the first trainer takes a snapshot. */
-  | { readonly kind: "snapshotting" }
+  | {
+    readonly kind: "snapshotting";
+    /** Why its last attempt failed; absent where it did not. */
+    readonly failure?: string;
+  }
   /** Training stands still: shards are read from the snapshot, or trainers and joiners begin. */
   | {
     readonly kind: "restoring";
@@ -30,9 +34,13 @@ export type ReshardStep =
 export function reshardStep(
   view: Pick<MeshView, "reshard" | "identity" | "placements" | "hosts">,
 ): ReshardStep | undefined {
-  const { reshard, identity: { sharding } } = view;
+  const { reshard, identity: { sharding }, hosts: all } = view;
   if (reshard === undefined) return undefined;
-  if (reshard.state === "asked") return { kind: "snapshotting" };
+  if (reshard.state === "asked") {
+    const failure = all.values().find(({ snapshotFailure }) => snapshotFailure !== undefined)
+      ?.snapshotFailure?.reason;
+    return { kind: "snapshotting", ...(failure !== undefined && { failure }) };
+  }
   if (reshard.state !== "begun") return { kind: reshard.state };
   const restoring = restoringIn(view);
   // Shards that are restored elsewhere have nothing to do with a change of trainers.
@@ -53,7 +61,9 @@ export function reshardStep(
 export function stepText(step: ReshardStep): string {
   switch (step.kind) {
     case "snapshotting":
-      return "a snapshot is taken";
+      return step.failure === undefined
+        ? "a snapshot is taken"
+        : `a snapshot is taken, and the last attempt has failed: ${step.failure}`;
     case "restoring": {
       const { shards, joiners, trainers } = step;
       const waiting = [

@@ -164,6 +164,7 @@ export interface FixtureParts {
   readonly failingParts?: GatewayParts["failingParts"];
   readonly unplacedParts?: GatewayParts["unplacedParts"];
   readonly leaseEnd?: GatewayParts["leaseEnd"];
+  readonly snapshotFailures?: GatewayParts["snapshotFailures"];
   readonly links?: GatewayParts["links"];
   readonly joinedHosts?: GatewayParts["joinedHosts"];
   readonly unlistedHosts?: GatewayParts["unlistedHosts"];
@@ -205,6 +206,7 @@ export function gatewayFixture(parts: FixtureParts = {}) {
     ...(parts.failingParts && { failingParts: parts.failingParts }),
     ...(parts.unplacedParts && { unplacedParts: parts.unplacedParts }),
     ...(parts.leaseEnd && { leaseEnd: parts.leaseEnd }),
+    ...(parts.snapshotFailures && { snapshotFailures: parts.snapshotFailures }),
     ...(parts.links && { links: parts.links }),
     ...(parts.joinedHosts && { joinedHosts: parts.joinedHosts }),
     ...(parts.unlistedHosts && { unlistedHosts: parts.unlistedHosts }),

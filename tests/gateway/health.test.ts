@@ -219,6 +219,21 @@ Deno.test("a part that cannot be placed on its host is a warning with host and r
   assert.match(without, /^part-not-placed : trainer\/1 has no host; .*: no host with the role/);
 });
 
+Deno.test("snapshots that fail are a warning with the reason and the age of the newest one", async () => {
+  const { warnings } = healthOf({
+    snapshotFailures: () => [
+      { host: "learn", reason: "No space left", newestAtMs: startMs - 90_000 },
+      { reason: "No space left" },
+    ],
+  });
+  const [onHost, ofProcess] = await warnings();
+  assert.match(
+    onHost,
+    /^snapshots-fail : .* on host learn has failed, and the newest one is 9\d s old: No space left$/,
+  );
+  assert.match(ofProcess, /a snapshot has failed, and there is none yet: No space left$/);
+});
+
 /** A host with which there was no link. */
 const unlinked = (host: string) => ({ host, isLinked: false, wasLinked: false, reason: undefined });
 

@@ -14,6 +14,7 @@ const pages = hostPages(
     metricsText: () => Promise.resolve("cairn_up 1\n"),
     unplacedParts: () => [{ part: "trainer/1", host: "learn", reason: "examples are lost" }],
     leaseEnd: () => "the lease of host tables has ended",
+    snapshotFailures: () => [{ host: "learn", reason: "the disk is full", newestAtMs: 5 }],
   },
 );
 
@@ -31,6 +32,7 @@ Deno.test("a host that does not serve answers health and metrics", async () => {
     failingParts: [{ part: "trainer/0", reason: "no shards" }],
     unplacedParts: [{ part: "trainer/1", host: "learn", reason: "examples are lost" }],
     leaseEnd: "the lease of host tables has ended",
+    snapshotFailures: [{ host: "learn", reason: "the disk is full", newestAtMs: 5 }],
   });
   assert.equal(await (await get("/metrics")).text(), "cairn_up 1\n");
 });

@@ -111,6 +111,7 @@ async function startHost(
     nodeOf: () => "main",
     actorsOf: () => assert.fail("no partition is placed"),
     ttlMs: leaseMs,
+    snapshotFailure: () => ({ reason: "it is of the time when the first trainer was here" }),
     onBegan: (host) => begun.push(host),
     onGone: (error) => gone.push(error),
   });
@@ -183,6 +184,23 @@ Deno.test("a host tells which hosts it has had no link with for some seconds", a
   assert.deepEqual(await told(4_000), [], "the next process of a host may have links");
   await coordination.leave(again);
   assert.deepEqual(await told(8_000), [], "it is no host any more");
+  await simulated.settle(agent.stop());
+  await simulated.stop();
+});
+
+Deno.test("a host tells of failed snapshots where the first trainer is its own, and knows those of others", async () => {
+  const { simulated, coordination, agent } = await startHost(12);
+  await simulated.settle(agent.start());
+  const other = { host: "b", incarnation: "b-1" };
+  await coordination.join({ ...description, ...other, roles: [] });
+  const failure = { reason: "the disk is full", newestAtMs: 5 };
+  await coordination.renew(other, { load: {}, snapshotFailure: failure });
+  await simulated.advance(1_000);
+  assert.deepEqual(agent.snapshotFailures, [{ host: "b", ...failure }], "it takes none itself");
+  assert.equal((await coordination.read()).hosts.get("a")?.snapshotFailure, undefined);
+  await coordination.renew(other, { load: {} });
+  await simulated.advance(1_000);
+  assert.deepEqual(agent.snapshotFailures, []);
   await simulated.settle(agent.stop());
   await simulated.stop();
 });

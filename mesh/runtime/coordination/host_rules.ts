@@ -132,7 +132,7 @@ export function renewHost(
   { hostTtlMs }: LeaseOptions,
 ): HostLease {
   const before = liveRun(view, run);
-  const { refusal: _, ...rest } = before;
+  const { refusal: _, snapshotFailure: __, ...rest } = before;
   const record: HostRecord = {
     ...(report === undefined ? before : rest),
     expiresMs: view.nowMs + hostTtlMs,

@@ -5,7 +5,13 @@ import assert from "node:assert/strict";
 import type { SnapshotPublisher } from "../../../actors/snapshotter/publisher.ts";
 import { MemoryEventLog } from "../../../mesh/adapters/memory/memory_event_log.ts";
 import { StaleManifestError } from "../../../mesh/ports/coordination_errors.ts";
-import { claimName, readManifests, snapshotName } from "../../../records/snapshot_manifest.ts";
+import {
+  claimName,
+  readManifests,
+  snapshotAtMs,
+  snapshotName,
+} from "../../../records/snapshot_manifest.ts";
+import { present } from "../../../structures/invariant.ts";
 import { Loop } from "../loop.ts";
 import { crashShard, SHARDS, snapshot, start, visit } from "./snapshots_of_loop.ts";
 
@@ -27,13 +33,18 @@ Deno.test("a snapshot that the mesh refuses is not written, and the older one st
   const { name: first } = await snapshot(world);
   await visit(world.loop, 10, 20);
   outcome.refused = true;
+  world.told.length = 0;
   await assert.rejects(snapshot(world), { name: "StaleManifestError" });
   assert.deepEqual(await names(), [first]);
+  const [failure] = world.told;
+  assert.match(failure?.reason ?? "", /is not used: an owner was lost\./);
+  assert.equal(failure?.newestAtMs, snapshotAtMs(present(first, "it was taken")));
   outcome.refused = false;
   // An owner was lost while the manifest was written, and is restored from the one before.
   outcome.isCurrent = false;
   const { name: second } = await snapshot(world);
   assert.deepEqual(await names(), [second, first]);
+  assert.deepEqual(world.told, [failure, undefined]);
   outcome.isCurrent = true;
   await visit(world.loop, 20, 30);
   const { name: third } = await snapshot(world);

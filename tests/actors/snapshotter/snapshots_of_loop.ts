@@ -8,6 +8,7 @@ import { defineSnapshotter } from "../../../actors/snapshotter/definition.ts";
 import { readManifests } from "../../../records/snapshot_manifest.ts";
 import type { SnapshotPublisher } from "../../../actors/snapshotter/publisher.ts";
 import type { SnapshotterMessage } from "../../../actors/snapshotter/protocol.ts";
+import type { SnapshotFailure } from "../../../mesh/ports/snapshot_failure.ts";
 import type { ActorContext, ActorRef } from "../../../mesh/runtime/actor.ts";
 import { altered } from "../altered.ts";
 import { Loop } from "../loop.ts";
@@ -45,6 +46,8 @@ export interface World {
   readonly snapshotter: ActorRef<SnapshotterMessage>;
   /** Ends the snapshotter, and starts another one in its place. */
   readonly replaceSnapshotter: () => Promise<void>;
+  /** The outcomes of attempts that the snapshotter has told; undefined = it succeeded. */
+  readonly told: (SnapshotFailure | undefined)[];
   /** Whether the trainer's next step fails. */
   failsStep?: boolean;
 }
@@ -99,10 +102,16 @@ export async function start(
   world.loop = loop;
   const { blobs, exampleLog } = loop;
   const { mesh } = loop;
+  const told: (SnapshotFailure | undefined)[] = [];
   const startSnapshotter = () =>
     mesh.settle(
       mesh.node().spawn(
-        defineSnapshotter({ blobs, exampleLog, ...(publisher && { publisher }) }),
+        defineSnapshotter({
+          blobs,
+          exampleLog,
+          onOutcome: (failure) => told.push(failure),
+          ...(publisher && { publisher }),
+        }),
         0,
         {
           trainers: loop.trainers,
@@ -123,7 +132,7 @@ export async function start(
     await mesh.settle(mesh.node().stopActor("snapshotter/0", 0));
     await startSnapshotter();
   };
-  return Object.assign(world, { loop, ledger, snapshotter, replaceSnapshotter });
+  return Object.assign(world, { loop, ledger, snapshotter, replaceSnapshotter, told });
 }
 
 /** Each visitor clicks three items, and half a second passes at the end. */

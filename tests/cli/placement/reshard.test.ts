@@ -90,3 +90,34 @@ Deno.test({
       assert.deepEqual([state, to], ["begun", 8]);
     }),
 });
+
+Deno.test({
+  name: "commands that wait for a snapshot say why it fails",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join();
+      const newestAtMs = Date.now() - 600_000;
+      const failure = { reason: "No space left on device", newestAtMs };
+      await world.tell("learn-1", { snapshotFailure: failure });
+      const asked = await world.run("reshard", "--shards", "8", "--timeout", "50ms");
+      const step = "a snapshot is taken, and the last attempt has failed: No space left on device";
+      assert.match(asked.err, new RegExp(`^${step}$`, "m"));
+      const { out } = await world.run("status");
+      assert.match(out, new RegExp(`^4 -> 8 shards: ${step}$`, "m"));
+      assert.match(
+        out,
+        /^the last attempt to take a snapshot on host learn-1 has failed, and the newest one is 60\d s old: No space left on device$/m,
+      );
+      const drain = await world.run("drain", "tables-1", "--timeout", "50ms");
+      assert.match(
+        drain.err,
+        new RegExp(
+          `^no shard moves before .*, which cairn cancel ends: 4 -> 8 shards: ${step}$`,
+          "m",
+        ),
+      );
+      await world.tell("learn-1", {});
+      assert.match((await world.run("status")).out, /^4 -> 8 shards: a snapshot is taken$/m);
+    }),
+});

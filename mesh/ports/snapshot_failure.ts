@@ -1,0 +1,29 @@
+/**
+ * The failure of the last attempt to take a snapshot, as the process that takes them tells it.
+ */
+export interface SnapshotFailure {
+  readonly reason: string;
+  /** When the newest snapshot was taken, ms since the Unix epoch; absent where there is none. */
+  readonly newestAtMs?: number;
+}
+
+/** The failure on a host of a mesh; without a name, in the only process. */
+export interface HostSnapshotFailure extends SnapshotFailure {
+  readonly host?: string;
+}
+
+/**
+ * The failure in words, for operators.
+ *
+ * @param nowMs ms since the Unix epoch.
+ */
+export function snapshotFailureText(
+  { host, reason, newestAtMs }: HostSnapshotFailure,
+  nowMs: number,
+): string {
+  const place = host === undefined ? "" : ` on host ${host}`;
+  const newest = newestAtMs === undefined
+    ? "there is none yet"
+    : `the newest one is ${Math.max(0, Math.round((nowMs - newestAtMs) / 1_000))} s old`;
+  return `the last attempt to take a snapshot${place} has failed, and ${newest}: ${reason}`;
+}
