@@ -10,7 +10,8 @@
  * A server with `appendfsync always` syncs before it answers, so that everything that was answered
  * or read is on its disk (aof.c: "acknowledged or observed writes are synced on disk"). Each round
  * reads this setting too, and where replicas are not asked for a write needs no round for a second
- * after its begin, and a read a look at the server's run alone.
+ * after its begin, and a read a look at the server's run alone. Then one look at run and setting is
+ * the next round: a write would cost a sync, of each process that has read a change of the mesh.
  */
 import { ErrorReply } from "@redis/client";
 import { type RedisConnection, RedisUnavailableError } from "./redis_connection.ts";
@@ -135,12 +136,30 @@ export class DurabilityBarrier {
   }
 
   async #sync(): Promise<string | null> {
+    return await this.#runThatSyncs() ?? await this.#syncNow();
+  }
+
+  /**
+   * The present run, where it is the one of the last round and still syncs before it answers;
+   * undefined where that is to be found out. It needs no write: a server whose setting becomes
+   * `always` syncs what it has written before it answers the next command.
+   */
+  async #runThatSyncs(): Promise<string | undefined> {
+    if (this.#syncingRun === undefined) return undefined;
+    const { connection, runs } = this.#options;
+    const [isToldAgain, beganAtMs] = [!this.#settingsHold, performance.now()];
+    const [present, syncsAlways] = await Promise.all([
+      connection.send<string | null>(["EVAL", RUN_SCRIPT, 1, runs]),
+      isToldAgain ? this.#syncsAlways() : true,
+    ]);
+    if (present === null || present !== this.#syncingRun || !syncsAlways) return undefined;
+    if (isToldAgain) this.#settingsReadAt(beganAtMs);
+    return present;
+  }
+
+  /** Has all that was written synced; returns the run of the server. */
+  async #syncNow(): Promise<string | null> {
     const { connection, key, runs, replicas, waitMs } = this.#options;
-    if (this.#settingsHold) {
-      const present = await connection.send<string | null>(["EVAL", RUN_SCRIPT, 1, runs]);
-      if (present !== null && present === this.#syncingRun) return present;
-    }
-    // Not of the answer: a process that was paused reads it long after the settings were read.
     const beganAtMs = performance.now();
     const [runId, found, syncsAlways] = await Promise.all([
       connection.send<string | null>(["EVAL", WRITE_SCRIPT, 2, runs, key]),
@@ -149,8 +168,13 @@ export class DurabilityBarrier {
     ]);
     if (found[0] < 1 || found[1] < replicas) throw new NotDurableError(waitMs, replicas, found);
     this.#syncingRun = syncsAlways ? runId ?? undefined : undefined;
-    this.#syncingUntilMs = beganAtMs + (this.#options.settingsMs ?? SETTINGS_MS);
+    this.#settingsReadAt(beganAtMs);
     return runId;
+  }
+
+  /** @param beganAtMs Not of the answer: a process that was paused reads it long after. */
+  #settingsReadAt(beganAtMs: number): void {
+    this.#syncingUntilMs = beganAtMs + (this.#options.settingsMs ?? SETTINGS_MS);
   }
 
   async #waitForDisks(): Promise<[local: number, replicas: number]> {

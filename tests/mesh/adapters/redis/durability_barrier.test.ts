@@ -45,8 +45,15 @@ withPrograms((program) => {
 
   test("the settings are read again when their time is over", async (world) => {
     const barrier = barrierOf(world, { settingsMs: 0 });
-    for (let i = 0; i < 3; i++) await barrier.pass((await world.runs.current()).id);
+    const { id } = await world.runs.current();
+    for (let i = 0; i < 3; i++) await barrier.pass(id);
+    assert.equal(await syncsOf(world), 1, "a look at the settings is enough");
+    await world.connection.send(["CONFIG", "SET", "appendfsync", "everysec"]);
+    for (let i = 0; i < 2; i++) await barrier.pass(id);
     assert.equal(await syncsOf(world), 3);
+    await world.connection.send(["CONFIG", "SET", "appendfsync", "always"]);
+    for (let i = 0; i < 2; i++) await barrier.pass(id);
+    assert.equal(await syncsOf(world), 4);
   });
 
   test("settings hold from the begin of their round, however late its answer is", async (world) => {
@@ -54,6 +61,7 @@ withPrograms((program) => {
     const { id } = await world.runs.current();
     await world.connection.send(["CLIENT", "PAUSE", 300, "WRITE"]);
     await barrier.pass(id);
+    await world.connection.send(["CONFIG", "SET", "appendfsync", "everysec"]);
     await barrier.pass(id);
     assert.equal(await syncsOf(world), 2);
   });
