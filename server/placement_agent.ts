@@ -141,6 +141,8 @@ export class PlacementAgent {
   #changed = { version: -1, atMs: 0 };
   /** Resolved where the host has to look at its duties at once. */
   #lookAgain = Promise.withResolvers<void>();
+  /** Resolved where a look has found no controller. */
+  #controlFree = Promise.withResolvers<void>();
   #stopped = false;
   #loops: Promise<void>[] = [];
 
@@ -215,6 +217,7 @@ export class PlacementAgent {
         await this.#pauses.pause(Math.max(ttlMs / CHECKS_PER_LEASE, leftMs));
       }),
       this.#loop("controlling the mesh", async () => {
+        this.#controlFree = Promise.withResolvers();
         const round = await rounds.round();
         if (round.kind === "controls") {
           for (const step of round.made) {
@@ -222,11 +225,13 @@ export class PlacementAgent {
           }
         }
         if (round.kind === "lost") throw round.error;
+        if (round.kind === "standby") return await this.#standBy(round.leftMs);
         seen = await coordination.watch(seen, this.#controllerLookMs(round));
       }),
       this.#loop("placing shards and partitions", async () => {
         this.#lookAgain = Promise.withResolvers();
         const view = await coordination.read();
+        if ((view.control?.expiresMs ?? 0) <= view.nowMs) this.#controlFree.resolve();
         this.#noteBegun(view);
         this.#joined = [...view.hosts.keys()].filter((host) => host !== this.#run.host);
         this.#unlinked.look(view);
@@ -284,12 +289,19 @@ export class PlacementAgent {
     return this.#leads ? this.#options.snapshotFailure?.() : undefined;
   }
 
-  /** Longest time to the next round of the controller, ms. */
+  /**
+   * Waits for the end of another host's lease as the controller, or for a look at the mesh that
+   * finds that it was given up. So a change of the mesh costs a host that stands by one look.
+   */
+  async #standBy(leftMs: number): Promise<void> {
+    // No longer than a lease: more seems to be left where the store's clock was set back.
+    const waitMs = Math.max(LOOK_MS, Math.min(leftMs, this.#options.ttlMs));
+    await Promise.race([this.#pauses.pause(waitMs), this.#controlFree.promise]);
+  }
+
+  /** Longest time to the next round of a host that may be the controller, ms. */
   #controllerLookMs(round: ControllerRound): number {
     const { ttlMs } = this.#options;
-    // The end of another host's lease, unless it is given up or prolonged until then. No longer
-    // than a lease: more seems to be left where the store's clock was set back.
-    if (round.kind === "standby") return Math.max(LOOK_MS, Math.min(round.leftMs, ttlMs));
     if (round.kind !== "controls" || round.moves) return LOOK_MS;
     return Math.max(LOOK_MS, ttlMs / QUIET_LOOKS.controller);
   }

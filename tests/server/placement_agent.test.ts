@@ -271,9 +271,28 @@ Deno.test("a host that stands by takes the controller's lease over when it ends,
   let rounds = 0;
   coordination.acquireControl = (run) => (rounds++, acquire(run));
   await simulated.settle(agent.start());
-  await simulated.advance(9_000);
+  for (let i = 0; i < 9; i++) {
+    await coordination.setHostState("a", i % 2 === 0 ? "draining" : "up");
+    await simulated.advance(1_000);
+  }
   assert.ok(rounds <= 3, `${rounds} rounds while another host holds the lease`);
   await simulated.advance(1_600);
+  assert.equal((await coordination.read()).control?.holder.host, "a");
+  await simulated.settle(agent.stop());
+  await simulated.stop();
+});
+
+Deno.test("a host that stands by takes the controller's lease over at once when it is given up", async () => {
+  const { simulated, coordination, agent } = await startHost(9, 10_000);
+  const other = { host: "z", incarnation: "z-1" };
+  await coordination.open(oneShard);
+  await coordination.join({ ...description, ...other });
+  const turn = await coordination.acquireControl(other);
+  assert.ok(turn.kind === "controls");
+  await simulated.settle(agent.start());
+  await simulated.advance(3_000);
+  await coordination.releaseControl(turn.control.epoch);
+  await simulated.advance(10);
   assert.equal((await coordination.read()).control?.holder.host, "a");
   await simulated.settle(agent.stop());
   await simulated.stop();
