@@ -73,6 +73,8 @@ export class PlacedShards {
   readonly #pauses: Pauses;
   readonly #rows = new Map<number, Rows>();
   readonly #copies = new Map<number, Copy>();
+  /** The copy for which an owner is frozen. */
+  #freezing: Copy | undefined;
   readonly #failures: CopyFailures;
   /** Steps under way, and the duties that they serve; looks leave their shards alone. */
   readonly #busy = new Map<number, Step>();
@@ -116,12 +118,14 @@ export class PlacedShards {
     const { sharding, shards: count } = view.identity;
     // Rows of another sharding go first: their epochs have ended.
     const numbers = new Set([...Array(count).keys(), ...this.#rows.keys(), ...this.#copies.keys()]);
-    for (const shard of numbers) {
-      const duty = duties.get(`shard/${shard}`);
-      const underway = this.#busy.get(shard);
-      if (underway !== undefined) underway.isOutdated ||= !isSameDuty(underway.duty, duty);
-      else this.#begin(shard, duty, sharding);
-    }
+    for (const shard of numbers) this.#look(shard, duties.get(`shard/${shard}`), sharding);
+  }
+
+  /** Makes the next step for a shard, unless one is under way. */
+  #look(shard: number, duty: HostDuty | undefined, sharding: number): void {
+    const underway = this.#busy.get(shard);
+    if (underway !== undefined) underway.isOutdated ||= !isSameDuty(underway.duty, duty);
+    else this.#begin(shard, duty, sharding);
   }
 
   #begin(shard: number, duty: HostDuty | undefined, sharding: number): void {
@@ -205,10 +209,11 @@ export class PlacedShards {
         return;
       case "takeOver":
         // It is promoted by the next look, whose view has the new epoch.
-        return await this.#takeOver(shard, step.placement);
+        return void await this.#takeOver(shard, step.placement);
       case "abortMove": {
         const reason = `it was frozen for more than ${FROZEN_MS_MAX} ms`;
-        if (!await this.#report(shard, { expected: step.placement, next, reason })) return;
+        const aborted = await this.#report(shard, { expected: step.placement, next, reason });
+        if (aborted === undefined) return;
         this.#telemetry.log("info", `the move of shard ${shard} ends: ${reason}`);
         return await this.#endGiving(shard);
       }
@@ -265,8 +270,11 @@ export class PlacedShards {
     this.#rows.delete(shard);
   }
 
-  /** Whether the store has made the change; false where the placement was another one. */
-  #report(shard: number, change: Omit<PlacementChange, "key">): Promise<boolean> {
+  /** The placement that the store has made; undefined where it was another one. */
+  #report(
+    shard: number,
+    change: Omit<PlacementChange, "key">,
+  ): Promise<Placement | undefined> {
     const { coordination } = this.#options;
     return reportPlacement(coordination, this.#run, { key: `shard/${shard}`, ...change });
   }
@@ -278,11 +286,12 @@ export class PlacedShards {
     // Before the copy begins, and after a crash, too: an aborted move is then ended in any case.
     const { givesTo } = rows;
     if (givesTo === undefined || !isSameRun(givesTo, duty.target)) rows.givesTo = duty.target;
+    if (rows.awaitsFreeze) return;
     const giving = await this.#shard(shard, rows).ask({ kind: "getGiving" }, BUDGET);
     if (giving?.isFrozen) await this.#frozen(shard, rows, duty, giving);
     else {
       rows.frozenSinceMs = undefined;
-      if (!rows.awaitsFreeze) void this.#awaitFreeze(shard, rows, duty);
+      void this.#awaitFreeze(shard, rows, duty);
     }
   }
 
@@ -300,21 +309,27 @@ export class PlacedShards {
     if (isTold !== true) this.#options.onDue();
   }
 
-  /** Tells the store that the shard is frozen; false where the move is another one by now. */
+  /**
+   * Tells the store that the shard is frozen, and then the copy, by the shard; false where the move
+   * is another one by now.
+   */
   async #frozen(
     shard: number,
     rows: Rows,
     { placement }: GiveDuty,
-    { frozenForMs }: GivingState,
+    { copy, frozenForMs }: GivingState,
   ): Promise<boolean> {
     if (rows.frozenSinceMs === undefined) {
       rows.frozenSinceMs = this.#nowMs - frozenForMs;
       // One ms more: a timer may be early.
       void this.#pauses.pause(FROZEN_MS_MAX - frozenForMs + 1).then(this.#options.onDue);
     }
-    if (placement.state !== "moving" || placement.phase !== "filling") return true;
-    const next = { ...placement, phase: "frozen" } as const;
-    return await this.#report(shard, { expected: placement, next });
+    if (placement.state === "moving" && placement.phase === "filling") {
+      const next = { ...placement, phase: "frozen" } as const;
+      if (await this.#report(shard, { expected: placement, next }) === undefined) return false;
+    }
+    this.#shard(shard, rows).tell({ kind: "freezeReported", copy });
+    return true;
   }
 
   /**
@@ -351,7 +366,7 @@ export class PlacedShards {
     await mesh.place([[copyAddress(shard), node]]);
     const copy: Copy = { epoch: placement.epoch, verifiedAtMs: undefined };
     this.#copies.set(shard, copy);
-    this.#follow(shard, copy, placement).catch(async (error) => {
+    this.#follow(shard, copy, placement, sharding).catch(async (error) => {
       const pauseMs = this.#failures.add(shard);
       this.#telemetry.log("warn", `the copy of shard ${shard} failed and begins anew`, {
         reason: reasonOf(error),
@@ -365,26 +380,37 @@ export class PlacedShards {
     });
   }
 
-  async #follow(shard: number, copy: Copy, placement: Placement): Promise<void> {
+  async #follow(
+    shard: number,
+    copy: Copy,
+    placement: Placement,
+    sharding: number,
+  ): Promise<void> {
     const { mesh } = this.#options;
     const actor = mesh.actorRef<ShardCopyMessage>(copyAddress(shard));
     const isWanted = () => this.#copies.get(shard) === copy && !this.#stopped;
-    const wait = { clock: mesh.home.clock, pauses: this.#pauses, isWanted, ...BUDGET };
-    if (!await verifyCopy(actor, wait)) return;
-    copy.verifiedAtMs = this.#nowMs;
-    this.#failures.end(shard);
-    // The owner is frozen, and most often the store knows: no look need find that out.
-    if (placement.state === "moving" && isWanted()) {
+    const beginFreeze = () => (this.#freezing ??= copy) === copy;
+    const wait = { clock: mesh.home.clock, pauses: this.#pauses, isWanted, beginFreeze, ...BUDGET };
+    try {
+      if (!await verifyCopy(actor, wait)) return;
+      copy.verifiedAtMs = this.#nowMs;
+      this.#failures.end(shard);
+      // The store knows that the owner is frozen: no look need find that out, nor that this host is
+      // the owner then. Where it fails, the next look does it again.
       const frozen = { ...placement, phase: "frozen" } as const;
-      await this.#takeOver(shard, frozen).catch(() => {}); // the next look does it again
+      const taken = isWanted() && await this.#takeOver(shard, frozen).catch(() => undefined);
+      if (taken) this.#look(shard, { kind: "own", placement: taken }, sharding);
+      else this.#options.onDue();
+      await this.#busy.get(shard)?.task;
+    } finally {
+      if (this.#freezing === copy) this.#freezing = undefined;
     }
-    this.#options.onDue();
   }
 
-  async #takeOver(shard: number, expected: Placement): Promise<void> {
+  async #takeOver(shard: number, expected: Placement): Promise<Placement | undefined> {
     const next = { state: "active", owner: this.#run } as const;
     const reason = `${this.#run.host} has verified its copy`;
-    await this.#report(shard, { expected, next, reason });
+    return await this.#report(shard, { expected, next, reason });
   }
 }
 

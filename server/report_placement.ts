@@ -1,20 +1,24 @@
 /**
  * Reports a host's own progress with a placement to the coordination store.
  */
-import type { Coordination, HostRun, PlacementChange } from "../mesh/ports/coordination.ts";
+import type {
+  Coordination,
+  HostRun,
+  Placement,
+  PlacementChange,
+} from "../mesh/ports/coordination.ts";
 import { PlacementConflictError } from "../mesh/ports/coordination_errors.ts";
 
-/** Whether the store has made the change; false where the placement was another one. */
+/** The placement that the store has made; undefined where it was another one than expected. */
 export async function reportPlacement(
   coordination: Coordination,
   by: HostRun,
   change: PlacementChange,
-): Promise<boolean> {
+): Promise<Placement | undefined> {
   try {
-    await coordination.place({ by, changes: [change] });
-    return true;
+    return (await coordination.place({ by, changes: [change] })).get(change.key);
   } catch (error) {
     if (!(error instanceof PlacementConflictError)) throw error;
-    return false;
+    return undefined;
   }
 }

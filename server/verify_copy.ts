@@ -3,7 +3,8 @@
  *
  * A freeze takes a handful of steps on two hosts, so a host that is late with each of them, as one
  * that has just started, keeps the shard frozen for long. The looks at the copy tell: they are late
- * where this host's timers are, and where the copy waits for an answer of its owner.
+ * where this host's timers are, and where the copy waits for an answer of its owner. Two freezes at
+ * a time would each wait for the steps of the other, so a host begins one after the end of another.
  */
 import type { ShardCopyMessage } from "../actors/embedding_shard/copy_protocol.ts";
 import type { ActorRef } from "../mesh/runtime/actor.ts";
@@ -15,6 +16,8 @@ export interface CopyWait {
   readonly pauses: Pauses;
   /** Whether the copy is still to become a shard. */
   readonly isWanted: () => boolean;
+  /** Begins the freeze of this shard; false while another one's is under way on this host. */
+  readonly beginFreeze: () => boolean;
   /** Time for each ask, ms. */
   readonly budgetMs: number;
 }
@@ -38,7 +41,7 @@ const VERIFY_BUDGETS = 4;
  */
 export async function verifyCopy(
   copy: ActorRef<ShardCopyMessage>,
-  { clock, pauses, isWanted, budgetMs }: CopyWait,
+  { clock, pauses, isWanted, beginFreeze, budgetMs }: CopyWait,
 ): Promise<boolean> {
   let promptLooks = 0;
   let readyAtMs: number | undefined;
@@ -49,8 +52,11 @@ export async function verifyCopy(
     if (state === "following" && behindRows <= BEHIND_ROWS_MAX) {
       readyAtMs ??= beganMs;
       if (promptLooks >= PROMPT_LOOKS || beganMs - readyAtMs >= PROMPT_WAIT_MS_MAX) {
-        await copy.ask({ kind: "verifyCopy" }, { budgetMs: VERIFY_BUDGETS * budgetMs });
-        return true;
+        if (beginFreeze()) {
+          await copy.ask({ kind: "verifyCopy" }, { budgetMs: VERIFY_BUDGETS * budgetMs });
+          return true;
+        }
+        promptLooks = 0;
       }
     }
     await pauses.pause(LOOK_MS);

@@ -6,9 +6,10 @@
  *     copy                           owner
  *      │ beginCopy ─────────────────▶ │ records changes
  *      │ copyRows, copyChanges … ───▶ │ applies gradients meanwhile
- *      │ finishCopy ────────────────▶ │ frozen: gradients wait
+ *      │ finishCopy, awaitReport ───▶ │ frozen: gradients wait; its host tells the store
  *      │ ◀─ last changes, marks, deltas, digests
  *      │ compares digests
+ *      │ ◀─ the store knows ───────── │ freezeReported
  *      ▼ commit: the new owner        ▼ ends; waiting messages are asked there
  *        abort: freed                   abandonCopy: handles them
  */
@@ -84,6 +85,18 @@ export interface FinishCopy
   readonly rowsMax: number;
 }
 
+/** Waits until the store knows that the owner is frozen for this copy, or the move is given up. */
+export interface AwaitReport extends Request<void> {
+  readonly kind: "awaitReport";
+  readonly copy: string;
+}
+
+/** The owner's host has told the store that the shard is frozen for this copy. */
+export interface FreezeReported {
+  readonly kind: "freezeReported";
+  readonly copy: string;
+}
+
 /** Gives up a copy: a frozen owner goes on. No error where there is no such copy. */
 export interface AbandonCopy extends Request<void> {
   readonly kind: "abandonCopy";
@@ -113,12 +126,13 @@ export interface AwaitFreeze extends Request<GivingState | undefined> {
 }
 
 /** The messages of a copy that has begun. */
-export type CopyRequest = CopyRows | GetCopyChanges | FinishCopy;
+export type CopyRequest = CopyRows | GetCopyChanges | FinishCopy | AwaitReport;
 
 /** The messages that an owner understands about a copy. */
 export type GivingMessage =
   | BeginCopy
   | CopyRequest
+  | FreezeReported
   | AbandonCopy
   | GetGiving
   | AwaitFreeze;
@@ -162,8 +176,8 @@ export interface GetCopyProgress extends Request<CopyProgress> {
 }
 
 /**
- * Freezes the owner, takes the rest and compares both sides. Then the copy waits for its node to
- * make it the owner. Fails where they differ.
+ * Freezes the owner, takes the rest and compares both sides. Fails where they differ. Answered when
+ * the store knows of the freeze, so that the node of the copy may make it the owner.
  */
 export interface VerifyCopy extends Request<{ readonly rows: number }> {
   readonly kind: "verifyCopy";

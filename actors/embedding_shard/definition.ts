@@ -20,6 +20,8 @@ export function defineEmbeddingShard(
         case "getStatistics":
         case "getIncarnation":
         case "rowsLoaded":
+        case "awaitReport":
+        case "freezeReported":
         case "abandonCopy":
         case "getGiving":
         case "awaitFreeze":

@@ -208,6 +208,8 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
       case "copyRows":
       case "getCopyChanges":
       case "finishCopy":
+      case "awaitReport":
+      case "freezeReported":
       case "abandonCopy":
       case "getGiving":
       case "awaitFreeze":

@@ -5,6 +5,7 @@
 import type { ActorContext } from "../../mesh/runtime/actor.ts";
 import type { CopySource } from "../../kernels/embedding/class_copy.ts";
 import {
+  type AwaitReport,
   CopyLostError,
   type CopyRequest,
   type GivingState,
@@ -30,6 +31,10 @@ export class Giving {
   #frozenAtMs: number | undefined;
   readonly #begunAtMs: number;
   #handover: Omit<ShardHandover, "end"> | undefined;
+  /** Whether the store knows of the freeze. */
+  #isReported = false;
+  /** Answered when the store knows. */
+  #awaiting: AwaitReport | undefined;
 
   constructor(copy: string, source: CopySource | undefined, parts: GivingParts) {
     this.copy = copy;
@@ -63,6 +68,11 @@ export class Giving {
       const page = source.page(message.cursor, message.rowsMax);
       return context.reply(message, page, [page.bytes.buffer]);
     }
+    if (message.kind === "awaitReport") {
+      this.#awaiting = message;
+      if (this.#isReported) this.reported();
+      return;
+    }
     if (message.kind === "finishCopy") this.#freeze();
     const changes = source.changes(message.applied, message.rowsMax);
     if (changes === "overflowed") {
@@ -89,8 +99,26 @@ export class Giving {
     this.#parts.onFrozen();
   }
 
+  /** The store knows that the shard is frozen: the copy may become the owner. */
+  reported(): void {
+    this.#isReported = true;
+    const awaiting = this.#awaiting;
+    this.#awaiting = undefined;
+    if (awaiting !== undefined) this.#parts.context.reply(awaiting, undefined);
+  }
+
+  /** The shard stops, or the move is given up: refuses the copy that waits for the store. */
+  refuseAwaiting(): void {
+    const awaiting = this.#awaiting;
+    this.#awaiting = undefined;
+    if (awaiting === undefined) return;
+    const { context, shard } = this.#parts;
+    refuseCopy(context, shard, awaiting, "the move was given up");
+  }
+
   /** Stops recording changes for the copy. */
   close(): void {
+    this.refuseAwaiting();
     this.#source?.close();
   }
 }

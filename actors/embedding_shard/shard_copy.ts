@@ -150,6 +150,11 @@ export class ShardCopy implements Behavior<ShardCopyMessage> {
     await this.#guarded(async () => {
       invariant(this.#progress.state === "following", "a copy is filled before it is verified");
       const target = present(this.#target, "a copy that follows has begun");
+      const { copy } = this.#options;
+      const reported = this.#ask((budget) =>
+        this.#owner.ask({ kind: "awaitReport", copy }, budget)
+      );
+      reported.catch(() => {}); // waited for below
       const handover = await this.#takeRest(target);
       if (handover.incarnation !== this.#incarnation) {
         throw new Error(`${this.#options.owner} was restarted since the copy began`);
@@ -159,6 +164,8 @@ export class ShardCopy implements Behavior<ShardCopyMessage> {
       if (this.#ended) throw new Error("the move was given up");
       this.#moved.keep(this.#options.shard, { ...rest, tables: this.#tables });
       this.#progress = { ...this.#progress, state: "verified", behindRows: 0 };
+      // An owner that crashes meanwhile stays frozen, and its host tells the store all the same.
+      await reported.catch(() => {});
     });
     const { state, reason = "it is not filled yet", rows } = this.#progress;
     if (state === "verified") return this.#context.reply(message, { rows });

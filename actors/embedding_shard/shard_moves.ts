@@ -71,8 +71,12 @@ export class ShardMoves {
       case "copyRows":
       case "getCopyChanges":
       case "finishCopy":
+      case "awaitReport":
         if (giving?.copy === message.copy) return giving.answer(message);
         return refuseCopy(context, shard, message);
+      case "freezeReported":
+        if (giving?.copy === message.copy) giving.reported();
+        return;
       case "abandonCopy":
         if (giving !== undefined && giving.copy === (message.copy ?? giving.copy)) {
           this.#giveUp(giving);
@@ -93,6 +97,7 @@ export class ShardMoves {
   /** The shard stops: nothing waits for a freeze, nor for the end of one. */
   beginStop(): void {
     this.#answerAwaiting();
+    this.#giving?.refuseAwaiting();
     this.#waiting.beginStop();
   }
 

@@ -1,19 +1,21 @@
 /**
- * Follows the owners of the shards in the coordination store: counts live moves, and measures for
- * how long a moving shard took no gradients, from outside and so a little too long.
+ * Follows the owners of the shards in the coordination store: counts live moves, and for how long
+ * the owner of each was frozen, by the store's clock.
  */
 import { setTimeout as pause } from "node:timers/promises";
 import type {
   Coordination,
   HostRecord,
   MeshView,
-  Placement,
+  PlacedKey,
 } from "../../mesh/ports/coordination.ts";
 import { RecordStoreUnavailableError } from "../../mesh/ports/record_store.ts";
 import { present } from "../../structures/invariant.ts";
 import { CommandError } from "../errors.ts";
 
-/** Pause between two looks, ms: the error of a measured freeze. */
+/** Longest time between two looks at the store, ms; a change of it comes at once. */
+const LOOK_MS = 200;
+/** Pause between two attempts and two looks at what was read, ms. */
 const POLL_MS = 5;
 /** Time for a change that is waited for, ms. */
 const CHANGE_MS_MAX = 120_000;
@@ -22,11 +24,10 @@ export class PlacementWatch {
   readonly #store: Coordination;
   readonly #following: Promise<void>;
   #view: MeshView | undefined;
-  /** Monotonic ms since which a shard is frozen. */
-  readonly #frozenAtMs = new Map<string, number>();
-  #moves = 0;
-  #freezeMsMax = 0;
-  #closed = false;
+  /** Freezes of the shards that have moved, ms. */
+  readonly #freezesMs: number[] = [];
+  readonly #end = Promise.withResolvers<void>();
+  #isClosed = false;
 
   constructor(store: Coordination) {
     this.#store = store;
@@ -35,11 +36,11 @@ export class PlacementWatch {
 
   /** Shards that another host has taken over while their owner ran. */
   get moves(): number {
-    return this.#moves;
+    return this.#freezesMs.length;
   }
 
   get freezeMsMax(): number {
-    return this.#freezeMsMax;
+    return Math.max(0, ...this.#freezesMs);
   }
 
   /** Whether a host holds its lease and may have parts. */
@@ -96,42 +97,34 @@ export class PlacementWatch {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#isClosed = true;
+    this.#end.resolve();
     await this.#following;
   }
 
   async #follow(): Promise<void> {
-    while (!this.#closed) {
-      // The server may be away for a moment.
-      const view = await this.#store.read().catch(() => undefined);
-      if (view !== undefined) this.#compare(view);
-      await pause(POLL_MS);
+    while (!this.#isClosed) {
+      try {
+        const view = await this.#store.read();
+        await this.#noteMoves(view);
+        this.#view = view;
+        await Promise.race([this.#store.watch(view.revision, LOOK_MS), this.#end.promise]);
+      } catch {
+        await pause(POLL_MS); // the server may be away for a moment
+      }
     }
   }
 
-  #compare(view: MeshView): void {
-    const nowMs = performance.now();
-    for (const [key, placement] of view.placements) {
-      const before = this.#view?.placements.get(key);
-      const wasFrozen = this.#frozenAtMs.get(key);
-      if (isFrozen(placement)) {
-        if (wasFrozen === undefined) this.#frozenAtMs.set(key, nowMs);
-        continue;
-      }
-      this.#frozenAtMs.delete(key);
-      if (before?.state !== "moving" || placement.state !== "active") continue;
-      if (placement.owner.host !== before.target.host) continue;
-      this.#moves++;
-      if (wasFrozen !== undefined) {
-        this.#freezeMsMax = Math.max(this.#freezeMsMax, nowMs - wasFrozen);
-      }
+  /** A live move is one whose owner was frozen; a shard that is restored has another history. */
+  async #noteMoves({ placements }: MeshView): Promise<void> {
+    const epochOf = (key: PlacedKey) => this.#view?.placements.get(key)?.epoch ?? Infinity;
+    const moved = [...placements].filter(([key, { epoch }]) => epoch > epochOf(key));
+    const histories = await Promise.all(moved.map(([key]) => this.#store.history(key)));
+    for (const { last: { outcome, frozenAtMs, endedMs } = {} } of histories) {
+      if (outcome !== "done" || frozenAtMs === undefined || endedMs === undefined) continue;
+      this.#freezesMs.push(endedMs - frozenAtMs);
     }
-    this.#view = view;
   }
-}
-
-function isFrozen(placement: Placement): boolean {
-  return placement.state === "moving" && placement.phase === "frozen";
 }
 
 function describe(counts: ReadonlyMap<string, number>): string {

@@ -13,6 +13,8 @@ export interface LastMove {
   /** Why it was begun. */
   readonly reason: string;
   readonly outcome: "underway" | "done" | "aborted";
+  /** When the store was told that the owner is frozen, ms since the Unix epoch; live moves only. */
+  readonly frozenAtMs?: number;
   /** When it ended, ms since the Unix epoch; absent while it is under way. */
   readonly endedMs?: number;
   /** Why it was aborted. */

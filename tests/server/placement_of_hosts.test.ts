@@ -332,6 +332,7 @@ Deno.test("an owner that crashes while it is frozen applies nothing until its mo
   assert.equal(await simulated.settle(outcome), "AskTimeoutError");
   world.isStoreAway = false;
   await world.hasLeft(owner);
+  await simulated.advance(1_000); // the trainer's host hears of the new owner
   const now = await simulated.settle(shard.ask({ kind: "getIncarnation" }, BUDGET));
   assert.equal(now.incarnation, incarnation, "the copy has the state from before the crash");
   assert.deepEqual((await world.handover()).marks, [["trainer/0", 30]]);

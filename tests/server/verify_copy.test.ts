@@ -15,7 +15,7 @@ const READY: CopyProgress = { state: "following", rows: 9, bytes: 90, behindRows
 function begin() {
   const mesh = new SimulatedMesh({ seed: 1 });
   const { clock } = mesh;
-  const copy = { progress: READY, answersAfterMs: 1, isWanted: true };
+  const copy = { progress: READY, answersAfterMs: 1, isWanted: true, isOtherFrozen: false };
   let verifiedAtMs: number | undefined;
   const ref = {
     async ask({ kind }: ShardCopyMessage) {
@@ -25,7 +25,13 @@ function begin() {
     },
   };
   const pauses = new Pauses(clock);
-  const wait = { clock, pauses, isWanted: () => copy.isWanted, budgetMs: 1_000 };
+  const wait = {
+    clock,
+    pauses,
+    isWanted: () => copy.isWanted,
+    beginFreeze: () => !copy.isOtherFrozen,
+    budgetMs: 1_000,
+  };
   const done = verifyCopy(ref as unknown as ActorRef<ShardCopyMessage>, wait);
   return { mesh, copy, done, verifiedAtMs: () => verifiedAtMs };
 }
@@ -59,6 +65,17 @@ Deno.test("a late host is waited for, and one late look begins the wait anew", a
   await mesh.advance(150);
   assert.equal(verifiedAtMs(), undefined);
   await mesh.advance(150);
+  assert.notEqual(verifiedAtMs(), undefined);
+  assert.equal(await mesh.settle(done), true);
+});
+
+Deno.test("the freeze of another shard is waited for, and ten looks after it", async () => {
+  const { mesh, copy, done, verifiedAtMs } = begin();
+  copy.isOtherFrozen = true;
+  await mesh.advance(10_000);
+  assert.equal(verifiedAtMs(), undefined);
+  copy.isOtherFrozen = false;
+  await mesh.advance(250);
   assert.notEqual(verifiedAtMs(), undefined);
   assert.equal(await mesh.settle(done), true);
 });

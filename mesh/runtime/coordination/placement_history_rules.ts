@@ -36,7 +36,9 @@ export function historyAfter(
     case "restoring":
       return { sinceMs: nowMs, last: begun(after.owner.host) };
     case "moving":
-      return before.state === "moving" ? undefined : { ...history, last: begun(after.target.host) };
+      if (before.state !== "moving") return { ...history, last: begun(after.target.host) };
+      if (after.phase === before.phase || history.last?.outcome !== "underway") return undefined;
+      return { ...history, last: { ...history.last, frozenAtMs: nowMs } };
     case "active":
       if (before.state !== "moving") return ended("done");
       return after.epoch > before.epoch ? { ...ended("done"), sinceMs: nowMs } : ended("aborted");

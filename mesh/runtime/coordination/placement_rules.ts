@@ -78,12 +78,15 @@ export function place(view: RecordView, command: PlaceCommand): Map<PlacedKey, P
       const { host, state } = liveRun(view, run);
       if (state === "draining") throw new OvertakenPlacementError(`${host} drains`);
     }
-    view.set(key, json(next));
+    // The owner itself tells the target of its freeze: no other host wakes up in the midst of it.
+    const isTold = expected.state !== "moving" || next.state !== "moving";
+    if (isTold) view.set(key, json(next));
+    else view.setQuietly(key, json(next));
     const { reason = "" } = change;
     const step = { before: found, after: next, nowMs: view.nowMs, reason };
     const history = historyAfter(records.history(view, key), step);
     if (history !== undefined) view.setQuietly(recordKeys.history(key), json(history));
-    changed = true;
+    changed ||= isTold;
   }
   if (changed) raiseCounts(view, { rewind });
   return outcome;

@@ -1,6 +1,6 @@
 /**
  * Goal: a host that joins copies a shard as soon as it is linked with the owner, without a failure
- * before, and the owner tells of its freeze. Method: an owner and a copy on two nodes under virtual
+ * before, the owner tells of its freeze, and the copy waits until the store knows of it. Method: an owner and a copy on two nodes under virtual
  * time, which are linked late.
  */
 import assert from "node:assert/strict";
@@ -46,7 +46,7 @@ async function unlinkedCopy() {
     simulated,
     link: () => simulated.link(old, joined),
     owner: old.actorRef<EmbeddingShardMessage>(SHARD),
-    verify: () => simulated.settle(ref.ask({ kind: "verifyCopy" }, { budgetMs: 1_000 })),
+    verify: () => ref.ask({ kind: "verifyCopy" }, { budgetMs: 1_000 }),
     progress: () => simulated.settle(ref.ask({ kind: "getCopyProgress" }, { budgetMs: 1_000 })),
   };
 }
@@ -82,9 +82,43 @@ Deno.test("an owner tells of its freeze: to the last ask before, and to asks tha
   const asks = [wait("first"), wait("second")];
   await simulated.advance(500);
   assert.deepEqual(answers, ["first false"]);
-  await verify();
+  const verified = verify();
+  await simulated.advance(100);
   await simulated.settle(Promise.all([...asks, wait("third")]));
   assert.deepEqual(answers, ["first false", "second true", "third true"]);
+  owner.tell({ kind: "freezeReported", copy: "c" });
+  await simulated.settle(verified);
+});
+
+Deno.test("a verification ends when the owner has heard that the store knows of its freeze", async () => {
+  const { simulated, link, owner, verify, progress } = await unlinkedCopy();
+  link();
+  await simulated.advance(1_000);
+  const verified = verify();
+  await simulated.advance(500);
+  const giving = await simulated.settle(owner.ask({ kind: "getGiving" }, { budgetMs: 1_000 }));
+  assert.equal(giving?.isFrozen, true);
+  owner.tell({ kind: "freezeReported", copy: "another" });
+  await simulated.advance(100);
+  const pending = Symbol();
+  assert.equal(await Promise.race([verified, Promise.resolve(pending)]), pending);
+  owner.tell({ kind: "freezeReported", copy: "c" });
+  assert.equal((await simulated.settle(verified)).rows, 0);
+  assert.equal((await progress()).state, "verified");
+});
+
+Deno.test("a verification that waits for the store ends at once when its move is given up", async () => {
+  const { simulated, link, owner, verify } = await unlinkedCopy();
+  link();
+  await simulated.advance(1_000);
+  let ended = false;
+  const verified = verify().then(() => ended = true);
+  await simulated.advance(500);
+  assert.ok(!ended);
+  await simulated.settle(owner.ask({ kind: "abandonCopy", copy: "c" }, { budgetMs: 1_000 }));
+  await simulated.advance(5);
+  assert.ok(ended);
+  await verified;
 });
 
 Deno.test("an owner that no copy reads answers no ask for its freeze", async () => {

@@ -5,8 +5,8 @@
  *     deno task bench:freezes [--server redis-server,valkey-server] [--turns 1] [--drains 6]
  *         [--rate 40]
  *
- * `storeMs` is the freeze as the store shows it, from the owner's report to the new owner, for a
- * reader that the store tells of each change. `ownerMeanMs` is the mean of `cairn_shard_frozen_ms`,
+ * `storeMs` is the freeze by the store's clock, from the owner's report to the new owner.
+ * `ownerMeanMs` is the mean of `cairn_shard_frozen_ms`,
  * until the actor of the old owner has ended. `CAIRN_SHOW` prints the process and the folder of the
  * server.
  */
@@ -38,8 +38,6 @@ const WATCH_MS = 500;
 /** Follows the moves of all shards in the store, as soon as it tells of a change. */
 class Moves {
   readonly #store: Coordination;
-  /** Monotonic ms since which a shard is frozen. */
-  readonly #frozenAtMs = new Map<PlacedKey, number>();
   /** Length of the freezes that ended with a new owner, ms. */
   readonly freezesMs: number[] = [];
   aborted = 0;
@@ -60,26 +58,22 @@ class Moves {
   async #follow(): Promise<void> {
     while (!this.#closed) {
       const view = await this.#store.read();
-      const atMs = performance.now();
       for (const [key, placement] of view.placements) {
-        if (key.startsWith("shard/")) this.#see(key, placement, atMs);
+        if (key.startsWith("shard/")) await this.#see(key, placement);
       }
       this.view = view;
       await this.#store.watch(view.revision, WATCH_MS);
     }
   }
 
-  #see(key: PlacedKey, placement: Placement, atMs: number): void {
-    const frozenAtMs = this.#frozenAtMs.get(key);
-    if (placement.state === "moving") {
-      if (placement.phase === "frozen") this.#frozenAtMs.set(key, frozenAtMs ?? atMs);
-      return;
-    }
-    this.#frozenAtMs.delete(key);
+  async #see(key: PlacedKey, placement: Placement): Promise<void> {
     const before = this.view?.placements.get(key);
     if (before?.state !== "moving" || placement.state !== "active") return;
-    if (placement.owner.host !== before.target.host) this.aborted++;
-    else this.freezesMs.push(atMs - (frozenAtMs ?? atMs)); // 0: it ended before it was read
+    const { last: { frozenAtMs, endedMs } = {} } = await this.#store.history(key);
+    if (placement.epoch === before.epoch) this.aborted++;
+    else if (frozenAtMs !== undefined && endedMs !== undefined) {
+      this.freezesMs.push(endedMs - frozenAtMs);
+    }
   }
 }
 

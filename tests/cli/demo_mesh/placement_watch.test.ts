@@ -7,7 +7,15 @@ import { RecordStoreUnavailableError } from "../../../mesh/ports/record_store.ts
 import { Coordinator } from "../../../mesh/runtime/coordination/coordinator.ts";
 import { SeededRandom } from "../../../mesh/simulation/seeded_random.ts";
 import { VirtualClock } from "../../../mesh/simulation/virtual_clock.ts";
-import { host } from "../../contracts/coordination/coordination_under_test.ts";
+import {
+  a,
+  activate,
+  b,
+  change,
+  control,
+  host,
+  run,
+} from "../../contracts/coordination/coordination_under_test.ts";
 
 const LEASE_MS = 10_000;
 
@@ -44,8 +52,34 @@ Deno.test("a host is up while it holds its lease and is not drained", async () =
   await comesToBe(false);
   await watch.setHostState("a", "up");
   await comesToBe(true);
-  await clock.advance(LEASE_MS + 1);
+  await clock.advance(LEASE_MS + 1_000);
   await comesToBe(false);
+  await watch.close();
+});
+
+Deno.test("a live move counts, with the time from the report of its freeze to its new owner", async () => {
+  const clock = new VirtualClock();
+  const store = await storeWithHost(clock);
+  await store.join(b);
+  const epoch = await control(store, a);
+  const watch = new PlacementWatch(store);
+  await activate(store, epoch, "shard/0", a);
+  const report = async (by: typeof a, next: Parameters<typeof change>[3]) => {
+    const expected = (await store.read()).placements.get("shard/0")!;
+    await store.place({ by: run(by), changes: [{ key: "shard/0", expected, next }] });
+  };
+  const move = { state: "moving", owner: run(a), target: run(b) } as const;
+  for (const outcome of ["aborted", "done"] as const) {
+    await change(store, epoch, "shard/0", { ...move, phase: "filling" });
+    await clock.advance(300);
+    await report(a, { ...move, phase: "frozen" });
+    await clock.advance(7);
+    const owner = outcome === "done" ? b : a;
+    await report(owner, { state: "active", owner: run(owner) });
+    await clock.advance(1_000);
+  }
+  while (watch.moves === 0) await pause(1);
+  assert.deepEqual([watch.moves, watch.freezeMsMax], [1, 7]);
   await watch.close();
 });
 

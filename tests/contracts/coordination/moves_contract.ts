@@ -10,6 +10,7 @@ import {
   change,
   type ContractTest,
   control,
+  HOUR_MS,
   run,
 } from "./coordination_under_test.ts";
 
@@ -35,6 +36,26 @@ export function movesContract(test: ContractTest): void {
     const moved = await report(b, frozen, taken);
     assert.deepEqual(moved, { ...taken, epoch: 2 });
     assert.deepEqual(await report(b, frozen, taken), moved, "the same report again");
+  });
+
+  test("a freeze wakes no watcher, and the takeover behind it does", async ({ mesh }) => {
+    for (const each of [a, b]) await mesh.join(each);
+    const epoch = await control(mesh, a);
+    await activate(mesh, epoch, "shard/0", a);
+    const move = { state: "moving", owner: run(a), target: run(b) } as const;
+    const filling = await change(mesh, epoch, "shard/0", { ...move, phase: "filling" });
+    const { revision, version } = await mesh.read();
+    const report = async (by: HostRun, expected: Placement, next: Ownership) =>
+      (await mesh.place({ by, changes: [{ key: "shard/0", expected, next }] })).get("shard/0")!;
+    const frozen = await report(run(a), filling, { ...move, phase: "frozen" });
+    const view = await mesh.read();
+    assert.deepEqual(view.placements.get("shard/0"), frozen);
+    assert.deepEqual([view.revision, view.version], [revision, version]);
+    const woken = mesh.watch(revision, HOUR_MS);
+    await report(run(b), frozen, { state: "active", owner: run(b) });
+    assert.ok(await woken > revision);
+    const { last } = await mesh.history("shard/0");
+    assert.ok(last!.frozenAtMs! >= last!.atMs && last!.frozenAtMs! <= last!.endedMs!);
   });
 
   test("an aborted move leaves owner and epoch as they were", async ({ mesh }) => {

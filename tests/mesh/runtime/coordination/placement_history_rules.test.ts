@@ -35,10 +35,13 @@ Deno.test("a live move has the reason of its begin, and the new owner since its 
   const last = { atMs: 3_000, from: "a", to: "b", reason: "a is draining" };
   assert.deepEqual(past(...begun), { sinceMs: 1_000, last: { ...last, outcome: "underway" } });
   const frozen = [...begun, [{ ...moving, phase: "frozen" }, 1, ""]] as const;
-  assert.deepEqual(past(...frozen), { sinceMs: 1_000, last: { ...last, outcome: "underway" } });
+  assert.deepEqual(past(...frozen), {
+    sinceMs: 1_000,
+    last: { ...last, outcome: "underway", frozenAtMs: 4_000 },
+  });
   assert.deepEqual(past(...frozen, [{ state: "active", owner: b }, 2, "b has verified it"]), {
     sinceMs: 5_000,
-    last: { ...last, outcome: "done", endedMs: 5_000 },
+    last: { ...last, outcome: "done", frozenAtMs: 4_000, endedMs: 5_000 },
   });
 });
 
