@@ -1,7 +1,7 @@
 /**
  * Goal: a host that joins copies a shard as soon as it is linked with the owner, without a failure
- * before, the owner tells of its freeze, and the copy waits until the store knows of it. Method: an owner and a copy on two nodes under virtual
- * time, which are linked late.
+ * before, the owner tells of its freeze, and the copy waits until the store knows of it. Method: an
+ * owner and a copy on two nodes under virtual time, which are linked late.
  */
 import assert from "node:assert/strict";
 import { defineShardCopy } from "../../../actors/embedding_shard/copy_definition.ts";

@@ -6,9 +6,8 @@
  *         [--rate 40]
  *
  * `storeMs` is the freeze by the store's clock, from the owner's report to the new owner.
- * `ownerMeanMs` is the mean of `cairn_shard_frozen_ms`,
- * until the actor of the old owner has ended. `CAIRN_SHOW` prints the process and the folder of the
- * server.
+ * `ownerMeanMs` is the mean of `cairn_shard_frozen_ms`, until the actor of the old owner has ended.
+ * `CAIRN_SHOW` prints the process and the folder of the server.
  */
 import { parseArgs } from "node:util";
 import { HostProcesses } from "../../../cli/demo_mesh/host_processes.ts";
