@@ -5,12 +5,12 @@
  *     deno task bench:training [--json] [--batch 512,4096] [--model deepFm,dcnV2,…]
  *         [--threads 1,2] [--ids 4000000] [--seconds 8]
  *
- * A trainer in one worker thread and an embedding shard in another consume an example log; the
- * table contains every id before timing starts. `--threads` lists numbers of dense threads, each
- * measured in turn: a second one pays where the first is busy all the time and a core is not.
- * PyTorch (nn.Embedding with sparse gradients, Adagrad) runs before and after, with as many threads
- * as cores, in several environments and with huge pages, as Cairn has them; its best figure counts.
- * A line names the processor.
+ * A trainer in one worker thread and an embedding shard in another consume an example log. Timing
+ * starts when the table contains every id and lies in huge pages. `--threads` lists numbers of
+ * dense threads, each measured in turn: a second one pays where the first is busy all the time and
+ * a core is not. PyTorch (nn.Embedding with sparse gradients, Adagrad) runs before and after, with
+ * as many threads as cores, in several environments and with huge pages, as Cairn has them; its
+ * best figure counts. A line names the processor.
  */
 import process from "node:process";
 import { parseArgs } from "node:util";
@@ -33,6 +33,7 @@ import { Node } from "../../../mesh/runtime/node.ts";
 import { processorName } from "../embedding/core_time.ts";
 import { findTorch, PEER_ENVIRONMENTS, runTorch } from "../torch_python.ts";
 import { trainingConfiguration } from "./training_configuration.ts";
+import { SettledPages } from "./settled_pages.ts";
 import { idsPerSlot, SLOTS, writeFeatureId, ZipfBatches } from "./zipf_batches.ts";
 
 const { values: options } = parseArgs({
@@ -238,6 +239,7 @@ async function drive(
   // A chunk is a batch.
   const templates = Array.from({ length: DISTINCT_BATCHES }, () => batches.chunk(batchRows, 0));
   const aheadRows = Math.max(AHEAD_ROWS_MIN, AHEAD_BATCHES_MIN * batchRows);
+  const pages = new SettledPages(performance.now());
   let rows = 0;
   let began: { examples: number; atMs: number; used: NodeJS.CpuUsage } | undefined;
   for (;;) {
@@ -247,7 +249,9 @@ async function drive(
     const atMs = performance.now();
     if (diverged !== undefined || !(loss < 2)) throw new Error(diverged ?? `Loss is ${loss}`);
     const warm = examples >= Math.max(WARM_UP_ROWS, WARM_UP_BATCHES * batchRows);
-    if (began === undefined && warm) began = { examples, atMs, used: process.cpuUsage() };
+    if (began === undefined && warm && pages.areSettled(atMs)) {
+      began = { examples, atMs, used: process.cpuUsage() };
+    }
     if (began !== undefined && atMs - began.atMs >= seconds * 1000) {
       const learned = examples - began.examples;
       const { user, system } = process.cpuUsage(began.used);
