@@ -291,7 +291,7 @@ export class LogUnavailableError extends Error {
     readonly isAway = false,
   ) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    super(`Cannot append to ${log}: ${reason}. ${remedy}`, { cause });
+    super(`Cannot append to ${log}: ${reason.replace(/\.$/, "")}. ${remedy}`, { cause });
   }
 }
 

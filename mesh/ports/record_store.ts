@@ -107,7 +107,9 @@ export class RecordStoreUnavailableError extends Error {
   constructor(readonly store: string, cause: unknown) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     super(
-      `Cannot reach ${store}: ${reason}. Nothing moves until it answers; rankings go on. Check that it runs and that its address and password are right.`,
+      `Cannot reach ${store}: ${
+        reason.replace(/\.$/, "")
+      }. Nothing moves until it answers; rankings go on. Check that it runs and that its address and password are right.`,
       { cause },
     );
   }

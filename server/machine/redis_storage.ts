@@ -9,7 +9,7 @@ import { RedisUnavailableError } from "../../mesh/adapters/redis/redis_connectio
 import { RedisProfileStore } from "../../mesh/adapters/redis/redis_profile_store.ts";
 import { RedisServer, type RedisServerOptions } from "../../mesh/adapters/redis/redis_server.ts";
 import { RedisSharedRankings } from "../../mesh/adapters/redis/redis_shared_rankings.ts";
-import { type RedisTls, remedyOf } from "../../mesh/adapters/redis/redis_client.ts";
+import { capitalized, type RedisTls, remedyOf } from "../../mesh/adapters/redis/redis_client.ts";
 import { requireNoHosts } from "./running_hosts.ts";
 import { reasonOf } from "../../mesh/runtime/errors.ts";
 import type { SharedRankings } from "../../mesh/ports/shared_rankings.ts";
@@ -275,9 +275,7 @@ export async function openServer({ server }: Pick<RedisStorage, "server">): Prom
     const remedy = remedyOf(error);
     throw new RedisStorageError(
       `Cannot reach the Redis at ${error.url}: ${error.message.replace(/\.$/, "")}. ${
-        remedy === undefined
-          ? "Start it, or correct storage.redis"
-          : `${remedy[0].toUpperCase()}${remedy.slice(1)}`
+        remedy === undefined ? "Start it, or correct storage.redis" : capitalized(remedy)
       }.`,
       { cause: error },
     );

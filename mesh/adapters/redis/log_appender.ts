@@ -27,6 +27,7 @@ import type { LogKeys } from "./log_keys.ts";
 import { LateWaits } from "./late_waits.ts";
 import { logBudgets } from "./log_budgets.ts";
 import { type AppendReply, appendScript } from "./log_scripts.ts";
+import { remedyWhileRunning } from "./redis_client.ts";
 import { RedisUnavailableError } from "./redis_connection.ts";
 import type { RedisServer } from "./redis_server.ts";
 
@@ -326,10 +327,11 @@ export class LogAppender {
     return error instanceof Error ? error : new Error(String(error));
   }
 
-  #unavailable(cause: unknown): LogUnavailableError {
+  #unavailable(cause: Error): LogUnavailableError {
+    const goOn = remedyWhileRunning(cause, "Appends go on as soon as Redis answers.");
     return new LogUnavailableError(
       this.#parts.log,
-      "The records may have been written. Appends go on as soon as Redis answers.",
+      `The records may have been written. ${goOn}`,
       cause,
       true,
     );

@@ -7,6 +7,7 @@ import { LogTailLostError, LogUnavailableError } from "../../ports/event_log.ts"
 import { NotDurableError } from "./durability_barrier.ts";
 import { logBudgets } from "./log_budgets.ts";
 import { RedisUnavailableError } from "./redis_connection.ts";
+import { remedyWhileRunning } from "./redis_client.ts";
 import type { RedisServer } from "./redis_server.ts";
 import { UnsafeRedisError } from "./server_check.ts";
 import type { ServerRun } from "./server_runs.ts";
@@ -139,7 +140,7 @@ export class LogCommands {
   unavailable(cause: Error): LogUnavailableError {
     const remedy = cause.cause instanceof UnsafeRedisError
       ? "The log goes on by itself then."
-      : "Check that Redis runs; the log goes on as soon as it answers.";
+      : remedyWhileRunning(cause, "Check that Redis runs; the log goes on as soon as it answers.");
     return new LogUnavailableError(this.#options.inWords, remedy, cause, true);
   }
 }

@@ -126,3 +126,18 @@ export function remedyOf({ message }: Error): string | undefined {
   }
   return undefined;
 }
+
+/**
+ * The remedy for a connection that failed while this process runs, as a sentence.
+ *
+ * @param orElse The sentence where the server is away, and nothing has to be corrected.
+ */
+export function remedyWhileRunning(error: Error, orElse: string): string {
+  const remedy = remedyOf(error);
+  return remedy === undefined ? orElse : `${capitalized(remedy)}, and restart this process.`;
+}
+
+/** The text with a capital letter at its beginning. */
+export function capitalized(text: string): string {
+  return `${text[0].toUpperCase()}${text.slice(1)}`;
+}

@@ -323,6 +323,36 @@ withPrograms((program: ServerProgram) => {
   });
 
   testsOf(program)(
+    "a process whose password is changed says that it needs the new one, and goes on with both",
+    async (world) => {
+      const admin = new RedisConnection({ url: world.local.url });
+      await admin.connect();
+      const setUser = (...rules: string[]) => admin.send(["ACL", "SETUSER", "cairn", ...rules]);
+      // Connections stay when a password goes, until they are made anew.
+      const reconnect = () => admin.send(["CLIENT", "KILL", "USER", "cairn"]);
+      await setUser("on", ">former", "~*", "&*", "+@all");
+      const server = await world.open({ username: "cairn", password: "former" });
+      const log = await world.log(server, { budgetMs: 100 });
+      await log.append(0, [text("a")]);
+      await setUser(">new");
+      await reconnect();
+      await log.append(0, [text("b")]);
+      assert.equal(log.refusal(), undefined, "both are taken");
+      await setUser("<former");
+      await reconnect();
+      const refused = await log.append(0, [text("c")]).catch((error) => error);
+      const expected =
+        /WRONGPASS .*[^.]\. (The records may .*\. )?Correct storage\.redis\.username and storage\.redis\.password, and restart this process\.$/;
+      assert.match(refused.message, expected);
+      assert.match(log.refusal()?.message ?? "", expected);
+      await setUser(">former");
+      while (log.refusal() !== undefined) await new Promise((resolve) => setTimeout(resolve, 5));
+      await log.append(0, [text("d")]);
+      admin.close();
+    },
+  );
+
+  testsOf(program)(
     "a user without permissions is refused with those that it needs",
     async (world) => {
       const admin = new RedisConnection({ url: world.local.url });
