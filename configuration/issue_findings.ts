@@ -6,7 +6,7 @@ import type { z } from "zod";
 import { choicesOf, expectation, keysOf } from "./expectations.ts";
 import { pathsWithSameKey } from "./misplaced_keys.ts";
 import type { Finding } from "./problems.ts";
-import { schemaAt, valueAt } from "./schema_paths.ts";
+import { alternativesAt, schemaAt, valueAt } from "./schema_paths.ts";
 import { hidden, type Secrets } from "./secrets.ts";
 import { spellingAdvice } from "./spelling_advice.ts";
 import { misspeltName } from "../structures/nearest_name.ts";
@@ -27,9 +27,12 @@ export function explainIssue(
     const known = keysOf(schemaAt(path, value));
     return issue.keys.map((key) => {
       const near = misspeltName(key, known);
+      const kinds = kindsWith(key, path, value);
       const elsewhere = pathsWithSameKey([...path, key]);
       const instead = near !== undefined
         ? `did you mean "${near}"?`
+        : kinds.length > 0
+        ? `only kind: ${kinds.join(" or ")} has it. Known here: ${known.join(", ")}.`
         : elsewhere.length > 0
         ? `did you mean ${elsewhere.join(" or ")}?`
         : known.length > 0
@@ -38,13 +41,14 @@ export function explainIssue(
       return { path: [...path, key], message: `unknown key; ${instead}`, atKey: true };
     });
   }
+  if (issue.code === "invalid_key") {
+    const { expected } = schemaAt(path.slice(0, -1), value)?.propertyNames ?? {};
+    const form = expected ?? `a key of ${issue.issues[0]?.message ?? "another form"}`;
+    return [{ path, message: `found the key ${show(path.at(-1))}, expected ${form}`, atKey: true }];
+  }
   const found = valueAt(value, path);
   const node = schemaAt(path, value);
-  const expected = issue.code === "custom"
-    ? issue.message
-    : issue.code === "invalid_key"
-    ? `a key of ${issue.issues[0]?.message ?? "another form"}`
-    : expectation(node) ?? issue.message;
+  const expected = issue.code === "custom" ? issue.message : expectation(node) ?? issue.message;
   const choices = choicesOf(node);
   const near = typeof found === "string" ? misspeltName(found, choices) : undefined;
   const instead = near !== undefined
@@ -62,6 +66,14 @@ export function explainIssue(
         secrets.hides(path) ? hidden(found) : show(found)
       }, expected ${expected}${instead}`,
   }];
+}
+
+/** The other kinds of the map at `path` that have a key. */
+function kindsWith(key: string, path: readonly (string | number)[], value: unknown): string[] {
+  return alternativesAt(path, value)
+    .filter(({ properties = {} }) => Object.hasOwn(properties, key))
+    .flatMap(({ properties }) => properties?.kind?.const ?? [])
+    .map(String);
 }
 
 /** A value in a message: shortened JSON, or the size of a list or map. */

@@ -49,6 +49,8 @@ export interface JsonSchemaNode {
   readonly range?: UnitRange;
   readonly properties?: Readonly<Record<string, JsonSchemaNode>>;
   readonly additionalProperties?: JsonSchemaNode | boolean;
+  /** The keys of a map whose keys the user names. */
+  readonly propertyNames?: JsonSchemaNode;
   readonly items?: JsonSchemaNode;
   readonly oneOf?: readonly JsonSchemaNode[];
   readonly anyOf?: readonly JsonSchemaNode[];

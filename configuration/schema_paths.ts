@@ -34,6 +34,14 @@ export function schemaAt(path: ConfigurationPath, value: unknown): JsonSchemaNod
   return node;
 }
 
+/** The alternatives for the value at `path`, by kind; empty where there is one form alone. */
+export function alternativesAt(path: ConfigurationPath, value: unknown): readonly JsonSchemaNode[] {
+  const key = path.at(-1);
+  const parent = schemaAt(path.slice(0, -1), value);
+  const node = typeof key === "number" ? parent?.items : parent?.properties?.[key ?? ""];
+  return node?.oneOf ?? [];
+}
+
 /** The value at `path`; undefined = there is none. */
 export function valueAt(value: unknown, path: ConfigurationPath): unknown {
   let here = value;

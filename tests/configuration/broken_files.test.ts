@@ -35,6 +35,17 @@ testOneProblem([
     "2:1 port: unknown key; did you mean gateway.port?",
   ],
   [
+    "a key that another kind of the section has",
+    `${slots}\nstorage: { kind: memory, redis: { url: "redis://localhost" } }`,
+    "2:26 storage.redis: unknown key; only kind: directory has it. Known here: kind, " +
+    "logBytesMax, profilesBytesMax.",
+  ],
+  [
+    "a host whose name is no name",
+    `${slots}\nmesh: { id: shop, hosts: { Edge: { address: "127.0.0.1:1", roles: [serving] } } }`,
+    '2:28 mesh.hosts.Edge: found the key "Edge", expected a name of lower-case letters, digits and hyphens',
+  ],
+  [
     "more threads than shards",
     `${slots}\nshards: { count: 2 }\nplacement: { kind: workers, shardThreads: 3 }`,
     "3:43 placement.shardThreads: found 3 threads for 2 shards; write 2 or less, " +

@@ -63,8 +63,8 @@ testOneProblem([
   [
     "an option of another model",
     `${slots}\nmodel: { kind: deepFm, crossLayers: 2 }`,
-    "2:24 model.crossLayers: unknown key; known here: kind, embeddingDim, attention, hidden, dropout, " +
-    "normalization, tasks, " +
+    "2:24 model.crossLayers: unknown key; only kind: dcnV2 has it. Known here: kind, embeddingDim, " +
+    "attention, hidden, dropout, normalization, tasks, " +
     "taskLosses, listLoss, taskWeights, optimizer, learningRateSchedule, seed.",
   ],
   [

@@ -87,7 +87,10 @@ Deno.test("a store with the snapshots of another mesh is refused with the name o
   const { first, second, blobs } = twoMeshes();
   await first.start("a", blobs);
   await first.snapshot("a", blobs);
-  await assert.rejects(second.start("b", blobs), /store of another mesh, of which a is a host/);
+  await assert.rejects(
+    second.start("b", blobs),
+    /store of another mesh, of which a is a host\. Where this host is to join that mesh, correct storage\.redis\.url/,
+  );
   await first.start("a", blobs);
 });
 
